@@ -1,0 +1,51 @@
+// swift-tools-version: 6.1
+// The rooms of p2pnode. An arrow in this file is the only permission to import; Tests/HouseTests checks it.
+import PackageDescription
+
+let package = Package(
+  name: "p2pnode",
+  products: [
+    .executable(name: "p2pnode", targets: ["p2pnode"]),
+    .library(name: "Node", targets: ["Node"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    // SHA-256 of content: about four times libsodium's speed, since it uses the SHA instructions.
+    .package(url: "https://github.com/apple/swift-crypto", "3.12.0"..<"5.0.0"),
+  ],
+  targets: [
+    // Module maps only.
+    .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    .systemLibrary(name: "CLinux"),
+
+    // The safe faces of the two C rooms.
+    .target(name: "Sodium", dependencies: ["CSodium"]),
+    .target(name: "Posix", dependencies: ["CLinux"]),
+
+    // The brain: no I/O, no clock, no hidden randomness.
+    .target(name: "Content", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+    .target(name: "Wire", dependencies: ["Content", "Sodium"]),
+    .target(name: "Transfer", dependencies: ["Content", "Wire"]),
+
+    // The body.
+    .target(name: "Storage", dependencies: ["Content", "Posix"]),
+    .target(name: "Node", dependencies: ["Content", "Wire", "Transfer", "Storage", "Posix", "Sodium"]),
+    .executableTarget(
+      name: "p2pnode",
+      dependencies: [
+        "Node", "Content", "Wire", "Transfer", "Storage", "Posix", "Sodium",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    .testTarget(name: "SodiumTests", dependencies: ["Sodium"]),
+    .testTarget(name: "PosixTests", dependencies: ["Posix"]),
+    .testTarget(name: "ContentTests", dependencies: ["Content"]),
+    .testTarget(name: "WireTests", dependencies: ["Wire", "Sodium", "Content"]),
+    .testTarget(name: "TransferTests", dependencies: ["Transfer", "Wire", "Content"]),
+    .testTarget(name: "StorageTests", dependencies: ["Storage", "Content", "Posix"]),
+    .testTarget(name: "NodeTests", dependencies: ["Node", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium"]),
+    .testTarget(name: "CommandTests", dependencies: ["p2pnode"]),
+    .testTarget(name: "HouseTests"),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,32 @@
+// Linux calls that Swift's Glibc module does not show: declarations, and wrappers of one line for variadic calls.
+// Without _GNU_SOURCE, since the types that it changes would then differ from the Glibc module's.
+#ifndef P2PNODE_CLINUX_SHIM_H
+#define P2PNODE_CLINUX_SHIM_H
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+extern int accept4(int, struct sockaddr *, socklen_t *, int);
+extern int fallocate(int, int, off_t, off_t);
+extern int renameat2(int, const char *, int, const char *, unsigned int);
+extern int sync_file_range(int, int64_t, int64_t, unsigned int);
+extern long syscall(long, ...);
+
+static inline long p2p_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
+  struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
+  return syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+enum {
+  P2P_RESOLVE_BENEATH = RESOLVE_BENEATH,
+  P2P_RESOLVE_NO_SYMLINKS = RESOLVE_NO_SYMLINKS,
+  P2P_RESOLVE_NO_MAGICLINKS = RESOLVE_NO_MAGICLINKS,
+  P2P_RENAME_NOREPLACE = 1,
+  P2P_SYNC_FILE_RANGE_WRITE = 2,
+};
+#endif

@@ -1,0 +1,2 @@
+import Content
+import Posix
