@@ -3,9 +3,12 @@
 #ifndef P2PNODE_CLINUX_SHIM_H
 #define P2PNODE_CLINUX_SHIM_H
 #include <linux/openat2.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -16,6 +19,8 @@ extern int fallocate(int, int, off_t, off_t);
 extern int renameat2(int, const char *, int, const char *, unsigned int);
 extern int sync_file_range(int, int64_t, int64_t, unsigned int);
 extern long syscall(long, ...);
+extern int pthread_setname_np(pthread_t, const char *);
+extern int sched_getaffinity(pid_t, size_t, void *);
 
 static inline long p2p_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
   struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};

@@ -1,0 +1,38 @@
+// Signals as events of a descriptor, so that no code of ours ever runs in a signal handler.
+import CLinux
+import Glibc
+
+/// The signals that a program here answers to.
+public enum Signal: Int32, Sendable, CaseIterable {
+  case hangUp = 1
+  case interrupt = 2
+  case terminate = 15
+  case windowChanged = 28
+  case continued = 18
+}
+
+/// A signalfd. Made before any thread is started, so that every thread inherits the blocked signals.
+public struct Signals: ~Copyable, Sendable {
+  private let descriptor: FileDescriptor
+  /// To be added to an `Epoll`.
+  public var number: Int32 { descriptor.number }
+
+  /// Blocks these signals for this thread and those it starts, and ignores SIGPIPE.
+  public init(_ signals: [Signal]) throws(Errno) {
+    Glibc.signal(SIGPIPE, SIG_IGN)
+    var set = sigset_t()
+    sigemptyset(&set)
+    for signal in signals { sigaddset(&set, signal.rawValue) }
+    pthread_sigmask(SIG_BLOCK, &set, nil)
+    descriptor = FileDescriptor(
+      owning: try retrying("signalfd") { signalfd(-1, &set, Int32(SFD_CLOEXEC) | Int32(SFD_NONBLOCK)) })
+  }
+
+  /// The next signal that came, nil when there is none.
+  public func next() -> Signal? {
+    var information = signalfd_siginfo()
+    let size = MemoryLayout<signalfd_siginfo>.size
+    guard read(descriptor.number, &information, size) == size else { return nil }
+    return Signal(rawValue: Int32(information.ssi_signo))
+  }
+}

@@ -1,0 +1,138 @@
+// TCP sockets that never block: would-block is a value, the end of the stream is zero bytes.
+import CLinux
+import Glibc
+
+/// A TCP socket with one owner. Non-blocking, close-on-exec, without Nagle's delay.
+public struct Socket: ~Copyable, Sendable {
+  private let descriptor: FileDescriptor
+  /// To be added to an `Epoll`.
+  public var number: Int32 { descriptor.number }
+
+  /// Takes over a descriptor that `accept` gave, in another thread perhaps.
+  public init(owning number: Int32) { descriptor = FileDescriptor(owning: number) }
+
+  /// Gives the descriptor away without closing it.
+  public consuming func release() -> Int32 { descriptor.release() }
+
+  /// Listens. `::` means both families, or IPv4 alone where the system has no IPv6.
+  ///
+  /// The corresponding C functions are `socket`, `bind` and `listen`.
+  public static func listening(on address: SocketAddress, backlog: Int32 = 1024) throws(Errno) -> Socket {
+    let socket: Socket
+    do {
+      socket = try make(family: address.isIPv4 ? AF_INET : AF_INET6, address)
+    } catch {
+      guard address.isAny, error.code == EAFNOSUPPORT else { throw error }
+      return try listening(on: SocketAddress(ipv4: (0, 0, 0, 0), port: address.port), backlog: backlog)
+    }
+    try socket.set(SOL_SOCKET, SO_REUSEADDR, 1)
+    if !address.isIPv4 { try socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, address.isAny ? 0 : 1) }
+    let number = socket.number
+    _ = try retrying("bind", address.description) { address.withSockaddr { bind(number, $0, $1) } }
+    _ = try retrying("listen", address.description) { listen(number, backlog) }
+    return socket
+  }
+
+  /// Starts to connect; the socket becomes writable when that has ended, and `pendingError` says how.
+  ///
+  /// The corresponding C functions are `socket` and `connect`.
+  public static func connecting(to address: SocketAddress) throws(Errno) -> Socket {
+    let socket = try make(family: address.isIPv4 ? AF_INET : AF_INET6, address)
+    try socket.set(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    let number = socket.number
+    let result = address.withSockaddr { connect(number, $0, $1) }
+    if result == -1 {
+      let code = errno
+      if code != EINPROGRESS && code != EINTR { throw Errno(code: code, call: "connect", subject: address.description) }
+    }
+    return socket
+  }
+
+  /// The next connection and where it came from; nil when there is none now.
+  ///
+  /// The corresponding C function is `accept4`. A connection that was gone before it was taken is skipped.
+  public func accepting() throws(Errno) -> (socket: Int32, from: SocketAddress)? {
+    while true {
+      var storage = sockaddr_storage()
+      var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+      let accepted = withUnsafeMutablePointer(to: &storage) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          accept4(number, $0, &length, Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue))
+        }
+      }
+      if accepted == -1 {
+        let code = errno
+        if code == EINTR || code == ECONNABORTED { continue }
+        if code == EAGAIN { return nil }
+        throw Errno(code: code, call: "accept4")
+      }
+      var one: Int32 = 1
+      setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+      guard let address = SocketAddress(storage) else {
+        close(accepted)
+        continue
+      }
+      return (accepted, address)
+    }
+  }
+
+  /// Bytes received, 0 at the end of the stream, nil when there are none now.
+  ///
+  /// The corresponding C function is `recv`.
+  public func receive(into bytes: inout MutableRawSpan) throws(Errno) -> Int? {
+    let number = self.number
+    return try bytes.withUnsafeMutableBytes { buffer throws(Errno) in
+      try retryingUnlessBlocked("recv") { recv(number, buffer.baseAddress, buffer.count, 0) }
+    }
+  }
+
+  /// Bytes that the system took, nil when it has no room now.
+  ///
+  /// The corresponding C function is `send`.
+  public func send(_ bytes: RawSpan) throws(Errno) -> Int? {
+    let number = self.number
+    return try bytes.withUnsafeBytes { buffer throws(Errno) in
+      try retryingUnlessBlocked("send") { Glibc.send(number, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL)) }
+    }
+  }
+
+  /// Says that nothing more will be sent; what was sent still arrives.
+  ///
+  /// The corresponding C function is `shutdown(SHUT_WR)`.
+  public func finishSending() { shutdown(number, Int32(SHUT_WR)) }
+
+  /// The error that a connect or a transfer left, and clears it.
+  ///
+  /// The corresponding C function is `getsockopt(SO_ERROR)`.
+  public func pendingError(_ call: String, _ subject: @autoclosure () -> String) -> Errno? {
+    var code: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    getsockopt(number, SOL_SOCKET, SO_ERROR, &code, &length)
+    return code == 0 ? nil : Errno(code: code, call: call, subject: subject())
+  }
+
+  /// The address of this end. The corresponding C function is `getsockname`.
+  public func localAddress() throws(Errno) -> SocketAddress {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    _ = try retrying("getsockname") {
+      withUnsafeMutablePointer(to: &storage) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(number, $0, &length) }
+      }
+    }
+    guard let address = SocketAddress(storage) else { throw Errno(code: EAFNOSUPPORT, call: "getsockname") }
+    return address
+  }
+
+  private static func make(family: Int32, _ address: SocketAddress) throws(Errno) -> Socket {
+    let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+    return Socket(owning: try retrying("socket", address.description) { socket(family, kind, 0) })
+  }
+
+  private func set(_ level: Int32, _ option: Int32, _ value: Int32) throws(Errno) {
+    var value = value
+    _ = try retrying("setsockopt") {
+      setsockopt(number, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
+  }
+}
