@@ -28,6 +28,15 @@ public struct Signals: ~Copyable, Sendable {
       owning: try retrying("signalfd") { signalfd(-1, &set, Int32(SFD_CLOEXEC) | Int32(SFD_NONBLOCK)) })
   }
 
+  /// Waits for the next signal.
+  public func wait() -> Signal {
+    while true {
+      var poll = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+      Glibc.poll(&poll, 1, -1)
+      if let signal = next() { return signal }
+    }
+  }
+
   /// The next signal that came, nil when there is none.
   public func next() -> Signal? {
     var information = signalfd_siginfo()

@@ -2,8 +2,8 @@
 import CLinux
 import Glibc
 
-/// A running thread. Whoever holds it joins it exactly once.
-public struct Thread: ~Copyable, Sendable {
+/// A running thread. It is joined or detached exactly once, by whoever started it.
+public struct Thread: Sendable {
   private let handle: pthread_t
 
   /// Starts a thread that runs `body` and ends. `name` (at most 15 bytes) is what `top -H` shows.
@@ -20,7 +20,10 @@ public struct Thread: ~Copyable, Sendable {
   private init(handle: pthread_t) { self.handle = handle }
 
   /// Waits until the thread has ended.
-  public consuming func join() { pthread_join(handle, nil) }
+  public func join() { pthread_join(handle, nil) }
+
+  /// Lets the thread run and end on its own.
+  public func detach() { pthread_detach(handle) }
 
   /// Processors that this process may run on, at least 1.
   public static var processorCount: Int {

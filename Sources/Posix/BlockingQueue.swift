@@ -1,0 +1,69 @@
+// Work for a group of threads that have nothing else to wait for.
+import Glibc
+
+/// A queue that any thread puts into and that workers sleep on.
+///
+/// Sendable although it is mutable: every access to `elements` and `isClosed` is made with `mutex` held.
+public final class BlockingQueue<Element: Sendable>: @unchecked Sendable {
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private var elements: [Element] = []
+  private var taken = 0  // elements before this one are gone
+  private var sleepers = 0
+  private var isClosed = false
+
+  public init() {
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  /// Puts elements in, in order. After `close` they are dropped.
+  public func put(contentsOf new: [Element]) {
+    guard !new.isEmpty else { return }
+    pthread_mutex_lock(mutex)
+    if !isClosed { elements.append(contentsOf: new) }
+    let wake = min(sleepers, new.count)
+    pthread_mutex_unlock(mutex)
+    for _ in 0..<wake { pthread_cond_signal(condition) }
+  }
+
+  public func put(_ element: Element) { put(contentsOf: [element]) }
+
+  /// The next element, or nil once the queue is closed and empty. Sleeps until there is one.
+  public func take() -> Element? {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    while taken == elements.count {
+      if isClosed { return nil }
+      sleepers += 1
+      pthread_cond_wait(condition, mutex)
+      sleepers -= 1
+    }
+    let element = elements[taken]
+    taken += 1
+    if taken == elements.count || taken >= 1024 {
+      elements.removeFirst(taken)
+      taken = 0
+    }
+    return element
+  }
+
+  /// What waits is still handed out; then every `take` is nil. `discarding`: what waits is dropped.
+  public func close(discarding: Bool = false) {
+    pthread_mutex_lock(mutex)
+    isClosed = true
+    if discarding {
+      elements = []
+      taken = 0
+    }
+    pthread_mutex_unlock(mutex)
+    pthread_cond_broadcast(condition)
+  }
+}

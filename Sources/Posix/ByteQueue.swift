@@ -1,0 +1,92 @@
+// Bytes in and out of a socket: put in at the tail, taken at the head, without moving them for every record.
+import Glibc
+
+/// A queue of bytes in one allocation, which is made at the first byte and can be let go when the queue is empty.
+public struct ByteQueue: ~Copyable {
+  private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  private var head = 0
+  private var tail = 0
+
+  public init() {}
+
+  deinit { memory.deallocate() }
+
+  /// Bytes that wait.
+  public var count: Int { tail - head }
+  public var isEmpty: Bool { head == tail }
+  /// Bytes of memory held.
+  public var capacity: Int { memory.count }
+  /// Bytes that `fill` can take now.
+  public var room: Int { memory.count - tail }
+
+  /// Makes room for `bytes` more at the tail, moving or growing as needed; it grows to no less than `least` bytes.
+  public mutating func makeRoom(for bytes: Int, least: Int = 0) {
+    precondition(bytes >= 0)
+    if head == tail { (head, tail) = (0, 0) }
+    if room >= bytes && capacity >= least { return }
+    let waiting = count
+    if capacity - waiting >= bytes && capacity >= least {
+      memmove(memory.baseAddress!, memory.baseAddress! + head, waiting)
+    } else {
+      let grown = UnsafeMutableRawBufferPointer.allocate(byteCount: max(waiting + bytes, least), alignment: 64)
+      if waiting > 0 { memcpy(grown.baseAddress!, memory.baseAddress! + head, waiting) }
+      memory.deallocate()
+      memory = grown
+    }
+    (head, tail) = (0, waiting)
+  }
+
+  /// Calls `body` with all the room there is; its result is how many bytes of it, from the start, it filled.
+  public mutating func fill<E: Error>(_ body: (inout MutableRawSpan) throws(E) -> Int) throws(E) -> Int {
+    var span = MutableRawSpan(_unsafeBytes: UnsafeMutableRawBufferPointer(rebasing: memory[tail...]))
+    let count = try body(&span)
+    precondition(count >= 0 && count <= room)
+    tail += count
+    return count
+  }
+
+  /// Calls `body` with `count` bytes that start `offset` bytes after the head, to be changed in place.
+  public mutating func edit<T, E: Error>(
+    at offset: Int, count: Int, _ body: (inout MutableRawSpan) throws(E) -> T
+  ) throws(E) -> T {
+    precondition(offset >= 0 && count >= 0 && offset + count <= self.count)
+    let start = head + offset
+    var span = MutableRawSpan(_unsafeBytes: UnsafeMutableRawBufferPointer(rebasing: memory[start..<start + count]))
+    return try body(&span)
+  }
+
+  /// Calls `body` with `count` bytes that start `offset` bytes after the head.
+  public func read<T, E: Error>(at offset: Int, count: Int, _ body: (RawSpan) throws(E) -> T) throws(E) -> T {
+    precondition(offset >= 0 && count >= 0 && offset + count <= self.count)
+    let start = head + offset
+    return try body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: memory[start..<start + count])))
+  }
+
+  /// The byte `offset` after the head.
+  public subscript(offset: Int) -> UInt8 {
+    precondition(offset >= 0 && offset < count)
+    return memory[head + offset]
+  }
+
+  /// Puts bytes in at the tail.
+  public mutating func append(_ bytes: [UInt8]) {
+    makeRoom(for: bytes.count)
+    bytes.withUnsafeBytes { if let base = $0.baseAddress { memcpy(memory.baseAddress! + tail, base, $0.count) } }
+    tail += bytes.count
+  }
+
+  /// Takes bytes away at the head.
+  public mutating func drop(_ count: Int) {
+    precondition(count >= 0 && count <= self.count)
+    head += count
+    if head == tail { (head, tail) = (0, 0) }
+  }
+
+  /// Lets go of the memory if nothing waits in it.
+  public mutating func shrinkIfEmpty() {
+    guard isEmpty, !memory.isEmpty else { return }
+    memory.deallocate()
+    memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    (head, tail) = (0, 0)
+  }
+}
