@@ -1,0 +1,30 @@
+// Appends big-endian fields to bytes on their way out; the one place of Wire that sees a raw pointer.
+
+extension [UInt8] {
+  /// Appends an unsigned integer, most significant byte first.
+  mutating func append<Value: FixedWidthInteger & UnsignedInteger>(bigEndian value: Value) {
+    for shift in stride(from: Value.bitWidth - 8, through: 0, by: -8) {
+      append(UInt8(truncatingIfNeeded: value >> Value(shift)))
+    }
+  }
+
+  /// Appends `range` of a span, which must lie within it, in one copy.
+  mutating func append(_ bytes: RawSpan, _ range: Range<Int>) {
+    bytes.extracting(range).withUnsafeBytes { append(contentsOf: $0) }
+  }
+}
+
+extension String {
+  /// The longest start of the text that is at most `count` bytes of UTF-8 and cuts no character.
+  func clipped(toUTF8Bytes count: Int) -> String {
+    if utf8.count <= count { return self }
+    var clipped = ""
+    var bytes = 0
+    for character in self {
+      bytes += character.utf8.count
+      if bytes > count { break }
+      clipped.append(character)
+    }
+    return clipped
+  }
+}

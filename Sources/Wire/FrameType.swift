@@ -1,0 +1,40 @@
+// The types of frames, and how long the body of each can be at all.
+
+/// The core types, all even (`Protocol/README.md`, "Messages"). Odd types are extensions, skipped where unknown.
+public enum FrameType: UInt8, Sendable, CaseIterable {
+  case open = 0x02
+  case opened = 0x04
+  case pageGet = 0x06
+  case page = 0x08
+  case request = 0x0A
+  case data = 0x0C
+  case cancel = 0x0E
+  case busy = 0x10
+  case have = 0x12
+  case bitmap = 0x14
+  case withdrawn = 0x16
+  case peers = 0x18
+  case ping = 0x1A
+  case pong = 0x1C
+  case goodbye = 0x1E
+
+  /// The body's possible lengths in bytes: a frame outside is refused at its header, before its body is waited for.
+  var bodyBytes: ClosedRange<Int> {
+    switch self {
+    case .open: 38...38
+    case .opened: 5...81 + ProtocolLimits.nameBytesMax
+    case .pageGet: 8...8
+    case .page: 43...11 + 32 * (ProtocolLimits.chunksPerPage + ProtocolLimits.unclesPerPageMax)
+    case .request: 15...15
+    case .data: 8...ProtocolLimits.dataFrameLengthMax - 1
+    case .cancel: 4...4
+    case .busy: 8...8
+    case .have: 12...6 + 6 * ProtocolLimits.haveRunsMax
+    case .bitmap: 13...12 + ProtocolLimits.bitmapChunksMax / 8
+    case .withdrawn: 5...5
+    case .peers: 5...5 + 51 * ProtocolLimits.peersMax
+    case .ping, .pong: 8...8
+    case .goodbye: 2...2 + ProtocolLimits.goodbyeTextBytesMax
+    }
+  }
+}

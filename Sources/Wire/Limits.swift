@@ -1,0 +1,64 @@
+// Every number that bounds what a peer may send or we may hold: the protocol's, then our own.
+
+/// Limits that both ends must share: to change one is to change `Protocol/README.md` ("Limits") first.
+public enum ProtocolLimits {
+  /// The longest `length` of a control frame (type and body), in bytes: a page of 1,024 chunk hashes (32 KiB) and the
+  /// bitmap of a quarter of the largest file fit, and one buffer a connection is still cheap.
+  public static let frameLengthMax = 65_536
+  /// The longest `length` of a DATA frame, in bytes: four leaves, the 64 leaf hashes of a chunk, and the fixed fields.
+  public static let dataFrameLengthMax = 69_632
+  /// Leaves in one DATA frame: 64 KiB, one read, one record.
+  public static let dataLeavesMax = 4
+  /// Bytes of a leaf, as in BEP 52.
+  public static let leafBytesMax = 16_384
+  /// Leaves of a chunk: 1 MiB of 16 KiB.
+  public static let leavesPerChunk = 64
+  /// Chunks of a file: 2^20, so a file is at most 1 TiB and an index never overflows anything.
+  public static let chunksMax = 1 << 20
+  /// Chunk hashes in a page: an aligned subtree of 2^10 chunks, 32 KiB.
+  public static let chunksPerPage = 1_024
+  /// Uncle hashes in a page: the levels between a page's node (2^10 chunks) and the root of 2^20 chunks.
+  public static let unclesPerPageMax = 10
+  /// Runs of leaves in a HAVE: what fits in a control frame.
+  public static let haveRunsMax = (frameLengthMax - 7) / 6
+  /// Chunks in a BITMAP: 32 KiB of bits.
+  public static let bitmapChunksMax = 262_144
+  /// Addresses in a PEERS: more would let one message flood an address book.
+  public static let peersMax = 50
+  /// Bytes of the text of a GOODBYE: a line for a person.
+  public static let goodbyeTextBytesMax = 128
+  /// Bytes of a suggested name: the longest file name of the usual file systems.
+  public static let nameBytesMax = 255
+  /// Requests that may be unanswered in one direction of a connection; the one too many is answered BUSY.
+  public static let requestsInFlightMax = 64
+  /// Files that one end may have open at the other; the one too many is refused with status 2.
+  public static let openFilesMax = 64
+  /// From the accepted or established TCP connection to the last handshake message: four round trips of a bad path.
+  public static let handshakeTimeout = Duration.seconds(10)
+  /// Without a byte from the other end for this long, a connection is closed.
+  public static let idleTimeout = Duration.seconds(120)
+  /// Without a byte from the other end for this long, a PING is sent: one lost answer still leaves a minute.
+  public static let pingAfter = Duration.seconds(60)
+  /// Bytes a second that a begun frame must make on average: slower is a peer that holds our buffers on purpose.
+  public static let frameBytesPerSecondMin = 1_024
+  /// With bytes to send and none taken by the other end for this long, the connection is dropped.
+  public static let stalledSendTimeout = Duration.seconds(60)
+}
+
+/// Limits of this implementation: free to change, since no peer depends on them.
+public enum NodeLimits {
+  /// Connections in all unless configured otherwise: half of them sending fit the memory below.
+  public static let connectionsMax = 1_024
+  /// Connections of one address that have not finished the handshake; the oldest goes, so newcomers are not shut out.
+  public static let halfOpenPerAddressMax = 8
+  /// Memory of an idle connection: 1,024 of them in 16 MiB.
+  public static let idleConnectionBytesMax = 16 << 10
+  /// Memory of a sending connection: one read of 64 KiB, once in clear and once sealed.
+  public static let sendingConnectionBytesMax = 128 << 10
+  /// Memory in all: a small virtual machine serves with it.
+  public static let memoryBytesMax = 256 << 20
+  /// What `-o -` holds back to bring chunks into order.
+  public static let reorderBytesMax = 16 << 20
+  /// A loop that was not scheduled for longer than this was stopped: its deadlines shift by the gap.
+  public static let stoppedGap = Duration.seconds(1)
+}

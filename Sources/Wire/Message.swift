@@ -1,0 +1,145 @@
+// Everything that two ends say to one another after the handshake, one value a frame.
+import Content
+
+/// A file that one end opened at the other. The opener chooses the number; it means the same in both directions.
+public struct FileHandle: RawRepresentable, Hashable, Sendable {
+  public let rawValue: UInt32
+  public init(rawValue: UInt32) { self.rawValue = rawValue }
+  public init(_ rawValue: UInt32) { self.rawValue = rawValue }
+}
+
+/// A request of one direction of a connection; each is greater than the one before.
+public struct RequestID: RawRepresentable, Hashable, Comparable, Sendable {
+  public let rawValue: UInt32
+  public init(rawValue: UInt32) { self.rawValue = rawValue }
+  public init(_ rawValue: UInt32) { self.rawValue = rawValue }
+  public static func < (a: RequestID, b: RequestID) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// A frame's meaning (`Protocol/README.md`, "Messages"). A value of it fits its frame: the initialisers see to that.
+public enum Message: Hashable, Sendable {
+  case open(Open)
+  case opened(Opened)
+  case pageGet(PageGet)
+  case page(PageAnswer)
+  case request(ChunkRequest)
+  /// The frame's start; the leaves' bytes follow it in the stream, `byteCount` of them.
+  case data(DataHeader)
+  case cancel(RequestID)
+  case busy(Busy)
+  case have(Have)
+  case bitmap(Bitmap)
+  case withdrawn(Withdrawn)
+  case peers(PeerExchange)
+  case ping(UInt64)
+  case pong(UInt64)
+  case goodbye(Goodbye)
+
+  public var type: FrameType {
+    switch self {
+    case .open: .open
+    case .opened: .opened
+    case .pageGet: .pageGet
+    case .page: .page
+    case .request: .request
+    case .data: .data
+    case .cancel: .cancel
+    case .busy: .busy
+    case .have: .have
+    case .bitmap: .bitmap
+    case .withdrawn: .withdrawn
+    case .peers: .peers
+    case .ping: .ping
+    case .pong: .pong
+    case .goodbye: .goodbye
+    }
+  }
+}
+
+/// Asks to open a file without naming it: the bucket finds candidates, the proof says which one is meant.
+public struct Open: Hashable, Sendable {
+  public let handle: FileHandle
+  /// The first two bytes of HMAC(K, "bucket"), as a big-endian number.
+  public let bucket: UInt16
+  /// HMAC(K, "open" ‖ handshake hash ‖ direction).
+  public let proof: Digest
+
+  public init(handle: FileHandle, bucket: UInt16, proof: Digest) {
+    self.handle = handle
+    self.bucket = bucket
+    self.proof = proof
+  }
+}
+
+/// Asks for a page of chunk hashes.
+public struct PageGet: Hashable, Sendable {
+  public let handle: FileHandle
+  /// Counted from 0, in pages of `ProtocolLimits.chunksPerPage` chunks.
+  public let page: UInt32
+
+  public init(handle: FileHandle, page: UInt32) {
+    self.handle = handle
+    self.page = page
+  }
+}
+
+/// A page of chunk hashes with what it takes to check them against the root.
+public struct PageAnswer: Hashable, Sendable {
+  public let handle: FileHandle
+  public let page: UInt32
+  /// 1…1,024, in the order of the chunks.
+  public let chunkHashes: [Digest]
+  /// At most 10, lowest first.
+  public let uncles: [Digest]
+
+  public init(handle: FileHandle, page: UInt32, chunkHashes: [Digest], uncles: [Digest]) {
+    precondition((1...ProtocolLimits.chunksPerPage).contains(chunkHashes.count), "a page has 1…1,024 chunks")
+    precondition(uncles.count <= ProtocolLimits.unclesPerPageMax, "a page has at most 10 uncles")
+    self.handle = handle
+    self.page = page
+    self.chunkHashes = chunkHashes
+    self.uncles = uncles
+  }
+}
+
+/// Refuses one request for now.
+public struct Busy: Hashable, Sendable {
+  public let id: RequestID
+  public let retryAfterMilliseconds: UInt32
+
+  public init(id: RequestID, retryAfterMilliseconds: UInt32) {
+    self.id = id
+    self.retryAfterMilliseconds = retryAfterMilliseconds
+  }
+}
+
+/// Takes an opened file back: its handle is gone and unanswered requests on it are void.
+public struct Withdrawn: Hashable, Sendable {
+  public enum Reason: UInt8, Sendable, CaseIterable {
+    case changed = 1
+    case removed = 2
+    case unreadable = 3
+    case notOffered = 4
+  }
+
+  public let handle: FileHandle
+  public let reason: Reason
+
+  public init(handle: FileHandle, reason: Reason) {
+    self.handle = handle
+    self.reason = reason
+  }
+}
+
+/// The last frame of a direction.
+public struct Goodbye: Hashable, Sendable {
+  public let code: CloseCode
+  /// For a person; at most 128 bytes of UTF-8.
+  public let text: String
+
+  /// A longer text is clipped at a character.
+  public init(code: CloseCode, text: String = "") {
+    self.code = code
+    self.text = text.clipped(toUTF8Bytes: ProtocolLimits.goodbyeTextBytesMax)
+  }
+}

@@ -1,0 +1,98 @@
+// What a peer that is still downloading can already give, and whom else it knows.
+import Content
+
+/// A run of leaves of one chunk of a file.
+public struct LeafRun: Hashable, Sendable {
+  public let chunk: ChunkIndex
+  public let leaves: LeafRange
+
+  public init(chunk: ChunkIndex, leaves: LeafRange) {
+    self.chunk = chunk
+    self.leaves = leaves
+  }
+}
+
+/// Leaves that the sender has verified since it last said what it has.
+public struct Have: Hashable, Sendable {
+  /// The handle of the one who is told, who opened the file.
+  public let handle: FileHandle
+  /// 1…10,921.
+  public let runs: [LeafRun]
+
+  public init(handle: FileHandle, runs: [LeafRun]) {
+    precondition((1...ProtocolLimits.haveRunsMax).contains(runs.count), "a HAVE has at least one run and fits a frame")
+    self.handle = handle
+    self.runs = runs
+  }
+}
+
+/// Which whole chunks of a stretch of the file the sender has.
+public struct Bitmap: Hashable, Sendable {
+  public let handle: FileHandle
+  public let firstChunk: ChunkIndex
+  /// Chunks in this stretch: 1…262,144.
+  public let count: Int
+  /// A bit a chunk, most significant bit first; spare bits of the last byte are 0.
+  public let bits: [UInt8]
+
+  public init(handle: FileHandle, firstChunk: ChunkIndex, count: Int, bits: [UInt8]) {
+    precondition(Bitmap.isStretch(firstChunk: firstChunk.rawValue, count: UInt32(clamping: count)), "no such stretch")
+    precondition(Bitmap.areBits(bits, of: count), "a bit a chunk, spare bits 0")
+    self.handle = handle
+    self.firstChunk = firstChunk
+    self.count = count
+    self.bits = bits
+  }
+
+  /// Whether the sender has the chunk `index` places after `firstChunk`.
+  public subscript(index: Int) -> Bool {
+    precondition(index >= 0 && index < count, "outside the bitmap's stretch")
+    return bits[index / 8] & (0x80 >> UInt8(index % 8)) != 0
+  }
+
+  /// Whether the stretch is neither empty nor too long and lies within the largest file.
+  static func isStretch(firstChunk: UInt32, count: UInt32) -> Bool {
+    count >= 1 && count <= ProtocolLimits.bitmapChunksMax && firstChunk <= ProtocolLimits.chunksMax
+      && Int(count) <= ProtocolLimits.chunksMax - Int(firstChunk)
+  }
+
+  /// Whether there are just as many bytes as `count` bits need, with the spare bits 0.
+  static func areBits(_ bits: [UInt8], of count: Int) -> Bool {
+    guard bits.count == (count + 7) / 8, let last = bits.last else { return false }
+    let used = count % 8
+    return used == 0 || last & (0xFF >> UInt8(used)) == 0
+  }
+}
+
+/// Addresses of other peers that have the file.
+public struct PeerExchange: Hashable, Sendable {
+  /// An address that may be dialled, and who should answer there.
+  public struct Entry: Hashable, Sendable {
+    /// 16 bytes; IPv4 as `::ffff:a.b.c.d`.
+    public let ip: [UInt8]
+    public let port: UInt16
+    public let peer: PeerID
+
+    public init(ip: [UInt8], port: UInt16, peer: PeerID) {
+      precondition(ip.count == 16, "an address is 16 bytes")
+      self.ip = ip
+      self.port = port
+      self.peer = peer
+    }
+
+    /// The 12 bytes before an IPv4 address.
+    static let mappedPrefix: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
+    /// Whether the address is IPv4, and so sent as 4 bytes.
+    var isIPv4: Bool { ip.starts(with: Entry.mappedPrefix) }
+  }
+
+  public let handle: FileHandle
+  /// At most 50.
+  public let entries: [Entry]
+
+  public init(handle: FileHandle, entries: [Entry]) {
+    precondition(entries.count <= ProtocolLimits.peersMax, "a PEERS has at most 50 entries")
+    self.handle = handle
+    self.entries = entries
+  }
+}

@@ -1,0 +1,55 @@
+// Asking for leaves, and the start of the frame that brings them.
+import Content
+
+/// Asks for a run of leaves of one chunk.
+public struct ChunkRequest: Hashable, Sendable {
+  public let id: RequestID
+  public let handle: FileHandle
+  public let chunk: ChunkIndex
+  public let leaves: LeafRange
+  /// Whether the first DATA of the answer shall bring all the leaf hashes of the chunk.
+  public let wantsLeafHashes: Bool
+
+  public init(id: RequestID, handle: FileHandle, chunk: ChunkIndex, leaves: LeafRange, wantsLeafHashes: Bool) {
+    self.id = id
+    self.handle = handle
+    self.chunk = chunk
+    self.leaves = leaves
+    self.wantsLeafHashes = wantsLeafHashes
+  }
+}
+
+/// A DATA frame without the leaves' bytes, which follow it in the stream.
+public struct DataHeader: Hashable, Sendable {
+  public let id: RequestID
+  /// 1…4 leaves.
+  public let leaves: LeafRange
+  /// Whether this is the last DATA of its answer.
+  public let isLast: Bool
+  /// Empty, or the hashes of all leaves that the chunk has.
+  public let leafHashes: [Digest]
+  /// How many bytes of leaves follow: 1…`leaves.count` × 16,384.
+  public let byteCount: Int
+
+  public init(id: RequestID, leaves: LeafRange, isLast: Bool, leafHashes: [Digest] = [], byteCount: Int) {
+    precondition(leaves.count <= ProtocolLimits.dataLeavesMax, "a DATA frame has at most 4 leaves")
+    precondition(
+      leafHashes.isEmpty || (leaves.end...ProtocolLimits.leavesPerChunk).contains(leafHashes.count),
+      "leaf hashes are all of the chunk's")
+    precondition(
+      byteCount >= 1 && byteCount <= leaves.count * ProtocolLimits.leafBytesMax, "leaves are 1…16,384 bytes each")
+    self.id = id
+    self.leaves = leaves
+    self.isLast = isLast
+    self.leafHashes = leafHashes
+    self.byteCount = byteCount
+  }
+}
+
+/// Bits of the `flags` fields; the others are 0.
+enum FrameFlags {
+  /// REQUEST: send the chunk's leaf hashes. DATA: they are in this frame.
+  static let leafHashes: UInt8 = 1
+  /// DATA: the answer's last.
+  static let last: UInt8 = 2
+}
