@@ -35,6 +35,9 @@ public struct FrameDecoder: Sendable {
 
   public init() {}
 
+  /// Bytes that the decoder holds on the heap.
+  var bufferBytes: Int { held.capacity }
+
   /// Whether a frame has begun and is not complete: it must make progress, and the stream must not end here.
   public var isMidFrame: Bool {
     if case .length = state { return !held.isEmpty }

@@ -1,0 +1,506 @@
+#!/usr/bin/env python3
+"""Writes every vector beside this file, from nothing but the specification. Deterministic: the same bytes each time.
+
+    python3 generate.py           writes the files
+    python3 generate.py --check   writes nothing; fails if a file differs
+
+Needs the package `cryptography` (X25519 and the two AEADs); everything else is Python's own library. It shares no code
+with the implementation in this repository, so the two check one another.
+"""
+
+import os
+import struct
+import sys
+
+from noise import CipherState, Handshake, KeyPair, hmac256, sha256
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+LEAF, CHUNK, PAGE = 1 << 14, 1 << 20, 1024
+
+
+def u8(n):
+    return struct.pack(">B", n)
+
+
+def u16(n):
+    return struct.pack(">H", n)
+
+
+def u32(n):
+    return struct.pack(">I", n)
+
+
+def u64(n):
+    return struct.pack(">Q", n)
+
+
+def fixed(label):
+    """32 bytes that stand for a random value."""
+    return sha256(b"p2pnode-vector " + label.encode())
+
+
+# Content
+
+def content(size):
+    period = bytes((i * i + 7 * i + 3) % 251 for i in range(251))
+    return (period * (size // 251 + 1))[:size]
+
+
+def node(a, b):
+    return sha256(a + b)
+
+
+def tree(hashes, padding):
+    """The root over `hashes`, padded with `padding` to the next power of two."""
+    level = list(hashes)
+    while len(level) & (len(level) - 1):
+        level.append(padding)
+    while len(level) > 1:
+        level = [node(level[i], level[i + 1]) for i in range(0, len(level), 2)]
+    return level[0]
+
+
+ZERO = b"\0" * 32
+ZERO_CHUNK = tree([ZERO] * 64, ZERO)
+
+
+def chunk_hashes(data):
+    leaves = [sha256(data[i:i + LEAF]) for i in range(0, len(data), LEAF)]
+    if len(data) <= CHUNK:
+        return [tree(leaves, ZERO)] if leaves else []
+    chunks = [leaves[i:i + 64] for i in range(0, len(leaves), 64)]
+    return [tree(c + [ZERO] * (64 - len(c)), ZERO) for c in chunks]
+
+
+def root_of(hashes):
+    return tree(hashes, ZERO_CHUNK) if hashes else ZERO
+
+
+def file_id(length, root, kind=0):
+    return sha256(b"p2pnode-file-v1" + u8(kind) + u64(length) + root)
+
+
+def uncles(hashes, page):
+    """The hashes beside the path from a page's node to the root, lowest first."""
+    level = list(hashes)
+    while len(level) & (len(level) - 1):
+        level.append(ZERO_CHUNK)
+    at, out = page, []
+    width = PAGE
+    while width > 1:
+        level = [node(level[i], level[i + 1]) for i in range(0, len(level), 2)]
+        width //= 2
+    while len(level) > 1:
+        out.append(level[at ^ 1])
+        at //= 2
+        level = [node(level[i], level[i + 1]) for i in range(0, len(level), 2)]
+    return out
+
+
+def content_file(out):
+    out.comment("Content identifiers. Byte i of each file is (i*i + 7*i + 3) mod 251. `length` is a u64.",
+                "`chunks` are the chunk hashes in order; a file of one chunk has its root as its chunk hash.")
+    for size in [0, 1, 16383, 16384, 16385, 32769, 65537, 1048575, 1048576, 1048577, 2097152, 3145733, 5242881]:
+        data = content(size)
+        hashes = chunk_hashes(data)
+        root = root_of(hashes)
+        out.comment("", "%d byte%s" % (size, "" if size == 1 else "s"))
+        out.value("%d.length" % size, u64(size))
+        out.value("%d.chunks" % size, b"".join(hashes))
+        out.value("%d.root" % size, root)
+        out.value("%d.fileID" % size, file_id(size, root))
+    out.comment("", "70000 bytes: its 5 leaf hashes, which the tree pads to 8.")
+    data = content(70000)
+    leaves = [sha256(data[i:i + LEAF]) for i in range(0, len(data), LEAF)]
+    out.value("70000.leaves", b"".join(leaves))
+    out.value("70000.root", tree(leaves, ZERO))
+    out.comment("", "The node over 64 missing leaves: a missing chunk.")
+    out.value("missing-chunk", ZERO_CHUNK)
+
+
+def file_key(swarm_key, identifier):
+    return hmac256(swarm_key or ZERO, identifier)
+
+
+def proof(key, what, handshake_hash, direction):
+    return hmac256(key, what + handshake_hash + u8(direction))
+
+
+def filekey_file(out):
+    identifier = file_id(1048577, root_of(chunk_hashes(content(1048577))))
+    handshake_hash = fixed("handshake hash")
+    out.comment("Proofs of knowing a fileID. `open.0`: OPEN sent by the dialer, `open.1`: by the listener;",
+                "`have.0` and `have.1`: OPENED, likewise by its sender.")
+    out.value("fileID", identifier)
+    out.value("handshake-hash", handshake_hash)
+    for name, swarm_key in [("public", None), ("private", fixed("swarm key"))]:
+        key = file_key(swarm_key, identifier)
+        out.comment("", "No swarm key" if swarm_key is None else "With a swarm key")
+        if swarm_key:
+            out.value(name + ".swarm-key", swarm_key)
+        out.value(name + ".key", key)
+        out.value(name + ".bucket", hmac256(key, b"bucket")[:2])
+        for what in ["open", "have"]:
+            for direction in [0, 1]:
+                out.value("%s.%s.%d" % (name, what, direction), proof(key, what.encode(), handshake_hash, direction))
+
+
+# The channel
+
+SUITES = {"ChaChaPoly": 1, "AESGCM": 2}
+PATTERN_NUMBERS = {"XX": 0, "XXpsk0": 1}
+
+
+def preamble(suite, pattern):
+    return b"p2pnode\x01" + u8(suite) + u8(pattern) + b"\0" * 6
+
+
+def tlv(kind, value):
+    return u8(kind) + u8(len(value)) + value
+
+
+def peer_id(public):
+    return sha256(b"p2pnode-peerid-v1" + public)
+
+
+def handshake_file(out, pattern, suite):
+    first = preamble(SUITES[suite], PATTERN_NUMBERS[pattern])
+    prologue = b"p2pnode-noise-v1" + first
+    dialer, dialer_e = KeyPair(fixed("dialer static")), KeyPair(fixed("dialer ephemeral"))
+    listener, listener_e = KeyPair(fixed("listener static")), KeyPair(fixed("listener ephemeral"))
+    psk = fixed("swarm key") if pattern == "XXpsk0" else None
+    a = Handshake(pattern, suite, True, prologue, dialer, dialer_e, psk)
+    b = Handshake(pattern, suite, False, prologue, listener, listener_e, psk)
+    payloads = [
+        b"",
+        tlv(1, u16(9800)) + tlv(2, u32(1)) + tlv(3, b"p2pnode/0.1") + tlv(4, u16(64)),
+        tlv(1, u16(40001)) + tlv(9, b"unknown") + tlv(3, "dialer é".encode()) + tlv(4, u16(32)),
+    ]
+    out.comment("Noise_%s_25519_%s_SHA256 with fixed ephemeral keys. Messages are as on the wire, with their length." %
+                (pattern, suite))
+    for name, pair in [("dialer.static", dialer), ("dialer.ephemeral", dialer_e), ("listener.static", listener),
+                       ("listener.ephemeral", listener_e)]:
+        out.value(name + ".secret", pair.secret)
+        out.value(name + ".public", pair.public)
+    out.value("dialer.peerID", peer_id(dialer.public))
+    out.value("listener.peerID", peer_id(listener.public))
+    if psk:
+        out.value("swarm-key", psk)
+    out.value("preamble", first)
+    out.value("prologue", prologue)
+    for i, payload in enumerate(payloads):
+        writer, reader = (a, b) if i % 2 == 0 else (b, a)
+        message = writer.write(payload)
+        assert reader.read(message) == payload
+        out.value("message%d.payload" % (i + 1), payload)
+        out.value("message%d" % (i + 1), u16(len(message)) + message)
+    assert a.h == b.h and a.rs == listener.public and b.rs == dialer.public
+    out.value("handshake-hash", a.h)
+
+    names = ["to-listener", "to-dialer"]
+    keys = [cipher.key for cipher in a.split()]
+    assert keys == [cipher.key for cipher in b.split()]
+    ping = [u32(9) + u8(0x1A) + u64(n) for n in range(6)]
+    for direction, key in enumerate(keys):
+        out.comment("", ["Records from the dialer to the listener.", "Records from the listener to the dialer."]
+                    [direction] + " Each seals one PING frame.", "`record0` has n = 0, `record1` n = 1.")
+        cipher = CipherState(suite, key)
+        out.value(names[direction] + ".key", key)
+        for n in range(2):
+            record(out, names[direction] + ".record%d" % n, cipher, ping[direction * 3 + n])
+        cipher.n = 1 << 14
+        cipher.rekey()
+        out.comment("After 16,384 records (n = 0…16383) the key changes and n goes on: this one has n = 16384.")
+        out.value(names[direction] + ".rekeyed", cipher.key)
+        record(out, names[direction] + ".record16384", cipher, ping[direction * 3 + 2])
+
+
+def record(out, name, cipher, plaintext):
+    sealed = cipher.seal(b"", plaintext)
+    out.value(name + ".plaintext", plaintext)
+    out.value(name, u16(len(sealed)) + sealed)
+
+
+# Frames
+
+def frame(kind, body):
+    return u32(1 + len(body)) + u8(kind) + body
+
+
+ROOT, PROOF = fixed("root"), fixed("proof")
+
+
+def opened(name, availability=0, kind=0, log2=20, status=0):
+    return frame(0x04, u32(7) + u8(status) + PROOF + u8(kind) + u64(3145733) + ROOT + u8(log2) + u8(availability) +
+                 u8(len(name)) + name)
+
+
+def data(leaf_first, leaf_count, flags, payload, hashes=None, request=258):
+    body = u32(request) + u8(leaf_first) + u8(leaf_count) + u8(flags)
+    if hashes is not None:
+        body += u8(len(hashes)) + b"".join(hashes)
+    return frame(0x0C, body + payload)
+
+
+def hashes(count):
+    return [fixed("leaf %d" % i) for i in range(count)]
+
+
+def peer(family, address, port, label):
+    return u8(family) + bytes(address) + u16(port) + fixed(label)
+
+
+def frames_file(out):
+    out.comment("One frame each, as in the records' plaintexts. hash(x) below is digest.x, 32 made-up bytes.", "")
+    for label in ["proof", "root", "leaf 0", "leaf 1", "uncle 0", "peer 0", "peer 1"]:
+        out.value("digest." + label.replace(" ", "-"), fixed(label))
+    out.comment("")
+    out.value("open", frame(0x02, u32(7) + u16(0xBEEF) + PROOF), "handle 7, bucket beef, proof hash(proof)")
+    out.value("opened", opened("vidéo.mp4".encode()),
+              "handle 7, proof hash(proof), kind 0, length 3145733, root hash(root), 2^20, complete, \"vidéo.mp4\"")
+    out.value("opened.partial", opened(b"", availability=1), "the same, partial, without a name")
+    out.value("opened.no-such-file", frame(0x04, u32(7) + u8(1)), "handle 7, status 1")
+    out.value("opened.too-many", frame(0x04, u32(7) + u8(2)), "handle 7, status 2")
+    out.value("opened.not-allowed", frame(0x04, u32(7) + u8(3)), "handle 7, status 3")
+    out.value("page-get", frame(0x06, u32(7) + u32(1)), "handle 7, page 1")
+    out.value("page", frame(0x08, u32(7) + u32(1) + u16(2) + b"".join(hashes(2)) + u8(1) + fixed("uncle 0")),
+              "handle 7, page 1, hash(leaf 0), hash(leaf 1); uncle hash(uncle 0)")
+    out.value("request", frame(0x0A, u32(258) + u32(7) + u32(2) + u8(0) + u8(64) + u8(1)),
+              "id 258, handle 7, chunk 2, leaves 0…63, with leaf hashes")
+    out.value("request.rest", frame(0x0A, u32(259) + u32(7) + u32(2) + u8(63) + u8(1) + u8(0)),
+              "id 259, handle 7, chunk 2, leaf 63, without")
+    out.value("data", data(0, 1, 3, b"\xAA\xBB\xCC", hashes(2)),
+              "id 258, leaf 0, last; hash(leaf 0), hash(leaf 1); the bytes aabbcc")
+    out.value("data.plain", data(4, 4, 0, bytes(range(8))), "id 258, leaves 4…7, not last; the bytes 00…07")
+    out.value("cancel", frame(0x0E, u32(258)), "id 258")
+    out.value("busy", frame(0x10, u32(258) + u32(1500)), "id 258, 1,500 ms")
+    out.value("have", frame(0x12, u32(7) + u16(2) + u32(2) + u8(0) + u8(64) + u32(3) + u8(4) + u8(2)),
+              "handle 7: chunk 2 leaves 0…63, chunk 3 leaves 4…5")
+    out.value("bitmap", frame(0x14, u32(7) + u32(8) + u32(11) + bytes([0xA5, 0xC0])),
+              "handle 7, chunks 8…18: has 8, 10, 13, 15, 16, 17")
+    out.value("withdrawn", frame(0x16, u32(7) + u8(1)), "handle 7, changed")
+    out.value("peers", frame(0x18, u32(7) + u8(2) + peer(4, [192, 0, 2, 1], 9800, "peer 0") +
+                             peer(6, [0x20, 1, 0xD, 0xB8] + [0] * 11 + [1], 9801, "peer 1")),
+              "handle 7: 192.0.2.1 port 9800 hash(peer 0); [2001:db8::1] port 9801 hash(peer 1)")
+    out.value("ping", frame(0x1A, u64(0x0102030405060708)), "0102030405060708")
+    out.value("pong", frame(0x1C, u64(0x0102030405060708)), "0102030405060708")
+    out.value("goodbye", frame(0x1E, u8(1) + u8(4) + b"bye!"), "code 1, \"bye!\"")
+    out.value("goodbye.unknown-code", frame(0x1E, u8(200) + u8(0)), "code 200, which is read as 8")
+    out.value("skipped", frame(0x7F, b"what an extension says"), "an unknown odd type: no message")
+    out.value("skipped.empty", frame(0x01, b""), "an unknown odd type without a body: no message")
+
+
+def page_file(out):
+    def synthetic(i):
+        return sha256(b"p2pnode-chunk" + u32(i))
+
+    out.comment("Pages of two files whose chunk hashes are made up: that of chunk i is",
+                "SHA-256(\"p2pnode-chunk\" + i as u32). Only sums, roots and pages matter here; no content exists.")
+    for count, tail in [(1024, 0), (1500, 777), (5000, 1)]:
+        length = count * CHUNK if tail == 0 else (count - 1) * CHUNK + tail
+        chunk = [synthetic(i) for i in range(count)]
+        root = root_of(chunk)
+        out.comment("", "%d chunks" % count)
+        out.value("%d.length" % count, u64(length))
+        out.value("%d.root" % count, root)
+        out.value("%d.fileID" % count, file_id(length, root))
+        for page in range((count + PAGE - 1) // PAGE):
+            hashes_of_page = chunk[page * PAGE:(page + 1) * PAGE]
+            out.value("%d.page%d.count" % (count, page), u16(len(hashes_of_page)))
+            out.value("%d.page%d.uncles" % (count, page), b"".join(uncles(chunk, page)))
+    out.comment("", "Page 1 of the file of 1,500 chunks (476 of them), as a PAGE frame with handle 7.")
+    chunk = [synthetic(i) for i in range(1500)]
+    over = uncles(chunk, 1)
+    out.value("1500.page1.frame", frame(0x08, u32(7) + u32(1) + u16(476) + b"".join(chunk[PAGE:]) + u8(len(over)) +
+                                        b"".join(over)))
+
+
+# What must be refused
+
+def invalid_preamble(out):
+    good = preamble(1, 0)
+    out.comment("Preambles after which a listener closes, whatever its suite and pattern.")
+    out.value("other-magic", b"P2pnode\x01" + good[8:], "not \"p2pnode\"")
+    out.value("other-version", b"p2pnode\x02" + good[8:], "version 2")
+    out.value("suite-0", preamble(0, 0), "no such suite")
+    out.value("suite-3", preamble(3, 0), "no such suite")
+    out.value("pattern-2", preamble(1, 2), "no such pattern")
+    out.value("reserved-first", good[:10] + b"\x01" + good[11:], "the first reserved byte is not 0")
+    out.value("reserved-last", good[:15] + b"\x01", "the last reserved byte is not 0")
+
+
+def invalid_message1(out):
+    out.comment("First handshake messages (with their length) of pattern XX after which a listener closes.")
+    public = KeyPair(fixed("dialer ephemeral")).public
+    out.value("length-0", u16(0), "message 1 has 32 bytes")
+    out.value("length-513", u16(513), "longer than any handshake message; refused at the length")
+    out.value("length-31", u16(31) + public[:31], "message 1 has 32 bytes")
+    out.value("length-33", u16(33) + public + b"\0", "the payload of message 1 is empty")
+    out.value("low-order-0", u16(32) + b"\0" * 32, "a low-order point: X25519 with it is zero")
+    out.value("low-order-1", u16(32) + b"\1" + b"\0" * 31, "a low-order point: X25519 with it is zero")
+
+
+def invalid_handshake_payload(out):
+    out.comment("Payloads of messages 2 and 3 (in clear) after which the receiver closes.")
+    out.value("type-alone", b"\x01", "no length")
+    out.value("value-missing", b"\x01\x02", "the value is cut off")
+    out.value("value-short", b"\x01\x02\x26", "one byte of two")
+    out.value("trailing-type", tlv(1, u16(9800)) + b"\x03", "the second has no length")
+    out.value("unknown-cut-off", b"\x63\x04abc", "an unknown type, but its value is cut off")
+    out.value("port-1-byte", tlv(1, b"\x26"), "a port has 2 bytes")
+    out.value("port-3-bytes", tlv(1, b"\x00\x26\x48"), "a port has 2 bytes")
+    out.value("capabilities-3-bytes", tlv(2, b"\0\0\1"), "the capability bits have 4 bytes")
+    out.value("agent-33-bytes", tlv(3, b"a" * 33), "an agent has at most 32 bytes")
+    out.value("agent-not-utf8", tlv(3, b"\xFFp2p"), "an agent is UTF-8")
+    out.value("limits-4-bytes", tlv(4, u32(64)), "the limit has 2 bytes")
+    out.value("port-twice", tlv(1, u16(1)) + tlv(1, u16(1)), "a known type twice")
+    out.value("too-long", tlv(99, b"\0" * 255), "257 bytes; at most 256")
+
+
+def invalid_record(out):
+    cipher = CipherState("ChaChaPoly", fixed("record key"))
+    plaintext = frame(0x1A, u64(1))
+    good = cipher.seal(b"", plaintext)
+    out.comment("Records (length and ciphertext) after which the receiver closes and says nothing. ChaChaPoly, n = 0.")
+    out.value("key", fixed("record key"), "not a record: the key of all of these")
+    out.value("good", u16(len(good)) + good, "not invalid: the record that the others spoil")
+    out.value("length-0", u16(0), "shorter than a tag and a byte")
+    out.value("length-16", u16(16) + CipherState("ChaChaPoly", fixed("record key")).seal(b"", b""),
+              "seals nothing: a plaintext has at least 1 byte")
+    flipped = bytes([good[0] ^ 1]) + good[1:]
+    out.value("ciphertext-flipped", u16(len(flipped)) + flipped, "a bit of the ciphertext is wrong")
+    flipped = good[:-1] + bytes([good[-1] ^ 0x80])
+    out.value("tag-flipped", u16(len(flipped)) + flipped, "a bit of the tag is wrong")
+    out.value("cut", u16(len(good) - 1) + good[:-1], "the tag is cut")
+    later = CipherState("ChaChaPoly", fixed("record key"))
+    later.n = 1
+    late = later.seal(b"", plaintext)
+    out.value("out-of-order", u16(len(late)) + late, "sealed with n = 1, where n = 0 is due")
+
+
+def invalid_frames(out):
+    out.comment("Frames after which the receiver says GOODBYE 2 and closes. Some are refused before they are complete.")
+    out.value("length-0", u32(0), "the type counts")
+    out.value("length-huge", u32(0xFFFFFFFF), "longer than any frame")
+    out.value("control-too-long", u32(65537) + u8(0x12), "a control frame is at most 65,536")
+    out.value("extension-too-long", u32(65537) + u8(0x7F), "also one that would be skipped")
+    out.value("data-too-long", u32(69633) + u8(0x0C), "a DATA frame is at most 69,632")
+    out.value("type-0", frame(0x00, b""), "an unknown even type")
+    out.value("type-32", frame(0x20, b"abc"), "an unknown even type")
+    out.value("open.short", frame(0x02, u32(7) + u16(1) + PROOF[:31]), "one byte of the proof is missing")
+    out.value("open.long", frame(0x02, u32(7) + u16(1) + PROOF + b"\0"), "one byte too many")
+    out.value("opened.status-4", frame(0x04, u32(7) + u8(4)), "no such status")
+    out.value("opened.status-0-alone", frame(0x04, u32(7) + u8(0)), "status 0 without a manifest")
+    out.value("opened.status-1-long", frame(0x04, u32(7) + u8(1) + b"\0"), "nothing follows status 1")
+    out.value("opened.availability-2", opened(b"a", availability=2), "no such availability")
+    out.value("opened.name-not-utf8", opened(b"a\xC3"), "the name ends within a character")
+    good = opened(b"abc")
+    out.value("opened.name-short", u32(len(good) - 5) + good[4:-1], "the name is shorter than it says")
+    out.value("opened.name-long", frame(0x04, good[5:] + b"d"), "a byte follows the name")
+    out.value("page-get.short", frame(0x06, u32(7) + u16(1)), "the page has 4 bytes")
+    out.value("page.none", frame(0x08, u32(7) + u32(0) + u16(0) + u8(1) + fixed("uncle 0")), "a page has a chunk")
+    out.value("page.1025-chunks", frame(0x08, u32(7) + u32(0) + u16(1025) + ZERO * 1025 + u8(0)), "at most 1,024")
+    out.value("page.11-uncles", frame(0x08, u32(7) + u32(0) + u16(1) + ZERO + u8(11) + ZERO * 11), "at most 10")
+    out.value("page.missing", frame(0x08, u32(7) + u32(0) + u16(3) + ZERO * 2 + u8(0)), "one hash is missing")
+    out.value("page.long", frame(0x08, u32(7) + u32(0) + u16(1) + ZERO + u8(0) + b"\0"), "one byte too many")
+
+    def request(first, count, flags):
+        return frame(0x0A, u32(1) + u32(7) + u32(0) + u8(first) + u8(count) + u8(flags))
+
+    out.value("request.no-leaves", request(0, 0, 0), "at least 1 leaf")
+    out.value("request.65-leaves", request(0, 65, 0), "at most 64 leaves")
+    out.value("request.beyond", request(63, 2, 0), "leaf 64 is in the next chunk")
+    out.value("request.far-beyond", request(255, 255, 0), "no such leaf")
+    out.value("request.flags", request(0, 1, 2), "a reserved flag")
+    out.value("request.short", frame(0x0A, request(0, 1, 0)[5:-1]), "no flags")
+    out.value("data.no-leaves", data(0, 0, 0, b"a"), "at least 1 leaf")
+    out.value("data.5-leaves", data(0, 5, 0, b"a"), "at most 4 leaves")
+    out.value("data.beyond", data(62, 3, 0, b"a"), "leaf 64 is in the next chunk")
+    out.value("data.flags", data(0, 1, 4, b"a"), "a reserved flag")
+    out.value("data.empty", data(0, 1, 2, b""), "no bytes of leaves")
+    out.value("data.one-leaf-and-a-byte", u32(8 + 16385) + u8(0x0C) + u32(1) + u8(0) + u8(1) + u8(2),
+              "a leaf is at most 16,384 bytes; refused at the header")
+    out.value("data.no-hashes", data(0, 1, 1, b"a", []), "the flag says hashes, the count says none")
+    out.value("data.65-hashes", data(0, 1, 1, b"a", [ZERO] * 65), "at most 64 leaves in a chunk")
+    out.value("data.few-hashes", data(2, 2, 1, b"a", [ZERO] * 3), "leaf 3 is here, its hash is not")
+    out.value("data.hashes-only", data(0, 1, 1, b"", [ZERO]), "hashes, but no bytes of leaves")
+    out.value("data.hashes-cut", data(0, 1, 1, ZERO[:31], [])[:-32] + u8(1) + ZERO[:31], "the frame ends in a hash")
+    out.value("cancel.long", frame(0x0E, u64(1)), "an id has 4 bytes")
+    out.value("busy.short", frame(0x10, u32(1) + u16(5)), "the delay has 4 bytes")
+    out.value("have.none", frame(0x12, u32(7) + u16(0)), "at least one run")
+    out.value("have.missing", frame(0x12, u32(7) + u16(2) + u32(0) + u8(0) + u8(1)), "one run of two")
+    out.value("have.beyond", frame(0x12, u32(7) + u16(1) + u32(0) + u8(1) + u8(64)), "leaf 64 is in the next chunk")
+    out.value("have.no-leaves", frame(0x12, u32(7) + u16(1) + u32(0) + u8(1) + u8(0)), "at least 1 leaf")
+    out.value("bitmap.none", frame(0x14, u32(7) + u32(0) + u32(0) + b"\0"), "at least one chunk")
+    out.value("bitmap.spare-bits", frame(0x14, u32(7) + u32(0) + u32(3) + b"\x10"), "a spare bit is 1")
+    out.value("bitmap.short", frame(0x14, u32(7) + u32(0) + u32(9) + b"\0"), "9 bits need 2 bytes")
+    out.value("bitmap.long", frame(0x14, u32(7) + u32(0) + u32(8) + b"\0\0"), "8 bits need 1 byte")
+    out.value("bitmap.count-huge", frame(0x14, u32(7) + u32(0) + u32(0xFFFFFFFF) + b"\0"), "at most 262,144 chunks")
+    out.value("bitmap.beyond", frame(0x14, u32(7) + u32(0x100000) + u32(1) + b"\0"), "a file has at most 2^20 chunks")
+    out.value("bitmap.first-huge", frame(0x14, u32(7) + u32(0xFFFFFFFF) + u32(1) + b"\0"), "the sum must not wrap")
+    out.value("withdrawn.reason-0", frame(0x16, u32(7) + u8(0)), "no such reason")
+    out.value("withdrawn.reason-5", frame(0x16, u32(7) + u8(5)), "no such reason")
+    out.value("peers.51", frame(0x18, u32(7) + u8(51) + peer(4, [192, 0, 2, 1], 1, "p") * 51), "at most 50")
+    out.value("peers.family-5", frame(0x18, u32(7) + u8(1) + peer(5, [192, 0, 2, 1], 1, "p")), "no such family")
+    out.value("peers.short", frame(0x18, u32(7) + u8(1) + peer(6, [192, 0, 2, 1], 1, "p")), "IPv6 has 16 bytes")
+    out.value("peers.long", frame(0x18, u32(7) + u8(0) + b"\0"), "one byte too many")
+    out.value("ping.short", frame(0x1A, u32(1)), "8 bytes")
+    out.value("pong.long", frame(0x1C, u64(1) + b"\0"), "8 bytes")
+    out.value("goodbye.text-129", frame(0x1E, u8(0) + u8(129) + b"a" * 129), "at most 128")
+    out.value("goodbye.text-missing", frame(0x1E, u8(0) + u8(1)), "the text is missing")
+    out.value("goodbye.long", frame(0x1E, u8(0) + u8(0) + b"a"), "a byte follows the text")
+    out.value("goodbye.not-utf8", frame(0x1E, u8(0) + u8(3) + b"\xED\xA0\x80"), "a surrogate is not UTF-8")
+    out.value("goodbye.overlong", frame(0x1E, u8(0) + u8(2) + b"\xC0\x80"), "an overlong form is not UTF-8")
+
+
+class Output:
+    def __init__(self):
+        self.lines = []
+
+    def comment(self, *lines):
+        self.lines += ["# " + line if line else "" for line in lines]
+
+    def value(self, name, data, meaning=None):
+        if meaning:
+            self.comment(meaning)
+        assert not any(line.startswith(name + " =") for line in self.lines), name
+        self.lines.append((name + " = " + data.hex()).rstrip())
+
+
+def files():
+    def made(write, *arguments):
+        out = Output()
+        write(out, *arguments)
+        return "\n".join(out.lines) + "\n"
+
+    yield "content.txt", made(content_file)
+    yield "filekey.txt", made(filekey_file)
+    for pattern in PATTERN_NUMBERS:
+        for suite in SUITES:
+            yield "handshake-%s-%s.txt" % (pattern.lower(), suite.lower()), made(handshake_file, pattern, suite)
+    yield "frames.txt", made(frames_file)
+    yield "page.txt", made(page_file)
+    yield "invalid/preamble.txt", made(invalid_preamble)
+    yield "invalid/handshake-message1.txt", made(invalid_message1)
+    yield "invalid/handshake-payload.txt", made(invalid_handshake_payload)
+    yield "invalid/record.txt", made(invalid_record)
+    yield "invalid/frames.txt", made(invalid_frames)
+
+
+def main():
+    check, differing = "--check" in sys.argv[1:], []
+    for name, text in files():
+        path = os.path.join(HERE, name)
+        if check:
+            if not os.path.exists(path) or open(path, encoding="utf-8").read() != text:
+                differing.append(name)
+        else:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+    if differing:
+        sys.exit("differs from what generate.py writes: " + ", ".join(differing))
+
+
+if __name__ == "__main__":
+    main()

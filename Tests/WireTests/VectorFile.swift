@@ -1,0 +1,49 @@
+// Reads `Protocol/vectors/`: lines of `name = hex`, with `#` before comments.
+import Foundation
+
+/// One file of vectors. A name or digit that is not there is a broken checkout, so it stops the test.
+struct VectorFile {
+  /// In the order of the file.
+  let names: [String]
+  private let values: [String: [UInt8]]
+
+  /// `path` is below `Protocol/vectors/`, as `invalid/frames.txt`.
+  init(_ path: String) throws {
+    let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
+    let url = repository.appendingPathComponent("Protocol/vectors").appendingPathComponent(path).standardized
+    var names: [String] = []
+    var values: [String: [UInt8]] = [:]
+    for line in try String(contentsOf: url, encoding: .utf8).split(separator: "\n") where !line.hasPrefix("#") {
+      let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        .map { $0.trimmingCharacters(in: .whitespaces) }
+      guard parts.count == 2, let bytes = VectorFile.bytes(hex: parts[1]) else { throw Malformed(line: String(line)) }
+      guard values.updateValue(bytes, forKey: parts[0]) == nil else { throw Malformed(line: String(line)) }
+      names.append(parts[0])
+    }
+    self.names = names
+    self.values = values
+  }
+
+  struct Malformed: Error {
+    let line: String
+  }
+
+  subscript(name: String) -> [UInt8] {
+    guard let bytes = values[name] else { preconditionFailure("no vector \(name)") }
+    return bytes
+  }
+
+  /// A value that is a big-endian number.
+  func number(_ name: String) -> UInt64 { self[name].reduce(0) { $0 << 8 | UInt64($1) } }
+
+  private static func bytes(hex: String) -> [UInt8]? {
+    let digits = Array(hex.utf8)
+    guard digits.count % 2 == 0 else { return nil }
+    var bytes: [UInt8] = []
+    for i in stride(from: 0, to: digits.count, by: 2) {
+      guard let byte = UInt8(String(decoding: digits[i...i + 1], as: UTF8.self), radix: 16) else { return nil }
+      bytes.append(byte)
+    }
+    return bytes
+  }
+}
