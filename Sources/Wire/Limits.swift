@@ -41,6 +41,8 @@ public enum ProtocolLimits {
   public static let pingAfter = Duration.seconds(60)
   /// Bytes a second that a begun frame must make on average: slower is a peer that holds our buffers on purpose.
   public static let frameBytesPerSecondMin = 1_024
+  /// A frame is judged by that rate from this long after its first byte on: a single lost segment is no verdict.
+  public static let frameProgressGrace = Duration.seconds(10)
   /// With bytes to send and none taken by the other end for this long, the connection is dropped.
   public static let stalledSendTimeout = Duration.seconds(60)
 }
