@@ -1,0 +1,27 @@
+// SHA-256 for the handshake; content is hashed with swift-crypto, which is faster on long input.
+import CSodium
+
+/// SHA-256 of bytes that come in parts.
+public struct SHA256: ~Copyable {
+  private var state = crypto_hash_sha256_state()
+
+  public init() {
+    Library.start()
+    crypto_hash_sha256_init(&state)
+  }
+
+  public mutating func update(_ part: RawSpan) {
+    part.withUnsafeBytes { bytes in
+      _ = crypto_hash_sha256_update(
+        &state, bytes.assumingMemoryBound(to: UInt8.self).baseAddress, UInt64(bytes.count))
+    }
+  }
+
+  /// The 32 bytes of the hash.
+  public consuming func finish() -> Bytes32 {
+    var hash = Bytes32(repeating: 0)
+    var span = hash.mutableSpan
+    span.withUnsafeMutableBufferPointer { _ = crypto_hash_sha256_final(&state, $0.baseAddress!) }
+    return hash
+  }
+}
