@@ -1,11 +1,17 @@
 // Who a peer is: the hash of the static public key that it proved to hold in the handshake.
 import Content
+import Sodium
 
 /// `SHA-256("p2pnode-peerid-v1" ‖ X25519 static public key)`. People see 8 hexadecimal digits, tools all 64.
 public struct PeerID: Hashable, Sendable, Comparable, CustomStringConvertible {
   public let digest: Digest
 
   public init(digest: Digest) { self.digest = digest }
+
+  public init(publicKey: PublicKey) {
+    let label = Array("p2pnode-peerid-v1".utf8)
+    digest = publicKey.withBytes { Digest.hash(of: label.span.bytes, $0) }
+  }
 
   /// Takes 64 hexadecimal digits of either case; nil for anything else.
   public init?(hex: some StringProtocol) {
