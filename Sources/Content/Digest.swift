@@ -7,12 +7,15 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
   /// 32 zero bytes: the hash of a missing leaf and the root of an empty file (BEP 52).
   public static let zero = Digest(words: (0, 0, 0, 0))
 
-  // Big-endian words, so that comparing words compares bytes.
-  private var word0, word1, word2, word3: UInt64
+  // The bytes as four big-endian words.
+  private let word0, word1, word2, word3: UInt64
 
   private init(words: (UInt64, UInt64, UInt64, UInt64)) {
     (word0, word1, word2, word3) = words
   }
+
+  /// The bytes as four big-endian words: the first word holds the first eight bytes.
+  var words: (UInt64, UInt64, UInt64, UInt64) { (word0, word1, word2, word3) }
 
   /// Takes exactly 32 bytes; nil for any other count.
   public init?(_ bytes: some Collection<UInt8>) {
@@ -63,9 +66,8 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
 
   /// Appends the 32 bytes.
   public func append(to out: inout [UInt8]) {
-    for word in [word0, word1, word2, word3] {
-      for shift in stride(from: 56, through: 0, by: -8) { out.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
-    }
+    let words: [4 of UInt64] = [word0, word1, word2, word3]
+    for i in 0..<Digest.byteCount { out.append(UInt8(truncatingIfNeeded: words[i / 8] >> UInt64(56 - 8 * (i % 8)))) }
   }
 
   /// 64 lower-case hexadecimal digits.

@@ -1,5 +1,4 @@
 // What a person passes on to let another fetch a file: a hash that commits to kind, length and Merkle root.
-import Crypto
 
 /// What the bytes under a root are.
 public enum ContentKind: UInt8, Sendable {
@@ -18,9 +17,11 @@ public struct FileID: Hashable, Sendable, CustomStringConvertible {
   public init(kind: ContentKind, length: UInt64, root: Digest) {
     var input = Array("p2pnode-file-v1".utf8)
     input.append(kind.rawValue)
-    for shift in stride(from: 56, through: 0, by: -8) { input.append(UInt8(truncatingIfNeeded: length >> UInt64(shift))) }
+    for shift in stride(from: 56, through: 0, by: -8) {
+      input.append(UInt8(truncatingIfNeeded: length >> UInt64(shift)))
+    }
     root.append(to: &input)
-    digest = Digest(Array(SHA256.hash(data: input)))!
+    digest = Digest(sha256: input.span.bytes)
   }
 
   /// Takes 64 hexadecimal digits of either case; nil for anything else.
