@@ -1,5 +1,5 @@
 // A second, slower telling of BEP 52 to compare with: it builds the whole padded row of leaves and halves it by recursion.
-import Crypto
+import struct Crypto.SHA256
 
 @testable import Content
 
@@ -56,4 +56,34 @@ func hash(
   let (file, lastChunk) = state.finish()
   if let lastChunk { chunks.append(lastChunk) }
   return (file, chunks)
+}
+
+extension ReferenceTree {
+  /// The root over a row of chunk hashes, filled up with chunks of missing leaves to a power of two.
+  static func root(ofChunks chunkHashes: [Digest], leavesPerChunk: Int) -> [UInt8] {
+    let noChunk = top([[UInt8]](repeating: missing, count: leavesPerChunk)[...])
+    var row = chunkHashes.map(\.bytes)
+    while row.count & (row.count - 1) != 0 { row.append(noChunk) }
+    return row.isEmpty ? missing : top(row[...])
+  }
+}
+
+/// What `Digest` makes of an array; an expectation's macro cannot hold a span.
+func sha256(_ bytes: [UInt8]) -> Digest { Digest(sha256: bytes.span.bytes) }
+
+/// Hashes that stand for the chunks of some file.
+func someDigests(_ count: Int, seed: UInt8 = 0) -> [Digest] {
+  (0..<count).map { number in
+    let bytes: [UInt8] = [seed, UInt8(number & 255), UInt8(number >> 8 & 255), UInt8(number >> 16)]
+    return sha256(bytes)
+  }
+}
+
+extension Digest {
+  /// The same with one bit turned.
+  var flipped: Digest {
+    var bytes = self.bytes
+    bytes[17] ^= 0x20
+    return Digest(bytes)!
+  }
 }

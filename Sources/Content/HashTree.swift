@@ -1,0 +1,53 @@
+// The serving side of hash pages: all chunk hashes of a file, and the few nodes above its pages.
+
+/// A file's tree from the chunk hashes up, of which any page costs no more than to copy it.
+public struct HashTree: Sendable {
+  public let pages: PageLayout
+  /// One hash a chunk.
+  public let chunkHashes: [Digest]
+  public let root: Digest
+
+  // The nodes over the pages, the pages' own level first and each next level half as long; missing ones are left out.
+  private let levels: [[Digest]]
+
+  /// Nil unless there is one hash for every chunk. Costs one hash for each chunk.
+  public init?(_ layout: ChunkLayout, chunkHashes: [Digest], chunksPerPage: Int = PageLayout.wireChunksPerPage) {
+    guard chunkHashes.count == layout.chunkCount else { return nil }
+    let pages = PageLayout(layout, chunksPerPage: chunksPerPage)
+    var row: [Digest] = []
+    for page in 0..<pages.pageCount {
+      let chunks = pages.chunks(of: PageIndex(UInt32(page)))
+      row.append(MerkleTree.node(over: chunkHashes[chunks], level: layout.chunkLevel, width: pages.pageWidth))
+    }
+    var levels = [row]
+    for step in 0..<pages.uncleCount {
+      row = MerkleTree.parents(of: row, level: pages.pageLevel + step)
+      levels.append(row)
+    }
+    self.pages = pages
+    self.chunkHashes = chunkHashes
+    self.levels = levels
+    root = row.first ?? .zero
+  }
+
+  /// The tree of a file that was just hashed.
+  public init(_ file: FileHash) {
+    guard let tree = HashTree(file.layout, chunkHashes: file.chunkHashes) else {
+      preconditionFailure("a hashed file has a hash for every chunk")
+    }
+    self = tree
+  }
+
+  /// A page of the file; nil if it has no such page.
+  public func page(_ index: PageIndex) -> HashPage? {
+    guard pages.contains(index) else { return nil }
+    var uncles: [Digest] = []
+    var position = Int(index.rawValue)
+    for (step, level) in levels.dropLast().enumerated() {
+      let uncle = position ^ 1
+      uncles.append(uncle < level.count ? level[uncle] : MerkleTree.padding(level: pages.pageLevel + step))
+      position >>= 1
+    }
+    return HashPage(index: index, chunkHashes: Array(chunkHashes[pages.chunks(of: index)]), uncles: uncles)
+  }
+}

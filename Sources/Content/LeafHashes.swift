@@ -1,0 +1,42 @@
+// The leaf hashes of one chunk, once they are known to be true: what every arriving leaf is held against.
+
+/// Why leaf hashes are not those of the chunk. Each is the fault of the peer that sent them.
+public enum LeafHashesFault: Error, Hashable {
+  case noSuchChunk
+  case wrongCount(Int)
+  case notThisChunk
+}
+
+/// All leaf hashes of a chunk, verified against the chunk's hash.
+public struct LeafHashes: Hashable, Sendable {
+  public let layout: ChunkLayout
+  public let chunk: ChunkIndex
+  /// One hash for each leaf that holds bytes: 1…64.
+  public let hashes: [Digest]
+
+  /// Takes leaf hashes of any count, as a peer sent them, for a chunk whose own hash is known.
+  public init(
+    verifying hashes: [Digest], of chunk: ChunkIndex, hash: Digest, in layout: ChunkLayout
+  ) throws(LeafHashesFault) {
+    guard layout.contains(chunk) else { throw .noSuchChunk }
+    guard hashes.count == layout.leafCount(of: chunk) else { throw .wrongCount(hashes.count) }
+    guard MerkleTree.chunkHash(hashes, in: layout) == hash else { throw .notThisChunk }
+    self.layout = layout
+    self.chunk = chunk
+    self.hashes = hashes
+  }
+
+  /// Whether bytes are exactly those of a run of the chunk's leaves: of their length, and each leaf of its hash.
+  ///
+  /// Takes bytes of any count and a run that need not lie within the chunk.
+  public func match(_ bytes: RawSpan, at leaves: LeafRange) -> Bool {
+    guard leaves.end <= hashes.count, bytes.byteCount == layout.length(of: leaves, in: chunk) else { return false }
+    var start = 0
+    for leaf in leaves.first..<leaves.end {
+      let end = min(start + layout.leafSize, bytes.byteCount)
+      guard MerkleTree.leafHash(bytes.extracting(start..<end)) == hashes[leaf] else { return false }
+      start = end
+    }
+    return true
+  }
+}
