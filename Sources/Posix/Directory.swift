@@ -1,0 +1,174 @@
+// An open folder, and the calls that take a name in it: what is done stays in this folder even if its path is renamed.
+import CLinux
+import Glibc
+
+/// A name in a folder, as the file system stores it.
+public struct DirectoryEntry: Hashable, Sendable {
+  /// Any bytes but 0 and "/"; often, but not always, UTF-8.
+  public let name: [UInt8]
+  /// Nil where the file system does not say without a `status(of:)`.
+  public let kind: FileKind?
+
+  /// The name as text; nil where it is not UTF-8.
+  public var text: String? { String(validating: name, as: UTF8.self) }
+}
+
+/// An open folder and the path that failures name.
+public struct Directory: ~Copyable, Sendable {
+  public let descriptor: FileDescriptor
+  /// What errors call it; not looked up again.
+  public let path: String
+
+  /// Opens a folder, following links. The corresponding C function is `open` with O_DIRECTORY.
+  public init(_ path: String) throws(Errno) {
+    try checkNoNul(path, "open")
+    let number = try retrying("open", path) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    self.init(owning: FileDescriptor(owning: number), path: path)
+  }
+
+  init(owning descriptor: consuming FileDescriptor, path: String) {
+    self.descriptor = descriptor
+    self.path = path
+  }
+
+  /// How errors name something in this folder.
+  public func path(of name: String) -> String { path.hasSuffix("/") ? path + name : path + "/" + name }
+
+  /// The folder itself. The corresponding C function is `fstat`.
+  public func status() throws(Errno) -> FileStatus {
+    var raw = stat()
+    _ = try retrying("fstat", path) { fstat(descriptor.number, &raw) }
+    return FileStatus(raw)
+  }
+
+  /// What a name stands for; a link is not followed. The corresponding C function is `fstatat` with
+  /// AT_SYMLINK_NOFOLLOW.
+  public func status(of name: String) throws(Errno) -> FileStatus {
+    try checkNoNul(name, "fstatat")
+    var raw = stat()
+    _ = try retrying("fstatat", path(of: name)) {
+      fstatat(descriptor.number, name, &raw, AT_SYMLINK_NOFOLLOW)
+    }
+    return FileStatus(raw)
+  }
+
+  /// Opens or creates a name in this folder. The corresponding C function is `openat`.
+  public func open(_ name: String, _ options: OpenOptions, mode: UInt32 = 0o600) throws(Errno) -> File {
+    try checkNoNul(name, "openat")
+    let number = try retrying("openat", path(of: name)) {
+      openat(descriptor.number, name, options.rawValue | O_CLOEXEC, mode_t(mode))
+    }
+    return File(owning: FileDescriptor(owning: number), path: path(of: name))
+  }
+
+  /// Opens a relative path that cannot leave this folder: no "..", no absolute path (EXDEV), no symbolic link anywhere
+  /// in it (ELOOP), no magic link. The corresponding C function is Linux's `openat2` with RESOLVE_BENEATH |
+  /// RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS.
+  public func open(beneath relativePath: String, _ options: OpenOptions) throws(Errno) -> File {
+    File(owning: try openBeneath(relativePath, options.rawValue), path: path(of: relativePath))
+  }
+
+  /// As `open(beneath:)`, for a folder below this one; "." is this folder itself, opened once more.
+  public func openDirectory(beneath relativePath: String) throws(Errno) -> Directory {
+    Directory(
+      owning: try openBeneath(relativePath, O_RDONLY | O_DIRECTORY),
+      path: relativePath == "." ? path : path(of: relativePath))
+  }
+
+  private func openBeneath(_ relativePath: String, _ flags: Int32) throws(Errno) -> FileDescriptor {
+    try checkNoNul(relativePath, "openat2")
+    let resolve = P2P_RESOLVE_BENEATH | P2P_RESOLVE_NO_SYMLINKS | P2P_RESOLVE_NO_MAGICLINKS
+    let number = try retrying("openat2", path(of: relativePath)) {
+      p2p_openat2(descriptor.number, relativePath, UInt64(UInt32(bitPattern: flags | O_CLOEXEC)), 0, UInt64(resolve))
+    }
+    return FileDescriptor(owning: Int32(number))
+  }
+
+  /// The names in this folder without "." and "..", in the file system's order. Reads the whole folder. The
+  /// corresponding C functions are `fdopendir` and `readdir`.
+  public func entries() throws(Errno) -> [DirectoryEntry] {
+    // A descriptor of its own, since readdir moves the position and closedir closes it.
+    let own = try openBeneath(".", O_RDONLY | O_DIRECTORY).release()
+    guard let stream = fdopendir(own) else {
+      let code = errno
+      close(own)
+      throw Errno(code: code, call: "fdopendir", subject: path)
+    }
+    defer { closedir(stream) }
+    var entries: [DirectoryEntry] = []
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else {
+        let code = errno
+        if code == 0 { return entries }
+        throw Errno(code: code, call: "readdir", subject: path)
+      }
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+      if name == [UInt8(ascii: ".")] || name == [UInt8(ascii: "."), UInt8(ascii: ".")] { continue }
+      entries.append(DirectoryEntry(name: name, kind: Directory.kind(ofType: Int(entry.pointee.d_type))))
+    }
+  }
+
+  private static func kind(ofType type: Int) -> FileKind? {
+    switch type {
+    case Int(DT_UNKNOWN): nil
+    case Int(DT_REG): .regular
+    case Int(DT_DIR): .directory
+    case Int(DT_LNK): .symbolicLink
+    default: .other
+    }
+  }
+
+  /// Makes a folder of that name. The corresponding C function is `mkdirat`.
+  public func makeDirectory(_ name: String, mode: UInt32) throws(Errno) {
+    try checkNoNul(name, "mkdirat")
+    _ = try retrying("mkdirat", path(of: name)) { mkdirat(descriptor.number, name, mode_t(mode)) }
+  }
+
+  /// Makes a folder at a path. The corresponding C function is `mkdir`.
+  public static func make(_ path: String, mode: UInt32) throws(Errno) {
+    try checkNoNul(path, "mkdir")
+    _ = try retrying("mkdir", path) { mkdir(path, mode_t(mode)) }
+  }
+
+  /// Removes a name that is not a folder's. The corresponding C function is `unlinkat`.
+  public func remove(_ name: String) throws(Errno) {
+    try checkNoNul(name, "unlinkat")
+    _ = try retrying("unlinkat", path(of: name)) { unlinkat(descriptor.number, name, 0) }
+  }
+
+  /// Gives what is called `old` the name `new`, in the place of whatever has it. The corresponding C function is
+  /// `renameat`.
+  public func rename(_ old: String, to new: String) throws(Errno) {
+    try checkNoNul(old, "renameat")
+    try checkNoNul(new, "renameat")
+    _ = try retrying("renameat", path(of: new)) { renameat(descriptor.number, old, descriptor.number, new) }
+  }
+
+  /// As `rename`, but EEXIST where the new name is taken; EINVAL where the file system cannot do that. The corresponding
+  /// C function is Linux's `renameat2` with RENAME_NOREPLACE.
+  public func renameWithoutReplacing(_ old: String, to new: String) throws(Errno) {
+    try checkNoNul(old, "renameat2")
+    try checkNoNul(new, "renameat2")
+    _ = try retrying("renameat2", path(of: new)) {
+      renameat2(descriptor.number, old, descriptor.number, new, UInt32(P2P_RENAME_NOREPLACE))
+    }
+  }
+
+  /// Gives a file a second name; EEXIST where it is taken. The corresponding C function is `linkat`.
+  public func link(_ old: String, as new: String) throws(Errno) {
+    try checkNoNul(old, "linkat")
+    try checkNoNul(new, "linkat")
+    _ = try retrying("linkat", path(of: new)) { linkat(descriptor.number, old, descriptor.number, new, 0) }
+  }
+
+  /// Waits until the names are on the disk. The corresponding C function is `fsync`; a file system that cannot do it to
+  /// a folder (EINVAL) has nothing to wait for.
+  public func sync() throws(Errno) {
+    do {
+      _ = try retrying("fsync", path) { fsync(descriptor.number) }
+    } catch {
+      if error.code != EINVAL { throw error }
+    }
+  }
+}

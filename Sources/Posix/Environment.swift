@@ -1,0 +1,75 @@
+// What the process was given by whoever started it: variables, home, user, file mode mask.
+import Glibc
+
+/// The process's surroundings.
+public enum Environment {
+  /// The value of a variable; nil where it is not set or is empty. Not to be called while another thread sets one (this
+  /// program never does). The corresponding C function is `getenv`.
+  public static func variable(_ name: String) -> String? {
+    guard let value = getenv(name) else { return nil }
+    let text = String(cString: value)
+    return text.isEmpty ? nil : text
+  }
+
+  /// The user's home folder: $HOME, else what the user database says; nil where neither does. The corresponding C
+  /// function is `getpwuid_r`.
+  public static var homeFolder: String? {
+    if let home = variable("HOME"), home.hasPrefix("/") { return home }
+    var record = passwd()
+    var found: UnsafeMutablePointer<passwd>?
+    var buffer = [CChar](repeating: 0, count: 16_384)
+    guard getpwuid_r(geteuid(), &record, &buffer, buffer.count, &found) == 0, found != nil, let folder = record.pw_dir
+    else { return nil }
+    let text = String(cString: folder)
+    return text.hasPrefix("/") ? text : nil
+  }
+
+  /// The user's folder for sockets and the like, gone at logout: $XDG_RUNTIME_DIR; nil where there is none.
+  public static var runtimeFolder: String? {
+    guard let folder = variable("XDG_RUNTIME_DIR"), folder.hasPrefix("/") else { return nil }
+    return folder
+  }
+
+  /// Whose rights file accesses have. The corresponding C function is `geteuid`.
+  public static var userID: UInt32 { UInt32(geteuid()) }
+
+  /// The corresponding C function is `getpid`.
+  public static var processID: Int32 { getpid() }
+
+  /// The bits that are taken away from the mode of a new file, such as 0o022. Read from /proc, since `umask` can only be
+  /// read by setting it, for all threads.
+  public static var fileModeMask: UInt32 {
+    if let mask = try? maskFromProc() { return mask }
+    let mask = umask(0o077)
+    umask(mask)
+    return UInt32(mask)
+  }
+
+  private static func maskFromProc() throws(Errno) -> UInt32? {
+    let file = try File("/proc/self/status", .read)
+    var text = [UInt8](repeating: 0, count: 4096)
+    var span = text.mutableSpan
+    var bytes = span.mutableBytes
+    let count = try file.read(at: 0, into: &bytes)
+    for line in text[..<count].split(separator: UInt8(ascii: "\n")) {
+      guard let rest = line.dropping(prefix: "Umask:") else { continue }
+      return UInt32(String(decoding: rest.filter { $0 > UInt8(ascii: " ") }, as: UTF8.self), radix: 8)
+    }
+    return nil
+  }
+}
+
+extension ArraySlice<UInt8> {
+  /// What follows a prefix; nil where it starts otherwise.
+  fileprivate func dropping(prefix: StaticString) -> ArraySlice<UInt8>? {
+    let expected = prefix.withUTF8Buffer { Array($0) }
+    return starts(with: expected) ? dropFirst(expected.count) : nil
+  }
+}
+
+/// Overwrites bytes with zeros in a way that is not optimised away. The corresponding C function is `explicit_bzero`.
+public func wipe(_ bytes: inout MutableRawSpan) {
+  bytes.withUnsafeMutableBytes { bytes in
+    if let start = bytes.baseAddress { explicit_bzero(start, bytes.count) }
+  }
+}

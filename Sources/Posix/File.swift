@@ -1,0 +1,191 @@
+// Calls on an open file. Thin: no policy, EINTR retried, every failure says which call on which path.
+import CLinux
+import Glibc
+
+/// How a file is opened; the corresponding C flags are those of `open`. O_CLOEXEC is always added.
+public struct OpenOptions: OptionSet, Sendable {
+  public let rawValue: Int32
+  public init(rawValue: Int32) { self.rawValue = rawValue }
+
+  /// O_RDONLY, which is no bit: reading is what an empty set does.
+  public static let read: OpenOptions = []
+  /// O_RDWR.
+  public static let readWrite = OpenOptions(rawValue: O_RDWR)
+  /// O_WRONLY.
+  public static let write = OpenOptions(rawValue: O_WRONLY)
+  /// O_CREAT | O_EXCL: it must not exist yet, not even as a dangling link.
+  public static let createExclusive = OpenOptions(rawValue: O_CREAT | O_EXCL)
+  /// O_NOFOLLOW: a symbolic link as the last component is refused (ELOOP).
+  public static let noFollow = OpenOptions(rawValue: O_NOFOLLOW)
+  /// O_NONBLOCK: opening a FIFO or a device does not wait for its other end.
+  public static let nonBlocking = OpenOptions(rawValue: O_NONBLOCK)
+}
+
+/// An open file and the path that failures name. The offset-taking calls may run on several threads at once.
+public struct File: ~Copyable, Sendable {
+  public let descriptor: FileDescriptor
+  /// What errors call it; not looked up again.
+  public let path: String
+
+  public init(owning descriptor: consuming FileDescriptor, path: String) {
+    self.descriptor = descriptor
+    self.path = path
+  }
+
+  /// Opens a path. The corresponding C function is `open`. `mode` is for a file that is created, less the umask.
+  public init(_ path: String, _ options: OpenOptions, mode: UInt32 = 0o600) throws(Errno) {
+    try checkNoNul(path, "open")
+    let number = try retrying("open", path) { open(path, options.rawValue | O_CLOEXEC, mode_t(mode)) }
+    self.init(owning: FileDescriptor(owning: number), path: path)
+  }
+
+  /// A second descriptor of standard output, so that closing it leaves the process's own. The corresponding C function
+  /// is `fcntl` with F_DUPFD_CLOEXEC.
+  public static func standardOutput() throws(Errno) -> File {
+    let number = try retrying("fcntl", "standard output") { fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) }
+    return File(owning: FileDescriptor(owning: number), path: "standard output")
+  }
+
+  /// The corresponding C function is `fstat`.
+  public func status() throws(Errno) -> FileStatus {
+    var raw = stat()
+    _ = try retrying("fstat", path) { fstat(descriptor.number, &raw) }
+    return FileStatus(raw)
+  }
+
+  /// Fills the span from `offset` on, with as many calls as it takes. Returns the bytes read: fewer than the span holds
+  /// only at the end of the file. The corresponding C function is `pread`.
+  public func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws(Errno) -> Int {
+    var done = 0
+    let wanted = buffer.byteCount
+    try checkRange(offset, wanted, "pread")
+    while done < wanted {
+      let count = try retrying("pread", path) {
+        buffer.withUnsafeMutableBytes { bytes in
+          pread(descriptor.number, bytes.baseAddress! + done, wanted - done, off_t(offset) + off_t(done))
+        }
+      }
+      if count == 0 { break }
+      done += count
+    }
+    return done
+  }
+
+  /// Writes all bytes from `offset` on. The corresponding C function is `pwrite`.
+  public func write(_ bytes: RawSpan, at offset: UInt64) throws(Errno) {
+    var done = 0
+    let wanted = bytes.byteCount
+    try checkRange(offset, wanted, "pwrite")
+    while done < wanted {
+      done += try retrying("pwrite", path) {
+        bytes.withUnsafeBytes { bytes in
+          pwrite(descriptor.number, bytes.baseAddress! + done, wanted - done, off_t(offset) + off_t(done))
+        }
+      }
+    }
+  }
+
+  /// Writes all bytes where the file position is; waits where a pipe is full, also a non-blocking one. The corresponding
+  /// C function is `write`.
+  public func write(_ bytes: RawSpan) throws(Errno) {
+    var done = 0
+    let wanted = bytes.byteCount
+    while done < wanted {
+      let count = try retryingUnlessBlocked("write", path) {
+        bytes.withUnsafeBytes { bytes in
+          Glibc.write(descriptor.number, bytes.baseAddress! + done, wanted - done)
+        }
+      }
+      if let count {
+        done += count
+      } else {
+        var waiting = pollfd(fd: descriptor.number, events: Int16(POLLOUT), revents: 0)
+        _ = try retrying("poll", path) { poll(&waiting, 1, -1) }
+      }
+    }
+  }
+
+  /// Makes the file `size` bytes long, with a hole where it grows. The corresponding C function is `ftruncate`.
+  public func truncate(to size: UInt64) throws(Errno) {
+    try checkRange(size, 0, "ftruncate")
+    _ = try retrying("ftruncate", path) { ftruncate(descriptor.number, off_t(size)) }
+  }
+
+  /// Reserves disk space for a range and grows the file to its end. The corresponding C function is Linux's `fallocate`:
+  /// EOPNOTSUPP where the file system cannot, ENOSPC or EDQUOT where the space is not there.
+  public func allocate(from offset: UInt64, count: UInt64) throws(Errno) {
+    guard count <= UInt64(Int64.max) else { throw Errno(code: EFBIG, call: "fallocate", subject: path) }
+    try checkRange(offset, Int(count), "fallocate")
+    _ = try retrying("fallocate", path) { fallocate(descriptor.number, 0, off_t(offset), off_t(count)) }
+  }
+
+  /// Gives the disk space of a range back; it then reads as zeros. The corresponding C function is `fallocate` with
+  /// FALLOC_FL_PUNCH_HOLE.
+  public func punchHole(from offset: UInt64, count: UInt64) throws(Errno) {
+    guard count <= UInt64(Int64.max) else { throw Errno(code: EFBIG, call: "fallocate", subject: path) }
+    try checkRange(offset, Int(count), "fallocate")
+    _ = try retrying("fallocate", path) {
+      fallocate(descriptor.number, Int32(P2P_PUNCH_HOLE), off_t(offset), off_t(count))
+    }
+  }
+
+  /// Waits until the bytes, and the size, are on the disk. A failure is final: the kernel may have dropped the pages, so
+  /// a second call that succeeds proves nothing. The corresponding C function is `fdatasync`.
+  public func syncData() throws(Errno) {
+    _ = try retrying("fdatasync", path) { fdatasync(descriptor.number) }
+  }
+
+  /// As `syncData`, with all metadata. The corresponding C function is `fsync`.
+  public func sync() throws(Errno) {
+    _ = try retrying("fsync", path) { fsync(descriptor.number) }
+  }
+
+  /// Starts writing the dirty pages of a range to the disk, without waiting and without any promise; a count of 0 means
+  /// up to the end. The corresponding C function is `sync_file_range` with SYNC_FILE_RANGE_WRITE.
+  public func startWriteBack(from offset: UInt64 = 0, count: UInt64 = 0) throws(Errno) {
+    guard count <= UInt64(Int64.max) else { throw Errno(code: EINVAL, call: "sync_file_range", subject: path) }
+    try checkRange(offset, Int(count), "sync_file_range")
+    _ = try retrying("sync_file_range", path) {
+      sync_file_range(descriptor.number, Int64(offset), Int64(count), UInt32(P2P_SYNC_FILE_RANGE_WRITE))
+    }
+  }
+
+  /// Sets the permission bits, whatever the umask. The corresponding C function is `fchmod`.
+  public func setMode(_ mode: UInt32) throws(Errno) {
+    _ = try retrying("fchmod", path) { fchmod(descriptor.number, mode_t(mode)) }
+  }
+
+  /// Takes the exclusive lock of this open file without waiting; false where another open file has it. It goes with the
+  /// last descriptor. The corresponding C function is `flock` with LOCK_EX | LOCK_NB.
+  public func tryLock() throws(Errno) -> Bool {
+    try retryingUnlessBlocked("flock", path) { flock(descriptor.number, LOCK_EX | LOCK_NB) } != nil
+  }
+
+  /// The first run of bytes at or after `offset` that the file system does not know to be a hole; nil where nothing but
+  /// a hole follows. A file system that knows no holes has one run up to the end. Moves the file position. The
+  /// corresponding C function is `lseek` with SEEK_DATA and SEEK_HOLE.
+  public func nextData(from offset: UInt64) throws(Errno) -> Range<UInt64>? {
+    try checkRange(offset, 0, "lseek")
+    let start: off_t
+    do {
+      start = try retrying("lseek", path) { lseek(descriptor.number, off_t(offset), Int32(P2P_SEEK_DATA)) }
+    } catch {
+      if error.code == ENXIO { return nil }
+      throw error
+    }
+    let end = try retrying("lseek", path) { lseek(descriptor.number, start, Int32(P2P_SEEK_HOLE)) }
+    return UInt64(start)..<UInt64(max(start, end))
+  }
+
+  /// Offsets come from outside as UInt64; the kernel's are signed.
+  private func checkRange(_ offset: UInt64, _ count: Int, _ call: String) throws(Errno) {
+    guard offset <= UInt64(Int64.max), UInt64(count) <= UInt64(Int64.max) - offset else {
+      throw Errno(code: EOVERFLOW, call: call, subject: path)
+    }
+  }
+}
+
+/// A path with a NUL in it would reach the kernel cut short, as another path.
+func checkNoNul(_ path: String, _ call: String) throws(Errno) {
+  if path.utf8.contains(0) { throw Errno(code: EINVAL, call: call, subject: path) }
+}

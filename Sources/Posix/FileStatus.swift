@@ -1,0 +1,77 @@
+// What the kernel says of a file: enough to tell whether it is still the same file with the same bytes.
+import Glibc
+
+/// A moment on the file system's clock. Seconds and nanoseconds stay apart, since their sum in nanoseconds can overflow.
+public struct FileTime: Hashable, Comparable, Sendable {
+  /// Since 1970, negative before.
+  public let seconds: Int64
+  /// 0…999,999,999.
+  public let nanoseconds: Int64
+
+  public init(seconds: Int64, nanoseconds: Int64) {
+    self.seconds = seconds
+    self.nanoseconds = nanoseconds
+  }
+
+  public static func < (a: FileTime, b: FileTime) -> Bool {
+    (a.seconds, a.nanoseconds) < (b.seconds, b.nanoseconds)
+  }
+}
+
+/// Which file it is, whatever its name: device and inode number.
+public struct FileIdentity: Hashable, Sendable {
+  public let device: UInt64
+  public let inode: UInt64
+
+  public init(device: UInt64, inode: UInt64) {
+    self.device = device
+    self.inode = inode
+  }
+}
+
+/// The kinds of directory entries that are told apart here.
+public enum FileKind: Hashable, Sendable {
+  case regular, directory, symbolicLink
+  /// A FIFO, a socket, a device.
+  case other
+}
+
+/// The fields of `struct stat` that are used. Two equal values mean that no edit which the kernel timestamps came between.
+public struct FileStatus: Hashable, Sendable {
+  public let identity: FileIdentity
+  public let kind: FileKind
+  /// Bytes.
+  public let size: UInt64
+  /// When the bytes were last changed, as far as its writers say (`utimensat` can set it).
+  public let modified: FileTime
+  /// When bytes, size, name count, owner or mode were last changed; nobody can set it.
+  public let changed: FileTime
+  /// Permission bits, such as 0o600.
+  public let mode: UInt32
+  /// The user it belongs to.
+  public let owner: UInt32
+  /// How many names it has; 0 once it is unlinked.
+  public let linkCount: UInt64
+
+  init(_ raw: stat) {
+    identity = FileIdentity(device: UInt64(raw.st_dev), inode: UInt64(raw.st_ino))
+    kind =
+      switch raw.st_mode & S_IFMT {
+      case S_IFREG: .regular
+      case S_IFDIR: .directory
+      case S_IFLNK: .symbolicLink
+      default: .other
+      }
+    size = UInt64(max(0, raw.st_size))
+    modified = FileTime(seconds: Int64(raw.st_mtim.tv_sec), nanoseconds: Int64(raw.st_mtim.tv_nsec))
+    changed = FileTime(seconds: Int64(raw.st_ctim.tv_sec), nanoseconds: Int64(raw.st_ctim.tv_nsec))
+    mode = UInt32(raw.st_mode & 0o7777)
+    owner = UInt32(raw.st_uid)
+    linkCount = UInt64(raw.st_nlink)
+  }
+
+  /// Whether it is the same file and neither its bytes nor its size were changed in between: identity, size, both times.
+  public func sameContent(as other: FileStatus) -> Bool {
+    identity == other.identity && size == other.size && modified == other.modified && changed == other.changed
+  }
+}
