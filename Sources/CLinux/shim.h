@@ -2,7 +2,6 @@
 // Without _GNU_SOURCE, since the types that it changes would then differ from the Glibc module's.
 #ifndef P2PNODE_CLINUX_SHIM_H
 #define P2PNODE_CLINUX_SHIM_H
-#include <linux/falloc.h>
 #include <linux/openat2.h>
 #include <pthread.h>
 #include <signal.h>
@@ -36,6 +35,5 @@ enum {
   P2P_SYNC_FILE_RANGE_WRITE = 2,
   P2P_SEEK_DATA = 3,
   P2P_SEEK_HOLE = 4,
-  P2P_PUNCH_HOLE = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 };
 #endif

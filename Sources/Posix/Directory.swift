@@ -32,7 +32,7 @@ public struct Directory: ~Copyable, Sendable {
   }
 
   /// How errors name something in this folder.
-  public func path(of name: String) -> String { path.hasSuffix("/") ? path + name : path + "/" + name }
+  public func path(of name: String) -> String { path.utf8.last == UInt8(ascii: "/") ? path + name : path + "/" + name }
 
   /// The folder itself. The corresponding C function is `fstat`.
   public func status() throws(Errno) -> FileStatus {

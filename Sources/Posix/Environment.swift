@@ -14,19 +14,19 @@ public enum Environment {
   /// The user's home folder: $HOME, else what the user database says; nil where neither does. The corresponding C
   /// function is `getpwuid_r`.
   public static var homeFolder: String? {
-    if let home = variable("HOME"), home.hasPrefix("/") { return home }
+    if let home = variable("HOME"), home.utf8.first == UInt8(ascii: "/") { return home }
     var record = passwd()
     var found: UnsafeMutablePointer<passwd>?
     var buffer = [CChar](repeating: 0, count: 16_384)
     guard getpwuid_r(geteuid(), &record, &buffer, buffer.count, &found) == 0, found != nil, let folder = record.pw_dir
     else { return nil }
     let text = String(cString: folder)
-    return text.hasPrefix("/") ? text : nil
+    return text.utf8.first == UInt8(ascii: "/") ? text : nil
   }
 
   /// The user's folder for sockets and the like, gone at logout: $XDG_RUNTIME_DIR; nil where there is none.
   public static var runtimeFolder: String? {
-    guard let folder = variable("XDG_RUNTIME_DIR"), folder.hasPrefix("/") else { return nil }
+    guard let folder = variable("XDG_RUNTIME_DIR"), folder.utf8.first == UInt8(ascii: "/") else { return nil }
     return folder
   }
 

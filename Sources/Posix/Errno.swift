@@ -51,3 +51,32 @@ func retryingUnlessBlocked<T: FixedWidthInteger>(
     throw Errno(code: code, call: call, subject: subject())
   }
 }
+
+// The codes that somebody above Posix decides by.
+extension Errno {
+  /// ENOENT: no such file or folder.
+  public static var noEntry: Int32 { ENOENT }
+  /// EEXIST: the name is taken.
+  public static var exists: Int32 { EEXIST }
+  /// EINVAL: not possible with such arguments, or on this file system.
+  public static var invalid: Int32 { EINVAL }
+  /// ENOSYS: the kernel does not know the call.
+  public static var notImplemented: Int32 { ENOSYS }
+  /// EOPNOTSUPP: the file system does not know the call.
+  public static var notSupported: Int32 { EOPNOTSUPP }
+  /// EIO: the device failed.
+  public static var inputOutput: Int32 { EIO }
+  /// ENOTDIR: something on the path is not a folder.
+  public static var notFolder: Int32 { ENOTDIR }
+  /// EISDIR: a folder where a file should be.
+  public static var isFolder: Int32 { EISDIR }
+  /// ELOOP: a symbolic link where none may be.
+  public static var symbolicLink: Int32 { ELOOP }
+  /// EXDEV: the path leads out of the folder.
+  public static var leavesFolder: Int32 { EXDEV }
+
+  /// ENOSPC, EDQUOT: no room on the disk, or for this user.
+  public var isDiskFull: Bool { code == ENOSPC || code == EDQUOT }
+  /// EMFILE, ENFILE, ENOMEM: goes by when others let go.
+  public var isShortage: Bool { code == EMFILE || code == ENFILE || code == ENOMEM }
+}

@@ -56,8 +56,13 @@ public struct File: ~Copyable, Sendable {
   /// Fills the span from `offset` on, with as many calls as it takes. Returns the bytes read: fewer than the span holds
   /// only at the end of the file. The corresponding C function is `pread`.
   public func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws(Errno) -> Int {
+    try read(at: offset, count: buffer.byteCount, into: &buffer)
+  }
+
+  /// As `read(at:into:)`, of only the first `wanted` bytes of the span.
+  public func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(Errno) -> Int {
+    precondition(wanted >= 0 && wanted <= buffer.byteCount, "what is read fits the span")
     var done = 0
-    let wanted = buffer.byteCount
     try checkRange(offset, wanted, "pread")
     while done < wanted {
       let count = try retrying("pread", path) {
@@ -119,16 +124,6 @@ public struct File: ~Copyable, Sendable {
     _ = try retrying("fallocate", path) { fallocate(descriptor.number, 0, off_t(offset), off_t(count)) }
   }
 
-  /// Gives the disk space of a range back; it then reads as zeros. The corresponding C function is `fallocate` with
-  /// FALLOC_FL_PUNCH_HOLE.
-  public func punchHole(from offset: UInt64, count: UInt64) throws(Errno) {
-    guard count <= UInt64(Int64.max) else { throw Errno(code: EFBIG, call: "fallocate", subject: path) }
-    try checkRange(offset, Int(count), "fallocate")
-    _ = try retrying("fallocate", path) {
-      fallocate(descriptor.number, Int32(P2P_PUNCH_HOLE), off_t(offset), off_t(count))
-    }
-  }
-
   /// Waits until the bytes, and the size, are on the disk. A failure is final: the kernel may have dropped the pages, so
   /// a second call that succeeds proves nothing. The corresponding C function is `fdatasync`.
   public func syncData() throws(Errno) {
@@ -148,6 +143,13 @@ public struct File: ~Copyable, Sendable {
     _ = try retrying("sync_file_range", path) {
       sync_file_range(descriptor.number, Int64(offset), Int64(count), UInt32(P2P_SYNC_FILE_RANGE_WRITE))
     }
+  }
+
+  /// Says that a range will be read soon, so that the kernel fetches it meanwhile; it may ignore that. The corresponding
+  /// C function is `posix_fadvise` with POSIX_FADV_WILLNEED.
+  public func willRead(from offset: UInt64, count: Int) {
+    guard offset <= UInt64(Int64.max), count >= 0 else { return }
+    _ = posix_fadvise(descriptor.number, off_t(offset), off_t(count), POSIX_FADV_WILLNEED)
   }
 
   /// Sets the permission bits, whatever the umask. The corresponding C function is `fchmod`.

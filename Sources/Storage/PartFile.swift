@@ -1,0 +1,125 @@
+// The unfinished output of a download: it has the right length from the start, and its name only when it is right.
+import Content
+import Posix
+import Synchronization
+
+/// Why a download cannot be written.
+public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The folder is missing, cannot be written to, or is none.
+  case cannotCreate(Errno)
+  /// The output is there already; it is only replaced when that was asked for.
+  case exists(path: String)
+  /// Another process, or another download of this one, writes the same part file.
+  case running(path: String)
+  /// Something that this program did not make is where the part file should be.
+  case foreign(path: String, what: String)
+  case diskFull(path: String, byteCount: UInt64)
+  /// The disk fails.
+  case io(Errno)
+
+  public var description: String {
+    switch self {
+    case .cannotCreate(let errno): "cannot create the output: \(errno)"
+    case .exists(let path): "\(path): exists already; choose another name or use --force to replace it"
+    case .running(let path): "\(path): another get of this file is running in that folder"
+    case .foreign(let path, let what): "\(path): is \(what); remove it or choose another folder"
+    case .diskFull(let path, let count): "\(path): no room on the disk for a file of \(count) bytes"
+    case .io(let errno): "cannot write the output: \(errno)"
+    }
+  }
+}
+
+/// A part file that this process holds alone: `.<first 16 hex digits of the fileID>.p2p-part`, mode 0600.
+///
+/// Only verified bytes are written to it. `write` and `read` may run on several threads at once; `finish` and `discard`
+/// come once, after them. Without either it stays for a later `get`.
+public final class PartFile: Sendable {
+  /// Bytes after which the kernel is asked to begin writing to the disk, so that the last `fdatasync` finds little to do.
+  static let writeBackBytes: UInt64 = 8 << 20
+
+  public let length: UInt64
+  let folder: Directory
+  let name: String
+  private let part: LockedPart
+  private let bytesWritten = Atomic<UInt64>(0)
+  private let writesBackEarly: Bool
+
+  /// How the part file of a fileID is called.
+  public static func name(of fileID: FileID) -> String { ".\(fileID.hex.prefix(16)).p2p-part" }
+
+  var file: File { _read { yield part.file } }
+  /// Whether bytes of an earlier download may be in it.
+  public var isResumed: Bool { part.isResumed }
+  /// Where it is.
+  public var path: String { file.path }
+
+  /// Creates the part file in a folder, or takes over the one that an earlier `get` left, and reserves its disk space.
+  /// `writesBackEarly` is for output that is to be durable.
+  public init(
+    inFolder folderPath: String, fileID: FileID, length: UInt64, writesBackEarly: Bool = true
+  ) throws(PartFileError) {
+    let name = PartFile.name(of: fileID)
+    do throws(Errno) { folder = try Directory(folderPath) } catch { throw .cannotCreate(error) }
+    part = try LockedPart(name, in: folder)
+    self.name = name
+    self.length = length
+    self.writesBackEarly = writesBackEarly
+    do throws(PartFileError) {
+      try reserve()
+    } catch {
+      // It holds nothing yet, so nothing is lost.
+      if !isResumed { try? folder.remove(name) }
+      throw error
+    }
+  }
+
+  /// Writes verified bytes, at most 64 KiB, which must lie within the length.
+  public func write(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError) {
+    let count = UInt64(bytes.byteCount)
+    precondition(offset <= length && count <= length - offset, "a write lies within the file")
+    do throws(Errno) { try file.write(bytes, at: offset) } catch { throw failure(error) }
+    guard writesBackEarly else { return }
+    let before = bytesWritten.add(count, ordering: .relaxed).oldValue
+    // A hint only: where it is not possible, the data is written later.
+    if before / PartFile.writeBackBytes != (before + count) / PartFile.writeBackBytes { try? file.startWriteBack() }
+  }
+
+  /// Reads back bytes that were written, within the length.
+  public func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws(PartFileError) {
+    try read(at: offset, count: buffer.byteCount, into: &buffer)
+  }
+
+  /// As `read(at:into:)`, of only the first `wanted` bytes of the span.
+  func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(PartFileError) {
+    precondition(offset <= length && UInt64(wanted) <= length - offset, "a read lies within the file")
+    let count: Int
+    do throws(Errno) { count = try file.read(at: offset, count: wanted, into: &buffer) } catch { throw .io(error) }
+    guard count == wanted else { throw .io(Errno(code: Errno.inputOutput, call: "pread", subject: path)) }
+  }
+
+  /// Waits until what was written is on the disk. After a failure the download cannot go on: what the disk holds is
+  /// unknown, and a second call that succeeds proves nothing.
+  public func syncData() throws(PartFileError) {
+    do throws(Errno) { try file.syncData() } catch { throw failure(error) }
+  }
+
+  func failure(_ errno: Errno) -> PartFileError {
+    errno.isDiskFull ? .diskFull(path: path, byteCount: length) : .io(errno)
+  }
+
+  /// Gives the file its length, with disk space behind it where the file system can promise that.
+  private func reserve() throws(PartFileError) {
+    do throws(Errno) {
+      if try file.status().size > length { try file.truncate(to: length) }
+      guard length > 0 else { return }
+      do throws(Errno) {
+        try file.allocate(from: 0, count: length)
+      } catch {
+        guard [Errno.notSupported, Errno.notImplemented, Errno.invalid].contains(error.code) else { throw error }
+        try file.truncate(to: length)
+      }
+    } catch {
+      throw failure(error)
+    }
+  }
+}

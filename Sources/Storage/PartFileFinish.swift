@@ -1,0 +1,47 @@
+// The end of a part file: it gets its name at once and never over another file, or it is kept, or removed.
+import Posix
+
+extension PartFile {
+  /// Throws `.exists` if the output's name is taken: to be asked before anything is downloaded. `finish` asks again.
+  public func checkFree(_ name: String) throws(PartFileError) {
+    do throws(Errno) {
+      _ = try folder.status(of: name)
+    } catch {
+      if error.code == Errno.noEntry { return }
+      throw .cannotCreate(error)
+    }
+    throw .exists(path: folder.path(of: name))
+  }
+
+  /// Gives the finished file its name, one component in the part file's own folder, and the mode of an ordinary new file.
+  /// Gives back its path.
+  ///
+  /// Without `force` a file of that name is never replaced, not even one that appears at the same moment. When it throws,
+  /// the part file stays, unless only the folder could not be synced. `durable`: what returns survives a power cut.
+  @discardableResult
+  public func finish(as outputName: String, force: Bool, durable: Bool = true) throws(PartFileError) -> String {
+    precondition(!outputName.isEmpty && !outputName.utf8.contains(UInt8(ascii: "/")), "a name is one component")
+    if !force { try checkFree(outputName) }
+    do throws(Errno) {
+      if durable { try file.syncData() }
+      try file.setMode(0o666 & ~Environment.fileModeMask)
+    } catch {
+      throw failure(error)
+    }
+    do throws(Errno) {
+      if force { try folder.rename(name, to: outputName) } else { try folder.place(name, as: outputName) }
+    } catch {
+      try? file.setMode(0o600)  // still a part file
+      if error.code == Errno.exists && !force { throw .exists(path: folder.path(of: outputName)) }
+      throw error.isDiskFull ? failure(error) : .cannotCreate(error)
+    }
+    guard durable else { return folder.path(of: outputName) }
+    do throws(Errno) { try folder.sync() } catch { throw .io(error) }
+    return folder.path(of: outputName)
+  }
+
+  /// Removes the part file: nothing in it is worth a later `get`.
+  public func discard() throws(PartFileError) {
+    do throws(Errno) { try folder.remove(name) } catch { throw .io(error) }
+  }
+}

@@ -1,0 +1,39 @@
+// A path as a folder and the name in it, and the one way in which a finished file gets its name.
+import Posix
+
+/// A path, split at its last component.
+public struct PathParts: Hashable, Sendable {
+  /// "." where the path has no folder.
+  public let folder: String
+  /// Empty where the path is "/" or empty.
+  public let name: String
+
+  public init(_ path: String) {
+    var bytes = Array(path.utf8)
+    let slash = UInt8(ascii: "/")
+    while bytes.count > 1 && bytes.last == slash { bytes.removeLast() }
+    guard let last = bytes.lastIndex(of: slash) else {
+      folder = "."
+      name = String(decoding: bytes, as: UTF8.self)
+      return
+    }
+    name = String(decoding: bytes[(last + 1)...], as: UTF8.self)
+    var above = bytes[..<last]
+    while above.count > 1 && above.last == slash { above.removeLast() }
+    folder = above.isEmpty ? "/" : String(decoding: above, as: UTF8.self)
+  }
+}
+
+extension Directory {
+  /// Gives a file its final name, at once or not at all; EEXIST where the name is taken.
+  func place(_ old: String, as new: String) throws(Errno) {
+    do throws(Errno) {
+      try renameWithoutReplacing(old, to: new)
+    } catch {
+      guard error.code == Errno.invalid || error.code == Errno.notImplemented else { throw error }
+      // A file system that cannot rename so (NFS, some FUSE) can link: that never replaces either.
+      try link(old, as: new)
+      try remove(old)
+    }
+  }
+}

@@ -1,0 +1,119 @@
+// Secrets of 32 bytes in files that only their owner can read. The bytes are lent for one call and wiped after it.
+import Posix
+
+/// Why a secret could not be read, made or locked.
+public enum SecretFileError: Error, Hashable, Sendable, CustomStringConvertible {
+  case missing(path: String)
+  /// There is one already; it is never overwritten.
+  case exists(path: String)
+  case wrongSize(path: String, byteCount: UInt64)
+  /// Group or others may access it.
+  case open(path: String, mode: UInt32)
+  case foreign(path: String)
+  case notRegular(path: String)
+  /// Another process holds the lock.
+  case inUse(path: String)
+  case io(Errno)
+
+  public var description: String {
+    switch self {
+    case .missing(let path): "\(path): no such secret file"
+    case .exists(let path): "\(path): exists already and is not overwritten; move it away first"
+    case .wrongSize(let path, let count):
+      "\(path): holds \(count) bytes; a secret file holds exactly \(SecretFile.byteCount)"
+    case .open(let path, let mode):
+      "\(path): others may read it (mode 0\(String(mode, radix: 8))); make it yours alone with: chmod 600"
+    case .foreign(let path): "\(path): belongs to another user"
+    case .notRegular(let path): "\(path): is not a regular file"
+    case .inUse(let path): "\(path): another process is using it"
+    case .io(let errno): errno.description
+    }
+  }
+}
+
+/// Reads and makes files of one 32-byte secret: an identity's key, a swarm's key.
+public enum SecretFile {
+  /// 32, the bytes of a key.
+  public static let byteCount = 32
+
+  /// Lends the secret to `body`, which must not keep the bytes but in memory that it wipes itself.
+  public static func read<R: ~Copyable>(_ path: String, _ body: (RawSpan) -> R) throws(SecretFileError) -> R {
+    try read(try open(path), body)
+  }
+
+  /// Opens a secret and keeps others from locking it for as long as the result lives: two processes with one identity
+  /// would take each other's connections.
+  public static func lock(_ path: String) throws(SecretFileError) -> LockedSecretFile {
+    let file = try open(path)
+    let isLocked = try attempt({ () throws(Errno) in try file.tryLock() }, orThrow: SecretFileError.io)
+    guard isLocked else { throw .inUse(path: path) }
+    return LockedSecretFile(file: file)
+  }
+
+  /// Makes a secret file, mode 0600. When it returns, the file is whole and survives a power cut; it never exists half.
+  public static func create(_ path: String, secret: RawSpan) throws(SecretFileError) {
+    precondition(secret.byteCount == byteCount, "a secret is 32 bytes")
+    let parts = PathParts(path)
+    do throws(Errno) {
+      let folder = try Directory(parts.folder)
+      let unfinished = ".\(parts.name).\(Environment.processID).new"
+      let file = try folder.open(unfinished, [.readWrite, .createExclusive], mode: 0o600)
+      do throws(Errno) {
+        try file.setMode(0o600)
+        try file.write(secret, at: 0)
+        try file.sync()
+        try folder.place(unfinished, as: parts.name)
+      } catch {
+        try? folder.remove(unfinished)
+        throw error
+      }
+      try folder.sync()
+    } catch {
+      throw error.code == Errno.exists ? .exists(path: path) : .io(error)
+    }
+  }
+
+  private static func open(_ path: String) throws(SecretFileError) -> File {
+    let file = try attempt({ () throws(Errno) in try File(path, [.read, .nonBlocking]) }) { errno in
+      errno.code == Errno.noEntry ? SecretFileError.missing(path: path) : .io(errno)
+    }
+    let status = try attempt({ () throws(Errno) in try file.status() }, orThrow: SecretFileError.io)
+    let user = Environment.userID
+    guard status.kind == .regular else { throw .notRegular(path: path) }
+    guard status.owner == user || status.owner == 0 || user == 0 else { throw .foreign(path: path) }
+    guard status.mode & 0o077 == 0 else { throw .open(path: path, mode: status.mode) }
+    guard status.size == UInt64(byteCount) else { throw .wrongSize(path: path, byteCount: status.size) }
+    return file
+  }
+
+  fileprivate static func read<R: ~Copyable>(
+    _ file: borrowing File, _ body: (RawSpan) -> R
+  ) throws(SecretFileError) -> R {
+    var secret: [32 of UInt8] = .init(repeating: 0)
+    defer {
+      var span = secret.mutableSpan
+      var bytes = span.mutableBytes
+      wipe(&bytes)
+    }
+    let count: Int
+    do throws(Errno) {
+      var span = secret.mutableSpan
+      var bytes = span.mutableBytes
+      count = try file.read(at: 0, into: &bytes)
+    } catch {
+      throw .io(error)
+    }
+    guard count == byteCount else { throw .wrongSize(path: file.path, byteCount: UInt64(count)) }
+    return body(secret.span.bytes)
+  }
+}
+
+/// A secret file that no other process can lock while this value lives.
+public struct LockedSecretFile: ~Copyable, Sendable {
+  fileprivate let file: File
+
+  /// As `SecretFile.read`.
+  public func read<R: ~Copyable>(_ body: (RawSpan) -> R) throws(SecretFileError) -> R {
+    try SecretFile.read(file, body)
+  }
+}

@@ -1,0 +1,82 @@
+// Where this user's p2pnode keeps what outlives a process, each folder readable by nobody else.
+import Posix
+
+/// Why there is no place for the node's own files.
+public enum StateFoldersError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// Neither $P2PNODE_HOME nor $HOME nor the user database names a folder.
+  case noHome
+  case cannotMake(Errno)
+
+  public var description: String {
+    switch self {
+    case .noHome: "no home folder is known: set P2PNODE_HOME to a folder for the node's own files"
+    case .cannotMake(let errno): "cannot make a folder for the node's own files: \(errno)"
+    }
+  }
+}
+
+/// The node's own folders: below $P2PNODE_HOME where that is set, else as the XDG Base Directory Specification says.
+/// Naming them makes none of them; `make` does.
+public struct StateFolders: Hashable, Sendable {
+  /// What the user may edit or back up: the identity.
+  public let config: String
+  /// What should outlive a process but belongs to this machine.
+  public let state: String
+  /// Scratch: may be deleted whenever no process runs.
+  public let cache: String
+
+  /// The folders of the user who started the process.
+  public static func ofUser() throws(StateFoldersError) -> StateFolders {
+    try StateFolders(variable: Environment.variable, home: Environment.homeFolder)
+  }
+
+  /// As `ofUser`, from given surroundings. A relative XDG folder is ignored, as its specification asks.
+  public init(variable: (String) -> String?, home: String?) throws(StateFoldersError) {
+    if let own = variable("P2PNODE_HOME"), !own.isEmpty {
+      config = own + "/config"
+      state = own + "/state"
+      cache = own + "/cache"
+      return
+    }
+    func folder(_ name: String, _ fallback: String) -> String? {
+      if let base = variable(name), base.utf8.first == UInt8(ascii: "/") { return base + "/p2pnode" }
+      return home.map { $0 + fallback + "/p2pnode" }
+    }
+    guard
+      let config = folder("XDG_CONFIG_HOME", "/.config"),
+      let state = folder("XDG_STATE_HOME", "/.local/state"),
+      let cache = folder("XDG_CACHE_HOME", "/.cache")
+    else { throw .noHome }
+    self.config = config
+    self.state = state
+    self.cache = cache
+  }
+
+  /// The file that holds the node's static secret key.
+  public var identityFile: String { config + "/identity" }
+
+  /// Makes one of these folders, and those above it that are missing, with mode 0700. One that exists stays as it is.
+  public static func make(_ folder: String) throws(StateFoldersError) {
+    do throws(Errno) {
+      try makeWithParents(folder)
+    } catch {
+      throw .cannotMake(error)
+    }
+  }
+
+  private static func makeWithParents(_ folder: String) throws(Errno) {
+    do throws(Errno) {
+      try Directory.make(folder, mode: 0o700)
+    } catch {
+      let parent = PathParts(folder).folder
+      if error.code == Errno.exists {
+        _ = try Directory(folder)  // a file of that name is an error that says so
+      } else if error.code == Errno.noEntry && parent != folder {
+        try makeWithParents(parent)
+        try makeWithParents(folder)
+      } else {
+        throw error
+      }
+    }
+  }
+}

@@ -1,0 +1,131 @@
+// A served file, open: every read is followed by a look at whether it is still the file that was hashed.
+import Content
+import Posix
+import Synchronization
+
+/// Why a served file cannot be read.
+public enum StoredFileError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// It is not, or no longer, what was hashed. To be withdrawn.
+  case changed(path: String)
+  /// It is gone, or another took its name. To be withdrawn.
+  case removed(path: String)
+  /// The disk fails, or permission was taken away. To be withdrawn.
+  case unreadable(Errno)
+  /// The process or the machine is short of descriptors or memory: a later try may do.
+  case busy(Errno)
+
+  public var description: String {
+    switch self {
+    case .changed(let path): "\(path): changed since it was hashed; it is no longer served"
+    case .removed(let path): "\(path): was removed or replaced since it was hashed; it is no longer served"
+    case .unreadable(let errno): "\(errno); it is no longer served"
+    case .busy(let errno): errno.description
+    }
+  }
+}
+
+/// A served file that is open. Reads may run on several threads at once.
+public final class StoredFile: Sendable {
+  public let entry: CatalogueEntry
+  private let file: File
+
+  init(_ entry: CatalogueEntry, in folder: ServedFolder) throws(StoredFileError) {
+    self.entry = entry
+    let status: FileStatus
+    do throws(Errno) {
+      file = try folder.open(entry.path)
+      status = try file.status()
+    } catch {
+      switch error.code {
+      case Errno.noEntry, Errno.notFolder: throw .removed(path: entry.path)
+      case Errno.symbolicLink, Errno.leavesFolder: throw .changed(path: entry.path)
+      default: throw error.isShortage ? .busy(error) : .unreadable(error)
+      }
+    }
+    try check(status)
+  }
+
+  /// Fills the span with the file's bytes from `offset` on. The range must lie within the entry's length, and should be
+  /// at most 64 KiB, so that what is sent was true a moment ago. When it throws, the span's content means nothing.
+  public func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws(StoredFileError) {
+    precondition(
+      offset <= entry.length && UInt64(buffer.byteCount) <= entry.length - offset, "a read lies within the file")
+    let status: FileStatus
+    let count: Int
+    do throws(Errno) {
+      count = try file.read(at: offset, into: &buffer)
+      status = try file.status()
+    } catch {
+      throw error.isShortage ? .busy(error) : .unreadable(error)
+    }
+    try check(status)
+    // Cut and grown again within one tick of the file system's clock.
+    guard count == buffer.byteCount else { throw .changed(path: entry.path) }
+  }
+
+  private func check(_ status: FileStatus) throws(StoredFileError) {
+    if status.sameContent(as: entry.status) { return }
+    throw status.linkCount == 0 ? .removed(path: entry.path) : .changed(path: entry.path)
+  }
+}
+
+/// The served files that are open now: one descriptor a file, however many read it, and a bound on them.
+final class OpenFiles: Sendable {
+  /// Files kept open: a quarter of the 1,024 descriptors that a process commonly has; the rest are connections.
+  static let countMax = 256
+
+  private let folder: ServedFolder
+
+  private struct State {
+    /// By identity of the entry, which an open file keeps alive, so that no two share it.
+    var files: [ObjectIdentifier: (file: StoredFile, lastUse: UInt64)] = [:]
+    var useCount: UInt64 = 0
+
+    mutating func closeOldest() {
+      guard let oldest = files.min(by: { $0.value.lastUse < $1.value.lastUse }) else { return }
+      files[oldest.key] = nil
+    }
+  }
+  private let state = Mutex(State())
+
+  init(_ folder: ServedFolder) { self.folder = folder }
+
+  /// How many are kept open.
+  var count: Int { state.withLock { $0.files.count } }
+
+  func open(_ entry: CatalogueEntry) throws(StoredFileError) -> StoredFile {
+    if let file = use(entry) { return file }
+    let file: StoredFile
+    do throws(StoredFileError) {
+      file = try StoredFile(entry, in: folder)
+    } catch {
+      guard case .busy = error else { throw error }
+      // No descriptor left: those that only wait for a next read make room.
+      state.withLock { state in for _ in 0..<(state.files.count + 1) / 2 { state.closeOldest() } }
+      file = try StoredFile(entry, in: folder)
+    }
+    return keep(file)
+  }
+
+  func close(_ entry: CatalogueEntry) { state.withLock { $0.files[ObjectIdentifier(entry)] = nil } }
+
+  private func use(_ entry: CatalogueEntry) -> StoredFile? {
+    state.withLock { state in
+      state.useCount += 1
+      state.files[ObjectIdentifier(entry)]?.lastUse = state.useCount
+      return state.files[ObjectIdentifier(entry)]?.file
+    }
+  }
+
+  /// Keeps a file open; if another thread was faster, its file is the one.
+  private func keep(_ file: StoredFile) -> StoredFile {
+    state.withLock { state in
+      let key = ObjectIdentifier(file.entry)
+      if let other = state.files[key]?.file { return other }
+      if state.files.count >= OpenFiles.countMax { state.closeOldest() }
+      state.useCount += 1
+      state.files[key] = (file, state.useCount)
+      return file
+    }
+  }
+}
