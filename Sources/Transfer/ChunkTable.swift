@@ -1,0 +1,229 @@
+// The state of every chunk of a download, and the choice of the next: each chunk is in exactly one state.
+import Content
+import Wire
+
+/// Who was asked for leaves of a chunk.
+public struct Asker: Hashable, Sendable {
+  public let connection: ConnectionID
+  public let request: RequestID
+  public let leaves: LeafRange
+}
+
+/// Where a chunk stands. Verified leaves are also written; bit 0 is the chunk's first leaf.
+public enum ChunkState: Hashable, Sendable {
+  case missing
+  /// Some leaves are there, and nobody is asked for the rest.
+  case partial(verified: UInt64)
+  case inFlight(verified: UInt64, askers: [Asker])
+  /// Waits in the retry queue.
+  case resting(verified: UInt64)
+  case have
+  /// Out of retries.
+  case failed
+}
+
+/// Every chunk's state and how many peers have it. Choosing costs a few words read, however large the file.
+struct ChunkTable: Sendable {
+  /// Copies are told apart up to this many less one; a chunk with more is not rare.
+  static let rarityMax = 63
+  /// Peers that are asked for one chunk at a time.
+  static let askersMax = 2
+
+  private enum Phase: UInt8 { case open, inFlight, resting, have, failed }
+
+  /// What a chunk that was touched carries until it is had.
+  struct Progress: Sendable {
+    var verified: UInt64 = 0
+    var askers: [Asker] = []
+    var retries = 0
+    /// The peer (number) that failed it last.
+    var shunned: Int?
+    /// When the latest clock on it started.
+    var started: Instant?
+  }
+
+  let layout: ChunkLayout
+  private let isInOrder: Bool
+  private var phases: [Phase]
+  private var isListed: ChunkSet
+  private var copies: [UInt16]
+  private var progress: [ChunkIndex: Progress] = [:]
+  /// Chunks that may be chosen, by copies; made when first needed.
+  private var buckets: [ChunkSet?]
+  private var occupied: UInt64 = 0
+  private var shunning: [ChunkIndex: Int] = [:]
+
+  /// Chunks that may be chosen now.
+  private(set) var choosableCount = 0
+  private(set) var haveCount = 0
+  /// Changes whenever a chunk becomes choosable: who had nothing to give before need only be asked again then.
+  private(set) var generation: UInt64 = 1
+  /// What all choices have cost, in words read: a performance test counts it.
+  private(set) var wordsRead = 0
+
+  var unfinishedCount: Int { layout.chunkCount - haveCount }
+  var isComplete: Bool { unfinishedCount == 0 }
+
+  init(layout: ChunkLayout, isInOrder: Bool = false) {
+    self.layout = layout
+    self.isInOrder = isInOrder
+    phases = Array(repeating: .open, count: layout.chunkCount)
+    copies = Array(repeating: 0, count: layout.chunkCount)
+    isListed = ChunkSet(capacity: layout.chunkCount)
+    buckets = Array(repeating: nil, count: ChunkTable.rarityMax + 1)
+  }
+
+  func state(of chunk: ChunkIndex) -> ChunkState {
+    let progress = progress[chunk] ?? Progress()
+    return switch phases[Int(chunk.rawValue)] {
+    case .open: progress.verified == 0 ? .missing : .partial(verified: progress.verified)
+    case .inFlight: .inFlight(verified: progress.verified, askers: progress.askers)
+    case .resting: .resting(verified: progress.verified)
+    case .have: .have
+    case .failed: .failed
+    }
+  }
+
+  func has(_ chunk: ChunkIndex) -> Bool { phases[Int(chunk.rawValue)] == .have }
+  func progress(of chunk: ChunkIndex) -> Progress { progress[chunk] ?? Progress() }
+  /// Peers with a part of the file that have the chunk; complete peers are not counted, as they have all alike.
+  func copies(of chunk: ChunkIndex) -> Int { Int(copies[Int(chunk.rawValue)]) }
+
+  /// The first run of leaves that are not verified; nil where none is missing.
+  func missingRun(of chunk: ChunkIndex) -> LeafRange? {
+    let missing = layout.leaves(of: chunk).mask & ~(progress[chunk]?.verified ?? 0)
+    guard missing != 0 else { return nil }
+    let first = missing.trailingZeroBitCount
+    return LeafRange(first: first, count: (~(missing >> UInt64(first))).trailingZeroBitCount)
+  }
+
+  /// The chunk hash is known: its chunks may be chosen.
+  mutating func list(_ chunk: ChunkIndex) {
+    guard isListed.insert(Int(chunk.rawValue)) else { return }
+    if phases[Int(chunk.rawValue)] == .open { offer(chunk) }
+  }
+
+  mutating func addCopy(of chunk: ChunkIndex) { recount(chunk, by: 1) }
+  mutating func removeCopy(of chunk: ChunkIndex) { recount(chunk, by: -1) }
+
+  /// The rarest choosable chunk that the peer has, ties in order; with `isInOrder` simply the first.
+  /// - `limit`: chunks from here on are not yet wanted.
+  /// - `excluded`: chunks that this peer shall not be asked for now.
+  mutating func choose(for holdings: Holdings, below limit: Int, excluded: Set<ChunkIndex> = []) -> ChunkIndex? {
+    var levels = occupied
+    while levels != 0 {
+      let level = levels.trailingZeroBitCount
+      levels &= levels - 1
+      var start = 0
+      while let found = buckets[level]!.first(
+        in: holdings.isComplete ? nil : holdings.chunks, from: start, wordsRead: &wordsRead), found < limit
+      {
+        let chunk = ChunkIndex(UInt32(found))
+        if !excluded.contains(chunk) { return chunk }
+        start = found + 1
+      }
+    }
+    return nil
+  }
+
+  /// Chunks that this peer failed last, in no order.
+  func shunned(by peer: Int) -> [ChunkIndex] { shunning.isEmpty ? [] : shunning.filter { $0.value == peer }.map(\.key) }
+
+  mutating func ask(_ chunk: ChunkIndex, _ asker: Asker) {
+    let phase = phases[Int(chunk.rawValue)]
+    precondition(phase == .open || phase == .inFlight, "only a missing chunk is asked for")
+    withdraw(chunk)
+    phases[Int(chunk.rawValue)] = .inFlight
+    progress[chunk, default: Progress()].askers.append(asker)
+    precondition(progress[chunk]!.askers.count <= ChunkTable.askersMax, "too many askers")
+  }
+
+  mutating func clockStarted(on chunk: ChunkIndex, at now: Instant) { progress[chunk]?.started = now }
+
+  /// One asker less; without any other the chunk may be chosen again.
+  mutating func drop(_ connection: ConnectionID, _ request: RequestID, of chunk: ChunkIndex) {
+    guard phases[Int(chunk.rawValue)] == .inFlight else { return }
+    progress[chunk]!.askers.removeAll { $0.connection == connection && $0.request == request }
+    if progress[chunk]!.askers.isEmpty {
+      phases[Int(chunk.rawValue)] = .open
+      offer(chunk)
+    }
+  }
+
+  /// Takes in leaves that hash and are written. Returns those that were new, and whether the chunk is now had.
+  mutating func verify(_ leaves: LeafRange, of chunk: ChunkIndex) -> (new: UInt64, isNowHad: Bool) {
+    verify(mask: leaves.mask, of: chunk)
+  }
+
+  mutating func verify(mask: UInt64, of chunk: ChunkIndex) -> (new: UInt64, isNowHad: Bool) {
+    let phase = phases[Int(chunk.rawValue)]
+    guard phase != .have, phase != .failed else { return (0, false) }
+    let whole = layout.leaves(of: chunk).mask
+    let before = progress[chunk]?.verified ?? 0
+    let after = before | (mask & whole)
+    progress[chunk, default: Progress()].verified = after
+    guard after == whole else { return (after & ~before, false) }
+    withdraw(chunk)
+    phases[Int(chunk.rawValue)] = .have
+    haveCount += 1
+    progress[chunk] = nil
+    shunning[chunk] = nil
+    return (after & ~before, true)
+  }
+
+  /// Spends a retry: the chunk waits, unless another is still asked. Returns the retries spent.
+  mutating func fail(_ chunk: ChunkIndex, by peer: Int) -> Int {
+    progress[chunk, default: Progress()].retries += 1
+    progress[chunk]!.shunned = peer
+    shunning[chunk] = peer
+    if phases[Int(chunk.rawValue)] == .open {
+      withdraw(chunk)
+      phases[Int(chunk.rawValue)] = .resting
+    }
+    return progress[chunk]!.retries
+  }
+
+  /// The wait in the retry queue is over.
+  mutating func wake(_ chunk: ChunkIndex) {
+    guard phases[Int(chunk.rawValue)] == .resting else { return }
+    phases[Int(chunk.rawValue)] = .open
+    offer(chunk)
+  }
+
+  /// Out of retries.
+  mutating func giveUp(_ chunk: ChunkIndex) {
+    withdraw(chunk)
+    phases[Int(chunk.rawValue)] = .failed
+  }
+
+  /// Something outside changed what may be chosen: those that had nothing to give are asked again.
+  mutating func reconsider() { generation += 1 }
+
+  private func level(of chunk: ChunkIndex) -> Int {
+    isInOrder ? 0 : min(Int(copies[Int(chunk.rawValue)]), ChunkTable.rarityMax)
+  }
+
+  private mutating func offer(_ chunk: ChunkIndex) {
+    guard isListed.contains(Int(chunk.rawValue)) else { return }
+    let level = level(of: chunk)
+    if buckets[level] == nil { buckets[level] = ChunkSet(capacity: layout.chunkCount) }
+    if buckets[level]!.insert(Int(chunk.rawValue)) { choosableCount += 1 }
+    occupied |= 1 << UInt64(level)
+    generation += 1
+  }
+
+  private mutating func withdraw(_ chunk: ChunkIndex) {
+    let level = level(of: chunk)
+    guard buckets[level]?.remove(Int(chunk.rawValue)) == true else { return }
+    choosableCount -= 1
+    if buckets[level]!.count == 0 { occupied &= ~(1 << UInt64(level)) }
+  }
+
+  private mutating func recount(_ chunk: ChunkIndex, by step: Int) {
+    let index = Int(chunk.rawValue)
+    let isChoosable = phases[index] == .open && isListed.contains(index)
+    if isChoosable { withdraw(chunk) }
+    copies[index] = UInt16(clamping: Int(copies[index]) + step)
+    if isChoosable { offer(chunk) }
+  }
+}

@@ -1,0 +1,50 @@
+// What a download wants done, and what it has to say.
+import Content
+import Wire
+
+/// Why the download lets a connection go.
+public enum DisconnectReason: Hashable, Sendable { case banned, duplicate, done }
+
+/// Why a chunk is tried again.
+public enum RetryReason: Hashable, Sendable {
+  case timeout
+  case connectionLost(LossReason)
+}
+
+/// What a log line is made of.
+public enum DownloadReport: Hashable, Sendable {
+  /// Comes before any report of a chunk.
+  case started(chunks: Int, peers: Int)
+  case usingWorkers(Int)
+  /// `finished` counts the chunks that are had, resumed ones included.
+  case chunkDone(chunk: ChunkIndex, worker: Int, finished: Int, total: Int, peer: PeerID, latency: Duration)
+  case chunkRetry(chunk: ChunkIndex, peer: PeerID, reason: RetryReason, attempt: Int, delay: Duration)
+  /// For a lie: it is the only reason for a ban.
+  case peerBanned(PeerID)
+  case peerJoined(PeerID)
+  case peerLost(PeerID, PeerLossReason)
+}
+
+/// Why a peer no longer serves.
+public enum PeerLossReason: Hashable, Sendable {
+  case connection(LossReason)
+  case withdrawn
+}
+
+/// To be done in order; nothing is reported back but by events.
+public enum DownloadAction: Hashable, Sendable {
+  case dial(PeerAddress, pinned: PeerID?, ConnectionID)
+  /// Send OPEN.
+  case open(ConnectionID)
+  /// Make the part file ready, then `storageReady`.
+  case prepareStorage(ChunkLayout)
+  case fetchPage(PageIndex, ConnectionID)
+  case request(ConnectionID, RequestID, ChunkIndex, LeafRange, wantsLeafHashes: Bool)
+  case cancel(ConnectionID, RequestID)
+  case disconnect(ConnectionID, DisconnectReason)
+  case report(DownloadReport)
+  /// The last action.
+  case finished(DownloadStats)
+  /// The last action.
+  case failed(DownloadFailure, DownloadStats)
+}

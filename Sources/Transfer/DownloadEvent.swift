@@ -1,0 +1,75 @@
+// What a download is told.
+import Content
+import Wire
+
+/// Why a dial failed.
+public enum DialFailure: Hashable, Sendable {
+  case refused, timedOut, unreachable
+  /// The swarm key or pattern does not fit.
+  case notAdmitted
+  /// Not the peer that was pinned.
+  case wrongPeer
+  /// It speaks, but not this protocol, or not well.
+  case handshake
+  /// The address is our own.
+  case ourselves
+}
+
+/// Why a peer did not open the file although it may have it (status 2 and 3 of OPENED).
+public enum OpenRefusal: Hashable, Sendable { case tooManyFiles, notAllowed }
+
+/// Why a connection ended.
+public enum LossReason: Hashable, Sendable {
+  case closed, reset, truncated, stalled, idle
+  /// The peer broke the protocol.
+  case violation
+  /// GOODBYE, with its code.
+  case goodbye(UInt8)
+}
+
+/// What of the file is on the disk already, verified.
+public struct Resumable: Sendable {
+  /// Pages whose hashes are at hand.
+  public var pages: [PageIndex] = []
+  /// Verified leaves by chunk, bit 0 the first; whole chunks included.
+  public var leaves: [(chunk: ChunkIndex, mask: UInt64)] = []
+
+  public init(pages: [PageIndex] = [], leaves: [(chunk: ChunkIndex, mask: UInt64)] = []) {
+    self.pages = pages
+    self.leaves = leaves
+  }
+}
+
+/// Something happened. Events of connections that the download let go are ignored.
+public enum DownloadEvent: Sendable {
+  case addressAdded(PeerAddress, pinned: PeerID?)
+  /// The addresses known at the start were all added.
+  case discoveryFinished
+  /// The handshake is done; the peer accepts so many requests in flight.
+  case connected(ConnectionID, PeerID, requestsMax: Int = 64)
+  case dialFailed(ConnectionID, DialFailure)
+  /// The peer has the file, and its manifest fits the fileID; if not complete, `have` and `bitmap` follow.
+  case opened(ConnectionID, ChunkLayout, isComplete: Bool)
+  case notFound(ConnectionID)
+  case refused(ConnectionID, OpenRefusal)
+  case storageReady(Resumable)
+  case pageVerified(PageIndex, from: ConnectionID)
+  /// Leaves that hash and are written.
+  case leavesVerified(ConnectionID, RequestID, ChunkIndex, LeafRange)
+  /// The last byte of an answer arrived.
+  case answerEnded(ConnectionID, RequestID)
+  case busy(ConnectionID, RequestID, retryAfter: Duration)
+  case have(ConnectionID, [ChunkLeaves])
+  /// Whole chunks from `first` on, one bit each, most significant first.
+  case bitmap(ConnectionID, first: ChunkIndex, count: Int, bits: [UInt8])
+  case withdrawn(ConnectionID)
+  /// Bytes, hashes or a manifest that do not verify.
+  case lied(ConnectionID)
+  case connectionLost(ConnectionID, LossReason)
+  /// The disk failed or is full.
+  case writeFailed
+  /// In order: all chunks below this one were passed on.
+  case consumed(below: ChunkIndex)
+  case cancelledByUser
+  case timerFired
+}

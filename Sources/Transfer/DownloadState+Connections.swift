@@ -1,0 +1,154 @@
+// Connections come and go: dials, handshakes, OPEN, losses, bans.
+import Content
+import Wire
+
+extension DownloadState {
+  var canDial: Bool {
+    links.count < settings.connectionsMax && dialsUnderWay < settings.dialsMax
+  }
+
+  private var dialsUnderWay: Int { links.values.reduce(0) { $0 + ($1.phase == .dialing ? 1 : 0) } }
+
+  mutating func dial(at now: Instant) {
+    while canDial, let (address, pinned) = book.nextDial(at: now) {
+      let id = ConnectionID(nextConnection)
+      nextConnection += 1
+      links[id] = Link(address: address)
+      act(.dial(address, pinned: pinned, id))
+    }
+  }
+
+  mutating func connected(_ id: ConnectionID, as peer: PeerID, requestsMax: Int, at now: Instant) {
+    if links[id] == nil {
+      // The peer dialled us.
+      guard id >= ConnectionID.firstInbound, links.count < settings.connectionsMax else {
+        return act(.disconnect(id, .done))
+      }
+      links[id] = Link(address: nil)
+    }
+    let address = links[id]!.address
+    guard links[id]!.phase == .dialing else { return }
+    if let address { book.connected(address, as: peer) }
+    if book.isBanned(peer) {
+      links[id] = nil
+      if let address { book.ban(peer, at: address, ip: nil) }
+      return act(.disconnect(id, .banned))
+    }
+    if connections[peer] != nil {
+      links[id] = nil
+      if let address { book.ended(address, .duplicate, at: now) }
+      return act(.disconnect(id, .duplicate))
+    }
+    connections[peer] = id
+    links[id]!.peerID = peer
+    links[id]!.requestsMax = max(1, requestsMax)
+    links[id]!.phase = .opening
+    timers.set(.open(id), at: now + settings.chunkTimeout)
+    act(.open(id))
+  }
+
+  mutating func dialFailed(_ id: ConnectionID, _ failure: DialFailure, at now: Instant) {
+    guard let link = remove(id), let address = link.address else { return }
+    if failure == .ourselves {
+      book.dismiss(address, .dialFailed(failure))
+    } else {
+      book.ended(address, .dialFailed(failure), at: now)
+    }
+  }
+
+  mutating func opened(_ id: ConnectionID, _ layout: ChunkLayout, isComplete: Bool, at now: Instant) {
+    guard let link = links[id], link.phase == .opening, let peerID = link.peerID else { return }
+    if phase == .seeking {
+      begin(layout, at: now)
+    } else if layout != chunks.layout {
+      // Two manifests that differ cannot both fit the fileID.
+      return lied(id, at: now)
+    }
+    timers.cancel(.open(id))
+    let number = numbers[peerID] ?? peers.count
+    if number == peers.count {
+      peers.append(Peer(id: peerID))
+      numbers[peerID] = number
+    }
+    peers[number].connection = id
+    peers[number].exhaustedAt = 0
+    if let ip = link.address?.ip { peers[number].ip = ip }
+    links[id]!.phase = .open
+    links[id]!.peer = number
+    links[id]!.holdings = Holdings(isComplete: isComplete, layout: layout)
+    book.opened(link.address, at: now)
+    rotation.join(number)
+    assignWorkers()
+    updateUsability(at: now)
+    act(.report(.peerJoined(peerID)))
+  }
+
+  /// The peer has not the file, or does not open it for us.
+  mutating func notOpened(_ id: ConnectionID, _ outcome: AddressOutcome, at now: Instant) {
+    guard links[id]?.phase == .opening, let link = remove(id) else { return }
+    if let address = link.address { book.ended(address, outcome, at: now) }
+    act(.disconnect(id, .done))
+  }
+
+  mutating func openTimedOut(_ id: ConnectionID, at now: Instant) { notOpened(id, .silent, at: now) }
+
+  /// The file is gone there: what was asked is void, and nobody's failure.
+  mutating func withdrawn(_ id: ConnectionID, at now: Instant) {
+    guard links[id]?.phase == .open else { return }
+    releaseAll(id, at: now)
+    leave(id, .withdrawn, at: now)
+    act(.disconnect(id, .done))
+  }
+
+  /// A ban, at once and for the download; no retry is spent.
+  mutating func lied(_ id: ConnectionID, at now: Instant) {
+    guard let link = links[id], let peerID = link.peerID else { return }
+    if let number = link.peer {
+      peers[number].failures += 1
+      releaseAll(id, at: now)
+    }
+    book.ban(peerID, at: link.address, ip: link.address?.ip ?? link.peer.flatMap { peers[$0].ip })
+    act(.report(.peerBanned(peerID)))
+    act(.disconnect(id, .banned))
+    if link.phase == .open { leave(id, nil, at: now) } else { _ = remove(id) }
+  }
+
+  mutating func connectionLost(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
+    guard let link = links[id] else { return }
+    if link.phase == .open {
+      pageFailed(id, at: now)
+      if phase != .ended { failAll(id, reason, at: now) }
+      if phase != .ended { leave(id, .connection(reason), at: now) }
+    } else if let link = remove(id), let address = link.address {
+      book.ended(address, link.phase == .dialing ? .dialFailed(.unreachable) : .lost(.connection(reason)), at: now)
+    }
+  }
+
+  /// A live peer goes; with a reason it is reported and its address dialled again later.
+  private mutating func leave(_ id: ConnectionID, _ reason: PeerLossReason?, at now: Instant) {
+    guard let link = remove(id), let number = link.peer else { return }
+    peers[number].connection = nil
+    peers[number].busyUntil = nil
+    timers.cancel(.busyEnds(number))
+    link.holdings?.chunks.forEach { chunks.removeCopy(of: ChunkIndex(UInt32($0))) }
+    if let reason {
+      act(.report(.peerLost(peers[number].id, reason)))
+      if let address = link.address { book.ended(address, .lost(reason), at: now) }
+    }
+    chunks.reconsider()
+    rotation.leave(number)
+    assignWorkers()
+    updateUsability(at: now)
+  }
+
+  /// Forgets a connection and all that waits on it.
+  private mutating func remove(_ id: ConnectionID) -> Link? {
+    guard let link = links.removeValue(forKey: id) else { return nil }
+    if let peerID = link.peerID, connections[peerID] == id { connections[peerID] = nil }
+    if let page = link.page { _ = pages.drop(page, isFailure: false) }
+    timers.cancel(.open(id))
+    timers.cancel(.page(id))
+    timers.cancel(.chunk(id))
+    return link
+  }
+}

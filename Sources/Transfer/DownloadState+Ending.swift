@@ -1,0 +1,128 @@
+// How a download starts and ends, and what it reports.
+import Content
+import Wire
+
+extension DownloadState {
+  /// The first manifest: what the file looks like is known.
+  mutating func begin(_ layout: ChunkLayout, at now: Instant) {
+    var isInOrder = false
+    if case .inOrder = settings.order { isInOrder = true }
+    phase = .preparing
+    chunks = ChunkTable(layout: layout, isInOrder: isInOrder)
+    pages = PageTable(layout: layout, chunksPerPage: settings.chunksPerPage)
+    stats.totalChunks = layout.chunkCount
+    timers.set(.start, at: now + DownloadState.startWait)
+    act(.prepareStorage(layout))
+  }
+
+  /// What the disk holds already counts as had; it is reported by no line.
+  mutating func storageReady(_ resumable: Resumable, at now: Instant) {
+    guard phase == .preparing else { return }
+    for page in resumable.pages where pages.contains(page) && pages.verify(page) {
+      for chunk in pages.chunks(of: page) { chunks.list(ChunkIndex(UInt32(chunk))) }
+    }
+    var hadByPage: [PageIndex: Int] = [:]
+    for (chunk, mask) in resumable.leaves where chunks.layout.contains(chunk) {
+      guard chunks.verify(mask: mask, of: chunk).isNowHad else { continue }
+      stats.resumedChunks += 1
+      hadByPage[pages.page(of: chunk), default: 0] += 1
+    }
+    for (page, had) in hadByPage where had == pages.chunks(of: page).count { pages.dismiss(page) }
+    phase = .running
+    if chunks.isComplete { finish(at: now) }
+  }
+
+  /// Once every address of the start has an outcome, reports of chunks need not wait for more peers.
+  mutating func startIfResolved(at now: Instant) {
+    if phase != .seeking, !isStarted, book.isStartResolved { start(at: now) }
+  }
+
+  mutating func start(at now: Instant) {
+    guard !isStarted else { return }
+    isStarted = true
+    timers.cancel(.start)
+    act(.report(.started(chunks: chunks.layout.chunkCount, peers: peers.count)))
+    act(.report(.usingWorkers(min(settings.maxWorkers, peers.count))))
+    for report in heldReports { act(.report(report)) }
+    heldReports = []
+  }
+
+  /// Reports of chunks come after `started`.
+  mutating func report(_ report: DownloadReport) {
+    if isStarted { act(.report(report)) } else { heldReports.append(report) }
+  }
+
+  /// Without a usable peer the clock runs; a live peer that only ever answers BUSY is not usable.
+  mutating func updateUsability(at now: Instant) {
+    let isUsable = rotation.live.contains { peers[$0].refusals <= settings.maxRetries }
+    if isUsable {
+      timers.cancel(.noPeers)
+    } else if timers[.noPeers] == nil {
+      timers.set(.noPeers, at: now + settings.chunkTimeout)
+    }
+  }
+
+  mutating func endWithoutPeers(at now: Instant) {
+    let everyOneLied = !peers.isEmpty && peers.allSatisfy { book.isBanned($0.id) }
+    end(everyOneLied ? .everyPeerLied(book.reports) : .noPeers(book.reports), at: now)
+  }
+
+  /// Ends at once where no address is left that could ever serve.
+  mutating func endIfHopeless(at now: Instant) {
+    guard links.isEmpty, !book.hasProspects else { return }
+    if book.isFound {
+      if book.isEveryAddressBanned { end(.everyPeerLied(book.reports), at: now) }
+      return
+    }
+    let reports = book.reports
+    func any(_ matches: (AddressOutcome) -> Bool) -> Bool { reports.contains { matches($0.outcome) } }
+    let failure: DownloadFailure =
+      if reports.isEmpty {
+        .noPeers(reports)
+      } else if any({ $0 == .notFound }) {
+        .notFound(reports)
+      } else if any({ $0 == .lied }) {
+        .everyPeerLied(reports)
+      } else if any({ $0 == .dialFailed(.notAdmitted) || $0 == .refused(.notAllowed) || $0 == .refused(.tooManyFiles) })
+      {
+        .notAdmitted(reports)
+      } else {
+        .unreachable(reports)
+      }
+    end(failure, at: now)
+  }
+
+  mutating func finish(at now: Instant) {
+    start(at: now)
+    close(at: now)
+    act(.finished(stats))
+  }
+
+  mutating func end(_ failure: DownloadFailure, at now: Instant) {
+    if phase != .seeking { start(at: now) }
+    close(at: now)
+    act(.failed(failure, stats))
+  }
+
+  private mutating func close(at now: Instant) {
+    stats = statistics(at: now)
+    phase = .ended
+  }
+
+  /// The numbers so far.
+  public func statistics(at now: Instant) -> DownloadStats {
+    var stats = stats
+    if phase != .ended {
+      stats.end = now
+      stats.peers = peers.map(\.stats)
+    }
+    return stats
+  }
+
+  /// How it goes.
+  public func progress(at now: Instant) -> DownloadProgress {
+    DownloadProgress(
+      finishedChunks: chunks.haveCount, totalChunks: chunks.layout.chunkCount, bytes: stats.bytes,
+      bytesPerSecond: speed.bytesPerSecond(at: now), livePeers: rotation.live.count, workers: rotation.workerCount)
+  }
+}

@@ -1,0 +1,66 @@
+// No stall at the end: a late chunk is asked of a second peer, within a small budget of duplicate bytes.
+import Content
+import Wire
+
+extension DownloadState {
+  /// Duplicate bytes that hedging may cost: this part of the file.
+  private static let hedgeBudgetDivisor: UInt64 = 20
+
+  /// For each worker without work, asks an idle peer for the chunk that is out longest, if it is late.
+  mutating func hedge(_ idleWorkers: Int, at now: Instant) {
+    timers.cancel(.hedge)
+    guard let threshold = lateness.threshold else { return }
+    for _ in 0..<idleWorkers {
+      guard let (late, holder) = longestOut else { return }
+      let due = late.sent + threshold
+      if due > now { return timers.set(.hedge, at: due) }
+      guard let number = idlePeer(with: late.chunk, besides: holder), let id = peers[number].connection,
+        let run = chunks.missingRun(of: late.chunk)
+      else { return }
+      hedgedBytes += UInt64(chunks.layout.length(of: run, in: late.chunk))
+      stats.hedges += 1
+      send(late.chunk, to: id, worker: late.worker, isHedge: true, at: now)
+    }
+  }
+
+  /// The request that was sent first of those with one asker, an idle peer to ask and a budget to do so.
+  private var longestOut: (PendingRequest, holder: Int)? {
+    var longest: (PendingRequest, holder: Int)?
+    for number in rotation.live {
+      guard let id = peers[number].connection, let link = links[id] else { continue }
+      for pending in link.pending where !pending.isEnded && (longest == nil || pending.sent < longest!.0.sent) {
+        guard chunks.progress(of: pending.chunk).askers.count == 1, fitsBudget(pending.chunk),
+          idlePeer(with: pending.chunk, besides: number) != nil
+        else { continue }
+        longest = (pending, number)
+      }
+    }
+    return longest
+  }
+
+  private func fitsBudget(_ chunk: ChunkIndex) -> Bool {
+    guard let run = chunks.missingRun(of: chunk) else { return false }
+    let byteCount = UInt64(chunks.layout.length(of: run, in: chunk))
+    return hedgedBytes + byteCount <= chunks.layout.fileLength / DownloadState.hedgeBudgetDivisor
+  }
+
+  private func idlePeer(with chunk: ChunkIndex, besides holder: Int) -> Int? {
+    var best: Int?
+    for number in rotation.live where number != holder && peers[number].busyUntil == nil {
+      guard peers[number].isProven, let id = peers[number].connection, let link = links[id], link.pending.isEmpty,
+        link.holdings?.has(chunk) == true
+      else { continue }
+      if best == nil || outranks(number, best!) { best = number }
+    }
+    return best
+  }
+
+  /// The chunk came from another: this asker is told to stop. It is scored only if it was on the clock for nothing.
+  mutating func cancelLoser(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
+    guard let place = links[id]?.place(of: request), let number = links[id]!.peer else { return }
+    let pending = links[id]!.pending.remove(at: place)
+    if !pending.isEnded { act(.cancel(id, request)) }
+    if pending.verified == 0, pending.started != nil, !pending.isEnded { failed(number, at: now) }
+    startClock(id, at: now)
+  }
+}

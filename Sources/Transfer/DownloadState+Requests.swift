@@ -1,0 +1,141 @@
+// Requests for chunks: sent, answered, late, lost; and what each means for retries, scores and statistics.
+import Content
+import Wire
+
+extension DownloadState {
+  /// Asks a peer for the next chunk that it has; false where it has nothing to give.
+  mutating func request(from number: Int, worker: Int, at now: Instant) -> Bool {
+    guard let id = peers[number].connection, let holdings = links[id]?.holdings else { return false }
+    let excluded = Set(chunks.shunned(by: number).filter { another(than: number, has: $0) })
+    guard let chunk = chunks.choose(for: holdings, below: chunkLimit, excluded: excluded) else { return false }
+    send(chunk, to: id, worker: worker, isHedge: false, at: now)
+    return true
+  }
+
+  private var chunkLimit: Int {
+    guard case .inOrder(let window) = settings.order else { return chunks.layout.chunkCount }
+    return min(consumedBelow + window, chunks.layout.chunkCount)
+  }
+
+  private func another(than number: Int, has chunk: ChunkIndex) -> Bool {
+    rotation.live.contains { other in
+      other != number && peers[other].busyUntil == nil
+        && peers[other].connection.flatMap { links[$0]?.holdings?.has(chunk) } == true
+    }
+  }
+
+  mutating func send(_ chunk: ChunkIndex, to id: ConnectionID, worker: Int, isHedge: Bool, at now: Instant) {
+    guard let leaves = chunks.missingRun(of: chunk) else { return }
+    let request = RequestID(links[id]!.nextRequest)
+    links[id]!.nextRequest += 1
+    // The leaf hashes came with the first leaf that was verified.
+    let wantsLeafHashes = chunks.progress(of: chunk).verified == 0
+    links[id]!.pending.append(
+      PendingRequest(id: request, chunk: chunk, leaves: leaves, worker: worker, sent: now, isHedge: isHedge))
+    chunks.ask(chunk, Asker(connection: id, request: request, leaves: leaves))
+    act(.request(id, request, chunk, leaves, wantsLeafHashes: wantsLeafHashes))
+    startClock(id, at: now)
+  }
+
+  /// The first in line is on the clock from now, unless it was before.
+  mutating func startClock(_ id: ConnectionID, at now: Instant) {
+    if let place = links[id]?.firstInLine, links[id]!.pending[place].started == nil {
+      links[id]!.pending[place].started = now
+      chunks.clockStarted(on: links[id]!.pending[place].chunk, at: now)
+    }
+    if let started = links[id]?.pending.first?.started {
+      timers.set(.chunk(id), at: started + settings.chunkTimeout)
+    } else {
+      timers.cancel(.chunk(id))
+    }
+  }
+
+  mutating func answerEnded(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
+    guard let place = links[id]?.place(of: request) else { return }
+    answerEnded(id, at: place, now)
+    startClock(id, at: now)
+  }
+
+  private mutating func answerEnded(_ id: ConnectionID, at place: Int, _ now: Instant) {
+    let pending = links[id]!.pending[place]
+    guard !pending.isEnded, let number = links[id]!.peer else { return }
+    links[id]!.pending[place].isEnded = true
+    peers[number].score.measure(
+      byteCount: chunks.layout.length(of: pending.leaves, in: pending.chunk),
+      in: now - (pending.started ?? pending.sent))
+  }
+
+  mutating func leavesVerified(
+    _ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange, at now: Instant
+  ) {
+    guard phase == .running, chunks.layout.contains(chunk), leaves.end <= chunks.layout.leafCount(of: chunk) else {
+      return
+    }
+    let started = chunks.progress(of: chunk).started
+    let askers = chunks.progress(of: chunk).askers
+    let (new, isNowHad) = chunks.verify(leaves, of: chunk)
+    count(new, of: leaves, in: chunk, for: links[id]?.peer, at: now)
+    var worker = 0
+    var latency = started.map { now - $0 } ?? .zero
+    if let place = links[id]?.place(of: request), let number = links[id]!.peer {
+      links[id]!.pending[place].verified |= leaves.mask
+      worker = links[id]!.pending[place].worker
+      if links[id]!.pending[place].verified == links[id]!.pending[place].leaves.mask {
+        latency = complete(id, at: place, number, now)
+        if !isNowHad { chunks.drop(id, request, of: chunk) }
+      }
+    }
+    guard isNowHad else { return }
+    retries.remove(chunk)
+    for asker in askers where !(asker.connection == id && asker.request == request) {
+      cancelLoser(asker.connection, asker.request, at: now)
+    }
+    stats.downloadedChunks += 1
+    if let number = links[id]?.peer {
+      peers[number].chunks += 1
+      report(
+        .chunkDone(
+          chunk: chunk, worker: worker, finished: chunks.haveCount, total: chunks.layout.chunkCount,
+          peer: peers[number].id, latency: latency))
+    }
+    if chunks.isComplete { finish(at: now) }
+  }
+
+  /// A request was answered and verified to its end. Returns its latency.
+  private mutating func complete(_ id: ConnectionID, at place: Int, _ number: Int, _ now: Instant) -> Duration {
+    answerEnded(id, at: place, now)
+    let pending = links[id]!.pending.remove(at: place)
+    let latency = now - (pending.started ?? pending.sent)
+    startClock(id, at: now)
+    changeScore(of: number) { $0.succeed(latency: latency) }
+    lateness.add(now - pending.sent)
+    peers[number].answers += 1
+    peers[number].latencySum += latency
+    peers[number].isProven = true
+    if !links[id]!.isProven, let address = links[id]!.address { book.proved(address) }
+    links[id]!.isProven = true
+    if workers.indices.contains(pending.worker), workers[pending.worker].peer == number {
+      workers[pending.worker].stays = false
+    }
+    return latency
+  }
+
+  private mutating func count(
+    _ new: UInt64, of leaves: LeafRange, in chunk: ChunkIndex, for number: Int?, at now: Instant
+  ) {
+    let all = chunks.layout.length(of: leaves, in: chunk)
+    var fresh = 0
+    for leaf in leaves.first..<leaves.end where new & (1 << UInt64(leaf)) != 0 {
+      fresh += chunks.layout.length(of: LeafRange(first: leaf, count: 1), in: chunk)
+    }
+    stats.bytes += UInt64(fresh)
+    stats.duplicateBytes += UInt64(all - fresh)
+    speed.add(fresh, at: now)
+    guard let number else { return }
+    peers[number].bytes += UInt64(fresh)
+    if peers[number].refusals > 0 {
+      peers[number].refusals = 0
+      updateUsability(at: now)
+    }
+  }
+}

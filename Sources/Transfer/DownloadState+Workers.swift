@@ -1,0 +1,154 @@
+// Workers choose peers by rank: each drives one, and pulls chunks while its pipeline has room.
+import Content
+import Wire
+
+/// Drives one peer at a time.
+struct Worker: Sendable {
+  var peer: Int?
+  /// The peer that failed just now: the next of the set comes before the best.
+  var failed: Int?
+  /// Whether it stays with a peer that it turned to after a failure, until that one has answered.
+  var stays = false
+}
+
+extension DownloadState {
+  /// A pipeline covers so much of the peer's measured rate.
+  private static let pipelineSeconds = 2.0
+  private static let requestsInFlightMin = 2
+  /// Of two peers with one score the faster is preferred, but a worker changes only for one faster by this factor:
+  /// measured rates sway, and each change costs a round trip.
+  private static let rateMargin = 1.25
+
+  /// After peers came or went: workers let go of peers that they do not own. What is in flight stays.
+  mutating func assignWorkers() {
+    for (index, worker) in workers.enumerated() {
+      guard let number = worker.peer else { continue }
+      if rotation.owner(of: number) != index {
+        peers[number].worker = nil
+        workers[index].peer = nil
+        workers[index].stays = false
+      }
+    }
+    while workers.count > rotation.workerCount { workers.removeLast() }
+    while workers.count < rotation.workerCount { workers.append(Worker()) }
+  }
+
+  mutating func pump(at now: Instant) {
+    fetchPages(at: now)
+    var idle = 0
+    for worker in workers.indices where drive(worker, at: now) { idle += 1 }
+    if idle > 0 && settings.hedges { hedge(idle, at: now) } else { timers.cancel(.hedge) }
+  }
+
+  /// Sends what a worker can send now; true where it could send more and has nothing to ask for.
+  private mutating func drive(_ worker: Int, at now: Instant) -> Bool {
+    probe(worker, at: now)
+    while chunks.choosableCount > 0, let number = choosePeer(for: worker) {
+      if inFlight(number) >= depth(number) { return false }
+      if !request(from: number, worker: worker, at: now) {
+        fetchPage(from: number, at: now)
+        peers[number].exhaustedAt = chunks.generation
+      }
+    }
+    return true
+  }
+
+  func inFlight(_ number: Int) -> Int { peers[number].connection.flatMap { links[$0]?.pending.count } ?? 0 }
+
+  /// Whether a peer can be asked now, as far as is known without looking for a chunk.
+  func isUsable(_ number: Int) -> Bool {
+    peers[number].connection != nil && peers[number].busyUntil == nil
+      && peers[number].exhaustedAt != chunks.generation
+  }
+
+  /// Higher score first, then higher measured rate, then the one that joined first; suspects last.
+  func outranks(_ a: Int, _ b: Int) -> Bool {
+    if isSuspect(a) != isSuspect(b) { return isSuspect(b) }
+    let (first, second) = (peers[a].score, peers[b].score)
+    if first.value != second.value { return first.value > second.value }
+    let (firstRate, secondRate) = (first.throughput ?? 0, second.throughput ?? 0)
+    return firstRate != secondRate ? firstRate > secondRate : a < b
+  }
+
+  private func isSuspect(_ number: Int) -> Bool {
+    guard !peers[number].isProven, let ip = peers[number].ip else { return false }
+    return book.isSuspect(ip)
+  }
+
+  private mutating func choosePeer(for worker: Int) -> Int? {
+    let current = workers[worker].peer
+    if let current, workers[worker].stays, isUsable(current) { return current }
+    workers[worker].stays = false
+    var choice = afterFailure(of: worker)
+    if choice != nil {
+      workers[worker].stays = true
+    } else {
+      choice = best(of: rotation.sets[worker], for: worker) ?? best(of: rotation.live, for: worker)
+      if let current, let best = choice, isUsable(current), keeps(current, over: best, worker: worker) {
+        choice = current
+      }
+    }
+    guard let choice else { return nil }
+    workers[worker].failed = nil
+    if let current, current != choice { peers[current].worker = nil }
+    peers[choice].worker = worker
+    workers[worker].peer = choice
+    return choice
+  }
+
+  private func afterFailure(of worker: Int) -> Int? {
+    guard let failed = workers[worker].failed else { return nil }
+    return rotation.others(of: worker, after: failed).first { isFree($0, for: worker) }
+      ?? best(of: rotation.live.filter { $0 != failed }, for: worker)
+  }
+
+  private func isFree(_ number: Int, for worker: Int) -> Bool {
+    isUsable(number) && (peers[number].worker == nil || peers[number].worker == worker)
+  }
+
+  private func best(of numbers: [Int], for worker: Int) -> Int? {
+    var best: Int?
+    for number in numbers where isFree(number, for: worker) {
+      if best == nil || outranks(number, best!) { best = number }
+    }
+    return best
+  }
+
+  private func keeps(_ current: Int, over best: Int, worker: Int) -> Bool {
+    guard rotation.owner(of: current) == worker || rotation.owner(of: best) != worker else { return false }
+    let (mine, other) = (peers[current].score, peers[best].score)
+    guard mine.value == other.value else { return mine.value > other.value }
+    return (other.throughput ?? 0) <= (mine.throughput ?? 0) * DownloadState.rateMargin || mine.throughput == nil
+  }
+
+  /// A peer at score 0 gets one chunk now and then, so that it can come back.
+  private mutating func probe(_ worker: Int, at now: Instant) {
+    guard peersAtZero > 0, chunks.choosableCount > 0 else { return }
+    for number in rotation.sets[worker] where peers[number].score.value == 0 && peers[number].worker == nil {
+      guard isUsable(number), inFlight(number) == 0, let due = peers[number].probeAt, due <= now else { continue }
+      peers[number].probeAt = now + settings.chunkTimeout
+      if request(from: number, worker: worker, at: now) { return }
+    }
+  }
+
+  /// Requests that shall be in flight to a peer.
+  func depth(_ number: Int) -> Int {
+    guard let id = peers[number].connection, let link = links[id], link.isProven else { return 1 }
+    let depthMax = min(settings.requestsInFlightMax, link.requestsMax)
+    guard let rate = peers[number].score.throughput else { return min(DownloadState.requestsInFlightMin, depthMax) }
+    let covering = DownloadState.pipelineSeconds * rate / Double(chunks.layout.chunkSize)
+    let wanted = max(Int(min(covering, 64).rounded(.up)), DownloadState.requestsInFlightMin)
+    return max(1, min(wanted, depthMax, share(of: rate)))
+  }
+
+  /// Near the end nobody holds more than its part of what is left, so that all end together.
+  private func share(of rate: Double) -> Int {
+    let unfinished = chunks.unfinishedCount
+    guard unfinished < workers.count * settings.requestsInFlightMax else { return unfinished }
+    let rates = workers.compactMap { $0.peer.flatMap { peers[$0].score.throughput } }
+    guard !rates.isEmpty else { return unfinished }
+    // Who is not measured yet counts as the mean.
+    let total = rates.reduce(0, +) / Double(rates.count) * Double(workers.count)
+    return total > 0 ? Int((Double(unfinished) * min(rate / total, 1)).rounded(.up)) : unfinished
+  }
+}

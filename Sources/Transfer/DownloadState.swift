@@ -1,0 +1,154 @@
+// The decisions of one download: events and times go in, actions come out. One mutation, then drain.
+import Content
+import Wire
+
+/// Decides whom to dial, what to ask of whom, and when to give up. Does no I/O, reads no clock, draws no random number
+/// that was not handed in. After each `handle`, take actions until there are none; at `deadline`, hand in `.timerFired`.
+public struct DownloadState: Sendable {
+  public typealias Event = DownloadEvent
+  public typealias Action = DownloadAction
+
+  enum Phase: Hashable, Sendable {
+    /// Nobody has the file yet.
+    case seeking
+    /// The layout is known; the part file is being made ready.
+    case preparing
+    case running
+    case ended
+  }
+
+  enum Timer: Hashable, Sendable {
+    /// OPEN, a page, or the first chunk in line was not answered.
+    case open(ConnectionID)
+    case page(ConnectionID)
+    case chunk(ConnectionID)
+    case busyEnds(Int)
+    case noPeers
+    case start
+    case hedge
+  }
+
+  /// Reports of chunks are held back this long after the first manifest, for the other peers to be counted.
+  static let startWait: Duration = .milliseconds(100)
+
+  let settings: DownloadSettings
+  var generator: SeededGenerator
+  var phase = Phase.seeking
+  var stats: DownloadStats
+
+  var book = PeerBook()
+  var links: [ConnectionID: Link] = [:]
+  var nextConnection: UInt64 = 1
+  var connections: [PeerID: ConnectionID] = [:]
+
+  /// By number.
+  var peers: [Peer] = []
+  var numbers: [PeerID: Int] = [:]
+  var rotation: PeerRotation
+  var workers: [Worker] = []
+  var peersAtZero = 0
+
+  var chunks = ChunkTable(layout: ChunkLayout(fileLength: 0)!)
+  var pages = PageTable(layout: ChunkLayout(fileLength: 0)!, chunksPerPage: 1)
+  var retries = RetryQueue()
+  var lateness = Lateness()
+  var hedgedBytes: UInt64 = 0
+  var consumedBelow = 0
+
+  var timers = DeadlineQueue<Timer>()
+  var speed = SpeedMeter()
+  var isStarted = false
+  var heldReports: [DownloadReport] = []
+  private var actions: [Action] = []
+  private var nextActionIndex = 0
+
+  /// - `generator`: for jitter.
+  public init(settings: DownloadSettings, generator: SeededGenerator, at now: Instant) {
+    precondition(settings.maxWorkers >= 1 && settings.maxRetries >= 0, "a download has workers")
+    precondition(settings.chunkTimeout > .zero, "a timeout is a time")
+    precondition((1...64).contains(settings.requestsInFlightMax), "the wire allows 64 requests in flight")
+    precondition(settings.chunksPerPage >= 1, "a page has chunks")
+    precondition(settings.connectionsMax >= 1 && settings.dialsMax >= 1, "a download dials")
+    self.settings = settings
+    self.generator = generator
+    rotation = PeerRotation(maxWorkers: settings.maxWorkers)
+    stats = DownloadStats(start: now, end: now)
+  }
+
+  public var isEnded: Bool { phase == .ended }
+
+  /// When to hand in `.timerFired`; nil where nothing waits for a time.
+  public var deadline: Instant? {
+    if phase == .ended { return nil }
+    let dial = canDial ? book.deadline : nil
+    return [timers.next, retries.deadline, dial].compactMap { $0 }.min()
+  }
+
+  /// The next thing to do, in order; nil where nothing is left until the next event.
+  public mutating func nextAction() -> Action? {
+    guard nextActionIndex < actions.count else {
+      actions.removeAll(keepingCapacity: true)
+      nextActionIndex = 0
+      return nil
+    }
+    defer { nextActionIndex += 1 }
+    return actions[nextActionIndex]
+  }
+
+  public mutating func handle(_ event: Event, at now: Instant) {
+    guard phase != .ended else { return }
+    apply(event, at: now)
+    guard phase != .ended else { return }
+    endIfHopeless(at: now)
+    startIfResolved(at: now)
+    guard phase != .ended else { return }
+    dial(at: now)
+    if phase == .running { pump(at: now) }
+  }
+
+  private mutating func apply(_ event: Event, at now: Instant) {
+    switch event {
+    case .addressAdded(let address, let pinned): book.add(address, pinned: pinned, at: now)
+    case .discoveryFinished: book.discoveryFinished()
+    case .connected(let id, let peer, let requestsMax): connected(id, as: peer, requestsMax: requestsMax, at: now)
+    case .dialFailed(let id, let failure): dialFailed(id, failure, at: now)
+    case .opened(let id, let layout, let isComplete): opened(id, layout, isComplete: isComplete, at: now)
+    case .notFound(let id): notOpened(id, .notFound, at: now)
+    case .refused(let id, let refusal): notOpened(id, .refused(refusal), at: now)
+    case .storageReady(let resumable): storageReady(resumable, at: now)
+    case .pageVerified(let page, let id): pageVerified(page, from: id)
+    case .leavesVerified(let id, let request, let chunk, let leaves):
+      leavesVerified(id, request, chunk, leaves, at: now)
+    case .answerEnded(let id, let request): answerEnded(id, request, at: now)
+    case .busy(let id, let request, let delay): busy(id, request, retryAfter: delay, at: now)
+    case .have(let id, let runs): learn(id, runs)
+    case .bitmap(let id, let first, let count, let bits): learn(id, first: first, count: count, bits: bits)
+    case .withdrawn(let id): withdrawn(id, at: now)
+    case .lied(let id): lied(id, at: now)
+    case .connectionLost(let id, let reason): connectionLost(id, reason, at: now)
+    case .writeFailed: end(.storage, at: now)
+    case .consumed(let chunk):
+      consumedBelow = max(consumedBelow, Int(chunk.rawValue))
+      chunks.reconsider()
+    case .cancelledByUser: end(.cancelled, at: now)
+    case .timerFired: timerFired(at: now)
+    }
+  }
+
+  mutating func act(_ action: Action) { actions.append(action) }
+
+  private mutating func timerFired(at now: Instant) {
+    while let chunk = retries.nextDue(at: now) { chunks.wake(chunk) }
+    while phase != .ended, let timer = timers.popDue(at: now) {
+      switch timer {
+      case .open(let id): openTimedOut(id, at: now)
+      case .page(let id): pageTimedOut(id, at: now)
+      case .chunk(let id): chunkTimedOut(id, at: now)
+      case .busyEnds(let number): busyEnded(number)
+      case .noPeers: endWithoutPeers(at: now)
+      case .start: start(at: now)
+      case .hedge: break
+      }
+    }
+  }
+}

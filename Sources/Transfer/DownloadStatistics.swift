@@ -1,0 +1,87 @@
+// The numbers of a download: at its end, and while it runs.
+import Wire
+
+/// What one peer gave.
+public struct PeerDownloadStats: Hashable, Sendable {
+  public let peer: PeerID
+  /// Chunks that it completed.
+  public let chunks: Int
+  /// Verified bytes that were new.
+  public let bytes: UInt64
+  public let failures: Int
+  /// Over answered requests; zero where there was none.
+  public let averageLatency: Duration
+  /// 0…200.
+  public let score: Double
+}
+
+/// What a download did.
+public struct DownloadStats: Hashable, Sendable {
+  public var totalChunks = 0
+  /// Fetched by this download; resumed ones are not counted.
+  public var downloadedChunks = 0
+  public var resumedChunks = 0
+  /// Out of retries.
+  public var failedChunks = 0
+  /// Verified bytes that were new.
+  public var bytes: UInt64 = 0
+  /// Verified bytes that were there already.
+  public var duplicateBytes: UInt64 = 0
+  public var retries = 0
+  /// Chunks asked of a second peer.
+  public var hedges = 0
+  public var start: Instant
+  public var end: Instant
+  /// In order of joining.
+  public var peers: [PeerDownloadStats] = []
+
+  public var duration: Duration { end - start }
+  /// Over the whole duration; 0 where that is 0.
+  public var bytesPerSecond: Double { duration > .zero ? Double(bytes) / duration.inSeconds : 0 }
+}
+
+/// A look at a download that runs.
+public struct DownloadProgress: Hashable, Sendable {
+  public let finishedChunks: Int
+  public let totalChunks: Int
+  public let bytes: UInt64
+  /// Over the last few seconds.
+  public let bytesPerSecond: Double
+  public let livePeers: Int
+  public let workers: Int
+}
+
+/// Bytes of the last seconds, in one slot a second.
+struct SpeedMeter: Sendable {
+  private static let windowSeconds: Int64 = 5
+  private var slots: [UInt64] = Array(repeating: 0, count: Int(SpeedMeter.windowSeconds) + 1)
+  private var lastSecond: Int64?
+  private var firstSecond: Int64 = 0
+
+  mutating func add(_ byteCount: Int, at now: Instant) {
+    advance(to: now)
+    slots[slot(now.nanoseconds / 1_000_000_000)] += UInt64(byteCount)
+  }
+
+  /// Over the whole seconds of the window and what has passed of this one.
+  func bytesPerSecond(at now: Instant) -> Double {
+    var copy = self
+    copy.advance(to: now)
+    let since = max(copy.firstSecond, now.nanoseconds / 1_000_000_000 - SpeedMeter.windowSeconds)
+    let seconds = Double(now.nanoseconds) / 1e9 - Double(since)
+    return seconds > 0 ? Double(copy.slots.reduce(0, +)) / seconds : 0
+  }
+
+  private func slot(_ second: Int64) -> Int { Int(second.magnitude % UInt64(slots.count)) }
+
+  private mutating func advance(to now: Instant) {
+    let second = now.nanoseconds / 1_000_000_000
+    guard let last = lastSecond else {
+      (lastSecond, firstSecond) = (second, second)
+      return
+    }
+    guard second > last else { return }
+    for passed in max(last + 1, second - SpeedMeter.windowSeconds)...second { slots[slot(passed)] = 0 }
+    lastSecond = second
+  }
+}

@@ -1,0 +1,26 @@
+// When a chunk takes far longer than the swarm's own mean and deviation say.
+
+/// Mean and deviation of how long chunks took from asked to verified (Welford's running form).
+struct Lateness: Sendable {
+  private static let deviations = 4.0
+  /// With few samples the deviation says little: it is taken as at least this part of the mean.
+  private static let deviationMinPart = 0.25
+
+  private var count = 0
+  private var mean = 0.0
+  private var squares = 0.0
+
+  mutating func add(_ turnaround: Duration) {
+    count += 1
+    let difference = turnaround.inSeconds - mean
+    mean += difference / Double(count)
+    squares += difference * (turnaround.inSeconds - mean)
+  }
+
+  /// A chunk asked for longer ago than this is late; nil while nothing was measured.
+  var threshold: Duration? {
+    guard count > 0 else { return nil }
+    let deviation = max((squares / Double(count)).squareRoot(), mean * Lateness.deviationMinPart)
+    return .nanoseconds(Int64(min((mean + Lateness.deviations * deviation) * 1e9, 1e18)))
+  }
+}

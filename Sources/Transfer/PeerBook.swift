@@ -1,0 +1,132 @@
+// Every address a download knows: what became of it, when to dial it next, and who is banned.
+import Wire
+
+/// Before any peer had the file an address is dialled once. Afterwards it is dialled again, 1 s, 2, 4, … up to 30 s
+/// after each failure, as long as the download runs. A ban is for the download.
+struct PeerBook: Sendable {
+  static let redialFirst: Duration = .seconds(1)
+  static let redialMax: Duration = .seconds(30)
+  /// Addresses kept: peers tell of others, and telling cannot fill memory.
+  static let addressesMax = 1024
+  /// After so many lies from one IP address, unproven peers there are tried last.
+  static let liesMax = 2
+
+  private enum State: Sendable { case idle, underWay, connected, banned }
+
+  private struct Entry: Sendable {
+    var pinned: PeerID?
+    var peer: PeerID?
+    var state = State.idle
+    var outcome = AddressOutcome.pending
+    var failures = 0
+    let isInitial: Bool
+  }
+
+  private var entries: [PeerAddress: Entry] = [:]
+  /// In order of adding.
+  private var order: [PeerAddress] = []
+  private var due = DeadlineQueue<PeerAddress>()
+  private var bannedPeers: Set<PeerID> = []
+  private var liesByIP: [[UInt8]: Int] = [:]
+  private var isDiscovering = true
+  /// Whether any peer has had the file.
+  private(set) var isFound = false
+
+  var deadline: Instant? { due.next }
+  var count: Int { order.count }
+  var reports: [AddressReport] { order.map { AddressReport(address: $0, outcome: entries[$0]!.outcome) } }
+  /// Whether every address of the start has an outcome, and all of those were added.
+  var isStartResolved: Bool {
+    !isDiscovering && !order.contains { entries[$0]!.isInitial && entries[$0]!.outcome == .pending }
+  }
+  /// Whether a dial is under way or could still be tried.
+  var hasProspects: Bool {
+    isDiscovering || due.next != nil || entries.values.contains { $0.state == .underWay || $0.state == .connected }
+  }
+  var isEveryAddressBanned: Bool { !order.isEmpty && entries.values.allSatisfy { $0.state == .banned } }
+
+  func isBanned(_ peer: PeerID) -> Bool { bannedPeers.contains(peer) }
+  func isSuspect(_ ip: [UInt8]) -> Bool { liesByIP[ip, default: 0] >= PeerBook.liesMax }
+
+  mutating func add(_ address: PeerAddress, pinned: PeerID?, at now: Instant) {
+    if let pinned, bannedPeers.contains(pinned) { return }
+    guard entries[address] == nil, order.count < PeerBook.addressesMax else { return }
+    entries[address] = Entry(pinned: pinned, isInitial: isDiscovering)
+    order.append(address)
+    due.set(address, at: now)
+  }
+
+  mutating func discoveryFinished() { isDiscovering = false }
+
+  /// The next address to dial, if one is due; it is then under way.
+  mutating func nextDial(at now: Instant) -> (address: PeerAddress, pinned: PeerID?)? {
+    while let address = due.popDue(at: now) {
+      guard let entry = entries[address], entry.state == .idle else { continue }
+      if let pinned = entry.pinned, bannedPeers.contains(pinned) {
+        entries[address]!.state = .banned
+        continue
+      }
+      entries[address]!.state = .underWay
+      return (address, entry.pinned)
+    }
+    return nil
+  }
+
+  mutating func connected(_ address: PeerAddress, as peer: PeerID) { entries[address]?.peer = peer }
+
+  /// The peer there has the file: from now on failed addresses are dialled again.
+  mutating func opened(_ address: PeerAddress?, at now: Instant) {
+    if let address {
+      entries[address]?.state = .connected
+      entries[address]?.outcome = .opened
+    }
+    guard !isFound else { return }
+    isFound = true
+    for address in order where entries[address]!.state == .idle && due[address] == nil { redial(address, at: now) }
+  }
+
+  /// The peer there has proved useful: its next loss counts as the first.
+  mutating func proved(_ address: PeerAddress) { entries[address]?.failures = 0 }
+
+  /// A dial or a connection came to nothing.
+  mutating func ended(_ address: PeerAddress, _ outcome: AddressOutcome, at now: Instant) {
+    guard let entry = entries[address], entry.state != .banned else { return }
+    entries[address]!.outcome = outcome
+    entries[address]!.state = .idle
+    if isFound, outcome != .duplicate { redial(address, at: now) }
+    if let peer = entry.peer, outcome != .duplicate { redialOthers(of: peer, at: now) }
+  }
+
+  /// A lie: the peer and the address that was dialled are out for the download.
+  mutating func ban(_ peer: PeerID, at address: PeerAddress?, ip: [UInt8]?) {
+    bannedPeers.insert(peer)
+    if let ip { liesByIP[ip, default: 0] += 1 }
+    for known in order where known == address || entries[known]!.peer == peer || entries[known]!.pinned == peer {
+      entries[known]!.state = .banned
+      entries[known]!.outcome = .lied
+      due.cancel(known)
+    }
+  }
+
+  /// The address is our own: never again.
+  mutating func dismiss(_ address: PeerAddress, _ outcome: AddressOutcome) {
+    entries[address]?.outcome = outcome
+    entries[address]?.state = .banned
+    due.cancel(address)
+  }
+
+  private mutating func redial(_ address: PeerAddress, at now: Instant) {
+    let failures = entries[address]!.failures
+    let delay = min(PeerBook.redialFirst * (1 << min(failures, 16)), PeerBook.redialMax)
+    entries[address]!.failures = failures + 1
+    due.set(address, at: now + delay)
+  }
+
+  /// A peer that is lost may be found at its other addresses.
+  private mutating func redialOthers(of peer: PeerID, at now: Instant) {
+    guard isFound else { return }
+    for other in order where entries[other]!.peer == peer && entries[other]!.state == .idle && due[other] == nil {
+      redial(other, at: now)
+    }
+  }
+}

@@ -1,0 +1,114 @@
+// What one peer has opened here and asked for: bounded, in order, a piece at a time.
+import Content
+import Wire
+
+/// The next piece to read, seal and send as one DATA.
+public struct UploadPiece: Hashable, Sendable {
+  public let request: RequestID
+  public let handle: FileHandle
+  public let chunk: ChunkIndex
+  /// At most 4.
+  public let leaves: LeafRange
+  /// Whether all leaf hashes of the chunk go with it.
+  public let includesLeafHashes: Bool
+  public let isLastOfAnswer: Bool
+}
+
+/// The serving side of one connection. Unanswered requests hold no buffer.
+public struct UploadState: Sendable {
+  /// Files that one connection has open.
+  public static let handlesMax = 64
+  /// Requests that wait on one connection; over it: BUSY.
+  public static let requestsMax = 64
+  /// Leaves in one DATA, at most: 64 KiB.
+  public static let leavesPerPieceMax = 4
+
+  /// What becomes of an OPEN.
+  public enum Opening: Hashable, Sendable { case opened, tooManyFiles }
+
+  /// What becomes of a REQUEST.
+  public enum Admission: Hashable, Sendable {
+    case queued
+    /// To be answered by BUSY.
+    case busy
+    /// Its handle was withdrawn while it was on the way: no answer.
+    case void
+  }
+
+  private struct Request: Sendable {
+    let id: RequestID
+    let handle: FileHandle
+    let chunk: ChunkIndex
+    let leaves: LeafRange
+    let wantsLeafHashes: Bool
+    var nextLeaf: Int
+  }
+
+  private var layouts: [FileHandle: ChunkLayout] = [:]
+  private var withdrawn: Set<FileHandle> = []
+  private var requests: [Request] = []
+  private var lastID: RequestID?
+
+  public init() {}
+
+  public var openCount: Int { layouts.count }
+  public var waitingCount: Int { requests.count }
+  public func isOpen(_ handle: FileHandle) -> Bool { layouts[handle] != nil }
+
+  /// A handle for a file that is here; the peer chose it, and may not choose one that is in use.
+  public mutating func open(_ handle: FileHandle, _ layout: ChunkLayout) throws(PeerFault) -> Opening {
+    guard layouts[handle] == nil else { throw .violation(.handleInUse) }
+    guard layouts.count < UploadState.handlesMax else { return .tooManyFiles }
+    withdrawn.remove(handle)
+    layouts[handle] = layout
+    return .opened
+  }
+
+  /// The file is gone: its requests are void, and those on the way will be.
+  public mutating func withdraw(_ handle: FileHandle) {
+    guard layouts.removeValue(forKey: handle) != nil else { return }
+    withdrawn.insert(handle)
+    requests.removeAll { $0.handle == handle }
+  }
+
+  /// Takes in a request, its fields as they were sent.
+  public mutating func accept(
+    _ id: RequestID, _ handle: FileHandle, chunk: ChunkIndex, firstLeaf: Int, leafCount: Int, wantsLeafHashes: Bool
+  ) throws(PeerFault) -> Admission {
+    if let lastID, id <= lastID { throw .violation(.idNotIncreasing) }
+    lastID = id
+    guard let layout = layouts[handle] else {
+      if withdrawn.contains(handle) { return .void }
+      throw .violation(.unknownHandle)
+    }
+    guard layout.contains(chunk) else { throw .violation(.noSuchChunk) }
+    let leavesInChunk = layout.leafCount(of: chunk)
+    guard firstLeaf >= 0, firstLeaf < leavesInChunk, leafCount >= 1, leafCount <= leavesInChunk - firstLeaf else {
+      throw .violation(.unexpectedLeaves)
+    }
+    guard requests.count < UploadState.requestsMax else { return .busy }
+    requests.append(
+      Request(
+        id: id, handle: handle, chunk: chunk, leaves: LeafRange(first: firstLeaf, count: leafCount),
+        wantsLeafHashes: wantsLeafHashes, nextLeaf: firstLeaf))
+    return .queued
+  }
+
+  /// CANCEL came; of an answer that has ended it means nothing.
+  public mutating func cancel(_ id: RequestID) throws(PeerFault) {
+    guard let lastID, id <= lastID else { throw .violation(.unknownRequest) }
+    requests.removeAll { $0.id == id }
+  }
+
+  /// The next piece to send, in the order of the requests; nil where nothing is asked for.
+  public mutating func nextPiece() -> UploadPiece? {
+    guard let request = requests.first else { return nil }
+    let count = min(UploadState.leavesPerPieceMax, request.leaves.end - request.nextLeaf)
+    let leaves = LeafRange(first: request.nextLeaf, count: count)
+    let isLast = leaves.end == request.leaves.end
+    if isLast { requests.removeFirst() } else { requests[0].nextLeaf = leaves.end }
+    return UploadPiece(
+      request: request.id, handle: request.handle, chunk: request.chunk, leaves: leaves,
+      includesLeafHashes: request.wantsLeafHashes && leaves.first == request.leaves.first, isLastOfAnswer: isLast)
+  }
+}
