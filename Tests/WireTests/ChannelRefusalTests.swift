@@ -128,7 +128,6 @@ func `a handshake message with any byte changed ends the handshake`(_ kind: Chan
   let second = listening.takeOutbound()
   _ = dialing.take(second)
   let third = dialing.takeOutbound()
-  // Not bit 7 of a public key's last byte: X25519 ignores it, and the hash is what notices it.
   for i in 2..<second.count {
     var changed = second
     changed[i] ^= 1
