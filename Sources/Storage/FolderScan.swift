@@ -54,6 +54,11 @@ public struct SkippedFile: Hashable, Sendable, CustomStringConvertible {
   public let path: String
   public let reason: SkipReason
 
+  public init(path: String, reason: SkipReason) {
+    self.path = path
+    self.reason = reason
+  }
+
   public var description: String { "\(path): \(reason)" }
 }
 
@@ -107,7 +112,9 @@ public struct FolderScan: Sendable {
   }
 
   /// Adds the file of a name if it is one; gives what the name is.
-  private mutating func take(_ directory: borrowing Directory, _ name: String, _ prefix: String) throws(Errno) -> FileKind {
+  private mutating func take(
+    _ directory: borrowing Directory, _ name: String, _ prefix: String
+  ) throws(Errno) -> FileKind {
     let status = try directory.status(of: name)
     if status.kind != .regular { return status.kind }
     if ChunkLayout(fileLength: status.size) == nil {

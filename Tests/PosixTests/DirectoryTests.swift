@@ -1,0 +1,130 @@
+// Calls on open folders: nothing leaves them, nothing is replaced unasked.
+import Glibc
+import Posix
+import Testing
+
+@Suite struct `Open folders` {
+  let folder = TemporaryFolder()
+
+  private func make(_ name: String, _ bytes: [UInt8] = []) throws {
+    try File(folder(name), [.readWrite, .createExclusive]).write(bytes.span.bytes, at: 0)
+  }
+
+  @Test func `entries come with kinds, with names that are not UTF-8, and more than once`() throws {
+    try make("file")
+    try make("new\nline")
+    mkdir(folder("folder"), 0o755)
+    symlink("file", folder("link"))
+    mkfifo(folder("fifo"), 0o600)
+    var odd = Array(folder("").utf8.map { CChar(bitPattern: $0) }) + [CChar(bitPattern: 0xFF), 65, 0]
+    close(open(&odd, O_CREAT | O_WRONLY, 0o600))
+    let directory = try Directory(folder.path)
+    for _ in 0..<2 {
+      let entries = try directory.entries()
+      #expect(entries.count == 6)
+      let kinds = Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0.kind) })
+      #expect(kinds[Array("file".utf8)] == .regular)
+      #expect(kinds[Array("new\nline".utf8)] == .regular)
+      #expect(kinds[Array("folder".utf8)] == .directory)
+      #expect(kinds[Array("link".utf8)] == .symbolicLink)
+      #expect(kinds[Array("fifo".utf8)] == .other)
+      #expect(entries.filter { $0.text == nil }.map(\.name) == [[0xFF, 65]])
+    }
+  }
+
+  @Test func `nothing outside can be opened beneath a folder`() throws {
+    try make("secret")
+    mkdir(folder("served"), 0o755)
+    mkdir(folder("served/inner"), 0o755)
+    try make("served/inner/file", pattern(3))
+    symlink("../secret", folder("served/link"))
+    symlink("inner", folder("served/way"))
+    symlink("/proc/self/fd/0", folder("served/magic"))
+    let served = try Directory(folder("served"))
+    #expect(try served.open(beneath: "inner/file", .read).status().size == 3)
+    let codes = [
+      "../secret": EXDEV, "inner/../../secret": EXDEV, folder("secret"): EXDEV, "link": ELOOP, "way/file": ELOOP,
+      "magic": ELOOP, "none": ENOENT, "inner/file/more": ENOTDIR,
+    ]
+    for (path, code) in codes {
+      let error = #expect(throws: Errno.self) { _ = try served.open(beneath: path, .read) }
+      #expect(error?.code == code, "\(path)")
+      #expect(error?.call == "openat2")
+    }
+  }
+
+  @Test func `opening a FIFO beneath a folder does not wait for a writer`() throws {
+    mkfifo(folder("fifo"), 0o600)
+    let file = try Directory(folder.path).open(beneath: "fifo", [.read, .nonBlocking])
+    #expect(try file.status().kind == .other)
+  }
+
+  @Test func `a name that is taken is replaced by rename alone`() throws {
+    try make("old", pattern(1))
+    try make("new", pattern(2))
+    let directory = try Directory(folder.path)
+    let error = #expect(throws: Errno.self) { try directory.renameWithoutReplacing("old", to: "new") }
+    #expect(error == Errno(code: EEXIST, call: "renameat2", subject: folder("new")))
+    #expect(throws: Errno.self) { try directory.link("old", as: "new") }
+    #expect(try directory.status(of: "new").size == 2)
+    try directory.rename("old", to: "new")
+    #expect(try directory.status(of: "new").size == 1)
+    try directory.renameWithoutReplacing("new", to: "newer")
+    try directory.link("newer", as: "second")
+    #expect(try directory.status(of: "second").linkCount == 2)
+    try directory.remove("newer")
+    try directory.remove("second")
+    #expect(try directory.entries().isEmpty)
+    try directory.sync()
+  }
+
+  @Test func `folders are made and opened below one another`() throws {
+    let directory = try Directory(folder.path)
+    try directory.makeDirectory("a", mode: 0o700)
+    try Directory.make(folder("a/b"), mode: 0o750)
+    #expect(try directory.openDirectory(beneath: "a/b").path == folder("a/b"))
+    #expect(try directory.status(of: "a").mode == 0o700)
+    #expect(throws: Errno.self) { try directory.makeDirectory("a", mode: 0o700) }
+    #expect(throws: Errno.self) { _ = try directory.openDirectory(beneath: "..") }
+    #expect(throws: Errno.self) { _ = try Directory(folder("none")) }
+  }
+
+  @Test func `the folder stays the same when its path is renamed`() throws {
+    mkdir(folder("one"), 0o755)
+    let directory = try Directory(folder("one"))
+    rename(folder("one"), folder("two"))
+    mkdir(folder("one"), 0o755)
+    _ = try directory.open("file", [.readWrite, .createExclusive])
+    #expect(access(folder("two/file"), F_OK) == 0)
+    #expect(try directory.status().kind == .directory)
+  }
+}
+
+@Suite struct `Surroundings` {
+  @Test func `a variable that is not set or empty is nil`() {
+    #expect(Environment.variable("P2PNODE_SURELY_NOT_SET") == nil)
+    #expect(Environment.variable("PATH") != nil)
+  }
+
+  @Test func `the home folder is an absolute path`() throws {
+    #expect(try #require(Environment.homeFolder).utf8.first == UInt8(ascii: "/"))
+  }
+
+  @Test func `the file mode mask is read without changing it`() throws {
+    let folder = TemporaryFolder()
+    for _ in 0..<2 {
+      let mask = Environment.fileModeMask
+      let file = try File(folder("of mode \(mask)"), [.readWrite, .createExclusive], mode: 0o777)
+      #expect(try file.status().mode == 0o777 & ~mask)
+      unlink(folder("of mode \(mask)"))
+    }
+  }
+
+  @Test func `wiping leaves zeros`() {
+    var bytes = pattern(40)
+    var span = bytes.mutableSpan
+    var raw = span.mutableBytes
+    wipe(&raw)
+    #expect(bytes == [UInt8](repeating: 0, count: 40))
+  }
+}

@@ -1,0 +1,215 @@
+// Hashing a folder into a catalogue, and looking files up in it. What it says is compared with Content's own functions.
+import Content
+import Glibc
+import Posix
+import Storage
+import Synchronization
+import Testing
+
+/// Events of a load, collected from all threads.
+final class Events: Sendable {
+  private let all = Mutex<[CatalogueEvent]>([])
+  func add(_ event: CatalogueEvent) { all.withLock { $0.append(event) } }
+  var added: [String] {
+    all.withLock { $0 }.compactMap { if case .added(let entry) = $0 { entry.path } else { nil } }.sorted()
+  }
+  var skipped: [SkippedFile] {
+    all.withLock { $0 }.compactMap { if case .skipped(let file) = $0 { file } else { nil } }
+  }
+  var progress: [HashProgress] {
+    all.withLock { $0 }.compactMap { if case .progress(let now) = $0 { now } else { nil } }
+  }
+}
+
+/// A catalogue over a temporary folder; its scratch file is elsewhere.
+struct Served {
+  let temporary = TemporaryFolder()
+  let scratch = TemporaryFolder()
+  let catalogue: Catalogue
+  let events = Events()
+
+  init(bucketOf: @escaping @Sendable (FileID) -> UInt16 = { UInt16($0.digest.bytes[0]) }) throws {
+    catalogue = try Catalogue(
+      folder: try ServedFolder(temporary.path), scratchFolder: scratch.path, bucketOf: bucketOf)
+  }
+
+  func load(threads: Int = 3) throws {
+    catalogue.load(try FolderScan(catalogue.folder).files, threads: threads, onEvent: events.add)
+  }
+}
+
+/// The hash of a file as Content computes it, in order, in one piece.
+func reference(_ bytes: [UInt8]) throws -> (file: FileHash, leaves: [[Digest]]) {
+  var state = FileHashState()
+  var chunks = try state.feed(bytes.span.bytes)
+  let (file, last) = state.finish()
+  if let last { chunks.append(last) }
+  return (file, chunks.map(\.leafHashes))
+}
+
+@Suite struct `The catalogue` {
+  @Test(arguments: [0, 1, 16_384, 16_385, 1 << 20, 1 << 20 + 1, 5 << 20 + 77])
+  func `a file hashes to what Content says, with all its chunk and leaf hashes`(length: Int) throws {
+    let served = try Served()
+    let bytes = pattern(length)
+    served.temporary.write("folder/file", bytes)
+    try served.load()
+    let expected = try reference(bytes)
+    let entry = try #require(served.catalogue.entry(expected.file.fileID))
+    #expect(entry.path == "folder/file" && entry.name == "file" && entry.length == UInt64(length))
+    #expect(entry.tree.chunkHashes == expected.file.chunkHashes)
+    #expect(entry.tree.root == expected.file.root)
+    for (i, leaves) in expected.leaves.enumerated() {
+      #expect(try served.catalogue.leafHashes(of: ChunkIndex(UInt32(i)), entry).hashes == leaves)
+    }
+    #expect(served.events.added == ["folder/file"])
+    #expect(served.events.progress.map(\.bytesDone).max() == UInt64(length))
+    #expect(served.events.progress.map(\.filesDone).max() == 1)
+    #expect(served.scratch.names == [], "leaf hashes have no name")
+  }
+
+  @Test(arguments: [1, 2, 7]) func `many files are hashed by any number of threads`(threads: Int) throws {
+    let served = try Served()
+    var expected: [String: FileID] = [:]
+    for i in 0..<20 {
+      let bytes = pattern(i * 70_000, seed: UInt64(i))
+      served.temporary.write("f\(i)", bytes)
+      expected["f\(i)"] = try reference(bytes).file.fileID
+    }
+    try served.load(threads: threads)
+    #expect(Dictionary(uniqueKeysWithValues: served.catalogue.entries.map { ($0.path, $0.fileID) }) == expected)
+    #expect(served.events.skipped.isEmpty)
+    #expect(served.events.progress.last?.filesTotal == 20)
+  }
+
+  @Test func `files are found by bucket, also several in one`() throws {
+    let served = try Served(bucketOf: { _ in 77 })
+    for i in 0..<3 { served.temporary.write("f\(i)", pattern(100 + i)) }
+    try served.load()
+    #expect(served.catalogue.candidates(bucket: 77).count == 3)
+    #expect(served.catalogue.candidates(bucket: 78).isEmpty)
+    let gone = try #require(served.catalogue.candidates(bucket: 77).first)
+    served.catalogue.withdraw(gone)
+    #expect(served.catalogue.candidates(bucket: 77).count == 2)
+    #expect(!served.catalogue.candidates(bucket: 77).contains { $0 === gone })
+  }
+
+  @Test func `of two paths with the same bytes one serves, and the other steps in`() throws {
+    let served = try Served()
+    let bytes = pattern(1 << 20 + 3)
+    served.temporary.write("one", bytes)
+    served.temporary.write("two", bytes)
+    try served.load()
+    #expect(served.catalogue.entries.map(\.path) == ["one", "two"])
+    let fileID = try reference(bytes).file.fileID
+    let first = try #require(served.catalogue.entry(fileID))
+    let bucket = UInt16(fileID.digest.bytes[0])
+    #expect(served.catalogue.candidates(bucket: bucket).count == 1)
+    let second = try #require(served.catalogue.withdraw(first))
+    #expect(second !== first && second.fileID == fileID)
+    #expect(served.catalogue.entry(fileID) === second)
+    #expect(try served.catalogue.leafHashes(of: ChunkIndex(1), second).hashes == reference(bytes).leaves[1])
+    #expect(served.catalogue.withdraw(first) === second, "withdrawing twice does nothing")
+    #expect(served.catalogue.withdraw(second) == nil)
+    #expect(served.catalogue.entry(fileID) == nil && served.catalogue.entries.isEmpty)
+    #expect(served.catalogue.candidates(bucket: bucket).isEmpty)
+  }
+
+  @Test func `loading a path again puts the new entry in the place of the old one`() throws {
+    let served = try Served()
+    served.temporary.write("file", pattern(10))
+    try served.load()
+    let old = try #require(served.catalogue.entries.first)
+    served.temporary.write("file", pattern(20))
+    try served.load()
+    #expect(served.catalogue.entries.count == 1)
+    #expect(served.catalogue.entry(old.fileID) == nil)
+    #expect(served.catalogue.withdraw(old) == nil)
+    #expect(served.catalogue.entries.map(\.fileID) == [try reference(pattern(20)).file.fileID])
+  }
+
+  @Test func `what changed, went or became something else since the scan is reported, and the rest is served`() throws {
+    let served = try Served()
+    for name in ["changed", "gone", "fifo", "link", "good"] { served.temporary.write(name, pattern(100)) }
+    let files = try FolderScan(served.catalogue.folder).files
+    served.temporary.write("changed", pattern(1), at: 100)
+    for name in ["gone", "fifo", "link"] { unlink(served.temporary(name)) }
+    mkfifo(served.temporary("fifo"), 0o600)
+    symlink("good", served.temporary("link"))
+    served.catalogue.load(files, threads: 2, onEvent: served.events.add)
+    #expect(served.events.added == ["good"])
+    let reasons = Dictionary(uniqueKeysWithValues: served.events.skipped.map { ($0.path, $0.reason) })
+    #expect(reasons["changed"] == .changed)
+    #expect(reasons["fifo"] == .notRegular)
+    let codes = reasons.compactMapValues { if case .io(let errno) = $0 { errno.code } else { nil } }
+    #expect(codes == ["gone": ENOENT, "link": ELOOP])
+  }
+
+  @Test func `a file that changes while it is hashed is reported and not served`() throws {
+    let served = try Served()
+    served.temporary.write("file", pattern(4 << 20))
+    served.temporary.write("other", pattern(5))
+    let temporary = served.temporary
+    // One thread, so that the change comes for certain between two chunks of the file.
+    let hasChanged = Mutex(false)
+    served.catalogue.load(try FolderScan(served.catalogue.folder).files, threads: 1) { event in
+      if case .progress = event, !hasChanged.withLock({ $0 }) {
+        hasChanged.withLock { $0 = true }
+        temporary.write("file", [1, 2, 3], at: 3 << 20)
+        utimes(temporary("file"), nil)
+      }
+      served.events.add(event)
+    }
+    #expect(served.events.skipped == [SkippedFile(path: "file", reason: .changed)])
+    #expect(served.events.added == ["other"])
+    #expect(served.events.progress.last?.filesDone == 2)
+  }
+
+  @Test func `a file that is cut while it is hashed is reported and not served`() throws {
+    let served = try Served()
+    served.temporary.write("file", pattern(4 << 20))
+    let temporary = served.temporary
+    served.catalogue.load(try FolderScan(served.catalogue.folder).files, threads: 1) { event in
+      if case .progress = event { truncate(temporary("file"), 2 << 20) }
+      served.events.add(event)
+    }
+    #expect(served.events.skipped == [SkippedFile(path: "file", reason: .changed)])
+    #expect(served.catalogue.entries.isEmpty)
+  }
+
+  @Test func `hashing stops soon after it was asked to`() throws {
+    let served = try Served()
+    for i in 0..<20 { served.temporary.write("f\(i)", pattern(10 + i)) }
+    let count = Mutex(0)
+    served.catalogue.load(
+      try FolderScan(served.catalogue.folder).files, threads: 1,
+      shouldStop: { count.withLock { $0 >= 3 } },
+      onEvent: { if case .added = $0 { count.withLock { $0 += 1 } } })
+    #expect(served.catalogue.entries.count == 3)
+  }
+
+  @Test(arguments: [1, 4]) func `one file is hashed for its fileID, with progress`(threads: Int) throws {
+    let temporary = TemporaryFolder()
+    let bytes = pattern(9 << 20 + 12_345)
+    temporary.write("file", bytes)
+    symlink("file", temporary("link"))
+    let done = Mutex<[UInt64]>([])
+    let (fileID, tree) = try hashFile(
+      temporary("link"), threads: threads, onProgress: { now in done.withLock { $0.append(now.bytesDone) } })
+    #expect(try fileID == reference(bytes).file.fileID)
+    #expect(tree.pages.layout.fileLength == UInt64(bytes.count))
+    #expect(done.withLock { $0.count } == 10 && done.withLock { $0.max() } == UInt64(bytes.count))
+  }
+
+  @Test func `what is no regular file has no fileID, and a FIFO does not make anyone wait`() throws {
+    let temporary = TemporaryFolder()
+    mkfifo(temporary("fifo"), 0o600)
+    #expect(throws: SkipReason.notRegular) { try hashFile(temporary("fifo")) }
+    #expect(throws: SkipReason.notRegular) { try hashFile(temporary.path) }
+    #expect(throws: SkipReason.io(Errno(code: ENOENT, call: "open", subject: temporary("none")))) {
+      try hashFile(temporary("none"))
+    }
+    temporary.write("file", pattern(3))
+    #expect(throws: SkipReason.stopped) { try hashFile(temporary("file"), shouldStop: { true }) }
+  }
+}

@@ -1,0 +1,97 @@
+// What of a folder is served, and in which order.
+import Glibc
+import Posix
+import Testing
+
+@testable import Storage
+
+@Suite struct `Scanning a folder` {
+  let temporary = TemporaryFolder()
+
+  private func scan() throws -> FolderScan { try FolderScan(try ServedFolder(temporary.path)) }
+
+  @Test func `every regular file below the folder is found, in a fixed order`() throws {
+    temporary.write("b", pattern(3))
+    temporary.write("a/z", pattern(2))
+    temporary.write("a/y/x", pattern(1))
+    temporary.write("c/d", [])
+    temporary.write("new\nline", pattern(4))
+    let files = try scan().files
+    #expect(files.map(\.path) == ["b", "new\nline", "a/z", "a/y/x", "c/d"])
+    #expect(files.map(\.status.size) == [3, 4, 2, 1, 0])
+    #expect(try scan().files == files)
+    #expect(try scan().skipped.isEmpty)
+  }
+
+  @Test func `hidden files and folders, links and what is no file are not served and not mentioned`() throws {
+    temporary.write("served", pattern(1))
+    temporary.write(".hidden", pattern(1))
+    temporary.write(".0123456789abcdef.p2p-part", pattern(1))
+    temporary.write(".folder/file", pattern(1))
+    symlink(temporary("served"), temporary("link"))
+    symlink("/etc", temporary("linked folder"))
+    mkfifo(temporary("fifo"), 0o600)
+    let scan = try scan()
+    #expect(scan.files.map(\.path) == ["served"])
+    #expect(scan.skipped.isEmpty)
+  }
+
+  @Test func `a name that is not UTF-8 is reported and does not stop the rest`() throws {
+    temporary.write("good", pattern(1))
+    var odd = temporary("").utf8.map { CChar(bitPattern: $0) } + [CChar(bitPattern: 0xFF), 0]
+    close(open(&odd, O_CREAT | O_WRONLY, 0o600))
+    let scan = try scan()
+    #expect(scan.files.map(\.path) == ["good"])
+    #expect(scan.skipped == [SkippedFile(path: "\u{FFFD}", reason: .nameNotUTF8)])
+  }
+
+  @Test func `a file longer than a file can be is reported`() throws {
+    temporary.write("fits", [])
+    temporary.write("long", [])
+    truncate(temporary("fits"), 1 << 40)
+    truncate(temporary("long"), 1 << 40 + 1)
+    let scan = try scan()
+    #expect(scan.files.map(\.path) == ["fits"])
+    #expect(scan.skipped == [SkippedFile(path: "long", reason: .tooLong)])
+  }
+
+  @Test(.enabled(if: Environment.userID != 0, "root may read everything"))
+  func `a folder that cannot be read is reported and does not stop the rest`() throws {
+    temporary.write("closed/file", pattern(1))
+    temporary.write("open/file", pattern(1))
+    chmod(temporary("closed"), 0)
+    defer { chmod(temporary("closed"), 0o700) }
+    let scan = try scan()
+    #expect(scan.files.map(\.path) == ["open/file"])
+    #expect(scan.skipped.map(\.path) == ["closed"])
+  }
+
+  @Test func `a path too long for the kernel is reported and does not stop the rest`() throws {
+    temporary.write("file", pattern(1))
+    // Seventeen names of 250 bytes, made step by step, are more than a path may have.
+    let name = String(repeating: "n", count: 250)
+    var folder = try Directory(temporary.path)
+    for _ in 0..<17 {
+      try folder.makeDirectory(name, mode: 0o700)
+      folder = try folder.openDirectory(beneath: name)
+    }
+    let scan = try scan()
+    #expect(scan.files.map(\.path) == ["file"])
+    #expect(scan.skipped.count == 1)
+    try removeNested(name, depth: 17)
+  }
+
+  private func removeNested(_ name: String, depth: Int) throws {
+    for depth in (0..<depth).reversed() {
+      var folder = try Directory(temporary.path)
+      for _ in 0..<depth { folder = try folder.openDirectory(beneath: name) }
+      unlinkat(folder.descriptor.number, name, AT_REMOVEDIR)
+    }
+  }
+
+  @Test func `a folder that is missing or is a file is an error`() throws {
+    temporary.write("file", pattern(1))
+    #expect(throws: Errno.self) { try ServedFolder(temporary("none")) }
+    #expect(throws: Errno.self) { try ServedFolder(temporary("file")) }
+  }
+}

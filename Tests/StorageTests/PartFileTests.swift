@@ -1,0 +1,228 @@
+// Part files: alone, resumable, right or not there.
+import Content
+import Glibc
+import Posix
+import Testing
+
+@testable import Storage
+
+@Suite struct `A part file` {
+  let temporary = TemporaryFolder()
+  let bytes = pattern(3 << 20 + 5000)
+
+  private var fileID: FileID { get throws { try reference(bytes).file.fileID } }
+  private var length: UInt64 { UInt64(bytes.count) }
+
+  private func make() throws -> PartFile {
+    try PartFile(inFolder: temporary.path, fileID: try fileID, length: length)
+  }
+
+  /// Writes a range in pieces of 64 KiB.
+  private func write(_ range: Range<Int>, to part: PartFile) throws {
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: 65_536) {
+      let piece = Array(bytes[start..<min(start + 65_536, range.upperBound)])
+      try part.write(piece.span.bytes, at: UInt64(start))
+    }
+  }
+
+  private func verified(_ part: PartFile) throws -> [UInt32] {
+    let file = try reference(bytes).file
+    return try part.verifiedChunks(from: ChunkIndex(0), hashes: file.chunkHashes, in: file.layout).map(\.rawValue)
+  }
+
+  @Test func `it is called after the fileID, is ours alone and has its length from the start`() throws {
+    let part = try make()
+    let name = ".\(try fileID.hex.prefix(16)).p2p-part"
+    #expect(temporary.names == [name] && part.path == temporary(name))
+    #expect(temporary.mode(name) == 0o600)
+    #expect(temporary.read(name)?.count == bytes.count)
+    #expect(!part.isResumed)
+  }
+
+  @Test func `finished, it has its name, an ordinary mode and its bytes, and the part is gone`() throws {
+    for durable in [true, false] {
+      let part = try make()
+      try write(0..<bytes.count, to: part)
+      let path = try part.finish(as: "out\n\(durable)", force: false, durable: durable)
+      #expect(path == temporary("out\n\(durable)"))
+      #expect(temporary.read("out\n\(durable)") == bytes)
+      #expect(temporary.mode("out\n\(durable)") == 0o666 & ~Environment.fileModeMask)
+    }
+    #expect(temporary.names == ["out\nfalse", "out\ntrue"])
+  }
+
+  @Test func `pieces may be written by several threads`() throws {
+    let part = try make()
+    let bytes = bytes
+    func start(_ first: Int) -> Thread {
+      Thread.start(name: "write") {
+        for start in stride(from: first * 65_536, to: bytes.count, by: 4 * 65_536) {
+          let piece = Array(bytes[start..<min(start + 65_536, bytes.count)])
+          try? part.write(piece.span.bytes, at: UInt64(start))
+        }
+      }
+    }
+    let a = start(0)
+    let b = start(1)
+    let c = start(2)
+    let d = start(3)
+    a.join()
+    b.join()
+    c.join()
+    d.join()
+    #expect(try verified(part) == [0, 1, 2, 3])
+    try part.finish(as: "out", force: false)
+    #expect(temporary.read("out") == bytes)
+  }
+
+  @Test func `an empty file is finished like any other`() throws {
+    let part = try PartFile(inFolder: temporary.path, fileID: try reference([]).file.fileID, length: 0)
+    try part.finish(as: "empty", force: false)
+    #expect(temporary.read("empty") == [])
+  }
+
+  @Test func `an output that is there already is not replaced, and the part stays as it was`() throws {
+    let part = try make()
+    try write(0..<bytes.count, to: part)
+    temporary.write("out", [1, 2, 3])
+    #expect(throws: PartFileError.exists(path: temporary("out"))) { try part.checkFree("out") }
+    #expect(throws: PartFileError.exists(path: temporary("out"))) { try part.finish(as: "out", force: false) }
+    symlink("nowhere", temporary("dangling"))
+    #expect(throws: PartFileError.exists(path: temporary("dangling"))) { try part.finish(as: "dangling", force: false) }
+    #expect(temporary.read("out") == [1, 2, 3])
+    #expect(temporary.mode(PartFile.name(of: try fileID)) == 0o600)
+    try part.checkFree("free")
+    try part.finish(as: "out", force: true)
+    #expect(temporary.read("out") == bytes)
+  }
+
+  @Test func `a folder is not replaced even by force`() throws {
+    let part = try make()
+    mkdir(temporary("out"), 0o755)
+    let error = #expect(throws: PartFileError.self) { try part.finish(as: "out", force: true) }
+    guard case .cannotCreate(let errno)? = error else { return #expect(Bool(false), "\(String(describing: error))") }
+    #expect(errno.code == EISDIR)
+    #expect(temporary.mode(PartFile.name(of: try fileID)) == 0o600)
+  }
+
+  @Test func `a second get of the file in the folder is refused until the first has gone`() throws {
+    var first: PartFile? = try make()
+    #expect(throws: PartFileError.running(path: try #require(first).path)) { try make() }
+    first = nil
+    #expect(try make().isResumed)
+  }
+
+  @Test func `after a finish the next get begins anew`() throws {
+    let first = try make()
+    try write(0..<bytes.count, to: first)
+    try first.finish(as: "out", force: false)
+    let second = try make()
+    #expect(!second.isResumed)
+    try second.write([9].span.bytes, at: 0)
+    #expect(temporary.read("out") == bytes)
+  }
+
+  @Test func `a later get finds the whole chunks that the earlier one wrote, and only those`() throws {
+    do {
+      let part = try make()
+      #expect(try verified(part) == [])
+      try write(1 << 20..<2 << 20, to: part)
+      try write(2 << 20..<2 << 20 + 100_000, to: part)
+      try write(3 << 20..<bytes.count, to: part)
+    }
+    let part = try make()
+    #expect(part.isResumed)
+    #expect(try verified(part) == [1, 3])
+    try part.write([bytes[1 << 20] ^ 1].span.bytes, at: 1 << 20)
+    #expect(try verified(part) == [3], "a byte that is wrong is not believed")
+    try write(0..<3 << 20, to: part)
+    try part.finish(as: "out", force: false)
+    #expect(temporary.read("out") == bytes)
+  }
+
+  @Test func `a part of a chunk run is verified with its own hashes`() throws {
+    let part = try make()
+    try write(0..<bytes.count, to: part)
+    let file = try reference(bytes).file
+    let run = Array(file.chunkHashes[2...])
+    #expect(try part.verifiedChunks(from: ChunkIndex(2), hashes: run, in: file.layout).map(\.rawValue) == [2, 3])
+    #expect(try part.verifiedChunks(from: ChunkIndex(1), hashes: run, in: file.layout) == [])
+  }
+
+  @Test func `bytes that were written are read back`() throws {
+    let part = try make()
+    try write(0..<bytes.count, to: part)
+    var buffer = [UInt8](repeating: 0, count: 5000)
+    var span = buffer.mutableSpan
+    var raw = span.mutableBytes
+    try part.read(at: 3 << 20, into: &raw)
+    #expect(buffer == Array(bytes[(3 << 20)...]))
+  }
+
+  @Test func `a part file of another length gets the right one`() throws {
+    let name = PartFile.name(of: try fileID)
+    temporary.write(name, bytes + [1, 2, 3], mode: 0o600)
+    let part = try make()
+    #expect(part.isResumed)
+    #expect(temporary.read(name)?.count == bytes.count)
+    #expect(try verified(part) == [0, 1, 2, 3])
+  }
+
+  @Test func `what this program did not make is not written to`() throws {
+    let name = PartFile.name(of: try fileID)
+    temporary.write("victim", [1])
+    func expectForeign(_ what: String) {
+      #expect(throws: PartFileError.foreign(path: temporary(name), what: what)) { try make() }
+      unlink(temporary(name))
+    }
+    symlink("victim", temporary(name))
+    expectForeign("a symbolic link")
+    link(temporary("victim"), temporary(name))
+    expectForeign("also known by another name")
+    mkfifo(temporary(name), 0o600)
+    expectForeign("not a regular file")
+    mkdir(temporary(name), 0o700)
+    expectForeign("a folder")
+    rmdir(temporary(name))
+    #expect(temporary.read("victim") == [1])
+  }
+
+  @Test func `a folder that is missing cannot hold an output`() throws {
+    let error = #expect(throws: PartFileError.self) {
+      try PartFile(inFolder: temporary("none"), fileID: try fileID, length: 1)
+    }
+    #expect(error == .cannotCreate(Errno(code: ENOENT, call: "open", subject: temporary("none"))))
+  }
+
+  @Test(.enabled(if: Environment.userID != 0, "root may write everywhere"))
+  func `a folder that is read-only cannot hold an output`() throws {
+    chmod(temporary.path, 0o500)
+    defer { chmod(temporary.path, 0o700) }
+    let error = #expect(throws: PartFileError.self) { try make() }
+    guard case .cannotCreate(let errno)? = error else { return #expect(Bool(false), "\(String(describing: error))") }
+    #expect(errno.code == EACCES)
+  }
+
+  @Test func `kept, it stays; discarded, it is gone`() throws {
+    _ = try make()
+    #expect(temporary.exists(PartFile.name(of: try fileID)))
+    try make().discard()
+    #expect(temporary.names == [])
+  }
+
+  @Test(.enabled(if: Environment.userID == 0, "only root can mount a small file system"))
+  func `a full disk is said so before anything is downloaded, and leaves nothing behind`() throws {
+    mkdir(temporary("small"), 0o700)
+    try #require(mount("tmpfs", temporary("small"), "tmpfs", 0, "size=1m") == 0)
+    defer { umount2(temporary("small"), 2) }
+    let error = #expect(throws: PartFileError.self) {
+      try PartFile(inFolder: temporary("small"), fileID: try fileID, length: length)
+    }
+    let path = temporary("small/" + PartFile.name(of: try fileID))
+    #expect(error == .diskFull(path: path, byteCount: length))
+    #expect(access(path, F_OK) == -1)
+    let fits = try PartFile(inFolder: temporary("small"), fileID: try fileID, length: 1 << 19)
+    try fits.write(pattern(1 << 16).span.bytes, at: 0)
+    try fits.finish(as: "out", force: false)
+  }
+}

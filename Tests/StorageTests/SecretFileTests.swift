@@ -1,0 +1,114 @@
+// Secret files and the folders for them.
+import Glibc
+import Posix
+import Storage
+import Testing
+
+@Suite struct `A secret file` {
+  let temporary = TemporaryFolder()
+
+  private func read(_ name: String) throws -> [UInt8] {
+    try SecretFile.read(temporary(name)) { secret in secret.withUnsafeBytes { Array($0) } }
+  }
+
+  @Test func `what was made is read, mode 0600, and nothing else is left`() throws {
+    let secret = pattern(32)
+    try SecretFile.create(temporary("key"), secret: secret.span.bytes)
+    #expect(try read("key") == secret)
+    #expect(temporary.mode("key") == 0o600)
+    #expect(temporary.names == ["key"])
+  }
+
+  @Test func `one that exists is never overwritten`() throws {
+    try SecretFile.create(temporary("key"), secret: pattern(32).span.bytes)
+    #expect(throws: SecretFileError.exists(path: temporary("key"))) {
+      try SecretFile.create(temporary("key"), secret: pattern(32, seed: 2).span.bytes)
+    }
+    #expect(try read("key") == pattern(32))
+    #expect(temporary.names == ["key"])
+  }
+
+  @Test(arguments: [0, 31, 33, 64, 65]) func `another size is refused`(count: Int) throws {
+    temporary.write("key", pattern(count), mode: 0o600)
+    #expect(throws: SecretFileError.wrongSize(path: temporary("key"), byteCount: UInt64(count))) { try read("key") }
+  }
+
+  @Test(arguments: [0o640, 0o604, 0o620, 0o610, 0o666] as [UInt32])
+  func `a file that others may access is refused, with the remedy`(mode: UInt32) throws {
+    temporary.write("key", pattern(32), mode: mode)
+    let error = #expect(throws: SecretFileError.open(path: temporary("key"), mode: mode)) { try read("key") }
+    #expect(error?.description.contains("chmod 600") == true)
+  }
+
+  @Test func `what is missing or no file is refused, and a FIFO does not make anyone wait`() throws {
+    #expect(throws: SecretFileError.missing(path: temporary("none"))) { try read("none") }
+    mkfifo(temporary("fifo"), 0o600)
+    #expect(throws: SecretFileError.notRegular(path: temporary("fifo"))) { try read("fifo") }
+    mkdir(temporary("folder"), 0o700)
+    #expect(throws: SecretFileError.notRegular(path: temporary("folder"))) { try read("folder") }
+  }
+
+  @Test func `a read-only secret is fine`() throws {
+    temporary.write("key", pattern(32), mode: 0o400)
+    #expect(try read("key") == pattern(32))
+  }
+
+  @Test func `one process at a time has an identity`() throws {
+    try SecretFile.create(temporary("identity"), secret: pattern(32).span.bytes)
+    do {
+      let first = try SecretFile.lock(temporary("identity"))
+      #expect(throws: SecretFileError.inUse(path: temporary("identity"))) {
+        _ = try SecretFile.lock(temporary("identity"))
+      }
+      #expect(try first.read { $0.byteCount } == 32)
+    }
+    _ = try SecretFile.lock(temporary("identity"))
+  }
+
+  @Test func `without its folder none is made`() throws {
+    let error = #expect(throws: SecretFileError.self) {
+      try SecretFile.create(temporary("none/key"), secret: pattern(32).span.bytes)
+    }
+    #expect(error == .io(Errno(code: ENOENT, call: "open", subject: temporary("none"))))
+  }
+}
+
+@Suite struct `The node's own folders` {
+  @Test func `they are below P2PNODE_HOME where that is set`() throws {
+    let folders = try StateFolders(variable: { ["P2PNODE_HOME": "/n", "XDG_STATE_HOME": "/x"][$0] }, home: "/h")
+    #expect(folders.config == "/n/config" && folders.state == "/n/state" && folders.cache == "/n/cache")
+    #expect(folders.identityFile == "/n/config/identity")
+  }
+
+  @Test func `else they are where XDG says, and a relative XDG folder is ignored`() throws {
+    let set = ["XDG_CONFIG_HOME": "/c", "XDG_STATE_HOME": "relative"]
+    let folders = try StateFolders(variable: { set[$0] }, home: "/h")
+    #expect(folders.config == "/c/p2pnode")
+    #expect(folders.state == "/h/.local/state/p2pnode")
+    #expect(folders.cache == "/h/.cache/p2pnode")
+  }
+
+  @Test func `without any home there are none`() {
+    #expect(throws: StateFoldersError.noHome) { try StateFolders(variable: { _ in nil }, home: nil) }
+  }
+
+  @Test func `they are made with all above them, for their owner alone, and once`() throws {
+    let temporary = TemporaryFolder()
+    for _ in 0..<2 { try StateFolders.make(temporary("a/b/c")) }
+    #expect(temporary.mode("a") == 0o700 && temporary.mode("a/b") == 0o700 && temporary.mode("a/b/c") == 0o700)
+    temporary.write("file", [])
+    #expect(throws: StateFoldersError.cannotMake(Errno(code: ENOTDIR, call: "open", subject: temporary("file")))) {
+      try StateFolders.make(temporary("file"))
+    }
+    #expect(throws: StateFoldersError.self) { try StateFolders.make(temporary("file/below")) }
+  }
+
+  @Test(arguments: [
+    ("a", ".", "a"), ("/a", "/", "a"), ("a/b", "a", "b"), ("/a//b/", "/a", "b"), ("/", "/", ""), ("", ".", ""),
+    ("a/\u{301}b", "a", "\u{301}b"),
+  ])
+  func `a path is split at its last slash, also before a combining mark`(path: String, folder: String, name: String) {
+    #expect(PathParts(path).folder == folder)
+    #expect(PathParts(path).name == name)
+  }
+}
