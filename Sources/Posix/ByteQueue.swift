@@ -36,13 +36,16 @@ public struct ByteQueue: ~Copyable {
     (head, tail) = (0, waiting)
   }
 
-  /// Calls `body` with all the room there is; its result is how many bytes of it, from the start, it filled.
-  public mutating func fill<E: Error>(_ body: (inout MutableRawSpan) throws(E) -> Int) throws(E) -> Int {
-    var span = MutableRawSpan(_unsafeBytes: UnsafeMutableRawBufferPointer(rebasing: memory[tail...]))
+  /// Calls `body` with the room there is, `limit` bytes at most; its result is how many of them, from the start, it
+  /// filled.
+  public mutating func fill<E: Error>(
+    upTo limit: Int = .max, _ body: (inout MutableRawSpan) throws(E) -> Int
+  ) throws(E) {
+    let end = tail + min(limit, room)
+    var span = MutableRawSpan(_unsafeBytes: UnsafeMutableRawBufferPointer(rebasing: memory[tail..<end]))
     let count = try body(&span)
-    precondition(count >= 0 && count <= room)
+    precondition(count >= 0 && count <= end - tail)
     tail += count
-    return count
   }
 
   /// Calls `body` with `count` bytes that start `offset` bytes after the head, to be changed in place.

@@ -26,6 +26,12 @@ public struct Directory: ~Copyable, Sendable {
     self.init(owning: FileDescriptor(owning: number), path: path)
   }
 
+  /// Whether a path leads to a folder, following links. The corresponding C function is `stat`.
+  public static func exists(_ path: String) -> Bool {
+    var raw = stat()
+    return stat(path, &raw) == 0 && raw.st_mode & S_IFMT == S_IFDIR
+  }
+
   init(owning descriptor: consuming FileDescriptor, path: String) {
     self.descriptor = descriptor
     self.path = path

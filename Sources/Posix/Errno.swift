@@ -79,4 +79,17 @@ extension Errno {
   public var isDiskFull: Bool { code == ENOSPC || code == EDQUOT }
   /// EMFILE, ENFILE, ENOMEM: goes by when others let go.
   public var isShortage: Bool { code == EMFILE || code == ENFILE || code == ENOMEM }
+  /// ECONNREFUSED: nobody listens there.
+  public var isRefusal: Bool { code == ECONNREFUSED }
+  /// ETIMEDOUT: no answer.
+  public var isTimeout: Bool { code == ETIMEDOUT }
+  /// EACCES, EPERM: not for this user.
+  public var isPermission: Bool { code == EACCES || code == EPERM }
+  /// EIO: the device failed.
+  public var isInputOutput: Bool { code == EIO }
+
+  /// For a wait that we ended ourselves.
+  public static func timedOut(_ call: String, _ subject: String) -> Errno {
+    Errno(code: ETIMEDOUT, call: call, subject: subject)
+  }
 }

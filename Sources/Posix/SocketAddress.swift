@@ -1,4 +1,5 @@
 // IP addresses and ports: parsed, printed, resolved.
+import CLinux
 import Glibc
 
 /// An IP address and a port. IPv4 is held as `::ffff:a.b.c.d`, so that one host's two spellings are one value.

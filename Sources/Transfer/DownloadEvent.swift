@@ -53,6 +53,8 @@ public enum DownloadEvent: Sendable {
   case notFound(ConnectionID)
   case refused(ConnectionID, OpenRefusal)
   case storageReady(Resumable)
+  /// More of what an earlier download left on the disk turned out to be right, before its page is reported verified.
+  case resumed([(chunk: ChunkIndex, mask: UInt64)])
   case pageVerified(PageIndex, from: ConnectionID)
   /// Leaves that hash and are written.
   case leavesVerified(ConnectionID, RequestID, ChunkIndex, LeafRange)

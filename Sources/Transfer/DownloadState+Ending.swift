@@ -21,14 +21,20 @@ extension DownloadState {
     for page in resumable.pages where pages.contains(page) && pages.verify(page) {
       for chunk in pages.chunks(of: page) { chunks.list(ChunkIndex(UInt32(chunk))) }
     }
+    phase = .running
+    resumed(resumable.leaves, at: now)
+  }
+
+  /// Leaves that are on the disk already, verified.
+  mutating func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)], at now: Instant) {
+    guard phase == .running else { return }
     var hadByPage: [PageIndex: Int] = [:]
-    for (chunk, mask) in resumable.leaves where chunks.layout.contains(chunk) {
+    for (chunk, mask) in leaves where chunks.layout.contains(chunk) {
       guard chunks.verify(mask: mask, of: chunk).isNowHad else { continue }
       stats.resumedChunks += 1
       hadByPage[pages.page(of: chunk), default: 0] += 1
     }
     for (page, had) in hadByPage where had == pages.chunks(of: page).count { pages.dismiss(page) }
-    phase = .running
     if chunks.isComplete { finish(at: now) }
   }
 

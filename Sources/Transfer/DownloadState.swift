@@ -116,6 +116,7 @@ public struct DownloadState: Sendable {
     case .notFound(let id): notOpened(id, .notFound, at: now)
     case .refused(let id, let refusal): notOpened(id, .refused(refusal), at: now)
     case .storageReady(let resumable): storageReady(resumable, at: now)
+    case .resumed(let leaves): resumed(leaves, at: now)
     case .pageVerified(let page, let id): pageVerified(page, from: id)
     case .leavesVerified(let id, let request, let chunk, let leaves):
       leavesVerified(id, request, chunk, leaves, at: now)

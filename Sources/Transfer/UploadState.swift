@@ -55,6 +55,9 @@ public struct UploadState: Sendable {
   public var waitingCount: Int { requests.count }
   public func isOpen(_ handle: FileHandle) -> Bool { layouts[handle] != nil }
 
+  /// Whether the handle was open until its file was withdrawn: the peer may not know yet.
+  public func wasWithdrawn(_ handle: FileHandle) -> Bool { withdrawn.contains(handle) }
+
   /// A handle for a file that is here; the peer chose it, and may not choose one that is in use.
   public mutating func open(_ handle: FileHandle, _ layout: ChunkLayout) throws(PeerFault) -> Opening {
     guard layouts[handle] == nil else { throw .violation(.handleInUse) }
@@ -98,6 +101,13 @@ public struct UploadState: Sendable {
   public mutating func cancel(_ id: RequestID) throws(PeerFault) {
     guard let lastID, id <= lastID else { throw .violation(.unknownRequest) }
     requests.removeAll { $0.id == id }
+  }
+
+  /// Bytes of leaves that `nextPiece` would name; nil where nothing is asked for.
+  public var nextPieceByteCount: Int? {
+    guard let request = requests.first, let layout = layouts[request.handle] else { return nil }
+    let count = min(UploadState.leavesPerPieceMax, request.leaves.end - request.nextLeaf)
+    return layout.length(of: LeafRange(first: request.nextLeaf, count: count), in: request.chunk)
   }
 
   /// The next piece to send, in the order of the requests; nil where nothing is asked for.

@@ -8,6 +8,9 @@ public enum ChannelRole: UInt8, Hashable, Sendable {
   case dialer = 0
   /// Noise's responder.
   case listener = 1
+
+  /// The other end's.
+  public var other: ChannelRole { self == .dialer ? .listener : .dialer }
 }
 
 /// Who is admitted, as the preamble numbers it: anybody, or who holds the swarm key.

@@ -1,0 +1,51 @@
+// The supply of blocks, which bounds what a download holds in memory.
+import Posix
+import Synchronization
+
+/// A bounded supply of blocks: what a download holds in memory, whatever its peers send.
+final class BlockPool: Sendable {
+  private struct State {
+    var free: [Block] = []
+    var made = 0
+    var isAwaited = false
+  }
+
+  private let state = Mutex(State())
+  private let limit: Int
+  /// Called, on the thread that gave a block back, when blocks are there again after `take` had none.
+  private let onAvailable: @Sendable () -> Void
+
+  init(limit: Int, onAvailable: @escaping @Sendable () -> Void) {
+    self.limit = limit
+    self.onAvailable = onAvailable
+  }
+
+  /// A block, or nil when all are in use; then `onAvailable` is called once some are free.
+  func take() -> Block? {
+    state.withLock { state in
+      if let block = state.free.popLast() { return block }
+      if state.made < limit {
+        state.made += 1
+        return Block()
+      }
+      state.isAwaited = true
+      return nil
+    }
+  }
+
+  /// A block even where none is free: for a frame whose start was taken already.
+  func takeBeyondLimit() -> Block { take() ?? Block() }
+
+  func giveBack(_ block: Block) {
+    block.empty()
+    let isAwaited = state.withLock { state in
+      guard state.free.count < limit else { return false }  // one from beyond the limit: let it go
+      state.free.append(block)
+      // A quarter, so that the loops are not woken for every single block.
+      guard state.isAwaited, state.free.count >= max(1, limit / 4) else { return false }
+      state.isAwaited = false
+      return true
+    }
+    if isAwaited { onAvailable() }
+  }
+}

@@ -1,0 +1,92 @@
+// Why a connection is over, sorted by whose doing it was.
+import Posix
+import Wire
+
+/// The end of a connection.
+public enum ConnectionEnd: Error, Sendable {
+  /// We ended it and said so.
+  case here(CloseCode, String)
+  /// The other end said GOODBYE.
+  case there(CloseCode, String)
+  /// The network or the other end's system broke it.
+  case broken(Errno)
+  /// The stream ended without GOODBYE: the other end died, or somebody in between cut it.
+  case truncated
+  /// The handshake was not done in time.
+  case silent
+  /// The handshake failed.
+  case handshake(HandshakeError)
+  /// A record does not open, or a frame makes no sense, or a promise was not kept. Closed without a word where the
+  /// record layer failed.
+  case violation(String)
+  /// The peer sent bytes, hashes or a manifest that do not hash.
+  case lied(String)
+  /// The connection stands, but the peer no longer offers the file.
+  case withdrawn(Withdrawn.Reason)
+}
+
+extension ConnectionEnd: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .here(let code, let text): "closed by us: \(text.isEmpty ? code.words : text)"
+    case .there(let code, let text): text.isEmpty ? "it said: \(code.words)" : "it said: \(code.words) (\(text))"
+    case .broken(let errno): errno.reason
+    case .truncated: "the connection was cut"
+    case .silent: "no handshake in time: it may not be a p2pnode"
+    case .handshake(let error): error.words
+    case .violation(let what): "protocol violation: \(what)"
+    case .lied(let what): "wrong data: \(what)"
+    case .withdrawn(let reason): "it no longer offers the file: \(reason.words)"
+    }
+  }
+}
+
+extension CloseCode {
+  /// The code as people read it.
+  public var words: String {
+    switch self {
+    case .done: "done"
+    case .shuttingDown: "shutting down"
+    case .protocolError: "protocol error"
+    case .tooManyConnections: "too many connections"
+    case .idle: "idle"
+    case .duplicateConnection: "already connected"
+    case .badData: "bad data"
+    case .notAllowed: "not allowed"
+    case .internalError: "internal error"
+    case .tooSlow: "too slow"
+    }
+  }
+}
+
+extension Withdrawn.Reason {
+  /// The reason as people read it.
+  public var words: String {
+    switch self {
+    case .changed: "it was changed there"
+    case .removed: "it was removed there"
+    case .unreadable: "it cannot be read there"
+    case .notOffered: "its folder is no longer served"
+    }
+  }
+}
+
+extension HandshakeError {
+  /// The error as people read it, with what to do.
+  public var words: String {
+    switch self {
+    case .notAP2PNode: "what answers there is not a p2pnode"
+    case .otherVersion(let version): "it speaks version \(version) of the protocol, which this program does not"
+    case .suiteUnsupported: "it does not support this cipher"
+    case .patternMismatch(let peerIsPrivate):
+      peerIsPrivate
+        ? "not admitted: it belongs to a private swarm; use its --swarm-key"
+        : "not admitted: it is a public node, and a --swarm-key was given"
+    case .authenticationFailed: "not admitted: its swarm key is another one"
+    case .wrongPeer(let expected, let got): "it is \(got.hex), not \(expected.hex)"
+    case .malformed: "what answers there does not speak the protocol"
+    case .closedByPeer:
+      "it closed the connection during the handshake: its swarm key is another one, or it is not a p2pnode"
+    }
+  }
+}

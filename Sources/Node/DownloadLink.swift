@@ -1,0 +1,50 @@
+// What connections need of the download that they fetch for, and how they tell it what happened.
+import Content
+import Posix
+import Storage
+import Transfer
+import Wire
+
+/// What loops and verifying threads tell the thread that decides.
+enum DownloadMessage: Sendable {
+  case connected(ConnectionID, PeerID)
+  case dialFailed(ConnectionID, ConnectionEnd)
+  case connectionLost(ConnectionID, ConnectionEnd)
+  case opened(ConnectionID, Manifest, isComplete: Bool)
+  case refused(ConnectionID, Opened.Refusal)
+  case page(ConnectionID, HashPage)
+  case busy(ConnectionID, RequestID, Duration)
+  case withdrawn(ConnectionID, Withdrawn.Reason)
+  case answerEnded(ConnectionID, RequestID)
+  /// The leaves hash and are written.
+  case verified(ConnectionID, RequestID, ChunkIndex, LeafRange)
+  case corrupt(ConnectionID, ChunkIndex)
+  case writeFailed(PartFileError)
+  /// What of a page's chunks was in the part file already.
+  case resumed(ConnectionID, HashPage, [ChunkIndex])
+  case resolved(PeerSource, Result<[SocketAddress], ResolutionFailure>)
+  case cancelled
+}
+
+/// One download's side of all its connections.
+final class DownloadLink: Sendable {
+  let fileID: FileID
+  let blocks: BlockPool
+  private let key: FileKey
+  private let control: Mailbox<DownloadMessage>
+  private let jobs: BlockingQueue<VerifyJob>
+
+  init(
+    fileID: FileID, key: FileKey, blocks: BlockPool, control: Mailbox<DownloadMessage>, jobs: BlockingQueue<VerifyJob>
+  ) {
+    self.fileID = fileID
+    self.key = key
+    self.blocks = blocks
+    self.control = control
+    self.jobs = jobs
+  }
+
+  func fileKey() -> FileKey { key }
+  func tell(_ message: DownloadMessage) { control.send(message) }
+  func verify(_ new: [VerifyJob]) { jobs.put(contentsOf: new) }
+}

@@ -1,0 +1,96 @@
+// The fetching side as a library: one file from many peers, into one place, with one call.
+import Content
+import Posix
+import Storage
+import Transfer
+import Wire
+
+/// A peer to ask, as a person names it: `[PEERID@]HOST:PORT`. A host stands for all its addresses.
+public struct PeerSource: Hashable, Sendable, CustomStringConvertible {
+  public let host: HostPort
+  /// Who must answer there; nil: anybody.
+  public let pinned: PeerID?
+
+  public init(host: HostPort, pinned: PeerID? = nil) {
+    self.host = host
+    self.pinned = pinned
+  }
+
+  public var description: String { pinned.map { "\($0.hex)@\(host)" } ?? "\(host)" }
+}
+
+/// Where the file goes.
+public struct DownloadTarget: Hashable, Sendable {
+  public var folder: String
+  /// One component; nil: what the first peer suggests, made harmless.
+  public var name: String?
+  /// Whether a file of that name may be replaced.
+  public var replaces: Bool
+
+  public init(folder: String, name: String? = nil, replaces: Bool = false) {
+    self.folder = folder
+    self.name = name
+    self.replaces = replaces
+  }
+}
+
+/// What a running download says. Names are as peers gave them: escape before printing.
+public enum DownloadUpdate: Sendable {
+  /// The manifest is verified and the part file is there.
+  case prepared(name: String, length: UInt64, part: String)
+  case report(DownloadReport)
+  /// A few times a second.
+  case progress(DownloadProgress)
+  case unresolved(PeerSource, String)
+  /// A dial failed, or a connection ended otherwise than by our own wish.
+  case peerEnded(SocketAddress, PeerID?, ConnectionEnd)
+  /// Chunks of an earlier download that were right.
+  case resumed(chunks: Int)
+}
+
+/// A finished download.
+public struct DownloadResult: Sendable {
+  public let stats: DownloadStats
+  public let path: String
+  public let name: String
+}
+
+/// A download that did not finish. What it had verified stays in the part file, for a later one.
+public enum DownloadError: Error, Sendable {
+  case failed(DownloadFailure, DownloadStats, part: String?)
+  case storage(PartFileError)
+  /// The system refuses what a node needs: descriptors, memory.
+  case system(Errno)
+}
+
+/// Fetches files. Each download has its own threads and connections while it runs.
+public final class Downloader: Sendable {
+  private let configuration: NodeConfiguration
+  private let settings: DownloadSettings
+  private let control: Mailbox<DownloadMessage>
+
+  public init(_ configuration: NodeConfiguration, settings: DownloadSettings = DownloadSettings()) throws(Errno) {
+    self.configuration = configuration
+    self.settings = settings
+    control = try Mailbox()
+  }
+
+  /// Fetches one file; blocks until it is there, or cannot be had. Updates come on the calling thread.
+  public func downloadFile(
+    _ fileID: FileID, from peers: [PeerSource], to target: DownloadTarget,
+    onUpdate: @escaping (DownloadUpdate) -> Void = { _ in }
+  ) throws(DownloadError) -> DownloadResult {
+    let run: DownloadRun
+    do throws(Errno) {
+      run = try DownloadRun(
+        fileID, peers: peers, target: target, configuration: configuration, settings: settings, control: control,
+        onUpdate: onUpdate)
+    } catch {
+      throw .system(error)
+    }
+    return try run.run()
+  }
+
+  /// Ends the download that runs, from any thread; it throws `.failed(.cancelled, …)`.
+  public func cancel() { control.send(.cancelled) }
+}

@@ -1,0 +1,266 @@
+// One thread, one epoll, many connections. Everything here happens on that thread; others speak to it by mailbox.
+import Posix
+import Transfer
+import Wire
+
+/// What other threads ask of a loop.
+enum LoopCommand: Sendable {
+  /// Take over a connection that another loop accepted.
+  case adopt(socket: Int32, from: SocketAddress)
+  case dial(ConnectionID, SocketAddress, pinned: PeerID?, suite: CipherSuite, DownloadLink)
+  case open(ConnectionID)
+  case fetchPage(ConnectionID, page: UInt32)
+  case request(ConnectionID, FetchRequest)
+  case cancel(ConnectionID, RequestID)
+  case disconnect(ConnectionID, CloseCode, String)
+  /// Drop a half-open connection in favour of a newcomer.
+  case evict(token: UInt64)
+  /// Blocks are free again: connections that waited for one go on.
+  case blocksAvailable
+  /// More files are served than before, or the scan is over.
+  case catalogueChanged
+  /// Stop listening, finish what is being sent within the grace period, say goodbye with this code, then end.
+  case shutDown(CloseCode, grace: Duration)
+}
+
+/// A loop and its connections, confined to its own thread.
+final class NetworkLoop {
+  /// How often deadlines of connections are looked at: far finer than any of them.
+  private static let tick = Duration.milliseconds(500)
+  /// Pieces sent before the sockets are asked again: 1 MiB.
+  private static let piecesPerTurn = 16
+  private static let mailboxToken: UInt64 = 0
+  private static let listenerToken: UInt64 = 1
+
+  let context: NodeContext
+  let index: Int
+  let mailbox: Mailbox<LoopCommand>
+  /// Where file bytes are read to before they are sealed; one for all connections.
+  var scratch = ByteQueue()
+  private(set) var now: Instant
+
+  private var epoll: Epoll
+  private var listener: Socket?
+  private var nextLoop = 0
+  private var clock = LoopClock()
+  private var nextToken: UInt64 = 2
+  private var connections: [UInt64: PeerConnection] = [:]
+  private var byID: [ConnectionID: PeerConnection] = [:]
+  private var senders: [PeerConnection] = []
+  private var starving: [PeerConnection] = []
+  private var throttledUntil: Instant?
+  private var nextTick: Instant
+  private var listenAgainAt: Instant?
+  private var endsAt: Instant?
+  /// What connections are told when the loop ends.
+  private(set) var farewell = CloseCode.shuttingDown
+
+  /// Starts a loop on its own thread.
+  static func start(_ loop: NetworkLoop) -> Thread {
+    // Handed over before the thread starts, and from then on touched by that thread alone.
+    nonisolated(unsafe) let loop = loop
+    return Thread.start(name: "p2p-net-\(loop.index)") { loop.run() }
+  }
+
+  init(context: NodeContext, index: Int) throws(Errno) {
+    self.context = context
+    self.index = index
+    mailbox = context.mailboxes[index]
+    epoll = try Epoll()
+    try epoll.add(mailbox.number, token: NetworkLoop.mailboxToken, .readable)
+    now = clock.now()
+    nextTick = now + NetworkLoop.tick
+  }
+
+  /// Makes this loop accept, and deal the connections out to all loops. Before it starts.
+  func listen(on socket: consuming Socket) throws(Errno) {
+    try epoll.add(socket.number, token: NetworkLoop.listenerToken, .readable)
+    listener = consume socket
+  }
+
+  private func run() {
+    while true {
+      if let endsAt, connections.isEmpty || now >= endsAt { break }
+      let milliseconds = waitMilliseconds()
+      var ready: [(UInt64, Readiness)] = []
+      do { try epoll.wait(milliseconds: milliseconds) { ready.append(($0, $1)) } } catch {
+        preconditionFailure("epoll: \(error)")  // EBADF or EINVAL: our own bug
+      }
+      now = clock.now(afterWaiting: milliseconds)
+      for (token, readiness) in ready { dispatch(token, readiness) }
+      sendPieces()
+      if now >= nextTick { checkDeadlines() }
+      now = clock.now()
+    }
+    for connection in Array(connections.values) { connection.close(.here(farewell, "")) }
+  }
+
+  private func waitMilliseconds() -> Int32 {
+    var due = nextTick
+    if let endsAt { due = min(due, endsAt) }
+    if let throttledUntil {
+      due = min(due, throttledUntil)
+    } else if !senders.isEmpty {
+      return 0
+    }
+    let wait = (due - now).wholeNanoseconds
+    return wait <= 0 ? 0 : Int32(clamping: (wait + 999_999) / 1_000_000)
+  }
+
+  private func dispatch(_ token: UInt64, _ readiness: Readiness) {
+    switch token {
+    case NetworkLoop.mailboxToken:
+      for command in mailbox.takeAll() { perform(command) }
+    case NetworkLoop.listenerToken: acceptAll()
+    default: connections[token]?.isReady(readiness)  // nil: the event is stale
+    }
+  }
+
+  private func perform(_ command: LoopCommand) {
+    switch command {
+    case .adopt(let socket, let from): adopt(socket, from)
+    case .dial(let id, let address, let pinned, let suite, let link): dial(id, address, pinned, suite, link)
+    case .open(let id): byID[id]?.open()
+    case .fetchPage(let id, let page): byID[id]?.fetchPage(page)
+    case .request(let id, let request): byID[id]?.request(request)
+    case .cancel(let id, let request): byID[id]?.cancel(request)
+    case .disconnect(let id, let code, let text): byID[id]?.close(.here(code, text))
+    case .evict(let token): connections[token]?.close(.here(.tooManyConnections, ""))
+    case .blocksAvailable:
+      let waiting = starving
+      starving = []
+      for connection in waiting { connection.goOn() }
+    case .catalogueChanged:
+      for connection in Array(connections.values) { connection.catalogueChanged() }
+    case .shutDown(let code, let grace):
+      stopListening()
+      farewell = code
+      endsAt = now + grace
+      for connection in Array(connections.values) { connection.shutDown() }
+    }
+  }
+
+  // MARK: Connections
+
+  private func dial(
+    _ id: ConnectionID, _ address: SocketAddress, _ pinned: PeerID?, _ suite: CipherSuite, _ link: DownloadLink
+  ) {
+    do {
+      let socket = try Socket.connecting(to: address)
+      let connection = PeerConnection(
+        loop: self, token: takeToken(), socket: socket, address: address, dialling: id, pinned: pinned, suite: suite,
+        link: link)
+      try enter(connection)
+      byID[id] = connection
+    } catch {
+      link.tell(.dialFailed(id, .broken(error)))
+    }
+  }
+
+  private func adopt(_ number: Int32, _ from: SocketAddress) {
+    let socket = Socket(owning: number)
+    guard endsAt == nil else { return }
+    let token = takeToken()
+    if let evicted = context.admission.begin(.init(token: token, loop: index, ip: from.ip)) {
+      context.mailboxes[evicted.loop].send(.evict(token: evicted.token))
+    }
+    do {
+      try enter(PeerConnection(loop: self, token: token, socket: socket, address: from))
+    } catch {
+      context.admission.end(token, wasEstablished: false)
+    }
+  }
+
+  private func enter(_ connection: PeerConnection) throws(Errno) {
+    try epoll.add(connection.socket.number, token: connection.token, connection.interest)
+    connections[connection.token] = connection
+  }
+
+  /// For a connection that has closed: the loop forgets it.
+  func leave(_ connection: PeerConnection) {
+    try? epoll.remove(connection.socket.number)
+    connections[connection.token] = nil
+    if let id = connection.id { byID[id] = nil }
+    senders.removeAll { $0 === connection }
+    starving.removeAll { $0 === connection }
+  }
+
+  /// Tells epoll what the connection now waits for.
+  func updateInterest(_ connection: PeerConnection) {
+    do { try epoll.modify(connection.socket.number, token: connection.token, connection.interest) } catch {
+      preconditionFailure("epoll: \(error)")
+    }
+  }
+
+  /// The connection wants to send pieces of files; it is asked for one when its turn comes.
+  func enqueue(sender: PeerConnection) { senders.append(sender) }
+
+  /// The connection cannot take file bytes before blocks are free.
+  func enqueue(starving connection: PeerConnection) { starving.append(connection) }
+
+  private func takeToken() -> UInt64 {
+    defer { nextToken += 1 }
+    return UInt64(index) << 56 | nextToken
+  }
+
+  // MARK: Sending in turns
+
+  /// Lets the senders send a piece each, round and round, within the upload limit.
+  private func sendPieces() {
+    if let until = throttledUntil {
+      guard now >= until else { return }
+      throttledUntil = nil
+    }
+    for _ in 0..<NetworkLoop.piecesPerTurn {
+      guard let sender = senders.first else { return }
+      if let limiter = context.uploadLimiter, let bytes = sender.nextPieceBytes,
+        let wait = limiter.wait(toSend: bytes, at: now)
+      {
+        throttledUntil = now + max(wait, .milliseconds(1))
+        return
+      }
+      senders.removeFirst()
+      sender.sendPiece()
+    }
+  }
+
+  // MARK: Listening
+
+  private func acceptAll() {
+    guard listener != nil else { return }
+    do {
+      // Bounded, so that a flood of connections does not starve the established ones.
+      for _ in 0..<64 {
+        guard let (socket, from) = try listener!.accepting() else { return }
+        let target = nextLoop
+        nextLoop = (nextLoop + 1) % context.mailboxes.count
+        if target == index {
+          adopt(socket, from)
+        } else {
+          context.mailboxes[target].send(.adopt(socket: socket, from: from))
+        }
+      }
+    } catch {
+      // Out of descriptors or memory: those waiting to be accepted wait, instead of turning the loop hot.
+      if let listener = listener?.number { try? epoll.modify(listener, token: NetworkLoop.listenerToken, []) }
+      listenAgainAt = now + .seconds(1)
+      context.report(.cannotAccept(error))
+    }
+  }
+
+  private func stopListening() {
+    guard let socket = listener.take() else { return }
+    try? epoll.remove(socket.number)
+  }
+
+  private func checkDeadlines() {
+    nextTick = now + NetworkLoop.tick
+    if let again = listenAgainAt, now >= again {
+      listenAgainAt = nil
+      if let listener = listener?.number {
+        try? epoll.modify(listener, token: NetworkLoop.listenerToken, .readable)
+      }
+    }
+    for connection in Array(connections.values) { connection.checkDeadlines() }
+  }
+}

@@ -1,0 +1,100 @@
+// What all the loops of one node share. Nothing in it changes but what guards itself.
+import Posix
+import Sodium
+import Storage
+import Synchronization
+import Transfer
+import Wire
+
+/// What a node tells whoever runs it. Names and texts are as the peer or the file system gave them: escape before
+/// printing.
+public enum NodeEvent: Sendable {
+  case connected(PeerID, SocketAddress)
+  case disconnected(PeerID, SocketAddress, ConnectionEnd)
+  /// A connection that ended before it was clear who it was.
+  case turnedAway(SocketAddress, ConnectionEnd)
+  case opened(PeerID, SocketAddress, path: String)
+  case withdrawn(path: String, String)
+  case cannotAccept(Errno)
+}
+
+/// How a node takes part.
+public struct NodeConfiguration: Sendable {
+  public var identity: StaticIdentity
+  /// Nil: a public node.
+  public var swarmKey: SwarmKey?
+  /// Those to dial and listen with, the preferred first; ChaChaPoly is always among them.
+  public var suites: [CipherSuite]
+  public var connectionsMax = NodeLimits.connectionsMax
+  /// Bytes a second over all connections; nil: no limit.
+  public var uploadLimit: UInt64?
+  /// Threads that talk to peers.
+  public var loopCount = min(Thread.processorCount, 8)
+
+  public init(
+    identity: StaticIdentity, swarmKey: SwarmKey? = nil, suites: [CipherSuite] = CipherSuite.available
+  ) {
+    self.identity = identity
+    self.swarmKey = swarmKey
+    self.suites = suites
+  }
+}
+
+final class NodeContext: Sendable {
+  let configuration: NodeConfiguration
+  var swarmKey: SwarmKey? { configuration.swarmKey }
+  /// What we serve; nil in a node that only fetches.
+  let catalogue: Catalogue?
+  let uploadLimiter: UploadLimiter?
+  let admission: Admission
+  /// One a loop, in the order of their indices.
+  let mailboxes: [Mailbox<LoopCommand>]
+  let report: @Sendable (NodeEvent) -> Void
+  private let scanning = Atomic<Bool>(false)
+  private let uploadedBytes = Atomic<UInt64>(0)
+
+  init(
+    _ configuration: NodeConfiguration, catalogue: Catalogue?, report: @escaping @Sendable (NodeEvent) -> Void
+  ) throws(Errno) {
+    self.configuration = configuration
+    self.catalogue = catalogue
+    self.report = report
+    var clock = LoopClock()
+    let now = clock.now()
+    uploadLimiter = configuration.uploadLimit.map { UploadLimiter(bytesPerSecond: $0, at: now) }
+    admission = Admission(connectionsMax: configuration.connectionsMax)
+    var mailboxes: [Mailbox<LoopCommand>] = []
+    for _ in 0..<max(1, configuration.loopCount) { mailboxes.append(try Mailbox()) }
+    self.mailboxes = mailboxes
+  }
+
+  /// Whether files are still being hashed: then a file that is not found may yet be.
+  var isScanning: Bool {
+    get { scanning.load(ordering: .acquiring) }
+    set { scanning.store(newValue, ordering: .releasing) }
+  }
+
+  /// File bytes sent since the start.
+  var uploaded: UInt64 { uploadedBytes.load(ordering: .relaxed) }
+  func uploaded(_ bytes: Int) { uploadedBytes.add(UInt64(bytes), ordering: .relaxed) }
+
+  func tellAllLoops(_ command: LoopCommand) {
+    for mailbox in mailboxes { mailbox.send(command) }
+  }
+
+  func dialing(pinned: PeerID?, suite: CipherSuite) -> ChannelHandshake {
+    ChannelHandshake(
+      dialing: configuration.identity, suite: suite, swarm: configuration.swarmKey, pinned: pinned,
+      payload: NodeContext.payload, ephemeral: SecretKey.random())
+  }
+
+  func listening() -> ChannelHandshake {
+    ChannelHandshake(
+      listening: configuration.identity, suites: configuration.suites, swarm: configuration.swarmKey,
+      payload: NodeContext.payload, ephemeral: SecretKey.random())
+  }
+
+  /// What the other end is told of this program.
+  private static let payload = HandshakePayload(
+    agent: "p2pnode", requestsInFlightMax: UInt16(ProtocolLimits.requestsInFlightMax))
+}

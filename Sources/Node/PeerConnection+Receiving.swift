@@ -1,0 +1,206 @@
+// Bytes from the socket: the handshake, then records, then frames. File bytes are opened straight into their block.
+import Content
+import Posix
+import Transfer
+import Wire
+
+extension PeerConnection {
+  /// Reads what there is, in a few system calls at most, so that one busy peer does not hold up the others.
+  func receive() {
+    for _ in 0..<4 {
+      guard !isClosed, !isStarving, outbox.count <= PeerConnection.outboxBytesMax else { return }
+      inbox.makeRoom(for: 1, least: link == nil ? PeerConnection.controlInboxBytes : PeerConnection.fetchInboxBytes)
+      let room = inbox.room
+      var received: Int?
+      do throws(Errno) {
+        try inbox.fill { bytes throws(Errno) in
+          received = try socket.receive(into: &bytes)
+          return received ?? 0
+        }
+      } catch {
+        return isFinishing ? close() : close(.broken(error))
+      }
+      guard let received else { return releaseInbox() }
+      if received == 0 { return endOfStream() }
+      lastReceivedAt = loop.now
+      partialBytes += received
+      process()
+      if received < room { return releaseInbox() }
+    }
+  }
+
+  private func endOfStream() {
+    if isFinishing { return close() }
+    if isEstablished { return close(.truncated) }
+    close(.handshake(handshake?.receiveEnd() ?? .closedByPeer))
+  }
+
+  /// An idle connection holds no buffer.
+  private func releaseInbox() { inbox.shrinkIfEmpty() }
+
+  /// Works through the inbox as far as it goes.
+  func process() {
+    while !isClosed {
+      if isFinishing {  // what still comes is of no interest, but must be taken for GOODBYE to arrive
+        inbox.drop(inbox.count)
+        return
+      }
+      if handshake != nil {
+        guard shakeHands() else { break }
+        continue
+      }
+      guard inbox.count >= Record.headerByteCount, outbox.count <= PeerConnection.outboxBytesMax else { break }
+      let header = UInt16(inbox[0]) << 8 | UInt16(inbox[1])
+      guard let length = RecordOpener.length(ofHeader: header) else { return breakOff("a record of \(header) bytes") }
+      let missing = Record.headerByteCount + length - inbox.count
+      guard missing <= 0 else {
+        inbox.makeRoom(for: missing)
+        break
+      }
+      guard haveBlock() else { break }
+      guard openRecord(length) else { return breakOff("a record that does not open") }
+      inbox.drop(Record.headerByteCount + length)
+    }
+    notePartial()
+  }
+
+  /// The record layer failed: nobody is told anything, since who sent this is not known.
+  private func breakOff(_ what: String) {
+    inbox.drop(inbox.count)
+    report(.violation(what))
+    close()
+  }
+
+  /// Keeps the time since which a frame is incomplete, to be judged by `checkDeadlines`.
+  private func notePartial() {
+    if inbox.isEmpty && !decoder.isMidFrame {
+      partialSince = nil
+    } else if partialSince == nil {
+      partialSince = loop.now
+      partialBytes = 0
+    }
+  }
+
+  // MARK: Handshake
+
+  /// False: more bytes are needed, or it is over.
+  private func shakeHands() -> Bool {
+    let before = inbox.count
+    do throws(HandshakeError) {
+      let consumed = try inbox.read(at: 0, count: before) { bytes throws(HandshakeError) in
+        try handshake!.receive(bytes)
+      }
+      inbox.drop(consumed)
+    } catch {
+      sendHandshakeBytes()  // a public listener's answer
+      close(.handshake(error))
+      return false
+    }
+    sendHandshakeBytes()
+    guard !isClosed else { return false }
+    guard isHandshakeComplete else { return false }
+    let established = handshake.take()!.finish()
+    handshakeHash = established.handshakeHash
+    peerID = established.remote
+    channel = consume established
+    introduce()
+    return !isClosed
+  }
+
+  func sendHandshakeBytes() {
+    guard handshake != nil else { return }
+    let bytes = handshake!.takeOutbound()
+    guard !bytes.isEmpty else { return }
+    if outbox.isEmpty { lastSentAt = loop.now }
+    outbox.append(bytes)
+    flush()
+  }
+
+  private var isHandshakeComplete: Bool {
+    switch handshake {
+    case .some(let handshake): handshake.isComplete
+    case .none: false
+    }
+  }
+
+  private func introduce() {
+    if let link, let id, let peerID {
+      link.tell(.connected(id, peerID))
+    } else if let peerID {
+      loop.context.report(.connected(peerID, address))
+      if !loop.context.admission.establish(token) { close(.here(.tooManyConnections, "")) }
+    }
+  }
+
+  // MARK: Records and frames
+
+  /// Opens the record at the inbox's head: straight into the block where it is nothing but leaves' bytes.
+  private func openRecord(_ length: Int) -> Bool {
+    let plain = length - Record.tagByteCount
+    do throws(RecordError) {
+      if let block = arriving?.block, decoder.payloadBytesDue >= plain {
+        try inbox.read(at: Record.headerByteCount, count: length) { ciphertext throws(RecordError) in
+          try block.fill(plain) { bytes throws(RecordError) in
+            _ = try channel!.opener.open(ciphertext: ciphertext, into: &bytes)
+          }
+        }
+        decoder.tookPayload(plain)
+        if decoder.payloadBytesDue == 0 { pieceArrived() }
+      } else {
+        try inbox.edit(at: Record.headerByteCount, count: length) { bytes throws(RecordError) in
+          _ = try channel!.opener.open(inPlace: &bytes)
+        }
+        inbox.read(at: Record.headerByteCount, count: plain) { decode($0) }
+      }
+    } catch {
+      return false
+    }
+    return true
+  }
+
+  private func decode(_ bytes: RawSpan) {
+    var offset = 0
+    while !isClosed && !isFinishing {
+      if decoder.payloadBytesDue > 0 {
+        let count = min(decoder.payloadBytesDue, bytes.byteCount - offset)
+        guard count > 0 else { return }
+        arriving?.block?.append(bytes.extracting(offset..<offset + count))
+        offset += count
+        decoder.tookPayload(count)
+        if decoder.payloadBytesDue == 0 { pieceArrived() }
+        continue
+      }
+      do throws(WireError) {
+        if let message = try decoder.next(bytes, at: &offset) {
+          handle(message)
+        } else if decoder.payloadBytesDue == 0 {
+          return
+        }
+      } catch {
+        return close(.violation("\(error)"))
+      }
+    }
+  }
+
+  private func handle(_ message: Message) {
+    switch message {
+    case .open(let open): answer(open)
+    case .pageGet(let get): accept(get)
+    case .request(let request): accept(request)
+    case .cancel(let id): accept(cancelOf: id)
+    case .opened(let opened): handle(opened)
+    case .page(let page): handle(page)
+    case .data(let header): handle(header)
+    case .busy(let busy): handle(busy)
+    case .withdrawn(let withdrawn): handle(withdrawn)
+    case .ping(let number): send(.pong(number))
+    case .pong: break
+    // Until downloads are shared while they run, nobody is partial and nobody is told of: allowed, and without effect.
+    case .have, .bitmap, .peers: break
+    case .goodbye(let goodbye):
+      report(.there(goodbye.code, goodbye.text))
+      close()
+    }
+    if !isClosed { flush() }
+  }
+}

@@ -1,0 +1,109 @@
+// Bytes to the socket: frames are sealed as they are made, so that their order is the order of the nonces.
+import Content
+import Posix
+import Storage
+import Transfer
+import Wire
+
+extension PeerConnection {
+  /// Seals a control message. It leaves with the next `flush`.
+  func send(_ message: Message) {
+    var frame: [UInt8] = []
+    message.encode(into: &frame)
+    seal(frame.span.bytes)
+  }
+
+  /// Seals bytes of the stream, in as few records of even size as they fit in.
+  func seal(_ bytes: RawSpan) {
+    if outbox.isEmpty { lastSentAt = loop.now }
+    let records = (bytes.byteCount + Record.plaintextByteCountMax - 1) / Record.plaintextByteCountMax
+    outbox.makeRoom(for: bytes.byteCount + records * Record.overhead)
+    var start = 0
+    for left in stride(from: records, to: 0, by: -1) {
+      let count = (bytes.byteCount - start) / left
+      let part = bytes.extracting(start..<start + count)
+      outbox.fill { room in channel!.sealer.seal(plaintext: part, into: &room) }
+      start += count
+    }
+  }
+
+  /// Gives the system what it takes.
+  func flush() {
+    while !outbox.isEmpty {
+      do throws(Errno) {
+        guard let count = try outbox.read(at: 0, count: outbox.count, { bytes throws(Errno) in try socket.send(bytes) })
+        else { return }
+        outbox.drop(count)
+        lastSentAt = loop.now
+      } catch {
+        return isFinishing ? close() : close(.broken(error))
+      }
+    }
+    if !hasToSend { outbox.shrinkIfEmpty() }
+  }
+
+  // MARK: Pieces of files
+
+  /// Whether pages or pieces that the peer asked for are still to be sent.
+  var hasToSend: Bool { upload.waitingCount > 0 || !pendingPages.isEmpty }
+
+  /// Joins the loop's round of senders while there is something to send and room for it.
+  func queueToSend() {
+    guard isEstablished, !isFinishing, !isQueuedToSend, outbox.isEmpty else { return }
+    if hasToSend {
+      isQueuedToSend = true
+      loop.enqueue(sender: self)
+    } else if isShuttingDown {
+      close(.here(loop.farewell, ""))
+    }
+  }
+
+  /// Bytes that `sendPiece` would send and that count against a limit; nil when there are none.
+  var nextPieceBytes: Int? { pendingPages.isEmpty ? upload.nextPieceByteCount : nil }
+
+  /// Sends the next page, or reads, seals and sends the next piece: 64 KiB at most. Called in turn by the loop.
+  func sendPiece() {
+    isQueuedToSend = false
+    guard !isClosed, !isFinishing else { return }
+    if !sendPage(), let piece = upload.nextPiece() { send(piece) }
+    guard !isClosed else { return }
+    flush()
+    if !isClosed { settle() }
+  }
+
+  private func send(_ piece: UploadPiece) {
+    guard let entry = served[piece.handle] else { preconditionFailure("a piece of a file that is not open") }
+    let byteCount = entry.layout.length(of: piece.leaves, in: piece.chunk)
+    do throws(StoredFileError) {
+      let hashes = piece.includesLeafHashes ? try leafHashes(of: piece.chunk, in: entry) : []
+      try read(piece, of: entry, byteCount)
+      send(
+        .data(
+          DataHeader(
+            id: piece.request, leaves: piece.leaves, isLast: piece.isLastOfAnswer, leafHashes: hashes,
+            byteCount: byteCount)))
+      loop.scratch.read(at: 0, count: byteCount) { seal($0) }
+      loop.scratch.drop(byteCount)
+      loop.context.uploaded(byteCount)
+    } catch {
+      withdraw(piece.handle, because: error)
+    }
+  }
+
+  /// Reads a piece into the loop's scratch buffer, or leaves that empty.
+  private func read(_ piece: UploadPiece, of entry: CatalogueEntry, _ byteCount: Int) throws(StoredFileError) {
+    let file = try loop.context.catalogue!.open(entry)
+    let offset = entry.layout.offset(ofLeaf: piece.leaves.first, in: piece.chunk)
+    loop.scratch.makeRoom(for: byteCount, least: Block.capacity)
+    try loop.scratch.fill(upTo: byteCount) { room throws(StoredFileError) in
+      try file.read(at: offset, into: &room)
+      return byteCount
+    }
+  }
+
+  private func leafHashes(of chunk: ChunkIndex, in entry: CatalogueEntry) throws(StoredFileError) -> [Digest] {
+    do throws(Errno) { return try loop.context.catalogue!.leafHashes(of: chunk, entry).hashes } catch {
+      throw .unreadable(error)
+    }
+  }
+}

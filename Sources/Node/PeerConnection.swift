@@ -1,0 +1,233 @@
+// One TCP connection to one peer, from the first byte to the last: both ends are equal once the handshake is done.
+import Content
+import Posix
+import Storage
+import Transfer
+import Wire
+
+/// A connection, confined to its loop's thread. The parts are in their own files: receiving, sending, serving (what the
+/// peer asks of us), fetching (what we ask of the peer).
+final class PeerConnection {
+  /// Bytes of the inbox when control frames are all that is expected: one large record does not fit, and grows it.
+  static let controlInboxBytes = 8 << 10
+  /// Bytes of the inbox of a connection that fetches: several records a system call.
+  static let fetchInboxBytes = 256 << 10
+  /// With more than this waiting to be sent, nothing more is read: a peer that asks must also take.
+  static let outboxBytesMax = 256 << 10
+
+  unowned let loop: NetworkLoop
+  /// The registration in epoll; never given out twice in a loop.
+  let token: UInt64
+  let socket: Socket
+  /// Where it was dialled, or where it came from.
+  let address: SocketAddress
+  let role: ChannelRole
+  /// The brain's name for it, where the brain knows it.
+  let id: ConnectionID?
+  /// The download that it fetches for.
+  let link: DownloadLink?
+
+  var isConnecting: Bool
+  var handshake: ChannelHandshake?
+  /// After the handshake.
+  var channel: EstablishedChannel?
+  var handshakeHash = Digest.zero
+  var peerID: PeerID?
+  var isEstablished: Bool { peerID != nil }
+  /// Over: nothing more is done with it.
+  private(set) var isClosed = false
+  /// GOODBYE is sealed: what waits is sent, then it is over.
+  var isFinishing = false
+  /// No new pieces are promised; it ends when those asked for are sent.
+  var isShuttingDown = false
+
+  var inbox = ByteQueue()
+  var outbox = ByteQueue()
+  var decoder = FrameDecoder()
+  var isStarving = false
+  var isQueuedToSend = false
+  private(set) var interest: Readiness
+
+  // Serving.
+  var upload = UploadState()
+  var served: [FileHandle: CatalogueEntry] = [:]
+  /// Asked for while files were still being hashed.
+  var pendingOpens: [Open] = []
+  /// Asked for and not yet sent.
+  var pendingPages: [PageGet] = []
+
+  // Fetching.
+  var fetch: FetchQueue?
+  var arriving: ArrivingPiece?
+  var spareBlock: Block?
+  var finishedJobs: [VerifyJob] = []
+  var offer: Manifest?
+
+  // Deadlines.
+  let startedAt: Instant
+  var lastReceivedAt: Instant
+  var lastSentAt: Instant
+  var pingSentAt: Instant?
+  var partialSince: Instant?
+  var partialBytes = 0
+
+  /// A connection that we dial for a download.
+  init(
+    loop: NetworkLoop, token: UInt64, socket: consuming Socket, address: SocketAddress, dialling id: ConnectionID,
+    pinned: PeerID?, suite: CipherSuite, link: DownloadLink
+  ) {
+    self.loop = loop
+    self.token = token
+    self.socket = consume socket
+    self.address = address
+    self.id = id
+    self.link = link
+    role = .dialer
+    isConnecting = true
+    interest = .writable
+    handshake = loop.context.dialing(pinned: pinned, suite: suite)
+    (startedAt, lastReceivedAt, lastSentAt) = (loop.now, loop.now, loop.now)
+  }
+
+  /// A connection that was accepted.
+  init(loop: NetworkLoop, token: UInt64, socket: consuming Socket, address: SocketAddress) {
+    self.loop = loop
+    self.token = token
+    self.socket = consume socket
+    self.address = address
+    id = nil
+    link = nil
+    role = .listener
+    isConnecting = false
+    interest = .readable
+    handshake = loop.context.listening()
+    (startedAt, lastReceivedAt, lastSentAt) = (loop.now, loop.now, loop.now)
+  }
+
+  // MARK: Events of the loop
+
+  func isReady(_ readiness: Readiness) {
+    if isConnecting {
+      if let errno = socket.pendingError("connect", address.description) { return close(.broken(errno)) }
+      guard readiness.contains(.writable) else { return }
+      isConnecting = false
+      sendHandshakeBytes()
+    }
+    if readiness.contains(.writable) { flush() }
+    if !isClosed, readiness.contains(.readable) || !readiness.isDisjoint(with: .hangUp) { receive() }
+    settle()
+  }
+
+  /// Blocks are free again.
+  func goOn() {
+    isStarving = false
+    process()
+    settle()
+  }
+
+  /// Once after each event: hands finished pieces on, and tells epoll what to wait for.
+  func settle() {
+    handOverFinishedJobs()
+    guard !isClosed else { return }
+    if isFinishing && outbox.isEmpty { return close() }
+    if inbox.count > 0 && !isStarving { process() }  // what was left while the outbox was full
+    guard !isClosed else { return }
+    queueToSend()
+    guard !isClosed else { return }
+    var wanted: Readiness = []
+    if isConnecting || !outbox.isEmpty { wanted.insert(.writable) }
+    if !isConnecting && !isStarving && outbox.count <= PeerConnection.outboxBytesMax { wanted.insert(.readable) }
+    if wanted != interest {
+      interest = wanted
+      loop.updateInterest(self)
+    }
+  }
+
+  // MARK: Ending
+
+  /// Ends the connection: with a GOODBYE where the end calls for one, which is sent if the peer takes it.
+  func close(_ end: ConnectionEnd) {
+    guard !isClosed, !isFinishing else { return }
+    report(end)
+    if isEstablished, let goodbye = end.goodbye {
+      send(.goodbye(goodbye))
+      isFinishing = true
+      upload = UploadState()
+      arriving = nil
+      flush()
+      if !isClosed { settle() }
+    } else {
+      close()
+    }
+  }
+
+  /// Lets go of the socket. What is still to be told has been told.
+  func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    releaseBlocks()
+    if id == nil { loop.context.admission.end(token, wasEstablished: isEstablished) }
+    loop.leave(self)
+    socket.finishSending()
+  }
+
+  /// Says goodbye when all that was asked for is sent.
+  func shutDown() {
+    isShuttingDown = true
+    if !isEstablished || !hasToSend { close(.here(loop.farewell, "")) }
+    if !isClosed { settle() }
+  }
+
+  func report(_ end: ConnectionEnd) {
+    if let link, let id {
+      link.tell(isEstablished ? .connectionLost(id, end) : .dialFailed(id, end))
+    } else if let peerID {
+      loop.context.report(.disconnected(peerID, address, end))
+    } else {
+      loop.context.report(.turnedAway(address, end))
+    }
+  }
+
+  // MARK: Deadlines
+
+  func checkDeadlines() {
+    let now = loop.now
+    guard isEstablished else {
+      if now - startedAt >= ProtocolLimits.handshakeTimeout {
+        close(isConnecting ? .broken(.timedOut("connect", address.description)) : .silent)
+      }
+      return
+    }
+    if !outbox.isEmpty, now - lastSentAt >= ProtocolLimits.stalledSendTimeout {
+      report(.here(.tooSlow, "it took nothing for \(ProtocolLimits.stalledSendTimeout.inSeconds) s"))
+      return close()
+    }
+    guard !isFinishing else { return }
+    if let since = partialSince, now - since >= .seconds(10),
+      Double(partialBytes) < (now - since).inSeconds * Double(ProtocolLimits.frameBytesPerSecondMin)
+    {
+      return close(.here(.tooSlow, "a frame came too slowly"))
+    }
+    let silence = now - lastReceivedAt
+    if silence >= ProtocolLimits.idleTimeout {
+      close(.here(.idle, ""))
+    } else if silence >= ProtocolLimits.pingAfter, pingSentAt.map({ $0 < lastReceivedAt }) ?? true {
+      pingSentAt = now
+      send(.ping(UInt64(bitPattern: now.nanoseconds)))
+      flush()
+      settle()
+    }
+  }
+}
+
+extension ConnectionEnd {
+  /// What the other end is told, nil where it is told nothing.
+  var goodbye: Goodbye? {
+    switch self {
+    case .here(let code, let text): Goodbye(code: code, text: text)
+    case .violation(let what): Goodbye(code: .protocolError, text: what)
+    case .lied(let what): Goodbye(code: .badData, text: what)
+    case .there, .broken, .truncated, .silent, .handshake, .withdrawn: nil
+    }
+  }
+}

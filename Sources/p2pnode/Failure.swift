@@ -1,0 +1,82 @@
+// How the command ends when something went wrong: a sentence on stderr and an exit code that scripts can tell apart.
+import ArgumentParser
+import Node
+import Posix
+import Storage
+
+/// The exit codes of the command line's contract; 64, 69 and so on are those of sysexits.h.
+enum Exit {
+  /// Usage; a malformed ID or link.
+  static let usage: Int32 = 64
+  /// Bad data: `verify` differs, every peer lied.
+  static let badData: Int32 = 65
+  /// No such file or folder to read.
+  static let noInput: Int32 = 66
+  /// No peer has it or can be reached.
+  static let unavailable: Int32 = 69
+  /// The output cannot be created.
+  static let cannotCreate: Int32 = 73
+  /// I/O error, disk full, port in use.
+  static let ioError: Int32 = 74
+  /// Out of retries or peers: run again to resume.
+  static let tryAgain: Int32 = 75
+  /// Not admitted to the swarm.
+  static let notAdmitted: Int32 = 77
+}
+
+/// An end with a message. Thrown by verbs, printed once by `report`.
+struct Failure: Error {
+  let code: Int32
+  /// What happened, to what, and what to do now.
+  let message: String
+
+  init(_ code: Int32, _ message: String) {
+    self.code = code
+    self.message = message
+  }
+
+  /// Prints the message, unless it is empty, and turns the failure into the parser's exit.
+  func report() -> ExitCode {
+    if !message.isEmpty { Console.error("p2pnode: \(message)") }
+    return ExitCode(code)
+  }
+}
+
+/// Runs a verb's body, and ends the command by its failure if there is one.
+func reporting(_ body: () throws(Failure) -> Void) throws {
+  do throws(Failure) { try body() } catch { throw error.report() }
+}
+
+extension Failure {
+  init(_ error: SecretFileError) {
+    switch error {
+    case .missing, .notRegular, .foreign, .open, .wrongSize: self.init(Exit.noInput, error.description)
+    case .exists: self.init(Exit.cannotCreate, error.description)
+    case .inUse: self.init(Exit.ioError, "\(error); give each process an identity of its own")
+    case .io(let errno):
+      self.init(errno.isPermission ? Exit.noInput : Exit.ioError, error.description)
+    }
+  }
+
+  init(_ error: StateFoldersError) { self.init(Exit.cannotCreate, error.description) }
+
+  init(_ error: PartFileError) {
+    switch error {
+    case .cannotCreate, .exists, .running, .foreign: self.init(Exit.cannotCreate, error.description)
+    case .diskFull: self.init(Exit.ioError, "\(error); make room and run the same command again to resume")
+    case .io: self.init(Exit.ioError, error.description)
+    }
+  }
+
+  init(_ error: ServerError, listen: SocketAddress) {
+    switch error {
+    case .folder(let errno): self.init(Exit.noInput, "cannot serve \(errno)")
+    case .listen(let errno):
+      self.init(
+        Exit.ioError,
+        "cannot listen on \(listen): \(errno.reason.lowercased()); choose another with --listen HOST:PORT (port 0: any)")
+    case .scratch(let errno): self.init(Exit.cannotCreate, "cannot keep hashes: \(errno)")
+    case .system(let errno): self.init(Exit.ioError, "cannot start: \(errno)")
+    }
+  }
+}

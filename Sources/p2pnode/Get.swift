@@ -1,0 +1,129 @@
+// `p2pnode get`: fetches one file from many peers at once.
+import ArgumentParser
+import Content
+import Node
+import Posix
+import Storage
+import Transfer
+import Wire
+
+struct Get: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Fetches a file from peers, many at once.",
+    discussion: """
+      Nothing that a peer sends is trusted: a file that is finished is the right one. What was interrupted is
+      continued by the same command.
+        p2pnode get FILEID --peer 192.0.2.1:9800 --peer 192.0.2.2:9800
+      """)
+
+  @Argument(help: ArgumentHelp("64 hexadecimal digits, as printed by 'p2pnode serve'.", valueName: "FILEID"))
+  var fileID: String
+
+  @Option(
+    help: ArgumentHelp(
+      "A peer to ask; all addresses of a host are. With PEERID, nobody else may answer. May be repeated.",
+      valueName: "[PEERID@]HOST:PORT"))
+  var peer: [String] = []
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("Where to put it: a file, or a folder for the name that the peers suggest.", valueName: "PATH"))
+  var output: String?
+
+  @Option(help: ArgumentHelp("Chunks fetched in parallel.", valueName: "N"))
+  var workers = 8
+
+  @Option(help: ArgumentHelp("Times that a chunk is tried again.", valueName: "N"))
+  var retries = 3
+
+  @Option(help: ArgumentHelp("Seconds that a chunk may take.", valueName: "SECONDS"))
+  var chunkTimeout = 30.0
+
+  @Flag(help: "One JSON object an event on stdout.")
+  var json = false
+
+  @Flag(help: "Nothing on stderr but errors.")
+  var quiet = false
+
+  @Flag(help: "A line for every chunk, also on a terminal.")
+  var verbose = false
+
+  @Flag(help: "Replace the output if it exists.")
+  var force = false
+
+  @OptionGroup var node: NodeOptions
+
+  func validate() throws {
+    guard (1...1024).contains(workers) else { throw ValidationError("--workers must be from 1 to 1024.") }
+    guard (0...1000).contains(retries) else { throw ValidationError("--retries must be from 0 to 1000.") }
+    guard chunkTimeout >= 0.1 && chunkTimeout <= 86_400 else {
+      throw ValidationError("--chunk-timeout must be from 0.1 to 86400 seconds.")
+    }
+    guard !(quiet && verbose) else { throw ValidationError("--quiet and --verbose exclude each other.") }
+  }
+
+  func run() throws { try reporting { () throws(Failure) in try get() } }
+
+  private func get() throws(Failure) {
+    let fileID = try FileID(typed: fileID)
+    var peers: [PeerSource] = []
+    for text in peer { peers.append(try parsed(peer: text)) }
+    guard !peers.isEmpty else {
+      throw Failure(Exit.unavailable, "no peer is known: name those that have the file with --peer HOST:PORT")
+    }
+    let target = try downloadTarget()
+    let stop = try StopSignal()  // before any thread starts
+    OpenFileLimit.raise()
+    let loaded = try loadIdentity()
+    let configuration = NodeConfiguration(
+      identity: loaded.identity, swarmKey: try node.loadSwarmKey(), suites: try node.suites())
+    var settings = DownloadSettings()
+    settings.maxWorkers = workers
+    settings.maxRetries = retries
+    settings.chunkTimeout = .nanoseconds(Int64(chunkTimeout * 1e9))
+    let downloader: Downloader
+    do throws(Errno) { downloader = try Downloader(configuration, settings: settings) } catch {
+      throw Failure(Exit.ioError, "cannot start: \(error)")
+    }
+    Thread.start(name: "p2p-stop") {
+      stop.wait()
+      downloader.cancel()
+    }.detach()
+    let log = GetLog(json: json, quiet: quiet, verbose: verbose)
+    do throws(DownloadError) {
+      log.done(try downloader.downloadFile(fileID, from: peers, to: target) { log.print($0) })
+    } catch {
+      log.failed(error)
+      throw log.failure(error, stop: stop, fileID: fileID)
+    }
+    _ = consume loaded
+  }
+
+  private func loadIdentity() throws(Failure) -> LoadedIdentity {
+    guard let path = node.identity else { return LoadedIdentity.ephemeral() }
+    do throws(SecretFileError) { return try LoadedIdentity.file(path) } catch { throw Failure(error) }
+  }
+
+  private func parsed(peer text: String) throws(Failure) -> PeerSource {
+    let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+    let pinned = parts.count == 2 ? PeerID(hex: parts[0]) : nil
+    guard let host = HostPort(parsing: String(parts[parts.count - 1])), host.port != 0, parts.count == 1 || pinned != nil
+    else {
+      throw Failure(
+        Exit.usage, "--peer '\(Console.escaped(text))' is not [PEERID@]HOST:PORT, such as 192.0.2.1:9800 or [::1]:9800")
+    }
+    return PeerSource(host: host, pinned: pinned)
+  }
+
+  /// A folder keeps the suggested name; anything else is the file's own path.
+  private func downloadTarget() throws(Failure) -> DownloadTarget {
+    guard let output else { return DownloadTarget(folder: ".", replaces: force) }
+    if output == "-" { throw Failure(Exit.usage, "-o -: streaming to stdout is not supported; name a file or a folder") }
+    if Directory.exists(output) { return DownloadTarget(folder: output, replaces: force) }
+    let parts = PathParts(output)
+    guard !parts.name.isEmpty, parts.name != ".", parts.name != "..", !output.hasSuffix("/") else {
+      throw Failure(Exit.cannotCreate, "\(output): no such folder; make it first, or name a file")
+    }
+    return DownloadTarget(folder: parts.folder, name: parts.name, replaces: force)
+  }
+}

@@ -1,0 +1,106 @@
+// The JSON lines of `get`: stable names, sizes in bytes, times in seconds, PeerIDs in full.
+import Node
+import Transfer
+
+extension JSONLine {
+  init(_ progress: DownloadProgress) {
+    self.init(event: "progress")
+    set("chunks", progress.finishedChunks)
+    set("totalChunks", progress.totalChunks)
+    set("bytes", progress.bytes)
+    set("bytesPerSecond", progress.bytesPerSecond)
+    set("peers", progress.livePeers)
+    set("workers", progress.workers)
+  }
+
+  /// Nil for a report that says nothing to a program.
+  init?(_ report: DownloadReport, name: String) {
+    switch report {
+    case .started(let chunks, let peers):
+      self.init(event: "start")
+      set("name", name)
+      set("totalChunks", chunks)
+      set("peers", peers)
+    case .usingWorkers(let count):
+      self.init(event: "workers")
+      set("count", count)
+    case .chunkDone(let chunk, let worker, let finished, let total, let peer, let latency):
+      self.init(event: "chunk")
+      set("chunk", chunk.rawValue)
+      set("worker", worker)
+      set("finished", finished)
+      set("totalChunks", total)
+      set("peer", peer.hex)
+      set("latency", Format.seconds(latency))
+    case .chunkRetry(let chunk, let peer, let reason, let attempt, let delay):
+      self.init(event: "retry")
+      set("chunk", chunk.rawValue)
+      set("peer", peer.hex)
+      set("reason", reason.words)
+      set("attempt", attempt)
+      set("delay", Format.seconds(delay))
+    case .peerBanned(let peer):
+      self.init(event: "ban")
+      set("peer", peer.hex)
+    case .peerJoined(let peer):
+      self.init(event: "peer")
+      set("peer", peer.hex)
+    case .peerLost(let peer, let reason):
+      self.init(event: "peerLost")
+      set("peer", peer.hex)
+      set("reason", "\(reason)")
+    }
+  }
+
+  mutating func set(_ stats: DownloadStats) {
+    set("totalChunks", stats.totalChunks)
+    set("downloadedChunks", stats.downloadedChunks)
+    set("resumedChunks", stats.resumedChunks)
+    set("failedChunks", stats.failedChunks)
+    set("bytes", stats.bytes)
+    set("duplicateBytes", stats.duplicateBytes)
+    set("retries", stats.retries)
+    set("hedges", stats.hedges)
+    set("seconds", Format.seconds(stats.duration))
+    set("bytesPerSecond", stats.bytesPerSecond)
+    set(
+      "peers",
+      stats.peers.map { peer in
+        var line = JSONLine()
+        line.set("peer", peer.peer.hex)
+        line.set("chunks", peer.chunks)
+        line.set("bytes", peer.bytes)
+        line.set("failures", peer.failures)
+        line.set("averageLatency", Format.seconds(peer.averageLatency))
+        line.set("score", peer.score)
+        return line
+      })
+  }
+}
+
+extension RetryReason {
+  /// The reason as people read it.
+  var words: String {
+    switch self {
+    case .timeout: "timeout"
+    case .connectionLost: "connection lost"
+    }
+  }
+}
+
+extension DownloadFailure {
+  /// The failure as programs read it.
+  var word: String {
+    switch self {
+    case .unreachable: "unreachable"
+    case .notFound: "notFound"
+    case .notAdmitted: "notAdmitted"
+    case .everyPeerLied: "everyPeerLied"
+    case .noPeers: "noPeers"
+    case .outOfRetries: "outOfRetries"
+    case .pageOutOfRetries: "pageOutOfRetries"
+    case .storage: "storage"
+    case .cancelled: "cancelled"
+    }
+  }
+}

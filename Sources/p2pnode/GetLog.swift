@@ -1,0 +1,177 @@
+// What `get` prints while it runs and at its end: the engine's log lines, a progress line on a terminal, or JSON lines.
+import Content
+import Node
+import Posix
+import Storage
+import Transfer
+import Wire
+
+/// Prints the updates of one download; all come on one thread.
+final class GetLog {
+  private let json: Bool
+  private let isQuiet: Bool
+  /// Every event a line; else one line that is redrawn.
+  private let isPlain: Bool
+  private var name = ""
+  private var length: UInt64 = 0
+  private var part: String?
+  /// The last word on each address, for the message at the end.
+  private var ends: [SocketAddress: ConnectionEnd] = [:]
+  private var unresolved: [(PeerSource, String)] = []
+
+  init(json: Bool, quiet: Bool, verbose: Bool) {
+    self.json = json
+    isQuiet = quiet
+    isPlain = verbose || !Console.isTerminal
+  }
+
+  private var shownName: String { Console.escaped(name) }
+
+  func print(_ update: DownloadUpdate) {
+    switch update {
+    case .prepared(let name, let length, let part):
+      self.name = name
+      self.length = length
+      self.part = part
+    case .report(let report): print(report)
+    case .progress(let progress):
+      if json { output(JSONLine(progress)) }
+      if !isQuiet && !isPlain { Console.status(GetLog.screen(progress, name: shownName, length: length)) }
+    case .unresolved(let source, let reason):
+      unresolved.append((source, reason))
+      note("Peer \(source): \(reason)")
+    case .peerEnded(let address, let peer, let end):
+      ends[address] = end
+      note("Peer \(peer.map { "\($0.short) at " } ?? "")\(address): \(Console.escaped(end.description))")
+    case .resumed(let chunks): note("Resumed: \(chunks) chunks were here already")
+    }
+  }
+
+  private func print(_ report: DownloadReport) {
+    if json, let line = JSONLine(report, name: name) { output(line) }
+    switch report {
+    case .started(let chunks, let peers):
+      note("Starting parallel download: \(shownName) (\(chunks) chunks from \(peers) peers)")
+    case .usingWorkers(let count): note("Using \(count) parallel workers")
+    case .chunkDone(_, let worker, let finished, let total, let peer, let latency):
+      let percent = Format.fixed(Double(finished) / Double(max(1, total)) * 100, 1)
+      line("[Worker \(worker)] Chunk \(finished)/\(total) (\(percent)%) from \(peer.short) in \(Format.milliseconds(latency))")
+    case .chunkRetry(let chunk, let peer, let reason, let attempt, let delay):
+      line(
+        "[Retry] Chunk \(chunk.rawValue) from \(peer.short): \(reason.words); retry \(attempt) in "
+          + "\(Format.fixed(Format.seconds(delay), 1))s")
+    case .peerBanned(let peer): note("Peer \(peer.short) is banned: it sent wrong data")
+    case .peerJoined, .peerLost: break  // the connection's own end says more
+    }
+  }
+
+  func done(_ result: DownloadResult) {
+    let speed = Format.speed(result.stats.bytesPerSecond)
+    if json {
+      var line = JSONLine(event: "done")
+      line.set("path", result.path)
+      line.set(result.stats)
+      output(line)
+    }
+    guard !isQuiet else { return }
+    print(result.stats, name: result.name)
+    Console.error("[Downloader] Download complete: \(Console.escaped(result.name)) (\(speed))")
+  }
+
+  private func print(_ stats: DownloadStats, name: String) {
+    Console.error("[Stats] File: \(Console.escaped(name))")
+    Console.error(
+      "[Stats] Total chunks: \(stats.totalChunks), Downloaded: \(stats.downloadedChunks), Failed: \(stats.failedChunks)")
+    Console.error(
+      "[Stats] Bytes: \(stats.bytes), Duration: \(Format.fixed(Format.seconds(stats.duration), 1))s, "
+        + "Speed: \(Format.speed(stats.bytesPerSecond))")
+    Console.error("[Stats] Peer performance:")
+    for peer in stats.peers {
+      Console.error(
+        "  - \(peer.peer.short): \(peer.chunks) chunks, avg latency \(Format.milliseconds(peer.averageLatency)), "
+          + "score \(Format.fixed(peer.score, 1))")
+    }
+  }
+
+  // MARK: Failure
+
+  /// The failure as an exit code and what to do now.
+  func failure(_ error: DownloadError, stop: StopSignal, fileID: FileID) -> Failure {
+    switch error {
+    case .storage(let error): Failure(error)
+    case .system(let errno): Failure(Exit.ioError, "cannot start: \(errno)")
+    case .failed(let failure, let stats, let part):
+      self.failure(failure, stats, kept: part, stop: stop, fileID: fileID)
+    }
+  }
+
+  private func failure(
+    _ failure: DownloadFailure, _ stats: DownloadStats, kept: String?, stop: StopSignal, fileID: FileID
+  ) -> Failure {
+    let had = stats.downloadedChunks + stats.resumedChunks
+    let resume =
+      kept.map { "; \(had) of \(stats.totalChunks) chunks are kept in \($0): run the same command again to resume" } ?? ""
+    switch failure {
+    case .cancelled: return Failure(stop.exitCode, "interrupted\(resume)")
+    case .unreachable: return Failure(Exit.unavailable, "no peer can be reached\(reasons)")
+    case .notFound:
+      return Failure(Exit.unavailable, "no peer has \(fileID.hex)\(reasons); check the ID, or name other peers")
+    case .notAdmitted:
+      return Failure(Exit.notAdmitted, "no peer admits this node\(reasons)")
+    case .everyPeerLied:
+      return Failure(Exit.badData, "every peer that has the file sent wrong data\(reasons); name others\(resume)")
+    case .noPeers:
+      if stats.totalChunks == 0 { return Failure(Exit.unavailable, "no peer answered\(reasons)") }
+      return Failure(Exit.tryAgain, "no peer is left\(reasons)\(resume)")
+    case .outOfRetries(let chunk):
+      return Failure(Exit.tryAgain, "chunk \(chunk.rawValue) failed after all its retries\(reasons)\(resume)")
+    case .pageOutOfRetries:
+      return Failure(Exit.tryAgain, "the chunk hashes could not be fetched\(reasons)\(resume)")
+    case .storage: return Failure(Exit.ioError, "the disk failed\(resume)")
+    }
+  }
+
+  /// What became of each peer, in parentheses.
+  private var reasons: String {
+    let addresses = ends.sorted { $0.key.description < $1.key.description }
+      .map { "\($0.key): \(Console.escaped($0.value.description))" }
+    let names = unresolved.map { "\($0.0): \($0.1)" }
+    let all = names + addresses
+    return all.isEmpty ? "" : " (\(all.joined(separator: "; ")))"
+  }
+
+  func failed(_ error: DownloadError) {
+    Console.endStatus()
+    guard json else { return }
+    var line = JSONLine(event: "failed")
+    if case .failed(let failure, let stats, let part) = error {
+      line.set("reason", failure.word)
+      if let part { line.set("part", part) }
+      line.set(stats)
+    } else {
+      line.set("reason", "storage")
+    }
+    output(line)
+  }
+
+  // MARK: Lines
+
+  /// A line of the downloader's own.
+  private func note(_ text: String) { line("[Downloader] " + text) }
+
+  private func line(_ text: String) { if isPlain && !isQuiet { Console.error(text) } }
+
+  private func output(_ line: JSONLine) { Console.output(line.finished) }
+
+  /// The progress line: bar, share, speed, time left, peers.
+  private static func screen(_ progress: DownloadProgress, name: String, length: UInt64) -> String {
+    let share = progress.totalChunks == 0 ? 1 : Double(progress.finishedChunks) / Double(progress.totalChunks)
+    let width = 20
+    let filled = Int(share * Double(width))
+    let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: width - filled)
+    let left = (1 - share) * Double(length) / max(progress.bytesPerSecond, 1)
+    let time = left < 100_000 && progress.bytesPerSecond > 0 ? "\(Format.fixed(left, 0))s left" : "-"
+    return "[\(bar)] \(Format.fixed(share * 100, 0))% \(Format.speed(progress.bytesPerSecond)) \(time), "
+      + "\(progress.livePeers) peers  \(name)"
+  }
+}

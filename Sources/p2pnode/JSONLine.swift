@@ -1,0 +1,45 @@
+// One JSON object a line, for programs that read what the command did.
+
+/// An object with its members in the order in which they were set.
+struct JSONLine {
+  private var text = "{"
+
+  init(event: String) { set("event", event) }
+
+  mutating func set(_ name: String, _ value: String) { add(name, JSONLine.quoted(value)) }
+  mutating func set(_ name: String, _ value: some BinaryInteger) { add(name, "\(value)") }
+  mutating func set(_ name: String, _ value: Bool) { add(name, value ? "true" : "false") }
+  /// With six digits after the point.
+  mutating func set(_ name: String, _ value: Double) { add(name, Format.fixed(value, 6)) }
+  mutating func set(_ name: String, _ objects: [JSONLine]) {
+    add(name, "[" + objects.map(\.finished).joined(separator: ",") + "]")
+  }
+
+  /// A member of an array: it has no event.
+  init() {}
+
+  var finished: String { text + "}" }
+
+  private mutating func add(_ name: String, _ value: String) {
+    if text.utf8.count > 1 { text += "," }
+    text += JSONLine.quoted(name) + ":" + value
+  }
+
+  private static func quoted(_ string: String) -> String {
+    var out = "\""
+    for scalar in string.unicodeScalars {
+      switch scalar {
+      case "\"": out += "\\\""
+      case "\\": out += "\\\\"
+      case "\n": out += "\\n"
+      case "\r": out += "\\r"
+      case "\t": out += "\\t"
+      case _ where scalar.value < 0x20 || scalar.value == 0x7F:
+        let digits = String(scalar.value, radix: 16)
+        out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: out.unicodeScalars.append(scalar)
+      }
+    }
+    return out + "\""
+  }
+}

@@ -1,0 +1,29 @@
+// `p2pnode keygen`: the key of a private swarm.
+import ArgumentParser
+import Sodium
+import Storage
+
+struct Keygen: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Makes the key of a private swarm.",
+    discussion: """
+      The file holds 32 random bytes and is readable by its owner alone. Copy it to every machine of the swarm:
+        p2pnode keygen swarm.key
+        p2pnode serve FOLDER --swarm-key swarm.key
+      """)
+
+  @Argument(help: ArgumentHelp("The file to make; never overwritten.", valueName: "FILE"))
+  var file: String
+
+  func run() throws {
+    try reporting { () throws(Failure) in
+      do throws(SecretFileError) {
+        let secret = SecretKey.random()
+        try secret.withBytes { bytes throws(SecretFileError) in try SecretFile.create(file, secret: bytes) }
+      } catch {
+        if case .io(let errno) = error { throw Failure(Exit.cannotCreate, "cannot make the key: \(errno)") }
+        throw Failure(error)
+      }
+    }
+  }
+}

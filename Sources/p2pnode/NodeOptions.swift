@@ -1,0 +1,89 @@
+// The options that both roles share: who we are, which swarm, which cipher.
+import ArgumentParser
+import Node
+import Posix
+import Sodium
+import Storage
+import Wire
+
+enum Cipher: String, ExpressibleByArgument, CaseIterable {
+  /// AES-256-GCM where this machine has the instructions, else ChaCha20-Poly1305.
+  case auto
+  case aes
+  case chacha
+}
+
+struct NodeOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The file of this node's secret key (32 bytes, mode 0600); made if missing.", valueName: "FILE"))
+  var identity: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The file of a private swarm's key, as made by 'p2pnode keygen'; all its nodes need it.", valueName: "FILE"))
+  var swarmKey: String?
+
+  @Option(help: ArgumentHelp("auto, aes or chacha.", valueName: "CIPHER"))
+  var cipher = Cipher.auto
+
+  func suites() throws(Failure) -> [CipherSuite] {
+    let available = CipherSuite.available
+    switch cipher {
+    case .auto: return available
+    case .chacha: return [.chaChaPoly]
+    case .aes:
+      guard available.contains(.aesGCM) else {
+        throw Failure(Exit.usage, "--cipher aes: this machine has no AES instructions; leave the option out")
+      }
+      return [.aesGCM, .chaChaPoly]
+    }
+  }
+
+  func loadSwarmKey() throws(Failure) -> SwarmKey? {
+    guard let swarmKey else { return nil }
+    do throws(SecretFileError) {
+      return try SecretFile.read(swarmKey) { SwarmKey(SecretKey(copying: $0)) }
+    } catch {
+      throw Failure(error)
+    }
+  }
+}
+
+/// A node's identity, and the lock on its file for as long as this lives.
+struct LoadedIdentity: ~Copyable {
+  let identity: StaticIdentity
+  private let lock: LockedSecretFile?
+
+  /// A fresh identity that is written nowhere.
+  static func ephemeral() -> LoadedIdentity {
+    LoadedIdentity(identity: StaticIdentity(secret: SecretKey.random()), lock: nil)
+  }
+
+  /// The identity in a file, which is made if it is missing, and locked.
+  static func file(_ path: String) throws(SecretFileError) -> LoadedIdentity {
+    do throws(SecretFileError) {
+      return try locked(path)
+    } catch {
+      guard case .missing = error else { throw error }
+    }
+    do throws(SecretFileError) {
+      let secret = SecretKey.random()
+      try secret.withBytes { bytes throws(SecretFileError) in try SecretFile.create(path, secret: bytes) }
+    } catch {
+      guard case .exists = error else { throw error }  // another process was faster
+    }
+    return try locked(path)
+  }
+
+  private static func locked(_ path: String) throws(SecretFileError) -> LoadedIdentity {
+    let lock = try SecretFile.lock(path)
+    let identity = try lock.read { StaticIdentity(secret: SecretKey(copying: $0)) }
+    return LoadedIdentity(identity: identity, lock: lock)
+  }
+
+  private init(identity: StaticIdentity, lock: consuming LockedSecretFile?) {
+    self.identity = identity
+    self.lock = lock
+  }
+}

@@ -1,0 +1,64 @@
+// Sizes, rates and durations as people write and read them.
+import ArgumentParser
+
+/// Bytes, or bytes a second: `10M` is 10,000,000, `10Mi` is 10,485,760.
+struct ByteSize: ExpressibleByArgument, Hashable, Sendable {
+  let bytes: UInt64
+
+  init(bytes: UInt64) { self.bytes = bytes }
+
+  init?(argument: String) {
+    var text = Substring(argument)
+    var unit: UInt64 = 1
+    let units: [(String, UInt64)] = [
+      ("Ki", 1 << 10), ("Mi", 1 << 20), ("Gi", 1 << 30), ("K", 1_000), ("M", 1_000_000), ("G", 1_000_000_000),
+    ]
+    for (suffix, value) in units where text.hasSuffix(suffix) {
+      text.removeLast(suffix.count)
+      unit = value
+      break
+    }
+    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+    let areDigits = parts.allSatisfy { part in
+      !part.isEmpty && part.utf8.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
+    }
+    guard areDigits, parts.count <= 2, let number = Double(String(text)), number * Double(unit) < 1e18 else {
+      return nil
+    }
+    bytes = UInt64((number * Double(unit)).rounded())
+  }
+}
+
+enum Format {
+  /// With so many digits after the point.
+  static func fixed(_ value: Double, _ digits: Int) -> String {
+    var scale = 1.0
+    for _ in 0..<digits { scale *= 10 }
+    let scaled = (abs(value) * scale).rounded()
+    guard scaled < 9e15 else { return "\(value)" }
+    let whole = UInt64(scaled / scale)
+    let sign = value < 0 && scaled > 0 ? "-" : ""
+    guard digits > 0 else { return "\(sign)\(whole)" }
+    let fraction = String(UInt64(scaled) - whole * UInt64(scale))
+    return "\(sign)\(whole)." + String(repeating: "0", count: digits - fraction.count) + fraction
+  }
+
+  /// Bytes a second in MB/s, where MB is 2^20 bytes as in all the log lines.
+  static func speed(_ bytesPerSecond: Double) -> String { fixed(bytesPerSecond / 1_048_576, 2) + " MB/s" }
+
+  /// Bytes for people: `1.0 GiB`.
+  static func size(_ bytes: UInt64) -> String {
+    if bytes < 1 << 10 { return "\(bytes) B" }
+    if bytes < 1 << 20 { return fixed(Double(bytes) / 1024, 1) + " KiB" }
+    if bytes < 1 << 30 { return fixed(Double(bytes) / 1_048_576, 1) + " MiB" }
+    return fixed(Double(bytes) / 1_073_741_824, 1) + " GiB"
+  }
+
+  static func milliseconds(_ duration: Duration) -> String {
+    fixed(seconds(duration) * 1000, 0) + "ms"
+  }
+
+  static func seconds(_ duration: Duration) -> Double {
+    Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18
+  }
+}

@@ -1,0 +1,124 @@
+// `p2pnode serve`: offers a folder's files until it is told to stop.
+import ArgumentParser
+import Node
+import Posix
+import Storage
+
+struct Serve: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Offers the files of a folder to peers.",
+    discussion: """
+      Prints a line a file: its fileID, its bytes, its path below the folder. Hidden files, symbolic links and
+      unfinished downloads are not served. Ends cleanly on SIGINT and SIGTERM.
+        p2pnode serve ./images --listen 0.0.0.0:9800
+      """)
+
+  /// How long a clean end may take.
+  private static let grace = Duration.seconds(10)
+
+  @Argument(help: ArgumentHelp("The folder to serve, with all that is below it.", valueName: "DIR"))
+  var folder: String
+
+  @Option(help: ArgumentHelp("Where to accept peers; port 0: any free one.", valueName: "HOST:PORT"))
+  var listen = "[::]:9800"
+
+  @Option(help: ArgumentHelp("Bytes a second that may leave, in all: 10M, 1Gi …", valueName: "RATE"))
+  var uploadLimit: ByteSize?
+
+  @Option(help: ArgumentHelp("Peers that may be connected at a time.", valueName: "N"))
+  var maxConnections = 1024
+
+  @Flag(help: "One JSON object a line on stdout, instead of the plain lines.")
+  var json = false
+
+  @Flag(help: "Say on stderr who connects and what is opened.")
+  var verbose = false
+
+  @OptionGroup var node: NodeOptions
+
+  func validate() throws {
+    guard maxConnections >= 1 else { throw ValidationError("--max-connections must be at least 1.") }
+    if let uploadLimit, uploadLimit.bytes < 1_000 {
+      throw ValidationError("--upload-limit must be at least 1K (1,000 bytes a second).")
+    }
+    guard HostPort(parsing: listen) != nil else {
+      throw ValidationError("--listen '\(listen)' is not HOST:PORT or [IPV6]:PORT.")
+    }
+  }
+
+  func run() throws { try reporting { () throws(Failure) in try serve() } }
+
+  private func serve() throws(Failure) {
+    let stop = try StopSignal()  // before any thread starts
+    OpenFileLimit.raise()
+    let loaded = try loadIdentity()
+    var configuration = NodeConfiguration(
+      identity: loaded.identity, swarmKey: try node.loadSwarmKey(), suites: try node.suites())
+    configuration.connectionsMax = maxConnections
+    configuration.uploadLimit = uploadLimit?.bytes
+    let address = try listenAddress()
+    let scratch = try scratchFolder()
+    let log = ServeLog(json: json, verbose: verbose)
+    let server: Server
+    do throws(ServerError) {
+      server = try Server(configuration, folder: folder, listen: address, scratchFolder: scratch) { log.print($0) }
+    } catch {
+      throw Failure(error, listen: address)
+    }
+    log.listening(server.address, server.peerID)
+    let scan = Thread.start(name: "p2p-scan") {
+      do throws(ServerError) {
+        try server.scan(shouldStop: { stop.hasCome }) { log.print($0) }
+        if !stop.hasCome { log.ready() }
+      } catch {
+        Console.error("p2pnode: \(Failure(error, listen: address).message)")
+      }
+    }
+    stop.wait()
+    scan.join()
+    // A second signal means: now.
+    let impatient = Thread.start(name: "p2p-stop") {
+      stop.wait()
+      Process.exit(0)
+    }
+    impatient.detach()
+    server.shutDown(grace: Serve.grace)
+    _ = consume loaded
+  }
+
+  /// The identity of `--identity`, or of the state folder; a fresh one where that is in use by another process.
+  private func loadIdentity() throws(Failure) -> LoadedIdentity {
+    if let path = node.identity {
+      do throws(SecretFileError) { return try LoadedIdentity.file(path) } catch { throw Failure(error) }
+    }
+    let file: String
+    do throws(StateFoldersError) {
+      let folders = try StateFolders.ofUser()
+      try StateFolders.make(folders.config)
+      file = folders.identityFile
+    } catch {
+      throw Failure(error)
+    }
+    do throws(SecretFileError) { return try LoadedIdentity.file(file) } catch {
+      if case .inUse = error { return LoadedIdentity.ephemeral() }
+      throw Failure(error)
+    }
+  }
+
+  private func scratchFolder() throws(Failure) -> String {
+    do throws(StateFoldersError) {
+      let folders = try StateFolders.ofUser()
+      try StateFolders.make(folders.cache)
+      return folders.cache
+    } catch {
+      throw Failure(error)
+    }
+  }
+
+  private func listenAddress() throws(Failure) -> SocketAddress {
+    let host = HostPort(parsing: listen)!
+    do throws(ResolutionFailure) { return try host.resolve()[0] } catch {
+      throw Failure(Exit.ioError, "cannot listen on \(host): \(error.reason); choose another with --listen HOST:PORT")
+    }
+  }
+}

@@ -1,0 +1,104 @@
+// What `serve` prints: files on stdout, everything else on stderr; or all of it as JSON lines on stdout.
+import Content
+import Node
+import Posix
+import Storage
+import Synchronization
+import Wire
+
+/// Prints the events of a server; they come on any thread.
+final class ServeLog: Sendable {
+  private let json: Bool
+  private let verbose: Bool
+  private let served = Mutex<(files: Int, bytes: UInt64)>((0, 0))
+
+  init(json: Bool, verbose: Bool) {
+    self.json = json
+    self.verbose = verbose
+  }
+
+  func listening(_ address: SocketAddress, _ peerID: PeerID) {
+    if json {
+      var line = JSONLine(event: "listening")
+      line.set("address", address.description)
+      line.set("peer", peerID.hex)
+      Console.output(line.finished)
+    }
+    Console.error("listening on \(address) as \(peerID.hex)")
+  }
+
+  /// The first scan is over.
+  func ready() {
+    let (files, bytes) = served.withLock { $0 }
+    if json {
+      var line = JSONLine(event: "ready")
+      line.set("files", files)
+      line.set("bytes", bytes)
+      Console.output(line.finished)
+    }
+    Console.error("ready: \(files) files, \(bytes) bytes")
+  }
+
+  func print(_ event: CatalogueEvent) {
+    switch event {
+    case .added(let entry):
+      served.withLock { served in
+        served.files += 1
+        served.bytes += entry.length
+      }
+      if json {
+        var line = JSONLine(event: "file")
+        line.set("fileID", entry.fileID.hex)
+        line.set("bytes", entry.length)
+        line.set("path", entry.path)
+        Console.output(line.finished)
+      } else {
+        Console.output("\(entry.fileID.hex)  \(entry.length)  \(Console.escaped(entry.path))")
+      }
+    case .skipped(let skipped):
+      if json {
+        var line = JSONLine(event: "skipped")
+        line.set("path", skipped.path)
+        line.set("reason", skipped.reason.description)
+        Console.output(line.finished)
+      }
+      Console.error("not served: \(Console.escaped(skipped.path)): \(skipped.reason)")
+    case .progress(let progress):
+      if progress.bytesDone < progress.bytesTotal {
+        Console.status(HashScreen.line(progress))
+      } else {
+        Console.endStatus()
+      }
+    }
+  }
+
+  func print(_ event: NodeEvent) {
+    switch event {
+    case .connected(let peer, let address): detail("connected", peer, address, "connected")
+    case .disconnected(let peer, let address, let end): detail("disconnected", peer, address, end.description)
+    case .turnedAway(let address, let end): detail("turnedAway", nil, address, end.description)
+    case .opened(let peer, let address, let path): detail("opened", peer, address, "opens \(path)")
+    case .withdrawn(let path, let why):
+      if json {
+        var line = JSONLine(event: "withdrawn")
+        line.set("path", path)
+        line.set("reason", why)
+        Console.output(line.finished)
+      }
+      Console.error(Console.escaped(why))
+    case .cannotAccept(let errno):
+      Console.error("cannot accept connections now: \(errno); trying again in a second")
+    }
+  }
+
+  private func detail(_ event: String, _ peer: PeerID?, _ address: SocketAddress, _ text: String) {
+    if json {
+      var line = JSONLine(event: event)
+      if let peer { line.set("peer", peer.hex) }
+      line.set("address", address.description)
+      line.set("text", text)
+      Console.output(line.finished)
+    }
+    if verbose { Console.error("[\(peer?.short ?? "--------")] \(address): \(Console.escaped(text))") }
+  }
+}
