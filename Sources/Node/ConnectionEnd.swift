@@ -84,6 +84,7 @@ extension HandshakeError {
         : "not admitted: it is a public node, and a --swarm-key was given"
     case .authenticationFailed: "not admitted: its swarm key is another one"
     case .wrongPeer(let expected, let got): "it is \(got.hex), not \(expected.hex)"
+    case .dialledItself: "it is this node itself"
     case .malformed: "what answers there does not speak the protocol"
     case .closedByPeer:
       "it closed the connection during the handshake: its swarm key is another one, or it is not a p2pnode"

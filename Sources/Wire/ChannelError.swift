@@ -4,7 +4,7 @@
 public enum HandshakeError: Error, Hashable, Sendable {
   /// What cannot be read, and why.
   public enum Malformation: Hashable, Sendable {
-    /// A pattern that nobody knows, or reserved bytes that are not zero, or an answer that changes nothing.
+    /// A suite or pattern that nobody knows, or reserved bytes that are not zero, or an answer that changes nothing.
     case preamble
     /// A length that this message cannot have.
     case messageLength
@@ -26,6 +26,8 @@ public enum HandshakeError: Error, Hashable, Sendable {
   case authenticationFailed
   /// The listener has proven to be somebody else than the one who was to be dialled.
   case wrongPeer(expected: PeerID, got: PeerID)
+  /// The other end is this one: the address that was dialled is its own.
+  case dialledItself
   case malformed(Malformation)
   /// The other end closed before the handshake was over. A private listener does so, silently, to whoever does not
   /// hold its swarm key or comes with a suite that it cannot do.

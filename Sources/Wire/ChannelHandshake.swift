@@ -48,7 +48,7 @@ public struct ChannelHandshake: ~Copyable, Sendable {
     payload: HandshakePayload, ephemeral: consuming SecretKey
   ) {
     self.init(.dialer, identity, [suite], swarm, pinned, payload, .message2)
-    let preamble = Preamble(suite, pattern)
+    let preamble = Preamble(suite: suite, pattern: pattern)
     noise = HandshakeState(
       .dialer, pattern, suite, prologue: preamble.prologue.span.bytes, identity: identity, ephemeral: ephemeral,
       swarm: swarm)
@@ -102,7 +102,7 @@ public struct ChannelHandshake: ~Copyable, Sendable {
       while !isComplete && taken < bytes.byteCount {
         let due = try byteCountDue()
         let end = taken + min(due - pending.count, bytes.byteCount - taken)
-        for i in taken..<end { pending.append(bytes.unsafeLoad(fromByteOffset: i, as: UInt8.self)) }
+        pending.append(bytes, taken..<end)
         taken = end
         // A first wrong byte says enough: the rest of a preamble need not come.
         if try byteCountDue() == pending.count { try take() }
@@ -191,11 +191,12 @@ public struct ChannelHandshake: ~Copyable, Sendable {
     case .message2:
       if let answer = try answerOfListener() { throw answer }
       remotePayload = try HandshakePayload(decoding: read())
-      try checkPin()
+      try checkRemote()
       try send(payload: payload)
       awaited = .nothing
     case .message3:
       remotePayload = try HandshakePayload(decoding: read())
+      try checkRemote()
       awaited = .nothing
     case .nothing, .failed: preconditionFailure("nothing is awaited")
     }
@@ -205,14 +206,14 @@ public struct ChannelHandshake: ~Copyable, Sendable {
   /// A public listener tells a dialer with whom it cannot speak what it would speak; a private one tells nothing.
   private mutating func accept(_ preamble: Preamble) throws(HandshakeError) {
     guard preamble.pattern == pattern else {
-      if pattern == .xx { outbound = Preamble(suites[0], pattern).encode() }
+      if pattern == .xx { outbound = Preamble(suite: suites[0], pattern: pattern).encode() }
       throw .patternMismatch(peerIsPrivate: preamble.pattern == .xxpsk0)
     }
-    guard let suite = preamble.suite, suites.contains(suite) else {
-      if pattern == .xx { outbound = Preamble(.chaChaPoly, pattern).encode() }
+    guard suites.contains(preamble.suite) else {
+      if pattern == .xx { outbound = Preamble(suite: .chaChaPoly, pattern: pattern).encode() }
       throw .suiteUnsupported(redialWith: .chaChaPoly)
     }
-    self.suite = suite
+    suite = preamble.suite
     noise = HandshakeState(
       .listener, pattern, suite, prologue: preamble.prologue.span.bytes, identity: identity,
       ephemeral: ephemeral.take()!, swarm: swarm)
@@ -226,9 +227,10 @@ public struct ChannelHandshake: ~Copyable, Sendable {
     return .suiteUnsupported(redialWith: .chaChaPoly)
   }
 
-  private func checkPin() throws(HandshakeError) {
-    guard let pinned else { return }
+  private func checkRemote() throws(HandshakeError) {
     let got = remote!
+    guard got != identity.peerID else { throw .dialledItself }
+    guard let pinned else { return }
     guard got == pinned else { throw .wrongPeer(expected: pinned, got: got) }
   }
 
@@ -250,7 +252,8 @@ public struct ChannelHandshake: ~Copyable, Sendable {
     let message: [UInt8]
     do { message = try noise!.writeMessage(payload: payload) } catch { throw HandshakeError(error) }
     precondition(message.count <= ChannelHandshake.messageByteCountMax, "the payload is bounded")
-    outbound += [UInt8(message.count >> 8), UInt8(message.count & 0xFF)] + message
+    outbound.append(bigEndian: UInt16(message.count))
+    outbound += message
   }
 
   private mutating func fail(_ error: HandshakeError) {

@@ -25,12 +25,12 @@ public struct HandshakePayload: Hashable, Sendable {
     case requestsInFlightMax = 4
   }
 
-  /// The TCP port that the peer can be dialled at; nil where it does not listen.
+  /// The TCP port that the peer can be dialled at; nil where it does not listen, which a port of 0 says too.
   public var listenPort: UInt16?
   public var capabilities: Capabilities
   /// The program's name and version. It came from outside: escape it before a terminal or a log sees it.
   public var agent: String?
-  /// How many unanswered requests the peer accepts on one connection; nil: not said.
+  /// How many unanswered requests the peer accepts on one connection; nil: `ProtocolLimits.requestsInFlightMax`.
   public var requestsInFlightMax: UInt16?
 
   public init(
@@ -46,49 +46,57 @@ public struct HandshakePayload: Hashable, Sendable {
 
   public func encode() -> [UInt8] {
     var out: [UInt8] = []
-    func append(_ field: Field, _ value: some Collection<UInt8>) {
-      out.append(field.rawValue)
-      out.append(UInt8(value.count))
-      out += value
+    if let listenPort, listenPort != 0 {
+      out += [Field.listenPort.rawValue, 2]
+      out.append(bigEndian: listenPort)
     }
-    if let listenPort { append(.listenPort, HandshakePayload.bytes(of: listenPort)) }
-    if !capabilities.isEmpty { append(.capabilities, HandshakePayload.bytes(of: capabilities.rawValue)) }
-    if let agent { append(.agent, agent.utf8) }
-    if let requestsInFlightMax { append(.requestsInFlightMax, HandshakePayload.bytes(of: requestsInFlightMax)) }
+    if !capabilities.isEmpty {
+      out += [Field.capabilities.rawValue, 4]
+      out.append(bigEndian: capabilities.rawValue)
+    }
+    if let agent {
+      out += [Field.agent.rawValue, UInt8(agent.utf8.count)]
+      out += agent.utf8
+    }
+    if let requestsInFlightMax {
+      out += [Field.requestsInFlightMax.rawValue, 2]
+      out.append(bigEndian: requestsInFlightMax)
+    }
     return out
   }
 
-  /// Refuses a field that is cut off, that stands twice, or that has not its type's length.
+  /// Refuses a field that is cut off, and a known one that stands twice or has not its type's length.
   init(decoding bytes: [UInt8]) throws(HandshakeError) {
     self.init()
     guard bytes.count <= HandshakePayload.byteCountMax else { throw .malformed(.payload) }
-    var rest = bytes[...]
-    var seen: Set<UInt8> = []
-    while let type = rest.popFirst() {
-      guard let count = rest.popFirst(), rest.count >= Int(count), seen.insert(type).inserted else {
-        throw .malformed(.payload)
-      }
-      let value = rest.prefix(Int(count))
-      rest = rest.dropFirst(Int(count))
-      switch Field(rawValue: type) {
-      case .listenPort: listenPort = try HandshakePayload.number(value)
-      case .capabilities: capabilities = Capabilities(rawValue: try HandshakePayload.number(value))
-      case .agent:
-        guard value.count <= HandshakePayload.agentByteCountMax, let text = String(validating: value, as: UTF8.self)
-        else { throw .malformed(.payload) }
-        agent = text
-      case .requestsInFlightMax: requestsInFlightMax = try HandshakePayload.number(value)
-      case nil: break
-      }
+    var reader = ByteReader(bytes)
+    var seen: Set<Field> = []
+    while let type = reader.u8() {
+      guard let count = reader.u8(), let value = reader.take(Int(count)) else { throw .malformed(.payload) }
+      guard let field = Field(rawValue: type) else { continue }
+      guard seen.insert(field).inserted, take(field, ByteReader(value)) else { throw .malformed(.payload) }
     }
   }
 
-  private static func bytes<T: FixedWidthInteger>(of value: T) -> [UInt8] {
-    stride(from: T.bitWidth - 8, through: 0, by: -8).map { UInt8(truncatingIfNeeded: value >> $0) }
-  }
-
-  private static func number<T: FixedWidthInteger>(_ bytes: ArraySlice<UInt8>) throws(HandshakeError) -> T {
-    guard bytes.count == T.bitWidth / 8 else { throw .malformed(.payload) }
-    return bytes.reduce(0) { $0 << 8 | T($1) }
+  /// False where the value is not one of this field.
+  private mutating func take(_ field: Field, _ value: ByteReader) -> Bool {
+    var value = value
+    switch field {
+    case .listenPort:
+      guard let port = value.u16() else { return false }
+      listenPort = port == 0 ? nil : port
+    case .capabilities:
+      guard let bits = value.u32() else { return false }
+      capabilities = Capabilities(rawValue: bits)
+    case .agent:
+      guard value.bytesLeft <= HandshakePayload.agentByteCountMax,
+        let bytes = value.take(value.bytesLeft), let text = String(validating: bytes, as: UTF8.self)
+      else { return false }
+      agent = text
+    case .requestsInFlightMax:
+      guard let count = value.u16() else { return false }
+      requestsInFlightMax = count
+    }
+    return value.isAtEnd
   }
 }

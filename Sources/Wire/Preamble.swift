@@ -7,19 +7,11 @@ struct Preamble: Equatable {
   static let magic = Array("p2pnode".utf8)
   static let version: UInt8 = 1
 
-  /// Whether the suite is one that exists is asked of `suite`: a listener answers also to one that it does not know.
-  let suiteNumber: UInt8
+  let suite: CipherSuite
   let pattern: HandshakePattern
 
-  init(_ suite: CipherSuite, _ pattern: HandshakePattern) {
-    suiteNumber = suite.rawValue
-    self.pattern = pattern
-  }
-
-  var suite: CipherSuite? { CipherSuite(rawValue: suiteNumber) }
-
   func encode() -> [UInt8] {
-    Preamble.magic + [Preamble.version, suiteNumber, pattern.rawValue] + Array(repeating: 0, count: 6)
+    Preamble.magic + [Preamble.version, suite.rawValue, pattern.rawValue] + Array(repeating: 0, count: 6)
   }
 
   /// What goes before message 1 in the handshake hash.
@@ -32,14 +24,9 @@ struct Preamble: Equatable {
     guard bytes.count > magic.count else { return nil }
     guard bytes[magic.count] == version else { throw .otherVersion(bytes[magic.count]) }
     guard bytes.count >= byteCount else { return nil }
-    guard let pattern = HandshakePattern(rawValue: bytes[9]), bytes[10..<byteCount].allSatisfy({ $0 == 0 }) else {
-      throw .malformed(.preamble)
-    }
-    return Preamble(suiteNumber: bytes[8], pattern)
-  }
-
-  private init(suiteNumber: UInt8, _ pattern: HandshakePattern) {
-    self.suiteNumber = suiteNumber
-    self.pattern = pattern
+    guard let suite = CipherSuite(rawValue: bytes[8]), let pattern = HandshakePattern(rawValue: bytes[9]),
+      bytes[10..<byteCount].allSatisfy({ $0 == 0 })
+    else { throw .malformed(.preamble) }
+    return Preamble(suite: suite, pattern: pattern)
   }
 }

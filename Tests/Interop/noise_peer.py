@@ -277,7 +277,7 @@ def shake_as_listener(connection, suites, psk, static, port):
     """None where the dialer was told to come with another suite."""
     stream = Stream(connection)
     clear = stream.read(16)
-    if clear[:8] != MAGIC or clear[9] not in PATTERNS or any(clear[10:]):
+    if clear[:8] != MAGIC or clear[8] not in SUITES or clear[9] not in PATTERNS or any(clear[10:]):
         raise Wrong(f"the preamble is {clear.hex()}")
     if clear[9] != (1 if psk else 0):
         if not psk:

@@ -16,9 +16,14 @@ private func decode(_ bytes: [UInt8]) -> HandshakePayload? { try? HandshakePaylo
 }
 
 @Test func `a payload is read as it was written`() {
-  for payload in [full, HandshakePayload(), HandshakePayload(agent: ""), HandshakePayload(listenPort: 0)] {
+  for payload in [full, HandshakePayload(), HandshakePayload(agent: ""), HandshakePayload(requestsInFlightMax: 0)] {
     #expect(decode(payload.encode()) == payload)
   }
+}
+
+@Test func `a port of 0 says that there is none`() {
+  #expect(decode([1, 2, 0, 0]) == HandshakePayload())
+  #expect(HandshakePayload(listenPort: 0).encode() == [])
 }
 
 @Test func `a payload that is cut within a field is refused`() {
@@ -35,6 +40,7 @@ private func decode(_ bytes: [UInt8]) -> HandshakePayload? { try? HandshakePaylo
   let unknown: [UInt8] = [200, 3, 1, 2, 3]
   #expect(decode(unknown + full.encode()) == full)
   #expect(decode(full.encode() + unknown) == full)
+  #expect(decode(unknown + unknown) == HandshakePayload(), "also twice")
   #expect(decode([0, 0]) == HandshakePayload())
   #expect(decode([200, 254] + [UInt8](repeating: 1, count: 254)) == HandshakePayload())
   #expect(decode([2, 4, 0xFF, 0xFF, 0xFF, 0xFF])?.capabilities.contains(.severalConnections) == true)
@@ -43,7 +49,7 @@ private func decode(_ bytes: [UInt8]) -> HandshakePayload? { try? HandshakePaylo
 @Test(
   arguments: [
     [1, 1, 0], [1, 3, 0, 0, 0], [2, 3, 0, 0, 0], [4, 0], [1, 255], [3, 1, 0xFF], [1, 2, 0, 1, 1, 2, 0, 1],
-    [200, 0, 200, 0], [3, 33] + Array(repeating: 0x61, count: 33), [200, 255] + Array(repeating: 1, count: 255),
+    [200, 1], [3, 33] + Array(repeating: 0x61, count: 33), [200, 255] + Array(repeating: 1, count: 255),
   ] as [[UInt8]])
 func `a field of a wrong length, twice, or that is not text is refused`(_ bytes: [UInt8]) {
   #expect(throws: HandshakeError.malformed(.payload)) { try HandshakePayload(decoding: bytes) }

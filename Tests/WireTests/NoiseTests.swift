@@ -73,32 +73,3 @@ func `the vectors cover both suites and both patterns`() {
     for suite in ["AESGCM", "ChaChaPoly"] { #expect(names.contains("Noise_\(pattern)_25519_\(suite)_SHA256")) }
   }
 }
-
-/// Computed with OpenSSL.
-@Test func `a PeerID is the hash of a label and the public key`() {
-  let identity = StaticIdentity(secret: secretKey(1))
-  #expect(identity.peerID.hex == "e5e2d4f3a403260f79de32570260c82b1720fcbd1c42291b119d53034bff38a9")
-}
-
-/// Computed with another HMAC: fileID 00…1f, swarm key 07…, handshake hash 09….
-@Test func `the proofs of a file are those of another implementation`() {
-  let fileID = FileID(digest: Digest(0..<32)!)
-  let hash = Digest(Array(repeating: 9, count: 32))!
-  for (key, bucket, open, have) in [
-    (
-      FileKey(fileID, swarm: nil), 0x64DC, "d37feab70333d8940cd88dbff2135aa4e5ef8a47bdb7eab78039d0446ebc4c1c",
-      "9fd453bbc5ce56e61df172d1aad55561b86ac3b60a403676394e1137eead0daa"
-    ),
-    (
-      FileKey(fileID, swarm: SwarmKey(secretKey(7))), 0x2AED,
-      "cbf66cdd66fb1974bef9b8ee673cc5c1865627ecba1aacc04d047e6de97da538",
-      "79f2cf106da915d441b06be6d951caa8df7c478a0ad89832014eed41f2a256f2"
-    ),
-  ] as [(FileKey, UInt16, String, String)] {
-    #expect(key.bucket == bucket)
-    #expect(key.openProof(hash, sender: .dialer).hex == open)
-    #expect(key.haveProof(hash, sender: .listener).hex == have)
-    #expect(FileKey.matches(key.openProof(hash, sender: .dialer), due: Digest(hex: open)!))
-    #expect(!FileKey.matches(key.openProof(hash, sender: .listener), due: Digest(hex: open)!))
-  }
-}

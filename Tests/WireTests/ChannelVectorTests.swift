@@ -1,0 +1,172 @@
+// The channel against `Protocol/vectors/`, which an independent program wrote.
+import Content
+import Sodium
+import Testing
+
+@testable import Wire
+
+private func kind(_ file: String) -> (pattern: HandshakePattern, suite: CipherSuite) {
+  (file.contains("xxpsk0") ? .xxpsk0 : .xx, file.contains("aesgcm") ? .aesGCM : .chaChaPoly)
+}
+
+private let handshakeFiles = ["xx-chachapoly", "xx-aesgcm", "xxpsk0-chachapoly", "xxpsk0-aesgcm"]
+  .map { "handshake-\($0).txt" }.filter { CipherSuite.available.contains(kind($0).suite) }
+
+private func identity(_ vectors: VectorFile, _ role: String) -> StaticIdentity {
+  StaticIdentity(secret: secretKey(vectors["\(role).static.secret"]))
+}
+
+private func swarm(_ vectors: VectorFile) -> SwarmKey? {
+  vectors.names.contains("swarm-key") ? SwarmKey(secretKey(vectors["swarm-key"])) : nil
+}
+
+/// The listener's end, with the payload that the published message 2 carries.
+private func listener(_ vectors: VectorFile) throws -> ChannelHandshake {
+  ChannelHandshake(
+    listening: identity(vectors, "listener"), suites: CipherSuite.available, swarm: swarm(vectors),
+    payload: try HandshakePayload(decoding: vectors["message2.payload"]),
+    ephemeral: secretKey(vectors["listener.ephemeral.secret"]))
+}
+
+private func established(_ vectors: VectorFile) throws -> EstablishedChannel {
+  var listener = try listener(vectors)
+  _ = listener.take(vectors["preamble"] + vectors["message1"] + vectors["message3"])
+  return listener.finish()
+}
+
+@Test(arguments: handshakeFiles)
+func `a listener answers the published dialer as published`(_ file: String) throws {
+  let vectors = try VectorFile(file)
+  var listener = try listener(vectors)
+  let first = listener.take(vectors["preamble"] + vectors["message1"])
+  let answer = listener.takeOutbound()
+  #expect(first == ([], nil) && answer == vectors["message2"])
+  let third = listener.take(vectors["message3"])
+  let isComplete = listener.isComplete
+  try #require(third == ([], nil) && isComplete)
+  let channel = listener.finish()
+  let (hash, remote, payload) = (channel.handshakeHash, channel.remote, channel.remotePayload)
+  #expect(hash.bytes == vectors["handshake-hash"])
+  #expect(remote.digest.bytes == vectors["dialer.peerID"])
+  #expect(payload == HandshakePayload(listenPort: 40_001, agent: "dialer é", requestsInFlightMax: 32))
+}
+
+@Test(arguments: handshakeFiles)
+func `a dialer starts and ends as published`(_ file: String) throws {
+  let vectors = try VectorFile(file)
+  let (pattern, suite) = kind(file)
+  var dialer = ChannelHandshake(
+    dialing: identity(vectors, "dialer"), suite: suite, swarm: swarm(vectors),
+    pinned: PeerID(digest: Digest(vectors["listener.peerID"])!), payload: HandshakePayload(),
+    ephemeral: secretKey(vectors["dialer.ephemeral.secret"]))
+  let first = dialer.takeOutbound()
+  #expect(first == vectors["preamble"] + vectors["message1"])
+  let second = dialer.take(vectors["message2"])
+  let isComplete = dialer.isComplete
+  #expect(second == ([], nil) && isComplete)
+
+  // The published message 3 carries an unknown field, which this program sends nobody.
+  let preamble = Preamble(suite: suite, pattern: pattern)
+  #expect(preamble.prologue == vectors["prologue"])
+  var noise = HandshakeState(
+    .dialer, pattern, suite, prologue: vectors["prologue"].span.bytes, identity: identity(vectors, "dialer"),
+    ephemeral: secretKey(vectors["dialer.ephemeral.secret"]), swarm: swarm(vectors))
+  let message1 = try noise.writeMessage(payload: [])
+  #expect(message1[...] == vectors["message1"].dropFirst(2))
+  let message2 = vectors["message2"]
+  let payload = try noise.readMessage(message2.span.bytes.extracting(2..<message2.count))
+  #expect(payload == vectors["message2.payload"])
+  let message3 = try noise.writeMessage(payload: vectors["message3.payload"])
+  let hash = noise.handshakeHash.bytes
+  #expect(message3[...] == vectors["message3"].dropFirst(2))
+  #expect(hash == vectors["handshake-hash"])
+}
+
+@Test(arguments: handshakeFiles)
+func `records are the published ones, also after a change of key`(_ file: String) throws {
+  let vectors = try VectorFile(file)
+  let suite = kind(file).suite
+  var channel = try established(vectors)
+  // What the dialer seals between the published records; the dialer itself is not at hand, but its key is.
+  var between = RecordSealer(CipherState(suite, key: secretKey(vectors["to-listener.key"])))
+  for number in 0...16_384 {
+    let name = "record\(number)"
+    guard vectors.names.contains("to-listener.\(name)") else {
+      let opened = channel.opener.plaintext(between.record([1]).dropFirst(2))
+      try #require(opened == [1])
+      _ = channel.sealer.record([1])
+      continue
+    }
+    let plaintext = vectors["to-listener.\(name).plaintext"]
+    let record = between.record(plaintext)
+    #expect(record == vectors["to-listener.\(name)"])
+    let opened = channel.opener.plaintext(vectors["to-listener.\(name)"].dropFirst(2))
+    #expect(opened == plaintext)
+    let sealed = channel.sealer.record(vectors["to-dialer.\(name).plaintext"])
+    #expect(sealed == vectors["to-dialer.\(name)"])
+  }
+}
+
+@Test func `the proofs of a file are the published ones`() throws {
+  let vectors = try VectorFile("filekey.txt")
+  let fileID = FileID(digest: Digest(vectors["fileID"])!)
+  let hash = Digest(vectors["handshake-hash"])!
+  for (name, swarm) in [("public", nil), ("private", SwarmKey(secretKey(vectors["private.swarm-key"])))] {
+    let key = FileKey(fileID, swarm: swarm)
+    #expect(UInt64(key.bucket) == vectors.number("\(name).bucket"))
+    for sender in [ChannelRole.dialer, .listener] {
+      #expect(key.openProof(hash, sender: sender).bytes == vectors["\(name).open.\(sender.rawValue)"])
+      #expect(key.haveProof(hash, sender: sender).bytes == vectors["\(name).have.\(sender.rawValue)"])
+    }
+    let due = key.openProof(hash, sender: .dialer)
+    #expect(FileKey.matches(Digest(vectors["\(name).open.0"])!, due: due))
+    #expect(!FileKey.matches(Digest(vectors["\(name).open.1"])!, due: due))
+  }
+}
+
+@Test func `a listener closes without a byte after every invalid preamble`() throws {
+  let vectors = try VectorFile("invalid/preamble.txt")
+  #expect(!vectors.names.isEmpty)
+  for name in vectors.names {
+    for isPrivate in [false, true] {
+      var listener = listener(ChannelKind(suite: .chaChaPoly, isPrivate: isPrivate))
+      let (_, error) = listener.take(vectors[name])
+      let answer = listener.takeOutbound()
+      #expect(error != nil && answer.isEmpty, "\(name)")
+    }
+  }
+}
+
+@Test func `a listener closes without a byte after every invalid message 1`() throws {
+  let vectors = try VectorFile("invalid/handshake-message1.txt")
+  #expect(!vectors.names.isEmpty)
+  for name in vectors.names {
+    for suite in CipherSuite.available {
+      var listener = listener(ChannelKind(suite: suite, isPrivate: false))
+      let (_, error) = listener.take(Preamble(suite: suite, pattern: .xx).encode() + vectors[name])
+      let answer = listener.takeOutbound()
+      #expect(error != nil && answer.isEmpty, "\(name)")
+    }
+  }
+}
+
+@Test func `every invalid payload is refused`() throws {
+  let vectors = try VectorFile("invalid/handshake-payload.txt")
+  #expect(!vectors.names.isEmpty)
+  for name in vectors.names {
+    #expect(throws: HandshakeError.malformed(.payload), "\(name)") { try HandshakePayload(decoding: vectors[name]) }
+  }
+}
+
+@Test func `every invalid record is refused, and the good one opens`() throws {
+  let vectors = try VectorFile("invalid/record.txt")
+  let names = vectors.names.filter { $0 != "key" }
+  #expect(names.count > 1)
+  for name in names {
+    var opener = RecordOpener(CipherState(.chaChaPoly, key: secretKey(vectors["key"])))
+    let record = vectors[name]
+    let length = RecordOpener.length(ofHeader: UInt16(record[0]) << 8 | UInt16(record[1]))
+    let opened = length == nil ? nil : opener.plaintext(record.dropFirst(2))
+    #expect((opened != nil) == (name == "good"), "\(name)")
+  }
+}
