@@ -43,7 +43,8 @@ let package = Package(
     .testTarget(name: "WireTests", dependencies: ["Wire", "Sodium", "Content"]),
     .testTarget(name: "TransferTests", dependencies: ["Transfer", "Wire", "Content"]),
     .testTarget(name: "StorageTests", dependencies: ["Storage", "Content", "Posix"]),
-    .testTarget(name: "NodeTests", dependencies: ["Node", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium"]),
+    .testTarget(
+      name: "NodeTests", dependencies: ["Node", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium"]),
     .testTarget(name: "CommandTests", dependencies: ["p2pnode"]),
     .testTarget(name: "HouseTests"),
   ],

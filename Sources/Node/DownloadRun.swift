@@ -75,7 +75,9 @@ final class DownloadRun {
 
   func run() throws(DownloadError) -> DownloadResult {
     do throws(Errno) {
-      for i in context.mailboxes.indices { loops.append(NetworkLoop.start(try NetworkLoop(context: context, index: i))) }
+      for i in context.mailboxes.indices {
+        loops.append(NetworkLoop.start(try NetworkLoop(context: context, index: i)))
+      }
     } catch {
       stop()
       throw .system(error)

@@ -83,7 +83,9 @@ extension PeerConnection {
     case .opened(let file):
       let key = link.fileKey()
       let expected = key.haveProof(handshakeHash, sender: role.other)
-      guard FileKey.matches(file.proof, due: expected) else { return close(.lied("it cannot prove that it knows the file")) }
+      guard FileKey.matches(file.proof, due: expected) else {
+        return close(.lied("it cannot prove that it knows the file"))
+      }
       do throws(ManifestFault) {
         let manifest = try Manifest.verified(
           kind: file.kind, length: file.length, root: file.root, chunkSizeLog2: file.chunkSizeLog2,

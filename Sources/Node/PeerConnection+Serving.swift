@@ -52,7 +52,8 @@ extension PeerConnection {
           outcome: .opened(
             OfferedFile(
               proof: key.haveProof(handshakeHash, sender: role), kind: ContentKind.file.rawValue,
-              length: entry.length, root: entry.tree.root, chunkSizeLog2: UInt8(ChunkLayout.wireChunkSize.trailingZeroBitCount),
+              length: entry.length, root: entry.tree.root,
+              chunkSizeLog2: UInt8(ChunkLayout.wireChunkSize.trailingZeroBitCount),
               availability: .complete, suggestedName: entry.name)))))
     if let peerID { loop.context.report(.opened(peerID, address, path: entry.path)) }
   }

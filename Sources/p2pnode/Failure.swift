@@ -74,7 +74,8 @@ extension Failure {
     case .listen(let errno):
       self.init(
         Exit.ioError,
-        "cannot listen on \(listen): \(errno.reason.lowercased()); choose another with --listen HOST:PORT (port 0: any)")
+        "cannot listen on \(listen): \(errno.reason.lowercased()); choose another with --listen HOST:PORT (port 0: any)"
+      )
     case .scratch(let errno): self.init(Exit.cannotCreate, "cannot keep hashes: \(errno)")
     case .system(let errno): self.init(Exit.ioError, "cannot start: \(errno)")
     }

@@ -107,7 +107,8 @@ struct Get: ParsableCommand {
   private func parsed(peer text: String) throws(Failure) -> PeerSource {
     let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
     let pinned = parts.count == 2 ? PeerID(hex: parts[0]) : nil
-    guard let host = HostPort(parsing: String(parts[parts.count - 1])), host.port != 0, parts.count == 1 || pinned != nil
+    guard let host = HostPort(parsing: String(parts[parts.count - 1])), host.port != 0,
+      parts.count == 1 || pinned != nil
     else {
       throw Failure(
         Exit.usage, "--peer '\(Console.escaped(text))' is not [PEERID@]HOST:PORT, such as 192.0.2.1:9800 or [::1]:9800")
@@ -118,7 +119,9 @@ struct Get: ParsableCommand {
   /// A folder keeps the suggested name; anything else is the file's own path.
   private func downloadTarget() throws(Failure) -> DownloadTarget {
     guard let output else { return DownloadTarget(folder: ".", replaces: force) }
-    if output == "-" { throw Failure(Exit.usage, "-o -: streaming to stdout is not supported; name a file or a folder") }
+    if output == "-" {
+      throw Failure(Exit.usage, "-o -: streaming to stdout is not supported; name a file or a folder")
+    }
     if Directory.exists(output) { return DownloadTarget(folder: output, replaces: force) }
     let parts = PathParts(output)
     guard !parts.name.isEmpty, parts.name != ".", parts.name != "..", !output.hasSuffix("/") else {

@@ -55,7 +55,9 @@ final class GetLog {
     case .usingWorkers(let count): note("Using \(count) parallel workers")
     case .chunkDone(_, let worker, let finished, let total, let peer, let latency):
       let percent = Format.fixed(Double(finished) / Double(max(1, total)) * 100, 1)
-      line("[Worker \(worker)] Chunk \(finished)/\(total) (\(percent)%) from \(peer.short) in \(Format.milliseconds(latency))")
+      line(
+        "[Worker \(worker)] Chunk \(finished)/\(total) (\(percent)%) from \(peer.short) in \(Format.milliseconds(latency))"
+      )
     case .chunkRetry(let chunk, let peer, let reason, let attempt, let delay):
       line(
         "[Retry] Chunk \(chunk.rawValue) from \(peer.short): \(reason.words); retry \(attempt) in "
@@ -81,7 +83,8 @@ final class GetLog {
   private func print(_ stats: DownloadStats, name: String) {
     Console.error("[Stats] File: \(Console.escaped(name))")
     Console.error(
-      "[Stats] Total chunks: \(stats.totalChunks), Downloaded: \(stats.downloadedChunks), Failed: \(stats.failedChunks)")
+      "[Stats] Total chunks: \(stats.totalChunks), Downloaded: \(stats.downloadedChunks), Failed: \(stats.failedChunks)"
+    )
     Console.error(
       "[Stats] Bytes: \(stats.bytes), Duration: \(Format.fixed(Format.seconds(stats.duration), 1))s, "
         + "Speed: \(Format.speed(stats.bytesPerSecond))")
@@ -110,7 +113,8 @@ final class GetLog {
   ) -> Failure {
     let had = stats.downloadedChunks + stats.resumedChunks
     let resume =
-      kept.map { "; \(had) of \(stats.totalChunks) chunks are kept in \($0): run the same command again to resume" } ?? ""
+      kept.map { "; \(had) of \(stats.totalChunks) chunks are kept in \($0): run the same command again to resume" }
+      ?? ""
     switch failure {
     case .cancelled: return Failure(stop.exitCode, "interrupted\(resume)")
     case .unreachable: return Failure(Exit.unavailable, "no peer can be reached\(reasons)")

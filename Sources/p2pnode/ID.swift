@@ -63,7 +63,8 @@ extension FileID {
     guard let fileID = FileID(hex: text) else {
       throw Failure(
         Exit.usage,
-        "'\(Console.escaped(text))' is not a fileID: that is 64 hexadecimal digits, as 'p2pnode id' and 'serve' print them")
+        "'\(Console.escaped(text))' is not a fileID: that is 64 hexadecimal digits, as 'p2pnode id' and 'serve' print them"
+      )
     }
     self = fileID
   }
