@@ -22,6 +22,21 @@ struct ChunkSet: Sendable {
     words = Array(repeating: 0, count: total)
   }
 
+  /// All of 0..<capacity.
+  static func full(capacity: Int) -> ChunkSet {
+    var set = ChunkSet(capacity: capacity)
+    var width = capacity
+    for start in set.starts where width > 0 {
+      for word in 0..<(width + 63) / 64 {
+        let bits = min(width - 64 * word, 64)
+        set.words[start + word] = bits == 64 ? .max : (1 << UInt64(bits)) - 1
+      }
+      width = (width + 63) / 64
+    }
+    set.count = capacity
+    return set
+  }
+
   func contains(_ member: Int) -> Bool {
     member >= 0 && member < capacity && words[member >> 6] & (1 << UInt64(member & 63)) != 0
   }

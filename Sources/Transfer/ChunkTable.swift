@@ -46,6 +46,7 @@ struct ChunkTable: Sendable {
   private let isInOrder: Bool
   private var phases: [Phase]
   private var isListed: ChunkSet
+  private var unfinished: ChunkSet
   private var copies: [UInt16]
   private var progress: [ChunkIndex: Progress] = [:]
   /// Chunks that may be chosen, by copies; made when first needed.
@@ -70,6 +71,7 @@ struct ChunkTable: Sendable {
     phases = Array(repeating: .open, count: layout.chunkCount)
     copies = Array(repeating: 0, count: layout.chunkCount)
     isListed = ChunkSet(capacity: layout.chunkCount)
+    unfinished = .full(capacity: layout.chunkCount)
     buckets = Array(repeating: nil, count: ChunkTable.rarityMax + 1)
   }
 
@@ -82,6 +84,12 @@ struct ChunkTable: Sendable {
     case .have: .have
     case .failed: .failed
     }
+  }
+
+  /// Whether a peer has anything that is still wanted.
+  func wantsAny(of holdings: Holdings) -> Bool {
+    var wordsRead = 0
+    return holdings.isComplete || unfinished.first(in: holdings.chunks, wordsRead: &wordsRead) != nil
   }
 
   func has(_ chunk: ChunkIndex) -> Bool { phases[Int(chunk.rawValue)] == .have }
@@ -166,6 +174,7 @@ struct ChunkTable: Sendable {
     withdraw(chunk)
     phases[Int(chunk.rawValue)] = .have
     haveCount += 1
+    unfinished.remove(Int(chunk.rawValue))
     progress[chunk] = nil
     shunning[chunk] = nil
     return (after & ~before, true)

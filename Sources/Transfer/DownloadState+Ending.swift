@@ -58,9 +58,12 @@ extension DownloadState {
     if isStarted { act(.report(report)) } else { heldReports.append(report) }
   }
 
-  /// Without a usable peer the clock runs; a live peer that only ever answers BUSY is not usable.
+  /// Without a usable peer the clock runs. Not usable is one that only ever answers BUSY, or has nothing that is wanted.
   mutating func updateUsability(at now: Instant) {
-    let isUsable = rotation.live.contains { peers[$0].refusals <= settings.maxRetries }
+    let isUsable = rotation.live.contains { number in
+      guard peers[number].refusals <= settings.maxRetries, let id = peers[number].connection else { return false }
+      return links[id]?.holdings.map(chunks.wantsAny) == true
+    }
     if isUsable {
       timers.cancel(.noPeers)
     } else if timers[.noPeers] == nil {

@@ -98,7 +98,7 @@ extension DownloadState {
           chunk: chunk, worker: worker, finished: chunks.haveCount, total: chunks.layout.chunkCount,
           peer: peers[number].id, latency: latency))
     }
-    if chunks.isComplete { finish(at: now) }
+    if chunks.isComplete { finish(at: now) } else { updateUsability(at: now) }
   }
 
   /// A request was answered and verified to its end. Returns its latency.

@@ -98,7 +98,7 @@ extension DownloadState {
 
   private func afterFailure(of worker: Int) -> Int? {
     guard let failed = workers[worker].failed else { return nil }
-    return rotation.others(of: worker, after: failed).first { isFree($0, for: worker) }
+    return rotation.others(of: worker, after: failed).first { isFree($0, for: worker) && !isSuspect($0) }
       ?? best(of: rotation.live.filter { $0 != failed }, for: worker)
   }
 
@@ -149,6 +149,6 @@ extension DownloadState {
     guard !rates.isEmpty else { return unfinished }
     // Who is not measured yet counts as the mean.
     let total = rates.reduce(0, +) / Double(rates.count) * Double(workers.count)
-    return total > 0 ? Int((Double(unfinished) * min(rate / total, 1)).rounded(.up)) : unfinished
+    return total > 0 ? Int(Double(unfinished) * min(rate / total, 1)) : unfinished
   }
 }

@@ -100,8 +100,8 @@ public struct DownloadState: Sendable {
     apply(event, at: now)
     guard phase != .ended else { return }
     endIfHopeless(at: now)
-    startIfResolved(at: now)
     guard phase != .ended else { return }
+    startIfResolved(at: now)
     dial(at: now)
     if phase == .running { pump(at: now) }
   }
@@ -122,8 +122,9 @@ public struct DownloadState: Sendable {
       leavesVerified(id, request, chunk, leaves, at: now)
     case .answerEnded(let id, let request): answerEnded(id, request, at: now)
     case .busy(let id, let request, let delay): busy(id, request, retryAfter: delay, at: now)
-    case .have(let id, let runs): learn(id, runs)
-    case .bitmap(let id, let first, let count, let bits): learn(id, first: first, count: count, bits: bits)
+    case .have(let id, let runs): learn(id, runs, at: now)
+    case .bitmap(let id, let first, let count, let bits):
+      learn(id, first: first, count: count, bits: bits, at: now)
     case .withdrawn(let id): withdrawn(id, at: now)
     case .lied(let id): lied(id, at: now)
     case .connectionLost(let id, let reason): connectionLost(id, reason, at: now)

@@ -14,9 +14,8 @@ struct PageTable: Sendable {
     self.layout = layout
     self.chunksPerPage = chunksPerPage
     let pages = (layout.chunkCount + chunksPerPage - 1) / chunksPerPage
-    wanted = ChunkSet(capacity: pages)
+    wanted = .full(capacity: pages)
     verified = ChunkSet(capacity: pages)
-    for page in 0..<pages { wanted.insert(page) }
   }
 
   var fetchingCount: Int { fetching.count }

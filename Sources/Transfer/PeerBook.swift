@@ -93,8 +93,10 @@ struct PeerBook: Sendable {
     guard let entry = entries[address], entry.state != .banned else { return }
     entries[address]!.outcome = outcome
     entries[address]!.state = .idle
-    if isFound, outcome != .duplicate { redial(address, at: now) }
-    if let peer = entry.peer, outcome != .duplicate { redialOthers(of: peer, at: now) }
+    // What was withdrawn does not come back; a duplicate waits for the loss of the peer that it is.
+    if outcome == .duplicate || outcome == .lost(.withdrawn) { return }
+    if isFound { redial(address, at: now) }
+    if let peer = entry.peer { redialOthers(of: peer, at: now) }
   }
 
   /// A lie: the peer and the address that was dialled are out for the download.

@@ -1,0 +1,249 @@
+// A network of virtual peers and a virtual clock, which plays a download to its end.
+import Content
+import Wire
+
+@testable import Transfer
+
+/// Plays `VirtualPeer`s against one `DownloadState`. Same peers, same seed: same run.
+struct Swarm {
+  struct Record {
+    let at: Instant
+    let action: DownloadAction
+  }
+
+  private struct Delivery {
+    let at: Instant
+    let order: Int
+    let event: DownloadEvent
+    var connection: ConnectionID?
+    var request: RequestID?
+  }
+
+  private struct Line {
+    let peer: Int
+    /// When its sender is free for the next byte.
+    var freeAt: Instant = .zero
+  }
+
+  let layout: ChunkLayout
+  let peers: [VirtualPeer]
+  var state: DownloadState
+  var now: Instant = .zero
+  /// All actions and when they were taken.
+  private(set) var log: [Record] = []
+  private var deliveries: [Delivery] = []
+  private var nextOrder = 0
+  private var lines: [ConnectionID: Line] = [:]
+  var resumable = Resumable()
+  /// Leaves that were verified, by chunk: what the part file holds.
+  private(set) var written: [ChunkIndex: UInt64] = [:]
+  /// In order: whether each chunk is consumed as soon as all before it are had.
+  var consumes = false
+  private var consumedBelow: UInt32 = 0
+  /// The largest number of requests that were in flight at one time, by connection.
+  private(set) var deepest: [ConnectionID: Int] = [:]
+  private var inFlight: [ConnectionID: Set<RequestID>] = [:]
+  private var lastRequest: [ConnectionID: RequestID] = [:]
+  private(set) var faults: [String] = []
+
+  init(
+    _ peers: [VirtualPeer], layout: ChunkLayout = ChunkLayout(fileLength: 100 << 20)!,
+    settings: DownloadSettings = DownloadSettings(), seed: UInt64 = 1
+  ) {
+    self.peers = peers
+    self.layout = layout
+    state = DownloadState(settings: settings, generator: SeededGenerator(seed: seed), at: .zero)
+  }
+
+  /// Adds all addresses and runs until the end, or until `limit`.
+  mutating func run(until limit: Instant = .seconds(3600)) {
+    for index in peers.indices { handle(.addressAdded(address(of: index), pinned: nil)) }
+    handle(.discoveryFinished)
+    resume(until: limit)
+  }
+
+  mutating func resume(until limit: Instant) {
+    var steps = 0
+    while !state.isEnded {
+      steps += 1
+      guard steps < 1_000_000 else { return faults.append("the download does not come to an end") }
+      let timer = state.deadline
+      let delivery = deliveries.indices.min {
+        (deliveries[$0].at, deliveries[$0].order) < (deliveries[$1].at, deliveries[$1].order)
+      }
+      let due = delivery.map { deliveries[$0].at }
+      guard let next = [timer, due].compactMap({ $0 }).min(), next <= limit else {
+        now = max(now, limit)
+        return
+      }
+      now = max(now, next)
+      if let delivery, due == next {
+        let taken = deliveries.remove(at: delivery)
+        deliver(taken)
+      } else {
+        handle(.timerFired)
+      }
+    }
+  }
+
+  mutating func handle(_ event: DownloadEvent) {
+    state.handle(event, at: now)
+    while let action = state.nextAction() {
+      switch log.last?.action {
+      case .finished, .failed: faults.append("an action after the last")
+      default: break
+      }
+      log.append(Record(at: now, action: action))
+      perform(action)
+    }
+  }
+
+  private mutating func deliver(_ delivery: Delivery) {
+    if let id = delivery.connection, lines[id] == nil { return }
+    if let id = delivery.connection, let request = delivery.request, inFlight[id]?.contains(request) != true { return }
+    switch delivery.event {
+    case .leavesVerified(_, _, let chunk, let leaves): written[chunk, default: 0] |= leaves.mask
+    case .busy(let id, let request, _): inFlight[id]?.remove(request)
+    case .connectionLost(let id, _), .dialFailed(let id, _):
+      lines[id] = nil
+      inFlight[id] = nil
+    default: break
+    }
+    if case .leavesVerified(let id, let request, _, _) = delivery.event,
+      !deliveries.contains(where: { $0.connection == id && $0.request == request })
+    {
+      inFlight[id]?.remove(request)
+    }
+    handle(delivery.event)
+    consume()
+  }
+
+  private mutating func consume() {
+    guard consumes else { return }
+    var next = consumedBelow
+    while Int(next) < layout.chunkCount,
+      written[ChunkIndex(next)] == layout.leaves(of: ChunkIndex(next)).mask
+    { next += 1 }
+    if next != consumedBelow {
+      consumedBelow = next
+      handle(.consumed(below: ChunkIndex(next)))
+    }
+  }
+
+  private mutating func post(
+    _ event: DownloadEvent, at instant: Instant, _ connection: ConnectionID? = nil, _ request: RequestID? = nil
+  ) {
+    deliveries.append(
+      Delivery(at: instant, order: nextOrder, event: event, connection: connection, request: request))
+    nextOrder += 1
+  }
+
+  func address(of index: Int) -> PeerAddress {
+    TransferTests.address(peers[index].ip ?? UInt8(index + 1), port: UInt16(9800 + index))
+  }
+
+  func id(of index: Int) -> PeerID { peerID(peers[index].identity ?? UInt8(index + 1)) }
+
+  func peer(at connection: ConnectionID) -> Int? { lines[connection]?.peer }
+
+  private mutating func perform(_ action: DownloadAction) {
+    switch action {
+    case .dial(let address, _, let id): dial(address, id)
+    case .open(let id): open(id)
+    case .prepareStorage: post(.storageReady(resumable), at: now)
+    case .fetchPage(let page, let id):
+      guard let line = lines[id], peers[line.peer].conduct != .pageless else { return }
+      post(.pageVerified(page, from: id), at: now + peers[line.peer].latency, id)
+    case .request(let id, let request, let chunk, let leaves, _): answer(id, request, chunk, leaves)
+    case .cancel(let id, let request): inFlight[id]?.remove(request)
+    case .disconnect(let id, _):
+      lines[id] = nil
+      inFlight[id] = nil
+    case .report, .finished, .failed: break
+    }
+  }
+
+  private mutating func dial(_ address: PeerAddress, _ id: ConnectionID) {
+    guard let index = peers.indices.first(where: { self.address(of: $0) == address }) else { return }
+    let peer = peers[index]
+    let reply = now + peer.latency
+    lines[id] = Line(peer: index)
+    if case .down(let failure) = peer.conduct { return post(.dialFailed(id, failure), at: reply, id) }
+    if let away = peer.away, away.contains(now) { return post(.dialFailed(id, .refused), at: reply, id) }
+    post(.connected(id, self.id(of: index)), at: reply, id)
+    if let lostAt = peer.lostAt, lostAt > now { post(.connectionLost(id, .reset), at: lostAt, id) }
+  }
+
+  private mutating func open(_ id: ConnectionID) {
+    guard let line = lines[id] else { return }
+    let peer = peers[line.peer]
+    let reply = now + peer.latency
+    switch peer.conduct {
+    case .notFound: post(.notFound(id), at: reply, id)
+    case .refuses(let refusal): post(.refused(id, refusal), at: reply, id)
+    case .mute: break
+    default:
+      post(.opened(id, layout, isComplete: peer.holds == nil), at: reply, id)
+      if let holds = peer.holds {
+        post(.have(id, holds.sorted().map { whole(ChunkIndex($0)) }), at: reply, id)
+      }
+    }
+  }
+
+  private func whole(_ chunk: ChunkIndex) -> ChunkLeaves { ChunkLeaves(chunk: chunk, leaves: layout.leaves(of: chunk)) }
+
+  private mutating func answer(_ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange) {
+    guard var line = lines[id] else { return faults.append("a request on a connection that is gone") }
+    let peer = peers[line.peer]
+    if let last = lastRequest[id], request <= last { faults.append("request ids do not increase") }
+    if let holds = peer.holds, !holds.contains(chunk.rawValue) { faults.append("asked for what the peer has not") }
+    lastRequest[id] = request
+    inFlight[id, default: []].insert(request)
+    deepest[id] = max(deepest[id] ?? 0, inFlight[id]!.count)
+    var at = max(line.freeAt, now + peer.latency)
+    switch peer.conduct {
+    case .busy(let retryAfter): return post(.busy(id, request, retryAfter: retryAfter), at: at, id, request)
+    case .silent: return
+    case .liar: return post(.lied(id), at: at, id, request)
+    case .withdraws: return post(.withdrawn(id), at: at, id)
+    default: break
+    }
+    var first = leaves.first
+    while first < leaves.end {
+      let piece = LeafRange(first: first, count: min(4, leaves.end - first))
+      if case .stalls(let after) = peer.conduct, piece.end > leaves.first + after { return }
+      at = at + .nanoseconds(Int64(Double(layout.length(of: piece, in: chunk)) / peer.bytesPerSecond * 1e9))
+      if piece.end == leaves.end { post(.answerEnded(id, request), at: at, id, request) }
+      post(.leavesVerified(id, request, chunk, piece), at: at, id, request)
+      first = piece.end
+    }
+    line.freeAt = at
+    lines[id] = line
+  }
+}
+
+extension Swarm {
+  /// The last action, where the download ended.
+  var ending: DownloadAction? { state.isEnded ? log.last?.action : nil }
+
+  var finished: DownloadStats? {
+    if case .finished(let stats)? = ending { stats } else { nil }
+  }
+
+  var failure: DownloadFailure? {
+    if case .failed(let failure, _)? = ending { failure } else { nil }
+  }
+
+  /// Whether the part file holds the whole file.
+  var isWhole: Bool {
+    (0..<layout.chunkCount).allSatisfy {
+      written[ChunkIndex(UInt32($0)), default: 0] == layout.leaves(of: ChunkIndex(UInt32($0))).mask
+    }
+  }
+
+  var reports: [DownloadReport] {
+    log.compactMap { if case .report(let report) = $0.action { report } else { nil } }
+  }
+
+  func times(of matches: (DownloadAction) -> Bool) -> [Instant] { log.filter { matches($0.action) }.map(\.at) }
+}
