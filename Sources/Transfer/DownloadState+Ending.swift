@@ -35,7 +35,7 @@ extension DownloadState {
       hadByPage[pages.page(of: chunk), default: 0] += 1
     }
     for (page, had) in hadByPage where had == pages.chunks(of: page).count { pages.dismiss(page) }
-    if chunks.isComplete { finish(at: now) }
+    if chunks.isComplete { finish(at: now) } else { updateUsability(at: now) }
   }
 
   /// Once every address of the start has an outcome, reports of chunks need not wait for more peers.
@@ -60,6 +60,7 @@ extension DownloadState {
 
   /// Without a usable peer the clock runs. Not usable is one that only ever answers BUSY, or has nothing that is wanted.
   mutating func updateUsability(at now: Instant) {
+    guard book.isFound else { return }
     let isUsable = rotation.live.contains { number in
       guard peers[number].refusals <= settings.maxRetries, let id = peers[number].connection else { return false }
       return links[id]?.holdings.map(chunks.wantsAny) == true

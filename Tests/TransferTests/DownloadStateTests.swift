@@ -350,4 +350,32 @@ import Wire
     ] { swarm.handle(event) }
     #expect(swarm.log.count == before)
   }
+
+  @Test func `a peer at score 0 gets a probe after a while and can come back`() throws {
+    var settings = DownloadSettings()
+    settings.maxWorkers = 1
+    var swarm = Swarm([.slow(1_048_576), .slow(1_048_576)], settings: settings)
+    swarm.run(until: .seconds(1))
+    for _ in 0..<4 { swarm.state.failed(1, at: swarm.now) }
+    swarm.resume(until: .seconds(3600))
+    let probes = requests(swarm).filter { $0.connection == ConnectionID(2) }
+    #expect(probes.count == 1 && probes[0].at >= .seconds(31) && probes[0].at < .seconds(32.1))
+    #expect(try #require(swarm.finished).peers[1].score == 5)
+  }
+
+  @Test func `what turns out to be on the disk later is not asked for`() throws {
+    var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
+    state.handle(.addressAdded(address(1), pinned: nil), at: .zero)
+    state.handle(.connected(ConnectionID(1), peerID(1)), at: .zero)
+    state.handle(.opened(ConnectionID(1), ChunkLayout(fileLength: 2 << 20)!, isComplete: true), at: .zero)
+    state.handle(.storageReady(Resumable()), at: .zero)
+    state.handle(.resumed([(ChunkIndex(0), .max), (ChunkIndex(7), .max)]), at: .zero)
+    state.handle(.pageVerified(PageIndex(0), from: ConnectionID(1)), at: .zero)
+    var asked: [ChunkIndex] = []
+    while let action = state.nextAction() { if case .request(_, _, let chunk, _, _) = action { asked.append(chunk) } }
+    #expect(asked == [ChunkIndex(1)])
+    state.handle(.resumed([(ChunkIndex(1), .max)]), at: .zero)
+    let isEnded = state.isEnded
+    #expect(isEnded)
+  }
 }
