@@ -57,13 +57,13 @@ import Wire
     #expect(table.choose(for: complete(table), below: 4) == ChunkIndex(2))
   }
 
-  @Test func `choosing among a million chunks of a thousand peers reads few words`() {
+  @Test func `choosing in a file of a million chunks reads few words, for whole and partial holdings`() {
     var table = ChunkTable(layout: ChunkLayout(fileLength: 1 << 40)!)
     var half = Holdings(isComplete: false, layout: table.layout)
     var generator = SeededGenerator(seed: 5)
     for chunk in stride(from: 0, to: UInt32(1 << 20), by: 16) {
       table.list(ChunkIndex(chunk))
-      // Copies from none to more than are told apart: all buckets are in use.
+      // Copies from none to more than are told apart: several buckets are in use.
       for _ in 0..<Int.random(in: 0...3, using: &generator) * 23 where chunk % 256 == 0 {
         table.addCopy(of: ChunkIndex(chunk))
       }
