@@ -16,8 +16,8 @@ enum DownloadMessage: Sendable {
   case busy(ConnectionID, RequestID, Duration)
   case withdrawn(ConnectionID, Withdrawn.Reason)
   case answerEnded(ConnectionID, RequestID)
-  /// The leaves hash and are written.
-  case verified(ConnectionID, RequestID, ChunkIndex, LeafRange)
+  /// The leaves hash and are written, or on their way through a stream, which has passed on all bytes below an offset.
+  case verified(ConnectionID, RequestID, ChunkIndex, LeafRange, streamedBelow: UInt64?)
   case corrupt(ConnectionID, ChunkIndex)
   case writeFailed(PartFileError)
   /// What of a page's chunks was in the part file already.

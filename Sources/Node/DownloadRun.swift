@@ -10,6 +10,8 @@ import Wire
 final class DownloadRun {
   /// Blocks in use at most: 16 MiB.
   private static let blocksMax = 256
+  /// Chunks that a stream may hold back to bring them in order: 16 MiB.
+  private static let streamWindowChunks = NodeLimits.reorderBytesMax / ChunkLayout.wireChunkSize
   /// How long loops may take to say goodbye.
   private static let goodbyeGrace = Duration.milliseconds(250)
   private static let progressInterval = Duration.milliseconds(200)
@@ -46,8 +48,10 @@ final class DownloadRun {
   private var manifest: Manifest?
   private var name = ""
   private var part: PartFile?
+  private var stream: OrderedStream?
   private var chunkHashes: [PageIndex: [Digest]] = [:]
   private var hasWritten = false
+  private var streamedChunks = 0
   private var storageError: PartFileError?
   private var outcome: Result<DownloadStats, DownloadError>?
 
@@ -62,6 +66,8 @@ final class DownloadRun {
     self.onUpdate = onUpdate
     context = try NodeContext(configuration, catalogue: nil, report: { _ in })
     now = clock.now()
+    var settings = settings
+    if target.isStream { settings.order = .inOrder(windowChunks: DownloadRun.streamWindowChunks) }
     state = DownloadState(settings: settings, generator: SeededGenerator(seed: Random.uint64()), at: now)
     epoll = try Epoll()
     try epoll.add(control.number, token: 0, .readable)
@@ -132,8 +138,9 @@ final class DownloadRun {
       }
       tell(.withdrawn(id))
     case .answerEnded(let id, let request): tell(.answerEnded(id, request))
-    case .verified(let id, let request, let chunk, let leaves):
+    case .verified(let id, let request, let chunk, let leaves, let streamedBelow):
       hasWritten = true
+      if let streamedBelow { streamed(below: streamedBelow) }
       tell(.leavesVerified(id, request, chunk, leaves))
     case .corrupt(let id, let chunk):
       let end = ConnectionEnd.lied("chunk \(chunk.rawValue) does not hash")
@@ -263,23 +270,44 @@ final class DownloadRun {
     guard let manifest else { preconditionFailure("no manifest is verified yet") }
     name = target.name ?? manifest.fileName ?? String(fileID.hex.prefix(16))
     do throws(PartFileError) {
-      let part = try PartFile(inFolder: target.folder, fileID: fileID, length: manifest.length)
-      self.part = part
-      if !target.replaces {
-        do throws(PartFileError) { try part.checkFree(name) } catch {
-          if !part.isResumed { try? part.discard() }
-          throw error
-        }
-      }
+      let sink =
+        target.isStream
+        ? VerifiedSink.stream(try openStream(manifest.layout)) : .part(try openPart(manifest.length))
       verifiers = VerifyPool(
-        count: max(2, min(Thread.processorCount, 8)), jobs: jobs, file: part, blocks: link.blocks, control: control)
-      if part.isResumed { startResumer(part, manifest.layout) }
+        count: max(2, min(Thread.processorCount, 8)), jobs: jobs, sink: sink, blocks: link.blocks, control: control)
     } catch {
       storageError = error
       return tell(.writeFailed)
     }
-    onUpdate(.prepared(name: name, length: manifest.length, part: part!.path))
+    if let part, part.isResumed { startResumer(part, manifest.layout) }
+    onUpdate(.prepared(name: name, length: manifest.length))
     tell(.storageReady(Resumable()))
+  }
+
+  private func openStream(_ layout: ChunkLayout) throws(PartFileError) -> OrderedStream {
+    do throws(Errno) {
+      let stream = OrderedStream(try File.standardOutput(), leafSize: layout.leafSize)
+      self.stream = stream
+      return stream
+    } catch {
+      throw .cannotCreate(error)
+    }
+  }
+
+  private func openPart(_ length: UInt64) throws(PartFileError) -> PartFile {
+    let part = try PartFile(inFolder: target.folder, fileID: fileID, length: length)
+    self.part = part
+    if !target.replaces { try part.checkFree(name) }
+    return part
+  }
+
+  /// A stream's window moves on by whole chunks.
+  private func streamed(below offset: UInt64) {
+    let layout = manifest!.layout
+    let chunk = offset >= layout.fileLength ? layout.chunkCount : Int(offset / UInt64(layout.chunkSize))
+    guard chunk > streamedChunks else { return }
+    streamedChunks = chunk
+    tell(.consumed(below: ChunkIndex(UInt32(chunk))))
   }
 
   /// Compares what an earlier download left with the pages as they come.
@@ -304,8 +332,11 @@ final class DownloadRun {
     guard let outcome else { preconditionFailure("the download runs") }
     do throws(DownloadError) {
       let stats = try outcome.get()
-      guard let part else { preconditionFailure("finished without a file") }
       do throws(PartFileError) {
+        guard let part else {
+          try stream?.finish(length: manifest!.length)
+          return DownloadResult(stats: stats, path: nil, name: name)
+        }
         let path = try part.finish(as: name, force: target.replaces)
         return DownloadResult(stats: stats, path: path, name: name)
       } catch {

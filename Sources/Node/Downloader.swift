@@ -26,18 +26,28 @@ public struct DownloadTarget: Hashable, Sendable {
   public var name: String?
   /// Whether a file of that name may be replaced.
   public var replaces: Bool
+  /// Not a file at all: verified bytes leave in order through standard output.
+  let isStream: Bool
 
   public init(folder: String, name: String? = nil, replaces: Bool = false) {
+    self.init(folder: folder, name: name, replaces: replaces, isStream: false)
+  }
+
+  /// The process's standard output, in order, through a bounded window. Nothing is kept of a download that fails.
+  public static let standardOutput = DownloadTarget(folder: "", name: nil, replaces: false, isStream: true)
+
+  private init(folder: String, name: String?, replaces: Bool, isStream: Bool) {
     self.folder = folder
     self.name = name
     self.replaces = replaces
+    self.isStream = isStream
   }
 }
 
 /// What a running download says. Names are as peers gave them: escape before printing.
 public enum DownloadUpdate: Sendable {
   /// The manifest is verified and the part file is there.
-  case prepared(name: String, length: UInt64, part: String)
+  case prepared(name: String, length: UInt64)
   case report(DownloadReport)
   /// A few times a second.
   case progress(DownloadProgress)
@@ -51,7 +61,8 @@ public enum DownloadUpdate: Sendable {
 /// A finished download.
 public struct DownloadResult: Sendable {
   public let stats: DownloadStats
-  public let path: String
+  /// Where it is; nil where it went to standard output.
+  public let path: String?
   public let name: String
 }
 

@@ -4,6 +4,22 @@ import Posix
 import Storage
 import Transfer
 
+/// Where verified bytes go.
+enum VerifiedSink: Sendable {
+  case part(PartFile)
+  case stream(OrderedStream)
+
+  /// Returns the offset below which a stream has passed everything on.
+  func write(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError) -> UInt64? {
+    switch self {
+    case .part(let part):
+      try part.write(bytes, at: offset)
+      return nil
+    case .stream(let stream): return try stream.write(bytes, at: offset)
+    }
+  }
+}
+
 /// Hashes blocks, writes what is right, and tells the download either way.
 struct VerifyPool {
   private let jobs: BlockingQueue<VerifyJob>
@@ -11,7 +27,7 @@ struct VerifyPool {
 
   /// Starts `count` threads, which end when `jobs` is closed.
   init(
-    count: Int, jobs: BlockingQueue<VerifyJob>, file: PartFile, blocks: BlockPool,
+    count: Int, jobs: BlockingQueue<VerifyJob>, sink: VerifiedSink, blocks: BlockPool,
     control: Mailbox<DownloadMessage>
   ) {
     self.jobs = jobs
@@ -19,7 +35,7 @@ struct VerifyPool {
       threads.append(
         Thread.start(name: "p2p-verify-\(i)") {
           while let job = jobs.take() {
-            control.send(VerifyPool.perform(job, file))
+            control.send(VerifyPool.perform(job, sink))
             blocks.giveBack(job.block)
           }
         })
@@ -32,7 +48,7 @@ struct VerifyPool {
     for thread in threads { thread.join() }
   }
 
-  private static func perform(_ job: VerifyJob, _ file: PartFile) -> DownloadMessage {
+  private static func perform(_ job: VerifyJob, _ sink: VerifiedSink) -> DownloadMessage {
     let piece = job.piece
     for i in 0..<piece.leaves.count {
       let start = i * ChunkLayout.wireLeafSize
@@ -41,12 +57,12 @@ struct VerifyPool {
       guard hash == piece.leafHashes[i] else { return .corrupt(job.connection, piece.chunk) }
     }
     do throws(PartFileError) {
-      try job.block.read(0..<piece.byteCount) { bytes throws(PartFileError) in
-        try file.write(bytes, at: piece.fileOffset)
+      let written = try job.block.read(0..<piece.byteCount) { bytes throws(PartFileError) -> UInt64? in
+        try sink.write(bytes, at: piece.fileOffset)
       }
+      return .verified(job.connection, piece.request, piece.chunk, piece.leaves, streamedBelow: written)
     } catch {
       return .writeFailed(error)
     }
-    return .verified(job.connection, piece.request, piece.chunk, piece.leaves)
   }
 }

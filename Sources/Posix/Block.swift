@@ -39,3 +39,13 @@ public final class Block: @unchecked Sendable {
 
   public func empty() { count = 0 }
 }
+
+extension RawSpan {
+  /// The bytes, in memory of their own.
+  public var copied: [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
+      withUnsafeBytes { UnsafeMutableRawBufferPointer(buffer).copyMemory(from: $0) }
+      count = byteCount
+    }
+  }
+}

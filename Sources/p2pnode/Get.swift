@@ -27,7 +27,8 @@ struct Get: ParsableCommand {
 
   @Option(
     name: .shortAndLong,
-    help: ArgumentHelp("Where to put it: a file, or a folder for the name that the peers suggest.", valueName: "PATH"))
+    help: ArgumentHelp(
+      "Where to put it: a file, a folder for the name that the peers suggest, or - for stdout.", valueName: "PATH"))
   var output: String?
 
   @Option(help: ArgumentHelp("Chunks fetched in parallel.", valueName: "N"))
@@ -59,6 +60,7 @@ struct Get: ParsableCommand {
     guard chunkTimeout >= 0.1 && chunkTimeout <= 86_400 else {
       throw ValidationError("--chunk-timeout must be from 0.1 to 86400 seconds.")
     }
+    guard !(json && output == "-") else { throw ValidationError("--json and -o - both want stdout: choose one.") }
     guard !(quiet && verbose) else { throw ValidationError("--quiet and --verbose exclude each other.") }
   }
 
@@ -87,6 +89,8 @@ struct Get: ParsableCommand {
     }
     Thread.start(name: "p2p-stop") {
       stop.wait()
+      // A stream keeps nothing, and its reader may never read again.
+      if target == .standardOutput { Process.exit(stop.exitCode) }
       downloader.cancel()
     }.detach()
     let log = GetLog(json: json, quiet: quiet, verbose: verbose)
@@ -119,9 +123,7 @@ struct Get: ParsableCommand {
   /// A folder keeps the suggested name; anything else is the file's own path.
   private func downloadTarget() throws(Failure) -> DownloadTarget {
     guard let output else { return DownloadTarget(folder: ".", replaces: force) }
-    if output == "-" {
-      throw Failure(Exit.usage, "-o -: streaming to stdout is not supported; name a file or a folder")
-    }
+    if output == "-" { return .standardOutput }
     if Directory.exists(output) { return DownloadTarget(folder: output, replaces: force) }
     let parts = PathParts(output)
     guard !parts.name.isEmpty, parts.name != ".", parts.name != "..", !output.hasSuffix("/") else {

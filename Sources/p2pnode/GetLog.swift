@@ -14,7 +14,6 @@ final class GetLog {
   private let isPlain: Bool
   private var name = ""
   private var length: UInt64 = 0
-  private var part: String?
   /// The last word on each address, for the message at the end.
   private var ends: [SocketAddress: ConnectionEnd] = [:]
   private var unresolved: [(PeerSource, String)] = []
@@ -29,10 +28,9 @@ final class GetLog {
 
   func print(_ update: DownloadUpdate) {
     switch update {
-    case .prepared(let name, let length, let part):
+    case .prepared(let name, let length):
       self.name = name
       self.length = length
-      self.part = part
     case .report(let report): print(report)
     case .progress(let progress):
       if json { output(JSONLine(progress)) }
@@ -71,7 +69,7 @@ final class GetLog {
     let speed = Format.speed(result.stats.bytesPerSecond)
     if json {
       var line = JSONLine(event: "done")
-      line.set("path", result.path)
+      if let path = result.path { line.set("path", path) }
       line.set(result.stats)
       output(line)
     }
