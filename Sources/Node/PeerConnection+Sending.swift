@@ -86,6 +86,8 @@ extension PeerConnection {
       loop.scratch.drop(byteCount)
       loop.context.uploaded(byteCount)
     } catch {
+      // A shortage goes by: the peer may come again, which it would not for a file that was withdrawn.
+      if case .busy(let errno) = error { return close(.here(.internalError, errno.reason)) }
       withdraw(piece.handle, because: error)
     }
   }

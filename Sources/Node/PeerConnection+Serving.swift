@@ -9,9 +9,11 @@ extension PeerConnection {
   // MARK: Opening
 
   func answer(_ open: Open) {
+    // Asked before looking: a scan that ends in between says so by a command that is still to come.
+    let isScanning = loop.context.isScanning
     if let file = find(open) {
       offer(file, as: open.handle)
-    } else if loop.context.isScanning, pendingOpens.count < ProtocolLimits.openFilesMax {
+    } else if isScanning, pendingOpens.count < ProtocolLimits.openFilesMax {
       pendingOpens.append(open)  // it may be among the files that are still being hashed
     } else {
       refuse(open.handle, .noSuchFile)
@@ -87,7 +89,10 @@ extension PeerConnection {
   }
 
   func accept(_ request: ChunkRequest) {
-    if isShuttingDown { return send(.busy(Busy(id: request.id, retryAfterMilliseconds: 60_000))) }
+    if isShuttingDown {
+      if served[request.handle] != nil { send(.busy(Busy(id: request.id, retryAfterMilliseconds: 60_000))) }
+      return
+    }
     do throws(PeerFault) {
       let verdict = try upload.accept(
         request.id, request.handle, chunk: request.chunk, firstLeaf: request.leaves.first,
@@ -102,9 +107,7 @@ extension PeerConnection {
     }
   }
 
-  func accept(cancelOf id: RequestID) {
-    do throws(PeerFault) { try upload.cancel(id) } catch { close(ConnectionEnd(error)) }
-  }
+  func accept(cancelOf id: RequestID) { upload.cancel(id) }
 
   /// A handle that is not open: of a file that was withdrawn while the peer asked, or the peer's mistake.
   private func unknown(_ handle: FileHandle) {
@@ -122,9 +125,9 @@ extension PeerConnection {
     case .changed: reason = .changed
     case .removed: reason = .removed
     case .unreadable: reason = .unreadable
-    case .busy: reason = .notOffered
+    case .busy: preconditionFailure("a shortage withdraws nothing")
     }
-    if reason != .notOffered { loop.context.catalogue?.withdraw(entry) }
+    loop.context.catalogue?.withdraw(entry)
     send(.withdrawn(Withdrawn(handle: handle, reason: reason)))
     loop.context.report(.withdrawn(path: entry.path, "\(error)"))
   }

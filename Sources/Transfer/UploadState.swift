@@ -97,11 +97,8 @@ public struct UploadState: Sendable {
     return .queued
   }
 
-  /// CANCEL came; of an answer that has ended it means nothing.
-  public mutating func cancel(_ id: RequestID) throws(PeerFault) {
-    guard let lastID, id <= lastID else { throw .violation(.unknownRequest) }
-    requests.removeAll { $0.id == id }
-  }
+  /// CANCEL came; of an answer that has ended, was refused or was never asked for it means nothing.
+  public mutating func cancel(_ id: RequestID) { requests.removeAll { $0.id == id } }
 
   /// Bytes of leaves that `nextPiece` would name; nil where nothing is asked for.
   public var nextPieceByteCount: Int? {
