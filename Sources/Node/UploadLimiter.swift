@@ -8,9 +8,10 @@ final class UploadLimiter: Sendable {
   /// Bytes that may leave at once after a pause: small enough that a second's average is the limit.
   private static let burst: UInt64 = 256 << 10
 
+  /// Any rate: more than the bucket can count is no limit that a network reaches.
   init(bytesPerSecond: UInt64, at now: Instant) {
-    limiter = Mutex(
-      RateLimiter(bytesPerSecond: bytesPerSecond, burst: UploadLimiter.burst, at: now))
+    let rate = min(max(bytesPerSecond, 1), RateLimiter.bytesPerSecondMax)
+    limiter = Mutex(RateLimiter(bytesPerSecond: rate, burst: UploadLimiter.burst, at: now))
   }
 
   /// Nil: the bytes may leave now, and are counted. Else how long to wait before asking again.

@@ -3,6 +3,8 @@
 /// Counts in bytes × 10⁻⁹, so that no time is too short to be counted. Full at the start.
 public struct RateLimiter: Sendable {
   private static let unit: UInt64 = 1_000_000_000
+  /// 8 GiB a second: what still can be counted.
+  public static let bytesPerSecondMax: UInt64 = 1 << 33
 
   public let bytesPerSecond: UInt64
   /// The most bytes at once.
@@ -10,9 +12,10 @@ public struct RateLimiter: Sendable {
   private var credit: UInt64
   private var last: Instant
 
-  /// - `bytesPerSecond`, `burst`: at least 1, at most 2^33.
+  /// - `bytesPerSecond`, `burst`: at least 1, at most `bytesPerSecondMax`.
   public init(bytesPerSecond: UInt64, burst: UInt64, at now: Instant) {
-    precondition((1...(1 << 33)).contains(bytesPerSecond) && (1...(1 << 33)).contains(burst), "a rate is bounded")
+    let bounds = 1...RateLimiter.bytesPerSecondMax
+    precondition(bounds.contains(bytesPerSecond) && bounds.contains(burst), "a rate is bounded")
     self.bytesPerSecond = bytesPerSecond
     self.burst = burst
     credit = burst * RateLimiter.unit
