@@ -55,6 +55,8 @@ public enum DownloadEvent: Sendable {
   case storageReady(Resumable)
   /// More of what an earlier download left on the disk turned out to be right, before its page is reported verified.
   case resumed([(chunk: ChunkIndex, mask: UInt64)])
+  /// The peer has answered with a page that is right; `pageVerified` follows once the disk was compared with it.
+  case pageArrived(PageIndex, from: ConnectionID)
   case pageVerified(PageIndex, from: ConnectionID)
   /// Leaves that hash and are written.
   case leavesVerified(ConnectionID, RequestID, ChunkIndex, LeafRange)

@@ -94,7 +94,8 @@ extension DownloadState {
 
   /// The file is gone there: what was asked is void, and nobody's failure.
   mutating func withdrawn(_ id: ConnectionID, at now: Instant) {
-    guard links[id]?.phase == .open else { return }
+    guard let link = links[id], link.phase == .open else { return }
+    remember(id, link)
     releaseAll(id, at: now)
     leave(id, .withdrawn, at: now)
     act(.disconnect(id, .done))
@@ -102,7 +103,7 @@ extension DownloadState {
 
   /// A ban, at once and for the download; no retry is spent.
   mutating func lied(_ id: ConnectionID, at now: Instant) {
-    guard let link = links[id], let peerID = link.peerID else { return }
+    guard let link = links[id], let peerID = link.peerID else { return liedBeforeLoss(id, at: now) }
     if let number = link.peer {
       peers[number].failures += 1
       releaseAll(id, at: now)
@@ -113,8 +114,27 @@ extension DownloadState {
     if link.phase == .open { leave(id, nil, at: now) } else { _ = remove(id) }
   }
 
+  /// What a lost connection had sent turned out to be a lie: to close at once does not save its peer.
+  private mutating func liedBeforeLoss(_ id: ConnectionID, at now: Instant) {
+    guard let place = lost.firstIndex(where: { $0.id == id }) else { return }
+    let (_, peerID, address) = lost[place]
+    if book.isBanned(peerID) { return }
+    if let current = connections[peerID] { return lied(current, at: now) }
+    if let number = numbers[peerID] { peers[number].failures += 1 }
+    book.ban(peerID, at: address, ip: address?.ip)
+    act(.report(.peerBanned(peerID)))
+  }
+
+  /// Remembers as many lost connections as can have blocks that wait to be verified.
+  private mutating func remember(_ id: ConnectionID, _ link: Link) {
+    guard let peerID = link.peerID else { return }
+    if lost.count == DownloadState.lostMax { lost.removeFirst() }
+    lost.append((id, peerID, link.address))
+  }
+
   mutating func connectionLost(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
     guard let link = links[id] else { return }
+    remember(id, link)
     if link.phase == .open {
       pageFailed(id, at: now)
       if phase != .ended { failAll(id, reason, at: now) }

@@ -31,6 +31,11 @@ extension DownloadState {
     return true
   }
 
+  /// What the disk takes from here on is not the peer's delay.
+  mutating func pageArrived(_ page: PageIndex, from id: ConnectionID) {
+    if links[id]?.page == page { timers.cancel(.page(id)) }
+  }
+
   mutating func pageVerified(_ page: PageIndex, from id: ConnectionID) {
     if links[id]?.page == page {
       links[id]!.page = nil

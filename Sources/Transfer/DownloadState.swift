@@ -30,6 +30,8 @@ public struct DownloadState: Sendable {
 
   /// Reports of chunks are held back this long after the first manifest, for the other peers to be counted.
   static let startWait: Duration = .milliseconds(100)
+  /// Lost connections that are remembered: what they sent may still be being verified.
+  static let lostMax = 256
 
   let settings: DownloadSettings
   var generator: SeededGenerator
@@ -40,6 +42,8 @@ public struct DownloadState: Sendable {
   var links: [ConnectionID: Link] = [:]
   var nextConnection: UInt64 = 1
   var connections: [PeerID: ConnectionID] = [:]
+  /// The connections that were lost last.
+  var lost: [(id: ConnectionID, peer: PeerID, address: PeerAddress?)] = []
 
   /// By number.
   var peers: [Peer] = []
@@ -117,6 +121,7 @@ public struct DownloadState: Sendable {
     case .refused(let id, let refusal): notOpened(id, .refused(refusal), at: now)
     case .storageReady(let resumable): storageReady(resumable, at: now)
     case .resumed(let leaves): resumed(leaves, at: now)
+    case .pageArrived(let page, let id): pageArrived(page, from: id)
     case .pageVerified(let page, let id): pageVerified(page, from: id)
     case .leavesVerified(let id, let request, let chunk, let leaves):
       leavesVerified(id, request, chunk, leaves, at: now)
