@@ -55,6 +55,13 @@ public final class BlockingQueue<Element: Sendable>: @unchecked Sendable {
     return element
   }
 
+  /// Whether it was closed: a worker in the midst of a long element may ask.
+  public var isOver: Bool {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return isClosed
+  }
+
   /// What waits is still handed out; then every `take` is nil. `discarding`: what waits is dropped.
   public func close(discarding: Bool = false) {
     pthread_mutex_lock(mutex)

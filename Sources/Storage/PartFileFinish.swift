@@ -2,7 +2,20 @@
 import Posix
 
 extension PartFile {
-  /// Throws `.exists` if the output's name is taken: to be asked before anything is downloaded. `finish` asks again.
+  /// Throws if the output cannot have its name: to be asked before anything is downloaded. `finish` asks again. With
+  /// `force` only a folder is in the way, which nothing can replace.
+  public func checkPlace(_ name: String, force: Bool) throws(PartFileError) {
+    if !force { return try checkFree(name) }
+    do throws(Errno) {
+      guard try folder.status(of: name).kind == .directory else { return }
+    } catch {
+      if error.code == Errno.noEntry { return }
+      throw .cannotCreate(error)
+    }
+    throw .foreign(path: folder.path(of: name), what: "a folder")
+  }
+
+  /// Throws `.exists` if the output's name is taken.
   public func checkFree(_ name: String) throws(PartFileError) {
     do throws(Errno) {
       _ = try folder.status(of: name)

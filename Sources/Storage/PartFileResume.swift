@@ -6,15 +6,16 @@ extension PartFile {
   /// The chunks, of a run that begins with `first`, whose bytes are all there and hash to what they should. `hashes` are
   /// the run's true chunk hashes, as of a verified page. Reads only where the file system has data.
   ///
-  /// May run on several threads at once, each with its own run.
+  /// May run on several threads at once, each with its own run. What was found so far is returned soon after `shouldStop`
+  /// says so.
   public func verifiedChunks(
-    from first: ChunkIndex, hashes: [Digest], in layout: ChunkLayout
+    from first: ChunkIndex, hashes: [Digest], in layout: ChunkLayout, shouldStop: () -> Bool = { false }
   ) throws(PartFileError) -> [ChunkIndex] {
     precondition(layout.fileLength == length, "the layout is this file's")
     precondition(Int(first.rawValue) + hashes.count <= layout.chunkCount, "no such chunk")
     var verified: [ChunkIndex] = []
     var buffer = [UInt8](repeating: 0, count: ParallelHash.bufferBytes)
-    for (i, hash) in hashes.enumerated() {
+    for (i, hash) in hashes.enumerated() where !shouldStop() {
       let chunk = ChunkIndex(first.rawValue + UInt32(i))
       guard try hasData(layout.offset(of: chunk), layout.length(of: chunk)) else { continue }
       if try chunkHash(chunk, in: layout, &buffer) == hash { verified.append(chunk) }
