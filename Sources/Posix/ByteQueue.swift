@@ -25,10 +25,12 @@ public struct ByteQueue: ~Copyable {
     if head == tail { (head, tail) = (0, 0) }
     if room >= bytes && capacity >= least { return }
     let waiting = count
-    if capacity - waiting >= bytes && capacity >= least {
+    // What is moved is at most half of the memory, and memory grows by half: else every byte put in would move all.
+    if waiting <= capacity / 2 && capacity - waiting >= bytes && capacity >= least {
       memmove(memory.baseAddress!, memory.baseAddress! + head, waiting)
     } else {
-      let grown = UnsafeMutableRawBufferPointer.allocate(byteCount: max(waiting + bytes, least), alignment: 64)
+      let size = max(waiting + bytes, least, waiting > capacity / 2 ? capacity + capacity / 2 : capacity)
+      let grown = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
       if waiting > 0 { memcpy(grown.baseAddress!, memory.baseAddress! + head, waiting) }
       memory.deallocate()
       memory = grown

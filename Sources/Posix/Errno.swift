@@ -92,4 +92,9 @@ extension Errno {
   public static func timedOut(_ call: String, _ subject: String) -> Errno {
     Errno(code: ETIMEDOUT, call: call, subject: subject)
   }
+
+  /// For a connection that is gone without the system saying why.
+  public static func reset(_ call: String, _ subject: String) -> Errno {
+    Errno(code: ECONNRESET, call: call, subject: subject)
+  }
 }

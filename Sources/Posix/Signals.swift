@@ -17,9 +17,10 @@ public struct Signals: ~Copyable, Sendable {
   /// To be added to an `Epoll`.
   public var number: Int32 { descriptor.number }
 
-  /// Blocks these signals for this thread and those it starts, and ignores SIGPIPE.
+  /// Blocks these signals for this thread and those it starts, and ignores SIGPIPE and SIGXFSZ: their calls fail instead.
   public init(_ signals: [Signal]) throws(Errno) {
     Glibc.signal(SIGPIPE, SIG_IGN)
+    Glibc.signal(SIGXFSZ, SIG_IGN)
     var set = sigset_t()
     sigemptyset(&set)
     for signal in signals { sigaddset(&set, signal.rawValue) }
