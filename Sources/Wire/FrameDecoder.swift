@@ -32,6 +32,8 @@ public struct FrameDecoder: Sendable {
   private var held: [UInt8] = []
   /// Bytes of leaves that are next in the stream; 0 except after `.data`.
   public private(set) var payloadBytesDue = 0
+  /// Frames that were complete, skipped ones included: whoever watches a frame's progress sees the next one begin.
+  public private(set) var completedFrames = 0
 
   public init() {}
 
@@ -60,7 +62,7 @@ public struct FrameDecoder: Sendable {
           state = try FrameDecoder.state(ofType: part[0], length: length)
         case .body(let type, let byteCount):
           guard let body = gather(byteCount, bytes, &offset) else { return nil }
-          state = .length
+          endFrame()
           return try Message(type, body: body)
         case .skipping(let bytesLeft):
           let count = min(bytesLeft, bytes.byteCount - offset)
@@ -69,7 +71,7 @@ public struct FrameDecoder: Sendable {
             state = .skipping(bytesLeft: bytesLeft - count)
             return nil
           }
-          state = .length
+          endFrame()
         case .dataFields(let bodyBytes):
           guard let part = gather(DataFields.byteCount, bytes, &offset) else { return nil }
           let fields = try DataFields(part, bodyBytes: bodyBytes)
@@ -99,7 +101,12 @@ public struct FrameDecoder: Sendable {
   public mutating func tookPayload(_ count: Int) {
     precondition(count >= 0 && count <= payloadBytesDue, "took more than was due")
     payloadBytesDue -= count
-    if payloadBytesDue == 0, case .payload = state { state = .length }
+    if payloadBytesDue == 0, case .payload = state { endFrame() }
+  }
+
+  private mutating func endFrame() {
+    state = .length
+    completedFrames += 1
   }
 
   /// The next `count` bytes of the stream, once they all came.
