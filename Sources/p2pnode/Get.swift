@@ -92,6 +92,9 @@ struct Get: ParsableCommand {
       // A stream keeps nothing, and its reader may never read again.
       if target == .standardOutput { Process.exit(stop.exitCode) }
       downloader.cancel()
+      // A second signal means: now.
+      stop.wait()
+      Process.exit(stop.exitCode)
     }.detach()
     let log = GetLog(json: json, quiet: quiet, verbose: verbose)
     do throws(DownloadError) {

@@ -75,13 +75,12 @@ struct Serve: ParsableCommand {
       }
     }
     stop.wait()
-    scan.join()
-    // A second signal means: now.
-    let impatient = Thread.start(name: "p2p-stop") {
+    // A second signal means: now, also while a slow disk is still being read.
+    Thread.start(name: "p2p-stop") {
       stop.wait()
       Process.exit(0)
-    }
-    impatient.detach()
+    }.detach()
+    scan.join()
     server.shutDown(grace: Serve.grace)
     _ = consume loaded
   }
