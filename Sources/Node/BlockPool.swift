@@ -20,6 +20,9 @@ final class BlockPool: Sendable {
     self.onAvailable = onAvailable
   }
 
+  /// Blocks that were taken and not given back.
+  var inUseCount: Int { state.withLock { $0.made - $0.free.count } }
+
   /// A block, or nil when all are in use; then `onAvailable` is called once some are free.
   func take() -> Block? {
     state.withLock { state in
@@ -34,12 +37,19 @@ final class BlockPool: Sendable {
   }
 
   /// A block even where none is free: for a frame whose start was taken already.
-  func takeBeyondLimit() -> Block { take() ?? Block() }
+  func takeBeyondLimit() -> Block {
+    if let block = take() { return block }
+    state.withLock { $0.made += 1 }
+    return Block()
+  }
 
   func giveBack(_ block: Block) {
     block.empty()
     let isAwaited = state.withLock { state in
-      guard state.free.count < limit else { return false }  // one from beyond the limit: let it go
+      if state.made > limit {  // one was taken beyond the limit: this one makes up for it
+        state.made -= 1
+        return false
+      }
       state.free.append(block)
       // A quarter, so that the loops are not woken for every single block.
       guard state.isAwaited, state.free.count >= max(1, limit / 4) else { return false }

@@ -10,6 +10,7 @@ extension ConnectionEnd {
     case .silent: .timedOut
     case .handshake(.patternMismatch), .handshake(.authenticationFailed), .handshake(.closedByPeer): .notAdmitted
     case .handshake(.wrongPeer): .wrongPeer
+    case .handshake(.dialledItself): .ourselves
     case .handshake, .here, .there, .truncated, .violation, .lied, .withdrawn: .handshake
     }
   }

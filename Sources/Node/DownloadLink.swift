@@ -7,7 +7,8 @@ import Wire
 
 /// What loops and verifying threads tell the thread that decides.
 enum DownloadMessage: Sendable {
-  case connected(ConnectionID, PeerID)
+  /// The peer accepts so many requests in flight.
+  case connected(ConnectionID, PeerID, requestsMax: Int)
   case dialFailed(ConnectionID, ConnectionEnd)
   case connectionLost(ConnectionID, ConnectionEnd)
   case opened(ConnectionID, Manifest, isComplete: Bool)

@@ -116,9 +116,9 @@ final class DownloadRun {
 
   private func receive(_ message: DownloadMessage) {
     switch message {
-    case .connected(let id, let peer):
+    case .connected(let id, let peer, let requestsMax):
       connections[id]?.peer = peer
-      tell(.connected(id, peer))
+      tell(.connected(id, peer, requestsMax: requestsMax))
     case .dialFailed(let id, let end): dialFailed(id, end)
     case .connectionLost(let id, let end): lost(id, end)
     case .opened(let id, let manifest, let isComplete):
@@ -162,6 +162,7 @@ final class DownloadRun {
 
   private func received(_ page: HashPage, from id: ConnectionID) {
     if let part, part.isResumed, chunkHashes[page.index] == nil {
+      tell(.pageArrived(page.index, from: id))
       pagesToResume.put((id, page))  // what is in the file already is looked at before anything is asked for
     } else {
       chunkHashes[page.index] = page.chunkHashes
@@ -182,7 +183,10 @@ final class DownloadRun {
 
   private func lost(_ id: ConnectionID, _ end: ConnectionEnd) {
     guard let connection = connections.removeValue(forKey: id) else { return }
-    onUpdate(.peerEnded(connection.address, connection.peer, end))
+    switch end {
+    case .here(.done, _), .here(.duplicateConnection, _), .here(.badData, _): break  // the brain's wish, told before
+    default: onUpdate(.peerEnded(connection.address, connection.peer, end))
+    }
     if case .lied = end { tell(.lied(id)) } else { tell(.connectionLost(id, end.lossReason)) }
   }
 
@@ -212,8 +216,8 @@ final class DownloadRun {
     case .report(let report): onUpdate(.report(report))
     case .finished(let stats): outcome = .success(stats)
     case .failed(let failure, let stats):
-      outcome = .failure(
-        storageError.map { .storage($0) } ?? .failed(failure, stats, part: hasWritten ? part?.path : nil))
+      let isKept = hasWritten || part?.isResumed == true
+      outcome = .failure(storageError.map { .storage($0) } ?? .failed(failure, stats, part: isKept ? part?.path : nil))
     }
   }
 
@@ -297,7 +301,7 @@ final class DownloadRun {
   private func openPart(_ length: UInt64) throws(PartFileError) -> PartFile {
     let part = try PartFile(inFolder: target.folder, fileID: fileID, length: length)
     self.part = part
-    if !target.replaces { try part.checkFree(name) }
+    try part.checkPlace(name, force: target.replaces)
     return part
   }
 
@@ -317,7 +321,8 @@ final class DownloadRun {
       while let (id, page) = pages.take() {
         do throws(PartFileError) {
           let first = ChunkIndex(page.index.rawValue * UInt32(PageLayout.wireChunksPerPage))
-          control.send(.resumed(id, page, try part.verifiedChunks(from: first, hashes: page.chunkHashes, in: layout)))
+          let chunks = try part.verifiedChunks(from: first, hashes: page.chunkHashes, in: layout) { pages.isOver }
+          control.send(.resumed(id, page, chunks))
         } catch {
           control.send(.writeFailed(error))
         }

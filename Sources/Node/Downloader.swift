@@ -2,6 +2,7 @@
 import Content
 import Posix
 import Storage
+import Synchronization
 import Transfer
 import Wire
 
@@ -78,12 +79,16 @@ public enum DownloadError: Error, Sendable {
 public final class Downloader: Sendable {
   private let configuration: NodeConfiguration
   private let settings: DownloadSettings
-  private let control: Mailbox<DownloadMessage>
+  private struct State {
+    var running: [Mailbox<DownloadMessage>] = []
+    /// `cancel` came while nothing ran: it meets the next one, which was about to start.
+    var isCancelled = false
+  }
+  private let state = Mutex(State())
 
   public init(_ configuration: NodeConfiguration, settings: DownloadSettings = DownloadSettings()) throws(Errno) {
     self.configuration = configuration
     self.settings = settings
-    control = try Mailbox()
   }
 
   /// Fetches one file; blocks until it is there, or cannot be had. Updates come on the calling thread.
@@ -91,17 +96,32 @@ public final class Downloader: Sendable {
     _ fileID: FileID, from peers: [PeerSource], to target: DownloadTarget,
     onUpdate: @escaping (DownloadUpdate) -> Void = { _ in }
   ) throws(DownloadError) -> DownloadResult {
+    let control: Mailbox<DownloadMessage>
     let run: DownloadRun
     do throws(Errno) {
+      control = try Mailbox()  // its own, so that nothing of another download is ever taken for this one's
       run = try DownloadRun(
         fileID, peers: peers, target: target, configuration: configuration, settings: settings, control: control,
         onUpdate: onUpdate)
     } catch {
       throw .system(error)
     }
+    let isCancelled = state.withLock { state in
+      defer { state.isCancelled = false }
+      state.running.append(control)
+      return state.isCancelled
+    }
+    defer { state.withLock { $0.running.removeAll { $0 === control } } }
+    if isCancelled { control.send(.cancelled) }
     return try run.run()
   }
 
-  /// Ends the download that runs, from any thread; it throws `.failed(.cancelled, …)`.
-  public func cancel() { control.send(.cancelled) }
+  /// Ends the downloads that run, or where none does the next one, from any thread: they throw `.failed(.cancelled, …)`.
+  public func cancel() {
+    let running = state.withLock { state in
+      state.isCancelled = state.running.isEmpty
+      return state.running
+    }
+    for control in running { control.send(.cancelled) }
+  }
 }

@@ -44,7 +44,7 @@ final class NetworkLoop {
   private var nextLoop = 0
   private var clock = LoopClock()
   private var nextToken: UInt64 = 2
-  private var connections: [UInt64: PeerConnection] = [:]
+  private(set) var connections: [UInt64: PeerConnection] = [:]
   private var byID: [ConnectionID: PeerConnection] = [:]
   private var senders: [PeerConnection] = []
   private var starving: [PeerConnection] = []
@@ -79,20 +79,24 @@ final class NetworkLoop {
   }
 
   private func run() {
-    while true {
-      if let endsAt, connections.isEmpty || now >= endsAt { break }
-      let milliseconds = waitMilliseconds()
-      var ready: [(UInt64, Readiness)] = []
-      do { try epoll.wait(milliseconds: milliseconds) { ready.append(($0, $1)) } } catch {
-        preconditionFailure("epoll: \(error)")  // EBADF or EINVAL: our own bug
-      }
-      now = clock.now(afterWaiting: milliseconds)
-      for (token, readiness) in ready { dispatch(token, readiness) }
-      sendPieces()
-      if now >= nextTick { checkDeadlines() }
-      now = clock.now()
-    }
+    while turn() {}
     for connection in Array(connections.values) { connection.close(.here(farewell, "")) }
+  }
+
+  /// Waits for events and deals with them; false once it is over.
+  func turn() -> Bool {
+    if let endsAt, connections.isEmpty || now >= endsAt { return false }
+    let milliseconds = waitMilliseconds()
+    var ready: [(UInt64, Readiness)] = []
+    do { try epoll.wait(milliseconds: milliseconds) { ready.append(($0, $1)) } } catch {
+      preconditionFailure("epoll: \(error)")  // EBADF or EINVAL: our own bug
+    }
+    now = clock.now(afterWaiting: milliseconds)
+    for (token, readiness) in ready { dispatch(token, readiness) }
+    sendPieces()
+    if now >= nextTick { checkDeadlines() }
+    now = clock.now()
+    return true
   }
 
   private func waitMilliseconds() -> Int32 {
@@ -125,7 +129,11 @@ final class NetworkLoop {
     case .request(let id, let request): byID[id]?.request(request)
     case .cancel(let id, let request): byID[id]?.cancel(request)
     case .disconnect(let id, let code, let text): byID[id]?.close(.here(code, text))
-    case .evict(let token): connections[token]?.close(.here(.tooManyConnections, ""))
+    case .evict(let token):
+      // It may have proven itself while the command was on its way.
+      if let connection = connections[token], !connection.isEstablished {
+        connection.close(.here(.tooManyConnections, ""))
+      }
     case .blocksAvailable:
       let waiting = starving
       starving = []

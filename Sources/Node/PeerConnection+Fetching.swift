@@ -38,12 +38,15 @@ extension PeerConnection {
     let key = link.fileKey()
     let proof = key.openProof(handshakeHash, sender: role)
     send(.open(Open(handle: PeerConnection.handle, bucket: key.bucket, proof: proof)))
+    isOpening = true
     flushAndSettle()
   }
 
   func fetchPage(_ page: UInt32) {
-    guard isEstablished, !isFinishing else { return }
+    // A peer that answers none is not asked for ever more; the brain's clock runs all the same.
+    guard isEstablished, !isFinishing, pagesDue.count < ProtocolLimits.requestsInFlightMax else { return }
     send(.pageGet(PageGet(handle: PeerConnection.handle, page: page)))
+    pagesDue.append(page)
     flushAndSettle()
   }
 
@@ -75,9 +78,10 @@ extension PeerConnection {
   // MARK: Answers of the peer
 
   func handle(_ opened: Opened) {
-    guard let link, let id, opened.handle == PeerConnection.handle, offer == nil else {
+    guard let link, let id, opened.handle == PeerConnection.handle, isOpening else {
       return close(.violation("OPENED that was not asked for"))
     }
+    isOpening = false
     switch opened.outcome {
     case .refused(let refusal): link.tell(.refused(id, refusal))
     case .opened(let file):
@@ -100,9 +104,10 @@ extension PeerConnection {
   }
 
   func handle(_ answer: PageAnswer) {
-    guard let link, let id, answer.handle == PeerConnection.handle, let offer else {
+    guard let link, let id, answer.handle == PeerConnection.handle, let offer, pagesDue.first == answer.page else {
       return close(.violation("PAGE that was not asked for"))
     }
+    pagesDue.removeFirst()
     let page = HashPage(index: PageIndex(answer.page), chunkHashes: answer.chunkHashes, uncles: answer.uncles)
     do throws(HashPageFault) {
       try page.verify(against: offer.root, in: PageLayout(offer.layout))
@@ -124,11 +129,17 @@ extension PeerConnection {
   }
 
   func handle(_ withdrawn: Withdrawn) {
-    guard let link, let id, withdrawn.handle == PeerConnection.handle, offer != nil else {
+    guard let link, let id, withdrawn.handle == PeerConnection.handle, fetch != nil else {
       return close(.violation("WITHDRAWN of a file that is not open"))
     }
     fetch = nil
     link.tell(.withdrawn(id, withdrawn.reason))
+  }
+
+  /// HAVE, BITMAP, PEERS. Until downloads are shared while they run, nobody is partial and nobody is told of: allowed for
+  /// the file that we opened, and without effect.
+  func ignore(about handle: FileHandle) {
+    if offer == nil || handle != PeerConnection.handle { close(.violation("news of a file that was never opened")) }
   }
 
   func handle(_ header: DataHeader) {

@@ -24,6 +24,7 @@ extension PeerConnection {
       if received == 0 { return endOfStream() }
       lastReceivedAt = loop.now
       partialBytes += received
+      lastReceivedBytes = received
       process()
       if received < room { return releaseInbox() }
     }
@@ -38,8 +39,12 @@ extension PeerConnection {
   /// An idle connection holds no buffer.
   private func releaseInbox() { inbox.shrinkIfEmpty() }
 
-  /// Works through the inbox as far as it goes.
+  /// Works through the inbox as far as it goes. A frame in it can end the connection, which settles it: that comes back
+  /// here while the inbox is being read.
   func process() {
+    guard !isProcessing else { return }
+    isProcessing = true
+    defer { isProcessing = false }
     while !isClosed {
       if isFinishing {  // what still comes is of no interest, but must be taken for GOODBYE to arrive
         inbox.drop(inbox.count)
@@ -71,13 +76,15 @@ extension PeerConnection {
     close()
   }
 
-  /// Keeps the time since which a frame is incomplete, to be judged by `checkDeadlines`.
+  /// Keeps the time since which a frame is incomplete, to be judged by `checkDeadlines`: each frame on its own, so that
+  /// a long good stream is no credit for a stall.
   private func notePartial() {
     if inbox.isEmpty && !decoder.isMidFrame {
       partialSince = nil
-    } else if partialSince == nil {
+    } else if partialSince == nil || partialAfterFrames != decoder.completedFrames {
       partialSince = loop.now
-      partialBytes = 0
+      partialAfterFrames = decoder.completedFrames
+      partialBytes = min(lastReceivedBytes, ProtocolLimits.dataFrameLengthMax)
     }
   }
 
@@ -102,8 +109,9 @@ extension PeerConnection {
     let established = handshake.take()!.finish()
     handshakeHash = established.handshakeHash
     peerID = established.remote
+    let requestsMax = established.remotePayload.requestsInFlightMax.map(Int.init)
     channel = consume established
-    introduce()
+    introduce(requestsMax: requestsMax ?? ProtocolLimits.requestsInFlightMax)
     return !isClosed
   }
 
@@ -123,9 +131,9 @@ extension PeerConnection {
     }
   }
 
-  private func introduce() {
+  private func introduce(requestsMax: Int) {
     if let link, let id, let peerID {
-      link.tell(.connected(id, peerID))
+      link.tell(.connected(id, peerID, requestsMax: requestsMax))
     } else if let peerID {
       loop.context.report(.connected(peerID, address))
       if !loop.context.admission.establish(token) { close(.here(.tooManyConnections, "")) }
@@ -195,8 +203,9 @@ extension PeerConnection {
     case .withdrawn(let withdrawn): handle(withdrawn)
     case .ping(let number): send(.pong(number))
     case .pong: break
-    // Until downloads are shared while they run, nobody is partial and nobody is told of: allowed, and without effect.
-    case .have, .bitmap, .peers: break
+    case .have(let have): ignore(about: have.handle)
+    case .bitmap(let bitmap): ignore(about: bitmap.handle)
+    case .peers(let peers): ignore(about: peers.handle)
     case .goodbye(let goodbye):
       report(.there(goodbye.code, goodbye.text))
       close()

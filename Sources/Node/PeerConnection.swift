@@ -44,6 +44,8 @@ final class PeerConnection {
   var inbox = ByteQueue()
   var outbox = ByteQueue()
   var decoder = FrameDecoder()
+  /// The inbox is being worked through: whoever is called from there leaves it alone.
+  var isProcessing = false
   var isStarving = false
   var isQueuedToSend = false
   private(set) var interest: Readiness
@@ -57,6 +59,10 @@ final class PeerConnection {
   var pendingPages: [PageGet] = []
 
   // Fetching.
+  /// OPEN is sent and not answered.
+  var isOpening = false
+  /// PAGE_GETs sent and not answered, in order.
+  var pagesDue: [UInt32] = []
   var fetch: FetchQueue?
   var arriving: ArrivingPiece?
   var spareBlock: Block?
@@ -66,10 +72,15 @@ final class PeerConnection {
   // Deadlines.
   let startedAt: Instant
   var lastReceivedAt: Instant
+  /// Of the latest call.
+  var lastReceivedBytes = 0
   var lastSentAt: Instant
   var pingSentAt: Instant?
+  /// When the frame that is incomplete began, and how many bytes came since; nil between frames.
   var partialSince: Instant?
   var partialBytes = 0
+  /// The frames that were complete when it began.
+  var partialAfterFrames = 0
 
   /// A connection that we dial for a download.
   init(
@@ -114,6 +125,10 @@ final class PeerConnection {
       sendHandshakeBytes()
     }
     if readiness.contains(.writable) { flush() }
+    if isStarving && !readiness.isDisjoint(with: .hangUp) {
+      // It is told until it is read, and nothing is read now: without an end the loop would turn hot.
+      close(.broken(socket.pendingError("recv", address.description) ?? .reset("recv", address.description)))
+    }
     if !isClosed, readiness.contains(.readable) || !readiness.isDisjoint(with: .hangUp) { receive() }
     settle()
   }
@@ -121,17 +136,18 @@ final class PeerConnection {
   /// Blocks are free again.
   func goOn() {
     isStarving = false
+    (partialSince, lastReceivedAt) = (nil, loop.now)  // the wait was ours
     process()
     settle()
   }
 
   /// Once after each event: hands finished pieces on, and tells epoll what to wait for.
   func settle() {
-    handOverFinishedJobs()
     guard !isClosed else { return }
     if isFinishing && outbox.isEmpty { return close() }
     if inbox.count > 0 && !isStarving { process() }  // what was left while the outbox was full
     guard !isClosed else { return }
+    handOverFinishedJobs()
     queueToSend()
     guard !isClosed else { return }
     var wanted: Readiness = []
@@ -153,7 +169,7 @@ final class PeerConnection {
       send(.goodbye(goodbye))
       isFinishing = true
       upload = UploadState()
-      arriving = nil
+      releaseBlocks()
       flush()
       if !isClosed { settle() }
     } else {
@@ -199,11 +215,11 @@ final class PeerConnection {
       return
     }
     if !outbox.isEmpty, now - lastSentAt >= ProtocolLimits.stalledSendTimeout {
-      report(.here(.tooSlow, "it took nothing for \(ProtocolLimits.stalledSendTimeout.inSeconds) s"))
+      if !isFinishing { report(.here(.tooSlow, "it took nothing for \(ProtocolLimits.stalledSendTimeout)")) }
       return close()
     }
-    guard !isFinishing else { return }
-    if let since = partialSince, now - since >= .seconds(10),
+    guard !isFinishing, !isStarving else { return }  // starving: it is up to us that nothing is received
+    if let since = partialSince, now - since >= ProtocolLimits.frameProgressGrace,
       Double(partialBytes) < (now - since).inSeconds * Double(ProtocolLimits.frameBytesPerSecondMin)
     {
       return close(.here(.tooSlow, "a frame came too slowly"))

@@ -1,0 +1,206 @@
+// What a hostile peer can do to a node that fetches: answers that nobody asked for, and ends in the midst of an answer.
+import Content
+import Posix
+import Storage
+import Testing
+import Transfer
+import Wire
+
+@testable import Node
+
+/// A loop that has dialled a peer made by hand, and the two ends of what they say.
+private final class Fetching {
+  static let length = 100_000
+  let loop: NetworkLoop
+  let link: DownloadLink
+  let control: Mailbox<DownloadMessage>
+  let jobs = BlockingQueue<VerifyJob>()
+  let peer: HandMadePeer
+  let id = ConnectionID(1)
+  let leafHashes: [Digest]
+  let layout = ChunkLayout(fileLength: UInt64(Fetching.length))!
+  let root: Digest
+  private let key: FileKey
+
+  init(payload: HandshakePayload = HandshakePayload()) throws {
+    let content = [UInt8](repeating: 0, count: Fetching.length)
+    leafHashes = MerkleTree.leafHashes(content.span.bytes, leafSize: ChunkLayout.wireLeafSize)
+    root = MerkleTree.chunkHash(leafHashes, in: layout)
+    let fileID = FileID(kind: .file, length: UInt64(Fetching.length), root: root)
+    key = FileKey(fileID, swarm: nil)
+    control = try Mailbox()
+    link = DownloadLink(
+      fileID: fileID, key: key, blocks: BlockPool(limit: 4) {}, control: control, jobs: jobs)
+    var configuration = NodeConfiguration(identity: HandMadePeer.identity())
+    configuration.loopCount = 1
+    let context = try NodeContext(configuration, catalogue: nil) { _ in }
+    let loop = try NetworkLoop(context: context, index: 0)
+    self.loop = loop
+    let listener = try Socket.listening(on: SocketAddress(ipv4: (127, 0, 0, 1), port: 0))
+    loop.mailbox.send(.dial(id, try listener.localAddress(), pinned: nil, suite: .chaChaPoly, link))
+    _ = loop.turn()
+    var accepted = try listener.accepting()
+    for _ in 0..<100 where accepted == nil {
+      _ = loop.turn()
+      accepted = try listener.accepting()
+    }
+    peer = HandMadePeer(accepting: accepted!.socket, payload: payload) { _ = loop.turn() }
+    try peer.shakeHands()
+  }
+
+  var connection: PeerConnection? { loop.connections.values.first }
+
+  func tell(_ command: LoopCommand) {
+    loop.mailbox.send(command)
+    _ = loop.turn()
+  }
+
+  /// The peer's OPENED, after the OPEN.
+  func open() throws {
+    try ping()
+    tell(.open(id))
+    guard case .open? = try peer.next() else {
+      Issue.record("no OPEN")
+      return
+    }
+    try peer.send(opened)
+    try ping()
+  }
+
+  /// Everything that was sent so far has been dealt with.
+  func ping() throws {
+    try peer.send(.ping(9))
+    while let message = try peer.next() { if message == .pong(9) { return } }
+  }
+
+  var opened: Message {
+    .opened(
+      Opened(
+        handle: FileHandle(1),
+        outcome: .opened(
+          OfferedFile(
+            proof: key.haveProof(peer.handshakeHash, sender: .listener), kind: 0, length: UInt64(Fetching.length),
+            root: root, chunkSizeLog2: 20, availability: .complete, suggestedName: "zeros"))))
+  }
+
+  var page: Message { .page(PageAnswer(handle: FileHandle(1), page: 0, chunkHashes: [root], uncles: [])) }
+
+  func request(_ request: UInt32) throws {
+    tell(
+      .request(
+        id,
+        FetchRequest(
+          id: RequestID(request), chunk: ChunkIndex(0), leaves: layout.leaves(of: ChunkIndex(0)), chunkHash: root)))
+    guard case .request? = try peer.next() else {
+      Issue.record("no REQUEST")
+      return
+    }
+  }
+
+  /// The code of the GOODBYE that comes next.
+  func goodbye() throws -> CloseCode? {
+    while let message = try peer.next() { if case .goodbye(let goodbye) = message { return goodbye.code } }
+    return nil
+  }
+}
+
+@Suite struct ReviewFetchingTests {
+  @Test func `a page that was not asked for is refused`() throws {
+    let fetching = try Fetching()
+    try fetching.open()
+    fetching.tell(.fetchPage(fetching.id, page: 0))
+    guard case .pageGet? = try fetching.peer.next() else {
+      Issue.record("no PAGE_GET")
+      return
+    }
+    try fetching.peer.send(fetching.page)
+    try fetching.ping()
+    try fetching.peer.send(fetching.page)
+    #expect(try fetching.goodbye() == .protocolError)
+  }
+
+  @Test func `an OPENED that was not asked for is refused`() throws {
+    let fetching = try Fetching()
+    try fetching.ping()
+    try fetching.peer.send(fetching.opened)
+    #expect(try fetching.goodbye() == .protocolError)
+  }
+
+  @Test func `a file is withdrawn once`() throws {
+    let fetching = try Fetching()
+    try fetching.open()
+    let withdrawn = Message.withdrawn(Withdrawn(handle: FileHandle(1), reason: .changed))
+    try fetching.peer.send(withdrawn)
+    try fetching.ping()
+    try fetching.peer.send(withdrawn)
+    #expect(try fetching.goodbye() == .protocolError)
+  }
+
+  @Test func `a connection that ends in the midst of an answer gives its blocks back`() throws {
+    let fetching = try Fetching()
+    try fetching.open()
+    try fetching.request(1)
+    let header = DataHeader(
+      id: RequestID(1), leaves: LeafRange(first: 0, count: 4), isLast: false, leafHashes: fetching.leafHashes,
+      byteCount: 65_536)
+    try fetching.peer.send(.data(header))
+    try fetching.peer.send([UInt8](repeating: 0, count: 1000))
+    for _ in 0..<100 where fetching.connection?.arriving?.block?.count != 1000 { _ = fetching.loop.turn() }
+    #expect(fetching.link.blocks.inUseCount > 0)
+    fetching.tell(.disconnect(fetching.id, .done, ""))
+    #expect(fetching.connection == nil)
+    #expect(fetching.link.blocks.inUseCount == 0)
+  }
+
+  @Test func `a peer's own limit of requests in flight reaches the brain`() throws {
+    let fetching = try Fetching(payload: HandshakePayload(requestsInFlightMax: 3))
+    try fetching.ping()
+    let limits = fetching.control.takeAll().compactMap { message -> Int? in
+      if case .connected(_, _, let requestsMax) = message { requestsMax } else { nil }
+    }
+    #expect(limits == [3])
+  }
+}
+
+@Suite struct ReviewBlockPoolTests {
+  @Test func `blocks beyond the limit do not stay`() {
+    let pool = BlockPool(limit: 2) {}
+    for _ in 0..<10 {
+      let blocks = (0..<5).map { _ in pool.takeBeyondLimit() }
+      #expect(pool.inUseCount == 5)
+      for block in blocks { pool.giveBack(block) }
+      #expect(pool.inUseCount == 0)
+      let two = [pool.take(), pool.take()]
+      #expect(two.allSatisfy { $0 != nil } && pool.take() == nil)
+      for case let block? in two { pool.giveBack(block) }
+    }
+  }
+}
+
+@Suite struct ReviewDownloaderTests {
+  /// Why a download fails whose only peer is an address where nobody listens.
+  func failure(_ downloader: Downloader, in folder: ReviewFolder) throws -> DownloadFailure? {
+    let socket = try Socket.listening(on: SocketAddress(ipv4: (127, 0, 0, 1), port: 0))
+    let port = try socket.localAddress().port
+    _ = consume socket
+    let fileID = FileID(kind: .file, length: 1, root: .zero)
+    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: port))
+    do throws(DownloadError) {
+      _ = try downloader.downloadFile(fileID, from: [peer], to: DownloadTarget(folder: folder.path))
+    } catch {
+      if case .failed(let failure, _, _) = error { return failure }
+    }
+    return nil
+  }
+
+  @Test func `a cancelled download is one, and the next starts afresh`() throws {
+    let folder = ReviewFolder()
+    let downloader = try Downloader(NodeConfiguration(identity: HandMadePeer.identity()))
+    downloader.cancel()  // before it has started, as a signal may come
+    #expect(try failure(downloader, in: folder) == .cancelled)
+    guard case .unreachable? = try failure(downloader, in: folder) else {
+      Issue.record("something of the first download met the second")
+      return
+    }
+  }
+}
