@@ -1,0 +1,82 @@
+// Private swarms, pinned peers and ciphers: who may speak with whom, and what both ends are told.
+import Foundation
+import Testing
+
+struct AdmissionTests {
+  private let workbench = Workbench()
+
+  private func makeKey(_ name: String) throws -> String {
+    let keygen = try workbench.run("keygen", name)
+    guard keygen.code == 0 else { throw Unexpected("\(keygen)") }
+    return workbench.path(name)
+  }
+
+  @Test func `with the swarm's key the file comes`() throws {
+    let key = try makeKey("swarm.key")
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 100_000, "--swarm-key", key)
+    let get = try workbench.run("get", fileID, "--peer", served.address, "--swarm-key", key, "-o", "out.bin")
+    #expect(get.code == 0, "\(get)")
+    #expect(TestFile.areEqual(path, workbench.path("out.bin")))
+  }
+
+  @Test func `another swarm's key is 77`() throws {
+    let served = try workbench.serveFile(byteCount: 1_000, "--swarm-key", try makeKey("one.key"))
+    let get = try workbench.run(
+      "get", served.fileID, "--peer", served.served.address, "--swarm-key", try makeKey("two.key"))
+    #expect(get.code == 77, "\(get)")
+    #expect(get.stderr.lines.last?.contains("its swarm key is another one") == true, "\(get)")
+  }
+
+  @Test func `no key against a private swarm is 77`() throws {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000, "--swarm-key", try makeKey("swarm.key"))
+    let get = try workbench.run("get", fileID, "--peer", served.address)
+    #expect(get.code == 77, "\(get)")
+    #expect(get.stderr.lines.last?.contains("its swarm key is another one") == true, "\(get)")
+  }
+
+  @Test func `a key against a public node is 77, and says that it is public`() throws {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
+    let get = try workbench.run("get", fileID, "--peer", served.address, "--swarm-key", try makeKey("swarm.key"))
+    #expect(get.code == 77, "\(get)")
+    #expect(get.stderr.lines.last?.contains("it is a public node, and a --swarm-key was given") == true, "\(get)")
+  }
+
+  @Test func `a pinned peer that answers is taken`() throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
+    let get = try workbench.run("get", fileID, "--peer", "\(served.peerID)@\(served.address)", "-o", "out.bin")
+    #expect(get.code == 0, "\(get)")
+    #expect(TestFile.areEqual(path, workbench.path("out.bin")))
+  }
+
+  @Test func `another than the pinned peer is 69, and learns nothing`() throws {
+    let folder = try workbench.makeFolder("served")
+    try workbench.makeFile("served/data.bin", byteCount: 1_000)
+    let served = try workbench.serve(folder, "--verbose")
+    let pinned = String(repeating: "0", count: 64)
+    let get = try workbench.run(
+      "get", try served.fileID("data.bin"), "--peer", "\(pinned)@\(served.address)")
+    #expect(get.code == 69, "\(get)")
+    #expect(get.stderr.lines.last?.contains("it is \(served.peerID), not \(pinned)") == true, "\(get)")
+    try workbench.line(of: served.child, with: "[--------]")
+    #expect(!served.child.stderr.text.contains("opens"), "\(served.child)")
+  }
+
+  @Test(arguments: ["auto", "aes", "chacha"], ["auto", "aes", "chacha"])
+  func `every choice of cipher speaks with every other`(serving: String, getting: String) throws {
+    guard Processor.hasAES || ![serving, getting].contains("aes") else { return }
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 300_000, "--cipher", serving)
+    let get = try workbench.run("get", fileID, "--peer", served.address, "--cipher", getting, "-o", "out.bin")
+    #expect(get.code == 0, "\(get)")
+    #expect(TestFile.areEqual(path, workbench.path("out.bin")))
+  }
+
+  @Test(.enabled(if: Processor.hasAES), arguments: ["aes", "chacha"])
+  func `a private node that prefers a cipher takes the other too`(getting: String) throws {
+    let key = try makeKey("swarm.key")
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000, "--swarm-key", key, "--cipher", "aes")
+    let get = try workbench.run(
+      "get", fileID, "--peer", served.address, "--swarm-key", key, "--cipher", getting, "-o", "out.bin")
+    #expect(get.code == 0, "\(get)")
+    #expect(TestFile.areEqual(path, workbench.path("out.bin")))
+  }
+}

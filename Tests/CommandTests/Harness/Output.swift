@@ -1,0 +1,41 @@
+// What a child wrote to one of its streams so far: bytes, and the whole lines among them.
+import Foundation
+
+struct Output: CustomStringConvertible {
+  /// The pipe's reading end; nil after its end.
+  private(set) var descriptor: Int32?
+  private(set) var bytes: [UInt8] = []
+  /// Whole lines, without their newlines; bytes that are not UTF-8 are replaced.
+  private(set) var lines: [String] = []
+  private var lineStart = 0
+
+  init(descriptor: Int32) { self.descriptor = descriptor }
+
+  var text: String { String(decoding: bytes, as: UTF8.self) }
+
+  /// For messages of failed expectations, which must not move a cursor either.
+  var description: String {
+    text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      String(line.debugDescription.dropFirst().dropLast())
+    }.joined(separator: "\n")
+  }
+
+  /// Takes what is in the pipe. Called when it is readable.
+  mutating func read() {
+    guard let descriptor else { return }
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    let count = Glibc.read(descriptor, &buffer, buffer.count)
+    if count < 0 && (errno == EINTR || errno == EAGAIN) { return }
+    guard count > 0 else { return close() }
+    bytes.append(contentsOf: buffer[..<count])
+    while let end = bytes[lineStart...].firstIndex(of: UInt8(ascii: "\n")) {
+      lines.append(String(decoding: bytes[lineStart..<end], as: UTF8.self))
+      lineStart = end + 1
+    }
+  }
+
+  mutating func close() {
+    if let descriptor { Glibc.close(descriptor) }
+    descriptor = nil
+  }
+}

@@ -1,0 +1,43 @@
+// `id` and `verify`: what a file is called, and whether it is the one.
+import Foundation
+import Testing
+
+struct IDTests {
+  private let workbench = Workbench()
+
+  @Test func `id prints the fileIDs that serve prints, as sha256sum prints its sums`() throws {
+    let folder = try workbench.makeFolder("served")
+    for (name, byteCount) in [("empty", 0), ("small", 5), ("large", (3 << 20) + 1)] {
+      try workbench.makeFile("served/\(name)", byteCount: byteCount)
+    }
+    let served = try workbench.serve(folder)
+    let id = try workbench.run("id", "empty", "small", "large", in: folder)
+    #expect(id.code == 0, "\(id)")
+    let expected = try ["empty", "small", "large"].map { "\(try served.fileID($0))  \($0)" }
+    #expect(id.stdout.lines == expected, "\(id)")
+    #expect(id.stderr.bytes.isEmpty, "\(id)")
+  }
+
+  @Test func `one missing file does not keep id from the others`() throws {
+    try workbench.makeFile("there", byteCount: 10)
+    let id = try workbench.run("id", "missing", "there")
+    #expect(id.code == 66, "\(id)")
+    #expect(id.stdout.lines.count == 1 && id.stdout.text.hasSuffix("  there\n"), "\(id)")
+  }
+
+  @Test func `verify says OK of the right file and 65 of another`() throws {
+    try workbench.makeFile("one", byteCount: 100_000, seed: 1)
+    try workbench.makeFile("two", byteCount: 100_000, seed: 2)
+    let id = try workbench.run("id", "one")
+    let fileID = String(id.stdout.text.prefix(64))
+    let right = try workbench.run("verify", fileID, "one")
+    #expect(right.code == 0, "\(right)")
+    #expect(right.stdout.text == "one: OK\n")
+    let upperCase = try workbench.run("verify", fileID.uppercased(), "one")
+    #expect(upperCase.code == 0, "\(upperCase)")
+    let wrong = try workbench.run("verify", fileID, "two")
+    #expect(wrong.code == 65, "\(wrong)")
+    #expect(wrong.stdout.bytes.isEmpty, "\(wrong)")
+    #expect(wrong.stderr.text.contains(fileID), "\(wrong)")
+  }
+}

@@ -1,0 +1,139 @@
+// Where the file goes: never over another, never half, and with the reason when it cannot go there.
+import Foundation
+import Testing
+
+struct PlaceTests {
+  private let workbench = Workbench()
+
+  private func text(_ path: String) -> String? {
+    FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  @Test(arguments: [0, 1, 16_384, 1 << 20, (2 << 20) + 1])
+  func `a file of any size arrives whole, under the name that its peer suggests`(byteCount: Int) throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: byteCount)
+    let output = try workbench.makeFolder("output")
+    let get = try workbench.run("get", fileID, "--peer", served.address, in: output)
+    #expect(get.code == 0, "\(get)")
+    #expect(TestFile.areEqual(path, output + "/data.bin"))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: output) == ["data.bin"])
+    let mode = try FileManager.default.attributesOfItem(atPath: output + "/data.bin")[.posixPermissions] as? Int
+    let mask = umask(0)
+    umask(mask)
+    #expect(mode == 0o666 & ~Int(mask))
+  }
+
+  @Test func `a folder as output keeps the suggested name, a file gives its own`() throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
+    let output = try workbench.makeFolder("output")
+    for (place, result) in [(output, "output/data.bin"), (output + "/own.name", "output/own.name")] {
+      let get = try workbench.run("get", fileID, "--peer", served.address, "-o", place)
+      #expect(get.code == 0, "\(get)")
+      #expect(TestFile.areEqual(path, workbench.path(result)))
+    }
+  }
+
+  @Test func `as a stream the file goes to stdout, in order, and nothing else does`() throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: (5 << 20) + 3)
+    let output = try workbench.makeFolder("output")
+    let get = try workbench.run("get", fileID, "--peer", served.address, "-o", "-", in: output)
+    #expect(get.code == 0, "it ended with \(String(describing: get.code)): \(get.stderr)")
+    // As a truth value: the bytes of a failure would fill the screen.
+    let isSame = FileManager.default.contents(atPath: path).map { $0.elementsEqual(get.stdout.bytes) } == true
+    #expect(isSame)
+    #expect(get.stderr.lines.last?.hasPrefix("[Downloader] Download complete") == true, "\(get.stderr)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: output) == [])
+  }
+
+  @Test func `an output that exists is 73 and stays as it is; with --force it is replaced`() throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
+    let output = try workbench.makeFile("out.bin", Array("mine".utf8))
+    let refused = try workbench.run("get", fileID, "--peer", served.address, "-o", "out.bin")
+    #expect(refused.code == 73, "\(refused)")
+    #expect(refused.stderr.lines.last?.contains("out.bin: exists already") == true, "\(refused)")
+    #expect(refused.stderr.lines.last?.contains("--force") == true, "\(refused)")
+    #expect(text(output) == "mine")
+    let left = try FileManager.default.contentsOfDirectory(atPath: workbench.folder).filter { $0.hasSuffix("p2p-part") }
+    #expect(left == [], "it left a part file")
+    let forced = try workbench.run("get", fileID, "--peer", served.address, "-o", "out.bin", "--force")
+    #expect(forced.code == 0, "\(forced)")
+    #expect(TestFile.areEqual(path, output))
+  }
+
+  @Test func `an output that appears meanwhile is 73, and the download is kept`() throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 4 << 20, "--upload-limit", "2Mi")
+    let get = try workbench.start(["get", fileID, "--peer", served.address, "-o", "out.bin"])
+    try workbench.line(of: get, with: "Chunk 1/4")
+    let output = try workbench.makeFile("out.bin", Array("mine".utf8))
+    try workbench.ended(get)
+    #expect(get.code == 73, "\(get)")
+    #expect(text(output) == "mine")
+    let again = try workbench.run("get", fileID, "--peer", served.address, "-o", "out.bin", "--force")
+    #expect(again.code == 0, "\(again)")
+    #expect(again.stderr.text.contains("Resumed: 4 chunks"), "\(again)")
+    #expect(TestFile.areEqual(path, output))
+  }
+
+  @Test func `an output folder that is missing is 73`() throws {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
+    for output in ["missing/out.bin", "missing/"] {
+      let get = try workbench.run("get", fileID, "--peer", served.address, "-o", output)
+      #expect(get.code == 73, "\(get)")
+      #expect(get.stderr.lines.last?.contains("missing") == true, "\(get)")
+    }
+  }
+
+  @Test(.enabled(if: Privileges.canObeyPermissions))
+  func `an output folder that must not be written to is 73`() throws {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
+    let output = try workbench.makeFolder("output")
+    chmod(output, 0o555)
+    let get = try workbench.run(
+      "get", fileID, "--peer", served.address, "-o", output, through: Privileges.obeyPermissions)
+    #expect(get.code == 73, "\(get)")
+    #expect(get.stderr.lines.last?.contains("Permission denied") == true, "\(get)")
+  }
+
+  @Test(.enabled(if: Privileges.canMount))
+  func `an output folder on a read-only file system is 73`() throws {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
+    let output = try workbench.makeFolder("output")
+    let get = try workbench.run(
+      "get", fileID, "--peer", served.address, "-o", output, through: Privileges.mounting("ro", on: output))
+    #expect(get.code == 73, "\(get)")
+    #expect(get.stderr.lines.last?.contains("Read-only file system") == true, "\(get)")
+  }
+
+  @Test(.enabled(if: Privileges.canMount))
+  func `a disk without room for the file is 74, and says how much it takes`() throws {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: 3 << 20)
+    let output = try workbench.makeFolder("output")
+    let get = try workbench.run(
+      "get", fileID, "--peer", served.address, "-o", output, through: Privileges.mounting("size=2m", on: output))
+    #expect(get.code == 74, "\(get)")
+    #expect(get.stderr.lines.last?.contains("no room on the disk for a file of 3145728 bytes") == true, "\(get)")
+  }
+
+  @Test func `a second get of the same file into the same folder is 73`() throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 6 << 20, "--upload-limit", "2Mi")
+    let first = try workbench.start(["get", fileID, "--peer", served.address, "-o", "one.bin"])
+    try workbench.line(of: first, with: "Chunk 1/6")
+    let second = try workbench.run("get", fileID, "--peer", served.address, "-o", "two.bin")
+    #expect(second.code == 73, "\(second)")
+    #expect(second.stderr.lines.last?.contains("another get of this file is running") == true, "\(second)")
+    try workbench.ended(first)
+    #expect(first.code == 0, "\(first)")
+    #expect(TestFile.areEqual(path, workbench.path("one.bin")))
+  }
+
+  @Test func `what is not ours where the part file should be is 73 and is left alone`() throws {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
+    let part = workbench.path(".\(fileID.prefix(16)).p2p-part")
+    try FileManager.default.createSymbolicLink(atPath: part, withDestinationPath: "victim")
+    let victim = try workbench.makeFile("victim", Array("mine".utf8))
+    let get = try workbench.run("get", fileID, "--peer", served.address, "-o", "out.bin")
+    #expect(get.code == 73, "\(get)")
+    #expect(get.stderr.lines.last?.contains("a symbolic link") == true, "\(get)")
+    #expect(text(victim) == "mine")
+  }
+}

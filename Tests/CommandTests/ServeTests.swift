@@ -1,0 +1,126 @@
+// What `serve` offers, what it says about it, and how it ends.
+import Foundation
+import Testing
+
+struct ServeTests {
+  private let workbench = Workbench()
+
+  @Test func `a line a file on stdout: fileID, two spaces, bytes, two spaces, path`() throws {
+    let folder = try workbench.makeFolder("served")
+    _ = try workbench.makeFolder("served/deep/er")
+    try workbench.makeFile("served/b.bin", byteCount: 3_000_000)
+    try workbench.makeFile("served/deep/er/a file", byteCount: 1)
+    try workbench.makeFile("served/empty", byteCount: 0)
+    let served = try workbench.serve(folder)
+    let sizes = served.child.stdout.lines.map { line in
+      line.wholeMatch(of: #/[0-9a-f]{64}  (\d+)  (.+)/#).map { "\($0.2): \($0.1)" } ?? "not a line: \(line)"
+    }
+    #expect(sizes.sorted() == ["b.bin: 3000000", "deep/er/a file: 1", "empty: 0"])
+    #expect(served.child.stderr.lines.last == "ready: 3 files, 3000001 bytes")
+    #expect(served.child.stderr.lines.count == 2, "\(served.child)")
+  }
+
+  @Test func `hidden files, unfinished downloads and symbolic links are not served`() throws {
+    let folder = try workbench.makeFolder("served")
+    _ = try workbench.makeFolder("served/.hidden")
+    _ = try workbench.makeFolder("elsewhere")
+    try workbench.makeFile("elsewhere/secret", byteCount: 11)
+    try workbench.makeFile("served/.hidden/file", byteCount: 12)
+    try workbench.makeFile("served/.0123456789abcdef.p2p-part", byteCount: 13)
+    try workbench.makeFile("served/seen", byteCount: 14)
+    let links = [("link-to-file", "seen"), ("link-out", "../elsewhere/secret"), ("link-to-folder", "../elsewhere")]
+    for (link, target) in links {
+      try FileManager.default.createSymbolicLink(atPath: "\(folder)/\(link)", withDestinationPath: target)
+    }
+    #expect(mkfifo("\(folder)/fifo", 0o644) == 0)
+    let served = try workbench.serve(folder)
+    #expect(served.fileIDs.keys.sorted() == ["seen"], "\(served.child)")
+    #expect(served.child.stdout.lines.count == 1, "\(served.child)")
+  }
+
+  @Test func `a served folder may itself be reached by a symbolic link`() throws {
+    _ = try workbench.makeFolder("served")
+    try workbench.makeFile("served/file", byteCount: 1)
+    try FileManager.default.createSymbolicLink(atPath: workbench.path("link"), withDestinationPath: "served")
+    let served = try workbench.serve(workbench.path("link"))
+    #expect(served.fileIDs.keys.sorted() == ["file"])
+  }
+
+  @Test(.enabled(if: Privileges.canObeyPermissions))
+  func `an unreadable file or folder is named, and the others are served`() throws {
+    let folder = try workbench.makeFolder("served")
+    let locked = try workbench.makeFolder("served/locked")
+    try workbench.makeFile("served/locked/inside", byteCount: 1)
+    let unreadable = try workbench.makeFile("served/unreadable", byteCount: 2)
+    try workbench.makeFile("served/zebra", byteCount: 3)
+    chmod(unreadable, 0)
+    chmod(locked, 0)
+    defer { chmod(locked, 0o700) }
+    let served = try workbench.serve(folder, through: Privileges.obeyPermissions)
+    #expect(served.fileIDs.keys.sorted() == ["zebra"], "\(served.child)")
+    let lines = served.child.stderr.lines
+    #expect(lines.contains { $0.hasPrefix("not served: unreadable: Permission denied") }, "\(served.child)")
+    #expect(lines.contains { $0.hasPrefix("not served: locked: Permission denied") }, "\(served.child)")
+  }
+
+  @Test func `a folder that is missing, or is a file, is 66`() throws {
+    let missing = try workbench.run("serve", "missing", "--listen", "127.0.0.1:0")
+    #expect(missing.code == 66, "\(missing)")
+    #expect(missing.stderr.text.contains("missing: No such file or directory"), "\(missing)")
+    try workbench.makeFile("file", byteCount: 1)
+    let file = try workbench.run("serve", "file", "--listen", "127.0.0.1:0")
+    #expect(file.code == 66, "\(file)")
+    #expect(file.stderr.text.contains("file: Not a directory"), "\(file)")
+  }
+
+  @Test(.enabled(if: Privileges.canObeyPermissions))
+  func `a folder that cannot be read is 66`() throws {
+    let folder = try workbench.makeFolder("locked")
+    chmod(folder, 0)
+    let serve = try workbench.run("serve", folder, "--listen", "127.0.0.1:0", through: Privileges.obeyPermissions)
+    #expect(serve.code == 66, "\(serve)")
+    #expect(serve.stderr.text.contains("Permission denied"), "\(serve)")
+  }
+
+  @Test func `a port in use is 74, and the way out is named`() throws {
+    let folder = try workbench.makeFolder("served")
+    let first = try workbench.serve(folder)
+    let second = try workbench.run("serve", folder, "--listen", first.address)
+    #expect(second.code == 74, "\(second)")
+    #expect(second.stderr.text.contains("cannot listen on \(first.address): address already in use"), "\(second)")
+    #expect(second.stderr.text.contains("--listen HOST:PORT"), "\(second)")
+  }
+
+  @Test(arguments: [SIGINT, SIGTERM])
+  func `serve ends with 0 on both signals`(signal: Int32) throws {
+    let served = try workbench.serveFile(byteCount: 1_000).served
+    served.child.signal(signal)
+    try workbench.ended(served.child)
+    #expect(served.child.code == 0, "\(served.child)")
+  }
+
+  @Test(arguments: [SIGINT, SIGTERM])
+  func `serve ends with 0 while it hashes`(signal: Int32) throws {
+    let folder = try workbench.makeFolder("served")
+    try workbench.makeFile("served/large", byteCount: 0)
+    truncate("\(folder)/large", 1 << 40)
+    let served = try workbench.listen(folder, [])
+    served.child.signal(signal)
+    try workbench.ended(served.child)
+    #expect(served.child.code == 0, "\(served.child)")
+    #expect(!served.child.stderr.text.contains("ready"), "\(served.child)")
+  }
+
+  @Test func `serve has the same PeerID when it starts again with its identity, and it is in use once`() throws {
+    let folder = try workbench.makeFolder("served")
+    let key = workbench.path("identity.key")
+    let first = try workbench.serve(folder, "--identity", key)
+    let second = try workbench.run("serve", folder, "--listen", "127.0.0.1:0", "--identity", key)
+    #expect(second.code == 74, "\(second)")
+    #expect(second.stderr.text.contains("another process is using it"), "\(second)")
+    first.child.signal(SIGTERM)
+    try workbench.ended(first.child)
+    let third = try workbench.serve(folder, "--identity", key)
+    #expect(third.peerID == first.peerID)
+  }
+}

@@ -1,0 +1,118 @@
+// What is asked for wrongly is refused at once, with the reason and exit code 64; what is not there, with 66.
+import Foundation
+import Testing
+
+struct UsageTests {
+  private let workbench = Workbench()
+  private static let fileID = String(repeating: "ab", count: 32)
+
+  @Test(arguments: [
+    "", "abcd", String(repeating: "a", count: 63), String(repeating: "a", count: 65), String(repeating: "g", count: 64),
+    String(repeating: "a", count: 63) + "\n", String(repeating: "a", count: 64) + "\n",
+    String(repeating: "é", count: 32), "0x" + String(repeating: "a", count: 62),
+  ])
+  func `a malformed fileID is 64, for get and for verify`(fileID: String) throws {
+    let get = try workbench.run("get", fileID, "--peer", "127.0.0.1:9")
+    #expect(get.code == 64, "\(get)")
+    #expect(get.stderr.lines.count == 1, "\(get)")
+    #expect(get.stderr.text.contains("64 hexadecimal digits"), "\(get)")
+    let verify = try workbench.run("verify", fileID, "/dev/null")
+    #expect(verify.code == 64, "\(verify)")
+  }
+
+  @Test(arguments: [
+    "127.0.0.1", "127.0.0.1:", ":9800", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:98 00", "::1:9800",
+    "[::1:9800", "host name:9800", "abcd@127.0.0.1:9800", "@127.0.0.1:9800", "",
+  ])
+  func `a malformed peer is 64 and is quoted`(peer: String) throws {
+    let get = try workbench.run("get", UsageTests.fileID, "--peer", peer)
+    #expect(get.code == 64, "\(get)")
+    #expect(get.stderr.text.contains("--peer '\(peer)' is not [PEERID@]HOST:PORT"), "\(get)")
+  }
+
+  @Test(arguments: [
+    ["nonsense"], ["get"], ["serve"], ["verify", "abc"], ["id"], ["keygen"], ["get", fileID, "--nonsense"],
+    ["get", fileID, "--workers", "0"], ["get", fileID, "--workers", "many"], ["get", fileID, "--retries", "-1"],
+    ["get", fileID, "--chunk-timeout", "0"], ["get", fileID, "--quiet", "--verbose"],
+    ["get", fileID, "--cipher", "rot13"],
+    ["get", fileID, "--peer", "127.0.0.1:9", "-o", "-", "--json"],
+    ["serve", ".", "--listen", "nowhere"], ["serve", ".", "--upload-limit", "1"],
+    ["serve", ".", "--upload-limit", "fast"],
+    ["serve", ".", "--max-connections", "0"],
+  ])
+  func `wrong usage is 64, and stdout stays empty`(arguments: [String]) throws {
+    let child = try workbench.ended(try workbench.start(arguments))
+    #expect(child.code == 64, "\(child)")
+    #expect(child.stdout.bytes.isEmpty, "\(child)")
+    #expect(!child.stderr.bytes.isEmpty, "\(child)")
+  }
+
+  @Test func `help and version are no errors`() throws {
+    for arguments in [["--help"], ["help", "get"], ["serve", "--help"], ["--version"]] {
+      let child = try workbench.ended(try workbench.start(arguments))
+      #expect(child.code == 0, "\(child)")
+      #expect(!child.stdout.bytes.isEmpty, "\(child)")
+    }
+  }
+
+  @Test func `a get that knows no peer is 69`() throws {
+    let get = try workbench.run("get", UsageTests.fileID)
+    #expect(get.code == 69, "\(get)")
+    #expect(get.stderr.text.contains("--peer HOST:PORT"), "\(get)")
+  }
+
+  @Test func `id or verify of a file that is not there is 66`() throws {
+    let id = try workbench.run("id", "missing")
+    #expect(id.code == 66, "\(id)")
+    #expect(id.stderr.text.hasPrefix("p2pnode: cannot read missing: No such file or directory"), "\(id)")
+    let verify = try workbench.run("verify", UsageTests.fileID, "missing")
+    #expect(verify.code == 66, "\(verify)")
+  }
+
+  @Test func `id or verify of a folder is 66`() throws {
+    _ = try workbench.makeFolder("folder")
+    let id = try workbench.run("id", "folder")
+    #expect(id.code == 66, "\(id)")
+    let verify = try workbench.run("verify", UsageTests.fileID, "folder")
+    #expect(verify.code == 66, "\(verify)")
+  }
+
+  @Test func `a swarm key file that is not there is 66, for get and for serve`() throws {
+    let get = try workbench.run("get", UsageTests.fileID, "--peer", "127.0.0.1:9", "--swarm-key", "missing.key")
+    #expect(get.code == 66, "\(get)")
+    #expect(get.stderr.text.contains("missing.key: no such secret file"), "\(get)")
+    let serve = try workbench.run("serve", ".", "--listen", "127.0.0.1:0", "--swarm-key", "missing.key")
+    #expect(serve.code == 66, "\(serve)")
+  }
+
+  @Test(arguments: [0o644, 0o640, 0o604, 0o620])
+  func `a secret that others may read is 66, and the remedy is named`(mode: mode_t) throws {
+    let key = try workbench.makeFile("open.key", Array(repeating: 7, count: 32), mode: mode)
+    for option in ["--swarm-key", "--identity"] {
+      let get = try workbench.run("get", UsageTests.fileID, "--peer", "127.0.0.1:9", option, key)
+      #expect(get.code == 66, "\(get)")
+      #expect(get.stderr.text.contains("chmod 600"), "\(get)")
+      let serve = try workbench.run("serve", ".", "--listen", "127.0.0.1:0", option, key)
+      #expect(serve.code == 66, "\(serve)")
+    }
+  }
+
+  @Test func `a secret of another size is 66`() throws {
+    let key = try workbench.makeFile("short.key", Array(repeating: 7, count: 31), mode: 0o600)
+    let get = try workbench.run("get", UsageTests.fileID, "--peer", "127.0.0.1:9", "--swarm-key", key)
+    #expect(get.code == 66, "\(get)")
+    #expect(get.stderr.text.contains("holds 31 bytes"), "\(get)")
+  }
+
+  @Test func `keygen makes a key for its owner alone, and never over a file`() throws {
+    let first = try workbench.run("keygen", "swarm.key")
+    #expect(first.code == 0, "\(first)")
+    let attributes = try FileManager.default.attributesOfItem(atPath: workbench.path("swarm.key"))
+    #expect(attributes[.posixPermissions] as? Int == 0o600)
+    #expect(attributes[.size] as? Int == 32)
+    let key = FileManager.default.contents(atPath: workbench.path("swarm.key"))
+    let second = try workbench.run("keygen", "swarm.key")
+    #expect(second.code == 73, "\(second)")
+    #expect(FileManager.default.contents(atPath: workbench.path("swarm.key")) == key)
+  }
+}
