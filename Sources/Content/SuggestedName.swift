@@ -38,9 +38,24 @@ public enum SuggestedName {
     return String(out)
   }
 
+  /// A line of which parts may be escaped already: every scalar escaped that could move a cursor, and all else, also a
+  /// backslash, as it is.
+  public static func harmlessLine(_ line: String) -> String {
+    guard line.unicodeScalars.contains(where: isHarmful) else { return line }
+    var out = String.UnicodeScalarView()
+    for scalar in line.unicodeScalars {
+      if isHarmful(scalar) {
+        out.append(contentsOf: escapedForTerminal(String(scalar)).unicodeScalars)
+      } else {
+        out.append(scalar)
+      }
+    }
+    return String(out)
+  }
+
   /// Control characters (also NUL, escape, newline and C1), line and paragraph separators, and format characters (bidi
   /// overrides, invisible ones); of these last, only the joiners are kept, which emoji and several scripts need.
-  private static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
+  public static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {
     case .control, .lineSeparator, .paragraphSeparator: true
     case .format: scalar != "\u{200C}" && scalar != "\u{200D}"

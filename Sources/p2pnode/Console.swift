@@ -21,11 +21,11 @@ enum Console {
     }
   }
 
-  /// A line on stderr.
+  /// A line on stderr. Whatever path or word of a peer it quotes, it stays one line.
   static func error(_ line: String) {
     state.withLock { state in
       clearStatus(&state)
-      Terminal.write(line + "\n", to: .standardError)
+      Terminal.write(SuggestedName.harmlessLine(line) + "\n", to: .standardError)
     }
   }
 

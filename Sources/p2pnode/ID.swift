@@ -8,7 +8,7 @@ struct ID: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "id", abstract: "Prints the fileIDs of files.",
     discussion: """
-      Prints lines as sha256sum does: the fileID, two spaces, the path.
+      Prints lines as sha256sum does: the fileID, two spaces, the path (with what moves a cursor escaped).
         p2pnode id disk.img
       """)
 
@@ -21,7 +21,7 @@ struct ID: ParsableCommand {
     for file in files {
       do throws(Failure) {
         let fileID = try p2pnode.fileID(of: file)
-        Console.output("\(fileID.hex)  \(file)")
+        Console.output("\(fileID.hex)  \(Console.escaped(file))")
       } catch {
         Console.error("p2pnode: \(error.message)")
         worst = worst ?? error
@@ -52,7 +52,7 @@ struct Verify: ParsableCommand {
       guard actual == expected else {
         throw Failure(Exit.badData, "\(file): is \(actual.hex), not the file \(expected.hex)")
       }
-      Console.output("\(file): OK")
+      Console.output("\(Console.escaped(file)): OK")
     }
   }
 }

@@ -1,4 +1,5 @@
 // One JSON object a line, for programs that read what the command did.
+import Content
 
 /// An object with its members in the order in which they were set.
 struct JSONLine {
@@ -34,9 +35,11 @@ struct JSONLine {
       case "\n": out += "\\n"
       case "\r": out += "\\r"
       case "\t": out += "\\t"
-      case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-        let digits = String(scalar.value, radix: 16)
-        out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      case _ where SuggestedName.isHarmful(scalar):  // also what JSON allows and a terminal obeys
+        for unit in String(scalar).utf16 {
+          let digits = String(unit, radix: 16)
+          out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        }
       default: out.unicodeScalars.append(scalar)
       }
     }

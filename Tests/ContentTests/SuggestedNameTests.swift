@@ -77,4 +77,11 @@ private let texts: [(String, String)] = [
   @Test func `what reaches a terminal cannot move its cursor or begin a line`() {
     for (text, expected) in texts { #expect(SuggestedName.escapedForTerminal(text) == expected) }
   }
+
+  @Test func `a whole line is made harmless, and what was escaped in it before is not escaped twice`() {
+    for (text, expected) in texts {
+      #expect(SuggestedName.harmlessLine(expected) == expected)
+      if !text.contains("\\") { #expect(SuggestedName.harmlessLine(text) == expected) }
+    }
+  }
 }
