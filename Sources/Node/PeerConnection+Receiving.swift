@@ -32,7 +32,7 @@ extension PeerConnection {
 
   private func endOfStream() {
     if isFinishing { return close() }
-    if isEstablished { return close(.truncated) }
+    if isEstablished { return close(sendFailure.map { .broken($0) } ?? .truncated) }
     close(.handshake(handshake?.receiveEnd() ?? .closedByPeer))
   }
 

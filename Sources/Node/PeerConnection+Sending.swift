@@ -27,8 +27,10 @@ extension PeerConnection {
     }
   }
 
-  /// Gives the system what it takes.
+  /// Gives the system what it takes. Where the other end has closed, what it said before is still to be read, and says
+  /// more than the errno: the connection then ends when that has been read.
   func flush() {
+    if sendFailure != nil { outbox.drop(outbox.count) }
     while !outbox.isEmpty {
       do throws(Errno) {
         guard let count = try outbox.read(at: 0, count: outbox.count, { bytes throws(Errno) in try socket.send(bytes) })
@@ -36,7 +38,10 @@ extension PeerConnection {
         outbox.drop(count)
         lastSentAt = loop.now
       } catch {
-        return isFinishing ? close() : close(.broken(error))
+        if isFinishing { return close() }
+        guard isEstablished, error.isClosedByPeer else { return close(.broken(error)) }
+        sendFailure = error
+        outbox.drop(outbox.count)
       }
     }
     if !hasToSend { outbox.shrinkIfEmpty() }

@@ -48,6 +48,8 @@ final class PeerConnection {
   var isProcessing = false
   var isStarving = false
   var isQueuedToSend = false
+  /// The other end takes nothing any more; what it sent before is being read.
+  var sendFailure: Errno?
   private(set) var interest: Readiness
 
   // Serving.

@@ -81,6 +81,8 @@ extension Errno {
   public var isShortage: Bool { code == EMFILE || code == ENFILE || code == ENOMEM }
   /// ECONNREFUSED: nobody listens there.
   public var isRefusal: Bool { code == ECONNREFUSED }
+  /// EPIPE, ECONNRESET: the other end has closed the connection.
+  public var isClosedByPeer: Bool { code == EPIPE || code == ECONNRESET }
   /// ETIMEDOUT: no answer.
   public var isTimeout: Bool { code == ETIMEDOUT }
   /// EACCES, EPERM: not for this user.

@@ -98,4 +98,15 @@ struct InteropTests {
     #expect(peer.code == 0, "\(peer)")
     checkChannel(try report(peer), suite, isPrivate, peer)
   }
+
+  @Test func `what a peer said before it reset the connection is read, also where an answer to it cannot be sent`()
+    throws
+  {
+    let (peer, port, peerID) = try listen(["--leave", "--records", "300"])
+    let get = try workbench.run("get", String(repeating: "ab", count: 32), "--peer", "\(peerID)@127.0.0.1:\(port)")
+    #expect(get.code == 69, "\(get)")
+    #expect(get.stderr.lines.last?.contains("it said: shutting down") == true, "\(get)")
+    try workbench.ended(peer)
+    #expect(peer.code == 0, "\(peer)")
+  }
 }

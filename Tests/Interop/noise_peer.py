@@ -2,12 +2,13 @@
 """A peer that shares no code with the node: Protocol/README.md over PyPI's noiseprotocol.
 
     noise_peer.py dial HOST PORT --suite aes|chacha [--psk FILE] [--pin PEERID] [--open FILEID] --records N
-    noise_peer.py listen PORT-FILE [--suite aes|chacha] [--psk FILE] --records N
+    noise_peer.py listen PORT-FILE [--suite aes|chacha] [--psk FILE] [--leave] --records N
 
 `dial` shakes hands, sends N PING frames of one record each and checks each PONG, opens FILEID where it was told to,
 and says GOODBYE. `listen` binds a free port of 127.0.0.1, writes the port and its own PeerID to PORT-FILE (a line
 each), shakes hands with the first dialer it can speak with, sends N PINGs, checks each PONG, and then answers every
-OPEN with "no such file" until the dialer leaves. PINGs of the other end are always answered at once.
+OPEN with "no such file" until the dialer leaves. PINGs of the other end are always answered at once. With --leave it
+sends the N PINGs and a GOODBYE all at once and resets the connection: whoever answers the PINGs finds it closed.
 
 N of 16,384 and more crosses a new key in both directions, since never more than one PING is unanswered.
 One line of JSON on stdout says what happened; the exit status is 0 only where all of it was right.
@@ -119,12 +120,15 @@ class Peer:
         self.refuses_opens, self.kept_opens = False, []
 
     def send_frame(self, kind, body=b""):
+        self.connection.sendall(self.seal_frame(kind, body))
+
+    def seal_frame(self, kind, body=b""):
         plaintext = struct.pack(">IB", 1 + len(body), kind) + body
         record = self.noise.encrypt(plaintext)
-        self.connection.sendall(struct.pack(">H", len(record)) + record)
         self.sent += 1
         if self.sent % REKEY_INTERVAL == 0:
             self.noise.rekey_outbound_cipher()  # the key changes, the number of the next record does not
+        return struct.pack(">H", len(record)) + record
 
     def take(self, count):
         """Bytes of the stream of plaintexts."""
@@ -213,6 +217,13 @@ class Peer:
     def wait_for_goodbye(self):
         while self.goodbye is None:
             self.next_frame()
+
+    def leave(self, count):
+        """Says all that it has to say, and is gone before the answer."""
+        frames = [self.seal_frame(PING, bytes(8)) for _ in range(count)] + [self.seal_frame(GOODBYE, b"\1\0")]
+        self.connection.sendall(b"".join(frames))
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
 
     def say_goodbye(self):
         """And waits until the other end closes, with or without a GOODBYE of its own."""
@@ -356,6 +367,8 @@ def listen(options, psk, static, result):
                 peer, found = established
                 result.update(found, handshake_hash=peer.hash.hex())
                 try:
+                    if options.leave:
+                        return peer.leave(options.records)
                     peer.ping(options.records)
                     peer.refuse_opens()
                     peer.wait_for_goodbye()
@@ -375,6 +388,7 @@ def main():
     dialer.add_argument("--open", metavar="FILEID", help="64 hexadecimal digits: a file to open after the PINGs")
     listener.add_argument("port_file", metavar="PORT-FILE")
     listener.add_argument("--suite", choices=SUITE_NUMBERS, help="the best that it can do; both without it")
+    listener.add_argument("--leave", action="store_true", help="say GOODBYE at once, and reset the connection")
     for verb in dialer, listener:
         verb.add_argument("--psk", metavar="FILE", help="a swarm key: 32 bytes or 64 hexadecimal digits")
         verb.add_argument("--records", type=int, required=True, help="PINGs to send")
