@@ -46,7 +46,7 @@ let package = Package(
     .testTarget(
       name: "NodeTests", dependencies: ["Node", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium"]),
     .testTarget(name: "CommandTests", dependencies: ["p2pnode"]),
-    .testTarget(name: "HouseTests"),
+    .testTarget(name: "HouseTests", dependencies: ["Wire"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,134 @@
+// The numbers of `Protocol/README.md` against those of the code: whoever changes one has to change the other.
+import Testing
+
+@testable import Wire
+
+/// The numbers of a text in their order: `1,024` is 1024, `2^20` is 1048576.
+private func numbers(in text: String) -> [Int] {
+  Pattern(#"\b(\d+)\^(\d+)|\b\d+(?:,\d{3})*"#).matches(in: text).map { found in
+    if let base = Int(found[1]), let exponent = Int(found[2]) { return (0..<exponent).reduce(1) { n, _ in n * base } }
+    return Int(found[0].filter { $0 != "," })!
+  }
+}
+
+private func seconds(_ duration: Duration) -> Int { Int(duration.components.seconds) }
+
+/// The table of section 13, row by row: how it starts, and every number in it.
+private let limits: [(row: String, numbers: [Int])] = [
+  ("handshake, from the TCP", [seconds(ProtocolLimits.handshakeTimeout)]),
+  (
+    "nothing received",
+    [seconds(ProtocolLimits.pingAfter), Int(CloseCode.idle.rawValue), seconds(ProtocolLimits.idleTimeout)]
+  ),
+  (
+    "a begun frame",
+    [
+      seconds(ProtocolLimits.frameProgressGrace), ProtocolLimits.frameBytesPerSecondMin,
+      Int(CloseCode.tooSlow.rawValue),
+    ]
+  ),
+  ("bytes to send, none taken", [seconds(ProtocolLimits.stalledSendTimeout)]),
+  ("handshake message / payload", [ChannelHandshake.messageByteCountMax, HandshakePayload.byteCountMax]),
+  ("record's ciphertext", [Record.ciphertextByteCounts.lowerBound, Record.ciphertextByteCounts.upperBound]),
+  ("control frame / DATA frame", [ProtocolLimits.frameLengthMax, ProtocolLimits.dataFrameLengthMax]),
+  ("requests in flight", [ProtocolLimits.requestsInFlightMax, 4]),
+  ("files open", [ProtocolLimits.openFilesMax]),
+  ("PAGE_GETs unanswered", [64]),
+  ("chunks of a file", [ProtocolLimits.chunksMax]),
+]
+
+/// Sentences of other sections: a pattern whose groups are numbers, for every place where it occurs.
+private let sentences: [(pattern: String, numbers: [Int])] = [
+  (#"leaf \| ([\d,]+) KiB of a chunk"#, [ProtocolLimits.leafBytesMax >> 10]),
+  (#"chunk hashes of ([\d,]+) neighbouring chunks"#, [ProtocolLimits.chunksPerPage]),
+  (#"chunks, at most (2\^\d+) \(1 TiB\)"#, [ProtocolLimits.chunksMax]),
+  (#"Each message is `u16 length ‖ bytes`, at most (\d+) bytes"#, [ChannelHandshake.messageByteCountMax]),
+  (#"A payload is at most (\d+) bytes"#, [HandshakePayload.byteCountMax]),
+  (#"text, at most (\d+) bytes: what the program"#, [HandshakePayload.agentByteCountMax]),
+  (#"sender of this accepts; absent: (\d+)"#, [ProtocolLimits.requestsInFlightMax]),
+  (#"plaintext 1…([\d,]+) bytes"#, [Record.plaintextByteCountMax]),
+  (#"again after ([\d,]+) more"#, [Int(Record.rekeyInterval)]),
+  (
+    #"It is 1…([\d,]+), for DATA at most ([\d,]+)"#,
+    [ProtocolLimits.frameLengthMax, ProtocolLimits.dataFrameLengthMax]
+  ),
+  (#"text, 0…(\d+) bytes: a hint"#, [ProtocolLimits.nameBytesMax]),
+  (
+    #"n u16 \(1…([\d,]+)\) \| n × 32 B chunk hashes \| m u8 \(0…(\d+)\)"#,
+    [ProtocolLimits.chunksPerPage, ProtocolLimits.unclesPerPageMax]
+  ),
+  (#"\| count 1…(\d+), first \+ count ≤ (\d+)"#, [64, 64, ProtocolLimits.dataLeavesMax, 64]),
+  (#"1…([\d,]+) × count bytes"#, [ProtocolLimits.leafBytesMax]),
+  (#"n u16 \(1…([\d,]+)\) \| n × \(chunk"#, [ProtocolLimits.haveRunsMax]),
+  (#"count u32 \(1…([\d,]+); first \+ count ≤ (2\^\d+)"#, [ProtocolLimits.bitmapChunksMax, ProtocolLimits.chunksMax]),
+  (#"n u8 \(0…(\d+)\) \| n × \(family"#, [ProtocolLimits.peersMax]),
+  (#"text length u8 \(0…(\d+)\)"#, [ProtocolLimits.goodbyeTextBytesMax]),
+  (#"An end may have (\d+) files open"#, [ProtocolLimits.openFilesMax]),
+]
+
+private func section(_ number: Int, of text: String) -> Substring {
+  let start = text.firstRange(of: "\n## \(number). ")!
+  let rest = text[start.upperBound...]
+  return rest[..<(rest.firstRange(of: "\n## ")?.lowerBound ?? rest.endIndex)]
+}
+
+/// Where a text of the protocol and the code say different numbers.
+private func differences(in text: String) -> [String] {
+  var found: [String] = []
+  let rows = section(13, of: text).split(separator: "\n").filter { $0.hasPrefix("| ") }.dropFirst()
+    .map { $0.dropFirst(2) }
+  if rows.count != limits.count { found.append("section 13 has \(rows.count) rows, the test knows \(limits.count)") }
+  for (row, limit) in zip(rows, limits) {
+    let written = numbers(in: String(row))
+    if !row.hasPrefix(limit.row) || written != limit.numbers {
+      found.append("'\(row)' says \(written), the code '\(limit.row)': \(limit.numbers)")
+    }
+  }
+  let joined = text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: " ")
+  for sentence in sentences {
+    let written = Pattern(sentence.pattern).matches(in: joined).flatMap { $0.dropFirst().flatMap(numbers(in:)) }
+    if written != sentence.numbers {
+      found.append("'\(sentence.pattern)': \(written), in the code \(sentence.numbers)")
+    }
+  }
+  return found
+}
+
+@Suite struct ProtocolNumbersTests {
+  private let text: String
+
+  init() throws { text = try Repository.text("Protocol/README.md") }
+
+  @Test func `the specification and the code state the same limits`() {
+    let found = differences(in: text)
+    #expect(found.isEmpty, "\(found.joined(separator: "\n"))")
+  }
+
+  @Test(arguments: [
+    ("65,536 / 69,632", "65,536 / 69,633"), ("PING after 60 s", "PING after 61 s"), ("| files open", "| files seen"),
+    ("1…262,144; first", "1…262,145; first"), ("(0…50)", "(0…51)"), ("again after 16,384 more", "again after 16 more"),
+  ])
+  func `a number that is changed on one side is noticed`(old: String, new: String) {
+    let changed = text.split(separator: old, omittingEmptySubsequences: false).joined(separator: new)
+    #expect(changed != text)
+    #expect(differences(in: changed).count == 1)
+  }
+
+  @Test func `numbers are read as they are written`() {
+    #expect(numbers(in: "17…65,535 bytes, 2^20; u8 (4)") == [17, 65535, 1 << 20, 4])
+  }
+
+  @Test func `the specification lists the types of frames that the code has`() {
+    let listed = Pattern(#"\*\*0x([0-9A-F]{2}) ([A-Z_]+)\*\*(?: \((\d+) bytes\))?"#).matches(in: text)
+    #expect(listed.map { UInt8($0[1], radix: 16) } == FrameType.allCases.map(\.rawValue))
+    for (row, type) in zip(listed, FrameType.allCases) {
+      #expect(row[2].filter { $0 != "_" } == "\(type)".uppercased())
+      if let bytes = Int(row[3]) { #expect(type.bodyBytes == bytes...bytes) }
+    }
+  }
+
+  @Test func `the specification lists the close codes that the code has`() {
+    let listed = Pattern(#"\| (\d) \| [a-z]"#).matches(in: String(section(14, of: text))).compactMap { UInt8($0[1]) }
+    #expect(listed.sorted() == CloseCode.allCases.map(\.rawValue))
+  }
+}

@@ -1,0 +1,52 @@
+// What README.md says of the code, against the code.
+import Testing
+
+@Suite struct ReadmeTests {
+  private let readme: String
+  private let code = Repository.files.filter { $0.path.hasPrefix("Sources/p2pnode/") }
+
+  init() throws { readme = try Repository.text("README.md") }
+
+  @Test func `every place that it names is there`() {
+    let names = Pattern(#"`((?:Sources|Tests|Protocol|\.ci)/[^` ]*)`"#).matches(in: readme).map { $0[1] }
+    #expect(names.count > 10)
+    for name in names { #expect(Repository.exists(name), "\(name)") }
+  }
+
+  @Test func `every folder of the sources has a place on its map`() {
+    for room in Rooms.all.keys { #expect(readme.contains("Sources/\(room)"), "\(room)") }
+  }
+
+  @Test func `its exit codes are those of the command`() {
+    let declared = code.first { $0.path.hasSuffix("/Failure.swift") }!.codeLines
+      .compactMap { Pattern(#"static let \w+: Int32 = (\d+)"#).firstMatch(in: $0)?[1] }
+    let listed = Pattern(#"(?m)^\| (\d+) \| "#).matches(in: readme).map { $0[1] }
+    #expect(declared.count > 5)
+    #expect(listed == ["0"] + declared + ["130", "143"])
+  }
+
+  @Test func `its options are those of the command`() {
+    var declared: Set<String> = []
+    for file in code {
+      var isOption = false
+      for line in file.codeLines {
+        if Pattern(#"@(?:Option|Flag)\b"#).firstMatch(in: line) != nil { isOption = true }
+        guard isOption, let name = Pattern(#"^\s*var (\w+)"#).firstMatch(in: line)?[1] else { continue }
+        declared.insert("--" + name.map { $0.isUppercase ? "-\($0.lowercased())" : "\($0)" }.joined())
+        isOption = false
+      }
+    }
+    let section = readme.split(separator: "\n## ").first { $0.hasPrefix("The command") } ?? ""
+    let listed = Set(Pattern(#"--[a-z]+(?:-[a-z]+)*"#).matches(in: String(section)).map { $0[0] })
+    #expect(declared.contains("--chunk-timeout"))
+    #expect(listed.symmetricDifference(declared).subtracting(["--help", "--version", "--output"]) == [])
+  }
+
+  @Test func `its program is the one that is tested`() throws {
+    let parts = try Repository.text("Tests/NodeTests/EmbeddingTests.swift").split(separator: "    // README\n")
+    try #require(parts.count == 3)
+    let tested = parts[1].split(separator: "\n").map { $0.hasPrefix("    ") ? $0.dropFirst(4) : $0 }
+    let shown = readme.split(separator: "```swift\n").last?.split(separator: "```").first?.split(separator: "\n") ?? []
+    #expect(shown.drop { $0.hasPrefix("import ") }.elementsEqual(tested))
+  }
+}
