@@ -75,6 +75,7 @@ public struct ByteQueue: ~Copyable {
 
   /// Puts bytes in at the tail.
   public mutating func append(_ bytes: [UInt8]) {
+    guard !bytes.isEmpty else { return }  // there may be no memory to put nothing into
     makeRoom(for: bytes.count)
     bytes.withUnsafeBytes { if let base = $0.baseAddress { memcpy(memory.baseAddress! + tail, base, $0.count) } }
     tail += bytes.count
