@@ -4,7 +4,7 @@ import Wire
 
 /// What a peer did wrong in answering.
 public enum PeerFault: Error, Hashable, Sendable {
-  /// Leaf hashes that do not hash up to the chunk hash: a lie, for a ban.
+  /// Leaf hashes that do not hash up to the chunk hash, or too few or many: a lie, for a ban.
   case lie
   /// The protocol was broken: the connection is closed.
   case violation(Violation)
@@ -17,7 +17,7 @@ public enum PeerFault: Error, Hashable, Sendable {
     /// Leaves that were not the next, or not asked for.
     case unexpectedLeaves
     case wrongByteCount
-    /// Leaf hashes that were asked for and are missing, that were not asked for, or too few or many.
+    /// Leaf hashes that were asked for and are missing, or that were not asked for.
     case unexpectedLeafHashes
     /// The answer's end was marked too early or too late.
     case wrongEnd
@@ -126,9 +126,7 @@ public struct FetchQueue: Sendable {
     let isFirst = firstLeaf == request.leaves.first
     guard (leafHashes != nil) == (isFirst && request.wantsLeafHashes) else { throw .violation(.unexpectedLeafHashes) }
     if let leafHashes {
-      guard leafHashes.count == request.layout.leafCount(of: request.chunk) else {
-        throw .violation(.unexpectedLeafHashes)
-      }
+      guard leafHashes.count == request.layout.leafCount(of: request.chunk) else { throw .lie }
       if !request.isCancelled {
         guard chunkHash(leafHashes, request.layout) == request.chunkHash else { throw .lie }
         request.leafHashes = leafHashes
