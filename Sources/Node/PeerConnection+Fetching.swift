@@ -143,7 +143,7 @@ extension PeerConnection {
   }
 
   func handle(_ header: DataHeader) {
-    guard link != nil else { return close(.violation("DATA that was not asked for")) }
+    guard link != nil, offer != nil else { return close(.violation("DATA that was not asked for")) }
     guard fetch != nil else {
       arriving = ArrivingPiece(piece: nil, block: nil)  // withdrawn, and on its way before
       return
