@@ -11,7 +11,7 @@ extension ConnectionEnd {
     case .handshake(.patternMismatch), .handshake(.authenticationFailed), .handshake(.closedByPeer): .notAdmitted
     case .handshake(.wrongPeer): .wrongPeer
     case .handshake(.dialledItself): .ourselves
-    case .handshake, .here, .there, .truncated, .violation, .lied, .withdrawn: .handshake
+    case .handshake, .here, .there, .truncated, .violation, .lied, .withdrawn, .refused: .handshake
     }
   }
 
@@ -19,7 +19,7 @@ extension ConnectionEnd {
     switch self {
     case .here(.idle, _): .idle
     case .here(.tooSlow, _): .stalled
-    case .here, .silent, .handshake, .withdrawn: .closed
+    case .here, .silent, .handshake, .withdrawn, .refused: .closed
     case .there(let code, _): .goodbye(code.rawValue)
     case .broken: .reset
     case .truncated: .truncated

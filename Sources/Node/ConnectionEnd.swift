@@ -23,6 +23,8 @@ public enum ConnectionEnd: Error, Sendable {
   case lied(String)
   /// The connection stands, but the peer no longer offers the file.
   case withdrawn(Withdrawn.Reason)
+  /// The connection stands, but the peer does not open the file.
+  case refused(Opened.Refusal)
 }
 
 extension ConnectionEnd: CustomStringConvertible {
@@ -37,6 +39,7 @@ extension ConnectionEnd: CustomStringConvertible {
     case .violation(let what): "protocol violation: \(what)"
     case .lied(let what): "wrong data: \(what)"
     case .withdrawn(let reason): "it no longer offers the file: \(reason.words)"
+    case .refused(let refusal): refusal.words
     }
   }
 }
@@ -55,6 +58,17 @@ extension CloseCode {
     case .notAllowed: "not allowed"
     case .internalError: "internal error"
     case .tooSlow: "too slow"
+    }
+  }
+}
+
+extension Opened.Refusal {
+  /// The refusal as people read it.
+  public var words: String {
+    switch self {
+    case .noSuchFile: "it does not have the file"
+    case .tooManyFilesOpen: "it has too many files open for this node"
+    case .notAllowed: "it does not give the file to this node"
     }
   }
 }

@@ -22,6 +22,8 @@ final class DownloadRun {
     let loop: Int
     var suite: CipherSuite
     var peer: PeerID?
+    /// Why it is of no more use has been said; how it then ends need not be.
+    var isDismissed = false
   }
 
   private let fileID: FileID
@@ -125,6 +127,7 @@ final class DownloadRun {
       if self.manifest == nil { self.manifest = manifest }
       tell(.opened(id, manifest.layout, isComplete: isComplete))
     case .refused(let id, let refusal):
+      dismiss(id, .refused(refusal))
       switch refusal {
       case .noSuchFile: tell(.notFound(id))
       case .tooManyFilesOpen: tell(.refused(id, .tooManyFiles))
@@ -133,9 +136,7 @@ final class DownloadRun {
     case .page(let id, let page): received(page, from: id)
     case .busy(let id, let request, let after): tell(.busy(id, request, retryAfter: after))
     case .withdrawn(let id, let reason):
-      if let connection = connections[id] {
-        onUpdate(.peerEnded(connection.address, connection.peer, .withdrawn(reason)))
-      }
+      dismiss(id, .withdrawn(reason))
       tell(.withdrawn(id))
     case .answerEnded(let id, let request): tell(.answerEnded(id, request))
     case .verified(let id, let request, let chunk, let leaves, let streamedBelow):
@@ -143,8 +144,7 @@ final class DownloadRun {
       if let streamedBelow { streamed(below: streamedBelow) }
       tell(.leavesVerified(id, request, chunk, leaves))
     case .corrupt(let id, let chunk):
-      let end = ConnectionEnd.lied("chunk \(chunk.rawValue) does not hash")
-      if let connection = connections[id] { onUpdate(.peerEnded(connection.address, connection.peer, end)) }
+      dismiss(id, .lied("chunk \(chunk.rawValue) does not hash"))
       tell(.lied(id))
     case .writeFailed(let error):
       if storageError == nil { storageError = error }
@@ -158,6 +158,13 @@ final class DownloadRun {
     case .resolved(let source, let result): resolved(source, result)
     case .cancelled: tell(.cancelledByUser)
     }
+  }
+
+  /// Says why a peer is of no more use, once: a lie can come in many pieces.
+  private func dismiss(_ id: ConnectionID, _ end: ConnectionEnd) {
+    guard let connection = connections[id], !connection.isDismissed else { return }
+    connections[id]!.isDismissed = true
+    onUpdate(.peerEnded(connection.address, connection.peer, end))
   }
 
   private func received(_ page: HashPage, from id: ConnectionID) {
@@ -185,7 +192,7 @@ final class DownloadRun {
     guard let connection = connections.removeValue(forKey: id) else { return }
     switch end {
     case .here(.done, _), .here(.duplicateConnection, _), .here(.badData, _): break  // the brain's wish, told before
-    default: onUpdate(.peerEnded(connection.address, connection.peer, end))
+    default: if !connection.isDismissed { onUpdate(.peerEnded(connection.address, connection.peer, end)) }
     }
     if case .lied = end { tell(.lied(id)) } else { tell(.connectionLost(id, end.lossReason)) }
   }

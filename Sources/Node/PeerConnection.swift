@@ -245,7 +245,7 @@ extension ConnectionEnd {
     case .here(let code, let text): Goodbye(code: code, text: text)
     case .violation(let what): Goodbye(code: .protocolError, text: what)
     case .lied(let what): Goodbye(code: .badData, text: what)
-    case .there, .broken, .truncated, .silent, .handshake, .withdrawn: nil
+    case .there, .broken, .truncated, .silent, .handshake, .withdrawn, .refused: nil
     }
   }
 }
