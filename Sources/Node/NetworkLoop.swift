@@ -5,8 +5,8 @@ import Wire
 
 /// What other threads ask of a loop.
 enum LoopCommand: Sendable {
-  /// Take over a connection that another loop accepted.
-  case adopt(socket: Int32, from: SocketAddress)
+  /// Take over a connection that another loop accepted and admitted under this token.
+  case adopt(socket: Int32, from: SocketAddress, token: UInt64)
   case dial(ConnectionID, SocketAddress, pinned: PeerID?, suite: CipherSuite, DownloadLink)
   case open(ConnectionID)
   case fetchPage(ConnectionID, page: UInt32)
@@ -122,18 +122,14 @@ final class NetworkLoop {
 
   private func perform(_ command: LoopCommand) {
     switch command {
-    case .adopt(let socket, let from): adopt(socket, from)
+    case .adopt(let socket, let from, let token): adopt(socket, from, token)
     case .dial(let id, let address, let pinned, let suite, let link): dial(id, address, pinned, suite, link)
     case .open(let id): byID[id]?.open()
     case .fetchPage(let id, let page): byID[id]?.fetchPage(page)
     case .request(let id, let request): byID[id]?.request(request)
     case .cancel(let id, let request): byID[id]?.cancel(request)
     case .disconnect(let id, let code, let text): byID[id]?.close(.here(code, text))
-    case .evict(let token):
-      // It may have proven itself while the command was on its way.
-      if let connection = connections[token], !connection.isEstablished {
-        connection.close(.here(.tooManyConnections, ""))
-      }
+    case .evict(let token): evict(token)
     case .blocksAvailable:
       let waiting = starving
       starving = []
@@ -165,13 +161,9 @@ final class NetworkLoop {
     }
   }
 
-  private func adopt(_ number: Int32, _ from: SocketAddress) {
+  private func adopt(_ number: Int32, _ from: SocketAddress, _ token: UInt64) {
     let socket = Socket(owning: number)
-    guard endsAt == nil else { return }
-    let token = takeToken()
-    if let evicted = context.admission.begin(.init(token: token, loop: index, ip: from.ip)) {
-      context.mailboxes[evicted.loop].send(.evict(token: evicted.token))
-    }
+    guard endsAt == nil else { return context.admission.end(token, wasEstablished: false) }
     do {
       try enter(PeerConnection(loop: self, token: token, socket: socket, address: from))
     } catch {
@@ -208,8 +200,11 @@ final class NetworkLoop {
 
   private func takeToken() -> UInt64 {
     defer { nextToken += 1 }
-    return UInt64(index) << 56 | nextToken
+    return nextToken
   }
+
+  /// Tokens that the accepting loop gives out are apart from those that the others take themselves.
+  private func takeToken(forLoop target: Int) -> UInt64 { 1 << 63 | UInt64(target) << 48 | takeToken() }
 
   // MARK: Sending in turns
 
@@ -242,10 +237,14 @@ final class NetworkLoop {
         guard let (socket, from) = try listener!.accepting() else { return }
         let target = nextLoop
         nextLoop = (nextLoop + 1) % context.mailboxes.count
+        let token = takeToken(forLoop: target)
+        // Here, since loops do not get to their mailboxes in the order in which connections came in: an honest newcomer
+        // would be taken for older than the half-open ones before it.
+        if let evicted = context.admission.begin(.init(token: token, loop: target, ip: from.ip)) { evict(evicted) }
         if target == index {
-          adopt(socket, from)
+          adopt(socket, from, token)
         } else {
-          context.mailboxes[target].send(.adopt(socket: socket, from: from))
+          context.mailboxes[target].send(.adopt(socket: socket, from: from, token: token))
         }
       }
     } catch {
@@ -254,6 +253,20 @@ final class NetworkLoop {
       listenAgainAt = now + .seconds(1)
       context.report(.cannotAccept(error))
     }
+  }
+
+  private func evict(_ connection: Admission.HalfOpen) {
+    if connection.loop == index {
+      evict(connection.token)
+    } else {
+      context.mailboxes[connection.loop].send(.evict(token: connection.token))
+    }
+  }
+
+  /// Unless it has proven itself while the command was on its way.
+  private func evict(_ token: UInt64) {
+    guard let connection = connections[token], !connection.isEstablished else { return }
+    connection.close(.here(.tooManyConnections, ""))
   }
 
   private func stopListening() {

@@ -89,7 +89,7 @@ public final class Server: Sendable {
     for thread in running { thread.join() }
     // What the accepting loop dealt out to one that had ended.
     for mailbox in context.mailboxes {
-      for case .adopt(let socket, _) in mailbox.takeAll() { _ = Socket(owning: socket) }
+      for case .adopt(let socket, _, _) in mailbox.takeAll() { _ = Socket(owning: socket) }
     }
   }
 }
