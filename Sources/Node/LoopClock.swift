@@ -8,18 +8,25 @@ struct LoopClock {
   /// Gaps up to this are the scheduler's and count as time.
   static let gapMax = Duration.seconds(1)
 
+  private let read: @Sendable () -> Int64
   private var skipped: Int64 = 0
-  private var lastRaw = Clock.monotonicNanoseconds
+  private var lastRaw: Int64
+
+  /// `read`: nanoseconds of a clock that never goes back.
+  init(read: @escaping @Sendable () -> Int64 = { Clock.monotonicNanoseconds }) {
+    self.read = read
+    lastRaw = read()
+  }
 
   /// The time now. Call it before waiting.
   mutating func now() -> Instant {
-    lastRaw = Clock.monotonicNanoseconds
+    lastRaw = read()
     return Instant(nanoseconds: lastRaw - skipped)
   }
 
   /// The time after a wait that was asked to last `milliseconds` at most (−1: as long as it takes).
   mutating func now(afterWaiting milliseconds: Int32) -> Instant {
-    let raw = Clock.monotonicNanoseconds
+    let raw = read()
     if milliseconds >= 0 {
       let gap = raw - lastRaw - Int64(milliseconds) * 1_000_000
       if gap > LoopClock.gapMax.wholeNanoseconds { skipped += gap }

@@ -37,7 +37,8 @@ final class NetworkLoop {
   let mailbox: Mailbox<LoopCommand>
   /// Where file bytes are read to before they are sealed; one for all connections.
   var scratch = ByteQueue()
-  private(set) var now: Instant
+  /// As of the last wait.
+  var now: Instant
 
   private var epoll: Epoll
   private var listener: Socket?
@@ -171,7 +172,7 @@ final class NetworkLoop {
     }
   }
 
-  private func enter(_ connection: PeerConnection) throws(Errno) {
+  func enter(_ connection: PeerConnection) throws(Errno) {
     try epoll.add(connection.socket.number, token: connection.token, connection.interest)
     connections[connection.token] = connection
   }

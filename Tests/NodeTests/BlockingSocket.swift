@@ -1,0 +1,170 @@
+// A plain TCP socket for tests: every call blocks, and none for longer than its bound.
+import Glibc
+import Posix
+
+/// How a wait on a socket ended without what was waited for.
+enum SocketEnd: Error, Hashable {
+  case endOfStream
+  /// The other end closed with bytes unread, or is gone.
+  case broken(Int32)
+  /// Nothing came, or nothing was taken, within the bound.
+  case timedOut
+}
+
+/// An end of a TCP connection, or a listener. Closed with its last owner; may be shut down from any thread.
+final class BlockingSocket: Sendable {
+  static let boundSeconds = 10
+  private let number: Int32
+
+  init(owning number: Int32) {
+    self.number = number
+    var bound = timeval(tv_sec: BlockingSocket.boundSeconds, tv_usec: 0)
+    setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &bound, socklen_t(MemoryLayout<timeval>.size))
+    setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &bound, socklen_t(MemoryLayout<timeval>.size))
+    var one: Int32 = 1
+    setsockopt(number, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+  }
+
+  deinit { close(number) }
+
+  /// Connects, from an address of this host that the test may choose.
+  convenience init(dialling address: SocketAddress) throws {
+    self.init(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
+    try check(BlockingSocket.withAddress(address.ip, address.port) { connect(number, $0, $1) })
+  }
+
+  /// Listens on a free port of 127.0.0.1, or of all of 127.0.0.0/8.
+  convenience init(listeningOnAll: Bool = false) throws {
+    self.init(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
+    let ip: [UInt8] = Array(repeating: 0, count: 12) + (listeningOnAll ? [0, 0, 0, 0] : [127, 0, 0, 1])
+    try check(BlockingSocket.withAddress(ip, 0) { bind(number, $0, $1) })
+    try check(listen(number, 128))
+  }
+
+  /// The port of this end.
+  var port: UInt16 {
+    var address = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    withUnsafeMutablePointer(to: &address) {
+      _ = $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(number, $0, &length) }
+    }
+    return UInt16(bigEndian: address.sin_port)
+  }
+
+  /// The next connection; nil once the listener was shut down. Waits as long as it takes.
+  func accept() -> BlockingSocket? {
+    while true {
+      let accepted = Glibc.accept(number, nil, nil)
+      if accepted >= 0 { return BlockingSocket(owning: accepted) }
+      if errno != EINTR && errno != EAGAIN { return nil }
+    }
+  }
+
+  /// Ends both directions, and any wait on them.
+  func shutDown() { shutdown(number, Int32(SHUT_RDWR)) }
+  func finishSending() { shutdown(number, Int32(SHUT_WR)) }
+
+  func send(_ bytes: [UInt8]) throws {
+    var sent = 0
+    while sent < bytes.count {
+      let count = bytes.withUnsafeBytes {
+        Glibc.send(number, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+      }
+      guard count > 0 else { throw BlockingSocket.end() }
+      sent += count
+    }
+  }
+
+  /// Sends what is taken until for `patience` nothing more is; returns how many bytes that was.
+  func sendUntilStuck(_ bytes: [UInt8], patienceMilliseconds: Int32) throws -> Int {
+    var sent = 0
+    while sent < bytes.count {
+      let count = bytes.withUnsafeBytes {
+        Glibc.send(number, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+      }
+      if count > 0 {
+        sent += count
+        continue
+      }
+      guard errno == EAGAIN else { throw BlockingSocket.end() }
+      var wait = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+      if poll(&wait, 1, patienceMilliseconds) == 0 { return sent }
+    }
+    return sent
+  }
+
+  /// At least one byte, at most `count`.
+  func receive(upTo count: Int) throws -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    let received = recv(number, &bytes, count, 0)
+    if received == 0 { throw SocketEnd.endOfStream }
+    guard received > 0 else { throw BlockingSocket.end() }
+    return Array(bytes.prefix(received))
+  }
+
+  func receive(exactly count: Int) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    while bytes.count < count { bytes += try receive(upTo: count - bytes.count) }
+    return bytes
+  }
+
+  /// Everything up to the end of the stream, which a reset is too.
+  func receiveToEnd() throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    while true {
+      do { bytes += try receive(upTo: 64 << 10) } catch SocketEnd.timedOut { throw SocketEnd.timedOut } catch {
+        return bytes
+      }
+    }
+  }
+
+  private func check(_ result: Int32) throws {
+    if result != 0 { throw SocketEnd.broken(errno) }
+  }
+
+  private static func end() -> SocketEnd {
+    let code = errno
+    return code == EAGAIN || code == EINPROGRESS ? .timedOut : .broken(code)
+  }
+
+  private static func withAddress(
+    _ ip: [UInt8], _ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+  ) -> Int32 {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    withUnsafeMutableBytes(of: &address.sin_addr) { $0.copyBytes(from: ip[12...]) }
+    return withUnsafePointer(to: address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+    }
+  }
+}
+
+extension SocketAddress {
+  static func loopback(_ port: UInt16, last: UInt8 = 1) -> SocketAddress {
+    SocketAddress(ipv4: (127, 0, 0, last), port: port)
+  }
+}
+
+/// Calls `onFire` unless it is let go within the bound, so that a test that hangs fails instead.
+final class Watchdog {
+  private let ends: (Int32, Int32)
+  private let thread: Posix.Thread
+
+  init(seconds: Int, _ onFire: @escaping @Sendable () -> Void) {
+    var pipes: [Int32] = [0, 0]
+    precondition(pipe(&pipes) == 0, "no pipe")
+    ends = (pipes[0], pipes[1])
+    let reading = pipes[0]
+    thread = Posix.Thread.start(name: "watchdog") {
+      var wait = pollfd(fd: reading, events: Int16(POLLIN), revents: 0)
+      if poll(&wait, 1, Int32(seconds * 1000)) == 0 { onFire() }
+    }
+  }
+
+  deinit {
+    close(ends.1)
+    thread.join()
+    close(ends.0)
+  }
+}

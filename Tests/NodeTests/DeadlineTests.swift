@@ -1,0 +1,147 @@
+// The deadlines of a connection, on a clock that the test sets: no test waits for them.
+import Content
+import Posix
+import Testing
+import Transfer
+
+@testable import Node
+@testable import Wire
+
+/// An accepted connection on a loop that does not run: the test says what happens, and what time it is.
+private final class StillConnection {
+  let loop: NetworkLoop
+  let connection: PeerConnection
+  let socket: BlockingSocket
+  let events = EventLog()
+  let start: Instant
+
+  init() throws {
+    var configuration = NodeConfiguration(identity: .random())
+    configuration.loopCount = 1
+    let events = self.events
+    loop = try NetworkLoop(context: NodeContext(configuration, catalogue: nil) { events.add($0) }, index: 0)
+    let listener = try Socket.listening(on: .loopback(0))
+    let address = try listener.localAddress()
+    socket = try BlockingSocket(dialling: address)
+    guard let (accepted, from) = try listener.accepting() else { throw SocketEnd.endOfStream }
+    connection = PeerConnection(loop: loop, token: 9, socket: Socket(owning: accepted), address: from)
+    try loop.enter(connection)
+    start = loop.now
+  }
+
+  /// Shakes hands with it.
+  func peer() throws -> ScriptedPeer {
+    let connection = self.connection
+    return try ScriptedPeer(over: socket) { connection.isReady(.readable) }
+  }
+
+  /// So long after the start.
+  func check(at seconds: Double) {
+    loop.now = start + .nanoseconds(Int64(seconds * 1e9))
+    connection.checkDeadlines()
+  }
+}
+
+@Suite struct DeadlineTests {
+  @Test func `a handshake that stalls is ended after 10 s without a byte`() throws {
+    let still = try StillConnection()
+    try still.socket.send(Array("p2pnode".utf8))
+    still.connection.isReady(.readable)
+    still.check(at: 9.9)
+    #expect(!still.connection.isClosed)
+    still.check(at: 10)
+    #expect(still.connection.isClosed)
+    #expect(still.events.next { if case .turnedAway(_, .silent) = $0 { true } else { false } } != nil)
+  }
+
+  @Test func `a handshake has 10 s in all, however its bytes trickle in`() throws {
+    let still = try StillConnection()
+    var handshake = dialerHandshake()
+    for (i, byte) in handshake.takeOutbound().prefix(20).enumerated() {
+      try still.socket.send([byte])
+      still.check(at: Double(i) * 0.5)
+      still.connection.isReady(.readable)
+    }
+    #expect(!still.connection.isClosed)
+    still.check(at: 10)
+    #expect(still.connection.isClosed)
+  }
+
+  @Test func `who is silent gets PING after 60 s and GOODBYE after 120 s`() throws {
+    let still = try StillConnection()
+    let peer = try still.peer()
+    for seconds in [59, 60, 61, 90, 119] { still.check(at: Double(seconds)) }
+    #expect(!still.connection.isFinishing)
+    still.check(at: 120)
+    guard case .ping = try peer.receive().message else {
+      Issue.record("no PING")
+      return
+    }
+    #expect(try peer.receive().message.goodbyeCode == .idle, "one PING, then the end")
+  }
+
+  @Test func `an answer to PING keeps the connection`() throws {
+    let still = try StillConnection()
+    let peer = try still.peer()
+    still.check(at: 60)
+    guard case .ping(let number) = try peer.receive().message else {
+      Issue.record("no PING")
+      return
+    }
+    try peer.send(.pong(number))
+    still.check(at: 179)
+    #expect(!still.connection.isFinishing && !still.connection.isClosed)
+  }
+
+  @Test func `a frame that comes too slowly ends the connection`() throws {
+    let still = try StillConnection()
+    let peer = try still.peer()
+    try peer.send(frames: [0, 0, 0])
+    still.check(at: 9.9)
+    #expect(!still.connection.isFinishing && !still.connection.isClosed)
+    // A byte now and then does not help.
+    try peer.send(frames: [9])
+    still.check(at: 10.1)
+    #expect(try peer.receive().message.goodbyeCode == .tooSlow)
+  }
+
+  @Test func `a frame that waits for us is not the peer's delay`() throws {
+    let still = try StillConnection()
+    let peer = try still.peer()
+    try peer.send(frames: [0, 0, 0])
+    still.connection.isStarving = true  // no block is free: nothing is read
+    still.check(at: 30)
+    #expect(!still.connection.isFinishing && !still.connection.isClosed)
+    still.connection.goOn()
+    still.check(at: 39)
+    #expect(!still.connection.isFinishing && !still.connection.isClosed)
+    still.check(at: 41)
+    #expect(try peer.receive().message.goodbyeCode == .tooSlow)
+  }
+
+  @Test func `who takes nothing for 60 s is dropped`() throws {
+    let still = try StillConnection()
+    let peer = try still.peer()
+    let pings = (0..<5_000).flatMap { _ in Message.ping(1).frame }
+    var rounds = 0
+    while still.connection.outbox.isEmpty && rounds < 200 {
+      try peer.send(frames: pings)
+      rounds += 1
+    }
+    let waiting = still.connection.outbox.count
+    try #require(waiting > 0)
+    still.check(at: 59)
+    #expect(!still.connection.isClosed)
+    still.check(at: 61)
+    #expect(still.connection.isClosed)
+  }
+
+  @Test func `a loop holds no buffers for a connection that is idle`() throws {
+    let still = try StillConnection()
+    let peer = try still.peer()
+    try peer.send(frames: frame(type: 0x41, body: [UInt8](repeating: 1, count: 60_000)) + Message.ping(1).frame)
+    #expect(try peer.receive().message == .pong(1))
+    let held = still.connection.inbox.capacity + still.connection.outbox.capacity
+    #expect(held <= NodeLimits.idleConnectionBytesMax)
+  }
+}

@@ -1,0 +1,235 @@
+// One end of the protocol that does exactly what a test says, on a blocking socket: the peer that nobody should be.
+import Content
+import Posix
+import Sodium
+
+@testable import Wire
+
+/// How a scripted peer's conversation ended.
+enum PeerEnd: Error, Hashable {
+  case handshake(HandshakeError)
+  case record
+  case frame(WireError)
+}
+
+/// A channel over a socket, from either side. Confined to one thread.
+final class ScriptedPeer {
+  let socket: BlockingSocket
+  private var channel: EstablishedChannel
+  private var decoder = FrameDecoder()
+  private var stream: [UInt8] = []
+  private var offset = 0
+  /// All that was ever decrypted here.
+  private(set) var decrypted: [UInt8] = []
+  private var lastRequest: UInt32 = 0
+  private let afterSend: () -> Void
+
+  var role: ChannelRole { channel.role }
+  var suite: CipherSuite { channel.suite }
+  var remote: PeerID { channel.remote }
+  var handshakeHash: Digest { channel.handshakeHash }
+
+  /// Dials a node.
+  convenience init(
+    dialling address: SocketAddress, as identity: StaticIdentity = .random(),
+    suite: CipherSuite = .chaChaPoly, swarm: SwarmKey? = nil
+  ) throws {
+    try self.init(over: BlockingSocket(dialling: address), as: identity, suite: suite, swarm: swarm)
+  }
+
+  /// Speaks first, on a connection that is there. `afterSend` lets an end that has no thread of its own go on.
+  convenience init(
+    over socket: BlockingSocket, as identity: StaticIdentity = .random(), suite: CipherSuite = .chaChaPoly,
+    swarm: SwarmKey? = nil, afterSend: @escaping () -> Void = {}
+  ) throws {
+    let handshake = ChannelHandshake(
+      dialing: identity, suite: suite, swarm: swarm, pinned: nil, payload: HandshakePayload(agent: "scripted"),
+      ephemeral: .random())
+    try self.init(socket, handshake, afterSend)
+  }
+
+  /// Answers a node that dialled.
+  convenience init(
+    accepting socket: BlockingSocket, as identity: StaticIdentity, suites: [CipherSuite] = CipherSuite.available,
+    swarm: SwarmKey? = nil
+  ) throws {
+    let handshake = ChannelHandshake(
+      listening: identity, suites: suites, swarm: swarm, payload: HandshakePayload(agent: "scripted"),
+      ephemeral: .random())
+    try self.init(socket, handshake, {})
+  }
+
+  private init(
+    _ socket: BlockingSocket, _ handshake: consuming ChannelHandshake, _ afterSend: @escaping () -> Void
+  ) throws {
+    self.socket = socket
+    self.afterSend = afterSend
+    channel = try ScriptedPeer.shakeHands(socket, handshake, afterSend)
+  }
+
+  private static func shakeHands(
+    _ socket: BlockingSocket, _ handshake: consuming ChannelHandshake, _ afterSend: () -> Void
+  ) throws -> EstablishedChannel {
+    let first = handshake.takeOutbound()
+    if !first.isEmpty {
+      try socket.send(first)
+      afterSend()
+    }
+    while !handshake.isComplete {
+      // A byte at a time, so that no byte of a record is taken with the last message.
+      let bytes = try socket.receive(upTo: 1)
+      do throws(HandshakeError) { _ = try handshake.receive(bytes.span.bytes) } catch {
+        try? socket.send(handshake.takeOutbound())
+        throw PeerEnd.handshake(error)
+      }
+      let answer = handshake.takeOutbound()
+      if !answer.isEmpty {
+        try socket.send(answer)
+        afterSend()
+      }
+    }
+    return handshake.finish()
+  }
+
+  // MARK: Sending
+
+  func send(_ message: Message) throws { try send(frames: message.frame) }
+
+  /// Bytes of the stream, in records as large as they can be.
+  func send(frames: [UInt8]) throws {
+    try socket.send(seal(frames))
+    afterSend()
+  }
+
+  /// The records of bytes of the stream; they must be sent next, whole or in part.
+  func seal(_ bytes: [UInt8]) -> [UInt8] {
+    var records: [UInt8] = []
+    var start = 0
+    while start < bytes.count {
+      let count = min(Record.plaintextByteCountMax, bytes.count - start)
+      let plaintext = Array(bytes[start..<start + count])
+      var record = [UInt8](repeating: 0, count: count + Record.overhead)
+      var elements = record.mutableSpan
+      var room = elements.mutableBytes
+      _ = channel.sealer.seal(plaintext: plaintext.span.bytes, into: &room)
+      records += record
+      start += count
+    }
+    return records
+  }
+
+  // MARK: Receiving
+
+  /// The next message, with the leaves' bytes where it is DATA.
+  func receive() throws -> (message: Message, leaves: [UInt8]) {
+    while true {
+      let message: Message?
+      let bytes = stream
+      do throws(WireError) {
+        message = try decoder.next(bytes.span.bytes, at: &offset)
+      } catch {
+        throw PeerEnd.frame(error)
+      }
+      guard let message else {
+        try receiveRecord()
+        continue
+      }
+      guard case .data(let header) = message else { return (message, []) }
+      while stream.count - offset < header.byteCount { try receiveRecord() }
+      let leaves = Array(stream[offset..<offset + header.byteCount])
+      offset += header.byteCount
+      decoder.tookPayload(header.byteCount)
+      return (message, leaves)
+    }
+  }
+
+  /// The GOODBYE that ends what comes; nil where the stream ends without one.
+  func receiveGoodbye() throws -> Goodbye? {
+    while true {
+      do {
+        if case .goodbye(let goodbye) = try receive().message { return goodbye }
+      } catch SocketEnd.timedOut {
+        throw SocketEnd.timedOut
+      } catch {
+        return nil
+      }
+    }
+  }
+
+  private func receiveRecord() throws {
+    if offset > 0 {
+      stream.removeFirst(offset)
+      offset = 0
+    }
+    let header = try socket.receive(exactly: Record.headerByteCount)
+    var ciphertext = try socket.receive(exactly: Int(header[0]) << 8 | Int(header[1]))
+    let count: Int
+    do throws(RecordError) {
+      var elements = ciphertext.mutableSpan
+      var bytes = elements.mutableBytes
+      count = try channel.opener.open(inPlace: &bytes)
+    } catch {
+      throw PeerEnd.record
+    }
+    stream += ciphertext.prefix(count)
+    decrypted += ciphertext.prefix(count)
+  }
+
+  // MARK: Asking
+
+  static let handle = FileHandle(7)
+
+  /// OPEN with the right proof.
+  func openMessage(_ fileID: FileID, handle: FileHandle = ScriptedPeer.handle, swarm: SwarmKey? = nil) -> Message {
+    let key = FileKey(fileID, swarm: swarm)
+    return .open(Open(handle: handle, bucket: key.bucket, proof: key.openProof(handshakeHash, sender: role)))
+  }
+
+  /// Opens a file; returns how that was answered.
+  func open(_ fileID: FileID, handle: FileHandle = ScriptedPeer.handle, swarm: SwarmKey? = nil) throws -> Message {
+    try send(openMessage(fileID, handle: handle, swarm: swarm))
+    return try receive().message
+  }
+
+  /// A REQUEST with the next id.
+  func requestMessage(_ chunk: UInt32, first: Int = 0, count: Int = 1, hashes: Bool = false) -> Message {
+    lastRequest += 1
+    return .request(
+      ChunkRequest(
+        id: RequestID(lastRequest), handle: ScriptedPeer.handle, chunk: ChunkIndex(chunk),
+        leaves: LeafRange(first: first, count: count), wantsLeafHashes: hashes))
+  }
+
+  /// Asks for leaves and takes the whole answer.
+  func fetch(_ chunk: UInt32, first: Int = 0, count: Int) throws -> [UInt8] {
+    try send(requestMessage(chunk, first: first, count: count))
+    var bytes: [UInt8] = []
+    while true {
+      let (message, leaves) = try receive()
+      guard case .data(let header) = message else { continue }
+      bytes += leaves
+      if header.isLast { return bytes }
+    }
+  }
+}
+
+extension Message {
+  /// The frame, without leaves' bytes.
+  var frame: [UInt8] {
+    var bytes: [UInt8] = []
+    encode(into: &bytes)
+    return bytes
+  }
+
+  var goodbyeCode: CloseCode? { if case .goodbye(let goodbye) = self { goodbye.code } else { nil } }
+}
+
+/// A frame of any type, with a body of any bytes.
+func frame(type: UInt8, body: [UInt8]) -> [UInt8] {
+  let length = UInt32(body.count + 1)
+  return (0..<4).map { UInt8(truncatingIfNeeded: length >> (24 - 8 * UInt32($0))) } + [type] + body
+}
+
+extension StaticIdentity {
+  static func random() -> StaticIdentity { StaticIdentity(secret: .random()) }
+}

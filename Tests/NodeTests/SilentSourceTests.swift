@@ -1,0 +1,299 @@
+// Sources that refuse, stall, vanish or talk nonsense: the download goes on with the others, and nobody is banned.
+import Content
+import Posix
+import Testing
+import Transfer
+
+@testable import Node
+@testable import Wire
+
+@Suite struct SilentSourceTests {
+  /// A way to be of no use.
+  struct Fault: Sendable, CustomStringConvertible {
+    let description: String
+    let script: SourceScript
+  }
+
+  private static func fault(_ description: String, _ change: (inout SourceScript) -> Void) -> Fault {
+    var script = SourceScript()
+    change(&script)
+    return Fault(description: description, script: script)
+  }
+
+  static let faults: [Fault] = [
+    fault("BUSY to every request") {
+      $0.onRequest = { peer, request, _ in try peer.send(.busy(Busy(id: request.id, retryAfterMilliseconds: 10))) }
+    },
+    fault("BUSY for ever") {
+      $0.onRequest = { peer, request, _ in try peer.send(.busy(Busy(id: request.id, retryAfterMilliseconds: .max))) }
+    },
+    fault("no such file") { $0.onOpen = { peer, open, _ in try peer.refuse(open.handle, .noSuchFile) } },
+    fault("too many files open") { $0.onOpen = { peer, open, _ in try peer.refuse(open.handle, .tooManyFilesOpen) } },
+    fault("not allowed") { $0.onOpen = { peer, open, _ in try peer.refuse(open.handle, .notAllowed) } },
+    fault("OPEN never answered") { $0.onOpen = { _, _, _ in } },
+    fault("PAGE_GET never answered") { $0.onPageGet = { _, _, _ in } },
+    fault("requests never answered") { $0.onRequest = { _, _, _ in } },
+    fault("half a record, then nothing") {
+      $0.onRequest = { peer, request, sample in
+        let records = peer.seal(peer.answerFrames(request, from: sample)[0])
+        try peer.socket.send(Array(records.prefix(records.count / 2)))
+      }
+    },
+    fault("a frame that is announced and does not come") {
+      $0.onOpen = { peer, _, _ in try peer.send(frames: [0, 0, 1, 0]) }
+    },
+    fault("closed at once") { $0.onConnect = { $0.socket.shutDown() } },
+    fault("closed midway") {
+      $0.onRequest = { peer, request, sample in
+        try peer.send(frames: peer.answerFrames(request, from: sample)[0])
+        peer.socket.shutDown()
+      }
+    },
+    fault("GOODBYE at once") { $0.onConnect = { try $0.send(.goodbye(Goodbye(code: .shuttingDown))) } },
+    fault("GOODBYE to the first request") {
+      $0.onRequest = { peer, _, _ in try peer.send(.goodbye(Goodbye(code: .tooManyConnections, text: "\u{1B}[2J"))) }
+    },
+    fault("withdrawn midway") {
+      $0.onRequest = { peer, request, sample in
+        let frames = peer.answerFrames(request, from: sample)
+        try peer.send(frames: frames[0] + Message.withdrawn(Withdrawn(handle: request.handle, reason: .changed)).frame)
+      }
+    },
+    fault("withdrawn again and again") {
+      $0.onRequest = { peer, request, _ in
+        let frame = Message.withdrawn(Withdrawn(handle: request.handle, reason: .removed)).frame
+        for _ in 0..<50 { try peer.send(frames: frame) }
+      }
+    },
+    fault("a partial file") { $0.onOpen = { try $0.offer($2, as: $1.handle, availability: .partial) } },
+  ]
+
+  /// What is refused as a breach of the protocol.
+  static let violations: [Fault] = [
+    fault("an unknown even frame") {
+      $0.onOpen = { peer, _, _ in try peer.send(frames: frame(type: 0x40, body: [1])) }
+    },
+    fault("a frame of no bytes") { $0.onOpen = { peer, _, _ in try peer.send(frames: [0, 0, 0, 0, 0]) } },
+    fault("a frame of 4 GiB") { $0.onOpen = { peer, _, _ in try peer.send(frames: [255, 255, 255, 255, 4]) } },
+    fault("DATA before anything was asked for") {
+      $0.onOpen = { peer, open, sample in try peer.sendUnaskedData(id: 1, sample) }
+    },
+    fault("DATA that was not asked for") {
+      $0.onRequest = { peer, request, sample in try peer.sendUnaskedData(id: request.id.rawValue + 1, sample) }
+    },
+    fault("an answer twice") {
+      $0.onRequest = { peer, request, sample in
+        try peer.answer(request, from: sample)
+        try peer.answer(request, from: sample)
+      }
+    },
+    fault("leaves out of order") {
+      $0.onRequest = { peer, request, sample in
+        let frames = peer.answerFrames(request, from: sample)
+        try peer.send(frames: frames[0] + frames[frames.count > 2 ? 2 : 0])
+      }
+    },
+    fault("a last DATA that is not the last") {
+      $0.onRequest = { peer, request, sample in
+        let leaves = LeafRange(first: request.leaves.first, count: 1)
+        let bytes = sample.leaves(leaves, of: request.chunk)
+        let header = DataHeader(
+          id: request.id, leaves: leaves, isLast: request.leaves.count > 1,
+          leafHashes: sample.leafHashes[Int(request.chunk.rawValue)], byteCount: bytes.count)
+        try peer.send(frames: Message.data(header).frame + bytes)
+      }
+    },
+    fault("a leaf that is too short") {
+      $0.onRequest = { peer, request, sample in
+        let leaves = LeafRange(first: request.leaves.first, count: 1)
+        let header = DataHeader(
+          id: request.id, leaves: leaves, isLast: false, leafHashes: sample.leafHashes[Int(request.chunk.rawValue)],
+          byteCount: 1)
+        try peer.send(frames: Message.data(header).frame + [0])
+      }
+    },
+    fault("no leaf hashes") {
+      $0.onRequest = { peer, request, sample in
+        let silent = ChunkRequest(
+          id: request.id, handle: request.handle, chunk: request.chunk, leaves: request.leaves, wantsLeafHashes: false)
+        try peer.answer(silent, from: sample)
+      }
+    },
+    fault("a page that was not asked for") {
+      $0.onOpen = { peer, open, sample in
+        try peer.offer(sample, as: open.handle)
+        for _ in 0..<3 { try peer.sendPage(PageGet(handle: open.handle, page: 0), of: sample) }
+      }
+      $0.onPageGet = { _, _, _ in }
+    },
+    fault("another page than the one asked for") {
+      $0.onPageGet = { peer, get, sample in
+        try peer.send(
+          .page(PageAnswer(handle: get.handle, page: 1, chunkHashes: sample.file.chunkHashes, uncles: [])))
+      }
+    },
+    fault("OPENED twice") {
+      $0.onOpen = { peer, open, sample in
+        try peer.offer(sample, as: open.handle)
+        try peer.offer(sample, as: open.handle)
+      }
+    },
+    fault("OPENED of another handle") { $0.onOpen = { try $0.offer($2, as: FileHandle($1.handle.rawValue + 1)) } },
+    fault("BUSY to what was not asked") {
+      $0.onRequest = { peer, request, _ in
+        try peer.send(.busy(Busy(id: RequestID(request.id.rawValue + 9), retryAfterMilliseconds: 1)))
+      }
+    },
+    fault("HAVE of a handle that is not open") {
+      $0.onOpen = { peer, open, _ in
+        let run = LeafRun(chunk: ChunkIndex(0), leaves: LeafRange(first: 0, count: 1))
+        try peer.send(.have(Have(handle: FileHandle(99), runs: [run])))
+      }
+    },
+    fault("WITHDRAWN of a handle that is not open") {
+      $0.onOpen = { peer, _, _ in try peer.send(.withdrawn(Withdrawn(handle: FileHandle(99), reason: .removed))) }
+    },
+    fault("a REQUEST to one that serves nothing") {
+      $0.onOpen = { peer, _, _ in try peer.send(peer.requestMessage(0)) }
+    },
+  ]
+
+  @Test(arguments: faults)
+  func `who is of no use is not banned, and the file comes from the honest peer`(_ fault: Fault) throws {
+    let useless = try FakeSource(fault.script)
+    let honest = try FakeSource()
+    defer { [useless, honest].forEach { $0.stop() } }
+    let fetched = try fetch(from: [useless.address, honest.address], settings: impatient())
+    #expect(fetched.output == Sample.common.bytes)
+    #expect(fetched.banned == [])
+    #expect(fetched.liars == [])
+    #expect(fetched.stats?.bytes == UInt64(Sample.common.bytes.count))
+  }
+
+  @Test(arguments: violations)
+  func `who breaks the protocol is told so and not banned, and the file comes from the honest peer`(
+    _ fault: Fault
+  ) throws {
+    let breaker = try FakeSource(fault.script)
+    let honest = try FakeSource(.after(breaker))
+    defer { [breaker, honest].forEach { $0.stop() } }
+    let fetched = try fetch(from: [breaker.address, honest.address])
+    breaker.stop()
+    #expect(fetched.output == Sample.common.bytes)
+    #expect(fetched.banned == [])
+    #expect(breaker.log.goodbyes.first == .protocolError, "\(breaker.log)")
+    let first = fetched.ends(of: breaker.address).first
+    if case .violation? = first {} else { Issue.record("\(String(describing: first))") }
+  }
+
+  @Test func `a record that does not open ends the connection without a word`() throws {
+    var script = SourceScript()
+    script.onOpen = { peer, open, sample in
+      var record = peer.seal(Message.ping(1).frame)
+      record[record.count - 1] ^= 1
+      try peer.socket.send(record)
+    }
+    let broken = try FakeSource(script)
+    let honest = try FakeSource(.after(broken))
+    defer { [broken, honest].forEach { $0.stop() } }
+    let fetched = try fetch(from: [broken.address, honest.address])
+    broken.stop()
+    #expect(fetched.output == Sample.common.bytes)
+    #expect(broken.log.goodbyes.isEmpty)
+    #expect(fetched.banned == [])
+  }
+
+  @Test func `unknown odd frames are skipped, also between the pieces of an answer`() throws {
+    var script = SourceScript()
+    let extension1 = frame(type: 0x41, body: [UInt8](repeating: 7, count: 65_535))
+    script.onRequest = { peer, request, sample in
+      for data in peer.answerFrames(request, from: sample) {
+        try peer.send(frames: frame(type: 0xFF, body: []) + data + extension1)
+      }
+    }
+    let source = try FakeSource(script)
+    defer { source.stop() }
+    let fetched = try fetch(from: [source.address])
+    #expect(fetched.output == Sample.common.bytes)
+    #expect(source.log.connections == 1)
+  }
+
+  @Test func `what has no place and no meaning here is taken without effect`() throws {
+    var script = SourceScript()
+    script.onPageGet = { peer, get, sample in
+      let beyond = LeafRun(chunk: ChunkIndex(.max), leaves: LeafRange(first: 63, count: 1))
+      let bitmap = Bitmap(handle: get.handle, firstChunk: ChunkIndex(4096), count: 9, bits: [255, 128])
+      let entry = PeerExchange.Entry(ip: [UInt8](repeating: 255, count: 16), port: 0, peer: PeerID(digest: .zero))
+      for message: Message in [
+        .have(Have(handle: get.handle, runs: [beyond])), .bitmap(bitmap),
+        .peers(PeerExchange(handle: get.handle, entries: [entry])), .pong(3), .ping(4),
+      ] {
+        try peer.send(message)
+      }
+      try peer.sendPage(get, of: sample)
+    }
+    let source = try FakeSource(script)
+    defer { source.stop() }
+    let fetched = try fetch(from: [source.address])
+    #expect(fetched.output == Sample.common.bytes)
+    #expect(source.log.messages.contains(.pong(4)))
+  }
+
+  @Test func `an answer that comes too late is dropped without blame`() throws {
+    var script = SourceScript()
+    let late = BlockingQueue<Bool>()
+    script.onRequest = { peer, request, sample in
+      guard request.id == RequestID(1) else { return try peer.answer(request, from: sample) }
+      // Not before the requester has given the request up.
+      while true { if case .cancel(request.id) = try peer.receive().message { break } }
+      late.put(true)
+      try peer.answer(request, from: sample)
+    }
+    let source = try FakeSource(script)
+    defer { source.stop() }
+    let fetched = try fetch(from: [source.address], settings: impatient(.milliseconds(500)))
+    #expect(fetched.output == Sample.common.bytes)
+    late.close()
+    source.stop()
+    #expect(late.take() == true, "the answer was late")
+    #expect(fetched.banned == [])
+    #expect(source.log.connections == 1)
+    #expect(source.log.goodbyes == [.done])
+    #expect(fetched.retries.contains(.timeout))
+  }
+
+  @Test func `a peer that answers nothing uses the retries up, and the download says which chunk`() throws {
+    var script = SourceScript()
+    script.sample = .small
+    script.onRequest = { _, _, _ in }
+    let source = try FakeSource(script)
+    defer { source.stop() }
+    var settings = impatient(.milliseconds(200))
+    settings.maxRetries = 1
+    let fetched = try fetch(Sample.small.fileID, from: [source.address], settings: settings)
+    #expect(fetched.failure == .outOfRetries(ChunkIndex(0)))
+    #expect(fetched.stats?.failedChunks == 1)
+    #expect(fetched.retries == [.timeout])
+  }
+
+  @Test func `when all refuse, the download says that nobody has the file`() throws {
+    var script = SourceScript()
+    script.onOpen = { peer, open, _ in try peer.refuse(open.handle, .noSuchFile) }
+    let sources = try (0..<2).map { _ in try FakeSource(script) }
+    defer { sources.forEach { $0.stop() } }
+    let fetched = try fetch(from: sources.map(\.address))
+    guard case .notFound? = fetched.failure else {
+      Issue.record("\(fetched.result)")
+      return
+    }
+    for source in sources { #expect(fetched.outcome(of: source.address) == .notFound) }
+  }
+}
+
+extension ScriptedPeer {
+  func sendUnaskedData(id: UInt32, _ sample: Sample) throws {
+    let leaves = LeafRange(first: 0, count: 1)
+    let header = DataHeader(id: RequestID(id), leaves: leaves, isLast: true, byteCount: 16_384)
+    try send(frames: Message.data(header).frame + sample.leaves(leaves, of: ChunkIndex(0)))
+  }
+}
