@@ -53,6 +53,8 @@ final class NetworkLoop {
   private var nextTick: Instant
   private var listenAgainAt: Instant?
   private var endsAt: Instant?
+  /// The loop ends as soon as its connections have.
+  var isEnding: Bool { endsAt != nil }
   /// What connections are told when the loop ends.
   private(set) var farewell = CloseCode.shuttingDown
 

@@ -38,6 +38,10 @@ final class PeerConnection {
   private(set) var isClosed = false
   /// GOODBYE is sealed: what waits is sent, then it is over.
   var isFinishing = false
+  /// GOODBYE has left: when to stop waiting for the other end to close.
+  private var lingersUntil: Instant?
+  /// It counts among the connections that were let in.
+  private var isAdmitted = true
   /// No new pieces are promised; it ends when those asked for are sent.
   var isShuttingDown = false
 
@@ -146,7 +150,7 @@ final class PeerConnection {
   /// Once after each event: hands finished pieces on, and tells epoll what to wait for.
   func settle() {
     guard !isClosed else { return }
-    if isFinishing && outbox.isEmpty { return close() }
+    if isFinishing && outbox.isEmpty && !linger() { return close() }
     if inbox.count > 0 && !isStarving { process() }  // what was left while the outbox was full
     guard !isClosed else { return }
     handOverFinishedJobs()
@@ -179,12 +183,30 @@ final class PeerConnection {
     }
   }
 
+  /// GOODBYE has left: reads on for a moment, since closing with bytes unread makes the system send a reset, which can
+  /// overtake it. False: not now, or not any more.
+  private func linger() -> Bool {
+    if loop.isEnding { return false }
+    if lingersUntil == nil {
+      lingersUntil = loop.now + NodeLimits.lingerTimeout
+      endAdmission()  // it takes nobody's place meanwhile
+      socket.finishSending()
+    }
+    return true
+  }
+
+  private func endAdmission() {
+    guard id == nil, isAdmitted else { return }
+    isAdmitted = false
+    loop.context.admission.end(token, wasEstablished: isEstablished)
+  }
+
   /// Lets go of the socket. What is still to be told has been told.
   func close() {
     guard !isClosed else { return }
     isClosed = true
     releaseBlocks()
-    if id == nil { loop.context.admission.end(token, wasEstablished: isEstablished) }
+    endAdmission()
     loop.leave(self)
     socket.finishSending()
   }
@@ -220,6 +242,7 @@ final class PeerConnection {
       if !isFinishing { report(.here(.tooSlow, "it took nothing for \(ProtocolLimits.stalledSendTimeout)")) }
       return close()
     }
+    if let lingersUntil, now >= lingersUntil { return close() }
     guard !isFinishing, !isStarving else { return }  // starving: it is up to us that nothing is received
     if let since = partialSince, now - since >= ProtocolLimits.frameProgressGrace,
       Double(partialBytes) < (now - since).inSeconds * Double(ProtocolLimits.frameBytesPerSecondMin)

@@ -53,6 +53,8 @@ public enum NodeLimits {
   public static let connectionsMax = 1_024
   /// Connections of one address that have not finished the handshake; the oldest goes, so newcomers are not shut out.
   public static let halfOpenPerAddressMax = 8
+  /// Reading on after GOODBYE: a round trip of a bad path, twice.
+  public static let lingerTimeout = Duration.seconds(2)
   /// Memory of an idle connection: 1,024 of them in 16 MiB.
   public static let idleConnectionBytesMax = 16 << 10
   /// Memory of a sending connection: one read of 64 KiB, once in clear and once sealed.
