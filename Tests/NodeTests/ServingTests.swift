@@ -2,72 +2,10 @@
 import Content
 import Posix
 import Sodium
-import Storage
-import Synchronization
 import Testing
 
 @testable import Node
 @testable import Wire
-
-/// A server of the common samples in its own folders, for one test.
-final class ServedSamples {
-  let server: Server
-  private let folder = TemporaryFolder()
-  private let scratch = TemporaryFolder()
-  private let events = EventLog()
-
-  init(
-    _ samples: [Sample] = [.common, .small], swarm: SwarmKey? = nil, connectionsMax: Int = 64,
-    suites: [CipherSuite] = CipherSuite.available
-  ) throws {
-    for sample in samples { folder.write(sample.name, sample.bytes) }
-    var configuration = NodeConfiguration(identity: .random(), swarmKey: swarm, suites: suites)
-    configuration.connectionsMax = connectionsMax
-    configuration.loopCount = 2
-    let events = self.events
-    server = try Server(
-      configuration, folder: folder.path, listen: .loopback(0), scratchFolder: scratch.path
-    ) { events.add($0) }
-    try server.scan { _ in }
-  }
-
-  deinit { server.shutDown(grace: .zero) }
-
-  var address: SocketAddress { server.address }
-  func dial(swarm: SwarmKey? = nil) throws -> ScriptedPeer { try ScriptedPeer(dialling: address, swarm: swarm) }
-
-  /// A client that has the common sample open.
-  func client() throws -> ScriptedPeer {
-    let peer = try dial()
-    guard case .opened(let opened) = try peer.open(Sample.common.fileID), case .opened = opened.outcome else {
-      throw SocketEnd.endOfStream
-    }
-    return peer
-  }
-
-  /// The next event of the server that `matches`; nil if none comes within the bound.
-  func event(_ matches: @Sendable (NodeEvent) -> Bool) -> NodeEvent? { events.next(matches) }
-
-  /// Whether an honest newcomer gets what it asks for.
-  func servesNewcomers() throws -> Bool {
-    try client().fetch(0, first: 8, count: 9) == Sample.common.leaves(LeafRange(first: 8, count: 9), of: ChunkIndex(0))
-  }
-}
-
-/// Events in the order in which they came, for a thread that waits for one.
-final class EventLog: Sendable {
-  private let events = BlockingQueue<NodeEvent>()
-
-  func add(_ event: NodeEvent) { events.put(event) }
-
-  func next(_ matches: (NodeEvent) -> Bool) -> NodeEvent? {
-    let events = self.events
-    let watchdog = Watchdog(seconds: 10) { events.close() }
-    defer { withExtendedLifetime(watchdog) {} }
-    while let event = events.take() { if matches(event) { return event } }
-    return nil
-  }
-}
 
 @Suite struct ServingTests {
   // MARK: Before the channel
@@ -185,71 +123,7 @@ final class EventLog: Sendable {
     #expect(try samples.servesNewcomers())
   }
 
-  // MARK: Frames that break the protocol
-
-  /// Frames after OPEN of the common sample, and whether they break the protocol.
-  static let breaches: [(name: String, frames: @Sendable (ScriptedPeer) -> [UInt8])] = {
-    @Sendable func request(
-      _ id: UInt32, _ handle: UInt32, _ chunk: UInt32, _ first: UInt8, _ count: UInt8, flags: UInt8 = 0
-    ) -> [UInt8] {
-      frame(type: 0x0A, body: big(id) + big(handle) + big(chunk) + [first, count, flags])
-    }
-    return [
-      ("a handle that was never open", { _ in request(1, 8, 0, 0, 1) }),
-      ("a page of a handle that was never open", { _ in frame(type: 6, body: big(8) + big(0)) }),
-      ("a page that the file has not", { _ in frame(type: 6, body: big(7) + big(1)) }),
-      ("the last page of all", { _ in frame(type: 6, body: big(7) + big(.max)) }),
-      ("a chunk beyond the file", { _ in request(1, 7, 4, 0, 1) }),
-      ("the last chunk of all", { _ in request(1, 7, .max, 0, 1) }),
-      ("a leaf beyond the chunk", { _ in request(1, 7, 3, 2, 1) }),
-      ("leaves that lead out of the chunk", { _ in request(1, 7, 3, 1, 2) }),
-      ("a leaf that no chunk has", { _ in request(1, 7, 0, 64, 1) }),
-      ("leaves that no chunk has", { _ in request(1, 7, 0, 255, 255) }),
-      ("no leaves", { _ in request(1, 7, 0, 0, 0) }),
-      ("an unknown flag", { _ in request(1, 7, 0, 0, 1, flags: 2) }),
-      ("an id twice", { _ in request(5, 7, 0, 0, 1) + request(5, 7, 0, 0, 1) }),
-      ("an id that falls", { _ in request(.max, 7, 0, 0, 1) + request(0, 7, 0, 0, 1) }),
-      ("a handle in use", { $0.openMessage(Sample.common.fileID).frame }),
-      ("OPENED to one that opened nothing", { _ in frame(type: 4, body: big(7) + [1]) }),
-      (
-        "PAGE to one that opened nothing",
-        { _ in
-          Message.page(PageAnswer(handle: FileHandle(7), page: 0, chunkHashes: [.zero], uncles: [])).frame
-        }
-      ),
-      ("DATA to one that asked nothing", { _ in frame(type: 0x0C, body: big(1) + [0, 1, 2, 0]) }),
-      ("BUSY to one that asked nothing", { _ in frame(type: 0x10, body: big(1) + big(1)) }),
-      ("WITHDRAWN to one that opened nothing", { _ in frame(type: 0x16, body: big(7) + [1]) }),
-      ("HAVE to one that opened nothing", { _ in frame(type: 0x12, body: big(7) + [0, 1] + big(0) + [0, 1]) }),
-      ("BITMAP to one that opened nothing", { _ in frame(type: 0x14, body: big(7) + big(0) + big(1) + [128]) }),
-      ("PEERS to one that opened nothing", { _ in frame(type: 0x18, body: big(7) + [0]) }),
-      ("an unknown even type", { _ in frame(type: 0x20, body: []) }),
-      ("type 0", { _ in frame(type: 0, body: []) }),
-      ("a PING that is too short", { _ in frame(type: 0x1A, body: [1]) }),
-      ("a frame of no bytes", { _ in big(0) }),
-      ("a frame of 4 GiB", { _ in big(.max) + [2] }),
-      ("an OPEN of 64 KiB", { _ in big(65_536) + [2] }),
-      (
-        "65 pages at a time",
-        { _ in
-          (0..<65).flatMap { _ in frame(type: 6, body: big(7) + big(0)) }
-        }
-      ),
-    ]
-  }()
-
-  @Test(arguments: breaches.indices)
-  func `a breach of the protocol ends that connection with GOODBYE, and no other`(_ index: Int) throws {
-    let samples = try ServedSamples()
-    let neighbour = try samples.client()
-    let peer = try samples.client()
-    let breach = ServingTests.breaches[index]
-    try peer.send(frames: breach.frames(peer))
-    #expect(try peer.receiveGoodbye()?.code == .protocolError, "\(breach.name)")
-    #expect(throws: SocketEnd.self) { try peer.receive() }
-    let leaves = LeafRange(first: 0, count: 2)
-    #expect(try neighbour.fetch(3, count: 2) == Sample.common.leaves(leaves, of: ChunkIndex(3)))
-  }
+  // MARK: After the handshake
 
   @Test func `a record that does not open ends the connection without a word`() throws {
     let samples = try ServedSamples()
@@ -325,8 +199,6 @@ final class EventLog: Sendable {
         == .opened(Opened(handle: FileHandle(64), outcome: .refused(.tooManyFilesOpen))))
   }
 }
-
-func big(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * UInt32($0))) } }
 
 func dialerHandshake(swarm: SwarmKey? = nil) -> ChannelHandshake {
   ChannelHandshake(

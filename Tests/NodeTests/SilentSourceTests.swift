@@ -14,7 +14,7 @@ import Transfer
     let script: SourceScript
   }
 
-  private static func fault(_ description: String, _ change: (inout SourceScript) -> Void) -> Fault {
+  static func fault(_ description: String, _ change: (inout SourceScript) -> Void) -> Fault {
     var script = SourceScript()
     change(&script)
     return Fault(description: description, script: script)
@@ -68,96 +68,6 @@ import Transfer
     fault("a partial file") { $0.onOpen = { try $0.offer($2, as: $1.handle, availability: .partial) } },
   ]
 
-  /// What is refused as a breach of the protocol.
-  static let violations: [Fault] = [
-    fault("an unknown even frame") {
-      $0.onOpen = { peer, _, _ in try peer.send(frames: frame(type: 0x40, body: [1])) }
-    },
-    fault("a frame of no bytes") { $0.onOpen = { peer, _, _ in try peer.send(frames: [0, 0, 0, 0, 0]) } },
-    fault("a frame of 4 GiB") { $0.onOpen = { peer, _, _ in try peer.send(frames: [255, 255, 255, 255, 4]) } },
-    fault("DATA before anything was asked for") {
-      $0.onOpen = { peer, open, sample in try peer.sendUnaskedData(id: 1, sample) }
-    },
-    fault("DATA that was not asked for") {
-      $0.onRequest = { peer, request, sample in try peer.sendUnaskedData(id: request.id.rawValue + 1, sample) }
-    },
-    fault("an answer twice") {
-      $0.onRequest = { peer, request, sample in
-        try peer.answer(request, from: sample)
-        try peer.answer(request, from: sample)
-      }
-    },
-    fault("leaves out of order") {
-      $0.onRequest = { peer, request, sample in
-        let frames = peer.answerFrames(request, from: sample)
-        try peer.send(frames: frames[0] + frames[frames.count > 2 ? 2 : 0])
-      }
-    },
-    fault("a last DATA that is not the last") {
-      $0.onRequest = { peer, request, sample in
-        let leaves = LeafRange(first: request.leaves.first, count: 1)
-        let bytes = sample.leaves(leaves, of: request.chunk)
-        let header = DataHeader(
-          id: request.id, leaves: leaves, isLast: request.leaves.count > 1,
-          leafHashes: sample.leafHashes[Int(request.chunk.rawValue)], byteCount: bytes.count)
-        try peer.send(frames: Message.data(header).frame + bytes)
-      }
-    },
-    fault("a leaf that is too short") {
-      $0.onRequest = { peer, request, sample in
-        let leaves = LeafRange(first: request.leaves.first, count: 1)
-        let header = DataHeader(
-          id: request.id, leaves: leaves, isLast: false, leafHashes: sample.leafHashes[Int(request.chunk.rawValue)],
-          byteCount: 1)
-        try peer.send(frames: Message.data(header).frame + [0])
-      }
-    },
-    fault("no leaf hashes") {
-      $0.onRequest = { peer, request, sample in
-        let silent = ChunkRequest(
-          id: request.id, handle: request.handle, chunk: request.chunk, leaves: request.leaves, wantsLeafHashes: false)
-        try peer.answer(silent, from: sample)
-      }
-    },
-    fault("a page that was not asked for") {
-      $0.onOpen = { peer, open, sample in
-        try peer.offer(sample, as: open.handle)
-        for _ in 0..<3 { try peer.sendPage(PageGet(handle: open.handle, page: 0), of: sample) }
-      }
-      $0.onPageGet = { _, _, _ in }
-    },
-    fault("another page than the one asked for") {
-      $0.onPageGet = { peer, get, sample in
-        try peer.send(
-          .page(PageAnswer(handle: get.handle, page: 1, chunkHashes: sample.file.chunkHashes, uncles: [])))
-      }
-    },
-    fault("OPENED twice") {
-      $0.onOpen = { peer, open, sample in
-        try peer.offer(sample, as: open.handle)
-        try peer.offer(sample, as: open.handle)
-      }
-    },
-    fault("OPENED of another handle") { $0.onOpen = { try $0.offer($2, as: FileHandle($1.handle.rawValue + 1)) } },
-    fault("BUSY to what was not asked") {
-      $0.onRequest = { peer, request, _ in
-        try peer.send(.busy(Busy(id: RequestID(request.id.rawValue + 9), retryAfterMilliseconds: 1)))
-      }
-    },
-    fault("HAVE of a handle that is not open") {
-      $0.onOpen = { peer, open, _ in
-        let run = LeafRun(chunk: ChunkIndex(0), leaves: LeafRange(first: 0, count: 1))
-        try peer.send(.have(Have(handle: FileHandle(99), runs: [run])))
-      }
-    },
-    fault("WITHDRAWN of a handle that is not open") {
-      $0.onOpen = { peer, _, _ in try peer.send(.withdrawn(Withdrawn(handle: FileHandle(99), reason: .removed))) }
-    },
-    fault("a REQUEST to one that serves nothing") {
-      $0.onOpen = { peer, _, _ in try peer.send(peer.requestMessage(0)) }
-    },
-  ]
-
   @Test(arguments: faults)
   func `who is of no use is not banned, and the file comes from the honest peer`(_ fault: Fault) throws {
     let useless = try FakeSource(fault.script)
@@ -168,22 +78,6 @@ import Transfer
     #expect(fetched.banned == [])
     #expect(fetched.liars == [])
     #expect(fetched.stats?.bytes == UInt64(Sample.common.bytes.count))
-  }
-
-  @Test(arguments: violations)
-  func `who breaks the protocol is told so and not banned, and the file comes from the honest peer`(
-    _ fault: Fault
-  ) throws {
-    let breaker = try FakeSource(fault.script)
-    let honest = try FakeSource(.after(breaker))
-    defer { [breaker, honest].forEach { $0.stop() } }
-    let fetched = try fetch(from: [breaker.address, honest.address])
-    breaker.stop()
-    #expect(fetched.output == Sample.common.bytes)
-    #expect(fetched.banned == [])
-    #expect(breaker.log.goodbyes.first == .protocolError, "\(breaker.log)")
-    let first = fetched.ends(of: breaker.address).first
-    if case .violation? = first {} else { Issue.record("\(String(describing: first))") }
   }
 
   @Test func `a record that does not open ends the connection without a word`() throws {
@@ -287,13 +181,5 @@ import Transfer
       return
     }
     for source in sources { #expect(fetched.outcome(of: source.address) == .notFound) }
-  }
-}
-
-extension ScriptedPeer {
-  func sendUnaskedData(id: UInt32, _ sample: Sample) throws {
-    let leaves = LeafRange(first: 0, count: 1)
-    let header = DataHeader(id: RequestID(id), leaves: leaves, isLast: true, byteCount: 16_384)
-    try send(frames: Message.data(header).frame + sample.leaves(leaves, of: ChunkIndex(0)))
   }
 }

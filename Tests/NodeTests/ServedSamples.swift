@@ -1,0 +1,68 @@
+// A server for one test: it serves the samples, and tells what it saw.
+import Content
+import Posix
+import Sodium
+import Storage
+
+@testable import Node
+@testable import Wire
+
+/// A server of the common samples in its own folders, for one test.
+final class ServedSamples {
+  let server: Server
+  private let folder = TemporaryFolder()
+  private let scratch = TemporaryFolder()
+  private let events = EventLog()
+
+  init(
+    _ samples: [Sample] = [.common, .small], swarm: SwarmKey? = nil, connectionsMax: Int = 64,
+    suites: [CipherSuite] = CipherSuite.available
+  ) throws {
+    for sample in samples { folder.write(sample.name, sample.bytes) }
+    var configuration = NodeConfiguration(identity: .random(), swarmKey: swarm, suites: suites)
+    configuration.connectionsMax = connectionsMax
+    configuration.loopCount = 2
+    let events = self.events
+    server = try Server(
+      configuration, folder: folder.path, listen: .loopback(0), scratchFolder: scratch.path
+    ) { events.add($0) }
+    try server.scan { _ in }
+  }
+
+  deinit { server.shutDown(grace: .zero) }
+
+  var address: SocketAddress { server.address }
+  func dial(swarm: SwarmKey? = nil) throws -> ScriptedPeer { try ScriptedPeer(dialling: address, swarm: swarm) }
+
+  /// A client that has the common sample open.
+  func client() throws -> ScriptedPeer {
+    let peer = try dial()
+    guard case .opened(let opened) = try peer.open(Sample.common.fileID), case .opened = opened.outcome else {
+      throw SocketEnd.endOfStream
+    }
+    return peer
+  }
+
+  /// The next event of the server that `matches`; nil if none comes within the bound.
+  func event(_ matches: @Sendable (NodeEvent) -> Bool) -> NodeEvent? { events.next(matches) }
+
+  /// Whether an honest newcomer gets what it asks for.
+  func servesNewcomers() throws -> Bool {
+    try client().fetch(0, first: 8, count: 9) == Sample.common.leaves(LeafRange(first: 8, count: 9), of: ChunkIndex(0))
+  }
+}
+
+/// Events in the order in which they came, for a thread that waits for one.
+final class EventLog: Sendable {
+  private let events = BlockingQueue<NodeEvent>()
+
+  func add(_ event: NodeEvent) { events.put(event) }
+
+  func next(_ matches: (NodeEvent) -> Bool) -> NodeEvent? {
+    let events = self.events
+    let watchdog = Watchdog(seconds: 10) { events.close() }
+    defer { withExtendedLifetime(watchdog) {} }
+    while let event = events.take() { if matches(event) { return event } }
+    return nil
+  }
+}
