@@ -160,7 +160,8 @@ import Wire
     let stats = try #require(fetched.stats)
     let ofLiar = stats.peers.first { $0.peer == liar.peerID }
     #expect(try #require(ofLiar).bytes > 0)
-    #expect(stats.duplicateBytes == 0)
+    // A block that one thread verifies while another finds the lie comes too late to be spared.
+    #expect(stats.duplicateBytes <= 8 * 65_536)
     let asked = honest.log.requests.reduce(0) { $0 + $1.leaves.count }
     #expect(asked < 3 * 64 + 2)
   }
