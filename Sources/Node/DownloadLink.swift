@@ -45,7 +45,8 @@ final class DownloadLink: Sendable {
     self.jobs = jobs
   }
 
-  func fileKey() -> FileKey { key }
+  /// What its connections are to fetch.
+  var fetchTarget: FetchTarget { FetchTarget(fileID: fileID, key: key) }
   func tell(_ message: DownloadMessage) { control.send(message) }
   func verify(_ new: [VerifyJob]) { jobs.put(contentsOf: new) }
 }

@@ -107,7 +107,7 @@ extension PeerConnection {
     guard !isClosed else { return false }
     guard isHandshakeComplete else { return false }
     let established = handshake.take()!.finish()
-    handshakeHash = established.handshakeHash
+    session = PeerSession(handshakeHash: established.handshakeHash, role: role, target: link?.fetchTarget)
     peerID = established.remote
     let requestsMax = established.remotePayload.requestsInFlightMax.map(Int.init)
     channel = consume established
@@ -146,7 +146,7 @@ extension PeerConnection {
   private func openRecord(_ length: Int) -> Bool {
     let plain = length - Record.tagByteCount
     do throws(RecordError) {
-      if let block = arriving?.block, decoder.payloadBytesDue >= plain {
+      if let block = arriving, decoder.payloadBytesDue >= plain {
         try inbox.read(at: Record.headerByteCount, count: length) { ciphertext throws(RecordError) in
           try block.fill(plain) { bytes throws(RecordError) in
             _ = try channel!.opener.open(ciphertext: ciphertext, into: &bytes)
@@ -172,7 +172,7 @@ extension PeerConnection {
       if decoder.payloadBytesDue > 0 {
         let count = min(decoder.payloadBytesDue, bytes.byteCount - offset)
         guard count > 0 else { return }
-        arriving?.block?.append(bytes.extracting(offset..<offset + count))
+        arriving?.append(bytes.extracting(offset..<offset + count))
         offset += count
         decoder.tookPayload(count)
         if decoder.payloadBytesDue == 0 { pieceArrived() }
@@ -188,28 +188,5 @@ extension PeerConnection {
         return close(.violation("\(error)"))
       }
     }
-  }
-
-  private func handle(_ message: Message) {
-    switch message {
-    case .open(let open): answer(open)
-    case .pageGet(let get): accept(get)
-    case .request(let request): accept(request)
-    case .cancel(let id): accept(cancelOf: id)
-    case .opened(let opened): handle(opened)
-    case .page(let page): handle(page)
-    case .data(let header): handle(header)
-    case .busy(let busy): handle(busy)
-    case .withdrawn(let withdrawn): handle(withdrawn)
-    case .ping(let number): send(.pong(number))
-    case .pong: break
-    case .have(let have): ignore(about: have.handle)
-    case .bitmap(let bitmap): ignore(about: bitmap.handle)
-    case .peers(let peers): ignore(about: peers.handle)
-    case .goodbye(let goodbye):
-      report(.there(goodbye.code, goodbye.text))
-      close()
-    }
-    if !isClosed { flush() }
   }
 }

@@ -50,7 +50,7 @@ extension PeerConnection {
   // MARK: Pieces of files
 
   /// Whether pages or pieces that the peer asked for are still to be sent.
-  var hasToSend: Bool { upload.waitingCount > 0 || !pendingPages.isEmpty }
+  var hasToSend: Bool { session?.hasUploads == true }
 
   /// Joins the loop's round of senders while there is something to send and room for it.
   func queueToSend() {
@@ -64,16 +64,26 @@ extension PeerConnection {
   }
 
   /// Bytes that `sendPiece` would send and that count against a limit; nil when there are none.
-  var nextPieceBytes: Int? { pendingPages.isEmpty ? upload.nextPieceByteCount : nil }
+  var nextPieceBytes: Int? { session?.nextPieceByteCount }
 
   /// Sends the next page, or reads, seals and sends the next piece: 64 KiB at most. Called in turn by the loop.
   func sendPiece() {
     isQueuedToSend = false
     guard !isClosed, !isFinishing else { return }
-    if !sendPage(), let piece = upload.nextPiece() { send(piece) }
+    switch session!.nextUpload() {
+    case .page(let handle, let page)?: send(page, of: handle)
+    case .piece(let piece)?: send(piece)
+    case nil: break
+    }
     guard !isClosed else { return }
     flush()
     if !isClosed { settle() }
+  }
+
+  private func send(_ index: PageIndex, of handle: FileHandle) {
+    guard let page = served[handle]?.tree.page(index) else { preconditionFailure("a page of a file that is not open") }
+    send(
+      .page(PageAnswer(handle: handle, page: index.rawValue, chunkHashes: page.chunkHashes, uncles: page.uncles)))
   }
 
   private func send(_ piece: UploadPiece) {
@@ -82,11 +92,7 @@ extension PeerConnection {
     do throws(StoredFileError) {
       let hashes = piece.includesLeafHashes ? try leafHashes(of: piece.chunk, in: entry) : []
       try read(piece, of: entry, byteCount)
-      send(
-        .data(
-          DataHeader(
-            id: piece.request, leaves: piece.leaves, isLast: piece.isLastOfAnswer, leafHashes: hashes,
-            byteCount: byteCount)))
+      send(.data(piece.header(leafHashes: hashes, byteCount: byteCount)))
       loop.scratch.read(at: 0, count: byteCount) { seal($0) }
       loop.scratch.drop(byteCount)
       loop.context.uploaded(byteCount)

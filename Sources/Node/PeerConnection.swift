@@ -5,8 +5,8 @@ import Storage
 import Transfer
 import Wire
 
-/// A connection, confined to its loop's thread. The parts are in their own files: receiving, sending, serving (what the
-/// peer asks of us), fetching (what we ask of the peer).
+/// A connection, confined to its loop's thread. The parts are in their own files: receiving, sending, the session's
+/// performance, serving (what the peer asks of us), fetching (what we ask of the peer).
 final class PeerConnection {
   /// Bytes of the inbox when control frames are all that is expected: one large record does not fit, and grows it.
   static let controlInboxBytes = 8 << 10
@@ -31,8 +31,9 @@ final class PeerConnection {
   var handshake: ChannelHandshake?
   /// After the handshake.
   var channel: EstablishedChannel?
-  var handshakeHash = Digest.zero
   var peerID: PeerID?
+  /// After the handshake: what the peer's messages mean.
+  var session: PeerSession?
   var isEstablished: Bool { peerID != nil }
   /// Over: nothing more is done with it.
   private(set) var isClosed = false
@@ -56,24 +57,14 @@ final class PeerConnection {
   var sendFailure: Errno?
   private(set) var interest: Readiness
 
-  // Serving.
-  var upload = UploadState()
+  /// What the session has opened for the peer.
   var served: [FileHandle: CatalogueEntry] = [:]
-  /// Asked for while files were still being hashed.
-  var pendingOpens: [Open] = []
-  /// Asked for and not yet sent.
-  var pendingPages: [PageGet] = []
 
   // Fetching.
-  /// OPEN is sent and not answered.
-  var isOpening = false
-  /// PAGE_GETs sent and not answered, in order.
-  var pagesDue: [UInt32] = []
-  var fetch: FetchQueue?
-  var arriving: ArrivingPiece?
+  /// Takes the bytes of a DATA frame that are on their way; nil where nobody wants them.
+  var arriving: Block?
   var spareBlock: Block?
   var finishedJobs: [VerifyJob] = []
-  var offer: Manifest?
 
   // Deadlines.
   let startedAt: Instant
@@ -174,7 +165,7 @@ final class PeerConnection {
     if isEstablished, let goodbye = end.goodbye {
       send(.goodbye(goodbye))
       isFinishing = true
-      upload = UploadState()
+      session?.end()
       releaseBlocks()
       flush()
       if !isClosed { settle() }
@@ -205,6 +196,7 @@ final class PeerConnection {
   func close() {
     guard !isClosed else { return }
     isClosed = true
+    session?.end()
     releaseBlocks()
     endAdmission()
     loop.leave(self)
@@ -214,6 +206,7 @@ final class PeerConnection {
   /// Says goodbye when all that was asked for is sent.
   func shutDown() {
     isShuttingDown = true
+    session?.shutDown()
     if !isEstablished || !hasToSend { close(.here(loop.farewell, "")) }
     if !isClosed { settle() }
   }

@@ -50,12 +50,8 @@ struct VerifyPool {
 
   private static func perform(_ job: VerifyJob, _ sink: VerifiedSink) -> DownloadMessage {
     let piece = job.piece
-    for i in 0..<piece.leaves.count {
-      let start = i * ChunkLayout.wireLeafSize
-      let end = min(start + ChunkLayout.wireLeafSize, piece.byteCount)
-      let hash = job.block.read(start..<end) { MerkleTree.leafHash($0) }
-      guard hash == piece.leafHashes[i] else { return .corrupt(job.connection, piece.chunk) }
-    }
+    let isRight = job.block.read(0..<piece.byteCount) { piece.isMatched(by: $0, leafSize: ChunkLayout.wireLeafSize) }
+    guard isRight else { return .corrupt(job.connection, piece.chunk) }
     do throws(PartFileError) {
       let written = try job.block.read(0..<piece.byteCount) { bytes throws(PartFileError) -> UInt64? in
         try sink.write(bytes, at: piece.fileOffset)

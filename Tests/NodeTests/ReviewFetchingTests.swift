@@ -145,7 +145,7 @@ private final class Fetching {
       byteCount: 65_536)
     try fetching.peer.send(.data(header))
     try fetching.peer.send([UInt8](repeating: 0, count: 1000))
-    for _ in 0..<100 where fetching.connection?.arriving?.block?.count != 1000 { _ = fetching.loop.turn() }
+    for _ in 0..<100 where fetching.connection?.arriving?.count != 1000 { _ = fetching.loop.turn() }
     #expect(fetching.link.blocks.inUseCount > 0)
     fetching.tell(.disconnect(fetching.id, .done, ""))
     #expect(fetching.connection?.isFinishing ?? true, "it only waits for the other end to close")

@@ -1,0 +1,39 @@
+// Performs what the session decides: the connection itself knows the meaning of no message.
+import Posix
+import Transfer
+import Wire
+
+extension PeerConnection {
+  /// A message came.
+  func handle(_ message: Message) {
+    session!.handle(message)
+    performSession()
+    if !isClosed { flush() }
+  }
+
+  /// Something that is not of the peer's doing happened.
+  func command(_ change: (inout PeerSession) -> Void) {
+    guard isEstablished, !isFinishing, session != nil else { return }
+    change(&session!)
+    performSession()
+    guard !isClosed else { return }
+    flush()
+    if !isClosed { settle() }
+  }
+
+  func performSession() {
+    while !isClosed, !isFinishing, let action = session?.nextAction() {
+      switch action {
+      case .send(let message): send(message)
+      case .tell(let news): tell(news)
+      case .lookUp(let open): lookUp(open)
+      case .expectPayload(let isWanted): arriving = isWanted ? takeSpareBlock() : nil
+      case .verify(let piece): finish(piece)
+      case .close(.there(let code, let text)):
+        report(.there(code, text))
+        close()
+      case .close(let end): close(ConnectionEnd(end))
+      }
+    }
+  }
+}

@@ -1,0 +1,132 @@
+// What the peer asks of us. A peer learns nothing of a file that it cannot prove to know.
+import Content
+import Wire
+
+extension PeerSession {
+  /// A peer that asks while this node ends is to come back no sooner.
+  private static let retryAfterShutDownMilliseconds: UInt32 = 60_000
+  /// For a request too many.
+  private static let retryAfterMilliseconds: UInt32 = 1_000
+
+  // MARK: Opening
+
+  mutating func lookUp(_ open: Open) { act(.lookUp(open)) }
+
+  /// Whether an OPEN that came means the file with this key, and proves that the peer knows it.
+  public func isMeant(_ key: FileKey, by open: Open) -> Bool {
+    FileKey.matches(open.proof, due: key.openProof(handshakeHash, sender: role.other))
+  }
+
+  /// The answer to `lookUp`. True where the file is now open.
+  @discardableResult
+  public mutating func answer(_ open: Open, _ answer: OpenAnswer) -> Bool {
+    guard !isEnded else { return false }
+    switch answer {
+    case .file(let file): return offer(file, as: open.handle)
+    case .notYet where opensWaiting.count < ProtocolLimits.openFilesMax: opensWaiting.append(open)
+    case .notYet, .noSuchFile: refuse(open.handle, .noSuchFile)
+    }
+    return false
+  }
+
+  /// More files are served than before, or the scan is over: looks again for those that were asked for.
+  public mutating func lookUpAgain() {
+    let opens = opensWaiting
+    opensWaiting = []
+    for open in opens { lookUp(open) }
+  }
+
+  private mutating func offer(_ file: ServedFile, as handle: FileHandle) -> Bool {
+    do throws(PeerFault) {
+      guard try upload.open(handle, file.layout) == .opened else {
+        refuse(handle, .tooManyFilesOpen)
+        return false
+      }
+    } catch {
+      close(SessionEnd(error))
+      return false
+    }
+    served[handle] = file.pages
+    let offered = OfferedFile(
+      proof: file.key.haveProof(handshakeHash, sender: role), kind: ContentKind.file.rawValue,
+      length: file.layout.fileLength, root: file.root,
+      chunkSizeLog2: UInt8(file.layout.chunkSize.trailingZeroBitCount), availability: .complete,
+      suggestedName: file.name)
+    send(.opened(Opened(handle: handle, outcome: .opened(offered))))
+    return true
+  }
+
+  private mutating func refuse(_ handle: FileHandle, _ refusal: Opened.Refusal) {
+    send(.opened(Opened(handle: handle, outcome: .refused(refusal))))
+  }
+
+  // MARK: Pages and requests
+
+  /// Pages wait for their turn like pieces do: a page is long, and asking for one is short.
+  mutating func accept(_ get: PageGet) {
+    guard let pages = served[get.handle] else {
+      // Of a file that was withdrawn while the peer asked, or the peer's mistake.
+      if !upload.wasWithdrawn(get.handle) { close(.violation("a handle that is not open")) }
+      return
+    }
+    guard pages.contains(PageIndex(get.page)) else {
+      return close(.violation("page \(get.page) of a file that has fewer"))
+    }
+    guard pagesWaiting.count < ProtocolLimits.requestsInFlightMax else {
+      return close(.violation("more than \(ProtocolLimits.requestsInFlightMax) pages asked for at a time"))
+    }
+    pagesWaiting.append(get)
+  }
+
+  mutating func accept(_ request: ChunkRequest) {
+    if isShuttingDown {
+      if served[request.handle] != nil {
+        send(
+          .busy(Busy(id: request.id, retryAfterMilliseconds: PeerSession.retryAfterShutDownMilliseconds)))
+      }
+      return
+    }
+    do throws(PeerFault) {
+      let verdict = try upload.accept(
+        request.id, request.handle, chunk: request.chunk, firstLeaf: request.leaves.first,
+        leafCount: request.leaves.count, wantsLeafHashes: request.wantsLeafHashes)
+      switch verdict {
+      case .queued: break
+      case .busy: send(.busy(Busy(id: request.id, retryAfterMilliseconds: PeerSession.retryAfterMilliseconds)))
+      case .void: break  // for a file that was withdrawn meanwhile
+      }
+    } catch {
+      close(SessionEnd(error))
+    }
+  }
+
+  // MARK: Sending
+
+  /// Whether pages or pieces that the peer asked for are still to be sent.
+  public var hasUploads: Bool { upload.waitingCount > 0 || !pagesWaiting.isEmpty }
+
+  /// Bytes of leaves that the next upload would send; nil where it sends none.
+  public var nextPieceByteCount: Int? { pagesWaiting.isEmpty ? upload.nextPieceByteCount : nil }
+
+  /// The next page or piece to send; nil where nothing is asked for.
+  public mutating func nextUpload() -> Upload? {
+    if !pagesWaiting.isEmpty {
+      let get = pagesWaiting.removeFirst()
+      return .page(get.handle, PageIndex(get.page))
+    }
+    return upload.nextPiece().map { .piece($0) }
+  }
+
+  /// From now on requests are refused; what was promised is still sent.
+  public mutating func shutDown() { isShuttingDown = true }
+
+  /// A file turned out to be no longer what it was: nothing more of it is sent. False where it was not open.
+  @discardableResult
+  public mutating func withdraw(_ handle: FileHandle, _ reason: Withdrawn.Reason) -> Bool {
+    guard !isEnded, served.removeValue(forKey: handle) != nil else { return false }
+    upload.withdraw(handle)
+    pagesWaiting.removeAll { $0.handle == handle }
+    send(.withdrawn(Withdrawn(handle: handle, reason: reason)))
+    return true
+  }
+}

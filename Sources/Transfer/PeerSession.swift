@@ -1,0 +1,98 @@
+// One connection after its handshake: what the messages of the other end mean, and what may be said to it.
+import Content
+import Wire
+
+/// Decides for one connection. Both ends are equal: each may open files at the other, and serve it. Does no I/O and
+/// reads no clock. After each call, take actions until there are none; after `.close` or `end` it says nothing more.
+public struct PeerSession: Sendable {
+  public typealias Action = PeerSessionAction
+
+  /// The handle of the one file that a download opens on each of its connections.
+  static let handle = FileHandle(1)
+
+  let handshakeHash: Digest
+  let role: ChannelRole
+  /// Nil: the connection fetches nothing.
+  let target: FetchTarget?
+  public private(set) var isEnded = false
+
+  // What we ask of the peer.
+  /// OPEN is sent and not answered.
+  var isOpening = false
+  /// PAGE_GETs sent and not answered, in order.
+  var pagesDue: [UInt32] = []
+  /// Nil before the file is open, and after it was withdrawn.
+  var fetch: FetchQueue?
+  var manifest: Manifest?
+  /// Of the DATA whose bytes are on their way.
+  var arriving: FetchedPiece?
+
+  // What the peer asks of us.
+  var upload = UploadState()
+  var served: [FileHandle: PageLayout] = [:]
+  /// Asked for while files were still being hashed.
+  var opensWaiting: [Open] = []
+  /// Asked for and not yet sent.
+  var pagesWaiting: [PageGet] = []
+  /// No new pieces are promised.
+  var isShuttingDown = false
+
+  private var actions: [Action] = []
+  private var nextActionIndex = 0
+
+  /// - `role`: ours in the handshake whose hash this is.
+  public init(handshakeHash: Digest, role: ChannelRole, target: FetchTarget?) {
+    self.handshakeHash = handshakeHash
+    self.role = role
+    self.target = target
+  }
+
+  /// The next thing to do, in order; nil where nothing is left until the next call.
+  public mutating func nextAction() -> Action? {
+    guard nextActionIndex < actions.count else {
+      actions.removeAll(keepingCapacity: true)
+      nextActionIndex = 0
+      return nil
+    }
+    defer { nextActionIndex += 1 }
+    return actions[nextActionIndex]
+  }
+
+  /// The connection ends for another reason: what was asked for on either side is void.
+  public mutating func end() {
+    isEnded = true
+    upload = UploadState()
+    pagesWaiting = []
+    opensWaiting = []
+    arriving = nil
+  }
+
+  /// A message came.
+  public mutating func handle(_ message: Message) {
+    guard !isEnded else { return }
+    switch message {
+    case .open(let open): lookUp(open)
+    case .pageGet(let get): accept(get)
+    case .request(let request): accept(request)
+    case .cancel(let id): upload.cancel(id)
+    case .opened(let opened): handle(opened)
+    case .page(let page): handle(page)
+    case .data(let header): handle(header)
+    case .busy(let busy): handle(busy)
+    case .withdrawn(let withdrawn): handle(withdrawn)
+    case .ping(let number): send(.pong(number))
+    case .pong: break
+    case .have(let have): ignore(about: have.handle)
+    case .bitmap(let bitmap): ignore(about: bitmap.handle)
+    case .peers(let peers): ignore(about: peers.handle)
+    case .goodbye(let goodbye): close(.there(goodbye.code, goodbye.text))
+    }
+  }
+
+  mutating func act(_ action: Action) { actions.append(action) }
+  mutating func send(_ message: Message) { act(.send(message)) }
+  mutating func close(_ end: SessionEnd) {
+    act(.close(end))
+    self.end()
+  }
+}

@@ -1,0 +1,133 @@
+// What one connection's session wants done, and what it has to say.
+import Content
+import Wire
+
+/// What a peer's messages mean for the download that its connection fetches for.
+public enum PeerNews: Hashable, Sendable {
+  /// The manifest fits the fileID.
+  case opened(Manifest, isComplete: Bool)
+  case refused(Opened.Refusal)
+  /// It leads to the root.
+  case page(HashPage)
+  case busy(RequestID, retryAfter: Duration)
+  case withdrawn(Withdrawn.Reason)
+  case answerEnded(RequestID)
+}
+
+/// Why a session ends by what the peer sent.
+public enum SessionEnd: Hashable, Sendable {
+  /// The peer said GOODBYE.
+  case there(CloseCode, String)
+  /// The peer broke the protocol.
+  case violation(String)
+  /// Hashes or a manifest that do not verify: for a ban.
+  case lied(String)
+
+  init(_ fault: PeerFault) {
+    switch fault {
+    case .lie: self = .lied("its leaf hashes are not the chunk's")
+    case .violation(let violation): self = .violation("\(violation)")
+    }
+  }
+}
+
+/// To be done in order.
+public enum PeerSessionAction: Hashable, Sendable {
+  case send(Message)
+  case tell(PeerNews)
+  /// Find the file that OPEN means (`PeerSession.isMeant` tells), then `answer` it.
+  case lookUp(Open)
+  /// The leaves' bytes of a DATA follow, then `payloadEnded`. Not wanted: they are to be dropped without blame.
+  case expectPayload(isWanted: Bool)
+  /// The payload that just ended is to be hashed and, if right, written.
+  case verify(FetchedPiece)
+  /// The last action: say goodbye where the end calls for it, and close.
+  case close(SessionEnd)
+}
+
+/// What to ask of a peer.
+public struct FetchRequest: Hashable, Sendable {
+  public let id: RequestID
+  public let chunk: ChunkIndex
+  public let leaves: LeafRange
+  /// What the chunk must hash to.
+  public let chunkHash: Digest
+
+  public init(id: RequestID, chunk: ChunkIndex, leaves: LeafRange, chunkHash: Digest) {
+    self.id = id
+    self.chunk = chunk
+    self.leaves = leaves
+    self.chunkHash = chunkHash
+  }
+}
+
+/// The file that a connection is to fetch. The sizes are the wire's; a simulation may cut finer.
+public struct FetchTarget: Sendable {
+  public let fileID: FileID
+  public let key: FileKey
+  public let chunkSize: Int
+  public let leafSize: Int
+  public let chunksPerPage: Int
+
+  public init(
+    fileID: FileID, key: FileKey, chunkSize: Int = ChunkLayout.wireChunkSize,
+    leafSize: Int = ChunkLayout.wireLeafSize, chunksPerPage: Int = PageLayout.wireChunksPerPage
+  ) {
+    self.fileID = fileID
+    self.key = key
+    self.chunkSize = chunkSize
+    self.leafSize = leafSize
+    self.chunksPerPage = chunksPerPage
+  }
+}
+
+/// A file that is served, as far as an answer to OPEN tells of it.
+public struct ServedFile: Sendable {
+  public let key: FileKey
+  public let pages: PageLayout
+  public let root: Digest
+  public let name: String
+  public var layout: ChunkLayout { pages.layout }
+
+  public init(key: FileKey, pages: PageLayout, root: Digest, name: String) {
+    self.key = key
+    self.pages = pages
+    self.root = root
+    self.name = name
+  }
+}
+
+/// What becomes of an OPEN.
+public enum OpenAnswer: Sendable {
+  case file(ServedFile)
+  /// Files are still being hashed; it may be among them: asked again by `lookUpAgain`.
+  case notYet
+  case noSuchFile
+}
+
+/// What is next to be sent of the files that a peer opened.
+public enum Upload: Hashable, Sendable {
+  /// A page that the file has.
+  case page(FileHandle, PageIndex)
+  case piece(UploadPiece)
+}
+
+extension UploadPiece {
+  /// The frame's start.
+  /// - `leafHashes`: all of the chunk's where `includesLeafHashes`, else none.
+  public func header(leafHashes: [Digest], byteCount: Int) -> DataHeader {
+    DataHeader(id: request, leaves: leaves, isLast: isLastOfAnswer, leafHashes: leafHashes, byteCount: byteCount)
+  }
+}
+
+extension FetchedPiece {
+  /// Whether bytes are the piece's: of its length, and each leaf of its hash.
+  public func isMatched(by bytes: RawSpan, leafSize: Int) -> Bool {
+    guard bytes.byteCount == byteCount else { return false }
+    for i in 0..<leaves.count {
+      let leaf = bytes.extracting(i * leafSize..<min((i + 1) * leafSize, byteCount))
+      guard MerkleTree.leafHash(leaf) == leafHashes[i] else { return false }
+    }
+    return true
+  }
+}
