@@ -6,7 +6,8 @@ let package = Package(
   name: "p2pnode",
   products: [
     .executable(name: "p2pnode", targets: ["p2pnode"]),
-    .library(name: "Node", targets: ["Node"]),
+    // Node is the face; the other modules are the types that it speaks in.
+    .library(name: "Node", targets: ["Node", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
