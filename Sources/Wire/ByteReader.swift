@@ -1,38 +1,38 @@
-// Reads big-endian fields from the front of bytes that a peer sent; what is not there is nil, never a trap.
+// Reads big-endian fields from the front of bytes that a peer sent or a disk kept; what is missing is nil, not a trap.
 import Content
 
 /// A cursor over bytes from outside. Every read checks what is left before it does arithmetic with a length.
-struct ByteReader {
+package struct ByteReader {
   private let bytes: [UInt8]
   private var offset = 0
 
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
+  package init(_ bytes: [UInt8]) { self.bytes = bytes }
 
   /// Bytes not yet read.
-  var bytesLeft: Int { bytes.count - offset }
+  package var bytesLeft: Int { bytes.count - offset }
   /// Whether everything was read, as a body must be when its last field is.
-  var isAtEnd: Bool { bytesLeft == 0 }
+  package var isAtEnd: Bool { bytesLeft == 0 }
 
-  mutating func u8() -> UInt8? { integer() }
-  mutating func u16() -> UInt16? { integer() }
-  mutating func u32() -> UInt32? { integer() }
-  mutating func u64() -> UInt64? { integer() }
+  package mutating func u8() -> UInt8? { integer() }
+  package mutating func u16() -> UInt16? { integer() }
+  package mutating func u32() -> UInt32? { integer() }
+  package mutating func u64() -> UInt64? { integer() }
 
   /// The next `count` bytes; nil where fewer are left.
-  mutating func take(_ count: Int) -> [UInt8]? {
+  package mutating func take(_ count: Int) -> [UInt8]? {
     guard count >= 0, count <= bytesLeft else { return nil }
     defer { offset += count }
     return Array(bytes[offset..<offset + count])
   }
 
-  mutating func digest() -> Digest? {
+  package mutating func digest() -> Digest? {
     guard bytesLeft >= Digest.byteCount else { return nil }
     defer { offset += Digest.byteCount }
     return Digest(bytes.span.bytes, at: offset)
   }
 
   /// `count` digests; nil, before anything is allocated for them, where fewer are left.
-  mutating func digests(_ count: Int) -> [Digest]? {
+  package mutating func digests(_ count: Int) -> [Digest]? {
     guard count >= 0, count <= bytesLeft / Digest.byteCount else { return nil }
     var out: [Digest] = []
     out.reserveCapacity(count)

@@ -2,7 +2,7 @@
 
 extension [UInt8] {
   /// Appends an unsigned integer, most significant byte first.
-  mutating func append<Value: FixedWidthInteger & UnsignedInteger>(bigEndian value: Value) {
+  package mutating func append<Value: FixedWidthInteger & UnsignedInteger>(bigEndian value: Value) {
     for shift in stride(from: Value.bitWidth - 8, through: 0, by: -8) {
       append(UInt8(truncatingIfNeeded: value >> Value(shift)))
     }
