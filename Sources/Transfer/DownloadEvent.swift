@@ -31,11 +31,17 @@ public enum LossReason: Hashable, Sendable {
 public struct Resumable: Sendable {
   /// Pages whose hashes are at hand.
   public var pages: [PageIndex] = []
+  /// Pages whose hashes are at hand, but with whose chunks the disk is still being compared: `resumed` and `pageVerified`
+  /// follow for each, and nobody is asked for them meanwhile.
+  public var heldPages: [PageIndex] = []
   /// Verified leaves by chunk, bit 0 the first; whole chunks included.
   public var leaves: [(chunk: ChunkIndex, mask: UInt64)] = []
 
-  public init(pages: [PageIndex] = [], leaves: [(chunk: ChunkIndex, mask: UInt64)] = []) {
+  public init(
+    pages: [PageIndex] = [], heldPages: [PageIndex] = [], leaves: [(chunk: ChunkIndex, mask: UInt64)] = []
+  ) {
     self.pages = pages
+    self.heldPages = heldPages
     self.leaves = leaves
   }
 }
@@ -57,7 +63,8 @@ public enum DownloadEvent: Sendable {
   case resumed([(chunk: ChunkIndex, mask: UInt64)])
   /// The peer has answered with a page that is right; `pageVerified` follows once the disk was compared with it.
   case pageArrived(PageIndex, from: ConnectionID)
-  case pageVerified(PageIndex, from: ConnectionID)
+  /// A page is right, its chunks may be asked for; nil: it was at hand.
+  case pageVerified(PageIndex, from: ConnectionID?)
   /// Leaves that hash and are written.
   case leavesVerified(ConnectionID, RequestID, ChunkIndex, LeafRange)
   /// The last byte of an answer arrived.

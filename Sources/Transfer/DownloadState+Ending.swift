@@ -11,7 +11,6 @@ extension DownloadState {
     chunks = ChunkTable(layout: layout, isInOrder: isInOrder)
     pages = PageTable(layout: layout, chunksPerPage: settings.chunksPerPage)
     stats.totalChunks = layout.chunkCount
-    timers.set(.start, at: now + DownloadState.startWait)
     act(.prepareStorage(layout))
   }
 
@@ -21,7 +20,9 @@ extension DownloadState {
     for page in resumable.pages where pages.contains(page) && pages.verify(page) {
       for chunk in pages.chunks(of: page) { chunks.list(ChunkIndex(UInt32(chunk))) }
     }
+    for page in resumable.heldPages where pages.contains(page) { pages.dismiss(page) }
     phase = .running
+    timers.set(.start, at: now + DownloadState.startWait)
     resumed(resumable.leaves, at: now)
   }
 
@@ -40,7 +41,7 @@ extension DownloadState {
 
   /// Once every address of the start has an outcome, reports of chunks need not wait for more peers.
   mutating func startIfResolved(at now: Instant) {
-    if phase != .seeking, !isStarted, book.isStartResolved { start(at: now) }
+    if phase == .running, !isStarted, book.isStartResolved { start(at: now) }
   }
 
   mutating func start(at now: Instant) {
@@ -109,7 +110,7 @@ extension DownloadState {
   }
 
   mutating func end(_ failure: DownloadFailure, at now: Instant) {
-    if phase != .seeking { start(at: now) }
+    if phase == .running { start(at: now) }
     close(at: now)
     act(.failed(failure, stats))
   }

@@ -36,8 +36,8 @@ extension DownloadState {
     if links[id]?.page == page { timers.cancel(.page(id)) }
   }
 
-  mutating func pageVerified(_ page: PageIndex, from id: ConnectionID) {
-    if links[id]?.page == page {
+  mutating func pageVerified(_ page: PageIndex, from id: ConnectionID?) {
+    if let id, links[id]?.page == page {
       links[id]!.page = nil
       timers.cancel(.page(id))
     }

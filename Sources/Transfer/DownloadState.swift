@@ -28,7 +28,7 @@ public struct DownloadState: Sendable {
     case hedge
   }
 
-  /// Reports of chunks are held back this long after the first manifest, for the other peers to be counted.
+  /// Reports of chunks are held back this long once storage is ready, for the other peers to be counted.
   static let startWait: Duration = .milliseconds(100)
   /// Lost connections that are remembered: what they sent may still be being verified.
   static let lostMax = 256

@@ -378,4 +378,32 @@ import Wire
     let isEnded = state.isEnded
     #expect(isEnded)
   }
+
+  @Test func `a page at hand is fetched from nobody, and its chunks are asked for once the disk was compared`() throws {
+    var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
+    state.handle(.addressAdded(address(1), pinned: nil), at: .zero)
+    state.handle(.connected(ConnectionID(1), peerID(1)), at: .zero)
+    state.handle(.opened(ConnectionID(1), ChunkLayout(fileLength: 2 << 20)!, isComplete: true), at: .zero)
+    // Nothing is reported of a download whose storage is not ready.
+    state.handle(.timerFired, at: .seconds(20))
+    var actions: [DownloadAction] = []
+    func take() { while let action = state.nextAction() { actions.append(action) } }
+    take()
+    #expect(!actions.contains { if case .report(.started) = $0 { true } else { false } })
+    actions = []
+    state.handle(.storageReady(Resumable(heldPages: [PageIndex(0), PageIndex(9)])), at: .seconds(20))
+    take()
+    #expect(
+      !actions.contains { action in
+        switch action {
+        case .fetchPage, .request: true
+        default: false
+        }
+      })
+    state.handle(.resumed([(ChunkIndex(1), .max)]), at: .seconds(25))
+    state.handle(.pageVerified(PageIndex(0), from: nil), at: .seconds(25))
+    take()
+    let asked = actions.compactMap { if case .request(_, _, let chunk, _, _) = $0 { chunk } else { nil } }
+    #expect(asked == [ChunkIndex(0)])
+  }
 }
