@@ -152,6 +152,10 @@ public struct File: ~Copyable, Sendable {
     _ = posix_fadvise(descriptor.number, off_t(offset), off_t(count), POSIX_FADV_WILLNEED)
   }
 
+  /// Makes the kernel forget what it holds of the file and the disk has, or should have; it may ignore that. The
+  /// corresponding C function is `posix_fadvise` with POSIX_FADV_DONTNEED.
+  public func dropCache() { _ = posix_fadvise(descriptor.number, 0, 0, POSIX_FADV_DONTNEED) }
+
   /// Sets the permission bits, whatever the umask. The corresponding C function is `fchmod`.
   public func setMode(_ mode: UInt32) throws(Errno) {
     _ = try retrying("fchmod", path) { fchmod(descriptor.number, mode_t(mode)) }

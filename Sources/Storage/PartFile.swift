@@ -40,9 +40,11 @@ public final class PartFile: Sendable {
   public let length: UInt64
   let folder: Directory
   let name: String
+  let journalName: String
   private let part: LockedPart
   private let bytesWritten = Atomic<UInt64>(0)
   private let writesBackEarly: Bool
+  private let syncFailure = Mutex<PartFileError?>(nil)
 
   /// How the part file of a fileID is called.
   public static func name(of fileID: FileID) -> String { ".\(fileID.hex.prefix(16)).p2p-part" }
@@ -62,6 +64,7 @@ public final class PartFile: Sendable {
     do throws(Errno) { folder = try Directory(folderPath) } catch { throw .cannotCreate(error) }
     part = try LockedPart(name, in: folder)
     self.name = name
+    journalName = JournalFile.name(of: fileID)
     self.length = length
     self.writesBackEarly = writesBackEarly
     do throws(PartFileError) {
@@ -97,10 +100,19 @@ public final class PartFile: Sendable {
     guard count == wanted else { throw .io(Errno(code: Errno.inputOutput, call: "pread", subject: path)) }
   }
 
-  /// Waits until what was written is on the disk. After a failure the download cannot go on: what the disk holds is
-  /// unknown, and a second call that succeeds proves nothing.
+  /// Waits until what was written is on the disk. A failure is final, and every later call fails likewise: what the disk
+  /// holds is unknown, and a second `fdatasync` that succeeds proves nothing.
   public func syncData() throws(PartFileError) {
-    do throws(Errno) { try file.syncData() } catch { throw failure(error) }
+    if let failure = syncFailure.withLock({ $0 }) { throw failure }
+    do throws(Errno) {
+      try file.syncData()
+    } catch {
+      let failure = failure(error)
+      syncFailure.withLock { $0 = failure }
+      // What the kernel still has in memory is not what the disk has: a later `get` shall see the disk.
+      file.dropCache()
+      throw failure
+    }
   }
 
   func failure(_ errno: Errno) -> PartFileError {

@@ -35,11 +35,12 @@ extension PartFile {
   public func finish(as outputName: String, force: Bool, durable: Bool = true) throws(PartFileError) -> String {
     precondition(!outputName.isEmpty && !outputName.utf8.contains(UInt8(ascii: "/")), "a name is one component")
     if !force { try checkFree(outputName) }
-    do throws(Errno) {
-      if durable { try file.syncData() }
-      try file.setMode(0o666 & ~Environment.fileModeMask)
+    do throws(Errno) { try file.setMode(0o666 & ~Environment.fileModeMask) } catch { throw failure(error) }
+    do throws(PartFileError) {
+      if durable { try syncData() }
     } catch {
-      throw failure(error)
+      try? file.setMode(0o600)  // still a part file
+      throw error
     }
     do throws(Errno) {
       if force { try folder.rename(name, to: outputName) } else { try folder.place(name, as: outputName) }
@@ -48,13 +49,14 @@ extension PartFile {
       if error.code == Errno.exists && !force { throw .exists(path: folder.path(of: outputName)) }
       throw error.isDiskFull ? failure(error) : .cannotCreate(error)
     }
-    guard durable else { return folder.path(of: outputName) }
-    do throws(Errno) { try folder.sync() } catch { throw .io(error) }
+    do throws(Errno) { if durable { try folder.sync() } } catch { throw .io(error) }
+    try? folder.remove(journalName)  // of no use now, and harmless
     return folder.path(of: outputName)
   }
 
-  /// Removes the part file: nothing in it is worth a later `get`.
+  /// Removes the part file and its journal: nothing in them is worth a later `get`.
   public func discard() throws(PartFileError) {
+    try? folder.remove(journalName)
     do throws(Errno) { try folder.remove(name) } catch { throw .io(error) }
   }
 }

@@ -43,7 +43,7 @@ struct LockedPart: ~Copyable {
   }
 
   /// Nil where nothing has the name any more.
-  private static func openExisting(_ name: String, in folder: borrowing Directory) throws(PartFileError) -> File? {
+  static func openExisting(_ name: String, in folder: borrowing Directory) throws(PartFileError) -> File? {
     do throws(Errno) {
       return try folder.open(name, [.readWrite, .noFollow, .nonBlocking])
     } catch {
@@ -57,7 +57,7 @@ struct LockedPart: ~Copyable {
   }
 
   /// What an earlier `get` left is a file of ours that has no other name.
-  private static func checkOurs(_ file: borrowing File) throws(PartFileError) {
+  static func checkOurs(_ file: borrowing File) throws(PartFileError) {
     let status: FileStatus
     do throws(Errno) { status = try file.status() } catch { throw .cannotCreate(error) }
     guard status.kind == .regular else { throw .foreign(path: file.path, what: "not a regular file") }

@@ -1,0 +1,56 @@
+// What has the output's name already: perhaps the very file that is wanted.
+import Content
+import Posix
+
+/// What is found at the place of an output.
+public enum PlaceContent: Hashable, Sendable {
+  case nothing
+  /// The file that is wanted, hashed and on the disk.
+  case wanted(path: String)
+  case other(path: String)
+}
+
+extension PartFile {
+  /// Looks at what has the output's name. A file of the right length is hashed on all cores; the wanted one is synced,
+  /// and what an earlier download left beside it is removed. After `shouldStop` says so the answer is soon there, and of
+  /// no meaning.
+  public static func content(
+    of name: String, inFolder folderPath: String, fileID: FileID, length: UInt64,
+    shouldStop: @escaping @Sendable () -> Bool = { false }
+  ) throws(PartFileError) -> PlaceContent {
+    let folder: Directory
+    do throws(Errno) { folder = try Directory(folderPath) } catch { throw .cannotCreate(error) }
+    let path = folder.path(of: name)
+    do throws(Errno) {
+      let status = try folder.status(of: name)
+      guard status.kind == .regular, status.size == length else { return .other(path: path) }
+    } catch {
+      if error.code == Errno.noEntry { return .nothing }
+      throw .cannotCreate(error)
+    }
+    do throws(SkipReason) {
+      guard try hashFile(path, shouldStop: shouldStop).fileID == fileID else { return .other(path: path) }
+    } catch {
+      return .other(path: path)
+    }
+    do throws(Errno) {
+      // It may have got its name a moment before a crash.
+      try folder.open(name, [.read, .noFollow, .nonBlocking]).syncData()
+      try folder.sync()
+    } catch {
+      throw .io(error)
+    }
+    removeLeftovers(of: fileID, in: folder)
+    return .wanted(path: path)
+  }
+
+  /// Part file and journal of a file that is there; unless they are another process's, or somebody else's.
+  private static func removeLeftovers(of fileID: FileID, in folder: borrowing Directory) {
+    let names = [JournalFile.name(of: fileID), PartFile.name(of: fileID)]
+    var isThere = false
+    for name in names where (try? folder.status(of: name)) != nil { isThere = true }
+    guard isThere, let part = try? LockedPart(names[1], in: folder) else { return }
+    for name in names { try? folder.remove(name) }
+    _ = consume part
+  }
+}

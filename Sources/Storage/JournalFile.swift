@@ -1,0 +1,94 @@
+// The journal beside a part file: bytes that are only ever appended, until the output has its name. Whoever holds the
+// part file's lock holds it as well.
+import Content
+import Posix
+
+/// An open `.<first 16 hex digits of the fileID>.p2p-journal`, mode 0600. What its bytes mean is not known here.
+public final class JournalFile: Sendable {
+  /// The journal of the longest file is a quarter of that; what is longer is none.
+  static let byteCountMax: UInt64 = 128 << 20
+
+  private let file: File
+
+  /// How the journal of a fileID is called.
+  public static func name(of fileID: FileID) -> String { ".\(fileID.hex.prefix(16)).p2p-journal" }
+
+  /// Where it is.
+  public var path: String { file.path }
+
+  /// Opens the journal, or makes an empty one. For who holds the part file.
+  init(_ name: String, in folder: borrowing Directory) throws(PartFileError) {
+    if let file = try JournalFile.openExisting(name, in: folder) {
+      self.file = file
+    } else {
+      do throws(Errno) { file = try folder.open(name, [.readWrite, .createExclusive], mode: 0o600) } catch {
+        throw error.isDiskFull ? .diskFull(path: folder.path(of: name), byteCount: 0) : .cannotCreate(error)
+      }
+    }
+  }
+
+  private static func openExisting(_ name: String, in folder: borrowing Directory) throws(PartFileError) -> File? {
+    guard let file = try LockedPart.openExisting(name, in: folder) else { return nil }
+    try LockedPart.checkOurs(file)
+    return file
+  }
+
+  /// What the journal of a fileID in a folder holds, if there is one of ours: a look from outside, without the lock.
+  public static func peek(inFolder folderPath: String, fileID: FileID) -> [UInt8] {
+    guard let folder = try? Directory(folderPath),
+      let file = try? openExisting(name(of: fileID), in: folder)
+    else { return [] }
+    return (try? bytes(of: file)) ?? []
+  }
+
+  /// All its bytes; none where it is too long to be a journal.
+  public func bytes() throws(PartFileError) -> [UInt8] {
+    do throws(Errno) { return try JournalFile.bytes(of: file) } catch { throw .io(error) }
+  }
+
+  private static func bytes(of file: borrowing File) throws(Errno) -> [UInt8] {
+    let size = try file.status().size
+    guard size <= byteCountMax else { return [] }
+    var bytes = [UInt8](repeating: 0, count: Int(size))
+    var span = bytes.mutableSpan
+    var raw = span.mutableBytes
+    let count = try file.read(at: 0, into: &raw)
+    return Array(bytes[..<count])
+  }
+
+  /// Cuts off what is not of the journal.
+  public func truncate(to byteCount: Int) throws(PartFileError) {
+    do throws(Errno) { try file.truncate(to: UInt64(byteCount)) } catch { throw .io(error) }
+  }
+
+  /// Appends bytes. For one thread at a time.
+  public func append(_ bytes: [UInt8]) throws(PartFileError) {
+    do throws(Errno) {
+      try file.write(bytes.span.bytes, at: try file.status().size)
+    } catch {
+      throw error.isDiskFull ? .diskFull(path: path, byteCount: UInt64(bytes.count)) : .io(error)
+    }
+  }
+
+  /// Waits until what was appended is on the disk. A failure is final.
+  public func syncData() throws(PartFileError) {
+    do throws(Errno) { try file.syncData() } catch {
+      throw error.isDiskFull ? .diskFull(path: path, byteCount: 0) : .io(error)
+    }
+  }
+}
+
+extension PartFile {
+  /// The journal beside the part file; an empty one where there was none, or where the part file is new and it is what
+  /// another download left.
+  public func openJournal() throws(PartFileError) -> JournalFile {
+    let journal = try JournalFile(journalName, in: folder)
+    if !isResumed { try journal.truncate(to: 0) }
+    return journal
+  }
+
+  /// Waits until the names of the part file and of its journal are on the disk.
+  public func syncFolder() throws(PartFileError) {
+    do throws(Errno) { try folder.sync() } catch { throw .io(error) }
+  }
+}
