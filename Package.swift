@@ -46,7 +46,7 @@ let package = Package(
     .testTarget(name: "StorageTests", dependencies: ["Storage", "Content", "Posix"]),
     .testTarget(
       name: "NodeTests", dependencies: ["Node", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium"]),
-    .testTarget(name: "CommandTests", dependencies: ["p2pnode"]),
+    .testTarget(name: "CommandTests", dependencies: ["p2pnode", "Transfer", "Content"]),
     .testTarget(name: "HouseTests", dependencies: ["Wire"]),
   ],
   swiftLanguageModes: [.v6]

@@ -18,11 +18,15 @@ enum DownloadMessage: Sendable {
   case withdrawn(ConnectionID, Withdrawn.Reason)
   case answerEnded(ConnectionID, RequestID)
   /// The leaves hash and are written, or on their way through a stream, which has passed on all bytes below an offset.
-  case verified(ConnectionID, RequestID, ChunkIndex, LeafRange, streamedBelow: UInt64?)
+  /// `leafHashes`: all those of the chunk, where this piece brought them.
+  case verified(ConnectionID, RequestID, ChunkIndex, LeafRange, leafHashes: [Digest]?, streamedBelow: UInt64?)
   case corrupt(ConnectionID, ChunkIndex)
   case writeFailed(PartFileError)
-  /// What of a page's chunks was in the part file already.
-  case resumed(ConnectionID, HashPage, [ChunkIndex])
+  /// Where the file goes is known, and made ready.
+  case prepared(Result<PreparedStorage, PartFileError>)
+  /// What of a page's chunks was in the part file already. Nil: the journal had the page.
+  case resumed(ConnectionID?, HashPage, [(chunk: ChunkIndex, mask: UInt64)])
+  case journal(JournalEvent)
   case resolved(PeerSource, Result<[SocketAddress], ResolutionFailure>)
   case cancelled
 }

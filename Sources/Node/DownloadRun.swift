@@ -39,9 +39,10 @@ final class DownloadRun {
   private var epoll: Epoll
   private let link: DownloadLink
   private let jobs = BlockingQueue<VerifyJob>()
-  private let pagesToResume = BlockingQueue<(ConnectionID, HashPage)>()
   private var verifiers: VerifyPool?
-  private var resumer: Thread?
+  private var preparation: (storage: StoragePreparation, thread: Thread)?
+  private var resumer: DownloadResumer?
+  private var journal: DownloadJournal?
   private var loops: [Thread] = []
 
   private var unresolved: Int
@@ -50,6 +51,9 @@ final class DownloadRun {
   private var manifest: Manifest?
   private var name = ""
   private var part: PartFile?
+  private var resume = JournalResume()
+  /// Where the file was found finished.
+  private var foundPath: String?
   private var stream: OrderedStream?
   private var chunkHashes: [PageIndex: [Digest]] = [:]
   private var hasWritten = false
@@ -95,13 +99,15 @@ final class DownloadRun {
     perform()
     var nextProgress = now
     while outcome == nil {
-      let due = min(state.deadline ?? nextProgress, nextProgress)
+      let due =
+        [state.deadline, journal?.deadline].compactMap { $0 }.min().map { min($0, nextProgress) } ?? nextProgress
       let wait = max(0, (due - now).wholeNanoseconds)
       let milliseconds = Int32(clamping: (wait + 999_999) / 1_000_000)
       do { try epoll.wait(milliseconds: milliseconds) { _, _ in } } catch { preconditionFailure("epoll: \(error)") }
       now = clock.now(afterWaiting: milliseconds)
       for message in control.takeAll() where outcome == nil { receive(message) }
       if let deadline = state.deadline, now >= deadline, outcome == nil { tell(.timerFired) }
+      if let deadline = journal?.deadline, now >= deadline { journal?.handle(.timerFired, at: now) }
       perform()
       if now >= nextProgress {
         nextProgress = now + DownloadRun.progressInterval
@@ -139,8 +145,9 @@ final class DownloadRun {
       dismiss(id, .withdrawn(reason))
       tell(.withdrawn(id))
     case .answerEnded(let id, let request): tell(.answerEnded(id, request))
-    case .verified(let id, let request, let chunk, let leaves, let streamedBelow):
+    case .verified(let id, let request, let chunk, let leaves, let leafHashes, let streamedBelow):
       hasWritten = true
+      journal?.handle(.verified(chunk, mask: leaves.mask, leafHashes: leafHashes), at: now)
       if let streamedBelow { streamed(below: streamedBelow) }
       tell(.leavesVerified(id, request, chunk, leaves))
     case .corrupt(let id, let chunk):
@@ -149,12 +156,9 @@ final class DownloadRun {
     case .writeFailed(let error):
       if storageError == nil { storageError = error }
       tell(.writeFailed)
-    case .resumed(let id, let page, let chunks):
-      chunkHashes[page.index] = page.chunkHashes
-      if !chunks.isEmpty { onUpdate(.resumed(chunks: chunks.count)) }
-      let layout = manifest!.layout
-      tell(.resumed(chunks.map { ($0, layout.leaves(of: $0).mask) }))
-      tell(.pageVerified(page.index, from: id))
+    case .prepared(let result): prepared(result)
+    case .resumed(let id, let page, let leaves): resumed(page, leaves, from: id)
+    case .journal(let event): journal?.handle(event, at: now)
     case .resolved(let source, let result): resolved(source, result)
     case .cancelled: tell(.cancelledByUser)
     }
@@ -168,9 +172,10 @@ final class DownloadRun {
   }
 
   private func received(_ page: HashPage, from id: ConnectionID) {
-    if let part, part.isResumed, chunkHashes[page.index] == nil {
+    journal?.handle(.page(page), at: now)
+    if let resumer, chunkHashes[page.index] == nil {
       tell(.pageArrived(page.index, from: id))
-      pagesToResume.put((id, page))  // what is in the file already is looked at before anything is asked for
+      resumer.compare(page, from: id)  // what is in the file already is looked at before anything is asked for
     } else {
       chunkHashes[page.index] = page.chunkHashes
       tell(.pageVerified(page.index, from: id))
@@ -279,20 +284,76 @@ final class DownloadRun {
 
   private func prepareStorage() {
     guard let manifest else { preconditionFailure("no manifest is verified yet") }
+    if !target.isStream {
+      let storage = StoragePreparation(fileID, manifest, target)
+      preparation = (storage, storage.start(control: control))
+      return
+    }
     name = target.name ?? manifest.fileName ?? String(fileID.hex.prefix(16))
     do throws(PartFileError) {
-      let sink =
-        target.isStream
-        ? VerifiedSink.stream(try openStream(manifest.layout)) : .part(try openPart(manifest.length))
-      verifiers = VerifyPool(
-        count: max(2, min(Thread.processorCount, 8)), jobs: jobs, sink: sink, blocks: link.blocks, control: control)
+      startVerifiers(.stream(try openStream(manifest.layout)))
     } catch {
       storageError = error
       return tell(.writeFailed)
     }
-    if let part, part.isResumed { startResumer(part, manifest.layout) }
     onUpdate(.prepared(name: name, length: manifest.length))
     tell(.storageReady(Resumable()))
+  }
+
+  private func prepared(_ result: Result<PreparedStorage, PartFileError>) {
+    guard let manifest else { preconditionFailure("storage is prepared for a manifest") }
+    var resumable = Resumable()
+    do throws(PartFileError) {
+      switch try result.get() {
+      case .complete(let name, let path):
+        (self.name, foundPath) = (name, path)
+        resumable.leaves = (0..<UInt32(manifest.layout.chunkCount)).map { (ChunkIndex($0), .max) }
+      case .part(let part):
+        begin(part, manifest)
+        resumable.heldPages = part.resume.pages.map(\.index)
+      }
+    } catch {
+      storageError = error
+      return tell(.writeFailed)
+    }
+    onUpdate(.prepared(name: name, length: manifest.length))
+    if let foundPath { onUpdate(.found(path: foundPath)) }
+    tell(.storageReady(resumable))
+  }
+
+  private func begin(_ prepared: PreparedPart, _ manifest: Manifest) {
+    (name, part, resume) = (prepared.name, prepared.file, prepared.resume)
+    startVerifiers(.part(prepared.file))
+    if let (file, contents) = prepared.journal {
+      let state = JournalState(after: contents, in: manifest.layout)
+      journal = DownloadJournal(state, part: prepared.file, file: file, control: control)
+    }
+    guard prepared.file.isResumed else { return }
+    resumer = DownloadResumer(prepared.file, manifest.layout, resume, control: control)
+    for page in resume.pages { resumer?.compare(page, from: nil) }
+  }
+
+  private func startVerifiers(_ sink: VerifiedSink) {
+    verifiers = VerifyPool(
+      count: max(2, min(Thread.processorCount, 8)), jobs: jobs, sink: sink, blocks: link.blocks, control: control)
+  }
+
+  /// What of a page's chunks was found in the part file.
+  private func resumed(_ page: HashPage, _ leaves: [(chunk: ChunkIndex, mask: UInt64)], from id: ConnectionID?) {
+    let layout = manifest!.layout
+    chunkHashes[page.index] = page.chunkHashes
+    for (chunk, mask) in leaves {
+      let claimed = mask & (resume.claims[chunk] ?? 0)
+      journal?.handle(.held(chunk, mask: claimed), at: now)
+      let hash = page.chunkHashes[Int(chunk.rawValue) % PageLayout.wireChunksPerPage]
+      journal?.handle(
+        .verified(
+          chunk, mask: mask & ~claimed, leafHashes: resume.leafHashes(of: chunk, hash: hash, in: layout)), at: now)
+    }
+    let wholeCount = leaves.count { $0.mask == layout.leaves(of: $0.chunk).mask }
+    if wholeCount > 0 { onUpdate(.resumed(chunks: wholeCount)) }
+    tell(.resumed(leaves))
+    tell(.pageVerified(page.index, from: id))
   }
 
   private func openStream(_ layout: ChunkLayout) throws(PartFileError) -> OrderedStream {
@@ -305,13 +366,6 @@ final class DownloadRun {
     }
   }
 
-  private func openPart(_ length: UInt64) throws(PartFileError) -> PartFile {
-    let part = try PartFile(inFolder: target.folder, fileID: fileID, length: length)
-    self.part = part
-    try part.checkPlace(name, force: target.replaces)
-    return part
-  }
-
   /// A stream's window moves on by whole chunks.
   private func streamed(below offset: UInt64) {
     let layout = manifest!.layout
@@ -319,22 +373,6 @@ final class DownloadRun {
     guard chunk > streamedChunks else { return }
     streamedChunks = chunk
     tell(.consumed(below: ChunkIndex(UInt32(chunk))))
-  }
-
-  /// Compares what an earlier download left with the pages as they come.
-  private func startResumer(_ part: PartFile, _ layout: ChunkLayout) {
-    let (pages, control) = (pagesToResume, control)
-    resumer = Thread.start(name: "p2p-resume") {
-      while let (id, page) = pages.take() {
-        do throws(PartFileError) {
-          let first = ChunkIndex(page.index.rawValue * UInt32(PageLayout.wireChunksPerPage))
-          let chunks = try part.verifiedChunks(from: first, hashes: page.chunkHashes, in: layout) { pages.isOver }
-          control.send(.resumed(id, page, chunks))
-        } catch {
-          control.send(.writeFailed(error))
-        }
-      }
-    }
   }
 
   // MARK: The end
@@ -345,12 +383,9 @@ final class DownloadRun {
     do throws(DownloadError) {
       let stats = try outcome.get()
       do throws(PartFileError) {
-        guard let part else {
-          try stream?.finish(length: manifest!.length)
-          return DownloadResult(stats: stats, path: nil, name: name)
-        }
-        let path = try part.finish(as: name, force: target.replaces)
-        return DownloadResult(stats: stats, path: path, name: name)
+        try stream?.finish(length: manifest!.length)
+        let path = try part?.finish(as: name, force: target.replaces)
+        return DownloadResult(stats: stats, path: path ?? foundPath, name: name, wasFound: foundPath != nil)
       } catch {
         throw .storage(error)
       }
@@ -363,8 +398,14 @@ final class DownloadRun {
   /// Ends all threads of the download.
   private func stop() {
     context.tellAllLoops(.shutDown(.done, grace: DownloadRun.goodbyeGrace))
-    pagesToResume.close(discarding: true)
-    if let resumer = resumer.take() { resumer.join() }
+    if let (storage, thread) = preparation.take() {
+      storage.stop()
+      thread.join()
+    }
+    // Ended before that was heard of.
+    for case .prepared(.success(.part(let prepared))) in control.takeAll() where part == nil { part = prepared.file }
+    resumer?.stop()
+    journal?.stop()
     if let verifiers = verifiers.take() { verifiers.stop() }
     jobs.close(discarding: true)
     for loop in loops { loop.join() }

@@ -55,6 +55,8 @@ public enum DownloadUpdate: Sendable {
   case unresolved(PeerSource, String)
   /// A dial failed, or a connection ended otherwise than by our own wish.
   case peerEnded(SocketAddress, PeerID?, ConnectionEnd)
+  /// The output is there already, and it is the right file: nothing is fetched. Comes after `prepared`.
+  case found(path: String)
   /// Chunks of an earlier download that were right.
   case resumed(chunks: Int)
 }
@@ -65,6 +67,8 @@ public struct DownloadResult: Sendable {
   /// Where it is; nil where it went to standard output.
   public let path: String?
   public let name: String
+  /// Whether the right file was there already, so that nothing was fetched.
+  public let wasFound: Bool
 }
 
 /// A download that did not finish. What it had verified stays in the part file, for a later one.

@@ -56,7 +56,9 @@ struct VerifyPool {
       let written = try job.block.read(0..<piece.byteCount) { bytes throws(PartFileError) -> UInt64? in
         try sink.write(bytes, at: piece.fileOffset)
       }
-      return .verified(job.connection, piece.request, piece.chunk, piece.leaves, streamedBelow: written)
+      return .verified(
+        job.connection, piece.request, piece.chunk, piece.leaves, leafHashes: piece.chunkLeafHashes,
+        streamedBelow: written)
     } catch {
       return .writeFailed(error)
     }

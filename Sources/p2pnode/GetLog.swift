@@ -14,6 +14,7 @@ final class GetLog {
   private let isPlain: Bool
   private var name = ""
   private var length: UInt64 = 0
+  private var wasFound = false
   /// The last word on each address, for the message at the end.
   private var ends: [SocketAddress: ConnectionEnd] = [:]
   private var unresolved: [(PeerSource, String)] = []
@@ -41,12 +42,16 @@ final class GetLog {
     case .peerEnded(let address, let peer, let end):
       ends[address] = end
       note("Peer \(peer.map { "\($0.short) at " } ?? "")\(address): \(Console.escaped(end.description))")
+    case .found(let path):
+      wasFound = true
+      note("Already here, and right: \(Console.escaped(path))")
     case .resumed(let chunks): note("Resumed: \(chunks) chunks were here already")
     }
   }
 
   private func print(_ report: DownloadReport) {
     if json, let line = JSONLine(report, name: name) { output(line) }
+    if wasFound { return }
     switch report {
     case .started(let chunks, let peers):
       note("Starting parallel download: \(shownName) (\(chunks) chunks from \(peers) peers)")
@@ -70,10 +75,16 @@ final class GetLog {
     if json {
       var line = JSONLine(event: "done")
       if let path = result.path { line.set("path", path) }
+      line.set("found", result.wasFound)
       line.set(result.stats)
       output(line)
     }
     guard !isQuiet else { return }
+    if result.wasFound {
+      // Where every event is a line, it has been said.
+      if !isPlain { Console.error("[Downloader] Already here, and right: \(Console.escaped(result.path ?? ""))") }
+      return
+    }
     print(result.stats, name: result.name)
     Console.error("[Downloader] Download complete: \(Console.escaped(result.name)) (\(speed))")
   }

@@ -1,0 +1,48 @@
+// Compares what an earlier download left with the chunk hashes as they become known, on all cores, beside the download.
+import Content
+import Posix
+import Storage
+import Transfer
+
+/// The part file of an earlier download, looked at page by page. Confined to the control thread.
+final class DownloadResumer {
+  private let pages = BlockingQueue<(ConnectionID?, HashPage)>()
+  private var thread: Thread?
+
+  /// What is found goes to `control` as `resumed`, one message a page.
+  init(_ part: PartFile, _ layout: ChunkLayout, _ resume: JournalResume, control: Mailbox<DownloadMessage>) {
+    let pages = self.pages
+    thread = Thread.start(name: "p2p-resume") {
+      while let (id, page) = pages.take() {
+        let chunks = DownloadResumer.chunks(of: page, in: layout, resume)
+        do throws(PartFileError) {
+          let leaves = try part.verifiedLeaves(of: chunks, in: layout) { pages.isOver }
+          control.send(.resumed(id, page, leaves))
+        } catch {
+          control.send(.writeFailed(error))
+        }
+      }
+    }
+  }
+
+  /// A page that leads to the root, from a peer or from the journal (nil).
+  func compare(_ page: HashPage, from id: ConnectionID?) { pages.put((id, page)) }
+
+  /// Ends soon; pages that wait are dropped.
+  func stop() {
+    pages.close(discarding: true)
+    if let thread = thread.take() { thread.join() }
+  }
+
+  private static func chunks(
+    of page: HashPage, in layout: ChunkLayout, _ resume: JournalResume
+  ) -> [ChunkOnDisk] {
+    let first = PageLayout(layout).chunks(of: page.index).lowerBound
+    return page.chunkHashes.enumerated().map { i, hash in
+      let chunk = ChunkIndex(UInt32(first + i))
+      return ChunkOnDisk(
+        chunk, hash: hash, leafHashes: resume.leafHashes(of: chunk, hash: hash, in: layout),
+        isClaimed: resume.claims[chunk] != nil)
+    }
+  }
+}

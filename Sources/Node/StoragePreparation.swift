@@ -1,0 +1,93 @@
+// Where a download goes: found out and made ready before anything is asked for, on a thread that may wait for the disk.
+import Content
+import Posix
+import Storage
+import Synchronization
+import Transfer
+
+/// What a download writes to.
+enum PreparedStorage: Sendable {
+  /// The output is there already, and it is the right file.
+  case complete(name: String, path: String)
+  case part(PreparedPart)
+}
+
+/// A part file, and the journal of one that is long enough to have one.
+struct PreparedPart: Sendable {
+  let file: PartFile
+  let name: String
+  let journal: (file: JournalFile, contents: JournalContents)?
+  /// What an earlier download's journal said.
+  let resume: JournalResume
+}
+
+/// Chooses the name, looks whether the file is there already, and opens part file and journal.
+final class StoragePreparation: Sendable {
+  private let fileID: FileID
+  private let manifest: Manifest
+  private let target: DownloadTarget
+  private let isStopped = Atomic(false)
+
+  init(_ fileID: FileID, _ manifest: Manifest, _ target: DownloadTarget) {
+    self.fileID = fileID
+    self.manifest = manifest
+    self.target = target
+  }
+
+  /// Starts the thread, which sends `prepared`.
+  func start(control: Mailbox<DownloadMessage>) -> Thread {
+    Thread.start(name: "p2p-prepare") {
+      let result: Result<PreparedStorage, PartFileError>
+      do throws(PartFileError) { result = .success(try self.run()) } catch { result = .failure(error) }
+      control.send(.prepared(result))
+    }
+  }
+
+  /// The thread ends soon, and what it says is of no meaning.
+  func stop() { isStopped.store(true, ordering: .relaxed) }
+
+  private func run() throws(PartFileError) -> PreparedStorage {
+    let name = chosenName()
+    let place = try PartFile.content(of: name, inFolder: target.folder, fileID: fileID, length: manifest.length) {
+      self.isStopped.load(ordering: .relaxed)
+    }
+    switch place {
+    case .wanted(let path): return .complete(name: name, path: path)
+    case .other(let path): if !target.replaces { throw .exists(path: path) }
+    case .nothing: break
+    }
+    let file = try PartFile(inFolder: target.folder, fileID: fileID, length: manifest.length)
+    do throws(PartFileError) {
+      try file.checkPlace(name, force: target.replaces)
+      return .part(try part(file, name))
+    } catch {
+      if !file.isResumed { try? file.discard() }
+      throw error
+    }
+  }
+
+  /// The name is chosen once: what the user says, else what was chosen before, else what the peer suggests.
+  private func chosenName() -> String {
+    if let name = target.name { return name }
+    let journal = JournalContents(decoding: JournalFile.peek(inFolder: target.folder, fileID: fileID))
+    if let journal, journal.resume(of: manifest) != nil { return journal.name }
+    return manifest.fileName ?? String(fileID.hex.prefix(16))
+  }
+
+  private func part(_ file: PartFile, _ name: String) throws(PartFileError) -> PreparedPart {
+    guard manifest.length > JournalState.fileBytesWithoutJournalMax, JournalHeader.isComponent(name) else {
+      return PreparedPart(file: file, name: name, journal: nil, resume: JournalResume())
+    }
+    let journal = try file.openJournal()
+    if var contents = JournalContents(decoding: try journal.bytes()), let resume = contents.resume(of: manifest) {
+      try journal.truncate(to: contents.byteCount)
+      if contents.name != name { try journal.append(contents.rename(to: name)) }
+      return PreparedPart(file: file, name: name, journal: (journal, contents), resume: resume)
+    }
+    let header = JournalHeader(manifest, name: name)
+    try journal.truncate(to: 0)
+    try journal.append(JournalContents.opening(header))
+    return PreparedPart(
+      file: file, name: name, journal: (journal, JournalContents(header)), resume: JournalResume())
+  }
+}
