@@ -18,10 +18,12 @@ let package = Package(
     // Module maps only.
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(name: "CLinux"),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
-    // The safe faces of the two C rooms.
+    // The safe faces of the C rooms.
     .target(name: "Sodium", dependencies: ["CSodium"]),
     .target(name: "Posix", dependencies: ["CLinux"]),
+    .target(name: "SQLite", dependencies: ["CSQLite"]),
 
     // The brain: no I/O, no clock, no hidden randomness.
     .target(name: "Content", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
@@ -29,7 +31,7 @@ let package = Package(
     .target(name: "Transfer", dependencies: ["Content", "Wire"]),
 
     // The body.
-    .target(name: "Storage", dependencies: ["Content", "Posix"]),
+    .target(name: "Storage", dependencies: ["Content", "Posix", "SQLite"]),
     .target(name: "Node", dependencies: ["Content", "Wire", "Transfer", "Storage", "Posix", "Sodium"]),
     .executableTarget(
       name: "p2pnode",

@@ -1,5 +1,6 @@
 // One thread, one epoll, many connections. Everything here happens on that thread; others speak to it by mailbox.
 import Posix
+import Storage
 import Transfer
 import Wire
 
@@ -19,6 +20,8 @@ enum LoopCommand: Sendable {
   case blocksAvailable
   /// More files are served than before, or the scan is over.
   case catalogueChanged
+  /// An entry is no longer served: whoever has it open gets another of the same bytes, or is told why.
+  case withdraw(CatalogueEntry, Withdrawn.Reason)
   /// Stop listening, finish what is being sent within the grace period, say goodbye with this code, then end.
   case shutDown(CloseCode, grace: Duration)
 }
@@ -139,6 +142,8 @@ final class NetworkLoop {
       for connection in waiting { connection.goOn() }
     case .catalogueChanged:
       for connection in Array(connections.values) { connection.catalogueChanged() }
+    case .withdraw(let entry, let reason):
+      for connection in Array(connections.values) { connection.withdraw(entry, because: reason) }
     case .shutDown(let code, let grace):
       stopListening()
       farewell = code

@@ -47,6 +47,8 @@ final class NodeContext: Sendable {
   let catalogue: Catalogue?
   let uploadLimiter: UploadLimiter?
   let admission: Admission
+  /// Of the thread that follows the served folder; nil in a node that only fetches.
+  let follower: Mailbox<FollowCommand>?
   /// One a loop, in the order of their indices.
   let mailboxes: [Mailbox<LoopCommand>]
   let report: @Sendable (NodeEvent) -> Void
@@ -63,6 +65,7 @@ final class NodeContext: Sendable {
     let now = clock.now()
     uploadLimiter = configuration.uploadLimit.map { UploadLimiter(bytesPerSecond: $0, at: now) }
     admission = Admission(connectionsMax: configuration.connectionsMax)
+    follower = catalogue == nil ? nil : try Mailbox()
     var mailboxes: [Mailbox<LoopCommand>] = []
     for _ in 0..<max(1, configuration.loopCount) { mailboxes.append(try Mailbox()) }
     self.mailboxes = mailboxes
@@ -77,6 +80,15 @@ final class NodeContext: Sendable {
   /// File bytes sent since the start.
   var uploaded: UInt64 { uploadedBytes.load(ordering: .relaxed) }
   func uploaded(_ bytes: Int) { uploadedBytes.add(UInt64(bytes), ordering: .relaxed) }
+
+  /// A served file turned out to be no longer what was hashed: nothing more of it is sent, to anybody, unless another
+  /// path has the same bytes. What is at the path now is looked at again.
+  func withdraw(_ entry: CatalogueEntry, because error: StoredFileError) {
+    guard let catalogue, catalogue.withdraw(entry) else { return }
+    report(.withdrawn(path: entry.path, "\(error)"))
+    tellAllLoops(.withdraw(entry, Withdrawn.Reason(error)))
+    follower?.send(.look(at: entry.path))
+  }
 
   func tellAllLoops(_ command: LoopCommand) {
     for mailbox in mailboxes { mailbox.send(command) }
@@ -97,4 +109,15 @@ final class NodeContext: Sendable {
   /// What the other end is told of this program.
   private static let payload = HandshakePayload(
     agent: "p2pnode", requestsInFlightMax: UInt16(ProtocolLimits.requestsInFlightMax))
+}
+
+extension Withdrawn.Reason {
+  init(_ error: StoredFileError) {
+    switch error {
+    case .changed: self = .changed
+    case .removed: self = .removed
+    case .unreadable: self = .unreadable
+    case .busy: preconditionFailure("a shortage withdraws nothing")
+    }
+  }
 }

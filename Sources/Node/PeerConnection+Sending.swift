@@ -81,9 +81,15 @@ extension PeerConnection {
   }
 
   private func send(_ index: PageIndex, of handle: FileHandle) {
-    guard let page = served[handle]?.tree.page(index) else { preconditionFailure("a page of a file that is not open") }
-    send(
-      .page(PageAnswer(handle: handle, page: index.rawValue, chunkHashes: page.chunkHashes, uncles: page.uncles)))
+    guard let entry = served[handle] else { preconditionFailure("a page of a file that is not open") }
+    do throws(Errno) {
+      let page = try loop.context.catalogue!.page(index, entry)
+      send(
+        .page(PageAnswer(handle: handle, page: index.rawValue, chunkHashes: page.chunkHashes, uncles: page.uncles)))
+    } catch {
+      withdraw(handle, because: .unreadable(error))
+      if !isClosed, served[handle] != nil { send(index, of: handle) }
+    }
   }
 
   private func send(_ piece: UploadPiece) {
@@ -100,6 +106,8 @@ extension PeerConnection {
       // A shortage goes by: the peer may come again, which it would not for a file that was withdrawn.
       if case .busy(let errno) = error { return close(.here(.internalError, errno.reason)) }
       withdraw(piece.handle, because: error)
+      // Another path has the same bytes; it is withdrawn in its turn if it fails too, so this ends.
+      if !isClosed, served[piece.handle] != nil { send(piece) }
     }
   }
 

@@ -15,7 +15,7 @@ extension PeerConnection {
       session!.answer(open, isScanning ? .notYet : .noSuchFile)
       return
     }
-    let file = ServedFile(key: key, pages: entry.tree.pages, root: entry.tree.root, name: entry.name)
+    let file = ServedFile(key: key, pages: entry.pages, root: entry.root, name: entry.name)
     guard session!.answer(open, .file(file)), let peerID else { return }
     served[open.handle] = entry
     loop.context.report(.opened(peerID, address, path: entry.path))
@@ -35,19 +35,30 @@ extension PeerConnection {
 
   // MARK: Withdrawing
 
-  /// A file turned out to be no longer what it was: nothing more of it is sent, to anybody.
+  /// A file turned out to be no longer what it was. Another of the same bytes takes its place where there is one, else
+  /// the handle is gone.
   func withdraw(_ handle: FileHandle, because error: StoredFileError) {
-    guard let entry = served.removeValue(forKey: handle) else { return }
-    let reason: Withdrawn.Reason
-    switch error {
-    case .changed: reason = .changed
-    case .removed: reason = .removed
-    case .unreadable: reason = .unreadable
-    case .busy: preconditionFailure("a shortage withdraws nothing")
-    }
-    loop.context.catalogue?.withdraw(entry)
-    session!.withdraw(handle, reason)
+    guard let entry = served[handle] else { return }
+    loop.context.withdraw(entry, because: error)
+    replace(handle, of: entry, orSay: Withdrawn.Reason(error))
     performSession()
-    loop.context.report(.withdrawn(path: entry.path, "\(error)"))
+  }
+
+  /// An entry is no longer served; it may be open here.
+  func withdraw(_ entry: CatalogueEntry, because reason: Withdrawn.Reason) {
+    let handles = served.filter { $0.value === entry }.keys
+    guard !handles.isEmpty else { return }
+    guard isEstablished, !isFinishing, !isClosed else { return }
+    for handle in handles { replace(handle, of: entry, orSay: reason) }
+    command { _ in }
+  }
+
+  private func replace(_ handle: FileHandle, of entry: CatalogueEntry, orSay reason: Withdrawn.Reason) {
+    if let other = loop.context.catalogue?.entry(entry.fileID) {
+      served[handle] = other
+    } else {
+      served[handle] = nil
+      session!.withdraw(handle, reason)
+    }
   }
 }

@@ -10,8 +10,8 @@ public enum ServerError: Error, Sendable {
   case folder(Errno)
   /// The address cannot be listened on.
   case listen(Errno)
-  /// No place for the leaf hashes.
-  case scratch(Errno)
+  /// No place for the hashes of its files.
+  case state(HashStoreError)
   /// The system refuses what a node needs: descriptors, memory.
   case system(Errno)
 }
@@ -24,19 +24,21 @@ public final class Server: Sendable {
   private let context: NodeContext
   private let catalogue: Catalogue
   private let threads: Mutex<[Thread]>
+  private let following = Mutex<Thread?>(nil)
 
-  /// Starts to listen. `scratchFolder` must exist; it takes 0.2 % of the data. Events come on any thread.
+  /// Starts to listen. `stateFolder` must exist; it keeps the files' hashes, 0.2 % of the
+  /// data, for the next time. Events come on any thread.
   public init(
-    _ configuration: NodeConfiguration, folder: String, listen: SocketAddress, scratchFolder: String,
+    _ configuration: NodeConfiguration, folder: String, listen: SocketAddress, stateFolder: String,
     onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
   ) throws(ServerError) {
     let served: ServedFolder
     do throws(Errno) { served = try ServedFolder(folder) } catch { throw .folder(error) }
     let swarmKey = configuration.swarmKey
-    do throws(Errno) {
-      catalogue = try Catalogue(folder: served, scratchFolder: scratchFolder) { FileKey($0, swarm: swarmKey).bucket }
+    do throws(HashStoreError) {
+      catalogue = try Catalogue(folder: served, stateFolder: stateFolder) { FileKey($0, swarm: swarmKey).bucket }
     } catch {
-      throw .scratch(error)
+      throw .state(error)
     }
     let socket = try Server.listening(on: listen)
     do throws(Errno) {
@@ -58,7 +60,9 @@ public final class Server: Sendable {
     do throws(Errno) { return try Socket.listening(on: address) } catch { throw .listen(error) }
   }
 
-  /// Finds the folder's files and hashes them; blocks until all are served, or soon after `shouldStop` says so.
+  /// Finds the folder's files and hashes those that are new or changed; blocks until all are served, or soon after
+  /// `shouldStop` says so. From then on, until `shutDown`, a thread follows what happens in the folder: files are served
+  /// and withdrawn as they come, change and go, and events of that come too. Called once.
   public func scan(
     shouldStop: @escaping @Sendable () -> Bool = { false }, onEvent: @escaping @Sendable (CatalogueEvent) -> Void
   ) throws(ServerError) {
@@ -66,14 +70,20 @@ public final class Server: Sendable {
       context.isScanning = false
       context.tellAllLoops(.catalogueChanged)
     }
-    let found: FolderScan
-    do throws(Errno) { found = try FolderScan(catalogue.folder) } catch { throw .folder(error) }
-    for skipped in found.skipped { onEvent(.skipped(skipped)) }
-    let context = self.context
-    catalogue.load(found.files, shouldStop: shouldStop) { event in
-      onEvent(event)
-      if case .added = event { context.tellAllLoops(.catalogueChanged) }
+    guard let mailbox = context.follower else { preconditionFailure("a server has a catalogue") }
+    let firstBatch = BlockingQueue<Void>()
+    let follower: FolderFollower
+    do throws(Errno) {
+      follower = try FolderFollower(
+        context, catalogue, mailbox, shouldStop: shouldStop, firstBatch: firstBatch, onEvent: onEvent)
+    } catch {
+      throw .folder(error)
     }
+    following.withLock { following in
+      precondition(following == nil, "a server scans once")
+      following = FolderFollower.start(follower)
+    }
+    _ = firstBatch.take()
   }
 
   /// File bytes sent since the start.
@@ -81,6 +91,8 @@ public final class Server: Sendable {
 
   /// Stops accepting, finishes what is being sent within `grace`, and returns when all is closed.
   public func shutDown(grace: Duration) {
+    context.follower?.send(.stop)
+    following.withLock { $0.take() }?.join()
     context.tellAllLoops(.shutDown(.shuttingDown, grace: grace))
     let running = threads.withLock { running in
       defer { running = [] }

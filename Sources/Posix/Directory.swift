@@ -40,6 +40,9 @@ public struct Directory: ~Copyable, Sendable {
   /// How errors name something in this folder.
   public func path(of name: String) -> String { path.utf8.last == UInt8(ascii: "/") ? path + name : path + "/" + name }
 
+  /// Its absolute path without links. The corresponding C function is `readlink` of /proc/self/fd.
+  public func realPath() throws(Errno) -> String { try pathNow(of: descriptor, path) }
+
   /// The folder itself. The corresponding C function is `fstat`.
   public func status() throws(Errno) -> FileStatus {
     var raw = stat()

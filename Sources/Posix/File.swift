@@ -167,6 +167,13 @@ public struct File: ~Copyable, Sendable {
     try retryingUnlessBlocked("flock", path) { flock(descriptor.number, LOCK_EX | LOCK_NB) } != nil
   }
 
+  /// As `tryLock`, but waits until the lock is free.
+  public func lock() throws(Errno) { _ = try retrying("flock", path) { flock(descriptor.number, LOCK_EX) } }
+
+  /// Where the file is now, whatever it was opened as; a file without a name has one that ends in " (deleted)". The
+  /// corresponding C function is `readlink` of /proc/self/fd.
+  public func currentPath() throws(Errno) -> String { try pathNow(of: descriptor, path) }
+
   /// The first run of bytes at or after `offset` that the file system does not know to be a hole; nil where nothing but
   /// a hole follows. A file system that knows no holes has one run up to the end. Moves the file position. The
   /// corresponding C function is `lseek` with SEEK_DATA and SEEK_HOLE.
@@ -194,4 +201,16 @@ public struct File: ~Copyable, Sendable {
 /// A path with a NUL in it would reach the kernel cut short, as another path.
 func checkNoNul(_ path: String, _ call: String) throws(Errno) {
   if path.utf8.contains(0) { throw Errno(code: EINVAL, call: call, subject: path) }
+}
+
+/// The absolute path of what is open, as the kernel knows it; bytes that are not UTF-8 are replaced.
+func pathNow(of descriptor: borrowing FileDescriptor, _ subject: String) throws(Errno) -> String {
+  var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX) + 1)
+  let count = try retrying("readlink", subject) {
+    bytes.withUnsafeMutableBytes { bytes in
+      readlink(
+        "/proc/self/fd/\(descriptor.number)", bytes.baseAddress!.assumingMemoryBound(to: CChar.self), bytes.count)
+    }
+  }
+  return String(decoding: bytes[..<count], as: UTF8.self)
 }

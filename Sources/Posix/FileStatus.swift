@@ -74,4 +74,9 @@ public struct FileStatus: Hashable, Sendable {
   public func sameContent(as other: FileStatus) -> Bool {
     identity == other.identity && size == other.size && modified == other.modified && changed == other.changed
   }
+
+  /// As `sameContent`, but for the time of change: what a rename leaves as it was.
+  public func sameBytes(as other: FileStatus) -> Bool {
+    identity == other.identity && size == other.size && modified == other.modified
+  }
 }

@@ -1,6 +1,8 @@
-// What is served: which files, what they hash to, and what they were when they were hashed. Lives in memory.
+// What is served: which files, what they hash to, and what they were when they were hashed. In memory is a little for
+// each file; chunk and leaf hashes stay in the database, so that memory does not grow with the bytes served.
 import Content
 import Posix
+import SQLite
 import Synchronization
 
 /// A served file: what it was when it was hashed. Two entries of one path are two entries.
@@ -10,19 +12,21 @@ public final class CatalogueEntry: Sendable, CustomStringConvertible {
   /// Identity, size and times; a file that no longer has them is no longer this entry.
   public let status: FileStatus
   public let fileID: FileID
-  /// Chunk hashes and their pages.
-  public let tree: HashTree
-  let leaves: LeafRegion
+  let hashes: KnownFile
 
-  init(path: String, status: FileStatus, tree: HashTree, leaves: LeafRegion) {
+  init(path: String, status: FileStatus, hashes: KnownFile) {
+    guard let layout = ChunkLayout(fileLength: status.size) else { preconditionFailure("it was hashed") }
     self.path = path
     self.status = status
-    self.tree = tree
-    self.leaves = leaves
-    fileID = FileID(kind: .file, length: status.size, root: tree.root)
+    self.hashes = hashes
+    self.layout = layout
+    fileID = FileID(kind: .file, length: status.size, root: hashes.root)
   }
 
-  public var layout: ChunkLayout { tree.pages.layout }
+  public let layout: ChunkLayout
+  public var root: Digest { hashes.root }
+  /// How its chunk hashes are cut into pages.
+  public var pages: PageLayout { PageLayout(layout) }
   /// Bytes.
   public var length: UInt64 { status.size }
   /// The last component of the path: what a downloader may call the file.
@@ -35,7 +39,8 @@ public final class CatalogueEntry: Sendable, CustomStringConvertible {
 /// Two paths with the same bytes are two entries; one of them serves the fileID, the other steps in when it is withdrawn.
 public final class Catalogue: Sendable {
   public let folder: ServedFolder
-  let leafStore: LeafStore
+  let store: HashStore
+  private let pageCache = PageCache()
   private let bucketOf: @Sendable (FileID) -> UInt16
   private let files: OpenFiles
 
@@ -47,20 +52,27 @@ public final class Catalogue: Sendable {
   }
   private let table = Mutex(Table())
 
-  /// An empty catalogue. Leaf hashes go to an unlinked file in `scratchFolder`, which must exist: 0.2 % of the data.
-  /// `bucketOf` is the key under which `candidates` finds a file; it is called once a fileID.
+  /// What was wrong with the database that was here before, for people to read; nil where nothing was.
+  public var warning: String? { store.warning }
+
+  /// An empty catalogue. Hashes go to a database in `stateFolder`, which must exist: 0.2 % of the data. `bucketOf` is the key under which `candidates` finds a file; it is called once a fileID.
   public init(
-    folder: ServedFolder, scratchFolder: String, bucketOf: @escaping @Sendable (FileID) -> UInt16
-  ) throws(Errno) {
+    folder: ServedFolder, stateFolder: String, bucketOf: @escaping @Sendable (FileID) -> UInt16
+  ) throws(HashStoreError) {
     self.folder = folder
     self.bucketOf = bucketOf
-    leafStore = try LeafStore(in: scratchFolder)
+    store = try HashStore(of: folder, in: stateFolder)
     files = OpenFiles(folder)
   }
 
   /// All entries, also those of equal contents, in the order of their paths.
   public var entries: [CatalogueEntry] {
     table.withLock { Array($0.byPath.values) }.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
+  }
+
+  /// The entries below a folder, in no order; "" is the served folder.
+  func entries(below folder: String) -> [CatalogueEntry] {
+    table.withLock { table in table.byPath.values.filter { isBelow(folder, $0.path) } }
   }
 
   /// The entry that serves a fileID.
@@ -85,15 +97,28 @@ public final class Catalogue: Sendable {
     if let old { files.close(old) }
   }
 
-  /// Takes an entry out: its file is not what was hashed, or is gone. Gives the entry of the same bytes that serves the
-  /// fileID from now on. Withdrawing twice does nothing.
-  @discardableResult public func withdraw(_ entry: CatalogueEntry) -> CatalogueEntry? {
+  /// The entry of a path.
+  public func entry(at path: String) -> CatalogueEntry? { table.withLock { $0.byPath[path] } }
+
+  /// Takes an entry out: its file is not what was hashed, or is gone. False where that was done before.
+  @discardableResult public func withdraw(_ entry: CatalogueEntry) -> Bool {
     let bucket = bucketOf(entry.fileID)
     files.close(entry)
     return table.withLock { table in
+      let isServed = table.byPath[entry.path] === entry
       Catalogue.remove(entry, bucket, from: &table)
-      return table.byFileID[entry.fileID]?.first
+      return isServed
     }
+  }
+
+  /// Gives an entry's file another path, as the file system did, without hashing it: the entry that serves it from now
+  /// on. An entry that had the path must be withdrawn first.
+  func rename(_ entry: CatalogueEntry, to path: String, _ status: FileStatus) throws(DatabaseError) -> CatalogueEntry {
+    try store.rename(entry.hashes, to: path, status)
+    let renamed = CatalogueEntry(path: path, status: status, hashes: entry.hashes)
+    add(renamed)  // first, so that the fileID is served all the time
+    withdraw(entry)
+    return renamed
   }
 
   private static func remove(_ entry: CatalogueEntry, _ bucket: UInt16, from table: inout Table) {
@@ -111,15 +136,45 @@ public final class Catalogue: Sendable {
   /// The open file of an entry, shared by all who read it; kept open for the next one.
   public func open(_ entry: CatalogueEntry) throws(StoredFileError) -> StoredFile { try files.open(entry) }
 
-  /// The leaf hashes of a chunk, which the entry's file must have. Checked against the chunk's hash, so that a scratch
-  /// disk that lies never makes a liar of this node: EIO then.
+  /// A page that the entry's file must have. EIO where it cannot be read, or is not under the file's root.
+  public func page(_ index: PageIndex, _ entry: CatalogueEntry) throws(Errno) -> HashPage {
+    if let page = pageCache.page(index, of: entry.hashes.number) { return page }
+    let page: HashPage?
+    do throws(DatabaseError) { page = try store.page(index, of: entry.hashes, in: entry.pages) } catch {
+      throw lost(entry, error.description)
+    }
+    guard let page else { throw lost(entry, "chunk hashes of \(entry.path)") }
+    pageCache.keep(page, of: entry.hashes.number)
+    return page
+  }
+
+  /// The leaf hashes of a chunk, which the entry's file must have. Checked against the chunk's hash, so that a disk that
+  /// lies never makes a liar of this node: EIO then.
   public func leafHashes(of chunk: ChunkIndex, _ entry: CatalogueEntry) throws(Errno) -> LeafHashes {
-    let hashes = try leafStore.read(of: chunk, in: entry.layout, from: entry.leaves)
+    let index = entry.pages.page(of: chunk)
+    let page = try page(index, entry)
+    let hashes: [Digest]
+    do throws(DatabaseError) { hashes = try store.leafHashes(of: chunk, of: entry.hashes) } catch {
+      throw lost(entry, error.description)
+    }
     do throws(LeafHashesFault) {
       return try LeafHashes(
-        verifying: hashes, of: chunk, hash: entry.tree.chunkHashes[Int(chunk.rawValue)], in: entry.layout)
+        verifying: hashes, of: chunk, hash: page.chunkHashes[Int(chunk.rawValue) - entry.pages.chunks(of: index).lowerBound],
+        in: entry.layout)
     } catch {
-      throw Errno(code: Errno.inputOutput, call: "pread", subject: "leaf hashes of \(entry.path)")
+      throw lost(entry, "leaf hashes of \(entry.path)")
     }
   }
+
+  /// The file's hashes are not what they were: they are forgotten, so that the file is hashed anew when it is next met.
+  private func lost(_ entry: CatalogueEntry, _ what: String) -> Errno {
+    try? store.remove(entry.hashes.number)
+    return Errno(code: Errno.inputOutput, call: "sqlite3_step", subject: what)
+  }
+}
+
+/// Whether a path, of whatever, leads through a folder; "" is the served folder.
+func isBelow(_ folder: String, _ path: String) -> Bool {
+  if folder.isEmpty { return true }
+  return path.utf8.count > folder.utf8.count && path.utf8.starts(with: (folder + "/").utf8)
 }

@@ -1,28 +1,41 @@
-// Fills a catalogue: scanned files are hashed on all cores and served from the moment that each is finished.
+// Fills a catalogue: files whose hashes are known are served at once, the others are hashed on all cores and served from
+// the moment that each is finished.
 import Content
 import Posix
+import SQLite
 import Synchronization
 
-/// What happens while a catalogue is filled. Comes on any thread, several at once.
+/// What happens while a catalogue is filled, or kept in step with its folder. Comes on any thread, several at once.
 public enum CatalogueEvent: Sendable {
   /// The file is served from now on.
   case added(CatalogueEntry)
   /// The file is not served.
   case skipped(SkippedFile)
+  /// A served file has another path; its connections do not notice.
+  case renamed(CatalogueEntry, from: String)
+  /// Something that a person should know of, and may have to do something about.
+  case warning(String)
   /// After each chunk.
   case progress(HashProgress)
 }
 
 extension Catalogue {
-  /// Hashes files on `threads` threads (the caller's is one of them) and adds each as soon as it is finished. Returns
-  /// when all are done, or soon after `shouldStop` says so.
+  /// Adds the files whose hashes are known; then hashes the others on `threads` threads (the caller's is one of them) and
+  /// adds each as soon as it is finished. Returns when all are done, or soon after `shouldStop` says so.
   public func load(
     _ files: [ScannedFile], threads: Int = Thread.processorCount,
     shouldStop: @escaping @Sendable () -> Bool = { false }, onEvent: @escaping @Sendable (CatalogueEvent) -> Void
   ) {
     var jobs: [HashJob] = []
     for scanned in files {
-      let job = HashJob(path: scanned.path, expected: scanned.status, leafStore: leafStore) {
+      if shouldStop() { return }
+      if let entry = known(scanned) {
+        add(entry)
+        onEvent(.added(entry))
+        continue
+      }
+      let draft = HashDraft(of: scanned.path, in: store)
+      let job = HashJob(path: scanned.path, expected: scanned.status, draft: draft) {
         [folder] () throws(Errno) -> File in try folder.open(scanned.path)
       }
       if let job {
@@ -31,18 +44,37 @@ extension Catalogue {
         onEvent(.skipped(SkippedFile(path: scanned.path, reason: .tooLong)))
       }
     }
+    if jobs.isEmpty { return }
     ParallelHash(
       jobs, shouldStop: shouldStop, onProgress: { onEvent(.progress($0)) },
       onOutcome: { job, outcome in
-        switch outcome {
-        case .success(let file):
-          guard let leaves = file.leaves else { preconditionFailure("the job had a leaf store") }
-          let entry = CatalogueEntry(path: job.path, status: file.status, tree: file.tree, leaves: leaves)
+        do throws(SkipReason) {
+          let entry = try self.entry(of: job, try outcome.get())
           self.add(entry)
           onEvent(.added(entry))
-        case .failure(let reason): onEvent(.skipped(SkippedFile(path: job.path, reason: reason)))
+        } catch {
+          job.draft?.abandon()
+          onEvent(.skipped(SkippedFile(path: job.path, reason: error)))
         }
       }
     ).run(threads: threads)
+  }
+
+  /// The entry of a file that is what it was when it was hashed, and whose hashes hold.
+  private func known(_ scanned: ScannedFile) -> CatalogueEntry? {
+    do throws(DatabaseError) {
+      guard let file = try store.known(scanned.path, scanned.status) else { return nil }
+      return CatalogueEntry(path: scanned.path, status: scanned.status, hashes: file)
+    } catch {
+      return nil  // what cannot be read is hashed anew; that it cannot be kept is said then
+    }
+  }
+
+  private func entry(of job: HashJob, _ file: HashedFile) throws(SkipReason) -> CatalogueEntry {
+    guard let draft = job.draft else { preconditionFailure("the job was made with a draft") }
+    let known: KnownFile?
+    do throws(DatabaseError) { known = try draft.finish(file.status, file.tree) } catch { throw .cannotKeep(error) }
+    guard let known else { throw .changed }
+    return CatalogueEntry(path: job.path, status: file.status, hashes: known)
   }
 }

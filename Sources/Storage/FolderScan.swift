@@ -1,6 +1,7 @@
 // Which files of a folder are served: every regular one below it whose path has no hidden component and is UTF-8.
 import Content
 import Posix
+import SQLite
 
 /// A folder whose files are served. What is opened through it stays beneath it, also when the folder's path is renamed.
 public final class ServedFolder: Sendable {
@@ -10,6 +11,12 @@ public final class ServedFolder: Sendable {
 
   /// The path itself may lead over symbolic links: it is the user's own choice. ENOTDIR where it is not a folder.
   public init(_ path: String) throws(Errno) { directory = try Directory(path) }
+
+  /// What a path is, without opening it. ENOTDIR, ELOOP, EXDEV where something on the way to it is no folder of ours.
+  func status(_ relativePath: String) throws(Errno) -> FileStatus {
+    let parts = PathParts(relativePath)
+    return try directory.openDirectory(beneath: parts.folder).status(of: parts.name)
+  }
 
   /// Opens a file for reading, without waiting even if it has become a FIFO. See `Directory.open(beneath:)`.
   func open(_ relativePath: String) throws(Errno) -> File {
@@ -33,6 +40,8 @@ public enum SkipReason: Error, Hashable, Sendable, CustomStringConvertible {
   /// It has more chunks than a file can have.
   case tooLong
   case io(Errno)
+  /// Its hashes cannot be kept.
+  case cannotKeep(DatabaseError)
   /// Whoever asked for the hash no longer wants it.
   case stopped
 
@@ -43,6 +52,7 @@ public enum SkipReason: Error, Hashable, Sendable, CustomStringConvertible {
     case .notRegular: "it is not a regular file"
     case .tooLong: "it is longer than 1 TiB"
     case .io(let errno): "\(errno.reason) (\(errno.call))"
+    case .cannotKeep(let error): "its hashes cannot be kept: \(error)"
     case .stopped: "hashing was stopped"
     }
   }
@@ -70,20 +80,33 @@ public struct FolderScan: Sendable {
   public private(set) var files: [ScannedFile] = []
   public private(set) var skipped: [SkippedFile] = []
 
-  /// Walks the folder now. Failing to list the folder itself is the only error; what is in it is data.
-  public init(_ folder: ServedFolder) throws(Errno) {
-    // Paths of folders yet to be listed, the next one last; "" is the served folder.
+  /// Walks the folder now, or one below it. Failing to list that folder itself is the only error; what is in it is data.
+  ///
+  /// `visit` is called with the path of each folder ("" is the served one) when it is open and before it is listed, so
+  /// that what it watches from then on leaves no gap.
+  public init(
+    _ folder: ServedFolder, below start: String = "", visit: (String, borrowing Directory) -> Void = { _, _ in }
+  ) throws(Errno) {
+    // Paths of folders yet to be listed, the next one last.
     var pending: [String] = []
-    try list(try folder.directory.openDirectory(beneath: "."), at: "", folders: &pending)
+    try list(folder, start, &pending, visit)
     while let path = pending.popLast() {
       do throws(Errno) {
-        try list(try folder.directory.openDirectory(beneath: path), at: path + "/", folders: &pending)
+        try list(folder, path, &pending, visit)
       } catch {
         // Swapped for a link, or gone, since it was listed: no longer a folder of ours.
         if error.code == Errno.noEntry { continue }
         skipped.append(SkippedFile(path: path, reason: .io(error)))
       }
     }
+  }
+
+  private mutating func list(
+    _ folder: ServedFolder, _ path: String, _ pending: inout [String], _ visit: (String, borrowing Directory) -> Void
+  ) throws(Errno) {
+    let directory = try folder.directory.openDirectory(beneath: path.isEmpty ? "." : path)
+    visit(path, directory)
+    try list(directory, at: path.isEmpty ? "" : path + "/", folders: &pending)
   }
 
   private mutating func list(

@@ -1,14 +1,13 @@
 // One file on its way to its hash: its chunks are claimed, read and hashed by any threads, in any order.
 import Content
 import Posix
+import SQLite
 import Synchronization
 
 /// What hashing a file gave, with the status that the file had before and after.
 struct HashedFile: Sendable {
   let tree: HashTree
   let status: FileStatus
-  /// Nil where the leaf hashes were not to be kept.
-  let leaves: LeafRegion?
 }
 
 /// A file to be hashed, opened by the first thread that comes to it. It holds 32 bytes a chunk, and only while threads
@@ -19,7 +18,8 @@ final class HashJob: Sendable {
   let layout: ChunkLayout
   /// What the file was when it was listed.
   private let expected: FileStatus
-  private let leafStore: LeafStore?
+  /// Nil where the leaf hashes are not to be kept.
+  let draft: HashDraft?
   private let open: @Sendable () throws(Errno) -> File
 
   private struct State {
@@ -33,22 +33,18 @@ final class HashJob: Sendable {
   /// The open file, shared by the threads that read it.
   private final class Source: Sendable {
     let file: File
-    let leaves: LeafRegion?
-    init(_ file: consuming File, _ leaves: LeafRegion?) {
-      self.file = file
-      self.leaves = leaves
-    }
+    init(_ file: consuming File) { self.file = file }
   }
 
   /// Nil where the file is longer than a file can be.
   init?(
-    path: String, expected: FileStatus, leafStore: LeafStore?, open: @escaping @Sendable () throws(Errno) -> File
+    path: String, expected: FileStatus, draft: HashDraft?, open: @escaping @Sendable () throws(Errno) -> File
   ) {
     guard let layout = ChunkLayout(fileLength: expected.size) else { return nil }
     self.path = path
     self.layout = layout
     self.expected = expected
-    self.leafStore = leafStore
+    self.draft = draft
     self.open = open
     state = Mutex(State(missingCount: max(1, layout.chunkCount)))
   }
@@ -107,7 +103,7 @@ final class HashJob: Sendable {
     // Another file, a FIFO, may have taken the name since it was listed.
     guard status.kind == .regular else { throw .notRegular }
     guard status.sameContent(as: expected) else { throw .changed }
-    return Source(file, leafStore?.makeRegion(layout))
+    return Source(file)
   }
 
   /// Reads a chunk in pieces of the buffer's size and keeps its leaf hashes where that was asked for.
@@ -128,11 +124,13 @@ final class HashJob: Sendable {
         if isCut { break }
         leafHashes += MerkleTree.leafHashes(bytes.bytes.extracting(first: wanted), leafSize: layout.leafSize)
       }
-      if !isCut, let region = source.leaves { try leafStore?.write(leafHashes, of: chunk, in: layout, to: region) }
     } catch {
       throw .io(error)
     }
     guard !isCut else { throw .changed }
+    do throws(DatabaseError) { try draft?.add(ChunkLeaves(chunk: chunk, hashes: leafHashes)) } catch {
+      throw .cannotKeep(error)
+    }
     return MerkleTree.chunkHash(leafHashes, in: layout)
   }
 
@@ -145,7 +143,7 @@ final class HashJob: Sendable {
     do throws(Errno) {
       let status = try source.file.status()
       guard status.sameContent(as: expected) else { return .failure(.changed) }
-      return .success(HashedFile(tree: tree, status: status, leaves: source.leaves))
+      return .success(HashedFile(tree: tree, status: status))
     } catch {
       return .failure(.io(error))
     }

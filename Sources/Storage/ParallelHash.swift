@@ -89,7 +89,7 @@ public func hashFile(
   let file = try attempt({ () throws(Errno) in try File(path, [.read, .nonBlocking]) }, orThrow: SkipReason.io)
   let status = try attempt({ () throws(Errno) in try file.status() }, orThrow: SkipReason.io)
   guard status.kind == .regular else { throw .notRegular }
-  let job = HashJob(path: path, expected: status, leafStore: nil) { () throws(Errno) -> File in
+  let job = HashJob(path: path, expected: status, draft: nil) { () throws(Errno) -> File in
     try File(path, [.read, .nonBlocking])
   }
   guard let job else { throw .tooLong }

@@ -28,6 +28,8 @@ public enum StoredFileError: Error, Hashable, Sendable, CustomStringConvertible 
 public final class StoredFile: Sendable {
   public let entry: CatalogueEntry
   private let file: File
+  /// Its absolute path when it was opened.
+  private let path: String?
 
   init(_ entry: CatalogueEntry, in folder: ServedFolder) throws(StoredFileError) {
     self.entry = entry
@@ -42,6 +44,7 @@ public final class StoredFile: Sendable {
       default: throw error.isShortage ? .busy(error) : .unreadable(error)
       }
     }
+    path = try? file.currentPath()
     try check(status)
   }
 
@@ -65,7 +68,14 @@ public final class StoredFile: Sendable {
 
   private func check(_ status: FileStatus) throws(StoredFileError) {
     if status.sameContent(as: entry.status) { return }
+    // A rename changes the time of change alone. Whoever watches the folder will say what became of it.
+    if status.linkCount > 0, status.sameBytes(as: entry.status), isRenamed { return }
     throw status.linkCount == 0 ? .removed(path: entry.path) : .changed(path: entry.path)
+  }
+
+  private var isRenamed: Bool {
+    guard let path, let now = try? file.currentPath() else { return false }
+    return path != now
   }
 }
 

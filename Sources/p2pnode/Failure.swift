@@ -76,7 +76,9 @@ extension Failure {
         Exit.ioError,
         "cannot listen on \(listen): \(errno.reason.lowercased()); choose another with --listen HOST:PORT (port 0: any)"
       )
-    case .scratch(let errno): self.init(Exit.cannotCreate, "cannot keep hashes: \(errno)")
+    case .state(let error):
+      self.init(
+        Exit.cannotCreate, "cannot keep hashes: \(error); set P2PNODE_HOME to a folder that can be written to")
     case .system(let errno): self.init(Exit.ioError, "cannot start: \(errno)")
     }
   }

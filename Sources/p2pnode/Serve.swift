@@ -9,7 +9,8 @@ struct Serve: ParsableCommand {
     abstract: "Offers the files of a folder to peers.",
     discussion: """
       Prints a line a file: its fileID, its bytes, its path below the folder. Hidden files, symbolic links and
-      unfinished downloads are not served. Ends cleanly on SIGINT and SIGTERM.
+      unfinished downloads are not served. Files that come, change or go while it runs are served or withdrawn, and
+      what was hashed before is not hashed again. Ends cleanly on SIGINT and SIGTERM.
         p2pnode serve ./images --listen 0.0.0.0:9800
       """)
 
@@ -57,11 +58,11 @@ struct Serve: ParsableCommand {
     configuration.connectionsMax = maxConnections
     configuration.uploadLimit = uploadLimit?.bytes
     let address = try listenAddress()
-    let scratch = try scratchFolder()
+    let state = try stateFolder()
     let log = ServeLog(json: json, verbose: verbose)
     let server: Server
     do throws(ServerError) {
-      server = try Server(configuration, folder: folder, listen: address, scratchFolder: scratch) { log.print($0) }
+      server = try Server(configuration, folder: folder, listen: address, stateFolder: state) { log.print($0) }
     } catch {
       throw Failure(error, listen: address)
     }
@@ -104,11 +105,11 @@ struct Serve: ParsableCommand {
     }
   }
 
-  private func scratchFolder() throws(Failure) -> String {
+  private func stateFolder() throws(Failure) -> String {
     do throws(StateFoldersError) {
       let folders = try StateFolders.ofUser()
-      try StateFolders.make(folders.cache)
-      return folders.cache
+      try StateFolders.make(folders.state)
+      return folders.state
     } catch {
       throw Failure(error)
     }

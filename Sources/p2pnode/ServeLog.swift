@@ -46,15 +46,17 @@ final class ServeLog: Sendable {
         served.files += 1
         served.bytes += entry.length
       }
+      offer(entry, event: "file")
+    case .renamed(let entry, let old):
+      offer(entry, event: "renamed", from: old)
+      Console.error("\(Console.escaped(old)): is now \(Console.escaped(entry.path))")
+    case .warning(let text):
       if json {
-        var line = JSONLine(event: "file")
-        line.set("fileID", entry.fileID.hex)
-        line.set("bytes", entry.length)
-        line.set("path", entry.path)
+        var line = JSONLine(event: "warning")
+        line.set("text", text)
         Console.output(line.finished)
-      } else {
-        Console.output("\(entry.fileID.hex)  \(entry.length)  \(Console.escaped(entry.path))")
       }
+      Console.error("warning: \(text)")
     case .skipped(let skipped):
       if json {
         var line = JSONLine(event: "skipped")
@@ -70,6 +72,18 @@ final class ServeLog: Sendable {
         Console.endStatus()
       }
     }
+  }
+
+  private func offer(_ entry: CatalogueEntry, event: String, from old: String? = nil) {
+    guard json else {
+      return Console.output("\(entry.fileID.hex)  \(entry.length)  \(Console.escaped(entry.path))")
+    }
+    var line = JSONLine(event: event)
+    line.set("fileID", entry.fileID.hex)
+    line.set("bytes", entry.length)
+    line.set("path", entry.path)
+    if let old { line.set("from", old) }
+    Console.output(line.finished)
   }
 
   func print(_ event: NodeEvent) {

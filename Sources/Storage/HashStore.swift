@@ -1,0 +1,151 @@
+// What files hashed to, kept across runs: a file that is what it was is not hashed again. Never trusted blindly: chunk
+// hashes are checked against the root, leaf hashes against their chunk's.
+import Content
+import Posix
+import SQLite
+import Synchronization
+
+/// Why there is no place for the hashes of served files.
+public enum HashStoreError: Error, Hashable, Sendable, CustomStringConvertible {
+  case io(Errno)
+  case database(DatabaseError)
+  /// It is damaged or of another version, and another process uses it, so that it cannot be set aside.
+  case inUse(path: String, why: String)
+
+  public var description: String {
+    switch self {
+    case .io(let errno): "\(errno)"
+    case .database(let error): "\(error)"
+    case .inUse(let path, let why): "\(path): \(why), and another p2pnode is using it; end that one first"
+    }
+  }
+}
+
+/// A file whose hashes are known.
+struct KnownFile: Hashable, Sendable {
+  /// Of its row; never given to another file.
+  let number: Int64
+  let root: Digest
+}
+
+/// The hashes of one served folder's files in an SQLite database, which several processes may use at a time. Thread-safe:
+/// one connection writes, one reads, so that whoever serves never waits for whoever hashes.
+final class HashStore: Sendable {
+  /// The database's file.
+  let path: String
+  /// What was wrong with the database that was here before, and where it is now.
+  let warning: String?
+  private let writing: Mutex<HashWriting>
+  private let reading: Mutex<HashReading>
+  /// Held by the first process that uses the database: it alone may clean it up or set it aside.
+  private let lock: File
+
+  /// Opens the database of a folder below `stateFolder`, which must exist, or makes it.
+  init(of folder: ServedFolder, in stateFolder: String) throws(HashStoreError) {
+    let opened = try HashStoreOpening(of: folder, in: stateFolder)
+    path = opened.path
+    warning = opened.warning
+    do throws(DatabaseError) {
+      var writing = try HashWriting(try HashStoreOpening.connect(opened.path))
+      if opened.isFirst { try writing.removeUnfinished() }
+      self.writing = Mutex(writing)
+      reading = Mutex(try HashReading(try HashStoreOpening.connect(opened.path)))
+    } catch {
+      throw .database(error)
+    }
+    lock = opened.takeLock()
+  }
+
+  // MARK: Reading
+
+  /// The hashes of a file if they are known and hold; nil where it has to be hashed.
+  func known(_ path: String, _ status: FileStatus) throws(DatabaseError) -> KnownFile? {
+    guard let layout = ChunkLayout(fileLength: status.size) else { return nil }
+    return try reading.withLock { reading throws(DatabaseError) in
+      guard let known = try reading.known(path, status) else { return nil }
+      if layout.chunkCount == 0 { return known.root == .zero ? known : nil }
+      let pages = PageLayout(layout)
+      for page in 0..<pages.pageCount {
+        guard try reading.page(PageIndex(UInt32(page)), of: known, in: pages) != nil else { return nil }
+      }
+      return known
+    }
+  }
+
+  /// A page that the file has; nil where it is missing or not under the file's root.
+  func page(_ index: PageIndex, of file: KnownFile, in pages: PageLayout) throws(DatabaseError) -> HashPage? {
+    try reading.withLock { reading throws(DatabaseError) in try reading.page(index, of: file, in: pages) }
+  }
+
+  /// The leaf hashes of a chunk, unchecked; empty where they are missing.
+  func leafHashes(of chunk: ChunkIndex, of file: KnownFile) throws(DatabaseError) -> [Digest] {
+    try reading.withLock { reading throws(DatabaseError) in try reading.leafHashes(of: chunk, of: file) }
+  }
+
+  // MARK: Writing
+
+  /// A number for a file that is too long to be written at once.
+  func reserve(_ path: String) throws(DatabaseError) -> Int64 {
+    try write { writing throws(DatabaseError) in try writing.reserve(path) }
+  }
+
+  /// Keeps leaf hashes of a file whose number is reserved.
+  func write(_ leaves: [ChunkLeaves], of number: Int64) throws(DatabaseError) {
+    try write { writing throws(DatabaseError) in try writing.insert(leaves, of: number) }
+  }
+
+  /// Makes a hashed file known, with the leaf hashes that are not written yet, in the place of what its path was before.
+  /// Nil where another process has cleaned the reserved number away: then it has to be hashed again.
+  func finish(
+    _ path: String, _ status: FileStatus, _ tree: HashTree, reserved: Int64?, _ leaves: [ChunkLeaves]
+  ) throws(DatabaseError) -> KnownFile? {
+    try write { writing throws(DatabaseError) in
+      if let known = try writing.known(path, status), known.root == tree.root {
+        // Another process was faster, and what it wrote may be in use.
+        if let reserved { try writing.remove(reserved) }
+        return known
+      }
+      try writing.remove(path: path)
+      guard let number = try writing.insert(path, status, tree, reserved: reserved) else { return nil }
+      try writing.insert(leaves, of: number)
+      return KnownFile(number: number, root: tree.root)
+    }
+  }
+
+  /// A known file has another path, and with it another time of change.
+  func rename(_ file: KnownFile, to path: String, _ status: FileStatus) throws(DatabaseError) {
+    try write { writing throws(DatabaseError) in
+      try writing.remove(path: path)
+      try writing.rename(file.number, to: path, status)
+    }
+  }
+
+  /// Forgets a file, or the begin of one.
+  func remove(_ number: Int64) throws(DatabaseError) {
+    try write { writing throws(DatabaseError) in try writing.remove(number) }
+  }
+
+  /// Forgets all files whose paths `isHere` does not know.
+  func removeAll(unless isHere: (String) -> Bool) throws(DatabaseError) {
+    let all = try reading.withLock { reading throws(DatabaseError) in try reading.paths() }
+    for (number, path) in all where !isHere(path) { try remove(number) }
+  }
+
+  private func write<T: Sendable>(
+    _ body: (inout HashWriting) throws(DatabaseError) -> T
+  ) throws(DatabaseError) -> T {
+    try writing.withLock { writing throws(DatabaseError) in
+      try writing.database.begin()
+      do throws(DatabaseError) {
+        let result = try body(&writing)
+        try writing.database.commit()
+        return result
+      } catch {
+        writing.database.rollBack()
+        // So that the next start sets it aside.
+        if error.isDamage { try? writing.database.run("PRAGMA user_version = 0") }
+        throw error
+      }
+    }
+  }
+}
