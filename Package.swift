@@ -42,10 +42,11 @@ let package = Package(
 
     .testTarget(name: "SodiumTests", dependencies: ["Sodium"]),
     .testTarget(name: "PosixTests", dependencies: ["Posix"]),
+    .testTarget(name: "SQLiteTests", dependencies: ["SQLite"]),
     .testTarget(name: "ContentTests", dependencies: ["Content"]),
     .testTarget(name: "WireTests", dependencies: ["Wire", "Sodium", "Content"]),
     .testTarget(name: "TransferTests", dependencies: ["Transfer", "Wire", "Content"]),
-    .testTarget(name: "StorageTests", dependencies: ["Storage", "Content", "Posix"]),
+    .testTarget(name: "StorageTests", dependencies: ["Storage", "Content", "Posix", "SQLite"]),
     .testTarget(
       name: "NodeTests", dependencies: ["Node", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium"]),
     .testTarget(name: "CommandTests", dependencies: ["p2pnode", "Transfer", "Content"]),

@@ -1,1 +1,2 @@
+// SQLite's own header, as the system has it.
 #include <sqlite3.h>

@@ -58,18 +58,21 @@ final class HashStore: Sendable {
 
   // MARK: Reading
 
-  /// The hashes of a file if they are known and hold; nil where it has to be hashed.
+  /// The hashes of a file if they are known and hold; nil where it has to be hashed. Those that do not hold are forgotten.
   func known(_ path: String, _ status: FileStatus) throws(DatabaseError) -> KnownFile? {
     guard let layout = ChunkLayout(fileLength: status.size) else { return nil }
-    return try reading.withLock { reading throws(DatabaseError) in
-      guard let known = try reading.known(path, status) else { return nil }
-      if layout.chunkCount == 0 { return known.root == .zero ? known : nil }
+    let (known, holds) = try reading.withLock { reading throws(DatabaseError) -> (KnownFile?, Bool) in
+      guard let known = try reading.known(path, status) else { return (nil, false) }
+      if layout.chunkCount == 0 { return (known, known.root == .zero) }
       let pages = PageLayout(layout)
       for page in 0..<pages.pageCount {
-        guard try reading.page(PageIndex(UInt32(page)), of: known, in: pages) != nil else { return nil }
+        guard try reading.page(PageIndex(UInt32(page)), of: known, in: pages) != nil else { return (known, false) }
       }
-      return known
+      return (known, true)
     }
+    if holds { return known }
+    if let known { try remove(known.number) }
+    return nil
   }
 
   /// A page that the file has; nil where it is missing or not under the file's root.

@@ -22,18 +22,20 @@ enum Rooms {
   static let all: [String: Room] = [
     "CSodium": Room(),
     "CLinux": Room(),
+    "CSQLite": Room(),
     "Sodium": Room(["CSodium"]),
     "Posix": Room(["CLinux"], toolchain: ["Glibc"]),
+    "SQLite": Room(["CSQLite"]),
     "Content": Room(["Crypto"], isPure: true),
     "Wire": Room(["Content", "Sodium"], isPure: true),
     "Transfer": Room(["Content", "Wire"], isPure: true),
-    "Storage": Room(["Content", "Posix"], toolchain: ["Synchronization"]),
+    "Storage": Room(["Content", "Posix", "SQLite"], toolchain: ["Synchronization"]),
     "Node": Room(libraries, toolchain: ["Synchronization"]),
     "p2pnode": Room(libraries.union(["Node", "ArgumentParser"]), toolchain: ["Synchronization"]),
   ]
 
   /// The rooms in which pointers are seen, and the files elsewhere that have to show their bytes to a library.
-  static let unsafeRooms: Set = ["Sodium", "Posix"]
+  static let unsafeRooms: Set = ["Sodium", "Posix", "SQLite"]
   static let unsafeFiles: Set = ["Sources/Content/SHA256Span.swift", "Sources/Wire/ByteWriter.swift"]
 
   /// The targets of a package manifest with what each depends on; those of tests are left out.

@@ -80,7 +80,7 @@ extension Rule {
   private static let pointers = Pattern(
     #"\b(?:Unsafe|withUnsafe|_unsafe|unsafeBitCast|unsafeDowncast|OpaquePointer|Unmanaged)\w*"#)
 
-  static let keepsPointersIn = Rule(name: "Unsafe pointers stay in Sodium, Posix and the named files") { file in
+  static let keepsPointersIn = Rule(name: "Unsafe pointers stay in Sodium, Posix, SQLite and the named files") { file in
     guard file.isSwift, let room = file.room, !Rooms.unsafeRooms.contains(room),
       !Rooms.unsafeFiles.contains(file.path)
     else { return [] }

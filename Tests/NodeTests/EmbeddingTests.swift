@@ -12,20 +12,20 @@ import Wire
   @Test func `a program serves a folder and fetches a file, as README.md shows`() throws {
     let base = FileManager.default.temporaryDirectory.appendingPathComponent("p2pnode-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: base) }
-    for name in ["images", "scratch", "copies"] {
+    for name in ["images", "state", "copies"] {
       try FileManager.default.createDirectory(at: base.appendingPathComponent(name), withIntermediateDirectories: true)
     }
     let bytes = Data((0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7) })
     try bytes.write(to: base.appendingPathComponent("images/disk.img"))
     let images = base.appendingPathComponent("images").path
-    let scratch = base.appendingPathComponent("scratch").path
+    let state = base.appendingPathComponent("state").path
     let copies = base.appendingPathComponent("copies").path
 
     // README
     let identity = StaticIdentity(secret: SecretKey.random())
     let server = try Server(
       NodeConfiguration(identity: identity), folder: images,
-      listen: SocketAddress(ipv4: (127, 0, 0, 1), port: 0), scratchFolder: scratch)
+      listen: SocketAddress(ipv4: (127, 0, 0, 1), port: 0), stateFolder: state)
     try server.scan { event in
       if case .added(let file) = event { print("\(file.fileID.hex)  \(file.path)") }
     }

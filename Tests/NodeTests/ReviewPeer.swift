@@ -172,10 +172,10 @@ struct TurnedServer {
 
   /// Serves one file of zeros.
   init(fileLength: UInt64) throws {
-    let scratch = ReviewFolder()
+    let state = ReviewFolder()
     try folder.makeFile("zeros", length: fileLength)
     let served = try ServedFolder(folder.path)
-    let catalogue = try Catalogue(folder: served, scratchFolder: scratch.path) { FileKey($0, swarm: nil).bucket }
+    let catalogue = try Catalogue(folder: served, stateFolder: state.path) { FileKey($0, swarm: nil).bucket }
     catalogue.load(try FolderScan(served).files, threads: 1) { _ in }
     entry = catalogue.entries[0]
     var configuration = NodeConfiguration(identity: HandMadePeer.identity())

@@ -11,7 +11,7 @@ import Storage
 final class ServedSamples {
   let server: Server
   private let folder = TemporaryFolder()
-  private let scratch = TemporaryFolder()
+  private let state = TemporaryFolder()
   private let events = EventLog()
 
   init(
@@ -24,7 +24,7 @@ final class ServedSamples {
     configuration.loopCount = 2
     let events = self.events
     server = try Server(
-      configuration, folder: folder.path, listen: .loopback(0), scratchFolder: scratch.path
+      configuration, folder: folder.path, listen: .loopback(0), stateFolder: state.path
     ) { events.add($0) }
     try server.scan { _ in }
   }

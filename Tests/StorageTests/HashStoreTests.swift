@@ -1,0 +1,225 @@
+// What is remembered across runs, and what is never believed.
+import Content
+import Glibc
+import Posix
+import SQLite
+import Testing
+
+@testable import Storage
+
+/// A folder and the state of those who serve it, one after the other.
+struct Remembering {
+  let temporary = TemporaryFolder()
+  let state = TemporaryFolder()
+
+  /// Serves the folder; gives the catalogue, and what it told.
+  func serve() throws -> (catalogue: Catalogue, events: Events) {
+    let catalogue = try Catalogue(
+      folder: try ServedFolder(temporary.path), stateFolder: state.path,
+      bucketOf: { UInt16($0.digest.bytes[0]) })
+    let events = Events()
+    catalogue.load(try FolderScan(catalogue.folder).files, threads: 2, onEvent: events.add)
+    return (catalogue, events)
+  }
+
+  /// The database's file.
+  var database: String { get throws { state(try #require(state.names.first { $0.hasSuffix(".sqlite") })) } }
+
+  /// Changes the database behind the store's back.
+  func edit(_ sql: StaticString) throws { try Database(try database, busyTimeoutMilliseconds: 1_000).run(sql) }
+}
+
+extension Events {
+  /// Bytes that were hashed.
+  var hashedBytes: UInt64 { progress.map(\.bytesDone).max() ?? 0 }
+}
+
+@Suite struct HashStoreTests {
+  private let remembering = Remembering()
+  private var temporary: TemporaryFolder { remembering.temporary }
+
+  init() {
+    temporary.write("a", pattern(3_000_000))
+    temporary.write("b/c", pattern(70_000, seed: 2))
+    temporary.write("empty", [])
+  }
+
+  @Test func `a second time nothing is hashed, and the same is served`() throws {
+    let first = try remembering.serve()
+    #expect(first.events.hashedBytes == 3_070_000)
+    let second = try remembering.serve()
+    #expect(second.events.hashedBytes == 0)
+    #expect(second.events.added == ["a", "b/c", "empty"])
+    #expect(second.catalogue.entries.map(\.fileID) == first.catalogue.entries.map(\.fileID))
+    #expect(second.catalogue.warning == nil)
+    for entry in second.catalogue.entries {
+      let expected = try reference(try #require(temporary.read(entry.path)))
+      #expect(try second.catalogue.chunkHashes(of: entry) == expected.file.chunkHashes)
+      for (i, leaves) in expected.leaves.enumerated() {
+        #expect(try second.catalogue.leafHashes(of: ChunkIndex(UInt32(i)), entry).hashes == leaves)
+      }
+    }
+  }
+
+  @Test func `only what changed is hashed again`() throws {
+    _ = try remembering.serve()
+    temporary.write("b/c", pattern(70_000, seed: 3))
+    temporary.write("new", pattern(5))
+    let second = try remembering.serve()
+    #expect(second.events.hashedBytes == 70_005)
+    let changed = try #require(second.catalogue.entries.first { $0.path == "b/c" })
+    #expect(try changed.fileID == reference(pattern(70_000, seed: 3)).file.fileID)
+    #expect(try remembering.serve().events.hashedBytes == 0)
+  }
+
+  @Test func `a file whose times were set back is hashed again`() throws {
+    _ = try remembering.serve()
+    var before = stat()
+    stat(temporary("a"), &before)
+    temporary.write("a", pattern(3_000_000, seed: 9))
+    var times = [before.st_atim, before.st_mtim]
+    utimensat(AT_FDCWD, temporary("a"), &times, 0)
+    let second = try remembering.serve()
+    #expect(second.events.hashedBytes == 3_000_000)
+  }
+
+  @Test func `a file of many batches is remembered too, and forgotten wholly`() throws {
+    // A hole: it takes no room.
+    truncate(temporary("a"), 200 << 20)
+    let first = try remembering.serve()
+    let entry = try #require(first.catalogue.entries.first)
+    #expect(entry.layout.chunkCount == 200)
+    _ = try first.catalogue.leafHashes(of: ChunkIndex(3), entry)
+    #expect(try remembering.serve().events.hashedBytes == 0)
+    try first.catalogue.store.remove(entry.hashes.number)
+    let database = try Database(try remembering.database, busyTimeoutMilliseconds: 1_000)
+    #expect(try database.integer("SELECT count(*) FROM leaves") == 1)  // of "b/c"
+    #expect(try database.integer("SELECT count(*) FROM page") == 1)
+  }
+
+  @Test(arguments: [
+    "UPDATE file SET root = x'0102' WHERE path = 'a'", "UPDATE file SET root = zeroblob(32) WHERE path = 'a'",
+    "UPDATE file SET root = (SELECT root FROM file WHERE path = 'b/c') WHERE path = 'a'",
+    "UPDATE page SET hashes = zeroblob(96) WHERE length(hashes) = 96", "DELETE FROM page WHERE length(hashes) = 96",
+    "UPDATE page SET hashes = zeroblob(95) WHERE length(hashes) = 96",
+    "UPDATE page SET uncles = zeroblob(32) WHERE length(hashes) = 96",
+  ] as [SQLText])
+  func `chunk hashes that do not lead to the root are not believed`(sql: SQLText) throws {
+    let fileIDs = try remembering.serve().catalogue.entries.map(\.fileID)
+    try remembering.edit(sql.text)
+    let second = try remembering.serve()
+    #expect(second.events.hashedBytes == 3_000_000)
+    #expect(second.catalogue.entries.map(\.fileID) == fileIDs)
+    #expect(try remembering.serve().events.hashedBytes == 0)
+  }
+
+  @Test(arguments: ["UPDATE leaves SET hashes = zeroblob(length(hashes))", "DELETE FROM leaves"] as [SQLText])
+  func `leaf hashes that are not the chunk's are an error, and the file is hashed anew`(sql: SQLText) throws {
+    let first = try remembering.serve().catalogue
+    try remembering.edit(sql.text)
+    let entry = try #require(first.entries.first)
+    let error = #expect(throws: Errno.self) { try first.leafHashes(of: ChunkIndex(1), entry) }
+    #expect(error?.code == Errno.inputOutput)
+    #expect(try remembering.serve().events.hashedBytes == 3_000_000)
+  }
+
+  @Test(arguments: [
+    ("PRAGMA application_id = 1", "another program's"), ("PRAGMA user_version = 2", "newer p2pnode"),
+    ("PRAGMA user_version = 0", "damaged"), ("DROP TABLE leaves", "no such table: leaves"),
+    ("ALTER TABLE file RENAME COLUMN root TO r", "no such column"),
+  ] as [(SQLText, String)])
+  func `a database that is not ours is set aside with a warning`(sql: SQLText, why: String) throws {
+    _ = try remembering.serve()
+    try remembering.edit(sql.text)
+    let second = try remembering.serve()
+    #expect(second.catalogue.warning?.contains(why) == true, "\(second.catalogue.warning ?? "no warning")")
+    #expect(second.events.hashedBytes == 3_070_000)
+    #expect(remembering.state.names.contains { $0.hasSuffix(".sqlite.set-aside") })
+    let third = try remembering.serve()
+    #expect(third.catalogue.warning == nil && third.events.hashedBytes == 0)
+  }
+
+  @Test(arguments: [0, 100, 20_000]) func `a database that is damaged is set aside`(offset: Int) throws {
+    _ = try remembering.serve()
+    let file = try File(try remembering.database, .readWrite)
+    let size = Int(try file.status().size)
+    let garbage = [UInt8](repeating: 0xA5, count: size - offset)
+    try file.write(garbage.span.bytes, at: UInt64(offset))
+    let second = try remembering.serve()
+    #expect(second.catalogue.warning?.contains("damaged") == true)
+    #expect(second.events.added == ["a", "b/c", "empty"])
+  }
+
+  @Test func `one that is in use is not set aside`() throws {
+    let first = try remembering.serve()
+    try remembering.edit("PRAGMA user_version = 9")
+    let error = #expect(throws: HashStoreError.self) { try remembering.serve() }
+    #expect(error?.description.contains("another p2pnode is using it") == true)
+    withExtendedLifetime(first) {}
+  }
+
+  @Test func `two serve one folder at a time, and neither breaks the other's hashes`() throws {
+    let first = try remembering.serve()
+    let second = try remembering.serve()
+    #expect(second.events.hashedBytes == 0)
+    temporary.write("b/c", pattern(100, seed: 4))
+    second.catalogue.load(try FolderScan(second.catalogue.folder).files, onEvent: second.events.add)
+    for catalogue in [first.catalogue, second.catalogue] {
+      let entry = try #require(catalogue.entries.first)
+      #expect(try catalogue.leafHashes(of: ChunkIndex(2), entry).hashes.count == 56)
+    }
+  }
+
+  @Test func `of two that hash one file the later takes what the earlier wrote`() throws {
+    let served = try ServedFolder(temporary.path)
+    let stores = try (0..<2).map { _ in try HashStore(of: served, in: remembering.state.path) }
+    let status = try served.status("a")
+    let (file, _) = try reference(pattern(3_000_000))
+    let numbers = try stores.map { store in
+      try #require(try store.finish("a", status, HashTree(file), reserved: try store.reserve("a"), []))
+    }
+    #expect(numbers[0] == numbers[1])
+  }
+
+  @Test func `what a killed process had begun is cleaned up by the next that is alone`() throws {
+    let served = try ServedFolder(temporary.path)
+    var store: HashStore? = try HashStore(of: served, in: remembering.state.path)
+    let number = try store!.reserve("x")
+    try store!.write([ChunkLeaves(chunk: ChunkIndex(0), hashes: [.zero])], of: number)
+    let second = try HashStore(of: served, in: remembering.state.path)
+    #expect(try second.leafHashes(of: ChunkIndex(0), of: KnownFile(number: number, root: .zero)) == [.zero])
+    store = nil
+    let third = try HashStore(of: served, in: remembering.state.path)
+    #expect(try third.leafHashes(of: ChunkIndex(0), of: KnownFile(number: number, root: .zero)) == [])
+    // Whoever still was at it has to begin again.
+    let status = try served.status("a")
+    let (file, _) = try reference(pattern(3_000_000))
+    #expect(try second.finish("a", status, HashTree(file), reserved: number, []) == nil)
+  }
+
+  @Test func `a folder is known by its real path, and nobody else may read its hashes`() throws {
+    _ = try remembering.serve()
+    let link = TemporaryFolder()
+    symlink(temporary.path, link("link"))
+    let catalogue = try Catalogue(
+      folder: try ServedFolder(link("link")), stateFolder: remembering.state.path, bucketOf: { _ in 0 })
+    let events = Events()
+    catalogue.load(try FolderScan(catalogue.folder).files, onEvent: events.add)
+    #expect(events.hashedBytes == 0)
+    for name in remembering.state.names { #expect(remembering.state.mode(name) == 0o600, "\(name)") }
+  }
+
+  @Test func `a state folder that is missing is an error that names it`() throws {
+    let error = #expect(throws: HashStoreError.self) {
+      try HashStore(of: try ServedFolder(temporary.path), in: temporary("missing"))
+    }
+    #expect(error?.description == "\(temporary("missing")): No such file or directory (open)")
+  }
+}
+
+/// SQL of a test, which like all SQL is a literal.
+struct SQLText: ExpressibleByStringLiteral, CustomStringConvertible, Sendable {
+  let text: StaticString
+  init(stringLiteral text: StaticString) { self.text = text }
+  var description: String { "\(text)" }
+}
