@@ -1,0 +1,151 @@
+// A server whose folder changes: its clients are told at once, or do not notice at all.
+import Content
+import Glibc
+import Posix
+import Storage
+import Synchronization
+import Testing
+import Transfer
+import Wire
+
+@testable import Node
+
+/// What a server tells of its folder, a line each, for a thread that waits for one.
+private final class News: Sendable {
+  private let lines = BlockingQueue<String>()
+  private let bytes = Mutex<UInt64>(0)
+  /// Bytes that were hashed.
+  var hashedBytes: UInt64 { bytes.withLock { $0 } }
+
+  func add(_ event: CatalogueEvent) {
+    switch event {
+    case .added(let entry): lines.put("+ \(entry.path)")
+    case .renamed(let entry, let old): lines.put("\(old) > \(entry.path)")
+    case .progress(let progress): bytes.withLock { $0 = max($0, progress.bytesDone) }
+    case .skipped, .warning: break
+    }
+  }
+
+  func add(_ event: NodeEvent) { if case .withdrawn(let path, _) = event { lines.put("- \(path)") } }
+
+  /// Whether this is told, now or within the bound.
+  func tell(_ expected: String) -> Bool {
+    let lines = lines
+    let watchdog = Watchdog(seconds: 20) { lines.close() }
+    defer { withExtendedLifetime(watchdog) {} }
+    while let next = lines.take() { if next == expected { return true } }
+    return false
+  }
+}
+
+/// A server of a folder that the test changes.
+private final class Followed {
+  let server: Server
+  let folder: TemporaryFolder
+  let state: TemporaryFolder
+  let news = News()
+
+  init(_ samples: [Sample], folder: TemporaryFolder = TemporaryFolder(), state: TemporaryFolder = TemporaryFolder())
+    throws
+  {
+    (self.folder, self.state) = (folder, state)
+    for sample in samples { folder.write(sample.name, sample.bytes) }
+    var configuration = NodeConfiguration(identity: .random())
+    configuration.loopCount = 2
+    let news = news
+    server = try Server(configuration, folder: folder.path, listen: .loopback(0), stateFolder: state.path) {
+      news.add($0)
+    }
+    try server.scan { news.add($0) }
+  }
+
+  deinit { server.shutDown(grace: .zero) }
+
+  /// A client that has a sample open.
+  func client(of sample: Sample) throws -> ScriptedPeer {
+    let peer = try ScriptedPeer(dialling: server.address)
+    guard case .opened(let opened) = try peer.open(sample.fileID), case .opened = opened.outcome else {
+      throw SocketEnd.endOfStream
+    }
+    return peer
+  }
+
+  func move(_ old: String, _ new: String) { #expect(rename(folder(old), folder(new)) == 0) }
+}
+
+@Suite struct FollowingTests {
+  private let other = Sample("other.bin", byteCount: 90_000, seed: 7)
+
+  private func reason(_ message: Message) -> Withdrawn.Reason? {
+    if case .withdrawn(let withdrawn) = message, withdrawn.handle == ScriptedPeer.handle { withdrawn.reason } else { nil }
+  }
+
+  @Test func `whoever has a file open is told that it is removed, without asking for anything`() throws {
+    let followed = try Followed([.small])
+    let clients = try (0..<3).map { _ in try followed.client(of: .small) }
+    unlink(followed.folder("small.bin"))
+    for client in clients { #expect(try reason(client.receive().message) == .removed) }
+    #expect(followed.news.tell("- small.bin"))
+    guard case .opened(let opened) = try clients[0].open(Sample.small.fileID, handle: FileHandle(8)) else {
+      Issue.record("no answer")
+      return
+    }
+    #expect(opened.outcome == .refused(.noSuchFile))
+  }
+
+  @Test func `a file that is overwritten is withdrawn as changed, and served as what it is now`() throws {
+    let followed = try Followed([.small])
+    let client = try followed.client(of: .small)
+    followed.folder.write("small.bin", other.bytes)
+    #expect(try reason(client.receive().message) == .changed)
+    #expect(followed.news.tell("- small.bin") && followed.news.tell("+ small.bin"))
+    #expect(try followed.client(of: other).fetch(0, count: 2) == other.leaves(LeafRange(first: 0, count: 2), of: ChunkIndex(0)))
+  }
+
+  @Test func `a renamed file is served on to those who have it open, and is not hashed`() throws {
+    let followed = try Followed([.common])
+    let client = try followed.client(of: .common)
+    let leaves = LeafRange(first: 0, count: 4)
+    #expect(try client.fetch(0, count: 4) == Sample.common.leaves(leaves, of: ChunkIndex(0)))
+    let hashed = followed.news.hashedBytes
+    followed.move("sample.bin", "renamed.bin")
+    #expect(try client.fetch(1, count: 4) == Sample.common.leaves(leaves, of: ChunkIndex(1)))
+    #expect(followed.news.tell("sample.bin > renamed.bin"))
+    #expect(try client.fetch(2, count: 4) == Sample.common.leaves(leaves, of: ChunkIndex(2)))
+    #expect(followed.news.hashedBytes == hashed)
+    _ = try followed.client(of: .common)
+  }
+
+  @Test func `of two equal files one is removed, and the other is served on the same handle`() throws {
+    let followed = try Followed([.small, Sample("twin.bin", bytes: Sample.small.bytes)])
+    let client = try followed.client(of: .small)
+    let first = LeafRange(first: 0, count: 1)
+    unlink(followed.folder("small.bin"))
+    #expect(followed.news.tell("- small.bin"))
+    #expect(try client.fetch(0, count: 1) == Sample.small.leaves(first, of: ChunkIndex(0)))
+    unlink(followed.folder("twin.bin"))
+    #expect(try reason(client.receive().message) == .removed)
+  }
+
+  @Test func `files that come are served, and the next server of the folder hashes nothing`() throws {
+    let followed = try Followed([])
+    followed.folder.write("other.bin", other.bytes)
+    #expect(followed.news.tell("+ other.bin"))
+    _ = try followed.client(of: other)
+    let second = try Followed([], folder: followed.folder, state: followed.state)
+    #expect(second.news.hashedBytes == 0)
+    _ = try second.client(of: other)
+    // Both follow.
+    unlink(followed.folder("other.bin"))
+    #expect(followed.news.tell("- other.bin") && second.news.tell("- other.bin"))
+  }
+
+  @Test func `a server that never scanned, and one that is shut down twice, ends`() throws {
+    let folder = TemporaryFolder()
+    let state = TemporaryFolder()
+    let server = try Server(
+      NodeConfiguration(identity: .random()), folder: folder.path, listen: .loopback(0), stateFolder: state.path)
+    server.shutDown(grace: .zero)
+    server.shutDown(grace: .zero)
+  }
+}
