@@ -159,7 +159,8 @@ public final class Catalogue: Sendable {
     }
     do throws(LeafHashesFault) {
       return try LeafHashes(
-        verifying: hashes, of: chunk, hash: page.chunkHashes[Int(chunk.rawValue) - entry.pages.chunks(of: index).lowerBound],
+        verifying: hashes, of: chunk,
+        hash: page.chunkHashes[Int(chunk.rawValue) - entry.pages.chunks(of: index).lowerBound],
         in: entry.layout)
     } catch {
       throw lost(entry, "leaf hashes of \(entry.path)")

@@ -197,7 +197,9 @@ private let findFile: StaticString = """
   AND modified = ? AND modified_ns = ? AND changed = ? AND changed_ns = ?
   """
 
-private func findKnown(_ find: inout Statement, _ path: String, _ status: FileStatus) throws(DatabaseError) -> KnownFile? {
+private func findKnown(_ find: inout Statement, _ path: String, _ status: FileStatus) throws(DatabaseError)
+  -> KnownFile?
+{
   let (device, inode, size) = values(of: status)
   let (modified, modifiedNanoseconds) = values(of: status.modified)
   let (changed, changedNanoseconds) = values(of: status.changed)

@@ -30,7 +30,8 @@ final class PageCache: Sendable {
   /// Numbers of files are never given out twice, so what is here never has to be taken out.
   func keep(_ page: HashPage, of file: Int64) {
     state.withLock { state in
-      if state.pages.count >= PageCache.countMax, let oldest = state.pages.min(by: { $0.value.lastUse < $1.value.lastUse })
+      if state.pages.count >= PageCache.countMax,
+        let oldest = state.pages.min(by: { $0.value.lastUse < $1.value.lastUse })
       {
         state.pages[oldest.key] = nil
       }

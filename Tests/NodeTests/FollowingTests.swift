@@ -77,7 +77,11 @@ private final class Followed {
   private let other = Sample("other.bin", byteCount: 90_000, seed: 7)
 
   private func reason(_ message: Message) -> Withdrawn.Reason? {
-    if case .withdrawn(let withdrawn) = message, withdrawn.handle == ScriptedPeer.handle { withdrawn.reason } else { nil }
+    if case .withdrawn(let withdrawn) = message, withdrawn.handle == ScriptedPeer.handle {
+      withdrawn.reason
+    } else {
+      nil
+    }
   }
 
   @Test func `whoever has a file open is told that it is removed, without asking for anything`() throws {
@@ -99,7 +103,9 @@ private final class Followed {
     followed.folder.write("small.bin", other.bytes)
     #expect(try reason(client.receive().message) == .changed)
     #expect(followed.news.tell("- small.bin") && followed.news.tell("+ small.bin"))
-    #expect(try followed.client(of: other).fetch(0, count: 2) == other.leaves(LeafRange(first: 0, count: 2), of: ChunkIndex(0)))
+    #expect(
+      try followed.client(of: other).fetch(0, count: 2)
+        == other.leaves(LeafRange(first: 0, count: 2), of: ChunkIndex(0)))
   }
 
   @Test func `a renamed file is served on to those who have it open, and is not hashed`() throws {

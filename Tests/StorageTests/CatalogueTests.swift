@@ -29,7 +29,10 @@ struct Served {
   let catalogue: Catalogue
   let events = Events()
 
-  init(state: TemporaryFolder = TemporaryFolder(), bucketOf: @escaping @Sendable (FileID) -> UInt16 = { UInt16($0.digest.bytes[0]) }) throws {
+  init(
+    state: TemporaryFolder = TemporaryFolder(),
+    bucketOf: @escaping @Sendable (FileID) -> UInt16 = { UInt16($0.digest.bytes[0]) }
+  ) throws {
     self.state = state
     catalogue = try Catalogue(
       folder: try ServedFolder(temporary.path), stateFolder: state.path, bucketOf: bucketOf)

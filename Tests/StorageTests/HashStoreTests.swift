@@ -97,13 +97,14 @@ extension Events {
     #expect(try database.integer("SELECT count(*) FROM page") == 1)
   }
 
-  @Test(arguments: [
-    "UPDATE file SET root = x'0102' WHERE path = 'a'", "UPDATE file SET root = zeroblob(32) WHERE path = 'a'",
-    "UPDATE file SET root = (SELECT root FROM file WHERE path = 'b/c') WHERE path = 'a'",
-    "UPDATE page SET hashes = zeroblob(96) WHERE length(hashes) = 96", "DELETE FROM page WHERE length(hashes) = 96",
-    "UPDATE page SET hashes = zeroblob(95) WHERE length(hashes) = 96",
-    "UPDATE page SET uncles = zeroblob(32) WHERE length(hashes) = 96",
-  ] as [SQLText])
+  @Test(
+    arguments: [
+      "UPDATE file SET root = x'0102' WHERE path = 'a'", "UPDATE file SET root = zeroblob(32) WHERE path = 'a'",
+      "UPDATE file SET root = (SELECT root FROM file WHERE path = 'b/c') WHERE path = 'a'",
+      "UPDATE page SET hashes = zeroblob(96) WHERE length(hashes) = 96", "DELETE FROM page WHERE length(hashes) = 96",
+      "UPDATE page SET hashes = zeroblob(95) WHERE length(hashes) = 96",
+      "UPDATE page SET uncles = zeroblob(32) WHERE length(hashes) = 96",
+    ] as [SQLText])
   func `chunk hashes that do not lead to the root are not believed`(sql: SQLText) throws {
     let fileIDs = try remembering.serve().catalogue.entries.map(\.fileID)
     try remembering.edit(sql.text)
@@ -123,11 +124,12 @@ extension Events {
     #expect(try remembering.serve().events.hashedBytes == 3_000_000)
   }
 
-  @Test(arguments: [
-    ("PRAGMA application_id = 1", "another program's"), ("PRAGMA user_version = 2", "newer p2pnode"),
-    ("PRAGMA user_version = 0", "damaged"), ("DROP TABLE leaves", "no such table: leaves"),
-    ("ALTER TABLE file RENAME COLUMN root TO r", "no such column"),
-  ] as [(SQLText, String)])
+  @Test(
+    arguments: [
+      ("PRAGMA application_id = 1", "another program's"), ("PRAGMA user_version = 2", "newer p2pnode"),
+      ("PRAGMA user_version = 0", "damaged"), ("DROP TABLE leaves", "no such table: leaves"),
+      ("ALTER TABLE file RENAME COLUMN root TO r", "no such column"),
+    ] as [(SQLText, String)])
   func `a database that is not ours is set aside with a warning`(sql: SQLText, why: String) throws {
     _ = try remembering.serve()
     try remembering.edit(sql.text)
