@@ -6,6 +6,7 @@ let package = Package(
   name: "p2pnode",
   products: [
     .executable(name: "p2pnode", targets: ["p2pnode"]),
+    .executable(name: "p2psim", targets: ["p2psim"]),
     // Node is the face; the other modules are the types that it speaks in.
     .library(name: "Node", targets: ["Node", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium"]),
   ],
@@ -30,6 +31,12 @@ let package = Package(
     .target(name: "Wire", dependencies: ["Content", "Sodium"]),
     .target(name: "Transfer", dependencies: ["Content", "Wire"]),
 
+    // The brain's second body: whole swarms on virtual time.
+    .target(name: "Simulation", dependencies: ["Content", "Wire", "Transfer"]),
+    .executableTarget(
+      name: "p2psim",
+      dependencies: ["Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+
     // The body.
     .target(name: "Storage", dependencies: ["Content", "Posix", "SQLite"]),
     .target(name: "Node", dependencies: ["Content", "Wire", "Transfer", "Storage", "Posix", "Sodium"]),
@@ -46,6 +53,7 @@ let package = Package(
     .testTarget(name: "ContentTests", dependencies: ["Content"]),
     .testTarget(name: "WireTests", dependencies: ["Wire", "Sodium", "Content"]),
     .testTarget(name: "TransferTests", dependencies: ["Transfer", "Wire", "Content"]),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
     .testTarget(name: "StorageTests", dependencies: ["Storage", "Content", "Posix", "SQLite"]),
     .testTarget(
       name: "NodeTests", dependencies: ["Node", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium"]),

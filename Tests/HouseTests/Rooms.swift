@@ -29,6 +29,8 @@ enum Rooms {
     "Content": Room(["Crypto"], isPure: true),
     "Wire": Room(["Content", "Sodium"], isPure: true),
     "Transfer": Room(["Content", "Wire"], isPure: true),
+    "Simulation": Room(["Content", "Wire", "Transfer"], isPure: true),
+    "p2psim": Room(["Simulation", "ArgumentParser"]),
     "Storage": Room(["Content", "Posix", "SQLite"], toolchain: ["Synchronization"]),
     "Node": Room(libraries, toolchain: ["Synchronization"]),
     "p2pnode": Room(libraries.union(["Node", "ArgumentParser"]), toolchain: ["Synchronization"]),

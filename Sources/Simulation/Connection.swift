@@ -1,0 +1,66 @@
+// One connection in the simulation: both ends' sessions, and what is on its way between them.
+import Content
+import Transfer
+import Wire
+
+/// A frame on its way: encoded as on the wire, the leaves' bytes apart.
+struct Packet {
+  let frame: [UInt8]
+  var payload: [UInt8] = []
+}
+
+/// Between a getter's process and a peer. The end of one side is not known to the other before it is told.
+final class Connection {
+  let id: ConnectionID
+  let peer: ServingPeer
+  unowned let getter: GetterProcess
+
+  // The getter's end.
+  var fetching: PeerSession
+  var isOpenHere = true
+  private(set) var decoder = FrameDecoder()
+  /// What arrived and is not read, while all blocks are in use.
+  var inbox: [Packet] = []
+  /// Of the DATA that is being read; nil where nobody wants it.
+  var payload: [UInt8]?
+  var lastArrival = Instant.zero
+  var lastHeard = Instant.zero
+
+  // The peer's end.
+  var serving: PeerSession
+  var isOpenThere = true
+  private(set) var servingDecoder = FrameDecoder()
+  var lastArrivalThere = Instant.zero
+  /// DATA that was sent, for those who stop in the middle.
+  var piecesSent = 0
+
+  init(_ id: ConnectionID, to peer: ServingPeer, of getter: GetterProcess, file: SimulatedFile) {
+    self.id = id
+    self.peer = peer
+    self.getter = getter
+    let hash = Digest(Array("handshake".utf8) + [UInt8(peer.plan.number)] + Array(repeating: 0, count: 22))!
+    fetching = PeerSession(handshakeHash: hash, role: .dialer, target: file.target)
+    serving = PeerSession(handshakeHash: hash, role: .listener, target: nil)
+    lastHeard = getter.world.time
+  }
+
+  static func packet(_ message: Message, _ payload: [UInt8] = []) -> Packet {
+    var frame: [UInt8] = []
+    message.encode(into: &frame)
+    return Packet(frame: frame, payload: payload)
+  }
+
+  /// The message of a packet that arrived at the getter; nil where it is none.
+  func decode(_ packet: Packet) throws(WireError) -> Message? {
+    var offset = 0
+    let message = try decoder.next(packet.frame.span.bytes, at: &offset)
+    if decoder.payloadBytesDue > 0 { decoder.tookPayload(min(packet.payload.count, decoder.payloadBytesDue)) }
+    return message
+  }
+
+  /// The message of a packet that arrived at the peer.
+  func decodeThere(_ packet: Packet) throws(WireError) -> Message? {
+    var offset = 0
+    return try servingDecoder.next(packet.frame.span.bytes, at: &offset)
+  }
+}

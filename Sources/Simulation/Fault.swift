@@ -1,0 +1,30 @@
+// Everything that can be wrong with a peer, a link, a disk or the getter itself.
+
+/// A kind of fault. A scenario mixes them at random.
+public enum Fault: String, CaseIterable, Sendable {
+  // The network.
+  case slowLink, longDelay, jitter, resets, stalls
+  // A peer that cannot be had.
+  case refusesDials, unreachable, notAdmitted, wrongPeer, ourselves
+  // A peer that goes.
+  case crashes, losesPower, leaves, isStopped
+  // A peer that does not do what it is asked.
+  case lacksFile, refusesOpen, ignoresOpen, ignoresPages, goesSilent, answersLate, isBusy, withdraws
+  // A peer that lies, or breaks the protocol.
+  case wrongBytes, wrongLeafHashes, wrongPage, wrongManifest, wrongProof, breaksProtocol
+  // A peer that is known by two addresses, or behind one address with others.
+  case twoAddresses, sharedAddress
+  // The getter.
+  case slowDisk, fullDisk, fewBlocks, killed, losesOwnPower, cancelled
+
+  static let ofPeers: [Fault] = [
+    .slowLink, .longDelay, .jitter, .resets, .stalls, .refusesDials, .unreachable, .notAdmitted, .wrongPeer, .ourselves,
+    .crashes, .losesPower, .leaves, .isStopped, .lacksFile, .refusesOpen, .ignoresOpen, .ignoresPages, .goesSilent,
+    .answersLate, .isBusy, .withdraws, .wrongBytes, .wrongLeafHashes, .wrongPage, .wrongManifest, .wrongProof,
+    .breaksProtocol, .twoAddresses, .sharedAddress,
+  ]
+  static let ofGetter: [Fault] = [.slowDisk, .fullDisk, .fewBlocks, .killed, .losesOwnPower, .cancelled]
+
+  /// Those that an honest peer which can be reached may have: it still serves.
+  static let harmless: Set<Fault> = [.jitter, .longDelay, .twoAddresses, .sharedAddress]
+}

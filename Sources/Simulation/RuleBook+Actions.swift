@@ -1,0 +1,121 @@
+// Whether each action was allowed.
+import Content
+import Transfer
+import Wire
+
+extension RuleBook {
+  /// Enters an action in the books.
+  mutating func see(_ action: DownloadAction, at now: Instant) {
+    if hasEnded { breakRule("an action after the last") }
+    switch action {
+    case .dial(let address, _, let id): dial(address, id)
+    case .open(let id):
+      guard let line = lines[id] else { return breakRule("OPEN on a connection that is gone") }
+      if banned.contains(line.peer) { breakRule("a banned peer is asked to open the file") }
+      if lines.contains(where: { $0.key != id && $0.value.peer == line.peer }) { breakRule("a peer has two connections") }
+    case .prepareStorage: break
+    case .fetchPage(let page, let id): fetch(page, id, at: now)
+    case .request(let id, let request, let chunk, let leaves, _): ask(id, request, chunk, leaves, at: now)
+    case .cancel(let id, let request): seenCancels.insert(RequestName(connection: id, request: request))
+    case .disconnect(let id, _): lines[id] = nil
+    case .report(let report): see(report)
+    case .finished(let stats): end(.complete, stats)
+    case .failed(let failure, let stats): fail(failure, stats, at: now)
+    }
+  }
+
+  private mutating func dial(_ address: PeerAddress, _ id: ConnectionID) {
+    if bannedAddresses.contains(address) { breakRule("the address of a liar is dialled") }
+    if dials.values.contains(address) || lines.keys.contains(where: { addresses[$0] == address }) {
+      breakRule("an address is dialled twice at a time")
+    }
+    dials[id] = address
+    addresses[id] = address
+    if dials.count > settings.dialsMax { breakRule("too many dials") }
+    if dials.count + lines.count > settings.connectionsMax { breakRule("too many connections") }
+  }
+
+  private mutating func fetch(_ page: PageIndex, _ id: ConnectionID, at now: Instant) {
+    guard let line = lines[id], line.isOpen else { return breakRule("a page is asked of who has not opened the file") }
+    if line.page != nil { breakRule("two pages are asked of one peer") }
+    if pagesVerified.contains(page) { breakRule("a verified page is asked for again") }
+    if lines.values.contains(where: { $0.page == page }) { breakRule("a page is asked of two") }
+    if isBusy(line.peer, at: now) { breakRule("a page is asked of who is busy") }
+    lines[id]!.page = page
+    lines[id]!.pageDue = now + settings.chunkTimeout
+  }
+
+  private mutating func ask(
+    _ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange, at now: Instant
+  ) {
+    guard let line = lines[id], line.isOpen else { return breakRule("a chunk is asked of who has not opened the file") }
+    let index = Int(chunk.rawValue)
+    if let last = line.lastRequest, request <= last { breakRule("request ids do not increase") }
+    if verified[index] & leaves.mask != 0 { breakRule("verified leaves of chunk \(index) are fetched again") }
+    if banned.contains(line.peer) { breakRule("a banned peer is asked") }
+    if isBusy(line.peer, at: now) { breakRule("a busy peer is asked before its time") }
+    if let until = restUntil[index], until > now { breakRule("chunk \(index) is asked for before its delay is over") }
+    restUntil[index] = nil
+    if !pagesVerified.contains(pages.page(of: chunk)) { breakRule("a chunk is asked for before its page is there") }
+    if case .inOrder(let window) = settings.order, index >= consumedBelow + window {
+      breakRule("chunk \(index) is beyond the window")
+    }
+    let depthMax = line.isProven ? min(settings.requestsInFlightMax, line.requestsMax) : 1
+    if line.asked.count + 1 > depthMax { breakRule("\(line.asked.count + 1) requests in flight, at most \(depthMax)") }
+    let others = askers(of: chunk)
+    if others.count + 1 > 2 { breakRule("chunk \(index) has a third asker") }
+    if let other = others.first { hedge(chunk, leaves, besides: other, id, at: now) }
+    if others.isEmpty, shunned[index] == line.peer, isAnotherFree(than: id, at: now) {
+      breakRule("chunk \(index) goes back to who failed it")
+    }
+    lines[id]!.lastRequest = request
+    lines[id]!.asked.append(
+      Asked(id: request, chunk: chunk, leaves: leaves, sent: now, isHedge: !others.isEmpty))
+    startClock(id, at: now)
+  }
+
+  private mutating func hedge(
+    _ chunk: ChunkIndex, _ leaves: LeafRange, besides other: (id: ConnectionID, asked: Asked), _ id: ConnectionID,
+    at now: Instant
+  ) {
+    hedgeCount += 1
+    hedgedBytes += UInt64(layout.length(of: leaves, in: chunk))
+    if !settings.hedges { breakRule("a second asker although there shall be none") }
+    if other.id == id { breakRule("a peer is its own second asker") }
+    if hedgedBytes > layout.fileLength / 20 { breakRule("second askers cost more than 5 % of the file") }
+    let count = Double(turnarounds.count)
+    guard count > 0 else { return breakRule("a second asker before anything was measured") }
+    let mean = turnarounds.reduce(0, +) / count
+    let variance = turnarounds.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
+    let threshold = mean + 4 * max(variance.squareRoot(), mean / 4)
+    if (now - other.asked.sent).inSeconds < threshold * 0.999_999 - 1e-6 { breakRule("a second asker too early") }
+  }
+
+  func isAnotherFree(than id: ConnectionID, at now: Instant) -> Bool {
+    lines.contains { $0.key != id && $0.value.isOpen && !isBusy($0.value.peer, at: now) }
+  }
+
+  private mutating func see(_ report: DownloadReport) {
+    switch report {
+    case .started: hasStarted = true
+    case .chunkRetry(let chunk, let peer, let reason, let attempt, let delay):
+      let place = expectedRetries.firstIndex {
+        $0.chunk == chunk && $0.peer == peer && $0.reason == reason && $0.attempt == attempt
+      }
+      guard let place else {
+        return breakRule("retry \(attempt) of chunk \(chunk.rawValue) by \(peer) for \(reason) is not due")
+      }
+      let retry = expectedRetries.remove(at: place)
+      let base = min(0.5 * Double(1 << (attempt - 1)), 10)
+      if !(0.8 * base - 1e-6...1.2 * base + 1e-6).contains(delay.inSeconds) {
+        breakRule("retry \(attempt) waits \(delay.inSeconds) s")
+      }
+      retryCount += 1
+      if !isHad(chunk) { restUntil[Int(chunk.rawValue)] = retry.at + delay }
+    case .peerBanned(let peer):
+      seenBans.insert(peer)
+      if anchors.contains(peer) { breakRule("an honest peer is banned") }
+    case .usingWorkers, .chunkDone, .peerJoined, .peerLost: break
+    }
+  }
+}

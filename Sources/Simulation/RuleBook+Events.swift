@@ -1,0 +1,156 @@
+// What each event must lead to.
+import Content
+import Transfer
+import Wire
+
+extension RuleBook {
+  /// Enters an event in the books, before the engine gets it.
+  mutating func expect(_ event: DownloadEvent, at now: Instant) {
+    if let overdue = overdue(at: now) { breakRule(overdue) }
+    switch event {
+    case .connected(let id, let peer, let requestsMax):
+      dials[id] = nil
+      peerOf[id] = peer
+      lines[id] = Line(peer: peer, requestsMax: requestsMax, openDue: now + settings.chunkTimeout)
+    case .dialFailed(let id, _): dials[id] = nil
+    case .opened(let id, _, _): opened(id, at: now)
+    case .notFound(let id), .refused(let id, _): lines[id] = nil
+    case .storageReady: isRunning = true
+    case .resumed(let leaves): resumed(leaves)
+    case .pageArrived(let page, let id): if lines[id]?.page == page { lines[id]!.pageDue = nil }
+    case .pageVerified(let page, let id):
+      if let id, lines[id]?.page == page { (lines[id]!.page, lines[id]!.pageDue) = (nil, nil) }
+      pagesVerified.insert(page)
+    case .leavesVerified(let id, let request, let chunk, let leaves): verified(id, request, chunk, leaves, at: now)
+    case .answerEnded(let id, let request):
+      guard let place = lines[id]?.asked.firstIndex(where: { $0.id == request }) else { break }
+      lines[id]!.asked[place].isEnded = true
+      startClock(id, at: now)
+    case .busy(let id, let request, let retryAfter): busy(id, request, retryAfter, at: now)
+    case .withdrawn(let id): lines[id] = nil
+    case .lied(let id): lied(id)
+    case .connectionLost(let id, let reason): lost(id, reason, at: now)
+    case .writeFailed: expectedEnds = [.storage]
+    case .cancelledByUser: expectedEnds = [.cancelled]
+    case .consumed(let chunk): consumedBelow = max(consumedBelow, Int(chunk.rawValue))
+    case .timerFired: timersFired(at: now)
+    case .addressAdded, .discoveryFinished, .have, .bitmap: break
+    }
+  }
+
+  private mutating func opened(_ id: ConnectionID, at now: Instant) {
+    guard let peer = lines[id]?.peer else { return }
+    lines[id]!.isOpen = true
+    if !joined.contains(peer) { joined.append(peer) }
+    lastProgress = now
+  }
+
+  private mutating func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)]) {
+    for (chunk, mask) in leaves {
+      if !isHad(chunk), mask == whole(chunk) { resumedChunks += 1 }
+      verified[Int(chunk.rawValue)] |= mask
+    }
+    if (0..<layout.chunkCount).allSatisfy({ isHad(ChunkIndex(UInt32($0))) }) { expectedEnds = [.complete] }
+  }
+
+  private mutating func verified(
+    _ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange, at now: Instant
+  ) {
+    let others = askers(of: chunk).filter { $0.id != id || $0.asked.id != request }
+    let before = verified[Int(chunk.rawValue)]
+    verified[Int(chunk.rawValue)] |= leaves.mask
+    for leaf in leaves.first..<leaves.end where before & (1 << UInt64(leaf)) == 0 {
+      newBytes += UInt64(layout.length(of: LeafRange(first: leaf, count: 1), in: chunk))
+      lastProgress = now
+    }
+    if let line = lines[id], line.isOpen { standings[line.peer, default: Standing()].refusals = 0 }
+    if let place = lines[id]?.asked.firstIndex(where: { $0.id == request }) {
+      lines[id]!.asked[place].verified |= leaves.mask
+      let asked = lines[id]!.asked[place]
+      if asked.verified == asked.leaves.mask {
+        lines[id]!.asked.remove(at: place)
+        lines[id]!.isProven = true
+        succeed(lines[id]!.peer, in: now - (asked.started ?? asked.sent))
+        turnarounds.append((now - asked.sent).inSeconds)
+        startClock(id, at: now)
+      }
+    }
+    guard before != whole(chunk), isHad(chunk) else { return }
+    restUntil[Int(chunk.rawValue)] = nil
+    if let line = lines[id], line.isOpen { standings[line.peer, default: Standing()].chunks += 1 }
+    for (other, asked) in others { lose(other, asked, at: now) }
+    if (0..<layout.chunkCount).allSatisfy({ isHad(ChunkIndex(UInt32($0))) }) { expectedEnds = [.complete] }
+  }
+
+  /// Another was first.
+  private mutating func lose(_ id: ConnectionID, _ asked: Asked, at now: Instant) {
+    lines[id]!.asked.removeAll { $0.id == asked.id }
+    if !asked.isEnded {
+      expectedCancels.insert(RequestName(connection: id, request: asked.id))
+      if asked.verified == 0, asked.started != nil { fail(lines[id]!.peer) }
+    }
+    startClock(id, at: now)
+  }
+
+  private mutating func busy(_ id: ConnectionID, _ request: RequestID, _ retryAfter: Duration, at now: Instant) {
+    guard let line = lines[id], let place = line.asked.firstIndex(where: { $0.id == request }) else { return }
+    lines[id]!.asked.remove(at: place)
+    startClock(id, at: now)
+    standings[line.peer, default: Standing()].refusals += 1
+    rest(line.peer, until: now + min(max(retryAfter, .milliseconds(50)), .seconds(60)))
+  }
+
+  private mutating func rest(_ peer: PeerID, until end: Instant) {
+    standings[peer, default: Standing()].busyUntil = max(end, standings[peer]?.busyUntil ?? end)
+  }
+
+  private mutating func lied(_ id: ConnectionID) {
+    guard let peer = peerOf[id], !banned.contains(peer) else {
+      lines[id] = nil
+      return
+    }
+    banned.insert(peer)
+    expectedBans.insert(peer)
+    if let address = addresses[id] { bannedAddresses.insert(address) }
+    if joined.contains(peer) { standings[peer, default: Standing()].failures += 1 }
+    for (other, line) in lines where line.peer == peer { lines[other] = nil }
+  }
+
+  private mutating func lost(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
+    guard let line = lines[id] else { return }
+    if line.isOpen { failPage(id) }
+    lines[id] = nil
+    standings[line.peer]?.busyUntil = nil
+    guard expectedEnds.isEmpty, !line.asked.isEmpty else { return }
+    fail(line.peer)
+    if let first = line.asked.first(where: { !$0.isEnded }) {
+      spend(first, of: line.peer, .connectionLost(reason), at: now)
+    }
+  }
+
+  private mutating func timersFired(at now: Instant) {
+    for id in lines.keys.sorted() {
+      while let line = lines[id], let due = chunkDue(line), due <= now { timeOut(id, line, at: now) }
+      if let line = lines[id], let due = line.pageDue, due <= now {
+        fail(line.peer)
+        rest(line.peer, until: now + .milliseconds(500))
+        failPage(id)
+      }
+      if let line = lines[id], !line.isOpen, line.openDue <= now { lines[id] = nil }
+    }
+    if let since = unusableSince, since + settings.chunkTimeout <= now { expectedEnds.append(.withoutPeers) }
+  }
+
+  private mutating func timeOut(_ id: ConnectionID, _ line: Line, at now: Instant) {
+    let first = line.asked[0]
+    let given = line.asked.enumerated().filter { $0.offset == 0 || !$0.element.isEnded }.map(\.element)
+    for asked in given where !asked.isEnded {
+      expectedCancels.insert(RequestName(connection: id, request: asked.id))
+    }
+    lines[id]!.asked.removeAll { asked in given.contains { $0.id == asked.id } }
+    lines[id]!.isProven = false
+    fail(line.peer)
+    startClock(id, at: now)
+    spend(first, of: line.peer, .timeout, at: now)
+  }
+}

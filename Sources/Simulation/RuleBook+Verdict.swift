@@ -1,0 +1,117 @@
+// Whether a step did all that it had to, and whether an end was justified.
+import Content
+import Transfer
+import Wire
+
+extension RuleBook {
+  /// After all actions of an event: the rule that was broken, if any.
+  mutating func verdict(after event: DownloadEvent, at now: Instant) -> String? {
+    defer {
+      (expectedCancels, seenCancels, expectedBans, seenBans) = ([], [], [], [])
+      expectedEnds = []
+    }
+    if hasEnded { return broken }
+    if let end = expectedEnds.first { breakRule("the download should have ended: \(end)") }
+    if expectedCancels != seenCancels { breakRule("cancelled \(seenCancels), not \(expectedCancels)") }
+    if expectedBans != seenBans { breakRule("banned \(seenBans), not \(expectedBans)") }
+    if hasStarted, let retry = expectedRetries.first(where: { !isHad($0.chunk) }) {
+      breakRule("retry \(retry.attempt) of chunk \(retry.chunk.rawValue) is lost")
+    }
+    noteUsability(at: now)
+    if isRunning { checkProgress(at: now) }
+    return broken
+  }
+
+  private mutating func noteUsability(at now: Instant) {
+    guard !joined.isEmpty else { return }
+    let isUsable = lines.values.contains {
+      $0.isOpen && standings[$0.peer]?.refusals ?? 0 <= settings.maxRetries
+    }
+    if isUsable { unusableSince = nil } else if unusableSince == nil { unusableSince = now }
+  }
+
+  /// With nothing in flight at all, there must be nothing that could be asked for.
+  private mutating func checkProgress(at now: Instant) {
+    if now - lastProgress > settings.chunkTimeout * 4 + .seconds(60), lines.values.contains(where: isAnchor) {
+      return breakRule("no progress since \(lastProgress.inSeconds) s, with an honest peer at hand")
+    }
+    guard lines.values.allSatisfy({ $0.asked.isEmpty && $0.page == nil }) else { return }
+    for (id, line) in lines where line.isOpen && !isBusy(line.peer, at: now) {
+      for index in 0..<layout.chunkCount where isWaiting(index, for: line.peer, id, at: now) {
+        return breakRule("chunk \(index) could be asked of \(line.peer), and is not")
+      }
+      for page in 0..<pages.pageCount where !pagesVerified.contains(PageIndex(UInt32(page))) {
+        let isWanted = pages.chunks(of: PageIndex(UInt32(page))).contains { !isHad(ChunkIndex(UInt32($0))) }
+        // Pages are fetched ahead only as far as they are needed.
+        if isWanted, !isAnyChunkListed { return breakRule("page \(page) could be asked of \(line.peer), and is not") }
+      }
+    }
+  }
+
+  private func isAnchor(_ line: Line) -> Bool { line.isOpen && anchors.contains(line.peer) }
+
+  private var isAnyChunkListed: Bool {
+    (0..<layout.chunkCount).contains {
+      let chunk = ChunkIndex(UInt32($0))
+      return !isHad(chunk) && pagesVerified.contains(pages.page(of: chunk))
+    }
+  }
+
+  private func isWaiting(_ index: Int, for peer: PeerID, _ id: ConnectionID, at now: Instant) -> Bool {
+    let chunk = ChunkIndex(UInt32(index))
+    guard !isHad(chunk), pagesVerified.contains(pages.page(of: chunk)) else { return false }
+    if let until = restUntil[index], until >= now { return false }
+    if expectedRetries.contains(where: { $0.chunk == chunk }) { return false }
+    if case .inOrder(let window) = settings.order, index >= consumedBelow + window { return false }
+    return shunned[index] != peer || !isAnotherFree(than: id, at: now)
+  }
+
+  // MARK: Ends
+
+  mutating func end(_ end: End, _ stats: DownloadStats) {
+    hasEnded = true
+    if !expectedEnds.contains(end) { breakRule("ended with \(end), not with one of \(expectedEnds)") }
+    compare(stats)
+  }
+
+  mutating func fail(_ failure: DownloadFailure, _ stats: DownloadStats, at now: Instant) {
+    switch failure {
+    case .outOfRetries(let chunk): end(.outOfRetries(chunk), stats)
+    case .pageOutOfRetries(let page): end(.pageOutOfRetries(page), stats)
+    case .storage: end(.storage, stats)
+    case .cancelled: end(.cancelled, stats)
+    case .noPeers where !joined.isEmpty: end(.withoutPeers, stats)
+    case .everyPeerLied where expectedEnds.contains(.withoutPeers): end(.withoutPeers, stats)
+    case .everyPeerLied:
+      hasEnded = true
+      if !joined.allSatisfy(banned.contains) { breakRule("not every peer lied") }
+      if banned.isEmpty { breakRule("nobody lied") }
+      compare(stats)
+    case .unreachable, .notFound, .notAdmitted, .noPeers:
+      hasEnded = true
+      if !joined.isEmpty { breakRule("\(failure), although a peer had the file") }
+      if !lines.isEmpty || !dials.isEmpty { breakRule("\(failure) before all have answered") }
+      if !anchors.isEmpty { breakRule("\(failure), although an honest peer can be reached") }
+    }
+  }
+
+  /// The statistics must say what the books say.
+  private mutating func compare(_ stats: DownloadStats) {
+    let had = (0..<layout.chunkCount).count { isHad(ChunkIndex(UInt32($0))) }
+    if stats.downloadedChunks + stats.resumedChunks != had { breakRule("the statistics miscount chunks") }
+    if stats.resumedChunks != resumedChunks { breakRule("the statistics miscount resumed chunks") }
+    if stats.bytes != newBytes { breakRule("the statistics miscount bytes") }
+    if stats.hedges != hedgeCount { breakRule("the statistics miscount second askers") }
+    if hasStarted, stats.retries != retryCount { breakRule("\(stats.retries) retries, not \(retryCount)") }
+    if stats.peers.map(\.peer) != joined { breakRule("the statistics miscount peers") }
+    // Of several ends that were due the engine came to one, and what the others cost is not in its books.
+    for peer in stats.peers where expectedEnds.count <= 1 {
+      let standing = standings[peer.peer] ?? Standing()
+      if Int(peer.score) != standing.score { breakRule("\(peer.peer) has score \(peer.score), not \(standing.score)") }
+      if peer.failures != standing.failures {
+        breakRule("\(peer.peer) has \(peer.failures) failures, not \(standing.failures)")
+      }
+      if peer.chunks != standing.chunks { breakRule("\(peer.peer) has \(peer.chunks) chunks, not \(standing.chunks)") }
+    }
+  }
+}

@@ -1,0 +1,192 @@
+// The rules of the engine, kept a second time and by other means: what each event must lead to, held against what it does.
+//
+// Nothing here calls into the engine. It keeps its own books of who was asked for what and since when, and so knows when
+// a timeout is due, what it costs whom, and when a download may fail.
+import Content
+import Transfer
+import Wire
+
+/// The books of one process of a getter. `expect` an event, `see` the actions that follow, then ask for the `verdict`.
+struct RuleBook {
+  /// A request that is neither verified to its end nor given up.
+  struct Asked {
+    let id: RequestID
+    let chunk: ChunkIndex
+    let leaves: LeafRange
+    let sent: Instant
+    let isHedge: Bool
+    var started: Instant?
+    var isEnded = false
+    var verified: UInt64 = 0
+  }
+
+  struct Line {
+    let peer: PeerID
+    let requestsMax: Int
+    let openDue: Instant
+    var isOpen = false
+    var isProven = false
+    var asked: [Asked] = []
+    var lastRequest: RequestID?
+    var page: PageIndex?
+    var pageDue: Instant?
+  }
+
+  struct Standing {
+    var score = 100
+    var failures = 0
+    var chunks = 0
+    var refusals = 0
+    var busyUntil: Instant?
+  }
+
+  struct Retry: Equatable {
+    let chunk: ChunkIndex
+    let peer: PeerID
+    let attempt: Int
+    let reason: RetryReason
+    let at: Instant
+  }
+
+  enum End: Equatable {
+    case outOfRetries(ChunkIndex)
+    case pageOutOfRetries(PageIndex)
+    case withoutPeers, storage, cancelled, complete
+  }
+
+  let scenario: Scenario
+  let settings: DownloadSettings
+  let layout: ChunkLayout
+  let pages: PageLayout
+  let anchors: Set<PeerID>
+
+  var dials: [ConnectionID: PeerAddress] = [:]
+  var addresses: [ConnectionID: PeerAddress] = [:]
+  var peerOf: [ConnectionID: PeerID] = [:]
+  var lines: [ConnectionID: Line] = [:]
+  var standings: [PeerID: Standing] = [:]
+  var joined: [PeerID] = []
+  var banned: Set<PeerID> = []
+  var bannedAddresses: Set<PeerAddress> = []
+
+  var isRunning = false
+  var hasStarted = false
+  var hasEnded = false
+  var verified: [UInt64]
+  var retries: [Int]
+  var shunned: [PeerID?]
+  var restUntil: [Instant?]
+  var pagesVerified: Set<PageIndex> = []
+  var pageFailures: [PageIndex: Int] = [:]
+  var consumedBelow = 0
+  var turnarounds: [Double] = []
+  var hedgedBytes: UInt64 = 0
+  var unusableSince: Instant?
+  var lastProgress: Instant
+
+  // What is to be counted in the statistics.
+  var retryCount = 0
+  var hedgeCount = 0
+  var newBytes: UInt64 = 0
+  var resumedChunks = 0
+
+  // Of the present step.
+  var expectedCancels: Set<RequestName> = []
+  var seenCancels: Set<RequestName> = []
+  var expectedBans: Set<PeerID> = []
+  var seenBans: Set<PeerID> = []
+  /// Where several are due at one moment, any of them.
+  var expectedEnds: [End] = []
+  /// Reports of retries may be held back until the download has started.
+  var expectedRetries: [Retry] = []
+  var broken: String?
+
+  struct RequestName: Hashable {
+    let connection: ConnectionID
+    let request: RequestID
+  }
+
+  init(_ scenario: Scenario, at now: Instant) {
+    self.scenario = scenario
+    settings = scenario.settings
+    layout = scenario.layout
+    pages = PageLayout(scenario.layout, chunksPerPage: scenario.chunksPerPage)
+    anchors = Set(scenario.peers.filter(\.isAnchor).map(\.id))
+    verified = Array(repeating: 0, count: layout.chunkCount)
+    retries = Array(repeating: 0, count: layout.chunkCount)
+    shunned = Array(repeating: nil, count: layout.chunkCount)
+    restUntil = Array(repeating: nil, count: layout.chunkCount)
+    lastProgress = now
+  }
+
+  mutating func breakRule(_ rule: String) { if broken == nil { broken = rule } }
+
+  func whole(_ chunk: ChunkIndex) -> UInt64 { layout.leaves(of: chunk).mask }
+  func isHad(_ chunk: ChunkIndex) -> Bool { verified[Int(chunk.rawValue)] == whole(chunk) }
+
+  /// Who is asked for a chunk.
+  func askers(of chunk: ChunkIndex) -> [(id: ConnectionID, asked: Asked)] {
+    var askers: [(ConnectionID, Asked)] = []
+    for (id, line) in lines { for asked in line.asked where asked.chunk == chunk { askers.append((id, asked)) } }
+    return askers
+  }
+
+  func isBusy(_ peer: PeerID, at now: Instant) -> Bool { standings[peer]?.busyUntil.map { $0 > now } ?? false }
+
+  // MARK: Score
+
+  mutating func fail(_ peer: PeerID) {
+    standings[peer, default: Standing()].score = max(0, standings[peer, default: Standing()].score - 25)
+    standings[peer]!.failures += 1
+  }
+
+  mutating func succeed(_ peer: PeerID, in latency: Duration) {
+    let gain = latency < .milliseconds(100) ? 20 : latency < .seconds(1) ? 10 : 5
+    standings[peer, default: Standing()].score = min(200, standings[peer, default: Standing()].score + gain)
+  }
+
+  // MARK: Clocks
+
+  mutating func startClock(_ id: ConnectionID, at now: Instant) {
+    guard let place = lines[id]?.asked.firstIndex(where: { !$0.isEnded }) else { return }
+    if lines[id]!.asked[place].started == nil { lines[id]!.asked[place].started = now }
+  }
+
+  func chunkDue(_ line: Line) -> Instant? { line.asked.first?.started.map { $0 + settings.chunkTimeout } }
+
+  /// What should have happened before now and did not.
+  func overdue(at now: Instant) -> String? {
+    for (id, line) in lines {
+      if let due = chunkDue(line), due < now { return "the timeout of a chunk on \(id.rawValue) is missed" }
+      if let due = line.pageDue, due < now { return "the timeout of a page on \(id.rawValue) is missed" }
+      if !line.isOpen, line.openDue < now { return "the timeout of OPEN on \(id.rawValue) is missed" }
+    }
+    if let since = unusableSince, since + settings.chunkTimeout < now {
+      return "the download should have ended without peers"
+    }
+    return nil
+  }
+
+  /// A failure of the first in line costs a retry.
+  mutating func spend(_ asked: Asked, of peer: PeerID, _ reason: RetryReason, at now: Instant) {
+    let chunk = Int(asked.chunk.rawValue)
+    if asked.isHedge || isHad(asked.chunk) { return }
+    retries[chunk] += 1
+    shunned[chunk] = peer
+    guard askers(of: asked.chunk).isEmpty else { return }
+    if retries[chunk] > settings.maxRetries {
+      expectedEnds.append(.outOfRetries(asked.chunk))
+    } else {
+      expectedRetries.append(
+        Retry(chunk: asked.chunk, peer: peer, attempt: retries[chunk], reason: reason, at: now))
+    }
+  }
+
+  mutating func failPage(_ id: ConnectionID) {
+    guard let page = lines[id]?.page else { return }
+    lines[id]!.page = nil
+    lines[id]!.pageDue = nil
+    pageFailures[page, default: 0] += 1
+    if pageFailures[page]! > settings.maxRetries { expectedEnds.append(.pageOutOfRetries(page)) }
+  }
+}

@@ -1,0 +1,131 @@
+// What a seed stands for: a file, its peers with their links and faults, and a getter.
+import Content
+import Transfer
+import Wire
+
+/// A peer that serves, and the way to it.
+struct PeerPlan: Sendable {
+  let number: Int
+  var faults: Set<Fault> = []
+  /// Bytes a second, of a file whose chunks are 1 MiB.
+  var bytesPerSecond: Double
+  var delay: Duration
+  var jitter = Duration.zero
+  var diskDelay: Duration
+  var requestsMax: Int
+  /// Its connections are cut at these times.
+  var resets: [Duration] = []
+  /// Nothing arrives in these times.
+  var stalls: [Range<Instant>] = []
+  /// When its fault begins, and when it ends (nil: never), where that is a matter of time.
+  var begins: Duration = .zero
+  var ends: Duration?
+  /// Of what it sends wrong, so much is wrong.
+  var wrongPart = 1.0
+  var retryAfterMilliseconds: UInt32 = 1000
+
+  func has(_ fault: Fault) -> Bool { faults.contains(fault) }
+  /// Honest, there from the start to the end, and with a file to give at a fair rate.
+  var isAnchor: Bool { faults.isSubset(of: Fault.harmless) }
+  var id: PeerID { PeerID(digest: Digest([UInt8(number + 1)] + Array(repeating: 0, count: 31))!) }
+  var addresses: [PeerAddress] {
+    let host = UInt8(has(.sharedAddress) ? 200 : number + 1)
+    let ip = Array(repeating: UInt8(0), count: 10) + [255, 255, 10, 0, 0, host]
+    let first = PeerAddress(ip: ip, port: UInt16(9800 + number))
+    return has(.twoAddresses) ? [first, PeerAddress(ip: ip, port: UInt16(9900 + number))] : [first]
+  }
+}
+
+/// The getter and its disk.
+struct GetterPlan: Sendable {
+  var faults: Set<Fault> = []
+  var diskDelay = Duration.microseconds(50)
+  var blocksMax = 256
+  /// What goes between its threads takes so long.
+  var mailboxDelay: Duration
+  /// When the disk is full, the process is killed, the power goes, or the person loses patience.
+  var strikes: [Duration] = []
+}
+
+/// Everything that is decided before time starts.
+struct Scenario: Sendable {
+  let seed: UInt64
+  let layout: ChunkLayout
+  let chunksPerPage: Int
+  let bytes: [UInt8]
+  var settings = DownloadSettings()
+  var peers: [PeerPlan] = []
+  var getter: GetterPlan
+
+  var faults: Set<Fault> { peers.reduce(getter.faults) { $0.union($1.faults) } }
+
+  init(seed: UInt64) {
+    self.seed = seed
+    var generator = SeededGenerator(seed: seed)
+    let leafSize = 16
+    let leavesPerChunk = generator.pick([1, 2, 4, 8, 8, 16, 16, 64])
+    let chunks = generator.chance(0.1) ? Int.random(in: 20...48, using: &generator) : Int.random(in: 1...14, using: &generator)
+    let short = Int.random(in: 0..<leafSize * leavesPerChunk, using: &generator)
+    let length = chunks * leafSize * leavesPerChunk - short
+    layout = ChunkLayout(fileLength: UInt64(length), chunkSize: leafSize * leavesPerChunk, leafSize: leafSize)!
+    chunksPerPage = generator.pick([1, 2, 4, 16, 1024])
+    bytes = (0..<length).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
+    getter = GetterPlan(mailboxDelay: .microseconds(Int64.random(in: 0...2000, using: &generator)))
+    settings.chunksPerPage = chunksPerPage
+    settings.maxWorkers = generator.pick([1, 2, 4, 8, 8, 8])
+    settings.maxRetries = generator.pick([0, 1, 3, 3, 3, 5])
+    settings.chunkTimeout = .seconds(generator.pick([5, 10, 30, 30, 30]))
+    settings.requestsInFlightMax = generator.pick([1, 4, 16, 16, 64])
+    settings.hedges = generator.chance(0.9)
+    if generator.chance(0.15) { settings.order = .inOrder(windowChunks: generator.pick([1, 4, 16])) }
+    let count = Int.random(in: 1...8, using: &generator)
+    let hasAnchor = generator.chance(0.75)
+    for number in 0..<count {
+      peers.append(PeerPlan(number, isAnchor: hasAnchor && number == 0, timeout: settings.chunkTimeout, &generator))
+    }
+    drawGetter(&generator)
+  }
+
+  private mutating func drawGetter(_ generator: inout SeededGenerator) {
+    guard generator.chance(0.35) else { return }
+    let fault = generator.pick(Fault.ofGetter)
+    getter.faults.insert(fault)
+    switch fault {
+    case .slowDisk: getter.diskDelay = generator.milliseconds(5...2000)
+    case .fewBlocks: getter.blocksMax = Int.random(in: 1...4, using: &generator)
+    case .killed, .losesOwnPower:
+      for _ in 0..<Int.random(in: 1...3, using: &generator) { getter.strikes.append(generator.milliseconds(10...20_000)) }
+    default: getter.strikes = [generator.milliseconds(10...20_000)]
+    }
+  }
+}
+
+extension PeerPlan {
+  fileprivate init(_ number: Int, isAnchor: Bool, timeout: Duration, _ generator: inout SeededGenerator) {
+    self.number = number
+    // An anchor is fast enough for every timeout.
+    bytesPerSecond = generator.pick(isAnchor ? [1e6, 1e7, 1e8] : [1e5, 1e6, 1e7, 1e7, 1e8])
+    delay = .microseconds(Int64.random(in: 100...30_000, using: &generator))
+    diskDelay = .microseconds(Int64.random(in: 10...5000, using: &generator))
+    requestsMax = generator.pick([1, 2, 8, 64, 64, 64])
+    begins = generator.milliseconds(0...15_000)
+    if generator.chance(0.6) { ends = begins + generator.milliseconds(500...60_000) }
+    wrongPart = generator.pick([0.05, 0.3, 1, 1])
+    retryAfterMilliseconds = generator.pick([0, 10, 1000, 5000, 100_000])
+    let faultCount = Int.random(in: isAnchor ? 0...1 : 0...3, using: &generator)
+    let known = isAnchor ? Fault.ofPeers.filter(Fault.harmless.contains) : Fault.ofPeers
+    for _ in 0..<faultCount { faults.insert(generator.pick(known)) }
+    if has(.slowLink) { bytesPerSecond = generator.pick([1e4, 1e4, 2e4, 5e5]) }
+    if has(.longDelay) { delay = generator.milliseconds(100...600) }
+    if has(.jitter) { jitter = generator.milliseconds(1...300) }
+    if has(.resets) {
+      for _ in 0..<Int.random(in: 1...6, using: &generator) { resets.append(generator.milliseconds(0...30_000)) }
+    }
+    if has(.stalls) {
+      for _ in 0..<Int.random(in: 1...3, using: &generator) {
+        let start = Instant.zero + generator.milliseconds(0...20_000)
+        stalls.append(start..<start + generator.milliseconds(100...Int64(timeout.inSeconds * 2000)))
+      }
+    }
+  }
+}

@@ -1,0 +1,78 @@
+// What a peer with bad intentions makes of an honest answer.
+import Content
+import Transfer
+import Wire
+
+extension ServingPeer {
+  /// The message as it is really sent.
+  func distort(_ message: Message, _ payload: [UInt8]) -> (Message, [UInt8]) {
+    switch message {
+    case .data(let header): distort(header, payload)
+    case .page(let page) where tells(.wrongPage): (.page(distort(page)), payload)
+    case .opened(let opened): (.opened(distort(opened)), payload)
+    default: (message, payload)
+    }
+  }
+
+  private func isTime(for fault: Fault) -> Bool { plan.has(fault) && world.generator.chance(plan.wrongPart) }
+
+  private func tells(_ lie: Fault) -> Bool {
+    guard isTime(for: lie) else { return false }
+    hasLied = true
+    return true
+  }
+
+  private func distort(_ header: DataHeader, _ payload: [UInt8]) -> (Message, [UInt8]) {
+    var header = header
+    var payload = payload
+    if !header.leafHashes.isEmpty, tells(.wrongLeafHashes) {
+      var hashes = header.leafHashes
+      hashes[world.generator.pick(Array(hashes.indices))] = Digest.zero
+      header = DataHeader(
+        id: header.id, leaves: header.leaves, isLast: header.isLast, leafHashes: hashes, byteCount: header.byteCount)
+    }
+    if tells(.wrongBytes) { payload[world.generator.pick(Array(payload.indices))] ^= 1 }
+    if isTime(for: .breaksProtocol) { return breakProtocol(header, payload) }
+    return (.data(header), payload)
+  }
+
+  private func breakProtocol(_ header: DataHeader, _ payload: [UInt8]) -> (Message, [UInt8]) {
+    switch Int.random(in: 0..<4, using: &world.generator) {
+    case 0: return (.busy(Busy(id: RequestID(header.id.rawValue + 1000), retryAfterMilliseconds: 1)), [])
+    case 1: return (.withdrawn(Withdrawn(handle: FileHandle(7), reason: .changed)), [])
+    case 2:
+      return (
+        .data(
+          DataHeader(
+            id: header.id, leaves: header.leaves, isLast: !header.isLast, leafHashes: header.leafHashes,
+            byteCount: header.byteCount)), payload
+      )
+    default:
+      return (
+        .data(
+          DataHeader(
+            id: RequestID(header.id.rawValue + 1000), leaves: header.leaves, isLast: header.isLast,
+            leafHashes: header.leafHashes, byteCount: header.byteCount)), payload
+      )
+    }
+  }
+
+  private func distort(_ page: PageAnswer) -> PageAnswer {
+    var hashes = page.chunkHashes
+    hashes[world.generator.pick(Array(hashes.indices))] = .zero
+    return PageAnswer(handle: page.handle, page: page.page, chunkHashes: hashes, uncles: page.uncles)
+  }
+
+  private func distort(_ opened: Opened) -> Opened {
+    guard case .opened(let file) = opened.outcome else { return opened }
+    let liesOfProof = tells(.wrongProof)
+    let liesOfLength = tells(.wrongManifest)
+    return Opened(
+      handle: opened.handle,
+      outcome: .opened(
+        OfferedFile(
+          proof: liesOfProof ? .zero : file.proof, kind: file.kind,
+          length: liesOfLength ? file.length + 1 : file.length, root: file.root, chunkSizeLog2: file.chunkSizeLog2,
+          availability: file.availability, suggestedName: file.suggestedName)))
+  }
+}

@@ -1,0 +1,45 @@
+// The file that a simulation is about, hashed once, as every honest peer has it.
+import Content
+import Transfer
+import Wire
+
+/// A file with its tree.
+struct SimulatedFile: Sendable {
+  let bytes: [UInt8]
+  let layout: ChunkLayout
+  let tree: HashTree
+  /// By chunk.
+  let leafHashes: [[Digest]]
+  let target: FetchTarget
+  let served: ServedFile
+
+  init(_ scenario: Scenario) {
+    let bytes = scenario.bytes
+    let layout = scenario.layout
+    var leafHashes: [[Digest]] = []
+    var chunkHashes: [Digest] = []
+    for index in 0..<layout.chunkCount {
+      let start = index * layout.chunkSize
+      let chunk = bytes.span.bytes.extracting(start..<start + layout.length(of: ChunkIndex(UInt32(index))))
+      let hashes = MerkleTree.leafHashes(chunk, leafSize: layout.leafSize)
+      leafHashes.append(hashes)
+      chunkHashes.append(MerkleTree.chunkHash(hashes, in: layout))
+    }
+    let tree = HashTree(layout, chunkHashes: chunkHashes, chunksPerPage: scenario.chunksPerPage)!
+    let fileID = FileID(kind: .file, length: layout.fileLength, root: tree.root)
+    let key = FileKey(fileID, swarm: nil)
+    target = FetchTarget(
+      fileID: fileID, key: key, chunkSize: layout.chunkSize, leafSize: layout.leafSize,
+      chunksPerPage: scenario.chunksPerPage)
+    self.bytes = bytes
+    self.layout = layout
+    self.leafHashes = leafHashes
+    self.tree = tree
+    served = ServedFile(key: key, pages: tree.pages, root: tree.root, name: "file")
+  }
+
+  func bytes(of leaves: LeafRange, in chunk: ChunkIndex) -> [UInt8] {
+    let start = Int(layout.offset(ofLeaf: leaves.first, in: chunk))
+    return Array(bytes[start..<start + layout.length(of: leaves, in: chunk)])
+  }
+}

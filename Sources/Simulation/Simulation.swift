@@ -1,0 +1,77 @@
+// One seed, one run: the same swarm, the same faults, the same trace, byte for byte.
+import Content
+import Transfer
+
+/// What a run came to.
+public struct SimulationOutcome: Sendable {
+  public let seed: UInt64
+  /// The rule that was broken, with its time; nil: none.
+  public let violation: String?
+  /// `finished`, or the failure by name.
+  public let ending: String
+  public let faults: Set<Fault>
+  public let virtualSeconds: Double
+  public let events: Int
+  /// A line for everything that happened; nil where it was not asked for.
+  public let trace: [String]?
+}
+
+/// Whole swarms in one process on virtual time.
+public enum Simulation {
+  /// No run may take longer, in virtual time or in events.
+  private static let limit = Instant.zero + .seconds(4 * 3600)
+  private static let eventsMax = 1_000_000
+
+  /// Runs one seed to its end.
+  public static func run(seed: UInt64, isTraced: Bool = false) -> SimulationOutcome {
+    let scenario = Scenario(seed: seed)
+    let world = World(seed: seed ^ 0x5eed, isTraced: isTraced)
+    world.note("scenario \(scenario.summary)")
+    let file = SimulatedFile(scenario)
+    let peers = scenario.peers.map { ServingPeer($0, file: file, world: world) }
+    let getter = Getter(scenario, file: file, peers: peers, world: world)
+    getter.start()
+    let isOver = world.run(until: limit, eventsMax: eventsMax) { getter.ending != nil }
+    if !isOver { world.violate("the run does not end") }
+    let ending = getter.ending.map(Simulation.name) ?? "none"
+    world.note("ending \(ending)")
+    getter.forget()
+    world.forgetAll()
+    return SimulationOutcome(
+      seed: seed, violation: world.violation, ending: ending, faults: scenario.faults,
+      virtualSeconds: world.time.inSeconds, events: world.eventCount, trace: world.trace)
+  }
+
+  private static func name(_ ending: Ending) -> String {
+    switch ending {
+    case .finished: "finished"
+    case .failed(let failure, _):
+      switch failure {
+      case .unreachable: "unreachable"
+      case .notFound: "not found"
+      case .notAdmitted: "not admitted"
+      case .everyPeerLied: "every peer lied"
+      case .noPeers: "no peers"
+      case .outOfRetries: "out of retries"
+      case .pageOutOfRetries: "page out of retries"
+      case .storage: "storage"
+      case .cancelled: "cancelled"
+      }
+    }
+  }
+}
+
+extension Scenario {
+  /// All that was drawn, in an order that does not depend on hashing.
+  var summary: String {
+    let header =
+      "\(layout.fileLength) bytes, \(layout.chunkCount) chunks of \(layout.leavesPerChunk) leaves, "
+      + "\(chunksPerPage) a page, \(settings)"
+    let getter = "getter \(self.getter.faults.map(\.rawValue).sorted()) strikes \(self.getter.strikes)"
+    let peers = peers.map {
+      "\n  peer\($0.number) \($0.faults.map(\.rawValue).sorted()) \($0.bytesPerSecond) B/s delay \($0.delay) "
+        + "requests \($0.requestsMax) begins \($0.begins) ends \($0.ends.map { "\($0)" } ?? "never") \($0.wrongPart)"
+    }
+    return header + "\n  " + getter + peers.joined()
+  }
+}
