@@ -64,7 +64,9 @@ struct Scenario: Sendable {
     var generator = SeededGenerator(seed: seed)
     let leafSize = 16
     let leavesPerChunk = generator.pick([1, 2, 4, 8, 8, 16, 16, 64])
-    let chunks = generator.chance(0.1) ? Int.random(in: 20...48, using: &generator) : Int.random(in: 1...14, using: &generator)
+    // Only a file of 20 chunks can have a second asker for one of them.
+    let isLong = generator.chance(0.4)
+    let chunks = Int.random(in: isLong ? 20...72 : 1...16, using: &generator)
     let short = Int.random(in: 0..<leafSize * leavesPerChunk, using: &generator)
     let length = chunks * leafSize * leavesPerChunk - short
     layout = ChunkLayout(fileLength: UInt64(length), chunkSize: leafSize * leavesPerChunk, leafSize: leafSize)!
@@ -89,13 +91,14 @@ struct Scenario: Sendable {
   private mutating func drawGetter(_ generator: inout SeededGenerator) {
     guard generator.chance(0.35) else { return }
     let fault = generator.pick(Fault.ofGetter)
+    let latest = generator.pick([Int64(1000), 5000, 20_000])
     getter.faults.insert(fault)
     switch fault {
     case .slowDisk: getter.diskDelay = generator.milliseconds(5...2000)
     case .fewBlocks: getter.blocksMax = Int.random(in: 1...4, using: &generator)
     case .killed, .losesOwnPower:
-      for _ in 0..<Int.random(in: 1...3, using: &generator) { getter.strikes.append(generator.milliseconds(10...20_000)) }
-    default: getter.strikes = [generator.milliseconds(10...20_000)]
+      for _ in 0..<Int.random(in: 1...3, using: &generator) { getter.strikes.append(generator.milliseconds(10...latest)) }
+    default: getter.strikes = [generator.milliseconds(10...latest)]
     }
   }
 }
@@ -104,11 +107,12 @@ extension PeerPlan {
   fileprivate init(_ number: Int, isAnchor: Bool, timeout: Duration, _ generator: inout SeededGenerator) {
     self.number = number
     // An anchor is fast enough for every timeout.
-    bytesPerSecond = generator.pick(isAnchor ? [1e6, 1e7, 1e8] : [1e5, 1e6, 1e7, 1e7, 1e8])
+    bytesPerSecond = generator.pick(isAnchor ? [4e5, 1e6, 1e7, 1e8] : [1e5, 3e5, 1e6, 1e6, 1e7, 1e8])
     delay = .microseconds(Int64.random(in: 100...30_000, using: &generator))
     diskDelay = .microseconds(Int64.random(in: 10...5000, using: &generator))
     requestsMax = generator.pick([1, 2, 8, 64, 64, 64])
-    begins = generator.milliseconds(0...15_000)
+    let latestBegin = generator.pick([Int64(500), 3000, 15_000])
+    begins = generator.milliseconds(0...latestBegin)
     if generator.chance(0.6) { ends = begins + generator.milliseconds(500...60_000) }
     wrongPart = generator.pick([0.05, 0.3, 1, 1])
     retryAfterMilliseconds = generator.pick([0, 10, 1000, 5000, 100_000])
@@ -118,12 +122,13 @@ extension PeerPlan {
     if has(.slowLink) { bytesPerSecond = generator.pick([1e4, 1e4, 2e4, 5e5]) }
     if has(.longDelay) { delay = generator.milliseconds(100...600) }
     if has(.jitter) { jitter = generator.milliseconds(1...300) }
+    let latest = generator.pick([Int64(1000), 5000, 30_000])
     if has(.resets) {
-      for _ in 0..<Int.random(in: 1...6, using: &generator) { resets.append(generator.milliseconds(0...30_000)) }
+      for _ in 0..<Int.random(in: 1...6, using: &generator) { resets.append(generator.milliseconds(0...latest)) }
     }
     if has(.stalls) {
       for _ in 0..<Int.random(in: 1...3, using: &generator) {
-        let start = Instant.zero + generator.milliseconds(0...20_000)
+        let start = Instant.zero + generator.milliseconds(0...latest)
         stalls.append(start..<start + generator.milliseconds(100...Int64(timeout.inSeconds * 2000)))
       }
     }

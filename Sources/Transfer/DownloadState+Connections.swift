@@ -104,10 +104,9 @@ extension DownloadState {
   /// A ban, at once and for the download; no retry is spent.
   mutating func lied(_ id: ConnectionID, at now: Instant) {
     guard let link = links[id], let peerID = link.peerID else { return liedBeforeLoss(id, at: now) }
-    if let number = link.peer {
-      peers[number].failures += 1
-      releaseAll(id, at: now)
-    }
+    // Known by number also where it lies on a later connection, before it opened the file there.
+    if let number = numbers[peerID] { peers[number].failures += 1 }
+    if link.peer != nil { releaseAll(id, at: now) }
     book.ban(peerID, at: link.address, ip: link.address?.ip ?? link.peer.flatMap { peers[$0].ip })
     act(.report(.peerBanned(peerID)))
     act(.disconnect(id, .banned))

@@ -53,6 +53,20 @@ import Wire
     #expect(actions(&state).contains(.disconnect(ConnectionID(3), .banned)))
   }
 
+  @Test func `a lie before the file is open again counts as a failure`() {
+    var state = running()
+    state.handle(.addressAdded(address(2), pinned: nil), at: .zero)
+    state.handle(.connected(ConnectionID(2), peerID(2)), at: .zero)
+    state.handle(.opened(ConnectionID(2), layout, isComplete: true), at: .zero)
+    state.handle(.connectionLost(ConnectionID(1), .reset), at: .milliseconds(1))
+    state.handle(.timerFired, at: .seconds(2))
+    state.handle(.connected(ConnectionID(3), peerID(1)), at: .seconds(2))
+    state.handle(.lied(ConnectionID(3)), at: .seconds(2))
+    let stats = state.statistics(at: .seconds(2))
+    #expect(stats.peers.map(\.failures) == [1, 0])
+    #expect(actions(&state).contains(.report(.peerBanned(peerID(1)))))
+  }
+
   @Test func `a page that waits for the disk does not time out`() {
     var state = running()
     state.handle(.pageArrived(PageIndex(0), from: ConnectionID(1)), at: .seconds(1))
