@@ -12,7 +12,9 @@ extension RuleBook {
     case .open(let id):
       guard let line = lines[id] else { return breakRule("OPEN on a connection that is gone") }
       if banned.contains(line.peer) { breakRule("a banned peer is asked to open the file") }
-      if lines.contains(where: { $0.key != id && $0.value.peer == line.peer }) { breakRule("a peer has two connections") }
+      if lines.contains(where: { $0.key != id && $0.value.peer == line.peer }) {
+        breakRule("a peer has two connections")
+      }
     case .prepareStorage: break
     case .fetchPage(let page, let id): fetch(page, id, at: now)
     case .request(let id, let request, let chunk, let leaves, _): ask(id, request, chunk, leaves, at: now)

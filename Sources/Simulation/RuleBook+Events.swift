@@ -21,6 +21,7 @@ extension RuleBook {
     case .pageVerified(let page, let id):
       if let id, lines[id]?.page == page { (lines[id]!.page, lines[id]!.pageDue) = (nil, nil) }
       pagesVerified.insert(page)
+      pageFailures[page] = nil
     case .leavesVerified(let id, let request, let chunk, let leaves): verified(id, request, chunk, leaves, at: now)
     case .answerEnded(let id, let request):
       guard let place = lines[id]?.asked.firstIndex(where: { $0.id == request }) else { break }
@@ -130,8 +131,12 @@ extension RuleBook {
 
   private mutating func timersFired(at now: Instant) {
     for id in lines.keys.sorted() {
-      while let line = lines[id], let due = chunkDue(line), due <= now { timeOut(id, line, at: now) }
+      while let line = lines[id], let due = chunkDue(line), due <= now {
+        dueCount += 1
+        timeOut(id, line, at: now)
+      }
       if let line = lines[id], let due = line.pageDue, due <= now {
+        dueCount += 1
         fail(line.peer)
         rest(line.peer, until: now + .milliseconds(500))
         failPage(id)

@@ -9,6 +9,7 @@ extension RuleBook {
     defer {
       (expectedCancels, seenCancels, expectedBans, seenBans) = ([], [], [], [])
       expectedEnds = []
+      dueCount = 0
     }
     if hasEnded { return broken }
     if let end = expectedEnds.first { breakRule("the download should have ended: \(end)") }
@@ -104,8 +105,8 @@ extension RuleBook {
     if stats.hedges != hedgeCount { breakRule("the statistics miscount second askers") }
     if hasStarted, stats.retries != retryCount { breakRule("\(stats.retries) retries, not \(retryCount)") }
     if stats.peers.map(\.peer) != joined { breakRule("the statistics miscount peers") }
-    // Of several ends that were due the engine came to one, and what the others cost is not in its books.
-    for peer in stats.peers where expectedEnds.count <= 1 {
+    // Of several timers that were due the engine came to the one that ended it: what the others cost is not in its books.
+    for peer in stats.peers where dueCount <= 1 {
       let standing = standings[peer.peer] ?? Standing()
       if Int(peer.score) != standing.score { breakRule("\(peer.peer) has score \(peer.score), not \(standing.score)") }
       if peer.failures != standing.failures {

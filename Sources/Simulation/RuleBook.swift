@@ -97,6 +97,8 @@ struct RuleBook {
   var seenBans: Set<PeerID> = []
   /// Where several are due at one moment, any of them.
   var expectedEnds: [End] = []
+  /// Timers that are due at this moment.
+  var dueCount = 0
   /// Reports of retries may be held back until the download has started.
   var expectedRetries: [Retry] = []
   var broken: String?
@@ -186,6 +188,7 @@ struct RuleBook {
     guard let page = lines[id]?.page else { return }
     lines[id]!.page = nil
     lines[id]!.pageDue = nil
+    if pagesVerified.contains(page) { return }  // another has brought it meanwhile
     pageFailures[page, default: 0] += 1
     if pageFailures[page]! > settings.maxRetries { expectedEnds.append(.pageOutOfRetries(page)) }
   }

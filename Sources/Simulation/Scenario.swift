@@ -7,7 +7,7 @@ import Wire
 struct PeerPlan: Sendable {
   let number: Int
   var faults: Set<Fault> = []
-  /// Bytes a second, of a file whose chunks are 1 MiB.
+  /// Bytes a second, of a file whose leaves are 16 KiB.
   var bytesPerSecond: Double
   var delay: Duration
   var jitter = Duration.zero
@@ -97,7 +97,9 @@ struct Scenario: Sendable {
     case .slowDisk: getter.diskDelay = generator.milliseconds(5...2000)
     case .fewBlocks: getter.blocksMax = Int.random(in: 1...4, using: &generator)
     case .killed, .losesOwnPower:
-      for _ in 0..<Int.random(in: 1...3, using: &generator) { getter.strikes.append(generator.milliseconds(10...latest)) }
+      for _ in 0..<Int.random(in: 1...3, using: &generator) {
+        getter.strikes.append(generator.milliseconds(10...latest))
+      }
     default: getter.strikes = [generator.milliseconds(10...latest)]
     }
   }

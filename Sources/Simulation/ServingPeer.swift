@@ -220,8 +220,8 @@ final class ServingPeer {
     let (message, payload) = distort(message, payload)
     world.note("\(name) \(connection.id.rawValue) sends \(message)")
     let packet = Connection.packet(message, payload)
-    // Chunks are 1 MiB on the link, whatever they are in memory.
-    let cost = packet.frame.count + payload.count * (ChunkLayout.wireChunkSize / file.layout.chunkSize)
+    // Leaves are 16 KiB on the link, whatever they are in memory.
+    let cost = packet.frame.count + payload.count * (ChunkLayout.wireLeafSize / file.layout.leafSize)
     freeAt = max(freeAt, world.time) + .nanoseconds(Int64(Double(cost) / plan.bytesPerSecond * 1e9))
     var arrival = freeAt + plan.delay
     if plan.jitter > .zero {
