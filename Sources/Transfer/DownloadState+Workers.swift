@@ -36,8 +36,19 @@ extension DownloadState {
   mutating func pump(at now: Instant) {
     fetchPages(at: now)
     var idle = 0
-    for worker in workers.indices where drive(worker, at: now) { idle += 1 }
+    for worker in turns where drive(worker, at: now) { idle += 1 }
     if idle > 0 && settings.hedges { hedge(idle, at: now) } else { timers.cancel(.hedge) }
+  }
+
+  /// In which order workers pull. Where there are fewer chunks than workers, by the rank of their peers: a retry shall not
+  /// go from one bad peer to the next while good ones have nothing to do.
+  private var turns: [Int] {
+    guard chunks.choosableCount < workers.count else { return Array(workers.indices) }
+    let turns = workers.indices.map { ($0, peer: workers[$0].peer ?? best(of: rotation.sets[$0], for: $0)) }
+    return turns.sorted { a, b in
+      guard let first = a.peer, let second = b.peer else { return a.peer != nil && b.peer == nil }
+      return outranks(first, second)
+    }.map(\.0)
   }
 
   /// Sends what a worker can send now; true where it could send more and has nothing to ask for.
