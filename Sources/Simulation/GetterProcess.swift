@@ -38,7 +38,12 @@ final class GetterProcess {
   func start() {
     for peer in getter.peers {
       let pinned = peer.plan.has(.wrongPeer) ? PeerID(digest: .zero) : peer.plan.number % 3 == 0 ? peer.plan.id : nil
-      for address in peer.plan.addresses { handle(.addressAdded(address, pinned: pinned)) }
+      let addresses = peer.plan.addresses
+      handle(.addressAdded(addresses[0], pinned: pinned))
+      // Others are heard of later.
+      for address in addresses.dropFirst() {
+        world.after(peer.plan.begins) { [self] in handle(.addressAdded(address, pinned: nil)) }
+      }
     }
     handle(.discoveryFinished)
   }

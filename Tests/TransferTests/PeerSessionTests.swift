@@ -1,0 +1,171 @@
+// What a peer's messages mean: two sessions that talk, and one that is lied to.
+import Content
+import Testing
+import Wire
+
+@testable import Transfer
+
+@Suite struct PeerSessionTests {
+  private let bytes = (0..<300).map { UInt8(truncatingIfNeeded: $0) }
+  private let layout = ChunkLayout(fileLength: 300, chunkSize: 128, leafSize: 16)!
+  private let tree: HashTree
+  private let leaves: [[Digest]]
+  private let key: FileKey
+  private let target: FetchTarget
+  private let hash = Digest(Array(repeating: 7, count: 32))!
+
+  init() {
+    var leaves: [[Digest]] = []
+    for start in stride(from: 0, to: 300, by: 128) {
+      let chunk = Array(bytes[start..<min(start + 128, 300)])
+      leaves.append(MerkleTree.leafHashes(chunk.span.bytes, leafSize: 16))
+    }
+    self.leaves = leaves
+    let layout = self.layout
+    tree = HashTree(layout, chunkHashes: leaves.map { MerkleTree.chunkHash($0, in: layout) }, chunksPerPage: 2)!
+    let fileID = FileID(kind: .file, length: 300, root: tree.root)
+    key = FileKey(fileID, swarm: nil)
+    target = FetchTarget(fileID: fileID, key: key, chunkSize: 128, leafSize: 16, chunksPerPage: 2)
+  }
+
+  private var served: ServedFile { ServedFile(key: key, pages: tree.pages, root: tree.root, name: "file") }
+
+  private func drain(_ session: inout PeerSession) -> [PeerSessionAction] {
+    var actions: [PeerSessionAction] = []
+    while let action = session.nextAction() { actions.append(action) }
+    return actions
+  }
+
+  private func expect(
+    _ actions: [PeerSessionAction], _ expected: [PeerSessionAction], at location: SourceLocation = #_sourceLocation
+  ) {
+    #expect(actions == expected, sourceLocation: location)
+  }
+
+  private func said(by session: inout PeerSession) -> Message? {
+    for case .send(let message) in drain(&session) { return message }
+    return nil
+  }
+
+  /// A session that has opened the file at another.
+  private func opened() throws -> (fetching: PeerSession, serving: PeerSession) {
+    var fetching = PeerSession(handshakeHash: hash, role: .dialer, target: target)
+    var serving = PeerSession(handshakeHash: hash, role: .listener, target: nil)
+    fetching.open()
+    let request = said(by: &fetching)
+    serving.handle(try #require(request))
+    guard case .lookUp(let open)? = drain(&serving).first else { return (fetching, serving) }
+    #expect(serving.isMeant(key, by: open))
+    let isOpen = serving.answer(open, .file(served))
+    #expect(isOpen)
+    let answer = said(by: &serving)
+    fetching.handle(try #require(answer))
+    guard case .tell(.opened(let manifest, isComplete: true))? = drain(&fetching).first else {
+      Issue.record("it is not opened")
+      return (fetching, serving)
+    }
+    #expect(manifest.layout == layout)
+    return (fetching, serving)
+  }
+
+  @Test func `a chunk is opened, asked for, sent and verified`() throws {
+    var (fetching, serving) = try opened()
+    fetching.request(
+      FetchRequest(
+        id: RequestID(1), chunk: ChunkIndex(2), leaves: layout.leaves(of: ChunkIndex(2)),
+        chunkHash: tree.chunkHashes[2]))
+    let request = said(by: &fetching)
+    serving.handle(try #require(request))
+    guard case .piece(let piece)? = serving.nextUpload() else {
+      Issue.record("nothing is sent")
+      return
+    }
+    fetching.handle(.data(piece.header(leafHashes: leaves[2], byteCount: 44)))
+    expect(drain(&fetching), [.expectPayload(isWanted: true)])
+    fetching.payloadEnded()
+    let actions = drain(&fetching)
+    guard case .verify(let verified)? = actions.first else {
+      Issue.record("nothing is verified: \(actions)")
+      return
+    }
+    #expect(actions.last == .tell(.answerEnded(RequestID(1))))
+    let matches = [256..<300, 255..<299, 256..<299].map { range in
+      let part = Array(bytes[range])
+      return verified.isMatched(by: part.span.bytes, leafSize: 16)
+    }
+    #expect(matches == [true, false, false])
+  }
+
+  @Test func `a page that does not lead to the root is a lie, one that was not asked for a violation`() throws {
+    var (fetching, _) = try opened()
+    fetching.fetchPage(1)
+    _ = drain(&fetching)
+    var other = fetching
+    let page = try #require(tree.page(PageIndex(1)))
+    fetching.handle(
+      .page(PageAnswer(handle: FileHandle(1), page: 1, chunkHashes: [Digest.zero], uncles: page.uncles)))
+    guard case .close(.lied)? = drain(&fetching).last else {
+      Issue.record("a lie is believed")
+      return
+    }
+    other.handle(
+      .page(PageAnswer(handle: FileHandle(1), page: 0, chunkHashes: page.chunkHashes, uncles: page.uncles)))
+    guard case .close(.violation)? = drain(&other).last else {
+      Issue.record("what was not asked for is taken")
+      return
+    }
+  }
+
+  @Test func `DATA that is no longer wanted is dropped without blame`() throws {
+    var (fetching, _) = try opened()
+    let all = layout.leaves(of: ChunkIndex(2))
+    fetching.request(
+      FetchRequest(id: RequestID(1), chunk: ChunkIndex(2), leaves: all, chunkHash: tree.chunkHashes[2]))
+    let data = Message.data(
+      DataHeader(id: RequestID(1), leaves: all, isLast: true, leafHashes: leaves[2], byteCount: 44))
+    _ = drain(&fetching)
+    var cancelling = fetching
+    cancelling.cancel(RequestID(1))
+    _ = drain(&cancelling)
+    cancelling.handle(data)
+    expect(drain(&cancelling), [.expectPayload(isWanted: false)])
+    fetching.handle(.withdrawn(Withdrawn(handle: FileHandle(1), reason: .changed)))
+    expect(drain(&fetching), [.tell(.withdrawn(.changed))])
+    fetching.handle(data)
+    fetching.payloadEnded()
+    expect(drain(&fetching), [.expectPayload(isWanted: false)])
+  }
+
+  @Test func `an OPEN that may be answered later is looked up again`() throws {
+    var fetching = PeerSession(handshakeHash: hash, role: .dialer, target: target)
+    var serving = PeerSession(handshakeHash: hash, role: .listener, target: nil)
+    fetching.open()
+    let request = said(by: &fetching)
+    serving.handle(try #require(request))
+    guard case .lookUp(let open)? = drain(&serving).first else { return }
+    let isOpen = serving.answer(open, .notYet)
+    let rest = drain(&serving)
+    #expect(!isOpen && rest.isEmpty)
+    serving.lookUpAgain()
+    expect(drain(&serving), [.lookUp(open)])
+    serving.answer(open, .noSuchFile)
+    expect(
+      drain(&serving), [.send(.opened(Opened(handle: FileHandle(1), outcome: .refused(.noSuchFile))))])
+  }
+
+  @Test func `after its end a session says nothing more`() throws {
+    var (fetching, serving) = try opened()
+    serving.handle(.goodbye(Goodbye(code: .done, text: "")))
+    expect(drain(&serving), [.close(.there(.done, ""))])
+    serving.handle(.ping(1))
+    serving.withdraw(FileHandle(1), .changed)
+    fetching.end()
+    fetching.open()
+    fetching.fetchPage(0)
+    fetching.cancel(RequestID(1))
+    let rest = drain(&serving) + drain(&fetching)
+    #expect(rest.isEmpty)
+    let upload = serving.nextUpload()
+    #expect(!serving.hasUploads && upload == nil)
+  }
+}
