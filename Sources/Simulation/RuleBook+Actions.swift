@@ -19,7 +19,9 @@ extension RuleBook {
     case .fetchPage(let page, let id): fetch(page, id, at: now)
     case .request(let id, let request, let chunk, let leaves, _): ask(id, request, chunk, leaves, at: now)
     case .cancel(let id, let request): seenCancels.insert(RequestName(connection: id, request: request))
-    case .disconnect(let id, _): lines[id] = nil
+    case .disconnect(let id, let reason):
+      if reason == .banned, let peer = peerOf[id], !banned.contains(peer) { breakRule("\(peer) is let go as a liar") }
+      lines[id] = nil
     case .report(let report): see(report)
     case .finished(let stats): end(.complete, stats)
     case .failed(let failure, let stats): fail(failure, stats, at: now)
@@ -33,6 +35,7 @@ extension RuleBook {
     }
     dials[id] = address
     addresses[id] = address
+    idleSince[address] = nil
     if dials.count > settings.dialsMax { breakRule("too many dials") }
     if dials.count + lines.count > settings.connectionsMax { breakRule("too many connections") }
   }

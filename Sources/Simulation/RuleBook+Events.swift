@@ -12,9 +12,12 @@ extension RuleBook {
       dials[id] = nil
       peerOf[id] = peer
       lines[id] = Line(peer: peer, requestsMax: requestsMax, openDue: now + settings.chunkTimeout)
-    case .dialFailed(let id, _): dials[id] = nil
+    case .dialFailed(let id, let failure):
+      dials[id] = nil
+      if failure != .ourselves { leave(id, at: now) }
     case .opened(let id, _, _): opened(id, at: now)
-    case .notFound(let id), .refused(let id, _): lines[id] = nil
+    case .notFound(let id), .refused(let id, _):
+      if lines.removeValue(forKey: id) != nil { leave(id, at: now) }
     case .storageReady: isRunning = true
     case .resumed(let leaves): resumed(leaves)
     case .pageArrived(let page, let id): if lines[id]?.page == page { lines[id]!.pageDue = nil }
@@ -42,6 +45,7 @@ extension RuleBook {
   private mutating func opened(_ id: ConnectionID, at now: Instant) {
     guard let peer = lines[id]?.peer else { return }
     lines[id]!.isOpen = true
+    if joined.isEmpty { foundAt = now }
     if !joined.contains(peer) { joined.append(peer) }
     lastProgress = now
   }
@@ -112,7 +116,10 @@ extension RuleBook {
     }
     banned.insert(peer)
     expectedBans.insert(peer)
-    if let address = addresses[id] { bannedAddresses.insert(address) }
+    for (other, address) in addresses where other == id || peerOf[other] == peer {
+      bannedAddresses.insert(address)
+      idleSince[address] = nil
+    }
     if joined.contains(peer) { standings[peer, default: Standing()].failures += 1 }
     for (other, line) in lines where line.peer == peer { lines[other] = nil }
   }
@@ -121,6 +128,7 @@ extension RuleBook {
     guard let line = lines[id] else { return }
     if line.isOpen { failPage(id) }
     lines[id] = nil
+    leave(id, at: now)
     standings[line.peer]?.busyUntil = nil
     guard expectedEnds.isEmpty, !line.asked.isEmpty else { return }
     fail(line.peer)
@@ -141,7 +149,10 @@ extension RuleBook {
         rest(line.peer, until: now + .milliseconds(500))
         failPage(id)
       }
-      if let line = lines[id], !line.isOpen, line.openDue <= now { lines[id] = nil }
+      if let line = lines[id], !line.isOpen, line.openDue <= now {
+        lines[id] = nil
+        leave(id, at: now)
+      }
     }
     if let since = unusableSince, since + settings.chunkTimeout <= now { expectedEnds.append(.withoutPeers) }
   }

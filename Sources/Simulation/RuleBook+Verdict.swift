@@ -81,8 +81,12 @@ extension RuleBook {
     case .pageOutOfRetries(let page): end(.pageOutOfRetries(page), stats)
     case .storage: end(.storage, stats)
     case .cancelled: end(.cancelled, stats)
-    case .noPeers where !joined.isEmpty: end(.withoutPeers, stats)
-    case .everyPeerLied where expectedEnds.contains(.withoutPeers): end(.withoutPeers, stats)
+    case .noPeers where !joined.isEmpty:
+      if joined.allSatisfy(banned.contains) { breakRule("every peer lied, and it is not said") }
+      end(.withoutPeers, stats)
+    case .everyPeerLied where expectedEnds.contains(.withoutPeers):
+      if !joined.allSatisfy(banned.contains) { breakRule("not every peer lied") }
+      end(.withoutPeers, stats)
     case .everyPeerLied:
       hasEnded = true
       if !joined.allSatisfy(banned.contains) { breakRule("not every peer lied") }

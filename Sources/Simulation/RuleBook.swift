@@ -67,6 +67,8 @@ struct RuleBook {
   var standings: [PeerID: Standing] = [:]
   var joined: [PeerID] = []
   var banned: Set<PeerID> = []
+  /// Addresses to be dialled again, and since when nobody is there.
+  var idleSince: [PeerAddress: Instant] = [:]
   var bannedAddresses: Set<PeerAddress> = []
 
   var isRunning = false
@@ -82,6 +84,8 @@ struct RuleBook {
   var turnarounds: [Double] = []
   var hedgedBytes: UInt64 = 0
   var unusableSince: Instant?
+  /// When the first peer had the file.
+  var foundAt = Instant.zero
   var lastProgress: Instant
 
   // What is to be counted in the statistics.
@@ -135,6 +139,11 @@ struct RuleBook {
 
   func isBusy(_ peer: PeerID, at now: Instant) -> Bool { standings[peer]?.busyUntil.map { $0 > now } ?? false }
 
+  /// The connection to an address came to nothing, and it may be tried again.
+  mutating func leave(_ id: ConnectionID, at now: Instant) {
+    if let address = addresses[id], !bannedAddresses.contains(address) { idleSince[address] = now }
+  }
+
   // MARK: Score
 
   mutating func fail(_ peer: PeerID) {
@@ -162,6 +171,11 @@ struct RuleBook {
       if let due = chunkDue(line), due < now { return "the timeout of a chunk on \(id.rawValue) is missed" }
       if let due = line.pageDue, due < now { return "the timeout of a page on \(id.rawValue) is missed" }
       if !line.isOpen, line.openDue < now { return "the timeout of OPEN on \(id.rawValue) is missed" }
+    }
+    if !joined.isEmpty, dials.count < settings.dialsMax {
+      for (address, since) in idleSince where max(since, foundAt) + .seconds(31) < now {
+        return "port \(address.port) is not dialled again"
+      }
     }
     if let since = unusableSince, since + settings.chunkTimeout < now {
       return "the download should have ended without peers"
