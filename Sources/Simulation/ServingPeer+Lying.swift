@@ -27,7 +27,16 @@ extension ServingPeer {
     var payload = payload
     if !header.leafHashes.isEmpty, tells(.wrongLeafHashes) {
       var hashes = header.leafHashes
-      hashes[world.generator.pick(Array(hashes.indices))] = Digest.zero
+      let leaf = world.generator.pick(Array(header.leaves.first..<header.leaves.end))
+      if world.generator.chance(0.5) {
+        hashes[leaf] = .zero
+      } else {
+        // The cunning kind: wrong bytes with the hash to match.
+        let start = (leaf - header.leaves.first) * file.layout.leafSize
+        payload[start] ^= 1
+        let bytes = Array(payload[start..<min(start + file.layout.leafSize, payload.count)])
+        hashes[leaf] = MerkleTree.leafHash(bytes.span.bytes)
+      }
       header = DataHeader(
         id: header.id, leaves: header.leaves, isLast: header.isLast, leafHashes: hashes, byteCount: header.byteCount)
     }
