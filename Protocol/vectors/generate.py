@@ -286,6 +286,7 @@ def frames_file(out):
     out.value("pong", frame(0x1C, u64(0x0102030405060708)), "0102030405060708")
     out.value("goodbye", frame(0x1E, u8(1) + u8(4) + b"bye!"), "code 1, \"bye!\"")
     out.value("goodbye.unknown-code", frame(0x1E, u8(200) + u8(0)), "code 200, which is read as 8")
+    out.value("promised", frame(0x21, u32(7) + u16(2) + u32(2) + u32(5)), "handle 7: chunks 2 and 5")
     out.value("skipped", frame(0x7F, b"what an extension says"), "an unknown odd type: no message")
     out.value("skipped.empty", frame(0x01, b""), "an unknown odd type without a body: no message")
 
@@ -427,6 +428,8 @@ def invalid_frames(out):
     out.value("data.hashes-cut", data(0, 1, 1, ZERO[:31], [])[:-32] + u8(1) + ZERO[:31], "the frame ends in a hash")
     out.value("cancel.long", frame(0x0E, u64(1)), "an id has 4 bytes")
     out.value("busy.short", frame(0x10, u32(1) + u16(5)), "the delay has 4 bytes")
+    out.value("promised.none", frame(0x21, u32(7) + u16(0)), "at least one chunk")
+    out.value("promised.missing", frame(0x21, u32(7) + u16(2) + u32(0)), "one chunk of two")
     out.value("have.none", frame(0x12, u32(7) + u16(0)), "at least one run")
     out.value("have.missing", frame(0x12, u32(7) + u16(2) + u32(0) + u8(0) + u8(1)), "one run of two")
     out.value("have.beyond", frame(0x12, u32(7) + u16(1) + u32(0) + u8(1) + u8(64)), "leaf 64 is in the next chunk")

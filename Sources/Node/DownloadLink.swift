@@ -17,6 +17,8 @@ enum DownloadMessage: Sendable {
   case busy(ConnectionID, RequestID, Duration)
   case withdrawn(ConnectionID, Withdrawn.Reason)
   case answerEnded(ConnectionID, RequestID)
+  /// What the peer says of a file that it has in part, of others, and to others.
+  case shared(ConnectionID, PeerNews)
   /// The leaves hash and are written, or on their way through a stream, which has passed on all bytes below an offset.
   /// `leafHashes`: all those of the chunk, where this piece brought them.
   case verified(ConnectionID, RequestID, ChunkIndex, LeafRange, leafHashes: [Digest]?, streamedBelow: UInt64?)

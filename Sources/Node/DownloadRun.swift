@@ -145,6 +145,10 @@ final class DownloadRun {
       dismiss(id, .withdrawn(reason))
       tell(.withdrawn(id))
     case .answerEnded(let id, let request): tell(.answerEnded(id, request))
+    case .shared(let id, .have(let runs)): tell(.have(id, runs))
+    case .shared(let id, .bitmap(let bitmap)): tell(.bitmap(id, bitmap))
+    case .shared(let id, .promised(let chunks)): tell(.promised(id, chunks))
+    case .shared: break
     case .verified(let id, let request, let chunk, let leaves, let leafHashes, let streamedBelow):
       hasWritten = true
       journal?.handle(.verified(chunk, mask: leaves.mask, leafHashes: leafHashes), at: now)

@@ -29,6 +29,7 @@ extension PeerConnection {
     case .busy(let request, let retryAfter): link.tell(.busy(id, request, retryAfter))
     case .withdrawn(let reason): link.tell(.withdrawn(id, reason))
     case .answerEnded(let request): link.tell(.answerEnded(id, request))
+    case .have, .bitmap, .promised, .peers: link.tell(.shared(id, news))
     }
   }
 

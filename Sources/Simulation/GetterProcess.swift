@@ -230,6 +230,7 @@ final class GetterProcess {
       case .send(let message): send(message, on: connection)
       case .tell(let news): tell(news, of: connection)
       case .lookUp(let open): connection.fetching.answer(open, .noSuchFile)
+      case .admit: world.violate("the getter serves nothing")
       case .expectPayload(let isWanted): if !isWanted { connection.payload = nil }
       case .verify(let piece): verify(piece, of: connection)
       case .close(let end): self.end(connection, end)
@@ -268,6 +269,10 @@ final class GetterProcess {
     case .busy(let request, let retryAfter): tell(.busy(id, request, retryAfter: retryAfter))
     case .withdrawn: tell(.withdrawn(id))
     case .answerEnded(let request): tell(.answerEnded(id, request))
+    case .have(let runs): tell(.have(id, runs))
+    case .bitmap(let bitmap): tell(.bitmap(id, bitmap))
+    case .promised(let chunks): tell(.promised(id, chunks))
+    case .peers: break
     }
   }
 

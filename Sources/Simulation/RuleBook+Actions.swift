@@ -18,7 +18,7 @@ extension RuleBook {
     case .prepareStorage: break
     case .fetchPage(let page, let id): fetch(page, id, at: now)
     case .request(let id, let request, let chunk, let leaves, _): ask(id, request, chunk, leaves, at: now)
-    case .cancel(let id, let request): seenCancels.insert(RequestName(connection: id, request: request))
+    case .cancel(let id, let request): cancel(RequestName(connection: id, request: request), at: now)
     case .disconnect(let id, let reason):
       if reason == .banned, let peer = peerOf[id], !banned.contains(peer) { breakRule("\(peer) is let go as a liar") }
       lines[id] = nil
@@ -26,6 +26,19 @@ extension RuleBook {
     case .finished(let stats): end(.complete, stats)
     case .failed(let failure, let stats): fail(failure, stats, at: now)
     }
+  }
+
+  /// Beyond what an event calls for, only what waits in a line is cancelled, for another peer to take it over.
+  private mutating func cancel(_ name: RequestName, at now: Instant) {
+    seenCancels.insert(name)
+    guard !expectedCancels.contains(name), settings.hedges,
+      let asked = lines[name.connection]?.asked.first(where: { $0.id == name.request }), asked.started == nil,
+      !asked.isEnded
+    else { return }
+    expectedCancels.insert(name)
+    takenBack.insert(asked.chunk)
+    lines[name.connection]!.asked.removeAll { $0.id == name.request }
+    startClock(name.connection, at: now)
   }
 
   private mutating func dial(_ address: PeerAddress, _ id: ConnectionID) {
@@ -61,6 +74,7 @@ extension RuleBook {
     if isBusy(line.peer, at: now) { breakRule("a busy peer is asked before its time") }
     if let until = restUntil[index], until > now { breakRule("chunk \(index) is asked for before its delay is over") }
     restUntil[index] = nil
+    takenBack.remove(chunk)
     if !pagesVerified.contains(pages.page(of: chunk)) { breakRule("a chunk is asked for before its page is there") }
     if case .inOrder(let window) = settings.order, index >= consumedBelow + window {
       breakRule("chunk \(index) is beyond the window")
@@ -84,16 +98,27 @@ extension RuleBook {
     at now: Instant
   ) {
     hedgeCount += 1
-    hedgedBytes += UInt64(layout.length(of: leaves, in: chunk))
     if !settings.hedges { breakRule("a second asker although there shall be none") }
     if other.id == id { breakRule("a peer is its own second asker") }
-    if hedgedBytes > layout.fileLength / 20 { breakRule("second askers cost more than 5 % of the file") }
+    let hedges = lines.values.flatMap(\.asked).filter(\.isHedge).map { ($0.leaves, $0.chunk) } + [(leaves, chunk)]
+    let hedgedBytes = hedges.reduce(0) { $0 + UInt64(layout.length(of: $1.0, in: $1.1)) }
+    if duplicateBytes + hedgedBytes > layout.fileLength / 20 {
+      breakRule("second askers may cost more than 5 % of the file")
+    }
+    if isTail(leaves, of: other.asked), lines[id]!.asked.isEmpty { return }
     let count = Double(turnarounds.count)
     guard count > 0 else { return breakRule("a second asker before anything was measured") }
     let mean = turnarounds.reduce(0, +) / count
     let variance = turnarounds.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
     let threshold = mean + 4 * max(variance.squareRoot(), mean / 4)
     if (now - other.asked.sent).inSeconds < threshold * 0.999_999 - 1e-6 { breakRule("a second asker too early") }
+  }
+
+  /// Whether leaves are the end of what is still to come of a request whose answer has begun.
+  private func isTail(_ leaves: LeafRange, of asked: Asked) -> Bool {
+    let rest = asked.leaves.mask & ~verified[Int(asked.chunk.rawValue)]
+    return asked.started != nil && rest & leaves.mask == leaves.mask && rest & ~leaves.mask != 0
+      && leaves.first > rest.trailingZeroBitCount
   }
 
   func isAnotherFree(than id: ConnectionID, at now: Instant) -> Bool {

@@ -38,7 +38,7 @@ extension RuleBook {
     case .cancelledByUser: expectedEnds = [.cancelled]
     case .consumed(let chunk): consumedBelow = max(consumedBelow, Int(chunk.rawValue))
     case .timerFired: timersFired(at: now)
-    case .addressAdded, .discoveryFinished, .have, .bitmap: break
+    case .addressAdded, .discoveryFinished, .have, .bitmap, .promised: break
     }
   }
 
@@ -64,10 +64,11 @@ extension RuleBook {
     let others = askers(of: chunk).filter { $0.id != id || $0.asked.id != request }
     let before = verified[Int(chunk.rawValue)]
     verified[Int(chunk.rawValue)] |= leaves.mask
-    for leaf in leaves.first..<leaves.end where before & (1 << UInt64(leaf)) == 0 {
-      newBytes += UInt64(layout.length(of: LeafRange(first: leaf, count: 1), in: chunk))
-      lastProgress = now
+    for leaf in leaves.first..<leaves.end {
+      let byteCount = UInt64(layout.length(of: LeafRange(first: leaf, count: 1), in: chunk))
+      if before & (1 << UInt64(leaf)) == 0 { newBytes += byteCount } else { duplicateBytes += byteCount }
     }
+    if leaves.mask & ~before != 0 { lastProgress = now }
     if let line = lines[id], line.isOpen { standings[line.peer, default: Standing()].refusals = 0 }
     if let place = lines[id]?.asked.firstIndex(where: { $0.id == request }) {
       lines[id]!.asked[place].verified |= leaves.mask
@@ -76,7 +77,7 @@ extension RuleBook {
         lines[id]!.asked.remove(at: place)
         lines[id]!.isProven = true
         succeed(lines[id]!.peer, in: now - (asked.started ?? asked.sent))
-        turnarounds.append((now - asked.sent).inSeconds)
+        if asked.leaves.count * 2 >= layout.leafCount(of: chunk) { turnarounds.append((now - asked.sent).inSeconds) }
         startClock(id, at: now)
       }
     }

@@ -14,6 +14,7 @@ extension RuleBook {
     if hasEnded { return broken }
     if let end = expectedEnds.first { breakRule("the download should have ended: \(end)") }
     if expectedCancels != seenCancels { breakRule("cancelled \(seenCancels), not \(expectedCancels)") }
+    if let chunk = takenBack.popFirst() { breakRule("chunk \(chunk.rawValue) is taken back and asked of nobody") }
     if expectedBans != seenBans { breakRule("banned \(seenBans), not \(expectedBans)") }
     if hasStarted, let retry = expectedRetries.first(where: { !isHad($0.chunk) }) {
       breakRule("retry \(retry.attempt) of chunk \(retry.chunk.rawValue) is lost")
@@ -105,6 +106,7 @@ extension RuleBook {
     let had = (0..<layout.chunkCount).count { isHad(ChunkIndex(UInt32($0))) }
     if stats.downloadedChunks + stats.resumedChunks != had { breakRule("the statistics miscount chunks") }
     if stats.resumedChunks != resumedChunks { breakRule("the statistics miscount resumed chunks") }
+    if stats.duplicateBytes != duplicateBytes { breakRule("the statistics miscount duplicates") }
     if stats.bytes != newBytes { breakRule("the statistics miscount bytes") }
     if stats.hedges != hedgeCount { breakRule("the statistics miscount second askers") }
     if hasStarted, stats.retries != retryCount { breakRule("\(stats.retries) retries, not \(retryCount)") }

@@ -82,7 +82,7 @@ struct RuleBook {
   var pageFailures: [PageIndex: Int] = [:]
   var consumedBelow = 0
   var turnarounds: [Double] = []
-  var hedgedBytes: UInt64 = 0
+  var duplicateBytes: UInt64 = 0
   var unusableSince: Instant?
   /// When the first peer had the file.
   var foundAt = Instant.zero
@@ -97,6 +97,8 @@ struct RuleBook {
   // Of the present step.
   var expectedCancels: Set<RequestName> = []
   var seenCancels: Set<RequestName> = []
+  /// Taken back from the line of one peer, to be asked of another at once.
+  var takenBack: Set<ChunkIndex> = []
   var expectedBans: Set<PeerID> = []
   var seenBans: Set<PeerID> = []
   /// Where several are due at one moment, any of them.

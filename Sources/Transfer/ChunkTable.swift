@@ -90,6 +90,7 @@ struct ChunkTable: Sendable {
   func wantsAny(of holdings: Holdings) -> Bool {
     var wordsRead = 0
     return holdings.isComplete || unfinished.first(in: holdings.chunks, wordsRead: &wordsRead) != nil
+      || holdings.partial.contains { $1 & ~(progress[$0]?.verified ?? 0) != 0 && phases[Int($0.rawValue)] != .have }
   }
 
   func has(_ chunk: ChunkIndex) -> Bool { phases[Int(chunk.rawValue)] == .have }
@@ -97,9 +98,9 @@ struct ChunkTable: Sendable {
   /// Peers with a part of the file that have the chunk; complete peers are not counted, as they have all alike.
   func copies(of chunk: ChunkIndex) -> Int { Int(copies[Int(chunk.rawValue)]) }
 
-  /// The first run of leaves that are not verified; nil where none is missing.
-  func missingRun(of chunk: ChunkIndex) -> LeafRange? {
-    let missing = layout.leaves(of: chunk).mask & ~(progress[chunk]?.verified ?? 0)
+  /// The first run of leaves that are not verified, of those in `mask`; nil where none is missing.
+  func missingRun(of chunk: ChunkIndex, in mask: UInt64 = .max) -> LeafRange? {
+    let missing = layout.leaves(of: chunk).mask & mask & ~(progress[chunk]?.verified ?? 0)
     guard missing != 0 else { return nil }
     let first = missing.trailingZeroBitCount
     return LeafRange(first: first, count: (~(missing >> UInt64(first))).trailingZeroBitCount)
@@ -114,24 +115,54 @@ struct ChunkTable: Sendable {
   mutating func addCopy(of chunk: ChunkIndex) { recount(chunk, by: 1) }
   mutating func removeCopy(of chunk: ChunkIndex) { recount(chunk, by: -1) }
 
-  /// The rarest choosable chunk that the peer has, ties in order; with `isInOrder` simply the first.
+  /// The rarest choosable chunk that the peer has whole, ties in order; with `isInOrder` simply the first. Where it has
+  /// none, one of which it has leaves that are missing: the more the better.
   /// - `limit`: chunks from here on are not yet wanted.
   /// - `excluded`: chunks that this peer shall not be asked for now.
-  mutating func choose(for holdings: Holdings, below limit: Int, excluded: Set<ChunkIndex> = []) -> ChunkIndex? {
+  /// - `start`: where the order begins; it goes round.
+  mutating func choose(
+    for holdings: Holdings, below limit: Int, excluded: Set<ChunkIndex> = [], from start: Int = 0
+  ) -> ChunkIndex? {
     var levels = occupied
     while levels != 0 {
       let level = levels.trailingZeroBitCount
       levels &= levels - 1
-      var start = 0
-      while let found = buckets[level]!.first(
-        in: holdings.isComplete ? nil : holdings.chunks, from: start, wordsRead: &wordsRead), found < limit
-      {
-        let chunk = ChunkIndex(UInt32(found))
-        if !excluded.contains(chunk) { return chunk }
-        start = found + 1
+      for range in start < limit ? [start..<limit, 0..<start] : [0..<limit] {
+        if let chunk = chooseWhole(at: level, for: holdings, range, excluded) { return chunk }
       }
     }
+    return choosePart(of: holdings, below: limit, excluded)
+  }
+
+  private mutating func chooseWhole(
+    at level: Int, for holdings: Holdings, _ range: Range<Int>, _ excluded: Set<ChunkIndex>
+  ) -> ChunkIndex? {
+    var start = range.lowerBound
+    while start < range.upperBound,
+      let found = buckets[level]!.first(
+        in: holdings.isComplete ? nil : holdings.chunks, from: start, wordsRead: &wordsRead),
+      found < range.upperBound
+    {
+      let chunk = ChunkIndex(UInt32(found))
+      if !excluded.contains(chunk) { return chunk }
+      start = found + 1
+    }
     return nil
+  }
+
+  private func choosePart(of holdings: Holdings, below limit: Int, _ excluded: Set<ChunkIndex>) -> ChunkIndex? {
+    var best: (chunk: ChunkIndex, count: Int)?
+    for (chunk, leaves) in holdings.partial where phases[Int(chunk.rawValue)] == .open {
+      let count = (leaves & ~(progress[chunk]?.verified ?? 0)).nonzeroBitCount
+      guard count > 0, isListed.contains(Int(chunk.rawValue)), chunk.rawValue < limit, !excluded.contains(chunk) else {
+        continue
+      }
+      // The order of a dictionary is nobody's: ties go to the lower chunk.
+      if best == nil || count > best!.count || count == best!.count && chunk.rawValue < best!.chunk.rawValue {
+        best = (chunk, count)
+      }
+    }
+    return best?.chunk
   }
 
   /// Chunks that this peer failed last, in no order.

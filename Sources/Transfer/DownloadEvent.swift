@@ -70,9 +70,10 @@ public enum DownloadEvent: Sendable {
   /// The last byte of an answer arrived.
   case answerEnded(ConnectionID, RequestID)
   case busy(ConnectionID, RequestID, retryAfter: Duration)
-  case have(ConnectionID, [ChunkLeaves])
-  /// Whole chunks from `first` on, one bit each, most significant first.
-  case bitmap(ConnectionID, first: ChunkIndex, count: Int, bits: [UInt8])
+  case have(ConnectionID, [LeafRun])
+  case bitmap(ConnectionID, Bitmap)
+  /// The peer has promised these chunks to others.
+  case promised(ConnectionID, [ChunkIndex])
   case withdrawn(ConnectionID)
   /// Bytes, hashes or a manifest that do not verify.
   case lied(ConnectionID)

@@ -149,7 +149,7 @@ extension DownloadState {
     peers[number].connection = nil
     peers[number].busyUntil = nil
     timers.cancel(.busyEnds(number))
-    link.holdings?.chunks.forEach { chunks.removeCopy(of: ChunkIndex(UInt32($0))) }
+    forgetCopies(of: link)
     if let reason {
       act(.report(.peerLost(peers[number].id, reason)))
       if let address = link.address { book.ended(address, .lost(reason), at: now) }

@@ -17,9 +17,8 @@ extension DownloadState {
       guard let number = idlePeer(with: late.chunk, besides: holder), let id = peers[number].connection,
         let run = chunks.missingRun(of: late.chunk)
       else { return }
-      hedgedBytes += UInt64(chunks.layout.length(of: run, in: late.chunk))
       stats.hedges += 1
-      send(late.chunk, to: id, worker: late.worker, isHedge: true, at: now)
+      send(late.chunk, run, to: id, worker: late.worker, isHedge: true, at: now)
     }
   }
 
@@ -39,12 +38,19 @@ extension DownloadState {
   }
 
   private func fitsBudget(_ chunk: ChunkIndex) -> Bool {
-    guard let run = chunks.missingRun(of: chunk) else { return false }
-    let byteCount = UInt64(chunks.layout.length(of: run, in: chunk))
-    return hedgedBytes + byteCount <= chunks.layout.fileLength / DownloadState.hedgeBudgetDivisor
+    chunks.missingRun(of: chunk).map { fitsBudget($0, of: chunk) } ?? false
   }
 
-  private func idlePeer(with chunk: ChunkIndex, besides holder: Int) -> Int? {
+  /// Duplicates that came so far, and those that may come of what two are asked for now, stay within the budget.
+  func fitsBudget(_ leaves: LeafRange, of chunk: ChunkIndex) -> Bool {
+    let asked = links.values.reduce(0) { sum, link in
+      link.pending.reduce(sum) { $1.isHedge ? $0 + chunks.layout.length(of: $1.leaves, in: $1.chunk) : $0 }
+    }
+    return stats.duplicateBytes + UInt64(asked + chunks.layout.length(of: leaves, in: chunk))
+      <= chunks.layout.fileLength / DownloadState.hedgeBudgetDivisor
+  }
+
+  func idlePeer(with chunk: ChunkIndex, besides holder: Int) -> Int? {
     var best: Int?
     for number in rotation.live where number != holder && peers[number].busyUntil == nil {
       guard peers[number].isProven, let id = peers[number].connection, let link = links[id], link.pending.isEmpty,

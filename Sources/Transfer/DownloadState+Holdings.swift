@@ -1,28 +1,54 @@
-// What peers tell of the chunks that they have.
+// What peers tell of the chunks that they have, and of those that others are getting.
 import Content
 import Wire
 
 extension DownloadState {
-  mutating func learn(_ id: ConnectionID, _ runs: [ChunkLeaves], at now: Instant) {
+  mutating func learn(_ id: ConnectionID, _ runs: [LeafRun], at now: Instant) {
     guard let number = links[id]?.peer else { return }
-    for run in runs where links[id]!.holdings!.add(run, layout: chunks.layout) { gained(run.chunk, by: number) }
+    for run in runs { learn(run, of: number, on: id) }
     updateUsability(at: now)
   }
 
-  /// Bits that are missing or beyond the file are not read.
-  mutating func learn(_ id: ConnectionID, first: ChunkIndex, count: Int, bits: [UInt8], at now: Instant) {
+  /// Bits beyond the file are not read.
+  mutating func learn(_ id: ConnectionID, _ bitmap: Bitmap, at now: Instant) {
     guard let number = links[id]?.peer else { return }
-    for i in 0..<max(0, min(count, bits.count * 8, chunks.layout.chunkCount - Int(first.rawValue)))
-    where bits[i / 8] & (0x80 >> UInt8(i % 8)) != 0 {
-      let chunk = ChunkIndex(first.rawValue + UInt32(i))
-      let run = ChunkLeaves(chunk: chunk, leaves: chunks.layout.leaves(of: chunk))
-      if links[id]!.holdings!.add(run, layout: chunks.layout) { gained(chunk, by: number) }
+    let first = Int(bitmap.firstChunk.rawValue)
+    for i in 0..<max(0, min(bitmap.count, chunks.layout.chunkCount - first)) where bitmap[i] {
+      let chunk = ChunkIndex(UInt32(first + i))
+      learn(LeafRun(chunk: chunk, leaves: chunks.layout.leaves(of: chunk)), of: number, on: id)
     }
     updateUsability(at: now)
   }
 
-  private mutating func gained(_ chunk: ChunkIndex, by number: Int) {
-    chunks.addCopy(of: chunk)
+  private mutating func learn(_ run: LeafRun, of number: Int, on id: ConnectionID) {
+    switch links[id]!.holdings!.add(run, layout: chunks.layout) {
+    case .nothing: return
+    case .first: chunks.addCopy(of: run.chunk)
+    case .more: break
+    }
     peers[number].exhaustedAt = 0
+  }
+
+  /// Others are getting these chunks from the peer: for the choice they count as a copy, as long as it is there.
+  mutating func learn(_ id: ConnectionID, promised: [ChunkIndex]) {
+    guard links[id]?.peer != nil else { return }
+    for chunk in promised where chunks.layout.contains(chunk) {
+      if links[id]!.promised == nil { links[id]!.promised = ChunkSet(capacity: chunks.layout.chunkCount) }
+      if links[id]!.promised!.insert(Int(chunk.rawValue)) { chunks.addCopy(of: chunk) }
+    }
+  }
+
+  /// What the peer had or promised is no longer counted.
+  mutating func forgetCopies(of link: Link) {
+    link.holdings?.forEachChunk { chunks.removeCopy(of: $0) }
+    link.promised?.forEach { chunks.removeCopy(of: ChunkIndex(UInt32($0))) }
+  }
+
+  /// Whether others download the file as well and trade with us: ties between chunks are then broken at random, so that
+  /// not all ask for the same.
+  var isTrading: Bool {
+    guard settings.shares, settings.order == .rarestFirst else { return false }
+    return chunks.haveCount < DownloadState.randomFirstChunks
+      || links.values.contains { $0.promised != nil || $0.holdings?.isComplete == false }
   }
 }

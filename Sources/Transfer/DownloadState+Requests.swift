@@ -7,8 +7,12 @@ extension DownloadState {
   mutating func request(from number: Int, worker: Int, at now: Instant) -> Bool {
     guard let id = peers[number].connection, let holdings = links[id]?.holdings else { return false }
     let excluded = Set(chunks.shunned(by: number).filter { another(than: number, has: $0) })
-    guard let chunk = chunks.choose(for: holdings, below: chunkLimit, excluded: excluded) else { return false }
-    send(chunk, to: id, worker: worker, isHedge: false, at: now)
+    let limit = chunkLimit
+    let start = isTrading && limit > 0 ? Int.random(in: 0..<limit, using: &generator) : 0
+    guard let chunk = chunks.choose(for: holdings, below: limit, excluded: excluded, from: start),
+      let leaves = chunks.missingRun(of: chunk, in: holdings.leaves(of: chunk))
+    else { return false }
+    send(chunk, leaves, to: id, worker: worker, isHedge: false, at: now)
     return true
   }
 
@@ -20,12 +24,13 @@ extension DownloadState {
   private func another(than number: Int, has chunk: ChunkIndex) -> Bool {
     rotation.live.contains { other in
       other != number && peers[other].busyUntil == nil
-        && peers[other].connection.flatMap { links[$0]?.holdings?.has(chunk) } == true
+        && (peers[other].connection.flatMap { links[$0]?.holdings?.leaves(of: chunk) } ?? 0) != 0
     }
   }
 
-  mutating func send(_ chunk: ChunkIndex, to id: ConnectionID, worker: Int, isHedge: Bool, at now: Instant) {
-    guard let leaves = chunks.missingRun(of: chunk) else { return }
+  mutating func send(
+    _ chunk: ChunkIndex, _ leaves: LeafRange, to id: ConnectionID, worker: Int, isHedge: Bool, at now: Instant
+  ) {
     let request = RequestID(links[id]!.nextRequest)
     links[id]!.nextRequest += 1
     // The leaf hashes came with the first leaf that was verified.
@@ -108,7 +113,8 @@ extension DownloadState {
     let latency = now - (pending.started ?? pending.sent)
     startClock(id, at: now)
     changeScore(of: number) { $0.succeed(latency: latency) }
-    lateness.add(now - pending.sent)
+    // A small part says little about how long a chunk takes.
+    if pending.leaves.count * 2 >= chunks.layout.leafCount(of: pending.chunk) { lateness.add(now - pending.sent) }
     peers[number].answers += 1
     peers[number].latencySum += latency
     peers[number].isProven = true

@@ -37,7 +37,8 @@ extension DownloadState {
     fetchPages(at: now)
     var idle = 0
     for worker in turns where drive(worker, at: now) { idle += 1 }
-    if idle > 0 && settings.hedges { hedge(idle, at: now) } else { timers.cancel(.hedge) }
+    guard idle > 0 && settings.hedges else { return timers.cancel(.hedge) }
+    hedge(relieve(idle, at: now), at: now)
   }
 
   /// In which order workers pull. Where there are fewer chunks than workers, by the rank of their peers: a retry shall not

@@ -30,6 +30,8 @@ public struct DownloadState: Sendable {
 
   /// Reports of chunks are held back this long once storage is ready, for the other peers to be counted.
   static let startWait: Duration = .milliseconds(100)
+  /// A downloader that shares takes its first chunks at random, so that it soon has something that others lack.
+  static let randomFirstChunks = 4
   /// Lost connections that are remembered: what they sent may still be being verified.
   static let lostMax = 256
 
@@ -56,7 +58,6 @@ public struct DownloadState: Sendable {
   var pages = PageTable(layout: ChunkLayout(fileLength: 0)!, chunksPerPage: 1)
   var retries = RetryQueue()
   var lateness = Lateness()
-  var hedgedBytes: UInt64 = 0
   var consumedBelow = 0
 
   var timers = DeadlineQueue<Timer>()
@@ -128,8 +129,8 @@ public struct DownloadState: Sendable {
     case .answerEnded(let id, let request): answerEnded(id, request, at: now)
     case .busy(let id, let request, let delay): busy(id, request, retryAfter: delay, at: now)
     case .have(let id, let runs): learn(id, runs, at: now)
-    case .bitmap(let id, let first, let count, let bits):
-      learn(id, first: first, count: count, bits: bits, at: now)
+    case .bitmap(let id, let bitmap): learn(id, bitmap, at: now)
+    case .promised(let id, let chunks): learn(id, promised: chunks)
     case .withdrawn(let id): withdrawn(id, at: now)
     case .lied(let id): lied(id, at: now)
     case .connectionLost(let id, let reason): connectionLost(id, reason, at: now)

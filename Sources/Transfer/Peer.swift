@@ -67,6 +67,8 @@ struct Link: Sendable {
   var pending: [PendingRequest] = []
   var page: PageIndex?
   var holdings: Holdings?
+  /// Chunks that the peer is sending to others.
+  var promised: ChunkSet?
   /// One request in flight until one is answered in full; again after a timeout.
   var isProven = false
 

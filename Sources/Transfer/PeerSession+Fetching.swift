@@ -26,12 +26,12 @@ extension PeerSession {
     guard !isEnded, fetch != nil, let manifest else { return }
     fetch!.add(
       request.id, chunk: request.chunk, in: manifest.layout, leaves: request.leaves, chunkHash: request.chunkHash,
-      knownLeafHashes: nil)
+      knownLeafHashes: request.leafHashes)
     send(
       .request(
         ChunkRequest(
           id: request.id, handle: PeerSession.handle, chunk: request.chunk, leaves: request.leaves,
-          wantsLeafHashes: true)))
+          wantsLeafHashes: request.leafHashes == nil)))
   }
 
   public mutating func cancel(_ id: RequestID) {
@@ -101,12 +101,12 @@ extension PeerSession {
     act(.tell(.withdrawn(withdrawn.reason)))
   }
 
-  /// HAVE, BITMAP, PEERS. Until downloads are shared while they run, nobody is partial and nobody is told of: allowed for
-  /// the file that we opened, and without effect.
-  mutating func ignore(about handle: FileHandle) {
-    if manifest == nil || handle != PeerSession.handle {
-      close(.violation("news of a file that was never opened"))
+  /// News of the file that we opened; without effect once it was withdrawn.
+  mutating func tell(_ news: PeerNews, about handle: FileHandle) {
+    guard manifest != nil, handle == PeerSession.handle else {
+      return close(.violation("news of a file that was never opened"))
     }
+    if fetch != nil { act(.tell(news)) }
   }
 
   mutating func handle(_ header: DataHeader) {

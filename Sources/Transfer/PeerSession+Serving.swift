@@ -47,13 +47,51 @@ extension PeerSession {
       return false
     }
     served[handle] = file.pages
+    if file.parts != nil { partial.insert(handle) }
     let offered = OfferedFile(
       proof: file.key.haveProof(handshakeHash, sender: role), kind: ContentKind.file.rawValue,
       length: file.layout.fileLength, root: file.root,
-      chunkSizeLog2: UInt8(file.layout.chunkSize.trailingZeroBitCount), availability: .complete,
+      chunkSizeLog2: UInt8(file.layout.chunkSize.trailingZeroBitCount),
+      availability: file.parts == nil ? .complete : .partial,
       suggestedName: file.name)
     send(.opened(Opened(handle: handle, outcome: .opened(offered))))
+    if let parts = file.parts { describe(parts, of: handle, chunkCount: file.layout.chunkCount) }
     return true
+  }
+
+  private mutating func describe(_ parts: HeldParts, of handle: FileHandle, chunkCount: Int) {
+    for first in stride(from: 0, to: chunkCount, by: ProtocolLimits.bitmapChunksMax) {
+      let count = min(ProtocolLimits.bitmapChunksMax, chunkCount - first)
+      let bits = Array(parts.wholeChunks[first / 8..<(first + count + 7) / 8])
+      send(.bitmap(Bitmap(handle: handle, firstChunk: ChunkIndex(UInt32(first)), count: count, bits: bits)))
+    }
+    tell(parts.runs, of: handle)
+  }
+
+  /// More leaves are here of a file that the peer opened while it was here in part.
+  public mutating func announce(_ runs: [LeafRun], of handle: FileHandle) {
+    if !isEnded, partial.contains(handle) { tell(runs, of: handle) }
+  }
+
+  /// Others were promised these chunks of a file that the peer has open.
+  public mutating func announce(promised chunks: [ChunkIndex], of handle: FileHandle) {
+    guard !isEnded, served[handle] != nil else { return }
+    for first in stride(from: 0, to: chunks.count, by: ProtocolLimits.promisedChunksMax) {
+      let part = chunks[first..<min(first + ProtocolLimits.promisedChunksMax, chunks.count)]
+      send(.promised(Promised(handle: handle, chunks: Array(part))))
+    }
+  }
+
+  /// Others that have a file which the peer has open; at most 50.
+  public mutating func announce(peers: [PeerExchange.Entry], of handle: FileHandle) {
+    if !isEnded, served[handle] != nil { send(.peers(PeerExchange(handle: handle, entries: peers))) }
+  }
+
+  private mutating func tell(_ runs: [LeafRun], of handle: FileHandle) {
+    for first in stride(from: 0, to: runs.count, by: ProtocolLimits.haveRunsMax) {
+      let part = runs[first..<min(first + ProtocolLimits.haveRunsMax, runs.count)]
+      send(.have(Have(handle: handle, runs: Array(part))))
+    }
   }
 
   private mutating func refuse(_ handle: FileHandle, _ refusal: Opened.Refusal) {
@@ -79,6 +117,12 @@ extension PeerSession {
   }
 
   mutating func accept(_ request: ChunkRequest) {
+    if partial.contains(request.handle) { act(.admit(request)) } else { admit(request, isHeld: true) }
+  }
+
+  /// The answer to `admit`. What is not held is refused, and may be asked for again.
+  public mutating func admit(_ request: ChunkRequest, isHeld: Bool) {
+    guard !isEnded else { return }
     if isShuttingDown {
       if served[request.handle] != nil {
         send(
@@ -89,7 +133,7 @@ extension PeerSession {
     do throws(PeerFault) {
       let verdict = try upload.accept(
         request.id, request.handle, chunk: request.chunk, firstLeaf: request.leaves.first,
-        leafCount: request.leaves.count, wantsLeafHashes: request.wantsLeafHashes)
+        leafCount: request.leaves.count, wantsLeafHashes: request.wantsLeafHashes, isHeld: isHeld)
       switch verdict {
       case .queued: break
       case .busy: send(.busy(Busy(id: request.id, retryAfterMilliseconds: PeerSession.retryAfterMilliseconds)))
@@ -125,6 +169,7 @@ extension PeerSession {
   public mutating func withdraw(_ handle: FileHandle, _ reason: Withdrawn.Reason) -> Bool {
     guard !isEnded, served.removeValue(forKey: handle) != nil else { return false }
     upload.withdraw(handle)
+    partial.remove(handle)
     pagesWaiting.removeAll { $0.handle == handle }
     send(.withdrawn(Withdrawn(handle: handle, reason: reason)))
     return true

@@ -13,7 +13,7 @@ public struct PeerSession: Sendable {
   let handshakeHash: Digest
   let role: ChannelRole
   /// Nil: the connection fetches nothing.
-  let target: FetchTarget?
+  private(set) var target: FetchTarget?
   public private(set) var isEnded = false
 
   // What we ask of the peer.
@@ -30,6 +30,8 @@ public struct PeerSession: Sendable {
   // What the peer asks of us.
   var upload = UploadState()
   var served: [FileHandle: PageLayout] = [:]
+  /// Those of them that are here in part: the peer is told of more, and asks for nothing else.
+  var partial: Set<FileHandle> = []
   /// Asked for while files were still being hashed.
   var opensWaiting: [Open] = []
   /// Asked for and not yet sent.
@@ -44,6 +46,12 @@ public struct PeerSession: Sendable {
   public init(handshakeHash: Digest, role: ChannelRole, target: FetchTarget?) {
     self.handshakeHash = handshakeHash
     self.role = role
+    self.target = target
+  }
+
+  /// From now on the connection fetches as well: the other end dialled, and has what is wanted here.
+  public mutating func fetches(_ target: FetchTarget) {
+    precondition(self.target == nil, "a connection fetches one file")
     self.target = target
   }
 
@@ -82,9 +90,10 @@ public struct PeerSession: Sendable {
     case .withdrawn(let withdrawn): handle(withdrawn)
     case .ping(let number): send(.pong(number))
     case .pong: break
-    case .have(let have): ignore(about: have.handle)
-    case .bitmap(let bitmap): ignore(about: bitmap.handle)
-    case .peers(let peers): ignore(about: peers.handle)
+    case .have(let have): tell(.have(have.runs), about: have.handle)
+    case .bitmap(let bitmap): tell(.bitmap(bitmap), about: bitmap.handle)
+    case .promised(let promised): tell(.promised(promised.chunks), about: promised.handle)
+    case .peers(let peers): tell(.peers(peers.entries), about: peers.handle)
     case .goodbye(let goodbye): close(.there(goodbye.code, goodbye.text))
     }
   }

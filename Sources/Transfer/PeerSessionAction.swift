@@ -12,6 +12,12 @@ public enum PeerNews: Hashable, Sendable {
   case busy(RequestID, retryAfter: Duration)
   case withdrawn(Withdrawn.Reason)
   case answerEnded(RequestID)
+  /// Of a file that the peer has in part: more of it is there.
+  case have([LeafRun])
+  case bitmap(Bitmap)
+  /// Others are getting these chunks from it.
+  case promised([ChunkIndex])
+  case peers([PeerExchange.Entry])
 }
 
 /// Why a session ends by what the peer sent.
@@ -37,6 +43,9 @@ public enum PeerSessionAction: Hashable, Sendable {
   case tell(PeerNews)
   /// Find the file that OPEN means (`PeerSession.isMeant` tells), then `answer` it.
   case lookUp(Open)
+  /// Find out whether the leaves are here, of a file that is here in part, then `admit` the request. Its fields are as
+  /// they were sent.
+  case admit(ChunkRequest)
   /// The leaves' bytes of a DATA follow, then `payloadEnded`. Not wanted: they are to be dropped without blame.
   case expectPayload(isWanted: Bool)
   /// The payload that just ended is to be hashed and, if right, written.
@@ -52,12 +61,17 @@ public struct FetchRequest: Hashable, Sendable {
   public let leaves: LeafRange
   /// What the chunk must hash to.
   public let chunkHash: Digest
+  /// All of the chunk's, where they are at hand: they need not be sent again.
+  public let leafHashes: [Digest]?
 
-  public init(id: RequestID, chunk: ChunkIndex, leaves: LeafRange, chunkHash: Digest) {
+  public init(
+    id: RequestID, chunk: ChunkIndex, leaves: LeafRange, chunkHash: Digest, leafHashes: [Digest]? = nil
+  ) {
     self.id = id
     self.chunk = chunk
     self.leaves = leaves
     self.chunkHash = chunkHash
+    self.leafHashes = leafHashes
   }
 }
 
@@ -81,15 +95,31 @@ public struct FetchTarget: Sendable {
   }
 }
 
+/// What is here of a file that is still being downloaded.
+public struct HeldParts: Hashable, Sendable {
+  /// The whole chunks: a bit a chunk of the file, most significant first, spare bits 0.
+  public let wholeChunks: [UInt8]
+  /// Leaves of chunks that are not whole.
+  public let runs: [LeafRun]
+
+  public init(wholeChunks: [UInt8], runs: [LeafRun]) {
+    self.wholeChunks = wholeChunks
+    self.runs = runs
+  }
+}
+
 /// A file that is served, as far as an answer to OPEN tells of it.
 public struct ServedFile: Sendable {
   public let key: FileKey
   public let pages: PageLayout
   public let root: Digest
   public let name: String
+  /// Nil: the file is complete.
+  public let parts: HeldParts?
   public var layout: ChunkLayout { pages.layout }
 
-  public init(key: FileKey, pages: PageLayout, root: Digest, name: String) {
+  public init(key: FileKey, pages: PageLayout, root: Digest, name: String, parts: HeldParts? = nil) {
+    self.parts = parts
     self.key = key
     self.pages = pages
     self.root = root

@@ -75,8 +75,10 @@ public struct UploadState: Sendable {
   }
 
   /// Takes in a request, its fields as they were sent.
+  /// - `isHeld`: whether the leaves are here.
   public mutating func accept(
-    _ id: RequestID, _ handle: FileHandle, chunk: ChunkIndex, firstLeaf: Int, leafCount: Int, wantsLeafHashes: Bool
+    _ id: RequestID, _ handle: FileHandle, chunk: ChunkIndex, firstLeaf: Int, leafCount: Int, wantsLeafHashes: Bool,
+    isHeld: Bool = true
   ) throws(PeerFault) -> Admission {
     if let lastID, id <= lastID { throw .violation(.idNotIncreasing) }
     lastID = id
@@ -89,7 +91,7 @@ public struct UploadState: Sendable {
     guard firstLeaf >= 0, firstLeaf < leavesInChunk, leafCount >= 1, leafCount <= leavesInChunk - firstLeaf else {
       throw .violation(.unexpectedLeaves)
     }
-    guard requests.count < UploadState.requestsMax else { return .busy }
+    guard isHeld, requests.count < UploadState.requestsMax else { return .busy }
     requests.append(
       Request(
         id: id, handle: handle, chunk: chunk, leaves: LeafRange(first: firstLeaf, count: leafCount),

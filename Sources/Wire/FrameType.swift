@@ -1,6 +1,7 @@
 // The types of frames, and how long the body of each can be at all.
 
-/// The core types, all even (`Protocol/README.md`, "Messages"). Odd types are extensions, skipped where unknown.
+/// The core types, all even, and the extensions that this implementation knows, odd (`Protocol/README.md`, "Messages").
+/// Other odd types are skipped.
 public enum FrameType: UInt8, Sendable, CaseIterable {
   case open = 0x02
   case opened = 0x04
@@ -17,6 +18,7 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
   case ping = 0x1A
   case pong = 0x1C
   case goodbye = 0x1E
+  case promised = 0x21
 
   /// The body's possible lengths in bytes: a frame outside is refused at its header, before its body is waited for.
   var bodyBytes: ClosedRange<Int> {
@@ -35,6 +37,7 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
     case .peers: 5...5 + 51 * ProtocolLimits.peersMax
     case .ping, .pong: 8...8
     case .goodbye: 2...2 + ProtocolLimits.goodbyeTextBytesMax
+    case .promised: 10...6 + 4 * ProtocolLimits.promisedChunksMax
     }
   }
 }

@@ -21,6 +21,8 @@ public enum ProtocolLimits {
   public static let unclesPerPageMax = 10
   /// Runs of leaves in a HAVE: what fits in a control frame.
   public static let haveRunsMax = (frameLengthMax - 7) / 6
+  /// Chunks in a PROMISED: what fits in a control frame.
+  public static let promisedChunksMax = (frameLengthMax - 7) / 4
   /// Chunks in a BITMAP: 32 KiB of bits.
   public static let bitmapChunksMax = 262_144
   /// Addresses in a PEERS: more would let one message flood an address book.

@@ -34,6 +34,7 @@ public enum Message: Hashable, Sendable {
   case ping(UInt64)
   case pong(UInt64)
   case goodbye(Goodbye)
+  case promised(Promised)
 
   public var type: FrameType {
     switch self {
@@ -52,6 +53,7 @@ public enum Message: Hashable, Sendable {
     case .ping: .ping
     case .pong: .pong
     case .goodbye: .goodbye
+    case .promised: .promised
     }
   }
 }

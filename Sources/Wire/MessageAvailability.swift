@@ -64,6 +64,21 @@ public struct Bitmap: Hashable, Sendable {
   }
 }
 
+/// Chunks that the sender has promised to another peer that shares what it gets: ask for others first. A hint.
+public struct Promised: Hashable, Sendable {
+  /// The handle of the one who is told, who opened the file.
+  public let handle: FileHandle
+  /// 1…16,382.
+  public let chunks: [ChunkIndex]
+
+  public init(handle: FileHandle, chunks: [ChunkIndex]) {
+    precondition(
+      (1...ProtocolLimits.promisedChunksMax).contains(chunks.count), "a PROMISED names chunks and fits a frame")
+    self.handle = handle
+    self.chunks = chunks
+  }
+}
+
 /// Addresses of other peers that have the file.
 public struct PeerExchange: Hashable, Sendable {
   /// An address that may be dialled, and who should answer there.

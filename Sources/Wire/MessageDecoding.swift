@@ -48,7 +48,21 @@ extension Message {
         let text = try readText(Int(count), of: type, &reader)
       else { return nil }
       return .goodbye(Goodbye(code: CloseCode(wire: code), text: text))
+    case .promised: return readPromised(&reader)
     }
+  }
+
+  private static func readPromised(_ reader: inout ByteReader) -> Message? {
+    guard let handle = reader.u32(), let count = reader.u16(), count >= 1, reader.bytesLeft == 4 * Int(count) else {
+      return nil
+    }
+    var chunks: [ChunkIndex] = []
+    chunks.reserveCapacity(Int(count))
+    for _ in 0..<count {
+      guard let chunk = reader.u32() else { return nil }
+      chunks.append(ChunkIndex(chunk))
+    }
+    return .promised(Promised(handle: FileHandle(handle), chunks: chunks))
   }
 
   private static func readText(

@@ -35,6 +35,10 @@ extension Message {
     case .busy(let busy):
       out.append(bigEndian: busy.id.rawValue)
       out.append(bigEndian: busy.retryAfterMilliseconds)
+    case .promised(let promised):
+      out.append(bigEndian: promised.handle.rawValue)
+      out.append(bigEndian: UInt16(promised.chunks.count))
+      for chunk in promised.chunks { out.append(bigEndian: chunk.rawValue) }
     case .have(let have):
       have.appendBody(to: &out)
     case .bitmap(let bitmap):

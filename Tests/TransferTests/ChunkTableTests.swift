@@ -69,7 +69,7 @@ import Wire
       }
       if chunk % 32 == 0 {
         _ = half.add(
-          ChunkLeaves(chunk: ChunkIndex(chunk), leaves: LeafRange(first: 0, count: 64)), layout: table.layout)
+          LeafRun(chunk: ChunkIndex(chunk), leaves: LeafRange(first: 0, count: 64)), layout: table.layout)
       }
     }
     let holdings = complete(table)

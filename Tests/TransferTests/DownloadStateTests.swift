@@ -325,7 +325,7 @@ import Wire
       layout: ChunkLayout(fileLength: 60 << 20)!)
     swarm.run()
     let stats = try #require(swarm.finished)
-    #expect(swarm.isWhole && stats.hedges == 1 && stats.retries == 0)
+    #expect(swarm.isWhole && stats.hedges >= 1 && stats.retries == 0)
     #expect(stats.duration.inSeconds < 10)
     // The loser delivered something: it is not scored.
     #expect(stats.peers[2].failures == 0 && stats.peers[2].score == 100)
@@ -340,9 +340,15 @@ import Wire
   }
 
   @Test func `no file is hedged for more than five per cent`() throws {
-    var swarm = Swarm([VirtualPeer(), VirtualPeer(conduct: .silent)], layout: ChunkLayout(fileLength: 19 << 20)!)
+    let layout = ChunkLayout(fileLength: 19 << 20)!
+    var swarm = Swarm([VirtualPeer(), VirtualPeer(conduct: .silent)], layout: layout)
     swarm.run()
-    #expect(try #require(swarm.finished).hedges == 0)
+    #expect(try #require(swarm.finished).duplicateBytes == 0)
+    var asked: [UInt32: Int] = [:]
+    for request in requests(swarm) {
+      asked[request.chunk.rawValue, default: 0] += layout.length(of: request.leaves, in: request.chunk)
+    }
+    #expect(asked.values.reduce(0, +) - (19 << 20) <= 2 << 20)
   }
 
   @Test func `events of connections that are gone change nothing`() {
@@ -354,8 +360,8 @@ import Wire
       .busy(ConnectionID(77), RequestID(1), retryAfter: .zero), .notFound(ConnectionID(77)),
       .connectionLost(ConnectionID(77), .closed), .have(ConnectionID(77), []), .dialFailed(ConnectionID(77), .refused),
       .opened(ConnectionID(77), small, isComplete: true), .pageVerified(PageIndex(9), from: ConnectionID(77)),
-      .bitmap(ConnectionID(1), first: ChunkIndex(.max), count: .max, bits: [255]),
-      .have(ConnectionID(1), [ChunkLeaves(chunk: ChunkIndex(.max), leaves: LeafRange(first: 0, count: 64))]),
+      .bitmap(ConnectionID(1), Bitmap(handle: FileHandle(1), firstChunk: ChunkIndex(1_048_575), count: 1, bits: [128])),
+      .have(ConnectionID(1), [LeafRun(chunk: ChunkIndex(.max), leaves: LeafRange(first: 0, count: 64))]),
       .leavesVerified(ConnectionID(1), RequestID(9), ChunkIndex(.max), LeafRange(first: 0, count: 4)),
     ] { swarm.handle(event) }
     #expect(swarm.log.count == before)
@@ -364,6 +370,7 @@ import Wire
   @Test func `a peer at score 0 gets a probe after a while and can come back`() throws {
     var settings = DownloadSettings()
     settings.maxWorkers = 1
+    settings.hedges = false
     var swarm = Swarm([.slow(1_048_576), .slow(1_048_576)], settings: settings)
     swarm.run(until: .seconds(1))
     for _ in 0..<4 { swarm.state.failed(1, at: swarm.now) }

@@ -190,7 +190,7 @@ struct Swarm {
     }
   }
 
-  private func whole(_ chunk: ChunkIndex) -> ChunkLeaves { ChunkLeaves(chunk: chunk, leaves: layout.leaves(of: chunk)) }
+  private func whole(_ chunk: ChunkIndex) -> LeafRun { LeafRun(chunk: chunk, leaves: layout.leaves(of: chunk)) }
 
   private mutating func answer(_ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange) {
     guard var line = lines[id] else { return faults.append("a request on a connection that is gone") }

@@ -134,6 +134,7 @@ struct FrameExample: CustomTestStringConvertible, Sendable {
       .pong(0x0102_0304_0506_0708),
       .goodbye(Goodbye(code: .shuttingDown, text: "bye!")),
       .goodbye(Goodbye(code: .done)),
+      .promised(Promised(handle: FileHandle(7), chunks: [ChunkIndex(2), ChunkIndex(.max)])),
     ].map(FrameExample.init)
     + Withdrawn.Reason.allCases.map {
       FrameExample(.withdrawn(Withdrawn(handle: FileHandle(7), reason: $0)))
@@ -154,5 +155,6 @@ struct FrameExample: CustomTestStringConvertible, Sendable {
         bits: Array(repeating: 0x5A, count: 32_768))),
     peers(50),
     .goodbye(Goodbye(code: .internalError, text: String(repeating: "é", count: 64))),
+    .promised(Promised(handle: FileHandle(7), chunks: (0..<16_382).map { ChunkIndex($0) })),
   ].map(FrameExample.init)
 }

@@ -132,6 +132,7 @@ import Testing
       ("pong", .pong(opaque), []),
       ("goodbye", .goodbye(Goodbye(code: .shuttingDown, text: "bye!")), []),
       ("goodbye.unknown-code", .goodbye(Goodbye(code: .internalError)), []),
+      ("promised", .promised(Promised(handle: handle, chunks: [ChunkIndex(2), ChunkIndex(5)])), []),
     ]
   }
 }

@@ -1,0 +1,96 @@
+// Idle peers relieve slow ones near the end, and partial peers give what they have.
+import Content
+import Testing
+import Wire
+
+@testable import Transfer
+
+@Suite struct ReliefTests {
+  @Test func `a slow peer holds up the end by little`() throws {
+    let layout = ChunkLayout(fileLength: 100 << 20)!
+    let peers = [VirtualPeer](repeating: .slow(10_000_000), count: 7) + [.slow(500_000)]
+    var swarm = Swarm(peers, layout: layout)
+    swarm.run()
+    let stats = try #require(swarm.finished)
+    let ideal = Double(layout.fileLength) / 70_500_000
+    #expect(swarm.isWhole && stats.retries == 0)
+    #expect(stats.duration.inSeconds < 1.08 * ideal, "\(stats.duration.inSeconds) of \(ideal) s")
+    #expect(stats.duplicateBytes * 20 <= layout.fileLength)
+  }
+
+  @Test func `what waits in one line is taken over, and nobody is blamed`() throws {
+    var swarm = Swarm([.slow(10_000_000), .slow(1_000_000)], layout: ChunkLayout(fileLength: 20 << 20)!)
+    swarm.run()
+    let stats = try #require(swarm.finished)
+    #expect(swarm.isWhole && stats.peers.allSatisfy { $0.failures == 0 })
+    #expect(stats.duration.inSeconds < 1.08 * Double(20 << 20) / 11_000_000)
+  }
+
+  private let layout = ChunkLayout(fileLength: 4 << 20)!
+
+  private func opened(isComplete: Bool, shares: Bool = true, seed: UInt64 = 1) -> DownloadState {
+    var settings = DownloadSettings()
+    settings.shares = shares
+    var state = DownloadState(settings: settings, generator: SeededGenerator(seed: seed), at: .zero)
+    let address = PeerAddress(ip: Array(repeating: 1, count: 16), port: 9)
+    for event: DownloadEvent in [
+      .addressAdded(address, pinned: nil), .discoveryFinished,
+      .connected(ConnectionID(1), PeerID(digest: Digest(Array(repeating: 1, count: 32))!)),
+      .opened(ConnectionID(1), layout, isComplete: isComplete), .storageReady(Resumable()),
+      .pageVerified(PageIndex(0), from: nil),
+    ] { state.handle(event, at: .zero) }
+    return state
+  }
+
+  private func requests(of state: inout DownloadState) -> [LeafRun] {
+    var runs: [LeafRun] = []
+    while let action = state.nextAction() {
+      if case .request(_, _, let chunk, let leaves, _) = action { runs.append(LeafRun(chunk: chunk, leaves: leaves)) }
+    }
+    return runs
+  }
+
+  private func run(_ chunk: UInt32, _ first: Int, _ count: Int) -> LeafRun {
+    LeafRun(chunk: ChunkIndex(chunk), leaves: LeafRange(first: first, count: count))
+  }
+
+  @Test func `a partial peer is asked for just the leaves that it told of`() {
+    var state = opened(isComplete: false)
+    #expect(requests(of: &state).isEmpty)
+    state.handle(.have(ConnectionID(1), [run(2, 4, 8)]), at: .zero)
+    #expect(requests(of: &state) == [run(2, 4, 8)])
+    state.handle(
+      .leavesVerified(ConnectionID(1), RequestID(1), ChunkIndex(2), LeafRange(first: 4, count: 8)), at: .zero)
+    #expect(requests(of: &state).isEmpty)
+    state.handle(.have(ConnectionID(1), [run(2, 0, 4), run(1, 0, 64)]), at: .zero)
+    // Whole chunks first, as long requests cost less.
+    #expect(requests(of: &state) == [run(1, 0, 64), run(2, 0, 4)])
+  }
+
+  @Test func `a chunk that others are promised is asked for last`() {
+    for seed in 1...20 as ClosedRange<UInt64> {
+      var state = opened(isComplete: true, seed: seed)
+      let first = requests(of: &state)[0].chunk
+      let others = (0..<4).map { ChunkIndex($0) }.filter { $0 != first }
+      state.handle(.promised(ConnectionID(1), Array(others.prefix(2)) + [ChunkIndex(9)]), at: .zero)
+      state.handle(
+        .leavesVerified(ConnectionID(1), RequestID(1), first, LeafRange(first: 0, count: 64)), at: .milliseconds(100))
+      let next = requests(of: &state).map(\.chunk)
+      #expect(next.first == others[2], "\(next)")
+      state.handle(.connectionLost(ConnectionID(1), .closed), at: .milliseconds(100))
+      #expect(state.chunks.copies(of: others[0]) == 0)
+    }
+  }
+
+  @Test func `who shares starts at random, who does not in order`() {
+    let first = (1...20 as ClosedRange<UInt64>).map { seed in
+      var state = opened(isComplete: true, seed: seed)
+      return requests(of: &state)[0].chunk.rawValue
+    }
+    #expect(Set(first).count > 1)
+    for seed in 1...20 as ClosedRange<UInt64> {
+      var state = opened(isComplete: true, shares: false, seed: seed)
+      #expect(requests(of: &state)[0].chunk == ChunkIndex(0))
+    }
+  }
+}
