@@ -148,6 +148,7 @@ final class DownloadRun {
     case .shared(let id, .have(let runs)): tell(.have(id, runs))
     case .shared(let id, .bitmap(let bitmap)): tell(.bitmap(id, bitmap))
     case .shared(let id, .promised(let chunks)): tell(.promised(id, chunks))
+    case .shared(let id, .peers(let entries)): tell(.peers(id, entries))
     case .shared: break
     case .verified(let id, let request, let chunk, let leaves, let leafHashes, let streamedBelow):
       hasWritten = true

@@ -27,6 +27,7 @@ extension PeerConnection {
       case .send(let message): send(message)
       case .tell(let news): tell(news)
       case .lookUp(let open): lookUp(open)
+      case .promise: break
       case .admit(let request): session!.admit(request, isHeld: false)
       case .expectPayload(let isWanted): arriving = isWanted ? takeSpareBlock() : nil
       case .verify(let piece): finish(piece)

@@ -230,7 +230,7 @@ final class GetterProcess {
       case .send(let message): send(message, on: connection)
       case .tell(let news): tell(news, of: connection)
       case .lookUp(let open): connection.fetching.answer(open, .noSuchFile)
-      case .admit: world.violate("the getter serves nothing")
+      case .admit, .promise: world.violate("the getter serves nothing")
       case .expectPayload(let isWanted): if !isWanted { connection.payload = nil }
       case .verify(let piece): verify(piece, of: connection)
       case .close(let end): self.end(connection, end)
@@ -272,7 +272,7 @@ final class GetterProcess {
     case .have(let runs): tell(.have(id, runs))
     case .bitmap(let bitmap): tell(.bitmap(id, bitmap))
     case .promised(let chunks): tell(.promised(id, chunks))
-    case .peers: break
+    case .peers(let entries): tell(.peers(id, entries))
     }
   }
 

@@ -160,6 +160,7 @@ final class ServingPeer {
       case .close(let end):
         world.violate("the getter is an honest peer, but \(name) says \(end)")
         forget(connection)
+      case .promise: break
       case .tell, .expectPayload, .verify, .admit: world.violate("\(name) fetches nothing")
       }
     }

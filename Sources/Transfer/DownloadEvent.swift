@@ -74,6 +74,8 @@ public enum DownloadEvent: Sendable {
   case bitmap(ConnectionID, Bitmap)
   /// The peer has promised these chunks to others.
   case promised(ConnectionID, [ChunkIndex])
+  /// The peer knows these others.
+  case peers(ConnectionID, [PeerExchange.Entry])
   case withdrawn(ConnectionID)
   /// Bytes, hashes or a manifest that do not verify.
   case lied(ConnectionID)

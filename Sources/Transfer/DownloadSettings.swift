@@ -26,6 +26,8 @@ public struct DownloadSettings: Hashable, Sendable {
   public var dialsMax = 16
   /// Whether what is fetched is offered to others: then it matters that not all fetch the same first.
   public var shares = false
+  /// Whether peers are believed that tell of others.
+  public var hears = true
   /// Whether a late chunk may be asked of a second peer.
   public var hedges = true
 

@@ -38,6 +38,17 @@ extension DownloadState {
     }
   }
 
+  /// Others that the peer knows: hints, unless it is farther away than they can be reached from.
+  mutating func learn(_ id: ConnectionID, peers: [PeerExchange.Entry], at now: Instant) {
+    guard settings.hears, let link = links[id], let source = link.peerID else { return }
+    let ip = link.address?.ip ?? link.peer.flatMap { self.peers[$0].ip }
+    guard let reach = ip.flatMap({ AddressReach($0) }) else { return }
+    for entry in peers where entry.port != 0 && connections[entry.peer] == nil {
+      guard AddressReach(entry.ip)?.isOfUse(to: reach) == true else { continue }
+      book.hear(PeerAddress(ip: entry.ip, port: entry.port), pinned: entry.peer, from: source, at: now)
+    }
+  }
+
   /// What the peer had or promised is no longer counted.
   mutating func forgetCopies(of link: Link) {
     link.holdings?.forEachChunk { chunks.removeCopy(of: $0) }

@@ -131,6 +131,7 @@ public struct DownloadState: Sendable {
     case .have(let id, let runs): learn(id, runs, at: now)
     case .bitmap(let id, let bitmap): learn(id, bitmap, at: now)
     case .promised(let id, let chunks): learn(id, promised: chunks)
+    case .peers(let id, let entries): learn(id, peers: entries, at: now)
     case .withdrawn(let id): withdrawn(id, at: now)
     case .lied(let id): lied(id, at: now)
     case .connectionLost(let id, let reason): connectionLost(id, reason, at: now)

@@ -8,6 +8,10 @@ struct PeerBook: Sendable {
   static let redialMax: Duration = .seconds(30)
   /// Addresses kept: peers tell of others, and telling cannot fill memory.
   static let addressesMax = 1024
+  /// Addresses of one source that are kept at a time.
+  static let addressesPerSourceMax = 16
+  /// Dials of a source's addresses that came to nothing, one after another, before it is not listened to any more.
+  static let vainDialsMax = 4
   /// After so many lies from one IP address, unproven peers there are tried last.
   static let liesMax = 2
 
@@ -15,6 +19,8 @@ struct PeerBook: Sendable {
 
   private struct Entry: Sendable {
     var pinned: PeerID?
+    /// Who told of it; nil: the user, or a discovery that proves what it says.
+    var source: PeerID?
     var peer: PeerID?
     var state = State.idle
     var outcome = AddressOutcome.pending
@@ -29,6 +35,8 @@ struct PeerBook: Sendable {
   private var bannedPeers: Set<PeerID> = []
   private var liesByIP: [[UInt8]: Int] = [:]
   private var isDiscovering = true
+  /// By source: dials that came to nothing since one of its addresses was right.
+  private var vainDials: [PeerID: Int] = [:]
   /// Whether any peer has had the file.
   private(set) var isFound = false
 
@@ -51,9 +59,40 @@ struct PeerBook: Sendable {
   mutating func add(_ address: PeerAddress, pinned: PeerID?, at now: Instant) {
     if let pinned, bannedPeers.contains(pinned) { return }
     guard entries[address] == nil, order.count < PeerBook.addressesMax else { return }
-    entries[address] = Entry(pinned: pinned, isInitial: isDiscovering)
+    entries[address] = Entry(pinned: pinned, source: nil, isInitial: isDiscovering)
     order.append(address)
     due.set(address, at: now)
+  }
+
+  /// A peer tells of another. Hints, of which a source has few at a time; each is dialled once, and only as long as the
+  /// source's hints are worth it.
+  mutating func hear(_ address: PeerAddress, pinned: PeerID, from source: PeerID, at now: Instant) {
+    guard vainDials[source, default: 0] < PeerBook.vainDialsMax, !bannedPeers.contains(pinned) else { return }
+    if entries[address] != nil || entries.values.contains(where: { $0.peer == pinned || $0.pinned == pinned }) {
+      return
+    }
+    guard order.count < PeerBook.addressesMax,
+      entries.values.count(where: { $0.source == source }) < PeerBook.addressesPerSourceMax
+    else { return }
+    entries[address] = Entry(pinned: pinned, source: source, isInitial: false)
+    order.append(address)
+    due.set(address, at: now)
+  }
+
+  /// A dial of a hint came to nothing: it is forgotten, and its place free.
+  private mutating func forgetHint(_ address: PeerAddress, of source: PeerID) {
+    vainDials[source, default: 0] += 1
+    forget(address)
+    guard vainDials[source]! >= PeerBook.vainDialsMax else { return }
+    for other in order where entries[other]!.source == source && entries[other]!.outcome == .pending {
+      if entries[other]!.state == .idle { forget(other) }
+    }
+  }
+
+  private mutating func forget(_ address: PeerAddress) {
+    entries[address] = nil
+    order.removeAll { $0 == address }
+    due.cancel(address)
   }
 
   mutating func discoveryFinished() { isDiscovering = false }
@@ -79,6 +118,7 @@ struct PeerBook: Sendable {
     if let address {
       entries[address]?.state = .connected
       entries[address]?.outcome = .opened
+      if let source = entries[address]?.source { vainDials[source] = 0 }
     }
     guard !isFound else { return }
     isFound = true
@@ -91,6 +131,9 @@ struct PeerBook: Sendable {
   /// A dial or a connection came to nothing.
   mutating func ended(_ address: PeerAddress, _ outcome: AddressOutcome, at now: Instant) {
     guard let entry = entries[address], entry.state != .banned else { return }
+    if let source = entry.source, entry.outcome != .opened {
+      return outcome == .duplicate ? forget(address) : forgetHint(address, of: source)
+    }
     entries[address]!.outcome = outcome
     entries[address]!.state = .idle
     // What was withdrawn does not come back; a duplicate waits for the loss of the peer that it is.

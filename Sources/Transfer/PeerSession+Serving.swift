@@ -135,7 +135,7 @@ extension PeerSession {
         request.id, request.handle, chunk: request.chunk, firstLeaf: request.leaves.first,
         leafCount: request.leaves.count, wantsLeafHashes: request.wantsLeafHashes, isHeld: isHeld)
       switch verdict {
-      case .queued: break
+      case .queued: if !partial.contains(request.handle) { act(.promise(request.handle, request.chunk)) }
       case .busy: send(.busy(Busy(id: request.id, retryAfterMilliseconds: PeerSession.retryAfterMilliseconds)))
       case .void: break  // for a file that was withdrawn meanwhile
       }

@@ -46,6 +46,8 @@ public enum PeerSessionAction: Hashable, Sendable {
   /// Find out whether the leaves are here, of a file that is here in part, then `admit` the request. Its fields are as
   /// they were sent.
   case admit(ChunkRequest)
+  /// A request for a chunk of a file that is complete here was taken in: it will be sent.
+  case promise(FileHandle, ChunkIndex)
   /// The leaves' bytes of a DATA follow, then `payloadEnded`. Not wanted: they are to be dropped without blame.
   case expectPayload(isWanted: Bool)
   /// The payload that just ended is to be hashed and, if right, written.

@@ -1,0 +1,84 @@
+// Who of those that one file is shared with is told of whom (`Protocol/README.md`, "PEERS").
+import Wire
+
+/// The peers of one file that this node has shaken hands with, whoever dialled. Not shared between threads.
+public struct PeerDirectory: Sendable {
+  /// A connection, by a number of the shell's choice.
+  public typealias Member = UInt64
+  /// Entries of one message.
+  public static let entriesMax = ProtocolLimits.peersMax
+  /// Between two messages to one peer.
+  public static let interval: Duration = .seconds(60)
+  /// Members that are remembered: more would be of no use to anybody.
+  static let membersMax = 4096
+
+  private struct Record: Sendable {
+    let peer: PeerID
+    let ip: [UInt8]
+    /// Nil where it cannot be dialled.
+    let port: UInt16?
+    /// Whether it is told of others.
+    let isListener: Bool
+    /// When it may be told more.
+    var due: Instant
+    /// Whom it was told of.
+    var told: Set<PeerID> = []
+  }
+
+  private var records: [Member: Record] = [:]
+  /// In order of joining.
+  private var order: [Member] = []
+  private var generator: SeededGenerator
+
+  public init(generator: SeededGenerator) { self.generator = generator }
+
+  public var count: Int { records.count }
+
+  /// A peer has or wants the file.
+  /// - `port`: where it can be dialled: the port that was dialled, or the one that it announced; nil or 0: nowhere.
+  /// - `isListener`: it has opened the file here, and so may be told of others.
+  public mutating func join(
+    _ member: Member, _ peer: PeerID, ip: [UInt8], port: UInt16?, isListener: Bool, at now: Instant
+  ) {
+    let isNew = records[member] == nil
+    if isNew && records.count >= PeerDirectory.membersMax { return }
+    let before = records[member]
+    records[member] = Record(
+      peer: peer, ip: ip, port: port == 0 ? nil : port, isListener: isListener || before?.isListener == true,
+      due: before?.due ?? now, told: before?.told ?? [])
+    if isNew { order.append(member) }
+  }
+
+  public mutating func leave(_ member: Member) {
+    if records.removeValue(forKey: member) != nil { order.removeAll { $0 == member } }
+  }
+
+  /// Whom to tell of whom now. Who is told nothing because there is nobody new is looked at again at every call.
+  public mutating func messages(at now: Instant) -> [(member: Member, entries: [PeerExchange.Entry])] {
+    var messages: [(Member, [PeerExchange.Entry])] = []
+    for member in order {
+      guard let record = records[member], record.isListener, record.due <= now else { continue }
+      let entries = entries(for: record)
+      if entries.isEmpty { continue }
+      records[member]!.told.formUnion(entries.map(\.peer))
+      records[member]!.due = now + PeerDirectory.interval
+      messages.append((member, entries))
+    }
+    return messages
+  }
+
+  private mutating func entries(for listener: Record) -> [PeerExchange.Entry] {
+    guard let reach = AddressReach(listener.ip) else { return [] }
+    var seen = listener.told
+    seen.insert(listener.peer)
+    var entries: [PeerExchange.Entry] = []
+    for member in order.shuffled(using: &generator) where entries.count < PeerDirectory.entriesMax {
+      guard let record = records[member], let port = record.port, !seen.contains(record.peer),
+        AddressReach(record.ip)?.isOfUse(to: reach) == true
+      else { continue }
+      seen.insert(record.peer)
+      entries.append(PeerExchange.Entry(ip: record.ip, port: port, peer: record.peer))
+    }
+    return entries
+  }
+}

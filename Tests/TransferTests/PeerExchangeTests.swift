@@ -1,0 +1,172 @@
+// Who is told of whom, who is believed, and what a source has promised.
+import Content
+import Testing
+import Wire
+
+@testable import Transfer
+
+@Suite struct PeerExchangeTests {
+  private func v4(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8) -> [UInt8] {
+    Array(repeating: 0, count: 10) + [255, 255, a, b, c, d]
+  }
+
+  private func peer(_ number: Int) -> PeerID {
+    PeerID(digest: Digest([UInt8(number >> 8), UInt8(number & 255)] + Array(repeating: 0, count: 30))!)
+  }
+
+  private func directory() -> PeerDirectory { PeerDirectory(generator: SeededGenerator(seed: 7)) }
+
+  // MARK: Telling
+
+  @Test func `a newcomer is told of the others at once, and the others of it a minute later`() {
+    var directory = directory()
+    for i in 1...3 {
+      directory.join(UInt64(i), peer(i), ip: v4(10, 0, 0, UInt8(i)), port: 9800, isListener: true, at: .zero)
+    }
+    let first = directory.messages(at: .zero)
+    #expect(first.map(\.member) == [1, 2, 3])
+    #expect(first.allSatisfy { $0.entries.count == 2 })
+    directory.join(4, peer(4), ip: v4(10, 0, 0, 4), port: 9801, isListener: true, at: .seconds(1))
+    let second = directory.messages(at: .seconds(1))
+    #expect(second.map(\.member) == [4] && second[0].entries.count == 3)
+    let early = directory.messages(at: .seconds(59))
+    #expect(early.isEmpty)
+    let third = directory.messages(at: .seconds(60))
+    #expect(third.map(\.member) == [1, 2, 3])
+    #expect(third.allSatisfy { $0.entries == [PeerExchange.Entry(ip: v4(10, 0, 0, 4), port: 9801, peer: peer(4))] })
+    let late = directory.messages(at: .seconds(1000))
+    #expect(late.isEmpty)
+  }
+
+  @Test func `nobody is told of itself, of who cannot be dialled, of who left, or twice of one`() {
+    var directory = directory()
+    directory.join(1, peer(1), ip: v4(10, 0, 0, 1), port: 9800, isListener: true, at: .zero)
+    directory.join(2, peer(1), ip: v4(10, 0, 0, 1), port: 9800, isListener: false, at: .zero)
+    directory.join(3, peer(3), ip: v4(10, 0, 0, 3), port: nil, isListener: false, at: .zero)
+    directory.join(4, peer(4), ip: v4(10, 0, 0, 4), port: 0, isListener: false, at: .zero)
+    directory.join(5, peer(5), ip: v4(10, 0, 0, 5), port: 1, isListener: false, at: .zero)
+    directory.leave(5)
+    directory.join(6, peer(6), ip: v4(10, 0, 0, 6), port: 1, isListener: false, at: .zero)
+    directory.join(7, peer(6), ip: v4(10, 0, 0, 7), port: 1, isListener: false, at: .zero)
+    let messages = directory.messages(at: .zero)
+    #expect(messages.count == 1 && messages[0].entries.map(\.peer) == [peer(6)])
+  }
+
+  @Test func `a message has at most 50 entries`() {
+    var directory = directory()
+    directory.join(0, peer(0), ip: v4(10, 0, 0, 1), port: 1, isListener: true, at: .zero)
+    for i in 1...120 {
+      directory.join(UInt64(i), peer(i), ip: v4(10, 0, 1, UInt8(i)), port: 1, isListener: false, at: .zero)
+    }
+    for (minute, count) in [50, 50, 20].enumerated() {
+      let messages = directory.messages(at: .seconds(60 * Double(minute)))
+      #expect(messages.map(\.entries.count) == [count])
+    }
+  }
+
+  @Test func `nobody is told of an address that means another host there`() {
+    let hosts = [v4(127, 0, 0, 1), v4(192, 168, 1, 2), v4(8, 8, 8, 8), v4(169, 254, 1, 1)]
+    let expected: [[Int]] = [[1, 2], [2], [], []]
+    for (listener, told) in expected.enumerated() where listener != 3 {
+      var directory = directory()
+      for (i, ip) in hosts.enumerated() {
+        directory.join(UInt64(i), peer(i), ip: ip, port: 1, isListener: i == listener, at: .zero)
+      }
+      let entries = directory.messages(at: .zero).flatMap(\.entries).map(\.peer)
+      #expect(Set(entries) == Set(told.map(peer)), "\(hosts[listener])")
+    }
+  }
+
+  @Test func `addresses reach as far as the registries say`() {
+    func reach(_ ip: [UInt8]) -> AddressReach? { AddressReach(ip) }
+    #expect(reach(v4(127, 1, 2, 3)) == .host && reach(v4(10, 1, 1, 1)) == .site && reach(v4(172, 31, 0, 1)) == .site)
+    #expect(reach(v4(172, 32, 0, 1)) == .world && reach(v4(100, 64, 0, 1)) == .site && reach(v4(9, 9, 9, 9)) == .world)
+    #expect(reach(v4(0, 1, 1, 1)) == nil && reach(v4(224, 0, 0, 1)) == nil && reach(v4(255, 255, 255, 255)) == nil)
+    let zeros = Array(repeating: UInt8(0), count: 15)
+    #expect(reach(zeros + [1]) == .host && reach(zeros + [0]) == nil)
+    #expect(reach([0xFE, 0x80] + zeros.dropLast() + []) == .link && reach([0xFD, 1] + zeros.dropLast()) == .site)
+    #expect(reach([0x20, 1] + zeros.dropLast()) == .world && reach([0xFF, 2] + zeros.dropLast()) == nil)
+  }
+
+  // MARK: Being told
+
+  private func told(_ entries: [PeerExchange.Entry], from ip: [UInt8]) -> DownloadState {
+    var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
+    for event: DownloadEvent in [
+      .addressAdded(PeerAddress(ip: ip, port: 9), pinned: nil), .discoveryFinished,
+      .connected(ConnectionID(1), peer(1)),
+      .opened(ConnectionID(1), ChunkLayout(fileLength: 4 << 20)!, isComplete: true), .peers(ConnectionID(1), entries),
+    ] { state.handle(event, at: .zero) }
+    return state
+  }
+
+  private func dials(of state: inout DownloadState) -> [(address: PeerAddress, pinned: PeerID?, id: ConnectionID)] {
+    var dials: [(address: PeerAddress, pinned: PeerID?, id: ConnectionID)] = []
+    while let action = state.nextAction() {
+      if case .dial(let address, let pinned, let id) = action, id != ConnectionID(1) {
+        dials.append((address, pinned, id))
+      }
+    }
+    return dials
+  }
+
+  @Test func `hints are dialled and pinned`() {
+    let entry = PeerExchange.Entry(ip: v4(10, 0, 0, 2), port: 9800, peer: peer(2))
+    var state = told([entry, entry], from: v4(10, 0, 0, 1))
+    let dials = dials(of: &state)
+    #expect(dials.count == 1 && dials[0].address == PeerAddress(ip: entry.ip, port: 9800) && dials[0].pinned == peer(2))
+  }
+
+  @Test func `private addresses of a public peer, port 0, and peers that are there are not dialled`() {
+    var state = told(
+      [
+        PeerExchange.Entry(ip: v4(10, 0, 0, 2), port: 9800, peer: peer(2)),
+        PeerExchange.Entry(ip: v4(127, 0, 0, 1), port: 22, peer: peer(3)),
+        PeerExchange.Entry(ip: v4(8, 8, 8, 9), port: 0, peer: peer(4)),
+        PeerExchange.Entry(ip: v4(8, 8, 8, 9), port: 9, peer: peer(1)),
+      ], from: v4(8, 8, 8, 8))
+    #expect(dials(of: &state).isEmpty)
+  }
+
+  @Test func `a poisoned list of 10,000 addresses leads to a handful of dials`() {
+    var state = told([], from: v4(10, 0, 0, 1))
+    _ = dials(of: &state)
+    var count = 0
+    for message in 0..<200 {
+      let now = Instant.seconds(Double(message))
+      let entries = (0..<50).map {
+        let number = message * 50 + $0
+        return PeerExchange.Entry(
+          ip: v4(10, 1, UInt8(number >> 8), UInt8(number & 255)), port: 9, peer: peer(1000 + number))
+      }
+      state.handle(.peers(ConnectionID(1), entries), at: now)
+      var dials = dials(of: &state)
+      while !dials.isEmpty {
+        count += dials.count
+        for dial in dials { state.handle(.dialFailed(dial.id, .refused), at: now) }
+        dials = self.dials(of: &state)
+      }
+    }
+    #expect((1...PeerBook.addressesPerSourceMax).contains(count), "\(count) dials")
+  }
+
+  // MARK: Promising
+
+  @Test func `a chunk is promised once, until its reader leaves`() {
+    var ledger = UploadLedger(chunkCount: 4)
+    func join(_ reader: UInt64) -> [ChunkIndex] { ledger.join(reader) }
+    func promise(_ chunk: UInt32, to reader: UInt64) -> Bool { ledger.promise(ChunkIndex(chunk), to: reader) }
+    #expect(join(10).isEmpty)
+    // With nobody else there, nobody is to be told.
+    #expect(!promise(0, to: 10))
+    #expect(join(11) == [ChunkIndex(0)])
+    #expect(!promise(0, to: 11))
+    #expect(promise(1, to: 11))
+    #expect(!promise(1, to: 11))
+    ledger.leave(10)
+    #expect(ledger.readerCount == 1)
+    #expect(join(12) == [ChunkIndex(1)])
+    #expect(promise(0, to: 12))
+    #expect(!promise(9, to: 12) && !promise(2, to: 99))
+  }
+}
