@@ -1,4 +1,5 @@
 // One thread, one epoll, many connections. Everything here happens on that thread; others speak to it by mailbox.
+import Content
 import Posix
 import Storage
 import Transfer
@@ -22,6 +23,8 @@ enum LoopCommand: Sendable {
   case catalogueChanged
   /// An entry is no longer served: whoever has it open gets another of the same bytes, or is told why.
   case withdraw(CatalogueEntry, Withdrawn.Reason)
+  /// A chunk of a file will be sent to a connection: the others that have the file open are told.
+  case promised(FileID, ChunkIndex, to: Audiences.Member)
   /// Stop listening, finish what is being sent within the grace period, say goodbye with this code, then end.
   case shutDown(CloseCode, grace: Duration)
 }
@@ -144,6 +147,8 @@ final class NetworkLoop {
       for connection in Array(connections.values) { connection.catalogueChanged() }
     case .withdraw(let entry, let reason):
       for connection in Array(connections.values) { connection.withdraw(entry, because: reason) }
+    case .promised(let fileID, let chunk, let member):
+      for connection in Array(connections.values) { connection.promised(chunk, of: fileID, to: member) }
     case .shutDown(let code, let grace):
       stopListening()
       farewell = code
@@ -291,5 +296,6 @@ final class NetworkLoop {
       }
     }
     for connection in Array(connections.values) { connection.checkDeadlines() }
+    introduceAll()
   }
 }

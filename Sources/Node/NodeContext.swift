@@ -52,6 +52,7 @@ final class NodeContext: Sendable {
   /// One a loop, in the order of their indices.
   let mailboxes: [Mailbox<LoopCommand>]
   let report: @Sendable (NodeEvent) -> Void
+  let audiences = Audiences()
   private let scanning = Atomic<Bool>(false)
   private let uploadedBytes = Atomic<UInt64>(0)
 

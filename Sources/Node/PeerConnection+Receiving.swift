@@ -110,6 +110,7 @@ extension PeerConnection {
     session = PeerSession(handshakeHash: established.handshakeHash, role: role, target: link?.fetchTarget)
     peerID = established.remote
     let requestsMax = established.remotePayload.requestsInFlightMax.map(Int.init)
+    listenPort = role == .dialer ? address.port : established.remotePayload.listenPort
     channel = consume established
     introduce(requestsMax: requestsMax ?? ProtocolLimits.requestsInFlightMax)
     return !isClosed

@@ -19,6 +19,47 @@ extension PeerConnection {
     guard session!.answer(open, .file(file)), let peerID else { return }
     served[open.handle] = entry
     loop.context.report(.opened(peerID, address, path: entry.path))
+    joinAudience(of: entry, open.handle, as: peerID)
+  }
+
+  // MARK: Others that share the file
+
+  private func joinAudience(of entry: CatalogueEntry, _ handle: FileHandle, as peerID: PeerID) {
+    let newcomer = Audiences.Newcomer(member: member, peer: peerID, ip: address.ip, port: listenPort)
+    let promised = loop.context.audiences.join(
+      entry.fileID, chunkCount: entry.layout.chunkCount, newcomer, at: loop.now)
+    session!.announce(promised: promised, of: handle)
+    introduce(loop.context.audiences.introductions(of: entry.fileID, to: [member], at: loop.now), of: entry.fileID)
+  }
+
+  func leaveAudiences() {
+    for entry in served.values { loop.context.audiences.leave(entry.fileID, member) }
+  }
+
+  /// Tells the other end of those that share a file.
+  func introduce(_ introductions: [(member: Audiences.Member, entries: [PeerExchange.Entry])], of fileID: FileID) {
+    for introduction in introductions where introduction.member == member {
+      for (handle, entry) in served where entry.fileID == fileID {
+        session?.announce(peers: introduction.entries, of: handle)
+      }
+    }
+  }
+
+  /// A chunk will be sent here: the others that share the file learn of it.
+  func promise(_ chunk: ChunkIndex, of handle: FileHandle) {
+    guard let entry = served[handle], loop.context.audiences.promise(chunk, of: entry.fileID, to: member) else {
+      return
+    }
+    loop.context.tellAllLoops(.promised(entry.fileID, chunk, to: member))
+  }
+
+  /// A chunk will be sent to somebody.
+  func promised(_ chunk: ChunkIndex, of fileID: FileID, to other: Audiences.Member) {
+    guard other != member else { return }
+    let handles = served.filter { $0.value.fileID == fileID }.keys
+    if !handles.isEmpty {
+      command { session in for handle in handles { session.announce(promised: [chunk], of: handle) } }
+    }
   }
 
   /// More files are served than before, or the scan is over.
@@ -58,6 +99,7 @@ extension PeerConnection {
       served[handle] = other
     } else {
       served[handle] = nil
+      loop.context.audiences.leave(entry.fileID, member)
       session!.withdraw(handle, reason)
     }
   }

@@ -27,7 +27,7 @@ extension PeerConnection {
       case .send(let message): send(message)
       case .tell(let news): tell(news)
       case .lookUp(let open): lookUp(open)
-      case .promise: break
+      case .promise(let handle, let chunk): promise(chunk, of: handle)
       case .admit(let request): session!.admit(request, isHeld: false)
       case .expectPayload(let isWanted): arriving = isWanted ? takeSpareBlock() : nil
       case .verify(let piece): finish(piece)

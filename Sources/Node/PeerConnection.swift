@@ -60,6 +60,11 @@ final class PeerConnection {
   /// What the session has opened for the peer.
   var served: [FileHandle: CatalogueEntry] = [:]
 
+  /// The port that the other end can be dialled at: the one that was dialled, or the one that it announced.
+  var listenPort: UInt16?
+  /// Its name among all connections of the node.
+  var member: Audiences.Member { token ^ UInt64(loop.index) << 48 }
+
   // Fetching.
   /// Takes the bytes of a DATA frame that are on their way; nil where nobody wants them.
   var arriving: Block?
@@ -197,6 +202,7 @@ final class PeerConnection {
     guard !isClosed else { return }
     isClosed = true
     session?.end()
+    leaveAudiences()
     releaseBlocks()
     endAdmission()
     loop.leave(self)

@@ -23,11 +23,14 @@ public struct PeerDirectory: Sendable {
     var due: Instant
     /// Whom it was told of.
     var told: Set<PeerID> = []
+    /// How many had joined when it was looked at last.
+    var seen = 0
   }
 
   private var records: [Member: Record] = [:]
   /// In order of joining.
   private var order: [Member] = []
+  private var joins = 0
   private var generator: SeededGenerator
 
   public init(generator: SeededGenerator) { self.generator = generator }
@@ -47,18 +50,23 @@ public struct PeerDirectory: Sendable {
       peer: peer, ip: ip, port: port == 0 ? nil : port, isListener: isListener || before?.isListener == true,
       due: before?.due ?? now, told: before?.told ?? [])
     if isNew { order.append(member) }
+    joins += 1
   }
 
   public mutating func leave(_ member: Member) {
     if records.removeValue(forKey: member) != nil { order.removeAll { $0 == member } }
   }
 
-  /// Whom to tell of whom now. Who is told nothing because there is nobody new is looked at again at every call.
-  public mutating func messages(at now: Instant) -> [(member: Member, entries: [PeerExchange.Entry])] {
+  /// Which of some members, or of all, to tell of whom now.
+  public mutating func messages(
+    to members: Set<Member>? = nil, at now: Instant
+  ) -> [(member: Member, entries: [PeerExchange.Entry])] {
     var messages: [(Member, [PeerExchange.Entry])] = []
-    for member in order {
-      guard let record = records[member], record.isListener, record.due <= now else { continue }
+    for member in members?.sorted() ?? order {
+      guard let record = records[member], record.isListener, record.due <= now, record.seen < joins else { continue }
       let entries = entries(for: record)
+      // With a full message there may be more to tell.
+      if entries.count < PeerDirectory.entriesMax { records[member]!.seen = joins }
       if entries.isEmpty { continue }
       records[member]!.told.formUnion(entries.map(\.peer))
       records[member]!.due = now + PeerDirectory.interval

@@ -32,18 +32,20 @@ final class ScriptedPeer {
   /// Dials a node.
   convenience init(
     dialling address: SocketAddress, as identity: StaticIdentity = .random(),
-    suite: CipherSuite = .chaChaPoly, swarm: SwarmKey? = nil
+    suite: CipherSuite = .chaChaPoly, swarm: SwarmKey? = nil, listenPort: UInt16? = nil
   ) throws {
-    try self.init(over: BlockingSocket(dialling: address), as: identity, suite: suite, swarm: swarm)
+    try self.init(
+      over: BlockingSocket(dialling: address), as: identity, suite: suite, swarm: swarm, listenPort: listenPort)
   }
 
   /// Speaks first, on a connection that is there. `afterSend` lets an end that has no thread of its own go on.
   convenience init(
     over socket: BlockingSocket, as identity: StaticIdentity = .random(), suite: CipherSuite = .chaChaPoly,
-    swarm: SwarmKey? = nil, afterSend: @escaping () -> Void = {}
+    swarm: SwarmKey? = nil, listenPort: UInt16? = nil, afterSend: @escaping () -> Void = {}
   ) throws {
     let handshake = ChannelHandshake(
-      dialing: identity, suite: suite, swarm: swarm, pinned: nil, payload: HandshakePayload(agent: "scripted"),
+      dialing: identity, suite: suite, swarm: swarm, pinned: nil,
+      payload: HandshakePayload(listenPort: listenPort, agent: "scripted"),
       ephemeral: .random())
     try self.init(socket, handshake, afterSend)
   }
