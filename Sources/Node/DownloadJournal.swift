@@ -4,19 +4,33 @@ import Posix
 import Storage
 import Transfer
 
-/// The journal of one download. Confined to the control thread.
+/// What one download keeps on the disk, up to the output's name. Confined to the control thread.
 final class DownloadJournal {
   private var state: JournalState
+  private let performer: Performer
   private let actions = BlockingQueue<JournalAction>()
   private var thread: Thread?
 
-  /// `part` and `file` are those of one download; what comes of the actions goes to `control`.
-  init(_ state: JournalState, part: PartFile, file: JournalFile, control: Mailbox<DownloadMessage>) {
+  /// `part` and `file`, if there is a journal, are those of one download; what comes of the actions goes to `control`.
+  init(
+    _ state: JournalState, part: PartFile, file: JournalFile?, name: String, replaces: Bool,
+    control: Mailbox<DownloadMessage>
+  ) {
     self.state = state
-    let performer = Performer(part: part, file: file, control: control)
+    let performer = Performer(part: part, file: file, name: name, replaces: replaces)
+    self.performer = performer
+    guard file != nil else { return }
     let actions = self.actions
     thread = Thread.start(name: "p2p-journal") {
-      while let action = actions.take() { if !performer.perform(action) { return } }
+      while let action = actions.take() {
+        do throws(PartFileError) {
+          if let event = try performer.perform(action) { control.send(.journal(event)) }
+        } catch {
+          control.send(.journal(.failed))
+          control.send(.writeFailed(error))
+          return
+        }
+      }
     }
   }
 
@@ -27,43 +41,60 @@ final class DownloadJournal {
     while let action = state.nextAction() { actions.put(action) }
   }
 
-  /// Waits for the action that is being performed; those after it are dropped.
+  /// Lets the thread do what it was told, and waits for its end.
   func stop() {
-    actions.close(discarding: true)
+    actions.close()
     if let thread = thread.take() { thread.join() }
+  }
+
+  /// After `stop`: hands in what has not been heard, the last being `completed` or `stopped`, and performs on the calling
+  /// thread what comes of it. After a failure nothing is.
+  func end(_ events: [JournalEvent], at now: Instant) throws(PartFileError) {
+    for event in events {
+      state.handle(event, at: now)
+      while let action = state.nextAction() {
+        do throws(PartFileError) {
+          if let event = try performer.perform(action) { state.handle(event, at: now) }
+        } catch {
+          state.handle(.failed, at: now)
+          throw error
+        }
+      }
+    }
   }
 }
 
-/// The journal thread's side.
+/// Does to part file and journal what an action says.
 private final class Performer: Sendable {
   private let part: PartFile
-  private let file: JournalFile
-  private let control: Mailbox<DownloadMessage>
+  private let file: JournalFile?
+  private let name: String
+  private let replaces: Bool
 
-  init(part: PartFile, file: JournalFile, control: Mailbox<DownloadMessage>) {
+  init(part: PartFile, file: JournalFile?, name: String, replaces: Bool) {
     self.part = part
     self.file = file
-    self.control = control
+    self.name = name
+    self.replaces = replaces
   }
 
-  /// False after a failure, after which nothing more is done.
-  func perform(_ action: JournalAction) -> Bool {
-    do throws(PartFileError) {
-      switch action {
-      case .syncData:
-        try part.syncData()
-        control.send(.journal(.dataSynced))
-      case .append(let bytes): try file.append(bytes)
-      case .syncJournal:
-        try file.syncData()
-        try part.syncFolder()
-        control.send(.journal(.journalSynced))
-      }
-      return true
-    } catch {
-      control.send(.journal(.failed))
-      control.send(.writeFailed(error))
-      return false
+  /// What its end is to be told as.
+  func perform(_ action: JournalAction) throws(PartFileError) -> JournalEvent? {
+    switch action {
+    case .syncData:
+      try part.syncData()
+      return .dataSynced
+    case .append(let bytes): try file?.append(bytes)
+    case .syncJournal:
+      try file?.syncData()
+      try part.syncFolder()
+      return .journalSynced
+    case .place: try part.place(as: name, force: replaces)
+    case .syncFolder: try part.syncFolder()
+    case .removeJournal:
+      part.removeJournal()
+      return .placed
     }
+    return nil
   }
 }

@@ -26,8 +26,8 @@ enum DownloadMessage: Sendable {
   case writeFailed(PartFileError)
   /// Where the file goes is known, and made ready.
   case prepared(Result<PreparedStorage, PartFileError>)
-  /// What of a page's chunks was in the part file already. Nil: the journal had the page.
-  case resumed(ConnectionID?, HashPage, [(chunk: ChunkIndex, mask: UInt64)])
+  /// What of a page's chunks was in the part file already, also as told to the journal. Nil: the journal had the page.
+  case resumed(ConnectionID?, HashPage, [(chunk: ChunkIndex, mask: UInt64)], [JournalEvent])
   case journal(JournalEvent)
   case resolved(PeerSource, Result<[SocketAddress], ResolutionFailure>)
   case cancelled

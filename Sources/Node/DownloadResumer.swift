@@ -14,10 +14,10 @@ final class DownloadResumer {
     let pages = self.pages
     thread = Thread.start(name: "p2p-resume") {
       while let (id, page) = pages.take() {
-        let chunks = DownloadResumer.chunks(of: page, in: layout, resume)
+        let chunks = resume.chunks(of: page, in: PageLayout(layout))
         do throws(PartFileError) {
           let leaves = try part.verifiedLeaves(of: chunks, in: layout) { pages.isOver }
-          control.send(.resumed(id, page, leaves))
+          control.send(.resumed(id, page, leaves, JournalEvent.found(leaves, among: chunks)))
         } catch {
           control.send(.writeFailed(error))
         }
@@ -32,17 +32,5 @@ final class DownloadResumer {
   func stop() {
     pages.close(discarding: true)
     if let thread = thread.take() { thread.join() }
-  }
-
-  private static func chunks(
-    of page: HashPage, in layout: ChunkLayout, _ resume: JournalResume
-  ) -> [ChunkOnDisk] {
-    let first = PageLayout(layout).chunks(of: page.index).lowerBound
-    return page.chunkHashes.enumerated().map { i, hash in
-      let chunk = ChunkIndex(UInt32(first + i))
-      return ChunkOnDisk(
-        chunk, hash: hash, leafHashes: resume.leafHashes(of: chunk, hash: hash, in: layout),
-        isClaimed: resume.claims[chunk] != nil)
-    }
   }
 }

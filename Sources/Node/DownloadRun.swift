@@ -51,7 +51,6 @@ final class DownloadRun {
   private var manifest: Manifest?
   private var name = ""
   private var part: PartFile?
-  private var resume = JournalResume()
   /// Where the file was found finished.
   private var foundPath: String?
   private var stream: OrderedStream?
@@ -162,7 +161,9 @@ final class DownloadRun {
       if storageError == nil { storageError = error }
       tell(.writeFailed)
     case .prepared(let result): prepared(result)
-    case .resumed(let id, let page, let leaves): resumed(page, leaves, from: id)
+    case .resumed(let id, let page, let leaves, let events):
+      for event in events { journal?.handle(event, at: now) }
+      resumed(page, leaves, from: id)
     case .journal(let event): journal?.handle(event, at: now)
     case .resolved(let source, let result): resolved(source, result)
     case .cancelled: tell(.cancelledByUser)
@@ -327,15 +328,14 @@ final class DownloadRun {
   }
 
   private func begin(_ prepared: PreparedPart, _ manifest: Manifest) {
-    (name, part, resume) = (prepared.name, prepared.file, prepared.resume)
+    (name, part) = (prepared.name, prepared.file)
     startVerifiers(.part(prepared.file))
-    if let (file, contents) = prepared.journal {
-      let state = JournalState(after: contents, in: manifest.layout)
-      journal = DownloadJournal(state, part: prepared.file, file: file, control: control)
-    }
+    journal = DownloadJournal(
+      JournalState(after: prepared.journal?.contents, in: manifest.layout), part: prepared.file,
+      file: prepared.journal?.file, name: prepared.name, replaces: target.replaces, control: control)
     guard prepared.file.isResumed else { return }
-    resumer = DownloadResumer(prepared.file, manifest.layout, resume, control: control)
-    for page in resume.pages { resumer?.compare(page, from: nil) }
+    resumer = DownloadResumer(prepared.file, manifest.layout, prepared.resume, control: control)
+    for page in prepared.resume.pages { resumer?.compare(page, from: nil) }
   }
 
   private func startVerifiers(_ sink: VerifiedSink) {
@@ -347,14 +347,6 @@ final class DownloadRun {
   private func resumed(_ page: HashPage, _ leaves: [(chunk: ChunkIndex, mask: UInt64)], from id: ConnectionID?) {
     let layout = manifest!.layout
     chunkHashes[page.index] = page.chunkHashes
-    for (chunk, mask) in leaves {
-      let claimed = mask & (resume.claims[chunk] ?? 0)
-      journal?.handle(.held(chunk, mask: claimed), at: now)
-      let hash = page.chunkHashes[Int(chunk.rawValue) % PageLayout.wireChunksPerPage]
-      journal?.handle(
-        .verified(
-          chunk, mask: mask & ~claimed, leafHashes: resume.leafHashes(of: chunk, hash: hash, in: layout)), at: now)
-    }
     let wholeCount = leaves.count { $0.mask == layout.leaves(of: $0.chunk).mask }
     if wholeCount > 0 { onUpdate(.resumed(chunks: wholeCount)) }
     tell(.resumed(leaves))
@@ -384,35 +376,61 @@ final class DownloadRun {
 
   private func finish() throws(DownloadError) -> DownloadResult {
     stop()
-    guard let outcome else { preconditionFailure("the download runs") }
-    do throws(DownloadError) {
-      let stats = try outcome.get()
+    var unheard = unheardOfDisk()
+    guard var outcome else { preconditionFailure("the download runs") }
+    if case .success = outcome, let storageError { outcome = .failure(.storage(storageError)) }
+    switch outcome {
+    case .success(let stats):
       do throws(PartFileError) {
         try stream?.finish(length: manifest!.length)
-        let path = try part?.finish(as: name, force: target.replaces)
-        return DownloadResult(stats: stats, path: path ?? foundPath, name: name, wasFound: foundPath != nil)
+        try journal?.end(unheard + [.completed], at: now)
       } catch {
         throw .storage(error)
       }
-    } catch {
-      if let part, !part.isResumed, !hasWritten { try? part.discard() }
-      throw error
+      let path = part.map { $0.outputPath(name) }
+      return DownloadResult(stats: stats, path: path ?? foundPath, name: name, wasFound: foundPath != nil)
+    case .failure(let failure):
+      if let part, !part.isResumed, !hasWritten {
+        try? part.discard()
+        throw failure
+      }
+      unheard.append(.stopped)
+      // What is not kept after all is to be said, unless worse has been.
+      do throws(PartFileError) { try journal?.end(unheard, at: now) } catch {
+        if storageError == nil { throw .storage(error) }
+      }
+      throw failure
     }
   }
 
-  /// Ends all threads of the download.
+  /// What threads have told of the disk since the download ended.
+  private func unheardOfDisk() -> [JournalEvent] {
+    var events: [JournalEvent] = []
+    for message in control.takeAll() {
+      switch message {
+      case .prepared(.success(.part(let prepared))): if part == nil { part = prepared.file }
+      case .verified(_, _, let chunk, let leaves, let leafHashes, _):
+        hasWritten = true
+        events.append(.verified(chunk, mask: leaves.mask, leafHashes: leafHashes))
+      case .journal(let event): events.append(event)
+      case .writeFailed(let error): if storageError == nil { storageError = error }
+      default: break
+      }
+    }
+    return events
+  }
+
+  /// Ends all threads of the download. What has arrived for a part file is still verified and written.
   private func stop() {
     context.tellAllLoops(.shutDown(.done, grace: DownloadRun.goodbyeGrace))
     if let (storage, thread) = preparation.take() {
       storage.stop()
       thread.join()
     }
-    // Ended before that was heard of.
-    for case .prepared(.success(.part(let prepared))) in control.takeAll() where part == nil { part = prepared.file }
     resumer?.stop()
-    journal?.stop()
-    if let verifiers = verifiers.take() { verifiers.stop() }
+    if let verifiers = verifiers.take() { verifiers.stop(discarding: stream != nil) }
     jobs.close(discarding: true)
+    journal?.stop()
     for loop in loops { loop.join() }
     loops = []
   }

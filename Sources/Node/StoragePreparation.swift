@@ -75,19 +75,13 @@ final class StoragePreparation: Sendable {
   }
 
   private func part(_ file: PartFile, _ name: String) throws(PartFileError) -> PreparedPart {
-    guard manifest.length > JournalState.fileBytesWithoutJournalMax, JournalHeader.isComponent(name) else {
+    guard JournalOpening.isNeeded(for: manifest, name: name, JournalSettings()) else {
       return PreparedPart(file: file, name: name, journal: nil, resume: JournalResume())
     }
     let journal = try file.openJournal()
-    if var contents = JournalContents(decoding: try journal.bytes()), let resume = contents.resume(of: manifest) {
-      try journal.truncate(to: contents.byteCount)
-      if contents.name != name { try journal.append(contents.rename(to: name)) }
-      return PreparedPart(file: file, name: name, journal: (journal, contents), resume: resume)
-    }
-    let header = JournalHeader(manifest, name: name)
-    try journal.truncate(to: 0)
-    try journal.append(JournalContents.opening(header))
-    return PreparedPart(
-      file: file, name: name, journal: (journal, JournalContents(header)), resume: JournalResume())
+    let opening = JournalOpening(try journal.bytes(), isPartNew: !file.isResumed, of: manifest, name: name)
+    try journal.truncate(to: opening.keptByteCount)
+    if !opening.appended.isEmpty { try journal.append(opening.appended) }
+    return PreparedPart(file: file, name: name, journal: (journal, opening.contents), resume: opening.resume)
   }
 }

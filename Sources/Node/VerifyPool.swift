@@ -42,9 +42,9 @@ struct VerifyPool {
     }
   }
 
-  /// Waits for the threads; what still waits to be verified is dropped.
-  func stop() {
-    jobs.close(discarding: true)
+  /// Waits for the threads, and for what still waits to be verified unless it is dropped.
+  func stop(discarding: Bool) {
+    jobs.close(discarding: discarding)
     for thread in threads { thread.join() }
   }
 

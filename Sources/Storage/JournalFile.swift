@@ -79,13 +79,8 @@ public final class JournalFile: Sendable {
 }
 
 extension PartFile {
-  /// The journal beside the part file; an empty one where there was none, or where the part file is new and it is what
-  /// another download left.
-  public func openJournal() throws(PartFileError) -> JournalFile {
-    let journal = try JournalFile(journalName, in: folder)
-    if !isResumed { try journal.truncate(to: 0) }
-    return journal
-  }
+  /// The journal beside the part file; an empty one where there was none.
+  public func openJournal() throws(PartFileError) -> JournalFile { try JournalFile(journalName, in: folder) }
 
   /// Waits until the names of the part file and of its journal are on the disk.
   public func syncFolder() throws(PartFileError) {

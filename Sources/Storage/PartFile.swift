@@ -31,7 +31,7 @@ public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// A part file that this process holds alone: `.<first 16 hex digits of the fileID>.p2p-part`, mode 0600.
 ///
-/// Only verified bytes are written to it. `write` and `read` may run on several threads at once; `finish` and `discard`
+/// Only verified bytes are written to it. `write` and `read` may run on several threads at once; `place` and `discard`
 /// come once, after them. Without either it stays for a later `get`.
 public final class PartFile: Sendable {
   /// Bytes after which the kernel is asked to begin writing to the disk, so that the last `fdatasync` finds little to do.

@@ -1,8 +1,9 @@
-// The end of a part file: it gets its name at once and never over another file, or it is kept, or removed.
+// The end of a part file: it gets its name at once and never over another file, or it is kept, or removed. When each of
+// this may be done is decided elsewhere.
 import Posix
 
 extension PartFile {
-  /// Throws if the output cannot have its name: to be asked before anything is downloaded. `finish` asks again. With
+  /// Throws if the output cannot have its name: to be asked before anything is downloaded. `place` asks again. With
   /// `force` only a folder is in the way, which nothing can replace.
   public func checkPlace(_ name: String, force: Bool) throws(PartFileError) {
     if !force { return try checkFree(name) }
@@ -26,22 +27,17 @@ extension PartFile {
     throw .exists(path: folder.path(of: name))
   }
 
+  /// Where an output of that name is.
+  public func outputPath(_ outputName: String) -> String { folder.path(of: outputName) }
+
   /// Gives the finished file its name, one component in the part file's own folder, and the mode of an ordinary new file.
-  /// Gives back its path.
   ///
   /// Without `force` a file of that name is never replaced, not even one that appears at the same moment. When it throws,
-  /// the part file stays, unless only the folder could not be synced. `durable`: what returns survives a power cut.
-  @discardableResult
-  public func finish(as outputName: String, force: Bool, durable: Bool = true) throws(PartFileError) -> String {
+  /// the part file stays what it was.
+  public func place(as outputName: String, force: Bool) throws(PartFileError) {
     precondition(!outputName.isEmpty && !outputName.utf8.contains(UInt8(ascii: "/")), "a name is one component")
     if !force { try checkFree(outputName) }
     do throws(Errno) { try file.setMode(0o666 & ~Environment.fileModeMask) } catch { throw failure(error) }
-    do throws(PartFileError) {
-      if durable { try syncData() }
-    } catch {
-      try? file.setMode(0o600)  // still a part file
-      throw error
-    }
     do throws(Errno) {
       if force { try folder.rename(name, to: outputName) } else { try folder.place(name, as: outputName) }
     } catch {
@@ -49,14 +45,14 @@ extension PartFile {
       if error.code == Errno.exists && !force { throw .exists(path: folder.path(of: outputName)) }
       throw error.isDiskFull ? failure(error) : .cannotCreate(error)
     }
-    do throws(Errno) { if durable { try folder.sync() } } catch { throw .io(error) }
-    try? folder.remove(journalName)  // of no use now, and harmless
-    return folder.path(of: outputName)
   }
+
+  /// Removes the journal, if there is one. Where that fails it is harmless.
+  public func removeJournal() { try? folder.remove(journalName) }
 
   /// Removes the part file and its journal: nothing in them is worth a later `get`.
   public func discard() throws(PartFileError) {
-    try? folder.remove(journalName)
+    removeJournal()
     do throws(Errno) { try folder.remove(name) } catch { throw .io(error) }
   }
 }

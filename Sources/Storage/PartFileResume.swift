@@ -3,24 +3,6 @@ import Content
 import Posix
 import Synchronization
 
-/// A chunk that may be on the disk, and what is known of it.
-public struct ChunkOnDisk: Sendable {
-  public let chunk: ChunkIndex
-  /// The chunk's true hash, as of a verified page.
-  public let hash: Digest
-  /// The true hashes of its leaves, where they are known: then leaves count one by one.
-  public let leafHashes: [Digest]?
-  /// Whether its bytes are looked at also where the file system knows of none.
-  public let isClaimed: Bool
-
-  public init(_ chunk: ChunkIndex, hash: Digest, leafHashes: [Digest]? = nil, isClaimed: Bool = false) {
-    self.chunk = chunk
-    self.hash = hash
-    self.leafHashes = leafHashes
-    self.isClaimed = isClaimed
-  }
-}
-
 extension PartFile {
   /// The leaves, bit 0 a chunk's first, whose bytes are there and hash to what they should; chunks without any are left
   /// out. Works on `threads` threads at once and reads only where the file system has data, or something was claimed.
@@ -37,14 +19,14 @@ extension PartFile {
     return try search.found()
   }
 
-  /// Whether the file system has bytes for some (`all`: every one) of the range, or does not know.
-  fileprivate func hasData(_ offset: UInt64, _ count: Int, all: Bool) throws(PartFileError) -> Bool {
+  /// What the file system has of a range; all, where it does not know.
+  fileprivate func presence(_ offset: UInt64, _ count: Int) throws(PartFileError) -> DataPresence {
+    let end = offset + UInt64(count)
     do throws(Errno) {
-      guard let data = try file.nextData(from: offset) else { return false }
-      let end = offset + UInt64(count)
-      return all ? data.lowerBound == offset && data.upperBound >= end : data.lowerBound < end
+      guard let data = try file.nextData(from: offset), data.lowerBound < end else { return .none }
+      return data.lowerBound == offset && data.upperBound >= end ? .all : .some
     } catch {
-      if error.code == Errno.invalid { return true }
+      if error.code == Errno.invalid { return .all }
       throw .io(error)
     }
   }
@@ -55,9 +37,7 @@ extension PartFile {
   ) throws(PartFileError) -> UInt64 {
     let start = layout.offset(of: known.chunk)
     let length = layout.length(of: known.chunk)
-    if !known.isClaimed {
-      guard try hasData(start, length, all: known.leafHashes == nil) else { return 0 }
-    }
+    guard known.isToBeRead(try presence(start, length)) else { return 0 }
     var leafHashes: [Digest] = []
     for piece in stride(from: 0, to: length, by: ParallelHash.bufferBytes) {
       let wanted = min(ParallelHash.bufferBytes, length - piece)
@@ -66,12 +46,7 @@ extension PartFile {
       try read(at: start + UInt64(piece), count: wanted, into: &bytes)
       leafHashes += MerkleTree.leafHashes(bytes.bytes.extracting(first: wanted), leafSize: layout.leafSize)
     }
-    if let due = known.leafHashes {
-      return zip(leafHashes, due).enumerated().reduce(0) { mask, leaf in
-        leaf.element.0 == leaf.element.1 ? mask | 1 << UInt64(leaf.offset) : mask
-      }
-    }
-    return MerkleTree.chunkHash(leafHashes, in: layout) == known.hash ? layout.leaves(of: known.chunk).mask : 0
+    return known.verifiedLeaves(leafHashes, in: layout)
   }
 }
 

@@ -1,46 +1,14 @@
 // When the disk is told to keep what was written, and when that may be said: data first, then its claim, then the
-// claim's own sync. No leaf is claimed whose data is not known to be on the disk.
+// claim's own sync; at the end data, then the name, then the folder. No leaf is claimed and no output gets its name whose
+// data is not known to be on the disk.
 import Content
 
-/// Something happened to what a journal keeps.
-public enum JournalEvent: Sendable {
-  /// Leaves hash and are written, not necessarily to the disk. `leafHashes`: all those of the chunk, where they are at
-  /// hand.
-  case verified(ChunkIndex, mask: UInt64, leafHashes: [Digest]?)
-  /// Leaves that the journal claims already, and that were found on the disk.
-  case held(ChunkIndex, mask: UInt64)
-  /// A page of chunk hashes that leads to the root.
-  case page(HashPage)
-  /// `syncData` is done.
-  case dataSynced
-  /// `append` and `syncJournal` are done.
-  case journalSynced
-  /// One of the actions failed: the journal says no more.
-  case failed
-  case timerFired
-}
-
-/// To be done in order. Where one fails, those after it are not done, and none is tried again.
-public enum JournalAction: Hashable, Sendable {
-  /// Wait until all that was written is on the disk; then `dataSynced`.
-  case syncData
-  /// Append to the journal.
-  case append([UInt8])
-  /// Wait until the journal is on the disk; then `journalSynced`.
-  case syncJournal
-}
-
 /// Decides when to sync and what to append. Does no I/O and reads no clock. After each `handle`, take actions until there
-/// are none; at `deadline`, hand in `.timerFired`.
+/// are none; at `deadline`, hand in `.timerFired`. Ends with `.completed` or `.stopped`, after which `isOver` tells when
+/// nothing is left to wait for.
 public struct JournalState: Sendable {
-  /// Files up to this length, in bytes, are quickly hashed or fetched again: they need no journal.
-  public static let fileBytesWithoutJournalMax: UInt64 = 64 << 20
-  /// Verified bytes that are synced at the latest.
-  public static let unsyncedBytesMax: UInt64 = 64 << 20
-  /// How long a verified leaf waits at the latest, unless a sync is under way.
-  public static let unsyncedMax: Duration = .seconds(5)
-
-  private enum Phase: Hashable, Sendable { case idle, syncingData, syncingJournal, failed }
+  private enum Phase: Hashable, Sendable { case idle, syncingData, syncingJournal, syncingAll, placing, over, failed }
+  private enum Ending: Hashable, Sendable { case none, complete, stopped, stoppedAndSaid }
 
   /// A chunk that is not wholly claimed. Its masks are disjoint.
   private struct Progress: Sendable {
@@ -54,8 +22,13 @@ public struct JournalState: Sendable {
   }
 
   private let layout: ChunkLayout
-  private var checksum: Digest
+  private let settings: JournalSettings
+  /// What the next batch is chained to; nil where there is no journal.
+  private var checksum: Digest?
   private var phase = Phase.idle
+  private var ending = Ending.none
+  /// Whether everything that was ever appended is on the disk, as far as it is worth anything.
+  private var isJournalSynced: Bool
   private var progress: [ChunkIndex: Progress] = [:]
   private var whole: ChunkSet
   private var unsynced: [ChunkIndex] = []
@@ -68,38 +41,72 @@ public struct JournalState: Sendable {
   /// Verified bytes of which no sync has begun.
   public private(set) var unsyncedBytes: UInt64 = 0
 
-  /// Goes on where a journal ends.
-  public init(after contents: JournalContents, in layout: ChunkLayout) {
+  /// Goes on where a journal ends. Nil: the file needs no journal, and only its end is decided here.
+  public init(after contents: JournalContents?, in layout: ChunkLayout, settings: JournalSettings = JournalSettings()) {
     self.layout = layout
-    checksum = contents.checksum
-    knownPages = Set(contents.pages.keys)
+    self.settings = settings
+    checksum = contents?.checksum
+    isJournalSynced = contents?.runs.isEmpty ?? true
+    knownPages = Set((contents?.pages ?? [:]).keys)
     whole = ChunkSet(capacity: layout.chunkCount)
   }
 
   /// When to hand in `.timerFired`; nil where nothing waits for a time.
-  public var deadline: Instant? { phase == .idle ? firstUnsynced.map { $0 + JournalState.unsyncedMax } : nil }
+  public var deadline: Instant? {
+    phase == .idle && ending == .none ? firstUnsynced.map { $0 + settings.unsyncedMax } : nil
+  }
+
+  /// Nothing more is to come.
+  public var isOver: Bool { phase == .over || phase == .failed }
 
   /// The next thing to do, in order; nil where nothing is left until the next event.
   public mutating func nextAction() -> JournalAction? { actions.isEmpty ? nil : actions.removeFirst() }
 
   public mutating func handle(_ event: JournalEvent, at now: Instant) {
-    guard phase != .failed else { return }
+    guard !isOver else { return }
     switch event {
     case .verified(let chunk, let mask, let leafHashes): verified(chunk, mask, leafHashes, at: now)
     case .held(let chunk, let mask): held(chunk, mask)
-    case .page(let page): if knownPages.insert(page.index).inserted { pages.append(page) }
-    case .dataSynced: claim(at: now)
-    case .journalSynced: if phase == .syncingJournal { phase = .idle }
+    case .page(let page): if checksum != nil, knownPages.insert(page.index).inserted { pages.append(page) }
+    case .dataSynced: dataSynced(at: now)
+    case .journalSynced: journalSynced()
+    case .placed: if phase == .placing { phase = .over }
     case .failed:
       phase = .failed
       actions = []
     case .timerFired: break
+    case .completed: ending = .complete
+    case .stopped: if ending == .none { ending = .stopped }
     }
-    syncIfDue(at: now)
+    guard phase == .idle else { return }
+    switch ending {
+    case .none: syncIfDue(at: now)
+    case .complete:
+      phase = .syncingAll
+      actions.append(.syncData)
+    case .stopped, .stoppedAndSaid: sayTheRest()
+    }
+  }
+
+  private mutating func dataSynced(at now: Instant) {
+    switch phase {
+    case .syncingData where ending == .complete: phase = .idle  // with all chunks whole, claims are of no more use
+    case .syncingData: claim(at: now)
+    case .syncingAll:
+      phase = .placing
+      actions += [.place, .syncFolder, .removeJournal]
+    default: break
+    }
+  }
+
+  private mutating func journalSynced() {
+    guard phase == .syncingJournal else { return }
+    isJournalSynced = true
+    phase = .idle
   }
 
   private mutating func verified(_ chunk: ChunkIndex, _ mask: UInt64, _ leafHashes: [Digest]?, at now: Instant) {
-    guard layout.contains(chunk), !whole.contains(Int(chunk.rawValue)) else { return }
+    guard checksum != nil, layout.contains(chunk), !whole.contains(Int(chunk.rawValue)) else { return }
     let all = layout.leaves(of: chunk).mask
     var entry = progress[chunk] ?? Progress()
     let new = mask & all & ~entry.all
@@ -116,7 +123,7 @@ public struct JournalState: Sendable {
   }
 
   private mutating func held(_ chunk: ChunkIndex, _ mask: UInt64) {
-    guard layout.contains(chunk), !whole.contains(Int(chunk.rawValue)) else { return }
+    guard checksum != nil, layout.contains(chunk), !whole.contains(Int(chunk.rawValue)) else { return }
     var entry = progress[chunk] ?? Progress()
     entry.claimed |= mask & layout.leaves(of: chunk).mask & ~entry.all
     if entry.claimed == layout.leaves(of: chunk).mask {
@@ -139,10 +146,24 @@ public struct JournalState: Sendable {
   }
 
   private mutating func syncIfDue(at now: Instant) {
-    guard phase == .idle, let firstUnsynced else { return }
-    guard unsyncedBytes >= JournalState.unsyncedBytesMax || now >= firstUnsynced + JournalState.unsyncedMax else {
-      return
+    guard let firstUnsynced else { return }
+    if unsyncedBytes >= settings.unsyncedBytesMax || now >= firstUnsynced + settings.unsyncedMax { sync() }
+  }
+
+  /// One more batch. What then still waits for its hashes is of no use to anybody.
+  private mutating func sayTheRest() {
+    if ending == .stopped, !unsynced.isEmpty {
+      ending = .stoppedAndSaid
+      sync()
+    } else if !isJournalSynced {
+      phase = .syncingJournal
+      actions.append(.syncJournal)
+    } else {
+      phase = .over
     }
+  }
+
+  private mutating func sync() {
     phase = .syncingData
     (syncing, unsynced) = (unsynced, [])
     for chunk in syncing {
@@ -150,14 +171,13 @@ public struct JournalState: Sendable {
       progress[chunk]!.unsynced = 0
     }
     unsyncedBytes = 0
-    self.firstUnsynced = nil
+    firstUnsynced = nil
     actions.append(.syncData)
   }
 
   /// The data of all that was written before the sync began is on the disk: it may be said.
   private mutating func claim(at now: Instant) {
-    guard phase == .syncingData else { return }
-    phase = .syncingJournal
+    guard let previous = checksum else { preconditionFailure("without a journal nothing is claimed") }
     var records = pages.map { JournalRecord.page($0) }
     pages = []
     var run: (first: ChunkIndex, count: UInt32, mask: UInt64)?
@@ -173,8 +193,10 @@ public struct JournalState: Sendable {
     if let run { records.append(.leaves(first: run.first, count: run.count, mask: run.mask)) }
     syncing = []
     if records.isEmpty { return phase = .idle }
-    let (bytes, checksum) = JournalBatch.encoded(records, after: checksum)
+    let (bytes, checksum) = JournalBatch.encoded(records, after: previous)
     self.checksum = checksum
+    phase = .syncingJournal
+    isJournalSynced = false
     actions += [.append(bytes), .syncJournal]
   }
 

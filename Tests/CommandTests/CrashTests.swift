@@ -105,6 +105,25 @@ private struct Moment: CustomStringConvertible {
     #expect(TestFile.areEqual(path, output + "/data.bin"))
   }
 
+  @Test(arguments: [SIGINT, SIGTERM])
+  func `a get that a signal ends says at once what it has, and none of it is fetched again`(signal: Int32) throws {
+    let (slow, fileID, path) = try workbench.serveFile(byteCount: Self.byteCount, "--upload-limit", "3Mi")
+    let output = try workbench.makeFolder("output")
+    let stopped = try workbench.start(["get", fileID, "--peer", slow.address, "-o", output, "--json", "--verbose"])
+    try workbench.line(of: stopped, with: "Chunk 4/")
+    stopped.signal(signal)
+    try workbench.ended(stopped)
+    #expect(stopped.code == 128 + signal, "\(stopped)")
+    let failed = try #require(try JSONLines.objects(stopped.stdout).last)
+    let verified = try #require(failed["bytes"] as? Int, "\(failed)")
+    let claimed = claimedBytes(fileID, in: output, byteCount: Self.byteCount)
+    #expect(verified >= 4 << 20 && claimed >= verified, "\(claimed) claimed, \(verified) verified")
+    let fast = try workbench.serve(workbench.path("served"))
+    let stats = try done(try workbench.run("get", fileID, "--peer", fast.address, "-o", output, "--json"))
+    #expect(stats["bytes"] as? Int == Self.byteCount - claimed, "\(stats)")
+    #expect(TestFile.areEqual(path, output + "/data.bin"))
+  }
+
   @Test func `killed again and again at random, no verified chunk is fetched twice`() throws {
     let chunkCount = 160
     let byteCount = chunkCount << 20 - 12_345

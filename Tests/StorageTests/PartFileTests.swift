@@ -40,15 +40,13 @@ import Testing
   }
 
   @Test func `finished, it has its name, an ordinary mode and its bytes, and the part is gone`() throws {
-    for durable in [true, false] {
-      let part = try make()
-      try write(0..<bytes.count, to: part)
-      let path = try part.finish(as: "out\n\(durable)", force: false, durable: durable)
-      #expect(path == temporary("out\n\(durable)"))
-      #expect(temporary.read("out\n\(durable)") == bytes)
-      #expect(temporary.mode("out\n\(durable)") == 0o666 & ~Environment.fileModeMask)
-    }
-    #expect(temporary.names == ["out\nfalse", "out\ntrue"])
+    let part = try make()
+    try write(0..<bytes.count, to: part)
+    try part.place(as: "out\n1", force: false)
+    #expect(part.outputPath("out\n1") == temporary("out\n1"))
+    #expect(temporary.read("out\n1") == bytes)
+    #expect(temporary.mode("out\n1") == 0o666 & ~Environment.fileModeMask)
+    #expect(temporary.names == ["out\n1"])
   }
 
   @Test func `pieces may be written by several threads`() throws {
@@ -71,13 +69,13 @@ import Testing
     c.join()
     d.join()
     #expect(try verified(part) == [0, 1, 2, 3])
-    try part.finish(as: "out", force: false)
+    try part.place(as: "out", force: false)
     #expect(temporary.read("out") == bytes)
   }
 
   @Test func `an empty file is finished like any other`() throws {
     let part = try PartFile(inFolder: temporary.path, fileID: try reference([]).file.fileID, length: 0)
-    try part.finish(as: "empty", force: false)
+    try part.place(as: "empty", force: false)
     #expect(temporary.read("empty") == [])
   }
 
@@ -86,20 +84,20 @@ import Testing
     try write(0..<bytes.count, to: part)
     temporary.write("out", [1, 2, 3])
     #expect(throws: PartFileError.exists(path: temporary("out"))) { try part.checkFree("out") }
-    #expect(throws: PartFileError.exists(path: temporary("out"))) { try part.finish(as: "out", force: false) }
+    #expect(throws: PartFileError.exists(path: temporary("out"))) { try part.place(as: "out", force: false) }
     symlink("nowhere", temporary("dangling"))
-    #expect(throws: PartFileError.exists(path: temporary("dangling"))) { try part.finish(as: "dangling", force: false) }
+    #expect(throws: PartFileError.exists(path: temporary("dangling"))) { try part.place(as: "dangling", force: false) }
     #expect(temporary.read("out") == [1, 2, 3])
     #expect(temporary.mode(PartFile.name(of: try fileID)) == 0o600)
     try part.checkFree("free")
-    try part.finish(as: "out", force: true)
+    try part.place(as: "out", force: true)
     #expect(temporary.read("out") == bytes)
   }
 
   @Test func `a folder is not replaced even by force`() throws {
     let part = try make()
     mkdir(temporary("out"), 0o755)
-    let error = #expect(throws: PartFileError.self) { try part.finish(as: "out", force: true) }
+    let error = #expect(throws: PartFileError.self) { try part.place(as: "out", force: true) }
     guard case .cannotCreate(let errno)? = error else { return #expect(Bool(false), "\(String(describing: error))") }
     #expect(errno.code == EISDIR)
     #expect(temporary.mode(PartFile.name(of: try fileID)) == 0o600)
@@ -115,7 +113,7 @@ import Testing
   @Test func `after a finish the next get begins anew`() throws {
     let first = try make()
     try write(0..<bytes.count, to: first)
-    try first.finish(as: "out", force: false)
+    try first.place(as: "out", force: false)
     let second = try make()
     #expect(!second.isResumed)
     try second.write([9].span.bytes, at: 0)
@@ -136,7 +134,7 @@ import Testing
     try part.write([bytes[1 << 20] ^ 1].span.bytes, at: 1 << 20)
     #expect(try verified(part) == [3], "a byte that is wrong is not believed")
     try write(0..<3 << 20, to: part)
-    try part.finish(as: "out", force: false)
+    try part.place(as: "out", force: false)
     #expect(temporary.read("out") == bytes)
   }
 
@@ -223,7 +221,7 @@ import Testing
     #expect(access(path, F_OK) == -1)
     let fits = try PartFile(inFolder: temporary("small"), fileID: try fileID, length: 1 << 19)
     try fits.write(pattern(1 << 16).span.bytes, at: 0)
-    try fits.finish(as: "out", force: false)
+    try fits.place(as: "out", force: false)
   }
 }
 

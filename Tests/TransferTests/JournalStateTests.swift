@@ -31,6 +31,9 @@ import Testing
         names.append("append")
         bytes += batch
       case .syncJournal: names.append("journal")
+      case .place: names.append("place")
+      case .syncFolder: names.append("folder")
+      case .removeJournal: names.append("remove")
       }
     }
     return names
@@ -201,5 +204,89 @@ import Testing
     state.handle(.dataSynced, at: at(6))
     _ = actions()
     #expect(claims == [ChunkIndex(1): UInt64.max - 1])
+  }
+
+  @Test mutating func `complete, the order is data, name, folder, and then the journal goes`() {
+    verify(0..<10)
+    state.handle(.completed, at: at(1))
+    #expect(actions() == ["data"] && state.deadline == nil && !state.isOver)
+    state.handle(.dataSynced, at: at(2))
+    #expect(actions() == ["place", "folder", "remove"] && !state.isOver)
+    state.handle(.placed, at: at(3))
+    #expect(actions() == [] && state.isOver)
+  }
+
+  @Test(arguments: [false, true])
+  mutating func `complete while a sync is under way, what came since is synced before the name`(isClaimed: Bool) {
+    verify(0..<64)
+    #expect(actions() == ["data"])
+    if isClaimed {
+      state.handle(.dataSynced, at: at(1))
+      #expect(actions() == ["append", "journal"])
+    }
+    state.handle(.completed, at: at(1))
+    #expect(actions() == [])
+    state.handle(isClaimed ? .journalSynced : .dataSynced, at: at(2))
+    #expect(actions() == ["data"])
+    state.handle(.dataSynced, at: at(3))
+    #expect(actions() == ["place", "folder", "remove"])
+  }
+
+  @Test mutating func `without a journal only the end is done`() {
+    state = JournalState(after: nil, in: Self.layout)
+    state.handle(.held(ChunkIndex(0), mask: 1), at: at(0))
+    verify(0..<200)
+    #expect(actions() == [] && state.deadline == nil)
+    var stopped = state
+    stopped.handle(.stopped, at: at(1))
+    #expect(stopped.nextAction() == nil && stopped.isOver)
+    state.handle(.completed, at: at(1))
+    state.handle(.dataSynced, at: at(2))
+    #expect(actions() == ["data", "place", "folder", "remove"])
+  }
+
+  @Test mutating func `stopped, what was verified is claimed at once, and what came during a sync after it`() {
+    verify(0..<64)
+    verify(64..<65, mask: 3)
+    state.handle(.stopped, at: at(1))
+    #expect(actions() == ["data"])
+    state.handle(.dataSynced, at: at(2))
+    state.handle(.journalSynced, at: at(2))
+    #expect(actions() == ["append", "journal", "data"] && !state.isOver)
+    state.handle(.dataSynced, at: at(3))
+    state.handle(.journalSynced, at: at(3))
+    #expect(actions() == ["append", "journal"] && state.isOver)
+    #expect(claims.count == 65 && claims[ChunkIndex(64)] == 3)
+  }
+
+  @Test mutating func `stopped, leaves whose hashes are not at hand are not waited for`() {
+    state.handle(.verified(ChunkIndex(0), mask: 2, leafHashes: nil), at: at(0))
+    state.handle(.stopped, at: at(1))
+    #expect(actions() == ["data"])
+    state.handle(.dataSynced, at: at(2))
+    #expect(actions() == [] && state.isOver)
+  }
+
+  @Test mutating func `stopped, claims of an earlier process are synced, which may not have come to it`() throws {
+    verify(0..<1, mask: 1)
+    state.handle(.timerFired, at: at(5))
+    state.handle(.dataSynced, at: at(5))
+    _ = actions()
+    state = JournalState(after: try #require(JournalContents(decoding: bytes)), in: Self.layout)
+    state.handle(.held(ChunkIndex(0), mask: 1), at: at(6))
+    state.handle(.stopped, at: at(7))
+    #expect(actions() == ["journal"])
+    state.handle(.journalSynced, at: at(8))
+    #expect(actions() == [] && state.isOver)
+  }
+
+  @Test(arguments: [JournalEvent.completed, .stopped])
+  mutating func `after a failure neither the end nor anything else is done`(end: JournalEvent) {
+    verify(0..<64)
+    _ = actions()
+    state.handle(.failed, at: at(1))
+    #expect(state.isOver)
+    state.handle(end, at: at(2))
+    #expect(actions() == [])
   }
 }

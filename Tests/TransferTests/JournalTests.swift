@@ -93,6 +93,77 @@ import Testing
     #expect(read.name == "third" && read.byteCount == again.count && contents.byteCount == again.count)
   }
 
+  private func opening(_ bytes: [UInt8], isPartNew: Bool = false, name: String = "other") -> JournalOpening {
+    JournalOpening(bytes, isPartNew: isPartNew, of: Self.manifest, name: name, chunksPerPage: 2)
+  }
+
+  @Test func `a journal is gone on with where it is whole, and its torn end is cut off`() throws {
+    let (bytes, ends) = Self.journal
+    let whole = opening(bytes)
+    #expect(whole.keptByteCount == bytes.count && whole.appended == [] && whole.resume.claims.count == 4)
+    let torn = opening(Array(bytes.dropLast()), name: "third")
+    #expect(torn.keptByteCount == ends[2])
+    let read = try #require(JournalContents(decoding: Array(bytes[..<torn.keptByteCount]) + torn.appended))
+    #expect(read.name == "third" && read.checksum == torn.contents.checksum)
+  }
+
+  @Test func `what is no journal of the file, or has no part file to speak of, is replaced`() throws {
+    let bytes = Self.journal.bytes
+    let other = JournalContents.opening(
+      JournalHeader(Manifest(kind: .file, layout: Self.file.layout, root: .zero, suggestedName: ""), name: "x"))
+    for opening in [opening([]), opening([1, 2]), opening(other), opening(bytes, isPartNew: true)] {
+      #expect(opening.keptByteCount == 0 && opening.resume.claims.isEmpty && opening.resume.pages.isEmpty)
+      let read = try #require(JournalContents(decoding: opening.appended))
+      #expect(read.name == "other" && read.byteCount == opening.appended.count)
+      #expect(read.checksum == opening.contents.checksum)
+    }
+  }
+
+  @Test func `long files have a journal, unless it could not say their name`() {
+    var settings = JournalSettings()
+    #expect(!JournalOpening.isNeeded(for: Self.manifest, name: "x", settings))
+    settings.fileBytesWithoutJournalMax = Self.manifest.length
+    #expect(!JournalOpening.isNeeded(for: Self.manifest, name: "x", settings))
+    settings.fileBytesWithoutJournalMax -= 1
+    #expect(JournalOpening.isNeeded(for: Self.manifest, name: "x", settings))
+    #expect(!JournalOpening.isNeeded(for: Self.manifest, name: String(repeating: "x", count: 256), settings))
+  }
+
+  @Test func `of a chunk on the disk only what hashes counts, whatever is claimed`() throws {
+    let resume = try resume(try #require(JournalContents(decoding: Self.journal.bytes)))
+    let pages = PageLayout(Self.file.layout, chunksPerPage: 2)
+    let chunks = resume.chunks(of: Self.tree.page(PageIndex(0))!, in: pages)
+    #expect(chunks.map(\.chunk) == [ChunkIndex(0), ChunkIndex(1)] && chunks.map(\.claimed) == [15, 15])
+    let good = Self.leafHashes
+    let bad = [Digest](repeating: .zero, count: 3) + [Self.leafHash]
+    #expect(chunks[0].verifiedLeaves(good, in: Self.file.layout) == 15)
+    #expect(chunks[0].verifiedLeaves(bad, in: Self.file.layout) == 0, "its leaves are not known one by one")
+    let part = ChunkOnDisk(ChunkIndex(2), hash: Self.file.chunkHashes[2], leafHashes: good, claimed: 2)
+    #expect(part.verifiedLeaves(bad, in: Self.file.layout) == 8)
+  }
+
+  @Test func `holes are read where something is claimed, and gaps where leaves count one by one`() {
+    let plain = ChunkOnDisk(ChunkIndex(0), hash: .zero)
+    let hashed = ChunkOnDisk(ChunkIndex(0), hash: .zero, leafHashes: Self.leafHashes)
+    let claimed = ChunkOnDisk(ChunkIndex(0), hash: .zero, claimed: 1)
+    let presences = [DataPresence.none, .some, .all]
+    #expect(presences.map(plain.isToBeRead) == [false, false, true])
+    #expect(presences.map(hashed.isToBeRead) == [false, true, true])
+    #expect(presences.map(claimed.isToBeRead) == [true, true, true])
+  }
+
+  @Test func `leaves that are found are held where the journal claims them, and claimed where it does not`() {
+    let chunks = [
+      ChunkOnDisk(ChunkIndex(0), hash: .zero, leafHashes: Self.leafHashes, claimed: 6),
+      ChunkOnDisk(ChunkIndex(1), hash: .zero),
+    ]
+    let events = JournalEvent.found([(ChunkIndex(0), 3), (ChunkIndex(1), 15)], among: chunks).map { "\($0)" }
+    #expect(events.count == 3)
+    #expect(events[0] == "\(JournalEvent.held(ChunkIndex(0), mask: 2))")
+    #expect(events[1] == "\(JournalEvent.verified(ChunkIndex(0), mask: 1, leafHashes: Self.leafHashes))")
+    #expect(events[2] == "\(JournalEvent.verified(ChunkIndex(1), mask: 15, leafHashes: nil))")
+  }
+
   @Test func `another file's journal gives nothing, and pages that do not lead to the root are left out`() throws {
     let contents = try #require(JournalContents(decoding: Self.journal.bytes))
     let other = Manifest(kind: .file, layout: Self.file.layout, root: .zero, suggestedName: "")

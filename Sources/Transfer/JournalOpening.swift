@@ -1,0 +1,66 @@
+// What is made of the journal that an earlier download left, before the next one appends to it.
+import Content
+
+/// How a download's journal begins: a whole one goes on, anything else is replaced.
+public struct JournalOpening: Sendable {
+  /// What batches are chained to.
+  public let contents: JournalContents
+  /// What it says of the part file.
+  public let resume: JournalResume
+  /// Bytes of the journal's file that stay; the rest is to be cut off before anything is appended.
+  public let keptByteCount: Int
+  /// To be appended then.
+  public let appended: [UInt8]
+
+  /// Whether a file is long enough for a journal, and its name one that a journal can say.
+  public static func isNeeded(for manifest: Manifest, name: String, _ settings: JournalSettings) -> Bool {
+    manifest.length > settings.fileBytesWithoutJournalMax && JournalHeader.isComponent(name)
+  }
+
+  /// - `bytes`: of the journal's file, empty where there was none.
+  /// - `isPartNew`: there was no part file. What such a journal says is of another's bytes.
+  public init(
+    _ bytes: [UInt8], isPartNew: Bool, of manifest: Manifest, name: String,
+    chunksPerPage: Int = PageLayout.wireChunksPerPage
+  ) {
+    if !isPartNew, var contents = JournalContents(decoding: bytes),
+      let resume = contents.resume(of: manifest, chunksPerPage: chunksPerPage)
+    {
+      keptByteCount = contents.byteCount
+      appended = contents.name == name ? [] : contents.rename(to: name)
+      self.contents = contents
+      self.resume = resume
+    } else {
+      let header = JournalHeader(manifest, name: name)
+      keptByteCount = 0
+      appended = JournalContents.opening(header)
+      contents = JournalContents(header)
+      resume = JournalResume()
+    }
+  }
+}
+
+extension JournalResume {
+  /// The chunks of a verified page, to be looked for on the disk.
+  public func chunks(of page: HashPage, in pages: PageLayout) -> [ChunkOnDisk] {
+    zip(pages.chunks(of: page.index), page.chunkHashes).map { index, hash in
+      let chunk = ChunkIndex(UInt32(index))
+      return ChunkOnDisk(
+        chunk, hash: hash, leafHashes: leafHashes(of: chunk, hash: hash, in: pages.layout), claimed: claims[chunk] ?? 0)
+    }
+  }
+}
+
+extension JournalEvent {
+  /// What it means for a journal that leaves were found to be right: those that it claims need not be claimed again.
+  public static func found(
+    _ leaves: [(chunk: ChunkIndex, mask: UInt64)], among chunks: [ChunkOnDisk]
+  ) -> [JournalEvent] {
+    let known = Dictionary(uniqueKeysWithValues: chunks.map { ($0.chunk, $0) })
+    return leaves.flatMap { chunk, mask -> [JournalEvent] in
+      let claimed = mask & (known[chunk]?.claimed ?? 0)
+      let held: [JournalEvent] = claimed == 0 ? [] : [.held(chunk, mask: claimed)]
+      return held + [.verified(chunk, mask: mask & ~claimed, leafHashes: known[chunk]?.leafHashes)]
+    }
+  }
+}
