@@ -15,7 +15,7 @@ public enum Fault: String, CaseIterable, Sendable {
   // A peer that is known by two addresses, or behind one address with others.
   case twoAddresses, sharedAddress
   // The getter.
-  case slowDisk, fullDisk, fewBlocks, killed, losesOwnPower, cancelled
+  case slowDisk, fullDisk, failsToWrite, failsToSync, rots, fewBlocks, killed, losesOwnPower, cancelled
 
   static let ofPeers: [Fault] = [
     .slowLink, .longDelay, .jitter, .resets, .stalls, .refusesDials, .unreachable, .notAdmitted, .wrongPeer, .ourselves,
@@ -23,7 +23,9 @@ public enum Fault: String, CaseIterable, Sendable {
     .answersLate, .isBusy, .withdraws, .wrongBytes, .wrongLeafHashes, .wrongPage, .wrongManifest, .wrongProof,
     .breaksProtocol, .twoAddresses, .sharedAddress,
   ]
-  static let ofGetter: [Fault] = [.slowDisk, .fullDisk, .fewBlocks, .killed, .losesOwnPower, .cancelled]
+  static let ofGetter: [Fault] = [
+    .slowDisk, .fullDisk, .failsToWrite, .failsToSync, .rots, .fewBlocks, .killed, .losesOwnPower, .cancelled,
+  ]
 
   /// Those that an honest peer which can be reached may have: it still serves.
   static let harmless: Set<Fault> = [.jitter, .longDelay, .twoAddresses, .sharedAddress]

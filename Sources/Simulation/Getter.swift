@@ -3,65 +3,23 @@ import Content
 import Transfer
 import Wire
 
-/// Where verified bytes go. What was written but not synced may be torn by a power cut.
-final class VirtualDisk {
-  private(set) var bytes: [UInt8]
-  /// Written since the disk was last synced, in order.
-  private var unsynced: [Range<Int>] = []
-  var isFull = false
-  /// Whether an earlier process left something.
-  private(set) var isUsed = false
-
-  init(length: Int) { bytes = Array(repeating: 0, count: length) }
-
-  /// False: there is no room.
-  func write(_ new: [UInt8], at offset: Int) -> Bool {
-    guard !isFull else { return false }
-    bytes.replaceSubrange(offset..<offset + new.count, with: new)
-    unsynced.append(offset..<offset + new.count)
-    return true
-  }
-
-  /// The process ends; what it wrote is there for the next one.
-  func leave() { isUsed = true }
-
-  /// The power goes: of what was not synced some is lost, and some is half there.
-  func tear(_ generator: inout SeededGenerator) {
-    for range in unsynced {
-      switch Int.random(in: 0..<3, using: &generator) {
-      case 0: bytes.replaceSubrange(range, with: Array(repeating: 0, count: range.count))
-      case 1: for place in range.lowerBound + range.count / 2..<range.upperBound { bytes[place] = 0 }
-      default: break
-      }
-    }
-    unsynced = []
-    isUsed = true
-  }
-
-  /// Whether a chunk is on the disk, by its hash alone.
-  func holds(_ chunk: ChunkIndex, hash: Digest, in layout: ChunkLayout) -> Bool {
-    let start = Int(layout.offset(of: chunk))
-    let copy = bytes
-    let part = copy.span.bytes.extracting(start..<start + layout.length(of: chunk))
-    return MerkleTree.chunkHash(MerkleTree.leafHashes(part, leafSize: layout.leafSize), in: layout) == hash
-  }
-}
-
 /// How a download ended.
 enum Ending {
   case finished(DownloadStats)
   case failed(DownloadFailure, DownloadStats)
 }
 
-/// Runs processes one after another until one comes to an end of its own.
+/// Runs processes one after another until one comes to an end that is final.
 final class Getter {
   let scenario: Scenario
   let world: World
   let file: SimulatedFile
   let peers: [ServingPeer]
   let disk: VirtualDisk
+  private var rules: DurabilityRules
   private(set) var ending: Ending?
   private(set) var processCount = 0
+  private var returnCount = 0
   private var process: GetterProcess?
 
   init(_ scenario: Scenario, file: SimulatedFile, peers: [ServingPeer], world: World) {
@@ -69,12 +27,19 @@ final class Getter {
     self.world = world
     self.file = file
     self.peers = peers
-    disk = VirtualDisk(length: Int(scenario.layout.fileLength))
+    disk = VirtualDisk(reservesSpace: scenario.getter.reservesSpace)
+    rules = DurabilityRules(file, hasJournal: scenario.getter.journal.fileBytesWithoutJournalMax == 0)
   }
 
   func start() {
     startProcess()
-    for strike in scenario.getter.strikes { world.at(.zero + strike) { [self] in suffer() } }
+    for strike in scenario.getter.strikes { world.at(.zero + strike.at) { [self] in suffer(strike.fault) } }
+  }
+
+  /// Enters something in the book of what is kept.
+  func hold(_ change: (inout DurabilityRules) -> Void) {
+    change(&rules)
+    if let broken = rules.broken { world.violate(broken) }
   }
 
   private func startProcess() {
@@ -83,23 +48,65 @@ final class Getter {
     process!.start()
   }
 
-  private func suffer() {
+  private func suffer(_ fault: Fault) {
     guard ending == nil, let process else { return }
-    let faults = scenario.getter.faults
-    world.note("getter suffers \(faults.map(\.rawValue))")
-    if faults.contains(.fullDisk) { disk.isFull = true }
-    if faults.contains(.cancelled) { process.cancel() }
-    guard faults.contains(.killed) || faults.contains(.losesOwnPower), !scenario.settings.isStream else { return }
-    let losesPower = faults.contains(.losesOwnPower)
-    process.die(tells: !losesPower)
-    self.process = nil
-    if losesPower { disk.tear(&world.generator) } else { disk.leave() }
+    world.note("getter suffers \(fault.rawValue)")
+    switch fault {
+    case .fullDisk: disk.roomBytes = Int.random(in: 0...4 * file.layout.leafSize, using: &world.generator)
+    case .failsToWrite: disk.failsToWrite = true
+    case .failsToSync: disk.failsToSync = true
+    case .cancelled: process.cancel()
+    case _ where scenario.settings.isStream: break  // it would begin anew, elsewhere
+    case .killed: kill(process, tells: true)
+    case .losesOwnPower:
+      kill(process, tells: false)
+      disk.losePower(&world.generator)
+    case .rots:
+      kill(process, tells: true)
+      rot()
+    default: break
+    }
+  }
+
+  private func kill(_ process: GetterProcess, tells: Bool) {
+    process.die(tells: tells)
+    startLater()
+  }
+
+  private func startLater() {
+    process = nil
     world.after(world.generator.milliseconds(100...5000)) { [self] in startProcess() }
   }
 
+  private func rot() {
+    guard let part = disk[.part] else { return }
+    for _ in 0..<Int.random(in: 1...4, using: &world.generator) {
+      let place = Int.random(in: part.bytes.indices, using: &world.generator)
+      part.rot(place)
+      hold { $0.rots(place) }
+    }
+  }
+
+  /// A process has ended by its own will.
   func ended(_ ending: Ending) {
+    world.note("process \(processCount) ends: \(Simulation.name(ending))")
+    process?.forget()
+    if canReturn(after: ending) {
+      returnCount += 1
+      disk.mend()
+      return startLater()
+    }
+    process = nil
     self.ending = ending
-    if case .finished = ending, disk.bytes != file.bytes { world.violate("a finished file has wrong bytes") }
+    if case .finished = ending, !scenario.settings.isStream { hold { $0.finished(disk) } }
+  }
+
+  private func canReturn(after ending: Ending) -> Bool {
+    guard returnCount < scenario.getter.returnsMax, !scenario.settings.isStream else { return false }
+    return switch ending {
+    case .failed(.storage, _), .failed(.cancelled, _): true
+    default: false
+    }
   }
 
   func forget() {

@@ -10,6 +10,8 @@ final class GetterProcess {
   let file: SimulatedFile
   private let plan: GetterPlan
   private let pages: PageLayout
+  /// Nil when the process is dead.
+  private var storage: GetterStorage!
   private var state: DownloadState
   private var rules: RuleBook
   private(set) var isDead = false
@@ -20,6 +22,7 @@ final class GetterProcess {
   private var starving: [Connection] = []
   private var written: [UInt64]
   private var consumed = 0
+  private var ending: Ending?
 
   init(_ getter: Getter, number: Int) {
     self.getter = getter
@@ -33,6 +36,7 @@ final class GetterProcess {
       at: world.time)
     rules = RuleBook(scenario, at: world.time)
     written = Array(repeating: 0, count: scenario.layout.chunkCount)
+    storage = GetterStorage(self, getter, pages: pages)
   }
 
   func start() {
@@ -61,6 +65,7 @@ final class GetterProcess {
 
   func forget() {
     isDead = true
+    storage = nil
     connections = [:]
     starving = []
   }
@@ -72,7 +77,7 @@ final class GetterProcess {
     world.after(plan.mailboxDelay) { [self] in handle(event) }
   }
 
-  private func handle(_ event: DownloadEvent) {
+  func handle(_ event: DownloadEvent) {
     guard !isDead, !state.isEnded else { return }
     world.note("< \(event)")
     rules.expect(event, at: world.time)
@@ -100,13 +105,14 @@ final class GetterProcess {
     switch action {
     case .dial(let address, _, let id): dial(address, id)
     case .open(let id): command(id) { $0.open() }
-    case .prepareStorage: world.after(plan.diskDelay) { [self] in handle(.storageReady(Resumable())) }
+    case .prepareStorage: world.after(plan.diskDelay) { [self] in storage?.prepare() }
     case .fetchPage(let page, let id): command(id) { $0.fetchPage(page.rawValue) }
     case .request(let id, let request, let chunk, let leaves, _):
       guard let hashes = chunkHashes[pages.page(of: chunk)] else {
         return world.violate("chunk \(chunk.rawValue) is asked for before its hash is known")
       }
       let hash = hashes[Int(chunk.rawValue) % pages.chunksPerPage]
+      getter.hold { $0.fetch(leaves, of: chunk) }
       command(id) { $0.request(FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash)) }
     case .cancel(let id, let request): command(id) { $0.cancel(request) }
     case .disconnect(let id, let reason):
@@ -121,7 +127,24 @@ final class GetterProcess {
 
   private func end(_ ending: Ending) {
     for connection in connections.values.sorted(by: { $0.id < $1.id }) { hangUp(connection, .done) }
-    getter.ended(ending)
+    self.ending = ending
+    settle()
+  }
+
+  /// What has arrived is still written, and what threads tell of it still heard; then the disk is left as it shall be.
+  private func settle() {
+    guard let ending, blocksInUse == 0 else { return }
+    world.after(plan.mailboxDelay) { [self] in
+      guard !isDead else { return }
+      let (stats, isComplete) =
+        switch ending {
+        case .finished(let stats): (stats, !storage.hasFailed)
+        case .failed(_, let stats): (stats, false)
+        }
+      storage.end(isComplete: isComplete) { [self] in
+        getter.ended(storage.hasFailed ? .failed(.storage, stats) : ending)
+      }
+    }
   }
 
   // MARK: Connections
@@ -277,20 +300,20 @@ final class GetterProcess {
   }
 
   private func received(_ page: HashPage, from id: ConnectionID) {
-    guard getter.disk.isUsed, chunkHashes[page.index] == nil else {
+    storage.arrived(page)
+    guard storage.isResumed, chunkHashes[page.index] == nil else {
       chunkHashes[page.index] = page.chunkHashes
       return tell(.pageVerified(page.index, from: id))
     }
     tell(.pageArrived(page.index, from: id))
-    world.after(plan.diskDelay + plan.mailboxDelay) { [self] in
-      chunkHashes[page.index] = page.chunkHashes
-      let chunks = pages.chunks(of: page.index).map { ChunkIndex(UInt32($0)) }
-      let there = chunks.enumerated().filter {
-        getter.disk.holds($0.element, hash: page.chunkHashes[$0.offset], in: file.layout)
-      }
-      handle(.resumed(there.map { ($0.element, file.layout.leaves(of: $0.element).mask) }))
-      handle(.pageVerified(page.index, from: id))
-    }
+    storage.compare(page, from: id)
+  }
+
+  /// What of a page's chunks is on the disk. Nil: the journal had the page.
+  func compared(_ page: HashPage, _ leaves: [(chunk: ChunkIndex, mask: UInt64)], from id: ConnectionID?) {
+    chunkHashes[page.index] = page.chunkHashes
+    handle(.resumed(leaves))
+    handle(.pageVerified(page.index, from: id))
   }
 
   // MARK: Verifying and writing
@@ -308,17 +331,21 @@ final class GetterProcess {
       let waiting = starving
       starving = []
       for connection in waiting { drain(connection) }
+      settle()
     }
   }
 
   private func finish(_ piece: FetchedPiece, _ bytes: [UInt8], of connection: Connection) {
     guard piece.isMatched(by: bytes.span.bytes, leafSize: file.layout.leafSize) else { return tellLie(of: connection) }
-    guard getter.disk.write(bytes, at: Int(piece.fileOffset)) else { return tell(.writeFailed) }
+    guard storage.write(bytes, of: piece) else { return tell(.writeFailed) }
     written[Int(piece.chunk.rawValue)] |= piece.leaves.mask
     while consumed < written.count, written[consumed] == file.layout.leaves(of: ChunkIndex(UInt32(consumed))).mask {
       consumed += 1
     }
     if getter.scenario.settings.isStream { tell(.consumed(below: ChunkIndex(UInt32(consumed)))) }
-    tell(.leavesVerified(connection.id, piece.request, piece.chunk, piece.leaves))
+    world.after(plan.mailboxDelay) { [self] in
+      storage?.verified(piece)
+      handle(.leavesVerified(connection.id, piece.request, piece.chunk, piece.leaves))
+    }
   }
 }

@@ -18,7 +18,10 @@ extension RuleBook {
     case .opened(let id, _, _): opened(id, at: now)
     case .notFound(let id), .refused(let id, _):
       if lines.removeValue(forKey: id) != nil { leave(id, at: now) }
-    case .storageReady: isRunning = true
+    case .storageReady(let resumable):
+      isRunning = true
+      pagesHeld = Set(resumable.heldPages)
+      resumed(resumable.leaves)
     case .resumed(let leaves): resumed(leaves)
     case .pageArrived(let page, let id): if lines[id]?.page == page { lines[id]!.pageDue = nil }
     case .pageVerified(let page, let id):
@@ -52,8 +55,9 @@ extension RuleBook {
 
   private mutating func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)]) {
     for (chunk, mask) in leaves {
-      if !isHad(chunk), mask == whole(chunk) { resumedChunks += 1 }
-      verified[Int(chunk.rawValue)] |= mask
+      let wasHad = isHad(chunk)
+      verified[Int(chunk.rawValue)] |= mask & whole(chunk)
+      if !wasHad, isHad(chunk) { resumedChunks += 1 }
     }
     if (0..<layout.chunkCount).allSatisfy({ isHad(ChunkIndex(UInt32($0))) }) { expectedEnds = [.complete] }
   }

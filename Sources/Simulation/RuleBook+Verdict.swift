@@ -42,13 +42,15 @@ extension RuleBook {
       for index in 0..<layout.chunkCount where isWaiting(index, for: line.peer, id, at: now) {
         return breakRule("chunk \(index) could be asked of \(line.peer), and is not")
       }
-      for page in 0..<pages.pageCount where !pagesVerified.contains(PageIndex(UInt32(page))) {
+      for page in 0..<pages.pageCount where !isAtHand(PageIndex(UInt32(page))) {
         let isWanted = pages.chunks(of: PageIndex(UInt32(page))).contains { !isHad(ChunkIndex(UInt32($0))) }
         // Pages are fetched ahead only as far as they are needed.
         if isWanted, !isAnyChunkListed { return breakRule("page \(page) could be asked of \(line.peer), and is not") }
       }
     }
   }
+
+  private func isAtHand(_ page: PageIndex) -> Bool { pagesVerified.contains(page) || pagesHeld.contains(page) }
 
   private func isAnchor(_ line: Line) -> Bool { line.isOpen && anchors.contains(line.peer) }
 

@@ -79,6 +79,8 @@ struct RuleBook {
   var shunned: [PeerID?]
   var restUntil: [Instant?]
   var pagesVerified: Set<PageIndex> = []
+  /// Those that a journal had: nobody is to be asked for them.
+  var pagesHeld: Set<PageIndex> = []
   var pageFailures: [PageIndex: Int] = [:]
   var consumedBelow = 0
   var turnarounds: [Double] = []

@@ -40,11 +40,25 @@ struct PeerPlan: Sendable {
 struct GetterPlan: Sendable {
   var faults: Set<Fault> = []
   var diskDelay = Duration.microseconds(50)
+  /// A sync takes so long at most.
+  var syncDelay = Duration.milliseconds(1)
+  var journal = JournalSettings()
+  /// Whether the part file has its disk space from the start.
+  var reservesSpace = true
+  /// Whether every process is told another name for the output.
+  var renames = false
+  /// Processes at most that follow one that was cancelled, or whose disk failed.
+  var returnsMax = 0
   var blocksMax = 256
   /// What goes between its threads takes so long.
   var mailboxDelay: Duration
-  /// When the disk is full, the process is killed, the power goes, or the person loses patience.
-  var strikes: [Duration] = []
+  /// When the disk is full or fails, the process is killed, the power goes, or the person loses patience.
+  var strikes: [Strike] = []
+
+  struct Strike: Sendable {
+    let at: Duration
+    let fault: Fault
+  }
 }
 
 /// Everything that is decided before time starts.
@@ -89,18 +103,32 @@ struct Scenario: Sendable {
   }
 
   private mutating func drawGetter(_ generator: inout SeededGenerator) {
-    guard generator.chance(0.35) else { return }
-    let fault = generator.pick(Fault.ofGetter)
+    let leaf = UInt64(layout.leafSize)
+    let leaves = generator.pick([1, 4, UInt64(layout.leavesPerChunk), 4 * UInt64(layout.leavesPerChunk), 1 << 20])
+    getter.journal.fileBytesWithoutJournalMax = generator.chance(0.85) ? 0 : .max
+    getter.journal.unsyncedBytesMax = leaves * leaf
+    getter.journal.unsyncedMax = generator.milliseconds(1...generator.pick([20, 500, 5000]))
+    getter.syncDelay = generator.milliseconds(1...generator.pick([10, 100, 1000]))
+    getter.reservesSpace = generator.chance(0.5)
+    getter.renames = generator.chance(0.2)
+    getter.returnsMax = Int.random(in: 0...3, using: &generator)
+    guard generator.chance(0.55) else { return }
     let latest = generator.pick([Int64(1000), 5000, 20_000])
+    for _ in 0..<generator.pick([1, 1, 2, 3]) { drawFault(latest, &generator) }
+  }
+
+  private mutating func drawFault(_ latestMilliseconds: Int64, _ generator: inout SeededGenerator) {
+    let fault = generator.pick(Fault.ofGetter)
     getter.faults.insert(fault)
     switch fault {
-    case .slowDisk: getter.diskDelay = generator.milliseconds(5...2000)
+    case .slowDisk:
+      getter.diskDelay = generator.milliseconds(5...2000)
+      getter.syncDelay = getter.syncDelay + getter.diskDelay
     case .fewBlocks: getter.blocksMax = Int.random(in: 1...4, using: &generator)
-    case .killed, .losesOwnPower:
+    default:
       for _ in 0..<Int.random(in: 1...3, using: &generator) {
-        getter.strikes.append(generator.milliseconds(10...latest))
+        getter.strikes.append(GetterPlan.Strike(at: generator.milliseconds(10...latestMilliseconds), fault: fault))
       }
-    default: getter.strikes = [generator.milliseconds(10...latest)]
     }
   }
 }

@@ -12,6 +12,7 @@ struct SimulatedFile: Sendable {
   let leafHashes: [[Digest]]
   let target: FetchTarget
   let served: ServedFile
+  let manifest: Manifest
 
   init(_ scenario: Scenario) {
     let bytes = scenario.bytes
@@ -35,6 +36,7 @@ struct SimulatedFile: Sendable {
     self.layout = layout
     self.leafHashes = leafHashes
     self.tree = tree
+    manifest = Manifest(kind: .file, layout: layout, root: tree.root, suggestedName: "file")
     served = ServedFile(key: key, pages: tree.pages, root: tree.root, name: "file")
   }
 

@@ -42,7 +42,7 @@ public enum Simulation {
       virtualSeconds: world.time.inSeconds, events: world.eventCount, trace: world.trace)
   }
 
-  private static func name(_ ending: Ending) -> String {
+  static func name(_ ending: Ending) -> String {
     switch ending {
     case .finished: "finished"
     case .failed(let failure, _):
@@ -67,7 +67,10 @@ extension Scenario {
     let header =
       "\(layout.fileLength) bytes, \(layout.chunkCount) chunks of \(layout.leavesPerChunk) leaves, "
       + "\(chunksPerPage) a page, \(settings)"
-    let getter = "getter \(self.getter.faults.map(\.rawValue).sorted()) strikes \(self.getter.strikes)"
+    let strikes = self.getter.strikes.map { "\($0.fault.rawValue) \($0.at)" }
+    let getter =
+      "getter \(self.getter.faults.map(\.rawValue).sorted()) strikes \(strikes)"
+      + " syncs in \(self.getter.syncDelay) journal \(self.getter.journal)"
     let peers = peers.map {
       "\n  peer\($0.number) \($0.faults.map(\.rawValue).sorted()) \($0.bytesPerSecond) B/s delay \($0.delay) "
         + "requests \($0.requestsMax) begins \($0.begins) ends \($0.ends.map { "\($0)" } ?? "never") \($0.wrongPart)"

@@ -1,0 +1,198 @@
+// The rules of what is kept: what the journal may say and when, what must never be fetched again, when a name may be given.
+//
+// As in the rule book nothing here calls into the engine: batches are read by other means, and held against the platter.
+import Content
+import Transfer
+
+/// The book of one getter's disk, over all its processes.
+struct DurabilityRules {
+  private let file: SimulatedFile
+  private let hasJournal: Bool
+  /// Leaves that a synced journal claims and that are on the platter.
+  private var kept: [UInt64]
+  /// Claims that were appended since the journal was last synced.
+  private var appended: [ClaimedRun] = []
+
+  // Of the present process.
+  private var verified: [UInt64]
+  private var knownHashes: Set<Int> = []
+  /// Leaves of chunks that were whole when it began, or kept: it must not fetch them.
+  private var present: [UInt64]
+  /// What the journal said that it began with, and what of that was found: that is kept once the journal is synced.
+  private var said: [UInt64]
+  private var inherited: [UInt64]
+  private(set) var broken: String?
+
+  init(_ file: SimulatedFile, hasJournal: Bool) {
+    self.file = file
+    self.hasJournal = hasJournal
+    kept = Array(repeating: 0, count: file.layout.chunkCount)
+    verified = kept
+    present = kept
+    said = kept
+    inherited = kept
+  }
+
+  private mutating func breakRule(_ rule: String) { if broken == nil { broken = rule } }
+
+  private func whole(_ chunk: Int) -> UInt64 { file.layout.leaves(of: ChunkIndex(UInt32(chunk))).mask }
+
+  private func range(_ leaf: Int, of chunk: Int) -> Range<Int> {
+    let chunk = ChunkIndex(UInt32(chunk))
+    let start = Int(file.layout.offset(ofLeaf: leaf, in: chunk))
+    return start..<start + file.layout.length(of: LeafRange(first: leaf, count: 1), in: chunk)
+  }
+
+  private func isRight(_ bytes: [UInt8], _ leaf: Int, of chunk: Int) -> Bool {
+    let range = range(leaf, of: chunk)
+    return range.upperBound <= bytes.count && bytes[range] == file.bytes[range]
+  }
+
+  // MARK: A process
+
+  /// A process has opened part file and journal. `part` is nil where it is new.
+  mutating func begin(_ part: VirtualFile?, journal: [UInt8]) {
+    verified = Array(repeating: 0, count: verified.count)
+    knownHashes = []
+    appended = []
+    said = verified
+    inherited = verified
+    present = kept
+    guard let part else { return }
+    let claims = JournalClaims(journal: journal)
+    for chunk in kept.indices {
+      let right = (0..<whole(chunk).nonzeroBitCount).reduce(UInt64(0)) {
+        isRight(part.bytes, $1, of: chunk) ? $0 | 1 << UInt64($1) : $0
+      }
+      if right == whole(chunk) { present[chunk] = right }
+      for run in claims.runs where run.chunks.contains(chunk) { said[chunk] |= run.mask }
+    }
+  }
+
+  /// Leaves are on the disk, and right; those of a part of a chunk were found by their hashes.
+  mutating func found(_ mask: UInt64, of chunk: ChunkIndex) {
+    verified[Int(chunk.rawValue)] |= mask
+    inherited[Int(chunk.rawValue)] |= mask & said[Int(chunk.rawValue)]
+    knownHashes.insert(Int(chunk.rawValue))
+  }
+
+  mutating func verified(_ leaves: LeafRange, of chunk: ChunkIndex, hasHashes: Bool) {
+    verified[Int(chunk.rawValue)] |= leaves.mask
+    if hasHashes { knownHashes.insert(Int(chunk.rawValue)) }
+  }
+
+  mutating func fetch(_ leaves: LeafRange, of chunk: ChunkIndex) {
+    let index = Int(chunk.rawValue)
+    if leaves.mask & kept[index] != 0 {
+      breakRule("leaves of chunk \(index) that the journal claims are fetched again")
+    }
+    if leaves.mask & present[index] != 0 { breakRule("chunk \(index) is on the disk, and is fetched again") }
+  }
+
+  // MARK: The journal
+
+  mutating func append(_ batch: [UInt8], to part: VirtualFile) {
+    if !appended.isEmpty { breakRule("a batch is appended before the last is synced") }
+    var claims = JournalClaims()
+    guard claims.read(batch[...]) == batch.count else { return breakRule("a batch that cannot be read") }
+    for run in claims.runs {
+      for chunk in run.chunks where chunk < kept.count {
+        for leaf in 0..<64 where run.mask & (1 << UInt64(leaf)) != 0 {
+          if leaf >= whole(chunk).nonzeroBitCount {
+            breakRule("leaf \(leaf) of chunk \(chunk) is claimed, which has none")
+          } else if !isRight(part.platter, leaf, of: chunk) {
+            breakRule("leaf \(leaf) of chunk \(chunk) is claimed and is not on the disk")
+          }
+        }
+      }
+      if run.chunks.upperBound > kept.count { breakRule("chunks are claimed that the file has not") }
+    }
+    appended = claims.runs
+  }
+
+  mutating func journalSynced() {
+    for run in appended { for chunk in run.chunks where chunk < kept.count { kept[chunk] |= run.mask & whole(chunk) } }
+    for chunk in kept.indices { kept[chunk] |= inherited[chunk] }
+    appended = []
+  }
+
+  mutating func syncsData() { if !appended.isEmpty { breakRule("data is synced before the last batch is") } }
+
+  /// A byte of the part file changed by itself: its chunk may have to be fetched again, since leaves of what was whole
+  /// cannot be told apart.
+  mutating func rots(_ place: Int) { kept[place / file.layout.chunkSize] = 0 }
+
+  // MARK: The end
+
+  /// The process ended by its own will and without a failure of the disk: what was verified is kept.
+  mutating func stopped() {
+    guard hasJournal else { return }
+    for chunk in kept.indices where verified[chunk] == whole(chunk) || knownHashes.contains(chunk) {
+      if verified[chunk] & ~kept[chunk] != 0 { breakRule("leaves of chunk \(chunk) are verified and not kept") }
+    }
+  }
+
+  mutating func place(_ part: VirtualFile) {
+    if part.platter != file.bytes { breakRule("the output gets its name before its bytes are on the disk") }
+  }
+
+  mutating func finished(_ disk: VirtualDisk) {
+    if disk[.output]?.platter != file.bytes { breakRule("a finished file has wrong bytes") }
+    if !disk.isSynced(.output) { breakRule("the name of a finished file is not on the disk") }
+    if disk[.part] != nil || disk[.journal] != nil { breakRule("a finished file leaves something behind") }
+  }
+}
+
+/// Leaves of a run of chunks.
+private struct ClaimedRun {
+  let chunks: Range<Int>
+  let mask: UInt64
+}
+
+/// What a journal says is on the disk: its records, one after the other, whatever else they are.
+private struct JournalClaims {
+  private(set) var runs: [ClaimedRun] = []
+
+  init() {}
+
+  /// Of a journal whose torn end was cut off.
+  init(journal: [UInt8]) {
+    let nameLength = 90
+    guard journal.count > nameLength else { return }
+    var place = nameLength + 1 + Int(journal[nameLength]) + 32
+    while place < journal.count, let length = read(journal[place...]) { place += length }
+  }
+
+  /// Takes one batch, and says how long it is; nil: it is none.
+  mutating func read(_ bytes: ArraySlice<UInt8>) -> Int? {
+    var place = bytes.startIndex
+    var end = bytes.endIndex
+    func number(_ count: Int) -> UInt64? {
+      guard place + count <= end else { return nil }
+      defer { place += count }
+      return bytes[place..<place + count].reduce(0) { $0 << 8 | UInt64($1) }
+    }
+    guard let length = number(4), Int(length) + 32 <= end - place else { return nil }
+    end = place + Int(length)
+    while place < end {
+      switch number(1) {
+      case 1:
+        guard number(4) != nil, let chunks = number(2) else { return nil }
+        place += Int(chunks) * 32
+        guard let uncles = number(1) else { return nil }
+        place += Int(uncles) * 32
+      case 2:
+        guard let first = number(4), let count = number(4), let mask = number(8) else { return nil }
+        runs.append(ClaimedRun(chunks: Int(first)..<Int(first + count), mask: mask))
+      case 3:
+        guard number(4) != nil, let hashes = number(1) else { return nil }
+        place += Int(hashes) * 32
+      case 4:
+        guard let length = number(1) else { return nil }
+        place += Int(length)
+      default: return nil
+      }
+    }
+    return place == end ? end + 32 - bytes.startIndex : nil
+  }
+}

@@ -1,0 +1,267 @@
+// What a process of the getter does to its disk: performs what JournalState and its kin decide, as the node's threads do.
+import Content
+import Transfer
+import Wire
+
+/// Part file and journal of one process. Dies with it; what it did to the disk stays.
+final class GetterStorage {
+  private let process: GetterProcess
+  private let getter: Getter
+  private let world: World
+  private let file: SimulatedFile
+  private let plan: GetterPlan
+  private let pages: PageLayout
+
+  private var part: VirtualFile?
+  private(set) var isResumed = false
+  private var resume = JournalResume()
+  private var journal: JournalState?
+  private var journalFile: VirtualFile?
+  private var timer: Instant?
+  /// The journal's own thread: what it has to do, one after the other.
+  private var todo: [JournalAction] = []
+  private var isAtWork = false
+  private(set) var hasFailed = false
+  private var hasWritten = false
+  private var isEnding = false
+  private var whenOver: (() -> Void)?
+
+  init(_ process: GetterProcess, _ getter: Getter, pages: PageLayout) {
+    self.process = process
+    self.getter = getter
+    self.pages = pages
+    world = getter.world
+    file = getter.file
+    plan = getter.scenario.getter
+  }
+
+  private var disk: VirtualDisk { getter.disk }
+  private var length: Int { Int(file.layout.fileLength) }
+  private var name: String { plan.renames ? "file\(getter.processCount)" : "file" }
+
+  // MARK: Preparing
+
+  func prepare() {
+    guard !process.isDead, !isEnding else { return }
+    if getter.scenario.settings.isStream {
+      part = VirtualFile(byteCount: length)
+      return process.handle(.storageReady(Resumable()))
+    }
+    if let output = disk[.output] { return found(output) }
+    let (part, isNew) = disk.open(.part, byteCount: length)
+    self.part = part
+    isResumed = !isNew
+    var contents: JournalContents?
+    if JournalOpening.isNeeded(for: file.manifest, name: name, plan.journal) {
+      guard let opening = openJournal(isPartNew: isNew) else {
+        hasFailed = true
+        return process.handle(.writeFailed)
+      }
+      (contents, resume) = (opening.contents, opening.resume)
+    }
+    getter.hold { $0.begin(isNew ? nil : part, journal: journalFile?.bytes ?? []) }
+    journal = JournalState(after: contents, in: file.layout, settings: plan.journal)
+    process.handle(.storageReady(Resumable(heldPages: resume.pages.map(\.index))))
+    if isResumed { for page in resume.pages { compare(page, from: nil) } }
+  }
+
+  /// An earlier process gave the output its name, and could not say so.
+  private func found(_ output: VirtualFile) {
+    if output.bytes != file.bytes { world.violate("what has the output's name is not the file") }
+    output.endSync(output.beginSync())
+    disk.syncNames()
+    for name in [VirtualDisk.Name.part, .journal] { disk.remove(name) }
+    let chunks = (0..<UInt32(file.layout.chunkCount)).map { ChunkIndex($0) }
+    process.handle(.storageReady(Resumable(leaves: chunks.map { ($0, .max) })))
+  }
+
+  private func openJournal(isPartNew: Bool) -> JournalOpening? {
+    let journalFile = disk.open(.journal, byteCount: 0).file
+    self.journalFile = journalFile
+    let opening = JournalOpening(
+      journalFile.bytes, isPartNew: isPartNew, of: file.manifest, name: name, chunksPerPage: pages.chunksPerPage)
+    journalFile.truncate(to: opening.keptByteCount)
+    do throws(VirtualDisk.Failure) {
+      if !opening.appended.isEmpty {
+        try disk.write(opening.appended, to: journalFile, at: journalFile.bytes.count)
+      }
+      return opening
+    } catch {
+      return nil
+    }
+  }
+
+  /// Looks for a page's chunks in the part file.
+  func compare(_ page: HashPage, from id: ConnectionID?) {
+    world.after(plan.diskDelay) { [self] in
+      guard !process.isDead, !isEnding, let part else { return }
+      let chunks = resume.chunks(of: page, in: pages)
+      let leaves = chunks.compactMap { chunk -> (chunk: ChunkIndex, mask: UInt64)? in
+        let mask = verifiedLeaves(chunk, in: part)
+        return mask == 0 ? nil : (chunk.chunk, mask)
+      }
+      world.after(plan.mailboxDelay) { [self] in
+        guard !process.isDead, !isEnding else { return }
+        for event in JournalEvent.found(leaves, among: chunks) { handle(event) }
+        for (chunk, mask) in leaves { getter.hold { $0.found(mask, of: chunk) } }
+        process.compared(page, leaves, from: id)
+      }
+    }
+  }
+
+  private func verifiedLeaves(_ known: ChunkOnDisk, in part: VirtualFile) -> UInt64 {
+    let start = Int(file.layout.offset(of: known.chunk))
+    let range = start..<start + file.layout.length(of: known.chunk)
+    guard known.isToBeRead(part.presence(range)) else { return 0 }
+    let bytes = Array(part.bytes[range])
+    return known.verifiedLeaves(
+      MerkleTree.leafHashes(bytes.span.bytes, leafSize: file.layout.leafSize), in: file.layout)
+  }
+
+  // MARK: Writing
+
+  /// Writes a piece that hashes. False: the disk is full, or fails.
+  func write(_ bytes: [UInt8], of piece: FetchedPiece) -> Bool {
+    guard let part else { return false }
+    do throws(VirtualDisk.Failure) {
+      try disk.write(bytes, to: part, at: Int(piece.fileOffset))
+      hasWritten = true
+      return true
+    } catch {
+      hasFailed = true
+      return false
+    }
+  }
+
+  /// It is heard of that a piece is written.
+  func verified(_ piece: FetchedPiece) {
+    guard !process.isDead else { return }
+    let hashes = piece.chunkLeafHashes
+    getter.hold { $0.verified(piece.leaves, of: piece.chunk, hasHashes: hashes != nil) }
+    handle(.verified(piece.chunk, mask: piece.leaves.mask, leafHashes: hashes))
+  }
+
+  func arrived(_ page: HashPage) { handle(.page(page)) }
+
+  // MARK: The journal
+
+  private func handle(_ event: JournalEvent) {
+    guard !process.isDead, journal != nil else { return }
+    journal!.handle(event, at: world.time)
+    while let action = journal!.nextAction() { todo.append(action) }
+    work()
+    setTimer()
+    if journal!.isOver, let over = whenOver {
+      whenOver = nil
+      over()
+    }
+  }
+
+  private func setTimer() {
+    guard let deadline = journal?.deadline, timer != deadline else { return }
+    timer = deadline
+    world.at(deadline) { [self] in
+      guard timer == deadline, !process.isDead else { return }
+      timer = nil
+      handle(.timerFired)
+    }
+  }
+
+  /// Begins the next thing to do; what it comes to is known after its time.
+  private func work() {
+    guard !isAtWork, !todo.isEmpty, let part else { return }
+    isAtWork = true
+    let action = todo.removeFirst()
+    world.note("journal does \(GetterStorage.name(action))")
+    switch action {
+    case .syncData:
+      getter.hold { $0.syncsData() }
+      let sync = part.beginSync()
+      later(syncDelay) { () throws(VirtualDisk.Failure) in
+        try self.disk.sync(part, sync, &self.world.generator)
+        return .dataSynced
+      }
+    case .append(let bytes):
+      later(plan.diskDelay) { () throws(VirtualDisk.Failure) in
+        if let file = self.journalFile { try self.disk.write(bytes, to: file, at: file.bytes.count) }
+        self.getter.hold { $0.append(bytes, to: part) }
+        return nil
+      }
+    case .syncJournal:
+      let sync = journalFile?.beginSync()
+      later(syncDelay) { () throws(VirtualDisk.Failure) in
+        if let sync, let file = self.journalFile { try self.disk.sync(file, sync, &self.world.generator) }
+        self.disk.syncNames()
+        self.getter.hold { $0.journalSynced() }
+        return .journalSynced
+      }
+    case .place:
+      later(plan.diskDelay) { () throws(VirtualDisk.Failure) in
+        self.getter.hold { $0.place(part) }
+        self.disk.place()
+        return nil
+      }
+    case .syncFolder:
+      later(syncDelay) { () throws(VirtualDisk.Failure) in
+        self.disk.syncNames()
+        return nil
+      }
+    case .removeJournal:
+      later(plan.diskDelay) { () throws(VirtualDisk.Failure) in
+        self.disk.remove(.journal)
+        return .placed
+      }
+    }
+  }
+
+  private var syncDelay: Duration {
+    let most = plan.syncDelay.wholeNanoseconds
+    return .nanoseconds(Int64.random(in: most / 4...most, using: &world.generator))
+  }
+
+  private func later(
+    _ delay: Duration, _ perform: @escaping () throws(VirtualDisk.Failure) -> JournalEvent?
+  ) {
+    world.after(delay) { [self] in
+      guard !process.isDead else { return }
+      isAtWork = false
+      do throws(VirtualDisk.Failure) {
+        if let event = try perform() { world.after(plan.mailboxDelay) { [self] in handle(event) } }
+        work()
+      } catch {
+        world.note("journal fails: \(error)")
+        hasFailed = true
+        todo = []
+        world.after(plan.mailboxDelay) { [self] in
+          handle(.failed)
+          process.handle(.writeFailed)
+        }
+      }
+    }
+  }
+
+  private static func name(_ action: JournalAction) -> String {
+    if case .append(let bytes) = action { "append \(bytes.count) bytes" } else { "\(action)" }
+  }
+
+  // MARK: The end
+
+  /// The download has ended. Leaves the disk as it shall be, then goes on with `over`.
+  func end(isComplete: Bool, then over: @escaping () -> Void) {
+    isEnding = true
+    if isComplete, getter.scenario.settings.isStream, part?.bytes != file.bytes {
+      world.violate("a finished stream has wrong bytes")
+    }
+    if !isComplete, part != nil, !isResumed, !hasWritten {
+      disk.remove(.journal)
+      disk.remove(.part)
+      return over()
+    }
+    guard journal != nil else { return over() }
+    whenOver = { [self] in
+      if !isComplete, !hasFailed { getter.hold { $0.stopped() } }
+      over()
+    }
+    handle(isComplete ? .completed : .stopped)
+  }
+}
