@@ -1,6 +1,7 @@
 // The rules of what is kept: what the journal may say and when, what must never be fetched again, when a name may be given.
 //
-// As in the rule book nothing here calls into the engine: batches are read by other means, and held against the platter.
+// As in the rule book nothing here calls into the engine, but to read a journal back as the next process will: batches
+// are taken apart by other means, and held against the platter.
 import Content
 import Transfer
 
@@ -21,6 +22,7 @@ struct DurabilityRules {
   /// What the journal said that it began with, and what of that was found: that is kept once the journal is synced.
   private var said: [UInt64]
   private var inherited: [UInt64]
+  private var hasSynced = false
   private(set) var broken: String?
 
   init(_ file: SimulatedFile, hasJournal: Bool) {
@@ -55,6 +57,7 @@ struct DurabilityRules {
     verified = Array(repeating: 0, count: verified.count)
     knownHashes = []
     appended = []
+    hasSynced = false
     said = verified
     inherited = verified
     present = kept
@@ -110,7 +113,11 @@ struct DurabilityRules {
     appended = claims.runs
   }
 
-  mutating func journalSynced() {
+  mutating func journalSynced(_ journal: VirtualFile?) {
+    if !hasSynced, let journal, JournalContents(decoding: journal.platter)?.byteCount != journal.platter.count {
+      breakRule("a batch is appended where nobody will read it")
+    }
+    hasSynced = true
     for run in appended { for chunk in run.chunks where chunk < kept.count { kept[chunk] |= run.mask & whole(chunk) } }
     for chunk in kept.indices { kept[chunk] |= inherited[chunk] }
     appended = []
@@ -124,8 +131,9 @@ struct DurabilityRules {
 
   // MARK: The end
 
-  /// The process ended by its own will and without a failure of the disk: what was verified is kept.
-  mutating func stopped() {
+  /// Nothing is under way and nothing waits for a time, or the process has ended by its own will, with a disk that does
+  /// not fail: what was verified is kept.
+  mutating func rests() {
     guard hasJournal else { return }
     for chunk in kept.indices where verified[chunk] == whole(chunk) || knownHashes.contains(chunk) {
       if verified[chunk] & ~kept[chunk] != 0 { breakRule("leaves of chunk \(chunk) are verified and not kept") }

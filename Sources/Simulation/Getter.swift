@@ -80,7 +80,7 @@ final class Getter {
 
   private func rot() {
     guard let part = disk[.part] else { return }
-    for _ in 0..<Int.random(in: 1...4, using: &world.generator) {
+    for _ in 0..<Int.random(in: 1...16, using: &world.generator) {
       let place = Int.random(in: part.bytes.indices, using: &world.generator)
       part.rot(place)
       hold { $0.rots(place) }

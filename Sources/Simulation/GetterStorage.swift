@@ -21,6 +21,9 @@ final class GetterStorage {
   /// The journal's own thread: what it has to do, one after the other.
   private var todo: [JournalAction] = []
   private var isAtWork = false
+  /// What the thread has told and was not heard yet.
+  private var unheardCount = 0
+  private var hasSynced = false
   private(set) var hasFailed = false
   private var hasWritten = false
   private var isEnding = false
@@ -151,10 +154,18 @@ final class GetterStorage {
     while let action = journal!.nextAction() { todo.append(action) }
     work()
     setTimer()
+    checkRest()
     if journal!.isOver, let over = whenOver {
       whenOver = nil
       over()
     }
+  }
+
+  /// While the disk has only claims that an earlier process made, nobody is in a hurry to sync them.
+  private func checkRest() {
+    guard let journal, !journal.isOver, journal.deadline == nil, !isAtWork, unheardCount == 0, hasSynced, !hasFailed
+    else { return }
+    getter.hold { $0.rests() }
   }
 
   private func setTimer() {
@@ -192,7 +203,8 @@ final class GetterStorage {
       later(syncDelay) { () throws(VirtualDisk.Failure) in
         if let sync, let file = self.journalFile { try self.disk.sync(file, sync, &self.world.generator) }
         self.disk.syncNames()
-        self.getter.hold { $0.journalSynced() }
+        self.hasSynced = true
+        self.getter.hold { $0.journalSynced(self.journalFile) }
         return .journalSynced
       }
     case .place:
@@ -226,7 +238,7 @@ final class GetterStorage {
       guard !process.isDead else { return }
       isAtWork = false
       do throws(VirtualDisk.Failure) {
-        if let event = try perform() { world.after(plan.mailboxDelay) { [self] in handle(event) } }
+        if let event = try perform() { tell(event) }
         work()
       } catch {
         world.note("journal fails: \(error)")
@@ -237,6 +249,14 @@ final class GetterStorage {
           process.handle(.writeFailed)
         }
       }
+    }
+  }
+
+  private func tell(_ event: JournalEvent) {
+    unheardCount += 1
+    world.after(plan.mailboxDelay) { [self] in
+      unheardCount -= 1
+      handle(event)
     }
   }
 
@@ -259,7 +279,7 @@ final class GetterStorage {
     }
     guard journal != nil else { return over() }
     whenOver = { [self] in
-      if !isComplete, !hasFailed { getter.hold { $0.stopped() } }
+      if !isComplete, !hasFailed { getter.hold { $0.rests() } }
       over()
     }
     handle(isComplete ? .completed : .stopped)
