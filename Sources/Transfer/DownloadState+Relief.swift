@@ -53,11 +53,16 @@ extension DownloadState {
     guard let own = peers[number].connection, let holdings = links[own]?.holdings,
       let rate = peers[number].score.throughput
     else { return nil }
+    // What a peer has failed goes to another.
+    let excluded = Set(chunks.shunned(by: number).filter { another(than: number, has: $0) })
     var best: Relief?
     for other in rotation.live where other != number {
       guard let id = peers[other].connection, let link = links[id] else { continue }
       for relief in reliefs(of: link, id, at: peers[other].score.throughput, by: holdings, rate, at: now)
-      where best == nil || relief.gain > best!.gain { best = relief }
+      where best == nil || relief.gain > best!.gain {
+        if relief.isWhole, excluded.contains(relief.pending.chunk) { continue }
+        best = relief
+      }
     }
     return best
   }

@@ -21,7 +21,7 @@ extension DownloadState {
     return min(consumedBelow + window, chunks.layout.chunkCount)
   }
 
-  private func another(than number: Int, has chunk: ChunkIndex) -> Bool {
+  func another(than number: Int, has chunk: ChunkIndex) -> Bool {
     rotation.live.contains { other in
       other != number && peers[other].busyUntil == nil
         && (peers[other].connection.flatMap { links[$0]?.holdings?.leaves(of: chunk) } ?? 0) != 0
