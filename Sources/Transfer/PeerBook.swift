@@ -14,6 +14,9 @@ struct PeerBook: Sendable {
   static let vainDialsMax = 4
   /// After so many lies from one IP address, unproven peers there are tried last.
   static let liesMax = 2
+  /// An address is dialled again after so many withdrawals without a chunk in between: a file that is replaced, or moved
+  /// to and fro, comes back; a peer that opens only to withdraw keeps no download alive.
+  static let withdrawalsMax = 3
 
   private enum State: Sendable { case idle, underWay, connected, banned }
 
@@ -25,6 +28,7 @@ struct PeerBook: Sendable {
     var state = State.idle
     var outcome = AddressOutcome.pending
     var failures = 0
+    var withdrawals = 0
     let isInitial: Bool
   }
 
@@ -126,7 +130,10 @@ struct PeerBook: Sendable {
   }
 
   /// The peer there has proved useful: its next loss counts as the first.
-  mutating func proved(_ address: PeerAddress) { entries[address]?.failures = 0 }
+  mutating func proved(_ address: PeerAddress) {
+    entries[address]?.failures = 0
+    entries[address]?.withdrawals = 0
+  }
 
   /// A dial or a connection came to nothing.
   mutating func ended(_ address: PeerAddress, _ outcome: AddressOutcome, at now: Instant) {
@@ -136,8 +143,11 @@ struct PeerBook: Sendable {
     }
     entries[address]!.outcome = outcome
     entries[address]!.state = .idle
-    // What was withdrawn does not come back; a duplicate waits for the loss of the peer that it is.
-    if outcome == .duplicate || outcome == .lost(.withdrawn) { return }
+    if outcome == .duplicate { return }  // it waits for the loss of the peer that it is
+    if outcome == .lost(.withdrawn) {
+      entries[address]!.withdrawals += 1
+      if entries[address]!.withdrawals > PeerBook.withdrawalsMax { return }
+    }
     if isFound { redial(address, at: now) }
     if let peer = entry.peer { redialOthers(of: peer, at: now) }
   }

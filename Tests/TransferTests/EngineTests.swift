@@ -96,6 +96,16 @@ import Wire
     #expect(stats.retries == 0 && swarm.reports.contains(.peerLost(peerID(1), .withdrawn)))
   }
 
+  @Test func `who withdraws the file is asked again, three times in vain and no more`() throws {
+    var swarm = Swarm([VirtualPeer(conduct: .withdraws)], layout: small)
+    swarm.run()
+    #expect(swarm.times { if case .dial = $0 { true } else { false } }.count == 4)
+    guard case .noPeers? = swarm.failure else {
+      Issue.record("\(String(describing: swarm.ending))")
+      return
+    }
+  }
+
   @Test func `peers with parts of a file make a whole`() throws {
     let layout = ChunkLayout(fileLength: 30 << 20)!
     var swarm = Swarm(
