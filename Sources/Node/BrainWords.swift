@@ -26,4 +26,14 @@ extension ConnectionEnd {
     case .violation, .lied: .violation
     }
   }
+
+  /// The cipher with which to dial once more, after a dial with another.
+  func suiteToTry(insteadOf dialled: CipherSuite, isPrivate: Bool) -> CipherSuite? {
+    switch self {
+    case .handshake(.suiteUnsupported(let suite)): suite == dialled ? nil : suite
+    // A private node says nothing to what it cannot read, and so not either that it lacks the cipher.
+    case .handshake(.closedByPeer) where isPrivate && dialled != .chaChaPoly: .chaChaPoly
+    default: nil
+    }
+  }
 }

@@ -190,7 +190,7 @@ final class DownloadRun {
 
   private func dialFailed(_ id: ConnectionID, _ end: ConnectionEnd) {
     guard let connection = connections[id] else { return }
-    if case .handshake(.suiteUnsupported(let suite)) = end, suite != connection.suite {
+    if let suite = end.suiteToTry(insteadOf: connection.suite, isPrivate: context.swarmKey != nil) {
       connections[id]!.suite = suite  // once, since it can be changed to one only
       return dial(connections[id]!, id)
     }

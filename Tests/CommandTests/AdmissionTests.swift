@@ -70,10 +70,10 @@ struct AdmissionTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test(.enabled(if: Processor.hasAES), arguments: ["aes", "chacha"])
-  func `a private node that prefers a cipher takes the other too`(getting: String) throws {
+  @Test(.enabled(if: Processor.hasAES), arguments: ["aes", "chacha"], ["aes", "chacha"])
+  func `in a private swarm every choice of cipher speaks with every other`(serving: String, getting: String) throws {
     let key = try makeKey("swarm.key")
-    let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000, "--swarm-key", key, "--cipher", "aes")
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000, "--swarm-key", key, "--cipher", serving)
     let get = try workbench.run(
       "get", fileID, "--peer", served.address, "--swarm-key", key, "--cipher", getting, "-o", "out.bin")
     #expect(get.code == 0, "\(get)")
