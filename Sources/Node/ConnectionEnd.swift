@@ -31,6 +31,8 @@ extension ConnectionEnd: CustomStringConvertible {
   public var description: String {
     switch self {
     case .here(let code, let text): "closed by us: \(text.isEmpty ? code.words : text)"
+    case .there(.notAllowed, _):
+      "not admitted: it serves only the PeerIDs that it lists; use an --identity that it knows (see 'p2pnode whoami')"
     case .there(let code, let text): text.isEmpty ? "it said: \(code.words)" : "it said: \(code.words) (\(text))"
     case .broken(let errno): errno.reason
     case .truncated: "the connection was cut"

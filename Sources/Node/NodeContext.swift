@@ -28,6 +28,8 @@ public struct NodeConfiguration: Sendable {
   public var connectionsMax = NodeLimits.connectionsMax
   /// Bytes a second over all connections; nil: no limit.
   public var uploadLimit: UInt64?
+  /// Who may connect; nil: everybody. Who is dialled is not asked after.
+  public var allowedPeers: Set<PeerID>?
   /// Threads that talk to peers.
   public var loopCount = min(Thread.processorCount, 8)
 

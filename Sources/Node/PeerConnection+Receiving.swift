@@ -137,7 +137,12 @@ extension PeerConnection {
       link.tell(.connected(id, peerID, requestsMax: requestsMax))
     } else if let peerID {
       loop.context.report(.connected(peerID, address))
-      if !loop.context.admission.establish(token) { close(.here(.tooManyConnections, "")) }
+      let hasRoom = loop.context.admission.establish(token)
+      if loop.context.configuration.allowedPeers?.contains(peerID) == false {
+        close(.here(.notAllowed, ""))
+      } else if !hasRoom {
+        close(.here(.tooManyConnections, ""))
+      }
     }
   }
 

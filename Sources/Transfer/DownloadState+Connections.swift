@@ -139,7 +139,13 @@ extension DownloadState {
       if phase != .ended { failAll(id, reason, at: now) }
       if phase != .ended { leave(id, .connection(reason), at: now) }
     } else if let link = remove(id), let address = link.address {
-      book.ended(address, link.phase == .dialing ? .dialFailed(.unreachable) : .lost(.connection(reason)), at: now)
+      let outcome: AddressOutcome =
+        switch reason {
+        case _ where link.phase == .dialing: .dialFailed(.unreachable)
+        case .goodbye(CloseCode.notAllowed.rawValue): .refused(.notAllowed)  // said instead of an answer to OPEN
+        default: .lost(.connection(reason))
+        }
+      book.ended(address, outcome, at: now)
     }
   }
 

@@ -90,12 +90,13 @@ extension DownloadState {
     let failure: DownloadFailure =
       if reports.isEmpty {
         .noPeers(reports)
+      } else if any({ $0 == .refused(.notAllowed) }) {
+        .notAdmitted(reports)  // whoever says so may well have the file
       } else if any({ $0 == .notFound }) {
         .notFound(reports)
       } else if any({ $0 == .lied }) {
         .everyPeerLied(reports)
-      } else if any({ $0 == .dialFailed(.notAdmitted) || $0 == .refused(.notAllowed) || $0 == .refused(.tooManyFiles) })
-      {
+      } else if any({ $0 == .dialFailed(.notAdmitted) || $0 == .refused(.tooManyFiles) }) {
         .notAdmitted(reports)
       } else {
         .unreachable(reports)

@@ -67,13 +67,38 @@ struct LoadedIdentity: ~Copyable {
     } catch {
       guard case .missing = error else { throw error }
     }
+    try make(path)
+    return try locked(path)
+  }
+
+  /// Who the identity in a file is, also while another process uses it; made if it is missing.
+  static func peerID(_ path: String) throws(SecretFileError) -> PeerID {
+    func read() throws(SecretFileError) -> PeerID {
+      try SecretFile.read(path) { StaticIdentity(secret: SecretKey(copying: $0)).peerID }
+    }
+    do throws(SecretFileError) { return try read() } catch { guard case .missing = error else { throw error } }
+    try make(path)
+    return try read()
+  }
+
+  /// The file of the identity that `serve` has by itself; makes the folder for it.
+  static func makePlaceOfUser() throws(Failure) -> String {
+    do throws(StateFoldersError) {
+      let folders = try StateFolders.ofUser()
+      try StateFolders.make(folders.config)
+      return folders.identityFile
+    } catch {
+      throw Failure(error)
+    }
+  }
+
+  private static func make(_ path: String) throws(SecretFileError) {
     do throws(SecretFileError) {
       let secret = SecretKey.random()
       try secret.withBytes { bytes throws(SecretFileError) in try SecretFile.create(path, secret: bytes) }
     } catch {
       guard case .exists = error else { throw error }  // another process was faster
     }
-    return try locked(path)
   }
 
   private static func locked(_ path: String) throws(SecretFileError) -> LoadedIdentity {

@@ -3,6 +3,7 @@ import ArgumentParser
 import Node
 import Posix
 import Storage
+import Wire
 
 struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -29,6 +30,12 @@ struct Serve: ParsableCommand {
   @Option(help: ArgumentHelp("Peers that may be connected at a time.", valueName: "N"))
   var maxConnections = 1024
 
+  @Option(
+    help: ArgumentHelp(
+      "Serve only these peers, by their 64 digits (see 'p2pnode whoami'), joined by commas. May be repeated.",
+      valueName: "PEERID"))
+  var allow: [String] = []
+
   @Flag(help: "One JSON object a line on stdout, instead of the plain lines.")
   var json = false
 
@@ -50,6 +57,7 @@ struct Serve: ParsableCommand {
   func run() throws { try reporting { () throws(Failure) in try serve() } }
 
   private func serve() throws(Failure) {
+    let allowed = try allowedPeers()
     let stop = try StopSignal()  // before any thread starts
     OpenFileLimit.raise()
     let loaded = try loadIdentity()
@@ -57,6 +65,7 @@ struct Serve: ParsableCommand {
       identity: loaded.identity, swarmKey: try node.loadSwarmKey(), suites: try node.suites())
     configuration.connectionsMax = maxConnections
     configuration.uploadLimit = uploadLimit?.bytes
+    configuration.allowedPeers = allowed
     let address = try listenAddress()
     let state = try stateFolder()
     let log = ServeLog(json: json, verbose: verbose)
@@ -91,18 +100,26 @@ struct Serve: ParsableCommand {
     if let path = node.identity {
       do throws(SecretFileError) { return try LoadedIdentity.file(path) } catch { throw Failure(error) }
     }
-    let file: String
-    do throws(StateFoldersError) {
-      let folders = try StateFolders.ofUser()
-      try StateFolders.make(folders.config)
-      file = folders.identityFile
-    } catch {
-      throw Failure(error)
-    }
+    let file = try LoadedIdentity.makePlaceOfUser()
     do throws(SecretFileError) { return try LoadedIdentity.file(file) } catch {
       if case .inUse = error { return LoadedIdentity.ephemeral() }
       throw Failure(error)
     }
+  }
+
+  /// Nil: everybody.
+  private func allowedPeers() throws(Failure) -> Set<PeerID>? {
+    var allowed: Set<PeerID> = []
+    for text in allow.flatMap({ $0.split(separator: ",", omittingEmptySubsequences: false) }) {
+      guard let peer = PeerID(hex: text) else {
+        throw Failure(
+          Exit.usage,
+          "--allow '\(Console.escaped(String(text)))' is not a PeerID: that is 64 hexadecimal digits, as 'p2pnode whoami' "
+            + "prints them")
+      }
+      allowed.insert(peer)
+    }
+    return allow.isEmpty ? nil : allowed
   }
 
   private func stateFolder() throws(Failure) -> String {

@@ -97,11 +97,25 @@ struct UsageTests {
     }
   }
 
-  @Test func `a secret of another size is 66`() throws {
-    let key = try workbench.makeFile("short.key", Array(repeating: 7, count: 31), mode: 0o600)
-    let get = try workbench.run("get", UsageTests.fileID, "--peer", "127.0.0.1:9", "--swarm-key", key)
-    #expect(get.code == 66, "\(get)")
-    #expect(get.stderr.text.contains("holds 31 bytes"), "\(get)")
+  @Test(arguments: [0, 31, 33, 65])
+  func `a secret of another size is 66`(byteCount: Int) throws {
+    let key = try workbench.makeFile("bad.key", Array(repeating: 0x37, count: byteCount), mode: 0o600)
+    for option in ["--swarm-key", "--identity"] {
+      let get = try workbench.run("get", UsageTests.fileID, "--peer", "127.0.0.1:9", option, key)
+      #expect(get.code == 66, "\(get)")
+      #expect(get.stderr.text.contains("holds \(byteCount) bytes"), "\(get)")
+      let serve = try workbench.run("serve", ".", "--listen", "127.0.0.1:0", option, key)
+      #expect(serve.code == 66, "\(serve)")
+    }
+  }
+
+  @Test func `a folder is no key`() throws {
+    let folder = try workbench.makeFolder("folder.key")
+    for option in ["--swarm-key", "--identity"] {
+      let get = try workbench.run("get", UsageTests.fileID, "--peer", "127.0.0.1:9", option, folder)
+      #expect(get.code == 66, "\(get)")
+      #expect(get.stderr.text.contains("is not a regular file"), "\(get)")
+    }
   }
 
   @Test func `keygen makes a key for its owner alone, and never over a file`() throws {

@@ -106,6 +106,21 @@ import Wire
     }
   }
 
+  @Test func `to be told that one is not allowed ends like a refusal of the file`() throws {
+    for others in [[], [VirtualPeer(conduct: .notFound)]] {
+      var swarm = Swarm([VirtualPeer(conduct: .mute)] + others)
+      for index in swarm.peers.indices { swarm.handle(.addressAdded(swarm.address(of: index), pinned: nil)) }
+      swarm.handle(.discoveryFinished)
+      swarm.resume(until: .seconds(1))
+      swarm.handle(.connectionLost(ConnectionID(1), .goodbye(CloseCode.notAllowed.rawValue)))
+      guard case .notAdmitted(let reports)? = swarm.failure else {
+        Issue.record("\(String(describing: swarm.ending))")
+        continue
+      }
+      #expect(reports[0].outcome == .refused(.notAllowed))
+    }
+  }
+
   @Test func `peers with parts of a file make a whole`() throws {
     let layout = ChunkLayout(fileLength: 30 << 20)!
     var swarm = Swarm(

@@ -1,0 +1,34 @@
+// `p2pnode whoami`: one's own PeerID, for others to pin or to allow.
+import ArgumentParser
+import Storage
+import Wire
+
+struct WhoAmI: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "whoami", abstract: "Prints the PeerID of this node.",
+    discussion: """
+      That of 'serve', or of the key in --identity; either key is made if missing. Others pin it
+      ('--peer PEERID@HOST:PORT') or allow it ('serve --allow PEERID'). A 'get' without --identity has another one each
+      time.
+        p2pnode whoami --identity laptop.key
+      """)
+
+  @Option(help: ArgumentHelp("The file of a secret key (32 bytes, mode 0600); made if missing.", valueName: "FILE"))
+  var identity: String?
+
+  func run() throws {
+    try reporting { () throws(Failure) in
+      let peerID = try peerID(place())
+      Console.output(peerID.hex)
+    }
+  }
+
+  private func place() throws(Failure) -> String {
+    if let identity { return identity }
+    return try LoadedIdentity.makePlaceOfUser()
+  }
+
+  private func peerID(_ path: String) throws(Failure) -> PeerID {
+    do throws(SecretFileError) { return try LoadedIdentity.peerID(path) } catch { throw Failure(error) }
+  }
+}
