@@ -29,7 +29,8 @@ enum DownloadMessage: Sendable {
   /// What of a page's chunks was in the part file already, also as told to the journal. Nil: the journal had the page.
   case resumed(ConnectionID?, HashPage, [(chunk: ChunkIndex, mask: UInt64)], [JournalEvent])
   case journal(JournalEvent)
-  case resolved(PeerSource, Result<[SocketAddress], ResolutionFailure>)
+  /// By the name's place among those that are looked up.
+  case resolved(Int, Result<[SocketAddress], ResolutionFailure>)
   case cancelled
 }
 

@@ -27,7 +27,9 @@ final class DownloadRun {
   }
 
   private let fileID: FileID
-  private let peers: [PeerSource]
+  /// Those of the start that are addresses and no names.
+  private let addresses: [(SocketAddress, pinned: PeerID?)]
+  private let names: PeerLookups
   private let target: DownloadTarget
   private let context: NodeContext
   private let control: Mailbox<DownloadMessage>
@@ -45,7 +47,7 @@ final class DownloadRun {
   private var journal: DownloadJournal?
   private var loops: [Thread] = []
 
-  private var unresolved: Int
+  private var isDiscovering = true
   private var connections: [ConnectionID: Connection] = [:]
   private var nextLoop = 0
   private var manifest: Manifest?
@@ -62,10 +64,10 @@ final class DownloadRun {
 
   init(
     _ fileID: FileID, peers: [PeerSource], target: DownloadTarget, configuration: NodeConfiguration,
-    settings: DownloadSettings, control: Mailbox<DownloadMessage>, onUpdate: @escaping (DownloadUpdate) -> Void
+    settings: DownloadSettings, resolve: @escaping Resolver, control: Mailbox<DownloadMessage>,
+    onUpdate: @escaping (DownloadUpdate) -> Void
   ) throws(Errno) {
     self.fileID = fileID
-    self.peers = peers
     self.target = target
     self.control = control
     self.onUpdate = onUpdate
@@ -76,7 +78,10 @@ final class DownloadRun {
     state = DownloadState(settings: settings, generator: SeededGenerator(seed: Random.uint64()), at: now)
     epoll = try Epoll()
     try epoll.add(control.number, token: 0, .readable)
-    unresolved = peers.count
+    addresses = peers.compactMap { peer in peer.host.address.map { ($0, pinned: peer.pinned) } }
+    names = PeerLookups(
+      peers.filter { $0.host.address == nil }, peersWanted: settings.maxWorkers, resolve: resolve, control: control,
+      at: now)
     let context = self.context
     link = DownloadLink(
       fileID: fileID, key: FileKey(fileID, swarm: configuration.swarmKey),
@@ -93,13 +98,12 @@ final class DownloadRun {
       stop()
       throw .system(error)
     }
-    resolvePeers()
-    if peers.isEmpty { tell(.discoveryFinished) }
+    for (address, pinned) in addresses { add(address, pinned: pinned) }
+    discover()
     perform()
     var nextProgress = now
     while outcome == nil {
-      let due =
-        [state.deadline, journal?.deadline].compactMap { $0 }.min().map { min($0, nextProgress) } ?? nextProgress
+      let due = [state.deadline, journal?.deadline, names.deadline, nextProgress].compactMap { $0 }.min()!
       let wait = max(0, (due - now).wholeNanoseconds)
       let milliseconds = Int32(clamping: (wait + 999_999) / 1_000_000)
       do { try epoll.wait(milliseconds: milliseconds) { _, _ in } } catch { preconditionFailure("epoll: \(error)") }
@@ -107,6 +111,7 @@ final class DownloadRun {
       for message in control.takeAll() where outcome == nil { receive(message) }
       if let deadline = state.deadline, now >= deadline, outcome == nil { tell(.timerFired) }
       if let deadline = journal?.deadline, now >= deadline { journal?.handle(.timerFired, at: now) }
+      discover()
       perform()
       if now >= nextProgress {
         nextProgress = now + DownloadRun.progressInterval
@@ -165,7 +170,7 @@ final class DownloadRun {
       for event in events { journal?.handle(event, at: now) }
       resumed(page, leaves, from: id)
     case .journal(let event): journal?.handle(event, at: now)
-    case .resolved(let source, let result): resolved(source, result)
+    case .resolved(let name, let result): resolved(name, result)
     case .cancelled: tell(.cancelledByUser)
     }
   }
@@ -256,34 +261,28 @@ final class DownloadRun {
     send(.dial(id, connection.address, pinned: connection.pinned, suite: connection.suite, link), to: id)
   }
 
-  // MARK: Names of peers
+  // MARK: Addresses of peers
 
-  /// Looks every name up on a thread of its own, since the resolver blocks.
-  private func resolvePeers() {
-    let control = self.control
-    for source in peers {
-      Thread.start(name: "p2p-resolve") {
-        do throws(ResolutionFailure) {
-          control.send(.resolved(source, .success(try source.host.resolve())))
-        } catch {
-          control.send(.resolved(source, .failure(error)))
-        }
-      }.detach()
+  private func discover() {
+    names.lookUp(livePeers: state.livePeerCount, at: now)
+    if isDiscovering, names.isSettled(at: now) {
+      isDiscovering = false
+      tell(.discoveryFinished)
     }
   }
 
-  private func resolved(_ source: PeerSource, _ result: Result<[SocketAddress], ResolutionFailure>) {
-    unresolved -= 1
-    switch result {
+  private func resolved(_ name: Int, _ result: Result<[SocketAddress], ResolutionFailure>) {
+    guard let (source, news) = names.resolved(name, result, at: now) else { return }
+    switch news {
     case .success(let addresses):
-      for address in addresses {
-        tell(
-          .addressAdded(
-            PeerAddress(ip: address.ip, port: address.port, scope: address.scope), pinned: source.pinned))
-      }
+      onUpdate(.resolved(source, addresses))
+      for address in addresses { add(address, pinned: source.pinned) }
     case .failure(let failure): onUpdate(.unresolved(source, failure.reason))
     }
-    if unresolved == 0 { tell(.discoveryFinished) }
+  }
+
+  private func add(_ address: SocketAddress, pinned: PeerID?) {
+    tell(.addressAdded(PeerAddress(ip: address.ip, port: address.port, scope: address.scope), pinned: pinned))
   }
 
   // MARK: The file

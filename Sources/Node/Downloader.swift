@@ -6,20 +6,6 @@ import Synchronization
 import Transfer
 import Wire
 
-/// A peer to ask, as a person names it: `[PEERID@]HOST:PORT`. A host stands for all its addresses.
-public struct PeerSource: Hashable, Sendable, CustomStringConvertible {
-  public let host: HostPort
-  /// Who must answer there; nil: anybody.
-  public let pinned: PeerID?
-
-  public init(host: HostPort, pinned: PeerID? = nil) {
-    self.host = host
-    self.pinned = pinned
-  }
-
-  public var description: String { pinned.map { "\($0.hex)@\(host)" } ?? "\(host)" }
-}
-
 /// Where the file goes.
 public struct DownloadTarget: Hashable, Sendable {
   public var folder: String
@@ -52,7 +38,10 @@ public enum DownloadUpdate: Sendable {
   case report(DownloadReport)
   /// A few times a second.
   case progress(DownloadProgress)
+  /// The name has no addresses yet. It is looked up again while the download runs; said once.
   case unresolved(PeerSource, String)
+  /// What a name stands for, also later: only those addresses that it did not stand for before.
+  case resolved(PeerSource, [SocketAddress])
   /// A dial failed, or a connection ended otherwise than by our own wish.
   case peerEnded(SocketAddress, PeerID?, ConnectionEnd)
   /// The output is there already, and it is the right file: nothing is fetched. Comes after `prepared`.
@@ -89,10 +78,19 @@ public final class Downloader: Sendable {
     var isCancelled = false
   }
   private let state = Mutex(State())
+  private let resolve: Resolver
 
-  public init(_ configuration: NodeConfiguration, settings: DownloadSettings = DownloadSettings()) throws(Errno) {
+  public convenience init(
+    _ configuration: NodeConfiguration, settings: DownloadSettings = DownloadSettings()
+  ) throws(Errno) {
+    self.init(configuration, settings: settings) { host throws(ResolutionFailure) in try host.resolve() }
+  }
+
+  /// - `resolve`: stands in for the system's resolver.
+  init(_ configuration: NodeConfiguration, settings: DownloadSettings, resolve: @escaping Resolver) {
     self.configuration = configuration
     self.settings = settings
+    self.resolve = resolve
   }
 
   /// Fetches one file; blocks until it is there, or cannot be had. Updates come on the calling thread.
@@ -105,8 +103,8 @@ public final class Downloader: Sendable {
     do throws(Errno) {
       control = try Mailbox()  // its own, so that nothing of another download is ever taken for this one's
       run = try DownloadRun(
-        fileID, peers: peers, target: target, configuration: configuration, settings: settings, control: control,
-        onUpdate: onUpdate)
+        fileID, peers: peers, target: target, configuration: configuration, settings: settings,
+        resolve: resolve, control: control, onUpdate: onUpdate)
     } catch {
       throw .system(error)
     }

@@ -128,6 +128,12 @@ public struct ResolutionFailure: Error, Hashable, Sendable, CustomStringConverti
   public let host: String
   /// The resolver's words.
   public let reason: String
+
+  public init(host: String, reason: String) {
+    self.host = host
+    self.reason = reason
+  }
+
   public var description: String { "\(host): \(reason)" }
 }
 
@@ -135,11 +141,18 @@ extension HostPort {
   /// All the addresses of the host, in the resolver's order, each once. Blocks while names are looked up.
   ///
   /// The corresponding C function is `getaddrinfo`.
-  public func resolve() throws(ResolutionFailure) -> [SocketAddress] {
+  public func resolve() throws(ResolutionFailure) -> [SocketAddress] { try lookedUp(flags: AI_NUMERICSERV) }
+
+  /// The address that the host is, where it is no name. Never blocks.
+  ///
+  /// The corresponding C function is `getaddrinfo` with AI_NUMERICHOST.
+  public var address: SocketAddress? { try? lookedUp(flags: AI_NUMERICSERV | AI_NUMERICHOST).first }
+
+  private func lookedUp(flags: Int32) throws(ResolutionFailure) -> [SocketAddress] {
     var hints = addrinfo()
     hints.ai_family = AF_UNSPEC
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    hints.ai_flags = AI_NUMERICSERV
+    hints.ai_flags = flags
     var list: UnsafeMutablePointer<addrinfo>?
     let code = getaddrinfo(host, String(port), &hints, &list)
     guard code == 0 else { throw ResolutionFailure(host: host, reason: String(cString: gai_strerror(code))) }

@@ -21,7 +21,8 @@ struct Get: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A peer to ask; all addresses of a host are. With PEERID, nobody else may answer. May be repeated.",
+      "A peer to ask; all addresses of a host are, and it is looked up again while the download runs. With PEERID, "
+        + "nobody else may answer. May be repeated.",
       valueName: "[PEERID@]HOST:PORT"))
   var peer: [String] = []
 
@@ -112,15 +113,11 @@ struct Get: ParsableCommand {
   }
 
   private func parsed(peer text: String) throws(Failure) -> PeerSource {
-    let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
-    let pinned = parts.count == 2 ? PeerID(hex: parts[0]) : nil
-    guard let host = HostPort(parsing: String(parts[parts.count - 1])), host.port != 0,
-      parts.count == 1 || pinned != nil
-    else {
+    guard let peer = PeerSource(parsing: text) else {
       throw Failure(
         Exit.usage, "--peer '\(Console.escaped(text))' is not [PEERID@]HOST:PORT, such as 192.0.2.1:9800 or [::1]:9800")
     }
-    return PeerSource(host: host, pinned: pinned)
+    return peer
   }
 
   /// A folder keeps the suggested name; anything else is the file's own path.

@@ -38,7 +38,10 @@ final class GetLog {
       if !isQuiet && !isPlain { Console.status(GetLog.screen(progress, name: shownName, length: length)) }
     case .unresolved(let source, let reason):
       unresolved.append((source, reason))
-      note("Peer \(source): \(reason)")
+      note("Peer \(source): \(reason); it is looked up again")
+    case .resolved(let source, let addresses):
+      unresolved.removeAll { $0.0 == source }
+      if !addresses.isEmpty { note("Peer \(source) is \(addresses.map(\.description).joined(separator: ", "))") }
     case .peerEnded(let address, let peer, let end):
       ends[address] = end
       note("Peer \(peer.map { "\($0.short) at " } ?? "")\(address): \(Console.escaped(end.description))")

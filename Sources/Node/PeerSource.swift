@@ -1,0 +1,33 @@
+// A peer as a person names it, and how names become addresses.
+import Posix
+import Wire
+
+/// A peer to ask: `[PEERID@]HOST:PORT`. A host stands for all its addresses, now and while the download runs.
+public struct PeerSource: Hashable, Sendable, CustomStringConvertible {
+  public let host: HostPort
+  /// Who must answer there; nil: anybody.
+  public let pinned: PeerID?
+  /// Of so many addresses of the host notice is taken: a name cannot make a download dial the world.
+  public let addressesMax: Int
+
+  public init(host: HostPort, pinned: PeerID? = nil, addressesMax: Int = 256) {
+    self.host = host
+    self.pinned = pinned
+    self.addressesMax = addressesMax
+  }
+
+  /// Takes `[PEERID@]HOST:PORT` with a port that can be dialled; nil for anything else.
+  public init?(parsing text: String) {
+    let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+    let pinned = parts.count == 2 ? PeerID(hex: parts[0]) : nil
+    guard let host = HostPort(parsing: String(parts[parts.count - 1])), host.port != 0,
+      parts.count == 1 || pinned != nil
+    else { return nil }
+    self.init(host: host, pinned: pinned)
+  }
+
+  public var description: String { pinned.map { "\($0.hex)@\(host)" } ?? "\(host)" }
+}
+
+/// Finds the addresses of a host; may block.
+typealias Resolver = @Sendable (HostPort) throws(ResolutionFailure) -> [SocketAddress]

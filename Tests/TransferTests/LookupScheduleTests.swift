@@ -1,0 +1,133 @@
+// When names are looked up: often while peers are wanted, seldom while there are enough, never twice at a time.
+import Testing
+
+@testable import Transfer
+
+/// Looks names up in virtual time.
+private struct Lookups {
+  var schedule: LookupSchedule
+  /// When each look-up began, by name.
+  var times: [[Double]]
+  let names: Int
+
+  init(names: Int = 1, peersWanted: Int = 8) {
+    schedule = LookupSchedule(names: names, peersWanted: peersWanted, at: .zero)
+    times = Array(repeating: [], count: names)
+    self.names = names
+  }
+
+  /// Every look-up ends at once with what `outcome` says of its time.
+  mutating func run(until end: Double, _ outcome: (Double) -> LookupOutcome = { _ in .nothingNew }) {
+    var now = schedule.deadline ?? .zero
+    while now <= .seconds(end) {
+      while let name = schedule.next(at: now) {
+        times[name].append(now.inSeconds)
+        schedule.ended(name, outcome(now.inSeconds), at: now)
+      }
+      _ = schedule.isSettled(at: now)
+      guard let next = schedule.deadline else { return }
+      now = next
+    }
+  }
+}
+
+extension LookupSchedule {
+  /// As `isSettled`, of a copy: what a macro can call.
+  fileprivate func wouldBeSettled(at now: Instant) -> Bool {
+    var copy = self
+    return copy.isSettled(at: now)
+  }
+
+  /// As `next`, of a copy.
+  fileprivate func nextName(at now: Instant) -> Int? {
+    var copy = self
+    return copy.next(at: now)
+  }
+}
+
+@Suite struct LookupScheduleTests {
+  @Test func `while peers are wanted a name is looked up every five seconds`() {
+    var lookups = Lookups()
+    lookups.run(until: 0) { _ in .news }
+    lookups.schedule.setLivePeers(3, at: .milliseconds(100))
+    lookups.run(until: 21)
+    #expect(lookups.times[0] == [0, 5, 10, 15, 20])
+  }
+
+  @Test func `with enough peers the interval doubles up to thirty seconds, and news bring it back`() {
+    var lookups = Lookups(peersWanted: 2)
+    lookups.schedule.setLivePeers(2, at: .zero)
+    lookups.run(until: 150) { $0 == 95 ? .news : .nothingNew }
+    #expect(lookups.times[0] == [0, 5, 15, 35, 65, 95, 100, 110, 130])
+  }
+
+  @Test func `a loss has every name looked up at once, but no sooner than a second after the last time`() {
+    var lookups = Lookups(names: 2, peersWanted: 2)
+    lookups.schedule.setLivePeers(3, at: .zero)
+    lookups.run(until: 40)
+    #expect(lookups.times == [[0, 5, 15, 35], [0, 5, 15, 35]])
+    lookups.schedule.setLivePeers(2, at: .seconds(35.25))
+    lookups.run(until: 41.5)
+    #expect(lookups.times[0].dropFirst(4) == [36, 41])
+    lookups.schedule.setLivePeers(1, at: .seconds(44))
+    #expect(lookups.schedule.deadline == .seconds(44))
+  }
+
+  @Test func `without any peer a name is looked up soon, and less and less often`() {
+    var lookups = Lookups()
+    lookups.schedule.setLivePeers(1, at: .zero)
+    lookups.run(until: 6)
+    lookups.schedule.setLivePeers(0, at: .seconds(7))
+    lookups.run(until: 110)
+    #expect(lookups.times[0] == [0, 5, 7, 8, 10, 14, 22, 38, 68, 98])
+  }
+
+  @Test func `names that resolve settle the start at once, those that do not after five seconds`() {
+    var lookups = Lookups(names: 2)
+    #expect(!lookups.schedule.wouldBeSettled(at: .zero))
+    lookups.run(until: 0) { _ in .news }
+    #expect(lookups.schedule.wouldBeSettled(at: .zero))
+
+    var unknown = Lookups()
+    unknown.run(until: 4.9) { _ in .failed }
+    #expect(unknown.times[0] == [0, 1, 2, 3, 4])
+    #expect(!unknown.schedule.wouldBeSettled(at: .seconds(4.9)))
+    #expect(unknown.schedule.deadline == .seconds(5))
+    #expect(unknown.schedule.wouldBeSettled(at: .seconds(5)))
+
+    var late = Lookups()
+    late.run(until: 2) { $0 < 2 ? .failed : .news }
+    #expect(late.schedule.wouldBeSettled(at: .seconds(2)))
+  }
+
+  @Test func `a look-up that hangs is waited for, and not begun again`() {
+    var schedule = LookupSchedule(names: 1, peersWanted: 8, at: .zero)
+    let first = schedule.next(at: .zero)
+    #expect(first == 0)
+    #expect(schedule.deadline == nil)
+    #expect(schedule.nextName(at: .seconds(1000)) == nil)
+    #expect(!schedule.wouldBeSettled(at: .seconds(1000)))
+    schedule.setLivePeers(1, at: .seconds(1000))
+    schedule.setLivePeers(0, at: .seconds(1001))
+    #expect(schedule.nextName(at: .seconds(1001)) == nil)
+    schedule.ended(0, .failed, at: .seconds(1002))
+    #expect(schedule.wouldBeSettled(at: .seconds(1002)))
+  }
+
+  @Test func `no more than sixteen are under way at a time`() {
+    var schedule = LookupSchedule(names: 40, peersWanted: 8, at: .zero)
+    var begun = 0
+    while schedule.next(at: .zero) != nil { begun += 1 }
+    #expect(begun == LookupSchedule.underWayMax)
+    #expect(schedule.deadline == nil)
+    schedule.ended(0, .news, at: .seconds(1))
+    #expect(schedule.deadline == .zero)
+    #expect(schedule.nextName(at: .seconds(1)) == 16)
+  }
+
+  @Test func `no names, nothing to wait for`() {
+    let schedule = LookupSchedule(names: 0, peersWanted: 8, at: .zero)
+    #expect(schedule.deadline == nil)
+    #expect(schedule.wouldBeSettled(at: .zero))
+  }
+}
