@@ -456,6 +456,136 @@ def invalid_frames(out):
     out.value("goodbye.overlong", frame(0x1E, u8(0) + u8(2) + b"\xC0\x80"), "an overlong form is not UTF-8")
 
 
+# Links
+
+LINK_ID = fixed("link")
+PEER_A, PEER_B = fixed("peer 0").hex(), fixed("peer 1").hex()
+
+
+def link(*parameters, scheme="p2pnode:", identifier=LINK_ID.hex()):
+    text = scheme + identifier + ("?" + "&".join(parameters) if parameters else "")
+    return text.encode()
+
+
+def links_file(out):
+    out.comment("`link` is the text as bytes. `name` and `length` (a u64) stand only where the link has them; `peers` is",
+                "each peer as [PEERID@]HOST:PORT and a newline. `written`: the same link as it should be written, where",
+                "`link` is not that already.", "")
+
+    def good(label, text, name=None, length=None, peers=(), written=None):
+        out.value(label + ".link", text)
+        out.value(label + ".fileID", LINK_ID)
+        if name is not None:
+            out.value(label + ".name", name.encode())
+        if length is not None:
+            out.value(label + ".length", u64(length))
+        out.value(label + ".peers", "".join(p + "\n" for p in peers).encode())
+        if written:
+            out.value(label + ".written", written)
+
+    good("bare", link())
+    everything = ["name=disk.img", "length=209715200", "peer=%s@192.0.2.1:9800" % PEER_A,
+                  "peer=%s@%%5B2001:db8::1%%5D:9801" % PEER_B, "peer=seed.example.org:9800"]
+    peers = [PEER_A + "@192.0.2.1:9800", PEER_B + "@[2001:db8::1]:9801", "seed.example.org:9800"]
+    good("everything", link(*everything), "disk.img", 209715200, peers)
+    good("any-order", link(*(everything[2:] + everything[:2])), "disk.img", 209715200, peers, link(*everything))
+    good("upper-case", link("peer=%s@h:1" % PEER_A.upper(), identifier=LINK_ID.hex().upper()), peers=[PEER_A + "@h:1"],
+         written=link("peer=%s@h:1" % PEER_A))
+    good("brackets", link("peer=[::1]:1"), peers=["[::1]:1"], written=link("peer=%5B::1%5D:1"))
+    good("all-encoded", link("peer=%68%3A%31", "length=%30"), length=0, peers=["h:1"],
+         written=link("length=0", "peer=h:1"))
+    good("empty-file", link("length=0"), length=0)
+    good("longest-file", link("length=1099511627776"), length=1 << 40)
+    good("name-text", link("name=vid%C3%A9o%20%26%20co%3F.mp4"), "vidéo & co?.mp4")
+    good("name-path", link("name=..%2F..%2Fetc%2Fpasswd"), "../../etc/passwd")
+    good("name-control", link("name=a%0A%1B%5B2J%00"), "a\n\x1b[2J\0")
+    good("name-longest", link("name=" + "a" * 255), "a" * 255)
+    good("extension", link("x-anything=at%20all", "x-=", "peer=h:65535"), peers=["h:65535"], written=link("peer=h:65535"))
+    good("peers-most", link(*["peer=h:%d" % i for i in range(1, 17)]), peers=["h:%d" % i for i in range(1, 17)])
+    good("host-longest", link("peer=" + "h" * 253 + ":1"), peers=["h" * 253 + ":1"])
+
+
+def invalid_links(out):
+    out.comment("Links that are refused, as bytes, each for the one reason beside it.")
+    good = LINK_ID.hex()
+    out.value("empty", b"", "nothing")
+    out.value("scheme", link(scheme="p2pnod:"), "another scheme")
+    out.value("scheme-case", link(scheme="P2PNODE:"), "the scheme is lower case")
+    out.value("scheme-slashes", link(scheme="p2pnode://"), "there is no authority")
+    out.value("space-before", link(scheme=" p2pnode:"), "a space before it")
+    out.value("fileID-missing", link(identifier=""), "no fileID")
+    out.value("fileID-short", link(identifier=good[:63]), "63 digits")
+    out.value("fileID-long", link(identifier=good + "0"), "65 digits")
+    out.value("fileID-digit", link(identifier=good[:63] + "g"), "g is no digit")
+    out.value("fileID-encoded", link(identifier=good[:63] + "%30"), "a fileID is not percent-encoded")
+    out.value("newline-after", link() + b"\n", "a newline after it")
+    out.value("fragment", link() + b"#a", "there are no fragments")
+    out.value("no-parameter", link() + b"?", "'?' and nothing")
+    out.value("no-parameter-last", link("length=1", ""), "'&' and nothing")
+    out.value("no-parameter-between", link("length=1", "", "name=a"), "'&&'")
+    out.value("no-key", link("=a"), "no key")
+    out.value("no-value", link("name"), "no '='")
+    out.value("key-encoded", link("nam%65=a"), "keys are not percent-encoded")
+    out.value("key-case", link("Name=a"), "keys are lower case")
+    out.value("key-unknown", link("kind=1"), "no such key")
+    out.value("key-longer", link("names=a"), "no such key")
+    out.value("x-key-character", link("x-y=a b"), "the values of skipped keys are checked too")
+    out.value("character-space", link("name=a b"), "a space")
+    out.value("character-plus", link("name=a+b"), "'+' must be encoded")
+    out.value("character-equals", link("name=a=b"), "'=' must be encoded")
+    out.value("character-slash", link("name=a/b"), "'/' must be encoded")
+    out.value("character-control", link("name=a\x1b"), "an escape character")
+    out.value("character-nul", link("name=a\0"), "a NUL")
+    out.value("character-not-ascii", link("name=é"), "not ASCII")
+    out.value("percent-cut", link("name=a%4"), "one digit after '%'")
+    out.value("percent-last", link("name=a%"), "no digit after '%'")
+    out.value("percent-digit", link("name=a%4g"), "g is no digit")
+    out.value("percent-before-and", link("name=%4", "length=1"), "the digits are not to be found beyond '&'")
+    out.value("name-empty", link("name="), "at least one byte")
+    out.value("name-256", link("name=" + "a" * 256), "at most 255 bytes")
+    out.value("name-not-utf8", link("name=%FF"), "not UTF-8")
+    out.value("name-surrogate", link("name=%ED%A0%80"), "a surrogate is not UTF-8")
+    out.value("name-overlong", link("name=%C0%80"), "an overlong form is not UTF-8")
+    out.value("name-twice", link("name=a", "name=a"), "one name")
+    out.value("length-empty", link("length="), "no number")
+    out.value("length-zeros", link("length=00"), "a leading zero")
+    out.value("length-sign", link("length=%2B1"), "a sign")
+    out.value("length-negative", link("length=-1"), "a sign")
+    out.value("length-hex", link("length=0x10"), "not decimal")
+    out.value("length-too-long", link("length=1099511627777"), "more than 2^40")
+    out.value("length-2^64", link("length=18446744073709551617"), "it must not wrap to 1")
+    out.value("length-digits", link("length=" + "1" * 400), "it must not overflow")
+    out.value("length-not-ascii", link("length=%D9%A1"), "a digit of another script")
+    out.value("length-twice", link("length=1", "length=1"), "one length")
+    out.value("peer-empty", link("peer="), "nothing")
+    out.value("peer-no-port", link("peer=h"), "no port")
+    out.value("peer-port-empty", link("peer=h:"), "no port")
+    out.value("peer-port-0", link("peer=h:0"), "port 0")
+    out.value("peer-port-65536", link("peer=h:65536"), "at most 65535")
+    out.value("peer-port-zeros", link("peer=h:01"), "a leading zero")
+    out.value("peer-port-sign", link("peer=h:%2B1"), "a sign")
+    out.value("peer-host-empty", link("peer=:1"), "no host")
+    out.value("peer-host-254", link("peer=" + "h" * 254 + ":1"), "at most 253 bytes")
+    out.value("peer-host-space", link("peer=h%20h:1"), "a space, though it is encoded")
+    out.value("peer-host-control", link("peer=h%0A:1"), "a newline, though it is encoded")
+    out.value("peer-host-nul", link("peer=h%00:1"), "a NUL, though it is encoded")
+    out.value("peer-host-not-ascii", link("peer=%C3%A9:1"), "names are ASCII")
+    out.value("peer-host-slash", link("peer=h%2F:1"), "no path")
+    out.value("peer-ipv6-bare", link("peer=::1:1"), "an IPv6 address wants brackets")
+    out.value("peer-ipv6-name", link("peer=[h]:1"), "brackets are for IPv6 addresses")
+    out.value("peer-ipv6-ipv4", link("peer=[1.2.3.4]:1"), "brackets are for IPv6 addresses")
+    out.value("peer-ipv6-open", link("peer=[::1:1"), "no closing bracket")
+    out.value("peer-ipv6-empty", link("peer=[]:1"), "no address")
+    out.value("peer-ipv6-zone", link("peer=[fe80::1%25eth0]:1"), "a zone means nothing to another machine")
+    out.value("peer-ipv6-long", link("peer=[" + "0" * 44 + "::]:1"), "at most 45 characters")
+    out.value("peer-id-short", link("peer=" + PEER_A[:63] + "@h:1"), "63 digits")
+    out.value("peer-id-empty", link("peer=@h:1"), "no PeerID")
+    out.value("peer-id-digit", link("peer=" + PEER_A[:63] + "g@h:1"), "g is no digit")
+    out.value("peer-id-twice", link("peer=" + PEER_A + "@" + PEER_B + "@h:1"), "one PeerID")
+    out.value("peers-17", link(*["peer=h:1"] * 17), "at most 16 peers")
+    out.value("too-long", link("x-=" + "a" * (8192 - len(link("x-=")) + 1)), "at most 8,192 bytes")
+
+
 class Output:
     def __init__(self):
         self.lines = []
@@ -488,6 +618,8 @@ def files():
     yield "invalid/handshake-payload.txt", made(invalid_handshake_payload)
     yield "invalid/record.txt", made(invalid_record)
     yield "invalid/frames.txt", made(invalid_frames)
+    yield "links.txt", made(links_file)
+    yield "invalid/links.txt", made(invalid_links)
 
 
 def main():

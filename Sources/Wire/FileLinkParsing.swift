@@ -1,0 +1,174 @@
+// Reads links. They come from strangers: whatever is not exactly as the specification says is refused, with its reason.
+import Content
+
+/// Why a text is no link.
+public enum FileLinkFault: Error, Hashable, Sendable, CustomStringConvertible {
+  case notALink
+  case tooLong
+  case fileID
+  /// A character that must be percent-encoded, or that no link has.
+  case character
+  case percentEncoding
+  case notUTF8
+  /// `key=value` is what stands between `?` and `&`.
+  case parameter
+  case unknownKey
+  case repeated(String)
+  case name
+  case length
+  case peer
+  case tooManyPeers
+
+  public var description: String {
+    switch self {
+    case .notALink: "it does not begin with '\(FileLink.scheme)'"
+    case .tooLong: "it is longer than \(FileLink.byteCountMax) bytes"
+    case .fileID: "'\(FileLink.scheme)' is followed by 64 hexadecimal digits, and then by '?' or nothing"
+    case .character: "it has a character that must be percent-encoded"
+    case .percentEncoding: "a '%' is not followed by two hexadecimal digits"
+    case .notUTF8: "its name is not UTF-8"
+    case .parameter: "after the '?' it is KEY=VALUE, joined by '&'"
+    case .unknownKey: "it says something that this program does not know"
+    case .repeated(let key): "it has more than one \(key)"
+    case .name: "its name has no byte, or more than \(ProtocolLimits.nameBytesMax)"
+    case .length: "its length is no number of bytes that a file can have"
+    case .peer: "a peer is not [PEERID@]HOST:PORT"
+    case .tooManyPeers: "it names more than \(FileLink.peersMax) peers"
+    }
+  }
+}
+
+extension FileLink {
+  /// Takes exactly what section "Links" of `Protocol/README.md` describes.
+  public init(parsing text: String) throws(FileLinkFault) {
+    guard FileLink.isMeant(by: text) else { throw .notALink }
+    guard text.utf8.count <= FileLink.byteCountMax else { throw .tooLong }
+    let rest = Array(text.utf8.dropFirst(FileLink.scheme.utf8.count))
+    let digits = rest.prefix(2 * Digest.byteCount)
+    guard let fileID = FileID(hex: String(decoding: digits, as: UTF8.self)) else { throw .fileID }
+    let query = rest.dropFirst(digits.count)
+    guard let mark = query.first else {
+      self.init(fileID: fileID)
+      return
+    }
+    guard mark == UInt8(ascii: "?") else { throw .fileID }
+    var name: String?
+    var length: UInt64?
+    var peers: [Peer] = []
+    for parameter in query.dropFirst().split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false) {
+      let (key, value) = try FileLink.keyAndValue(parameter)
+      switch key {
+      case "name":
+        guard name == nil else { throw .repeated(key) }
+        guard (1...ProtocolLimits.nameBytesMax).contains(value.count) else { throw .name }
+        guard let text = String(validating: value, as: UTF8.self) else { throw .notUTF8 }
+        name = text
+      case "length":
+        guard length == nil else { throw .repeated(key) }
+        guard let number = FileLink.number(value), number <= FileLink.lengthMax else { throw .length }
+        length = number
+      case "peer":
+        guard peers.count < FileLink.peersMax else { throw .tooManyPeers }
+        guard let peer = Peer(value) else { throw .peer }
+        peers.append(peer)
+      case _ where key.hasPrefix("x-"): break
+      default: throw .unknownKey
+      }
+    }
+    self.init(fileID: fileID, name: name, length: length, peers: peers)
+  }
+
+  private static func keyAndValue(
+    _ parameter: ArraySlice<UInt8>
+  ) throws(FileLinkFault) -> (key: String, value: [UInt8]) {
+    let key = parameter.prefix { LinkText.isLowerCase($0) || $0 == UInt8(ascii: "-") }
+    guard !key.isEmpty, parameter.dropFirst(key.count).first == UInt8(ascii: "=") else { throw .parameter }
+    return (String(decoding: key, as: UTF8.self), try LinkText.decoded(parameter.dropFirst(key.count + 1)))
+  }
+
+  /// Decimal, without a sign or a leading zero, of at most 19 digits, which cannot overflow.
+  static func number(_ digits: some Collection<UInt8>) -> UInt64? {
+    guard (1...19).contains(digits.count), digits.allSatisfy(LinkText.isDigit),
+      digits.count == 1 || digits.first != UInt8(ascii: "0")
+    else { return nil }
+    return digits.reduce(0) { $0 * 10 + UInt64($1 - UInt8(ascii: "0")) }
+  }
+}
+
+extension FileLink.Peer {
+  /// `[PEERID@]HOST:PORT`, percent-decoded.
+  init?(_ bytes: [UInt8]) {
+    var rest = bytes[...]
+    var pinned: PeerID?
+    if let at = rest.firstIndex(of: UInt8(ascii: "@")) {
+      pinned = PeerID(hex: String(decoding: rest[..<at], as: UTF8.self))
+      guard pinned != nil else { return nil }
+      rest = rest[(at + 1)...]
+    }
+    guard let colon = rest.lastIndex(of: UInt8(ascii: ":")),
+      let number = FileLink.number(rest[(colon + 1)...]), let port = UInt16(exactly: number)
+    else { return nil }
+    var host = rest[..<colon]
+    if host.first == UInt8(ascii: "[") {
+      guard host.count > 2, host.last == UInt8(ascii: "]") else { return nil }
+      host = host.dropFirst().dropLast()
+      guard host.contains(UInt8(ascii: ":")) else { return nil }
+    } else if host.contains(UInt8(ascii: ":")) {
+      return nil
+    }
+    // Characters are checked byte by byte next, so nothing that is no ASCII becomes part of a name here.
+    self.init(host: String(decoding: host, as: UTF8.self), port: port, pinned: pinned)
+  }
+}
+
+/// Characters of links.
+enum LinkText {
+  /// Those of RFC 3986 that are never percent-encoded.
+  static func isUnreserved(_ byte: UInt8) -> Bool { isAlphanumeric(byte) || isOne(byte, of: "-._~") }
+
+  static func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
+  static func isLowerCase(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "z") }
+  static func isAlphanumeric(_ byte: UInt8) -> Bool { isDigit(byte) || isLowerCase(byte | 0x20) }
+  static func isOne(_ byte: UInt8, of characters: StaticString) -> Bool {
+    characters.description.utf8.contains(byte)
+  }
+
+  static func hexValue(_ digit: UInt8) -> UInt8? {
+    if isDigit(digit) { return digit - UInt8(ascii: "0") }
+    let lowerCase = digit | 0x20
+    guard lowerCase >= UInt8(ascii: "a"), lowerCase <= UInt8(ascii: "f") else { return nil }
+    return lowerCase - UInt8(ascii: "a") + 10
+  }
+
+  /// Everything but unreserved characters percent-encoded.
+  static func escaped(_ text: String) -> String {
+    var out: [UInt8] = []
+    let digits = Array("0123456789ABCDEF".utf8)
+    for byte in text.utf8 {
+      if isUnreserved(byte) {
+        out.append(byte)
+      } else {
+        out += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+      }
+    }
+    return String(decoding: out, as: UTF8.self)
+  }
+
+  /// The bytes of a value.
+  static func decoded(_ value: ArraySlice<UInt8>) throws(FileLinkFault) -> [UInt8] {
+    var out: [UInt8] = []
+    var rest = value
+    while let byte = rest.popFirst() {
+      if byte == UInt8(ascii: "%") {
+        guard let high = rest.popFirst().flatMap(hexValue), let low = rest.popFirst().flatMap(hexValue) else {
+          throw .percentEncoding
+        }
+        out.append(high << 4 | low)
+      } else {
+        guard isUnreserved(byte) || isOne(byte, of: ":@[]") else { throw .character }
+        out.append(byte)
+      }
+    }
+    return out
+  }
+}
