@@ -27,6 +27,8 @@ final class DownloadRun {
   }
 
   private let fileID: FileID
+  /// Said of the file before any peer was asked.
+  private let expectedLength: UInt64?
   /// Those of the start that are addresses and no names.
   private let addresses: [(SocketAddress, pinned: PeerID?)]
   private let names: PeerLookups
@@ -63,11 +65,12 @@ final class DownloadRun {
   private var outcome: Result<DownloadStats, DownloadError>?
 
   init(
-    _ fileID: FileID, peers: [PeerSource], target: DownloadTarget, configuration: NodeConfiguration,
+    _ fileID: FileID, length: UInt64?, peers: [PeerSource], target: DownloadTarget, configuration: NodeConfiguration,
     settings: DownloadSettings, resolve: @escaping Resolver, control: Mailbox<DownloadMessage>,
     onUpdate: @escaping (DownloadUpdate) -> Void
   ) throws(Errno) {
     self.fileID = fileID
+    expectedLength = length
     self.target = target
     self.control = control
     self.onUpdate = onUpdate
@@ -134,6 +137,9 @@ final class DownloadRun {
     case .dialFailed(let id, let end): dialFailed(id, end)
     case .connectionLost(let id, let end): lost(id, end)
     case .opened(let id, let manifest, let isComplete):
+      if let expectedLength, manifest.length != expectedLength {
+        return outcome = .failure(.otherLength(expected: expectedLength, actual: manifest.length))
+      }
       if self.manifest == nil { self.manifest = manifest }
       tell(.opened(id, manifest.layout, isComplete: isComplete))
     case .refused(let id, let refusal):
@@ -294,7 +300,7 @@ final class DownloadRun {
       preparation = (storage, storage.start(control: control))
       return
     }
-    name = target.name ?? manifest.fileName ?? String(fileID.hex.prefix(16))
+    name = target.name ?? target.name(suggestedBy: manifest)
     do throws(PartFileError) {
       startVerifiers(.stream(try openStream(manifest.layout)))
     } catch {

@@ -9,8 +9,10 @@ import Wire
 /// Where the file goes.
 public struct DownloadTarget: Hashable, Sendable {
   public var folder: String
-  /// One component; nil: what the first peer suggests, made harmless.
+  /// One component; nil: what is suggested, made harmless.
   public var name: String?
+  /// A suggestion of whoever named the file, made harmless before it is used; comes before those of peers.
+  public var suggestedName: String?
   /// Whether a file of that name may be replaced.
   public var replaces: Bool
   /// Not a file at all: verified bytes leave in order through standard output.
@@ -64,6 +66,8 @@ public struct DownloadResult: Sendable {
 public enum DownloadError: Error, Sendable {
   case failed(DownloadFailure, DownloadStats, part: String?)
   case storage(PartFileError)
+  /// The file of this ID has another length, in bytes, than was said: who said it is wrong, and no peer.
+  case otherLength(expected: UInt64, actual: UInt64)
   /// The system refuses what a node needs: descriptors, memory.
   case system(Errno)
 }
@@ -94,8 +98,10 @@ public final class Downloader: Sendable {
   }
 
   /// Fetches one file; blocks until it is there, or cannot be had. Updates come on the calling thread.
+  ///
+  /// - `length`: what somebody said of it, in bytes, to be checked before anything is fetched; nil: nothing.
   public func downloadFile(
-    _ fileID: FileID, from peers: [PeerSource], to target: DownloadTarget,
+    _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
     onUpdate: @escaping (DownloadUpdate) -> Void = { _ in }
   ) throws(DownloadError) -> DownloadResult {
     let control: Mailbox<DownloadMessage>
@@ -103,7 +109,7 @@ public final class Downloader: Sendable {
     do throws(Errno) {
       control = try Mailbox()  // its own, so that nothing of another download is ever taken for this one's
       run = try DownloadRun(
-        fileID, peers: peers, target: target, configuration: configuration, settings: settings,
+        fileID, length: length, peers: peers, target: target, configuration: configuration, settings: settings,
         resolve: resolve, control: control, onUpdate: onUpdate)
     } catch {
       throw .system(error)

@@ -66,12 +66,12 @@ final class StoragePreparation: Sendable {
     }
   }
 
-  /// The name is chosen once: what the user says, else what was chosen before, else what the peer suggests.
+  /// The name is chosen once: what the user says, else what was chosen before, else what is suggested.
   private func chosenName() -> String {
     if let name = target.name { return name }
     let journal = JournalContents(decoding: JournalFile.peek(inFolder: target.folder, fileID: fileID))
     if let journal, journal.resume(of: manifest) != nil { return journal.name }
-    return manifest.fileName ?? String(fileID.hex.prefix(16))
+    return target.name(suggestedBy: manifest)
   }
 
   private func part(_ file: PartFile, _ name: String) throws(PartFileError) -> PreparedPart {
@@ -83,5 +83,12 @@ final class StoragePreparation: Sendable {
     try journal.truncate(to: opening.keptByteCount)
     if !opening.appended.isEmpty { try journal.append(opening.appended) }
     return PreparedPart(file: file, name: name, journal: (journal, opening.contents), resume: opening.resume)
+  }
+}
+
+extension DownloadTarget {
+  /// One harmless component: what came with the request, else what the peer says, else the start of the fileID.
+  func name(suggestedBy manifest: Manifest) -> String {
+    suggestedName.flatMap(SuggestedName.sanitised) ?? manifest.fileName ?? String(manifest.fileID.hex.prefix(16))
   }
 }

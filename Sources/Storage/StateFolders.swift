@@ -18,7 +18,7 @@ public enum StateFoldersError: Error, Hashable, Sendable, CustomStringConvertibl
 /// The node's own folders: below $P2PNODE_HOME where that is set, else as the XDG Base Directory Specification says.
 /// Naming them makes none of them; `make` does.
 public struct StateFolders: Hashable, Sendable {
-  /// What the user may edit or back up: the identity.
+  /// What the user may edit or back up: the identity, the standing peers.
   public let config: String
   /// What should outlive a process but belongs to this machine.
   public let state: String
@@ -54,6 +54,9 @@ public struct StateFolders: Hashable, Sendable {
 
   /// The file that holds the node's static secret key.
   public var identityFile: String { config + "/identity" }
+
+  /// The file of peers that are asked in every download.
+  public var peersFile: String { config + "/peers" }
 
   /// Makes one of these folders, and those above it that are missing, with mode 0700. One that exists stays as it is.
   public static func make(_ folder: String) throws(StateFoldersError) {

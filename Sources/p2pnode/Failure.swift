@@ -8,7 +8,7 @@ import Storage
 enum Exit {
   /// Usage; a malformed ID or link.
   static let usage: Int32 = 64
-  /// Bad data: `verify` differs, every peer lied.
+  /// Bad data: `verify` differs, every peer lied, a link's length is not its file's.
   static let badData: Int32 = 65
   /// No such file or folder to read.
   static let noInput: Int32 = 66
@@ -33,6 +33,11 @@ struct Failure: Error {
   init(_ code: Int32, _ message: String) {
     self.code = code
     self.message = message
+  }
+
+  /// What is wrong with a link whose fileID is that of a file of another length.
+  static func wrongLink(says: UInt64, has: UInt64) -> String {
+    "the link says \(says) bytes, and its file has \(has): the link is wrong; ask for it again, or name the fileID alone"
   }
 
   /// Prints the message, unless it is empty, and turns the failure into the parser's exit.

@@ -14,9 +14,15 @@ struct Get: ParsableCommand {
       Nothing that a peer sends is trusted: a file that is finished is the right one. What was interrupted is
       continued by the same command.
         p2pnode get FILEID --peer 192.0.2.1:9800 --peer 192.0.2.2:9800
+        p2pnode get 'p2pnode:FILEID?name=disk.img&peer=192.0.2.1:9800'
+      Also asked are the peers in P2PNODE_PEERS (separated by commas or white space) and in the file ~/.config/p2pnode/peers
+      (one a line, # begins a comment; below $P2PNODE_HOME/config where that is set).
       """)
 
-  @Argument(help: ArgumentHelp("64 hexadecimal digits, as printed by 'p2pnode serve'.", valueName: "FILEID"))
+  @Argument(
+    help: ArgumentHelp(
+      "64 hexadecimal digits, as printed by 'p2pnode serve', or a link, as printed by 'p2pnode link'.",
+      valueName: "FILEID"))
   var fileID: String
 
   @Option(
@@ -68,13 +74,15 @@ struct Get: ParsableCommand {
   func run() throws { try reporting { () throws(Failure) in try get() } }
 
   private func get() throws(Failure) {
-    let fileID = try FileID(typed: fileID)
-    var peers: [PeerSource] = []
-    for text in peer { peers.append(try parsed(peer: text)) }
+    let wanted = try Wanted(typed: fileID)
+    let peers = try KnownPeers.all(options: peer, link: wanted.link)
     guard !peers.isEmpty else {
-      throw Failure(Exit.unavailable, "no peer is known: name those that have the file with --peer HOST:PORT")
+      throw Failure(
+        Exit.unavailable,
+        "no peer is known: name those that have the file with --peer HOST:PORT, in a link, in P2PNODE_PEERS"
+          + (KnownPeers.file.map { " or in \($0)" } ?? ""))
     }
-    let target = try downloadTarget()
+    let target = try downloadTarget(suggested: wanted.link?.name)
     let stop = try StopSignal()  // before any thread starts
     OpenFileLimit.raise()
     let loaded = try loadIdentity()
@@ -99,10 +107,13 @@ struct Get: ParsableCommand {
     }.detach()
     let log = GetLog(json: json, quiet: quiet, verbose: verbose)
     do throws(DownloadError) {
-      log.done(try downloader.downloadFile(fileID, from: peers, to: target) { log.print($0) })
+      log.done(
+        try downloader.downloadFile(wanted.fileID, length: wanted.link?.length, from: peers, to: target) {
+          log.print($0)
+        })
     } catch {
       log.failed(error)
-      throw log.failure(error, stop: stop, fileID: fileID)
+      throw log.failure(error, stop: stop, fileID: wanted.fileID)
     }
     _ = consume loaded
   }
@@ -112,16 +123,14 @@ struct Get: ParsableCommand {
     do throws(SecretFileError) { return try LoadedIdentity.file(path) } catch { throw Failure(error) }
   }
 
-  private func parsed(peer text: String) throws(Failure) -> PeerSource {
-    guard let peer = PeerSource(parsing: text) else {
-      throw Failure(
-        Exit.usage, "--peer '\(Console.escaped(text))' is not [PEERID@]HOST:PORT, such as 192.0.2.1:9800 or [::1]:9800")
-    }
-    return peer
+  /// A folder keeps the suggested name; anything else is the file's own path.
+  private func downloadTarget(suggested name: String?) throws(Failure) -> DownloadTarget {
+    var target = try place()
+    target.suggestedName = name
+    return target
   }
 
-  /// A folder keeps the suggested name; anything else is the file's own path.
-  private func downloadTarget() throws(Failure) -> DownloadTarget {
+  private func place() throws(Failure) -> DownloadTarget {
     guard let output else { return DownloadTarget(folder: ".", replaces: force) }
     if output == "-" { return .standardOutput }
     if Directory.exists(output) { return DownloadTarget(folder: output, replaces: force) }

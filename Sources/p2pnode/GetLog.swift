@@ -115,6 +115,7 @@ final class GetLog {
     switch error {
     case .storage(let error): Failure(error)
     case .system(let errno): Failure(Exit.ioError, "cannot start: \(errno)")
+    case .otherLength(let expected, let actual): Failure(Exit.badData, Failure.wrongLink(says: expected, has: actual))
     case .failed(let failure, let stats, let part):
       self.failure(failure, stats, kept: part, stop: stop, fileID: fileID)
     }
@@ -164,6 +165,8 @@ final class GetLog {
       line.set("reason", failure.word)
       if let part { line.set("part", part) }
       line.set(stats)
+    } else if case .otherLength = error {
+      line.set("reason", "otherLength")
     } else {
       line.set("reason", "storage")
     }

@@ -17,18 +17,22 @@ struct ID: ParsableCommand {
 
   func run() throws {
     guard !files.isEmpty else { throw ValidationError("Name at least one file.") }
-    var worst: Failure?
-    for file in files {
-      do throws(Failure) {
-        let fileID = try p2pnode.fileID(of: file)
-        Console.output("\(fileID.hex)  \(Console.escaped(file))")
-      } catch {
-        Console.error("p2pnode: \(error.message)")
-        worst = worst ?? error
-      }
+    try forEach(files) { file throws(Failure) in
+      Console.output("\(try hashed(file).fileID.hex)  \(Console.escaped(file))")
     }
-    if let worst { throw ExitCode(worst.code) }
   }
+}
+
+/// Does something with each file. One that fails does not keep it from the others; the first failure is the exit code.
+func forEach(_ files: [String], _ body: (String) throws(Failure) -> Void) throws {
+  var first: Failure?
+  for file in files {
+    do throws(Failure) { try body(file) } catch {
+      Console.error("p2pnode: \(error.message)")
+      first = first ?? error
+    }
+  }
+  if let first { throw ExitCode(first.code) }
 }
 
 struct Verify: ParsableCommand {
@@ -39,7 +43,7 @@ struct Verify: ParsableCommand {
         p2pnode verify FILEID disk.img
       """)
 
-  @Argument(help: ArgumentHelp("64 hexadecimal digits.", valueName: "FILEID"))
+  @Argument(help: ArgumentHelp("64 hexadecimal digits, or a link.", valueName: "FILEID"))
   var fileID: String
 
   @Argument(help: ArgumentHelp("The file to check.", valueName: "FILE"))
@@ -47,34 +51,25 @@ struct Verify: ParsableCommand {
 
   func run() throws {
     try reporting { () throws(Failure) in
-      let expected = try FileID(typed: fileID)
-      let actual = try p2pnode.fileID(of: file)
-      guard actual == expected else {
-        throw Failure(Exit.badData, "\(file): is \(actual.hex), not the file \(expected.hex)")
+      let wanted = try Wanted(typed: fileID)
+      let actual = try hashed(file)
+      guard actual.fileID == wanted.fileID else {
+        throw Failure(Exit.badData, "\(file): is \(actual.fileID.hex), not the file \(wanted.fileID.hex)")
+      }
+      if let length = wanted.link?.length, length != actual.length {
+        throw Failure(Exit.badData, Failure.wrongLink(says: length, has: actual.length))
       }
       Console.output("\(Console.escaped(file)): OK")
     }
   }
 }
 
-extension FileID {
-  /// A fileID as a person typed it.
-  init(typed text: String) throws(Failure) {
-    guard let fileID = FileID(hex: text) else {
-      throw Failure(
-        Exit.usage,
-        "'\(Console.escaped(text))' is not a fileID: that is 64 hexadecimal digits, as 'p2pnode id' and 'serve' print them"
-      )
-    }
-    self = fileID
-  }
-}
-
 /// Hashes a file on all cores, with progress on a terminal.
-private func fileID(of file: String) throws(Failure) -> FileID {
+func hashed(_ file: String) throws(Failure) -> (fileID: FileID, length: UInt64) {
   defer { Console.endStatus() }
   do throws(SkipReason) {
-    return try hashFile(file, onProgress: { Console.status(HashScreen.line($0, name: file)) }).fileID
+    let (fileID, tree) = try hashFile(file, onProgress: { Console.status(HashScreen.line($0, name: file)) })
+    return (fileID, tree.pages.layout.fileLength)
   } catch {
     switch error {
     case .io(let errno) where errno.isInputOutput: throw Failure(Exit.ioError, "cannot read \(errno)")

@@ -11,5 +11,5 @@ struct P2PNode: ParsableCommand {
       On the machine that wants one:         p2pnode get FILEID --peer HOST:PORT --peer HOST:PORT
       """,
     version: "0.1.0",
-    subcommands: [Serve.self, Get.self, ID.self, Verify.self, Keygen.self, WhoAmI.self])
+    subcommands: [Serve.self, Get.self, ID.self, Link.self, Verify.self, Keygen.self, WhoAmI.self])
 }

@@ -13,6 +13,7 @@ struct Serve: ParsableCommand {
       unfinished downloads are not served. Files that come, change or go while it runs are served or withdrawn, and
       what was hashed before is not hashed again. Ends cleanly on SIGINT and SIGTERM.
         p2pnode serve ./images --listen 0.0.0.0:9800
+      With --links the first column is a link: what 'get' needs on another machine, in one word.
       """)
 
   /// How long a clean end may take.
@@ -35,6 +36,9 @@ struct Serve: ParsableCommand {
       "Serve only these peers, by their 64 digits (see 'p2pnode whoami'), joined by commas. May be repeated.",
       valueName: "PEERID"))
   var allow: [String] = []
+
+  @Flag(help: "Print a link in the place of each fileID, with this node's addresses and PeerID.")
+  var links = false
 
   @Flag(help: "One JSON object a line on stdout, instead of the plain lines.")
   var json = false
@@ -75,6 +79,7 @@ struct Serve: ParsableCommand {
     } catch {
       throw Failure(error, listen: address)
     }
+    if links { log.links(at: server.address, of: server.peerID) }
     log.listening(server.address, server.peerID)
     let scan = Thread.start(name: "p2p-scan") {
       do throws(ServerError) {

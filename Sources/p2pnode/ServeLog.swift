@@ -10,11 +10,28 @@ import Wire
 final class ServeLog: Sendable {
   private let json: Bool
   private let verbose: Bool
+  /// What links name; nil: no links.
+  private let peers = Mutex<[FileLink.Peer]?>(nil)
   private let served = Mutex<(files: Int, bytes: UInt64)>((0, 0))
 
   init(json: Bool, verbose: Bool) {
     self.json = json
     self.verbose = verbose
+  }
+
+  /// From now on links are printed, which name this node at the addresses that others can dial.
+  func links(at address: SocketAddress, of peerID: PeerID) {
+    let interfaces = (try? NetworkInterfaces.addresses()) ?? []
+    let peers = address.dialable(interfaces: interfaces).compactMap {
+      FileLink.Peer(host: $0.host, port: $0.port, pinned: peerID)
+    }
+    self.peers.withLock { $0 = peers }
+  }
+
+  private func link(to entry: CatalogueEntry) -> String? {
+    peers.withLock { $0 }.map { peers in
+      FileLink(fileID: entry.fileID, name: entry.name, length: entry.length, peers: peers).text
+    }
   }
 
   func listening(_ address: SocketAddress, _ peerID: PeerID) {
@@ -76,10 +93,11 @@ final class ServeLog: Sendable {
 
   private func offer(_ entry: CatalogueEntry, event: String, from old: String? = nil) {
     guard json else {
-      return Console.output("\(entry.fileID.hex)  \(entry.length)  \(Console.escaped(entry.path))")
+      return Console.output("\(link(to: entry) ?? entry.fileID.hex)  \(entry.length)  \(Console.escaped(entry.path))")
     }
     var line = JSONLine(event: event)
     line.set("fileID", entry.fileID.hex)
+    if let link = link(to: entry) { line.set("link", link) }
     line.set("bytes", entry.length)
     line.set("path", entry.path)
     if let old { line.set("from", old) }

@@ -31,7 +31,7 @@ struct UsageTests {
   }
 
   @Test(arguments: [
-    ["nonsense"], ["get"], ["serve"], ["verify", "abc"], ["id"], ["keygen"], ["get", fileID, "--nonsense"],
+    ["nonsense"], ["get"], ["serve"], ["verify", "abc"], ["id"], ["keygen"], ["link"], ["get", fileID, "--nonsense"],
     ["get", fileID, "--workers", "0"], ["get", fileID, "--workers", "many"], ["get", fileID, "--retries", "-1"],
     ["get", fileID, "--chunk-timeout", "0"], ["get", fileID, "--quiet", "--verbose"],
     ["get", fileID, "--cipher", "rot13"],

@@ -61,6 +61,7 @@ final class Workbench {
     var environment = ProcessInfo.processInfo.environment
     environment["P2PNODE_HOME"] = path("home-\(homes)")
     environment["P2PNODE_LAN"] = "off"
+    environment["P2PNODE_PEERS"] = nil
     environment["SWIFT_BACKTRACE"] = "enable=no"
     environment["LC_ALL"] = "C.UTF-8"
     let command = wrapper + [try Binary.path()] + arguments

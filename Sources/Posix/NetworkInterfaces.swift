@@ -1,0 +1,58 @@
+// The addresses of this machine, as its interfaces have them now.
+import Glibc
+
+public enum NetworkInterfaces {
+  /// The IP addresses of all interfaces that are up, in the system's order, each once, with port 0. The corresponding C
+  /// function is `getifaddrs`.
+  public static func addresses() throws(Errno) -> [SocketAddress] {
+    var list: UnsafeMutablePointer<ifaddrs>?
+    _ = try retrying("getifaddrs") { getifaddrs(&list) }
+    defer { freeifaddrs(list) }
+    var found: [SocketAddress] = []
+    var next = list
+    while let entry = next?.pointee {
+      next = entry.ifa_next
+      guard entry.ifa_flags & UInt32(IFF_UP) != 0, let raw = entry.ifa_addr else { continue }
+      let byteCount =
+        switch Int32(raw.pointee.sa_family) {
+        case AF_INET: MemoryLayout<sockaddr_in>.size
+        case AF_INET6: MemoryLayout<sockaddr_in6>.size
+        default: 0
+        }
+      guard byteCount > 0 else { continue }
+      var storage = sockaddr_storage()
+      withUnsafeMutableBytes(of: &storage) {
+        $0.copyMemory(from: UnsafeRawBufferPointer(start: raw, count: byteCount))
+      }
+      if let address = SocketAddress(storage), !found.contains(address) { found.append(address) }
+    }
+    return found
+  }
+}
+
+extension SocketAddress {
+  /// The same address with another port.
+  public func with(port: UInt16) -> SocketAddress { SocketAddress(ip: ip, port: port, scope: scope) }
+
+  /// Every address of a family or of both: something to listen on, and nothing to dial.
+  public var isWildcard: Bool { isAny || isIPv4 && ip[12...].allSatisfy { $0 == 0 } }
+
+  /// 127.0.0.0/8 or `::1`.
+  public var isLoopback: Bool { isIPv4 ? ip[12] == 127 : ip[15] == 1 && ip[..<15].allSatisfy { $0 == 0 } }
+
+  /// 169.254.0.0/16 or fe80::/10: good on one link only, and for IPv6 only with an interface of the machine that dials.
+  public var isLinkLocal: Bool {
+    isIPv4 ? ip[12] == 169 && ip[13] == 254 : ip[0] == 0xFE && ip[1] & 0xC0 == 0x80
+  }
+
+  /// The addresses by which others can dial a listener here: its own; of a wildcard those of the machine's interfaces
+  /// that others can reach, or where there are none its loopback address.
+  ///
+  /// - `interfaces`: as `NetworkInterfaces.addresses` gives them.
+  public func dialable(interfaces: [SocketAddress]) -> [SocketAddress] {
+    guard isWildcard else { return [self] }
+    let own = interfaces.filter { (isAny || $0.isIPv4) && !$0.isLoopback && !$0.isLinkLocal && !$0.isWildcard }
+    let loopback = SocketAddress(ipv4: (127, 0, 0, 1), port: port)
+    return own.isEmpty ? [loopback] : own.map { $0.with(port: port) }
+  }
+}

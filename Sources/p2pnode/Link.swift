@@ -1,0 +1,55 @@
+// `p2pnode link`: what to pass to somebody who is to fetch a file.
+import ArgumentParser
+import Content
+import Node
+import Posix
+import Storage
+import Wire
+
+struct Link: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Prints links to files: the fileID, and where to fetch it.",
+    discussion: """
+      Hashes each file as 'id' does and prints a line: one word that 'get' takes in the place of the fileID. Quote it,
+      since it may hold characters of the shell. 'serve --links' prints the links of all its files.
+        p2pnode link disk.img --peer 192.0.2.1:9800
+      """)
+
+  @Argument(help: ArgumentHelp("Files to hash.", valueName: "FILE"))
+  var files: [String]
+
+  @Option(
+    help: ArgumentHelp(
+      "Where the file can be fetched. May be repeated, up to \(FileLink.peersMax) times.",
+      valueName: "[PEERID@]HOST:PORT"))
+  var peer: [String] = []
+
+  func run() throws {
+    guard !files.isEmpty else { throw ValidationError("Name at least one file.") }
+    var peers: [FileLink.Peer] = []
+    try reporting { () throws(Failure) in peers = try linkPeers() }
+    try forEach(files) { file throws(Failure) in
+      let hash = try hashed(file)
+      let link = FileLink(fileID: hash.fileID, name: PathParts(file).name, length: hash.length, peers: peers)
+      Console.output(link.text)
+    }
+  }
+
+  private func linkPeers() throws(Failure) -> [FileLink.Peer] {
+    guard peer.count <= FileLink.peersMax else {
+      throw Failure(Exit.usage, "a link names at most \(FileLink.peersMax) peers")
+    }
+    var peers: [FileLink.Peer] = []
+    for text in peer {
+      let source = try PeerSource(typed: text, by: "--peer")
+      guard let peer = FileLink.Peer(host: source.host.host, port: source.host.port, pinned: source.pinned) else {
+        throw Failure(
+          Exit.usage,
+          "--peer '\(Console.escaped(text))' cannot stand in a link: a host there is of letters, digits, '.', '-' and "
+            + "'_', or an IPv6 address without a zone")
+      }
+      peers.append(peer)
+    }
+    return peers
+  }
+}

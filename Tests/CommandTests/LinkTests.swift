@@ -1,0 +1,120 @@
+// Links: what `link` and `serve --links` print, `get` and `verify` take; and that a hostile one does no harm.
+import Foundation
+import Testing
+
+struct LinkTests {
+  private let workbench = Workbench()
+  private static let fileID = String(repeating: "ab", count: 32)
+  private static let peerID = String(repeating: "cd", count: 32)
+
+  @Test func `link prints what the file is called and where it is, and get needs nothing else`() throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 100_000)
+    try FileManager.default.copyItem(atPath: path, toPath: workbench.path("a name & more.bin"))
+    let link = try workbench.run("link", "a name & more.bin", "--peer", "\(served.peerID)@\(served.address)")
+    #expect(link.code == 0, "\(link)")
+    let text =
+      "p2pnode:\(fileID)?name=a%20name%20%26%20more.bin&length=100000&peer=\(served.peerID)@\(served.address)"
+    #expect(link.stdout.lines == [text], "\(link)")
+    let output = try workbench.makeFolder("output")
+    let get = try workbench.run("get", text, "-o", output)
+    #expect(get.code == 0, "\(get)")
+    #expect(TestFile.areEqual(path, output + "/a name & more.bin"))
+    let verify = try workbench.run("verify", text, output + "/a name & more.bin")
+    #expect(verify.code == 0, "\(verify)")
+  }
+
+  @Test func `link of several files prints a line each, and one that is missing is 66`() throws {
+    try workbench.makeFile("one", byteCount: 1)
+    try workbench.makeFile("two", byteCount: 2)
+    let link = try workbench.run("link", "one", "missing", "two")
+    #expect(link.code == 66, "\(link)")
+    #expect(link.stdout.lines.map { String($0.dropFirst(72)) } == ["?name=one&length=1", "?name=two&length=2"])
+  }
+
+  @Test(arguments: ["nowhere", "h:0", "h h:1", "hôst:1", "[fe80::1%2]:1", "abcd@h:1"])
+  func `a peer that cannot stand in a link is 64`(peer: String) throws {
+    try workbench.makeFile("one", byteCount: 1)
+    let link = try workbench.run("link", "one", "--peer", peer)
+    #expect(link.code == 64, "\(link)")
+    #expect(link.stdout.bytes.isEmpty, "\(link)")
+  }
+
+  @Test func `serve prints links in the place of fileIDs, and they can be fetched`() throws {
+    let folder = try workbench.makeFolder("served")
+    let path = try workbench.makeFile("served/data.bin", byteCount: 70_000)
+    let served = try workbench.serve(folder, "--links")
+    let columns = try #require(served.child.stdout.lines.first).components(separatedBy: "  ")
+    #expect(columns.count == 3 && columns[1] == "70000" && columns[2] == "data.bin", "\(served.child)")
+    #expect(columns[0].hasPrefix("p2pnode:") && columns[0].hasSuffix("&peer=\(served.peerID)@\(served.address)"))
+    let output = try workbench.makeFolder("output")
+    let get = try workbench.run("get", columns[0], "-o", output)
+    #expect(get.code == 0, "\(get)")
+    #expect(TestFile.areEqual(path, output + "/data.bin"))
+  }
+
+  @Test func `a link in JSON stands beside the fileID`() throws {
+    let folder = try workbench.makeFolder("served")
+    try workbench.makeFile("served/data.bin", byteCount: 7)
+    let served = try workbench.serve(folder, "--links", "--json")
+    let file = try #require(try JSONLines.objects(served.child.stdout).first { $0["event"] as? String == "file" })
+    let fileID = try #require(file["fileID"] as? String)
+    #expect((file["link"] as? String)?.hasPrefix("p2pnode:\(fileID)?name=data.bin&length=7&peer=") == true)
+  }
+
+  @Test(arguments: [
+    "p2pnode:", "p2pnode:\(fileID)?", "p2pnode:\(fileID)?kind=1", "p2pnode:\(fileID)?name=a&name=b",
+    "p2pnode:\(fileID)?peer=h", "p2pnode:\(fileID)?length=1099511627777", "p2pnode:\(fileID)?name=a b",
+    "p2pnode:\(fileID)?name=\u{1B}[2J", "p2pnode:\(String(repeating: "?", count: 100_000))",
+  ])
+  func `a malformed link is 64, for get and for verify, and moves no cursor`(link: String) throws {
+    for child in [
+      try workbench.run("get", link, "--peer", "127.0.0.1:9"), try workbench.run("verify", link, "/dev/null"),
+    ] {
+      #expect(child.code == 64, "\(child)")
+      #expect(child.stdout.bytes.isEmpty, "\(child)")
+      #expect(child.stderr.lines.count == 1 && child.stderr.bytes.count < 1_000, "\(child)")
+      #expect(!child.stderr.bytes.contains(0x1B), "\(child)")
+    }
+  }
+
+  @Test func `a length that is not the file's is 65, and nothing is left`() throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
+    let output = try workbench.makeFolder("output")
+    let link = "p2pnode:\(fileID)?length=1001&peer=\(served.address)"
+    let get = try workbench.run("get", link, "-o", output)
+    #expect(get.code == 65, "\(get)")
+    #expect(get.stderr.lines.last?.contains("the link says 1001 bytes, and its file has 1000") == true, "\(get)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: output) == [])
+    let verify = try workbench.run("verify", link, path)
+    #expect(verify.code == 65, "\(verify)")
+  }
+
+  @Test(arguments: [
+    ("..%2F..%2Fescaped", "escaped"), ("%2Fetc%2Fpasswd", "passwd"), ("..", "data.bin"), (".hidden", "hidden"),
+    ("a%00%1B%5B2J%0Ab", "a[2Jb"), ("%E2%80%AEtxt.exe", "txt.exe"), ("%2F", "data.bin"),
+  ])
+  func `a name in a link becomes one harmless file in the folder`(name: String, expected: String) throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
+    let output = try workbench.makeFolder("above/output")
+    let get = try workbench.run("get", "p2pnode:\(fileID)?name=\(name)&peer=\(served.address)", "-o", output)
+    #expect(get.code == 0, "\(get)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: output) == [expected])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: workbench.path("above")) == ["output"])
+    #expect(TestFile.areEqual(path, output + "/" + expected))
+    #expect(!get.stderr.bytes.contains(0x1B), "\(get)")
+  }
+
+  @Test func `the name that the user gives comes before the link's`() throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
+    let get = try workbench.run("get", "p2pnode:\(fileID)?name=link.bin&peer=\(served.address)", "-o", "mine.bin")
+    #expect(get.code == 0, "\(get)")
+    #expect(TestFile.areEqual(path, workbench.path("mine.bin")))
+  }
+
+  @Test func `a link's pinned peer is pinned`() throws {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
+    let get = try workbench.run("get", "p2pnode:\(fileID)?peer=\(LinkTests.peerID)@\(served.address)")
+    #expect(get.code == 69, "\(get)")
+    #expect(get.stderr.lines.last?.contains("not \(LinkTests.peerID)") == true, "\(get)")
+  }
+}

@@ -1,0 +1,33 @@
+// Which of a machine's addresses others can dial.
+import Posix
+import Testing
+
+private func address(_ text: String, port: UInt16 = 0) -> SocketAddress { HostPort(host: text, port: port).address! }
+
+@Suite struct NetworkInterfacesTests {
+  private let interfaces = ["127.0.0.1", "192.0.2.7", "169.254.1.1", "::1", "2001:db8::7", "fe80::7%1"].map {
+    address($0)
+  }
+
+  @Test func `the loopback address is among those of this machine`() throws {
+    #expect(try NetworkInterfaces.addresses().contains { $0.isLoopback })
+  }
+
+  @Test func `one address that is listened on is the one to dial`() {
+    for host in ["127.0.0.1", "192.0.2.9", "::1", "fe80::7%1"] {
+      #expect(address(host, port: 9).dialable(interfaces: interfaces) == [address(host, port: 9)])
+    }
+  }
+
+  @Test func `of all addresses those are to be dialled that others reach, of the family that is listened on`() {
+    #expect(
+      SocketAddress.any(port: 9).dialable(interfaces: interfaces)
+        == [address("192.0.2.7", port: 9), address("2001:db8::7", port: 9)])
+    #expect(address("0.0.0.0", port: 9).dialable(interfaces: interfaces) == [address("192.0.2.7", port: 9)])
+  }
+
+  @Test func `a machine that nobody reaches is dialled by itself`() {
+    let alone = ["127.0.0.1", "::1", "fe80::7%1"].map { address($0) }
+    #expect(SocketAddress.any(port: 9).dialable(interfaces: alone) == [address("127.0.0.1", port: 9)])
+  }
+}
