@@ -316,7 +316,75 @@ def page_file(out):
                                         b"".join(over)))
 
 
+# The local network
+
+def query(key, nonce):
+    start = b"p2pnode\x01" + u8(1) + hmac256(key, b"bucket")[:2] + nonce
+    return start + hmac256(key, b"query" + nonce) + b"\0" * 37
+
+
+def answer(key, nonce, peer, port):
+    start = b"p2pnode\x01" + u8(2) + u16(port) + nonce + peer
+    return start + hmac256(key, b"have" + nonce + peer + u16(port)) + b"\0" * 5
+
+
+DISCOVERY_FILE = file_id(1048577, root_of(chunk_hashes(content(1048577))))
+DISCOVERY_NONCE = fixed("discovery nonce")[:16]
+
+
+def discovery_file(out):
+    peer = peer_id(KeyPair(fixed("listener static")).public)
+    out.comment("Datagrams of a local network: who has the file `fileID`? The node `peerID` does, on port 9800.")
+    out.value("fileID", DISCOVERY_FILE)
+    out.value("nonce", DISCOVERY_NONCE)
+    out.value("peerID", peer)
+    for name, swarm_key in [("public", None), ("private", fixed("swarm key"))]:
+        key = file_key(swarm_key, DISCOVERY_FILE)
+        out.comment("", "No swarm key" if swarm_key is None else "With a swarm key")
+        if swarm_key:
+            out.value(name + ".swarm-key", swarm_key)
+        out.value(name + ".query", query(key, DISCOVERY_NONCE))
+        out.value(name + ".answer", answer(key, DISCOVERY_NONCE, peer, 9800))
+
+
 # What must be refused
+
+def invalid_discovery(out):
+    key = file_key(None, DISCOVERY_FILE)
+    peer = peer_id(KeyPair(fixed("listener static")).public)
+    asked, told = query(key, DISCOVERY_NONCE), answer(key, DISCOVERY_NONCE, peer, 9800)
+
+    def spoiled(datagram, at):
+        return datagram[:at] + bytes([datagram[at] ^ 1]) + datagram[at + 1:]
+
+    out.comment("Datagrams that are dropped without a word, by whoever gets them.")
+    out.value("fileID", DISCOVERY_FILE, "not a datagram: the file that the good ones are about")
+    out.value("query.good", asked, "not invalid: the query that the others spoil")
+    out.value("answer.good", told, "not invalid: the answer that the others spoil")
+    for name, good in [("query", asked), ("answer", told)]:
+        out.value(name + ".empty", b"", "no bytes")
+        out.value(name + ".short", good[:-1], "95 bytes")
+        out.value(name + ".long", good + b"\0", "97 bytes")
+        out.value(name + ".magic", spoiled(good, 0), "not \"p2pnode\"")
+        out.value(name + ".version", good[:7] + b"\2" + good[8:], "version 2")
+        out.value(name + ".kind-0", good[:8] + b"\0" + good[9:], "no such kind")
+        out.value(name + ".kind-3", good[:8] + b"\3" + good[9:], "no such kind")
+        out.value(name + ".zero-last", good[:-1] + b"\1", "the last reserved byte is not 0")
+    out.value("query.zero-first", spoiled(asked, 59), "the first reserved byte is not 0")
+    out.value("answer.zero-first", spoiled(told, 91), "the first reserved byte is not 0")
+    out.value("query.as-answer", asked[:8] + b"\2" + asked[9:], "a query that says that it is an answer")
+    out.value("answer.as-query", told[:8] + b"\1" + told[9:], "an answer that says that it is a query")
+    out.value("answer.port-0", answer(key, DISCOVERY_NONCE, peer, 0), "nobody listens on port 0")
+    out.comment("", "Of the right form, but with a wrong proof.")
+    out.value("query.proof", spoiled(asked, 27), "a bit of the proof is wrong")
+    out.value("query.nonce", spoiled(asked, 11), "the proof is of another nonce")
+    out.value("query.other-swarm", query(file_key(fixed("swarm key"), DISCOVERY_FILE), DISCOVERY_NONCE),
+              "of a private swarm, whose key is not ours")
+    out.value("answer.proof", spoiled(told, 90), "a bit of the proof is wrong")
+    out.value("answer.nonce", spoiled(told, 11), "the proof is of another nonce")
+    out.value("answer.port", spoiled(told, 10), "the proof is of another port")
+    out.value("answer.peer", spoiled(told, 27), "the proof is of another PeerID")
+
 
 def invalid_preamble(out):
     good = preamble(1, 0)
@@ -613,6 +681,7 @@ def files():
             yield "handshake-%s-%s.txt" % (pattern.lower(), suite.lower()), made(handshake_file, pattern, suite)
     yield "frames.txt", made(frames_file)
     yield "page.txt", made(page_file)
+    yield "discovery.txt", made(discovery_file)
     yield "invalid/preamble.txt", made(invalid_preamble)
     yield "invalid/handshake-message1.txt", made(invalid_message1)
     yield "invalid/handshake-payload.txt", made(invalid_handshake_payload)
@@ -620,6 +689,7 @@ def files():
     yield "invalid/frames.txt", made(invalid_frames)
     yield "links.txt", made(links_file)
     yield "invalid/links.txt", made(invalid_links)
+    yield "invalid/discovery.txt", made(invalid_discovery)
 
 
 def main():

@@ -37,6 +37,9 @@ public struct FileKey: Sendable {
     FileKey.tag(key, "have", handshakeHash.bytes + [sender.rawValue])
   }
 
+  /// `HMAC(K, label ‖ context)`. No two uses share a label and a length of context.
+  func tag(_ label: String, _ context: [UInt8]) -> Digest { FileKey.tag(key, label, context) }
+
   /// Whether a proof that came is the one that is due, in a time that does not tell how much of it is right.
   public static func matches(_ proof: Digest, due: Digest) -> Bool {
     constantTimeEqual(proof.bytes.span.bytes, due.bytes.span.bytes)

@@ -47,6 +47,16 @@ public enum ProtocolLimits {
   public static let frameProgressGrace = Duration.seconds(10)
   /// With bytes to send and none taken by the other end for this long, the connection is dropped.
   public static let stalledSendTimeout = Duration.seconds(60)
+  /// Queries of a local network that a node answers a second: 24 KiB/s, and a few rounds of a hundred askers at once.
+  public static let discoveryAnswersPerSecondMax = 256
+  /// Of these, to one address: a round of a few downloads on one machine.
+  public static let discoveryAnswersPerAddressMax = 8
+  /// Nonces that are remembered at least, so that none is answered twice: some seconds of the most that is answered.
+  public static let discoveryNoncesMin = 1_024
+  /// An answer that takes longer is none to a question of ours: a local network answers within milliseconds.
+  public static let discoveryAnswerTime = Duration.seconds(10)
+  /// The longest wait between two rounds of queries.
+  public static let discoveryIntervalMax = Duration.seconds(30)
 }
 
 /// Limits of this implementation: free to change, since no peer depends on them.

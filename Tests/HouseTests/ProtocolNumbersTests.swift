@@ -64,6 +64,19 @@ private let sentences: [(pattern: String, numbers: [Int])] = [
   (#"n u8 \(0…(\d+)\) \| n × \(family"#, [ProtocolLimits.peersMax]),
   (#"text length u8 \(0…(\d+)\)"#, [ProtocolLimits.goodbyeTextBytesMax]),
   (#"An end may have (\d+) files open"#, [ProtocolLimits.openFilesMax]),
+  (#"every datagram is (\d+) bytes"#, [Discovery.datagramBytes]),
+  (#"nonce(?: of the query)? \| (\d+)"#, [Discovery.nonceBytes, Discovery.nonceBytes]),
+  (
+    #"port ([\d,]+) of `([\d]+)\.(\d+)\.(\d+)\.(\d+)`"#,
+    [Int(Discovery.port)] + Discovery.groupIPv4[12...].map { Int($0) }
+  ),
+  (#"after each round, up to (\d+) s"#, [seconds(ProtocolLimits.discoveryIntervalMax)]),
+  (#"sent within the last (\d+) s"#, [seconds(ProtocolLimits.discoveryAnswerTime)]),
+  (#"at least ([\d,]+) nonces"#, [ProtocolLimits.discoveryNoncesMin]),
+  (
+    #"more than (\d+) queries a second in all, nor more than (\d+) of one"#,
+    [ProtocolLimits.discoveryAnswersPerSecondMax, ProtocolLimits.discoveryAnswersPerAddressMax]
+  ),
 ]
 
 private func section(_ number: Int, of text: String) -> Substring {
@@ -107,6 +120,7 @@ private func differences(in text: String) -> [String] {
   @Test(arguments: [
     ("65,536 / 69,632", "65,536 / 69,633"), ("PING after 60 s", "PING after 61 s"), ("| files open", "| files seen"),
     ("1…262,144; first", "1…262,145; first"), ("(0…50)", "(0…51)"), ("again after 16,384 more", "again after 16 more"),
+    ("239.255.112.50", "239.255.112.51"), ("more than 256 queries", "more than 255 queries"),
   ])
   func `a number that is changed on one side is noticed`(old: String, new: String) {
     let changed = text.split(separator: old, omittingEmptySubsequences: false).joined(separator: new)
