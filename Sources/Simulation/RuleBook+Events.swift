@@ -41,7 +41,7 @@ extension RuleBook {
     case .cancelledByUser: expectedEnds = [.cancelled]
     case .consumed(let chunk): consumedBelow = max(consumedBelow, Int(chunk.rawValue))
     case .timerFired: timersFired(at: now)
-    case .addressAdded, .discoveryFinished, .have, .bitmap, .promised, .peers: break
+    case .addressAdded, .addressHinted, .discoveryFinished, .have, .bitmap, .promised, .peers: break
     }
   }
 

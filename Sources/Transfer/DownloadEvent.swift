@@ -49,6 +49,8 @@ public struct Resumable: Sendable {
 /// Something happened. Events of connections that the download let go are ignored.
 public enum DownloadEvent: Sendable {
   case addressAdded(PeerAddress, pinned: PeerID?)
+  /// Somebody else says that this peer is there. Never changes who must answer where the user said so.
+  case addressHinted(PeerAddress, PeerID)
   /// The addresses known at the start were all added.
   case discoveryFinished
   /// The handshake is done; the peer accepts so many requests in flight.

@@ -131,10 +131,13 @@ extension DownloadState {
     return stats
   }
 
+  /// Connected peers that have the file, or some of it.
+  public var livePeerCount: Int { rotation.live.count }
+
   /// How it goes.
   public func progress(at now: Instant) -> DownloadProgress {
     DownloadProgress(
       finishedChunks: chunks.haveCount, totalChunks: chunks.layout.chunkCount, bytes: stats.bytes,
-      bytesPerSecond: speed.bytesPerSecond(at: now), livePeers: rotation.live.count, workers: rotation.workerCount)
+      bytesPerSecond: speed.bytesPerSecond(at: now), livePeers: livePeerCount, workers: rotation.workerCount)
   }
 }

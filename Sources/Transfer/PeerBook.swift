@@ -29,8 +29,15 @@ struct PeerBook: Sendable {
     var outcome = AddressOutcome.pending
     var failures = 0
     var withdrawals = 0
-    let isInitial: Bool
+    var isInitial: Bool
+    /// Nobody who is trusted named it: whoever names the address anew is right about its PeerID.
+    var isHint: Bool
+    /// Another PeerID for the address, to be tried when what is under way there has ended.
+    var nextPin: Pin?
   }
+
+  /// Who must answer at an address.
+  private enum Pin: Sendable { case anybody, only(PeerID) }
 
   private var entries: [PeerAddress: Entry] = [:]
   /// In order of adding.
@@ -60,12 +67,35 @@ struct PeerBook: Sendable {
   func isBanned(_ peer: PeerID) -> Bool { bannedPeers.contains(peer) }
   func isSuspect(_ ip: [UInt8]) -> Bool { liesByIP[ip, default: 0] >= PeerBook.liesMax }
 
-  mutating func add(_ address: PeerAddress, pinned: PeerID?, at now: Instant) {
+  /// - `isHint`: somebody says so. A hint never changes what the user said; either replaces an older hint.
+  mutating func add(_ address: PeerAddress, pinned: PeerID?, isHint: Bool = false, at now: Instant) {
     if let pinned, bannedPeers.contains(pinned) { return }
-    guard entries[address] == nil, order.count < PeerBook.addressesMax else { return }
-    entries[address] = Entry(pinned: pinned, source: nil, isInitial: isDiscovering)
+    if entries[address] != nil { return addAgain(address, pinned: pinned, isHint: isHint, at: now) }
+    guard order.count < PeerBook.addressesMax else { return }
+    entries[address] = Entry(pinned: pinned, source: nil, isInitial: isDiscovering, isHint: isHint)
     order.append(address)
     due.set(address, at: now)
+  }
+
+  private mutating func addAgain(_ address: PeerAddress, pinned: PeerID?, isHint: Bool, at now: Instant) {
+    guard let known = entries[address], known.isHint, known.state != .banned else { return }
+    entries[address]!.source = nil
+    if !isHint {
+      entries[address]!.isHint = false
+      entries[address]!.isInitial = isDiscovering
+    }
+    guard known.pinned != pinned else { return }
+    entries[address]!.nextPin = pinned.map { .only($0) } ?? .anybody
+    if known.state == .idle { dialNextPin(address, at: now) }
+  }
+
+  /// Dials an idle address with the PeerID that was named last; false where that is none other.
+  @discardableResult private mutating func dialNextPin(_ address: PeerAddress, at now: Instant) -> Bool {
+    guard let pin = entries[address]!.nextPin.take() else { return false }
+    if case .only(let peer) = pin { entries[address]!.pinned = peer } else { entries[address]!.pinned = nil }
+    entries[address]!.outcome = .pending
+    due.set(address, at: now)
+    return true
   }
 
   /// A peer tells of another. Hints, of which a source has few at a time; each is dialled once, and only as long as the
@@ -78,7 +108,7 @@ struct PeerBook: Sendable {
     guard order.count < PeerBook.addressesMax,
       entries.values.count(where: { $0.source == source }) < PeerBook.addressesPerSourceMax
     else { return }
-    entries[address] = Entry(pinned: pinned, source: source, isInitial: false)
+    entries[address] = Entry(pinned: pinned, source: source, isInitial: false, isHint: true)
     order.append(address)
     due.set(address, at: now)
   }
@@ -143,6 +173,7 @@ struct PeerBook: Sendable {
     }
     entries[address]!.outcome = outcome
     entries[address]!.state = .idle
+    if dialNextPin(address, at: now) { return }
     if outcome == .duplicate { return }  // it waits for the loss of the peer that it is
     if outcome == .lost(.withdrawn) {
       entries[address]!.withdrawals += 1

@@ -1,0 +1,255 @@
+// When a local network is asked, whose answers count, and who is answered: to the exact number, on a clock of the test.
+import Content
+import Testing
+import Wire
+
+@testable import Transfer
+
+private let file = FileID(digest: Digest(Array(repeating: 5, count: 32))!)
+private let key = FileKey(file, swarm: nil)
+
+private func nonce(_ number: UInt32) -> [UInt8] {
+  Array(repeating: 0, count: 12) + (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) }
+}
+
+private func ip(_ last: UInt8) -> [UInt8] { [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 10, 0, 0, last] }
+
+/// A search whose actions are taken as they come, with a network that says nothing by itself.
+private struct Searching {
+  var search: DiscoverySearch
+  var now = Instant.zero
+  var log: [(at: Instant, action: DiscoverySearch.Action)] = []
+
+  init(asksNetwork: Bool = true, firstPhase: Duration = .seconds(5), seed: UInt64 = 1) {
+    search = DiscoverySearch(
+      key: key, asksNetwork: asksNetwork, firstPhase: firstPhase, generator: SeededGenerator(seed: seed), at: .zero)
+  }
+
+  mutating func handle(_ event: DiscoverySearch.Event) {
+    search.handle(event, at: now)
+    while let action = search.nextAction() { log.append((now, action)) }
+  }
+
+  mutating func run(until end: Instant) {
+    while let due = search.deadline, due <= end {
+      now = max(now, due)
+      handle(.timerFired)
+    }
+    now = end
+  }
+
+  mutating func ask(_ number: UInt32) -> DiscoveryQuery { search.nextQuery(nonce: nonce(number), at: now) }
+
+  func times(of action: DiscoverySearch.Action) -> [Instant] { log.filter { $0.action == action }.map(\.at) }
+  var found: [PeerAddress] { log.compactMap { if case .found(let address, _) = $0.action { address } else { nil } } }
+}
+
+@Suite struct DiscoverySearchTests {
+  @Test func `it asks at once, then after a quarter, one, four and sixteen seconds, then every thirty`() {
+    var searching = Searching()
+    searching.run(until: .seconds(200))
+    let times = searching.times(of: .ask)
+    #expect(times[0] == .zero)
+    let waits = zip(times.dropFirst(), times).map { ($0 - $1).inSeconds }
+    #expect(waits.count >= 8)
+    for (wait, due) in zip(waits, [0.25, 0.75, 3, 12, 30, 30, 30, 30]) {
+      #expect(wait >= due * 0.8 && wait <= due * 1.2, "\(wait) s, where \(due) s are due")
+    }
+    var other = Searching(seed: 2)
+    other.run(until: .seconds(200))
+    #expect(other.times(of: .ask) != times, "all ask at the same times")
+  }
+
+  @Test func `it looks at this machine at once and twice a second, and says when the first phase is over`() {
+    var searching = Searching()
+    searching.run(until: .seconds(6))
+    #expect(searching.times(of: .look).prefix(4) == [.zero, .milliseconds(500), .seconds(1), .milliseconds(1500)])
+    #expect(searching.times(of: .firstPhaseOver) == [.seconds(5)])
+  }
+
+  @Test func `a first phase of no length is over after the first look`() {
+    var searching = Searching(asksNetwork: false, firstPhase: .zero)
+    searching.run(until: .zero)
+    #expect(searching.log.map(\.action) == [.look, .firstPhaseOver])
+    searching.run(until: .seconds(100))
+    #expect(searching.times(of: .ask).isEmpty)
+  }
+
+  @Test func `with peers enough it rests, and asks again once all are lost`() {
+    var searching = Searching()
+    searching.run(until: .seconds(1))
+    searching.handle(.peers(live: 8, wanted: 8))
+    let before = searching.log.count
+    searching.run(until: .seconds(100))
+    #expect(searching.log[before...].map(\.action) == [.firstPhaseOver])
+    searching.handle(.peers(live: 0, wanted: 8))
+    searching.run(until: .seconds(101))
+    let again = searching.times(of: .ask).filter { $0 >= .seconds(100) }
+    #expect(again.count >= 2 && again[0] == .seconds(100))
+    #expect(searching.times(of: .look).contains(.seconds(100)))
+  }
+
+  @Test func `who has nearly enough asks seldom`() {
+    var searching = Searching()
+    searching.handle(.peers(live: 8, wanted: 8))
+    for i in 0..<10 {
+      searching.run(until: .seconds(Double(i)))
+      searching.handle(.peers(live: 7 + i % 2, wanted: 8))
+    }
+    #expect(searching.times(of: .ask).isEmpty)
+    searching.handle(.peers(live: 7, wanted: 8))
+    searching.run(until: .seconds(40))
+    #expect(searching.times(of: .ask).count == 1)
+  }
+
+  @Test func `an answer to a query of ours is a hint with its PeerID, once`() throws {
+    var searching = Searching()
+    let query = searching.ask(1)
+    let answer = DiscoveryAnswer(to: query, key: key, port: 9_800, peer: peerID(1)).encode()
+    for _ in 0..<3 { searching.handle(.datagram(answer, from: ip(1), scope: 0)) }
+    #expect(searching.log.map(\.action) == [.found(PeerAddress(ip: ip(1), port: 9_800), peerID(1))])
+  }
+
+  @Test func `an answer to no query of ours, too late, or without proof is nothing`() {
+    var searching = Searching()
+    let query = searching.ask(1)
+    let foreign = DiscoveryQuery(nonce: nonce(2), key: key)
+    let other = FileKey(FileID(digest: Digest.zero), swarm: nil)
+    searching.handle(
+      .datagram(DiscoveryAnswer(to: foreign, key: key, port: 1, peer: peerID(1)).encode(), from: ip(1), scope: 0))
+    searching.handle(
+      .datagram(DiscoveryAnswer(to: query, key: other, port: 1, peer: peerID(1)).encode(), from: ip(1), scope: 0))
+    let good = DiscoveryAnswer(to: query, key: key, port: 1, peer: peerID(1)).encode()
+    for length in 0...600 {
+      let bytes = Array((good + Array(repeating: 0, count: 600)).prefix(length))
+      if length != good.count { searching.handle(.datagram(bytes, from: ip(1), scope: 0)) }
+    }
+    searching.now = .seconds(10)
+    searching.handle(.datagram(good, from: ip(1), scope: 0))
+    #expect(searching.log.isEmpty)
+  }
+
+  @Test func `who knows the file can invent few hints`() {
+    var searching = Searching()
+    let query = searching.ask(1)
+    for port in 1...20 as ClosedRange<UInt16> {
+      let answer = DiscoveryAnswer(to: query, key: key, port: port, peer: peerID(UInt8(port))).encode()
+      searching.handle(.datagram(answer, from: ip(1), scope: 0))
+    }
+    #expect(searching.found.count == DiscoverySearch.foundPerAddressMax)
+    for last in 2...255 as ClosedRange<UInt8> {
+      for port in 1...4 as ClosedRange<UInt16> {
+        searching.now = searching.now + .milliseconds(1)
+        let answer = DiscoveryAnswer(to: query, key: key, port: port, peer: peerID(UInt8(port))).encode()
+        searching.handle(.datagram(answer, from: ip(last), scope: 0))
+      }
+    }
+    #expect(searching.found.count == DiscoverySearch.foundMax)
+  }
+}
+
+@Suite struct DiscoveryAnswersTests {
+  private var answers = DiscoveryAnswers(peer: peerID(1), port: 9_800, at: .zero)
+
+  /// Whether a query with this nonce is answered.
+  private mutating func asks(_ number: UInt32, from last: UInt8, at now: Instant, with asking: FileKey = key) -> Bool {
+    let bytes = DiscoveryQuery(nonce: nonce(number), key: asking).encode()
+    let answer = answers.answer(to: bytes, from: ip(last), at: now) { $0 == key.bucket ? [key] : [] }
+    guard let answer else { return false }
+    let decoded = DiscoveryAnswer(decoding: answer)
+    #expect(answer.count <= bytes.count && decoded?.isProven(by: key) == true && decoded?.nonce == nonce(number))
+    #expect(decoded?.peer == peerID(1) && decoded?.port == 9_800)
+    return true
+  }
+
+  @Test mutating func `who proves to know the file is answered, and each nonce once`() {
+    let first = asks(1, from: 1, at: .zero)
+    let again = asks(1, from: 1, at: .seconds(1))
+    let replayed = asks(1, from: 2, at: .seconds(2))
+    #expect(first && !again && !replayed)
+    for number in 2...UInt32(ProtocolLimits.discoveryNoncesMin) {
+      let isAnswered = asks(number, from: 1, at: .seconds(Double(number)))
+      #expect(isAnswered)
+    }
+    let late = asks(1, from: 2, at: .seconds(3_000))
+    #expect(!late)
+  }
+
+  @Test mutating func `who does not know it, or is of another swarm, hears nothing`() {
+    let stranger = asks(1, from: 1, at: .zero, with: FileKey(FileID(digest: Digest.zero), swarm: nil))
+    #expect(!stranger)
+    // The bucket of the file with a proof of another one, as who only listened can send it.
+    var bytes = DiscoveryQuery(nonce: nonce(1), key: key).encode()
+    bytes[30] ^= 1
+    let guessed = answers.answer(to: bytes, from: ip(1), at: .zero) { _ in [key] }
+    #expect(guessed == nil)
+  }
+
+  @Test mutating func `one address gets eight answers a second, all together 256`() {
+    let one = (0..<20).count { asks($0, from: 1, at: .zero) }
+    #expect(one == 8)
+    let later = (20..<40).count { asks($0, from: 1, at: .seconds(1)) }
+    #expect(later == 8)
+    let all = (100..<1_000).count { asks($0, from: UInt8($0 % 200), at: .seconds(10)) }
+    #expect(all == 256)
+    let next = (1_000..<1_900).count { asks($0, from: UInt8($0 % 200), at: .milliseconds(10_500)) }
+    #expect(next == 128)
+  }
+
+  @Test mutating func `questions without proof use up nothing`() {
+    let other = FileKey(FileID(digest: Digest.zero), swarm: nil)
+    for number in 0..<1_000 as Range<UInt32> { _ = asks(number, from: 1, at: .zero, with: other) }
+    let isAnswered = asks(1_000, from: 1, at: .zero)
+    #expect(isAnswered)
+  }
+
+  @Test mutating func `a datagram of any length is silence or an answer, and never traps`() {
+    let good = DiscoveryQuery(nonce: nonce(1), key: key).encode()
+    for length in 0...600 {
+      let bytes = Array((good + Array(repeating: 0xFF, count: 600)).prefix(length))
+      let answer = answers.answer(to: bytes, from: ip(1), at: .zero) { _ in [key] }
+      #expect((answer != nil) == (length == good.count))
+    }
+  }
+}
+
+@Suite struct HintTests {
+  private var book = PeerBook()
+  private let address = PeerAddress(ip: ip(1), port: 9_800)
+
+  @Test mutating func `a hint does not change whom the user wants at an address`() {
+    book.add(address, pinned: peerID(1), at: .zero)
+    book.add(address, pinned: peerID(2), isHint: true, at: .zero)
+    let dialled = book.nextDial(at: .zero)
+    #expect(dialled?.pinned == peerID(1))
+    book.ended(address, .dialFailed(.wrongPeer), at: .zero)
+    let again = book.nextDial(at: .seconds(100))
+    #expect(again == nil)
+  }
+
+  @Test mutating func `the user's word replaces a hint, also while that is being tried`() {
+    book.add(address, pinned: peerID(2), isHint: true, at: .zero)
+    let hinted = book.nextDial(at: .zero)
+    #expect(hinted?.pinned == peerID(2))
+    book.add(address, pinned: nil, at: .zero)
+    let meanwhile = book.nextDial(at: .zero)
+    #expect(meanwhile == nil)
+    book.ended(address, .dialFailed(.wrongPeer), at: .zero)
+    let dialled = book.nextDial(at: .zero)
+    #expect(dialled?.address == address && dialled?.pinned == nil)
+    #expect(book.hasProspects)
+  }
+
+  @Test mutating func `a newer hint replaces an older one, unless its address is banned`() {
+    book.add(address, pinned: peerID(1), isHint: true, at: .zero)
+    _ = book.nextDial(at: .zero)
+    book.ended(address, .dialFailed(.wrongPeer), at: .zero)
+    book.add(address, pinned: peerID(2), isHint: true, at: .seconds(1))
+    let dialled = book.nextDial(at: .seconds(1))
+    #expect(dialled?.pinned == peerID(2))
+    book.ban(peerID(2), at: address, ip: nil)
+    book.add(address, pinned: peerID(3), isHint: true, at: .seconds(2))
+    let banned = book.nextDial(at: .seconds(2))
+    #expect(banned == nil)
+  }
+}
