@@ -81,6 +81,8 @@ extension Errno {
   public var isShortage: Bool { code == EMFILE || code == ENFILE || code == ENOMEM }
   /// ECONNREFUSED: nobody listens there.
   public var isRefusal: Bool { code == ECONNREFUSED }
+  /// EADDRINUSE: somebody else has the port.
+  public var isAddressInUse: Bool { code == EADDRINUSE }
   /// EPIPE, ECONNRESET: the other end has closed the connection.
   public var isClosedByPeer: Bool { code == EPIPE || code == ECONNRESET }
   /// ETIMEDOUT: no answer.

@@ -112,17 +112,7 @@ public struct Socket: ~Copyable, Sendable {
   }
 
   /// The address of this end. The corresponding C function is `getsockname`.
-  public func localAddress() throws(Errno) -> SocketAddress {
-    var storage = sockaddr_storage()
-    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-    _ = try retrying("getsockname") {
-      withUnsafeMutablePointer(to: &storage) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(number, $0, &length) }
-      }
-    }
-    guard let address = SocketAddress(storage) else { throw Errno(code: EAFNOSUPPORT, call: "getsockname") }
-    return address
-  }
+  public func localAddress() throws(Errno) -> SocketAddress { try .local(of: number) }
 
   private static func make(family: Int32, _ address: SocketAddress) throws(Errno) -> Socket {
     let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)

@@ -21,6 +21,25 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     self.init(ip: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, ipv4.0, ipv4.1, ipv4.2, ipv4.3], port: port)
   }
 
+  /// Reads an address without a name server: `1.2.3.4`, `::1`, `fe80::1%2` (the interface by its number). Nil for anything
+  /// else. The corresponding C function is `inet_pton`.
+  public init?(numericHost host: some StringProtocol, port: UInt16) {
+    let parts = host.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+    let text = String(parts[0])
+    guard !text.utf8.contains(0) else { return nil }
+    var bytes = [UInt8](repeating: 0, count: 16)
+    if inet_pton(AF_INET6, text, &bytes) == 1 {
+      guard parts.count == 1 || parts[1].utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }),
+        let scope = parts.count == 1 ? 0 : UInt32(parts[1])
+      else { return nil }
+      self.init(ip: bytes, port: port, scope: scope)
+    } else if parts.count == 1, inet_pton(AF_INET, text, &bytes) == 1 {
+      self.init(ipv4: (bytes[0], bytes[1], bytes[2], bytes[3]), port: port)
+    } else {
+      return nil
+    }
+  }
+
   /// `::`, which with `Socket.listening` means every address of both families.
   public static func any(port: UInt16) -> SocketAddress {
     SocketAddress(ip: Array(repeating: 0, count: 16), port: port)
@@ -77,6 +96,21 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
       self.init(ip: bytes, port: UInt16(bigEndian: address.sin6_port), scope: address.sin6_scope_id)
     default: return nil
     }
+  }
+}
+
+extension SocketAddress {
+  /// The address of this end of a socket. The corresponding C function is `getsockname`.
+  static func local(of number: Int32) throws(Errno) -> SocketAddress {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    _ = try retrying("getsockname") {
+      withUnsafeMutablePointer(to: &storage) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(number, $0, &length) }
+      }
+    }
+    guard let address = SocketAddress(storage) else { throw Errno(code: EAFNOSUPPORT, call: "getsockname") }
+    return address
   }
 }
 
