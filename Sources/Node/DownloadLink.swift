@@ -31,6 +31,10 @@ enum DownloadMessage: Sendable {
   case journal(JournalEvent)
   /// By the name's place among those that are looked up.
   case resolved(Int, Result<[SocketAddress], ResolutionFailure>)
+  /// Somebody says that this peer is there.
+  case hinted(PeerAddress, PeerID)
+  /// The download need not wait for more hints, though they may come.
+  case discoverySettled(DiscoverySummary)
   case cancelled
 }
 

@@ -48,8 +48,12 @@ final class DownloadRun {
   private var resumer: DownloadResumer?
   private var journal: DownloadJournal?
   private var loops: [Thread] = []
+  private var asker: DiscoveryAsker?
+  private let peersWanted: Int
 
+  /// Whether more addresses are waited for: of names, and of the search for peers that nobody named.
   private var isDiscovering = true
+  private var isSearching = false
   private var connections: [ConnectionID: Connection] = [:]
   private var nextLoop = 0
   private var manifest: Manifest?
@@ -76,6 +80,7 @@ final class DownloadRun {
     self.onUpdate = onUpdate
     context = try NodeContext(configuration, catalogue: nil, report: { _ in })
     now = clock.now()
+    peersWanted = settings.maxWorkers
     var settings = settings
     if target.isStream { settings.order = .inOrder(windowChunks: DownloadRun.streamWindowChunks) }
     state = DownloadState(settings: settings, generator: SeededGenerator(seed: Random.uint64()), at: now)
@@ -85,11 +90,20 @@ final class DownloadRun {
     names = PeerLookups(
       peers.filter { $0.host.address == nil }, peersWanted: settings.maxWorkers, resolve: resolve, control: control,
       at: now)
+    let key = FileKey(fileID, swarm: configuration.swarmKey)
     let context = self.context
     link = DownloadLink(
-      fileID: fileID, key: FileKey(fileID, swarm: configuration.swarmKey),
+      fileID: fileID, key: key,
       blocks: BlockPool(limit: DownloadRun.blocksMax) { context.tellAllLoops(.blocksAvailable) }, control: control,
       jobs: jobs)
+    if let discovery = configuration.discovery {
+      // Without anybody to ask on the network, whoever was named is all there is.
+      let time =
+        peers.isEmpty
+        ? DiscoverySettings.searchTime : discovery.multicast ? DiscoverySettings.searchTimeWithPeers : .zero
+      asker = try DiscoveryAsker(discovery, key: key, firstPhase: time, control: control)
+      isSearching = true
+    }
   }
 
   func run() throws(DownloadError) -> DownloadResult {
@@ -118,6 +132,7 @@ final class DownloadRun {
       perform()
       if now >= nextProgress {
         nextProgress = now + DownloadRun.progressInterval
+        asker?.peers(live: state.livePeerCount, wanted: peersWanted)
         if part != nil { onUpdate(.progress(state.progress(at: now))) }
       }
       now = clock.now()
@@ -177,6 +192,10 @@ final class DownloadRun {
       resumed(page, leaves, from: id)
     case .journal(let event): journal?.handle(event, at: now)
     case .resolved(let name, let result): resolved(name, result)
+    case .hinted(let address, let peer): tell(.addressHinted(address, peer))
+    case .discoverySettled(let summary):
+      isSearching = false
+      onUpdate(.searched(summary))
     case .cancelled: tell(.cancelledByUser)
     }
   }
@@ -271,7 +290,7 @@ final class DownloadRun {
 
   private func discover() {
     names.lookUp(livePeers: state.livePeerCount, at: now)
-    if isDiscovering, names.isSettled(at: now) {
+    if isDiscovering, !isSearching, names.isSettled(at: now) {
       isDiscovering = false
       tell(.discoveryFinished)
     }
@@ -427,6 +446,7 @@ final class DownloadRun {
 
   /// Ends all threads of the download. What has arrived for a part file is still verified and written.
   private func stop() {
+    asker.take()?.stop()
     context.tellAllLoops(.shutDown(.done, grace: DownloadRun.goodbyeGrace))
     if let (storage, thread) = preparation.take() {
       storage.stop()

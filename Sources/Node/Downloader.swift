@@ -44,6 +44,8 @@ public enum DownloadUpdate: Sendable {
   case unresolved(PeerSource, String)
   /// What a name stands for, also later: only those addresses that it did not stand for before.
   case resolved(PeerSource, [SocketAddress])
+  /// What looking for peers that nobody named came to, before the download stopped waiting for it.
+  case searched(DiscoverySummary)
   /// A dial failed, or a connection ended otherwise than by our own wish.
   case peerEnded(SocketAddress, PeerID?, ConnectionEnd)
   /// The output is there already, and it is the right file: nothing is fetched. Comes after `prepared`.

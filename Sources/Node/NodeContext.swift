@@ -16,6 +16,8 @@ public enum NodeEvent: Sendable {
   case opened(PeerID, SocketAddress, path: String)
   case withdrawn(path: String, String)
   case cannotAccept(Errno)
+  /// Some who look for this node will not find it, and why.
+  case notDiscoverable(String)
 }
 
 /// How a node takes part.
@@ -30,6 +32,8 @@ public struct NodeConfiguration: Sendable {
   public var uploadLimit: UInt64?
   /// Who may connect; nil: everybody. Who is dialled is not asked after.
   public var allowedPeers: Set<PeerID>?
+  /// Where to look for peers, and to be found; nil: nowhere.
+  public var discovery: DiscoverySettings?
   /// Threads that talk to peers.
   public var loopCount = min(Thread.processorCount, 8)
 

@@ -25,6 +25,7 @@ public final class Server: Sendable {
   private let catalogue: Catalogue
   private let threads: Mutex<[Thread]>
   private let following = Mutex<Thread?>(nil)
+  private let answerer: Mutex<DiscoveryAnswerer?>
 
   /// Starts to listen. `stateFolder` must exist; it keeps the files' hashes, 0.2 % of the
   /// data, for the next time. Events come on any thread.
@@ -49,6 +50,14 @@ public final class Server: Sendable {
       try acceptor.listen(on: socket)
       var loops = [acceptor]
       for i in 1..<max(1, context.mailboxes.count) { loops.append(try NetworkLoop(context: context, index: i)) }
+      let (catalogue, address) = (self.catalogue, self.address)
+      answerer = Mutex(
+        try configuration.discovery.map { settings throws(Errno) in
+          try DiscoveryAnswerer(
+            settings, peer: configuration.identity.peerID, listener: address,
+            complain: { onEvent(.notDiscoverable($0)) },
+            keys: { bucket in catalogue.candidates(bucket: bucket).map { FileKey($0.fileID, swarm: swarmKey) } })
+        })
       threads = Mutex(loops.map(NetworkLoop.start))
     } catch {
       throw .system(error)
@@ -91,6 +100,7 @@ public final class Server: Sendable {
 
   /// Stops accepting, finishes what is being sent within `grace`, and returns when all is closed.
   public func shutDown(grace: Duration) {
+    answerer.withLock { $0.take() }?.stop()
     context.follower?.send(.stop)
     following.withLock { $0.take() }?.join()
     context.tellAllLoops(.shutDown(.shuttingDown, grace: grace))

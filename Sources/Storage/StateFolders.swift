@@ -24,6 +24,8 @@ public struct StateFolders: Hashable, Sendable {
   public let state: String
   /// Scratch: may be deleted whenever no process runs.
   public let cache: String
+  /// Which nodes of this user run on this machine: empty when none does.
+  public let runtime: String
 
   /// The folders of the user who started the process.
   public static func ofUser() throws(StateFoldersError) -> StateFolders {
@@ -36,6 +38,7 @@ public struct StateFolders: Hashable, Sendable {
       config = own + "/config"
       state = own + "/state"
       cache = own + "/cache"
+      runtime = own + "/run"
       return
     }
     func folder(_ name: String, _ fallback: String) -> String? {
@@ -50,6 +53,9 @@ public struct StateFolders: Hashable, Sendable {
     self.config = config
     self.state = state
     self.cache = cache
+    // Without a session of the login manager there is no runtime folder.
+    let base = variable("XDG_RUNTIME_DIR").flatMap { $0.utf8.first == UInt8(ascii: "/") ? $0 + "/p2pnode" : nil }
+    runtime = base ?? state + "/run"
   }
 
   /// The file that holds the node's static secret key.

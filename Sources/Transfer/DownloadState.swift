@@ -81,8 +81,6 @@ public struct DownloadState: Sendable {
   }
 
   public var isEnded: Bool { phase == .ended }
-  /// Peers that have the file open for us now.
-  public var livePeerCount: Int { rotation.live.count }
 
   /// When to hand in `.timerFired`; nil where nothing waits for a time.
   public var deadline: Instant? {

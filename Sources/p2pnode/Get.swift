@@ -12,7 +12,9 @@ struct Get: ParsableCommand {
     abstract: "Fetches a file from peers, many at once.",
     discussion: """
       Nothing that a peer sends is trusted: a file that is finished is the right one. What was interrupted is
-      continued by the same command.
+      continued by the same command. Besides the peers that --peer names, those on this machine and its local
+      networks are found.
+        p2pnode get FILEID
         p2pnode get FILEID --peer 192.0.2.1:9800 --peer 192.0.2.2:9800
         p2pnode get 'p2pnode:FILEID?name=disk.img&peer=192.0.2.1:9800'
       Also asked are the peers in P2PNODE_PEERS (separated by commas or white space) and in the file ~/.config/p2pnode/peers
@@ -76,7 +78,7 @@ struct Get: ParsableCommand {
   private func get() throws(Failure) {
     let wanted = try Wanted(typed: fileID)
     let peers = try KnownPeers.all(options: peer, link: wanted.link)
-    guard !peers.isEmpty else {
+    guard !peers.isEmpty || !node.noLan else {
       throw Failure(
         Exit.unavailable,
         "no peer is known: name those that have the file with --peer HOST:PORT, in a link, in P2PNODE_PEERS"
@@ -86,8 +88,9 @@ struct Get: ParsableCommand {
     let stop = try StopSignal()  // before any thread starts
     OpenFileLimit.raise()
     let loaded = try loadIdentity()
-    let configuration = NodeConfiguration(
+    var configuration = NodeConfiguration(
       identity: loaded.identity, swarmKey: try node.loadSwarmKey(), suites: try node.suites())
+    configuration.discovery = node.discovery
     var settings = DownloadSettings()
     settings.maxWorkers = workers
     settings.maxRetries = retries

@@ -6,6 +6,16 @@ import Storage
 import Transfer
 import Wire
 
+extension DiscoverySummary {
+  /// What was tried, for a person.
+  fileprivate var words: String {
+    let machine = localNodes == 0 ? "no other node of yours runs here" : "\(localNodes) nodes of yours run here"
+    guard let interfaces else { return "\(machine), and P2PNODE_LAN is off" }
+    if interfaces.isEmpty { return "\(machine), and there is no local network to ask" }
+    return "\(machine), and the local network (\(interfaces.map(Console.escaped).joined(separator: ", "))) was asked"
+  }
+}
+
 /// Prints the updates of one download; all come on one thread.
 final class GetLog {
   private let json: Bool
@@ -18,6 +28,7 @@ final class GetLog {
   /// The last word on each address, for the message at the end.
   private var ends: [SocketAddress: ConnectionEnd] = [:]
   private var unresolved: [(PeerSource, String)] = []
+  private var search: DiscoverySummary?
 
   init(json: Bool, quiet: Bool, verbose: Bool) {
     self.json = json
@@ -42,6 +53,7 @@ final class GetLog {
     case .resolved(let source, let addresses):
       unresolved.removeAll { $0.0 == source }
       if !addresses.isEmpty { note("Peer \(source) is \(addresses.map(\.description).joined(separator: ", "))") }
+    case .searched(let summary): search = summary
     case .peerEnded(let address, let peer, let end):
       ends[address] = end
       note("Peer \(peer.map { "\($0.short) at " } ?? "")\(address): \(Console.escaped(end.description))")
@@ -138,7 +150,12 @@ final class GetLog {
     case .everyPeerLied:
       return Failure(Exit.badData, "every peer that has the file sent wrong data\(reasons); name others\(resume)")
     case .noPeers:
-      if stats.totalChunks == 0 { return Failure(Exit.unavailable, "no peer answered\(reasons)") }
+      if stats.totalChunks == 0 {
+        let tried = search.map { ": \($0.words)" } ?? ""
+        return Failure(
+          Exit.unavailable,
+          "no peer answered\(reasons)\(tried); name those that have the file with --peer HOST:PORT")
+      }
       return Failure(Exit.tryAgain, "no peer is left\(reasons)\(resume)")
     case .outOfRetries(let chunk):
       return Failure(Exit.tryAgain, "chunk \(chunk.rawValue) failed after all its retries\(reasons)\(resume)")

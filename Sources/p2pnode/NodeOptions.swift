@@ -27,6 +27,16 @@ struct NodeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("auto, aes or chacha.", valueName: "CIPHER"))
   var cipher = Cipher.auto
 
+  @Flag(help: "Neither look for peers, nor be found, on this machine and its local networks.")
+  var noLan = false
+
+  /// Where to look for peers and be found: nowhere with --no-lan; not by multicast where P2PNODE_LAN is "off".
+  var discovery: DiscoverySettings? {
+    guard !noLan else { return nil }
+    return DiscoverySettings(
+      multicast: Environment.variable("P2PNODE_LAN") != "off", localNodesFolder: try? StateFolders.ofUser().runtime)
+  }
+
   func suites() throws(Failure) -> [CipherSuite] {
     let available = CipherSuite.available
     switch cipher {

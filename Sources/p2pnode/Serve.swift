@@ -22,8 +22,11 @@ struct Serve: ParsableCommand {
   @Argument(help: ArgumentHelp("The folder to serve, with all that is below it.", valueName: "DIR"))
   var folder: String
 
-  @Option(help: ArgumentHelp("Where to accept peers; port 0: any free one.", valueName: "HOST:PORT"))
-  var listen = "[::]:9800"
+  @Option(
+    help: ArgumentHelp(
+      "Where to accept peers; port 0: any free one. Default: [::]:9800, or any free port where that is taken.",
+      valueName: "HOST:PORT"))
+  var listen: String?
 
   @Option(help: ArgumentHelp("Bytes a second that may leave, in all: 10M, 1Gi …", valueName: "RATE"))
   var uploadLimit: ByteSize?
@@ -53,7 +56,7 @@ struct Serve: ParsableCommand {
     if let uploadLimit, uploadLimit.bytes < 1_000 {
       throw ValidationError("--upload-limit must be at least 1K (1,000 bytes a second).")
     }
-    guard HostPort(parsing: listen) != nil else {
+    if let listen, HostPort(parsing: listen) == nil {
       throw ValidationError("--listen '\(listen)' is not HOST:PORT or [IPV6]:PORT.")
     }
   }
@@ -70,15 +73,10 @@ struct Serve: ParsableCommand {
     configuration.connectionsMax = maxConnections
     configuration.uploadLimit = uploadLimit?.bytes
     configuration.allowedPeers = allowed
+    configuration.discovery = node.discovery
     let address = try listenAddress()
-    let state = try stateFolder()
     let log = ServeLog(json: json, verbose: verbose)
-    let server: Server
-    do throws(ServerError) {
-      server = try Server(configuration, folder: folder, listen: address, stateFolder: state) { log.print($0) }
-    } catch {
-      throw Failure(error, listen: address)
-    }
+    let server = try startServer(configuration, address, try stateFolder(), log)
     if links { log.links(at: server.address, of: server.peerID) }
     log.listening(server.address, server.peerID)
     let scan = Thread.start(name: "p2p-scan") {
@@ -98,6 +96,24 @@ struct Serve: ParsableCommand {
     scan.join()
     server.shutDown(grace: Serve.grace)
     _ = consume loaded
+  }
+
+  /// A server on the address; on any free port where nobody asked for this one and it is taken, since those who look for
+  /// the node are told its port.
+  private func startServer(
+    _ configuration: NodeConfiguration, _ address: SocketAddress, _ state: String, _ log: ServeLog
+  ) throws(Failure) -> Server {
+    func start(_ address: SocketAddress) throws(ServerError) -> Server {
+      try Server(configuration, folder: folder, listen: address, stateFolder: state) { log.print($0) }
+    }
+    do throws(ServerError) {
+      do throws(ServerError) { return try start(address) } catch {
+        guard case .listen(let errno) = error, errno.isAddressInUse, listen == nil, !node.noLan else { throw error }
+        return try start(SocketAddress(ip: address.ip, port: 0))
+      }
+    } catch {
+      throw Failure(error, listen: address)
+    }
   }
 
   /// The identity of `--identity`, or of the state folder; a fresh one where that is in use by another process.
@@ -138,7 +154,7 @@ struct Serve: ParsableCommand {
   }
 
   private func listenAddress() throws(Failure) -> SocketAddress {
-    let host = HostPort(parsing: listen)!
+    let host = HostPort(parsing: listen ?? "[::]:9800")!
     do throws(ResolutionFailure) { return try host.resolve()[0] } catch {
       throw Failure(Exit.ioError, "cannot listen on \(host): \(error.reason); choose another with --listen HOST:PORT")
     }

@@ -118,6 +118,13 @@ final class ServeLog: Sendable {
         Console.output(line.finished)
       }
       Console.error(Console.escaped(why))
+    case .notDiscoverable(let why):
+      if json {
+        var line = JSONLine(event: "warning")
+        line.set("text", why)
+        Console.output(line.finished)
+      }
+      Console.error("warning: \(Console.escaped(why))")
     case .cannotAccept(let errno):
       Console.error("cannot accept connections now: \(errno); trying again in a second")
     }

@@ -77,6 +77,7 @@ import Testing
   @Test func `they are below P2PNODE_HOME where that is set`() throws {
     let folders = try StateFolders(variable: { ["P2PNODE_HOME": "/n", "XDG_STATE_HOME": "/x"][$0] }, home: "/h")
     #expect(folders.config == "/n/config" && folders.state == "/n/state" && folders.cache == "/n/cache")
+    #expect(folders.runtime == "/n/run")
     #expect(folders.identityFile == "/n/config/identity")
   }
 
@@ -86,6 +87,9 @@ import Testing
     #expect(folders.config == "/c/p2pnode")
     #expect(folders.state == "/h/.local/state/p2pnode")
     #expect(folders.cache == "/h/.cache/p2pnode")
+    #expect(folders.runtime == "/h/.local/state/p2pnode/run")
+    let session = try StateFolders(variable: { ["XDG_RUNTIME_DIR": "/run/user/7"][$0] }, home: "/h")
+    #expect(session.runtime == "/run/user/7/p2pnode")
   }
 
   @Test func `without any home there are none`() {

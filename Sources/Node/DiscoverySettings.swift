@@ -1,0 +1,29 @@
+// How a node finds others without being told of them, and is found; and what a search came to, for people to read.
+
+/// Where to look for peers and to be found by them. A node without such settings does neither.
+public struct DiscoverySettings: Hashable, Sendable {
+  /// Whether the local networks are asked, and answered, by multicast.
+  public var multicast: Bool
+  /// Where the nodes of this user on this machine name themselves; made with mode 0700 if missing. Nil: nowhere.
+  public var localNodesFolder: String?
+
+  public init(multicast: Bool, localNodesFolder: String?) {
+    self.multicast = multicast
+    self.localNodesFolder = localNodesFolder
+  }
+
+  /// How long a download that was given no peer looks for some before it gives up: five rounds of questions.
+  static let searchTime = Duration.seconds(5)
+  /// How long one that was given peers, none of which is any good, is held up by its search: two rounds.
+  static let searchTimeWithPeers = Duration.milliseconds(500)
+}
+
+/// What a search had done when the download stopped waiting for it.
+public struct DiscoverySummary: Hashable, Sendable {
+  /// Nodes of this user that run on this machine, with or without the file.
+  public let localNodes: Int
+  /// The networks that were asked, by the names of their interfaces; nil: asking is off.
+  public let interfaces: [String]?
+  /// How many hints all of it gave.
+  public let found: Int
+}

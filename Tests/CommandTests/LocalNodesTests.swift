@@ -1,0 +1,93 @@
+// Two processes of one user on one machine, with nothing said of addresses and no multicast: they find one another.
+import Foundation
+import Testing
+
+struct LocalNodesTests {
+  private let workbench = Workbench()
+
+  /// Before a command: with a home that others of this test have as well.
+  private var together: [String] { ["env", "P2PNODE_HOME=\(workbench.path("common"))"] }
+  private var nodes: [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: workbench.path("common/run"))) ?? []).sorted()
+  }
+
+  private func serve() throws -> (served: Served, fileID: String, path: String) {
+    let folder = try workbench.makeFolder("served")
+    let path = try workbench.makeFile("served/data.bin", byteCount: 3_000_000)
+    let served = try workbench.serve(folder, through: together)
+    return (served, try served.fileID("data.bin"), path)
+  }
+
+  private func get(_ fileID: String, _ options: String...) throws -> Child {
+    try workbench.ended(try workbench.start(["get", fileID, "-o", "out.bin"] + options, through: together))
+  }
+
+  @Test func `a file is found without an address`() throws {
+    let (served, fileID, path) = try serve()
+    #expect(nodes.count == 1)
+    let get = try get(fileID, "--verbose")
+    #expect(get.code == 0, "\(get)")
+    #expect(get.stderr.text.contains("from \(served.shortPeerID)"), "\(get)")
+    #expect(TestFile.areEqual(path, workbench.path("out.bin")))
+    served.child.signal(SIGTERM)
+    try workbench.ended(served.child)
+    #expect(nodes == [], "it left its name")
+  }
+
+  @Test func `a node that was killed is forgotten`() throws {
+    let (served, fileID, _) = try serve()
+    served.child.signal(SIGKILL)
+    try workbench.ended(served.child)
+    #expect(nodes.count == 1)
+    let get = try get(fileID)
+    #expect(get.code == 69, "\(get)")
+    #expect(get.stderr.text.contains("no other node of yours runs here, and P2PNODE_LAN is off"), "\(get)")
+    #expect(nodes == [])
+  }
+
+  @Test func `another user's node, or one that does not want it, is not found`() throws {
+    let (_, fileID, _) = try serve()
+    let elsewhere = try workbench.run("get", fileID, "-o", "out.bin")
+    #expect(elsewhere.code == 69, "\(elsewhere)")
+    let deaf = try get(fileID, "--no-lan")
+    #expect(deaf.code == 69, "\(deaf)")
+    #expect(deaf.stderr.text.contains("no peer is known"), "\(deaf)")
+    let folder = try workbench.makeFolder("hidden")
+    let hidden = try workbench.serve(folder, "--no-lan", through: together)
+    #expect(nodes.count == 1, "\(hidden.child)")
+  }
+
+  @Test func `a node beside a peer that is named helps, and none there ends it no later`() throws {
+    let (_, fileID, path) = try serve()
+    let closed = "127.0.0.1:\(try LocalPort.closed())"
+    let get = try get(fileID, "--peer", closed)
+    #expect(get.code == 0, "\(get)")
+    #expect(TestFile.areEqual(path, workbench.path("out.bin")))
+  }
+
+  @Test func `a hint that is wrong does not keep away the peer that was named`() throws {
+    let (served, fileID, path) = try serve()
+    // A second name for the first one's address, of somebody who is not there; locked by nobody but this test.
+    let name = workbench.path("common/run/\(String(repeating: "0", count: 32)).node")
+    let parts = served.address.split(separator: ":")
+    let text = "p2pnode-node 1\npeer \(String(repeating: "ab", count: 32))\naddress \(parts[0]) \(parts[1])\n"
+    try Data(text.utf8).write(to: URL(fileURLWithPath: name))
+    for node in nodes where !node.hasPrefix("0000") { unlink(workbench.path("common/run/\(node)")) }
+    let descriptor = open(name, O_RDONLY | O_CLOEXEC)
+    defer { close(descriptor) }
+    #expect(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+    let misled = try get(fileID)
+    #expect(misled.code == 69, "\(misled)")
+    let get = try get(fileID, "--peer", served.address)
+    #expect(get.code == 0, "\(get)")
+    #expect(TestFile.areEqual(path, workbench.path("out.bin")))
+  }
+
+  @Test func `a folder that others may enter is not used, and serve says so`() throws {
+    let folder = try workbench.makeFolder("common/run")
+    chmod(folder, 0o755)
+    let (served, _, _) = try serve()
+    #expect(served.child.stderr.text.contains("warning: other processes of this machine will not find this node"))
+    #expect(nodes == [])
+  }
+}
