@@ -15,12 +15,12 @@ final class DiscoveryAsker: Sendable {
   private let thread: Thread
 
   /// - `firstPhase`: after it, `discoverySettled` is told.
-  init(_ settings: DiscoverySettings, key: FileKey, firstPhase: Duration, control: Mailbox<DownloadMessage>)
-    throws(Errno)
-  {
+  init(
+    _ settings: DiscoverySettings, key: FileKey, own: PeerID, firstPhase: Duration, control: Mailbox<DownloadMessage>
+  ) throws(Errno) {
     mailbox = try Mailbox()
     // Handed over before the thread starts, and from then on touched by that thread alone.
-    nonisolated(unsafe) let loop = try DiscoveryAskerLoop(settings, key, firstPhase, mailbox, control)
+    nonisolated(unsafe) let loop = try DiscoveryAskerLoop(settings, key, own, firstPhase, mailbox, control)
     thread = Thread.start(name: "p2p-ask") { loop.run() }
   }
 
@@ -41,6 +41,7 @@ private final class DiscoveryAskerLoop {
   private let settings: DiscoverySettings
   private let mailbox: Mailbox<DiscoveryAsker.Command>
   private let control: Mailbox<DownloadMessage>
+  private let own: PeerID
   private var epoll: Epoll
   /// From these queries go out and to these answers come; nil where the system has not the family.
   private var socketIPv4: DatagramSocket?
@@ -55,15 +56,16 @@ private final class DiscoveryAskerLoop {
   private var isStopped = false
 
   init(
-    _ settings: DiscoverySettings, _ key: FileKey, _ firstPhase: Duration, _ mailbox: Mailbox<DiscoveryAsker.Command>,
-    _ control: Mailbox<DownloadMessage>
+    _ settings: DiscoverySettings, _ key: FileKey, _ own: PeerID, _ firstPhase: Duration,
+    _ mailbox: Mailbox<DiscoveryAsker.Command>, _ control: Mailbox<DownloadMessage>
   ) throws(Errno) {
     self.settings = settings
     self.mailbox = mailbox
     self.control = control
+    self.own = own
     now = clock.now()
     search = DiscoverySearch(
-      key: key, asksNetwork: settings.multicast, firstPhase: firstPhase,
+      key: key, own: own, asksNetwork: settings.multicast, firstPhase: firstPhase,
       generator: SeededGenerator(seed: Random.uint64()), at: now)
     epoll = try Epoll(capacity: 4)
     try epoll.add(mailbox.number, token: 0, .readable)
@@ -120,7 +122,7 @@ private final class DiscoveryAskerLoop {
 
   private func look() {
     guard let folder = settings.localNodesFolder else { return }
-    let nodes = LocalNodes.nodes(in: folder)
+    let nodes = LocalNodes.nodes(in: folder).filter { $0.peer != own }
     localNodes = nodes.count
     for node in nodes {
       for address in node.addresses {

@@ -101,7 +101,8 @@ final class DownloadRun {
       let time =
         peers.isEmpty
         ? DiscoverySettings.searchTime : discovery.multicast ? DiscoverySettings.searchTimeWithPeers : .zero
-      asker = try DiscoveryAsker(discovery, key: key, firstPhase: time, control: control)
+      asker = try DiscoveryAsker(
+        discovery, key: key, own: configuration.identity.peerID, firstPhase: time, control: control)
       isSearching = true
     }
   }

@@ -126,12 +126,6 @@ public struct DatagramSocket: ~Copyable, Sendable {
 extension SocketAddress {
   /// Whether it is a group, of either family.
   public var isMulticast: Bool { isIPv4 ? ip[12] & 0xF0 == 0xE0 : ip[0] == 0xFF }
-  /// fe80::/10: it has a meaning on one link only, and no router passes it on.
-  public var isLinkLocal: Bool { ip[0] == 0xFE && ip[1] & 0xC0 == 0x80 }
-  /// 127.0.0.0/8 or ::1.
-  public var isLoopback: Bool {
-    isIPv4 ? ip[12] == 127 : ip[..<15].allSatisfy { $0 == 0 } && ip[15] == 1
-  }
   /// `0.0.0.0`: every IPv4 address.
   public var isAnyIPv4: Bool { isIPv4 && ip[12...].allSatisfy { $0 == 0 } }
 }

@@ -29,7 +29,17 @@ public struct StateFolders: Hashable, Sendable {
 
   /// The folders of the user who started the process.
   public static func ofUser() throws(StateFoldersError) -> StateFolders {
-    try StateFolders(variable: Environment.variable, home: Environment.homeFolder)
+    func variable(_ name: String) -> String? {
+      // After `su` it is the other user's still: what we made there would only be in their way.
+      if name == "XDG_RUNTIME_DIR", !isOurs(Environment.runtimeFolder) { return nil }
+      return Environment.variable(name)
+    }
+    return try StateFolders(variable: variable, home: Environment.homeFolder)
+  }
+
+  private static func isOurs(_ folder: String?) -> Bool {
+    guard let folder, let directory = try? Directory(folder) else { return false }
+    return (try? directory.status())?.owner == Environment.userID
   }
 
   /// As `ofUser`, from given surroundings. A relative XDG folder is ignored, as its specification asks.

@@ -48,6 +48,7 @@ public struct DiscoverySearch: Sendable {
   }
 
   private let key: FileKey
+  private let own: PeerID
   private let asksNetwork: Bool
   private var generator: SeededGenerator
   private var checks: RateLimiter
@@ -64,11 +65,15 @@ public struct DiscoverySearch: Sendable {
   private var actions: [Action] = []
   private var nextActionIndex = 0
 
+  /// - `own`: whom a node that can itself be found is not to take for another.
   /// - `firstPhase`: how long the download waits for it before it may give up.
   /// - `asksNetwork`: false: only nodes of this machine are looked for.
   /// - `generator`: for jitter.
-  public init(key: FileKey, asksNetwork: Bool, firstPhase: Duration, generator: SeededGenerator, at now: Instant) {
+  public init(
+    key: FileKey, own: PeerID, asksNetwork: Bool, firstPhase: Duration, generator: SeededGenerator, at now: Instant
+  ) {
     self.key = key
+    self.own = own
     self.asksNetwork = asksNetwork
     self.generator = generator
     checks = RateLimiter(
@@ -157,7 +162,7 @@ public struct DiscoverySearch: Sendable {
   }
 
   private mutating func take(_ hint: Hint) {
-    guard found.count < DiscoverySearch.foundMax,
+    guard hint.peer != own, found.count < DiscoverySearch.foundMax,
       foundByIP[hint.address.ip, default: 0] < DiscoverySearch.foundPerAddressMax, found.insert(hint).inserted
     else { return }
     foundByIP[hint.address.ip, default: 0] += 1

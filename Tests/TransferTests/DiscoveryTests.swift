@@ -22,7 +22,8 @@ private struct Searching {
 
   init(asksNetwork: Bool = true, firstPhase: Duration = .seconds(5), seed: UInt64 = 1) {
     search = DiscoverySearch(
-      key: key, asksNetwork: asksNetwork, firstPhase: firstPhase, generator: SeededGenerator(seed: seed), at: .zero)
+      key: key, own: peerID(255), asksNetwork: asksNetwork, firstPhase: firstPhase,
+      generator: SeededGenerator(seed: seed), at: .zero)
   }
 
   mutating func handle(_ event: DiscoverySearch.Event) {
@@ -126,6 +127,14 @@ private struct Searching {
     }
     searching.now = .seconds(10)
     searching.handle(.datagram(good, from: ip(1), scope: 0))
+    #expect(searching.log.isEmpty)
+  }
+
+  @Test func `it does not find itself`() {
+    var searching = Searching()
+    let answer = DiscoveryAnswer(to: searching.ask(1), key: key, port: 9_800, peer: peerID(255)).encode()
+    searching.handle(.datagram(answer, from: ip(1), scope: 0))
+    searching.handle(.localNode(PeerAddress(ip: ip(1), port: 9_800), peerID(255)))
     #expect(searching.log.isEmpty)
   }
 
