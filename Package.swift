@@ -47,17 +47,23 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    // What tests of several rooms share: folders of their own, and peers that do what a test says.
+    .target(
+      name: "TestSupport", dependencies: ["Content", "Wire", "Storage", "Posix", "Sodium"], path: "Tests/TestSupport"),
+
     .testTarget(name: "SodiumTests", dependencies: ["Sodium"]),
-    .testTarget(name: "PosixTests", dependencies: ["Posix"]),
+    .testTarget(name: "PosixTests", dependencies: ["Posix", "TestSupport"]),
     .testTarget(name: "SQLiteTests", dependencies: ["SQLite"]),
     .testTarget(name: "ContentTests", dependencies: ["Content"]),
     .testTarget(name: "WireTests", dependencies: ["Wire", "Sodium", "Content"]),
     .testTarget(name: "TransferTests", dependencies: ["Transfer", "Wire", "Content"]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
-    .testTarget(name: "StorageTests", dependencies: ["Storage", "Content", "Posix", "SQLite"]),
+    .testTarget(name: "StorageTests", dependencies: ["Storage", "Content", "Posix", "SQLite", "TestSupport"]),
     .testTarget(
-      name: "NodeTests", dependencies: ["Node", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium"]),
-    .testTarget(name: "CommandTests", dependencies: ["p2pnode", "Transfer", "Content"]),
+      name: "NodeTests",
+      dependencies: ["Node", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium", "TestSupport"]),
+    .testTarget(
+      name: "CommandTests", dependencies: ["p2pnode", "Transfer", "Wire", "Content", "Posix", "TestSupport"]),
     .testTarget(name: "HouseTests", dependencies: ["Wire"]),
   ],
   swiftLanguageModes: [.v6]

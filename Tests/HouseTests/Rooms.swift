@@ -36,6 +36,9 @@ enum Rooms {
     "p2pnode": Room(libraries.union(["Node", "ArgumentParser"]), toolchain: ["Synchronization"]),
   ]
 
+  /// What tests share. It is below `Tests`, where other rules hold.
+  static let shared: [String: Room] = ["TestSupport": Room(libraries.subtracting(["Transfer"]))]
+
   /// The rooms in which pointers are seen, and the files elsewhere that have to show their bytes to a library.
   static let unsafeRooms: Set = ["Sodium", "Posix", "SQLite"]
   static let unsafeFiles: Set = ["Sources/Content/SHA256Span.swift", "Sources/Wire/ByteWriter.swift"]

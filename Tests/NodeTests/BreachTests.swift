@@ -2,6 +2,7 @@
 import Content
 import Posix
 import Testing
+import TestSupport
 
 @testable import Node
 @testable import Wire

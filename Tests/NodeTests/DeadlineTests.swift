@@ -3,6 +3,7 @@ import Content
 import Posix
 import Testing
 import Transfer
+import TestSupport
 
 @testable import Node
 @testable import Wire

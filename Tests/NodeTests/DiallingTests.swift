@@ -4,6 +4,7 @@ import Posix
 import Sodium
 import Testing
 import Transfer
+import TestSupport
 
 @testable import Node
 @testable import Wire

@@ -7,6 +7,7 @@ import Sodium
 import Storage
 import Testing
 import Wire
+import TestSupport
 
 @Suite struct EmbeddingTests {
   @Test func `a program serves a folder and fetches a file, as README.md shows`() throws {

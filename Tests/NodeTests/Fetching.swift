@@ -5,6 +5,7 @@ import Sodium
 import Storage
 import Transfer
 import Wire
+import TestSupport
 
 @testable import Node
 

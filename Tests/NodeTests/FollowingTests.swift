@@ -7,6 +7,7 @@ import Synchronization
 import Testing
 import Transfer
 import Wire
+import TestSupport
 
 @testable import Node
 

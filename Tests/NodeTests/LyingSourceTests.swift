@@ -4,6 +4,7 @@ import Posix
 import Testing
 import Transfer
 import Wire
+import TestSupport
 
 @testable import Node
 

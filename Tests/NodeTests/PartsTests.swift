@@ -3,6 +3,7 @@ import Posix
 import Synchronization
 import Testing
 import Transfer
+import TestSupport
 
 @testable import Node
 

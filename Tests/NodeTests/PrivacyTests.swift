@@ -3,6 +3,7 @@ import Content
 import Posix
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import Node
 @testable import Wire

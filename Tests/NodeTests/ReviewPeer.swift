@@ -6,6 +6,7 @@ import Sodium
 import Storage
 import Transfer
 import Wire
+import TestSupport
 
 @testable import Node
 

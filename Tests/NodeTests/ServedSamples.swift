@@ -3,6 +3,7 @@ import Content
 import Posix
 import Sodium
 import Storage
+import TestSupport
 
 @testable import Node
 @testable import Wire

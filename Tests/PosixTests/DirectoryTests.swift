@@ -2,6 +2,7 @@
 import Glibc
 import Posix
 import Testing
+import TestSupport
 
 @Suite struct `Open folders` {
   let folder = TemporaryFolder()

@@ -1,6 +1,7 @@
 // News of folders, as the kernel tells them at once after the call that made them.
 import Glibc
 import Testing
+import TestSupport
 
 @testable import Posix
 

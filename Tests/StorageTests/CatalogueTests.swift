@@ -5,6 +5,7 @@ import Posix
 import Storage
 import Synchronization
 import Testing
+import TestSupport
 
 /// Events of a load, collected from all threads.
 final class Events: Sendable {

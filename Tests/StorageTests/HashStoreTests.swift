@@ -4,6 +4,7 @@ import Glibc
 import Posix
 import SQLite
 import Testing
+import TestSupport
 
 @testable import Storage
 

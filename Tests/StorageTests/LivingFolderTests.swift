@@ -5,6 +5,7 @@ import Glibc
 import Posix
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import Storage
 

@@ -1,6 +1,7 @@
 // A stream: pieces in any order, bytes in the file's.
 import Posix
 import Testing
+import TestSupport
 
 @testable import Storage
 

@@ -3,6 +3,7 @@ import Content
 import Glibc
 import Posix
 import Testing
+import TestSupport
 
 @testable import Storage
 

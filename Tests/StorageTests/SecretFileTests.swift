@@ -3,6 +3,7 @@ import Glibc
 import Posix
 import Storage
 import Testing
+import TestSupport
 
 @Suite struct `A secret file` {
   let temporary = TemporaryFolder()

@@ -3,7 +3,7 @@ import Glibc
 import Posix
 
 /// How a wait on a socket ended without what was waited for.
-enum SocketEnd: Error, Hashable {
+package enum SocketEnd: Error, Hashable {
   case endOfStream
   /// The other end closed with bytes unread, or is gone.
   case broken(Int32)
@@ -12,11 +12,11 @@ enum SocketEnd: Error, Hashable {
 }
 
 /// An end of a TCP connection, or a listener. Closed with its last owner; may be shut down from any thread.
-final class BlockingSocket: Sendable {
-  static let boundSeconds = 10
+package final class BlockingSocket: Sendable {
+  package static let boundSeconds = 10
   private let number: Int32
 
-  init(owning number: Int32) {
+  package init(owning number: Int32) {
     self.number = number
     var bound = timeval(tv_sec: BlockingSocket.boundSeconds, tv_usec: 0)
     setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &bound, socklen_t(MemoryLayout<timeval>.size))
@@ -28,13 +28,13 @@ final class BlockingSocket: Sendable {
   deinit { close(number) }
 
   /// Connects, from an address of this host that the test may choose.
-  convenience init(dialling address: SocketAddress) throws {
+  package convenience init(dialling address: SocketAddress) throws {
     self.init(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
     try check(BlockingSocket.withAddress(address.ip, address.port) { connect(number, $0, $1) })
   }
 
   /// Listens on a free port of 127.0.0.1, or of all of 127.0.0.0/8.
-  convenience init(listeningOnAll: Bool = false) throws {
+  package convenience init(listeningOnAll: Bool = false) throws {
     self.init(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
     let ip: [UInt8] = Array(repeating: 0, count: 12) + (listeningOnAll ? [0, 0, 0, 0] : [127, 0, 0, 1])
     try check(BlockingSocket.withAddress(ip, 0) { bind(number, $0, $1) })
@@ -42,7 +42,7 @@ final class BlockingSocket: Sendable {
   }
 
   /// The port of this end.
-  var port: UInt16 {
+  package var port: UInt16 {
     var address = sockaddr_in()
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     withUnsafeMutablePointer(to: &address) {
@@ -52,7 +52,7 @@ final class BlockingSocket: Sendable {
   }
 
   /// The next connection; nil once the listener was shut down. Waits as long as it takes.
-  func accept() -> BlockingSocket? {
+  package func accept() -> BlockingSocket? {
     while true {
       let accepted = Glibc.accept(number, nil, nil)
       if accepted >= 0 { return BlockingSocket(owning: accepted) }
@@ -60,11 +60,18 @@ final class BlockingSocket: Sendable {
     }
   }
 
-  /// Ends both directions, and any wait on them.
-  func shutDown() { shutdown(number, Int32(SHUT_RDWR)) }
-  func finishSending() { shutdown(number, Int32(SHUT_WR)) }
+  /// Lets time pass before it goes on, as a slow peer does: less of it where the other end leaves meanwhile.
+  package func delay(milliseconds: Int) {
+    let readHangUp: Int16 = 0x2000  // POLLRDHUP, which the importer hides
+    var wait = pollfd(fd: number, events: readHangUp, revents: 0)
+    poll(&wait, 1, Int32(clamping: milliseconds))
+  }
 
-  func send(_ bytes: [UInt8]) throws {
+  /// Ends both directions, and any wait on them.
+  package func shutDown() { shutdown(number, Int32(SHUT_RDWR)) }
+  package func finishSending() { shutdown(number, Int32(SHUT_WR)) }
+
+  package func send(_ bytes: [UInt8]) throws {
     var sent = 0
     while sent < bytes.count {
       let count = bytes.withUnsafeBytes {
@@ -76,7 +83,7 @@ final class BlockingSocket: Sendable {
   }
 
   /// Sends what is taken until for `patience` nothing more is; returns how many bytes that was.
-  func sendUntilStuck(_ bytes: [UInt8], patienceMilliseconds: Int32) throws -> Int {
+  package func sendUntilStuck(_ bytes: [UInt8], patienceMilliseconds: Int32) throws -> Int {
     var sent = 0
     while sent < bytes.count {
       let count = bytes.withUnsafeBytes {
@@ -94,7 +101,7 @@ final class BlockingSocket: Sendable {
   }
 
   /// At least one byte, at most `count`.
-  func receive(upTo count: Int) throws -> [UInt8] {
+  package func receive(upTo count: Int) throws -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     let received = recv(number, &bytes, count, 0)
     if received == 0 { throw SocketEnd.endOfStream }
@@ -102,14 +109,14 @@ final class BlockingSocket: Sendable {
     return Array(bytes.prefix(received))
   }
 
-  func receive(exactly count: Int) throws -> [UInt8] {
+  package func receive(exactly count: Int) throws -> [UInt8] {
     var bytes: [UInt8] = []
     while bytes.count < count { bytes += try receive(upTo: count - bytes.count) }
     return bytes
   }
 
   /// Everything up to the end of the stream, which a reset is too.
-  func receiveToEnd() throws -> [UInt8] {
+  package func receiveToEnd() throws -> [UInt8] {
     var bytes: [UInt8] = []
     while true {
       do { bytes += try receive(upTo: 64 << 10) } catch SocketEnd.timedOut { throw SocketEnd.timedOut } catch {
@@ -141,17 +148,17 @@ final class BlockingSocket: Sendable {
 }
 
 extension SocketAddress {
-  static func loopback(_ port: UInt16, last: UInt8 = 1) -> SocketAddress {
+  package static func loopback(_ port: UInt16, last: UInt8 = 1) -> SocketAddress {
     SocketAddress(ipv4: (127, 0, 0, last), port: port)
   }
 }
 
 /// Calls `onFire` unless it is let go within the bound, so that a test that hangs fails instead.
-final class Watchdog {
+package final class Watchdog {
   private let ends: (Int32, Int32)
   private let thread: Posix.Thread
 
-  init(seconds: Int, _ onFire: @escaping @Sendable () -> Void) {
+  package init(seconds: Int, _ onFire: @escaping @Sendable () -> Void) {
     var pipes: [Int32] = [0, 0]
     precondition(pipe(&pipes) == 0, "no pipe")
     ends = (pipes[0], pipes[1])

@@ -3,40 +3,44 @@ import Content
 import Posix
 import Synchronization
 
-@testable import Wire
+import Wire
 
 /// What a source does when it is asked. The defaults are honest.
-struct SourceScript: Sendable {
-  typealias Answer<Asked> = @Sendable (ScriptedPeer, Asked, Sample) throws -> Void
+package struct SourceScript: Sendable {
+  package typealias Answer<Asked> = @Sendable (ScriptedPeer, Asked, Sample) throws -> Void
 
-  var sample = Sample.common
-  var suites = CipherSuite.available
-  var swarm: SwarmKey?
-  var onConnect: @Sendable (ScriptedPeer) throws -> Void = { _ in }
-  var onOpen: Answer<Open> = { try $0.offer($2, as: $1.handle) }
-  var onPageGet: Answer<PageGet> = { try $0.sendPage($1, of: $2) }
-  var onRequest: Answer<ChunkRequest> = { try $0.answer($1, from: $2) }
+  package var sample = Sample.common
+  package var suites = CipherSuite.available
+  package var swarm: SwarmKey?
+  package var onConnect: @Sendable (ScriptedPeer) throws -> Void = { _ in }
+  package var onOpen: Answer<Open> = { try $0.offer($2, as: $1.handle) }
+  package var onPageGet: Answer<PageGet> = { try $0.sendPage($1, of: $2) }
+  package var onRequest: Answer<ChunkRequest> = { try $0.answer($1, from: $2) }
+
+  package init(_ sample: Sample = .common) { self.sample = sample }
 }
 
 /// Listens on 127.0.0.1 until `stop`, which every test calls.
-final class FakeSource: Sendable {
+package final class FakeSource: Sendable {
   /// What came in, and how it ended.
-  struct Log: Sendable {
-    var connections = 0
-    var messages: [Message] = []
+  package struct Log: Sendable {
+    package var connections = 0
+    package var messages: [Message] = []
     /// What could be decrypted of each connection, when it had ended.
-    var decrypted: [[UInt8]] = []
-    var suites: [CipherSuite] = []
-    var failures: [String] = []
+    package var decrypted: [[UInt8]] = []
+    package var suites: [CipherSuite] = []
+    package var failures: [String] = []
 
-    var requests: [ChunkRequest] { messages.compactMap { if case .request(let request) = $0 { request } else { nil } } }
-    var goodbyes: [CloseCode] { messages.compactMap(\.goodbyeCode) }
+    package var requests: [ChunkRequest] {
+      messages.compactMap { if case .request(let request) = $0 { request } else { nil } }
+    }
+    package var goodbyes: [CloseCode] { messages.compactMap(\.goodbyeCode) }
   }
 
-  let identity: StaticIdentity
-  var peerID: PeerID { identity.peerID }
-  var address: SocketAddress { .loopback(listener.port) }
-  var log: Log { state.withLock { $0 } }
+  package let identity: StaticIdentity
+  package var peerID: PeerID { identity.peerID }
+  package var address: SocketAddress { .loopback(listener.port) }
+  package var log: Log { state.withLock { $0 } }
 
   private let listener: BlockingSocket
   private let state = Mutex(Log())
@@ -45,7 +49,7 @@ final class FakeSource: Sendable {
   private let firstEnd = BlockingQueue<Bool>()
 
   /// Answers by a script after the handshake.
-  convenience init(_ script: SourceScript = SourceScript(), identity: StaticIdentity = .random()) throws {
+  package convenience init(_ script: SourceScript = SourceScript(), identity: StaticIdentity = .random()) throws {
     try self.init(identity: identity) { source, socket in
       let peer: ScriptedPeer
       do {
@@ -60,7 +64,7 @@ final class FakeSource: Sendable {
   }
 
   /// Does anything at all with each connection.
-  init(
+  package init(
     identity: StaticIdentity = .random(), onAll: Bool = false,
     raw: @escaping @Sendable (FakeSource, BlockingSocket) -> Void
   ) throws {
@@ -83,18 +87,18 @@ final class FakeSource: Sendable {
   }
 
   /// Stops listening, and waits until all conversations have ended: for the log to be whole.
-  func stop() {
+  package func stop() {
     listener.shutDown()
     firstEnd.close()
     thread.withLock { $0.take() }?.join()
   }
 
   /// Waits until a conversation has ended here, or until it is stopped.
-  func awaitFirstEnd() { _ = firstEnd.take() }
+  package func awaitFirstEnd() { _ = firstEnd.take() }
 
-  func note(_ change: (inout Log) -> Void) { state.withLock { change(&$0) } }
+  package func note(_ change: (inout Log) -> Void) { state.withLock { change(&$0) } }
 
-  func converse(with peer: ScriptedPeer, _ script: SourceScript) throws {
+  package func converse(with peer: ScriptedPeer, _ script: SourceScript) throws {
     try script.onConnect(peer)
     while true {
       let message: Message
@@ -122,7 +126,7 @@ final class FakeSource: Sendable {
 
 extension SourceScript {
   /// Honest, but does not open the file before somebody else's first conversation has ended: so that one had its turn.
-  static func after(_ other: FakeSource, _ sample: Sample = .common) -> SourceScript {
+  package static func after(_ other: FakeSource, _ sample: Sample = .common) -> SourceScript {
     var script = SourceScript()
     script.sample = sample
     script.onOpen = { peer, open, sample in
@@ -137,7 +141,7 @@ extension SourceScript {
 
 extension ScriptedPeer {
   /// OPENED with the file's manifest, or one that was changed.
-  func offer(
+  package func offer(
     _ sample: Sample, as handle: FileHandle, proof: Digest? = nil, kind: UInt8 = 0, length: UInt64? = nil,
     root: Digest? = nil, chunkSizeLog2: UInt8 = 20, availability: OfferedFile.Availability = .complete,
     name: String? = nil, swarm: SwarmKey? = nil
@@ -154,18 +158,18 @@ extension ScriptedPeer {
               chunkSizeLog2: chunkSizeLog2, availability: availability, suggestedName: name ?? sample.name)))))
   }
 
-  func refuse(_ handle: FileHandle, _ refusal: Opened.Refusal) throws {
+  package func refuse(_ handle: FileHandle, _ refusal: Opened.Refusal) throws {
     try send(.opened(Opened(handle: handle, outcome: .refused(refusal))))
   }
 
-  func sendPage(_ get: PageGet, of sample: Sample) throws {
+  package func sendPage(_ get: PageGet, of sample: Sample) throws {
     let page = sample.tree.page(PageIndex(get.page))!
     try send(
       .page(PageAnswer(handle: get.handle, page: get.page, chunkHashes: page.chunkHashes, uncles: page.uncles)))
   }
 
   /// The frames of a whole answer, with `change` made to each piece's bytes and to the leaf hashes.
-  func answerFrames(
+  package func answerFrames(
     _ request: ChunkRequest, from sample: Sample, changeBytes: (inout [UInt8]) -> Void = { _ in },
     changeHashes: (inout [Digest]) -> Void = { _ in }
   ) -> [[UInt8]] {
@@ -189,12 +193,12 @@ extension ScriptedPeer {
     return frames
   }
 
-  func answer(_ request: ChunkRequest, from sample: Sample) throws {
+  package func answer(_ request: ChunkRequest, from sample: Sample) throws {
     for frame in answerFrames(request, from: sample) { try send(frames: frame) }
   }
 
   /// A whole answer in which every leaf is wrong, under the right leaf hashes.
-  func answerWrongly(_ request: ChunkRequest, from sample: Sample) throws {
+  package func answerWrongly(_ request: ChunkRequest, from sample: Sample) throws {
     let frames = answerFrames(
       request, from: sample,
       changeBytes: { bytes in for i in stride(from: 0, to: bytes.count, by: 16_384) { bytes[i] ^= 1 } })

@@ -1,19 +1,19 @@
 // A folder for one test, gone with it.
 import Glibc
 
-final class TemporaryFolder: Sendable {
-  let path: String
+package final class TemporaryFolder: Sendable {
+  package let path: String
 
-  init() {
+  package init() {
     let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-    var template = Array("\(base)/p2pnode-storage-XXXXXX".utf8CString)
+    var template = Array("\(base)/p2pnode-test-XXXXXX".utf8CString)
     precondition(mkdtemp(&template) != nil, "no temporary folder")
     path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
   deinit { TemporaryFolder.remove(path) }
 
-  func callAsFunction(_ name: String) -> String { path + "/" + name }
+  package func callAsFunction(_ name: String) -> String { path + "/" + name }
 
   private static func remove(_ path: String) {
     if let stream = opendir(path) {
@@ -38,22 +38,9 @@ final class TemporaryFolder: Sendable {
   }
 }
 
-/// `count` bytes that differ from place to place.
-func pattern(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
-  var state = seed
-  return [UInt8](unsafeUninitializedCapacity: count + 8) { bytes, initialized in
-    // Eight at a time: the tests run without optimisation.
-    for offset in stride(from: 0, to: count, by: 8) {
-      state = (state ^ state >> 29) &* 0xBF58_476D_1CE4_E5B9 &+ 0x9E37_79B9_7F4A_7C15
-      UnsafeMutableRawBufferPointer(bytes).storeBytes(of: state, toByteOffset: offset, as: UInt64.self)
-    }
-    initialized = count
-  }
-}
-
 extension TemporaryFolder {
   /// Writes a file in place, making it where it is missing; the folders above it too.
-  func write(_ name: String, _ bytes: [UInt8], at offset: Int = 0, mode: UInt32 = 0o644) {
+  package func write(_ name: String, _ bytes: [UInt8], at offset: Int = 0, mode: UInt32 = 0o644) {
     var folder = path
     for component in name.split(separator: "/").dropLast() {
       folder += "/" + component
@@ -66,7 +53,7 @@ extension TemporaryFolder {
     close(number)
   }
 
-  func read(_ name: String) -> [UInt8]? {
+  package func read(_ name: String) -> [UInt8]? {
     let number = open(self(name), O_RDONLY)
     guard number >= 0 else { return nil }
     defer { close(number) }
@@ -74,14 +61,14 @@ extension TemporaryFolder {
     return pread(number, &bytes, bytes.count, 0) == bytes.count ? bytes : nil
   }
 
-  func mode(_ name: String) -> UInt32? {
+  package func mode(_ name: String) -> UInt32? {
     var raw = stat()
     return lstat(self(name), &raw) == 0 ? UInt32(raw.st_mode & 0o7777) : nil
   }
 
-  func exists(_ name: String) -> Bool { mode(name) != nil }
+  package func exists(_ name: String) -> Bool { mode(name) != nil }
 
-  var names: [String] {
+  package var names: [String] {
     guard let stream = opendir(path) else { return [] }
     defer { closedir(stream) }
     var names: [String] = []

@@ -3,34 +3,34 @@ import Content
 import Posix
 import Sodium
 
-@testable import Wire
+import Wire
 
 /// How a scripted peer's conversation ended.
-enum PeerEnd: Error, Hashable {
+package enum PeerEnd: Error, Hashable {
   case handshake(HandshakeError)
   case record
   case frame(WireError)
 }
 
 /// A channel over a socket, from either side. Confined to one thread.
-final class ScriptedPeer {
-  let socket: BlockingSocket
+package final class ScriptedPeer {
+  package let socket: BlockingSocket
   private var channel: EstablishedChannel
   private var decoder = FrameDecoder()
   private var stream: [UInt8] = []
   private var offset = 0
   /// All that was ever decrypted here.
-  private(set) var decrypted: [UInt8] = []
+  package private(set) var decrypted: [UInt8] = []
   private var lastRequest: UInt32 = 0
   private let afterSend: () -> Void
 
-  var role: ChannelRole { channel.role }
-  var suite: CipherSuite { channel.suite }
-  var remote: PeerID { channel.remote }
-  var handshakeHash: Digest { channel.handshakeHash }
+  package var role: ChannelRole { channel.role }
+  package var suite: CipherSuite { channel.suite }
+  package var remote: PeerID { channel.remote }
+  package var handshakeHash: Digest { channel.handshakeHash }
 
   /// Dials a node.
-  convenience init(
+  package convenience init(
     dialling address: SocketAddress, as identity: StaticIdentity = .random(),
     suite: CipherSuite = .chaChaPoly, swarm: SwarmKey? = nil, listenPort: UInt16? = nil
   ) throws {
@@ -39,7 +39,7 @@ final class ScriptedPeer {
   }
 
   /// Speaks first, on a connection that is there. `afterSend` lets an end that has no thread of its own go on.
-  convenience init(
+  package convenience init(
     over socket: BlockingSocket, as identity: StaticIdentity = .random(), suite: CipherSuite = .chaChaPoly,
     swarm: SwarmKey? = nil, listenPort: UInt16? = nil, afterSend: @escaping () -> Void = {}
   ) throws {
@@ -51,7 +51,7 @@ final class ScriptedPeer {
   }
 
   /// Answers a node that dialled.
-  convenience init(
+  package convenience init(
     accepting socket: BlockingSocket, as identity: StaticIdentity, suites: [CipherSuite] = CipherSuite.available,
     swarm: SwarmKey? = nil
   ) throws {
@@ -95,16 +95,16 @@ final class ScriptedPeer {
 
   // MARK: Sending
 
-  func send(_ message: Message) throws { try send(frames: message.frame) }
+  package func send(_ message: Message) throws { try send(frames: message.frame) }
 
   /// Bytes of the stream, in records as large as they can be.
-  func send(frames: [UInt8]) throws {
+  package func send(frames: [UInt8]) throws {
     try socket.send(seal(frames))
     afterSend()
   }
 
   /// The records of bytes of the stream; they must be sent next, whole or in part.
-  func seal(_ bytes: [UInt8]) -> [UInt8] {
+  package func seal(_ bytes: [UInt8]) -> [UInt8] {
     var records: [UInt8] = []
     var start = 0
     while start < bytes.count {
@@ -123,7 +123,7 @@ final class ScriptedPeer {
   // MARK: Receiving
 
   /// The next message, with the leaves' bytes where it is DATA.
-  func receive() throws -> (message: Message, leaves: [UInt8]) {
+  package func receive() throws -> (message: Message, leaves: [UInt8]) {
     while true {
       let message: Message?
       let bytes = stream
@@ -146,7 +146,7 @@ final class ScriptedPeer {
   }
 
   /// The GOODBYE that ends what comes; nil where the stream ends without one.
-  func receiveGoodbye() throws -> Goodbye? {
+  package func receiveGoodbye() throws -> Goodbye? {
     while true {
       do {
         if case .goodbye(let goodbye) = try receive().message { return goodbye }
@@ -179,22 +179,26 @@ final class ScriptedPeer {
 
   // MARK: Asking
 
-  static let handle = FileHandle(7)
+  package static let handle = FileHandle(7)
 
   /// OPEN with the right proof.
-  func openMessage(_ fileID: FileID, handle: FileHandle = ScriptedPeer.handle, swarm: SwarmKey? = nil) -> Message {
+  package func openMessage(_ fileID: FileID, handle: FileHandle = ScriptedPeer.handle, swarm: SwarmKey? = nil)
+    -> Message
+  {
     let key = FileKey(fileID, swarm: swarm)
     return .open(Open(handle: handle, bucket: key.bucket, proof: key.openProof(handshakeHash, sender: role)))
   }
 
   /// Opens a file; returns how that was answered.
-  func open(_ fileID: FileID, handle: FileHandle = ScriptedPeer.handle, swarm: SwarmKey? = nil) throws -> Message {
+  package func open(_ fileID: FileID, handle: FileHandle = ScriptedPeer.handle, swarm: SwarmKey? = nil) throws
+    -> Message
+  {
     try send(openMessage(fileID, handle: handle, swarm: swarm))
     return try receive().message
   }
 
   /// A REQUEST with the next id.
-  func requestMessage(_ chunk: UInt32, first: Int = 0, count: Int = 1, hashes: Bool = false) -> Message {
+  package func requestMessage(_ chunk: UInt32, first: Int = 0, count: Int = 1, hashes: Bool = false) -> Message {
     lastRequest += 1
     return .request(
       ChunkRequest(
@@ -203,7 +207,7 @@ final class ScriptedPeer {
   }
 
   /// Asks for leaves and takes the whole answer.
-  func fetch(_ chunk: UInt32, first: Int = 0, count: Int) throws -> [UInt8] {
+  package func fetch(_ chunk: UInt32, first: Int = 0, count: Int) throws -> [UInt8] {
     try send(requestMessage(chunk, first: first, count: count))
     var bytes: [UInt8] = []
     while true {
@@ -217,21 +221,21 @@ final class ScriptedPeer {
 
 extension Message {
   /// The frame, without leaves' bytes.
-  var frame: [UInt8] {
+  package var frame: [UInt8] {
     var bytes: [UInt8] = []
     encode(into: &bytes)
     return bytes
   }
 
-  var goodbyeCode: CloseCode? { if case .goodbye(let goodbye) = self { goodbye.code } else { nil } }
+  package var goodbyeCode: CloseCode? { if case .goodbye(let goodbye) = self { goodbye.code } else { nil } }
 }
 
 /// A frame of any type, with a body of any bytes.
-func frame(type: UInt8, body: [UInt8]) -> [UInt8] {
+package func frame(type: UInt8, body: [UInt8]) -> [UInt8] {
   let length = UInt32(body.count + 1)
   return (0..<4).map { UInt8(truncatingIfNeeded: length >> (24 - 8 * UInt32($0))) } + [type] + body
 }
 
 extension StaticIdentity {
-  static func random() -> StaticIdentity { StaticIdentity(secret: .random()) }
+  package static func random() -> StaticIdentity { StaticIdentity(secret: .random()) }
 }
