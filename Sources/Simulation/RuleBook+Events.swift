@@ -72,7 +72,10 @@ extension RuleBook {
       let byteCount = UInt64(layout.length(of: LeafRange(first: leaf, count: 1), in: chunk))
       if before & (1 << UInt64(leaf)) == 0 { newBytes += byteCount } else { duplicateBytes += byteCount }
     }
-    if leaves.mask & ~before != 0 { lastProgress = now }
+    if leaves.mask & ~before != 0 {
+      lastProgress = now
+      retries[Int(chunk.rawValue)] = 0
+    }
     if let line = lines[id], line.isOpen { standings[line.peer, default: Standing()].refusals = 0 }
     if let place = lines[id]?.asked.firstIndex(where: { $0.id == request }) {
       lines[id]!.asked[place].verified |= leaves.mask

@@ -35,6 +35,7 @@ struct ChunkTable: Sendable {
   struct Progress: Sendable {
     var verified: UInt64 = 0
     var askers: [Asker] = []
+    /// Spent since a leaf of it was verified last.
     var retries = 0
     /// The peer (number) that failed it last.
     var shunned: Int?
@@ -201,6 +202,8 @@ struct ChunkTable: Sendable {
     let before = progress[chunk]?.verified ?? 0
     let after = before | (mask & whole)
     progress[chunk, default: Progress()].verified = after
+    // A link on which a chunk takes many timeouts finishes too: what comes on has not failed.
+    if after != before { progress[chunk]!.retries = 0 }
     guard after == whole else { return (after & ~before, false) }
     withdraw(chunk)
     phases[Int(chunk.rawValue)] = .have
@@ -211,7 +214,7 @@ struct ChunkTable: Sendable {
     return (after & ~before, true)
   }
 
-  /// Spends a retry: the chunk waits, unless another is still asked. Returns the retries spent.
+  /// Spends a retry: the chunk waits, unless another is still asked. Returns the retries spent without any progress.
   mutating func fail(_ chunk: ChunkIndex, by peer: Int) -> Int {
     progress[chunk, default: Progress()].retries += 1
     progress[chunk]!.shunned = peer

@@ -11,7 +11,7 @@ public enum ChunkOrder: Hashable, Sendable {
 public struct DownloadSettings: Hashable, Sendable {
   /// Workers in parallel, at least 1; with fewer peers, as many as peers.
   public var maxWorkers = 8
-  /// Retries of one chunk.
+  /// Retries of one chunk in which no leaf of it is verified: with each that is, the count starts anew.
   public var maxRetries = 3
   /// For one chunk, one page, one answer to OPEN; and for being without any usable peer.
   public var chunkTimeout: Duration = .seconds(30)

@@ -43,7 +43,7 @@ struct Get: ParsableCommand {
   @Option(help: ArgumentHelp("Chunks fetched in parallel.", valueName: "N"))
   var workers = 8
 
-  @Option(help: ArgumentHelp("Times that a chunk is tried again.", valueName: "N"))
+  @Option(help: ArgumentHelp("Times that a chunk is tried again without any part of it coming.", valueName: "N"))
   var retries = 3
 
   @Option(help: ArgumentHelp("Seconds that a chunk may take.", valueName: "SECONDS"))

@@ -155,12 +155,21 @@ struct Swarm {
       guard let line = lines[id], peers[line.peer].conduct != .pageless else { return }
       post(.pageVerified(page, from: id), at: now + peers[line.peer].latency, id)
     case .request(let id, let request, let chunk, let leaves, _): answer(id, request, chunk, leaves)
-    case .cancel(let id, let request): inFlight[id]?.remove(request)
+    case .cancel(let id, let request): cancel(id, request)
     case .disconnect(let id, _):
       lines[id] = nil
       inFlight[id] = nil
     case .report, .finished, .failed: break
     }
+  }
+
+  /// The peer ends the answer after the piece that it is sending, unless more is asked of it: then nothing comes sooner.
+  private mutating func cancel(_ id: ConnectionID, _ request: RequestID) {
+    inFlight[id]?.remove(request)
+    guard let line = lines[id], inFlight[id]?.isEmpty == true else { return }
+    let pieceEnd = deliveries.filter { $0.connection == id && $0.request == request }.map(\.at).min()
+    deliveries.removeAll { $0.connection == id && $0.request == request }
+    lines[id]!.freeAt = min(line.freeAt, pieceEnd ?? now)
   }
 
   private mutating func dial(_ address: PeerAddress, _ id: ConnectionID) {
@@ -201,6 +210,7 @@ struct Swarm {
     inFlight[id, default: []].insert(request)
     deepest[id] = max(deepest[id] ?? 0, inFlight[id]!.count)
     var at = max(line.freeAt, now + peer.latency)
+    if let silentFrom = peer.silentFrom, now >= silentFrom { return }
     switch peer.conduct {
     case .busy(let retryAfter): return post(.busy(id, request, retryAfter: retryAfter), at: at, id, request)
     case .silent: return

@@ -35,6 +35,8 @@ struct VirtualPeer: Sendable {
   var holds: Set<UInt32>?
   /// Connections end at this time.
   var lostAt: Instant?
+  /// From then on it answers no request.
+  var silentFrom: Instant?
   /// It cannot be dialled in this time.
   var away: Range<Instant>?
   var identity: UInt8?
