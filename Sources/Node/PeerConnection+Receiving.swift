@@ -120,7 +120,7 @@ extension PeerConnection {
     guard handshake != nil else { return }
     let bytes = handshake!.takeOutbound()
     guard !bytes.isEmpty else { return }
-    if outbox.isEmpty { lastSentAt = loop.now }
+    if outbox.isEmpty { (lastSentAt, outboxSince) = (loop.now, loop.now) }
     outbox.append(bytes)
     flush()
   }

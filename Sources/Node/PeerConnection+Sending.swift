@@ -15,7 +15,7 @@ extension PeerConnection {
 
   /// Seals bytes of the stream, in as few records of even size as they fit in.
   func seal(_ bytes: RawSpan) {
-    if outbox.isEmpty { lastSentAt = loop.now }
+    if outbox.isEmpty { (lastSentAt, outboxSince) = (loop.now, loop.now) }
     let records = (bytes.byteCount + Record.plaintextByteCountMax - 1) / Record.plaintextByteCountMax
     outbox.makeRoom(for: bytes.byteCount + records * Record.overhead)
     var start = 0
@@ -31,6 +31,10 @@ extension PeerConnection {
   /// more than the errno: the connection then ends when that has been read.
   func flush() {
     if sendFailure != nil { outbox.drop(outbox.count) }
+    if !isSlow, !outbox.isEmpty, loop.now - outboxSince >= NodeLimits.slowPieceTime {
+      isSlow = true
+      socket.limitUnsent(to: NodeLimits.slowUnsentBytesMax)
+    }
     while !outbox.isEmpty {
       do throws(Errno) {
         guard let count = try outbox.read(at: 0, count: outbox.count, { bytes throws(Errno) in try socket.send(bytes) })

@@ -77,6 +77,10 @@ final class PeerConnection {
   /// Of the latest call.
   var lastReceivedBytes = 0
   var lastSentAt: Instant
+  /// Since when the outbox has not been empty.
+  var outboxSince: Instant
+  /// A piece took long to leave: the kernel is to hold little of what a CANCEL could still take back.
+  var isSlow = false
   var pingSentAt: Instant?
   /// When the frame that is incomplete began, and how many bytes came since; nil between frames.
   var partialSince: Instant?
@@ -99,7 +103,7 @@ final class PeerConnection {
     isConnecting = true
     interest = .writable
     handshake = loop.context.dialing(pinned: pinned, suite: suite)
-    (startedAt, lastReceivedAt, lastSentAt) = (loop.now, loop.now, loop.now)
+    (startedAt, lastReceivedAt, lastSentAt, outboxSince) = (loop.now, loop.now, loop.now, loop.now)
   }
 
   /// A connection that was accepted.
@@ -114,7 +118,7 @@ final class PeerConnection {
     isConnecting = false
     interest = .readable
     handshake = loop.context.listening()
-    (startedAt, lastReceivedAt, lastSentAt) = (loop.now, loop.now, loop.now)
+    (startedAt, lastReceivedAt, lastSentAt, outboxSince) = (loop.now, loop.now, loop.now, loop.now)
   }
 
   // MARK: Events of the loop

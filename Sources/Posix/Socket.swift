@@ -33,6 +33,14 @@ public struct Socket: ~Copyable, Sendable {
     return socket
   }
 
+  /// Lets the kernel take no more while so many bytes wait in it unsent, in place of what it thinks is best for the
+  /// throughput. A hint: a system that does not know it goes on as before. The corresponding C function is `setsockopt`
+  /// with TCP_NOTSENT_LOWAT.
+  public func limitUnsent(to byteCount: Int) {
+    let tcpNotsentLowat: Int32 = 25  // of <linux/tcp.h>
+    try? set(Int32(IPPROTO_TCP), tcpNotsentLowat, Int32(clamping: byteCount))
+  }
+
   /// Starts to connect; the socket becomes writable when that has ended, and `pendingError` says how.
   ///
   /// The corresponding C functions are `socket` and `connect`.

@@ -67,6 +67,11 @@ public enum NodeLimits {
   public static let halfOpenPerAddressMax = 8
   /// Reading on after GOODBYE: a round trip of a bad path, twice.
   public static let lingerTimeout = Duration.seconds(2)
+  /// A piece of 64 KiB that takes longer to leave makes a connection slow.
+  public static let slowPieceTime = Duration.seconds(1)
+  /// Bytes that the kernel may hold unsent on a slow connection. On a link of 10 KB/s it would else hold half a minute's
+  /// worth, which after a timeout and its CANCEL comes in vain before anything new does.
+  public static let slowUnsentBytesMax = 16 << 10
   /// Memory of an idle connection: 1,024 of them in 16 MiB.
   public static let idleConnectionBytesMax = 16 << 10
   /// Memory of a sending connection: one read of 64 KiB, once in clear and once sealed.

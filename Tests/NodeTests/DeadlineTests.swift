@@ -1,5 +1,6 @@
 // The deadlines of a connection, on a clock that the test sets: no test waits for them.
 import Content
+import Glibc
 import Posix
 import Testing
 import Transfer
@@ -135,6 +136,27 @@ private final class StillConnection {
     #expect(!still.connection.isClosed)
     still.check(at: 61)
     #expect(still.connection.isClosed)
+  }
+
+  @Test func `on a connection that takes a second for a piece the kernel shall hold little unsent`() throws {
+    let still = try StillConnection()
+    let peer = try still.peer()
+    let pings = (0..<5_000).flatMap { _ in Message.ping(1).frame }
+    for _ in 0..<200 where still.connection.outbox.isEmpty { try peer.send(frames: pings) }
+    let waiting = still.connection.outbox.count
+    try #require(waiting > 0)
+    var unsentMax: Int32 = 0
+    func flush(at seconds: Double) {
+      still.loop.now = still.start + .nanoseconds(Int64(seconds * 1e9))
+      still.connection.flush()
+      var length = socklen_t(MemoryLayout<Int32>.size)
+      let tcpNotsentLowat: Int32 = 25
+      getsockopt(still.connection.socket.number, Int32(IPPROTO_TCP), tcpNotsentLowat, &unsentMax, &length)
+    }
+    flush(at: 0.9)
+    #expect(!still.connection.isSlow && unsentMax == 0)
+    flush(at: 1)
+    #expect(still.connection.isSlow && Int(unsentMax) == NodeLimits.slowUnsentBytesMax)
   }
 
   @Test func `a loop holds no buffers for a connection that is idle`() throws {
