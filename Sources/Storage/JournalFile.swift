@@ -66,7 +66,7 @@ public final class JournalFile: Sendable {
     do throws(Errno) {
       try file.write(bytes.span.bytes, at: try file.status().size)
     } catch {
-      throw error.isDiskFull ? .diskFull(path: path, byteCount: UInt64(bytes.count)) : .io(error)
+      throw error.isDiskFull ? .diskFull(path: path, byteCount: 0) : .io(error)
     }
   }
 

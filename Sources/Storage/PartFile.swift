@@ -13,6 +13,7 @@ public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
   case running(path: String)
   /// Something that this program did not make is where the part file should be.
   case foreign(path: String, what: String)
+  /// `byteCount`: what the file is to have; 0 where that does not matter.
   case diskFull(path: String, byteCount: UInt64)
   /// The disk fails.
   case io(Errno)
@@ -23,6 +24,7 @@ public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
     case .exists(let path): "\(path): exists already; choose another name or use --force to replace it"
     case .running(let path): "\(path): another get of this file is running in that folder"
     case .foreign(let path, let what): "\(path): is \(what); remove it or choose another folder"
+    case .diskFull(let path, 0): "\(path): no room on the disk"
     case .diskFull(let path, let count): "\(path): no room on the disk for a file of \(count) bytes"
     case .io(let errno): "cannot write the output: \(errno)"
     }

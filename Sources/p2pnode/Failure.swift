@@ -69,7 +69,7 @@ extension Failure {
     switch error {
     case .cannotCreate, .exists, .running, .foreign: self.init(Exit.cannotCreate, error.description)
     case .diskFull: self.init(Exit.ioError, "\(error); make room and run the same command again to resume")
-    case .io: self.init(Exit.ioError, error.description)
+    case .io: self.init(Exit.ioError, "\(error); when the disk is well, run the same command again to resume")
     }
   }
 

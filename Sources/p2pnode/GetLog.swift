@@ -29,6 +29,8 @@ final class GetLog {
   private var ends: [SocketAddress: ConnectionEnd] = [:]
   private var unresolved: [(PeerSource, String)] = []
   private var search: DiscoverySummary?
+  /// Why a chunk had to be tried again last, and at whom.
+  private var retried: [ChunkIndex: String] = [:]
 
   init(json: Bool, quiet: Bool, verbose: Bool) {
     self.json = json
@@ -77,6 +79,7 @@ final class GetLog {
         "[Worker \(worker)] Chunk \(finished)/\(total) (\(percent)%) from \(peer.short) in \(Format.milliseconds(latency))"
       )
     case .chunkRetry(let chunk, let peer, let reason, let attempt, let delay):
+      retried[chunk] = "\(reason.words) at \(peer.short)"
       line(
         "[Retry] Chunk \(chunk.rawValue) from \(peer.short): \(reason.words); retry \(attempt) in "
           + "\(Format.fixed(Format.seconds(delay), 1))s")
@@ -112,12 +115,23 @@ final class GetLog {
     Console.error(
       "[Stats] Bytes: \(stats.bytes), Duration: \(Format.fixed(Format.seconds(stats.duration), 1))s, "
         + "Speed: \(Format.speed(stats.bytesPerSecond))")
+    printTrouble(stats)
     Console.error("[Stats] Peer performance:")
     for peer in stats.peers {
       Console.error(
         "  - \(peer.peer.short): \(peer.chunks) chunks, avg latency \(Format.milliseconds(peer.averageLatency)), "
           + "score \(Format.fixed(peer.score, 1))")
     }
+  }
+
+  /// What did not go as it should; nothing where all did.
+  private func printTrouble(_ stats: DownloadStats) {
+    if stats.retries > 0 || stats.hedges > 0 {
+      Console.error(
+        "[Stats] Retries: \(stats.retries), Hedges: \(stats.hedges), Duplicate bytes: \(stats.duplicateBytes)")
+    }
+    let failures = stats.peers.filter { $0.failures > 0 }.map { "\($0.peer.short) \($0.failures)" }
+    if !failures.isEmpty { Console.error("[Stats] Failures: \(failures.joined(separator: ", "))") }
   }
 
   // MARK: Failure
@@ -158,7 +172,8 @@ final class GetLog {
       }
       return Failure(Exit.tryAgain, "no peer is left\(reasons)\(resume)")
     case .outOfRetries(let chunk):
-      return Failure(Exit.tryAgain, "chunk \(chunk.rawValue) failed after all its retries\(reasons)\(resume)")
+      let last = reasons(before: retried[chunk].map { "at last: \($0)" })
+      return Failure(Exit.tryAgain, "chunk \(chunk.rawValue) failed after all its retries\(last)\(resume)")
     case .pageOutOfRetries:
       return Failure(Exit.tryAgain, "the chunk hashes could not be fetched\(reasons)\(resume)")
     case .storage: return Failure(Exit.ioError, "the disk failed\(resume)")
@@ -166,11 +181,13 @@ final class GetLog {
   }
 
   /// What became of each peer, in parentheses.
-  private var reasons: String {
+  private var reasons: String { reasons(before: nil) }
+
+  private func reasons(before first: String?) -> String {
     let addresses = ends.sorted { $0.key.description < $1.key.description }
       .map { "\($0.key): \(Console.escaped($0.value.description))" }
     let names = unresolved.map { "\($0.0): \($0.1)" }
-    let all = names + addresses
+    let all = (first.map { [$0] } ?? []) + names + addresses
     return all.isEmpty ? "" : " (\(all.joined(separator: "; ")))"
   }
 
