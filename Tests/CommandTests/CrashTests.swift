@@ -1,7 +1,6 @@
 // `get` is killed anywhere, or its disk fails: the final file is right, and what the journal claimed is not fetched again.
 //
 // P2PNODE_CRASHES=all kills at every call of every kind, which takes many minutes.
-import Content
 import Foundation
 import Testing
 import Transfer
@@ -12,15 +11,14 @@ private struct Moment: CustomStringConvertible {
   let number: Int
   var description: String { "\(call) \(number)" }
 
-  /// Each thread counts its own calls, so the last numbers may come after the end.
-  static let all: [Moment] = {
-    let isAll = ProcessInfo.processInfo.environment["P2PNODE_CRASHES"] == "all"
-    let writes = isAll ? Array(1...700) : [1, 2, 17, 150, 300, 500]
-    return writes.map { Moment(call: "pwrite64", number: $0) }
-      + (1...3).map { Moment(call: "fdatasync", number: $0) }
-      + (1...2).map { Moment(call: "fsync", number: $0) }
-      + [Moment(call: "renameat2", number: 1)]
-  }()
+  /// The calls that change what is on the disk, each with the numbers to strike at. Each thread counts its own calls, so
+  /// the last numbers may come after the end.
+  static let sample: [(call: String, numbers: [Int])] = [
+    ("pwrite64", [1, 2, 17, 150, 300, 500]), ("fdatasync", [1, 2, 3]), ("fsync", [1, 2]), ("fchmod", [1]),
+    ("renameat2", [1]), ("unlinkat", [1]),
+  ]
+  /// Runs in a row that came to their end unharmed, after which no later number can strike.
+  static let unharmedMax = 8
 }
 
 @Suite(.serialized) struct CrashTests {
@@ -31,16 +29,22 @@ private struct Moment: CustomStringConvertible {
     try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
   }
 
+  /// A file that is served.
+  private struct Subject {
+    let served: Served
+    let fileID: String
+    let path: String
+    let byteCount: Int
+  }
+
+  private func serve(_ byteCount: Int, in folder: String) throws -> Subject {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: byteCount, folder: folder)
+    return Subject(served: served, fileID: fileID, path: path, byteCount: byteCount)
+  }
+
   /// Bytes that the journal beside the part file claims.
   private func claimedBytes(_ fileID: String, in folder: String, byteCount: Int) -> Int {
-    guard let bytes = FileManager.default.contents(atPath: "\(folder)/.\(fileID.prefix(16)).p2p-journal"),
-      let contents = JournalContents(decoding: Array(bytes)), let layout = ChunkLayout(fileLength: UInt64(byteCount))
-    else { return 0 }
-    return contents.claims(in: layout).reduce(0) { sum, claim in
-      (0..<64).filter { claim.value & (1 << UInt64($0)) != 0 }.reduce(sum) {
-        $0 + layout.length(of: LeafRange(first: $1, count: 1), in: claim.key)
-      }
-    }
+    PartFolder(path: folder, fileID: fileID, byteCount: byteCount).claimedBytes
   }
 
   private func done(_ get: Child) throws -> [String: Any] {
@@ -52,42 +56,44 @@ private struct Moment: CustomStringConvertible {
 
   @Test(.enabled(if: Trace.isHere, "strace is not here"))
   func `killed at any write, sync or rename, the next get makes the right file of what is there`() throws {
-    let (served, fileID, path) = try workbench.serveFile(byteCount: Self.byteCount)
-    for moment in Moment.all {
-      let output = try workbench.makeFolder("output")
-      let arguments = ["get", fileID, "--peer", served.address, "-o", output + "/out.bin", "--json"]
-      let killed = try workbench.start(arguments, through: Trace.killing(at: moment.call, number: moment.number))
-      try workbench.ended(killed)
-      let code = try #require(killed.code)
-      #expect(moment.number > 1 ? [0, -SIGKILL].contains(code) : code == -SIGKILL, "\(moment): \(killed)")
-      let claimed = claimedBytes(fileID, in: output, byteCount: Self.byteCount)
-      let wasNamed = try names(output).contains("out.bin")
-      let resumed = try workbench.ended(try workbench.start(arguments))
-      let stats = try done(resumed)
-      #expect(TestFile.areEqual(path, output + "/out.bin"), "\(moment)")
-      #expect(try names(output) == ["out.bin"], "\(moment)")
-      let fetched = try #require(stats["bytes"] as? Int)
-      #expect(fetched <= (wasNamed ? 0 : Self.byteCount - claimed), "\(moment): \(resumed)")
-      #expect(stats["found"] as? Bool == wasNamed, "\(moment): \(resumed)")
-      try FileManager.default.removeItem(atPath: output)
+    let short = try serve(Self.byteCount, in: "short")
+    // Long enough for the journal to be synced before the end.
+    let long = try serve(2 * Self.byteCount, in: "long")
+    for (call, sample) in Moment.sample {
+      let subject = call.hasSuffix("sync") ? long : short
+      var (number, kills, unharmed) = (0, 0, 0)
+      while Extent.isEveryCrash ? unharmed < Moment.unharmedMax : number < sample.count {
+        number += 1
+        let moment = Moment(call: call, number: Extent.isEveryCrash ? number : sample[number - 1])
+        let wasKilled = try kill(at: moment, of: subject)
+        kills += wasKilled ? 1 : 0
+        unharmed = wasKilled ? 0 : unharmed + 1
+      }
+      #expect(kills > 0, "\(call) was never made")
+      if Extent.isEveryCrash { print("\(call): \(kills) kills, up to number \(number - unharmed)") }
     }
   }
 
-  @Test(.enabled(if: Trace.isHere, "strace is not here"), arguments: 1...2)
-  func `a sync that fails is 74, and the part is kept`(number: Int) throws {
-    let (served, fileID, path) = try workbench.serveFile(byteCount: Self.byteCount)
+  /// One download that is killed there, if it comes so far, and the next. Returns whether it was killed.
+  private func kill(at moment: Moment, of subject: Subject) throws -> Bool {
+    let (served, fileID, path, byteCount) = (subject.served, subject.fileID, subject.path, subject.byteCount)
     let output = try workbench.makeFolder("output")
     let arguments = ["get", fileID, "--peer", served.address, "-o", output + "/out.bin", "--json"]
-    let failed = try workbench.start(arguments, through: Trace.failing("fdatasync", "EIO", number: number))
-    try workbench.ended(failed)
-    if number == 1 { #expect(failed.code == 74, "\(failed)") }
-    guard failed.code != 0 else { return }  // only one sync was made in each thread
-    #expect(failed.stderr.lines.last?.contains("Input/output error") == true, "\(failed)")
-    let part = "\(output)/.\(fileID.prefix(16)).p2p-part"
-    #expect(try FileManager.default.attributesOfItem(atPath: part)[.posixPermissions] as? Int == 0o600)
-    #expect(try !names(output).contains("out.bin"))
-    _ = try done(try workbench.ended(try workbench.start(arguments)))
-    #expect(TestFile.areEqual(path, output + "/out.bin"))
+    let killed = try workbench.start(arguments, through: Trace.killing(at: moment.call, number: moment.number))
+    try workbench.ended(killed)
+    let code = try #require(killed.code)
+    #expect(moment.number > 1 ? [0, -SIGKILL].contains(code) : code == -SIGKILL, "\(moment): \(killed)")
+    let claimed = claimedBytes(fileID, in: output, byteCount: byteCount)
+    let wasNamed = try names(output).contains("out.bin")
+    let resumed = try workbench.ended(try workbench.start(arguments))
+    let stats = try done(resumed)
+    #expect(TestFile.areEqual(path, output + "/out.bin"), "\(moment)")
+    #expect(try names(output) == ["out.bin"], "\(moment)")
+    let fetched = try #require(stats["bytes"] as? Int)
+    #expect(fetched <= (wasNamed ? 0 : byteCount - claimed), "\(moment): \(resumed)")
+    #expect(stats["found"] as? Bool == wasNamed, "\(moment): \(resumed)")
+    try FileManager.default.removeItem(atPath: output)
+    return code != 0
   }
 
   @Test func `what the journal claims is not fetched again, also of an unfinished chunk`() throws {
@@ -124,35 +130,34 @@ private struct Moment: CustomStringConvertible {
     #expect(TestFile.areEqual(path, output + "/data.bin"))
   }
 
-  @Test func `killed again and again at random, no verified chunk is fetched twice`() throws {
-    let chunkCount = 160
-    let byteCount = chunkCount << 20 - 12_345
-    let (slow, fileID, path) = try workbench.serveFile(byteCount: byteCount, "--upload-limit", "60Mi")
+  @Test func `killed at 20 random moments, no chunk that was verified and written is fetched again`() throws {
+    let byteCount = 100 << 20 - 12_345
+    let (slow, fileID, path) = try workbench.serveFile(byteCount: byteCount, "--upload-limit", "12Mi")
     let output = try workbench.makeFolder("output")
     let seed = UInt64.random(in: 0 ... .max)
+    print("killed at random: seed \(seed)")
     var generator = SeededGenerator(seed: seed)
-    let kills = ProcessInfo.processInfo.environment["P2PNODE_CRASHES"] == "all" ? 20 : 4
-    var finishedBefore = 0
-    for kill in 1...kills {
-      let get = try workbench.start(["get", fileID, "--peer", slow.address, "-o", output, "--verbose"])
-      let left = chunkCount * kill / (kills + 1) - finishedBefore
-      let due = finishedBefore + max(1, Int.random(in: 1...max(1, left), using: &generator))
-      try workbench.line(of: get, "a chunk from \(due) on") { line in
-        guard let match = line.firstMatch(of: #/ Chunk (\d+)\//#), let number = Int(match.1) else { return false }
-        finishedBefore = number
-        return number >= due
-      }
+    var fetched: [Int] = []
+    for _ in 1...20 {
+      let get = try workbench.start(["get", fileID, "--peer", slow.address, "-o", output, "--json"])
+      workbench.pass(.milliseconds(Int64.random(in: 1...600, using: &generator)))
       get.signal(SIGKILL)
       try workbench.ended(get)
+      #expect(get.code == -SIGKILL, "seed \(seed): \(get)")
+      fetched += try GetEvents(get).chunks
     }
+    #expect(fetched.count > 10, "seed \(seed)")
     let claimed = claimedBytes(fileID, in: output, byteCount: byteCount)
-    let stats = try done(try workbench.run("get", fileID, "--peer", slow.address, "-o", output, "--json"))
+    let fast = try workbench.serve(workbench.path("served"))
+    let last = try workbench.run("get", fileID, "--peer", fast.address, "-o", output, "--json")
+    let stats = try done(last)
     #expect(TestFile.areEqual(path, output + "/data.bin"))
     #expect(try names(output) == ["data.bin"])
-    let (fetched, bytes) = (stats["downloadedChunks"] as? Int ?? -1, stats["bytes"] as? Int ?? -1)
     // What was printed was on its way to the disk before.
-    #expect(fetched >= 0 && fetched <= chunkCount - finishedBefore, "seed \(seed): \(stats)")
-    #expect(bytes >= 0 && bytes <= byteCount - claimed, "seed \(seed): \(stats)")
+    let all = fetched + (try GetEvents(last).chunks)
+    #expect(Set(all).count == all.count, "seed \(seed): fetched twice")
+    let bytes = try #require(stats["bytes"] as? Int)
+    #expect(bytes <= byteCount - claimed - (fetched.count - 1) << 20, "seed \(seed): \(stats)")
   }
 }
 

@@ -28,15 +28,19 @@ struct Served {
 
 extension Workbench {
   /// Serves a folder, and returns when all of it is hashed.
-  func serve(_ folder: String, _ options: String..., through wrapper: [String] = []) throws -> Served {
-    let served = try listen(folder, options, through: wrapper)
+  func serve(
+    _ folder: String, _ options: String..., at address: String = "127.0.0.1:0", through wrapper: [String] = []
+  ) throws -> Served {
+    let served = try listen(folder, options, at: address, through: wrapper)
     try line(of: served.child, "'ready'") { $0.hasPrefix("ready: ") }
     return served
   }
 
   /// Serves a folder, and returns when it listens: it may still be hashing.
-  func listen(_ folder: String, _ options: [String], through wrapper: [String] = []) throws -> Served {
-    let child = try start(["serve", folder, "--listen", "127.0.0.1:0"] + options, through: wrapper)
+  func listen(
+    _ folder: String, _ options: [String], at address: String = "127.0.0.1:0", through wrapper: [String] = []
+  ) throws -> Served {
+    let child = try start(["serve", folder, "--listen", address] + options, through: wrapper)
     let listening = try line(of: child, "'listening on'") { $0.hasPrefix("listening on ") }
     guard let match = listening.wholeMatch(of: #/listening on (127\.0\.0\.1:\d+) as ([0-9a-f]{64})/#) else {
       throw Unexpected("'\(listening)' is no such line")

@@ -20,10 +20,13 @@ enum Trace {
     injecting(call, "error=\(error)", number)
   }
 
-  private static func injecting(_ call: String, _ what: String, _ number: Int) -> [String] {
+  /// Before a command: every call of a name fails.
+  static func failingAlways(_ call: String, _ error: String) -> [String] { injecting(call, "error=\(error)", nil) }
+
+  private static func injecting(_ call: String, _ what: String, _ number: Int?) -> [String] {
     [
       "strace", "-f", "-o", "/dev/null", "-e", "trace=\(call)", "-e",
-      "inject=\(call):\(what):when=\(number)",
+      "inject=\(call):\(what)" + (number.map { ":when=\($0)" } ?? ""),
     ]
   }
 }

@@ -84,8 +84,8 @@ final class Workbench {
   }
 
   /// Waits for a child's end.
-  @discardableResult func ended(_ child: Child) throws -> Child {
-    try wait(for: "the end of \(child.command)") { child.code != nil }
+  @discardableResult func ended(_ child: Child, within seconds: Double = patienceSeconds) throws -> Child {
+    try wait(for: "the end of \(child.command)", within: seconds) { child.code != nil }
     return child
   }
 
@@ -110,6 +110,13 @@ final class Workbench {
     try line(of: child, on: stream, "'\(text)'") { $0.contains(text) }
   }
 
+  /// Lets a time pass, for what is to happen at any moment at all.
+  func pass(_ time: Duration) {
+    let clock = ContinuousClock()
+    let end = clock.now + time
+    while clock.now < end { readAndAnswer(waitingMilliseconds: 1) }
+  }
+
   // MARK: Servers of the test
 
   /// Something else than a p2pnode, on a free port of 127.0.0.1.
@@ -122,9 +129,9 @@ final class Workbench {
   // MARK: Waiting
 
   /// Reads and answers until `isDone`. What was written before the deed that made it so is read too.
-  func wait(for what: String, until isDone: () -> Bool) throws {
+  func wait(for what: String, within seconds: Double = patienceSeconds, until isDone: () -> Bool) throws {
     let clock = ContinuousClock()
-    let end = clock.now + .seconds(Workbench.patienceSeconds)
+    let end = clock.now + .seconds(seconds)
     while !isDone() {
       guard clock.now < end else {
         throw Unexpected("waited too long for \(what):\n\(children.map(\.description).joined(separator: "\n"))")
