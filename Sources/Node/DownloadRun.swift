@@ -31,15 +31,15 @@ final class DownloadRun {
   private let expectedLength: UInt64?
   /// Those of the start that are addresses and no names.
   private let addresses: [(SocketAddress, pinned: PeerID?)]
-  private let names: PeerLookups
+  let names: PeerLookups
   private let target: DownloadTarget
   private let context: NodeContext
   private let control: Mailbox<DownloadMessage>
-  private let onUpdate: (DownloadUpdate) -> Void
+  let onUpdate: (DownloadUpdate) -> Void
 
-  private var state: DownloadState
+  var state: DownloadState
   private var clock = LoopClock()
-  private var now: Instant
+  var now: Instant
   private var epoll: Epoll
   private let link: DownloadLink
   private let jobs = BlockingQueue<VerifyJob>()
@@ -52,8 +52,8 @@ final class DownloadRun {
   private let peersWanted: Int
 
   /// Whether more addresses are waited for: of names, and of the search for peers that nobody named.
-  private var isDiscovering = true
-  private var isSearching = false
+  var isDiscovering = true
+  var isSearching = false
   private var connections: [ConnectionID: Connection] = [:]
   private var nextLoop = 0
   private var manifest: Manifest?
@@ -141,7 +141,7 @@ final class DownloadRun {
     return try finish()
   }
 
-  private func tell(_ event: DownloadEvent) { state.handle(event, at: now) }
+  func tell(_ event: DownloadEvent) { state.handle(event, at: now) }
 
   // MARK: What happened
 
@@ -285,30 +285,6 @@ final class DownloadRun {
 
   private func dial(_ connection: Connection, _ id: ConnectionID) {
     send(.dial(id, connection.address, pinned: connection.pinned, suite: connection.suite, link), to: id)
-  }
-
-  // MARK: Addresses of peers
-
-  private func discover() {
-    names.lookUp(livePeers: state.livePeerCount, at: now)
-    if isDiscovering, !isSearching, names.isSettled(at: now) {
-      isDiscovering = false
-      tell(.discoveryFinished)
-    }
-  }
-
-  private func resolved(_ name: Int, _ result: Result<[SocketAddress], ResolutionFailure>) {
-    guard let (source, news) = names.resolved(name, result, at: now) else { return }
-    switch news {
-    case .success(let addresses):
-      onUpdate(.resolved(source, addresses))
-      for address in addresses { add(address, pinned: source.pinned) }
-    case .failure(let failure): onUpdate(.unresolved(source, failure.reason))
-    }
-  }
-
-  private func add(_ address: SocketAddress, pinned: PeerID?) {
-    tell(.addressAdded(PeerAddress(ip: address.ip, port: address.port, scope: address.scope), pinned: pinned))
   }
 
   // MARK: The file

@@ -79,10 +79,7 @@ struct Get: ParsableCommand {
     let wanted = try Wanted(typed: fileID)
     let peers = try KnownPeers.all(options: peer, link: wanted.link)
     guard !peers.isEmpty || !node.noLan else {
-      throw Failure(
-        Exit.unavailable,
-        "no peer is known: name those that have the file with --peer HOST:PORT, in a link, in P2PNODE_PEERS"
-          + (KnownPeers.file.map { " or in \($0)" } ?? ""))
+      throw Failure(Exit.unavailable, "no peer is known: name those that have the file \(KnownPeers.places)")
     }
     let target = try downloadTarget(suggested: wanted.link?.name)
     let stop = try StopSignal()  // before any thread starts

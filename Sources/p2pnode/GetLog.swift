@@ -168,7 +168,7 @@ final class GetLog {
         let tried = search.map { ": \($0.words)" } ?? ""
         return Failure(
           Exit.unavailable,
-          "no peer answered\(reasons)\(tried); name those that have the file with --peer HOST:PORT")
+          "no peer answered\(reasons)\(tried); name those that have the file \(KnownPeers.places)")
       }
       return Failure(Exit.tryAgain, "no peer is left\(reasons)\(resume)")
     case .outOfRetries(let chunk):

@@ -29,6 +29,11 @@ enum KnownPeers {
   /// Where standing peers are written down; nil where there is no home folder.
   static var file: String? { (try? StateFolders.ofUser())?.peersFile }
 
+  /// Where peers can be named, for a message.
+  static var places: String {
+    "with --peer HOST:PORT, in a link, in \(variable)" + (file.map { " or in \($0)" } ?? "")
+  }
+
   private static func ofEnvironment() throws(Failure) -> [PeerSource] {
     let separators: Set<UInt8> = [0x20, 0x09, 0x0A, 0x0D, UInt8(ascii: ",")]
     var peers: [PeerSource] = []

@@ -2,6 +2,7 @@
 import Content
 import Posix
 import Sodium
+import TestSupport
 import Testing
 import Transfer
 

@@ -1,6 +1,7 @@
 // The folder of local nodes: who lives is found, who died is forgotten, and what somebody else put there does no harm.
 import Glibc
 import Posix
+import TestSupport
 import Testing
 import Wire
 

@@ -2,6 +2,7 @@
 import Content
 import Posix
 import Synchronization
+import TestSupport
 import Testing
 import Transfer
 
