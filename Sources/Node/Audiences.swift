@@ -30,15 +30,27 @@ final class Audiences: Sendable {
   /// A peer has opened a file here. Returns what was promised to others.
   func join(_ fileID: FileID, chunkCount: Int, _ newcomer: Newcomer, at now: Instant) -> [ChunkIndex] {
     byFile.withLock { audiences in
-      if audiences[fileID] == nil {
-        audiences[fileID] = Audience(
-          ledger: UploadLedger(chunkCount: chunkCount),
-          directory: PeerDirectory(generator: SeededGenerator(seed: Random.uint64())))
-      }
+      Audiences.make(fileID, chunkCount: chunkCount, in: &audiences)
       audiences[fileID]!.directory.join(
         newcomer.member, newcomer.peer, ip: newcomer.ip, port: newcomer.port, isListener: true, at: now)
       return audiences[fileID]!.ledger.join(newcomer.member)
     }
+  }
+
+  /// A peer has a file that is fetched here: others are told of it.
+  func meet(_ fileID: FileID, chunkCount: Int, _ newcomer: Newcomer, at now: Instant) {
+    byFile.withLock { audiences in
+      Audiences.make(fileID, chunkCount: chunkCount, in: &audiences)
+      audiences[fileID]!.directory.join(
+        newcomer.member, newcomer.peer, ip: newcomer.ip, port: newcomer.port, isListener: false, at: now)
+    }
+  }
+
+  private static func make(_ fileID: FileID, chunkCount: Int, in audiences: inout [FileID: Audience]) {
+    if audiences[fileID] != nil { return }
+    audiences[fileID] = Audience(
+      ledger: UploadLedger(chunkCount: chunkCount),
+      directory: PeerDirectory(generator: SeededGenerator(seed: Random.uint64())))
   }
 
   /// A file is no longer open at a connection.

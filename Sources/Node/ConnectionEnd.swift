@@ -82,7 +82,7 @@ extension Withdrawn.Reason {
     case .changed: "it was changed there"
     case .removed: "it was removed there"
     case .unreadable: "it cannot be read there"
-    case .notOffered: "its folder is no longer served"
+    case .notOffered: "it is no longer offered there"
     }
   }
 }

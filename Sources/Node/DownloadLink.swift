@@ -9,6 +9,8 @@ import Wire
 enum DownloadMessage: Sendable {
   /// The peer accepts so many requests in flight.
   case connected(ConnectionID, PeerID, requestsMax: Int)
+  /// A peer that dialled us opened the file, on a connection of this loop: it can be asked for what it has.
+  case joined(ConnectionID, loop: Int, SocketAddress, PeerID, requestsMax: Int)
   case dialFailed(ConnectionID, ConnectionEnd)
   case connectionLost(ConnectionID, ConnectionEnd)
   case opened(ConnectionID, Manifest, isComplete: Bool)
@@ -24,6 +26,8 @@ enum DownloadMessage: Sendable {
   case verified(ConnectionID, RequestID, ChunkIndex, LeafRange, leafHashes: [Digest]?, streamedBelow: UInt64?)
   case corrupt(ConnectionID, ChunkIndex)
   case writeFailed(PartFileError)
+  /// What is offered to others cannot be read, or is no longer what it was.
+  case unreadable(StoredFileError)
   /// Where the file goes is known, and made ready.
   case prepared(Result<PreparedStorage, PartFileError>)
   /// What of a page's chunks was in the part file already, also as told to the journal. Nil: the journal had the page.

@@ -10,10 +10,11 @@ import Wire
 final class DownloadRun {
   /// Blocks in use at most: 16 MiB.
   private static let blocksMax = 256
+  /// What is verified is told to others as often as this: often enough that nobody waits for a whole chunk, and seldom
+  /// enough that telling costs nothing.
+  private static let newsInterval = Duration.milliseconds(50)
   /// Chunks that a stream may hold back to bring them in order: 16 MiB.
-  private static let streamWindowChunks = NodeLimits.reorderBytesMax / ChunkLayout.wireChunkSize
-  /// How long loops may take to say goodbye.
-  private static let goodbyeGrace = Duration.milliseconds(250)
+  static let streamWindowChunks = NodeLimits.reorderBytesMax / ChunkLayout.wireChunkSize
   private static let progressInterval = Duration.milliseconds(200)
 
   private struct Connection {
@@ -22,33 +23,39 @@ final class DownloadRun {
     let loop: Int
     var suite: CipherSuite
     var peer: PeerID?
+    /// The peer dialled us. It is the peer's to end.
+    var isInbound = false
+    /// A second connection to one peer, to be used when the first is lost.
+    var isSpare = false
+    var requestsMax = 0
     /// Why it is of no more use has been said; how it then ends need not be.
     var isDismissed = false
   }
 
-  private let fileID: FileID
+  let fileID: FileID
   /// Said of the file before any peer was asked.
   private let expectedLength: UInt64?
   /// Those of the start that are addresses and no names.
   private let addresses: [(SocketAddress, pinned: PeerID?)]
   let names: PeerLookups
-  private let target: DownloadTarget
-  private let context: NodeContext
-  private let control: Mailbox<DownloadMessage>
+  let target: DownloadTarget
+  let context: NodeContext
+  let control: Mailbox<DownloadMessage>
   let onUpdate: (DownloadUpdate) -> Void
 
   var state: DownloadState
-  private var clock = LoopClock()
+  var clock = LoopClock()
   var now: Instant
-  private var epoll: Epoll
-  private let link: DownloadLink
-  private let jobs = BlockingQueue<VerifyJob>()
-  private var verifiers: VerifyPool?
-  private var preparation: (storage: StoragePreparation, thread: Thread)?
-  private var resumer: DownloadResumer?
-  private var journal: DownloadJournal?
-  private var loops: [Thread] = []
-  private var asker: DiscoveryAsker?
+  var epoll: Epoll
+  let link: DownloadLink
+  let jobs = BlockingQueue<VerifyJob>()
+  var verifiers: VerifyPool?
+  var preparation: (storage: StoragePreparation, thread: Thread)?
+  var resumer: DownloadResumer?
+  var journal: DownloadJournal?
+  var loops: [Thread] = []
+  var asker: DiscoveryAsker?
+  var answerer: DiscoveryAnswerer?
   private let peersWanted: Int
 
   /// Whether more addresses are waited for: of names, and of the search for peers that nobody named.
@@ -56,81 +63,119 @@ final class DownloadRun {
   var isSearching = false
   private var connections: [ConnectionID: Connection] = [:]
   private var nextLoop = 0
-  private var manifest: Manifest?
-  private var name = ""
-  private var part: PartFile?
-  /// Where the file was found finished.
-  private var foundPath: String?
-  private var stream: OrderedStream?
-  private var chunkHashes: [PageIndex: [Digest]] = [:]
-  private var hasWritten = false
-  private var streamedChunks = 0
-  private var storageError: PartFileError?
-  private var outcome: Result<DownloadStats, DownloadError>?
+  var manifest: Manifest?
+  var name = ""
+  var part: PartFile?
+  var resume = JournalResume()
+  /// Where the file was there already.
+  var found: FoundFile?
+  /// What of the file others may have; nobody may where `sharing` is nil.
+  let shared: SharedDownload
+  let sharing: Sharing?
+  /// Where others may dial.
+  private let address: SocketAddress?
+  private var listener: Socket?
+  /// Before then nothing more is announced.
+  private var announceAgainAt: Instant
+  var stream: OrderedStream?
+  var chunkHashes: [PageIndex: [Digest]] = [:]
+  var hasWritten = false
+  var streamedChunks = 0
+  var storageError: PartFileError?
+  var outcome: Result<DownloadStats, DownloadError>?
 
   init(
     _ fileID: FileID, length: UInt64?, peers: [PeerSource], target: DownloadTarget, configuration: NodeConfiguration,
-    settings: DownloadSettings, resolve: @escaping Resolver, control: Mailbox<DownloadMessage>,
+    settings: DownloadSettings, sharing: Sharing?, resolve: @escaping Resolver, control: Mailbox<DownloadMessage>,
     onUpdate: @escaping (DownloadUpdate) -> Void
-  ) throws(Errno) {
+  ) throws(DownloadError) {
     self.fileID = fileID
     expectedLength = length
     self.target = target
     self.control = control
     self.onUpdate = onUpdate
-    context = try NodeContext(configuration, catalogue: nil, report: { _ in })
+    let sharing = target.isStream ? nil : sharing  // of a stream nothing is kept
+    self.sharing = sharing
     now = clock.now()
     peersWanted = settings.maxWorkers
+    announceAgainAt = now
     var settings = settings
     if target.isStream { settings.order = .inOrder(windowChunks: DownloadRun.streamWindowChunks) }
+    settings.shares = sharing != nil
     state = DownloadState(settings: settings, generator: SeededGenerator(seed: Random.uint64()), at: now)
-    epoll = try Epoll()
-    try epoll.add(control.number, token: 0, .readable)
     addresses = peers.compactMap { peer in peer.host.address.map { ($0, pinned: peer.pinned) } }
     names = PeerLookups(
       peers.filter { $0.host.address == nil }, peersWanted: settings.maxWorkers, resolve: resolve, control: control,
       at: now)
-    let key = FileKey(fileID, swarm: configuration.swarmKey)
+    let socket = try DownloadRun.listener(sharing?.listen)
+    do throws(Errno) {
+      address = try socket?.localAddress()
+      context = try NodeContext(configuration, catalogue: nil, listenPort: address?.port, report: { _ in })
+      epoll = try Epoll()
+      try epoll.add(control.number, token: 0, .readable)
+    } catch {
+      throw .system(error)
+    }
+    listener = socket
     let context = self.context
+    let key = FileKey(fileID, swarm: configuration.swarmKey)
     link = DownloadLink(
       fileID: fileID, key: key,
       blocks: BlockPool(limit: DownloadRun.blocksMax) { context.tellAllLoops(.blocksAvailable) }, control: control,
       jobs: jobs)
-    if let discovery = configuration.discovery {
-      // Without anybody to ask on the network, whoever was named is all there is.
-      let time =
-        peers.isEmpty
-        ? DiscoverySettings.searchTime : discovery.multicast ? DiscoverySettings.searchTimeWithPeers : .zero
-      asker = try DiscoveryAsker(
-        discovery, key: key, own: configuration.identity.peerID, firstPhase: time, control: control)
-      isSearching = true
+    shared = SharedDownload(key: key, link: link)
+    if sharing != nil { context.shared = shared }
+    guard let discovery = configuration.discovery else { return }
+    do throws(Errno) { try search(discovery, key, knowsPeers: !peers.isEmpty) } catch { throw .system(error) }
+  }
+
+  private func search(_ discovery: DiscoverySettings, _ key: FileKey, knowsPeers: Bool) throws(Errno) {
+    // Without anybody to ask on the network, whoever was named is all there is.
+    let time =
+      !knowsPeers
+      ? DiscoverySettings.searchTime : discovery.multicast ? DiscoverySettings.searchTimeWithPeers : .zero
+    let own = context.configuration.identity.peerID
+    asker = try DiscoveryAsker(discovery, key: key, own: own, firstPhase: time, control: control)
+    isSearching = true
+    guard let address else { return }
+    // Who asks the network for this file finds this download too.
+    answerer = try DiscoveryAnswerer(discovery, peer: own, listener: address, complain: { _ in }) { bucket in
+      key.bucket == bucket ? [key] : []
     }
+  }
+
+  private static func listener(_ address: SocketAddress?) throws(DownloadError) -> Socket? {
+    guard let address else { return nil }
+    do throws(Errno) { return try Socket.listening(on: address) } catch { throw .listen(address, error) }
   }
 
   func run() throws(DownloadError) -> DownloadResult {
     do throws(Errno) {
       for i in context.mailboxes.indices {
-        loops.append(NetworkLoop.start(try NetworkLoop(context: context, index: i)))
+        let loop = try NetworkLoop(context: context, index: i)
+        if let socket = listener.take() { try loop.listen(on: socket) }
+        loops.append(NetworkLoop.start(loop))
       }
     } catch {
       stop()
       throw .system(error)
     }
+    if let address { onUpdate(.listening(address)) }
     for (address, pinned) in addresses { add(address, pinned: pinned) }
     discover()
     perform()
     var nextProgress = now
     while outcome == nil {
-      let due = [state.deadline, journal?.deadline, names.deadline, nextProgress].compactMap { $0 }.min()!
-      let wait = max(0, (due - now).wholeNanoseconds)
-      let milliseconds = Int32(clamping: (wait + 999_999) / 1_000_000)
-      do { try epoll.wait(milliseconds: milliseconds) { _, _ in } } catch { preconditionFailure("epoll: \(error)") }
-      now = clock.now(afterWaiting: milliseconds)
+      let news = shared.hasNews ? announceAgainAt : nil
+      let due = [state.deadline, journal?.deadline, names.deadline, news, nextProgress].compactMap { $0 }.min()!
+      let nanoseconds = max(0, (due - now).wholeNanoseconds)
+      wait(milliseconds: Int32(clamping: (nanoseconds + 999_999) / 1_000_000))
       for message in control.takeAll() where outcome == nil { receive(message) }
       if let deadline = state.deadline, now >= deadline, outcome == nil { tell(.timerFired) }
       if let deadline = journal?.deadline, now >= deadline { journal?.handle(.timerFired, at: now) }
       discover()
       perform()
+      if now >= announceAgainAt, shared.hasNews { announce() }
       if now >= nextProgress {
         nextProgress = now + DownloadRun.progressInterval
         asker?.peers(live: state.livePeerCount, wanted: peersWanted)
@@ -141,7 +186,20 @@ final class DownloadRun {
     return try finish()
   }
 
+  /// Until a message comes.
+  func wait(milliseconds: Int32) {
+    do { try epoll.wait(milliseconds: milliseconds) { _, _ in } } catch { preconditionFailure("epoll: \(error)") }
+    now = clock.now(afterWaiting: milliseconds)
+  }
+
   func tell(_ event: DownloadEvent) { state.handle(event, at: now) }
+
+  /// Others learn what was verified.
+  func announce() {
+    announceAgainAt = now + DownloadRun.newsInterval
+    let runs = shared.takeNews()
+    if context.shared != nil, !runs.isEmpty { context.tellAllLoops(.announce(runs)) }
+  }
 
   // MARK: What happened
 
@@ -149,6 +207,11 @@ final class DownloadRun {
     switch message {
     case .connected(let id, let peer, let requestsMax):
       connections[id]?.peer = peer
+      tell(.connected(id, peer, requestsMax: requestsMax))
+    case .joined(let id, let loop, let address, let peer, let requestsMax):
+      connections[id] = Connection(
+        address: address, pinned: nil, loop: loop, suite: context.configuration.suites[0], peer: peer, isInbound: true,
+        requestsMax: requestsMax)
       tell(.connected(id, peer, requestsMax: requestsMax))
     case .dialFailed(let id, let end): dialFailed(id, end)
     case .connectionLost(let id, let end): lost(id, end)
@@ -179,6 +242,7 @@ final class DownloadRun {
     case .verified(let id, let request, let chunk, let leaves, let leafHashes, let streamedBelow):
       hasWritten = true
       journal?.handle(.verified(chunk, mask: leaves.mask, leafHashes: leafHashes), at: now)
+      shared.add(leaves.mask, of: chunk, leafHashes: leafHashes)
       if let streamedBelow { streamed(below: streamedBelow) }
       tell(.leavesVerified(id, request, chunk, leaves))
     case .corrupt(let id, let chunk):
@@ -186,6 +250,9 @@ final class DownloadRun {
       tell(.lied(id))
     case .writeFailed(let error):
       if storageError == nil { storageError = error }
+      tell(.writeFailed)
+    case .unreadable(let error):
+      if case .unreadable(let errno) = error, storageError == nil { storageError = .io(errno) }
       tell(.writeFailed)
     case .prepared(let result): prepared(result)
     case .resumed(let id, let page, let leaves, let events):
@@ -205,6 +272,8 @@ final class DownloadRun {
   private func dismiss(_ id: ConnectionID, _ end: ConnectionEnd) {
     guard let connection = connections[id], !connection.isDismissed else { return }
     connections[id]!.isDismissed = true
+    // Whoever dialled us was to give nothing.
+    if connection.isInbound, case .refused = end { return }
     onUpdate(.peerEnded(connection.address, connection.peer, end))
   }
 
@@ -214,9 +283,14 @@ final class DownloadRun {
       tell(.pageArrived(page.index, from: id))
       resumer.compare(page, from: id)  // what is in the file already is looked at before anything is asked for
     } else {
-      chunkHashes[page.index] = page.chunkHashes
+      learned(page)
       tell(.pageVerified(page.index, from: id))
     }
+  }
+
+  func learned(_ page: HashPage) {
+    chunkHashes[page.index] = page.chunkHashes
+    shared.add(page)
   }
 
   private func dialFailed(_ id: ConnectionID, _ end: ConnectionEnd) {
@@ -234,9 +308,23 @@ final class DownloadRun {
     guard let connection = connections.removeValue(forKey: id) else { return }
     switch end {
     case .here(.done, _), .here(.duplicateConnection, _), .here(.badData, _): break  // the brain's wish, told before
+    case .there(.duplicateConnection, _): break
+    case .there where connection.isInbound: break
     default: if !connection.isDismissed { onUpdate(.peerEnded(connection.address, connection.peer, end)) }
     }
-    if case .lied = end { tell(.lied(id)) } else { tell(.connectionLost(id, end.lossReason)) }
+    switch end {
+    case .lied: tell(.lied(id))
+    case .there(.duplicateConnection, _): tell(.replaced(id))
+    default: tell(.connectionLost(id, end.lossReason))
+    }
+    if let peer = connection.peer { useSpare(of: peer) }
+  }
+
+  /// Another connection to a peer of which one was lost takes its place.
+  private func useSpare(of peer: PeerID) {
+    guard let (id, spare) = connections.first(where: { $0.value.peer == peer && $0.value.isSpare }) else { return }
+    connections[id]!.isSpare = false
+    tell(.connected(id, peer, requestsMax: spare.requestsMax))
   }
 
   // MARK: What is to be done
@@ -252,11 +340,15 @@ final class DownloadRun {
     case .prepareStorage: prepareStorage()
     case .fetchPage(let page, let id): send(.fetchPage(id, page: page.rawValue), to: id)
     case .request(let id, let request, let chunk, let leaves, _):
+      let known = shared.knownLeafHashes(of: chunk)
       let page = PageLayout(manifest!.layout).page(of: chunk)
       let hash = chunkHashes[page]![Int(chunk.rawValue) % PageLayout.wireChunksPerPage]
-      send(.request(id, FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash)), to: id)
+      send(
+        .request(id, FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known)),
+        to: id)
     case .cancel(let id, let request): send(.cancel(id, request), to: id)
     case .disconnect(let id, let reason):
+      if connections[id]?.isInbound == true, reason != .banned { return keep(id, reason) }
       switch reason {
       case .banned: send(.disconnect(id, .badData, "your data does not verify"), to: id)
       case .duplicate: send(.disconnect(id, .duplicateConnection, ""), to: id)
@@ -267,6 +359,20 @@ final class DownloadRun {
     case .failed(let failure, let stats):
       let isKept = hasWritten || part?.isResumed == true
       outcome = .failure(storageError.map { .storage($0) } ?? .failed(failure, stats, part: isKept ? part?.path : nil))
+    }
+  }
+
+  /// A connection that came in is of no use to the download, but may be to the other end. Of two connections that were
+  /// dialled from both ends, the one dialled by the smaller PeerID stays: both ends see it so.
+  private func keep(_ id: ConnectionID, _ reason: DisconnectReason) {
+    guard reason == .duplicate, let peer = connections[id]?.peer else { return }
+    let isDialledToo = connections.contains { !$0.value.isInbound && $0.value.peer == peer }
+    if isDialledToo, context.configuration.identity.peerID < peer {
+      send(.disconnect(id, .duplicateConnection, ""), to: id)
+    } else {
+      connections[id]!.isSpare = true
+      // The other may have been lost meanwhile.
+      if !connections.values.contains(where: { $0.peer == peer && !$0.isSpare }) { useSpare(of: peer) }
     }
   }
 
@@ -285,155 +391,5 @@ final class DownloadRun {
 
   private func dial(_ connection: Connection, _ id: ConnectionID) {
     send(.dial(id, connection.address, pinned: connection.pinned, suite: connection.suite, link), to: id)
-  }
-
-  // MARK: The file
-
-  private func prepareStorage() {
-    guard let manifest else { preconditionFailure("no manifest is verified yet") }
-    if !target.isStream {
-      let storage = StoragePreparation(fileID, manifest, target)
-      preparation = (storage, storage.start(control: control))
-      return
-    }
-    name = target.name ?? target.name(suggestedBy: manifest)
-    do throws(PartFileError) {
-      startVerifiers(.stream(try openStream(manifest.layout)))
-    } catch {
-      storageError = error
-      return tell(.writeFailed)
-    }
-    onUpdate(.prepared(name: name, length: manifest.length))
-    tell(.storageReady(Resumable()))
-  }
-
-  private func prepared(_ result: Result<PreparedStorage, PartFileError>) {
-    guard let manifest else { preconditionFailure("storage is prepared for a manifest") }
-    var resumable = Resumable()
-    do throws(PartFileError) {
-      switch try result.get() {
-      case .complete(let name, let path):
-        (self.name, foundPath) = (name, path)
-        resumable.leaves = (0..<UInt32(manifest.layout.chunkCount)).map { (ChunkIndex($0), .max) }
-      case .part(let part):
-        begin(part, manifest)
-        resumable.heldPages = part.resume.pages.map(\.index)
-      }
-    } catch {
-      storageError = error
-      return tell(.writeFailed)
-    }
-    onUpdate(.prepared(name: name, length: manifest.length))
-    if let foundPath { onUpdate(.found(path: foundPath)) }
-    tell(.storageReady(resumable))
-  }
-
-  private func begin(_ prepared: PreparedPart, _ manifest: Manifest) {
-    (name, part) = (prepared.name, prepared.file)
-    startVerifiers(.part(prepared.file))
-    journal = DownloadJournal(
-      JournalState(after: prepared.journal?.contents, in: manifest.layout), part: prepared.file,
-      file: prepared.journal?.file, name: prepared.name, replaces: target.replaces, control: control)
-    guard prepared.file.isResumed else { return }
-    resumer = DownloadResumer(prepared.file, manifest.layout, prepared.resume, control: control)
-    for page in prepared.resume.pages { resumer?.compare(page, from: nil) }
-  }
-
-  private func startVerifiers(_ sink: VerifiedSink) {
-    verifiers = VerifyPool(
-      count: max(2, min(Thread.processorCount, 8)), jobs: jobs, sink: sink, blocks: link.blocks, control: control)
-  }
-
-  /// What of a page's chunks was found in the part file.
-  private func resumed(_ page: HashPage, _ leaves: [(chunk: ChunkIndex, mask: UInt64)], from id: ConnectionID?) {
-    let layout = manifest!.layout
-    chunkHashes[page.index] = page.chunkHashes
-    let wholeCount = leaves.count { $0.mask == layout.leaves(of: $0.chunk).mask }
-    if wholeCount > 0 { onUpdate(.resumed(chunks: wholeCount)) }
-    tell(.resumed(leaves))
-    tell(.pageVerified(page.index, from: id))
-  }
-
-  private func openStream(_ layout: ChunkLayout) throws(PartFileError) -> OrderedStream {
-    do throws(Errno) {
-      let stream = OrderedStream(try File.standardOutput(), leafSize: layout.leafSize)
-      self.stream = stream
-      return stream
-    } catch {
-      throw .cannotCreate(error)
-    }
-  }
-
-  /// A stream's window moves on by whole chunks.
-  private func streamed(below offset: UInt64) {
-    let layout = manifest!.layout
-    let chunk = offset >= layout.fileLength ? layout.chunkCount : Int(offset / UInt64(layout.chunkSize))
-    guard chunk > streamedChunks else { return }
-    streamedChunks = chunk
-    tell(.consumed(below: ChunkIndex(UInt32(chunk))))
-  }
-
-  // MARK: The end
-
-  private func finish() throws(DownloadError) -> DownloadResult {
-    stop()
-    var unheard = unheardOfDisk()
-    guard var outcome else { preconditionFailure("the download runs") }
-    if case .success = outcome, let storageError { outcome = .failure(.storage(storageError)) }
-    switch outcome {
-    case .success(let stats):
-      do throws(PartFileError) {
-        try stream?.finish(length: manifest!.length)
-        try journal?.end(unheard + [.completed], at: now)
-      } catch {
-        throw .storage(error)
-      }
-      let path = part.map { $0.outputPath(name) }
-      return DownloadResult(stats: stats, path: path ?? foundPath, name: name, wasFound: foundPath != nil)
-    case .failure(let failure):
-      if let part, !part.isResumed, !hasWritten {
-        try? part.discard()
-        throw failure
-      }
-      unheard.append(.stopped)
-      // What is not kept after all is to be said, unless worse has been.
-      do throws(PartFileError) { try journal?.end(unheard, at: now) } catch {
-        if storageError == nil { throw .storage(error) }
-      }
-      throw failure
-    }
-  }
-
-  /// What threads have told of the disk since the download ended.
-  private func unheardOfDisk() -> [JournalEvent] {
-    var events: [JournalEvent] = []
-    for message in control.takeAll() {
-      switch message {
-      case .prepared(.success(.part(let prepared))): if part == nil { part = prepared.file }
-      case .verified(_, _, let chunk, let leaves, let leafHashes, _):
-        hasWritten = true
-        events.append(.verified(chunk, mask: leaves.mask, leafHashes: leafHashes))
-      case .journal(let event): events.append(event)
-      case .writeFailed(let error): if storageError == nil { storageError = error }
-      default: break
-      }
-    }
-    return events
-  }
-
-  /// Ends all threads of the download. What has arrived for a part file is still verified and written.
-  private func stop() {
-    asker.take()?.stop()
-    context.tellAllLoops(.shutDown(.done, grace: DownloadRun.goodbyeGrace))
-    if let (storage, thread) = preparation.take() {
-      storage.stop()
-      thread.join()
-    }
-    resumer?.stop()
-    if let verifiers = verifiers.take() { verifiers.stop(discarding: stream != nil) }
-    jobs.close(discarding: true)
-    journal?.stop()
-    for loop in loops { loop.join() }
-    loops = []
   }
 }

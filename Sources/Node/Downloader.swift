@@ -33,6 +33,25 @@ public struct DownloadTarget: Hashable, Sendable {
   }
 }
 
+/// How a download gives to others what it has got so far. Of a stream nothing can be given.
+public struct Sharing: Hashable, Sendable {
+  /// For how long.
+  public enum Stay: Hashable, Sendable {
+    case `for`(Duration)
+    case untilCancelled
+  }
+
+  /// Where others may dial; nil: nowhere, and only those give and take that are dialled.
+  public var listen: SocketAddress?
+  /// How long the finished file stays offered; nil: the download ends with it.
+  public var stay: Stay?
+
+  public init(listen: SocketAddress? = nil, stay: Stay? = nil) {
+    self.listen = listen
+    self.stay = stay
+  }
+}
+
 /// What a running download says. Names are as peers gave them: escape before printing.
 public enum DownloadUpdate: Sendable {
   /// The manifest is verified and the part file is there.
@@ -52,11 +71,17 @@ public enum DownloadUpdate: Sendable {
   case found(path: String)
   /// Chunks of an earlier download that were right.
   case resumed(chunks: Int)
+  /// Others may dial there. Comes first.
+  case listening(SocketAddress)
+  /// The file has its name, and stays offered. `cancel` ends that, and the call then returns as if it had not stayed.
+  case staying(DownloadResult)
+  /// The file that stayed offered is no longer what it was.
+  case unreadable(StoredFileError)
 }
 
 /// A finished download.
 public struct DownloadResult: Sendable {
-  public let stats: DownloadStats
+  public internal(set) var stats: DownloadStats
   /// Where it is; nil where it went to standard output.
   public let path: String?
   public let name: String
@@ -70,6 +95,8 @@ public enum DownloadError: Error, Sendable {
   case storage(PartFileError)
   /// The file of this ID has another length, in bytes, than was said: who said it is wrong, and no peer.
   case otherLength(expected: UInt64, actual: UInt64)
+  /// The address cannot be listened on.
+  case listen(SocketAddress, Errno)
   /// The system refuses what a node needs: descriptors, memory.
   case system(Errno)
 }
@@ -78,6 +105,7 @@ public enum DownloadError: Error, Sendable {
 public final class Downloader: Sendable {
   private let configuration: NodeConfiguration
   private let settings: DownloadSettings
+  private let sharing: Sharing?
   private struct State {
     var running: [Mailbox<DownloadMessage>] = []
     /// `cancel` came while nothing ran: it meets the next one, which was about to start.
@@ -86,16 +114,23 @@ public final class Downloader: Sendable {
   private let state = Mutex(State())
   private let resolve: Resolver
 
+  /// - `sharing`: nil: others get nothing.
   public convenience init(
-    _ configuration: NodeConfiguration, settings: DownloadSettings = DownloadSettings()
+    _ configuration: NodeConfiguration, settings: DownloadSettings = DownloadSettings(), sharing: Sharing? = nil
   ) throws(Errno) {
-    self.init(configuration, settings: settings) { host throws(ResolutionFailure) in try host.resolve() }
+    self.init(configuration, settings: settings, sharing: sharing) { host throws(ResolutionFailure) in
+      try host.resolve()
+    }
   }
 
   /// - `resolve`: stands in for the system's resolver.
-  init(_ configuration: NodeConfiguration, settings: DownloadSettings, resolve: @escaping Resolver) {
+  init(
+    _ configuration: NodeConfiguration, settings: DownloadSettings, sharing: Sharing? = nil,
+    resolve: @escaping Resolver
+  ) {
     self.configuration = configuration
     self.settings = settings
+    self.sharing = sharing
     self.resolve = resolve
   }
 
@@ -107,15 +142,11 @@ public final class Downloader: Sendable {
     onUpdate: @escaping (DownloadUpdate) -> Void = { _ in }
   ) throws(DownloadError) -> DownloadResult {
     let control: Mailbox<DownloadMessage>
-    let run: DownloadRun
-    do throws(Errno) {
-      control = try Mailbox()  // its own, so that nothing of another download is ever taken for this one's
-      run = try DownloadRun(
-        fileID, length: length, peers: peers, target: target, configuration: configuration, settings: settings,
-        resolve: resolve, control: control, onUpdate: onUpdate)
-    } catch {
-      throw .system(error)
-    }
+    // Its own, so that nothing of another download is ever taken for this one's.
+    do throws(Errno) { control = try Mailbox() } catch { throw .system(error) }
+    let run = try DownloadRun(
+      fileID, length: length, peers: peers, target: target, configuration: configuration, settings: settings,
+      sharing: sharing, resolve: resolve, control: control, onUpdate: onUpdate)
     let isCancelled = state.withLock { state in
       defer { state.isCancelled = false }
       state.running.append(control)

@@ -25,6 +25,12 @@ enum LoopCommand: Sendable {
   case withdraw(CatalogueEntry, Withdrawn.Reason)
   /// A chunk of a file will be sent to a connection: the others that have the file open are told.
   case promised(FileID, ChunkIndex, to: Audiences.Member)
+  /// These leaves of the download's file are offered from now on.
+  case announce([LeafRun])
+  /// The download is over: nobody is asked for anything any more.
+  case stopFetching
+  /// The download's file is no longer offered.
+  case withdrawDownload(Withdrawn.Reason)
   /// Stop listening, finish what is being sent within the grace period, say goodbye with this code, then end.
   case shutDown(CloseCode, grace: Duration)
 }
@@ -149,6 +155,16 @@ final class NetworkLoop {
       for connection in Array(connections.values) { connection.withdraw(entry, because: reason) }
     case .promised(let fileID, let chunk, let member):
       for connection in Array(connections.values) { connection.promised(chunk, of: fileID, to: member) }
+    case .announce(let runs):
+      for connection in Array(connections.values) { connection.announce(runs) }
+    case .stopFetching:
+      byID = [:]
+      for connection in Array(connections.values) { connection.stopFetching() }
+    case .withdrawDownload(let reason):
+      for connection in Array(connections.values) {
+        connection.withdrawDownload(because: reason)
+        connection.command { _ in }
+      }
     case .shutDown(let code, let grace):
       stopListening()
       farewell = code
@@ -183,6 +199,9 @@ final class NetworkLoop {
       context.admission.end(token, wasEstablished: false)
     }
   }
+
+  /// A connection that came in fetches as well, under this name.
+  func register(_ connection: PeerConnection, as id: ConnectionID) { byID[id] = connection }
 
   func enter(_ connection: PeerConnection) throws(Errno) {
     try epoll.add(connection.socket.number, token: connection.token, connection.interest)

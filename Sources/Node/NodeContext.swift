@@ -59,12 +59,20 @@ final class NodeContext: Sendable {
   let mailboxes: [Mailbox<LoopCommand>]
   let report: @Sendable (NodeEvent) -> Void
   let audiences = Audiences()
+  /// What the other end is told of this program.
+  private let payload: HandshakePayload
   private let scanning = Atomic<Bool>(false)
   private let uploadedBytes = Atomic<UInt64>(0)
+  private let download = Mutex<SharedDownload?>(nil)
+  private let inboundCount = Atomic<UInt64>(0)
 
+  /// - `listenPort`: where others may dial; nil: nowhere.
   init(
-    _ configuration: NodeConfiguration, catalogue: Catalogue?, report: @escaping @Sendable (NodeEvent) -> Void
+    _ configuration: NodeConfiguration, catalogue: Catalogue?, listenPort: UInt16? = nil,
+    report: @escaping @Sendable (NodeEvent) -> Void
   ) throws(Errno) {
+    payload = HandshakePayload(
+      listenPort: listenPort, agent: "p2pnode", requestsInFlightMax: UInt16(ProtocolLimits.requestsInFlightMax))
     self.configuration = configuration
     self.catalogue = catalogue
     self.report = report
@@ -84,6 +92,17 @@ final class NodeContext: Sendable {
     set { scanning.store(newValue, ordering: .releasing) }
   }
 
+  /// The download whose file is offered while it runs.
+  var shared: SharedDownload? {
+    get { download.withLock { $0 } }
+    set { download.withLock { $0 = newValue } }
+  }
+
+  /// A name for a connection that came in and fetches as well.
+  func nextInboundID() -> ConnectionID {
+    ConnectionID(ConnectionID.firstInbound.rawValue + inboundCount.add(1, ordering: .relaxed).oldValue)
+  }
+
   /// File bytes sent since the start.
   var uploaded: UInt64 { uploadedBytes.load(ordering: .relaxed) }
   func uploaded(_ bytes: Int) { uploadedBytes.add(UInt64(bytes), ordering: .relaxed) }
@@ -97,6 +116,13 @@ final class NodeContext: Sendable {
     follower?.send(.look(at: entry.path))
   }
 
+  /// The same for the file of a download.
+  func withdraw(_ shared: SharedDownload, because error: StoredFileError) {
+    guard shared.withdraw() else { return }
+    shared.link.tell(.unreadable(error))
+    tellAllLoops(.withdrawDownload(Withdrawn.Reason(error)))
+  }
+
   func tellAllLoops(_ command: LoopCommand) {
     for mailbox in mailboxes { mailbox.send(command) }
   }
@@ -104,18 +130,14 @@ final class NodeContext: Sendable {
   func dialing(pinned: PeerID?, suite: CipherSuite) -> ChannelHandshake {
     ChannelHandshake(
       dialing: configuration.identity, suite: suite, swarm: configuration.swarmKey, pinned: pinned,
-      payload: NodeContext.payload, ephemeral: SecretKey.random())
+      payload: payload, ephemeral: SecretKey.random())
   }
 
   func listening() -> ChannelHandshake {
     ChannelHandshake(
       listening: configuration.identity, suites: configuration.suites, swarm: configuration.swarmKey,
-      payload: NodeContext.payload, ephemeral: SecretKey.random())
+      payload: payload, ephemeral: SecretKey.random())
   }
-
-  /// What the other end is told of this program.
-  private static let payload = HandshakePayload(
-    agent: "p2pnode", requestsInFlightMax: UInt16(ProtocolLimits.requestsInFlightMax))
 }
 
 extension Withdrawn.Reason {

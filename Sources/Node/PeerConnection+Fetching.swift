@@ -18,12 +18,29 @@ extension PeerConnection {
   func request(_ request: FetchRequest) { command { $0.request(request) } }
   func cancel(_ id: RequestID) { command { $0.cancel(id) } }
 
+  /// The download is over. Who has nothing open here is told so; who has goes on.
+  func stopFetching() {
+    guard link != nil else { return }
+    if isEstablished, served.isEmpty { return close(.here(.done, "")) }
+    guard isEstablished else { return close() }
+    session?.stopFetching()
+    releaseBlocks()
+    (id, link) = (nil, nil)
+    performSession()
+    guard !isClosed else { return }
+    if isStarving { return goOn() }
+    flush()
+    settle()
+  }
+
   // MARK: News of the session
 
   func tell(_ news: PeerNews) {
     guard let link, let id else { return }
     switch news {
-    case .opened(let manifest, let isComplete): link.tell(.opened(id, manifest, isComplete: isComplete))
+    case .opened(let manifest, let isComplete):
+      meet(chunkCount: manifest.layout.chunkCount)
+      link.tell(.opened(id, manifest, isComplete: isComplete))
     case .refused(let refusal): link.tell(.refused(id, refusal))
     case .page(let page): link.tell(.page(id, page))
     case .busy(let request, let retryAfter): link.tell(.busy(id, request, retryAfter))

@@ -109,10 +109,10 @@ extension PeerConnection {
     let established = handshake.take()!.finish()
     session = PeerSession(handshakeHash: established.handshakeHash, role: role, target: link?.fetchTarget)
     peerID = established.remote
-    let requestsMax = established.remotePayload.requestsInFlightMax.map(Int.init)
     listenPort = role == .dialer ? address.port : established.remotePayload.listenPort
+    if let count = established.remotePayload.requestsInFlightMax { requestsMax = Int(count) }
     channel = consume established
-    introduce(requestsMax: requestsMax ?? ProtocolLimits.requestsInFlightMax)
+    introduce()
     return !isClosed
   }
 
@@ -132,7 +132,7 @@ extension PeerConnection {
     }
   }
 
-  private func introduce(requestsMax: Int) {
+  private func introduce() {
     if let link, let id, let peerID {
       link.tell(.connected(id, peerID, requestsMax: requestsMax))
     } else if let peerID {

@@ -85,9 +85,11 @@ extension PeerConnection {
   }
 
   private func send(_ index: PageIndex, of handle: FileHandle) {
-    guard let entry = served[handle] else { preconditionFailure("a page of a file that is not open") }
+    guard let source = served[handle] else { preconditionFailure("a page of a file that is not open") }
     do throws(Errno) {
-      let page = try loop.context.catalogue!.page(index, entry)
+      guard let page = try page(index, of: source) else {
+        return close(.violation("page \(index.rawValue), of which it was told nothing"))
+      }
       send(
         .page(PageAnswer(handle: handle, page: index.rawValue, chunkHashes: page.chunkHashes, uncles: page.uncles)))
     } catch {
@@ -96,16 +98,24 @@ extension PeerConnection {
     }
   }
 
+  /// Nil where a file that is here in part has no chunk of the page.
+  private func page(_ index: PageIndex, of source: ServedSource) throws(Errno) -> HashPage? {
+    switch source {
+    case .entry(let entry): try loop.context.catalogue!.page(index, entry)
+    case .download(let shared): shared.page(index)
+    }
+  }
+
   private func send(_ piece: UploadPiece) {
-    guard let entry = served[piece.handle] else { preconditionFailure("a piece of a file that is not open") }
-    let byteCount = entry.layout.length(of: piece.leaves, in: piece.chunk)
+    guard let source = served[piece.handle] else { preconditionFailure("a piece of a file that is not open") }
     do throws(StoredFileError) {
-      let hashes = piece.includesLeafHashes ? try leafHashes(of: piece.chunk, in: entry) : []
-      try read(piece, of: entry, byteCount)
+      let hashes = piece.includesLeafHashes ? try leafHashes(of: piece.chunk, in: source) : []
+      let byteCount = try read(piece, of: source)
       send(.data(piece.header(leafHashes: hashes, byteCount: byteCount)))
       loop.scratch.read(at: 0, count: byteCount) { seal($0) }
       loop.scratch.drop(byteCount)
       loop.context.uploaded(byteCount)
+      pace.sent(byteCount, at: loop.now)
     } catch {
       // A shortage goes by: the peer may come again, which it would not for a file that was withdrawn.
       if case .busy(let errno) = error { return close(.here(.internalError, errno.reason)) }
@@ -115,20 +125,43 @@ extension PeerConnection {
     }
   }
 
-  /// Reads a piece into the loop's scratch buffer, or leaves that empty.
-  private func read(_ piece: UploadPiece, of entry: CatalogueEntry, _ byteCount: Int) throws(StoredFileError) {
-    let file = try loop.context.catalogue!.open(entry)
-    let offset = entry.layout.offset(ofLeaf: piece.leaves.first, in: piece.chunk)
-    loop.scratch.makeRoom(for: byteCount, least: Block.capacity)
-    try loop.scratch.fill(upTo: byteCount) { room throws(StoredFileError) in
-      try file.read(at: offset, into: &room)
-      return byteCount
+  /// Reads a piece into the loop's scratch buffer, or leaves that empty. Returns its bytes.
+  private func read(_ piece: UploadPiece, of source: ServedSource) throws(StoredFileError) -> Int {
+    switch source {
+    case .entry(let entry):
+      let file = try loop.context.catalogue!.open(entry)
+      return try read(piece, in: entry.layout) { offset, room throws(StoredFileError) in
+        try file.read(at: offset, into: &room)
+      }
+    case .download(let shared):
+      guard let layout = shared.layout else { preconditionFailure("it is offered, so its layout is known") }
+      return try read(piece, in: layout) { offset, room throws(StoredFileError) in
+        try shared.read(at: offset, count: room.byteCount, into: &room)
+      }
     }
   }
 
-  private func leafHashes(of chunk: ChunkIndex, in entry: CatalogueEntry) throws(StoredFileError) -> [Digest] {
-    do throws(Errno) { return try loop.context.catalogue!.leafHashes(of: chunk, entry).hashes } catch {
-      throw .unreadable(error)
+  private func read(
+    _ piece: UploadPiece, in layout: ChunkLayout,
+    _ read: (UInt64, inout MutableRawSpan) throws(StoredFileError) -> Void
+  ) throws(StoredFileError) -> Int {
+    let byteCount = layout.length(of: piece.leaves, in: piece.chunk)
+    let offset = layout.offset(ofLeaf: piece.leaves.first, in: piece.chunk)
+    loop.scratch.makeRoom(for: byteCount, least: Block.capacity)
+    try loop.scratch.fill(upTo: byteCount) { room throws(StoredFileError) in
+      try read(offset, &room)
+      return byteCount
+    }
+    return byteCount
+  }
+
+  private func leafHashes(of chunk: ChunkIndex, in source: ServedSource) throws(StoredFileError) -> [Digest] {
+    switch source {
+    case .entry(let entry):
+      do throws(Errno) { return try loop.context.catalogue!.leafHashes(of: chunk, entry).hashes } catch {
+        throw .unreadable(error)
+      }
+    case .download(let shared): return try shared.leafHashes(of: chunk)
     }
   }
 }

@@ -11,35 +11,65 @@ extension PeerConnection {
   func lookUp(_ open: Open) {
     // Asked before looking: a scan that ends in between says so by a command that is still to come.
     let isScanning = loop.context.isScanning
-    guard let (entry, key) = find(open) else {
+    if let (entry, key) = find(open) {
+      let file = ServedFile(key: key, pages: entry.pages, root: entry.root, name: entry.name)
+      offer(file, .entry(entry), path: entry.path, to: open)
+    } else if let shared = loop.context.shared, session!.isMeant(shared.key, by: open) {
+      fetch(for: shared)
+      if let file = shared.offer {
+        offer(file, .download(shared), path: file.name, to: open)
+      } else {
+        // Soon there is something to offer, or there was.
+        session!.answer(open, shared.isFetching ? .notYet : .noSuchFile)
+      }
+    } else {
       session!.answer(open, isScanning ? .notYet : .noSuchFile)
-      return
     }
-    let file = ServedFile(key: key, pages: entry.pages, root: entry.root, name: entry.name)
+  }
+
+  private func offer(_ file: ServedFile, _ source: ServedSource, path: String, to open: Open) {
     guard session!.answer(open, .file(file)), let peerID else { return }
-    served[open.handle] = entry
-    loop.context.report(.opened(peerID, address, path: entry.path))
-    joinAudience(of: entry, open.handle, as: peerID)
+    served[open.handle] = source
+    loop.context.report(.opened(peerID, address, path: path))
+    joinAudience(of: source, chunkCount: file.layout.chunkCount, open.handle, as: peerID)
+  }
+
+  /// Who dialled us and knows the file is asked for what it has of it.
+  private func fetch(for shared: SharedDownload) {
+    guard role == .listener, link == nil, let peerID, shared.isFetching else { return }
+    let id = loop.context.nextInboundID()
+    (self.id, link) = (id, shared.link)
+    session!.fetches(shared.link.fetchTarget)
+    loop.register(self, as: id)
+    shared.link.tell(
+      .joined(id, loop: loop.index, address, peerID, requestsMax: requestsMax))
   }
 
   // MARK: Others that share the file
 
-  private func joinAudience(of entry: CatalogueEntry, _ handle: FileHandle, as peerID: PeerID) {
+  private func joinAudience(of source: ServedSource, chunkCount: Int, _ handle: FileHandle, as peerID: PeerID) {
     let newcomer = Audiences.Newcomer(member: member, peer: peerID, ip: address.ip, port: listenPort)
-    let promised = loop.context.audiences.join(
-      entry.fileID, chunkCount: entry.layout.chunkCount, newcomer, at: loop.now)
+    let promised = loop.context.audiences.join(source.fileID, chunkCount: chunkCount, newcomer, at: loop.now)
     session!.announce(promised: promised, of: handle)
-    introduce(loop.context.audiences.introductions(of: entry.fileID, to: [member], at: loop.now), of: entry.fileID)
+    introduce(loop.context.audiences.introductions(of: source.fileID, to: [member], at: loop.now), of: source.fileID)
   }
 
   func leaveAudiences() {
-    for entry in served.values { loop.context.audiences.leave(entry.fileID, member) }
+    for source in served.values { loop.context.audiences.leave(source.fileID, member) }
+    if let link { loop.context.audiences.leave(link.fileID, member) }
+  }
+
+  /// The other end has the file that is fetched: whoever fetches it here is told.
+  func meet(chunkCount: Int) {
+    guard let link, let peerID else { return }
+    let newcomer = Audiences.Newcomer(member: member, peer: peerID, ip: address.ip, port: listenPort)
+    loop.context.audiences.meet(link.fileID, chunkCount: chunkCount, newcomer, at: loop.now)
   }
 
   /// Tells the other end of those that share a file.
   func introduce(_ introductions: [(member: Audiences.Member, entries: [PeerExchange.Entry])], of fileID: FileID) {
     for introduction in introductions where introduction.member == member {
-      for (handle, entry) in served where entry.fileID == fileID {
+      for (handle, source) in served where source.fileID == fileID {
         session?.announce(peers: introduction.entries, of: handle)
       }
     }
@@ -47,10 +77,10 @@ extension PeerConnection {
 
   /// A chunk will be sent here: the others that share the file learn of it.
   func promise(_ chunk: ChunkIndex, of handle: FileHandle) {
-    guard let entry = served[handle], loop.context.audiences.promise(chunk, of: entry.fileID, to: member) else {
+    guard let source = served[handle], loop.context.audiences.promise(chunk, of: source.fileID, to: member) else {
       return
     }
-    loop.context.tellAllLoops(.promised(entry.fileID, chunk, to: member))
+    loop.context.tellAllLoops(.promised(source.fileID, chunk, to: member))
   }
 
   /// A chunk will be sent to somebody.
@@ -79,15 +109,21 @@ extension PeerConnection {
   /// A file turned out to be no longer what it was. Another of the same bytes takes its place where there is one, else
   /// the handle is gone.
   func withdraw(_ handle: FileHandle, because error: StoredFileError) {
-    guard let entry = served[handle] else { return }
-    loop.context.withdraw(entry, because: error)
-    replace(handle, of: entry, orSay: Withdrawn.Reason(error))
-    performSession()
+    switch served[handle] {
+    case .entry(let entry)?:
+      loop.context.withdraw(entry, because: error)
+      replace(handle, of: entry, orSay: Withdrawn.Reason(error))
+      performSession()
+    case .download(let shared)?:
+      loop.context.withdraw(shared, because: error)
+      withdrawDownload(because: Withdrawn.Reason(error))
+    case nil: break
+    }
   }
 
   /// An entry is no longer served; it may be open here.
   func withdraw(_ entry: CatalogueEntry, because reason: Withdrawn.Reason) {
-    let handles = served.filter { $0.value === entry }.keys
+    let handles = served.filter { if case .entry(let other) = $0.value { other === entry } else { false } }.keys
     guard !handles.isEmpty else { return }
     guard isEstablished, !isFinishing, !isClosed else { return }
     for handle in handles { replace(handle, of: entry, orSay: reason) }
@@ -96,11 +132,39 @@ extension PeerConnection {
 
   private func replace(_ handle: FileHandle, of entry: CatalogueEntry, orSay reason: Withdrawn.Reason) {
     if let other = loop.context.catalogue?.entry(entry.fileID) {
-      served[handle] = other
+      served[handle] = .entry(other)
     } else {
       served[handle] = nil
       loop.context.audiences.leave(entry.fileID, member)
       session!.withdraw(handle, reason)
     }
+  }
+
+  // MARK: The file of a download
+
+  func offers(_ request: ChunkRequest) -> Bool {
+    guard case .download(let shared)? = served[request.handle] else { return false }
+    return shared.offers(request.leaves, of: request.chunk)
+  }
+
+  private var downloadHandles: [FileHandle] {
+    served.filter { if case .download = $0.value { true } else { false } }.map(\.key)
+  }
+
+  /// More leaves of the download's file are here.
+  func announce(_ runs: [LeafRun]) {
+    let handles = downloadHandles
+    guard !handles.isEmpty else { return }
+    command { session in for handle in handles { session.announce(runs, of: handle) } }
+  }
+
+  /// The download's file is offered no more: what was asked for is void, and that is nobody's failure.
+  func withdrawDownload(because reason: Withdrawn.Reason = .notOffered) {
+    guard isEstablished, !isFinishing, !isClosed, !served.isEmpty else { return }
+    for handle in downloadHandles {
+      if let source = served.removeValue(forKey: handle) { loop.context.audiences.leave(source.fileID, member) }
+      session?.withdraw(handle, reason)
+    }
+    performSession()
   }
 }

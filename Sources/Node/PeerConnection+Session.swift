@@ -6,6 +6,9 @@ import Wire
 extension PeerConnection {
   /// A message came.
   func handle(_ message: Message) {
+    if case .request = message {
+      session!.uploadDelay = pace.retryAfter(waiting: session!.waitingByteCount, at: loop.now)
+    }
     session!.handle(message)
     performSession()
     if !isClosed { flush() }
@@ -28,7 +31,7 @@ extension PeerConnection {
       case .tell(let news): tell(news)
       case .lookUp(let open): lookUp(open)
       case .promise(let handle, let chunk): promise(chunk, of: handle)
-      case .admit(let request): session!.admit(request, isHeld: false)
+      case .admit(let request): session!.admit(request, isHeld: offers(request))
       case .expectPayload(let isWanted): arriving = isWanted ? takeSpareBlock() : nil
       case .verify(let piece): finish(piece)
       case .close(.there(let code, let text)):

@@ -23,15 +23,17 @@ final class PeerConnection {
   let address: SocketAddress
   let role: ChannelRole
   /// The brain's name for it, where the brain knows it.
-  let id: ConnectionID?
+  var id: ConnectionID?
   /// The download that it fetches for.
-  let link: DownloadLink?
+  var link: DownloadLink?
 
   var isConnecting: Bool
   var handshake: ChannelHandshake?
   /// After the handshake.
   var channel: EstablishedChannel?
   var peerID: PeerID?
+  /// Requests that the peer accepts unanswered.
+  var requestsMax = ProtocolLimits.requestsInFlightMax
   /// After the handshake: what the peer's messages mean.
   var session: PeerSession?
   var isEstablished: Bool { peerID != nil }
@@ -58,7 +60,8 @@ final class PeerConnection {
   private(set) var interest: Readiness
 
   /// What the session has opened for the peer.
-  var served: [FileHandle: CatalogueEntry] = [:]
+  var served: [FileHandle: ServedSource] = [:]
+  var pace = UploadPace()
 
   /// The port that the other end can be dialled at: the one that was dialled, or the one that it announced.
   var listenPort: UInt16?
@@ -154,6 +157,7 @@ final class PeerConnection {
     if inbox.count > 0 && !isStarving { process() }  // what was left while the outbox was full
     guard !isClosed else { return }
     handOverFinishedJobs()
+    pace.note(isWaiting: hasToSend || !outbox.isEmpty, at: loop.now)
     queueToSend()
     guard !isClosed else { return }
     var wanted: Readiness = []
@@ -172,6 +176,7 @@ final class PeerConnection {
     guard !isClosed, !isFinishing else { return }
     report(end)
     if isEstablished, let goodbye = end.goodbye {
+      if goodbye.code == .done || goodbye.code == .shuttingDown { withdrawDownload() }
       send(.goodbye(goodbye))
       isFinishing = true
       session?.end()
@@ -196,7 +201,7 @@ final class PeerConnection {
   }
 
   private func endAdmission() {
-    guard id == nil, isAdmitted else { return }
+    guard role == .listener, isAdmitted else { return }
     isAdmitted = false
     loop.context.admission.end(token, wasEstablished: isEstablished)
   }

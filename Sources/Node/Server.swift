@@ -44,7 +44,8 @@ public final class Server: Sendable {
     let socket = try Server.listening(on: listen)
     do throws(Errno) {
       address = try socket.localAddress()
-      context = try NodeContext(configuration, catalogue: catalogue, report: onEvent)
+      context = try NodeContext(
+        configuration, catalogue: catalogue, listenPort: address.port, report: onEvent)
       context.isScanning = true
       let acceptor = try NetworkLoop(context: context, index: 0)
       try acceptor.listen(on: socket)

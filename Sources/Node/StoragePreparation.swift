@@ -8,7 +8,7 @@ import Transfer
 /// What a download writes to.
 enum PreparedStorage: Sendable {
   /// The output is there already, and it is the right file.
-  case complete(name: String, path: String)
+  case complete(name: String, FoundFile)
   case part(PreparedPart)
 }
 
@@ -52,7 +52,7 @@ final class StoragePreparation: Sendable {
       self.isStopped.load(ordering: .relaxed)
     }
     switch place {
-    case .wanted(let path): return .complete(name: name, path: path)
+    case .wanted(let file): return .complete(name: name, file)
     case .other(let path): if !target.replaces { throw .exists(path: path) }
     case .nothing: break
     }

@@ -34,7 +34,7 @@ extension RuleBook {
       lines[id]!.asked[place].isEnded = true
       startClock(id, at: now)
     case .busy(let id, let request, let retryAfter): busy(id, request, retryAfter, at: now)
-    case .withdrawn(let id): lines[id] = nil
+    case .withdrawn(let id), .replaced(let id): lines[id] = nil
     case .lied(let id): lied(id)
     case .connectionLost(let id, let reason): lost(id, reason, at: now)
     case .writeFailed: expectedEnds = [.storage]

@@ -3,11 +3,19 @@ import Content
 import Posix
 
 /// What is found at the place of an output.
-public enum PlaceContent: Hashable, Sendable {
+public enum PlaceContent: Sendable {
   case nothing
   /// The file that is wanted, hashed and on the disk.
-  case wanted(path: String)
+  case wanted(FoundFile)
   case other(path: String)
+}
+
+/// A file that turned out to be the wanted one.
+public struct FoundFile: Sendable {
+  public let path: String
+  public let tree: HashTree
+  /// It, open; throws on a read once it is no longer what was hashed.
+  public let file: CheckedFile
 }
 
 extension PartFile {
@@ -21,27 +29,28 @@ extension PartFile {
     let folder: Directory
     do throws(Errno) { folder = try Directory(folderPath) } catch { throw .cannotCreate(error) }
     let path = folder.path(of: name)
+    let status: FileStatus
     do throws(Errno) {
-      let status = try folder.status(of: name)
+      status = try folder.status(of: name)
       guard status.kind == .regular, status.size == length else { return .other(path: path) }
     } catch {
       if error.code == Errno.noEntry { return .nothing }
       throw .cannotCreate(error)
     }
-    do throws(SkipReason) {
-      guard try hashFile(path, shouldStop: shouldStop).fileID == fileID else { return .other(path: path) }
-    } catch {
+    guard let hashed = try? hashFile(path, shouldStop: shouldStop), hashed.fileID == fileID else {
       return .other(path: path)
     }
     do throws(Errno) {
       // It may have got its name a moment before a crash.
-      try folder.open(name, [.read, .noFollow, .nonBlocking]).syncData()
+      let file = try folder.open(name, [.read, .noFollow, .nonBlocking])
+      try file.syncData()
       try folder.sync()
+      guard let checked = try? CheckedFile(file, as: status, called: path) else { return .other(path: path) }
+      removeLeftovers(of: fileID, in: folder)
+      return .wanted(FoundFile(path: path, tree: hashed.tree, file: checked))
     } catch {
       throw .io(error)
     }
-    removeLeftovers(of: fileID, in: folder)
-    return .wanted(path: path)
   }
 
   /// Part file and journal of a file that is there; unless they are another process's, or somebody else's.

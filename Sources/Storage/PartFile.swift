@@ -34,7 +34,7 @@ public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
 /// A part file that this process holds alone: `.<first 16 hex digits of the fileID>.p2p-part`, mode 0600.
 ///
 /// Only verified bytes are written to it. `write` and `read` may run on several threads at once; `place` and `discard`
-/// come once, after them. Without either it stays for a later `get`.
+/// come once, after the last `write`. Without either it stays for a later `get`. `read` goes on after `place`.
 public final class PartFile: Sendable {
   /// Bytes after which the kernel is asked to begin writing to the disk, so that the last `fdatasync` finds little to do.
   static let writeBackBytes: UInt64 = 8 << 20
@@ -95,7 +95,7 @@ public final class PartFile: Sendable {
   }
 
   /// As `read(at:into:)`, of only the first `wanted` bytes of the span.
-  func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(PartFileError) {
+  public func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(PartFileError) {
     precondition(offset <= length && UInt64(wanted) <= length - offset, "a read lies within the file")
     let count: Int
     do throws(Errno) { count = try file.read(at: offset, count: wanted, into: &buffer) } catch { throw .io(error) }

@@ -50,6 +50,20 @@ extension PartFile {
   /// Removes the journal, if there is one. Where that fails it is harmless.
   public func removeJournal() { try? folder.remove(journalName) }
 
+  /// The finished file under the name that it got, to be read on for as long as nobody changes it.
+  public func finished(as outputName: String) throws(StoredFileError) -> CheckedFile {
+    let status: FileStatus
+    do throws(Errno) { status = try file.status() } catch { throw StoredFileError(reading: error) }
+    // Another may have got the name meanwhile.
+    return try CheckedFile(try output(outputName), as: status, called: folder.path(of: outputName))
+  }
+
+  private func output(_ name: String) throws(StoredFileError) -> File {
+    do throws(Errno) { return try folder.open(name, [.read, .noFollow, .nonBlocking]) } catch {
+      throw StoredFileError(reading: error)
+    }
+  }
+
   /// Removes the part file and its journal: nothing in them is worth a later `get`.
   public func discard() throws(PartFileError) {
     removeJournal()

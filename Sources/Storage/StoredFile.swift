@@ -24,58 +24,93 @@ public enum StoredFileError: Error, Hashable, Sendable, CustomStringConvertible 
   }
 }
 
-/// A served file that is open. Reads may run on several threads at once.
-public final class StoredFile: Sendable {
-  public let entry: CatalogueEntry
+/// An open file of which every read is followed by a look at whether it is still what it was. Reads may run on several
+/// threads at once.
+public final class CheckedFile: Sendable {
   private let file: File
+  private let expected: FileStatus
+  /// What errors call it.
+  private let name: String
   /// Its absolute path when it was opened.
   private let path: String?
 
-  init(_ entry: CatalogueEntry, in folder: ServedFolder) throws(StoredFileError) {
-    self.entry = entry
+  /// Throws where the file is not, or no longer, what it was when it had the status `expected`.
+  init(_ file: consuming File, as expected: FileStatus, called name: String) throws(StoredFileError) {
     let status: FileStatus
-    do throws(Errno) {
-      file = try folder.open(entry.path)
-      status = try file.status()
-    } catch {
-      switch error.code {
-      case Errno.noEntry, Errno.notFolder: throw .removed(path: entry.path)
-      case Errno.symbolicLink, Errno.leavesFolder: throw .changed(path: entry.path)
-      default: throw error.isShortage ? .busy(error) : .unreadable(error)
-      }
-    }
+    do throws(Errno) { status = try file.status() } catch { throw StoredFileError(reading: error) }
     path = try? file.currentPath()
+    self.file = file
+    self.expected = expected
+    self.name = name
     try check(status)
   }
 
-  /// Fills the span with the file's bytes from `offset` on. The range must lie within the entry's length, and should be
+  public var length: UInt64 { expected.size }
+
+  /// Fills the span with the file's bytes from `offset` on. The range must lie within the file's length, and should be
   /// at most 64 KiB, so that what is sent was true a moment ago. When it throws, the span's content means nothing.
   public func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws(StoredFileError) {
-    precondition(
-      offset <= entry.length && UInt64(buffer.byteCount) <= entry.length - offset, "a read lies within the file")
+    try read(at: offset, count: buffer.byteCount, into: &buffer)
+  }
+
+  /// As `read(at:into:)`, of only the first `wanted` bytes of the span.
+  public func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(StoredFileError) {
+    precondition(offset <= length && UInt64(wanted) <= length - offset, "a read lies within the file")
     let status: FileStatus
     let count: Int
     do throws(Errno) {
-      count = try file.read(at: offset, into: &buffer)
+      count = try file.read(at: offset, count: wanted, into: &buffer)
       status = try file.status()
     } catch {
-      throw error.isShortage ? .busy(error) : .unreadable(error)
+      throw StoredFileError(reading: error)
     }
     try check(status)
     // Cut and grown again within one tick of the file system's clock.
-    guard count == buffer.byteCount else { throw .changed(path: entry.path) }
+    guard count == wanted else { throw .changed(path: name) }
   }
 
   private func check(_ status: FileStatus) throws(StoredFileError) {
-    if status.sameContent(as: entry.status) { return }
+    if status.sameContent(as: expected) { return }
     // A rename changes the time of change alone. Whoever watches the folder will say what became of it.
-    if status.linkCount > 0, status.sameBytes(as: entry.status), isRenamed { return }
-    throw status.linkCount == 0 ? .removed(path: entry.path) : .changed(path: entry.path)
+    if status.linkCount > 0, status.sameBytes(as: expected), isRenamed { return }
+    throw status.linkCount == 0 ? .removed(path: name) : .changed(path: name)
   }
 
   private var isRenamed: Bool {
     guard let path, let now = try? file.currentPath() else { return false }
     return path != now
+  }
+}
+
+extension StoredFileError {
+  init(reading errno: Errno) { self = errno.isShortage ? .busy(errno) : .unreadable(errno) }
+}
+
+/// A served file that is open. Reads may run on several threads at once.
+public final class StoredFile: Sendable {
+  public let entry: CatalogueEntry
+  private let file: CheckedFile
+
+  init(_ entry: CatalogueEntry, in folder: ServedFolder) throws(StoredFileError) {
+    self.entry = entry
+    file = try CheckedFile(try StoredFile.open(entry, in: folder), as: entry.status, called: entry.path)
+  }
+
+  private static func open(_ entry: CatalogueEntry, in folder: ServedFolder) throws(StoredFileError) -> File {
+    do throws(Errno) {
+      return try folder.open(entry.path)
+    } catch {
+      switch error.code {
+      case Errno.noEntry, Errno.notFolder: throw .removed(path: entry.path)
+      case Errno.symbolicLink, Errno.leavesFolder: throw .changed(path: entry.path)
+      default: throw StoredFileError(reading: error)
+      }
+    }
+  }
+
+  /// As `CheckedFile.read`.
+  public func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws(StoredFileError) {
+    try file.read(at: offset, into: &buffer)
   }
 }
 

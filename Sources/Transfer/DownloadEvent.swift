@@ -82,6 +82,8 @@ public enum DownloadEvent: Sendable {
   /// Bytes, hashes or a manifest that do not verify.
   case lied(ConnectionID)
   case connectionLost(ConnectionID, LossReason)
+  /// The other end closed it since another connection with it stays, which may be reported next.
+  case replaced(ConnectionID)
   /// The disk failed or is full.
   case writeFailed
   /// In order: all chunks below this one were passed on.

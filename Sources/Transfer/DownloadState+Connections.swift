@@ -25,6 +25,7 @@ extension DownloadState {
         return act(.disconnect(id, .done))
       }
       links[id] = Link(address: nil)
+      book.met(peer)
     }
     let address = links[id]!.address
     guard links[id]!.phase == .dialing else { return }
@@ -134,6 +135,7 @@ extension DownloadState {
   mutating func connectionLost(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
     guard let link = links[id] else { return }
     remember(id, link)
+    defer { if link.address == nil, let peerID = link.peerID { book.missed(peerID, at: now) } }
     if link.phase == .open {
       pageFailed(id, at: now)
       if phase != .ended { failAll(id, reason, at: now) }
@@ -147,6 +149,19 @@ extension DownloadState {
         }
       book.ended(address, outcome, at: now)
     }
+  }
+
+  /// What was asked is void and nobody's failure: the peer is still there.
+  mutating func replaced(_ id: ConnectionID, at now: Instant) {
+    guard let link = links[id] else { return }
+    if link.phase == .open {
+      remember(id, link)
+      releaseAll(id, at: now)
+      leave(id, nil, at: now)
+    } else {
+      _ = remove(id)
+    }
+    if let address = link.address { book.replaced(address, at: now) }
   }
 
   /// A live peer goes; with a reason it is reported and its address dialled again later.

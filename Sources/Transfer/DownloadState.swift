@@ -136,6 +136,7 @@ public struct DownloadState: Sendable {
     case .withdrawn(let id): withdrawn(id, at: now)
     case .lied(let id): lied(id, at: now)
     case .connectionLost(let id, let reason): connectionLost(id, reason, at: now)
+    case .replaced(let id): replaced(id, at: now)
     case .writeFailed: end(.storage, at: now)
     case .consumed(let chunk):
       consumedBelow = max(consumedBelow, Int(chunk.rawValue))

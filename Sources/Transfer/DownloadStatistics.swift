@@ -27,6 +27,8 @@ public struct DownloadStats: Hashable, Sendable {
   public var bytes: UInt64 = 0
   /// Verified bytes that were there already.
   public var duplicateBytes: UInt64 = 0
+  /// File bytes sent to others.
+  public var uploadedBytes: UInt64 = 0
   public var retries = 0
   /// Chunks asked of a second peer.
   public var hedges = 0

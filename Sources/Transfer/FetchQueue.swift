@@ -95,9 +95,11 @@ public struct FetchQueue: Sendable {
     requests[place].leafHashes = nil
   }
 
-  /// The file was withdrawn: all requests are void, and what still comes is dropped.
-  public mutating func cancelAll() {
-    for place in requests.indices { requests[place].isCancelled = true }
+  /// CANCEL is sent for all: what still comes is dropped. Returns those that were waited for.
+  public mutating func cancelAll() -> [RequestID] {
+    let waited = requests.filter { !$0.isCancelled }.map(\.id)
+    for id in waited { cancel(id) }
+    return waited
   }
 
   /// BUSY came. True where the request was waited for.

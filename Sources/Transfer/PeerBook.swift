@@ -183,6 +183,24 @@ struct PeerBook: Sendable {
     if let peer = entry.peer { redialOthers(of: peer, at: now) }
   }
 
+  /// The peer has dialled us: there is no need to dial it.
+  mutating func met(_ peer: PeerID) {
+    for address in order where entries[address]!.peer == peer && entries[address]!.state == .idle {
+      due.cancel(address)
+    }
+  }
+
+  /// The peer that had dialled us is lost: it may be found where it was before.
+  mutating func missed(_ peer: PeerID, at now: Instant) { redialOthers(of: peer, at: now) }
+
+  /// The peer there is still connected, by another connection; if not, it is dialled again.
+  mutating func replaced(_ address: PeerAddress, at now: Instant) {
+    guard let entry = entries[address], entry.state != .banned else { return }
+    entries[address]!.state = .idle
+    entries[address]!.outcome = .duplicate
+    redial(address, at: now)
+  }
+
   /// A lie: the peer and the address that was dialled are out for the download.
   mutating func ban(_ peer: PeerID, at address: PeerAddress?, ip: [UInt8]?) {
     bannedPeers.insert(peer)

@@ -40,6 +40,13 @@ extension PeerSession {
     send(.cancel(id))
   }
 
+  /// The download is over: nothing more is asked for, and what is on its way is dropped.
+  public mutating func stopFetching() {
+    guard !isEnded, fetch != nil else { return }
+    for id in fetch!.cancelAll() { send(.cancel(id)) }
+    arriving = nil
+  }
+
   // MARK: Answers of the peer
 
   mutating func handle(_ opened: Opened) {

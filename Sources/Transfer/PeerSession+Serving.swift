@@ -130,13 +130,16 @@ extension PeerSession {
       }
       return
     }
+    let delay = upload.waitingCount > 0 ? uploadDelay : nil
     do throws(PeerFault) {
       let verdict = try upload.accept(
         request.id, request.handle, chunk: request.chunk, firstLeaf: request.leaves.first,
-        leafCount: request.leaves.count, wantsLeafHashes: request.wantsLeafHashes, isHeld: isHeld)
+        leafCount: request.leaves.count, wantsLeafHashes: request.wantsLeafHashes, isAccepted: isHeld && delay == nil)
       switch verdict {
       case .queued: if !partial.contains(request.handle) { act(.promise(request.handle, request.chunk)) }
-      case .busy: send(.busy(Busy(id: request.id, retryAfterMilliseconds: PeerSession.retryAfterMilliseconds)))
+      case .busy:
+        let milliseconds = delay.map { UInt32(clamping: $0.wholeNanoseconds / 1_000_000) }
+        send(.busy(Busy(id: request.id, retryAfterMilliseconds: milliseconds ?? PeerSession.retryAfterMilliseconds)))
       case .void: break  // for a file that was withdrawn meanwhile
       }
     } catch {
@@ -145,6 +148,9 @@ extension PeerSession {
   }
 
   // MARK: Sending
+
+  /// Bytes of leaves that the peer was promised and that are not sent.
+  public var waitingByteCount: Int { upload.waitingByteCount }
 
   /// Whether pages or pieces that the peer asked for are still to be sent.
   public var hasUploads: Bool { upload.waitingCount > 0 || !pagesWaiting.isEmpty }

@@ -38,6 +38,8 @@ public struct PeerSession: Sendable {
   var pagesWaiting: [PageGet] = []
   /// No new pieces are promised.
   var isShuttingDown = false
+  /// What waits here already takes long enough (`UploadPace`): further requests are refused, and told to come back then.
+  public var uploadDelay: Duration?
 
   private var actions: [Action] = []
   private var nextActionIndex = 0

@@ -53,6 +53,13 @@ public struct UploadState: Sendable {
 
   public var openCount: Int { layouts.count }
   public var waitingCount: Int { requests.count }
+  /// Bytes of leaves that are promised and not sent.
+  public var waitingByteCount: Int {
+    requests.reduce(0) { sum, request in
+      let rest = LeafRange(first: request.nextLeaf, count: request.leaves.end - request.nextLeaf)
+      return sum + (layouts[request.handle]?.length(of: rest, in: request.chunk) ?? 0)
+    }
+  }
   public func isOpen(_ handle: FileHandle) -> Bool { layouts[handle] != nil }
 
   /// Whether the handle was open until its file was withdrawn: the peer may not know yet.
@@ -75,10 +82,10 @@ public struct UploadState: Sendable {
   }
 
   /// Takes in a request, its fields as they were sent.
-  /// - `isHeld`: whether the leaves are here.
+  /// - `isAccepted`: whether the leaves are here, and may wait.
   public mutating func accept(
     _ id: RequestID, _ handle: FileHandle, chunk: ChunkIndex, firstLeaf: Int, leafCount: Int, wantsLeafHashes: Bool,
-    isHeld: Bool = true
+    isAccepted: Bool = true
   ) throws(PeerFault) -> Admission {
     if let lastID, id <= lastID { throw .violation(.idNotIncreasing) }
     lastID = id
@@ -91,7 +98,7 @@ public struct UploadState: Sendable {
     guard firstLeaf >= 0, firstLeaf < leavesInChunk, leafCount >= 1, leafCount <= leavesInChunk - firstLeaf else {
       throw .violation(.unexpectedLeaves)
     }
-    guard isHeld, requests.count < UploadState.requestsMax else { return .busy }
+    guard isAccepted, requests.count < UploadState.requestsMax else { return .busy }
     requests.append(
       Request(
         id: id, handle: handle, chunk: chunk, leaves: LeafRange(first: firstLeaf, count: leafCount),

@@ -73,14 +73,17 @@ extension Failure {
     }
   }
 
+  /// An address that cannot be listened on.
+  init(_ errno: Errno, listen: SocketAddress) {
+    self.init(
+      Exit.ioError,
+      "cannot listen on \(listen): \(errno.reason.lowercased()); choose another with --listen HOST:PORT (port 0: any)")
+  }
+
   init(_ error: ServerError, listen: SocketAddress) {
     switch error {
     case .folder(let errno): self.init(Exit.noInput, "cannot serve \(errno)")
-    case .listen(let errno):
-      self.init(
-        Exit.ioError,
-        "cannot listen on \(listen): \(errno.reason.lowercased()); choose another with --listen HOST:PORT (port 0: any)"
-      )
+    case .listen(let errno): self.init(errno, listen: listen)
     case .state(let error):
       self.init(
         Exit.cannotCreate, "cannot keep hashes: \(error); set P2PNODE_HOME to a folder that can be written to")

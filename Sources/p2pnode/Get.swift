@@ -49,6 +49,25 @@ struct Get: ParsableCommand {
   @Option(help: ArgumentHelp("Seconds that a chunk may take.", valueName: "SECONDS"))
   var chunkTimeout = 30.0
 
+  @Option(
+    help: ArgumentHelp("Where others may fetch what is here so far; port 0: any free one.", valueName: "HOST:PORT"))
+  var listen = "[::]:0"
+
+  @Flag(help: "Give nothing to others.")
+  var noUpload = false
+
+  @Option(help: ArgumentHelp("Bytes a second that may leave, in all: 10M, 1Gi …", valueName: "RATE"))
+  var uploadLimit: ByteSize?
+
+  @Option(help: ArgumentHelp("Peers that may be connected from outside at a time.", valueName: "N"))
+  var maxConnections = 1024
+
+  @Option(
+    help: ArgumentHelp(
+      "Go on offering the finished file: --keep-serving until it is stopped, --keep-serving=10m for a time (30s, 2h).",
+      valueName: "TIME"))
+  var keepServing: Stay?
+
   @Flag(help: "One JSON object an event on stdout.")
   var json = false
 
@@ -70,6 +89,19 @@ struct Get: ParsableCommand {
       throw ValidationError("--chunk-timeout must be from 0.1 to 86400 seconds.")
     }
     guard !(json && output == "-") else { throw ValidationError("--json and -o - both want stdout: choose one.") }
+    guard !(noUpload && keepServing != nil) else {
+      throw ValidationError("--no-upload and --keep-serving exclude each other.")
+    }
+    guard !(output == "-" && keepServing != nil) else {
+      throw ValidationError("-o - keeps nothing that --keep-serving could offer.")
+    }
+    guard maxConnections >= 1 else { throw ValidationError("--max-connections must be at least 1.") }
+    if let uploadLimit, uploadLimit.bytes < 1_000 {
+      throw ValidationError("--upload-limit must be at least 1K (1,000 bytes a second).")
+    }
+    guard HostPort(parsing: listen) != nil else {
+      throw ValidationError("--listen '\(listen)' is not HOST:PORT or [IPV6]:PORT.")
+    }
     guard !(quiet && verbose) else { throw ValidationError("--quiet and --verbose exclude each other.") }
   }
 
@@ -88,12 +120,15 @@ struct Get: ParsableCommand {
     var configuration = NodeConfiguration(
       identity: loaded.identity, swarmKey: try node.loadSwarmKey(), suites: try node.suites())
     configuration.discovery = node.discovery
+    configuration.connectionsMax = maxConnections
+    configuration.uploadLimit = uploadLimit?.bytes
+    let sharing = target == .standardOutput ? nil : try sharing()
     var settings = DownloadSettings()
     settings.maxWorkers = workers
     settings.maxRetries = retries
     settings.chunkTimeout = .nanoseconds(Int64(chunkTimeout * 1e9))
     let downloader: Downloader
-    do throws(Errno) { downloader = try Downloader(configuration, settings: settings) } catch {
+    do throws(Errno) { downloader = try Downloader(configuration, settings: settings, sharing: sharing) } catch {
       throw Failure(Exit.ioError, "cannot start: \(error)")
     }
     Thread.start(name: "p2p-stop") {
@@ -107,7 +142,7 @@ struct Get: ParsableCommand {
     }.detach()
     let log = GetLog(json: json, quiet: quiet, verbose: verbose)
     do throws(DownloadError) {
-      log.done(
+      log.ended(
         try downloader.downloadFile(wanted.fileID, length: wanted.link?.length, from: peers, to: target) {
           log.print($0)
         })
@@ -116,6 +151,20 @@ struct Get: ParsableCommand {
       throw log.failure(error, stop: stop, fileID: wanted.fileID)
     }
     _ = consume loaded
+  }
+
+  private func sharing() throws(Failure) -> Sharing? {
+    if noUpload { return nil }
+    let stay: Sharing.Stay? =
+      switch keepServing {
+      case nil: nil
+      case .forever: .untilCancelled
+      case .seconds(let count): .for(.seconds(count))
+      }
+    let host = HostPort(parsing: listen)!
+    do throws(ResolutionFailure) { return Sharing(listen: try host.resolve()[0], stay: stay) } catch {
+      throw Failure(Exit.ioError, "cannot listen on \(host): \(error.reason); choose another with --listen HOST:PORT")
+    }
   }
 
   private func loadIdentity() throws(Failure) -> LoadedIdentity {

@@ -59,6 +59,7 @@ extension JSONLine {
     set("failedChunks", stats.failedChunks)
     set("bytes", stats.bytes)
     set("duplicateBytes", stats.duplicateBytes)
+    set("uploadedBytes", stats.uploadedBytes)
     set("retries", stats.retries)
     set("hedges", stats.hedges)
     set("seconds", Format.seconds(stats.duration))

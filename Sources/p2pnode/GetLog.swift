@@ -20,11 +20,13 @@ extension DiscoverySummary {
 final class GetLog {
   private let json: Bool
   private let isQuiet: Bool
+  private let isVerbose: Bool
   /// Every event a line; else one line that is redrawn.
   private let isPlain: Bool
   private var name = ""
   private var length: UInt64 = 0
   private var wasFound = false
+  private var hasStayed = false
   /// The last word on each address, for the message at the end.
   private var ends: [SocketAddress: ConnectionEnd] = [:]
   private var unresolved: [(PeerSource, String)] = []
@@ -35,6 +37,7 @@ final class GetLog {
   init(json: Bool, quiet: Bool, verbose: Bool) {
     self.json = json
     isQuiet = quiet
+    isVerbose = verbose
     isPlain = verbose || !Console.isTerminal
   }
 
@@ -63,6 +66,12 @@ final class GetLog {
       wasFound = true
       note("Already here, and right: \(Console.escaped(path))")
     case .resumed(let chunks): note("Resumed: \(chunks) chunks were here already")
+    case .listening(let address): listening(address)
+    case .staying(let result):
+      done(result)
+      hasStayed = true
+      if !isQuiet { Console.error("[Downloader] Still serving \(Console.escaped(result.name)); end it with Ctrl-C") }
+    case .unreadable(let error): Console.error("p2pnode: \(Console.escaped(error.description))")
     }
   }
 
@@ -88,7 +97,27 @@ final class GetLog {
     }
   }
 
-  func done(_ result: DownloadResult) {
+  private func listening(_ address: SocketAddress) {
+    if json {
+      var line = JSONLine(event: "listening")
+      line.set("address", address.description)
+      output(line)
+    }
+    if isVerbose { note("Listening on \(address)") }
+  }
+
+  /// The download and all that came after it are over.
+  func ended(_ result: DownloadResult) {
+    if !hasStayed { done(result) }
+    if json && hasStayed {
+      var line = JSONLine(event: "stopped")
+      line.set("uploadedBytes", result.stats.uploadedBytes)
+      output(line)
+    }
+    if isVerbose { note("Uploaded: \(result.stats.uploadedBytes) bytes") }
+  }
+
+  private func done(_ result: DownloadResult) {
     let speed = Format.speed(result.stats.bytesPerSecond)
     if json {
       var line = JSONLine(event: "done")
@@ -140,6 +169,7 @@ final class GetLog {
   func failure(_ error: DownloadError, stop: StopSignal, fileID: FileID) -> Failure {
     switch error {
     case .storage(let error): Failure(error)
+    case .listen(let address, let errno): Failure(errno, listen: address)
     case .system(let errno): Failure(Exit.ioError, "cannot start: \(errno)")
     case .otherLength(let expected, let actual): Failure(Exit.badData, Failure.wrongLink(says: expected, has: actual))
     case .failed(let failure, let stats, let part):

@@ -12,4 +12,6 @@ struct P2PNode: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [Serve.self, Get.self, ID.self, Link.self, Verify.self, Keygen.self, WhoAmI.self])
+
+  static func main() { main(Stay.completed(Array(CommandLine.arguments.dropFirst()))) }
 }

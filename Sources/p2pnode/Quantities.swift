@@ -29,6 +29,44 @@ struct ByteSize: ExpressibleByArgument, Hashable, Sendable {
   }
 }
 
+/// How long: `30s`, `10m`, `2h`, or `forever`.
+enum Stay: ExpressibleByArgument, Hashable, Sendable {
+  case seconds(Int64)
+  case forever
+
+  init?(argument: String) {
+    if argument == "forever" {
+      self = .forever
+      return
+    }
+    let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3_600]
+    guard let unit = argument.last.flatMap({ units[$0] }) else { return nil }
+    let digits = argument.dropLast()
+    // A year at most, which also keeps the product small.
+    guard !digits.isEmpty, digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+      let count = Int64(digits), count <= 365 * 86_400 / unit
+    else { return nil }
+    self = .seconds(count * unit)
+  }
+
+  /// Arguments in which `--keep-serving` has its value: the parser knows no option whose value may be left out and is
+  /// never taken from what follows.
+  static func completed(_ arguments: [String]) -> [String] {
+    var completed: [String] = []
+    var rest = arguments[...]
+    while let argument = rest.popFirst() {
+      guard argument == "--keep-serving" else {
+        completed.append(argument)
+        if argument == "--" { return completed + rest }
+        continue
+      }
+      let isNext = rest.first.flatMap(Stay.init(argument:)) != nil
+      completed.append("\(argument)=\(isNext ? rest.removeFirst() : "forever")")
+    }
+    return completed
+  }
+}
+
 enum Format {
   /// With so many digits after the point.
   static func fixed(_ value: Double, _ digits: Int) -> String {

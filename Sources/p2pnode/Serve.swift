@@ -95,6 +95,7 @@ struct Serve: ParsableCommand {
     }.detach()
     scan.join()
     server.shutDown(grace: Serve.grace)
+    log.stopped(uploadedBytes: server.uploadedBytes)
     _ = consume loaded
   }
 

@@ -56,6 +56,15 @@ final class ServeLog: Sendable {
     Console.error("ready: \(files) files, \(bytes) bytes")
   }
 
+  func stopped(uploadedBytes: UInt64) {
+    if json {
+      var line = JSONLine(event: "stopped")
+      line.set("uploadedBytes", uploadedBytes)
+      Console.output(line.finished)
+    }
+    if verbose { Console.error("uploaded: \(uploadedBytes) bytes") }
+  }
+
   func print(_ event: CatalogueEvent) {
     switch event {
     case .added(let entry):

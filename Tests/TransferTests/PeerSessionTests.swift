@@ -136,6 +136,47 @@ import Wire
     expect(drain(&fetching), [.expectPayload(isWanted: false)])
   }
 
+  @Test func `when the download is over all requests are cancelled, and what still comes is dropped`() throws {
+    var (fetching, _) = try opened()
+    let all = layout.leaves(of: ChunkIndex(2))
+    for id in 1...2 {
+      fetching.request(
+        FetchRequest(id: RequestID(UInt32(id)), chunk: ChunkIndex(2), leaves: all, chunkHash: tree.chunkHashes[2]))
+    }
+    let first = Message.data(
+      DataHeader(id: RequestID(1), leaves: all, isLast: true, leafHashes: leaves[2], byteCount: 44))
+    fetching.handle(first)
+    _ = drain(&fetching)
+    fetching.stopFetching()
+    expect(drain(&fetching), [.send(.cancel(RequestID(2)))])
+    fetching.payloadEnded()
+    fetching.handle(
+      .data(DataHeader(id: RequestID(2), leaves: all, isLast: true, leafHashes: leaves[2], byteCount: 44)))
+    expect(drain(&fetching), [.expectPayload(isWanted: false)])
+  }
+
+  @Test func `who waits for enough already is told when to come back, who waits for nothing is served`() throws {
+    var (_, serving) = try opened()
+    func request(_ id: UInt32) -> Message {
+      .request(
+        ChunkRequest(
+          id: RequestID(id), handle: FileHandle(1), chunk: ChunkIndex(0), leaves: LeafRange(first: 0, count: 8),
+          wantsLeafHashes: false))
+    }
+    _ = drain(&serving)
+    serving.uploadDelay = .milliseconds(2_500)
+    serving.handle(request(1))
+    expect(drain(&serving), [.promise(FileHandle(1), ChunkIndex(0))])
+    #expect(serving.waitingByteCount == 128)
+    serving.handle(request(2))
+    expect(drain(&serving), [.send(.busy(Busy(id: RequestID(2), retryAfterMilliseconds: 2_500)))])
+    serving.uploadDelay = nil
+    serving.handle(request(3))
+    _ = serving.nextUpload()
+    expect(drain(&serving), [.promise(FileHandle(1), ChunkIndex(0))])
+    #expect(serving.waitingByteCount == 192)
+  }
+
   @Test func `an OPEN that may be answered later is looked up again`() throws {
     var fetching = PeerSession(handshakeHash: hash, role: .dialer, target: target)
     var serving = PeerSession(handshakeHash: hash, role: .listener, target: nil)

@@ -64,8 +64,16 @@ final class Workbench {
     environment["P2PNODE_PEERS"] = nil
     environment["SWIFT_BACKTRACE"] = "enable=no"
     environment["LC_ALL"] = "C.UTF-8"
-    let command = wrapper + [try Binary.path()] + arguments
+    let command = wrapper + [try Binary.path()] + arguments + staysHere(arguments)
     return try start(command[0], Array(command[1...]), environment: environment, in: workingFolder)
+  }
+
+  /// A download of a test listens on this machine alone.
+  private func staysHere(_ arguments: [String]) -> [String] {
+    guard arguments.first == "get", !arguments.contains("--listen"), !arguments.contains("--no-upload") else {
+      return []
+    }
+    return ["--listen", "127.0.0.1:0"]
   }
 
   /// Starts any program.

@@ -1,0 +1,133 @@
+// How a download ends: the file gets its name, perhaps it stays offered, and everybody is told goodbye.
+import Content
+import Posix
+import Storage
+import Transfer
+
+extension DownloadRun {
+  /// How long loops may take to say goodbye.
+  private static let goodbyeGrace = Duration.milliseconds(250)
+
+  func finish() throws(DownloadError) -> DownloadResult {
+    stopFetching()
+    var unheard = unheardOfDisk()
+    guard var outcome else { preconditionFailure("the download runs") }
+    if case .success = outcome, let storageError { outcome = .failure(.storage(storageError)) }
+    var result: DownloadResult
+    do throws(DownloadError) {
+      result = try completed(try outcome.get(), unheard)
+    } catch {
+      stop()
+      if case .success = outcome { throw error }  // the disk has been heard of
+      if let part, !part.isResumed, !hasWritten {
+        try? part.discard()
+        throw error
+      }
+      unheard.append(.stopped)
+      // What is not kept after all is to be said, unless worse has been.
+      do throws(PartFileError) { try journal?.end(unheard, at: now) } catch {
+        if storageError == nil { throw .storage(error) }
+      }
+      throw error
+    }
+    if sharing?.stay != nil, result.path != nil {
+      onUpdate(.staying(result))
+      stay()
+    }
+    stop()
+    result.stats.uploadedBytes = context.uploaded
+    return result
+  }
+
+  /// The file is whole: it gets its name.
+  private func completed(
+    _ stats: DownloadStats, _ unheard: [JournalEvent]
+  ) throws(DownloadError) -> DownloadResult {
+    var stats = stats
+    stats.uploadedBytes = context.uploaded
+    do throws(PartFileError) {
+      try stream?.finish(length: manifest!.length)
+      try journal?.end(unheard + [.completed], at: now)
+    } catch {
+      throw .storage(error)
+    }
+    if sharing?.stay != nil { watchOutput() }
+    let path = part.map { $0.outputPath(name) }
+    return DownloadResult(stats: stats, path: path ?? found?.path, name: name, wasFound: found != nil)
+  }
+
+  /// What threads have told of the disk since the download ended.
+  private func unheardOfDisk() -> [JournalEvent] {
+    var events: [JournalEvent] = []
+    var isCancelled = false
+    for message in control.takeAll() {
+      switch message {
+      case .prepared(.success(.part(let prepared))): if part == nil { part = prepared.file }
+      case .verified(_, _, let chunk, let leaves, let leafHashes, _):
+        hasWritten = true
+        events.append(.verified(chunk, mask: leaves.mask, leafHashes: leafHashes))
+      case .journal(let event): events.append(event)
+      case .writeFailed(let error): if storageError == nil { storageError = error }
+      case .cancelled: isCancelled = true
+      default: break
+      }
+    }
+    if isCancelled, case .success? = outcome { control.send(.cancelled) }  // for the stay
+    return events
+  }
+
+  /// From now on somebody may change the output.
+  private func watchOutput() {
+    guard let part else { return }
+    do throws(StoredFileError) { shared.finish(try part.finished(as: name)) } catch {
+      context.withdraw(shared, because: error)
+    }
+  }
+
+  /// Offers the finished file until that was long enough, or until it is cancelled or changed.
+  private func stay() {
+    let end: Instant? = if case .for(let duration)? = sharing?.stay { now + duration } else { nil }
+    while true {
+      let milliseconds = end.map { Int32(clamping: max(0, ($0 - now).wholeNanoseconds + 999_999) / 1_000_000) } ?? -1
+      wait(milliseconds: milliseconds)
+      if let end, now >= end { return }
+      for message in control.takeAll() {
+        switch message {
+        case .cancelled: return
+        case .unreadable(let error): return onUpdate(.unreadable(error))
+        default: break  // of connections that the download no longer knows
+        }
+      }
+    }
+  }
+
+  /// Ends all threads of the download but those that talk to peers.
+  private func stopFetching() {
+    asker.take()?.stop()
+    shared.stopFetching()
+    announce()
+    // Who stays, stays connected with those who fetch from here; the others are told goodbye at once.
+    if context.shared == nil { sayGoodbye() } else { context.tellAllLoops(.stopFetching) }
+    if let (storage, thread) = preparation.take() {
+      storage.stop()
+      thread.join()
+    }
+    resumer?.stop()
+    // What has arrived for a part file is still verified and written.
+    if let verifiers = verifiers.take() { verifiers.stop(discarding: stream != nil) }
+    jobs.close(discarding: true)
+    journal?.stop()
+  }
+
+  private func sayGoodbye() { context.tellAllLoops(.shutDown(.done, grace: DownloadRun.goodbyeGrace)) }
+
+  /// Ends what is left.
+  func stop() {
+    answerer.take()?.stop()
+    sayGoodbye()
+    jobs.close(discarding: true)
+    for loop in loops { loop.join() }
+    loops = []
+    context.shared = nil  // it holds the context itself
+  }
+}

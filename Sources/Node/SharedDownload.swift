@@ -1,0 +1,167 @@
+// One download as other peers see it: what of its file they may have, from the first verified leaf on.
+import Content
+import Posix
+import Storage
+import Synchronization
+import Transfer
+import Wire
+
+/// The served side of a download. The control thread enters what is verified, loops ask. Every leaf that is offered is
+/// written and proven by hashes that are at hand or can be had from the disk.
+final class SharedDownload: Sendable {
+  /// Where the bytes are.
+  enum Source: Sendable {
+    case part(PartFile)
+    /// The output has its name, and others may change it.
+    case finished(CheckedFile)
+  }
+
+  private struct State {
+    var manifest: Manifest?
+    var source: Source?
+    var held: HeldLeaves?
+    var pages: [PageIndex: HashPage] = [:]
+    var isFetching = true
+  }
+
+  let key: FileKey
+  /// Of the download, for connections that came in and are to fetch as well.
+  let link: DownloadLink
+  private let state = Mutex(State())
+
+  init(key: FileKey, link: DownloadLink) {
+    self.key = key
+    self.link = link
+  }
+
+  // MARK: The download's side
+
+  /// The layout is known. Without a source nothing is offered.
+  func begin(_ manifest: Manifest, _ source: Source?) {
+    state.withLock { state in
+      state.manifest = manifest
+      state.source = source
+      state.held = HeldLeaves(manifest.layout)
+    }
+  }
+
+  /// All of the file is here.
+  func begin(_ manifest: Manifest, _ found: FoundFile) {
+    state.withLock { state in
+      state.manifest = manifest
+      state.source = .finished(found.file)
+      state.held = HeldLeaves(manifest.layout, isComplete: true)
+      for page in 0..<found.tree.pages.pageCount {
+        let index = PageIndex(UInt32(page))
+        state.pages[index] = found.tree.page(index)
+      }
+    }
+  }
+
+  /// A page that leads to the root: before any leaf of its chunks.
+  func add(_ page: HashPage) { state.withLock { $0.pages[page.index] = page } }
+
+  /// Leaves that hash and are written.
+  func add(_ mask: UInt64, of chunk: ChunkIndex, leafHashes: [Digest]?) {
+    state.withLock { $0.held?.add(mask, of: chunk, leafHashes: leafHashes) }
+  }
+
+  var hasNews: Bool { state.withLock { $0.held?.hasNews ?? false } }
+  func takeNews() -> [LeafRun] { state.withLock { $0.held?.takeNews() ?? [] } }
+
+  /// All leaf hashes of a chunk, where they are at hand: they need not be asked for.
+  func knownLeafHashes(of chunk: ChunkIndex) -> [Digest]? { state.withLock { $0.held?.leafHashes(of: chunk) } }
+
+  /// Nothing more is fetched.
+  func stopFetching() { state.withLock { $0.isFetching = false } }
+
+  /// The part file has become the output.
+  func finish(_ file: CheckedFile) { state.withLock { $0.source = .finished(file) } }
+
+  // MARK: The loops' side
+
+  /// Whether who has the file may be asked for it.
+  var isFetching: Bool { state.withLock { $0.isFetching } }
+
+  /// What an OPEN is answered; nil where nothing can be said yet, or any more.
+  var offer: ServedFile? {
+    state.withLock { state in
+      guard let manifest = state.manifest, let held = state.held, state.source != nil else { return nil }
+      // The name is the seed's, not one that the user here chose.
+      return ServedFile(
+        key: key, pages: PageLayout(manifest.layout), root: manifest.root, name: manifest.fileName ?? "",
+        parts: held.isComplete ? nil : held.offer)
+    }
+  }
+
+  var layout: ChunkLayout? { state.withLock { $0.manifest?.layout } }
+
+  /// Any leaves of any chunk.
+  func offers(_ leaves: LeafRange, of chunk: ChunkIndex) -> Bool {
+    state.withLock { $0.held?.offers(leaves, of: chunk) ?? false }
+  }
+
+  /// Nil where no chunk of it was offered.
+  func page(_ index: PageIndex) -> HashPage? { state.withLock { $0.pages[index] } }
+
+  /// The hashes of all leaves of a chunk of which some are offered; read from the disk where they are not kept.
+  func leafHashes(of chunk: ChunkIndex) throws(StoredFileError) -> [Digest] {
+    let (known, page, layout) = state.withLock { state in
+      let layout = state.manifest!.layout
+      let page = state.pages[PageLayout(layout).page(of: chunk)]
+      return (state.held!.leafHashes(of: chunk), page, layout)
+    }
+    if let known { return known }
+    var hashes: [Digest] = []
+    var buffer = [UInt8](repeating: 0, count: UploadState.leavesPerPieceMax * layout.leafSize)
+    let count = layout.leafCount(of: chunk)
+    for first in stride(from: 0, to: count, by: UploadState.leavesPerPieceMax) {
+      let leaves = LeafRange(first: first, count: min(UploadState.leavesPerPieceMax, count - first))
+      let byteCount = layout.length(of: leaves, in: chunk)
+      var span = buffer.mutableSpan
+      var bytes = span.mutableBytes
+      try read(at: layout.offset(ofLeaf: first, in: chunk), count: byteCount, into: &bytes)
+      hashes += MerkleTree.leafHashes(buffer.span.bytes.extracting(0..<byteCount), leafSize: layout.leafSize)
+    }
+    let place = Int(chunk.rawValue) % PageLayout.wireChunksPerPage
+    guard let page, MerkleTree.chunkHash(hashes, in: layout) == page.chunkHashes[place] else {
+      throw .changed(path: "chunk \(chunk.rawValue)")  // the disk has forgotten, or somebody wrote to it
+    }
+    state.withLock { $0.held!.keep(hashes, of: chunk) }
+    return hashes
+  }
+
+  /// Fills the first `count` bytes of the span, 64 KiB at most, with offered leaves.
+  func read(at offset: UInt64, count: Int, into buffer: inout MutableRawSpan) throws(StoredFileError) {
+    switch state.withLock({ $0.source }) {
+    case nil: throw .removed(path: "the output")
+    case .finished(let file): try file.read(at: offset, count: count, into: &buffer)
+    case .part(let part):
+      do throws(PartFileError) { try part.read(at: offset, count: count, into: &buffer) } catch {
+        if case .io(let errno) = error { throw .unreadable(errno) }
+        throw .changed(path: part.path)
+      }
+    }
+  }
+
+  /// The file turned out to be no longer what it was: it is offered no more. False where that was known.
+  func withdraw() -> Bool {
+    state.withLock { state in
+      defer { state.source = nil }
+      return state.source != nil
+    }
+  }
+}
+
+/// A file that a peer has open here.
+enum ServedSource: Sendable {
+  case entry(CatalogueEntry)
+  case download(SharedDownload)
+
+  var fileID: FileID {
+    switch self {
+    case .entry(let entry): entry.fileID
+    case .download(let shared): shared.link.fileID
+    }
+  }
+}

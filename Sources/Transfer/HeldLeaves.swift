@@ -1,0 +1,129 @@
+// What a running download holds of its file and can offer to others: verified leaves, and the hashes that prove them.
+import Content
+import Wire
+
+/// Leaves are offered once they can be proven to whoever asks: with their chunk's leaf hashes at hand, or their chunk
+/// whole. What is kept of hashes is bounded, whatever peers send first.
+public struct HeldLeaves: Sendable {
+  /// Unfinished chunks whose leaf hashes are kept, 2 KiB each; leaves of others are offered when their chunk is whole.
+  public static let unfinishedHashesMax = 4096
+  /// Whole chunks whose leaf hashes are kept, the last that came; those of others are to be hashed again.
+  public static let wholeHashesMax = 4096
+
+  /// A chunk that is not whole.
+  private struct Part: Sendable {
+    var verified: UInt64 = 0
+    var leafHashes: [Digest]?
+    var offered: UInt64 { leafHashes == nil ? 0 : verified }
+  }
+
+  public let layout: ChunkLayout
+  /// A bit a chunk, most significant first, as BITMAP has them.
+  private var wholeBits: [UInt8]
+  private var wholeCount = 0
+  private var parts: [ChunkIndex: Part] = [:]
+  private var unfinishedHashesCount = 0
+  private var wholeHashes: [ChunkIndex: [Digest]] = [:]
+  /// Of `wholeHashes`, a ring whose oldest stands at `oldest` once it is full.
+  private var wholeOrder: [ChunkIndex] = []
+  private var oldest = 0
+  private var news: [ChunkIndex: UInt64] = [:]
+
+  /// - `isComplete`: everything is here already.
+  public init(_ layout: ChunkLayout, isComplete: Bool = false) {
+    self.layout = layout
+    wholeBits = Array(repeating: 0, count: (layout.chunkCount + 7) / 8)
+    guard isComplete else { return }
+    for chunk in 0..<layout.chunkCount { setWhole(ChunkIndex(UInt32(chunk))) }
+  }
+
+  public var isComplete: Bool { wholeCount == layout.chunkCount }
+
+  /// Whether there is something to be told.
+  public var hasNews: Bool { !news.isEmpty }
+
+  /// Leaves of a chunk of the file were verified and written. `leafHashes`: all those of the chunk, verified, where they
+  /// are at hand.
+  public mutating func add(_ mask: UInt64, of chunk: ChunkIndex, leafHashes: [Digest]? = nil) {
+    guard layout.contains(chunk), !isWhole(chunk) else { return }
+    let all = layout.leaves(of: chunk).mask
+    var part = parts[chunk] ?? Part()
+    let before = part.offered
+    part.verified |= mask & all
+    if part.leafHashes == nil, let leafHashes, unfinishedHashesCount < HeldLeaves.unfinishedHashesMax {
+      part.leafHashes = leafHashes
+      unfinishedHashesCount += 1
+    }
+    if part.verified == all {
+      if part.leafHashes != nil { unfinishedHashesCount -= 1 }
+      parts[chunk] = nil
+      setWhole(chunk)
+      if let hashes = part.leafHashes ?? leafHashes { keep(hashes, of: chunk) }
+      tell(all & ~before, of: chunk)
+    } else {
+      parts[chunk] = part
+      tell(part.offered & ~before, of: chunk)
+    }
+  }
+
+  private mutating func tell(_ mask: UInt64, of chunk: ChunkIndex) { if mask != 0 { news[chunk, default: 0] |= mask } }
+
+  private mutating func setWhole(_ chunk: ChunkIndex) {
+    wholeBits[Int(chunk.rawValue) / 8] |= 0x80 >> UInt8(chunk.rawValue % 8)
+    wholeCount += 1
+  }
+
+  private func isWhole(_ chunk: ChunkIndex) -> Bool {
+    wholeBits[Int(chunk.rawValue) / 8] & (0x80 >> UInt8(chunk.rawValue % 8)) != 0
+  }
+
+  // MARK: Asked by peers
+
+  /// Whether leaves are offered; chunk and leaves may be any.
+  public func offers(_ leaves: LeafRange, of chunk: ChunkIndex) -> Bool {
+    guard layout.contains(chunk) else { return false }
+    let mask = isWhole(chunk) ? layout.leaves(of: chunk).mask : parts[chunk]?.offered ?? 0
+    return leaves.mask & ~mask == 0
+  }
+
+  /// The hashes of all of a chunk's leaves, where they are kept.
+  public func leafHashes(of chunk: ChunkIndex) -> [Digest]? { parts[chunk]?.leafHashes ?? wholeHashes[chunk] }
+
+  /// Keeps the leaf hashes of a whole chunk for the next who asks.
+  public mutating func keep(_ leafHashes: [Digest], of chunk: ChunkIndex) {
+    guard wholeHashes.updateValue(leafHashes, forKey: chunk) == nil else { return }
+    guard wholeOrder.count == HeldLeaves.wholeHashesMax else { return wholeOrder.append(chunk) }
+    wholeHashes[wholeOrder[oldest]] = nil
+    wholeOrder[oldest] = chunk
+    oldest = (oldest + 1) % wholeOrder.count
+  }
+
+  // MARK: Told to peers
+
+  /// All that is offered.
+  public var offer: HeldParts {
+    HeldParts(
+      wholeChunks: wholeBits, runs: parts.sorted { $0.key < $1.key }.flatMap { LeafRun.runs(of: $1.offered, $0) })
+  }
+
+  /// What is offered since the last call.
+  public mutating func takeNews() -> [LeafRun] {
+    defer { news = [:] }
+    return news.sorted { $0.key < $1.key }.flatMap { LeafRun.runs(of: $1, $0) }
+  }
+}
+
+extension LeafRun {
+  /// The leaves of a mask as the fewest runs.
+  static func runs(of mask: UInt64, _ chunk: ChunkIndex) -> [LeafRun] {
+    var runs: [LeafRun] = []
+    var rest = mask
+    while rest != 0 {
+      let first = rest.trailingZeroBitCount
+      let leaves = LeafRange(first: first, count: (~(rest >> UInt64(first))).trailingZeroBitCount)
+      runs.append(LeafRun(chunk: chunk, leaves: leaves))
+      rest &= ~leaves.mask
+    }
+    return runs
+  }
+}

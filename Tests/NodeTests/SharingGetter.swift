@@ -1,0 +1,106 @@
+// A download that shares, on a thread of its own, for tests that meet it as peers.
+import Content
+import Posix
+import Synchronization
+import TestSupport
+import Transfer
+import Wire
+
+@testable import Node
+
+/// Runs until it has ended, or is cancelled with the test.
+final class SharingGetter: Sendable {
+  let identity: StaticIdentity
+  let folder: TemporaryFolder
+  /// Where it listens.
+  let address: SocketAddress
+  private let downloader: Downloader
+  private let updates: BlockingQueue<DownloadUpdate>
+  private let outcome: Box
+  private let thread: Mutex<Posix.Thread?>
+
+  init(
+    _ fileID: FileID = Sample.common.fileID, from sources: [SocketAddress], as identity: StaticIdentity = .random(),
+    stay: Sharing.Stay? = nil, into folder: TemporaryFolder = TemporaryFolder()
+  ) throws {
+    self.folder = folder
+    var configuration = NodeConfiguration(identity: identity)
+    configuration.loopCount = 2
+    let downloader = try Downloader(configuration, sharing: Sharing(listen: .loopback(0), stay: stay))
+    let (updates, outcome) = (BlockingQueue<DownloadUpdate>(), Box())
+    let thread = Posix.Thread.start(name: "getter") {
+      let peers = sources.map { PeerSource(host: HostPort(host: $0.host, port: $0.port)) }
+      do throws(DownloadError) {
+        let result = try downloader.downloadFile(
+          fileID, from: peers, to: DownloadTarget(folder: folder.path)
+        ) { updates.put($0) }
+        outcome.value.withLock { $0 = .success(result) }
+      } catch {
+        outcome.value.withLock { $0 = .failure(error) }
+      }
+      updates.close()
+    }
+    guard case .listening(let address)? = updates.take() else { preconditionFailure("it listens") }
+    self.identity = identity
+    self.address = address
+    self.downloader = downloader
+    self.updates = updates
+    self.outcome = outcome
+    self.thread = Mutex(thread)
+  }
+
+  deinit {
+    downloader.cancel()
+    thread.withLock { $0.take() }?.join()
+  }
+
+  private final class Box: Sendable { let value = Mutex<Result<DownloadResult, DownloadError>?>(nil) }
+
+  func cancel() { downloader.cancel() }
+
+  /// The next update that `matches`; nil where the download ends before.
+  func update(_ matches: (DownloadUpdate) -> Bool) -> DownloadUpdate? {
+    let watchdog = Watchdog(seconds: 20) { [downloader] in downloader.cancel() }
+    defer { withExtendedLifetime(watchdog) {} }
+    while let update = updates.take() { if matches(update) { return update } }
+    return nil
+  }
+
+  /// Waits for its end.
+  func ended() throws -> DownloadResult {
+    _ = update { _ in false }
+    return try outcome.value.withLock { $0 }!.get()
+  }
+
+  func dial(as identity: StaticIdentity = .random()) throws -> ScriptedPeer {
+    try ScriptedPeer(dialling: address, as: identity)
+  }
+}
+
+extension ScriptedPeer {
+  /// The next message that answers something: a getter also asks whoever knows its file, and tells of what it gets.
+  func answer() throws -> Message { try answerWithLeaves().message }
+
+  func answerWithLeaves() throws -> (message: Message, leaves: [UInt8]) {
+    while true {
+      let (message, leaves) = try receive()
+      switch message {
+      case .open, .have, .promised, .peers: continue
+      default: return (message, leaves)
+      }
+    }
+  }
+
+  /// Opens a file at a getter, and takes what it is told until these leaves are among it.
+  func openPart(of fileID: FileID, until leaves: LeafRun) throws {
+    try send(openMessage(fileID))
+    guard case .opened(let opened) = try answer(), case .opened(let file) = opened.outcome,
+      file.availability == .partial, case .bitmap = try answer()
+    else { throw SocketEnd.endOfStream }
+    var told: UInt64 = 0
+    while leaves.leaves.mask & ~told != 0 {
+      guard case .have(let have) = try receive().message else { continue }
+      for run in have.runs where run.chunk == leaves.chunk { told |= run.leaves.mask }
+    }
+  }
+}

@@ -1,0 +1,264 @@
+// A download gives what it has, and nothing else, to whoever knows its file; and takes from them over the same connection.
+import Content
+import Posix
+import Storage
+import TestSupport
+import Testing
+import Transfer
+import Wire
+
+@testable import Node
+
+@Suite struct SharingTests {
+  /// Every chunk has 64 leaves.
+  private static let even = Sample("even.bin", byteCount: 3 << 20, seed: 3)
+
+  /// Answers a download's first request with four leaves, and then nothing.
+  private struct Miser {
+    let source: FakeSource
+    private let requests = BlockingQueue<ChunkRequest>()
+    private let goodbye = BlockingQueue<CloseCode>()
+
+    /// - `waits`: after the first request it waits to be told how to say goodbye.
+    init(_ sample: Sample = .common, as identity: StaticIdentity = .random(), waits: Bool = false) throws {
+      var script = SourceScript()
+      script.sample = sample
+      let (requests, goodbye) = (requests, goodbye)
+      script.onRequest = { peer, request, sample in
+        if request.id == RequestID(1) { try peer.send(frames: peer.answerFrames(request, from: sample)[0]) }
+        requests.put(request)
+        if waits, let code = goodbye.take() { try peer.send(.goodbye(Goodbye(code: code, text: ""))) }
+      }
+      source = try FakeSource(script, identity: identity)
+    }
+
+    /// Says goodbye.
+    func close(_ code: CloseCode) { goodbye.put(code) }
+
+    func end() { goodbye.close() }
+
+    func firstRequest() throws -> ChunkRequest {
+      let requests = self.requests
+      let watchdog = Watchdog(seconds: 20) { requests.close() }
+      defer { withExtendedLifetime(watchdog) {} }
+      return try #require(requests.take())
+    }
+  }
+
+  @Test func `leaves of an unfinished chunk are told of, given with their hashes, and no others are`() throws {
+    let miser = try Miser(SharingTests.even)
+    let getter = try SharingGetter(SharingTests.even.fileID, from: [miser.source.address])
+    defer {
+      getter.cancel()
+      miser.source.stop()
+    }
+    let chunk = try miser.firstRequest().chunk
+    let held = LeafRange(first: 0, count: 4)
+    let peer = try getter.dial()
+    try peer.openPart(of: SharingTests.even.fileID, until: LeafRun(chunk: chunk, leaves: held))
+    try peer.send(.pageGet(PageGet(handle: ScriptedPeer.handle, page: 0)))
+    guard case .page(let page) = try peer.answer() else {
+      Issue.record("no page")
+      return
+    }
+    #expect(page.chunkHashes == SharingTests.even.file.chunkHashes)
+    try peer.send(peer.requestMessage(chunk.rawValue, first: 0, count: 4, hashes: true))
+    let (message, bytes) = try peer.answerWithLeaves()
+    guard case .data(let header) = message else {
+      Issue.record("no data: \(message)")
+      return
+    }
+    #expect(bytes == SharingTests.even.leaves(held, of: chunk))
+    #expect(header.leafHashes == SharingTests.even.leafHashes[Int(chunk.rawValue)])
+    for missing in [
+      peer.requestMessage(chunk.rawValue, first: 3, count: 2), peer.requestMessage((chunk.rawValue + 1) % 3),
+    ] {
+      try peer.send(missing)
+      guard case .busy(let busy) = try peer.answer(), case .request(let request) = missing else {
+        Issue.record("not BUSY")
+        return
+      }
+      #expect(busy.id == request.id)
+    }
+    // It leaves: nobody is to blame for what was asked.
+    getter.cancel()
+    #expect(try peer.answer() == .withdrawn(Withdrawn(handle: ScriptedPeer.handle, reason: .notOffered)))
+    #expect(try peer.receiveGoodbye()?.code == .done)
+  }
+
+  @Test func `a download that has nothing yet answers when it has, and another file it has not`() throws {
+    let go = BlockingQueue<Void>()
+    var script = SourceScript()
+    script.onOpen = { peer, open, sample in
+      _ = go.take()
+      try peer.offer(sample, as: open.handle)
+    }
+    let source = try FakeSource(script)
+    let getter = try SharingGetter(from: [source.address])
+    defer {
+      go.close()
+      getter.cancel()
+      source.stop()
+    }
+    let peer = try getter.dial()
+    try peer.send(peer.openMessage(Sample.common.fileID))
+    try peer.send(.ping(7))
+    #expect(try peer.answer() == .pong(7))
+    try peer.send(peer.openMessage(Sample.small.fileID, handle: FileHandle(8)))
+    #expect(try peer.answer() == .opened(Opened(handle: FileHandle(8), outcome: .refused(.noSuchFile))))
+    go.put(())
+    guard case .opened(let opened) = try peer.answer(), case .opened = opened.outcome else {
+      Issue.record("not opened")
+      return
+    }
+    #expect(opened.handle == ScriptedPeer.handle)
+    _ = try getter.ended()
+  }
+
+  @Test func `who dials a download and knows its file is asked for it, over that connection`() throws {
+    let never = BlockingQueue<Void>()
+    var script = SourceScript()
+    script.onOpen = { _, _, _ in _ = never.take() }
+    let source = try FakeSource(script)
+    let getter = try SharingGetter(from: [source.address])
+    defer {
+      never.close()
+      getter.cancel()
+      source.stop()
+    }
+    let peer = try getter.dial()
+    try peer.send(peer.openMessage(Sample.common.fileID))
+    // It plays the seed.
+    serving: while true {
+      switch try peer.receive().message {
+      case .open(let open): try peer.offer(Sample.common, as: open.handle)
+      case .pageGet(let get): try peer.sendPage(get, of: Sample.common)
+      case .request(let request): try peer.answer(request, from: Sample.common)
+      case .withdrawn, .goodbye: break serving
+      default: break
+      }
+    }
+    let result = try getter.ended()
+    #expect(getter.folder.read(Sample.common.name) == Sample.common.bytes)
+    #expect(result.stats.peers.map(\.bytes) == [UInt64(Sample.common.bytes.count)])
+  }
+
+  @Test func `who does not know the file is asked for nothing`() throws {
+    let miser = try Miser()
+    let getter = try SharingGetter(from: [miser.source.address])
+    defer {
+      getter.cancel()
+      miser.source.stop()
+    }
+    let peer = try getter.dial()
+    try peer.send(peer.openMessage(Sample.small.fileID))
+    #expect(
+      try peer.receive().message
+        == .opened(Opened(handle: ScriptedPeer.handle, outcome: .refused(.noSuchFile))))
+    try peer.send(.ping(1))
+    #expect(try peer.receive().message == .pong(1))
+  }
+
+  @Test func `a finished file stays offered as a whole, until it is cancelled`() throws {
+    let served = try ServedSamples()
+    let getter = try SharingGetter(from: [served.address], stay: .untilCancelled)
+    _ = try #require(getter.update { if case .staying = $0 { true } else { false } })
+    let peer = try getter.dial()
+    guard case .opened(let opened) = try peer.open(Sample.common.fileID), case .opened(let file) = opened.outcome else {
+      Issue.record("not opened")
+      return
+    }
+    #expect(file.availability == .complete && file.suggestedName == Sample.common.name)
+    for chunk in 0..<UInt32(Sample.common.layout.chunkCount) {
+      let leaves = Sample.common.layout.leaves(of: ChunkIndex(chunk))
+      #expect(try peer.fetch(chunk, count: leaves.count) == Sample.common.leaves(leaves, of: ChunkIndex(chunk)))
+    }
+    getter.cancel()
+    let result = try getter.ended()
+    #expect(result.stats.uploadedBytes == UInt64(Sample.common.bytes.count))
+  }
+
+  @Test func `a finished file that is found in its place stays offered as well`() throws {
+    let served = try ServedSamples()
+    let getter = try SharingGetter(from: [served.address], stay: .untilCancelled)
+    _ = try #require(getter.update { if case .staying = $0 { true } else { false } })
+    getter.cancel()
+    _ = try getter.ended()
+    let again = try SharingGetter(from: [served.address], stay: .untilCancelled, into: getter.folder)
+    guard case .staying(let result)? = again.update({ if case .staying = $0 { true } else { false } }) else {
+      Issue.record("it does not stay")
+      return
+    }
+    #expect(result.wasFound)
+    let peer = try again.dial()
+    _ = try peer.open(Sample.common.fileID)
+    try peer.send(.pageGet(PageGet(handle: ScriptedPeer.handle, page: 0)))
+    guard case .page(let page) = try peer.answer() else {
+      Issue.record("no page")
+      return
+    }
+    #expect(page.chunkHashes == Sample.common.file.chunkHashes)
+    try peer.send(peer.requestMessage(1, first: 60, count: 4, hashes: true))
+    let (message, bytes) = try peer.answerWithLeaves()
+    guard case .data(let header) = message else {
+      Issue.record("no data")
+      return
+    }
+    #expect(header.leafHashes == Sample.common.leafHashes[1])
+    #expect(bytes == Sample.common.leaves(LeafRange(first: 60, count: 4), of: ChunkIndex(1)))
+  }
+
+  @Test func `a finished file that is changed while it is offered is withdrawn`() throws {
+    let served = try ServedSamples()
+    let getter = try SharingGetter(from: [served.address], stay: .untilCancelled)
+    _ = try #require(getter.update { if case .staying = $0 { true } else { false } })
+    let peer = try getter.dial()
+    _ = try peer.open(Sample.common.fileID)
+    getter.folder.write(Sample.common.name, Sample.common.bytes.map { $0 ^ 1 })
+    try peer.send(peer.requestMessage(0, count: 4))
+    guard case .withdrawn(let withdrawn) = try peer.answer() else {
+      Issue.record("not withdrawn")
+      return
+    }
+    #expect(withdrawn.reason == .changed)
+    _ = try getter.ended()
+  }
+
+  @Test func `a swarm of downloads of one source gives all the right bytes`() throws {
+    let served = try ServedSamples()
+    let first = try SharingGetter(from: [served.address])
+    let others = try (0..<3).map { _ in try SharingGetter(from: [served.address, first.address]) }
+    for getter in [first] + others {
+      _ = try getter.ended()
+      #expect(getter.folder.read(Sample.common.name) == Sample.common.bytes)
+    }
+  }
+
+  @Test func `of two connections that were dialled from both ends the one of the smaller PeerID stays`() throws {
+    let identities = [StaticIdentity.random(), .random()].sorted { $0.peerID < $1.peerID }
+    for isSmaller in [true, false] {
+      let (own, other) = (identities[isSmaller ? 0 : 1], identities[isSmaller ? 1 : 0])
+      let miser = try Miser(as: other, waits: !isSmaller)
+      let getter = try SharingGetter(from: [miser.source.address], as: own)
+      defer {
+        getter.cancel()
+        miser.end()
+        miser.source.stop()
+      }
+      _ = try miser.firstRequest()
+      let peer = try getter.dial(as: other)
+      try peer.send(peer.openMessage(Sample.common.fileID))
+      if isSmaller {
+        #expect(try peer.receiveGoodbye()?.code == .duplicateConnection)
+      } else {
+        guard case .opened = try peer.receive().message else {
+          Issue.record("it fetches over a second connection")
+          continue
+        }
+        // The other end, being the smaller, closes the first: then the second takes its place, and nobody is blamed.
+        miser.close(.duplicateConnection)
+        while true { if case .open = try peer.receive().message { break } }
+      }
+    }
+  }
+}

@@ -1,0 +1,66 @@
+// Connections that peers dialled: fetched over like any other, and never needed for the peer to be dialled again.
+import Content
+import Testing
+import Wire
+
+@testable import Transfer
+
+@Suite struct InboundTests {
+  private let layout = ChunkLayout(fileLength: 8 << 20)!
+  private let inbound = ConnectionID.firstInbound
+  private let dialled = ConnectionID(1)
+
+  /// A download that knows one address, whose peer was dialled and has opened the file.
+  private func running() -> DownloadState {
+    var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
+    for event: DownloadEvent in [
+      .addressAdded(address(1), pinned: nil), .discoveryFinished, .connected(dialled, peerID(1)),
+      .opened(dialled, layout, isComplete: true), .storageReady(Resumable()),
+      .pageVerified(PageIndex(0), from: nil),
+    ] { state.handle(event, at: .zero) }
+    return state
+  }
+
+  private func actions(of state: inout DownloadState) -> [DownloadAction] {
+    var actions: [DownloadAction] = []
+    while let action = state.nextAction() { actions.append(action) }
+    return actions
+  }
+
+  @Test func `a connection that is replaced costs its peer nothing, and the other takes over`() {
+    var state = running()
+    #expect(actions(of: &state).contains { if case .request(dialled, _, _, _, _) = $0 { true } else { false } })
+    state.handle(.connected(inbound, peerID(1)), at: .seconds(1))
+    #expect(actions(of: &state) == [.disconnect(inbound, .duplicate)])
+    state.handle(.replaced(dialled), at: .seconds(2))
+    state.handle(.connected(inbound, peerID(1)), at: .seconds(2))
+    #expect(actions(of: &state) == [.open(inbound)])
+    state.handle(.opened(inbound, layout, isComplete: true), at: .seconds(2))
+    #expect(actions(of: &state).contains { if case .request(inbound, _, _, _, _) = $0 { true } else { false } })
+    // The address is that of a peer that is connected.
+    state.handle(.timerFired, at: .seconds(10))
+    #expect(!actions(of: &state).contains { if case .dial = $0 { true } else { false } })
+    let stats = state.statistics(at: .seconds(10))
+    #expect(stats.retries == 0 && stats.peers.map(\.failures) == [0] && stats.peers.map(\.score) == [100])
+  }
+
+  @Test func `a peer whose own connection is lost is dialled where it was before`() {
+    var state = running()
+    state.handle(.replaced(dialled), at: .seconds(1))
+    state.handle(.connected(inbound, peerID(1)), at: .seconds(1))
+    state.handle(.opened(inbound, layout, isComplete: true), at: .seconds(1))
+    _ = actions(of: &state)
+    state.handle(.connectionLost(inbound, .reset), at: .seconds(20))
+    _ = actions(of: &state)
+    state.handle(.timerFired, at: .seconds(30))
+    #expect(actions(of: &state).contains { if case .dial(address(1), _, _) = $0 { true } else { false } })
+  }
+
+  @Test func `where the other connection does not come the address is dialled again`() {
+    var state = running()
+    state.handle(.replaced(dialled), at: .seconds(1))
+    _ = actions(of: &state)
+    state.handle(.timerFired, at: .seconds(5))
+    #expect(actions(of: &state).contains { if case .dial(address(1), _, _) = $0 { true } else { false } })
+  }
+}
