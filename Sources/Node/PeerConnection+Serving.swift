@@ -142,8 +142,9 @@ extension PeerConnection {
 
   // MARK: The file of a download
 
-  func offers(_ request: ChunkRequest) -> Bool {
-    guard case .download(let shared)? = served[request.handle] else { return false }
+  /// Whether what is asked for is here. Of a file that is served all is; what is no file at all the session refuses.
+  func holds(_ request: ChunkRequest) -> Bool {
+    guard case .download(let shared)? = served[request.handle] else { return true }
     return shared.offers(request.leaves, of: request.chunk)
   }
 

@@ -160,8 +160,9 @@ final class ServingPeer {
       case .close(let end):
         world.violate("the getter is an honest peer, but \(name) says \(end)")
         forget(connection)
+      case .admit(let request): connection.serving.admit(request, isHeld: true)
       case .promise: break
-      case .tell, .expectPayload, .verify, .admit: world.violate("\(name) fetches nothing")
+      case .tell, .expectPayload, .verify: world.violate("\(name) fetches nothing")
       }
     }
     pump()

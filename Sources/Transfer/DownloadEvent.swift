@@ -91,3 +91,13 @@ public enum DownloadEvent: Sendable {
   case cancelledByUser
   case timerFired
 }
+
+extension DownloadEvent {
+  /// Who told what it has, where the event is no more than that: many of these come for each chunk.
+  var teller: ConnectionID? {
+    switch self {
+    case .have(let id, _), .bitmap(let id, _), .promised(let id, _): id
+    default: nil
+    }
+  }
+}

@@ -3,14 +3,21 @@ import Content
 import Wire
 
 extension DownloadState {
-  var canDial: Bool {
-    links.count < settings.connectionsMax && dialsUnderWay < settings.dialsMax
+  /// Links of a download that shares at which it follows no more hints: the others are for those that dial it.
+  public static let hintedLinksMax = 16
+
+  var canDial: Bool { links.count < settings.connectionsMax && dialsUnderWay < settings.dialsMax }
+
+  /// Without a usable peer every hint is followed.
+  private var followsHints: Bool {
+    !settings.shares || links.count < DownloadState.hintedLinksMax || timers[.noPeers] != nil
   }
 
   private var dialsUnderWay: Int { links.values.reduce(0) { $0 + ($1.phase == .dialing ? 1 : 0) } }
 
   mutating func dial(at now: Instant) {
-    while canDial, let (address, pinned) = book.nextDial(at: now) {
+    guard let due = book.deadline, due <= now else { return }
+    while canDial, let (address, pinned) = book.nextDial(at: now, followsHints: followsHints) {
       let id = ConnectionID(nextConnection)
       nextConnection += 1
       links[id] = Link(address: address)
@@ -66,6 +73,7 @@ extension DownloadState {
       return lied(id, at: now)
     }
     timers.cancel(.open(id))
+    if !isComplete { hasMetSharers = true }
     let number = numbers[peerID] ?? peers.count
     if number == peers.count {
       peers.append(Peer(id: peerID))
@@ -137,7 +145,11 @@ extension DownloadState {
     remember(id, link)
     defer { if link.address == nil, let peerID = link.peerID { book.missed(peerID, at: now) } }
     if link.phase == .open {
-      pageFailed(id, at: now)
+      if reason == .goodbye(CloseCode.tooManyConnections.rawValue) {
+        releaseAll(id, at: now)
+      } else {
+        pageFailed(id, at: now)
+      }
       if phase != .ended { failAll(id, reason, at: now) }
       if phase != .ended { leave(id, .connection(reason), at: now) }
     } else if let link = remove(id), let address = link.address {
@@ -145,6 +157,7 @@ extension DownloadState {
         switch reason {
         case _ where link.phase == .dialing: .dialFailed(.unreachable)
         case .goodbye(CloseCode.notAllowed.rawValue): .refused(.notAllowed)  // said instead of an answer to OPEN
+        case .goodbye(CloseCode.duplicateConnection.rawValue): .duplicate
         default: .lost(.connection(reason))
         }
       book.ended(address, outcome, at: now)

@@ -6,7 +6,7 @@ extension DownloadState {
   mutating func learn(_ id: ConnectionID, _ runs: [LeafRun], at now: Instant) {
     guard let number = links[id]?.peer else { return }
     for run in runs { learn(run, of: number, on: id) }
-    updateUsability(at: now)
+    if timers[.noPeers] != nil { updateUsability(at: now) }
   }
 
   /// Bits beyond the file are not read.
@@ -17,7 +17,7 @@ extension DownloadState {
       let chunk = ChunkIndex(UInt32(first + i))
       learn(LeafRun(chunk: chunk, leaves: chunks.layout.leaves(of: chunk)), of: number, on: id)
     }
-    updateUsability(at: now)
+    if timers[.noPeers] != nil { updateUsability(at: now) }
   }
 
   private mutating func learn(_ run: LeafRun, of number: Int, on id: ConnectionID) {
@@ -32,6 +32,7 @@ extension DownloadState {
   /// Others are getting these chunks from the peer: for the choice they count as a copy, as long as it is there.
   mutating func learn(_ id: ConnectionID, promised: [ChunkIndex]) {
     guard links[id]?.peer != nil else { return }
+    hasMetSharers = true
     for chunk in promised where chunks.layout.contains(chunk) {
       if links[id]!.promised == nil { links[id]!.promised = ChunkSet(capacity: chunks.layout.chunkCount) }
       if links[id]!.promised!.insert(Int(chunk.rawValue)) { chunks.addCopy(of: chunk) }
@@ -49,17 +50,28 @@ extension DownloadState {
     }
   }
 
+  /// Peers with the file in part that have the chunk or a part of it, or were promised it.
+  public func copies(of chunk: ChunkIndex) -> Int { chunks.layout.contains(chunk) ? chunks.copies(of: chunk) : 0 }
+
+  /// What of some leaves the peer of a connection is not known to have.
+  public func lacked(_ runs: [LeafRun], at id: ConnectionID) -> [LeafRun] {
+    guard let holdings = links[id]?.holdings else { return runs }
+    return runs.filter { $0.leaves.mask & ~holdings.leaves(of: $0.chunk) != 0 }
+  }
+
   /// What the peer had or promised is no longer counted.
   mutating func forgetCopies(of link: Link) {
     link.holdings?.forEachChunk { chunks.removeCopy(of: $0) }
     link.promised?.forEach { chunks.removeCopy(of: ChunkIndex(UInt32($0))) }
   }
 
+  /// Whether others that download the file as well were met.
+  var isSharing: Bool { settings.shares && hasMetSharers }
+
   /// Whether others download the file as well and trade with us: ties between chunks are then broken at random, so that
   /// not all ask for the same.
   var isTrading: Bool {
     guard settings.shares, settings.order == .rarestFirst else { return false }
-    return chunks.haveCount < DownloadState.randomFirstChunks
-      || links.values.contains { $0.promised != nil || $0.holdings?.isComplete == false }
+    return hasMetSharers || chunks.haveCount < DownloadState.randomFirstChunks
   }
 }

@@ -9,7 +9,7 @@ extension DownloadState {
   }
 
   mutating func fetchPages(at now: Instant) {
-    guard chunks.unfinishedCount > 0 else { return }
+    guard chunks.unfinishedCount > 0, pages.isAnyWanted else { return }
     let inOrder = rotation.live
     var expected = chunks.choosableCount + pages.fetchingCount * settings.chunksPerPage
     // The peers in use first, then the others.

@@ -15,9 +15,14 @@ extension DownloadState {
   /// A pipeline covers so much of the peer's measured rate.
   private static let pipelineSeconds = 2.0
   private static let requestsInFlightMin = 2
+  /// Of a peer that shares. Its upload is wanted by many: what waits there could be on its way from somebody else.
+  private static let sharedPipelineSeconds = 0.5
   /// Of two peers with one score the faster is preferred, but a worker changes only for one faster by this factor:
   /// measured rates sway, and each change costs a round trip.
   private static let rateMargin = 1.25
+
+  /// After news, until idle workers look again at what others are asked for.
+  private static let newsPause: Duration = .milliseconds(50)
 
   /// After peers came or went: workers let go of peers that they do not own. What is in flight stays.
   mutating func assignWorkers() {
@@ -41,15 +46,35 @@ extension DownloadState {
     hedge(relieve(idle, at: now), at: now)
   }
 
+  /// A peer has told what it has: of all peers only this one may have become of use.
+  mutating func pump(at now: Instant, newsOf id: ConnectionID) {
+    guard let number = links[id]?.peer, isUsable(number) else { return }
+    if pages.isAnyWanted { fetchPages(at: now) }
+    if chunks.choosableCount == 0 {
+      // Others wait for chunks that this one may give sooner; to look for them costs more than news may.
+      if settings.hedges, timers[.hedge] == nil { timers.set(.hedge, at: now + DownloadState.newsPause) }
+      return
+    }
+    if let worker = peers[number].worker {
+      _ = drive(worker, at: now)
+    } else if let worker = workers.firstIndex(where: { $0.peer.map { !isUsable($0) } ?? true }) {
+      _ = drive(worker, at: now)
+    }
+  }
+
   /// In which order workers pull. Where there are fewer chunks than workers, by the rank of their peers: a retry shall not
   /// go from one bad peer to the next while good ones have nothing to do.
   private var turns: [Int] {
-    guard chunks.choosableCount < workers.count else { return Array(workers.indices) }
-    let turns = workers.indices.map { ($0, peer: workers[$0].peer ?? best(of: rotation.sets[$0], for: $0)) }
-    return turns.sorted { a, b in
-      guard let first = a.peer, let second = b.peer else { return a.peer != nil && b.peer == nil }
-      return outranks(first, second)
-    }.map(\.0)
+    guard chunks.choosableCount > 0, chunks.choosableCount < workers.count else { return Array(workers.indices) }
+    var turns: [(worker: Int, peer: Int?)] = []
+    for (worker, state) in workers.enumerated() {
+      let peer = state.peer ?? best(of: rotation.sets[worker], for: worker)
+      let place = turns.firstIndex { other in
+        peer.map { mine in other.peer.map { outranks(mine, $0) } ?? true } ?? false
+      }
+      turns.insert((worker, peer), at: place ?? turns.count)
+    }
+    return turns.map(\.worker)
   }
 
   /// Sends what a worker can send now; true where it could send more and has nothing to ask for.
@@ -76,10 +101,22 @@ extension DownloadState {
   /// Higher score first, then higher measured rate, then the one that joined first; suspects last.
   func outranks(_ a: Int, _ b: Int) -> Bool {
     if isSuspect(a) != isSuspect(b) { return isSuspect(b) }
-    let (first, second) = (peers[a].score, peers[b].score)
-    if first.value != second.value { return first.value > second.value }
-    let (firstRate, secondRate) = (first.throughput ?? 0, second.throughput ?? 0)
+    let (first, second) = (standing(a), standing(b))
+    if first != second { return first > second }
+    let (firstRate, secondRate) = (presumedRate(a), presumedRate(b))
     return firstRate != secondRate ? firstRate > secondRate : a < b
+  }
+
+  /// The score, by which peers rank. Among those that share it tells of the good ones only how often they were asked, and
+  /// to keep to a few would leave the others' upload unused.
+  private func standing(_ number: Int) -> Int {
+    let score = peers[number].score.value
+    return isSharing ? min(score, PeerScore.start) : score
+  }
+
+  /// Who was never asked is tried where peers share.
+  private func presumedRate(_ number: Int) -> Double {
+    peers[number].score.throughput ?? (isSharing ? .infinity : 0)
   }
 
   private func isSuspect(_ number: Int) -> Bool {
@@ -128,9 +165,10 @@ extension DownloadState {
 
   private func keeps(_ current: Int, over best: Int, worker: Int) -> Bool {
     guard rotation.owner(of: current) == worker || rotation.owner(of: best) != worker else { return false }
-    let (mine, other) = (peers[current].score, peers[best].score)
-    guard mine.value == other.value else { return mine.value > other.value }
-    return (other.throughput ?? 0) <= (mine.throughput ?? 0) * DownloadState.rateMargin || mine.throughput == nil
+    let (mine, other) = (standing(current), standing(best))
+    guard mine == other else { return mine > other }
+    return presumedRate(best) <= presumedRate(current) * DownloadState.rateMargin
+      || peers[current].score.throughput == nil
   }
 
   /// A peer at score 0 gets one chunk now and then, so that it can come back.
@@ -147,9 +185,11 @@ extension DownloadState {
   func depth(_ number: Int) -> Int {
     guard let id = peers[number].connection, let link = links[id], link.isProven else { return 1 }
     let depthMax = min(settings.requestsInFlightMax, link.requestsMax)
-    guard let rate = peers[number].score.throughput else { return min(DownloadState.requestsInFlightMin, depthMax) }
-    let covering = DownloadState.pipelineSeconds * rate / Double(chunks.layout.chunkSize)
-    let wanted = max(Int(min(covering, 64).rounded(.up)), DownloadState.requestsInFlightMin)
+    let least = isSharing ? 1 : DownloadState.requestsInFlightMin
+    let seconds = isSharing ? DownloadState.sharedPipelineSeconds : DownloadState.pipelineSeconds
+    guard let rate = peers[number].score.throughput else { return min(least, depthMax) }
+    let covering = seconds * rate / Double(chunks.layout.chunkSize)
+    let wanted = max(Int(min(covering, 64).rounded(.up)), least)
     return max(1, min(wanted, depthMax, share(of: rate)))
   }
 

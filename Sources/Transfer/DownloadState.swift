@@ -63,6 +63,8 @@ public struct DownloadState: Sendable {
   var timers = DeadlineQueue<Timer>()
   var speed = SpeedMeter()
   var isStarted = false
+  /// Whether any peer had the file in part, or told of others that were getting it.
+  var hasMetSharers = false
   var heldReports: [DownloadReport] = []
   private var actions: [Action] = []
   private var nextActionIndex = 0
@@ -85,8 +87,12 @@ public struct DownloadState: Sendable {
   /// When to hand in `.timerFired`; nil where nothing waits for a time.
   public var deadline: Instant? {
     if phase == .ended { return nil }
-    let dial = canDial ? book.deadline : nil
-    return [timers.next, retries.deadline, dial].compactMap { $0 }.min()
+    var deadline = book.deadline
+    if deadline != nil && !canDial { deadline = nil }
+    for other in [timers.next, retries.deadline] {
+      if let other { deadline = min(deadline ?? other, other) }
+    }
+    return deadline
   }
 
   /// The next thing to do, in order; nil where nothing is left until the next event.
@@ -108,7 +114,8 @@ public struct DownloadState: Sendable {
     guard phase != .ended else { return }
     startIfResolved(at: now)
     dial(at: now)
-    if phase == .running { pump(at: now) }
+    guard phase == .running else { return }
+    if let teller = event.teller { pump(at: now, newsOf: teller) } else { pump(at: now) }
   }
 
   private mutating func apply(_ event: Event, at now: Instant) {

@@ -19,6 +19,7 @@ struct PageTable: Sendable {
   }
 
   var fetchingCount: Int { fetching.count }
+  var isAnyWanted: Bool { wanted.count > 0 }
   func page(of chunk: ChunkIndex) -> PageIndex { PageIndex(chunk.rawValue / UInt32(chunksPerPage)) }
   func chunks(of page: PageIndex) -> Range<Int> {
     let first = Int(page.rawValue) * chunksPerPage

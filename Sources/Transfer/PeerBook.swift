@@ -132,11 +132,16 @@ struct PeerBook: Sendable {
   mutating func discoveryFinished() { isDiscovering = false }
 
   /// The next address to dial, if one is due; it is then under way.
-  mutating func nextDial(at now: Instant) -> (address: PeerAddress, pinned: PeerID?)? {
+  /// - `followsHints`: else those that peers told of are to wait.
+  mutating func nextDial(at now: Instant, followsHints: Bool = true) -> (address: PeerAddress, pinned: PeerID?)? {
     while let address = due.popDue(at: now) {
       guard let entry = entries[address], entry.state == .idle else { continue }
       if let pinned = entry.pinned, bannedPeers.contains(pinned) {
         entries[address]!.state = .banned
+        continue
+      }
+      if !followsHints, entry.source != nil {
+        due.set(address, at: now + PeerBook.redialFirst)
         continue
       }
       entries[address]!.state = .underWay

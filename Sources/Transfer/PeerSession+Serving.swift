@@ -6,7 +6,7 @@ extension PeerSession {
   /// A peer that asks while this node ends is to come back no sooner.
   private static let retryAfterShutDownMilliseconds: UInt32 = 60_000
   /// For a request too many.
-  private static let retryAfterMilliseconds: UInt32 = 1_000
+  public static let retryAfterMilliseconds: UInt32 = 1_000
 
   // MARK: Opening
 
@@ -117,11 +117,13 @@ extension PeerSession {
   }
 
   mutating func accept(_ request: ChunkRequest) {
-    if partial.contains(request.handle) { act(.admit(request)) } else { admit(request, isHeld: true) }
+    act(.admit(request))
   }
 
-  /// The answer to `admit`. What is not held is refused, and may be asked for again.
-  public mutating func admit(_ request: ChunkRequest, isHeld: Bool) {
+  /// The answer to `admit`. What is not held, or not to be sent now, is refused, and may be asked for again.
+  public mutating func admit(
+    _ request: ChunkRequest, isHeld: Bool, retryAfterMilliseconds: UInt32 = PeerSession.retryAfterMilliseconds
+  ) {
     guard !isEnded else { return }
     if isShuttingDown {
       if served[request.handle] != nil {
@@ -139,7 +141,7 @@ extension PeerSession {
       case .queued: if !partial.contains(request.handle) { act(.promise(request.handle, request.chunk)) }
       case .busy:
         let milliseconds = delay.map { UInt32(clamping: $0.wholeNanoseconds / 1_000_000) }
-        send(.busy(Busy(id: request.id, retryAfterMilliseconds: milliseconds ?? PeerSession.retryAfterMilliseconds)))
+        send(.busy(Busy(id: request.id, retryAfterMilliseconds: milliseconds ?? retryAfterMilliseconds)))
       case .void: break  // for a file that was withdrawn meanwhile
       }
     } catch {
@@ -151,12 +153,17 @@ extension PeerSession {
 
   /// Bytes of leaves that the peer was promised and that are not sent.
   public var waitingByteCount: Int { upload.waitingByteCount }
+  /// Requests that wait for their turn.
+  public var waitingCount: Int { upload.waitingCount }
 
   /// Whether pages or pieces that the peer asked for are still to be sent.
   public var hasUploads: Bool { upload.waitingCount > 0 || !pagesWaiting.isEmpty }
 
   /// Bytes of leaves that the next upload would send; nil where it sends none.
   public var nextPieceByteCount: Int? { pagesWaiting.isEmpty ? upload.nextPieceByteCount : nil }
+
+  /// The file and chunk of which the next upload is a piece; nil where it is none.
+  public var nextPieceChunk: (handle: FileHandle, chunk: ChunkIndex)? { pagesWaiting.isEmpty ? upload.nextChunk : nil }
 
   /// The next page or piece to send; nil where nothing is asked for.
   public mutating func nextUpload() -> Upload? {

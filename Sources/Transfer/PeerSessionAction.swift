@@ -43,8 +43,8 @@ public enum PeerSessionAction: Hashable, Sendable {
   case tell(PeerNews)
   /// Find the file that OPEN means (`PeerSession.isMeant` tells), then `answer` it.
   case lookUp(Open)
-  /// Find out whether the leaves are here, of a file that is here in part, then `admit` the request. Its fields are as
-  /// they were sent.
+  /// Find out whether the leaves are here and are to be sent now, then `admit` the request. Its fields are as they were
+  /// sent.
   case admit(ChunkRequest)
   /// A request for a chunk of a file that is complete here was taken in: it will be sent.
   case promise(FileHandle, ChunkIndex)

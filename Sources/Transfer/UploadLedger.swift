@@ -34,6 +34,13 @@ public struct UploadLedger: Sendable {
     for chunk in owners.indices where owners[chunk] == UInt16(place + 1) { owners[chunk] = 0 }
   }
 
+  /// Whether nobody but the reader was promised the chunk before it.
+  public func isFirst(_ reader: Reader, of chunk: ChunkIndex) -> Bool {
+    let index = Int(chunk.rawValue)
+    guard index < owners.count, owners[index] != 0 else { return true }
+    return readers[Int(owners[index]) - 1] == reader
+  }
+
   /// A chunk was asked for and will be sent. True where nobody else was promised it before: then the others are told.
   public mutating func promise(_ chunk: ChunkIndex, to reader: Reader) -> Bool {
     let index = Int(chunk.rawValue)

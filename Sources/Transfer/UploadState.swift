@@ -116,6 +116,9 @@ public struct UploadState: Sendable {
     return layout.length(of: LeafRange(first: request.nextLeaf, count: count), in: request.chunk)
   }
 
+  /// The file and chunk of which the next piece is.
+  public var nextChunk: (handle: FileHandle, chunk: ChunkIndex)? { requests.first.map { ($0.handle, $0.chunk) } }
+
   /// The next piece to send, in the order of the requests; nil where nothing is asked for.
   public mutating func nextPiece() -> UploadPiece? {
     guard let request = requests.first else { return nil }

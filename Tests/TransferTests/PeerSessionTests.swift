@@ -76,6 +76,11 @@ import Wire
         chunkHash: tree.chunkHashes[2]))
     let request = said(by: &fetching)
     serving.handle(try #require(request))
+    guard case .admit(let asked)? = serving.nextAction() else {
+      Issue.record("a request is not decided on")
+      return
+    }
+    serving.admit(asked, isHeld: true)
     guard case .piece(let piece)? = serving.nextUpload() else {
       Issue.record("nothing is sent")
       return
