@@ -14,9 +14,7 @@ struct SimulatedFile: Sendable {
   let served: ServedFile
   let manifest: Manifest
 
-  init(_ scenario: Scenario) {
-    let bytes = scenario.bytes
-    let layout = scenario.layout
+  init(_ bytes: [UInt8], _ layout: ChunkLayout, chunksPerPage: Int) {
     var leafHashes: [[Digest]] = []
     var chunkHashes: [Digest] = []
     for index in 0..<layout.chunkCount {
@@ -26,12 +24,12 @@ struct SimulatedFile: Sendable {
       leafHashes.append(hashes)
       chunkHashes.append(MerkleTree.chunkHash(hashes, in: layout))
     }
-    let tree = HashTree(layout, chunkHashes: chunkHashes, chunksPerPage: scenario.chunksPerPage)!
+    let tree = HashTree(layout, chunkHashes: chunkHashes, chunksPerPage: chunksPerPage)!
     let fileID = FileID(kind: .file, length: layout.fileLength, root: tree.root)
     let key = FileKey(fileID, swarm: nil)
     target = FetchTarget(
       fileID: fileID, key: key, chunkSize: layout.chunkSize, leafSize: layout.leafSize,
-      chunksPerPage: scenario.chunksPerPage)
+      chunksPerPage: chunksPerPage)
     self.bytes = bytes
     self.layout = layout
     self.leafHashes = leafHashes

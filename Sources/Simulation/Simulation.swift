@@ -27,7 +27,7 @@ public enum Simulation {
     let scenario = Scenario(seed: seed)
     let world = World(seed: seed ^ 0x5eed, isTraced: isTraced)
     world.note("scenario \(scenario.summary)")
-    let file = SimulatedFile(scenario)
+    let file = SimulatedFile(scenario.bytes, scenario.layout, chunksPerPage: scenario.chunksPerPage)
     let peers = scenario.peers.map { ServingPeer($0, file: file, world: world) }
     let getter = Getter(scenario, file: file, peers: peers, world: world)
     getter.start()

@@ -18,6 +18,8 @@ final class World {
   /// The first rule that was broken.
   private(set) var violation: String?
   private(set) var eventCount = 0
+  /// Of all that was mixed in, with its time.
+  private(set) var fingerprint: UInt64 = 0
   private var heap: [Entry] = []
   private var nextOrder: UInt64 = 0
 
@@ -60,6 +62,12 @@ final class World {
 
   func note(_ what: @autoclosure () -> String) {
     if trace != nil { trace!.append("\(time.nanoseconds) \(what())") }
+  }
+
+  /// Lets what happens now count for the fingerprint.
+  func mix(_ value: UInt64) {
+    fingerprint = (fingerprint ^ value ^ UInt64(bitPattern: time.nanoseconds) << 20) &* 0x9e37_79b9_7f4a_7c15
+    fingerprint ^= fingerprint >> 29
   }
 
   private func removeFirst() {

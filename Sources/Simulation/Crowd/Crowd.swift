@@ -1,0 +1,91 @@
+// A flash crowd, played to the end: everyone runs the node's own decisions, and all that counts is when the last is done.
+import Content
+import Transfer
+
+/// One run. Confined to the thread that runs it.
+public final class Crowd {
+  let plan: CrowdPlan
+  let world: World
+  let file: SimulatedFile
+  private(set) var nodes: [CrowdNode] = []
+  private var finishTimes: [Double] = []
+  private var outcome = CrowdOutcome()
+  /// By chunk: the leaves that the seed has sent to nobody.
+  private var unspread: [UInt64] = []
+  private var duplicateBytes: UInt64 = 0
+  /// Who leaves is not waited for.
+  private var leavers: Set<Int> = []
+
+  private static let limit = Instant.zero + .seconds(24 * 3600)
+
+  private init(_ plan: CrowdPlan, isTraced: Bool) {
+    self.plan = plan
+    let world = World(seed: plan.seed, isTraced: isTraced)
+    self.world = world
+    let layout = plan.layout
+    let bytes = (0..<Int(layout.fileLength)).map { _ in UInt8(truncatingIfNeeded: world.generator.next()) }
+    file = SimulatedFile(bytes, layout, chunksPerPage: PageLayout.wireChunksPerPage)
+  }
+
+  /// Plays a crowd. Of at most 1,024 chunks and 2^24 nodes.
+  public static func run(_ plan: CrowdPlan, isTraced: Bool = false) -> CrowdOutcome {
+    let crowd = Crowd(plan, isTraced: isTraced)
+    crowd.populate()
+    let isOver = crowd.world.run(until: limit, eventsMax: .max) { crowd.finishTimes.count == plan.peers }
+    if !isOver { crowd.world.violate("\(plan.peers - crowd.finishTimes.count) do not finish") }
+    defer { crowd.world.forgetAll() }
+    return crowd.result()
+  }
+
+  private func populate() {
+    unspread = (0..<file.layout.chunkCount).map { file.layout.leaves(of: ChunkIndex(UInt32($0))).mask }
+    let seed = CrowdNode(0, of: self, isSeed: true)
+    nodes.append(seed)
+    seed.introduceAll()
+    let leaving = Int((Double(plan.peers) * plan.churn).rounded())
+    for number in 1...plan.peers + leaving {
+      let node = CrowdNode(number, of: self, isSeed: false)
+      nodes.append(node)
+      let isLeaver = number > plan.peers
+      let arrival = (isLeaver ? .nanoseconds(Int64(plan.fluidBound * 1e9)) : plan.arrival).wholeNanoseconds
+      let arrives = Duration.nanoseconds(Int64.random(in: 0...arrival, using: &world.generator))
+      world.after(arrives) { node.start(knowing: seed) }
+      guard isLeaver else { continue }
+      leavers.insert(number)
+      let stayMax = Int64(plan.fluidBound * 1e9)
+      world.after(arrives + .nanoseconds(Int64.random(in: 0...stayMax, using: &world.generator))) { node.leave() }
+    }
+  }
+
+  /// The seed sends a piece.
+  func spread(_ piece: UploadPiece) {
+    let index = Int(piece.chunk.rawValue)
+    unspread[index] &= ~piece.leaves.mask
+    guard piece.isLastOfAnswer, outcome.spreadSeconds == 0 else { return }
+    if !unspread.contains(where: { $0 != 0 }) { outcome.spreadSeconds = world.time.inSeconds }
+  }
+
+  func finished(_ node: CrowdNode, _ stats: DownloadStats) {
+    duplicateBytes += stats.duplicateBytes
+    outcome.retries += stats.retries
+    if !leavers.contains(node.number) { finishTimes.append(world.time.inSeconds) }
+    if plan.leavesWhenDone { world.after(.milliseconds(1)) { node.leave() } }
+  }
+
+  private func result() -> CrowdOutcome {
+    let length = Double(plan.layout.fileLength)
+    outcome.violation = world.violation
+    outcome.firstSeconds = finishTimes.first ?? 0
+    outcome.lastSeconds = finishTimes.last ?? 0
+    outcome.meanSeconds = finishTimes.reduce(0, +) / Double(max(finishTimes.count, 1))
+    outcome.seedCopies = Double(nodes[0].bytesUploaded) / length
+    outcome.duplicates = Double(duplicateBytes) / (length * Double(plan.peers))
+    outcome.seedConnections = nodes[0].connectionsHigh
+    let others = nodes.dropFirst().map(\.connectionsHigh).reduce(0, +)
+    outcome.connectionsPerPeer = Double(others) / Double(max(nodes.count - 1, 1))
+    outcome.events = world.eventCount
+    outcome.fingerprint = world.fingerprint
+    outcome.trace = world.trace
+    return outcome
+  }
+}

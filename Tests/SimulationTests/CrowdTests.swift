@@ -1,0 +1,52 @@
+// A flash crowd on virtual time: everyone finishes, soon, and without the seed sending everything to everyone.
+import Simulation
+import Testing
+
+@Suite struct CrowdTests {
+  private func plan(_ peers: Int, seed: UInt64 = 0) -> CrowdPlan {
+    var plan = CrowdPlan()
+    plan.peers = peers
+    plan.seed = seed
+    plan.leavesPerChunk = 16
+    return plan
+  }
+
+  @Test(arguments: [0, 1, 2])
+  func `six downloaders take hardly longer than one`(seed: UInt64) {
+    let plan = plan(6, seed: seed)
+    let outcome = Crowd.run(plan)
+    #expect(outcome.violation == nil, "p2psim crowd --peers 6 --leaves 16 --seed \(seed) --trace")
+    #expect(outcome.lastSeconds < 1.15 * plan.fluidBound)
+    #expect(outcome.seedCopies < 1.3 && outcome.duplicates < 0.02)
+  }
+
+  @Test func `one crowd is one run`() {
+    var plan = plan(5)
+    plan.chunks = 12
+    let outcome = Crowd.run(plan, isTraced: true)
+    #expect(outcome.trace?.isEmpty == false)
+    #expect(outcome.trace == Crowd.run(plan, isTraced: true).trace)
+    #expect(outcome.fingerprint == Crowd.run(plan).fingerprint)
+    plan.seed = 1
+    #expect(outcome.fingerprint != Crowd.run(plan).fingerprint)
+  }
+
+  @Test func `whom the seed has no room for finds the others by it`() {
+    var plan = plan(12)
+    plan.chunks = 12
+    plan.seedConnectionsMax = 3
+    let outcome = Crowd.run(plan)
+    #expect(outcome.violation == nil)
+    #expect(outcome.seedConnections == 3)
+  }
+
+  @Test(arguments: [0, 1, 2])
+  func `those who stay finish, whoever comes and goes`(seed: UInt64) {
+    var plan = plan(8, seed: seed)
+    plan.chunks = 24
+    plan.churn = 1
+    plan.leavesWhenDone = true
+    #expect(
+      Crowd.run(plan).violation == nil, "p2psim crowd --peers 8 --file-chunks 24 --churn 1 --leave --seed \(seed)")
+  }
+}
