@@ -24,6 +24,9 @@ extension DownloadState {
   /// After news, until idle workers look again at what others are asked for.
   private static let newsPause: Duration = .milliseconds(50)
 
+  /// Between two looks for what idle peers can take over, where peers share.
+  private static let reliefPause: Duration = .milliseconds(20)
+
   /// After peers came or went: workers let go of peers that they do not own. What is in flight stays.
   mutating func assignWorkers() {
     for (index, worker) in workers.enumerated() {
@@ -43,6 +46,11 @@ extension DownloadState {
     var idle = 0
     for worker in turns where drive(worker, at: now) { idle += 1 }
     guard idle > 0 && settings.hedges else { return timers.cancel(.hedge) }
+    // Where peers share somebody is idle at all times, and to look at all that all are asked for is dear.
+    if isSharing, now - relievedAt < DownloadState.reliefPause {
+      return timers.set(.hedge, at: relievedAt + DownloadState.reliefPause)
+    }
+    relievedAt = now
     hedge(relieve(idle, at: now), at: now)
   }
 

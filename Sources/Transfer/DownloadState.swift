@@ -61,6 +61,7 @@ public struct DownloadState: Sendable {
   var consumedBelow = 0
 
   var timers = DeadlineQueue<Timer>()
+  var relievedAt = Instant.zero
   var speed = SpeedMeter()
   var isStarted = false
   /// Whether any peer had the file in part, or told of others that were getting it.

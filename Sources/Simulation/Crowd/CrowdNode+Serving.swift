@@ -24,7 +24,7 @@ extension CrowdNode {
     end.session.announce(promised: ledger.join(end.id.rawValue), of: open.handle)
     perform(on: end)
     // Who wants the file may have what is wanted here.
-    guard let download, !download.isEnded, !end.isFetching else { return }
+    guard download?.isEnded == false, !end.isFetching else { return }
     end.session.fetches(file.target)
     end.isFetching = true
     tell(.connected(end.id, end.peer.id))
@@ -82,11 +82,11 @@ extension CrowdNode {
   }
 
   private func announce() {
-    guard isUp, let deadline = announcements.deadline, deadline <= world.time, let download else { return }
+    guard isUp, let deadline = announcements.deadline, deadline <= world.time, download != nil else { return }
     let runs = announcements.take(at: world.time)
     for end in ends where !end.peerIsComplete {
       guard let handle = end.served else { continue }
-      end.session.announce(download.lacked(runs, at: end.id), of: handle)
+      end.session.announce(download!.lacked(runs, at: end.id), of: handle)
       perform(on: end)
     }
   }
