@@ -10,7 +10,7 @@ extension DownloadRun {
 
   func finish() throws(DownloadError) -> DownloadResult {
     stopFetching()
-    var unheard = unheardOfDisk()
+    let (unheard, isCancelled) = hearRest()
     guard var outcome else { preconditionFailure("the download runs") }
     if case .success = outcome, let storageError { outcome = .failure(.storage(storageError)) }
     var result: DownloadResult
@@ -18,21 +18,12 @@ extension DownloadRun {
       result = try completed(try outcome.get(), unheard)
     } catch {
       stop()
-      if case .success = outcome { throw error }  // the disk has been heard of
-      if let part, !part.isResumed, !hasWritten {
-        try? part.discard()
-        throw error
-      }
-      unheard.append(.stopped)
-      // What is not kept after all is to be said, unless worse has been.
-      do throws(PartFileError) { try journal?.end(unheard, at: now) } catch {
-        if storageError == nil { throw .storage(error) }
-      }
+      if case .failure = outcome { try keep(unheard) }
       throw error
     }
     if sharing?.stay != nil, result.path != nil {
       onUpdate(.staying(result))
-      stay()
+      if !isCancelled { stay() }
     }
     stop()
     result.stats.uploadedBytes = context.uploaded
@@ -43,8 +34,6 @@ extension DownloadRun {
   private func completed(
     _ stats: DownloadStats, _ unheard: [JournalEvent]
   ) throws(DownloadError) -> DownloadResult {
-    var stats = stats
-    stats.uploadedBytes = context.uploaded
     do throws(PartFileError) {
       try stream?.finish(length: manifest!.length)
       try journal?.end(unheard + [.completed], at: now)
@@ -52,28 +41,22 @@ extension DownloadRun {
       throw .storage(error)
     }
     if sharing?.stay != nil { watchOutput() }
+    var stats = stats
+    stats.uploadedBytes = context.uploaded
     let path = part.map { $0.outputPath(name) }
     return DownloadResult(stats: stats, path: path ?? found?.path, name: name, wasFound: found != nil)
   }
 
-  /// What threads have told of the disk since the download ended.
-  private func unheardOfDisk() -> [JournalEvent] {
-    var events: [JournalEvent] = []
-    var isCancelled = false
-    for message in control.takeAll() {
-      switch message {
-      case .prepared(.success(.part(let prepared))): if part == nil { part = prepared.file }
-      case .verified(_, _, let chunk, let leaves, let leafHashes, _):
-        hasWritten = true
-        events.append(.verified(chunk, mask: leaves.mask, leafHashes: leafHashes))
-      case .journal(let event): events.append(event)
-      case .writeFailed(let error): if storageError == nil { storageError = error }
-      case .cancelled: isCancelled = true
-      default: break
-      }
+  /// The download failed: what there is stays for a later one.
+  private func keep(_ unheard: [JournalEvent]) throws(DownloadError) {
+    if let part, !part.isResumed, !hasWritten {
+      try? part.discard()
+      return
     }
-    if isCancelled, case .success? = outcome { control.send(.cancelled) }  // for the stay
-    return events
+    // What is not kept after all is to be said, unless worse has been.
+    do throws(PartFileError) { try journal?.end(unheard + [.stopped], at: now) } catch {
+      if storageError == nil { throw .storage(error) }
+    }
   }
 
   /// From now on somebody may change the output.
@@ -88,8 +71,8 @@ extension DownloadRun {
   private func stay() {
     let end: Instant? = if case .for(let duration)? = sharing?.stay { now + duration } else { nil }
     while true {
-      let milliseconds = end.map { Int32(clamping: max(0, ($0 - now).wholeNanoseconds + 999_999) / 1_000_000) } ?? -1
-      wait(milliseconds: milliseconds)
+      let milliseconds = end.map { Int32(clamping: (max(0, ($0 - now).wholeNanoseconds) + 999_999) / 1_000_000) }
+      wait(milliseconds: milliseconds ?? -1)
       if let end, now >= end { return }
       for message in control.takeAll() {
         switch message {
@@ -101,28 +84,48 @@ extension DownloadRun {
     }
   }
 
-  /// Ends all threads of the download but those that talk to peers.
+  /// Ends all threads of the download but those that talk to peers. What has arrived for a part file is still verified
+  /// and written.
   private func stopFetching() {
-    asker.take()?.stop()
     shared.stopFetching()
     announce()
-    // Who stays, stays connected with those who fetch from here; the others are told goodbye at once.
+    asker.take()?.stop()
+    // Who fetches from here stays connected; the others are told goodbye at once.
     if context.shared == nil { sayGoodbye() } else { context.tellAllLoops(.stopFetching) }
     if let (storage, thread) = preparation.take() {
       storage.stop()
       thread.join()
     }
     resumer?.stop()
-    // What has arrived for a part file is still verified and written.
     if let verifiers = verifiers.take() { verifiers.stop(discarding: stream != nil) }
     jobs.close(discarding: true)
     journal?.stop()
+  }
+
+  /// What threads have told of the disk since the download ended, and whether it was cancelled since.
+  private func hearRest() -> (events: [JournalEvent], isCancelled: Bool) {
+    var events: [JournalEvent] = []
+    var isCancelled = false
+    for message in control.takeAll() {
+      switch message {
+      case .prepared(.success(.part(let prepared))): if part == nil { part = prepared.file }
+      case .verified(_, _, let chunk, let leaves, let leafHashes, _):
+        hasWritten = true
+        events.append(.verified(chunk, mask: leaves.mask, leafHashes: leafHashes))
+      case .journal(let event): events.append(event)
+      case .writeFailed(let error): if storageError == nil { storageError = error }
+      case .cancelled: isCancelled = true
+      default: break
+      }
+    }
+    return (events, isCancelled)
   }
 
   private func sayGoodbye() { context.tellAllLoops(.shutDown(.done, grace: DownloadRun.goodbyeGrace)) }
 
   /// Ends what is left.
   func stop() {
+    asker.take()?.stop()
     answerer.take()?.stop()
     sayGoodbye()
     jobs.close(discarding: true)

@@ -57,8 +57,8 @@ extension DownloadRun {
       JournalState(after: prepared.journal?.contents, in: manifest.layout), part: prepared.file,
       file: prepared.journal?.file, name: prepared.name, replaces: target.replaces, control: control)
     guard prepared.file.isResumed else { return }
-    resumer = DownloadResumer(prepared.file, manifest.layout, resume, control: control)
-    for page in resume.pages { resumer?.compare(page, from: nil) }
+    resumer = DownloadResumer(prepared.file, manifest.layout, prepared.resume, control: control)
+    for page in prepared.resume.pages { resumer?.compare(page, from: nil) }
   }
 
   /// Who opened the file before there was anything to say is answered.
@@ -75,7 +75,9 @@ extension DownloadRun {
     learned(page)
     for (chunk, mask) in leaves {
       let hash = page.chunkHashes[Int(chunk.rawValue) % PageLayout.wireChunksPerPage]
-      shared.add(mask, of: chunk, leafHashes: resume.leafHashes(of: chunk, hash: hash, in: layout))
+      let isWhole = mask == layout.leaves(of: chunk).mask
+      shared.add(
+        mask, of: chunk, leafHashes: isWhole ? nil : resume.leafHashes(of: chunk, hash: hash, in: layout))
     }
     let wholeCount = leaves.count { $0.mask == layout.leaves(of: $0.chunk).mask }
     if wholeCount > 0 { onUpdate(.resumed(chunks: wholeCount)) }

@@ -26,6 +26,8 @@ struct SharingTests {
     let first = try get(fileID, from: [served.address], into: "one", "--keep-serving")
     let second = try get(fileID, from: [first.address], into: "two")
     try workbench.ended(second.child)
+    // Either may be done first.
+    try workbench.wait(for: "the first to stay") { first.child.stdout.text.contains("\"done\"") }
     first.child.signal(SIGINT)
     try workbench.ended(first.child)
     for (get, name) in [(first.child, "one"), (second.child, "two")] {
