@@ -6,5 +6,5 @@ struct P2PSim: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "p2psim",
     abstract: "Plays whole swarms on virtual time, each from a seed, and checks the rules of the engine at every step.",
-    subcommands: [Seeds.self, FlashCrowd.self], defaultSubcommand: Seeds.self)
+    subcommands: [Seeds.self, FlashCrowd.self, Choosing.self], defaultSubcommand: Seeds.self)
 }
