@@ -25,7 +25,7 @@ skip() {
   exit 77
 }
 # Skips unless the help of `get` shows an option.
-needs_option() { docker run --rm --network none "$P2PNODE_IMAGE" get --help | grep -q -e "$1" || skip "get has no $1 yet"; }
+needs_option() { docker run --rm --network none "$P2PNODE_IMAGE" get --help | grep -c -e "$1" >/dev/null || skip "get has no $1 yet"; }
 
 compose() {
   # Two words, or one.
@@ -74,7 +74,7 @@ is_running() { [[ "$(docker inspect -f '{{.State.Running}}' "$1")" == true ]]; }
 
 # ---- Seeds
 
-is_ready() { docker logs "$1" 2>&1 | grep -q '^ready: [1-9]'; }
+is_ready() { docker logs "$1" 2>&1 | grep -c '^ready: [1-9]' >/dev/null; }
 
 # seeds N [LIMIT [OPTIONS]]: N seeds serve the payload, LIMIT bytes a second each.
 seeds() {
