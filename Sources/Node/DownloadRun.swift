@@ -126,7 +126,10 @@ final class DownloadRun {
     shared = SharedDownload(key: key, link: link)
     if sharing != nil { context.shared = shared }
     guard let discovery = configuration.discovery else { return }
-    do throws(Errno) { try search(discovery, key, knowsPeers: !peers.isEmpty) } catch { throw .system(error) }
+    do throws(Errno) { try search(discovery, key, knowsPeers: !peers.isEmpty) } catch {
+      stop()
+      throw .system(error)
+    }
   }
 
   private func search(_ discovery: DiscoverySettings, _ key: FileKey, knowsPeers: Bool) throws(Errno) {
@@ -135,13 +138,15 @@ final class DownloadRun {
       !knowsPeers
       ? DiscoverySettings.searchTime : discovery.multicast ? DiscoverySettings.searchTimeWithPeers : .zero
     let own = context.configuration.identity.peerID
+    if let address {
+      // Who asks the network for this file finds this download too, once there is something to be had. It begins first:
+      // both look which nodes of this machine are dead, by locks that each could take for a living node's.
+      answerer = try DiscoveryAnswerer(discovery, peer: own, listener: address, complain: { _ in }) { [shared] bucket in
+        key.bucket == bucket && shared.isOffered ? [key] : []
+      }
+    }
     asker = try DiscoveryAsker(discovery, key: key, own: own, firstPhase: time, control: control)
     isSearching = true
-    guard let address else { return }
-    // Who asks the network for this file finds this download too.
-    answerer = try DiscoveryAnswerer(discovery, peer: own, listener: address, complain: { _ in }) { bucket in
-      key.bucket == bucket ? [key] : []
-    }
   }
 
   private static func listener(_ address: SocketAddress?) throws(DownloadError) -> Socket? {

@@ -94,6 +94,14 @@ final class SharedDownload: Sendable {
     }
   }
 
+  /// Whether some of the file can be had.
+  var isOffered: Bool {
+    state.withLock { state in
+      guard let held = state.held, state.source != nil else { return false }
+      return held.hasAny
+    }
+  }
+
   var layout: ChunkLayout? { state.withLock { $0.manifest?.layout } }
 
   /// Any leaves of any chunk.

@@ -37,6 +37,9 @@ public struct HeldLeaves: Sendable {
     for chunk in 0..<layout.chunkCount { setWhole(ChunkIndex(UInt32(chunk))) }
   }
 
+  /// Whether anything is offered.
+  public var hasAny: Bool { wholeCount > 0 || isComplete || parts.values.contains { $0.offered != 0 } }
+
   public var isComplete: Bool { wholeCount == layout.chunkCount }
 
   /// Whether there is something to be told.

@@ -123,7 +123,8 @@ private struct Moment: CustomStringConvertible {
     let failed = try #require(try JSONLines.objects(stopped.stdout).last)
     let verified = try #require(failed["bytes"] as? Int, "\(failed)")
     let claimed = claimedBytes(fileID, in: output, byteCount: Self.byteCount)
-    #expect(verified >= 4 << 20 && claimed >= verified, "\(claimed) claimed, \(verified) verified")
+    // One of the four chunks may be the last, which is short.
+    #expect(verified > 3 << 20 && claimed >= verified, "\(claimed) claimed, \(verified) verified")
     let fast = try workbench.serve(workbench.path("served"))
     let stats = try done(try workbench.run("get", fileID, "--peer", fast.address, "-o", output, "--json"))
     #expect(stats["bytes"] as? Int == Self.byteCount - claimed, "\(stats)")

@@ -119,6 +119,7 @@ struct SharingTests {
       try workbench.ended(other)
       #expect(other.code == 0, "\(other)")
     }
+    try workbench.line(of: first.child, with: "Still serving")
     let status = try String(contentsOfFile: "/proc/\(try #require(first.child.pid))/status", encoding: .utf8)
     let peak = try #require(status.firstMatch(of: #/VmHWM:\s+(\d+) kB/#)).1
     let kibibytes = try #require(Int(peak))

@@ -32,8 +32,11 @@ import Wire
 
   @Test func `leaves whose hashes are not at hand are offered when their chunk is whole`() {
     var held = HeldLeaves(layout)
+    #expect(!held.hasAny)
+    held.add(0b1111, of: ChunkIndex(2))
+    #expect(!held.hasAny)
     held.add(0b1111, of: ChunkIndex(9))  // 40,000 bytes: three leaves
-    #expect(held.takeNews() == [run(9, 0, 3)] && offers(held, 9, 0, 3) && !offers(held, 9, 0, 4))
+    #expect(held.hasAny && held.takeNews() == [run(9, 0, 3)] && offers(held, 9, 0, 3) && !offers(held, 9, 0, 4))
     held.add(0b1111, of: ChunkIndex(2))
     #expect(held.takeNews().isEmpty && !offers(held, 2, 0, 1))
     held.add(.max, of: ChunkIndex(2))
