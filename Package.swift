@@ -35,7 +35,10 @@ let package = Package(
     .target(name: "Simulation", dependencies: ["Content", "Wire", "Transfer"]),
     .executableTarget(
       name: "p2psim",
-      dependencies: ["Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: [
+        "Simulation", "Content", "Wire", "Transfer",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
 
     // The body.
     .target(name: "Storage", dependencies: ["Content", "Posix", "SQLite"]),

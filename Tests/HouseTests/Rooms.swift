@@ -30,7 +30,7 @@ enum Rooms {
     "Wire": Room(["Content", "Sodium"], isPure: true),
     "Transfer": Room(["Content", "Wire"], isPure: true),
     "Simulation": Room(["Content", "Wire", "Transfer"], isPure: true),
-    "p2psim": Room(["Simulation", "ArgumentParser"]),
+    "p2psim": Room(["Simulation", "Content", "Wire", "Transfer", "ArgumentParser"]),
     "Storage": Room(["Content", "Posix", "SQLite"], toolchain: ["Synchronization"]),
     "Node": Room(libraries, toolchain: ["Synchronization"]),
     "p2pnode": Room(libraries.union(["Node", "ArgumentParser"]), toolchain: ["Synchronization"]),
