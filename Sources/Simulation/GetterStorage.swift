@@ -19,7 +19,7 @@ final class GetterStorage {
   private var journalFile: VirtualFile?
   private var timer: Instant?
   /// The journal's own thread: what it has to do, one after the other.
-  private var todo: [JournalAction] = []
+  private var queued: [JournalAction] = []
   private var isAtWork = false
   /// What the thread has told and was not heard yet.
   private var unheardCount = 0
@@ -151,7 +151,7 @@ final class GetterStorage {
   private func handle(_ event: JournalEvent) {
     guard !process.isDead, journal != nil else { return }
     journal!.handle(event, at: world.time)
-    while let action = journal!.nextAction() { todo.append(action) }
+    while let action = journal!.nextAction() { queued.append(action) }
     work()
     setTimer()
     checkRest()
@@ -180,9 +180,9 @@ final class GetterStorage {
 
   /// Begins the next thing to do; what it comes to is known after its time.
   private func work() {
-    guard !isAtWork, !todo.isEmpty, let part else { return }
+    guard !isAtWork, !queued.isEmpty, let part else { return }
     isAtWork = true
-    let action = todo.removeFirst()
+    let action = queued.removeFirst()
     world.note("journal does \(GetterStorage.name(action))")
     switch action {
     case .syncData:
@@ -243,7 +243,7 @@ final class GetterStorage {
       } catch {
         world.note("journal fails: \(error)")
         hasFailed = true
-        todo = []
+        queued = []
         world.after(plan.mailboxDelay) { [self] in
           handle(.failed)
           process.handle(.writeFailed)

@@ -42,18 +42,3 @@ public struct Announcements: Sendable {
     return runs
   }
 }
-
-extension LeafRun {
-  /// The runs of set bits, bit 0 the first leaf.
-  public static func runs(of mask: UInt64, in chunk: ChunkIndex) -> [LeafRun] {
-    var runs: [LeafRun] = []
-    var rest = mask
-    while rest != 0 {
-      let first = rest.trailingZeroBitCount
-      let leaves = LeafRange(first: first, count: (~(rest >> UInt64(first))).trailingZeroBitCount)
-      runs.append(LeafRun(chunk: chunk, leaves: leaves))
-      rest &= ~leaves.mask
-    }
-    return runs
-  }
-}

@@ -106,19 +106,19 @@ public struct HeldLeaves: Sendable {
   /// All that is offered.
   public var offer: HeldParts {
     HeldParts(
-      wholeChunks: wholeBits, runs: parts.sorted { $0.key < $1.key }.flatMap { LeafRun.runs(of: $1.offered, $0) })
+      wholeChunks: wholeBits, runs: parts.sorted { $0.key < $1.key }.flatMap { LeafRun.runs(of: $1.offered, in: $0) })
   }
 
   /// What is offered since the last call.
   public mutating func takeNews() -> [LeafRun] {
     defer { news = [:] }
-    return news.sorted { $0.key < $1.key }.flatMap { LeafRun.runs(of: $1, $0) }
+    return news.sorted { $0.key < $1.key }.flatMap { LeafRun.runs(of: $1, in: $0) }
   }
 }
 
 extension LeafRun {
-  /// The leaves of a mask as the fewest runs.
-  static func runs(of mask: UInt64, _ chunk: ChunkIndex) -> [LeafRun] {
+  /// The leaves of a mask, bit 0 the first, as the fewest runs.
+  public static func runs(of mask: UInt64, in chunk: ChunkIndex) -> [LeafRun] {
     var runs: [LeafRun] = []
     var rest = mask
     while rest != 0 {
