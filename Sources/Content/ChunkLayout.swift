@@ -87,6 +87,14 @@ public struct ChunkLayout: Hashable, Sendable {
     return min(leaves.end * leafSize, chunkLength) - leaves.first * leafSize
   }
 
+  /// Bytes that some leaves of a chunk hold, bit 0 the first; they must be among the chunk's leaves.
+  public func length(ofLeaves mask: UInt64, in chunk: ChunkIndex) -> Int {
+    let last = leafCount(of: chunk) - 1
+    precondition(mask.leadingZeroBitCount >= UInt64.bitWidth - 1 - last, "no such leaf")
+    let isLastIn = mask & (1 << UInt64(last)) != 0
+    return mask.nonzeroBitCount * leafSize - (isLastIn ? (last + 1) * leafSize - length(of: chunk) : 0)
+  }
+
   /// Where a leaf starts in the file, in bytes.
   public func offset(ofLeaf leaf: Int, in chunk: ChunkIndex) -> UInt64 { offset(of: chunk) + UInt64(leaf * leafSize) }
 }

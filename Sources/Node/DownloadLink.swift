@@ -18,12 +18,14 @@ enum DownloadMessage: Sendable {
   case page(ConnectionID, HashPage)
   case busy(ConnectionID, RequestID, Duration)
   case withdrawn(ConnectionID, Withdrawn.Reason)
+  case answerBegan(ConnectionID, RequestID)
   case answerEnded(ConnectionID, RequestID)
   /// What the peer says of a file that it has in part, of others, and to others.
   case shared(ConnectionID, PeerNews)
   /// The leaves hash and are written, or on their way through a stream, which has passed on all bytes below an offset.
   /// `leafHashes`: all those of the chunk, where this piece brought them.
-  case verified(ConnectionID, RequestID, ChunkIndex, LeafRange, leafHashes: [Digest]?, streamedBelow: UInt64?)
+  case verified(
+    ConnectionID, RequestID, ChunkIndex, LeafRange, leafHashes: [Digest]?, streamedBelow: UInt64?, writing: Duration)
   case corrupt(ConnectionID, ChunkIndex)
   case writeFailed(PartFileError)
   /// What is offered to others cannot be read, or is no longer what it was.

@@ -109,7 +109,7 @@ extension DownloadRun {
     for message in control.takeAll() {
       switch message {
       case .prepared(.success(.part(let prepared))): if part == nil { part = prepared.file }
-      case .verified(_, _, let chunk, let leaves, let leafHashes, _):
+      case .verified(_, _, let chunk, let leaves, let leafHashes, _, _):
         hasWritten = true
         events.append(.verified(chunk, mask: leaves.mask, leafHashes: leafHashes))
       case .journal(let event): events.append(event)

@@ -238,18 +238,19 @@ final class DownloadRun {
     case .withdrawn(let id, let reason):
       dismiss(id, .withdrawn(reason))
       tell(.withdrawn(id))
+    case .answerBegan(let id, let request): tell(.answerBegan(id, request))
     case .answerEnded(let id, let request): tell(.answerEnded(id, request))
     case .shared(let id, .have(let runs)): tell(.have(id, runs))
     case .shared(let id, .bitmap(let bitmap)): tell(.bitmap(id, bitmap))
     case .shared(let id, .promised(let chunks)): tell(.promised(id, chunks))
     case .shared(let id, .peers(let entries)): tell(.peers(id, entries))
     case .shared: break
-    case .verified(let id, let request, let chunk, let leaves, let leafHashes, let streamedBelow):
+    case .verified(let id, let request, let chunk, let leaves, let leafHashes, let streamedBelow, let writing):
       hasWritten = true
       journal?.handle(.verified(chunk, mask: leaves.mask, leafHashes: leafHashes), at: now)
       shared.add(leaves.mask, of: chunk, leafHashes: leafHashes)
       if let streamedBelow { streamed(below: streamedBelow) }
-      tell(.leavesVerified(id, request, chunk, leaves))
+      tell(.leavesVerified(id, request, chunk, leaves, writing: writing))
     case .corrupt(let id, let chunk):
       dismiss(id, .lied("chunk \(chunk.rawValue) does not hash"))
       tell(.lied(id))

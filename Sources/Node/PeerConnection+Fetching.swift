@@ -45,6 +45,7 @@ extension PeerConnection {
     case .page(let page): link.tell(.page(id, page))
     case .busy(let request, let retryAfter): link.tell(.busy(id, request, retryAfter))
     case .withdrawn(let reason): link.tell(.withdrawn(id, reason))
+    case .answerBegan(let request): link.tell(.answerBegan(id, request))
     case .answerEnded(let request): link.tell(.answerEnded(id, request))
     case .have, .bitmap, .promised, .peers: link.tell(.shared(id, news))
     }

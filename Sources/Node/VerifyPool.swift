@@ -34,8 +34,9 @@ struct VerifyPool {
     for i in 0..<count {
       threads.append(
         Thread.start(name: "p2p-verify-\(i)") {
+          var clock = LoopClock()
           while let job = jobs.take() {
-            control.send(VerifyPool.perform(job, sink))
+            control.send(VerifyPool.perform(job, sink, &clock))
             blocks.giveBack(job.block)
           }
         })
@@ -48,17 +49,18 @@ struct VerifyPool {
     for thread in threads { thread.join() }
   }
 
-  private static func perform(_ job: VerifyJob, _ sink: VerifiedSink) -> DownloadMessage {
+  private static func perform(_ job: VerifyJob, _ sink: VerifiedSink, _ clock: inout LoopClock) -> DownloadMessage {
     let piece = job.piece
     let isRight = job.block.read(0..<piece.byteCount) { piece.isMatched(by: $0, leafSize: ChunkLayout.wireLeafSize) }
     guard isRight else { return .corrupt(job.connection, piece.chunk) }
     do throws(PartFileError) {
+      let began = clock.now()
       let written = try job.block.read(0..<piece.byteCount) { bytes throws(PartFileError) -> UInt64? in
         try sink.write(bytes, at: piece.fileOffset)
       }
       return .verified(
         job.connection, piece.request, piece.chunk, piece.leaves, leafHashes: piece.chunkLeafHashes,
-        streamedBelow: written)
+        streamedBelow: written, writing: clock.now() - began)
     } catch {
       return .writeFailed(error)
     }

@@ -291,6 +291,7 @@ final class GetterProcess {
     case .page(let page): received(page, from: id)
     case .busy(let request, let retryAfter): tell(.busy(id, request, retryAfter: retryAfter))
     case .withdrawn: tell(.withdrawn(id))
+    case .answerBegan(let request): tell(.answerBegan(id, request))
     case .answerEnded(let request): tell(.answerEnded(id, request))
     case .have(let runs): tell(.have(id, runs))
     case .bitmap(let bitmap): tell(.bitmap(id, bitmap))

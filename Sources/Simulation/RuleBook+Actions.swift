@@ -127,6 +127,7 @@ extension RuleBook {
   }
 
   private mutating func see(_ report: DownloadReport) {
+    told.add(report)
     switch report {
     case .started: hasStarted = true
     case .chunkRetry(let chunk, let peer, let reason, let attempt, let delay):
@@ -146,7 +147,7 @@ extension RuleBook {
     case .peerBanned(let peer):
       seenBans.insert(peer)
       if anchors.contains(peer) { breakRule("an honest peer is banned") }
-    case .usingWorkers, .chunkDone, .peerJoined, .peerLost: break
+    case .usingWorkers, .chunkDone, .chunkFailed, .chunkHedged, .peerFailed, .peerJoined, .peerLost: break
     }
   }
 }

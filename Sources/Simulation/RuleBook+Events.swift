@@ -28,7 +28,8 @@ extension RuleBook {
       if let id, lines[id]?.page == page { (lines[id]!.page, lines[id]!.pageDue) = (nil, nil) }
       pagesVerified.insert(page)
       pageFailures[page] = nil
-    case .leavesVerified(let id, let request, let chunk, let leaves): verified(id, request, chunk, leaves, at: now)
+    case .leavesVerified(let id, let request, let chunk, let leaves, _): verified(id, request, chunk, leaves, at: now)
+    case .answerBegan: break
     case .answerEnded(let id, let request):
       guard let place = lines[id]?.asked.firstIndex(where: { $0.id == request }) else { break }
       lines[id]!.asked[place].isEnded = true
@@ -90,7 +91,8 @@ extension RuleBook {
     }
     guard before != whole(chunk), isHad(chunk) else { return }
     restUntil[Int(chunk.rawValue)] = nil
-    if let line = lines[id], line.isOpen { standings[line.peer, default: Standing()].chunks += 1 }
+    // Also of a connection that is lost by now.
+    if let peer = peerOf[id], joined.contains(peer) { standings[peer, default: Standing()].chunks += 1 }
     for (other, asked) in others { lose(other, asked, at: now) }
     if (0..<layout.chunkCount).allSatisfy({ isHad(ChunkIndex(UInt32($0))) }) { expectedEnds = [.complete] }
   }

@@ -105,6 +105,7 @@ extension RuleBook {
 
   /// The statistics must say what the books say.
   private mutating func compare(_ stats: DownloadStats) {
+    if hasStarted, let difference = told.difference(from: stats) { breakRule(difference) }
     let had = (0..<layout.chunkCount).count { isHad(ChunkIndex(UInt32($0))) }
     if stats.downloadedChunks + stats.resumedChunks != had { breakRule("the statistics miscount chunks") }
     if stats.resumedChunks != resumedChunks { breakRule("the statistics miscount resumed chunks") }

@@ -72,6 +72,7 @@ struct RuleBook {
   var bannedAddresses: Set<PeerAddress> = []
 
   var isRunning = false
+  var told = ReportTally()
   var hasStarted = false
   var hasEnded = false
   var verified: [UInt64]

@@ -16,13 +16,31 @@ public enum DownloadReport: Hashable, Sendable {
   /// Comes before any report of a chunk.
   case started(chunks: Int, peers: Int)
   case usingWorkers(Int)
-  /// `finished` counts the chunks that are had, resumed ones included.
-  case chunkDone(chunk: ChunkIndex, worker: Int, finished: Int, total: Int, peer: PeerID, latency: Duration)
+  /// `finished` counts the chunks that are had, resumed ones included. `bytes`: those of it that this download fetched.
+  case chunkDone(
+    chunk: ChunkIndex, worker: Int, finished: Int, total: Int, peer: PeerID, latency: Duration, bytes: Int)
   case chunkRetry(chunk: ChunkIndex, peer: PeerID, reason: RetryReason, attempt: Int, delay: Duration)
+  /// Out of retries.
+  case chunkFailed(chunk: ChunkIndex, peer: PeerID)
+  /// A second peer is asked for what is late or waits at the first: for the missing part of a chunk, or its end.
+  case chunkHedged(chunk: ChunkIndex, peer: PeerID, second: PeerID, bytes: Int)
+  /// A failure of a peer, as its statistics count them.
+  case peerFailed(PeerID, PeerFailure)
   /// For a lie: it is the only reason for a ban.
   case peerBanned(PeerID)
   case peerJoined(PeerID)
   case peerLost(PeerID, PeerLossReason)
+}
+
+/// What a peer is scored down or banned for.
+public enum PeerFailure: Hashable, Sendable {
+  /// A chunk, or the hashes of a page of chunks, did not come in time.
+  case timeout
+  case connectionLost(LossReason)
+  /// It sent nothing of a chunk before a second peer had sent it.
+  case overtaken(ChunkIndex)
+  /// What it sent does not verify.
+  case lie
 }
 
 /// Why a peer no longer serves.

@@ -67,8 +67,10 @@ public enum DownloadEvent: Sendable {
   case pageArrived(PageIndex, from: ConnectionID)
   /// A page is right, its chunks may be asked for; nil: it was at hand.
   case pageVerified(PageIndex, from: ConnectionID?)
-  /// Leaves that hash and are written.
-  case leavesVerified(ConnectionID, RequestID, ChunkIndex, LeafRange)
+  /// Leaves that hash and are written, and what it took to write them.
+  case leavesVerified(ConnectionID, RequestID, ChunkIndex, LeafRange, writing: Duration = .zero)
+  /// The first byte of an answer arrived.
+  case answerBegan(ConnectionID, RequestID)
   /// The last byte of an answer arrived.
   case answerEnded(ConnectionID, RequestID)
   case busy(ConnectionID, RequestID, retryAfter: Duration)

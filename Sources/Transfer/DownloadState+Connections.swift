@@ -81,7 +81,7 @@ extension DownloadState {
     }
     peers[number].connection = id
     peers[number].exhaustedAt = 0
-    if let ip = link.address?.ip { peers[number].ip = ip }
+    if let address = link.address { (peers[number].address, peers[number].ip) = (address, address.ip) }
     links[id]!.phase = .open
     links[id]!.peer = number
     links[id]!.holdings = Holdings(isComplete: isComplete, layout: layout)
@@ -114,7 +114,8 @@ extension DownloadState {
   mutating func lied(_ id: ConnectionID, at now: Instant) {
     guard let link = links[id], let peerID = link.peerID else { return liedBeforeLoss(id, at: now) }
     // Known by number also where it lies on a later connection, before it opened the file there.
-    if let number = numbers[peerID] { peers[number].failures += 1 }
+    if let number = numbers[peerID] { count(.lie, of: number) }
+    remember(id, link)
     if link.peer != nil { releaseAll(id, at: now) }
     book.ban(peerID, at: link.address, ip: link.address?.ip ?? link.peer.flatMap { peers[$0].ip })
     act(.report(.peerBanned(peerID)))
@@ -128,7 +129,7 @@ extension DownloadState {
     let (_, peerID, address) = lost[place]
     if book.isBanned(peerID) { return }
     if let current = connections[peerID] { return lied(current, at: now) }
-    if let number = numbers[peerID] { peers[number].failures += 1 }
+    if let number = numbers[peerID] { count(.lie, of: number) }
     book.ban(peerID, at: address, ip: address?.ip)
     act(.report(.peerBanned(peerID)))
   }

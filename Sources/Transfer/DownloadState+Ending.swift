@@ -31,7 +31,11 @@ extension DownloadState {
     guard phase == .running else { return }
     var hadByPage: [PageIndex: Int] = [:]
     for (chunk, mask) in leaves where chunks.layout.contains(chunk) {
-      guard chunks.verify(mask: mask, of: chunk).isNowHad else { continue }
+      let (new, isNowHad) = chunks.verify(mask: mask, of: chunk)
+      guard isNowHad else {
+        if new != 0 { resumedBytes[chunk, default: 0] += chunks.layout.length(ofLeaves: new, in: chunk) }
+        continue
+      }
       stats.resumedChunks += 1
       hadByPage[pages.page(of: chunk), default: 0] += 1
     }
@@ -126,7 +130,8 @@ extension DownloadState {
     var stats = stats
     if phase != .ended {
       stats.end = now
-      stats.peers = peers.map(\.stats)
+      stats.peers = peers.map { $0.stats(isBanned: book.isBanned($0.id)) }
+      stats.workers = workerClocks.map { $0.waits(until: now) }
     }
     return stats
   }
@@ -138,6 +143,23 @@ extension DownloadState {
   public func progress(at now: Instant) -> DownloadProgress {
     DownloadProgress(
       finishedChunks: chunks.haveCount, totalChunks: chunks.layout.chunkCount, bytes: stats.bytes,
-      bytesPerSecond: speed.bytesPerSecond(at: now), livePeers: livePeerCount, workers: rotation.workerCount)
+      bytesPerSecond: speed.bytesPerSecond(at: now), livePeers: livePeerCount, workers: rotation.workerCount,
+      retries: stats.retries, hedges: stats.hedges, peers: peers.map { row(of: $0, at: now) })
+  }
+
+  private func row(of peer: Peer, at now: Instant) -> PeerProgress {
+    PeerProgress(
+      stats: peer.stats(isBanned: book.isBanned(peer.id)), bytesPerSecond: peer.speed.bytesPerSecond(at: now),
+      activity: activity(of: peer))
+  }
+
+  private func activity(of peer: Peer) -> PeerProgress.Activity {
+    if book.isBanned(peer.id) { return .banned }
+    guard let id = peer.connection, let link = links[id] else { return .gone }
+    if let place = link.firstInLine {
+      let first = link.pending[place]
+      return .sending(first.chunk, requests: link.pending.count, isHedge: first.isHedge)
+    }
+    return peer.busyUntil != nil ? .busy : .idle
   }
 }

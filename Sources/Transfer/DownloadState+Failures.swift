@@ -14,7 +14,7 @@ extension DownloadState {
     links[id]!.pending.removeAll { pending in pending.id == first.id || others.contains { $0.id == pending.id } }
     links[id]!.isProven = false
     if !first.isEnded { act(.cancel(id, first.id)) }
-    failed(number, at: now)
+    failed(number, .timeout, at: now)
     for other in others {
       act(.cancel(id, other.id))
       chunks.drop(id, other.id, of: other.chunk)
@@ -28,7 +28,7 @@ extension DownloadState {
     guard let link = links[id], let number = link.peer, !link.pending.isEmpty else { return }
     links[id]!.pending = []
     timers.cancel(.chunk(id))
-    failed(number, at: now)
+    failed(number, .connectionLost(reason), at: now)
     let first = link.firstInLine.map { link.pending[$0] }
     for pending in link.pending where pending.id != first?.id { chunks.drop(id, pending.id, of: pending.chunk) }
     if let first { spendRetry(of: first, on: id, by: number, .connectionLost(reason), at: now) }
@@ -54,6 +54,7 @@ extension DownloadState {
     if attempt > settings.maxRetries {
       chunks.giveUp(pending.chunk)
       stats.failedChunks += 1
+      report(.chunkFailed(chunk: pending.chunk, peer: peers[number].id))
       return end(.outOfRetries(pending.chunk), at: now)
     }
     stats.retries += 1
@@ -63,11 +64,17 @@ extension DownloadState {
   }
 
   /// A failure of a peer: its score falls, and its worker turns to the next.
-  mutating func failed(_ number: Int, at now: Instant) {
+  mutating func failed(_ number: Int, _ failure: PeerFailure, at now: Instant) {
     changeScore(of: number) { $0.fail() }
     if peers[number].score.value == 0 { peers[number].probeAt = now + settings.chunkTimeout }
-    peers[number].failures += 1
+    count(failure, of: number)
     if let worker = peers[number].worker { turnAway(worker, from: number) }
+  }
+
+  /// What its statistics count is reported, each once.
+  mutating func count(_ failure: PeerFailure, of number: Int) {
+    peers[number].failures += 1
+    act(.report(.peerFailed(peers[number].id, failure)))
   }
 
   private mutating func turnAway(_ worker: Int, from number: Int) {

@@ -17,9 +17,18 @@ extension DownloadState {
       guard let number = idlePeer(with: late.chunk, besides: holder), let id = peers[number].connection,
         let run = chunks.missingRun(of: late.chunk)
       else { return }
-      stats.hedges += 1
       send(late.chunk, run, to: id, worker: late.worker, isHedge: true, at: now)
+      hedged(late.chunk, run, of: holder, by: number)
     }
+  }
+
+  /// A second peer has been asked for what another is still asked for.
+  mutating func hedged(_ chunk: ChunkIndex, _ leaves: LeafRange, of holder: Int, by number: Int) {
+    stats.hedges += 1
+    peers[number].hedges += 1
+    peers[holder].hedged += 1
+    let byteCount = chunks.layout.length(of: leaves, in: chunk)
+    report(.chunkHedged(chunk: chunk, peer: peers[holder].id, second: peers[number].id, bytes: byteCount))
   }
 
   /// The request that was sent first of those with one asker, an idle peer to ask and a budget to do so.
@@ -66,7 +75,9 @@ extension DownloadState {
     guard let place = links[id]?.place(of: request), let number = links[id]!.peer else { return }
     let pending = links[id]!.pending.remove(at: place)
     if !pending.isEnded { act(.cancel(id, request)) }
-    if pending.verified == 0, pending.started != nil, !pending.isEnded { failed(number, at: now) }
+    if pending.verified == 0, pending.started != nil, !pending.isEnded {
+      failed(number, .overtaken(pending.chunk), at: now)
+    }
     startClock(id, at: now)
   }
 }

@@ -47,7 +47,7 @@ extension DownloadState {
 
   mutating func pageTimedOut(_ id: ConnectionID, at now: Instant) {
     guard let number = links[id]?.peer, links[id]?.page != nil else { return }
-    failed(number, at: now)
+    failed(number, .timeout, at: now)
     // Long enough for another peer to be asked first.
     rest(number, until: now + RetryQueue.firstDelay)
     pageFailed(id, at: now)

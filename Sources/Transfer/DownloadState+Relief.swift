@@ -26,13 +26,12 @@ extension DownloadState {
     var idle = idleWorkers
     for number in idlePeers where idle > 0 {
       guard let id = peers[number].connection, let relief = relief(by: number, at: now) else { continue }
-      if relief.isWhole {
-        takeBack(relief.pending, from: relief.holder, at: now)
-      } else {
-        stats.hedges += 1
-      }
+      if relief.isWhole { takeBack(relief.pending, from: relief.holder, at: now) }
       send(
         relief.pending.chunk, relief.leaves, to: id, worker: relief.pending.worker, isHedge: !relief.isWhole, at: now)
+      if !relief.isWhole, let holder = links[relief.holder]?.peer {
+        hedged(relief.pending.chunk, relief.leaves, of: holder, by: number)
+      }
       idle -= 1
     }
     return idle

@@ -61,17 +61,23 @@ extension DownloadState {
     startClock(id, at: now)
   }
 
+  mutating func answerBegan(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
+    guard let place = links[id]?.place(of: request), links[id]!.pending[place].began == nil else { return }
+    links[id]!.pending[place].began = now
+  }
+
   private mutating func answerEnded(_ id: ConnectionID, at place: Int, _ now: Instant) {
     let pending = links[id]!.pending[place]
     guard !pending.isEnded, let number = links[id]!.peer else { return }
-    links[id]!.pending[place].isEnded = true
+    links[id]!.pending[place].ended = now
     peers[number].score.measure(
       byteCount: chunks.layout.length(of: pending.leaves, in: pending.chunk),
       in: now - (pending.started ?? pending.sent))
   }
 
   mutating func leavesVerified(
-    _ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange, at now: Instant
+    _ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange, writing: Duration,
+    at now: Instant
   ) {
     guard phase == .running, chunks.layout.contains(chunk), leaves.end <= chunks.layout.leafCount(of: chunk) else {
       return
@@ -79,11 +85,13 @@ extension DownloadState {
     let started = chunks.progress(of: chunk).started
     let askers = chunks.progress(of: chunk).askers
     let (new, isNowHad) = chunks.verify(leaves, of: chunk)
-    count(new, of: leaves, in: chunk, for: links[id]?.peer, at: now)
+    let giver = giver(on: id)
+    count(new, of: leaves, in: chunk, for: giver, at: now)
     var worker = 0
     var latency = started.map { now - $0 } ?? .zero
     if let place = links[id]?.place(of: request), let number = links[id]!.peer {
       links[id]!.pending[place].verified |= leaves.mask
+      links[id]!.pending[place].lastWrite = writing
       worker = links[id]!.pending[place].worker
       if links[id]!.pending[place].verified == links[id]!.pending[place].leaves.mask {
         latency = complete(id, at: place, number, now)
@@ -96,14 +104,20 @@ extension DownloadState {
       cancelLoser(asker.connection, asker.request, at: now)
     }
     stats.downloadedChunks += 1
-    if let number = links[id]?.peer {
+    if let number = giver {
       peers[number].chunks += 1
       report(
         .chunkDone(
           chunk: chunk, worker: worker, finished: chunks.haveCount, total: chunks.layout.chunkCount,
-          peer: peers[number].id, latency: latency))
+          peer: peers[number].id, latency: latency,
+          bytes: chunks.layout.length(of: chunk) - (resumedBytes.removeValue(forKey: chunk) ?? 0)))
     }
     if chunks.isComplete { finish(at: now) } else { updateUsability(at: now) }
+  }
+
+  /// Whose bytes came on a connection, which may be lost by now.
+  private func giver(on id: ConnectionID) -> Int? {
+    links[id]?.peer ?? lost.last { $0.id == id }.flatMap { numbers[$0.peer] }
   }
 
   /// A request was answered and verified to its end. Returns its latency.
@@ -115,8 +129,7 @@ extension DownloadState {
     changeScore(of: number) { $0.succeed(latency: latency) }
     // A small part says little about how long a chunk takes.
     if pending.leaves.count * 2 >= chunks.layout.leafCount(of: pending.chunk) { lateness.add(now - pending.sent) }
-    peers[number].answers += 1
-    peers[number].latencySum += latency
+    peers[number].times.add(pending, at: now)
     peers[number].isProven = true
     if !links[id]!.isProven, let address = links[id]!.address { book.proved(address) }
     links[id]!.isProven = true
@@ -130,15 +143,13 @@ extension DownloadState {
     _ new: UInt64, of leaves: LeafRange, in chunk: ChunkIndex, for number: Int?, at now: Instant
   ) {
     let all = chunks.layout.length(of: leaves, in: chunk)
-    var fresh = 0
-    for leaf in leaves.first..<leaves.end where new & (1 << UInt64(leaf)) != 0 {
-      fresh += chunks.layout.length(of: LeafRange(first: leaf, count: 1), in: chunk)
-    }
+    let fresh = chunks.layout.length(ofLeaves: new, in: chunk)
     stats.bytes += UInt64(fresh)
     stats.duplicateBytes += UInt64(all - fresh)
     speed.add(fresh, at: now)
     guard let number else { return }
     peers[number].bytes += UInt64(fresh)
+    peers[number].speed.add(fresh, at: now)
     if peers[number].refusals > 0 {
       peers[number].refusals = 0
       updateUsability(at: now)

@@ -52,6 +52,8 @@ public struct DownloadState: Sendable {
   var numbers: [PeerID: Int] = [:]
   var rotation: PeerRotation
   var workers: [Worker] = []
+  /// By worker, also those that have gone.
+  var workerClocks: [WorkerClock] = []
   var peersAtZero = 0
 
   var chunks = ChunkTable(layout: ChunkLayout(fileLength: 0)!)
@@ -59,6 +61,8 @@ public struct DownloadState: Sendable {
   var retries = RetryQueue()
   var lateness = Lateness()
   var consumedBelow = 0
+  /// Of chunks of which an earlier download left a part: the bytes of that part.
+  var resumedBytes: [ChunkIndex: Int] = [:]
 
   var timers = DeadlineQueue<Timer>()
   var relievedAt = Instant.zero
@@ -117,6 +121,7 @@ public struct DownloadState: Sendable {
     dial(at: now)
     guard phase == .running else { return }
     if let teller = event.teller { pump(at: now, newsOf: teller) } else { pump(at: now) }
+    observeWorkers(at: now)
   }
 
   private mutating func apply(_ event: Event, at now: Instant) {
@@ -133,8 +138,9 @@ public struct DownloadState: Sendable {
     case .resumed(let leaves): resumed(leaves, at: now)
     case .pageArrived(let page, let id): pageArrived(page, from: id)
     case .pageVerified(let page, let id): pageVerified(page, from: id)
-    case .leavesVerified(let id, let request, let chunk, let leaves):
-      leavesVerified(id, request, chunk, leaves, at: now)
+    case .leavesVerified(let id, let request, let chunk, let leaves, let writing):
+      leavesVerified(id, request, chunk, leaves, writing: writing, at: now)
+    case .answerBegan(let id, let request): answerBegan(id, request, at: now)
     case .answerEnded(let id, let request): answerEnded(id, request, at: now)
     case .busy(let id, let request, let delay): busy(id, request, retryAfter: delay, at: now)
     case .have(let id, let runs): learn(id, runs, at: now)

@@ -1,18 +1,30 @@
 // The numbers of a download: at its end, and while it runs.
+import Content
 import Wire
 
 /// What one peer gave.
 public struct PeerDownloadStats: Hashable, Sendable {
   public let peer: PeerID
+  /// Where it was dialled; nil where it dialled us.
+  public let address: PeerAddress?
   /// Chunks that it completed.
   public let chunks: Int
   /// Verified bytes that were new.
   public let bytes: UInt64
   public let failures: Int
-  /// Over answered requests; zero where there was none.
-  public let averageLatency: Duration
+  /// Times that it was asked for what another was late with.
+  public let hedges: Int
+  /// Times that another was asked for what it was late with.
+  public let hedged: Int
+  public let isBanned: Bool
+  /// While it answered, a smoothed mean; 0 until measured.
+  public let bytesPerSecond: Double
+  public let times: AnswerTimes
   /// 0…200.
   public let score: Double
+
+  /// Over answered requests; zero where there was none.
+  public var averageLatency: Duration { times.averageLatency }
 }
 
 /// What a download did.
@@ -36,6 +48,8 @@ public struct DownloadStats: Hashable, Sendable {
   public var end: Instant
   /// In order of joining.
   public var peers: [PeerDownloadStats] = []
+  /// What each worker waited for, by its number.
+  public var workers: [WorkerWaits] = []
 
   public var duration: Duration { end - start }
   /// Over the whole duration; 0 where that is 0.
@@ -51,6 +65,28 @@ public struct DownloadProgress: Hashable, Sendable {
   public let bytesPerSecond: Double
   public let livePeers: Int
   public let workers: Int
+  public let retries: Int
+  public let hedges: Int
+  /// All that had the file or some of it, also those that are gone; in order of joining.
+  public let peers: [PeerProgress]
+}
+
+/// A look at one peer while a download runs.
+public struct PeerProgress: Hashable, Sendable {
+  public enum Activity: Hashable, Sendable {
+    case idle
+    /// It sends this chunk, or is to; so many requests are in flight to it.
+    case sending(ChunkIndex, requests: Int, isHedge: Bool)
+    /// It asked to be left alone for a while.
+    case busy
+    case gone
+    case banned
+  }
+
+  public let stats: PeerDownloadStats
+  /// Over the last few seconds.
+  public let bytesPerSecond: Double
+  public let activity: Activity
 }
 
 /// Bytes of the last seconds, in one slot a second.

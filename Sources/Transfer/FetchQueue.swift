@@ -39,6 +39,7 @@ public struct FetchedPiece: Hashable, Sendable {
   /// Where the bytes belong in the file.
   public let fileOffset: UInt64
   public let byteCount: Int
+  public let isFirstOfAnswer: Bool
   public let isLastOfAnswer: Bool
   /// All leaf hashes of the chunk, verified, where this piece brought them: for later requests of its leaves.
   public let chunkLeafHashes: [Digest]?
@@ -140,6 +141,6 @@ public struct FetchQueue: Sendable {
     return FetchedPiece(
       request: id, chunk: request.chunk, leaves: leaves, leafHashes: Array(known[leaves.first..<leaves.end]),
       fileOffset: request.layout.offset(ofLeaf: leaves.first, in: request.chunk), byteCount: byteCount,
-      isLastOfAnswer: isLast, chunkLeafHashes: leafHashes)
+      isFirstOfAnswer: isFirst, isLastOfAnswer: isLast, chunkLeafHashes: leafHashes)
   }
 }

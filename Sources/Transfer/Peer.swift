@@ -20,19 +20,23 @@ struct Peer: Sendable {
   /// When a peer at score 0 may be tried again.
   var probeAt: Instant?
   var ip: [UInt8]?
+  /// Where it was dialled last.
+  var address: PeerAddress?
 
   var chunks = 0
   var bytes: UInt64 = 0
   var failures = 0
-  var answers = 0
-  var latencySum: Duration = .zero
+  var hedges = 0
+  var hedged = 0
+  var times = AnswerTimes()
+  var speed = SpeedMeter()
 
   init(id: PeerID) { self.id = id }
 
-  var stats: PeerDownloadStats {
+  func stats(isBanned: Bool) -> PeerDownloadStats {
     PeerDownloadStats(
-      peer: id, chunks: chunks, bytes: bytes, failures: failures,
-      averageLatency: answers > 0 ? latencySum / answers : .zero, score: Double(score.value))
+      peer: id, address: address, chunks: chunks, bytes: bytes, failures: failures, hedges: hedges, hedged: hedged,
+      isBanned: isBanned, bytesPerSecond: score.throughput ?? 0, times: times, score: Double(score.value))
   }
 }
 
@@ -46,9 +50,15 @@ struct PendingRequest: Sendable {
   let isHedge: Bool
   /// When it became first in line: max(sent, last byte of the previous answer). Latency and timeout count from here.
   var started: Instant?
-  /// Its last byte arrived; what is left is to verify and write.
-  var isEnded = false
+  /// When its first byte came.
+  var began: Instant?
+  /// When its last byte came; what is left then is to verify and write.
+  var ended: Instant?
   var verified: UInt64 = 0
+  /// What writing its verified leaves took, the last of them.
+  var lastWrite: Duration = .zero
+
+  var isEnded: Bool { ended != nil }
 }
 
 /// A connection that the download uses or waits for.

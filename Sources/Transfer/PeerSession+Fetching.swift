@@ -124,6 +124,7 @@ extension PeerSession {
         header.id, firstLeaf: header.leaves.first, leafCount: header.leaves.count, isLast: header.isLast,
         leafHashes: header.leafHashes.isEmpty ? nil : header.leafHashes, byteCount: header.byteCount)
       act(.expectPayload(isWanted: arriving != nil))
+      if let arriving, arriving.isFirstOfAnswer { act(.tell(.answerBegan(arriving.request))) }
     } catch {
       close(SessionEnd(error))
     }

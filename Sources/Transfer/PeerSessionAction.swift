@@ -11,6 +11,8 @@ public enum PeerNews: Hashable, Sendable {
   case page(HashPage)
   case busy(RequestID, retryAfter: Duration)
   case withdrawn(Withdrawn.Reason)
+  /// The first byte of an answer is here; then the last.
+  case answerBegan(RequestID)
   case answerEnded(RequestID)
   /// Of a file that the peer has in part: more of it is there.
   case have([LeafRun])

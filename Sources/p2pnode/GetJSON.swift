@@ -24,7 +24,7 @@ extension JSONLine {
     case .usingWorkers(let count):
       self.init(event: "workers")
       set("count", count)
-    case .chunkDone(let chunk, let worker, let finished, let total, let peer, let latency):
+    case .chunkDone(let chunk, let worker, let finished, let total, let peer, let latency, let bytes):
       self.init(event: "chunk")
       set("chunk", chunk.rawValue)
       set("worker", worker)
@@ -32,6 +32,7 @@ extension JSONLine {
       set("totalChunks", total)
       set("peer", peer.hex)
       set("latency", Format.seconds(latency))
+      set("bytes", bytes)
     case .chunkRetry(let chunk, let peer, let reason, let attempt, let delay):
       self.init(event: "retry")
       set("chunk", chunk.rawValue)
@@ -39,6 +40,21 @@ extension JSONLine {
       set("reason", reason.words)
       set("attempt", attempt)
       set("delay", Format.seconds(delay))
+    case .chunkFailed(let chunk, let peer):
+      self.init(event: "chunkFailed")
+      set("chunk", chunk.rawValue)
+      set("peer", peer.hex)
+    case .chunkHedged(let chunk, let peer, let second, let bytes):
+      self.init(event: "hedge")
+      set("chunk", chunk.rawValue)
+      set("peer", peer.hex)
+      set("second", second.hex)
+      set("bytes", bytes)
+    case .peerFailed(let peer, let failure):
+      self.init(event: "failure")
+      set("peer", peer.hex)
+      set("reason", failure.words)
+      if case .overtaken(let chunk) = failure { set("chunk", chunk.rawValue) }
     case .peerBanned(let peer):
       self.init(event: "ban")
       set("peer", peer.hex)
@@ -85,6 +101,18 @@ extension RetryReason {
     switch self {
     case .timeout: "timeout"
     case .connectionLost: "connection lost"
+    }
+  }
+}
+
+extension PeerFailure {
+  /// The failure as people read it.
+  var words: String {
+    switch self {
+    case .timeout: "timeout"
+    case .connectionLost: "connection lost"
+    case .overtaken: "overtaken"
+    case .lie: "wrong data"
     }
   }
 }

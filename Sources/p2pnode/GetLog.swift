@@ -82,7 +82,7 @@ final class GetLog {
     case .started(let chunks, let peers):
       note("Starting parallel download: \(shownName) (\(chunks) chunks from \(peers) peers)")
     case .usingWorkers(let count): note("Using \(count) parallel workers")
-    case .chunkDone(_, let worker, let finished, let total, let peer, let latency):
+    case .chunkDone(_, let worker, let finished, let total, let peer, let latency, _):
       let percent = Format.fixed(Double(finished) / Double(max(1, total)) * 100, 1)
       line(
         "[Worker \(worker)] Chunk \(finished)/\(total) (\(percent)%) from \(peer.short) in \(Format.milliseconds(latency))"
@@ -93,7 +93,8 @@ final class GetLog {
         "[Retry] Chunk \(chunk.rawValue) from \(peer.short): \(reason.words); retry \(attempt) in "
           + "\(Format.fixed(Format.seconds(delay), 1))s")
     case .peerBanned(let peer): note("Peer \(peer.short) is banned: it sent wrong data")
-    case .peerJoined, .peerLost: break  // the connection's own end says more
+    // Said at the end, or by the connection's own end.
+    case .chunkFailed, .chunkHedged, .peerFailed, .peerJoined, .peerLost: break
     }
   }
 

@@ -103,7 +103,7 @@ import Wire
     let stats = try #require(swarm.finished)
     #expect(stats.retries == 0)
     let latencies = swarm.reports.compactMap {
-      if case .chunkDone(_, _, _, _, _, let latency) = $0 { latency } else { nil }
+      if case .chunkDone(_, _, _, _, _, let latency, _) = $0 { latency } else { nil }
     }
     #expect(latencies.count == 4)
     for latency in latencies { #expect(latency > .seconds(19.9) && latency < .seconds(20.1)) }
@@ -264,7 +264,7 @@ import Wire
     let stats = try #require(swarm.finished)
     #expect(stats.resumedChunks == 2 && stats.downloadedChunks == 6 && stats.bytes == 6 << 20 - 4 * 16384)
     let lines = swarm.reports.compactMap {
-      if case .chunkDone(_, _, let finished, _, _, _) = $0 { finished } else { nil }
+      if case .chunkDone(_, _, let finished, _, _, _, _) = $0 { finished } else { nil }
     }
     #expect(lines == [3, 4, 5, 6, 7, 8])
     // Missing leaves that are not in one run are asked for run by run.
@@ -373,7 +373,7 @@ import Wire
     settings.hedges = false
     var swarm = Swarm([.slow(1_048_576), .slow(1_048_576)], settings: settings)
     swarm.run(until: .seconds(1))
-    for _ in 0..<4 { swarm.state.failed(1, at: swarm.now) }
+    for _ in 0..<4 { swarm.state.failed(1, .timeout, at: swarm.now) }
     swarm.resume(until: .seconds(3600))
     let probes = requests(swarm).filter { $0.connection == ConnectionID(2) }
     #expect(probes.count == 1 && probes[0].at >= .seconds(31) && probes[0].at < .seconds(32.1))

@@ -86,7 +86,7 @@ import Wire
       return
     }
     fetching.handle(.data(piece.header(leafHashes: leaves[2], byteCount: 44)))
-    expect(drain(&fetching), [.expectPayload(isWanted: true)])
+    expect(drain(&fetching), [.expectPayload(isWanted: true), .tell(.answerBegan(RequestID(1)))])
     fetching.payloadEnded()
     let actions = drain(&fetching)
     guard case .verify(let verified)? = actions.first else {

@@ -102,14 +102,14 @@ struct Swarm {
     if let id = delivery.connection, lines[id] == nil { return }
     if let id = delivery.connection, let request = delivery.request, inFlight[id]?.contains(request) != true { return }
     switch delivery.event {
-    case .leavesVerified(_, _, let chunk, let leaves): written[chunk, default: 0] |= leaves.mask
+    case .leavesVerified(_, _, let chunk, let leaves, _): written[chunk, default: 0] |= leaves.mask
     case .busy(let id, let request, _): inFlight[id]?.remove(request)
     case .connectionLost(let id, _), .dialFailed(let id, _):
       lines[id] = nil
       inFlight[id] = nil
     default: break
     }
-    if case .leavesVerified(let id, let request, _, _) = delivery.event,
+    if case .leavesVerified(let id, let request, _, _, _) = delivery.event,
       !deliveries.contains(where: { $0.connection == id && $0.request == request })
     {
       inFlight[id]?.remove(request)
@@ -218,6 +218,7 @@ struct Swarm {
     case .withdraws: return post(.withdrawn(id), at: at, id)
     default: break
     }
+    post(.answerBegan(id, request), at: at, id, request)
     var first = leaves.first
     while first < leaves.end {
       let piece = LeafRange(first: first, count: min(4, leaves.end - first))

@@ -60,6 +60,7 @@ extension CrowdNode {
       answered(request, on: end)
       tell(.busy(id, request, retryAfter: retryAfter))
     case .withdrawn: tell(.withdrawn(id))
+    case .answerBegan(let request): tell(.answerBegan(id, request))
     case .answerEnded(let request): tell(.answerEnded(id, request))
     case .have(let runs): tell(.have(id, runs))
     case .bitmap(let bitmap): tell(.bitmap(id, bitmap))

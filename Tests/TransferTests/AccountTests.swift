@@ -1,0 +1,115 @@
+// The account of a download: where each answer's time went, what workers waited for, and what its reports add up to.
+import Content
+import Testing
+import Wire
+
+@testable import Transfer
+
+struct AccountTests {
+  private func reports(_ swarm: Swarm, _ isWanted: (DownloadReport) -> Bool) -> Int {
+    swarm.reports.count(where: isWanted)
+  }
+
+  @Test func `the parts of an answer's time add up to its latency and its wait in line`() throws {
+    // Each chunk takes 20 s to send; of a pipeline of two the second waits as long for the first.
+    var swarm = Swarm([.slow(1_048_576 / 20)], layout: ChunkLayout(fileLength: 4 << 20)!)
+    swarm.run()
+    let stats = try #require(swarm.finished)
+    let times = try #require(stats.peers.first).times
+    #expect(times.answers == 4)
+    #expect(times.firstByte + times.transfer + times.verification + times.writing == times.averageLatency * 4)
+    #expect(times.transfer > .seconds(79) && times.transfer < .seconds(81))
+    #expect(times.firstByte < .milliseconds(10))
+    #expect(times.queue > .seconds(19) && times.queue < .seconds(61))
+  }
+
+  @Test func `writing is told from verification, and is never more than what came after the last byte`() {
+    var times = AnswerTimes()
+    var request = PendingRequest(
+      id: RequestID(1), chunk: ChunkIndex(0), leaves: LeafRange(first: 0, count: 64), worker: 0, sent: .seconds(1),
+      isHedge: false)
+    request.started = .seconds(3)
+    request.began = .seconds(4)
+    request.ended = .seconds(7)
+    request.lastWrite = .seconds(1)
+    times.add(request, at: .seconds(10))
+    #expect(times.queue == .seconds(2) && times.firstByte == .seconds(1) && times.transfer == .seconds(3))
+    #expect(times.verification == .seconds(2) && times.writing == .seconds(1))
+    #expect(times.averageLatency == .seconds(7))
+    request.lastWrite = .seconds(100)
+    times.add(request, at: .seconds(10))
+    #expect(times.verification == .seconds(2) && times.writing == .seconds(4))
+  }
+
+  @Test func `what a worker waits for is accounted for as long as it is there`() throws {
+    var settings = DownloadSettings()
+    settings.hedges = false
+    var swarm = Swarm(
+      [VirtualPeer(conduct: .silent)], layout: ChunkLayout(fileLength: 1 << 20)!, settings: settings)
+    swarm.run()
+    guard case .failed(.outOfRetries, let stats)? = swarm.ending else {
+      Issue.record("the download did not fail")
+      return
+    }
+    let waits = try #require(stats.workers.first)
+    #expect(stats.workers.count == 1)
+    // Each try takes the timeout; between two the retry queue is waited for.
+    #expect(waits[.answers] >= .seconds(120))
+    let delays = swarm.reports.reduce(Duration.zero) {
+      if case .chunkRetry(_, _, _, _, let delay) = $1 { $0 + delay } else { $0 }
+    }
+    #expect(waits[.retry] == delays)
+    #expect(waits.total <= stats.duration && waits.total >= stats.duration - .milliseconds(200))
+  }
+
+  @Test func `a worker without a peer waits for peers, and one whose peer is busy for that`() throws {
+    var swarm = Swarm([VirtualPeer(conduct: .busy(retryAfter: .seconds(2)))], layout: ChunkLayout(fileLength: 1 << 20)!)
+    swarm.run(until: .seconds(6))
+    let waits = try #require(swarm.state.statistics(at: swarm.now).workers.first)
+    #expect(waits[.busyPeers] > .seconds(5))
+  }
+
+  @Test func `every hedge and every failure is reported once`() throws {
+    var swarm = Swarm(
+      [VirtualPeer(), VirtualPeer(), VirtualPeer(conduct: .stalls(afterLeaves: 2)), VirtualPeer(conduct: .liar)])
+    swarm.run()
+    let stats = try #require(swarm.finished)
+    #expect(stats.hedges > 0)
+    #expect(reports(swarm) { if case .chunkHedged = $0 { true } else { false } } == stats.hedges)
+    #expect(stats.peers.reduce(0) { $0 + $1.hedges } == stats.hedges)
+    #expect(stats.peers.reduce(0) { $0 + $1.hedged } == stats.hedges)
+    for peer in stats.peers {
+      let failures = reports(swarm) { if case .peerFailed(peer.peer, _) = $0 { true } else { false } }
+      #expect(failures == peer.failures)
+    }
+    #expect(stats.peers.filter(\.isBanned).map(\.failures) == [1])
+    let bytes = swarm.reports.reduce(0) {
+      if case .chunkDone(_, _, _, _, _, _, let bytes) = $1 { $0 + bytes } else { $0 }
+    }
+    #expect(UInt64(bytes) == stats.bytes)
+  }
+
+  @Test func `what an earlier download left of a chunk is not among the bytes that are reported`() throws {
+    var swarm = Swarm([VirtualPeer()], layout: ChunkLayout(fileLength: (2 << 20) + 5)!)
+    swarm.resumable = Resumable(leaves: [(ChunkIndex(0), 0xFFFF), (ChunkIndex(2), 1)])
+    swarm.run()
+    let stats = try #require(swarm.finished)
+    let bytes = swarm.reports.compactMap {
+      if case .chunkDone(let chunk, _, _, _, _, _, let bytes) = $0 { (chunk.rawValue, bytes) } else { nil }
+    }.sorted { $0.0 < $1.0 }
+    #expect(bytes.map(\.1) == [(1 << 20) - (16 << 14), 1 << 20])
+    #expect(stats.bytes == UInt64(bytes.reduce(0) { $0 + $1.1 }))
+  }
+
+  @Test func `a look at a download shows what every peer does`() throws {
+    var swarm = Swarm([VirtualPeer(), .slow(1_000_000), VirtualPeer(conduct: .liar)])
+    swarm.run(until: .seconds(1))
+    let progress = swarm.state.progress(at: swarm.now)
+    #expect(progress.peers.count == 3)
+    #expect(progress.peers.count { $0.activity == .banned } == 1)
+    let sending = progress.peers.filter { if case .sending = $0.activity { true } else { false } }
+    #expect(sending.count == 2)
+    #expect(sending.allSatisfy { $0.bytesPerSecond > 0 })
+    #expect(progress.peers.reduce(0) { $0 + $1.stats.bytes } == progress.bytes)
+  }
+}
