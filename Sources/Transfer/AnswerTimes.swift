@@ -21,6 +21,15 @@ public struct AnswerTimes: Hashable, Sendable {
     answers > 0 ? (firstByte + transfer + verification + writing) / answers : .zero
   }
 
+  mutating func add(_ other: AnswerTimes) {
+    answers += other.answers
+    queue += other.queue
+    firstByte += other.firstByte
+    transfer += other.transfer
+    verification += other.verification
+    writing += other.writing
+  }
+
   /// A request is verified to its end now.
   mutating func add(_ request: PendingRequest, at now: Instant) {
     let started = request.started ?? request.sent

@@ -33,6 +33,7 @@ extension DownloadState {
   ) {
     let request = RequestID(links[id]!.nextRequest)
     links[id]!.nextRequest += 1
+    if stats.firstRequest == nil { stats.firstRequest = now }
     // The leaf hashes came with the first leaf that was verified.
     let wantsLeafHashes = chunks.progress(of: chunk).verified == 0
     links[id]!.pending.append(

@@ -45,6 +45,8 @@ public struct DownloadStats: Hashable, Sendable {
   /// Chunks asked of a second peer.
   public var hedges = 0
   public var start: Instant
+  /// When the first chunk was asked for; nil where none was.
+  public var firstRequest: Instant?
   public var end: Instant
   /// In order of joining.
   public var peers: [PeerDownloadStats] = []

@@ -29,6 +29,8 @@ struct Failure: Error {
   let code: Int32
   /// What happened, to what, and what to do now.
   let message: String
+  /// Whether it was said on stdout already, for programs.
+  var isTold = false
 
   init(_ code: Int32, _ message: String) {
     self.code = code
@@ -40,16 +42,27 @@ struct Failure: Error {
     "the link says \(says) bytes, and its file has \(has): the link is wrong; ask for it again, or name the fileID alone"
   }
 
-  /// Prints the message, unless it is empty, and turns the failure into the parser's exit.
-  func report() -> ExitCode {
-    if !message.isEmpty { Console.error("p2pnode: \(message)") }
+  /// Prints the message and turns the failure into the parser's exit.
+  /// - `json`: whether programs read stdout.
+  func report(json: Bool) -> ExitCode {
+    say(json: json)
     return ExitCode(code)
+  }
+
+  func say(json: Bool) {
+    if json, !isTold {
+      var line = JSONLine(event: "failed")
+      line.set("code", code)
+      line.set("message", message)
+      Console.output(line.finished)
+    }
+    if !message.isEmpty { Console.error("p2pnode: \(message)") }
   }
 }
 
 /// Runs a verb's body, and ends the command by its failure if there is one.
-func reporting(_ body: () throws(Failure) -> Void) throws {
-  do throws(Failure) { try body() } catch { throw error.report() }
+func reporting(json: Bool, _ body: () throws(Failure) -> Void) throws {
+  do throws(Failure) { try body() } catch { throw error.report(json: json) }
 }
 
 extension Failure {

@@ -71,6 +71,9 @@ struct Get: ParsableCommand {
   @Flag(help: "One JSON object an event on stdout.")
   var json = false
 
+  @Flag(help: "At the end, say what took the time, and what would have made it faster.")
+  var explain = false
+
   @Flag(help: "Nothing on stderr but errors.")
   var quiet = false
 
@@ -102,10 +105,11 @@ struct Get: ParsableCommand {
     guard HostPort(parsing: listen) != nil else {
       throw ValidationError("--listen '\(listen)' is not HOST:PORT or [IPV6]:PORT.")
     }
+    guard !(quiet && explain && !json) else { throw ValidationError("--quiet and --explain exclude each other.") }
     guard !(quiet && verbose) else { throw ValidationError("--quiet and --verbose exclude each other.") }
   }
 
-  func run() throws { try reporting { () throws(Failure) in try get() } }
+  func run() throws { try reporting(json: json) { () throws(Failure) in try get() } }
 
   private func get() throws(Failure) {
     let wanted = try Wanted(typed: fileID)
@@ -140,15 +144,19 @@ struct Get: ParsableCommand {
       stop.wait()
       Process.exit(stop.exitCode)
     }.detach()
-    let log = GetLog(json: json, quiet: quiet, verbose: verbose)
+    let log = GetLog(
+      json: json ? GetJSON(explains: explain, maxWorkers: workers) : nil, explains: explain ? workers : nil,
+      quiet: quiet, verbose: verbose)
     do throws(DownloadError) {
       log.ended(
         try downloader.downloadFile(wanted.fileID, length: wanted.link?.length, from: peers, to: target) {
           log.print($0)
         })
     } catch {
-      log.failed(error)
-      throw log.failure(error, stop: stop, fileID: wanted.fileID)
+      var failure = log.failure(error, stop: stop, fileID: wanted.fileID)
+      log.failed(error, failure)
+      failure.isTold = true
+      throw failure
     }
     _ = consume loaded
   }

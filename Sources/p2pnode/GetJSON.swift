@@ -1,9 +1,162 @@
-// The JSON lines of `get`: stable names, sizes in bytes, times in seconds, PeerIDs in full.
+// The JSON lines of `get`: stable names, sizes in bytes, times in seconds, PeerIDs in full. The README describes them.
+import Content
 import Node
+import Posix
+import Storage
 import Transfer
+import Wire
+
+/// Prints one object an event on stdout; all come on one thread.
+final class GetJSON {
+  private var name = ""
+  private var length: UInt64 = 0
+  private var hasStayed = false
+  private let explains: Bool
+  private let maxWorkers: Int
+
+  init(explains: Bool, maxWorkers: Int) {
+    self.explains = explains
+    self.maxWorkers = maxWorkers
+  }
+
+  func print(_ update: DownloadUpdate) {
+    switch update {
+    case .prepared(let name, let length): (self.name, self.length) = (name, length)
+    case .report(let report): output(line(for: report))
+    case .progress(let progress): output(JSONLine(progress))
+    case .listening(let address): tell("listening") { $0.set("address", address.description) }
+    case .resumed(let chunks): tell("resumed") { $0.set("chunks", chunks) }
+    case .found(let path): tell("found") { $0.set("path", path) }
+    case .resolved: break  // each address is heard of when something comes of it
+    case .unresolved(let source, let reason):
+      tell("unresolved") { line in
+        line.set("name", "\(source)")
+        line.set("reason", reason)
+      }
+    case .searched(let summary):
+      tell("searched") { line in
+        line.set("localNodes", summary.localNodes)
+        line.set("interfaces", (summary.interfaces ?? []).joined(separator: ","))
+      }
+    case .peerEnded(let address, let peer, let end):
+      tell("connectionEnded") { line in
+        line.set("address", address.description)
+        if let peer { line.set("peer", peer.hex) }
+        line.set("reason", end.description)
+      }
+    case .staying(let result):
+      done(result)
+      hasStayed = true
+    case .unreadable(let error): tell("unreadable") { $0.set("reason", error.description) }
+    }
+  }
+
+  /// The download and all that came after it are over.
+  func ended(_ result: DownloadResult) {
+    if hasStayed {
+      tell("stopped") { $0.set("uploadedBytes", result.stats.uploadedBytes) }
+    } else {
+      done(result)
+    }
+  }
+
+  private func done(_ result: DownloadResult) {
+    tell("done") { line in
+      if let path = result.path { line.set("path", path) }
+      line.set("found", result.wasFound)
+      line.set(result.stats)
+    }
+    explain(result.stats)
+  }
+
+  func failed(_ error: DownloadError, _ failure: Failure) {
+    var line = JSONLine(event: "failed")
+    line.set("code", failure.code)
+    line.set("message", failure.message)
+    guard case .failed(let reason, let stats, let part) = error else {
+      if case .otherLength = error { line.set("reason", "otherLength") } else { line.set("reason", "storage") }
+      return output(line)
+    }
+    line.set("reason", reason.word)
+    if let part { line.set("part", part) }
+    line.set(stats)
+    output(line)
+    explain(stats)
+  }
+
+  private func explain(_ stats: DownloadStats) {
+    if explains { output(DownloadExplanation(stats, maxWorkers: maxWorkers).json) }
+  }
+
+  private func tell(_ event: String, _ fill: (inout JSONLine) -> Void) {
+    var line = JSONLine(event: event)
+    fill(&line)
+    output(line)
+  }
+
+  private func output(_ line: JSONLine) { Console.output(line.finished) }
+
+  private func line(for report: DownloadReport) -> JSONLine {
+    switch report {
+    case .started(let chunks, let peers):
+      var line = JSONLine(event: "start")
+      line.set("name", name)
+      line.set("length", length)
+      line.set("totalChunks", chunks)
+      line.set("peers", peers)
+      return line
+    case .usingWorkers(let count):
+      var line = JSONLine(event: "workers")
+      line.set("count", count)
+      return line
+    case .chunkDone(let chunk, let worker, let finished, let total, let peer, let latency, let bytes):
+      var line = JSONLine("chunk", chunk, peer)
+      line.set("worker", worker)
+      line.set("finished", finished)
+      line.set("totalChunks", total)
+      line.set("latency", Format.seconds(latency))
+      line.set("bytes", bytes)
+      return line
+    case .chunkRetry(let chunk, let peer, let reason, let attempt, let delay):
+      var line = JSONLine("retry", chunk, peer)
+      line.set("reason", reason.words)
+      line.set("attempt", attempt)
+      line.set("delay", Format.seconds(delay))
+      return line
+    case .chunkFailed(let chunk, let peer): return JSONLine("chunkFailed", chunk, peer)
+    case .chunkHedged(let chunk, let peer, let second, let bytes):
+      var line = JSONLine("hedge", chunk, peer)
+      line.set("second", second.hex)
+      line.set("bytes", bytes)
+      return line
+    case .peerFailed(let peer, let failure):
+      var line = JSONLine("failure", peer)
+      line.set("reason", failure.words)
+      if case .overtaken(let chunk) = failure { line.set("chunk", chunk.rawValue) }
+      return line
+    case .peerBanned(let peer): return JSONLine("ban", peer)
+    case .peerJoined(let peer): return JSONLine("peer", peer)
+    case .peerLost(let peer, let reason):
+      var line = JSONLine("peerLost", peer)
+      line.set("reason", reason.words)
+      return line
+    }
+  }
+}
 
 extension JSONLine {
-  init(_ progress: DownloadProgress) {
+  fileprivate init(_ event: String, _ peer: PeerID) {
+    self.init(event: event)
+    set("peer", peer.hex)
+  }
+
+  fileprivate init(_ event: String, _ chunk: ChunkIndex, _ peer: PeerID) {
+    self.init(event: event)
+    set("chunk", chunk.rawValue)
+    set("peer", peer.hex)
+  }
+
+  fileprivate init(_ progress: DownloadProgress) {
     self.init(event: "progress")
     set("chunks", progress.finishedChunks)
     set("totalChunks", progress.totalChunks)
@@ -13,62 +166,7 @@ extension JSONLine {
     set("workers", progress.workers)
   }
 
-  /// Nil for a report that says nothing to a program.
-  init?(_ report: DownloadReport, name: String) {
-    switch report {
-    case .started(let chunks, let peers):
-      self.init(event: "start")
-      set("name", name)
-      set("totalChunks", chunks)
-      set("peers", peers)
-    case .usingWorkers(let count):
-      self.init(event: "workers")
-      set("count", count)
-    case .chunkDone(let chunk, let worker, let finished, let total, let peer, let latency, let bytes):
-      self.init(event: "chunk")
-      set("chunk", chunk.rawValue)
-      set("worker", worker)
-      set("finished", finished)
-      set("totalChunks", total)
-      set("peer", peer.hex)
-      set("latency", Format.seconds(latency))
-      set("bytes", bytes)
-    case .chunkRetry(let chunk, let peer, let reason, let attempt, let delay):
-      self.init(event: "retry")
-      set("chunk", chunk.rawValue)
-      set("peer", peer.hex)
-      set("reason", reason.words)
-      set("attempt", attempt)
-      set("delay", Format.seconds(delay))
-    case .chunkFailed(let chunk, let peer):
-      self.init(event: "chunkFailed")
-      set("chunk", chunk.rawValue)
-      set("peer", peer.hex)
-    case .chunkHedged(let chunk, let peer, let second, let bytes):
-      self.init(event: "hedge")
-      set("chunk", chunk.rawValue)
-      set("peer", peer.hex)
-      set("second", second.hex)
-      set("bytes", bytes)
-    case .peerFailed(let peer, let failure):
-      self.init(event: "failure")
-      set("peer", peer.hex)
-      set("reason", failure.words)
-      if case .overtaken(let chunk) = failure { set("chunk", chunk.rawValue) }
-    case .peerBanned(let peer):
-      self.init(event: "ban")
-      set("peer", peer.hex)
-    case .peerJoined(let peer):
-      self.init(event: "peer")
-      set("peer", peer.hex)
-    case .peerLost(let peer, let reason):
-      self.init(event: "peerLost")
-      set("peer", peer.hex)
-      set("reason", "\(reason)")
-    }
-  }
-
-  mutating func set(_ stats: DownloadStats) {
+  fileprivate mutating func set(_ stats: DownloadStats) {
     set("totalChunks", stats.totalChunks)
     set("downloadedChunks", stats.downloadedChunks)
     set("resumedChunks", stats.resumedChunks)
@@ -85,9 +183,14 @@ extension JSONLine {
       stats.peers.map { peer in
         var line = JSONLine()
         line.set("peer", peer.peer.hex)
+        if let address = peer.address {
+          line.set("address", SocketAddress(ip: address.ip, port: address.port, scope: address.scope).description)
+        }
         line.set("chunks", peer.chunks)
         line.set("bytes", peer.bytes)
         line.set("failures", peer.failures)
+        line.set("hedges", peer.hedges)
+        line.set("banned", peer.isBanned)
         line.set("averageLatency", Format.seconds(peer.averageLatency))
         line.set("score", peer.score)
         return line
@@ -101,6 +204,31 @@ extension RetryReason {
     switch self {
     case .timeout: "timeout"
     case .connectionLost: "connection lost"
+    }
+  }
+}
+
+extension PeerLossReason {
+  /// The reason as people read it.
+  var words: String {
+    switch self {
+    case .withdrawn: "the file is no longer offered"
+    case .connection(let reason): reason.words
+    }
+  }
+}
+
+extension LossReason {
+  /// The reason as people read it.
+  var words: String {
+    switch self {
+    case .closed: "closed"
+    case .reset: "reset"
+    case .truncated: "ended within a message"
+    case .stalled: "stalled"
+    case .idle: "idle"
+    case .violation: "broke the protocol"
+    case .goodbye(let code): "goodbye \(code)"
     }
   }
 }

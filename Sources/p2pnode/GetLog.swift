@@ -18,7 +18,8 @@ extension DiscoverySummary {
 
 /// Prints the updates of one download; all come on one thread.
 final class GetLog {
-  private let json: Bool
+  /// Says the same on stdout; nil: nothing is to be said there.
+  private let json: GetJSON?
   private let isQuiet: Bool
   private let isVerbose: Bool
   /// Every event a line; else one line that is redrawn.
@@ -34,8 +35,12 @@ final class GetLog {
   /// Why a chunk had to be tried again last, and at whom.
   private var retried: [ChunkIndex: String] = [:]
 
-  init(json: Bool, quiet: Bool, verbose: Bool) {
+  /// What is to be explained at the end, by the number of workers; nil: nothing.
+  private let explains: Int?
+
+  init(json: GetJSON?, explains: Int?, quiet: Bool, verbose: Bool) {
     self.json = json
+    self.explains = explains
     isQuiet = quiet
     isVerbose = verbose
     isPlain = verbose || !Console.isTerminal
@@ -44,13 +49,13 @@ final class GetLog {
   private var shownName: String { Console.escaped(name) }
 
   func print(_ update: DownloadUpdate) {
+    json?.print(update)
     switch update {
     case .prepared(let name, let length):
       self.name = name
       self.length = length
     case .report(let report): print(report)
     case .progress(let progress):
-      if json { output(JSONLine(progress)) }
       if !isQuiet && !isPlain { Console.status(GetLog.screen(progress, name: shownName, length: length)) }
     case .unresolved(let source, let reason):
       unresolved.append((source, reason))
@@ -66,7 +71,7 @@ final class GetLog {
       wasFound = true
       note("Already here, and right: \(Console.escaped(path))")
     case .resumed(let chunks): note("Resumed: \(chunks) chunks were here already")
-    case .listening(let address): listening(address)
+    case .listening(let address): if isVerbose { note("Listening on \(address)") }
     case .staying(let result):
       done(result)
       hasStayed = true
@@ -76,7 +81,6 @@ final class GetLog {
   }
 
   private func print(_ report: DownloadReport) {
-    if json, let line = JSONLine(report, name: name) { output(line) }
     if wasFound { return }
     switch report {
     case .started(let chunks, let peers):
@@ -98,35 +102,15 @@ final class GetLog {
     }
   }
 
-  private func listening(_ address: SocketAddress) {
-    if json {
-      var line = JSONLine(event: "listening")
-      line.set("address", address.description)
-      output(line)
-    }
-    if isVerbose { note("Listening on \(address)") }
-  }
-
   /// The download and all that came after it are over.
   func ended(_ result: DownloadResult) {
+    json?.ended(result)
     if !hasStayed { done(result) }
-    if json && hasStayed {
-      var line = JSONLine(event: "stopped")
-      line.set("uploadedBytes", result.stats.uploadedBytes)
-      output(line)
-    }
     if isVerbose { note("Uploaded: \(result.stats.uploadedBytes) bytes") }
   }
 
   private func done(_ result: DownloadResult) {
     let speed = Format.speed(result.stats.bytesPerSecond)
-    if json {
-      var line = JSONLine(event: "done")
-      if let path = result.path { line.set("path", path) }
-      line.set("found", result.wasFound)
-      line.set(result.stats)
-      output(line)
-    }
     guard !isQuiet else { return }
     if result.wasFound {
       // Where every event is a line, it has been said.
@@ -135,6 +119,12 @@ final class GetLog {
     }
     print(result.stats, name: result.name)
     Console.error("[Downloader] Download complete: \(Console.escaped(result.name)) (\(speed))")
+    explain(result.stats)
+  }
+
+  private func explain(_ stats: DownloadStats) {
+    guard let explains, !isQuiet else { return }
+    for line in DownloadExplanation(stats, maxWorkers: explains).lines { Console.error(line) }
   }
 
   private func print(_ stats: DownloadStats, name: String) {
@@ -222,20 +212,10 @@ final class GetLog {
     return all.isEmpty ? "" : " (\(all.joined(separator: "; ")))"
   }
 
-  func failed(_ error: DownloadError) {
+  func failed(_ error: DownloadError, _ failure: Failure) {
     Console.endStatus()
-    guard json else { return }
-    var line = JSONLine(event: "failed")
-    if case .failed(let failure, let stats, let part) = error {
-      line.set("reason", failure.word)
-      if let part { line.set("part", part) }
-      line.set(stats)
-    } else if case .otherLength = error {
-      line.set("reason", "otherLength")
-    } else {
-      line.set("reason", "storage")
-    }
-    output(line)
+    json?.failed(error, failure)
+    if case .failed(_, let stats, _) = error { explain(stats) }
   }
 
   // MARK: Lines
@@ -244,8 +224,6 @@ final class GetLog {
   private func note(_ text: String) { line("[Downloader] " + text) }
 
   private func line(_ text: String) { if isPlain && !isQuiet { Console.error(text) } }
-
-  private func output(_ line: JSONLine) { Console.output(line.finished) }
 
   /// The progress line: bar, share, speed, time left, peers.
   private static func screen(_ progress: DownloadProgress, name: String, length: UInt64) -> String {

@@ -15,20 +15,29 @@ struct ID: ParsableCommand {
   @Argument(help: ArgumentHelp("Files to hash.", valueName: "FILE"))
   var files: [String]
 
+  @Flag(help: "One JSON object an event on stdout.")
+  var json = false
+
   func run() throws {
     guard !files.isEmpty else { throw ValidationError("Name at least one file.") }
-    try forEach(files) { file throws(Failure) in
-      Console.output("\(try hashed(file).fileID.hex)  \(Console.escaped(file))")
+    try forEach(files, json: json) { file throws(Failure) in
+      let (fileID, length) = try hashed(file, json: json)
+      guard json else { return Console.output("\(fileID.hex)  \(Console.escaped(file))") }
+      var line = JSONLine(event: "file")
+      line.set("fileID", fileID.hex)
+      line.set("bytes", length)
+      line.set("path", file)
+      Console.output(line.finished)
     }
   }
 }
 
 /// Does something with each file. One that fails does not keep it from the others; the first failure is the exit code.
-func forEach(_ files: [String], _ body: (String) throws(Failure) -> Void) throws {
+func forEach(_ files: [String], json: Bool, _ body: (String) throws(Failure) -> Void) throws {
   var first: Failure?
   for file in files {
     do throws(Failure) { try body(file) } catch {
-      Console.error("p2pnode: \(error.message)")
+      error.say(json: json)
       first = first ?? error
     }
   }
@@ -49,26 +58,35 @@ struct Verify: ParsableCommand {
   @Argument(help: ArgumentHelp("The file to check.", valueName: "FILE"))
   var file: String
 
+  @Flag(help: "One JSON object an event on stdout.")
+  var json = false
+
   func run() throws {
-    try reporting { () throws(Failure) in
+    try reporting(json: json) { () throws(Failure) in
       let wanted = try Wanted(typed: fileID)
-      let actual = try hashed(file)
+      let actual = try hashed(file, json: json)
       guard actual.fileID == wanted.fileID else {
         throw Failure(Exit.badData, "\(file): is \(actual.fileID.hex), not the file \(wanted.fileID.hex)")
       }
       if let length = wanted.link?.length, length != actual.length {
         throw Failure(Exit.badData, Failure.wrongLink(says: length, has: actual.length))
       }
-      Console.output("\(Console.escaped(file)): OK")
+      guard json else { return Console.output("\(Console.escaped(file)): OK") }
+      var line = JSONLine(event: "verified")
+      line.set("fileID", actual.fileID.hex)
+      line.set("bytes", actual.length)
+      line.set("path", file)
+      Console.output(line.finished)
     }
   }
 }
 
 /// Hashes a file on all cores, with progress on a terminal.
-func hashed(_ file: String) throws(Failure) -> (fileID: FileID, length: UInt64) {
+/// - `json`: whether programs read stdout.
+func hashed(_ file: String, json: Bool) throws(Failure) -> (fileID: FileID, length: UInt64) {
   defer { Console.endStatus() }
   do throws(SkipReason) {
-    let (fileID, tree) = try hashFile(file, onProgress: { Console.status(HashScreen.line($0, name: file)) })
+    let (fileID, tree) = try hashFile(file, onProgress: { show($0, of: file, json: json) })
     return (fileID, tree.pages.layout.fileLength)
   } catch {
     switch error {
@@ -77,4 +95,14 @@ func hashed(_ file: String) throws(Failure) -> (fileID: FileID, length: UInt64) 
     default: throw Failure(Exit.noInput, "cannot read \(file): \(error)")
     }
   }
+}
+
+private func show(_ progress: HashProgress, of file: String, json: Bool) {
+  Console.status(HashScreen.line(progress, name: file))
+  guard json else { return }
+  var line = JSONLine(event: "hashing")
+  line.set("path", file)
+  line.set("bytes", progress.bytesDone)
+  line.set("totalBytes", progress.bytesTotal)
+  Console.output(line.finished)
 }

@@ -15,8 +15,11 @@ struct Keygen: ParsableCommand {
   @Argument(help: ArgumentHelp("The file to make; never overwritten.", valueName: "FILE"))
   var file: String
 
+  @Flag(help: "One JSON object an event on stdout.")
+  var json = false
+
   func run() throws {
-    try reporting { () throws(Failure) in
+    try reporting(json: json) { () throws(Failure) in
       do throws(SecretFileError) {
         let secret = SecretKey.random()
         try secret.withBytes { bytes throws(SecretFileError) in try SecretFile.create(file, secret: bytes) }
@@ -24,6 +27,10 @@ struct Keygen: ParsableCommand {
         if case .io(let errno) = error { throw Failure(Exit.cannotCreate, "cannot make the key: \(errno)") }
         throw Failure(error)
       }
+      guard json else { return }
+      var line = JSONLine(event: "key")
+      line.set("path", file)
+      Console.output(line.finished)
     }
   }
 }

@@ -24,14 +24,23 @@ struct Link: ParsableCommand {
       valueName: "[PEERID@]HOST:PORT"))
   var peer: [String] = []
 
+  @Flag(help: "One JSON object an event on stdout.")
+  var json = false
+
   func run() throws {
     guard !files.isEmpty else { throw ValidationError("Name at least one file.") }
     var peers: [FileLink.Peer] = []
-    try reporting { () throws(Failure) in peers = try linkPeers() }
-    try forEach(files) { file throws(Failure) in
-      let hash = try hashed(file)
+    try reporting(json: json) { () throws(Failure) in peers = try linkPeers() }
+    try forEach(files, json: json) { file throws(Failure) in
+      let hash = try hashed(file, json: json)
       let link = FileLink(fileID: hash.fileID, name: PathParts(file).name, length: hash.length, peers: peers)
-      Console.output(link.text)
+      guard json else { return Console.output(link.text) }
+      var line = JSONLine(event: "link")
+      line.set("link", link.text)
+      line.set("fileID", hash.fileID.hex)
+      line.set("bytes", hash.length)
+      line.set("path", file)
+      Console.output(line.finished)
     }
   }
 

@@ -61,7 +61,7 @@ struct Serve: ParsableCommand {
     }
   }
 
-  func run() throws { try reporting { () throws(Failure) in try serve() } }
+  func run() throws { try reporting(json: json) { () throws(Failure) in try serve() } }
 
   private func serve() throws(Failure) {
     let allowed = try allowedPeers()

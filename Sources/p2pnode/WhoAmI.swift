@@ -16,10 +16,16 @@ struct WhoAmI: ParsableCommand {
   @Option(help: ArgumentHelp("The file of a secret key (32 bytes, mode 0600); made if missing.", valueName: "FILE"))
   var identity: String?
 
+  @Flag(help: "One JSON object an event on stdout.")
+  var json = false
+
   func run() throws {
-    try reporting { () throws(Failure) in
+    try reporting(json: json) { () throws(Failure) in
       let peerID = try peerID(place())
-      Console.output(peerID.hex)
+      guard json else { return Console.output(peerID.hex) }
+      var line = JSONLine(event: "peerID")
+      line.set("peer", peerID.hex)
+      Console.output(line.finished)
     }
   }
 

@@ -26,7 +26,9 @@ struct JSONTests {
     let objects = try JSONLines.objects(get.stdout)
     let events = events(objects)
     #expect(events.filter { $0 == "chunk" }.count == 4, "\(get)")
-    #expect(Set(events).isSubset(of: ["listening", "peer", "start", "workers", "chunk", "progress", "done"]), "\(get)")
+    #expect(
+      Set(events).isSubset(of: ["listening", "searched", "peer", "start", "workers", "chunk", "progress", "done"]),
+      "\(get)")
     let start = try #require(objects.first { $0["event"] as? String == "start" })
     #expect(start["totalChunks"] as? Int == 4)
     #expect(start["peers"] as? Int == 1)

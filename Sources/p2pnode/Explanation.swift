@@ -1,0 +1,182 @@
+// `get --explain`: why a download was as fast as it was, in words and as JSON.
+import Content
+import Transfer
+import Wire
+
+extension DownloadExplanation {
+  /// For a person: a line each.
+  var lines: [String] {
+    var lines = [
+      "[Explain] Peers (share, chunks; of an answer's time: in line + first byte + transfer + check + write):"
+    ]
+    lines += stats.peers.map { "  - \(words(of: $0))" }
+    if !stats.workers.isEmpty { lines.append("[Explain] Workers waited for:") }
+    lines += stats.workers.enumerated().map { "  - \($0.offset): \($0.element.words)" }
+    if let best, let bestAlone, stats.duration > .zero {
+      let ratio = Format.fixed(Format.seconds(bestAlone) / Format.seconds(stats.duration), 1)
+      lines.append(
+        "[Explain] The best peer alone (\(best.peer.short), \(Format.speed(best.bytesPerSecond))): "
+          + "\(Format.fixed(Format.seconds(bestAlone), 1))s, \(ratio) times as long")
+    }
+    if limits.isEmpty { lines.append("[Explain] Nothing was fetched") }
+    return lines + limits.map { "[Explain] \($0.words)" }
+  }
+
+  private func words(of peer: PeerDownloadStats) -> String {
+    var words = "\(peer.peer.short): \(percent(share(of: peer))), \(peer.chunks) chunks"
+    let times = peer.times
+    if times.answers > 0 {
+      let parts = [times.queue, times.firstByte, times.transfer, times.verification, times.writing]
+      words += "; \(parts.map { Format.milliseconds($0 / times.answers) }.joined(separator: " + "))"
+    }
+    if peer.bytesPerSecond > 0 { words += "; sends at \(Format.speed(peer.bytesPerSecond))" }
+    if peer.hedges > 0 { words += "; helped out \(peer.hedges) times" }
+    if peer.hedged > 0 { words += "; was helped out \(peer.hedged) times" }
+    if peer.failures > 0 { words += "; failed \(peer.failures) times" }
+    return peer.isBanned ? words + "; banned: it sent wrong data" : words
+  }
+
+  /// For a program.
+  var json: JSONLine {
+    var line = JSONLine(event: "explain")
+    line.set("peers", stats.peers.map(json))
+    line.set(
+      "workers",
+      stats.workers.enumerated().map { number, waits in
+        var line = JSONLine()
+        line.set("worker", number)
+        for wait in WorkerWait.allCases { line.set(wait.word, Format.seconds(waits[wait])) }
+        return line
+      })
+    if let best, let bestAlone {
+      line.set("bestPeer", best.peer.hex)
+      line.set("bestPeerAlone", Format.seconds(bestAlone))
+    }
+    line.set(
+      "limits",
+      limits.map { limit in
+        var line = JSONLine()
+        line.set("limit", limit.word)
+        line.set("text", limit.words)
+        return line
+      })
+    return line
+  }
+
+  private func json(of peer: PeerDownloadStats) -> JSONLine {
+    var line = JSONLine()
+    line.set("peer", peer.peer.hex)
+    line.set("share", share(of: peer))
+    line.set("answers", peer.times.answers)
+    line.set("queue", Format.seconds(peer.times.queue))
+    line.set("firstByte", Format.seconds(peer.times.firstByte))
+    line.set("transfer", Format.seconds(peer.times.transfer))
+    line.set("verification", Format.seconds(peer.times.verification))
+    line.set("writing", Format.seconds(peer.times.writing))
+    line.set("bytesPerSecond", peer.bytesPerSecond)
+    line.set("hedges", peer.hedges)
+    line.set("hedged", peer.hedged)
+    line.set("banned", peer.isBanned)
+    return line
+  }
+}
+
+private func percent(_ part: Double) -> String { Format.fixed(part * 100, 1) + "%" }
+
+extension WorkerWaits {
+  /// What took a hundredth of the time or more, the longest first.
+  fileprivate var words: String {
+    guard total > .zero else { return "nothing, it was never there" }
+    let parts = WorkerWait.allCases.map { ($0, Format.seconds(self[$0]) / Format.seconds(total)) }
+      .filter { $0.1 >= 0.01 }.sorted { $0.1 > $1.1 }
+    let named = parts.map { "\($0.0.words) \(percent($0.1)) (\(Format.fixed(Format.seconds(self[$0.0]), 1))s)" }
+    return named.joined(separator: ", ")
+  }
+}
+
+extension WorkerWait {
+  /// As programs read it.
+  var word: String {
+    switch self {
+    case .answers: "answers"
+    case .hashes: "hashes"
+    case .peers: "peers"
+    case .busyPeers: "busyPeers"
+    case .retry: "retry"
+    case .reader: "reader"
+    case .holders: "holders"
+    case .others: "others"
+    }
+  }
+
+  fileprivate var words: String {
+    switch self {
+    case .answers: "answers"
+    case .hashes: "chunk hashes"
+    case .peers: "a peer"
+    case .busyPeers: "busy peers"
+    case .retry: "the retry delay"
+    case .reader: "the reader of the stream"
+    case .holders: "somebody to get the rest"
+    case .others: "the last chunks of others"
+    }
+  }
+}
+
+extension DownloadLimit {
+  /// As programs read it.
+  var word: String {
+    switch self {
+    case .start: "start"
+    case .network: "network"
+    case .roundTrips: "roundTrips"
+    case .disk: "disk"
+    case .workers: "workers"
+    case .retries: "retries"
+    case .busyPeers: "busyPeers"
+    case .hashes: "hashes"
+    case .reader: "reader"
+    case .holders: "holders"
+    case .ending: "ending"
+    case .slowPeers: "slowPeers"
+    case .failingPeers: "failingPeers"
+    }
+  }
+
+  /// What it was, and what would have made it faster.
+  var words: String {
+    switch self {
+    case .start(let part):
+      "\(percent(part)) of the time passed before the first chunk was asked for: name peers that answer at once"
+    case .network(let part):
+      "\(percent(part)) of the workers' time the peers were sending: faster with more of them, or a faster link"
+    case .roundTrips(let part):
+      "\(percent(part)) of the workers' time went into waiting for first bytes: faster with peers that are nearer, or idle"
+    case .disk(let part):
+      "\(percent(part)) of the answers' time went into hashing and writing: faster with a faster disk, or more cores"
+    case .workers(let peers):
+      "all workers had work, and there were \(peers) peers: faster with --workers \(min(peers, 1024))"
+    case .retries(let part):
+      "\(percent(part)) of the workers' time went into waiting to try again: faster without the peers that failed"
+    case .busyPeers(let part):
+      "\(percent(part)) of the workers' time the peers asked to be left alone: faster with more peers"
+    case .hashes(let part):
+      "\(percent(part)) of the workers' time went into waiting for chunk hashes: faster with peers that are nearer"
+    case .reader(let part):
+      "\(percent(part)) of the workers' time the reader of the stream was behind: faster into a file (-o PATH)"
+    case .holders(let part):
+      "\(percent(part)) of the workers' time nobody free had what was missing: faster with more peers that have all of it"
+    case .ending(let part):
+      "\(percent(part)) of the workers' time nothing was left to ask for: the file is small for so many peers"
+    case .slowPeers(let peers):
+      "\(DownloadLimit.names(peers)) sent at less than a quarter of the best one's rate: others did their work"
+    case .failingPeers(let peers):
+      "\(DownloadLimit.names(peers)) failed or lied: faster without them"
+    }
+  }
+
+  private static func names(_ peers: [PeerID]) -> String {
+    let shown = peers.prefix(8).map(\.short).joined(separator: ", ")
+    return peers.count > 8 ? "\(shown) and \(peers.count - 8) more" : shown
+  }
+}
