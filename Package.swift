@@ -7,8 +7,7 @@ let package = Package(
   products: [
     .executable(name: "p2pnode", targets: ["p2pnode"]),
     .executable(name: "p2psim", targets: ["p2psim"]),
-    // Node is the face; the other modules are the types that it speaks in.
-    .library(name: "Node", targets: ["Node", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium"]),
+    .library(name: "P2P", targets: ["P2P"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -43,6 +42,8 @@ let package = Package(
     // The body.
     .target(name: "Storage", dependencies: ["Content", "Posix", "SQLite"]),
     .target(name: "Node", dependencies: ["Content", "Wire", "Transfer", "Storage", "Posix", "Sodium"]),
+    // The face that other programs import.
+    .target(name: "P2P", dependencies: ["Node", "Content", "Wire", "Transfer", "Storage", "Posix", "Sodium"]),
     .executableTarget(
       name: "p2pnode",
       dependencies: [
@@ -65,6 +66,7 @@ let package = Package(
     .testTarget(
       name: "NodeTests",
       dependencies: ["Node", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium", "TestSupport"]),
+    .testTarget(name: "P2PTests", dependencies: ["P2P", "TestSupport"]),
     .testTarget(
       name: "CommandTests", dependencies: ["p2pnode", "Transfer", "Wire", "Content", "Posix", "TestSupport"]),
     .testTarget(name: "HouseTests", dependencies: ["Wire"]),

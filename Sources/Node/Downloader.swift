@@ -103,9 +103,11 @@ public enum DownloadError: Error, Sendable {
 
 /// Fetches files. Each download has its own threads and connections while it runs.
 public final class Downloader: Sendable {
-  private let configuration: NodeConfiguration
-  private let settings: DownloadSettings
-  private let sharing: Sharing?
+  /// Where files go unless a call says otherwise.
+  public let storage: DownloadTarget
+  /// Who fetches, and from whom unless a call says otherwise.
+  public let client: PeerClient
+  public let settings: DownloadSettings
   private struct State {
     var running: [Mailbox<DownloadMessage>] = []
     /// `cancel` came while nothing ran: it meets the next one, which was about to start.
@@ -114,23 +116,47 @@ public final class Downloader: Sendable {
   private let state = Mutex(State())
   private let resolve: Resolver
 
-  /// - `sharing`: nil: others get nothing.
+  /// - `storage`: where files go: a folder, a file, or standard output.
+  /// - `client`: who fetches, and from whom.
   public convenience init(
-    _ configuration: NodeConfiguration, settings: DownloadSettings = DownloadSettings(), sharing: Sharing? = nil
-  ) throws(Errno) {
-    self.init(configuration, settings: settings, sharing: sharing) { host throws(ResolutionFailure) in
+    storage: DownloadTarget, client: PeerClient, settings: DownloadSettings
+  ) {
+    self.init(storage: storage, client: client, settings: settings) { host throws(ResolutionFailure) in
       try host.resolve()
     }
   }
 
+  /// - `maxWorkers`: chunks fetched in parallel; from 1.
+  /// - `maxRetries`: times that a chunk is tried again without any part of it coming.
+  /// - `chunkTimeout`: for one chunk.
+  public convenience init(
+    storage: DownloadTarget, client: PeerClient, maxWorkers: Int = 8, maxRetries: Int = 3,
+    chunkTimeout: Duration = .seconds(30)
+  ) {
+    var settings = DownloadSettings()
+    settings.maxWorkers = maxWorkers
+    settings.maxRetries = maxRetries
+    settings.chunkTimeout = chunkTimeout
+    self.init(storage: storage, client: client, settings: settings)
+  }
+
+  /// A downloader that is told with each file where to put it and whom to ask.
+  /// - `sharing`: nil: others get nothing.
+  public convenience init(
+    _ configuration: NodeConfiguration, settings: DownloadSettings = DownloadSettings(), sharing: Sharing? = nil
+  ) {
+    self.init(
+      storage: DownloadTarget(folder: "."), client: PeerClient(configuration: configuration, sharing: sharing),
+      settings: settings)
+  }
+
   /// - `resolve`: stands in for the system's resolver.
   init(
-    _ configuration: NodeConfiguration, settings: DownloadSettings, sharing: Sharing? = nil,
-    resolve: @escaping Resolver
+    storage: DownloadTarget, client: PeerClient, settings: DownloadSettings, resolve: @escaping Resolver
   ) {
-    self.configuration = configuration
+    self.storage = storage
+    self.client = client
     self.settings = settings
-    self.sharing = sharing
     self.resolve = resolve
   }
 
@@ -141,12 +167,21 @@ public final class Downloader: Sendable {
     _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
     onUpdate: @escaping (DownloadUpdate) -> Void = { _ in }
   ) throws(DownloadError) -> DownloadResult {
+    try run(fileID, length: length, from: peers, to: target, began: { _ in }, onUpdate: onUpdate)
+  }
+
+  /// - `began`: told once where the download can be cancelled, before it has any effect.
+  func run(
+    _ fileID: FileID, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget,
+    began: (Mailbox<DownloadMessage>) -> Void, onUpdate: @escaping (DownloadUpdate) -> Void
+  ) throws(DownloadError) -> DownloadResult {
     let control: Mailbox<DownloadMessage>
     // Its own, so that nothing of another download is ever taken for this one's.
     do throws(Errno) { control = try Mailbox() } catch { throw .system(error) }
     let run = try DownloadRun(
-      fileID, length: length, peers: peers, target: target, configuration: configuration, settings: settings,
-      sharing: sharing, resolve: resolve, control: control, onUpdate: onUpdate)
+      fileID, length: length, peers: peers, target: target, configuration: client.configuration, settings: settings,
+      sharing: client.sharing, resolve: resolve, control: control, onUpdate: onUpdate)
+    began(control)
     let isCancelled = state.withLock { state in
       defer { state.isCancelled = false }
       state.running.append(control)

@@ -37,8 +37,10 @@ public struct NodeConfiguration: Sendable {
   /// Threads that talk to peers.
   public var loopCount = min(Thread.processorCount, 8)
 
+  /// - `identity`: a fresh one unless one is given.
   public init(
-    identity: StaticIdentity, swarmKey: SwarmKey? = nil, suites: [CipherSuite] = CipherSuite.available
+    identity: StaticIdentity = StaticIdentity(secret: .random()), swarmKey: SwarmKey? = nil,
+    suites: [CipherSuite] = CipherSuite.available
   ) {
     self.identity = identity
     self.swarmKey = swarmKey

@@ -131,10 +131,7 @@ struct Get: ParsableCommand {
     settings.maxWorkers = workers
     settings.maxRetries = retries
     settings.chunkTimeout = .nanoseconds(Int64(chunkTimeout * 1e9))
-    let downloader: Downloader
-    do throws(Errno) { downloader = try Downloader(configuration, settings: settings, sharing: sharing) } catch {
-      throw Failure(Exit.ioError, "cannot start: \(error)")
-    }
+    let downloader = Downloader(configuration, settings: settings, sharing: sharing)
     Thread.start(name: "p2p-stop") {
       stop.wait()
       // A stream keeps nothing, and its reader may never read again.

@@ -7,19 +7,13 @@ import Wire
 enum KnownPeers {
   /// Of the peers file, in bytes: far more than anybody has peers.
   private static let fileBytesMax: UInt64 = 1 << 20
-  /// Addresses that one host of a link is taken for: with all its peers, a link dials at most 256.
-  private static let addressesOfLinkMax = 16
   private static let variable = "P2PNODE_PEERS"
 
   /// Each once, in the order of options, link, environment, file.
   static func all(options: [String], link: FileLink?) throws(Failure) -> [PeerSource] {
     var all: [PeerSource] = []
     for text in options { all.append(try PeerSource(typed: text, by: "--peer")) }
-    for peer in link?.peers ?? [] {
-      all.append(
-        PeerSource(
-          host: HostPort(host: peer.host, port: peer.port), pinned: peer.pinned, addressesMax: addressesOfLinkMax))
-    }
+    all += (link?.peers ?? []).map(PeerSource.init)
     all += try ofEnvironment()
     if let file = file { all += try ofFile(file) }
     var seen: Set<PeerSource> = []

@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test func `its program is the one that is tested`() throws {
-    let parts = try Repository.text("Tests/NodeTests/EmbeddingTests.swift").split(separator: "    // README\n")
+    let parts = try Repository.text("Tests/P2PTests/EmbeddingTests.swift").split(separator: "    // README\n")
     try #require(parts.count == 3)
     let tested = parts[1].split(separator: "\n").map { $0.hasPrefix("    ") ? $0.dropFirst(4) : $0 }
     let shown = readme.split(separator: "```swift\n").last?.split(separator: "```").first?.split(separator: "\n") ?? []

@@ -33,6 +33,7 @@ enum Rooms {
     "p2psim": Room(["Simulation", "Content", "Wire", "Transfer", "ArgumentParser"]),
     "Storage": Room(["Content", "Posix", "SQLite"], toolchain: ["Synchronization"]),
     "Node": Room(libraries, toolchain: ["Synchronization"]),
+    "P2P": Room(libraries.union(["Node"])),
     "p2pnode": Room(libraries.union(["Node", "ArgumentParser"]), toolchain: ["Synchronization"]),
   ]
 

@@ -139,7 +139,7 @@ import TestSupport
     script.sample = other
     let second = try FakeSource(script)
     defer { [source, second].forEach { $0.stop() } }
-    let downloader = try Downloader(NodeConfiguration(identity: .random()))
+    let downloader = Downloader(NodeConfiguration(identity: .random()))
     // What is left over of one download is nothing to the next.
     for _ in 0..<5 {
       #expect(try fetch(from: [source.address], with: downloader).output == Sample.common.bytes)

@@ -71,7 +71,7 @@ func fetch(
 ) throws -> Fetched {
   var configuration = NodeConfiguration(identity: identity, swarmKey: swarm, suites: suites)
   configuration.loopCount = 2
-  let downloader = try existing ?? Downloader(configuration, settings: settings)
+  let downloader = existing ?? Downloader(configuration, settings: settings)
   let watchdog = Watchdog(seconds: 20) { downloader.cancel() }
   defer { withExtendedLifetime(watchdog) {} }
   var updates: [DownloadUpdate] = []

@@ -38,7 +38,10 @@ private func fetch(_ sources: [PeerSource], _ names: Names) throws -> Fetched {
 private func fetch(_ sources: [PeerSource], resolve: @escaping Resolver) throws -> Fetched {
   var configuration = NodeConfiguration(identity: .random())
   configuration.loopCount = 2
-  let downloader = Downloader(configuration, settings: DownloadSettings(), resolve: resolve)
+  let downloader = Downloader(
+    storage: DownloadTarget(folder: "."), client: PeerClient(configuration: configuration),
+    settings: DownloadSettings(),
+    resolve: resolve)
   let watchdog = Watchdog(seconds: 20) { downloader.cancel() }
   defer { withExtendedLifetime(watchdog) {} }
   let folder = TemporaryFolder()

@@ -195,7 +195,7 @@ private final class Fetching {
 
   @Test func `a cancelled download is one, and the next starts afresh`() throws {
     let folder = ReviewFolder()
-    let downloader = try Downloader(NodeConfiguration(identity: HandMadePeer.identity()))
+    let downloader = Downloader(NodeConfiguration(identity: HandMadePeer.identity()))
     downloader.cancel()  // before it has started, as a signal may come
     #expect(try failure(downloader, in: folder) == .cancelled)
     guard case .unreachable? = try failure(downloader, in: folder) else {

@@ -26,7 +26,7 @@ final class SharingGetter: Sendable {
     self.folder = folder
     var configuration = NodeConfiguration(identity: identity)
     configuration.loopCount = 2
-    let downloader = try Downloader(configuration, sharing: Sharing(listen: .loopback(0), stay: stay))
+    let downloader = Downloader(configuration, sharing: Sharing(listen: .loopback(0), stay: stay))
     let (updates, outcome) = (BlockingQueue<DownloadUpdate>(), Box())
     let thread = Posix.Thread.start(name: "getter") {
       let peers = sources.map { PeerSource(host: HostPort(host: $0.host, port: $0.port)) }

@@ -1,0 +1,74 @@
+// A download that runs on a thread of its own: what happens as a sequence, its result, and its end.
+import Content
+import Synchronization
+import Transfer
+
+/// One download, started by `Downloader.start`. It goes on whether or not anybody keeps this object.
+public final class Download: Sendable {
+  /// Updates that wait for whoever reads them: those of a chunk at a time of a file of 32 GiB. Of one who is further
+  /// behind the oldest are lost; the statistics at the end have them all.
+  public static let updatesWaitingMax = 65_536
+
+  public let fileID: FileID
+  /// What happens, in order, until the download ends. To be read by one task; who reads none of it misses nothing else.
+  public let updates: AsyncStream<DownloadUpdate>
+
+  private let continuation: AsyncStream<DownloadUpdate>.Continuation
+  private struct State {
+    var control: Mailbox<DownloadMessage>?
+    var isCancelled = false
+    var result: Result<DownloadResult, DownloadError>?
+    var waiting: [CheckedContinuation<Result<DownloadResult, DownloadError>, Never>] = []
+  }
+  private let state = Mutex(State())
+
+  init(_ fileID: FileID) {
+    self.fileID = fileID
+    (updates, continuation) = AsyncStream.makeStream(
+      bufferingPolicy: .bufferingNewest(Download.updatesWaitingMax))
+  }
+
+  /// Waits for the end.
+  /// - Throws: why it did not finish; what was verified is kept in the part file, for a later download.
+  public func result() async throws(DownloadError) -> DownloadResult {
+    let result = await withCheckedContinuation { continuation in
+      let result = state.withLock { state in
+        if state.result == nil { state.waiting.append(continuation) }
+        return state.result
+      }
+      if let result { continuation.resume(returning: result) }
+    }
+    return try result.get()
+  }
+
+  /// Ends it, from any thread: it fails with `.failed(.cancelled, …)`, unless it has ended.
+  public func cancel() {
+    let control = state.withLock { state in
+      state.isCancelled = true
+      return state.control
+    }
+    control?.send(.cancelled)
+  }
+
+  func tell(_ update: DownloadUpdate) { continuation.yield(update) }
+
+  /// It runs, and listens there.
+  func began(_ control: Mailbox<DownloadMessage>) {
+    let isCancelled = state.withLock { state in
+      state.control = control
+      return state.isCancelled
+    }
+    if isCancelled { control.send(.cancelled) }
+  }
+
+  func ended(_ result: Result<DownloadResult, DownloadError>) {
+    let waiting = state.withLock { state in
+      state.result = result
+      state.control = nil
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+    continuation.finish()
+    for one in waiting { one.resume(returning: result) }
+  }
+}

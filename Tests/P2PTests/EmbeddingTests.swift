@@ -1,0 +1,105 @@
+// The library as README.md shows it: a node that serves a folder, and downloads from it. HouseTests compares the two.
+import Foundation
+import P2P
+import TestSupport
+import Testing
+
+@Suite struct EmbeddingTests {
+  private let base = TemporaryFolder()
+
+  private func folder(_ name: String) throws -> String {
+    let path = base.path + "/" + name
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    return path
+  }
+
+  private func makeFile(_ path: String, byteCount: Int) throws -> Data {
+    let bytes = Data((0..<byteCount).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7) })
+    try bytes.write(to: URL(fileURLWithPath: path))
+    return bytes
+  }
+
+  @Test func `a program serves a folder and fetches a file, as README.md shows`() async throws {
+    let images = try folder("images")
+    let state = try folder("state")
+    let copies = try folder("copies")
+    let bytes = try makeFile(images + "/disk.img", byteCount: 3_000_000)
+
+    // README
+    let server = try Server(
+      NodeConfiguration(), folder: images, listen: SocketAddress(ipv4: (127, 0, 0, 1), port: 0), stateFolder: state)
+    for file in try await server.scanFolder() { print("\(file.fileID.hex)  \(file.path)") }
+
+    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: server.address.port), pinned: server.peerID)
+    let downloader = Downloader(
+      storage: DownloadTarget(folder: copies), client: PeerClient(peers: [peer]),
+      maxWorkers: 8, maxRetries: 3, chunkTimeout: .seconds(30))
+    let download = downloader.start(try fileID(of: images + "/disk.img"))
+    for await update in download.updates {
+      if case .progress(let progress) = update { print("\(progress.finishedChunks) of \(progress.totalChunks)") }
+    }
+    let result = try await download.result()
+    print("\(result.name): \(result.stats.totalChunks) chunks in \(result.stats.duration)")
+
+    await server.stop()
+    // README
+
+    #expect(try Data(contentsOf: URL(fileURLWithPath: copies + "/disk.img")) == bytes)
+    #expect(result.path == copies + "/disk.img")
+    #expect(result.stats.totalChunks == 3)
+    #expect(result.stats.peers.map(\.peer) == [server.peerID])
+  }
+
+  @Test func `cancelling the task ends its download, and another goes on`() async throws {
+    let images = try folder("images")
+    let copies = try folder("copies")
+    let bytes = try makeFile(images + "/disk.img", byteCount: 4_000_000)
+    var slow = NodeConfiguration()
+    slow.uploadLimit = 2_000_000
+    let server = try Server(
+      slow, folder: images, listen: SocketAddress(ipv4: (127, 0, 0, 1), port: 0), stateFolder: try folder("state"))
+    let fileID = try #require(try await server.scanFolder().first).fileID
+    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: server.address.port))
+    let first = Downloader(storage: DownloadTarget(folder: copies), client: PeerClient(peers: [peer]))
+    let second = Downloader(storage: DownloadTarget(folder: try folder("others")), client: PeerClient(peers: [peer]))
+    let cancelled = Task { try await first.downloadFile(fileID) }
+    let other = second.start(fileID)
+    // Under way: some of it is here.
+    for await update in other.updates {
+      if case .report(.chunkDone) = update { break }
+    }
+    cancelled.cancel()
+    let outcome = await cancelled.result
+    guard case .failure(let error) = outcome, case DownloadError.failed(.cancelled, _, _) = error else {
+      Issue.record("not cancelled: \(outcome)")
+      return
+    }
+    #expect(try await other.result().stats.bytes == UInt64(bytes.count))
+    // What was cancelled is continued.
+    #expect(try await first.downloadFile(fileID).path == copies + "/disk.img")
+    #expect(try Data(contentsOf: URL(fileURLWithPath: copies + "/disk.img")) == bytes)
+    await server.stop()
+  }
+
+  @Test func `a download that nobody reads of ends, and its result can be asked for again and again`() async throws {
+    let images = try folder("images")
+    _ = try makeFile(images + "/disk.img", byteCount: 1_500_000)
+    let server = try Server(
+      NodeConfiguration(), folder: images, listen: SocketAddress(ipv4: (127, 0, 0, 1), port: 0),
+      stateFolder: try folder("state"))
+    let file = try #require(try await server.scanFolder().first)
+    let link = FileLink(
+      fileID: file.fileID, name: "named.img", length: file.length,
+      peers: [try #require(FileLink.Peer(host: "127.0.0.1", port: server.address.port, pinned: server.peerID))])
+    let downloader = Downloader(storage: DownloadTarget(folder: try folder("copies")), client: PeerClient())
+    let download = downloader.start(link)
+    let first = try await download.result()
+    let again = try await download.result()
+    #expect(first.name == "named.img" && again.path == first.path)
+    download.cancel()  // too late, and harmless
+    await #expect(throws: DownloadError.self) {
+      try await downloader.downloadFile(FileID(hex: String(repeating: "0", count: 64))!)
+    }
+    await server.stop()
+  }
+}
