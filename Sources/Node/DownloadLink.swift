@@ -22,10 +22,12 @@ enum DownloadMessage: Sendable {
   case answerEnded(ConnectionID, RequestID)
   /// What the peer says of a file that it has in part, of others, and to others.
   case shared(ConnectionID, PeerNews)
-  /// The leaves hash and are written, or on their way through a stream, which has passed on all bytes below an offset.
+  /// The leaves hash and are written, or on their way through a stream.
   /// `leafHashes`: all those of the chunk, where this piece brought them.
   case verified(
-    ConnectionID, RequestID, ChunkIndex, LeafRange, leafHashes: [Digest]?, streamedBelow: UInt64?, writing: Duration)
+    ConnectionID, RequestID, ChunkIndex, LeafRange, leafHashes: [Digest]?, writing: Duration)
+  /// A stream has passed on all bytes below an offset.
+  case streamed(below: UInt64)
   case corrupt(ConnectionID, ChunkIndex)
   case writeFailed(PartFileError)
   /// What is offered to others cannot be read, or is no longer what it was.

@@ -17,6 +17,7 @@ extension DownloadRun {
     do throws(DownloadError) {
       result = try completed(try outcome.get(), unheard)
     } catch {
+      stream.take()?.abandon()
       stop()
       if case .failure = outcome { try keep(unheard) }
       throw error
@@ -35,7 +36,10 @@ extension DownloadRun {
     _ stats: DownloadStats, _ unheard: [JournalEvent]
   ) throws(DownloadError) -> DownloadResult {
     do throws(PartFileError) {
-      try stream?.finish(length: manifest!.length)
+      if let stream = stream.take() {
+        stream.finish()
+        try stream.stream.finish(length: manifest!.length)
+      }
       try journal?.end(unheard + [.completed], at: now)
     } catch {
       throw .storage(error)
@@ -109,7 +113,7 @@ extension DownloadRun {
     for message in control.takeAll() {
       switch message {
       case .prepared(.success(.part(let prepared))): if part == nil { part = prepared.file }
-      case .verified(_, _, let chunk, let leaves, let leafHashes, _, _):
+      case .verified(_, _, let chunk, let leaves, let leafHashes, _):
         hasWritten = true
         events.append(.verified(chunk, mask: leaves.mask, leafHashes: leafHashes))
       case .journal(let event): events.append(event)

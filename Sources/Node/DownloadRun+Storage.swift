@@ -88,7 +88,7 @@ extension DownloadRun {
   private func openStream(_ layout: ChunkLayout) throws(PartFileError) -> OrderedStream {
     do throws(Errno) {
       let stream = OrderedStream(try File.standardOutput(), leafSize: layout.leafSize)
-      self.stream = stream
+      self.stream = StreamWriter(stream, chunkSize: layout.chunkSize, control: control)
       return stream
     } catch {
       throw .cannotCreate(error)

@@ -77,7 +77,7 @@ final class DownloadRun {
   private var listener: Socket?
   /// Before then nothing more is announced.
   private var announceAgainAt: Instant
-  var stream: OrderedStream?
+  var stream: StreamWriter?
   var chunkHashes: [PageIndex: [Digest]] = [:]
   var hasWritten = false
   var streamedChunks = 0
@@ -245,12 +245,12 @@ final class DownloadRun {
     case .shared(let id, .promised(let chunks)): tell(.promised(id, chunks))
     case .shared(let id, .peers(let entries)): tell(.peers(id, entries))
     case .shared: break
-    case .verified(let id, let request, let chunk, let leaves, let leafHashes, let streamedBelow, let writing):
+    case .verified(let id, let request, let chunk, let leaves, let leafHashes, let writing):
       hasWritten = true
       journal?.handle(.verified(chunk, mask: leaves.mask, leafHashes: leafHashes), at: now)
       shared.add(leaves.mask, of: chunk, leafHashes: leafHashes)
-      if let streamedBelow { streamed(below: streamedBelow) }
       tell(.leavesVerified(id, request, chunk, leaves, writing: writing))
+    case .streamed(let below): streamed(below: below)
     case .corrupt(let id, let chunk):
       dismiss(id, .lied("chunk \(chunk.rawValue) does not hash"))
       tell(.lied(id))

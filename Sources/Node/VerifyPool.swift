@@ -9,13 +9,10 @@ enum VerifiedSink: Sendable {
   case part(PartFile)
   case stream(OrderedStream)
 
-  /// Returns the offset below which a stream has passed everything on.
-  func write(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError) -> UInt64? {
+  func write(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError) {
     switch self {
-    case .part(let part):
-      try part.write(bytes, at: offset)
-      return nil
-    case .stream(let stream): return try stream.write(bytes, at: offset)
+    case .part(let part): try part.write(bytes, at: offset)
+    case .stream(let stream): try stream.put(bytes, at: offset)
     }
   }
 }
@@ -55,12 +52,12 @@ struct VerifyPool {
     guard isRight else { return .corrupt(job.connection, piece.chunk) }
     do throws(PartFileError) {
       let began = clock.now()
-      let written = try job.block.read(0..<piece.byteCount) { bytes throws(PartFileError) -> UInt64? in
+      try job.block.read(0..<piece.byteCount) { bytes throws(PartFileError) in
         try sink.write(bytes, at: piece.fileOffset)
       }
       return .verified(
         job.connection, piece.request, piece.chunk, piece.leaves, leafHashes: piece.chunkLeafHashes,
-        streamedBelow: written, writing: clock.now() - began)
+        writing: clock.now() - began)
     } catch {
       return .writeFailed(error)
     }

@@ -82,6 +82,8 @@ extension Failure {
     switch error {
     case .cannotCreate, .exists, .running, .foreign: self.init(Exit.cannotCreate, error.description)
     case .diskFull: self.init(Exit.ioError, "\(error); make room and run the same command again to resume")
+    case .io(let errno) where errno.isClosedByPeer:
+      self.init(Exit.ioError, "whoever read the stream has gone; nothing of it is kept, run the same command again")
     case .io: self.init(Exit.ioError, "\(error); when the disk is well, run the same command again to resume")
     }
   }

@@ -45,6 +45,27 @@ struct PlaceTests {
     #expect(try FileManager.default.contentsOfDirectory(atPath: output) == [])
   }
 
+  @Test func `a stream waits for its reader for as long as that pauses, at the cost of no retry`() throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: (40 << 20) + 3)
+    // Far more than a pipe and the window hold, so that much is asked for and must wait.
+    let get = try workbench.run(
+      "get", fileID, "--peer", served.address, "-o", "-", "--chunk-timeout", "0.3", "--retries", "0",
+      through: ["/bin/bash", "-c", #""$@" | (sleep 2; cat) > out.bin; exit ${PIPESTATUS[0]}"#, "bash"])
+    #expect(get.code == 0, "\(get)")
+    #expect(TestFile.areEqual(path, workbench.path("out.bin")))
+  }
+
+  @Test func `a stream whose reader goes ends with 74, at once and in one line`() throws {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: 20 << 20)
+    let get = try workbench.run(
+      "get", fileID, "--peer", served.address, "-o", "-", "--quiet",
+      through: ["/bin/bash", "-c", #""$@" | head -c 1000 > out.bin; exit ${PIPESTATUS[0]}"#, "bash"])
+    #expect(get.code == 74, "\(get)")
+    let said = "p2pnode: whoever read the stream has gone; nothing of it is kept, run the same command again"
+    #expect(get.stderr.lines == [said], "\(get)")
+    #expect(try FileManager.default.attributesOfItem(atPath: workbench.path("out.bin"))[.size] as? Int == 1000)
+  }
+
   @Test func `an output that exists is 73 and stays as it is; with --force it is replaced`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
     let output = try workbench.makeFile("out.bin", Array("mine".utf8))

@@ -15,40 +15,48 @@ import TestSupport
       try File(temporary("out"), [.readWrite, .createExclusive]), leafSize: `An ordered stream`.leafSize)
   }
 
-  private func write(_ leaves: Range<Int>, to stream: OrderedStream) throws -> UInt64 {
+  private func put(_ leaves: Range<Int>, into stream: OrderedStream) throws {
     let start = leaves.lowerBound * `An ordered stream`.leafSize
     let end = min(leaves.upperBound * `An ordered stream`.leafSize, bytes.count)
-    return try stream.write(Array(bytes[start..<end]).span.bytes, at: UInt64(start))
+    try stream.put(Array(bytes[start..<end]).span.bytes, at: UInt64(start))
+  }
+
+  /// Writes all that was put; returns what was told of it on the way.
+  private func writeAll(_ stream: OrderedStream, step: UInt64 = 4_096) throws -> [UInt64] {
+    stream.close(discarding: false)
+    var told: [UInt64] = []
+    try stream.writeAll(step: step) { told.append($0) }
+    return told
   }
 
   @Test func `pieces leave in the file's order whatever order they come in`() throws {
     let stream = try make()
-    #expect(try write(4..<8, to: stream) == 0)
-    #expect(try write(12..<21, to: stream) == 0)
-    #expect(try write(0..<4, to: stream) == UInt64(8 * `An ordered stream`.leafSize))
-    #expect(temporary.read("out") == Array(bytes[..<(8 * `An ordered stream`.leafSize)]))
-    #expect(try write(8..<12, to: stream) == UInt64(bytes.count))
+    for leaves in [4..<8, 12..<21, 0..<4, 8..<12] { try put(leaves, into: stream) }
+    #expect(try writeAll(stream) == [4_096, 8_192, 12_288, 16_384, 20_480])
     try stream.finish(length: UInt64(bytes.count))
     #expect(temporary.read("out") == bytes)
+  }
+
+  @Test func `what is not in order yet is not written`() throws {
+    let stream = try make()
+    for leaves in [0..<4, 5..<9] { try put(leaves, into: stream) }
+    #expect(try writeAll(stream) == [4_096])
+    #expect(temporary.read("out") == Array(bytes[..<4_096]))
   }
 
   @Test func `leaves that come twice in pieces of other sizes leave once`() throws {
     let stream = try make()
-    _ = try write(0..<3, to: stream)
-    _ = try write(3..<5, to: stream)
-    _ = try write(3..<7, to: stream)
-    _ = try write(9..<13, to: stream)
-    _ = try write(7..<11, to: stream)
-    _ = try write(0..<4, to: stream)
-    _ = try write(13..<21, to: stream)
+    for leaves in [0..<3, 3..<5, 3..<7, 9..<13, 7..<11, 0..<4, 13..<21] { try put(leaves, into: stream) }
+    _ = try writeAll(stream)
     try stream.finish(length: UInt64(bytes.count))
     #expect(temporary.read("out") == bytes)
   }
 
-  @Test func `a failure is told to every later writer and at the end`() throws {
+  @Test func `a failure is told to the writer, to whoever puts in more, and at the end`() throws {
     let stream = OrderedStream(try File(temporary("in"), [.createExclusive]), leafSize: 1024)  // for reading alone
-    #expect(throws: PartFileError.self) { try write(0..<1, to: stream) }
-    #expect(throws: PartFileError.self) { try write(5..<6, to: stream) }
+    try put(0..<1, into: stream)
+    #expect(throws: PartFileError.self) { try writeAll(stream) }
+    #expect(throws: PartFileError.self) { try put(5..<6, into: stream) }
     #expect(throws: PartFileError.self) { try stream.finish(length: 1) }
   }
 }

@@ -1,0 +1,34 @@
+// The thread that passes a stream on: it alone waits for the reader.
+import Content
+import Posix
+import Storage
+
+/// Writes an `OrderedStream` from its start to its end.
+struct StreamWriter {
+  let stream: OrderedStream
+  private let thread: Thread
+
+  /// Starts to write; tells the download what has passed, by whole chunks, and when it fails.
+  init(_ stream: OrderedStream, chunkSize: Int, control: Mailbox<DownloadMessage>) {
+    self.stream = stream
+    thread = Thread.start(name: "p2p-stream") {
+      do throws(PartFileError) {
+        try stream.writeAll(step: UInt64(chunkSize)) { control.send(.streamed(below: $0)) }
+      } catch {
+        control.send(.writeFailed(error))
+      }
+    }
+  }
+
+  /// All has come: waits until the reader has taken it, however long that takes.
+  func finish() {
+    stream.close(discarding: false)
+    thread.join()
+  }
+
+  /// What is not written is dropped. A reader that never reads again keeps its thread, and nobody else.
+  func abandon() {
+    stream.close(discarding: true)
+    thread.detach()
+  }
+}
