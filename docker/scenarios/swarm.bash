@@ -40,13 +40,15 @@ containers_of() {
 }
 
 finish() {
-  local status=$? container
+  local status=$? container label
   trap - EXIT
   if [[ $status -ne 0 && $status -ne 77 ]]; then
-    for container in $(docker ps -aq --filter "label=com.docker.compose.project=$project"); do
-      docker logs "$container" >"$logs/$(docker inspect -f '{{slice .Name 1}}' "$container").log" 2>&1 || true
+    for label in "com.docker.compose.project=$project" "p2pnode.scenario=$project"; do
+      for container in $(docker ps -aq --filter "label=$label"); do
+        docker logs "$container" >"$logs/$(docker inspect -f '{{slice .Name 1}}' "$container").log" 2>&1 || true
+      done
+      docker ps -a --filter "label=$label" >>"$logs/containers" || true
     done
-    docker ps -a --filter "label=com.docker.compose.project=$project" >"$logs/containers" || true
     say "logs are in $logs"
   fi
   local extra
@@ -94,6 +96,18 @@ start_get() {
   getter=${getters[0]}
 }
 
+# start_get_told [OPTIONS OF docker run…] -- ARGUMENTS OF get…: one `getter` that knows only what it is told here.
+start_get_told() {
+  local run=()
+  while [[ "$1" != -- ]]; do
+    run+=("$1")
+    shift
+  done
+  shift
+  getter=$(docker run -d --label "p2pnode.scenario=$project" --network "${project}_default" --env P2PNODE_LAN=off \
+    "${run[@]}" "$P2PNODE_IMAGE" get "$@" --json --verbose)
+}
+
 # Chunks that a getter has.
 chunks_of() { docker logs "$1" 2>&1 >/dev/null | sed -nE 's/^\[Worker [0-9]+\] Chunk ([0-9]+)\/.*/\1/p' | tail -n 1; }
 
@@ -122,6 +136,10 @@ expect_same_bytes() {
   docker cp "$1:/downloads/random.bin" - 2>>"$logs/compose" | tar -xOf - | cmp - "$payload" || fail "get has other bytes"
 }
 
+expect_no_file() {
+  if docker cp "$1:/downloads/random.bin" - >/dev/null 2>&1; then fail "there is a file that there should not be"; fi
+}
+
 # expect_download GETTER SECONDS: it ends well, no chunk failed, and every byte is right.
 expect_download() {
   expect_exit "$1" "$2" 0
@@ -131,6 +149,9 @@ expect_download() {
 
 # figure GETTER NAME: a number of its last statistics.
 figure() { docker logs "$1" 2>/dev/null | grep -E '^\{"event":"(done|failed)"' | tail -n 1 | sed -nE "s/^.*\"$2\":([0-9.eE+-]+).*\$/\1/p"; }
+
+# The PeerID of one that serves.
+peer_of() { docker logs "$1" 2>&1 | sed -nE 's/^listening on .* as ([0-9a-f]{64})$/\1/p'; }
 
 # How many peers gave it chunks.
 givers_of() { docker logs "$1" 2>&1 >/dev/null | grep -cE '^  - [0-9a-f]{8}: [1-9][0-9]* chunks' || true; }
