@@ -147,8 +147,11 @@ expect_download() {
   expect_same_bytes "$1"
 }
 
-# figure GETTER NAME: a number of its last statistics.
-figure() { docker logs "$1" 2>/dev/null | grep -E '^\{"event":"(done|failed)"' | tail -n 1 | sed -nE "s/^.*\"$2\":([0-9.eE+-]+).*\$/\1/p"; }
+# figure GETTER NAME: a number of its last statistics, the sums and not those of a peer.
+figure() {
+  docker logs "$1" 2>/dev/null | grep -E '^\{"event":"(done|failed)"' | tail -n 1 |
+    sed -nE "s/,\"peers\":.*//; s/^.*\"$2\":([0-9.eE+-]+).*\$/\1/p"
+}
 
 # The PeerID of one that serves.
 peer_of() { docker logs "$1" 2>&1 | sed -nE 's/^listening on .* as ([0-9a-f]{64})$/\1/p'; }
