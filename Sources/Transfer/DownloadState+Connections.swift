@@ -13,6 +13,13 @@ extension DownloadState {
     !settings.shares || links.count < DownloadState.hintedLinksMax || timers[.noPeers] != nil
   }
 
+  /// Whoever dials this download leaves it room to dial others.
+  private var inboundLinksMax: Int {
+    settings.connectionsMax - min(DownloadState.hintedLinksMax, settings.connectionsMax / 2)
+  }
+
+  private var inboundCount: Int { links.values.reduce(0) { $0 + ($1.address == nil ? 1 : 0) } }
+
   private var dialsUnderWay: Int { links.values.reduce(0) { $0 + ($1.phase == .dialing ? 1 : 0) } }
 
   mutating func dial(at now: Instant) {
@@ -28,7 +35,8 @@ extension DownloadState {
   mutating func connected(_ id: ConnectionID, as peer: PeerID, requestsMax: Int, at now: Instant) {
     if links[id] == nil {
       // The peer dialled us.
-      guard id >= ConnectionID.firstInbound, links.count < settings.connectionsMax else {
+      guard id >= ConnectionID.firstInbound, links.count < settings.connectionsMax, inboundCount < inboundLinksMax
+      else {
         return act(.disconnect(id, .done))
       }
       links[id] = Link(address: nil)

@@ -44,6 +44,19 @@ import Wire
     #expect(stats.retries == 0 && stats.peers.map(\.failures) == [0] && stats.peers.map(\.score) == [100])
   }
 
+  @Test func `whoever dials a download leaves it room to dial others`() {
+    var state = running()
+    _ = actions(of: &state)
+    var taken = 0
+    for i in 0..<DownloadSettings().connectionsMax {
+      state.handle(.connected(ConnectionID(inbound.rawValue + UInt64(i)), peerID(UInt8(100 + i))), at: .seconds(1))
+      if actions(of: &state).contains(where: { if case .open = $0 { true } else { false } }) { taken += 1 }
+    }
+    #expect(taken == DownloadSettings().connectionsMax - DownloadState.hintedLinksMax)
+    state.handle(.addressAdded(address(2), pinned: nil), at: .seconds(1))
+    #expect(actions(of: &state).contains { if case .dial(address(2), _, _) = $0 { true } else { false } })
+  }
+
   @Test func `a peer whose own connection is lost is dialled where it was before`() {
     var state = running()
     state.handle(.replaced(dialled), at: .seconds(1))
