@@ -16,6 +16,16 @@ final class Admission: Sendable {
     /// Oldest first.
     var halfOpen: [HalfOpen] = []
     var established = 0
+    var turnedAway = 0
+  }
+
+  /// What becomes of a connection when its handshake is done.
+  enum Verdict: Sendable {
+    case admitted
+    /// There are as many connections as there may be. It may stay for as long as it takes to be told of others.
+    case turnedAway
+    /// Even of those there are too many.
+    case refused
   }
 
   private let state = Mutex(State())
@@ -39,22 +49,29 @@ final class Admission: Sendable {
     }
   }
 
-  /// The handshake is done. False: there are as many connections as there may be; it counts until `end` all the same.
-  func establish(_ token: UInt64) -> Bool {
+  /// The handshake is done. The connection counts as what it is told until `end`.
+  func establish(_ token: UInt64) -> Verdict {
     state.withLock { state in
       state.halfOpen.removeAll { $0.token == token }
-      state.established += 1
-      return state.established <= connectionsMax
+      if state.established < connectionsMax {
+        state.established += 1
+        return .admitted
+      }
+      guard state.turnedAway < NodeLimits.turnedAwayMax else { return .refused }
+      state.turnedAway += 1
+      return .turnedAway
     }
   }
 
   /// The connection is gone.
-  func end(_ token: UInt64, wasEstablished: Bool) {
+  /// - `verdict`: what it was told; nil where its handshake was not done.
+  func end(_ token: UInt64, _ verdict: Verdict?) {
     state.withLock { state in
-      if wasEstablished {
-        state.established -= 1
-      } else {
-        state.halfOpen.removeAll { $0.token == token }
+      switch verdict {
+      case .admitted?: state.established -= 1
+      case .turnedAway?: state.turnedAway -= 1
+      case .refused?: break
+      case nil: state.halfOpen.removeAll { $0.token == token }
       }
     }
   }

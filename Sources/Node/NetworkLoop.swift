@@ -192,11 +192,11 @@ final class NetworkLoop {
 
   private func adopt(_ number: Int32, _ from: SocketAddress, _ token: UInt64) {
     let socket = Socket(owning: number)
-    guard endsAt == nil else { return context.admission.end(token, wasEstablished: false) }
+    guard endsAt == nil else { return context.admission.end(token, nil) }
     do {
       try enter(PeerConnection(loop: self, token: token, socket: socket, address: from))
     } catch {
-      context.admission.end(token, wasEstablished: false)
+      context.admission.end(token, nil)
     }
   }
 

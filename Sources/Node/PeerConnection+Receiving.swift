@@ -137,12 +137,12 @@ extension PeerConnection {
       link.tell(.connected(id, peerID, requestsMax: requestsMax))
     } else if let peerID {
       loop.context.report(.connected(peerID, address))
-      let hasRoom = loop.context.admission.establish(token)
+      admission = loop.context.admission.establish(token)
       if loop.context.configuration.allowedPeers?.contains(peerID) == false {
         close(.here(.notAllowed, ""))
-      } else if !hasRoom {
+      } else if admission == .refused {
         close(.here(.tooManyConnections, ""))
-      }
+      }  // who is turned away is told of others first
     }
   }
 

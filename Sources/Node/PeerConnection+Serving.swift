@@ -36,7 +36,7 @@ extension PeerConnection {
 
   /// Who dialled us and knows the file is asked for what it has of it.
   private func fetch(for shared: SharedDownload) {
-    guard role == .listener, link == nil, let peerID, shared.isFetching else { return }
+    guard role == .listener, !isTurnedAway, link == nil, let peerID, shared.isFetching else { return }
     let id = loop.context.nextInboundID()
     (self.id, link) = (id, shared.link)
     session!.fetches(shared.link.fetchTarget)

@@ -40,5 +40,7 @@ extension PeerConnection {
       case .close(let end): close(ConnectionEnd(end))
       }
     }
+    // It has been told who else has the file.
+    if isTurnedAway, !served.isEmpty, !isClosed, !isFinishing { close(.here(.tooManyConnections, "")) }
   }
 }

@@ -43,8 +43,11 @@ final class PeerConnection {
   var isFinishing = false
   /// GOODBYE has left: when to stop waiting for the other end to close.
   private var lingersUntil: Instant?
-  /// It counts among the connections that were let in.
+  /// It counts, as half-open or as what `admission` says.
   private var isAdmitted = true
+  /// Of a connection that came in, when its handshake is done.
+  var admission: Admission.Verdict?
+  var isTurnedAway: Bool { admission == .turnedAway }
   /// No new pieces are promised; it ends when those asked for are sent.
   var isShuttingDown = false
 
@@ -203,7 +206,7 @@ final class PeerConnection {
   private func endAdmission() {
     guard role == .listener, isAdmitted else { return }
     isAdmitted = false
-    loop.context.admission.end(token, wasEstablished: isEstablished)
+    loop.context.admission.end(token, admission)
   }
 
   /// Lets go of the socket. What is still to be told has been told.
@@ -252,6 +255,9 @@ final class PeerConnection {
     }
     if let lingersUntil, now >= lingersUntil { return close() }
     guard !isFinishing, !isStarving else { return }  // starving: it is up to us that nothing is received
+    if isTurnedAway, now - startedAt >= NodeLimits.turnedAwayTimeout {
+      return close(.here(.tooManyConnections, ""))
+    }
     if let since = partialSince, now - since >= ProtocolLimits.frameProgressGrace,
       Double(partialBytes) < (now - since).inSeconds * Double(ProtocolLimits.frameBytesPerSecondMin)
     {

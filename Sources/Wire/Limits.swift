@@ -65,6 +65,11 @@ public enum NodeLimits {
   public static let connectionsMax = 1_024
   /// Connections of one address that have not finished the handshake; the oldest goes, so newcomers are not shut out.
   public static let halfOpenPerAddressMax = 8
+  /// Connections over the limit that are kept until they have opened a file and are told who else has it; more are closed
+  /// at once.
+  public static let turnedAwayMax = 32
+  /// For that long at most.
+  public static let turnedAwayTimeout = Duration.seconds(2)
   /// Reading on after GOODBYE: a round trip of a bad path, twice.
   public static let lingerTimeout = Duration.seconds(2)
   /// A piece of 64 KiB that takes longer to leave makes a connection slow.

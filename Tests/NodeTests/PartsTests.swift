@@ -29,9 +29,9 @@ import TestSupport
   @Test func `a finished handshake makes room among the half-open`() {
     let admission = Admission(connectionsMax: 40)
     for token in 0..<UInt64(8) { #expect(admission.begin(halfOpen(token, 1)) == nil) }
-    #expect(admission.establish(0))
+    #expect(admission.establish(0) == .admitted)
     #expect(admission.begin(halfOpen(8, 1)) == nil)
-    admission.end(1, wasEstablished: false)
+    admission.end(1, nil)
     #expect(admission.begin(halfOpen(9, 1)) == nil)
     #expect(admission.begin(halfOpen(10, 1))?.token == 2)
   }
@@ -39,14 +39,14 @@ import TestSupport
   @Test func `established connections are counted until they end`() {
     let admission = Admission(connectionsMax: 2)
     for token in 0..<UInt64(3) { _ = admission.begin(halfOpen(token, 1)) }
-    #expect(admission.establish(0))
-    #expect(admission.establish(1))
-    #expect(!admission.establish(2))
-    admission.end(2, wasEstablished: true)
-    #expect(!admission.establish(3))
-    admission.end(3, wasEstablished: true)
-    admission.end(0, wasEstablished: true)
-    #expect(admission.establish(4))
+    #expect(admission.establish(0) == .admitted)
+    #expect(admission.establish(1) == .admitted)
+    #expect(admission.establish(2) == .turnedAway)
+    admission.end(2, .turnedAway)
+    #expect(admission.establish(3) == .turnedAway)
+    admission.end(3, .turnedAway)
+    admission.end(0, .admitted)
+    #expect(admission.establish(4) == .admitted)
   }
 }
 

@@ -1,0 +1,44 @@
+// What a server that has connections enough tells a newcomer before it says goodbye.
+import Content
+import Posix
+import TestSupport
+import Testing
+
+@testable import Node
+@testable import Wire
+
+@Suite struct TurnedAwayTests {
+  @Test func `for whom there is no room is told of the others that have the file first`() throws {
+    let samples = try ServedSamples(connectionsMax: 1)
+    let first = try ScriptedPeer(dialling: samples.address, listenPort: 4001)
+    _ = try first.open(Sample.common.fileID)
+    for _ in 0..<3 {
+      let second = try samples.dial()
+      try second.send(second.openMessage(Sample.common.fileID))
+      var told: [Message] = []
+      while let message = try? second.receive().message { told.append(message) }
+      guard told.count >= 3, case .opened = told[0], case .goodbye(let goodbye) = told.last else {
+        Issue.record("\(told)")
+        return
+      }
+      #expect(goodbye.code == .tooManyConnections)
+      let ports = told.flatMap { if case .peers(let peers) = $0 { peers.entries.map(\.port) } else { [UInt16]() } }
+      #expect(ports == [4001])
+    }
+    #expect(try first.fetch(3, count: 1).count == 16_384)
+  }
+
+  @Test func `for whom there is no room finds the file at the others`() throws {
+    let samples = try ServedSamples()
+    let first = try SharingGetter(from: [samples.address], stay: .untilCancelled)
+    _ = try #require(first.update { if case .staying = $0 { true } else { false } })
+    // The only place at another source is taken, as far as that one can tell, by the download that has the file.
+    let full = try ServedSamples(connectionsMax: 1)
+    let taker = try ScriptedPeer(dialling: full.address, as: first.identity, listenPort: first.address.port)
+    _ = try taker.open(Sample.common.fileID)
+    let second = try SharingGetter(from: [full.address])
+    _ = try second.ended()
+    #expect(second.folder.read(Sample.common.name) == Sample.common.bytes)
+    withExtendedLifetime((taker, full)) {}
+  }
+}
