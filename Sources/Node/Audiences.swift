@@ -18,11 +18,15 @@ final class Audiences: Sendable {
     let ip: [UInt8]
     /// The port that was dialled, or the one that it announced.
     let port: UInt16?
+    /// Who does not listen gives nothing to others.
+    var shares: Bool { port.map { $0 != 0 } ?? false }
   }
 
   private struct Audience: Sendable {
     var ledger: UploadLedger
     var directory: PeerDirectory
+    /// Of those that share.
+    var deferral = UploadDeferral()
   }
 
   private let byFile = Mutex<[FileID: Audience]>([:])
@@ -33,7 +37,8 @@ final class Audiences: Sendable {
       Audiences.make(fileID, chunkCount: chunkCount, in: &audiences)
       audiences[fileID]!.directory.join(
         newcomer.member, newcomer.peer, ip: newcomer.ip, port: newcomer.port, isListener: true, at: now)
-      return audiences[fileID]!.ledger.join(newcomer.member)
+      if newcomer.shares { audiences[fileID]!.deferral.join(newcomer.member, at: now) }
+      return audiences[fileID]!.ledger.join(newcomer.member, shares: newcomer.shares)
     }
   }
 
@@ -57,10 +62,34 @@ final class Audiences: Sendable {
   func leave(_ fileID: FileID, _ member: Member) {
     byFile.withLock { audiences in
       audiences[fileID]?.ledger.leave(member)
+      audiences[fileID]?.deferral.leave(member)
       audiences[fileID]?.directory.leave(member)
       if audiences[fileID]?.directory.count == 0 { audiences[fileID] = nil }
     }
   }
+
+  /// Whether a request for a chunk is to be taken in; else it is to come again.
+  /// - `isFull`: whether the upload is known to be all used.
+  func accepts(
+    _ chunk: ChunkIndex, of fileID: FileID, from member: Member, isFull: Bool, at now: Instant
+  ) -> Bool {
+    byFile.withLock { audiences in
+      guard let isFirst = audiences[fileID]?.ledger.isFirst(member, of: chunk) else { return true }
+      return audiences[fileID]!.deferral.accepts(member, isFirst: isFirst, isFull: isFull, at: now)
+    }
+  }
+
+  /// A piece of a chunk is to be sent. True where it goes before those of chunks that others were promised first.
+  func waits(for chunk: ChunkIndex, of fileID: FileID, _ member: Member, isFull: Bool, at now: Instant) -> Bool {
+    byFile.withLock { audiences in
+      guard let isFirst = audiences[fileID]?.ledger.isFirst(member, of: chunk) else { return true }
+      audiences[fileID]!.deferral.waits(member, isFirst: isFirst, at: now)
+      return isFirst || audiences[fileID]!.deferral.isImpatient(member, isFull: isFull, at: now)
+    }
+  }
+
+  /// Nothing of a file is to be sent.
+  func rests(_ fileID: FileID, _ member: Member) { byFile.withLock { $0[fileID]?.deferral.rests(member) } }
 
   /// A chunk will be sent. True where the others are to be told.
   func promise(_ chunk: ChunkIndex, of fileID: FileID, to member: Member) -> Bool {

@@ -59,9 +59,13 @@ final class NetworkLoop {
   private var nextToken: UInt64 = 2
   private(set) var connections: [UInt64: PeerConnection] = [:]
   private var byID: [ConnectionID: PeerConnection] = [:]
-  private var senders: [PeerConnection] = []
+  private var turns = UploadTurns()
+  /// Whose turn it is; it waits for the upload limit.
+  private var sender: PeerConnection?
   private var starving: [PeerConnection] = []
   private var throttledUntil: Instant?
+  /// Whether the upload limit is what keeps pieces back.
+  var isThrottled: Bool { throttledUntil != nil }
   private var nextTick: Instant
   private var listenAgainAt: Instant?
   private var endsAt: Instant?
@@ -119,7 +123,7 @@ final class NetworkLoop {
     if let endsAt { due = min(due, endsAt) }
     if let throttledUntil {
       due = min(due, throttledUntil)
-    } else if !senders.isEmpty {
+    } else if !turns.isEmpty {
       return 0
     }
     let wait = (due - now).wholeNanoseconds
@@ -213,7 +217,8 @@ final class NetworkLoop {
     try? epoll.remove(connection.socket.number)
     connections[connection.token] = nil
     if let id = connection.id { byID[id] = nil }
-    senders.removeAll { $0 === connection }
+    turns.leave(connection.token)
+    if sender === connection { sender = nil }
     starving.removeAll { $0 === connection }
   }
 
@@ -224,8 +229,8 @@ final class NetworkLoop {
     }
   }
 
-  /// The connection wants to send pieces of files; it is asked for one when its turn comes.
-  func enqueue(sender: PeerConnection) { senders.append(sender) }
+  /// The connection can send a piece of a file; it is asked for it when its turn comes.
+  func enqueue(sender: PeerConnection, isFirst: Bool) { turns.enqueue(sender.token, isFirst: isFirst) }
 
   /// The connection cannot take file bytes before blocks are free.
   func enqueue(starving connection: PeerConnection) { starving.append(connection) }
@@ -240,21 +245,24 @@ final class NetworkLoop {
 
   // MARK: Sending in turns
 
-  /// Lets the senders send a piece each, round and round, within the upload limit.
+  /// Lets the senders send a piece each, as their turns come, within the upload limit. Each loop has turns of its own,
+  /// of connections that could send at once: an order over all loops would make them wait for one another. What another
+  /// loop's readers were promised counts nevertheless, here as for what is taken in (`Audiences`).
   private func sendPieces() {
     if let until = throttledUntil {
       guard now >= until else { return }
       throttledUntil = nil
     }
     for _ in 0..<NetworkLoop.piecesPerTurn {
-      guard let sender = senders.first else { return }
+      if sender == nil { sender = turns.next().flatMap { connections[$0] } }
+      guard let sender else { return }
       if let limiter = context.uploadLimiter, let bytes = sender.nextPieceBytes,
         let wait = limiter.wait(toSend: bytes, at: now)
       {
         throttledUntil = now + max(wait, .milliseconds(1))
         return
       }
-      senders.removeFirst()
+      self.sender = nil
       sender.sendPiece()
     }
   }

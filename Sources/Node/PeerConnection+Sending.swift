@@ -59,9 +59,10 @@ extension PeerConnection {
   /// Joins the loop's round of senders while there is something to send and room for it.
   func queueToSend() {
     guard isEstablished, !isFinishing, !isQueuedToSend, outbox.isEmpty else { return }
+    let isFirst = noteWaiting()
     if hasToSend {
       isQueuedToSend = true
-      loop.enqueue(sender: self)
+      loop.enqueue(sender: self, isFirst: isFirst)
     } else if isShuttingDown {
       close(.here(loop.farewell, ""))
     }

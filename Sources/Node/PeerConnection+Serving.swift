@@ -92,6 +92,27 @@ extension PeerConnection {
     }
   }
 
+  /// Whether what is asked for is here, and to be sent now.
+  func admit(_ request: ChunkRequest) {
+    guard holds(request), let source = served[request.handle] else {
+      return session!.admit(request, isHeld: served[request.handle] == nil)
+    }
+    let isTaken = loop.context.audiences.accepts(
+      request.chunk, of: source.fileID, from: member, isFull: loop.isThrottled, at: loop.now)
+    session!.admit(request, isHeld: isTaken, retryAfterMilliseconds: UploadDeferral.retryAfterMilliseconds)
+  }
+
+  /// Says that the next piece waits to be sent, or that none does. True where it goes before what others were promised.
+  func noteWaiting() -> Bool {
+    let next = session?.nextPieceChunk
+    let source = next.flatMap { served[$0.handle] }
+    if let fileID = waitsFor, fileID != source?.fileID { loop.context.audiences.rests(fileID, member) }
+    waitsFor = source?.fileID
+    guard let next, let source else { return true }
+    return loop.context.audiences.waits(
+      for: next.chunk, of: source.fileID, member, isFull: loop.isThrottled, at: loop.now)
+  }
+
   /// More files are served than before, or the scan is over.
   func catalogueChanged() { command { $0.lookUpAgain() } }
 

@@ -65,6 +65,8 @@ final class PeerConnection {
   /// What the session has opened for the peer.
   var served: [FileHandle: ServedSource] = [:]
   var pace = UploadPace()
+  /// The file of which a piece waits to be sent, as far as others know.
+  var waitsFor: FileID?
 
   /// The port that the other end can be dialled at: the one that was dialled, or the one that it announced.
   var listenPort: UInt16?

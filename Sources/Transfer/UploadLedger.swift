@@ -1,7 +1,8 @@
 // Which chunks of one file a source has promised to whom, so that it can say what nobody else needs to ask for first.
 import Content
 
-/// Each chunk has at most one first reader: the one that was promised it before anybody else who is still there.
+/// Each chunk has at most one first reader: the one that was promised it before anybody else who is still there, and
+/// gives it to others.
 /// Not shared between threads.
 public struct UploadLedger: Sendable {
   /// A connection that has the file open, by a number of the shell's choice.
@@ -10,14 +11,18 @@ public struct UploadLedger: Sendable {
   /// By chunk: 0 nobody, else a place in `readers` plus 1; made when there are two readers to tell apart.
   private var owners: [UInt16]
   private var readers: [Reader?] = []
+  /// Of those, who keeps what it gets to itself: what it is promised is to be had from nobody else.
+  private var takers: Set<Reader> = []
 
   public init(chunkCount: Int) { owners = Array(repeating: 0, count: chunkCount) }
 
   public var readerCount: Int { readers.count { $0 != nil } }
 
   /// A connection has opened the file. Returns what was promised to others before.
-  public mutating func join(_ reader: Reader) -> [ChunkIndex] {
+  /// - `shares`: whether others can fetch from it what it gets.
+  public mutating func join(_ reader: Reader, shares: Bool = true) -> [ChunkIndex] {
     if readers.contains(reader) { return [] }
+    if !shares { takers.insert(reader) }
     let promised = owners.indices.filter { owners[$0] != 0 }.map { ChunkIndex(UInt32($0)) }
     if let free = readers.firstIndex(of: nil) {
       readers[free] = reader
@@ -31,6 +36,7 @@ public struct UploadLedger: Sendable {
   public mutating func leave(_ reader: Reader) {
     guard let place = readers.firstIndex(of: reader) else { return }
     readers[place] = nil
+    takers.remove(reader)
     for chunk in owners.indices where owners[chunk] == UInt16(place + 1) { owners[chunk] = 0 }
   }
 
@@ -44,7 +50,9 @@ public struct UploadLedger: Sendable {
   /// A chunk was asked for and will be sent. True where nobody else was promised it before: then the others are told.
   public mutating func promise(_ chunk: ChunkIndex, to reader: Reader) -> Bool {
     let index = Int(chunk.rawValue)
-    guard index < owners.count, owners[index] == 0, let place = readers.firstIndex(of: reader) else { return false }
+    guard index < owners.count, owners[index] == 0, !takers.contains(reader),
+      let place = readers.firstIndex(of: reader)
+    else { return false }
     owners[index] = UInt16(place + 1)
     return readerCount > 1
   }

@@ -40,7 +40,7 @@ import TestSupport
 
   @Test func `a chunk that one is promised the others hear of, now and later`() throws {
     let samples = try ServedSamples()
-    let first = try reader(of: samples, as: .random(), port: nil)
+    let first = try reader(of: samples, as: .random(), port: 4001)
     let second = try reader(of: samples, as: .random(), port: nil)
     func promised(_ peer: ScriptedPeer) throws -> [ChunkIndex] {
       try next(peer) { if case .promised(let promised) = $0 { promised.chunks } else { nil } }
@@ -51,10 +51,21 @@ import TestSupport
     #expect(try promised(third) == [ChunkIndex(0)])
   }
 
-  @Test func `what was promised to who left is nobody's`() throws {
+  @Test func `of what is promised to who gives nothing to others nobody hears`() throws {
     let samples = try ServedSamples()
     let first = try reader(of: samples, as: .random(), port: nil)
-    let second = try reader(of: samples, as: .random(), port: nil)
+    let second = try reader(of: samples, as: .random(), port: 4002)
+    _ = try first.fetch(0, first: 0, count: 4)
+    _ = try second.fetch(1, first: 0, count: 4)
+    let third = try reader(of: samples, as: .random(), port: nil)
+    let chunks = try next(third) { if case .promised(let promised) = $0 { promised.chunks } else { nil } }
+    #expect(chunks == [ChunkIndex(1)])
+  }
+
+  @Test func `what was promised to who left is nobody's`() throws {
+    let samples = try ServedSamples()
+    let first = try reader(of: samples, as: .random(), port: 4001)
+    let second = try reader(of: samples, as: .random(), port: 4002)
     _ = try first.fetch(0, first: 0, count: 4)
     try first.send(.goodbye(Goodbye(code: .done)))
     _ = samples.event { if case .disconnected = $0 { true } else { false } }

@@ -17,12 +17,13 @@ final class ServedSamples {
 
   init(
     _ samples: [Sample] = [.common, .small], swarm: SwarmKey? = nil, connectionsMax: Int = 64,
-    suites: [CipherSuite] = CipherSuite.available, allowed: Set<PeerID>? = nil
+    suites: [CipherSuite] = CipherSuite.available, allowed: Set<PeerID>? = nil, uploadLimit: UInt64? = nil
   ) throws {
     for sample in samples { folder.write(sample.name, sample.bytes) }
     var configuration = NodeConfiguration(identity: .random(), swarmKey: swarm, suites: suites)
     configuration.connectionsMax = connectionsMax
     configuration.allowedPeers = allowed
+    configuration.uploadLimit = uploadLimit
     configuration.loopCount = 2
     let events = self.events
     server = try Server(

@@ -169,4 +169,18 @@ import Wire
     #expect(promise(0, to: 12))
     #expect(!promise(9, to: 12) && !promise(2, to: 99))
   }
+
+  @Test func `what is promised to who gives nothing to others is promised to nobody`() {
+    var ledger = UploadLedger(chunkCount: 4)
+    func promise(_ chunk: UInt32, to reader: UInt64) -> Bool { ledger.promise(ChunkIndex(chunk), to: reader) }
+    _ = ledger.join(10, shares: false)
+    _ = ledger.join(11)
+    #expect(!promise(0, to: 10))
+    #expect(ledger.isFirst(11, of: ChunkIndex(0)))
+    #expect(promise(0, to: 11))
+    #expect(!ledger.isFirst(10, of: ChunkIndex(0)))
+    ledger.leave(10)
+    _ = ledger.join(10)
+    #expect(promise(1, to: 10))
+  }
 }

@@ -37,11 +37,13 @@ extension CrowdNode {
 
   /// Joins the round of senders while there is something to send and room for it.
   func queue(_ end: CrowdEnd) {
-    guard end.isOpen, !end.isQueued, end.bytesUnderWay < CrowdNode.bytesUnderWayMax, end.session.hasUploads else {
-      return
-    }
+    guard end.isOpen, !end.isQueued, end.bytesUnderWay < CrowdNode.bytesUnderWayMax else { return }
+    guard end.session.hasUploads else { return deferral.rests(end.id.rawValue) }
     end.isQueued = true
-    turns.enqueue(end.id.rawValue, isFirst: isNextFirst(end))
+    let isFirst = isNextFirst(end)
+    deferral.waits(end.id.rawValue, isFirst: isFirst, at: world.time)
+    turns.enqueue(
+      end.id.rawValue, isFirst: isFirst || deferral.isImpatient(end.id.rawValue, isFull: true, at: world.time))
     pump()
   }
 

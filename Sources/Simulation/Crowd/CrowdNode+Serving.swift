@@ -21,6 +21,7 @@ extension CrowdNode {
       at: world.time)
     introduce([end.id.rawValue])
     if end.isTurnedAway { return hangUp(end, .tooManyConnections) }
+    deferral.join(end.id.rawValue, at: world.time)
     end.session.announce(promised: ledger.join(end.id.rawValue), of: open.handle)
     perform(on: end)
     // Who wants the file may have what is wanted here.
@@ -47,13 +48,9 @@ extension CrowdNode {
   func admit(_ request: ChunkRequest, on end: CrowdEnd) {
     let isHeld = request.leaves.mask & ~masks[Int(request.chunk.rawValue)] == 0
     guard isHeld else { return end.session.admit(request, isHeld: false) }
-    let isFirst = !isComplete || ledger.isFirst(end.id.rawValue, of: request.chunk)
-    let readersWaiting = ends.count {
-      $0 !== end && $0.session.waitingCount > 0 && (isComplete ? isNextFirst($0) == isFirst : true)
-    }
-    let isTaken = turns.accepts(
-      end.id.rawValue, isFirst: isFirst, isComplete: isComplete, readersWaiting: readersWaiting, at: world.time)
-    end.session.admit(request, isHeld: isTaken, retryAfterMilliseconds: UploadTurns.retryAfterMilliseconds)
+    let isFirst = ledger.isFirst(end.id.rawValue, of: request.chunk)
+    let isTaken = deferral.accepts(end.id.rawValue, isFirst: isFirst, isFull: uploadFreeAt > world.time, at: world.time)
+    end.session.admit(request, isHeld: isTaken, retryAfterMilliseconds: UploadDeferral.retryAfterMilliseconds)
   }
 
   /// Whether the next piece for a peer is of a chunk that it was promised first.

@@ -46,6 +46,7 @@ final class CrowdNode {
   var directory: PeerDirectory
   var ledger: UploadLedger
   var turns = UploadTurns()
+  var deferral = UploadDeferral()
   var announcements = Announcements()
 
   var connectionsMax: Int { download == nil ? crowd.plan.seedConnectionsMax : crowd.plan.connectionsMax }
@@ -247,6 +248,7 @@ final class CrowdNode {
     }
     ends.removeAll { $0 === end }
     turns.leave(end.id.rawValue)
+    deferral.leave(end.id.rawValue)
     ledger.leave(end.id.rawValue)
     directory.leave(end.id.rawValue)
     byID[end.id] = nil

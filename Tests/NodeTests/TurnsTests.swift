@@ -1,0 +1,89 @@
+// What a server sends first, whom it puts off, and whom never.
+import Content
+import Posix
+import Testing
+import TestSupport
+
+@testable import Node
+@testable import Wire
+
+@Suite struct TurnsTests {
+  private func reader(
+    of samples: ServedSamples, port: UInt16?, fileID: FileID = Sample.common.fileID
+  ) throws -> ScriptedPeer {
+    let peer = try ScriptedPeer(dialling: samples.address, listenPort: port)
+    guard case .opened(let opened) = try peer.open(fileID), case .opened = opened.outcome else {
+      throw SocketEnd.endOfStream
+    }
+    return peer
+  }
+
+  /// Asks for a leaf; whether it comes. Nil where the answer is BUSY.
+  private func ask(_ peer: ScriptedPeer, _ chunk: UInt32) throws -> [UInt8]? {
+    try peer.send(peer.requestMessage(chunk, count: 1))
+    while true {
+      switch try peer.receive() {
+      case (.data, let leaves): return leaves
+      case (.busy(let busy), _):
+        #expect(busy.retryAfterMilliseconds == 100)
+        return nil
+      default: continue
+      }
+    }
+  }
+
+  private func leaf(_ chunk: UInt32) -> [UInt8] {
+    Sample.common.leaves(LeafRange(first: 0, count: 1), of: ChunkIndex(chunk))
+  }
+
+  /// A server whose upload is taken for half a minute by a reader that was promised chunks 0 to 2 first.
+  private func busyServer(port: UInt16?) throws -> (samples: ServedSamples, first: ScriptedPeer) {
+    let samples = try ServedSamples(uploadLimit: 500_000)
+    let first = try reader(of: samples, port: port)
+    try first.send(frames: (0..<15).flatMap { first.requestMessage($0 % 3, count: 64).frame })
+    return (samples, first)
+  }
+
+  @Test func `a chunk that another was promised comes later while first ones wait, others come at once`() throws {
+    let (samples, first) = try busyServer(port: 4001)
+    let second = try reader(of: samples, port: 4002)
+    defer { withExtendedLifetime((samples, first)) {} }
+    while try ask(second, 0) != nil {}
+    #expect(try ask(second, 3) == leaf(3))
+    var refusals = 1
+    var bytes: [UInt8]?
+    while bytes == nil && refusals < 1_000_000 {
+      bytes = try ask(second, 0)
+      refusals += 1
+    }
+    #expect(bytes == leaf(0))
+  }
+
+  @Test(arguments: [nil, 4002] as [UInt16?], [nil, 4001] as [UInt16?])
+  func `who shares nothing is not put off, nor is anybody for its sake`(port: UInt16?, firstPort: UInt16?) throws {
+    if port != nil && firstPort != nil { return }
+    let (samples, first) = try busyServer(port: firstPort)
+    let second = try reader(of: samples, port: port)
+    defer { withExtendedLifetime((samples, first)) {} }
+    // By then whoever could be put off would be: this takes more than a second.
+    for _ in 0..<16 { #expect(try ask(second, 0) == leaf(0)) }
+  }
+
+  @Test func `nine readers of one file do not put off one of another`() throws {
+    let samples = try ServedSamples(uploadLimit: 2_000_000)
+    let readers = try (0..<9).map { i in try reader(of: samples, port: 4001 + UInt16(i)) }
+    for peer in readers { try peer.send(frames: (0..<3).flatMap { peer.requestMessage($0, count: 64).frame }) }
+    let other = try reader(of: samples, port: 5000, fileID: Sample.small.fileID)
+    for _ in 0..<16 { #expect(try ask(other, 0)?.count == 16_384) }
+    withExtendedLifetime(readers) {}
+  }
+
+  @Test func `who waits for the upload limit and goes is forgotten`() throws {
+    let (samples, first) = try busyServer(port: 4001)
+    let second = try reader(of: samples, port: nil)
+    #expect(try ask(second, 0) == leaf(0))
+    try first.send(.goodbye(Goodbye(code: .done)))
+    _ = samples.event { if case .disconnected = $0 { true } else { false } }
+    #expect(try ask(second, 1) == leaf(1))
+  }
+}
