@@ -7,6 +7,7 @@ public struct DiscoverySettings: Hashable, Sendable {
   /// Where the nodes of this user on this machine name themselves; made with mode 0700 if missing. Nil: nowhere.
   public var localNodesFolder: String?
 
+  /// Both kinds of search are chosen by the caller; there is no default that talks to a network.
   public init(multicast: Bool, localNodesFolder: String?) {
     self.multicast = multicast
     self.localNodesFolder = localNodesFolder

@@ -9,6 +9,7 @@ public final class Download: Sendable {
   /// behind the oldest are lost; the statistics at the end have them all.
   public static let updatesWaitingMax = 65_536
 
+  /// The file that is fetched.
   public let fileID: FileID
   /// What happens, in order, until the download ends. To be read by one task; who reads none of it misses nothing else.
   public let updates: AsyncStream<DownloadUpdate>

@@ -8,6 +8,7 @@ import Wire
 
 /// Where the file goes.
 public struct DownloadTarget: Hashable, Sendable {
+  /// Made by the caller; it must exist.
   public var folder: String
   /// One component; nil: what is suggested, made harmless.
   public var name: String?
@@ -18,6 +19,7 @@ public struct DownloadTarget: Hashable, Sendable {
   /// Not a file at all: verified bytes leave in order through standard output.
   let isStream: Bool
 
+  /// A place in a folder; without a name the file gets the suggested one.
   public init(folder: String, name: String? = nil, replaces: Bool = false) {
     self.init(folder: folder, name: name, replaces: replaces, isStream: false)
   }
@@ -37,7 +39,9 @@ public struct DownloadTarget: Hashable, Sendable {
 public struct Sharing: Hashable, Sendable {
   /// For how long.
   public enum Stay: Hashable, Sendable {
+    /// So long after the file has its name.
     case `for`(Duration)
+    /// Until `cancel`.
     case untilCancelled
   }
 
@@ -46,6 +50,7 @@ public struct Sharing: Hashable, Sendable {
   /// How long the finished file stays offered; nil: the download ends with it.
   public var stay: Stay?
 
+  /// Without an address nobody can dial in.
   public init(listen: SocketAddress? = nil, stay: Stay? = nil) {
     self.listen = listen
     self.stay = stay
@@ -56,6 +61,7 @@ public struct Sharing: Hashable, Sendable {
 public enum DownloadUpdate: Sendable {
   /// The manifest is verified and the part file is there.
   case prepared(name: String, length: UInt64)
+  /// What the engine decided or saw.
   case report(DownloadReport)
   /// A few times a second.
   case progress(DownloadProgress)
@@ -81,9 +87,11 @@ public enum DownloadUpdate: Sendable {
 
 /// A finished download.
 public struct DownloadResult: Sendable {
+  /// The numbers of the whole download.
   public internal(set) var stats: DownloadStats
   /// Where it is; nil where it went to standard output.
   public let path: String?
+  /// The name of the file, made harmless.
   public let name: String
   /// Whether the right file was there already, so that nothing was fetched.
   public let wasFound: Bool
@@ -91,7 +99,9 @@ public struct DownloadResult: Sendable {
 
 /// A download that did not finish. What it had verified stays in the part file, for a later one.
 public enum DownloadError: Error, Sendable {
+  /// The engine gave up, or was cancelled: why, the numbers so far, and the part file that is kept.
   case failed(DownloadFailure, DownloadStats, part: String?)
+  /// The output cannot be made or written.
   case storage(PartFileError)
   /// The file of this ID has another length, in bytes, than was said: who said it is wrong, and no peer.
   case otherLength(expected: UInt64, actual: UInt64)
@@ -107,6 +117,7 @@ public final class Downloader: Sendable {
   public let storage: DownloadTarget
   /// Who fetches, and from whom unless a call says otherwise.
   public let client: PeerClient
+  /// Workers, retries, timeouts.
   public let settings: DownloadSettings
   private struct State {
     var running: [Mailbox<DownloadMessage>] = []

@@ -9,12 +9,17 @@ import Wire
 /// What a node tells whoever runs it. Names and texts are as the peer or the file system gave them: escape before
 /// printing.
 public enum NodeEvent: Sendable {
+  /// The handshake is done.
   case connected(PeerID, SocketAddress)
+  /// A connection has ended, and how.
   case disconnected(PeerID, SocketAddress, ConnectionEnd)
   /// A connection that ended before it was clear who it was.
   case turnedAway(SocketAddress, ConnectionEnd)
+  /// A peer has asked for a served file.
   case opened(PeerID, SocketAddress, path: String)
+  /// A file is offered no longer, and why.
   case withdrawn(path: String, String)
+  /// The system refuses new connections; it is tried again in a second.
   case cannotAccept(Errno)
   /// Some who look for this node will not find it, and why.
   case notDiscoverable(String)
@@ -22,11 +27,13 @@ public enum NodeEvent: Sendable {
 
 /// How a node takes part.
 public struct NodeConfiguration: Sendable {
+  /// The secret key whose public half is the PeerID.
   public var identity: StaticIdentity
   /// Nil: a public node.
   public var swarmKey: SwarmKey?
   /// Those to dial and listen with, the preferred first; ChaChaPoly is always among them.
   public var suites: [CipherSuite]
+  /// From outside, at a time.
   public var connectionsMax = NodeLimits.connectionsMax
   /// Bytes a second over all connections; nil: no limit.
   public var uploadLimit: UInt64?

@@ -6,10 +6,12 @@ import Wire
 public struct PeerClient: Sendable {
   /// Asked for every file; those that `configuration.discovery` finds are asked as well.
   public var peers: [PeerSource]
+  /// Identity, swarm, limits, discovery.
   public var configuration: NodeConfiguration
   /// What others are given while a download runs and after it; nil: nothing.
   public var sharing: Sharing?
 
+  /// By default a fresh identity in no private swarm, which looks for nobody and gives nothing.
   public init(
     peers: [PeerSource] = [], configuration: NodeConfiguration = NodeConfiguration(), sharing: Sharing? = nil
   ) {

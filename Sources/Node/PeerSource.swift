@@ -4,12 +4,14 @@ import Wire
 
 /// A peer to ask: `[PEERID@]HOST:PORT`. A host stands for all its addresses, now and while the download runs.
 public struct PeerSource: Hashable, Sendable, CustomStringConvertible {
+  /// A name or an address, and a port.
   public let host: HostPort
   /// Who must answer there; nil: anybody.
   public let pinned: PeerID?
   /// Of so many addresses of the host notice is taken: a name cannot make a download dial the world.
   public let addressesMax: Int
 
+  /// A peer by its parts.
   public init(host: HostPort, pinned: PeerID? = nil, addressesMax: Int = 256) {
     self.host = host
     self.pinned = pinned

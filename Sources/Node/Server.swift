@@ -20,6 +20,7 @@ public enum ServerError: Error, Sendable {
 public final class Server: Sendable {
   /// Where it listens: the real port where 0 was asked for.
   public let address: SocketAddress
+  /// The public key that others may pin.
   public let peerID: PeerID
   private let context: NodeContext
   private let catalogue: Catalogue

@@ -11,56 +11,98 @@ import Wire
 
 // MARK: Fetching
 
+/// Fetches files: `Downloader(storage:client:)`, then `downloadFile(_:)` or `start(_:)`.
 public typealias Downloader = Node.Downloader
+/// Whom a downloader asks, and as whom.
 public typealias PeerClient = Node.PeerClient
+/// A peer to ask: `[PEERID@]HOST:PORT`.
 public typealias PeerSource = Node.PeerSource
+/// Where a file goes: the storage of a downloader.
 public typealias DownloadTarget = Node.DownloadTarget
+/// What others get of a download.
 public typealias Sharing = Node.Sharing
+/// A download that runs.
 public typealias Download = Node.Download
+/// What a running download says.
 public typealias DownloadUpdate = Node.DownloadUpdate
+/// A finished download.
 public typealias DownloadResult = Node.DownloadResult
+/// Why a download did not finish.
 public typealias DownloadError = Node.DownloadError
+/// How a connection ended.
 public typealias ConnectionEnd = Node.ConnectionEnd
+/// Workers, retries, timeouts, and what else the engine can be told.
 public typealias DownloadSettings = Transfer.DownloadSettings
+/// Why the engine gave up.
 public typealias DownloadFailure = Transfer.DownloadFailure
+/// What the engine decided or saw.
 public typealias DownloadReport = Transfer.DownloadReport
+/// A look at a download that runs.
 public typealias DownloadProgress = Transfer.DownloadProgress
+/// A look at one of its peers.
 public typealias PeerProgress = Transfer.PeerProgress
+/// What a download did.
 public typealias DownloadStats = Transfer.DownloadStats
+/// What one peer gave.
 public typealias PeerDownloadStats = Transfer.PeerDownloadStats
+/// Where the time of a peer's answers went.
 public typealias AnswerTimes = Transfer.AnswerTimes
+/// What a worker waited for, and how long.
 public typealias WorkerWaits = Transfer.WorkerWaits
+/// What a worker may wait for.
 public typealias WorkerWait = Transfer.WorkerWait
+/// What limited a download, read off its statistics.
 public typealias DownloadExplanation = Transfer.DownloadExplanation
+/// One thing that limited a download.
 public typealias DownloadLimit = Transfer.DownloadLimit
+/// What went wrong with the output.
 public typealias PartFileError = Storage.PartFileError
 
 // MARK: Serving
 
+/// Serves a folder.
 public typealias Server = Node.Server
+/// Why a server cannot start.
 public typealias ServerError = Node.ServerError
+/// What a server sees of its peers.
 public typealias NodeEvent = Node.NodeEvent
+/// What a server finds in its folder.
 public typealias CatalogueEvent = Storage.CatalogueEvent
+/// A served file.
 public typealias CatalogueEntry = Storage.CatalogueEntry
 
 // MARK: Both
 
+/// How a node takes part.
 public typealias NodeConfiguration = Node.NodeConfiguration
+/// Where a node looks for others, and can be found.
 public typealias DiscoverySettings = Node.DiscoverySettings
+/// A node's long-term key.
 public typealias StaticIdentity = Wire.StaticIdentity
+/// The key of a private swarm.
 public typealias SwarmKey = Wire.SwarmKey
+/// How connections are encrypted.
 public typealias CipherSuite = Wire.CipherSuite
+/// 32 secret bytes, wiped after use.
 public typealias SecretKey = Sodium.SecretKey
+/// A node's public key.
 public typealias PeerID = Wire.PeerID
+/// A file by its content.
 public typealias FileID = Content.FileID
+/// A fileID with a name, a length and peers, in one word.
 public typealias FileLink = Wire.FileLink
+/// The number of a chunk, from 0.
 public typealias ChunkIndex = Content.ChunkIndex
+/// A host name or address, and a port.
 public typealias HostPort = Posix.HostPort
+/// An IP address and a port.
 public typealias SocketAddress = Posix.SocketAddress
+/// An error of the system.
 public typealias Errno = Posix.Errno
 
 /// Hashes a file on all cores; blocks until it is done.
 /// - Throws: why it cannot be read, or has no fileID.
 public func fileID(of path: String) throws(SkipReason) -> FileID { try hashFile(path).fileID }
 
+/// Why a file has no fileID.
 public typealias SkipReason = Storage.SkipReason

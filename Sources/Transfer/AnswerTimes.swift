@@ -2,6 +2,7 @@
 
 /// Sums over requests that were answered and verified to their end; the five follow one another in each.
 public struct AnswerTimes: Hashable, Sendable {
+  /// Requests that were answered and verified to their end.
   public private(set) var answers = 0
   /// From when a request was sent until it was first in line: other answers came on its connection.
   public private(set) var queue: Duration = .zero
@@ -14,6 +15,7 @@ public struct AnswerTimes: Hashable, Sendable {
   /// What writing the last leaves took.
   public private(set) var writing: Duration = .zero
 
+  /// No answers yet.
   public init() {}
 
   /// Over answers, all but the queue; zero where there was none.

@@ -7,7 +7,9 @@ public enum DisconnectReason: Hashable, Sendable { case banned, duplicate, done 
 
 /// Why a chunk is tried again.
 public enum RetryReason: Hashable, Sendable {
+  /// It was not verified within `chunkTimeout`.
   case timeout
+  /// The connection ended while it was first in line.
   case connectionLost(LossReason)
 }
 
@@ -15,10 +17,12 @@ public enum RetryReason: Hashable, Sendable {
 public enum DownloadReport: Hashable, Sendable {
   /// Comes before any report of a chunk.
   case started(chunks: Int, peers: Int)
+  /// So many workers are there at the start.
   case usingWorkers(Int)
   /// `finished` counts the chunks that are had, resumed ones included. `bytes`: those of it that this download fetched.
   case chunkDone(
     chunk: ChunkIndex, worker: Int, finished: Int, total: Int, peer: PeerID, latency: Duration, bytes: Int)
+  /// A chunk is tried again after a delay; `attempt` counts from 1.
   case chunkRetry(chunk: ChunkIndex, peer: PeerID, reason: RetryReason, attempt: Int, delay: Duration)
   /// Out of retries.
   case chunkFailed(chunk: ChunkIndex, peer: PeerID)
@@ -28,7 +32,9 @@ public enum DownloadReport: Hashable, Sendable {
   case peerFailed(PeerID, PeerFailure)
   /// For a lie: it is the only reason for a ban.
   case peerBanned(PeerID)
+  /// A peer has the file, or some of it.
   case peerJoined(PeerID)
+  /// A peer that had joined serves no longer.
   case peerLost(PeerID, PeerLossReason)
 }
 
@@ -36,6 +42,7 @@ public enum DownloadReport: Hashable, Sendable {
 public enum PeerFailure: Hashable, Sendable {
   /// A chunk, or the hashes of a page of chunks, did not come in time.
   case timeout
+  /// The connection ended with requests in flight.
   case connectionLost(LossReason)
   /// It sent nothing of a chunk before a second peer had sent it.
   case overtaken(ChunkIndex)
@@ -45,7 +52,9 @@ public enum PeerFailure: Hashable, Sendable {
 
 /// Why a peer no longer serves.
 public enum PeerLossReason: Hashable, Sendable {
+  /// Its connection has ended.
   case connection(LossReason)
+  /// It offers the file no longer.
   case withdrawn
 }
 

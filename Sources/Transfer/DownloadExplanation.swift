@@ -13,9 +13,13 @@ public enum DownloadLimit: Hashable, Sendable {
   case disk(Double)
   /// All workers had work, and there were peers that no worker drove.
   case workers(peers: Int)
+  /// Waiting to try again what had failed.
   case retries(Double)
+  /// Peers asked to be left alone.
   case busyPeers(Double)
+  /// Chunk hashes were not here yet.
   case hashes(Double)
+  /// A stream's reader was behind.
   case reader(Double)
   /// What was missing was nowhere else yet.
   case holders(Double)
@@ -35,6 +39,7 @@ public struct DownloadExplanation: Sendable {
   private static let retryMin = 0.05
   private static let slowRatio = 0.25
 
+  /// What is read.
   public let stats: DownloadStats
   /// The one that sent at the highest rate; nil where none was measured.
   public let best: PeerDownloadStats?

@@ -41,5 +41,6 @@ public enum DownloadFailure: Error, Hashable, Sendable {
   case pageOutOfRetries(PageIndex)
   /// The disk failed or is full.
   case storage
+  /// The caller ended it.
   case cancelled
 }

@@ -15,6 +15,7 @@ public struct DownloadSettings: Hashable, Sendable {
   public var maxRetries = 3
   /// For one chunk, one page, one answer to OPEN; and for being without any usable peer.
   public var chunkTimeout: Duration = .seconds(30)
+  /// Which chunks come first.
   public var order: ChunkOrder = .rarestFirst
   /// Requests in flight on one connection, 1…64.
   public var requestsInFlightMax = 16
@@ -31,5 +32,6 @@ public struct DownloadSettings: Hashable, Sendable {
   /// Whether a late chunk may be asked of a second peer.
   public var hedges = true
 
+  /// The defaults: 8 workers, 3 retries, 30 s.
   public init() {}
 }

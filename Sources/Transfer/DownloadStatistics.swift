@@ -4,6 +4,7 @@ import Wire
 
 /// What one peer gave.
 public struct PeerDownloadStats: Hashable, Sendable {
+  /// Who it is.
   public let peer: PeerID
   /// Where it was dialled; nil where it dialled us.
   public let address: PeerAddress?
@@ -11,14 +12,17 @@ public struct PeerDownloadStats: Hashable, Sendable {
   public let chunks: Int
   /// Verified bytes that were new.
   public let bytes: UInt64
+  /// Timeouts, lost connections, lies: as they were reported.
   public let failures: Int
   /// Times that it was asked for what another was late with.
   public let hedges: Int
   /// Times that another was asked for what it was late with.
   public let hedged: Int
+  /// It sent wrong data.
   public let isBanned: Bool
   /// While it answered, a smoothed mean; 0 until measured.
   public let bytesPerSecond: Double
+  /// Where its answers' time went.
   public let times: AnswerTimes
   /// 0…200.
   public let score: Double
@@ -29,9 +33,11 @@ public struct PeerDownloadStats: Hashable, Sendable {
 
 /// What a download did.
 public struct DownloadStats: Hashable, Sendable {
+  /// Of the file.
   public var totalChunks = 0
   /// Fetched by this download; resumed ones are not counted.
   public var downloadedChunks = 0
+  /// Here already, from an earlier download.
   public var resumedChunks = 0
   /// Out of retries.
   public var failedChunks = 0
@@ -41,18 +47,22 @@ public struct DownloadStats: Hashable, Sendable {
   public var duplicateBytes: UInt64 = 0
   /// File bytes sent to others.
   public var uploadedBytes: UInt64 = 0
+  /// Chunks that were tried again.
   public var retries = 0
   /// Chunks asked of a second peer.
   public var hedges = 0
+  /// When it began, on the clock of the events.
   public var start: Instant
   /// When the first chunk was asked for; nil where none was.
   public var firstRequest: Instant?
+  /// When it ended, or was looked at.
   public var end: Instant
   /// In order of joining.
   public var peers: [PeerDownloadStats] = []
   /// What each worker waited for, by its number.
   public var workers: [WorkerWaits] = []
 
+  /// From `start` to `end`.
   public var duration: Duration { end - start }
   /// Over the whole duration; 0 where that is 0.
   public var bytesPerSecond: Double { duration > .zero ? Double(bytes) / duration.inSeconds : 0 }
@@ -60,14 +70,21 @@ public struct DownloadStats: Hashable, Sendable {
 
 /// A look at a download that runs.
 public struct DownloadProgress: Hashable, Sendable {
+  /// Had, resumed ones included.
   public let finishedChunks: Int
+  /// Of the file.
   public let totalChunks: Int
+  /// Verified bytes that were new.
   public let bytes: UInt64
   /// Over the last few seconds.
   public let bytesPerSecond: Double
+  /// Connected ones that have some of the file.
   public let livePeers: Int
+  /// Workers that there are now.
   public let workers: Int
+  /// So far.
   public let retries: Int
+  /// So far.
   public let hedges: Int
   /// All that had the file or some of it, also those that are gone; in order of joining.
   public let peers: [PeerProgress]
@@ -75,19 +92,25 @@ public struct DownloadProgress: Hashable, Sendable {
 
 /// A look at one peer while a download runs.
 public struct PeerProgress: Hashable, Sendable {
+  /// What a peer is doing.
   public enum Activity: Hashable, Sendable {
+    /// Nothing is asked of it.
     case idle
     /// It sends this chunk, or is to; so many requests are in flight to it.
     case sending(ChunkIndex, requests: Int, isHedge: Bool)
     /// It asked to be left alone for a while.
     case busy
+    /// It is not connected.
     case gone
+    /// It sent wrong data, and is not asked again.
     case banned
   }
 
+  /// Its numbers so far.
   public let stats: PeerDownloadStats
   /// Over the last few seconds.
   public let bytesPerSecond: Double
+  /// What it does now.
   public let activity: Activity
 }
 

@@ -26,8 +26,10 @@ public struct WorkerWaits: Hashable, Sendable {
   /// By the raw value of `WorkerWait`.
   private var nanoseconds = SIMD8<Int64>()
 
+  /// Nothing waited for.
   public init() {}
 
+  /// For how long.
   public internal(set) subscript(wait: WorkerWait) -> Duration {
     get { .nanoseconds(nanoseconds[wait.rawValue]) }
     set { nanoseconds[wait.rawValue] = newValue.wholeNanoseconds }

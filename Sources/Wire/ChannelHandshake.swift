@@ -38,6 +38,7 @@ public struct ChannelHandshake: ~Copyable, Sendable {
 
   /// The dialer's end; its preamble and message 1 are to be sent at once.
   /// - Parameters:
+  ///   - identity: who dials.
   ///   - suite: one of `CipherSuite.available`.
   ///   - swarm: the key of the private swarm; nil: public.
   ///   - pinned: who must answer; nil: anybody. A wrong one is refused before it learns who dialled.
@@ -59,6 +60,7 @@ public struct ChannelHandshake: ~Copyable, Sendable {
 
   /// The listener's end.
   /// - Parameters:
+  ///   - identity: who listens.
   ///   - suites: those that it can do, the preferred first; ChaChaPoly is always among them.
   ///   - swarm: the key of the private swarm; nil: public.
   ///   - payload: what the dialer is told.
