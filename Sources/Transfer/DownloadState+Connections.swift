@@ -23,7 +23,8 @@ extension DownloadState {
   private var dialsUnderWay: Int { links.values.reduce(0) { $0 + ($1.phase == .dialing ? 1 : 0) } }
 
   mutating func dial(at now: Instant) {
-    guard let due = book.deadline, due <= now else { return }
+    let isAnyDue = book.deadline.map { $0 <= now } ?? false
+    guard isAnyDue || book.hasHints && followsHints else { return }
     while canDial, let (address, pinned) = book.nextDial(at: now, followsHints: followsHints) {
       let id = ConnectionID(nextConnection)
       nextConnection += 1

@@ -42,6 +42,8 @@ struct PeerBook: Sendable {
   private var entries: [PeerAddress: Entry] = [:]
   /// In order of adding.
   private var order: [PeerAddress] = []
+  /// What peers told of and was not dialled yet: an entry only from then on.
+  private var hints = PeerHints()
   private var due = DeadlineQueue<PeerAddress>()
   private var bannedPeers: Set<PeerID> = []
   private var liesByIP: [[UInt8]: Int] = [:]
@@ -52,7 +54,10 @@ struct PeerBook: Sendable {
   private(set) var isFound = false
 
   var deadline: Instant? { due.next }
-  var count: Int { order.count }
+  /// Addresses that are remembered.
+  var count: Int { order.count + hints.count }
+  /// Whether there is an address that peers told of to be dialled, when others are wanted.
+  var hasHints: Bool { !hints.isEmpty }
   var reports: [AddressReport] { order.map { AddressReport(address: $0, outcome: entries[$0]!.outcome) } }
   /// Whether every address of the start has an outcome, and all of those were added.
   var isStartResolved: Bool {
@@ -60,9 +65,12 @@ struct PeerBook: Sendable {
   }
   /// Whether a dial is under way or could still be tried.
   var hasProspects: Bool {
-    isDiscovering || due.next != nil || entries.values.contains { $0.state == .underWay || $0.state == .connected }
+    isDiscovering || due.next != nil || hasHints
+      || entries.values.contains { $0.state == .underWay || $0.state == .connected }
   }
-  var isEveryAddressBanned: Bool { !order.isEmpty && entries.values.allSatisfy { $0.state == .banned } }
+  var isEveryAddressBanned: Bool {
+    !order.isEmpty && hints.isEmpty && entries.values.allSatisfy { $0.state == .banned }
+  }
 
   func isBanned(_ peer: PeerID) -> Bool { bannedPeers.contains(peer) }
   func isSuspect(_ ip: [UInt8]) -> Bool { liesByIP[ip, default: 0] >= PeerBook.liesMax }
@@ -71,7 +79,8 @@ struct PeerBook: Sendable {
   mutating func add(_ address: PeerAddress, pinned: PeerID?, isHint: Bool = false, at now: Instant) {
     if let pinned, bannedPeers.contains(pinned) { return }
     if entries[address] != nil { return addAgain(address, pinned: pinned, isHint: isHint, at: now) }
-    guard order.count < PeerBook.addressesMax else { return }
+    hints.remove(address)
+    guard count < PeerBook.addressesMax else { return }
     entries[address] = Entry(pinned: pinned, source: nil, isInitial: isDiscovering, isHint: isHint)
     order.append(address)
     due.set(address, at: now)
@@ -101,26 +110,21 @@ struct PeerBook: Sendable {
   /// A peer tells of another. Hints, of which a source has few at a time; each is dialled once, and only as long as the
   /// source's hints are worth it.
   mutating func hear(_ address: PeerAddress, pinned: PeerID, from source: PeerID, at now: Instant) {
-    guard vainDials[source, default: 0] < PeerBook.vainDialsMax, !bannedPeers.contains(pinned) else { return }
-    if entries[address] != nil || entries.values.contains(where: { $0.peer == pinned || $0.pinned == pinned }) {
-      return
-    }
-    guard order.count < PeerBook.addressesMax,
-      entries.values.count(where: { $0.source == source }) < PeerBook.addressesPerSourceMax
+    guard vainDials[source, default: 0] < PeerBook.vainDialsMax, !bannedPeers.contains(pinned),
+      count < PeerBook.addressesMax
     else { return }
-    entries[address] = Entry(pinned: pinned, source: source, isInitial: false, isHint: true)
-    order.append(address)
-    due.set(address, at: now)
+    let dialled = entries.values.count { $0.source == source }
+    guard dialled + hints.count(of: source) < PeerBook.addressesPerSourceMax, !hints.contains(address, or: pinned),
+      entries[address] == nil, !entries.values.contains(where: { $0.peer == pinned || $0.pinned == pinned })
+    else { return }
+    hints.append(PeerHints.Hint(address: address, pinned: pinned, source: source))
   }
 
   /// A dial of a hint came to nothing: it is forgotten, and its place free.
   private mutating func forgetHint(_ address: PeerAddress, of source: PeerID) {
     vainDials[source, default: 0] += 1
     forget(address)
-    guard vainDials[source]! >= PeerBook.vainDialsMax else { return }
-    for other in order where entries[other]!.source == source && entries[other]!.outcome == .pending {
-      if entries[other]!.state == .idle { forget(other) }
-    }
+    if vainDials[source]! >= PeerBook.vainDialsMax { hints.remove(of: source) }
   }
 
   private mutating func forget(_ address: PeerAddress) {
@@ -132,7 +136,7 @@ struct PeerBook: Sendable {
   mutating func discoveryFinished() { isDiscovering = false }
 
   /// The next address to dial, if one is due; it is then under way.
-  /// - `followsHints`: else those that peers told of are to wait.
+  /// - `followsHints`: those that peers told of are dialled too, after the others.
   mutating func nextDial(at now: Instant, followsHints: Bool = true) -> (address: PeerAddress, pinned: PeerID?)? {
     while let address = due.popDue(at: now) {
       guard let entry = entries[address], entry.state == .idle else { continue }
@@ -147,7 +151,16 @@ struct PeerBook: Sendable {
       entries[address]!.state = .underWay
       return (address, entry.pinned)
     }
-    return nil
+    return followsHints ? nextHint() : nil
+  }
+
+  private mutating func nextHint() -> (address: PeerAddress, pinned: PeerID?)? {
+    guard let hint = hints.takeOldest() else { return nil }
+    var entry = Entry(pinned: hint.pinned, source: hint.source, isInitial: false, isHint: true)
+    entry.state = .underWay
+    entries[hint.address] = entry
+    order.append(hint.address)
+    return (hint.address, hint.pinned)
   }
 
   mutating func connected(_ address: PeerAddress, as peer: PeerID) { entries[address]?.peer = peer }
@@ -209,6 +222,7 @@ struct PeerBook: Sendable {
   /// A lie: the peer and the address that was dialled are out for the download.
   mutating func ban(_ peer: PeerID, at address: PeerAddress?, ip: [UInt8]?) {
     bannedPeers.insert(peer)
+    hints.remove(pinnedTo: peer)
     if let ip { liesByIP[ip, default: 0] += 1 }
     for known in order where known == address || entries[known]!.peer == peer || entries[known]!.pinned == peer {
       entries[known]!.state = .banned

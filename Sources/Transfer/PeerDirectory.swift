@@ -14,15 +14,18 @@ public struct PeerDirectory: Sendable {
 
   private struct Record: Sendable {
     let peer: PeerID
-    let ip: [UInt8]
+    /// The first bytes of its PeerID.
+    let mark: UInt64
+    let host: PackedIP
+    let reach: AddressReach?
     /// Nil where it cannot be dialled.
     let port: UInt16?
     /// Whether it is told of others.
     let isListener: Bool
     /// When it may be told more.
     var due: Instant
-    /// Whom it was told of.
-    var told: Set<PeerID> = []
+    /// The marks of those that it was told of: it may be many, and who is mistaken for another is only not named.
+    var told: [UInt64] = []
     /// How many had joined when it was looked at last.
     var seen = 0
   }
@@ -47,7 +50,8 @@ public struct PeerDirectory: Sendable {
     if isNew && records.count >= PeerDirectory.membersMax { return }
     let before = records[member]
     records[member] = Record(
-      peer: peer, ip: ip, port: port == 0 ? nil : port, isListener: isListener || before?.isListener == true,
+      peer: peer, mark: PeerDirectory.mark(of: peer), host: PackedIP(ip), reach: AddressReach(ip),
+      port: port == 0 ? nil : port, isListener: isListener || before?.isListener == true,
       due: before?.due ?? now, told: before?.told ?? [])
     if isNew { order.append(member) }
     joins += 1
@@ -68,7 +72,7 @@ public struct PeerDirectory: Sendable {
       // With a full message there may be more to tell.
       if entries.count < PeerDirectory.entriesMax { records[member]!.seen = joins }
       if entries.isEmpty { continue }
-      records[member]!.told.formUnion(entries.map(\.peer))
+      records[member]!.told += entries.map { PeerDirectory.mark(of: $0.peer) }
       records[member]!.due = now + PeerDirectory.interval
       messages.append((member, entries))
     }
@@ -76,17 +80,20 @@ public struct PeerDirectory: Sendable {
   }
 
   private mutating func entries(for listener: Record) -> [PeerExchange.Entry] {
-    guard let reach = AddressReach(listener.ip) else { return [] }
-    var seen = listener.told
-    seen.insert(listener.peer)
+    guard let reach = listener.reach else { return [] }
+    var seen = Set(listener.told)
+    seen.insert(listener.mark)
     var entries: [PeerExchange.Entry] = []
     for member in order.shuffled(using: &generator) where entries.count < PeerDirectory.entriesMax {
-      guard let record = records[member], let port = record.port, !seen.contains(record.peer),
-        AddressReach(record.ip)?.isOfUse(to: reach) == true
+      guard let record = records[member], let port = record.port, record.reach?.isOfUse(to: reach) == true,
+        seen.insert(record.mark).inserted
       else { continue }
-      seen.insert(record.peer)
-      entries.append(PeerExchange.Entry(ip: record.ip, port: port, peer: record.peer))
+      entries.append(PeerExchange.Entry(ip: record.host.bytes, port: port, peer: record.peer))
     }
     return entries
+  }
+
+  private static func mark(of peer: PeerID) -> UInt64 {
+    peer.digest.bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
   }
 }

@@ -1,0 +1,33 @@
+// Addresses that peers told of and nobody has dialled yet, in the order in which they were told.
+import Wire
+
+/// Few of each source. A peer of a large swarm is told of hundreds and dials a handful: one costs some 100 bytes, no
+/// allocation and no timer.
+struct PeerHints: Sendable {
+  struct Hint: Sendable {
+    let address: PeerAddress
+    let pinned: PeerID
+    /// Who told of it.
+    let source: PeerID
+  }
+
+  private var hints: [Hint] = []
+
+  var count: Int { hints.count }
+  var isEmpty: Bool { hints.isEmpty }
+  var oldest: Hint? { hints.first }
+
+  func count(of source: PeerID) -> Int { hints.count { $0.source == source } }
+
+  /// Whether somebody told of the address, or of the peer at any.
+  func contains(_ address: PeerAddress, or peer: PeerID) -> Bool {
+    hints.contains { $0.pinned == peer || $0.address == address }
+  }
+
+  mutating func append(_ hint: Hint) { hints.append(hint) }
+  mutating func remove(_ address: PeerAddress) { hints.removeAll { $0.address == address } }
+  mutating func remove(of source: PeerID) { hints.removeAll { $0.source == source } }
+  mutating func remove(pinnedTo peer: PeerID) { hints.removeAll { $0.pinned == peer } }
+
+  mutating func takeOldest() -> Hint? { hints.isEmpty ? nil : hints.removeFirst() }
+}
