@@ -5,20 +5,27 @@ struct ChunkSet: Sendable {
   let capacity: Int
   private(set) var count = 0
   private var words: [UInt64]
-  /// Where each level starts in `words`; level 0 holds the members, the last level is one word.
-  private let starts: [Int]
+  /// Where each level starts in `words`; level 0 holds the members, the last level is one word. Five levels are enough for
+  /// 2^30 members.
+  private let starts: [5 of Int]
+  private let levelCount: Int
 
+  /// - `capacity`: at most 2^30.
   init(capacity: Int) {
-    var starts: [Int] = []
+    precondition(capacity >= 0 && capacity <= 1 << 30, "a set has five levels")
+    var starts: [5 of Int] = [0, 0, 0, 0, 0]
+    var levelCount = 0
     var total = 0
     var width = capacity
     repeat {
       width = (width + 63) / 64
-      starts.append(total)
+      starts[levelCount] = total
+      levelCount += 1
       total += width
     } while width > 1
     self.capacity = capacity
     self.starts = starts
+    self.levelCount = levelCount
     words = Array(repeating: 0, count: total)
   }
 
@@ -26,7 +33,8 @@ struct ChunkSet: Sendable {
   static func full(capacity: Int) -> ChunkSet {
     var set = ChunkSet(capacity: capacity)
     var width = capacity
-    for start in set.starts where width > 0 {
+    for level in 0..<set.levelCount where width > 0 {
+      let start = set.starts[level]
       for word in 0..<(width + 63) / 64 {
         let bits = min(width - 64 * word, 64)
         set.words[start + word] = bits == 64 ? .max : (1 << UInt64(bits)) - 1
@@ -46,14 +54,7 @@ struct ChunkSet: Sendable {
   mutating func insert(_ member: Int) -> Bool {
     precondition(member >= 0 && member < capacity, "no such member")
     if contains(member) { return false }
-    var index = member
-    for start in starts {
-      let before = words[start + index >> 6]
-      words[start + index >> 6] = before | 1 << UInt64(index & 63)
-      if before != 0 { break }
-      index >>= 6
-    }
-    count += 1
+    _ = insert(1 << UInt64(member & 63), intoWord: member >> 6)
     return true
   }
 
@@ -61,15 +62,58 @@ struct ChunkSet: Sendable {
   @discardableResult
   mutating func remove(_ member: Int) -> Bool {
     guard contains(member) else { return false }
-    var index = member
-    for start in starts {
-      let word = words[start + index >> 6] & ~(1 << UInt64(index & 63))
-      words[start + index >> 6] = word
-      if word != 0 { break }
-      index >>= 6
-    }
-    count -= 1
+    _ = remove(1 << UInt64(member & 63), fromWord: member >> 6)
     return true
+  }
+
+  // MARK: By word
+
+  /// How many words hold the members: word i those from 64 × i on, bit 0 the first.
+  var wordCount: Int { (capacity + 63) / 64 }
+
+  func word(_ index: Int) -> UInt64 { words[index] }
+
+  /// The bits of a word that stand for members.
+  func bits(ofWord index: Int) -> UInt64 {
+    let count = capacity - 64 * index
+    return count >= 64 ? .max : (1 << UInt64(count)) - 1
+  }
+
+  /// Adds members of one word, all below the capacity; returns those that were not there.
+  mutating func insert(_ members: UInt64, intoWord index: Int) -> UInt64 {
+    precondition(members & ~bits(ofWord: index) == 0, "no such member")
+    let before = words[index]
+    let new = members & ~before
+    if new == 0 { return 0 }
+    words[index] = before | new
+    count += new.nonzeroBitCount
+    if before != 0 { return new }
+    var child = index
+    for level in 1..<max(levelCount, 1) {
+      let place = starts[level] + child >> 6
+      let summary = words[place]
+      words[place] = summary | 1 << UInt64(child & 63)
+      if summary != 0 { break }
+      child >>= 6
+    }
+    return new
+  }
+
+  /// Removes members of one word; returns those that were there.
+  mutating func remove(_ members: UInt64, fromWord index: Int) -> UInt64 {
+    let removed = words[index] & members
+    if removed == 0 { return 0 }
+    words[index] &= ~removed
+    count -= removed.nonzeroBitCount
+    var child = index
+    var isEmpty = words[index] == 0
+    for level in 1..<max(levelCount, 1) where isEmpty {
+      let place = starts[level] + child >> 6
+      words[place] &= ~(1 << UInt64(child & 63))
+      isEmpty = words[place] == 0
+      child >>= 6
+    }
+    return removed
   }
 
   /// The least member from `start` on.
@@ -82,15 +126,7 @@ struct ChunkSet: Sendable {
   func first(in other: ChunkSet?, from start: Int = 0, wordsRead: inout Int) -> Int? {
     guard count > 0, start < capacity else { return nil }
     precondition(other == nil || other!.capacity == capacity, "sets of one file have one capacity")
-    return search(level: starts.count - 1, word: 0, other: other, from: max(start, 0), wordsRead: &wordsRead)
-  }
-
-  func forEach(_ body: (Int) -> Void) {
-    var next = first(from: 0)
-    while let member = next {
-      body(member)
-      next = first(from: member + 1)
-    }
+    return search(level: levelCount - 1, word: 0, other: other, from: max(start, 0), wordsRead: &wordsRead)
   }
 
   private func search(level: Int, word index: Int, other: ChunkSet?, from start: Int, wordsRead: inout Int) -> Int? {

@@ -25,7 +25,7 @@ public enum ChunkState: Hashable, Sendable {
 /// Every chunk's state and how many peers have it. Choosing costs a few words read, however large the file.
 struct ChunkTable: Sendable {
   /// Copies are told apart up to this many less one; a chunk with more is not rare.
-  static let rarityMax = 63
+  static let rarityMax = RarityBuckets.levelMax
   /// Peers that are asked for one chunk at a time.
   static let askersMax = 2
 
@@ -50,13 +50,12 @@ struct ChunkTable: Sendable {
   private var unfinished: ChunkSet
   private var copies: [UInt16]
   private var progress: [ChunkIndex: Progress] = [:]
-  /// Chunks that may be chosen, by copies; made when first needed.
-  private var buckets: [ChunkSet?]
-  private var occupied: UInt64 = 0
+  /// Chunks that may be chosen, by copies.
+  private var buckets: RarityBuckets
   private var shunning: [ChunkIndex: Int] = [:]
 
-  /// Chunks that may be chosen now.
-  private(set) var choosableCount = 0
+  /// How many chunks may be chosen now.
+  var choosableCount: Int { buckets.all.count }
   private(set) var haveCount = 0
   /// Changes whenever a chunk becomes choosable: who had nothing to give before need only be asked again then.
   private(set) var generation: UInt64 = 1
@@ -73,7 +72,7 @@ struct ChunkTable: Sendable {
     copies = Array(repeating: 0, count: layout.chunkCount)
     isListed = ChunkSet(capacity: layout.chunkCount)
     unfinished = .full(capacity: layout.chunkCount)
-    buckets = Array(repeating: nil, count: ChunkTable.rarityMax + 1)
+    buckets = RarityBuckets(capacity: layout.chunkCount)
   }
 
   func state(of chunk: ChunkIndex) -> ChunkState {
@@ -113,9 +112,6 @@ struct ChunkTable: Sendable {
     if phases[Int(chunk.rawValue)] == .open { offer(chunk) }
   }
 
-  mutating func addCopy(of chunk: ChunkIndex) { recount(chunk, by: 1) }
-  mutating func removeCopy(of chunk: ChunkIndex) { recount(chunk, by: -1) }
-
   /// The rarest choosable chunk that the peer has whole, ties in order; with `isInOrder` simply the first. Where it has
   /// none, one of which it has leaves that are missing: the more the better.
   /// - `limit`: chunks from here on are not yet wanted.
@@ -124,7 +120,8 @@ struct ChunkTable: Sendable {
   mutating func choose(
     for holdings: Holdings, below limit: Int, excluded: Set<ChunkIndex> = [], from start: Int = 0
   ) -> ChunkIndex? {
-    var levels = occupied
+    var levels = buckets.occupied
+    if !holdings.isComplete, buckets.all.first(in: holdings.chunks, wordsRead: &wordsRead) == nil { levels = 0 }
     while levels != 0 {
       let level = levels.trailingZeroBitCount
       levels &= levels - 1
@@ -140,8 +137,8 @@ struct ChunkTable: Sendable {
   ) -> ChunkIndex? {
     var start = range.lowerBound
     while start < range.upperBound,
-      let found = buckets[level]!.first(
-        in: holdings.isComplete ? nil : holdings.chunks, from: start, wordsRead: &wordsRead),
+      let found = buckets.first(
+        at: level, in: holdings.isComplete ? nil : holdings.chunks, from: start, wordsRead: &wordsRead),
       found < range.upperBound
     {
       let chunk = ChunkIndex(UInt32(found))
@@ -165,6 +162,8 @@ struct ChunkTable: Sendable {
     }
     return best?.chunk
   }
+
+  var isAnyShunned: Bool { !shunning.isEmpty }
 
   /// Chunks that this peer failed last, in no order.
   func shunned(by peer: Int) -> [ChunkIndex] { shunning.isEmpty ? [] : shunning.filter { $0.value == peer }.map(\.key) }
@@ -248,25 +247,57 @@ struct ChunkTable: Sendable {
 
   private mutating func offer(_ chunk: ChunkIndex) {
     guard isListed.contains(Int(chunk.rawValue)) else { return }
-    let level = level(of: chunk)
-    if buckets[level] == nil { buckets[level] = ChunkSet(capacity: layout.chunkCount) }
-    if buckets[level]!.insert(Int(chunk.rawValue)) { choosableCount += 1 }
-    occupied |= 1 << UInt64(level)
+    buckets.insert(Int(chunk.rawValue), at: level(of: chunk))
     generation += 1
   }
 
-  private mutating func withdraw(_ chunk: ChunkIndex) {
-    let level = level(of: chunk)
-    guard buckets[level]?.remove(Int(chunk.rawValue)) == true else { return }
-    choosableCount -= 1
-    if buckets[level]!.count == 0 { occupied &= ~(1 << UInt64(level)) }
+  private mutating func withdraw(_ chunk: ChunkIndex) { buckets.remove(Int(chunk.rawValue), at: level(of: chunk)) }
+
+  // MARK: Copies
+
+  /// A peer more has these chunks, of the 64 of one word. What may be chosen stays the same.
+  mutating func addCopies(of members: UInt64, inWord word: Int) {
+    // From the top, so that nothing moves twice.
+    var levels = isInOrder ? 0 : buckets.occupied & ~(1 << UInt64(ChunkTable.rarityMax))
+    while levels != 0 {
+      let level = 63 - levels.leadingZeroBitCount
+      levels &= ~(1 << UInt64(level))
+      buckets.move(members, ofWord: word, from: level, to: level + 1)
+    }
+    forEach(members, inWord: word) { $0 = $0 == .max ? .max : $0 + 1 }
   }
 
-  private mutating func recount(_ chunk: ChunkIndex, by step: Int) {
+  /// A peer less has these chunks.
+  mutating func removeCopies(of members: UInt64, inWord word: Int) {
+    forEach(members, inWord: word) { $0 = $0 == 0 ? 0 : $0 - 1 }
+    var levels = isInOrder ? 0 : buckets.occupied & ~1
+    while levels != 0 {
+      let level = levels.trailingZeroBitCount
+      levels &= levels - 1
+      guard level == ChunkTable.rarityMax else {
+        buckets.move(members, ofWord: word, from: level, to: level - 1)
+        continue
+      }
+      var fewer: UInt64 = 0
+      for bit in 0..<64 where members & (1 << UInt64(bit)) != 0 && copies[64 * word + bit] < level {
+        fewer |= 1 << UInt64(bit)
+      }
+      buckets.move(fewer, ofWord: word, from: level, to: level - 1)
+    }
+  }
+
+  mutating func addCopy(of chunk: ChunkIndex) {
     let index = Int(chunk.rawValue)
-    let isChoosable = phases[index] == .open && isListed.contains(index)
-    if isChoosable { withdraw(chunk) }
-    copies[index] = UInt16(clamping: Int(copies[index]) + step)
-    if isChoosable { offer(chunk) }
+    let before = level(of: chunk)
+    copies[index] = copies[index] == .max ? .max : copies[index] + 1
+    buckets.move(1 << UInt64(index & 63), ofWord: index >> 6, from: before, to: level(of: chunk))
+  }
+
+  private mutating func forEach(_ members: UInt64, inWord word: Int, _ change: (inout UInt16) -> Void) {
+    var rest = members
+    while rest != 0 {
+      change(&copies[64 * word + rest.trailingZeroBitCount])
+      rest &= rest - 1
+    }
   }
 }

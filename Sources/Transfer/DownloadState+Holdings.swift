@@ -9,14 +9,12 @@ extension DownloadState {
     if timers[.noPeers] != nil { updateUsability(at: now) }
   }
 
-  /// Bits beyond the file are not read.
   mutating func learn(_ id: ConnectionID, _ bitmap: Bitmap, at now: Instant) {
     guard let number = links[id]?.peer else { return }
-    let first = Int(bitmap.firstChunk.rawValue)
-    for i in 0..<max(0, min(bitmap.count, chunks.layout.chunkCount - first)) where bitmap[i] {
-      let chunk = ChunkIndex(UInt32(first + i))
-      learn(LeafRun(chunk: chunk, leaves: chunks.layout.leaves(of: chunk)), of: number, on: id)
-    }
+    let gains = links[id]!.holdings!.add(bitmap)
+    if gains.isEmpty { return }
+    for gain in gains where gain.first != 0 { chunks.addCopies(of: gain.first, inWord: gain.word) }
+    peers[number].exhaustedAt = 0
     if timers[.noPeers] != nil { updateUsability(at: now) }
   }
 
@@ -61,8 +59,14 @@ extension DownloadState {
 
   /// What the peer had or promised is no longer counted.
   mutating func forgetCopies(of link: Link) {
-    link.holdings?.forEachChunk { chunks.removeCopy(of: $0) }
-    link.promised?.forEach { chunks.removeCopy(of: ChunkIndex(UInt32($0))) }
+    for set in [link.holdings?.chunks, link.promised] {
+      guard let set else { continue }
+      for word in 0..<set.wordCount where set.word(word) != 0 { chunks.removeCopies(of: set.word(word), inWord: word) }
+    }
+    guard let partial = link.holdings?.partial else { return }
+    for chunk in partial.keys {
+      chunks.removeCopies(of: 1 << UInt64(chunk.rawValue & 63), inWord: Int(chunk.rawValue) >> 6)
+    }
   }
 
   /// Whether others that download the file as well were met.

@@ -49,9 +49,38 @@ struct Holdings: Sendable {
     return before == nil ? .first : .more
   }
 
-  /// Every chunk of which the peer has something, in no order.
-  func forEachChunk(_ body: (ChunkIndex) -> Void) {
-    chunks.forEach { body(ChunkIndex(UInt32($0))) }
-    for chunk in partial.keys { body(chunk) }
+  /// What a bitmap changed of 64 chunks: those that the peer has whole since then, and those of them of which it had
+  /// nothing before.
+  struct WordGain: Hashable, Sendable {
+    let word: Int
+    let whole: UInt64
+    let first: UInt64
+  }
+
+  /// Takes in a bitmap, 64 chunks at a time; what is known already costs a word. Bits beyond the file are not read.
+  mutating func add(_ bitmap: Bitmap) -> [WordGain] {
+    let end = min(Int(bitmap.firstChunk.rawValue) + bitmap.count, chunks.capacity)
+    let start = Int(bitmap.firstChunk.rawValue) / 64
+    guard !isComplete, start * 64 < end else { return [] }
+    var gains: [WordGain] = []
+    for word in start..<(end + 63) / 64 {
+      let told = bitmap.mask(ofWord: word) & chunks.bits(ofWord: word)
+      if told & ~chunks.word(word) == 0 { continue }
+      let whole = chunks.insert(told, intoWord: word)
+      gains.append(WordGain(word: word, whole: whole, first: whole & ~forgetParts(of: whole, inWord: word)))
+    }
+    return gains
+  }
+
+  /// The peer has these chunks whole. Returns those of which it had parts.
+  private mutating func forgetParts(of members: UInt64, inWord word: Int) -> UInt64 {
+    var parts: UInt64 = 0
+    var rest = partial.isEmpty ? 0 : members
+    while rest != 0 {
+      let bit = rest.trailingZeroBitCount
+      rest &= rest - 1
+      if partial.removeValue(forKey: ChunkIndex(UInt32(64 * word + bit))) != nil { parts |= 1 << UInt64(bit) }
+    }
+    return parts
   }
 }

@@ -66,6 +66,7 @@ extension PeerSession {
           suggestedName: file.suggestedName, against: target.fileID, chunkSize: target.chunkSize,
           leafSize: target.leafSize)
         self.manifest = manifest
+        bitmapsEnd = 0
         fetch = FetchQueue { MerkleTree.chunkHash($0, in: $1) }
         act(.tell(.opened(manifest, isComplete: file.availability == .complete)))
       } catch {
@@ -114,6 +115,16 @@ extension PeerSession {
       return close(.violation("news of a file that was never opened"))
     }
     if fetch != nil { act(.tell(news)) }
+  }
+
+  /// Each chunk is told of once: what comes later is told by HAVE. So bitmaps cost no more than the file is long.
+  mutating func handle(_ bitmap: Bitmap) {
+    let first = Int(bitmap.firstChunk.rawValue)
+    guard manifest == nil || first >= bitmapsEnd else {
+      return close(.violation("a BITMAP of chunks that it told of before"))
+    }
+    bitmapsEnd = first + bitmap.count
+    tell(.bitmap(bitmap), about: bitmap.handle)
   }
 
   mutating func handle(_ header: DataHeader) {

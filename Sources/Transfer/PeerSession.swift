@@ -24,6 +24,8 @@ public struct PeerSession: Sendable {
   /// Nil before the file is open, and after it was withdrawn.
   var fetch: FetchQueue?
   var manifest: Manifest?
+  /// Chunks below this were told of by BITMAPs since the file was opened.
+  var bitmapsEnd = 0
   /// Of the DATA whose bytes are on their way.
   var arriving: FetchedPiece?
 
@@ -93,7 +95,7 @@ public struct PeerSession: Sendable {
     case .ping(let number): send(.pong(number))
     case .pong: break
     case .have(let have): tell(.have(have.runs), about: have.handle)
-    case .bitmap(let bitmap): tell(.bitmap(bitmap), about: bitmap.handle)
+    case .bitmap(let bitmap): handle(bitmap)
     case .promised(let promised): tell(.promised(promised.chunks), about: promised.handle)
     case .peers(let peers): tell(.peers(peers.entries), about: peers.handle)
     case .goodbye(let goodbye): close(.there(goodbye.code, goodbye.text))

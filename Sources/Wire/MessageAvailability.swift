@@ -50,6 +50,23 @@ public struct Bitmap: Hashable, Sendable {
     return bits[index / 8] & (0x80 >> UInt8(index % 8)) != 0
   }
 
+  /// Which of the 64 chunks from 64 × `index` on the sender has, as far as they are in the stretch; bit 0 the first.
+  public func mask(ofWord index: Int) -> UInt64 {
+    let place = 64 * index - Int(firstChunk.rawValue)
+    let (byte, shift) = (place >> 3, UInt64(place & 7))
+    let whole = (0..<8).reduce(UInt64(0)) { $0 | UInt64(bitsReversed(byte + $1)) << UInt64(8 * $1) }
+    return shift == 0 ? whole : whole >> shift | UInt64(bitsReversed(byte + 8)) << (64 - shift)
+  }
+
+  /// A byte with its first chunk in bit 0; 0 outside.
+  private func bitsReversed(_ place: Int) -> UInt8 {
+    guard bits.indices.contains(place), bits[place] != 0 else { return 0 }
+    var byte = bits[place]
+    byte = byte >> 4 | byte << 4
+    byte = byte >> 2 & 0x33 | (byte & 0x33) << 2
+    return byte >> 1 & 0x55 | (byte & 0x55) << 1
+  }
+
   /// Whether the stretch is neither empty nor too long and lies within the largest file.
   static func isStretch(firstChunk: UInt32, count: UInt32) -> Bool {
     count >= 1 && count <= ProtocolLimits.bitmapChunksMax && firstChunk <= ProtocolLimits.chunksMax

@@ -51,6 +51,9 @@ struct Choosing: ParsableCommand {
     }
     tell(.storageReady(Resumable()))
     for page in 0..<(chunks + 1023) / 1024 { tell(.pageVerified(PageIndex(UInt32(page)), from: nil)) }
+    let clock = ContinuousClock()
+    let told = clock.now
+    var bitmaps = 0
     for number in stride(from: 1, through: peers, by: 2) {
       for first in stride(from: 0, to: chunks, by: ProtocolLimits.bitmapChunksMax) {
         let stretch = min(UInt64(ProtocolLimits.bitmapChunksMax), chunks - first)
@@ -60,9 +63,10 @@ struct Choosing: ParsableCommand {
           .bitmap(
             ConnectionID(number),
             Bitmap(handle: FileHandle(1), firstChunk: ChunkIndex(UInt32(first)), count: Int(stretch), bits: bits)))
+        bitmaps += 1
       }
     }
-    let clock = ContinuousClock()
+    print("\(Int((clock.now - told) / .microseconds(1)) / max(bitmaps, 1)) µs a BITMAP, of \(bitmaps)")
     let began = clock.now
     var fetched = 0
     var next = 0

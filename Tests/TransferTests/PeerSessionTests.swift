@@ -121,6 +121,26 @@ import Wire
     }
   }
 
+  @Test func `a BITMAP of chunks that were told of before is refused, and so tells cost no more than the file`() throws
+  {
+    var (fetching, _) = try opened()
+    func bitmap(_ first: UInt32, count: Int) -> Bitmap {
+      Bitmap(handle: FileHandle(1), firstChunk: ChunkIndex(first), count: count, bits: [0x80])
+    }
+    for inOrder in [bitmap(0, count: 1), bitmap(2, count: 1)] {
+      fetching.handle(.bitmap(inOrder))
+      expect(drain(&fetching), [.tell(.bitmap(inOrder))])
+    }
+    for again in [bitmap(2, count: 1), bitmap(1, count: 2), bitmap(0, count: 1)] {
+      var session = fetching
+      session.handle(.bitmap(again))
+      guard case .close(.violation)? = drain(&session).first else {
+        Issue.record("\(again) is taken")
+        continue
+      }
+    }
+  }
+
   @Test func `DATA that is no longer wanted is dropped without blame`() throws {
     var (fetching, _) = try opened()
     let all = layout.leaves(of: ChunkIndex(2))
