@@ -18,9 +18,9 @@ extension DownloadState {
     settings.connectionsMax - min(DownloadState.hintedLinksMax, settings.connectionsMax / 2)
   }
 
-  private var inboundCount: Int { links.values.reduce(0) { $0 + ($1.address == nil ? 1 : 0) } }
+  private var inboundCount: Int { links.sum { $0.address == nil ? 1 : 0 } }
 
-  private var dialsUnderWay: Int { links.values.reduce(0) { $0 + ($1.phase == .dialing ? 1 : 0) } }
+  private var dialsUnderWay: Int { links.sum { $0.phase == .dialing ? 1 : 0 } }
 
   mutating func dial(at now: Instant) {
     let isAnyDue = book.deadline.map { $0 <= now } ?? false
@@ -206,7 +206,7 @@ extension DownloadState {
 
   /// Forgets a connection and all that waits on it.
   private mutating func remove(_ id: ConnectionID) -> Link? {
-    guard let link = links.removeValue(forKey: id) else { return nil }
+    guard let link = links.remove(id) else { return nil }
     if let peerID = link.peerID, connections[peerID] == id { connections[peerID] = nil }
     if let page = link.page { _ = pages.drop(page, isFailure: false) }
     timers.cancel(.open(id))

@@ -106,7 +106,7 @@ extension DownloadState {
     peers[number].busyUntil = end
     timers.set(.busyEnds(number), at: end)
     // What was kept for this peer may now go to others.
-    chunks.reconsider()
+    if chunks.isAnyShunned { chunks.reconsider() }
   }
 
   mutating func busyEnded(_ number: Int) {

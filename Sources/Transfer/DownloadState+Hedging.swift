@@ -35,7 +35,7 @@ extension DownloadState {
   private var longestOut: (PendingRequest, holder: Int)? {
     var longest: (PendingRequest, holder: Int)?
     for number in rotation.live {
-      guard let id = peers[number].connection, let link = links[id] else { continue }
+      guard inFlight(number) > 0, let id = peers[number].connection, let link = links[id] else { continue }
       for pending in link.pending where !pending.isEnded && (longest == nil || pending.sent < longest!.0.sent) {
         guard chunks.progress(of: pending.chunk).askers.count == 1, fitsBudget(pending.chunk),
           idlePeer(with: pending.chunk, besides: number) != nil
@@ -52,8 +52,8 @@ extension DownloadState {
 
   /// Duplicates that came so far, and those that may come of what two are asked for now, stay within the budget.
   func fitsBudget(_ leaves: LeafRange, of chunk: ChunkIndex) -> Bool {
-    let asked = links.values.reduce(0) { sum, link in
-      link.pending.reduce(sum) { $1.isHedge ? $0 + chunks.layout.length(of: $1.leaves, in: $1.chunk) : $0 }
+    let asked = links.sum { link in
+      link.pending.reduce(0) { $1.isHedge ? $0 + chunks.layout.length(of: $1.leaves, in: $1.chunk) : $0 }
     }
     return stats.duplicateBytes + UInt64(asked + chunks.layout.length(of: leaves, in: chunk))
       <= chunks.layout.fileLength / DownloadState.hedgeBudgetDivisor
@@ -62,8 +62,8 @@ extension DownloadState {
   func idlePeer(with chunk: ChunkIndex, besides holder: Int) -> Int? {
     var best: Int?
     for number in rotation.live where number != holder && peers[number].busyUntil == nil {
-      guard peers[number].isProven, let id = peers[number].connection, let link = links[id], link.pending.isEmpty,
-        link.holdings?.has(chunk) == true
+      guard peers[number].isProven, let id = peers[number].connection, inFlight(number) == 0,
+        links.holdings(of: id)?.has(chunk) == true
       else { continue }
       if best == nil || outranks(number, best!) { best = number }
     }

@@ -4,13 +4,13 @@ import Wire
 
 extension DownloadState {
   mutating func learn(_ id: ConnectionID, _ runs: [LeafRun], at now: Instant) {
-    guard let number = links[id]?.peer else { return }
+    guard let number = links.peer(of: id) else { return }
     for run in runs { learn(run, of: number, on: id) }
     if timers[.noPeers] != nil { updateUsability(at: now) }
   }
 
   mutating func learn(_ id: ConnectionID, _ bitmap: Bitmap, at now: Instant) {
-    guard let number = links[id]?.peer else { return }
+    guard let number = links.peer(of: id) else { return }
     let gains = links[id]!.holdings!.add(bitmap)
     if gains.isEmpty { return }
     for gain in gains where gain.first != 0 { chunks.addCopies(of: gain.first, inWord: gain.word) }
@@ -29,7 +29,7 @@ extension DownloadState {
 
   /// Others are getting these chunks from the peer: for the choice they count as a copy, as long as it is there.
   mutating func learn(_ id: ConnectionID, promised: [ChunkIndex]) {
-    guard links[id]?.peer != nil else { return }
+    guard links.peer(of: id) != nil else { return }
     hasMetSharers = true
     for chunk in promised where chunks.layout.contains(chunk) {
       if links[id]!.promised == nil { links[id]!.promised = ChunkSet(capacity: chunks.layout.chunkCount) }
@@ -53,7 +53,7 @@ extension DownloadState {
 
   /// What of some leaves the peer of a connection is not known to have.
   public func lacked(_ runs: [LeafRun], at id: ConnectionID) -> [LeafRun] {
-    guard let holdings = links[id]?.holdings else { return runs }
+    guard let holdings = links.holdings(of: id) else { return runs }
     return runs.filter { $0.leaves.mask & ~holdings.leaves(of: $0.chunk) != 0 }
   }
 

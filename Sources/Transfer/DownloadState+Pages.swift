@@ -21,7 +21,7 @@ extension DownloadState {
   /// Asks a peer for the first page that is wanted and of which it has a chunk.
   @discardableResult
   mutating func fetchPage(from number: Int, at now: Instant) -> Bool {
-    guard let id = peers[number].connection, let link = links[id], link.page == nil, let holdings = link.holdings,
+    guard let id = peers[number].connection, !links.hasPage(id), let holdings = links.holdings(of: id),
       peers[number].busyUntil == nil, let page = pages.next(for: holdings)
     else { return false }
     pages.fetch(page, from: id)

@@ -43,19 +43,18 @@ extension DownloadState {
       guard peers[number].isProven, peers[number].busyUntil == nil, let id = peers[number].connection else {
         return false
       }
-      return links[id]!.isProven && links[id]!.pending.isEmpty && peers[number].score.value > 0
+      return links.isProven(id) && links.pendingCount(of: id) == 0 && peers[number].score.value > 0
         && peers[number].score.throughput != nil
     }.sorted(by: outranks)
   }
 
   private func relief(by number: Int, at now: Instant) -> Relief? {
-    guard let own = peers[number].connection, let holdings = links[own]?.holdings,
+    guard let own = peers[number].connection, let holdings = links.holdings(of: own),
       let rate = peers[number].score.throughput
     else { return nil }
-    // What a peer has failed goes to another.
-    let excluded = Set(chunks.shunned(by: number).filter { another(than: number, has: $0) })
+    let excluded = excluded(for: number)
     var best: Relief?
-    for other in rotation.live where other != number {
+    for other in rotation.live where other != number && inFlight(other) > 0 {
       guard let id = peers[other].connection, let link = links[id] else { continue }
       for relief in reliefs(of: link, id, at: peers[other].score.throughput, by: holdings, rate, at: now)
       where best == nil || relief.gain > best!.gain {

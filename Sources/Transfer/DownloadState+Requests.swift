@@ -5,8 +5,8 @@ import Wire
 extension DownloadState {
   /// Asks a peer for the next chunk that it has; false where it has nothing to give.
   mutating func request(from number: Int, worker: Int, at now: Instant) -> Bool {
-    guard let id = peers[number].connection, let holdings = links[id]?.holdings else { return false }
-    let excluded = Set(chunks.shunned(by: number).filter { another(than: number, has: $0) })
+    guard let id = peers[number].connection, let holdings = links.holdings(of: id) else { return false }
+    let excluded = excluded(for: number)
     let limit = chunkLimit
     let start = isTrading && limit > 0 ? Int.random(in: 0..<limit, using: &generator) : 0
     guard let chunk = chunks.choose(for: holdings, below: limit, excluded: excluded, from: start),
@@ -14,6 +14,12 @@ extension DownloadState {
     else { return false }
     send(chunk, leaves, to: id, worker: worker, isHedge: false, at: now)
     return true
+  }
+
+  /// What a peer has failed goes to another.
+  func excluded(for number: Int) -> Set<ChunkIndex> {
+    let shunned = chunks.shunned(by: number)
+    return shunned.isEmpty ? [] : Set(shunned.filter { another(than: number, has: $0) })
   }
 
   private var chunkLimit: Int {
@@ -24,7 +30,7 @@ extension DownloadState {
   func another(than number: Int, has chunk: ChunkIndex) -> Bool {
     rotation.live.contains { other in
       other != number && peers[other].busyUntil == nil
-        && (peers[other].connection.flatMap { links[$0]?.holdings?.leaves(of: chunk) } ?? 0) != 0
+        && (peers[other].connection.flatMap { links.holdings(of: $0)?.leaves(of: chunk) } ?? 0) != 0
     }
   }
 

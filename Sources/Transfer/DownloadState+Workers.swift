@@ -56,7 +56,7 @@ extension DownloadState {
 
   /// A peer has told what it has: of all peers only this one may have become of use.
   mutating func pump(at now: Instant, newsOf id: ConnectionID) {
-    guard let number = links[id]?.peer, isUsable(number) else { return }
+    guard let number = links.peer(of: id), isUsable(number) else { return }
     if pages.isAnyWanted { fetchPages(at: now) }
     if chunks.choosableCount == 0 {
       // Others wait for chunks that this one may give sooner; to look for them costs more than news may.
@@ -98,7 +98,7 @@ extension DownloadState {
     return true
   }
 
-  func inFlight(_ number: Int) -> Int { peers[number].connection.flatMap { links[$0]?.pending.count } ?? 0 }
+  func inFlight(_ number: Int) -> Int { peers[number].connection.map(links.pendingCount) ?? 0 }
 
   /// Whether a peer can be asked now, as far as is known without looking for a chunk.
   func isUsable(_ number: Int) -> Bool {
@@ -191,8 +191,8 @@ extension DownloadState {
 
   /// Requests that shall be in flight to a peer.
   func depth(_ number: Int) -> Int {
-    guard let id = peers[number].connection, let link = links[id], link.isProven else { return 1 }
-    let depthMax = min(settings.requestsInFlightMax, link.requestsMax)
+    guard let id = peers[number].connection, links.isProven(id) else { return 1 }
+    let depthMax = min(settings.requestsInFlightMax, links.requestsMax(of: id))
     let least = isSharing ? 1 : DownloadState.requestsInFlightMin
     let seconds = isSharing ? DownloadState.sharedPipelineSeconds : DownloadState.pipelineSeconds
     guard let rate = peers[number].score.throughput else { return min(least, depthMax) }

@@ -41,7 +41,7 @@ public struct DownloadState: Sendable {
   var stats: DownloadStats
 
   var book = PeerBook()
-  var links: [ConnectionID: Link] = [:]
+  var links = LinkTable()
   var nextConnection: UInt64 = 1
   var connections: [PeerID: ConnectionID] = [:]
   /// The connections that were lost last.
@@ -120,8 +120,23 @@ public struct DownloadState: Sendable {
     startIfResolved(at: now)
     dial(at: now)
     guard phase == .running else { return }
-    if let teller = event.teller { pump(at: now, newsOf: teller) } else { pump(at: now) }
+    if let teller = event.teller {
+      pump(at: now, newsOf: teller)
+    } else if leavesRoom(event) {
+      pump(at: now)
+    }
     observeWorkers(at: now)
+  }
+
+  /// Whether after an event there may be more to ask for. Where peers share, each of many has little under way and each
+  /// piece of it is an event; idle workers are looked after by a timer.
+  private func leavesRoom(_ event: Event) -> Bool {
+    switch event {
+    case .answerBegan, .answerEnded: !isSharing
+    case .leavesVerified(let id, let request, let chunk, _, _):
+      !isSharing || chunks.has(chunk) || !links.isPending(request, on: id)
+    default: true
+    }
   }
 
   private mutating func apply(_ event: Event, at now: Instant) {

@@ -74,7 +74,7 @@ extension CrowdNode {
       }
       let start = Int(file.layout.offset(ofLeaf: piece.leaves.first, in: piece.chunk))
       let part = Array(bytes[start..<start + file.layout.length(of: piece.leaves, in: piece.chunk)])
-      if download == nil { crowd.spread(piece) }
+      if isSeed { crowd.spread(piece) }
       let hashes = piece.includesLeafHashes ? file.leafHashes[Int(piece.chunk.rawValue)] : []
       send(.data(piece.header(leafHashes: hashes, byteCount: part.count)), part, on: end)
     case nil: break

@@ -25,7 +25,7 @@ extension CrowdNode {
     end.session.announce(promised: ledger.join(end.id.rawValue), of: open.handle)
     perform(on: end)
     // Who wants the file may have what is wanted here.
-    guard download?.isEnded == false, !end.isFetching else { return }
+    guard withDownload({ $0.isEnded }) == false, !end.isFetching else { return }
     end.session.fetches(file.target)
     end.isFetching = true
     tell(.connected(end.id, end.peer.id))
@@ -73,17 +73,19 @@ extension CrowdNode {
   func gained(_ leaves: LeafRange, of chunk: ChunkIndex, isWhole: Bool) {
     let before = announcements.deadline
     announcements.gained(
-      leaves, of: chunk, isWhole: isWhole, copies: download?.copies(of: chunk) ?? 0, at: world.time)
+      leaves, of: chunk, isWhole: isWhole, copies: withDownload { $0.copies(of: chunk) } ?? 0, at: world.time)
     guard let deadline = announcements.deadline, deadline != before else { return }
     if deadline <= world.time { announce() } else { world.at(deadline) { [self] in announce() } }
   }
 
   private func announce() {
-    guard isUp, let deadline = announcements.deadline, deadline <= world.time, download != nil else { return }
+    guard isUp, let deadline = announcements.deadline, deadline <= world.time, isDownloading else { return }
     let runs = announcements.take(at: world.time)
     for end in ends where !end.peerIsComplete {
       guard let handle = end.served else { continue }
-      end.session.announce(download!.lacked(runs, at: end.id), of: handle)
+      let lacked = withDownload { $0.lacked(runs, at: end.id) } ?? []
+      if lacked.isEmpty { continue }
+      end.session.announce(lacked, of: handle)
       perform(on: end)
     }
   }

@@ -11,8 +11,10 @@ final class CrowdNode {
   let file: SimulatedFile
   let id: PeerID
   let address: PeerAddress
-  /// Nil: the seed.
-  var download: DownloadState?
+  /// Nil: the seed, or one that has gone.
+  private var download: DownloadState?
+  private(set) var isDownloading: Bool
+  let isSeed: Bool
   var isUp = true
   private(set) var hasFinished = false
   var isPageKnown: Bool
@@ -49,11 +51,13 @@ final class CrowdNode {
   var deferral = UploadDeferral()
   var announcements = Announcements()
 
-  var connectionsMax: Int { download == nil ? crowd.plan.seedConnectionsMax : crowd.plan.connectionsMax }
+  var connectionsMax: Int { isSeed ? crowd.plan.seedConnectionsMax : crowd.plan.connectionsMax }
   var isComplete: Bool { wholeCount == masks.count }
 
   init(_ number: Int, of crowd: Crowd, isSeed: Bool) {
     self.number = number
+    self.isSeed = isSeed
+    isDownloading = !isSeed
     self.crowd = crowd
     world = crowd.world
     file = crowd.file
@@ -97,25 +101,33 @@ final class CrowdNode {
   /// Without a word: the kernel tells the peers.
   func leave() {
     isUp = false
+    isDownloading = false
     download = nil
     for end in ends { drop(end, telling: .reset) }
   }
 
   // MARK: The brain
 
+  /// Asks or tells the download, where there is one, in place: to read a property of a struct in a class copies the
+  /// struct, and this one is large.
+  func withDownload<Result>(_ body: (inout DownloadState) -> Result) -> Result? {
+    guard isUp, isDownloading else { return nil }
+    return body(&download!)
+  }
+
   func tell(_ event: DownloadEvent) {
-    guard isUp, download != nil else { return }
+    guard isUp, isDownloading else { return }
     events.append(event)
     guard !isHandling else { return }
     isHandling = true
     var next = 0
-    while next < events.count, download != nil {
+    while next < events.count {
       let event = events[next]
       next += 1
-      if download!.isEnded { break }
+      if withDownload({ $0.isEnded }) != false { break }
       world.note("\(number) < \(event)")
-      download!.handle(event, at: world.time)
-      while let action = download?.nextAction() {
+      _ = withDownload { $0.handle(event, at: world.time) }
+      while let action = withDownload({ $0.nextAction() }) ?? nil {
         world.note("\(number) > \(action)")
         perform(action)
       }
@@ -125,14 +137,16 @@ final class CrowdNode {
     setTimer()
   }
 
+  private var deadline: Instant? { withDownload { $0.deadline } ?? nil }
+
   private func setTimer() {
-    guard let deadline = download?.deadline, timer == nil || deadline < timer! else { return }
+    guard let deadline = deadline, timer == nil || deadline < timer! else { return }
     timer = deadline
     world.at(deadline) { [self] in
       guard timer == deadline else { return }
       timer = nil
       // The deadline may have moved on since.
-      if let due = download?.deadline, due <= world.time { tell(.timerFired) } else { setTimer() }
+      if let due = self.deadline, due <= world.time { tell(.timerFired) } else { setTimer() }
     }
   }
 
@@ -186,7 +200,7 @@ final class CrowdNode {
   private func dial(_ address: PeerAddress, _ id: ConnectionID) {
     // TCP, and a round trip of the handshake.
     world.after(crowd.plan.delay * 4) { [self] in
-      guard isUp, download != nil else { return }
+      guard isUp, isDownloading else { return }
       let node = crowd.nodes[CrowdNode.number(at: address)]
       if node === self { return tell(.dialFailed(id, .ourselves)) }
       guard node.isUp else { return tell(.dialFailed(id, .refused)) }
@@ -218,7 +232,7 @@ final class CrowdNode {
 
   private func admitOrTurnAway(_ end: CrowdEnd) {
     // The download knows of those that dialled only once they open the file, and may dial meanwhile.
-    let room = connectionsMax - (download == nil ? 0 : min(DownloadState.hintedLinksMax, connectionsMax / 2))
+    let room = connectionsMax - (isSeed ? 0 : min(DownloadState.hintedLinksMax, connectionsMax / 2))
     end.isTurnedAway = inboundCount >= room
     if end.isTurnedAway { return }
     inboundCount += 1

@@ -1,0 +1,79 @@
+// The links of a download by connection. What is looked at for every peer at every event is read in place.
+import Wire
+
+/// To read a part of a dictionary's value copies the value, and a link is large: hence the array, and the parts by name.
+struct LinkTable: Sendable {
+  private var links: [Link] = []
+  /// Of the links, at the same places.
+  private var ids: [ConnectionID] = []
+  private var places: [ConnectionID: Int] = [:]
+
+  var count: Int { links.count }
+  var isEmpty: Bool { links.isEmpty }
+
+  /// Nil: there is none. To set nil forgets it.
+  subscript(id: ConnectionID) -> Link? {
+    get { places[id].map { links[$0] } }
+    _modify {
+      let place = places[id]
+      var link: Link?
+      if let place {
+        // Taken out, so that it is changed in place too.
+        var taken = Link(address: nil)
+        swap(&links[place], &taken)
+        link = taken
+      }
+      defer {
+        switch (place, link) {
+        case (let place?, let link?): links[place] = link
+        case (nil, let link?): append(id, link)
+        case (let place?, nil): remove(at: place)
+        case (nil, nil): break
+        }
+      }
+      yield &link
+    }
+  }
+
+  mutating func remove(_ id: ConnectionID) -> Link? {
+    guard let place = places[id] else { return nil }
+    defer { remove(at: place) }
+    return links[place]
+  }
+
+  // MARK: Parts
+
+  func peer(of id: ConnectionID) -> Int? { places[id].flatMap { links[$0].peer } }
+  func isProven(_ id: ConnectionID) -> Bool { places[id].map { links[$0].isProven } ?? false }
+  func requestsMax(of id: ConnectionID) -> Int { places[id].map { links[$0].requestsMax } ?? 0 }
+  func pendingCount(of id: ConnectionID) -> Int { places[id].map { links[$0].pending.count } ?? 0 }
+  func isPending(_ request: RequestID, on id: ConnectionID) -> Bool {
+    places[id].map { links[$0].pending.contains { $0.id == request } } ?? false
+  }
+  func hasPage(_ id: ConnectionID) -> Bool { places[id].map { links[$0].page != nil } ?? false }
+  /// What the peer has of the file; nil where it did not open it.
+  func holdings(of id: ConnectionID) -> Holdings? { places[id].flatMap { links[$0].holdings } }
+
+  /// The sum over all links.
+  func sum(_ part: (borrowing Link) -> Int) -> Int {
+    var sum = 0
+    for place in links.indices { sum += part(links[place]) }
+    return sum
+  }
+
+  private mutating func append(_ id: ConnectionID, _ link: Link) {
+    places[id] = links.count
+    links.append(link)
+    ids.append(id)
+  }
+
+  private mutating func remove(at place: Int) {
+    places[ids[place]] = nil
+    let last = links.count - 1
+    links.swapAt(place, last)
+    ids.swapAt(place, last)
+    if place != last { places[ids[place]] = place }
+    links.removeLast()
+    ids.removeLast()
+  }
+}
