@@ -68,6 +68,8 @@ final class NodeContext: Sendable {
   let mailboxes: [Mailbox<LoopCommand>]
   let report: @Sendable (NodeEvent) -> Void
   let audiences = Audiences()
+  let records = ConnectionRecords()
+  let startedNanoseconds = Clock.monotonicNanoseconds
   /// What the other end is told of this program.
   private let payload: HandshakePayload
   private let scanning = Atomic<Bool>(false)

@@ -142,7 +142,9 @@ extension PeerConnection {
         close(.here(.notAllowed, ""))
       } else if admission == .refused {
         close(.here(.tooManyConnections, ""))
-      }  // who is turned away is told of others first
+      } else if !isTurnedAway {  // who is turned away is told of others first
+        enterRecords(as: peerID)
+      }
     }
   }
 

@@ -116,6 +116,7 @@ extension PeerConnection {
       loop.scratch.read(at: 0, count: byteCount) { seal($0) }
       loop.scratch.drop(byteCount)
       loop.context.uploaded(byteCount)
+      record?.sent(byteCount, of: piece.handle)
       pace.sent(byteCount, at: loop.now)
     } catch {
       // A shortage goes by: the peer may come again, which it would not for a file that was withdrawn.

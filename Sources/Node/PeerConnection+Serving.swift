@@ -30,6 +30,7 @@ extension PeerConnection {
   private func offer(_ file: ServedFile, _ source: ServedSource, path: String, to open: Open) {
     guard session!.answer(open, .file(file)), let peerID else { return }
     served[open.handle] = source
+    record?.open(open.handle, path: path)
     loop.context.report(.opened(peerID, address, path: path))
     joinAudience(of: source, chunkCount: file.layout.chunkCount, open.handle, as: peerID)
   }
@@ -154,8 +155,10 @@ extension PeerConnection {
   private func replace(_ handle: FileHandle, of entry: CatalogueEntry, orSay reason: Withdrawn.Reason) {
     if let other = loop.context.catalogue?.entry(entry.fileID) {
       served[handle] = .entry(other)
+      record?.open(handle, path: other.path)
     } else {
       served[handle] = nil
+      record?.open(handle, path: nil)
       loop.context.audiences.leave(entry.fileID, member)
       session!.withdraw(handle, reason)
     }
@@ -185,6 +188,7 @@ extension PeerConnection {
     guard isEstablished, !isFinishing, !isClosed, !served.isEmpty else { return }
     for handle in downloadHandles {
       if let source = served.removeValue(forKey: handle) { loop.context.audiences.leave(source.fileID, member) }
+      record?.open(handle, path: nil)
       session?.withdraw(handle, reason)
     }
     performSession()

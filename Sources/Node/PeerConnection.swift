@@ -48,6 +48,8 @@ final class PeerConnection {
   /// Of a connection that came in, when its handshake is done.
   var admission: Admission.Verdict?
   var isTurnedAway: Bool { admission == .turnedAway }
+  /// For those who look at the node; nil before it was let in, and once it is over.
+  private(set) var record: ConnectionRecord?
   /// No new pieces are promised; it ends when those asked for are sent.
   var isShuttingDown = false
 
@@ -205,7 +207,12 @@ final class PeerConnection {
     return true
   }
 
+  /// Others may see it from now on.
+  func enterRecords(as peer: PeerID) { record = loop.context.records.enter(member, peer, address) }
+
   private func endAdmission() {
+    if record != nil { loop.context.records.leave(member) }
+    record = nil
     guard role == .listener, isAdmitted else { return }
     isAdmitted = false
     loop.context.admission.end(token, admission)
@@ -232,6 +239,7 @@ final class PeerConnection {
   }
 
   func report(_ end: ConnectionEnd) {
+    if role == .listener && record == nil { loop.context.records.turnedAway() }
     if let link, let id {
       link.tell(isEstablished ? .connectionLost(id, end) : .dialFailed(id, end))
     } else if let peerID {

@@ -22,7 +22,7 @@ public final class Server: Sendable {
   public let address: SocketAddress
   /// The public key that others may pin.
   public let peerID: PeerID
-  private let context: NodeContext
+  let context: NodeContext
   private let catalogue: Catalogue
   private let threads: Mutex<[Thread]>
   private let following = Mutex<Thread?>(nil)

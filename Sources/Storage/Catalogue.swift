@@ -49,6 +49,8 @@ public final class Catalogue: Sendable {
     /// The first one of each list serves; no list is empty.
     var byFileID: [FileID: [CatalogueEntry]] = [:]
     var byBucket: [UInt16: [FileID]] = [:]
+    /// Of all of `byPath`.
+    var bytes: UInt64 = 0
   }
   private let table = Mutex(Table())
 
@@ -70,6 +72,9 @@ public final class Catalogue: Sendable {
     table.withLock { Array($0.byPath.values) }.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
   }
 
+  /// How many paths are served, and their bytes: those of equal contents count each.
+  public var served: (files: Int, bytes: UInt64) { table.withLock { ($0.byPath.count, $0.bytes) } }
+
   /// The entries below a folder, in no order; "" is the served folder.
   func entries(below folder: String) -> [CatalogueEntry] {
     table.withLock { table in table.byPath.values.filter { isBelow(folder, $0.path) } }
@@ -90,6 +95,7 @@ public final class Catalogue: Sendable {
       let old = table.byPath[entry.path]
       if let old { Catalogue.remove(old, bucketOf(old.fileID), from: &table) }
       table.byPath[entry.path] = entry
+      table.bytes += entry.length
       if table.byFileID[entry.fileID] == nil { table.byBucket[bucket, default: []].append(entry.fileID) }
       table.byFileID[entry.fileID, default: []].append(entry)
       return old
@@ -124,6 +130,7 @@ public final class Catalogue: Sendable {
   private static func remove(_ entry: CatalogueEntry, _ bucket: UInt16, from table: inout Table) {
     guard table.byPath[entry.path] === entry else { return }
     table.byPath[entry.path] = nil
+    table.bytes -= entry.length
     var same = table.byFileID[entry.fileID] ?? []
     same.removeAll { $0 === entry }
     table.byFileID[entry.fileID] = same.isEmpty ? nil : same
