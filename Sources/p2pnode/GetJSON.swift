@@ -6,8 +6,8 @@ import Storage
 import Transfer
 import Wire
 
-/// Prints one object an event on stdout; all come on one thread.
-final class GetJSON {
+/// Prints one object an event on stdout.
+final class GetJSON: DownloadObserver {
   private var name = ""
   private var length: UInt64 = 0
   private var hasStayed = false
@@ -19,7 +19,7 @@ final class GetJSON {
     self.maxWorkers = maxWorkers
   }
 
-  func print(_ update: DownloadUpdate) {
+  func see(_ update: DownloadUpdate) {
     switch update {
     case .prepared(let name, let length): (self.name, self.length) = (name, length)
     case .report(let report): output(line(for: report))
@@ -51,7 +51,6 @@ final class GetJSON {
     }
   }
 
-  /// The download and all that came after it are over.
   func ended(_ result: DownloadResult) {
     if hasStayed {
       tell("stopped") { $0.set("uploadedBytes", result.stats.uploadedBytes) }

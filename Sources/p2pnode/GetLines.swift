@@ -1,0 +1,60 @@
+// The plain lines of `get`: one an event, as scripts and logs read them.
+import Content
+import Node
+import Posix
+import Transfer
+
+final class GetLines: DownloadObserver {
+  private let isVerbose: Bool
+  private var shownName = ""
+  private var wasFound = false
+
+  init(isVerbose: Bool) { self.isVerbose = isVerbose }
+
+  func see(_ update: DownloadUpdate) {
+    switch update {
+    case .prepared(let name, _): shownName = Console.escaped(name)
+    case .report(let report): if !wasFound { print(report) }
+    case .unresolved(let source, let reason): note("Peer \(source): \(reason); it is looked up again")
+    case .resolved(let source, let addresses):
+      if !addresses.isEmpty { note("Peer \(source) is \(addresses.map(\.description).joined(separator: ", "))") }
+    case .peerEnded(let address, let peer, let end):
+      note("Peer \(peer.map { "\($0.short) at " } ?? "")\(address): \(Console.escaped(end.description))")
+    case .found(let path):
+      wasFound = true
+      note("Already here, and right: \(Console.escaped(path))")
+    case .resumed(let chunks): note("Resumed: \(chunks) chunks were here already")
+    case .listening(let address): if isVerbose { note("Listening on \(address)") }
+    case .progress, .searched, .staying, .unreadable: break
+    }
+  }
+
+  func ended(_ result: DownloadResult) {
+    if isVerbose { note("Uploaded: \(result.stats.uploadedBytes) bytes") }
+  }
+
+  func failed(_ error: DownloadError, _ failure: Failure) {}
+
+  private func print(_ report: DownloadReport) {
+    switch report {
+    case .started(let chunks, let peers):
+      note("Starting parallel download: \(shownName) (\(chunks) chunks from \(peers) peers)")
+    case .usingWorkers(let count): note("Using \(count) parallel workers")
+    case .chunkDone(_, let worker, let finished, let total, let peer, let latency, _):
+      let percent = Format.fixed(Double(finished) / Double(max(1, total)) * 100, 1)
+      Console.error(
+        "[Worker \(worker)] Chunk \(finished)/\(total) (\(percent)%) from \(peer.short) in \(Format.milliseconds(latency))"
+      )
+    case .chunkRetry(let chunk, let peer, let reason, let attempt, let delay):
+      Console.error(
+        "[Retry] Chunk \(chunk.rawValue) from \(peer.short): \(reason.words); retry \(attempt) in "
+          + "\(Format.fixed(Format.seconds(delay), 1))s")
+    case .peerBanned(let peer): note("Peer \(peer.short) is banned: it sent wrong data")
+    // Said at the end, or by the connection's own end.
+    case .chunkFailed, .chunkHedged, .peerFailed, .peerJoined, .peerLost: break
+    }
+  }
+
+  /// A line of the downloader's own.
+  private func note(_ text: String) { Console.error("[Downloader] " + text) }
+}

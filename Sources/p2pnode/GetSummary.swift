@@ -1,0 +1,69 @@
+// The last lines of `get`: the statistics of a download that is done, on a terminal and off it.
+import Node
+import Transfer
+
+final class GetSummary: DownloadObserver {
+  /// Every event is a line: what has been said is not said again.
+  private let isPlain: Bool
+  /// What is to be explained, by the number of workers; nil: nothing.
+  private let explains: Int?
+  private var hasStayed = false
+
+  init(isPlain: Bool, explains: Int?) { (self.isPlain, self.explains) = (isPlain, explains) }
+
+  func see(_ update: DownloadUpdate) {
+    guard case .staying(let result) = update else { return }
+    done(result)
+    hasStayed = true
+    Console.error("[Downloader] Still serving \(Console.escaped(result.name)); end it with Ctrl-C")
+  }
+
+  func ended(_ result: DownloadResult) { if !hasStayed { done(result) } }
+
+  func failed(_ error: DownloadError, _ failure: Failure) {
+    if case .failed(_, let stats, _) = error { explain(stats) }
+  }
+
+  private func done(_ result: DownloadResult) {
+    if result.wasFound {
+      if !isPlain { Console.error("[Downloader] Already here, and right: \(Console.escaped(result.path ?? ""))") }
+      return
+    }
+    print(result.stats, name: result.name)
+    let speed = Format.speed(result.stats.bytesPerSecond)
+    Console.error("[Downloader] Download complete: \(Console.escaped(result.name)) (\(speed))")
+    explain(result.stats)
+  }
+
+  private func explain(_ stats: DownloadStats) {
+    guard let explains else { return }
+    for line in DownloadExplanation(stats, maxWorkers: explains).lines { Console.error(line) }
+  }
+
+  private func print(_ stats: DownloadStats, name: String) {
+    Console.error("[Stats] File: \(Console.escaped(name))")
+    Console.error(
+      "[Stats] Total chunks: \(stats.totalChunks), Downloaded: \(stats.downloadedChunks), Failed: \(stats.failedChunks)"
+    )
+    Console.error(
+      "[Stats] Bytes: \(stats.bytes), Duration: \(Format.fixed(Format.seconds(stats.duration), 1))s, "
+        + "Speed: \(Format.speed(stats.bytesPerSecond))")
+    printTrouble(stats)
+    Console.error("[Stats] Peer performance:")
+    for peer in stats.peers {
+      Console.error(
+        "  - \(peer.peer.short): \(peer.chunks) chunks, avg latency \(Format.milliseconds(peer.averageLatency)), "
+          + "score \(Format.fixed(peer.score, 1))")
+    }
+  }
+
+  /// What did not go as it should; nothing where all did.
+  private func printTrouble(_ stats: DownloadStats) {
+    if stats.retries > 0 || stats.hedges > 0 {
+      Console.error(
+        "[Stats] Retries: \(stats.retries), Hedges: \(stats.hedges), Duplicate bytes: \(stats.duplicateBytes)")
+    }
+    let failures = stats.peers.filter { $0.failures > 0 }.map { "\($0.peer.short) \($0.failures)" }
+    if !failures.isEmpty { Console.error("[Stats] Failures: \(failures.joined(separator: ", "))") }
+  }
+}
