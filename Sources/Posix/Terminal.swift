@@ -10,11 +10,25 @@ public enum Terminal {
   /// The corresponding C function is `isatty`.
   public static func isTerminal(_ stream: StandardStream) -> Bool { isatty(stream.rawValue) == 1 }
 
-  /// Columns, nil where it is no terminal. The corresponding C function is `ioctl(TIOCGWINSZ)`.
-  public static func width(_ stream: StandardStream) -> Int? {
+  /// Columns and rows, nil where it is no terminal or knows no size. The corresponding C function is
+  /// `ioctl(TIOCGWINSZ)`.
+  public static func size(_ stream: StandardStream) -> (columns: Int, rows: Int)? {
     var size = winsize()
-    guard ioctl(stream.rawValue, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
-    return Int(size.ws_col)
+    guard ioctl(stream.rawValue, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else { return nil }
+    return (Int(size.ws_col), Int(size.ws_row))
+  }
+
+  /// Whether the process has the terminal: not a job that the shell put into the background, whose writes may stop it.
+  /// True where there is no job control. The corresponding C function is `tcgetpgrp`.
+  public static func isForeground(_ stream: StandardStream) -> Bool {
+    let group = tcgetpgrp(stream.rawValue)
+    return group < 0 || group == getpgrp()
+  }
+
+  /// Whether a text would be taken at once: not where its reader is slow, or the user has stopped it with Ctrl-S.
+  public static func canWrite(_ stream: StandardStream) -> Bool {
+    var poll = pollfd(fd: stream.rawValue, events: Int16(POLLOUT), revents: 0)
+    return Glibc.poll(&poll, 1, 0) == 1 && poll.revents & Int16(POLLOUT) != 0
   }
 
   /// Writes all of a text, and gives up silently where nobody reads it any more. The corresponding C function is

@@ -1,52 +1,120 @@
-// What the command prints, and where: results on stdout, everything else on stderr. Lines of threads never mix.
+// What the command prints, and where: results on stdout, everything else on stderr. Lines of threads never mix, and the
+// region at the bottom of a terminal that is redrawn stays below them.
 import Content
 import Posix
 import Synchronization
 
 enum Console {
-  /// Whether stderr is a terminal that can redraw a line.
+  /// Whether stderr is a terminal that can redraw lines.
   static let isTerminal = Terminal.isTerminal(.standardError) && Environment.variable("TERM") != "dumb"
+  /// Whether stdout is a terminal: then it is taken for the same one.
+  private static let sharesTerminal = Terminal.isTerminal(.standardOutput)
+  private static let style = ScreenStyle.current
+  /// How often the region is redrawn at most: what changes faster nobody reads.
+  private static let drawInterval = Duration.milliseconds(50)
 
   private struct State {
-    /// A line that is redrawn in place is on the screen.
-    var hasStatus = false
+    var region = ScreenRegion()
+    /// What the region shows, also while it is off the screen for a moment.
+    var lines: [ScreenLine] = []
+    var drawnNanoseconds: Int64 = 0
   }
   private static let state = Mutex(State())
+
+  /// So that a region is begun anew after the job was stopped: the shell has written below it. Before any other thread is
+  /// started, which then all leave the signal to this.
+  static func watchStops() { if isTerminal { _ = continued } }
+  /// Nil: no descriptor was left for it.
+  private static let continued = try? ContinueSignal()
 
   /// A line on stdout. A reader that is gone ends nothing here: the line is dropped.
   static func output(_ line: String) {
     state.withLock { state in
-      clearStatus(&state)
+      if sharesTerminal { write(clearing(&state)) }
       Terminal.write(line + "\n", to: .standardOutput)
+      if sharesTerminal { showAgain(&state) }
     }
   }
 
   /// A line on stderr. Whatever path or word of a peer it quotes, it stays one line.
   static func error(_ line: String) {
     state.withLock { state in
-      clearStatus(&state)
-      Terminal.write(SuggestedName.harmlessLine(line) + "\n", to: .standardError)
+      write(clearing(&state) + SuggestedName.harmlessLine(line) + "\n")
+      showAgain(&state)
     }
   }
 
-  /// A line on the terminal that the next line or status replaces. Nothing where stderr is no terminal.
-  static func status(_ line: String) {
+  /// Shows lines at the bottom of the terminal, in the place of those before. Nothing where stderr is no terminal, or not
+  /// at this moment this process's. `render` is told what there is room for; its lines are cut to that.
+  static func show(_ render: (ScreenSize, ScreenStyle) -> [ScreenLine]) {
     guard isTerminal else { return }
     state.withLock { state in
-      let width = max(20, Terminal.width(.standardError) ?? 80)
-      Terminal.write("\r" + line.prefix(width - 1) + "\u{1B}[K", to: .standardError)
-      state.hasStatus = true
+      let now = Clock.monotonicNanoseconds
+      guard now - state.drawnNanoseconds >= drawInterval.wholeNanoseconds, mayDraw(&state) else { return }
+      state.lines = render(size, style)
+      draw(&state, at: now)
     }
   }
 
-  /// Takes the status off the screen.
-  static func endStatus() { state.withLock { clearStatus(&$0) } }
-
-  private static func clearStatus(_ state: inout State) {
-    if state.hasStatus { Terminal.write("\r\u{1B}[K", to: .standardError) }
-    state.hasStatus = false
+  /// Takes the region off the screen.
+  static func endShow() {
+    state.withLock { state in
+      write(clearing(&state))
+      (state.lines, state.drawnNanoseconds) = ([], 0)
+    }
   }
 
   /// A name from outside, made harmless for a terminal and a log.
   static func escaped(_ name: String) -> String { SuggestedName.escapedForTerminal(name) }
+
+  // MARK: The region
+
+  private static var size: ScreenSize {
+    let size = Terminal.size(.standardError) ?? (80, 24)
+    return ScreenSize(columns: size.columns, rows: size.rows)
+  }
+
+  /// A terminal that is stopped (Ctrl-S) or slow gets nothing: a download does not wait for its display.
+  private static func mayDraw(_ state: inout State) -> Bool {
+    if continued?.hasCome == true { state.region.forget() }
+    return Terminal.isForeground(.standardError) && Terminal.canWrite(.standardError)
+  }
+
+  private static func draw(_ state: inout State, at now: Int64) {
+    let size = size
+    // The last column stays free: a sign there makes some terminals wrap.
+    write(state.region.draw(state.lines.map { $0.rendered(columns: size.columns - 1, style) }, size))
+    state.drawnNanoseconds = now
+  }
+
+  private static func clearing(_ state: inout State) -> String {
+    guard isTerminal, !state.region.isEmpty else { return "" }
+    if continued?.hasCome == true { state.region.forget() }
+    return state.region.erase(size)
+  }
+
+  /// After a line above it; in a flood of them only when its time has come.
+  private static func showAgain(_ state: inout State) {
+    let now = Clock.monotonicNanoseconds
+    guard !state.lines.isEmpty, now - state.drawnNanoseconds >= drawInterval.wholeNanoseconds, mayDraw(&state) else {
+      return
+    }
+    draw(&state, at: now)
+  }
+
+  private static func write(_ text: String) { if !text.isEmpty { Terminal.write(text, to: .standardError) } }
+}
+
+/// Whether the process was stopped and goes on.
+private final class ContinueSignal: Sendable {
+  private let signals: Signals
+
+  init() throws(Errno) { signals = try Signals([.continued]) }
+
+  /// Since the last time it was asked.
+  var hasCome: Bool {
+    var hasCome = false
+    while signals.next() != nil { hasCome = true }
+    return hasCome
+  }
 }

@@ -1,31 +1,39 @@
-// What `get` shows on a terminal while it runs: a line that is redrawn in place.
+// The screen of a running `get`, and the few events that deserve a line that stays above it.
 import Node
+import Posix
 import Transfer
+import Wire
 
 final class GetDisplay: DownloadObserver {
-  private var name = ""
-  private var length: UInt64 = 0
+  private var screen = GetScreen()
+  /// Said of an address once: a peer that is dialled again and again does not fill the terminal.
+  private var said: [SocketAddress: String] = [:]
+
+  init() { Console.show { _, _ in [ScreenLine("looking for peers that have the file", .dim)] } }
 
   func see(_ update: DownloadUpdate) {
     switch update {
-    case .prepared(let name, let length): (self.name, self.length) = (name, length)
-    case .progress(let progress): Console.status(line(progress))
-    default: break
+    case .prepared(let name, let length):
+      (screen.name, screen.length) = (name, length)
+      Console.show { _, _ in [ScreenLine("\(Console.escaped(name)): looking at what is here", .dim)] }
+    case .progress(let progress): Console.show { screen.render(progress, $0, $1) }
+    case .resumed(let chunks): screen.resumedBytes += UInt64(chunks) << 20
+    case .report(.peerBanned(let peer)): Console.error("Peer \(peer.short) is banned: it sent wrong data")
+    case .unresolved(let source, let reason): Console.error("Peer \(source): \(reason); it is looked up again")
+    case .peerEnded(let address, let peer, let end): ended(address, peer, end)
+    case .staying: Console.endShow()
+    case .report, .resolved, .searched, .found, .listening, .unreadable: break
     }
   }
 
-  func ended(_ result: DownloadResult) { Console.endStatus() }
-  func failed(_ error: DownloadError, _ failure: Failure) { Console.endStatus() }
+  func ended(_ result: DownloadResult) { Console.endShow() }
+  func failed(_ error: DownloadError, _ failure: Failure) { Console.endShow() }
 
-  /// Bar, share, speed, time left, peers.
-  private func line(_ progress: DownloadProgress) -> String {
-    let share = progress.totalChunks == 0 ? 1 : Double(progress.finishedChunks) / Double(progress.totalChunks)
-    let width = 20
-    let filled = Int(share * Double(width))
-    let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: width - filled)
-    let left = (1 - share) * Double(length) / max(progress.bytesPerSecond, 1)
-    let time = left < 100_000 && progress.bytesPerSecond > 0 ? "\(Format.fixed(left, 0))s left" : "-"
-    return "[\(bar)] \(Format.fixed(share * 100, 0))% \(Format.speed(progress.bytesPerSecond)) \(time), "
-      + "\(progress.livePeers) peers  \(Console.escaped(name))"
+  private func ended(_ address: SocketAddress, _ peer: PeerID?, _ end: ConnectionEnd) {
+    if case .lied = end { return }  // its ban is said
+    let words = Console.escaped(end.description)
+    guard said[address] != words else { return }
+    said[address] = words
+    Console.error("Peer \(peer.map { "\($0.short) at " } ?? "")\(address): \(words)")
   }
 }

@@ -84,7 +84,8 @@ struct Verify: ParsableCommand {
 /// Hashes a file on all cores, with progress on a terminal.
 /// - `json`: whether programs read stdout.
 func hashed(_ file: String, json: Bool) throws(Failure) -> (fileID: FileID, length: UInt64) {
-  defer { Console.endStatus() }
+  Console.watchStops()
+  defer { Console.endShow() }
   do throws(SkipReason) {
     let (fileID, tree) = try hashFile(file, onProgress: { show($0, of: file, json: json) })
     return (fileID, tree.pages.layout.fileLength)
@@ -98,7 +99,7 @@ func hashed(_ file: String, json: Bool) throws(Failure) -> (fileID: FileID, leng
 }
 
 private func show(_ progress: HashProgress, of file: String, json: Bool) {
-  Console.status(HashScreen.line(progress, name: file))
+  HashScreen.show(progress, name: file)
   guard json else { return }
   var line = JSONLine(event: "hashing")
   line.set("path", file)

@@ -92,6 +92,25 @@ enum Format {
     return fixed(Double(bytes) / 1_073_741_824, 1) + " GiB"
   }
 
+  /// The number alone, of at most six digits: `84.3`, `0.10`.
+  static func megabytes(_ bytesPerSecond: Double) -> String {
+    fixed(bytesPerSecond / 1_048_576, bytesPerSecond < 1_048_576 ? 2 : 1)
+  }
+
+  /// Of at most five columns: `12.5%`, `100%`.
+  static func share(_ share: Double) -> String { share < 0.9995 ? "\(Format.fixed(share * 100, 1))%" : "100%" }
+
+  /// For people: `12s`, `3m 20s`, `2h 05m`, `3d 04h`.
+  static func time(seconds: Double) -> String {
+    guard seconds.isFinite, seconds < 8_640_000 else { return "over 99d" }
+    let all = Int(max(0, seconds).rounded())
+    func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    if all < 60 { return "\(all)s" }
+    if all < 3_600 { return "\(all / 60)m \(two(all % 60))s" }
+    if all < 86_400 { return "\(all / 3_600)h \(two(all % 3_600 / 60))m" }
+    return "\(all / 86_400)d \(two(all % 86_400 / 3_600))h"
+  }
+
   static func milliseconds(_ duration: Duration) -> String {
     fixed(seconds(duration) * 1000, 0) + "ms"
   }

@@ -79,6 +79,7 @@ struct Serve: ParsableCommand {
     let server = try startServer(configuration, address, try stateFolder(), log)
     if links { log.links(at: server.address, of: server.peerID) }
     log.listening(server.address, server.peerID)
+    log.show(server, folder: folder)
     let scan = Thread.start(name: "p2p-scan") {
       do throws(ServerError) {
         try server.scan(shouldStop: { stop.hasCome }) { log.print($0) }
@@ -88,6 +89,7 @@ struct Serve: ParsableCommand {
       }
     }
     stop.wait()
+    log.stopping()
     // A second signal means: now, also while a slow disk is still being read.
     Thread.start(name: "p2p-stop") {
       stop.wait()

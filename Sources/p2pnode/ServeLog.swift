@@ -12,6 +12,8 @@ final class ServeLog: Sendable {
   private let verbose: Bool
   /// What links name; nil: no links.
   private let peers = Mutex<[FileLink.Peer]?>(nil)
+  /// Nil where stderr is no terminal.
+  private let display = ServeDisplay()
   private let served = Mutex<(files: Int, bytes: UInt64)>((0, 0))
 
   init(json: Bool, verbose: Bool) {
@@ -56,7 +58,14 @@ final class ServeLog: Sendable {
     Console.error("ready: \(files) files, \(bytes) bytes")
   }
 
+  /// Shows what the server does, from now on until it has stopped.
+  func show(_ server: Server, folder: String) { display?.start(server, folder: folder) }
+
+  /// What was asked for is still being sent.
+  func stopping() { display?.stopping() }
+
   func stopped(uploadedBytes: UInt64) {
+    display?.end()
     if json {
       var line = JSONLine(event: "stopped")
       line.set("uploadedBytes", uploadedBytes)
@@ -92,11 +101,7 @@ final class ServeLog: Sendable {
       }
       Console.error("not served: \(Console.escaped(skipped.path)): \(skipped.reason)")
     case .progress(let progress):
-      if progress.bytesDone < progress.bytesTotal {
-        Console.status(HashScreen.line(progress))
-      } else {
-        Console.endStatus()
-      }
+      display?.hashing(progress)
     }
   }
 

@@ -8,6 +8,7 @@ final class StopSignal: Sendable {
   private let came = Atomic<Int32>(0)
 
   init() throws(Failure) {
+    Console.watchStops()
     do throws(Errno) { signals = try Signals([.interrupt, .terminate]) } catch {
       throw Failure(Exit.ioError, "cannot start: \(error)")
     }

@@ -1,0 +1,102 @@
+// What `get` shows on a terminal while it runs: how far it is, and a row a peer. Pure: lines from numbers.
+import Node
+import Transfer
+import Wire
+
+struct GetScreen {
+  /// As peers gave it.
+  var name = ""
+  var length: UInt64 = 0
+  /// Bytes that were here already.
+  var resumedBytes: UInt64 = 0
+
+  /// Rows of a terminal that are left to what was there before.
+  private static let spareRows = 3
+
+  func render(_ progress: DownloadProgress, _ size: ScreenSize, _ style: ScreenStyle) -> [ScreenLine] {
+    let width = size.columns - 1
+    let rows = max(1, size.rows - GetScreen.spareRows)
+    let head = [title(progress, width, style), bar(progress, width, style)]
+    guard !progress.peers.isEmpty, rows >= head.count + 2 else { return Array(head.prefix(rows)) }
+    let shown = PeerRow.chosen(from: progress.peers, atMost: rows - head.count - 1)
+    let table = ScreenTable(columns: GetScreen.columns(shown.rows, style))
+    var lines = head + table.lines(shown.rows, width: width) { $0.look }
+    if let others = shown.others { lines.append(ScreenLine(others, .dim)) }
+    return lines
+  }
+
+  // MARK: The file
+
+  /// What it is, and from how many.
+  private func title(_ progress: DownloadProgress, _ width: Int, _ style: ScreenStyle) -> ScreenLine {
+    var right = ScreenLine("\(progress.livePeers) \(progress.livePeers == 1 ? "peer" : "peers")")
+    right.add(", \(progress.workers) \(progress.workers == 1 ? "worker" : "workers")")
+    if progress.retries > 0 { right.add(", \(progress.retries) \(progress.retries == 1 ? "retry" : "retries")") }
+    if progress.hedges > 0 { right.add(", \(progress.hedges) \(progress.hedges == 1 ? "hedge" : "hedges")", .yellow) }
+    let banned = progress.peers.count { $0.activity == .banned }
+    if banned > 0 { right.add(", \(banned) banned", .red) }
+    return .sides(ScreenLine(Console.escaped(name), .bold), right, columns: width, style)
+  }
+
+  private func bar(_ progress: DownloadProgress, _ width: Int, _ style: ScreenStyle) -> ScreenLine {
+    let done = min(length, resumedBytes + progress.bytes)
+    // All bytes are not all chunks: the last ones are still being written.
+    let share = progress.finishedChunks == progress.totalChunks ? 1 : Double(done) / Double(max(1, length))
+    let total = Format.size(length)
+    let speed = Format.speed(progress.bytesPerSecond)
+    let time = timeLeft(length - done, progress.bytesPerSecond)
+    var parts = ["  " + DisplayWidth.padded(speed, to: 12, isRight: true)]
+    parts.append("  " + DisplayWidth.padded(time, to: 12, isRight: true))
+    parts.append("  " + DisplayWidth.padded("\(Format.size(done)) of \(total)", to: 2 * total.count + 4, isRight: true))
+    // As much of it as leaves a bar that says something.
+    while width - 6 - parts.joined().count < 10 && !parts.isEmpty { parts.removeLast() }
+    let right = parts.joined()
+    var line = ScreenLine(DisplayWidth.padded("\(Format.share(share)) ", to: 6, isRight: true))
+    line.add(.bar(share, columns: max(0, width - 6 - right.count), style))
+    line.add(right)
+    return line
+  }
+
+  private func timeLeft(_ bytes: UInt64, _ bytesPerSecond: Double) -> String {
+    if bytes == 0 { return "" }
+    guard bytesPerSecond >= 1 else { return "stalled" }
+    return Format.time(seconds: Double(bytes) / bytesPerSecond) + " left"
+  }
+
+  // MARK: The peers
+
+  private static func columns(_ rows: [PeerRow], _ style: ScreenStyle) -> [ScreenColumn<PeerRow>] {
+    let most = rows.map(\.share).max() ?? 0
+    let addressWidth = max(7, rows.map { $0.address.count }.max() ?? 0)
+    func column(
+      _ title: String, _ widths: ClosedRange<Int>, rank: Int, isRight: Bool = true,
+      _ text: @escaping (PeerRow) -> String
+    ) -> ScreenColumn<PeerRow> {
+      ScreenColumn(title: title, widths: widths, rank: rank, isRight: isRight) { row, width in
+        ScreenLine(DisplayWidth.cutMiddle(text(row), to: width, mark: style.mark))
+      }
+    }
+    return [
+      column(" ", 1...1, rank: 0, isRight: false) { $0.sign },
+      column("PEER", 8...8, rank: 0, isRight: false) { $0.peer.stats.peer.short },
+      column("ADDRESS", min(addressWidth, 17)...addressWidth, rank: 3, isRight: false) { $0.address },
+      column("SHARE", 5...5, rank: 4) { Format.share($0.share) },
+      ScreenColumn(title: "", widths: 8...40, rank: 9) { row, width in
+        .bar(most > 0 ? row.share / most : 0, columns: width, style, isFramed: false)
+      },
+      column("MB/s", 6...6, rank: 1) { $0.speed },
+      column("LATENCY", 7...7, rank: 5) { $0.latency },
+      column("SCORE", 5...5, rank: 6) { Format.fixed($0.peer.stats.score, 0) },
+      column("BYTES", 10...10, rank: 10) { Format.size($0.peer.stats.bytes) },
+      column("CHUNKS", 6...6, rank: 11) { "\($0.peer.stats.chunks)" },
+      column("FAILED", 6...6, rank: 12) { $0.count($0.peer.stats.failures) },
+      ScreenColumn(title: "LATE", widths: 4...4, rank: 7, isRight: true) { row, _ in
+        ScreenLine(row.count(row.peer.stats.hedged), .yellow)
+      },
+      column("HELPED", 6...6, rank: 8) { $0.count($0.peer.stats.hedges) },
+      ScreenColumn(title: "NOW", widths: 18...36, rank: 2) { row, width in
+        ScreenLine(DisplayWidth.cut(row.words(width: width), to: width, mark: style.mark))
+      },
+    ]
+  }
+}

@@ -1,0 +1,61 @@
+// A table of a screen: as many of its columns as there is room for, and what room is left for those that can use it.
+
+struct ScreenColumn<Row> {
+  let title: String
+  /// How wide it is at least, and at most where there is room.
+  let widths: ClosedRange<Int>
+  /// The columns of the lowest ranks are there first.
+  let rank: Int
+  var isRight = false
+  /// Told how wide it is.
+  let cell: (Row, Int) -> ScreenLine
+}
+
+struct ScreenTable<Row> {
+  static var gap: Int { 1 }
+
+  let columns: [ScreenColumn<Row>]
+
+  /// The titles, then a line a row, none wider than `width`.
+  func lines(_ rows: [Row], width: Int, look: (Row) -> Look?) -> [ScreenLine] {
+    let widths = widths(in: width)
+    let present = columns.indices.filter { widths[$0] > 0 }
+    func joined(_ cell: (Int) -> ScreenLine) -> ScreenLine {
+      var line = ScreenLine()
+      for i in present {
+        if i != present.first { line.add(String(repeating: " ", count: ScreenTable.gap)) }
+        let cell = cell(i)
+        let space = String(repeating: " ", count: max(0, widths[i] - cell.width))
+        if columns[i].isRight { line.add(space) }
+        line.add(cell)
+        if !columns[i].isRight && i != present.last { line.add(space) }
+      }
+      return line
+    }
+    let titles = joined { ScreenLine(columns[$0].title) }.all(.dim)
+    return [titles]
+      + rows.map { row in
+        let line = joined { columns[$0].cell(row, widths[$0]) }
+        return look(row).map(line.all) ?? line
+      }
+  }
+
+  /// 0 for those that are left out. What the first ranks leave over goes to them again, up to their most.
+  private func widths(in width: Int) -> [Int] {
+    var widths = columns.map { _ in 0 }
+    var left = width + ScreenTable.gap
+    let order = columns.indices.sorted { columns[$0].rank < columns[$1].rank }
+    for i in order {
+      let needed = columns[i].widths.lowerBound + ScreenTable.gap
+      guard needed <= left else { break }
+      widths[i] = columns[i].widths.lowerBound
+      left -= needed
+    }
+    for i in order where widths[i] > 0 {
+      let more = min(left, columns[i].widths.upperBound - widths[i])
+      widths[i] += more
+      left -= more
+    }
+    return widths
+  }
+}

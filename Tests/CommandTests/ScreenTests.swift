@@ -1,0 +1,185 @@
+// The screens of `get` and `serve`: whoever takes part and whatever their names are, each line fits.
+import Content
+import Posix
+import Testing
+
+@testable import Node
+@testable import Transfer
+@testable import Wire
+@testable import p2pnode
+
+struct ScreenTests {
+  private static let plain = ScreenStyle(hasColour: false, hasUnicode: true)
+  private static let coloured = ScreenStyle(hasColour: true, hasUnicode: true)
+
+  /// Names that would do something to a terminal if it obeyed them, or that are wider than they are long.
+  static let hostileNames = [
+    "\u{1B}[2J\u{1B}[H\u{1B}]0;owned\u{7}", "line\nbreak\rreturn\ttab", "\u{202E}gpj.exe\u{2066}",
+    String(repeating: "映画", count: 100), String(repeating: "e\u{301}\u{327}", count: 200), "👩‍👩‍👧‍👦🏳️‍🌈☂️.img",
+    String(repeating: "x", count: 255), "\u{9B}31mred", "",
+  ]
+
+  /// One that lied and one that is slow among so many; one address is of IPv6.
+  private static func peers(_ count: Int) -> [PeerProgress] {
+    (0..<count).map(peer)
+  }
+
+  private static func peer(_ i: Int) -> PeerProgress {
+    let (isLiar, isSlow) = (i == 2, i == 4)
+    var ip: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 192, 168, 200, UInt8(100 + i)]
+    if i == 1 { ip = [0x20, 0x01, 0x0D, 0xB8] + [UInt8](repeating: 0xAB, count: 12) }
+    let rate: Double = isSlow ? 50_000 : 10_000_000
+    let stats = PeerDownloadStats(
+      peer: PeerID(digest: Digest.ofBytes(UInt8(i))), address: i == 3 ? nil : PeerAddress(ip: ip, port: 49_800),
+      chunks: 100 + i, bytes: isSlow ? 1 << 20 : UInt64(100 + i) << 20, failures: isLiar ? 1 : 0, hedges: i % 3,
+      hedged: isSlow ? 4 : 0, isBanned: isLiar, bytesPerSecond: rate, times: AnswerTimes(), score: 200)
+    let activity: PeerProgress.Activity =
+      switch i {
+      case 2: .banned
+      case 5: .busy
+      case 6: .gone
+      default: .sending(ChunkIndex(1_048_000), requests: 5, isHedge: i == 7)
+      }
+    return PeerProgress(stats: stats, bytesPerSecond: isLiar ? 0 : rate, activity: activity)
+  }
+
+  private static func progress(_ count: Int) -> DownloadProgress {
+    DownloadProgress(
+      finishedChunks: 300_000, totalChunks: 1_048_576, bytes: 300_000 << 20, bytesPerSecond: 1.2e9, livePeers: count,
+      workers: min(count, 8), retries: 3, hedges: 4, peers: peers(count))
+  }
+
+  private static func lines(
+    _ count: Int, name: String = "disk.img", columns: Int, rows: Int = 24, _ style: ScreenStyle = plain
+  ) -> [String] {
+    GetScreen(name: name, length: 1 << 40).render(
+      progress(count), ScreenSize(columns: columns, rows: rows), style
+    ).map { $0.rendered(columns: columns - 1, style) }
+  }
+
+  @Test(arguments: [1, 8, 60], [20, 40, 80, 81, 100, 132, 200, 400])
+  func `get's screen fits, however wide the terminal is`(count: Int, columns: Int) {
+    for style in [ScreenTests.plain, ScreenTests.coloured, ScreenStyle(hasColour: false, hasUnicode: false)] {
+      let lines = ScreenTests.lines(count, columns: columns, style)
+      #expect(lines.count == min(3 + count, 21), "\(lines.joined(separator: "\n"))")
+      for line in lines { #expect(DisplayWidth.ofStyled(line) < columns, "\(line)") }
+    }
+  }
+
+  @Test(arguments: [1, 8, 60], 1...40) func `get's screen fits, however high the terminal is`(count: Int, rows: Int) {
+    let lines = ScreenTests.lines(count, columns: 80, rows: rows)
+    #expect(lines.count <= max(1, rows - 3))
+  }
+
+  @Test(arguments: hostileNames) func `no name moves the cursor or makes a line wrap`(name: String) {
+    for columns in [30, 80, 200] {
+      for line in ScreenTests.lines(8, name: name, columns: columns) {
+        #expect(DisplayWidth.of(line) < columns)
+        #expect(!line.unicodeScalars.contains(where: SuggestedName.isHarmful), "\(line)")
+      }
+    }
+  }
+
+  @Test func `without colour there is no escape, and with it there are only looks`() {
+    for line in ScreenTests.lines(8, columns: 80, ScreenTests.plain) { #expect(!line.contains("\u{1B}")) }
+    let coloured = ScreenTests.lines(8, columns: 80, ScreenTests.coloured)
+    #expect(coloured.contains { $0.contains("\u{1B}[31m") })
+    for (line, plain) in zip(coloured, ScreenTests.lines(8, columns: 80, ScreenTests.plain)) {
+      #expect(line.replacing(#/\u{1B}\[[0-9]+m/#, with: "") == plain)
+    }
+  }
+
+  @Test(arguments: [8, 60], [80, 200])
+  func `a liar and a straggler are seen at one glance`(count: Int, columns: Int) throws {
+    let lines = ScreenTests.lines(count, columns: columns, ScreenTests.coloured)
+    let liar = try #require(lines.first { $0.contains("banned: ") })
+    #expect(liar.hasPrefix("\u{1B}[31mx"), "\(liar)")
+    let slow = try #require(lines.first { $0.contains("\u{1B}[33m!") })
+    #expect(slow.contains("0.05"), "\(slow)")
+    #expect(lines.count { $0.contains("\u{1B}[33m!") } == 1)
+    #expect(lines[0].contains("1 banned"))
+  }
+
+  @Test func `of more peers than rows the others are summed up`() {
+    let lines = ScreenTests.lines(60, columns: 80, rows: 24)
+    #expect(lines.count == 21)
+    // Seventeen rows; the others bring 9.54 MB/s each, but for those that are gone or wait.
+    #expect(lines.last?.contains("and 43 more: ") == true, "\(lines.last ?? "")")
+  }
+
+  @Test func `a wide terminal shows more`() {
+    #expect(!ScreenTests.lines(8, columns: 80)[2].contains("CHUNKS"))
+    let titles = ScreenTests.lines(8, columns: 200)[2]
+    for title in [
+      "PEER", "ADDRESS", "SHARE", "MB/s", "LATENCY", "SCORE", "BYTES", "CHUNKS", "FAILED", "LATE", "HELPED",
+    ] {
+      #expect(titles.contains(title))
+    }
+  }
+
+  // MARK: serve
+
+  private static func status(_ count: Int, path: String) -> ServerStatus {
+    var connections: [ServerStatus.Connection] = []
+    for i in 0..<count {
+      let address = SocketAddress(ipv4: (192, 168, 200, UInt8(100 + i)), port: 49_800)
+      let duration: Duration = .seconds(Int64(1) << Int64(i % 30))
+      connections.append(
+        ServerStatus.Connection(
+          id: UInt64(i), peer: PeerID(digest: Digest.ofBytes(UInt8(i))), address: address, duration: duration,
+          uploadedBytes: UInt64(i) << 30, openPaths: [path, "other"], sendingPath: i % 2 == 0 ? path : nil))
+    }
+    return ServerStatus(
+      connections: connections, connectionsTotal: 100, turnedAwayTotal: 3, uploadedBytes: 1 << 40, files: 12,
+      fileBytes: 1 << 41, isScanning: false, uptime: .seconds(99))
+  }
+
+  @Test(arguments: [0, 1, 8, 60], hostileNames)
+  func `serve's screen fits, whatever is fetched`(count: Int, path: String) {
+    for columns in [20, 40, 80, 200] {
+      let screen = ServeScreen(
+        folder: path, status: ScreenTests.status(count, path: path), bytesPerSecond: 1e9,
+        speeds: [0: 1e6, 1: 2e6, 59: 3e9])
+      let size = ScreenSize(columns: columns, rows: 24)
+      let lines = screen.render(size, ScreenTests.plain).map { $0.rendered(columns: columns - 1, ScreenTests.plain) }
+      #expect(lines.count == (count == 0 ? 2 : min(3 + count, 21)))
+      for line in lines {
+        #expect(DisplayWidth.of(line) < columns, "\(line)")
+        #expect(!line.unicodeScalars.contains(where: SuggestedName.isHarmful), "\(line)")
+      }
+    }
+  }
+
+  @Test func `a rate is that of the last seconds`() {
+    var window = RateWindow()
+    window.add(500, at: 1_000_000_000)
+    #expect(window.bytesPerSecond == 0)
+    for second in 2...20 { window.add(UInt64(500 + 100 * second), at: Int64(second) * 1_000_000_000) }
+    #expect(window.bytesPerSecond == 100)
+  }
+
+  // MARK: Widths
+
+  @Test func `widths are those of a terminal, or more`() {
+    for (text, columns) in [
+      ("abc", 3), ("映画", 4), ("e\u{301}", 1), ("한글", 4), ("ﾊﾝｶｸ", 4), ("Ａ", 2), ("👍", 2), ("☂\u{FE0F}", 2), ("", 0),
+    ] {
+      #expect(DisplayWidth.of(text) == columns, "\(text)")
+    }
+    #expect(DisplayWidth.ofStyled("\u{1B}[31mab\u{1B}[0m") == 2)
+  }
+
+  @Test func `a cut text is no wider than it may be`() {
+    for columns in 0...12 {
+      for text in ["a long name.img", "映画映画映画映画", "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}"] {
+        #expect(DisplayWidth.of(DisplayWidth.cut(text, to: columns, mark: "…")) <= columns)
+        #expect(DisplayWidth.of(DisplayWidth.cutMiddle(text, to: columns, mark: "…")) <= columns)
+      }
+    }
+    #expect(DisplayWidth.cutMiddle("folder/below/name.img", to: 12, mark: "…") == "fol…name.img")
+  }
+}
+
+extension Digest {
+  fileprivate static func ofBytes(_ byte: UInt8) -> Digest { Digest([UInt8](repeating: byte, count: 32))! }
+}

@@ -1,0 +1,59 @@
+// The command on a real terminal: a pseudoterminal that `script` makes.
+import Foundation
+import Testing
+
+@Suite(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/script")))
+struct TerminalTests {
+  private let workbench = Workbench()
+
+  /// A `get` on a terminal of 80 × 24: all that the terminal was sent.
+  private func get(_ fileID: String, from address: String, _ variables: [String: String]) throws -> Child {
+    var environment = ProcessInfo.processInfo.environment
+    environment.merge([
+      "P2PNODE_HOME": workbench.path("home"), "P2PNODE_LAN": "off", "LC_ALL": "C.UTF-8", "TERM": "xterm",
+      "SHELL": "/bin/sh",
+    ]) { $1 }
+    environment["NO_COLOR"] = nil
+    environment.merge(variables) { $1 }
+    let command = "stty cols 80 rows 24 && exec '\(try Binary.path())' get \(fileID) --peer \(address) --no-upload"
+    return try workbench.ended(
+      workbench.start("/usr/bin/script", ["-qec", command, "/dev/null"], environment: environment))
+  }
+
+  private func served() throws -> (address: String, fileID: String) {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: 3 << 20, "--upload-limit", "3Mi")
+    return (served.address, fileID)
+  }
+
+  @Test func `get draws its screen in place, and leaves its statistics`() throws {
+    let (address, fileID) = try served()
+    let get = try get(fileID, from: address, [:])
+    #expect(get.code == 0, "\(get)")
+    let sent = get.stdout.text
+    #expect(sent.contains("\u{1B}[3") && sent.contains("LATENCY"), "\(get)")
+    var terminal = VirtualTerminal(columns: 80, height: 24)
+    terminal.write(sent)
+    let lines = terminal.text
+    #expect(lines.first == "[Stats] File: data.bin", "\(lines)")
+    #expect(lines.last?.hasPrefix("[Downloader] Download complete: data.bin") == true, "\(lines)")
+    #expect(!lines.contains { $0.contains("LATENCY") || $0.contains("━") }, "\(lines)")
+  }
+
+  @Test func `NO_COLOR leaves the screen and takes the colours`() throws {
+    let (address, fileID) = try served()
+    let get = try get(fileID, from: address, ["NO_COLOR": "1"])
+    #expect(get.code == 0, "\(get)")
+    let sent = get.stdout.text
+    #expect(sent.contains("LATENCY"), "\(get)")
+    #expect(sent.firstMatch(of: #/\u{1B}\[[0-9;]*m/#) == nil, "\(get)")
+  }
+
+  @Test func `a terminal that cannot redraw gets plain lines`() throws {
+    let (address, fileID) = try served()
+    let get = try get(fileID, from: address, ["TERM": "dumb"])
+    #expect(get.code == 0, "\(get)")
+    let sent = get.stdout.text
+    #expect(sent.contains("[Worker 0] Chunk 1/3 (33.3%) from "), "\(get)")
+    #expect(!sent.contains("\u{1B}"), "\(get)")
+  }
+}
