@@ -6,7 +6,7 @@ import Synchronization
 
 enum Console {
   /// Whether stderr is a terminal that can redraw lines.
-  static let isTerminal = Terminal.isTerminal(.standardError) && Environment.variable("TERM") != "dumb"
+  static let isTerminal = Terminal.isTerminal(.standardError) && (Environment.variable("TERM") ?? "dumb") != "dumb"
   /// Whether stdout is a terminal: then it is taken for the same one.
   private static let sharesTerminal = Terminal.isTerminal(.standardOutput)
   private static let style = ScreenStyle.current

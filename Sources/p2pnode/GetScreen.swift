@@ -47,7 +47,7 @@ struct GetScreen {
     let time = timeLeft(length - done, progress.bytesPerSecond)
     var parts = ["  " + DisplayWidth.padded(speed, to: 12, isRight: true)]
     parts.append("  " + DisplayWidth.padded(time, to: 12, isRight: true))
-    parts.append("  " + DisplayWidth.padded("\(Format.size(done)) of \(total)", to: 2 * total.count + 4, isRight: true))
+    parts.append("  " + DisplayWidth.padded("\(Format.size(done)) of \(total)", to: total.count + 14, isRight: true))
     // As much of it as leaves a bar that says something.
     while width - 6 - parts.joined().count < 10 && !parts.isEmpty { parts.removeLast() }
     let right = parts.joined()
@@ -87,8 +87,8 @@ struct GetScreen {
       column("MB/s", 6...6, rank: 1) { $0.speed },
       column("LATENCY", 7...7, rank: 5) { $0.latency },
       column("SCORE", 5...5, rank: 6) { Format.fixed($0.peer.stats.score, 0) },
-      column("BYTES", 10...10, rank: 10) { Format.size($0.peer.stats.bytes) },
-      column("CHUNKS", 6...6, rank: 11) { "\($0.peer.stats.chunks)" },
+      column("BYTES", 10...10, rank: 10) { $0.peer.stats.bytes == 0 ? "-" : Format.size($0.peer.stats.bytes) },
+      column("CHUNKS", 6...6, rank: 11) { $0.count($0.peer.stats.chunks) },
       column("FAILED", 6...6, rank: 12) { $0.count($0.peer.stats.failures) },
       ScreenColumn(title: "LATE", widths: 4...4, rank: 7, isRight: true) { row, _ in
         ScreenLine(row.count(row.peer.stats.hedged), .yellow)

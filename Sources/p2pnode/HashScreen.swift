@@ -10,7 +10,7 @@ enum HashScreen {
     let share = progress.bytesTotal == 0 ? 1 : Double(progress.bytesDone) / Double(progress.bytesTotal)
     let total = Format.size(progress.bytesTotal)
     let done = DisplayWidth.padded(
-      "\(Format.size(progress.bytesDone)) of \(total)", to: 2 * total.count + 4, isRight: true)
+      "\(Format.size(progress.bytesDone)) of \(total)", to: total.count + 14, isRight: true)
     let right = "  " + DisplayWidth.padded(Format.share(share), to: 5, isRight: true) + "  " + done
     let what = name.map(Console.escaped) ?? "\(progress.filesDone) of \(progress.filesTotal) files"
     let barWidth = max(0, min(40, (width - right.count) / 2))

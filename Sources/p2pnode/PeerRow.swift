@@ -81,7 +81,8 @@ struct PeerRow {
   var speed: String {
     switch peer.activity {
     case .gone, .banned: "-"
-    case .idle, .sending, .busy: Format.megabytes(peer.bytesPerSecond)
+    // Less than can be shown is nothing.
+    case .idle, .sending, .busy: peer.bytesPerSecond < 5_300 ? "-" : Format.megabytes(peer.bytesPerSecond)
     }
   }
 
