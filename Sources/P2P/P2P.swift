@@ -64,6 +64,8 @@ public typealias PartFileError = Storage.PartFileError
 public typealias Server = Node.Server
 /// Why a server cannot start.
 public typealias ServerError = Node.ServerError
+/// A look at a server that runs.
+public typealias ServerStatus = Node.ServerStatus
 /// What a server sees of its peers.
 public typealias NodeEvent = Node.NodeEvent
 /// What a server finds in its folder.
