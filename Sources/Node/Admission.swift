@@ -17,6 +17,7 @@ final class Admission: Sendable {
     var halfOpen: [HalfOpen] = []
     var established = 0
     var turnedAway = 0
+    var connectionsMax: Int
   }
 
   /// What becomes of a connection when its handshake is done.
@@ -28,10 +29,15 @@ final class Admission: Sendable {
     case refused
   }
 
-  private let state = Mutex(State())
-  private let connectionsMax: Int
+  private let state: Mutex<State>
 
-  init(connectionsMax: Int) { self.connectionsMax = connectionsMax }
+  init(connectionsMax: Int) { state = Mutex(State(connectionsMax: connectionsMax)) }
+
+  /// Newcomers are held against this from now on; nobody who is here has to go.
+  func change(connectionsMax: Int) { state.withLock { $0.connectionsMax = connectionsMax } }
+
+  /// Connections that stand, their handshakes done.
+  var establishedCount: Int { state.withLock { $0.established } }
 
   /// Enters a newcomer. Returns the one that must go for it, if any.
   func begin(_ newcomer: HalfOpen) -> HalfOpen? {
@@ -40,7 +46,7 @@ final class Admission: Sendable {
       var victim: Int?
       if sameAddress.count >= NodeLimits.halfOpenPerAddressMax {
         victim = sameAddress.first
-      } else if state.halfOpen.count >= max(NodeLimits.halfOpenPerAddressMax, connectionsMax / 4) {
+      } else if state.halfOpen.count >= max(NodeLimits.halfOpenPerAddressMax, state.connectionsMax / 4) {
         victim = state.halfOpen.indices.first
       }
       let evicted = victim.map { state.halfOpen.remove(at: $0) }
@@ -53,7 +59,7 @@ final class Admission: Sendable {
   func establish(_ token: UInt64) -> Verdict {
     state.withLock { state in
       state.halfOpen.removeAll { $0.token == token }
-      if state.established < connectionsMax {
+      if state.established < state.connectionsMax {
         state.established += 1
         return .admitted
       }

@@ -31,6 +31,8 @@ enum LoopCommand: Sendable {
   case stopFetching
   /// The download's file is no longer offered.
   case withdrawDownload(Withdrawn.Reason)
+  /// Limits and who is allowed have changed.
+  case reconfigured
   /// Stop listening, finish what is being sent within the grace period, say goodbye with this code, then end.
   case shutDown(CloseCode, grace: Duration)
 }
@@ -169,6 +171,9 @@ final class NetworkLoop {
         connection.withdrawDownload(because: reason)
         connection.command { _ in }
       }
+    case .reconfigured:
+      throttledUntil = nil
+      for connection in Array(connections.values) { connection.checkAllowed() }
     case .shutDown(let code, let grace):
       stopListening()
       farewell = code
@@ -256,8 +261,8 @@ final class NetworkLoop {
     for _ in 0..<NetworkLoop.piecesPerTurn {
       if sender == nil { sender = turns.next().flatMap { connections[$0] } }
       guard let sender else { return }
-      if let limiter = context.uploadLimiter, let bytes = sender.nextPieceBytes,
-        let wait = limiter.wait(toSend: bytes, at: now)
+      if let bytes = sender.nextPieceBytes,
+        let wait = context.uploadLimiter.wait(toSend: bytes, at: now)
       {
         throttledUntil = now + max(wait, .milliseconds(1))
         return
@@ -275,6 +280,7 @@ final class NetworkLoop {
       // Bounded, so that a flood of connections does not starve the established ones.
       for _ in 0..<64 {
         guard let (socket, from) = try listener!.accepting() else { return }
+        context.counters.accepted()
         let target = nextLoop
         nextLoop = (nextLoop + 1) % context.mailboxes.count
         let token = takeToken(forLoop: target)

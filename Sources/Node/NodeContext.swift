@@ -60,13 +60,14 @@ final class NodeContext: Sendable {
   var swarmKey: SwarmKey? { configuration.swarmKey }
   /// What we serve; nil in a node that only fetches.
   let catalogue: Catalogue?
-  let uploadLimiter: UploadLimiter?
+  let uploadLimiter: UploadLimiter
   let admission: Admission
   /// Of the thread that follows the served folder; nil in a node that only fetches.
   let follower: Mailbox<FollowCommand>?
   /// One a loop, in the order of their indices.
   let mailboxes: [Mailbox<LoopCommand>]
-  let report: @Sendable (NodeEvent) -> Void
+  let counters = NodeCounters()
+  private let onEvent: @Sendable (NodeEvent) -> Void
   let audiences = Audiences()
   let records = ConnectionRecords()
   let startedNanoseconds = Clock.monotonicNanoseconds
@@ -76,6 +77,7 @@ final class NodeContext: Sendable {
   private let uploadedBytes = Atomic<UInt64>(0)
   private let download = Mutex<SharedDownload?>(nil)
   private let inboundCount = Atomic<UInt64>(0)
+  private let allowedPeers: Mutex<Set<PeerID>?>
 
   /// - `listenPort`: where others may dial; nil: nowhere.
   init(
@@ -86,15 +88,33 @@ final class NodeContext: Sendable {
       listenPort: listenPort, agent: "p2pnode", requestsInFlightMax: UInt16(ProtocolLimits.requestsInFlightMax))
     self.configuration = configuration
     self.catalogue = catalogue
-    self.report = report
+    onEvent = report
+    allowedPeers = Mutex(configuration.allowedPeers)
     var clock = LoopClock()
     let now = clock.now()
-    uploadLimiter = configuration.uploadLimit.map { UploadLimiter(bytesPerSecond: $0, at: now) }
+    uploadLimiter = UploadLimiter(bytesPerSecond: configuration.uploadLimit, at: now)
     admission = Admission(connectionsMax: configuration.connectionsMax)
     follower = catalogue == nil ? nil : try Mailbox()
     var mailboxes: [Mailbox<LoopCommand>] = []
     for _ in 0..<max(1, configuration.loopCount) { mailboxes.append(try Mailbox()) }
     self.mailboxes = mailboxes
+  }
+
+  /// Tells whoever runs the node, and counts.
+  func report(_ event: NodeEvent) {
+    counters.note(event)
+    onEvent(event)
+  }
+
+  func isAllowed(_ peer: PeerID) -> Bool { allowedPeers.withLock { $0?.contains(peer) ?? true } }
+
+  /// Other limits from now on, for those who are here too, but that none of them goes for being too many.
+  func reconfigure(uploadLimit: UInt64?, connectionsMax: Int, allowedPeers allowed: Set<PeerID>?) {
+    var clock = LoopClock()
+    uploadLimiter.change(to: uploadLimit, at: clock.now())
+    admission.change(connectionsMax: connectionsMax)
+    allowedPeers.withLock { $0 = allowed }
+    tellAllLoops(.reconfigured)
   }
 
   /// Whether files are still being hashed: then a file that is not found may yet be.

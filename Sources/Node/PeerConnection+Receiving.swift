@@ -138,7 +138,7 @@ extension PeerConnection {
     } else if let peerID {
       loop.context.report(.connected(peerID, address))
       admission = loop.context.admission.establish(token)
-      if loop.context.configuration.allowedPeers?.contains(peerID) == false {
+      if !loop.context.isAllowed(peerID) {
         close(.here(.notAllowed, ""))
       } else if admission == .refused {
         close(.here(.tooManyConnections, ""))
@@ -146,6 +146,12 @@ extension PeerConnection {
         enterRecords(as: peerID)
       }
     }
+  }
+
+  /// Ends it where whoever came in is not, or no longer, among those that are allowed.
+  func checkAllowed() {
+    guard role == .listener, isEstablished, let peerID, !loop.context.isAllowed(peerID) else { return }
+    close(.here(.notAllowed, ""))
   }
 
   // MARK: Records and frames

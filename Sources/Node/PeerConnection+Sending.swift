@@ -117,6 +117,7 @@ extension PeerConnection {
       loop.scratch.drop(byteCount)
       loop.context.uploaded(byteCount)
       record?.sent(byteCount, of: piece.handle)
+      if piece.isLastOfAnswer { loop.context.counters.answered() }
       pace.sent(byteCount, at: loop.now)
     } catch {
       // A shortage goes by: the peer may come again, which it would not for a file that was withdrawn.

@@ -30,8 +30,17 @@ public final class Server: Sendable {
 
   /// Starts to listen. `stateFolder` must exist; it keeps the files' hashes, 0.2 % of the
   /// data, for the next time. Events come on any thread.
-  public init(
+  public convenience init(
     _ configuration: NodeConfiguration, folder: String, listen: SocketAddress, stateFolder: String,
+    onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
+  ) throws(ServerError) {
+    let socket = try Server.listening(on: listen)
+    try self.init(configuration, folder: folder, socket: socket, stateFolder: stateFolder, onEvent: onEvent)
+  }
+
+  /// The same on a socket that listens already.
+  public init(
+    _ configuration: NodeConfiguration, folder: String, socket: consuming Socket, stateFolder: String,
     onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
   ) throws(ServerError) {
     let served: ServedFolder
@@ -42,7 +51,6 @@ public final class Server: Sendable {
     } catch {
       throw .state(error)
     }
-    let socket = try Server.listening(on: listen)
     do throws(Errno) {
       address = try socket.localAddress()
       context = try NodeContext(
@@ -86,7 +94,11 @@ public final class Server: Sendable {
     let follower: FolderFollower
     do throws(Errno) {
       follower = try FolderFollower(
-        context, catalogue, mailbox, shouldStop: shouldStop, firstBatch: firstBatch, onEvent: onEvent)
+        context, catalogue, mailbox, shouldStop: shouldStop, firstBatch: firstBatch,
+        onEvent: { [context] event in
+          context.counters.note(event)
+          onEvent(event)
+        })
     } catch {
       throw .folder(error)
     }
@@ -95,6 +107,24 @@ public final class Server: Sendable {
       following = FolderFollower.start(follower)
     }
     _ = firstBatch.take()
+  }
+
+  /// Other limits from now on, as in `NodeConfiguration`. Whoever is connected and no longer allowed has to go; nobody
+  /// goes for being too many. Any thread may call it.
+  public func reconfigure(uploadLimit: UInt64?, connectionsMax: Int, allowedPeers: Set<PeerID>?) {
+    context.reconfigure(uploadLimit: uploadLimit, connectionsMax: connectionsMax, allowedPeers: allowedPeers)
+  }
+
+  /// What it has done so far, and what it is doing, in numbers.
+  public var figures: NodeFigures {
+    var figures = context.counters.counted
+    figures.connections = context.admission.establishedCount
+    figures.uploadedBytes = context.uploaded
+    figures.isScanning = context.isScanning
+    let entries = catalogue.entries
+    figures.files = entries.count
+    figures.fileBytes = entries.reduce(0) { $0 + $1.length }
+    return figures
   }
 
   /// File bytes sent since the start.

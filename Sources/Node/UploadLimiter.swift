@@ -2,24 +2,34 @@
 import Synchronization
 import Transfer
 
-/// A token bucket that any thread may ask.
+/// A token bucket that any thread may ask, or none.
 final class UploadLimiter: Sendable {
-  private let limiter: Mutex<RateLimiter>
+  private let limiter: Mutex<RateLimiter?>
   /// Bytes that may leave at once after a pause: small enough that a second's average is the limit.
   private static let burst: UInt64 = 256 << 10
 
-  /// Any rate: more than the bucket can count is no limit that a network reaches.
-  init(bytesPerSecond: UInt64, at now: Instant) {
-    let rate = min(max(bytesPerSecond, 1), RateLimiter.bytesPerSecondMax)
-    limiter = Mutex(RateLimiter(bytesPerSecond: rate, burst: UploadLimiter.burst, at: now))
+  /// Any rate: more than the bucket can count is no limit that a network reaches. Nil: no limit.
+  init(bytesPerSecond: UInt64?, at now: Instant) {
+    limiter = Mutex(UploadLimiter.bucket(bytesPerSecond, at: now))
+  }
+
+  /// Another limit from now on.
+  func change(to bytesPerSecond: UInt64?, at now: Instant) {
+    limiter.withLock { $0 = UploadLimiter.bucket(bytesPerSecond, at: now) }
+  }
+
+  private static func bucket(_ bytesPerSecond: UInt64?, at now: Instant) -> RateLimiter? {
+    bytesPerSecond.map {
+      RateLimiter(bytesPerSecond: min(max($0, 1), RateLimiter.bytesPerSecondMax), burst: burst, at: now)
+    }
   }
 
   /// Nil: the bytes may leave now, and are counted. Else how long to wait before asking again.
   func wait(toSend bytes: Int, at now: Instant) -> Duration? {
     limiter.withLock { limiter in
-      let delay = limiter.delay(until: bytes, at: now)
+      guard let delay = limiter?.delay(until: bytes, at: now) else { return nil }
       guard delay == .zero else { return delay }
-      _ = limiter.take(upTo: bytes, at: now)
+      _ = limiter?.take(upTo: bytes, at: now)
       return nil
     }
   }

@@ -1,0 +1,102 @@
+// What a node has done since it started, in numbers: for whoever watches it from outside.
+import Posix
+import Storage
+import Synchronization
+import Wire
+
+/// Numbers of one moment. Counts are since the start.
+public struct NodeFigures: Sendable {
+  /// Who ended a connection, and in what way: a few words for each, never what a peer wrote.
+  public struct End: Hashable, Sendable {
+    public enum Party: String, Sendable { case us, peer, network }
+    public let by: Party
+    public let reason: String
+  }
+
+  /// Connections from outside that stand now, their handshakes done.
+  public internal(set) var connections = 0
+  /// Connections that came in.
+  public internal(set) var accepted: UInt64 = 0
+  /// Those of them that proved who they are.
+  public internal(set) var established: UInt64 = 0
+  /// How those ended that had proven who they are.
+  public internal(set) var ended: [End: UInt64] = [:]
+  /// How those ended that had not.
+  public internal(set) var turnedAway: [End: UInt64] = [:]
+  /// Files opened by peers.
+  public internal(set) var opens: UInt64 = 0
+  /// Requests answered to their end.
+  public internal(set) var requests: UInt64 = 0
+  /// File bytes sent.
+  public internal(set) var uploadedBytes: UInt64 = 0
+  /// Files that were withdrawn because they changed or could not be read.
+  public internal(set) var withdrawn: UInt64 = 0
+  /// Files served now, and their bytes.
+  public internal(set) var files = 0
+  public internal(set) var fileBytes: UInt64 = 0
+  /// Of the latest batch of files: bytes hashed, and bytes to hash in all.
+  public internal(set) var hashedBytes: UInt64 = 0
+  public internal(set) var bytesToHash: UInt64 = 0
+  /// The first scan is not over.
+  public internal(set) var isScanning = false
+  /// Times that the system could not accept: out of descriptors or memory.
+  public internal(set) var acceptFailures: UInt64 = 0
+}
+
+/// Counts. Any thread may tell it of anything.
+final class NodeCounters: Sendable {
+  private let figures = Mutex(NodeFigures())
+  /// Apart, since it is counted for every chunk.
+  private let requests = Atomic<UInt64>(0)
+
+  func accepted() { figures.withLock { $0.accepted += 1 } }
+  func answered() { requests.add(1, ordering: .relaxed) }
+
+  func note(_ event: NodeEvent) {
+    figures.withLock { figures in
+      switch event {
+      case .connected: figures.established += 1
+      case .disconnected(_, _, let end): figures.ended[NodeFigures.End(end), default: 0] += 1
+      case .turnedAway(_, let end): figures.turnedAway[NodeFigures.End(end), default: 0] += 1
+      case .opened: figures.opens += 1
+      case .withdrawn: figures.withdrawn += 1
+      case .cannotAccept: figures.acceptFailures += 1
+      case .notDiscoverable: break
+      }
+    }
+  }
+
+  func note(_ event: CatalogueEvent) {
+    guard case .progress(let progress) = event else { return }
+    figures.withLock { ($0.hashedBytes, $0.bytesToHash) = (progress.bytesDone, progress.bytesTotal) }
+  }
+
+  /// What only it counts; the rest is the context's to fill in.
+  var counted: NodeFigures {
+    var counted = figures.withLock { $0 }
+    counted.requests = requests.load(ordering: .relaxed)
+    return counted
+  }
+}
+
+extension NodeFigures.End {
+  init(_ end: ConnectionEnd) {
+    switch end {
+    case .here(let code, _): self.init(by: .us, reason: code.label)
+    case .there(let code, _): self.init(by: .peer, reason: code.label)
+    case .broken: self.init(by: .network, reason: "broken")
+    case .truncated: self.init(by: .network, reason: "cut")
+    case .silent: self.init(by: .us, reason: "silent")
+    case .handshake: self.init(by: .us, reason: "handshake")
+    case .violation: self.init(by: .us, reason: "protocol_error")
+    case .lied: self.init(by: .us, reason: "bad_data")
+    case .withdrawn: self.init(by: .peer, reason: "withdrawn")
+    case .refused: self.init(by: .peer, reason: "refused")
+    }
+  }
+}
+
+extension CloseCode {
+  /// The code in a word for programs.
+  fileprivate var label: String { words.map { $0 == " " ? "_" : "\($0)" }.joined() }
+}

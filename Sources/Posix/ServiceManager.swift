@@ -1,0 +1,74 @@
+// What a service manager such as systemd hands over and wants to know: sd_listen_fds(3) and sd_notify(3), by hand.
+import CLinux
+import Glibc
+
+/// Why a socket that was handed over cannot be used.
+public enum HandedSocketError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// So many were handed over; one is wanted.
+  case count(Int)
+  /// It is no TCP socket that listens.
+  case notListening
+
+  public var description: String {
+    switch self {
+    case .count(let count): "\(count) sockets were handed over by LISTEN_FDS; one is wanted"
+    case .notListening: "what was handed over by LISTEN_FDS is no TCP socket that listens (ListenStream= makes one)"
+    }
+  }
+}
+
+public enum ServiceManager {
+  /// The first descriptor that is handed over.
+  private static let firstDescriptor: Int32 = 3
+
+  /// The listening socket that was handed to this process; nil where none was. Called once, before threads start.
+  ///
+  /// The protocol is that of `sd_listen_fds`.
+  public static func handedSocket() throws(HandedSocketError) -> Socket? {
+    guard let owner = Environment.variable("LISTEN_PID"), owner == "\(getpid())",
+      let count = Environment.variable("LISTEN_FDS").flatMap({ Int($0) }), count != 0
+    else { return nil }
+    guard count == 1 else { throw .count(count) }
+    guard option(SO_TYPE) == Int32(SOCK_STREAM.rawValue), option(SO_ACCEPTCONN) == 1,
+      [AF_INET, AF_INET6].contains(option(SO_DOMAIN))
+    else { throw .notListening }
+    _ = fcntl(firstDescriptor, F_SETFD, FD_CLOEXEC)
+    _ = fcntl(firstDescriptor, F_SETFL, fcntl(firstDescriptor, F_GETFL) | O_NONBLOCK)
+    return Socket(owning: firstDescriptor)
+  }
+
+  private static func option(_ name: Int32) -> Int32? {
+    var value: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    return getsockopt(firstDescriptor, SOL_SOCKET, name, &value, &length) == 0 ? value : nil
+  }
+
+  /// Tells the manager how this process is, in lines such as `READY=1`. Nothing where nobody asked, by NOTIFY_SOCKET.
+  ///
+  /// The protocol is that of `sd_notify`.
+  public static func notify(_ lines: String...) {
+    guard let path = Environment.variable("NOTIFY_SOCKET") else { return }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    var name = Array(path.utf8)
+    let room = MemoryLayout.size(ofValue: address.sun_path)
+    guard name.count < room, name[0] == UInt8(ascii: "/") || name[0] == UInt8(ascii: "@") else { return }
+    if name[0] == UInt8(ascii: "@") { name[0] = 0 }  // the abstract namespace
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name) }
+    let number = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard number >= 0 else { return }
+    defer { close(number) }
+    let text = Array(lines.joined(separator: "\n").utf8)
+    let length = socklen_t(MemoryLayout<sa_family_t>.size + name.count)
+    withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        _ = sendto(number, text, text.count, Int32(MSG_NOSIGNAL), $0, length)
+      }
+    }
+  }
+
+  /// A reload has begun; `READY=1` ends it.
+  public static func notifyReloading() {
+    notify("RELOADING=1", "MONOTONIC_USEC=\(Clock.monotonicNanoseconds / 1_000)")
+  }
+}
