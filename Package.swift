@@ -44,10 +44,11 @@ let package = Package(
     .target(name: "Node", dependencies: ["Content", "Wire", "Transfer", "Storage", "Posix", "Sodium"]),
     // The face that other programs import.
     .target(name: "P2P", dependencies: ["Node", "Content", "Wire", "Transfer", "Storage", "Posix", "Sodium"]),
+    .target(name: "Metrics", dependencies: ["Posix"]),
     .executableTarget(
       name: "p2pnode",
       dependencies: [
-        "Node", "Content", "Wire", "Transfer", "Storage", "Posix", "Sodium",
+        "Node", "Metrics", "Content", "Wire", "Transfer", "Storage", "Posix", "Sodium",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -67,6 +68,7 @@ let package = Package(
       name: "NodeTests",
       dependencies: ["Node", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium", "TestSupport"]),
     .testTarget(name: "P2PTests", dependencies: ["P2P", "TestSupport"]),
+    .testTarget(name: "MetricsTests", dependencies: ["Metrics", "Posix", "TestSupport"]),
     .testTarget(
       name: "CommandTests", dependencies: ["p2pnode", "Transfer", "Wire", "Content", "Posix", "TestSupport"]),
     .testTarget(name: "HouseTests", dependencies: ["Wire"]),

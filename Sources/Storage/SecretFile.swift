@@ -18,7 +18,7 @@ public enum SecretFileError: Error, Hashable, Sendable, CustomStringConvertible 
   public var description: String {
     switch self {
     case .missing(let path): "\(path): no such secret file"
-    case .exists(let path): "\(path): exists already and is not overwritten; move it away first"
+    case .exists(let path): "\(path): exists already and is not overwritten; move it away first, or name another file"
     case .wrongSize(let path, let count):
       "\(path): holds \(count) bytes; a secret file holds exactly \(SecretFile.byteCount)"
     case .open(let path, let mode):

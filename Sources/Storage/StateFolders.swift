@@ -71,6 +71,12 @@ public struct StateFolders: Hashable, Sendable {
   /// The file that holds the node's static secret key.
   public var identityFile: String { config + "/identity" }
 
+  /// The file of settings; not the folder `config` that holds it.
+  public var configFile: String { config + "/config" }
+
+  /// Where `configFile` is, for a person of whom nothing else is known.
+  public static let configFileForPeople = "~/.config/p2pnode/config ($P2PNODE_HOME/config/config where that is set)"
+
   /// The file of peers that are asked in every download.
   public var peersFile: String { config + "/peers" }
 

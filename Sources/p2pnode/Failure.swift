@@ -56,7 +56,7 @@ struct Failure: Error {
       line.set("message", message)
       Console.output(line.finished)
     }
-    if !message.isEmpty { Console.error("p2pnode: \(message)") }
+    if !message.isEmpty { Console.log(.error, "p2pnode: \(message)") }
   }
 }
 
@@ -68,19 +68,33 @@ func reporting(json: Bool, _ body: () throws(Failure) -> Void) throws {
 extension Failure {
   init(_ error: SecretFileError) {
     switch error {
-    case .missing, .notRegular, .foreign, .open, .wrongSize: self.init(Exit.noInput, error.description)
+    case .missing:
+      self.init(Exit.noInput, "\(error); make one with 'p2pnode keygen', or copy the swarm's, or name another file")
+    case .notRegular: self.init(Exit.noInput, "\(error); name another file")
+    case .foreign: self.init(Exit.noInput, "\(error); make a copy of your own, or run as that user")
+    case .wrongSize: self.init(Exit.noInput, "\(error); name another file, or copy it again from where it was made")
+    case .open: self.init(Exit.noInput, error.description)
     case .exists: self.init(Exit.cannotCreate, error.description)
     case .inUse: self.init(Exit.ioError, "\(error); give each process an identity of its own")
-    case .io(let errno):
-      self.init(errno.isPermission ? Exit.noInput : Exit.ioError, error.description)
+    case .io(let errno) where errno.isPermission:
+      self.init(Exit.noInput, "\(error); make it readable for this user, or name another file")
+    case .io: self.init(Exit.ioError, "\(error); name another file, or try again when the disk is well")
     }
   }
 
-  init(_ error: StateFoldersError) { self.init(Exit.cannotCreate, error.description) }
+  init(_ error: StateFoldersError) {
+    switch error {
+    case .noHome: self.init(Exit.cannotCreate, error.description)
+    case .cannotMake:
+      self.init(Exit.cannotCreate, "\(error); set P2PNODE_HOME to a folder that can be written to")
+    }
+  }
 
   init(_ error: PartFileError) {
     switch error {
-    case .cannotCreate, .exists, .running, .foreign: self.init(Exit.cannotCreate, error.description)
+    case .cannotCreate: self.init(Exit.cannotCreate, "\(error); choose another place with -o PATH")
+    case .running: self.init(Exit.cannotCreate, "\(error); wait for it, or choose another folder with -o PATH")
+    case .exists, .foreign: self.init(Exit.cannotCreate, error.description)
     case .diskFull: self.init(Exit.ioError, "\(error); make room and run the same command again to resume")
     case .io(let errno) where errno.isClosedByPeer:
       self.init(Exit.ioError, "whoever read the stream has gone; nothing of it is kept, run the same command again")
@@ -97,12 +111,13 @@ extension Failure {
 
   init(_ error: ServerError, listen: SocketAddress) {
     switch error {
-    case .folder(let errno): self.init(Exit.noInput, "cannot serve \(errno)")
+    case .folder(let errno): self.init(Exit.noInput, "cannot serve \(errno); name a folder that this user can read")
     case .listen(let errno): self.init(errno, listen: listen)
     case .state(let error):
       self.init(
         Exit.cannotCreate, "cannot keep hashes: \(error); set P2PNODE_HOME to a folder that can be written to")
-    case .system(let errno): self.init(Exit.ioError, "cannot start: \(errno)")
+    case .system(let errno):
+      self.init(Exit.ioError, "cannot start: \(errno); try again when the system has more to give")
     }
   }
 }

@@ -11,14 +11,26 @@ struct Get: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Fetches a file from peers, many at once.",
     discussion: """
-      Nothing that a peer sends is trusted: a file that is finished is the right one. What was interrupted is
-      continued by the same command. Besides the peers that --peer names, those on this machine and its local
-      networks are found.
-        p2pnode get FILEID
-        p2pnode get FILEID --peer 192.0.2.1:9800 --peer 192.0.2.2:9800
-        p2pnode get 'p2pnode:FILEID?name=disk.img&peer=192.0.2.1:9800'
-      Also asked are the peers in P2PNODE_PEERS (separated by commas or white space) and in the file ~/.config/p2pnode/peers
-      (one a line, # begins a comment; below $P2PNODE_HOME/config where that is set).
+      Nothing that a peer sends is trusted: a file that is finished is the right one. What was interrupted is continued by \
+      the same command. Besides the peers that --peer names, those on this machine and its local networks are found. Also \
+      asked are the peers in P2PNODE_PEERS (separated by commas or white space) and in the file ~/.config/p2pnode/peers \
+      (one a line, # begins a comment; below $P2PNODE_HOME/config where that is set). 'p2pnode config' says where options \
+      can be kept.
+
+      FILEID may be a link, which names peers as well: 'p2pnode:FILEID?name=disk.img&peer=192.0.2.1:9800'.
+
+      Of a file that another 'p2pnode serve' of yours offers on this machine, or on the local network:
+
+        p2pnode get "$(p2pnode id images/disk.img | cut -c 1-64)" -o copy.img
+
+      From peers that are named, into the folder for downloads, and then offered to others for ten minutes:
+
+        p2pnode get "$(p2pnode id images/disk.img | cut -c 1-64)" \\
+            --peer 127.0.0.1:9800 -o ./ --keep-serving=10m --force
+
+      Straight into another program:
+
+        p2pnode get "$(p2pnode id images/disk.img | cut -c 1-64)" -o - | sha256sum
       """)
 
   @Argument(
@@ -37,30 +49,21 @@ struct Get: ParsableCommand {
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
-      "Where to put it: a file, a folder for the name that the peers suggest, or - for stdout.", valueName: "PATH"))
+      "Where to put it: a file, a folder for the name that the peers suggest, or - for stdout.", valueName: "PATH"),
+    completion: .file())
   var output: String?
 
-  @Option(help: ArgumentHelp("Chunks fetched in parallel.", valueName: "N"))
-  var workers = 8
+  @Option(help: ArgumentHelp("Chunks fetched in parallel: 8.", valueName: "N"))
+  var workers: String?
 
-  @Option(help: ArgumentHelp("Times that a chunk is tried again without any part of it coming.", valueName: "N"))
-  var retries = 3
+  @Option(help: ArgumentHelp("Times that a chunk is tried again without any part of it coming: 3.", valueName: "N"))
+  var retries: String?
 
-  @Option(help: ArgumentHelp("Seconds that a chunk may take.", valueName: "SECONDS"))
-  var chunkTimeout = 30.0
-
-  @Option(
-    help: ArgumentHelp("Where others may fetch what is here so far; port 0: any free one.", valueName: "HOST:PORT"))
-  var listen = "[::]:0"
+  @Option(help: ArgumentHelp("Seconds that a chunk may take: 30.", valueName: "SECONDS"))
+  var chunkTimeout: String?
 
   @Flag(help: "Give nothing to others.")
   var noUpload = false
-
-  @Option(help: ArgumentHelp("Bytes a second that may leave, in all: 10M, 1Gi …", valueName: "RATE"))
-  var uploadLimit: ByteSize?
-
-  @Option(help: ArgumentHelp("Peers that may be connected from outside at a time.", valueName: "N"))
-  var maxConnections = 1024
 
   @Option(
     help: ArgumentHelp(
@@ -86,51 +89,45 @@ struct Get: ParsableCommand {
   @OptionGroup var node: NodeOptions
 
   func validate() throws {
-    guard (1...1024).contains(workers) else { throw ValidationError("--workers must be from 1 to 1024.") }
-    guard (0...1000).contains(retries) else { throw ValidationError("--retries must be from 0 to 1000.") }
-    guard chunkTimeout >= 0.1 && chunkTimeout <= 86_400 else {
-      throw ValidationError("--chunk-timeout must be from 0.1 to 86400 seconds.")
-    }
     guard !(json && output == "-") else { throw ValidationError("--json and -o - both want stdout: choose one.") }
     guard !(noUpload && keepServing != nil) else {
-      throw ValidationError("--no-upload and --keep-serving exclude each other.")
+      throw ValidationError("--no-upload and --keep-serving exclude each other: choose one.")
     }
     guard !(output == "-" && keepServing != nil) else {
-      throw ValidationError("-o - keeps nothing that --keep-serving could offer.")
+      throw ValidationError(
+        "-o - keeps nothing that --keep-serving could offer: name a file, or leave --keep-serving out.")
     }
-    guard maxConnections >= 1 else { throw ValidationError("--max-connections must be at least 1.") }
-    if let uploadLimit, uploadLimit.bytes < 1_000 {
-      throw ValidationError("--upload-limit must be at least 1K (1,000 bytes a second).")
+    guard [quiet, verbose, node.logLevel != nil].count(where: { $0 }) <= 1 else {
+      throw ValidationError("--quiet, --verbose and --log-level exclude each other: choose one.")
     }
-    guard HostPort(parsing: listen) != nil else {
-      throw ValidationError("--listen '\(listen)' is not HOST:PORT or [IPV6]:PORT.")
+    guard !(quiet && explain && !json) else {
+      throw ValidationError("--quiet and --explain exclude each other: choose one.")
     }
-    guard !(quiet && explain && !json) else { throw ValidationError("--quiet and --explain exclude each other.") }
-    guard !(quiet && verbose) else { throw ValidationError("--quiet and --verbose exclude each other.") }
   }
 
   func run() throws { try reporting(json: json) { () throws(Failure) in try get() } }
 
   private func get() throws(Failure) {
     let wanted = try Wanted(typed: fileID)
+    let set = try settings()
     let peers = try KnownPeers.all(options: peer, link: wanted.link)
-    guard !peers.isEmpty || !node.noLan else {
+    guard !peers.isEmpty || set.lan != .off else {
       throw Failure(Exit.unavailable, "no peer is known: name those that have the file \(KnownPeers.places)")
     }
     let target = try downloadTarget(suggested: wanted.link?.name)
     let stop = try StopSignal()  // before any thread starts
     OpenFileLimit.raise()
-    let loaded = try loadIdentity()
+    let loaded = try loadIdentity(set)
     var configuration = NodeConfiguration(
-      identity: loaded.identity, swarmKey: try node.loadSwarmKey(), suites: try node.suites())
-    configuration.discovery = node.discovery
-    configuration.connectionsMax = maxConnections
-    configuration.uploadLimit = uploadLimit?.bytes
+      identity: loaded.identity, swarmKey: try set.loadSwarmKey(), suites: try set.suites())
+    configuration.discovery = set.discovery
+    configuration.connectionsMax = set.maxConnections
+    configuration.uploadLimit = set.uploadLimit
     let sharing = target == .standardOutput ? nil : try sharing()
     var settings = DownloadSettings()
-    settings.maxWorkers = workers
-    settings.maxRetries = retries
-    settings.chunkTimeout = .nanoseconds(Int64(chunkTimeout * 1e9))
+    settings.maxWorkers = set.workers
+    settings.maxRetries = set.retries
+    settings.chunkTimeout = set.chunkTimeout
     let downloader = Downloader(configuration, settings: settings, sharing: sharing)
     Thread.start(name: "p2p-stop") {
       stop.wait()
@@ -142,8 +139,8 @@ struct Get: ParsableCommand {
       Process.exit(stop.exitCode)
     }.detach()
     let log = GetLog(
-      json: json ? GetJSON(explains: explain, maxWorkers: workers) : nil, explains: explain ? workers : nil,
-      quiet: quiet, verbose: verbose)
+      json: json ? GetJSON(explains: explain, maxWorkers: set.workers) : nil, explains: explain ? set.workers : nil,
+      quiet: quiet || set.logLevel < .info, verbose: verbose || set.logLevel == .debug)
     do throws(DownloadError) {
       log.ended(
         try downloader.downloadFile(wanted.fileID, length: wanted.link?.length, from: peers, to: target) {
@@ -166,15 +163,31 @@ struct Get: ParsableCommand {
       case .forever: .untilCancelled
       case .seconds(let count): .for(.seconds(count))
       }
-    let host = HostPort(parsing: listen)!
+    // The address of the settings is that of `serve`, which may be running here.
+    let host = try node.listen == nil ? HostPort(host: "::", port: 0) : settings().listen
     do throws(ResolutionFailure) { return Sharing(listen: try host.resolve()[0], stay: stay) } catch {
       throw Failure(Exit.ioError, "cannot listen on \(host): \(error.reason); choose another with --listen HOST:PORT")
     }
   }
 
-  private func loadIdentity() throws(Failure) -> LoadedIdentity {
-    guard let path = node.identity else { return LoadedIdentity.ephemeral() }
-    do throws(SecretFileError) { return try LoadedIdentity.file(path) } catch { throw Failure(error) }
+  private func settings() throws(Failure) -> Settings {
+    var others: [SettingKey: [String]] = [:]
+    others[.workers] = workers.map { [$0] }
+    others[.retries] = retries.map { [$0] }
+    others[.chunkTimeout] = chunkTimeout.map { [$0] }
+    return try node.settings(others)
+  }
+
+  /// The identity of `--identity`. That of the settings may be in use by `serve`: then a fresh one, which is said.
+  private func loadIdentity(_ settings: Settings) throws(Failure) -> LoadedIdentity {
+    guard let path = settings.identity else { return LoadedIdentity.ephemeral() }
+    do throws(SecretFileError) { return try LoadedIdentity.file(path) } catch {
+      guard case .inUse = error, node.identity == nil else { throw Failure(error) }
+      if !quiet && settings.logLevel >= .warning {
+        Console.log(.warning, "warning: \(error); this get has an identity of its own")
+      }
+      return LoadedIdentity.ephemeral()
+    }
   }
 
   /// A folder keeps the suggested name; anything else is the file's own path.

@@ -46,7 +46,7 @@ final class GetFailures: DownloadObserver {
     switch error {
     case .storage(let error): Failure(error)
     case .listen(let address, let errno): Failure(errno, listen: address)
-    case .system(let errno): Failure(Exit.ioError, "cannot start: \(errno)")
+    case .system(let errno): Failure(Exit.ioError, "cannot start: \(errno); try again when the system has more to give")
     case .otherLength(let expected, let actual): Failure(Exit.badData, Failure.wrongLink(says: expected, has: actual))
     case .failed(let failure, let stats, let part):
       self.failure(failure, stats, kept: part, stop: stop, fileID: fileID)
@@ -59,14 +59,17 @@ final class GetFailures: DownloadObserver {
     let had = stats.downloadedChunks + stats.resumedChunks
     let resume =
       kept.map { "; \(had) of \(stats.totalChunks) chunks are kept in \($0): run the same command again to resume" }
-      ?? ""
+      ?? "; nothing is kept: run the same command again to start over"
     switch failure {
     case .cancelled: return Failure(stop.exitCode, "interrupted\(resume)")
-    case .unreachable: return Failure(Exit.unavailable, "no peer can be reached\(reasons)")
+    case .unreachable:
+      return Failure(
+        Exit.unavailable, "no peer can be reached\(reasons); check that they run, or name others \(KnownPeers.places)")
     case .notFound:
       return Failure(Exit.unavailable, "no peer has \(fileID.hex)\(reasons); check the ID, or name other peers")
     case .notAdmitted:
-      return Failure(Exit.notAdmitted, "no peer admits this node\(reasons)")
+      return Failure(
+        Exit.notAdmitted, "no peer admits this node\(reasons); ask those who run them for the key, or to be allowed")
     case .everyPeerLied:
       return Failure(Exit.badData, "every peer that has the file sent wrong data\(reasons); name others\(resume)")
     case .noPeers:

@@ -9,10 +9,11 @@ struct ID: ParsableCommand {
     commandName: "id", abstract: "Prints the fileIDs of files.",
     discussion: """
       Prints lines as sha256sum does: the fileID, two spaces, the path (with what moves a cursor escaped).
-        p2pnode id disk.img
+
+        p2pnode id images/disk.img
       """)
 
-  @Argument(help: ArgumentHelp("Files to hash.", valueName: "FILE"))
+  @Argument(help: ArgumentHelp("Files to hash.", valueName: "FILE"), completion: .file())
   var files: [String]
 
   @Flag(help: "One JSON object an event on stdout.")
@@ -49,13 +50,14 @@ struct Verify: ParsableCommand {
     abstract: "Checks that a file is the one with this fileID.",
     discussion: """
       Exits with 0 if it is, with 65 if it is not.
-        p2pnode verify FILEID disk.img
+
+        p2pnode verify "$(p2pnode id images/disk.img | cut -c 1-64)" images/disk.img
       """)
 
   @Argument(help: ArgumentHelp("64 hexadecimal digits, or a link.", valueName: "FILEID"))
   var fileID: String
 
-  @Argument(help: ArgumentHelp("The file to check.", valueName: "FILE"))
+  @Argument(help: ArgumentHelp("The file to check.", valueName: "FILE"), completion: .file())
   var file: String
 
   @Flag(help: "One JSON object an event on stdout.")
@@ -66,7 +68,8 @@ struct Verify: ParsableCommand {
       let wanted = try Wanted(typed: fileID)
       let actual = try hashed(file, json: json)
       guard actual.fileID == wanted.fileID else {
-        throw Failure(Exit.badData, "\(file): is \(actual.fileID.hex), not the file \(wanted.fileID.hex)")
+        throw Failure(
+          Exit.badData, "\(file): is \(actual.fileID.hex), not the file \(wanted.fileID.hex); fetch it again")
       }
       if let length = wanted.link?.length, length != actual.length {
         throw Failure(Exit.badData, Failure.wrongLink(says: length, has: actual.length))
@@ -91,9 +94,11 @@ func hashed(_ file: String, json: Bool) throws(Failure) -> (fileID: FileID, leng
     return (fileID, tree.pages.layout.fileLength)
   } catch {
     switch error {
-    case .io(let errno) where errno.isInputOutput: throw Failure(Exit.ioError, "cannot read \(errno)")
-    case .io(let errno): throw Failure(Exit.noInput, "cannot read \(errno)")
-    default: throw Failure(Exit.noInput, "cannot read \(file): \(error)")
+    case .io(let errno) where errno.isInputOutput:
+      throw Failure(Exit.ioError, "cannot read \(errno); try again when the disk is well")
+    case .io(let errno):
+      throw Failure(Exit.noInput, "cannot read \(errno); check the path, and that this user may read it")
+    default: throw Failure(Exit.noInput, "cannot read \(file): \(error); name a regular file that nobody writes to")
     }
   }
 }

@@ -7,12 +7,15 @@ struct Keygen: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Makes the key of a private swarm.",
     discussion: """
-      The file holds 32 random bytes and is readable by its owner alone. Copy it to every machine of the swarm:
+      The file holds 32 random bytes and is readable by its owner alone. Copy it to every machine of the swarm.
+
         p2pnode keygen swarm.key
-        p2pnode serve FOLDER --swarm-key swarm.key
+        p2pnode serve images --swarm-key swarm.key
       """)
 
-  @Argument(help: ArgumentHelp("The file to make; never overwritten.", valueName: "FILE"))
+  @Argument(
+    help: ArgumentHelp("The file to make; never overwritten.", valueName: "FILE"),
+    completion: .file())
   var file: String
 
   @Flag(help: "One JSON object an event on stdout.")
@@ -24,7 +27,9 @@ struct Keygen: ParsableCommand {
         let secret = SecretKey.random()
         try secret.withBytes { bytes throws(SecretFileError) in try SecretFile.create(file, secret: bytes) }
       } catch {
-        if case .io(let errno) = error { throw Failure(Exit.cannotCreate, "cannot make the key: \(errno)") }
+        if case .io(let errno) = error {
+          throw Failure(Exit.cannotCreate, "cannot make the key: \(errno); name another place")
+        }
         throw Failure(error)
       }
       guard json else { return }

@@ -39,7 +39,7 @@ enum KnownPeers {
 
   /// One a line; `#` begins a comment, empty lines say nothing.
   private static func ofFile(_ path: String) throws(Failure) -> [PeerSource] {
-    guard let bytes = try read(path) else { return [] }
+    guard let bytes = try SmallFile.read(path, bytesMax: fileBytesMax) else { return [] }
     var peers: [PeerSource] = []
     for (i, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
       let isBlank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
@@ -49,34 +49,6 @@ enum KnownPeers {
       peers.append(try PeerSource(typed: String(decoding: rest, as: UTF8.self), by: "\(path):\(i + 1):"))
     }
     return peers
-  }
-
-  /// Nil where there is no such file.
-  private static func read(_ path: String) throws(Failure) -> [UInt8]? {
-    var status: FileStatus?
-    var bytes: [UInt8] = []
-    do throws(Errno) {
-      let file = try File(path, [.read, .nonBlocking])
-      let found = try file.status()
-      status = found
-      if found.kind == .regular && found.size <= fileBytesMax {
-        bytes = Array(repeating: 0, count: Int(found.size))
-        var span = bytes.mutableSpan
-        var raw = span.mutableBytes
-        let count = try file.read(at: 0, into: &raw)
-        bytes.removeLast(bytes.count - count)
-      }
-    } catch {
-      if error.code == Errno.noEntry { return nil }
-      throw Failure(Exit.noInput, "cannot read \(error)")
-    }
-    guard let status, status.kind == .regular else {
-      throw Failure(Exit.noInput, "\(path): is not a regular file")
-    }
-    guard status.size <= fileBytesMax else {
-      throw Failure(Exit.noInput, "\(path): is longer than \(fileBytesMax) bytes")
-    }
-    return bytes
   }
 }
 

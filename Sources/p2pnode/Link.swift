@@ -10,12 +10,13 @@ struct Link: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Prints links to files: the fileID, and where to fetch it.",
     discussion: """
-      Hashes each file as 'id' does and prints a line: one word that 'get' takes in the place of the fileID. Quote it,
+      Hashes each file as 'id' does and prints a line: one word that 'get' takes in the place of the fileID. Quote it, \
       since it may hold characters of the shell. 'serve --links' prints the links of all its files.
-        p2pnode link disk.img --peer 192.0.2.1:9800
+
+        p2pnode link images/disk.img --peer 192.0.2.1:9800
       """)
 
-  @Argument(help: ArgumentHelp("Files to hash.", valueName: "FILE"))
+  @Argument(help: ArgumentHelp("Files to hash.", valueName: "FILE"), completion: .file())
   var files: [String]
 
   @Option(
@@ -46,7 +47,7 @@ struct Link: ParsableCommand {
 
   private func linkPeers() throws(Failure) -> [FileLink.Peer] {
     guard peer.count <= FileLink.peersMax else {
-      throw Failure(Exit.usage, "a link names at most \(FileLink.peersMax) peers")
+      throw Failure(Exit.usage, "a link names at most \(FileLink.peersMax) peers: leave some out")
     }
     var peers: [FileLink.Peer] = []
     for text in peer {

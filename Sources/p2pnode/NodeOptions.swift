@@ -1,4 +1,4 @@
-// The options that both roles share: who we are, which swarm, which cipher.
+// The options that both roles share, and how they come together with the environment and the configuration file.
 import ArgumentParser
 import Node
 import Posix
@@ -6,35 +6,107 @@ import Sodium
 import Storage
 import Wire
 
-enum Cipher: String, ExpressibleByArgument, CaseIterable {
+enum Cipher: String, CaseIterable, Sendable {
   /// AES-256-GCM where this machine has the instructions, else ChaCha20-Poly1305.
   case auto
   case aes
   case chacha
 }
 
+/// Which configuration file is read.
+struct ConfigOption: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Another configuration file than ~/.config/p2pnode/config; /dev/null: none.", valueName: "FILE"),
+    completion: .file())
+  var config: String?
+
+  /// Nil where there is none, which is an error only where one was named.
+  func file() throws(Failure) -> ConfigFile? {
+    if let config {
+      guard let file = try ConfigFile.read(config) else {
+        throw Failure(
+          Exit.noInput,
+          "--config \(config): no such file; make one with 'p2pnode config --default', or leave the option out")
+      }
+      return file
+    }
+    guard let path = (try? StateFolders.ofUser())?.configFile else { return nil }
+    return try ConfigFile.read(path)
+  }
+}
+
+/// What `serve` and `get` have in common. Values are text, since all places of a setting are read by the same code.
 struct NodeOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The file of this node's secret key (32 bytes, mode 0600); made if missing.", valueName: "FILE"))
+      "Where peers may connect; port 0: any free one. serve: [::]:9800, or any free port where that is taken; get: "
+        + "[::]:0.", valueName: "HOST:PORT"))
+  var listen: String?
+
+  @Option(help: ArgumentHelp("Bytes a second that may leave, in all: 10M, 1Gi …, or none.", valueName: "RATE"))
+  var uploadLimit: String?
+
+  @Option(help: ArgumentHelp("Peers that may be connected from outside at a time: 1024.", valueName: "N"))
+  var maxConnections: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The file of this node's secret key (32 bytes, mode 0600); made if missing.", valueName: "FILE"),
+    completion: .file())
   var identity: String?
 
   @Option(
     help: ArgumentHelp(
-      "The file of a private swarm's key, as made by 'p2pnode keygen'; all its nodes need it.", valueName: "FILE"))
+      "The file of a private swarm's key, as made by 'p2pnode keygen'; all its nodes need it.", valueName: "FILE"),
+    completion: .file())
   var swarmKey: String?
 
-  @Option(help: ArgumentHelp("auto, aes or chacha.", valueName: "CIPHER"))
-  var cipher = Cipher.auto
+  @Option(
+    help: ArgumentHelp("auto, aes or chacha.", valueName: "CIPHER"), completion: .list(Cipher.allCases.map(\.rawValue)))
+  var cipher: String?
 
-  @Flag(help: "Neither look for peers, nor be found, on this machine and its local networks.")
-  var noLan = false
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Look for peers, and be found, on this machine and its local networks; or neither.")
+  var lan: Bool?
 
-  /// Where to look for peers and be found: nowhere with --no-lan; not by multicast where P2PNODE_LAN is "off".
+  @Option(
+    help: ArgumentHelp("What stderr gets: error, warning, info or debug.", valueName: "LEVEL"),
+    completion: .list(LogLevel.allCases.map(\.rawValue)))
+  var logLevel: String?
+
+  @OptionGroup var config: ConfigOption
+
+  /// What the command line says.
+  var given: [SettingKey: [String]] {
+    var given: [SettingKey: [String]] = [:]
+    given[.listen] = listen.map { [$0] }
+    given[.uploadLimit] = uploadLimit.map { [$0] }
+    given[.maxConnections] = maxConnections.map { [$0] }
+    given[.identity] = identity.map { [$0] }
+    given[.swarmKey] = swarmKey.map { [$0] }
+    given[.cipher] = cipher.map { [$0] }
+    given[.lan] = lan.map { [$0 ? "on" : "off"] }
+    given[.logLevel] = logLevel.map { [$0] }
+    return given
+  }
+
+  /// With what only one role has: as of now, since a file may change.
+  func settings(_ others: [SettingKey: [String]]) throws(Failure) -> Settings {
+    try Settings(
+      options: given.merging(others) { one, _ in one }, variable: Settings.environment, file: try config.file())
+  }
+}
+
+extension Settings {
+  /// The environment as settings see it.
+  static let environment: @Sendable (String) -> String? = { Environment.variable($0) }
+
+  /// Where to look for peers and be found.
   var discovery: DiscoverySettings? {
-    guard !noLan else { return nil }
-    return DiscoverySettings(
-      multicast: Environment.variable("P2PNODE_LAN") != "off", localNodesFolder: try? StateFolders.ofUser().runtime)
+    guard lan != .off else { return nil }
+    return DiscoverySettings(multicast: lan == .on, localNodesFolder: try? StateFolders.ofUser().runtime)
   }
 
   func suites() throws(Failure) -> [CipherSuite] {
@@ -44,7 +116,8 @@ struct NodeOptions: ParsableArguments {
     case .chacha: return [.chaChaPoly]
     case .aes:
       guard available.contains(.aesGCM) else {
-        throw Failure(Exit.usage, "--cipher aes: this machine has no AES instructions; leave the option out")
+        throw Failure(
+          Exit.usage, "\(origin(of: .cipher)): cipher aes: this machine has no AES instructions; leave it out")
       }
       return [.aesGCM, .chaChaPoly]
     }
@@ -57,68 +130,5 @@ struct NodeOptions: ParsableArguments {
     } catch {
       throw Failure(error)
     }
-  }
-}
-
-/// A node's identity, and the lock on its file for as long as this lives.
-struct LoadedIdentity: ~Copyable {
-  let identity: StaticIdentity
-  private let lock: LockedSecretFile?
-
-  /// A fresh identity that is written nowhere.
-  static func ephemeral() -> LoadedIdentity {
-    LoadedIdentity(identity: StaticIdentity(secret: SecretKey.random()), lock: nil)
-  }
-
-  /// The identity in a file, which is made if it is missing, and locked.
-  static func file(_ path: String) throws(SecretFileError) -> LoadedIdentity {
-    do throws(SecretFileError) {
-      return try locked(path)
-    } catch {
-      guard case .missing = error else { throw error }
-    }
-    try make(path)
-    return try locked(path)
-  }
-
-  /// Who the identity in a file is, also while another process uses it; made if it is missing.
-  static func peerID(_ path: String) throws(SecretFileError) -> PeerID {
-    func read() throws(SecretFileError) -> PeerID {
-      try SecretFile.read(path) { StaticIdentity(secret: SecretKey(copying: $0)).peerID }
-    }
-    do throws(SecretFileError) { return try read() } catch { guard case .missing = error else { throw error } }
-    try make(path)
-    return try read()
-  }
-
-  /// The file of the identity that `serve` has by itself; makes the folder for it.
-  static func makePlaceOfUser() throws(Failure) -> String {
-    do throws(StateFoldersError) {
-      let folders = try StateFolders.ofUser()
-      try StateFolders.make(folders.config)
-      return folders.identityFile
-    } catch {
-      throw Failure(error)
-    }
-  }
-
-  private static func make(_ path: String) throws(SecretFileError) {
-    do throws(SecretFileError) {
-      let secret = SecretKey.random()
-      try secret.withBytes { bytes throws(SecretFileError) in try SecretFile.create(path, secret: bytes) }
-    } catch {
-      guard case .exists = error else { throw error }  // another process was faster
-    }
-  }
-
-  private static func locked(_ path: String) throws(SecretFileError) -> LoadedIdentity {
-    let lock = try SecretFile.lock(path)
-    let identity = try lock.read { StaticIdentity(secret: SecretKey(copying: $0)) }
-    return LoadedIdentity(identity: identity, lock: lock)
-  }
-
-  private init(identity: StaticIdentity, lock: consuming LockedSecretFile?) {
-    self.identity = identity
-    self.lock = lock
   }
 }

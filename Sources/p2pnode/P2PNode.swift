@@ -3,15 +3,25 @@ import ArgumentParser
 
 @main
 struct P2PNode: ParsableCommand {
+  /// The version of the program, of its manual and of its packages: they ask for it by `--version`.
+  static let version = "0.1.0"
+
   static let configuration = CommandConfiguration(
     commandName: "p2pnode",
     abstract: "Moves large files from many machines to many, and never leaves a wrong byte.",
     discussion: """
-      On the machines that have the files:   p2pnode serve FOLDER
-      On the machine that wants one:         p2pnode get FILEID --peer HOST:PORT --peer HOST:PORT
+      On the machines that have the files:
+
+        p2pnode serve images
+
+      On the machine that wants one:
+
+        p2pnode get FILEID --peer HOST:PORT --peer HOST:PORT
+
+      'p2pnode help VERB' has examples for each.
       """,
-    version: "0.1.0",
-    subcommands: [Serve.self, Get.self, ID.self, Link.self, Verify.self, Keygen.self, WhoAmI.self])
+    version: version,
+    subcommands: [Serve.self, Get.self, ID.self, Link.self, Verify.self, Keygen.self, WhoAmI.self, Config.self])
 
   static func main() { main(Stay.completed(Array(CommandLine.arguments.dropFirst()))) }
 }

@@ -9,30 +9,24 @@ struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Offers the files of a folder to peers.",
     discussion: """
-      Prints a line a file: its fileID, its bytes, its path below the folder. Hidden files, symbolic links and
-      unfinished downloads are not served. Files that come, change or go while it runs are served or withdrawn, and
-      what was hashed before is not hashed again. Ends cleanly on SIGINT and SIGTERM.
-        p2pnode serve ./images --listen 0.0.0.0:9800
-      With --links the first column is a link: what 'get' needs on another machine, in one word.
+      Prints a line a file: its fileID, its bytes, its path below the folder. Hidden files, symbolic links and unfinished \
+      downloads are not served. Files that come, change or go while it runs are served or withdrawn, and what was hashed \
+      before is not hashed again. With --links the first column is a link: what 'get' needs on another machine, in one word.
+
+      Ends cleanly on SIGINT and SIGTERM. On SIGHUP it reads its settings again ('p2pnode config').
+
+        p2pnode serve images
+        p2pnode serve images --listen 127.0.0.1:9800 --upload-limit 10M \\
+            --metrics 127.0.0.1:9464
       """)
 
   /// How long a clean end may take.
   private static let grace = Duration.seconds(10)
 
-  @Argument(help: ArgumentHelp("The folder to serve, with all that is below it.", valueName: "DIR"))
+  @Argument(
+    help: ArgumentHelp("The folder to serve, with all that is below it.", valueName: "DIR"),
+    completion: .directory)
   var folder: String
-
-  @Option(
-    help: ArgumentHelp(
-      "Where to accept peers; port 0: any free one. Default: [::]:9800, or any free port where that is taken.",
-      valueName: "HOST:PORT"))
-  var listen: String?
-
-  @Option(help: ArgumentHelp("Bytes a second that may leave, in all: 10M, 1Gi …", valueName: "RATE"))
-  var uploadLimit: ByteSize?
-
-  @Option(help: ArgumentHelp("Peers that may be connected at a time.", valueName: "N"))
-  var maxConnections = 1024
 
   @Option(
     help: ArgumentHelp(
@@ -40,55 +34,68 @@ struct Serve: ParsableCommand {
       valueName: "PEERID"))
   var allow: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Answer Prometheus here: an address of the loopback, such as 127.0.0.1:9464.", valueName: "HOST:PORT"))
+  var metrics: String?
+
   @Flag(help: "Print a link in the place of each fileID, with this node's addresses and PeerID.")
   var links = false
 
   @Flag(help: "One JSON object a line on stdout, instead of the plain lines.")
   var json = false
 
-  @Flag(help: "Say on stderr who connects and what is opened.")
+  @Flag(help: "Say on stderr who connects and what is opened: --log-level debug.")
   var verbose = false
 
   @OptionGroup var node: NodeOptions
 
   func validate() throws {
-    guard maxConnections >= 1 else { throw ValidationError("--max-connections must be at least 1.") }
-    if let uploadLimit, uploadLimit.bytes < 1_000 {
-      throw ValidationError("--upload-limit must be at least 1K (1,000 bytes a second).")
-    }
-    if let listen, HostPort(parsing: listen) == nil {
-      throw ValidationError("--listen '\(listen)' is not HOST:PORT or [IPV6]:PORT.")
+    guard !(verbose && node.logLevel != nil) else {
+      throw ValidationError("--verbose and --log-level exclude each other: choose one.")
     }
   }
 
   func run() throws { try reporting(json: json) { () throws(Failure) in try serve() } }
 
   private func serve() throws(Failure) {
-    let allowed = try allowedPeers()
-    let stop = try StopSignal()  // before any thread starts
+    let settings = try settings()
+    Console.show(settings.logLevel)
+    let stop = try StopSignal(takesHangUp: true)  // before any thread starts
     OpenFileLimit.raise()
-    let loaded = try loadIdentity()
+    let loaded = try loadIdentity(settings)
     var configuration = NodeConfiguration(
-      identity: loaded.identity, swarmKey: try node.loadSwarmKey(), suites: try node.suites())
-    configuration.connectionsMax = maxConnections
-    configuration.uploadLimit = uploadLimit?.bytes
-    configuration.allowedPeers = allowed
-    configuration.discovery = node.discovery
-    let address = try listenAddress()
-    let log = ServeLog(json: json, verbose: verbose)
-    let server = try startServer(configuration, address, try stateFolder(), log)
+      identity: loaded.identity, swarmKey: try settings.loadSwarmKey(), suites: try settings.suites())
+    configuration.connectionsMax = settings.maxConnections
+    configuration.uploadLimit = settings.uploadLimit
+    configuration.allowedPeers = settings.allow
+    configuration.discovery = settings.discovery
+    let log = ServeLog(json: json)
+    let server = try startServer(configuration, settings, log)
+    let metrics = try settings.metrics.map { address throws(Failure) in try ServeMetrics(of: server, at: address) }
     if links { log.links(at: server.address, of: server.peerID) }
     log.listening(server.address, server.peerID)
     log.show(server, folder: folder)
+    if let metrics { Console.log(.info, "metrics at http://\(metrics.address)/metrics") }
+    ServiceManager.notify("READY=1", "STATUS=Hashing; listening on \(server.address)")
     let scan = Thread.start(name: "p2p-scan") {
       do throws(ServerError) {
         try server.scan(shouldStop: { stop.hasCome }) { log.print($0) }
-        if !stop.hasCome { log.ready() }
+        if !stop.hasCome {
+          log.ready()
+          ServiceManager.notify("STATUS=Serving; listening on \(server.address)")
+        }
       } catch {
-        Console.error("p2pnode: \(Failure(error, listen: address).message)")
+        Console.log(.error, "p2pnode: \(Failure(error, listen: server.address).message)")
       }
     }
-    stop.wait()
+    var reloading = ServeReload(settings)
+    stop.wait(onHangUp: {
+      ServiceManager.notifyReloading()
+      reloading.reload(server, log) { () throws(Failure) in try self.settings() }
+      ServiceManager.notify("READY=1")
+    })
+    ServiceManager.notify("STOPPING=1")
     log.stopping()
     // A second signal means: now, also while a slow disk is still being read.
     Thread.start(name: "p2p-stop") {
@@ -97,21 +104,34 @@ struct Serve: ParsableCommand {
     }.detach()
     scan.join()
     server.shutDown(grace: Serve.grace)
+    metrics?.stop()
     log.stopped(uploadedBytes: server.uploadedBytes)
     _ = consume loaded
   }
 
-  /// A server on the address; on any free port where nobody asked for this one and it is taken, since those who look for
-  /// the node are told its port.
+  private func settings() throws(Failure) -> Settings {
+    var others: [SettingKey: [String]] = [:]
+    others[.allow] = allow
+    if verbose { others[.logLevel] = [LogLevel.debug.rawValue] }
+    others[.metrics] = metrics.map { [$0] }
+    return try node.settings(others)
+  }
+
+  /// A server on the socket that a service manager handed over; else on the address of the settings; on any free port
+  /// where nobody asked for this one and it is taken, since those who look for the node are told its port.
   private func startServer(
-    _ configuration: NodeConfiguration, _ address: SocketAddress, _ state: String, _ log: ServeLog
+    _ configuration: NodeConfiguration, _ settings: Settings, _ log: ServeLog
   ) throws(Failure) -> Server {
+    let state = try stateFolder()
+    if let server = try startOnHandedSocket(configuration, state, log) { return server }
     func start(_ address: SocketAddress) throws(ServerError) -> Server {
       try Server(configuration, folder: folder, listen: address, stateFolder: state) { log.print($0) }
     }
+    let address = try resolved(settings.listen)
     do throws(ServerError) {
       do throws(ServerError) { return try start(address) } catch {
-        guard case .listen(let errno) = error, errno.isAddressInUse, listen == nil, !node.noLan else { throw error }
+        guard case .listen(let errno) = error, errno.isAddressInUse, !settings.isSet(.listen), settings.lan != .off
+        else { throw error }
         return try start(SocketAddress(ip: address.ip, port: 0))
       }
     } catch {
@@ -119,9 +139,24 @@ struct Serve: ParsableCommand {
     }
   }
 
-  /// The identity of `--identity`, or of the state folder; a fresh one where that is in use by another process.
-  private func loadIdentity() throws(Failure) -> LoadedIdentity {
-    if let path = node.identity {
+  private func startOnHandedSocket(
+    _ configuration: NodeConfiguration, _ state: String, _ log: ServeLog
+  ) throws(Failure) -> Server? {
+    let handed: Socket?
+    do throws(HandedSocketError) { handed = try ServiceManager.handedSocket() } catch {
+      throw Failure(Exit.usage, "\(error); look at the .socket unit")
+    }
+    guard let socket = handed else { return nil }
+    do throws(ServerError) {
+      return try Server(configuration, folder: folder, socket: socket, stateFolder: state) { log.print($0) }
+    } catch {
+      throw Failure(error, listen: .any(port: 0))
+    }
+  }
+
+  /// The identity of the settings, or of the state folder; a fresh one where that is in use by another process.
+  private func loadIdentity(_ settings: Settings) throws(Failure) -> LoadedIdentity {
+    if let path = settings.identity {
       do throws(SecretFileError) { return try LoadedIdentity.file(path) } catch { throw Failure(error) }
     }
     let file = try LoadedIdentity.makePlaceOfUser()
@@ -129,21 +164,6 @@ struct Serve: ParsableCommand {
       if case .inUse = error { return LoadedIdentity.ephemeral() }
       throw Failure(error)
     }
-  }
-
-  /// Nil: everybody.
-  private func allowedPeers() throws(Failure) -> Set<PeerID>? {
-    var allowed: Set<PeerID> = []
-    for text in allow.flatMap({ $0.split(separator: ",", omittingEmptySubsequences: false) }) {
-      guard let peer = PeerID(hex: text) else {
-        throw Failure(
-          Exit.usage,
-          "--allow '\(Console.escaped(String(text)))' is not a PeerID: that is 64 hexadecimal digits, as 'p2pnode whoami' "
-            + "prints them")
-      }
-      allowed.insert(peer)
-    }
-    return allow.isEmpty ? nil : allowed
   }
 
   private func stateFolder() throws(Failure) -> String {
@@ -156,8 +176,7 @@ struct Serve: ParsableCommand {
     }
   }
 
-  private func listenAddress() throws(Failure) -> SocketAddress {
-    let host = HostPort(parsing: listen ?? "[::]:9800")!
+  private func resolved(_ host: HostPort) throws(Failure) -> SocketAddress {
     do throws(ResolutionFailure) { return try host.resolve()[0] } catch {
       throw Failure(Exit.ioError, "cannot listen on \(host): \(error.reason); choose another with --listen HOST:PORT")
     }

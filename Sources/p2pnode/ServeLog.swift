@@ -9,17 +9,13 @@ import Wire
 /// Prints the events of a server; they come on any thread.
 final class ServeLog: Sendable {
   private let json: Bool
-  private let verbose: Bool
   /// What links name; nil: no links.
   private let peers = Mutex<[FileLink.Peer]?>(nil)
   /// Nil where stderr is no terminal.
   private let display = ServeDisplay()
   private let served = Mutex<(files: Int, bytes: UInt64)>((0, 0))
 
-  init(json: Bool, verbose: Bool) {
-    self.json = json
-    self.verbose = verbose
-  }
+  init(json: Bool) { self.json = json }
 
   /// From now on links are printed, which name this node at the addresses that others can dial.
   func links(at address: SocketAddress, of peerID: PeerID) {
@@ -43,7 +39,7 @@ final class ServeLog: Sendable {
       line.set("peer", peerID.hex)
       Console.output(line.finished)
     }
-    Console.error("listening on \(address) as \(peerID.hex)")
+    Console.log(.info, "listening on \(address) as \(peerID.hex)")
   }
 
   /// The first scan is over.
@@ -55,7 +51,7 @@ final class ServeLog: Sendable {
       line.set("bytes", bytes)
       Console.output(line.finished)
     }
-    Console.error("ready: \(files) files, \(bytes) bytes")
+    Console.log(.info, "ready: \(files) files, \(bytes) bytes")
   }
 
   /// Shows what the server does, from now on until it has stopped.
@@ -71,7 +67,7 @@ final class ServeLog: Sendable {
       line.set("uploadedBytes", uploadedBytes)
       Console.output(line.finished)
     }
-    if verbose { Console.error("uploaded: \(uploadedBytes) bytes") }
+    Console.log(.debug, "uploaded: \(uploadedBytes) bytes")
   }
 
   func print(_ event: CatalogueEvent) {
@@ -84,14 +80,14 @@ final class ServeLog: Sendable {
       offer(entry, event: "file")
     case .renamed(let entry, let old):
       offer(entry, event: "renamed", from: old)
-      Console.error("\(Console.escaped(old)): is now \(Console.escaped(entry.path))")
+      Console.log(.info, "\(Console.escaped(old)): is now \(Console.escaped(entry.path))")
     case .warning(let text):
       if json {
         var line = JSONLine(event: "warning")
         line.set("text", text)
         Console.output(line.finished)
       }
-      Console.error("warning: \(text)")
+      Console.log(.warning, "warning: \(text)")
     case .skipped(let skipped):
       if json {
         var line = JSONLine(event: "skipped")
@@ -99,7 +95,7 @@ final class ServeLog: Sendable {
         line.set("reason", skipped.reason.description)
         Console.output(line.finished)
       }
-      Console.error("not served: \(Console.escaped(skipped.path)): \(skipped.reason)")
+      Console.log(.info, "not served: \(Console.escaped(skipped.path)): \(skipped.reason)")
     case .progress(let progress):
       display?.hashing(progress)
     }
@@ -131,16 +127,16 @@ final class ServeLog: Sendable {
         line.set("reason", why)
         Console.output(line.finished)
       }
-      Console.error(Console.escaped(why))
+      Console.log(.warning, Console.escaped(why))
     case .notDiscoverable(let why):
       if json {
         var line = JSONLine(event: "warning")
         line.set("text", why)
         Console.output(line.finished)
       }
-      Console.error("warning: \(Console.escaped(why))")
+      Console.log(.warning, "warning: \(Console.escaped(why))")
     case .cannotAccept(let errno):
-      Console.error("cannot accept connections now: \(errno); trying again in a second")
+      Console.log(.error, "cannot accept connections now: \(errno); trying again in a second")
     }
   }
 
@@ -152,6 +148,6 @@ final class ServeLog: Sendable {
       line.set("text", text)
       Console.output(line.finished)
     }
-    if verbose { Console.error("[\(peer?.short ?? "--------")] \(address): \(Console.escaped(text))") }
+    Console.log(.debug, "[\(peer?.short ?? "--------")] \(address): \(Console.escaped(text))")
   }
 }

@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM as something that threads can wait for.
+// SIGINT and SIGTERM, and SIGHUP where it means to reload, as something that threads can wait for.
 import Posix
 import Synchronization
 
@@ -7,17 +7,24 @@ final class StopSignal: Sendable {
   private let signals: Signals
   private let came = Atomic<Int32>(0)
 
-  init() throws(Failure) {
+  /// - `takesHangUp`: SIGHUP comes here as well, instead of ending the process.
+  init(takesHangUp: Bool = false) throws(Failure) {
     Console.watchStops()
-    do throws(Errno) { signals = try Signals([.interrupt, .terminate]) } catch {
-      throw Failure(Exit.ioError, "cannot start: \(error)")
+    do throws(Errno) { signals = try Signals([.interrupt, .terminate] + (takesHangUp ? [.hangUp] : [])) } catch {
+      throw Failure(Exit.ioError, "cannot start: \(error); try again when the system has more to give")
     }
   }
 
-  /// Blocks until a signal comes.
-  func wait() {
-    let signal = signals.wait()
-    came.store(signal.rawValue, ordering: .releasing)
+  /// Blocks until a signal to end comes; calls `onHangUp` for each SIGHUP before it.
+  func wait(onHangUp: () -> Void = {}) {
+    while true {
+      let signal = signals.wait()
+      if signal == .hangUp {
+        onHangUp()
+        continue
+      }
+      return came.store(signal.rawValue, ordering: .releasing)
+    }
   }
 
   var hasCome: Bool { came.load(ordering: .acquiring) != 0 }

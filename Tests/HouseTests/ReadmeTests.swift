@@ -8,7 +8,7 @@ import Testing
   init() throws { readme = try Repository.text("README.md") }
 
   @Test func `every place that it names is there`() {
-    let names = Pattern(#"`((?:Sources|Tests|Protocol|\.ci)/[^` ]*)`"#).matches(in: readme).map { $0[1] }
+    let names = Pattern(#"`((?:Sources|Tests|Protocol|packaging|\.ci)/[^` ]*)`"#).matches(in: readme).map { $0[1] }
     #expect(names.count > 10)
     for name in names { #expect(Repository.exists(name), "\(name)") }
   }
@@ -28,12 +28,17 @@ import Testing
   @Test func `its options are those of the command`() {
     var declared: Set<String> = []
     for file in code {
-      var isOption = false
-      for line in file.codeLines {
+      var (isOption, isInverted) = (false, false)
+      var custom: String?
+      for (line, whole) in zip(file.codeLines, file.lines) {
         if Pattern(#"@(?:Option|Flag)\b"#).firstMatch(in: line) != nil { isOption = true }
+        if line.contains("inversion: .prefixedNo") { isInverted = true }
+        custom = Pattern(#"\.customLong\("([a-z-]+)"\)"#).firstMatch(in: whole)?[1] ?? custom
         guard isOption, let name = Pattern(#"^\s*var (\w+)"#).firstMatch(in: line)?[1] else { continue }
-        declared.insert("--" + name.map { $0.isUppercase ? "-\($0.lowercased())" : "\($0)" }.joined())
-        isOption = false
+        let long = custom ?? name.map { $0.isUppercase ? "-\($0.lowercased())" : "\($0)" }.joined()
+        declared.insert("--" + long)
+        if isInverted { declared.insert("--no-" + long) }
+        (isOption, isInverted, custom) = (false, false, nil)
       }
     }
     let section = readme.split(separator: "\n## ").first { $0.hasPrefix("The command") } ?? ""

@@ -34,7 +34,8 @@ enum Rooms {
     "Storage": Room(["Content", "Posix", "SQLite"], toolchain: ["Synchronization"]),
     "Node": Room(libraries, toolchain: ["Synchronization"]),
     "P2P": Room(libraries.union(["Node"])),
-    "p2pnode": Room(libraries.union(["Node", "ArgumentParser"]), toolchain: ["Synchronization"]),
+    "Metrics": Room(["Posix"]),
+    "p2pnode": Room(libraries.union(["Node", "Metrics", "ArgumentParser"]), toolchain: ["Synchronization"]),
   ]
 
   /// What tests share. It is below `Tests`, where other rules hold.

@@ -1,0 +1,35 @@
+// SIGHUP: what of the settings a running `serve` takes over, and what it says of it.
+import Node
+
+/// The settings in force, and how others come in their place.
+struct ServeReload {
+  private var settings: Settings
+
+  init(_ settings: Settings) { self.settings = settings }
+
+  /// Reads the settings again. What is wrong with them is said, and the old ones stay.
+  mutating func reload(_ server: Server, _ log: ServeLog, _ read: () throws(Failure) -> Settings) {
+    let new: Settings
+    do throws(Failure) { new = try read() } catch {
+      return Console.log(.error, "p2pnode: \(error.message); the settings stay as they were")
+    }
+    let changed = ServeReload.changes(from: settings, to: new)
+    server.reconfigure(
+      uploadLimit: new.uploadLimit, connectionsMax: new.maxConnections, allowedPeers: new.allow)
+    Console.show(new.logLevel)
+    // Those that wait for a new start are said again next time, and the others are not.
+    settings = settings.taking(over: new)
+    for line in changed.isEmpty ? ["reloaded: nothing changed"] : changed { Console.log(.info, line) }
+  }
+
+  /// A line for each key that says something else than before and that `serve` takes.
+  static func changes(from old: Settings, to new: Settings) -> [String] {
+    let ofGet: Set<SettingKey> = [.workers, .retries, .chunkTimeout]
+    return SettingKey.allCases.compactMap { key in
+      let (before, after) = (old.text(of: key), new.text(of: key))
+      guard before != after, !ofGet.contains(key) else { return nil }
+      let line = "\(key.rawValue): \(before) is now \(after) (\(new.origin(of: key)))"
+      return key.isReloaded ? "reloaded: \(line)" : "not reloaded: \(line): start serve again"
+    }
+  }
+}

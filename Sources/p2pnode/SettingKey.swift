@@ -1,0 +1,116 @@
+// What can be set for good: each key of the configuration file, which is an option and a variable of the same name too.
+
+/// The keys, in the order in which they are shown.
+enum SettingKey: String, CaseIterable, Sendable {
+  case listen
+  case uploadLimit = "upload-limit"
+  case maxConnections = "max-connections"
+  case allow
+  case metrics
+  case workers
+  case retries
+  case chunkTimeout = "chunk-timeout"
+  case lan
+  case cipher
+  case swarmKey = "swarm-key"
+  case identity
+  case logLevel = "log-level"
+
+  var option: String { "--" + rawValue }
+  /// The variable of the environment: `P2PNODE_UPLOAD_LIMIT`.
+  var variable: String { "P2PNODE_" + rawValue.uppercased().map { $0 == "-" ? "_" : "\($0)" }.joined() }
+
+  /// Whether several lines, or several options, add up.
+  var isList: Bool { self == .allow }
+  /// Whether it names a file; in the configuration file, from the folder of that on.
+  var isPath: Bool { self == .swarmKey || self == .identity }
+  /// Whether `serve` takes a change over on SIGHUP, without a new start.
+  var isReloaded: Bool {
+    switch self {
+    case .uploadLimit, .maxConnections, .allow, .logLevel: true
+    default: false
+    }
+  }
+
+  /// The value where nobody says anything, as a person would write it.
+  var standard: String {
+    switch self {
+    case .listen: "[::]:9800"
+    case .uploadLimit: "none"
+    case .maxConnections: "1024"
+    case .allow: "all"
+    case .metrics: "off"
+    case .workers: "8"
+    case .retries: "3"
+    case .chunkTimeout: "30"
+    case .lan: "on"
+    case .cipher: "auto"
+    case .swarmKey: "none"
+    case .identity: "none"
+    case .logLevel: "info"
+    }
+  }
+
+  /// What a value has to be: the end of "'…' is not ".
+  var form: String {
+    switch self {
+    case .listen: "HOST:PORT or [IPV6]:PORT, such as 0.0.0.0:9800"
+    case .uploadLimit: "a rate of at least 1K (1,000 bytes a second), such as 10M or 1Gi, or none"
+    case .maxConnections: "a number from 1 to 1000000"
+    case .allow: "a PeerID: that is 64 hexadecimal digits, as 'p2pnode whoami' prints them; or all"
+    case .metrics: "an address of this machine alone, such as 127.0.0.1:9464 or [::1]:9464, or off"
+    case .workers: "a number from 1 to 1024"
+    case .retries: "a number from 0 to 1000"
+    case .chunkTimeout: "a number of seconds from 0.1 to 86400"
+    case .lan: "on, machine or off"
+    case .cipher: "auto, aes or chacha"
+    case .swarmKey, .identity: "the path of a file"
+    case .logLevel: "error, warning, info or debug"
+    }
+  }
+
+  /// For the page of all keys: a paragraph without line breaks.
+  var meaning: String {
+    switch self {
+    case .listen:
+      "Where serve accepts peers; port 0 is any free one. [::] is IPv4 as well. Where nobody asks for an address and this "
+        + "one is taken, any free port. A get listens on any free port, unless its own --listen says otherwise."
+    case .uploadLimit: "Bytes a second that may leave, in all: 10M, 1Gi; none is no limit."
+    case .maxConnections: "Peers that may be connected from outside at a time."
+    case .allow:
+      "The PeerIDs that serve serves, joined by commas, or a line each; all is everybody. They come with get --identity."
+    case .metrics:
+      "Where serve answers GET /metrics for Prometheus: an address of the loopback, such as 127.0.0.1:9464; off is nowhere."
+    case .workers: "Chunks that get fetches in parallel."
+    case .retries: "Times that get tries a chunk again without any part of it coming."
+    case .chunkTimeout: "Seconds that a chunk may take."
+    case .lan:
+      "Where peers are looked for and may find this node: on is this machine and its local networks, machine is this machine "
+        + "alone, off is nowhere. P2PNODE_LAN=off in the environment means machine."
+    case .cipher: "auto is AES-256-GCM where the processor has it, else ChaCha20-Poly1305; aes; chacha."
+    case .swarmKey: "The file of a private swarm's key, from this file's folder on; none is a public node."
+    case .identity:
+      "The file of this node's secret key, from this file's folder on, made if missing. none: serve has one in its state "
+        + "folder, get a fresh one each time."
+    case .logLevel:
+      "How much is said on stderr: error, warning, info, or debug, which is also who connects, and every chunk of a get."
+    }
+  }
+}
+
+/// Who said what a setting is.
+enum Origin: Hashable, Sendable, CustomStringConvertible {
+  case standard
+  case file(path: String, line: Int)
+  case environment(variable: String)
+  case commandLine(option: String)
+
+  var description: String {
+    switch self {
+    case .standard: "default"
+    case .file(let path, let line): "\(path):\(line)"
+    case .environment(let variable): variable
+    case .commandLine(let option): option
+    }
+  }
+}

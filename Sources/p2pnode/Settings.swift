@@ -1,0 +1,165 @@
+// What is in force: of each key the command line's value, else the environment's, else the file's, else the default.
+import Posix
+import Storage
+import Wire
+
+/// All settings, resolved and sound. Reads nothing itself.
+struct Settings: Sendable {
+  /// One key's values as they were written, and by whom.
+  struct Choice: Equatable, Sendable {
+    let texts: [String]
+    /// Of each text.
+    let origins: [Origin]
+  }
+
+  /// Where peers are looked for, and may find this node.
+  enum LAN: String, CaseIterable, Sendable { case on, machine, off }
+
+  private(set) var choices: [SettingKey: Choice] = [:]
+  private(set) var listen = HostPort(host: "::", port: 9800)
+  private(set) var uploadLimit: UInt64?
+  private(set) var maxConnections = 1024
+  /// Nil: everybody.
+  private(set) var allow: Set<PeerID>?
+  /// Nil: nowhere.
+  private(set) var metrics: SocketAddress?
+  private(set) var workers = 8
+  private(set) var retries = 3
+  private(set) var chunkTimeout = Duration.seconds(30)
+  private(set) var lan = LAN.on
+  private(set) var cipher = Cipher.auto
+  private(set) var swarmKey: String?
+  private(set) var identity: String?
+  private(set) var logLevel = LogLevel.info
+
+  /// - `options`: what the command line says, key by key.
+  /// - `variable`: the environment.
+  init(options: [SettingKey: [String]], variable: (String) -> String?, file: ConfigFile?) throws(Failure) {
+    if let file { try Settings.check(file) }
+    for key in SettingKey.allCases {
+      guard let choice = Settings.choice(of: key, options, variable, file) else { continue }
+      choices[key] = choice
+    }
+    for (key, choice) in choices {
+      for (text, origin) in zip(choice.texts, choice.origins) { try take(key, text, origin) }
+    }
+  }
+
+  private init() {}
+
+  /// Also what the environment or the command line overrules is read: a slip is said before it counts.
+  private static func check(_ file: ConfigFile) throws(Failure) {
+    var settings = Settings()
+    for key in SettingKey.allCases {
+      for entry in file.entries[key] ?? [] {
+        try settings.take(key, entry.value, .file(path: file.path, line: entry.line))
+      }
+    }
+  }
+
+  private static func choice(
+    of key: SettingKey, _ options: [SettingKey: [String]], _ variable: (String) -> String?, _ file: ConfigFile?
+  ) -> Choice? {
+    if let texts = options[key], !texts.isEmpty {
+      return Choice(texts: texts, origins: texts.map { _ in .commandLine(option: key.option) })
+    }
+    if let text = variable(key.variable) {
+      return Choice(texts: [text], origins: [.environment(variable: key.variable)])
+    }
+    guard let file, let entries = file.entries[key] else { return nil }
+    return Choice(texts: entries.map(\.value), origins: entries.map { .file(path: file.path, line: $0.line) })
+  }
+
+  /// Where a key's value is from.
+  func origin(of key: SettingKey) -> Origin { choices[key]?.origins.first ?? .standard }
+
+  func isSet(_ key: SettingKey) -> Bool { choices[key] != nil }
+
+  /// A key's value as it could stand in a file.
+  func text(of key: SettingKey) -> String {
+    switch key {
+    case .swarmKey: swarmKey ?? key.standard
+    case .identity: identity ?? key.standard
+    case .lan: lan.rawValue
+    default: choices[key]?.texts.joined(separator: ",") ?? key.standard
+    }
+  }
+
+  /// These settings with those of others that take effect without a new start.
+  func taking(over new: Settings) -> Settings {
+    var taken = self
+    for key in SettingKey.allCases where key.isReloaded { taken.choices[key] = new.choices[key] }
+    (taken.uploadLimit, taken.maxConnections) = (new.uploadLimit, new.maxConnections)
+    (taken.allow, taken.logLevel) = (new.allow, new.logLevel)
+    return taken
+  }
+
+  // MARK: Values
+
+  private mutating func take(_ key: SettingKey, _ text: String, _ origin: Origin) throws(Failure) {
+    func wanted<T>(_ value: T?) throws(Failure) -> T {
+      if let value { return value }
+      throw Failure(Exit.usage, "\(Settings.place(key, origin)) '\(Console.escaped(text))' is not \(key.form)")
+    }
+    switch key {
+    case .listen: listen = try wanted(HostPort(parsing: text))
+    case .uploadLimit:
+      uploadLimit =
+        text == "none" ? nil : try wanted(ByteSize(argument: text).flatMap { $0.bytes < 1_000 ? nil : $0.bytes })
+    case .maxConnections: maxConnections = try wanted(Settings.number(text, 1...1_000_000))
+    case .allow: try takeAllowed(text, origin)
+    case .metrics:
+      metrics = text == "off" ? nil : try wanted(HostPort(parsing: text)?.address.flatMap { $0.isLoopback ? $0 : nil })
+    case .workers: workers = try wanted(Settings.number(text, 1...1024))
+    case .retries: retries = try wanted(Settings.number(text, 0...1000))
+    case .chunkTimeout:
+      let seconds = try wanted(Double(text).flatMap { $0 >= 0.1 && $0 <= 86_400 ? $0 : nil })
+      chunkTimeout = .nanoseconds(Int64(seconds * 1e9))
+    case .lan:
+      // Of the environment, "off" has always left this machine in.
+      if case .environment = origin, text == "off" { lan = .machine } else { lan = try wanted(LAN(rawValue: text)) }
+    case .cipher: cipher = try wanted(Cipher(rawValue: text))
+    case .swarmKey: swarmKey = try path(text, origin)
+    case .identity: identity = try path(text, origin)
+    case .logLevel: logLevel = try wanted(LogLevel(rawValue: text))
+    }
+  }
+
+  private mutating func takeAllowed(_ text: String, _ origin: Origin) throws(Failure) {
+    if text == "all" {
+      allow = nil
+      return
+    }
+    var allowed = allow ?? []
+    for text in text.split(separator: ",", omittingEmptySubsequences: false) {
+      var digits = text.drop { $0 == " " || $0 == "\t" }
+      while digits.last == " " || digits.last == "\t" { digits.removeLast() }
+      guard let peer = PeerID(hex: digits) else {
+        throw Failure(
+          Exit.usage,
+          "\(Settings.place(.allow, origin)) '\(Console.escaped(String(text)))' is not \(SettingKey.allow.form)")
+      }
+      allowed.insert(peer)
+    }
+    allow = allowed
+  }
+
+  /// A relative path of the file begins in the file's folder. Nil: none.
+  private func path(_ text: String, _ origin: Origin) throws(Failure) -> String? {
+    guard case .file(let file, _) = origin else { return text }
+    if text == "none" { return nil }
+    return text.utf8.first == UInt8(ascii: "/") ? text : PathParts(file).folder + "/" + text
+  }
+
+  private static func number(_ text: String, _ range: ClosedRange<Int>) -> Int? {
+    Int(text).flatMap { range.contains($0) ? $0 : nil }
+  }
+
+  /// How a message names the place of a value.
+  private static func place(_ key: SettingKey, _ origin: Origin) -> String {
+    switch origin {
+    case .file: "\(origin): \(key.rawValue)"
+    default: "\(origin)"
+    }
+  }
+}

@@ -1,0 +1,163 @@
+// The configuration file with the real program: `config`, what serve and get take of it, SIGHUP.
+import Foundation
+import Testing
+
+struct ConfigTests {
+  private let workbench = Workbench()
+
+  private func write(_ text: String, home: String = "own") throws {
+    let folder = try workbench.makeFolder("\(home)/config")
+    try Data(text.utf8).write(to: URL(fileURLWithPath: folder + "/config"))
+  }
+
+  /// Runs the command where `write` wrote.
+  private func start(_ arguments: [String], _ variables: String...) throws -> Child {
+    try workbench.start(arguments, through: ["env", "P2PNODE_HOME=\(workbench.path("own"))"] + variables)
+  }
+
+  @Test func `config prints every key with its value and where it comes from, and is such a file itself`() throws {
+    try write("workers = 2\nretries = 5\n")
+    let config = try workbench.ended(try start(["config"], "P2PNODE_RETRIES=6"))
+    #expect(config.code == 0, "\(config)")
+    let file = workbench.path("own/config/config")
+    for (line, origin) in [
+      ("workers = 2", "\(file):1"), ("retries = 6", "P2PNODE_RETRIES"), ("lan = machine", "P2PNODE_LAN"),
+      ("cipher = auto", "default"),
+    ] {
+      #expect(config.stdout.lines.contains { $0.hasPrefix(line + " ") && $0.hasSuffix(" # \(origin)") }, "\(config)")
+    }
+    try write(config.stdout.text)
+    let again = try workbench.ended(try start(["config"], "P2PNODE_LAN="))
+    #expect(again.code == 0, "\(again)")
+    #expect(again.stdout.lines.contains { $0.hasPrefix("retries = 6 ") && $0.contains("# \(file):") }, "\(again)")
+  }
+
+  @Test func `the page of defaults is a file that says what nobody says`() throws {
+    let page = try workbench.run("config", "--default")
+    #expect(page.code == 0, "\(page)")
+    #expect(page.stdout.lines.allSatisfy { $0.isEmpty || $0.hasPrefix("#") }, "\(page)")
+    #expect(page.stdout.lines.count < 70, "one page")
+    let uncommented = page.stdout.lines.map { $0.contains(" = ") && !$0.hasPrefix("# ") ? String($0.dropFirst()) : $0 }
+    try write(uncommented.joined(separator: "\n"))
+    let config = try workbench.ended(try start(["config", "--json"], "P2PNODE_LAN="))
+    #expect(config.code == 0, "\(config)")
+    for line in config.stdout.lines {
+      let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String]
+      #expect(object?["event"] == "setting" && object?["key"] != nil && object?["value"] != nil, "\(line)")
+      #expect(object?["from"]?.hasPrefix(workbench.path("own/config/config:")) == true, "\(line)")
+    }
+  }
+
+  @Test(arguments: [["config"], ["whoami"], ["serve", "."], ["get", String(repeating: "ab", count: 32)]])
+  func `a slip is 64, with its place`(arguments: [String]) throws {
+    try write("\nworkerz = 2\n")
+    let child = try workbench.ended(try start(arguments))
+    #expect(child.code == 64, "\(child)")
+    #expect(child.stderr.text.contains("/own/config/config:2: there is no key 'workerz'"), "\(child)")
+    #expect(child.stdout.bytes.isEmpty, "\(child)")
+  }
+
+  @Test func `another file is read where --config names it, and none for /dev/null`() throws {
+    try write("workers = none of your business\n")
+    let path = try workbench.makeFile("mine", Array("workers = 5\n".utf8))
+    let mine = try workbench.ended(try start(["config", "--config", path]))
+    #expect(mine.stdout.text.contains("workers = 5"), "\(mine)")
+    let none = try workbench.ended(try start(["config", "--config", "/dev/null"]))
+    #expect(none.stdout.text.contains("workers = 8"), "\(none)")
+    let missing = try workbench.ended(try start(["config", "--config", "missing"]))
+    #expect(missing.code == 66, "\(missing)")
+  }
+
+  @Test func `serve and get take what the file says`() throws {
+    try write("identity = mine.key\nlisten = 127.0.0.1:0\nallow = \(String(repeating: "ab", count: 32))\n")
+    let folder = try workbench.makeFolder("files")
+    try workbench.makeFile("files/data.bin", byteCount: 1_000)
+    let serve = try start(["serve", folder])
+    try workbench.line(of: serve, with: "ready: 1 files")
+    #expect(FileManager.default.fileExists(atPath: workbench.path("own/config/mine.key")))
+    let whoami = try workbench.ended(try start(["whoami"]))
+    let listening = try workbench.line(of: serve, with: "listening on 127.0.0.1:")
+    #expect(listening.hasSuffix(" as " + whoami.stdout.lines[0]), "\(serve) \(whoami)")
+    let address = try #require(listening.firstMatch(of: #/127\.0\.0\.1:\d+/#)).0
+    let fileID = String(serve.stdout.lines[0].prefix(64))
+    // The identity of the file is in use: a get says so and has another, and is not among those that are allowed.
+    let get = try workbench.ended(try start(["get", fileID, "--peer", String(address)]))
+    #expect(get.code == 77, "\(get)")
+    #expect(get.stderr.text.contains("another process is using it"), "\(get)")
+  }
+
+  @Test func `SIGHUP takes limits, the allowed and the log level over, and says so`() throws {
+    try write("log-level = info\n")
+    let folder = try workbench.makeFolder("files")
+    let path = try workbench.makeFile("files/data.bin", byteCount: 1_000)
+    let serve = try start(["serve", folder, "--listen", "127.0.0.1:0"])
+    let listening = try workbench.line(of: serve, with: "listening on")
+    try workbench.line(of: serve, with: "ready:")
+    let address = try #require(listening.firstMatch(of: #/127\.0\.0\.1:\d+/#)).0
+    let fileID = String(serve.stdout.lines[0].prefix(64))
+    func get(_ name: String) throws -> Child {
+      try workbench.run("get", fileID, "--peer", String(address), "-o", name)
+    }
+    #expect(try get("one").code == 0)
+    #expect(!serve.stderr.text.contains("opens data.bin"), "not at this level: \(serve)")
+
+    try write("log-level = debug\nupload-limit = 3M\nmax-connections = 7\ncipher = chacha\n")
+    serve.signal(SIGHUP)
+    try workbench.line(of: serve, with: "reloaded: upload-limit: none is now 3M")
+    try workbench.line(of: serve, with: "reloaded: max-connections: 1024 is now 7")
+    try workbench.line(of: serve, with: "not reloaded: cipher: auto is now chacha")
+    try workbench.line(of: serve, with: "reloaded: log-level: info is now debug")
+    #expect(try get("two").code == 0)
+    try workbench.line(of: serve, with: "opens data.bin")
+    #expect(TestFile.areEqual(path, workbench.path("two")))
+
+    try write("allow = \(String(repeating: "ab", count: 32))\n")
+    serve.signal(SIGHUP)
+    try workbench.line(of: serve, with: "reloaded: allow: all is now abab")
+    #expect(try get("three").code == 77)
+
+    try write("allow = nobody\n")
+    serve.signal(SIGHUP)
+    let bad = try workbench.line(of: serve, with: "the settings stay as they were")
+    #expect(bad.contains("config:1: allow 'nobody' is not a PeerID"), "\(bad)")
+    #expect(try get("four").code == 77)
+
+    serve.signal(SIGTERM)
+    #expect(try workbench.ended(serve).code == 0, "\(serve)")
+  }
+
+  @Test func `a raised limit lets what waits go on at once, and who is no longer allowed has to go`() throws {
+    try write("upload-limit = 1K\n")
+    let folder = try workbench.makeFolder("files")
+    let path = try workbench.makeFile("files/data.bin", byteCount: 2 << 20)
+    let serve = try start(["serve", folder, "--listen", "127.0.0.1:0", "--verbose"])
+    let listening = try workbench.line(of: serve, with: "listening on")
+    try workbench.line(of: serve, with: "ready:")
+    let address = String(try #require(listening.firstMatch(of: #/127\.0\.0\.1:\d+/#)).0)
+    let fileID = String(serve.stdout.lines[0].prefix(64))
+    // At that rate the file takes half an hour.
+    let slow = try workbench.start(["get", fileID, "--peer", address, "-o", "slow", "--chunk-timeout", "3600"])
+    try workbench.line(of: serve, with: "opens data.bin")
+    try write("upload-limit = none\n")
+    serve.signal(SIGHUP)
+    #expect(try workbench.ended(slow).code == 0, "\(slow)")
+    #expect(TestFile.areEqual(path, workbench.path("slow")))
+
+    try write("upload-limit = 1K\n")
+    serve.signal(SIGHUP)
+    try workbench.line(of: serve, with: "reloaded: upload-limit: none is now 1K")
+    let banned = try workbench.start(["get", fileID, "--peer", address, "-o", "banned", "--retries", "0"])
+    try workbench.wait(for: "a second opening") { serve.stderr.lines.count { $0.contains("opens data.bin") } == 2 }
+    try write("allow = \(String(repeating: "ab", count: 32))\n")
+    serve.signal(SIGHUP)
+    try workbench.line(of: serve, with: "closed by us: not allowed")
+    #expect(try workbench.ended(banned).code != 0, "\(banned)")
+  }
+
+  @Test func `get ends on SIGHUP as ever`() throws {
+    let get = try workbench.start(["get", String(repeating: "ab", count: 32), "--keep-serving", "--verbose"])
+    try workbench.line(of: get, with: "Listening on")
+    get.signal(SIGHUP)
+    #expect(try workbench.ended(get).code == -SIGHUP, "\(get)")
+  }
+}

@@ -1,0 +1,161 @@
+// `serve` under a service manager: its socket, its notifications, its journal, and the units that say so.
+import Foundation
+import Testing
+
+struct ServiceTests {
+  private let workbench = Workbench()
+
+  /// Runs what follows with a socket at descriptor 3, as sd_listen_fds(3) says.
+  private static func handing(_ socket: String, count: Int = 1) -> [String] {
+    [
+      "python3", "-c",
+      """
+      import os, socket, sys
+      \(socket)
+      os.dup2(s.fileno(), 3)
+      os.set_inheritable(3, True)
+      os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='\(count)')
+      os.execvp(sys.argv[1], sys.argv[1:])
+      """,
+    ]
+  }
+
+  static let canRunPython = {
+    let workbench = Workbench()
+    let python = (try? workbench.start("python3", ["-c", "pass"])).flatMap { try? workbench.ended($0) }
+    return python?.code == 0
+  }()
+
+  static let canVerify = {
+    let workbench = Workbench()
+    let version = (try? workbench.start("systemd-analyze", ["--version"])).flatMap { try? workbench.ended($0) }
+    return version?.code == 0
+  }()
+
+  @Test(.enabled(if: canRunPython)) func `a socket that was handed over is the one that is served on`() throws {
+    let folder = try workbench.makeFolder("files")
+    let path = try workbench.makeFile("files/data.bin", byteCount: 100_000)
+    let listening = "s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(8); print(s.getsockname()[1], flush=True)"
+    let serve = try workbench.start(["serve", folder], through: ServiceTests.handing(listening))
+    try workbench.line(of: serve, with: "ready: 1 files")
+    let address = "127.0.0.1:\(serve.stdout.lines[0])"
+    #expect(serve.stderr.text.contains("listening on \(address) as "), "\(serve)")
+    let get = try workbench.run(
+      "get", String(serve.stdout.lines[1].prefix(64)), "--peer", address, "-o", "out.bin")
+    #expect(get.code == 0, "\(get)")
+    #expect(TestFile.areEqual(path, workbench.path("out.bin")))
+    serve.signal(SIGTERM)
+    #expect(try workbench.ended(serve).code == 0, "\(serve)")
+  }
+
+  @Test(
+    .enabled(if: canRunPython),
+    arguments: [
+      "s = socket.socket(); s.bind(('127.0.0.1', 0))", "s = socket.socket(type=socket.SOCK_DGRAM)",
+      "s = socket.socket(socket.AF_UNIX); s.bind('here'); s.listen()", "s = open('/dev/null')",
+    ])
+  func `what is no listening TCP socket is 64`(socket: String) throws {
+    let serve = try workbench.ended(try workbench.start(["serve", "."], through: ServiceTests.handing(socket)))
+    #expect(serve.code == 64, "\(serve)")
+    #expect(serve.stderr.text.contains("no TCP socket that listens"), "\(serve)")
+  }
+
+  @Test(.enabled(if: canRunPython)) func `two sockets are 64, and those of another process are not ours`() throws {
+    let listening = "s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()"
+    let two = try workbench.ended(
+      try workbench.start(["serve", "."], through: ServiceTests.handing(listening, count: 2)))
+    #expect(two.code == 64, "\(two)")
+    let other = try workbench.start(
+      ["serve", ".", "--listen", "127.0.0.1:0"], through: ["env", "LISTEN_PID=1", "LISTEN_FDS=1"])
+    try workbench.line(of: other, with: "listening on 127.0.0.1:")
+  }
+
+  @Test func `the service manager is told when it is ready, reloads and stops`() throws {
+    let listener = try NotificationSocket(workbench.path("notify"))
+    let folder = try workbench.makeFolder("files")
+    let serve = try workbench.start(
+      ["serve", folder, "--listen", "127.0.0.1:0"], through: ["env", "NOTIFY_SOCKET=\(listener.path)"])
+    #expect(try listener.next().hasPrefix("READY=1\nSTATUS="))
+    #expect(try listener.next().hasPrefix("STATUS=Serving"))
+    serve.signal(SIGHUP)
+    #expect(try listener.next().wholeMatch(of: #/RELOADING=1\nMONOTONIC_USEC=\d+/#) != nil)
+    #expect(try listener.next() == "READY=1")
+    serve.signal(SIGTERM)
+    #expect(try listener.next() == "STOPPING=1")
+    #expect(try workbench.ended(serve).code == 0, "\(serve)")
+  }
+
+  @Test func `lines have their priority where stderr is the journal, and nowhere else`() throws {
+    let folder = try workbench.makeFolder("files")
+    let journal = [
+      "sh", "-c", #"JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) && export JOURNAL_STREAM && exec "$@""#, "sh",
+    ]
+    let serve = try workbench.start(["serve", folder, "--listen", "127.0.0.1:0"], through: journal)
+    try workbench.line(of: serve, with: "ready:")
+    #expect(serve.stderr.lines.allSatisfy { $0.hasPrefix("<6>") }, "\(serve)")
+    let failed = try workbench.ended(
+      try workbench.start(["serve", "missing", "--listen", "127.0.0.1:0"], through: journal))
+    #expect(failed.stderr.text.hasPrefix("<3>p2pnode: cannot serve"), "\(failed)")
+    let other = try workbench.start(
+      ["serve", "missing", "--listen", "127.0.0.1:0"], through: ["env", "JOURNAL_STREAM=1:2"])
+    #expect(try workbench.ended(other).stderr.text.hasPrefix("p2pnode: cannot serve"), "\(other)")
+  }
+
+  @Test func `a log level leaves out what is less urgent`() throws {
+    let folder = try workbench.makeFolder("files")
+    let serve = try workbench.start(
+      ["serve", folder, "--listen", "127.0.0.1:0", "--json", "--log-level", "error"])
+    try workbench.line(of: serve, on: .stdout, with: "\"ready\"")
+    serve.signal(SIGTERM)
+    #expect(try workbench.ended(serve).stderr.bytes.isEmpty, "\(serve)")
+  }
+
+  @Test(.enabled(if: canVerify)) func `systemd accepts the units, and finds the service closed up`() throws {
+    let units = try workbench.makeFolder("units")
+    for name in ["p2pnode.service", "p2pnode.socket"] {
+      let text = try String(contentsOfFile: "\(Binary.packageRoot)/packaging/systemd/\(name)", encoding: .utf8)
+      // It wants to see the program.
+      let here = text.replacingOccurrences(of: "/usr/bin/p2pnode", with: try Binary.path())
+      try here.write(toFile: "\(units)/\(name)", atomically: true, encoding: .utf8)
+    }
+    let verify = try workbench.ended(
+      try workbench.start(
+        "systemd-analyze", ["verify", "--man=no", "\(units)/p2pnode.service", "\(units)/p2pnode.socket"]))
+    #expect(verify.code == 0, "\(verify)")
+    #expect(!verify.stderr.text.contains("p2pnode"), "\(verify)")
+    let security = try workbench.ended(
+      try workbench.start(
+        "systemd-analyze", ["security", "--offline=yes", "--threshold=25", "\(units)/p2pnode.service"]))
+    #expect(security.code == 0, "\(security)")
+  }
+}
+
+/// A service manager's end of sd_notify.
+private final class NotificationSocket {
+  let path: String
+  private let number: Int32
+
+  init(_ path: String) throws {
+    self.path = path
+    number = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+    let result = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(number, $0, length) }
+    }
+    guard result == 0 else { throw Unexpected("bind: \(String(cString: strerror(errno)))") }
+    var bound = timeval(tv_sec: Int(Workbench.patienceSeconds), tv_usec: 0)
+    setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &bound, socklen_t(MemoryLayout<timeval>.size))
+  }
+
+  deinit { close(number) }
+
+  func next() throws -> String {
+    var bytes = [UInt8](repeating: 0, count: 4_096)
+    let count = recv(number, &bytes, bytes.count, 0)
+    guard count >= 0 else { throw Unexpected("no notification") }
+    return String(decoding: bytes[..<count], as: UTF8.self)
+  }
+}

@@ -1,0 +1,139 @@
+// Settings: which place wins, and what is said of a slip.
+import Testing
+import Wire
+
+@testable import p2pnode
+
+struct SettingsTests {
+  private func file(_ text: String) throws(Failure) -> ConfigFile {
+    try ConfigFile(Array(text.utf8), path: "/etc/p2pnode/config")
+  }
+
+  private func settings(
+    _ options: [SettingKey: [String]] = [:], _ environment: [String: String] = [:], _ text: String? = nil
+  ) throws(Failure) -> Settings {
+    var read: ConfigFile?
+    if let text { read = try file(text) }
+    return try Settings(options: options, variable: { environment[$0] }, file: read)
+  }
+
+  private func refusal(
+    _ options: [SettingKey: [String]] = [:], _ environment: [String: String] = [:], _ text: String? = nil
+  )
+    -> String?
+  {
+    do throws(Failure) {
+      _ = try settings(options, environment, text)
+      return nil
+    } catch {
+      #expect(error.code == Exit.usage)
+      return error.message
+    }
+  }
+
+  // MARK: Precedence
+
+  @Test func `nobody says anything: the defaults`() throws {
+    let settings = try settings()
+    #expect(settings.workers == 8 && settings.retries == 3 && settings.chunkTimeout == .seconds(30))
+    #expect(settings.listen.description == "[::]:9800" && settings.maxConnections == 1024)
+    #expect(settings.uploadLimit == nil && settings.allow == nil && settings.metrics == nil)
+    #expect(settings.lan == .on && settings.cipher == .auto && settings.logLevel == .info)
+    #expect(settings.identity == nil && settings.swarmKey == nil)
+    for key in SettingKey.allCases {
+      #expect(settings.origin(of: key) == .standard && settings.text(of: key) == key.standard)
+    }
+  }
+
+  @Test func `the command line wins over the environment, that over the file, that over the default`() throws {
+    let text = "# ours\nworkers = 2\nretries=5\n\tupload-limit = 1Mi # at night\r\n"
+    let environment = ["P2PNODE_WORKERS": "3", "P2PNODE_RETRIES": "6"]
+    let settings = try settings([.workers: ["4"]], environment, text)
+    #expect(settings.workers == 4 && settings.retries == 6 && settings.uploadLimit == 1 << 20)
+    #expect(settings.origin(of: .workers) == .commandLine(option: "--workers"))
+    #expect(settings.origin(of: .retries) == .environment(variable: "P2PNODE_RETRIES"))
+    #expect(settings.origin(of: .uploadLimit) == .file(path: "/etc/p2pnode/config", line: 4))
+    #expect(settings.origin(of: .cipher) == .standard)
+  }
+
+  @Test func `a limit of the file can be lifted`() throws {
+    #expect(try settings([.uploadLimit: ["none"]], [:], "upload-limit = 1M").uploadLimit == nil)
+  }
+
+  @Test func `every default is a value that can be written`() throws {
+    for key in SettingKey.allCases {
+      let settings = try settings([:], [:], "\(key.rawValue) = \(key.standard)")
+      #expect(settings.text(of: key) == key.standard, "\(key)")
+    }
+  }
+
+  @Test func `allowed peers add up within a place, and not over places`() throws {
+    let ids = ["aa", "bb", "cc"].map { String(repeating: $0, count: 32) }
+    let text = "allow = \(ids[0])\nallow=\(ids[1]), \(ids[2])\n"
+    #expect(try settings([:], [:], text).allow?.count == 3)
+    #expect(
+      try settings([.allow: [ids[0], ids[2]]], [:], text).allow == Set([ids[0], ids[2]].compactMap { PeerID(hex: $0) }))
+    #expect(try settings([:], ["P2PNODE_ALLOW": "all"], text).allow == nil)
+  }
+
+  @Test func `a path of the file begins in its folder, one of the command line where one is`() throws {
+    #expect(try settings([:], [:], "identity = id.key").identity == "/etc/p2pnode/id.key")
+    #expect(try settings([:], [:], "swarm-key = /keys/a").swarmKey == "/keys/a")
+    #expect(try settings([.identity: ["id.key"]]).identity == "id.key")
+  }
+
+  @Test func `off in the environment leaves this machine in`() throws {
+    #expect(try settings([:], ["P2PNODE_LAN": "off"]).lan == .machine)
+    #expect(try settings([:], ["P2PNODE_LAN": "on"], "lan = off").lan == .on)
+    #expect(try settings([:], [:], "lan = off").lan == .off)
+  }
+
+  // MARK: Slips
+
+  static let slips = [
+    "colour = red", "listen", "= 3", "workers =", "workers = 0", "workers = many", "workers = 2\nworkers = 2",
+    "retries = -1", "retries = 1001", "chunk-timeout = 0", "chunk-timeout = nan", "chunk-timeout = 1e9",
+    "listen = nowhere", "listen = 1.2.3.4", "upload-limit = 1", "upload-limit = fast", "max-connections = 0",
+    "max-connections = 99999999999999999999", "lan = maybe", "cipher = rot13", "log-level = loud", "allow = abc",
+    "allow = ,", "metrics = 0.0.0.0:9464", "metrics = 192.0.2.1:9464", "metrics = localhost:9464",
+    "metrics = [::]:9464",
+    "[section]", "workers = \u{1}2", "Workers = 2",
+  ]
+
+  @Test(arguments: slips)
+  func `a slip names file and line, and what to do`(slip: String) throws {
+    let message = try #require(refusal([:], [:], "# a comment\n\n\(slip)\n"), "\(slip)")
+    let line = slip.contains("\n") ? 4 : 3
+    #expect(message.hasPrefix("/etc/p2pnode/config:\(line): "), "\(message)")
+    #expect(["is not", "config --default", "remove"].contains { message.contains($0) }, "\(message)")
+  }
+
+  @Test func `bytes that are no text are a slip`() throws {
+    #expect(throws: Failure.self) { try ConfigFile([0x6C, 0x61, 0x6E, 0x3D, 0xFF, 0xFE], path: "a") }
+    #expect(throws: Failure.self) { try ConfigFile([0xFF, 0x3D, 0x61], path: "a") }
+  }
+
+  @Test func `a slip in the file counts also where the command line overrules it`() {
+    #expect(refusal([.workers: ["4"]], [:], "workers = none")?.hasPrefix("/etc/p2pnode/config:1: ") == true)
+  }
+
+  @Test func `a slip elsewhere names the option or the variable`() {
+    #expect(refusal([.workers: ["many"]])?.hasPrefix("--workers 'many' is not a number from 1 to 1024") == true)
+    #expect(refusal([:], ["P2PNODE_RETRIES": "x"])?.hasPrefix("P2PNODE_RETRIES 'x' is not a number") == true)
+  }
+
+  // MARK: Reloading
+
+  @Test func `what changed is said, and what waits for a new start`() throws {
+    let old = try settings([:], [:], "upload-limit = 1M\ncipher = aes\nworkers = 2")
+    let new = try settings([:], [:], "upload-limit = 2M\ncipher = chacha\nworkers = 3")
+    #expect(
+      ServeReload.changes(from: old, to: new) == [
+        "reloaded: upload-limit: 1M is now 2M (/etc/p2pnode/config:1)",
+        "not reloaded: cipher: aes is now chacha (/etc/p2pnode/config:2): start serve again",
+      ])
+    let taken = old.taking(over: new)
+    #expect(taken.uploadLimit == 2_000_000 && taken.cipher == .aes)
+    #expect(ServeReload.changes(from: taken, to: new).count == 1)
+  }
+}

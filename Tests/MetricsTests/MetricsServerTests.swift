@@ -1,0 +1,52 @@
+// The server of metrics against scrapers that do as they should, and some that do not.
+import Posix
+import TestSupport
+import Testing
+
+@testable import Metrics
+
+@Suite struct MetricsServerTests {
+  private static let local = SocketAddress(ipv4: (127, 0, 0, 1), port: 0)
+  private static let request = Array("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+
+  private func scrape(_ server: MetricsServer) throws -> String {
+    let socket = try BlockingSocket(dialling: server.address)
+    try socket.send(MetricsServerTests.request)
+    return String(decoding: try socket.receiveToEnd(), as: UTF8.self)
+  }
+
+  @Test func `a long page arrives whole, again and again`() throws {
+    let page = String(repeating: "p2pnode_a 1\n", count: 400_000)
+    let server = try MetricsServer(at: MetricsServerTests.local) { page }
+    defer { server.stop() }
+    for _ in 0..<3 { #expect(try scrape(server).hasSuffix("\r\n\r\n" + page)) }
+  }
+
+  @Test func `a request in single bytes is a request`() throws {
+    let server = try MetricsServer(at: MetricsServerTests.local) { "page\n" }
+    defer { server.stop() }
+    let socket = try BlockingSocket(dialling: server.address)
+    for byte in MetricsServerTests.request { try socket.send([byte]) }
+    #expect(String(decoding: try socket.receiveToEnd(), as: UTF8.self).hasSuffix("page\n"))
+  }
+
+  @Test func `a head without end is refused`() throws {
+    let server = try MetricsServer(at: MetricsServerTests.local) { "page\n" }
+    defer { server.stop() }
+    let socket = try BlockingSocket(dialling: server.address)
+    try socket.send(Array("GET /metrics HTTP/1.1\r\n".utf8) + [UInt8](repeating: 0x61, count: 9_000))
+    socket.finishSending()
+    #expect(String(decoding: try socket.receiveToEnd(), as: UTF8.self).hasPrefix("HTTP/1.1 400 "))
+    #expect(try scrape(server).hasSuffix("page\n"))
+  }
+
+  @Test func `who says nothing and who leaves keep nobody from the page`() throws {
+    let server = try MetricsServer(at: MetricsServerTests.local) { "page\n" }
+    defer { server.stop() }
+    var silent: [BlockingSocket] = []
+    for _ in 1..<MetricsServer.connectionsMax { silent.append(try BlockingSocket(dialling: server.address)) }
+    for _ in 0..<40 { _ = try BlockingSocket(dialling: server.address) }
+    #expect(try scrape(server).hasSuffix("page\n"))
+    #expect(silent.count == MetricsServer.connectionsMax - 1)
+  }
+}
