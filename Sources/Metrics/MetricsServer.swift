@@ -67,6 +67,8 @@ private final class MetricsLoop {
   private var connections: [UInt64: Connection] = [:]
   private var nextToken: UInt64 = 2
   private var isAccepting = true
+  /// Out of descriptors: until then nobody is accepted, instead of turning hot.
+  private var acceptsFrom: Int64 = 0
 
   init(_ listener: consuming Socket, stopNumber: Int32, page: @escaping () -> String) throws(Errno) {
     self.page = page
@@ -79,7 +81,9 @@ private final class MetricsLoop {
   func run() {
     while true {
       var tokens: [UInt64] = []
-      do { try epoll.wait(milliseconds: connections.isEmpty ? -1 : 500) { token, _ in tokens.append(token) } } catch {
+      do {
+        try epoll.wait(milliseconds: connections.isEmpty && isAccepting ? -1 : 500) { token, _ in tokens.append(token) }
+      } catch {
         preconditionFailure("epoll: \(error)")  // EBADF or EINVAL: our own bug
       }
       for token in tokens {
@@ -91,7 +95,7 @@ private final class MetricsLoop {
       }
       let now = Clock.monotonicNanoseconds
       for (token, connection) in connections where now >= connection.endsAt { leave(token) }
-      accept(connections.count < MetricsServer.connectionsMax)
+      accept(connections.count < MetricsServer.connectionsMax && now >= acceptsFrom)
     }
   }
 
@@ -102,13 +106,16 @@ private final class MetricsLoop {
   }
 
   private func accept() {
-    // Out of descriptors: it is asked again at the next turn, and others' connections end meanwhile.
-    while connections.count < MetricsServer.connectionsMax, let (number, _) = try? listener.accepting() {
-      let endsAt = Clock.monotonicNanoseconds + MetricsServer.timeNanosecondsMax
-      let connection = Connection(Socket(owning: number), endsAt: endsAt)
-      guard (try? epoll.add(number, token: nextToken, .readable)) != nil else { continue }
-      connections[nextToken] = connection
-      nextToken += 1
+    do {
+      while connections.count < MetricsServer.connectionsMax, let (number, _) = try listener.accepting() {
+        let endsAt = Clock.monotonicNanoseconds + MetricsServer.timeNanosecondsMax
+        let connection = Connection(Socket(owning: number), endsAt: endsAt)
+        try epoll.add(number, token: nextToken, .readable)
+        connections[nextToken] = connection
+        nextToken += 1
+      }
+    } catch {
+      acceptsFrom = Clock.monotonicNanoseconds + 1_000_000_000
     }
   }
 

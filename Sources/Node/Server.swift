@@ -121,9 +121,7 @@ public final class Server: Sendable {
     figures.connections = context.admission.establishedCount
     figures.uploadedBytes = context.uploaded
     figures.isScanning = context.isScanning
-    let entries = catalogue.entries
-    figures.files = entries.count
-    figures.fileBytes = entries.reduce(0) { $0 + $1.length }
+    (figures.files, figures.fileBytes) = catalogue.served
     return figures
   }
 

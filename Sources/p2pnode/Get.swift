@@ -123,7 +123,7 @@ struct Get: ParsableCommand {
     configuration.discovery = set.discovery
     configuration.connectionsMax = set.maxConnections
     configuration.uploadLimit = set.uploadLimit
-    let sharing = target == .standardOutput ? nil : try sharing()
+    let sharing = target == .standardOutput ? nil : try sharing(set)
     var settings = DownloadSettings()
     settings.maxWorkers = set.workers
     settings.maxRetries = set.retries
@@ -155,7 +155,7 @@ struct Get: ParsableCommand {
     _ = consume loaded
   }
 
-  private func sharing() throws(Failure) -> Sharing? {
+  private func sharing(_ settings: Settings) throws(Failure) -> Sharing? {
     if noUpload { return nil }
     let stay: Sharing.Stay? =
       switch keepServing {
@@ -164,7 +164,7 @@ struct Get: ParsableCommand {
       case .seconds(let count): .for(.seconds(count))
       }
     // The address of the settings is that of `serve`, which may be running here.
-    let host = try node.listen == nil ? HostPort(host: "::", port: 0) : settings().listen
+    let host = node.listen == nil ? HostPort(host: "::", port: 0) : settings.listen
     do throws(ResolutionFailure) { return Sharing(listen: try host.resolve()[0], stay: stay) } catch {
       throw Failure(Exit.ioError, "cannot listen on \(host): \(error.reason); choose another with --listen HOST:PORT")
     }
