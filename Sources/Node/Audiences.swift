@@ -84,7 +84,9 @@ final class Audiences: Sendable {
     byFile.withLock { audiences in
       guard let isFirst = audiences[fileID]?.ledger.isFirst(member, of: chunk) else { return true }
       audiences[fileID]!.deferral.waits(member, isFirst: isFirst, at: now)
-      return isFirst || audiences[fileID]!.deferral.isImpatient(member, isFull: isFull, at: now)
+      // Who gives nothing to others is never put off, but does not go before those who do either.
+      let deferral = audiences[fileID]!.deferral
+      return isFirst || deferral.knows(member) && deferral.isImpatient(member, isFull: isFull, at: now)
     }
   }
 

@@ -5,15 +5,16 @@ import Transfer
 
 /// One download, started by `Downloader.start`. It goes on whether or not anybody keeps this object.
 public final class Download: Sendable {
-  /// Updates that wait for whoever reads them: those of a chunk at a time of a file of 32 GiB. Of one who is further
-  /// behind the oldest are lost; the statistics at the end have them all.
-  public static let updatesWaitingMax = 65_536
+  /// Updates that wait for whoever reads them. Of one who is further behind the oldest are lost; the statistics at the end
+  /// have them all.
+  public static let updatesWaitingMax = 4_096
 
   /// The file that is fetched.
   public let fileID: FileID
   /// What happens, in order, until the download ends. To be read by one task; who reads none of it misses nothing else.
   public let updates: AsyncStream<DownloadUpdate>
 
+  private let isWatched: Bool
   private let continuation: AsyncStream<DownloadUpdate>.Continuation
   private struct State {
     var control: Mailbox<DownloadMessage>?
@@ -23,8 +24,10 @@ public final class Download: Sendable {
   }
   private let state = Mutex(State())
 
-  init(_ fileID: FileID) {
+  /// - `isWatched`: whether anybody can read its updates; else there are none.
+  init(_ fileID: FileID, isWatched: Bool) {
     self.fileID = fileID
+    self.isWatched = isWatched
     (updates, continuation) = AsyncStream.makeStream(
       bufferingPolicy: .bufferingNewest(Download.updatesWaitingMax))
   }
@@ -51,7 +54,7 @@ public final class Download: Sendable {
     control?.send(.cancelled)
   }
 
-  func tell(_ update: DownloadUpdate) { continuation.yield(update) }
+  func tell(_ update: DownloadUpdate) { if isWatched { continuation.yield(update) } }
 
   /// It runs, and listens there.
   func began(_ control: Mailbox<DownloadMessage>) {

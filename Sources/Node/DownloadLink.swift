@@ -28,6 +28,8 @@ enum DownloadMessage: Sendable {
     ConnectionID, RequestID, ChunkIndex, LeafRange, leafHashes: [Digest]?, writing: Duration)
   /// A stream has passed on all bytes below an offset.
   case streamed(below: UInt64)
+  /// Its writer has come to its end; nothing more of it follows.
+  case streamEnded
   case corrupt(ConnectionID, ChunkIndex)
   case writeFailed(PartFileError)
   /// What is offered to others cannot be read, or is no longer what it was.

@@ -15,7 +15,7 @@ extension DownloadRun {
     if case .success = outcome, let storageError { outcome = .failure(.storage(storageError)) }
     var result: DownloadResult
     do throws(DownloadError) {
-      result = try completed(try outcome.get(), unheard)
+      result = try completed(try outcome.get(), unheard, isCancelled: isCancelled)
     } catch {
       stream.take()?.abandon()
       stop()
@@ -33,13 +33,15 @@ extension DownloadRun {
 
   /// The file is whole: it gets its name.
   private func completed(
-    _ stats: DownloadStats, _ unheard: [JournalEvent]
+    _ stats: DownloadStats, _ unheard: [JournalEvent], isCancelled: Bool
   ) throws(DownloadError) -> DownloadResult {
+    if let stream {
+      guard isPassedOn(stream, isCancelled: isCancelled) else { throw .failed(.cancelled, stats, part: nil) }
+      self.stream = nil
+      stream.join()
+      do throws(PartFileError) { try stream.stream.finish(length: manifest!.length) } catch { throw .storage(error) }
+    }
     do throws(PartFileError) {
-      if let stream = stream.take() {
-        stream.finish()
-        try stream.stream.finish(length: manifest!.length)
-      }
       try journal?.end(unheard + [.completed], at: now)
     } catch {
       throw .storage(error)
@@ -49,6 +51,23 @@ extension DownloadRun {
     stats.uploadedBytes = context.uploaded
     let path = part.map { $0.outputPath(name) }
     return DownloadResult(stats: stats, path: path ?? found?.path, name: name, wasFound: found != nil)
+  }
+
+  /// Waits until the reader of a stream has taken all of it; false where the download is cancelled before.
+  private func isPassedOn(_ stream: StreamWriter, isCancelled: Bool) -> Bool {
+    stream.close()
+    var isCancelled = isCancelled
+    while !isCancelled {
+      wait(milliseconds: -1)
+      for message in control.takeAll() {
+        switch message {
+        case .streamEnded: return true
+        case .cancelled: isCancelled = true
+        default: break
+        }
+      }
+    }
+    return false
   }
 
   /// The download failed: what there is stays for a later one.

@@ -251,6 +251,7 @@ final class DownloadRun {
       shared.add(leaves.mask, of: chunk, leafHashes: leafHashes)
       tell(.leavesVerified(id, request, chunk, leaves, writing: writing))
     case .streamed(let below): streamed(below: below)
+    case .streamEnded: break  // after a failure, which was told before
     case .corrupt(let id, let chunk):
       dismiss(id, .lied("chunk \(chunk.rawValue) does not hash"))
       tell(.lied(id))

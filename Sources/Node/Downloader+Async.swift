@@ -8,21 +8,27 @@ import Wire
 
 extension Downloader {
   /// Starts to fetch a file, on a thread of its own, into the downloader's storage.
-  public func start(_ fileID: FileID) -> Download {
-    start(fileID, length: nil, from: client.peers, to: storage)
+  public func start(_ fileID: FileID) -> Download { start(fileID, isWatched: true) }
+
+  private func start(_ fileID: FileID, isWatched: Bool) -> Download {
+    start(fileID, length: nil, from: client.peers, to: storage, isWatched: isWatched)
   }
 
   /// Starts to fetch the file of a link, also from the peers that it names, and under its name where the storage has none.
-  public func start(_ link: FileLink) -> Download {
+  public func start(_ link: FileLink) -> Download { start(link, isWatched: true) }
+
+  private func start(_ link: FileLink, isWatched: Bool) -> Download {
     var storage = storage
     storage.suggestedName = storage.suggestedName ?? link.name
-    return start(link.fileID, length: link.length, from: link.peers.map(PeerSource.init) + client.peers, to: storage)
+    return start(
+      link.fileID, length: link.length, from: link.peers.map(PeerSource.init) + client.peers, to: storage,
+      isWatched: isWatched)
   }
 
   private func start(
-    _ fileID: FileID, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget
+    _ fileID: FileID, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget, isWatched: Bool
   ) -> Download {
-    let download = Download(fileID)
+    let download = Download(fileID, isWatched: isWatched)
     Thread.start(name: "p2p-download") {
       do throws(DownloadError) {
         download.ended(
@@ -40,12 +46,12 @@ extension Downloader {
   /// Fetches a file into the downloader's storage. Cancelling the task ends the download.
   /// - Throws: why it did not finish; what was verified is kept in the part file, for a later download.
   public func downloadFile(_ fileID: FileID) async throws(DownloadError) -> DownloadResult {
-    try await finished(start(fileID))
+    try await finished(start(fileID, isWatched: false))
   }
 
   /// Fetches the file of a link; else like `downloadFile(_:)` of a fileID.
   public func downloadFile(_ link: FileLink) async throws(DownloadError) -> DownloadResult {
-    try await finished(start(link))
+    try await finished(start(link, isWatched: false))
   }
 
   private func finished(_ download: Download) async throws(DownloadError) -> DownloadResult {
@@ -71,7 +77,7 @@ extension Server {
       Thread.start(name: "p2p-scan") {
         do throws(ServerError) {
           try self.scan { event in if case .added(let entry) = event { found.add(entry) } }
-          continuation.resume(returning: Result<[CatalogueEntry], ServerError>.success(found.all))
+          continuation.resume(returning: Result<[CatalogueEntry], ServerError>.success(found.takeAll()))
         } catch {
           continuation.resume(returning: Result<[CatalogueEntry], ServerError>.failure(error))
         }
@@ -91,9 +97,9 @@ extension Server {
   }
 }
 
-/// What a scan has found so far; events come on any thread.
+/// What the first scan has found so far; events come on any thread. What comes after it is nobody's here.
 private final class FoundEntries: Sendable {
-  private let entries = Mutex<[CatalogueEntry]>([])
-  var all: [CatalogueEntry] { entries.withLock { $0 } }
-  func add(_ entry: CatalogueEntry) { entries.withLock { $0.append(entry) } }
+  private let entries = Mutex<[CatalogueEntry]?>([])
+  func add(_ entry: CatalogueEntry) { entries.withLock { $0?.append(entry) } }
+  func takeAll() -> [CatalogueEntry] { entries.withLock { $0.take() ?? [] } }
 }

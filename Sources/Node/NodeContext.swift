@@ -90,9 +90,7 @@ final class NodeContext: Sendable {
     self.catalogue = catalogue
     onEvent = report
     allowedPeers = Mutex(configuration.allowedPeers)
-    var clock = LoopClock()
-    let now = clock.now()
-    uploadLimiter = UploadLimiter(bytesPerSecond: configuration.uploadLimit, at: now)
+    uploadLimiter = UploadLimiter(bytesPerSecond: configuration.uploadLimit)
     admission = Admission(connectionsMax: configuration.connectionsMax)
     follower = catalogue == nil ? nil : try Mailbox()
     var mailboxes: [Mailbox<LoopCommand>] = []
@@ -110,8 +108,7 @@ final class NodeContext: Sendable {
 
   /// Other limits from now on, for those who are here too, but that none of them goes for being too many.
   func reconfigure(uploadLimit: UInt64?, connectionsMax: Int, allowedPeers allowed: Set<PeerID>?) {
-    var clock = LoopClock()
-    uploadLimiter.change(to: uploadLimit, at: clock.now())
+    uploadLimiter.change(to: uploadLimit)
     admission.change(connectionsMax: connectionsMax)
     allowedPeers.withLock { $0 = allowed }
     tellAllLoops(.reconfigured)

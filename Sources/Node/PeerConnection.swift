@@ -181,6 +181,7 @@ final class PeerConnection {
   /// Ends the connection: with a GOODBYE where the end calls for one, which is sent if the peer takes it.
   func close(_ end: ConnectionEnd) {
     guard !isClosed, !isFinishing else { return }
+    leaveAudiences()  // before anybody hears that it has gone
     report(end)
     if isEstablished, let goodbye = end.goodbye {
       if goodbye.code == .done || goodbye.code == .shuttingDown { withdrawDownload() }
@@ -264,6 +265,8 @@ final class PeerConnection {
       return close()
     }
     if let lingersUntil, now >= lingersUntil { return close() }
+    // There are few places for those who are turned away: who does not take its goodbye keeps none.
+    if isTurnedAway, isFinishing, now - startedAt >= NodeLimits.turnedAwayTimeout * 2 { return close() }
     guard !isFinishing, !isStarving else { return }  // starving: it is up to us that nothing is received
     if isTurnedAway, now - startedAt >= NodeLimits.turnedAwayTimeout {
       return close(.here(.tooManyConnections, ""))

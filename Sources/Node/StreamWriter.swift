@@ -17,14 +17,15 @@ struct StreamWriter {
       } catch {
         control.send(.writeFailed(error))
       }
+      control.send(.streamEnded)
     }
   }
 
-  /// All has come: waits until the reader has taken it, however long that takes.
-  func finish() {
-    stream.close(discarding: false)
-    thread.join()
-  }
+  /// All has come: `streamEnded` follows when the reader has taken it, however long that takes.
+  func close() { stream.close(discarding: false) }
+
+  /// After `streamEnded`.
+  func join() { thread.join() }
 
   /// What is not written is dropped. A reader that never reads again keeps its thread, and nobody else.
   func abandon() {

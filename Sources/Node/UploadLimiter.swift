@@ -4,19 +4,21 @@ import Transfer
 
 /// A token bucket that any thread may ask, or none.
 final class UploadLimiter: Sendable {
-  private let limiter: Mutex<RateLimiter?>
+  private struct State: Sendable {
+    var bytesPerSecond: UInt64?
+    /// Made when it is first asked, at the time of a loop: no other clock leaves out what the loops' clocks do.
+    var bucket: RateLimiter?
+  }
+
+  private let state: Mutex<State>
   /// Bytes that may leave at once after a pause: small enough that a second's average is the limit.
   private static let burst: UInt64 = 256 << 10
 
   /// Any rate: more than the bucket can count is no limit that a network reaches. Nil: no limit.
-  init(bytesPerSecond: UInt64?, at now: Instant) {
-    limiter = Mutex(UploadLimiter.bucket(bytesPerSecond, at: now))
-  }
+  init(bytesPerSecond: UInt64?) { state = Mutex(State(bytesPerSecond: bytesPerSecond)) }
 
   /// Another limit from now on.
-  func change(to bytesPerSecond: UInt64?, at now: Instant) {
-    limiter.withLock { $0 = UploadLimiter.bucket(bytesPerSecond, at: now) }
-  }
+  func change(to bytesPerSecond: UInt64?) { state.withLock { $0 = State(bytesPerSecond: bytesPerSecond) } }
 
   private static func bucket(_ bytesPerSecond: UInt64?, at now: Instant) -> RateLimiter? {
     bytesPerSecond.map {
@@ -26,10 +28,11 @@ final class UploadLimiter: Sendable {
 
   /// Nil: the bytes may leave now, and are counted. Else how long to wait before asking again.
   func wait(toSend bytes: Int, at now: Instant) -> Duration? {
-    limiter.withLock { limiter in
-      guard let delay = limiter?.delay(until: bytes, at: now) else { return nil }
+    state.withLock { state in
+      if state.bucket == nil { state.bucket = UploadLimiter.bucket(state.bytesPerSecond, at: now) }
+      guard let delay = state.bucket?.delay(until: bytes, at: now) else { return nil }
       guard delay == .zero else { return delay }
-      _ = limiter?.take(upTo: bytes, at: now)
+      _ = state.bucket?.take(upTo: bytes, at: now)
       return nil
     }
   }

@@ -88,8 +88,9 @@ public struct DownloadExplanation: Sendable {
     note(part(.holders), atLeast: waitMin, DownloadLimit.holders)
     note(part(.others), atLeast: waitMin, DownloadLimit.ending)
     let serving = stats.peers.filter { $0.times.answers > 0 && !$0.isBanned }
-    if stats.peers.count > maxWorkers, stats.workers.count == maxWorkers, part(.answers) > 1 - startMin {
-      limits.append((part(.answers), .workers(peers: stats.peers.count)))
+    let usable = stats.peers.count { !$0.isBanned }
+    if usable > maxWorkers, stats.workers.count == maxWorkers, part(.answers) > 1 - startMin {
+      limits.append((part(.answers), .workers(peers: usable)))
     }
     let slow = serving.filter { $0.bytesPerSecond < (best?.bytesPerSecond ?? 0) * slowRatio }
     if !slow.isEmpty { limits.append((0, .slowPeers(slow.map(\.peer)))) }

@@ -155,7 +155,8 @@ extension DownloadState {
     remember(id, link)
     defer { if link.address == nil, let peerID = link.peerID { book.missed(peerID, at: now) } }
     if link.phase == .open {
-      if reason == .goodbye(CloseCode.tooManyConnections.rawValue) {
+      if reason == .goodbye(CloseCode.tooManyConnections.rawValue) || reason == .goodbye(CloseCode.done.rawValue) {
+        // It has no room for us, or has what it wanted: in large crowds both are said at any time, and are no failure.
         releaseAll(id, at: now)
       } else {
         pageFailed(id, at: now)

@@ -31,10 +31,12 @@ extension DownloadState {
   mutating func learn(_ id: ConnectionID, promised: [ChunkIndex]) {
     guard links.peer(of: id) != nil else { return }
     hasMetSharers = true
+    // Taken out as a whole: a frame names thousands.
+    var known = links[id]!.promised.take() ?? ChunkSet(capacity: chunks.layout.chunkCount)
     for chunk in promised where chunks.layout.contains(chunk) {
-      if links[id]!.promised == nil { links[id]!.promised = ChunkSet(capacity: chunks.layout.chunkCount) }
-      if links[id]!.promised!.insert(Int(chunk.rawValue)) { chunks.addCopy(of: chunk) }
+      if known.insert(Int(chunk.rawValue)) { chunks.addCopy(of: chunk) }
     }
+    links[id]!.promised = known
   }
 
   /// Others that the peer knows: hints, unless it is farther away than they can be reached from.

@@ -67,6 +67,7 @@ extension PeerSession {
           leafSize: target.leafSize)
         self.manifest = manifest
         bitmapsEnd = 0
+        newsLeft = manifest.layout.chunkCount * PeerSession.newsPerChunk + PeerSession.newsMin
         fetch = FetchQueue { MerkleTree.chunkHash($0, in: $1) }
         act(.tell(.opened(manifest, isComplete: file.availability == .complete)))
       } catch {
@@ -110,11 +111,13 @@ extension PeerSession {
   }
 
   /// News of the file that we opened; without effect once it was withdrawn.
-  mutating func tell(_ news: PeerNews, about handle: FileHandle) {
+  /// - `cost`: entries. Whoever tells more than there can be to tell is no longer listened to.
+  mutating func tell(_ news: PeerNews, about handle: FileHandle, cost: Int = 1) {
     guard manifest != nil, handle == PeerSession.handle else {
       return close(.violation("news of a file that was never opened"))
     }
-    if fetch != nil { act(.tell(news)) }
+    newsLeft = max(newsLeft - max(cost, 1), 0)
+    if fetch != nil, newsLeft > 0 { act(.tell(news)) }
   }
 
   /// Each chunk is told of once: what comes later is told by HAVE. So bitmaps cost no more than the file is long.

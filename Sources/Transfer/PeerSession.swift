@@ -26,6 +26,11 @@ public struct PeerSession: Sendable {
   var manifest: Manifest?
   /// Chunks below this were told of by BITMAPs since the file was opened.
   var bitmapsEnd = 0
+  /// Entries of HAVE, PROMISED and PEERS that are still listened to: each leaf may be told of once, and a chunk may be
+  /// promised again when who was promised it goes.
+  static let newsPerChunk = 68
+  static let newsMin = 4_096
+  var newsLeft = 0
   /// Of the DATA whose bytes are on their way.
   var arriving: FetchedPiece?
 
@@ -94,10 +99,10 @@ public struct PeerSession: Sendable {
     case .withdrawn(let withdrawn): handle(withdrawn)
     case .ping(let number): send(.pong(number))
     case .pong: break
-    case .have(let have): tell(.have(have.runs), about: have.handle)
+    case .have(let have): tell(.have(have.runs), about: have.handle, cost: have.runs.count)
     case .bitmap(let bitmap): handle(bitmap)
-    case .promised(let promised): tell(.promised(promised.chunks), about: promised.handle)
-    case .peers(let peers): tell(.peers(peers.entries), about: peers.handle)
+    case .promised(let promised): tell(.promised(promised.chunks), about: promised.handle, cost: promised.chunks.count)
+    case .peers(let peers): tell(.peers(peers.entries), about: peers.handle, cost: peers.entries.count)
     case .goodbye(let goodbye): close(.there(goodbye.code, goodbye.text))
     }
   }

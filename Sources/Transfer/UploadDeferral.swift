@@ -68,6 +68,9 @@ public struct UploadDeferral: Sendable {
   /// There is nothing to be sent to a reader.
   public mutating func rests(_ reader: Reader) { waits[reader] = nil }
 
+  /// Whether a reader has joined, and has not gone.
+  public func knows(_ reader: Reader) -> Bool { patience[reader] != nil }
+
   /// Whether a reader would not be put off, whatever it asks for. Of one that has not joined that is always so.
   public func isImpatient(_ reader: Reader, isFull: Bool, at now: Instant) -> Bool {
     patience[reader].map { $0.left(at: now) < UploadDeferral.leftMin(isFull: isFull) } ?? true

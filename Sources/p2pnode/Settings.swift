@@ -146,8 +146,8 @@ struct Settings: Sendable {
 
   /// A relative path of the file begins in the file's folder. Nil: none.
   private func path(_ text: String, _ origin: Origin) throws(Failure) -> String? {
-    guard case .file(let file, _) = origin else { return text }
     if text == "none" { return nil }
+    guard case .file(let file, _) = origin else { return text }
     return text.utf8.first == UInt8(ascii: "/") ? text : PathParts(file).folder + "/" + text
   }
 

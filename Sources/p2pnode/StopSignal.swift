@@ -6,6 +6,8 @@ import Synchronization
 final class StopSignal: Sendable {
   private let signals: Signals
   private let came = Atomic<Int32>(0)
+  /// Then a SIGHUP without one tells that the terminal has gone, and means the end.
+  private let beganOnTerminal = Terminal.isTerminal(.standardError)
 
   /// - `takesHangUp`: SIGHUP comes here as well, instead of ending the process.
   init(takesHangUp: Bool = false) throws(Failure) {
@@ -19,7 +21,7 @@ final class StopSignal: Sendable {
   func wait(onHangUp: () -> Void = {}) {
     while true {
       let signal = signals.wait()
-      if signal == .hangUp {
+      if signal == .hangUp, Terminal.isTerminal(.standardError) || !beganOnTerminal {
         onHangUp()
         continue
       }

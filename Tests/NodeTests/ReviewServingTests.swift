@@ -102,8 +102,8 @@ import Wire
   }
 
   @Test func `a rate beyond what can be counted is no trap`() throws {
-    let limiter = UploadLimiter(bytesPerSecond: .max, at: .zero)
+    let limiter = UploadLimiter(bytesPerSecond: .max)
     #expect(limiter.wait(toSend: 65_536, at: .zero) == nil)
-    _ = UploadLimiter(bytesPerSecond: 0, at: .zero)
+    _ = UploadLimiter(bytesPerSecond: 0)
   }
 }

@@ -27,6 +27,26 @@ import Wire
     return actions
   }
 
+  @Test func `peers that are full or done with us cost no retry, however many are, and neither does their page`() {
+    var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
+    for event: DownloadEvent in [
+      .addressAdded(address(1), pinned: nil), .discoveryFinished, .connected(dialled, peerID(1)),
+      .opened(dialled, layout, isComplete: true), .storageReady(Resumable()),
+    ] { state.handle(event, at: .zero) }
+    #expect(actions(of: &state).contains(.fetchPage(PageIndex(0), dialled)))
+    state.handle(.connectionLost(dialled, .goodbye(CloseCode.done.rawValue)), at: .zero)
+    for number in 2..<10 {
+      let id = ConnectionID(inbound.rawValue + UInt64(number))
+      state.handle(.connected(id, peerID(UInt8(number))), at: .zero)
+      state.handle(.opened(id, layout, isComplete: true), at: .zero)
+      #expect(actions(of: &state).contains(.fetchPage(PageIndex(0), id)))
+      let code = number.isMultiple(of: 2) ? CloseCode.tooManyConnections : .done
+      state.handle(.connectionLost(id, .goodbye(code.rawValue)), at: .zero)
+    }
+    #expect(!state.isEnded)
+    #expect(state.statistics(at: .zero).peers.allSatisfy { $0.failures == 0 && $0.score == 100 })
+  }
+
   @Test func `a connection that is replaced costs its peer nothing, and the other takes over`() {
     var state = running()
     #expect(actions(of: &state).contains { if case .request(dialled, _, _, _, _) = $0 { true } else { false } })

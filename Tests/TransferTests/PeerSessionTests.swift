@@ -141,6 +141,19 @@ import Wire
     }
   }
 
+  @Test func `who tells more than there can be to tell is not listened to, and nothing else happens to it`() throws {
+    var (fetching, _) = try opened()
+    let promised = Promised(handle: FileHandle(1), chunks: Array(repeating: ChunkIndex(0), count: 1_000))
+    var heard = 0
+    for _ in 0..<20 {
+      fetching.handle(.promised(promised))
+      let actions = drain(&fetching)
+      heard += actions.count
+      #expect(actions.isEmpty || actions == [.tell(.promised(promised.chunks))])
+    }
+    #expect(heard >= 4 && heard < 10)
+  }
+
   @Test func `DATA that is no longer wanted is dropped without blame`() throws {
     var (fetching, _) = try opened()
     let all = layout.leaves(of: ChunkIndex(2))
