@@ -87,10 +87,43 @@ public struct Directory: ~Copyable, Sendable {
   private func openBeneath(_ relativePath: String, _ flags: Int32) throws(Errno) -> FileDescriptor {
     try checkNoNul(relativePath, "openat2")
     let resolve = P2P_RESOLVE_BENEATH | P2P_RESOLVE_NO_SYMLINKS | P2P_RESOLVE_NO_MAGICLINKS
-    let number = try retrying("openat2", path(of: relativePath)) {
-      p2p_openat2(descriptor.number, relativePath, UInt64(UInt32(bitPattern: flags | O_CLOEXEC)), 0, UInt64(resolve))
+    do throws(Errno) {
+      let number = try retrying("openat2", path(of: relativePath)) {
+        p2p_openat2(descriptor.number, relativePath, UInt64(UInt32(bitPattern: flags | O_CLOEXEC)), 0, UInt64(resolve))
+      }
+      return FileDescriptor(owning: Int32(number))
+    } catch {
+      // An old kernel, or a sandbox: systemd's RestrictSUIDSGID and old container engines deny the call as such.
+      guard error.code == ENOSYS || error.code == EPERM else { throw error }
+      return try walkBeneath(relativePath, flags)
     }
-    return FileDescriptor(owning: Int32(number))
+  }
+
+  /// As `openBeneath`, without `openat2`: one folder after the other, each opened from the one before and through no link.
+  func walkBeneath(_ relativePath: String, _ flags: Int32) throws(Errno) -> FileDescriptor {
+    let subject = path(of: relativePath)
+    let names = relativePath.split(separator: "/").filter { $0 != "." }.map(String.init)
+    guard !relativePath.utf8.starts(with: "/".utf8), !names.contains("..") else {
+      throw Errno(code: EXDEV, call: "openat", subject: subject)
+    }
+    func open(_ name: String, in folder: Int32, _ flags: Int32) throws(Errno) -> FileDescriptor {
+      do throws(Errno) {
+        return FileDescriptor(
+          owning: try retrying("openat", subject) { openat(folder, name, flags | O_NOFOLLOW | O_CLOEXEC, 0) })
+      } catch {
+        // Where a folder is asked for, a link is said to be none.
+        var status = stat()
+        let isLink =
+          error.code == ENOTDIR && fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0
+          && status.st_mode & S_IFMT == S_IFLNK
+        throw isLink ? Errno(code: ELOOP, call: error.call, subject: subject) : error
+      }
+    }
+    guard let last = names.last else { return try open(".", in: descriptor.number, flags) }
+    guard names.count > 1 else { return try open(last, in: descriptor.number, flags) }
+    var folder = try open(names[0], in: descriptor.number, O_RDONLY | O_DIRECTORY)
+    for name in names[1..<(names.count - 1)] { folder = try open(name, in: folder.number, O_RDONLY | O_DIRECTORY) }
+    return try open(last, in: folder.number, flags)
   }
 
   /// The names in this folder without "." and "..", in the file system's order. Reads the whole folder. The

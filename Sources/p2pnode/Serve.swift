@@ -86,7 +86,9 @@ struct Serve: ParsableCommand {
           ServiceManager.notify("STATUS=Serving; listening on \(server.address)")
         }
       } catch {
-        Console.log(.error, "p2pnode: \(Failure(error, listen: server.address).message)")
+        let failure = Failure(error, listen: server.address)
+        failure.say(json: json)
+        Process.exit(failure.code)  // there is nothing to serve, and nobody is served yet
       }
     }
     var reloading = ServeReload(settings)

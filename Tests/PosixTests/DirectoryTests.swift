@@ -1,8 +1,9 @@
 // Calls on open folders: nothing leaves them, nothing is replaced unasked.
 import Glibc
-import Posix
 import Testing
 import TestSupport
+
+@testable import Posix
 
 @Suite struct `Open folders` {
   let folder = TemporaryFolder()
@@ -52,6 +53,29 @@ import TestSupport
       #expect(error?.code == code, "\(path)")
       #expect(error?.call == "openat2")
     }
+  }
+
+  @Test func `where the system has no openat2 the same is refused, and the same is opened`() throws {
+    try make("secret")
+    mkdir(folder("served"), 0o755)
+    mkdir(folder("served/inner"), 0o755)
+    mkdir(folder("served/inner/deep"), 0o755)
+    try make("served/inner/deep/file", pattern(3))
+    symlink("inner", folder("served/alias"))
+    symlink("../secret", folder("served/out"))
+    let served = try Directory(folder("served"))
+    for path in ["inner/deep/file", "./inner/./deep//file", ".", "inner", "inner/deep"] {
+      let known = try served.open(beneath: path, .read).status()
+      let walked = File(owning: try served.walkBeneath(path, O_RDONLY), path: path)
+      #expect(try walked.status().identity == known.identity, "\(path)")
+    }
+    for path in ["../secret", "/etc", folder("served"), "alias/deep", "alias", "out", "missing"] {
+      let known = #expect(throws: Errno.self) { _ = try served.open(beneath: path, .read) }
+      let walked = #expect(throws: Errno.self) { _ = try served.walkBeneath(path, O_RDONLY) }
+      #expect(walked?.code == known?.code, "\(path)")
+    }
+    let link = #expect(throws: Errno.self) { _ = try served.walkBeneath("alias", O_RDONLY | O_DIRECTORY) }
+    #expect(link?.code == ELOOP)
   }
 
   @Test func `opening a FIFO beneath a folder does not wait for a writer`() throws {
