@@ -7,6 +7,8 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
   /// 32 zero bytes: the hash of a missing leaf and the root of an empty file (BEP 52).
   public static let zero = Digest(words: (0, 0, 0, 0))
 
+  private static let zeros: [UInt8] = Array(repeating: 0, count: byteCount)
+
   // The bytes as four big-endian words.
   private let word0, word1, word2, word3: UInt64
 
@@ -16,6 +18,9 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
 
   /// The bytes as four big-endian words: the first word holds the first eight bytes.
   var words: (UInt64, UInt64, UInt64, UInt64) { (word0, word1, word2, word3) }
+
+  /// The first eight bytes, the first of them the highest: enough to tell most digests apart.
+  public var mark: UInt64 { word0 }
 
   /// Takes exactly 32 bytes; nil for any other count.
   public init?(_ bytes: some Collection<UInt8>) {
@@ -66,8 +71,12 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
 
   /// Appends the 32 bytes.
   public func append(to out: inout [UInt8]) {
+    let start = out.count
+    out += Digest.zeros
+    var span = out.mutableSpan
+    var bytes = span.mutableBytes
     let words: [4 of UInt64] = [word0, word1, word2, word3]
-    for i in 0..<Digest.byteCount { out.append(UInt8(truncatingIfNeeded: words[i / 8] >> UInt64(56 - 8 * (i % 8)))) }
+    for i in words.indices { bytes.storeBytes(of: words[i].bigEndian, toByteOffset: start + 8 * i, as: UInt64.self) }
   }
 
   /// 64 lower-case hexadecimal digits.

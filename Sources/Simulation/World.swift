@@ -3,10 +3,12 @@ import Transfer
 
 /// A clock, the things that are to come, and the source of all chance. Confined to the thread that runs it.
 final class World {
+  /// Plain bits, so that to move it counts no references.
   private struct Entry {
     let at: Instant
     let order: UInt64
-    let happen: () -> Void
+    /// Of what is to happen, in `happenings`.
+    let place: Int
 
     func precedes(_ other: Entry) -> Bool { at != other.at ? at < other.at : order < other.order }
   }
@@ -21,6 +23,8 @@ final class World {
   /// Of all that was mixed in, with its time.
   private(set) var fingerprint: UInt64 = 0
   private var heap: [Entry] = []
+  private var happenings: [(() -> Void)?] = []
+  private var freePlaces: [Int] = []
   private var nextOrder: UInt64 = 0
 
   init(seed: UInt64, isTraced: Bool) {
@@ -29,7 +33,9 @@ final class World {
   }
 
   func at(_ instant: Instant, _ happen: @escaping () -> Void) {
-    heap.append(Entry(at: max(instant, time), order: nextOrder, happen: happen))
+    let place = freePlaces.popLast() ?? happenings.count
+    if place == happenings.count { happenings.append(happen) } else { happenings[place] = happen }
+    heap.append(Entry(at: max(instant, time), order: nextOrder, place: place))
     nextOrder += 1
     var child = heap.count - 1
     while child > 0, heap[child].precedes(heap[(child - 1) / 2]) {
@@ -47,13 +53,15 @@ final class World {
       eventCount += 1
       removeFirst()
       time = first.at
-      first.happen()
+      let happen = happenings[first.place].take()
+      freePlaces.append(first.place)
+      happen?()
     }
     return violation != nil || isOver()
   }
 
   /// Breaks the circles of those who wait for one another.
-  func forgetAll() { heap = [] }
+  func forgetAll() { (heap, happenings, freePlaces) = ([], [], []) }
 
   func violate(_ rule: String) {
     if violation == nil { violation = "at \(time.inSeconds) s: \(rule)" }

@@ -44,6 +44,9 @@ struct FlashCrowd: ParsableCommand {
   @Flag(help: "Print everything that happens.")
   var trace = false
 
+  @Flag(help: "Print how far it is four times a virtual second: a large crowd takes hours.")
+  var progress = false
+
   mutating func validate() throws {
     guard (1...1_000_000).contains(peers) else { throw ValidationError("--peers is 1 to 1,000,000") }
     guard (1...1024).contains(fileChunks) else { throw ValidationError("--file-chunks is 1 to 1,024") }
@@ -74,7 +77,7 @@ struct FlashCrowd: ParsableCommand {
     let clock = ContinuousClock()
     let began = clock.now
     let plan = plan
-    let outcome = Crowd.run(plan, isTraced: trace)
+    let outcome = Crowd.run(plan, isTraced: trace, watch: progress ? { tell($0) } : nil)
     let wall = clock.now - began
     for line in outcome.trace ?? [] { print(line) }
     let bound = plan.fluidBound
@@ -90,6 +93,14 @@ struct FlashCrowd: ParsableCommand {
       print("a rule is broken: \(violation)")
       throw ExitCode(1)
     }
+  }
+
+  private func tell(_ progress: CrowdProgress) {
+    let held = "\(rounded(progress.chunksMean)) of \(fileChunks) chunks"
+    let connections = "\(rounded(progress.connectionsMean)) connections on average"
+    print(
+      "\(rounded(progress.seconds)) s, \(progress.events) events: \(held), \(connections), \(progress.finished) finished"
+    )
   }
 
   private func rounded(_ number: Double) -> String {

@@ -28,13 +28,30 @@ public final class Crowd {
   }
 
   /// Plays a crowd. Of at most 1,024 chunks and 2^24 nodes.
-  public static func run(_ plan: CrowdPlan, isTraced: Bool = false) -> CrowdOutcome {
+  /// - `watch`: told four times a virtual second how far it is.
+  public static func run(
+    _ plan: CrowdPlan, isTraced: Bool = false, watch: ((CrowdProgress) -> Void)? = nil
+  ) -> CrowdOutcome {
     let crowd = Crowd(plan, isTraced: isTraced)
     crowd.populate()
+    if let watch { crowd.tell(watch) }
     let isOver = crowd.world.run(until: limit, eventsMax: .max) { crowd.finishTimes.count == plan.peers }
     if !isOver { crowd.world.violate("\(plan.peers - crowd.finishTimes.count) do not finish") }
     defer { crowd.world.forgetAll() }
     return crowd.result()
+  }
+
+  private func tell(_ watch: @escaping (CrowdProgress) -> Void) {
+    world.after(.milliseconds(250)) { [self] in
+      let downloaders = nodes.dropFirst()
+      let count = Double(max(downloaders.count, 1))
+      watch(
+        CrowdProgress(
+          seconds: world.time.inSeconds, events: world.eventCount, finished: finishTimes.count,
+          chunksMean: Double(downloaders.reduce(0) { $0 + $1.wholeCount }) / count,
+          connectionsMean: Double(downloaders.reduce(0) { $0 + $1.ends.count }) / count))
+      tell(watch)
+    }
   }
 
   private func populate() {

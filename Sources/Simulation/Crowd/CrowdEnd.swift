@@ -50,7 +50,7 @@ final class CrowdEnd {
     for (place, number) in [UInt64(dialer.number), dialerID.rawValue, UInt64(listener.number)].enumerated() {
       for i in 0..<8 { bytes[8 * place + i] = UInt8(truncatingIfNeeded: number >> UInt64(8 * i)) }
     }
-    let hash = Digest(bytes)!
+    let hash = Digest(bytes.span.bytes, at: 0)
     let here = CrowdEnd(dialerID, of: dialer, to: listener, hash, .dialer, fetching: dialer.crowd.file.target)
     let there = CrowdEnd(listenerID, of: listener, to: dialer, hash, .listener, fetching: nil)
     (here.other, there.other) = (there, here)

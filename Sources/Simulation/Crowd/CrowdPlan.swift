@@ -55,6 +55,18 @@ public struct CrowdPlan: Sendable {
   }
 }
 
+/// How far a crowd is, for who waits for it.
+public struct CrowdProgress: Sendable {
+  /// Of virtual time.
+  public let seconds: Double
+  public let events: Int
+  /// Downloaders that have the file.
+  public let finished: Int
+  /// Whole chunks, and connections, that a downloader has on average.
+  public let chunksMean: Double
+  public let connectionsMean: Double
+}
+
 /// What a crowd came to.
 public struct CrowdOutcome: Sendable {
   /// The rule that was broken, with its time; nil: none.
