@@ -59,6 +59,11 @@ struct ChunkTable: Sendable {
   private(set) var haveCount = 0
   /// Changes whenever a chunk becomes choosable: who had nothing to give before need only be asked again then.
   private(set) var generation: UInt64 = 1
+  /// Of the generations since `offeredSince` these chunks are the cause.
+  private var offered: [ChunkIndex] = []
+  private var offeredSince: UInt64 = 1
+  /// With more than this everybody is asked again.
+  private static let offeredMax = 16
   /// What all choices have cost, in words read: a performance test counts it.
   private(set) var wordsRead = 0
 
@@ -95,6 +100,8 @@ struct ChunkTable: Sendable {
 
   func has(_ chunk: ChunkIndex) -> Bool { phases[Int(chunk.rawValue)] == .have }
   func progress(of chunk: ChunkIndex) -> Progress { progress[chunk] ?? Progress() }
+  /// The leaves that are verified of a chunk that is not had.
+  func verified(of chunk: ChunkIndex) -> UInt64 { progress[chunk]?.verified ?? 0 }
   /// Peers with a part of the file that have the chunk; complete peers are not counted, as they have all alike.
   func copies(of chunk: ChunkIndex) -> Int { Int(copies[Int(chunk.rawValue)]) }
 
@@ -239,7 +246,21 @@ struct ChunkTable: Sendable {
   }
 
   /// Something outside changed what may be chosen: those that had nothing to give are asked again.
-  mutating func reconsider() { generation += 1 }
+  mutating func reconsider() {
+    generation += 1
+    offered.removeAll(keepingCapacity: true)
+    offeredSince = generation
+  }
+
+  /// The chunks that became choosable since the last call, or since all have to be asked again if that was later: who had
+  /// nothing to give in that generation or after it, and has none of these, has nothing to give now.
+  mutating func takeOffered() -> (since: UInt64, chunks: [ChunkIndex]) {
+    defer {
+      offered.removeAll(keepingCapacity: true)
+      offeredSince = generation
+    }
+    return (offeredSince, offered)
+  }
 
   private func level(of chunk: ChunkIndex) -> Int {
     isInOrder ? 0 : min(Int(copies[Int(chunk.rawValue)]), ChunkTable.rarityMax)
@@ -248,7 +269,9 @@ struct ChunkTable: Sendable {
   private mutating func offer(_ chunk: ChunkIndex) {
     guard isListed.contains(Int(chunk.rawValue)) else { return }
     buckets.insert(Int(chunk.rawValue), at: level(of: chunk))
+    if offered.count == ChunkTable.offeredMax { return reconsider() }
     generation += 1
+    offered.append(chunk)
   }
 
   private mutating func withdraw(_ chunk: ChunkIndex) { buckets.remove(Int(chunk.rawValue), at: level(of: chunk)) }

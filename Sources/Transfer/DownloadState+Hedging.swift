@@ -63,7 +63,7 @@ extension DownloadState {
     var best: Int?
     for number in rotation.live where number != holder && peers[number].busyUntil == nil {
       guard peers[number].isProven, let id = peers[number].connection, inFlight(number) == 0,
-        links.holdings(of: id)?.has(chunk) == true
+        links.has(chunk, on: id)
       else { continue }
       if best == nil || outranks(number, best!) { best = number }
     }

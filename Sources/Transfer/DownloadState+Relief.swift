@@ -13,19 +13,41 @@ extension DownloadState {
     let pending: PendingRequest
     let holder: ConnectionID
     let leaves: LeafRange
-    /// Seconds until the holder would have sent it all, and by how many of them that comes sooner.
-    let due: Double
+    /// By how many seconds it is there sooner.
     let gain: Double
     /// Whether the holder has not begun with it, and is not asked for it any more.
     let isWhole: Bool
+  }
+
+  /// A request in a connection's line that has no second asker yet.
+  private struct Waiting {
+    let pending: PendingRequest
+    /// What of it is missing.
+    let run: LeafRange
+    /// Bytes that the connection sends until it is there.
+    let bytesAhead: Int
+  }
+
+  /// What waits on one connection.
+  private struct Line {
+    let holder: ConnectionID
+    let number: Int
+    let measuredRate: Double?
+    /// What it manages just now, where something is being sent.
+    let presentRate: Double
+    let waiting: [Waiting]
   }
 
   /// For each worker without work, lets an idle peer take over what would be there last. Returns the workers that are
   /// still idle.
   mutating func relieve(_ idleWorkers: Int, at now: Instant) -> Int {
     var idle = idleWorkers
-    for number in idlePeers where idle > 0 {
-      guard let id = peers[number].connection, let relief = relief(by: number, at: now) else { continue }
+    guard idle > 0 else { return idle }
+    let peersWithoutWork = idlePeers
+    if peersWithoutWork.isEmpty { return idle }
+    var lines = lines(at: now)
+    for number in peersWithoutWork where idle > 0 && !lines.isEmpty {
+      guard let id = peers[number].connection, let relief = relief(by: number, of: lines) else { continue }
       if relief.isWhole { takeBack(relief.pending, from: relief.holder, at: now) }
       send(
         relief.pending.chunk, relief.leaves, to: id, worker: relief.pending.worker, isHedge: !relief.isWhole, at: now)
@@ -33,6 +55,7 @@ extension DownloadState {
         hedged(relief.pending.chunk, relief.leaves, of: holder, by: number)
       }
       idle -= 1
+      lines = self.lines(at: now)
     }
     return idle
   }
@@ -48,16 +71,50 @@ extension DownloadState {
     }.sorted(by: outranks)
   }
 
-  private func relief(by number: Int, at now: Instant) -> Relief? {
+  /// The lines of all peers in which something could be taken over.
+  private func lines(at now: Instant) -> [Line] {
+    var lines: [Line] = []
+    for number in rotation.live {
+      guard let id = peers[number].connection, links.pendingCount(of: id) > 0, let link = links[id] else { continue }
+      let waiting = waiting(on: link)
+      if waiting.isEmpty { continue }
+      lines.append(
+        Line(
+          holder: id, number: number, measuredRate: peers[number].score.throughput,
+          presentRate: presentRate(of: link, at: now), waiting: waiting))
+    }
+    return lines
+  }
+
+  private func waiting(on link: Link) -> [Waiting] {
+    var waiting: [Waiting] = []
+    var bytesAhead = 0
+    for pending in link.pending where !pending.isEnded {
+      let progress = chunks.progress(of: pending.chunk)
+      guard let run = chunks.missingRun(of: pending.chunk, in: pending.leaves.mask & ~progress.verified) else {
+        continue
+      }
+      bytesAhead += chunks.layout.length(of: run, in: pending.chunk)
+      guard progress.askers.count == 1 else { continue }
+      waiting.append(Waiting(pending: pending, run: run, bytesAhead: bytesAhead))
+    }
+    return waiting
+  }
+
+  private func relief(by number: Int, of lines: [Line]) -> Relief? {
     guard let own = peers[number].connection, let holdings = links.holdings(of: own),
       let rate = peers[number].score.throughput
     else { return nil }
     let excluded = excluded(for: number)
     var best: Relief?
-    for other in rotation.live where other != number && inFlight(other) > 0 {
-      guard let id = peers[other].connection, let link = links[id] else { continue }
-      for relief in reliefs(of: link, id, at: peers[other].score.throughput, by: holdings, rate, at: now)
-      where best == nil || relief.gain > best!.gain {
+    for line in lines where line.number != number {
+      // A rate that was measured, or what it manages just now where that is less: of a slow one nothing else may have
+      // been measured.
+      let holderRate = min(line.measuredRate ?? rate, line.presentRate)
+      for waiting in line.waiting {
+        guard let relief = relief(of: waiting, line.holder, at: holderRate, by: holdings, rate),
+          best == nil || relief.gain > best!.gain
+        else { continue }
         if relief.isWhole, excluded.contains(relief.pending.chunk) { continue }
         best = relief
       }
@@ -65,38 +122,28 @@ extension DownloadState {
     return best
   }
 
-  /// What of a connection's line an idle peer could take over with gain.
-  private func reliefs(
-    of link: Link, _ id: ConnectionID, at holderRate: Double?, by holdings: Holdings, _ rate: Double, at now: Instant
-  ) -> [Relief] {
-    let holderRate = present(holderRate ?? rate, on: link, at: now)
-    var reliefs: [Relief] = []
-    var bytesAhead = 0
-    for pending in link.pending where !pending.isEnded {
-      let rest = pending.leaves.mask & ~chunks.progress(of: pending.chunk).verified
-      guard let run = chunks.missingRun(of: pending.chunk, in: rest) else { continue }
-      let isBegun = pending.started != nil
-      bytesAhead += chunks.layout.length(of: run, in: pending.chunk)
-      let due = Double(bytesAhead) / holderRate
-      guard chunks.progress(of: pending.chunk).askers.count == 1 else { continue }
-      let part = isBegun ? tail(of: run, holderRate / (holderRate + rate)) : run
-      guard let part, part.mask & ~holdings.leaves(of: pending.chunk) == 0 else { continue }
-      let gain = due - Double(chunks.layout.length(of: part, in: pending.chunk)) / rate
-      guard gain > DownloadState.reliefGainMin, !isBegun || fitsBudget(part, of: pending.chunk) else { continue }
-      reliefs.append(
-        Relief(pending: pending, holder: id, leaves: part, due: due, gain: gain, isWhole: !isBegun))
-    }
-    return reliefs
+  /// What of a request an idle peer could take over with gain.
+  private func relief(
+    of waiting: Waiting, _ holder: ConnectionID, at holderRate: Double, by holdings: Holdings, _ rate: Double
+  ) -> Relief? {
+    let isBegun = waiting.pending.started != nil
+    let due = Double(waiting.bytesAhead) / holderRate
+    let part = isBegun ? tail(of: waiting.run, holderRate / (holderRate + rate)) : waiting.run
+    let chunk = waiting.pending.chunk
+    guard let part, part.mask & ~holdings.leaves(of: chunk) == 0 else { return nil }
+    let gain = due - Double(chunks.layout.length(of: part, in: chunk)) / rate
+    guard gain > DownloadState.reliefGainMin, !isBegun || fitsBudget(part, of: chunk) else { return nil }
+    return Relief(pending: waiting.pending, holder: holder, leaves: part, gain: gain, isWhole: !isBegun)
   }
 
-  /// A peer's rate, or what it manages just now where that is less: of a slow one nothing else may have been measured.
-  private func present(_ measured: Double, on link: Link, at now: Instant) -> Double {
+  /// What a peer manages just now; unbounded where nothing of it is due.
+  private func presentRate(of link: Link, at now: Instant) -> Double {
     guard let place = link.firstInLine, let started = link.pending[place].started, now > started else {
-      return measured
+      return .infinity
     }
     let byteCount = link.pending[place].verified.nonzeroBitCount * chunks.layout.leafSize
     let slack = DownloadState.reliefLeavesMin * chunks.layout.leafSize
-    return min(measured, Double(byteCount + slack) / (now - started).inSeconds)
+    return Double(byteCount + slack) / (now - started).inSeconds
   }
 
   /// The end of a run, of which the holder sends the first part meanwhile.

@@ -30,7 +30,7 @@ extension DownloadState {
   func another(than number: Int, has chunk: ChunkIndex) -> Bool {
     rotation.live.contains { other in
       other != number && peers[other].busyUntil == nil
-        && (peers[other].connection.flatMap { links.holdings(of: $0)?.leaves(of: chunk) } ?? 0) != 0
+        && (peers[other].connection.map { links.leaves(of: chunk, on: $0) } ?? 0) != 0
     }
   }
 

@@ -42,6 +42,7 @@ extension DownloadState {
   }
 
   mutating func pump(at now: Instant) {
+    noteOffered()
     fetchPages(at: now)
     var idle = 0
     for worker in turns where drive(worker, at: now) { idle += 1 }
@@ -56,6 +57,7 @@ extension DownloadState {
 
   /// A peer has told what it has: of all peers only this one may have become of use.
   mutating func pump(at now: Instant, newsOf id: ConnectionID) {
+    noteOffered()
     guard let number = links.peer(of: id), isUsable(number) else { return }
     if pages.isAnyWanted { fetchPages(at: now) }
     if chunks.choosableCount == 0 {
@@ -67,6 +69,18 @@ extension DownloadState {
       _ = drive(worker, at: now)
     } else if let worker = workers.firstIndex(where: { $0.peer.map { !isUsable($0) } ?? true }) {
       _ = drive(worker, at: now)
+    }
+  }
+
+  /// Some chunks may be asked for again: who had nothing to give, and has none of them, is not looked at again for them.
+  private mutating func noteOffered() {
+    let (since, offered) = chunks.takeOffered()
+    guard !offered.isEmpty else { return }
+    let generation = chunks.generation
+    for number in rotation.live where peers[number].exhaustedAt >= since && peers[number].exhaustedAt < generation {
+      guard let id = peers[number].connection else { continue }
+      let hasAny = offered.contains { links.leaves(of: $0, on: id) & ~chunks.verified(of: $0) != 0 }
+      if !hasAny { peers[number].exhaustedAt = generation }
     }
   }
 
@@ -128,7 +142,7 @@ extension DownloadState {
   }
 
   private func isSuspect(_ number: Int) -> Bool {
-    guard !peers[number].isProven, let ip = peers[number].ip else { return false }
+    guard book.hasSuspects, !peers[number].isProven, let ip = peers[number].ip else { return false }
     return book.isSuspect(ip)
   }
 

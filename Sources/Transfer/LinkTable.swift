@@ -1,4 +1,5 @@
 // The links of a download by connection. What is looked at for every peer at every event is read in place.
+import Content
 import Wire
 
 /// To read a part of a dictionary's value copies the value, and a link is large: hence the array, and the parts by name.
@@ -53,6 +54,13 @@ struct LinkTable: Sendable {
   func hasPage(_ id: ConnectionID) -> Bool { places[id].map { links[$0].page != nil } ?? false }
   /// What the peer has of the file; nil where it did not open it.
   func holdings(of id: ConnectionID) -> Holdings? { places[id].flatMap { links[$0].holdings } }
+  func has(_ chunk: ChunkIndex, on id: ConnectionID) -> Bool {
+    places[id].map { links[$0].holdings?.has(chunk) == true } ?? false
+  }
+  /// The leaves of a chunk that the peer has, bit 0 the first (`Holdings.leaves`).
+  func leaves(of chunk: ChunkIndex, on id: ConnectionID) -> UInt64 {
+    places[id].flatMap { links[$0].holdings?.leaves(of: chunk) } ?? 0
+  }
 
   /// The sum over all links.
   func sum(_ part: (borrowing Link) -> Int) -> Int {

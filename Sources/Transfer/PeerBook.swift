@@ -80,6 +80,8 @@ struct PeerBook: Sendable {
     if let pinned, bannedPeers.contains(pinned) { return }
     if entries[address] != nil { return addAgain(address, pinned: pinned, isHint: isHint, at: now) }
     hints.remove(address)
+  /// Whether any address may be suspect: almost always not, and then nothing need be looked up.
+  var hasSuspects: Bool { !liesByIP.isEmpty }
     guard count < PeerBook.addressesMax else { return }
     entries[address] = Entry(pinned: pinned, source: nil, isInitial: isDiscovering, isHint: isHint)
     order.append(address)
