@@ -100,8 +100,8 @@ final class Audiences: Sendable {
 
   /// Whom some of a file's peers are to be told of now.
   func introductions(
-    of fileID: FileID, to members: Set<Member>, at now: Instant
+    of fileID: FileID, to members: Set<Member>, entriesMax: Int = PeerDirectory.entriesMax, at now: Instant
   ) -> [(member: Member, entries: [PeerExchange.Entry])] {
-    byFile.withLock { $0[fileID]?.directory.messages(to: members, at: now) ?? [] }
+    byFile.withLock { $0[fileID]?.directory.messages(to: members, entriesMax: entriesMax, at: now) ?? [] }
   }
 }

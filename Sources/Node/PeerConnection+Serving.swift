@@ -52,7 +52,10 @@ extension PeerConnection {
     let newcomer = Audiences.Newcomer(member: member, peer: peerID, ip: address.ip, port: listenPort)
     let promised = loop.context.audiences.join(source.fileID, chunkCount: chunkCount, newcomer, at: loop.now)
     session!.announce(promised: promised, of: handle)
-    introduce(loop.context.audiences.introductions(of: source.fileID, to: [member], at: loop.now), of: source.fileID)
+    let entriesMax = isTurnedAway ? PeerDirectory.entriesForTurnedAwayMax : PeerDirectory.entriesMax
+    introduce(
+      loop.context.audiences.introductions(of: source.fileID, to: [member], entriesMax: entriesMax, at: loop.now),
+      of: source.fileID)
   }
 
   func leaveAudiences() {

@@ -22,9 +22,15 @@ extension DownloadState {
 
   private var dialsUnderWay: Int { links.sum { $0.phase == .dialing ? 1 : 0 } }
 
+  /// When there may be an address to dial.
+  var dialDeadline: Instant? {
+    guard book.deadline != nil || book.hasHints, canDial else { return nil }
+    guard followsHints, let hint = book.hintDeadline else { return book.deadline }
+    return min(book.deadline ?? hint, hint)
+  }
+
   mutating func dial(at now: Instant) {
-    let isAnyDue = book.deadline.map { $0 <= now } ?? false
-    guard isAnyDue || book.hasHints && followsHints else { return }
+    guard let due = dialDeadline, due <= now else { return }
     while canDial, let (address, pinned) = book.nextDial(at: now, followsHints: followsHints) {
       let id = ConnectionID(nextConnection)
       nextConnection += 1

@@ -92,11 +92,9 @@ public struct DownloadState: Sendable {
   /// When to hand in `.timerFired`; nil where nothing waits for a time.
   public var deadline: Instant? {
     if phase == .ended { return nil }
-    var deadline = book.deadline
-    if deadline != nil && !canDial { deadline = nil }
-    for other in [timers.next, retries.deadline] {
-      if let other { deadline = min(deadline ?? other, other) }
-    }
+    var deadline = dialDeadline
+    if let next = timers.next { deadline = min(deadline ?? next, next) }
+    if let next = retries.deadline { deadline = min(deadline ?? next, next) }
     return deadline
   }
 
@@ -161,7 +159,7 @@ public struct DownloadState: Sendable {
     case .have(let id, let runs): learn(id, runs, at: now)
     case .bitmap(let id, let bitmap): learn(id, bitmap, at: now)
     case .promised(let id, let chunks): learn(id, promised: chunks)
-    case .peers(let id, let entries): learn(id, peers: entries, at: now)
+    case .peers(let id, let entries): learn(id, peers: entries)
     case .withdrawn(let id): withdrawn(id, at: now)
     case .lied(let id): lied(id, at: now)
     case .connectionLost(let id, let reason): connectionLost(id, reason, at: now)

@@ -6,6 +6,9 @@ import Wire
 struct PeerBook: Sendable {
   static let redialFirst: Duration = .seconds(1)
   static let redialMax: Duration = .seconds(30)
+  /// Whoever has no room is not asked again before this: in a crowd most are turned away, and each dial costs it as much as
+  /// telling of others does.
+  static let redialTurnedAwayFirst: Duration = .seconds(5)
   /// Addresses kept: peers tell of others, and telling cannot fill memory.
   static let addressesMax = 1024
   /// Addresses of one source that are kept at a time.
@@ -44,6 +47,7 @@ struct PeerBook: Sendable {
   private var order: [PeerAddress] = []
   /// What peers told of and was not dialled yet: an entry only from then on.
   private var hints = PeerHints()
+  private var hintPace = DialPace()
   private var due = DeadlineQueue<PeerAddress>()
   private var bannedPeers: Set<PeerID> = []
   private var liesByIP: [[UInt8]: Int] = [:]
@@ -58,6 +62,8 @@ struct PeerBook: Sendable {
   var count: Int { order.count + hints.count }
   /// Whether there is an address that peers told of to be dialled, when others are wanted.
   var hasHints: Bool { !hints.isEmpty }
+  /// When the next of these may be dialled.
+  var hintDeadline: Instant? { hints.isEmpty ? nil : hintPace.next }
   var reports: [AddressReport] { order.map { AddressReport(address: $0, outcome: entries[$0]!.outcome) } }
   /// Whether every address of the start has an outcome, and all of those were added.
   var isStartResolved: Bool {
@@ -74,14 +80,14 @@ struct PeerBook: Sendable {
 
   func isBanned(_ peer: PeerID) -> Bool { bannedPeers.contains(peer) }
   func isSuspect(_ ip: [UInt8]) -> Bool { liesByIP[ip, default: 0] >= PeerBook.liesMax }
+  /// Whether any address may be suspect: almost always not, and then nothing need be looked up.
+  var hasSuspects: Bool { !liesByIP.isEmpty }
 
   /// - `isHint`: somebody says so. A hint never changes what the user said; either replaces an older hint.
   mutating func add(_ address: PeerAddress, pinned: PeerID?, isHint: Bool = false, at now: Instant) {
     if let pinned, bannedPeers.contains(pinned) { return }
     if entries[address] != nil { return addAgain(address, pinned: pinned, isHint: isHint, at: now) }
     hints.remove(address)
-  /// Whether any address may be suspect: almost always not, and then nothing need be looked up.
-  var hasSuspects: Bool { !liesByIP.isEmpty }
     guard count < PeerBook.addressesMax else { return }
     entries[address] = Entry(pinned: pinned, source: nil, isInitial: isDiscovering, isHint: isHint)
     order.append(address)
@@ -109,17 +115,19 @@ struct PeerBook: Sendable {
     return true
   }
 
-  /// A peer tells of another. Hints, of which a source has few at a time; each is dialled once, and only as long as the
+  /// A peer tells of others. Hints, of which a source has few at a time; each is dialled once, and only as long as the
   /// source's hints are worth it.
-  mutating func hear(_ address: PeerAddress, pinned: PeerID, from source: PeerID, at now: Instant) {
-    guard vainDials[source, default: 0] < PeerBook.vainDialsMax, !bannedPeers.contains(pinned),
-      count < PeerBook.addressesMax
-    else { return }
+  mutating func hear(_ told: [(address: PeerAddress, pinned: PeerID)], from source: PeerID) {
+    guard !told.isEmpty, vainDials[source, default: 0] < PeerBook.vainDialsMax else { return }
     let dialled = entries.values.count { $0.source == source }
-    guard dialled + hints.count(of: source) < PeerBook.addressesPerSourceMax, !hints.contains(address, or: pinned),
-      entries[address] == nil, !entries.values.contains(where: { $0.peer == pinned || $0.pinned == pinned })
-    else { return }
-    hints.append(PeerHints.Hint(address: address, pinned: pinned, source: source))
+    var room = PeerBook.addressesPerSourceMax - dialled - hints.count(of: source)
+    for (address, pinned) in told where room > 0 && count < PeerBook.addressesMax {
+      guard entries[address] == nil, !bannedPeers.contains(pinned), !hints.contains(address, or: pinned),
+        !entries.values.contains(where: { $0.peer == pinned || $0.pinned == pinned })
+      else { continue }
+      hints.append(PeerHints.Hint(address: address, pinned: pinned, source: source))
+      room -= 1
+    }
   }
 
   /// A dial of a hint came to nothing: it is forgotten, and its place free.
@@ -153,11 +161,11 @@ struct PeerBook: Sendable {
       entries[address]!.state = .underWay
       return (address, entry.pinned)
     }
-    return followsHints ? nextHint() : nil
+    return followsHints ? nextHint(at: now) : nil
   }
 
-  private mutating func nextHint() -> (address: PeerAddress, pinned: PeerID?)? {
-    guard let hint = hints.takeOldest() else { return nil }
+  private mutating func nextHint(at now: Instant) -> (address: PeerAddress, pinned: PeerID?)? {
+    guard hasHints, hintPace.take(at: now), let hint = hints.takeOldest() else { return nil }
     var entry = Entry(pinned: hint.pinned, source: hint.source, isInitial: false, isHint: true)
     entry.state = .underWay
     entries[hint.address] = entry
@@ -191,6 +199,9 @@ struct PeerBook: Sendable {
     if let source = entry.source, entry.outcome != .opened {
       return outcome == .duplicate ? forget(address) : forgetHint(address, of: source)
     }
+    let isTurnedAway = outcome == .lost(.connection(.goodbye(CloseCode.tooManyConnections.rawValue)))
+    // It told of others; somebody may tell of it again.
+    if isTurnedAway, entry.source != nil { return forget(address) }
     entries[address]!.outcome = outcome
     entries[address]!.state = .idle
     if dialNextPin(address, at: now) { return }
@@ -199,7 +210,9 @@ struct PeerBook: Sendable {
       entries[address]!.withdrawals += 1
       if entries[address]!.withdrawals > PeerBook.withdrawalsMax { return }
     }
-    if isFound { redial(address, at: now) }
+    if isFound {
+      redial(address, first: isTurnedAway ? PeerBook.redialTurnedAwayFirst : PeerBook.redialFirst, at: now)
+    }
     if let peer = entry.peer { redialOthers(of: peer, at: now) }
   }
 
@@ -240,9 +253,9 @@ struct PeerBook: Sendable {
     due.cancel(address)
   }
 
-  private mutating func redial(_ address: PeerAddress, at now: Instant) {
+  private mutating func redial(_ address: PeerAddress, first: Duration = PeerBook.redialFirst, at now: Instant) {
     let failures = entries[address]!.failures
-    let delay = min(PeerBook.redialFirst * (1 << min(failures, 16)), PeerBook.redialMax)
+    let delay = min(first * (1 << min(failures, 16)), PeerBook.redialMax)
     entries[address]!.failures = failures + 1
     due.set(address, at: now + delay)
   }

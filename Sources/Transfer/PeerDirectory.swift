@@ -7,6 +7,9 @@ public struct PeerDirectory: Sendable {
   public typealias Member = UInt64
   /// Entries of one message.
   public static let entriesMax = ProtocolLimits.peersMax
+  /// Entries for who is turned away: as many as are kept of one source. In a large crowd that is most, and what they are
+  /// told takes the upload from the others.
+  public static let entriesForTurnedAwayMax = PeerBook.addressesPerSourceMax
   /// Between two messages to one peer.
   public static let interval: Duration = .seconds(60)
   /// Members that are remembered: more would be of no use to anybody.
@@ -50,7 +53,7 @@ public struct PeerDirectory: Sendable {
     if isNew && records.count >= PeerDirectory.membersMax { return }
     let before = records[member]
     records[member] = Record(
-      peer: peer, mark: PeerDirectory.mark(of: peer), host: PackedIP(ip), reach: AddressReach(ip),
+      peer: peer, mark: peer.digest.mark, host: PackedIP(ip), reach: AddressReach(ip),
       port: port == 0 ? nil : port, isListener: isListener || before?.isListener == true,
       due: before?.due ?? now, told: before?.told ?? [])
     if isNew { order.append(member) }
@@ -62,38 +65,35 @@ public struct PeerDirectory: Sendable {
   }
 
   /// Which of some members, or of all, to tell of whom now.
+  /// - `entriesMax`: how many others each is told of at most.
   public mutating func messages(
-    to members: Set<Member>? = nil, at now: Instant
+    to members: Set<Member>? = nil, entriesMax: Int = PeerDirectory.entriesMax, at now: Instant
   ) -> [(member: Member, entries: [PeerExchange.Entry])] {
     var messages: [(Member, [PeerExchange.Entry])] = []
     for member in members?.sorted() ?? order {
       guard let record = records[member], record.isListener, record.due <= now, record.seen < joins else { continue }
-      let entries = entries(for: record)
+      let entries = entries(for: record, entriesMax)
       // With a full message there may be more to tell.
-      if entries.count < PeerDirectory.entriesMax { records[member]!.seen = joins }
+      if entries.count < entriesMax { records[member]!.seen = joins }
       if entries.isEmpty { continue }
-      records[member]!.told += entries.map { PeerDirectory.mark(of: $0.peer) }
+      records[member]!.told += entries.map(\.peer.digest.mark)
       records[member]!.due = now + PeerDirectory.interval
       messages.append((member, entries))
     }
     return messages
   }
 
-  private mutating func entries(for listener: Record) -> [PeerExchange.Entry] {
+  private mutating func entries(for listener: Record, _ entriesMax: Int) -> [PeerExchange.Entry] {
     guard let reach = listener.reach else { return [] }
     var seen = Set(listener.told)
     seen.insert(listener.mark)
     var entries: [PeerExchange.Entry] = []
-    for member in order.shuffled(using: &generator) where entries.count < PeerDirectory.entriesMax {
+    for member in order.shuffled(using: &generator) where entries.count < entriesMax {
       guard let record = records[member], let port = record.port, record.reach?.isOfUse(to: reach) == true,
         seen.insert(record.mark).inserted
       else { continue }
       entries.append(PeerExchange.Entry(ip: record.host.bytes, port: port, peer: record.peer))
     }
     return entries
-  }
-
-  private static func mark(of peer: PeerID) -> UInt64 {
-    peer.digest.bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
   }
 }

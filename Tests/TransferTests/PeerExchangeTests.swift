@@ -64,6 +64,19 @@ import Wire
     }
   }
 
+  @Test func `who is turned away is told of few, and of the others if it stays`() {
+    var directory = directory()
+    directory.join(0, peer(0), ip: v4(10, 0, 0, 1), port: 1, isListener: true, at: .zero)
+    for i in 1...120 {
+      directory.join(UInt64(i), peer(i), ip: v4(10, 0, 1, UInt8(i)), port: 1, isListener: false, at: .zero)
+    }
+    let few = directory.messages(to: [0], entriesMax: PeerDirectory.entriesForTurnedAwayMax, at: .zero)
+    #expect(few.map(\.entries.count) == [16])
+    let more = directory.messages(at: .seconds(60))
+    #expect(more.map(\.entries.count) == [50])
+    #expect(Set((few + more).flatMap(\.entries).map(\.peer)).count == 66)
+  }
+
   @Test func `nobody is told of an address that means another host there`() {
     let hosts = [v4(127, 0, 0, 1), v4(192, 168, 1, 2), v4(8, 8, 8, 8), v4(169, 254, 1, 1)]
     let expected: [[Int]] = [[1, 2], [2], [], []]
@@ -148,6 +161,58 @@ import Wire
       }
     }
     #expect((1...PeerBook.addressesPerSourceMax).contains(count), "\(count) dials")
+  }
+
+  /// Whoever is dialled tells of 16 others and has no room itself, as in a crowd whose every place is taken.
+  @Test func `a download that is turned away everywhere dials some at once, then few a second`() {
+    var next = 0
+    func others() -> [PeerExchange.Entry] {
+      (0..<16).map { _ in
+        next += 1
+        return PeerExchange.Entry(ip: v4(10, 1, UInt8(next >> 8), UInt8(next & 255)), port: 9, peer: peer(1000 + next))
+      }
+    }
+    var state = told(others(), from: v4(10, 0, 0, 1))
+    let layout = ChunkLayout(fileLength: 4 << 20)!
+    var counts: [Int] = []
+    for second in 0...3 {
+      var count = 0
+      // Whatever happens between: a timer, and what the dialled say.
+      for step in 0..<200 {
+        let now = Instant.milliseconds(Int64(1000 * second + 5 * step))
+        if let deadline = state.deadline, deadline <= now { state.handle(.timerFired, at: now) }
+        for dial in dials(of: &state) {
+          count += 1
+          state.handle(.connected(dial.id, dial.pinned!), at: now)
+          state.handle(.opened(dial.id, layout, isComplete: false), at: now)
+          state.handle(.peers(dial.id, others()), at: now)
+          state.handle(.connectionLost(dial.id, .goodbye(CloseCode.tooManyConnections.rawValue)), at: now)
+        }
+      }
+      counts.append(count)
+    }
+    let perSecond = 8
+    #expect((DialPace.burst...DialPace.burst + perSecond).contains(counts[0]), "\(counts)")
+    #expect(counts.dropFirst().allSatisfy { (perSecond - 1...perSecond + 1).contains($0) }, "\(counts)")
+    #expect(DialPace.interval * perSecond == .seconds(1))
+  }
+
+  @Test func `who has no room is dialled again after five seconds where the user named it, else when told of again`() {
+    let hint = PeerExchange.Entry(ip: v4(10, 0, 0, 2), port: 9800, peer: peer(2))
+    var state = told([hint], from: v4(10, 0, 0, 1))
+    let dialled = dials(of: &state)
+    #expect(dialled.count == 1)
+    let full = LossReason.goodbye(CloseCode.tooManyConnections.rawValue)
+    state.handle(.connected(dialled[0].id, peer(2)), at: .seconds(1))
+    state.handle(.opened(dialled[0].id, ChunkLayout(fileLength: 4 << 20)!, isComplete: false), at: .seconds(1))
+    state.handle(.connectionLost(dialled[0].id, full), at: .seconds(1))
+    state.handle(.peers(ConnectionID(1), [hint]), at: .seconds(1))
+    #expect(dials(of: &state).map(\.pinned) == [peer(2)])
+    state.handle(.connectionLost(ConnectionID(1), full), at: .seconds(2))
+    state.handle(.timerFired, at: .milliseconds(6_999))
+    #expect(dials(of: &state).isEmpty)
+    state.handle(.timerFired, at: .seconds(7))
+    #expect(dials(of: &state).map(\.address) == [PeerAddress(ip: v4(10, 0, 0, 1), port: 9)])
   }
 
   // MARK: Promising

@@ -19,7 +19,9 @@ extension CrowdNode {
     directory.join(
       end.id.rawValue, end.peer.id, ip: end.peer.address.ip, port: end.peer.address.port, isListener: true,
       at: world.time)
-    introduce([end.id.rawValue])
+    introduce(
+      [end.id.rawValue],
+      entriesMax: end.isTurnedAway ? PeerDirectory.entriesForTurnedAwayMax : PeerDirectory.entriesMax)
     if end.isTurnedAway { return hangUp(end, .tooManyConnections) }
     deferral.join(end.id.rawValue, at: world.time)
     end.session.announce(promised: ledger.join(end.id.rawValue), of: open.handle)
@@ -91,8 +93,8 @@ extension CrowdNode {
   }
 
   /// Tells some, or all, of others.
-  func introduce(_ members: Set<UInt64>? = nil) {
-    for (member, entries) in directory.messages(to: members, at: world.time) {
+  func introduce(_ members: Set<UInt64>? = nil, entriesMax: Int = PeerDirectory.entriesMax) {
+    for (member, entries) in directory.messages(to: members, entriesMax: entriesMax, at: world.time) {
       guard let end = end(ConnectionID(member)), let handle = end.served else { continue }
       end.session.announce(peers: entries, of: handle)
       perform(on: end)
