@@ -18,6 +18,8 @@ final class Audiences: Sendable {
     let ip: [UInt8]
     /// The port that was dialled, or the one that it announced.
     let port: UInt16?
+    /// Whether it has to go, since there is no room for it.
+    var isTurnedAway = false
     /// Who does not listen gives nothing to others.
     var shares: Bool { port.map { $0 != 0 } ?? false }
   }
@@ -36,7 +38,8 @@ final class Audiences: Sendable {
     byFile.withLock { audiences in
       Audiences.make(fileID, chunkCount: chunkCount, in: &audiences)
       audiences[fileID]!.directory.join(
-        newcomer.member, newcomer.peer, ip: newcomer.ip, port: newcomer.port, isListener: true, at: now)
+        newcomer.member, newcomer.peer, ip: newcomer.ip, port: newcomer.port, isListener: true,
+        isTurnedAway: newcomer.isTurnedAway, at: now)
       if newcomer.shares { audiences[fileID]!.deferral.join(newcomer.member, at: now) }
       return audiences[fileID]!.ledger.join(newcomer.member, shares: newcomer.shares)
     }
@@ -59,11 +62,11 @@ final class Audiences: Sendable {
   }
 
   /// A file is no longer open at a connection.
-  func leave(_ fileID: FileID, _ member: Member) {
+  func leave(_ fileID: FileID, _ member: Member, at now: Instant) {
     byFile.withLock { audiences in
       audiences[fileID]?.ledger.leave(member)
       audiences[fileID]?.deferral.leave(member)
-      audiences[fileID]?.directory.leave(member)
+      audiences[fileID]?.directory.leave(member, at: now)
       if audiences[fileID]?.directory.count == 0 { audiences[fileID] = nil }
     }
   }

@@ -49,7 +49,8 @@ extension PeerConnection {
   // MARK: Others that share the file
 
   private func joinAudience(of source: ServedSource, chunkCount: Int, _ handle: FileHandle, as peerID: PeerID) {
-    let newcomer = Audiences.Newcomer(member: member, peer: peerID, ip: address.ip, port: listenPort)
+    let newcomer = Audiences.Newcomer(
+      member: member, peer: peerID, ip: address.ip, port: listenPort, isTurnedAway: isTurnedAway)
     let promised = loop.context.audiences.join(source.fileID, chunkCount: chunkCount, newcomer, at: loop.now)
     session!.announce(promised: promised, of: handle)
     let entriesMax = isTurnedAway ? PeerDirectory.entriesForTurnedAwayMax : PeerDirectory.entriesMax
@@ -59,8 +60,8 @@ extension PeerConnection {
   }
 
   func leaveAudiences() {
-    for source in served.values { loop.context.audiences.leave(source.fileID, member) }
-    if let link { loop.context.audiences.leave(link.fileID, member) }
+    for source in served.values { loop.context.audiences.leave(source.fileID, member, at: loop.now) }
+    if let link { loop.context.audiences.leave(link.fileID, member, at: loop.now) }
   }
 
   /// The other end has the file that is fetched: whoever fetches it here is told.
@@ -162,7 +163,7 @@ extension PeerConnection {
     } else {
       served[handle] = nil
       record?.open(handle, path: nil)
-      loop.context.audiences.leave(entry.fileID, member)
+      loop.context.audiences.leave(entry.fileID, member, at: loop.now)
       session!.withdraw(handle, reason)
     }
   }
@@ -190,7 +191,9 @@ extension PeerConnection {
   func withdrawDownload(because reason: Withdrawn.Reason = .notOffered) {
     guard isEstablished, !isFinishing, !isClosed, !served.isEmpty else { return }
     for handle in downloadHandles {
-      if let source = served.removeValue(forKey: handle) { loop.context.audiences.leave(source.fileID, member) }
+      if let source = served.removeValue(forKey: handle) {
+        loop.context.audiences.leave(source.fileID, member, at: loop.now)
+      }
       record?.open(handle, path: nil)
       session?.withdraw(handle, reason)
     }

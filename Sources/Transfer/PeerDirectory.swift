@@ -14,6 +14,12 @@ public struct PeerDirectory: Sendable {
   public static let interval: Duration = .seconds(60)
   /// Members that are remembered: more would be of no use to anybody.
   static let membersMax = 4096
+  /// Of those who were turned away so many, the last ones, are told of to others for a while: in a crowd whose every place
+  /// is taken they are the ones with room.
+  static let turnedAwayMax = 64
+  static let turnedAwayTime: Duration = .seconds(60)
+  /// Of one host so many, so that it cannot be all that others are told of.
+  static let turnedAwayPerHostMax = 8
 
   private struct Record: Sendable {
     let peer: PeerID
@@ -25,6 +31,8 @@ public struct PeerDirectory: Sendable {
     let port: UInt16?
     /// Whether it is told of others.
     let isListener: Bool
+    /// Whether there is no room for it here.
+    let isTurnedAway: Bool
     /// When it may be told more.
     var due: Instant
     /// The marks of those that it was told of: it may be many, and who is mistaken for another is only not named.
@@ -36,6 +44,8 @@ public struct PeerDirectory: Sendable {
   private var records: [Member: Record] = [:]
   /// In order of joining.
   private var order: [Member] = []
+  /// Who were turned away and have gone, and until when they are told of.
+  private var turnedAway: [(record: Record, until: Instant)] = []
   private var joins = 0
   private var generator: SeededGenerator
 
@@ -46,8 +56,10 @@ public struct PeerDirectory: Sendable {
   /// A peer has or wants the file.
   /// - `port`: where it can be dialled: the port that was dialled, or the one that it announced; nil or 0: nowhere.
   /// - `isListener`: it has opened the file here, and so may be told of others.
+  /// - `isTurnedAway`: it will have to go, since there is no room for it.
   public mutating func join(
-    _ member: Member, _ peer: PeerID, ip: [UInt8], port: UInt16?, isListener: Bool, at now: Instant
+    _ member: Member, _ peer: PeerID, ip: [UInt8], port: UInt16?, isListener: Bool, isTurnedAway: Bool = false,
+    at now: Instant
   ) {
     let isNew = records[member] == nil
     if isNew && records.count >= PeerDirectory.membersMax { return }
@@ -55,13 +67,20 @@ public struct PeerDirectory: Sendable {
     records[member] = Record(
       peer: peer, mark: peer.digest.mark, host: PackedIP(ip), reach: AddressReach(ip),
       port: port == 0 ? nil : port, isListener: isListener || before?.isListener == true,
-      due: before?.due ?? now, told: before?.told ?? [])
+      isTurnedAway: isTurnedAway, due: before?.due ?? now, told: before?.told ?? [])
     if isNew { order.append(member) }
     joins += 1
   }
 
-  public mutating func leave(_ member: Member) {
-    if records.removeValue(forKey: member) != nil { order.removeAll { $0 == member } }
+  public mutating func leave(_ member: Member, at now: Instant) {
+    guard let record = records.removeValue(forKey: member) else { return }
+    order.removeAll { $0 == member }
+    guard record.isTurnedAway, record.port != nil else { return }
+    turnedAway.removeAll { $0.record.peer == record.peer }
+    let ofHost = turnedAway.indices.filter { turnedAway[$0].record.host == record.host }
+    if ofHost.count == PeerDirectory.turnedAwayPerHostMax { turnedAway.remove(at: ofHost[0]) }
+    if turnedAway.count == PeerDirectory.turnedAwayMax { turnedAway.removeFirst() }
+    turnedAway.append((record, now + PeerDirectory.turnedAwayTime))
   }
 
   /// Which of some members, or of all, to tell of whom now.
@@ -72,7 +91,7 @@ public struct PeerDirectory: Sendable {
     var messages: [(Member, [PeerExchange.Entry])] = []
     for member in members?.sorted() ?? order {
       guard let record = records[member], record.isListener, record.due <= now, record.seen < joins else { continue }
-      let entries = entries(for: record, entriesMax)
+      let entries = entries(for: record, entriesMax, at: now)
       // With a full message there may be more to tell.
       if entries.count < entriesMax { records[member]!.seen = joins }
       if entries.isEmpty { continue }
@@ -83,16 +102,22 @@ public struct PeerDirectory: Sendable {
     return messages
   }
 
-  private mutating func entries(for listener: Record, _ entriesMax: Int) -> [PeerExchange.Entry] {
+  /// Half of them who were turned away, where there are so many.
+  private mutating func entries(for listener: Record, _ entriesMax: Int, at now: Instant) -> [PeerExchange.Entry] {
     guard let reach = listener.reach else { return [] }
     var seen = Set(listener.told)
     seen.insert(listener.mark)
     var entries: [PeerExchange.Entry] = []
-    for member in order.shuffled(using: &generator) where entries.count < entriesMax {
-      guard let record = records[member], let port = record.port, record.reach?.isOfUse(to: reach) == true,
-        seen.insert(record.mark).inserted
-      else { continue }
+    func add(_ record: Record) {
+      guard let port = record.port, record.reach?.isOfUse(to: reach) == true, seen.insert(record.mark).inserted else {
+        return
+      }
       entries.append(PeerExchange.Entry(ip: record.host.bytes, port: port, peer: record.peer))
+    }
+    turnedAway.removeAll { $0.until <= now }
+    for (record, _) in turnedAway.shuffled(using: &generator) where entries.count < entriesMax / 2 { add(record) }
+    for member in order.shuffled(using: &generator) where entries.count < entriesMax {
+      if let record = records[member] { add(record) }
     }
     return entries
   }

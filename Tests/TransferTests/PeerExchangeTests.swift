@@ -45,7 +45,7 @@ import Wire
     directory.join(3, peer(3), ip: v4(10, 0, 0, 3), port: nil, isListener: false, at: .zero)
     directory.join(4, peer(4), ip: v4(10, 0, 0, 4), port: 0, isListener: false, at: .zero)
     directory.join(5, peer(5), ip: v4(10, 0, 0, 5), port: 1, isListener: false, at: .zero)
-    directory.leave(5)
+    directory.leave(5, at: .zero)
     directory.join(6, peer(6), ip: v4(10, 0, 0, 6), port: 1, isListener: false, at: .zero)
     directory.join(7, peer(6), ip: v4(10, 0, 0, 7), port: 1, isListener: false, at: .zero)
     let messages = directory.messages(at: .zero)
@@ -75,6 +75,34 @@ import Wire
     let more = directory.messages(at: .seconds(60))
     #expect(more.map(\.entries.count) == [50])
     #expect(Set((few + more).flatMap(\.entries).map(\.peer)).count == 66)
+  }
+
+  @Test func `half of those that one is told of were turned away, for a minute, and few of one host`() {
+    var directory = directory()
+    for i in 1...50 {
+      directory.join(UInt64(i), peer(i), ip: v4(10, 0, 1, UInt8(i)), port: 1, isListener: false, at: .zero)
+    }
+    func turnAway(_ i: Int, _ ip: [UInt8], port: UInt16?) {
+      directory.join(UInt64(i), peer(i), ip: ip, port: port, isListener: true, isTurnedAway: true, at: .zero)
+      directory.leave(UInt64(i), at: .zero)
+    }
+    func told(_ i: Int, at now: Instant) -> [PeerExchange.Entry] {
+      directory.join(UInt64(i), peer(i), ip: v4(10, 0, 3, 1), port: nil, isListener: true, at: now)
+      defer { directory.leave(UInt64(i), at: now) }
+      return directory.messages(to: [UInt64(i)], entriesMax: 16, at: now).flatMap(\.entries)
+    }
+    for i in 101...130 { turnAway(i, v4(10, 0, 2, 1), port: UInt16(i)) }
+    let ofOneHost = told(900, at: .zero).filter { $0.ip == v4(10, 0, 2, 1) }
+    #expect(Set(ofOneHost.map(\.port)) == Set(123...130))
+    for i in 201...240 { turnAway(i, v4(10, 0, 4, UInt8(i)), port: 1) }
+    turnAway(300, v4(10, 0, 5, 1), port: nil)
+    let entries = told(901, at: .seconds(59))
+    #expect(entries.count == 16 && entries.count { $0.ip[14] == 1 } == 8)
+    #expect(!entries.contains { $0.peer == peer(300) })
+    #expect(told(902, at: .seconds(60)).allSatisfy { $0.ip[14] == 1 })
+    // Who left of itself is told of no more.
+    directory.leave(1, at: .seconds(60))
+    #expect(!(0..<20).contains { round in told(910 + round, at: .seconds(60)).contains { $0.peer == peer(1) } })
   }
 
   @Test func `nobody is told of an address that means another host there`() {

@@ -18,7 +18,7 @@ extension CrowdNode {
     perform(on: end)
     directory.join(
       end.id.rawValue, end.peer.id, ip: end.peer.address.ip, port: end.peer.address.port, isListener: true,
-      at: world.time)
+      isTurnedAway: end.isTurnedAway, at: world.time)
     introduce(
       [end.id.rawValue],
       entriesMax: end.isTurnedAway ? PeerDirectory.entriesForTurnedAwayMax : PeerDirectory.entriesMax)

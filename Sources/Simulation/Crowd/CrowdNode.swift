@@ -264,7 +264,7 @@ final class CrowdNode {
     turns.leave(end.id.rawValue)
     deferral.leave(end.id.rawValue)
     ledger.leave(end.id.rawValue)
-    directory.leave(end.id.rawValue)
+    directory.leave(end.id.rawValue, at: world.time)
     byID[end.id] = nil
   }
 
