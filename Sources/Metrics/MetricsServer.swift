@@ -1,8 +1,8 @@
 // Answers scrapers: one thread, a few connections, a bounded request, a bounded time, one answer each.
 import Posix
 
-/// Serves one page at `/metrics` until it is stopped. It holds at most `connectionsMax` connections; others wait in the
-/// kernel, which holds a few more and refuses the rest.
+/// Serves one page at `/metrics` until it is stopped. It holds at most `connectionsMax` connections; for one more the
+/// oldest that has asked for nothing has to go.
 public final class MetricsServer: Sendable {
   static let connectionsMax = 16
   /// Of a request's head.
@@ -95,7 +95,7 @@ private final class MetricsLoop {
       }
       let now = Clock.monotonicNanoseconds
       for (token, connection) in connections where now >= connection.endsAt { leave(token) }
-      accept(connections.count < MetricsServer.connectionsMax && now >= acceptsFrom)
+      accept(now >= acceptsFrom)
     }
   }
 
@@ -107,7 +107,10 @@ private final class MetricsLoop {
 
   private func accept() {
     do {
-      while connections.count < MetricsServer.connectionsMax, let (number, _) = try listener.accepting() {
+      // As many at once as there may be: then those that are there get on first.
+      for _ in 0..<MetricsServer.connectionsMax {
+        guard let (number, _) = try listener.accepting() else { return }
+        makeRoom()
         let endsAt = Clock.monotonicNanoseconds + MetricsServer.timeNanosecondsMax
         let connection = Connection(Socket(owning: number), endsAt: endsAt)
         try epoll.add(number, token: nextToken, .readable)
@@ -117,6 +120,12 @@ private final class MetricsLoop {
     } catch {
       acceptsFrom = Clock.monotonicNanoseconds + 1_000_000_000
     }
+  }
+
+  private func makeRoom() {
+    guard connections.count >= MetricsServer.connectionsMax else { return }
+    let idle = connections.filter { $0.value.rest == nil }
+    if let oldest = (idle.isEmpty ? connections : idle).keys.min() { leave(oldest) }
   }
 
   private func goOn(_ token: UInt64) {
