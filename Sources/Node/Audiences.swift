@@ -101,6 +101,16 @@ final class Audiences: Sendable {
     byFile.withLock { $0[fileID]?.ledger.promise(chunk, to: member) ?? false }
   }
 
+  /// Leaves of a chunk were sent to a reader.
+  func sent(_ leafCount: Int, of chunk: ChunkIndex, of fileID: FileID, to member: Member) {
+    byFile.withLock { $0[fileID]?.ledger.sent(leafCount, of: chunk, to: member) }
+  }
+
+  /// A reader waits for nothing of a chunk any more.
+  func settle(_ chunk: ChunkIndex, of fileID: FileID, _ member: Member, leafCount: Int) {
+    byFile.withLock { $0[fileID]?.ledger.settle(chunk, of: member, leafCount: leafCount) }
+  }
+
   /// Whom some of a file's peers are to be told of now.
   func introductions(
     of fileID: FileID, to members: Set<Member>, entriesMax: Int = PeerDirectory.entriesMax, at now: Instant

@@ -119,6 +119,7 @@ extension PeerConnection {
       record?.sent(byteCount, of: piece.handle)
       if piece.isLastOfAnswer { loop.context.counters.answered() }
       pace.sent(byteCount, at: loop.now)
+      sent(piece)
     } catch {
       // A shortage goes by: the peer may come again, which it would not for a file that was withdrawn.
       if case .busy(let errno) = error { return close(.here(.internalError, errno.reason)) }

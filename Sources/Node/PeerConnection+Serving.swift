@@ -88,6 +88,19 @@ extension PeerConnection {
     loop.context.tellAllLoops(.promised(source.fileID, chunk, to: member))
   }
 
+  /// The other end waits for nothing of a chunk any more.
+  func settle(_ chunk: ChunkIndex, of handle: FileHandle) {
+    guard case .entry(let entry)? = served[handle] else { return }
+    loop.context.audiences.settle(chunk, of: entry.fileID, member, leafCount: entry.layout.leafCount(of: chunk))
+  }
+
+  /// Leaves of a chunk have left.
+  func sent(_ piece: UploadPiece) {
+    guard case .entry(let entry)? = served[piece.handle] else { return }
+    loop.context.audiences.sent(piece.leaves.count, of: piece.chunk, of: entry.fileID, to: member)
+    if session?.awaits(piece.chunk, of: piece.handle) == false { settle(piece.chunk, of: piece.handle) }
+  }
+
   /// A chunk will be sent to somebody.
   func promised(_ chunk: ChunkIndex, of fileID: FileID, to other: Audiences.Member) {
     guard other != member else { return }

@@ -253,7 +253,7 @@ final class GetterProcess {
       case .send(let message): send(message, on: connection)
       case .tell(let news): tell(news, of: connection)
       case .lookUp(let open): connection.fetching.answer(open, .noSuchFile)
-      case .admit, .promise: world.violate("the getter serves nothing")
+      case .admit, .promise, .settle: world.violate("the getter serves nothing")
       case .expectPayload(let isWanted): if !isWanted { connection.payload = nil }
       case .verify(let piece): verify(piece, of: connection)
       case .close(let end): self.end(connection, end)

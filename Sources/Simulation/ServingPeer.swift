@@ -161,7 +161,7 @@ final class ServingPeer {
         world.violate("the getter is an honest peer, but \(name) says \(end)")
         forget(connection)
       case .admit(let request): connection.serving.admit(request, isHeld: true)
-      case .promise: break
+      case .promise, .settle: break
       case .tell, .expectPayload, .verify: world.violate("\(name) fetches nothing")
       }
     }

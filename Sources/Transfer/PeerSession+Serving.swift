@@ -149,7 +149,16 @@ extension PeerSession {
     }
   }
 
+  /// The peer wants what it asked for no more.
+  mutating func takeBack(_ id: RequestID) {
+    guard let (handle, chunk) = upload.cancel(id), !partial.contains(handle), !awaits(chunk, of: handle) else { return }
+    act(.settle(handle, chunk))
+  }
+
   // MARK: Sending
+
+  /// Whether anything of a chunk is still to be sent.
+  public func awaits(_ chunk: ChunkIndex, of handle: FileHandle) -> Bool { upload.awaits(chunk, of: handle) }
 
   /// Bytes of leaves that the peer was promised and that are not sent.
   public var waitingByteCount: Int { upload.waitingByteCount }

@@ -91,7 +91,7 @@ public struct PeerSession: Sendable {
     case .open(let open): lookUp(open)
     case .pageGet(let get): accept(get)
     case .request(let request): accept(request)
-    case .cancel(let id): upload.cancel(id)
+    case .cancel(let id): takeBack(id)
     case .opened(let opened): handle(opened)
     case .page(let page): handle(page)
     case .data(let header): handle(header)

@@ -50,6 +50,8 @@ public enum PeerSessionAction: Hashable, Sendable {
   case admit(ChunkRequest)
   /// A request for a chunk of a file that is complete here was taken in: it will be sent.
   case promise(FileHandle, ChunkIndex)
+  /// Of a chunk that was promised nothing waits any more: the rest was taken back.
+  case settle(FileHandle, ChunkIndex)
   /// The leaves' bytes of a DATA follow, then `payloadEnded`. Not wanted: they are to be dropped without blame.
   case expectPayload(isWanted: Bool)
   /// The payload that just ended is to be hashed and, if right, written.

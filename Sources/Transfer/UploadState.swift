@@ -106,8 +106,19 @@ public struct UploadState: Sendable {
     return .queued
   }
 
-  /// CANCEL came; of an answer that has ended, was refused or was never asked for it means nothing.
-  public mutating func cancel(_ id: RequestID) { requests.removeAll { $0.id == id } }
+  /// CANCEL came; of an answer that has ended, was refused or was never asked for it means nothing. Returns what was
+  /// still to be sent of.
+  @discardableResult
+  public mutating func cancel(_ id: RequestID) -> (handle: FileHandle, chunk: ChunkIndex)? {
+    guard let place = requests.firstIndex(where: { $0.id == id }) else { return nil }
+    let request = requests.remove(at: place)
+    return (request.handle, request.chunk)
+  }
+
+  /// Whether anything of a chunk is still to be sent.
+  public func awaits(_ chunk: ChunkIndex, of handle: FileHandle) -> Bool {
+    requests.contains { $0.chunk == chunk && $0.handle == handle }
+  }
 
   /// Bytes of leaves that `nextPiece` would name; nil where nothing is asked for.
   public var nextPieceByteCount: Int? {

@@ -45,7 +45,7 @@ import TestSupport
     func promised(_ peer: ScriptedPeer) throws -> [ChunkIndex] {
       try next(peer) { if case .promised(let promised) = $0 { promised.chunks } else { nil } }
     }
-    _ = try first.fetch(0, first: 0, count: 4)
+    _ = try first.fetch(0, count: 64)
     #expect(try promised(second) == [ChunkIndex(0)])
     let third = try reader(of: samples, as: .random(), port: nil)
     #expect(try promised(third) == [ChunkIndex(0)])
@@ -55,8 +55,8 @@ import TestSupport
     let samples = try ServedSamples()
     let first = try reader(of: samples, as: .random(), port: nil)
     let second = try reader(of: samples, as: .random(), port: 4002)
-    _ = try first.fetch(0, first: 0, count: 4)
-    _ = try second.fetch(1, first: 0, count: 4)
+    _ = try first.fetch(0, count: 64)
+    _ = try second.fetch(1, count: 64)
     let third = try reader(of: samples, as: .random(), port: nil)
     let chunks = try next(third) { if case .promised(let promised) = $0 { promised.chunks } else { nil } }
     #expect(chunks == [ChunkIndex(1)])
@@ -66,13 +66,14 @@ import TestSupport
     let samples = try ServedSamples()
     let first = try reader(of: samples, as: .random(), port: 4001)
     let second = try reader(of: samples, as: .random(), port: 4002)
-    _ = try first.fetch(0, first: 0, count: 4)
+    _ = try first.fetch(0, count: 64)
     try first.send(.goodbye(Goodbye(code: .done)))
     _ = samples.event { if case .disconnected = $0 { true } else { false } }
     // Were chunk 0 still another's, the newcomer would hear of it before the answer.
-    _ = try second.fetch(0, first: 0, count: 4)
+    _ = try second.fetch(0, count: 64)
     let third = try reader(of: samples, as: .random(), port: nil)
-    _ = try second.fetch(1, first: 0, count: 1)
+    // One leaf is no claim.
+    _ = try second.fetch(1, count: 1)
     let chunks = try next(third) { if case .promised(let promised) = $0 { promised.chunks } else { nil } }
     #expect(chunks == [ChunkIndex(0)])
   }

@@ -263,6 +263,30 @@ import Wire
     #expect(!promise(9, to: 12) && !promise(2, to: 99))
   }
 
+  @Test func `who takes a chunk back, or takes little of it, has claimed nothing, and others are told of it once`() {
+    var ledger = UploadLedger(chunkCount: 4)
+    for reader in [10, 11] as [UInt64] { _ = ledger.join(reader) }
+    func promise(_ chunk: UInt32, to reader: UInt64) -> Bool { ledger.promise(ChunkIndex(chunk), to: reader) }
+    #expect(promise(0, to: 10))
+    #expect(!ledger.isFirst(11, of: ChunkIndex(0)))
+    ledger.settle(ChunkIndex(0), of: 11, leafCount: 64)
+    #expect(!ledger.isFirst(11, of: ChunkIndex(0)), "it is not its to give back")
+    ledger.sent(31, of: ChunkIndex(0), to: 10)
+    ledger.sent(9, of: ChunkIndex(0), to: 11)
+    ledger.settle(ChunkIndex(0), of: 10, leafCount: 64)
+    #expect(ledger.isFirst(11, of: ChunkIndex(0)))
+    for _ in 0..<3 {
+      #expect(!promise(0, to: 10))
+      ledger.settle(ChunkIndex(0), of: 10, leafCount: 64)
+    }
+    #expect(!promise(0, to: 11))
+    ledger.sent(32, of: ChunkIndex(0), to: 11)
+    ledger.settle(ChunkIndex(0), of: 11, leafCount: 64)
+    #expect(!ledger.isFirst(10, of: ChunkIndex(0)))
+    ledger.leave(11)
+    #expect(promise(0, to: 10) == false && ledger.isFirst(10, of: ChunkIndex(0)))
+  }
+
   @Test func `what is promised to who gives nothing to others is promised to nobody`() {
     var ledger = UploadLedger(chunkCount: 4)
     func promise(_ chunk: UInt32, to reader: UInt64) -> Bool { ledger.promise(ChunkIndex(chunk), to: reader) }

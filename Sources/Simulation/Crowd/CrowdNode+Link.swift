@@ -77,6 +77,8 @@ extension CrowdNode {
       if isSeed { crowd.spread(piece) }
       let hashes = piece.includesLeafHashes ? file.leafHashes[Int(piece.chunk.rawValue)] : []
       send(.data(piece.header(leafHashes: hashes, byteCount: part.count)), part, on: end)
+      ledger.sent(piece.leaves.count, of: piece.chunk, to: end.id.rawValue)
+      if !end.session.awaits(piece.chunk, of: piece.handle) { settle(piece.chunk, of: end) }
     case nil: break
     }
   }

@@ -32,6 +32,7 @@ extension CrowdNode {
       case .lookUp(let open): look(open, on: end)
       case .admit(let request): admit(request, on: end)
       case .promise(_, let chunk): promise(chunk, to: end)
+      case .settle(_, let chunk): settle(chunk, of: end)
       case .expectPayload: break
       case .verify(let piece): verify(piece, payload, on: end)
       case .close(.there(let code, _)): lost(end, .goodbye(code.rawValue))

@@ -71,6 +71,11 @@ extension CrowdNode {
     }
   }
 
+  /// A peer waits for nothing of a chunk any more.
+  func settle(_ chunk: ChunkIndex, of end: CrowdEnd) {
+    ledger.settle(chunk, of: end.id.rawValue, leafCount: file.layout.leafCount(of: chunk))
+  }
+
   /// Leaves are here that were not.
   func gained(_ leaves: LeafRange, of chunk: ChunkIndex, isWhole: Bool) {
     let before = announcements.deadline
