@@ -20,6 +20,31 @@ public enum HandedSocketError: Error, Hashable, Sendable, CustomStringConvertibl
 public enum ServiceManager {
   /// The first descriptor that is handed over.
   private static let firstDescriptor: Int32 = 3
+  /// A copy of the socket that was handed over, for `dropWaiting`.
+  private static let kept: Int32? = {
+    guard let owner = Environment.variable("LISTEN_PID"), owner == "\(getpid())", option(SO_ACCEPTCONN) == 1 else {
+      return nil
+    }
+    let copy = fcntl(firstDescriptor, F_DUPFD_CLOEXEC, firstDescriptor + 1)
+    guard copy >= 0 else { return nil }
+    _ = fcntl(copy, F_SETFL, fcntl(copy, F_GETFL) | O_NONBLOCK)
+    return copy
+  }()
+
+  /// Remembers the socket that was handed over; before anything else is done with it.
+  public static func keepHandedSocket() { _ = kept }
+
+  /// Closes the connections that wait on the socket that was handed over: for a process that cannot serve them. As long as
+  /// one waits the manager starts the next process at once.
+  public static func dropWaiting() {
+    guard let kept else { return }
+    // As many as may wait on any socket, and no more: others may come as fast as these go.
+    for _ in 0..<65_536 {
+      let number = accept4(kept, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+      guard number >= 0 else { return }
+      close(number)
+    }
+  }
 
   /// The listening socket that was handed to this process; nil where none was. Called once, before threads start.
   ///

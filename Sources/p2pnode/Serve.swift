@@ -56,7 +56,15 @@ struct Serve: ParsableCommand {
     }
   }
 
-  func run() throws { try reporting(json: json) { () throws(Failure) in try serve() } }
+  func run() throws {
+    ServiceManager.keepHandedSocket()
+    try reporting(json: json) { () throws(Failure) in
+      do throws(Failure) { try serve() } catch {
+        ServiceManager.dropWaiting()
+        throw error
+      }
+    }
+  }
 
   private func serve() throws(Failure) {
     let settings = try settings()
@@ -134,6 +142,7 @@ struct Serve: ParsableCommand {
       do throws(ServerError) { return try start(address) } catch {
         guard case .listen(let errno) = error, errno.isAddressInUse, !settings.isSet(.listen), settings.lan != .off
         else { throw error }
+        Console.log(.warning, "warning: port \(address.port) is in use; listening on any free one")
         return try start(SocketAddress(ip: address.ip, port: 0))
       }
     } catch {
@@ -163,8 +172,10 @@ struct Serve: ParsableCommand {
     }
     let file = try LoadedIdentity.makePlaceOfUser()
     do throws(SecretFileError) { return try LoadedIdentity.file(file) } catch {
-      if case .inUse = error { return LoadedIdentity.ephemeral() }
-      throw Failure(error)
+      guard case .inUse = error else { throw Failure(error) }
+      Console.log(
+        .warning, "warning: \(error); this serve has another PeerID, as long as it runs: links to it do not outlast it")
+      return LoadedIdentity.ephemeral()
     }
   }
 

@@ -67,7 +67,7 @@ final class ServeLog: Sendable {
       line.set("uploadedBytes", uploadedBytes)
       Console.output(line.finished)
     }
-    Console.log(.debug, "uploaded: \(uploadedBytes) bytes")
+    Console.log(uploadedBytes > 0 ? .info : .debug, "uploaded: \(uploadedBytes) bytes")
   }
 
   func print(_ event: CatalogueEvent) {
@@ -95,7 +95,7 @@ final class ServeLog: Sendable {
         line.set("reason", skipped.reason.description)
         Console.output(line.finished)
       }
-      Console.log(.info, "not served: \(Console.escaped(skipped.path)): \(skipped.reason)")
+      Console.log(.warning, "not served: \(Console.escaped(skipped.path)): \(skipped.reason)")
     case .progress(let progress):
       display?.hashing(progress)
     }

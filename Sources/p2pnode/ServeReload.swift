@@ -19,7 +19,9 @@ struct ServeReload {
     Console.show(new.logLevel)
     // Those that wait for a new start are said again next time, and the others are not.
     settings = settings.taking(over: new)
-    for line in changed.isEmpty ? ["reloaded: nothing changed"] : changed { Console.log(.info, line) }
+    for line in changed.isEmpty ? ["reloaded: nothing changed"] : changed {
+      Console.log(line.hasPrefix("not ") ? .warning : .info, line)
+    }
   }
 
   /// A line for each key that says something else than before and that `serve` takes.

@@ -113,6 +113,7 @@ struct LocalNetworkTests {
     let second = try workbench.start(["serve", folder], through: one.inside)
     let listening = try workbench.line(of: second, "'ready'") { $0.hasPrefix("ready: ") || $0.hasPrefix("p2pnode: ") }
     #expect(listening.hasPrefix("ready: "), "\(second)")
+    #expect(second.stderr.lines.contains("warning: port 9800 is in use; listening on any free one"), "\(second)")
     for options in [["--listen", "[::]:9800"], ["--no-lan"]] {
       let refused = try workbench.ended(try workbench.start(["serve", folder] + options, through: one.inside))
       #expect(refused.code == 74, "\(refused)")

@@ -123,4 +123,19 @@ struct ServeTests {
     let third = try workbench.serve(folder, "--identity", key)
     #expect(third.peerID == first.peerID)
   }
+
+  @Test func `a second serve of a user has another PeerID, and says so`() throws {
+    let folder = try workbench.makeFolder("files")
+    let home = ["env", "P2PNODE_HOME=" + workbench.path("home")]
+    func start() throws -> (Child, peer: String) {
+      let serve = try workbench.start(["serve", folder, "--listen", "127.0.0.1:0"], through: home)
+      let listening = try workbench.line(of: serve, with: "listening on")
+      return (serve, String(listening.suffix(64)))
+    }
+    let (first, second) = (try start(), try start())
+    let warned = second.0.stderr.lines.filter { $0.hasPrefix("warning: ") }
+    #expect(warned.count == 1 && warned[0].contains("another process is using it"), "\(second)")
+    #expect(warned.first?.contains("has another PeerID") == true && first.peer != second.peer, "\(second)")
+    #expect(!first.0.stderr.text.contains("warning"), "\(first)")
+  }
 }

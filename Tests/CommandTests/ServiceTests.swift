@@ -70,6 +70,26 @@ struct ServiceTests {
     try workbench.line(of: other, with: "listening on 127.0.0.1:")
   }
 
+  @Test(.enabled(if: canRunPython)) func `who cannot serve lets nobody wait on the manager's socket`() throws {
+    // Else the manager would start it again at once, and again. The socket stays with the manager, as here with python.
+    let listening = """
+      s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(8)
+      c = socket.create_connection(s.getsockname())
+      pid = os.fork()
+      if pid:
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        s.setblocking(False)
+        try: s.accept(); print('still waits')
+        except BlockingIOError: print('nobody waits')
+        sys.exit(status)
+      """
+    for (arguments, code) in [(["serve", "no-such-folder"], 66), (["serve", ".", "--config", "no-such-file"], 66)] {
+      let serve = try workbench.ended(try workbench.start(arguments, through: ServiceTests.handing(listening)))
+      #expect(serve.code == Int32(code), "\(serve)")
+      #expect(serve.stdout.lines == ["nobody waits"], "\(serve)")
+    }
+  }
+
   @Test func `the service manager is told when it is ready, reloads and stops`() throws {
     let listener = try NotificationSocket(workbench.path("notify"))
     let folder = try workbench.makeFolder("files")
