@@ -96,14 +96,14 @@ extension HandshakeError {
     case .suiteUnsupported: "it does not support this cipher"
     case .patternMismatch(let peerIsPrivate):
       peerIsPrivate
-        ? "not admitted: it belongs to a private swarm; use its --swarm-key"
-        : "not admitted: it is a public node, and a --swarm-key was given"
+        ? "not admitted: it belongs to a private swarm, and this node has no --swarm-key"
+        : "not admitted: it is a public node, and this one has a --swarm-key"
     case .authenticationFailed: "not admitted: its swarm key is another one"
     case .wrongPeer(let expected, let got): "it is \(got.hex), not \(expected.hex)"
     case .dialledItself: "it is this node itself"
     case .malformed: "what answers there does not speak the protocol"
     case .closedByPeer:
-      "it closed the connection during the handshake: its swarm key is another one, or it is not a p2pnode"
+      "it closed the connection during the handshake: it belongs to a private swarm whose key this node lacks, or it is not a p2pnode"
     }
   }
 }

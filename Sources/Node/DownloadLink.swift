@@ -34,6 +34,8 @@ enum DownloadMessage: Sendable {
   case writeFailed(PartFileError)
   /// What is offered to others cannot be read, or is no longer what it was.
   case unreadable(StoredFileError)
+  /// Whether the output is there already, and the right file, was found out before any peer was asked.
+  case looked((name: String, FoundFile)?)
   /// Where the file goes is known, and made ready.
   case prepared(Result<PreparedStorage, PartFileError>)
   /// What of a page's chunks was in the part file already, also as told to the journal. Nil: the journal had the page.

@@ -46,6 +46,7 @@ extension DownloadRun {
     } catch {
       throw .storage(error)
     }
+    if part != nil { onUpdate(.progress(state.progress(at: now))) }
     if sharing?.stay != nil { watchOutput() }
     var stats = stats
     stats.uploadedBytes = context.uploaded
@@ -115,6 +116,10 @@ extension DownloadRun {
     asker.take()?.stop()
     // Who fetches from here stays connected; the others are told goodbye at once.
     if context.shared == nil { sayGoodbye() } else { context.tellAllLoops(.stopFetching) }
+    if let (early, thread) = look.take() {
+      early.stop()
+      thread.join()
+    }
     if let (storage, thread) = preparation.take() {
       storage.stop()
       thread.join()

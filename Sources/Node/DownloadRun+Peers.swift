@@ -7,7 +7,7 @@ extension DownloadRun {
   /// Looks names up that are due, and says once that all addresses of the start are known.
   func discover() {
     names.lookUp(livePeers: state.livePeerCount, at: now)
-    if isDiscovering, !isSearching, names.isSettled(at: now) {
+    if isDiscovering, !isSearching, look == nil, names.isSettled(at: now) {
       isDiscovering = false
       tell(.discoveryFinished)
     }

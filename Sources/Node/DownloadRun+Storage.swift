@@ -6,8 +6,20 @@ import Transfer
 import Wire
 
 extension DownloadRun {
+  /// The place of the output was looked at; the file that is there counts unless a peer was faster.
+  func looked(_ found: (name: String, FoundFile)?) {
+    look?.thread.join()
+    look = nil
+    guard let found, manifest == nil else { return }
+    let tree = found.1.tree
+    manifest = Manifest(kind: .file, layout: tree.pages.layout, root: tree.root, suggestedName: found.name)
+    foundEarly = found
+    tell(.foundHere(tree.pages.layout))
+  }
+
   func prepareStorage() {
     guard let manifest else { preconditionFailure("no manifest is verified yet") }
+    if let foundEarly { return prepared(.success(.complete(name: foundEarly.name, foundEarly.1))) }
     if !target.isStream {
       let storage = StoragePreparation(fileID, manifest, target)
       preparation = (storage, storage.start(control: control))

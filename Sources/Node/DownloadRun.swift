@@ -51,6 +51,8 @@ final class DownloadRun {
   let jobs = BlockingQueue<VerifyJob>()
   var verifiers: VerifyPool?
   var preparation: (storage: StoragePreparation, thread: Thread)?
+  /// While it is looked whether the file is here already.
+  var look: (look: EarlyLook, thread: Thread)?
   var resumer: DownloadResumer?
   var journal: DownloadJournal?
   var loops: [Thread] = []
@@ -69,6 +71,8 @@ final class DownloadRun {
   var resume = JournalResume()
   /// Where the file was there already.
   var found: FoundFile?
+  /// It was found before any peer was asked.
+  var foundEarly: (name: String, FoundFile)?
   /// What of the file others may have; nobody may where `sharing` is nil.
   let shared: SharedDownload
   let sharing: Sharing?
@@ -166,6 +170,7 @@ final class DownloadRun {
       throw .system(error)
     }
     if let address { onUpdate(.listening(address)) }
+    if let early = EarlyLook(fileID, target, length: expectedLength) { look = (early, early.start(control: control)) }
     for (address, pinned) in addresses { add(address, pinned: pinned) }
     discover()
     perform()
@@ -261,6 +266,7 @@ final class DownloadRun {
     case .unreadable(let error):
       if case .unreadable(let errno) = error, storageError == nil { storageError = .io(errno) }
       tell(.writeFailed)
+    case .looked(let found): looked(found)
     case .prepared(let result): prepared(result)
     case .resumed(let id, let page, let leaves, let events):
       for event in events { journal?.handle(event, at: now) }
@@ -389,8 +395,7 @@ final class DownloadRun {
 
   private func dial(_ address: PeerAddress, _ pinned: PeerID?, _ id: ConnectionID) {
     let connection = Connection(
-      address: SocketAddress(ip: address.ip, port: address.port, scope: address.scope), pinned: pinned, loop: nextLoop,
-      suite: context.configuration.suites[0])
+      address: SocketAddress(address), pinned: pinned, loop: nextLoop, suite: context.configuration.suites[0])
     nextLoop = (nextLoop + 1) % context.mailboxes.count
     connections[id] = connection
     dial(connection, id)

@@ -53,7 +53,8 @@ final class StoragePreparation: Sendable {
     }
     switch place {
     case .wanted(let file): return .complete(name: name, file)
-    case .other(let path): if !target.replaces { throw .exists(path: path) }
+    case .other(let path, let kind):
+      if let error = PartFileError(taken: path, by: kind, force: target.replaces) { throw error }
     case .nothing: break
     }
     let file = try PartFile(inFolder: target.folder, fileID: fileID, length: manifest.length)

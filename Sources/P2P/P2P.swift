@@ -55,6 +55,24 @@ public typealias WorkerWait = Transfer.WorkerWait
 public typealias DownloadExplanation = Transfer.DownloadExplanation
 /// One thing that limited a download.
 public typealias DownloadLimit = Transfer.DownloadLimit
+/// What became of an address.
+public typealias AddressReport = Transfer.AddressReport
+/// How an address ended up.
+public typealias AddressOutcome = Transfer.AddressOutcome
+/// An IP address and a port, as the engine counts them.
+public typealias PeerAddress = Transfer.PeerAddress
+/// Why a chunk is tried again.
+public typealias RetryReason = Transfer.RetryReason
+/// What counts as a peer's failure.
+public typealias PeerFailure = Transfer.PeerFailure
+/// Why a peer is lost.
+public typealias PeerLossReason = Transfer.PeerLossReason
+/// A point in time of a download.
+public typealias Instant = Transfer.Instant
+/// What looking for peers that nobody named came to.
+public typealias DiscoverySummary = Node.DiscoverySummary
+/// Why a file that was offered cannot be read.
+public typealias StoredFileError = Storage.StoredFileError
 /// What went wrong with the output.
 public typealias PartFileError = Storage.PartFileError
 
@@ -64,6 +82,10 @@ public typealias PartFileError = Storage.PartFileError
 public typealias Server = Node.Server
 /// Why a server cannot start.
 public typealias ServerError = Node.ServerError
+/// Why hashes cannot be kept.
+public typealias HashStoreError = Storage.HashStoreError
+/// Numbers of a server, which only grow.
+public typealias NodeFigures = Node.NodeFigures
 /// A look at a server that runs.
 public typealias ServerStatus = Node.ServerStatus
 /// What a server sees of its peers.

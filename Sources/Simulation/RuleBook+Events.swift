@@ -42,7 +42,7 @@ extension RuleBook {
     case .cancelledByUser: expectedEnds = [.cancelled]
     case .consumed(let chunk): consumedBelow = max(consumedBelow, Int(chunk.rawValue))
     case .timerFired: timersFired(at: now)
-    case .addressAdded, .addressHinted, .discoveryFinished, .have, .bitmap, .promised, .peers: break
+    case .addressAdded, .addressHinted, .foundHere, .discoveryFinished, .have, .bitmap, .promised, .peers: break
     }
   }
 

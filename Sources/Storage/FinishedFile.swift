@@ -7,7 +7,7 @@ public enum PlaceContent: Sendable {
   case nothing
   /// The file that is wanted, hashed and on the disk.
   case wanted(FoundFile)
-  case other(path: String)
+  case other(path: String, FileKind)
 }
 
 /// A file that turned out to be the wanted one.
@@ -19,11 +19,11 @@ public struct FoundFile: Sendable {
 }
 
 extension PartFile {
-  /// Looks at what has the output's name. A file of the right length is hashed on all cores; the wanted one is synced,
+  /// Looks at what has the output's name. A file of the right length (nil: of any) is hashed on all cores; the wanted one is synced,
   /// and what an earlier download left beside it is removed. After `shouldStop` says so the answer is soon there, and of
   /// no meaning.
   public static func content(
-    of name: String, inFolder folderPath: String, fileID: FileID, length: UInt64,
+    of name: String, inFolder folderPath: String, fileID: FileID, length: UInt64?,
     shouldStop: @escaping @Sendable () -> Bool = { false }
   ) throws(PartFileError) -> PlaceContent {
     let folder: Directory
@@ -32,20 +32,24 @@ extension PartFile {
     let status: FileStatus
     do throws(Errno) {
       status = try folder.status(of: name)
-      guard status.kind == .regular, status.size == length else { return .other(path: path) }
+      guard status.kind == .regular, length.map({ $0 == status.size }) ?? true else {
+        return .other(path: path, status.kind)
+      }
     } catch {
       if error.code == Errno.noEntry { return .nothing }
       throw .cannotCreate(error)
     }
     guard let hashed = try? hashFile(path, shouldStop: shouldStop), hashed.fileID == fileID else {
-      return .other(path: path)
+      return .other(path: path, status.kind)
     }
     do throws(Errno) {
       // It may have got its name a moment before a crash.
       let file = try folder.open(name, [.read, .noFollow, .nonBlocking])
       try file.syncData()
       try folder.sync()
-      guard let checked = try? CheckedFile(file, as: status, called: path) else { return .other(path: path) }
+      guard let checked = try? CheckedFile(file, as: status, called: path) else {
+        return .other(path: path, status.kind)
+      }
       removeLeftovers(of: fileID, in: folder)
       return .wanted(FoundFile(path: path, tree: hashed.tree, file: checked))
     } catch {

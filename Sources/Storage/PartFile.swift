@@ -9,6 +9,8 @@ public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
   case cannotCreate(Errno)
   /// The output is there already; it is only replaced when that was asked for.
   case exists(path: String)
+  /// What has the output's name is no file, and is never replaced.
+  case notAFile(path: String, what: String)
   /// Another process, or another download of this one, writes the same part file.
   case running(path: String)
   /// Something that this program did not make is where the part file should be.
@@ -18,11 +20,23 @@ public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The disk fails.
   case io(Errno)
 
+  /// What is wrong with an output whose name is taken; nil where it may be replaced.
+  public init?(taken path: String, by kind: FileKind, force: Bool) {
+    switch kind {
+    case .directory: self = .notAFile(path: path, what: "a folder")
+    case .other: self = .notAFile(path: path, what: "no file but a device, a pipe or a socket")
+    case .regular, .symbolicLink:
+      if force { return nil }
+      self = .exists(path: path)
+    }
+  }
+
   public var description: String {
     switch self {
     case .cannotCreate(let errno): "cannot create the output: \(errno)"
-    case .exists(let path): "\(path): exists already; choose another name or use --force to replace it"
-    case .running(let path): "\(path): another get of this file is running in that folder"
+    case .exists(let path): "\(path): exists already"
+    case .notAFile(let path, let what): "\(path): is \(what), which is never replaced; choose another name"
+    case .running(let path): "\(path): another download of this file is running in that folder"
     case .foreign(let path, let what): "\(path): is \(what); remove it or choose another folder"
     case .diskFull(let path, 0): "\(path): no room on the disk"
     case .diskFull(let path, let count): "\(path): no room on the disk for a file of \(count) bytes"

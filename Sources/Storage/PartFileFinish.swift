@@ -4,27 +4,16 @@ import Posix
 
 extension PartFile {
   /// Throws if the output cannot have its name: to be asked before anything is downloaded. `place` asks again. With
-  /// `force` only a folder is in the way, which nothing can replace.
+  /// `force` a file or a symbolic link of that name may be replaced; a folder or a device never.
   public func checkPlace(_ name: String, force: Bool) throws(PartFileError) {
-    if !force { return try checkFree(name) }
+    let kind: FileKind
     do throws(Errno) {
-      guard try folder.status(of: name).kind == .directory else { return }
+      kind = try folder.status(of: name).kind
     } catch {
       if error.code == Errno.noEntry { return }
       throw .cannotCreate(error)
     }
-    throw .foreign(path: folder.path(of: name), what: "a folder")
-  }
-
-  /// Throws `.exists` if the output's name is taken.
-  public func checkFree(_ name: String) throws(PartFileError) {
-    do throws(Errno) {
-      _ = try folder.status(of: name)
-    } catch {
-      if error.code == Errno.noEntry { return }
-      throw .cannotCreate(error)
-    }
-    throw .exists(path: folder.path(of: name))
+    if let error = PartFileError(taken: folder.path(of: name), by: kind, force: force) { throw error }
   }
 
   /// Where an output of that name is.
@@ -36,7 +25,7 @@ extension PartFile {
   /// the part file stays what it was.
   public func place(as outputName: String, force: Bool) throws(PartFileError) {
     precondition(!outputName.isEmpty && !outputName.utf8.contains(UInt8(ascii: "/")), "a name is one component")
-    if !force { try checkFree(outputName) }
+    try checkPlace(outputName, force: force)
     do throws(Errno) { try file.setMode(0o666 & ~Environment.fileModeMask) } catch { throw failure(error) }
     do throws(Errno) {
       if force { try folder.rename(name, to: outputName) } else { try folder.place(name, as: outputName) }

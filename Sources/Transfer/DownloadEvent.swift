@@ -51,6 +51,8 @@ public enum DownloadEvent: Sendable {
   case addressAdded(PeerAddress, pinned: PeerID?)
   /// Somebody else says that this peer is there. Never changes who must answer where the user said so.
   case addressHinted(PeerAddress, PeerID)
+  /// The whole file is here already, and says what its layout is; storage will find it again.
+  case foundHere(ChunkLayout)
   /// The addresses known at the start were all added.
   case discoveryFinished
   /// The handshake is done; the peer accepts so many requests in flight.

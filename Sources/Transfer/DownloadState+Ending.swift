@@ -89,6 +89,7 @@ extension DownloadState {
       if book.isEveryAddressBanned { end(.everyPeerLied(book.reports), at: now) }
       return
     }
+    guard phase == .seeking else { return }  // nobody is needed for a file that is here
     let reports = book.reports
     func any(_ matches: (AddressOutcome) -> Bool) -> Bool { reports.contains { matches($0.outcome) } }
     let failure: DownloadFailure =
@@ -144,7 +145,9 @@ extension DownloadState {
     DownloadProgress(
       finishedChunks: chunks.haveCount, totalChunks: chunks.layout.chunkCount, bytes: stats.bytes,
       bytesPerSecond: speed.bytesPerSecond(at: now), livePeers: livePeerCount, workers: rotation.workerCount,
-      retries: stats.retries, hedges: stats.hedges, peers: peers.map { row(of: $0, at: now) })
+      retries: stats.retries, hedges: stats.hedges,
+      givesUpIn: phase == .ended ? nil : timers[.noPeers].map { max($0 - now, .zero) },
+      peers: peers.map { row(of: $0, at: now) })
   }
 
   private func row(of peer: Peer, at now: Instant) -> PeerProgress {

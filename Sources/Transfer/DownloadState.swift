@@ -141,6 +141,7 @@ public struct DownloadState: Sendable {
     switch event {
     case .addressAdded(let address, let pinned): book.add(address, pinned: pinned, at: now)
     case .addressHinted(let address, let peer): book.add(address, pinned: peer, isHint: true, at: now)
+    case .foundHere(let layout): if phase == .seeking { begin(layout, at: now) }
     case .discoveryFinished: book.discoveryFinished()
     case .connected(let id, let peer, let requestsMax): connected(id, as: peer, requestsMax: requestsMax, at: now)
     case .dialFailed(let id, let failure): dialFailed(id, failure, at: now)

@@ -86,6 +86,8 @@ public struct DownloadProgress: Hashable, Sendable {
   public let retries: Int
   /// So far.
   public let hedges: Int
+  /// In how long it ends, unless a peer comes that is of use; nil while there is one.
+  public var givesUpIn: Duration?
   /// All that had the file or some of it, also those that are gone; in order of joining.
   public let peers: [PeerProgress]
 }

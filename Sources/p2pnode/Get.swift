@@ -111,10 +111,10 @@ struct Get: ParsableCommand {
     let wanted = try Wanted(typed: fileID)
     let set = try settings()
     let peers = try KnownPeers.all(options: peer, link: wanted.link)
-    guard !peers.isEmpty || set.lan != .off else {
+    let target = try downloadTarget(suggested: wanted.link?.name)
+    guard !peers.isEmpty || set.lan != .off || target.isTaken else {
       throw Failure(Exit.unavailable, "no peer is known: name those that have the file \(KnownPeers.places)")
     }
-    let target = try downloadTarget(suggested: wanted.link?.name)
     let stop = try StopSignal()  // before any thread starts
     OpenFileLimit.raise()
     let loaded = try loadIdentity(set)

@@ -69,7 +69,9 @@ final class GetFailures: DownloadObserver {
       return Failure(Exit.unavailable, "no peer has \(fileID.hex)\(reasons); check the ID, or name other peers")
     case .notAdmitted:
       return Failure(
-        Exit.notAdmitted, "no peer admits this node\(reasons); ask those who run them for the key, or to be allowed")
+        Exit.notAdmitted,
+        "no peer admits this node\(reasons); give the --swarm-key of their swarm, none where they are public, or ask to "
+          + "be allowed")
     case .everyPeerLied:
       return Failure(Exit.badData, "every peer that has the file sent wrong data\(reasons); name others\(resume)")
     case .noPeers:
@@ -77,7 +79,8 @@ final class GetFailures: DownloadObserver {
         let tried = search.map { ": \($0.words)" } ?? ""
         return Failure(
           Exit.unavailable,
-          "no peer answered\(reasons)\(tried); name those that have the file \(KnownPeers.places)")
+          "no peer answered\(reasons)\(tried); nodes answer only for files that they have, in a private swarm only with "
+            + "its --swarm-key: check the ID, or name those that have the file \(KnownPeers.places)")
       }
       return Failure(Exit.tryAgain, "no peer is left\(reasons)\(resume)")
     case .outOfRetries(let chunk):

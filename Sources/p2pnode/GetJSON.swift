@@ -163,6 +163,7 @@ extension JSONLine {
     set("bytesPerSecond", progress.bytesPerSecond)
     set("peers", progress.livePeers)
     set("workers", progress.workers)
+    if let time = progress.givesUpIn { set("givesUpIn", Format.seconds(time)) }
   }
 
   fileprivate mutating func set(_ stats: DownloadStats) {
@@ -183,7 +184,7 @@ extension JSONLine {
         var line = JSONLine()
         line.set("peer", peer.peer.hex)
         if let address = peer.address {
-          line.set("address", SocketAddress(ip: address.ip, port: address.port, scope: address.scope).description)
+          line.set("address", SocketAddress(address).description)
         }
         line.set("chunks", peer.chunks)
         line.set("bytes", peer.bytes)

@@ -35,6 +35,9 @@ struct GetScreen {
     if progress.hedges > 0 { right.add(", \(progress.hedges) \(progress.hedges == 1 ? "hedge" : "hedges")", .yellow) }
     let banned = progress.peers.count { $0.activity == .banned }
     if banned > 0 { right.add(", \(banned) banned", .red) }
+    if let time = progress.givesUpIn {
+      right.add(", gives up in \(Format.time(seconds: Format.seconds(time).rounded(.up)))", .yellow)
+    }
     return .sides(ScreenLine(Console.escaped(name), .bold), right, columns: width, style)
   }
 

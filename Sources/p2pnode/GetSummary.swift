@@ -48,6 +48,9 @@ final class GetSummary: DownloadObserver {
     Console.error(
       "[Stats] Bytes: \(stats.bytes), Duration: \(Format.fixed(Format.seconds(stats.duration), 1))s, "
         + "Speed: \(Format.speed(stats.bytesPerSecond))")
+    if stats.resumedChunks > 0, !isPlain {
+      Console.error("[Stats] Resumed: \(stats.resumedChunks) chunks were here already")
+    }
     printTrouble(stats)
     Console.error("[Stats] Peer performance:")
     for peer in stats.peers {

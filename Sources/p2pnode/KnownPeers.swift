@@ -56,6 +56,12 @@ extension PeerSource {
   /// A peer as a person wrote it; `place` is where.
   init(typed text: String, by place: String) throws(Failure) {
     guard let peer = PeerSource(parsing: text) else {
+      let lacksPort = PeerSource(parsing: text + ":9800") != nil
+      if lacksPort {
+        throw Failure(
+          Exit.usage,
+          "\(place) '\(Console.escaped(text))' has no port: say which, such as \(Console.escaped(text)):9800")
+      }
       throw Failure(
         Exit.usage,
         "\(place) '\(Console.escaped(text))' is not [PEERID@]HOST:PORT, such as 192.0.2.1:9800 or [::1]:9800")

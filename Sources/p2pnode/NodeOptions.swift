@@ -68,7 +68,8 @@ struct NodeOptions: ParsableArguments {
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Look for peers, and be found, on this machine and its local networks; or neither.")
+    help:
+      "Whether to look for peers, and be found, on this machine and its local networks: both, unless told otherwise.")
   var lan: Bool?
 
   @Option(

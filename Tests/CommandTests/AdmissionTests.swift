@@ -24,21 +24,23 @@ struct AdmissionTests {
     let get = try workbench.run(
       "get", served.fileID, "--peer", served.served.address, "--swarm-key", try makeKey("two.key"))
     #expect(get.code == 77, "\(get)")
-    #expect(get.stderr.lines.last?.contains("its swarm key is another one") == true, "\(get)")
+    #expect(
+      get.stderr.lines.last?.contains("it belongs to a private swarm whose key this node lacks") == true, "\(get)")
   }
 
   @Test func `no key against a private swarm is 77`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000, "--swarm-key", try makeKey("swarm.key"))
     let get = try workbench.run("get", fileID, "--peer", served.address)
     #expect(get.code == 77, "\(get)")
-    #expect(get.stderr.lines.last?.contains("its swarm key is another one") == true, "\(get)")
+    #expect(
+      get.stderr.lines.last?.contains("it belongs to a private swarm whose key this node lacks") == true, "\(get)")
   }
 
   @Test func `a key against a public node is 77, and says that it is public`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     let get = try workbench.run("get", fileID, "--peer", served.address, "--swarm-key", try makeKey("swarm.key"))
     #expect(get.code == 77, "\(get)")
-    #expect(get.stderr.lines.last?.contains("it is a public node, and a --swarm-key was given") == true, "\(get)")
+    #expect(get.stderr.lines.last?.contains("it is a public node, and this one has a --swarm-key") == true, "\(get)")
   }
 
   @Test func `a pinned peer that answers is taken`() throws {

@@ -44,7 +44,9 @@ struct PeerFailureTests {
     let impostor = try workbench.impostor(.silent)
     let get = try workbench.run("get", PeerFailureTests.fileID, "--peer", impostor.address)
     #expect(get.code == 77, "\(get)")
-    #expect(get.stderr.lines.last?.contains("its swarm key is another one, or it is not a p2pnode") == true, "\(get)")
+    #expect(
+      get.stderr.lines.last?.contains("it belongs to a private swarm whose key this node lacks, or it is not a p2pnode")
+        == true, "\(get)")
   }
 
   @Test func `one good peer among bad ones is enough`() throws {

@@ -81,6 +81,45 @@ struct PlaceTests {
     #expect(TestFile.areEqual(path, output))
   }
 
+  @Test func `what is no file is 73, and stays what it is, also with --force`() throws {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
+    mkfifo(workbench.path("pipe"), 0o600)
+    for options in [[], ["--force"]] {
+      let get = try workbench.ended(
+        try workbench.start(["get", fileID, "--peer", served.address, "-o", "pipe"] + options))
+      #expect(get.code == 73, "\(get)")
+      #expect(
+        get.stderr.lines.last?.hasSuffix(
+          "pipe: is no file but a device, a pipe or a socket, which is never replaced; choose another name")
+          == true, "\(get)")
+    }
+    let type = try FileManager.default.attributesOfItem(atPath: workbench.path("pipe"))[.type] as? FileAttributeType
+    #expect(type == .typeUnknown)
+  }
+
+  @Test func `a file that is here needs no peer, and one that is another does`() throws {
+    let path = try workbench.makeFile("out.bin", byteCount: 3_000_000)
+    let fileID = String(try workbench.run("id", path).stdout.text.prefix(64))
+    let found = try workbench.run("get", fileID, "--no-lan", "-o", "out.bin")
+    #expect(found.code == 0, "\(found)")
+    #expect(found.stderr.text.contains("Already here, and right: ./out.bin"), "\(found)")
+    let other = try workbench.makeFile("other.bin", byteCount: 3_000_000, seed: 2)
+    let missing = try workbench.run("get", fileID, "--no-lan", "-o", "other.bin")
+    #expect(missing.code == 69, "\(missing)")
+    #expect(missing.stderr.text.contains("no peer answered"), "\(missing)")
+    #expect(try workbench.run("verify", fileID, other).code == 65)
+    // It is offered again, too, though nobody else has it any more.
+    let keeping = try workbench.start([
+      "get", fileID, "--no-lan", "-o", "out.bin", "--keep-serving", "--listen", "127.0.0.1:0", "--verbose",
+    ])
+    let listening = try workbench.line(of: keeping, with: "Listening on ")
+    try workbench.line(of: keeping, with: "Still serving out.bin")
+    let address = String(listening.split(separator: " ").last!)
+    let copy = try workbench.run("get", fileID, "--no-lan", "--peer", address, "-o", "copy.bin")
+    #expect(copy.code == 0, "\(copy)")
+    #expect(TestFile.areEqual(path, workbench.path("copy.bin")))
+  }
+
   @Test func `an output that appears meanwhile is 73, and the download is kept`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 4 << 20, "--upload-limit", "2Mi")
     let get = try workbench.start(["get", fileID, "--peer", served.address, "-o", "out.bin"])
@@ -141,7 +180,7 @@ struct PlaceTests {
     try workbench.line(of: first, with: "Chunk 1/6")
     let second = try workbench.run("get", fileID, "--peer", served.address, "-o", "two.bin")
     #expect(second.code == 73, "\(second)")
-    #expect(second.stderr.lines.last?.contains("another get of this file is running") == true, "\(second)")
+    #expect(second.stderr.lines.last?.contains("another download of this file is running") == true, "\(second)")
     try workbench.ended(first)
     #expect(first.code == 0, "\(first)")
     #expect(TestFile.areEqual(path, workbench.path("one.bin")))

@@ -47,7 +47,9 @@ struct StandingPeersTests {
   @Test func `what is malformed is 64, with its place`() throws {
     let variable = try get([StandingPeersTests.fileID], variable: "127.0.0.1:1,nowhere")
     #expect(variable.code == 64, "\(variable)")
-    #expect(variable.stderr.text.contains("P2PNODE_PEERS 'nowhere' is not [PEERID@]HOST:PORT"), "\(variable)")
+    #expect(
+      variable.stderr.text.contains("P2PNODE_PEERS 'nowhere' has no port: say which, such as nowhere:9800"),
+      "\(variable)")
     let file = try get([StandingPeersTests.fileID], file: "127.0.0.1:1\n# x\n127.0.0.1:1 127.0.0.1:2\n")
     #expect(file.code == 64, "\(file)")
     #expect(file.stderr.text.contains("/config/peers:3: '127.0.0.1:1 127.0.0.1:2' is not"), "\(file)")

@@ -50,6 +50,38 @@ import Testing
     #expect(result.stats.peers.map(\.peer) == [server.peerID])
   }
 
+  @Test func `the last progress is all of it, and a file that is here needs nobody`() async throws {
+    let images = try folder("images")
+    let bytes = try makeFile(images + "/disk.img", byteCount: 3_000_000)
+    let server = try Server(
+      NodeConfiguration(), folder: images, listen: SocketAddress(ipv4: (127, 0, 0, 1), port: 0),
+      stateFolder: try folder("state"))
+    let fileID = try #require(try await server.scanFolder().first).fileID
+    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: server.address.port))
+    let target = DownloadTarget(folder: try folder("copies"), name: "disk.img")
+    let download = Downloader(storage: target, client: PeerClient(peers: [peer])).start(fileID)
+    var last: DownloadProgress?
+    for await update in download.updates { if case .progress(let progress) = update { last = progress } }
+    #expect(last?.finishedChunks == 3 && last?.totalChunks == 3 && last?.bytes == UInt64(bytes.count))
+    #expect(last?.givesUpIn == nil)
+    await server.stop()
+    let again = try await Downloader(storage: target, client: PeerClient(peers: [])).downloadFile(fileID)
+    #expect(again.wasFound && again.stats.resumedChunks == 3 && again.path == base.path + "/copies/disk.img")
+    // Another file of that name is not it, and stays.
+    let other = try P2P.fileID(of: try path(of: "other", holding: [1, 2, 3]))
+    let error = await #expect(throws: DownloadError.self) {
+      try await Downloader(storage: target, client: PeerClient(peers: [peer])).downloadFile(other)
+    }
+    #expect(
+      error.map { "\($0)" } == "no peer can be reached (127.0.0.1:\(server.address.port): connection refused)")
+    #expect(try Data(contentsOf: URL(fileURLWithPath: base.path + "/copies/disk.img")) == bytes)
+  }
+
+  private func path(of name: String, holding bytes: [UInt8]) throws -> String {
+    try Data(bytes).write(to: URL(fileURLWithPath: base.path + "/" + name))
+    return base.path + "/" + name
+  }
+
   @Test func `cancelling the task ends its download, and another goes on`() async throws {
     let images = try folder("images")
     let copies = try folder("copies")

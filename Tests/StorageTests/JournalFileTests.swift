@@ -104,7 +104,7 @@ import TestSupport
     return switch place {
     case .nothing: .nothing
     case .wanted(let found): .wanted(path: found.path)
-    case .other(let path): .other(path: path)
+    case .other(let path, _): .other(path: path)
     }
   }
 

@@ -84,23 +84,28 @@ import TestSupport
     let part = try make()
     try write(0..<bytes.count, to: part)
     temporary.write("out", [1, 2, 3])
-    #expect(throws: PartFileError.exists(path: temporary("out"))) { try part.checkFree("out") }
+    #expect(throws: PartFileError.exists(path: temporary("out"))) { try part.checkPlace("out", force: false) }
     #expect(throws: PartFileError.exists(path: temporary("out"))) { try part.place(as: "out", force: false) }
     symlink("nowhere", temporary("dangling"))
     #expect(throws: PartFileError.exists(path: temporary("dangling"))) { try part.place(as: "dangling", force: false) }
     #expect(temporary.read("out") == [1, 2, 3])
     #expect(temporary.mode(PartFile.name(of: try fileID)) == 0o600)
-    try part.checkFree("free")
+    try part.checkPlace("free", force: false)
     try part.place(as: "out", force: true)
     #expect(temporary.read("out") == bytes)
   }
 
-  @Test func `a folder is not replaced even by force`() throws {
+  @Test func `what is no file is not replaced even by force`() throws {
     let part = try make()
-    mkdir(temporary("out"), 0o755)
-    let error = #expect(throws: PartFileError.self) { try part.place(as: "out", force: true) }
-    guard case .cannotCreate(let errno)? = error else { return #expect(Bool(false), "\(String(describing: error))") }
-    #expect(errno.code == EISDIR)
+    mkdir(temporary("folder"), 0o755)
+    mkfifo(temporary("pipe"), 0o644)
+    for (name, what) in [("folder", "a folder"), ("pipe", "no file but a device, a pipe or a socket")] {
+      for force in [false, true] {
+        let expected = PartFileError.notAFile(path: temporary(name), what: what)
+        #expect(throws: expected) { try part.checkPlace(name, force: force) }
+        #expect(throws: expected) { try part.place(as: name, force: force) }
+      }
+    }
     #expect(temporary.mode(PartFile.name(of: try fileID)) == 0o600)
   }
 

@@ -15,7 +15,7 @@ import TestSupport
     try Directory.make(folder("data"), mode: 0o755)
     folder.write("old", [1])
     let part = try PartFile(inFolder: folder.path, fileID: fileID, length: 3 << 20)
-    #expect(throws: PartFileError.foreign(path: folder("data"), what: "a folder")) {
+    #expect(throws: PartFileError.notAFile(path: folder("data"), what: "a folder")) {
       try part.checkPlace("data", force: true)
     }
     try part.checkPlace("old", force: true)

@@ -1,0 +1,53 @@
+// Whether the file is here already, before anybody is asked for it: then nobody is needed.
+import Content
+import Posix
+import Storage
+import Synchronization
+
+/// Looks at the place of the output, where that is known beforehand, on a thread of its own.
+final class EarlyLook: Sendable {
+  private let fileID: FileID
+  private let length: UInt64?
+  private let folder: String
+  private let name: String
+  private let isStopped = Atomic(false)
+
+  /// Nil where there is nothing to look at: no name is known, or whatever has it is to be replaced and may be anything.
+  /// - `length`: of the file, in bytes, where somebody said it.
+  init?(_ fileID: FileID, _ target: DownloadTarget, length: UInt64?) {
+    guard let place = target.placeKnownBefore, !target.replaces || length != nil else { return nil }
+    self.fileID = fileID
+    self.length = length
+    (folder, name) = place
+  }
+
+  /// Starts the thread, which sends `looked`.
+  func start(control: Mailbox<DownloadMessage>) -> Thread {
+    Thread.start(name: "p2p-look") {
+      let content = try? PartFile.content(
+        of: self.name, inFolder: self.folder, fileID: self.fileID, length: self.length
+      ) { self.isStopped.load(ordering: .relaxed) }
+      if case .wanted(let file)? = content {
+        control.send(.looked((self.name, file)))
+      } else {
+        control.send(.looked(nil))
+      }
+    }
+  }
+
+  /// The thread ends soon, and what it says is of no meaning.
+  func stop() { isStopped.store(true, ordering: .relaxed) }
+}
+
+extension DownloadTarget {
+  /// Folder and name of the output, as far as they are known before any peer was asked.
+  fileprivate var placeKnownBefore: (folder: String, name: String)? {
+    isStream ? nil : (name ?? suggestedName.flatMap(SuggestedName.sanitised)).map { (folder, $0) }
+  }
+
+  /// Whether something has the output's name already: perhaps the file itself, for which nobody needs to be asked.
+  public var isTaken: Bool {
+    guard let (folder, name) = placeKnownBefore, let folder = try? Directory(folder) else { return false }
+    return (try? folder.status(of: name)) != nil
+  }
+}
