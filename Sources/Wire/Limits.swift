@@ -72,10 +72,11 @@ public enum NodeLimits {
   public static let turnedAwayTimeout = Duration.seconds(2)
   /// Reading on after GOODBYE: a round trip of a bad path, twice.
   public static let lingerTimeout = Duration.seconds(2)
-  /// A piece of 64 KiB that takes longer to leave makes a connection slow.
-  public static let slowPieceTime = Duration.seconds(1)
-  /// Bytes that the kernel may hold unsent on a slow connection. On a link of 10 KB/s it would else hold half a minute's
-  /// worth, which after a timeout and its CANCEL comes in vain before anything new does.
+  /// A piece of 64 KiB that takes longer to leave makes a connection slow: it gets less than 3 MB/s.
+  public static let slowPieceTime = Duration.milliseconds(20)
+  /// Bytes that the kernel may hold unsent on a slow connection. What it holds leaves in its own order: where many share an
+  /// uplink the order of turns would count for little. And on a link of 10 KB/s it would hold half a minute's worth, which
+  /// after a timeout and its CANCEL comes in vain before anything new does.
   public static let slowUnsentBytesMax = 16 << 10
   /// Memory of an idle connection: 1,024 of them in 16 MiB.
   public static let idleConnectionBytesMax = 16 << 10
