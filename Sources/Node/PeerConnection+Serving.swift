@@ -89,7 +89,7 @@ extension PeerConnection {
   }
 
   /// The other end waits for nothing of a chunk any more.
-  func settle(_ chunk: ChunkIndex, of handle: FileHandle) {
+  func settlePromise(of chunk: ChunkIndex, in handle: FileHandle) {
     guard case .entry(let entry)? = served[handle] else { return }
     loop.context.audiences.settle(chunk, of: entry.fileID, member, leafCount: entry.layout.leafCount(of: chunk))
   }
@@ -98,7 +98,7 @@ extension PeerConnection {
   func sent(_ piece: UploadPiece) {
     guard case .entry(let entry)? = served[piece.handle] else { return }
     loop.context.audiences.sent(piece.leaves.count, of: piece.chunk, of: entry.fileID, to: member)
-    if session?.awaits(piece.chunk, of: piece.handle) == false { settle(piece.chunk, of: piece.handle) }
+    if session?.awaits(piece.chunk, of: piece.handle) == false { settlePromise(of: piece.chunk, in: piece.handle) }
   }
 
   /// A chunk will be sent to somebody.

@@ -31,7 +31,7 @@ extension PeerConnection {
       case .tell(let news): tell(news)
       case .lookUp(let open): lookUp(open)
       case .promise(let handle, let chunk): promise(chunk, of: handle)
-      case .settle(let handle, let chunk): settle(chunk, of: handle)
+      case .settle(let handle, let chunk): settlePromise(of: chunk, in: handle)
       case .admit(let request): admit(request)
       case .expectPayload(let isWanted): arriving = isWanted ? takeSpareBlock() : nil
       case .verify(let piece): finish(piece)
