@@ -14,13 +14,16 @@ final class DiscoveryAsker: Sendable {
   private let mailbox: Mailbox<Command>
   private let thread: Thread
 
+  /// - `asksAfter`: the first question is sent so long after the start.
   /// - `firstPhase`: after it, `discoverySettled` is told.
   init(
-    _ settings: DiscoverySettings, key: FileKey, own: PeerID, firstPhase: Duration, control: Mailbox<DownloadMessage>
+    _ settings: DiscoverySettings, key: FileKey, own: PeerID, asksAfter: Duration, firstPhase: Duration,
+    control: Mailbox<DownloadMessage>
   ) throws(Errno) {
     mailbox = try Mailbox()
     // Handed over before the thread starts, and from then on touched by that thread alone.
-    nonisolated(unsafe) let loop = try DiscoveryAskerLoop(settings, key, own, firstPhase, mailbox, control)
+    nonisolated(unsafe) let loop = try DiscoveryAskerLoop(
+      settings, key, own, asksAfter: asksAfter, firstPhase: firstPhase, mailbox, control)
     thread = Thread.start(name: "p2p-ask") { loop.run() }
   }
 
@@ -56,7 +59,7 @@ private final class DiscoveryAskerLoop {
   private var isStopped = false
 
   init(
-    _ settings: DiscoverySettings, _ key: FileKey, _ own: PeerID, _ firstPhase: Duration,
+    _ settings: DiscoverySettings, _ key: FileKey, _ own: PeerID, asksAfter: Duration, firstPhase: Duration,
     _ mailbox: Mailbox<DiscoveryAsker.Command>, _ control: Mailbox<DownloadMessage>
   ) throws(Errno) {
     self.settings = settings
@@ -65,7 +68,7 @@ private final class DiscoveryAskerLoop {
     self.own = own
     now = clock.now()
     search = DiscoverySearch(
-      key: key, own: own, asksNetwork: settings.multicast, firstPhase: firstPhase,
+      key: key, own: own, asksNetwork: settings.multicast, asksAfter: asksAfter, firstPhase: firstPhase,
       generator: SeededGenerator(seed: Random.uint64()), at: now)
     epoll = try Epoll(capacity: 4)
     try epoll.add(mailbox.number, token: 0, .readable)
@@ -77,7 +80,7 @@ private final class DiscoveryAskerLoop {
   }
 
   func run() {
-    tell(.timerFired)  // the first look and the first query are due at once
+    tell(.timerFired)  // the first look is due at once
     while !isStopped {
       let milliseconds = search.deadline.map { due in
         Int32(clamping: max(0, ((due - now).wholeNanoseconds + 999_999) / 1_000_000))

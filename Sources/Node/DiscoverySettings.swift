@@ -17,6 +17,9 @@ public struct DiscoverySettings: Hashable, Sendable {
   static let searchTime = Duration.seconds(5)
   /// How long one that was given peers, none of which is any good, is held up by its search: two rounds.
   static let searchTimeWithPeers = Duration.milliseconds(500)
+  /// How long those peers have before the network is asked: where they are enough, which a handshake later is known, it
+  /// need not be, and where it is, its answers do not come in between.
+  static let namedPeersTime = Duration.milliseconds(100)
 }
 
 /// What a search had done when the download stopped waiting for it.

@@ -59,6 +59,10 @@ final class DownloadRun {
   var asker: DiscoveryAsker?
   var answerer: DiscoveryAnswerer?
   private let peersWanted: Int
+  /// What the asker knows of.
+  private var toldPeerCount = 0
+  /// Somebody was named at the start.
+  private let knowsPeers: Bool
 
   /// Whether more addresses are waited for: of names, and of the search for peers that nobody named.
   var isDiscovering = true
@@ -129,19 +133,17 @@ final class DownloadRun {
       jobs: jobs)
     shared = SharedDownload(key: key, link: link)
     if sharing != nil { context.shared = shared }
-    guard let discovery = configuration.discovery else { return }
-    do throws(Errno) { try search(discovery, key, knowsPeers: !peers.isEmpty) } catch {
-      stop()
-      throw .system(error)
-    }
+    knowsPeers = !peers.isEmpty
+    isSearching = configuration.discovery != nil
   }
 
-  private func search(_ discovery: DiscoverySettings, _ key: FileKey, knowsPeers: Bool) throws(Errno) {
+  private func search(_ discovery: DiscoverySettings) throws(Errno) {
     // Without anybody to ask on the network, whoever was named is all there is.
     let time =
       !knowsPeers
       ? DiscoverySettings.searchTime : discovery.multicast ? DiscoverySettings.searchTimeWithPeers : .zero
     let own = context.configuration.identity.peerID
+    let key = shared.key
     if let address {
       // Who asks the network for this file finds this download too, once there is something to be had. It begins first:
       // both look which nodes of this machine are dead, by locks that each could take for a living node's.
@@ -149,8 +151,9 @@ final class DownloadRun {
         key.bucket == bucket && shared.isOffered ? [key] : []
       }
     }
-    asker = try DiscoveryAsker(discovery, key: key, own: own, firstPhase: time, control: control)
-    isSearching = true
+    asker = try DiscoveryAsker(
+      discovery, key: key, own: own, asksAfter: knowsPeers ? DiscoverySettings.namedPeersTime : .zero,
+      firstPhase: time, control: control)
   }
 
   private static func listener(_ address: SocketAddress?) throws(DownloadError) -> Socket? {
@@ -159,19 +162,22 @@ final class DownloadRun {
   }
 
   func run() throws(DownloadError) -> DownloadResult {
+    if let address { onUpdate(.listening(address)) }
     do throws(Errno) {
       for i in context.mailboxes.indices {
         let loop = try NetworkLoop(context: context, index: i)
         if let socket = listener.take() { try loop.listen(on: socket) }
         loops.append(NetworkLoop.start(loop))
       }
+      // Whoever was named is dialled first, and while they answer the search begins.
+      for (address, pinned) in addresses { add(address, pinned: pinned) }
+      perform()
+      if let discovery = context.configuration.discovery { try search(discovery) }
     } catch {
       stop()
       throw .system(error)
     }
-    if let address { onUpdate(.listening(address)) }
     if let early = EarlyLook(fileID, target, length: expectedLength) { look = (early, early.start(control: control)) }
-    for (address, pinned) in addresses { add(address, pinned: pinned) }
     discover()
     perform()
     var nextProgress = now
@@ -185,15 +191,22 @@ final class DownloadRun {
       if let deadline = journal?.deadline, now >= deadline { journal?.handle(.timerFired, at: now) }
       discover()
       perform()
+      tellAsker()
       if now >= announceAgainAt, shared.hasNews { announce() }
       if now >= nextProgress {
         nextProgress = now + DownloadRun.progressInterval
-        asker?.peers(live: state.livePeerCount, wanted: peersWanted)
         if part != nil { onUpdate(.progress(state.progress(at: now))) }
       }
       now = clock.now()
     }
     return try finish()
+  }
+
+  /// Who has peers enough need not look for more.
+  private func tellAsker() {
+    guard let asker, state.livePeerCount != toldPeerCount else { return }
+    toldPeerCount = state.livePeerCount
+    asker.peers(live: toldPeerCount, wanted: peersWanted)
   }
 
   /// Until a message comes.

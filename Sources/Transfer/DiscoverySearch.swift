@@ -68,9 +68,11 @@ public struct DiscoverySearch: Sendable {
   /// - `own`: whom a node that can itself be found is not to take for another.
   /// - `firstPhase`: how long the download waits for it before it may give up.
   /// - `asksNetwork`: false: only nodes of this machine are looked for.
+  /// - `asksAfter`: how long whoever was named has before the network is asked at all.
   /// - `generator`: for jitter.
   public init(
-    key: FileKey, own: PeerID, asksNetwork: Bool, firstPhase: Duration, generator: SeededGenerator, at now: Instant
+    key: FileKey, own: PeerID, asksNetwork: Bool, asksAfter: Duration = .zero, firstPhase: Duration,
+    generator: SeededGenerator, at now: Instant
   ) {
     self.key = key
     self.own = own
@@ -78,7 +80,7 @@ public struct DiscoverySearch: Sendable {
     self.generator = generator
     checks = RateLimiter(
       bytesPerSecond: DiscoverySearch.checksPerSecondMax, burst: DiscoverySearch.checksPerSecondMax, at: now)
-    (askAt, lookAt) = (asksNetwork ? now : nil, now)
+    (askAt, lookAt) = (asksNetwork ? now + asksAfter : nil, now)
     phaseEndsAt = now + firstPhase
   }
 

@@ -4,7 +4,7 @@ import Storage
 
 struct Config: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Prints the settings in force, and where each comes from.",
+    commandName: "config", abstract: "Prints the settings in force, and where each comes from.",
     discussion: """
       Reads the environment and the configuration file as 'serve' and 'get' do. What it prints is such a file itself, with \
       each value's origin beside it. The command line wins over the environment (P2PNODE_UPLOAD_LIMIT for upload-limit), \

@@ -9,7 +9,7 @@ import Wire
 
 struct Get: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Fetches a file from peers, many at once.",
+    commandName: "get", abstract: "Fetches a file from peers, many at once.",
     discussion: """
       Nothing that a peer sends is trusted: a file that is finished is the right one. What was interrupted is continued by \
       the same command. Besides the peers that --peer names, those on this machine and its local networks are found. Also \

@@ -47,7 +47,7 @@ func forEach(_ files: [String], json: Bool, _ body: (String) throws(Failure) -> 
 
 struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Checks that a file is the one with this fileID.",
+    commandName: "verify", abstract: "Checks that a file is the one with this fileID.",
     discussion: """
       Exits with 0 if it is, with 65 if it is not.
 

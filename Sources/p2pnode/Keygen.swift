@@ -5,7 +5,7 @@ import Storage
 
 struct Keygen: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Makes the key of a private swarm.",
+    commandName: "keygen", abstract: "Makes the key of a private swarm.",
     discussion: """
       The file holds 32 random bytes and is readable by its owner alone. Copy it to every machine of the swarm.
 

@@ -8,7 +8,7 @@ import Wire
 
 struct Link: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Prints links to files: the fileID, and where to fetch it.",
+    commandName: "link", abstract: "Prints links to files: the fileID, and where to fetch it.",
     discussion: """
       Hashes each file as 'id' does and prints a line: one word that 'get' takes in the place of the fileID. Quote it, \
       since it may hold characters of the shell. 'serve --links' prints the links of all its files.

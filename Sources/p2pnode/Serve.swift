@@ -7,7 +7,7 @@ import Wire
 
 struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Offers the files of a folder to peers.",
+    commandName: "serve", abstract: "Offers the files of a folder to peers.",
     discussion: """
       Prints a line a file: its fileID, its bytes, its path below the folder. Hidden files, symbolic links and unfinished \
       downloads are not served. Files that come, change or go while it runs are served or withdrawn, and what was hashed \

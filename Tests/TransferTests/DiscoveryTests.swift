@@ -20,9 +20,9 @@ private struct Searching {
   var now = Instant.zero
   var log: [(at: Instant, action: DiscoverySearch.Action)] = []
 
-  init(asksNetwork: Bool = true, firstPhase: Duration = .seconds(5), seed: UInt64 = 1) {
+  init(asksNetwork: Bool = true, asksAfter: Duration = .zero, firstPhase: Duration = .seconds(5), seed: UInt64 = 1) {
     search = DiscoverySearch(
-      key: key, own: peerID(255), asksNetwork: asksNetwork, firstPhase: firstPhase,
+      key: key, own: peerID(255), asksNetwork: asksNetwork, asksAfter: asksAfter, firstPhase: firstPhase,
       generator: SeededGenerator(seed: seed), at: .zero)
   }
 
@@ -59,6 +59,21 @@ private struct Searching {
     var other = Searching(seed: 2)
     other.run(until: .seconds(200))
     #expect(other.times(of: .ask) != times, "all ask at the same times")
+  }
+
+  @Test func `where somebody was named it asks a little later, and nobody once those are enough`() {
+    var searching = Searching(asksAfter: .milliseconds(100), firstPhase: .milliseconds(500))
+    searching.run(until: .milliseconds(500))
+    #expect(searching.times(of: .ask).count == 2 && searching.times(of: .ask)[0] == .milliseconds(100))
+    #expect(searching.times(of: .look)[0] == .zero)
+    var enough = Searching(asksAfter: .milliseconds(100))
+    enough.run(until: .milliseconds(50))
+    enough.handle(.peers(live: 8, wanted: 8))
+    enough.run(until: .seconds(100))
+    #expect(enough.times(of: .ask).isEmpty)
+    enough.handle(.peers(live: 0, wanted: 8))
+    enough.run(until: .seconds(100))
+    #expect(enough.times(of: .ask) == [.seconds(100)])
   }
 
   @Test func `it looks at this machine at once and twice a second, and says when the first phase is over`() {
