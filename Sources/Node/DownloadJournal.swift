@@ -19,7 +19,6 @@ final class DownloadJournal {
     self.state = state
     let performer = Performer(part: part, file: file, name: name, replaces: replaces)
     self.performer = performer
-    guard file != nil else { return }
     let actions = self.actions
     thread = Thread.start(name: "p2p-journal") {
       while let action = actions.take() {
@@ -47,8 +46,8 @@ final class DownloadJournal {
     if let thread = thread.take() { thread.join() }
   }
 
-  /// After `stop`: hands in what has not been heard, the last being `completed` or `stopped`, and performs on the calling
-  /// thread what comes of it. After a failure nothing is.
+  /// After `stop`: hands in what has not been heard, and `stopped` unless `completed` was handed in before; performs on
+  /// the calling thread what comes of it. After a failure nothing is.
   func end(_ events: [JournalEvent], at now: Instant) throws(PartFileError) {
     for event in events {
       state.handle(event, at: now)

@@ -9,7 +9,10 @@ extension DownloadRun {
   private static let goodbyeGrace = Duration.milliseconds(250)
 
   func finish() throws(DownloadError) -> DownloadResult {
-    stopFetching()
+    let isComplete = if case .success? = outcome { storageError == nil } else { false }
+    // Every leaf is written: while the disk takes what it has not yet, threads end and peers are told goodbye.
+    if isComplete { journal?.handle(.completed, at: now) }
+    stopFetching(isComplete: isComplete)
     let (unheard, isCancelled) = hearRest()
     guard var outcome else { preconditionFailure("the download runs") }
     if case .success = outcome, let storageError { outcome = .failure(.storage(storageError)) }
@@ -42,7 +45,7 @@ extension DownloadRun {
       do throws(PartFileError) { try stream.stream.finish(length: manifest!.length) } catch { throw .storage(error) }
     }
     do throws(PartFileError) {
-      try journal?.end(unheard + [.completed], at: now)
+      try journal?.end(unheard, at: now)
     } catch {
       throw .storage(error)
     }
@@ -108,9 +111,9 @@ extension DownloadRun {
     }
   }
 
-  /// Ends all threads of the download but those that talk to peers. What has arrived for a part file is still verified
-  /// and written.
-  private func stopFetching() {
+  /// Ends all threads of the download but those that talk to peers. What has arrived for a part file that is not complete
+  /// is still verified and written.
+  private func stopFetching(isComplete: Bool) {
     shared.stopFetching()
     announce()
     asker.take()?.stop()
@@ -125,7 +128,7 @@ extension DownloadRun {
       thread.join()
     }
     resumer?.stop()
-    if let verifiers = verifiers.take() { verifiers.stop(discarding: stream != nil) }
+    if let verifiers = verifiers.take() { verifiers.stop(discarding: isComplete || stream != nil) }
     jobs.close(discarding: true)
     journal?.stop()
   }
