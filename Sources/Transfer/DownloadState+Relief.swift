@@ -8,13 +8,16 @@ extension DownloadState {
   /// The least that is asked of a second peer: one frame's worth.
   private static let reliefLeavesMin = 4
 
+  /// From a peer's socket to verified leaves: seconds that say nothing of its rate.
+  private static let arrivalTime = 0.02
+
   /// What an idle peer can take over.
   private struct Relief {
     let pending: PendingRequest
     let holder: ConnectionID
     let leaves: LeafRange
-    /// By how many seconds it is there sooner.
-    let gain: Double
+    /// In how many seconds it is there otherwise.
+    let due: Double
     /// Whether the holder has not begun with it, and is not asked for it any more.
     let isWhole: Bool
   }
@@ -81,7 +84,7 @@ extension DownloadState {
       lines.append(
         Line(
           holder: id, number: number, measuredRate: peers[number].score.throughput,
-          presentRate: presentRate(of: link, at: now), waiting: waiting))
+          presentRate: presentRate(of: link, peers[number].score.throughput, at: now), waiting: waiting))
     }
     return lines
   }
@@ -106,6 +109,7 @@ extension DownloadState {
       let rate = peers[number].score.throughput
     else { return nil }
     let excluded = excluded(for: number)
+    // What would be there last: the end of all is its, however much sooner another could be there.
     var best: Relief?
     for line in lines where line.number != number {
       // A rate that was measured, or what it manages just now where that is less: of a slow one nothing else may have
@@ -113,7 +117,7 @@ extension DownloadState {
       let holderRate = min(line.measuredRate ?? rate, line.presentRate)
       for waiting in line.waiting {
         guard let relief = relief(of: waiting, line.holder, at: holderRate, by: holdings, rate),
-          best == nil || relief.gain > best!.gain
+          best == nil || relief.due > best!.due
         else { continue }
         if relief.isWhole, excluded.contains(relief.pending.chunk) { continue }
         best = relief
@@ -128,29 +132,37 @@ extension DownloadState {
   ) -> Relief? {
     let isBegun = waiting.pending.started != nil
     let due = Double(waiting.bytesAhead) / holderRate
-    let part = isBegun ? tail(of: waiting.run, holderRate / (holderRate + rate)) : waiting.run
+    let part =
+      isBegun
+      ? tail(of: waiting.run, askedFrom: waiting.pending.leaves.first, holderRate / (holderRate + rate)) : waiting.run
     let chunk = waiting.pending.chunk
     guard let part, part.mask & ~holdings.leaves(of: chunk) == 0 else { return nil }
     let gain = due - Double(chunks.layout.length(of: part, in: chunk)) / rate
     guard gain > DownloadState.reliefGainMin, !isBegun || fitsBudget(part, of: chunk) else { return nil }
-    return Relief(pending: waiting.pending, holder: holder, leaves: part, gain: gain, isWhole: !isBegun)
+    return Relief(pending: waiting.pending, holder: holder, leaves: part, due: due, isWhole: !isBegun)
   }
 
-  /// What a peer manages just now; unbounded where nothing of it is due.
-  private func presentRate(of link: Link, at now: Instant) -> Double {
+  /// What a peer manages just now; unbounded where nothing of it is due. What of an answer is on its way through buffers
+  /// does not count against it: a frame, or what came of it in `arrivalTime` so far.
+  private func presentRate(of link: Link, _ measuredRate: Double?, at now: Instant) -> Double {
     guard let place = link.firstInLine, let started = link.pending[place].started, now > started else {
       return .infinity
     }
     let byteCount = link.pending[place].verified.nonzeroBitCount * chunks.layout.leafSize
-    let slack = DownloadState.reliefLeavesMin * chunks.layout.leafSize
-    return Double(byteCount + slack) / (now - started).inSeconds
+    let frame = Double(DownloadState.reliefLeavesMin * chunks.layout.leafSize)
+    let slack = max(frame, (measuredRate ?? 0) * DownloadState.arrivalTime)
+    return (Double(byteCount) + slack) / (now - started).inSeconds
   }
 
-  /// The end of a run, of which the holder sends the first part meanwhile.
-  private func tail(of run: LeafRange, _ holderPart: Double) -> LeafRange? {
-    let kept = Int((Double(run.count) * holderPart).rounded(.up))
-    guard run.count - kept >= DownloadState.reliefLeavesMin else { return nil }
-    return LeafRange(first: run.first + kept, count: run.count - kept)
+  /// The end of a run, of which the holder sends the first part meanwhile. It sends whole frames: a share that ends in the
+  /// middle of one would be there only with the rest of it, and that would come twice. The frame that is arriving is its.
+  private func tail(of run: LeafRange, askedFrom first: Int, _ holderPart: Double) -> LeafRange? {
+    let frame = DownloadState.reliefLeavesMin
+    let arriving = (run.first - first) / frame + 1
+    let share = (Double(run.first - first) + Double(run.count) * holderPart) / Double(frame)
+    let start = first + max(arriving, Int(share.rounded())) * frame
+    guard run.end - start >= DownloadState.reliefLeavesMin else { return nil }
+    return LeafRange(first: start, count: run.end - start)
   }
 
   /// Nothing of it was sent, as far as is known: it is nobody's failure.

@@ -26,6 +26,85 @@ import Wire
     #expect(stats.duration.inSeconds < 1.08 * Double(20 << 20) / 11_000_000)
   }
 
+  @Test func `what two give of one chunk is cut where frames end`() throws {
+    var cuts = 0
+    for seed in 1...10 as ClosedRange<UInt64> {
+      let rates = [9.1, 10.3, 11.7, 12.9, 8.3, 10.9].map { VirtualPeer.slow($0 * 1_000_000) }
+      var swarm = Swarm(rates, layout: ChunkLayout(fileLength: 40 << 20)!, seed: seed)
+      swarm.run()
+      #expect(swarm.isWhole)
+      var asked: [ChunkIndex: LeafRange] = [:]
+      for record in swarm.log {
+        guard case .request(_, _, let chunk, let leaves, _) = record.action else { continue }
+        if let first = asked[chunk], leaves.first > first.first {
+          #expect((leaves.first - first.first).isMultiple(of: UploadState.leavesPerPieceMax), "\(first), \(leaves)")
+          cuts += 1
+        }
+        asked[chunk] = asked[chunk] ?? leaves
+      }
+    }
+    #expect(cuts > 10)
+  }
+
+  @Test func `an idle peer takes over what would be there last, not what it could bring forward most`() throws {
+    let layout = ChunkLayout(fileLength: 10 << 20)!
+    var settings = DownloadSettings()
+    settings.maxWorkers = 3
+    var state = DownloadState(settings: settings, generator: SeededGenerator(seed: 1), at: .zero)
+    let ids = (1...3).map { ConnectionID($0) }
+    for number in 1...3 as ClosedRange<UInt8> {
+      state.handle(.addressAdded(address(number, port: 9_800), pinned: nil), at: .zero)
+    }
+    state.handle(.discoveryFinished, at: .zero)
+    for (number, id) in ids.enumerated() {
+      state.handle(.connected(id, peerID(UInt8(number + 1))), at: .zero)
+      state.handle(.opened(id, layout, isComplete: true), at: .zero)
+    }
+    state.handle(.storageReady(Resumable()), at: .zero)
+    state.handle(.pageVerified(PageIndex(0), from: nil), at: .zero)
+
+    var lines: [ConnectionID: [(request: RequestID, chunk: ChunkIndex)]] = [:]
+    func take() -> [DownloadAction] {
+      var actions: [DownloadAction] = []
+      while let action = state.nextAction() {
+        if case .request(let id, let request, let chunk, _, _) = action {
+          lines[id, default: []].append((request, chunk))
+        }
+        actions.append(action)
+      }
+      return actions
+    }
+    func give(_ leaves: Range<Int>, on id: ConnectionID, at milliseconds: Int64) {
+      let (request, chunk) = lines[id]![0]
+      let isWhole = leaves.upperBound == 64
+      if isWhole {
+        state.handle(.answerEnded(id, request), at: .milliseconds(milliseconds))
+        lines[id]!.removeFirst()
+      }
+      let range = LeafRange(first: leaves.lowerBound, count: leaves.count)
+      state.handle(.leavesVerified(id, request, chunk, range), at: .milliseconds(milliseconds))
+    }
+    _ = take()
+    for id in ids {
+      give(0..<64, on: id, at: 100)
+      _ = take()
+    }
+    #expect(ids.map { lines[$0]!.count } == [3, 2, 2])
+    // The first is in the midst of a chunk and has another in its line, the third has just begun with its last.
+    give(0..<64, on: ids[1], at: 200)
+    give(0..<64, on: ids[0], at: 230)
+    give(0..<64, on: ids[2], at: 290)
+    give(0..<4, on: ids[2], at: 300)
+    give(0..<44, on: ids[0], at: 300)
+    _ = take()
+    let last = lines[ids[0]]![1]
+    give(0..<64, on: ids[1], at: 300)
+    let actions = take()
+    #expect(actions.contains(.cancel(ids[0], last.request)), "\(actions)")
+    let asked = actions.compactMap { if case .request(let id, _, let chunk, _, _) = $0 { (id, chunk) } else { nil } }
+    #expect(asked.count == 1 && asked[0] == (ids[1], last.chunk), "\(actions)")
+  }
+
   private let layout = ChunkLayout(fileLength: 4 << 20)!
 
   private func opened(isComplete: Bool, shares: Bool = true, seed: UInt64 = 1) -> DownloadState {
