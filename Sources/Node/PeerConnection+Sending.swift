@@ -37,10 +37,12 @@ extension PeerConnection {
     }
     while !outbox.isEmpty {
       do throws(Errno) {
-        guard let count = try outbox.read(at: 0, count: outbox.count, { bytes throws(Errno) in try socket.send(bytes) })
+        let offered = outbox.count
+        guard let count = try outbox.read(at: 0, count: offered, { bytes throws(Errno) in try socket.send(bytes) })
         else { return }
         outbox.drop(count)
         lastSentAt = loop.now
+        if count < offered { return }  // there is room for no more
       } catch {
         if isFinishing { return close() }
         guard isEstablished, error.isClosedByPeer else { return close(.broken(error)) }

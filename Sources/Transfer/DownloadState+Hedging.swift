@@ -9,7 +9,7 @@ extension DownloadState {
   /// For each worker without work, asks an idle peer for the chunk that is out longest, if it is late.
   mutating func hedge(_ idleWorkers: Int, at now: Instant) {
     timers.cancel(.hedge)
-    guard let threshold = lateness.threshold else { return }
+    guard let threshold = lateness.threshold, isAnyPeerIdle else { return }
     for _ in 0..<idleWorkers {
       guard let (late, holder) = longestOut else { return }
       let due = late.sent + threshold
@@ -59,12 +59,18 @@ extension DownloadState {
       <= chunks.layout.fileLength / DownloadState.hedgeBudgetDivisor
   }
 
+  /// Whether there is anybody to ask at all: mostly there is not, and then nothing else need be looked at.
+  private var isAnyPeerIdle: Bool { rotation.live.contains { isIdle($0) } }
+
+  /// A proven peer that is asked for nothing.
+  private func isIdle(_ number: Int) -> Bool {
+    peers[number].busyUntil == nil && peers[number].isProven && peers[number].connection != nil && inFlight(number) == 0
+  }
+
   func idlePeer(with chunk: ChunkIndex, besides holder: Int) -> Int? {
     var best: Int?
-    for number in rotation.live where number != holder && peers[number].busyUntil == nil {
-      guard peers[number].isProven, let id = peers[number].connection, inFlight(number) == 0,
-        links.has(chunk, on: id)
-      else { continue }
+    for number in rotation.live where number != holder && isIdle(number) {
+      guard let id = peers[number].connection, links.has(chunk, on: id) else { continue }
       if best == nil || outranks(number, best!) { best = number }
     }
     return best
