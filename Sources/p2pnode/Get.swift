@@ -140,7 +140,7 @@ struct Get: ParsableCommand {
     }.detach()
     let log = GetLog(
       json: json ? GetJSON(explains: explain, maxWorkers: set.workers) : nil, explains: explain ? set.workers : nil,
-      quiet: quiet || set.logLevel < .info, verbose: verbose || set.logLevel == .debug)
+      stays: keepServing, quiet: quiet || set.logLevel < .info, verbose: verbose || set.logLevel == .debug)
     do throws(DownloadError) {
       log.ended(
         try downloader.downloadFile(wanted.fileID, length: wanted.link?.length, from: peers, to: target) {

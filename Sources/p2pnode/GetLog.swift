@@ -19,15 +19,16 @@ final class GetLog {
 
   /// - `json`: says the same on stdout; nil: nothing is to be said there.
   /// - `explains`: what is to be explained at the end, by the number of workers; nil: nothing.
+  /// - `stays`: for how long the finished file stays offered.
   /// - `quiet`: nothing on stderr but errors.
   /// - `verbose`: a line an event, also on a terminal.
-  init(json: GetJSON?, explains: Int?, quiet: Bool, verbose: Bool) {
+  init(json: GetJSON?, explains: Int?, stays: Stay? = nil, quiet: Bool, verbose: Bool) {
     var observers: [any DownloadObserver] = [failures]
     if let json { observers.append(json) }
     if !quiet {
       let isPlain = verbose || !Console.isTerminal
       if !isPlain { observers.append(GetDisplay()) }
-      observers.append(GetSummary(isPlain: isPlain, explains: explains))
+      observers.append(GetSummary(isPlain: isPlain, explains: explains, stays: stays))
       if isPlain { observers.append(GetLines(isVerbose: verbose)) }
     }
     self.observers = observers

@@ -7,15 +7,23 @@ final class GetSummary: DownloadObserver {
   private let isPlain: Bool
   /// What is to be explained, by the number of workers; nil: nothing.
   private let explains: Int?
+  private let stays: Stay?
   private var hasStayed = false
 
-  init(isPlain: Bool, explains: Int?) { (self.isPlain, self.explains) = (isPlain, explains) }
+  init(isPlain: Bool, explains: Int?, stays: Stay?) {
+    (self.isPlain, self.explains, self.stays) = (isPlain, explains, stays)
+  }
 
   func see(_ update: DownloadUpdate) {
     guard case .staying(let result) = update else { return }
     done(result)
     hasStayed = true
-    Console.error("[Downloader] Still serving \(Console.escaped(result.name)); end it with Ctrl-C")
+    let name = Console.escaped(result.name)
+    if let stays, case .seconds = stays {
+      Console.error("[Downloader] Still serving \(name) for \(stays); end it sooner with Ctrl-C")
+    } else {
+      Console.error("[Downloader] Still serving \(name); end it with Ctrl-C")
+    }
   }
 
   func ended(_ result: DownloadResult) { if !hasStayed { done(result) } }

@@ -30,9 +30,19 @@ struct ByteSize: ExpressibleByArgument, Hashable, Sendable {
 }
 
 /// How long: `30s`, `10m`, `2h`, or `forever`.
-enum Stay: ExpressibleByArgument, Hashable, Sendable {
+enum Stay: ExpressibleByArgument, Hashable, Sendable, CustomStringConvertible {
   case seconds(Int64)
   case forever
+
+  /// As it is given, in the largest unit that says it exactly.
+  var description: String {
+    switch self {
+    case .forever: "forever"
+    case .seconds(let count) where count > 0 && count.isMultiple(of: 3_600): "\(count / 3_600)h"
+    case .seconds(let count) where count > 0 && count.isMultiple(of: 60): "\(count / 60)m"
+    case .seconds(let count): "\(count)s"
+    }
+  }
 
   init?(argument: String) {
     if argument == "forever" {

@@ -84,7 +84,7 @@ struct SharingTests {
     try workbench.ended(first)
     #expect(first.code == 0, "\(first)")
     let again = try get(fileID, from: [served.address], into: "one", "--keep-serving=3s")
-    try workbench.line(of: again.child, with: "Still serving")
+    try workbench.line(of: again.child, with: "for 3s; end it sooner with Ctrl-C")
     served.child.signal(SIGKILL)
     let other = try workbench.run("get", fileID, "--peer", again.address, "-o", "copy.bin")
     #expect(other.code == 0, "\(other)")
