@@ -60,10 +60,10 @@ extension DownloadState {
   }
 
   /// Whether there is anybody to ask at all: mostly there is not, and then nothing else need be looked at.
-  private var isAnyPeerIdle: Bool { rotation.live.contains { isIdle($0) } }
+  var isAnyPeerIdle: Bool { rotation.live.contains { isIdle($0) } }
 
   /// A proven peer that is asked for nothing.
-  private func isIdle(_ number: Int) -> Bool {
+  func isIdle(_ number: Int) -> Bool {
     peers[number].busyUntil == nil && peers[number].isProven && peers[number].connection != nil && inFlight(number) == 0
   }
 

@@ -45,7 +45,7 @@ extension DownloadState {
   /// still idle.
   mutating func relieve(_ idleWorkers: Int, at now: Instant) -> Int {
     var idle = idleWorkers
-    guard idle > 0 else { return idle }
+    guard idle > 0, isAnyPeerIdle else { return idle }
     let peersWithoutWork = idlePeers
     if peersWithoutWork.isEmpty { return idle }
     var lines = lines(at: now)
@@ -66,12 +66,9 @@ extension DownloadState {
   /// Proven peers that are asked for nothing, the best first.
   private var idlePeers: [Int] {
     rotation.live.filter { number in
-      guard peers[number].isProven, peers[number].busyUntil == nil, let id = peers[number].connection else {
-        return false
-      }
-      return links.isProven(id) && links.pendingCount(of: id) == 0 && peers[number].score.value > 0
-        && peers[number].score.throughput != nil
-    }.sorted(by: outranks)
+      guard isIdle(number), let id = peers[number].connection else { return false }
+      return links.isProven(id) && peers[number].score.value > 0 && peers[number].score.throughput != nil
+    }.sorted { outranks($0, $1) }
   }
 
   /// The lines of all peers in which something could be taken over.

@@ -112,7 +112,7 @@ extension DownloadState {
     return true
   }
 
-  func inFlight(_ number: Int) -> Int { peers[number].connection.map(links.pendingCount) ?? 0 }
+  func inFlight(_ number: Int) -> Int { peers[number].connection.map { links.pendingCount(of: $0) } ?? 0 }
 
   /// Whether a peer can be asked now, as far as is known without looking for a chunk.
   func isUsable(_ number: Int) -> Bool {
