@@ -191,10 +191,11 @@ final class DownloadRun {
       if let deadline = journal?.deadline, now >= deadline { journal?.handle(.timerFired, at: now) }
       discover()
       perform()
-      tellAsker()
+      if state.livePeerCount > toldPeerCount { tellAsker() }
       if now >= announceAgainAt, shared.hasNews { announce() }
       if now >= nextProgress {
         nextProgress = now + DownloadRun.progressInterval
+        tellAsker()
         if part != nil { onUpdate(.progress(state.progress(at: now))) }
       }
       now = clock.now()
@@ -202,7 +203,8 @@ final class DownloadRun {
     return try finish()
   }
 
-  /// Who has peers enough need not look for more.
+  /// Who has peers enough need not look for more, which is told at once. That some are lost is told a few times a second
+  /// at most: a peer that comes and goes shall not make this end ask the network each time.
   private func tellAsker() {
     guard let asker, state.livePeerCount != toldPeerCount else { return }
     toldPeerCount = state.livePeerCount
