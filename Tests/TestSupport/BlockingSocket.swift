@@ -27,9 +27,14 @@ package final class BlockingSocket: Sendable {
 
   deinit { close(number) }
 
-  /// Connects, from an address of this host that the test may choose.
-  package convenience init(dialling address: SocketAddress) throws {
+  /// Connects.
+  /// - `source`: the address of this host, such as one of 127.0.0.0/8, that the connection comes from; with port 0 from
+  ///   any port. Nil: the system chooses.
+  package convenience init(dialling address: SocketAddress, from source: SocketAddress? = nil) throws {
     self.init(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
+    if let source {
+      try check(BlockingSocket.withAddress(source.ip, source.port) { bind(number, $0, $1) })
+    }
     try check(BlockingSocket.withAddress(address.ip, address.port) { connect(number, $0, $1) })
   }
 

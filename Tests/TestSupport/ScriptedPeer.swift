@@ -30,12 +30,14 @@ package final class ScriptedPeer {
   package var handshakeHash: Digest { channel.handshakeHash }
 
   /// Dials a node.
+  /// - `source`: the address that the connection comes from (`BlockingSocket`).
   package convenience init(
-    dialling address: SocketAddress, as identity: StaticIdentity = .random(),
+    dialling address: SocketAddress, from source: SocketAddress? = nil, as identity: StaticIdentity = .random(),
     suite: CipherSuite = .chaChaPoly, swarm: SwarmKey? = nil, listenPort: UInt16? = nil
   ) throws {
     try self.init(
-      over: BlockingSocket(dialling: address), as: identity, suite: suite, swarm: swarm, listenPort: listenPort)
+      over: BlockingSocket(dialling: address, from: source), as: identity, suite: suite, swarm: swarm,
+      listenPort: listenPort)
   }
 
   /// Speaks first, on a connection that is there. `afterSend` lets an end that has no thread of its own go on.
