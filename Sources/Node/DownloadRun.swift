@@ -237,7 +237,7 @@ final class DownloadRun {
       connections[id] = Connection(
         address: address, pinned: nil, loop: loop, suite: context.configuration.suites[0], peer: peer, isInbound: true,
         requestsMax: requestsMax)
-      tell(.connected(id, peer, requestsMax: requestsMax))
+      tell(.connected(id, peer, requestsMax: requestsMax, from: address.ip))
     case .dialFailed(let id, let end): dialFailed(id, end)
     case .connectionLost(let id, let end): lost(id, end)
     case .opened(let id, let manifest, let isComplete):
@@ -352,7 +352,7 @@ final class DownloadRun {
   private func useSpare(of peer: PeerID) {
     guard let (id, spare) = connections.first(where: { $0.value.peer == peer && $0.value.isSpare }) else { return }
     connections[id]!.isSpare = false
-    tell(.connected(id, peer, requestsMax: spare.requestsMax))
+    tell(.connected(id, peer, requestsMax: spare.requestsMax, from: spare.isInbound ? spare.address.ip : nil))
   }
 
   // MARK: What is to be done

@@ -22,23 +22,52 @@ extension RuleBook {
     case .disconnect(let id, let reason):
       if reason == .banned, let peer = peerOf[id], !banned.contains(peer) { breakRule("\(peer) is let go as a liar") }
       lines[id] = nil
-    case .report(let report): see(report)
+      if let address = addresses[id] { resolvedAddresses.insert(address) }
+    case .report(let report): see(report, at: now)
     case .finished(let stats): end(.complete, stats)
     case .failed(let failure, let stats): fail(failure, stats, at: now)
     }
   }
 
-  /// Beyond what an event calls for, only what waits in a line is cancelled, for another peer to take it over.
+  /// Beyond what an event calls for three things are cancelled: what waits in a line, for another peer to take it over;
+  /// an answer that crawls, likewise; and what a stranger is silent about, while another peer can give it.
   private mutating func cancel(_ name: RequestName, at now: Instant) {
     seenCancels.insert(name)
-    guard !expectedCancels.contains(name), settings.hedges,
-      let asked = lines[name.connection]?.asked.first(where: { $0.id == name.request }), asked.started == nil,
-      !asked.isEnded
+    guard !expectedCancels.contains(name), let line = lines[name.connection],
+      let asked = line.asked.first(where: { $0.id == name.request }), !asked.isEnded
     else { return }
-    expectedCancels.insert(name)
+    let item = Troubled.chunk(Int(asked.chunk.rawValue))
+    if let started = asked.started, !proven.contains(line.peer),
+      line.asked.first(where: { !$0.isEnded })?.id == asked.id,
+      started + patience(with: line.peer, for: item) <= now, isLate(asked, since: started, at: now),
+      isAnotherLeft(than: line.peer, for: item, at: now)
+    {
+      remove(name, at: now)
+      fail(line.peer)
+      fail(item, by: line.peer, .timeout, hasLeft: false, wasSilent: true)
+      return settle(item, at: now)
+    }
+    guard settings.hedges, asked.started == nil || isCrawling(asked, at: now) else { return }
+    remove(name, at: now)
     takenBack.insert(asked.chunk)
+    if asked.began != nil, asked.verified == 0 { fail(line.peer) }
+  }
+
+  /// Whether what has come of a request so far means that it would take more than half a timeout.
+  private func isLate(_ asked: Asked, since started: Instant, at now: Instant) -> Bool {
+    let share = Double(asked.verified.nonzeroBitCount) / Double(asked.leaves.count)
+    return (now - started).inSeconds > share * settings.chunkTimeout.inSeconds / 2
+  }
+
+  private mutating func remove(_ name: RequestName, at now: Instant) {
+    expectedCancels.insert(name)
     lines[name.connection]!.asked.removeAll { $0.id == name.request }
     startClock(name.connection, at: now)
+  }
+
+  /// An answer that has begun, at least a quarter of a second ago, and has brought little.
+  private func isCrawling(_ asked: Asked, at now: Instant) -> Bool {
+    asked.began.map { (now - $0).inSeconds >= 0.25 } ?? false
   }
 
   private mutating func dial(_ address: PeerAddress, _ id: ConnectionID) {
@@ -58,9 +87,16 @@ extension RuleBook {
     if line.page != nil { breakRule("two pages are asked of one peer") }
     if pagesHeld.contains(page) { breakRule("a page is asked for that the journal has") }
     if pagesVerified.contains(page) { breakRule("a verified page is asked for again") }
-    if lines.values.contains(where: { $0.page == page }) { breakRule("a page is asked of two") }
+    let others = lines.values.filter { $0.page == page }
+    if others.count > 1 { breakRule("a page is asked of three") }
+    if let other = others.first, let asked = other.pageAskedAt, !settings.hedges || asked + .seconds(2) > now {
+      breakRule("a page is asked of two too early")
+    }
     if isBusy(line.peer, at: now) { breakRule("a page is asked of who is busy") }
+    if let wrong = misplaced(.page(page), on: id, at: now) { breakRule(wrong) }
+    restAtMost[.page(page)] = nil
     lines[id]!.page = page
+    lines[id]!.pageAskedAt = now
     lines[id]!.pageDue = now + settings.chunkTimeout
   }
 
@@ -75,6 +111,7 @@ extension RuleBook {
     if isBusy(line.peer, at: now) { breakRule("a busy peer is asked before its time") }
     if let until = restUntil[index], until > now { breakRule("chunk \(index) is asked for before its delay is over") }
     restUntil[index] = nil
+    restAtMost[.chunk(index)] = nil
     takenBack.remove(chunk)
     if !pagesVerified.contains(pages.page(of: chunk)) { breakRule("a chunk is asked for before its page is there") }
     if case .inOrder(let window) = settings.order, index >= consumedBelow + window {
@@ -85,9 +122,8 @@ extension RuleBook {
     let others = askers(of: chunk)
     if others.count + 1 > 2 { breakRule("chunk \(index) has a third asker") }
     if let other = others.first { hedge(chunk, leaves, besides: other, id, at: now) }
-    if others.isEmpty, shunned[index] == line.peer, isAnotherFree(than: id, at: now) {
-      breakRule("chunk \(index) goes back to who failed it")
-    }
+    if let wrong = misplaced(.chunk(index), on: id, at: now) { breakRule(wrong) }
+    if let held = line.held, leaves.mask & ~held[index] != 0 { breakRule("leaves are asked of a peer that lacks them") }
     lines[id]!.lastRequest = request
     lines[id]!.asked.append(
       Asked(id: request, chunk: chunk, leaves: leaves, sent: now, isHedge: !others.isEmpty))
@@ -103,12 +139,14 @@ extension RuleBook {
     if other.id == id { breakRule("a peer is its own second asker") }
     let hedges = lines.values.flatMap(\.asked).filter(\.isHedge).map { ($0.leaves, $0.chunk) } + [(leaves, chunk)]
     let hedgedBytes = hedges.reduce(0) { $0 + UInt64(layout.length(of: $1.0, in: $1.1)) }
-    if duplicateBytes + hedgedBytes > layout.fileLength / 20 {
-      breakRule("second askers may cost more than 5 % of the file")
-    }
-    if isTail(leaves, of: other.asked), lines[id]!.asked.isEmpty { return }
     let count = Double(turnarounds.count)
-    guard count > 0 else { return breakRule("a second asker before anything was measured") }
+    let budget = max(layout.fileLength / 20, count > 0 ? 0 : UInt64(layout.chunkSize))
+    if duplicateBytes + hedgedBytes > budget { breakRule("second askers may cost more than 5 % of the file") }
+    if isTail(leaves, of: other.asked), lines[id]!.asked.isEmpty { return }
+    guard count > 0 else {
+      if now - other.asked.sent < .seconds(2) { breakRule("a second asker before anything was measured") }
+      return
+    }
     let mean = turnarounds.reduce(0, +) / count
     let variance = turnarounds.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
     let threshold = mean + 4 * max(variance.squareRoot(), mean / 4)
@@ -122,11 +160,7 @@ extension RuleBook {
       && leaves.first > rest.trailingZeroBitCount
   }
 
-  func isAnotherFree(than id: ConnectionID, at now: Instant) -> Bool {
-    lines.contains { $0.key != id && $0.value.isOpen && !isBusy($0.value.peer, at: now) }
-  }
-
-  private mutating func see(_ report: DownloadReport) {
+  private mutating func see(_ report: DownloadReport, at now: Instant) {
     told.add(report)
     switch report {
     case .started: hasStarted = true
@@ -138,7 +172,7 @@ extension RuleBook {
         return breakRule("retry \(attempt) of chunk \(chunk.rawValue) by \(peer) for \(reason) is not due")
       }
       let retry = expectedRetries.remove(at: place)
-      let base = min(0.5 * Double(1 << (attempt - 1)), 10)
+      let base = min(0.5 * Double(1 << min(retry.lostRounds - 1, 10)), 10)
       if !(0.8 * base - 1e-6...1.2 * base + 1e-6).contains(delay.inSeconds) {
         breakRule("retry \(attempt) waits \(delay.inSeconds) s")
       }
@@ -147,7 +181,27 @@ extension RuleBook {
     case .peerBanned(let peer):
       seenBans.insert(peer)
       if anchors.contains(peer) { breakRule("an honest peer is banned") }
-    case .usingWorkers, .chunkDone, .chunkFailed, .chunkHedged, .peerFailed, .peerJoined, .peerLost: break
+    case .peerFailed(let peer, let failure): see(failure, of: peer, at: now)
+    case .usingWorkers, .chunkDone, .chunkFailed, .chunkHedged, .peerJoined, .peerLost: break
     }
+  }
+
+  /// A failure is reported: one that is in the book, or that of a stranger that is silent about a page.
+  private mutating func see(_ failure: PeerFailure, of peer: PeerID, at now: Instant) {
+    if failure == .lie { return }
+    if let count = expectedFailures[peer], count > 0 {
+      expectedFailures[peer] = count - 1
+      return
+    }
+    let line = lines.first { $0.value.peer == peer && $0.value.page != nil }
+    let isShared = lines.values.count { $0.page != nil && $0.page == line?.value.page } > 1
+    guard failure == .timeout, !proven.contains(peer) || isShared, let (id, line) = line, let page = line.page,
+      let asked = line.pageAskedAt, asked + patience(with: peer, for: .page(page)) <= now,
+      isAnotherLeft(than: peer, for: .page(page), at: now)
+    else { return breakRule("\(peer) has failed by \(failure), as far as is said") }
+    standings[peer, default: Standing()].score = max(0, standings[peer, default: Standing()].score - 25)
+    standings[peer]!.failures += 1
+    failPage(id, .timeout, wasSilent: true)
+    settle(.page(page), at: now)
   }
 }

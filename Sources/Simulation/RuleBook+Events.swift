@@ -8,50 +8,82 @@ extension RuleBook {
   mutating func expect(_ event: DownloadEvent, at now: Instant) {
     if let overdue = overdue(at: now) { breakRule(overdue) }
     switch event {
-    case .connected(let id, let peer, let requestsMax):
-      dials[id] = nil
-      peerOf[id] = peer
-      lines[id] = Line(peer: peer, requestsMax: requestsMax, openDue: now + settings.chunkTimeout)
+    case .connected(let id, let peer, let requestsMax, let ip): connected(id, peer, requestsMax, from: ip, at: now)
     case .dialFailed(let id, let failure):
       dials[id] = nil
+      if failure == .ourselves, let address = addresses[id] { dismissedAddresses.insert(address) }
       if failure != .ourselves { leave(id, at: now) }
-    case .opened(let id, _, _): opened(id, at: now)
+    case .opened(let id, _, let isComplete): opened(id, isComplete: isComplete, at: now)
     case .notFound(let id), .refused(let id, _):
       if lines.removeValue(forKey: id) != nil { leave(id, at: now) }
     case .storageReady(let resumable):
       isRunning = true
+      lastLeaf = now
       pagesHeld = Set(resumable.heldPages)
       resumed(resumable.leaves)
     case .resumed(let leaves): resumed(leaves)
-    case .pageArrived(let page, let id): if lines[id]?.page == page { lines[id]!.pageDue = nil }
-    case .pageVerified(let page, let id):
-      if let id, lines[id]?.page == page { (lines[id]!.page, lines[id]!.pageDue) = (nil, nil) }
+    case .pageArrived(let page, let id):
+      if lines[id]?.page == page { (lines[id]!.pageAskedAt, lines[id]!.pageDue) = (nil, nil) }
+    case .pageVerified(let page, _):
+      for id in lines.keys where lines[id]!.page == page {
+        (lines[id]!.page, lines[id]!.pageAskedAt, lines[id]!.pageDue) = (nil, nil, nil)
+      }
       pagesVerified.insert(page)
-      pageFailures[page] = nil
+      troubles[.page(page)] = nil
     case .leavesVerified(let id, let request, let chunk, let leaves, _): verified(id, request, chunk, leaves, at: now)
-    case .answerBegan: break
+    case .answerBegan(let id, let request):
+      guard let place = lines[id]?.asked.firstIndex(where: { $0.id == request }) else { break }
+      lines[id]!.asked[place].began = lines[id]!.asked[place].began ?? now
     case .answerEnded(let id, let request):
       guard let place = lines[id]?.asked.firstIndex(where: { $0.id == request }) else { break }
       lines[id]!.asked[place].isEnded = true
       startClock(id, at: now)
     case .busy(let id, let request, let retryAfter): busy(id, request, retryAfter, at: now)
-    case .withdrawn(let id), .replaced(let id): lines[id] = nil
+    case .withdrawn(let id), .replaced(let id):
+      if let peer = lines[id]?.peer { lostAt[peer] = now }
+      lines[id] = nil
     case .lied(let id): lied(id)
     case .connectionLost(let id, let reason): lost(id, reason, at: now)
     case .writeFailed: expectedEnds = [.storage]
     case .cancelledByUser: expectedEnds = [.cancelled]
     case .consumed(let chunk): consumedBelow = max(consumedBelow, Int(chunk.rawValue))
     case .timerFired: timersFired(at: now)
-    case .addressAdded, .addressHinted, .foundHere, .discoveryFinished, .have, .bitmap, .promised, .peers: break
+    case .addressAdded(let address, _): namedAddresses.insert(address)
+    case .have(let id, let runs): for run in runs { learn(id, Int(run.chunk.rawValue), run.leaves.mask) }
+    case .bitmap(let id, let bitmap):
+      for chunk in 0..<layout.chunkCount where bitmap.mask(ofWord: chunk / 64) & (1 << UInt64(chunk % 64)) != 0 {
+        learn(id, chunk, .max)
+      }
+    case .addressHinted, .foundHere, .discoveryFinished, .promised, .peers: break
     }
+    settleRounds(at: now)
   }
 
-  private mutating func opened(_ id: ConnectionID, at now: Instant) {
+  private mutating func connected(
+    _ id: ConnectionID, _ peer: PeerID, _ requestsMax: Int, from ip: [UInt8]?, at now: Instant
+  ) {
+    dials[id] = nil
+    peerOf[id] = peer
+    if let group = (addresses[id]?.ip ?? ip).map({ AddressGroup(ip: $0) }) { groups[peer] = group }
+    if addresses[id] != nil { dialled.insert(peer) }
+    if let address = addresses[id], namedAddresses.contains(address) { named.insert(peer) }
+    lines[id] = Line(peer: peer, requestsMax: requestsMax, openDue: now + settings.chunkTimeout)
+  }
+
+  private mutating func learn(_ id: ConnectionID, _ chunk: Int, _ mask: UInt64) {
+    guard chunk < layout.chunkCount else { return }
+    let held = mask & whole(ChunkIndex(UInt32(chunk)))
+    lines[id]?.held?[chunk] |= held
+  }
+
+  private mutating func opened(_ id: ConnectionID, isComplete: Bool, at now: Instant) {
     guard let peer = lines[id]?.peer else { return }
     lines[id]!.isOpen = true
+    if let address = addresses[id] { resolvedAddresses.insert(address) }
+    if !isComplete { lines[id]!.held = Array(repeating: 0, count: layout.chunkCount) }
     if joined.isEmpty { foundAt = now }
     if !joined.contains(peer) { joined.append(peer) }
-    lastProgress = now
+    if isTrusted(peer) { lastProgress = now }
   }
 
   private mutating func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)]) {
@@ -73,17 +105,24 @@ extension RuleBook {
       let byteCount = UInt64(layout.length(of: LeafRange(first: leaf, count: 1), in: chunk))
       if before & (1 << UInt64(leaf)) == 0 { newBytes += byteCount } else { duplicateBytes += byteCount }
     }
-    if leaves.mask & ~before != 0 {
-      lastProgress = now
-      retries[Int(chunk.rawValue)] = 0
+    let new = leaves.mask & whole(chunk) & ~before
+    if new != 0 {
+      (lastProgress, lastLeaf) = (now, now)
+      gain(new.nonzeroBitCount, of: Int(chunk.rawValue))
     }
-    if let line = lines[id], line.isOpen { standings[line.peer, default: Standing()].refusals = 0 }
+    if let line = lines[id], line.isOpen {
+      standings[line.peer, default: Standing()].refusals = 0
+      standings[line.peer]!.refusedSince = nil
+      standings[line.peer]!.onlyRefuses = false
+      silent.remove(line.peer)
+    }
     if let place = lines[id]?.asked.firstIndex(where: { $0.id == request }) {
       lines[id]!.asked[place].verified |= leaves.mask
       let asked = lines[id]!.asked[place]
       if asked.verified == asked.leaves.mask {
         lines[id]!.asked.remove(at: place)
         lines[id]!.isProven = true
+        proven.insert(lines[id]!.peer)
         succeed(lines[id]!.peer, in: now - (asked.started ?? asked.sent))
         if asked.leaves.count * 2 >= layout.leafCount(of: chunk) { turnarounds.append((now - asked.sent).inSeconds) }
         startClock(id, at: now)
@@ -91,6 +130,7 @@ extension RuleBook {
     }
     guard before != whole(chunk), isHad(chunk) else { return }
     restUntil[Int(chunk.rawValue)] = nil
+    troubles[.chunk(Int(chunk.rawValue))] = nil
     // Also of a connection that is lost by now.
     if let peer = peerOf[id], joined.contains(peer) { standings[peer, default: Standing()].chunks += 1 }
     for (other, asked) in others { lose(other, asked, at: now) }
@@ -112,6 +152,11 @@ extension RuleBook {
     lines[id]!.asked.remove(at: place)
     startClock(id, at: now)
     standings[line.peer, default: Standing()].refusals += 1
+    let since = standings[line.peer]!.refusedSince ?? now
+    standings[line.peer]!.refusedSince = since
+    if standings[line.peer]!.refusals > settings.maxRetries, now - since >= settings.chunkTimeout {
+      standings[line.peer]!.onlyRefuses = true
+    }
     rest(line.peer, until: now + min(max(retryAfter, .milliseconds(50)), .seconds(60)))
   }
 
@@ -136,15 +181,18 @@ extension RuleBook {
 
   private mutating func lost(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
     guard let line = lines[id] else { return }
-    if line.isOpen { failPage(id) }
+    if line.isOpen { failPage(id, .connectionLost(reason), hasLeft: true) }
+    lines[id]!.asked = []
+    if !line.asked.isEmpty {
+      fail(line.peer)
+      if let first = line.asked.first(where: { !$0.isEnded }) {
+        spend(first, of: line.peer, .connectionLost(reason), hasLeft: true)
+      }
+    }
     lines[id] = nil
+    lostAt[line.peer] = now
     leave(id, at: now)
     standings[line.peer]?.busyUntil = nil
-    guard expectedEnds.isEmpty, !line.asked.isEmpty else { return }
-    fail(line.peer)
-    if let first = line.asked.first(where: { !$0.isEnded }) {
-      spend(first, of: line.peer, .connectionLost(reason), at: now)
-    }
   }
 
   private mutating func timersFired(at now: Instant) {
@@ -156,8 +204,9 @@ extension RuleBook {
       if let line = lines[id], let due = line.pageDue, due <= now {
         dueCount += 1
         fail(line.peer)
+        silent.insert(line.peer)
         rest(line.peer, until: now + .milliseconds(500))
-        failPage(id)
+        failPage(id, .timeout)
       }
       if let line = lines[id], !line.isOpen, line.openDue <= now {
         lines[id] = nil
@@ -175,8 +224,9 @@ extension RuleBook {
     }
     lines[id]!.asked.removeAll { asked in given.contains { $0.id == asked.id } }
     lines[id]!.isProven = false
+    silent.insert(line.peer)
     fail(line.peer)
     startClock(id, at: now)
-    spend(first, of: line.peer, .timeout, at: now)
+    spend(first, of: line.peer, .timeout)
   }
 }

@@ -9,12 +9,16 @@ extension RuleBook {
     defer {
       (expectedCancels, seenCancels, expectedBans, seenBans) = ([], [], [], [])
       expectedEnds = []
+      expectedFailures = [:]
       dueCount = 0
     }
     if hasEnded { return broken }
     if let end = expectedEnds.first { breakRule("the download should have ended: \(end)") }
     if expectedCancels != seenCancels { breakRule("cancelled \(seenCancels), not \(expectedCancels)") }
     if let chunk = takenBack.popFirst() { breakRule("chunk \(chunk.rawValue) is taken back and asked of nobody") }
+    if let (peer, count) = expectedFailures.first(where: { $0.value > 0 }) {
+      breakRule("\(count) failures of \(peer) are not reported")
+    }
     if expectedBans != seenBans { breakRule("banned \(seenBans), not \(expectedBans)") }
     if hasStarted, let retry = expectedRetries.first(where: { !isHad($0.chunk) }) {
       breakRule("retry \(retry.attempt) of chunk \(retry.chunk.rawValue) is lost")
@@ -45,7 +49,10 @@ extension RuleBook {
       for page in 0..<pages.pageCount where !isAtHand(PageIndex(UInt32(page))) {
         let isWanted = pages.chunks(of: PageIndex(UInt32(page))).contains { !isHad(ChunkIndex(UInt32($0))) }
         // Pages are fetched ahead only as far as they are needed.
-        if isWanted, !isAnyChunkListed { return breakRule("page \(page) could be asked of \(line.peer), and is not") }
+        let isDue = isDue(.page(PageIndex(UInt32(page))), from: line.peer, at: now)
+        if isWanted, isDue, !isAnyChunkListed {
+          return breakRule("page \(page) could be asked of \(line.peer), and is not")
+        }
       }
     }
   }
@@ -67,7 +74,7 @@ extension RuleBook {
     if let until = restUntil[index], until >= now { return false }
     if expectedRetries.contains(where: { $0.chunk == chunk }) { return false }
     if case .inOrder(let window) = settings.order, index >= consumedBelow + window { return false }
-    return shunned[index] != peer || !isAnotherFree(than: id, at: now)
+    return isDue(.chunk(index), from: peer, at: now) && lines[id].map { holds($0, .chunk(index)) } == true
   }
 
   // MARK: Ends
@@ -80,10 +87,17 @@ extension RuleBook {
 
   mutating func fail(_ failure: DownloadFailure, _ stats: DownloadStats, at now: Instant) {
     switch failure {
+    case .storage, .cancelled: break
+    default: if !anchors.isEmpty { breakRule("\(failure), although an honest peer has all of the file") }
+    }
+    switch failure {
     case .outOfRetries(let chunk): end(.outOfRetries(chunk), stats)
     case .pageOutOfRetries(let page): end(.pageOutOfRetries(page), stats)
     case .storage: end(.storage, stats)
     case .cancelled: end(.cancelled, stats)
+    case .noPeers where isWithoutProgress(at: now):
+      hasEnded = true
+      compare(stats)
     case .noPeers where !joined.isEmpty:
       if joined.allSatisfy(banned.contains) { breakRule("every peer lied, and it is not said") }
       end(.withoutPeers, stats)
@@ -99,8 +113,16 @@ extension RuleBook {
       hasEnded = true
       if !joined.isEmpty { breakRule("\(failure), although a peer had the file") }
       if !lines.isEmpty || !dials.isEmpty { breakRule("\(failure) before all have answered") }
-      if !anchors.isEmpty { breakRule("\(failure), although an honest peer can be reached") }
     }
+  }
+
+  /// Whether strangers are all there is, and none has given anything for four timeouts.
+  private func isWithoutProgress(at now: Instant) -> Bool {
+    lastLeaf + settings.chunkTimeout * 4 <= now
+      && !lines.values.contains { line in
+        line.isOpen && isTrusted(line.peer) && standings[line.peer]?.onlyRefuses != true
+          && (0..<layout.chunkCount).contains { holds(line, .chunk($0)) }
+      }
   }
 
   /// The statistics must say what the books say.
@@ -113,9 +135,11 @@ extension RuleBook {
     if stats.bytes != newBytes { breakRule("the statistics miscount bytes") }
     if stats.hedges != hedgeCount { breakRule("the statistics miscount second askers") }
     if hasStarted, stats.retries != retryCount { breakRule("\(stats.retries) retries, not \(retryCount)") }
-    if stats.peers.map(\.peer) != joined { breakRule("the statistics miscount peers") }
+    let listed = Set(stats.peers.map(\.peer))
+    if stats.peers.map(\.peer) != joined.filter(listed.contains) { breakRule("the statistics mix up peers") }
+    if listed.count + stats.pastPeers.count < joined.count { breakRule("the statistics miscount peers") }
     // Of several timers that were due the engine came to the one that ended it: what the others cost is not in its books.
-    for peer in stats.peers where dueCount <= 1 {
+    for peer in stats.peers where dueCount <= 1 && stats.pastPeers.count == 0 {
       let standing = standings[peer.peer] ?? Standing()
       if Int(peer.score) != standing.score { breakRule("\(peer.peer) has score \(peer.score), not \(standing.score)") }
       if peer.failures != standing.failures {

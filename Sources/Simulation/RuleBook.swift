@@ -16,6 +16,7 @@ struct RuleBook {
     let sent: Instant
     let isHedge: Bool
     var started: Instant?
+    var began: Instant?
     var isEnded = false
     var verified: UInt64 = 0
   }
@@ -29,7 +30,10 @@ struct RuleBook {
     var asked: [Asked] = []
     var lastRequest: RequestID?
     var page: PageIndex?
+    var pageAskedAt: Instant?
     var pageDue: Instant?
+    /// By chunk, the leaves that it has; nil: all.
+    var held: [UInt64]?
   }
 
   struct Standing {
@@ -37,6 +41,8 @@ struct RuleBook {
     var failures = 0
     var chunks = 0
     var refusals = 0
+    var refusedSince: Instant?
+    var onlyRefuses = false
     var busyUntil: Instant?
   }
 
@@ -46,6 +52,7 @@ struct RuleBook {
     let attempt: Int
     let reason: RetryReason
     let at: Instant
+    let lostRounds: Int
   }
 
   enum End: Equatable {
@@ -67,6 +74,19 @@ struct RuleBook {
   var standings: [PeerID: Standing] = [:]
   var joined: [PeerID] = []
   var banned: Set<PeerID> = []
+  /// Peers of which a full request has verified; those that the user named; those that let a request time out since.
+  var proven: Set<PeerID> = []
+  var named: Set<PeerID> = []
+  var silent: Set<PeerID> = []
+  /// Peers that were met at an address.
+  var dialled: Set<PeerID> = []
+  var groups: [PeerID: AddressGroup] = [:]
+  var namedAddresses: Set<PeerAddress> = []
+  /// Addresses that were dialled to some outcome, and when peers were lost.
+  var resolvedAddresses: Set<PeerAddress> = []
+  var lostAt: [PeerID: Instant] = [:]
+  /// They are the getter's own.
+  var dismissedAddresses: Set<PeerAddress> = []
   /// Addresses to be dialled again, and since when nobody is there.
   var idleSince: [PeerAddress: Instant] = [:]
   var bannedAddresses: Set<PeerAddress> = []
@@ -76,13 +96,13 @@ struct RuleBook {
   var hasStarted = false
   var hasEnded = false
   var verified: [UInt64]
-  var retries: [Int]
-  var shunned: [PeerID?]
+  var troubles: [Troubled: Trouble] = [:]
+  /// What waits without a word of it: no longer than until then.
+  var restAtMost: [Troubled: Instant] = [:]
   var restUntil: [Instant?]
   var pagesVerified: Set<PageIndex> = []
   /// Those that a journal had: nobody is to be asked for them.
   var pagesHeld: Set<PageIndex> = []
-  var pageFailures: [PageIndex: Int] = [:]
   var consumedBelow = 0
   var turnarounds: [Double] = []
   var duplicateBytes: UInt64 = 0
@@ -90,6 +110,8 @@ struct RuleBook {
   /// When the first peer had the file.
   var foundAt = Instant.zero
   var lastProgress: Instant
+  /// When a leaf was verified last, or storage was ready.
+  var lastLeaf: Instant
 
   // What is to be counted in the statistics.
   var retryCount = 0
@@ -104,6 +126,8 @@ struct RuleBook {
   var takenBack: Set<ChunkIndex> = []
   var expectedBans: Set<PeerID> = []
   var seenBans: Set<PeerID> = []
+  /// Failures that were not reported yet.
+  var expectedFailures: [PeerID: Int] = [:]
   /// Where several are due at one moment, any of them.
   var expectedEnds: [End] = []
   /// Timers that are due at this moment.
@@ -124,10 +148,9 @@ struct RuleBook {
     pages = PageLayout(scenario.layout, chunksPerPage: scenario.chunksPerPage)
     anchors = Set(scenario.peers.filter(\.isAnchor).map(\.id))
     verified = Array(repeating: 0, count: layout.chunkCount)
-    retries = Array(repeating: 0, count: layout.chunkCount)
-    shunned = Array(repeating: nil, count: layout.chunkCount)
     restUntil = Array(repeating: nil, count: layout.chunkCount)
     lastProgress = now
+    lastLeaf = now
   }
 
   mutating func breakRule(_ rule: String) { if broken == nil { broken = rule } }
@@ -146,6 +169,7 @@ struct RuleBook {
 
   /// The connection to an address came to nothing, and it may be tried again.
   mutating func leave(_ id: ConnectionID, at now: Instant) {
+    if let address = addresses[id] { resolvedAddresses.insert(address) }
     if let address = addresses[id], !bannedAddresses.contains(address) { idleSince[address] = now }
   }
 
@@ -154,6 +178,7 @@ struct RuleBook {
   mutating func fail(_ peer: PeerID) {
     standings[peer, default: Standing()].score = max(0, standings[peer, default: Standing()].score - 25)
     standings[peer]!.failures += 1
+    expectedFailures[peer, default: 0] += 1
   }
 
   mutating func succeed(_ peer: PeerID, in latency: Duration) {
@@ -188,27 +213,20 @@ struct RuleBook {
     return nil
   }
 
-  /// A failure of the first in line costs a retry.
-  mutating func spend(_ asked: Asked, of peer: PeerID, _ reason: RetryReason, at now: Instant) {
-    let chunk = Int(asked.chunk.rawValue)
-    if asked.isHedge || isHad(asked.chunk) { return }
-    retries[chunk] += 1
-    shunned[chunk] = peer
-    guard askers(of: asked.chunk).isEmpty else { return }
-    if retries[chunk] > settings.maxRetries {
-      expectedEnds.append(.outOfRetries(asked.chunk))
-    } else {
-      expectedRetries.append(
-        Retry(chunk: asked.chunk, peer: peer, attempt: retries[chunk], reason: reason, at: now))
-    }
+  /// The first in line has failed.
+  mutating func spend(_ asked: Asked, of peer: PeerID, _ reason: RetryReason, hasLeft: Bool = false) {
+    if isHad(asked.chunk) { return }
+    fail(.chunk(Int(asked.chunk.rawValue)), by: peer, reason, hasLeft: hasLeft)
   }
 
-  mutating func failPage(_ id: ConnectionID) {
-    guard let page = lines[id]?.page else { return }
+  mutating func failPage(
+    _ id: ConnectionID, _ reason: RetryReason, hasLeft: Bool = false, wasSilent: Bool = false
+  ) {
+    guard let line = lines[id], let page = line.page else { return }
     lines[id]!.page = nil
     lines[id]!.pageDue = nil
+    lines[id]!.pageAskedAt = nil
     if pagesVerified.contains(page) { return }  // another has brought it meanwhile
-    pageFailures[page, default: 0] += 1
-    if pageFailures[page]! > settings.maxRetries { expectedEnds.append(.pageOutOfRetries(page)) }
+    fail(.page(page), by: line.peer, reason, hasLeft: hasLeft, wasSilent: wasSilent)
   }
 }

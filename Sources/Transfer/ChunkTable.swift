@@ -35,10 +35,6 @@ struct ChunkTable: Sendable {
   struct Progress: Sendable {
     var verified: UInt64 = 0
     var askers: [Asker] = []
-    /// Spent since a leaf of it was verified last.
-    var retries = 0
-    /// The peer (number) that failed it last.
-    var shunned: Int?
     /// When the latest clock on it started.
     var started: Instant?
   }
@@ -52,7 +48,6 @@ struct ChunkTable: Sendable {
   private var progress: [ChunkIndex: Progress] = [:]
   /// Chunks that may be chosen, by copies.
   private var buckets: RarityBuckets
-  private var shunning: [ChunkIndex: Int] = [:]
 
   /// How many chunks may be chosen now.
   var choosableCount: Int { buckets.all.count }
@@ -98,6 +93,8 @@ struct ChunkTable: Sendable {
       || holdings.partial.contains { $1 & ~(progress[$0]?.verified ?? 0) != 0 && phases[Int($0.rawValue)] != .have }
   }
 
+  /// Whether a chunk is missing, in whole or in part, and no peer is asked for it.
+  func isOpen(_ chunk: ChunkIndex) -> Bool { phases[Int(chunk.rawValue)] == .open }
   func has(_ chunk: ChunkIndex) -> Bool { phases[Int(chunk.rawValue)] == .have }
   func progress(of chunk: ChunkIndex) -> Progress { progress[chunk] ?? Progress() }
   /// The leaves that are verified of a chunk that is not had.
@@ -170,11 +167,6 @@ struct ChunkTable: Sendable {
     return best?.chunk
   }
 
-  var isAnyShunned: Bool { !shunning.isEmpty }
-
-  /// Chunks that this peer failed last, in no order.
-  func shunned(by peer: Int) -> [ChunkIndex] { shunning.isEmpty ? [] : shunning.filter { $0.value == peer }.map(\.key) }
-
   mutating func ask(_ chunk: ChunkIndex, _ asker: Asker) {
     let phase = phases[Int(chunk.rawValue)]
     precondition(phase == .open || phase == .inFlight, "only a missing chunk is asked for")
@@ -208,28 +200,20 @@ struct ChunkTable: Sendable {
     let before = progress[chunk]?.verified ?? 0
     let after = before | (mask & whole)
     progress[chunk, default: Progress()].verified = after
-    // A link on which a chunk takes many timeouts finishes too: what comes on has not failed.
-    if after != before { progress[chunk]!.retries = 0 }
     guard after == whole else { return (after & ~before, false) }
     withdraw(chunk)
     phases[Int(chunk.rawValue)] = .have
     haveCount += 1
     unfinished.remove(Int(chunk.rawValue))
     progress[chunk] = nil
-    shunning[chunk] = nil
     return (after & ~before, true)
   }
 
-  /// Spends a retry: the chunk waits, unless another is still asked. Returns the retries spent without any progress.
-  mutating func fail(_ chunk: ChunkIndex, by peer: Int) -> Int {
-    progress[chunk, default: Progress()].retries += 1
-    progress[chunk]!.shunned = peer
-    shunning[chunk] = peer
-    if phases[Int(chunk.rawValue)] == .open {
-      withdraw(chunk)
-      phases[Int(chunk.rawValue)] = .resting
-    }
-    return progress[chunk]!.retries
+  /// The chunk waits in the retry queue, unless a peer is asked for it.
+  mutating func rest(_ chunk: ChunkIndex) {
+    guard isOpen(chunk) else { return }
+    withdraw(chunk)
+    phases[Int(chunk.rawValue)] = .resting
   }
 
   /// The wait in the retry queue is over.

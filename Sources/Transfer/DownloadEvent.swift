@@ -56,7 +56,8 @@ public enum DownloadEvent: Sendable {
   /// The addresses known at the start were all added.
   case discoveryFinished
   /// The handshake is done; the peer accepts so many requests in flight.
-  case connected(ConnectionID, PeerID, requestsMax: Int = 64)
+  /// - `from`: the IP address of a peer that dialled us, 16 bytes as in `PeerAddress`.
+  case connected(ConnectionID, PeerID, requestsMax: Int = 64, from: [UInt8]? = nil)
   case dialFailed(ConnectionID, DialFailure)
   /// The peer has the file, and its manifest fits the fileID; if not complete, `have` and `bitmap` follow.
   case opened(ConnectionID, ChunkLayout, isComplete: Bool)

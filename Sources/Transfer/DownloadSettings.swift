@@ -11,7 +11,8 @@ public enum ChunkOrder: Hashable, Sendable {
 public struct DownloadSettings: Hashable, Sendable {
   /// Workers in parallel, at least 1; with fewer peers, as many as peers.
   public var maxWorkers = 8
-  /// Retries of one chunk in which no leaf of it is verified: with each that is, the count starts anew.
+  /// Retries of one chunk or page. One is spent when each peer that has it has failed or left; four leaves of a chunk
+  /// that are verified meanwhile give them back.
   public var maxRetries = 3
   /// For one chunk, one page, one answer to OPEN; and for being without any usable peer.
   public var chunkTimeout: Duration = .seconds(30)

@@ -1,52 +1,15 @@
-// Connections come and go: dials, handshakes, OPEN, losses, bans.
+// Connections come and go: handshakes, OPEN, losses, bans.
 import Content
 import Wire
 
 extension DownloadState {
-  /// Links of a download that shares at which it follows no more hints: the others are for those that dial it.
-  public static let hintedLinksMax = 16
-
-  var canDial: Bool { links.count < settings.connectionsMax && dialsUnderWay < settings.dialsMax }
-
-  /// Without a usable peer every hint is followed.
-  private var followsHints: Bool {
-    !settings.shares || links.count < DownloadState.hintedLinksMax || timers[.noPeers] != nil
-  }
-
-  /// Whoever dials this download leaves it room to dial others.
-  private var inboundLinksMax: Int {
-    settings.connectionsMax - min(DownloadState.hintedLinksMax, settings.connectionsMax / 2)
-  }
-
-  private var inboundCount: Int { links.sum { $0.address == nil ? 1 : 0 } }
-
-  private var dialsUnderWay: Int { links.sum { $0.phase == .dialing ? 1 : 0 } }
-
-  /// When there may be an address to dial.
-  var dialDeadline: Instant? {
-    guard book.deadline != nil || book.hasHints, canDial else { return nil }
-    guard followsHints, let hint = book.hintDeadline else { return book.deadline }
-    return min(book.deadline ?? hint, hint)
-  }
-
-  mutating func dial(at now: Instant) {
-    guard let due = dialDeadline, due <= now else { return }
-    while canDial, let (address, pinned) = book.nextDial(at: now, followsHints: followsHints) {
-      let id = ConnectionID(nextConnection)
-      nextConnection += 1
-      links[id] = Link(address: address)
-      act(.dial(address, pinned: pinned, id))
-    }
-  }
-
-  mutating func connected(_ id: ConnectionID, as peer: PeerID, requestsMax: Int, at now: Instant) {
+  mutating func connected(
+    _ id: ConnectionID, as peer: PeerID, requestsMax: Int, from ip: [UInt8]?, at now: Instant
+  ) {
     if links[id] == nil {
-      // The peer dialled us.
-      guard id >= ConnectionID.firstInbound, links.count < settings.connectionsMax, inboundCount < inboundLinksMax
-      else {
+      guard id >= ConnectionID.firstInbound, admitInbound(id, from: ip, at: now) else {
         return act(.disconnect(id, .done))
       }
-      links[id] = Link(address: nil)
       book.met(peer)
     }
     let address = links[id]!.address
@@ -54,7 +17,7 @@ extension DownloadState {
     if let address { book.connected(address, as: peer) }
     if book.isBanned(peer) {
       links[id] = nil
-      if let address { book.ban(peer, at: address, ip: nil) }
+      if let address { book.ban(peer, at: address, group: nil) }
       return act(.disconnect(id, .banned))
     }
     if connections[peer] != nil {
@@ -89,14 +52,15 @@ extension DownloadState {
     }
     timers.cancel(.open(id))
     if !isComplete { hasMetSharers = true }
-    let number = numbers[peerID] ?? peers.count
-    if number == peers.count {
-      peers.append(Peer(id: peerID))
-      numbers[peerID] = number
-    }
+    let number = numbers[peerID] ?? enroll(peerID)
+    idlePast.removeAll { $0 == number }
+    past.removeAll { $0 == number }
     peers[number].connection = id
+    peers[number].leftAt = nil
     peers[number].exhaustedAt = 0
-    if let address = link.address { (peers[number].address, peers[number].ip) = (address, address.ip) }
+    peers[number].group = link.group
+    peers[number].origin = link.origin == .named || book.isNamed(peerID) ? .named : link.origin
+    if let address = link.address { peers[number].address = address }
     links[id]!.phase = .open
     links[id]!.peer = number
     links[id]!.holdings = Holdings(isComplete: isComplete, layout: layout)
@@ -125,14 +89,27 @@ extension DownloadState {
     act(.disconnect(id, .done))
   }
 
+  /// The download gives a connection up: what was asked is void, and no failure.
+  mutating func letGo(_ id: ConnectionID, _ outcome: AddressOutcome, at now: Instant) {
+    guard let link = links[id] else { return }
+    if link.phase == .open {
+      remember(id, link)
+      releaseAll(id, at: now)
+      leave(id, .connection(.closed), at: now)
+    } else {
+      _ = remove(id)
+      if let address = link.address { book.ended(address, outcome, at: now) }
+    }
+  }
+
   /// A ban, at once and for the download; no retry is spent.
   mutating func lied(_ id: ConnectionID, at now: Instant) {
     guard let link = links[id], let peerID = link.peerID else { return liedBeforeLoss(id, at: now) }
     // Known by number also where it lies on a later connection, before it opened the file there.
-    if let number = numbers[peerID] { count(.lie, of: number) }
+    countLie(of: peerID)
     remember(id, link)
     if link.peer != nil { releaseAll(id, at: now) }
-    book.ban(peerID, at: link.address, ip: link.address?.ip ?? link.peer.flatMap { peers[$0].ip })
+    book.ban(peerID, at: link.address, group: link.group)
     act(.report(.peerBanned(peerID)))
     act(.disconnect(id, .banned))
     if link.phase == .open { leave(id, nil, at: now) } else { _ = remove(id) }
@@ -141,19 +118,25 @@ extension DownloadState {
   /// What a lost connection had sent turned out to be a lie: to close at once does not save its peer.
   private mutating func liedBeforeLoss(_ id: ConnectionID, at now: Instant) {
     guard let place = lost.firstIndex(where: { $0.id == id }) else { return }
-    let (_, peerID, address) = lost[place]
+    let (_, peerID, address, group) = lost[place]
     if book.isBanned(peerID) { return }
     if let current = connections[peerID] { return lied(current, at: now) }
-    if let number = numbers[peerID] { count(.lie, of: number) }
-    book.ban(peerID, at: address, ip: address?.ip)
+    countLie(of: peerID)
+    book.ban(peerID, at: address, group: group)
     act(.report(.peerBanned(peerID)))
+  }
+
+  private mutating func countLie(of peerID: PeerID) {
+    guard let number = numbers[peerID] else { return }
+    count(.lie, of: number)
+    peers[number].isBanned = true
   }
 
   /// Remembers as many lost connections as can have blocks that wait to be verified.
   private mutating func remember(_ id: ConnectionID, _ link: Link) {
     guard let peerID = link.peerID else { return }
     if lost.count == DownloadState.lostMax { lost.removeFirst() }
-    lost.append((id, peerID, link.address))
+    lost.append((id, peerID, link.address, link.group))
   }
 
   mutating func connectionLost(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
@@ -165,9 +148,9 @@ extension DownloadState {
         // It has no room for us, or has what it wanted: in large crowds both are said at any time, and are no failure.
         releaseAll(id, at: now)
       } else {
-        pageFailed(id, at: now)
+        pageFailed(id, .connectionLost(reason), .left, at: now)
+        if phase != .ended { failAll(id, reason, at: now) }
       }
-      if phase != .ended { failAll(id, reason, at: now) }
       if phase != .ended { leave(id, .connection(reason), at: now) }
     } else if let link = remove(id), let address = link.address {
       let outcome: AddressOutcome =
@@ -198,6 +181,7 @@ extension DownloadState {
   private mutating func leave(_ id: ConnectionID, _ reason: PeerLossReason?, at now: Instant) {
     guard let link = remove(id), let number = link.peer else { return }
     peers[number].connection = nil
+    peers[number].leftAt = now
     peers[number].busyUntil = nil
     timers.cancel(.busyEnds(number))
     forgetCopies(of: link)
@@ -208,17 +192,19 @@ extension DownloadState {
     chunks.reconsider()
     rotation.leave(number)
     assignWorkers()
-    updateUsability(at: now)
+    noteDeparture(of: number, at: now)
+    if phase != .ended { updateUsability(at: now) }
   }
 
   /// Forgets a connection and all that waits on it.
   private mutating func remove(_ id: ConnectionID) -> Link? {
     guard let link = links.remove(id) else { return nil }
     if let peerID = link.peerID, connections[peerID] == id { connections[peerID] = nil }
-    if let page = link.page { _ = pages.drop(page, isFailure: false) }
+    if let page = link.page { pages.drop(page, from: id) }
     timers.cancel(.open(id))
     timers.cancel(.page(id))
     timers.cancel(.chunk(id))
+    timers.cancel(.patience(id))
     return link
   }
 }

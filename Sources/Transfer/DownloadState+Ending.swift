@@ -22,6 +22,8 @@ extension DownloadState {
     }
     for page in resumable.heldPages where pages.contains(page) { pages.dismiss(page) }
     phase = .running
+    lastProgress = now
+    watchProgress(at: now)
     timers.set(.start, at: now + DownloadState.startWait)
     resumed(resumable.leaves, at: now)
   }
@@ -37,6 +39,8 @@ extension DownloadState {
         continue
       }
       stats.resumedChunks += 1
+      rounds.remove(.chunk(chunk))
+      retries.remove(.chunk(chunk))
       hadByPage[pages.page(of: chunk), default: 0] += 1
     }
     for (page, had) in hadByPage where had == pages.chunks(of: page).count { pages.dismiss(page) }
@@ -52,8 +56,8 @@ extension DownloadState {
     guard !isStarted else { return }
     isStarted = true
     timers.cancel(.start)
-    act(.report(.started(chunks: chunks.layout.chunkCount, peers: peers.count)))
-    act(.report(.usingWorkers(min(settings.maxWorkers, peers.count))))
+    act(.report(.started(chunks: chunks.layout.chunkCount, peers: joinCount)))
+    act(.report(.usingWorkers(min(settings.maxWorkers, joinCount))))
     for report in heldReports { act(.report(report)) }
     heldReports = []
   }
@@ -78,7 +82,8 @@ extension DownloadState {
   }
 
   mutating func endWithoutPeers(at now: Instant) {
-    let everyOneLied = !peers.isEmpty && peers.allSatisfy { book.isBanned($0.id) }
+    let everyOneLied =
+      joinCount > 0 && rememberedPeers.allSatisfy(\.isBanned) && stats.pastPeers.banned == stats.pastPeers.count
     end(everyOneLied ? .everyPeerLied(book.reports) : .noPeers(book.reports), at: now)
   }
 
@@ -131,7 +136,7 @@ extension DownloadState {
     var stats = stats
     if phase != .ended {
       stats.end = now
-      stats.peers = peers.map { $0.stats(isBanned: book.isBanned($0.id)) }
+      stats.peers = rememberedPeers.map(\.stats)
       stats.workers = workerClocks.map { $0.waits(until: now) }
     }
     return stats
@@ -147,17 +152,17 @@ extension DownloadState {
       bytesPerSecond: speed.bytesPerSecond(at: now), livePeers: livePeerCount, workers: rotation.workerCount,
       retries: stats.retries, hedges: stats.hedges,
       givesUpIn: phase == .ended ? nil : timers[.noPeers].map { max($0 - now, .zero) },
-      peers: peers.map { row(of: $0, at: now) })
+      peers: rememberedPeers.map { row(of: $0, at: now) })
   }
 
   private func row(of peer: Peer, at now: Instant) -> PeerProgress {
     PeerProgress(
-      stats: peer.stats(isBanned: book.isBanned(peer.id)), bytesPerSecond: peer.speed.bytesPerSecond(at: now),
+      stats: peer.stats, bytesPerSecond: peer.speed.bytesPerSecond(at: now),
       activity: activity(of: peer))
   }
 
   private func activity(of peer: Peer) -> PeerProgress.Activity {
-    if book.isBanned(peer.id) { return .banned }
+    if peer.isBanned { return .banned }
     guard let id = peer.connection, let link = links[id] else { return .gone }
     if let place = link.firstInLine {
       let first = link.pending[place]

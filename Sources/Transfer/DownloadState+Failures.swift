@@ -7,12 +7,13 @@ extension DownloadState {
   private static let busyMin: Duration = .milliseconds(50)
   private static let busyMax: Duration = .seconds(60)
 
-  /// The first in line was not verified in time: it spends a retry, and what was behind it goes to others.
+  /// The first in line was not verified in time: the peer has failed it, and what was behind it goes to others.
   mutating func chunkTimedOut(_ id: ConnectionID, at now: Instant) {
     guard let link = links[id], let number = link.peer, let first = link.pending.first else { return }
     let others = link.pending.dropFirst().filter { !$0.isEnded }
     links[id]!.pending.removeAll { pending in pending.id == first.id || others.contains { $0.id == pending.id } }
     links[id]!.isProven = false
+    peers[number].isSilent = true
     if !first.isEnded { act(.cancel(id, first.id)) }
     failed(number, .timeout, at: now)
     for other in others {
@@ -20,10 +21,10 @@ extension DownloadState {
       chunks.drop(id, other.id, of: other.chunk)
     }
     startClock(id, at: now)
-    spendRetry(of: first, on: id, by: number, .timeout, at: now)
+    requestFailed(first, on: id, by: number, .timeout, at: now)
   }
 
-  /// The connection is lost: the first in line spends a retry, the rest goes to others.
+  /// The connection is lost: the first in line has failed, the rest goes to others.
   mutating func failAll(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
     guard let link = links[id], let number = link.peer, !link.pending.isEmpty else { return }
     links[id]!.pending = []
@@ -31,7 +32,7 @@ extension DownloadState {
     failed(number, .connectionLost(reason), at: now)
     let first = link.firstInLine.map { link.pending[$0] }
     for pending in link.pending where pending.id != first?.id { chunks.drop(id, pending.id, of: pending.chunk) }
-    if let first { spendRetry(of: first, on: id, by: number, .connectionLost(reason), at: now) }
+    if let first { requestFailed(first, on: id, by: number, .connectionLost(reason), .left, at: now) }
   }
 
   /// Gives back all that a connection was asked for; nobody's failure.
@@ -43,24 +44,13 @@ extension DownloadState {
     if let worker = link.peer.flatMap({ peers[$0].worker }) { workers[worker].failed = link.peer }
   }
 
-  private mutating func spendRetry(
-    of pending: PendingRequest, on id: ConnectionID, by number: Int, _ reason: RetryReason, at now: Instant
+  private mutating func requestFailed(
+    _ pending: PendingRequest, on id: ConnectionID, by number: Int, _ reason: RetryReason,
+    _ how: Attempts.Failing = .failed, at now: Instant
   ) {
     chunks.drop(id, pending.id, of: pending.chunk)
-    // A hedge spends no retry.
-    if pending.isHedge || chunks.has(pending.chunk) { return }
-    let attempt = chunks.fail(pending.chunk, by: number)
-    if case .inFlight = chunks.state(of: pending.chunk) { return }
-    if attempt > settings.maxRetries {
-      chunks.giveUp(pending.chunk)
-      stats.failedChunks += 1
-      report(.chunkFailed(chunk: pending.chunk, peer: peers[number].id))
-      return end(.outOfRetries(pending.chunk), at: now)
-    }
-    stats.retries += 1
-    let delay = retries.add(pending.chunk, attempt: attempt, at: now, using: &generator)
-    report(
-      .chunkRetry(chunk: pending.chunk, peer: peers[number].id, reason: reason, attempt: attempt, delay: delay))
+    if chunks.has(pending.chunk) { return }
+    attemptFailed(.chunk(pending.chunk), by: number, reason, how, at: now)
   }
 
   /// A failure of a peer: its score falls, and its worker turns to the next.
@@ -68,7 +58,27 @@ extension DownloadState {
     changeScore(of: number) { $0.fail() }
     if peers[number].score.value == 0 { peers[number].probeAt = now + settings.chunkTimeout }
     count(failure, of: number)
+    slowDown(number, at: now)
     if let worker = peers[number].worker { turnAway(worker, from: number) }
+  }
+
+  /// Strangers of an address group that fail again and again are asked less and less often.
+  private mutating func slowDown(_ number: Int, at now: Instant) {
+    guard peers[number].isStranger, let group = peers[number].group else { return }
+    pace.failed(group, at: now)
+    if let until = pace.until(group), until > now { timers.set(.pace, at: min(timers[.pace] ?? until, until)) }
+  }
+
+  /// Whether a peer is a stranger of an address group that waits after its failures.
+  func isPaced(_ number: Int) -> Bool {
+    guard !pace.isEmpty, peers[number].isStranger, let group = peers[number].group else { return false }
+    return pace.isWaiting(group)
+  }
+
+  /// Some groups may be asked again.
+  mutating func paceEnded(at now: Instant) {
+    if let next = pace.release(at: now) { timers.set(.pace, at: next) }
+    chunks.reconsider()
   }
 
   /// What its statistics count is reported, each once.
@@ -96,9 +106,20 @@ extension DownloadState {
     startClock(id, at: now)
     chunks.drop(id, request, of: pending.chunk)
     peers[number].refusals += 1
+    if peers[number].refusedSince == nil { peers[number].refusedSince = now }
     rest(number, until: now + min(max(retryAfter, DownloadState.busyMin), DownloadState.busyMax))
     if let worker = peers[number].worker { turnAway(worker, from: number) }
-    updateUsability(at: now)
+    noteRefusals(of: number, at: now)
+    if phase != .ended { updateUsability(at: now) }
+  }
+
+  /// A round does not wait for a peer that has answered by nothing but BUSY for a timeout.
+  private mutating func noteRefusals(of number: Int, at now: Instant) {
+    guard !peers[number].onlyRefuses, peers[number].refusals > settings.maxRetries,
+      let since = peers[number].refusedSince, now - since >= settings.chunkTimeout
+    else { return }
+    peers[number].onlyRefuses = true
+    for wanted in rounds.rounds(of: number) { settleRound(of: wanted, at: now) }
   }
 
   mutating func rest(_ number: Int, until end: Instant) {
@@ -106,7 +127,7 @@ extension DownloadState {
     peers[number].busyUntil = end
     timers.set(.busyEnds(number), at: end)
     // What was kept for this peer may now go to others.
-    if chunks.isAnyShunned { chunks.reconsider() }
+    if !rounds.isEmpty { chunks.reconsider() }
   }
 
   mutating func busyEnded(_ number: Int) {

@@ -3,13 +3,14 @@ import Content
 import Wire
 
 extension DownloadState {
-  /// Duplicate bytes that hedging may cost: this part of the file.
+  /// Duplicate bytes that hedging may cost: this part of the file, and before anything was measured at least a chunk.
   private static let hedgeBudgetDivisor: UInt64 = 20
 
   /// For each worker without work, asks an idle peer for the chunk that is out longest, if it is late.
   mutating func hedge(_ idleWorkers: Int, at now: Instant) {
     timers.cancel(.hedge)
-    guard let threshold = lateness.threshold, isAnyPeerIdle else { return }
+    guard isAnyPeerIdle else { return }
+    let threshold = lateness.threshold ?? DownloadState.patienceMin
     for _ in 0..<idleWorkers {
       guard let (late, holder) = longestOut else { return }
       let due = late.sent + threshold
@@ -55,22 +56,26 @@ extension DownloadState {
     let asked = links.sum { link in
       link.pending.reduce(0) { $1.isHedge ? $0 + chunks.layout.length(of: $1.leaves, in: $1.chunk) : $0 }
     }
-    return stats.duplicateBytes + UInt64(asked + chunks.layout.length(of: leaves, in: chunk))
-      <= chunks.layout.fileLength / DownloadState.hedgeBudgetDivisor
+    let part = chunks.layout.fileLength / DownloadState.hedgeBudgetDivisor
+    let budget = lateness.mean == nil ? max(part, UInt64(chunks.layout.chunkSize)) : part
+    return stats.duplicateBytes + UInt64(asked + chunks.layout.length(of: leaves, in: chunk)) <= budget
   }
 
   /// Whether there is anybody to ask at all: mostly there is not, and then nothing else need be looked at.
   var isAnyPeerIdle: Bool { rotation.live.contains { isIdle($0) } }
 
-  /// A proven peer that is asked for nothing.
+  /// A proven peer that is asked for nothing; before anything was measured, any peer.
   func isIdle(_ number: Int) -> Bool {
-    peers[number].busyUntil == nil && peers[number].isProven && peers[number].connection != nil && inFlight(number) == 0
+    peers[number].busyUntil == nil && (peers[number].isProven || lateness.mean == nil && !isPaced(number))
+      && peers[number].connection != nil && inFlight(number) == 0
   }
 
   func idlePeer(with chunk: ChunkIndex, besides holder: Int) -> Int? {
     var best: Int?
     for number in rotation.live where number != holder && isIdle(number) {
-      guard let id = peers[number].connection, links.has(chunk, on: id) else { continue }
+      guard let id = peers[number].connection, links.has(chunk, on: id), !hasFailed(number, .chunk(chunk)) else {
+        continue
+      }
       if best == nil || outranks(number, best!) { best = number }
     }
     return best

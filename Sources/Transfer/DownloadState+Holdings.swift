@@ -42,12 +42,13 @@ extension DownloadState {
   /// Others that the peer knows: hints, unless it is farther away than they can be reached from.
   mutating func learn(_ id: ConnectionID, peers: [PeerExchange.Entry]) {
     guard settings.hears, let link = links[id], let source = link.peerID else { return }
-    let ip = link.address?.ip ?? link.peer.flatMap { self.peers[$0].ip }
-    guard let reach = ip.flatMap({ AddressReach($0) }) else { return }
+    guard let reach = link.ip.flatMap({ AddressReach($0) }) else { return }
     let told = peers.filter { entry in
       entry.port != 0 && connections[entry.peer] == nil && AddressReach(entry.ip)?.isOfUse(to: reach) == true
     }
-    book.hear(told.map { (PeerAddress(ip: $0.ip, port: $0.port), $0.peer) }, from: source)
+    book.hear(
+      told.map { (PeerAddress(ip: $0.ip, port: $0.port), $0.peer) },
+      from: PeerBook.Source(peer: source, group: link.group))
   }
 
   /// Peers with the file in part that have the chunk or a part of it, or were promised it.

@@ -10,54 +10,100 @@ extension DownloadState {
 
   mutating func fetchPages(at now: Instant) {
     guard chunks.unfinishedCount > 0, pages.isAnyWanted else { return }
-    let inOrder = rotation.live
     var expected = chunks.choosableCount + pages.fetchingCount * settings.chunksPerPage
-    // The peers in use first, then the others.
-    for number in workers.compactMap(\.peer) + inOrder where expected < choosableMin {
-      if fetchPage(from: number, at: now) { expected += settings.chunksPerPage }
+    guard expected < choosableMin else { return }
+    // The peers in use first, then the others; strangers last.
+    let candidates = workers.compactMap(\.peer) + rotation.live
+    for isStranger in [false, true] {
+      for number in candidates where peers[number].isStranger == isStranger && expected < choosableMin {
+        if fetchPage(from: number, at: now) { expected += settings.chunksPerPage }
+      }
     }
   }
 
-  /// Asks a peer for the first page that is wanted and of which it has a chunk.
+  /// Asks a peer for the first page that is wanted, of which it has a chunk, and which is not for a better peer.
   @discardableResult
   mutating func fetchPage(from number: Int, at now: Instant) -> Bool {
     guard let id = peers[number].connection, !links.hasPage(id), let holdings = links.holdings(of: id),
-      peers[number].busyUntil == nil, let page = pages.next(for: holdings)
+      peers[number].busyUntil == nil, !isPaced(number),
+      let page = pages.next(for: holdings, where: { isTurn(of: number, for: .page($0), at: now) })
     else { return false }
+    ask(number, id, for: page, at: now)
+    return true
+  }
+
+  private mutating func ask(_ number: Int, _ id: ConnectionID, for page: PageIndex, at now: Instant) {
     pages.fetch(page, from: id)
     links[id]!.page = page
+    links[id]!.pageAskedAt = now
     timers.set(.page(id), at: now + settings.chunkTimeout)
+    watchSilence(of: id, at: now)
     act(.fetchPage(page, id))
-    return true
   }
 
   /// What the disk takes from here on is not the peer's delay.
   mutating func pageArrived(_ page: PageIndex, from id: ConnectionID) {
-    if links[id]?.page == page { timers.cancel(.page(id)) }
+    guard links[id]?.page == page else { return }
+    links[id]!.pageAskedAt = nil
+    timers.cancel(.page(id))
   }
 
   mutating func pageVerified(_ page: PageIndex, from id: ConnectionID?) {
-    if let id, links[id]?.page == page {
-      links[id]!.page = nil
-      timers.cancel(.page(id))
-    }
     guard pages.contains(page), pages.verify(page) else { return }
+    // Also of a second connection that was asked for it: its answer is of no use any more.
+    while let asked = links.first(where: { $0.page == page }) { clearPage(of: asked) }
+    rounds.remove(.page(page))
+    retries.remove(.page(page))
     for chunk in pages.chunks(of: page) { chunks.list(ChunkIndex(UInt32(chunk))) }
+  }
+
+  private mutating func clearPage(of id: ConnectionID) {
+    links[id]!.page = nil
+    links[id]!.pageAskedAt = nil
+    timers.cancel(.page(id))
   }
 
   mutating func pageTimedOut(_ id: ConnectionID, at now: Instant) {
     guard let number = links[id]?.peer, links[id]?.page != nil else { return }
+    peers[number].isSilent = true
     failed(number, .timeout, at: now)
     // Long enough for another peer to be asked first.
     rest(number, until: now + RetryQueue.firstDelay)
-    pageFailed(id, at: now)
+    pageFailed(id, .timeout, at: now)
   }
 
-  /// The page that a connection owed is wanted again; too often, and the download has failed.
-  mutating func pageFailed(_ id: ConnectionID, at now: Instant) {
-    guard let page = links[id]?.page else { return }
-    links[id]!.page = nil
-    timers.cancel(.page(id))
-    if pages.drop(page, isFailure: true) > settings.maxRetries { end(.pageOutOfRetries(page), at: now) }
+  /// A connection does not bring the page that it owes.
+  mutating func pageFailed(
+    _ id: ConnectionID, _ reason: RetryReason, _ how: Attempts.Failing = .failed, at now: Instant
+  ) {
+    guard let page = links[id]?.page, let number = links[id]?.peer else { return }
+    clearPage(of: id)
+    pages.drop(page, from: id)
+    if pages.isVerified(page) { return }
+    attemptFailed(.page(page), by: number, reason, how, at: now)
+  }
+
+  /// Where a page is late, an unproven peer loses it to a peer that has not failed it. Beside a proven one a second peer
+  /// is asked; where two are asked already, the proven one loses it too.
+  mutating func relievePage(_ id: ConnectionID, _ number: Int, at now: Instant) {
+    guard let page = links[id]?.page, isPageLate(id, number, page, at: now) else { return }
+    let isAlone = pages.askerCount(of: page) == 1
+    if !peers[number].isProven || !isAlone, isAnotherLeft(than: number, for: .page(page), at: now) {
+      failed(number, .timeout, at: now)
+      return pageFailed(id, .timeout, .wasSilent, at: now)
+    }
+    guard settings.hedges, isAlone, let second = secondPeer(for: page, besides: number, at: now),
+      let other = peers[second].connection
+    else { return }
+    ask(second, other, for: page, at: now)
+  }
+
+  private func secondPeer(for page: PageIndex, besides number: Int, at now: Instant) -> Int? {
+    rotation.live.filter { other in
+      guard other != number, let id = peers[other].connection, !links.hasPage(id), peers[other].busyUntil == nil else {
+        return false
+      }
+      return !isPaced(other) && !hasFailed(other, .page(page)) && holds(other, .page(page))
+    }.min { (trust(in: $0), $0) < (trust(in: $1), $1) }
   }
 }

@@ -10,6 +10,10 @@ extension DownloadState {
 
   /// From a peer's socket to verified leaves: seconds that say nothing of its rate.
   private static let arrivalTime = 0.02
+  /// An answer that comes at less than this part of an idle peer's rate is cancelled: nothing is lost with it.
+  private static let crawlPart = 1.0 / 8
+  /// Seconds from an answer's first byte on before it is judged so.
+  private static let crawlSecondsMin = 0.25
 
   /// What an idle peer can take over.
   private struct Relief {
@@ -18,7 +22,7 @@ extension DownloadState {
     let leaves: LeafRange
     /// In how many seconds it is there otherwise.
     let due: Double
-    /// Whether the holder has not begun with it, and is not asked for it any more.
+    /// Whether the holder has not begun with it, or crawls, and is not asked for it any more.
     let isWhole: Bool
   }
 
@@ -39,6 +43,8 @@ extension DownloadState {
     /// What it manages just now, where something is being sent.
     let presentRate: Double
     let waiting: [Waiting]
+    /// The rate of the answer that has begun; nil where none has, or too little is known of it.
+    let begunRate: Double?
   }
 
   /// For each worker without work, lets an idle peer take over what would be there last. Returns the workers that are
@@ -81,7 +87,8 @@ extension DownloadState {
       lines.append(
         Line(
           holder: id, number: number, measuredRate: peers[number].score.throughput,
-          presentRate: presentRate(of: link, peers[number].score.throughput, at: now), waiting: waiting))
+          presentRate: presentRate(of: link, peers[number].score.throughput, at: now), waiting: waiting,
+          begunRate: begunRate(of: link, at: now)))
     }
     return lines
   }
@@ -105,18 +112,18 @@ extension DownloadState {
     guard let own = peers[number].connection, let holdings = links.holdings(of: own),
       let rate = peers[number].score.throughput
     else { return nil }
-    let excluded = excluded(for: number)
     // What would be there last: the end of all is its, however much sooner another could be there.
     var best: Relief?
     for line in lines where line.number != number {
       // A rate that was measured, or what it manages just now where that is less: of a slow one nothing else may have
       // been measured.
       let holderRate = min(line.measuredRate ?? rate, line.presentRate)
+      let crawls = line.begunRate.map { $0 < rate * DownloadState.crawlPart } ?? false
       for waiting in line.waiting {
-        guard let relief = relief(of: waiting, line.holder, at: holderRate, by: holdings, rate),
+        guard let relief = relief(of: waiting, line.holder, at: holderRate, crawls: crawls, by: holdings, rate),
           best == nil || relief.due > best!.due
         else { continue }
-        if relief.isWhole, excluded.contains(relief.pending.chunk) { continue }
+        if hasFailed(number, .chunk(relief.pending.chunk)) { continue }
         best = relief
       }
     }
@@ -125,9 +132,10 @@ extension DownloadState {
 
   /// What of a request an idle peer could take over with gain.
   private func relief(
-    of waiting: Waiting, _ holder: ConnectionID, at holderRate: Double, by holdings: Holdings, _ rate: Double
+    of waiting: Waiting, _ holder: ConnectionID, at holderRate: Double, crawls: Bool, by holdings: Holdings,
+    _ rate: Double
   ) -> Relief? {
-    let isBegun = waiting.pending.started != nil
+    let isBegun = waiting.pending.started != nil && !(crawls && waiting.pending.began != nil)
     let due = Double(waiting.bytesAhead) / holderRate
     let part =
       isBegun
@@ -151,6 +159,16 @@ extension DownloadState {
     return (Double(byteCount) + slack) / (now - started).inSeconds
   }
 
+  /// At which rate the leaves of the answer that has begun come.
+  private func begunRate(of link: Link, at now: Instant) -> Double? {
+    guard let place = link.firstInLine, let began = link.pending[place].began else { return nil }
+    let seconds = (now - began).inSeconds
+    guard seconds >= DownloadState.crawlSecondsMin else { return nil }
+    // A frame of it may be on its way.
+    let leaves = link.pending[place].verified.nonzeroBitCount + DownloadState.reliefLeavesMin
+    return Double(leaves * chunks.layout.leafSize) / seconds
+  }
+
   /// The end of a run, of which the holder sends the first part meanwhile. It sends whole frames: a share that ends in the
   /// middle of one would be there only with the rest of it, and that would come twice. The frame that is arriving is its.
   private func tail(of run: LeafRange, askedFrom first: Int, _ holderPart: Double) -> LeafRange? {
@@ -162,11 +180,14 @@ extension DownloadState {
     return LeafRange(first: start, count: run.end - start)
   }
 
-  /// Nothing of it was sent, as far as is known: it is nobody's failure.
+  /// A request whose answer has not begun is no failure of its peer. One that crawls is, where it brought nothing.
   private mutating func takeBack(_ pending: PendingRequest, from id: ConnectionID, at now: Instant) {
     links[id]!.pending.removeAll { $0.id == pending.id }
     act(.cancel(id, pending.id))
     chunks.drop(id, pending.id, of: pending.chunk)
+    if pending.began != nil, pending.verified == 0, let number = links.peer(of: id) {
+      failed(number, .overtaken(pending.chunk), at: now)
+    }
     startClock(id, at: now)
   }
 }

@@ -6,7 +6,7 @@ extension DownloadState {
   /// Asks a peer for the next chunk that it has; false where it has nothing to give.
   mutating func request(from number: Int, worker: Int, at now: Instant) -> Bool {
     guard let id = peers[number].connection, let holdings = links.holdings(of: id) else { return false }
-    let excluded = excluded(for: number)
+    let excluded = excluded(for: number, at: now)
     let limit = chunkLimit
     let start = isTrading && limit > 0 ? Int.random(in: 0..<limit, using: &generator) : 0
     guard let chunk = chunks.choose(for: holdings, below: limit, excluded: excluded, from: start),
@@ -16,22 +16,9 @@ extension DownloadState {
     return true
   }
 
-  /// What a peer has failed goes to another.
-  func excluded(for number: Int) -> Set<ChunkIndex> {
-    let shunned = chunks.shunned(by: number)
-    return shunned.isEmpty ? [] : Set(shunned.filter { another(than: number, has: $0) })
-  }
-
   private var chunkLimit: Int {
     guard case .inOrder(let window) = settings.order else { return chunks.layout.chunkCount }
     return min(consumedBelow + window, chunks.layout.chunkCount)
-  }
-
-  func another(than number: Int, has chunk: ChunkIndex) -> Bool {
-    rotation.live.contains { other in
-      other != number && peers[other].busyUntil == nil
-        && (peers[other].connection.map { links.leaves(of: chunk, on: $0) } ?? 0) != 0
-    }
   }
 
   mutating func send(
@@ -55,11 +42,10 @@ extension DownloadState {
       links[id]!.pending[place].started = now
       chunks.clockStarted(on: links[id]!.pending[place].chunk, at: now)
     }
-    if let started = links[id]?.pending.first?.started {
-      timers.set(.chunk(id), at: started + settings.chunkTimeout)
-    } else {
-      timers.cancel(.chunk(id))
-    }
+    guard let link = links[id], let started = link.pending.first?.started else { return timers.cancel(.chunk(id)) }
+    timers.set(.chunk(id), at: started + settings.chunkTimeout)
+    // How long a proven peer is silent matters only where something failed.
+    if !rounds.isEmpty || link.peer.map({ !peers[$0].isProven }) ?? false { watchSilence(of: id, at: now) }
   }
 
   mutating func answerEnded(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
@@ -92,6 +78,7 @@ extension DownloadState {
     let started = chunks.progress(of: chunk).started
     let askers = chunks.progress(of: chunk).askers
     let (new, isNowHad) = chunks.verify(leaves, of: chunk)
+    rounds.gained(new.nonzeroBitCount, of: chunk)
     let giver = giver(on: id)
     count(new, of: leaves, in: chunk, for: giver, at: now)
     var worker = 0
@@ -106,7 +93,8 @@ extension DownloadState {
       }
     }
     guard isNowHad else { return }
-    retries.remove(chunk)
+    retries.remove(.chunk(chunk))
+    rounds.remove(.chunk(chunk))
     for asker in askers where !(asker.connection == id && asker.request == request) {
       cancelLoser(asker.connection, asker.request, at: now)
     }
@@ -137,13 +125,19 @@ extension DownloadState {
     // A small part says little about how long a chunk takes.
     if pending.leaves.count * 2 >= chunks.layout.leafCount(of: pending.chunk) { lateness.add(now - pending.sent) }
     peers[number].times.add(pending, at: now)
-    peers[number].isProven = true
+    if !peers[number].isProven { prove(number) }
     if !links[id]!.isProven, let address = links[id]!.address { book.proved(address) }
     links[id]!.isProven = true
     if workers.indices.contains(pending.worker), workers[pending.worker].peer == number {
       workers[pending.worker].stays = false
     }
     return latency
+  }
+
+  /// A full request of the peer has verified.
+  private mutating func prove(_ number: Int) {
+    peers[number].isProven = true
+    if let group = peers[number].group { pace.proved(group) }
   }
 
   private mutating func count(
@@ -154,11 +148,13 @@ extension DownloadState {
     stats.bytes += UInt64(fresh)
     stats.duplicateBytes += UInt64(all - fresh)
     speed.add(fresh, at: now)
+    if fresh > 0 { lastProgress = now }
     guard let number else { return }
+    peers[number].isSilent = false
     peers[number].bytes += UInt64(fresh)
     peers[number].speed.add(fresh, at: now)
     if peers[number].refusals > 0 {
-      peers[number].refusals = 0
+      (peers[number].refusals, peers[number].refusedSince, peers[number].onlyRefuses) = (0, nil, false)
       updateUsability(at: now)
     }
   }

@@ -117,17 +117,22 @@ extension DownloadState {
   /// Whether a peer can be asked now, as far as is known without looking for a chunk.
   func isUsable(_ number: Int) -> Bool {
     peers[number].connection != nil && peers[number].busyUntil == nil
-      && peers[number].exhaustedAt != chunks.generation
+      && peers[number].exhaustedAt != chunks.generation && !isPaced(number)
   }
 
-  /// Higher score first, then higher measured rate, then the one that joined first; suspects last.
+  /// Higher score first, then higher measured rate, then of peers that were never asked the one that the user named or
+  /// we dialled, then the one that joined first; suspects last.
   func outranks(_ a: Int, _ b: Int) -> Bool {
     if isSuspect(a) != isSuspect(b) { return isSuspect(b) }
     let (first, second) = (standing(a), standing(b))
     if first != second { return first > second }
     let (firstRate, secondRate) = (presumedRate(a), presumedRate(b))
-    return firstRate != secondRate ? firstRate > secondRate : a < b
+    if firstRate != secondRate { return firstRate > secondRate }
+    let (firstTrust, secondTrust) = (unprovenTrust(in: a), unprovenTrust(in: b))
+    return firstTrust != secondTrust ? firstTrust < secondTrust : a < b
   }
+
+  private func unprovenTrust(in number: Int) -> Int { peers[number].isProven ? 0 : peers[number].origin.rawValue }
 
   /// The score, by which peers rank. Among those that share it tells of the good ones only how often they were asked, and
   /// to keep to a few would leave the others' upload unused.
@@ -142,13 +147,15 @@ extension DownloadState {
   }
 
   private func isSuspect(_ number: Int) -> Bool {
-    guard book.hasSuspects, !peers[number].isProven, let ip = peers[number].ip else { return false }
-    return book.isSuspect(ip)
+    guard book.hasSuspects, !peers[number].isProven, let group = peers[number].group else { return false }
+    return book.isSuspect(group)
   }
 
   private mutating func choosePeer(for worker: Int) -> Int? {
     let current = workers[worker].peer
-    if let current, workers[worker].stays, isUsable(current) { return current }
+    if let current, workers[worker].stays, isUsable(current), !isProvenPeerFree(besides: current, for: worker) {
+      return current
+    }
     workers[worker].stays = false
     var choice = afterFailure(of: worker)
     if choice != nil {
@@ -167,10 +174,19 @@ extension DownloadState {
     return choice
   }
 
+  /// A proven peer that no worker drives comes before the next of the worker's own set.
   private func afterFailure(of worker: Int) -> Int? {
     guard let failed = workers[worker].failed else { return nil }
-    return rotation.others(of: worker, after: failed).first { isFree($0, for: worker) && !isSuspect($0) }
-      ?? best(of: rotation.live.filter { $0 != failed }, for: worker)
+    let others = rotation.others(of: worker, after: failed).filter { isFree($0, for: worker) && !isSuspect($0) }
+    if let next = others.first(where: { !peers[$0].isStranger }) { return next }
+    let live = rotation.live.filter { $0 != failed }
+    return best(of: live.filter { !peers[$0].isStranger }, for: worker) ?? others.first ?? best(of: live, for: worker)
+  }
+
+  /// Whether a worker that stays with a stranger could drive a proven peer instead.
+  private func isProvenPeerFree(besides current: Int, for worker: Int) -> Bool {
+    peers[current].isStranger
+      && rotation.live.contains { $0 != current && peers[$0].isProven && isFree($0, for: worker) }
   }
 
   private func isFree(_ number: Int, for worker: Int) -> Bool {

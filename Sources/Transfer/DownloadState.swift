@@ -26,6 +26,12 @@ public struct DownloadState: Sendable {
     case noPeers
     case start
     case hedge
+    /// The first request in line, or a page, may have been silent for too long.
+    case patience(ConnectionID)
+    /// Strangers that failed may be asked again.
+    case pace
+    /// No leaf was verified for long.
+    case noProgress
   }
 
   /// Reports of chunks are held back this long once storage is ready, for the other peers to be counted.
@@ -45,11 +51,18 @@ public struct DownloadState: Sendable {
   var nextConnection: UInt64 = 1
   var connections: [PeerID: ConnectionID] = [:]
   /// The connections that were lost last.
-  var lost: [(id: ConnectionID, peer: PeerID, address: PeerAddress?)] = []
+  var lost: [(id: ConnectionID, peer: PeerID, address: PeerAddress?, group: AddressGroup?)] = []
 
   /// By number.
   var peers: [Peer] = []
   var numbers: [PeerID: Int] = [:]
+  /// Numbers of peers that are forgotten.
+  var freeNumbers: [Int] = []
+  /// Peers that joined so far.
+  var joinCount = 0
+  /// Numbers of peers that have gone, in that order: those that delivered nothing, and the others.
+  var idlePast: [Int] = []
+  var past: [Int] = []
   var rotation: PeerRotation
   var workers: [Worker] = []
   /// By worker, also those that have gone.
@@ -59,6 +72,10 @@ public struct DownloadState: Sendable {
   var chunks = ChunkTable(layout: ChunkLayout(fileLength: 0)!)
   var pages = PageTable(layout: ChunkLayout(fileLength: 0)!, chunksPerPage: 1)
   var retries = RetryQueue()
+  var rounds = RetryRounds()
+  var pace = StrangerPace()
+  /// When a leaf was verified last.
+  var lastProgress = Instant.zero
   var lateness = Lateness()
   var consumedBelow = 0
   /// Of chunks of which an earlier download left a part: the bytes of that part.
@@ -143,7 +160,8 @@ public struct DownloadState: Sendable {
     case .addressHinted(let address, let peer): book.add(address, pinned: peer, isHint: true, at: now)
     case .foundHere(let layout): if phase == .seeking { begin(layout, at: now) }
     case .discoveryFinished: book.discoveryFinished()
-    case .connected(let id, let peer, let requestsMax): connected(id, as: peer, requestsMax: requestsMax, at: now)
+    case .connected(let id, let peer, let requestsMax, let ip):
+      connected(id, as: peer, requestsMax: requestsMax, from: ip, at: now)
     case .dialFailed(let id, let failure): dialFailed(id, failure, at: now)
     case .opened(let id, let layout, let isComplete): opened(id, layout, isComplete: isComplete, at: now)
     case .notFound(let id): notOpened(id, .notFound, at: now)
@@ -177,7 +195,7 @@ public struct DownloadState: Sendable {
   mutating func act(_ action: Action) { actions.append(action) }
 
   private mutating func timerFired(at now: Instant) {
-    while let chunk = retries.nextDue(at: now) { chunks.wake(chunk) }
+    while let wanted = retries.nextDue(at: now) { wake(wanted) }
     while phase != .ended, let timer = timers.popDue(at: now) {
       switch timer {
       case .open(let id): openTimedOut(id, at: now)
@@ -187,6 +205,9 @@ public struct DownloadState: Sendable {
       case .noPeers: endWithoutPeers(at: now)
       case .start: start(at: now)
       case .hedge: break
+      case .patience(let id): patienceEnded(id, at: now)
+      case .pace: paceEnded(at: now)
+      case .noProgress: progressMissed(at: now)
       }
     }
   }

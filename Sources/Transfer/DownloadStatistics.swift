@@ -31,6 +31,31 @@ public struct PeerDownloadStats: Hashable, Sendable {
   public var averageLatency: Duration { times.averageLatency }
 }
 
+/// The sum over peers that are not listed one by one: strangers may come in any number.
+public struct PastPeersStats: Hashable, Sendable {
+  /// How many there are.
+  public private(set) var count = 0
+  /// How many of them sent wrong data.
+  public private(set) var banned = 0
+  /// Chunks that they completed.
+  public private(set) var chunks = 0
+  /// Verified bytes that were new.
+  public private(set) var bytes: UInt64 = 0
+  /// Their failures.
+  public private(set) var failures = 0
+
+  /// No peers yet.
+  public init() {}
+
+  mutating func add(_ peer: PeerDownloadStats) {
+    count += 1
+    banned += peer.isBanned ? 1 : 0
+    chunks += peer.chunks
+    bytes += peer.bytes
+    failures += peer.failures
+  }
+}
+
 /// What a download did.
 public struct DownloadStats: Hashable, Sendable {
   /// Of the file.
@@ -57,8 +82,10 @@ public struct DownloadStats: Hashable, Sendable {
   public var firstRequest: Instant?
   /// When it ended, or was looked at.
   public var end: Instant
-  /// In order of joining.
+  /// In order of joining. Of many that have gone and delivered nothing the first are left out: see `pastPeers`.
   public var peers: [PeerDownloadStats] = []
+  /// The sum of the peers that `peers` leaves out.
+  public var pastPeers = PastPeersStats()
   /// What each worker waited for, by its number.
   public var workers: [WorkerWaits] = []
 

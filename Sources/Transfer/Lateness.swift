@@ -7,19 +7,22 @@ struct Lateness: Sendable {
   private static let deviationMinPart = 0.25
 
   private var count = 0
-  private var mean = 0.0
+  private var runningMean = 0.0
   private var squares = 0.0
 
   mutating func add(_ turnaround: Duration) {
     count += 1
-    let difference = turnaround.inSeconds - mean
-    mean += difference / Double(count)
-    squares += difference * (turnaround.inSeconds - mean)
+    let difference = turnaround.inSeconds - runningMean
+    runningMean += difference / Double(count)
+    squares += difference * (turnaround.inSeconds - runningMean)
   }
+
+  /// In seconds; nil while nothing was measured.
+  var mean: Double? { count > 0 ? runningMean : nil }
 
   /// A chunk asked for longer ago than this is late; nil while nothing was measured.
   var threshold: Duration? {
-    guard count > 0 else { return nil }
+    guard let mean else { return nil }
     let deviation = max((squares / Double(count)).squareRoot(), mean * Lateness.deviationMinPart)
     return .nanoseconds(Int64(min((mean + Lateness.deviations * deviation) * 1e9, 1e18)))
   }

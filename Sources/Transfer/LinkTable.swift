@@ -20,7 +20,7 @@ struct LinkTable: Sendable {
       var link: Link?
       if let place {
         // Taken out, so that it is changed in place too.
-        var taken = Link(address: nil)
+        var taken = Link(from: nil)
         swap(&links[place], &taken)
         link = taken
       }
@@ -60,6 +60,37 @@ struct LinkTable: Sendable {
   /// The leaves of a chunk that the peer has, bit 0 the first (`Holdings.leaves`).
   func leaves(of chunk: ChunkIndex, on id: ConnectionID) -> UInt64 {
     places[id].flatMap { links[$0].holdings?.leaves(of: chunk) } ?? 0
+  }
+
+  /// Since when the first request in line has waited for its first byte; nil where none waits, or bytes came.
+  func silentSince(_ id: ConnectionID) -> Instant? {
+    guard let place = places[id], let first = links[place].firstInLine else { return nil }
+    let pending = links[place].pending[first]
+    return pending.began == nil && pending.verified == 0 ? pending.started : nil
+  }
+  /// When the clock of the first request in line started.
+  func firstStarted(_ id: ConnectionID) -> Instant? {
+    guard let place = places[id], let first = links[place].firstInLine else { return nil }
+    return links[place].pending[first].started
+  }
+  /// When the page was asked for that is not here; nil where none is.
+  func pageAskedAt(_ id: ConnectionID) -> Instant? {
+    places[id].flatMap { links[$0].page == nil ? nil : links[$0].pageAskedAt }
+  }
+  /// The least chunk from `start` on that the peer has whole or in part.
+  func firstHeld(from start: Int, layout: ChunkLayout, on id: ConnectionID) -> Int? {
+    places[id].flatMap { links[$0].holdings?.first(from: start, layout: layout) }
+  }
+
+  /// The first of all links for which this holds.
+  func first(where matches: (borrowing Link) -> Bool) -> ConnectionID? {
+    for place in links.indices where matches(links[place]) { return ids[place] }
+    return nil
+  }
+
+  /// Calls for each link.
+  func forEach(_ body: (ConnectionID, borrowing Link) -> Void) {
+    for place in links.indices { body(ids[place], links[place]) }
   }
 
   /// The sum over all links.

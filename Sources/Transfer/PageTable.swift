@@ -1,14 +1,19 @@
 // Which pages of chunk hashes are verified, which are asked for, and which is wanted next.
 import Content
 
-/// Every page is exactly one of: wanted, being fetched, verified, or not needed (all its chunks are had).
+/// Every page is exactly one of: wanted, being fetched, resting after a lost round, verified, or not needed (all its
+/// chunks are had).
 struct PageTable: Sendable {
   let layout: ChunkLayout
   let chunksPerPage: Int
   private var wanted: ChunkSet
-  private var fetching: [PageIndex: ConnectionID] = [:]
+  /// Connections that are asked for one page at a time.
+  static let askersMax = 2
+
+  /// By page, the connections that are asked for it.
+  private var fetching: [PageIndex: [ConnectionID]] = [:]
+  private var resting: Set<PageIndex> = []
   private var verified: ChunkSet
-  private var failures: [PageIndex: Int] = [:]
 
   init(layout: ChunkLayout, chunksPerPage: Int) {
     self.layout = layout
@@ -20,6 +25,8 @@ struct PageTable: Sendable {
 
   var fetchingCount: Int { fetching.count }
   var isAnyWanted: Bool { wanted.count > 0 }
+  func isWanted(_ page: PageIndex) -> Bool { wanted.contains(Int(page.rawValue)) }
+  func askerCount(of page: PageIndex) -> Int { fetching[page]?.count ?? 0 }
   func page(of chunk: ChunkIndex) -> PageIndex { PageIndex(chunk.rawValue / UInt32(chunksPerPage)) }
   func chunks(of page: PageIndex) -> Range<Int> {
     let first = Int(page.rawValue) * chunksPerPage
@@ -28,38 +35,53 @@ struct PageTable: Sendable {
   func contains(_ page: PageIndex) -> Bool { Int(page.rawValue) < verified.capacity }
   func isVerified(_ page: PageIndex) -> Bool { verified.contains(Int(page.rawValue)) }
 
-  /// The first wanted page that covers a chunk which the peer has.
-  func next(for holdings: Holdings) -> PageIndex? {
+  /// The first wanted page that covers a chunk which the peer has, and that may be asked of it.
+  func next(for holdings: Holdings, where mayAsk: (PageIndex) -> Bool) -> PageIndex? {
     var page = wanted.first(from: 0)
     while let candidate = page {
       guard let chunk = holdings.first(from: candidate * chunksPerPage, layout: layout) else { return nil }
-      if chunk / chunksPerPage == candidate { return PageIndex(UInt32(candidate)) }
-      page = wanted.first(from: chunk / chunksPerPage)
+      if chunk / chunksPerPage != candidate {
+        page = wanted.first(from: chunk / chunksPerPage)
+      } else if mayAsk(PageIndex(UInt32(candidate))) {
+        return PageIndex(UInt32(candidate))
+      } else {
+        page = wanted.first(from: candidate + 1)
+      }
     }
     return nil
   }
 
   mutating func fetch(_ page: PageIndex, from connection: ConnectionID) {
     wanted.remove(Int(page.rawValue))
-    fetching[page] = connection
+    fetching[page, default: []].append(connection)
+    precondition(fetching[page]!.count <= PageTable.askersMax, "too many askers")
   }
 
   /// False where it was verified before.
   mutating func verify(_ page: PageIndex) -> Bool {
     wanted.remove(Int(page.rawValue))
     fetching[page] = nil
-    failures[page] = nil
+    resting.remove(page)
     return verified.insert(Int(page.rawValue))
   }
 
-  /// Wanted again. Returns how often it failed, where this counts as a failure.
-  mutating func drop(_ page: PageIndex, isFailure: Bool) -> Int {
-    guard fetching.removeValue(forKey: page) != nil else { return 0 }
-    wanted.insert(Int(page.rawValue))
-    if isFailure { failures[page, default: 0] += 1 }
-    return failures[page] ?? 0
+  /// A connection is not asked any more; without another one the page is wanted again.
+  mutating func drop(_ page: PageIndex, from connection: ConnectionID) {
+    guard var askers = fetching[page], let place = askers.firstIndex(of: connection) else { return }
+    askers.remove(at: place)
+    fetching[page] = askers.isEmpty ? nil : askers
+    if askers.isEmpty { wanted.insert(Int(page.rawValue)) }
   }
 
+  /// A wanted page waits in the retry queue.
+  mutating func rest(_ page: PageIndex) { if wanted.remove(Int(page.rawValue)) { resting.insert(page) } }
+
+  /// The wait in the retry queue is over.
+  mutating func wake(_ page: PageIndex) { if resting.remove(page) != nil { wanted.insert(Int(page.rawValue)) } }
+
   /// All its chunks are had: it is not needed.
-  mutating func dismiss(_ page: PageIndex) { wanted.remove(Int(page.rawValue)) }
+  mutating func dismiss(_ page: PageIndex) {
+    wanted.remove(Int(page.rawValue))
+    resting.remove(page)
+  }
 }

@@ -2,16 +2,35 @@
 import Content
 import Wire
 
-/// A peer that has or had the file. Its number is its place in the order of joining.
+/// How a download came to a connection: the user named the address, something else did, or the peer dialled.
+enum PeerOrigin: Int, Comparable, Sendable {
+  case named, dialled, inbound
+  static func < (a: PeerOrigin, b: PeerOrigin) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// A peer that has or had the file. Its number is its own for as long as the download remembers it.
 struct Peer: Sendable {
   let id: PeerID
+  /// How many had joined before it.
+  let place: Int
+  var origin = PeerOrigin.inbound
+  var group: AddressGroup?
   var score = PeerScore()
   /// Its connection while it is live.
   var connection: ConnectionID?
+  /// When its last connection ended; nil while it is live, and once it is forgotten.
+  var leftAt: Instant?
   /// Whether a request to it was ever answered in full.
   var isProven = false
+  /// Whether it let a request time out since its last verified leaf.
+  var isSilent = false
+  var isBanned = false
   /// BUSY answers since the last verified leaf.
   var refusals = 0
+  /// When the first of them came.
+  var refusedSince: Instant?
+  /// It has answered everything by BUSY for so long that nothing is expected of it.
+  var onlyRefuses = false
   var busyUntil: Instant?
   /// The worker that drives it.
   var worker: Int?
@@ -19,7 +38,6 @@ struct Peer: Sendable {
   var exhaustedAt: UInt64 = 0
   /// When a peer at score 0 may be tried again.
   var probeAt: Instant?
-  var ip: [UInt8]?
   /// Where it was dialled last.
   var address: PeerAddress?
 
@@ -31,9 +49,12 @@ struct Peer: Sendable {
   var times = AnswerTimes()
   var speed = SpeedMeter()
 
-  init(id: PeerID) { self.id = id }
+  init(id: PeerID, place: Int) { (self.id, self.place) = (id, place) }
 
-  func stats(isBanned: Bool) -> PeerDownloadStats {
+  /// Whether nothing speaks for it: it has proved nothing, and the user did not name it.
+  var isStranger: Bool { !isProven && origin != .named }
+
+  var stats: PeerDownloadStats {
     PeerDownloadStats(
       peer: id, address: address, chunks: chunks, bytes: bytes, failures: failures, hedges: hedges, hedged: hedged,
       isBanned: isBanned, bytesPerSecond: score.throughput ?? 0, times: times, score: Double(score.value))
@@ -67,6 +88,10 @@ struct Link: Sendable {
 
   /// Nil where the peer dialled us.
   let address: PeerAddress?
+  /// 16 bytes, as in `PeerAddress`; nil where it is unknown.
+  let ip: [UInt8]?
+  let group: AddressGroup?
+  let origin: PeerOrigin
   var phase = Phase.dialing
   var peerID: PeerID?
   /// The peer's number, once it opened the file.
@@ -76,13 +101,29 @@ struct Link: Sendable {
   /// In the order in which they were sent.
   var pending: [PendingRequest] = []
   var page: PageIndex?
+  /// When it was asked for; nil once it arrived.
+  var pageAskedAt: Instant?
   var holdings: Holdings?
   /// Chunks that the peer is sending to others.
   var promised: ChunkSet?
   /// One request in flight until one is answered in full; again after a timeout.
   var isProven = false
 
-  init(address: PeerAddress?) { self.address = address }
+  /// A connection that is dialled.
+  init(dialling address: PeerAddress, origin: PeerOrigin) {
+    self.address = address
+    self.origin = origin
+    ip = address.ip
+    group = AddressGroup(ip: address.ip)
+  }
+
+  /// A connection that a peer dialled.
+  init(from ip: [UInt8]?) {
+    address = nil
+    origin = .inbound
+    self.ip = ip
+    group = ip.map { AddressGroup(ip: $0) }
+  }
 
   func place(of request: RequestID) -> Int? { pending.firstIndex { $0.id == request } }
   /// The request whose bytes are due now.

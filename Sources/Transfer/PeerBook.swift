@@ -9,31 +9,46 @@ struct PeerBook: Sendable {
   /// Whoever has no room is not asked again before this: in a crowd most are turned away, and each dial costs it as much as
   /// telling of others does.
   static let redialTurnedAwayFirst: Duration = .seconds(5)
-  /// Addresses kept: peers tell of others, and telling cannot fill memory.
+  /// Addresses kept, unless the user named more: peers send hints, and hints cannot fill memory.
   static let addressesMax = 1024
   /// Addresses of one source that are kept at a time.
   static let addressesPerSourceMax = 16
-  /// Dials of a source's addresses that came to nothing, one after another, before it is not listened to any more.
+  /// Hints of all sources of one address group that are kept at a time: a stranger may have any number of PeerIDs.
+  static let addressesPerGroupMax = 4 * addressesPerSourceMax
+  /// Dials of a source's addresses that came to nothing, one after another, before its hints are ignored.
   static let vainDialsMax = 4
-  /// After so many lies from one IP address, unproven peers there are tried last.
+  /// The same for all sources of one address group.
+  static let vainDialsPerGroupMax = 4 * vainDialsMax
+  /// After so many lies from one address group, unproven peers there are asked last.
   static let liesMax = 2
+  /// PeerIDs that stay banned. A liar that returns after as many others is unproven, and its lie costs no retry.
+  static let bannedMax = 4096
+  /// Sources and address groups that are remembered for what came of their hints, and address groups that lied.
+  static let sourcesMax = 1024
   /// An address is dialled again after so many withdrawals without a chunk in between: a file that is replaced, or moved
   /// to and fro, comes back; a peer that opens only to withdraw keeps no download alive.
   static let withdrawalsMax = 3
 
   private enum State: Sendable { case idle, underWay, connected, banned }
 
+  /// A peer that sent a hint.
+  struct Source: Hashable, Sendable {
+    let peer: PeerID
+    /// Nil where its address is unknown.
+    let group: AddressGroup?
+  }
+
   private struct Entry: Sendable {
     var pinned: PeerID?
-    /// Who told of it; nil: the user, or a discovery that proves what it says.
-    var source: PeerID?
+    /// The peer that sent the hint; nil: the user, or a discovery that proves what it says.
+    var source: Source?
     var peer: PeerID?
     var state = State.idle
     var outcome = AddressOutcome.pending
     var failures = 0
     var withdrawals = 0
     var isInitial: Bool
-    /// Nobody who is trusted named it: whoever names the address anew is right about its PeerID.
+    /// The user did not name it: the next to name the address is right about its PeerID.
     var isHint: Bool
     /// Another PeerID for the address, to be tried when what is under way there has ended.
     var nextPin: Pin?
@@ -48,15 +63,20 @@ struct PeerBook: Sendable {
   /// What peers told of and was not dialled yet: an entry only from then on.
   private var hints = PeerHints()
   private var hintPace = DialPace()
+  /// Addresses that the user named, and all others.
+  private var namedDue = DeadlineQueue<PeerAddress>()
   private var due = DeadlineQueue<PeerAddress>()
-  private var bannedPeers: Set<PeerID> = []
-  private var liesByIP: [[UInt8]: Int] = [:]
+  private var bannedPeers = RecentTable<PeerID, Void>(capacity: PeerBook.bannedMax)
+  private var lies = RecentTable<AddressGroup, Int>(capacity: PeerBook.sourcesMax)
   private var isDiscovering = true
-  /// By source: dials that came to nothing since one of its addresses was right.
-  private var vainDials: [PeerID: Int] = [:]
+  /// Dials that came to nothing since a hint of the source, or of its group, was right.
+  private var vainDials = RecentTable<PeerID, Int>(capacity: PeerBook.sourcesMax)
+  private var vainDialsOfGroup = RecentTable<AddressGroup, Int>(capacity: PeerBook.sourcesMax)
   /// Whether any peer has had the file.
   private(set) var isFound = false
 
+  /// When an address that the user named may be dialled, and when any other.
+  var namedDeadline: Instant? { namedDue.next }
   var deadline: Instant? { due.next }
   /// Addresses that are remembered.
   var count: Int { order.count + hints.count }
@@ -71,28 +91,63 @@ struct PeerBook: Sendable {
   }
   /// Whether a dial is under way or could still be tried.
   var hasProspects: Bool {
-    isDiscovering || due.next != nil || hasHints
+    isDiscovering || due.next != nil || namedDue.next != nil || hasHints
       || entries.values.contains { $0.state == .underWay || $0.state == .connected }
   }
   var isEveryAddressBanned: Bool {
     !order.isEmpty && hints.isEmpty && entries.values.allSatisfy { $0.state == .banned }
   }
 
-  func isBanned(_ peer: PeerID) -> Bool { bannedPeers.contains(peer) }
-  func isSuspect(_ ip: [UInt8]) -> Bool { liesByIP[ip, default: 0] >= PeerBook.liesMax }
+  func isBanned(_ peer: PeerID) -> Bool { bannedPeers[peer] != nil }
+  func isSuspect(_ group: AddressGroup) -> Bool { lies[group] ?? 0 >= PeerBook.liesMax }
   /// Whether any address may be suspect: almost always not, and then nothing need be looked up.
-  var hasSuspects: Bool { !liesByIP.isEmpty }
+  var hasSuspects: Bool { !lies.isEmpty }
 
-  /// - `isHint`: somebody says so. A hint never changes what the user said; either replaces an older hint.
+  func isNamed(_ address: PeerAddress) -> Bool { entries[address]?.isHint == false }
+  /// Whether the user named the peer, or an address at which it was met.
+  func isNamed(_ peer: PeerID) -> Bool {
+    entries.values.contains { !$0.isHint && ($0.peer == peer || $0.pinned == peer) }
+  }
+  /// Whether there is an address that the user named of which nothing is known yet.
+  var isNamedPending: Bool {
+    entries.values.contains { !$0.isHint && $0.outcome == .pending && $0.state != .banned }
+  }
+  /// Addresses that the user named and that are not connected, but may be.
+  var namedAbsentCount: Int {
+    entries.values.count { !$0.isHint && ($0.state == .idle || $0.state == .underWay) && $0.outcome != .duplicate }
+  }
+
+  /// - `isHint`: the user did not name it. A hint never changes what the user said; either replaces an older hint.
   mutating func add(_ address: PeerAddress, pinned: PeerID?, isHint: Bool = false, at now: Instant) {
-    if let pinned, bannedPeers.contains(pinned) { return }
+    if let pinned, isBanned(pinned) { return }
     if entries[address] != nil { return addAgain(address, pinned: pinned, isHint: isHint, at: now) }
     hints.remove(address)
-    guard count < PeerBook.addressesMax else { return }
+    guard makeRoom() || !isHint else { return }
     entries[address] = Entry(pinned: pinned, source: nil, isInitial: isDiscovering, isHint: isHint)
     order.append(address)
-    due.set(address, at: now)
+    setDue(address, at: now)
   }
+
+  /// Forgets a hint of a peer, where there is no room for what the user or a discovery says. False: there is none.
+  private mutating func makeRoom() -> Bool {
+    if count < PeerBook.addressesMax || hints.takeOldest() != nil { return true }
+    guard let told = order.first(where: { entries[$0]!.source != nil && entries[$0]!.state == .idle }) else {
+      return false
+    }
+    forget(told)
+    return true
+  }
+
+  private mutating func setDue(_ address: PeerAddress, at instant: Instant) {
+    if isNamed(address) { namedDue.set(address, at: instant) } else { due.set(address, at: instant) }
+  }
+
+  private mutating func cancelDue(_ address: PeerAddress) {
+    namedDue.cancel(address)
+    due.cancel(address)
+  }
+
+  private func isDue(_ address: PeerAddress) -> Bool { namedDue[address] != nil || due[address] != nil }
 
   private mutating func addAgain(_ address: PeerAddress, pinned: PeerID?, isHint: Bool, at now: Instant) {
     guard let known = entries[address], known.isHint, known.state != .banned else { return }
@@ -100,6 +155,10 @@ struct PeerBook: Sendable {
     if !isHint {
       entries[address]!.isHint = false
       entries[address]!.isInitial = isDiscovering
+      if let instant = due[address] {
+        due.cancel(address)
+        namedDue.set(address, at: instant)
+      }
     }
     guard known.pinned != pinned else { return }
     entries[address]!.nextPin = pinned.map { .only($0) } ?? .anybody
@@ -111,18 +170,22 @@ struct PeerBook: Sendable {
     guard let pin = entries[address]!.nextPin.take() else { return false }
     if case .only(let peer) = pin { entries[address]!.pinned = peer } else { entries[address]!.pinned = nil }
     entries[address]!.outcome = .pending
-    due.set(address, at: now)
+    setDue(address, at: now)
     return true
   }
 
-  /// A peer tells of others. Hints, of which a source has few at a time; each is dialled once, and only as long as the
-  /// source's hints are worth it.
-  mutating func hear(_ told: [(address: PeerAddress, pinned: PeerID)], from source: PeerID) {
-    guard !told.isEmpty, vainDials[source, default: 0] < PeerBook.vainDialsMax else { return }
-    let dialled = entries.values.count { $0.source == source }
-    var room = PeerBook.addressesPerSourceMax - dialled - hints.count(of: source)
+  /// A peer sends hints. Few of one source, and of one group, are kept at a time. Each is dialled once, and only as long
+  /// as the dials of earlier ones come to something.
+  mutating func hear(_ told: [(address: PeerAddress, pinned: PeerID)], from source: Source) {
+    guard !told.isEmpty, isBelieved(source) else { return }
+    var room = PeerBook.addressesPerSourceMax
+    room -= entries.values.count { $0.source?.peer == source.peer } + hints.count { $0.source.peer == source.peer }
+    if let group = source.group {
+      let ofGroup = entries.values.count { $0.source?.group == group } + hints.count { $0.source.group == group }
+      room = min(room, PeerBook.addressesPerGroupMax - ofGroup)
+    }
     for (address, pinned) in told where room > 0 && count < PeerBook.addressesMax {
-      guard entries[address] == nil, !bannedPeers.contains(pinned), !hints.contains(address, or: pinned),
+      guard entries[address] == nil, !isBanned(pinned), !hints.contains(address, or: pinned),
         !entries.values.contains(where: { $0.peer == pinned || $0.pinned == pinned })
       else { continue }
       hints.append(PeerHints.Hint(address: address, pinned: pinned, source: source))
@@ -130,38 +193,61 @@ struct PeerBook: Sendable {
     }
   }
 
-  /// A dial of a hint came to nothing: it is forgotten, and its place free.
-  private mutating func forgetHint(_ address: PeerAddress, of source: PeerID) {
-    vainDials[source, default: 0] += 1
+  private func isBelieved(_ source: Source) -> Bool {
+    vainDials[source.peer] ?? 0 < PeerBook.vainDialsMax
+      && source.group.flatMap { vainDialsOfGroup[$0] } ?? 0 < PeerBook.vainDialsPerGroupMax
+  }
+
+  /// A dial of a hint came to nothing: the hint is forgotten, and its place free.
+  private mutating func forgetHint(_ address: PeerAddress, of source: Source) {
+    vainDials[source.peer] = (vainDials[source.peer] ?? 0) + 1
+    if let group = source.group { vainDialsOfGroup[group] = (vainDialsOfGroup[group] ?? 0) + 1 }
     forget(address)
-    if vainDials[source]! >= PeerBook.vainDialsMax { hints.remove(of: source) }
+    if !isBelieved(source) { hints.remove(of: source) }
+  }
+
+  /// A hint of the source was right.
+  private mutating func believe(_ source: Source) {
+    vainDials[source.peer] = nil
+    if let group = source.group { vainDialsOfGroup[group] = nil }
   }
 
   private mutating func forget(_ address: PeerAddress) {
     entries[address] = nil
     order.removeAll { $0 == address }
-    due.cancel(address)
+    cancelDue(address)
   }
 
   mutating func discoveryFinished() { isDiscovering = false }
 
-  /// The next address to dial, if one is due; it is then under way.
-  /// - `followsHints`: those that peers told of are dialled too, after the others.
+  /// The next address that the user named, if one is due; it is then under way.
+  mutating func nextNamedDial(at now: Instant) -> (address: PeerAddress, pinned: PeerID?)? {
+    while let address = namedDue.popDue(at: now) { if let dial = begin(address) { return dial } }
+    return nil
+  }
+
+  /// The next address that the user did not name, if one is due; it is then under way.
+  /// - `followsHints`: those that peers sent are dialled too, after the others.
   mutating func nextDial(at now: Instant, followsHints: Bool = true) -> (address: PeerAddress, pinned: PeerID?)? {
     while let address = due.popDue(at: now) {
-      guard let entry = entries[address], entry.state == .idle else { continue }
-      if let pinned = entry.pinned, bannedPeers.contains(pinned) {
-        entries[address]!.state = .banned
-        continue
-      }
-      if !followsHints, entry.source != nil {
+      if !followsHints, entries[address]?.source != nil {
         due.set(address, at: now + PeerBook.redialFirst)
         continue
       }
-      entries[address]!.state = .underWay
-      return (address, entry.pinned)
+      if let dial = begin(address) { return dial }
     }
     return followsHints ? nextHint(at: now) : nil
+  }
+
+  /// An address is under way, unless there is a reason not to dial it.
+  private mutating func begin(_ address: PeerAddress) -> (address: PeerAddress, pinned: PeerID?)? {
+    guard let entry = entries[address], entry.state == .idle else { return nil }
+    if let pinned = entry.pinned, isBanned(pinned) {
+      entries[address]!.state = .banned
+      return nil
+    }
+    entries[address]!.state = .underWay
+    return (address, entry.pinned)
   }
 
   private mutating func nextHint(at now: Instant) -> (address: PeerAddress, pinned: PeerID?)? {
@@ -180,11 +266,11 @@ struct PeerBook: Sendable {
     if let address {
       entries[address]?.state = .connected
       entries[address]?.outcome = .opened
-      if let source = entries[address]?.source { vainDials[source] = 0 }
+      if let source = entries[address]?.source { believe(source) }
     }
     guard !isFound else { return }
     isFound = true
-    for address in order where entries[address]!.state == .idle && due[address] == nil { redial(address, at: now) }
+    for address in order where entries[address]!.state == .idle && !isDue(address) { redial(address, at: now) }
   }
 
   /// The peer there has proved useful: its next loss counts as the first.
@@ -219,7 +305,7 @@ struct PeerBook: Sendable {
   /// The peer has dialled us: there is no need to dial it.
   mutating func met(_ peer: PeerID) {
     for address in order where entries[address]!.peer == peer && entries[address]!.state == .idle {
-      due.cancel(address)
+      cancelDue(address)
     }
   }
 
@@ -235,14 +321,14 @@ struct PeerBook: Sendable {
   }
 
   /// A lie: the peer and the address that was dialled are out for the download.
-  mutating func ban(_ peer: PeerID, at address: PeerAddress?, ip: [UInt8]?) {
-    bannedPeers.insert(peer)
+  mutating func ban(_ peer: PeerID, at address: PeerAddress?, group: AddressGroup?) {
+    bannedPeers[peer] = ()
     hints.remove(pinnedTo: peer)
-    if let ip { liesByIP[ip, default: 0] += 1 }
+    if let group { lies[group] = (lies[group] ?? 0) + 1 }
     for known in order where known == address || entries[known]!.peer == peer || entries[known]!.pinned == peer {
       entries[known]!.state = .banned
       entries[known]!.outcome = .lied
-      due.cancel(known)
+      cancelDue(known)
     }
   }
 
@@ -250,20 +336,20 @@ struct PeerBook: Sendable {
   mutating func dismiss(_ address: PeerAddress, _ outcome: AddressOutcome) {
     entries[address]?.outcome = outcome
     entries[address]?.state = .banned
-    due.cancel(address)
+    cancelDue(address)
   }
 
   private mutating func redial(_ address: PeerAddress, first: Duration = PeerBook.redialFirst, at now: Instant) {
     let failures = entries[address]!.failures
     let delay = min(first * (1 << min(failures, 16)), PeerBook.redialMax)
     entries[address]!.failures = failures + 1
-    due.set(address, at: now + delay)
+    setDue(address, at: now + delay)
   }
 
   /// A peer that is lost may be found at its other addresses.
   private mutating func redialOthers(of peer: PeerID, at now: Instant) {
     guard isFound else { return }
-    for other in order where entries[other]!.peer == peer && entries[other]!.state == .idle && due[other] == nil {
+    for other in order where entries[other]!.peer == peer && entries[other]!.state == .idle && !isDue(other) {
       redial(other, at: now)
     }
   }

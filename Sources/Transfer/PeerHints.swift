@@ -7,8 +7,8 @@ struct PeerHints: Sendable {
   struct Hint: Sendable {
     let address: PeerAddress
     let pinned: PeerID
-    /// Who told of it.
-    let source: PeerID
+    /// The peer that sent it.
+    let source: PeerBook.Source
   }
 
   private var hints: [Hint] = []
@@ -17,7 +17,7 @@ struct PeerHints: Sendable {
   var isEmpty: Bool { hints.isEmpty }
   var oldest: Hint? { hints.first }
 
-  func count(of source: PeerID) -> Int { hints.count { $0.source == source } }
+  func count(where matches: (Hint) -> Bool) -> Int { hints.count(where: matches) }
 
   /// Whether somebody told of the address, or of the peer at any.
   func contains(_ address: PeerAddress, or peer: PeerID) -> Bool {
@@ -26,7 +26,7 @@ struct PeerHints: Sendable {
 
   mutating func append(_ hint: Hint) { hints.append(hint) }
   mutating func remove(_ address: PeerAddress) { hints.removeAll { $0.address == address } }
-  mutating func remove(of source: PeerID) { hints.removeAll { $0.source == source } }
+  mutating func remove(of source: PeerBook.Source) { hints.removeAll { $0.source == source } }
   mutating func remove(pinnedTo peer: PeerID) { hints.removeAll { $0.pinned == peer } }
 
   mutating func takeOldest() -> Hint? { hints.isEmpty ? nil : hints.removeFirst() }

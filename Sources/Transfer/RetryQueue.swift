@@ -1,4 +1,4 @@
-// Chunks that failed and wait for their next try.
+// Chunks and pages that failed and wait for their next try.
 import Content
 
 /// Delay before retry k: 0.5 s × 2^(k−1), at most 10 s, then ± 20 %.
@@ -6,7 +6,7 @@ struct RetryQueue: Sendable {
   static let firstDelay: Duration = .milliseconds(500)
   static let delayMax: Duration = .seconds(10)
 
-  private var due = DeadlineQueue<ChunkIndex>()
+  private var due = DeadlineQueue<Wanted>()
 
   var deadline: Instant? { due.next }
   var count: Int { due.count }
@@ -17,17 +17,17 @@ struct RetryQueue: Sendable {
     return min(firstDelay * (1 << min(attempt - 1, 16)), delayMax)
   }
 
-  /// Lets a chunk wait; returns for how long.
+  /// Lets a chunk or page wait; returns for how long.
   mutating func add(
-    _ chunk: ChunkIndex, attempt: Int, at now: Instant, using generator: inout SeededGenerator
+    _ wanted: Wanted, attempt: Int, at now: Instant, using generator: inout SeededGenerator
   ) -> Duration {
     let perMillion = Int64.random(in: 800_000...1_200_000, using: &generator)
     let base = RetryQueue.delay(beforeRetry: attempt).wholeNanoseconds
     let delay = Duration.nanoseconds(base / 1_000_000 * perMillion)
-    due.set(chunk, at: now + delay)
+    due.set(wanted, at: now + delay)
     return delay
   }
 
-  mutating func remove(_ chunk: ChunkIndex) { due.cancel(chunk) }
-  mutating func nextDue(at now: Instant) -> ChunkIndex? { due.popDue(at: now) }
+  mutating func remove(_ wanted: Wanted) { due.cancel(wanted) }
+  mutating func nextDue(at now: Instant) -> Wanted? { due.popDue(at: now) }
 }

@@ -71,7 +71,7 @@ struct AccountTests {
 
   @Test func `every hedge and every failure is reported once`() throws {
     var swarm = Swarm(
-      [VirtualPeer(), VirtualPeer(), VirtualPeer(conduct: .stalls(afterLeaves: 2)), VirtualPeer(conduct: .liar)])
+      [VirtualPeer(), VirtualPeer(), VirtualPeer(silentFrom: .seconds(1)), VirtualPeer(conduct: .liar)])
     swarm.run()
     let stats = try #require(swarm.finished)
     #expect(stats.hedges > 0)

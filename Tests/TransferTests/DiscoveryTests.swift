@@ -244,10 +244,10 @@ private struct Searching {
   @Test mutating func `a hint does not change whom the user wants at an address`() {
     book.add(address, pinned: peerID(1), at: .zero)
     book.add(address, pinned: peerID(2), isHint: true, at: .zero)
-    let dialled = book.nextDial(at: .zero)
+    let dialled = book.nextNamedDial(at: .zero)
     #expect(dialled?.pinned == peerID(1))
     book.ended(address, .dialFailed(.wrongPeer), at: .zero)
-    let again = book.nextDial(at: .seconds(100))
+    let again = book.nextNamedDial(at: .seconds(100)) ?? book.nextDial(at: .seconds(100))
     #expect(again == nil)
   }
 
@@ -256,10 +256,10 @@ private struct Searching {
     let hinted = book.nextDial(at: .zero)
     #expect(hinted?.pinned == peerID(2))
     book.add(address, pinned: nil, at: .zero)
-    let meanwhile = book.nextDial(at: .zero)
+    let meanwhile = book.nextNamedDial(at: .zero) ?? book.nextDial(at: .zero)
     #expect(meanwhile == nil)
     book.ended(address, .dialFailed(.wrongPeer), at: .zero)
-    let dialled = book.nextDial(at: .zero)
+    let dialled = book.nextNamedDial(at: .zero)
     #expect(dialled?.address == address && dialled?.pinned == nil)
     #expect(book.hasProspects)
   }
@@ -271,7 +271,7 @@ private struct Searching {
     book.add(address, pinned: peerID(2), isHint: true, at: .seconds(1))
     let dialled = book.nextDial(at: .seconds(1))
     #expect(dialled?.pinned == peerID(2))
-    book.ban(peerID(2), at: address, ip: nil)
+    book.ban(peerID(2), at: address, group: nil)
     book.add(address, pinned: peerID(3), isHint: true, at: .seconds(2))
     let banned = book.nextDial(at: .seconds(2))
     #expect(banned == nil)

@@ -36,8 +36,8 @@ import Wire
     let silent = VirtualPeer(conduct: .silent)
     var swarm = Swarm([silent, silent, VirtualPeer()], layout: ChunkLayout(fileLength: 3 << 20)!, settings: settings)
     swarm.run()
-    // Both silent ones hold a chunk for 30 s. The first retry is not for the one that lost the other chunk.
-    #expect(requests(swarm).first { $0.at > .seconds(30) }?.connection == ConnectionID(3))
+    // Both silent ones hold a chunk for 2 s. The first of them is not for the one that lost the other chunk.
+    #expect(requests(swarm).first { $0.at > .seconds(2) }?.connection == ConnectionID(3))
   }
 
   @Test func `a slow peer has two chunks in flight`() {
@@ -131,7 +131,7 @@ import Wire
   }
 
   @Test func `a lost connection spends a retry for the chunk first in line only`() {
-    var swarm = Swarm([VirtualPeer(lostAt: .seconds(1)), .slow(1_048_576)])
+    var swarm = Swarm([VirtualPeer(lostAt: .seconds(1))])
     swarm.run(until: .seconds(2))
     let retried = swarm.reports.compactMap { report -> ChunkIndex? in
       if case .chunkRetry(let chunk, _, .connectionLost(.reset), 1, _) = report { chunk } else { nil }
@@ -206,13 +206,13 @@ import Wire
     #expect(swarm.now == .milliseconds(30_001))
   }
 
-  @Test func `a page that is not answered in 30 s is asked of another peer`() {
+  @Test func `a page that an unproven peer does not answer in 2 s is asked of another peer`() {
     var swarm = Swarm([VirtualPeer(conduct: .pageless), VirtualPeer()], layout: small)
     swarm.run()
     let pages = swarm.log.compactMap { record -> (Instant, ConnectionID)? in
       if case .fetchPage(_, let id) = record.action { (record.at, id) } else { nil }
     }
-    #expect(pages.map(\.0) == [.milliseconds(2), .milliseconds(30_002)])
+    #expect(pages.map(\.0) == [.milliseconds(2), .milliseconds(2_002)])
     #expect(pages.map(\.1) == [ConnectionID(1), ConnectionID(2)])
     #expect(swarm.finished != nil)
   }
@@ -319,13 +319,13 @@ import Wire
     #expect(stopped.state.deadline == nil)
   }
 
-  @Test func `a late chunk is asked of a second peer, and the loser is cancelled`() throws {
+  @Test func `an answer that stops is taken over by a second peer, and costs no retry`() throws {
     var swarm = Swarm(
       [VirtualPeer(), VirtualPeer(), VirtualPeer(conduct: .stalls(afterLeaves: 8))],
       layout: ChunkLayout(fileLength: 60 << 20)!)
     swarm.run()
     let stats = try #require(swarm.finished)
-    #expect(swarm.isWhole && stats.hedges >= 1 && stats.retries == 0)
+    #expect(swarm.isWhole && stats.retries == 0)
     #expect(stats.duration.inSeconds < 10)
     // The loser delivered something: it is not scored.
     #expect(stats.peers[2].failures == 0 && stats.peers[2].score == 100)

@@ -43,7 +43,7 @@ import Wire
     var delays: Set<Duration> = []
     for attempt in 1...1000 {
       var queue = RetryQueue()
-      let delay = queue.add(ChunkIndex(1), attempt: attempt % 7 + 1, at: .zero, using: &generator)
+      let delay = queue.add(.chunk(ChunkIndex(1)), attempt: attempt % 7 + 1, at: .zero, using: &generator)
       let base = RetryQueue.delay(beforeRetry: attempt % 7 + 1)
       #expect(delay >= base * 4 / 5 && delay <= base * 6 / 5)
       #expect(queue.deadline == Instant.zero + delay)
@@ -114,25 +114,25 @@ import Wire
 
   @Test func `a book bounds what it is told and never dials a banned peer's address`() {
     var book = PeerBook()
-    book.ban(peerID(9), at: nil, ip: nil)
+    book.ban(peerID(9), at: nil, group: nil)
     book.add(address(1), pinned: peerID(9), at: .zero)
     #expect(book.count == 0)
-    for port in 0..<3000 { book.add(address(1, port: UInt16(port)), pinned: nil, at: .zero) }
+    for port in 0..<3000 { book.add(address(1, port: UInt16(port)), pinned: nil, isHint: true, at: .zero) }
     #expect(book.count == PeerBook.addressesMax)
   }
 
   @Test func `dials wait 1 s, 2, 4 up to 30 once the file was found`() {
     var book = PeerBook()
     book.add(address(1), pinned: nil, at: .zero)
-    _ = book.nextDial(at: .zero)
+    _ = book.nextNamedDial(at: .zero)
     book.opened(address(1), at: .zero)
     var now = Instant.zero
     var waits: [Duration] = []
     for _ in 0..<7 {
       book.ended(address(1), .dialFailed(.refused), at: now)
-      waits.append(book.deadline! - now)
-      now = book.deadline!
-      _ = book.nextDial(at: now)
+      waits.append(book.namedDeadline! - now)
+      now = book.namedDeadline!
+      _ = book.nextNamedDial(at: now)
     }
     #expect(waits == [1, 2, 4, 8, 16, 30, 30].map { .seconds($0) })
   }

@@ -44,6 +44,8 @@ struct Swarm {
   private(set) var deepest: [ConnectionID: Int] = [:]
   private var inFlight: [ConnectionID: Set<RequestID>] = [:]
   private var lastRequest: [ConnectionID: RequestID] = [:]
+  /// Connections that peers dialled so far.
+  private(set) var arrivalCount = 0
   private(set) var faults: [String] = []
 
   init(
@@ -57,9 +59,29 @@ struct Swarm {
 
   /// Adds all addresses and runs until the end, or until `limit`.
   mutating func run(until limit: Instant = .seconds(3600)) {
-    for index in peers.indices { handle(.addressAdded(address(of: index), pinned: nil)) }
+    for index in peers.indices where peers[index].returnsAfter == nil {
+      handle(.addressAdded(address(of: index), pinned: nil))
+    }
     handle(.discoveryFinished)
+    for index in peers.indices where peers[index].returnsAfter != nil { arrive(index, at: now + peers[index].latency) }
     resume(until: limit)
+  }
+
+  /// A peer dials the download.
+  private mutating func arrive(_ index: Int, at instant: Instant) {
+    arrivalCount += 1
+    let id = ConnectionID(ConnectionID.firstInbound.rawValue + UInt64(arrivalCount))
+    var bytes = Array(repeating: UInt8(0xAB), count: 32)
+    for i in 0..<4 { bytes[i] = UInt8(truncatingIfNeeded: arrivalCount >> (8 * i)) }
+    lines[id] = Line(peer: index)
+    let ip = ipv4(peers[index].ip ?? UInt8(index + 1))
+    post(.connected(id, PeerID(digest: Digest(bytes)!), from: ip), at: instant, id)
+  }
+
+  /// The peer closes a connection; one that dials comes back.
+  private mutating func close(_ id: ConnectionID, _ index: Int) {
+    post(.connectionLost(id, .closed), at: now + peers[index].latency, id)
+    if let pause = peers[index].returnsAfter { arrive(index, at: now + peers[index].latency + pause) }
   }
 
   mutating func resume(until limit: Instant) {
@@ -153,10 +175,12 @@ struct Swarm {
     case .prepareStorage: post(.storageReady(resumable), at: now)
     case .fetchPage(let page, let id):
       guard let line = lines[id], peers[line.peer].conduct != .pageless else { return }
+      if peers[line.peer].conduct == .closes(at: .page) { return close(id, line.peer) }
       post(.pageVerified(page, from: id), at: now + peers[line.peer].latency, id)
     case .request(let id, let request, let chunk, let leaves, _): answer(id, request, chunk, leaves)
     case .cancel(let id, let request): cancel(id, request)
     case .disconnect(let id, _):
+      if let index = lines[id]?.peer, let pause = peers[index].returnsAfter { arrive(index, at: now + pause) }
       lines[id] = nil
       inFlight[id] = nil
     case .report, .finished, .failed: break
@@ -216,6 +240,14 @@ struct Swarm {
     case .silent: return
     case .liar: return post(.lied(id), at: at, id, request)
     case .withdraws: return post(.withdrawn(id), at: at, id)
+    case .closes(at: .request): return close(id, line.peer)
+    case .dribbles(let pause):
+      post(.answerBegan(id, request), at: at, id, request)
+      for leaf in leaves.first..<leaves.end {
+        at = at + pause
+        post(.leavesVerified(id, request, chunk, LeafRange(first: leaf, count: 1)), at: at, id, request)
+      }
+      return
     default: break
     }
     post(.answerBegan(id, request), at: at, id, request)

@@ -25,7 +25,13 @@ struct VirtualPeer: Sendable {
     case pageless
     /// The file is gone when the first chunk is asked for.
     case withdraws
+    /// Closes the connection when it is asked for this.
+    case closes(at: Stage)
+    /// Sends a leaf of the first answer now and then.
+    case dribbles(every: Duration)
   }
+
+  enum Stage: Sendable, Equatable { case page, request }
 
   var conduct = Conduct.honest
   /// From a request to its first byte.
@@ -41,6 +47,8 @@ struct VirtualPeer: Sendable {
   var away: Range<Instant>?
   var identity: UInt8?
   var ip: UInt8?
+  /// It dials the download instead of being dialled, under a new PeerID each time, and comes back so long after a loss.
+  var returnsAfter: Duration?
 
   static func slow(_ bytesPerSecond: Double) -> VirtualPeer { VirtualPeer(bytesPerSecond: bytesPerSecond) }
 }
@@ -52,6 +60,8 @@ extension Instant {
 }
 
 func peerID(_ number: UInt8) -> PeerID { PeerID(digest: Digest(Array(repeating: number, count: 32))!) }
+
+func ipv4(_ number: UInt8) -> [UInt8] { Array(repeating: 0, count: 10) + [255, 255, 10, 0, 0, number] }
 
 func address(_ number: UInt8, port: UInt16 = 9800) -> PeerAddress {
   PeerAddress(ip: Array(repeating: 0, count: 10) + [255, 255, 10, 0, 0, number], port: port)

@@ -30,7 +30,7 @@ extension CrowdNode {
     guard withDownload({ $0.isEnded }) == false, !end.isFetching else { return }
     end.session.fetches(file.target)
     end.isFetching = true
-    tell(.connected(end.id, end.peer.id))
+    tell(.connected(end.id, end.peer.id, from: end.peer.address.ip))
   }
 
   private var parts: HeldParts {

@@ -1,0 +1,105 @@
+// Which addresses a download dials, and who has to go for an address that the user named.
+import Content
+import Wire
+
+extension DownloadState {
+  /// Links of a download that shares at which it follows no more hints: the others are for those that dial it.
+  public static let hintedLinksMax = 16
+  /// Places that strangers leave free while addresses that the user named are not connected.
+  static let namedLinksReserved = 8
+
+  /// Without a usable peer every hint is followed.
+  private var followsHints: Bool {
+    !settings.shares || links.count < DownloadState.hintedLinksMax || timers[.noPeers] != nil
+  }
+
+  /// Peers that dial this download leave it room to dial others.
+  private var inboundLinksMax: Int {
+    settings.connectionsMax - min(DownloadState.hintedLinksMax, settings.connectionsMax / 2)
+  }
+
+  /// Links that may be used without those that are kept for addresses that the user named.
+  private var unreservedLinksMax: Int {
+    let reserved = min(DownloadState.namedLinksReserved, book.namedAbsentCount, settings.connectionsMax / 2)
+    return settings.connectionsMax - reserved
+  }
+
+  private var inboundCount: Int { links.sum { $0.origin == .inbound ? 1 : 0 } }
+  private var dialsUnderWay: Int { links.sum { $0.phase == .dialing ? 1 : 0 } }
+  /// Dials that hang do not keep those back that the user named.
+  private var strangerDialsMax: Int { max(1, settings.dialsMax * 3 / 4) }
+
+  private var canDialNamed: Bool {
+    dialsUnderWay < settings.dialsMax && (links.count < settings.connectionsMax || displaceable() != nil)
+  }
+  private var canDialOthers: Bool { links.count < unreservedLinksMax && dialsUnderWay < strangerDialsMax }
+
+  /// When there may be an address to dial.
+  var dialDeadline: Instant? {
+    var deadline: Instant?
+    if let named = book.namedDeadline, canDialNamed { deadline = named }
+    guard book.deadline != nil || book.hasHints, canDialOthers else { return deadline }
+    if let other = book.deadline { deadline = min(deadline ?? other, other) }
+    if followsHints, let hint = book.hintDeadline { deadline = min(deadline ?? hint, hint) }
+    return deadline
+  }
+
+  mutating func dial(at now: Instant) {
+    guard let due = dialDeadline, due <= now else { return }
+    while let named = book.namedDeadline, named <= now, canDialNamed {
+      if links.count >= settings.connectionsMax, let stranger = displaceable() { displace(stranger, at: now) }
+      guard let (address, pinned) = book.nextNamedDial(at: now) else { break }
+      dial(address, pinned, origin: .named)
+    }
+    while canDialOthers, let (address, pinned) = book.nextDial(at: now, followsHints: followsHints) {
+      dial(address, pinned, origin: .dialled)
+    }
+  }
+
+  private mutating func dial(_ address: PeerAddress, _ pinned: PeerID?, origin: PeerOrigin) {
+    let id = ConnectionID(nextConnection)
+    nextConnection += 1
+    links[id] = Link(dialling: address, origin: origin)
+    act(.dial(address, pinned: pinned, id))
+  }
+
+  // MARK: Room
+
+  /// Makes a link for a peer that dialled us; false where there is no room for it.
+  mutating func admitInbound(_ id: ConnectionID, from ip: [UInt8]?, at now: Instant) -> Bool {
+    let link = Link(from: ip)
+    if links.count >= unreservedLinksMax || inboundCount >= inboundLinksMax {
+      // Many connections of one host give way to one of another.
+      guard let stranger = displaceable(for: link) else { return false }
+      displace(stranger, at: now)
+    }
+    links[id] = link
+    return true
+  }
+
+  /// The connection of a stranger that gives way: of those that dialled us first, and of the address group with the most.
+  /// - `newcomer`: a peer that dialled us. Only one that dialled us too gives way, of a group that has two more.
+  private func displaceable(for newcomer: Link? = nil) -> ConnectionID? {
+    var counts: [AddressGroup?: Int] = [:]
+    links.forEach { _, link in if link.origin != .named { counts[link.group, default: 0] += 1 } }
+    var best: (id: ConnectionID, rank: (Int, Int, UInt64))?
+    links.forEach { id, link in
+      let isStranger = link.peer.map { peers[$0].isStranger } ?? (link.origin != .named)
+      let count = counts[link.group] ?? 0
+      guard isStranger, newcomer == nil || link.origin == .inbound && count >= (counts[newcomer!.group] ?? 0) + 2 else {
+        return
+      }
+      let rank = (link.origin == .inbound ? 1 : 0, count, id.rawValue)
+      if best == nil || rank > best!.rank { best = (id, rank) }
+    }
+    return best?.id
+  }
+
+  private mutating func displace(_ id: ConnectionID, at now: Instant) {
+    guard let link = links[id] else { return }
+    act(.disconnect(id, .done))
+    letGo(id, .lost(.connection(.closed)), at: now)
+    // The address may be dialled again when there is room.
+    if link.phase != .open, let address = link.address { book.ended(address, .lost(.connection(.closed)), at: now) }
+  }
+}

@@ -1,0 +1,49 @@
+// The peers that a download remembers: strangers come in any number, and what is kept of them is bounded.
+import Content
+import Wire
+
+extension DownloadState {
+  /// Peers that have gone and delivered nothing: so many are remembered one by one.
+  static let idlePastPeersMax = 64
+  /// Peers that have gone, in all.
+  static let pastPeersMax = 1_024
+
+  /// A number for a peer that joins for the first time.
+  mutating func enroll(_ id: PeerID) -> Int {
+    let peer = Peer(id: id, place: joinCount)
+    joinCount += 1
+    let number = freeNumbers.popLast() ?? peers.count
+    if number == peers.count { peers.append(peer) } else { peers[number] = peer }
+    numbers[id] = number
+    return number
+  }
+
+  /// A peer has left: rounds may be over without it, and of many that have gone some are forgotten.
+  mutating func noteDeparture(of number: Int, at now: Instant) {
+    for wanted in rounds.rounds(of: number) { settleRound(of: wanted, at: now) }
+    if phase == .ended { return }
+    idlePast.removeAll { $0 == number }
+    past.removeAll { $0 == number }
+    if peers[number].bytes == 0 { idlePast.append(number) } else { past.append(number) }
+    if idlePast.count > DownloadState.idlePastPeersMax { forget(idlePast.removeFirst()) }
+    if past.count > DownloadState.pastPeersMax { forget(past.removeFirst()) }
+  }
+
+  /// What a peer did is added up; its number is free.
+  private mutating func forget(_ number: Int) {
+    let peer = peers[number]
+    stats.pastPeers.add(peer.stats)
+    if peer.score.value == 0 { peersAtZero -= 1 }
+    numbers[peer.id] = nil
+    peers[number].leftAt = nil
+    rounds.forget(number)
+    for worker in workers.indices where workers[worker].failed == number { workers[worker].failed = nil }
+    freeNumbers.append(number)
+  }
+
+  /// The peers that are remembered one by one, in the order of joining.
+  var rememberedPeers: [Peer] {
+    let free = Set(freeNumbers)
+    return peers.indices.filter { !free.contains($0) }.map { peers[$0] }.sorted { $0.place < $1.place }
+  }
+}

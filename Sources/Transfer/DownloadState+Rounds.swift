@@ -1,0 +1,271 @@
+// Whom to ask for what failed, and when that failure costs a retry (DESIGN, section 9).
+import Content
+import Wire
+
+extension DownloadState {
+  /// Strangers of one address group that are members of a round: more of them would only make it longer.
+  static let strangersPerRoundMax = 4
+  /// A stranger that sends no byte for this long loses the request, unless the swarm itself is slower.
+  static let patienceMin: Duration = .seconds(2)
+  /// A swarm is given so many times its mean latency.
+  private static let patienceFactor = 4.0
+  /// Timeouts without any verified leaf after which a download ends that knows strangers only.
+  private static let timeoutsWithoutProgressMax = 4
+
+  /// How long a peer may be silent before another one is asked.
+  var patience: Duration {
+    guard let mean = lateness.mean else { return DownloadState.patienceMin }
+    return max(DownloadState.patienceMin, .nanoseconds(Int64(min(mean * DownloadState.patienceFactor * 1e9, 1e18))))
+  }
+
+  // MARK: Order
+
+  /// Proven peers that answer come first, then those that the user named, those that were dialled, and those that
+  /// dialled us.
+  func trust(in number: Int) -> Int {
+    peers[number].isProven && !peers[number].isSilent ? 0 : 1 + peers[number].origin.rawValue
+  }
+
+  /// Whether a peer is proven or the user named it.
+  private func isTrusted(_ number: Int) -> Bool { !peers[number].isStranger }
+
+  /// The place of a peer in the order in which peers are asked for what failed; nil: it has failed in this round.
+  private func precedence(of number: Int, in attempts: Attempts) -> Int? {
+    switch attempts.standing(of: number) {
+    case .untried: trust(in: number)
+    case .failedBefore: trust(in: number) + PeerOrigin.inbound.rawValue + 2
+    case .failedNow: nil
+    }
+  }
+
+  /// Whether a peer has failed something in its present round.
+  func hasFailed(_ number: Int, _ wanted: Wanted) -> Bool {
+    !rounds.isEmpty && rounds[wanted]?.standing(of: number) == .failedNow
+  }
+
+  /// Whether a peer is the one to ask for something: it has not failed it, and no better peer is there to give it.
+  func isTurn(of number: Int, for wanted: Wanted, at now: Instant) -> Bool {
+    guard !rounds.isEmpty, let attempts = rounds[wanted] else { return true }
+    guard let own = precedence(of: number, in: attempts) else { return false }
+    return !rotation.live.contains { other in
+      guard other != number, let place = precedence(of: other, in: attempts), place < own else { return false }
+      return canAnswer(other, at: now) && holds(other, wanted)
+    }
+  }
+
+  /// Of the chunks that failed, those that this peer shall not be asked for now.
+  func excluded(for number: Int, at now: Instant) -> Set<ChunkIndex> {
+    if rounds.isEmpty { return [] }
+    var excluded: Set<ChunkIndex> = []
+    for chunk in rounds.chunks where chunks.isOpen(chunk) && !isTurn(of: number, for: .chunk(chunk), at: now) {
+      excluded.insert(chunk)
+    }
+    return excluded
+  }
+
+  /// Whether a peer that is asked now can be expected to answer.
+  private func canAnswer(_ number: Int, at now: Instant) -> Bool {
+    guard let id = peers[number].connection, peers[number].busyUntil == nil, !isPaced(number) else { return false }
+    return links.silentSince(id).map { $0 + patience > now } ?? true
+  }
+
+  /// Whether a peer has anything of a chunk or page that is missing.
+  func holds(_ number: Int, _ wanted: Wanted) -> Bool {
+    guard let id = peers[number].connection else { return false }
+    switch wanted {
+    case .chunk(let chunk): return links.leaves(of: chunk, on: id) & ~chunks.verified(of: chunk) != 0
+    case .page(let page):
+      let range = pages.chunks(of: page)
+      guard let first = links.firstHeld(from: range.lowerBound, layout: chunks.layout, on: id) else { return false }
+      return first < range.upperBound
+    }
+  }
+
+  // MARK: Failures
+
+  /// Counts a failure of a peer. It costs a retry once the round is over.
+  /// - `how`: a proven peer whose connection was lost has not failed: it may come back.
+  mutating func attemptFailed(
+    _ wanted: Wanted, by number: Int, _ reason: RetryReason, _ how: Attempts.Failing = .failed, at now: Instant
+  ) {
+    let members = rounds[wanted]?.members == nil ? members(for: wanted, including: number) : []
+    let how = how == .left && !peers[number].isProven ? .failed : how
+    rounds.fail(wanted, by: number, peers[number].id, reason, how, members: members)
+    settleRound(of: wanted, at: now)
+  }
+
+  /// The live peers that have something now: the members of a round that begins.
+  private func members(for wanted: Wanted, including number: Int) -> Set<Int> {
+    var members: Set<Int> = [number]
+    var strangers: [AddressGroup?: Int] = [:]
+    if peers[number].isStranger { strangers[peers[number].group] = 1 }
+    for other in rotation.live where other != number && holds(other, wanted) {
+      if peers[other].isStranger {
+        guard strangers[peers[other].group, default: 0] < DownloadState.strangersPerRoundMax else { continue }
+        strangers[peers[other].group, default: 0] += 1
+      }
+      members.insert(other)
+    }
+    return members
+  }
+
+  /// Ends a round in which each member has failed or left: a retry is spent, and the delay runs.
+  mutating func settleRound(of wanted: Wanted, at now: Instant) {
+    guard phase != .ended, isUnasked(wanted), let members = rounds[wanted]?.members,
+      rounds.isOver(wanted, isLive: { peers[$0].connection != nil && !peers[$0].onlyRefuses }),
+      !isTrustedPeerLeft(for: wanted)
+    else { return }
+    let wasSilent = rounds[wanted]?.silentNow.contains(where: isTrusted) ?? false
+    let costsRetry =
+      !wasSilent && !isAwaited(besides: members, at: now) && (members.contains(where: isTrusted) || !isTrustedPeerKnown)
+    let attempts = rounds.end(wanted, costsRetry: costsRetry)
+    if attempts.retries > settings.maxRetries { return giveUp(wanted, attempts, at: now) }
+    let delay = retries.add(wanted, attempt: max(attempts.lostRounds, 1), at: now, using: &generator)
+    switch wanted {
+    case .page(let page): pages.rest(page)
+    case .chunk(let chunk):
+      chunks.rest(chunk)
+      guard costsRetry else { return }
+      stats.retries += 1
+      report(
+        .chunkRetry(
+          chunk: chunk, peer: attempts.lastFailure.peer, reason: attempts.lastFailure.reason,
+          attempt: attempts.retries, delay: delay))
+    }
+  }
+
+  /// Whether a chunk or page is wanted, and no peer is asked for it.
+  private func isUnasked(_ wanted: Wanted) -> Bool {
+    switch wanted {
+    case .chunk(let chunk): chunks.isOpen(chunk)
+    case .page(let page): pages.isWanted(page)
+    }
+  }
+
+  /// Whether a proven or named peer that came after the round began can still give it.
+  private func isTrustedPeerLeft(for wanted: Wanted) -> Bool {
+    rotation.live.contains {
+      isTrusted($0) && !hasFailed($0, wanted) && holds($0, wanted) && !peers[$0].onlyRefuses
+    }
+  }
+
+  /// Whether a trusted peer that is no member of a round is about to come, or was here a moment ago. Until it is there,
+  /// no retry is spent on those that fail.
+  private func isAwaited(besides members: Set<Int>, at now: Instant) -> Bool {
+    book.isNamedPending
+      || peers.indices.contains { number in
+        guard let left = peers[number].leftAt, isTrusted(number), !peers[number].isBanned, !members.contains(number)
+        else {
+          return false
+        }
+        return peers[number].address != nil && now - left < settings.chunkTimeout
+      }
+  }
+
+  /// Whether a peer that is proven or that the user named is connected, or may yet come. Then what strangers alone
+  /// failed costs no retry.
+  private var isTrustedPeerKnown: Bool {
+    book.namedAbsentCount > 0
+      || peers.contains { peer in
+        !peer.isStranger && !peer.isBanned && (peer.connection != nil || peer.isProven && peer.address != nil)
+      }
+  }
+
+  private mutating func giveUp(_ wanted: Wanted, _ attempts: Attempts, at now: Instant) {
+    switch wanted {
+    case .page(let page): end(.pageOutOfRetries(page), at: now)
+    case .chunk(let chunk):
+      chunks.giveUp(chunk)
+      stats.failedChunks += 1
+      report(.chunkFailed(chunk: chunk, peer: attempts.lastFailure.peer))
+      end(.outOfRetries(chunk), at: now)
+    }
+  }
+
+  mutating func wake(_ wanted: Wanted) {
+    switch wanted {
+    case .chunk(let chunk): chunks.wake(chunk)
+    case .page(let page): pages.wake(page)
+    }
+  }
+
+  // MARK: Silence
+
+  /// Sets when to look whether a connection has been silent for too long.
+  mutating func watchSilence(of id: ConnectionID, at now: Instant) {
+    guard timers[.patience(id)] == nil else { return }  // it looks again when it fires
+    guard let since = [links.firstStarted(id), links.pageAskedAt(id)].compactMap({ $0 }).min() else { return }
+    // Again and again, since a peer that could take over may come later.
+    timers.set(.patience(id), at: max(since + patience, now + DownloadState.patienceMin / 4))
+  }
+
+  /// How long a peer may be silent about something before another one is asked. A peer that the user named, or that has
+  /// proved itself, is given more time in each further round: it may be honest and slow.
+  private func patience(with number: Int, for wanted: Wanted) -> Duration {
+    guard isTrusted(number), let lostRounds = rounds[wanted]?.lostRounds, lostRounds > 0 else { return patience }
+    return min(patience * (1 << (2 * min(lostRounds, 8))), settings.chunkTimeout)
+  }
+
+  /// A connection was silent for as long as a peer may be: an unproven peer loses what another peer can give, and a
+  /// page is asked of a second peer.
+  mutating func patienceEnded(_ id: ConnectionID, at now: Instant) {
+    guard let number = links.peer(of: id) else { return }
+    loseLateRequest(id, number, at: now)
+    // A better peer that does not answer keeps others waiting no longer.
+    if !rounds.isEmpty { chunks.reconsider() }
+    if phase != .ended { relievePage(id, number, at: now) }
+    if phase != .ended { watchSilence(of: id, at: now) }
+  }
+
+  private mutating func loseLateRequest(_ id: ConnectionID, _ number: Int, at now: Instant) {
+    guard !peers[number].isProven, let link = links[id], let place = link.firstInLine else { return }
+    let pending = link.pending[place]
+    let wanted = Wanted.chunk(pending.chunk)
+    guard let started = pending.started, isLate(pending, at: now), now - started >= patience(with: number, for: wanted),
+      isAnotherLeft(than: number, for: wanted, at: now)
+    else { return }
+    links[id]!.pending.remove(at: place)
+    act(.cancel(id, pending.id))
+    failed(number, .timeout, at: now)
+    chunks.drop(id, pending.id, of: pending.chunk)
+    startClock(id, at: now)
+    attemptFailed(wanted, by: number, .timeout, .wasSilent, at: now)
+  }
+
+  /// Whether a request would take more than half of its time at the rate at which its leaves have come so far.
+  private func isLate(_ pending: PendingRequest, at now: Instant) -> Bool {
+    guard let started = pending.started else { return false }
+    let share = Double(pending.verified.nonzeroBitCount) / Double(pending.leaves.count)
+    return (now - started).inSeconds > share * settings.chunkTimeout.inSeconds / 2
+  }
+
+  /// Whether a page is late: its peer may be silent no longer.
+  func isPageLate(_ id: ConnectionID, _ number: Int, _ page: PageIndex, at now: Instant) -> Bool {
+    links.pageAskedAt(id).map { now - $0 >= patience(with: number, for: .page(page)) } ?? false
+  }
+
+  /// Whether another peer can give something that it has not failed in this round.
+  func isAnotherLeft(than number: Int, for wanted: Wanted, at now: Instant) -> Bool {
+    rotation.live.contains { other in
+      other != number && !hasFailed(other, wanted) && canAnswer(other, at: now) && holds(other, wanted)
+    }
+  }
+
+  // MARK: Strangers only
+
+  /// A download with strangers only, none of which gives anything, does not go on for ever.
+  mutating func watchProgress(at now: Instant) {
+    timers.set(.noProgress, at: now + settings.chunkTimeout * DownloadState.timeoutsWithoutProgressMax)
+  }
+
+  /// No leaf was verified for a long time. A proven or named peer has its retries instead.
+  mutating func progressMissed(at now: Instant) {
+    let due = lastProgress + settings.chunkTimeout * DownloadState.timeoutsWithoutProgressMax
+    if due > now { return timers.set(.noProgress, at: due) }
+    let isHopeful = rotation.live.contains { number in
+      guard isTrusted(number), !peers[number].onlyRefuses, let id = peers[number].connection else { return false }
+      return links.holdings(of: id).map { chunks.wantsAny(of: $0) } == true
+    }
+    if isHopeful { watchProgress(at: now) } else { endWithoutPeers(at: now) }
+  }
+}

@@ -1,0 +1,129 @@
+// Who failed to give a chunk or a page, and when that costs a retry: rounds of peers that each get one try.
+import Content
+import Wire
+
+/// What a download asks peers for.
+enum Wanted: Hashable, Sendable {
+  case chunk(ChunkIndex)
+  case page(PageIndex)
+}
+
+/// What was tried for one chunk or page since it first failed. Peers are named by their numbers.
+///
+/// The first failure freezes the members of a round. A failure within the round costs nothing more. The round is over
+/// when each member has failed or left; then one retry is spent, and the next failure freezes the next round.
+struct Attempts: Sendable {
+  /// Where a peer stands: a peer that has not failed comes before one that failed in an earlier round.
+  enum Standing: Int, Comparable, Sendable {
+    case untried, failedBefore, failedNow
+    static func < (a: Standing, b: Standing) -> Bool { a.rawValue < b.rawValue }
+  }
+
+  /// In which way a peer failed.
+  enum Failing: Sendable { case failed, left, wasSilent }
+
+  /// Leaves that a chunk must gain for its retries to count from zero again: one frame of the wire.
+  static let leavesForReset = 4
+
+  /// Nil between two rounds.
+  fileprivate(set) var members: Set<Int>?
+  fileprivate(set) var failedNow: Set<Int> = []
+  /// Of `failedNow`, those that were only slow to begin: no retry is spent for them.
+  fileprivate(set) var silentNow: Set<Int> = []
+  fileprivate(set) var failedBefore: Set<Int> = []
+  /// Spent since the last reset.
+  fileprivate(set) var retries = 0
+  /// Rounds that were lost since the last reset; those that cost no retry included. The delay grows with them.
+  fileprivate(set) var lostRounds = 0
+  fileprivate var leavesGained = 0
+  /// The peer that failed last, and how.
+  fileprivate(set) var lastFailure: (peer: PeerID, reason: RetryReason)
+
+  func standing(of peer: Int) -> Standing {
+    failedNow.contains(peer) ? .failedNow : failedBefore.contains(peer) ? .failedBefore : .untried
+  }
+}
+
+/// The attempts of everything that failed and is still wanted. Empty in a download without trouble.
+struct RetryRounds: Sendable {
+  private var attempts: [Wanted: Attempts] = [:]
+
+  var isEmpty: Bool { attempts.isEmpty }
+  /// The chunks among it, in no order.
+  var chunks: [ChunkIndex] {
+    attempts.keys.compactMap { if case .chunk(let chunk) = $0 { chunk } else { nil } }
+  }
+
+  subscript(wanted: Wanted) -> Attempts? { attempts[wanted] }
+
+  /// Counts a failure. The first one of a round freezes its members.
+  /// - `how`: a peer that has left may come back: that is not held against it.
+  mutating func fail(
+    _ wanted: Wanted, by number: Int, _ peer: PeerID, _ reason: RetryReason, _ how: Attempts.Failing, members: Set<Int>
+  ) {
+    var entry = attempts[wanted] ?? Attempts(lastFailure: (peer, reason))
+    entry.lastFailure = (peer, reason)
+    if entry.members == nil { entry.members = members }
+    if how != .left { entry.failedNow.insert(number) }
+    if how == .wasSilent { entry.silentNow.insert(number) }
+    attempts[wanted] = entry
+  }
+
+  /// Whether each member of the round has failed or left. False between two rounds.
+  func isOver(_ wanted: Wanted, isLive: (Int) -> Bool) -> Bool {
+    guard let entry = attempts[wanted], let members = entry.members else { return false }
+    return members.allSatisfy { entry.failedNow.contains($0) || !isLive($0) }
+  }
+
+  /// Ends the round. Returns the attempts after it.
+  /// - `costsRetry`: false: the round is lost without spending a retry.
+  mutating func end(_ wanted: Wanted, costsRetry: Bool) -> Attempts {
+    guard var entry = attempts[wanted] else { preconditionFailure("a round that never began has no end") }
+    entry.lostRounds += 1
+    if costsRetry { entry.retries += 1 }
+    entry.leavesGained = 0
+    entry.failedBefore.formUnion(entry.failedNow)
+    (entry.failedNow, entry.silentNow) = ([], [])
+    entry.members = nil
+    attempts[wanted] = entry
+    return entry
+  }
+
+  /// Leaves of a chunk were verified. A few do not give the retries back: a peer could send one now and then for ever.
+  mutating func gained(_ leafCount: Int, of chunk: ChunkIndex) {
+    guard !attempts.isEmpty, var entry = attempts[.chunk(chunk)] else { return }
+    entry.leavesGained += leafCount
+    if entry.leavesGained >= Attempts.leavesForReset {
+      (entry.retries, entry.lostRounds, entry.leavesGained) = (0, 0, 0)
+    }
+    attempts[.chunk(chunk)] = entry
+  }
+
+  /// It is there: nothing of it is remembered.
+  mutating func remove(_ wanted: Wanted) { if !attempts.isEmpty { attempts[wanted] = nil } }
+
+  /// Everything whose present round has this member, in a fixed order.
+  func rounds(of peer: Int) -> [Wanted] {
+    attempts.filter { $0.value.members?.contains(peer) == true }.map(\.key).sorted { $0.order < $1.order }
+  }
+
+  /// Another peer gets the number.
+  mutating func forget(_ peer: Int) {
+    for wanted in Array(attempts.keys) {
+      attempts[wanted]!.members?.remove(peer)
+      attempts[wanted]!.failedNow.remove(peer)
+      attempts[wanted]!.silentNow.remove(peer)
+      attempts[wanted]!.failedBefore.remove(peer)
+    }
+  }
+}
+
+extension Wanted {
+  /// Pages before chunks, each by index.
+  fileprivate var order: UInt64 {
+    switch self {
+    case .page(let page): UInt64(page.rawValue)
+    case .chunk(let chunk): 1 << 32 | UInt64(chunk.rawValue)
+    }
+  }
+}

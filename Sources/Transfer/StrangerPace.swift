@@ -1,0 +1,57 @@
+// How often strangers of one address group are asked for something: less and less often while they fail.
+
+/// A stranger costs nothing but the time in which it is asked in vain. A host can be any number of strangers, one after
+/// another; so failures count by address group. Addresses that the user named and proven peers are never paced.
+struct StrangerPace: Sendable {
+  /// Failures of a group that cost no delay: a few honest newcomers may fail at the same time.
+  static let failuresFree = 4
+  /// The first delay. It doubles with each further failure.
+  static let delayFirst: Duration = .milliseconds(250)
+  static let delayMax: Duration = .seconds(16)
+  /// Without a failure for this long a group begins anew.
+  static let forgivenAfter: Duration = .seconds(60)
+  /// Groups that are remembered.
+  static let groupsMax = 1_024
+
+  private struct Record: Sendable {
+    var failures = 0
+    var last: Instant
+    var until: Instant?
+  }
+
+  private var records = RecentTable<AddressGroup, Record>(capacity: StrangerPace.groupsMax)
+  /// Groups that wait; few, and empty in a download without trouble.
+  private var waiting: [AddressGroup: Instant] = [:]
+
+  var isEmpty: Bool { records.isEmpty }
+
+  /// A stranger of the group has failed.
+  mutating func failed(_ group: AddressGroup, at now: Instant) {
+    var record = records[group] ?? Record(last: now)
+    if now - record.last >= StrangerPace.forgivenAfter { record = Record(last: now) }
+    record.failures += 1
+    record.last = now
+    let excess = record.failures - StrangerPace.failuresFree
+    if excess > 0 {
+      record.until = now + min(StrangerPace.delayFirst * (1 << min(excess - 1, 16)), StrangerPace.delayMax)
+      if waiting[group] != nil || waiting.count < StrangerPace.groupsMax { waiting[group] = record.until }
+    }
+    records[group] = record
+  }
+
+  /// A stranger of the group has proved itself.
+  mutating func proved(_ group: AddressGroup) {
+    if records.isEmpty { return }
+    records[group] = nil
+    waiting[group] = nil
+  }
+
+  func isWaiting(_ group: AddressGroup) -> Bool { waiting[group] != nil }
+  func until(_ group: AddressGroup) -> Instant? { waiting[group] }
+
+  /// Lets go of the groups whose delay is over. Returns when the next one is.
+  mutating func release(at now: Instant) -> Instant? {
+    waiting = waiting.filter { $0.value > now }
+    return waiting.values.min()
+  }
+}
