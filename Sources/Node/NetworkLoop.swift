@@ -222,7 +222,7 @@ final class NetworkLoop {
     try? epoll.remove(connection.socket.number)
     connections[connection.token] = nil
     if let id = connection.id { byID[id] = nil }
-    turns.leave(connection.token)
+    turns.leave(connection.token, of: connection.group)
     if sender === connection { sender = nil }
     starving.removeAll { $0 === connection }
   }
@@ -235,7 +235,9 @@ final class NetworkLoop {
   }
 
   /// The connection can send a piece of a file; it is asked for it when its turn comes.
-  func enqueue(sender: PeerConnection, isFirst: Bool) { turns.enqueue(sender.token, isFirst: isFirst) }
+  func enqueue(sender: PeerConnection, isFirst: Bool) {
+    turns.enqueue(sender.token, of: sender.group, isFirst: isFirst)
+  }
 
   /// The connection cannot take file bytes before blocks are free.
   func enqueue(starving connection: PeerConnection) { starving.append(connection) }

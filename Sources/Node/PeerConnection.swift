@@ -21,6 +21,7 @@ final class PeerConnection {
   let socket: Socket
   /// Where it was dialled, or where it came from.
   let address: SocketAddress
+  let group: AddressGroup
   let role: ChannelRole
   /// The brain's name for it, where the brain knows it.
   var id: ConnectionID?
@@ -107,6 +108,7 @@ final class PeerConnection {
     self.token = token
     self.socket = consume socket
     self.address = address
+    group = AddressGroup(ip: address.ip)
     self.id = id
     self.link = link
     role = .dialer
@@ -122,6 +124,7 @@ final class PeerConnection {
     self.token = token
     self.socket = consume socket
     self.address = address
+    group = AddressGroup(ip: address.ip)
     id = nil
     link = nil
     role = .listener
