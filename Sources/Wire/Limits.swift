@@ -35,6 +35,12 @@ public enum ProtocolLimits {
   public static let requestsInFlightMax = 64
   /// Files that one end may have open at the other; the one too many is refused with status 2.
   public static let openFilesMax = 64
+  /// Connections of one PeerID at a time: a few for a peer that means several, and room for a newcomer while an end finds
+  /// out whether an older one is dead.
+  public static let connectionsPerPeerMax = 4
+  /// An older connection of a peer that is silent for this long after a PING counts as dead: several round trips of a bad
+  /// path, and far less than a peer that comes back after a crash would wait.
+  public static let probePatience = Duration.seconds(5)
   /// From the accepted or established TCP connection to the last handshake message: four round trips of a bad path.
   public static let handshakeTimeout = Duration.seconds(10)
   /// Without a byte from the other end for this long, a connection is closed.
