@@ -15,8 +15,8 @@ enum LoopCommand: Sendable {
   case request(ConnectionID, FetchRequest)
   case cancel(ConnectionID, RequestID)
   case disconnect(ConnectionID, CloseCode, String)
-  /// Drop a half-open connection in favour of a newcomer.
-  case evict(token: UInt64)
+  /// The admission has decided about a connection.
+  case admission(ConnectionAdmission.Order)
   /// Blocks are free again: connections that waited for one go on.
   case blocksAvailable
   /// More files are served than before, or the scan is over.
@@ -44,7 +44,7 @@ final class NetworkLoop {
   /// Pieces sent before the sockets are asked again: 1 MiB.
   private static let piecesPerTurn = 16
   private static let mailboxToken: UInt64 = 0
-  private static let listenerToken: UInt64 = 1
+  static let listenerToken: UInt64 = 1
 
   let context: NodeContext
   let index: Int
@@ -54,9 +54,9 @@ final class NetworkLoop {
   /// As of the last wait.
   var now: Instant
 
-  private var epoll: Epoll
-  private var listener: Socket?
-  private var nextLoop = 0
+  var epoll: Epoll
+  var listener: Socket?
+  var nextLoop = 0
   private var clock = LoopClock()
   private var nextToken: UInt64 = 2
   private(set) var connections: [UInt64: PeerConnection] = [:]
@@ -69,7 +69,7 @@ final class NetworkLoop {
   /// Whether the upload limit is what keeps pieces back.
   var isThrottled: Bool { throttledUntil != nil }
   private var nextTick: Instant
-  private var listenAgainAt: Instant?
+  var listenAgainAt: Instant?
   private var endsAt: Instant?
   /// The loop ends as soon as its connections have.
   var isEnding: Bool { endsAt != nil }
@@ -150,7 +150,7 @@ final class NetworkLoop {
     case .request(let id, let request): byID[id]?.request(request)
     case .cancel(let id, let request): byID[id]?.cancel(request)
     case .disconnect(let id, let code, let text): byID[id]?.close(.here(code, text))
-    case .evict(let token): evict(token)
+    case .admission(let order): obey(order)
     case .blocksAvailable:
       let waiting = starving
       starving = []
@@ -199,13 +199,13 @@ final class NetworkLoop {
     }
   }
 
-  private func adopt(_ number: Int32, _ from: SocketAddress, _ token: UInt64) {
+  func adopt(_ number: Int32, _ from: SocketAddress, _ token: UInt64) {
     let socket = Socket(owning: number)
-    guard endsAt == nil else { return context.admission.end(token, nil) }
+    guard endsAt == nil else { return carryOut(context.admission { $0.end(token) }) }
     do {
       try enter(PeerConnection(loop: self, token: token, socket: socket, address: from))
     } catch {
-      context.admission.end(token, nil)
+      carryOut(context.admission { $0.end(token) })
     }
   }
 
@@ -222,7 +222,7 @@ final class NetworkLoop {
     try? epoll.remove(connection.socket.number)
     connections[connection.token] = nil
     if let id = connection.id { byID[id] = nil }
-    turns.leave(connection.token)
+    turns.leave(connection.token, of: connection.group)
     if sender === connection { sender = nil }
     starving.removeAll { $0 === connection }
   }
@@ -235,18 +235,17 @@ final class NetworkLoop {
   }
 
   /// The connection can send a piece of a file; it is asked for it when its turn comes.
-  func enqueue(sender: PeerConnection, isFirst: Bool) { turns.enqueue(sender.token, isFirst: isFirst) }
+  func enqueue(sender: PeerConnection, isFirst: Bool) {
+    turns.enqueue(sender.token, of: sender.group, isFirst: isFirst)
+  }
 
   /// The connection cannot take file bytes before blocks are free.
   func enqueue(starving connection: PeerConnection) { starving.append(connection) }
 
-  private func takeToken() -> UInt64 {
+  func takeToken() -> UInt64 {
     defer { nextToken += 1 }
     return nextToken
   }
-
-  /// Tokens that the accepting loop gives out are apart from those that the others take themselves.
-  private func takeToken(forLoop target: Int) -> UInt64 { 1 << 63 | UInt64(target) << 48 | takeToken() }
 
   // MARK: Sending in turns
 
@@ -272,62 +271,11 @@ final class NetworkLoop {
     }
   }
 
-  // MARK: Listening
-
-  private func acceptAll() {
-    guard listener != nil else { return }
-    do {
-      // Bounded, so that a flood of connections does not starve the established ones.
-      for _ in 0..<64 {
-        guard let (socket, from) = try listener!.accepting() else { return }
-        context.counters.accepted()
-        let target = nextLoop
-        nextLoop = (nextLoop + 1) % context.mailboxes.count
-        let token = takeToken(forLoop: target)
-        // Here, since loops do not get to their mailboxes in the order in which connections came in: an honest newcomer
-        // would be taken for older than the half-open ones before it.
-        if let evicted = context.admission.begin(.init(token: token, loop: target, ip: from.ip)) { evict(evicted) }
-        if target == index {
-          adopt(socket, from, token)
-        } else {
-          context.mailboxes[target].send(.adopt(socket: socket, from: from, token: token))
-        }
-      }
-    } catch {
-      // Out of descriptors or memory: those waiting to be accepted wait, instead of turning the loop hot.
-      if let listener = listener?.number { try? epoll.modify(listener, token: NetworkLoop.listenerToken, []) }
-      listenAgainAt = now + .seconds(1)
-      context.report(.cannotAccept(error))
-    }
-  }
-
-  private func evict(_ connection: Admission.HalfOpen) {
-    if connection.loop == index {
-      evict(connection.token)
-    } else {
-      context.mailboxes[connection.loop].send(.evict(token: connection.token))
-    }
-  }
-
-  /// Unless it has proven itself while the command was on its way.
-  private func evict(_ token: UInt64) {
-    guard let connection = connections[token], !connection.isEstablished else { return }
-    connection.close(.here(.tooManyConnections, ""))
-  }
-
-  private func stopListening() {
-    guard let socket = listener.take() else { return }
-    try? epoll.remove(socket.number)
-  }
+  // MARK: Deadlines
 
   private func checkDeadlines() {
     nextTick = now + NetworkLoop.tick
-    if let again = listenAgainAt, now >= again {
-      listenAgainAt = nil
-      if let listener = listener?.number {
-        try? epoll.modify(listener, token: NetworkLoop.listenerToken, .readable)
-      }
-    }
+    listenAgainIfDue()
     for connection in Array(connections.values) { connection.checkDeadlines() }
     introduceAll()
   }

@@ -33,8 +33,8 @@ public struct NodeConfiguration: Sendable {
   public var swarmKey: SwarmKey?
   /// Those to dial and listen with, the preferred first; ChaChaPoly is always among them.
   public var suites: [CipherSuite]
-  /// From outside, at a time.
-  public var connectionsMax = NodeLimits.connectionsMax
+  /// From outside, at a time. Nil: 1,024. Fewer where the process may not open as many files (`Server.connectionsMax`).
+  public var connectionsMax: Int?
   /// Bytes a second over all connections; nil: no limit.
   public var uploadLimit: UInt64?
   /// Who may connect; nil: everybody. Who is dialled is not asked after.
@@ -84,14 +84,16 @@ final class NodeContext: Sendable {
     _ configuration: NodeConfiguration, catalogue: Catalogue?, listenPort: UInt16? = nil,
     report: @escaping @Sendable (NodeEvent) -> Void
   ) throws(Errno) {
+    // A download has one connection to a peer: it counts what each gives. Whoever only serves has no reason to.
     payload = HandshakePayload(
-      listenPort: listenPort, agent: "p2pnode", requestsInFlightMax: UInt16(ProtocolLimits.requestsInFlightMax))
+      listenPort: listenPort, capabilities: catalogue == nil ? [] : .severalConnections, agent: "p2pnode",
+      requestsInFlightMax: UInt16(ProtocolLimits.requestsInFlightMax))
     self.configuration = configuration
     self.catalogue = catalogue
     onEvent = report
     allowedPeers = Mutex(configuration.allowedPeers)
     uploadLimiter = UploadLimiter(bytesPerSecond: configuration.uploadLimit)
-    admission = Admission(connectionsMax: configuration.connectionsMax)
+    admission = Admission(places: ConnectionPlaces(configuration, isDownload: catalogue == nil))
     follower = catalogue == nil ? nil : try Mailbox()
     var mailboxes: [Mailbox<LoopCommand>] = []
     for _ in 0..<max(1, configuration.loopCount) { mailboxes.append(try Mailbox()) }
@@ -104,12 +106,20 @@ final class NodeContext: Sendable {
     onEvent(event)
   }
 
+  /// Whether both ends of a connection mean several of the same peer.
+  func meansSeveral(_ remote: HandshakePayload) -> Bool {
+    payload.capabilities.intersection(remote.capabilities).contains(.severalConnections)
+  }
+
   func isAllowed(_ peer: PeerID) -> Bool { allowedPeers.withLock { $0?.contains(peer) ?? true } }
 
   /// Other limits from now on, for those who are here too, but that none of them goes for being too many.
-  func reconfigure(uploadLimit: UInt64?, connectionsMax: Int, allowedPeers allowed: Set<PeerID>?) {
+  func reconfigure(uploadLimit: UInt64?, connectionsMax: Int?, allowedPeers allowed: Set<PeerID>?) {
     uploadLimiter.change(to: uploadLimit)
-    admission.change(connectionsMax: connectionsMax)
+    var changed = configuration
+    changed.connectionsMax = connectionsMax
+    let places = ConnectionPlaces(changed, isDownload: catalogue == nil)
+    admission { $0.change(places: places) }
     allowedPeers.withLock { $0 = allowed }
     tellAllLoops(.reconfigured)
   }

@@ -111,6 +111,7 @@ extension PeerConnection {
     peerID = established.remote
     listenPort = role == .dialer ? address.port : established.remotePayload.listenPort
     if let count = established.remotePayload.requestsInFlightMax { requestsMax = Int(count) }
+    standing.meansSeveral = loop.context.meansSeveral(established.remotePayload)
     channel = consume established
     introduce()
     return !isClosed
@@ -120,6 +121,7 @@ extension PeerConnection {
     guard handshake != nil else { return }
     let bytes = handshake!.takeOutbound()
     guard !bytes.isEmpty else { return }
+    noteProgress()
     if outbox.isEmpty { (lastSentAt, outboxSince) = (loop.now, loop.now) }
     outbox.append(bytes)
     flush()
@@ -137,14 +139,7 @@ extension PeerConnection {
       link.tell(.connected(id, peerID, requestsMax: requestsMax))
     } else if let peerID {
       loop.context.report(.connected(peerID, address))
-      admission = loop.context.admission.establish(token)
-      if !loop.context.isAllowed(peerID) {
-        close(.here(.notAllowed, ""))
-      } else if admission == .refused {
-        close(.here(.tooManyConnections, ""))
-      } else if !isTurnedAway {  // who is turned away is told of others first
-        enterRecords(as: peerID)
-      }
+      if loop.context.isAllowed(peerID) { admit(as: peerID) } else { close(.here(.notAllowed, "")) }
     }
   }
 

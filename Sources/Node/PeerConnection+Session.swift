@@ -9,6 +9,7 @@ extension PeerConnection {
     if case .request = message {
       session!.uploadDelay = pace.retryAfter(waiting: session!.waitingByteCount, at: loop.now)
     }
+    if case .pong = message { isPingUnanswered = false }
     session!.handle(message)
     performSession()
     if !isClosed { flush() }

@@ -21,6 +21,7 @@ final class PeerConnection {
   let socket: Socket
   /// Where it was dialled, or where it came from.
   let address: SocketAddress
+  let group: AddressGroup
   let role: ChannelRole
   /// The brain's name for it, where the brain knows it.
   var id: ConnectionID?
@@ -43,13 +44,11 @@ final class PeerConnection {
   var isFinishing = false
   /// GOODBYE has left: when to stop waiting for the other end to close.
   private var lingersUntil: Instant?
-  /// It counts, as half-open or as what `admission` says.
-  private var isAdmitted = true
-  /// Of a connection that came in, when its handshake is done.
-  var admission: Admission.Verdict?
-  var isTurnedAway: Bool { admission == .turnedAway }
+  /// Of a connection that came in.
+  var standing: Standing
+  var isTurnedAway: Bool { standing.verdict == .turnedAway }
   /// For those who look at the node; nil before it was let in, and once it is over.
-  private(set) var record: ConnectionRecord?
+  var record: ConnectionRecord?
   /// No new pieces are promised; it ends when those asked for are sent.
   var isShuttingDown = false
 
@@ -91,7 +90,8 @@ final class PeerConnection {
   var outboxSince: Instant
   /// A piece took long to leave: the kernel is to hold little of what a CANCEL could still take back.
   var isSlow = false
-  var pingSentAt: Instant?
+  /// PONG is due, and a second PING would be a violation.
+  var isPingUnanswered = false
   /// When the frame that is incomplete began, and how many bytes came since; nil between frames.
   var partialSince: Instant?
   var partialBytes = 0
@@ -107,12 +107,14 @@ final class PeerConnection {
     self.token = token
     self.socket = consume socket
     self.address = address
+    group = AddressGroup(ip: address.ip)
     self.id = id
     self.link = link
     role = .dialer
     isConnecting = true
     interest = .writable
     handshake = loop.context.dialing(pinned: pinned, suite: suite)
+    standing = Standing(at: loop.now)
     (startedAt, lastReceivedAt, lastSentAt, outboxSince) = (loop.now, loop.now, loop.now, loop.now)
   }
 
@@ -122,12 +124,14 @@ final class PeerConnection {
     self.token = token
     self.socket = consume socket
     self.address = address
+    group = AddressGroup(ip: address.ip)
     id = nil
     link = nil
     role = .listener
     isConnecting = false
     interest = .readable
     handshake = loop.context.listening()
+    standing = Standing(at: loop.now)
     (startedAt, lastReceivedAt, lastSentAt, outboxSince) = (loop.now, loop.now, loop.now, loop.now)
   }
 
@@ -163,6 +167,8 @@ final class PeerConnection {
     if isFinishing && outbox.isEmpty && !linger() { return close() }
     if inbox.count > 0 && !isStarving { process() }  // what was left while the outbox was full
     guard !isClosed else { return }
+    judgeLife()
+    noteUse()
     handOverFinishedJobs()
     pace.note(isWaiting: hasToSend || !outbox.isEmpty, at: loop.now)
     queueToSend()
@@ -190,6 +196,8 @@ final class PeerConnection {
       session?.end()
       releaseBlocks()
       flush()
+      // It counts nowhere, so it does not wait for the peer to take its GOODBYE.
+      if !holdsPlace, !outbox.isEmpty { return close() }
       if !isClosed { settle() }
     } else {
       close()
@@ -201,22 +209,11 @@ final class PeerConnection {
   private func linger() -> Bool {
     if loop.isEnding { return false }
     if lingersUntil == nil {
+      guard lingerInAdmission() else { return false }
       lingersUntil = loop.now + NodeLimits.lingerTimeout
-      endAdmission()  // it takes nobody's place meanwhile
       socket.finishSending()
     }
     return true
-  }
-
-  /// Others may see it from now on.
-  func enterRecords(as peer: PeerID) { record = loop.context.records.enter(member, peer, address) }
-
-  private func endAdmission() {
-    if record != nil { loop.context.records.leave(member) }
-    record = nil
-    guard role == .listener, isAdmitted else { return }
-    isAdmitted = false
-    loop.context.admission.end(token, admission)
   }
 
   /// Lets go of the socket. What is still to be told has been told.
@@ -253,6 +250,7 @@ final class PeerConnection {
   // MARK: Deadlines
 
   func checkDeadlines() {
+    judgeLife()
     let now = loop.now
     guard isEstablished else {
       if now - startedAt >= ProtocolLimits.handshakeTimeout {
@@ -271,6 +269,8 @@ final class PeerConnection {
     if isTurnedAway, now - startedAt >= NodeLimits.turnedAwayTimeout {
       return close(.here(.tooManyConnections, ""))
     }
+    noteUse()
+    if isInTheWay { return close(.here(.tooManyConnections, "nothing is open")) }
     if let since = partialSince, now - since >= ProtocolLimits.frameProgressGrace,
       Double(partialBytes) < (now - since).inSeconds * Double(ProtocolLimits.frameBytesPerSecondMin)
     {
@@ -279,12 +279,16 @@ final class PeerConnection {
     let silence = now - lastReceivedAt
     if silence >= ProtocolLimits.idleTimeout {
       close(.here(.idle, ""))
-    } else if silence >= ProtocolLimits.pingAfter, pingSentAt.map({ $0 < lastReceivedAt }) ?? true {
-      pingSentAt = now
-      send(.ping(UInt64(bitPattern: now.nanoseconds)))
-      flush()
+    } else if silence >= ProtocolLimits.pingAfter, !isPingUnanswered {
+      ping()
       settle()
     }
+  }
+
+  func ping() {
+    isPingUnanswered = true
+    send(.ping(UInt64(bitPattern: loop.now.nanoseconds)))
+    flush()
   }
 }
 

@@ -111,14 +111,18 @@ public final class Server: Sendable {
 
   /// Other limits from now on, as in `NodeConfiguration`. Whoever is connected and no longer allowed has to go; nobody
   /// goes for being too many. Any thread may call it.
-  public func reconfigure(uploadLimit: UInt64?, connectionsMax: Int, allowedPeers: Set<PeerID>?) {
+  public func reconfigure(uploadLimit: UInt64?, connectionsMax: Int?, allowedPeers: Set<PeerID>?) {
     context.reconfigure(uploadLimit: uploadLimit, connectionsMax: connectionsMax, allowedPeers: allowedPeers)
   }
+
+  /// Connections from outside that it admits at a time: those of its configuration, as far as the limit of open files
+  /// reaches.
+  public var connectionsMax: Int { context.admission { $0.places.established } }
 
   /// What it has done so far, and what it is doing, in numbers.
   public var figures: NodeFigures {
     var figures = context.counters.counted
-    figures.connections = context.admission.establishedCount
+    figures.connections = context.admission { $0.establishedCount }
     figures.uploadedBytes = context.uploaded
     figures.isScanning = context.isScanning
     (figures.files, figures.fileBytes) = catalogue.served

@@ -2,13 +2,25 @@
 import Glibc
 
 public enum OpenFileLimit {
-  /// Raises the soft limit to the hard one: a node holds a descriptor a peer. The corresponding C function is
-  /// `setrlimit(RLIMIT_NOFILE)`.
+  /// As far as `raise` goes. A limit beyond it is not lowered.
+  private static let raisedMax: rlim_t = 65_536
+  /// What is assumed if the system does not tell: the usual limit.
+  private static let assumed = 1_024
+
+  /// Raises the soft limit to the hard one: a node holds a descriptor a peer. That is safe, since nothing here calls
+  /// `select`, for whose sake the soft limit is low. The corresponding C function is `setrlimit(RLIMIT_NOFILE)`.
   public static func raise() {
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-    limit.rlim_cur = min(limit.rlim_max, 65_536)
+    guard var limit = read() else { return }
+    limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, raisedMax))
     _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }
+
+  /// Descriptors that the process may have: the soft limit. The corresponding C function is `getrlimit(RLIMIT_NOFILE)`.
+  public static var current: Int { read().map { Int(clamping: $0.rlim_cur) } ?? assumed }
+
+  private static func read() -> rlimit? {
+    var limit = rlimit()
+    return getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 ? limit : nil
   }
 }
 

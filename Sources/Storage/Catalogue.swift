@@ -43,6 +43,8 @@ public final class Catalogue: Sendable {
   private let pageCache = PageCache()
   private let bucketOf: @Sendable (FileID) -> UInt16
   private let files: OpenFiles
+  /// Descriptors that a catalogue keeps for served files.
+  public static var openFilesMax: Int { OpenFiles.countMax }
 
   private struct Table {
     var byPath: [String: CatalogueEntry] = [:]

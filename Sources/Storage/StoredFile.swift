@@ -116,10 +116,14 @@ public final class StoredFile: Sendable {
 
 /// The served files that are open now: one descriptor a file, however many read it, and a bound on them.
 final class OpenFiles: Sendable {
-  /// Files kept open: a quarter of the 1,024 descriptors that a process commonly has; the rest are connections.
-  static let countMax = 256
+  /// Files kept open, if the limit of descriptors is high.
+  private static let countMaxStandard = 256
+
+  /// Files that a process keeps open: an eighth of its descriptors at most, since the rest are connections.
+  static var countMax: Int { min(countMaxStandard, max(1, OpenFileLimit.current / 8)) }
 
   private let folder: ServedFolder
+  private let countMax = OpenFiles.countMax
 
   private struct State {
     /// By identity of the entry, which an open file keeps alive, so that no two share it.
@@ -167,7 +171,7 @@ final class OpenFiles: Sendable {
     state.withLock { state in
       let key = ObjectIdentifier(file.entry)
       if let other = state.files[key]?.file { return other }
-      if state.files.count >= OpenFiles.countMax { state.closeOldest() }
+      if state.files.count >= countMax { state.closeOldest() }
       state.useCount += 1
       state.files[key] = (file, state.useCount)
       return file

@@ -35,6 +35,12 @@ public enum ProtocolLimits {
   public static let requestsInFlightMax = 64
   /// Files that one end may have open at the other; the one too many is refused with status 2.
   public static let openFilesMax = 64
+  /// Connections of one PeerID at a time: a few for a peer that means several, and room for a newcomer while an end finds
+  /// out whether an older one is dead.
+  public static let connectionsPerPeerMax = 4
+  /// An older connection of a peer that is silent for this long after a PING counts as dead: several round trips of a bad
+  /// path, and far less than a peer that comes back after a crash would wait.
+  public static let probePatience = Duration.seconds(5)
   /// From the accepted or established TCP connection to the last handshake message: four round trips of a bad path.
   public static let handshakeTimeout = Duration.seconds(10)
   /// Without a byte from the other end for this long, a connection is closed.
@@ -61,15 +67,15 @@ public enum ProtocolLimits {
 
 /// Limits of this implementation: free to change, since no peer depends on them.
 public enum NodeLimits {
-  /// Connections in all unless configured otherwise: half of them sending fit the memory below.
-  public static let connectionsMax = 1_024
-  /// Connections of one address that have not finished the handshake; the oldest goes, so newcomers are not shut out.
-  public static let halfOpenPerAddressMax = 8
-  /// Connections over the limit that are kept until they have opened a file and are told who else has it; more are closed
-  /// at once.
-  public static let turnedAwayMax = 32
-  /// For that long at most.
+  /// A connection over the limit is kept until it has opened a file and is told which other peers have it, for that long
+  /// at most.
   public static let turnedAwayTimeout = Duration.seconds(2)
+  /// A connection with a file open counts as idle when the peer has asked for nothing for this long: a peer that waits for
+  /// a retry asks again after 10 s.
+  public static let idleUseTime = Duration.seconds(30)
+  /// Where places are few, a connection without an open file is closed after this long: an honest peer opens one within a
+  /// round trip.
+  public static let nothingOpenTimeout = Duration.seconds(10)
   /// Reading on after GOODBYE: a round trip of a bad path, twice.
   public static let lingerTimeout = Duration.seconds(2)
   /// A piece of 64 KiB that takes longer to leave makes a connection slow: it gets less than 3 MB/s.

@@ -122,6 +122,7 @@ struct Get: ParsableCommand {
       identity: loaded.identity, swarmKey: try set.loadSwarmKey(), suites: try set.suites())
     configuration.discovery = set.discovery
     configuration.connectionsMax = set.maxConnections
+    set.warnOfOpenFiles(granted: configuration.connectionsOfDownload)
     configuration.uploadLimit = set.uploadLimit
     let sharing = target == .standardOutput ? nil : try sharing(set)
     var settings = DownloadSettings()

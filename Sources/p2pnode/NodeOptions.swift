@@ -47,7 +47,9 @@ struct NodeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Bytes a second that may leave, in all: 10M, 1Gi …, or none.", valueName: "RATE"))
   var uploadLimit: String?
 
-  @Option(help: ArgumentHelp("Peers that may be connected from outside at a time: 1024.", valueName: "N"))
+  @Option(
+    help: ArgumentHelp(
+      "Peers that may be connected from outside at a time: 1024, or fewer if few files may be open.", valueName: "N"))
   var maxConnections: String?
 
   @Option(
@@ -108,6 +110,17 @@ extension Settings {
   var discovery: DiscoverySettings? {
     guard lan != .off else { return nil }
     return DiscoverySettings(multicast: lan == .on, localNodesFolder: try? StateFolders.ofUser().runtime)
+  }
+
+  /// Says so if the limit of open files leaves no room for the connections that were asked for.
+  /// - `granted`: how many there is room for.
+  func warnOfOpenFiles(granted: Int) {
+    guard let maxConnections, maxConnections > granted else { return }
+    Console.log(
+      .warning,
+      "max-connections \(maxConnections) (\(origin(of: .maxConnections))): the limit of \(OpenFileLimit.current) open files "
+        + "has room for \(granted) connections from outside; raise it (ulimit -n, LimitNOFILE= of a service) "
+        + "or lower max-connections")
   }
 
   func suites() throws(Failure) -> [CipherSuite] {

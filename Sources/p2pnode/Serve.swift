@@ -83,6 +83,7 @@ struct Serve: ParsableCommand {
     let metrics = try settings.metrics.map { address throws(Failure) in try ServeMetrics(of: server, at: address) }
     if links { log.links(at: server.address, of: server.peerID) }
     log.listening(server.address, server.peerID)
+    settings.warnOfOpenFiles(granted: server.connectionsMax)
     log.show(server, folder: folder)
     if let metrics { Console.log(.info, "metrics at http://\(metrics.address)/metrics") }
     ServiceManager.notify("READY=1", "STATUS=Hashing; listening on \(server.address)")

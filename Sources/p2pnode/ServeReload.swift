@@ -22,6 +22,7 @@ struct ServeReload {
     for line in changed.isEmpty ? ["reloaded: nothing changed"] : changed {
       Console.log(line.hasPrefix("not ") ? .warning : .info, line)
     }
+    settings.warnOfOpenFiles(granted: server.connectionsMax)
   }
 
   /// A line for each key that says something else than before and that `serve` takes.

@@ -37,7 +37,7 @@ enum SettingKey: String, CaseIterable, Sendable {
     switch self {
     case .listen: "[::]:9800"
     case .uploadLimit: "none"
-    case .maxConnections: "1024"
+    case .maxConnections: "auto"
     case .allow: "all"
     case .metrics: "off"
     case .workers: "8"
@@ -56,7 +56,7 @@ enum SettingKey: String, CaseIterable, Sendable {
     switch self {
     case .listen: "HOST:PORT or [IPV6]:PORT, such as 0.0.0.0:9800"
     case .uploadLimit: "a rate of at least 1K (1,000 bytes a second), such as 10M or 1Gi, or none"
-    case .maxConnections: "a number from 1 to 1000000"
+    case .maxConnections: "a number from 1 to 1000000, or auto"
     case .allow: "a PeerID: that is 64 hexadecimal digits, as 'p2pnode whoami' prints them; or all"
     case .metrics: "an address of this machine alone, such as 127.0.0.1:9464 or [::1]:9464, or off"
     case .workers: "a number from 1 to 1024"
@@ -76,7 +76,8 @@ enum SettingKey: String, CaseIterable, Sendable {
       "Where serve accepts peers; port 0 is any free one. [::] is IPv4 as well. Where nobody asks for an address and this "
         + "one is taken, any free port. A get listens on any free port, unless its own --listen says otherwise."
     case .uploadLimit: "Bytes a second that may leave, in all: 10M, 1Gi; none is no limit."
-    case .maxConnections: "Peers that may be connected from outside at a time."
+    case .maxConnections:
+      "Peers that may be connected from outside at a time; auto is 1024, or fewer if the limit of open files is low."
     case .allow:
       "The PeerIDs that serve serves, joined by commas, or a line each; all is everybody. They come with get --identity."
     case .metrics:

@@ -18,7 +18,8 @@ struct Settings: Sendable {
   private(set) var choices: [SettingKey: Choice] = [:]
   private(set) var listen = HostPort(host: "::", port: 9800)
   private(set) var uploadLimit: UInt64?
-  private(set) var maxConnections = 1024
+  /// Nil: as many as the limit of open files allows, up to the standard.
+  private(set) var maxConnections: Int?
   /// Nil: everybody.
   private(set) var allow: Set<PeerID>?
   /// Nil: nowhere.
@@ -106,7 +107,8 @@ struct Settings: Sendable {
     case .uploadLimit:
       uploadLimit =
         text == "none" ? nil : try wanted(ByteSize(argument: text).flatMap { $0.bytes < 1_000 ? nil : $0.bytes })
-    case .maxConnections: maxConnections = try wanted(Settings.number(text, 1...1_000_000))
+    case .maxConnections:
+      maxConnections = text == "auto" ? nil : try wanted(Settings.number(text, 1...1_000_000))
     case .allow: try takeAllowed(text, origin)
     case .metrics:
       metrics = text == "off" ? nil : try wanted(HostPort(parsing: text)?.address.flatMap { $0.isLoopback ? $0 : nil })

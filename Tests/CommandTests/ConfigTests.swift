@@ -104,7 +104,7 @@ struct ConfigTests {
     try write("log-level = debug\nupload-limit = 3M\nmax-connections = 7\ncipher = chacha\n")
     serve.signal(SIGHUP)
     try workbench.line(of: serve, with: "reloaded: upload-limit: none is now 3M")
-    try workbench.line(of: serve, with: "reloaded: max-connections: 1024 is now 7")
+    try workbench.line(of: serve, with: "reloaded: max-connections: auto is now 7")
     try workbench.line(of: serve, with: "not reloaded: cipher: auto is now chacha")
     try workbench.line(of: serve, with: "reloaded: log-level: info is now debug")
     #expect(try get("two").code == 0)

@@ -36,7 +36,7 @@ struct SettingsTests {
   @Test func `nobody says anything: the defaults`() throws {
     let settings = try settings()
     #expect(settings.workers == 8 && settings.retries == 3 && settings.chunkTimeout == .seconds(30))
-    #expect(settings.listen.description == "[::]:9800" && settings.maxConnections == 1024)
+    #expect(settings.listen.description == "[::]:9800" && settings.maxConnections == nil)
     #expect(settings.uploadLimit == nil && settings.allow == nil && settings.metrics == nil)
     #expect(settings.lan == .on && settings.cipher == .auto && settings.logLevel == .info)
     #expect(settings.identity == nil && settings.swarmKey == nil)

@@ -35,6 +35,7 @@ private let limits: [(row: String, numbers: [Int])] = [
   ("files open", [ProtocolLimits.openFilesMax]),
   ("PAGE_GETs unanswered", [64]),
   ("chunks of a file", [ProtocolLimits.chunksMax]),
+  ("connections of one PeerID", [ProtocolLimits.connectionsPerPeerMax]),
 ]
 
 /// Sentences of other sections: a pattern whose groups are numbers, for every place where it occurs.
@@ -71,6 +72,7 @@ private let sentences: [(pattern: String, numbers: [Int])] = [
     [Int(Discovery.port)] + Discovery.groupIPv4[12...].map { Int($0) }
   ),
   (#"after each round, up to (\d+) s"#, [seconds(ProtocolLimits.discoveryIntervalMax)]),
+  (#"If none comes within (\d+) s, the older"#, [seconds(ProtocolLimits.probePatience)]),
   (#"sent within the last (\d+) s"#, [seconds(ProtocolLimits.discoveryAnswerTime)]),
   (#"at least ([\d,]+) nonces"#, [ProtocolLimits.discoveryNoncesMin]),
   (

@@ -17,9 +17,10 @@ private final class StillConnection {
   let events = EventLog()
   let start: Instant
 
-  init() throws {
+  init(connectionsMax: Int? = nil) throws {
     var configuration = NodeConfiguration(identity: .random())
     configuration.loopCount = 1
+    configuration.connectionsMax = connectionsMax
     let events = self.events
     loop = try NetworkLoop(context: NodeContext(configuration, catalogue: nil) { events.add($0) }, index: 0)
     let listener = try Socket.listening(on: .loopback(0))
@@ -35,6 +36,15 @@ private final class StillConnection {
   func peer() throws -> ScriptedPeer {
     let connection = self.connection
     return try ScriptedPeer(over: socket) { connection.isReady(.readable) }
+  }
+
+  /// Another connection of the same peer comes, and the admission wants to know whether this one lives.
+  func comeAgain(_ token: UInt64, as peer: ScriptedPeer) throws {
+    let (verdict, orders) = loop.context.admission {
+      $0.establish(token, from: connection.group, as: connection.peerID!, meansSeveral: false)
+    }
+    #expect(verdict == .admitted && orders == [.probe(9)])
+    connection.probe()
   }
 
   /// So long after the start.
@@ -119,6 +129,55 @@ private final class StillConnection {
     #expect(!still.connection.isFinishing && !still.connection.isClosed)
     still.check(at: 41)
     #expect(try peer.receive().message.goodbyeCode == .tooSlow)
+  }
+
+  @Test func `a connection without an open file is closed after 10 s where places are few`() throws {
+    let still = try StillConnection(connectionsMax: 1)
+    let peer = try still.peer()
+    still.check(at: 9.9)
+    #expect(!still.connection.isFinishing)
+    still.check(at: 10)
+    #expect(try peer.receive().message.goodbyeCode == .tooManyConnections)
+  }
+
+  @Test func `where places are many it may stay`() throws {
+    let still = try StillConnection(connectionsMax: 2)
+    let peer = try still.peer()
+    still.check(at: 59)
+    #expect(!still.connection.isFinishing && !still.connection.isClosed)
+    withExtendedLifetime(peer) {}
+  }
+
+  @Test func `an older connection to a peer that is silent for 5 s after PING makes room for the newer`() throws {
+    let still = try StillConnection()
+    let peer = try still.peer()
+    try still.comeAgain(10, as: peer)
+    still.check(at: 4.9)
+    #expect(!still.connection.isFinishing)
+    still.check(at: 5)
+    #expect(still.loop.turn(), "the order is carried out")
+    guard case .ping = try peer.receive().message else {
+      Issue.record("no PING")
+      return
+    }
+    #expect(try peer.receive().message.goodbyeCode == .duplicateConnection)
+    #expect(still.loop.context.admission { $0.holdsPlace(10) && !$0.holdsPlace(9) })
+  }
+
+  @Test func `an older connection to a peer that answers stays, and is sent no second PING meanwhile`() throws {
+    let still = try StillConnection()
+    let peer = try still.peer()
+    still.check(at: 60)
+    guard case .ping(let number) = try peer.receive().message else {
+      Issue.record("no PING")
+      return
+    }
+    try still.comeAgain(10, as: peer)
+    still.loop.now = still.start + .seconds(61)
+    try peer.send(.pong(number))
+    #expect(still.loop.context.admission { $0.holdsPlace(9) && !$0.holdsPlace(10) })
+    try peer.send(.ping(7))
+    #expect(try peer.receive().message == .pong(7))
   }
 
   @Test func `who takes nothing for 60 s is dropped`() throws {

@@ -1,4 +1,4 @@
-// Who may connect, what a download may hold in memory, and what time it is: each on its own.
+// What a download may hold in memory, and what time it is: each on its own.
 import Posix
 import Synchronization
 import Testing
@@ -6,49 +6,6 @@ import Transfer
 import TestSupport
 
 @testable import Node
-
-@Suite struct AdmissionTests {
-  private func halfOpen(_ token: UInt64, _ last: UInt8) -> Admission.HalfOpen {
-    Admission.HalfOpen(token: token, loop: 0, ip: SocketAddress.loopback(1, last: last).ip)
-  }
-
-  @Test func `of too many half-open connections of one address its oldest goes`() {
-    let admission = Admission(connectionsMax: 1_000)
-    #expect(admission.begin(halfOpen(100, 2)) == nil)
-    for token in 0..<UInt64(8) { #expect(admission.begin(halfOpen(token, 1)) == nil) }
-    #expect(admission.begin(halfOpen(8, 1))?.token == 0)
-    #expect(admission.begin(halfOpen(9, 1))?.token == 1)
-  }
-
-  @Test func `of too many half-open connections in all the oldest goes, whosever it is`() {
-    let admission = Admission(connectionsMax: 40)
-    for token in 0..<UInt64(10) { #expect(admission.begin(halfOpen(token, UInt8(token))) == nil) }
-    #expect(admission.begin(halfOpen(10, 200))?.token == 0)
-  }
-
-  @Test func `a finished handshake makes room among the half-open`() {
-    let admission = Admission(connectionsMax: 40)
-    for token in 0..<UInt64(8) { #expect(admission.begin(halfOpen(token, 1)) == nil) }
-    #expect(admission.establish(0) == .admitted)
-    #expect(admission.begin(halfOpen(8, 1)) == nil)
-    admission.end(1, nil)
-    #expect(admission.begin(halfOpen(9, 1)) == nil)
-    #expect(admission.begin(halfOpen(10, 1))?.token == 2)
-  }
-
-  @Test func `established connections are counted until they end`() {
-    let admission = Admission(connectionsMax: 2)
-    for token in 0..<UInt64(3) { _ = admission.begin(halfOpen(token, 1)) }
-    #expect(admission.establish(0) == .admitted)
-    #expect(admission.establish(1) == .admitted)
-    #expect(admission.establish(2) == .turnedAway)
-    admission.end(2, .turnedAway)
-    #expect(admission.establish(3) == .turnedAway)
-    admission.end(3, .turnedAway)
-    admission.end(0, .admitted)
-    #expect(admission.establish(4) == .admitted)
-  }
-}
 
 @Suite struct BlockPoolTests {
   @Test func `a pool gives no more blocks than its limit, and those that came back`() throws {

@@ -30,14 +30,4 @@ import Wire
     #expect(limiter.wait(toSend: 1_000, at: .zero) == .seconds(1))
     #expect(limiter.wait(toSend: 1_000, at: .zero + .seconds(1)) == nil)
   }
-
-  @Test func `fewer may come, and nobody who is here has to go`() {
-    let admission = Admission(connectionsMax: 2)
-    #expect(admission.establish(1) == .admitted && admission.establish(2) == .admitted)
-    admission.change(connectionsMax: 1)
-    #expect(admission.establishedCount == 2)
-    #expect(admission.establish(3) == .turnedAway)
-    admission.change(connectionsMax: 3)
-    #expect(admission.establish(4) == .admitted)
-  }
 }

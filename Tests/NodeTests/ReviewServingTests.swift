@@ -75,7 +75,7 @@ import Wire
     try peer.send(.ping(1))
     #expect(try peer.next() == .pong(1))
     let token = try #require(server.loop.connections.keys.first)
-    server.loop.mailbox.send(.evict(token: token))
+    server.loop.mailbox.send(.admission(.drop(token)))
     try peer.send(.ping(2))
     #expect(try peer.next() == .pong(2))
   }

@@ -17,14 +17,15 @@ final class ServedSamples {
 
   init(
     _ samples: [Sample] = [.common, .small], swarm: SwarmKey? = nil, connectionsMax: Int = 64,
-    suites: [CipherSuite] = CipherSuite.available, allowed: Set<PeerID>? = nil, uploadLimit: UInt64? = nil
+    suites: [CipherSuite] = CipherSuite.available, allowed: Set<PeerID>? = nil, uploadLimit: UInt64? = nil,
+    loopCount: Int = 2
   ) throws {
     for sample in samples { folder.write(sample.name, sample.bytes) }
     var configuration = NodeConfiguration(identity: .random(), swarmKey: swarm, suites: suites)
     configuration.connectionsMax = connectionsMax
     configuration.allowedPeers = allowed
     configuration.uploadLimit = uploadLimit
-    configuration.loopCount = 2
+    configuration.loopCount = loopCount
     let events = self.events
     server = try Server(
       configuration, folder: folder.path, listen: .loopback(0), stateFolder: state.path
@@ -37,9 +38,17 @@ final class ServedSamples {
   var address: SocketAddress { server.address }
   func dial(swarm: SwarmKey? = nil) throws -> ScriptedPeer { try ScriptedPeer(dialling: address, swarm: swarm) }
 
+  /// A peer that comes from 127.0.0.`last`.
+  func dial(
+    from last: UInt8, as identity: StaticIdentity = .random(), capabilities: Capabilities = []
+  ) throws -> ScriptedPeer {
+    try ScriptedPeer(
+      dialling: address, from: .loopback(0, last: last), as: identity, capabilities: capabilities)
+  }
+
   /// A client that has the common sample open.
-  func client() throws -> ScriptedPeer {
-    let peer = try dial()
+  func client(from last: UInt8 = 1) throws -> ScriptedPeer {
+    let peer = try dial(from: last)
     guard case .opened(let opened) = try peer.open(Sample.common.fileID), case .opened = opened.outcome else {
       throw SocketEnd.endOfStream
     }

@@ -78,6 +78,18 @@ import TestSupport
     withExtendedLifetime(readers) {}
   }
 
+  @Test func `eight greedy connections of one address get no more than one of another`() throws {
+    let samples = try ServedSamples(uploadLimit: 2_000_000, loopCount: 1)
+    let greedy = try (0..<8).map { _ in try samples.client(from: 2) }
+    for peer in greedy { try peer.send(frames: (0..<3).flatMap { peer.requestMessage($0, count: 64).frame }) }
+    let single = try samples.client(from: 3)
+    let before = samples.server.uploadedBytes
+    #expect(try single.fetch(0, count: 64).count == 1 << 20)
+    // As much went to the others, and what was under way.
+    #expect(samples.server.uploadedBytes - before < 5 << 19)
+    withExtendedLifetime(greedy) {}
+  }
+
   @Test func `who waits for the upload limit and goes is forgotten`() throws {
     let (samples, first) = try busyServer(port: 4001)
     let second = try reader(of: samples, port: nil)

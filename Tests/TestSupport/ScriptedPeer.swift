@@ -33,21 +33,23 @@ package final class ScriptedPeer {
   /// - `source`: the address that the connection comes from (`BlockingSocket`).
   package convenience init(
     dialling address: SocketAddress, from source: SocketAddress? = nil, as identity: StaticIdentity = .random(),
-    suite: CipherSuite = .chaChaPoly, swarm: SwarmKey? = nil, listenPort: UInt16? = nil
+    suite: CipherSuite = .chaChaPoly, swarm: SwarmKey? = nil, listenPort: UInt16? = nil,
+    capabilities: Capabilities = []
   ) throws {
     try self.init(
       over: BlockingSocket(dialling: address, from: source), as: identity, suite: suite, swarm: swarm,
-      listenPort: listenPort)
+      listenPort: listenPort, capabilities: capabilities)
   }
 
   /// Speaks first, on a connection that is there. `afterSend` lets an end that has no thread of its own go on.
   package convenience init(
     over socket: BlockingSocket, as identity: StaticIdentity = .random(), suite: CipherSuite = .chaChaPoly,
-    swarm: SwarmKey? = nil, listenPort: UInt16? = nil, afterSend: @escaping () -> Void = {}
+    swarm: SwarmKey? = nil, listenPort: UInt16? = nil, capabilities: Capabilities = [],
+    afterSend: @escaping () -> Void = {}
   ) throws {
     let handshake = ChannelHandshake(
       dialing: identity, suite: suite, swarm: swarm, pinned: nil,
-      payload: HandshakePayload(listenPort: listenPort, agent: "scripted"),
+      payload: HandshakePayload(listenPort: listenPort, capabilities: capabilities, agent: "scripted"),
       ephemeral: .random())
     try self.init(socket, handshake, afterSend)
   }

@@ -3,6 +3,11 @@ import Testing
 
 @testable import Transfer
 
+/// 127.0.0.`last`.
+func host(_ last: Int) -> AddressGroup {
+  AddressGroup(ip: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, UInt8(last >> 8), UInt8(last & 255)])
+}
+
 @Suite struct AddressGroupTests {
   private func ipv4(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8) -> AddressGroup {
     AddressGroup(ip: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])

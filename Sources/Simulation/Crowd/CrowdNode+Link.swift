@@ -43,7 +43,8 @@ extension CrowdNode {
     let isFirst = isNextFirst(end)
     deferral.waits(end.id.rawValue, isFirst: isFirst, at: world.time)
     turns.enqueue(
-      end.id.rawValue, isFirst: isFirst || deferral.isImpatient(end.id.rawValue, isFull: true, at: world.time))
+      end.id.rawValue, of: end.peer.group,
+      isFirst: isFirst || deferral.isImpatient(end.id.rawValue, isFull: true, at: world.time))
     pump()
   }
 

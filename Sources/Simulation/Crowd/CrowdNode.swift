@@ -11,6 +11,7 @@ final class CrowdNode {
   let file: SimulatedFile
   let id: PeerID
   let address: PeerAddress
+  let group: AddressGroup
   /// Nil: the seed, or one that has gone.
   private var download: DownloadState?
   private(set) var isDownloading: Bool
@@ -70,6 +71,7 @@ final class CrowdNode {
     }
     id = PeerID(digest: Digest(words)!)
     address = CrowdNode.address(number)
+    group = AddressGroup(ip: address.ip)
     bytes = isSeed ? file.bytes : Array(repeating: 0, count: file.bytes.count)
     masks = (0..<layout.chunkCount).map { isSeed ? layout.leaves(of: ChunkIndex(UInt32($0))).mask : 0 }
     wholeCount = isSeed ? layout.chunkCount : 0
@@ -261,7 +263,7 @@ final class CrowdNode {
       if end.id >= ConnectionID.firstInbound { inboundCount -= 1 }
     }
     ends.removeAll { $0 === end }
-    turns.leave(end.id.rawValue)
+    turns.leave(end.id.rawValue, of: end.peer.group)
     deferral.leave(end.id.rawValue)
     ledger.leave(end.id.rawValue)
     directory.leave(end.id.rawValue, at: world.time)

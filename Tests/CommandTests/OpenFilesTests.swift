@@ -1,0 +1,32 @@
+// A server that may have few files open: it admits as many connections as that leaves room for, and newcomers still get in.
+import Posix
+import TestSupport
+import Testing
+import Wire
+
+struct OpenFilesTests {
+  private let workbench = Workbench()
+  /// Before a command: with room for 64 open files, which it cannot raise.
+  private static let few = ["sh", "-c", #"ulimit -n 64 && exec "$0" "$@""#]
+
+  @Test func `strangers that hold all connections of a server with few files do not keep a newcomer out`() throws {
+    let folder = try workbench.makeFolder("served")
+    let path = try workbench.makeFile("served/data.bin", byteCount: 100_000)
+    let served = try workbench.serve(folder, through: OpenFilesTests.few)
+    let address = try #require(HostPort(parsing: served.address)?.address)
+    // Some of them are refused, and say so by an error.
+    let held = (0..<80).map { _ in try? ScriptedPeer(dialling: address, from: .loopback(0, last: 2)) }
+    let get = try workbench.run("get", try served.fileID("data.bin"), "--peer", served.address, "-o", "out.bin")
+    #expect(get.code == 0, "\(get)")
+    #expect(TestFile.areEqual(path, workbench.path("out.bin")))
+    #expect(!served.child.stderr.text.contains("cannot accept"), "\(served.child)")
+    withExtendedLifetime(held) {}
+  }
+
+  @Test func `more connections than open files allow are granted in part, and the command says what to do`() throws {
+    let folder = try workbench.makeFolder("served")
+    let served = try workbench.serve(folder, "--max-connections", "5000", through: OpenFilesTests.few)
+    let line = try workbench.line(of: served.child, with: "max-connections 5000 (--max-connections)")
+    #expect(line.contains("the limit of 64 open files has room for") && line.contains("raise it (ulimit -n"), "\(line)")
+  }
+}

@@ -1,0 +1,165 @@
+// Which connections from outside a node keep, and which go for a newcomer.
+import Content
+import Testing
+import Wire
+
+@testable import Transfer
+
+func peer(_ number: UInt64) -> PeerID {
+  PeerID(digest: Digest((0..<32).map { UInt8(truncatingIfNeeded: number >> UInt64(8 * ($0 % 8))) })!)
+}
+
+@Suite struct ConnectionAdmissionTests {
+  typealias Order = ConnectionAdmission.Order
+
+  private var admission = ConnectionAdmissionTests.admission(16)
+
+  static func admission(_ established: Int) -> ConnectionAdmission {
+    ConnectionAdmission(
+      places: ConnectionPlaces(established: established, descriptors: 2_000), generator: SeededGenerator(seed: 1))
+  }
+
+  /// A new peer's connection from 127.0.0.`last`.
+  private mutating func come(
+    _ token: UInt64, from last: Int
+  ) -> (verdict: ConnectionAdmission.Verdict, orders: [Order]) {
+    _ = admission.begin(token, from: host(last), at: .zero)
+    return admission.establish(token, from: host(last), as: peer(token), meansSeveral: false)
+  }
+
+  /// Fills places from one address.
+  private mutating func fill(_ tokens: Range<UInt64>, from last: Int, _ use: ConnectionAdmission.Use = .nothingOpen) {
+    for token in tokens {
+      #expect(come(token, from: last) == (.admitted, []))
+      admission.note(token, use)
+    }
+  }
+
+  @Test mutating func `below three quarters nothing is displaced`() {
+    fill(0..<12, from: 1)
+    #expect(admission.isCrowded)
+    admission.change(places: ConnectionPlaces(established: 17, descriptors: 2_000))
+    #expect(!admission.isCrowded)
+    #expect(come(20, from: 2) == (.admitted, []))
+  }
+
+  @Test
+  mutating func `above it a newcomer from a less represented address displaces a connection of the most represented`() {
+    fill(0..<12, from: 1)
+    #expect(come(20, from: 2) == (.admitted, [.displace(0)]))
+    #expect(admission.establishedCount == 12 && !admission.holdsPlace(0) && admission.holdsPlace(20))
+    // A newcomer of the most represented address takes what is still free, and then finds no room.
+    for token in UInt64(30)..<34 { #expect(come(token, from: 1) == (.admitted, [])) }
+    #expect(come(34, from: 1) == (.turnedAway, []))
+    #expect(come(35, from: 3) == (.admitted, [.displace(1)]))
+  }
+
+  @Test mutating func `one address with a thousand keys does not keep another out`() {
+    fill(0..<16, from: 1, .busy)
+    for token in UInt64(100)..<1_100 { #expect(come(token, from: 1).verdict != .admitted) }
+    for last in 2..<10 { #expect(come(UInt64(2_000 + last), from: last).verdict == .admitted) }
+  }
+
+  @Test mutating func `no connection goes for a newcomer whose address would then have as many`() {
+    fill(0..<6, from: 1)
+    fill(6..<11, from: 2)
+    fill(11..<12, from: 3)
+    // 2 of 127.0.0.3 against 6 of 127.0.0.1.
+    #expect(come(20, from: 3) == (.admitted, [.displace(0)]))
+    for token in UInt64(21)..<23 { #expect(come(token, from: 3).orders.count == 1) }
+    // Now each of the three has 4.
+    #expect(come(23, from: 3) == (.admitted, []))
+  }
+
+  @Test
+  mutating func `connections without an open file go first, then idle ones, busy ones only when all places are taken`()
+  {
+    fill(0..<3, from: 1, .busy)
+    fill(3..<5, from: 1, .idle)
+    fill(5..<7, from: 1)
+    fill(7..<12, from: 1, .busy)
+    admission.note(4, .busy)
+    admission.note(4, .idle)
+    let gone = (0..<4).map { i in come(UInt64(100 + i), from: 100 + i).orders }
+    #expect(gone == [[.displace(5)], [.displace(6)], [.displace(3)], [.displace(4)]], "the one that is so for longest")
+    for i in 4..<8 { #expect(come(UInt64(100 + i), from: 100 + i) == (.admitted, [])) }
+    #expect(admission.establishedCount == 16)
+    #expect(come(200, from: 200) == (.admitted, [.displace(11)]), "of the busy ones the newest")
+  }
+
+  @Test mutating func `a crowd of which each has one connection is left alone`() {
+    for token in UInt64(0)..<16 { #expect(come(token, from: Int(token)) == (.admitted, [])) }
+    #expect(come(20, from: 20) == (.turnedAway, []))
+  }
+
+  @Test mutating func `places of those that are turned away are shared by address too`() {
+    fill(0..<16, from: 1)
+    for token in UInt64(100)..<132 { #expect(come(token, from: 1) == (.turnedAway, [])) }
+    #expect(come(132, from: 1) == (.refused, []))
+    for last in 2..<17 { #expect(come(UInt64(200 + last), from: last).verdict == .admitted) }
+    // All addresses have one connection now.
+    #expect(come(300, from: 40) == (.turnedAway, [.displace(100)]))
+    _ = admission.end(101)
+    #expect(come(301, from: 1) == (.turnedAway, []))
+  }
+
+  @Test mutating func `established connections are counted until they end`() {
+    fill(0..<16, from: 1)
+    #expect(come(16, from: 1).verdict == .turnedAway)
+    #expect(admission.end(16) == [])
+    #expect(admission.end(3) == [] && admission.end(3) == [])
+    #expect(admission.establishedCount == 15)
+    #expect(come(17, from: 1).verdict == .admitted)
+  }
+
+  @Test mutating func `fewer places from now on drive nothing out`() {
+    fill(0..<16, from: 1)
+    admission.change(places: ConnectionPlaces(established: 8, descriptors: 2_000))
+    #expect(admission.establishedCount == 16)
+    #expect(come(20, from: 2) == (.turnedAway, [.displace(0)]))
+  }
+
+  @Test mutating func `few may linger after their goodbye, and they take no place of others`() {
+    fill(0..<16, from: 1)
+    for token in UInt64(0)..<16 { #expect(admission.linger(token).isGranted) }
+    #expect(admission.establishedCount == 0)
+    for token in UInt64(100)..<148 { #expect(admission.linger(token).isGranted) }
+    #expect(!admission.linger(148).isGranted)
+    _ = admission.end(0)
+    #expect(admission.linger(149).isGranted)
+  }
+
+  @Test mutating func `a process without descriptors gives one back: half-open, without an open file, or idle`() {
+    fill(0..<3, from: 1, .busy)
+    fill(3..<4, from: 1, .idle)
+    fill(4..<5, from: 1)
+    _ = admission.begin(10, from: host(1), at: .zero)
+    #expect((0..<4).map { _ in admission.relieve(at: .zero) } == [.drop(10), .displace(4), .displace(3), nil])
+  }
+}
+
+@Suite struct ConnectionPlacesTests {
+  @Test func `a high limit of descriptors gives the standard places`() {
+    let places = ConnectionPlaces(established: nil, descriptors: 20_000)
+    #expect(places.established == 1_024 && places.halfOpen == 512)
+    #expect(places.turnedAway == 32 && places.lingering == 64)
+    #expect(ConnectionPlaces(established: 5_000, descriptors: 20_000).established == 5_000)
+  }
+
+  @Test(arguments: [nil, 1, 7, 100, 5_000, 1_000_000])
+  func `all places together never need more descriptors than there are`(wanted: Int?) {
+    for descriptors in [8, 9, 16, 17, 40, 64, 100, 500, 900, 1_300, 65_536] {
+      let places = ConnectionPlaces(established: wanted, descriptors: descriptors)
+      let all = places.established + places.halfOpen + places.turnedAway + places.lingering
+      #expect(all <= descriptors, "\(descriptors): \(places)")
+      #expect(places.established >= 1 && places.halfOpen >= 2 && places.turnedAway >= 1 && places.lingering >= 1)
+      #expect(places.established <= wanted ?? 1_024)
+    }
+  }
+
+  @Test func `a process with hardly any descriptors still has places`() {
+    for descriptors in [Int.min, -1, 0, 7] {
+      #expect(ConnectionPlaces(established: nil, descriptors: descriptors).established == 4)
+    }
+  }
+}
