@@ -261,7 +261,7 @@ final class NetworkLoop {
     for _ in 0..<NetworkLoop.piecesPerTurn {
       if sender == nil { sender = turns.next().flatMap { connections[$0] } }
       guard let sender else { return }
-      if let bytes = sender.nextPieceBytes,
+      if let bytes = sender.nextUploadBytes,
         let wait = context.uploadLimiter.wait(toSend: bytes, at: now)
       {
         throttledUntil = now + max(wait, .milliseconds(1))

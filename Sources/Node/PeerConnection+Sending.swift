@@ -71,64 +71,67 @@ extension PeerConnection {
   }
 
   /// Bytes that `sendPiece` would send and that count against a limit; nil when there are none.
-  var nextPieceBytes: Int? { session?.nextPieceByteCount }
+  var nextUploadBytes: Int? { session?.nextUploadByteCount }
 
   /// Sends the next page, or reads, seals and sends the next piece: 64 KiB at most. Called in turn by the loop.
   func sendPiece() {
     isQueuedToSend = false
     guard !isClosed, !isFinishing else { return }
-    switch session!.nextUpload() {
-    case .page(let handle, let page)?: send(page, of: handle)
-    case .piece(let piece)?: send(piece)
-    case nil: break
-    }
+    sendNextUpload()
     guard !isClosed else { return }
     flush()
     if !isClosed { settle() }
   }
 
-  private func send(_ index: PageIndex, of handle: FileHandle) {
-    guard let source = served[handle] else { preconditionFailure("a page of a file that is not open") }
-    do throws(Errno) {
-      guard let page = try page(index, of: source) else {
-        return close(.violation("page \(index.rawValue), of which it was told nothing"))
+  /// Where a file is no longer what it was, another path with the same bytes takes its place, `pathsPerTurn` times at
+  /// most: then the upload waits for the next turn. A path that failed serves no more, so this ends.
+  private func sendNextUpload() {
+    guard let next = session!.nextUpload() else { return }
+    for _ in 0..<PeerConnection.pathsPerTurn {
+      guard let source = served[next.handle] else { preconditionFailure("an upload of a file that is not open") }
+      do throws(StoredFileError) {
+        switch next {
+        case .page(let handle, let page): try send(page, of: handle, from: source)
+        case .piece(let piece): try send(piece, from: source)
+        }
+        return
+      } catch {
+        // A shortage goes by: the peer may come again, which it would not for a file that was withdrawn.
+        if case .busy(let errno) = error { return close(.here(.internalError, errno.reason)) }
+        withdraw(next.handle, because: error)
       }
-      send(
-        .page(PageAnswer(handle: handle, page: index.rawValue, chunkHashes: page.chunkHashes, uncles: page.uncles)))
-    } catch {
-      withdraw(handle, because: .unreadable(error))
-      if !isClosed, served[handle] != nil { send(index, of: handle) }
+      guard !isClosed, !isFinishing, served[next.handle] != nil else { return }
     }
+    session!.putBack(next)
   }
 
-  /// Nil where a file that is here in part has no chunk of the page.
-  private func page(_ index: PageIndex, of source: ServedSource) throws(Errno) -> HashPage? {
+  private func send(_ index: PageIndex, of handle: FileHandle, from source: ServedSource) throws(StoredFileError) {
+    guard let page = try page(index, of: source) else {
+      return close(.violation("page \(index.rawValue), of which it was told nothing"))
+    }
+    send(.page(PageAnswer(handle: handle, page: index.rawValue, chunkHashes: page.chunkHashes, uncles: page.uncles)))
+  }
+
+  /// Nil if the file is here in part and no chunk of the page is.
+  private func page(_ index: PageIndex, of source: ServedSource) throws(StoredFileError) -> HashPage? {
     switch source {
-    case .entry(let entry): try loop.context.catalogue!.page(index, entry)
-    case .download(let shared): shared.page(index)
+    case .entry(let entry):
+      do throws(Errno) { return try loop.context.catalogue!.page(index, entry) } catch { throw .unreadable(error) }
+    case .download(let shared): return shared.page(index)
     }
   }
 
-  private func send(_ piece: UploadPiece) {
-    guard let source = served[piece.handle] else { preconditionFailure("a piece of a file that is not open") }
-    do throws(StoredFileError) {
-      let hashes = piece.includesLeafHashes ? try leafHashes(of: piece.chunk, in: source) : []
-      let byteCount = try read(piece, of: source)
-      send(.data(piece.header(leafHashes: hashes, byteCount: byteCount)))
-      loop.scratch.read(at: 0, count: byteCount) { seal($0) }
-      loop.scratch.drop(byteCount)
-      loop.context.uploaded(byteCount)
-      record?.sent(byteCount, of: piece.handle)
-      if piece.isLastOfAnswer { loop.context.counters.answered() }
-      pace.sent(byteCount, at: loop.now)
-      sent(piece)
-    } catch {
-      // A shortage goes by: the peer may come again, which it would not for a file that was withdrawn.
-      if case .busy(let errno) = error { return close(.here(.internalError, errno.reason)) }
-      withdraw(piece.handle, because: error)
-      // Another path has the same bytes; it is withdrawn in its turn if it fails too, so this ends.
-      if !isClosed, served[piece.handle] != nil { send(piece) }
-    }
+  private func send(_ piece: UploadPiece, from source: ServedSource) throws(StoredFileError) {
+    let hashes = piece.includesLeafHashes ? try leafHashes(of: piece.chunk, in: source) : []
+    let byteCount = try read(piece, of: source)
+    send(.data(piece.header(leafHashes: hashes, byteCount: byteCount)))
+    loop.scratch.read(at: 0, count: byteCount) { seal($0) }
+    loop.scratch.drop(byteCount)
+    loop.context.uploaded(byteCount)
+    record?.sent(byteCount, of: piece.handle)
+    if piece.isLastOfAnswer { loop.context.counters.answered() }
+    pace.sent(byteCount, at: loop.now)
+    sent(piece)
   }
 
   /// Reads a piece into the loop's scratch buffer, or leaves that empty. Returns its bytes.

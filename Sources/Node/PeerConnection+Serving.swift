@@ -120,13 +120,14 @@ extension PeerConnection {
     session!.admit(request, isHeld: isTaken, retryAfterMilliseconds: UploadDeferral.retryAfterMilliseconds)
   }
 
-  /// Says that the next piece waits to be sent, or that none does. True where it goes before what others were promised.
+  /// Says that the next piece waits to be sent, or that none does. True if it goes before what others were promised, as
+  /// a page does once.
   func noteWaiting() -> Bool {
     let next = session?.nextPieceChunk
     let source = next.flatMap { served[$0.handle] }
     if let fileID = waitsFor, fileID != source?.fileID { loop.context.audiences.rests(fileID, member) }
     waitsFor = source?.fileID
-    guard let next, let source else { return true }
+    guard let next, let source else { return session?.isNextPageRepeated != true }
     return loop.context.audiences.waits(
       for: next.chunk, of: source.fileID, member, isFull: loop.isThrottled, at: loop.now)
   }

@@ -14,6 +14,8 @@ final class PeerConnection {
   static let fetchInboxBytes = 256 << 10
   /// With more than this waiting to be sent, nothing more is read: a peer that asks must also take.
   static let outboxBytesMax = 256 << 10
+  /// Paths of equal bytes that are tried for one upload in one turn: each costs a look at the disk.
+  static let pathsPerTurn = 16
 
   unowned let loop: NetworkLoop
   /// The registration in epoll; never given out twice in a loop.

@@ -46,7 +46,7 @@ extension PeerSession {
       close(SessionEnd(error))
       return false
     }
-    served[handle] = file.pages
+    served[handle] = OpenFile(pages: file.pages, root: file.root)
     if file.parts != nil { partial.insert(handle) }
     let offered = OfferedFile(
       proof: file.key.haveProof(handshakeHash, sender: role), kind: ContentKind.file.rawValue,
@@ -102,7 +102,7 @@ extension PeerSession {
 
   /// Pages wait for their turn like pieces do: a page is long, and asking for one is short.
   mutating func accept(_ get: PageGet) {
-    guard let pages = served[get.handle] else {
+    guard let pages = served[get.handle]?.pages else {
       // Of a file that was withdrawn while the peer asked, or the peer's mistake.
       if !upload.wasWithdrawn(get.handle) { close(.violation("a handle that is not open")) }
       return
@@ -168,8 +168,18 @@ extension PeerSession {
   /// Whether pages or pieces that the peer asked for are still to be sent.
   public var hasUploads: Bool { upload.waitingCount > 0 || !pagesWaiting.isEmpty }
 
-  /// Bytes of leaves that the next upload would send; nil where it sends none.
-  public var nextPieceByteCount: Int? { pagesWaiting.isEmpty ? upload.nextPieceByteCount : nil }
+  /// Bytes of the next upload that count against an upload limit: those of its leaves, or of the PAGE. Nil if nothing is
+  /// asked for.
+  public var nextUploadByteCount: Int? {
+    guard let get = pagesWaiting.first else { return upload.nextPieceByteCount }
+    return served[get.handle].map { PageAnswer.byteCount(of: PageIndex(get.page), in: $0.pages) }
+  }
+
+  /// Whether the next upload is a page that was sent before: it has no claim to go before the pieces of others.
+  public var isNextPageRepeated: Bool {
+    guard let get = pagesWaiting.first else { return false }
+    return served[get.handle]?.pagesSent.contains(get.page) == true
+  }
 
   /// The file and chunk of which the next upload is a piece; nil where it is none.
   public var nextPieceChunk: (handle: FileHandle, chunk: ChunkIndex)? { pagesWaiting.isEmpty ? upload.nextChunk : nil }
@@ -178,9 +188,19 @@ extension PeerSession {
   public mutating func nextUpload() -> Upload? {
     if !pagesWaiting.isEmpty {
       let get = pagesWaiting.removeFirst()
+      served[get.handle]?.pagesSent.insert(get.page)
       return .page(get.handle, PageIndex(get.page))
     }
     return upload.nextPiece().map { .piece($0) }
+  }
+
+  /// An upload that `nextUpload` gave was not sent: it is the next one again.
+  public mutating func putBack(_ next: Upload) {
+    guard !isEnded, served[next.handle] != nil else { return }
+    switch next {
+    case .page(let handle, let page): pagesWaiting.insert(PageGet(handle: handle, page: page.rawValue), at: 0)
+    case .piece(let piece): upload.putBack(piece)
+    }
   }
 
   /// From now on requests are refused; what was promised is still sent.
@@ -195,5 +215,14 @@ extension PeerSession {
     pagesWaiting.removeAll { $0.handle == handle }
     send(.withdrawn(Withdrawn(handle: handle, reason: reason)))
     return true
+  }
+}
+
+extension PageAnswer {
+  /// Bytes of the frame that answers a PAGE_GET.
+  static func byteCount(of page: PageIndex, in pages: PageLayout) -> Int {
+    let hashes = pages.chunks(of: page).count + pages.uncleCount
+    // length u32 | type u8 | handle u32 | page u32 | n u16 | m u8
+    return 16 + hashes * Digest.byteCount
   }
 }

@@ -34,9 +34,17 @@ public struct PeerSession: Sendable {
   /// Of the DATA whose bytes are on their way.
   var arriving: FetchedPiece?
 
+  /// A file that the peer has open here.
+  struct OpenFile: Sendable {
+    let pages: PageLayout
+    let root: Digest
+    /// Pages that were sent; at most those that the file has.
+    var pagesSent: Set<UInt32> = []
+  }
+
   // What the peer asks of us.
   var upload = UploadState()
-  var served: [FileHandle: PageLayout] = [:]
+  var served: [FileHandle: OpenFile] = [:]
   /// Those of them that are here in part: the peer is told of more, and asks for nothing else.
   var partial: Set<FileHandle> = []
   /// Asked for while files were still being hashed.

@@ -80,8 +80,8 @@ final class HandMadePeer {
   }
 
   /// The next message but DATA's bytes, which are passed over; nil where the connection ended or none comes.
-  func next() throws -> Message? {
-    for _ in 0..<200 {
+  func next(turns: Int = 200) throws -> Message? {
+    for _ in 0..<turns {
       if !messages.isEmpty { return messages.removeFirst() }
       if isEnded { return nil }
       turn()
@@ -171,16 +171,18 @@ struct TurnedServer {
   let address: SocketAddress
   let entry: CatalogueEntry
 
-  /// Serves one file of zeros.
-  init(fileLength: UInt64) throws {
+  /// Serves one file of zeros, also under the names of hard links to it.
+  init(fileLength: UInt64, linkCount: Int = 0, uploadLimit: UInt64? = nil) throws {
     let state = ReviewFolder()
     try folder.makeFile("zeros", length: fileLength)
+    for i in 0..<linkCount { link(folder.path + "/zeros", folder.path + "/zeros-\(i)") }
     let served = try ServedFolder(folder.path)
     let catalogue = try Catalogue(folder: served, stateFolder: state.path) { FileKey($0, swarm: nil).bucket }
     catalogue.load(try FolderScan(served).files, threads: 1) { _ in }
     entry = catalogue.entries[0]
     var configuration = NodeConfiguration(identity: HandMadePeer.identity())
     configuration.loopCount = 1
+    configuration.uploadLimit = uploadLimit
     let context = try NodeContext(configuration, catalogue: catalogue) { _ in }
     loop = try NetworkLoop(context: context, index: 0)
     let socket = try Socket.listening(on: SocketAddress(ipv4: (127, 0, 0, 1), port: 0))

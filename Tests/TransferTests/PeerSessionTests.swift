@@ -217,6 +217,45 @@ import Wire
     #expect(serving.waitingByteCount == 192)
   }
 
+  @Test func `an upload that could not be sent is the next one again`() throws {
+    var (_, serving) = try opened()
+    let request = ChunkRequest(
+      id: RequestID(1), handle: FileHandle(1), chunk: ChunkIndex(0), leaves: LeafRange(first: 0, count: 8),
+      wantsLeafHashes: true)
+    serving.admit(request, isHeld: true)
+    serving.handle(.pageGet(PageGet(handle: FileHandle(1), page: 1)))
+    _ = drain(&serving)
+    for _ in 0..<3 {
+      let bytes = serving.nextUploadByteCount
+      let upload = serving.nextUpload()
+      let first = try #require(upload)
+      serving.putBack(first)
+      let bytesAgain = serving.nextUploadByteCount
+      let again = serving.nextUpload()
+      #expect(again == first && bytesAgain == bytes)
+    }
+    let nothing = serving.nextUpload()
+    #expect(nothing == nil, "a page and two pieces")
+  }
+
+  @Test func `a page counts with all of its bytes, and goes first once`() throws {
+    var (_, serving) = try opened()
+    for index in 0..<UInt32(tree.pages.pageCount) {
+      serving.handle(.pageGet(PageGet(handle: FileHandle(1), page: index)))
+      let page = try #require(tree.page(PageIndex(index)))
+      let frame = Message.page(
+        PageAnswer(handle: FileHandle(1), page: index, chunkHashes: page.chunkHashes, uncles: page.uncles))
+      var bytes: [UInt8] = []
+      frame.encode(into: &bytes)
+      #expect(serving.nextUploadByteCount == bytes.count && !serving.isNextPageRepeated)
+      _ = serving.nextUpload()
+      serving.handle(.pageGet(PageGet(handle: FileHandle(1), page: index)))
+      #expect(serving.isNextPageRepeated)
+      _ = serving.nextUpload()
+    }
+    #expect(serving.nextUploadByteCount == nil)
+  }
+
   @Test func `an OPEN that may be answered later is looked up again`() throws {
     var fetching = PeerSession(handshakeHash: hash, role: .dialer, target: target)
     var serving = PeerSession(handshakeHash: hash, role: .listener, target: nil)
