@@ -37,6 +37,11 @@ extension PeerSession {
   }
 
   private mutating func offer(_ file: ServedFile, as handle: FileHandle) -> Bool {
+    // One handle per file: else each thing that is announced of the file would be sent once per handle.
+    if served[handle] == nil, served.values.contains(where: { $0.root == file.root && $0.pages == file.pages }) {
+      refuse(handle, .tooManyFilesOpen)
+      return false
+    }
     do throws(PeerFault) {
       guard try upload.open(handle, file.layout) == .opened else {
         refuse(handle, .tooManyFilesOpen)

@@ -217,6 +217,19 @@ import Wire
     #expect(serving.waitingByteCount == 192)
   }
 
+  @Test func `a file has one handle, until it is withdrawn`() throws {
+    var (_, serving) = try opened()
+    _ = drain(&serving)
+    let again = Open(handle: FileHandle(2), bucket: key.bucket, proof: key.openProof(hash, sender: .dialer))
+    let refusal = Message.opened(Opened(handle: FileHandle(2), outcome: .refused(.tooManyFilesOpen)))
+    var isOpen = serving.answer(again, .file(served))
+    #expect(!isOpen)
+    expect(drain(&serving), [.send(refusal)])
+    serving.withdraw(FileHandle(1), .changed)
+    isOpen = serving.answer(again, .file(served))
+    #expect(isOpen)
+  }
+
   @Test func `an upload that could not be sent is the next one again`() throws {
     var (_, serving) = try opened()
     let request = ChunkRequest(
