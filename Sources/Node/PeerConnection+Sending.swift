@@ -27,22 +27,46 @@ extension PeerConnection {
     }
   }
 
-  /// Gives the system what it takes. Where the other end has closed, what it said before is still to be read, and says
-  /// more than the errno: the connection then ends when that has been read.
+  /// Gives the system what it takes, then the hints for which there is room.
   func flush() {
+    drainOutbox()
+    guard !isClosed, sealHints() else { return }
+    drainOutbox()
+    // The others go when the outbox drains, or in the next turn.
+    if !isClosed, outbox.isEmpty, session?.hints.isEmpty == false { loop.enqueue(hinting: self) }
+  }
+
+  /// Hints wait, and all of the turn that could be merged with them has happened.
+  func sendHints() {
+    isQueuedToHint = false
+    if !isFinishing { settle() }
+  }
+
+  /// Seals hints until there is no more room for them. True if there were any.
+  @discardableResult func sealHints() -> Bool {
+    guard session?.hints.isEmpty == false, !isFinishing else { return false }
+    var hasSealed = false
+    while outbox.count <= NodeLimits.hintedOutboxBytesMax, let hint = session!.nextHint() {
+      send(hint)
+      hasSealed = true
+    }
+    return hasSealed
+  }
+
+  /// Where the other end has closed, what it said before is still to be read, and says more than the errno: the
+  /// connection then ends when that has been read.
+  private func drainOutbox() {
     if sendFailure != nil { outbox.drop(outbox.count) }
     if !isSlow, !outbox.isEmpty, loop.now - outboxSince >= NodeLimits.slowPieceTime {
       isSlow = true
       socket.limitUnsent(to: NodeLimits.slowUnsentBytesMax)
     }
-    while !outbox.isEmpty {
+    while !outbox.isEmpty, !isSocketFull {
       do throws(Errno) {
         let offered = outbox.count
-        guard let count = try outbox.read(at: 0, count: offered, { bytes throws(Errno) in try socket.send(bytes) })
-        else { return }
-        outbox.drop(count)
-        lastSentAt = loop.now
-        if count < offered { return }  // there is room for no more
+        let count = try outbox.read(at: 0, count: offered, { bytes throws(Errno) in try socket.send(bytes) })
+        if let count { took(count) }
+        isSocketFull = count ?? 0 < offered
       } catch {
         if isFinishing { return close() }
         guard isEstablished, error.isClosedByPeer else { return close(.broken(error)) }
@@ -50,7 +74,19 @@ extension PeerConnection {
         outbox.drop(outbox.count)
       }
     }
-    if !hasToSend { outbox.shrinkIfEmpty() }
+    guard outbox.isEmpty else { return }
+    if !hasToSend || outbox.capacity > NodeLimits.idleOutboxBytesMax || loop.context.outboxes.isScarce {
+      outbox.shrinkIfEmpty()
+    }
+  }
+
+  /// The system took bytes from the outbox.
+  private func took(_ count: Int) {
+    outbox.drop(count)
+    lastSentAt = loop.now
+    guard let before = bytesBeforePong else { return }
+    bytesBeforePong = before > count ? before - count : nil
+    if bytesBeforePong == nil { session?.pongLeft() }
   }
 
   // MARK: Pieces of files
@@ -78,9 +114,7 @@ extension PeerConnection {
     isQueuedToSend = false
     guard !isClosed, !isFinishing else { return }
     sendNextUpload()
-    guard !isClosed else { return }
-    flush()
-    if !isClosed { settle() }
+    settle()
   }
 
   /// Where a file is no longer what it was, another path with the same bytes takes its place, `pathsPerTurn` times at

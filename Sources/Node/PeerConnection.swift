@@ -62,6 +62,20 @@ final class PeerConnection {
   var isProcessing = false
   var isStarving = false
   var isQueuedToSend = false
+  /// The loop sends its hints at the end of the turn.
+  var isQueuedToHint = false
+  /// The loop lets it go on with the frames at hand in the next turn.
+  var isQueuedToRead = false
+  /// Frames that it may still deal with in this turn.
+  var framesLeft = NodeLimits.framesPerTurn
+  /// Bytes at the inbox's head that are a record's plaintext and not decoded yet. The record's tag follows them.
+  var openedBytes = 0
+  /// The system took less than it was offered; it says when there is room again.
+  var isSocketFull = false
+  /// Bytes to be taken from the outbox until the PONG in it has left; nil if there is none.
+  var bytesBeforePong: Int?
+  /// What `OutboxMemory` counts for it.
+  var countedBytes = 0
   /// The other end takes nothing any more; what it sent before is being read.
   var sendFailure: Errno?
   private(set) var interest: Readiness
@@ -93,6 +107,7 @@ final class PeerConnection {
   var outboxSince: Instant
   /// A piece took long to leave: the kernel is to hold little of what a CANCEL could still take back.
   var isSlow = false
+  /// Of a PING that is not answered.
   var pingSentAt: Instant?
   /// When the frame that is incomplete began, and how many bytes came since; nil between frames.
   var partialSince: Instant?
@@ -116,6 +131,7 @@ final class PeerConnection {
     interest = .writable
     handshake = loop.context.dialing(pinned: pinned, suite: suite)
     (startedAt, lastReceivedAt, lastSentAt, outboxSince) = (loop.now, loop.now, loop.now, loop.now)
+    self.socket.limitUnsent(to: NodeLimits.unsentBytesMax)
   }
 
   /// A connection that was accepted.
@@ -131,6 +147,7 @@ final class PeerConnection {
     interest = .readable
     handshake = loop.context.listening()
     (startedAt, lastReceivedAt, lastSentAt, outboxSince) = (loop.now, loop.now, loop.now, loop.now)
+    self.socket.limitUnsent(to: NodeLimits.unsentBytesMax)
   }
 
   // MARK: Events of the loop
@@ -142,7 +159,11 @@ final class PeerConnection {
       isConnecting = false
       sendHandshakeBytes()
     }
-    if readiness.contains(.writable) { flush() }
+    if !isQueuedToRead { framesLeft = NodeLimits.framesPerTurn }
+    if readiness.contains(.writable) {
+      isSocketFull = false
+      flush()
+    }
     if isStarving && !readiness.isDisjoint(with: .hangUp) {
       // It is told until it is read, and nothing is read now: without an end the loop would turn hot.
       close(.broken(socket.pendingError("recv", address.description) ?? .reset("recv", address.description)))
@@ -159,12 +180,18 @@ final class PeerConnection {
     settle()
   }
 
-  /// Once after each event: hands finished pieces on, and tells epoll what to wait for.
+  /// Once after each event: sends what was sealed, hands finished pieces on, and tells epoll what to wait for.
   func settle() {
     guard !isClosed else { return }
-    if isFinishing && outbox.isEmpty && !linger() { return close() }
-    if inbox.count > 0 && !isStarving { process() }  // what was left while the outbox was full
+    flush()
     guard !isClosed else { return }
+    if isFinishing && outbox.isEmpty && !linger() { return close() }
+    if inbox.count > 0 && !isStarving && !isQueuedToRead {  // what was left while the outbox was full
+      process()
+      if !isClosed { flush() }
+    }
+    guard !isClosed else { return }
+    countOutbox()
     handOverFinishedJobs()
     pace.note(isWaiting: hasToSend || !outbox.isEmpty, at: loop.now)
     queueToSend()
@@ -191,8 +218,7 @@ final class PeerConnection {
       isFinishing = true
       session?.end()
       releaseBlocks()
-      flush()
-      if !isClosed { settle() }
+      settle()
     } else {
       close()
     }
@@ -228,6 +254,7 @@ final class PeerConnection {
     session?.end()
     leaveAudiences()
     releaseBlocks()
+    countOutbox()
     endAdmission()
     loop.leave(self)
     socket.finishSending()
@@ -281,11 +308,12 @@ final class PeerConnection {
     let silence = now - lastReceivedAt
     if silence >= ProtocolLimits.idleTimeout {
       close(.here(.idle, ""))
-    } else if silence >= ProtocolLimits.pingAfter, pingSentAt.map({ $0 < lastReceivedAt }) ?? true {
+    } else if silence >= ProtocolLimits.pingAfter, pingSentAt == nil {
       pingSentAt = now
       send(.ping(UInt64(bitPattern: now.nanoseconds)))
-      flush()
       settle()
+    } else if let due = session?.deadline, due <= now {
+      command { $0.timeFired(at: now) }
     }
   }
 }

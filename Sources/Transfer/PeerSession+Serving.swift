@@ -10,7 +10,12 @@ extension PeerSession {
 
   // MARK: Opening
 
-  mutating func lookUp(_ open: Open) { act(.lookUp(open)) }
+  mutating func accept(_ open: Open) {
+    guard opensWaiting.count + missedOpens.waitingCount < ProtocolLimits.opensUnansweredMax else {
+      return close(.violation("more than \(ProtocolLimits.opensUnansweredMax) OPENs at a time"))
+    }
+    act(.lookUp(open))
+  }
 
   /// Whether an OPEN that came means the file with this key, and proves that the peer knows it.
   public func isMeant(_ key: FileKey, by open: Open) -> Bool {
@@ -19,21 +24,27 @@ extension PeerSession {
 
   /// The answer to `lookUp`. True where the file is now open.
   @discardableResult
-  public mutating func answer(_ open: Open, _ answer: OpenAnswer) -> Bool {
+  public mutating func answer(_ open: Open, _ answer: OpenAnswer, at now: Instant) -> Bool {
     guard !isEnded else { return false }
     switch answer {
     case .file(let file): return offer(file, as: open.handle)
-    case .notYet where opensWaiting.count < ProtocolLimits.openFilesMax: opensWaiting.append(open)
-    case .notYet, .noSuchFile: refuse(open.handle, .noSuchFile)
+    case .notYet: opensWaiting.append(open)
+    case .noSuchFile: if missedOpens.miss(open.handle, at: now) { refuse(open.handle, .noSuchFile) }
     }
     return false
+  }
+
+  /// `deadline` has come.
+  public mutating func timeFired(at now: Instant) {
+    guard !isEnded else { return }
+    for handle in missedOpens.due(at: now) { refuse(handle, .noSuchFile) }
   }
 
   /// More files are served than before, or the scan is over: looks again for those that were asked for.
   public mutating func lookUpAgain() {
     let opens = opensWaiting
     opensWaiting = []
-    for open in opens { lookUp(open) }
+    for open in opens { act(.lookUp(open)) }
   }
 
   private mutating func offer(_ file: ServedFile, as handle: FileHandle) -> Bool {
@@ -70,34 +81,32 @@ extension PeerSession {
       let bits = Array(parts.wholeChunks[first / 8..<(first + count + 7) / 8])
       send(.bitmap(Bitmap(handle: handle, firstChunk: ChunkIndex(UInt32(first)), count: count, bits: bits)))
     }
-    tell(parts.runs, of: handle)
+    hints.add(parts.runs, of: handle)
   }
+
+  // MARK: Hints
 
   /// More leaves are here of a file that the peer opened while it was here in part.
   public mutating func announce(_ runs: [LeafRun], of handle: FileHandle) {
-    if !isEnded, partial.contains(handle) { tell(runs, of: handle) }
+    if !isEnded, partial.contains(handle) { hints.add(runs, of: handle) }
   }
 
   /// Others were promised these chunks of a file that the peer has open.
   public mutating func announce(promised chunks: [ChunkIndex], of handle: FileHandle) {
-    guard !isEnded, served[handle] != nil else { return }
-    for first in stride(from: 0, to: chunks.count, by: ProtocolLimits.promisedChunksMax) {
-      let part = chunks[first..<min(first + ProtocolLimits.promisedChunksMax, chunks.count)]
-      send(.promised(Promised(handle: handle, chunks: Array(part))))
-    }
+    if !isEnded, served[handle] != nil { hints.add(promised: chunks, of: handle) }
   }
 
   /// Others that have a file which the peer has open; at most 50.
   public mutating func announce(peers: [PeerExchange.Entry], of handle: FileHandle) {
-    if !isEnded, served[handle] != nil { send(.peers(PeerExchange(handle: handle, entries: peers))) }
+    if !isEnded, served[handle] != nil { hints.add(peers: peers, of: handle) }
   }
 
-  private mutating func tell(_ runs: [LeafRun], of handle: FileHandle) {
-    for first in stride(from: 0, to: runs.count, by: ProtocolLimits.haveRunsMax) {
-      let part = runs[first..<min(first + ProtocolLimits.haveRunsMax, runs.count)]
-      send(.have(Have(handle: handle, runs: Array(part))))
-    }
-  }
+  /// What was announced and is not sent, as few messages. Ask for the next one only when the connection has room for it:
+  /// until then it is merged with what comes.
+  public mutating func nextHint() -> Message? { isEnded ? nil : hints.next() }
+
+  /// Memory is short: PROMISED and PEERS that wait are dropped.
+  public mutating func dropHints() { hints.dropPromisedAndPeers() }
 
   private mutating func refuse(_ handle: FileHandle, _ refusal: Opened.Refusal) {
     send(.opened(Opened(handle: handle, outcome: .refused(refusal))))
@@ -218,6 +227,7 @@ extension PeerSession {
     upload.withdraw(handle)
     partial.remove(handle)
     pagesWaiting.removeAll { $0.handle == handle }
+    hints.remove(handle)
     send(.withdrawn(Withdrawn(handle: handle, reason: reason)))
     return true
   }

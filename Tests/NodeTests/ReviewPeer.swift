@@ -23,12 +23,12 @@ final class HandMadePeer {
   private var decoder = FrameDecoder()
   private var messages: [Message] = []
 
-  init(dialing address: SocketAddress, turn: @escaping () -> Void) throws {
+  /// - `receiveBytes`: of the system's buffer, fixed: a small one is soon full when the test does not read, and slow when
+  ///   it does.
+  init(dialing address: SocketAddress, receiveBytes: Int32? = 8192, turn: @escaping () -> Void) throws {
     (role, self.turn) = (.dialer, turn)
     socket = try Socket.connecting(to: address)
-    // Fixed and small, so that it is soon full when the test does not read.
-    var bytes: Int32 = 8192
-    setsockopt(socket.number, SOL_SOCKET, SO_RCVBUF, &bytes, 4)
+    if var bytes = receiveBytes { setsockopt(socket.number, SOL_SOCKET, SO_RCVBUF, &bytes, 4) }
     handshake = ChannelHandshake(
       dialing: HandMadePeer.identity(), suite: .chaChaPoly, swarm: nil, pinned: nil, payload: HandshakePayload(),
       ephemeral: SecretKey.random())
@@ -191,9 +191,9 @@ struct TurnedServer {
   }
 
   /// A peer that has shaken hands.
-  func peer() throws -> HandMadePeer {
+  func peer(receiveBytes: Int32? = 8192) throws -> HandMadePeer {
     let loop = loop
-    let peer = try HandMadePeer(dialing: address) { _ = loop.turn() }
+    let peer = try HandMadePeer(dialing: address, receiveBytes: receiveBytes) { _ = loop.turn() }
     try peer.shakeHands()
     return peer
   }

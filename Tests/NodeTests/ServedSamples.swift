@@ -17,13 +17,15 @@ final class ServedSamples {
 
   init(
     _ samples: [Sample] = [.common, .small], swarm: SwarmKey? = nil, connectionsMax: Int = 64,
-    suites: [CipherSuite] = CipherSuite.available, allowed: Set<PeerID>? = nil, uploadLimit: UInt64? = nil
+    suites: [CipherSuite] = CipherSuite.available, allowed: Set<PeerID>? = nil, uploadLimit: UInt64? = nil,
+    outboxesBytesMax: Int = NodeLimits.outboxesBytesMax
   ) throws {
     for sample in samples { folder.write(sample.name, sample.bytes) }
     var configuration = NodeConfiguration(identity: .random(), swarmKey: swarm, suites: suites)
     configuration.connectionsMax = connectionsMax
     configuration.allowedPeers = allowed
     configuration.uploadLimit = uploadLimit
+    configuration.outboxesBytesMax = outboxesBytesMax
     configuration.loopCount = 2
     let events = self.events
     server = try Server(

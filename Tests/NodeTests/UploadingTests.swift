@@ -1,4 +1,4 @@
-// What one turn of a connection costs, and that a page is an upload like any other.
+// What one turn of a connection costs: frames, paths of equal files, and pages, which are uploads like any other.
 import Content
 import Glibc
 import Posix
@@ -60,5 +60,54 @@ import Wire
     sent -= try #require(connection.session).pagesWaiting.count
     // What may leave at once.
     #expect(sent == (256 << 10) / page)
+  }
+
+  enum SmallFrame: String, CaseIterable { case cancel, skipped }
+
+  @Test(arguments: SmallFrame.allCases)
+  func `a turn deals with some frames of a connection, and then with those of the others`(_ small: SmallFrame) throws {
+    let server = try TurnedServer(fileLength: 100_000)
+    let peer = try server.peer()
+    try peer.send(.ping(1))
+    #expect(try peer.next() == .pong(1))
+    let connection = try #require(server.loop.connections.values.first)
+    let before = connection.decoder.completedFrames
+    let one = small == .cancel ? Message.cancel(RequestID(5)).frame : frame(type: 0x41, body: [])
+    try peer.send((0..<2_000).flatMap { _ in one })
+    try peer.send(.ping(2))
+    for turn in 1...3 {
+      _ = server.loop.turn()
+      #expect(connection.decoder.completedFrames == before + NodeLimits.framesPerTurn * turn)
+    }
+    let other = try server.peer()
+    #expect(connection.decoder.completedFrames < before + 2_000, "the other was let in meanwhile")
+    #expect(try peer.next() == .pong(2), "nothing is lost")
+    withExtendedLifetime(other) {}
+  }
+
+  @Test func `what the frames of one event draw is sent once, when the event is over`() throws {
+    let server = try TurnedServer(fileLength: 1 << 20)
+    let peer = try server.peer()
+    let connection = try open(server, peer)
+    let opens = (2..<32).map { Message.open(Open(handle: FileHandle($0), bucket: 0, proof: .zero)).frame }
+    try peer.send(opens.flatMap { $0 })
+    connection.receive()
+    let waiting = connection.outbox.count
+    #expect(waiting > 30 * 10)
+    connection.settle()
+    let left = connection.outbox.count
+    #expect(left == 0)
+  }
+
+  @Test func `a PING before the PONG of the last one has left is refused`() throws {
+    let server = try TurnedServer(fileLength: 100_000)
+    let peer = try server.peer()
+    for number in UInt64(0)..<100 {
+      try peer.send(.ping(number))
+      #expect(try peer.next() == .pong(number))
+    }
+    try peer.send(Message.ping(100).frame + Message.ping(101).frame)
+    #expect(try peer.next() == .pong(100))
+    #expect(try peer.next()?.goodbyeCode == .protocolError)
   }
 }
