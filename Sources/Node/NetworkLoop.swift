@@ -296,7 +296,7 @@ final class NetworkLoop {
         return
       }
       if let bytes = sender.nextUploadBytes,
-        let wait = context.uploadLimiter.wait(toSend: bytes, at: now)
+        let wait = context.uploadLimiter.wait(toSend: bytes)
       {
         throttledUntil = now + max(wait, .milliseconds(1))
         return

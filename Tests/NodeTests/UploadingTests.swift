@@ -2,6 +2,7 @@
 import Content
 import Glibc
 import Posix
+import Synchronization
 import Testing
 import TestSupport
 import Wire
@@ -109,5 +110,18 @@ import Wire
     try peer.send(Message.ping(100).frame + Message.ping(101).frame)
     #expect(try peer.next() == .pong(100))
     #expect(try peer.next()?.goodbyeCode == .protocolError)
+  }
+
+  @Test func `an upload limit goes by a clock of its own, whatever the clocks of the loops say`() {
+    let clock = Atomic<Int64>(0)
+    let limiter = UploadLimiter(bytesPerSecond: 100_000) { clock.load(ordering: .relaxed) }
+    #expect(limiter.wait(toSend: 256 << 10) == nil, "at once after a pause")
+    #expect(limiter.wait(toSend: 50_000) == .milliseconds(500))
+    clock.store(499_999_999, ordering: .relaxed)
+    #expect(limiter.wait(toSend: 50_000) == .nanoseconds(1))
+    // One that asks for little need not wait until one that asks for much is served.
+    #expect(limiter.wait(toSend: 20_000) == nil)
+    clock.store(1_000_000_000, ordering: .relaxed)
+    #expect(limiter.wait(toSend: 80_000) == nil)
   }
 }
