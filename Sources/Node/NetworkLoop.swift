@@ -65,6 +65,10 @@ final class NetworkLoop {
   /// Whose turn it is; it waits for the upload limit.
   private var sender: PeerConnection?
   private var starving: [PeerConnection] = []
+  private var hinting: [PeerConnection] = []
+  /// Those that have more frames at hand than one turn takes.
+  private var reading: [PeerConnection] = []
+  private var relieveAgainAt: Instant
   private var throttledUntil: Instant?
   /// Whether the upload limit is what keeps pieces back.
   var isThrottled: Bool { throttledUntil != nil }
@@ -91,6 +95,7 @@ final class NetworkLoop {
     try epoll.add(mailbox.number, token: NetworkLoop.mailboxToken, .readable)
     now = clock.now()
     nextTick = now + NetworkLoop.tick
+    relieveAgainAt = now
   }
 
   /// Makes this loop accept, and deal the connections out to all loops. Before it starts.
@@ -113,7 +118,15 @@ final class NetworkLoop {
       preconditionFailure("epoll: \(error)")  // EBADF or EINVAL: our own bug
     }
     now = clock.now(afterWaiting: milliseconds)
+    let readers = reading
+    reading = []
     for (token, readiness) in ready { dispatch(token, readiness) }
+    for connection in readers { connection.readOn() }
+    sendHints()
+    if context.outboxes.isShort, now >= relieveAgainAt {
+      relieveAgainAt = now + NodeLimits.relieveInterval
+      relieveMemory()
+    }
     sendPieces()
     if now >= nextTick { checkDeadlines() }
     now = clock.now()
@@ -121,6 +134,7 @@ final class NetworkLoop {
   }
 
   private func waitMilliseconds() -> Int32 {
+    if !hinting.isEmpty || !reading.isEmpty { return 0 }
     var due = nextTick
     if let endsAt { due = min(due, endsAt) }
     if let throttledUntil {
@@ -242,6 +256,22 @@ final class NetworkLoop {
   /// The connection cannot take file bytes before blocks are free.
   func enqueue(starving connection: PeerConnection) { starving.append(connection) }
 
+  /// The connection goes on with the frames that it has at hand in the next turn, after all that are ready then.
+  func enqueue(reading connection: PeerConnection) { reading.append(connection) }
+
+  /// The connection has hints to send, once for all that comes in this turn.
+  func enqueue(hinting connection: PeerConnection) {
+    if connection.isQueuedToHint { return }
+    connection.isQueuedToHint = true
+    hinting.append(connection)
+  }
+
+  private func sendHints() {
+    let connections = hinting
+    hinting = []
+    for connection in connections { connection.sendHints() }
+  }
+
   func takeToken() -> UInt64 {
     defer { nextToken += 1 }
     return nextToken
@@ -260,8 +290,12 @@ final class NetworkLoop {
     for _ in 0..<NetworkLoop.piecesPerTurn {
       if sender == nil { sender = turns.next().flatMap { connections[$0] } }
       guard let sender else { return }
-      if let bytes = sender.nextPieceBytes,
-        let wait = context.uploadLimiter.wait(toSend: bytes, at: now)
+      if context.outboxes.isFull {  // until peers have taken some of it, or have gone
+        throttledUntil = now + .milliseconds(5)
+        return
+      }
+      if let bytes = sender.nextUploadBytes,
+        let wait = context.uploadLimiter.wait(toSend: bytes)
       {
         throttledUntil = now + max(wait, .milliseconds(1))
         return

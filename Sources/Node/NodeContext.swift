@@ -43,6 +43,8 @@ public struct NodeConfiguration: Sendable {
   public var discovery: DiscoverySettings?
   /// Threads that talk to peers.
   public var loopCount = min(Thread.processorCount, 8)
+  /// What the outboxes of all connections may hold together.
+  var outboxesBytesMax = NodeLimits.outboxesBytesMax
 
   /// - `identity`: a fresh one unless one is given.
   public init(
@@ -67,6 +69,7 @@ final class NodeContext: Sendable {
   /// One a loop, in the order of their indices.
   let mailboxes: [Mailbox<LoopCommand>]
   let counters = NodeCounters()
+  let outboxes: OutboxMemory
   private let onEvent: @Sendable (NodeEvent) -> Void
   let audiences = Audiences()
   let records = ConnectionRecords()
@@ -94,6 +97,7 @@ final class NodeContext: Sendable {
     allowedPeers = Mutex(configuration.allowedPeers)
     uploadLimiter = UploadLimiter(bytesPerSecond: configuration.uploadLimit)
     admission = Admission(places: ConnectionPlaces(configuration, isDownload: catalogue == nil))
+    outboxes = OutboxMemory(byteCountMax: configuration.outboxesBytesMax)
     follower = catalogue == nil ? nil : try Mailbox()
     var mailboxes: [Mailbox<LoopCommand>] = []
     for _ in 0..<max(1, configuration.loopCount) { mailboxes.append(try Mailbox()) }

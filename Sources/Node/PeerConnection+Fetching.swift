@@ -29,7 +29,6 @@ extension PeerConnection {
     performSession()
     guard !isClosed else { return }
     if isStarving { return goOn() }
-    flush()
     settle()
   }
 

@@ -8,7 +8,7 @@ extension PeerConnection {
   /// Reads what there is, in a few system calls at most, so that one busy peer does not hold up the others.
   func receive() {
     for _ in 0..<4 {
-      guard !isClosed, !isStarving, outbox.count <= PeerConnection.outboxBytesMax else { return }
+      guard !isClosed, !isStarving, !isQueuedToRead, outbox.count <= PeerConnection.outboxBytesMax else { return }
       inbox.makeRoom(for: 1, least: link == nil ? PeerConnection.controlInboxBytes : PeerConnection.fetchInboxBytes)
       let room = inbox.room
       var received: Int?
@@ -30,6 +30,15 @@ extension PeerConnection {
     }
   }
 
+  /// A new turn: goes on with the frames that were left in the one before.
+  func readOn() {
+    isQueuedToRead = false
+    guard !isClosed else { return }
+    framesLeft = NodeLimits.framesPerTurn
+    if !isStarving { process() }
+    settle()
+  }
+
   private func endOfStream() {
     if isFinishing { return close() }
     if isEstablished { return close(sendFailure.map { .broken($0) } ?? .truncated) }
@@ -48,10 +57,19 @@ extension PeerConnection {
     while !isClosed {
       if isFinishing {  // what still comes is of no interest, but must be taken for GOODBYE to arrive
         inbox.drop(inbox.count)
+        openedBytes = 0
         return
       }
       if handshake != nil {
         guard shakeHands() else { break }
+        continue
+      }
+      if framesLeft <= 0 {
+        queueToRead()
+        break
+      }
+      if openedBytes > 0 {
+        decodeOpened()
         continue
       }
       guard inbox.count >= Record.headerByteCount, outbox.count <= PeerConnection.outboxBytesMax else { break }
@@ -64,9 +82,15 @@ extension PeerConnection {
       }
       guard haveBlock() else { break }
       guard openRecord(length) else { return breakOff("a record that does not open") }
-      inbox.drop(Record.headerByteCount + length)
     }
     notePartial()
+  }
+
+  /// Its turn is over, and there are frames left.
+  private func queueToRead() {
+    guard inbox.count > 0, !isQueuedToRead else { return }
+    isQueuedToRead = true
+    loop.enqueue(reading: self)
   }
 
   /// The record layer failed: nobody is told anything, since who sent this is not known.
@@ -151,7 +175,7 @@ extension PeerConnection {
 
   // MARK: Records and frames
 
-  /// Opens the record at the inbox's head: straight into the block where it is nothing but leaves' bytes.
+  /// Opens the record at the inbox's head: straight into the block if it is nothing but leaves' bytes, else in place.
   private func openRecord(_ length: Int) -> Bool {
     let plain = length - Record.tagByteCount
     do throws(RecordError) {
@@ -161,13 +185,15 @@ extension PeerConnection {
             _ = try channel!.opener.open(ciphertext: ciphertext, into: &bytes)
           }
         }
+        inbox.drop(Record.headerByteCount + length)
         decoder.tookPayload(plain)
         if decoder.payloadBytesDue == 0 { pieceArrived() }
       } else {
         try inbox.edit(at: Record.headerByteCount, count: length) { bytes throws(RecordError) in
           _ = try channel!.opener.open(inPlace: &bytes)
         }
-        inbox.read(at: Record.headerByteCount, count: plain) { decode($0) }
+        inbox.drop(Record.headerByteCount)
+        openedBytes = plain
       }
     } catch {
       return false
@@ -175,12 +201,21 @@ extension PeerConnection {
     return true
   }
 
-  private func decode(_ bytes: RawSpan) {
+  /// Goes through the plaintext at the inbox's head, as far as this turn goes.
+  private func decodeOpened() {
+    let consumed = inbox.read(at: 0, count: openedBytes) { decode($0) }
+    inbox.drop(consumed)
+    openedBytes -= consumed
+    if openedBytes == 0 { inbox.drop(Record.tagByteCount) }
+  }
+
+  /// Returns how many bytes it went through: all, unless it is over or `framesLeft` is used up.
+  private func decode(_ bytes: RawSpan) -> Int {
     var offset = 0
-    while !isClosed && !isFinishing {
+    while !isClosed && !isFinishing && framesLeft > 0 {
       if decoder.payloadBytesDue > 0 {
         let count = min(decoder.payloadBytesDue, bytes.byteCount - offset)
-        guard count > 0 else { return }
+        guard count > 0 else { break }
         arriving?.append(bytes.extracting(offset..<offset + count))
         offset += count
         decoder.tookPayload(count)
@@ -188,14 +223,18 @@ extension PeerConnection {
         continue
       }
       do throws(WireError) {
-        if let message = try decoder.next(bytes, at: &offset) {
+        let before = decoder.completedFrames
+        let message = try decoder.next(bytes, at: &offset, skippingAtMost: framesLeft)
+        framesLeft -= max(decoder.completedFrames - before, message == nil ? 0 : 1)
+        if let message {
           handle(message)
-        } else if decoder.payloadBytesDue == 0 {
-          return
+        } else if offset == bytes.byteCount, decoder.payloadBytesDue == 0 {
+          break
         }
       } catch {
-        return close(.violation("\(error)"))
+        close(.violation("\(error)"))
       }
     }
+    return offset
   }
 }

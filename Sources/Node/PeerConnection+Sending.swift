@@ -27,22 +27,46 @@ extension PeerConnection {
     }
   }
 
-  /// Gives the system what it takes. Where the other end has closed, what it said before is still to be read, and says
-  /// more than the errno: the connection then ends when that has been read.
+  /// Gives the system what it takes, then the hints for which there is room.
   func flush() {
+    drainOutbox()
+    guard !isClosed, sealHints() else { return }
+    drainOutbox()
+    // The others go when the outbox drains, or in the next turn.
+    if !isClosed, outbox.isEmpty, session?.hints.isEmpty == false { loop.enqueue(hinting: self) }
+  }
+
+  /// Hints wait, and all of the turn that could be merged with them has happened.
+  func sendHints() {
+    isQueuedToHint = false
+    if !isFinishing { settle() }
+  }
+
+  /// Seals hints until there is no more room for them. True if there were any.
+  @discardableResult func sealHints() -> Bool {
+    guard session?.hints.isEmpty == false, !isFinishing else { return false }
+    var hasSealed = false
+    while outbox.count <= NodeLimits.hintedOutboxBytesMax, let hint = session!.nextHint() {
+      send(hint)
+      hasSealed = true
+    }
+    return hasSealed
+  }
+
+  /// Where the other end has closed, what it said before is still to be read, and says more than the errno: the
+  /// connection then ends when that has been read.
+  private func drainOutbox() {
     if sendFailure != nil { outbox.drop(outbox.count) }
     if !isSlow, !outbox.isEmpty, loop.now - outboxSince >= NodeLimits.slowPieceTime {
       isSlow = true
       socket.limitUnsent(to: NodeLimits.slowUnsentBytesMax)
     }
-    while !outbox.isEmpty {
+    while !outbox.isEmpty, !isSocketFull {
       do throws(Errno) {
         let offered = outbox.count
-        guard let count = try outbox.read(at: 0, count: offered, { bytes throws(Errno) in try socket.send(bytes) })
-        else { return }
-        outbox.drop(count)
-        lastSentAt = loop.now
-        if count < offered { return }  // there is room for no more
+        let count = try outbox.read(at: 0, count: offered, { bytes throws(Errno) in try socket.send(bytes) })
+        if let count { took(count) }
+        isSocketFull = count ?? 0 < offered
       } catch {
         if isFinishing { return close() }
         guard isEstablished, error.isClosedByPeer else { return close(.broken(error)) }
@@ -50,7 +74,19 @@ extension PeerConnection {
         outbox.drop(outbox.count)
       }
     }
-    if !hasToSend { outbox.shrinkIfEmpty() }
+    guard outbox.isEmpty else { return }
+    if !hasToSend || outbox.capacity > NodeLimits.idleOutboxBytesMax || loop.context.outboxes.isScarce {
+      outbox.shrinkIfEmpty()
+    }
+  }
+
+  /// The system took bytes from the outbox.
+  private func took(_ count: Int) {
+    outbox.drop(count)
+    lastSentAt = loop.now
+    guard let before = bytesBeforePong else { return }
+    bytesBeforePong = before > count ? before - count : nil
+    if bytesBeforePong == nil { session?.pongLeft() }
   }
 
   // MARK: Pieces of files
@@ -71,64 +107,65 @@ extension PeerConnection {
   }
 
   /// Bytes that `sendPiece` would send and that count against a limit; nil when there are none.
-  var nextPieceBytes: Int? { session?.nextPieceByteCount }
+  var nextUploadBytes: Int? { session?.nextUploadByteCount }
 
   /// Sends the next page, or reads, seals and sends the next piece: 64 KiB at most. Called in turn by the loop.
   func sendPiece() {
     isQueuedToSend = false
     guard !isClosed, !isFinishing else { return }
-    switch session!.nextUpload() {
-    case .page(let handle, let page)?: send(page, of: handle)
-    case .piece(let piece)?: send(piece)
-    case nil: break
-    }
-    guard !isClosed else { return }
-    flush()
-    if !isClosed { settle() }
+    sendNextUpload()
+    settle()
   }
 
-  private func send(_ index: PageIndex, of handle: FileHandle) {
-    guard let source = served[handle] else { preconditionFailure("a page of a file that is not open") }
-    do throws(Errno) {
-      guard let page = try page(index, of: source) else {
-        return close(.violation("page \(index.rawValue), of which it was told nothing"))
+  /// Where a file is no longer what it was, another path with the same bytes takes its place, `pathsPerTurn` times at
+  /// most: then the upload waits for the next turn. A path that failed serves no more, so this ends.
+  private func sendNextUpload() {
+    guard let next = session!.nextUpload() else { return }
+    for _ in 0..<PeerConnection.pathsPerTurn {
+      guard let source = served[next.handle] else { preconditionFailure("an upload of a file that is not open") }
+      do throws(StoredFileError) {
+        switch next {
+        case .page(let handle, let page): try send(page, of: handle, from: source)
+        case .piece(let piece): try send(piece, from: source)
+        }
+        return
+      } catch {
+        // A shortage goes by: the peer may come again, which it would not for a file that was withdrawn.
+        if case .busy(let errno) = error { return close(.here(.internalError, errno.reason)) }
+        withdraw(next.handle, because: error)
       }
-      send(
-        .page(PageAnswer(handle: handle, page: index.rawValue, chunkHashes: page.chunkHashes, uncles: page.uncles)))
-    } catch {
-      withdraw(handle, because: .unreadable(error))
-      if !isClosed, served[handle] != nil { send(index, of: handle) }
+      guard !isClosed, !isFinishing, served[next.handle] != nil else { return }
     }
+    session!.putBack(next)
   }
 
-  /// Nil where a file that is here in part has no chunk of the page.
-  private func page(_ index: PageIndex, of source: ServedSource) throws(Errno) -> HashPage? {
+  private func send(_ index: PageIndex, of handle: FileHandle, from source: ServedSource) throws(StoredFileError) {
+    guard let page = try page(index, of: source) else {
+      return close(.violation("page \(index.rawValue), of which it was told nothing"))
+    }
+    send(.page(PageAnswer(handle: handle, page: index.rawValue, chunkHashes: page.chunkHashes, uncles: page.uncles)))
+  }
+
+  /// Nil if the file is here in part and no chunk of the page is.
+  private func page(_ index: PageIndex, of source: ServedSource) throws(StoredFileError) -> HashPage? {
     switch source {
-    case .entry(let entry): try loop.context.catalogue!.page(index, entry)
-    case .download(let shared): shared.page(index)
+    case .entry(let entry):
+      do throws(Errno) { return try loop.context.catalogue!.page(index, entry) } catch { throw .unreadable(error) }
+    case .download(let shared): return shared.page(index)
     }
   }
 
-  private func send(_ piece: UploadPiece) {
-    guard let source = served[piece.handle] else { preconditionFailure("a piece of a file that is not open") }
-    do throws(StoredFileError) {
-      let hashes = piece.includesLeafHashes ? try leafHashes(of: piece.chunk, in: source) : []
-      let byteCount = try read(piece, of: source)
-      send(.data(piece.header(leafHashes: hashes, byteCount: byteCount)))
-      loop.scratch.read(at: 0, count: byteCount) { seal($0) }
-      loop.scratch.drop(byteCount)
-      loop.context.uploaded(byteCount)
-      record?.sent(byteCount, of: piece.handle)
-      if piece.isLastOfAnswer { loop.context.counters.answered() }
-      pace.sent(byteCount, at: loop.now)
-      sent(piece)
-    } catch {
-      // A shortage goes by: the peer may come again, which it would not for a file that was withdrawn.
-      if case .busy(let errno) = error { return close(.here(.internalError, errno.reason)) }
-      withdraw(piece.handle, because: error)
-      // Another path has the same bytes; it is withdrawn in its turn if it fails too, so this ends.
-      if !isClosed, served[piece.handle] != nil { send(piece) }
-    }
+  private func send(_ piece: UploadPiece, from source: ServedSource) throws(StoredFileError) {
+    let hashes = piece.includesLeafHashes ? try leafHashes(of: piece.chunk, in: source) : []
+    let byteCount = try read(piece, of: source)
+    send(.data(piece.header(leafHashes: hashes, byteCount: byteCount)))
+    loop.scratch.read(at: 0, count: byteCount) { seal($0) }
+    loop.scratch.drop(byteCount)
+    loop.context.uploaded(byteCount)
+    record?.sent(byteCount, of: piece.handle)
+    if piece.isLastOfAnswer { loop.context.counters.answered() }
+    pace.sent(byteCount, at: loop.now)
+    sent(piece)
   }
 
   /// Reads a piece into the loop's scratch buffer, or leaves that empty. Returns its bytes.

@@ -20,15 +20,15 @@ extension PeerConnection {
         offer(file, .download(shared), path: file.name, to: open)
       } else {
         // Soon there is something to offer, or there was.
-        session!.answer(open, shared.isFetching ? .notYet : .noSuchFile)
+        session!.answer(open, shared.isFetching ? .notYet : .noSuchFile, at: loop.now)
       }
     } else {
-      session!.answer(open, isScanning ? .notYet : .noSuchFile)
+      session!.answer(open, isScanning ? .notYet : .noSuchFile, at: loop.now)
     }
   }
 
   private func offer(_ file: ServedFile, _ source: ServedSource, path: String, to open: Open) {
-    guard session!.answer(open, .file(file)), let peerID else { return }
+    guard session!.answer(open, .file(file), at: loop.now), let peerID else { return }
     served[open.handle] = source
     record?.open(open.handle, path: path)
     loop.context.report(.opened(peerID, address, path: path))
@@ -101,13 +101,11 @@ extension PeerConnection {
     if session?.awaits(piece.chunk, of: piece.handle) == false { settlePromise(of: piece.chunk, in: piece.handle) }
   }
 
-  /// A chunk will be sent to somebody.
+  /// A chunk will be sent to another connection. The peer hears of it at the end of the turn, with what else was promised.
   func promised(_ chunk: ChunkIndex, of fileID: FileID, to other: Audiences.Member) {
-    guard other != member else { return }
-    let handles = served.filter { $0.value.fileID == fileID }.keys
-    if !handles.isEmpty {
-      command { session in for handle in handles { session.announce(promised: [chunk], of: handle) } }
-    }
+    guard other != member, isEstablished, !isFinishing else { return }
+    for (handle, source) in served where source.fileID == fileID { session?.announce(promised: [chunk], of: handle) }
+    if session?.hints.isEmpty == false { loop.enqueue(hinting: self) }
   }
 
   /// Whether what is asked for is here, and to be sent now.
@@ -120,13 +118,14 @@ extension PeerConnection {
     session!.admit(request, isHeld: isTaken, retryAfterMilliseconds: UploadDeferral.retryAfterMilliseconds)
   }
 
-  /// Says that the next piece waits to be sent, or that none does. True where it goes before what others were promised.
+  /// Says that the next piece waits to be sent, or that none does. True if it goes before what others were promised, as
+  /// a page does once.
   func noteWaiting() -> Bool {
     let next = session?.nextPieceChunk
     let source = next.flatMap { served[$0.handle] }
     if let fileID = waitsFor, fileID != source?.fileID { loop.context.audiences.rests(fileID, member) }
     waitsFor = source?.fileID
-    guard let next, let source else { return true }
+    guard let next, let source else { return session?.isNextPageRepeated != true }
     return loop.context.audiences.waits(
       for: next.chunk, of: source.fileID, member, isFull: loop.isThrottled, at: loop.now)
   }
@@ -195,9 +194,9 @@ extension PeerConnection {
 
   /// More leaves of the download's file are here.
   func announce(_ runs: [LeafRun]) {
-    let handles = downloadHandles
-    guard !handles.isEmpty else { return }
-    command { session in for handle in handles { session.announce(runs, of: handle) } }
+    guard isEstablished, !isFinishing else { return }
+    for handle in downloadHandles { session?.announce(runs, of: handle) }
+    if session?.hints.isEmpty == false { loop.enqueue(hinting: self) }
   }
 
   /// The download's file is offered no more: what was asked for is void, and that is nobody's failure.

@@ -4,15 +4,14 @@ import Transfer
 import Wire
 
 extension PeerConnection {
-  /// A message came.
+  /// A message came. What it draws is sent when the event is over.
   func handle(_ message: Message) {
     if case .request = message {
       session!.uploadDelay = pace.retryAfter(waiting: session!.waitingByteCount, at: loop.now)
     }
     if case .pong = message { isPingUnanswered = false }
-    session!.handle(message)
+    session!.handle(message, at: loop.now)
     performSession()
-    if !isClosed { flush() }
   }
 
   /// Something that is not of the peer's doing happened.
@@ -20,15 +19,15 @@ extension PeerConnection {
     guard isEstablished, !isFinishing, session != nil else { return }
     change(&session!)
     performSession()
-    guard !isClosed else { return }
-    flush()
-    if !isClosed { settle() }
+    settle()
   }
 
   func performSession() {
     while !isClosed, !isFinishing, let action = session?.nextAction() {
       switch action {
-      case .send(let message): send(message)
+      case .send(let message):
+        send(message)
+        if case .pong = message { bytesBeforePong = outbox.count }
       case .tell(let news): tell(news)
       case .lookUp(let open): lookUp(open)
       case .promise(let handle, let chunk): promise(chunk, of: handle)
@@ -43,6 +42,9 @@ extension PeerConnection {
       }
     }
     // It has been told who else has the file.
-    if isTurnedAway, !served.isEmpty, !isClosed, !isFinishing { close(.here(.tooManyConnections, "")) }
+    if isTurnedAway, !served.isEmpty, !isClosed, !isFinishing {
+      sealHints()
+      close(.here(.tooManyConnections, ""))
+    }
   }
 }

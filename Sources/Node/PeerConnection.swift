@@ -14,6 +14,8 @@ final class PeerConnection {
   static let fetchInboxBytes = 256 << 10
   /// With more than this waiting to be sent, nothing more is read: a peer that asks must also take.
   static let outboxBytesMax = 256 << 10
+  /// Paths of equal bytes that are tried for one upload in one turn: each costs a look at the disk.
+  static let pathsPerTurn = 16
 
   unowned let loop: NetworkLoop
   /// The registration in epoll; never given out twice in a loop.
@@ -59,6 +61,20 @@ final class PeerConnection {
   var isProcessing = false
   var isStarving = false
   var isQueuedToSend = false
+  /// The loop sends its hints at the end of the turn.
+  var isQueuedToHint = false
+  /// The loop lets it go on with the frames at hand in the next turn.
+  var isQueuedToRead = false
+  /// Frames that it may still deal with in this turn.
+  var framesLeft = NodeLimits.framesPerTurn
+  /// Bytes at the inbox's head that are a record's plaintext and not decoded yet. The record's tag follows them.
+  var openedBytes = 0
+  /// The system took less than it was offered; it says when there is room again.
+  var isSocketFull = false
+  /// Bytes to be taken from the outbox until the PONG in it has left; nil if there is none.
+  var bytesBeforePong: Int?
+  /// What `OutboxMemory` counts for it.
+  var countedBytes = 0
   /// The other end takes nothing any more; what it sent before is being read.
   var sendFailure: Errno?
   private(set) var interest: Readiness
@@ -116,6 +132,7 @@ final class PeerConnection {
     handshake = loop.context.dialing(pinned: pinned, suite: suite)
     standing = Standing(at: loop.now)
     (startedAt, lastReceivedAt, lastSentAt, outboxSince) = (loop.now, loop.now, loop.now, loop.now)
+    self.socket.limitUnsent(to: NodeLimits.unsentBytesMax)
   }
 
   /// A connection that was accepted.
@@ -133,6 +150,7 @@ final class PeerConnection {
     handshake = loop.context.listening()
     standing = Standing(at: loop.now)
     (startedAt, lastReceivedAt, lastSentAt, outboxSince) = (loop.now, loop.now, loop.now, loop.now)
+    self.socket.limitUnsent(to: NodeLimits.unsentBytesMax)
   }
 
   // MARK: Events of the loop
@@ -144,7 +162,11 @@ final class PeerConnection {
       isConnecting = false
       sendHandshakeBytes()
     }
-    if readiness.contains(.writable) { flush() }
+    if !isQueuedToRead { framesLeft = NodeLimits.framesPerTurn }
+    if readiness.contains(.writable) {
+      isSocketFull = false
+      flush()
+    }
     if isStarving && !readiness.isDisjoint(with: .hangUp) {
       // It is told until it is read, and nothing is read now: without an end the loop would turn hot.
       close(.broken(socket.pendingError("recv", address.description) ?? .reset("recv", address.description)))
@@ -161,12 +183,18 @@ final class PeerConnection {
     settle()
   }
 
-  /// Once after each event: hands finished pieces on, and tells epoll what to wait for.
+  /// Once after each event: sends what was sealed, hands finished pieces on, and tells epoll what to wait for.
   func settle() {
     guard !isClosed else { return }
-    if isFinishing && outbox.isEmpty && !linger() { return close() }
-    if inbox.count > 0 && !isStarving { process() }  // what was left while the outbox was full
+    flush()
     guard !isClosed else { return }
+    if isFinishing && outbox.isEmpty && !linger() { return close() }
+    if inbox.count > 0 && !isStarving && !isQueuedToRead {  // what was left while the outbox was full
+      process()
+      if !isClosed { flush() }
+    }
+    guard !isClosed else { return }
+    countOutbox()
     judgeLife()
     noteUse()
     handOverFinishedJobs()
@@ -223,6 +251,7 @@ final class PeerConnection {
     session?.end()
     leaveAudiences()
     releaseBlocks()
+    countOutbox()
     endAdmission()
     loop.leave(self)
     socket.finishSending()
@@ -282,6 +311,8 @@ final class PeerConnection {
     } else if silence >= ProtocolLimits.pingAfter, !isPingUnanswered {
       ping()
       settle()
+    } else if let due = session?.deadline, due <= now {
+      command { $0.timeFired(at: now) }
     }
   }
 

@@ -236,7 +236,7 @@ final class GetterProcess {
       do throws(WireError) {
         guard let message = try connection.decode(packet) else { return world.violate("a frame is cut short") }
         connection.payload = packet.payload
-        connection.fetching.handle(message)
+        connection.fetching.handle(message, at: world.time)
         perform(on: connection)
         guard case .data = message, connection.isOpenHere else { continue }
         connection.fetching.payloadEnded()
@@ -252,7 +252,7 @@ final class GetterProcess {
       switch action {
       case .send(let message): send(message, on: connection)
       case .tell(let news): tell(news, of: connection)
-      case .lookUp(let open): connection.fetching.answer(open, .noSuchFile)
+      case .lookUp(let open): connection.fetching.answer(open, .noSuchFile, at: world.time)
       case .admit, .promise, .settle: world.violate("the getter serves nothing")
       case .expectPayload(let isWanted): if !isWanted { connection.payload = nil }
       case .verify(let piece): verify(piece, of: connection)

@@ -137,12 +137,12 @@ final class ServingPeer {
     case .request where plan.has(.answersLate):
       return world.after(.seconds(40)) { [self] in
         guard connection.isOpenThere else { return }
-        connection.serving.handle(message)
+        connection.serving.handle(message, at: world.time)
         perform(on: connection)
       }
     default: break
     }
-    connection.serving.handle(message)
+    connection.serving.handle(message, at: world.time)
     perform(on: connection)
   }
 
@@ -173,7 +173,7 @@ final class ServingPeer {
     if plan.has(.refusesOpen) {
       return send(.opened(Opened(handle: open.handle, outcome: .refused(refusal))), on: connection)
     }
-    connection.serving.answer(open, isHere ? .file(file.served) : .noSuchFile)
+    connection.serving.answer(open, isHere ? .file(file.served) : .noSuchFile, at: world.time)
   }
 
   private var refusal: Opened.Refusal { plan.number % 2 == 0 ? .notAllowed : .tooManyFilesOpen }

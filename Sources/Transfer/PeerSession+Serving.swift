@@ -10,7 +10,12 @@ extension PeerSession {
 
   // MARK: Opening
 
-  mutating func lookUp(_ open: Open) { act(.lookUp(open)) }
+  mutating func accept(_ open: Open) {
+    guard opensWaiting.count + missedOpens.waitingCount < ProtocolLimits.opensUnansweredMax else {
+      return close(.violation("more than \(ProtocolLimits.opensUnansweredMax) OPENs at a time"))
+    }
+    act(.lookUp(open))
+  }
 
   /// Whether an OPEN that came means the file with this key, and proves that the peer knows it.
   public func isMeant(_ key: FileKey, by open: Open) -> Bool {
@@ -19,24 +24,35 @@ extension PeerSession {
 
   /// The answer to `lookUp`. True where the file is now open.
   @discardableResult
-  public mutating func answer(_ open: Open, _ answer: OpenAnswer) -> Bool {
+  public mutating func answer(_ open: Open, _ answer: OpenAnswer, at now: Instant) -> Bool {
     guard !isEnded else { return false }
     switch answer {
     case .file(let file): return offer(file, as: open.handle)
-    case .notYet where opensWaiting.count < ProtocolLimits.openFilesMax: opensWaiting.append(open)
-    case .notYet, .noSuchFile: refuse(open.handle, .noSuchFile)
+    case .notYet: opensWaiting.append(open)
+    case .noSuchFile: if missedOpens.miss(open.handle, at: now) { refuse(open.handle, .noSuchFile) }
     }
     return false
+  }
+
+  /// `deadline` has come.
+  public mutating func timeFired(at now: Instant) {
+    guard !isEnded else { return }
+    for handle in missedOpens.due(at: now) { refuse(handle, .noSuchFile) }
   }
 
   /// More files are served than before, or the scan is over: looks again for those that were asked for.
   public mutating func lookUpAgain() {
     let opens = opensWaiting
     opensWaiting = []
-    for open in opens { lookUp(open) }
+    for open in opens { act(.lookUp(open)) }
   }
 
   private mutating func offer(_ file: ServedFile, as handle: FileHandle) -> Bool {
+    // One handle per file: else each thing that is announced of the file would be sent once per handle.
+    if served[handle] == nil, served.values.contains(where: { $0.root == file.root && $0.pages == file.pages }) {
+      refuse(handle, .tooManyFilesOpen)
+      return false
+    }
     do throws(PeerFault) {
       guard try upload.open(handle, file.layout) == .opened else {
         refuse(handle, .tooManyFilesOpen)
@@ -46,7 +62,7 @@ extension PeerSession {
       close(SessionEnd(error))
       return false
     }
-    served[handle] = file.pages
+    served[handle] = OpenFile(pages: file.pages, root: file.root)
     if file.parts != nil { partial.insert(handle) }
     let offered = OfferedFile(
       proof: file.key.haveProof(handshakeHash, sender: role), kind: ContentKind.file.rawValue,
@@ -65,34 +81,32 @@ extension PeerSession {
       let bits = Array(parts.wholeChunks[first / 8..<(first + count + 7) / 8])
       send(.bitmap(Bitmap(handle: handle, firstChunk: ChunkIndex(UInt32(first)), count: count, bits: bits)))
     }
-    tell(parts.runs, of: handle)
+    hints.add(parts.runs, of: handle)
   }
+
+  // MARK: Hints
 
   /// More leaves are here of a file that the peer opened while it was here in part.
   public mutating func announce(_ runs: [LeafRun], of handle: FileHandle) {
-    if !isEnded, partial.contains(handle) { tell(runs, of: handle) }
+    if !isEnded, partial.contains(handle) { hints.add(runs, of: handle) }
   }
 
   /// Others were promised these chunks of a file that the peer has open.
   public mutating func announce(promised chunks: [ChunkIndex], of handle: FileHandle) {
-    guard !isEnded, served[handle] != nil else { return }
-    for first in stride(from: 0, to: chunks.count, by: ProtocolLimits.promisedChunksMax) {
-      let part = chunks[first..<min(first + ProtocolLimits.promisedChunksMax, chunks.count)]
-      send(.promised(Promised(handle: handle, chunks: Array(part))))
-    }
+    if !isEnded, served[handle] != nil { hints.add(promised: chunks, of: handle) }
   }
 
   /// Others that have a file which the peer has open; at most 50.
   public mutating func announce(peers: [PeerExchange.Entry], of handle: FileHandle) {
-    if !isEnded, served[handle] != nil { send(.peers(PeerExchange(handle: handle, entries: peers))) }
+    if !isEnded, served[handle] != nil { hints.add(peers: peers, of: handle) }
   }
 
-  private mutating func tell(_ runs: [LeafRun], of handle: FileHandle) {
-    for first in stride(from: 0, to: runs.count, by: ProtocolLimits.haveRunsMax) {
-      let part = runs[first..<min(first + ProtocolLimits.haveRunsMax, runs.count)]
-      send(.have(Have(handle: handle, runs: Array(part))))
-    }
-  }
+  /// What was announced and is not sent, as few messages. Ask for the next one only when the connection has room for it:
+  /// until then it is merged with what comes.
+  public mutating func nextHint() -> Message? { isEnded ? nil : hints.next() }
+
+  /// Memory is short: PROMISED and PEERS that wait are dropped.
+  public mutating func dropHints() { hints.dropPromisedAndPeers() }
 
   private mutating func refuse(_ handle: FileHandle, _ refusal: Opened.Refusal) {
     send(.opened(Opened(handle: handle, outcome: .refused(refusal))))
@@ -102,7 +116,7 @@ extension PeerSession {
 
   /// Pages wait for their turn like pieces do: a page is long, and asking for one is short.
   mutating func accept(_ get: PageGet) {
-    guard let pages = served[get.handle] else {
+    guard let pages = served[get.handle]?.pages else {
       // Of a file that was withdrawn while the peer asked, or the peer's mistake.
       if !upload.wasWithdrawn(get.handle) { close(.violation("a handle that is not open")) }
       return
@@ -168,8 +182,18 @@ extension PeerSession {
   /// Whether pages or pieces that the peer asked for are still to be sent.
   public var hasUploads: Bool { upload.waitingCount > 0 || !pagesWaiting.isEmpty }
 
-  /// Bytes of leaves that the next upload would send; nil where it sends none.
-  public var nextPieceByteCount: Int? { pagesWaiting.isEmpty ? upload.nextPieceByteCount : nil }
+  /// Bytes of the next upload that count against an upload limit: those of its leaves, or of the PAGE. Nil if nothing is
+  /// asked for.
+  public var nextUploadByteCount: Int? {
+    guard let get = pagesWaiting.first else { return upload.nextPieceByteCount }
+    return served[get.handle].map { PageAnswer.byteCount(of: PageIndex(get.page), in: $0.pages) }
+  }
+
+  /// Whether the next upload is a page that was sent before: it has no claim to go before the pieces of others.
+  public var isNextPageRepeated: Bool {
+    guard let get = pagesWaiting.first else { return false }
+    return served[get.handle]?.pagesSent.contains(get.page) == true
+  }
 
   /// The file and chunk of which the next upload is a piece; nil where it is none.
   public var nextPieceChunk: (handle: FileHandle, chunk: ChunkIndex)? { pagesWaiting.isEmpty ? upload.nextChunk : nil }
@@ -178,9 +202,19 @@ extension PeerSession {
   public mutating func nextUpload() -> Upload? {
     if !pagesWaiting.isEmpty {
       let get = pagesWaiting.removeFirst()
+      served[get.handle]?.pagesSent.insert(get.page)
       return .page(get.handle, PageIndex(get.page))
     }
     return upload.nextPiece().map { .piece($0) }
+  }
+
+  /// An upload that `nextUpload` gave was not sent: it is the next one again.
+  public mutating func putBack(_ next: Upload) {
+    guard !isEnded, served[next.handle] != nil else { return }
+    switch next {
+    case .page(let handle, let page): pagesWaiting.insert(PageGet(handle: handle, page: page.rawValue), at: 0)
+    case .piece(let piece): upload.putBack(piece)
+    }
   }
 
   /// From now on requests are refused; what was promised is still sent.
@@ -193,7 +227,17 @@ extension PeerSession {
     upload.withdraw(handle)
     partial.remove(handle)
     pagesWaiting.removeAll { $0.handle == handle }
+    hints.remove(handle)
     send(.withdrawn(Withdrawn(handle: handle, reason: reason)))
     return true
+  }
+}
+
+extension PageAnswer {
+  /// Bytes of the frame that answers a PAGE_GET.
+  static func byteCount(of page: PageIndex, in pages: PageLayout) -> Int {
+    let hashes = pages.chunks(of: page).count + pages.uncleCount
+    // length u32 | type u8 | handle u32 | page u32 | n u16 | m u8
+    return 16 + hashes * Digest.byteCount
   }
 }

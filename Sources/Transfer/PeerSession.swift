@@ -34,15 +34,29 @@ public struct PeerSession: Sendable {
   /// Of the DATA whose bytes are on their way.
   var arriving: FetchedPiece?
 
+  /// A file that the peer has open here.
+  struct OpenFile: Sendable {
+    let pages: PageLayout
+    let root: Digest
+    /// Pages that were sent; at most those that the file has.
+    var pagesSent: Set<UInt32> = []
+  }
+
   // What the peer asks of us.
   var upload = UploadState()
-  var served: [FileHandle: PageLayout] = [:]
+  var served: [FileHandle: OpenFile] = [:]
   /// Those of them that are here in part: the peer is told of more, and asks for nothing else.
   var partial: Set<FileHandle> = []
   /// Asked for while files were still being hashed.
   var opensWaiting: [Open] = []
+  /// OPENs that named no file here.
+  var missedOpens = MissedOpens()
+  /// A PONG is sealed and has not left.
+  private var isPongWaiting = false
   /// Asked for and not yet sent.
   var pagesWaiting: [PageGet] = []
+  /// Announced and not yet sent.
+  public internal(set) var hints = HintBacklog()
   /// No new pieces are promised.
   var isShuttingDown = false
   /// What waits here already takes long enough (`UploadPace`): further requests are refused, and told to come back then.
@@ -81,14 +95,28 @@ public struct PeerSession: Sendable {
     upload = UploadState()
     pagesWaiting = []
     opensWaiting = []
+    missedOpens = MissedOpens()
+    hints = HintBacklog()
     arriving = nil
   }
 
+  /// When `timeFired` is due; nil while nothing waits for a time.
+  public var deadline: Instant? { missedOpens.deadline }
+
+  /// The PONG that was sealed last has left: the next PING may come.
+  public mutating func pongLeft() { isPongWaiting = false }
+
+  private mutating func answerPing(_ number: UInt64) {
+    guard !isPongWaiting else { return close(.violation("a PING before the PONG of the last one")) }
+    isPongWaiting = true
+    send(.pong(number))
+  }
+
   /// A message came.
-  public mutating func handle(_ message: Message) {
+  public mutating func handle(_ message: Message, at now: Instant) {
     guard !isEnded else { return }
     switch message {
-    case .open(let open): lookUp(open)
+    case .open(let open): accept(open)
     case .pageGet(let get): accept(get)
     case .request(let request): accept(request)
     case .cancel(let id): takeBack(id)
@@ -97,7 +125,7 @@ public struct PeerSession: Sendable {
     case .data(let header): handle(header)
     case .busy(let busy): handle(busy)
     case .withdrawn(let withdrawn): handle(withdrawn)
-    case .ping(let number): send(.pong(number))
+    case .ping(let number): answerPing(number)
     case .pong: break
     case .have(let have): tell(.have(have.runs), about: have.handle, cost: have.runs.count)
     case .bitmap(let bitmap): handle(bitmap)

@@ -146,6 +146,13 @@ public enum Upload: Hashable, Sendable {
   /// A page that the file has.
   case page(FileHandle, PageIndex)
   case piece(UploadPiece)
+
+  public var handle: FileHandle {
+    switch self {
+    case .page(let handle, _): handle
+    case .piece(let piece): piece.handle
+    }
+  }
 }
 
 extension UploadPiece {

@@ -141,4 +141,17 @@ public struct UploadState: Sendable {
       request: request.id, handle: request.handle, chunk: request.chunk, leaves: leaves,
       includesLeafHashes: request.wantsLeafHashes && leaves.first == request.leaves.first, isLastOfAnswer: isLast)
   }
+
+  /// A piece that `nextPiece` gave was not sent: it is the next one again.
+  public mutating func putBack(_ piece: UploadPiece) {
+    if !piece.isLastOfAnswer, requests.first?.id == piece.request {
+      requests[0].nextLeaf = piece.leaves.first
+    } else if piece.isLastOfAnswer, layouts[piece.handle] != nil {
+      requests.insert(
+        Request(
+          id: piece.request, handle: piece.handle, chunk: piece.chunk, leaves: piece.leaves,
+          wantsLeafHashes: piece.includesLeafHashes, nextLeaf: piece.leaves.first),
+        at: 0)
+    }
+  }
 }

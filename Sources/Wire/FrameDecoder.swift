@@ -48,9 +48,12 @@ public struct FrameDecoder: Sendable {
 
   /// Consumes from `bytes` at `offset`, which must lie within them; returns the next message.
   ///
-  /// Nil means that it needs more bytes, or that the leaves' bytes are due.
-  public mutating func next(_ bytes: RawSpan, at offset: inout Int) throws(WireError) -> Message? {
+  /// Nil means that it needs more bytes, that the leaves' bytes are due, or that it has skipped `framesMax` frames.
+  public mutating func next(
+    _ bytes: RawSpan, at offset: inout Int, skippingAtMost framesMax: Int = .max
+  ) throws(WireError) -> Message? {
     precondition(offset >= 0 && offset <= bytes.byteCount, "the offset lies within the bytes")
+    var skipped = 0
     do throws(WireError) {
       while true {
         switch state {
@@ -72,6 +75,8 @@ public struct FrameDecoder: Sendable {
             return nil
           }
           endFrame()
+          skipped += 1
+          if skipped >= framesMax { return nil }
         case .dataFields(let bodyBytes):
           guard let part = gather(DataFields.byteCount, bytes, &offset) else { return nil }
           let fields = try DataFields(part, bodyBytes: bodyBytes)

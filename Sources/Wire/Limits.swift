@@ -41,6 +41,10 @@ public enum ProtocolLimits {
   /// An older connection of a peer that is silent for this long after a PING counts as dead: several round trips of a bad
   /// path, and far less than a peer that comes back after a crash would wait.
   public static let probePatience = Duration.seconds(5)
+  /// OPENs that may be unanswered in one direction of a connection; the one too many is a protocol error.
+  public static let opensUnansweredMax = 64
+  /// OPENs of a connection that name no file and are answered at once: more than a peer can have open files.
+  public static let missedOpensAtOnce = 64
   /// From the accepted or established TCP connection to the last handshake message: four round trips of a bad path.
   public static let handshakeTimeout = Duration.seconds(10)
   /// Without a byte from the other end for this long, a connection is closed.
@@ -84,12 +88,23 @@ public enum NodeLimits {
   /// uplink the order of turns would count for little. And on a link of 10 KB/s it would hold half a minute's worth, which
   /// after a timeout and its CANCEL comes in vain before anything new does.
   public static let slowUnsentBytesMax = 16 << 10
+  /// With more than this waiting to be sent on a connection, hints wait elsewhere and are merged (`HintBacklog`).
+  public static let hintedOutboxBytesMax = 16 << 10
+  /// Bytes that the kernel may hold unsent on any other connection: what 1 Gbit/s takes in a millisecond, so that the loop
+  /// is never late; 1,024 connections that do not read hold 128 MiB of the kernel's memory.
+  public static let unsentBytesMax = 128 << 10
+  /// What the outboxes of all connections of a node may hold together: a small virtual machine serves with it. Above
+  /// seven eighths of it hints are dropped and connections end whose peers do not read.
+  public static let outboxesBytesMax = 64 << 20
+  /// How often, at most, a loop looks for connections to end while outboxes hold too much.
+  public static let relieveInterval = Duration.milliseconds(100)
+  /// An empty outbox keeps so much memory at most for the next piece.
+  public static let idleOutboxBytesMax = 128 << 10
+  /// Frames of one connection that are dealt with in one turn of a loop; then it is the turn of the others. All that a
+  /// peer may ask for at a time fit in.
+  public static let framesPerTurn = 128
   /// Memory of an idle connection: 1,024 of them in 16 MiB.
   public static let idleConnectionBytesMax = 16 << 10
-  /// Memory of a sending connection: one read of 64 KiB, once in clear and once sealed.
-  public static let sendingConnectionBytesMax = 128 << 10
-  /// Memory in all: a small virtual machine serves with it.
-  public static let memoryBytesMax = 256 << 20
   /// What `-o -` holds back to bring chunks into order.
   public static let reorderBytesMax = 16 << 20
   /// A loop that was not scheduled for longer than this was stopped: its deadlines shift by the gap.

@@ -102,7 +102,7 @@ struct InteropTests {
   @Test func `what a peer said before it reset the connection is read, also where an answer to it cannot be sent`()
     throws
   {
-    let (peer, port, peerID) = try listen(["--leave", "--records", "300"])
+    let (peer, port, peerID) = try listen(["--leave", "--records", "60"])
     let get = try workbench.run("get", String(repeating: "ab", count: 32), "--peer", "\(peerID)@127.0.0.1:\(port)")
     #expect(get.code == 69, "\(get)")
     #expect(get.stderr.lines.last?.contains("it said: shutting down") == true, "\(get)")

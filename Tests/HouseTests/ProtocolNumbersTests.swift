@@ -34,6 +34,8 @@ private let limits: [(row: String, numbers: [Int])] = [
   ("requests in flight", [ProtocolLimits.requestsInFlightMax, 4]),
   ("files open", [ProtocolLimits.openFilesMax]),
   ("PAGE_GETs unanswered", [64]),
+  ("OPENs unanswered", [ProtocolLimits.opensUnansweredMax]),
+  ("PINGs unanswered", [1]),
   ("chunks of a file", [ProtocolLimits.chunksMax]),
   ("connections of one PeerID", [ProtocolLimits.connectionsPerPeerMax]),
 ]
@@ -64,7 +66,9 @@ private let sentences: [(pattern: String, numbers: [Int])] = [
   (#"count u32 \(1…([\d,]+); first \+ count ≤ (2\^\d+)"#, [ProtocolLimits.bitmapChunksMax, ProtocolLimits.chunksMax]),
   (#"n u8 \(0…(\d+)\) \| n × \(family"#, [ProtocolLimits.peersMax]),
   (#"text length u8 \(0…(\d+)\)"#, [ProtocolLimits.goodbyeTextBytesMax]),
-  (#"An end may have (\d+) files open"#, [ProtocolLimits.openFilesMax]),
+  (#"An\s+end may have (\d+) files open"#, [ProtocolLimits.openFilesMax]),
+  (#"the first (\d+) times on a connection at once"#, [ProtocolLimits.missedOpensAtOnce]),
+  (#"more than (\d+) OPENs unanswered"#, [ProtocolLimits.opensUnansweredMax]),
   (#"every datagram is (\d+) bytes"#, [Discovery.datagramBytes]),
   (#"nonce(?: of the query)? \| (\d+)"#, [Discovery.nonceBytes, Discovery.nonceBytes]),
   (

@@ -8,7 +8,7 @@
 and says GOODBYE. `listen` binds a free port of 127.0.0.1, writes the port and its own PeerID to PORT-FILE (a line
 each), shakes hands with the first dialer it can speak with, sends N PINGs, checks each PONG, and then answers every
 OPEN with "no such file" until the dialer leaves. PINGs of the other end are always answered at once. With --leave it
-sends the N PINGs and a GOODBYE all at once and resets the connection: whoever answers the PINGs finds it closed.
+sends N OPENs and a GOODBYE all at once and resets the connection: an end that answers the OPENs finds it closed.
 
 N of 16,384 and more crosses a new key in both directions, since never more than one PING is unanswered.
 One line of JSON on stdout says what happened; the exit status is 0 only where all of it was right.
@@ -220,7 +220,8 @@ class Peer:
 
     def leave(self, count):
         """Says all that it has to say, and is gone before the answer."""
-        frames = [self.seal_frame(PING, bytes(8)) for _ in range(count)] + [self.seal_frame(GOODBYE, b"\1\0")]
+        opens = [self.seal_frame(OPEN, struct.pack(">I", i) + bytes(34)) for i in range(count)]
+        frames = opens + [self.seal_frame(GOODBYE, b"\1\0")]
         self.connection.sendall(b"".join(frames))
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()

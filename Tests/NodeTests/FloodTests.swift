@@ -3,6 +3,7 @@ import Content
 import Posix
 import Testing
 import TestSupport
+import Transfer
 
 @testable import Node
 @testable import Wire
@@ -34,7 +35,51 @@ import TestSupport
     #expect(try peer.fetch(0, count: 1).count == 16_384, "it goes on afterwards")
   }
 
-  enum Flood: String, CaseIterable { case pings, opens, requests, skipped }
+  enum RefusedFlood: String, CaseIterable { case pings, opens }
+
+  @Test(arguments: RefusedFlood.allCases)
+  func `a flood of PINGs, or of OPENs that nothing matches, is refused`(_ flood: RefusedFlood) throws {
+    let samples = try ServedSamples()
+    let peer = try samples.client()
+    let open = Message.open(Open(handle: FileHandle(9), bucket: 0, proof: .zero))
+    try peer.send(frames: FloodTests.repeated((flood == .pings ? .ping(5) : open).frame))
+    var answers = 0
+    while true {
+      let message = try peer.receive().message
+      if let code = message.goodbyeCode {
+        #expect(code == .protocolError)
+        break
+      }
+      answers += 1
+    }
+    #expect(answers <= ProtocolLimits.missedOpensAtOnce)
+    #expect(try samples.servesNewcomers())
+  }
+
+  @Test func `peers that do not read hold no more than a node's bound together, and one that reads is served`() throws {
+    let bound = 2 << 20
+    let samples = try ServedSamples(connectionsMax: 200, outboxesBytesMax: bound)
+    let reader = try samples.client()
+    var peers: [ScriptedPeer] = []
+    var most = 0
+    for _ in 0..<64 {
+      let peer = try samples.client()
+      try peer.send(frames: (0..<64).flatMap { _ in peer.requestMessage(0, count: 64).frame })
+      peers.append(peer)
+      most = max(most, samples.server.context.outboxes.byteCount)
+    }
+    let end = samples.event { if case .disconnected(_, _, .here(.tooSlow, _)) = $0 { true } else { false } }
+    #expect(end != nil, "they would hold twice as much")
+    for _ in 0..<20 {
+      #expect(try reader.fetch(1, count: 4).count == 65_536)
+      most = max(most, samples.server.context.outboxes.byteCount)
+    }
+    // A piece for each loop is sealed when there is just still room.
+    #expect(most > bound / 2 && most <= bound + 2 * OutboxBudget.pieceBytesMax)
+    withExtendedLifetime(peers) {}
+  }
+
+  enum Flood: String, CaseIterable { case requests, skipped }
 
   @Test(arguments: Flood.allCases)
   func `a client that floods and never reads is read no further, and others are served`(_ flood: Flood) throws {
@@ -43,12 +88,10 @@ import TestSupport
     let peer = try samples.client()
     let frames: [UInt8]
     switch flood {
-    case .pings: frames = repeated(Message.ping(5).frame)
-    case .opens: frames = repeated(Message.open(Open(handle: FileHandle(9), bucket: 0, proof: .zero)).frame)
     case .requests:
       // Asked for without end, and answered by BUSY without end.
       frames = (0..<3_000).flatMap { _ in peer.requestMessage(0, count: 64).frame }
-    case .skipped: frames = repeated(frame(type: 0x41, body: [UInt8](repeating: 0, count: 2_000)))
+    case .skipped: frames = FloodTests.repeated(frame(type: 0x41, body: [UInt8](repeating: 0, count: 2_000)))
     }
     var sent = 0
     while sent < FloodTests.floodBytes {
@@ -111,7 +154,7 @@ import TestSupport
   }
 
   /// Whole frames, as many as fit in one record.
-  private func repeated(_ frame: [UInt8]) -> [UInt8] {
+  private static func repeated(_ frame: [UInt8]) -> [UInt8] {
     (0..<Record.plaintextByteCountMax / frame.count).flatMap { _ in frame }
   }
 }

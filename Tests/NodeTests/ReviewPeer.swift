@@ -23,12 +23,12 @@ final class HandMadePeer {
   private var decoder = FrameDecoder()
   private var messages: [Message] = []
 
-  init(dialing address: SocketAddress, turn: @escaping () -> Void) throws {
+  /// - `receiveBytes`: of the system's buffer, fixed: a small one is soon full when the test does not read, and slow when
+  ///   it does.
+  init(dialing address: SocketAddress, receiveBytes: Int32? = 8192, turn: @escaping () -> Void) throws {
     (role, self.turn) = (.dialer, turn)
     socket = try Socket.connecting(to: address)
-    // Fixed and small, so that it is soon full when the test does not read.
-    var bytes: Int32 = 8192
-    setsockopt(socket.number, SOL_SOCKET, SO_RCVBUF, &bytes, 4)
+    if var bytes = receiveBytes { setsockopt(socket.number, SOL_SOCKET, SO_RCVBUF, &bytes, 4) }
     handshake = ChannelHandshake(
       dialing: HandMadePeer.identity(), suite: .chaChaPoly, swarm: nil, pinned: nil, payload: HandshakePayload(),
       ephemeral: SecretKey.random())
@@ -80,8 +80,8 @@ final class HandMadePeer {
   }
 
   /// The next message but DATA's bytes, which are passed over; nil where the connection ended or none comes.
-  func next() throws -> Message? {
-    for _ in 0..<200 {
+  func next(turns: Int = 200) throws -> Message? {
+    for _ in 0..<turns {
       if !messages.isEmpty { return messages.removeFirst() }
       if isEnded { return nil }
       turn()
@@ -171,16 +171,18 @@ struct TurnedServer {
   let address: SocketAddress
   let entry: CatalogueEntry
 
-  /// Serves one file of zeros.
-  init(fileLength: UInt64) throws {
+  /// Serves one file of zeros, also under the names of hard links to it.
+  init(fileLength: UInt64, linkCount: Int = 0, uploadLimit: UInt64? = nil) throws {
     let state = ReviewFolder()
     try folder.makeFile("zeros", length: fileLength)
+    for i in 0..<linkCount { link(folder.path + "/zeros", folder.path + "/zeros-\(i)") }
     let served = try ServedFolder(folder.path)
     let catalogue = try Catalogue(folder: served, stateFolder: state.path) { FileKey($0, swarm: nil).bucket }
     catalogue.load(try FolderScan(served).files, threads: 1) { _ in }
     entry = catalogue.entries[0]
     var configuration = NodeConfiguration(identity: HandMadePeer.identity())
     configuration.loopCount = 1
+    configuration.uploadLimit = uploadLimit
     let context = try NodeContext(configuration, catalogue: catalogue) { _ in }
     loop = try NetworkLoop(context: context, index: 0)
     let socket = try Socket.listening(on: SocketAddress(ipv4: (127, 0, 0, 1), port: 0))
@@ -189,9 +191,9 @@ struct TurnedServer {
   }
 
   /// A peer that has shaken hands.
-  func peer() throws -> HandMadePeer {
+  func peer(receiveBytes: Int32? = 8192) throws -> HandMadePeer {
     let loop = loop
-    let peer = try HandMadePeer(dialing: address) { _ = loop.turn() }
+    let peer = try HandMadePeer(dialing: address, receiveBytes: receiveBytes) { _ = loop.turn() }
     try peer.shakeHands()
     return peer
   }

@@ -103,7 +103,7 @@ import Wire
 
   @Test func `a rate beyond what can be counted is no trap`() throws {
     let limiter = UploadLimiter(bytesPerSecond: .max)
-    #expect(limiter.wait(toSend: 65_536, at: .zero) == nil)
+    #expect(limiter.wait(toSend: 65_536) == nil)
     _ = UploadLimiter(bytesPerSecond: 0)
   }
 }

@@ -18,7 +18,7 @@ final class ServedSamples {
   init(
     _ samples: [Sample] = [.common, .small], swarm: SwarmKey? = nil, connectionsMax: Int = 64,
     suites: [CipherSuite] = CipherSuite.available, allowed: Set<PeerID>? = nil, uploadLimit: UInt64? = nil,
-    loopCount: Int = 2
+    loopCount: Int = 2, outboxesBytesMax: Int = NodeLimits.outboxesBytesMax
   ) throws {
     for sample in samples { folder.write(sample.name, sample.bytes) }
     var configuration = NodeConfiguration(identity: .random(), swarmKey: swarm, suites: suites)
@@ -26,6 +26,7 @@ final class ServedSamples {
     configuration.allowedPeers = allowed
     configuration.uploadLimit = uploadLimit
     configuration.loopCount = loopCount
+    configuration.outboxesBytesMax = outboxesBytesMax
     let events = self.events
     server = try Server(
       configuration, folder: folder.path, listen: .loopback(0), stateFolder: state.path

@@ -186,19 +186,29 @@ import TestSupport
   }
 
   @Test func `the 65th file of a connection is refused`() throws {
-    let samples = try ServedSamples()
+    let files = (0...64).map { Sample("\($0).bin", byteCount: 100 + $0) }
+    let samples = try ServedSamples(files)
     let peer = try samples.dial()
-    for handle in 0..<UInt32(64) {
-      guard case .opened(let opened) = try peer.open(Sample.common.fileID, handle: FileHandle(handle)),
-        case .opened = opened.outcome
-      else {
-        Issue.record("handle \(handle)")
-        return
+    for (i, file) in files.enumerated() {
+      let handle = FileHandle(UInt32(i))
+      guard case .opened(let opened) = try peer.open(file.fileID, handle: handle) else {
+        throw SocketEnd.endOfStream
       }
+      #expect((opened.outcome == .refused(.tooManyFilesOpen)) == (i == 64))
     }
+  }
+
+  @Test func `a file that is open is not opened under a second handle, and the first one stays`() throws {
+    let samples = try ServedSamples()
+    let peer = try samples.client()
     #expect(
-      try peer.open(Sample.common.fileID, handle: FileHandle(64))
-        == .opened(Opened(handle: FileHandle(64), outcome: .refused(.tooManyFilesOpen))))
+      try peer.open(Sample.common.fileID, handle: FileHandle(8))
+        == .opened(Opened(handle: FileHandle(8), outcome: .refused(.tooManyFilesOpen))))
+    #expect(try peer.fetch(0, count: 1) == Sample.common.leaves(LeafRange(first: 0, count: 1), of: ChunkIndex(0)))
+    guard case .opened(let opened) = try peer.open(Sample.small.fileID, handle: FileHandle(9)) else {
+      throw SocketEnd.endOfStream
+    }
+    #expect(opened.outcome != .refused(.tooManyFilesOpen), "another file has a handle of its own")
   }
 }
 

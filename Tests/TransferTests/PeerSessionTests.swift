@@ -53,13 +53,13 @@ import Wire
     var serving = PeerSession(handshakeHash: hash, role: .listener, target: nil)
     fetching.open()
     let request = said(by: &fetching)
-    serving.handle(try #require(request))
+    serving.handle(try #require(request), at: .zero)
     guard case .lookUp(let open)? = drain(&serving).first else { return (fetching, serving) }
     #expect(serving.isMeant(key, by: open))
-    let isOpen = serving.answer(open, .file(served))
+    let isOpen = serving.answer(open, .file(served), at: .zero)
     #expect(isOpen)
     let answer = said(by: &serving)
-    fetching.handle(try #require(answer))
+    fetching.handle(try #require(answer), at: .zero)
     guard case .tell(.opened(let manifest, isComplete: true))? = drain(&fetching).first else {
       Issue.record("it is not opened")
       return (fetching, serving)
@@ -75,7 +75,7 @@ import Wire
         id: RequestID(1), chunk: ChunkIndex(2), leaves: layout.leaves(of: ChunkIndex(2)),
         chunkHash: tree.chunkHashes[2]))
     let request = said(by: &fetching)
-    serving.handle(try #require(request))
+    serving.handle(try #require(request), at: .zero)
     guard case .admit(let asked)? = serving.nextAction() else {
       Issue.record("a request is not decided on")
       return
@@ -85,7 +85,7 @@ import Wire
       Issue.record("nothing is sent")
       return
     }
-    fetching.handle(.data(piece.header(leafHashes: leaves[2], byteCount: 44)))
+    fetching.handle(.data(piece.header(leafHashes: leaves[2], byteCount: 44)), at: .zero)
     expect(drain(&fetching), [.expectPayload(isWanted: true), .tell(.answerBegan(RequestID(1)))])
     fetching.payloadEnded()
     let actions = drain(&fetching)
@@ -108,13 +108,13 @@ import Wire
     var other = fetching
     let page = try #require(tree.page(PageIndex(1)))
     fetching.handle(
-      .page(PageAnswer(handle: FileHandle(1), page: 1, chunkHashes: [Digest.zero], uncles: page.uncles)))
+      .page(PageAnswer(handle: FileHandle(1), page: 1, chunkHashes: [Digest.zero], uncles: page.uncles)), at: .zero)
     guard case .close(.lied)? = drain(&fetching).last else {
       Issue.record("a lie is believed")
       return
     }
     other.handle(
-      .page(PageAnswer(handle: FileHandle(1), page: 0, chunkHashes: page.chunkHashes, uncles: page.uncles)))
+      .page(PageAnswer(handle: FileHandle(1), page: 0, chunkHashes: page.chunkHashes, uncles: page.uncles)), at: .zero)
     guard case .close(.violation)? = drain(&other).last else {
       Issue.record("what was not asked for is taken")
       return
@@ -128,12 +128,12 @@ import Wire
       Bitmap(handle: FileHandle(1), firstChunk: ChunkIndex(first), count: count, bits: [0x80])
     }
     for inOrder in [bitmap(0, count: 1), bitmap(2, count: 1)] {
-      fetching.handle(.bitmap(inOrder))
+      fetching.handle(.bitmap(inOrder), at: .zero)
       expect(drain(&fetching), [.tell(.bitmap(inOrder))])
     }
     for again in [bitmap(2, count: 1), bitmap(1, count: 2), bitmap(0, count: 1)] {
       var session = fetching
-      session.handle(.bitmap(again))
+      session.handle(.bitmap(again), at: .zero)
       guard case .close(.violation)? = drain(&session).first else {
         Issue.record("\(again) is taken")
         continue
@@ -146,7 +146,7 @@ import Wire
     let promised = Promised(handle: FileHandle(1), chunks: Array(repeating: ChunkIndex(0), count: 1_000))
     var heard = 0
     for _ in 0..<20 {
-      fetching.handle(.promised(promised))
+      fetching.handle(.promised(promised), at: .zero)
       let actions = drain(&fetching)
       heard += actions.count
       #expect(actions.isEmpty || actions == [.tell(.promised(promised.chunks))])
@@ -165,11 +165,11 @@ import Wire
     var cancelling = fetching
     cancelling.cancel(RequestID(1))
     _ = drain(&cancelling)
-    cancelling.handle(data)
+    cancelling.handle(data, at: .zero)
     expect(drain(&cancelling), [.expectPayload(isWanted: false)])
-    fetching.handle(.withdrawn(Withdrawn(handle: FileHandle(1), reason: .changed)))
+    fetching.handle(.withdrawn(Withdrawn(handle: FileHandle(1), reason: .changed)), at: .zero)
     expect(drain(&fetching), [.tell(.withdrawn(.changed))])
-    fetching.handle(data)
+    fetching.handle(data, at: .zero)
     fetching.payloadEnded()
     expect(drain(&fetching), [.expectPayload(isWanted: false)])
   }
@@ -183,13 +183,13 @@ import Wire
     }
     let first = Message.data(
       DataHeader(id: RequestID(1), leaves: all, isLast: true, leafHashes: leaves[2], byteCount: 44))
-    fetching.handle(first)
+    fetching.handle(first, at: .zero)
     _ = drain(&fetching)
     fetching.stopFetching()
     expect(drain(&fetching), [.send(.cancel(RequestID(2)))])
     fetching.payloadEnded()
     fetching.handle(
-      .data(DataHeader(id: RequestID(2), leaves: all, isLast: true, leafHashes: leaves[2], byteCount: 44)))
+      .data(DataHeader(id: RequestID(2), leaves: all, isLast: true, leafHashes: leaves[2], byteCount: 44)), at: .zero)
     expect(drain(&fetching), [.expectPayload(isWanted: false)])
   }
 
@@ -202,7 +202,7 @@ import Wire
           wantsLeafHashes: false))
     }
     func ask(_ id: UInt32) -> [PeerSessionAction] {
-      serving.handle(request(id))
+      serving.handle(request(id), at: .zero)
       for case .admit(let request) in drain(&serving) { serving.admit(request, isHeld: true) }
       return drain(&serving)
     }
@@ -217,28 +217,154 @@ import Wire
     #expect(serving.waitingByteCount == 192)
   }
 
+  @Test func `OPENs in vain are answered at once 64 times, then one a second, and those of files at once`() throws {
+    var serving = PeerSession(handshakeHash: hash, role: .listener, target: nil)
+    var end: SessionEnd?
+    var answered: [UInt32] = []
+    func take(_ answer: OpenAnswer, at now: Instant) {
+      while let action = serving.nextAction() {
+        switch action {
+        case .lookUp(let open): serving.answer(open, answer, at: now)
+        case .send(.opened(let opened)): answered.append(opened.handle.rawValue)
+        case .close(let reason): end = reason
+        default: Issue.record("\(action)")
+        }
+      }
+    }
+    func ask(_ handle: UInt32, _ answer: OpenAnswer, at now: Instant) {
+      serving.handle(.open(Open(handle: FileHandle(handle), bucket: 0, proof: .zero)), at: now)
+      take(answer, at: now)
+    }
+    func answers() -> [UInt32] {
+      take(.noSuchFile, at: .zero)
+      defer { answered = [] }
+      return answered
+    }
+    func at(_ milliseconds: Int64) -> Instant { .zero + .milliseconds(milliseconds) }
+    for handle in UInt32(0)..<64 { ask(handle, .noSuchFile, at: at(0)) }
+    #expect(answers() == Array(0..<64) && serving.deadline == nil)
+    for handle in UInt32(64)..<68 { ask(handle, .noSuchFile, at: at(0)) }
+    ask(100, .file(served), at: at(0))
+    #expect(answers() == [100] && serving.deadline == at(1_000))
+    serving.timeFired(at: at(999))
+    #expect(answers() == [])
+    serving.timeFired(at: at(1_000))
+    #expect(answers() == [64] && serving.deadline == at(2_000))
+    serving.timeFired(at: at(60_000))
+    #expect(answers() == [65, 66, 67] && serving.deadline == nil)
+    for handle in UInt32(200)..<260 { ask(handle, .noSuchFile, at: at(60_000)) }
+    #expect(answers() == Array(200..<256), "the time without any counts")
+    for handle in UInt32(300)..<360 { ask(handle, .noSuchFile, at: at(60_000)) }
+    #expect(answers() == [])
+    ask(400, .noSuchFile, at: at(60_000))
+    guard case .violation? = end else {
+      Issue.record("a 65th OPEN waits")
+      return
+    }
+  }
+
+  @Test func `a PING is refused until the PONG of the last one has left`() throws {
+    var session = PeerSession(handshakeHash: hash, role: .listener, target: nil)
+    for number in UInt64(1)...3 {
+      session.handle(.ping(number), at: .zero)
+      expect(drain(&session), [.send(.pong(number))])
+      session.pongLeft()
+    }
+    for number in UInt64(4)...5 { session.handle(.ping(number), at: .zero) }
+    guard case .close(.violation)? = drain(&session).last else {
+      Issue.record("a second PING is answered")
+      return
+    }
+  }
+
+  @Test func `what is announced waits for room, and is void when the file is withdrawn`() throws {
+    var (_, serving) = try opened()
+    serving.announce(promised: [ChunkIndex(1)], of: FileHandle(1))
+    serving.announce(promised: [ChunkIndex(1)], of: FileHandle(9))
+    serving.announce(promised: [ChunkIndex(1), ChunkIndex(2)], of: FileHandle(1))
+    #expect(drain(&serving).isEmpty)
+    let hints = [serving.nextHint(), serving.nextHint()]
+    #expect(hints == [.promised(Promised(handle: FileHandle(1), chunks: [ChunkIndex(1), ChunkIndex(2)])), nil])
+    serving.announce(promised: [ChunkIndex(1)], of: FileHandle(1))
+    serving.withdraw(FileHandle(1), .changed)
+    let late = serving.nextHint()
+    #expect(late == nil)
+  }
+
+  @Test func `a file has one handle, until it is withdrawn`() throws {
+    var (_, serving) = try opened()
+    _ = drain(&serving)
+    let again = Open(handle: FileHandle(2), bucket: key.bucket, proof: key.openProof(hash, sender: .dialer))
+    let refusal = Message.opened(Opened(handle: FileHandle(2), outcome: .refused(.tooManyFilesOpen)))
+    var isOpen = serving.answer(again, .file(served), at: .zero)
+    #expect(!isOpen)
+    expect(drain(&serving), [.send(refusal)])
+    serving.withdraw(FileHandle(1), .changed)
+    isOpen = serving.answer(again, .file(served), at: .zero)
+    #expect(isOpen)
+  }
+
+  @Test func `an upload that could not be sent is the next one again`() throws {
+    var (_, serving) = try opened()
+    let request = ChunkRequest(
+      id: RequestID(1), handle: FileHandle(1), chunk: ChunkIndex(0), leaves: LeafRange(first: 0, count: 8),
+      wantsLeafHashes: true)
+    serving.admit(request, isHeld: true)
+    serving.handle(.pageGet(PageGet(handle: FileHandle(1), page: 1)), at: .zero)
+    _ = drain(&serving)
+    for _ in 0..<3 {
+      let bytes = serving.nextUploadByteCount
+      let upload = serving.nextUpload()
+      let first = try #require(upload)
+      serving.putBack(first)
+      let bytesAgain = serving.nextUploadByteCount
+      let again = serving.nextUpload()
+      #expect(again == first && bytesAgain == bytes)
+    }
+    let nothing = serving.nextUpload()
+    #expect(nothing == nil, "a page and two pieces")
+  }
+
+  @Test func `a page counts with all of its bytes, and goes first once`() throws {
+    var (_, serving) = try opened()
+    for index in 0..<UInt32(tree.pages.pageCount) {
+      serving.handle(.pageGet(PageGet(handle: FileHandle(1), page: index)), at: .zero)
+      let page = try #require(tree.page(PageIndex(index)))
+      let frame = Message.page(
+        PageAnswer(handle: FileHandle(1), page: index, chunkHashes: page.chunkHashes, uncles: page.uncles))
+      var bytes: [UInt8] = []
+      frame.encode(into: &bytes)
+      #expect(serving.nextUploadByteCount == bytes.count && !serving.isNextPageRepeated)
+      _ = serving.nextUpload()
+      serving.handle(.pageGet(PageGet(handle: FileHandle(1), page: index)), at: .zero)
+      #expect(serving.isNextPageRepeated)
+      _ = serving.nextUpload()
+    }
+    #expect(serving.nextUploadByteCount == nil)
+  }
+
   @Test func `an OPEN that may be answered later is looked up again`() throws {
     var fetching = PeerSession(handshakeHash: hash, role: .dialer, target: target)
     var serving = PeerSession(handshakeHash: hash, role: .listener, target: nil)
     fetching.open()
     let request = said(by: &fetching)
-    serving.handle(try #require(request))
+    serving.handle(try #require(request), at: .zero)
     guard case .lookUp(let open)? = drain(&serving).first else { return }
-    let isOpen = serving.answer(open, .notYet)
+    let isOpen = serving.answer(open, .notYet, at: .zero)
     let rest = drain(&serving)
     #expect(!isOpen && rest.isEmpty)
     serving.lookUpAgain()
     expect(drain(&serving), [.lookUp(open)])
-    serving.answer(open, .noSuchFile)
+    serving.answer(open, .noSuchFile, at: .zero)
     expect(
       drain(&serving), [.send(.opened(Opened(handle: FileHandle(1), outcome: .refused(.noSuchFile))))])
   }
 
   @Test func `after its end a session says nothing more`() throws {
     var (fetching, serving) = try opened()
-    serving.handle(.goodbye(Goodbye(code: .done, text: "")))
+    serving.handle(.goodbye(Goodbye(code: .done, text: "")), at: .zero)
     expect(drain(&serving), [.close(.there(.done, ""))])
-    serving.handle(.ping(1))
+    serving.handle(.ping(1), at: .zero)
     serving.withdraw(FileHandle(1), .changed)
     fetching.end()
     fetching.open()

@@ -13,7 +13,7 @@ extension CrowdNode {
       }
       world.mix(UInt64(number) << 32 | UInt64(message.type.rawValue))
       if end.decoder.payloadBytesDue > 0 { end.decoder.tookPayload(packet.payload.count) }
-      end.session.handle(message)
+      end.session.handle(message, at: world.time)
       perform(on: end)
       guard case .data(let header) = message, end.isOpen else { return }
       if header.isLast { answered(header.id, on: end) }
@@ -39,6 +39,7 @@ extension CrowdNode {
       case .close(let reason): world.violate("\(end.peer.number) is honest, but \(number) says \(reason)")
       }
     }
+    while end.isOpen, let hint = end.session.nextHint() { send(hint, on: end) }
     queue(end)
   }
 

@@ -10,10 +10,10 @@ extension CrowdNode {
     guard end.session.isMeant(file.served.key, by: open) else {
       return world.violate("\(number) is asked for another file")
     }
-    guard isPageKnown else { return _ = end.session.answer(open, .notYet) }
+    guard isPageKnown else { return _ = end.session.answer(open, .notYet, at: world.time) }
     let served = ServedFile(
       key: file.served.key, pages: file.tree.pages, root: file.tree.root, name: "file", parts: isComplete ? nil : parts)
-    guard end.session.answer(open, .file(served)) else { return }
+    guard end.session.answer(open, .file(served), at: world.time) else { return }
     end.served = open.handle
     perform(on: end)
     directory.join(

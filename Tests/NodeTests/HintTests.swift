@@ -1,0 +1,87 @@
+// What others do never makes a connection hold more for a peer that does not read.
+import Content
+import Testing
+import Transfer
+import TestSupport
+import Wire
+
+@testable import Node
+
+@Suite struct HintTests {
+  private let handle = FileHandle(1)
+
+  /// A peer that has the file open, has asked for pieces and takes none: the system holds no more for it.
+  private func stuck(_ server: TurnedServer) throws -> (peer: HandMadePeer, connection: PeerConnection) {
+    let peer = try server.peer(receiveBytes: nil)
+    let key = FileKey(server.entry.fileID, swarm: nil)
+    let proof = key.openProof(peer.handshakeHash, sender: .dialer)
+    try peer.send(.open(Open(handle: handle, bucket: key.bucket, proof: proof)))
+    guard case .opened? = try peer.next() else { throw SocketEnd.endOfStream }
+    for id in UInt32(1)...64 {
+      try peer.send(
+        .request(
+          ChunkRequest(
+            id: RequestID(id), handle: handle, chunk: ChunkIndex(id % 8), leaves: LeafRange(first: 0, count: 64),
+            wantsLeafHashes: false)))
+    }
+    let connection = try #require(server.loop.connections.values.first)
+    for _ in 0..<1000 where connection.outbox.isEmpty { _ = server.loop.turn() }
+    for id in UInt32(1)...64 { try peer.send(.cancel(RequestID(id))) }
+    for _ in 0..<1000 where connection.hasToSend { _ = server.loop.turn() }
+    var waits = 0
+    while connection.outbox.count != waits {  // a turn in which the system took nothing more
+      waits = connection.outbox.count
+      _ = server.loop.turn()
+    }
+    try #require(waits > 0 && !connection.hasToSend)
+    while connection.outbox.count <= NodeLimits.hintedOutboxBytesMax { connection.send(.cancel(RequestID(1))) }
+    return (peer, connection)
+  }
+
+  @Test func `promises wait, each once, while a peer does not read, and it hears of them when it does`() throws {
+    let server = try TurnedServer(fileLength: 8 << 20)
+    let (peer, connection) = try stuck(server)
+    let outboxBytes = connection.outbox.count
+    for _ in 0..<1_000 {
+      for chunk in UInt32(0)..<8 { connection.promised(ChunkIndex(chunk), of: server.entry.fileID, to: 77) }
+      _ = server.loop.turn()
+    }
+    #expect(connection.outbox.count <= outboxBytes)
+    #expect(try #require(connection.session).hints.byteCount <= 1_000)
+    var message = try peer.next()
+    reading: while let other = message {
+      switch other {
+      case .data, .cancel: message = try peer.next()
+      default: break reading
+      }
+    }
+    #expect(message == .promised(Promised(handle: handle, chunks: (0..<8).map { ChunkIndex($0) })))
+  }
+
+  @Test func `promises of one turn are one message`() throws {
+    let server = try TurnedServer(fileLength: 8 << 20)
+    let peer = try server.peer()
+    let key = FileKey(server.entry.fileID, swarm: nil)
+    let proof = key.openProof(peer.handshakeHash, sender: .dialer)
+    try peer.send(.open(Open(handle: handle, bucket: key.bucket, proof: proof)))
+    guard case .opened? = try peer.next() else { throw SocketEnd.endOfStream }
+    for chunk in UInt32(0)..<3 {
+      server.loop.mailbox.send(.promised(server.entry.fileID, ChunkIndex(chunk), to: 77))
+    }
+    #expect(try peer.next() == .promised(Promised(handle: handle, chunks: (0..<3).map { ChunkIndex($0) })))
+  }
+
+  @Test func `a peer that takes nothing for 60 s is dropped, whatever there is to tell it`() throws {
+    let server = try TurnedServer(fileLength: 8 << 20)
+    let (_, connection) = try stuck(server)
+    let last = connection.lastSentAt
+    for seconds in [30, 59, 60] {
+      #expect(!connection.isClosed)
+      connection.promised(ChunkIndex(UInt32(seconds) % 8), of: server.entry.fileID, to: 77)
+      server.loop.now = last + .seconds(seconds)
+      connection.sendHints()
+      connection.checkDeadlines()
+    }
+    #expect(connection.isClosed)
+  }
+}

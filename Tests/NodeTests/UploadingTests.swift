@@ -1,0 +1,127 @@
+// What one turn of a connection costs: frames, paths of equal files, and pages, which are uploads like any other.
+import Content
+import Glibc
+import Posix
+import Synchronization
+import Testing
+import TestSupport
+import Wire
+
+@testable import Node
+@testable import Transfer
+
+@Suite struct UploadingTests {
+  private let handle = FileHandle(1)
+
+  private func open(_ server: TurnedServer, _ peer: HandMadePeer) throws -> PeerConnection {
+    let key = FileKey(server.entry.fileID, swarm: nil)
+    let proof = key.openProof(peer.handshakeHash, sender: .dialer)
+    try peer.send(.open(Open(handle: handle, bucket: key.bucket, proof: proof)))
+    guard case .opened(let opened)? = try peer.next(), case .opened = opened.outcome else {
+      throw SocketEnd.endOfStream
+    }
+    return try #require(server.loop.connections.values.first)
+  }
+
+  @Test func `of many equal files that were all written to a turn tries 16, and then the peer hears of it`() throws {
+    let server = try TurnedServer(fileLength: 100_000, linkCount: 99)
+    let peer = try server.peer()
+    let connection = try open(server, peer)
+    let catalogue = try #require(server.loop.context.catalogue)
+    var times = [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 0)]
+    utimensat(AT_FDCWD, server.folder.path + "/zeros", &times, 0)
+    try peer.send(
+      .request(
+        ChunkRequest(
+          id: RequestID(1), handle: handle, chunk: ChunkIndex(0), leaves: LeafRange(first: 0, count: 7),
+          wantsLeafHashes: false)))
+    connection.isReady(.readable)
+    connection.sendPiece()
+    #expect(catalogue.served.files == 84)
+    connection.sendPiece()
+    #expect(catalogue.served.files == 68)
+    #expect(try peer.next() == .withdrawn(Withdrawn(handle: handle, reason: .changed)))
+    #expect(catalogue.served.files == 0)
+  }
+
+  @Test func `pages count against the upload limit`() throws {
+    let server = try TurnedServer(fileLength: 64 << 20, uploadLimit: 1)
+    let peer = try server.peer()
+    let connection = try open(server, peer)
+    let page = Message.page(
+      PageAnswer(
+        handle: handle, page: 0, chunkHashes: Array(repeating: .zero, count: 64), uncles: [])
+    ).frame.count
+    var (sent, received) = (0, 0)
+    while sent < 1_000, !server.loop.isThrottled {
+      for _ in 0..<64 { try peer.send(.pageGet(PageGet(handle: handle, page: 0))) }
+      sent += 64
+      while received < sent, !server.loop.isThrottled, try peer.next() != nil { received += 1 }
+    }
+    sent -= try #require(connection.session).pagesWaiting.count
+    // What may leave at once.
+    #expect(sent == (256 << 10) / page)
+  }
+
+  enum SmallFrame: String, CaseIterable { case cancel, skipped }
+
+  @Test(arguments: SmallFrame.allCases)
+  func `a turn deals with some frames of a connection, and then with those of the others`(_ small: SmallFrame) throws {
+    let server = try TurnedServer(fileLength: 100_000)
+    let peer = try server.peer()
+    try peer.send(.ping(1))
+    #expect(try peer.next() == .pong(1))
+    let connection = try #require(server.loop.connections.values.first)
+    let before = connection.decoder.completedFrames
+    let one = small == .cancel ? Message.cancel(RequestID(5)).frame : frame(type: 0x41, body: [])
+    try peer.send((0..<2_000).flatMap { _ in one })
+    try peer.send(.ping(2))
+    for turn in 1...3 {
+      _ = server.loop.turn()
+      #expect(connection.decoder.completedFrames == before + NodeLimits.framesPerTurn * turn)
+    }
+    let other = try server.peer()
+    #expect(connection.decoder.completedFrames < before + 2_000, "the other was let in meanwhile")
+    #expect(try peer.next() == .pong(2), "nothing is lost")
+    withExtendedLifetime(other) {}
+  }
+
+  @Test func `what the frames of one event draw is sent once, when the event is over`() throws {
+    let server = try TurnedServer(fileLength: 1 << 20)
+    let peer = try server.peer()
+    let connection = try open(server, peer)
+    let opens = (2..<32).map { Message.open(Open(handle: FileHandle($0), bucket: 0, proof: .zero)).frame }
+    try peer.send(opens.flatMap { $0 })
+    connection.receive()
+    let waiting = connection.outbox.count
+    #expect(waiting > 30 * 10)
+    connection.settle()
+    let left = connection.outbox.count
+    #expect(left == 0)
+  }
+
+  @Test func `a PING before the PONG of the last one has left is refused`() throws {
+    let server = try TurnedServer(fileLength: 100_000)
+    let peer = try server.peer()
+    for number in UInt64(0)..<100 {
+      try peer.send(.ping(number))
+      #expect(try peer.next() == .pong(number))
+    }
+    try peer.send(Message.ping(100).frame + Message.ping(101).frame)
+    #expect(try peer.next() == .pong(100))
+    #expect(try peer.next()?.goodbyeCode == .protocolError)
+  }
+
+  @Test func `an upload limit goes by a clock of its own, whatever the clocks of the loops say`() {
+    let clock = Atomic<Int64>(0)
+    let limiter = UploadLimiter(bytesPerSecond: 100_000) { clock.load(ordering: .relaxed) }
+    #expect(limiter.wait(toSend: 256 << 10) == nil, "at once after a pause")
+    #expect(limiter.wait(toSend: 50_000) == .milliseconds(500))
+    clock.store(499_999_999, ordering: .relaxed)
+    #expect(limiter.wait(toSend: 50_000) == .nanoseconds(1))
+    // One that asks for little need not wait until one that asks for much is served.
+    #expect(limiter.wait(toSend: 20_000) == nil)
+    clock.store(1_000_000_000, ordering: .relaxed)
+    #expect(limiter.wait(toSend: 80_000) == nil)
+  }
+}

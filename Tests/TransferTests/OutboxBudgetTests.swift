@@ -1,0 +1,47 @@
+// Which connections end when outboxes hold too much: never one whose peer reads, while there are others.
+import Testing
+
+@testable import Transfer
+
+@Suite struct OutboxBudgetTests {
+  private let budget = OutboxBudget(byteCountMax: 64 << 20)
+  private let now = Instant.zero + .seconds(100)
+
+  private func outbox(_ reader: UInt64, _ kibibytes: Int, silent: Duration) -> OutboxBudget.Outbox {
+    OutboxBudget.Outbox(reader: reader, byteCount: kibibytes << 10, taken: now + .zero - silent)
+  }
+
+  @Test func `memory is short above seven eighths`() {
+    #expect(!budget.isShort(at: 56 << 20) && budget.isShort(at: 56 << 20 + 1))
+  }
+
+  @Test func `those that take nothing go, the largest first, and of equals the one that waits longest`() {
+    let outboxes =
+      (0..<100).map { outbox(UInt64($0), 512, silent: .milliseconds(500)) }
+      + [
+        outbox(200, 300, silent: .seconds(1)), outbox(201, 400, silent: .seconds(2)),
+        outbox(202, 400, silent: .seconds(3)),
+      ]
+    // 52,300 KiB with a share of 49,152: when the three have gone, four of 512 are enough.
+    #expect(budget.ending(outboxes, loopCount: 1, at: now) == [202, 201, 200, 0, 1, 2, 3])
+  }
+
+  @Test func `a peer that reads and has no more than a piece waiting never goes`() {
+    let readers = (0..<900).map { outbox(UInt64($0), 100, silent: .milliseconds(999)) }
+    #expect(budget.ending(readers, loopCount: 1, at: now).isEmpty)
+    let flood = [outbox(1_000, 300, silent: .zero)]
+    #expect(budget.ending(readers + flood, loopCount: 1, at: now) == [1_000])
+  }
+
+  @Test func `a loop that holds no more than its share ends nobody for what others hold`() {
+    let outboxes = (0..<80).map { outbox(UInt64($0), 300, silent: .seconds(9)) }
+    #expect(budget.ending(outboxes, loopCount: 2, at: now).isEmpty)
+    #expect(budget.ending(outboxes, loopCount: 3, at: now).count == 26)
+  }
+}
+
+extension Instant {
+  fileprivate static func - (a: Instant, b: Duration) -> Instant {
+    Instant(nanoseconds: a.nanoseconds - b.wholeNanoseconds)
+  }
+}
