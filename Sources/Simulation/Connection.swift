@@ -13,6 +13,7 @@ struct Packet {
 final class Connection {
   let id: ConnectionID
   let peer: ServingPeer
+  let peerID: PeerID
   unowned let getter: GetterProcess
 
   // The getter's end.
@@ -33,11 +34,14 @@ final class Connection {
   var lastArrivalThere = Instant.zero
   /// DATA that was sent, for those who stop in the middle.
   var piecesSent = 0
+  /// Until then it sends nothing.
+  var pausedUntil = Instant.zero
 
   init(_ id: ConnectionID, to peer: ServingPeer, of getter: GetterProcess, file: SimulatedFile) {
     self.id = id
     self.peer = peer
     self.getter = getter
+    peerID = peer.nextIdentity()
     let hash = Digest(Array("handshake".utf8) + [UInt8(peer.plan.number)] + Array(repeating: 0, count: 22))!
     fetching = PeerSession(handshakeHash: hash, role: .dialer, target: file.target)
     serving = PeerSession(handshakeHash: hash, role: .listener, target: nil)

@@ -10,6 +10,10 @@ public enum Fault: String, CaseIterable, Sendable {
   case crashes, losesPower, leaves, isStopped
   // A peer that does not do what it is asked.
   case lacksFile, refusesOpen, ignoresOpen, ignoresPages, goesSilent, answersLate, isBusy, withdraws
+  // A peer that promises and does not give: it closes when it is asked, sends a leaf now and then, or has one chunk only.
+  case closesWhenAsked, dribbles, claimsLastChunk
+  // A stranger: it dials the getter, again and again, each time under another PeerID.
+  case dialsIn, changesIdentity
   // A peer that lies, or breaks the protocol.
   case wrongBytes, wrongLeafHashes, wrongPage, wrongManifest, wrongProof, breaksProtocol
   // A peer that is known by two addresses, or behind one address with others.
@@ -21,7 +25,12 @@ public enum Fault: String, CaseIterable, Sendable {
     .slowLink, .longDelay, .jitter, .resets, .stalls, .refusesDials, .unreachable, .notAdmitted, .wrongPeer, .ourselves,
     .crashes, .losesPower, .leaves, .isStopped, .lacksFile, .refusesOpen, .ignoresOpen, .ignoresPages, .goesSilent,
     .answersLate, .isBusy, .withdraws, .wrongBytes, .wrongLeafHashes, .wrongPage, .wrongManifest, .wrongProof,
-    .breaksProtocol, .twoAddresses, .sharedAddress,
+    .breaksProtocol, .twoAddresses, .sharedAddress, .closesWhenAsked, .dribbles, .claimsLastChunk, .changesIdentity,
+  ]
+  /// What strangers that come in numbers do.
+  static let ofStrangers: [Fault] = [
+    .ignoresOpen, .ignoresPages, .goesSilent, .isBusy, .withdraws, .wrongBytes, .wrongLeafHashes, .wrongPage,
+    .wrongManifest, .wrongProof, .breaksProtocol, .closesWhenAsked, .dribbles, .claimsLastChunk,
   ]
   static let ofGetter: [Fault] = [
     .slowDisk, .fullDisk, .failsToWrite, .failsToSync, .rots, .fewBlocks, .killed, .losesOwnPower, .cancelled,

@@ -23,6 +23,7 @@ final class GetterProcess {
   private var written: [UInt64]
   private var consumed = 0
   private var ending: Ending?
+  private var inboundCount: UInt64 = 0
 
   init(_ getter: Getter, number: Int) {
     self.getter = getter
@@ -41,7 +42,13 @@ final class GetterProcess {
 
   func start() {
     for peer in getter.peers {
-      let pinned = peer.plan.has(.wrongPeer) ? PeerID(digest: .zero) : peer.plan.number % 3 == 0 ? peer.plan.id : nil
+      if peer.plan.has(.dialsIn) {
+        peer.dialIn = { [weak self] in self?.accept(peer) }
+        world.after(peer.plan.delay) { peer.dialIn?() }
+        continue
+      }
+      let isPinned = peer.plan.number % 3 == 0 && !peer.plan.has(.changesIdentity)
+      let pinned = peer.plan.has(.wrongPeer) ? PeerID(digest: .zero) : isPinned ? peer.plan.id : nil
       let addresses = peer.plan.addresses
       handle(.addressAdded(addresses[0], pinned: pinned))
       // Others are heard of later.
@@ -167,13 +174,28 @@ final class GetterProcess {
       case .refused: handle(.dialFailed(id, .refused))
       case .silent: world.after(ProtocolLimits.handshakeTimeout) { [self] in handle(.dialFailed(id, .timedOut)) }
       case .accepted:
-        let connection = Connection(id, to: peer, of: self, file: file)
-        connections[id] = connection
-        peer.enter(connection)
-        watch(connection)
-        tell(.connected(id, peer.plan.id, requestsMax: peer.plan.requestsMax))
+        let connection = enter(id, peer)
+        tell(.connected(id, connection.peerID, requestsMax: peer.plan.requestsMax))
       }
     }
+  }
+
+  /// A peer has dialled, and knows the file.
+  private func accept(_ peer: ServingPeer) {
+    guard !isDead, !state.isEnded, peer.reception() == .accepted else { return }
+    let id = ConnectionID(ConnectionID.firstInbound.rawValue + inboundCount)
+    inboundCount += 1
+    let connection = enter(id, peer)
+    tell(
+      .connected(id, connection.peerID, requestsMax: peer.plan.requestsMax, from: peer.plan.addresses[0].ip))
+  }
+
+  private func enter(_ id: ConnectionID, _ peer: ServingPeer) -> Connection {
+    let connection = Connection(id, to: peer, of: self, file: file)
+    connections[id] = connection
+    peer.enter(connection)
+    watch(connection)
+    return connection
   }
 
   /// The node's own deadline: who says nothing for long, not even PONG, is gone.

@@ -183,6 +183,7 @@ extension RuleBook {
   func misplaced(_ item: Troubled, on id: ConnectionID, at now: Instant) -> String? {
     guard let trouble = troubles[item], let line = lines[id] else { return nil }
     if trouble.failedNow.contains(line.peer) { return "\(item) goes back to \(line.peer), who failed it" }
+    if !isUnasked(item) { return nil }  // a second asker
     let isBetterThere = lines.contains { other, better in
       other != id && proven.contains(better.peer) && !silent.contains(better.peer) && holds(better, item)
         && !trouble.failedNow.contains(better.peer) && !trouble.failedBefore.contains(better.peer)

@@ -28,10 +28,15 @@ extension RuleBook {
     return broken
   }
 
+  /// Whether a peer has anything that is missing.
+  private func hasAnything(_ line: Line) -> Bool {
+    line.held == nil || (0..<layout.chunkCount).contains { holds(line, .chunk($0)) }
+  }
+
   private mutating func noteUsability(at now: Instant) {
     guard !joined.isEmpty else { return }
     let isUsable = lines.values.contains {
-      $0.isOpen && standings[$0.peer]?.refusals ?? 0 <= settings.maxRetries
+      $0.isOpen && standings[$0.peer]?.refusals ?? 0 <= settings.maxRetries && hasAnything($0)
     }
     if isUsable { unusableSince = nil } else if unusableSince == nil { unusableSince = now }
   }
@@ -49,7 +54,8 @@ extension RuleBook {
       for page in 0..<pages.pageCount where !isAtHand(PageIndex(UInt32(page))) {
         let isWanted = pages.chunks(of: PageIndex(UInt32(page))).contains { !isHad(ChunkIndex(UInt32($0))) }
         // Pages are fetched ahead only as far as they are needed.
-        let isDue = isDue(.page(PageIndex(UInt32(page))), from: line.peer, at: now)
+        let item = Troubled.page(PageIndex(UInt32(page)))
+        let isDue = holds(line, item) && isDue(item, from: line.peer, at: now)
         if isWanted, isDue, !isAnyChunkListed {
           return breakRule("page \(page) could be asked of \(line.peer), and is not")
         }

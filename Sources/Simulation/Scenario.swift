@@ -23,11 +23,25 @@ struct PeerPlan: Sendable {
   /// Of what it sends wrong, so much is wrong.
   var wrongPart = 1.0
   var retryAfterMilliseconds: UInt32 = 1000
+  /// At which message it closes, where it does.
+  var closesAt = Stage.request
+  /// How long it waits before it sends the next leaves, where it dribbles.
+  var dribblePause: Duration = .seconds(5)
+  /// How long a stranger is away after a loss.
+  var returnsAfter: Duration = .seconds(1)
+
+  enum Stage: CaseIterable, Sendable { case open, page, request, data }
 
   func has(_ fault: Fault) -> Bool { faults.contains(fault) }
   /// Honest, there from the start to the end, and with a file to give at a fair rate.
   var isAnchor: Bool { faults.isSubset(of: Fault.harmless) }
-  var id: PeerID { PeerID(digest: Digest([UInt8(number + 1)] + Array(repeating: 0, count: 31))!) }
+  /// Its PeerID, or that of its connection with this number where it changes.
+  func id(ofConnection count: Int = 0) -> PeerID {
+    let changing =
+      has(.changesIdentity) ? [UInt8(truncatingIfNeeded: count), UInt8(truncatingIfNeeded: count >> 8)] : [0, 0]
+    return PeerID(digest: Digest([UInt8(number + 1)] + changing + Array(repeating: 0, count: 29))!)
+  }
+  var id: PeerID { id() }
   var addresses: [PeerAddress] {
     let host = UInt8(has(.sharedAddress) ? 200 : number + 1)
     let ip = Array(repeating: UInt8(0), count: 10) + [255, 255, 10, 0, 0, host]
@@ -100,6 +114,22 @@ struct Scenario: Sendable {
       peers.append(PeerPlan(number, isAnchor: hasAnchor && number == 0, timeout: settings.chunkTimeout, &generator))
     }
     drawGetter(&generator)
+    if generator.chance(0.3) { drawStrangers(&generator) }
+  }
+
+  /// A number of strangers that all do the same.
+  private mutating func drawStrangers(_ generator: inout SeededGenerator) {
+    var faults: Set<Fault> = [.dialsIn, .changesIdentity, generator.pick(Fault.ofStrangers)]
+    if generator.chance(0.3) { faults.insert(.claimsLastChunk) }
+    if generator.chance(0.2) { faults.insert(.sharedAddress) }
+    let stage = generator.pick(PeerPlan.Stage.allCases)
+    let returnsAfter = generator.milliseconds(1...generator.pick([20, 500, 5000]))
+    for _ in 0..<generator.pick([1, 1, 4, 9]) {
+      var stranger = PeerPlan(peers.count, isAnchor: false, timeout: settings.chunkTimeout, &generator)
+      (stranger.faults, stranger.closesAt, stranger.returnsAfter) = (faults, stage, returnsAfter)
+      (stranger.begins, stranger.ends) = (.zero, nil)
+      peers.append(stranger)
+    }
   }
 
   private mutating func drawGetter(_ generator: inout SeededGenerator) {
@@ -146,6 +176,8 @@ extension PeerPlan {
     if generator.chance(0.6) { ends = begins + generator.milliseconds(500...60_000) }
     wrongPart = generator.pick([0.05, 0.3, 1, 1])
     retryAfterMilliseconds = generator.pick([0, 10, 1000, 5000, 100_000])
+    closesAt = generator.pick(PeerPlan.Stage.allCases)
+    dribblePause = generator.milliseconds(500...generator.pick([2000, 29_000]))
     let faultCount = Int.random(in: isAnchor ? 0...1 : 0...3, using: &generator)
     let known = isAnchor ? Fault.ofPeers.filter(Fault.harmless.contains) : Fault.ofPeers
     for _ in 0..<faultCount { faults.insert(generator.pick(known)) }

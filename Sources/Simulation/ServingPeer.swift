@@ -24,6 +24,9 @@ final class ServingPeer {
   private var nextTurn = 0
   /// What arrived while it was stopped.
   private var unread: [(Connection, Packet)] = []
+  private var identityCount = 0
+  /// Makes a stranger dial the getter's present process.
+  var dialIn: (() -> Void)?
 
   init(_ plan: PeerPlan, file: SimulatedFile, world: World) {
     self.plan = plan
@@ -93,12 +96,33 @@ final class ServingPeer {
     for connection in cut {
       connection.isOpenThere = false
       world.after(delay) { connection.getter.lost(connection, reason) }
+      comeBack()
     }
   }
 
   // MARK: Being dialled
 
   var name: String { "peer\(plan.number)" }
+
+  func nextIdentity() -> PeerID {
+    identityCount += 1
+    return plan.id(ofConnection: identityCount)
+  }
+
+  /// A stranger whose connection has ended comes back.
+  private func comeBack() {
+    guard plan.has(.dialsIn) else { return }
+    world.after(plan.returnsAfter) { [self] in dialIn?() }
+  }
+
+  private func isTimeToClose(at stage: PeerPlan.Stage) -> Bool { plan.has(.closesWhenAsked) && plan.closesAt == stage }
+
+  /// Closes a connection without a word.
+  private func close(_ connection: Connection) {
+    world.note("\(name) closes \(connection.id.rawValue)")
+    forget(connection)
+    world.after(plan.delay) { connection.getter.lost(connection, .closed) }
+  }
 
   func reception() -> Reception {
     if isFrozen || (!isUp && plan.has(.losesPower)) { return .silent }
@@ -131,6 +155,9 @@ final class ServingPeer {
 
   private func answer(_ message: Message, on connection: Connection) {
     switch message {
+    case .open where isTimeToClose(at: .open), .pageGet where isTimeToClose(at: .page),
+      .request where isTimeToClose(at: .request):
+      return close(connection)
     case .open where plan.has(.ignoresOpen), .pageGet where plan.has(.ignoresPages): return
     case .request(let request) where plan.has(.isBusy) && isDuringFault:
       return send(.busy(Busy(id: request.id, retryAfterMilliseconds: plan.retryAfterMilliseconds)), on: connection)
@@ -173,23 +200,28 @@ final class ServingPeer {
     if plan.has(.refusesOpen) {
       return send(.opened(Opened(handle: open.handle, outcome: .refused(refusal))), on: connection)
     }
-    connection.serving.answer(open, isHere ? .file(file.served) : .noSuchFile, at: world.time)
+    let served = plan.has(.claimsLastChunk) ? file.servedLastChunk : file.served
+    connection.serving.answer(open, isHere ? .file(served) : .noSuchFile, at: world.time)
   }
 
   private var refusal: Opened.Refusal { plan.number % 2 == 0 ? .notAllowed : .tooManyFilesOpen }
 
   func forget(_ connection: Connection) {
+    guard connection.isOpenThere else { return }
     connection.isOpenThere = false
     connections.removeAll { $0 === connection }
+    comeBack()
   }
 
   // MARK: Sending
 
   /// Sends the next page or piece when the link is free: what is cancelled before is not sent.
   private func pump() {
-    guard !isPumping, isUp, !isFrozen, connections.contains(where: { $0.serving.hasUploads }) else { return }
+    guard !isPumping, isUp, !isFrozen,
+      let next = connections.filter({ $0.serving.hasUploads }).map(\.pausedUntil).min()
+    else { return }
     isPumping = true
-    world.at(max(world.time + plan.diskDelay, freeAt)) { [self] in
+    world.at(max(world.time + plan.diskDelay, freeAt, next)) { [self] in
       isPumping = false
       guard isUp, !isFrozen else { return }
       sendNext()
@@ -198,7 +230,7 @@ final class ServingPeer {
   }
 
   private func sendNext() {
-    let ready = connections.filter { $0.serving.hasUploads }
+    let ready = connections.filter { $0.serving.hasUploads && $0.pausedUntil <= world.time }
     guard !ready.isEmpty else { return }
     nextTurn += 1
     let connection = ready[nextTurn % ready.count]
@@ -211,6 +243,8 @@ final class ServingPeer {
     case .piece(let piece)?:
       connection.piecesSent += 1
       if plan.has(.goesSilent), connection.piecesSent > plan.number + 2 { return }
+      if isTimeToClose(at: .data), connection.piecesSent > plan.number % 3 { return close(connection) }
+      if plan.has(.dribbles) { connection.pausedUntil = world.time + plan.dribblePause }
       let bytes = file.bytes(of: piece.leaves, in: piece.chunk)
       let hashes = piece.includesLeafHashes ? file.leafHashes[Int(piece.chunk.rawValue)] : []
       send(.data(piece.header(leafHashes: hashes, byteCount: bytes.count)), bytes, on: connection)

@@ -38,6 +38,16 @@ struct SimulatedFile: Sendable {
     served = ServedFile(key: key, pages: tree.pages, root: tree.root, name: "file")
   }
 
+  /// The file as a peer offers it that has nothing but the last chunk.
+  var servedLastChunk: ServedFile {
+    var bits = Array(repeating: UInt8(0), count: (layout.chunkCount + 7) / 8)
+    let last = layout.chunkCount - 1
+    bits[last / 8] = 0x80 >> UInt8(last % 8)
+    return ServedFile(
+      key: served.key, pages: tree.pages, root: tree.root, name: "file",
+      parts: HeldParts(wholeChunks: bits, runs: []))
+  }
+
   func bytes(of leaves: LeafRange, in chunk: ChunkIndex) -> [UInt8] {
     let start = Int(layout.offset(ofLeaf: leaves.first, in: chunk))
     return Array(bytes[start..<start + layout.length(of: leaves, in: chunk)])
