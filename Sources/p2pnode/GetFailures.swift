@@ -42,8 +42,12 @@ final class GetFailures: DownloadObserver {
   func failed(_ error: DownloadError, _ failure: Failure) {}
 
   /// The failure as an exit code and what to do now.
-  func failure(_ error: DownloadError, stop: StopSignal, fileID: FileID) -> Failure {
+  func failure(_ error: DownloadError, stop: StopSignal, fileID: FileID, target: DownloadTarget) -> Failure {
     switch error {
+    case .storage(.exists(let path)) where target.name == nil:
+      Failure(
+        Exit.cannotCreate,
+        "\(Console.escaped(path)): exists already, and a suggested name replaces nothing; name the file with -o PATH")
     case .storage(let error): Failure(error)
     case .listen(let address, let errno): Failure(errno, listen: address)
     case .system(let errno): Failure(Exit.ioError, "cannot start: \(errno); try again when the system has more to give")

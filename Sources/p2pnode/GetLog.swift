@@ -41,7 +41,7 @@ final class GetLog {
   }
 
   /// The failure as an exit code and what to do now.
-  func failure(_ error: DownloadError, stop: StopSignal, fileID: FileID) -> Failure {
-    failures.failure(error, stop: stop, fileID: fileID)
+  func failure(_ error: DownloadError, stop: StopSignal, fileID: FileID, target: DownloadTarget) -> Failure {
+    failures.failure(error, stop: stop, fileID: fileID, target: target)
   }
 }
