@@ -220,11 +220,58 @@ private struct Searching {
     #expect(next == 128)
   }
 
-  @Test mutating func `questions without proof use up nothing`() {
+  @Test mutating func `questions without proof use up no answers`() {
     let other = FileKey(FileID(digest: Digest.zero), swarm: nil)
-    for number in 0..<1_000 as Range<UInt32> { _ = asks(number, from: 1, at: .zero, with: other) }
-    let isAnswered = asks(1_000, from: 1, at: .zero)
-    #expect(isAnswered)
+    for number in 0..<50 as Range<UInt32> { _ = asks(number, from: 1, at: .zero, with: other) }
+    let answered = (100..<120 as Range<UInt32>).count { asks($0, from: 1, at: .zero) }
+    #expect(answered == ProtocolLimits.discoveryAnswersPerAddressMax)
+  }
+
+  @Test mutating func `many addresses that ask without end do not take a newcomer's answer`() {
+    // 60 addresses ask far more than they may, every 10 ms for 3 s; another one asks once a second.
+    var number: UInt32 = 0
+    var answered = 0
+    for step in 0..<300 {
+      let now = Instant.milliseconds(Int64(step) * 10)
+      for last in 1...60 as ClosedRange<UInt8> {
+        number += 1
+        if asks(number, from: last, at: now) { answered += 1 }
+      }
+      guard step % 100 == 99 else { continue }
+      number += 1
+      let isAnswered = asks(number, from: 99, at: now)
+      #expect(isAnswered, "after \(step) steps")
+    }
+    #expect(answered > 256 && answered <= 4 * ProtocolLimits.discoveryAnswersPerSecondMax)
+  }
+
+  @Test mutating func `one address that floods with false proofs does not use up the checks of the others`() {
+    let other = FileKey(FileID(digest: Digest.zero), swarm: nil)
+    for number in 0..<5_000 as Range<UInt32> { _ = asks(number, from: 1, at: .zero, with: other) }
+    let late = asks(10_000, from: 1, at: .zero)
+    #expect(!late, "it has used up its own checks")
+    let answered = (0..<100 as Range<UInt32>).count { asks(20_000 + $0, from: UInt8(2 + $0), at: .zero) }
+    #expect(answered == 100)
+  }
+
+  @Test mutating func `even addresses that together use up all checks leave each newcomer one`() {
+    let other = FileKey(FileID(digest: Digest.zero), swarm: nil)
+    for number in 0..<20_000 as Range<UInt32> { _ = asks(number, from: UInt8(number % 200), at: .zero, with: other) }
+    let first = asks(100_000, from: 201, at: .zero)
+    let second = asks(100_001, from: 201, at: .zero)
+    #expect(first && !second)
+  }
+
+  @Test func `a table that is full forgets addresses only once they may ask for all of their budget again`() {
+    var budget = SharedBudget(perSecondMax: 10_000, perAddressMax: 2, at: .zero)
+    func address(_ number: Int) -> [UInt8] {
+      Array(repeating: 0, count: 14) + [UInt8(number >> 8), UInt8(number & 255)]
+    }
+    let taken = (0..<2_000).count { budget.take(address($0), at: .zero) }
+    #expect(taken == SharedBudget.addressesMax)
+    let early = budget.take(address(5_000), at: .milliseconds(900))
+    let late = budget.take(address(5_000), at: .milliseconds(1_001))
+    #expect(!early && late)
   }
 
   @Test mutating func `a datagram of any length is silence or an answer, and never traps`() {
