@@ -155,7 +155,8 @@ struct ServiceTests {
     func number(after key: String, in path: String) throws -> UInt64 {
       let text = try String(contentsOfFile: "\(Binary.packageRoot)/\(path)", encoding: .utf8)
       let lines = text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
-      return try #require(lines.last { $0.hasPrefix(key) }.flatMap { UInt64($0.dropFirst(key.count).prefix { $0.isNumber }) })
+      let line = try #require(lines.last { $0.hasPrefix(key) })
+      return try #require(UInt64(line.dropFirst(key.count).prefix { $0.isNumber }))
     }
     let unit = "packaging/systemd/p2pnode.service"
     let memory = UInt64(NodeLimits.memoryBytesMax) >> 20
