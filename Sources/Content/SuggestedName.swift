@@ -7,16 +7,17 @@ public enum SuggestedName {
   /// An ending longer than this is part of the name and may be cut.
   static let extensionBytesMax = 32
 
-  /// One path component, of the last part of a path in either slash: without control and direction characters, white
-  /// space at its ends or dots at its start, at most `byteCountMax` bytes. Nil if nothing is left.
+  /// One path component, made from the last part of a path in either slash: at most `byteCountMax` bytes, without control
+  /// and direction characters, without white space at its ends, and without dots or hyphens at its start, where a dot
+  /// hides the file and a hyphen looks like an option to other programs. Nil if nothing is left.
   public static func sanitised(_ name: String) -> String? {
     let parts = name.unicodeScalars.split { $0 == "/" || $0 == "\\" }
     guard let last = parts.last else { return nil }
-    var scalars = Array(last.filter { !isHarmful($0) })
-    while let end = scalars.last, end.properties.isWhitespace { scalars.removeLast() }
-    scalars = Array(scalars.drop { $0 == "." || $0.properties.isWhitespace })
+    let scalars = withoutSpaceAtEnd(
+      last.filter { !isHarmful($0) }.drop { $0 == "." || $0 == "-" || $0.properties.isWhitespace })
     guard !scalars.isEmpty else { return nil }
-    return cut(string(scalars))
+    // A cut may end in white space that was inside the name.
+    return string(withoutSpaceAtEnd(cut(string(scalars)).unicodeScalars))
   }
 
   /// The text with every scalar escaped that could move a cursor, reorder a line or begin another. A backslash is
@@ -92,6 +93,12 @@ public enum SuggestedName {
       scalars.append(scalar)
     }
     return String(scalars)
+  }
+
+  private static func withoutSpaceAtEnd(_ scalars: some Sequence<Unicode.Scalar>) -> [Unicode.Scalar] {
+    var kept = Array(scalars)
+    while let end = kept.last, end.properties.isWhitespace { kept.removeLast() }
+    return kept
   }
 
   private static func string(_ scalars: [Unicode.Scalar]) -> String {

@@ -1,11 +1,13 @@
-// As much of HTTP/1.1 (RFC 9112) as a scraper needs: which page a request asks for. Bodies are not read.
+// As much of HTTP/1.1 (RFC 9112) as a scraper needs: which page of which host a request asks for. Bodies are not read.
+import Posix
 
 /// What a request asks for, as far as it came.
 enum HTTPRequest: Equatable {
   /// Its head has not ended yet.
   case incomplete
   case malformed
-  case wanted(method: String, path: String)
+  /// `host`: the value of the Host field; nil if there is none, which only HTTP/1.0 permits.
+  case wanted(method: String, path: String, host: String?)
 
   /// Reads the head of a request.
   init(_ bytes: [UInt8]) {
@@ -13,17 +15,37 @@ enum HTTPRequest: Equatable {
       self = .incomplete
       return
     }
-    let line = bytes[..<end].prefix { $0 != 0x0D && $0 != 0x0A }
+    let lines = bytes[..<end].split(separator: 0x0A, omittingEmptySubsequences: false)
+      .map { $0.last == 0x0D ? $0.dropLast() : $0 }
+    let line = lines[0]
     let words = line.split(separator: 0x20, omittingEmptySubsequences: false)
     let isText = line.allSatisfy { $0 >= 0x20 && $0 < 0x7F }
     guard isText, words.count == 3, !words[0].isEmpty, words[1].first == UInt8(ascii: "/"),
-      words[2].elementsEqual("HTTP/1.1".utf8) || words[2].elementsEqual("HTTP/1.0".utf8)
+      words[2].elementsEqual("HTTP/1.1".utf8) || words[2].elementsEqual("HTTP/1.0".utf8),
+      let hosts = HTTPRequest.values(of: "host", in: lines.dropFirst()),
+      hosts.count == 1 || hosts.isEmpty && words[2].elementsEqual("HTTP/1.0".utf8)
     else {
       self = .malformed
       return
     }
     let path = words[1].prefix { $0 != UInt8(ascii: "?") }
-    self = .wanted(method: String(decoding: words[0], as: UTF8.self), path: String(decoding: path, as: UTF8.self))
+    self = .wanted(
+      method: String(decoding: words[0], as: UTF8.self), path: String(decoding: path, as: UTF8.self), host: hosts.first)
+  }
+
+  /// The values of one field, whose name is given in lower case; nil if a line is not a field (RFC 9112, section 5).
+  private static func values(of name: String, in lines: some Sequence<ArraySlice<UInt8>>) -> [String]? {
+    var values: [String] = []
+    for line in lines {
+      guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon > line.startIndex,
+        line[..<colon].allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+      else { return nil }
+      guard String(decoding: line[..<colon], as: UTF8.self).lowercased() == name else { continue }
+      let value = line[(colon + 1)...].drop { $0 == 0x20 || $0 == 0x09 }
+      let end = value.lastIndex { $0 != 0x20 && $0 != 0x09 }.map { $0 + 1 } ?? value.startIndex
+      values.append(String(decoding: value[..<end], as: UTF8.self))
+    }
+    return values
   }
 
   /// Where an empty line ends the head.
@@ -35,12 +57,26 @@ enum HTTPRequest: Equatable {
     return nil
   }
 
-  /// The answer, whole; nil while it is incomplete. `page` is made only where it is asked for.
-  func answer(_ page: () -> String) -> [UInt8]? {
+  /// Whether a Host field names the loopback, or the address that the server listens on. A page from elsewhere whose own
+  /// name resolves to this address (DNS rebinding) has its name there, and must not read what the server answers.
+  private static func isOurs(_ host: String, _ address: SocketAddress) -> Bool {
+    guard let name = HostPort(parsing: host, defaultPort: 0)?.host else { return false }
+    if name.lowercased() == "localhost" { return true }
+    guard let named = SocketAddress(numericHost: name, port: 0) else { return false }
+    return named.isLoopback || named.ip == address.ip
+  }
+
+  /// The whole answer of a server that listens on `address`; nil while the request is incomplete. `page` is called only
+  /// if the answer holds the page.
+  func answer(at address: SocketAddress, _ page: () -> String) -> [UInt8]? {
     switch self {
     case .incomplete: return nil
     case .malformed: return HTTPRequest.response("400 Bad Request", "this is not an HTTP request\n")
-    case .wanted(let method, let path):
+    case .wanted(let method, let path, let host):
+      guard host.map({ HTTPRequest.isOurs($0, address) }) ?? true else {
+        return HTTPRequest.response(
+          "403 Forbidden", "the Host field names another machine: ask for localhost or a loopback address\n")
+      }
       guard method == "GET" || method == "HEAD" else {
         return HTTPRequest.response("405 Method Not Allowed", "only GET is answered\n", "Allow: GET, HEAD\r\n")
       }

@@ -1,7 +1,7 @@
 // Answers scrapers: one thread, a few connections, a bounded request, a bounded time, one answer each.
 import Posix
 
-/// Serves one page at `/metrics` until it is stopped. It holds at most `connectionsMax` connections; for one more the
+/// Serves one page at `/metrics` until it is stopped, to requests whose Host field names this machine. It holds at most `connectionsMax` connections; for one more the
 /// oldest that has asked for nothing has to go.
 public final class MetricsServer: Sendable {
   static let connectionsMax = 16
@@ -63,6 +63,7 @@ private final class MetricsLoop {
 
   private let listener: Socket
   private let page: () -> String
+  private let address: SocketAddress
   private var epoll: Epoll
   private var connections: [UInt64: Connection] = [:]
   private var nextToken: UInt64 = 2
@@ -72,6 +73,7 @@ private final class MetricsLoop {
 
   init(_ listener: consuming Socket, stopNumber: Int32, page: @escaping () -> String) throws(Errno) {
     self.page = page
+    address = try listener.localAddress()
     epoll = try Epoll(capacity: 32)
     try epoll.add(stopNumber, token: MetricsLoop.stopToken, .readable)
     try epoll.add(listener.number, token: MetricsLoop.listenerToken, .readable)
@@ -145,9 +147,9 @@ private final class MetricsLoop {
     }
     guard let received else { return }
     connection.request += bytes[..<received]
-    var answer = HTTPRequest(connection.request).answer(page)
+    var answer = HTTPRequest(connection.request).answer(at: address, page)
     if answer == nil, connection.request.count > MetricsServer.requestBytesMax {
-      answer = HTTPRequest.malformed.answer(page)
+      answer = HTTPRequest.malformed.answer(at: address, page)
     }
     if let answer {
       connection.rest = answer[...]

@@ -67,7 +67,7 @@ extension DownloadRun {
     startVerifiers(.part(prepared.file))
     journal = DownloadJournal(
       JournalState(after: prepared.journal?.contents, in: manifest.layout), part: prepared.file,
-      file: prepared.journal?.file, name: prepared.name, replaces: target.replaces, control: control)
+      file: prepared.journal?.file, name: prepared.name, replaces: target.mayReplace, control: control)
     guard prepared.file.isResumed else { return }
     resumer = DownloadResumer(prepared.file, manifest.layout, prepared.resume, control: control)
     for page in prepared.resume.pages { resumer?.compare(page, from: nil) }

@@ -10,14 +10,18 @@ import Wire
 public struct DownloadTarget: Hashable, Sendable {
   /// Made by the caller; it must exist.
   public var folder: String
-  /// One component; nil: what is suggested, made harmless.
+  /// One component; nil: the suggested name, made harmless.
   public var name: String?
   /// A suggestion of whoever named the file, made harmless before it is used; comes before those of peers.
   public var suggestedName: String?
-  /// Whether a file of that name may be replaced.
+  /// Whether the output may replace a file that has `name`. A suggested name replaces nothing: it comes from a stranger,
+  /// who could choose which of the user's files to overwrite.
   public var replaces: Bool
   /// Not a file at all: verified bytes leave in order through standard output.
   let isStream: Bool
+
+  /// Whether the output may replace a file.
+  var mayReplace: Bool { replaces && name != nil }
 
   /// A place in a folder; without a name the file gets the suggested one.
   public init(folder: String, name: String? = nil, replaces: Bool = false) {

@@ -12,10 +12,10 @@ final class EarlyLook: Sendable {
   private let name: String
   private let isStopped = Atomic(false)
 
-  /// Nil where there is nothing to look at: no name is known, or whatever has it is to be replaced and may be anything.
+  /// Nil if no name is known, or if the output may replace the file that has the name and the wanted length is unknown.
   /// - `length`: of the file, in bytes, where somebody said it.
   init?(_ fileID: FileID, _ target: DownloadTarget, length: UInt64?) {
-    guard let place = target.placeKnownBefore, !target.replaces || length != nil else { return nil }
+    guard let place = target.placeKnownBefore, !target.mayReplace || length != nil else { return nil }
     self.fileID = fileID
     self.length = length
     (folder, name) = place

@@ -73,6 +73,7 @@ final class NodeContext: Sendable {
   private let onEvent: @Sendable (NodeEvent) -> Void
   let audiences = Audiences()
   let records = ConnectionRecords()
+  let rechecker = Rechecker()
   let startedNanoseconds = Clock.monotonicNanoseconds
   /// What the other end is told of this program.
   private let payload: HandshakePayload

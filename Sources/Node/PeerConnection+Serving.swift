@@ -96,6 +96,7 @@ extension PeerConnection {
 
   /// Leaves of a chunk have left.
   func sent(_ piece: UploadPiece) {
+    sentChunks.note(piece.chunk, of: piece.handle)
     guard case .entry(let entry)? = served[piece.handle] else { return }
     loop.context.audiences.sent(piece.leaves.count, of: piece.chunk, of: entry.fileID, to: member)
     if session?.awaits(piece.chunk, of: piece.handle) == false { settlePromise(of: piece.chunk, in: piece.handle) }

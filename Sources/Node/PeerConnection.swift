@@ -81,6 +81,8 @@ final class PeerConnection {
 
   /// What the session has opened for the peer.
   var served: [FileHandle: ServedSource] = [:]
+  /// Looked at again if the peer says that it was sent wrong data.
+  var sentChunks = SentChunks()
   var pace = UploadPace()
   /// The file of which a piece waits to be sent, as far as others know.
   var waitsFor: FileID?
@@ -266,6 +268,7 @@ final class PeerConnection {
   }
 
   func report(_ end: ConnectionEnd) {
+    recheckSent(after: end)
     if role == .listener && record == nil { loop.context.records.turnedAway() }
     if let link, let id {
       link.tell(isEstablished ? .connectionLost(id, end) : .dialFailed(id, end))

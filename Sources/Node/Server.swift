@@ -143,6 +143,7 @@ public final class Server: Sendable {
       return running
     }
     for thread in running { thread.join() }
+    context.rechecker.stop()
     // What the accepting loop dealt out to one that had ended.
     for mailbox in context.mailboxes {
       for case .adopt(let socket, _, _) in mailbox.takeAll() { _ = Socket(owning: socket) }

@@ -139,6 +139,24 @@ final class SharedDownload: Sendable {
     return hashes
   }
 
+  /// Reads a chunk again, if all of it is here, and compares it with its hash. Throws `changed` if they differ.
+  func recheck(_ chunk: ChunkIndex) throws(StoredFileError) {
+    let (page, layout) = state.withLock { state -> (HashPage?, ChunkLayout?) in
+      guard let layout = state.manifest?.layout, layout.contains(chunk), let held = state.held,
+        held.offers(layout.leaves(of: chunk), of: chunk)
+      else { return (nil, nil) }
+      return (state.pages[PageLayout(layout).page(of: chunk)], layout)
+    }
+    guard let page, let layout else { return }
+    let found = try MerkleTree.leafHashes(of: chunk, in: layout) { offset, count, bytes throws(StoredFileError) in
+      try read(at: offset, count: count, into: &bytes)
+    }
+    let place = Int(chunk.rawValue) % PageLayout.wireChunksPerPage
+    guard MerkleTree.chunkHash(found, in: layout) == page.chunkHashes[place] else {
+      throw .changed(path: "chunk \(chunk.rawValue)")
+    }
+  }
+
   /// Fills the first `count` bytes of the span, 64 KiB at most, with offered leaves.
   func read(at offset: UInt64, count: Int, into buffer: inout MutableRawSpan) throws(StoredFileError) {
     switch state.withLock({ $0.source }) {

@@ -54,12 +54,12 @@ final class StoragePreparation: Sendable {
     switch place {
     case .wanted(let file): return .complete(name: name, file)
     case .other(let path, let kind):
-      if let error = PartFileError(taken: path, by: kind, force: target.replaces) { throw error }
+      if let error = PartFileError(taken: path, by: kind, force: target.mayReplace) { throw error }
     case .nothing: break
     }
     let file = try PartFile(inFolder: target.folder, fileID: fileID, length: manifest.length)
     do throws(PartFileError) {
-      try file.checkPlace(name, force: target.replaces)
+      try file.checkPlace(name, force: target.mayReplace)
       return .part(try part(file, name))
     } catch {
       if !file.isResumed { try? file.discard() }

@@ -2,8 +2,9 @@
 import Glibc
 
 public enum OpenFileLimit {
-  /// As far as `raise` goes. A limit beyond it is not lowered.
-  private static let raisedMax: rlim_t = 65_536
+  /// The most that `raise` asks for: far more than the connections and files that a node holds open by default. A limit
+  /// beyond it is not lowered.
+  public static let countMax: UInt64 = 65_536
   /// What is assumed if the system does not tell: the usual limit.
   private static let assumed = 1_024
 
@@ -11,7 +12,7 @@ public enum OpenFileLimit {
   /// `select`, for whose sake the soft limit is low. The corresponding C function is `setrlimit(RLIMIT_NOFILE)`.
   public static func raise() {
     guard var limit = read() else { return }
-    limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, raisedMax))
+    limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, rlim_t(countMax)))
     _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
   }
 

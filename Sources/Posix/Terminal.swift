@@ -1,7 +1,7 @@
 // The process's own streams: what they are, and how text is written to them whole.
 import Glibc
 
-public enum StandardStream: Int32, Sendable {
+public enum StandardStream: Int32, CaseIterable, Sendable {
   case standardOutput = 1
   case standardError = 2
 }
@@ -29,6 +29,28 @@ public enum Terminal {
   public static func canWrite(_ stream: StandardStream) -> Bool {
     var poll = pollfd(fd: stream.rawValue, events: Int16(POLLOUT), revents: 0)
     return Glibc.poll(&poll, 1, 0) == 1 && poll.revents & Int16(POLLOUT) != 0
+  }
+
+  /// Whether a write of up to PIPE_BUF bytes would not wait: also where it would fail. The corresponding C function is
+  /// `poll`.
+  public static func isReady(_ stream: StandardStream) -> Bool {
+    var poll = pollfd(fd: stream.rawValue, events: Int16(POLLOUT), revents: 0)
+    return Glibc.poll(&poll, 1, 0) == 1 && poll.revents != 0
+  }
+
+  /// Waits until one of the streams is ready, or a descriptor is readable. The corresponding C function is `poll`.
+  public static func wait(toWrite streams: [StandardStream], orReadable number: Int32) {
+    var polls = streams.map { pollfd(fd: $0.rawValue, events: Int16(POLLOUT), revents: 0) }
+    polls.append(pollfd(fd: number, events: Int16(POLLIN), revents: 0))
+    _ = Glibc.poll(&polls, nfds_t(polls.count), -1)
+  }
+
+  /// Writes bytes with one call; how many were taken, 0 where none could be, nil where the stream is broken. The
+  /// corresponding C function is `write`.
+  public static func writeOnce(_ bytes: ArraySlice<UInt8>, to stream: StandardStream) -> Int? {
+    let count = bytes.withUnsafeBytes { Glibc.write(stream.rawValue, $0.baseAddress, $0.count) }
+    if count < 0 { return errno == EAGAIN || errno == EINTR ? 0 : nil }
+    return count
   }
 
   /// Writes all of a text, and gives up silently where nobody reads it any more. The corresponding C function is

@@ -16,6 +16,11 @@ public struct DatabaseError: Error, Hashable, Sendable, CustomStringConvertible 
     self.path = path
   }
 
+  /// A value in the database is one that its program never writes.
+  public static func damaged(_ path: String, _ message: String) -> DatabaseError {
+    DatabaseError(code: SQLITE_CORRUPT, message: message, path: path)
+  }
+
   /// The last failure of a connection.
   init(_ connection: OpaquePointer?, path: String) {
     self.init(

@@ -46,15 +46,7 @@ public final class Catalogue: Sendable {
   /// Descriptors that a catalogue keeps for served files.
   public static var openFilesMax: Int { OpenFiles.countMax }
 
-  private struct Table {
-    var byPath: [String: CatalogueEntry] = [:]
-    /// The first one of each list serves; no list is empty.
-    var byFileID: [FileID: [CatalogueEntry]] = [:]
-    var byBucket: [UInt16: [FileID]] = [:]
-    /// Of all of `byPath`.
-    var bytes: UInt64 = 0
-  }
-  private let table = Mutex(Table())
+  private let table = Mutex(CatalogueTable())
 
   /// What was wrong with the database that was here before, for people to read; nil where nothing was.
   public var warning: String? { store.warning }
@@ -71,52 +63,38 @@ public final class Catalogue: Sendable {
 
   /// All entries, also those of equal contents, in the order of their paths.
   public var entries: [CatalogueEntry] {
-    table.withLock { Array($0.byPath.values) }.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
+    table.withLock { Array($0.entries) }.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
   }
 
   /// How many paths are served, and their bytes: those of equal contents count each.
-  public var served: (files: Int, bytes: UInt64) { table.withLock { ($0.byPath.count, $0.bytes) } }
+  public var served: (files: Int, bytes: UInt64) { table.withLock { ($0.count, $0.bytes) } }
 
   /// The entries below a folder, in no order; "" is the served folder.
   func entries(below folder: String) -> [CatalogueEntry] {
-    table.withLock { table in table.byPath.values.filter { isBelow(folder, $0.path) } }
+    table.withLock { table in table.entries.filter { isBelow(folder, $0.path) } }
   }
 
   /// The entry that serves a fileID.
-  public func entry(_ fileID: FileID) -> CatalogueEntry? { table.withLock { $0.byFileID[fileID]?.first } }
+  public func entry(_ fileID: FileID) -> CatalogueEntry? { table.withLock { $0.entry(fileID) } }
 
   /// The entries that serve a fileID of this bucket, one a fileID.
   public func candidates(bucket: UInt16) -> [CatalogueEntry] {
-    table.withLock { table in (table.byBucket[bucket] ?? []).compactMap { table.byFileID[$0]?.first } }
+    table.withLock { $0.candidates(bucket: bucket) }
   }
 
   /// Adds an entry, in the place of an older one of the same path.
   func add(_ entry: CatalogueEntry) {
-    let bucket = bucketOf(entry.fileID)
-    let old = table.withLock { table in
-      let old = table.byPath[entry.path]
-      if let old { Catalogue.remove(old, bucketOf(old.fileID), from: &table) }
-      table.byPath[entry.path] = entry
-      table.bytes += entry.length
-      if table.byFileID[entry.fileID] == nil { table.byBucket[bucket, default: []].append(entry.fileID) }
-      table.byFileID[entry.fileID, default: []].append(entry)
-      return old
-    }
-    if let old { files.close(old) }
+    if let old = table.withLock({ $0.add(entry, bucketOf: bucketOf) }) { files.close(old) }
   }
 
   /// The entry of a path.
-  public func entry(at path: String) -> CatalogueEntry? { table.withLock { $0.byPath[path] } }
+  public func entry(at path: String) -> CatalogueEntry? { table.withLock { $0.entry(at: path) } }
 
   /// Takes an entry out: its file is not what was hashed, or is gone. False where that was done before.
   @discardableResult public func withdraw(_ entry: CatalogueEntry) -> Bool {
     let bucket = bucketOf(entry.fileID)
     files.close(entry)
-    return table.withLock { table in
-      let isServed = table.byPath[entry.path] === entry
-      Catalogue.remove(entry, bucket, from: &table)
-      return isServed
-    }
+    return table.withLock { $0.remove(entry, bucket: bucket) }
   }
 
   /// Gives an entry's file another path, as the file system did, without hashing it: the entry that serves it from now
@@ -127,19 +105,6 @@ public final class Catalogue: Sendable {
     add(renamed)  // first, so that the fileID is served all the time
     withdraw(entry)
     return renamed
-  }
-
-  private static func remove(_ entry: CatalogueEntry, _ bucket: UInt16, from table: inout Table) {
-    guard table.byPath[entry.path] === entry else { return }
-    table.byPath[entry.path] = nil
-    table.bytes -= entry.length
-    var same = table.byFileID[entry.fileID] ?? []
-    same.removeAll { $0 === entry }
-    table.byFileID[entry.fileID] = same.isEmpty ? nil : same
-    guard same.isEmpty else { return }
-    var fileIDs = table.byBucket[bucket] ?? []
-    fileIDs.removeAll { $0 == entry.fileID }
-    table.byBucket[bucket] = fileIDs.isEmpty ? nil : fileIDs
   }
 
   /// The open file of an entry, shared by all who read it; kept open for the next one.

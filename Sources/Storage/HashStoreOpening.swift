@@ -107,6 +107,7 @@ struct HashStoreOpening: ~Copyable {
       guard try database.text("PRAGMA quick_check(file)") == "ok",
         try database.text("PRAGMA quick_check(page)") == "ok"
       else { return "it is damaged" }
+      guard try numbersFit(database) else { return "it is damaged (a file has an impossible number)" }
       _ = try HashReading(try connect(path))
       _ = try HashWriting(database)
       return nil
@@ -114,6 +115,15 @@ struct HashStoreOpening: ~Copyable {
       if error.isDamage { return "it is damaged (\(error.message))" }
       throw .database(error)
     }
+  }
+
+  /// Whether all files have possible numbers, and the next one will have one too: SQLite gives out a number above all
+  /// that were ever given out.
+  private static func numbersFit(_ database: borrowing Database) throws(DatabaseError) -> Bool {
+    let first = try database.integer("SELECT coalesce(min(number), 1) FROM file") ?? 1
+    let last = try database.integer("SELECT coalesce(max(number), 1) FROM file") ?? 1
+    let given = try database.integer("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'file'") ?? 0
+    return RowNumber.files.contains(first) && RowNumber.files.contains(last) && given < RowNumber.files.upperBound
   }
 
   /// Numbers are never given out twice, so that one which another process still holds means no other file. Pages of

@@ -11,7 +11,16 @@ struct ChunkLeaves: Sendable {
 }
 
 /// Rows of pages and leaves are numbered by their file and their place in it: both fit the protocol's longest file.
-private enum RowNumber {
+enum RowNumber {
+  /// The numbers that a file may have. With a larger one, the row numbers of this file or of the next would overflow.
+  static let files: ClosedRange<Int64> = 1...(Int64.max >> 20) - 1
+
+  /// The number of a file that the database gave. Throws if no file can have it: the database is damaged then.
+  static func checked(_ number: Int64, in path: String) throws(DatabaseError) -> Int64 {
+    guard files.contains(number) else { throw .damaged(path, "\(number) is not the number of a file") }
+    return number
+  }
+
   static func page(_ page: UInt32, of file: Int64) -> Int64 { file << 10 | Int64(page) }
   static func leaves(of chunk: UInt32, of file: Int64) -> Int64 { file << 20 | Int64(chunk) }
 }
@@ -38,7 +47,7 @@ struct HashReading: ~Copyable {
   }
 
   mutating func known(_ path: String, _ status: FileStatus) throws(DatabaseError) -> KnownFile? {
-    try findKnown(&find, path, status)
+    try findKnown(&find, path, status, in: database.path)
   }
 
   mutating func page(_ index: PageIndex, of file: KnownFile, in pages: PageLayout) throws(DatabaseError) -> HashPage? {
@@ -58,7 +67,9 @@ struct HashReading: ~Copyable {
 
   mutating func paths() throws(DatabaseError) -> [(number: Int64, path: String)] {
     var all: [(Int64, String)] = []
-    try listPaths.forEach { row in all.append((row.integer(0), row.text(1) ?? "")) }
+    try listPaths.forEach { row throws(DatabaseError) in
+      all.append((try RowNumber.checked(row.integer(0), in: database.path), row.text(1) ?? ""))
+    }
     return all
   }
 }
@@ -114,13 +125,13 @@ struct HashWriting: ~Copyable {
   }
 
   mutating func known(_ path: String, _ status: FileStatus) throws(DatabaseError) -> KnownFile? {
-    try findKnown(&find, path, status)
+    try findKnown(&find, path, status, in: database.path)
   }
 
   mutating func reserve(_ path: String) throws(DatabaseError) -> Int64 {
     let none = DatabaseValue.integer(0)
     try insertFile.run(.text(path), none, none, none, none, none, none, none, .null)
-    return database.lastRowID
+    return try RowNumber.checked(database.lastRowID, in: database.path)
   }
 
   /// Inserts a file with its pages, or completes the reserved one. Nil where that is gone.
@@ -141,7 +152,7 @@ struct HashWriting: ~Copyable {
     } else {
       try insertFile.run(
         .text(path), device, inode, size, modified, modifiedNanoseconds, changed, changedNanoseconds, root)
-      number = database.lastRowID
+      number = try RowNumber.checked(database.lastRowID, in: database.path)
     }
     for index in 0..<tree.pages.pageCount {
       guard let page = tree.page(PageIndex(UInt32(index))) else { preconditionFailure("the tree has its pages") }
@@ -165,7 +176,7 @@ struct HashWriting: ~Copyable {
 
   mutating func remove(path: String) throws(DatabaseError) {
     guard let number = try findPath.first(.text(path), body: { $0.integer(0) }) else { return }
-    try remove(number)
+    try remove(try RowNumber.checked(number, in: database.path))
   }
 
   mutating func remove(_ number: Int64) throws(DatabaseError) {
@@ -181,7 +192,9 @@ struct HashWriting: ~Copyable {
     try database.begin()
     var numbers: [Int64] = []
     do throws(DatabaseError) {
-      try listUnfinished.forEach { numbers.append($0.integer(0)) }
+      try listUnfinished.forEach { row throws(DatabaseError) in
+        numbers.append(try RowNumber.checked(row.integer(0), in: database.path))
+      }
       for number in numbers { try remove(number) }
       try database.commit()
     } catch {
@@ -197,15 +210,18 @@ private let findFile: StaticString = """
   AND modified = ? AND modified_ns = ? AND changed = ? AND changed_ns = ?
   """
 
-private func findKnown(_ find: inout Statement, _ path: String, _ status: FileStatus) throws(DatabaseError)
-  -> KnownFile?
-{
+private func findKnown(
+  _ find: inout Statement, _ path: String, _ status: FileStatus, in database: String
+) throws(DatabaseError) -> KnownFile? {
   let (device, inode, size) = values(of: status)
   let (modified, modifiedNanoseconds) = values(of: status.modified)
   let (changed, changedNanoseconds) = values(of: status.changed)
   let found = try find.first(
     .text(path), device, inode, size, modified, modifiedNanoseconds, changed, changedNanoseconds
-  ) { row in Digest(row.blob(1)).map { KnownFile(number: row.integer(0), root: $0) } }
+  ) { row throws(DatabaseError) in
+    let number = try RowNumber.checked(row.integer(0), in: database)
+    return Digest(row.blob(1)).map { KnownFile(number: number, root: $0) }
+  }
   return found ?? nil
 }
 

@@ -17,6 +17,8 @@ public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
   case foreign(path: String, what: String)
   /// `byteCount`: what the file is to have; 0 where that does not matter.
   case diskFull(path: String, byteCount: UInt64)
+  /// The disk has too little room for the whole file, which is known before anything is fetched.
+  case noRoom(path: String, byteCount: UInt64, freeBytes: UInt64)
   /// The disk fails.
   case io(Errno)
 
@@ -40,6 +42,8 @@ public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
     case .foreign(let path, let what): "\(path): is \(what); remove it or choose another folder"
     case .diskFull(let path, 0): "\(path): no room on the disk"
     case .diskFull(let path, let count): "\(path): no room on the disk for a file of \(count) bytes"
+    case .noRoom(let path, let count, let free):
+      "\(path): no room on the disk for a file of \(count) bytes: only \(free) are free"
     case .io(let errno): "cannot write the output: \(errno)"
     }
   }
@@ -50,8 +54,9 @@ public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
 /// Only verified bytes are written to it. `write` and `read` may run on several threads at once; `place` and `discard`
 /// come once, after the last `write`. Without either it stays for a later `get`. `read` goes on after `place`.
 public final class PartFile: Sendable {
-  /// Bytes after which the kernel is asked to begin writing to the disk, so that the last `fdatasync` finds little to do.
-  static let writeBackBytes: UInt64 = 8 << 20
+  /// Bytes after which the kernel is asked to begin writing to the disk, so that the last `fdatasync` finds little to do;
+  /// and as many more are reserved.
+  static let stepBytes: UInt64 = 8 << 20
 
   public let length: UInt64
   let folder: Directory
@@ -59,6 +64,9 @@ public final class PartFile: Sendable {
   let journalName: String
   private let part: LockedPart
   private let bytesWritten = Atomic<UInt64>(0)
+  /// Where the file ends that was reserved at the start.
+  private let reservedEnd: UInt64
+  let cannotReserve = Atomic<Bool>(false)
   private let writesBackEarly: Bool
   private let syncFailure = Mutex<PartFileError?>(nil)
 
@@ -71,7 +79,8 @@ public final class PartFile: Sendable {
   /// Where it is.
   public var path: String { file.path }
 
-  /// Creates the part file in a folder, or takes over the one that an earlier `get` left, and reserves its disk space.
+  /// Creates the part file in a folder, or takes over the one that an earlier `get` left. It has its length from the start,
+  /// and disk space for what is there already and 64 MiB more; throws if the disk has no room for all of it.
   /// `writesBackEarly` is for output that is to be durable.
   public init(
     inFolder folderPath: String, fileID: FileID, length: UInt64, writesBackEarly: Bool = true
@@ -84,10 +93,11 @@ public final class PartFile: Sendable {
     self.length = length
     self.writesBackEarly = writesBackEarly
     do throws(PartFileError) {
-      try reserve()
+      reservedEnd = try PartFile.prepare(part.file, length: length)
+      try reserve(from: 0, count: reservedEnd)
     } catch {
       // It holds nothing yet, so nothing is lost.
-      if !isResumed { try? folder.remove(name) }
+      if !part.isResumed { try? folder.remove(name) }
       throw error
     }
   }
@@ -97,10 +107,13 @@ public final class PartFile: Sendable {
     let count = UInt64(bytes.byteCount)
     precondition(offset <= length && count <= length - offset, "a write lies within the file")
     do throws(Errno) { try file.write(bytes, at: offset) } catch { throw failure(error) }
-    guard writesBackEarly else { return }
-    let before = bytesWritten.add(count, ordering: .relaxed).oldValue
+    let (before, after) = bytesWritten.add(count, ordering: .relaxed)
+    let step = after / PartFile.stepBytes
+    guard before / PartFile.stepBytes != step else { return }
+    // One thread comes here for each step, and reserves what follows on what was reserved for the step before.
+    try reserve(from: reservedEnd + (step - 1) * PartFile.stepBytes, count: PartFile.stepBytes)
     // A hint only: where it is not possible, the data is written later.
-    if before / PartFile.writeBackBytes != (before + count) / PartFile.writeBackBytes { try? file.startWriteBack() }
+    if writesBackEarly { try? file.startWriteBack() }
   }
 
   /// Reads back bytes that were written, within the length.
@@ -135,19 +148,19 @@ public final class PartFile: Sendable {
     errno.isDiskFull ? .diskFull(path: path, byteCount: length) : .io(errno)
   }
 
-  /// Gives the file its length, with disk space behind it where the file system can promise that.
-  private func reserve() throws(PartFileError) {
+  /// Gives the file its length. Returns how far from its start space is to be reserved before anything is written.
+  private static func prepare(_ file: borrowing File, length: UInt64) throws(PartFileError) -> UInt64 {
     do throws(Errno) {
       if try file.status().size > length { try file.truncate(to: length) }
-      guard length > 0 else { return }
-      do throws(Errno) {
-        try file.allocate(from: 0, count: length)
-      } catch {
-        guard [Errno.notSupported, Errno.notImplemented, Errno.invalid].contains(error.code) else { throw error }
-        try file.truncate(to: length)
-      }
     } catch {
-      throw failure(error)
+      throw .io(error)
+    }
+    try checkRoom(file, length: length)
+    do throws(Errno) {
+      try file.truncate(to: length)
+      return try reservedEnd(file, length: length)
+    } catch {
+      throw error.isDiskFull ? .diskFull(path: file.path, byteCount: length) : .io(error)
     }
   }
 }

@@ -108,6 +108,11 @@ public final class StoredFile: Sendable {
     }
   }
 
+  /// As `CheckedFile.read`, of only the first `wanted` bytes of the span.
+  func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(StoredFileError) {
+    try file.read(at: offset, count: wanted, into: &buffer)
+  }
+
   /// As `CheckedFile.read`.
   public func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws(StoredFileError) {
     try file.read(at: offset, into: &buffer)

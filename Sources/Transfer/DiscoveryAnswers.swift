@@ -2,19 +2,18 @@
 import Content
 import Wire
 
-/// The limits of section 15 of the protocol, counted. Only questions that are proven count, so that nobody who cannot
-/// ask uses up the answers of those who can.
+/// The limits of section 16 of the protocol, counted. Only proven queries count against the answers, so that strangers
+/// without the fileID use up none. Addresses share both budgets.
 public struct DiscoveryAnswers: Sendable {
-  /// Queries whose proof is looked at, a second: a flood costs no more than this.
+  /// Queries whose proof is checked, a second: a flood costs no more than this.
   static let checksPerSecondMax = 2_000
-  /// Addresses whose answers are counted; with more askers within a second, the rest waits for its next round.
-  static let addressesMax = 1_024
+  /// Of these, for one address: the queries of a machine that runs many downloads, each with several networks.
+  static let checksPerAddressMax = 64
 
   private let peer: PeerID
   private let port: UInt16
-  private var checks: RateLimiter
-  private var all: RateLimiter
-  private var byIP: [[UInt8]: RateLimiter] = [:]
+  private var checks: SharedBudget
+  private var budget: SharedBudget
   private var answered: Set<[UInt8]> = []
   /// The same, the oldest at `nextNonce` once it is full.
   private var nonces: [[UInt8]] = []
@@ -24,8 +23,11 @@ public struct DiscoveryAnswers: Sendable {
   public init(peer: PeerID, port: UInt16, at now: Instant) {
     self.peer = peer
     self.port = port
-    checks = DiscoveryAnswers.limiter(DiscoveryAnswers.checksPerSecondMax, at: now)
-    all = DiscoveryAnswers.limiter(ProtocolLimits.discoveryAnswersPerSecondMax, at: now)
+    checks = SharedBudget(
+      perSecondMax: DiscoveryAnswers.checksPerSecondMax, perAddressMax: DiscoveryAnswers.checksPerAddressMax, at: now)
+    budget = SharedBudget(
+      perSecondMax: ProtocolLimits.discoveryAnswersPerSecondMax,
+      perAddressMax: ProtocolLimits.discoveryAnswersPerAddressMax, at: now)
   }
 
   /// The answer to a datagram that came from an address of a local network; nil: silence. `keys`: those of the files
@@ -34,26 +36,11 @@ public struct DiscoveryAnswers: Sendable {
     to bytes: [UInt8], from ip: [UInt8], at now: Instant, keys: (_ bucket: UInt16) -> [FileKey]
   ) -> [UInt8]? {
     guard let query = DiscoveryQuery(decoding: bytes), !answered.contains(query.nonce),
-      checks.take(upTo: 1, at: now) == 1, let key = keys(query.bucket).first(where: query.isProven),
-      admits(ip, at: now)
+      checks.take(ip, at: now), let key = keys(query.bucket).first(where: query.isProven),
+      budget.take(ip, at: now)
     else { return nil }
     remember(query.nonce)
     return DiscoveryAnswer(to: query, key: key, port: port, peer: peer).encode()
-  }
-
-  private mutating func admits(_ ip: [UInt8], at now: Instant) -> Bool {
-    if byIP[ip] == nil {
-      if byIP.count >= DiscoveryAnswers.addressesMax {
-        // Who has all of its answers again need not be remembered.
-        byIP = byIP.filter { _, limiter in
-          var limiter = limiter
-          return limiter.delay(until: ProtocolLimits.discoveryAnswersPerAddressMax, at: now) > .zero
-        }
-      }
-      guard byIP.count < DiscoveryAnswers.addressesMax else { return false }
-      byIP[ip] = DiscoveryAnswers.limiter(ProtocolLimits.discoveryAnswersPerAddressMax, at: now)
-    }
-    return byIP[ip]!.take(upTo: 1, at: now) == 1 && all.take(upTo: 1, at: now) == 1
   }
 
   private mutating func remember(_ nonce: [UInt8]) {
@@ -62,9 +49,5 @@ public struct DiscoveryAnswers: Sendable {
     answered.remove(nonces[nextNonce])
     nonces[nextNonce] = nonce
     nextNonce = (nextNonce + 1) % ProtocolLimits.discoveryNoncesMin
-  }
-
-  private static func limiter(_ perSecond: Int, at now: Instant) -> RateLimiter {
-    RateLimiter(bytesPerSecond: UInt64(perSecond), burst: UInt64(perSecond), at: now)
   }
 }

@@ -27,8 +27,56 @@ enum Console {
   /// Nil: no descriptor was left for it.
   private static let continued = try? ContinueSignal()
 
-  /// A line on stdout. A reader that is gone ends nothing here: the line is dropped.
-  static func output(_ line: String) {
+  // MARK: Lines
+
+  /// Nil: each thread writes its own lines, and waits for the reader.
+  private static let writer = Mutex<LineWriter?>(nil)
+
+  /// From now on a thread of its own writes the lines, so that no other waits for their readers.
+  /// - `dropped`: the line that says how many lines of strangers a stream lost.
+  static func writeApart(_ dropped: @escaping @Sendable (Int, StandardStream) -> String) {
+    let words: @Sendable (LineBacklog.Line.Text, StandardStream) -> String = { text, stream in
+      switch text {
+      case .said(let line): line
+      case .dropped(let count): dropped(count, stream)
+      }
+    }
+    let made = try? LineWriter(
+      bytes: { text, stream in
+        switch stream {
+        case .standardOutput: sharesTerminal ? nil : Array("\(words(text, stream))\n".utf8)
+        case .standardError: isTerminal ? nil : Array("\(SuggestedName.harmlessLine(words(text, stream)))\n".utf8)
+        }
+      },
+      write: { text, stream in
+        switch stream {
+        case .standardOutput: outputNow(words(text, stream))
+        case .standardError: errorNow(words(text, stream))
+        }
+      })
+    writer.withLock { $0 = made }
+  }
+
+  /// No thread waits for a reader any more.
+  static func stopWaiting() { writer.withLock { $0 }?.stopWaiting() }
+
+  /// Returns when all lines are written, or their readers take none. Before the process ends.
+  static func finish() { writer.withLock { $0 }?.finish() }
+
+  /// A line on stdout.
+  static func output(_ line: String, _ kind: LineBacklog.Kind = .own) {
+    guard let writer = writer.withLock({ $0 }) else { return outputNow(line) }
+    writer.put(line, on: .standardOutput, kind)
+  }
+
+  /// A line on stderr. Whatever path or word of a peer it quotes, it stays one line.
+  static func error(_ line: String, _ kind: LineBacklog.Kind = .own) {
+    guard let writer = writer.withLock({ $0 }) else { return errorNow(line) }
+    writer.put(line, on: .standardError, kind)
+  }
+
+  /// A reader that is gone ends nothing here: the line is dropped.
+  private static func outputNow(_ line: String) {
     state.withLock { state in
       if sharesTerminal { write(clearing(&state)) }
       Terminal.write(line + "\n", to: .standardOutput)
@@ -36,8 +84,7 @@ enum Console {
     }
   }
 
-  /// A line on stderr. Whatever path or word of a peer it quotes, it stays one line.
-  static func error(_ line: String) {
+  private static func errorNow(_ line: String) {
     state.withLock { state in
       write(clearing(&state) + SuggestedName.harmlessLine(line) + "\n")
       showAgain(&state)

@@ -97,7 +97,7 @@ extension Failure {
     case .exists:
       self.init(Exit.cannotCreate, "\(error); choose another name or use --force to replace it")
     case .notAFile, .foreign: self.init(Exit.cannotCreate, error.description)
-    case .diskFull: self.init(Exit.ioError, "\(error); make room and run the same command again")
+    case .diskFull, .noRoom: self.init(Exit.ioError, "\(error); make room and run the same command again")
     case .io(let errno) where errno.isClosedByPeer:
       self.init(Exit.ioError, "whoever read the stream has gone; nothing of it is kept, run the same command again")
     case .io: self.init(Exit.ioError, "\(error); when the disk is well, run the same command again")

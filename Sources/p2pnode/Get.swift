@@ -26,7 +26,7 @@ struct Get: ParsableCommand {
       From peers that are named, into the folder for downloads, and then offered to others for ten minutes:
 
         p2pnode get "$(p2pnode id images/disk.img | cut -c 1-64)" \\
-            --peer 127.0.0.1:9800 -o ./ --keep-serving=10m --force
+            --peer 127.0.0.1:9800 -o ./ --keep-serving=10m
 
       Straight into another program:
 
@@ -83,7 +83,7 @@ struct Get: ParsableCommand {
   @Flag(help: "A line for every chunk, also on a terminal.")
   var verbose = false
 
-  @Flag(help: "Replace the output if it exists.")
+  @Flag(help: "Replace the file that -o names, if it exists. A suggested name never replaces a file.")
   var force = false
 
   @OptionGroup var node: NodeOptions
@@ -148,7 +148,7 @@ struct Get: ParsableCommand {
           log.print($0)
         })
     } catch {
-      var failure = log.failure(error, stop: stop, fileID: wanted.fileID)
+      var failure = log.failure(error, stop: stop, fileID: wanted.fileID, target: target)
       log.failed(error, failure)
       failure.isTold = true
       throw failure

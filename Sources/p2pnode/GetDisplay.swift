@@ -8,6 +8,8 @@ final class GetDisplay: DownloadObserver {
   private var screen = GetScreen()
   /// Said of an address once: a peer that is dialled again and again does not fill the terminal.
   private var said: [SocketAddress: String] = [:]
+  /// Addresses that are remembered for that; then all are forgotten.
+  private static let saidMax = 256
 
   init() { Console.show { _, _ in [ScreenLine("looking for peers that have the file", .dim)] } }
 
@@ -33,6 +35,7 @@ final class GetDisplay: DownloadObserver {
     if case .lied = end { return }  // its ban is said
     let words = Console.escaped(end.description)
     guard said[address] != words else { return }
+    if said.count >= GetDisplay.saidMax { said = [:] }
     said[address] = words
     Console.error("Peer \(peer.map { "\($0.short) at " } ?? "")\(address): \(words)")
   }

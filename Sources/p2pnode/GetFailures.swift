@@ -19,6 +19,9 @@ extension DiscoverySummary {
 /// Keeps the last word on each peer, for the message at the end.
 final class GetFailures: DownloadObserver {
   private var ends: [SocketAddress: ConnectionEnd] = [:]
+  /// Addresses that are named at the end. The first ones are: they are those that the user named.
+  private static let endsMax = 64
+  private var otherEnds = 0
   private var unresolved: [(PeerSource, String)] = []
   private var search: DiscoverySummary?
   /// Why a chunk had to be tried again last, and at whom.
@@ -31,7 +34,8 @@ final class GetFailures: DownloadObserver {
     case .unresolved(let source, let reason): unresolved.append((source, reason))
     case .resolved(let source, _): unresolved.removeAll { $0.0 == source }
     case .searched(let summary): search = summary
-    case .peerEnded(let address, _, let end): ends[address] = end
+    case .peerEnded(let address, _, let end):
+      if ends[address] != nil || ends.count < GetFailures.endsMax { ends[address] = end } else { otherEnds += 1 }
     // An error, which also who wants no lines is told.
     case .unreadable(let error): Console.error("p2pnode: \(Console.escaped(error.description))")
     case .prepared, .report, .progress, .found, .resumed, .listening, .staying: break
@@ -42,8 +46,12 @@ final class GetFailures: DownloadObserver {
   func failed(_ error: DownloadError, _ failure: Failure) {}
 
   /// The failure as an exit code and what to do now.
-  func failure(_ error: DownloadError, stop: StopSignal, fileID: FileID) -> Failure {
+  func failure(_ error: DownloadError, stop: StopSignal, fileID: FileID, target: DownloadTarget) -> Failure {
     switch error {
+    case .storage(.exists(let path)) where target.name == nil:
+      Failure(
+        Exit.cannotCreate,
+        "\(Console.escaped(path)): exists already, and a suggested name replaces nothing; name the file with -o PATH")
     case .storage(let error): Failure(error)
     case .listen(let address, let errno): Failure(errno, listen: address)
     case .system(let errno): Failure(Exit.ioError, "cannot start: \(errno); try again when the system has more to give")
@@ -99,7 +107,8 @@ final class GetFailures: DownloadObserver {
     let addresses = ends.sorted { $0.key.description < $1.key.description }
       .map { "\($0.key): \(Console.escaped($0.value.description))" }
     let names = unresolved.map { "\($0.0): \($0.1)" }
-    let all = (first.map { [$0] } ?? []) + names + addresses
+    let others = otherEnds > 0 ? ["\(otherEnds) connections with others"] : []
+    let all = (first.map { [$0] } ?? []) + names + addresses + others
     return all.isEmpty ? "" : " (\(all.joined(separator: "; ")))"
   }
 }

@@ -51,6 +51,8 @@ final class GetJSON: DownloadObserver {
     }
   }
 
+  func leftOut(connectionEnds count: Int) { tell("connectionsEnded") { $0.set("count", count) } }
+
   func ended(_ result: DownloadResult) {
     if hasStayed {
       tell("stopped") { $0.set("uploadedBytes", result.stats.uploadedBytes) }

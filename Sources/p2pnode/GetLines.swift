@@ -29,6 +29,8 @@ final class GetLines: DownloadObserver {
     }
   }
 
+  func leftOut(connectionEnds count: Int) { note("\(count) more connections ended") }
+
   func ended(_ result: DownloadResult) {
     if isVerbose { note("Uploaded: \(result.stats.uploadedBytes) bytes") }
   }

@@ -31,8 +31,11 @@ extension Console {
   }
 
   /// A line on stderr, where it is urgent enough.
-  static func log(_ level: LogLevel, _ line: String) {
+  static func log(_ level: LogLevel, _ line: String, _ kind: LineBacklog.Kind = .own) {
     guard LogLevel.allCases.prefix(shown.load(ordering: .relaxed)).contains(level) else { return }
-    error(isJournal ? level.prefix + line : line)
+    error(logged(level, line), kind)
   }
+
+  /// A line as it is written to the log.
+  static func logged(_ level: LogLevel, _ line: String) -> String { isJournal ? level.prefix + line : line }
 }

@@ -58,6 +58,7 @@ struct Serve: ParsableCommand {
 
   func run() throws {
     ServiceManager.keepHandedSocket()
+    defer { Console.finish() }
     try reporting(json: json) { () throws(Failure) in
       do throws(Failure) { try serve() } catch {
         ServiceManager.dropWaiting()
@@ -97,6 +98,7 @@ struct Serve: ParsableCommand {
       } catch {
         let failure = Failure(error, listen: server.address)
         failure.say(json: json)
+        Console.finish()
         Process.exit(failure.code)  // there is nothing to serve, and nobody is served yet
       }
     }

@@ -15,7 +15,18 @@ final class ServeLog: Sendable {
   private let display = ServeDisplay()
   private let served = Mutex<(files: Int, bytes: UInt64)>((0, 0))
 
-  init(json: Bool) { self.json = json }
+  /// From now on lines are written by a thread of their own.
+  init(json: Bool) {
+    self.json = json
+    Console.writeApart { count, stream in
+      if stream == .standardError {
+        return Console.logged(.warning, "\(count) lines about connections were left out: this log was not read in time")
+      }
+      var line = JSONLine(event: "dropped")
+      line.set("lines", count)
+      return line.finished
+    }
+  }
 
   /// From now on links are printed, which name this node at the addresses that others can dial.
   func links(at address: SocketAddress, of peerID: PeerID) {
@@ -58,7 +69,10 @@ final class ServeLog: Sendable {
   func show(_ server: Server, folder: String) { display?.start(server, folder: folder) }
 
   /// What was asked for is still being sent.
-  func stopping() { display?.stopping() }
+  func stopping() {
+    Console.stopWaiting()
+    display?.stopping()
+  }
 
   func stopped(uploadedBytes: UInt64) {
     display?.end()
@@ -70,6 +84,7 @@ final class ServeLog: Sendable {
     Console.log(uploadedBytes > 0 ? .info : .debug, "uploaded: \(uploadedBytes) bytes")
   }
 
+  /// Comes on threads that find and hash files, which may wait for the reader.
   func print(_ event: CatalogueEvent) {
     switch event {
     case .added(let entry):
@@ -80,22 +95,22 @@ final class ServeLog: Sendable {
       offer(entry, event: "file")
     case .renamed(let entry, let old):
       offer(entry, event: "renamed", from: old)
-      Console.log(.info, "\(Console.escaped(old)): is now \(Console.escaped(entry.path))")
+      Console.log(.info, "\(Console.escaped(old)): is now \(Console.escaped(entry.path))", .file)
     case .warning(let text):
       if json {
         var line = JSONLine(event: "warning")
         line.set("text", text)
-        Console.output(line.finished)
+        Console.output(line.finished, .file)
       }
-      Console.log(.warning, "warning: \(text)")
+      Console.log(.warning, "warning: \(text)", .file)
     case .skipped(let skipped):
       if json {
         var line = JSONLine(event: "skipped")
         line.set("path", skipped.path)
         line.set("reason", skipped.reason.description)
-        Console.output(line.finished)
+        Console.output(line.finished, .file)
       }
-      Console.log(.warning, "not served: \(Console.escaped(skipped.path)): \(skipped.reason)")
+      Console.log(.warning, "not served: \(Console.escaped(skipped.path)): \(skipped.reason)", .file)
     case .progress(let progress):
       display?.hashing(progress)
     }
@@ -103,7 +118,8 @@ final class ServeLog: Sendable {
 
   private func offer(_ entry: CatalogueEntry, event: String, from old: String? = nil) {
     guard json else {
-      return Console.output("\(link(to: entry) ?? entry.fileID.hex)  \(entry.length)  \(Console.escaped(entry.path))")
+      return Console.output(
+        "\(link(to: entry) ?? entry.fileID.hex)  \(entry.length)  \(Console.escaped(entry.path))", .file)
     }
     var line = JSONLine(event: event)
     line.set("fileID", entry.fileID.hex)
@@ -111,9 +127,10 @@ final class ServeLog: Sendable {
     line.set("bytes", entry.length)
     line.set("path", entry.path)
     if let old { line.set("from", old) }
-    Console.output(line.finished)
+    Console.output(line.finished, .file)
   }
 
+  /// Comes on threads that serve peers, which must not wait for the reader.
   func print(_ event: NodeEvent) {
     switch event {
     case .connected(let peer, let address): detail("connected", peer, address, "connected")
@@ -136,7 +153,7 @@ final class ServeLog: Sendable {
       }
       Console.log(.warning, "warning: \(Console.escaped(why))")
     case .cannotAccept(let errno):
-      Console.log(.error, "cannot accept connections now: \(errno); trying again in a second")
+      Console.log(.error, "cannot accept connections now: \(errno); trying again in a second", .stranger)
     }
   }
 
@@ -146,8 +163,8 @@ final class ServeLog: Sendable {
       if let peer { line.set("peer", peer.hex) }
       line.set("address", address.description)
       line.set("text", text)
-      Console.output(line.finished)
+      Console.output(line.finished, .stranger)
     }
-    Console.log(.debug, "[\(peer?.short ?? "--------")] \(address): \(Console.escaped(text))")
+    Console.log(.debug, "[\(peer?.short ?? "--------")] \(address): \(Console.escaped(text))", .stranger)
   }
 }

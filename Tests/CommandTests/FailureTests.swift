@@ -40,9 +40,15 @@ struct FailureTests {
     ]
     return ends.flatMap { end in
       [nil, "disk.img.part"].map { part in
-        log.failure(.failed(end, DownloadStats(start: .zero, end: .zero), part: part), stop: stop, fileID: fileID)
+        log.failure(
+          .failed(end, DownloadStats(start: .zero, end: .zero), part: part), stop: stop, fileID: fileID,
+          target: DownloadTarget(folder: "."))
       }
-    }
+    } + [
+      log.failure(
+        .storage(.exists(path: "disk.img")), stop: stop, fileID: fileID,
+        target: DownloadTarget(folder: ".", replaces: true))
+    ]
   }
 
   /// What a last clause begins with.

@@ -12,7 +12,7 @@ struct MetricsTests {
     let match = try #require(url.firstMatch(of: #/127\.0\.0\.1:(\d+)/#))
     let port = try #require(UInt16(match.1))
     let socket = try BlockingSocket(dialling: SocketAddress(ipv4: (127, 0, 0, 1), port: port))
-    try socket.send(Array("GET /metrics HTTP/1.1\r\nHost: a\r\nAccept: text/plain\r\n\r\n".utf8))
+    try socket.send(Array("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\nAccept: text/plain\r\n\r\n".utf8))
     let answer = String(decoding: try socket.receiveToEnd(), as: UTF8.self)
     let parts = answer.split(separator: "\r\n\r\n", maxSplits: 1)
     try #require(parts.count == 2 && answer.hasPrefix("HTTP/1.1 200 OK\r\n"), "\(answer)")

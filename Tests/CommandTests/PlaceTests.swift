@@ -81,6 +81,42 @@ struct PlaceTests {
     #expect(TestFile.areEqual(path, output))
   }
 
+  @Test func `a name that a peer or a link suggests replaces nothing, also with --force`() throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
+    let folder = try workbench.makeFolder("output")
+    let output = try workbench.makeFile("output/data.bin", Array("mine".utf8))
+    let other = try workbench.makeFile("output/other.bin", Array("mine too".utf8))
+    for wanted in [fileID, "p2pnode:\(fileID)?name=other.bin", "p2pnode:\(fileID)?name=other.bin&length=1000"] {
+      for options in [[], ["--force"], ["--force", "-o", folder]] {
+        let get = try workbench.start(["get", wanted, "--peer", served.address] + options, in: folder)
+        try workbench.ended(get)
+        #expect(get.code == 73, "\(get)")
+        #expect(get.stderr.lines.last?.hasSuffix("name the file with -o PATH") == true, "\(get)")
+        #expect(get.stderr.lines.last?.contains("--force") == false, "\(get)")
+      }
+    }
+    #expect(text(output) == "mine" && text(other) == "mine too")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["data.bin", "other.bin"])
+    let named = try workbench.run(
+      "get", "p2pnode:\(fileID)?name=other.bin", "--peer", served.address, "-o", "other.bin", "--force", in: folder)
+    #expect(named.code == 0, "\(named)")
+    #expect(TestFile.areEqual(path, other) && text(output) == "mine")
+  }
+
+  @Test func `a name that an earlier get was given replaces nothing when it is not given again`() throws {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: 70 << 20, "--upload-limit", "20Mi")
+    let first = try workbench.start(["get", fileID, "--peer", served.address, "-o", "out.bin", "--force"])
+    try workbench.line(of: first, with: "Chunk 5/70")
+    first.signal(SIGINT)
+    try workbench.ended(first)
+    #expect(first.code == 130, "\(first)")
+    let output = try workbench.makeFile("out.bin", Array("mine".utf8))
+    let again = try workbench.run("get", fileID, "--peer", served.address, "--force")
+    #expect(again.code == 73, "\(again)")
+    #expect(again.stderr.lines.last?.contains("out.bin: exists already") == true, "\(again)")
+    #expect(text(output) == "mine")
+  }
+
   @Test func `what is no file is 73, and stays what it is, also with --force`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     mkfifo(workbench.path("pipe"), 0o600)

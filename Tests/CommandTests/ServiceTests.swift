@@ -1,6 +1,8 @@
 // `serve` under a service manager: its socket, its notifications, its journal, and the units that say so.
 import Foundation
+import Posix
 import Testing
+import Wire
 
 struct ServiceTests {
   private let workbench = Workbench()
@@ -147,6 +149,20 @@ struct ServiceTests {
       try workbench.start(
         "systemd-analyze", ["security", "--offline=yes", "--threshold=25", "\(units)/p2pnode.service"]))
     #expect(security.code == 0, "\(security)")
+  }
+
+  @Test func `the limits of the units leave the program what it allows itself`() throws {
+    func number(after key: String, in path: String) throws -> UInt64 {
+      let text = try String(contentsOfFile: "\(Binary.packageRoot)/\(path)", encoding: .utf8)
+      let lines = text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+      let line = try #require(lines.last { $0.hasPrefix(key) })
+      return try #require(UInt64(line.dropFirst(key.count).prefix { $0.isNumber }))
+    }
+    let unit = "packaging/systemd/p2pnode.service"
+    let memory = UInt64(NodeLimits.memoryBytesMax) >> 20
+    #expect(try number(after: "LimitNOFILE=", in: unit) == OpenFileLimit.countMax)
+    #expect(try number(after: "MemoryMax=", in: unit) >= 2 * memory)
+    #expect(try number(after: "memory: ", in: "docker/kubernetes.yaml") >= 2 * memory)
   }
 }
 

@@ -20,6 +20,9 @@ private let names: [(String, String?)] = [
   (" ", nil), ("\u{202E}\u{200B}\n", nil), (". . .", nil),
   (".bashrc", "bashrc"), ("..hidden", "hidden"), (" .hidden", "hidden"), (". .hidden", "hidden"),
   ("\u{0}.hidden", "hidden"), ("\u{200B}.hidden", "hidden"), ("\u{FEFF}..hidden", "hidden"),
+  // What other programs would take for an option.
+  ("-rf", "rf"), ("--force", "force"), ("-", nil), ("- -x", "x"), ("-.bashrc", "bashrc"), (".-x", "x"),
+  ("\u{200B}-x", "x"), ("folder/-x", "x"), ("a-b-", "a-b-"),
   ("a\0b", "ab"), ("a\nb\r\n", "ab"), ("a\u{1B}[2Jb", "a[2Jb"),
   ("a\u{7F}\u{9B}b", "ab"), ("a\u{2028}b\u{2029}", "ab"),
   // The name that reads "exe.jpg" to a person and "gpj.exe" to a machine.
@@ -32,6 +35,11 @@ private let names: [(String, String?)] = [
   (longest + ".mp4", repeated("a", 251) + ".mp4"),
   (repeated("é", 200) + ".mp4", repeated("é", 125) + ".mp4"),
   (repeated("👩‍👩‍👧", 20) + ".png", repeated("👩‍👩‍👧", 13) + ".png"),
+  // Cut where white space follows, and where a character does not fit.
+  (repeated("a", 254) + " b", repeated("a", 254)), (repeated("a", 252) + " \u{00A0}b", repeated("a", 252)),
+  (repeated("a", 250) + " .mp" + repeated("4", 40), repeated("a", 250) + " .mp4"),
+  (repeated("a", 253) + "\u{2003}b", repeated("a", 253)),
+  (repeated("a", 254) + "éa", repeated("a", 254)), (repeated("a", 253) + "写真", repeated("a", 253)),
   // What follows the last dot is too long for an ending.
   ("x." + longest, "x." + repeated("a", 253)),
   // One character that is longer than a name can be.
@@ -65,10 +73,13 @@ private let texts: [(String, String)] = [
   @Test func `no single scalar makes a harmful name`() throws {
     let scalars = (0...0x10FFFF as ClosedRange<UInt32>).filter { $0 < 0x3100 || $0 % 251 == 0 || $0 >> 8 == 0xE00 }
     for scalar in scalars.compactMap(Unicode.Scalar.init) {
-      for name in ["\(scalar)", "\(scalar).", ".\(scalar)", "\(scalar)..", "a\(scalar)b", "\(scalar)/.."] {
+      for name in [
+        "\(scalar)", "\(scalar).", ".\(scalar)", "\(scalar)..", "a\(scalar)b", "\(scalar)/..", "\(scalar)-a",
+      ] {
         guard let result = SuggestedName.sanitised(name) else { continue }
         let bytes = Array(result.utf8)
         #expect(!bytes.isEmpty && bytes.count <= 255 && bytes[0] != UInt8(ascii: "."), "\(scalar.value)")
+        #expect(bytes.first != UInt8(ascii: "-"), "\(scalar.value)")
         #expect(!bytes.contains { $0 < 0x20 || $0 == 0x7F || $0 == UInt8(ascii: "/") }, "\(scalar.value)")
       }
     }

@@ -1,16 +1,19 @@
 // What a scraper may say, and what it gets; the text of a page.
+import Posix
 import Testing
 
 @testable import Metrics
 
 @Suite struct HTTPRequestTests {
-  private func answer(to text: String) -> String? {
-    HTTPRequest(Array(text.utf8)).answer { "page\n" }.map { String(decoding: $0, as: UTF8.self) }
+  private func answer(
+    to text: String, at address: SocketAddress = SocketAddress(ipv4: (127, 0, 0, 1), port: 9464)
+  ) -> String? {
+    HTTPRequest(Array(text.utf8)).answer(at: address) { "page\n" }.map { String(decoding: $0, as: UTF8.self) }
   }
 
   @Test(arguments: [
-    "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", "GET /metrics HTTP/1.0\r\n\r\n", "GET /metrics HTTP/1.1\n\n",
-    "GET /metrics?name=a HTTP/1.1\r\n\r\n",
+    "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /metrics HTTP/1.0\r\n\r\n",
+    "GET /metrics HTTP/1.1\nHost: localhost\n\n", "GET /metrics?name=a HTTP/1.1\r\nHost: localhost\r\n\r\n",
   ])
   func `the page is given, with its length and type`(request: String) throws {
     let given = try #require(answer(to: request))
@@ -21,21 +24,55 @@ import Testing
   }
 
   @Test func `every start of a request is incomplete`() {
-    let request = Array("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+    let request = Array("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
     for count in 0..<request.count { #expect(HTTPRequest(Array(request[..<count])) == .incomplete, "\(count)") }
   }
 
   @Test(arguments: [
-    ("HEAD /metrics HTTP/1.1\r\n\r\n", "200"), ("POST /metrics HTTP/1.1\r\n\r\n", "405"),
-    ("GET / HTTP/1.1\r\n\r\n", "404"), ("GET /metricsx HTTP/1.1\r\n\r\n", "404"),
-    ("GET metrics HTTP/1.1\r\n\r\n", "400"), ("GET /metrics HTTP/2\r\n\r\n", "400"), ("\r\n\r\n", "400"),
-    ("GET /metrics\r\n\r\n", "400"), ("GET  /metrics HTTP/1.1\r\n\r\n", "400"), ("\u{1}\n\n", "400"),
-    (" /metrics HTTP/1.1\n\n", "400"),
+    ("HEAD /metrics HTTP/1.0\r\n\r\n", "200"), ("POST /metrics HTTP/1.0\r\n\r\n", "405"),
+    ("GET / HTTP/1.0\r\n\r\n", "404"), ("GET /metricsx HTTP/1.0\r\n\r\n", "404"),
+    ("GET metrics HTTP/1.0\r\n\r\n", "400"), ("GET /metrics HTTP/2\r\n\r\n", "400"), ("\r\n\r\n", "400"),
+    ("GET /metrics\r\n\r\n", "400"), ("GET  /metrics HTTP/1.0\r\n\r\n", "400"), ("\u{1}\n\n", "400"),
+    (" /metrics HTTP/1.0\n\n", "400"), ("GET http://localhost/metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", "400"),
+    ("GET /metrics HTTP/1.1\r\n\r\n", "400"), ("GET /metrics HTTP/1.1\r\nno field\r\n\r\n", "400"),
+    ("GET /metrics HTTP/1.1\r\nHost : localhost\r\n\r\n", "400"),
+    ("GET /metrics HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", "400"),
+    ("GET /metrics HTTP/1.1\r\nHost: localhost\r\n folded\r\n\r\n", "400"),
   ])
   func `other requests get their status`(request: String, status: String) throws {
     let given = try #require(answer(to: request))
     #expect(given.hasPrefix("HTTP/1.1 \(status) "))
     #expect(!given.contains("page"))
+  }
+
+  @Test(arguments: [
+    "localhost", "localhost:9464", "LocalHost", "127.0.0.1", "127.0.0.1:9464", "127.1.2.3", "[::1]", "[::1]:9464",
+    "127.0.0.1:80", " \tlocalhost \t",
+  ])
+  func `a request for this machine is answered`(host: String) throws {
+    let given = try #require(answer(to: "GET /metrics HTTP/1.1\r\nAccept: */*\r\nhOsT:\(host)\r\n\r\n"))
+    #expect(given.hasPrefix("HTTP/1.1 200 "))
+  }
+
+  @Test(arguments: [
+    "example.org", "example.org:9464", "localhost.example.org", "127.0.0.1.example.org", "192.0.2.1", "[2001:db8::1]",
+    "0.0.0.0", "::1", "", "127.1", "2130706433", "localhost:9464:1", "localhost:x", "user@localhost", "[localhost]",
+    "localhost, example.org", "localhost\u{0}",
+  ])
+  func `a request for another host gets no page, since its name may have been made to lead here`(host: String) throws {
+    for line in ["GET /metrics HTTP/1.1", "GET /metrics HTTP/1.0", "HEAD /metrics HTTP/1.1", "GET / HTTP/1.1"] {
+      let given = try #require(answer(to: "\(line)\r\nHost: \(host)\r\n\r\n"))
+      #expect(given.hasPrefix("HTTP/1.1 403 ") && given.contains("localhost"), "\(given)")
+      #expect(!given.contains("page"))
+    }
+  }
+
+  @Test func `the address that the server listens on is its own name, and no other is`() throws {
+    let address = SocketAddress(ipv4: (192, 0, 2, 1), port: 9464)
+    for (host, status) in [("192.0.2.1:9464", "200"), ("192.0.2.1", "200"), ("192.0.2.2", "403")] {
+      let given = try #require(answer(to: "GET /metrics HTTP/1.1\r\nHost: \(host)\r\n\r\n", at: address))
+      #expect(given.hasPrefix("HTTP/1.1 \(status) "), "\(host)")
+    }
   }
 
   @Test func `a page has help, type and samples, with labels escaped`() {

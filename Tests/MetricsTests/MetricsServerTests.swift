@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct MetricsServerTests {
   private static let local = SocketAddress(ipv4: (127, 0, 0, 1), port: 0)
-  private static let request = Array("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+  private static let request = Array("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
 
   private func scrape(_ server: MetricsServer) throws -> String {
     let socket = try BlockingSocket(dialling: server.address)
@@ -28,6 +28,15 @@ import Testing
     let socket = try BlockingSocket(dialling: server.address)
     for byte in MetricsServerTests.request { try socket.send([byte]) }
     #expect(String(decoding: try socket.receiveToEnd(), as: UTF8.self).hasSuffix("page\n"))
+  }
+
+  @Test func `a browser that was led here under another name gets no page`() throws {
+    let server = try MetricsServer(at: MetricsServerTests.local) { "page\n" }
+    defer { server.stop() }
+    let socket = try BlockingSocket(dialling: server.address)
+    try socket.send(Array("GET /metrics HTTP/1.1\r\nHost: rebound.example:9464\r\n\r\n".utf8))
+    let answer = String(decoding: try socket.receiveToEnd(), as: UTF8.self)
+    #expect(answer.hasPrefix("HTTP/1.1 403 ") && !answer.hasSuffix("page\n"))
   }
 
   @Test func `a head without end is refused`() throws {

@@ -12,7 +12,7 @@ import TestSupport
 @testable import Node
 
 /// What a server tells of its folder, a line each, for a thread that waits for one.
-private final class News: Sendable {
+final class News: Sendable {
   private let lines = BlockingQueue<String>()
   private let bytes = Mutex<UInt64>(0)
   /// Bytes that were hashed.
@@ -30,17 +30,20 @@ private final class News: Sendable {
   func add(_ event: NodeEvent) { if case .withdrawn(let path, _) = event { lines.put("- \(path)") } }
 
   /// Whether this is told, now or within the bound.
-  func tell(_ expected: String) -> Bool {
+  func tell(_ expected: String) -> Bool { next { $0 == expected } != nil }
+
+  /// The next line that `matches`; nil if none comes within the bound.
+  func next(_ matches: (String) -> Bool) -> String? {
     let lines = lines
     let watchdog = Watchdog(seconds: 20) { lines.close() }
     defer { withExtendedLifetime(watchdog) {} }
-    while let next = lines.take() { if next == expected { return true } }
-    return false
+    while let next = lines.take() { if matches(next) { return next } }
+    return nil
   }
 }
 
 /// A server of a folder that the test changes.
-private final class Followed {
+final class Followed {
   let server: Server
   let folder: TemporaryFolder
   let state: TemporaryFolder

@@ -130,6 +130,13 @@ extension Events {
       ("PRAGMA application_id = 1", "another program's"), ("PRAGMA user_version = 2", "newer p2pnode"),
       ("PRAGMA user_version = 0", "damaged"), ("DROP TABLE leaves", "no such table: leaves"),
       ("ALTER TABLE file RENAME COLUMN root TO r", "no such column"),
+      ("UPDATE file SET number = 9223372036854775807 WHERE path = 'a'", "impossible number"),
+      ("UPDATE file SET number = 8796093022207 WHERE path = 'a'", "impossible number"),
+      ("UPDATE file SET number = 0 WHERE path = 'a'", "impossible number"),
+      ("UPDATE file SET number = -9223372036854775808 WHERE path = 'a'", "impossible number"),
+      ("UPDATE file SET number = 9223372036854775807, root = NULL WHERE path = 'a'", "impossible number"),
+      ("UPDATE sqlite_sequence SET seq = 9223372036854775807", "impossible number"),
+      ("UPDATE sqlite_sequence SET seq = 8796093022206", "impossible number"),
     ] as [(SQLText, String)])
   func `a database that is not ours is set aside with a warning`(sql: SQLText, why: String) throws {
     _ = try remembering.serve()
@@ -140,6 +147,43 @@ extension Events {
     #expect(remembering.state.names.contains { $0.hasSuffix(".sqlite.set-aside") })
     let third = try remembering.serve()
     #expect(third.catalogue.warning == nil && third.events.hashedBytes == 0)
+  }
+
+  @Test func `the largest numbers that are possible are used`() throws {
+    _ = try remembering.serve()
+    try remembering.edit(
+      """
+      UPDATE file SET number = 8796093022206 WHERE path = 'empty';
+      UPDATE sqlite_sequence SET seq = 8796093022205
+      """)
+    let second = try remembering.serve()
+    #expect(second.catalogue.warning == nil && second.events.hashedBytes == 0)
+    try second.catalogue.store.remove(try #require(second.catalogue.entry(at: "empty")).hashes.number)
+    #expect(try remembering.serve().events.added == ["a", "b/c", "empty"])
+  }
+
+  @Test(
+    arguments: [
+      "UPDATE file SET number = 9223372036854775807 WHERE path = 'a'",
+      "UPDATE file SET number = -1 WHERE path = 'a'",
+      "UPDATE sqlite_sequence SET seq = 9223372036854775806",
+      "UPDATE sqlite_sequence SET seq = 8796093022206",
+    ] as [SQLText])
+  func `a number that becomes impossible while the database is used is an error, and the next start hashes anew`(
+    sql: SQLText
+  ) throws {
+    var first: (catalogue: Catalogue, events: Events)? = try remembering.serve()
+    try remembering.edit(sql.text)
+    temporary.write("a", pattern(3_000_000, seed: 7))
+    first?.catalogue.load(try FolderScan(try #require(first).catalogue.folder).files, onEvent: { _ in })
+    #expect(throws: DatabaseError.self) {
+      try first?.catalogue.store.removeAll { _ in false }
+      _ = try first?.catalogue.store.reserve("x")
+    }
+    first = nil
+    let second = try remembering.serve()
+    #expect(second.catalogue.warning?.contains("damaged") == true)
+    #expect(second.events.added == ["a", "b/c", "empty"] && second.events.hashedBytes == 3_070_000)
   }
 
   @Test(arguments: [0, 100, 20_000]) func `a database that is damaged is set aside`(offset: Int) throws {

@@ -223,7 +223,7 @@ import TestSupport
       try PartFile(inFolder: temporary("small"), fileID: try fileID, length: length)
     }
     let path = temporary("small/" + PartFile.name(of: try fileID))
-    #expect(error == .diskFull(path: path, byteCount: length))
+    #expect(error == .noRoom(path: path, byteCount: length, freeBytes: 1 << 20))
     #expect(access(path, F_OK) == -1)
     let fits = try PartFile(inFolder: temporary("small"), fileID: try fileID, length: 1 << 19)
     try fits.write(pattern(1 << 16).span.bytes, at: 0)

@@ -1,4 +1,4 @@
-// When a local network is asked, whose answers count, and who is answered: to the exact number, on a clock of the test.
+// When a local network is asked, and whose answers count: to the exact number, on a clock of the test.
 import Content
 import Testing
 import Wire
@@ -169,71 +169,6 @@ private struct Searching {
       }
     }
     #expect(searching.found.count == DiscoverySearch.foundMax)
-  }
-}
-
-@Suite struct DiscoveryAnswersTests {
-  private var answers = DiscoveryAnswers(peer: peerID(1), port: 9_800, at: .zero)
-
-  /// Whether a query with this nonce is answered.
-  private mutating func asks(_ number: UInt32, from last: UInt8, at now: Instant, with asking: FileKey = key) -> Bool {
-    let bytes = DiscoveryQuery(nonce: nonce(number), key: asking).encode()
-    let answer = answers.answer(to: bytes, from: ip(last), at: now) { $0 == key.bucket ? [key] : [] }
-    guard let answer else { return false }
-    let decoded = DiscoveryAnswer(decoding: answer)
-    #expect(answer.count <= bytes.count && decoded?.isProven(by: key) == true && decoded?.nonce == nonce(number))
-    #expect(decoded?.peer == peerID(1) && decoded?.port == 9_800)
-    return true
-  }
-
-  @Test mutating func `who proves to know the file is answered, and each nonce once`() {
-    let first = asks(1, from: 1, at: .zero)
-    let again = asks(1, from: 1, at: .seconds(1))
-    let replayed = asks(1, from: 2, at: .seconds(2))
-    #expect(first && !again && !replayed)
-    for number in 2...UInt32(ProtocolLimits.discoveryNoncesMin) {
-      let isAnswered = asks(number, from: 1, at: .seconds(Double(number)))
-      #expect(isAnswered)
-    }
-    let late = asks(1, from: 2, at: .seconds(3_000))
-    #expect(!late)
-  }
-
-  @Test mutating func `who does not know it, or is of another swarm, hears nothing`() {
-    let stranger = asks(1, from: 1, at: .zero, with: FileKey(FileID(digest: Digest.zero), swarm: nil))
-    #expect(!stranger)
-    // The bucket of the file with a proof of another one, as who only listened can send it.
-    var bytes = DiscoveryQuery(nonce: nonce(1), key: key).encode()
-    bytes[30] ^= 1
-    let guessed = answers.answer(to: bytes, from: ip(1), at: .zero) { _ in [key] }
-    #expect(guessed == nil)
-  }
-
-  @Test mutating func `one address gets eight answers a second, all together 256`() {
-    let one = (0..<20).count { asks($0, from: 1, at: .zero) }
-    #expect(one == 8)
-    let later = (20..<40).count { asks($0, from: 1, at: .seconds(1)) }
-    #expect(later == 8)
-    let all = (100..<1_000).count { asks($0, from: UInt8($0 % 200), at: .seconds(10)) }
-    #expect(all == 256)
-    let next = (1_000..<1_900).count { asks($0, from: UInt8($0 % 200), at: .milliseconds(10_500)) }
-    #expect(next == 128)
-  }
-
-  @Test mutating func `questions without proof use up nothing`() {
-    let other = FileKey(FileID(digest: Digest.zero), swarm: nil)
-    for number in 0..<1_000 as Range<UInt32> { _ = asks(number, from: 1, at: .zero, with: other) }
-    let isAnswered = asks(1_000, from: 1, at: .zero)
-    #expect(isAnswered)
-  }
-
-  @Test mutating func `a datagram of any length is silence or an answer, and never traps`() {
-    let good = DiscoveryQuery(nonce: nonce(1), key: key).encode()
-    for length in 0...600 {
-      let bytes = Array((good + Array(repeating: 0xFF, count: 600)).prefix(length))
-      let answer = answers.answer(to: bytes, from: ip(1), at: .zero) { _ in [key] }
-      #expect((answer != nil) == (length == good.count))
-    }
   }
 }
 

@@ -1,0 +1,95 @@
+// Looks again at what was sent to peers that say it was wrong, on a thread that may wait for the disk.
+import Content
+import Posix
+import Storage
+import Transfer
+
+/// Checks chunks one after the other, while there are some to be checked. A file with a chunk that is not what was hashed
+/// is withdrawn. Guards itself.
+final class Rechecker: Sendable {
+  enum Subject: Hashable, Sendable {
+    /// The served file of a path, whatever is served there by then.
+    case path(String)
+    /// The file of the download.
+    case download
+  }
+  typealias Item = Rechecks<Subject>.Item
+
+  private struct State: Sendable {
+    var rechecks = Rechecks<Subject>(at: Rechecker.now)
+    var isRunning = false
+    var isStopped = false
+    var checkedCount = 0
+  }
+  private let state = Monitor(State())
+
+  private static var now: Instant { Instant(nanoseconds: Clock.monotonicNanoseconds) }
+
+  /// Chunks that were read so far.
+  var checkedCount: Int { state.change { $0.checkedCount } }
+
+  /// A peer at this address says that some of these chunks were wrong. Never waits for the disk.
+  func ask(_ items: [Item], from ip: [UInt8], _ context: NodeContext) {
+    let starts = state.change { state in
+      if state.isStopped { return false }
+      state.rechecks.ask(items, from: ip)
+      defer { state.isRunning = true }
+      return !state.isRunning
+    }
+    if starts { Thread.start(name: "p2p-recheck") { self.run(context) }.detach() }
+  }
+
+  /// Checks no more, and returns when nothing is being checked.
+  func stop() {
+    state.change { $0.isStopped = true }
+    state.wait { $0.isRunning ? nil : () }
+  }
+
+  // MARK: The thread
+
+  /// Ends once nothing waits.
+  private func run(_ context: NodeContext) {
+    while let item = next() {
+      check(item, context)
+      state.change { $0.checkedCount += 1 }
+    }
+  }
+
+  private func next() -> Item? {
+    while true {
+      let now = Rechecker.now
+      let next = state.change { state in
+        let next = state.isStopped ? .nothing : state.rechecks.next(at: now)
+        state.isRunning = next != .nothing
+        return next
+      }
+      switch next {
+      case .check(let item): return item
+      case .wait(let delay):
+        _ = state.wait(untilNanoseconds: (now + delay).nanoseconds) { $0.isStopped ? () : nil }
+      case .nothing: return nil
+      }
+    }
+  }
+
+  private func check(_ item: Item, _ context: NodeContext) {
+    switch item.content {
+    case .path(let path):
+      guard let catalogue = context.catalogue, let entry = catalogue.entry(at: path) else { return }
+      do throws(StoredFileError) { try catalogue.recheck(item.chunk, of: entry) } catch {
+        if case .busy = error { return }
+        context.withdraw(entry, because: error)
+        // Another path serves the same bytes now; it may be another name of this very file.
+        if let other = catalogue.entry(entry.fileID) {
+          state.change { $0.rechecks.ask([Item(.path(other.path), item.chunk)], from: []) }
+        }
+      }
+    case .download:
+      guard let shared = context.shared else { return }
+      do throws(StoredFileError) { try shared.recheck(item.chunk) } catch {
+        if case .busy = error { return }
+        context.withdraw(shared, because: error)
+      }
+    }
+  }
+}

@@ -1,0 +1,31 @@
+// How much room a file takes on its disk, and how much the disk has left.
+import CLinux
+import Glibc
+
+extension File {
+  /// Bytes of the disk that the file takes: holes take none, reserved ranges do, and a compressing file system may count
+  /// less than the bytes that it holds. The corresponding C function is `fstat`, whose blocks are 512 bytes.
+  public func allocatedByteCount() throws(Errno) -> UInt64 {
+    var raw = stat()
+    _ = try retrying("fstat", path) { fstat(descriptor.number, &raw) }
+    return UInt64(max(0, raw.st_blocks)).multipliedSaturating(by: 512)
+  }
+
+  /// Bytes that this process can still write to the file's disk, without its quota; nil if the file system does not know
+  /// its own size. The corresponding C function is `fstatvfs`.
+  public func freeByteCount() throws(Errno) -> UInt64? {
+    var raw = statvfs()
+    _ = try retrying("fstatvfs", path) { fstatvfs(descriptor.number, &raw) }
+    if raw.f_blocks == 0 { return nil }
+    // Root may also use the blocks that are kept for it.
+    let blocks = Environment.userID == 0 ? raw.f_bfree : raw.f_bavail
+    return UInt64(blocks).multipliedSaturating(by: UInt64(raw.f_frsize))
+  }
+}
+
+extension UInt64 {
+  fileprivate func multipliedSaturating(by other: UInt64) -> UInt64 {
+    let (product, overflow) = multipliedReportingOverflow(by: other)
+    return overflow ? .max : product
+  }
+}

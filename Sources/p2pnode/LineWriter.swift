@@ -1,0 +1,93 @@
+// The thread that writes lines, so that a reader that stalls holds up nobody else.
+import Posix
+
+/// Writes the lines of both streams in their order, as long as both are read. A stream that is not read does not hold up
+/// the other.
+final class LineWriter: Sendable {
+  /// How long the end waits for a reader that takes nothing.
+  private static let graceNanoseconds: Int64 = 10_000_000_000
+  /// What a pipe that is ready takes without waiting (PIPE_BUF).
+  private static let pieceBytes = 4_096
+
+  private let backlog = Monitor(LineBacklog())
+  private let wakeUp: WakeUp
+  /// The bytes of a line; nil: `write` writes it whole.
+  private let bytes: @Sendable (LineBacklog.Line.Text, StandardStream) -> [UInt8]?
+  private let write: @Sendable (LineBacklog.Line.Text, StandardStream) -> Void
+
+  /// Starts the thread, which lives as long as the process.
+  /// - `bytes`: what a line is in bytes; nil where the stream is a terminal, on which `write` must write whole lines.
+  init(
+    bytes: @escaping @Sendable (LineBacklog.Line.Text, StandardStream) -> [UInt8]?,
+    write: @escaping @Sendable (LineBacklog.Line.Text, StandardStream) -> Void
+  ) throws(Errno) {
+    wakeUp = try WakeUp()
+    self.bytes = bytes
+    self.write = write
+    Thread.start(name: "p2p-lines") { self.run() }.detach()
+  }
+
+  /// Takes a line; sleeps until there is room for one about a file.
+  func put(_ text: String, on stream: StandardStream, _ kind: LineBacklog.Kind) {
+    backlog.wait { backlog in backlog.put(text, on: stream, kind) == .full ? nil : () }
+    wakeUp.signal()
+  }
+
+  /// From now on no thread waits for room.
+  func stopWaiting() { backlog.change { $0.waits = false } }
+
+  /// Returns when all lines are written, or when no reader has taken any for a while.
+  func finish() {
+    stopWaiting()
+    while true {
+      let progress = backlog.change { $0.progress }
+      let end = Clock.monotonicNanoseconds + LineWriter.graceNanoseconds
+      let isEmpty = backlog.wait(untilNanoseconds: end) { backlog in
+        backlog.isEmpty ? true : backlog.progress != progress ? false : nil
+      }
+      if isEmpty != false { return }
+    }
+  }
+
+  // MARK: The thread
+
+  /// A line of which a part is written.
+  private struct Begun {
+    let line: LineBacklog.Line
+    var rest: ArraySlice<UInt8>?
+  }
+
+  private func run() {
+    var begun: [StandardStream: Begun] = [:]
+    while true {
+      wakeUp.clear()
+      for stream in StandardStream.allCases where begun[stream] == nil {
+        guard let line = backlog.change({ $0.next(on: stream) }) else { continue }
+        begun[stream] = Begun(line: line, rest: bytes(line.text, stream).map { $0[...] })
+      }
+      let order = begun.keys.sorted { begun[$0]!.line.number < begun[$1]!.line.number }
+      guard let stream = order.first(where: Terminal.isReady) else {
+        Terminal.wait(toWrite: order, orReadable: wakeUp.number)
+        continue
+      }
+      if goOn(&begun[stream]!, on: stream) {
+        begun[stream] = nil
+        backlog.change { $0.written(on: stream) }
+      } else {
+        backlog.change { $0.wroteSome() }
+      }
+    }
+  }
+
+  /// Writes a piece of a line; true once the line is written.
+  private func goOn(_ begun: inout Begun, on stream: StandardStream) -> Bool {
+    guard let rest = begun.rest else {
+      write(begun.line.text, stream)
+      return true
+    }
+    // A reader that is gone ends nothing here: the line is dropped.
+    guard let count = Terminal.writeOnce(rest.prefix(LineWriter.pieceBytes), to: stream) else { return true }
+    begun.rest = rest.dropFirst(count)
+    return begun.rest!.isEmpty
+  }
+}

@@ -1,0 +1,77 @@
+// What becomes of lines whose reader is slow.
+import Posix
+import Testing
+
+@testable import p2pnode
+
+struct LineBacklogTests {
+  private var backlog = LineBacklog()
+  private let line = String(repeating: "x", count: 200)
+
+  /// Puts lines until one is not taken; how many were.
+  private mutating func fill(_ kind: LineBacklog.Kind, max: Int = 1_000_000) -> Int {
+    var count = 0
+    while count < max, backlog.put(line, on: .standardOutput, kind) == .taken { count += 1 }
+    return count
+  }
+
+  /// Writes one line of stdout; its text, or nil if none waits.
+  private mutating func write() -> LineBacklog.Line.Text? {
+    guard let next = backlog.next(on: .standardOutput) else { return nil }
+    backlog.written(on: .standardOutput)
+    return next.text
+  }
+
+  @Test mutating func `lines of strangers are dropped beyond a bound, and the others never are`() {
+    let strangers = fill(.stranger)
+    #expect(strangers * line.utf8.count <= LineBacklog.strangerBytesMax && strangers > 500)
+    let own = fill(.own, max: 100_000)
+    #expect(own == 100_000, "they neither wait nor go")
+    let files = fill(.file)
+    #expect(files == 0, "their thread waits")
+    let stderr = backlog.put(line, on: .standardError, .stranger)
+    #expect(stderr == .taken, "the other stream has its own bound")
+  }
+
+  @Test mutating func `a thread with a line about a file waits until there is room, or until the end`() {
+    let files = fill(.file)
+    #expect(files * line.utf8.count <= LineBacklog.fileBytesMax && files > 10_000)
+    for _ in 0..<files / 2 { _ = write() }
+    let more = fill(.file)
+    #expect(abs(more - files / 2) <= 2)
+    backlog.waits = false
+    let last = fill(.file, max: 1_000)
+    #expect(last == 1_000)
+  }
+
+  @Test mutating func `how many were dropped is said once, when half of the bound is free again`() {
+    let taken = fill(.stranger)
+    for _ in 0..<41 { _ = backlog.put(line, on: .standardOutput, .stranger) }
+    _ = backlog.put("kept", on: .standardOutput, .own)
+    var texts: [LineBacklog.Line.Text] = []
+    while let text = write() { texts.append(text) }
+    #expect(texts.count == taken + 2)
+    // The first one that was not taken counts as well.
+    let place = texts.firstIndex(of: .dropped(42))
+    #expect(place.map { $0 > taken / 3 && $0 <= taken } == true, "\(String(describing: place)) of \(taken)")
+    #expect(texts.last == .said("kept") && backlog.isEmpty)
+    let next = backlog.put(line, on: .standardOutput, .stranger)
+    #expect(next == .taken)
+  }
+
+  @Test mutating func `lines of both streams keep their common order`() {
+    for number in 0..<3_000 {
+      _ = backlog.put("\(number)", on: number % 3 == 0 ? .standardError : .standardOutput, .own)
+    }
+    var texts: [String] = []
+    var heads = [backlog.next(on: .standardOutput), backlog.next(on: .standardError)]
+    while let index = heads.indices.filter({ heads[$0] != nil }).min(by: { heads[$0]!.number < heads[$1]!.number }) {
+      if case .said(let text)? = heads[index]?.text { texts.append(text) }
+      let stream = [.standardOutput, .standardError][index] as StandardStream
+      backlog.written(on: stream)
+      heads[index] = backlog.next(on: stream)
+    }
+    #expect(texts == (0..<3_000).map { "\($0)" })
+    #expect(backlog.isEmpty)
+  }
+}

@@ -1,0 +1,107 @@
+// A served file whose bytes change although its times do not: its readers notice, and what they say is looked at.
+import Content
+import Glibc
+import Posix
+import TestSupport
+import Testing
+import Wire
+
+@testable import Node
+
+@Suite struct RecheckingTests {
+  /// A file that is written to through a memory mapping. Its pages are made writable before the file is served, so that
+  /// the kernel notices no later write to them.
+  private final class Mapping {
+    private let start: UnsafeMutableRawPointer
+    private let byteCount: Int
+
+    init(_ path: String, byteCount: Int) throws {
+      let number = open(path, O_RDWR)
+      defer { close(number) }
+      guard number >= 0, let start = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, number, 0),
+        start != MAP_FAILED
+      else { throw SocketEnd.broken(errno) }
+      (self.start, self.byteCount) = (start, byteCount)
+      for offset in stride(from: 0, to: byteCount, by: 4_096) { change(offset, by: 0) }
+    }
+
+    deinit { munmap(start, byteCount) }
+
+    func change(_ offset: Int, by bits: UInt8) {
+      start.storeBytes(
+        of: start.load(fromByteOffset: offset, as: UInt8.self) ^ bits, toByteOffset: offset, as: UInt8.self)
+    }
+  }
+
+  @Test func `a file changed through a mapping is withdrawn when a reader says so, and served as what it is now`()
+    throws
+  {
+    let folder = TemporaryFolder()
+    folder.write(Sample.common.name, Sample.common.bytes)
+    let mapping = try Mapping(folder(Sample.common.name), byteCount: Sample.common.bytes.count)
+    let followed = try Followed([], folder: folder)
+    #expect(followed.news.tell("+ \(Sample.common.name)"))
+    let offset = 1 << 20 + 5 * 16_384 + 3
+    mapping.change(offset, by: 0x55)
+    var changed = Sample.common.bytes
+    changed[offset] ^= 0x55
+
+    let first = try fetch(from: [followed.server.address], settings: impatient())
+    #expect(first.output == nil)
+    #expect(followed.news.tell("- \(Sample.common.name)"), "the reader's word is looked at")
+    #expect(followed.news.tell("+ \(Sample.common.name)"), "it is hashed anew, although its times are the same")
+    let now = Sample(Sample.common.name, bytes: changed)
+    let second = try fetch(now.fileID, from: [followed.server.address])
+    #expect(second.output == changed && second.banned.isEmpty)
+  }
+
+  @Test func `of two names of a changed file both are withdrawn`() throws {
+    let folder = TemporaryFolder()
+    folder.write("one", Sample.small.bytes)
+    let mapping = try Mapping(folder("one"), byteCount: Sample.small.bytes.count)
+    #expect(link(folder("one"), folder("two")) == 0)
+    let followed = try Followed([], folder: folder)
+    mapping.change(3, by: 1)
+    let client = try followed.client(of: .small)
+    _ = try client.fetch(0, count: 1)
+    try client.send(.goodbye(Goodbye(code: .badData, text: "")))
+    var changed = Sample.small.bytes
+    changed[3] ^= 1
+    let names = Set((0..<2).compactMap { _ in followed.news.next { $0.hasPrefix("- ") } })
+    #expect(names == ["- one", "- two"])
+    let again = Set((0..<2).compactMap { _ in followed.news.next { $0.hasPrefix("+ ") } })
+    #expect(again == ["+ one", "+ two"])
+    _ = try followed.client(of: Sample("one", bytes: changed))
+  }
+
+  @Test func `peers that say so of a good file change nothing, and cost one check`() throws {
+    let followed = try Followed([.common])
+    let honest = try followed.client(of: .common)
+    for _ in 0..<20 {
+      let liar = try followed.client(of: .common)
+      _ = try liar.fetch(1, count: 4)
+      try liar.send(.goodbye(Goodbye(code: .badData, text: "it is wrong")))
+    }
+    let deadline = Clock.monotonicNanoseconds + 20_000_000_000
+    let leaves = LeafRange(first: 0, count: 4)
+    while followed.server.context.rechecker.checkedCount == 0, Clock.monotonicNanoseconds < deadline {
+      #expect(try honest.fetch(0, count: 4) == Sample.common.leaves(leaves, of: ChunkIndex(0)))
+    }
+    let checked = followed.server.context.rechecker.checkedCount
+    #expect(checked >= 1 && checked <= 4, "\(checked)")
+    #expect(try honest.fetch(2, count: 4) == Sample.common.leaves(leaves, of: ChunkIndex(2)))
+    _ = try followed.client(of: .common)
+    #expect(followed.server.figures.withdrawn == 0)
+  }
+
+  @Test func `another end, and a peer that was sent nothing, have nothing checked`() throws {
+    let followed = try Followed([.common])
+    let silent = try followed.client(of: .common)
+    try silent.send(.goodbye(Goodbye(code: .badData, text: "")))
+    let done = try followed.client(of: .common)
+    _ = try done.fetch(1, count: 4)
+    try done.send(.goodbye(Goodbye(code: .done, text: "")))
+    for peer in [silent, done] { while (try? peer.receive()) != nil {} }
+    #expect(followed.server.context.rechecker.checkedCount == 0)
+  }
+}

@@ -1,0 +1,114 @@
+// What is looked at again when peers say that data was wrong: what was sent, in turns, and not too often.
+import Content
+import Testing
+import Wire
+
+@testable import Transfer
+
+@Suite struct SentChunksTests {
+  private var sent = SentChunks()
+
+  @Test mutating func `the last chunks are known, the newest first, each once`() {
+    for chunk in 0..<300 as Range<UInt32> {
+      for _ in 0..<16 { sent.note(ChunkIndex(chunk), of: FileHandle(1)) }
+    }
+    let found = sent.newestFirst
+    #expect(found.map(\.chunk.rawValue) == (0..<SentChunks.countMax as Range<Int>).map { 299 - UInt32($0) })
+    sent.note(ChunkIndex(298), of: FileHandle(1))
+    sent.note(ChunkIndex(298), of: FileHandle(2))
+    let again = sent.newestFirst
+    #expect(again.prefix(3).map(\.chunk.rawValue) == [298, 298, 299])
+    #expect(again.prefix(3).map(\.handle) == [FileHandle(2), FileHandle(1), FileHandle(1)])
+    #expect(again.count == SentChunks.countMax - 1)
+  }
+
+  @Test mutating func `few are known as they are`() {
+    let none = sent.newestFirst
+    #expect(none.isEmpty)
+    for chunk in [5, 6, 5] as [UInt32] { sent.note(ChunkIndex(chunk), of: FileHandle(1)) }
+    let found = sent.newestFirst
+    #expect(found.map(\.chunk.rawValue) == [5, 6])
+  }
+}
+
+@Suite struct RechecksTests {
+  private typealias Item = Rechecks<String>.Item
+  private var rechecks = Rechecks<String>(at: .zero)
+
+  private static func ip(_ last: UInt8) -> [UInt8] { Array(repeating: 0, count: 15) + [last] }
+  private static func items(_ chunks: Range<UInt32>, of content: String = "a") -> [Item] {
+    chunks.map { Item(content, ChunkIndex($0)) }
+  }
+
+  /// Checks until nothing is to be done at this time; what was checked.
+  private mutating func check(at now: Instant) -> [Item] {
+    var checked: [Item] = []
+    while case .check(let item) = rechecks.next(at: now) { checked.append(item) }
+    return checked
+  }
+
+  @Test mutating func `what one connection was sent is checked at once, in its order`() {
+    let items = Self.items(0..<100)
+    rechecks.ask(items, from: Self.ip(1))
+    let checked = check(at: .zero)
+    #expect(checked == items)
+    let next = rechecks.next(at: .zero)
+    #expect(next == .nothing)
+  }
+
+  @Test mutating func `a peer that complains for ever has 16 chunks a second checked, and each every 10 seconds`() {
+    var checked: [Item: [Instant]] = [:]
+    var count = 0
+    for step in 0..<6_000 as Range<Int64> {
+      let now = Instant.milliseconds(step * 10)
+      rechecks.ask(Self.items(0..<64, of: step % 2 == 0 ? "a" : "b"), from: Self.ip(1))
+      for item in check(at: now) {
+        checked[item, default: []].append(now)
+        count += 1
+      }
+    }
+    #expect(count <= Rechecks<String>.burst + 60 * Rechecks<String>.perSecondMax)
+    for (item, times) in checked {
+      for (earlier, later) in zip(times, times.dropFirst()) { #expect(later - earlier >= .seconds(10), "\(item)") }
+    }
+    #expect(checked.count == 128, "all of them have their turn")
+  }
+
+  @Test mutating func `a complaint has its turn beside any number of liars from few addresses`() {
+    for step in 0..<1_000 as Range<Int64> {
+      let now = Instant.milliseconds(step * 10)
+      for liar in 1...30 as ClosedRange<UInt8> {
+        let first = UInt32(truncatingIfNeeded: step) &* 128
+        rechecks.ask(Self.items(first..<first + 128), from: Self.ip(liar))
+      }
+      if step < 999 { _ = check(at: now) }
+    }
+    rechecks.ask(Self.items(7..<8, of: "changed"), from: Self.ip(99))
+    var seconds = 0
+    for step in 0..<100 {
+      let checked = check(at: .seconds(10 + Double(step)))
+      seconds = step
+      if checked.contains(Item("changed", ChunkIndex(7))) { break }
+    }
+    #expect(seconds <= 3, "31 addresses have 16 turns a second")
+  }
+
+  @Test mutating func `a chunk that rests is checked afterwards, and what waits is bounded`() {
+    rechecks.ask(Self.items(0..<1), from: Self.ip(1))
+    let first = check(at: .zero)
+    rechecks.ask(Self.items(0..<1), from: Self.ip(2))
+    let early = rechecks.next(at: .seconds(4))
+    let late = check(at: .seconds(10))
+    #expect(first == late && early == .wait(.seconds(6)))
+    for address in 0..<200 as Range<UInt8> { rechecks.ask(Self.items(100..<1_000), from: Self.ip(address)) }
+    var now = Instant.seconds(100)
+    var chunks: Set<Item> = []
+    while true {
+      let next = rechecks.next(at: now)
+      if case .nothing = next { break }
+      if case .check(let item) = next { chunks.insert(item) }
+      if case .wait(let delay) = next { now = now + delay }
+    }
+    #expect(chunks.count == Rechecks<String>.perAskerMax)
+  }
+}
