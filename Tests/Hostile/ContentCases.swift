@@ -1,0 +1,194 @@
+// What a server does with its files, its log and its settings while strangers have them open.
+import Content
+import Glibc
+import Posix
+import TestSupport
+import Wire
+
+extension Case {
+  static let contents: [Case] = [
+    Case("serve: PAGE answers and --upload-limit", "pages count as upload") { try $0.pagesUnderLimit() },
+    Case("serve: a file changed through a mapping", "a file of which bad data was sent is withdrawn") {
+      try $0.changedThroughMapping()
+    },
+    Case("serve: 30,000 links to one file that is written", "withdrawing needs no stack") { try $0.linksThatChange() },
+    Case("serve: 30,000 equal files that are removed", "removing them takes a few seconds at most", isAlone: true) {
+      try $0.equalFilesRemoved()
+    },
+    Case("serve: ulimit -n 64", "the default of --max-connections follows from the descriptor limit") {
+      try $0.fewDescriptors()
+    },
+    Case("serve: nobody reads its log", "a reader that stalls does not stop the server") {
+      try $0.stalledLog(["--verbose"])
+    },
+    Case("serve: nobody reads its --json", "a reader that stalls does not stop the server") {
+      try $0.stalledLog(["--json", "--verbose"])
+    },
+    Case("serve: /metrics and its Host", "a page of the web cannot read /metrics under another name") {
+      try $0.metricsOfAnotherHost()
+    },
+  ]
+}
+
+extension Bench {
+  fileprivate func pagesUnderLimit() throws -> Outcome {
+    let size = Size.many
+    let serving = try serve(size.sample.folder, ["--upload-limit", "100K"])
+    let socket = try BlockingSocket(dialling: serving.address, from: address(100))
+    let peer = try ScriptedPeer(over: socket)
+    guard case .opened = try peer.open(size.sample.file.fileID) else { throw Missing("no OPENED") }
+    let gets = (0..<64).flatMap { _ in Message.pageGet(PageGet(handle: ScriptedPeer.handle, page: 0)).frame }
+    let pageBytes = 64 * 32
+    let began = Clock.seconds
+    var (received, asked) = (0, 0)
+    while Clock.seconds < began + 4 {
+      if asked * pageBytes <= received {
+        try peer.send(frames: gets)
+        asked += 64
+      }
+      var wait = pollfd(fd: socket.number, events: Int16(POLLIN), revents: 0)
+      poll(&wait, 1, 20)
+      received += try socket.discardReceived()
+    }
+    let rate = Double(received) / (Clock.seconds - began)
+    var outcome = Outcome()
+    outcome.note = "\(decimal(rate / 1e6, 2)) MB/s of pages"
+    // A burst of 256 KiB, and what is not pages.
+    outcome.expect(rate <= 200_000, "\(decimal(rate / 1e6, 2)) MB/s under --upload-limit 100K")
+    return outcome
+  }
+
+  fileprivate func changedThroughMapping() throws -> Outcome {
+    let file = HostileFile(chunkCount: 4)
+    let folder = makeFolder("served")
+    try file.write(in: folder)
+    let serving = try serve(folder)
+    let path = "\(folder)/\(HostileFile.name)"
+    let descriptor = open(path, O_RDWR | O_CLOEXEC)
+    defer { close(descriptor) }
+    guard let mapping = mmap(nil, 4 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0), mapping != MAP_FAILED
+    else { throw Missing("cannot map \(path)") }
+    defer { munmap(mapping, 4 << 20) }
+    mapping.storeBytes(of: ~mapping.load(as: UInt64.self), as: UInt64.self)
+
+    var outcome = Outcome()
+    let watcher = try ScriptedPeer(over: BlockingSocket(dialling: serving.address, from: address(101)))
+    guard case .opened = try watcher.open(file.fileID) else { throw Missing("no OPENED") }
+    let peer = try ScriptedPeer(over: BlockingSocket(dialling: serving.address, from: address(100)))
+    _ = try peer.open(file.fileID)
+    let bytes = try peer.fetch(0, count: 64)
+    outcome.expect(bytes != file.part(ChunkIndex(0)).bytes, "the change is not seen, so the case shows nothing")
+    try peer.send(.goodbye(Goodbye(code: .badData)))
+    do {
+      guard case .withdrawn = try watcher.receive().message else { throw Missing("no WITHDRAWN") }
+    } catch { outcome.expect(false, "the file is still offered") }
+    return outcome
+  }
+
+  fileprivate func linksThatChange() throws -> Outcome {
+    let count = 30_000
+    let small = HostileFile(chunkCount: 1)
+    let folder = makeFolder("served")
+    try small.write(in: folder, as: "0")
+    for i in 1..<count { link("\(folder)/0", "\(folder)/\(i)") }
+    let serving = try serve(folder)
+    let peers = try (0..<4).map { i in
+      let peer = try ScriptedPeer(over: BlockingSocket(dialling: serving.address, from: address(UInt8(100 + i))))
+      _ = try peer.open(small.fileID)
+      try peer.send(frames: (0..<8).flatMap { _ in peer.requestMessage(0, count: 64).frame })
+      return peer
+    }
+    let descriptor = open("\(folder)/0", O_WRONLY | O_CLOEXEC)
+    var outcome = Outcome()
+    outcome.expect(pwrite(descriptor, [9], 1, 5) == 1, "cannot write")
+    close(descriptor)
+    // They ask on until they are told.
+    let deadline = Clock.seconds + 30
+    for peer in peers {
+      var isTold = false
+      do {
+        while !isTold, Clock.seconds < deadline {
+          switch try peer.receive().message {
+          case .withdrawn, .goodbye: isTold = true
+          case .data(let header) where header.isLast: try peer.send(peer.requestMessage(0, count: 64))
+          default: break
+          }
+        }
+      } catch { outcome.expect(!serving.child.look(), "serve ended") }
+    }
+    outcome.expect(!serving.child.look(), "serve ended with \(serving.child.code ?? 0)")
+    return outcome
+  }
+
+  fileprivate func equalFilesRemoved() throws -> Outcome {
+    let count = 30_000
+    let small = HostileFile(chunkCount: 1)
+    let folder = makeFolder("served")
+    try small.write(in: folder, as: "0")
+    for i in 1..<count { link("\(folder)/0", "\(folder)/\(i)") }
+    let serving = try serve(folder)
+    let peer = try ScriptedPeer(over: BlockingSocket(dialling: serving.address, from: address(100)))
+    guard case .opened = try peer.open(small.fileID) else { throw Missing("no OPENED") }
+    let began = Clock.seconds
+    for i in 0..<count { unlink("\(folder)/\(i)") }
+    let unlinked = Clock.seconds
+    var outcome = Outcome()
+    var isTold = false
+    while !isTold, Clock.seconds < unlinked + 60 {
+      do {
+        if case .withdrawn = try peer.receive().message { isTold = true }
+      } catch SocketEnd.timedOut { continue }
+    }
+    outcome.took = Clock.seconds - began
+    outcome.allowed = 6
+    outcome.expect(isTold && Clock.seconds - unlinked <= 6, "it takes \(decimal(Clock.seconds - unlinked, 1)) s")
+    return outcome
+  }
+
+  fileprivate func fewDescriptors() throws -> Outcome {
+    let size = Size.many
+    let serving = try serve(size.sample.folder, through: ["sh", "-c", #"ulimit -n 64 && exec "$0" "$@""#])
+    let holders = (0..<100).map { i in
+      try? ScriptedPeer(over: BlockingSocket(dialling: serving.address, from: address(UInt8(100 + i))))
+    }
+    let (seconds, isRight, ending) = try download(size.sample.file, from: [serving.peer], within: 30)
+    var outcome = Outcome()
+    outcome.took = seconds
+    outcome.note = "\(holders.filter { $0 != nil }.count) holders"
+    outcome.expect(isRight, ending)
+    return outcome
+  }
+
+  fileprivate func stalledLog(_ options: [String]) throws -> Outcome {
+    let size = Size.many
+    let serving = try serve(size.sample.folder, options, pipes: true)
+    for i in 0..<1_500 {
+      let socket = try BlockingSocket(dialling: serving.address, from: address(UInt8(100 + i % 100)))
+      guard let peer = try? ScriptedPeer(over: socket) else { break }
+      try peer.send(peer.openMessage(size.sample.file.fileID))
+    }
+    let (seconds, isRight, ending) = try download(size.sample.file, from: [serving.peer], within: 20)
+    var outcome = Outcome()
+    outcome.took = seconds
+    outcome.expect(isRight, ending)
+    outcome.measured(memory: serving.grownBytes)
+    return outcome
+  }
+
+  fileprivate func metricsOfAnotherHost() throws -> Outcome {
+    let port = UInt16(20_000 + Int(getpid()) % 10_000)
+    _ = try serve(Size.one.sample.folder, ["--metrics", "127.0.0.1:\(port)"])
+    func ask(_ host: String) throws -> String {
+      let socket = try BlockingSocket(dialling: .loopback(port))
+      try socket.send(Array("GET /metrics HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n\r\n".utf8))
+      return String(decoding: try socket.receiveToEnd().prefix(12), as: UTF8.self)
+    }
+    var outcome = Outcome()
+    let (own, named, foreign) = (
+      try ask("127.0.0.1:\(port)"), try ask("localhost:\(port)"), try ask("attacker.example:\(port)")
+    )
+    outcome.expect(own.hasSuffix(" 200") && named.hasSuffix(" 200"), "its own name is refused: \(own), \(named)")
+    outcome.expect(foreign.contains(" 4"), "another host's name is answered '\(foreign)'")
+    return outcome
+  }
+}
