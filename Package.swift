@@ -60,7 +60,7 @@ let package = Package(
     .executableTarget(
       name: "p2phostile",
       dependencies: [
-        "TestSupport", "Content", "Wire", "Posix", "Sodium",
+        "TestSupport", "Content", "Wire", "Posix", "Sodium", "SQLite",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "Tests/Hostile"),
 

@@ -34,7 +34,8 @@ extension Case {
   ]
 }
 
-private func namesOf(_ folder: String) -> [String] {
+/// The names in a folder; none where it is no folder.
+func namesOf(_ folder: String) -> [String] {
   guard let stream = opendir(folder) else { return [] }
   defer { closedir(stream) }
   var names: [String] = []

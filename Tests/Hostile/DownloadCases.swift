@@ -19,7 +19,7 @@ enum Place: String, Sendable, CaseIterable {
 extension Case {
   static let downloads: [Case] =
     Manner.all.flatMap { manner in
-      Size.allCases.flatMap { size in
+      [Size.one, .many, .pages].flatMap { size in
         [1, 4, 9].map { count in
           let isShort = size == .many && count == 4 || size == .one && count == 9
           return download(manner, size, count, .named, isLong: !isShort)

@@ -21,7 +21,7 @@ struct P2PHostile: ParsableCommand {
   @Option(help: "Only cases whose name contains this text. May be repeated.")
   var only: [String] = []
   @Option(help: "Rate-limited downloads that run at a time.")
-  var lanes = 6
+  var lanes = 8
   @Flag(help: "Print the names of the cases and what each of them promises; run none.")
   var list = false
 

@@ -9,6 +9,8 @@ enum Size: Int, Sendable, CaseIterable {
   case many = 64
   /// Two pages of hashes.
   case pages = 2_000
+  /// For downloads at full speed.
+  case load = 128
 
   /// For `--upload-limit`.
   var rate: String {
@@ -16,6 +18,7 @@ enum Size: Int, Sendable, CaseIterable {
     case .one: "400K"
     case .many: "32M"
     case .pages: "400M"
+    case .load: "none"
     }
   }
 

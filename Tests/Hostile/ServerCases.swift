@@ -19,17 +19,21 @@ struct ServerLoad: Sendable {
 }
 
 extension Case {
-  static let servers: [Case] = (connectionLoads + messageLoads + announcementLoads + slotLoads).map { load in
-    Case("serve: \(load.name)", load.promise, isLong: load.isLong, isAlone: true) { try $0.compare(load) }
-  }
+  static let servers: [Case] =
+    (connectionLoads + messageLoads + announcementLoads + slotLoads).map { load in
+      Case("serve: \(load.name)", load.promise, isLong: load.isLong, isAlone: true) { try $0.compare(load) }
+    } + [
+      Case(
+        "serve: handshakes from afar and 186 connects/s", "half-open connections of its own address do not stop a peer",
+        isAlone: true
+      ) { try $0.handshakesFromAfar() }
+    ]
 }
 
 extension Bench {
   /// Two servers of one folder. The load hits the first; honest downloads come from both in turn.
   fileprivate func compare(_ load: ServerLoad) throws -> Outcome {
-    let file = HostileFile(chunkCount: 128)
-    let folder = makeFolder("served")
-    try file.write(in: folder)
+    let (file, folder) = (Size.load.sample.file, Size.load.sample.folder)
     var attacked = try serve(folder, load.options, at: "\(host(1)):0")
     let other = try serve(folder, load.options, at: "\(host(3)):0")
     for serving in [attacked, other] {
@@ -43,6 +47,7 @@ extension Bench {
     atEnd { running.stop() }
     var (under, beside): ([Double], [Double]) = ([], [])
     var outcome = Outcome()
+    let began = Clock.seconds
     for pair in 0..<(settings.isLong ? 9 : 5) {
       // The first goes first every other time.
       for isAttacked in pair % 2 == 0 ? [true, false] : [false, true] {
@@ -51,7 +56,7 @@ extension Bench {
         if isAttacked { under.append(isRight ? seconds : .infinity) } else { beside.append(seconds) }
         if isAttacked && outcome.broken.isEmpty { outcome.expect(isRight, ending) }
       }
-      if !outcome.broken.isEmpty { break }
+      if !outcome.broken.isEmpty || pair >= 2 && Clock.seconds - began > Bench.pairsSecondsMax { break }
     }
     let (alone, took) = (median(beside), median(under))
     (outcome.alone, outcome.took, outcome.ratio) = (alone, took, alone / took)
@@ -68,11 +73,39 @@ extension Bench {
 
   /// A download under load that takes longer has failed.
   private static let downloadSecondsMax = 20.0
+  /// Three pairs are enough where they take that long.
+  private static let pairsSecondsMax = 20.0
 
   private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 }
 
 extension Bench {
+  /// A peer that is 100 ms away shakes hands 60 times, while others connect from its address and stay silent.
+  fileprivate func handshakesFromAfar() throws -> Outcome {
+    let serving = try serve(Size.one.sample.folder)
+    let target = serving.address
+    let crowd = ServerLoad.herd(
+      2_000, from: [SocketAddress.loopback(0).ip], to: target, opensPerSecond: 186, dribbles: false)
+    atEnd { crowd.stop() }
+    // They hold what places they can have.
+    crowd.awaitCount(300, within: 5)
+    let hands = Load(threads: 6) { load, _ in
+      for _ in 0..<10 {
+        let peer = try? ScriptedPeer(
+          over: BlockingSocket(dialling: target), afterSend: { pause(milliseconds: 100) })
+        // The server has taken the last message if it answers.
+        if let peer, (try? peer.send(.ping(1))) != nil, (try? peer.receive()) != nil { load.count.add() }
+        load.ready.add()
+      }
+    }
+    hands.awaitReady(60, within: 60)
+    hands.stop()
+    var outcome = Outcome()
+    outcome.note = "\(hands.count.value) of 60 handshakes, \(crowd.count.value) connects"
+    outcome.expect(hands.count.value >= 30, "\(hands.count.value) of 60 handshakes")
+    return outcome
+  }
+
   /// Addresses that strangers come from.
   func crowdAddresses(_ count: Int = 100) -> [[UInt8]] { (0..<count).map { address(UInt8(100 + $0)) } }
 }
