@@ -56,6 +56,14 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Content", "Wire", "Storage", "Posix", "Sodium"], path: "Tests/TestSupport"),
 
+    // Hostile peers on real sockets against the real program: a program of its own, since it takes minutes (`.ci/hostile`).
+    .executableTarget(
+      name: "p2phostile",
+      dependencies: [
+        "TestSupport", "Content", "Wire", "Posix", "Sodium", "SQLite",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], path: "Tests/Hostile"),
+
     .testTarget(name: "SodiumTests", dependencies: ["Sodium"]),
     .testTarget(name: "PosixTests", dependencies: ["Posix", "TestSupport"]),
     .testTarget(name: "SQLiteTests", dependencies: ["SQLite"]),

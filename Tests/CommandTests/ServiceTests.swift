@@ -159,7 +159,8 @@ struct ServiceTests {
       return try #require(UInt64(line.dropFirst(key.count).prefix { $0.isNumber }))
     }
     let unit = "packaging/systemd/p2pnode.service"
-    let memory = UInt64(NodeLimits.memoryBytesMax) >> 20
+    // All outboxes, the blocks of a download, the catalogue, and as much again for what the allocator keeps.
+    let memory = UInt64(2 * NodeLimits.outboxesBytesMax) >> 20
     #expect(try number(after: "LimitNOFILE=", in: unit) == OpenFileLimit.countMax)
     #expect(try number(after: "MemoryMax=", in: unit) >= 2 * memory)
     #expect(try number(after: "memory: ", in: "docker/kubernetes.yaml") >= 2 * memory)

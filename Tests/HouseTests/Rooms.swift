@@ -38,8 +38,11 @@ enum Rooms {
     "p2pnode": Room(libraries.union(["Node", "Metrics", "ArgumentParser"]), toolchain: ["Synchronization"]),
   ]
 
-  /// What tests share. It is below `Tests`, where other rules hold.
-  static let shared: [String: Room] = ["TestSupport": Room(libraries.subtracting(["Transfer"]))]
+  /// What tests share, and a program of tests. They are below `Tests`, where other rules hold.
+  static let shared: [String: Room] = [
+    "TestSupport": Room(libraries.subtracting(["Transfer"])),
+    "p2phostile": Room(["TestSupport", "Content", "Wire", "Posix", "Sodium", "SQLite", "ArgumentParser"]),
+  ]
 
   /// The rooms in which pointers are seen, and the files elsewhere that have to show their bytes to a library.
   static let unsafeRooms: Set = ["Sodium", "Posix", "SQLite"]

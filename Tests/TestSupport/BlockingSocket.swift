@@ -14,7 +14,10 @@ package enum SocketEnd: Error, Hashable {
 /// An end of a TCP connection, or a listener. Closed with its last owner; may be shut down from any thread.
 package final class BlockingSocket: Sendable {
   package static let boundSeconds = 10
-  private let number: Int32
+  /// IP_BIND_ADDRESS_NO_PORT, which the importer hides.
+  package static let bindAddressNoPort: Int32 = 24
+  /// The descriptor, for a test that polls many sockets from one thread.
+  package let number: Int32
 
   package init(owning number: Int32) {
     self.number = number
@@ -27,21 +30,27 @@ package final class BlockingSocket: Sendable {
 
   deinit { close(number) }
 
-  /// Connects.
-  /// - `source`: the address of this host, such as one of 127.0.0.0/8, that the connection comes from; with port 0 from
-  ///   any port. Nil: the system chooses.
-  package convenience init(dialling address: SocketAddress, from source: SocketAddress? = nil) throws {
+  /// Connects, from an address of this host that the test may choose (16 bytes, IPv4 within IPv6).
+  package convenience init(dialling address: SocketAddress, from ip: [UInt8]? = nil) throws {
     self.init(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
-    if let source {
-      try check(BlockingSocket.withAddress(source.ip, source.port) { bind(number, $0, $1) })
+    if let ip {
+      // The kernel chooses the port at `connect`, so that one port serves several destinations.
+      var one: Int32 = 1
+      setsockopt(number, Int32(IPPROTO_IP), BlockingSocket.bindAddressNoPort, &one, 4)
+      try check(BlockingSocket.withAddress(ip, 0) { bind(number, $0, $1) })
     }
     try check(BlockingSocket.withAddress(address.ip, address.port) { connect(number, $0, $1) })
   }
 
   /// Listens on a free port of 127.0.0.1, or of all of 127.0.0.0/8.
   package convenience init(listeningOnAll: Bool = false) throws {
+    try self.init(
+      listeningAt: Array(repeating: 0, count: 12) + (listeningOnAll ? [0, 0, 0, 0] : [127, 0, 0, 1]))
+  }
+
+  /// Listens on a free port of an address of this host (16 bytes, IPv4 within IPv6).
+  package convenience init(listeningAt ip: [UInt8]) throws {
     self.init(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
-    let ip: [UInt8] = Array(repeating: 0, count: 12) + (listeningOnAll ? [0, 0, 0, 0] : [127, 0, 0, 1])
     try check(BlockingSocket.withAddress(ip, 0) { bind(number, $0, $1) })
     try check(listen(number, 128))
   }
@@ -60,7 +69,10 @@ package final class BlockingSocket: Sendable {
   package func accept() -> BlockingSocket? {
     while true {
       let accepted = Glibc.accept(number, nil, nil)
-      if accepted >= 0 { return BlockingSocket(owning: accepted) }
+      if accepted >= 0 {
+        _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
+        return BlockingSocket(owning: accepted)
+      }
       if errno != EINTR && errno != EAGAIN { return nil }
     }
   }
@@ -118,6 +130,21 @@ package final class BlockingSocket: Sendable {
     var bytes: [UInt8] = []
     while bytes.count < count { bytes += try receive(upTo: count - bytes.count) }
     return bytes
+  }
+
+  /// Drops all bytes that are there, without waiting; returns how many. Throws at the end of the stream.
+  package func discardReceived() throws -> Int {
+    var dropped = 0
+    while true {
+      // The kernel drops them itself, so nothing is copied.
+      let count = recv(number, nil, 1 << 20, Int32(MSG_DONTWAIT | MSG_TRUNC))
+      if count == 0 { throw SocketEnd.endOfStream }
+      if count < 0 {
+        if errno == EAGAIN { return dropped }
+        throw BlockingSocket.end()
+      }
+      dropped += count
+    }
   }
 
   /// Everything up to the end of the stream, which a reset is too.

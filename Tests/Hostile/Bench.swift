@@ -1,0 +1,144 @@
+// What one case has: a folder, addresses of its own, and the processes that it started. All end with it.
+import Content
+import Glibc
+import Posix
+import Synchronization
+import TestSupport
+
+/// Confined to the thread of its case.
+final class Bench {
+  let settings: Settings
+  let folder = TemporaryFolder()
+  private var children: [Child] = []
+  private var ends: [() -> Void] = []
+  private let network: (UInt8, UInt8)
+  private var count = 0
+  private var outputs = 0
+
+  private static let cases = Mutex(0)
+
+  init(_ settings: Settings) {
+    self.settings = settings
+    let number = Bench.cases.withLock { number in
+      number += 1
+      return number
+    }
+    // Of 127.0.0.0/8: apart from other runs on this machine, and from other cases of this run.
+    network = (UInt8(16 + getpid() % 200), UInt8(number % 256))
+  }
+
+  /// An address of this case alone, of 256, as 16 bytes.
+  func address(_ last: UInt8) -> [UInt8] { SocketAddress(ipv4: (127, network.0, network.1, last), port: 0).ip }
+
+  /// The same, as people write it.
+  func host(_ last: UInt8) -> String { "127.\(network.0).\(network.1).\(last)" }
+
+  /// Ends something when the case is over, whatever becomes of it. What came last ends first.
+  func atEnd(_ body: @escaping () -> Void) { ends.append(body) }
+
+  func end() {
+    // Whoever waits for an attacked process is free once that has ended.
+    for child in children { child.end() }
+    for body in ends.reversed() { body() }
+    (children, ends) = ([], [])
+  }
+
+  func nextOutput() -> Int {
+    outputs += 1
+    return outputs
+  }
+
+  // MARK: Processes
+
+  func makeFolder(_ name: String) -> String {
+    mkdir(folder(name), 0o755)
+    return folder(name)
+  }
+
+  /// Starts the command.
+  /// - `home`: the name of its state folder; else one of its own.
+  func start(
+    _ arguments: [String], home: String? = nil, through wrapper: [String] = [], in place: String? = nil,
+    pipes: Bool = false
+  ) throws -> Child {
+    count += 1
+    let child = try Child(
+      wrapper + [settings.binary] + arguments, home: folder(home ?? "home-\(count)"), outPath: folder("\(count).out"),
+      errPath: folder("\(count).err"), in: place ?? folder.path, pipes: pipes)
+    children.append(child)
+    return child
+  }
+}
+
+/// A `serve` that listens and has hashed its files.
+struct Serving {
+  let child: Child
+  let address: SocketAddress
+  /// 64 hexadecimal digits.
+  let peerID: String
+  /// Its memory when it was ready, in bytes; a case sets it again after an honest download.
+  var baseBytes = 0
+
+  /// For `--peer`.
+  var peer: String { "\(address)" }
+
+  /// Its memory above the base, in bytes.
+  var grownBytes: Int {
+    child.look()
+    return max(0, child.peakBytes - baseBytes)
+  }
+}
+
+extension Bench {
+  static let startSecondsMax = 60.0
+
+  /// Serves a folder.
+  /// - `address`: where it listens.
+  func serve(
+    _ folder: String, _ options: [String] = [], at address: String? = nil, home: String? = nil,
+    through wrapper: [String] = [], pipes: Bool = false
+  ) throws -> Serving {
+    let child = try start(
+      ["serve", folder, "--listen", address ?? "\(host(1)):0"] + options, home: home, through: wrapper, pipes: pipes)
+    let deadline = Clock.seconds + Bench.startSecondsMax
+    var said = ""
+    while Clock.seconds < deadline {
+      if pipes { said += child.readPipes() } else { said = child.err + child.out }
+      if said.contains("\nready: ") || said.hasPrefix("ready: ") || said.contains(#""event":"ready""#),
+        let (address, peerID) = Bench.listening(in: said)
+      {
+        child.look()
+        return Serving(child: child, address: address, peerID: peerID, baseBytes: child.peakBytes)
+      }
+      if child.look() { break }
+      pause(milliseconds: 5)
+    }
+    throw Missing("serve is not ready: \(child.lastWords)")
+  }
+
+  /// The address at which a process says that it listens, and its PeerID where it says that as well.
+  static func listening(in text: String) -> (SocketAddress, peerID: String)? {
+    for line in text.split(separator: "\n") {
+      var words: [Substring] = []
+      if line.hasPrefix("listening on ") {
+        words = line.dropFirst("listening on ".count).split(separator: " ")
+      } else if line.contains(#""event":"listening""#), let address = field("address", of: line) {
+        words = [address[...], "as", field("peer", of: line)?[...] ?? ""]
+      }
+      guard let word = words.first, let colon = word.lastIndex(of: ":"),
+        let port = UInt16(word[word.index(after: colon)...]),
+        let address = SocketAddress(numericHost: word[..<colon], port: port)
+      else { continue }
+      return (address, peerID: String(words.last ?? ""))
+    }
+    return nil
+  }
+
+  /// A member of an object that is one line, as it is written there, without quotes.
+  static func field(_ name: String, of line: Substring) -> String? {
+    guard let key = line.firstRange(of: "\"\(name)\":") else { return nil }
+    let rest = line[key.upperBound...]
+    if rest.hasPrefix("\"") { return String(rest.dropFirst().prefix { $0 != "\"" }) }
+    return String(rest.prefix { $0 != "," && $0 != "}" })
+  }
+}

@@ -1,0 +1,141 @@
+// Hostile peers with threads of their own: those that are dialled, and strangers that dial a downloader.
+import Posix
+import Sodium
+import Synchronization
+import TestSupport
+import Wire
+
+/// The sockets that are open in some conversations, so that another thread can end them.
+final class OpenSockets: Sendable {
+  private struct State {
+    var sockets: [ObjectIdentifier: BlockingSocket] = [:]
+    var isClosed = false
+  }
+
+  private let state = Mutex(State())
+
+  /// Runs a conversation; false where all is over already.
+  func during(_ socket: BlockingSocket, _ body: () throws -> Void) rethrows -> Bool {
+    let isIn = state.withLock { state in
+      if !state.isClosed { state.sockets[ObjectIdentifier(socket)] = socket }
+      return !state.isClosed
+    }
+    guard isIn else { return false }
+    defer {
+      socket.shutDown()
+      state.withLock { _ = $0.sockets.removeValue(forKey: ObjectIdentifier(socket)) }
+    }
+    try body()
+    return true
+  }
+
+  var isClosed: Bool { state.withLock { $0.isClosed } }
+
+  func close() {
+    let sockets = state.withLock { state in
+      state.isClosed = true
+      return Array(state.sockets.values)
+    }
+    for socket in sockets { socket.shutDown() }
+  }
+}
+
+/// A peer at an address of its own, which a downloader dials.
+final class HostileSource: Sendable {
+  let address: SocketAddress
+  private let listener: BlockingSocket
+  private let open = OpenSockets()
+  private let thread: Thread
+  private let count: Counter
+  /// Of all its connections, where its manner is not fresh.
+  let peerID: PeerID
+
+  var connections: Int { count.value }
+
+  init(
+    at ip: [UInt8], _ file: HostileFile, _ manner: Manner,
+    others: @escaping @Sendable () -> [PeerExchange.Entry] = { [] }
+  ) throws {
+    let listener = try BlockingSocket(listeningAt: ip)
+    let open = self.open
+    let count = Counter()
+    let usual = StaticIdentity.random()
+    (self.listener, self.count, peerID) = (listener, count, usual.peerID)
+    address = SocketAddress(ip: ip, port: listener.port)
+    thread = Thread.start(name: "source") {
+      var conversations: [Thread] = []
+      while !open.isClosed, let socket = listener.accept() {
+        count.add()
+        conversations.append(
+          Thread.start(name: "source") {
+            _ = open.during(socket) {
+              do {
+                try manner.onConnect(socket)
+                let identity = manner.isFresh ? StaticIdentity.random() : usual
+                let peer = try ScriptedPeer(accepting: socket, as: identity)
+                try Talk(peer, file, others: others()).converse(manner)
+              } catch {
+                // However it ends, the next one begins anew.
+              }
+            }
+          })
+      }
+      for conversation in conversations { conversation.join() }
+    }
+  }
+
+  /// For `--peer`.
+  var peer: String { "\(address)" }
+
+  func stop() {
+    listener.shutDown()
+    open.close()
+    thread.join()
+  }
+}
+
+/// A stranger that dials a downloader again and again, each time as another peer.
+final class Stranger: Sendable {
+  private let open = OpenSockets()
+  private let thread: Thread
+  private let count: Counter
+
+  var connections: Int { count.value }
+
+  init(
+    from ip: [UInt8], to address: SocketAddress, _ file: HostileFile, _ manner: Manner,
+    others: @escaping @Sendable () -> [PeerExchange.Entry] = { [] }
+  ) {
+    let open = self.open
+    let count = Counter()
+    self.count = count
+    thread = Thread.start(name: "stranger") {
+      while !open.isClosed {
+        do {
+          let socket = try BlockingSocket(dialling: address, from: ip)
+          count.add()
+          _ = try open.during(socket) {
+            try manner.onConnect(socket)
+            let peer = try ScriptedPeer(over: socket, listenPort: 9_800)
+            try Talk(peer, file, others: others()).converse(manner)
+          }
+        } catch {
+          // The next connection begins anew.
+        }
+        pause(milliseconds: 3)
+      }
+    }
+  }
+
+  func stop() {
+    open.close()
+    thread.join()
+  }
+}
+
+/// A number that threads share.
+final class Counter: Sendable {
+  private let number = Atomic<Int>(0)
+  var value: Int { number.load(ordering: .relaxed) }
+  func add(_ count: Int = 1) { number.add(count, ordering: .relaxed) }
+}

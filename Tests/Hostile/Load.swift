@@ -1,0 +1,129 @@
+// What is done to a server until it is stopped: threads with a common counter and a common end.
+import Glibc
+import Posix
+import Synchronization
+import TestSupport
+
+/// Every body runs on a thread of its own and looks at `isOver`.
+final class Load: Sendable {
+  /// What the load did: connects, requests or whatever its case counts.
+  let count = Counter()
+  /// How many of its parts are where the case wants them.
+  let ready = Counter()
+  private let isStopped = Atomic<Bool>(false)
+  private let threads = Mutex<[Posix.Thread]>([])
+
+  var isOver: Bool { isStopped.load(ordering: .relaxed) }
+
+  /// - `body`: what each thread does, by its number.
+  init(threads count: Int, _ body: @escaping @Sendable (Load, Int) -> Void) {
+    let started = (0..<count).map { i in Posix.Thread.start(name: "load") { body(self, i) } }
+    threads.withLock { $0 = started }
+  }
+
+  convenience init(_ body: @escaping @Sendable (Load) -> Void) { self.init(threads: 1) { load, _ in body(load) } }
+
+  /// Waits until so many of its parts are ready, or until the time is over.
+  func awaitReady(_ wanted: Int, within seconds: Double) {
+    let end = Clock.seconds + seconds
+    while ready.value < wanted && Clock.seconds < end { pause(milliseconds: 10) }
+  }
+
+  func awaitCount(_ wanted: Int, within seconds: Double) {
+    let end = Clock.seconds + seconds
+    while count.value < wanted && Clock.seconds < end { pause(milliseconds: 10) }
+  }
+
+  func stop() {
+    isStopped.store(true, ordering: .relaxed)
+    for thread in threads.withLock({ taken in
+      defer { taken = [] }
+      return taken
+    }) { thread.join() }
+  }
+
+  /// Does something again and again, however it ends, until the load is over.
+  func again(pausing milliseconds: Int32 = 1, _ body: () throws -> Void) {
+    while !isOver {
+      do { try body() } catch { pause(milliseconds: milliseconds) }
+    }
+  }
+}
+
+/// Many plain sockets in one thread, none of which ever blocks.
+struct SocketHerd: ~Copyable {
+  private var sockets: [Int32]
+  private let target: SocketAddress
+  private let sources: [[UInt8]]
+  private var next = 0
+
+  /// - `sources`: the addresses that they come from, in turn; 16 bytes each.
+  init(count: Int, to target: SocketAddress, from sources: [[UInt8]]) {
+    (self.target, self.sources) = (target, sources)
+    sockets = Array(repeating: -1, count: count)
+  }
+
+  deinit { for socket in sockets where socket >= 0 { close(socket) } }
+
+  var count: Int { sockets.count }
+
+  /// Whether one is open, or on its way to be.
+  func isOpen(_ i: Int) -> Bool { sockets[i] >= 0 }
+
+  /// Opens one that is closed.
+  mutating func open(_ i: Int) {
+    guard sockets[i] < 0 else { return }
+    sockets[i] = SocketHerd.connect(to: target, from: sources[next % sources.count])
+    next += 1
+  }
+
+  /// Closes one at once, so that its port is free again.
+  mutating func reset(_ i: Int) {
+    guard sockets[i] >= 0 else { return }
+    var hard = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(sockets[i], SOL_SOCKET, SO_LINGER, &hard, socklen_t(MemoryLayout<linger>.size))
+    close(sockets[i])
+    sockets[i] = -1
+  }
+
+  /// Sends what is taken at once; closes where the other end has gone.
+  mutating func send(_ bytes: [UInt8], on i: Int) {
+    guard sockets[i] >= 0 else { return }
+    let sent = Glibc.send(sockets[i], bytes, bytes.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+    if sent < 0 && errno != EAGAIN && errno != ENOTCONN { reset(i) }
+  }
+
+  /// Drops what came, and closes where the other end has gone.
+  mutating func drain(_ i: Int) {
+    guard sockets[i] >= 0 else { return }
+    let count = recv(sockets[i], nil, 1 << 20, Int32(MSG_DONTWAIT | MSG_TRUNC))
+    if count == 0 || count < 0 && errno != EAGAIN && errno != ENOTCONN { reset(i) }
+  }
+
+  /// A socket that connects, or is refused later; -1 where there is none to have.
+  private static func connect(to target: SocketAddress, from ip: [UInt8]) -> Int32 {
+    let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+    let number = socket(AF_INET, kind, 0)
+    guard number >= 0 else { return -1 }
+    var one: Int32 = 1
+    setsockopt(number, Int32(IPPROTO_IP), BlockingSocket.bindAddressNoPort, &one, 4)
+    _ = withAddress(ip, 0) { bind(number, $0, $1) }
+    if withAddress(target.ip, target.port, { Glibc.connect(number, $0, $1) }) != 0, errno != EINPROGRESS {
+      close(number)
+      return -1
+    }
+    return number
+  }
+
+  private static func withAddress(
+    _ ip: [UInt8], _ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+  ) -> Int32 {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    withUnsafeMutableBytes(of: &address.sin_addr) { $0.copyBytes(from: ip[12...]) }
+    return withUnsafePointer(to: address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+    }
+  }
+}

@@ -1,0 +1,135 @@
+// What a hostile peer does in place of the right thing. Each manner is one misbehaviour; all else of it is honest.
+import Content
+import TestSupport
+import Wire
+
+struct Manner: Sendable {
+  let name: String
+  /// Before the handshake.
+  var onConnect: @Sendable (BlockingSocket) throws -> Void = { _ in }
+  /// At each moment, after what was due before it.
+  var reach: @Sendable (Moment, Talk) throws -> Void = { _, _ in }
+  var onOpen: @Sendable (Talk, Open) throws -> Void = { talk, _ in try talk.offer() }
+  var onPageGet: @Sendable (Talk, PageGet) throws -> Void = { talk, get in try talk.send(talk.page(get)) }
+  var onRequest: @Sendable (Talk, ChunkRequest) throws -> Void = { talk, request in
+    try talk.send(frames: talk.answer(request))
+  }
+  /// Whether each connection has a PeerID of its own. Else a ban ends it.
+  var isFresh = true
+  /// Whether it makes a downloader wait for what never comes, so that each of its kind costs time.
+  var isSlow = false
+
+  init(_ name: String, _ change: (inout Manner) -> Void = { _ in }) {
+    self.name = name
+    change(&self)
+  }
+
+  static let all = lies + disorder + cuts + silences + slowness + refusals + hints
+}
+
+// MARK: Content that does not verify
+
+extension Manner {
+  static let lies: [Manner] = [
+    Manner("wrong leaf") { $0.onRequest = { try $0.answerChanged($1, leaf: 0) } },
+    Manner("wrong leaf, same PeerID") {
+      $0.onRequest = { try $0.answerChanged($1, leaf: 0) }
+      $0.isFresh = false
+    },
+    Manner("wrong last leaf") { $0.onRequest = { try $0.answerChanged($1, leaf: $1.leaves.count - 1) } },
+    Manner("another chunk's leaves") {
+      $0.onRequest = { talk, request in
+        let other = ChunkIndex(request.chunk.rawValue + 1)
+        try talk.send(
+          frames: talk.runs(of: request).map { talk.data(request, $0, bytes: talk.file.leaves($0, of: other)) })
+      }
+    },
+    Manner("wrong leaf hashes") { $0.onRequest = { try $0.answer($1) { $0[0] = .zero } } },
+    Manner("too few leaf hashes") { $0.onRequest = { try $0.answer($1) { $0.removeLast() } } },
+    Manner("wrong page") { $0.onPageGet = { talk, get in try talk.send(talk.page(get, hashes: { $0[0] = .zero })) } },
+    Manner("a page of another length") {
+      $0.onPageGet = { talk, get in
+        try talk.send(talk.page(get, hashes: { $0 = $0.count > 1 ? $0.dropLast() : [.zero, .zero] }))
+      }
+    },
+    Manner("too many uncles") {
+      $0.onPageGet = { talk, get in try talk.send(talk.page(get, uncles: { $0.append(.zero) })) }
+    },
+    Manner("another page") { $0.onPageGet = { talk, get in try talk.send(talk.page(get, number: get.page + 1)) } },
+    Manner("wrong length") {
+      $0.onOpen = { talk, _ in try talk.offer(length: talk.file.layout.fileLength + 1) }
+    },
+    Manner("a length over 1 TiB") { $0.onOpen = { talk, _ in try talk.offer(length: .max) } },
+    Manner("wrong root") { $0.onOpen = { talk, _ in try talk.offer(root: .zero) } },
+    Manner("wrong proof") { $0.onOpen = { talk, _ in try talk.offer(proof: .zero) } },
+    Manner("wrong kind") { $0.onOpen = { talk, _ in try talk.offer(kind: 1) } },
+    Manner("wrong chunk size") { $0.onOpen = { talk, _ in try talk.offer(chunkSizeLog2: 21) } },
+  ]
+}
+
+extension Talk {
+  /// The right answer but for one leaf, counted from the request's first.
+  fileprivate func answerChanged(_ request: ChunkRequest, leaf: Int) throws {
+    try send(
+      frames: runs(of: request).map { run in
+        var bytes = file.leaves(run, of: request.chunk)
+        let place = leaf + request.leaves.first - run.first
+        if (0..<run.count).contains(place) { bytes[place << 14] ^= 1 }
+        return data(request, run, bytes: bytes)
+      })
+  }
+
+  /// The right answer but for the leaf hashes. Where none are asked for, it changes a leaf instead.
+  fileprivate func answer(_ request: ChunkRequest, _ change: (inout [Digest]) -> Void) throws {
+    guard request.wantsLeafHashes else { return try answerChanged(request, leaf: 0) }
+    var hashes = file.part(request.chunk).leafHashes
+    change(&hashes)
+    try send(
+      frames: runs(of: request).map { data(request, $0, hashes: $0.first == request.leaves.first ? hashes : nil) })
+  }
+}
+
+// MARK: What was not asked for, or not now
+
+extension Manner {
+  static let disorder: [Manner] = [
+    Manner("DATA in reverse order") { $0.onRequest = { try $0.send(frames: $0.answer($1).reversed()) } },
+    Manner("DATA with a gap") { $0.onRequest = { try $0.send(frames: Array($0.answer($1).dropFirst())) } },
+    Manner("DATA without an end") { $0.onRequest = { try $0.send(frames: $0.answer($1).dropLast()) } },
+    Manner("an early last bit") {
+      $0.onRequest = { talk, request in
+        try talk.send(frames: [talk.data(request, talk.runs(of: request)[0], isLast: true)])
+      }
+    },
+    Manner("repeated DATA") {
+      $0.onRequest = { talk, request in try talk.send(frames: talk.answer(request) + talk.answer(request)) }
+    },
+    Manner("DATA that was not asked for") {
+      $0.reach = { if $0 == .opened { try $1.send(frames: $1.answer(.unasked)) } }
+    },
+    Manner("PAGE that was not asked for") {
+      $0.reach = { moment, talk in
+        if moment == .opened { try talk.send(talk.page(PageGet(handle: talk.handle, page: 0))) }
+      }
+    },
+    Manner("repeated PAGE") { $0.onPageGet = { talk, get in try talk.send(talk.page(get), talk.page(get)) } },
+    Manner("repeated OPENED") { $0.reach = { if $0 == .opened { try $1.offer() } } },
+    Manner("OPENED that was not asked for") { $0.reach = { if $0 == .shaken { try $1.offer() } } },
+    Manner("BUSY that was not asked for") {
+      $0.reach = { if $0 == .opened { try $1.send(.busy(Busy(id: RequestID(9), retryAfterMilliseconds: 1))) } }
+    },
+    Manner("a malformed frame") {
+      $0.onRequest = { talk, _ in try talk.peer.send(frames: frame(type: 0x0C, body: [1])) }
+    },
+    Manner("a record that does not open") {
+      $0.onRequest = { talk, _ in try talk.peer.socket.send([0, 40] + [UInt8](repeating: 7, count: 40)) }
+    },
+  ]
+}
+
+extension ChunkRequest {
+  /// A request that no downloader has made.
+  fileprivate static let unasked = ChunkRequest(
+    id: RequestID(1), handle: FileHandle(0), chunk: ChunkIndex(0), leaves: LeafRange(first: 0, count: 4),
+    wantsLeafHashes: false)
+}

@@ -1,0 +1,183 @@
+// Loads of messages: small ones, ones without end, ones that ask for more than a share.
+import Content
+import Glibc
+import Posix
+import TestSupport
+import Wire
+
+/// A peer that has shaken hands and sends what its load says, dropping all that comes.
+private func established(_ target: SocketAddress, from ip: [UInt8], listenPort: UInt16? = nil) throws -> ScriptedPeer {
+  let peer = try ScriptedPeer(over: BlockingSocket(dialling: target, from: ip), listenPort: listenPort)
+  peer.keepsDecrypted = false
+  return peer
+}
+
+extension Load {
+  /// Sends frames that `make` makes, at most so many bytes a second, until the other end goes.
+  fileprivate func stream(
+    _ peer: ScriptedPeer, bytesPerSecond: Int, countEach: Int, _ make: (Int) -> [UInt8]
+  ) throws {
+    var sent = 0
+    let began = Clock.seconds
+    var round = 0
+    while !isOver {
+      let records = peer.seal(make(round))
+      round += 1
+      var start = 0
+      while start < records.count, !isOver {
+        let taken = try peer.socket.sendUntilStuck(Array(records[start...]), patienceMilliseconds: 50)
+        start += taken
+        _ = try peer.socket.discardReceived()
+      }
+      count.add(countEach)
+      sent += records.count
+      let due = began + Double(sent) / Double(bytesPerSecond)
+      while Clock.seconds < due, !isOver {
+        _ = try peer.socket.discardReceived()
+        pause(milliseconds: Int32(min(20, max(1, (due - Clock.seconds) * 1_000))))
+      }
+    }
+  }
+}
+
+private func repeated(_ frame: [UInt8], bytes: Int) -> [UInt8] {
+  (0..<max(1, bytes / frame.count)).flatMap { _ in frame }
+}
+
+/// Connections that stream the same kind of frames.
+private func streams(
+  _ connections: Int, bytesPerSecond: Int, countEach: Int,
+  _ make: @escaping @Sendable (ScriptedPeer, HostileFile, Int) -> [UInt8]
+) -> @Sendable (Bench, SocketAddress, HostileFile) throws -> Load {
+  { bench, target, file in
+    let sources = bench.crowdAddresses()
+    let load = Load(threads: connections) { load, i in
+      load.again(pausing: 20) {
+        let peer = try established(target, from: sources[i % sources.count])
+        load.ready.add()
+        try load.stream(peer, bytesPerSecond: bytesPerSecond, countEach: countEach) { make(peer, file, $0) }
+      }
+    }
+    load.awaitReady(connections, within: 10)
+    return load
+  }
+}
+
+private let ping = Message.ping(1).frame
+
+let messageLoads: [ServerLoad] = [
+  ServerLoad(
+    name: "PINGs on 2 connections", promise: "PINGs slow nobody else",
+    start: streams(2, bytesPerSecond: 8_000_000, countEach: 4_600) { _, _, _ in repeated(ping, bytes: 60_000) }),
+  ServerLoad(
+    name: "PINGs on 300 connections", promise: "PINGs slow nobody else, and handshakes go on",
+    start: streams(300, bytesPerSecond: 100_000, countEach: 307) { _, _, _ in repeated(ping, bytes: 4_000) }),
+  ServerLoad(
+    name: "a PING a record on 2 connections", promise: "PINGs slow nobody else",
+    start: streams(2, bytesPerSecond: 1_500_000, countEach: 1) { peer, _, _ in repeated(ping, bytes: 13) }),
+  ServerLoad(
+    name: "OPENs that miss on 2 connections", promise: "OPENs that miss slow nobody else",
+    start: streams(2, bytesPerSecond: 8_000_000, countEach: 1_300) { _, _, round in
+      (0..<1_300).flatMap { i in
+        Message.open(
+          Open(handle: FileHandle(UInt32(truncatingIfNeeded: round * 1_300 + i)), bucket: UInt16(i), proof: .zero)
+        ).frame
+      }
+    }),
+  ServerLoad(
+    name: "OPENs that miss, 64 a connection", promise: "OPENs that miss slow nobody else",
+    start: { bench, target, _ in
+      let sources = bench.crowdAddresses()
+      let load = Load(threads: 4) { load, i in
+        load.again {
+          let peer = try established(target, from: sources[i])
+          load.ready.add()
+          let opens = (0..<64).flatMap {
+            Message.open(Open(handle: FileHandle($0), bucket: UInt16($0), proof: .zero)).frame
+          }
+          try peer.send(frames: opens)
+          peer.socket.delay(milliseconds: 5)
+          load.count.add(64)
+        }
+      }
+      load.awaitReady(4, within: 10)
+      return load
+    }),
+  ServerLoad(
+    name: "requests without end on one connection", promise: "a million requests cost no memory",
+    start: { bench, target, file in
+      let source = bench.crowdAddresses()[0]
+      let load = Load { load in
+        load.again(pausing: 20) {
+          let peer = try established(target, from: source)
+          _ = try peer.open(file.fileID)
+          load.ready.add()
+          try load.stream(peer, bytesPerSecond: 8_000_000, countEach: 1_000) { _ in
+            (0..<1_000).flatMap { peer.requestMessage(UInt32($0 % file.chunkCount), count: 1).frame }
+          }
+        }
+      }
+      load.awaitReady(1, within: 10)
+      return load
+    }, wanted: (100_000, 1_000_000, 60)),
+  ServerLoad(
+    name: "requests and CANCELs without end", promise: "requests that are cancelled cost no memory",
+    start: { bench, target, file in
+      let source = bench.crowdAddresses()[0]
+      let load = Load { load in
+        load.again(pausing: 20) {
+          let peer = try established(target, from: source)
+          _ = try peer.open(file.fileID)
+          load.ready.add()
+          var last: UInt32 = 0
+          try load.stream(peer, bytesPerSecond: 8_000_000, countEach: 1_000) { _ in
+            (0..<1_000).flatMap { i in
+              last += 1
+              return peer.requestMessage(UInt32(i % file.chunkCount), count: 64).frame
+                + Message.cancel(RequestID(last)).frame
+            }
+          }
+        }
+      }
+      load.awaitReady(1, within: 10)
+      return load
+    }),
+  ServerLoad(
+    name: "50 greedy connections of one address", promise: "upload is fair per address, not per connection",
+    start: { bench, target, file in
+      let source = bench.crowdAddresses()[0]
+      let load = Load { load in
+        load.again(pausing: 20) { try greed(load, (0..<50).map { _ in try established(target, from: source) }, file) }
+      }
+      load.awaitReady(50, within: 10)
+      return load
+    }),
+]
+
+/// Peers that always have 16 MiB asked for, and drop what comes.
+private func greed(_ load: Load, _ peers: [ScriptedPeer], _ file: HostileFile) throws {
+  var asked = Array(repeating: 0, count: peers.count)
+  var received = Array(repeating: 0, count: peers.count)
+  for peer in peers {
+    _ = try peer.open(file.fileID)
+    load.ready.add()
+  }
+  while !load.isOver {
+    for (i, peer) in peers.enumerated() {
+      let wanted = received[i] >> 20 + 16 - asked[i]
+      if wanted > 0 {
+        let first = asked[i]
+        try peer.send(
+          frames: (first..<first + wanted).flatMap {
+            peer.requestMessage(UInt32($0 % file.chunkCount), count: 64).frame
+          })
+        asked[i] += wanted
+      }
+      let dropped = try peer.socket.discardReceived()
+      received[i] += dropped
+      load.count.add(dropped >> 14)
+    }
+    var waits = peers.map { pollfd(fd: $0.socket.number, events: Int16(POLLIN), revents: 0) }
+    poll(&waits, nfds_t(waits.count), 50)
+  }
+}

@@ -1,0 +1,191 @@
+// Loads on a `serve`: its memory stays flat, and honest downloads from it are nearly as fast as beside it.
+import Content
+import Glibc
+import Posix
+import TestSupport
+
+/// A load on a server, as a row of the table.
+struct ServerLoad: Sendable {
+  let name: String
+  let promise: String
+  /// Options of the attacked server, and of the other one.
+  var options: [String] = []
+  /// Whether it can only be seen at its real size.
+  var isLong = false
+  /// Starts the load; returns when it is at its height.
+  let start: @Sendable (Bench, SocketAddress, HostileFile) throws -> Load
+  /// What the load has to have done before the memory is read; it has so many seconds.
+  var wanted: (short: Int, long: Int, seconds: Double) = (0, 0, 0)
+}
+
+extension Case {
+  static let servers: [Case] =
+    (connectionLoads + messageLoads + announcementLoads + slotLoads).map { load in
+      Case("serve: \(load.name)", load.promise, isLong: load.isLong, isAlone: true) { try $0.compare(load) }
+    } + [
+      Case(
+        "serve: handshakes from afar and 186 connects/s", "half-open connections of its own address do not stop a peer",
+        isAlone: true
+      ) { try $0.handshakesFromAfar() }
+    ]
+}
+
+extension Bench {
+  /// Two servers of one folder. The load hits the first; honest downloads come from both in turn.
+  fileprivate func compare(_ load: ServerLoad) throws -> Outcome {
+    let (file, folder) = (Size.load.sample.file, Size.load.sample.folder)
+    var attacked = try serve(folder, load.options, at: "\(host(1)):0")
+    let other = try serve(folder, load.options, at: "\(host(3)):0")
+    for serving in [attacked, other] {
+      let (_, isRight, ending) = try download(file, from: [serving.peer], within: 60)
+      guard isRight else { throw Missing("before the load: \(ending)") }
+    }
+    attacked.child.look()
+    attacked.baseBytes = attacked.child.peakBytes
+
+    let running = try load.start(self, attacked.address, file)
+    atEnd { running.stop() }
+    var (under, beside): ([Double], [Double]) = ([], [])
+    var outcome = Outcome()
+    let began = Clock.seconds
+    for pair in 0..<(settings.isLong ? 9 : 5) {
+      // The first goes first every other time.
+      for isAttacked in pair % 2 == 0 ? [true, false] : [false, true] {
+        let (seconds, isRight, ending) = try download(
+          file, from: [isAttacked ? attacked.peer : other.peer], within: Bench.downloadSecondsMax)
+        if isAttacked { under.append(isRight ? seconds : .infinity) } else { beside.append(seconds) }
+        if isAttacked && outcome.broken.isEmpty { outcome.expect(isRight, ending) }
+      }
+      if !outcome.broken.isEmpty || pair >= 2 && Clock.seconds - began > Bench.pairsSecondsMax { break }
+    }
+    let (alone, took) = (median(beside), median(under))
+    (outcome.alone, outcome.took, outcome.ratio) = (alone, took, alone / took)
+    if outcome.broken.isEmpty {
+      outcome.expect(alone / took >= Outcome.ratioMin, "slowed to \(decimal(alone / took, 2))")
+    }
+    running.awaitCount(settings.isLong ? load.wanted.long : load.wanted.short, within: load.wanted.seconds)
+    outcome.measured(memory: attacked.grownBytes)
+    outcome.note = "\(running.count.value) done"
+    running.stop()
+    outcome.expect(!attacked.child.look(), "serve ended with \(attacked.child.code ?? 0): \(attacked.child.lastWords)")
+    return outcome
+  }
+
+  /// A download under load that takes longer has failed.
+  private static let downloadSecondsMax = 20.0
+  /// Three pairs are enough where they take that long.
+  private static let pairsSecondsMax = 20.0
+
+  private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+}
+
+extension Bench {
+  /// A peer that is 100 ms away shakes hands 60 times, while others connect from its address and stay silent.
+  fileprivate func handshakesFromAfar() throws -> Outcome {
+    let serving = try serve(Size.one.sample.folder)
+    let target = serving.address
+    let crowd = ServerLoad.herd(
+      2_000, from: [SocketAddress.loopback(0).ip], to: target, opensPerSecond: 186, dribbles: false)
+    atEnd { crowd.stop() }
+    // They hold what places they can have.
+    crowd.awaitCount(300, within: 5)
+    let hands = Load(threads: 6) { load, _ in
+      for _ in 0..<10 {
+        let peer = try? ScriptedPeer(
+          over: BlockingSocket(dialling: target), afterSend: { pause(milliseconds: 100) })
+        // The server has taken the last message if it answers.
+        if let peer, (try? peer.send(.ping(1))) != nil, (try? peer.receive()) != nil { load.count.add() }
+        load.ready.add()
+      }
+    }
+    hands.awaitReady(60, within: 60)
+    hands.stop()
+    var outcome = Outcome()
+    outcome.note = "\(hands.count.value) of 60 handshakes, \(crowd.count.value) connects"
+    outcome.expect(hands.count.value >= 30, "\(hands.count.value) of 60 handshakes")
+    return outcome
+  }
+
+  /// Addresses that strangers come from.
+  func crowdAddresses(_ count: Int = 100) -> [[UInt8]] { (0..<count).map { address(UInt8(100 + $0)) } }
+}
+
+// MARK: Connections
+
+extension ServerLoad {
+  fileprivate static func herd(
+    _ count: Int, from sources: [[UInt8]], to target: SocketAddress, opensPerSecond: Int, dribbles: Bool
+  ) -> Load {
+    Load { load in
+      var herd = SocketHerd(count: count, to: target, from: sources)
+      var turn = 0
+      while !load.isOver {
+        // All in ten steps of 100 ms: a byte a second for each.
+        let budget = max(1, opensPerSecond / 10)
+        var opened = 0
+        for i in 0..<count {
+          if herd.isOpen(i) {
+            herd.drain(i)
+            if dribbles && i % 10 == turn % 10 { herd.send(Array("p2pnode\u{1}\u{1}".utf8).dribbled(turn / 10), on: i) }
+          } else if opened < budget {
+            herd.open(i)
+            opened += 1
+            load.count.add()
+          }
+        }
+        turn += 1
+        if turn >= count / budget { load.ready.add() }
+        pause(milliseconds: 100)
+      }
+    }
+  }
+}
+
+extension [UInt8] {
+  /// The byte that is due in a second; zeros after the last.
+  fileprivate func dribbled(_ second: Int) -> [UInt8] { [second < count ? self[second] : 0] }
+}
+
+private let connectionLoads: [ServerLoad] = [
+  ServerLoad(
+    name: "1,000 half-open connections", promise: "half-open connections shut nobody out",
+    start: { bench, target, _ in
+      let load = ServerLoad.herd(
+        1_000, from: bench.crowdAddresses(), to: target, opensPerSecond: 2_000, dribbles: false)
+      load.awaitReady(1, within: 10)
+      return load
+    }),
+  ServerLoad(
+    name: "1,000 dribbling connections", promise: "connections that dribble shut nobody out",
+    start: { bench, target, _ in
+      let load = ServerLoad.herd(
+        1_000, from: bench.crowdAddresses(), to: target, opensPerSecond: 2_000, dribbles: true)
+      load.awaitReady(1, within: 10)
+      return load
+    }),
+  ServerLoad(
+    name: "200 connects/s from the getter's address",
+    promise: "half-open connections of one address do not stop the handshakes of an honest peer there",
+    start: { bench, target, _ in
+      let load = ServerLoad.herd(
+        2_000, from: [SocketAddress.loopback(0).ip], to: target, opensPerSecond: 200, dribbles: false)
+      load.awaitReady(1, within: 1)
+      return load
+    }),
+  ServerLoad(
+    name: "connects and closes at once", promise: "100,000 connects cost no memory",
+    start: { bench, target, _ in
+      let sources = bench.crowdAddresses()
+      return Load { load in
+        var herd = SocketHerd(count: 32, to: target, from: sources)
+        while !load.isOver {
+          for i in 0..<herd.count {
+            herd.reset(i)
+            herd.open(i)
+          }
+          load.count.add(herd.count)
+          pause(milliseconds: 2)
+        }
+      }
+    }, wanted: (20_000, 100_000, 60)),
+]
