@@ -18,7 +18,9 @@ extension RuleBook {
     case .prepareStorage: break
     case .fetchPage(let page, let id): fetch(page, id, at: now)
     case .request(let id, let request, let chunk, let leaves, _): ask(id, request, chunk, leaves, at: now)
-    case .cancel(let id, let request): cancel(RequestName(connection: id, request: request), at: now)
+    case .cancel(let id, let request):
+      lateLoss = nil
+      cancel(RequestName(connection: id, request: request), at: now)
     case .disconnect(let id, let reason):
       if reason == .banned, let peer = peerOf[id], !banned.contains(peer) { breakRule("\(peer) is let go as a liar") }
       lines[id] = nil
@@ -42,10 +44,11 @@ extension RuleBook {
       started + patience(with: line.peer, for: item) <= now, isLate(asked, since: started, at: now),
       isAnotherLeft(than: line.peer, for: item, at: now)
     {
+      // It is lost if a failure is reported next; else an idle peer takes it over.
       remove(name, at: now)
-      fail(line.peer)
-      fail(item, by: line.peer, .timeout, hasLeft: false, wasSilent: true)
-      return settle(item, at: now)
+      takenBack.insert(asked.chunk)
+      lateLoss = (line.peer, asked.chunk)
+      return
     }
     guard settings.hedges, asked.started == nil || isCrawling(asked, at: now) else { return }
     remove(name, at: now)
@@ -189,6 +192,14 @@ extension RuleBook {
   /// A failure is reported: one that is in the book, or that of a stranger that is silent about a page.
   private mutating func see(_ failure: PeerFailure, of peer: PeerID, at now: Instant) {
     if failure == .lie { return }
+    if let (loser, chunk) = lateLoss, loser == peer, failure == .timeout {
+      lateLoss = nil
+      takenBack.remove(chunk)
+      standings[peer, default: Standing()].score = max(0, standings[peer, default: Standing()].score - 25)
+      standings[peer]!.failures += 1
+      fail(.chunk(Int(chunk.rawValue)), by: peer, .timeout, hasLeft: false, wasSilent: true)
+      return settle(.chunk(Int(chunk.rawValue)), at: now)
+    }
     if let count = expectedFailures[peer], count > 0 {
       expectedFailures[peer] = count - 1
       return

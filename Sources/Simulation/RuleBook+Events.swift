@@ -32,9 +32,11 @@ extension RuleBook {
       troubles[.page(page)] = nil
     case .leavesVerified(let id, let request, let chunk, let leaves, _): verified(id, request, chunk, leaves, at: now)
     case .answerBegan(let id, let request):
+      heard(on: id, at: now)
       guard let place = lines[id]?.asked.firstIndex(where: { $0.id == request }) else { break }
       lines[id]!.asked[place].began = lines[id]!.asked[place].began ?? now
     case .answerEnded(let id, let request):
+      heard(on: id, at: now)
       guard let place = lines[id]?.asked.firstIndex(where: { $0.id == request }) else { break }
       lines[id]!.asked[place].isEnded = true
       startClock(id, at: now)
@@ -70,6 +72,11 @@ extension RuleBook {
     lines[id] = Line(peer: peer, requestsMax: requestsMax, openDue: now + settings.chunkTimeout)
   }
 
+  /// What comes on a connection puts off the end of a page that is due there.
+  private mutating func heard(on id: ConnectionID, at now: Instant) {
+    if lines[id]?.pageDue != nil { lines[id]!.pageDue = now + settings.chunkTimeout }
+  }
+
   private mutating func learn(_ id: ConnectionID, _ chunk: Int, _ mask: UInt64) {
     guard chunk < layout.chunkCount else { return }
     let held = mask & whole(ChunkIndex(UInt32(chunk)))
@@ -98,6 +105,7 @@ extension RuleBook {
   private mutating func verified(
     _ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange, at now: Instant
   ) {
+    heard(on: id, at: now)
     let others = askers(of: chunk).filter { $0.id != id || $0.asked.id != request }
     let before = verified[Int(chunk.rawValue)]
     verified[Int(chunk.rawValue)] |= leaves.mask

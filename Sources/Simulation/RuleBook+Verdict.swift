@@ -9,6 +9,7 @@ extension RuleBook {
     defer {
       (expectedCancels, seenCancels, expectedBans, seenBans) = ([], [], [], [])
       expectedEnds = []
+      lateLoss = nil
       expectedFailures = [:]
       dueCount = 0
     }

@@ -124,6 +124,8 @@ struct RuleBook {
   var seenCancels: Set<RequestName> = []
   /// Taken back from the line of one peer, to be asked of another at once.
   var takenBack: Set<ChunkIndex> = []
+  /// The last request that was cancelled of a peer that was late with it.
+  var lateLoss: (peer: PeerID, chunk: ChunkIndex)?
   var expectedBans: Set<PeerID> = []
   var seenBans: Set<PeerID> = []
   /// Failures that were not reported yet.

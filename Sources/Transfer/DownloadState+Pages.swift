@@ -35,7 +35,7 @@ extension DownloadState {
   private mutating func ask(_ number: Int, _ id: ConnectionID, for page: PageIndex, at now: Instant) {
     pages.fetch(page, from: id)
     links[id]!.page = page
-    links[id]!.pageAskedAt = now
+    (links[id]!.pageAskedAt, links[id]!.pageHeardAt) = (now, nil)
     timers.set(.page(id), at: now + settings.chunkTimeout)
     watchSilence(of: id, at: now)
     act(.fetchPage(page, id))
@@ -63,8 +63,16 @@ extension DownloadState {
     timers.cancel(.page(id))
   }
 
+  /// Another answer came on the connection.
+  mutating func heard(on id: ConnectionID, at now: Instant) {
+    if links.hasPage(id) { links[id]!.pageHeardAt = now }
+  }
+
   mutating func pageTimedOut(_ id: ConnectionID, at now: Instant) {
-    guard let number = links[id]?.peer, links[id]?.page != nil else { return }
+    guard let link = links[id], let number = link.peer, link.page != nil else { return }
+    if let heard = link.pageHeardAt, heard + settings.chunkTimeout > now {
+      return timers.set(.page(id), at: heard + settings.chunkTimeout)
+    }
     peers[number].isSilent = true
     failed(number, .timeout, at: now)
     // Long enough for another peer to be asked first.

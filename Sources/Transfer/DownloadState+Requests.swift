@@ -49,12 +49,14 @@ extension DownloadState {
   }
 
   mutating func answerEnded(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
+    heard(on: id, at: now)
     guard let place = links[id]?.place(of: request) else { return }
     answerEnded(id, at: place, now)
     startClock(id, at: now)
   }
 
   mutating func answerBegan(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
+    heard(on: id, at: now)
     guard let place = links[id]?.place(of: request), links[id]!.pending[place].began == nil else { return }
     links[id]!.pending[place].began = now
   }
@@ -75,6 +77,7 @@ extension DownloadState {
     guard phase == .running, chunks.layout.contains(chunk), leaves.end <= chunks.layout.leafCount(of: chunk) else {
       return
     }
+    heard(on: id, at: now)
     let started = chunks.progress(of: chunk).started
     let askers = chunks.progress(of: chunk).askers
     let (new, isNowHad) = chunks.verify(leaves, of: chunk)

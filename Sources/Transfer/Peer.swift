@@ -103,6 +103,8 @@ struct Link: Sendable {
   var page: PageIndex?
   /// When it was asked for; nil once it arrived.
   var pageAskedAt: Instant?
+  /// When other answers came on the connection since: it works, and what is in between is not the peer's delay.
+  var pageHeardAt: Instant?
   var holdings: Holdings?
   /// Chunks that the peer is sending to others.
   var promised: ChunkSet?

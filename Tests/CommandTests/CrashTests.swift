@@ -158,7 +158,8 @@ private struct Moment: CustomStringConvertible {
     let all = fetched + (try GetEvents(last).chunks)
     #expect(Set(all).count == all.count, "seed \(seed): fetched twice")
     let bytes = try #require(stats["bytes"] as? Int)
-    #expect(bytes <= byteCount - claimed - (fetched.count - 1) << 20, "seed \(seed): \(stats)")
+    // The journal may claim chunks that were printed, too.
+    #expect(bytes <= byteCount - max(claimed, (fetched.count - 1) << 20), "seed \(seed): \(stats)")
   }
 }
 
