@@ -1,6 +1,7 @@
 // The screens of `get` and `serve`: whoever takes part and whatever their names are, each line fits.
 import Content
 import Posix
+import Screen
 import Testing
 
 @testable import Node
