@@ -8,6 +8,13 @@ let package = Package(
     .executable(name: "p2pnode", targets: ["p2pnode"]),
     .executable(name: "p2psim", targets: ["p2psim"]),
     .library(name: "P2P", targets: ["P2P"]),
+    // For the package in Fuzz alone: every target that reads bytes from outside.
+    .library(
+      name: "Parsers",
+      targets: [
+        "Content", "Wire", "Transfer", "Storage", "Node", "Metrics", "Configuration", "Screen", "Posix", "Sodium",
+        "SQLite",
+      ]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
