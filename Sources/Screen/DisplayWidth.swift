@@ -91,10 +91,20 @@ package enum DisplayWidth {
   private static func width(of scalar: Unicode.Scalar) -> Int {
     if scalar.value < 0x300 { return scalar.value < 0x20 || scalar.value == 0x7F ? 0 : 1 }
     switch scalar.properties.generalCategory {
-    case .nonspacingMark, .enclosingMark, .format, .control: return 0
+    case .format: return isPrependedMark(scalar) ? 1 : 0
+    case .nonspacingMark, .enclosingMark, .control: return 0
     default: break
     }
     return isWide(scalar) ? 2 : 1
+  }
+
+  /// Format characters that are seen: they stand around the digits or letters that follow (Unicode's property
+  /// `Prepended_Concatenation_Mark`).
+  private static func isPrependedMark(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0x600...0x605, 0x6DD, 0x70F, 0x890...0x891, 0x8E2, 0x110BD, 0x110CD: true
+    default: false
+    }
   }
 
   /// East Asian Wide and Fullwidth (UAX #11, `EastAsianWidth.txt`), in whole blocks: where a block is mixed, all of it
