@@ -27,7 +27,7 @@ struct Target: Sendable {
     // What a terminal shows.
     Widths.target,
     // Decisions, with whole conversations as input.
-    Downloads.target,
+    Sessions.stranger, Sessions.pair, Downloads.target,
   ]
 
   static func named(_ name: String) -> Target? { all.first { $0.name == name } }
