@@ -27,7 +27,7 @@ struct Target: Sendable {
     // What a terminal shows.
     Widths.target,
     // Decisions, with whole conversations as input.
-    Sessions.stranger, Sessions.pair, Downloads.target,
+    Sessions.stranger, Sessions.pair, Downloads.target, Downloads.flood,
   ]
 
   static func named(_ name: String) -> Target? { all.first { $0.name == name } }

@@ -53,8 +53,7 @@ struct Stranger {
 
 struct DownloadPlan {
   /// Connections that strangers make in all, so that a run ends.
-  static let visitsMax = 300
-
+  let visitsMax: Int
   let layout: ChunkLayout
   let chunksPerPage: Int
   let settings: DownloadSettings
@@ -67,7 +66,8 @@ struct DownloadPlan {
   let strangers: [Stranger]
   let seed: UInt64
 
-  init(_ bytes: [UInt8]) {
+  init(_ bytes: [UInt8], visitsMax: Int) {
+    self.visitsMax = visitsMax
     var input = Input(bytes)
     let strangerCount = input.number(below: 10)
     let file = input.u8()

@@ -39,10 +39,8 @@ extension DownloadWorld {
   private mutating func fetches(_ page: PageIndex, _ id: ConnectionID) {
     require(lines[id]?.isOpen == true, "a page is fetched where the file is open")
     require(Int(page.rawValue) * plan.chunksPerPage < plan.layout.chunkCount, "the file has the page")
-    let (answer, latency, loss) = answer(id, isPage: true)
-    let free = max(lines[id]!.freeAt, now) + latency
-    lines[id]!.freeAt = free
-    let delay = free - now
+    // Pages go before what waits to be sent.
+    let (answer, delay, loss) = answer(id, isPage: true)
     switch answer {
     case .honest, .begins, .stopsMidway: post(.pageVerified(page, from: id), after: delay, id)
     case .closes, .closesMidway: post(.connectionLost(id, loss), after: delay, id)

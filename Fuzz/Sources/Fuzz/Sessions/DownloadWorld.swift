@@ -91,7 +91,7 @@ struct DownloadWorld {
 
   /// Nil where it has come often enough.
   private mutating func visit(by stranger: Int) -> PeerID? {
-    guard visits < DownloadPlan.visitsMax else { return nil }
+    guard visits < plan.visitsMax else { return nil }
     visits += 1
     defer { visitsByStranger[stranger, default: 0] += 1 }
     return identity(of: stranger)

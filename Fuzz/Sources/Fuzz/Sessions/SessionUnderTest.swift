@@ -34,6 +34,8 @@ struct SessionUnderTest {
   /// Of the DATA whose leaves are on their way.
   private var isPayloadWanted: Bool?
   private var payload: [UInt8] = []
+  /// A request that was cancelled while leaves of its answer came.
+  private var arriving: (id: RequestID, chunk: ChunkIndex, leaves: LeafRange)?
 
   init(_ role: ChannelRole, held: [UInt64]?) {
     self.role = role
@@ -68,6 +70,7 @@ struct SessionUnderTest {
     session.payloadEnded()
     isPayloadWanted = nil
     perform()
+    arriving = nil
   }
 
   // MARK: Commands
@@ -106,7 +109,9 @@ struct SessionUnderTest {
   }
 
   mutating func cancel(_ id: RequestID) {
-    guard asked.removeValue(forKey: id) != nil else { return }
+    guard let request = asked.removeValue(forKey: id) else { return }
+    // Leaves that are on their way are still verified.
+    if isPayloadWanted == true { arriving = (id, request.chunk, request.leaves) }
     command { $0.cancel(id) }
   }
 
@@ -207,7 +212,8 @@ struct SessionUnderTest {
 
   private mutating func verify(_ piece: FetchedPiece) {
     let file = SessionUnderTest.file
-    guard let request = asked[piece.request] else { return require(false, "only what was asked for is verified") }
+    let request = asked[piece.request] ?? (arriving?.id == piece.request ? arriving.map { ($0.chunk, $0.leaves) } : nil)
+    guard let request else { return require(false, "only what was asked for is verified") }
     require(request.chunk == piece.chunk && piece.leaves.mask & ~request.leaves.mask == 0, "a piece is of its request")
     let due = file.leafHashes[Int(piece.chunk.rawValue)][piece.leaves.first..<piece.leaves.end]
     require(piece.leafHashes == Array(due), "leaves are held against their own hashes")
