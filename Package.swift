@@ -8,6 +8,13 @@ let package = Package(
     .executable(name: "p2pnode", targets: ["p2pnode"]),
     .executable(name: "p2psim", targets: ["p2psim"]),
     .library(name: "P2P", targets: ["P2P"]),
+    // For the package in Fuzz alone: every target that reads bytes from outside.
+    .library(
+      name: "Parsers",
+      targets: [
+        "Content", "Wire", "Transfer", "Storage", "Node", "Metrics", "Configuration", "Screen", "Posix", "Sodium",
+        "SQLite",
+      ]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -45,10 +52,13 @@ let package = Package(
     // The face that other programs import.
     .target(name: "P2P", dependencies: ["Node", "Content", "Wire", "Transfer", "Storage", "Posix", "Sodium"]),
     .target(name: "Metrics", dependencies: ["Posix"]),
+    // What the command reads from a person, and how wide what it shows is.
+    .target(name: "Configuration", dependencies: ["Content", "Wire", "Storage", "Posix"]),
+    .target(name: "Screen"),
     .executableTarget(
       name: "p2pnode",
       dependencies: [
-        "Node", "Metrics", "Content", "Wire", "Transfer", "Storage", "Posix", "Sodium",
+        "Node", "Metrics", "Configuration", "Screen", "Content", "Wire", "Transfer", "Storage", "Posix", "Sodium",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -78,7 +88,8 @@ let package = Package(
     .testTarget(name: "P2PTests", dependencies: ["P2P", "TestSupport"]),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics", "Posix", "TestSupport"]),
     .testTarget(
-      name: "CommandTests", dependencies: ["p2pnode", "Transfer", "Wire", "Content", "Posix", "TestSupport"]),
+      name: "CommandTests",
+      dependencies: ["p2pnode", "Configuration", "Screen", "Transfer", "Wire", "Content", "Posix", "TestSupport"]),
     .testTarget(name: "HouseTests", dependencies: ["Wire"]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,5 +1,6 @@
 // `p2pnode config`: which settings are in force, and who says so.
 import ArgumentParser
+import Configuration
 import Storage
 
 struct Config: ParsableCommand {
@@ -31,7 +32,7 @@ struct Config: ParsableCommand {
   }
 
   private func printSettings() throws(Failure) {
-    let settings = try Settings(options: [:], variable: Settings.environment, file: try place.file())
+    let settings = try Settings.inForce(options: [:], file: try place.file())
     let lines = SettingKey.allCases.map { key in "\(key.rawValue) = \(settings.text(of: key))" }
     let width = min(40, lines.map(\.count).max() ?? 0)
     for (key, line) in zip(SettingKey.allCases, lines) {

@@ -1,5 +1,6 @@
 // How the command ends when something went wrong: a sentence on stderr and an exit code that scripts can tell apart.
 import ArgumentParser
+import Configuration
 import Node
 import Posix
 import Storage
@@ -66,6 +67,13 @@ func reporting(json: Bool, _ body: () throws(Failure) -> Void) throws {
 }
 
 extension Failure {
+  init(_ error: SettingsError) {
+    switch error.kind {
+    case .usage: self.init(Exit.usage, error.message)
+    case .unreadable: self.init(Exit.noInput, error.message)
+    }
+  }
+
   init(_ error: SecretFileError) {
     switch error {
     case .missing:

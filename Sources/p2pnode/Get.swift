@@ -1,5 +1,6 @@
 // `p2pnode get`: fetches one file from many peers at once.
 import ArgumentParser
+import Configuration
 import Content
 import Node
 import Posix

@@ -1,5 +1,6 @@
 // What `get` shows on a terminal while it runs: how far it is, and a row a peer. Pure: lines from numbers.
 import Node
+import Screen
 import Transfer
 import Wire
 

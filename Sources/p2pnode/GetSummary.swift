@@ -1,4 +1,5 @@
 // The last lines of `get`: the statistics of a download that is done, on a terminal and off it.
+import Configuration
 import Node
 import Transfer
 

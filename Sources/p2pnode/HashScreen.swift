@@ -1,4 +1,5 @@
 // The line that shows hashing on a terminal. Pure: a line from numbers.
+import Screen
 import Storage
 
 enum HashScreen {

@@ -1,4 +1,5 @@
 // Whom `get` asks: the peers of its options and of the link, and those that stand for every download.
+import Configuration
 import Node
 import Posix
 import Storage
@@ -39,7 +40,9 @@ enum KnownPeers {
 
   /// One a line; `#` begins a comment, empty lines say nothing.
   private static func ofFile(_ path: String) throws(Failure) -> [PeerSource] {
-    guard let bytes = try SmallFile.read(path, bytesMax: fileBytesMax) else { return [] }
+    let read: [UInt8]?
+    do throws(SettingsError) { read = try SmallFile.read(path, bytesMax: fileBytesMax) } catch { throw Failure(error) }
+    guard let bytes = read else { return [] }
     var peers: [PeerSource] = []
     for (i, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
       let isBlank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }

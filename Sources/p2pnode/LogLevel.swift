@@ -1,14 +1,9 @@
 // How much is said on stderr, and how urgent each line is where the journal of the system reads it.
+import Configuration
 import Posix
 import Synchronization
 
-/// From the most urgent on.
-enum LogLevel: String, CaseIterable, Comparable, Sendable {
-  case error, warning, info, debug
-
-  private var rank: Int { LogLevel.allCases.firstIndex(of: self)! }
-  static func < (a: LogLevel, b: LogLevel) -> Bool { a.rank < b.rank }
-
+extension LogLevel {
   /// As sd-daemon(3) has it: the journal takes the number for the line's priority, and keeps the rest.
   fileprivate var prefix: String {
     switch self {

@@ -1,17 +1,11 @@
 // The options that both roles share, and how they come together with the environment and the configuration file.
 import ArgumentParser
+import Configuration
 import Node
 import Posix
 import Sodium
 import Storage
 import Wire
-
-enum Cipher: String, CaseIterable, Sendable {
-  /// AES-256-GCM where this machine has the instructions, else ChaCha20-Poly1305.
-  case auto
-  case aes
-  case chacha
-}
 
 /// Which configuration file is read.
 struct ConfigOption: ParsableArguments {
@@ -24,7 +18,7 @@ struct ConfigOption: ParsableArguments {
   /// Nil where there is none, which is an error only where one was named.
   func file() throws(Failure) -> ConfigFile? {
     if let config {
-      guard let file = try ConfigFile.read(config) else {
+      guard let file = try ConfigOption.read(config) else {
         throw Failure(
           Exit.noInput,
           "--config \(config): no such file; make one with 'p2pnode config --default', or leave the option out")
@@ -32,7 +26,11 @@ struct ConfigOption: ParsableArguments {
       return file
     }
     guard let path = (try? StateFolders.ofUser())?.configFile else { return nil }
-    return try ConfigFile.read(path)
+    return try ConfigOption.read(path)
+  }
+
+  private static func read(_ path: String) throws(Failure) -> ConfigFile? {
+    do throws(SettingsError) { return try ConfigFile.read(path) } catch { throw Failure(error) }
   }
 }
 
@@ -97,14 +95,19 @@ struct NodeOptions: ParsableArguments {
 
   /// With what only one role has: as of now, since a file may change.
   func settings(_ others: [SettingKey: [String]]) throws(Failure) -> Settings {
-    try Settings(
-      options: given.merging(others) { one, _ in one }, variable: Settings.environment, file: try config.file())
+    try Settings.inForce(options: given.merging(others) { one, _ in one }, file: try config.file())
   }
 }
 
 extension Settings {
-  /// The environment as settings see it.
-  static let environment: @Sendable (String) -> String? = { Environment.variable($0) }
+  /// The settings that follow from options, the environment of this process, and a file.
+  static func inForce(options: [SettingKey: [String]], file: ConfigFile?) throws(Failure) -> Settings {
+    do throws(SettingsError) {
+      return try Settings(options: options, variable: { Environment.variable($0) }, file: file)
+    } catch {
+      throw Failure(error)
+    }
+  }
 
   /// Where to look for peers and be found.
   var discovery: DiscoverySettings? {

@@ -1,5 +1,6 @@
 // The command: one file a verb.
 import ArgumentParser
+import Configuration
 
 @main
 struct P2PNode: ParsableCommand {

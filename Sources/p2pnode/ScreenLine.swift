@@ -1,6 +1,7 @@
 // A line of a screen: texts with a look each, which become one string of at most so many columns.
 import Content
 import Posix
+import Screen
 
 /// How a text looks. Nothing is told by a look alone.
 enum Look: String, Sendable {

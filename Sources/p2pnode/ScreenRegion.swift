@@ -1,5 +1,6 @@
 // The lines at the bottom of a terminal that are redrawn in place. Pure: it says which bytes to write.
 // The cursor always waits below them, at the start of a line: whoever writes there writes on a clean line.
+import Screen
 
 struct ScreenRegion {
   private var lines: [String] = []

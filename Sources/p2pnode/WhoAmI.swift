@@ -1,5 +1,6 @@
 // `p2pnode whoami`: one's own PeerID, for others to pin or to allow.
 import ArgumentParser
+import Configuration
 import Storage
 import Wire
 
@@ -35,7 +36,7 @@ struct WhoAmI: ParsableCommand {
 
   private func place() throws(Failure) -> String {
     if let identity { return identity }
-    let settings = try Settings(options: [:], variable: Settings.environment, file: try config.file())
+    let settings = try Settings.inForce(options: [:], file: try config.file())
     if let identity = settings.identity { return identity }
     return try LoadedIdentity.makePlaceOfUser()
   }

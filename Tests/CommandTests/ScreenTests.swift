@@ -1,6 +1,7 @@
 // The screens of `get` and `serve`: whoever takes part and whatever their names are, each line fits.
 import Content
 import Posix
+import Screen
 import Testing
 
 @testable import Node
@@ -163,6 +164,7 @@ struct ScreenTests {
   @Test func `widths are those of a terminal, or more`() {
     for (text, columns) in [
       ("abc", 3), ("映画", 4), ("e\u{301}", 1), ("한글", 4), ("ﾊﾝｶｸ", 4), ("Ａ", 2), ("👍", 2), ("☂\u{FE0F}", 2), ("", 0),
+      ("\u{600}12", 3), ("\u{8E2}", 1), ("\u{200B}", 0),
     ] {
       #expect(DisplayWidth.of(text) == columns, "\(text)")
     }

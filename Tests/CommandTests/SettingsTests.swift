@@ -1,17 +1,18 @@
 // Settings: which place wins, and what is said of a slip.
+import Configuration
 import Testing
 import Wire
 
 @testable import p2pnode
 
 struct SettingsTests {
-  private func file(_ text: String) throws(Failure) -> ConfigFile {
+  private func file(_ text: String) throws(SettingsError) -> ConfigFile {
     try ConfigFile(Array(text.utf8), path: "/etc/p2pnode/config")
   }
 
   private func settings(
     _ options: [SettingKey: [String]] = [:], _ environment: [String: String] = [:], _ text: String? = nil
-  ) throws(Failure) -> Settings {
+  ) throws(SettingsError) -> Settings {
     var read: ConfigFile?
     if let text { read = try file(text) }
     return try Settings(options: options, variable: { environment[$0] }, file: read)
@@ -22,11 +23,11 @@ struct SettingsTests {
   )
     -> String?
   {
-    do throws(Failure) {
+    do throws(SettingsError) {
       _ = try settings(options, environment, text)
       return nil
     } catch {
-      #expect(error.code == Exit.usage)
+      #expect(error.kind == .usage)
       return error.message
     }
   }
@@ -109,8 +110,8 @@ struct SettingsTests {
   }
 
   @Test func `bytes that are no text are a slip`() throws {
-    #expect(throws: Failure.self) { try ConfigFile([0x6C, 0x61, 0x6E, 0x3D, 0xFF, 0xFE], path: "a") }
-    #expect(throws: Failure.self) { try ConfigFile([0xFF, 0x3D, 0x61], path: "a") }
+    #expect(throws: SettingsError.self) { try ConfigFile([0x6C, 0x61, 0x6E, 0x3D, 0xFF, 0xFE], path: "a") }
+    #expect(throws: SettingsError.self) { try ConfigFile([0xFF, 0x3D, 0x61], path: "a") }
   }
 
   @Test func `a slip in the file counts also where the command line overrules it`() {

@@ -35,7 +35,10 @@ enum Rooms {
     "Node": Room(libraries, toolchain: ["Synchronization"]),
     "P2P": Room(libraries.union(["Node"])),
     "Metrics": Room(["Posix"]),
-    "p2pnode": Room(libraries.union(["Node", "Metrics", "ArgumentParser"]), toolchain: ["Synchronization"]),
+    "Configuration": Room(["Content", "Wire", "Storage", "Posix"]),
+    "Screen": Room(isPure: true),
+    "p2pnode": Room(
+      libraries.union(["Node", "Metrics", "Configuration", "Screen", "ArgumentParser"]), toolchain: ["Synchronization"]),
   ]
 
   /// What tests share, and a program of tests. They are below `Tests`, where other rules hold.

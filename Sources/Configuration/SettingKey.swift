@@ -1,7 +1,7 @@
 // What can be set for good: each key of the configuration file, which is an option and a variable of the same name too.
 
 /// The keys, in the order in which they are shown.
-enum SettingKey: String, CaseIterable, Sendable {
+package enum SettingKey: String, CaseIterable, Sendable {
   case listen
   case uploadLimit = "upload-limit"
   case maxConnections = "max-connections"
@@ -16,16 +16,16 @@ enum SettingKey: String, CaseIterable, Sendable {
   case identity
   case logLevel = "log-level"
 
-  var option: String { "--" + rawValue }
+  package var option: String { "--" + rawValue }
   /// The variable of the environment: `P2PNODE_UPLOAD_LIMIT`.
-  var variable: String { "P2PNODE_" + rawValue.uppercased().map { $0 == "-" ? "_" : "\($0)" }.joined() }
+  package var variable: String { "P2PNODE_" + rawValue.uppercased().map { $0 == "-" ? "_" : "\($0)" }.joined() }
 
   /// Whether several lines, or several options, add up.
-  var isList: Bool { self == .allow }
+  package var isList: Bool { self == .allow }
   /// Whether it names a file; in the configuration file, from the folder of that on.
-  var isPath: Bool { self == .swarmKey || self == .identity }
+  package var isPath: Bool { self == .swarmKey || self == .identity }
   /// Whether `serve` takes a change over on SIGHUP, without a new start.
-  var isReloaded: Bool {
+  package var isReloaded: Bool {
     switch self {
     case .uploadLimit, .maxConnections, .allow, .logLevel: true
     default: false
@@ -33,7 +33,7 @@ enum SettingKey: String, CaseIterable, Sendable {
   }
 
   /// The value where nobody says anything, as a person would write it.
-  var standard: String {
+  package var standard: String {
     switch self {
     case .listen: "[::]:9800"
     case .uploadLimit: "none"
@@ -52,7 +52,7 @@ enum SettingKey: String, CaseIterable, Sendable {
   }
 
   /// What a value has to be: the end of "'…' is not ".
-  var form: String {
+  package var form: String {
     switch self {
     case .listen: "HOST:PORT or [IPV6]:PORT, such as 0.0.0.0:9800"
     case .uploadLimit: "a rate of at least 1K (1,000 bytes a second), such as 10M or 1Gi, or none"
@@ -70,7 +70,7 @@ enum SettingKey: String, CaseIterable, Sendable {
   }
 
   /// For the page of all keys: a paragraph without line breaks.
-  var meaning: String {
+  package var meaning: String {
     switch self {
     case .listen:
       "Where serve accepts peers; port 0 is any free one. [::] is IPv4 as well. Where nobody asks for an address and this "
@@ -100,13 +100,13 @@ enum SettingKey: String, CaseIterable, Sendable {
 }
 
 /// Who said what a setting is.
-enum Origin: Hashable, Sendable, CustomStringConvertible {
+package enum Origin: Hashable, Sendable, CustomStringConvertible {
   case standard
   case file(path: String, line: Int)
   case environment(variable: String)
   case commandLine(option: String)
 
-  var description: String {
+  package var description: String {
     switch self {
     case .standard: "default"
     case .file(let path, let line): "\(path):\(line)"

@@ -1,41 +1,43 @@
 // What is in force: of each key the command line's value, else the environment's, else the file's, else the default.
+import Content
 import Posix
 import Storage
 import Wire
 
 /// All settings, resolved and sound. Reads nothing itself.
-struct Settings: Sendable {
+package struct Settings: Sendable {
   /// One key's values as they were written, and by whom.
-  struct Choice: Equatable, Sendable {
-    let texts: [String]
+  package struct Choice: Equatable, Sendable {
+    package let texts: [String]
     /// Of each text.
-    let origins: [Origin]
+    package let origins: [Origin]
   }
 
   /// Where peers are looked for, and may find this node.
-  enum LAN: String, CaseIterable, Sendable { case on, machine, off }
+  package enum LAN: String, CaseIterable, Sendable { case on, machine, off }
 
-  private(set) var choices: [SettingKey: Choice] = [:]
-  private(set) var listen = HostPort(host: "::", port: 9800)
-  private(set) var uploadLimit: UInt64?
+  package private(set) var choices: [SettingKey: Choice] = [:]
+  package private(set) var listen = HostPort(host: "::", port: 9800)
+  package private(set) var uploadLimit: UInt64?
   /// Nil: as many as the limit of open files allows, up to the standard.
-  private(set) var maxConnections: Int?
+  package private(set) var maxConnections: Int?
   /// Nil: everybody.
-  private(set) var allow: Set<PeerID>?
+  package private(set) var allow: Set<PeerID>?
   /// Nil: nowhere.
-  private(set) var metrics: SocketAddress?
-  private(set) var workers = 8
-  private(set) var retries = 3
-  private(set) var chunkTimeout = Duration.seconds(30)
-  private(set) var lan = LAN.on
-  private(set) var cipher = Cipher.auto
-  private(set) var swarmKey: String?
-  private(set) var identity: String?
-  private(set) var logLevel = LogLevel.info
+  package private(set) var metrics: SocketAddress?
+  package private(set) var workers = 8
+  package private(set) var retries = 3
+  package private(set) var chunkTimeout = Duration.seconds(30)
+  package private(set) var lan = LAN.on
+  package private(set) var cipher = Cipher.auto
+  package private(set) var swarmKey: String?
+  package private(set) var identity: String?
+  package private(set) var logLevel = LogLevel.info
 
   /// - `options`: what the command line says, key by key.
   /// - `variable`: the environment.
-  init(options: [SettingKey: [String]], variable: (String) -> String?, file: ConfigFile?) throws(Failure) {
+  package init(options: [SettingKey: [String]], variable: (String) -> String?, file: ConfigFile?) throws(SettingsError)
+  {
     if let file { try Settings.check(file) }
     for key in SettingKey.allCases {
       guard let choice = Settings.choice(of: key, options, variable, file) else { continue }
@@ -49,7 +51,7 @@ struct Settings: Sendable {
   private init() {}
 
   /// Also what the environment or the command line overrules is read: a slip is said before it counts.
-  private static func check(_ file: ConfigFile) throws(Failure) {
+  private static func check(_ file: ConfigFile) throws(SettingsError) {
     var settings = Settings()
     for key in SettingKey.allCases {
       for entry in file.entries[key] ?? [] {
@@ -72,12 +74,12 @@ struct Settings: Sendable {
   }
 
   /// Where a key's value is from.
-  func origin(of key: SettingKey) -> Origin { choices[key]?.origins.first ?? .standard }
+  package func origin(of key: SettingKey) -> Origin { choices[key]?.origins.first ?? .standard }
 
-  func isSet(_ key: SettingKey) -> Bool { choices[key] != nil }
+  package func isSet(_ key: SettingKey) -> Bool { choices[key] != nil }
 
   /// A key's value as it could stand in a file.
-  func text(of key: SettingKey) -> String {
+  package func text(of key: SettingKey) -> String {
     switch key {
     case .swarmKey: swarmKey ?? key.standard
     case .identity: identity ?? key.standard
@@ -87,7 +89,7 @@ struct Settings: Sendable {
   }
 
   /// These settings with those of others that take effect without a new start.
-  func taking(over new: Settings) -> Settings {
+  package func taking(over new: Settings) -> Settings {
     var taken = self
     for key in SettingKey.allCases where key.isReloaded { taken.choices[key] = new.choices[key] }
     (taken.uploadLimit, taken.maxConnections) = (new.uploadLimit, new.maxConnections)
@@ -97,10 +99,11 @@ struct Settings: Sendable {
 
   // MARK: Values
 
-  private mutating func take(_ key: SettingKey, _ text: String, _ origin: Origin) throws(Failure) {
-    func wanted<T>(_ value: T?) throws(Failure) -> T {
+  private mutating func take(_ key: SettingKey, _ text: String, _ origin: Origin) throws(SettingsError) {
+    func wanted<T>(_ value: T?) throws(SettingsError) -> T {
       if let value { return value }
-      throw Failure(Exit.usage, "\(Settings.place(key, origin)) '\(Console.escaped(text))' is not \(key.form)")
+      throw SettingsError(
+        .usage, "\(Settings.place(key, origin)) '\(SuggestedName.escapedForTerminal(text))' is not \(key.form)")
     }
     switch key {
     case .listen: listen = try wanted(HostPort(parsing: text))
@@ -127,7 +130,7 @@ struct Settings: Sendable {
     }
   }
 
-  private mutating func takeAllowed(_ text: String, _ origin: Origin) throws(Failure) {
+  private mutating func takeAllowed(_ text: String, _ origin: Origin) throws(SettingsError) {
     if text == "all" {
       allow = nil
       return
@@ -137,9 +140,10 @@ struct Settings: Sendable {
       var digits = text.drop { $0 == " " || $0 == "\t" }
       while digits.last == " " || digits.last == "\t" { digits.removeLast() }
       guard let peer = PeerID(hex: digits) else {
-        throw Failure(
-          Exit.usage,
-          "\(Settings.place(.allow, origin)) '\(Console.escaped(String(text)))' is not \(SettingKey.allow.form)")
+        throw SettingsError(
+          .usage,
+          "\(Settings.place(.allow, origin)) '\(SuggestedName.escapedForTerminal(String(text)))' is not \(SettingKey.allow.form)"
+        )
       }
       allowed.insert(peer)
     }
@@ -147,7 +151,7 @@ struct Settings: Sendable {
   }
 
   /// A relative path of the file begins in the file's folder. Nil: none.
-  private func path(_ text: String, _ origin: Origin) throws(Failure) -> String? {
+  private func path(_ text: String, _ origin: Origin) throws(SettingsError) -> String? {
     if text == "none" { return nil }
     guard case .file(let file, _) = origin else { return text }
     return text.utf8.first == UInt8(ascii: "/") ? text : PathParts(file).folder + "/" + text

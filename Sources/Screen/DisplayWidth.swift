@@ -1,9 +1,9 @@
 // How many columns of a terminal a text takes, and texts cut to so many. Never less than a terminal would take: a line
 // that is too short is harmless, one that wraps is not.
 
-enum DisplayWidth {
+package enum DisplayWidth {
   /// Columns of a text without escapes.
-  static func of(_ text: String) -> Int {
+  package static func of(_ text: String) -> Int {
     if isPrintable(text) { return text.utf8.count }
     var columns = 0
     var last = 0
@@ -12,10 +12,10 @@ enum DisplayWidth {
   }
 
   /// Nothing but signs of ASCII, each a column: nearly all texts, which need no tables.
-  static func isPrintable(_ text: String) -> Bool { text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F } }
+  package static func isPrintable(_ text: String) -> Bool { text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F } }
 
   /// Columns of a line that may hold colours.
-  static func ofStyled(_ line: String) -> Int {
+  package static func ofStyled(_ line: String) -> Int {
     var plain = String.UnicodeScalarView()
     var isEscape = false
     for scalar in line.unicodeScalars {
@@ -27,14 +27,14 @@ enum DisplayWidth {
   }
 
   /// The start of a text, with `mark` at its end where something is cut off.
-  static func cut(_ text: String, to columns: Int, mark: String) -> String {
+  package static func cut(_ text: String, to columns: Int, mark: String) -> String {
     if of(text) <= columns { return text }
     guard columns >= of(mark) else { return start(of: text, columns) }
     return start(of: text, columns - of(mark)) + mark
   }
 
   /// Both ends of a text, with `mark` in between where something is cut out: of a path, the file's name stays longest.
-  static func cutMiddle(_ text: String, to columns: Int, mark: String) -> String {
+  package static func cutMiddle(_ text: String, to columns: Int, mark: String) -> String {
     if of(text) <= columns { return text }
     let room = columns - of(mark)
     guard room >= 2 else { return cut(text, to: columns, mark: mark) }
@@ -43,7 +43,7 @@ enum DisplayWidth {
   }
 
   /// Made as wide as this.
-  static func padded(_ text: String, to columns: Int, isRight: Bool) -> String {
+  package static func padded(_ text: String, to columns: Int, isRight: Bool) -> String {
     let space = String(repeating: " ", count: max(0, columns - of(text)))
     return isRight ? space + text : text + space
   }
@@ -91,10 +91,20 @@ enum DisplayWidth {
   private static func width(of scalar: Unicode.Scalar) -> Int {
     if scalar.value < 0x300 { return scalar.value < 0x20 || scalar.value == 0x7F ? 0 : 1 }
     switch scalar.properties.generalCategory {
-    case .nonspacingMark, .enclosingMark, .format, .control: return 0
+    case .format: return isPrependedMark(scalar) ? 1 : 0
+    case .nonspacingMark, .enclosingMark, .control: return 0
     default: break
     }
     return isWide(scalar) ? 2 : 1
+  }
+
+  /// Format characters that are seen: they stand around the digits or letters that follow (Unicode's property
+  /// `Prepended_Concatenation_Mark`).
+  private static func isPrependedMark(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0x600...0x605, 0x6DD, 0x70F, 0x890...0x891, 0x8E2, 0x110BD, 0x110CD: true
+    default: false
+    }
   }
 
   /// East Asian Wide and Fullwidth (UAX #11, `EastAsianWidth.txt`), in whole blocks: where a block is mixed, all of it

@@ -1,23 +1,23 @@
 // The configuration file: lines of `key = value`, read strictly, so that a slip of the pen is no silent default.
+import Content
 import Posix
-import Storage
 
 /// What a configuration file says: each key's values with their lines, in the file's order.
-struct ConfigFile: Equatable, Sendable {
+package struct ConfigFile: Equatable, Sendable {
   /// Far more than all keys need.
   private static let bytesMax: UInt64 = 1 << 20
 
-  struct Entry: Equatable, Sendable {
-    let value: String
+  package struct Entry: Equatable, Sendable {
+    package let value: String
     /// From 1 on.
-    let line: Int
+    package let line: Int
   }
 
-  let path: String
-  private(set) var entries: [SettingKey: [Entry]] = [:]
+  package let path: String
+  package private(set) var entries: [SettingKey: [Entry]] = [:]
 
   /// Reads the text of a file. `path` is what messages call it, and where relative paths in it begin.
-  init(_ bytes: [UInt8], path: String) throws(Failure) {
+  package init(_ bytes: [UInt8], path: String) throws(SettingsError) {
     self.path = path
     for (i, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
       try read(line.prefix { $0 != UInt8(ascii: "#") }, number: i + 1)
@@ -25,15 +25,15 @@ struct ConfigFile: Equatable, Sendable {
   }
 
   /// The file at a path; nil where there is none.
-  static func read(_ path: String) throws(Failure) -> ConfigFile? {
+  package static func read(_ path: String) throws(SettingsError) -> ConfigFile? {
     guard let bytes = try SmallFile.read(path, bytesMax: bytesMax) else { return nil }
     return try ConfigFile(bytes, path: path)
   }
 
-  private mutating func read(_ line: ArraySlice<UInt8>, number: Int) throws(Failure) {
+  private mutating func read(_ line: ArraySlice<UInt8>, number: Int) throws(SettingsError) {
     let line = trimmed(line)
     if line.isEmpty { return }
-    func fail(_ what: String) -> Failure { Failure(Exit.usage, "\(path):\(number): \(what)") }
+    func fail(_ what: String) -> SettingsError { SettingsError(.usage, "\(path):\(number): \(what)") }
     guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else {
       throw fail("'\(shown(line))' is not 'key = value'; 'p2pnode config --default' prints a file to start from")
     }
@@ -59,38 +59,6 @@ struct ConfigFile: Equatable, Sendable {
   }
 
   private func shown(_ bytes: ArraySlice<UInt8>) -> String {
-    Console.escaped(String(decoding: bytes.prefix(80), as: UTF8.self))
-  }
-}
-
-/// Files that a person wrote for this program.
-enum SmallFile {
-  /// All bytes of a regular file; nil where there is none. `/dev/null` is an empty one.
-  static func read(_ path: String, bytesMax: UInt64) throws(Failure) -> [UInt8]? {
-    if path == "/dev/null" { return [] }
-    var status: FileStatus?
-    var bytes: [UInt8] = []
-    do throws(Errno) {
-      let file = try File(path, [.read, .nonBlocking])
-      let found = try file.status()
-      status = found
-      if found.kind == .regular && found.size <= bytesMax {
-        bytes = Array(repeating: 0, count: Int(found.size))
-        var span = bytes.mutableSpan
-        var raw = span.mutableBytes
-        let count = try file.read(at: 0, into: &raw)
-        bytes.removeLast(bytes.count - count)
-      }
-    } catch {
-      if error.code == Errno.noEntry { return nil }
-      throw Failure(Exit.noInput, "cannot read \(error); make it readable, or move it away")
-    }
-    guard let status, status.kind == .regular else {
-      throw Failure(Exit.noInput, "\(path): is not a regular file; move it away, or put a file in its place")
-    }
-    guard status.size <= bytesMax else {
-      throw Failure(Exit.noInput, "\(path): is longer than \(bytesMax) bytes; make it shorter")
-    }
-    return bytes
+    SuggestedName.escapedForTerminal(String(decoding: bytes.prefix(80), as: UTF8.self))
   }
 }

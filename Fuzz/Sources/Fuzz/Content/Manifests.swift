@@ -1,0 +1,40 @@
+// What a peer says a file is: believed only where the fileID commits to it.
+@testable import Content
+
+enum Manifests {
+  static let target = Target(
+    "manifest",
+    seeds: { vectors in
+      let lengths = vectors.examples("content") { $0.hasSuffix(".length") }
+      return zip(lengths, vectors.examples("content") { $0.hasSuffix(".root") }).map { length, root in
+        [0, 0, 20] + length + root + Array("../name.img".utf8)
+      }
+    }, run)
+
+  private static func run(_ bytes: [UInt8]) {
+    var input = Input(bytes)
+    let (change, kind, chunkSizeLog2, length) = (input.u8(), input.u8(), input.u8(), input.u64())
+    let root = input.bytes32()
+    // The fileID of these fields, or of others.
+    var named = Array("p2pnode-file-v1".utf8) + [kind]
+    for shift in stride(from: 56, through: 0, by: -8) {
+      named.append(UInt8(truncatingIfNeeded: length >> UInt64(shift)))
+    }
+    named += root
+    if change & 1 == 1 { named[Int(change) % named.count] ^= 1 }
+    let name = String(decoding: input.rest(), as: UTF8.self)
+    let isTrue =
+      change & 1 == 0 && kind == 0 && chunkSizeLog2 == 20 && length <= 1 << 40
+      && (length > 0 || root.allSatisfy { $0 == 0 })
+    do throws(ManifestFault) {
+      let manifest = try Manifest.verified(
+        kind: kind, length: length, root: Digest(root)!, chunkSizeLog2: chunkSizeLog2, suggestedName: name,
+        against: FileID(digest: Digest(sha256: named.span.bytes)))
+      require(isTrue, "a manifest that the fileID does not commit to is refused")
+      require(manifest.length == length && manifest.layout.chunkCount <= 1 << 20, "a manifest is what was sent")
+      require(manifest.fileName == SuggestedName.sanitised(name), "a name becomes harmless")
+    } catch {
+      require(!isTrue, "the file's own manifest is taken: \(error)")
+    }
+  }
+}

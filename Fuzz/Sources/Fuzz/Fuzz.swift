@@ -1,0 +1,55 @@
+// The program: it chooses a target by name and hands it to libFuzzer.
+//
+//   Fuzz list                              the names of all targets
+//   Fuzz seeds TARGET VECTORS FOLDER       writes seeds made of Protocol/vectors to a folder
+//   Fuzz TARGET [options and folders]      libFuzzer's command line for the target
+import Glibc
+
+/// The linker makes this the program's start: libFuzzer's own would know of no targets.
+@_cdecl("Fuzz_main")
+public func fuzzMain(
+  _ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+) -> CInt {
+  let words = (0..<Int(count)).compactMap { arguments[$0].map { String(cString: $0) } }
+  switch words.dropFirst().first {
+  case "list"?:
+    for target in Target.all { print(target.name) }
+    return 0
+  case "seeds"? where words.count == 5:
+    guard let target = Target.named(words[2]) else { return usage() }
+    return Seeds(vectors: words[3]).write(target.seeds, to: words[4]) ? 0 : 1
+  case let name?:
+    guard let target = Target.named(name) else { return usage() }
+    Chosen.target = target
+    // The name is taken out; the others move up, and the null at their end with them.
+    for i in 1..<Int(count) { arguments[i] = arguments[i + 1] }
+    var left = count - 1
+    var start: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?> = arguments
+    return runDriver(&left, &start, testOneInput)
+  case nil: return usage()
+  }
+}
+
+private func usage() -> CInt {
+  print("Fuzz list | Fuzz seeds TARGET VECTORS FOLDER | Fuzz TARGET [options and folders of libFuzzer]")
+  return 64
+}
+
+private enum Chosen {
+  // Written once, before libFuzzer calls anything; it calls on one thread.
+  nonisolated(unsafe) static var target: Target?
+}
+
+/// libFuzzer's own entry: it calls back once for each input.
+@_silgen_name("LLVMFuzzerRunDriver")
+private func runDriver(
+  _ count: UnsafeMutablePointer<CInt>,
+  _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
+  _ callback: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
+) -> CInt
+
+@_cdecl("LLVMFuzzerTestOneInput")
+public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+  Chosen.target?.run(Array(UnsafeBufferPointer(start: start, count: count)))
+  return 0
+}

@@ -1,0 +1,138 @@
+// A connection after its handshake, in both roles at once: against a stranger who says anything, and between two honest
+// ends whose messages and commands come in any order.
+import Content
+
+@testable import Transfer
+@testable import Wire
+
+enum Sessions {
+  static let stranger = Target("session", seeds: strangerSeeds, againstStranger)
+  static let pair = Target("session-pair", seeds: pairSeeds, betweenHonest)
+
+  // MARK: A stranger
+
+  /// A file is opened and fetched: OPEN, OPENED, a page, a request, its data.
+  private static func strangerSeeds(_ vectors: Vectors) -> [[UInt8]] {
+    let fetching: [UInt8] = [0, 10, 2, 0, 0, 11, 0, 3, 0, 0, 12, 0, 0x0C, 5, 0, 0, 0]
+    let serving: [UInt8] = [1, 1, 1, 0, 14, 0, 0, 4, 1, 1, 0, 0x98, 15, 15, 9, 1, 3, 0, 15, 6, 1]
+    let raw = vectors.examples("frames") { !$0.hasPrefix("digest.") }.filter { $0.count < 200 }.map { frame in
+      [0, 0, UInt8(frame.count - 5), frame[4]] + frame[5...]
+    }
+    return [fetching, serving, fetching + serving.dropFirst()] + raw.map { $0 } + raw.map { serving + $0.dropFirst() }
+  }
+
+  private static func againstStranger(_ bytes: [UInt8]) {
+    var input = Input(bytes)
+    let kind = input.u8()
+    var held: [UInt64]?
+    if kind & 2 != 0 { held = SessionUnderTest.file.leafHashes.indices.map { UInt64($0) & 15 } }
+    var end = SessionUnderTest(kind & 1 == 0 ? .dialer : .listener, held: held)
+    var stranger = Stranger(role: end.role.other)
+    for _ in 0..<256 where !input.isAtEnd && !end.isOver {
+      let step = input.u8() & 15
+      if step < 10 {
+        if let (message, leaves) = stranger.message(step, to: end, &input) { end.receive(message, leaves: leaves) }
+      } else {
+        command(step, &end, &input)
+      }
+      check(&end)
+    }
+    if !end.isOver {
+      end.endPayload()
+      end.command { $0.end() }
+      require(end.isOver, "a session ends")
+    }
+  }
+
+  static func command(_ step: UInt8, _ end: inout SessionUnderTest, _ input: inout Input) {
+    switch step {
+    case 10: end.open()
+    case 11: end.fetchPage(UInt32(input.u8()))
+    case 12:
+      let (chunk, leaves) = (Int(input.u8()), input.u8())
+      end.request(chunk, first: Int(leaves & 3), count: 1 + Int(leaves >> 2 & 3), knowsHashes: leaves & 128 != 0)
+    case 13:
+      let id = RequestID(UInt32(input.u8()))
+      if id.rawValue == 255 { end.stopFetching() } else { end.cancel(id) }
+    case 14: serve(&end, &input)
+    default: end.upload()
+    }
+  }
+
+  private static func serve(_ end: inout SessionUnderTest, _ input: inout Input) {
+    let held = end.held
+    let handle = FileHandle(UInt32(input.u8() & 3))
+    switch input.number(below: 10) {
+    case 0...2: end.answerOpen { isMeant in isMeant ? .file(SessionUnderTest.served(held)) : .noSuchFile }
+    case 3: end.answerOpen { _ in .notYet }
+    case 4: end.command { $0.lookUpAgain() }
+    case 5: end.command { _ = $0.withdraw(handle, .changed) }
+    case 6:
+      end.command { $0.announce([LeafRun(chunk: ChunkIndex(1), leaves: LeafRange(first: 0, count: 2))], of: handle) }
+    case 7: end.command { $0.announce(promised: [ChunkIndex(0), ChunkIndex(3)], of: handle) }
+    case 8:
+      let entry = PeerExchange.Entry(ip: [UInt8](repeating: 9, count: 16), port: 1, peer: PeerID(digest: .zero))
+      end.command { $0.announce(peers: [entry], of: handle) }
+    default: end.command { $0.shutDown() }
+    }
+  }
+
+  /// What is sent is of the protocol, and what is held is bounded.
+  private static func check(_ end: inout SessionUnderTest) {
+    for (message, _) in end.outbox {
+      var frame: [UInt8] = []
+      message.encode(into: &frame)
+      if case .data(let header) = message {
+        let bodyBytes = frame.count - 5 + header.byteCount
+        require(FrameRules.allowData(bodyBytes: bodyBytes, Array(frame[5...])), "DATA that is sent is of the protocol")
+      } else {
+        require(
+          FrameRules.allow(type: frame[4], body: Array(frame[5...])), "\(message.type) that is sent is of the protocol")
+      }
+    }
+    end.outbox = []
+    require(end.session.waitingCount <= 64 && end.session.pagesWaiting.count <= 64, "what waits is bounded")
+    require(end.session.opensWaiting.count <= 64 && end.session.served.count <= 64, "what is open is bounded")
+  }
+
+  // MARK: Two honest ends
+
+  private static func pairSeeds(_: Vectors) -> [[UInt8]] {
+    let opening: [UInt8] = [10, 0x10, 0x8E, 0, 0, 0x90]
+    let fetching: [UInt8] = [11, 0, 0x10, 0x8F, 0x90, 12, 0, 0x0C, 0x10, 0x8F, 0x90, 0]
+    return [[0] + opening, [0] + opening + fetching, [3] + opening + fetching + [12, 1, 0x0C, 13, 1, 0x10]]
+  }
+
+  /// Byte 0: which ends have the file whole. Then steps: bit 7 says which end acts; an even step delivers a message.
+  private static func betweenHonest(_ bytes: [UInt8]) {
+    var input = Input(bytes)
+    let kind = input.u8()
+    let part = SessionUnderTest.file.leafHashes.indices.map { UInt64($0) & 15 }
+    var ends = [
+      SessionUnderTest(.dialer, held: kind & 1 == 0 ? nil : part),
+      SessionUnderTest(.listener, held: kind & 2 == 0 ? nil : part),
+    ]
+    for _ in 0..<512 where !input.isAtEnd {
+      let step = input.u8()
+      let one = Int(step >> 7)
+      if step & 0x70 != 0 {
+        deliver(from: one, &ends)
+      } else if step & 15 >= 10 {
+        command(step & 15, &ends[one], &input)
+      } else {
+        ends[one].endPayload()
+      }
+    }
+    for _ in 0..<4_096 where !(ends[0].outbox.isEmpty && ends[1].outbox.isEmpty) {
+      deliver(from: 0, &ends)
+      deliver(from: 1, &ends)
+    }
+    for end in ends { require(end.closed == nil, "honest ends break nothing: \(end.closed!)") }
+  }
+
+  private static func deliver(from one: Int, _ ends: inout [SessionUnderTest]) {
+    guard !ends[one].outbox.isEmpty else { return }
+    let (message, leaves) = ends[one].outbox.removeFirst()
+    ends[1 - one].receive(message, leaves: leaves)
+  }
+}

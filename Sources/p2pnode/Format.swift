@@ -1,0 +1,54 @@
+// Sizes, rates and durations as people read them.
+
+enum Format {
+  /// With so many digits after the point.
+  static func fixed(_ value: Double, _ digits: Int) -> String {
+    var scale = 1.0
+    for _ in 0..<digits { scale *= 10 }
+    let scaled = (abs(value) * scale).rounded()
+    guard scaled < 9e15 else { return "\(value)" }
+    let whole = UInt64(scaled / scale)
+    let sign = value < 0 && scaled > 0 ? "-" : ""
+    guard digits > 0 else { return "\(sign)\(whole)" }
+    let fraction = String(UInt64(scaled) - whole * UInt64(scale))
+    return "\(sign)\(whole)." + String(repeating: "0", count: digits - fraction.count) + fraction
+  }
+
+  /// Bytes a second in MB/s, where MB is 2^20 bytes as in all the log lines.
+  static func speed(_ bytesPerSecond: Double) -> String { fixed(bytesPerSecond / 1_048_576, 2) + " MB/s" }
+
+  /// Bytes for people: `1.0 GiB`.
+  static func size(_ bytes: UInt64) -> String {
+    if bytes < 1 << 10 { return "\(bytes) B" }
+    if bytes < 1 << 20 { return fixed(Double(bytes) / 1024, 1) + " KiB" }
+    if bytes < 1 << 30 { return fixed(Double(bytes) / 1_048_576, 1) + " MiB" }
+    return fixed(Double(bytes) / 1_073_741_824, 1) + " GiB"
+  }
+
+  /// The number alone, of at most six digits: `84.3`, `0.10`.
+  static func megabytes(_ bytesPerSecond: Double) -> String {
+    fixed(bytesPerSecond / 1_048_576, bytesPerSecond < 1_048_576 ? 2 : 1)
+  }
+
+  /// Of at most five columns: `12.5%`, `100%`.
+  static func share(_ share: Double) -> String { share < 0.9995 ? "\(Format.fixed(share * 100, 1))%" : "100%" }
+
+  /// For people: `12s`, `3m 20s`, `2h 05m`, `3d 04h`.
+  static func time(seconds: Double) -> String {
+    guard seconds.isFinite, seconds < 8_640_000 else { return "over 99d" }
+    let all = Int(max(0, seconds).rounded())
+    func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    if all < 60 { return "\(all)s" }
+    if all < 3_600 { return "\(all / 60)m \(two(all % 60))s" }
+    if all < 86_400 { return "\(all / 3_600)h \(two(all % 3_600 / 60))m" }
+    return "\(all / 86_400)d \(two(all % 86_400 / 3_600))h"
+  }
+
+  static func milliseconds(_ duration: Duration) -> String {
+    fixed(seconds(duration) * 1000, 0) + "ms"
+  }
+
+  static func seconds(_ duration: Duration) -> Double {
+    Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18
+  }
+}
