@@ -172,7 +172,8 @@ extension RuleBook {
         $0.chunk == chunk && $0.peer == peer && $0.reason == reason && $0.attempt == attempt
       }
       guard let place else {
-        return breakRule("retry \(attempt) of chunk \(chunk.rawValue) by \(peer) for \(reason) is not due")
+        let book = troubles[.chunk(Int(chunk.rawValue))].map { "\($0)" } ?? "nothing"
+        return breakRule("retry \(attempt) of chunk \(chunk.rawValue) by \(peer) for \(reason) is not due: \(book)")
       }
       let retry = expectedRetries.remove(at: place)
       let base = min(0.5 * Double(1 << min(retry.lostRounds - 1, 10)), 10)

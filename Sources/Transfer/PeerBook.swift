@@ -11,14 +11,6 @@ struct PeerBook: Sendable {
   static let redialTurnedAwayFirst: Duration = .seconds(5)
   /// Addresses kept, unless the user named more: peers send hints, and hints cannot fill memory.
   static let addressesMax = 1024
-  /// Addresses of one source that are kept at a time.
-  static let addressesPerSourceMax = 16
-  /// Hints of all sources of one address group that are kept at a time: a stranger may have any number of PeerIDs.
-  static let addressesPerGroupMax = 4 * addressesPerSourceMax
-  /// Dials of a source's addresses that came to nothing, one after another, before its hints are ignored.
-  static let vainDialsMax = 4
-  /// The same for all sources of one address group.
-  static let vainDialsPerGroupMax = 4 * vainDialsMax
   /// After so many lies from one address group, unproven peers there are asked last.
   static let liesMax = 2
   /// PeerIDs that stay banned. A liar that returns after as many others is unproven, and its lie costs no retry.
@@ -29,16 +21,9 @@ struct PeerBook: Sendable {
   /// to and fro, comes back; a peer that opens only to withdraw keeps no download alive.
   static let withdrawalsMax = 3
 
-  private enum State: Sendable { case idle, underWay, connected, banned }
+  enum State: Sendable { case idle, underWay, connected, banned }
 
-  /// A peer that sent a hint.
-  struct Source: Hashable, Sendable {
-    let peer: PeerID
-    /// Nil where its address is unknown.
-    let group: AddressGroup?
-  }
-
-  private struct Entry: Sendable {
+  struct Entry: Sendable {
     var pinned: PeerID?
     /// The peer that sent the hint; nil: the user, or a discovery that proves what it says.
     var source: Source?
@@ -55,14 +40,14 @@ struct PeerBook: Sendable {
   }
 
   /// Who must answer at an address.
-  private enum Pin: Sendable { case anybody, only(PeerID) }
+  enum Pin: Sendable { case anybody, only(PeerID) }
 
-  private var entries: [PeerAddress: Entry] = [:]
+  var entries: [PeerAddress: Entry] = [:]
   /// In order of adding.
-  private var order: [PeerAddress] = []
+  var order: [PeerAddress] = []
   /// What peers told of and was not dialled yet: an entry only from then on.
-  private var hints = PeerHints()
-  private var hintPace = DialPace()
+  var hints = PeerHints()
+  var hintPace = DialPace()
   /// Addresses that the user named, and all others.
   private var namedDue = DeadlineQueue<PeerAddress>()
   private var due = DeadlineQueue<PeerAddress>()
@@ -70,8 +55,8 @@ struct PeerBook: Sendable {
   private var lies = RecentTable<AddressGroup, Int>(capacity: PeerBook.sourcesMax)
   private var isDiscovering = true
   /// Dials that came to nothing since a hint of the source, or of its group, was right.
-  private var vainDials = RecentTable<PeerID, Int>(capacity: PeerBook.sourcesMax)
-  private var vainDialsOfGroup = RecentTable<AddressGroup, Int>(capacity: PeerBook.sourcesMax)
+  var vainDials = RecentTable<PeerID, Int>(capacity: PeerBook.sourcesMax)
+  var vainDialsOfGroup = RecentTable<AddressGroup, Int>(capacity: PeerBook.sourcesMax)
   /// Whether any peer has had the file.
   private(set) var isFound = false
 
@@ -174,45 +159,7 @@ struct PeerBook: Sendable {
     return true
   }
 
-  /// A peer sends hints. Few of one source, and of one group, are kept at a time. Each is dialled once, and only as long
-  /// as the dials of earlier ones come to something.
-  mutating func hear(_ told: [(address: PeerAddress, pinned: PeerID)], from source: Source) {
-    guard !told.isEmpty, isBelieved(source) else { return }
-    var room = PeerBook.addressesPerSourceMax
-    room -= entries.values.count { $0.source?.peer == source.peer } + hints.count { $0.source.peer == source.peer }
-    if let group = source.group {
-      let ofGroup = entries.values.count { $0.source?.group == group } + hints.count { $0.source.group == group }
-      room = min(room, PeerBook.addressesPerGroupMax - ofGroup)
-    }
-    for (address, pinned) in told where room > 0 && count < PeerBook.addressesMax {
-      guard entries[address] == nil, !isBanned(pinned), !hints.contains(address, or: pinned),
-        !entries.values.contains(where: { $0.peer == pinned || $0.pinned == pinned })
-      else { continue }
-      hints.append(PeerHints.Hint(address: address, pinned: pinned, source: source))
-      room -= 1
-    }
-  }
-
-  private func isBelieved(_ source: Source) -> Bool {
-    vainDials[source.peer] ?? 0 < PeerBook.vainDialsMax
-      && source.group.flatMap { vainDialsOfGroup[$0] } ?? 0 < PeerBook.vainDialsPerGroupMax
-  }
-
-  /// A dial of a hint came to nothing: the hint is forgotten, and its place free.
-  private mutating func forgetHint(_ address: PeerAddress, of source: Source) {
-    vainDials[source.peer] = (vainDials[source.peer] ?? 0) + 1
-    if let group = source.group { vainDialsOfGroup[group] = (vainDialsOfGroup[group] ?? 0) + 1 }
-    forget(address)
-    if !isBelieved(source) { hints.remove(of: source) }
-  }
-
-  /// A hint of the source was right.
-  private mutating func believe(_ source: Source) {
-    vainDials[source.peer] = nil
-    if let group = source.group { vainDialsOfGroup[group] = nil }
-  }
-
-  private mutating func forget(_ address: PeerAddress) {
+  mutating func forget(_ address: PeerAddress) {
     entries[address] = nil
     order.removeAll { $0 == address }
     cancelDue(address)
@@ -248,15 +195,6 @@ struct PeerBook: Sendable {
     }
     entries[address]!.state = .underWay
     return (address, entry.pinned)
-  }
-
-  private mutating func nextHint(at now: Instant) -> (address: PeerAddress, pinned: PeerID?)? {
-    guard hasHints, hintPace.take(at: now), let hint = hints.takeOldest() else { return nil }
-    var entry = Entry(pinned: hint.pinned, source: hint.source, isInitial: false, isHint: true)
-    entry.state = .underWay
-    entries[hint.address] = entry
-    order.append(hint.address)
-    return (hint.address, hint.pinned)
   }
 
   mutating func connected(_ address: PeerAddress, as peer: PeerID) { entries[address]?.peer = peer }
