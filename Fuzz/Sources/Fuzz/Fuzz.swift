@@ -19,15 +19,27 @@ public func fuzzMain(
     guard let target = Target.named(words[2]) else { return usage() }
     return Seeds(vectors: words[3]).write(target.seeds, to: words[4]) ? 0 : 1
   case let name?:
-    guard let target = Target.named(name) else { return usage() }
+    if let target = Target.named(name) {
+      Chosen.target = target
+      // libFuzzer starts the program again to merge corpora, and knows of no name.
+      setenv("FUZZ_TARGET", name, 1)
+      // The name is taken out; the others move up, and the null at their end with them.
+      for i in 1..<Int(count) { arguments[i] = arguments[i + 1] }
+      return run(count - 1, arguments)
+    }
+    guard let target = Variables.words("FUZZ_TARGET").first.flatMap({ Target.named(String($0)) }) else {
+      return usage()
+    }
     Chosen.target = target
-    // The name is taken out; the others move up, and the null at their end with them.
-    for i in 1..<Int(count) { arguments[i] = arguments[i + 1] }
-    var left = count - 1
-    var start: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?> = arguments
-    return runDriver(&left, &start, testOneInput)
+    return run(count, arguments)
   case nil: return usage()
   }
+}
+
+private func run(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> CInt {
+  var count = count
+  var start: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?> = arguments
+  return runDriver(&count, &start, testOneInput)
 }
 
 private func usage() -> CInt {
