@@ -15,6 +15,11 @@ extension NetworkLoop {
         let token = takeToken(forLoop: target)
         let group = AddressGroup(ip: from.ip)
         let now = context.admission.now
+        if context.admission({ $0.isKeptOut(group, at: now) }) {
+          context.records.turnedAway()
+          _ = Socket(owning: socket)  // closed without a word
+          continue
+        }
         if let order = context.admission({ $0.begin(token, from: group, at: now) }) { carryOut(now: order) }
         if target == index {
           adopt(socket, from, token)

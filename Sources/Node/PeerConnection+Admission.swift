@@ -49,6 +49,13 @@ extension PeerConnection {
     }
   }
 
+  /// A peer that broke the protocol keeps others of its address group out for a while, if it does so again and again.
+  func noteBreach(_ end: ConnectionEnd) {
+    guard role == .listener, isEstablished, case .violation = end else { return }
+    let now = loop.context.admission.now
+    loop.context.admission { $0.brokeProtocol(from: group, at: now) }
+  }
+
   // MARK: Being of use
 
   /// Tells the admission what the connection is good for, if that has changed. Called after each event.

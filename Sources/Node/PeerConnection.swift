@@ -219,6 +219,7 @@ final class PeerConnection {
     guard !isClosed, !isFinishing else { return }
     leaveAudiences()  // before anybody hears that it has gone
     report(end)
+    noteBreach(end)
     if isEstablished, let goodbye = end.goodbye {
       if goodbye.code == .done || goodbye.code == .shuttingDown { withdrawDownload() }
       send(.goodbye(goodbye))

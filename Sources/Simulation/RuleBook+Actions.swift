@@ -47,13 +47,19 @@ extension RuleBook {
       // It is lost if a failure is reported next; else an idle peer takes it over.
       remove(name, at: now)
       takenBack.insert(asked.chunk)
-      lateLoss = (line.peer, asked.chunk)
+      lateLoss = (line.peer, asked.chunk, name.connection, asked.began != nil)
       return
     }
-    guard settings.hedges, asked.started == nil || isCrawling(asked, at: now) else { return }
+    let isSilent = asked.began == nil && asked.started.map { $0 + patience <= now } ?? false
+    guard settings.hedges, asked.started == nil || isCrawling(asked, at: now) || isSilent else { return }
     remove(name, at: now)
     takenBack.insert(asked.chunk)
-    if asked.began != nil, asked.verified == 0 { fail(line.peer) }
+    guard asked.started != nil, asked.verified == 0 else { return }
+    fail(line.peer)
+    if asked.began == nil {
+      lines[name.connection]!.isProven = false
+      silent.insert(line.peer)
+    }
   }
 
   /// Whether what has come of a request so far means that it would take more than half a timeout.
@@ -193,11 +199,18 @@ extension RuleBook {
   /// A failure is reported: one that is in the book, or that of a stranger that is silent about a page.
   private mutating func see(_ failure: PeerFailure, of peer: PeerID, at now: Instant) {
     if failure == .lie { return }
-    if let (loser, chunk) = lateLoss, loser == peer, failure == .timeout {
+    if let (loser, chunk, connection, hasBegun) = lateLoss, loser == peer {
       lateLoss = nil
-      takenBack.remove(chunk)
       standings[peer, default: Standing()].score = max(0, standings[peer, default: Standing()].score - 25)
       standings[peer]!.failures += 1
+      guard failure == .timeout else {
+        if !hasBegun {
+          lines[connection]?.isProven = false
+          silent.insert(peer)
+        }
+        return
+      }
+      takenBack.remove(chunk)
       fail(.chunk(Int(chunk.rawValue)), by: peer, .timeout, hasLeft: false, wasSilent: true)
       return settle(.chunk(Int(chunk.rawValue)), at: now)
     }

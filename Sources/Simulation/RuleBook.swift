@@ -125,7 +125,7 @@ struct RuleBook {
   /// Taken back from the line of one peer, to be asked of another at once.
   var takenBack: Set<ChunkIndex> = []
   /// The last request that was cancelled of a peer that was late with it.
-  var lateLoss: (peer: PeerID, chunk: ChunkIndex)?
+  var lateLoss: (peer: PeerID, chunk: ChunkIndex, connection: ConnectionID, hasBegun: Bool)?
   var expectedBans: Set<PeerID> = []
   var seenBans: Set<PeerID> = []
   /// Failures that were not reported yet.

@@ -71,6 +71,8 @@ public struct ConnectionAdmission: Sendable {
   /// Of each peer, in the order in which their handshakes were done.
   private(set) var byPeer: [PeerID: [Token]] = [:]
   private var numbers: UInt64 = 0
+  /// Groups that broke the protocol.
+  private var breaches = StrangerPace()
 
   public init(places: ConnectionPlaces, generator: SeededGenerator) {
     self.places = places
@@ -91,6 +93,16 @@ public struct ConnectionAdmission: Sendable {
   public mutating func change(places: ConnectionPlaces) { self.places = places }
 
   // MARK: Half-open
+
+  /// A peer broke the protocol on a connection that its handshake had cost.
+  public mutating func brokeProtocol(from group: AddressGroup, at now: Instant) { breaches.failed(group, at: now) }
+
+  /// Whether newcomers of a group are closed before their handshake, since others of it broke the protocol.
+  public mutating func isKeptOut(_ group: AddressGroup, at now: Instant) -> Bool {
+    guard !breaches.isEmpty else { return false }
+    _ = breaches.release(at: now)
+    return breaches.isWaiting(group)
+  }
 
   /// A connection came in. A place is always found for it.
   public mutating func begin(_ token: Token, from group: AddressGroup, at now: Instant) -> Order? {
@@ -141,13 +153,22 @@ public struct ConnectionAdmission: Sendable {
   /// The connection that goes for a newcomer: one of a group that has more than the newcomer's would have. Of those that
   /// are good for little the one that is so for longest; of the busy ones the newest, which loses the least.
   private func displaceable(for group: AddressGroup, evenBusy: Bool) -> Token? {
-    guard admitted.most > admitted[group] + 1 else { return nil }
+    guard admitted.most > admitted[group] + 1 else { return evenBusy ? oldestUseless(for: group) : nil }
     var victim: (token: Token, entry: Entry)?
     for (token, entry) in entries where !entry.isTurnedAway && admitted[entry.group] == admitted.most {
       if entry.use == .busy && !evenBusy { continue }
       if victim.map({ ConnectionAdmission.goes(entry, before: $0.entry) }) ?? true { victim = (token, entry) }
     }
     return victim?.token
+  }
+
+  /// Where all places are taken by many hosts: the connection that has had no file open for longest. An honest peer opens
+  /// one within a round trip.
+  private func oldestUseless(for group: AddressGroup) -> Token? {
+    entries.filter {
+      $0.value.use == .nothingOpen && !$0.value.isTurnedAway && admitted[$0.value.group] > admitted[group]
+    }
+    .min { $0.value.useNumber < $1.value.useNumber }?.key
   }
 
   private static func goes(_ a: Entry, before b: Entry) -> Bool {

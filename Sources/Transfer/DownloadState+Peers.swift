@@ -4,7 +4,7 @@ import Wire
 
 extension DownloadState {
   /// Peers that have gone and delivered nothing: so many are remembered one by one.
-  static let idlePastPeersMax = 64
+  static let idlePastPeersMax = 32
   /// Peers that have gone, in all.
   static let pastPeersMax = 1_024
 

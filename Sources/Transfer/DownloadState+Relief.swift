@@ -45,6 +45,8 @@ extension DownloadState {
     let waiting: [Waiting]
     /// The rate of the answer that has begun; nil where none has, or too little is known of it.
     let begunRate: Double?
+    /// The request whose first byte has been due for as long as a peer may be silent.
+    let silent: RequestID?
   }
 
   /// For each worker without work, lets an idle peer take over what would be there last. Returns the workers that are
@@ -88,7 +90,7 @@ extension DownloadState {
         Line(
           holder: id, number: number, measuredRate: peers[number].score.throughput,
           presentRate: presentRate(of: link, peers[number].score.throughput, at: now), waiting: waiting,
-          begunRate: begunRate(of: link, at: now)))
+          begunRate: begunRate(of: link, at: now), silent: silentRequest(of: link, at: now)))
     }
     return lines
   }
@@ -120,7 +122,8 @@ extension DownloadState {
       let holderRate = min(line.measuredRate ?? rate, line.presentRate)
       let crawls = line.begunRate.map { $0 < rate * DownloadState.crawlPart } ?? false
       for waiting in line.waiting {
-        guard let relief = relief(of: waiting, line.holder, at: holderRate, crawls: crawls, by: holdings, rate),
+        let isLost = crawls && waiting.pending.began != nil || waiting.pending.id == line.silent
+        guard let relief = relief(of: waiting, line.holder, at: holderRate, isLost: isLost, by: holdings, rate),
           best == nil || relief.due > best!.due
         else { continue }
         if hasFailed(number, .chunk(relief.pending.chunk)) { continue }
@@ -132,10 +135,10 @@ extension DownloadState {
 
   /// What of a request an idle peer could take over with gain.
   private func relief(
-    of waiting: Waiting, _ holder: ConnectionID, at holderRate: Double, crawls: Bool, by holdings: Holdings,
+    of waiting: Waiting, _ holder: ConnectionID, at holderRate: Double, isLost: Bool, by holdings: Holdings,
     _ rate: Double
   ) -> Relief? {
-    let isBegun = waiting.pending.started != nil && !(crawls && waiting.pending.began != nil)
+    let isBegun = waiting.pending.started != nil && !isLost
     let due = Double(waiting.bytesAhead) / holderRate
     let part =
       isBegun
@@ -169,6 +172,24 @@ extension DownloadState {
     return Double(leaves * chunks.layout.leafSize) / seconds
   }
 
+  private func silentRequest(of link: Link, at now: Instant) -> RequestID? {
+    guard let place = link.firstInLine, let started = link.pending[place].started, link.pending[place].began == nil,
+      now - started >= patience
+    else { return nil }
+    return link.pending[place].id
+  }
+
+  /// When the next peer has been silent for as long as a peer may be.
+  func nextSilence(after now: Instant) -> Instant? {
+    var next: Instant?
+    for number in rotation.live {
+      guard let id = peers[number].connection, let since = links.silentSince(id) else { continue }
+      let due = since + patience
+      if due > now { next = min(next ?? due, due) }
+    }
+    return next
+  }
+
   /// The end of a run, of which the holder sends the first part meanwhile. It sends whole frames: a share that ends in the
   /// middle of one would be there only with the rest of it, and that would come twice. The frame that is arriving is its.
   private func tail(of run: LeafRange, askedFrom first: Int, _ holderPart: Double) -> LeafRange? {
@@ -180,13 +201,15 @@ extension DownloadState {
     return LeafRange(first: start, count: run.end - start)
   }
 
-  /// A request whose answer has not begun is no failure of its peer. One that crawls is, where it brought nothing.
+  /// To have waited in line is no failure of a peer. Where its time had come and it brought nothing, it has failed.
   private mutating func takeBack(_ pending: PendingRequest, from id: ConnectionID, at now: Instant) {
     links[id]!.pending.removeAll { $0.id == pending.id }
     act(.cancel(id, pending.id))
     chunks.drop(id, pending.id, of: pending.chunk)
-    if pending.began != nil, pending.verified == 0, let number = links.peer(of: id) {
+    if pending.started != nil, pending.verified == 0, let number = links.peer(of: id) {
       failed(number, .overtaken(pending.chunk), at: now)
+      // It is asked for one chunk at a time until it answers.
+      if pending.began == nil { (links[id]!.isProven, peers[number].isSilent) = (false, true) }
     }
     startClock(id, at: now)
   }

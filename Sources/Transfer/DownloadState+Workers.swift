@@ -53,6 +53,9 @@ extension DownloadState {
     }
     relievedAt = now
     hedge(relieve(idle, at: now), at: now)
+    if phase != .ended, let silence = nextSilence(after: now) {
+      timers.set(.hedge, at: min(timers[.hedge] ?? silence, silence))
+    }
   }
 
   /// A peer has told what it has: of all peers only this one may have become of use.

@@ -1,7 +1,8 @@
-// How often strangers of one address group are asked for something: less and less often while they fail.
+// How often a node has to do with strangers of one address group: less and less often while they fail.
 
-/// A stranger costs nothing but the time in which it is asked in vain. A host can be any number of strangers, one after
-/// another; so failures count by address group. Addresses that the user named and proven peers are never paced.
+/// A host can be any number of strangers, one after another; so failures count by address group. A download asks strangers
+/// at this pace, but never addresses that the user named and proven peers. A listener lets a group that breaks the
+/// protocol in at this pace.
 struct StrangerPace: Sendable {
   /// Failures of a group that cost no delay: a few honest newcomers may fail at the same time.
   static let failuresFree = 4

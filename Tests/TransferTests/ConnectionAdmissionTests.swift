@@ -35,6 +35,32 @@ func peer(_ number: UInt64) -> PeerID {
     }
   }
 
+  @Test func `a group that breaks the protocol again and again is kept out for a while, and no other`() {
+    var admission = ConnectionAdmission(
+      places: ConnectionPlaces(established: 8, descriptors: 1_000), generator: SeededGenerator(seed: 1))
+    let (bad, good) = (AddressGroup(ip: ipv4(1)), AddressGroup(ip: ipv4(2)))
+    func isKeptOut(_ group: AddressGroup, at now: Instant) -> Bool { admission.isKeptOut(group, at: now) }
+    for _ in 0..<StrangerPace.failuresFree { admission.brokeProtocol(from: bad, at: .zero) }
+    #expect(!isKeptOut(bad, at: .zero))
+    admission.brokeProtocol(from: bad, at: .zero)
+    #expect(isKeptOut(bad, at: .zero) && !isKeptOut(good, at: .zero))
+    #expect(!isKeptOut(bad, at: .seconds(1)))
+  }
+
+  @Test func `where many hosts hold all places, a connection that has opened nothing gives way`() {
+    var admission = ConnectionAdmission(
+      places: ConnectionPlaces(established: 4, descriptors: 1_000), generator: SeededGenerator(seed: 1))
+    for number in UInt8(1)...4 {
+      let (verdict, _) = admission.establish(
+        UInt64(number), from: AddressGroup(ip: ipv4(number)), as: peerID(number), meansSeveral: false)
+      #expect(verdict == .admitted)
+      if number == 1 { admission.note(1, .busy) }
+    }
+    let (verdict, orders) = admission.establish(
+      9, from: AddressGroup(ip: ipv4(9)), as: peerID(9), meansSeveral: false)
+    #expect(verdict == .admitted && orders == [.displace(2)])
+  }
+
   @Test mutating func `below three quarters nothing is displaced`() {
     fill(0..<12, from: 1)
     #expect(admission.isCrowded)
@@ -87,16 +113,19 @@ func peer(_ number: UInt64) -> PeerID {
     #expect(come(200, from: 200) == (.admitted, [.displace(11)]), "of the busy ones the newest")
   }
 
-  @Test mutating func `a crowd of which each has one connection is left alone`() {
-    for token in UInt64(0)..<16 { #expect(come(token, from: Int(token)) == (.admitted, [])) }
+  @Test mutating func `a crowd of which each has one connection with a file open is left alone`() {
+    for token in UInt64(0)..<16 { fill(token..<token + 1, from: Int(token), .idle) }
     #expect(come(20, from: 20) == (.turnedAway, []))
   }
 
   @Test mutating func `places of those that are turned away are shared by address too`() {
-    fill(0..<16, from: 1)
+    fill(0..<16, from: 1, .idle)
     for token in UInt64(100)..<132 { #expect(come(token, from: 1) == (.turnedAway, [])) }
     #expect(come(132, from: 1) == (.refused, []))
-    for last in 2..<17 { #expect(come(UInt64(200 + last), from: last).verdict == .admitted) }
+    for last in 2..<17 {
+      #expect(come(UInt64(200 + last), from: last).verdict == .admitted)
+      admission.note(UInt64(200 + last), .idle)
+    }
     // All addresses have one connection now.
     #expect(come(300, from: 40) == (.turnedAway, [.displace(100)]))
     _ = admission.end(101)
