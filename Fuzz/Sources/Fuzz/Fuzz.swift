@@ -27,7 +27,7 @@ public func fuzzMain(
       for i in 1..<Int(count) { arguments[i] = arguments[i + 1] }
       return run(count - 1, arguments)
     }
-    guard let target = Variables.words("FUZZ_TARGET").first.flatMap({ Target.named(String($0)) }) else {
+    guard let target = getenv("FUZZ_TARGET").flatMap({ Target.named(String(cString: $0)) }) else {
       return usage()
     }
     Chosen.target = target

@@ -26,7 +26,6 @@ enum Names {
     require(!scalars.contains { $0 == "/" || $0 == "\\" || $0 == "\0" }, "a name is one component")
     require(!scalars.contains(where: SuggestedName.isHarmful), "a name is harmless")
     require(scalars.first != "." && scalars.first?.properties.isWhitespace == false, "a name is seen and not hidden")
-    if Variables.isLenient { return }
     require(scalars.first != "-", "a name is no option")
     require(scalars.last?.properties.isWhitespace == false, "a name does not end in white space")
     require(SuggestedName.sanitised(name) == name, "a harmless name stays what it is")

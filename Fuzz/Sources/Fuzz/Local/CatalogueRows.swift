@@ -80,7 +80,7 @@ enum CatalogueRows {
   }
 
   private static func number(_ input: inout Input) -> Int64 {
-    switch input.u8() & (Variables.isLenient ? 3 : 7) {
+    switch input.u8() & 7 {
     case 7: Int64(bitPattern: input.u64())
     case 6: Int64(input.u16()) << 43
     default: Int64(input.u8() & 3)

@@ -73,7 +73,7 @@ enum SettingValues {
 
   static func check(_ settings: Settings) {
     require((1...1024).contains(settings.workers) && (0...1000).contains(settings.retries), "workers and retries")
-    require((1...1_000_000).contains(settings.maxConnections), "connections are counted")
+    require((1...1_000_000).contains(settings.maxConnections ?? 1), "connections are counted")
     require(settings.uploadLimit ?? 1_000 >= 1_000, "an upload limit lets something through")
     require(settings.chunkTimeout >= .milliseconds(100) && settings.chunkTimeout <= .seconds(86_400), "a timeout")
     require(settings.metrics?.isLoopback ?? true, "metrics stay on this machine")

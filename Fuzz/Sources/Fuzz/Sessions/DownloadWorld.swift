@@ -120,7 +120,7 @@ struct DownloadWorld {
     let id = ConnectionID(ConnectionID.firstInbound.rawValue + nextInbound)
     nextInbound += 1
     lines[id] = Line(stranger: stranger, peer: peer, freeAt: now)
-    handle(.connected(id, peer, requestsMax: 1 + visits % 64))
+    handle(.connected(id, peer, requestsMax: 1 + visits % 64, from: address(of: stranger).ip))
   }
 
   /// A connection is gone: its stranger may come back.

@@ -36,6 +36,8 @@ struct SessionUnderTest {
   private var payload: [UInt8] = []
   /// A request that was cancelled while leaves of its answer came.
   private var arriving: (id: RequestID, chunk: ChunkIndex, leaves: LeafRange)?
+  /// The steps of the input alone move it.
+  private var now = Instant.zero
 
   init(_ role: ChannelRole, held: [UInt64]?) {
     self.role = role
@@ -56,7 +58,7 @@ struct SessionUnderTest {
     guard !isOver else { return }
     endPayload()
     guard !isOver else { return }
-    session.handle(message)
+    session.handle(message, at: now)
     perform()
     if case .data = message, !isOver {
       require(isPayloadWanted != nil, "after DATA its leaves are expected")
@@ -126,7 +128,7 @@ struct SessionUnderTest {
     let open = lookUps.removeFirst()
     let isMeant = session.isMeant(SessionUnderTest.key, by: open)
     let answer = answer(isMeant)
-    command { _ = $0.answer(open, answer) }
+    command { [now] in $0.answer(open, answer, at: now) }
   }
 
   static func served(_ held: [UInt64]?) -> ServedFile {
@@ -151,8 +153,32 @@ struct SessionUnderTest {
     return index < held.count && request.leaves.mask & ~held[index] == 0
   }
 
-  /// Sends the next page or piece.
+  /// Time passes: the answers to OPENs that missed may be due.
+  mutating func wait(_ duration: Duration) {
+    now = now + duration
+    guard !isOver, let deadline = session.deadline, deadline <= now else { return }
+    command { [now] in $0.timeFired(at: now) }
+    require(session.deadline.map { $0 > now } ?? true, "what is due is done")
+  }
+
+  /// Sends the hints that wait.
+  mutating func sendHints() {
+    while !isOver, let hint = session.nextHint() { outbox.append((hint, [])) }
+  }
+
+  /// The next page or piece cannot be read now: it is the next one again.
+  mutating func putBackUpload() {
+    let byteCount = session.nextUploadByteCount
+    guard !isOver, let next = session.nextUpload() else { return }
+    session.putBack(next)
+    require(session.nextUploadByteCount == byteCount, "what was put back is as long as before")
+    require(session.nextUpload() == next, "what was put back is the next one")
+    session.putBack(next)
+  }
+
+  /// Sends the hints that wait, then the next page or piece.
   mutating func upload() {
+    sendHints()
     guard !isOver else { return }
     let file = SessionUnderTest.file
     switch session.nextUpload() {
@@ -179,7 +205,9 @@ struct SessionUnderTest {
   private mutating func perform() {
     while closed == nil, let action = session.nextAction() {
       switch action {
-      case .send(let message): outbox.append((message, []))
+      case .send(let message):
+        outbox.append((message, []))
+        if case .pong = message { session.pongLeft() }
       case .tell(let news): hear(news)
       case .lookUp(let open): lookUps.append(open)
       case .admit(let request):

@@ -62,7 +62,7 @@ enum Sessions {
   private static func serve(_ end: inout SessionUnderTest, _ input: inout Input) {
     let held = end.held
     let handle = FileHandle(UInt32(input.u8() & 3))
-    switch input.number(below: 10) {
+    switch input.number(below: 15) {
     case 0...2: end.answerOpen { isMeant in isMeant ? .file(SessionUnderTest.served(held)) : .noSuchFile }
     case 3: end.answerOpen { _ in .notYet }
     case 4: end.command { $0.lookUpAgain() }
@@ -73,7 +73,10 @@ enum Sessions {
     case 8:
       let entry = PeerExchange.Entry(ip: [UInt8](repeating: 9, count: 16), port: 1, peer: PeerID(digest: .zero))
       end.command { $0.announce(peers: [entry], of: handle) }
-    default: end.command { $0.shutDown() }
+    case 9: end.command { $0.shutDown() }
+    case 10: end.putBackUpload()
+    case 11: end.command { $0.dropHints() }
+    default: end.wait(.milliseconds(Int64(input.u8()) * 10))
     }
   }
 
@@ -92,7 +95,8 @@ enum Sessions {
     }
     end.outbox = []
     require(end.session.waitingCount <= 64 && end.session.pagesWaiting.count <= 64, "what waits is bounded")
-    require(end.session.opensWaiting.count <= 64 && end.session.served.count <= 64, "what is open is bounded")
+    let openCount = end.session.opensWaiting.count + end.session.missedOpens.waitingCount
+    require(openCount <= 64 && end.session.served.count <= 64, "what is open is bounded")
   }
 
   // MARK: Two honest ends
@@ -123,6 +127,7 @@ enum Sessions {
         ends[one].endPayload()
       }
     }
+    for one in ends.indices { ends[one].sendHints() }
     for _ in 0..<4_096 where !(ends[0].outbox.isEmpty && ends[1].outbox.isEmpty) {
       deliver(from: 0, &ends)
       deliver(from: 1, &ends)
