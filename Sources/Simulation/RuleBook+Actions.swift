@@ -121,7 +121,7 @@ extension RuleBook {
     if let until = restUntil[index], until > now { breakRule("chunk \(index) is asked for before its delay is over") }
     restUntil[index] = nil
     restAtMost[.chunk(index)] = nil
-    takenBack.remove(chunk)
+    let isTakenOver = takenBack.remove(chunk) != nil
     if !pagesVerified.contains(pages.page(of: chunk)) { breakRule("a chunk is asked for before its page is there") }
     if case .inOrder(let window) = settings.order, index >= consumedBelow + window {
       breakRule("chunk \(index) is beyond the window")
@@ -130,12 +130,12 @@ extension RuleBook {
     if line.asked.count + 1 > depthMax { breakRule("\(line.asked.count + 1) requests in flight, at most \(depthMax)") }
     let others = askers(of: chunk)
     if others.count + 1 > 2 { breakRule("chunk \(index) has a third asker") }
-    if let other = others.first { hedge(chunk, leaves, besides: other, id, at: now) }
+    if let other = others.first, !isTakenOver { hedge(chunk, leaves, besides: other, id, at: now) }
     if let wrong = misplaced(.chunk(index), on: id, at: now) { breakRule(wrong) }
     if let held = line.held, leaves.mask & ~held[index] != 0 { breakRule("leaves are asked of a peer that lacks them") }
     lines[id]!.lastRequest = request
     lines[id]!.asked.append(
-      Asked(id: request, chunk: chunk, leaves: leaves, sent: now, isHedge: !others.isEmpty))
+      Asked(id: request, chunk: chunk, leaves: leaves, sent: now, isHedge: !others.isEmpty && !isTakenOver))
     startClock(id, at: now)
   }
 

@@ -84,18 +84,19 @@ extension DownloadState {
     var lines: [Line] = []
     for number in rotation.live {
       guard let id = peers[number].connection, links.pendingCount(of: id) > 0, let link = links[id] else { continue }
-      let waiting = waiting(on: link)
+      let silent = silentRequest(of: link, at: now)
+      let waiting = waiting(on: link, silent: silent)
       if waiting.isEmpty { continue }
       lines.append(
         Line(
           holder: id, number: number, measuredRate: peers[number].score.throughput,
           presentRate: presentRate(of: link, peers[number].score.throughput, at: now), waiting: waiting,
-          begunRate: begunRate(of: link, at: now), silent: silentRequest(of: link, at: now)))
+          begunRate: begunRate(of: link, at: now), silent: silent))
     }
     return lines
   }
 
-  private func waiting(on link: Link) -> [Waiting] {
+  private func waiting(on link: Link, silent: RequestID?) -> [Waiting] {
     var waiting: [Waiting] = []
     var bytesAhead = 0
     for pending in link.pending where !pending.isEnded {
@@ -104,7 +105,8 @@ extension DownloadState {
         continue
       }
       bytesAhead += chunks.layout.length(of: run, in: pending.chunk)
-      guard progress.askers.count == 1 else { continue }
+      // Beside a second asker only what is silent is taken over: both may hang.
+      guard progress.askers.count == 1 || pending.id == silent else { continue }
       waiting.append(Waiting(pending: pending, run: run, bytesAhead: bytesAhead))
     }
     return waiting

@@ -147,3 +147,16 @@ import Wire
     #expect(now <= .seconds(125), "\(ending) after \(now.inSeconds) s")
   }
 }
+
+@Suite struct HangingPeersTests {
+  @Test func `peers that give a chunk and then hang hold a download up for as long as a peer may be silent`() throws {
+    let layout = ChunkLayout(fileLength: 64 << 20)!
+    let hanging = VirtualPeer(bytesPerSecond: 100 * 1_048_576, silentFrom: .milliseconds(30))
+    var swarm = Swarm(
+      [hanging, hanging, hanging, hanging, VirtualPeer(bytesPerSecond: 30 * 1_048_576)], layout: layout)
+    swarm.run()
+    let stats = try #require(swarm.finished, "\(String(describing: swarm.failure))")
+    #expect(swarm.isWhole && stats.retries == 0)
+    #expect(stats.duration.inSeconds < 64 / 30 * 1.5 + 4, "\(stats.duration)")
+  }
+}
