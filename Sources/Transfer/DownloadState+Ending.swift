@@ -44,7 +44,9 @@ extension DownloadState {
       hadByPage[pages.page(of: chunk), default: 0] += 1
     }
     for (page, had) in hadByPage where had == pages.chunks(of: page).count { pages.dismiss(page) }
-    if chunks.isComplete { finish(at: now) } else { updateUsability(at: now) }
+    if chunks.isComplete { return finish(at: now) }
+    settleRounds(at: now)
+    if phase != .ended { updateUsability(at: now) }
   }
 
   /// Once every address of the start has an outcome, reports of chunks need not wait for more peers.

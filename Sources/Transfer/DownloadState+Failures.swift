@@ -119,7 +119,7 @@ extension DownloadState {
       let since = peers[number].refusedSince, now - since >= settings.chunkTimeout
     else { return }
     peers[number].onlyRefuses = true
-    for wanted in rounds.rounds(of: number) { settleRound(of: wanted, at: now) }
+    settleRounds(at: now)
   }
 
   mutating func rest(_ number: Int, until end: Instant) {

@@ -20,7 +20,7 @@ extension DownloadState {
 
   /// A peer has left: rounds may be over without it, and of many that have gone some are forgotten.
   mutating func noteDeparture(of number: Int, at now: Instant) {
-    for wanted in rounds.rounds(of: number) { settleRound(of: wanted, at: now) }
+    settleRounds(at: now)
     if phase == .ended { return }
     idlePast.removeAll { $0 == number }
     past.removeAll { $0 == number }

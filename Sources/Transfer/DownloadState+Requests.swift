@@ -95,7 +95,8 @@ extension DownloadState {
         if !isNowHad { chunks.drop(id, request, of: chunk) }
       }
     }
-    guard isNowHad else { return }
+    // The peers that have not failed may have nothing of the rest.
+    guard isNowHad else { return settleRound(of: .chunk(chunk), at: now) }
     retries.remove(.chunk(chunk))
     rounds.remove(.chunk(chunk))
     for asker in askers where !(asker.connection == id && asker.request == request) {

@@ -109,10 +109,16 @@ extension DownloadState {
     return members
   }
 
-  /// Ends a round in which each member has failed or left: a retry is spent, and the delay runs.
+  /// Ends every round that is over. Also a peer that came after a round began keeps it open, as long as it is there.
+  mutating func settleRounds(at now: Instant) {
+    for wanted in rounds.underWay { settleRound(of: wanted, at: now) }
+  }
+
+  /// Ends a round in which each member has failed, has left or has nothing of what is missing: a retry is spent, and the
+  /// delay runs.
   mutating func settleRound(of wanted: Wanted, at now: Instant) {
     guard phase != .ended, isUnasked(wanted), let members = rounds[wanted]?.members,
-      rounds.isOver(wanted, isLive: { peers[$0].connection != nil && !peers[$0].onlyRefuses }),
+      rounds.isOver(wanted, canGive: { holds($0, wanted) && !peers[$0].onlyRefuses }),
       !isTrustedPeerLeft(for: wanted)
     else { return }
     let wasSilent = rounds[wanted]?.silentNow.contains(where: isTrusted) ?? false

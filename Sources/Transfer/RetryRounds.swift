@@ -11,7 +11,8 @@ enum Wanted: Hashable, Sendable {
 /// What was tried for one chunk or page since it first failed. Peers are named by their numbers.
 ///
 /// The first failure freezes the members of a round. A failure within the round costs nothing more. The round is over
-/// when each member has failed or left; then one retry is spent, and the next failure freezes the next round.
+/// when each member has failed, has left or has nothing of what is missing; then one retry is spent, and the next failure
+/// freezes the next round.
 struct Attempts: Sendable {
   /// Where a peer stands: a peer that has not failed comes before one that failed in an earlier round.
   enum Standing: Int, Comparable, Sendable {
@@ -69,10 +70,10 @@ struct RetryRounds: Sendable {
     attempts[wanted] = entry
   }
 
-  /// Whether each member of the round has failed or left. False between two rounds.
-  func isOver(_ wanted: Wanted, isLive: (Int) -> Bool) -> Bool {
+  /// Whether each member of the round has failed, or can give nothing more. False between two rounds.
+  func isOver(_ wanted: Wanted, canGive: (Int) -> Bool) -> Bool {
     guard let entry = attempts[wanted], let members = entry.members else { return false }
-    return members.allSatisfy { entry.failedNow.contains($0) || !isLive($0) }
+    return members.allSatisfy { entry.failedNow.contains($0) || !canGive($0) }
   }
 
   /// Ends the round. Returns the attempts after it.
@@ -102,9 +103,9 @@ struct RetryRounds: Sendable {
   /// It is there: nothing of it is remembered.
   mutating func remove(_ wanted: Wanted) { if !attempts.isEmpty { attempts[wanted] = nil } }
 
-  /// Everything whose present round has this member, in a fixed order.
-  func rounds(of peer: Int) -> [Wanted] {
-    attempts.filter { $0.value.members?.contains(peer) == true }.map(\.key).sorted { $0.order < $1.order }
+  /// Everything with a round that is not over, in a fixed order.
+  var underWay: [Wanted] {
+    attempts.filter { $0.value.members != nil }.map(\.key).sorted { $0.order < $1.order }
   }
 
   /// Another peer gets the number.

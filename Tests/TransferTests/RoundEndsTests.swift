@@ -1,0 +1,78 @@
+// When the round of a chunk ends: a peer that failed is asked again as soon as no other peer can give the rest.
+import Content
+import Testing
+import Wire
+
+@testable import Transfer
+
+@Suite struct RoundEndsTests {
+  private let layout = ChunkLayout(fileLength: 1 << 20)!
+
+  /// A download on virtual time, and the connections that were asked for leaves, in order.
+  private struct Run {
+    var state: DownloadState
+    var asked: [(connection: ConnectionID, request: RequestID, leaves: LeafRange)] = []
+
+    init() {
+      var settings = DownloadSettings()
+      settings.hedges = false
+      state = DownloadState(settings: settings, generator: SeededGenerator(seed: 1), at: .zero)
+    }
+
+    mutating func handle(_ event: DownloadEvent, at now: Instant) {
+      state.handle(event, at: now)
+      while let action = state.nextAction() {
+        if case .request(let id, let request, _, let leaves, _) = action { asked.append((id, request, leaves)) }
+      }
+    }
+
+    mutating func pass(until end: Instant) {
+      while let deadline = state.deadline, deadline <= end { handle(.timerFired, at: deadline) }
+    }
+
+    /// The first peer is complete, and is asked for the whole chunk. It sends nothing.
+    mutating func beginsWithSilentPeer(_ layout: ChunkLayout, named: ClosedRange<UInt8>) {
+      for number in named { handle(.addressAdded(address(number), pinned: nil), at: .zero) }
+      handle(.discoveryFinished, at: .zero)
+      opens(1, layout, isComplete: true, at: .zero)
+      handle(.storageReady(Resumable(pages: [PageIndex(0)])), at: .zero)
+    }
+
+    mutating func opens(_ number: UInt8, _ layout: ChunkLayout, isComplete: Bool, at now: Instant) {
+      let id = ConnectionID(UInt64(number))
+      handle(.connected(id, peerID(number)), at: now)
+      handle(.opened(id, layout, isComplete: isComplete), at: now)
+    }
+  }
+
+  @Test func `a slow peer is asked again when the others gave all that they have`() {
+    var run = Run()
+    run.beginsWithSilentPeer(layout, named: 1...2)
+    run.opens(2, layout, isComplete: false, at: .seconds(1))
+    let first = LeafRange(first: 0, count: 4)
+    run.handle(.have(ConnectionID(2), [LeafRun(chunk: ChunkIndex(0), leaves: first)]), at: .seconds(1))
+    run.pass(until: .seconds(3))
+    #expect(run.asked.map(\.connection) == [ConnectionID(1), ConnectionID(2)])
+    #expect(run.asked.last?.leaves == first)
+    run.handle(
+      .leavesVerified(ConnectionID(2), run.asked.last!.request, ChunkIndex(0), first), at: .seconds(3))
+    run.pass(until: .seconds(10))
+    // Nobody else has the rest, and the second peer has not failed.
+    #expect(run.asked.dropFirst(2).first?.connection == ConnectionID(1))
+    #expect(run.asked.dropFirst(2).first?.leaves == LeafRange(first: 4, count: 60))
+  }
+
+  @Test func `a slow peer is asked again when a peer leaves that came after the round began`() {
+    var run = Run()
+    run.beginsWithSilentPeer(layout, named: 1...3)
+    run.opens(2, layout, isComplete: true, at: .seconds(1))
+    run.pass(until: .seconds(3))
+    #expect(run.asked.map(\.connection) == [ConnectionID(1), ConnectionID(2)])
+    run.opens(3, layout, isComplete: true, at: .seconds(3))
+    run.pass(until: .seconds(5))
+    #expect(run.asked.map(\.connection) == [ConnectionID(1), ConnectionID(2), ConnectionID(3)])
+    run.handle(.withdrawn(ConnectionID(3)), at: .seconds(5))
+    run.pass(until: .seconds(10))
+    #expect(run.asked.count > 3)
+  }
+}
