@@ -29,6 +29,11 @@ extension RuleBook {
   /// Whether a peer is connected and has the file open.
   private func isLive(_ peer: PeerID) -> Bool { lines.values.contains { $0.peer == peer && $0.isOpen } }
 
+  /// Whether a peer is connected and has something of what is missing.
+  private func isHolding(_ peer: PeerID, _ item: Troubled) -> Bool {
+    lines.values.contains { $0.peer == peer && holds($0, item) }
+  }
+
   func holds(_ line: Line, _ item: Troubled) -> Bool {
     guard line.isOpen else { return false }
     guard let held = line.held else { return true }
@@ -106,7 +111,7 @@ extension RuleBook {
 
   mutating func settle(_ item: Troubled, at now: Instant) {
     guard var trouble = troubles[item], let members = trouble.members, isUnasked(item),
-      members.allSatisfy({ trouble.failedNow.contains($0) || !isLive($0) || onlyRefuses($0) }),
+      members.allSatisfy({ trouble.failedNow.contains($0) || onlyRefuses($0) || !isHolding($0, item) }),
       !lines.values.contains(where: { line in
         isTrusted(line.peer) && !trouble.failedNow.contains(line.peer) && holds(line, item)
           && !onlyRefuses(line.peer)

@@ -1,0 +1,22 @@
+// SECURITY.md names the tests behind its promises: they are there.
+import Testing
+
+@Suite struct SecurityTests {
+  @Test func `every test that SECURITY.md names exists`() throws {
+    let text = try Repository.text("SECURITY.md")
+    let names = text.matches(of: #/`([A-Za-z0-9]+Tests)`/#).map { String($0.output.1) }
+    #expect(names.count > 15)
+    for name in names {
+      #expect(
+        Repository.files.contains { $0.path.hasPrefix("Tests/") && $0.path.hasSuffix("/\(name).swift") }, "\(name)")
+    }
+  }
+
+  @Test func `every command that SECURITY.md names exists`() throws {
+    let text = try Repository.text("SECURITY.md")
+    for path in [".ci/hostile", "Fuzz/run", ".ci/sanitize"] {
+      #expect(text.contains("`\(path)"))
+      #expect(try !Repository.text(path).isEmpty)
+    }
+  }
+}
