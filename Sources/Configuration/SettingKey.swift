@@ -83,7 +83,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .metrics:
       "Where serve answers GET /metrics for Prometheus: an address of the loopback, such as 127.0.0.1:9464; off is nowhere."
     case .workers: "Chunks that get fetches in parallel."
-    case .retries: "Times that get tries a chunk again without any part of it coming."
+    case .retries: "Times that get tries a chunk again after each peer that has it failed."
     case .chunkTimeout: "Seconds that a chunk may take."
     case .lan:
       "Where peers are looked for and may find this node: on is this machine and its local networks, machine is this machine "

@@ -142,7 +142,7 @@ public final class Downloader: Sendable {
   }
 
   /// - `maxWorkers`: chunks fetched in parallel; from 1.
-  /// - `maxRetries`: times that a chunk is tried again without any part of it coming.
+  /// - `maxRetries`: times that a chunk is tried again after each peer that has it failed.
   /// - `chunkTimeout`: for one chunk.
   public convenience init(
     storage: DownloadTarget, client: PeerClient, maxWorkers: Int = 8, maxRetries: Int = 3,

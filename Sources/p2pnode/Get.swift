@@ -57,7 +57,8 @@ struct Get: ParsableCommand {
   @Option(help: ArgumentHelp("Chunks fetched in parallel: 8.", valueName: "N"))
   var workers: String?
 
-  @Option(help: ArgumentHelp("Times that a chunk is tried again without any part of it coming: 3.", valueName: "N"))
+  @Option(
+    help: ArgumentHelp("Times that a chunk is tried again after each peer that has it failed: 3.", valueName: "N"))
   var retries: String?
 
   @Option(help: ArgumentHelp("Seconds that a chunk may take: 30.", valueName: "SECONDS"))

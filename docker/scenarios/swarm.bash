@@ -13,6 +13,8 @@ payload=$P2PNODE_FILES/random.bin
 file_id=$P2PNODE_FILE_ID
 logs=$P2PNODE_LOGS/$scenario
 mkdir -p "$logs"
+# A folder of the scenario that goes with it; empty: none.
+scratch=''
 
 say() { printf '  %s\n' "$*"; }
 fail() {
@@ -51,6 +53,7 @@ finish() {
     done
     say "logs are in $logs"
   fi
+  [[ -z "$scratch" ]] || rm -rf "$scratch"
   local extra
   extra=$(docker ps -aq --filter "label=p2pnode.scenario=$project")
   [[ -z "$extra" ]] || docker rm -fv $extra >/dev/null || true
