@@ -13,26 +13,24 @@ public struct HintBacklog: Sendable {
   private static let promisedPerFrame = (frameBytesMax - 11) / 4
 
   private struct Waiting: Sendable {
+    let handle: FileHandle
     /// The keys of `leaves` in the order in which they came.
     var chunks: [ChunkIndex] = []
     var leaves: [ChunkIndex: UInt64] = [:]
-    /// In the order in which they came, each once.
-    var promised: [ChunkIndex] = []
-    var isPromised: Set<ChunkIndex> = []
+    var promised = OrderedChunks()
     var peers: [PeerExchange.Entry] = []
     var isEmpty: Bool { chunks.isEmpty && promised.isEmpty && peers.isEmpty }
   }
 
-  private var waiting: [FileHandle: Waiting] = [:]
-  /// The keys of `waiting` in the order in which they came.
-  private var handles: [FileHandle] = []
+  /// In the order in which they came. Few files wait at a time, mostly one: looking through them is faster than hashing.
+  private var waiting: [Waiting] = []
   private var haveCount = 0
   private var promisedCount = 0
   private var peersCount = 0
 
   public init() {}
 
-  public var isEmpty: Bool { handles.isEmpty }
+  public var isEmpty: Bool { waiting.isEmpty }
 
   /// About how many bytes of memory wait.
   public var byteCount: Int { haveCount * 32 + promisedCount * 24 + peersCount * 128 }
@@ -42,46 +40,44 @@ public struct HintBacklog: Sendable {
   /// Leaves of a file that is here in part.
   public mutating func add(_ runs: [LeafRun], of handle: FileHandle) {
     guard !runs.isEmpty else { return }
-    enter(handle)
+    let i = enter(handle)
     for run in runs {
-      if waiting[handle]!.leaves[run.chunk] == nil {
-        waiting[handle]!.chunks.append(run.chunk)
+      if waiting[i].leaves[run.chunk] == nil {
+        waiting[i].chunks.append(run.chunk)
         haveCount += 1
       }
-      waiting[handle]!.leaves[run.chunk, default: 0] |= run.leaves.mask
+      waiting[i].leaves[run.chunk, default: 0] |= run.leaves.mask
     }
   }
 
   /// Chunks that others were promised.
   public mutating func add(promised chunks: [ChunkIndex], of handle: FileHandle) {
     guard !chunks.isEmpty, promisedCount < HintBacklog.promisedMax else { return }
-    enter(handle)
+    let i = enter(handle)
     for chunk in chunks where promisedCount < HintBacklog.promisedMax {
-      guard waiting[handle]!.isPromised.insert(chunk).inserted else { continue }
-      waiting[handle]!.promised.append(chunk)
-      promisedCount += 1
+      if waiting[i].promised.insert(chunk) { promisedCount += 1 }
     }
   }
 
   /// Others that have the file, or a part of it: as many wait as one PEERS can hold.
   public mutating func add(peers: [PeerExchange.Entry], of handle: FileHandle) {
     guard !peers.isEmpty else { return }
-    enter(handle)
-    let added = peers.prefix(ProtocolLimits.peersMax - waiting[handle]!.peers.count)
-    waiting[handle]!.peers += added
+    let i = enter(handle)
+    let added = peers.prefix(ProtocolLimits.peersMax - waiting[i].peers.count)
+    waiting[i].peers += added
     peersCount += added.count
   }
 
-  private mutating func enter(_ handle: FileHandle) {
-    guard waiting[handle] == nil else { return }
-    waiting[handle] = Waiting()
-    handles.append(handle)
+  private mutating func enter(_ handle: FileHandle) -> Int {
+    if let i = waiting.firstIndex(where: { $0.handle == handle }) { return i }
+    waiting.append(Waiting(handle: handle))
+    return waiting.count - 1
   }
 
   /// The handle is gone.
   public mutating func remove(_ handle: FileHandle) {
-    guard let gone = waiting.removeValue(forKey: handle) else { return }
-    handles.removeAll { $0 == handle }
+    guard let i = waiting.firstIndex(where: { $0.handle == handle }) else { return }
+    let gone = waiting.remove(at: i)
     haveCount -= gone.chunks.count
     promisedCount -= gone.promised.count
     peersCount -= gone.peers.count
@@ -89,10 +85,8 @@ public struct HintBacklog: Sendable {
 
   /// Memory is short: what is not needed goes.
   public mutating func dropPromisedAndPeers() {
-    for handle in handles {
-      (waiting[handle]!.promised, waiting[handle]!.isPromised, waiting[handle]!.peers) = ([], [], [])
-      if waiting[handle]!.isEmpty { remove(handle) }
-    }
+    for i in waiting.indices { (waiting[i].promised, waiting[i].peers) = (OrderedChunks(), []) }
+    waiting.removeAll { $0.isEmpty }
     (promisedCount, peersCount) = (0, 0)
   }
 
@@ -100,39 +94,68 @@ public struct HintBacklog: Sendable {
 
   /// The next message; nil if nothing waits. One file after the other, HAVE first.
   public mutating func next() -> Message? {
-    guard let handle = handles.first else { return nil }
-    defer { if waiting[handle]!.isEmpty { remove(handle) } }
-    if !waiting[handle]!.chunks.isEmpty { return .have(Have(handle: handle, runs: takeRuns(of: handle))) }
-    if !waiting[handle]!.promised.isEmpty {
-      return .promised(Promised(handle: handle, chunks: takePromised(of: handle)))
+    guard let handle = waiting.first?.handle else { return nil }
+    defer { if waiting[0].isEmpty { waiting.removeFirst() } }
+    if !waiting[0].chunks.isEmpty { return .have(Have(handle: handle, runs: takeRuns())) }
+    if !waiting[0].promised.isEmpty {
+      let chunks = waiting[0].promised.removeFirst(HintBacklog.promisedPerFrame)
+      promisedCount -= chunks.count
+      return .promised(Promised(handle: handle, chunks: chunks))
     }
-    defer {
-      peersCount -= waiting[handle]!.peers.count
-      waiting[handle]!.peers = []
-    }
-    return .peers(PeerExchange(handle: handle, entries: waiting[handle]!.peers))
+    let peers = waiting[0].peers
+    waiting[0].peers = []
+    peersCount -= peers.count
+    return .peers(PeerExchange(handle: handle, entries: peers))
   }
 
-  private mutating func takeRuns(of handle: FileHandle) -> [LeafRun] {
+  private mutating func takeRuns() -> [LeafRun] {
     var runs: [LeafRun] = []
     var count = 0
-    for chunk in waiting[handle]!.chunks {
-      let more = LeafRun.runs(of: waiting[handle]!.leaves[chunk]!, in: chunk)
+    for chunk in waiting[0].chunks {
+      let more = LeafRun.runs(of: waiting[0].leaves[chunk]!, in: chunk)
       if runs.count + more.count > HintBacklog.haveRunsPerFrame { break }
       runs += more
-      waiting[handle]!.leaves[chunk] = nil
+      waiting[0].leaves[chunk] = nil
       count += 1
     }
-    waiting[handle]!.chunks.removeFirst(count)
+    waiting[0].chunks.removeFirst(count)
     haveCount -= count
     return runs
   }
+}
 
-  private mutating func takePromised(of handle: FileHandle) -> [ChunkIndex] {
-    let chunks = Array(waiting[handle]!.promised.prefix(HintBacklog.promisedPerFrame))
-    waiting[handle]!.promised.removeFirst(chunks.count)
-    for chunk in chunks { waiting[handle]!.isPromised.remove(chunk) }
-    promisedCount -= chunks.count
-    return chunks
+/// Chunks in the order in which they came, each once.
+private struct OrderedChunks: Sendable {
+  /// Up to so many it is faster to look through them than to hash.
+  private static let unhashedMax = 64
+
+  private var chunks: [ChunkIndex] = []
+  /// All of `chunks`, once they are more than `unhashedMax`; empty before that.
+  private var hashed: Set<ChunkIndex> = []
+
+  var isEmpty: Bool { chunks.isEmpty }
+  var count: Int { chunks.count }
+
+  /// Adds a chunk at the end; false if it is there already.
+  mutating func insert(_ chunk: ChunkIndex) -> Bool {
+    if hashed.isEmpty {
+      if chunks.contains(chunk) { return false }
+      if chunks.count == OrderedChunks.unhashedMax { hashed = Set(chunks) }
+    }
+    if !hashed.isEmpty && !hashed.insert(chunk).inserted { return false }
+    chunks.append(chunk)
+    return true
+  }
+
+  /// Removes the first ones, at most so many, and returns them.
+  mutating func removeFirst(_ countMax: Int) -> [ChunkIndex] {
+    let first = Array(chunks.prefix(countMax))
+    chunks.removeFirst(first.count)
+    if chunks.count <= OrderedChunks.unhashedMax {
+      hashed = []
+    } else {
+      hashed.subtract(first)
+    }
+    return first
   }
 }
