@@ -126,35 +126,37 @@ public struct HostPort: Hashable, Sendable, CustomStringConvertible {
 
   /// `defaultPort` stands in where the text has none. Nil for anything that is not of the form.
   public init?(parsing text: String, defaultPort: UInt16? = nil) {
-    var host = Substring(text)
-    var port: Substring?
-    if host.first == "[" {
-      guard let close = host.firstIndex(of: "]") else { return nil }
+    // Byte by byte: some characters join with a ":" that follows them.
+    var host = text.utf8[...]
+    var port: Substring.UTF8View?
+    if host.first == UInt8(ascii: "[") {
+      guard let close = host.firstIndex(of: UInt8(ascii: "]")) else { return nil }
       let rest = host[host.index(after: close)...]
-      guard rest.isEmpty || rest.first == ":" else { return nil }
+      guard rest.isEmpty || rest.first == UInt8(ascii: ":") else { return nil }
       port = rest.isEmpty ? nil : rest.dropFirst()
       host = host[host.index(after: host.startIndex)..<close]
-      guard host.contains(":") else { return nil }
-    } else if let colon = host.firstIndex(of: ":") {
-      guard !host[host.index(after: colon)...].contains(":") else { return nil }  // an IPv6 address wants brackets
+      guard host.contains(UInt8(ascii: ":")) else { return nil }
+    } else if let colon = host.firstIndex(of: UInt8(ascii: ":")) {
+      // An IPv6 address wants brackets.
+      guard !host[host.index(after: colon)...].contains(UInt8(ascii: ":")) else { return nil }
       port = host[host.index(after: colon)...]
       host = host[..<colon]
     }
-    let isSound = host.utf8.allSatisfy { $0 > 32 && $0 < 127 || $0 >= 128 }
-    guard !host.isEmpty, host.utf8.count <= 253, isSound else { return nil }
+    let isSound = host.allSatisfy { $0 > 32 && $0 < 127 || $0 >= 128 }
+    guard !host.isEmpty, host.count <= 253, isSound else { return nil }
     if let port {
-      let digits = port.utf8.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
-      guard !port.isEmpty, digits, let number = UInt16(port) else { return nil }
+      let digits = port.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
+      guard !port.isEmpty, digits, let number = UInt16(Substring(port)) else { return nil }
       self.port = number
     } else if let defaultPort {
       self.port = defaultPort
     } else {
       return nil
     }
-    self.host = String(host)
+    self.host = String(Substring(host))
   }
 
-  public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+  public var description: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
 /// Why a name has no addresses.
