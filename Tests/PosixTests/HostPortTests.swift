@@ -1,7 +1,7 @@
+// Texts of the form HOST:PORT, as options and configuration files have them.
 import Posix
 import Testing
 
-/// Texts of the form HOST:PORT.
 @Suite struct HostPortTests {
   @Test(arguments: ["seed:9800", "192.0.2.1:1", "[2001:db8::1]:65535", "\u{600}:9800", "a\u{301}:2", "[::\u{600}]:3"])
   func `a host and a port survive being written`(text: String) throws {
