@@ -88,7 +88,7 @@ final class NodeContext: Sendable {
     _ configuration: NodeConfiguration, catalogue: Catalogue?, listenPort: UInt16? = nil,
     report: @escaping @Sendable (NodeEvent) -> Void
   ) throws(Errno) {
-    // A download has one connection to a peer: it counts what each gives. Whoever only serves has no reason to.
+    // A download has one connection to a peer, because it counts what each peer gives. A node that only serves takes several.
     payload = HandshakePayload(
       listenPort: listenPort, capabilities: catalogue == nil ? [] : .severalConnections, agent: "p2pnode",
       requestsInFlightMax: UInt16(ProtocolLimits.requestsInFlightMax))

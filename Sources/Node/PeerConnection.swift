@@ -217,7 +217,7 @@ final class PeerConnection {
   /// Ends the connection: with a GOODBYE where the end calls for one, which is sent if the peer takes it.
   func close(_ end: ConnectionEnd) {
     guard !isClosed, !isFinishing else { return }
-    leaveAudiences()  // before anybody hears that it has gone
+    leaveAudiences()  // before the others hear that it has gone
     report(end)
     noteBreach(end)
     if isEstablished, let goodbye = end.goodbye {

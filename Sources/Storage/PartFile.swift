@@ -148,7 +148,7 @@ public final class PartFile: Sendable {
     errno.isDiskFull ? .diskFull(path: path, byteCount: length) : .io(errno)
   }
 
-  /// Gives the file its length. Returns how far from its start space is to be reserved before anything is written.
+  /// Gives the file its length. Returns up to which byte the caller reserves space before it writes.
   private static func prepare(_ file: borrowing File, length: UInt64) throws(PartFileError) -> UInt64 {
     do throws(Errno) {
       if try file.status().size > length { try file.truncate(to: length) }

@@ -1,5 +1,5 @@
 // The disk space of a part file. Only the fileID says how long the file is until its data comes, and a fileID may come from
-// anybody: so a length that does not fit is refused at once, and space is reserved a little ahead of what was written.
+// a stranger. So a length that does not fit is refused at once, and space is reserved a little ahead of what was written.
 import Posix
 
 extension PartFile {
@@ -22,7 +22,7 @@ extension PartFile {
     throw .noRoom(path: file.path, byteCount: length, freeBytes: length - missing)
   }
 
-  /// How far from its start space is to be reserved before anything is written: 64 MiB beyond what an earlier download
+  /// Up to which byte the caller reserves space before it writes: 64 MiB beyond what an earlier download
   /// wrote there. What it wrote after a hole does not count, so that a download that is resumed again and again reserves
   /// no more each time.
   static func reservedEnd(_ file: borrowing File, length: UInt64) throws(Errno) -> UInt64 {

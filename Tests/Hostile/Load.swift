@@ -107,23 +107,12 @@ struct SocketHerd: ~Copyable {
     guard number >= 0 else { return -1 }
     var one: Int32 = 1
     setsockopt(number, Int32(IPPROTO_IP), BlockingSocket.bindAddressNoPort, &one, 4)
-    _ = withAddress(ip, 0) { bind(number, $0, $1) }
-    if withAddress(target.ip, target.port, { Glibc.connect(number, $0, $1) }) != 0, errno != EINPROGRESS {
+    _ = BlockingSocket.withAddress(ip, 0) { bind(number, $0, $1) }
+    if BlockingSocket.withAddress(target.ip, target.port, { Glibc.connect(number, $0, $1) }) != 0, errno != EINPROGRESS
+    {
       close(number)
       return -1
     }
     return number
-  }
-
-  private static func withAddress(
-    _ ip: [UInt8], _ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
-  ) -> Int32 {
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    withUnsafeMutableBytes(of: &address.sin_addr) { $0.copyBytes(from: ip[12...]) }
-    return withUnsafePointer(to: address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
-    }
   }
 }

@@ -166,7 +166,8 @@ package final class BlockingSocket: Sendable {
     return code == EAGAIN || code == EINPROGRESS ? .timedOut : .broken(code)
   }
 
-  private static func withAddress(
+  /// Passes an IPv4 address, the last 4 of 16 bytes, to a call of the kernel.
+  package static func withAddress(
     _ ip: [UInt8], _ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
   ) -> Int32 {
     var address = sockaddr_in()

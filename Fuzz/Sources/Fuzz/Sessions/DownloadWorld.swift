@@ -104,7 +104,7 @@ struct DownloadWorld {
     case .hinted: handle(.addressHinted(address, identity(of: stranger)))
     case .toldOf:
       let told = PeerExchange.Entry(ip: address.ip, port: address.port, peer: identity(of: stranger))
-      // Also that the honest peer is somebody else, or elsewhere.
+      // Also that the honest peer has another PeerID or another address.
       let wrong = [
         PeerExchange.Entry(ip: DownloadWorld.honestAddress.ip, port: 9800, peer: told.peer),
         PeerExchange.Entry(ip: address.ip, port: address.port, peer: DownloadWorld.honest),
