@@ -280,22 +280,23 @@ final class NetworkLoop {
   // MARK: Sending in turns
 
   /// Lets the senders send a piece each, as their turns come, within the upload limit. Each loop has turns of its own,
-  /// of connections that could send at once: an order over all loops would make them wait for one another. What another
-  /// loop's readers were promised counts nevertheless, here as for what is taken in (`Audiences`).
+  /// of connections that could send at once: an order over all loops would make them wait for one another. Two things
+  /// count over all loops nevertheless: the bytes that an address got (`UploadShares`), and what a reader was promised
+  /// (`Audiences`).
   private func sendPieces() {
     if let until = throttledUntil {
       guard now >= until else { return }
       throttledUntil = nil
     }
     for _ in 0..<NetworkLoop.piecesPerTurn {
-      if sender == nil { sender = turns.next().flatMap { connections[$0] } }
+      if sender == nil { sender = context.uploadLimiter.next(of: &turns).flatMap { connections[$0] } }
       guard let sender else { return }
       if context.outboxes.isFull {  // until peers have taken some of it, or have gone
         throttledUntil = now + .milliseconds(5)
         return
       }
       if let bytes = sender.nextUploadBytes,
-        let wait = context.uploadLimiter.wait(toSend: bytes)
+        let wait = context.uploadLimiter.wait(toSend: bytes, to: sender.group, on: index)
       {
         throttledUntil = now + max(wait, .milliseconds(1))
         return

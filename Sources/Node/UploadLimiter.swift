@@ -1,13 +1,14 @@
-// One limit on what leaves, shared by all the loops of a node.
+// One limit on what leaves, and one count of the bytes that each address got. All loops of a node share both.
 import Posix
 import Synchronization
 import Transfer
 
 /// A token bucket that any thread may ask, or none.
 final class UploadLimiter: Sendable {
-  private struct State: Sendable {
+  fileprivate struct State: Sendable {
     var bytesPerSecond: UInt64?
     var bucket: RateLimiter?
+    var shares = UploadShares()
   }
 
   private let state: Mutex<State>
@@ -16,6 +17,11 @@ final class UploadLimiter: Sendable {
   private let readNanoseconds: @Sendable () -> Int64
   /// Bytes that may leave at once after a pause: small enough that a second's average is the limit.
   private static let burst: UInt64 = 256 << 10
+  /// A loop that waits for the limit asks again so much later than it could, at most.
+  fileprivate static let lateness = Duration.milliseconds(4)
+  /// A loop that goes after another asks again so soon. Where the limit lets a piece pass in less, loops do not wait for
+  /// one another: it would cost more than the limit does.
+  fileprivate static let pause = Duration.milliseconds(1)
 
   /// Any rate: more than the bucket can count is no limit that a network reaches. Nil: no limit.
   /// - `readNanoseconds`: a clock that never goes back.
@@ -25,22 +31,45 @@ final class UploadLimiter: Sendable {
   }
 
   /// Another limit from now on.
-  func change(to bytesPerSecond: UInt64?) { state.withLock { $0 = State(bytesPerSecond: bytesPerSecond) } }
+  func change(to bytesPerSecond: UInt64?) {
+    state.withLock { ($0.bytesPerSecond, $0.bucket) = (bytesPerSecond, nil) }
+  }
 
-  private static func bucket(_ bytesPerSecond: UInt64, at now: Instant) -> RateLimiter {
+  fileprivate static func bucket(_ bytesPerSecond: UInt64, at now: Instant) -> RateLimiter {
     RateLimiter(bytesPerSecond: min(max(bytesPerSecond, 1), RateLimiter.bytesPerSecondMax), burst: burst, at: now)
   }
 
   /// Nil: the bytes may leave now, and are counted. Else how long to wait before asking again.
-  func wait(toSend bytes: Int) -> Duration? {
-    state.withLock { state in
-      guard let bytesPerSecond = state.bytesPerSecond else { return nil }
-      let now = Instant(nanoseconds: readNanoseconds())
-      if state.bucket == nil { state.bucket = UploadLimiter.bucket(bytesPerSecond, at: now) }
-      let delay = state.bucket!.delay(until: bytes, at: now)
-      guard delay == .zero else { return delay }
-      _ = state.bucket!.take(upTo: bytes, at: now)
+  /// - `group`: where they go. Of the loops that wait, the one goes first whose group was sent least.
+  func wait(toSend bytes: Int, to group: AddressGroup, on loop: Int) -> Duration? {
+    let now = Instant(nanoseconds: readNanoseconds())
+    return state.withLock { state in
+      if let delay = state.delay(of: bytes, to: group, on: loop, at: now) { return delay }
+      state.shares.sent(bytes, to: group, at: now)
       return nil
     }
+  }
+
+  /// Takes the turn of a loop: of the groups that wait, the one goes first that all loops sent least to.
+  func next(of turns: inout UploadTurns) -> UploadTurns.Reader? {
+    if turns.isOfOneGroup { return turns.next { _ in 0 } }
+    return state.withLock { state in turns.next(sent: state.shares.bytes(sentTo:)) }
+  }
+}
+
+extension UploadLimiter.State {
+  /// Nil: the limit lets the bytes pass. Else how long to wait.
+  fileprivate mutating func delay(of bytes: Int, to group: AddressGroup, on loop: Int, at now: Instant) -> Duration? {
+    guard let bytesPerSecond else { return nil }
+    if bucket == nil { bucket = UploadLimiter.bucket(bytesPerSecond, at: now) }
+    let delay = bucket!.delay(until: bytes, at: now)
+    guard delay == .zero else {
+      if delay > UploadLimiter.pause { shares.claim(for: group, by: loop, until: now + delay + UploadLimiter.lateness) }
+      return delay
+    }
+    if shares.goesAfterAnother(loop, for: group, at: now) { return UploadLimiter.pause }
+    shares.drop(claimOf: loop)
+    _ = bucket!.take(upTo: bytes, at: now)
+    return nil
   }
 }

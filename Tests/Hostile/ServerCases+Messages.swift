@@ -151,9 +151,7 @@ let messageLoads: [ServerLoad] = [
       }
       load.awaitReady(50, within: 10)
       return load
-    },
-    // Two addresses want all that the server can send, so the fair share of each is half.
-    ratioMin: 0.5),
+    }),
 ]
 
 /// Peers that always have 16 MiB asked for, and drop what comes.

@@ -16,8 +16,6 @@ struct ServerLoad: Sendable {
   let start: @Sendable (Bench, SocketAddress, HostileFile) throws -> Load
   /// What the load has to have done before the memory is read; it has so many seconds.
   var wanted: (short: Int, long: Int, seconds: Double) = (0, 0, 0)
-  /// What an honest download keeps at least of its speed.
-  var ratioMin = Outcome.ratioMin
 }
 
 extension Case {
@@ -63,7 +61,7 @@ extension Bench {
     let (alone, took) = (median(beside), median(under))
     (outcome.alone, outcome.took, outcome.ratio) = (alone, took, alone / took)
     if outcome.broken.isEmpty {
-      outcome.expect(alone / took >= load.ratioMin, "slowed to \(decimal(alone / took, 2))")
+      outcome.expect(alone / took >= Outcome.ratioMin, "slowed to \(decimal(alone / took, 2))")
     }
     running.awaitCount(settings.isLong ? load.wanted.long : load.wanted.short, within: load.wanted.seconds)
     outcome.measured(memory: attacked.grownBytes)

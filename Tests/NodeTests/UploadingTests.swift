@@ -112,6 +112,22 @@ import Wire
     #expect(try peer.next()?.goodbyeCode == .protocolError)
   }
 
+  @Test func `of two loops that wait for the upload limit, the one goes first whose address was sent least`() {
+    let clock = Atomic<Int64>(0)
+    let limiter = UploadLimiter(bytesPerSecond: 100_000) { clock.load(ordering: .relaxed) }
+    let greedy = AddressGroup(ip: [UInt8](repeating: 1, count: 16))
+    let other = AddressGroup(ip: [UInt8](repeating: 2, count: 16))
+    #expect(limiter.wait(toSend: 256 << 10, to: greedy, on: 0) == nil)
+    #expect(limiter.wait(toSend: 50_000, to: greedy, on: 0) == .milliseconds(500))
+    #expect(limiter.wait(toSend: 50_000, to: other, on: 1) == .milliseconds(500))
+    clock.store(500_000_000, ordering: .relaxed)
+    #expect(limiter.wait(toSend: 50_000, to: greedy, on: 0) == .milliseconds(1))
+    #expect(limiter.wait(toSend: 50_000, to: other, on: 1) == nil)
+    // The other loop does not come in time: its claim is over.
+    clock.store(1_000_000_000, ordering: .relaxed)
+    #expect(limiter.wait(toSend: 50_000, to: greedy, on: 0) == nil)
+  }
+
   @Test func `an upload limit goes by a clock of its own, whatever the clocks of the loops say`() {
     let clock = Atomic<Int64>(0)
     let limiter = UploadLimiter(bytesPerSecond: 100_000) { clock.load(ordering: .relaxed) }
@@ -123,5 +139,12 @@ import Wire
     #expect(limiter.wait(toSend: 20_000) == nil)
     clock.store(1_000_000_000, ordering: .relaxed)
     #expect(limiter.wait(toSend: 80_000) == nil)
+  }
+}
+
+extension UploadLimiter {
+  /// For the first loop, to one and the same address.
+  func wait(toSend bytes: Int) -> Duration? {
+    wait(toSend: bytes, to: AddressGroup(ip: [UInt8](repeating: 1, count: 16)), on: 0)
   }
 }

@@ -83,4 +83,77 @@ import Testing
     turns.enqueue(2, of: host(1), isFirst: false)
     #expect(turns.next() == 2)
   }
+
+  @Test func `a host that other threads sent more to goes first once in nine turns`() {
+    var turns = UploadTurns()
+    turns.enqueue(1, of: host(1), isFirst: false)
+    turns.enqueue(2, of: host(2), isFirst: false)
+    var order: [UInt64] = []
+    for _ in 0..<27 {
+      let reader = turns.next { $0 == host(1) ? 1 << 30 : 1 << 20 }!
+      order.append(reader)
+      turns.enqueue(reader, of: host(Int(reader)), isFirst: false)
+    }
+    #expect(order.enumerated().filter { $0.element == 1 }.map(\.offset) == [7, 16, 25])
+  }
+
+  @Test func `a host that is on both threads gets no more than a host that is on one`() {
+    var threads = [UploadTurns(), UploadTurns()]
+    var shares = UploadShares()
+    // 50 connections of one host, dealt out in turn, and one of another.
+    func group(_ reader: UInt64) -> AddressGroup { host(reader == 50 ? 2 : 1) }
+    for reader in UInt64(0)...50 { threads[Int(reader % 2)].enqueue(reader, of: group(reader), isFirst: false) }
+    var sent = [0, 0]
+    for turn in 0..<2_000 {
+      let reader = threads[turn % 2].next(sent: shares.bytes(sentTo:))!
+      shares.sent(65_536, to: group(reader), at: Instant(nanoseconds: Int64(turn) * 100_000))
+      threads[turn % 2].enqueue(reader, of: group(reader), isFirst: false)
+      sent[reader == 50 ? 1 : 0] += 1
+    }
+    // But for the turns that keep the connections on the same thread alive.
+    #expect(sent[1] > 860, "\(sent)")
+  }
+
+  @Test func `a host that always asks for what no other peer has gets two thirds at most`() {
+    var turns = UploadTurns()
+    var shares = UploadShares()
+    turns.enqueue(1, of: host(1), isFirst: true)
+    turns.enqueue(2, of: host(2), isFirst: false)
+    var sent = [0, 0]
+    for _ in 0..<3_000 {
+      let reader = turns.next(sent: shares.bytes(sentTo:))!
+      shares.sent(65_536, to: host(Int(reader)), at: .zero)
+      turns.enqueue(reader, of: host(Int(reader)), isFirst: reader == 1)
+      sent[Int(reader) - 1] += 1
+    }
+    #expect(sent[1] > 950, "\(sent)")
+  }
+
+  @Test func `what was sent long ago counts no more`() {
+    var shares = UploadShares()
+    shares.sent(1_000, to: host(1), at: .zero)
+    shares.sent(1, to: host(2), at: .zero + .seconds(5))
+    #expect(shares.bytes(sentTo: host(1)) == 1_000)
+    shares.sent(1, to: host(2), at: .zero + .seconds(9))
+    #expect(shares.bytes(sentTo: host(1)) == 0)
+    shares.sent(1, to: host(2), at: .zero + .seconds(60))
+    #expect(shares.bytes(sentTo: host(2)) == 1)
+  }
+
+  @Test func `a thread goes after another whose group was sent less, until the claim ends`() {
+    var shares = UploadShares()
+    shares.sent(1_000, to: host(1), at: .zero)
+    shares.claim(for: host(2), by: 1, until: .zero + .milliseconds(5))
+    #expect(shares.goesAfterAnother(0, for: host(1), at: .zero))
+    #expect(!shares.goesAfterAnother(1, for: host(1), at: .zero), "its own claim")
+    #expect(!shares.goesAfterAnother(0, for: host(2), at: .zero), "the same group")
+    #expect(!shares.goesAfterAnother(0, for: host(1), at: .zero + .milliseconds(5)))
+    shares.drop(claimOf: 1)
+    #expect(!shares.goesAfterAnother(0, for: host(1), at: .zero))
+  }
+}
+
+extension UploadTurns {
+  /// Where all groups were sent the same.
+  fileprivate mutating func next() -> Reader? { next { _ in 0 } }
 }

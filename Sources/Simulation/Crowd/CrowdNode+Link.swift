@@ -54,7 +54,7 @@ extension CrowdNode {
     isPumping = true
     world.at(uploadFreeAt) { [self] in
       isPumping = false
-      guard isUp, let next = turns.next(), let end = end(ConnectionID(next)) else { return }
+      guard isUp, let next = turns.next(sent: shares.bytes(sentTo:)), let end = end(ConnectionID(next)) else { return }
       end.isQueued = false
       sendNext(on: end)
       queue(end)
@@ -79,6 +79,7 @@ extension CrowdNode {
       let hashes = piece.includesLeafHashes ? file.leafHashes[Int(piece.chunk.rawValue)] : []
       send(.data(piece.header(leafHashes: hashes, byteCount: part.count)), part, on: end)
       ledger.sent(piece.leaves.count, of: piece.chunk, to: end.id.rawValue)
+      shares.sent(part.count, to: end.peer.group, at: world.time)
       if !end.session.awaits(piece.chunk, of: piece.handle) { settle(piece.chunk, of: end) }
     case nil: break
     }

@@ -49,6 +49,7 @@ final class CrowdNode {
   var directory: PeerDirectory
   var ledger: UploadLedger
   var turns = UploadTurns()
+  var shares = UploadShares()
   var deferral = UploadDeferral()
   var announcements = Announcements()
 
