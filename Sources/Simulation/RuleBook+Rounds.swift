@@ -119,7 +119,8 @@ extension RuleBook {
     else { return }
     let wasSilent = trouble.silentNow.contains(where: isTrusted)
     let costsRetry =
-      !wasSilent && !isAwaited(besides: members, at: now) && (members.contains(where: isTrusted) || !isTrustedPeerKnown)
+      !wasSilent && !isAwaited(besides: members.union(trouble.failedNow), at: now)
+      && (members.contains(where: isTrusted) || !isTrustedPeerKnown)
     trouble.lostRounds += 1
     if costsRetry { trouble.retries += 1 }
     trouble.leavesGained = 0
@@ -153,13 +154,13 @@ extension RuleBook {
     }
   }
 
-  /// Whether a trusted peer is about to come, or was there a moment ago, and is no member.
-  private func isAwaited(besides members: Set<PeerID>, at now: Instant) -> Bool {
+  /// Whether a trusted peer that had no try in the round is about to come, or was there a moment ago.
+  private func isAwaited(besides tried: Set<PeerID>, at now: Instant) -> Bool {
     namedAddresses.contains {
       !bannedAddresses.contains($0) && !dismissedAddresses.contains($0) && !resolvedAddresses.contains($0)
     }
       || joined.contains { peer in
-        guard let lost = lostAt[peer], isTrusted(peer), !banned.contains(peer), !members.contains(peer) else {
+        guard let lost = lostAt[peer], isTrusted(peer), !banned.contains(peer), !tried.contains(peer) else {
           return false
         }
         return !isLive(peer) && dialled.contains(peer) && now - lost < settings.chunkTimeout

@@ -117,13 +117,14 @@ extension DownloadState {
   /// Ends a round in which each member has failed, has left or has nothing of what is missing: a retry is spent, and the
   /// delay runs.
   mutating func settleRound(of wanted: Wanted, at now: Instant) {
-    guard phase != .ended, isUnasked(wanted), let members = rounds[wanted]?.members,
+    guard phase != .ended, isUnasked(wanted), let round = rounds[wanted], let members = round.members,
       rounds.isOver(wanted, canGive: { holds($0, wanted) && !peers[$0].onlyRefuses }),
       !isTrustedPeerLeft(for: wanted)
     else { return }
-    let wasSilent = rounds[wanted]?.silentNow.contains(where: isTrusted) ?? false
+    let isAwaited = isAwaited(besides: members.union(round.failedNow), at: now)
     let costsRetry =
-      !wasSilent && !isAwaited(besides: members, at: now) && (members.contains(where: isTrusted) || !isTrustedPeerKnown)
+      !round.silentNow.contains(where: isTrusted) && !isAwaited
+      && (members.contains(where: isTrusted) || !isTrustedPeerKnown)
     let attempts = rounds.end(wanted, costsRetry: costsRetry)
     if attempts.retries > settings.maxRetries { return giveUp(wanted, attempts, at: now) }
     let delay = retries.add(wanted, attempt: max(attempts.lostRounds, 1), at: now, using: &generator)
@@ -155,12 +156,13 @@ extension DownloadState {
     }
   }
 
-  /// Whether a trusted peer that is no member of a round is about to come, or was here a moment ago. Until it is there,
-  /// no retry is spent on those that fail.
-  private func isAwaited(besides members: Set<Int>, at now: Instant) -> Bool {
+  /// Whether a trusted peer that had no try in a round is about to come, or was here a moment ago. Until it is there, the
+  /// failures of the others spend no retry.
+  /// - `tried`: the members of the round, and the peers that came later and failed in it.
+  private func isAwaited(besides tried: Set<Int>, at now: Instant) -> Bool {
     book.isNamedPending
       || peers.indices.contains { number in
-        guard let left = peers[number].leftAt, isTrusted(number), !peers[number].isBanned, !members.contains(number)
+        guard let left = peers[number].leftAt, isTrusted(number), !peers[number].isBanned, !tried.contains(number)
         else {
           return false
         }

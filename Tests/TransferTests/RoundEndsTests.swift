@@ -8,10 +8,12 @@ import Wire
 @Suite struct RoundEndsTests {
   private let layout = ChunkLayout(fileLength: 1 << 20)!
 
-  /// A download on virtual time, and the connections that were asked for leaves, in order.
+  /// A download on virtual time, the connections that were asked for leaves, and the peers whose failure spent a retry,
+  /// each in order.
   private struct Run {
     var state: DownloadState
     var asked: [(connection: ConnectionID, request: RequestID, leaves: LeafRange)] = []
+    var retries: [PeerID] = []
 
     init() {
       var settings = DownloadSettings()
@@ -23,6 +25,7 @@ import Wire
       state.handle(event, at: now)
       while let action = state.nextAction() {
         if case .request(let id, let request, _, let leaves, _) = action { asked.append((id, request, leaves)) }
+        if case .report(.chunkRetry(_, let peer, _, _, _)) = action { retries.append(peer) }
       }
     }
 
@@ -74,5 +77,21 @@ import Wire
     run.handle(.withdrawn(ConnectionID(3)), at: .seconds(5))
     run.pass(until: .seconds(10))
     #expect(run.asked.count > 3)
+  }
+
+  @Test func `a peer that came late, failed in the round and left is not awaited`() {
+    var run = Run()
+    run.beginsWithSilentPeer(layout, named: 1...3)
+    run.opens(3, layout, isComplete: true, at: .seconds(1))
+    // The round begins with the first and the third peer.
+    run.handle(.connectionLost(ConnectionID(1), .closed), at: .seconds(2))
+    #expect(run.asked.map(\.connection) == [ConnectionID(1), ConnectionID(3)])
+    run.handle(.busy(ConnectionID(3), run.asked.last!.request, retryAfter: .seconds(60)), at: .seconds(2))
+    run.opens(2, layout, isComplete: true, at: .seconds(3))
+    #expect(run.asked.last?.connection == ConnectionID(2))
+    run.handle(.connectionLost(ConnectionID(2), .closed), at: .seconds(3))
+    #expect(run.retries.isEmpty)
+    run.handle(.withdrawn(ConnectionID(3)), at: .seconds(4))
+    #expect(run.retries == [peerID(2)])
   }
 }
