@@ -29,11 +29,14 @@ extension DownloadState {
   /// Whether a peer is proven or the user named it.
   private func isTrusted(_ number: Int) -> Bool { !peers[number].isStranger }
 
-  /// The place of a peer in the order in which peers are asked for what failed; nil: it has failed in this round.
+  /// The place of a peer in the order in which peers are asked for what failed; nil: it has failed in this round. A peer
+  /// that only refuses comes last: BUSY is no failure, and several such peers can take turns for ever.
   private func precedence(of number: Int, in attempts: Attempts) -> Int? {
-    switch attempts.standing(of: number) {
-    case .untried: trust(in: number)
-    case .failedBefore: trust(in: number) + PeerOrigin.inbound.rawValue + 2
+    let ranks = PeerOrigin.inbound.rawValue + 2
+    let trust = peers[number].onlyRefuses ? trust(in: number) + 2 * ranks : trust(in: number)
+    return switch attempts.standing(of: number) {
+    case .untried: trust
+    case .failedBefore: trust + ranks
     case .failedNow: nil
     }
   }
