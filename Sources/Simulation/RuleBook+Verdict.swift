@@ -25,13 +25,20 @@ extension RuleBook {
       breakRule("retry \(retry.attempt) of chunk \(retry.chunk.rawValue) is lost")
     }
     noteUsability(at: now)
+    noteLateness(at: now)
     if isRunning { checkProgress(at: now) }
     return broken
   }
 
-  /// Whether a peer has anything that is missing.
-  private func hasAnything(_ line: Line) -> Bool {
-    line.held == nil || (0..<layout.chunkCount).contains { holds(line, .chunk($0)) }
+  /// Whether a peer has anything that is missing and may be asked for. A stream whose reader is late may be asked for
+  /// nothing, and then any chunk counts.
+  func hasAnything(_ line: Line) -> Bool {
+    guard line.held != nil, case .inOrder(let window) = settings.order else {
+      return line.held == nil || (0..<layout.chunkCount).contains { holds(line, .chunk($0)) }
+    }
+    let wanted = 0..<min(consumedBelow + window, layout.chunkCount)
+    let isReaderLate = wanted.allSatisfy { isHad(ChunkIndex(UInt32($0))) }
+    return (isReaderLate ? 0..<layout.chunkCount : wanted).contains { holds(line, .chunk($0)) }
   }
 
   private mutating func noteUsability(at now: Instant) {
@@ -129,11 +136,7 @@ extension RuleBook {
 
   /// Whether strangers are all there is, and none has given anything for four timeouts.
   private func isWithoutProgress(at now: Instant) -> Bool {
-    lastLeaf + settings.chunkTimeout * 4 <= now
-      && !lines.values.contains { line in
-        line.isOpen && isTrusted(line.peer) && standings[line.peer]?.onlyRefuses != true
-          && (0..<layout.chunkCount).contains { holds(line, .chunk($0)) }
-      }
+    lastLeaf + settings.chunkTimeout * 4 <= now && !isTrustedPeerGiving
   }
 
   /// The statistics must say what the books say.

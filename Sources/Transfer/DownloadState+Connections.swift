@@ -148,8 +148,9 @@ extension DownloadState {
         // It has no room for us, or has what it wanted: in large crowds both are said at any time, and are no failure.
         releaseAll(id, at: now)
       } else {
-        pageFailed(id, .connectionLost(reason), .left, at: now)
-        if phase != .ended { failAll(id, reason, at: now) }
+        // The requests first: they count as a failure of the peer, also where the loss ends the download.
+        failAll(id, reason, at: now)
+        if phase != .ended { pageFailed(id, .connectionLost(reason), .left, at: now) }
       }
       if phase != .ended { leave(id, .connection(reason), at: now) }
     } else if let link = remove(id), let address = link.address {

@@ -74,7 +74,7 @@ extension DownloadState {
     guard book.isFound else { return }
     let isUsable = rotation.live.contains { number in
       guard peers[number].refusals <= settings.maxRetries, let id = peers[number].connection else { return false }
-      return links.holdings(of: id).map { chunks.wantsAny(of: $0) } == true
+      return links.holdings(of: id).map { wantsAny(of: $0) } == true
     }
     if isUsable {
       timers.cancel(.noPeers)
@@ -84,16 +84,19 @@ extension DownloadState {
   }
 
   mutating func endWithoutPeers(at now: Instant) {
-    let everyOneLied =
-      joinCount > 0 && rememberedPeers.allSatisfy(\.isBanned) && stats.pastPeers.banned == stats.pastPeers.count
-    end(everyOneLied ? .everyPeerLied(book.reports) : .noPeers(book.reports), at: now)
+    end(hasEveryPeerLied ? .everyPeerLied(book.reports) : .noPeers(book.reports), at: now)
+  }
+
+  /// Whether all peers that had the file are banned. Those that dialled us count too, and may come back if not.
+  private var hasEveryPeerLied: Bool {
+    joinCount > 0 && rememberedPeers.allSatisfy(\.isBanned) && stats.pastPeers.banned == stats.pastPeers.count
   }
 
   /// Ends at once where no address is left that could ever serve.
   mutating func endIfHopeless(at now: Instant) {
     guard links.isEmpty, !book.hasProspects else { return }
     if book.isFound {
-      if book.isEveryAddressBanned { end(.everyPeerLied(book.reports), at: now) }
+      if book.isEveryAddressBanned, hasEveryPeerLied { end(.everyPeerLied(book.reports), at: now) }
       return
     }
     guard phase == .seeking else { return }  // nobody is needed for a file that is here

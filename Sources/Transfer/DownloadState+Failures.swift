@@ -110,6 +110,8 @@ extension DownloadState {
     rest(number, until: now + min(max(retryAfter, DownloadState.busyMin), DownloadState.busyMax))
     if let worker = peers[number].worker { turnAway(worker, from: number) }
     noteRefusals(of: number, at: now)
+    // A round does not wait for a peer that only refuses, and this one may have been the last that was asked.
+    settleRound(of: .chunk(pending.chunk), at: now)
     if phase != .ended { updateUsability(at: now) }
   }
 

@@ -29,11 +29,14 @@ extension DownloadState {
   /// Whether a peer is proven or the user named it.
   private func isTrusted(_ number: Int) -> Bool { !peers[number].isStranger }
 
-  /// The place of a peer in the order in which peers are asked for what failed; nil: it has failed in this round.
+  /// The place of a peer in the order in which peers are asked for what failed; nil: it has failed in this round. A peer
+  /// that only refuses comes last: BUSY is no failure, and several such peers can take turns for ever.
   private func precedence(of number: Int, in attempts: Attempts) -> Int? {
-    switch attempts.standing(of: number) {
-    case .untried: trust(in: number)
-    case .failedBefore: trust(in: number) + PeerOrigin.inbound.rawValue + 2
+    let ranks = PeerOrigin.inbound.rawValue + 2
+    let trust = peers[number].onlyRefuses ? trust(in: number) + 2 * ranks : trust(in: number)
+    return switch attempts.standing(of: number) {
+    case .untried: trust
+    case .failedBefore: trust + ranks
     case .failedNow: nil
     }
   }
@@ -117,13 +120,14 @@ extension DownloadState {
   /// Ends a round in which each member has failed, has left or has nothing of what is missing: a retry is spent, and the
   /// delay runs.
   mutating func settleRound(of wanted: Wanted, at now: Instant) {
-    guard phase != .ended, isUnasked(wanted), let members = rounds[wanted]?.members,
+    guard phase != .ended, isUnasked(wanted), let round = rounds[wanted], let members = round.members,
       rounds.isOver(wanted, canGive: { holds($0, wanted) && !peers[$0].onlyRefuses }),
       !isTrustedPeerLeft(for: wanted)
     else { return }
-    let wasSilent = rounds[wanted]?.silentNow.contains(where: isTrusted) ?? false
+    let isAwaited = isAwaited(besides: members.union(round.failedNow), at: now)
     let costsRetry =
-      !wasSilent && !isAwaited(besides: members, at: now) && (members.contains(where: isTrusted) || !isTrustedPeerKnown)
+      !round.silentNow.contains(where: isTrusted) && !isAwaited
+      && (members.contains(where: isTrusted) || !isTrustedPeerKnown)
     let attempts = rounds.end(wanted, costsRetry: costsRetry)
     if attempts.retries > settings.maxRetries { return giveUp(wanted, attempts, at: now) }
     let delay = retries.add(wanted, attempt: max(attempts.lostRounds, 1), at: now, using: &generator)
@@ -155,12 +159,13 @@ extension DownloadState {
     }
   }
 
-  /// Whether a trusted peer that is no member of a round is about to come, or was here a moment ago. Until it is there,
-  /// no retry is spent on those that fail.
-  private func isAwaited(besides members: Set<Int>, at now: Instant) -> Bool {
+  /// Whether a trusted peer that had no try in a round is about to come, or was here a moment ago. Until it is there, the
+  /// failures of the others spend no retry.
+  /// - `tried`: the members of the round, and the peers that came later and failed in it.
+  private func isAwaited(besides tried: Set<Int>, at now: Instant) -> Bool {
     book.isNamedPending
       || peers.indices.contains { number in
-        guard let left = peers[number].leftAt, isTrusted(number), !peers[number].isBanned, !members.contains(number)
+        guard let left = peers[number].leftAt, isTrusted(number), !peers[number].isBanned, !tried.contains(number)
         else {
           return false
         }
@@ -270,7 +275,7 @@ extension DownloadState {
     if due > now { return timers.set(.noProgress, at: due) }
     let isHopeful = rotation.live.contains { number in
       guard isTrusted(number), !peers[number].onlyRefuses, let id = peers[number].connection else { return false }
-      return links.holdings(of: id).map { chunks.wantsAny(of: $0) } == true
+      return links.holdings(of: id).map { wantsAny(of: $0) } == true
     }
     if isHopeful { watchProgress(at: now) } else { endWithoutPeers(at: now) }
   }

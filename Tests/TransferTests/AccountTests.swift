@@ -112,4 +112,27 @@ struct AccountTests {
     #expect(sending.allSatisfy { $0.bytesPerSecond > 0 })
     #expect(progress.peers.reduce(0) { $0 + $1.stats.bytes } == progress.bytes)
   }
+
+  @Test func `a lost connection counts as a failure of its peer also where it ends the download`() {
+    let layout = ChunkLayout(fileLength: 4 << 20)!
+    var settings = DownloadSettings()
+    settings.maxRetries = 0
+    settings.chunksPerPage = 2
+    var state = DownloadState(settings: settings, generator: SeededGenerator(seed: 1), at: .zero)
+    var ending: DownloadStats?
+    func handle(_ event: DownloadEvent) {
+      state.handle(event, at: .zero)
+      while let action = state.nextAction() { if case .failed(_, let stats) = action { ending = stats } }
+    }
+    handle(.addressAdded(address(1), pinned: nil))
+    handle(.discoveryFinished)
+    handle(.connected(ConnectionID(1), peerID(1)))
+    handle(.opened(ConnectionID(1), layout, isComplete: true))
+    handle(.storageReady(Resumable()))
+    // From here on the peer owes a chunk and the second page.
+    handle(.pageVerified(PageIndex(0), from: ConnectionID(1)))
+    handle(.connectionLost(ConnectionID(1), .closed))
+    #expect(ending?.peers.first?.failures == 1)
+    #expect(ending?.peers.first?.score == 75)
+  }
 }

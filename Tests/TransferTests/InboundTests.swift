@@ -47,6 +47,21 @@ import Wire
     #expect(state.statistics(at: .zero).peers.allSatisfy { $0.failures == 0 && $0.score == 100 })
   }
 
+  @Test func `when all that were dialled lied, the download waits for a peer that dialled it and left`() {
+    var state = running()
+    state.handle(.connected(inbound, peerID(2)), at: .zero)
+    state.handle(.opened(inbound, layout, isComplete: true), at: .zero)
+    state.handle(.connectionLost(inbound, .reset), at: .seconds(1))
+    state.handle(.lied(dialled), at: .seconds(2))
+    #expect(!state.isEnded)
+    while !state.isEnded, let deadline = state.deadline { state.handle(.timerFired, at: deadline) }
+    guard case .failed(.noPeers, let stats)? = actions(of: &state).last else {
+      Issue.record("the download did not end without peers")
+      return
+    }
+    #expect(stats.end == .seconds(32))
+  }
+
   @Test func `a connection that is replaced costs its peer nothing, and the other takes over`() {
     var state = running()
     #expect(actions(of: &state).contains { if case .request(dialled, _, _, _, _) = $0 { true } else { false } })

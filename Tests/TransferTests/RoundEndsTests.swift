@@ -8,26 +8,52 @@ import Wire
 @Suite struct RoundEndsTests {
   private let layout = ChunkLayout(fileLength: 1 << 20)!
 
-  /// A download on virtual time, and the connections that were asked for leaves, in order.
+  /// A download on virtual time, the connections that were asked for leaves, and the peers whose failure spent a retry,
+  /// each in order.
   private struct Run {
     var state: DownloadState
     var asked: [(connection: ConnectionID, request: RequestID, leaves: LeafRange)] = []
+    var retries: [PeerID] = []
+    var now = Instant.zero
 
-    init() {
+    init(maxWorkers: Int = 8) {
       var settings = DownloadSettings()
       settings.hedges = false
+      settings.maxWorkers = maxWorkers
       state = DownloadState(settings: settings, generator: SeededGenerator(seed: 1), at: .zero)
     }
 
     mutating func handle(_ event: DownloadEvent, at now: Instant) {
+      self.now = now
       state.handle(event, at: now)
       while let action = state.nextAction() {
         if case .request(let id, let request, _, let leaves, _) = action { asked.append((id, request, leaves)) }
+        if case .report(.chunkRetry(_, let peer, _, _, _)) = action { retries.append(peer) }
       }
     }
 
     mutating func pass(until end: Instant) {
       while let deadline = state.deadline, deadline <= end { handle(.timerFired, at: deadline) }
+    }
+
+    /// Each peer but one answers every request by BUSY. Returns when that one was asked for the next time.
+    mutating func passRefusing(except honest: ConnectionID, until end: Instant) -> Instant? {
+      // Longer than the least time for which a refusing peer is left alone: then one of two can be asked at any time.
+      let latency = Duration.milliseconds(60)
+      let honestCount = asked.count { $0.connection == honest }
+      var answered = asked.count
+      var due: Instant?
+      while asked.count(where: { $0.connection == honest }) == honestCount {
+        if due == nil, asked.count > answered { due = now + latency }
+        guard let next = [state.deadline, due].compactMap({ $0 }).min(), next <= end else { return nil }
+        if next == due {
+          handle(.busy(asked[answered].connection, asked[answered].request, retryAfter: .milliseconds(10)), at: next)
+          (answered, due) = (answered + 1, nil)
+        } else {
+          handle(.timerFired, at: next)
+        }
+      }
+      return now
     }
 
     /// The first peer is complete, and is asked for the whole chunk. It sends nothing.
@@ -74,5 +100,36 @@ import Wire
     run.handle(.withdrawn(ConnectionID(3)), at: .seconds(5))
     run.pass(until: .seconds(10))
     #expect(run.asked.count > 3)
+  }
+
+  @Test func `a peer that came late, failed in the round and left is not awaited`() {
+    var run = Run()
+    run.beginsWithSilentPeer(layout, named: 1...3)
+    run.opens(3, layout, isComplete: true, at: .seconds(1))
+    // The round begins with the first and the third peer.
+    run.handle(.connectionLost(ConnectionID(1), .closed), at: .seconds(2))
+    #expect(run.asked.map(\.connection) == [ConnectionID(1), ConnectionID(3)])
+    run.handle(.busy(ConnectionID(3), run.asked.last!.request, retryAfter: .seconds(60)), at: .seconds(2))
+    run.opens(2, layout, isComplete: true, at: .seconds(3))
+    #expect(run.asked.last?.connection == ConnectionID(2))
+    run.handle(.connectionLost(ConnectionID(2), .closed), at: .seconds(3))
+    #expect(run.retries.isEmpty)
+    run.handle(.withdrawn(ConnectionID(3)), at: .seconds(4))
+    #expect(run.retries == [peerID(2)])
+  }
+
+  @Test func `strangers that only refuse do not keep a chunk from a peer that failed it once`() {
+    var run = Run(maxWorkers: 1)
+    run.beginsWithSilentPeer(layout, named: 1...1)
+    for number in UInt64(0)..<2 {
+      let id = ConnectionID(ConnectionID.firstInbound.rawValue + number)
+      run.handle(.connected(id, peerID(UInt8(10 + number)), from: ipv4(UInt8(10 + number))), at: .seconds(1))
+      run.handle(.opened(id, layout, isComplete: true), at: .seconds(1))
+    }
+    run.pass(until: .seconds(2))
+    #expect(run.asked.count == 2)
+    let again = run.passRefusing(except: ConnectionID(1), until: .seconds(600))
+    // A timeout after their first BUSY they count as peers that only refuse.
+    #expect(again.map { $0 < .seconds(40) } == true)
   }
 }
