@@ -159,11 +159,11 @@ final class NodeContext: Sendable {
     follower?.send(.look(at: entry.path))
   }
 
-  /// The same for the file of a download.
+  /// The same for the file of a download. The peers are told the reason before the download ends because of it.
   func withdraw(_ shared: SharedDownload, because error: StoredFileError) {
     guard shared.withdraw() else { return }
-    shared.link.tell(.unreadable(error))
     tellAllLoops(.withdrawDownload(Withdrawn.Reason(error)))
+    shared.link.tell(.unreadable(error))
   }
 
   func tellAllLoops(_ command: LoopCommand) {

@@ -31,7 +31,7 @@ extension PeerConnection {
 
   /// Counts what the connection holds, after it may have changed.
   func countOutbox() {
-    let held = isClosed ? 0 : (outbox.isEmpty ? 0 : outbox.capacity) + (session?.hints.byteCount ?? 0)
+    let held = isClosed ? 0 : (outbox.isEmpty ? 0 : outbox.capacity) + (driver?.session.hints.byteCount ?? 0)
     let step = PeerConnection.countedStep
     let counted = (held + step - 1) / step * step
     guard counted != countedBytes else { return }
@@ -41,7 +41,7 @@ extension PeerConnection {
 
   /// Memory is short: hints that nothing depends on go.
   func dropHints() {
-    session?.dropHints()
+    driver?.session.dropHints()
     countOutbox()
   }
 

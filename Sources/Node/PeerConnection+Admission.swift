@@ -84,7 +84,8 @@ extension PeerConnection {
   func probe() {
     guard isEstablished, !isFinishing, !isClosed, standing.probedAt == nil else { return }
     standing.probedAt = loop.now
-    if !isPingUnanswered { ping() }
+    driver?.ping(at: loop.now)
+    performSession()
     settle()
   }
 

@@ -23,7 +23,7 @@ extension PeerConnection {
     guard link != nil else { return }
     if isEstablished, served.isEmpty { return close(.here(.done, "")) }
     guard isEstablished else { return close() }
-    session?.stopFetching()
+    driver?.session.stopFetching()
     releaseBlocks()
     (id, link) = (nil, nil)
     performSession()
@@ -54,7 +54,7 @@ extension PeerConnection {
 
   /// The last byte of a DATA frame is here.
   func pieceArrived() {
-    session!.payloadEnded()
+    driver!.payloadEnded()
     performSession()
     if let block = arriving.take() { link?.blocks.giveBack(block) }  // cancelled meanwhile, or the session has ended
   }
@@ -75,7 +75,7 @@ extension PeerConnection {
   /// Sees to it that a record can be opened whatever it holds: a spare block is at hand. False: all are in use, and the
   /// connection reads on when some are free.
   func haveBlock() -> Bool {
-    guard let link, session?.isFetching == true, spareBlock == nil else { return true }
+    guard let link, driver?.session.isFetching == true, spareBlock == nil else { return true }
     if let block = link.blocks.take() {
       spareBlock = block
       return true

@@ -131,7 +131,7 @@ extension PeerConnection {
     guard !isClosed else { return false }
     guard isHandshakeComplete else { return false }
     let established = handshake.take()!.finish()
-    session = PeerSession(handshakeHash: established.handshakeHash, role: role, target: link?.fetchTarget)
+    driver = SessionDriver(handshakeHash: established.handshakeHash, role: role, target: link?.fetchTarget)
     peerID = established.remote
     listenPort = role == .dialer ? address.port : established.remotePayload.listenPort
     if let count = established.remotePayload.requestsInFlightMax { requestsMax = Int(count) }

@@ -6,8 +6,8 @@ import Wire
 extension PeerConnection {
   /// The connection ends, and its handles still are what they were. If its peer says that it was sent wrong data, the chunks that it was sent last are checked.
   func recheckSent(after end: ConnectionEnd) {
-    guard case .there(.badData, _) = end else { return }
-    let items = sentChunks.newestFirst.compactMap { handle, chunk -> Rechecker.Item? in
+    guard case .there = end, let chunks = driver?.chunksToRecheck else { return }
+    let items = chunks.compactMap { handle, chunk -> Rechecker.Item? in
       switch served[handle] {
       case .entry(let entry)?: Rechecker.Item(.path(entry.path), chunk)
       case .download?: Rechecker.Item(.download, chunk)

@@ -33,7 +33,7 @@ extension PeerConnection {
     guard !isClosed, sealHints() else { return }
     drainOutbox()
     // The others go when the outbox drains, or in the next turn.
-    if !isClosed, outbox.isEmpty, session?.hints.isEmpty == false { loop.enqueue(hinting: self) }
+    if !isClosed, outbox.isEmpty, driver?.session.hints.isEmpty == false { loop.enqueue(hinting: self) }
   }
 
   /// Hints wait, and all of the turn that could be merged with them has happened.
@@ -44,9 +44,9 @@ extension PeerConnection {
 
   /// Seals hints until there is no more room for them. True if there were any.
   @discardableResult func sealHints() -> Bool {
-    guard session?.hints.isEmpty == false, !isFinishing else { return false }
+    guard driver?.session.hints.isEmpty == false, !isFinishing else { return false }
     var hasSealed = false
-    while outbox.count <= NodeLimits.hintedOutboxBytesMax, let hint = session!.nextHint() {
+    while let hint = driver!.nextHint(outboxByteCount: outbox.count) {
       send(hint)
       hasSealed = true
     }
@@ -84,15 +84,13 @@ extension PeerConnection {
   private func took(_ count: Int) {
     outbox.drop(count)
     lastSentAt = loop.now
-    guard let before = bytesBeforePong else { return }
-    bytesBeforePong = before > count ? before - count : nil
-    if bytesBeforePong == nil { session?.pongLeft() }
+    driver?.left(count)
   }
 
   // MARK: Pieces of files
 
   /// Whether pages or pieces that the peer asked for are still to be sent.
-  var hasToSend: Bool { session?.hasUploads == true }
+  var hasToSend: Bool { driver?.session.hasUploads == true }
 
   /// Joins the loop's round of senders while there is something to send and room for it.
   func queueToSend() {
@@ -107,7 +105,7 @@ extension PeerConnection {
   }
 
   /// Bytes that `sendPiece` would send and that count against a limit; nil when there are none.
-  var nextUploadBytes: Int? { session?.nextUploadByteCount }
+  var nextUploadBytes: Int? { driver?.session.nextUploadByteCount }
 
   /// Sends the next page, or reads, seals and sends the next piece: 64 KiB at most. Called in turn by the loop.
   func sendPiece() {
@@ -120,7 +118,7 @@ extension PeerConnection {
   /// Where a file is no longer what it was, another path with the same bytes takes its place, `pathsPerTurn` times at
   /// most: then the upload waits for the next turn. A path that failed serves no more, so this ends.
   private func sendNextUpload() {
-    guard let next = session!.nextUpload() else { return }
+    guard let next = driver!.nextUpload() else { return }
     for _ in 0..<PeerConnection.pathsPerTurn {
       guard let source = served[next.handle] else { preconditionFailure("an upload of a file that is not open") }
       do throws(StoredFileError) {
@@ -136,14 +134,14 @@ extension PeerConnection {
       }
       guard !isClosed, !isFinishing, served[next.handle] != nil else { return }
     }
-    session!.putBack(next)
+    driver!.putBack(next)
   }
 
   private func send(_ index: PageIndex, of handle: FileHandle, from source: ServedSource) throws(StoredFileError) {
     guard let page = try page(index, of: source) else {
       return close(.violation("page \(index.rawValue), of which it was told nothing"))
     }
-    send(.page(PageAnswer(handle: handle, page: index.rawValue, chunkHashes: page.chunkHashes, uncles: page.uncles)))
+    send(.page(PageAnswer(page, of: handle)))
   }
 
   /// Nil if the file is here in part and no chunk of the page is.
@@ -164,8 +162,7 @@ extension PeerConnection {
     loop.context.uploaded(byteCount)
     record?.sent(byteCount, of: piece.handle)
     if piece.isLastOfAnswer { loop.context.counters.answered() }
-    pace.sent(byteCount, at: loop.now)
-    sent(piece)
+    sent(piece, byteCount: byteCount)
   }
 
   /// Reads a piece into the loop's scratch buffer, or leaves that empty. Returns its bytes.

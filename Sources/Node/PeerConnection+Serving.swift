@@ -14,21 +14,21 @@ extension PeerConnection {
     if let (entry, key) = find(open) {
       let file = ServedFile(key: key, pages: entry.pages, root: entry.root, name: entry.name)
       offer(file, .entry(entry), path: entry.path, to: open)
-    } else if let shared = loop.context.shared, session!.isMeant(shared.key, by: open) {
+    } else if let shared = loop.context.shared, driver!.session.isMeant(shared.key, by: open) {
       fetch(for: shared)
       if let file = shared.offer {
         offer(file, .download(shared), path: file.name, to: open)
       } else {
         // Soon there is something to offer, or there was.
-        session!.answer(open, shared.isFetching ? .notYet : .noSuchFile, at: loop.now)
+        driver!.answer(open, shared.isFetching ? .notYet : .noSuchFile, at: loop.now)
       }
     } else {
-      session!.answer(open, isScanning ? .notYet : .noSuchFile, at: loop.now)
+      driver!.answer(open, isScanning ? .notYet : .noSuchFile, at: loop.now)
     }
   }
 
   private func offer(_ file: ServedFile, _ source: ServedSource, path: String, to open: Open) {
-    guard session!.answer(open, .file(file), at: loop.now), let peerID else { return }
+    guard driver!.answer(open, .file(file), at: loop.now), let peerID else { return }
     served[open.handle] = source
     record?.open(open.handle, path: path)
     loop.context.report(.opened(peerID, address, path: path))
@@ -40,7 +40,7 @@ extension PeerConnection {
     guard role == .listener, !isTurnedAway, link == nil, let peerID, shared.isFetching else { return }
     let id = loop.context.nextInboundID()
     (self.id, link) = (id, shared.link)
-    session!.fetches(shared.link.fetchTarget)
+    driver!.session.fetches(shared.link.fetchTarget)
     loop.register(self, as: id)
     shared.link.tell(
       .joined(id, loop: loop.index, address, peerID, requestsMax: requestsMax))
@@ -52,7 +52,7 @@ extension PeerConnection {
     let newcomer = Audiences.Newcomer(
       member: member, peer: peerID, ip: address.ip, port: listenPort, isTurnedAway: isTurnedAway)
     let promised = loop.context.audiences.join(source.fileID, chunkCount: chunkCount, newcomer, at: loop.now)
-    session!.announce(promised: promised, of: handle)
+    driver!.session.announce(promised: promised, of: handle)
     let entriesMax = isTurnedAway ? PeerDirectory.entriesForTurnedAwayMax : PeerDirectory.entriesMax
     introduce(
       loop.context.audiences.introductions(of: source.fileID, to: [member], entriesMax: entriesMax, at: loop.now),
@@ -75,7 +75,7 @@ extension PeerConnection {
   func introduce(_ introductions: [(member: Audiences.Member, entries: [PeerExchange.Entry])], of fileID: FileID) {
     for introduction in introductions where introduction.member == member {
       for (handle, source) in served where source.fileID == fileID {
-        session?.announce(peers: introduction.entries, of: handle)
+        driver?.session.announce(peers: introduction.entries, of: handle)
       }
     }
   }
@@ -95,38 +95,40 @@ extension PeerConnection {
   }
 
   /// Leaves of a chunk have left.
-  func sent(_ piece: UploadPiece) {
-    sentChunks.note(piece.chunk, of: piece.handle)
+  func sent(_ piece: UploadPiece, byteCount: Int) {
+    let isSettled = driver!.sent(piece, byteCount: byteCount, at: loop.now)
     guard case .entry(let entry)? = served[piece.handle] else { return }
     loop.context.audiences.sent(piece.leaves.count, of: piece.chunk, of: entry.fileID, to: member)
-    if session?.awaits(piece.chunk, of: piece.handle) == false { settlePromise(of: piece.chunk, in: piece.handle) }
+    if isSettled { settlePromise(of: piece.chunk, in: piece.handle) }
   }
 
   /// A chunk will be sent to another connection. The peer hears of it at the end of the turn, with what else was promised.
   func promised(_ chunk: ChunkIndex, of fileID: FileID, to other: Audiences.Member) {
     guard other != member, isEstablished, !isFinishing else { return }
-    for (handle, source) in served where source.fileID == fileID { session?.announce(promised: [chunk], of: handle) }
-    if session?.hints.isEmpty == false { loop.enqueue(hinting: self) }
+    for (handle, source) in served where source.fileID == fileID {
+      driver?.session.announce(promised: [chunk], of: handle)
+    }
+    if driver?.session.hints.isEmpty == false { loop.enqueue(hinting: self) }
   }
 
   /// Whether what is asked for is here, and to be sent now.
   func admit(_ request: ChunkRequest) {
     guard holds(request), let source = served[request.handle] else {
-      return session!.admit(request, isHeld: served[request.handle] == nil)
+      return driver!.admit(request, .notHere)
     }
     let isTaken = loop.context.audiences.accepts(
       request.chunk, of: source.fileID, from: member, isFull: loop.isThrottled, at: loop.now)
-    session!.admit(request, isHeld: isTaken, retryAfterMilliseconds: UploadDeferral.retryAfterMilliseconds)
+    driver!.admit(request, isTaken ? .yes : .notNow)
   }
 
   /// Says that the next piece waits to be sent, or that none does. True if it goes before what others were promised, as
   /// a page does once.
   func noteWaiting() -> Bool {
-    let next = session?.nextPieceChunk
+    let next = driver?.session.nextPieceChunk
     let source = next.flatMap { served[$0.handle] }
     if let fileID = waitsFor, fileID != source?.fileID { loop.context.audiences.rests(fileID, member) }
     waitsFor = source?.fileID
-    guard let next, let source else { return session?.isNextPageRepeated != true }
+    guard let next, let source else { return driver?.session.isNextPageRepeated != true }
     return loop.context.audiences.waits(
       for: next.chunk, of: source.fileID, member, isFull: loop.isThrottled, at: loop.now)
   }
@@ -138,7 +140,7 @@ extension PeerConnection {
     let context = loop.context
     for entry in context.catalogue?.candidates(bucket: open.bucket) ?? [] {
       let key = FileKey(entry.fileID, swarm: context.swarmKey)
-      if session!.isMeant(key, by: open) { return (entry, key) }
+      if driver!.session.isMeant(key, by: open) { return (entry, key) }
     }
     return nil
   }
@@ -177,7 +179,7 @@ extension PeerConnection {
       served[handle] = nil
       record?.open(handle, path: nil)
       loop.context.audiences.leave(entry.fileID, member, at: loop.now)
-      session!.withdraw(handle, reason)
+      driver!.session.withdraw(handle, reason)
     }
   }
 
@@ -196,8 +198,8 @@ extension PeerConnection {
   /// More leaves of the download's file are here.
   func announce(_ runs: [LeafRun]) {
     guard isEstablished, !isFinishing else { return }
-    for handle in downloadHandles { session?.announce(runs, of: handle) }
-    if session?.hints.isEmpty == false { loop.enqueue(hinting: self) }
+    for handle in downloadHandles { driver?.session.announce(runs, of: handle) }
+    if driver?.session.hints.isEmpty == false { loop.enqueue(hinting: self) }
   }
 
   /// The download's file is offered no more: what was asked for is void, and that is nobody's failure.
@@ -208,7 +210,7 @@ extension PeerConnection {
         loop.context.audiences.leave(source.fileID, member, at: loop.now)
       }
       record?.open(handle, path: nil)
-      session?.withdraw(handle, reason)
+      driver?.session.withdraw(handle, reason)
     }
     performSession()
   }

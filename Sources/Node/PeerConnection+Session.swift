@@ -1,4 +1,4 @@
-// Performs what the session decides: the connection itself knows the meaning of no message.
+// Performs what the session decides, as `SessionDriver` says: the connection itself knows the meaning of no message.
 import Posix
 import Transfer
 import Wire
@@ -6,28 +6,24 @@ import Wire
 extension PeerConnection {
   /// A message came. What it draws is sent when the event is over.
   func handle(_ message: Message) {
-    if case .request = message {
-      session!.uploadDelay = pace.retryAfter(waiting: session!.waitingByteCount, at: loop.now)
-    }
-    if case .pong = message { isPingUnanswered = false }
-    session!.handle(message, at: loop.now)
+    driver!.receive(message, at: loop.now)
     performSession()
   }
 
   /// Something that is not of the peer's doing happened.
   func command(_ change: (inout PeerSession) -> Void) {
-    guard isEstablished, !isFinishing, session != nil else { return }
-    change(&session!)
+    guard isEstablished, !isFinishing, driver != nil else { return }
+    change(&driver!.session)
     performSession()
     settle()
   }
 
   func performSession() {
-    while !isClosed, !isFinishing, let action = session?.nextAction() {
+    while !isClosed, !isFinishing, let action = driver?.nextAction() {
       switch action {
       case .send(let message):
         send(message)
-        if case .pong = message { bytesBeforePong = outbox.count }
+        driver!.queued(message, outboxByteCount: outbox.count)
       case .tell(let news): tell(news)
       case .lookUp(let open): lookUp(open)
       case .promise(let handle, let chunk): promise(chunk, of: handle)

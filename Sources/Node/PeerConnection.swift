@@ -38,7 +38,7 @@ final class PeerConnection {
   /// Requests that the peer accepts unanswered.
   var requestsMax = ProtocolLimits.requestsInFlightMax
   /// After the handshake: what the peer's messages mean.
-  var session: PeerSession?
+  var driver: SessionDriver?
   var isEstablished: Bool { peerID != nil }
   /// Over: nothing more is done with it.
   private(set) var isClosed = false
@@ -71,8 +71,6 @@ final class PeerConnection {
   var openedBytes = 0
   /// The system took less than it was offered; it says when there is room again.
   var isSocketFull = false
-  /// Bytes to be taken from the outbox until the PONG in it has left; nil if there is none.
-  var bytesBeforePong: Int?
   /// What `OutboxMemory` counts for it.
   var countedBytes = 0
   /// The other end takes nothing any more; what it sent before is being read.
@@ -81,9 +79,6 @@ final class PeerConnection {
 
   /// What the session has opened for the peer.
   var served: [FileHandle: ServedSource] = [:]
-  /// Looked at again if the peer says that it was sent wrong data.
-  var sentChunks = SentChunks()
-  var pace = UploadPace()
   /// The file of which a piece waits to be sent, as far as others know.
   var waitsFor: FileID?
 
@@ -108,8 +103,6 @@ final class PeerConnection {
   var outboxSince: Instant
   /// A piece took long to leave: the kernel is to hold little of what a CANCEL could still take back.
   var isSlow = false
-  /// PONG is due, and a second PING would be a violation.
-  var isPingUnanswered = false
   /// When the frame that is incomplete began, and how many bytes came since; nil between frames.
   var partialSince: Instant?
   var partialBytes = 0
@@ -200,7 +193,8 @@ final class PeerConnection {
     judgeLife()
     noteUse()
     handOverFinishedJobs()
-    pace.note(isWaiting: hasToSend || !outbox.isEmpty, at: loop.now)
+    let isWaiting = hasToSend || !outbox.isEmpty
+    driver?.note(isWaiting: isWaiting, at: loop.now)
     queueToSend()
     guard !isClosed else { return }
     var wanted: Readiness = []
@@ -224,7 +218,7 @@ final class PeerConnection {
       if goodbye.code == .done || goodbye.code == .shuttingDown { withdrawDownload() }
       send(.goodbye(goodbye))
       isFinishing = true
-      session?.end()
+      driver?.end()
       releaseBlocks()
       flush()
       // It counts nowhere, so it does not wait for the peer to take its GOODBYE.
@@ -251,7 +245,7 @@ final class PeerConnection {
   func close() {
     guard !isClosed else { return }
     isClosed = true
-    session?.end()
+    driver?.end()
     leaveAudiences()
     releaseBlocks()
     countOutbox()
@@ -263,7 +257,7 @@ final class PeerConnection {
   /// Says goodbye when all that was asked for is sent.
   func shutDown() {
     isShuttingDown = true
-    session?.shutDown()
+    driver?.session.shutDown()
     if !isEstablished || !hasToSend { close(.here(loop.farewell, "")) }
     if !isClosed { settle() }
   }
@@ -312,18 +306,10 @@ final class PeerConnection {
     let silence = now - lastReceivedAt
     if silence >= ProtocolLimits.idleTimeout {
       close(.here(.idle, ""))
-    } else if silence >= ProtocolLimits.pingAfter, !isPingUnanswered {
-      ping()
+    } else if driver?.fire(heardAt: lastReceivedAt, at: now) == true {
+      performSession()
       settle()
-    } else if let due = session?.deadline, due <= now {
-      command { $0.timeFired(at: now) }
     }
-  }
-
-  func ping() {
-    isPingUnanswered = true
-    send(.ping(UInt64(bitPattern: loop.now.nanoseconds)))
-    flush()
   }
 }
 

@@ -139,14 +139,17 @@ final class SharedDownload: Sendable {
     return hashes
   }
 
-  /// Reads a chunk again, if all of it is here, and compares it with its hash. Throws `changed` if they differ.
+  /// Reads what is offered of a chunk again, and compares it with its hashes. Throws `changed` if they differ.
   func recheck(_ chunk: ChunkIndex) throws(StoredFileError) {
-    let (page, layout) = state.withLock { state -> (HashPage?, ChunkLayout?) in
-      guard let layout = state.manifest?.layout, layout.contains(chunk), let held = state.held,
-        held.offers(layout.leaves(of: chunk), of: chunk)
-      else { return (nil, nil) }
-      return (state.pages[PageLayout(layout).page(of: chunk)], layout)
+    let (page, layout, part) = state.withLock { state -> (HashPage?, ChunkLayout?, HeldLeaves.Offered?) in
+      guard let layout = state.manifest?.layout, layout.contains(chunk), let held = state.held else {
+        return (nil, nil, nil)
+      }
+      if let part = held.unfinished(chunk) { return (nil, layout, part) }
+      guard held.offers(layout.leaves(of: chunk), of: chunk) else { return (nil, nil, nil) }
+      return (state.pages[PageLayout(layout).page(of: chunk)], layout, nil)
     }
+    if let layout, let part { return try recheck(part, of: chunk, in: layout) }
     guard let page, let layout else { return }
     let found = try MerkleTree.leafHashes(of: chunk, in: layout) { offset, count, bytes throws(StoredFileError) in
       try read(at: offset, count: count, into: &bytes)
@@ -154,6 +157,22 @@ final class SharedDownload: Sendable {
     let place = Int(chunk.rawValue) % PageLayout.wireChunksPerPage
     guard MerkleTree.chunkHash(found, in: layout) == page.chunkHashes[place] else {
       throw .changed(path: "chunk \(chunk.rawValue)")
+    }
+  }
+
+  private func recheck(
+    _ part: HeldLeaves.Offered, of chunk: ChunkIndex, in layout: ChunkLayout
+  ) throws(StoredFileError) {
+    var buffer = [UInt8](repeating: 0, count: layout.leafSize)
+    for leaf in 0..<layout.leafCount(of: chunk) where part.mask & 1 << UInt64(leaf) != 0 {
+      let leaves = LeafRange(first: leaf, count: 1)
+      let byteCount = layout.length(of: leaves, in: chunk)
+      var span = buffer.mutableSpan
+      var bytes = span.mutableBytes
+      try read(at: layout.offset(ofLeaf: leaf, in: chunk), count: byteCount, into: &bytes)
+      guard MerkleTree.leafHash(buffer.span.bytes.extracting(first: byteCount)) == part.leafHashes[leaf] else {
+        throw .changed(path: "chunk \(chunk.rawValue)")
+      }
     }
   }
 

@@ -17,7 +17,7 @@ final class Connection {
   unowned let getter: GetterProcess
 
   // The getter's end.
-  var fetching: PeerSession
+  var fetching: SessionDriver
   var isOpenHere = true
   private(set) var decoder = FrameDecoder()
   /// What arrived and is not read, while all blocks are in use.
@@ -28,7 +28,7 @@ final class Connection {
   var lastHeard = Instant.zero
 
   // The peer's end.
-  var serving: PeerSession
+  var serving: SessionDriver
   var isOpenThere = true
   private(set) var servingDecoder = FrameDecoder()
   var lastArrivalThere = Instant.zero
@@ -43,8 +43,8 @@ final class Connection {
     self.getter = getter
     peerID = peer.nextIdentity()
     let hash = Digest(Array("handshake".utf8) + [UInt8(peer.plan.number)] + Array(repeating: 0, count: 22))!
-    fetching = PeerSession(handshakeHash: hash, role: .dialer, target: file.target)
-    serving = PeerSession(handshakeHash: hash, role: .listener, target: nil)
+    fetching = SessionDriver(handshakeHash: hash, role: .dialer, target: file.target)
+    serving = SessionDriver(handshakeHash: hash, role: .listener, target: nil)
     lastHeard = getter.world.time
   }
 

@@ -229,7 +229,7 @@ final class GetterProcess {
 
   private func command(_ id: ConnectionID, _ change: (inout PeerSession) -> Void) {
     guard let connection = connections[id] else { return }
-    change(&connection.fetching)
+    change(&connection.fetching.session)
     perform(on: connection)
   }
 
@@ -250,7 +250,7 @@ final class GetterProcess {
 
   private func drain(_ connection: Connection) {
     while connection.isOpenHere, !connection.inbox.isEmpty {
-      guard blocksInUse < plan.blocksMax || !connection.fetching.isFetching else {
+      guard blocksInUse < plan.blocksMax || !connection.fetching.session.isFetching else {
         if !starving.contains(where: { $0 === connection }) { starving.append(connection) }
         return
       }
@@ -258,7 +258,7 @@ final class GetterProcess {
       do throws(WireError) {
         guard let message = try connection.decode(packet) else { return world.violate("a frame is cut short") }
         connection.payload = packet.payload
-        connection.fetching.handle(message, at: world.time)
+        connection.fetching.receive(message, at: world.time)
         perform(on: connection)
         guard case .data = message, connection.isOpenHere else { continue }
         connection.fetching.payloadEnded()
@@ -272,7 +272,9 @@ final class GetterProcess {
   private func perform(on connection: Connection) {
     while connection.isOpenHere, let action = connection.fetching.nextAction() {
       switch action {
-      case .send(let message): send(message, on: connection)
+      case .send(let message):
+        send(message, on: connection)
+        connection.fetching.queued(message, outboxByteCount: 0)
       case .tell(let news): tell(news, of: connection)
       case .lookUp(let open): connection.fetching.answer(open, .noSuchFile, at: world.time)
       case .admit, .promise, .settle: world.violate("the getter serves nothing")

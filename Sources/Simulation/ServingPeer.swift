@@ -73,7 +73,7 @@ final class ServingPeer {
     world.note("\(name) leaves")
     isLeaving = true
     for connection in connections {
-      connection.serving.shutDown()
+      connection.serving.session.shutDown()
       send(.goodbye(Goodbye(code: .shuttingDown, text: "")), on: connection)
       connection.isOpenThere = false
     }
@@ -85,7 +85,7 @@ final class ServingPeer {
     world.note("\(name) withdraws")
     hasWithdrawn = true
     for connection in connections {
-      connection.serving.withdraw(FileHandle(1), .changed)
+      connection.serving.session.withdraw(FileHandle(1), .changed)
       perform(on: connection)
     }
   }
@@ -164,12 +164,12 @@ final class ServingPeer {
     case .request where plan.has(.answersLate):
       return world.after(.seconds(40)) { [self] in
         guard connection.isOpenThere else { return }
-        connection.serving.handle(message, at: world.time)
+        connection.serving.receive(message, at: world.time)
         perform(on: connection)
       }
     default: break
     }
-    connection.serving.handle(message, at: world.time)
+    connection.serving.receive(message, at: world.time)
     perform(on: connection)
   }
 
@@ -181,13 +181,15 @@ final class ServingPeer {
   private func perform(on connection: Connection) {
     while connection.isOpenThere, let action = connection.serving.nextAction() {
       switch action {
-      case .send(let message): send(message, on: connection)
+      case .send(let message):
+        send(message, on: connection)
+        connection.serving.queued(message, outboxByteCount: 0)
       case .lookUp(let open): look(open, on: connection)
       case .close(.there): forget(connection)
       case .close(let end):
         world.violate("the getter is an honest peer, but \(name) says \(end)")
         forget(connection)
-      case .admit(let request): connection.serving.admit(request, isHeld: true)
+      case .admit(let request): connection.serving.admit(request, .yes)
       case .promise, .settle: break
       case .tell, .expectPayload, .verify: world.violate("\(name) fetches nothing")
       }
@@ -196,7 +198,7 @@ final class ServingPeer {
   }
 
   private func look(_ open: Open, on connection: Connection) {
-    let isHere = !plan.has(.lacksFile) && !hasWithdrawn && connection.serving.isMeant(file.served.key, by: open)
+    let isHere = !plan.has(.lacksFile) && !hasWithdrawn && connection.serving.session.isMeant(file.served.key, by: open)
     if plan.has(.refusesOpen) {
       return send(.opened(Opened(handle: open.handle, outcome: .refused(refusal))), on: connection)
     }
@@ -218,7 +220,7 @@ final class ServingPeer {
   /// Sends the next page or piece when the link is free: what is cancelled before is not sent.
   private func pump() {
     guard !isPumping, isUp, !isFrozen,
-      let next = connections.filter({ $0.serving.hasUploads }).map(\.pausedUntil).min()
+      let next = connections.filter({ $0.serving.session.hasUploads }).map(\.pausedUntil).min()
     else { return }
     isPumping = true
     world.at(max(world.time + plan.diskDelay, freeAt, next)) { [self] in
@@ -230,16 +232,14 @@ final class ServingPeer {
   }
 
   private func sendNext() {
-    let ready = connections.filter { $0.serving.hasUploads && $0.pausedUntil <= world.time }
+    let ready = connections.filter { $0.serving.session.hasUploads && $0.pausedUntil <= world.time }
     guard !ready.isEmpty else { return }
     nextTurn += 1
     let connection = ready[nextTurn % ready.count]
     switch connection.serving.nextUpload() {
     case .page(let handle, let index)?:
       guard let page = file.tree.page(index) else { return world.violate("a page that the file has not") }
-      send(
-        .page(PageAnswer(handle: handle, page: index.rawValue, chunkHashes: page.chunkHashes, uncles: page.uncles)),
-        on: connection)
+      send(.page(PageAnswer(page, of: handle)), on: connection)
     case .piece(let piece)?:
       connection.piecesSent += 1
       if plan.has(.goesSilent), connection.piecesSent > plan.number + 2 { return }
@@ -248,6 +248,7 @@ final class ServingPeer {
       let bytes = file.bytes(of: piece.leaves, in: piece.chunk)
       let hashes = piece.includesLeafHashes ? file.leafHashes[Int(piece.chunk.rawValue)] : []
       send(.data(piece.header(leafHashes: hashes, byteCount: bytes.count)), bytes, on: connection)
+      _ = connection.serving.sent(piece, byteCount: bytes.count, at: world.time)
     case nil: break
     }
   }

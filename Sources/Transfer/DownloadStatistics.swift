@@ -37,6 +37,10 @@ public struct PastPeersStats: Hashable, Sendable {
   public private(set) var count = 0
   /// How many of them sent wrong data.
   public private(set) var banned = 0
+  /// Times that one was asked for what another was late with.
+  public private(set) var hedges = 0
+  /// Where the time of their answers went.
+  public private(set) var times = AnswerTimes()
   /// Chunks that they completed.
   public private(set) var chunks = 0
   /// Verified bytes that were new.
@@ -50,6 +54,8 @@ public struct PastPeersStats: Hashable, Sendable {
   mutating func add(_ peer: PeerDownloadStats) {
     count += 1
     banned += peer.isBanned ? 1 : 0
+    hedges += peer.hedges
+    times.add(peer.times)
     chunks += peer.chunks
     bytes += peer.bytes
     failures += peer.failures

@@ -92,6 +92,20 @@ public struct HeldLeaves: Sendable {
   /// The hashes of all of a chunk's leaves, where they are kept.
   public func leafHashes(of chunk: ChunkIndex) -> [Digest]? { parts[chunk]?.leafHashes ?? wholeHashes[chunk] }
 
+  /// What is offered of a chunk that is not whole.
+  public struct Offered: Hashable, Sendable {
+    /// The leaves, bit 0 the first.
+    public let mask: UInt64
+    /// Of all leaves of the chunk.
+    public let leafHashes: [Digest]
+  }
+
+  /// Nil if the chunk is whole, or none of its leaves is offered.
+  public func unfinished(_ chunk: ChunkIndex) -> Offered? {
+    guard let part = parts[chunk], let leafHashes = part.leafHashes, part.offered != 0 else { return nil }
+    return Offered(mask: part.offered, leafHashes: leafHashes)
+  }
+
   /// Keeps the leaf hashes of a whole chunk for the next who asks.
   public mutating func keep(_ leafHashes: [Digest], of chunk: ChunkIndex) {
     guard wholeHashes.updateValue(leafHashes, forKey: chunk) == nil else { return }

@@ -14,6 +14,9 @@ public struct PeerDirectory: Sendable {
   public static let interval: Duration = .seconds(60)
   /// Members that are remembered: more would be of no use to anybody.
   static let membersMax = 4096
+  /// Others that a member is known to have been told about, the last ones: 8 KiB of each member. Then it has heard about
+  /// more than it has places for, and may hear about the first ones again.
+  static let toldMax = 1_024
   /// Of those who were turned away so many, the last ones, are told of to others for a while: in a crowd whose every place
   /// is taken they are the ones with room.
   static let turnedAwayMax = 64
@@ -35,10 +38,16 @@ public struct PeerDirectory: Sendable {
     let isTurnedAway: Bool
     /// When it may be told more.
     var due: Instant
-    /// The marks of those that it was told of: it may be many, and who is mistaken for another is only not named.
-    var told: [UInt64] = []
+    /// The marks of those that it was told about last, at most `toldMax`. A peer that is mistaken for another is only not
+    /// named.
+    private(set) var told: [UInt64]
     /// How many had joined when it was looked at last.
     var seen = 0
+
+    mutating func wasTold(about entries: [PeerExchange.Entry]) {
+      told += entries.map(\.peer.digest.mark)
+      if told.count > PeerDirectory.toldMax { told.removeFirst(told.count - PeerDirectory.toldMax) }
+    }
   }
 
   private var records: [Member: Record] = [:]
@@ -52,6 +61,9 @@ public struct PeerDirectory: Sendable {
   public init(generator: SeededGenerator) { self.generator = generator }
 
   public var count: Int { records.count }
+
+  /// How many others a member is known to have been told about.
+  func toldCount(of member: Member) -> Int { records[member]?.told.count ?? 0 }
 
   /// A peer has or wants the file.
   /// - `port`: where it can be dialled: the port that was dialled, or the one that it announced; nil or 0: nowhere.
@@ -95,7 +107,7 @@ public struct PeerDirectory: Sendable {
       // With a full message there may be more to tell.
       if entries.count < entriesMax { records[member]!.seen = joins }
       if entries.isEmpty { continue }
-      records[member]!.told += entries.map(\.peer.digest.mark)
+      records[member]!.wasTold(about: entries)
       records[member]!.due = now + PeerDirectory.interval
       messages.append((member, entries))
     }

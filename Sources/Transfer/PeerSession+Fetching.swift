@@ -145,7 +145,7 @@ extension PeerSession {
   }
 
   /// The last byte of a DATA frame is here.
-  public mutating func payloadEnded() {
+  mutating func payloadEnded() {
     guard !isEnded, let piece = arriving else { return }
     arriving = nil
     act(.verify(piece))

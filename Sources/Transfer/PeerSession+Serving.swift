@@ -24,7 +24,7 @@ extension PeerSession {
 
   /// The answer to `lookUp`. True where the file is now open.
   @discardableResult
-  public mutating func answer(_ open: Open, _ answer: OpenAnswer, at now: Instant) -> Bool {
+  mutating func answer(_ open: Open, _ answer: OpenAnswer, at now: Instant) -> Bool {
     guard !isEnded else { return false }
     switch answer {
     case .file(let file): return offer(file, as: open.handle)
@@ -35,7 +35,7 @@ extension PeerSession {
   }
 
   /// `deadline` has come.
-  public mutating func timeFired(at now: Instant) {
+  mutating func timeFired(at now: Instant) {
     guard !isEnded else { return }
     for handle in missedOpens.due(at: now) { refuse(handle, .noSuchFile) }
   }
@@ -103,7 +103,7 @@ extension PeerSession {
 
   /// What was announced and is not sent, as few messages. Ask for the next one only when the connection has room for it:
   /// until then it is merged with what comes.
-  public mutating func nextHint() -> Message? { isEnded ? nil : hints.next() }
+  mutating func nextHint() -> Message? { isEnded ? nil : hints.next() }
 
   /// Memory is short: PROMISED and PEERS that wait are dropped.
   public mutating func dropHints() { hints.dropPromisedAndPeers() }
@@ -135,7 +135,7 @@ extension PeerSession {
   }
 
   /// The answer to `admit`. What is not held, or not to be sent now, is refused, and may be asked for again.
-  public mutating func admit(
+  mutating func admit(
     _ request: ChunkRequest, isHeld: Bool, retryAfterMilliseconds: UInt32 = PeerSession.retryAfterMilliseconds
   ) {
     guard !isEnded else { return }
@@ -199,7 +199,7 @@ extension PeerSession {
   public var nextPieceChunk: (handle: FileHandle, chunk: ChunkIndex)? { pagesWaiting.isEmpty ? upload.nextChunk : nil }
 
   /// The next page or piece to send; nil where nothing is asked for.
-  public mutating func nextUpload() -> Upload? {
+  mutating func nextUpload() -> Upload? {
     if !pagesWaiting.isEmpty {
       let get = pagesWaiting.removeFirst()
       served[get.handle]?.pagesSent.insert(get.page)
@@ -209,7 +209,7 @@ extension PeerSession {
   }
 
   /// An upload that `nextUpload` gave was not sent: it is the next one again.
-  public mutating func putBack(_ next: Upload) {
+  mutating func putBack(_ next: Upload) {
     guard !isEnded, served[next.handle] != nil else { return }
     switch next {
     case .page(let handle, let page): pagesWaiting.insert(PageGet(handle: handle, page: page.rawValue), at: 0)

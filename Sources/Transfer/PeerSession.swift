@@ -3,7 +3,7 @@ import Content
 import Wire
 
 /// Decides for one connection. Both ends are equal: each may open files at the other, and serve it. Does no I/O and
-/// reads no clock. After each call, take actions until there are none; after `.close` or `end` it says nothing more.
+/// reads no clock. `SessionDriver` gives the order in which it is called; what is public here are commands and questions.
 public struct PeerSession: Sendable {
   public typealias Action = PeerSessionAction
 
@@ -60,13 +60,13 @@ public struct PeerSession: Sendable {
   /// No new pieces are promised.
   var isShuttingDown = false
   /// What waits here already takes long enough (`UploadPace`): further requests are refused, and told to come back then.
-  public var uploadDelay: Duration?
+  var uploadDelay: Duration?
 
   private var actions: [Action] = []
   private var nextActionIndex = 0
 
   /// - `role`: ours in the handshake whose hash this is.
-  public init(handshakeHash: Digest, role: ChannelRole, target: FetchTarget?) {
+  init(handshakeHash: Digest, role: ChannelRole, target: FetchTarget?) {
     self.handshakeHash = handshakeHash
     self.role = role
     self.target = target
@@ -79,7 +79,7 @@ public struct PeerSession: Sendable {
   }
 
   /// The next thing to do, in order; nil where nothing is left until the next call.
-  public mutating func nextAction() -> Action? {
+  mutating func nextAction() -> Action? {
     guard nextActionIndex < actions.count else {
       actions.removeAll(keepingCapacity: true)
       nextActionIndex = 0
@@ -90,7 +90,7 @@ public struct PeerSession: Sendable {
   }
 
   /// The connection ends for another reason: what was asked for on either side is void.
-  public mutating func end() {
+  mutating func end() {
     isEnded = true
     upload = UploadState()
     pagesWaiting = []
@@ -101,10 +101,10 @@ public struct PeerSession: Sendable {
   }
 
   /// When `timeFired` is due; nil while nothing waits for a time.
-  public var deadline: Instant? { missedOpens.deadline }
+  var deadline: Instant? { missedOpens.deadline }
 
   /// The PONG that was sealed last has left: the next PING may come.
-  public mutating func pongLeft() { isPongWaiting = false }
+  mutating func pongLeft() { isPongWaiting = false }
 
   private mutating func answerPing(_ number: UInt64) {
     guard !isPongWaiting else { return close(.violation("a PING before the PONG of the last one")) }
@@ -113,7 +113,7 @@ public struct PeerSession: Sendable {
   }
 
   /// A message came.
-  public mutating func handle(_ message: Message, at now: Instant) {
+  mutating func handle(_ message: Message, at now: Instant) {
     guard !isEnded else { return }
     switch message {
     case .open(let open): accept(open)

@@ -39,8 +39,9 @@ public enum SessionEnd: Hashable, Sendable {
   }
 }
 
-/// To be done in order.
+/// What the caller of `SessionDriver` does, in order.
 public enum PeerSessionAction: Hashable, Sendable {
+  /// Put it behind what waits to be sent, then say so by `queued`.
   case send(Message)
   case tell(PeerNews)
   /// Find the file that OPEN means (`PeerSession.isMeant` tells), then `answer` it.

@@ -197,6 +197,19 @@ extension JSONLine {
         line.set("score", peer.score)
         return line
       })
+    if stats.pastPeers.count > 0 { set("otherPeers", JSONLine(stats.pastPeers)) }
+  }
+
+  /// The sum over peers. A mean of their scores would say nothing.
+  private init(_ peers: PastPeersStats) {
+    self.init()
+    set("count", peers.count)
+    set("chunks", peers.chunks)
+    set("bytes", peers.bytes)
+    set("failures", peers.failures)
+    set("hedges", peers.hedges)
+    set("banned", peers.banned)
+    set("averageLatency", Format.seconds(peers.times.averageLatency))
   }
 }
 

@@ -67,6 +67,11 @@ final class GetSummary: DownloadObserver {
         "  - \(peer.peer.short): \(peer.chunks) chunks, avg latency \(Format.milliseconds(peer.averageLatency)), "
           + "score \(Format.fixed(peer.score, 1))")
     }
+    let others = stats.pastPeers
+    guard others.count > 0 else { return }
+    Console.error(
+      "[Stats] Other peers: \(others.count) (\(others.chunks) chunks, \(others.bytes) bytes, "
+        + "\(others.failures) failures, \(others.banned) banned)")
   }
 
   /// What did not go as it should; nothing where all did.

@@ -15,8 +15,9 @@ struct JSONLine {
   mutating func set(_ name: String, _ objects: [JSONLine]) {
     add(name, "[" + objects.map(\.finished).joined(separator: ",") + "]")
   }
+  mutating func set(_ name: String, _ object: JSONLine) { add(name, object.finished) }
 
-  /// A member of an array: it has no event.
+  /// A member of another object, or of an array: it has no event.
   init() {}
 
   var finished: String { text + "}" }

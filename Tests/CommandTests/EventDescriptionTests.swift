@@ -32,7 +32,7 @@ struct EventTable {
 
   /// `words` in backquotes, and *words* in asterisks with the asterisk before them.
   private func words(_ cell: String) -> [String] {
-    cell.replacingOccurrences(of: "*statistics*`.peers`", with: "*statistics.peers")
+    cell.replacingOccurrences(of: "*statistics*`.", with: "*statistics.")
       .replacingOccurrences(of: "*statistics?*", with: "*statistics?").replacingOccurrences(
         of: "*statistics*", with: "*statistics"
       )
@@ -46,15 +46,17 @@ struct EventTable {
     guard let event = object["event"] as? String else { return "no event in \(object)" }
     guard var row = rows[event] else { return "\(event) is not described" }
     let statistics = rows["*statistics"] ?? Row()
-    if row.always.remove("*statistics") != nil { row.always.formUnion(statistics.always) }
-    if row.sometimes.remove("*statistics") != nil, object["totalChunks"] != nil {
+    let isAlways = row.always.remove("*statistics") != nil
+    let isPossible = row.sometimes.remove("*statistics") != nil
+    if isAlways || isPossible && object["totalChunks"] != nil {
       row.always.formUnion(statistics.always)
+      row.sometimes.formUnion(statistics.sometimes)
     }
     let isWithStatistics = row.always.isSuperset(of: statistics.always)
     row.always.insert("event")
     if let difference = difference(of: object, from: row, event) { return difference }
-    for (list, objects) in object {
-      guard let objects = objects as? [[String: Any]] else { continue }
+    for (list, value) in object {
+      guard let objects = value as? [[String: Any]] ?? (value as? [String: Any]).map({ [$0] }) else { continue }
       let name = isWithStatistics && event != "explain" ? "*statistics.\(list)" : "\(event).\(list)"
       guard let row = rows[name] else { return "\(name) is not described" }
       for object in objects { if let difference = difference(of: object, from: row, name) { return difference } }

@@ -47,7 +47,7 @@ import Wire
       _ = server.loop.turn()
     }
     #expect(connection.outbox.count <= outboxBytes)
-    #expect(try #require(connection.session).hints.byteCount <= 1_000)
+    #expect(try #require(connection.driver).session.hints.byteCount <= 1_000)
     var message = try peer.next()
     reading: while let other = message {
       switch other {

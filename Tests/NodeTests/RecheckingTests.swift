@@ -1,7 +1,9 @@
-// A served file whose bytes change although its times do not: its readers notice, and what they say is looked at.
+// A file whose bytes change although its times do not: its readers notice, and what they say is looked at. The file is
+// served, or a running download shares it.
 import Content
 import Glibc
 import Posix
+import Storage
 import TestSupport
 import Testing
 import Wire
@@ -103,5 +105,41 @@ import Wire
     try done.send(.goodbye(Goodbye(code: .done, text: "")))
     for peer in [silent, done] { while (try? peer.receive()) != nil {} }
     #expect(followed.server.context.rechecker.checkedCount == 0)
+  }
+
+  @Test(arguments: [4, 64])
+  func `a part file that is changed is withdrawn when a reader says so, and the download ends`(leafCount: Int) throws {
+    let sample = Sample("even.bin", byteCount: 3 << 20, seed: 3)
+    let (leaves, firstFour) = (LeafRange(first: 0, count: leafCount), LeafRange(first: 0, count: 4))
+    let asked = BlockingQueue<ChunkIndex>()
+    var script = SourceScript(sample)
+    // All that is given of the file.
+    script.onRequest = { peer, request, sample in
+      guard request.id == RequestID(1) else { return }
+      asked.put(request.chunk)
+      for frame in peer.answerFrames(request, from: sample).prefix(leafCount / 4) { try peer.send(frames: frame) }
+    }
+    let source = try FakeSource(script)
+    let getter = try SharingGetter(sample.fileID, from: [source.address])
+    defer {
+      getter.cancel()
+      source.stop()
+    }
+    let watchdog = Watchdog(seconds: 20) { asked.close() }
+    defer { withExtendedLifetime(watchdog) {} }
+    let chunk = try #require(asked.take())
+    let onlooker = try getter.dial()
+    try onlooker.openPart(of: sample.fileID, until: LeafRun(chunk: chunk, leaves: leaves))
+    let reader = try getter.dial()
+    try reader.openPart(of: sample.fileID, until: LeafRun(chunk: chunk, leaves: leaves))
+    let offset = Int(sample.layout.offset(of: chunk)) + 3
+    getter.folder.write(PartFile.name(of: sample.fileID), [sample.bytes[offset] ^ 1], at: offset, mode: 0o600)
+    try reader.send(reader.requestMessage(chunk.rawValue, count: 4))
+    let (_, bytes) = try reader.answerWithLeaves()
+    #expect(bytes.count == 4 << 14 && bytes != sample.leaves(firstFour, of: chunk))
+    try reader.send(.goodbye(Goodbye(code: .badData, text: "")))
+    #expect(try onlooker.answer() == .withdrawn(Withdrawn(handle: ScriptedPeer.handle, reason: .changed)))
+    #expect(throws: DownloadError.self) { try getter.ended() }
+    #expect(!getter.folder.exists(sample.name))
   }
 }

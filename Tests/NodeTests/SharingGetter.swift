@@ -95,9 +95,10 @@ extension ScriptedPeer {
   func openPart(of fileID: FileID, until leaves: LeafRun) throws {
     try send(openMessage(fileID))
     guard case .opened(let opened) = try answer(), case .opened(let file) = opened.outcome,
-      file.availability == .partial, case .bitmap = try answer()
+      file.availability == .partial, case .bitmap(let bitmap) = try answer()
     else { throw SocketEnd.endOfStream }
-    var told: UInt64 = 0
+    let place = Int(leaves.chunk.rawValue)
+    var told: UInt64 = bitmap.bits[place / 8] & 0x80 >> UInt8(place % 8) == 0 ? 0 : .max
     while leaves.leaves.mask & ~told != 0 {
       guard case .have(let have) = try receive().message else { continue }
       for run in have.runs where run.chunk == leaves.chunk { told |= run.leaves.mask }

@@ -58,7 +58,7 @@ import Wire
       sent += 64
       while received < sent, !server.loop.isThrottled, try peer.next() != nil { received += 1 }
     }
-    sent -= try #require(connection.session).pagesWaiting.count
+    sent -= try #require(connection.driver).session.pagesWaiting.count
     // What may leave at once.
     #expect(sent == (256 << 10) / page)
   }

@@ -77,6 +77,27 @@ import Wire
     #expect(Set((few + more).flatMap(\.entries).map(\.peer)).count == 66)
   }
 
+  @Test func `what one peer was told about is remembered up to a bound`() {
+    var directory = directory()
+    directory.join(0, peer(0), ip: v4(10, 0, 0, 1), port: nil, isListener: true, at: .zero)
+    var told: Set<PeerID> = []
+    for minute in 0..<60 {
+      let now = Instant.seconds(Double(60 * minute))
+      for i in 1...50 {
+        let number = 50 * minute + i
+        let ip = v4(10, 1, UInt8(minute), UInt8(i))
+        directory.join(UInt64(number), peer(number), ip: ip, port: 1, isListener: false, at: now)
+      }
+      let entries = directory.messages(to: [0], at: now).flatMap(\.entries)
+      let isKnown = entries.contains { told.contains($0.peer) }
+      #expect(entries.count == 50 && !isKnown, "as long as the bound is not reached, each comes once")
+      told.formUnion(entries.map(\.peer))
+      #expect(directory.toldCount(of: 0) == min(told.count, PeerDirectory.toldMax))
+      for i in 1...50 { directory.leave(UInt64(50 * minute + i), at: now) }
+    }
+    #expect(told.count == 3_000)
+  }
+
   @Test func `half of those that one is told of were turned away, for a minute, and few of one host`() {
     var directory = directory()
     for i in 1...50 {

@@ -12,7 +12,7 @@ final class CrowdEnd {
   private(set) var other: CrowdEnd?
   /// Among the connections of its own node.
   let id: ConnectionID
-  var session: PeerSession
+  var driver: SessionDriver
   var decoder = FrameDecoder()
   var isOpen = true
   /// The peer is only told of others, since this node has connections enough.
@@ -39,7 +39,7 @@ final class CrowdEnd {
     self.id = id
     self.node = node
     self.peer = peer
-    session = PeerSession(handshakeHash: hash, role: role, target: fetching)
+    driver = SessionDriver(handshakeHash: hash, role: role, target: fetching)
   }
 
   /// The handshake is done.
@@ -60,7 +60,7 @@ final class CrowdEnd {
   /// Nothing refers to the connection any more.
   func forget() {
     isOpen = false
-    session.end()
+    driver.end()
     asked = [:]
     if let other, !other.isOpen { (self.other, other.other) = (nil, nil) }
   }

@@ -38,7 +38,7 @@ extension CrowdNode {
   /// Joins the round of senders while there is something to send and room for it.
   func queue(_ end: CrowdEnd) {
     guard end.isOpen, !end.isQueued, end.bytesUnderWay < CrowdNode.bytesUnderWayMax else { return }
-    guard end.session.hasUploads else { return deferral.rests(end.id.rawValue) }
+    guard end.driver.session.hasUploads else { return deferral.rests(end.id.rawValue) }
     end.isQueued = true
     let isFirst = isNextFirst(end)
     deferral.waits(end.id.rawValue, isFirst: isFirst, at: world.time)
@@ -63,12 +63,10 @@ extension CrowdNode {
   }
 
   private func sendNext(on end: CrowdEnd) {
-    switch end.session.nextUpload() {
+    switch end.driver.nextUpload() {
     case .page(let handle, let index)?:
       let page = file.tree.page(index)!
-      send(
-        .page(PageAnswer(handle: handle, page: index.rawValue, chunkHashes: page.chunkHashes, uncles: page.uncles)),
-        on: end)
+      send(.page(PageAnswer(page, of: handle)), on: end)
     case .piece(let piece)?:
       if piece.leaves.mask & ~masks[Int(piece.chunk.rawValue)] != 0 {
         return world.violate("\(number) sends what it has not")
@@ -80,7 +78,7 @@ extension CrowdNode {
       send(.data(piece.header(leafHashes: hashes, byteCount: part.count)), part, on: end)
       ledger.sent(piece.leaves.count, of: piece.chunk, to: end.id.rawValue)
       shares.sent(part.count, to: end.peer.group, at: world.time)
-      if !end.session.awaits(piece.chunk, of: piece.handle) { settle(piece.chunk, of: end) }
+      if end.driver.sent(piece, byteCount: part.count, at: world.time) { settle(piece.chunk, of: end) }
     case nil: break
     }
   }

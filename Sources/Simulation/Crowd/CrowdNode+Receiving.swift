@@ -13,11 +13,11 @@ extension CrowdNode {
       }
       world.mix(UInt64(number) << 32 | UInt64(message.type.rawValue))
       if end.decoder.payloadBytesDue > 0 { end.decoder.tookPayload(packet.payload.count) }
-      end.session.handle(message, at: world.time)
+      end.driver.receive(message, at: world.time)
       perform(on: end)
       guard case .data(let header) = message, end.isOpen else { return }
       if header.isLast { answered(header.id, on: end) }
-      end.session.payloadEnded()
+      end.driver.payloadEnded()
       perform(on: end, packet.payload)
     } catch {
       world.violate("a frame is none: \(error)")
@@ -25,9 +25,11 @@ extension CrowdNode {
   }
 
   func perform(on end: CrowdEnd, _ payload: [UInt8] = []) {
-    while end.isOpen, let action = end.session.nextAction() {
+    while end.isOpen, let action = end.driver.nextAction() {
       switch action {
-      case .send(let message): send(message, on: end)
+      case .send(let message):
+        send(message, on: end)
+        end.driver.queued(message, outboxByteCount: 0)
       case .tell(let news): hear(news, on: end)
       case .lookUp(let open): look(open, on: end)
       case .admit(let request): admit(request, on: end)
@@ -39,7 +41,7 @@ extension CrowdNode {
       case .close(let reason): world.violate("\(end.peer.number) is honest, but \(number) says \(reason)")
       }
     }
-    while end.isOpen, let hint = end.session.nextHint() { send(hint, on: end) }
+    while end.isOpen, let hint = end.driver.nextHint(outboxByteCount: 0) { send(hint, on: end) }
     queue(end)
   }
 
@@ -55,7 +57,7 @@ extension CrowdNode {
       guard !isPageKnown else { return }
       isPageKnown = true
       for end in ends {
-        end.session.lookUpAgain()
+        end.driver.session.lookUpAgain()
         perform(on: end)
       }
     case .busy(let request, let retryAfter):

@@ -7,13 +7,13 @@ extension CrowdNode {
   // MARK: Being asked
 
   func look(_ open: Open, on end: CrowdEnd) {
-    guard end.session.isMeant(file.served.key, by: open) else {
+    guard end.driver.session.isMeant(file.served.key, by: open) else {
       return world.violate("\(number) is asked for another file")
     }
-    guard isPageKnown else { return _ = end.session.answer(open, .notYet, at: world.time) }
+    guard isPageKnown else { return _ = end.driver.answer(open, .notYet, at: world.time) }
     let served = ServedFile(
       key: file.served.key, pages: file.tree.pages, root: file.tree.root, name: "file", parts: isComplete ? nil : parts)
-    guard end.session.answer(open, .file(served), at: world.time) else { return }
+    guard end.driver.answer(open, .file(served), at: world.time) else { return }
     end.served = open.handle
     perform(on: end)
     directory.join(
@@ -24,11 +24,11 @@ extension CrowdNode {
       entriesMax: end.isTurnedAway ? PeerDirectory.entriesForTurnedAwayMax : PeerDirectory.entriesMax)
     if end.isTurnedAway { return hangUp(end, .tooManyConnections) }
     deferral.join(end.id.rawValue, at: world.time)
-    end.session.announce(promised: ledger.join(end.id.rawValue), of: open.handle)
+    end.driver.session.announce(promised: ledger.join(end.id.rawValue), of: open.handle)
     perform(on: end)
     // Who wants the file may have what is wanted here.
     guard withDownload({ $0.isEnded }) == false, !end.isFetching else { return }
-    end.session.fetches(file.target)
+    end.driver.session.fetches(file.target)
     end.isFetching = true
     tell(.connected(end.id, end.peer.id, from: end.peer.address.ip))
   }
@@ -49,15 +49,15 @@ extension CrowdNode {
 
   func admit(_ request: ChunkRequest, on end: CrowdEnd) {
     let isHeld = request.leaves.mask & ~masks[Int(request.chunk.rawValue)] == 0
-    guard isHeld else { return end.session.admit(request, isHeld: false) }
+    guard isHeld else { return end.driver.admit(request, .notHere) }
     let isFirst = ledger.isFirst(end.id.rawValue, of: request.chunk)
     let isTaken = deferral.accepts(end.id.rawValue, isFirst: isFirst, isFull: uploadFreeAt > world.time, at: world.time)
-    end.session.admit(request, isHeld: isTaken, retryAfterMilliseconds: UploadDeferral.retryAfterMilliseconds)
+    end.driver.admit(request, isTaken ? .yes : .notNow)
   }
 
   /// Whether the next piece for a peer is of a chunk that it was promised first.
   func isNextFirst(_ end: CrowdEnd) -> Bool {
-    end.session.nextPieceChunk.map { ledger.isFirst(end.id.rawValue, of: $0.chunk) } ?? true
+    end.driver.session.nextPieceChunk.map { ledger.isFirst(end.id.rawValue, of: $0.chunk) } ?? true
   }
 
   // MARK: Telling
@@ -66,7 +66,7 @@ extension CrowdNode {
     guard ledger.promise(chunk, to: end.id.rawValue) else { return }
     for other in ends where other !== end {
       guard let handle = other.served else { continue }
-      other.session.announce(promised: [chunk], of: handle)
+      other.driver.session.announce(promised: [chunk], of: handle)
       perform(on: other)
     }
   }
@@ -92,7 +92,7 @@ extension CrowdNode {
       guard let handle = end.served else { continue }
       let lacked = withDownload { $0.lacked(runs, at: end.id) } ?? []
       if lacked.isEmpty { continue }
-      end.session.announce(lacked, of: handle)
+      end.driver.session.announce(lacked, of: handle)
       perform(on: end)
     }
   }
@@ -101,7 +101,7 @@ extension CrowdNode {
   func introduce(_ members: Set<UInt64>? = nil, entriesMax: Int = PeerDirectory.entriesMax) {
     for (member, entries) in directory.messages(to: members, entriesMax: entriesMax, at: world.time) {
       guard let end = end(ConnectionID(member)), let handle = end.served else { continue }
-      end.session.announce(peers: entries, of: handle)
+      end.driver.session.announce(peers: entries, of: handle)
       perform(on: end)
     }
   }

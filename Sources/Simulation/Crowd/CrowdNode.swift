@@ -178,7 +178,7 @@ final class CrowdNode {
 
   private func command(_ id: ConnectionID, _ change: (inout PeerSession) -> Void) {
     guard let end = byID[id] else { return }
-    change(&end.session)
+    change(&end.driver.session)
     perform(on: end)
   }
 
@@ -189,7 +189,7 @@ final class CrowdNode {
     if askers[Int(chunk.rawValue)] > 2 { world.violate("\(number) asks more than two for chunk \(chunk.rawValue)") }
     if end.asked.count > ProtocolLimits.requestsInFlightMax { world.violate("\(number) asks too much of one peer") }
     let hash = file.tree.chunkHashes[Int(chunk.rawValue)]
-    end.session.request(FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash))
+    end.driver.session.request(FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash))
     perform(on: end)
   }
 

@@ -1,24 +1,25 @@
-// One end of a connection under test: a session that serves and fetches small files, called as the node calls it.
+// One end of a connection under test: a session that serves and fetches small files, driven as the node drives it.
 import Content
 
 @testable import Transfer
 @testable import Wire
 
-/// The calling contract of `PeerSession`: after each call all actions are taken, in order, until one closes; no other
-/// message comes between DATA and the end of its leaves; a file is opened once; requests are made while it is open, with
-/// ids that grow, of leaves that the file has, with the chunk hash of a verified page.
+/// `SessionDriver` gives the order of the calls. What remains is what the download sees to: a file is opened once;
+/// requests are made while it is open, with ids that grow, of leaves that the file has, with the chunk hash of a verified
+/// page.
 struct SessionUnderTest {
   static let file = TinyFile(length: 70, chunksPerPage: 4)
   static let fileID = FileID(kind: .file, length: file.layout.fileLength, root: file.tree.root)
   static let key = FileKey(fileID, swarm: nil)
   static let handshakeHash = Digest(sha256: [1, 2, 3].span.bytes)
 
-  private(set) var session: PeerSession
+  private(set) var driver: SessionDriver
   let role: ChannelRole
   /// Leaves that it serves, by chunk; nil: all.
   let held: [UInt64]?
   /// Messages for the other end, in order, each with its leaves.
-  var outbox: [(message: Message, leaves: [UInt8])] = []
+  private(set) var outbox: [(message: Message, leaves: [UInt8])] = []
+  private var outboxByteCount = 0
   /// OPENs that wait for an answer.
   var lookUps: [Open] = []
   /// The file is open at the other end.
@@ -34,22 +35,24 @@ struct SessionUnderTest {
   /// Of the DATA whose leaves are on their way.
   private var isPayloadWanted: Bool?
   private var payload: [UInt8] = []
-  /// A request that was cancelled while leaves of its answer came.
-  private var arriving: (id: RequestID, chunk: ChunkIndex, leaves: LeafRange)?
+  /// Requests that were cancelled while leaves came, of which one may be the request that they answer.
+  private var cancelled: [RequestID: (chunk: ChunkIndex, leaves: LeafRange)] = [:]
   /// The steps of the input alone move it.
   private var now = Instant.zero
+  /// When the last message came.
+  private var heardAt = Instant.zero
 
   init(_ role: ChannelRole, held: [UInt64]?) {
     self.role = role
     self.held = held
-    session = PeerSession(
+    driver = SessionDriver(
       handshakeHash: SessionUnderTest.handshakeHash, role: role,
       target: FetchTarget(
         fileID: SessionUnderTest.fileID, key: SessionUnderTest.key, chunkSize: 4, leafSize: 1,
         chunksPerPage: SessionUnderTest.file.tree.pages.chunksPerPage))
   }
 
-  var isOver: Bool { closed != nil || session.isEnded }
+  var isOver: Bool { closed != nil || driver.session.isEnded }
 
   // MARK: What comes
 
@@ -58,7 +61,8 @@ struct SessionUnderTest {
     guard !isOver else { return }
     endPayload()
     guard !isOver else { return }
-    session.handle(message, at: now)
+    heardAt = now
+    driver.receive(message, at: now)
     perform()
     if case .data = message, !isOver {
       require(isPayloadWanted != nil, "after DATA its leaves are expected")
@@ -69,17 +73,17 @@ struct SessionUnderTest {
   /// The last leaf of DATA is here. Commands may come before.
   mutating func endPayload() {
     guard isPayloadWanted != nil, !isOver else { return }
-    session.payloadEnded()
+    driver.payloadEnded()
     isPayloadWanted = nil
     perform()
-    arriving = nil
+    cancelled = [:]
   }
 
   // MARK: Commands
 
   mutating func command(_ change: (inout PeerSession) -> Void) {
     guard !isOver else { return }
-    change(&session)
+    change(&driver.session)
     perform()
   }
 
@@ -113,7 +117,7 @@ struct SessionUnderTest {
   mutating func cancel(_ id: RequestID) {
     guard let request = asked.removeValue(forKey: id) else { return }
     // Leaves that are on their way are still verified.
-    if isPayloadWanted == true { arriving = (id, request.chunk, request.leaves) }
+    if isPayloadWanted == true { cancelled[id] = request }
     command { $0.cancel(id) }
   }
 
@@ -126,9 +130,10 @@ struct SessionUnderTest {
   mutating func answerOpen(_ answer: (Bool) -> OpenAnswer) {
     guard !isOver, !lookUps.isEmpty else { return }
     let open = lookUps.removeFirst()
-    let isMeant = session.isMeant(SessionUnderTest.key, by: open)
+    let isMeant = driver.session.isMeant(SessionUnderTest.key, by: open)
     let answer = answer(isMeant)
-    command { [now] in $0.answer(open, answer, at: now) }
+    driver.answer(open, answer, at: now)
+    perform()
   }
 
   static func served(_ held: [UInt64]?) -> ServedFile {
@@ -153,27 +158,57 @@ struct SessionUnderTest {
     return index < held.count && request.leaves.mask & ~held[index] == 0
   }
 
-  /// Time passes: the answers to OPENs that missed may be due.
+  /// Time passes: the answers to OPENs that missed may be due, and a PING.
   mutating func wait(_ duration: Duration) {
     now = now + duration
-    guard !isOver, let deadline = session.deadline, deadline <= now else { return }
-    command { [now] in $0.timeFired(at: now) }
-    require(session.deadline.map { $0 > now } ?? true, "what is due is done")
+    guard !isOver, driver.fire(heardAt: heardAt, at: now) else { return }
+    perform()
+    require(driver.session.deadline.map { $0 > now } ?? true, "what is due is done")
+    require(!driver.fire(heardAt: heardAt, at: now), "what is due is done once")
   }
 
-  /// Sends the hints that wait.
+  /// Sends the hints for which there is room.
   mutating func sendHints() {
-    while !isOver, let hint = session.nextHint() { outbox.append((hint, [])) }
+    while !isOver, let hint = driver.nextHint(outboxByteCount: outboxByteCount) { send(hint) }
+  }
+
+  /// The connection ends for another reason.
+  mutating func end() {
+    driver.end()
+    perform()
+  }
+
+  // MARK: The outbox
+
+  private mutating func send(_ message: Message, _ leaves: [UInt8] = []) {
+    outbox.append((message, leaves))
+    outboxByteCount += SessionUnderTest.byteCount(message, leaves)
+  }
+
+  /// The message that waits longest leaves.
+  mutating func takeMessage() -> (message: Message, leaves: [UInt8])? {
+    if outbox.isEmpty { return nil }
+    let next = outbox.removeFirst()
+    let byteCount = SessionUnderTest.byteCount(next.message, next.leaves)
+    outboxByteCount -= byteCount
+    driver.left(byteCount)
+    return next
+  }
+
+  private static func byteCount(_ message: Message, _ leaves: [UInt8]) -> Int {
+    var frame: [UInt8] = []
+    message.encode(into: &frame)
+    return frame.count + leaves.count
   }
 
   /// The next page or piece cannot be read now: it is the next one again.
   mutating func putBackUpload() {
-    let byteCount = session.nextUploadByteCount
-    guard !isOver, let next = session.nextUpload() else { return }
-    session.putBack(next)
-    require(session.nextUploadByteCount == byteCount, "what was put back is as long as before")
-    require(session.nextUpload() == next, "what was put back is the next one")
-    session.putBack(next)
+    let byteCount = driver.session.nextUploadByteCount
+    guard !isOver, let next = driver.nextUpload() else { return }
+    driver.putBack(next)
+    require(driver.session.nextUploadByteCount == byteCount, "what was put back is as long as before")
+    require(driver.nextUpload() == next, "what was put back is the next one")
+    driver.putBack(next)
   }
 
   /// Sends the hints that wait, then the next page or piece.
@@ -181,38 +216,36 @@ struct SessionUnderTest {
     sendHints()
     guard !isOver else { return }
     let file = SessionUnderTest.file
-    switch session.nextUpload() {
+    switch driver.nextUpload() {
     case .page(let handle, let index)?:
       guard let page = file.tree.page(index) else { return require(false, "only pages of the file are sent") }
-      outbox.append(
-        (
-          .page(PageAnswer(handle: handle, page: index.rawValue, chunkHashes: page.chunkHashes, uncles: page.uncles)),
-          []
-        ))
+      send(.page(PageAnswer(page, of: handle)))
     case .piece(let piece)?:
       require(file.layout.contains(piece.chunk), "only chunks of the file are sent")
       require(piece.leaves.end <= file.layout.leafCount(of: piece.chunk), "only leaves of the file are sent")
       let start = Int(file.layout.offset(ofLeaf: piece.leaves.first, in: piece.chunk))
       let bytes = Array(file.bytes[start..<start + file.layout.length(of: piece.leaves, in: piece.chunk)])
       let hashes = piece.includesLeafHashes ? file.leafHashes[Int(piece.chunk.rawValue)] : []
-      outbox.append((.data(piece.header(leafHashes: hashes, byteCount: bytes.count)), bytes))
+      send(.data(piece.header(leafHashes: hashes, byteCount: bytes.count)), bytes)
+      let isSettled = driver.sent(piece, byteCount: bytes.count, at: now)
+      require(isSettled == !driver.session.awaits(piece.chunk, of: piece.handle), "a chunk is settled when it is sent")
     case nil: break
     }
+    settle()
   }
 
   // MARK: Actions
 
   private mutating func perform() {
-    while closed == nil, let action = session.nextAction() {
+    while closed == nil, let action = driver.nextAction() {
       switch action {
       case .send(let message):
-        outbox.append((message, []))
-        if case .pong = message { session.pongLeft() }
+        send(message)
+        driver.queued(message, outboxByteCount: outboxByteCount)
       case .tell(let news): hear(news)
       case .lookUp(let open): lookUps.append(open)
       case .admit(let request):
-        let isHeld = holds(request)
-        session.admit(request, isHeld: isHeld)
+        driver.admit(request, holds(request) ? .yes : .notHere)
       case .promise(_, let chunk):
         require(SessionUnderTest.file.layout.contains(chunk), "only chunks of the file are promised")
       case .settle: break
@@ -221,7 +254,15 @@ struct SessionUnderTest {
       case .close(let end): closed = end
       }
     }
-    if closed != nil { require(session.isEnded, "a session that closes has ended") }
+    if closed != nil { require(driver.session.isEnded, "a session that closes has ended") }
+    settle()
+  }
+
+  /// The event is over.
+  private mutating func settle() {
+    driver.note(isWaiting: driver.session.hasUploads || !outbox.isEmpty, at: now)
+    let isBlamed = if case .there(.badData, _)? = closed { true } else { false }
+    require(isBlamed || driver.chunksToRecheck.isEmpty, "only a peer that says so has chunks checked")
   }
 
   private mutating func hear(_ news: PeerNews) {
@@ -240,8 +281,9 @@ struct SessionUnderTest {
 
   private mutating func verify(_ piece: FetchedPiece) {
     let file = SessionUnderTest.file
-    let request = asked[piece.request] ?? (arriving?.id == piece.request ? arriving.map { ($0.chunk, $0.leaves) } : nil)
-    guard let request else { return require(false, "only what was asked for is verified") }
+    guard let request = asked[piece.request] ?? cancelled[piece.request] else {
+      return require(false, "only what was asked for is verified")
+    }
     require(request.chunk == piece.chunk && piece.leaves.mask & ~request.leaves.mask == 0, "a piece is of its request")
     let due = file.leafHashes[Int(piece.chunk.rawValue)][piece.leaves.first..<piece.leaves.end]
     require(piece.leafHashes == Array(due), "leaves are held against their own hashes")

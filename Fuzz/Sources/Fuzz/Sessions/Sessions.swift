@@ -39,7 +39,7 @@ enum Sessions {
     }
     if !end.isOver {
       end.endPayload()
-      end.command { $0.end() }
+      end.end()
       require(end.isOver, "a session ends")
     }
   }
@@ -76,13 +76,15 @@ enum Sessions {
     case 9: end.command { $0.shutDown() }
     case 10: end.putBackUpload()
     case 11: end.command { $0.dropHints() }
-    default: end.wait(.milliseconds(Int64(input.u8()) * 10))
+    default:
+      let count = Int64(input.u8())
+      end.wait(count & 0x80 == 0 ? .milliseconds(count * 10) : .seconds(count & 0x7F))
     }
   }
 
   /// What is sent is of the protocol, and what is held is bounded.
   private static func check(_ end: inout SessionUnderTest) {
-    for (message, _) in end.outbox {
+    while let (message, _) = end.takeMessage() {
       var frame: [UInt8] = []
       message.encode(into: &frame)
       if case .data(let header) = message {
@@ -93,10 +95,10 @@ enum Sessions {
           FrameRules.allow(type: frame[4], body: Array(frame[5...])), "\(message.type) that is sent is of the protocol")
       }
     }
-    end.outbox = []
-    require(end.session.waitingCount <= 64 && end.session.pagesWaiting.count <= 64, "what waits is bounded")
-    let openCount = end.session.opensWaiting.count + end.session.missedOpens.waitingCount
-    require(openCount <= 64 && end.session.served.count <= 64, "what is open is bounded")
+    let session = end.driver.session
+    require(session.waitingCount <= 64 && session.pagesWaiting.count <= 64, "what waits is bounded")
+    let openCount = session.opensWaiting.count + session.missedOpens.waitingCount
+    require(openCount <= 64 && session.served.count <= 64, "what is open is bounded")
   }
 
   // MARK: Two honest ends
@@ -136,8 +138,7 @@ enum Sessions {
   }
 
   private static func deliver(from one: Int, _ ends: inout [SessionUnderTest]) {
-    guard !ends[one].outbox.isEmpty else { return }
-    let (message, leaves) = ends[one].outbox.removeFirst()
+    guard let (message, leaves) = ends[one].takeMessage() else { return }
     ends[1 - one].receive(message, leaves: leaves)
   }
 }
