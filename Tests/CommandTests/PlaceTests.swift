@@ -39,7 +39,7 @@ struct PlaceTests {
     let get = try workbench.run("get", fileID, "--peer", served.address, "-o", "-", in: output)
     #expect(get.code == 0, "it ended with \(String(describing: get.code)): \(get.stderr)")
     // As a truth value: the bytes of a failure would fill the screen.
-    let isSame = FileManager.default.contents(atPath: path).map { $0.elementsEqual(get.stdout.bytes) } == true
+    let isSame = FileManager.default.contents(atPath: path) == Data(get.stdout.bytes)
     #expect(isSame)
     #expect(get.stderr.lines.last?.hasPrefix("[Downloader] Download complete") == true, "\(get.stderr)")
     #expect(try FileManager.default.contentsOfDirectory(atPath: output) == [])

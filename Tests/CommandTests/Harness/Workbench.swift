@@ -4,8 +4,9 @@ import Foundation
 /// Confined to the thread of its test: there is no thread behind it. While a test waits, `wait` reads what all children
 /// write and lets the servers of the test answer.
 final class Workbench {
-  /// For whatever is to happen soon: far more than it takes on a busy machine.
-  static let patienceSeconds = 60.0
+  /// How long a test waits for what happens soon: far longer than it takes on a busy machine. Under a sanitizer
+  /// everything is about ten times slower, so `.ci/sanitize` sets P2PNODE_PATIENCE, in seconds.
+  static let patienceSeconds = ProcessInfo.processInfo.environment["P2PNODE_PATIENCE"].flatMap(Double.init) ?? 60
 
   let folder: String
   private(set) var children: [Child] = []
