@@ -32,6 +32,7 @@ extension PeerConnection {
       case .expectPayload(let isWanted): arriving = isWanted ? takeSpareBlock() : nil
       case .verify(let piece): finish(piece)
       case .close(.there(let code, let text)):
+        leaveAudiences()  // before the others hear that it has gone
         report(.there(code, text))
         close()
       case .close(let end): close(ConnectionEnd(end))
