@@ -29,9 +29,15 @@ extension RuleBook {
     return broken
   }
 
-  /// Whether a peer has anything that is missing.
-  private func hasAnything(_ line: Line) -> Bool {
-    line.held == nil || (0..<layout.chunkCount).contains { holds(line, .chunk($0)) }
+  /// Whether a peer has anything that is missing and may be asked for. A stream whose reader is late may be asked for
+  /// nothing, and then any chunk counts.
+  func hasAnything(_ line: Line) -> Bool {
+    guard line.held != nil, case .inOrder(let window) = settings.order else {
+      return line.held == nil || (0..<layout.chunkCount).contains { holds(line, .chunk($0)) }
+    }
+    let wanted = 0..<min(consumedBelow + window, layout.chunkCount)
+    let isReaderLate = wanted.allSatisfy { isHad(ChunkIndex(UInt32($0))) }
+    return (isReaderLate ? 0..<layout.chunkCount : wanted).contains { holds(line, .chunk($0)) }
   }
 
   private mutating func noteUsability(at now: Instant) {

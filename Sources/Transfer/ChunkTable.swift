@@ -86,11 +86,18 @@ struct ChunkTable: Sendable {
     }
   }
 
+  /// The first chunk that is not had; nil: the file is complete.
+  var firstUnfinished: Int? { unfinished.first() }
+
   /// Whether a peer has anything that is still wanted.
-  func wantsAny(of holdings: Holdings) -> Bool {
+  /// - `limit`: chunks from here on are not yet wanted.
+  func wantsAny(of holdings: Holdings, below limit: Int) -> Bool {
+    if holdings.isComplete { return true }
     var wordsRead = 0
-    return holdings.isComplete || unfinished.first(in: holdings.chunks, wordsRead: &wordsRead) != nil
-      || holdings.partial.contains { $1 & ~(progress[$0]?.verified ?? 0) != 0 && phases[Int($0.rawValue)] != .have }
+    if let first = unfinished.first(in: holdings.chunks, wordsRead: &wordsRead), first < limit { return true }
+    return holdings.partial.contains { chunk, leaves in
+      chunk.rawValue < limit && phases[Int(chunk.rawValue)] != .have && leaves & ~(progress[chunk]?.verified ?? 0) != 0
+    }
   }
 
   /// Whether a chunk is missing, in whole or in part, and no peer is asked for it.

@@ -74,7 +74,7 @@ extension DownloadState {
     guard book.isFound else { return }
     let isUsable = rotation.live.contains { number in
       guard peers[number].refusals <= settings.maxRetries, let id = peers[number].connection else { return false }
-      return links.holdings(of: id).map { chunks.wantsAny(of: $0) } == true
+      return links.holdings(of: id).map { wantsAny(of: $0) } == true
     }
     if isUsable {
       timers.cancel(.noPeers)

@@ -16,9 +16,18 @@ extension DownloadState {
     return true
   }
 
+  /// Chunks from here on are not yet wanted: they are beyond the window of a stream.
   private var chunkLimit: Int {
     guard case .inOrder(let window) = settings.order else { return chunks.layout.chunkCount }
     return min(consumedBelow + window, chunks.layout.chunkCount)
+  }
+
+  /// Whether a peer has anything that is wanted now. Where a stream has all of its window, it waits for its reader, and a
+  /// peer with something of the rest will be wanted.
+  func wantsAny(of holdings: Holdings) -> Bool {
+    let limit = chunkLimit
+    let waitsForReader = chunks.firstUnfinished.map { $0 >= limit } ?? true
+    return chunks.wantsAny(of: holdings, below: waitsForReader ? chunks.layout.chunkCount : limit)
   }
 
   mutating func send(

@@ -275,7 +275,7 @@ extension DownloadState {
     if due > now { return timers.set(.noProgress, at: due) }
     let isHopeful = rotation.live.contains { number in
       guard isTrusted(number), !peers[number].onlyRefuses, let id = peers[number].connection else { return false }
-      return links.holdings(of: id).map { chunks.wantsAny(of: $0) } == true
+      return links.holdings(of: id).map { wantsAny(of: $0) } == true
     }
     if isHopeful { watchProgress(at: now) } else { endWithoutPeers(at: now) }
   }

@@ -187,6 +187,7 @@ public struct DownloadState: Sendable {
     case .consumed(let chunk):
       consumedBelow = max(consumedBelow, Int(chunk.rawValue))
       chunks.reconsider()
+      updateUsability(at: now)
     case .cancelledByUser: end(.cancelled, at: now)
     case .timerFired: timerFired(at: now)
     }

@@ -1,0 +1,50 @@
+// When a stream gives up on peers that have nothing of what it can use now.
+import Content
+import Testing
+import Wire
+
+@testable import Transfer
+
+@Suite struct StreamEndsTests {
+  private let layout = ChunkLayout(fileLength: 8 << 20)!
+
+  /// A stream with a window of two chunks, and a peer that has the last chunk alone.
+  /// - `had`: chunks that are on the disk.
+  private func stream(had: Range<UInt32>) -> DownloadState {
+    var settings = DownloadSettings()
+    settings.order = .inOrder(windowChunks: 2)
+    var state = DownloadState(settings: settings, generator: SeededGenerator(seed: 1), at: .zero)
+    let id = ConnectionID(1)
+    let leaves = had.map { (chunk: ChunkIndex($0), mask: layout.leaves(of: ChunkIndex($0)).mask) }
+    for event: DownloadEvent in [
+      .addressAdded(address(1), pinned: nil), .discoveryFinished, .connected(id, peerID(1)),
+      .opened(id, layout, isComplete: false),
+      .have(id, [LeafRun(chunk: ChunkIndex(7), leaves: layout.leaves(of: ChunkIndex(7)))]),
+      .storageReady(Resumable(pages: [PageIndex(0)], leaves: leaves)),
+    ] { state.handle(event, at: .zero) }
+    return state
+  }
+
+  private func pass(_ state: inout DownloadState, until end: Instant) {
+    while let deadline = state.deadline, deadline <= end { state.handle(.timerFired, at: deadline) }
+  }
+
+  @Test func `a stream ends when no peer has anything of its window`() {
+    var state = stream(had: 0..<0)
+    pass(&state, until: .seconds(29))
+    #expect(!state.isEnded)
+    pass(&state, until: .seconds(30))
+    #expect(state.isEnded)
+  }
+
+  @Test func `a stream that waits for its reader keeps a peer with the end of the file`() {
+    var state = stream(had: 0..<2)
+    pass(&state, until: .seconds(70))
+    #expect(!state.isEnded)
+    state.handle(.consumed(below: ChunkIndex(2)), at: .seconds(70))
+    pass(&state, until: .seconds(99))
+    #expect(!state.isEnded)
+    pass(&state, until: .seconds(100))
+    #expect(state.isEnded)
+  }
+}
