@@ -50,10 +50,10 @@ final class GetterProcess {
       let isPinned = peer.plan.number % 3 == 0 && !peer.plan.has(.changesIdentity)
       let pinned = peer.plan.has(.wrongPeer) ? PeerID(digest: .zero) : isPinned ? peer.plan.id : nil
       let addresses = peer.plan.addresses
-      handle(.addressAdded(addresses[0], pinned: pinned))
+      handle(peer.plan.naming(addresses[0], pinned: pinned))
       // Others are heard of later.
       for address in addresses.dropFirst() {
-        world.after(peer.plan.begins) { [self] in handle(.addressAdded(address, pinned: nil)) }
+        world.after(peer.plan.begins) { [self] in handle(peer.plan.naming(address, pinned: nil)) }
       }
     }
     handle(.discoveryFinished)
@@ -370,5 +370,12 @@ final class GetterProcess {
       storage?.verified(piece)
       handle(.leavesVerified(connection.id, piece.request, piece.chunk, piece.leaves))
     }
+  }
+}
+
+extension PeerPlan {
+  /// The getter is told of an address: by the user, or by a discovery.
+  fileprivate func naming(_ address: PeerAddress, pinned: PeerID?) -> DownloadEvent {
+    isHinted ? .addressHinted(address, pinned ?? id) : .addressAdded(address, pinned: pinned)
   }
 }

@@ -63,7 +63,7 @@ extension RuleBook {
   }
 
   /// Whether what has come of a request so far means that it would take more than half a timeout.
-  private func isLate(_ asked: Asked, since started: Instant, at now: Instant) -> Bool {
+  func isLate(_ asked: Asked, since started: Instant, at now: Instant) -> Bool {
     let share = Double(asked.verified.nonzeroBitCount) / Double(asked.leaves.count)
     return (now - started).inSeconds > share * settings.chunkTimeout.inSeconds / 2
   }
@@ -74,9 +74,19 @@ extension RuleBook {
     startClock(name.connection, at: now)
   }
 
-  /// An answer that has begun, at least a quarter of a second ago, and has brought little.
+  /// An answer that has begun, at least a quarter of a second ago, and comes at less than an eighth of the rate of any
+  /// other answer. Four leaves of it may be on their way.
   private func isCrawling(_ asked: Asked, at now: Instant) -> Bool {
-    asked.began.map { (now - $0).inSeconds >= 0.25 } ?? false
+    guard let began = asked.began, (now - began).inSeconds >= 0.25 else { return false }
+    let bytes = Double((asked.verified.nonzeroBitCount + 4) * layout.leafSize)
+    return bytes / (now - began).inSeconds < rateMost / 8 * 1.000_001
+  }
+
+  /// What failed is asked for again.
+  private mutating func endRest(of item: Troubled, at now: Instant) {
+    if let until = restAtLeast[item], until > now { breakRule("\(item) is asked for before its delay is over") }
+    restAtLeast[item] = nil
+    restAtMost[item] = nil
   }
 
   private mutating func dial(_ address: PeerAddress, _ id: ConnectionID) {
@@ -103,7 +113,7 @@ extension RuleBook {
     }
     if isBusy(line.peer, at: now) { breakRule("a page is asked of who is busy") }
     if let wrong = misplaced(.page(page), on: id, at: now) { breakRule(wrong) }
-    restAtMost[.page(page)] = nil
+    endRest(of: .page(page), at: now)
     lines[id]!.page = page
     lines[id]!.pageAskedAt = now
     lines[id]!.pageDue = now + settings.chunkTimeout
@@ -120,7 +130,7 @@ extension RuleBook {
     if isBusy(line.peer, at: now) { breakRule("a busy peer is asked before its time") }
     if let until = restUntil[index], until > now { breakRule("chunk \(index) is asked for before its delay is over") }
     restUntil[index] = nil
-    restAtMost[.chunk(index)] = nil
+    endRest(of: .chunk(index), at: now)
     let isTakenOver = takenBack.remove(chunk) != nil
     if !pagesVerified.contains(pages.page(of: chunk)) { breakRule("a chunk is asked for before its page is there") }
     if case .inOrder(let window) = settings.order, index >= consumedBelow + window {
@@ -131,7 +141,7 @@ extension RuleBook {
     let others = askers(of: chunk)
     if others.count + 1 > 2 { breakRule("chunk \(index) has a third asker") }
     if let other = others.first, !isTakenOver { hedge(chunk, leaves, besides: other, id, at: now) }
-    if let wrong = misplaced(.chunk(index), on: id, at: now) { breakRule(wrong) }
+    if let wrong = misplaced(.chunk(index), on: id, isTakenOver: isTakenOver, at: now) { breakRule(wrong) }
     if let held = line.held, leaves.mask & ~held[index] != 0 { breakRule("leaves are asked of a peer that lacks them") }
     lines[id]!.lastRequest = request
     lines[id]!.asked.append(
@@ -152,6 +162,7 @@ extension RuleBook {
     let budget = max(layout.fileLength / 20, count > 0 ? 0 : UInt64(layout.chunkSize))
     if duplicateBytes + hedgedBytes > budget { breakRule("second askers may cost more than 5 % of the file") }
     if isTail(leaves, of: other.asked), lines[id]!.asked.isEmpty { return }
+    if count > 0, !proven.contains(lines[id]!.peer) { breakRule("a stranger is a second asker") }
     guard count > 0 else {
       if now - other.asked.sent < .seconds(2) { breakRule("a second asker before anything was measured") }
       return

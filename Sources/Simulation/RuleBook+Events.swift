@@ -39,6 +39,7 @@ extension RuleBook {
       heard(on: id, at: now)
       guard let place = lines[id]?.asked.firstIndex(where: { $0.id == request }) else { break }
       lines[id]!.asked[place].isEnded = true
+      measure(lines[id]!.asked[place], at: now)
       startClock(id, at: now)
     case .busy(let id, let request, let retryAfter): busy(id, request, retryAfter, at: now)
     case .withdrawn(let id), .replaced(let id):
@@ -122,12 +123,14 @@ extension RuleBook {
       standings[line.peer, default: Standing()].refusals = 0
       standings[line.peer]!.refusedSince = nil
       standings[line.peer]!.onlyRefuses = false
-      silent.remove(line.peer)
     }
+    // Also of a connection that is lost by now.
+    if let peer = peerOf[id] { silent.remove(peer) }
     if let place = lines[id]?.asked.firstIndex(where: { $0.id == request }) {
       lines[id]!.asked[place].verified |= leaves.mask
       let asked = lines[id]!.asked[place]
       if asked.verified == asked.leaves.mask {
+        if !asked.isEnded { measure(asked, at: now) }
         lines[id]!.asked.remove(at: place)
         lines[id]!.isProven = true
         proven.insert(lines[id]!.peer)
@@ -143,6 +146,11 @@ extension RuleBook {
     if let peer = peerOf[id], joined.contains(peer) { standings[peer, default: Standing()].chunks += 1 }
     for (other, asked) in others { lose(other, asked, at: now) }
     if (0..<layout.chunkCount).allSatisfy({ isHad(ChunkIndex(UInt32($0))) }) { expectedEnds = [.complete] }
+  }
+
+  private mutating func measure(_ asked: Asked, at now: Instant) {
+    let seconds = max((now - (asked.started ?? asked.sent)).inSeconds, 1e-6)
+    rateMost = max(rateMost, Double(layout.length(of: asked.leaves, in: asked.chunk)) / seconds)
   }
 
   /// Another was first.

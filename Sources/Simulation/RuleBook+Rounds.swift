@@ -64,12 +64,20 @@ extension RuleBook {
     silentSince(line).map { $0 + patience <= now } ?? false
   }
 
+  /// Whether a peer can be expected to give something now that it has not failed in this round.
+  private func canGive(_ line: Line, _ item: Troubled, at now: Instant) -> Bool {
+    troubles[item]?.failedNow.contains(line.peer) != true && !isBusy(line.peer, at: now) && !isSilent(line, at: now)
+      && holds(line, item)
+  }
+
   /// Whether a peer other than this one could give something that it has not failed in this round.
   func isAnotherLeft(than peer: PeerID, for item: Troubled, at now: Instant) -> Bool {
-    lines.values.contains { line in
-      line.peer != peer && troubles[item]?.failedNow.contains(line.peer) != true && !isBusy(line.peer, at: now)
-        && !isSilent(line, at: now) && holds(line, item)
-    }
+    lines.values.contains { $0.peer != peer && canGive($0, item, at: now) }
+  }
+
+  /// The same, and the user named the other peer or it is proven: it is never paced.
+  func isTrustedOneLeft(besides peer: PeerID, for item: Troubled, at now: Instant) -> Bool {
+    lines.values.contains { $0.peer != peer && isTrusted($0.peer) && canGive($0, item, at: now) }
   }
 
   // MARK: Failures
@@ -128,7 +136,8 @@ extension RuleBook {
     (trouble.failedNow, trouble.silentNow) = ([], [])
     trouble.members = nil
     troubles[item] = trouble
-    let delayMost = min(0.5 * Double(1 << min(trouble.lostRounds - 1, 10)), 10) * 1.2
+    let delay = min(0.5 * Double(1 << min(trouble.lostRounds - 1, 10)), 10)
+    restAtLeast[item] = now + (.nanoseconds(Int64(delay * 0.8e9)) - .microseconds(1))
     switch item {
     case .page(let page):
       if trouble.retries > settings.maxRetries { return expectedEnds.append(.pageOutOfRetries(page)) }
@@ -143,7 +152,7 @@ extension RuleBook {
         return
       }
     }
-    restAtMost[item] = now + .nanoseconds(Int64(delayMost * 1e9))
+    restAtMost[item] = now + .nanoseconds(Int64(delay * 1.2e9))
   }
 
   /// Whether nobody is asked for it, and it does not wait.
@@ -186,16 +195,32 @@ extension RuleBook {
   // MARK: Who is asked
 
   /// What is wrong with asking a peer for something that failed; nil: nothing.
-  func misplaced(_ item: Troubled, on id: ConnectionID, at now: Instant) -> String? {
+  /// - `isTakenOver`: it was taken from another peer that is late with it: any idle peer that has not failed it will do.
+  func misplaced(_ item: Troubled, on id: ConnectionID, isTakenOver: Bool = false, at now: Instant) -> String? {
     guard let trouble = troubles[item], let line = lines[id] else { return nil }
     if trouble.failedNow.contains(line.peer) { return "\(item) goes back to \(line.peer), who failed it" }
-    if !isUnasked(item) { return nil }  // a second asker
-    let isBetterThere = lines.contains { other, better in
-      other != id && proven.contains(better.peer) && !silent.contains(better.peer) && holds(better, item)
-        && !trouble.failedNow.contains(better.peer) && !trouble.failedBefore.contains(better.peer)
-        && !isBusy(better.peer, at: now) && !isSilent(better, at: now)
+    if !isUnasked(item) || isTakenOver { return nil }
+    let own = place(of: line.peer, in: trouble)
+    let better = lines.values.first { other in
+      other.peer != line.peer && isTrusted(other.peer) && place(of: other.peer, in: trouble) < own
+        && canGive(other, item, at: now)
     }
-    return isBetterThere && !isTrusted(line.peer) ? "\(item) goes to the stranger \(line.peer) again" : nil
+    return better.map { "\(item) goes to \(line.peer), although \($0.peer) comes first" }
+  }
+
+  /// The place of a peer in the order in which peers are asked for something that failed: those that have not failed it
+  /// first, and of these the proven ones that answer, then those that the user named, then those that were dialled. Peers
+  /// that only refuse come last.
+  private func place(of peer: PeerID, in trouble: Trouble) -> Int {
+    let trust =
+      if proven.contains(peer), !silent.contains(peer) {
+        0
+      } else if named.contains(peer) {
+        1
+      } else {
+        dialled.contains(peer) ? 2 : 3
+      }
+    return trust + (trouble.failedBefore.contains(peer) ? 4 : 0) + (onlyRefuses(peer) ? 8 : 0)
   }
 
   /// Whether a peer should be asked for something that failed, as far as the book can tell.

@@ -25,6 +25,7 @@ extension RuleBook {
       breakRule("retry \(retry.attempt) of chunk \(retry.chunk.rawValue) is lost")
     }
     noteUsability(at: now)
+    noteLateness(at: now)
     if isRunning { checkProgress(at: now) }
     return broken
   }
@@ -135,11 +136,7 @@ extension RuleBook {
 
   /// Whether strangers are all there is, and none has given anything for four timeouts.
   private func isWithoutProgress(at now: Instant) -> Bool {
-    lastLeaf + settings.chunkTimeout * 4 <= now
-      && !lines.values.contains { line in
-        line.isOpen && isTrusted(line.peer) && standings[line.peer]?.onlyRefuses != true
-          && (0..<layout.chunkCount).contains { holds(line, .chunk($0)) }
-      }
+    lastLeaf + settings.chunkTimeout * 4 <= now && !isTrustedPeerGiving
   }
 
   /// The statistics must say what the books say.

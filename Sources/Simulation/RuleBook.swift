@@ -97,7 +97,8 @@ struct RuleBook {
   var hasEnded = false
   var verified: [UInt64]
   var troubles: [Troubled: Trouble] = [:]
-  /// What waits without a word of it: no longer than until then.
+  /// What waits after a lost round: at least until then, and no longer than until then.
+  var restAtLeast: [Troubled: Instant] = [:]
   var restAtMost: [Troubled: Instant] = [:]
   var restUntil: [Instant?]
   var pagesVerified: Set<PageIndex> = []
@@ -105,6 +106,9 @@ struct RuleBook {
   var pagesHeld: Set<PageIndex> = []
   var consumedBelow = 0
   var turnarounds: [Double] = []
+  /// The highest rate of any answer, in bytes a second, and the longest patience so far.
+  var rateMost = 0.0
+  var patienceMost = Duration.zero
   var duplicateBytes: UInt64 = 0
   var unusableSince: Instant?
   /// When the first peer had the file.
@@ -112,6 +116,10 @@ struct RuleBook {
   var lastProgress: Instant
   /// When a leaf was verified last, or storage was ready.
   var lastLeaf: Instant
+  /// When a trusted peer could give something last.
+  var lastHope: Instant
+  /// Since when strangers have been late with requests that a trusted peer could take over.
+  var lateSince: [RequestName: Instant] = [:]
 
   // What is to be counted in the statistics.
   var retryCount = 0
@@ -153,6 +161,7 @@ struct RuleBook {
     restUntil = Array(repeating: nil, count: layout.chunkCount)
     lastProgress = now
     lastLeaf = now
+    lastHope = now
   }
 
   mutating func breakRule(_ rule: String) { if broken == nil { broken = rule } }
@@ -198,7 +207,8 @@ struct RuleBook {
   func chunkDue(_ line: Line) -> Instant? { line.asked.first?.started.map { $0 + settings.chunkTimeout } }
 
   /// What should have happened before now and did not.
-  func overdue(at now: Instant) -> String? {
+  mutating func overdue(at now: Instant) -> String? {
+    if let overdue = overdueEnd(at: now) { return overdue }
     for (id, line) in lines {
       if let due = chunkDue(line), due < now { return "the timeout of a chunk on \(id.rawValue) is missed" }
       if let due = line.pageDue, due < now { return "the timeout of a page on \(id.rawValue) is missed" }

@@ -27,6 +27,8 @@ struct PeerPlan: Sendable {
   var closesAt = Stage.request
   /// How long it waits before it sends the next leaves, where it dribbles.
   var dribblePause: Duration = .seconds(5)
+  /// Whether the user did not name its addresses: a discovery found them.
+  var isHinted = false
   /// How long a stranger is away after a loss.
   var returnsAfter: Duration = .seconds(1)
 
@@ -115,6 +117,12 @@ struct Scenario: Sendable {
     }
     drawGetter(&generator)
     if generator.chance(0.3) { drawStrangers(&generator) }
+    guard generator.chance(0.3) else { return }
+    // An honest peer that nobody vouches for may come when strangers have used up all retries already.
+    for number in peers.indices
+    where !peers[number].isAnchor && peers[number].faults.isDisjoint(with: [.dialsIn, .changesIdentity]) {
+      peers[number].isHinted = generator.chance(0.5)
+    }
   }
 
   /// A number of strangers that all do the same.

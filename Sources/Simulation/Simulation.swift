@@ -73,7 +73,7 @@ extension Scenario {
       + " syncs in \(self.getter.syncDelay) journal \(self.getter.journal)"
     let peers = peers.map {
       "\n  peer\($0.number) \($0.faults.map(\.rawValue).sorted()) \($0.bytesPerSecond) B/s delay \($0.delay) "
-        + "requests \($0.requestsMax) begins \($0.begins) ends \($0.ends.map { "\($0)" } ?? "never") \($0.wrongPart)"
+        + "requests \($0.requestsMax)\($0.isHinted ? " hinted" : "") begins \($0.begins) ends \($0.ends.map { "\($0)" } ?? "never") \($0.wrongPart)"
     }
     return header + "\n  " + getter + peers.joined()
   }
