@@ -1,0 +1,25 @@
+// The list of deliberate defects in `.ci/mutations` names the code of today.
+import Foundation
+import Testing
+
+@Suite struct MutationsTests {
+  @Test func `every text that a mutation replaces is there exactly once`() throws {
+    let (status, output) = try check()
+    #expect(status == 0, "\(output)")
+    #expect(output.hasSuffix("0 do not match\n"))
+  }
+
+  /// Runs `.ci/mutations` so that it only looks for the texts. Returns its status and all that it wrote.
+  private func check() throws -> (status: Int32, output: String) {
+    let script = Process()
+    script.executableURL = Repository.root.appendingPathComponent(".ci/mutations")
+    script.environment = ProcessInfo.processInfo.environment.merging(["CHECK": "1", "ONLY": ""]) { $1 }
+    let output = Pipe()
+    script.standardOutput = output
+    script.standardError = output
+    try script.run()
+    let data = try output.fileHandleForReading.readToEnd() ?? Data()
+    script.waitUntilExit()
+    return (script.terminationStatus, String(decoding: data, as: UTF8.self))
+  }
+}
