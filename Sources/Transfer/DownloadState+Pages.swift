@@ -88,6 +88,8 @@ extension DownloadState {
     clearPage(of: id)
     pages.drop(page, from: id)
     if pages.isVerified(page) { return }
+    // A peer with nothing to give may be asked for the page.
+    chunks.reconsider()
     attemptFailed(.page(page), by: number, reason, how, at: now)
   }
 

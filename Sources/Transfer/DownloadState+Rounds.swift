@@ -196,7 +196,9 @@ extension DownloadState {
   mutating func wake(_ wanted: Wanted) {
     switch wanted {
     case .chunk(let chunk): chunks.wake(chunk)
-    case .page(let page): pages.wake(page)
+    case .page(let page):
+      pages.wake(page)
+      chunks.reconsider()
     }
   }
 

@@ -47,4 +47,22 @@ import Wire
     pass(&state, until: .seconds(100))
     #expect(state.isEnded)
   }
+
+  @Test func `a stream asks another peer for the page that it needs next when the first one keeps it`() {
+    var settings = DownloadSettings()
+    settings.order = .inOrder(windowChunks: 1)
+    (settings.maxWorkers, settings.requestsInFlightMax, settings.chunksPerPage) = (1, 1, 2)
+    var state = DownloadState(settings: settings, generator: SeededGenerator(seed: 1), at: .zero)
+    for event: DownloadEvent in [
+      .addressAdded(address(1), pinned: nil), .addressAdded(address(2), pinned: nil), .discoveryFinished,
+      .connected(ConnectionID(1), peerID(1)), .opened(ConnectionID(1), layout, isComplete: true),
+      // More chunks than all pipelines hold are listed, and all of them are beyond the window.
+      .storageReady(Resumable(pages: [PageIndex(1), PageIndex(2), PageIndex(3)])),
+      .connected(ConnectionID(2), peerID(2)), .opened(ConnectionID(2), layout, isComplete: true),
+    ] { state.handle(event, at: .zero) }
+    pass(&state, until: .seconds(3))
+    var asked: [ConnectionID] = []
+    while let action = state.nextAction() { if case .fetchPage(PageIndex(0), let id) = action { asked.append(id) } }
+    #expect(asked == [ConnectionID(1), ConnectionID(2)])
+  }
 }
