@@ -51,13 +51,17 @@ extension RuleBook {
     case .cancelledByUser: expectedEnds = [.cancelled]
     case .consumed(let chunk): consumedBelow = max(consumedBelow, Int(chunk.rawValue))
     case .timerFired: timersFired(at: now)
-    case .addressAdded(let address, _): namedAddresses.insert(address)
+    case .addressAdded(let address, _):
+      namedAddresses.insert(address)
+      firstAddresses.insert(address)
+    case .addressHinted(let address, _): if isDiscovering { firstAddresses.insert(address) }
+    case .discoveryFinished: isDiscovering = false
     case .have(let id, let runs): for run in runs { learn(id, Int(run.chunk.rawValue), run.leaves.mask) }
     case .bitmap(let id, let bitmap):
       for chunk in 0..<layout.chunkCount where bitmap.mask(ofWord: chunk / 64) & (1 << UInt64(chunk % 64)) != 0 {
         learn(id, chunk, .max)
       }
-    case .addressHinted, .foundHere, .discoveryFinished, .promised, .peers: break
+    case .foundHere, .promised, .peers: break
     }
     settleRounds(at: now)
   }

@@ -163,9 +163,10 @@ extension RuleBook {
     }
   }
 
-  /// Whether a trusted peer that had no try in the round is about to come, or was there a moment ago.
+  /// Whether a peer of the start, or a trusted one that had no try in the round, is about to come, or was there a moment
+  /// ago.
   private func isAwaited(besides tried: Set<PeerID>, at now: Instant) -> Bool {
-    namedAddresses.contains {
+    firstAddresses.contains {
       !bannedAddresses.contains($0) && !dismissedAddresses.contains($0) && !resolvedAddresses.contains($0)
     }
       || joined.contains { peer in

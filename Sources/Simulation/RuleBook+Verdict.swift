@@ -25,6 +25,7 @@ extension RuleBook {
       breakRule("retry \(retry.attempt) of chunk \(retry.chunk.rawValue) is lost")
     }
     noteUsability(at: now)
+    noteHopelessness(at: now)
     noteLateness(at: now)
     if isRunning { checkProgress(at: now) }
     return broken
@@ -47,6 +48,12 @@ extension RuleBook {
       $0.isOpen && standings[$0.peer]?.refusals ?? 0 <= settings.maxRetries && hasAnything($0)
     }
     if isUsable { unusableSince = nil } else if unusableSince == nil { unusableSince = now }
+  }
+
+  private mutating func noteHopelessness(at now: Instant) {
+    let isHopeless =
+      joined.isEmpty && dials.isEmpty && lines.keys.allSatisfy { $0 >= ConnectionID.firstInbound }
+    if !isHopeless { hopelessSince = nil } else if hopelessSince == nil { hopelessSince = now }
   }
 
   /// With nothing in flight at all, there must be nothing that could be asked for.
@@ -130,7 +137,8 @@ extension RuleBook {
     case .unreachable, .notFound, .notAdmitted, .noPeers:
       hasEnded = true
       if !joined.isEmpty { breakRule("\(failure), although a peer had the file") }
-      if !lines.isEmpty || !dials.isEmpty { breakRule("\(failure) before all have answered") }
+      let isOver = hopelessSince.map { $0 + settings.chunkTimeout <= now } == true
+      if !lines.isEmpty && !isOver || !dials.isEmpty { breakRule("\(failure) before all have answered") }
     }
   }
 

@@ -82,6 +82,9 @@ struct RuleBook {
   var dialled: Set<PeerID> = []
   var groups: [PeerID: AddressGroup] = [:]
   var namedAddresses: Set<PeerAddress> = []
+  /// These, and those that the first discovery found.
+  var firstAddresses: Set<PeerAddress> = []
+  var isDiscovering = true
   /// Addresses that were dialled to some outcome, and when peers were lost.
   var resolvedAddresses: Set<PeerAddress> = []
   var lostAt: [PeerID: Instant] = [:]
@@ -111,6 +114,8 @@ struct RuleBook {
   var patienceMost = Duration.zero
   var duplicateBytes: UInt64 = 0
   var unusableSince: Instant?
+  /// Since when no peer had the file, none was dialled, and all connections came in.
+  var hopelessSince: Instant?
   /// When the first peer had the file.
   var foundAt = Instant.zero
   var lastProgress: Instant

@@ -8,6 +8,7 @@ extension DownloadState {
     var isInOrder = false
     if case .inOrder = settings.order { isInOrder = true }
     phase = .preparing
+    timers.cancel(.hopeless)
     chunks = ChunkTable(layout: layout, isInOrder: isInOrder)
     pages = PageTable(layout: layout, chunksPerPage: settings.chunksPerPage)
     stats.totalChunks = layout.chunkCount
@@ -92,9 +93,18 @@ extension DownloadState {
     joinCount > 0 && rememberedPeers.allSatisfy(\.isBanned) && stats.pastPeers.banned == stats.pastPeers.count
   }
 
-  /// Ends at once where no address is left that could ever serve.
+  /// Ends if no address is left that could ever serve: at once if nobody is connected. Peers that dialled us may still
+  /// open the file, within one timeout for all of them: strangers that say nothing do not keep a download from its end.
   mutating func endIfHopeless(at now: Instant) {
-    guard links.isEmpty, !book.hasProspects else { return }
+    guard !book.hasProspects, links.areAllInbound else { return timers.cancel(.hopeless) }
+    if links.isEmpty {
+      endHopeless(at: now)
+    } else if phase == .seeking, timers[.hopeless] == nil {
+      timers.set(.hopeless, at: now + settings.chunkTimeout)
+    }
+  }
+
+  mutating func endHopeless(at now: Instant) {
     if book.isFound {
       if book.isEveryAddressBanned, hasEveryPeerLied { end(.everyPeerLied(book.reports), at: now) }
       return

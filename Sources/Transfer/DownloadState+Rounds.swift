@@ -159,11 +159,11 @@ extension DownloadState {
     }
   }
 
-  /// Whether a trusted peer that had no try in a round is about to come, or was here a moment ago. Until it is there, the
-  /// failures of the others spend no retry.
+  /// Whether a peer of the start, or a trusted one that had no try in a round, is about to come, or was here a moment ago.
+  /// Until it is there, the failures of the others spend no retry.
   /// - `tried`: the members of the round, and the peers that came later and failed in it.
   private func isAwaited(besides tried: Set<Int>, at now: Instant) -> Bool {
-    book.isNamedPending
+    book.isAnyAwaited
       || peers.indices.contains { number in
         guard let left = peers[number].leftAt, isTrusted(number), !peers[number].isBanned, !tried.contains(number)
         else {

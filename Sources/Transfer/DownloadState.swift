@@ -24,6 +24,8 @@ public struct DownloadState: Sendable {
     case chunk(ConnectionID)
     case busyEnds(Int)
     case noPeers
+    /// No address is left, and the peers that dialled us have not opened the file.
+    case hopeless
     case start
     case hedge
     /// The first request in line, or a page, may have been silent for too long.
@@ -204,6 +206,7 @@ public struct DownloadState: Sendable {
       case .chunk(let id): chunkTimedOut(id, at: now)
       case .busyEnds(let number): busyEnded(number)
       case .noPeers: endWithoutPeers(at: now)
+      case .hopeless: endHopeless(at: now)
       case .start: start(at: now)
       case .hedge: break
       case .patience(let id): patienceEnded(id, at: now)

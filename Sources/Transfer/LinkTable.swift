@@ -11,6 +11,8 @@ struct LinkTable: Sendable {
 
   var count: Int { links.count }
   var isEmpty: Bool { links.isEmpty }
+  /// Whether peers dialled all of them.
+  var areAllInbound: Bool { ids.allSatisfy { $0 >= ConnectionID.firstInbound } }
 
   /// Nil: there is none. To set nil forgets it.
   subscript(id: ConnectionID) -> Link? {

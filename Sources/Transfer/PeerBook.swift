@@ -93,9 +93,11 @@ struct PeerBook: Sendable {
   func isNamed(_ peer: PeerID) -> Bool {
     entries.values.contains { !$0.isHint && ($0.peer == peer || $0.pinned == peer) }
   }
-  /// Whether there is an address that the user named of which nothing is known yet.
-  var isNamedPending: Bool {
-    entries.values.contains { !$0.isHint && $0.outcome == .pending && $0.state != .banned }
+  /// Whether nothing is known yet of an address that the user named, or that the first discovery found.
+  var isAnyAwaited: Bool {
+    entries.values.contains {
+      (!$0.isHint || $0.isInitial && $0.source == nil) && $0.outcome == .pending && $0.state != .banned
+    }
   }
   /// Addresses that the user named and that are not connected, but may be.
   var namedAbsentCount: Int {

@@ -47,6 +47,26 @@ import Wire
     #expect(state.statistics(at: .zero).peers.allSatisfy { $0.failures == 0 && $0.score == 100 })
   }
 
+  @Test func `strangers that dial in and open nothing do not keep a download from its end`() {
+    var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
+    state.handle(.addressAdded(address(1), pinned: nil), at: .zero)
+    state.handle(.discoveryFinished, at: .zero)
+    _ = actions(of: &state)
+    for second in 0..<60 where !state.isEnded {
+      let now = Instant.seconds(Double(second))
+      if second == 5 { state.handle(.dialFailed(dialled, .refused), at: now) }
+      let id = ConnectionID(inbound.rawValue + UInt64(second))
+      state.handle(.connected(id, peerID(UInt8(second + 2)), from: nil), at: now)
+      if second > 0 { state.handle(.connectionLost(ConnectionID(id.rawValue - 1), .closed), at: now) }
+      if let deadline = state.deadline, deadline <= now { state.handle(.timerFired, at: now) }
+      #expect(state.isEnded == (second >= 35), "after \(second) s")
+    }
+    guard case .failed(.unreachable, _)? = actions(of: &state).last else {
+      Issue.record("the download did not end for want of peers")
+      return
+    }
+  }
+
   @Test func `when all that were dialled lied, the download waits for a peer that dialled it and left`() {
     var state = running()
     state.handle(.connected(inbound, peerID(2)), at: .zero)

@@ -118,6 +118,24 @@ import Wire
     #expect(run.retries == [peerID(2)])
   }
 
+  @Test func `strangers cost no retry while a peer that the discovery found has not answered yet`() {
+    func retriesAfterAStranger(isFoundAtFirst: Bool) -> [PeerID] {
+      var run = Run()
+      let stranger = ConnectionID.firstInbound
+      run.handle(.connected(stranger, peerID(10), from: ipv4(10)), at: .zero)
+      run.handle(.opened(stranger, layout, isComplete: true), at: .zero)
+      if isFoundAtFirst { run.handle(.addressHinted(address(1), peerID(1)), at: .zero) }
+      run.handle(.discoveryFinished, at: .zero)
+      if !isFoundAtFirst { run.handle(.addressHinted(address(1), peerID(1)), at: .zero) }
+      run.handle(.storageReady(Resumable(pages: [PageIndex(0)])), at: .zero)
+      #expect(run.asked.map(\.connection) == [stranger])
+      run.handle(.connectionLost(stranger, .closed), at: .seconds(1))
+      return run.retries
+    }
+    #expect(retriesAfterAStranger(isFoundAtFirst: true).isEmpty)
+    #expect(retriesAfterAStranger(isFoundAtFirst: false) == [peerID(10)])
+  }
+
   @Test func `strangers that only refuse do not keep a chunk from a peer that failed it once`() {
     var run = Run(maxWorkers: 1)
     run.beginsWithSilentPeer(layout, named: 1...1)
