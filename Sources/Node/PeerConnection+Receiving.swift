@@ -18,7 +18,7 @@ extension PeerConnection {
           return received ?? 0
         }
       } catch {
-        return isFinishing ? close() : close(.broken(error))
+        return isFinishing ? close() : close(end(after: error))
       }
       guard let received else { return releaseInbox() }
       if received == 0 { return endOfStream() }
@@ -43,6 +43,12 @@ extension PeerConnection {
     if isFinishing { return close() }
     if isEstablished { return close(sendFailure.map { .broken($0) } ?? .truncated) }
     close(.handshake(handshake?.receiveEnd() ?? .closedByPeer))
+  }
+
+  /// A reset during the handshake says what a close says: the other end closed with bytes unread.
+  func end(after error: Errno) -> ConnectionEnd {
+    guard !isEstablished, !isConnecting, error.isClosedByPeer else { return .broken(error) }
+    return .handshake(handshake?.receiveEnd() ?? .closedByPeer)
   }
 
   /// An idle connection holds no buffer.

@@ -69,7 +69,7 @@ extension PeerConnection {
         isSocketFull = count ?? 0 < offered
       } catch {
         if isFinishing { return close() }
-        guard isEstablished, error.isClosedByPeer else { return close(.broken(error)) }
+        guard isEstablished, error.isClosedByPeer else { return close(end(after: error)) }
         sendFailure = error
         outbox.drop(outbox.count)
       }

@@ -224,13 +224,16 @@ final class PeerConnection {
       // It counts nowhere, so it does not wait for the peer to take its GOODBYE.
       if !holdsPlace, !outbox.isEmpty { return close() }
       if !isClosed { settle() }
+    } else if role == .listener, end.leavesMessageUnread {
+      isFinishing = true
+      settle()
     } else {
       close()
     }
   }
 
-  /// GOODBYE has left: reads on for a moment, since closing with bytes unread makes the system send a reset, which can
-  /// overtake it. False: not now, or not any more.
+  /// GOODBYE, or the answer to a preamble, has left: reads on for a moment, since closing with bytes unread makes the
+  /// system send a reset, which can overtake it. False: not now, or not any more.
   private func linger() -> Bool {
     if loop.isEnding { return false }
     if lingersUntil == nil {
@@ -279,7 +282,7 @@ final class PeerConnection {
   func checkDeadlines() {
     judgeLife()
     let now = loop.now
-    guard isEstablished else {
+    guard isEstablished || isFinishing else {
       if now - startedAt >= ProtocolLimits.handshakeTimeout {
         close(isConnecting ? .broken(.timedOut("connect", address.description)) : .silent)
       }
@@ -321,6 +324,14 @@ extension ConnectionEnd {
     case .violation(let what): Goodbye(code: .protocolError, text: what)
     case .lied(let what): Goodbye(code: .badData, text: what)
     case .there, .broken, .truncated, .silent, .handshake, .withdrawn, .refused: nil
+    }
+  }
+
+  /// Whether a listener ends the handshake after the preamble, while message 1 of the dialer is still on its way.
+  fileprivate var leavesMessageUnread: Bool {
+    switch self {
+    case .handshake(.patternMismatch), .handshake(.suiteUnsupported): true
+    default: false
     }
   }
 }

@@ -84,6 +84,16 @@ import Transfer
     }
   }
 
+  @Test(arguments: [false, true])
+  func `a node that cannot speak with a dialer takes the rest of its words before it closes`(isPrivate: Bool) throws {
+    let samples = try ServedSamples(swarm: isPrivate ? SwarmKey(.random()) : nil)
+    let socket = try BlockingSocket(dialling: samples.address)
+    try socket.send(Preamble(suite: .chaChaPoly, pattern: isPrivate ? .xx : .xxpsk0).encode())
+    #expect(try socket.receiveToEnd().count == (isPrivate ? 0 : Preamble.byteCount))
+    // A reset would answer the first byte, and the next could not be sent.
+    for byte in [UInt8](repeating: 9, count: 50) { try socket.send([byte]) }
+  }
+
   @Test func `a public node learns nothing from a member of a private swarm that dials it`() throws {
     let source = try FakeSource()
     let fetched = try fetch(from: [source.address], swarm: SwarmKey(.random()))

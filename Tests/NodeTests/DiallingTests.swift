@@ -2,6 +2,7 @@
 import Content
 import Posix
 import Sodium
+import Synchronization
 import Testing
 import Transfer
 import TestSupport
@@ -34,6 +35,28 @@ import TestSupport
       return
     }
     #expect(source.log.connections == 2)
+  }
+
+  @Test func `a private source that resets the connection is dialled once more with ChaChaPoly`() throws {
+    let listener = try BlockingSocket()
+    let preambles = Mutex<[[UInt8]]>([])
+    let accepting = Thread.start(name: "resetting-source") {
+      while let socket = listener.accept() {
+        // It is closed with message 1 unread: the system sends a reset.
+        let preamble = try? socket.receive(exactly: Preamble.byteCount)
+        preambles.withLock { $0.append(preamble ?? []) }
+      }
+    }
+    let fetched = try fetch(
+      from: [.loopback(listener.port)], swarm: SwarmKey(.random()), suites: [.aesGCM, .chaChaPoly])
+    listener.shutDown()
+    accepting.join()
+    let offered = [CipherSuite.aesGCM, .chaChaPoly].map { Preamble(suite: $0, pattern: .xxpsk0).encode() }
+    #expect(preambles.withLock { $0 } == offered)
+    guard case .notAdmitted? = fetched.failure else {
+      Issue.record("\(fetched.result)")
+      return
+    }
   }
 
   static let greetings: [[UInt8]] = [
