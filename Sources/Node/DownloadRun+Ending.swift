@@ -90,6 +90,8 @@ extension DownloadRun {
   private func watchOutput() {
     guard let part else { return }
     do throws(StoredFileError) { shared.finish(try part.finished(as: name)) } catch {
+      // Nobody may find out later whether the output is still what was fetched.
+      if case .busy(let errno) = error { return context.withdraw(shared, because: .unreadable(errno)) }
       context.withdraw(shared, because: error)
     }
   }

@@ -21,6 +21,8 @@ struct PeerBook: Sendable {
   /// to and fro, comes back; a peer that opens only to withdraw keeps no download alive.
   static let withdrawalsMax = 3
 
+  /// So often an address is dialled again that closes for another connection of its peer, before any peer had the file.
+  static let replacedBeforeFoundMax = 2
   enum State: Sendable { case idle, underWay, connected, banned }
 
   struct Entry: Sendable {
@@ -257,7 +259,7 @@ struct PeerBook: Sendable {
     guard let entry = entries[address], entry.state != .banned else { return }
     entries[address]!.state = .idle
     entries[address]!.outcome = .duplicate
-    redial(address, at: now)
+    if isFound || entry.failures < PeerBook.replacedBeforeFoundMax { redial(address, at: now) }
   }
 
   /// A lie: the peer and the address that was dialled are out for the download.

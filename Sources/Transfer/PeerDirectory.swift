@@ -12,11 +12,14 @@ public struct PeerDirectory: Sendable {
   public static let entriesForTurnedAwayMax = PeerBook.addressesPerSourceMax
   /// Between two messages to one peer.
   public static let interval: Duration = .seconds(60)
+  /// A member for which there is nobody new waits this long: in a crowd of peers that cannot be dialled, each newcomer
+  /// would cost a look at all others for each of them.
+  static let pauseWithoutEntries: Duration = .seconds(5)
   /// Members that are remembered: more would be of no use to anybody.
   static let membersMax = 4096
-  /// Others that a member is known to have been told about, the last ones: 8 KiB of each member. Then it has heard about
+  /// Others that a member is known to have been told about, the last ones: 1 KiB of each member. Then it has heard about
   /// more than it has places for, and may hear about the first ones again.
-  static let toldMax = 1_024
+  static let toldMax = 128
   /// Of those who were turned away so many, the last ones, are told of to others for a while: in a crowd whose every place
   /// is taken they are the ones with room.
   static let turnedAwayMax = 64
@@ -81,7 +84,8 @@ public struct PeerDirectory: Sendable {
       port: port == 0 ? nil : port, isListener: isListener || before?.isListener == true,
       isTurnedAway: isTurnedAway, due: before?.due ?? now, told: before?.told ?? [])
     if isNew { order.append(member) }
-    joins += 1
+    // Peers that cannot be dialled are news to nobody.
+    if records[member]!.port != nil { joins += 1 }
   }
 
   public mutating func leave(_ member: Member, at now: Instant) {
@@ -106,7 +110,10 @@ public struct PeerDirectory: Sendable {
       let entries = entries(for: record, entriesMax, at: now)
       // With a full message there may be more to tell.
       if entries.count < entriesMax { records[member]!.seen = joins }
-      if entries.isEmpty { continue }
+      if entries.isEmpty {
+        if order.count > 1 { records[member]!.due = now + PeerDirectory.pauseWithoutEntries }
+        continue
+      }
       records[member]!.wasTold(about: entries)
       records[member]!.due = now + PeerDirectory.interval
       messages.append((member, entries))

@@ -74,6 +74,7 @@ public struct UploadTurns: Sendable {
   private var first = Lane()
   private var others = Lane()
   private var firstInRow = 0
+  private var othersInRow = 0
 
   public init() {}
 
@@ -93,14 +94,16 @@ public struct UploadTurns: Sendable {
   public mutating func next(sent: (AddressGroup) -> Int) -> Reader? {
     let isOthers = areOthersNext(sent: sent)
     firstInRow = isOthers ? 0 : min(firstInRow + 1, UploadTurns.turnsPerOther - 1)
+    othersInRow = isOthers && !first.isEmpty ? othersInRow + 1 : 0
     return isOthers ? others.next(sent: sent) : first.next(sent: sent)
   }
 
   /// A host that always asks for what no other peer has must not keep back the others: it could ask for new pieces of a
-  /// large file for ever.
+  /// large file for ever. Nor does a host that was sent little keep it back for long.
   private func areOthersNext(sent: (AddressGroup) -> Int) -> Bool {
     guard let other = others.head else { return false }
     guard let head = first.head, firstInRow < UploadTurns.turnsPerOther - 1 else { return true }
+    guard othersInRow < UploadTurns.passesMax else { return false }
     let bytes = sent(other)
     return sent(head) - bytes > bytes + UploadTurns.leadMax
   }

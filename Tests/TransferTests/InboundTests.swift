@@ -67,6 +67,25 @@ import Wire
     }
   }
 
+  @Test func `an address that closes for another connection each time keeps no download from its end`() {
+    var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
+    state.handle(.addressAdded(address(1), pinned: nil), at: .zero)
+    state.handle(.discoveryFinished, at: .zero)
+    var dials: [ConnectionID] = []
+    for second in 0..<200 where !state.isEnded {
+      let now = Instant.seconds(Double(second))
+      for action in actions(of: &state) {
+        guard case .dial(_, _, let id) = action else { continue }
+        dials.append(id)
+        state.handle(.connected(id, peerID(1)), at: now)
+        state.handle(.replaced(id), at: now)
+      }
+      if let deadline = state.deadline, deadline <= now { state.handle(.timerFired, at: now) }
+    }
+    #expect(state.isEnded)
+    #expect(dials.count == 1 + PeerBook.replacedBeforeFoundMax)
+  }
+
   @Test func `when all that were dialled lied, the download waits for a peer that dialled it and left`() {
     var state = running()
     state.handle(.connected(inbound, peerID(2)), at: .zero)

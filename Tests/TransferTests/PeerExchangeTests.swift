@@ -98,6 +98,16 @@ import Wire
     #expect(told.count == 3_000)
   }
 
+  @Test func `a member for which there is nobody new is looked at again after a pause`() {
+    var directory = directory()
+    directory.join(0, peer(0), ip: v4(8, 8, 8, 8), port: nil, isListener: true, at: .zero)
+    directory.join(1, peer(1), ip: v4(127, 0, 0, 1), port: 1, isListener: false, at: .zero)
+    #expect(directory.messages(at: .zero).isEmpty, "a local address is of no use to it")
+    directory.join(2, peer(2), ip: v4(9, 9, 9, 9), port: 1, isListener: false, at: .seconds(1))
+    #expect(directory.messages(at: .seconds(1)).isEmpty)
+    #expect(directory.messages(at: .seconds(5)).flatMap(\.entries).map(\.peer) == [peer(2)])
+  }
+
   @Test func `half of those that one is told of were turned away, for a minute, and few of one host`() {
     var directory = directory()
     for i in 1...50 {

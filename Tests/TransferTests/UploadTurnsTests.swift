@@ -129,6 +129,19 @@ import Testing
     #expect(sent[1] > 950, "\(sent)")
   }
 
+  @Test func `a host that was sent little does not stop those that go first`() {
+    var turns = UploadTurns()
+    turns.enqueue(1, of: host(1), isFirst: true)
+    turns.enqueue(2, of: host(2), isFirst: false)
+    var order: [UInt64] = []
+    for _ in 0..<32 {
+      let reader = turns.next { $0 == host(1) ? 1 << 30 : 0 }!
+      order.append(reader)
+      turns.enqueue(reader, of: host(Int(reader)), isFirst: reader == 1)
+    }
+    #expect(order.count { $0 == 1 } == 4, "\(order)")
+  }
+
   @Test func `what was sent long ago counts no more`() {
     var shares = UploadShares()
     shares.sent(1_000, to: host(1), at: .zero)
