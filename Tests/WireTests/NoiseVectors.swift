@@ -1,4 +1,4 @@
-// The vectors of other Noise implementations, from a file beside the package or where P2PNODE_NOISE_VECTORS says.
+// The published vectors of other Noise implementations.
 import Foundation
 
 @testable import Wire
@@ -23,22 +23,17 @@ struct NoiseVector: Sendable, CustomStringConvertible {
 
 enum NoiseVectors {
   static let all: [NoiseVector] = {
+    let path = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../Protocol/vectors/noise.json")
+      .standardized
+      .path
     guard let data = FileManager.default.contents(atPath: path),
       let file = try? JSONSerialization.jsonObject(with: data) as? [String: Any],
       let sets = file["sets"] as? [String: [String: Any]]
-    else { return [] }
+    else { preconditionFailure("\(path) cannot be read") }
     return sets.sorted { $0.key < $1.key }.flatMap { name, set in
       (set["vectors"] as? [[String: Any]] ?? []).enumerated().map { vector("\(name) \($0)", $1) }
     }
   }()
-
-  static var isPresent: Bool { !all.isEmpty }
-
-  private static var path: String {
-    ProcessInfo.processInfo.environment["P2PNODE_NOISE_VECTORS"]
-      ?? URL(fileURLWithPath: #filePath).appendingPathComponent("../../../../shared/vectors/noise.json").standardized
-      .path
-  }
 
   private static func vector(_ name: String, _ fields: [String: Any]) -> NoiseVector {
     func bytes(_ names: String...) -> [UInt8]? {
