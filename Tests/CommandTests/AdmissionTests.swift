@@ -65,7 +65,7 @@ struct AdmissionTests {
 
   @Test(arguments: ["auto", "aes", "chacha"], ["auto", "aes", "chacha"])
   func `every choice of cipher speaks with every other`(serving: String, getting: String) throws {
-    guard Processor.hasAES || ![serving, getting].contains("aes") else { return }
+    if !Processor.hasAES && [serving, getting].contains("aes") { try Test.cancel("the processor has no AES") }
     let (served, fileID, path) = try workbench.serveFile(byteCount: 300_000, "--cipher", serving)
     let get = try workbench.run("get", fileID, "--peer", served.address, "--cipher", getting, "-o", "out.bin")
     #expect(get.code == 0, "\(get)")

@@ -57,7 +57,7 @@ struct InteropTests {
 
   @Test(arguments: ["chacha", "aes"], [false, true])
   func `another implementation dials serve, and opens a file after a new key`(suite: String, isPrivate: Bool) throws {
-    guard Processor.hasAES || suite != "aes" else { return }
+    if !Processor.hasAES && suite == "aes" { try Test.cancel("the processor has no AES") }
     let keys = try swarmKeyOptions(isPrivate)
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/data.bin", byteCount: 12_345)
@@ -84,7 +84,7 @@ struct InteropTests {
   func `get dials another implementation, which has not the file after a new key`(
     suite: String, isPrivate: Bool
   ) throws {
-    guard Processor.hasAES || suite != "aes" else { return }
+    if !Processor.hasAES && suite == "aes" { try Test.cancel("the processor has no AES") }
     let keys = try swarmKeyOptions(isPrivate)
     let (peer, port, peerID) = try listen(["--records", "\(InteropTests.pings)"] + keys.its)
     let fileID = String(repeating: "ab", count: 32)

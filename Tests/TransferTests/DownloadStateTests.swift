@@ -92,7 +92,10 @@ import Wire
     #expect(retries.map(\.0) == [1, 2, 3])
     let waited = retries.reduce(.zero) { $0 + $1.1 }
     #expect(swarm.now == Instant.milliseconds(3) + .seconds(120) + waited)
-    guard case .failed(_, let stats)? = swarm.ending else { return }
+    guard case .failed(_, let stats)? = swarm.ending else {
+      Issue.record("the download did not fail: \(swarm.ending as Any)")
+      return
+    }
     #expect(stats.failedChunks == 1 && stats.retries == 3 && stats.peers[0].score == 0 && stats.peers[0].failures == 4)
   }
 

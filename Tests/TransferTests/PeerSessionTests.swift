@@ -349,7 +349,10 @@ import Wire
     fetching.open()
     let request = said(by: &fetching)
     serving.handle(try #require(request), at: .zero)
-    guard case .lookUp(let open)? = drain(&serving).first else { return }
+    guard case .lookUp(let open)? = drain(&serving).first else {
+      Issue.record("the OPEN is not looked up")
+      return
+    }
     let isOpen = serving.answer(open, .notYet, at: .zero)
     let rest = drain(&serving)
     #expect(!isOpen && rest.isEmpty)
