@@ -121,10 +121,10 @@ final class SharedDownload: Sendable {
     }
     if let known { return known }
     var hashes: [Digest] = []
-    var buffer = [UInt8](repeating: 0, count: UploadState.leavesPerPieceMax * layout.leafSize)
+    var buffer = [UInt8](repeating: 0, count: ProtocolLimits.dataLeavesMax * layout.leafSize)
     let count = layout.leafCount(of: chunk)
-    for first in stride(from: 0, to: count, by: UploadState.leavesPerPieceMax) {
-      let leaves = LeafRange(first: first, count: min(UploadState.leavesPerPieceMax, count - first))
+    for first in stride(from: 0, to: count, by: ProtocolLimits.dataLeavesMax) {
+      let leaves = LeafRange(first: first, count: min(ProtocolLimits.dataLeavesMax, count - first))
       let byteCount = layout.length(of: leaves, in: chunk)
       var span = buffer.mutableSpan
       var bytes = span.mutableBytes

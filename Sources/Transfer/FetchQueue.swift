@@ -62,9 +62,6 @@ public struct FetchQueue: Sendable {
   /// The hash of a chunk from the hashes of all its leaves.
   public typealias ChunkHash = @Sendable ([Digest], ChunkLayout) -> Digest
 
-  /// Leaves in one DATA, at most.
-  static let leavesPerPieceMax = 4
-
   private let chunkHash: ChunkHash
   private var requests: [Request] = []
   private var lastID: RequestID?
@@ -120,7 +117,7 @@ public struct FetchQueue: Sendable {
     guard requests[..<place].allSatisfy(\.isCancelled) else { throw .violation(.answerOutOfOrder) }
     requests.removeFirst(place)
     var request = requests[0]
-    guard (1...FetchQueue.leavesPerPieceMax).contains(leafCount), firstLeaf == request.nextLeaf,
+    guard (1...ProtocolLimits.dataLeavesMax).contains(leafCount), firstLeaf == request.nextLeaf,
       leafCount <= request.leaves.end - firstLeaf
     else { throw .violation(.unexpectedLeaves) }
     let leaves = LeafRange(first: firstLeaf, count: leafCount)

@@ -20,8 +20,6 @@ public struct UploadState: Sendable {
   public static let handlesMax = 64
   /// Requests that wait on one connection; over it: BUSY.
   public static let requestsMax = 64
-  /// Leaves in one DATA, at most: 64 KiB.
-  public static let leavesPerPieceMax = 4
 
   /// What becomes of an OPEN.
   public enum Opening: Hashable, Sendable { case opened, tooManyFiles }
@@ -123,7 +121,7 @@ public struct UploadState: Sendable {
   /// Bytes of leaves that `nextPiece` would name; nil where nothing is asked for.
   public var nextPieceByteCount: Int? {
     guard let request = requests.first, let layout = layouts[request.handle] else { return nil }
-    let count = min(UploadState.leavesPerPieceMax, request.leaves.end - request.nextLeaf)
+    let count = min(ProtocolLimits.dataLeavesMax, request.leaves.end - request.nextLeaf)
     return layout.length(of: LeafRange(first: request.nextLeaf, count: count), in: request.chunk)
   }
 
@@ -133,7 +131,7 @@ public struct UploadState: Sendable {
   /// The next piece to send, in the order of the requests; nil where nothing is asked for.
   public mutating func nextPiece() -> UploadPiece? {
     guard let request = requests.first else { return nil }
-    let count = min(UploadState.leavesPerPieceMax, request.leaves.end - request.nextLeaf)
+    let count = min(ProtocolLimits.dataLeavesMax, request.leaves.end - request.nextLeaf)
     let leaves = LeafRange(first: request.nextLeaf, count: count)
     let isLast = leaves.end == request.leaves.end
     if isLast { requests.removeFirst() } else { requests[0].nextLeaf = leaves.end }

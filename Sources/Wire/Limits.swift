@@ -107,6 +107,4 @@ public enum NodeLimits {
   public static let idleConnectionBytesMax = 16 << 10
   /// What `-o -` holds back to bring chunks into order.
   public static let reorderBytesMax = 16 << 20
-  /// A loop that was not scheduled for longer than this was stopped: its deadlines shift by the gap.
-  public static let stoppedGap = Duration.seconds(1)
 }
