@@ -18,10 +18,10 @@ extension RuleBook {
       if lines.removeValue(forKey: id) != nil { leave(id, at: now) }
     case .storageReady(let resumable):
       isRunning = true
-      lastLeaf = now
+      (lastLeaf, lastReading) = (now, now)
       pagesHeld = Set(resumable.heldPages)
-      resumed(resumable.leaves)
-    case .resumed(let leaves): resumed(leaves)
+      resumed(resumable.leaves, at: now)
+    case .resumed(let leaves): resumed(leaves, at: now)
     case .pageArrived(let page, let id):
       if lines[id]?.page == page { (lines[id]!.pageAskedAt, lines[id]!.pageDue) = (nil, nil) }
     case .pageVerified(let page, _):
@@ -49,7 +49,8 @@ extension RuleBook {
     case .connectionLost(let id, let reason): lost(id, reason, at: now)
     case .writeFailed: expectedEnds = [.storage]
     case .cancelledByUser: expectedEnds = [.cancelled]
-    case .consumed(let chunk): consumedBelow = max(consumedBelow, Int(chunk.rawValue))
+    case .consumed(let chunk):
+      (consumedBelow, lastReading) = (max(consumedBelow, Int(chunk.rawValue)), now)
     case .timerFired: timersFired(at: now)
     case .addressAdded(let address, _):
       namedAddresses.insert(address)
@@ -98,10 +99,11 @@ extension RuleBook {
     if isTrusted(peer) { lastProgress = now }
   }
 
-  private mutating func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)]) {
+  private mutating func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)], at now: Instant) {
     for (chunk, mask) in leaves {
       let wasHad = isHad(chunk)
       verified[Int(chunk.rawValue)] |= mask & whole(chunk)
+      if mask & whole(chunk) & ~verified[Int(chunk.rawValue)] != 0 { lastLeaf = now }
       if !wasHad, isHad(chunk) { resumedChunks += 1 }
     }
     if (0..<layout.chunkCount).allSatisfy({ isHad(ChunkIndex(UInt32($0))) }) { expectedEnds = [.complete] }

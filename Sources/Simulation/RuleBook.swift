@@ -123,6 +123,8 @@ struct RuleBook {
   var lastLeaf: Instant
   /// When a trusted peer could give something last.
   var lastHope: Instant
+  /// When the reader of a stream held the download up last, or took something.
+  var lastReading: Instant
   /// Since when strangers have been late with requests that a trusted peer could take over.
   var lateSince: [RequestName: Instant] = [:]
 
@@ -169,6 +171,7 @@ struct RuleBook {
     lastHope = now
   }
 
+    lastReading = now
   mutating func breakRule(_ rule: String) { if broken == nil { broken = rule } }
 
   func whole(_ chunk: ChunkIndex) -> UInt64 { layout.leaves(of: chunk).mask }

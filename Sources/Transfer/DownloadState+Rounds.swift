@@ -9,8 +9,6 @@ extension DownloadState {
   static let patienceMin: Duration = .seconds(2)
   /// A swarm is given so many times its mean latency.
   private static let patienceFactor = 4.0
-  /// Timeouts without any verified leaf after which a download ends that knows strangers only.
-  private static let timeoutsWithoutProgressMax = 4
 
   /// How long a peer may be silent before another one is asked.
   var patience: Duration {
@@ -27,7 +25,7 @@ extension DownloadState {
   }
 
   /// Whether a peer is proven or the user named it.
-  private func isTrusted(_ number: Int) -> Bool { !peers[number].isStranger }
+  func isTrusted(_ number: Int) -> Bool { !peers[number].isStranger }
 
   /// The place of a peer in the order in which peers are asked for what failed; nil: it has failed in this round. A peer
   /// that only refuses comes last: BUSY is no failure, and several such peers can take turns for ever.
@@ -262,23 +260,5 @@ extension DownloadState {
     rotation.live.contains { other in
       other != number && !hasFailed(other, wanted) && canAnswer(other, at: now) && holds(other, wanted)
     }
-  }
-
-  // MARK: Strangers only
-
-  /// A download with strangers only, none of which gives anything, does not go on for ever.
-  mutating func watchProgress(at now: Instant) {
-    timers.set(.noProgress, at: now + settings.chunkTimeout * DownloadState.timeoutsWithoutProgressMax)
-  }
-
-  /// No leaf was verified for a long time. A proven or named peer has its retries instead.
-  mutating func progressMissed(at now: Instant) {
-    let due = lastProgress + settings.chunkTimeout * DownloadState.timeoutsWithoutProgressMax
-    if due > now { return timers.set(.noProgress, at: due) }
-    let isHopeful = rotation.live.contains { number in
-      guard isTrusted(number), !peers[number].onlyRefuses, let id = peers[number].connection else { return false }
-      return links.holdings(of: id).map { wantsAny(of: $0) } == true
-    }
-    if isHopeful { watchProgress(at: now) } else { endWithoutPeers(at: now) }
   }
 }
