@@ -43,6 +43,7 @@ extension RuleBook {
       startClock(id, at: now)
     case .busy(let id, let request, let retryAfter): busy(id, request, retryAfter, at: now)
     case .withdrawn(let id), .replaced(let id):
+      giveBackAll(id, at: now)
       if let peer = lines[id]?.peer { lostAt[peer] = now }
       lines[id] = nil
     case .lied(let id): lied(id)
@@ -102,8 +103,8 @@ extension RuleBook {
   private mutating func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)], at now: Instant) {
     for (chunk, mask) in leaves {
       let wasHad = isHad(chunk)
-      verified[Int(chunk.rawValue)] |= mask & whole(chunk)
       if mask & whole(chunk) & ~verified[Int(chunk.rawValue)] != 0 { lastLeaf = now }
+      verified[Int(chunk.rawValue)] |= mask & whole(chunk)
       if !wasHad, isHad(chunk) { resumedChunks += 1 }
     }
     if (0..<layout.chunkCount).allSatisfy({ isHad(ChunkIndex(UInt32($0))) }) { expectedEnds = [.complete] }
@@ -173,6 +174,8 @@ extension RuleBook {
     guard let line = lines[id], let place = line.asked.firstIndex(where: { $0.id == request }) else { return }
     lines[id]!.asked.remove(at: place)
     startClock(id, at: now)
+    let asked = line.asked[place]
+    giveBack(.chunk(Int(asked.chunk.rawValue)), by: line.peer, since: asked.started, at: now)
     standings[line.peer, default: Standing()].refusals += 1
     let since = standings[line.peer]!.refusedSince ?? now
     standings[line.peer]!.refusedSince = since
@@ -203,18 +206,34 @@ extension RuleBook {
 
   private mutating func lost(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
     guard let line = lines[id] else { return }
-    if line.isOpen { failPage(id, .connectionLost(reason), hasLeft: true) }
-    lines[id]!.asked = []
-    if !line.asked.isEmpty {
-      fail(line.peer)
-      if let first = line.asked.first(where: { !$0.isEnded }) {
-        spend(first, of: line.peer, .connectionLost(reason), hasLeft: true)
-      }
+    if reason == .goodbye(CloseCode.done.rawValue) || reason == .goodbye(CloseCode.tooManyConnections.rawValue) {
+      giveBackAll(id, at: now)
+    } else {
+      failAll(id, line, reason)
     }
     lines[id] = nil
     lostAt[line.peer] = now
     leave(id, at: now)
     standings[line.peer]?.busyUntil = nil
+  }
+
+  private mutating func failAll(_ id: ConnectionID, _ line: Line, _ reason: LossReason) {
+    if line.isOpen { failPage(id, .connectionLost(reason), hasLeft: true) }
+    lines[id]!.asked = []
+    if line.asked.isEmpty { return }
+    fail(line.peer)
+    if let first = line.asked.first(where: { !$0.isEnded }) {
+      spend(first, of: line.peer, .connectionLost(reason), hasLeft: true)
+    }
+  }
+
+  /// A peer leaves in a way that is no failure: what it was to give next, others are asked for first.
+  private mutating func giveBackAll(_ id: ConnectionID, at now: Instant) {
+    guard let line = lines[id] else { return }
+    if let first = line.asked.first(where: { !$0.isEnded }) {
+      giveBack(.chunk(Int(first.chunk.rawValue)), by: line.peer, since: first.started, at: now)
+    }
+    if let page = line.page { giveBack(.page(page), by: line.peer, since: line.pageAskedAt, at: now) }
   }
 
   private mutating func timersFired(at now: Instant) {

@@ -95,6 +95,17 @@ extension DownloadState {
     settleRound(of: wanted, at: now)
   }
 
+  /// A peer gives a chunk or page back without an answer, in a way that is no failure: BUSY, WITHDRAWN, or GOODBYE for
+  /// want of room. The others that have it are asked first from now on.
+  /// - `since`: when it was first in line, or a page was asked for; nil: it waited behind another request.
+  mutating func gaveBack(_ wanted: Wanted, by number: Int, since: Instant?, at now: Instant) {
+    let wasEmpty = rounds.isEmpty
+    rounds.gaveBack(wanted, by: number, heldFor: since.map { now - $0 } ?? .zero)
+    guard wasEmpty, !rounds.isEmpty else { return }
+    // How long proven peers are silent matters from now on.
+    for other in rotation.live { if let id = peers[other].connection { watchSilence(of: id, at: now) } }
+  }
+
   /// The live peers that have something now: the members of a round that begins.
   private func members(for wanted: Wanted, including number: Int) -> Set<Int> {
     var members: Set<Int> = [number]
@@ -133,12 +144,11 @@ extension DownloadState {
     case .page(let page): pages.rest(page)
     case .chunk(let chunk):
       chunks.rest(chunk)
-      guard costsRetry else { return }
+      guard costsRetry, let last = attempts.lastFailure else { return }
       stats.retries += 1
       report(
         .chunkRetry(
-          chunk: chunk, peer: attempts.lastFailure.peer, reason: attempts.lastFailure.reason,
-          attempt: attempts.retries, delay: delay))
+          chunk: chunk, peer: last.peer, reason: last.reason, attempt: attempts.retries, delay: delay))
     }
   }
 
@@ -186,7 +196,7 @@ extension DownloadState {
     case .chunk(let chunk):
       chunks.giveUp(chunk)
       stats.failedChunks += 1
-      report(.chunkFailed(chunk: chunk, peer: attempts.lastFailure.peer))
+      if let last = attempts.lastFailure { report(.chunkFailed(chunk: chunk, peer: last.peer)) }
       end(.outOfRetries(chunk), at: now)
     }
   }
