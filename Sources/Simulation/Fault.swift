@@ -12,6 +12,8 @@ public enum Fault: String, CaseIterable, Sendable {
   case lacksFile, refusesOpen, ignoresOpen, ignoresPages, goesSilent, answersLate, isBusy, withdraws
   // A peer that promises and does not give: it closes when it is asked, sends a leaf now and then, or has one chunk only.
   case closesWhenAsked, dribbles, claimsLastChunk
+  // A peer that holds a request for a while, and gives it back without an answer in a way that is no failure.
+  case givesBack
   // A stranger: it dials the getter, again and again, each time under another PeerID.
   case dialsIn, changesIdentity
   // A peer that lies, or breaks the protocol.
@@ -26,11 +28,12 @@ public enum Fault: String, CaseIterable, Sendable {
     .crashes, .losesPower, .leaves, .isStopped, .lacksFile, .refusesOpen, .ignoresOpen, .ignoresPages, .goesSilent,
     .answersLate, .isBusy, .withdraws, .wrongBytes, .wrongLeafHashes, .wrongPage, .wrongManifest, .wrongProof,
     .breaksProtocol, .twoAddresses, .sharedAddress, .closesWhenAsked, .dribbles, .claimsLastChunk, .changesIdentity,
+    .givesBack,
   ]
   /// What strangers that come in numbers do.
   static let ofStrangers: [Fault] = [
     .ignoresOpen, .ignoresPages, .goesSilent, .isBusy, .withdraws, .wrongBytes, .wrongLeafHashes, .wrongPage,
-    .wrongManifest, .wrongProof, .breaksProtocol, .closesWhenAsked, .dribbles, .claimsLastChunk,
+    .wrongManifest, .wrongProof, .breaksProtocol, .closesWhenAsked, .dribbles, .claimsLastChunk, .givesBack,
   ]
   static let ofGetter: [Fault] = [
     .slowDisk, .fullDisk, .failsToWrite, .failsToSync, .rots, .fewBlocks, .killed, .losesOwnPower, .cancelled,

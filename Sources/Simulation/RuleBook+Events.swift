@@ -18,10 +18,10 @@ extension RuleBook {
       if lines.removeValue(forKey: id) != nil { leave(id, at: now) }
     case .storageReady(let resumable):
       isRunning = true
-      lastLeaf = now
+      (lastLeaf, lastReading) = (now, now)
       pagesHeld = Set(resumable.heldPages)
-      resumed(resumable.leaves)
-    case .resumed(let leaves): resumed(leaves)
+      resumed(resumable.leaves, at: now)
+    case .resumed(let leaves): resumed(leaves, at: now)
     case .pageArrived(let page, let id):
       if lines[id]?.page == page { (lines[id]!.pageAskedAt, lines[id]!.pageDue) = (nil, nil) }
     case .pageVerified(let page, _):
@@ -43,13 +43,15 @@ extension RuleBook {
       startClock(id, at: now)
     case .busy(let id, let request, let retryAfter): busy(id, request, retryAfter, at: now)
     case .withdrawn(let id), .replaced(let id):
+      giveBackAll(id, at: now)
       if let peer = lines[id]?.peer { lostAt[peer] = now }
       lines[id] = nil
     case .lied(let id): lied(id)
     case .connectionLost(let id, let reason): lost(id, reason, at: now)
     case .writeFailed: expectedEnds = [.storage]
     case .cancelledByUser: expectedEnds = [.cancelled]
-    case .consumed(let chunk): consumedBelow = max(consumedBelow, Int(chunk.rawValue))
+    case .consumed(let chunk):
+      (consumedBelow, lastReading) = (max(consumedBelow, Int(chunk.rawValue)), now)
     case .timerFired: timersFired(at: now)
     case .addressAdded(let address, _):
       namedAddresses.insert(address)
@@ -98,9 +100,10 @@ extension RuleBook {
     if isTrusted(peer) { lastProgress = now }
   }
 
-  private mutating func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)]) {
+  private mutating func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)], at now: Instant) {
     for (chunk, mask) in leaves {
       let wasHad = isHad(chunk)
+      if mask & whole(chunk) & ~verified[Int(chunk.rawValue)] != 0 { lastLeaf = now }
       verified[Int(chunk.rawValue)] |= mask & whole(chunk)
       if !wasHad, isHad(chunk) { resumedChunks += 1 }
     }
@@ -171,6 +174,8 @@ extension RuleBook {
     guard let line = lines[id], let place = line.asked.firstIndex(where: { $0.id == request }) else { return }
     lines[id]!.asked.remove(at: place)
     startClock(id, at: now)
+    let asked = line.asked[place]
+    giveBack(.chunk(Int(asked.chunk.rawValue)), by: line.peer, since: asked.started, at: now)
     standings[line.peer, default: Standing()].refusals += 1
     let since = standings[line.peer]!.refusedSince ?? now
     standings[line.peer]!.refusedSince = since
@@ -201,18 +206,34 @@ extension RuleBook {
 
   private mutating func lost(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
     guard let line = lines[id] else { return }
-    if line.isOpen { failPage(id, .connectionLost(reason), hasLeft: true) }
-    lines[id]!.asked = []
-    if !line.asked.isEmpty {
-      fail(line.peer)
-      if let first = line.asked.first(where: { !$0.isEnded }) {
-        spend(first, of: line.peer, .connectionLost(reason), hasLeft: true)
-      }
+    if reason == .goodbye(CloseCode.done.rawValue) || reason == .goodbye(CloseCode.tooManyConnections.rawValue) {
+      giveBackAll(id, at: now)
+    } else {
+      failAll(id, line, reason)
     }
     lines[id] = nil
     lostAt[line.peer] = now
     leave(id, at: now)
     standings[line.peer]?.busyUntil = nil
+  }
+
+  private mutating func failAll(_ id: ConnectionID, _ line: Line, _ reason: LossReason) {
+    if line.isOpen { failPage(id, .connectionLost(reason), hasLeft: true) }
+    lines[id]!.asked = []
+    if line.asked.isEmpty { return }
+    fail(line.peer)
+    if let first = line.asked.first(where: { !$0.isEnded }) {
+      spend(first, of: line.peer, .connectionLost(reason), hasLeft: true)
+    }
+  }
+
+  /// A peer leaves in a way that is no failure: what it was to give next, others are asked for first.
+  private mutating func giveBackAll(_ id: ConnectionID, at now: Instant) {
+    guard let line = lines[id] else { return }
+    if let first = line.asked.first(where: { !$0.isEnded }) {
+      giveBack(.chunk(Int(first.chunk.rawValue)), by: line.peer, since: first.started, at: now)
+    }
+    if let page = line.page { giveBack(.page(page), by: line.peer, since: line.pageAskedAt, at: now) }
   }
 
   private mutating func timersFired(at now: Instant) {

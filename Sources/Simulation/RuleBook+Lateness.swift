@@ -30,11 +30,19 @@ extension RuleBook {
       && isTrustedOneLeft(besides: peer, for: item, at: now)
   }
 
-  /// Whether the download should have ended, because strangers alone gave nothing for four timeouts.
+  /// Whether the download should have ended, because strangers alone gave nothing for four timeouts, or because no peer
+  /// gave anything for sixteen.
   mutating func overdueEnd(at now: Instant) -> String? {
     if isTrustedPeerGiving { lastHope = now }
-    guard isRunning, !hasEnded, max(lastLeaf, lastHope) + settings.chunkTimeout * 4 < now else { return nil }
-    return "the download should have ended: strangers have given nothing since \(lastLeaf.inSeconds) s"
+    if isReaderLate { lastReading = now }
+    guard isRunning, !hasEnded else { return nil }
+    if max(lastLeaf, lastHope) + settings.chunkTimeout * 4 < now {
+      return "the download should have ended: strangers have given nothing since \(lastLeaf.inSeconds) s"
+    }
+    if max(lastLeaf, lastReading) + settings.chunkTimeout * 16 < now {
+      return "the download should have ended: nothing has come since \(lastLeaf.inSeconds) s"
+    }
+    return nil
   }
 
   /// Whether a proven or named peer is connected that has something of what is missing, and does not only refuse.

@@ -20,7 +20,8 @@ struct Trouble {
   var retries = 0
   var lostRounds = 0
   var leavesGained = 0
-  var last: (peer: PeerID, reason: RetryReason)
+  /// The last failure; nil before the first.
+  var last: (peer: PeerID, reason: RetryReason)?
 }
 
 extension RuleBook {
@@ -86,7 +87,7 @@ extension RuleBook {
   mutating func fail(
     _ item: Troubled, by peer: PeerID, _ reason: RetryReason, hasLeft: Bool, wasSilent: Bool = false
   ) {
-    var trouble = troubles[item] ?? Trouble(last: (peer, reason))
+    var trouble = troubles[item] ?? Trouble()
     trouble.last = (peer, reason)
     if trouble.members == nil { trouble.members = members(for: item, including: peer) }
     if !hasLeft || !proven.contains(peer) { trouble.failedNow.insert(peer) }
@@ -144,10 +145,10 @@ extension RuleBook {
     case .chunk(let index):
       let chunk = ChunkIndex(UInt32(index))
       if trouble.retries > settings.maxRetries { return expectedEnds.append(.outOfRetries(chunk)) }
-      if costsRetry {
+      if costsRetry, let last = trouble.last {
         expectedRetries.append(
           Retry(
-            chunk: chunk, peer: trouble.last.peer, attempt: trouble.retries, reason: trouble.last.reason, at: now,
+            chunk: chunk, peer: last.peer, attempt: trouble.retries, reason: last.reason, at: now,
             lostRounds: trouble.lostRounds))
         return
       }
@@ -181,6 +182,18 @@ extension RuleBook {
   private var isTrustedPeerKnown: Bool {
     namedAddresses.contains { !bannedAddresses.contains($0) && !dismissedAddresses.contains($0) }
       || joined.contains { isTrusted($0) && !banned.contains($0) && isLive($0) }
+  }
+
+  /// A peer gives a chunk or page back, which is no failure: the others that have it come first from then on.
+  /// Unless it was there for less than half a second: that counts from the fifth time on.
+  mutating func giveBack(_ item: Troubled, by peer: PeerID, since: Instant?, at now: Instant) {
+    if case .page(let page) = item, pagesVerified.contains(page) { return }
+    if case .chunk(let index) = item, isHad(ChunkIndex(UInt32(index))) { return }
+    if now - (since ?? now) < .milliseconds(500) {
+      promptReturns[item, default: 0] += 1
+      if promptReturns[item]! < 5 { return }
+    }
+    troubles[item, default: Trouble()].failedBefore.insert(peer)
   }
 
   /// Leaves of a chunk came: enough of them give its retries back.

@@ -38,8 +38,13 @@ extension RuleBook {
       return line.held == nil || (0..<layout.chunkCount).contains { holds(line, .chunk($0)) }
     }
     let wanted = 0..<min(consumedBelow + window, layout.chunkCount)
-    let isReaderLate = wanted.allSatisfy { isHad(ChunkIndex(UInt32($0))) }
     return (isReaderLate ? 0..<layout.chunkCount : wanted).contains { holds(line, .chunk($0)) }
+  }
+
+  /// Whether a stream has all that its reader may be given before it takes more.
+  var isReaderLate: Bool {
+    guard case .inOrder(let window) = settings.order else { return false }
+    return (0..<min(consumedBelow + window, layout.chunkCount)).allSatisfy { isHad(ChunkIndex(UInt32($0))) }
   }
 
   private mutating func noteUsability(at now: Instant) {
@@ -142,9 +147,10 @@ extension RuleBook {
     }
   }
 
-  /// Whether strangers are all there is, and none has given anything for four timeouts.
+  /// Whether strangers are all there is, and none has given anything for four timeouts; or no peer for sixteen.
   private func isWithoutProgress(at now: Instant) -> Bool {
-    lastLeaf + settings.chunkTimeout * 4 <= now && !isTrustedPeerGiving
+    if lastLeaf + settings.chunkTimeout * 4 <= now && !isTrustedPeerGiving { return true }
+    return lastLeaf + settings.chunkTimeout * 16 <= now && lastReading + settings.chunkTimeout * 12 <= now
   }
 
   /// The statistics must say what the books say.
@@ -158,7 +164,11 @@ extension RuleBook {
     if stats.hedges != hedgeCount { breakRule("the statistics miscount second askers") }
     if hasStarted, stats.retries != retryCount { breakRule("\(stats.retries) retries, not \(retryCount)") }
     let listed = Set(stats.peers.map(\.peer))
-    if stats.peers.map(\.peer) != joined.filter(listed.contains) { breakRule("the statistics mix up peers") }
+    // A stranger that was forgotten and comes again joins anew.
+    let isInOrder = stats.peers.map(\.peer) == joined.filter(listed.contains)
+    if stats.pastPeers.count == 0 ? !isInOrder : !listed.isSubset(of: joined) {
+      breakRule("the statistics mix up peers")
+    }
     if listed.count + stats.pastPeers.count < joined.count { breakRule("the statistics miscount peers") }
     // Of several timers that were due the engine came to the one that ended it: what the others cost is not in its books.
     for peer in stats.peers where dueCount <= 1 && stats.pastPeers.count == 0 {

@@ -100,6 +100,8 @@ struct RuleBook {
   var hasEnded = false
   var verified: [UInt64]
   var troubles: [Troubled: Trouble] = [:]
+  /// How often something came back within half a second.
+  var promptReturns: [Troubled: Int] = [:]
   /// What waits after a lost round: at least until then, and no longer than until then.
   var restAtLeast: [Troubled: Instant] = [:]
   var restAtMost: [Troubled: Instant] = [:]
@@ -121,6 +123,8 @@ struct RuleBook {
   var lastProgress: Instant
   /// When a leaf was verified last, or storage was ready.
   var lastLeaf: Instant
+  /// When the reader of a stream held the download up last, or took something.
+  var lastReading: Instant
   /// When a trusted peer could give something last.
   var lastHope: Instant
   /// Since when strangers have been late with requests that a trusted peer could take over.
@@ -167,6 +171,7 @@ struct RuleBook {
     lastProgress = now
     lastLeaf = now
     lastHope = now
+    lastReading = now
   }
 
   mutating func breakRule(_ rule: String) { if broken == nil { broken = rule } }

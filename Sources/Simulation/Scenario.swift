@@ -27,12 +27,16 @@ struct PeerPlan: Sendable {
   var closesAt = Stage.request
   /// How long it waits before it sends the next leaves, where it dribbles.
   var dribblePause: Duration = .seconds(5)
+  /// How long it holds a request that it gives back, and how it does so.
+  var holdTime: Duration = .milliseconds(1500)
+  var givesBackBy = Return.busy
   /// Whether the user did not name its addresses: a discovery found them.
   var isHinted = false
   /// How long a stranger is away after a loss.
   var returnsAfter: Duration = .seconds(1)
 
   enum Stage: CaseIterable, Sendable { case open, page, request, data }
+  enum Return: CaseIterable, Sendable { case busy, done, tooManyConnections, withdrawn }
 
   func has(_ fault: Fault) -> Bool { faults.contains(fault) }
   /// Honest, there from the start to the end, and with a file to give at a fair rate.
@@ -117,6 +121,7 @@ struct Scenario: Sendable {
     }
     drawGetter(&generator)
     if generator.chance(0.3) { drawStrangers(&generator) }
+    if generator.chance(0.1) { drawTakers(&generator) }
     guard generator.chance(0.3) else { return }
     // An honest peer that nobody vouches for may come when strangers have used up all retries already.
     for number in peers.indices
@@ -137,6 +142,22 @@ struct Scenario: Sendable {
       (stranger.faults, stranger.closesAt, stranger.returnsAfter) = (faults, stage, returnsAfter)
       (stranger.begins, stranger.ends) = (.zero, nil)
       peers.append(stranger)
+    }
+  }
+
+  /// Two strangers that take turns with one chunk, which neither gives.
+  private mutating func drawTakers(_ generator: inout SeededGenerator) {
+    settings.shares = true
+    var faults: Set<Fault> = [.dialsIn, .givesBack, .claimsLastChunk]
+    if generator.chance(0.5) { faults.insert(.changesIdentity) }
+    let way = generator.pick(PeerPlan.Return.allCases)
+    let returnsAfter = generator.milliseconds(1...generator.pick([20, 500]))
+    for _ in 0..<2 {
+      var taker = PeerPlan(peers.count, isAnchor: false, timeout: settings.chunkTimeout, &generator)
+      (taker.faults, taker.givesBackBy, taker.returnsAfter) = (faults, way, returnsAfter)
+      (taker.begins, taker.ends, taker.holdTime) = (.zero, nil, .milliseconds(1500))
+      taker.retryAfterMilliseconds = 0
+      peers.append(taker)
     }
   }
 
@@ -186,6 +207,9 @@ extension PeerPlan {
     retryAfterMilliseconds = generator.pick([0, 10, 1000, 5000, 100_000])
     closesAt = generator.pick(PeerPlan.Stage.allCases)
     dribblePause = generator.milliseconds(500...generator.pick([2000, 29_000]))
+    // Shorter than a peer may be silent, or than a timeout.
+    holdTime = generator.pick([.milliseconds(1500), timeout * 4 / 5])
+    givesBackBy = generator.pick(Return.allCases)
     let faultCount = Int.random(in: isAnchor ? 0...1 : 0...3, using: &generator)
     let known = isAnchor ? Fault.ofPeers.filter(Fault.harmless.contains) : Fault.ofPeers
     for _ in 0..<faultCount { faults.insert(generator.pick(known)) }

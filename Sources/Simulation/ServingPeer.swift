@@ -161,6 +161,8 @@ final class ServingPeer {
     case .open where plan.has(.ignoresOpen), .pageGet where plan.has(.ignoresPages): return
     case .request(let request) where plan.has(.isBusy) && isDuringFault:
       return send(.busy(Busy(id: request.id, retryAfterMilliseconds: plan.retryAfterMilliseconds)), on: connection)
+    case .request(let request) where plan.has(.givesBack) && isDuringFault:
+      return world.after(plan.holdTime) { [self] in giveBack(request.id, on: connection) }
     case .request where plan.has(.answersLate):
       return world.after(.seconds(40)) { [self] in
         guard connection.isOpenThere else { return }
@@ -171,6 +173,25 @@ final class ServingPeer {
     }
     connection.serving.receive(message, at: world.time)
     perform(on: connection)
+  }
+
+  /// Ends a request without an answer, in a way that an honest peer may use too.
+  private func giveBack(_ request: RequestID, on connection: Connection) {
+    guard connection.isOpenThere, isUp, !isFrozen else { return }
+    switch plan.givesBackBy {
+    case .busy:
+      send(.busy(Busy(id: request, retryAfterMilliseconds: plan.retryAfterMilliseconds)), on: connection)
+    case .done: sayGoodbye(.done, on: connection)
+    case .tooManyConnections: sayGoodbye(.tooManyConnections, on: connection)
+    case .withdrawn:
+      connection.serving.session.withdraw(FileHandle(1), .changed)
+      perform(on: connection)
+    }
+  }
+
+  private func sayGoodbye(_ code: CloseCode, on connection: Connection) {
+    send(.goodbye(Goodbye(code: code, text: "")), on: connection)
+    forget(connection)
   }
 
   private var isDuringFault: Bool {

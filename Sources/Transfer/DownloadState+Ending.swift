@@ -35,6 +35,7 @@ extension DownloadState {
     var hadByPage: [PageIndex: Int] = [:]
     for (chunk, mask) in leaves where chunks.layout.contains(chunk) {
       let (new, isNowHad) = chunks.verify(mask: mask, of: chunk)
+      if new != 0 { progressed(at: now) }
       guard isNowHad else {
         if new != 0 { resumedBytes[chunk, default: 0] += chunks.layout.length(ofLeaves: new, in: chunk) }
         continue

@@ -41,6 +41,12 @@ extension DownloadState {
     links[id]!.pending = []
     timers.cancel(.chunk(id))
     for pending in link.pending { chunks.drop(id, pending.id, of: pending.chunk) }
+    if let number = link.peer {
+      if let first = link.firstInLine.map({ link.pending[$0] }) {
+        gaveBack(.chunk(first.chunk), by: number, since: first.started, at: now)
+      }
+      if let page = link.page { gaveBack(.page(page), by: number, since: link.pageAskedAt, at: now) }
+    }
     if let worker = link.peer.flatMap({ peers[$0].worker }) { workers[worker].failed = link.peer }
   }
 
@@ -105,6 +111,7 @@ extension DownloadState {
     let pending = links[id]!.pending.remove(at: place)
     startClock(id, at: now)
     chunks.drop(id, request, of: pending.chunk)
+    gaveBack(.chunk(pending.chunk), by: number, since: pending.started, at: now)
     peers[number].refusals += 1
     if peers[number].refusedSince == nil { peers[number].refusedSince = now }
     rest(number, until: now + min(max(retryAfter, DownloadState.busyMin), DownloadState.busyMax))

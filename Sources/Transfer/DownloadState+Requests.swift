@@ -25,10 +25,11 @@ extension DownloadState {
   /// Whether a peer has anything that is wanted now. Where a stream has all of its window, it waits for its reader, and a
   /// peer with something of the rest will be wanted.
   func wantsAny(of holdings: Holdings) -> Bool {
-    let limit = chunkLimit
-    let waitsForReader = chunks.firstUnfinished.map { $0 >= limit } ?? true
-    return chunks.wantsAny(of: holdings, below: waitsForReader ? chunks.layout.chunkCount : limit)
+    chunks.wantsAny(of: holdings, below: waitsForReader ? chunks.layout.chunkCount : chunkLimit)
   }
+
+  /// Whether a stream has all that its reader may be given before it takes more.
+  var waitsForReader: Bool { chunks.firstUnfinished.map { $0 >= chunkLimit } ?? true }
 
   mutating func send(
     _ chunk: ChunkIndex, _ leaves: LeafRange, to id: ConnectionID, worker: Int, isHedge: Bool, at now: Instant
@@ -161,7 +162,7 @@ extension DownloadState {
     stats.bytes += UInt64(fresh)
     stats.duplicateBytes += UInt64(all - fresh)
     speed.add(fresh, at: now)
-    if fresh > 0 { lastProgress = now }
+    if fresh > 0 { progressed(at: now) }
     guard let number else { return }
     peers[number].isSilent = false
     peers[number].bytes += UInt64(fresh)

@@ -9,8 +9,6 @@ extension DownloadState {
   static let patienceMin: Duration = .seconds(2)
   /// A swarm is given so many times its mean latency.
   private static let patienceFactor = 4.0
-  /// Timeouts without any verified leaf after which a download ends that knows strangers only.
-  private static let timeoutsWithoutProgressMax = 4
 
   /// How long a peer may be silent before another one is asked.
   var patience: Duration {
@@ -27,7 +25,7 @@ extension DownloadState {
   }
 
   /// Whether a peer is proven or the user named it.
-  private func isTrusted(_ number: Int) -> Bool { !peers[number].isStranger }
+  func isTrusted(_ number: Int) -> Bool { !peers[number].isStranger }
 
   /// The place of a peer in the order in which peers are asked for what failed; nil: it has failed in this round. A peer
   /// that only refuses comes last: BUSY is no failure, and several such peers can take turns for ever.
@@ -97,6 +95,17 @@ extension DownloadState {
     settleRound(of: wanted, at: now)
   }
 
+  /// A peer gives a chunk or page back without an answer, in a way that is no failure: BUSY, WITHDRAWN, or GOODBYE for
+  /// want of room. The others that have it are asked first from now on.
+  /// - `since`: when it was first in line, or a page was asked for; nil: it waited behind another request.
+  mutating func gaveBack(_ wanted: Wanted, by number: Int, since: Instant?, at now: Instant) {
+    let wasEmpty = rounds.isEmpty
+    rounds.gaveBack(wanted, by: number, heldFor: since.map { now - $0 } ?? .zero)
+    guard wasEmpty, !rounds.isEmpty else { return }
+    // How long proven peers are silent matters from now on.
+    for other in rotation.live { if let id = peers[other].connection { watchSilence(of: id, at: now) } }
+  }
+
   /// The live peers that have something now: the members of a round that begins.
   private func members(for wanted: Wanted, including number: Int) -> Set<Int> {
     var members: Set<Int> = [number]
@@ -135,12 +144,11 @@ extension DownloadState {
     case .page(let page): pages.rest(page)
     case .chunk(let chunk):
       chunks.rest(chunk)
-      guard costsRetry else { return }
+      guard costsRetry, let last = attempts.lastFailure else { return }
       stats.retries += 1
       report(
         .chunkRetry(
-          chunk: chunk, peer: attempts.lastFailure.peer, reason: attempts.lastFailure.reason,
-          attempt: attempts.retries, delay: delay))
+          chunk: chunk, peer: last.peer, reason: last.reason, attempt: attempts.retries, delay: delay))
     }
   }
 
@@ -188,7 +196,7 @@ extension DownloadState {
     case .chunk(let chunk):
       chunks.giveUp(chunk)
       stats.failedChunks += 1
-      report(.chunkFailed(chunk: chunk, peer: attempts.lastFailure.peer))
+      if let last = attempts.lastFailure { report(.chunkFailed(chunk: chunk, peer: last.peer)) }
       end(.outOfRetries(chunk), at: now)
     }
   }
@@ -262,23 +270,5 @@ extension DownloadState {
     rotation.live.contains { other in
       other != number && !hasFailed(other, wanted) && canAnswer(other, at: now) && holds(other, wanted)
     }
-  }
-
-  // MARK: Strangers only
-
-  /// A download with strangers only, none of which gives anything, does not go on for ever.
-  mutating func watchProgress(at now: Instant) {
-    timers.set(.noProgress, at: now + settings.chunkTimeout * DownloadState.timeoutsWithoutProgressMax)
-  }
-
-  /// No leaf was verified for a long time. A proven or named peer has its retries instead.
-  mutating func progressMissed(at now: Instant) {
-    let due = lastProgress + settings.chunkTimeout * DownloadState.timeoutsWithoutProgressMax
-    if due > now { return timers.set(.noProgress, at: due) }
-    let isHopeful = rotation.live.contains { number in
-      guard isTrusted(number), !peers[number].onlyRefuses, let id = peers[number].connection else { return false }
-      return links.holdings(of: id).map { wantsAny(of: $0) } == true
-    }
-    if isHopeful { watchProgress(at: now) } else { endWithoutPeers(at: now) }
   }
 }

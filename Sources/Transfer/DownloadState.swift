@@ -78,6 +78,8 @@ public struct DownloadState: Sendable {
   var pace = StrangerPace()
   /// When a leaf was verified last.
   var lastProgress = Instant.zero
+  /// How often the download has gone on without a new leaf since then, because a proven or named peer was there.
+  var hopes = 0
   var lateness = Lateness()
   var consumedBelow = 0
   /// Of chunks of which an earlier download left a part: the bytes of that part.
@@ -188,6 +190,7 @@ public struct DownloadState: Sendable {
     case .writeFailed: end(.storage, at: now)
     case .consumed(let chunk):
       consumedBelow = max(consumedBelow, Int(chunk.rawValue))
+      hopes = 0
       chunks.reconsider()
       updateUsability(at: now)
     case .cancelledByUser: end(.cancelled, at: now)

@@ -8,13 +8,13 @@ enum Wanted: Hashable, Sendable {
   case page(PageIndex)
 }
 
-/// What was tried for one chunk or page since it first failed. Peers are named by their numbers.
+/// What was tried for one chunk or page since it first failed or came back. Peers are named by their numbers.
 ///
 /// The first failure freezes the members of a round. A failure within the round costs nothing more. The round is over
 /// when each member has failed, has left or has nothing of what is missing; then one retry is spent, and the next failure
 /// freezes the next round.
 struct Attempts: Sendable {
-  /// Where a peer stands: a peer that has not failed comes before one that failed in an earlier round.
+  /// Where a peer stands: a peer that has not failed comes before one that failed in an earlier round or gave it back.
   enum Standing: Int, Comparable, Sendable {
     case untried, failedBefore, failedNow
     static func < (a: Standing, b: Standing) -> Bool { a.rawValue < b.rawValue }
@@ -25,20 +25,25 @@ struct Attempts: Sendable {
 
   /// Leaves that a chunk must gain for its retries to count from zero again: one frame of the wire.
   static let leavesForReset = 4
+  /// A peer that has no room says BUSY sooner than this.
+  static let promptReturnMax: Duration = .milliseconds(500)
+  /// So often something may come back promptly before that counts: in a crowd many peers have no room.
+  static let promptReturnsFree = 4
 
   /// Nil between two rounds.
   fileprivate(set) var members: Set<Int>?
   fileprivate(set) var failedNow: Set<Int> = []
   /// Of `failedNow`, those that were only slow to begin: no retry is spent for them.
   fileprivate(set) var silentNow: Set<Int> = []
+  /// The peers that failed in an earlier round, or gave it back without an answer.
   fileprivate(set) var failedBefore: Set<Int> = []
   /// Spent since the last reset.
   fileprivate(set) var retries = 0
   /// Rounds that were lost since the last reset; those that cost no retry included. The delay grows with them.
   fileprivate(set) var lostRounds = 0
   fileprivate var leavesGained = 0
-  /// The peer that failed last, and how.
-  fileprivate(set) var lastFailure: (peer: PeerID, reason: RetryReason)
+  /// The peer that failed last, and how; nil before the first failure.
+  fileprivate(set) var lastFailure: (peer: PeerID, reason: RetryReason)?
 
   func standing(of peer: Int) -> Standing {
     failedNow.contains(peer) ? .failedNow : failedBefore.contains(peer) ? .failedBefore : .untried
@@ -48,6 +53,8 @@ struct Attempts: Sendable {
 /// The attempts of everything that failed and is still wanted. Empty in a download without trouble.
 struct RetryRounds: Sendable {
   private var attempts: [Wanted: Attempts] = [:]
+  /// How often something that is still wanted came back promptly.
+  private var promptReturns: [Wanted: Int] = [:]
 
   var isEmpty: Bool { attempts.isEmpty }
   /// The chunks among it, in no order.
@@ -62,12 +69,23 @@ struct RetryRounds: Sendable {
   mutating func fail(
     _ wanted: Wanted, by number: Int, _ peer: PeerID, _ reason: RetryReason, _ how: Attempts.Failing, members: Set<Int>
   ) {
-    var entry = attempts[wanted] ?? Attempts(lastFailure: (peer, reason))
+    var entry = attempts[wanted] ?? Attempts()
     entry.lastFailure = (peer, reason)
     if entry.members == nil { entry.members = members }
     if how != .left { entry.failedNow.insert(number) }
     if how == .wasSilent { entry.silentNow.insert(number) }
     attempts[wanted] = entry
+  }
+
+  /// A peer gave something back without an answer. That is no failure and begins no round, but strangers that take turns
+  /// in it would keep it from all others: from now on the others that have it come first.
+  /// - `heldFor`: how long others could not be asked for it meanwhile.
+  mutating func gaveBack(_ wanted: Wanted, by number: Int, heldFor: Duration) {
+    if heldFor < Attempts.promptReturnMax {
+      promptReturns[wanted, default: 0] += 1
+      guard promptReturns[wanted]! > Attempts.promptReturnsFree else { return }
+    }
+    attempts[wanted, default: Attempts()].failedBefore.insert(number)
   }
 
   /// Whether each member of the round has failed, or can give nothing more. False between two rounds.
@@ -101,7 +119,10 @@ struct RetryRounds: Sendable {
   }
 
   /// It is there: nothing of it is remembered.
-  mutating func remove(_ wanted: Wanted) { if !attempts.isEmpty { attempts[wanted] = nil } }
+  mutating func remove(_ wanted: Wanted) {
+    if !attempts.isEmpty { attempts[wanted] = nil }
+    if !promptReturns.isEmpty { promptReturns[wanted] = nil }
+  }
 
   /// Everything with a round that is not over, in a fixed order.
   var underWay: [Wanted] {

@@ -75,7 +75,8 @@ struct Swarm {
     for i in 0..<4 { bytes[i] = UInt8(truncatingIfNeeded: arrivalCount >> (8 * i)) }
     lines[id] = Line(peer: index)
     let ip = ipv4(peers[index].ip ?? UInt8(index + 1))
-    post(.connected(id, PeerID(digest: Digest(bytes)!), from: ip), at: instant, id)
+    let peer = peers[index].identity.map(peerID) ?? PeerID(digest: Digest(bytes)!)
+    post(.connected(id, peer, from: ip), at: instant, id)
   }
 
   /// The peer closes a connection; one that dials comes back.
@@ -126,7 +127,12 @@ struct Swarm {
     switch delivery.event {
     case .leavesVerified(_, _, let chunk, let leaves, _): written[chunk, default: 0] |= leaves.mask
     case .busy(let id, let request, _): inFlight[id]?.remove(request)
-    case .connectionLost(let id, _), .dialFailed(let id, _):
+    case .connectionLost(let id, let reason):
+      if case .goodbye = reason, let index = lines[id]?.peer, let pause = peers[index].returnsAfter {
+        arrive(index, at: now + pause)
+      }
+      (lines[id], inFlight[id]) = (nil, nil)
+    case .dialFailed(let id, _):
       lines[id] = nil
       inFlight[id] = nil
     default: break
@@ -223,6 +229,16 @@ struct Swarm {
     }
   }
 
+  private mutating func giveBack(_ id: ConnectionID, _ request: RequestID, by way: VirtualPeer.Return, at: Instant) {
+    switch way {
+    case .busy: post(.busy(id, request, retryAfter: .zero), at: at, id, request)
+    case .done: post(.connectionLost(id, .goodbye(CloseCode.done.rawValue)), at: at, id)
+    case .tooManyConnections:
+      post(.connectionLost(id, .goodbye(CloseCode.tooManyConnections.rawValue)), at: at, id)
+    case .withdrawn: post(.withdrawn(id), at: at, id)
+    }
+  }
+
   private func whole(_ chunk: ChunkIndex) -> LeafRun { LeafRun(chunk: chunk, leaves: layout.leaves(of: chunk)) }
 
   private mutating func answer(_ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange) {
@@ -241,6 +257,7 @@ struct Swarm {
     case .liar: return post(.lied(id), at: at, id, request)
     case .withdraws: return post(.withdrawn(id), at: at, id)
     case .closes(at: .request): return close(id, line.peer)
+    case .givesBack(let way, let hold): return giveBack(id, request, by: way, at: at + hold)
     case .dribbles(let pause):
       post(.answerBegan(id, request), at: at, id, request)
       for leaf in leaves.first..<leaves.end {
@@ -263,30 +280,4 @@ struct Swarm {
     line.freeAt = at
     lines[id] = line
   }
-}
-
-extension Swarm {
-  /// The last action, where the download ended.
-  var ending: DownloadAction? { state.isEnded ? log.last?.action : nil }
-
-  var finished: DownloadStats? {
-    if case .finished(let stats)? = ending { stats } else { nil }
-  }
-
-  var failure: DownloadFailure? {
-    if case .failed(let failure, _)? = ending { failure } else { nil }
-  }
-
-  /// Whether the part file holds the whole file.
-  var isWhole: Bool {
-    (0..<layout.chunkCount).allSatisfy {
-      written[ChunkIndex(UInt32($0)), default: 0] == layout.leaves(of: ChunkIndex(UInt32($0))).mask
-    }
-  }
-
-  var reports: [DownloadReport] {
-    log.compactMap { if case .report(let report) = $0.action { report } else { nil } }
-  }
-
-  func times(of matches: (DownloadAction) -> Bool) -> [Instant] { log.filter { matches($0.action) }.map(\.at) }
 }

@@ -29,9 +29,12 @@ struct VirtualPeer: Sendable {
     case closes(at: Stage)
     /// Sends a leaf of the first answer now and then.
     case dribbles(every: Duration)
+    /// Holds a request for so long, and gives it back without an answer.
+    case givesBack(by: Return, after: Duration)
   }
 
   enum Stage: Sendable, Equatable { case page, request }
+  enum Return: Sendable, CaseIterable { case busy, done, tooManyConnections, withdrawn }
 
   var conduct = Conduct.honest
   /// From a request to its first byte.
@@ -47,7 +50,8 @@ struct VirtualPeer: Sendable {
   var away: Range<Instant>?
   var identity: UInt8?
   var ip: UInt8?
-  /// It dials the download instead of being dialled, under a new PeerID each time, and comes back so long after a loss.
+  /// It dials the download instead of being dialled, under a new PeerID each time unless it has an identity, and comes
+  /// back so long after a loss.
   var returnsAfter: Duration?
 
   static func slow(_ bytesPerSecond: Double) -> VirtualPeer { VirtualPeer(bytesPerSecond: bytesPerSecond) }
