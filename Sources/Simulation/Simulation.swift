@@ -19,7 +19,7 @@ public struct SimulationOutcome: Sendable {
 /// Whole swarms in one process on virtual time.
 public enum Simulation {
   /// No run may take longer, in virtual time or in events.
-  private static let limit = Instant.zero + .seconds(4 * 3600)
+  private static let limit = Instant.zero + .seconds(8 * 3600)
   private static let eventsMax = 1_000_000
 
   /// Runs one seed to its end.
