@@ -11,9 +11,17 @@ extension PeerSession {
   // MARK: Opening
 
   mutating func accept(_ open: Open) {
-    guard opensWaiting.count + missedOpens.waitingCount < ProtocolLimits.opensUnansweredMax else {
+    guard opensUnansweredCount < ProtocolLimits.opensUnansweredMax else {
       return close(.violation("more than \(ProtocolLimits.opensUnansweredMax) OPENs at a time"))
     }
+    lookUp(open)
+  }
+
+  /// OPENs without an answer: looked up, waiting for files to be hashed, or in vain and answered slowly.
+  var opensUnansweredCount: Int { lookUpsUnderWay + opensWaiting.count + missedOpens.waitingCount }
+
+  private mutating func lookUp(_ open: Open) {
+    lookUpsUnderWay += 1
     act(.lookUp(open))
   }
 
@@ -26,6 +34,7 @@ extension PeerSession {
   @discardableResult
   mutating func answer(_ open: Open, _ answer: OpenAnswer, at now: Instant) -> Bool {
     guard !isEnded else { return false }
+    lookUpsUnderWay -= 1
     switch answer {
     case .file(let file): return offer(file, as: open.handle)
     case .notYet: opensWaiting.append(open)
@@ -44,7 +53,7 @@ extension PeerSession {
   public mutating func lookUpAgain() {
     let opens = opensWaiting
     opensWaiting = []
-    for open in opens { act(.lookUp(open)) }
+    for open in opens { lookUp(open) }
   }
 
   private mutating func offer(_ file: ServedFile, as handle: FileHandle) -> Bool {

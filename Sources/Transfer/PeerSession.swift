@@ -47,6 +47,8 @@ public struct PeerSession: Sendable {
   var served: [FileHandle: OpenFile] = [:]
   /// Those of them that are here in part: the peer is told of more, and asks for nothing else.
   var partial: Set<FileHandle> = []
+  /// OPENs whose `lookUp` has no answer yet.
+  var lookUpsUnderWay = 0
   /// Asked for while files were still being hashed.
   var opensWaiting: [Open] = []
   /// OPENs that named no file here.

@@ -363,6 +363,18 @@ import Wire
       drain(&serving), [.send(.opened(Opened(handle: FileHandle(1), outcome: .refused(.noSuchFile))))])
   }
 
+  @Test func `an OPEN counts as unanswered also while it is looked up`() throws {
+    var serving = PeerSession(handshakeHash: hash, role: .listener, target: nil)
+    let limit = UInt32(ProtocolLimits.opensUnansweredMax)
+    for number in 1...limit {
+      let open = Open(handle: FileHandle(number), bucket: 1, proof: .zero)
+      serving.handle(.open(open), at: .zero)
+    }
+    #expect(drain(&serving).count == Int(limit) && !serving.isEnded)
+    serving.handle(.open(Open(handle: FileHandle(limit + 1), bucket: 1, proof: .zero)), at: .zero)
+    #expect(serving.isEnded)
+  }
+
   @Test func `after its end a session says nothing more`() throws {
     var (fetching, serving) = try opened()
     serving.handle(.goodbye(Goodbye(code: .done, text: "")), at: .zero)

@@ -97,8 +97,7 @@ enum Sessions {
     }
     let session = end.driver.session
     require(session.waitingCount <= 64 && session.pagesWaiting.count <= 64, "what waits is bounded")
-    let openCount = session.opensWaiting.count + session.missedOpens.waitingCount
-    require(openCount <= 64 && session.served.count <= 64, "what is open is bounded")
+    require(session.opensUnansweredCount <= 64 && session.served.count <= 64, "what is open is bounded")
   }
 
   // MARK: Two honest ends
