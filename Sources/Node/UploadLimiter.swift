@@ -50,7 +50,7 @@ final class UploadLimiter: Sendable {
     }
   }
 
-  /// Takes the turn of a loop: of the groups that wait, the one goes first that all loops sent least to.
+  /// Takes the turn of a loop. A group to which all loops together sent much more than to another waits (`UploadTurns`).
   func next(of turns: inout UploadTurns) -> UploadTurns.Reader? {
     if turns.isOfOneGroup { return turns.next { _ in 0 } }
     return state.withLock { state in turns.next(sent: state.shares.bytes(sentTo:)) }
