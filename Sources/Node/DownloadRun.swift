@@ -10,9 +10,6 @@ import Wire
 final class DownloadRun {
   /// Blocks in use at most: 16 MiB.
   private static let blocksMax = 256
-  /// What is verified is told to others as often as this: often enough that nobody waits for a whole chunk, and seldom
-  /// enough that telling costs nothing.
-  private static let newsInterval = Duration.milliseconds(50)
   /// Chunks that a stream may hold back to bring them in order: 16 MiB.
   static let streamWindowChunks = NodeLimits.reorderBytesMax / ChunkLayout.wireChunkSize
   private static let progressInterval = Duration.milliseconds(200)
@@ -83,8 +80,6 @@ final class DownloadRun {
   /// Where others may dial.
   private let address: SocketAddress?
   private var listener: Socket?
-  /// Before then nothing more is announced.
-  private var announceAgainAt: Instant
   var stream: StreamWriter?
   var chunkHashes: [PageIndex: [Digest]] = [:]
   var hasWritten = false
@@ -106,7 +101,6 @@ final class DownloadRun {
     self.sharing = sharing
     now = clock.now()
     peersWanted = settings.maxWorkers
-    announceAgainAt = now
     var settings = settings
     if target.isStream { settings.order = .inOrder(windowChunks: DownloadRun.streamWindowChunks) }
     settings.shares = sharing != nil
@@ -182,8 +176,8 @@ final class DownloadRun {
     perform()
     var nextProgress = now
     while outcome == nil {
-      let news = shared.hasNews ? announceAgainAt : nil
-      let due = [state.deadline, journal?.deadline, names.deadline, news, nextProgress].compactMap { $0 }.min()!
+      let due = [state.deadline, journal?.deadline, names.deadline, shared.newsDeadline, nextProgress]
+        .compactMap { $0 }.min()!
       let nanoseconds = max(0, (due - now).wholeNanoseconds)
       wait(milliseconds: Int32(clamping: (nanoseconds + 999_999) / 1_000_000))
       for message in control.takeAll() where outcome == nil { receive(message) }
@@ -192,7 +186,7 @@ final class DownloadRun {
       discover()
       perform()
       if state.livePeerCount > toldPeerCount { tellAsker() }
-      if now >= announceAgainAt, shared.hasNews { announce() }
+      if let deadline = shared.newsDeadline, now >= deadline { announce() }
       if now >= nextProgress {
         nextProgress = now + DownloadRun.progressInterval
         tellAsker()
@@ -221,8 +215,7 @@ final class DownloadRun {
 
   /// Others learn what was verified.
   func announce() {
-    announceAgainAt = now + DownloadRun.newsInterval
-    let runs = shared.takeNews()
+    let runs = shared.takeNews(at: now)
     if context.shared != nil, !runs.isEmpty { context.tellAllLoops(.announce(runs)) }
   }
 
@@ -367,7 +360,7 @@ final class DownloadRun {
     case .open(let id): send(.open(id), to: id)
     case .prepareStorage: prepareStorage()
     case .fetchPage(let page, let id): send(.fetchPage(id, page: page.rawValue), to: id)
-    case .request(let id, let request, let chunk, let leaves, _):
+    case .request(let id, let request, let chunk, let leaves):
       let known = shared.knownLeafHashes(of: chunk)
       let page = PageLayout(manifest!.layout).page(of: chunk)
       let hash = chunkHashes[page]![Int(chunk.rawValue) % PageLayout.wireChunksPerPage]

@@ -66,8 +66,9 @@ final class SharedDownload: Sendable {
     state.withLock { $0.held?.add(mask, of: chunk, leafHashes: leafHashes) }
   }
 
-  var hasNews: Bool { state.withLock { $0.held?.hasNews ?? false } }
-  func takeNews() -> [LeafRun] { state.withLock { $0.held?.takeNews() ?? [] } }
+  /// When peers hear of leaves that are new; nil if none are.
+  var newsDeadline: Instant? { state.withLock { $0.held?.newsDeadline } }
+  func takeNews(at now: Instant) -> [LeafRun] { state.withLock { $0.held?.takeNews(at: now) ?? [] } }
 
   /// All leaf hashes of a chunk, where they are at hand: they need not be asked for.
   func knownLeafHashes(of chunk: ChunkIndex) -> [Digest]? { state.withLock { $0.held?.leafHashes(of: chunk) } }

@@ -114,7 +114,7 @@ final class GetterProcess {
     case .open(let id): command(id) { $0.open() }
     case .prepareStorage: world.after(plan.diskDelay) { [self] in storage?.prepare() }
     case .fetchPage(let page, let id): command(id) { $0.fetchPage(page.rawValue) }
-    case .request(let id, let request, let chunk, let leaves, _):
+    case .request(let id, let request, let chunk, let leaves):
       guard let hashes = chunkHashes[pages.page(of: chunk)] else {
         return world.violate("chunk \(chunk.rawValue) is asked for before its hash is known")
       }

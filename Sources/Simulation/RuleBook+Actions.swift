@@ -17,7 +17,7 @@ extension RuleBook {
       }
     case .prepareStorage: break
     case .fetchPage(let page, let id): fetch(page, id, at: now)
-    case .request(let id, let request, let chunk, let leaves, _): ask(id, request, chunk, leaves, at: now)
+    case .request(let id, let request, let chunk, let leaves): ask(id, request, chunk, leaves, at: now)
     case .cancel(let id, let request):
       lateLoss = nil
       cancel(RequestName(connection: id, request: request), at: now)

@@ -66,7 +66,7 @@ public enum DownloadAction: Hashable, Sendable {
   /// Make the part file ready, then `storageReady`.
   case prepareStorage(ChunkLayout)
   case fetchPage(PageIndex, ConnectionID)
-  case request(ConnectionID, RequestID, ChunkIndex, LeafRange, wantsLeafHashes: Bool)
+  case request(ConnectionID, RequestID, ChunkIndex, LeafRange)
   case cancel(ConnectionID, RequestID)
   case disconnect(ConnectionID, DisconnectReason)
   case report(DownloadReport)

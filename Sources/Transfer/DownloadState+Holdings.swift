@@ -51,15 +51,6 @@ extension DownloadState {
       from: PeerBook.Source(peer: source, group: link.group))
   }
 
-  /// Peers with the file in part that have the chunk or a part of it, or were promised it.
-  public func copies(of chunk: ChunkIndex) -> Int { chunks.layout.contains(chunk) ? chunks.copies(of: chunk) : 0 }
-
-  /// What of some leaves the peer of a connection is not known to have.
-  public func lacked(_ runs: [LeafRun], at id: ConnectionID) -> [LeafRun] {
-    guard let holdings = links.holdings(of: id) else { return runs }
-    return runs.filter { $0.leaves.mask & ~holdings.leaves(of: $0.chunk) != 0 }
-  }
-
   /// What the peer had or promised is no longer counted.
   mutating func forgetCopies(of link: Link) {
     for set in [link.holdings?.chunks, link.promised] {

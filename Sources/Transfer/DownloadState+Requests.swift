@@ -37,12 +37,10 @@ extension DownloadState {
     let request = RequestID(links[id]!.nextRequest)
     links[id]!.nextRequest += 1
     if stats.firstRequest == nil { stats.firstRequest = now }
-    // The leaf hashes came with the first leaf that was verified.
-    let wantsLeafHashes = chunks.progress(of: chunk).verified == 0
     links[id]!.pending.append(
       PendingRequest(id: request, chunk: chunk, leaves: leaves, worker: worker, sent: now, isHedge: isHedge))
     chunks.ask(chunk, Asker(connection: id, request: request, leaves: leaves))
-    act(.request(id, request, chunk, leaves, wantsLeafHashes: wantsLeafHashes))
+    act(.request(id, request, chunk, leaves))
     startClock(id, at: now)
   }
 

@@ -9,11 +9,11 @@ import Wire
   let small = ChunkLayout(fileLength: 8 << 20)!
 
   func requests(_ swarm: Swarm) -> [(
-    at: Instant, connection: ConnectionID, chunk: ChunkIndex, leaves: LeafRange, asksHashes: Bool
+    at: Instant, connection: ConnectionID, chunk: ChunkIndex, leaves: LeafRange
   )] {
     swarm.log.compactMap {
-      if case .request(let id, _, let chunk, let leaves, let wants) = $0.action {
-        ($0.at, id, chunk, leaves, wants)
+      if case .request(let id, _, let chunk, let leaves) = $0.action {
+        ($0.at, id, chunk, leaves)
       } else {
         nil
       }
@@ -67,7 +67,7 @@ import Wire
       [VirtualPeer(conduct: .stalls(afterLeaves: 8))], layout: ChunkLayout(fileLength: 1 << 20)!, settings: settings)
     swarm.run(until: .seconds(31))
     let sent = requests(swarm)
-    #expect(sent[0].at == .milliseconds(3) && sent[0].leaves == LeafRange(first: 0, count: 64) && sent[0].asksHashes)
+    #expect(sent[0].at == .milliseconds(3) && sent[0].leaves == LeafRange(first: 0, count: 64))
     #expect(swarm.times { if case .cancel = $0 { true } else { false } } == [.milliseconds(30_003)])
     guard
       case .chunkRetry(let chunk, let peer, .timeout, 1, let delay)? = swarm.reports.first(where: {
@@ -79,7 +79,7 @@ import Wire
     // The rest only, and the leaf hashes are known.
     let retry = try #require(sent.first { $0.chunk == chunk && $0.at > .seconds(30) })
     #expect(retry.at == Instant.milliseconds(30_003) + delay)
-    #expect(retry.leaves == LeafRange(first: 8, count: 56) && !retry.asksHashes)
+    #expect(retry.leaves == LeafRange(first: 8, count: 56))
   }
 
   @Test func `after three retries the chunk has failed, and with it the download`() {
@@ -392,7 +392,7 @@ import Wire
     state.handle(.resumed([(ChunkIndex(0), .max), (ChunkIndex(7), .max)]), at: .zero)
     state.handle(.pageVerified(PageIndex(0), from: ConnectionID(1)), at: .zero)
     var asked: [ChunkIndex] = []
-    while let action = state.nextAction() { if case .request(_, _, let chunk, _, _) = action { asked.append(chunk) } }
+    while let action = state.nextAction() { if case .request(_, _, let chunk, _) = action { asked.append(chunk) } }
     #expect(asked == [ChunkIndex(1)])
     state.handle(.resumed([(ChunkIndex(1), .max)]), at: .zero)
     let isEnded = state.isEnded
@@ -423,7 +423,7 @@ import Wire
     state.handle(.resumed([(ChunkIndex(1), .max)]), at: .seconds(25))
     state.handle(.pageVerified(PageIndex(0), from: nil), at: .seconds(25))
     take()
-    let asked = actions.compactMap { if case .request(_, _, let chunk, _, _) = $0 { chunk } else { nil } }
+    let asked = actions.compactMap { if case .request(_, _, let chunk, _) = $0 { chunk } else { nil } }
     #expect(asked == [ChunkIndex(0)])
   }
 }

@@ -22,12 +22,22 @@ import Wire
     held.add(0b0000_1111, of: ChunkIndex(3), leafHashes: hashes)
     held.add(0b1111_0000, of: ChunkIndex(3))
     held.add(1 << 63, of: ChunkIndex(1), leafHashes: hashes)
-    #expect(held.takeNews() == [run(1, 63, 1), run(3, 0, 8)])
-    #expect(held.takeNews().isEmpty && !held.hasNews)
+    #expect(held.takeNews(at: .zero) == [run(1, 63, 1), run(3, 0, 8)])
+    #expect(held.takeNews(at: .zero).isEmpty && held.newsDeadline == nil)
     held.add(0b1_1111_1111, of: ChunkIndex(3))
-    #expect(held.takeNews() == [run(3, 8, 1)])
+    #expect(held.takeNews(at: .zero) == [run(3, 8, 1)])
     #expect(offers(held, 3, 0, 9) && offers(held, 3, 4, 2) && !offers(held, 3, 8, 2) && !offers(held, 2, 0, 1))
     #expect(held.offer == HeldParts(wholeChunks: [0, 0], runs: [run(1, 63, 1), run(3, 0, 9)]))
+  }
+
+  @Test func `peers hear of the first leaves at once, and of more after 50 ms`() throws {
+    var held = HeldLeaves(layout)
+    let start = Instant.zero + .seconds(9)
+    held.add(1, of: ChunkIndex(3), leafHashes: hashes)
+    #expect(try #require(held.newsDeadline) <= start)
+    #expect(held.takeNews(at: start) == [run(3, 0, 1)] && held.newsDeadline == nil)
+    held.add(2, of: ChunkIndex(3))
+    #expect(held.newsDeadline == start + .milliseconds(50))
   }
 
   @Test func `leaves whose hashes are not at hand are offered when their chunk is whole`() {
@@ -36,14 +46,15 @@ import Wire
     held.add(0b1111, of: ChunkIndex(2))
     #expect(!held.hasAny)
     held.add(0b1111, of: ChunkIndex(9))  // 40,000 bytes: three leaves
-    #expect(held.hasAny && held.takeNews() == [run(9, 0, 3)] && offers(held, 9, 0, 3) && !offers(held, 9, 0, 4))
+    #expect(
+      held.hasAny && held.takeNews(at: .zero) == [run(9, 0, 3)] && offers(held, 9, 0, 3) && !offers(held, 9, 0, 4))
     held.add(0b1111, of: ChunkIndex(2))
-    #expect(held.takeNews().isEmpty && !offers(held, 2, 0, 1))
+    #expect(held.takeNews(at: .zero).isEmpty && !offers(held, 2, 0, 1))
     held.add(.max, of: ChunkIndex(2))
-    #expect(held.takeNews() == [run(2, 0, 64)] && offers(held, 2, 60, 4))
+    #expect(held.takeNews(at: .zero) == [run(2, 0, 64)] && offers(held, 2, 60, 4))
     #expect(held.offer == HeldParts(wholeChunks: [0b0010_0000, 0b0100_0000], runs: []))
     held.add(.max, of: ChunkIndex(2))
-    #expect(!held.hasNews)
+    #expect(held.newsDeadline == nil)
   }
 
   @Test func `what the file has not is not offered`() {
@@ -51,7 +62,7 @@ import Wire
     #expect(held.isComplete && offers(held, 0, 0, 64) && offers(held, 9, 2, 1))
     #expect(!offers(held, 9, 3, 1) && !offers(held, 10, 0, 1) && !offers(held, .max, 0, 1))
     held.add(1, of: ChunkIndex(10), leafHashes: hashes)
-    #expect(!held.hasNews)
+    #expect(held.newsDeadline == nil)
     let empty = HeldLeaves(ChunkLayout(fileLength: 0)!)
     #expect(empty.isComplete && empty.offer == HeldParts(wholeChunks: [], runs: []))
   }
@@ -62,7 +73,7 @@ import Wire
     for chunk in 0..<10_000 { held.add(1, of: ChunkIndex(UInt32(chunk)), leafHashes: hashes) }
     func keptCount() -> Int { (0..<10_000).count { held.leafHashes(of: ChunkIndex(UInt32($0))) != nil } }
     #expect(keptCount() == HeldLeaves.unfinishedHashesMax)
-    #expect(held.takeNews().count == HeldLeaves.unfinishedHashesMax)
+    #expect(held.takeNews(at: .zero).count == HeldLeaves.unfinishedHashesMax)
     for chunk in 0..<10_000 { held.add(.max, of: ChunkIndex(UInt32(chunk)), leafHashes: hashes) }
     #expect(held.isComplete && keptCount() == HeldLeaves.wholeHashesMax)
     #expect(held.leafHashes(of: ChunkIndex(9_999)) != nil && held.leafHashes(of: ChunkIndex(0)) == nil)

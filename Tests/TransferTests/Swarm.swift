@@ -183,7 +183,7 @@ struct Swarm {
       guard let line = lines[id], peers[line.peer].conduct != .pageless else { return }
       if peers[line.peer].conduct == .closes(at: .page) { return close(id, line.peer) }
       post(.pageVerified(page, from: id), at: now + peers[line.peer].latency, id)
-    case .request(let id, let request, let chunk, let leaves, _): answer(id, request, chunk, leaves)
+    case .request(let id, let request, let chunk, let leaves): answer(id, request, chunk, leaves)
     case .cancel(let id, let request): cancel(id, request)
     case .disconnect(let id, _):
       if let index = lines[id]?.peer, let pause = peers[index].returnsAfter { arrive(index, at: now + pause) }

@@ -48,7 +48,7 @@ public final class Crowd {
       watch(
         CrowdProgress(
           seconds: world.time.inSeconds, events: world.eventCount, finished: finishTimes.count,
-          chunksMean: Double(downloaders.reduce(0) { $0 + $1.wholeCount }) / count,
+          chunksMean: Double(downloaders.reduce(0) { $0 + $1.held.wholeCount }) / count,
           connectionsMean: Double(downloaders.reduce(0) { $0 + $1.ends.count }) / count))
       tell(watch)
     }

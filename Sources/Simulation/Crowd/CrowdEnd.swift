@@ -19,8 +19,6 @@ final class CrowdEnd {
   var isTurnedAway = false
   /// The handle by which the peer has the file open here.
   var served: FileHandle?
-  /// Whether the peer has the whole file, and need not be told of anything.
-  var peerIsComplete = false
   /// Whether the download here uses the connection.
   var isFetching = false
   /// Waits for its turn to send a piece.

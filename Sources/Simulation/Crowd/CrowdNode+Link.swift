@@ -68,9 +68,7 @@ extension CrowdNode {
       let page = file.tree.page(index)!
       send(.page(PageAnswer(page, of: handle)), on: end)
     case .piece(let piece)?:
-      if piece.leaves.mask & ~masks[Int(piece.chunk.rawValue)] != 0 {
-        return world.violate("\(number) sends what it has not")
-      }
+      if !held.offers(piece.leaves, of: piece.chunk) { return world.violate("\(number) sends what it has not") }
       let start = Int(file.layout.offset(ofLeaf: piece.leaves.first, in: piece.chunk))
       let part = Array(bytes[start..<start + file.layout.length(of: piece.leaves, in: piece.chunk)])
       if isSeed { crowd.spread(piece) }

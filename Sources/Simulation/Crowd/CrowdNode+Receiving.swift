@@ -49,7 +49,6 @@ extension CrowdNode {
     let id = end.id
     switch news {
     case .opened(let manifest, let isComplete):
-      end.peerIsComplete = isComplete
       tell(.opened(id, manifest.layout, isComplete: isComplete))
     case .refused: tell(.notFound(id))
     case .page(let page):
@@ -79,14 +78,10 @@ extension CrowdNode {
     }
     let start = Int(piece.fileOffset)
     bytes.replaceSubrange(start..<start + payload.count, with: payload)
-    let chunk = Int(piece.chunk.rawValue)
-    let before = masks[chunk]
-    masks[chunk] |= piece.leaves.mask
-    if masks[chunk] != before {
-      let isWhole = masks[chunk] == file.layout.leaves(of: piece.chunk).mask
-      if isWhole { wholeCount += 1 }
-      gained(piece.leaves, of: piece.chunk, isWhole: isWhole)
-    }
+    // The file's own array stands for the hashes that came: it takes no memory for each node.
+    let leafHashes = piece.chunkLeafHashes == nil ? nil : file.leafHashes[Int(piece.chunk.rawValue)]
+    held.add(piece.leaves.mask, of: piece.chunk, leafHashes: leafHashes)
+    announceLater()
     tell(.leavesVerified(end.id, piece.request, piece.chunk, piece.leaves))
   }
 }

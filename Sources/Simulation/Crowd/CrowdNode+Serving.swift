@@ -12,7 +12,8 @@ extension CrowdNode {
     }
     guard isPageKnown else { return _ = end.driver.answer(open, .notYet, at: world.time) }
     let served = ServedFile(
-      key: file.served.key, pages: file.tree.pages, root: file.tree.root, name: "file", parts: isComplete ? nil : parts)
+      key: file.served.key, pages: file.tree.pages, root: file.tree.root, name: "file",
+      parts: held.isComplete ? nil : held.offer)
     guard end.driver.answer(open, .file(served), at: world.time) else { return }
     end.served = open.handle
     perform(on: end)
@@ -33,23 +34,8 @@ extension CrowdNode {
     tell(.connected(end.id, end.peer.id, from: end.peer.address.ip))
   }
 
-  private var parts: HeldParts {
-    var whole = Array(repeating: UInt8(0), count: (masks.count + 7) / 8)
-    var runs: [LeafRun] = []
-    for (index, mask) in masks.enumerated() where mask != 0 {
-      let chunk = ChunkIndex(UInt32(index))
-      if mask == file.layout.leaves(of: chunk).mask {
-        whole[index / 8] |= 0x80 >> UInt8(index % 8)
-      } else {
-        runs += LeafRun.runs(of: mask, in: chunk)
-      }
-    }
-    return HeldParts(wholeChunks: whole, runs: runs)
-  }
-
   func admit(_ request: ChunkRequest, on end: CrowdEnd) {
-    let isHeld = request.leaves.mask & ~masks[Int(request.chunk.rawValue)] == 0
-    guard isHeld else { return end.driver.admit(request, .notHere) }
+    guard held.offers(request.leaves, of: request.chunk) else { return end.driver.admit(request, .notHere) }
     let isFirst = ledger.isFirst(end.id.rawValue, of: request.chunk)
     let isTaken = deferral.accepts(end.id.rawValue, isFirst: isFirst, isFull: uploadFreeAt > world.time, at: world.time)
     end.driver.admit(request, isTaken ? .yes : .notNow)
@@ -76,23 +62,22 @@ extension CrowdNode {
     ledger.settle(chunk, of: end.id.rawValue, leafCount: file.layout.leafCount(of: chunk))
   }
 
-  /// Leaves are here that were not.
-  func gained(_ leaves: LeafRange, of chunk: ChunkIndex, isWhole: Bool) {
-    let before = announcements.deadline
-    announcements.gained(
-      leaves, of: chunk, isWhole: isWhole, copies: withDownload { $0.copies(of: chunk) } ?? 0, at: world.time)
-    guard let deadline = announcements.deadline, deadline != before else { return }
-    if deadline <= world.time { announce() } else { world.at(deadline) { [self] in announce() } }
+  /// Peers hear of leaves that are new, when it is time.
+  func announceLater() {
+    guard !isToAnnounce, let deadline = held.newsDeadline else { return }
+    isToAnnounce = true
+    world.at(max(deadline, world.time)) { [self] in
+      isToAnnounce = false
+      announce()
+    }
   }
 
   private func announce() {
-    guard isUp, let deadline = announcements.deadline, deadline <= world.time, isDownloading else { return }
-    let runs = announcements.take(at: world.time)
-    for end in ends where !end.peerIsComplete {
+    guard isUp, isDownloading else { return }
+    let runs = held.takeNews(at: world.time)
+    for end in ends {
       guard let handle = end.served else { continue }
-      let lacked = withDownload { $0.lacked(runs, at: end.id) } ?? []
-      if lacked.isEmpty { continue }
-      end.driver.session.announce(lacked, of: handle)
+      end.driver.session.announce(runs, of: handle)
       perform(on: end)
     }
   }

@@ -22,9 +22,9 @@ final class CrowdNode {
 
   // What is here of the file.
   var bytes: [UInt8]
-  /// By chunk: the leaves that are here, bit 0 the first.
-  var masks: [UInt64]
-  var wholeCount: Int
+  var held: HeldLeaves
+  /// An announcement of new leaves is due at some time.
+  var isToAnnounce = false
 
   // Connections, in the order in which they came.
   private(set) var ends: [CrowdEnd] = []
@@ -51,10 +51,8 @@ final class CrowdNode {
   var turns = UploadTurns()
   var shares = UploadShares()
   var deferral = UploadDeferral()
-  var announcements = Announcements()
 
   var connectionsMax: Int { isSeed ? crowd.plan.seedConnectionsMax : crowd.plan.connectionsMax }
-  var isComplete: Bool { wholeCount == masks.count }
 
   init(_ number: Int, of crowd: Crowd, isSeed: Bool) {
     self.number = number
@@ -74,8 +72,7 @@ final class CrowdNode {
     address = CrowdNode.address(number)
     group = AddressGroup(ip: address.ip)
     bytes = isSeed ? file.bytes : Array(repeating: 0, count: file.bytes.count)
-    masks = (0..<layout.chunkCount).map { isSeed ? layout.leaves(of: ChunkIndex(UInt32($0))).mask : 0 }
-    wholeCount = isSeed ? layout.chunkCount : 0
+    held = HeldLeaves(layout, isComplete: isSeed)
     directory = PeerDirectory(generator: SeededGenerator(seed: world.generator.next()))
     ledger = UploadLedger(chunkCount: layout.chunkCount)
     askers = Array(repeating: 0, count: layout.chunkCount)
@@ -159,7 +156,7 @@ final class CrowdNode {
     case .open(let id): command(id) { $0.open() }
     case .prepareStorage: tell(.storageReady(Resumable()))
     case .fetchPage(let page, let id): command(id) { $0.fetchPage(page.rawValue) }
-    case .request(let id, let request, let chunk, let leaves, _): self.request(id, request, chunk, leaves)
+    case .request(let id, let request, let chunk, let leaves): self.request(id, request, chunk, leaves)
     case .cancel(let id, let request):
       if let end = byID[id] { answered(request, on: end) }
       command(id) { $0.cancel(request) }
@@ -189,7 +186,9 @@ final class CrowdNode {
     if askers[Int(chunk.rawValue)] > 2 { world.violate("\(number) asks more than two for chunk \(chunk.rawValue)") }
     if end.asked.count > ProtocolLimits.requestsInFlightMax { world.violate("\(number) asks too much of one peer") }
     let hash = file.tree.chunkHashes[Int(chunk.rawValue)]
-    end.driver.session.request(FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash))
+    let known = held.leafHashes(of: chunk)
+    end.driver.session.request(
+      FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known))
     perform(on: end)
   }
 

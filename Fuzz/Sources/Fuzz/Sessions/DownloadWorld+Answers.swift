@@ -14,7 +14,7 @@ extension DownloadWorld {
       opens(id)
     case .prepareStorage: post(.storageReady(resumable()), after: .milliseconds(1))
     case .fetchPage(let page, let id): fetches(page, id)
-    case .request(let id, let request, let chunk, let leaves, _): asks(id, request, chunk, leaves)
+    case .request(let id, let request, let chunk, let leaves): asks(id, request, chunk, leaves)
     case .cancel(let id, let request): cancels(id, request)
     case .disconnect(let id, let reason):
       require(reason != .banned || lines[id]?.stranger != nil, "the honest peer is not banned")
