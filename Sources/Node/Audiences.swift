@@ -1,4 +1,4 @@
-// Who shares each file with this node: what they were promised of it, and whom they are told of.
+// The swarm of each content that this node shares, for all loops.
 import Content
 import Posix
 import Sodium
@@ -6,115 +6,75 @@ import Synchronization
 import Transfer
 import Wire
 
-/// The peers of every file, for all loops of a node. Guards itself.
+/// A lock around the `ContentSwarm` of every content that is open on a connection.
 final class Audiences: Sendable {
-  /// A connection of the node.
-  typealias Member = UInt64
+  typealias Member = ContentSwarm.Member
 
-  /// A peer that has or wants a file, and where it can be dialled.
-  struct Newcomer {
-    let member: Member
-    let peer: PeerID
-    let ip: [UInt8]
-    /// The port that was dialled, or the one that it announced.
-    let port: UInt16?
-    /// Whether it has to go, since there is no room for it.
-    var isTurnedAway = false
-    /// Who does not listen gives nothing to others.
-    var shares: Bool { port.map { $0 != 0 } ?? false }
-  }
-
-  private struct Audience: Sendable {
-    var ledger: UploadLedger
-    var directory: PeerDirectory
-    /// Of those that share.
-    var deferral = UploadDeferral()
-  }
-
-  private let byFile = Mutex<[FileID: Audience]>([:])
+  private let byFile = Mutex<[FileID: ContentSwarm]>([:])
 
   /// A peer has opened a file here. Returns what was promised to others.
-  func join(_ fileID: FileID, chunkCount: Int, _ newcomer: Newcomer, at now: Instant) -> [ChunkIndex] {
-    byFile.withLock { audiences in
-      Audiences.make(fileID, chunkCount: chunkCount, in: &audiences)
-      audiences[fileID]!.directory.join(
-        newcomer.member, newcomer.peer, ip: newcomer.ip, port: newcomer.port, isListener: true,
-        isTurnedAway: newcomer.isTurnedAway, at: now)
-      if newcomer.shares { audiences[fileID]!.deferral.join(newcomer.member, at: now) }
-      return audiences[fileID]!.ledger.join(newcomer.member, shares: newcomer.shares)
+  func join(
+    _ fileID: FileID, chunkCount: Int, _ member: Member, _ peer: ContentSwarm.Peer, at now: Instant
+  ) -> [ChunkIndex] {
+    byFile.withLock { swarms in
+      swarms[fileID, default: Audiences.swarm(chunkCount)].join(member, peer, at: now)
     }
   }
 
-  /// A peer has a file that is fetched here: others are told of it.
-  func meet(_ fileID: FileID, chunkCount: Int, _ newcomer: Newcomer, at now: Instant) {
-    byFile.withLock { audiences in
-      Audiences.make(fileID, chunkCount: chunkCount, in: &audiences)
-      audiences[fileID]!.directory.join(
-        newcomer.member, newcomer.peer, ip: newcomer.ip, port: newcomer.port, isListener: false, at: now)
+  /// A peer has a file that is fetched here: other peers hear of it.
+  func meet(_ fileID: FileID, chunkCount: Int, _ member: Member, _ peer: ContentSwarm.Peer, at now: Instant) {
+    byFile.withLock { swarms in
+      swarms[fileID, default: Audiences.swarm(chunkCount)].meet(member, peer, at: now)
     }
   }
 
-  private static func make(_ fileID: FileID, chunkCount: Int, in audiences: inout [FileID: Audience]) {
-    if audiences[fileID] != nil { return }
-    audiences[fileID] = Audience(
-      ledger: UploadLedger(chunkCount: chunkCount),
-      directory: PeerDirectory(generator: SeededGenerator(seed: Random.uint64())))
+  private static func swarm(_ chunkCount: Int) -> ContentSwarm {
+    ContentSwarm(chunkCount: chunkCount, generator: SeededGenerator(seed: Random.uint64()))
   }
 
   /// A file is no longer open at a connection.
   func leave(_ fileID: FileID, _ member: Member, at now: Instant) {
-    byFile.withLock { audiences in
-      audiences[fileID]?.ledger.leave(member)
-      audiences[fileID]?.deferral.leave(member)
-      audiences[fileID]?.directory.leave(member, at: now)
-      if audiences[fileID]?.directory.count == 0 { audiences[fileID] = nil }
+    byFile.withLock { swarms in
+      swarms[fileID]?.leave(member, at: now)
+      if swarms[fileID]?.isEmpty == true { swarms[fileID] = nil }
     }
   }
 
-  /// Whether a request for a chunk is to be taken in; else it is to come again.
+  /// Whether the node takes a request for a chunk; if not, the peer asks again later.
   /// - `isFull`: whether the upload is known to be all used.
   func accepts(
     _ chunk: ChunkIndex, of fileID: FileID, from member: Member, isFull: Bool, at now: Instant
   ) -> Bool {
-    byFile.withLock { audiences in
-      guard let isFirst = audiences[fileID]?.ledger.isFirst(member, of: chunk) else { return true }
-      return audiences[fileID]!.deferral.accepts(member, isFirst: isFirst, isFull: isFull, at: now)
-    }
+    byFile.withLock { $0[fileID]?.accepts(chunk, from: member, isFull: isFull, at: now) ?? true }
   }
 
-  /// A piece of a chunk is to be sent. True where it goes before those of chunks that others were promised first.
+  /// The next piece for a peer waits. True if it goes before pieces of chunks that other peers were promised first.
   func waits(for chunk: ChunkIndex, of fileID: FileID, _ member: Member, isFull: Bool, at now: Instant) -> Bool {
-    byFile.withLock { audiences in
-      guard let isFirst = audiences[fileID]?.ledger.isFirst(member, of: chunk) else { return true }
-      audiences[fileID]!.deferral.waits(member, isFirst: isFirst, at: now)
-      // Who gives nothing to others is never put off, but does not go before those who do either.
-      let deferral = audiences[fileID]!.deferral
-      return isFirst || deferral.knows(member) && deferral.isImpatient(member, isFull: isFull, at: now)
-    }
+    byFile.withLock { $0[fileID]?.waits(for: chunk, member, isFull: isFull, at: now) ?? true }
   }
 
-  /// Nothing of a file is to be sent.
-  func rests(_ fileID: FileID, _ member: Member) { byFile.withLock { $0[fileID]?.deferral.rests(member) } }
+  /// No piece of a file waits for a peer.
+  func rests(_ fileID: FileID, _ member: Member) { byFile.withLock { $0[fileID]?.rests(member) } }
 
-  /// A chunk will be sent. True where the others are to be told.
+  /// The node will send a chunk. True if the other peers hear of it.
   func promise(_ chunk: ChunkIndex, of fileID: FileID, to member: Member) -> Bool {
-    byFile.withLock { $0[fileID]?.ledger.promise(chunk, to: member) ?? false }
+    byFile.withLock { $0[fileID]?.promise(chunk, to: member) ?? false }
   }
 
-  /// Leaves of a chunk were sent to a reader.
+  /// Leaves of a chunk left for a peer.
   func sent(_ leafCount: Int, of chunk: ChunkIndex, of fileID: FileID, to member: Member) {
-    byFile.withLock { $0[fileID]?.ledger.sent(leafCount, of: chunk, to: member) }
+    byFile.withLock { $0[fileID]?.sent(leafCount, of: chunk, to: member) }
   }
 
-  /// A reader waits for nothing of a chunk any more.
+  /// A peer waits for nothing more of a chunk.
   func settle(_ chunk: ChunkIndex, of fileID: FileID, _ member: Member, leafCount: Int) {
-    byFile.withLock { $0[fileID]?.ledger.settle(chunk, of: member, leafCount: leafCount) }
+    byFile.withLock { $0[fileID]?.settle(chunk, of: member, leafCount: leafCount) }
   }
 
-  /// Whom some of a file's peers are to be told of now.
+  /// What to tell some of a file's peers about other peers now.
   func introductions(
-    of fileID: FileID, to members: Set<Member>, entriesMax: Int = PeerDirectory.entriesMax, at now: Instant
+    of fileID: FileID, to members: Set<Member>, at now: Instant
   ) -> [(member: Member, entries: [PeerExchange.Entry])] {
-    byFile.withLock { $0[fileID]?.directory.messages(to: members, entriesMax: entriesMax, at: now) ?? [] }
+    byFile.withLock { $0[fileID]?.introductions(to: members, at: now) ?? [] }
   }
 }

@@ -49,14 +49,11 @@ extension PeerConnection {
   // MARK: Others that share the file
 
   private func joinAudience(of source: ServedSource, chunkCount: Int, _ handle: FileHandle, as peerID: PeerID) {
-    let newcomer = Audiences.Newcomer(
-      member: member, peer: peerID, ip: address.ip, port: listenPort, isTurnedAway: isTurnedAway)
-    let promised = loop.context.audiences.join(source.fileID, chunkCount: chunkCount, newcomer, at: loop.now)
+    let peer = ContentSwarm.Peer(id: peerID, ip: address.ip, port: listenPort, isTurnedAway: isTurnedAway)
+    let promised = loop.context.audiences.join(source.fileID, chunkCount: chunkCount, member, peer, at: loop.now)
     driver!.session.announce(promised: promised, of: handle)
-    let entriesMax = isTurnedAway ? PeerDirectory.entriesForTurnedAwayMax : PeerDirectory.entriesMax
     introduce(
-      loop.context.audiences.introductions(of: source.fileID, to: [member], entriesMax: entriesMax, at: loop.now),
-      of: source.fileID)
+      loop.context.audiences.introductions(of: source.fileID, to: [member], at: loop.now), of: source.fileID)
   }
 
   func leaveAudiences() {
@@ -67,8 +64,8 @@ extension PeerConnection {
   /// The other end has the file that is fetched: whoever fetches it here is told.
   func meet(chunkCount: Int) {
     guard let link, let peerID else { return }
-    let newcomer = Audiences.Newcomer(member: member, peer: peerID, ip: address.ip, port: listenPort)
-    loop.context.audiences.meet(link.fileID, chunkCount: chunkCount, newcomer, at: loop.now)
+    let peer = ContentSwarm.Peer(id: peerID, ip: address.ip, port: listenPort)
+    loop.context.audiences.meet(link.fileID, chunkCount: chunkCount, member, peer, at: loop.now)
   }
 
   /// Tells the other end of those that share a file.

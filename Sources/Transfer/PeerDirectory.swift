@@ -6,10 +6,10 @@ public struct PeerDirectory: Sendable {
   /// A connection, by a number of the shell's choice.
   public typealias Member = UInt64
   /// Entries of one message.
-  public static let entriesMax = ProtocolLimits.peersMax
-  /// Entries for who is turned away: as many as are kept of one source. In a large crowd that is most, and what they are
-  /// told takes the upload from the others.
-  public static let entriesForTurnedAwayMax = PeerBook.addressesPerSourceMax
+  static let entriesMax = ProtocolLimits.peersMax
+  /// Entries for a peer that is turned away: as many as a peer keeps of one source. In a large crowd most peers are turned
+  /// away, and what they are told takes the upload from the others.
+  static let entriesForTurnedAwayMax = PeerBook.addressesPerSourceMax
   /// Between two messages to one peer.
   public static let interval: Duration = .seconds(60)
   /// A member for which there is nobody new waits this long: in a crowd of peers that cannot be dialled, each newcomer
@@ -99,14 +99,14 @@ public struct PeerDirectory: Sendable {
     turnedAway.append((record, now + PeerDirectory.turnedAwayTime))
   }
 
-  /// Which of some members, or of all, to tell of whom now.
-  /// - `entriesMax`: how many others each is told of at most.
+  /// What to tell some members, or all, about other peers now.
   public mutating func messages(
-    to members: Set<Member>? = nil, entriesMax: Int = PeerDirectory.entriesMax, at now: Instant
+    to members: Set<Member>? = nil, at now: Instant
   ) -> [(member: Member, entries: [PeerExchange.Entry])] {
     var messages: [(Member, [PeerExchange.Entry])] = []
     for member in members?.sorted() ?? order {
       guard let record = records[member], record.isListener, record.due <= now, record.seen < joins else { continue }
+      let entriesMax = record.isTurnedAway ? PeerDirectory.entriesForTurnedAwayMax : PeerDirectory.entriesMax
       let entries = entries(for: record, entriesMax, at: now)
       // With a full message there may be more to tell.
       if entries.count < entriesMax { records[member]!.seen = joins }

@@ -41,6 +41,9 @@ struct FlashCrowd: ParsableCommand {
   @Flag(help: "Who has the file goes, instead of serving until all have it.")
   var leave = false
 
+  @Flag(inversion: .prefixedNo, help: "Each node knows its upload, as with --upload-limit, and so when it is full.")
+  var uploadLimit = true
+
   @Flag(help: "Print everything that happens.")
   var trace = false
 
@@ -70,6 +73,7 @@ struct FlashCrowd: ParsableCommand {
     plan.seedConnectionsMax = seedConnections
     plan.churn = churn
     plan.leavesWhenDone = leave
+    plan.limitsUpload = uploadLimit
     return plan
   }
 

@@ -64,14 +64,19 @@ import Wire
     }
   }
 
-  @Test func `who is turned away is told of few, and of the others if it stays`() {
+  @Test func `a peer that is turned away hears of few others, and of more when it has a place`() {
     var directory = directory()
-    directory.join(0, peer(0), ip: v4(10, 0, 0, 1), port: 1, isListener: true, at: .zero)
+    func join(isTurnedAway: Bool) {
+      directory.join(
+        0, peer(0), ip: v4(10, 0, 0, 1), port: 1, isListener: true, isTurnedAway: isTurnedAway, at: .zero)
+    }
+    join(isTurnedAway: true)
     for i in 1...120 {
       directory.join(UInt64(i), peer(i), ip: v4(10, 0, 1, UInt8(i)), port: 1, isListener: false, at: .zero)
     }
-    let few = directory.messages(to: [0], entriesMax: PeerDirectory.entriesForTurnedAwayMax, at: .zero)
+    let few = directory.messages(to: [0], at: .zero)
     #expect(few.map(\.entries.count) == [16])
+    join(isTurnedAway: false)
     let more = directory.messages(at: .seconds(60))
     #expect(more.map(\.entries.count) == [50])
     #expect(Set((few + more).flatMap(\.entries).map(\.peer)).count == 66)
@@ -118,9 +123,9 @@ import Wire
       directory.leave(UInt64(i), at: .zero)
     }
     func told(_ i: Int, at now: Instant) -> [PeerExchange.Entry] {
-      directory.join(UInt64(i), peer(i), ip: v4(10, 0, 3, 1), port: nil, isListener: true, at: now)
+      directory.join(UInt64(i), peer(i), ip: v4(10, 0, 3, 1), port: nil, isListener: true, isTurnedAway: true, at: now)
       defer { directory.leave(UInt64(i), at: now) }
-      return directory.messages(to: [UInt64(i)], entriesMax: 16, at: now).flatMap(\.entries)
+      return directory.messages(to: [UInt64(i)], at: now).flatMap(\.entries)
     }
     for i in 101...130 { turnAway(i, v4(10, 0, 2, 1), port: UInt16(i)) }
     let ofOneHost = told(900, at: .zero).filter { $0.ip == v4(10, 0, 2, 1) }

@@ -38,13 +38,10 @@ extension CrowdNode {
   /// Joins the round of senders while there is something to send and room for it.
   func queue(_ end: CrowdEnd) {
     guard end.isOpen, !end.isQueued, end.bytesUnderWay < CrowdNode.bytesUnderWayMax else { return }
-    guard end.driver.session.hasUploads else { return deferral.rests(end.id.rawValue) }
+    let isFirst = noteWaiting(end)
+    guard end.driver.session.hasUploads else { return }
     end.isQueued = true
-    let isFirst = isNextFirst(end)
-    deferral.waits(end.id.rawValue, isFirst: isFirst, at: world.time)
-    turns.enqueue(
-      end.id.rawValue, of: end.peer.group,
-      isFirst: isFirst || deferral.isImpatient(end.id.rawValue, isFull: true, at: world.time))
+    turns.enqueue(end.id.rawValue, of: end.peer.group, isFirst: isFirst)
     pump()
   }
 
@@ -74,7 +71,7 @@ extension CrowdNode {
       if isSeed { crowd.spread(piece) }
       let hashes = piece.includesLeafHashes ? file.leafHashes[Int(piece.chunk.rawValue)] : []
       send(.data(piece.header(leafHashes: hashes, byteCount: part.count)), part, on: end)
-      ledger.sent(piece.leaves.count, of: piece.chunk, to: end.id.rawValue)
+      swarm.sent(piece.leaves.count, of: piece.chunk, to: end.id.rawValue)
       shares.sent(part.count, to: end.peer.group, at: world.time)
       if end.driver.sent(piece, byteCount: part.count, at: world.time) { settle(piece.chunk, of: end) }
     case nil: break

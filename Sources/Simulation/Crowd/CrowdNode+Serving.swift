@@ -17,16 +17,12 @@ extension CrowdNode {
     guard end.driver.answer(open, .file(served), at: world.time) else { return }
     end.served = open.handle
     perform(on: end)
-    directory.join(
-      end.id.rawValue, end.peer.id, ip: end.peer.address.ip, port: end.peer.address.port, isListener: true,
-      isTurnedAway: end.isTurnedAway, at: world.time)
-    introduce(
-      [end.id.rawValue],
-      entriesMax: end.isTurnedAway ? PeerDirectory.entriesForTurnedAwayMax : PeerDirectory.entriesMax)
-    if end.isTurnedAway { return hangUp(end, .tooManyConnections) }
-    deferral.join(end.id.rawValue, at: world.time)
-    end.driver.session.announce(promised: ledger.join(end.id.rawValue), of: open.handle)
+    let peer = ContentSwarm.Peer(
+      id: end.peer.id, ip: end.peer.address.ip, port: end.peer.address.port, isTurnedAway: end.isTurnedAway)
+    end.driver.session.announce(promised: swarm.join(end.id.rawValue, peer, at: world.time), of: open.handle)
+    introduce([end.id.rawValue])
     perform(on: end)
+    if end.isTurnedAway { return hangUp(end, .tooManyConnections) }
     // Who wants the file may have what is wanted here.
     guard withDownload({ $0.isEnded }) == false, !end.isFetching else { return }
     end.driver.session.fetches(file.target)
@@ -36,20 +32,26 @@ extension CrowdNode {
 
   func admit(_ request: ChunkRequest, on end: CrowdEnd) {
     guard held.offers(request.leaves, of: request.chunk) else { return end.driver.admit(request, .notHere) }
-    let isFirst = ledger.isFirst(end.id.rawValue, of: request.chunk)
-    let isTaken = deferral.accepts(end.id.rawValue, isFirst: isFirst, isFull: uploadFreeAt > world.time, at: world.time)
+    let isTaken = swarm.accepts(
+      request.chunk, from: end.id.rawValue, isFull: crowd.plan.limitsUpload && uploadFreeAt > world.time, at: world.time
+    )
     end.driver.admit(request, isTaken ? .yes : .notNow)
   }
 
-  /// Whether the next piece for a peer is of a chunk that it was promised first.
-  func isNextFirst(_ end: CrowdEnd) -> Bool {
-    end.driver.session.nextPieceChunk.map { ledger.isFirst(end.id.rawValue, of: $0.chunk) } ?? true
+  /// Says whether a piece waits for the peer. True if it goes before chunks that other peers were promised, as a page does
+  /// once.
+  func noteWaiting(_ end: CrowdEnd) -> Bool {
+    guard let next = end.driver.session.nextPieceChunk else {
+      swarm.rests(end.id.rawValue)
+      return !end.driver.session.isNextPageRepeated
+    }
+    return swarm.waits(for: next.chunk, end.id.rawValue, isFull: crowd.plan.limitsUpload, at: world.time)
   }
 
   // MARK: Telling
 
   func promise(_ chunk: ChunkIndex, to end: CrowdEnd) {
-    guard ledger.promise(chunk, to: end.id.rawValue) else { return }
+    guard swarm.promise(chunk, to: end.id.rawValue) else { return }
     for other in ends where other !== end {
       guard let handle = other.served else { continue }
       other.driver.session.announce(promised: [chunk], of: handle)
@@ -59,7 +61,7 @@ extension CrowdNode {
 
   /// A peer waits for nothing of a chunk any more.
   func settle(_ chunk: ChunkIndex, of end: CrowdEnd) {
-    ledger.settle(chunk, of: end.id.rawValue, leafCount: file.layout.leafCount(of: chunk))
+    swarm.settle(chunk, of: end.id.rawValue, leafCount: file.layout.leafCount(of: chunk))
   }
 
   /// Peers hear of leaves that are new, when it is time.
@@ -83,8 +85,8 @@ extension CrowdNode {
   }
 
   /// Tells some, or all, of others.
-  func introduce(_ members: Set<UInt64>? = nil, entriesMax: Int = PeerDirectory.entriesMax) {
-    for (member, entries) in directory.messages(to: members, entriesMax: entriesMax, at: world.time) {
+  func introduce(_ members: Set<UInt64>? = nil) {
+    for (member, entries) in swarm.introductions(to: members, at: world.time) {
       guard let end = end(ConnectionID(member)), let handle = end.served else { continue }
       end.driver.session.announce(peers: entries, of: handle)
       perform(on: end)

@@ -45,12 +45,10 @@ final class CrowdNode {
   private var isHandling = false
   /// Requests in flight by chunk, as counted here.
   private var askers: [UInt8]
-  // What is told of others, and who is sent to first.
-  var directory: PeerDirectory
-  var ledger: UploadLedger
+  var swarm: ContentSwarm
+  // Which peer is sent to next.
   var turns = UploadTurns()
   var shares = UploadShares()
-  var deferral = UploadDeferral()
 
   var connectionsMax: Int { isSeed ? crowd.plan.seedConnectionsMax : crowd.plan.connectionsMax }
 
@@ -73,8 +71,8 @@ final class CrowdNode {
     group = AddressGroup(ip: address.ip)
     bytes = isSeed ? file.bytes : Array(repeating: 0, count: file.bytes.count)
     held = HeldLeaves(layout, isComplete: isSeed)
-    directory = PeerDirectory(generator: SeededGenerator(seed: world.generator.next()))
-    ledger = UploadLedger(chunkCount: layout.chunkCount)
+    swarm = ContentSwarm(
+      chunkCount: layout.chunkCount, generator: SeededGenerator(seed: world.generator.next()))
     askers = Array(repeating: 0, count: layout.chunkCount)
     isPageKnown = isSeed
     if isSeed { return }
@@ -264,9 +262,7 @@ final class CrowdNode {
     }
     ends.removeAll { $0 === end }
     turns.leave(end.id.rawValue, of: end.peer.group)
-    deferral.leave(end.id.rawValue)
-    ledger.leave(end.id.rawValue)
-    directory.leave(end.id.rawValue, at: world.time)
+    swarm.leave(end.id.rawValue, at: world.time)
     byID[end.id] = nil
   }
 

@@ -25,6 +25,8 @@ public struct CrowdPlan: Sendable {
   public var churn = 0.0
   /// Whether who has finished goes at once, instead of serving until all have.
   public var leavesWhenDone = false
+  /// Whether each node knows its upload (`--upload-limit`), and so knows when it is full.
+  public var limitsUpload = true
 
   public init() {}
 
