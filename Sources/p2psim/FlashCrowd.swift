@@ -29,8 +29,11 @@ struct FlashCrowd: ParsableCommand {
   @Option(help: "One way between two nodes, in milliseconds.")
   var delay: Int64 = 1
 
-  @Option(help: "Connections that a downloader has.")
+  @Option(help: "Connections that a downloader dials or fetches from.")
   var connections = 50
+
+  @Option(help: "Connections that a downloader admits from other peers.")
+  var inbound = 1024
 
   @Option(help: "Connections that the seed has.")
   var seedConnections = 1024
@@ -56,7 +59,7 @@ struct FlashCrowd: ParsableCommand {
     guard [1, 2, 4, 8, 16, 32, 64].contains(leaves) else { throw ValidationError("--leaves is a power of two to 64") }
     guard up >= 1, down >= 1 else { throw ValidationError("a rate is at least 1") }
     guard (0...10_000).contains(delay) else { throw ValidationError("--delay is 0 to 10,000") }
-    guard connections >= 1, seedConnections >= 1 else { throw ValidationError("a node has connections") }
+    guard connections >= 1, inbound >= 1, seedConnections >= 1 else { throw ValidationError("a node has connections") }
     guard (0...10).contains(churn) else { throw ValidationError("--churn is 0 to 10") }
   }
 
@@ -70,6 +73,7 @@ struct FlashCrowd: ParsableCommand {
     plan.download = down
     plan.delay = .milliseconds(delay)
     plan.connectionsMax = connections
+    plan.inboundConnectionsMax = inbound
     plan.seedConnectionsMax = seedConnections
     plan.churn = churn
     plan.leavesWhenDone = leave

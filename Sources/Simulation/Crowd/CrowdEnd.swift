@@ -17,6 +17,8 @@ final class CrowdEnd {
   var isOpen = true
   /// The peer is only told of others, since this node has connections enough.
   var isTurnedAway = false
+  /// When the node asked the peer for a sign of life, for the admission.
+  var probedAt: Instant?
   /// The handle by which the peer has the file open here.
   var served: FileHandle?
   /// Whether the download here uses the connection.

@@ -15,6 +15,7 @@ extension CrowdNode {
       if end.decoder.payloadBytesDue > 0 { end.decoder.tookPayload(packet.payload.count) }
       end.driver.receive(message, at: world.time)
       perform(on: end)
+      heard(from: end)
       guard case .data(let header) = message, end.isOpen else { return }
       if header.isLast { answered(header.id, on: end) }
       end.driver.payloadEnded()

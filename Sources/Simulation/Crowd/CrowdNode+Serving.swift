@@ -16,6 +16,7 @@ extension CrowdNode {
       parts: held.isComplete ? nil : held.offer)
     guard end.driver.answer(open, .file(served), at: world.time) else { return }
     end.served = open.handle
+    noteUse(of: end)
     perform(on: end)
     let peer = ContentSwarm.Peer(
       id: end.peer.id, ip: end.peer.address.ip, port: end.peer.address.port, isTurnedAway: end.isTurnedAway)

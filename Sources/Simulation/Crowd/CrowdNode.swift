@@ -30,9 +30,10 @@ final class CrowdNode {
   private(set) var ends: [CrowdEnd] = []
   private var byID: [ConnectionID: CrowdEnd] = [:]
   private var nextInbound = ConnectionID.firstInbound.rawValue
-  private var admittedCount = 0
-  private var inboundCount = 0
-  private(set) var connectionsHigh = 0
+  /// Judges connections that come in.
+  var admission: ConnectionAdmission
+  var dialledCount = 0
+  var connectionsHigh = 0
 
   // The link: when it has carried all that it was given.
   var uploadFreeAt = Instant.zero
@@ -49,8 +50,6 @@ final class CrowdNode {
   // Which peer is sent to next.
   var turns = UploadTurns()
   var shares = UploadShares()
-
-  var connectionsMax: Int { isSeed ? crowd.plan.seedConnectionsMax : crowd.plan.connectionsMax }
 
   init(_ number: Int, of crowd: Crowd, isSeed: Bool) {
     self.number = number
@@ -71,6 +70,10 @@ final class CrowdNode {
     group = AddressGroup(ip: address.ip)
     bytes = isSeed ? file.bytes : Array(repeating: 0, count: file.bytes.count)
     held = HeldLeaves(layout, isComplete: isSeed)
+    let inboundMax = isSeed ? crowd.plan.seedConnectionsMax : crowd.plan.inboundConnectionsMax
+    admission = ConnectionAdmission(
+      places: ConnectionPlaces(established: inboundMax, descriptors: 4 * inboundMax + 1024),
+      generator: SeededGenerator(seed: world.generator.next()))
     swarm = ContentSwarm(
       chunkCount: layout.chunkCount, generator: SeededGenerator(seed: world.generator.next()))
     askers = Array(repeating: 0, count: layout.chunkCount)
@@ -102,6 +105,25 @@ final class CrowdNode {
     isDownloading = false
     download = nil
     for end in ends { drop(end, telling: .reset) }
+  }
+
+  // MARK: Connections
+
+  func end(_ id: ConnectionID) -> CrowdEnd? { byID[id] }
+
+  func takeInboundID() -> ConnectionID {
+    defer { nextInbound += 1 }
+    return ConnectionID(nextInbound)
+  }
+
+  func insert(_ end: CrowdEnd) {
+    ends.append(end)
+    byID[end.id] = end
+  }
+
+  func remove(_ end: CrowdEnd) {
+    ends.removeAll { $0 === end }
+    byID[end.id] = nil
   }
 
   // MARK: The brain
@@ -193,82 +215,5 @@ final class CrowdNode {
   func answered(_ request: RequestID, on end: CrowdEnd) {
     guard let chunk = end.asked.removeValue(forKey: request) else { return }
     askers[Int(chunk.rawValue)] -= 1
-  }
-
-  // MARK: Connections
-
-  private func dial(_ address: PeerAddress, _ id: ConnectionID) {
-    // TCP, and a round trip of the handshake.
-    world.after(crowd.plan.delay * 4) { [self] in
-      guard isUp, isDownloading else { return }
-      let node = crowd.nodes[CrowdNode.number(at: address)]
-      if node === self { return tell(.dialFailed(id, .ourselves)) }
-      guard node.isUp else { return tell(.dialFailed(id, .refused)) }
-      let inbound = ConnectionID(node.nextInbound)
-      node.nextInbound += 1
-      let end = CrowdEnd.connect(self, id, node, inbound)
-      end.isFetching = true
-      // Of two connections of one pair the older stays; both ends come to that verdict here.
-      let isSecond = ends.contains { $0.isOpen && $0.peer === node }
-      enter(end)
-      node.enter(end.other!)
-      tell(.connected(id, node.id))
-      node.admitOrTurnAway(end.other!)
-      if isSecond { node.hangUp(end.other!, .duplicateConnection) }
-    }
-  }
-
-  func end(_ id: ConnectionID) -> CrowdEnd? { byID[id] }
-
-  private func enter(_ end: CrowdEnd) {
-    ends.append(end)
-    byID[end.id] = end
-    // Those that it dialled have their place from then on.
-    guard end.id < ConnectionID.firstInbound else { return }
-    admittedCount += 1
-    connectionsHigh = max(connectionsHigh, admittedCount)
-    if admittedCount - inboundCount > connectionsMax { world.violate("\(number) dials too many") }
-  }
-
-  private func admitOrTurnAway(_ end: CrowdEnd) {
-    // The download knows of those that dialled only once they open the file, and may dial meanwhile.
-    let room = connectionsMax - (isSeed ? 0 : min(DownloadState.hintedLinksMax, connectionsMax / 2))
-    end.isTurnedAway = inboundCount >= room
-    if end.isTurnedAway { return }
-    inboundCount += 1
-    admittedCount += 1
-    connectionsHigh = max(connectionsHigh, admittedCount)
-  }
-
-  /// Says goodbye and forgets the connection.
-  func hangUp(_ end: CrowdEnd, _ code: CloseCode) {
-    guard end.isOpen else { return }
-    send(.goodbye(Goodbye(code: code, text: "")), on: end)
-    drop(end, telling: nil)
-    if end.isFetching { tell(.connectionLost(end.id, .closed)) }
-  }
-
-  /// Forgets the connection; with a reason the other end notices.
-  private func drop(_ end: CrowdEnd, telling reason: LossReason?) {
-    guard end.isOpen else { return }
-    for request in Array(end.asked.keys) { answered(request, on: end) }
-    if let reason, let other = end.other {
-      world.after(crowd.plan.delay) { other.node.lost(other, reason) }
-    }
-    end.forget()
-    if !end.isTurnedAway {
-      admittedCount -= 1
-      if end.id >= ConnectionID.firstInbound { inboundCount -= 1 }
-    }
-    ends.removeAll { $0 === end }
-    turns.leave(end.id.rawValue, of: end.peer.group)
-    swarm.leave(end.id.rawValue, at: world.time)
-    byID[end.id] = nil
-  }
-
-  func lost(_ end: CrowdEnd, _ reason: LossReason) {
-    guard end.isOpen else { return }
-    drop(end, telling: nil)
-    if end.isFetching { tell(.connectionLost(end.id, reason)) }
   }
 }

@@ -14,8 +14,10 @@ public struct CrowdPlan: Sendable {
   public var upload = 10e6
   public var download = 10e6
   public var delay = Duration.milliseconds(1)
-  /// Connections of a downloader.
+  /// Connections that a downloader dials or fetches from.
   public var connectionsMax = 50
+  /// Connections that a downloader admits from other peers.
+  public var inboundConnectionsMax = ConnectionPlaces.establishedStandard
   /// Connections of the seed.
   public var seedConnectionsMax = 1024
   /// All arrive within this time.
