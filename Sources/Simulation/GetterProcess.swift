@@ -4,10 +4,8 @@ import Transfer
 import Wire
 
 /// Dies with its connections; what it wrote stays on the disk.
-final class GetterProcess {
+final class GetterProcess: SimulatedNode {
   let getter: Getter
-  let world: World
-  let file: SimulatedFile
   private let plan: GetterPlan
   private let pages: PageLayout
   /// Nil when the process is dead.
@@ -15,11 +13,10 @@ final class GetterProcess {
   private var state: DownloadState
   private var rules: RuleBook
   private(set) var isDead = false
-  private var connections: [ConnectionID: Connection] = [:]
   private var chunkHashes: [PageIndex: [Digest]] = [:]
   private var timer: Instant?
   private var blocksInUse = 0
-  private var starving: [Connection] = []
+  private var starving: [NodeEnd] = []
   private var written: [UInt64]
   private var consumed = 0
   private var ending: Ending?
@@ -27,8 +24,7 @@ final class GetterProcess {
 
   init(_ getter: Getter, number: Int) {
     self.getter = getter
-    world = getter.world
-    file = getter.file
+    let world = getter.world
     let scenario = getter.scenario
     plan = scenario.getter
     pages = PageLayout(scenario.layout, chunksPerPage: scenario.chunksPerPage)
@@ -37,6 +33,10 @@ final class GetterProcess {
       at: world.time)
     rules = RuleBook(scenario, at: world.time)
     written = Array(repeating: 0, count: scenario.layout.chunkCount)
+    var generator = SeededGenerator(seed: UInt64(number))
+    super.init(
+      "getter", world: world, file: getter.file, isComplete: false,
+      inboundMax: ConnectionPlaces.establishedStandard, generator: &generator)
     storage = GetterStorage(self, getter, pages: pages)
   }
 
@@ -63,9 +63,8 @@ final class GetterProcess {
 
   /// The process is gone; its kernel tells the peers, unless the machine is gone as well.
   func die(tells: Bool) {
-    for connection in connections.values.sorted(by: { $0.id < $1.id }) {
-      connection.isOpenHere = false
-      if tells { world.after(connection.peer.plan.delay) { connection.peer.forget(connection) } }
+    for end in ends.sorted(by: { $0.id < $1.id }) {
+      if tells, let other = end.other { world.after(delay(to: end)) { other.node.lost(other, .reset) } }
     }
     forget()
   }
@@ -73,7 +72,7 @@ final class GetterProcess {
   func forget() {
     isDead = true
     storage = nil
-    connections = [:]
+    forgetConnections()
     starving = []
   }
 
@@ -123,8 +122,8 @@ final class GetterProcess {
       command(id) { $0.request(FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash)) }
     case .cancel(let id, let request): command(id) { $0.cancel(request) }
     case .disconnect(let id, let reason):
-      guard let connection = connections[id] else { return }
-      hangUp(connection, reason == .banned ? .badData : .done)
+      guard let end = end(id) else { return }
+      hangUp(end, reason == .banned ? .badData : .done)
       tell(.connectionLost(id, .closed))
     case .report: break
     case .finished(let stats): end(.finished(stats))
@@ -133,7 +132,7 @@ final class GetterProcess {
   }
 
   private func end(_ ending: Ending) {
-    for connection in connections.values.sorted(by: { $0.id < $1.id }) { hangUp(connection, .done) }
+    for end in ends.sorted(by: { $0.id < $1.id }) { hangUp(end, .done) }
     self.ending = ending
     settle()
   }
@@ -174,8 +173,8 @@ final class GetterProcess {
       case .refused: handle(.dialFailed(id, .refused))
       case .silent: world.after(ProtocolLimits.handshakeTimeout) { [self] in handle(.dialFailed(id, .timedOut)) }
       case .accepted:
-        let connection = enter(id, peer)
-        tell(.connected(id, connection.peerID, requestsMax: peer.plan.requestsMax))
+        let end = enter(id, peer)
+        tell(.connected(id, end.peer.peerID, requestsMax: peer.plan.requestsMax))
       }
     }
   }
@@ -185,128 +184,123 @@ final class GetterProcess {
     guard !isDead, !state.isEnded, peer.reception() == .accepted else { return }
     let id = ConnectionID(ConnectionID.firstInbound.rawValue + inboundCount)
     inboundCount += 1
-    let connection = enter(id, peer)
-    tell(
-      .connected(id, connection.peerID, requestsMax: peer.plan.requestsMax, from: peer.plan.addresses[0].ip))
+    let end = enter(id, peer)
+    tell(.connected(id, end.peer.peerID, requestsMax: peer.plan.requestsMax, from: peer.plan.addresses[0].ip))
   }
 
-  private func enter(_ id: ConnectionID, _ peer: ServingPeer) -> Connection {
-    let connection = Connection(id, to: peer, of: self, file: file)
-    connections[id] = connection
-    peer.enter(connection)
-    watch(connection)
-    return connection
+  private func enter(_ id: ConnectionID, _ peer: ServingPeer) -> NodeEnd {
+    let local = NodeEnd.Face(
+      node: self, id: id, peerID: PeerID(digest: .zero), ip: GetterProcess.ip, port: nil)
+    let address = peer.plan.addresses[0]
+    let remote = NodeEnd.Face(
+      node: peer, id: peer.takeInboundID(), peerID: peer.nextIdentity(), ip: address.ip, port: address.port)
+    let hash = Digest(Array("handshake".utf8) + [UInt8(peer.plan.number)] + Array(repeating: 0, count: 22))!
+    let end = NodeEnd.connect(local, fetching: file.target, to: remote, hash: hash)
+    end.lastHeard = world.time
+    insert(end)
+    if let other = end.other { peer.insert(other) }
+    watch(end)
+    return end
   }
+
+  private static let ip: [UInt8] = Array(repeating: 0, count: 10) + [255, 255, 10, 0, 1, 1]
+
+  private func server(_ end: NodeEnd) -> ServingPeer? { end.peer.node as? ServingPeer }
+  private func delay(to end: NodeEnd) -> Duration { server(end)?.plan.delay ?? .zero }
 
   /// The node's own deadline: who says nothing for long, not even PONG, is gone.
-  private func watch(_ connection: Connection) {
-    let since = connection.lastHeard
+  private func watch(_ end: NodeEnd) {
+    let since = end.lastHeard
     world.at(since + ProtocolLimits.idleTimeout) { [self] in
-      guard connection.isOpenHere, !isDead else { return }
-      if connection.isOpenThere && connection.peer.reception() == .accepted { connection.lastHeard = world.time }
-      if connection.lastHeard > since { watch(connection) } else { lost(connection, .idle) }
+      guard end.isOpen, !isDead else { return }
+      if end.other?.isOpen == true && server(end)?.reception() == .accepted { end.lastHeard = world.time }
+      if end.lastHeard > since { watch(end) } else { lost(end, .idle) }
     }
   }
 
-  func lost(_ connection: Connection, _ reason: LossReason) {
-    guard !isDead, connection.isOpenHere else { return }
-    close(connection)
-    tell(.connectionLost(connection.id, reason))
+  override func lost(_ end: NodeEnd, _ reason: LossReason) {
+    guard !isDead, end.isOpen else { return }
+    close(end)
+    tell(.connectionLost(end.id, reason))
   }
 
-  private func close(_ connection: Connection) {
-    connection.isOpenHere = false
-    connection.fetching.end()
-    connection.inbox = []
-    connections[connection.id] = nil
-    starving.removeAll { $0 === connection }
+  private func close(_ end: NodeEnd) {
+    remove(end)
+    starving.removeAll { $0 === end }
   }
 
-  private func hangUp(_ connection: Connection, _ code: CloseCode) {
-    send(.goodbye(Goodbye(code: code, text: "")), on: connection)
-    close(connection)
+  private func hangUp(_ end: NodeEnd, _ code: CloseCode) {
+    send(.goodbye(Goodbye(code: code, text: "")), on: end)
+    close(end)
   }
 
   private func command(_ id: ConnectionID, _ change: (inout PeerSession) -> Void) {
-    guard let connection = connections[id] else { return }
-    change(&connection.fetching.session)
-    perform(on: connection)
+    guard let end = end(id) else { return }
+    change(&end.driver.session)
+    perform(on: end)
   }
 
-  private func send(_ message: Message, on connection: Connection) {
-    let packet = Connection.packet(message)
-    connection.lastArrivalThere = max(connection.lastArrivalThere, world.time + connection.peer.plan.delay)
-    world.at(connection.lastArrivalThere) { connection.peer.receive(packet, on: connection) }
+  override func send(_ message: Message, _ payload: [UInt8] = [], on end: NodeEnd) {
+    guard let other = end.other else { return }
+    let packet = Packet(message, payload)
+    end.lastDue = max(end.lastDue, world.time + delay(to: end))
+    world.at(end.lastDue) { other.node.receive(packet, on: other) }
   }
 
   // MARK: Receiving
 
-  func receive(_ packet: Packet, on connection: Connection) {
-    guard !isDead, connection.isOpenHere else { return }
-    connection.lastHeard = world.time
-    connection.inbox.append(packet)
-    drain(connection)
+  override func receive(_ packet: Packet, on end: NodeEnd) {
+    guard !isDead, end.isOpen else { return }
+    end.lastHeard = world.time
+    end.inbox.append(packet)
+    drain(end)
   }
 
-  private func drain(_ connection: Connection) {
-    while connection.isOpenHere, !connection.inbox.isEmpty {
-      guard blocksInUse < plan.blocksMax || !connection.fetching.session.isFetching else {
-        if !starving.contains(where: { $0 === connection }) { starving.append(connection) }
+  private func drain(_ end: NodeEnd) {
+    while end.isOpen, !end.inbox.isEmpty {
+      guard blocksInUse < plan.blocksMax || !end.driver.session.isFetching else {
+        if !starving.contains(where: { $0 === end }) { starving.append(end) }
         return
       }
-      let packet = connection.inbox.removeFirst()
+      let packet = end.inbox.removeFirst()
       do throws(WireError) {
-        guard let message = try connection.decode(packet) else { return world.violate("a frame is cut short") }
-        connection.payload = packet.payload
-        connection.fetching.receive(message, at: world.time)
-        perform(on: connection)
-        guard case .data = message, connection.isOpenHere else { continue }
-        connection.fetching.payloadEnded()
-        perform(on: connection)
+        guard let message = try end.decode(packet) else { return world.violate("a frame is cut short") }
+        end.payload = packet.payload
+        end.driver.receive(message, at: world.time)
+        perform(on: end)
+        guard case .data = message, end.isOpen else { continue }
+        end.driver.payloadEnded()
+        perform(on: end)
       } catch {
-        end(connection, .violation("\(error)"))
+        ended(end, .violation("\(error)"))
       }
     }
   }
 
-  private func perform(on connection: Connection) {
-    while connection.isOpenHere, let action = connection.fetching.nextAction() {
-      switch action {
-      case .send(let message):
-        send(message, on: connection)
-        connection.fetching.queued(message, outboxByteCount: 0)
-      case .tell(let news): tell(news, of: connection)
-      case .lookUp(let open): connection.fetching.answer(open, .noSuchFile, at: world.time)
-      case .admit, .promise, .settle: world.violate("the getter serves nothing")
-      case .expectPayload(let isWanted): if !isWanted { connection.payload = nil }
-      case .verify(let piece): verify(piece, of: connection)
-      case .close(let end): self.end(connection, end)
-      }
-    }
-  }
+  override var openAnswer: OpenAnswer { .noSuchFile }
 
-  private func end(_ connection: Connection, _ end: SessionEnd) {
-    world.note("session \(connection.id.rawValue) ends: \(end)")
-    switch end {
+  override func ended(_ end: NodeEnd, _ reason: SessionEnd) {
+    world.note("session \(end.id.rawValue) ends: \(reason)")
+    switch reason {
     case .there(let code, _):
-      close(connection)
-      tell(.connectionLost(connection.id, .goodbye(code.rawValue)))
+      close(end)
+      tell(.connectionLost(end.id, .goodbye(code.rawValue)))
     case .violation:
-      hangUp(connection, .protocolError)
-      tell(.connectionLost(connection.id, .violation))
+      hangUp(end, .protocolError)
+      tell(.connectionLost(end.id, .violation))
     case .lied:
-      hangUp(connection, .badData)
-      tellLie(of: connection)
+      hangUp(end, .badData)
+      tellLie(of: end)
     }
   }
 
-  private func tellLie(of connection: Connection) {
-    if !connection.peer.hasLied { world.violate("honest \(connection.peer.name) is taken for a liar") }
-    tell(.lied(connection.id))
+  private func tellLie(of end: NodeEnd) {
+    if server(end)?.hasLied != true { world.violate("honest \(end.peer.node.name) is taken for a liar") }
+    tell(.lied(end.id))
   }
 
-  private func tell(_ news: PeerNews, of connection: Connection) {
-    let id = connection.id
+  override func hear(_ news: PeerNews, on end: NodeEnd) {
+    let id = end.id
     switch news {
     case .opened(let manifest, let isComplete): tell(.opened(id, manifest.layout, isComplete: isComplete))
     case .refused(.noSuchFile): tell(.notFound(id))
@@ -343,25 +337,24 @@ final class GetterProcess {
 
   // MARK: Verifying and writing
 
-  private func verify(_ piece: FetchedPiece, of connection: Connection) {
-    let bytes = connection.payload ?? []
-    connection.payload = nil
+  override func verify(_ piece: FetchedPiece, on end: NodeEnd) {
+    let bytes = end.payload.take() ?? []
     blocksInUse += 1
     // Several threads do this: a later piece may be done sooner.
     let delay = plan.diskDelay + .microseconds(Int64.random(in: 0...500, using: &world.generator))
     world.after(delay) { [self] in
       guard !isDead else { return }
       blocksInUse -= 1
-      finish(piece, bytes, of: connection)
+      finish(piece, bytes, of: end)
       let waiting = starving
       starving = []
-      for connection in waiting { drain(connection) }
+      for end in waiting { drain(end) }
       settle()
     }
   }
 
-  private func finish(_ piece: FetchedPiece, _ bytes: [UInt8], of connection: Connection) {
-    guard piece.isMatched(by: bytes.span.bytes, leafSize: file.layout.leafSize) else { return tellLie(of: connection) }
+  private func finish(_ piece: FetchedPiece, _ bytes: [UInt8], of end: NodeEnd) {
+    guard piece.isMatched(by: bytes.span.bytes, leafSize: file.layout.leafSize) else { return tellLie(of: end) }
     guard storage.write(bytes, of: piece) else { return tell(.writeFailed) }
     written[Int(piece.chunk.rawValue)] |= piece.leaves.mask
     while consumed < written.count, written[consumed] == file.layout.leaves(of: ChunkIndex(UInt32(consumed))).mask {
@@ -370,7 +363,7 @@ final class GetterProcess {
     if getter.scenario.settings.isStream { tell(.consumed(below: ChunkIndex(UInt32(consumed)))) }
     world.after(plan.mailboxDelay) { [self] in
       storage?.verified(piece)
-      handle(.leavesVerified(connection.id, piece.request, piece.chunk, piece.leaves))
+      handle(.leavesVerified(end.id, piece.request, piece.chunk, piece.leaves))
     }
   }
 }

@@ -4,34 +4,29 @@ import Transfer
 import Wire
 
 /// One process that serves the file, and that may stop, restart or lie.
-final class ServingPeer {
+final class ServingPeer: SimulatedNode {
   /// What a dial comes to.
   enum Reception { case accepted, refused, silent }
 
   let plan: PeerPlan
-  let world: World
-  let file: SimulatedFile
-  private(set) var isUp = true
   private(set) var isFrozen = false
   private(set) var hasWithdrawn = false
   private(set) var isLeaving = false
   /// Whether it ever sent something that is not so.
   var hasLied = false
-  private(set) var openMax = 0
-  private var connections: [Connection] = []
   private var freeAt = Instant.zero
-  private var isPumping = false
-  private var nextTurn = 0
   /// What arrived while it was stopped.
-  private var unread: [(Connection, Packet)] = []
+  private var unread: [(NodeEnd, Packet)] = []
   private var identityCount = 0
   /// Makes a stranger dial the getter's present process.
   var dialIn: (() -> Void)?
 
   init(_ plan: PeerPlan, file: SimulatedFile, world: World) {
     self.plan = plan
-    self.file = file
-    self.world = world
+    var generator = SeededGenerator(seed: UInt64(plan.number))
+    super.init(
+      "peer\(plan.number)", world: world, file: file, isComplete: true,
+      inboundMax: ConnectionPlaces.establishedStandard, generator: &generator)
     scheduleFaults()
   }
 
@@ -56,7 +51,7 @@ final class ServingPeer {
     isFrozen = false
     let waiting = unread
     unread = []
-    for (connection, packet) in waiting { read(packet, on: connection) }
+    for (end, packet) in waiting { read(packet, on: end) }
     pump()
   }
 
@@ -64,45 +59,46 @@ final class ServingPeer {
     world.note("\(name) stops")
     isUp = false
     if tells { cutAll(after: plan.delay, .reset) }
-    for connection in connections { connection.isOpenThere = false }
-    connections = []
+    forgetConnections()
     unread = []
   }
 
   private func leave() {
     world.note("\(name) leaves")
     isLeaving = true
-    for connection in connections {
-      connection.serving.session.shutDown()
-      send(.goodbye(Goodbye(code: .shuttingDown, text: "")), on: connection)
-      connection.isOpenThere = false
+    for end in ends {
+      end.driver.session.shutDown()
+      send(.goodbye(Goodbye(code: .shuttingDown, text: "")), on: end)
     }
-    connections = []
+    forgetConnections()
     isUp = false
   }
 
   private func withdraw() {
     world.note("\(name) withdraws")
     hasWithdrawn = true
-    for connection in connections {
-      connection.serving.session.withdraw(FileHandle(1), .changed)
-      perform(on: connection)
+    for end in ends {
+      end.driver.session.withdraw(FileHandle(1), .changed)
+      perform(on: end)
     }
   }
 
   private func cutAll(after delay: Duration, _ reason: LossReason) {
-    let cut = connections
-    connections = []
-    for connection in cut {
-      connection.isOpenThere = false
-      world.after(delay) { connection.getter.lost(connection, reason) }
+    let cut = ends
+    forgetConnections()
+    for end in cut {
+      tellLoss(of: end, after: delay, reason)
       comeBack()
     }
   }
 
   // MARK: Being dialled
 
-  var name: String { "peer\(plan.number)" }
+  /// The other end learns of the end of a connection.
+  private func tellLoss(of end: NodeEnd, after delay: Duration, _ reason: LossReason) {
+    guard let other = end.other else { return }
+    world.after(delay) { other.node.lost(other, reason) }
+  }
 
   func nextIdentity() -> PeerID {
     identityCount += 1
@@ -118,10 +114,10 @@ final class ServingPeer {
   private func isTimeToClose(at stage: PeerPlan.Stage) -> Bool { plan.has(.closesWhenAsked) && plan.closesAt == stage }
 
   /// Closes a connection without a word.
-  private func close(_ connection: Connection) {
-    world.note("\(name) closes \(connection.id.rawValue)")
-    forget(connection)
-    world.after(plan.delay) { connection.getter.lost(connection, .closed) }
+  private func close(_ end: NodeEnd) {
+    world.note("\(name) closes \(end.peer.id.rawValue)")
+    tellLoss(of: end, after: plan.delay, .closed)
+    forget(end)
   }
 
   func reception() -> Reception {
@@ -129,69 +125,67 @@ final class ServingPeer {
     return isUp ? .accepted : .refused
   }
 
-  func enter(_ connection: Connection) { connections.append(connection) }
-
   // MARK: Receiving
 
-  func receive(_ packet: Packet, on connection: Connection) {
-    guard connection.isOpenThere else {
+  override func receive(_ packet: Packet, on end: NodeEnd) {
+    guard end.isOpen else {
       // Its kernel knows of no such connection, or is not there.
-      if isUp && !isFrozen { world.after(plan.delay) { connection.getter.lost(connection, .reset) } }
+      if isUp && !isFrozen { tellLoss(of: end, after: plan.delay, .reset) }
       return
     }
-    if isFrozen { return unread.append((connection, packet)) }
-    read(packet, on: connection)
+    if isFrozen { return unread.append((end, packet)) }
+    read(packet, on: end)
   }
 
-  private func read(_ packet: Packet, on connection: Connection) {
-    guard connection.isOpenThere else { return }
+  private func read(_ packet: Packet, on end: NodeEnd) {
+    guard end.isOpen else { return }
     do throws(WireError) {
-      guard let message = try connection.decodeThere(packet) else { return world.violate("a frame is cut short") }
-      answer(message, on: connection)
+      guard let message = try end.decode(packet) else { return world.violate("a frame is cut short") }
+      answer(message, on: end)
     } catch {
       world.violate("the getter sends what is no frame: \(error)")
     }
   }
 
-  private func answer(_ message: Message, on connection: Connection) {
+  private func answer(_ message: Message, on end: NodeEnd) {
     switch message {
     case .open where isTimeToClose(at: .open), .pageGet where isTimeToClose(at: .page),
       .request where isTimeToClose(at: .request):
-      return close(connection)
+      return close(end)
     case .open where plan.has(.ignoresOpen), .pageGet where plan.has(.ignoresPages): return
     case .request(let request) where plan.has(.isBusy) && isDuringFault:
-      return send(.busy(Busy(id: request.id, retryAfterMilliseconds: plan.retryAfterMilliseconds)), on: connection)
+      return send(.busy(Busy(id: request.id, retryAfterMilliseconds: plan.retryAfterMilliseconds)), on: end)
     case .request(let request) where plan.has(.givesBack) && isDuringFault:
-      return world.after(plan.holdTime) { [self] in giveBack(request.id, on: connection) }
+      return world.after(plan.holdTime) { [self] in giveBack(request.id, on: end) }
     case .request where plan.has(.answersLate):
       return world.after(.seconds(40)) { [self] in
-        guard connection.isOpenThere else { return }
-        connection.serving.receive(message, at: world.time)
-        perform(on: connection)
+        guard end.isOpen else { return }
+        end.driver.receive(message, at: world.time)
+        perform(on: end)
       }
     default: break
     }
-    connection.serving.receive(message, at: world.time)
-    perform(on: connection)
+    end.driver.receive(message, at: world.time)
+    perform(on: end)
   }
 
   /// Ends a request without an answer, in a way that an honest peer may use too.
-  private func giveBack(_ request: RequestID, on connection: Connection) {
-    guard connection.isOpenThere, isUp, !isFrozen else { return }
+  private func giveBack(_ request: RequestID, on end: NodeEnd) {
+    guard end.isOpen, isUp, !isFrozen else { return }
     switch plan.givesBackBy {
     case .busy:
-      send(.busy(Busy(id: request, retryAfterMilliseconds: plan.retryAfterMilliseconds)), on: connection)
-    case .done: sayGoodbye(.done, on: connection)
-    case .tooManyConnections: sayGoodbye(.tooManyConnections, on: connection)
+      send(.busy(Busy(id: request, retryAfterMilliseconds: plan.retryAfterMilliseconds)), on: end)
+    case .done: sayGoodbye(.done, on: end)
+    case .tooManyConnections: sayGoodbye(.tooManyConnections, on: end)
     case .withdrawn:
-      connection.serving.session.withdraw(FileHandle(1), .changed)
-      perform(on: connection)
+      end.driver.session.withdraw(FileHandle(1), .changed)
+      perform(on: end)
     }
   }
 
-  private func sayGoodbye(_ code: CloseCode, on connection: Connection) {
-    send(.goodbye(Goodbye(code: code, text: "")), on: connection)
-    forget(connection)
+  private func sayGoodbye(_ code: CloseCode, on end: NodeEnd) {
+    send(.goodbye(Goodbye(code: code, text: "")), on: end)
+    forget(end)
   }
 
   private var isDuringFault: Bool {
@@ -199,85 +193,58 @@ final class ServingPeer {
     return time >= .zero + plan.begins && plan.ends.map { time < .zero + $0 } ?? true
   }
 
-  private func perform(on connection: Connection) {
-    while connection.isOpenThere, let action = connection.serving.nextAction() {
-      switch action {
-      case .send(let message):
-        send(message, on: connection)
-        connection.serving.queued(message, outboxByteCount: 0)
-      case .lookUp(let open): look(open, on: connection)
-      case .close(.there): forget(connection)
-      case .close(let end):
-        world.violate("the getter is an honest peer, but \(name) says \(end)")
-        forget(connection)
-      case .admit(let request): connection.serving.admit(request, .yes)
-      case .promise, .settle: break
-      case .tell, .expectPayload, .verify: world.violate("\(name) fetches nothing")
-      }
-    }
-    pump()
+  override func ended(_ end: NodeEnd, _ reason: SessionEnd) {
+    if case .there = reason {} else { world.violate("the getter is an honest peer, but \(name) says \(reason)") }
+    forget(end)
   }
 
-  private func look(_ open: Open, on connection: Connection) {
-    let isHere = !plan.has(.lacksFile) && !hasWithdrawn && connection.serving.session.isMeant(file.served.key, by: open)
+  override func lookUp(_ open: Open, on end: NodeEnd) {
     if plan.has(.refusesOpen) {
-      return send(.opened(Opened(handle: open.handle, outcome: .refused(refusal))), on: connection)
+      return send(.opened(Opened(handle: open.handle, outcome: .refused(refusal))), on: end)
     }
-    let served = plan.has(.claimsLastChunk) ? file.servedLastChunk : file.served
-    connection.serving.answer(open, isHere ? .file(served) : .noSuchFile, at: world.time)
+    super.lookUp(open, on: end)
+  }
+
+  override var openAnswer: OpenAnswer {
+    if plan.has(.lacksFile) || hasWithdrawn { return .noSuchFile }
+    return .file(plan.has(.claimsLastChunk) ? file.servedLastChunk : file.served)
   }
 
   private var refusal: Opened.Refusal { plan.number % 2 == 0 ? .notAllowed : .tooManyFilesOpen }
 
-  func forget(_ connection: Connection) {
-    guard connection.isOpenThere else { return }
-    connection.isOpenThere = false
-    connections.removeAll { $0 === connection }
+  override func lost(_ end: NodeEnd, _ reason: LossReason) { forget(end) }
+
+  private func forget(_ end: NodeEnd) {
+    guard end.isOpen else { return }
+    remove(end)
     comeBack()
   }
 
   // MARK: Sending
 
-  /// Sends the next page or piece when the link is free: what is cancelled before is not sent.
-  private func pump() {
-    guard !isPumping, isUp, !isFrozen,
-      let next = connections.filter({ $0.serving.session.hasUploads }).map(\.pausedUntil).min()
-    else { return }
-    isPumping = true
-    world.at(max(world.time + plan.diskDelay, freeAt, next)) { [self] in
-      isPumping = false
-      guard isUp, !isFrozen else { return }
-      sendNext()
-      pump()
+  override var canSend: Bool { isUp && !isFrozen }
+  override var sendsNextAt: Instant { max(world.time + plan.diskDelay, freeAt) }
+
+  override func hasRoom(for end: NodeEnd) -> Bool { end.pausedUntil <= world.time }
+
+  override func begins(_ piece: UploadPiece, on end: NodeEnd) -> Bool {
+    end.piecesSent += 1
+    if plan.has(.goesSilent), end.piecesSent > plan.number + 2 { return false }
+    if isTimeToClose(at: .data), end.piecesSent > plan.number % 3 {
+      close(end)
+      return false
     }
+    if plan.has(.dribbles) {
+      end.pausedUntil = world.time + plan.dribblePause
+      world.at(end.pausedUntil) { [self] in queue(end) }
+    }
+    return true
   }
 
-  private func sendNext() {
-    let ready = connections.filter { $0.serving.session.hasUploads && $0.pausedUntil <= world.time }
-    guard !ready.isEmpty else { return }
-    nextTurn += 1
-    let connection = ready[nextTurn % ready.count]
-    switch connection.serving.nextUpload() {
-    case .page(let handle, let index)?:
-      guard let page = file.tree.page(index) else { return world.violate("a page that the file has not") }
-      send(.page(PageAnswer(page, of: handle)), on: connection)
-    case .piece(let piece)?:
-      connection.piecesSent += 1
-      if plan.has(.goesSilent), connection.piecesSent > plan.number + 2 { return }
-      if isTimeToClose(at: .data), connection.piecesSent > plan.number % 3 { return close(connection) }
-      if plan.has(.dribbles) { connection.pausedUntil = world.time + plan.dribblePause }
-      let bytes = file.bytes(of: piece.leaves, in: piece.chunk)
-      let hashes = piece.includesLeafHashes ? file.leafHashes[Int(piece.chunk.rawValue)] : []
-      send(.data(piece.header(leafHashes: hashes, byteCount: bytes.count)), bytes, on: connection)
-      _ = connection.serving.sent(piece, byteCount: bytes.count, at: world.time)
-    case nil: break
-    }
-  }
-
-  private func send(_ message: Message, _ payload: [UInt8] = [], on connection: Connection) {
+  override func send(_ message: Message, _ payload: [UInt8] = [], on end: NodeEnd) {
     let (message, payload) = distort(message, payload)
-    world.note("\(name) \(connection.id.rawValue) sends \(message)")
-    let packet = Connection.packet(message, payload)
+    world.note("\(name) \(end.peer.id.rawValue) sends \(message)")
+    let packet = Packet(message, payload)
     // Leaves are 16 KiB on the link, whatever they are in memory.
     let cost = packet.frame.count + payload.count * (ChunkLayout.wireLeafSize / file.layout.leafSize)
     freeAt = max(freeAt, world.time) + .nanoseconds(Int64(Double(cost) / plan.bytesPerSecond * 1e9))
@@ -286,7 +253,8 @@ final class ServingPeer {
       arrival = arrival + .nanoseconds(Int64.random(in: 0...plan.jitter.wholeNanoseconds, using: &world.generator))
     }
     for stall in plan.stalls where stall.contains(arrival) { arrival = stall.upperBound }
-    connection.lastArrival = max(connection.lastArrival, arrival)
-    world.at(connection.lastArrival) { connection.getter.receive(packet, on: connection) }
+    end.lastDue = max(end.lastDue, arrival)
+    guard let other = end.other else { return }
+    world.at(end.lastDue) { other.node.receive(packet, on: other) }
   }
 }

@@ -11,7 +11,8 @@ extension CrowdNode {
       let node = crowd.nodes[CrowdNode.number(at: address)]
       if node === self { return tell(.dialFailed(id, .ourselves)) }
       guard node.isUp else { return tell(.dialFailed(id, .refused)) }
-      let end = CrowdEnd.connect(self, id, node, node.takeInboundID())
+      let end = NodeEnd.connect(
+        face(id), fetching: file.target, to: node.face(node.takeInboundID()), hash: CrowdNode.hash(self, id, node))
       end.isFetching = true
       enter(end)
       tell(.connected(id, node.id))
@@ -19,14 +20,27 @@ extension CrowdNode {
     }
   }
 
-  private func enter(_ end: CrowdEnd) {
+  private func face(_ id: ConnectionID) -> NodeEnd.Face {
+    NodeEnd.Face(node: self, id: id, peerID: self.id, ip: address.ip, port: address.port)
+  }
+
+  /// A hash of the handshake that no other connection has.
+  private static func hash(_ dialer: CrowdNode, _ id: ConnectionID, _ listener: CrowdNode) -> Digest {
+    var bytes: [UInt8] = Array(repeating: 0, count: Digest.byteCount)
+    for (place, number) in [UInt64(dialer.number), id.rawValue, UInt64(listener.number)].enumerated() {
+      for i in 0..<8 { bytes[8 * place + i] = UInt8(truncatingIfNeeded: number >> UInt64(8 * i)) }
+    }
+    return Digest(bytes.span.bytes, at: 0)
+  }
+
+  private func enter(_ end: NodeEnd) {
     insert(end)
     if isDialled(end) { dialledCount += 1 }
     if dialledCount > crowd.plan.connectionsMax { world.violate("\(number) dials too many") }
     noteConnectionCount()
   }
 
-  private func isDialled(_ end: CrowdEnd) -> Bool { end.id < ConnectionID.firstInbound }
+  private func isDialled(_ end: NodeEnd) -> Bool { end.id < ConnectionID.firstInbound }
 
   private func noteConnectionCount() {
     connectionsHigh = max(connectionsHigh, dialledCount + admission.establishedCount)
@@ -35,10 +49,10 @@ extension CrowdNode {
   // MARK: The admission
 
   /// A handshake with a peer that dialled is done.
-  private func admit(_ end: CrowdEnd) {
+  private func admit(_ end: NodeEnd) {
     enter(end)
     let (verdict, orders) = admission.establish(
-      end.id.rawValue, from: end.peer.group, as: end.peer.id, meansSeveral: false)
+      end.id.rawValue, from: end.group, as: end.peer.peerID, meansSeveral: false)
     switch verdict {
     case .admitted: noteConnectionCount()
     case .turnedAway: end.isTurnedAway = true
@@ -62,7 +76,7 @@ extension CrowdNode {
   }
 
   /// Bytes came from a peer: a sign of life, if the admission waits for one.
-  func heard(from end: CrowdEnd) {
+  func heard(from end: NodeEnd) {
     guard let askedAt = end.probedAt, end.isOpen,
       let orders = admission.judge(end.id.rawValue, askedAt: askedAt, heardAt: world.time, at: world.time)
     else { return }
@@ -71,7 +85,7 @@ extension CrowdNode {
   }
 
   /// The admission hears what a connection is good for.
-  func noteUse(of end: CrowdEnd) {
+  func noteUse(of end: NodeEnd) {
     guard !isDialled(end), !end.isTurnedAway else { return }
     admission.note(end.id.rawValue, end.served == nil && !end.isFetching ? .nothingOpen : .busy)
   }
@@ -79,7 +93,7 @@ extension CrowdNode {
   // MARK: Ending
 
   /// Says goodbye and forgets the connection.
-  func hangUp(_ end: CrowdEnd, _ code: CloseCode) {
+  func hangUp(_ end: NodeEnd, _ code: CloseCode) {
     guard end.isOpen else { return }
     send(.goodbye(Goodbye(code: code, text: "")), on: end)
     drop(end, telling: nil)
@@ -87,22 +101,13 @@ extension CrowdNode {
   }
 
   /// Forgets the connection; with a reason the other end notices.
-  func drop(_ end: CrowdEnd, telling reason: LossReason?) {
+  func drop(_ end: NodeEnd, telling reason: LossReason?) {
     guard end.isOpen else { return }
     for request in Array(end.asked.keys) { answered(request, on: end) }
     if let reason, let other = end.other {
       world.after(crowd.plan.delay) { other.node.lost(other, reason) }
     }
-    end.forget()
     remove(end)
-    turns.leave(end.id.rawValue, of: end.peer.group)
-    swarm.leave(end.id.rawValue, at: world.time)
     if isDialled(end) { dialledCount -= 1 } else { carryOut(admission.end(end.id.rawValue)) }
-  }
-
-  func lost(_ end: CrowdEnd, _ reason: LossReason) {
-    guard end.isOpen else { return }
-    drop(end, telling: nil)
-    if end.isFetching { tell(.connectionLost(end.id, reason)) }
   }
 }

@@ -3,62 +3,41 @@ import Content
 import Transfer
 import Wire
 
-/// Performs what DownloadState and the sessions decide, as the node's threads do, without any delay of its own.
-final class CrowdNode {
+/// Performs what DownloadState decides without any delay of its own.
+final class CrowdNode: SimulatedNode {
   let number: Int
   unowned let crowd: Crowd
-  let world: World
-  let file: SimulatedFile
   let id: PeerID
   let address: PeerAddress
-  let group: AddressGroup
   /// Nil: the seed, or one that has gone.
-  private var download: DownloadState?
-  private(set) var isDownloading: Bool
+  var download: DownloadState?
+  var isDownloading: Bool
   let isSeed: Bool
-  var isUp = true
-  private(set) var hasFinished = false
+  var hasFinished = false
   var isPageKnown: Bool
-
-  // What is here of the file.
+  /// What is here of the file.
   var bytes: [UInt8]
-  var held: HeldLeaves
-  /// An announcement of new leaves is due at some time.
-  var isToAnnounce = false
 
-  // Connections, in the order in which they came.
-  private(set) var ends: [CrowdEnd] = []
-  private var byID: [ConnectionID: CrowdEnd] = [:]
-  private var nextInbound = ConnectionID.firstInbound.rawValue
-  /// Judges connections that come in.
-  var admission: ConnectionAdmission
   var dialledCount = 0
   var connectionsHigh = 0
 
   // The link: when it has carried all that it was given.
-  var uploadFreeAt = Instant.zero
-  var downloadFreeAt = Instant.zero
-  var isPumping = false
-  var bytesUploaded = 0
+  private var uploadFreeAt = Instant.zero
+  private var downloadFreeAt = Instant.zero
+  private(set) var bytesUploaded = 0
 
-  private var timer: Instant?
-  private var events: [DownloadEvent] = []
-  private var isHandling = false
+  var timer: Instant?
+  var events: [DownloadEvent] = []
+  var isHandling = false
   /// Requests in flight by chunk, as counted here.
-  private var askers: [UInt8]
-  var swarm: ContentSwarm
-  // Which peer is sent to next.
-  var turns = UploadTurns()
-  var shares = UploadShares()
+  var askers: [UInt8]
 
   init(_ number: Int, of crowd: Crowd, isSeed: Bool) {
     self.number = number
     self.isSeed = isSeed
     isDownloading = !isSeed
     self.crowd = crowd
-    world = crowd.world
-    file = crowd.file
-    let layout = file.layout
+    let file = crowd.file
     var name = SeededGenerator(seed: UInt64(number) &+ 1)
     var words: [UInt8] = []
     for _ in 0..<4 {
@@ -67,17 +46,13 @@ final class CrowdNode {
     }
     id = PeerID(digest: Digest(words)!)
     address = CrowdNode.address(number)
-    group = AddressGroup(ip: address.ip)
     bytes = isSeed ? file.bytes : Array(repeating: 0, count: file.bytes.count)
-    held = HeldLeaves(layout, isComplete: isSeed)
-    let inboundMax = isSeed ? crowd.plan.seedConnectionsMax : crowd.plan.inboundConnectionsMax
-    admission = ConnectionAdmission(
-      places: ConnectionPlaces(established: inboundMax, descriptors: 4 * inboundMax + 1024),
-      generator: SeededGenerator(seed: world.generator.next()))
-    swarm = ContentSwarm(
-      chunkCount: layout.chunkCount, generator: SeededGenerator(seed: world.generator.next()))
-    askers = Array(repeating: 0, count: layout.chunkCount)
+    askers = Array(repeating: 0, count: file.layout.chunkCount)
     isPageKnown = isSeed
+    super.init(
+      "\(number)", world: crowd.world, file: file, isComplete: isSeed,
+      inboundMax: isSeed ? crowd.plan.seedConnectionsMax : crowd.plan.inboundConnectionsMax,
+      generator: &crowd.world.generator)
     if isSeed { return }
     download = DownloadState(
       settings: crowd.plan.settings, generator: SeededGenerator(seed: world.generator.next()), at: world.time)
@@ -107,113 +82,146 @@ final class CrowdNode {
     for end in ends { drop(end, telling: .reset) }
   }
 
-  // MARK: Connections
+  // MARK: The link
 
-  func end(_ id: ConnectionID) -> CrowdEnd? { byID[id] }
+  /// A socket takes so much before it is full: the next piece waits until some of it has arrived.
+  private static let bytesUnderWayMax = 128 << 10
 
-  func takeInboundID() -> ConnectionID {
-    defer { nextInbound += 1 }
-    return ConnectionID(nextInbound)
-  }
+  override func hasRoom(for end: NodeEnd) -> Bool { end.bytesUnderWay < CrowdNode.bytesUnderWayMax }
+  override var sendsNextAt: Instant { uploadFreeAt }
+  override var knowsUpload: Bool { crowd.plan.limitsUpload }
+  override var isUploadFull: Bool { knowsUpload && uploadFreeAt > world.time }
 
-  func insert(_ end: CrowdEnd) {
-    ends.append(end)
-    byID[end.id] = end
-  }
-
-  func remove(_ end: CrowdEnd) {
-    ends.removeAll { $0 === end }
-    byID[end.id] = nil
-  }
-
-  // MARK: The brain
-
-  /// Asks or tells the download, where there is one, in place: to read a property of a struct in a class copies the
-  /// struct, and this one is large.
-  func withDownload<Result>(_ body: (inout DownloadState) -> Result) -> Result? {
-    guard isUp, isDownloading else { return nil }
-    return body(&download!)
-  }
-
-  func tell(_ event: DownloadEvent) {
-    guard isUp, isDownloading else { return }
-    events.append(event)
-    guard !isHandling else { return }
-    isHandling = true
-    var next = 0
-    while next < events.count {
-      let event = events[next]
-      next += 1
-      if withDownload({ $0.isEnded }) != false { break }
-      world.note("\(number) < \(event)")
-      _ = withDownload { $0.handle(event, at: world.time) }
-      while let action = withDownload({ $0.nextAction() }) ?? nil {
-        world.note("\(number) > \(action)")
-        perform(action)
+  override func send(_ message: Message, _ payload: [UInt8] = [], on end: NodeEnd) {
+    guard let other = end.other, let receiver = other.node as? CrowdNode else { return }
+    world.note("\(number) to \(receiver.number): \(message)")
+    let packet = Packet(message, payload)
+    let cost = packet.frame.count + payload.count * crowd.plan.linkBytesPerByte
+    let plan = crowd.plan
+    let begin = max(uploadFreeAt, world.time)
+    uploadFreeAt = begin + .nanoseconds(Int64(Double(cost) / plan.upload * 1e9))
+    // What arrives while the other's link is taken waits there; a short message goes between.
+    receiver.downloadFreeAt =
+      max(receiver.downloadFreeAt, begin + plan.delay) + .nanoseconds(Int64(Double(cost) / plan.download * 1e9))
+    var due = max(uploadFreeAt + plan.delay, end.lastDue)
+    if !payload.isEmpty {
+      due = max(due, receiver.downloadFreeAt)
+      end.bytesUnderWay += cost
+      bytesUploaded += payload.count
+    }
+    end.lastDue = due
+    world.at(due) { [self] in
+      if !payload.isEmpty {
+        end.bytesUnderWay -= cost
+        queue(end)
       }
-    }
-    events.removeAll(keepingCapacity: true)
-    isHandling = false
-    setTimer()
-  }
-
-  private var deadline: Instant? { withDownload { $0.deadline } ?? nil }
-
-  private func setTimer() {
-    guard let deadline = deadline, timer == nil || deadline < timer! else { return }
-    timer = deadline
-    world.at(deadline) { [self] in
-      guard timer == deadline else { return }
-      timer = nil
-      // The deadline may have moved on since.
-      if let due = self.deadline, due <= world.time { tell(.timerFired) } else { setTimer() }
+      receiver.receive(packet, on: other)
     }
   }
 
-  private func perform(_ action: DownloadAction) {
-    switch action {
-    case .dial(let address, _, let id): dial(address, id)
-    case .open(let id): command(id) { $0.open() }
-    case .prepareStorage: tell(.storageReady(Resumable()))
-    case .fetchPage(let page, let id): command(id) { $0.fetchPage(page.rawValue) }
-    case .request(let id, let request, let chunk, let leaves): self.request(id, request, chunk, leaves)
-    case .cancel(let id, let request):
-      if let end = byID[id] { answered(request, on: end) }
-      command(id) { $0.cancel(request) }
-    case .disconnect(let id, let reason):
-      guard let end = byID[id] else { return }
-      if reason == .banned { world.violate("\(number) bans an honest peer") }
-      hangUp(end, reason == .duplicate ? .duplicateConnection : .done)
-    case .report: break
-    case .finished(let stats):
-      hasFinished = true
-      if bytes != file.bytes { world.violate("a finished file has wrong bytes") }
-      crowd.finished(self, stats)
-    case .failed(let failure, _): world.violate("the download of \(number) fails: \(failure)")
+  override func begins(_ piece: UploadPiece, on end: NodeEnd) -> Bool {
+    if isSeed { crowd.spread(piece) }
+    return true
+  }
+
+  // MARK: What is here
+
+  override var openAnswer: OpenAnswer {
+    guard isPageKnown else { return .notYet }
+    return .file(
+      ServedFile(
+        key: file.served.key, pages: file.tree.pages, root: file.tree.root, name: "file",
+        parts: held.isComplete ? nil : held.offer))
+  }
+
+  override func bytes(of leaves: LeafRange, in chunk: ChunkIndex) -> [UInt8] {
+    let start = Int(file.layout.offset(ofLeaf: leaves.first, in: chunk))
+    return Array(bytes[start..<start + file.layout.length(of: leaves, in: chunk)])
+  }
+
+  /// Leaves that hash.
+  private func keep(_ piece: FetchedPiece, _ payload: [UInt8]) {
+    let start = Int(piece.fileOffset)
+    bytes.replaceSubrange(start..<start + payload.count, with: payload)
+    // The file's own array stands for the hashes that came: it takes no memory for each node.
+    let leafHashes = piece.chunkLeafHashes == nil ? nil : file.leafHashes[Int(piece.chunk.rawValue)]
+    held.add(piece.leaves.mask, of: piece.chunk, leafHashes: leafHashes)
+    announceLater()
+  }
+
+  /// As often as the node's loop looks whether anybody is to be told.
+  func introduceAll() {
+    guard isUp else { return }
+    introduce()
+    world.after(.milliseconds(500)) { [self] in introduceAll() }
+  }
+
+  // MARK: Sessions
+
+  override func receive(_ packet: Packet, on end: NodeEnd) {
+    guard isUp, end.isOpen else { return }
+    do throws(WireError) {
+      guard let message = try end.decode(packet) else { return world.violate("a frame is cut short") }
+      world.mix(UInt64(number) << 32 | UInt64(message.type.rawValue))
+      end.payload = packet.payload
+      end.driver.receive(message, at: world.time)
+      perform(on: end)
+      heard(from: end)
+      guard case .data(let header) = message, end.isOpen else { return }
+      if header.isLast { answered(header.id, on: end) }
+      end.driver.payloadEnded()
+      perform(on: end)
+    } catch {
+      world.violate("a frame is none: \(error)")
     }
   }
 
-  private func command(_ id: ConnectionID, _ change: (inout PeerSession) -> Void) {
-    guard let end = byID[id] else { return }
-    change(&end.driver.session)
-    perform(on: end)
+  override func opened(_ end: NodeEnd) {
+    noteUse(of: end)
+    if end.isTurnedAway { return hangUp(end, .tooManyConnections) }
+    // A peer that wants the file may have what is wanted here.
+    guard end.isOpen, withDownload({ $0.isEnded }) == false, !end.isFetching else { return }
+    end.driver.session.fetches(file.target)
+    end.isFetching = true
+    tell(.connected(end.id, end.peer.peerID, from: end.peer.ip))
   }
 
-  private func request(_ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange) {
-    guard let end = byID[id] else { return }
-    end.asked[request] = chunk
-    askers[Int(chunk.rawValue)] += 1
-    if askers[Int(chunk.rawValue)] > 2 { world.violate("\(number) asks more than two for chunk \(chunk.rawValue)") }
-    if end.asked.count > ProtocolLimits.requestsInFlightMax { world.violate("\(number) asks too much of one peer") }
-    let hash = file.tree.chunkHashes[Int(chunk.rawValue)]
-    let known = held.leafHashes(of: chunk)
-    end.driver.session.request(
-      FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known))
-    perform(on: end)
+  override func hear(_ news: PeerNews, on end: NodeEnd) {
+    let id = end.id
+    switch news {
+    case .opened(let manifest, let isComplete): tell(.opened(id, manifest.layout, isComplete: isComplete))
+    case .refused: tell(.notFound(id))
+    case .page(let page): learned(page, from: id)
+    case .busy(let request, let retryAfter):
+      answered(request, on: end)
+      tell(.busy(id, request, retryAfter: retryAfter))
+    case .withdrawn: tell(.withdrawn(id))
+    case .answerBegan(let request): tell(.answerBegan(id, request))
+    case .answerEnded(let request): tell(.answerEnded(id, request))
+    case .have(let runs): tell(.have(id, runs))
+    case .bitmap(let bitmap): tell(.bitmap(id, bitmap))
+    case .promised(let chunks): tell(.promised(id, chunks))
+    case .peers(let entries): tell(.peers(id, entries))
+    }
   }
 
-  func answered(_ request: RequestID, on end: CrowdEnd) {
-    guard let chunk = end.asked.removeValue(forKey: request) else { return }
-    askers[Int(chunk.rawValue)] -= 1
+  override func verify(_ piece: FetchedPiece, on end: NodeEnd) {
+    let payload = end.payload.take() ?? []
+    guard piece.isMatched(by: payload.span.bytes, leafSize: file.layout.leafSize) else {
+      return world.violate("honest \(end.peer.node.name) is taken for a liar")
+    }
+    keep(piece, payload)
+    tell(.leavesVerified(end.id, piece.request, piece.chunk, piece.leaves))
+  }
+
+  override func ended(_ end: NodeEnd, _ reason: SessionEnd) {
+    if case .there(let code, _) = reason { return lost(end, .goodbye(code.rawValue)) }
+    world.violate("\(end.peer.node.name) is honest, but \(name) says \(reason)")
+  }
+
+  override func lost(_ end: NodeEnd, _ reason: LossReason) {
+    guard end.isOpen else { return }
+    drop(end, telling: nil)
+    if end.isFetching { tell(.connectionLost(end.id, reason)) }
   }
 }

@@ -1,0 +1,106 @@
+// The download of a node of a crowd: events for DownloadState, and the actions that it decides.
+import Content
+import Transfer
+import Wire
+
+extension CrowdNode {
+  /// Asks or tells the download, where there is one, in place: to read a property of a struct in a class copies the
+  /// struct, and this one is large.
+  func withDownload<Result>(_ body: (inout DownloadState) -> Result) -> Result? {
+    guard isUp, isDownloading else { return nil }
+    return body(&download!)
+  }
+
+  func tell(_ event: DownloadEvent) {
+    guard isUp, isDownloading else { return }
+    events.append(event)
+    guard !isHandling else { return }
+    isHandling = true
+    var next = 0
+    while next < events.count {
+      let event = events[next]
+      next += 1
+      if withDownload({ $0.isEnded }) != false { break }
+      world.note("\(number) < \(event)")
+      _ = withDownload { $0.handle(event, at: world.time) }
+      while let action = withDownload({ $0.nextAction() }) ?? nil {
+        world.note("\(number) > \(action)")
+        perform(action)
+      }
+    }
+    events.removeAll(keepingCapacity: true)
+    isHandling = false
+    setTimer()
+  }
+
+  private var deadline: Instant? { withDownload { $0.deadline } ?? nil }
+
+  private func setTimer() {
+    guard let deadline = deadline, timer == nil || deadline < timer! else { return }
+    timer = deadline
+    world.at(deadline) { [self] in
+      guard timer == deadline else { return }
+      timer = nil
+      // The deadline may have moved on since.
+      if let due = self.deadline, due <= world.time { tell(.timerFired) } else { setTimer() }
+    }
+  }
+
+  private func perform(_ action: DownloadAction) {
+    switch action {
+    case .dial(let address, _, let id): dial(address, id)
+    case .open(let id): command(id) { $0.open() }
+    case .prepareStorage: tell(.storageReady(Resumable()))
+    case .fetchPage(let page, let id): command(id) { $0.fetchPage(page.rawValue) }
+    case .request(let id, let request, let chunk, let leaves): self.request(id, request, chunk, leaves)
+    case .cancel(let id, let request):
+      if let end = end(id) { answered(request, on: end) }
+      command(id) { $0.cancel(request) }
+    case .disconnect(let id, let reason):
+      guard let end = end(id) else { return }
+      if reason == .banned { world.violate("\(number) bans an honest peer") }
+      hangUp(end, reason == .duplicate ? .duplicateConnection : .done)
+    case .report: break
+    case .finished(let stats):
+      hasFinished = true
+      if bytes != file.bytes { world.violate("a finished file has wrong bytes") }
+      crowd.finished(self, stats)
+    case .failed(let failure, _): world.violate("the download of \(number) fails: \(failure)")
+    }
+  }
+
+  private func command(_ id: ConnectionID, _ change: (inout PeerSession) -> Void) {
+    guard let end = end(id) else { return }
+    change(&end.driver.session)
+    perform(on: end)
+  }
+
+  private func request(_ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange) {
+    guard let end = end(id) else { return }
+    end.asked[request] = chunk
+    askers[Int(chunk.rawValue)] += 1
+    if askers[Int(chunk.rawValue)] > 2 { world.violate("\(number) asks more than two for chunk \(chunk.rawValue)") }
+    if end.asked.count > ProtocolLimits.requestsInFlightMax { world.violate("\(number) asks too much of one peer") }
+    let hash = file.tree.chunkHashes[Int(chunk.rawValue)]
+    let known = held.leafHashes(of: chunk)
+    end.driver.session.request(
+      FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known))
+    perform(on: end)
+  }
+
+  func answered(_ request: RequestID, on end: NodeEnd) {
+    guard let chunk = end.asked.removeValue(forKey: request) else { return }
+    askers[Int(chunk.rawValue)] -= 1
+  }
+
+  /// The page leads to the root.
+  func learned(_ page: HashPage, from id: ConnectionID) {
+    tell(.pageVerified(page.index, from: id))
+    guard !isPageKnown else { return }
+    isPageKnown = true
+    for end in ends {
+      end.driver.session.lookUpAgain()
+      perform(on: end)
+    }
+  }
+}

@@ -1,0 +1,105 @@
+// One end of a connection between two simulated nodes: its session, and what is on its way to the other end.
+import Content
+import Transfer
+import Wire
+
+/// A frame on its way: encoded as on the wire, with the bytes of its leaves apart.
+struct Packet {
+  let frame: [UInt8]
+  let payload: [UInt8]
+
+  init(_ message: Message, _ payload: [UInt8] = []) {
+    var frame: [UInt8] = []
+    message.encode(into: &frame)
+    self.frame = frame
+    self.payload = payload
+  }
+}
+
+/// The other end learns of the end of this one by what arrives there, a little later.
+final class NodeEnd {
+  /// A node as the other end of a connection sees it.
+  struct Face {
+    let node: SimulatedNode
+    /// The connection, among those of the node.
+    let id: ConnectionID
+    let peerID: PeerID
+    /// 16 bytes, as in `PeerAddress`.
+    let ip: [UInt8]
+    /// Where the node can be dialled; nil: nowhere.
+    let port: UInt16?
+  }
+
+  let node: SimulatedNode
+  /// Among the connections of its own node.
+  let id: ConnectionID
+  let peer: Face
+  let group: AddressGroup
+  /// Nil once the connection is gone on both sides.
+  private(set) var other: NodeEnd?
+  var driver: SessionDriver
+  private var decoder = FrameDecoder()
+  private(set) var isOpen = true
+
+  // Serving.
+  /// The peer only hears of other peers, since this node has connections enough.
+  var isTurnedAway = false
+  /// When the node asked the peer for a sign of life, for the admission.
+  var probedAt: Instant?
+  /// The handle by which the peer has the file open here.
+  var served: FileHandle?
+  /// Waits for its turn to send a piece.
+  var isQueued = false
+  /// When the last of what was sent is there: a connection keeps the order.
+  var lastDue = Instant.zero
+  /// Bytes of pieces that are sent and not there yet.
+  var bytesUnderWay = 0
+  /// Pieces that were sent, and a time until which none follows, for peers with such faults.
+  var piecesSent = 0
+  var pausedUntil = Instant.zero
+
+  // Fetching.
+  /// Whether the download here uses the connection.
+  var isFetching = false
+  /// Requests to the peer that are not answered to the end.
+  var asked: [RequestID: ChunkIndex] = [:]
+  /// Packets that arrived and are not read, while all blocks are in use.
+  var inbox: [Packet] = []
+  /// Of the DATA that is being read; nil where nobody wants it.
+  var payload: [UInt8]?
+  var lastHeard = Instant.zero
+
+  private init(_ own: Face, _ peer: Face, _ driver: SessionDriver) {
+    node = own.node
+    id = own.id
+    self.peer = peer
+    group = AddressGroup(ip: peer.ip)
+    self.driver = driver
+  }
+
+  /// The handshake is done.
+  /// - Returns: the dialer's end.
+  static func connect(_ dialer: Face, fetching target: FetchTarget, to listener: Face, hash: Digest) -> NodeEnd {
+    let local = NodeEnd(dialer, listener, SessionDriver(handshakeHash: hash, role: .dialer, target: target))
+    let remote = NodeEnd(listener, dialer, SessionDriver(handshakeHash: hash, role: .listener, target: nil))
+    (local.other, remote.other) = (remote, local)
+    return local
+  }
+
+  /// The message of a packet that arrived; nil if its frame is cut short.
+  func decode(_ packet: Packet) throws(WireError) -> Message? {
+    var offset = 0
+    let message = try decoder.next(packet.frame.span.bytes, at: &offset)
+    if decoder.payloadBytesDue > 0 { decoder.tookPayload(min(packet.payload.count, decoder.payloadBytesDue)) }
+    return message
+  }
+
+  /// The end is over. Once both are, nothing refers to the connection any more.
+  func close() {
+    isOpen = false
+    driver.end()
+    asked = [:]
+    inbox = []
+    if let other, !other.isOpen { (self.other, other.other) = (nil, nil) }
+  }
+}

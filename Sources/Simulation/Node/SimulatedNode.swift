@@ -1,0 +1,249 @@
+// A node in virtual time: it performs what the sessions and the values of the brain decide, as the real node does.
+import Content
+import Transfer
+import Wire
+
+/// One file at one node, and its connections. A subclass says what its link and its disk are, and which faults it has.
+class SimulatedNode {
+  let name: String
+  let world: World
+  let file: SimulatedFile
+  final var isUp = true
+
+  /// The leaves that are here.
+  final var held: HeldLeaves
+  /// Connections on which the file is open, in either direction.
+  final var swarm: ContentSwarm
+  /// Judges connections that come in.
+  final var admission: ConnectionAdmission
+  // The order in which peers are sent to.
+  private var turns = UploadTurns()
+  private var shares = UploadShares()
+  private var isPumping = false
+  /// An announcement of new leaves is due at some time.
+  private var isToAnnounce = false
+
+  /// In the order in which they came.
+  private(set) final var ends: [NodeEnd] = []
+  private var byID: [ConnectionID: NodeEnd] = [:]
+  private var nextInbound = ConnectionID.firstInbound.rawValue
+
+  /// - `inboundMax`: connections from other nodes that it admits.
+  init(
+    _ name: String, world: World, file: SimulatedFile, isComplete: Bool, inboundMax: Int,
+    generator: inout SeededGenerator
+  ) {
+    self.name = name
+    self.world = world
+    self.file = file
+    held = HeldLeaves(file.layout, isComplete: isComplete)
+    admission = ConnectionAdmission(
+      places: ConnectionPlaces(established: inboundMax, descriptors: 4 * inboundMax + 1024),
+      generator: SeededGenerator(seed: generator.next()))
+    swarm = ContentSwarm(chunkCount: file.layout.chunkCount, generator: SeededGenerator(seed: generator.next()))
+  }
+
+  // MARK: The subclass's link, disk and faults
+
+  /// Puts a message on the link.
+  func send(_ message: Message, _ payload: [UInt8] = [], on end: NodeEnd) {}
+  /// Whether the link takes another piece for a peer now.
+  func hasRoom(for end: NodeEnd) -> Bool { true }
+  /// When link and disk are ready for the next piece.
+  var sendsNextAt: Instant { world.time }
+  var canSend: Bool { isUp }
+  /// The upload is known to be all used.
+  var isUploadFull: Bool { false }
+  /// Bytes of leaves that are here.
+  func bytes(of leaves: LeafRange, in chunk: ChunkIndex) -> [UInt8] { file.bytes(of: leaves, in: chunk) }
+  /// The node sends a piece. False: it does not after all.
+  func begins(_ piece: UploadPiece, on end: NodeEnd) -> Bool { true }
+  /// What OPEN is answered if it means the file.
+  var openAnswer: OpenAnswer { .file(file.served) }
+  /// A peer has the file open here, and was told what there is to tell.
+  func opened(_ end: NodeEnd) {}
+  /// A session says what it heard.
+  func hear(_ news: PeerNews, on end: NodeEnd) {}
+  /// Leaves have arrived.
+  func verify(_ piece: FetchedPiece, on end: NodeEnd) {}
+  /// A session ends its connection.
+  func ended(_ end: NodeEnd, _ reason: SessionEnd) {}
+  /// The other end is gone.
+  func lost(_ end: NodeEnd, _ reason: LossReason) {}
+  func receive(_ packet: Packet, on end: NodeEnd) {}
+
+  // MARK: Connections
+
+  func end(_ id: ConnectionID) -> NodeEnd? { byID[id] }
+
+  func takeInboundID() -> ConnectionID {
+    defer { nextInbound += 1 }
+    return ConnectionID(nextInbound)
+  }
+
+  func insert(_ end: NodeEnd) {
+    ends.append(end)
+    byID[end.id] = end
+  }
+
+  /// Forgets a connection.
+  func remove(_ end: NodeEnd) {
+    end.close()
+    ends.removeAll { $0 === end }
+    byID[end.id] = nil
+    turns.leave(end.id.rawValue, of: end.group)
+    swarm.leave(end.id.rawValue, at: world.time)
+  }
+
+  /// Forgets all connections without a word.
+  func forgetConnections() {
+    for end in ends { remove(end) }
+  }
+
+  // MARK: Sessions
+
+  /// Does what a session decides, then sends what there is room for.
+  func perform(on end: NodeEnd) {
+    while end.isOpen, let action = end.driver.nextAction() {
+      switch action {
+      case .send(let message):
+        send(message, on: end)
+        end.driver.queued(message, outboxByteCount: 0)
+      case .tell(let news): hear(news, on: end)
+      case .lookUp(let open): lookUp(open, on: end)
+      case .admit(let request): admit(request, on: end)
+      case .promise(_, let chunk): promise(chunk, to: end)
+      case .settle(_, let chunk): settle(chunk, of: end)
+      case .expectPayload(let isWanted): if !isWanted { end.payload = nil }
+      case .verify(let piece): verify(piece, on: end)
+      case .close(let reason): ended(end, reason)
+      }
+    }
+    while end.isOpen, let hint = end.driver.nextHint(outboxByteCount: 0) { send(hint, on: end) }
+    queue(end)
+  }
+
+  /// A peer asks for a file.
+  func lookUp(_ open: Open, on end: NodeEnd) {
+    let isMeant = end.driver.session.isMeant(file.served.key, by: open)
+    guard end.driver.answer(open, isMeant ? openAnswer : .noSuchFile, at: world.time) else { return }
+    end.served = open.handle
+    let peer = ContentSwarm.Peer(
+      id: end.peer.peerID, ip: end.peer.ip, port: end.peer.port, isTurnedAway: end.isTurnedAway)
+    end.driver.session.announce(promised: swarm.join(end.id.rawValue, peer, at: world.time), of: open.handle)
+    introduce([end.id.rawValue])
+    perform(on: end)
+    opened(end)
+  }
+
+  // MARK: Sending in turns
+
+  /// Joins the round of senders while there is something to send and room for it.
+  func queue(_ end: NodeEnd) {
+    guard end.isOpen, !end.isQueued, hasRoom(for: end) else { return }
+    let isFirst = noteWaiting(end)
+    guard end.driver.session.hasUploads else { return }
+    end.isQueued = true
+    turns.enqueue(end.id.rawValue, of: end.group, isFirst: isFirst)
+    pump()
+  }
+
+  /// Says whether a piece waits for the peer. True if it goes before chunks that other peers were promised, as a page does
+  /// once.
+  private func noteWaiting(_ end: NodeEnd) -> Bool {
+    guard let next = end.driver.session.nextPieceChunk else {
+      swarm.rests(end.id.rawValue)
+      return !end.driver.session.isNextPageRepeated
+    }
+    return swarm.waits(for: next.chunk, end.id.rawValue, isFull: knowsUpload, at: world.time)
+  }
+
+  /// Whether the node knows when its upload is full.
+  var knowsUpload: Bool { false }
+
+  /// Sends a piece to each peer in turn, whenever link and disk are ready: what is cancelled before is not sent.
+  func pump() {
+    guard !isPumping, !turns.isEmpty, canSend else { return }
+    isPumping = true
+    world.at(sendsNextAt) { [self] in
+      isPumping = false
+      guard canSend, let next = turns.next(sent: shares.bytes(sentTo:)), let end = end(ConnectionID(next)) else {
+        return
+      }
+      end.isQueued = false
+      sendNext(on: end)
+      queue(end)
+      pump()
+    }
+  }
+
+  private func sendNext(on end: NodeEnd) {
+    switch end.driver.nextUpload() {
+    case .page(let handle, let index)?:
+      guard let page = file.tree.page(index) else { return world.violate("\(name) sends a page that the file has not") }
+      send(.page(PageAnswer(page, of: handle)), on: end)
+    case .piece(let piece)?:
+      if !held.offers(piece.leaves, of: piece.chunk) { return world.violate("\(name) sends what it has not") }
+      guard begins(piece, on: end) else { return }
+      let part = bytes(of: piece.leaves, in: piece.chunk)
+      let hashes = piece.includesLeafHashes ? file.leafHashes[Int(piece.chunk.rawValue)] : []
+      send(.data(piece.header(leafHashes: hashes, byteCount: part.count)), part, on: end)
+      swarm.sent(piece.leaves.count, of: piece.chunk, to: end.id.rawValue)
+      shares.sent(part.count, to: end.group, at: world.time)
+      if end.driver.sent(piece, byteCount: part.count, at: world.time) { settle(piece.chunk, of: end) }
+    case nil: break
+    }
+  }
+}
+
+// MARK: Serving
+
+extension SimulatedNode {
+  private func admit(_ request: ChunkRequest, on end: NodeEnd) {
+    guard held.offers(request.leaves, of: request.chunk) else { return end.driver.admit(request, .notHere) }
+    let isTaken = swarm.accepts(request.chunk, from: end.id.rawValue, isFull: isUploadFull, at: world.time)
+    end.driver.admit(request, isTaken ? .yes : .notNow)
+  }
+
+  private func promise(_ chunk: ChunkIndex, to end: NodeEnd) {
+    guard swarm.promise(chunk, to: end.id.rawValue) else { return }
+    for other in ends where other !== end {
+      guard let handle = other.served else { continue }
+      other.driver.session.announce(promised: [chunk], of: handle)
+      perform(on: other)
+    }
+  }
+
+  /// A peer waits for nothing of a chunk any more.
+  private func settle(_ chunk: ChunkIndex, of end: NodeEnd) {
+    swarm.settle(chunk, of: end.id.rawValue, leafCount: file.layout.leafCount(of: chunk))
+  }
+
+  /// Peers hear of leaves that are new, when it is time.
+  func announceLater() {
+    guard !isToAnnounce, let deadline = held.newsDeadline else { return }
+    isToAnnounce = true
+    world.at(max(deadline, world.time)) { [self] in
+      isToAnnounce = false
+      if isUp { announce() }
+    }
+  }
+
+  private func announce() {
+    let runs = held.takeNews(at: world.time)
+    for end in ends {
+      guard let handle = end.served else { continue }
+      end.driver.session.announce(runs, of: handle)
+      perform(on: end)
+    }
+  }
+
+  /// Some peers, or all, hear of others.
+  func introduce(_ members: Set<UInt64>? = nil) {
+    for (member, entries) in swarm.introductions(to: members, at: world.time) {
+      guard let end = end(ConnectionID(member)), let handle = end.served else { continue }
+      end.driver.session.announce(peers: entries, of: handle)
+      perform(on: end)
+    }
+  }
+}
