@@ -20,7 +20,6 @@ final class GetterProcess: SimulatedNode {
   private var written: [UInt64]
   private var consumed = 0
   private var ending: Ending?
-  private var inboundCount: UInt64 = 0
 
   init(_ getter: Getter, number: Int) {
     self.getter = getter
@@ -123,7 +122,7 @@ final class GetterProcess: SimulatedNode {
     case .cancel(let id, let request): command(id) { $0.cancel(request) }
     case .disconnect(let id, let reason):
       guard let end = end(id) else { return }
-      hangUp(end, reason == .banned ? .badData : .done)
+      sayGoodbye(reason == .banned ? .badData : .done, on: end)
       tell(.connectionLost(id, .closed))
     case .report: break
     case .finished(let stats): end(.finished(stats))
@@ -132,7 +131,7 @@ final class GetterProcess: SimulatedNode {
   }
 
   private func end(_ ending: Ending) {
-    for end in ends.sorted(by: { $0.id < $1.id }) { hangUp(end, .done) }
+    for end in ends.sorted(by: { $0.id < $1.id }) { sayGoodbye(.done, on: end) }
     self.ending = ending
     settle()
   }
@@ -182,10 +181,10 @@ final class GetterProcess: SimulatedNode {
   /// A peer has dialled, and knows the file.
   private func accept(_ peer: ServingPeer) {
     guard !isDead, !state.isEnded, peer.reception() == .accepted else { return }
-    let id = ConnectionID(ConnectionID.firstInbound.rawValue + inboundCount)
-    inboundCount += 1
-    let end = enter(id, peer)
-    tell(.connected(id, end.peer.peerID, requestsMax: peer.plan.requestsMax, from: peer.plan.addresses[0].ip))
+    let end = enter(takeInboundID(), peer)
+    admit(end)
+    guard end.isOpen, !end.isTurnedAway else { return }
+    tell(.connected(end.id, end.peer.peerID, requestsMax: peer.plan.requestsMax, from: peer.plan.addresses[0].ip))
   }
 
   private func enter(_ id: ConnectionID, _ peer: ServingPeer) -> NodeEnd {
@@ -198,7 +197,11 @@ final class GetterProcess: SimulatedNode {
     let end = NodeEnd.connect(local, fetching: file.target, to: remote, hash: hash)
     end.lastHeard = world.time
     insert(end)
-    if let other = end.other { peer.insert(other) }
+    if let other = end.other {
+      peer.insert(other)
+      // A peer that dialled admits nothing.
+      if !end.isInbound { peer.admit(other) }
+    }
     watch(end)
     return end
   }
@@ -229,7 +232,12 @@ final class GetterProcess: SimulatedNode {
     starving.removeAll { $0 === end }
   }
 
-  private func hangUp(_ end: NodeEnd, _ code: CloseCode) {
+  override func hangUp(_ end: NodeEnd, _ code: CloseCode) {
+    sayGoodbye(code, on: end)
+    tell(.connectionLost(end.id, .closed))
+  }
+
+  private func sayGoodbye(_ code: CloseCode, on end: NodeEnd) {
     send(.goodbye(Goodbye(code: code, text: "")), on: end)
     close(end)
   }
@@ -268,6 +276,7 @@ final class GetterProcess: SimulatedNode {
         end.payload = packet.payload
         end.driver.receive(message, at: world.time)
         perform(on: end)
+        judge(end)
         guard case .data = message, end.isOpen else { continue }
         end.driver.payloadEnded()
         perform(on: end)
@@ -286,10 +295,10 @@ final class GetterProcess: SimulatedNode {
       close(end)
       tell(.connectionLost(end.id, .goodbye(code.rawValue)))
     case .violation:
-      hangUp(end, .protocolError)
+      sayGoodbye(.protocolError, on: end)
       tell(.connectionLost(end.id, .violation))
     case .lied:
-      hangUp(end, .badData)
+      sayGoodbye(.badData, on: end)
       tellLie(of: end)
     }
   }

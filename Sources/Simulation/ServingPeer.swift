@@ -139,9 +139,11 @@ final class ServingPeer: SimulatedNode {
 
   private func read(_ packet: Packet, on end: NodeEnd) {
     guard end.isOpen else { return }
+    end.lastHeard = world.time
     do throws(WireError) {
       guard let message = try end.decode(packet) else { return world.violate("a frame is cut short") }
       answer(message, on: end)
+      judge(end)
     } catch {
       world.violate("the getter sends what is no frame: \(error)")
     }
@@ -181,6 +183,11 @@ final class ServingPeer: SimulatedNode {
       end.driver.session.withdraw(FileHandle(1), .changed)
       perform(on: end)
     }
+  }
+
+  override func hangUp(_ end: NodeEnd, _ code: CloseCode) {
+    guard end.isOpen else { return }
+    sayGoodbye(code, on: end)
   }
 
   private func sayGoodbye(_ code: CloseCode, on end: NodeEnd) {

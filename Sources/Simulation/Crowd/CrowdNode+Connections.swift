@@ -13,10 +13,9 @@ extension CrowdNode {
       guard node.isUp else { return tell(.dialFailed(id, .refused)) }
       let end = NodeEnd.connect(
         face(id), fetching: file.target, to: node.face(node.takeInboundID()), hash: CrowdNode.hash(self, id, node))
-      end.isFetching = true
       enter(end)
       tell(.connected(id, node.id))
-      node.admit(end.other!)
+      if let other = end.other { node.comeIn(other) }
     }
   }
 
@@ -34,71 +33,25 @@ extension CrowdNode {
   }
 
   private func enter(_ end: NodeEnd) {
+    end.isFetching = true
     insert(end)
-    if isDialled(end) { dialledCount += 1 }
+    dialledCount += 1
     if dialledCount > crowd.plan.connectionsMax { world.violate("\(number) dials too many") }
     noteConnectionCount()
   }
 
-  private func isDialled(_ end: NodeEnd) -> Bool { end.id < ConnectionID.firstInbound }
+  /// A peer has dialled, and the handshake is done.
+  private func comeIn(_ end: NodeEnd) {
+    insert(end)
+    admit(end)
+    noteConnectionCount()
+  }
 
   private func noteConnectionCount() {
     connectionsHigh = max(connectionsHigh, dialledCount + admission.establishedCount)
   }
 
-  // MARK: The admission
-
-  /// A handshake with a peer that dialled is done.
-  private func admit(_ end: NodeEnd) {
-    enter(end)
-    let (verdict, orders) = admission.establish(
-      end.id.rawValue, from: end.group, as: end.peer.peerID, meansSeveral: false)
-    switch verdict {
-    case .admitted: noteConnectionCount()
-    case .turnedAway: end.isTurnedAway = true
-    case .refused: hangUp(end, .tooManyConnections)
-    }
-    carryOut(orders)
-  }
-
-  private func carryOut(_ orders: [ConnectionAdmission.Order]) {
-    for order in orders {
-      guard let end = end(ConnectionID(order.token)) else { continue }
-      switch order {
-      case .drop, .displace: hangUp(end, .tooManyConnections)
-      case .closeDuplicate: hangUp(end, .duplicateConnection)
-      case .probe:
-        end.probedAt = world.time
-        end.driver.ping(at: world.time)
-        perform(on: end)
-      }
-    }
-  }
-
-  /// Bytes came from a peer: a sign of life, if the admission waits for one.
-  func heard(from end: NodeEnd) {
-    guard let askedAt = end.probedAt, end.isOpen,
-      let orders = admission.judge(end.id.rawValue, askedAt: askedAt, heardAt: world.time, at: world.time)
-    else { return }
-    end.probedAt = nil
-    carryOut(orders)
-  }
-
-  /// The admission hears what a connection is good for.
-  func noteUse(of end: NodeEnd) {
-    guard !isDialled(end), !end.isTurnedAway else { return }
-    admission.note(end.id.rawValue, end.served == nil && !end.isFetching ? .nothingOpen : .busy)
-  }
-
   // MARK: Ending
-
-  /// Says goodbye and forgets the connection.
-  func hangUp(_ end: NodeEnd, _ code: CloseCode) {
-    guard end.isOpen else { return }
-    send(.goodbye(Goodbye(code: code, text: "")), on: end)
-    drop(end, telling: nil)
-    if end.isFetching { tell(.connectionLost(end.id, .closed)) }
-  }
 
   /// Forgets the connection; with a reason the other end notices.
   func drop(_ end: NodeEnd, telling reason: LossReason?) {
@@ -108,6 +61,6 @@ extension CrowdNode {
       world.after(crowd.plan.delay) { other.node.lost(other, reason) }
     }
     remove(end)
-    if isDialled(end) { dialledCount -= 1 } else { carryOut(admission.end(end.id.rawValue)) }
+    if !end.isInbound { dialledCount -= 1 }
   }
 }

@@ -162,11 +162,12 @@ final class CrowdNode: SimulatedNode {
     guard isUp, end.isOpen else { return }
     do throws(WireError) {
       guard let message = try end.decode(packet) else { return world.violate("a frame is cut short") }
+      end.lastHeard = world.time
       world.mix(UInt64(number) << 32 | UInt64(message.type.rawValue))
       end.payload = packet.payload
       end.driver.receive(message, at: world.time)
       perform(on: end)
-      heard(from: end)
+      judge(end)
       guard case .data(let header) = message, end.isOpen else { return }
       if header.isLast { answered(header.id, on: end) }
       end.driver.payloadEnded()
@@ -177,7 +178,6 @@ final class CrowdNode: SimulatedNode {
   }
 
   override func opened(_ end: NodeEnd) {
-    noteUse(of: end)
     if end.isTurnedAway { return hangUp(end, .tooManyConnections) }
     // A peer that wants the file may have what is wanted here.
     guard end.isOpen, withDownload({ $0.isEnded }) == false, !end.isFetching else { return }
@@ -217,6 +217,14 @@ final class CrowdNode: SimulatedNode {
   override func ended(_ end: NodeEnd, _ reason: SessionEnd) {
     if case .there(let code, _) = reason { return lost(end, .goodbye(code.rawValue)) }
     world.violate("\(end.peer.node.name) is honest, but \(name) says \(reason)")
+  }
+
+  /// Says goodbye and forgets the connection.
+  override func hangUp(_ end: NodeEnd, _ code: CloseCode) {
+    guard end.isOpen else { return }
+    send(.goodbye(Goodbye(code: code, text: "")), on: end)
+    drop(end, telling: nil)
+    if end.isFetching { tell(.connectionLost(end.id, .closed)) }
   }
 
   override func lost(_ end: NodeEnd, _ reason: LossReason) {

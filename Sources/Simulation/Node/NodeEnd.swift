@@ -44,6 +44,8 @@ final class NodeEnd {
   // Serving.
   /// The peer only hears of other peers, since this node has connections enough.
   var isTurnedAway = false
+  /// When the last packet arrived.
+  var lastHeard = Instant.zero
   /// When the node asked the peer for a sign of life, for the admission.
   var probedAt: Instant?
   /// The handle by which the peer has the file open here.
@@ -67,7 +69,6 @@ final class NodeEnd {
   var inbox: [Packet] = []
   /// Of the DATA that is being read; nil where nobody wants it.
   var payload: [UInt8]?
-  var lastHeard = Instant.zero
 
   private init(_ own: Face, _ peer: Face, _ driver: SessionDriver) {
     node = own.node
@@ -85,6 +86,9 @@ final class NodeEnd {
     (local.other, remote.other) = (remote, local)
     return local
   }
+
+  /// The peer dialled.
+  var isInbound: Bool { id >= ConnectionID.firstInbound }
 
   /// The message of a packet that arrived; nil if its frame is cut short.
   func decode(_ packet: Packet) throws(WireError) -> Message? {

@@ -93,7 +93,11 @@ class SimulatedNode {
     byID[end.id] = nil
     turns.leave(end.id.rawValue, of: end.group)
     swarm.leave(end.id.rawValue, at: world.time)
+    if end.isInbound { carryOut(admission.end(end.id.rawValue)) }
   }
+
+  /// Ends a connection for the admission.
+  func hangUp(_ end: NodeEnd, _ code: CloseCode) {}
 
   /// Forgets all connections without a word.
   func forgetConnections() {
@@ -128,6 +132,7 @@ class SimulatedNode {
     let isMeant = end.driver.session.isMeant(file.served.key, by: open)
     guard end.driver.answer(open, isMeant ? openAnswer : .noSuchFile, at: world.time) else { return }
     end.served = open.handle
+    noteUse(of: end)
     let peer = ContentSwarm.Peer(
       id: end.peer.peerID, ip: end.peer.ip, port: end.peer.port, isTurnedAway: end.isTurnedAway)
     end.driver.session.announce(promised: swarm.join(end.id.rawValue, peer, at: world.time), of: open.handle)

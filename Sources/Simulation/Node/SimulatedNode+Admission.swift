@@ -1,0 +1,51 @@
+// Connections that come in to a simulated node: judged by the admission of the real node, whose orders are carried out.
+import Content
+import Transfer
+import Wire
+
+extension SimulatedNode {
+  /// A handshake with a peer that dialled is done.
+  func admit(_ end: NodeEnd) {
+    let (verdict, orders) = admission.establish(
+      end.id.rawValue, from: end.group, as: end.peer.peerID, meansSeveral: false)
+    switch verdict {
+    case .admitted: break
+    case .turnedAway: end.isTurnedAway = true
+    case .refused: hangUp(end, .tooManyConnections)
+    }
+    carryOut(orders)
+  }
+
+  func carryOut(_ orders: [ConnectionAdmission.Order]) {
+    for order in orders {
+      guard let end = end(ConnectionID(order.token)) else { continue }
+      switch order {
+      case .drop, .displace: hangUp(end, .tooManyConnections)
+      case .closeDuplicate: hangUp(end, .duplicateConnection)
+      case .probe: probe(end)
+      }
+    }
+  }
+
+  private func probe(_ end: NodeEnd) {
+    end.probedAt = world.time
+    end.driver.ping(at: world.time)
+    perform(on: end)
+    world.after(ProtocolLimits.probePatience) { [self] in judge(end) }
+  }
+
+  /// Reports a sign of life, or that none came, if the admission waits for it.
+  func judge(_ end: NodeEnd) {
+    guard canSend, end.isOpen, let askedAt = end.probedAt,
+      let orders = admission.judge(end.id.rawValue, askedAt: askedAt, heardAt: end.lastHeard, at: world.time)
+    else { return }
+    end.probedAt = nil
+    carryOut(orders)
+  }
+
+  /// The admission hears what a connection is good for.
+  func noteUse(of end: NodeEnd) {
+    guard end.isInbound, !end.isTurnedAway else { return }
+    admission.note(end.id.rawValue, end.served == nil && !end.isFetching ? .nothingOpen : .busy)
+  }
+}
