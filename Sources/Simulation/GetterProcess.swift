@@ -118,7 +118,10 @@ final class GetterProcess: SimulatedNode {
       }
       let hash = hashes[Int(chunk.rawValue) % pages.chunksPerPage]
       getter.hold { $0.fetch(leaves, of: chunk) }
-      command(id) { $0.request(FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash)) }
+      let known = held.leafHashes(of: chunk)
+      command(id) {
+        $0.request(FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known))
+      }
     case .cancel(let id, let request): command(id) { $0.cancel(request) }
     case .disconnect(let id, let reason):
       guard let end = end(id) else { return }
@@ -340,6 +343,10 @@ final class GetterProcess: SimulatedNode {
   /// What of a page's chunks is on the disk. Nil: the journal had the page.
   func compared(_ page: HashPage, _ leaves: [(chunk: ChunkIndex, mask: UInt64)], from id: ConnectionID?) {
     chunkHashes[page.index] = page.chunkHashes
+    for (chunk, mask) in leaves {
+      let hash = page.chunkHashes[Int(chunk.rawValue) % pages.chunksPerPage]
+      held.add(mask, of: chunk, leafHashes: storage.resume.leafHashes(of: chunk, hash: hash, in: file.layout))
+    }
     handle(.resumed(leaves))
     handle(.pageVerified(page.index, from: id))
   }
@@ -372,6 +379,7 @@ final class GetterProcess: SimulatedNode {
     if getter.scenario.settings.isStream { tell(.consumed(below: ChunkIndex(UInt32(consumed)))) }
     world.after(plan.mailboxDelay) { [self] in
       storage?.verified(piece)
+      if !isDead { held.add(piece.leaves.mask, of: piece.chunk, leafHashes: piece.chunkLeafHashes) }
       handle(.leavesVerified(end.id, piece.request, piece.chunk, piece.leaves))
     }
   }

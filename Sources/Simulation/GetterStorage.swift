@@ -14,7 +14,7 @@ final class GetterStorage {
 
   private var part: VirtualFile?
   private(set) var isResumed = false
-  private var resume = JournalResume()
+  private(set) var resume = JournalResume()
   private var journal: JournalState?
   private var journalFile: VirtualFile?
   private var timer: Instant?
