@@ -108,4 +108,22 @@ import Wire
     run.handle(.pageVerified(PageIndex(0), from: source))
     #expect(run.asked.last?.chunk.rawValue ?? 0 >= 8)
   }
+
+  @Test func `how long a page is compared with the disk is not held against a peer that nobody named`() {
+    var run = Run()
+    run.handle(.addressHinted(address(1), peerID(1)))
+    run.handle(.discoveryFinished)
+    run.opens(source, 1, layout)
+    run.handle(.storageReady(Resumable()))
+    run.handle(.pageArrived(PageIndex(0), from: source))
+    // A page is of 1 GiB. The disk has nothing of it.
+    run.pass(until: .seconds(1_000))
+    #expect(run.ending == nil && run.asked.isEmpty)
+    run.handle(.pageVerified(PageIndex(0), from: source))
+    run.pass(until: .seconds(1_001))
+    #expect(run.ending == nil && run.asked.count == 1)
+    // What the peer does from then on counts.
+    run.pass(until: .seconds(1_000 + 4 * 30))
+    guard case .noPeers? = run.ending else { return #expect(Bool(false), "\(String(describing: run.ending))") }
+  }
 }
