@@ -17,13 +17,10 @@ extension DownloadState {
   /// A leaf that was missing is there.
   mutating func progressed(at now: Instant) { (lastProgress, hopes) = (now, 0) }
 
-  /// Whether a page that has arrived is being compared with what the disk holds. How long that takes says nothing of the
-  /// peers: nobody is asked for its chunks meanwhile.
-  private var isComparing: Bool { links.first { $0.page != nil && $0.pageAskedAt == nil } != nil }
-
   /// No leaf was verified for a long time. A proven or named peer has its retries first.
   mutating func progressMissed(at now: Instant) {
-    if isComparing {
+    // Nobody is asked for the chunks of a page while they are compared with the disk.
+    if pages.isComparing {
       lastProgress = now
       return timers.set(.noProgress, at: now + settings.chunkTimeout)
     }
