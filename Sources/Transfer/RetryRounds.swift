@@ -32,6 +32,8 @@ struct Attempts: Sendable {
   /// Of what came back and never failed, so much is remembered: each costs a look whenever a peer is asked. Of a file of
   /// which more is missing, each honest peer has something else to give.
   static let returnsMax = 64
+  /// With more in trouble, what only forgotten peers failed or gave back is forgotten too.
+  static let forgottenFrom = 2 * returnsMax
 
   /// Nil between two rounds.
   fileprivate(set) var members: Set<Int>?
@@ -147,14 +149,17 @@ struct RetryRounds: Sendable {
     attempts.filter { $0.value.members != nil }.map(\.key).sorted { $0.order < $1.order }
   }
 
-  /// Another peer gets the number. What only this one failed or gave back is as if it had never been asked for.
+  /// Another peer gets the number.
   mutating func forget(_ peer: Int) {
     for (wanted, var entry) in attempts {
       entry.members?.remove(peer)
       entry.silentNow.remove(peer)
-      let wasTried = entry.failedNow.remove(peer) != nil || entry.failedBefore.remove(peer) != nil
-      attempts[wanted] = wasTried && entry.isForgotten ? nil : entry
+      entry.failedNow.remove(peer)
+      entry.failedBefore.remove(peer)
+      attempts[wanted] = entry
     }
+    guard attempts.count > Attempts.forgottenFrom else { return }
+    attempts = attempts.filter { !$0.value.isForgotten }
     returns.removeAll { attempts[$0] == nil }
   }
 }

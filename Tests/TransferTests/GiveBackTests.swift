@@ -94,19 +94,19 @@ import Wire
     #expect(rounds[wanted(1_935)] == nil && rounds[wanted(1_936)]?.standing(of: 1) == .failedBefore)
   }
 
-  @Test func `what only forgotten peers failed or gave back is forgotten with them, but no lost round is`() {
-    let (failed, lost, left) = (Wanted.chunk(ChunkIndex(0)), Wanted.chunk(ChunkIndex(1)), Wanted.chunk(ChunkIndex(2)))
-    let returned = Wanted.chunk(ChunkIndex(3))
+  @Test func `with much in trouble, what only forgotten peers failed is forgotten, but no lost round is`() {
+    func wanted(_ chunk: Int) -> Wanted { .chunk(ChunkIndex(UInt32(chunk))) }
     var rounds = RetryRounds()
-    for wanted in [failed, lost] { rounds.fail(wanted, by: 1, peerID(1), .timeout, .failed, members: [1, 2]) }
-    rounds.fail(left, by: 2, peerID(2), .connectionLost(.closed), .left, members: [1, 2])
-    for peer in [1, 2] { rounds.gaveBack(returned, by: peer, heldFor: .seconds(1)) }
-    _ = rounds.end(lost, costsRetry: false)
+    for chunk in 0..<Attempts.forgottenFrom {
+      rounds.fail(wanted(chunk), by: 1, peerID(1), .timeout, .failed, members: [1, 2])
+    }
+    _ = rounds.end(wanted(0), costsRetry: false)
     rounds.forget(1)
-    #expect(rounds[failed] == nil && rounds[lost]?.lostRounds == 1 && rounds[left]?.members == [2])
-    #expect(rounds[returned]?.standing(of: 2) == .failedBefore && rounds[returned]?.standing(of: 1) == .untried)
-    rounds.forget(2)
-    #expect(rounds[returned] == nil)
+    #expect(rounds.chunks.count == Attempts.forgottenFrom)
+    rounds.gaveBack(wanted(1_000), by: 2, heldFor: .seconds(1))
+    rounds.forget(3)
+    #expect(rounds.chunks.count == 2 && rounds[wanted(0)]?.lostRounds == 1)
+    #expect(rounds[wanted(1_000)]?.standing(of: 2) == .failedBefore)
   }
 
   @Test(arguments: [
@@ -127,7 +127,7 @@ import Wire
     swarm.run(until: .seconds(2))
     let (had, inTrouble) = (swarm.state.chunks.haveCount, swarm.state.rounds.chunks.count)
     // Each chunk in trouble costs a look at all peers whenever one is asked.
-    #expect(inTrouble <= 2 * Attempts.returnsMax, "\(inTrouble) chunks")
+    #expect(inTrouble <= Attempts.forgottenFrom + 34, "\(inTrouble) chunks")
     #expect(had >= 18 && swarm.faults.isEmpty, "\(had) chunks")
   }
 }
