@@ -103,11 +103,13 @@ extension PeerConnection {
 
   // MARK: Going
 
-  /// GOODBYE has left. Gives the place to others; false: there is none to linger in.
+  /// GOODBYE, or the answer to a preamble, has left. Gives the place to others; false: there is none to linger in.
   func lingerInAdmission() -> Bool {
     leaveRecords()
     guard role == .listener else { return true }
-    let (isGranted, orders) = loop.context.admission { $0.linger(token) }
+    let (isGranted, orders) = loop.context.admission {
+      $0.linger(token, from: group, hasShakenHands: isEstablished)
+    }
     loop.carryOut(orders)
     return isGranted
   }

@@ -4,7 +4,8 @@ import Transfer
 import Wire
 
 extension PeerConnection {
-  /// The connection ends, and its handles still are what they were. If its peer says that it was sent wrong data, the chunks that it was sent last are checked.
+  /// The connection ends, and its handles still are what they were. If its peer says that it was sent wrong data, the
+  /// chunks that it was sent last are checked.
   func recheckSent(after end: ConnectionEnd) {
     guard case .there = end, let chunks = driver?.chunksToRecheck else { return }
     let items = chunks.compactMap { handle, chunk -> Rechecker.Item? in
@@ -14,6 +15,6 @@ extension PeerConnection {
       case nil: nil
       }
     }
-    if !items.isEmpty { loop.context.rechecker.ask(items, from: address.ip, loop.context) }
+    if !items.isEmpty { loop.context.rechecker.ask(items, from: group, loop.context) }
   }
 }

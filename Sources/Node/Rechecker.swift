@@ -28,11 +28,11 @@ final class Rechecker: Sendable {
   /// Chunks that were read so far.
   var checkedCount: Int { state.change { $0.checkedCount } }
 
-  /// A peer at this address says that some of these chunks were wrong. Never waits for the disk.
-  func ask(_ items: [Item], from ip: [UInt8], _ context: NodeContext) {
+  /// A peer of this address group says that some of these chunks were wrong. Never waits for the disk.
+  func ask(_ items: [Item], from group: AddressGroup, _ context: NodeContext) {
     let starts = state.change { state in
       if state.isStopped { return false }
-      state.rechecks.ask(items, from: ip)
+      state.rechecks.ask(items, from: group)
       defer { state.isRunning = true }
       return !state.isRunning
     }
@@ -81,7 +81,7 @@ final class Rechecker: Sendable {
         context.withdraw(entry, because: error)
         // Another path serves the same bytes now; it may be another name of this very file.
         if let other = catalogue.entry(entry.fileID) {
-          state.change { $0.rechecks.ask([Item(.path(other.path), item.chunk)], from: []) }
+          state.change { $0.rechecks.ask([Item(.path(other.path), item.chunk)], from: nil) }
         }
       }
     case .download:

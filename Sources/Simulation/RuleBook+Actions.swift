@@ -104,7 +104,7 @@ extension RuleBook {
   private mutating func fetch(_ page: PageIndex, _ id: ConnectionID, at now: Instant) {
     guard let line = lines[id], line.isOpen else { return breakRule("a page is asked of who has not opened the file") }
     if line.page != nil { breakRule("two pages are asked of one peer") }
-    if pagesHeld.contains(page) { breakRule("a page is asked for that the journal has") }
+    if pagesHeld.contains(page) { breakRule("a page is asked for that is at hand") }
     if pagesVerified.contains(page) { breakRule("a verified page is asked for again") }
     let others = lines.values.filter { $0.page == page }
     if others.count > 1 { breakRule("a page is asked of three") }

@@ -23,12 +23,20 @@ extension RuleBook {
       resumed(resumable.leaves, at: now)
     case .resumed(let leaves): resumed(leaves, at: now)
     case .pageArrived(let page, let id):
-      if lines[id]?.page == page { (lines[id]!.pageAskedAt, lines[id]!.pageDue) = (nil, nil) }
+      if lines[id]?.page == page {
+        pagesHeld.insert(page)
+        pagesArrived.insert(page)
+        for id in lines.keys where lines[id]!.page == page {
+          (lines[id]!.page, lines[id]!.pageAskedAt, lines[id]!.pageDue) = (nil, nil, nil)
+        }
+      }
     case .pageVerified(let page, _):
       for id in lines.keys where lines[id]!.page == page {
         (lines[id]!.page, lines[id]!.pageAskedAt, lines[id]!.pageDue) = (nil, nil, nil)
       }
       pagesVerified.insert(page)
+      pagesHeld.remove(page)
+      pagesArrived.remove(page)
       troubles[.page(page)] = nil
     case .leavesVerified(let id, let request, let chunk, let leaves, _): verified(id, request, chunk, leaves, at: now)
     case .answerBegan(let id, let request):

@@ -159,7 +159,8 @@ extension RuleBook {
   /// Whether nobody is asked for it, and it does not wait.
   private func isUnasked(_ item: Troubled) -> Bool {
     switch item {
-    case .page(let page): !pagesVerified.contains(page) && !lines.values.contains { $0.page == page }
+    case .page(let page):
+      !pagesVerified.contains(page) && !pagesHeld.contains(page) && !lines.values.contains { $0.page == page }
     case .chunk(let index): askers(of: ChunkIndex(UInt32(index))).isEmpty && !isHad(ChunkIndex(UInt32(index)))
     }
   }

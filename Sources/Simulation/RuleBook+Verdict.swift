@@ -66,7 +66,7 @@ extension RuleBook {
     if now - lastProgress > settings.chunkTimeout * 4 + .seconds(60), lines.values.contains(where: isAnchor) {
       return breakRule("no progress since \(lastProgress.inSeconds) s, with an honest peer at hand")
     }
-    guard lines.values.allSatisfy({ $0.asked.isEmpty && $0.page == nil }) else { return }
+    guard pagesArrived.isEmpty, lines.values.allSatisfy({ $0.asked.isEmpty && $0.page == nil }) else { return }
     for (id, line) in lines where line.isOpen && !isBusy(line.peer, at: now) {
       for index in 0..<layout.chunkCount where isWaiting(index, for: line.peer, id, at: now) {
         return breakRule("chunk \(index) could be asked of \(line.peer), and is not")

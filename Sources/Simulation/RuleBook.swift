@@ -107,8 +107,10 @@ struct RuleBook {
   var restAtMost: [Troubled: Instant] = [:]
   var restUntil: [Instant?]
   var pagesVerified: Set<PageIndex> = []
-  /// Those that a journal had: nobody is to be asked for them.
+  /// Those that a journal had or a peer gave, while their chunks are compared with the disk: nobody is asked for them.
   var pagesHeld: Set<PageIndex> = []
+  /// Those of them that a peer gave: what comes next may wait for them.
+  var pagesArrived: Set<PageIndex> = []
   var consumedBelow = 0
   var turnarounds: [Double] = []
   /// The highest rate of any answer, in bytes a second, and the longest patience so far.

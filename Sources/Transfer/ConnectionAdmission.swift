@@ -60,6 +60,11 @@ public struct ConnectionAdmission: Sendable {
     var isProbed = false
   }
 
+  private struct Lingerer: Sendable {
+    let group: AddressGroup
+    let hasShakenHands: Bool
+  }
+
   public private(set) var places: ConnectionPlaces
   private var generator: SeededGenerator
   private var halfOpen = HalfOpenConnections()
@@ -67,7 +72,7 @@ public struct ConnectionAdmission: Sendable {
   private(set) var entries: [Token: Entry] = [:]
   private var admitted = GroupCounts()
   private var turnedAway = GroupCounts()
-  private var lingering: Set<Token> = []
+  private var lingering: [Token: Lingerer] = [:]
   /// Of each peer, in the order in which their handshakes were done.
   private(set) var byPeer: [PeerID: [Token]] = [:]
   private var numbers: UInt64 = 0
@@ -185,19 +190,26 @@ public struct ConnectionAdmission: Sendable {
 
   // MARK: Leaving
 
-  /// GOODBYE has left, and the connection waits for the other end to close: it takes no place of the others meanwhile.
+  /// GOODBYE has left, or the answer to a preamble, and the connection waits for the other end to close: it takes no place
+  /// of the others meanwhile. One address group waits in half of the places at most. So do all connections without a
+  /// handshake: they cost a stranger nothing.
   /// - Returns: whether there is a place for it to wait; if not, it is closed at once, and a reset may overtake GOODBYE.
-  public mutating func linger(_ token: Token) -> (isGranted: Bool, orders: [Order]) {
+  public mutating func linger(
+    _ token: Token, from group: AddressGroup, hasShakenHands: Bool
+  ) -> (isGranted: Bool, orders: [Order]) {
     let orders = end(token)
-    guard lingering.count < places.lingering else { return (false, orders) }
-    lingering.insert(token)
+    let half = max(1, places.lingering / 2)
+    guard lingering.count < places.lingering, lingering.values.count(where: { $0.group == group }) < half,
+      hasShakenHands || lingering.values.count(where: { !$0.hasShakenHands }) < half
+    else { return (false, orders) }
+    lingering[token] = Lingerer(group: group, hasShakenHands: hasShakenHands)
     return (true, orders)
   }
 
   /// The connection is gone.
   public mutating func end(_ token: Token) -> [Order] {
     halfOpen.remove(token)
-    lingering.remove(token)
+    lingering[token] = nil
     guard let peer = entries[token]?.peer else { return [] }
     forget(token)
     return probeOldest(of: peer)

@@ -75,6 +75,7 @@ extension DownloadState {
   mutating func notOpened(_ id: ConnectionID, _ outcome: AddressOutcome, at now: Instant) {
     guard links[id]?.phase == .opening, let link = remove(id) else { return }
     if let address = link.address { book.ended(address, outcome, at: now) }
+    missed(link, at: now)
     act(.disconnect(id, .done))
   }
 
@@ -86,6 +87,7 @@ extension DownloadState {
     remember(id, link)
     releaseAll(id, at: now)
     leave(id, .withdrawn, at: now)
+    missed(link, at: now)
     act(.disconnect(id, .done))
   }
 
@@ -100,6 +102,12 @@ extension DownloadState {
       _ = remove(id)
       if let address = link.address { book.ended(address, outcome, at: now) }
     }
+    missed(link, at: now)
+  }
+
+  /// A peer that had dialled us gives nothing on this connection any more: it may be found where it was before.
+  private mutating func missed(_ link: Link, at now: Instant) {
+    if link.address == nil, let peerID = link.peerID { book.missed(peerID, at: now) }
   }
 
   /// A ban, at once and for the download; no retry is spent.
@@ -142,7 +150,7 @@ extension DownloadState {
   mutating func connectionLost(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
     guard let link = links[id] else { return }
     remember(id, link)
-    defer { if link.address == nil, let peerID = link.peerID { book.missed(peerID, at: now) } }
+    defer { missed(link, at: now) }
     if link.phase == .open {
       if reason == .goodbye(CloseCode.tooManyConnections.rawValue) || reason == .goodbye(CloseCode.done.rawValue) {
         // It has no room for us, or has what it wanted: in large crowds both are said at any time, and are no failure.

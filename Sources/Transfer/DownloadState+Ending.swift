@@ -21,7 +21,7 @@ extension DownloadState {
     for page in resumable.pages where pages.contains(page) && pages.verify(page) {
       for chunk in pages.chunks(of: page) { chunks.list(ChunkIndex(UInt32(chunk))) }
     }
-    for page in resumable.heldPages where pages.contains(page) { pages.dismiss(page) }
+    for page in resumable.heldPages where pages.contains(page) { pages.hold(page) }
     phase = .running
     lastProgress = now
     watchProgress(at: now)

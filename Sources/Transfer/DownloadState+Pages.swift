@@ -41,17 +41,21 @@ extension DownloadState {
     act(.fetchPage(page, id))
   }
 
-  /// What the disk takes from here on is not the peer's delay.
+  /// Its chunks are compared with the disk, and no peer owes anything of it any more.
   mutating func pageArrived(_ page: PageIndex, from id: ConnectionID) {
     guard links[id]?.page == page else { return }
-    links[id]!.pageAskedAt = nil
-    timers.cancel(.page(id))
+    clearAskers(of: page)
+    pages.arrive(page)
+  }
+
+  /// Also a second connection that was asked for the page: its answer is of no use any more.
+  private mutating func clearAskers(of page: PageIndex) {
+    while let asked = links.first(where: { $0.page == page }) { clearPage(of: asked) }
   }
 
   mutating func pageVerified(_ page: PageIndex, from id: ConnectionID?) {
     guard pages.contains(page), pages.verify(page) else { return }
-    // Also of a second connection that was asked for it: its answer is of no use any more.
-    while let asked = links.first(where: { $0.page == page }) { clearPage(of: asked) }
+    clearAskers(of: page)
     rounds.remove(.page(page))
     retries.remove(.page(page))
     for chunk in pages.chunks(of: page) { chunks.list(ChunkIndex(UInt32(chunk))) }

@@ -19,6 +19,11 @@ extension DownloadState {
 
   /// No leaf was verified for a long time. A proven or named peer has its retries first.
   mutating func progressMissed(at now: Instant) {
+    // Nobody is asked for the chunks of a page while they are compared with the disk.
+    if pages.isComparing {
+      lastProgress = now
+      return timers.set(.noProgress, at: now + settings.chunkTimeout)
+    }
     let due = lastProgress + settings.chunkTimeout * DownloadState.timeoutsWithoutProgressMax
     if due > now { return timers.set(.noProgress, at: due) }
     let isHopeful = rotation.live.contains { number in

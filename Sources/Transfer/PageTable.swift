@@ -1,8 +1,8 @@
 // Which pages of chunk hashes are verified, which are asked for, and which is wanted next.
 import Content
 
-/// Every page is exactly one of: wanted, being fetched, resting after a lost round, verified, or not needed (all its
-/// chunks are had).
+/// Every page is exactly one of: wanted, being fetched, at hand while its chunks are compared with the disk, resting after
+/// a lost round, verified, or not needed (all its chunks are had).
 struct PageTable: Sendable {
   let layout: ChunkLayout
   let chunksPerPage: Int
@@ -12,6 +12,9 @@ struct PageTable: Sendable {
 
   /// By page, the connections that are asked for it.
   private var fetching: [PageIndex: [ConnectionID]] = [:]
+  /// Pages of peers, and of an earlier download, whose chunks are being compared with the disk.
+  private var arrived: Set<PageIndex> = []
+  private var held: Set<PageIndex> = []
   private var resting: Set<PageIndex> = []
   private var verified: ChunkSet
 
@@ -23,7 +26,10 @@ struct PageTable: Sendable {
     verified = ChunkSet(capacity: pages)
   }
 
-  var fetchingCount: Int { fetching.count }
+  /// Pages that are asked for, and those of them that have arrived and are not verified.
+  var fetchingCount: Int { fetching.count + arrived.count }
+  /// Whether chunks are being compared with the disk.
+  var isComparing: Bool { !arrived.isEmpty || !held.isEmpty }
   var isAnyWanted: Bool { wanted.count > 0 }
   func isWanted(_ page: PageIndex) -> Bool { wanted.contains(Int(page.rawValue)) }
   func askerCount(of page: PageIndex) -> Int { fetching[page]?.count ?? 0 }
@@ -57,10 +63,25 @@ struct PageTable: Sendable {
     precondition(fetching[page]!.count <= PageTable.askersMax, "too many askers")
   }
 
+  /// A page is here: nobody is asked for it any more.
+  mutating func arrive(_ page: PageIndex) {
+    wanted.remove(Int(page.rawValue))
+    fetching[page] = nil
+    arrived.insert(page)
+  }
+
+  /// An earlier download left a page: nobody is asked for it.
+  mutating func hold(_ page: PageIndex) {
+    wanted.remove(Int(page.rawValue))
+    held.insert(page)
+  }
+
   /// False where it was verified before.
   mutating func verify(_ page: PageIndex) -> Bool {
     wanted.remove(Int(page.rawValue))
     fetching[page] = nil
+    arrived.remove(page)
+    held.remove(page)
     resting.remove(page)
     return verified.insert(Int(page.rawValue))
   }

@@ -101,7 +101,7 @@ struct Link: Sendable {
   /// In the order in which they were sent.
   var pending: [PendingRequest] = []
   var page: PageIndex?
-  /// When it was asked for; nil once it arrived.
+  /// When it was asked for.
   var pageAskedAt: Instant?
   /// When other answers came on the connection since: it works, and what is in between is not the peer's delay.
   var pageHeardAt: Instant?

@@ -22,9 +22,9 @@ public struct Rechecks<Content: Hashable & Sendable>: Sendable {
     case nothing
   }
 
-  /// Addresses whose chunks wait; what more of them ask is forgotten: a true complaint comes again.
+  /// Address groups whose chunks wait. What more of them ask is forgotten: a true complaint comes again.
   static var askersMax: Int { 64 }
-  /// Chunks of one address that wait: what one connection remembers of what it sent.
+  /// Chunks of one group that wait: what one connection remembers of what it sent.
   static var perAskerMax: Int { SentChunks.countMax }
   /// Chunks a second: 16 MiB are read from the disk, and cost 1 % of a core to hash.
   static var perSecondMax: Int { 16 }
@@ -33,9 +33,10 @@ public struct Rechecks<Content: Hashable & Sendable>: Sendable {
   /// A chunk that was checked is not checked again before.
   static var rest: Duration { .seconds(10) }
 
-  private var waiting: [[UInt8]: [Item]] = [:]
-  /// The addresses that wait, the next one first.
-  private var turns: [[UInt8]] = []
+  /// Nil: the node itself.
+  private var waiting: [AddressGroup?: [Item]] = [:]
+  /// The groups that wait, the next one first.
+  private var turns: [AddressGroup?] = []
   private var restsUntil: [Item: Instant] = [:]
   private var pace: RateLimiter
 
@@ -43,15 +44,16 @@ public struct Rechecks<Content: Hashable & Sendable>: Sendable {
     pace = RateLimiter(bytesPerSecond: UInt64(Self.perSecondMax), burst: UInt64(Self.burst), at: now)
   }
 
-  /// A peer at this address says that some of these chunks were wrong.
-  public mutating func ask(_ items: [Item], from ip: [UInt8]) {
-    if waiting[ip] == nil {
+  /// A peer of this group says that some of these chunks were wrong.
+  /// - `group`: nil if the node itself suspects them.
+  public mutating func ask(_ items: [Item], from group: AddressGroup?) {
+    if waiting[group] == nil {
       guard !items.isEmpty, waiting.count < Self.askersMax else { return }
-      waiting[ip] = []
-      turns.append(ip)
+      waiting[group] = []
+      turns.append(group)
     }
-    for item in items where waiting[ip]!.count < Self.perAskerMax && !waiting[ip]!.contains(item) {
-      waiting[ip]!.append(item)
+    for item in items where waiting[group]!.count < Self.perAskerMax && !waiting[group]!.contains(item) {
+      waiting[group]!.append(item)
     }
   }
 
@@ -61,11 +63,11 @@ public struct Rechecks<Content: Hashable & Sendable>: Sendable {
     let delay = pace.delay(until: 1, at: now)
     guard delay == .zero else { return .wait(delay) }
     restsUntil = restsUntil.filter { $0.value > now }
-    for (place, ip) in turns.enumerated() {
-      guard let index = waiting[ip]!.firstIndex(where: { restsUntil[$0] == nil }) else { continue }
-      let item = waiting[ip]!.remove(at: index)
+    for (place, group) in turns.enumerated() {
+      guard let index = waiting[group]!.firstIndex(where: { restsUntil[$0] == nil }) else { continue }
+      let item = waiting[group]!.remove(at: index)
       turns.remove(at: place)
-      if waiting[ip]!.isEmpty { waiting[ip] = nil } else { turns.append(ip) }
+      if waiting[group]!.isEmpty { waiting[group] = nil } else { turns.append(group) }
       _ = pace.take(upTo: 1, at: now)
       restsUntil[item] = now + Self.rest
       return .check(item)

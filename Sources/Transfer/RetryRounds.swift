@@ -29,6 +29,11 @@ struct Attempts: Sendable {
   static let promptReturnMax: Duration = .milliseconds(500)
   /// So often something may come back promptly before that counts: in a crowd many peers have no room.
   static let promptReturnsFree = 4
+  /// Of what came back and never failed, so much is remembered: each costs a look whenever a peer is asked. Of a file of
+  /// which more is missing, each honest peer has something else to give.
+  static let returnsMax = 64
+  /// With more in trouble, what only forgotten peers failed or gave back is forgotten too.
+  static let forgottenFrom = 2 * returnsMax
 
   /// Nil between two rounds.
   fileprivate(set) var members: Set<Int>?
@@ -45,16 +50,21 @@ struct Attempts: Sendable {
   /// The peer that failed last, and how; nil before the first failure.
   fileprivate(set) var lastFailure: (peer: PeerID, reason: RetryReason)?
 
+  /// Whether no peer is remembered that failed it or gave it back, and no round was lost.
+  fileprivate var isForgotten: Bool { failedNow.isEmpty && failedBefore.isEmpty && lostRounds == 0 && retries == 0 }
+
   func standing(of peer: Int) -> Standing {
     failedNow.contains(peer) ? .failedNow : failedBefore.contains(peer) ? .failedBefore : .untried
   }
 }
 
-/// The attempts of everything that failed and is still wanted. Empty in a download without trouble.
+/// The attempts of what failed or came back and is still wanted. Empty in a download without trouble.
 struct RetryRounds: Sendable {
   private var attempts: [Wanted: Attempts] = [:]
+  /// What came back before it failed, the oldest first.
+  private var returns: [Wanted] = []
   /// How often something that is still wanted came back promptly.
-  private var promptReturns: [Wanted: Int] = [:]
+  private var promptReturns = RecentTable<Wanted, Int>(capacity: Attempts.returnsMax)
 
   var isEmpty: Bool { attempts.isEmpty }
   /// The chunks among it, in no order.
@@ -82,10 +92,20 @@ struct RetryRounds: Sendable {
   /// - `heldFor`: how long others could not be asked for it meanwhile.
   mutating func gaveBack(_ wanted: Wanted, by number: Int, heldFor: Duration) {
     if heldFor < Attempts.promptReturnMax {
-      promptReturns[wanted, default: 0] += 1
-      guard promptReturns[wanted]! > Attempts.promptReturnsFree else { return }
+      let count = (promptReturns[wanted] ?? 0) + 1
+      promptReturns[wanted] = count
+      guard count > Attempts.promptReturnsFree else { return }
     }
+    if attempts[wanted] == nil { makeRoomForReturn(of: wanted) }
     attempts[wanted, default: Attempts()].failedBefore.insert(number)
+  }
+
+  private mutating func makeRoomForReturn(of wanted: Wanted) {
+    if returns.count == Attempts.returnsMax {
+      let oldest = returns.removeFirst()
+      if attempts[oldest]?.lastFailure == nil { attempts[oldest] = nil }
+    }
+    returns.append(wanted)
   }
 
   /// Whether each member of the round has failed, or can give nothing more. False between two rounds.
@@ -120,7 +140,7 @@ struct RetryRounds: Sendable {
 
   /// It is there: nothing of it is remembered.
   mutating func remove(_ wanted: Wanted) {
-    if !attempts.isEmpty { attempts[wanted] = nil }
+    if attempts.removeValue(forKey: wanted) != nil { returns.removeAll { $0 == wanted } }
     if !promptReturns.isEmpty { promptReturns[wanted] = nil }
   }
 
@@ -131,12 +151,16 @@ struct RetryRounds: Sendable {
 
   /// Another peer gets the number.
   mutating func forget(_ peer: Int) {
-    for wanted in Array(attempts.keys) {
-      attempts[wanted]!.members?.remove(peer)
-      attempts[wanted]!.failedNow.remove(peer)
-      attempts[wanted]!.silentNow.remove(peer)
-      attempts[wanted]!.failedBefore.remove(peer)
+    for (wanted, var entry) in attempts {
+      entry.members?.remove(peer)
+      entry.silentNow.remove(peer)
+      entry.failedNow.remove(peer)
+      entry.failedBefore.remove(peer)
+      attempts[wanted] = entry
     }
+    guard attempts.count > Attempts.forgottenFrom else { return }
+    attempts = attempts.filter { !$0.value.isForgotten }
+    returns.removeAll { attempts[$0] == nil }
   }
 }
 

@@ -1,5 +1,6 @@
 // Which chunks of one file a source has promised to whom, so that it can say what nobody else needs to ask for first.
 import Content
+import Wire
 
 /// Each chunk has at most one first reader: the one that was promised it before anybody else who is still there, gives it
 /// to others, and has most of it or waits for it. Who asks for a little, or takes back what it asked for, claims nothing.
@@ -40,14 +41,15 @@ public struct UploadLedger: Sendable {
     return promised
   }
 
-  /// A connection has ended: what it was promised is nobody's again.
+  /// A connection has ended: what it was promised is nobody's again. Others are told of the next promise of a chunk only if
+  /// it took half of the chunk: else a stranger that comes and goes would have each promise sent to all others again.
   public mutating func leave(_ reader: Reader) {
     guard let place = readers.firstIndex(of: reader) else { return }
     readers[place] = nil
     takers.remove(reader)
     for chunk in owners.indices where owners[chunk] == UInt16(place + 1) {
       owners[chunk] = 0
-      isTold[chunk] = false
+      if 2 * Int(sent[chunk]) >= ProtocolLimits.leavesPerChunk { isTold[chunk] = false }
     }
   }
 

@@ -27,6 +27,10 @@ func peer(_ number: UInt64) -> PeerID {
     return admission.establish(token, from: host(last), as: peer(token), meansSeveral: false)
   }
 
+  private mutating func lingers(_ token: UInt64, from last: Int, hasShakenHands: Bool = true) -> Bool {
+    admission.linger(token, from: host(last), hasShakenHands: hasShakenHands).isGranted
+  }
+
   /// Fills places from one address.
   private mutating func fill(_ tokens: Range<UInt64>, from last: Int, _ use: ConnectionAdmission.Use = .nothingOpen) {
     for token in tokens {
@@ -150,12 +154,20 @@ func peer(_ number: UInt64) -> PeerID {
 
   @Test mutating func `few may linger after their goodbye, and they take no place of others`() {
     fill(0..<16, from: 1)
-    for token in UInt64(0)..<16 { #expect(admission.linger(token).isGranted) }
+    for token in UInt64(0)..<16 { #expect(lingers(token, from: 1)) }
     #expect(admission.establishedCount == 0)
-    for token in UInt64(100)..<148 { #expect(admission.linger(token).isGranted) }
-    #expect(!admission.linger(148).isGranted)
+    for token in UInt64(100)..<148 { #expect(lingers(token, from: Int(token))) }
+    #expect(!lingers(148, from: 148))
     _ = admission.end(0)
-    #expect(admission.linger(149).isGranted)
+    #expect(lingers(149, from: 149))
+  }
+
+  @Test mutating func `one address lingers in half of the places at most, and so do all that have not shaken hands`() {
+    for token in UInt64(0)..<100 { #expect(lingers(token, from: 1, hasShakenHands: false) == (token < 32)) }
+    #expect(!lingers(100, from: 1) && !lingers(101, from: 2, hasShakenHands: false))
+    for token in UInt64(200)..<232 { #expect(lingers(token, from: Int(token))) }
+    for token in UInt64(0)..<32 { _ = admission.end(token) }
+    for token in UInt64(300)..<400 { #expect(lingers(token, from: 2) == (token < 332)) }
   }
 
   @Test mutating func `a process without descriptors gives one back: half-open, without an open file, or idle`() {

@@ -79,4 +79,55 @@ import Wire
       rounds.remove(chunk)
     }
   }
+
+  @Test func `of what came back without a failure the last 64 are remembered`() {
+    func wanted(_ chunk: Int) -> Wanted { .chunk(ChunkIndex(UInt32(chunk))) }
+    var rounds = RetryRounds()
+    for chunk in 0..<2 { rounds.gaveBack(wanted(chunk), by: 1, heldFor: .seconds(1)) }
+    rounds.fail(wanted(0), by: 2, peerID(2), .timeout, .failed, members: [1, 2])
+    rounds.remove(wanted(1))
+    for chunk in 2..<(Attempts.returnsMax + 1) { rounds.gaveBack(wanted(chunk), by: 1, heldFor: .seconds(1)) }
+    #expect(rounds.chunks.count == Attempts.returnsMax)
+    for chunk in 1_000..<2_000 { rounds.gaveBack(wanted(chunk), by: 1, heldFor: .seconds(1)) }
+    // What has failed stays.
+    #expect(rounds[wanted(0)]?.standing(of: 2) == .failedNow && rounds.chunks.count == Attempts.returnsMax + 1)
+    #expect(rounds[wanted(1_935)] == nil && rounds[wanted(1_936)]?.standing(of: 1) == .failedBefore)
+  }
+
+  @Test func `with much in trouble, what only forgotten peers failed is forgotten, but no lost round is`() {
+    func wanted(_ chunk: Int) -> Wanted { .chunk(ChunkIndex(UInt32(chunk))) }
+    var rounds = RetryRounds()
+    for chunk in 0..<Attempts.forgottenFrom {
+      rounds.fail(wanted(chunk), by: 1, peerID(1), .timeout, .failed, members: [1, 2])
+    }
+    _ = rounds.end(wanted(0), costsRetry: false)
+    rounds.forget(1)
+    #expect(rounds.chunks.count == Attempts.forgottenFrom)
+    rounds.gaveBack(wanted(1_000), by: 2, heldFor: .seconds(1))
+    rounds.forget(3)
+    #expect(rounds.chunks.count == 2 && rounds[wanted(0)]?.lostRounds == 1)
+    #expect(rounds[wanted(1_000)]?.standing(of: 2) == .failedBefore)
+  }
+
+  @Test(arguments: [
+    VirtualPeer.Conduct.givesBack(by: .busy, after: .milliseconds(1)),
+    .givesBack(by: .done, after: .milliseconds(1)), .closes(at: .request),
+  ])
+  func `strangers that come in any number do not leave ever more chunks of a large file in trouble`(
+    _ conduct: VirtualPeer.Conduct
+  ) {
+    var settings = DownloadSettings()
+    settings.shares = true
+    var peers = [VirtualPeer()]
+    for number in 0..<34 {
+      peers.append(VirtualPeer(conduct: conduct, ip: UInt8(100 + number), returnsAfter: .milliseconds(20)))
+      if conduct == .givesBack(by: .busy, after: .milliseconds(1)) { peers[number + 1].identity = UInt8(100 + number) }
+    }
+    var swarm = Swarm(peers, layout: ChunkLayout(fileLength: 4_000 << 20)!, settings: settings)
+    swarm.run(until: .seconds(2))
+    let (had, inTrouble) = (swarm.state.chunks.haveCount, swarm.state.rounds.chunks.count)
+    // Each chunk in trouble costs a look at all peers whenever one is asked.
+    #expect(inTrouble <= Attempts.forgottenFrom + 34, "\(inTrouble) chunks")
+    #expect(had >= 18 && swarm.faults.isEmpty, "\(had) chunks")
+  }
 }

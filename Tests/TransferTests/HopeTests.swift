@@ -13,6 +13,7 @@ import Wire
   private struct Run {
     var state: DownloadState
     var asked: [(connection: ConnectionID, request: RequestID, chunk: ChunkIndex)] = []
+    var pagesAsked: [ConnectionID] = []
     var ending: DownloadFailure?
     var now = Instant.zero
 
@@ -26,6 +27,7 @@ import Wire
       while let action = state.nextAction() {
         switch action {
         case .request(let id, let request, let chunk, _): asked.append((id, request, chunk))
+        case .fetchPage(_, let id): pagesAsked.append(id)
         case .dial(_, _, let id) where id != ConnectionID(1): handle(.dialFailed(id, .refused))
         case .failed(let failure, _): ending = failure
         default: break
@@ -107,5 +109,51 @@ import Wire
     }
     run.handle(.pageVerified(PageIndex(0), from: source))
     #expect(run.asked.last?.chunk.rawValue ?? 0 >= 8)
+  }
+
+  @Test func `a page that has arrived is asked for no more and is nobody's failure, whoever leaves meanwhile`() {
+    var run = Run()
+    run.handle(.addressAdded(address(1), pinned: nil))
+    run.handle(.discoveryFinished)
+    run.opens(source, 1, layout)
+    run.opens(.firstInbound, 2, layout)
+    run.handle(.storageReady(Resumable()))
+    #expect(run.pagesAsked == [source])
+    run.handle(.pageArrived(PageIndex(0), from: source))
+    run.handle(.connectionLost(source, .reset))
+    run.pass(until: .seconds(60))
+    #expect(run.pagesAsked == [source] && run.asked.isEmpty && run.state.rounds.isEmpty && run.ending == nil)
+    run.handle(.pageVerified(PageIndex(0), from: source))
+    #expect(run.asked.map(\.connection) == [.firstInbound])
+  }
+
+  @Test func `a page that the journal had is compared for as long as the disk takes`() {
+    var run = Run()
+    run.handle(.addressHinted(address(1), peerID(1)))
+    run.handle(.discoveryFinished)
+    run.opens(source, 1, layout)
+    run.handle(.storageReady(Resumable(heldPages: [PageIndex(0)])))
+    run.pass(until: .seconds(1_000))
+    #expect(run.ending == nil && run.asked.isEmpty && run.pagesAsked.isEmpty)
+    run.handle(.pageVerified(PageIndex(0), from: nil))
+    #expect(run.asked.count == 1)
+  }
+
+  @Test func `how long a page is compared with the disk is not held against a peer that nobody named`() {
+    var run = Run()
+    run.handle(.addressHinted(address(1), peerID(1)))
+    run.handle(.discoveryFinished)
+    run.opens(source, 1, layout)
+    run.handle(.storageReady(Resumable()))
+    run.handle(.pageArrived(PageIndex(0), from: source))
+    // A page is of 1 GiB. The disk has nothing of it.
+    run.pass(until: .seconds(1_000))
+    #expect(run.ending == nil && run.asked.isEmpty)
+    run.handle(.pageVerified(PageIndex(0), from: source))
+    run.pass(until: .seconds(1_001))
+    #expect(run.ending == nil && run.asked.count == 1)
+    // What the peer does from then on counts.
+    run.pass(until: .seconds(1_000 + 4 * 30))
+    guard case .noPeers? = run.ending else { return #expect(Bool(false), "\(String(describing: run.ending))") }
   }
 }

@@ -150,4 +150,26 @@ import Wire
     state.handle(.timerFired, at: .seconds(5))
     #expect(actions(of: &state).contains { if case .dial(address(1), _, _) = $0 { true } else { false } })
   }
+
+  @Test(arguments: [0, 1, 2, 3])
+  func `a peer that dialled us and then gives nothing is dialled where the user said that it is`(_ way: Int) {
+    var state = running()
+    state.handle(.connected(ConnectionID(inbound.rawValue + 9), peerID(9), from: ipv4(9)), at: .zero)
+    state.handle(.opened(ConnectionID(inbound.rawValue + 9), layout, isComplete: true), at: .zero)
+    state.handle(.connectionLost(dialled, .reset), at: .seconds(1))
+    state.handle(.connected(inbound, peerID(1), from: ipv4(1)), at: .seconds(1))
+    _ = actions(of: &state)
+    state.handle(.timerFired, at: .seconds(3))
+    #expect(!actions(of: &state).contains { if case .dial = $0 { true } else { false } })
+    switch way {
+    case 0: state.handle(.notFound(inbound), at: .seconds(3))
+    case 1: state.handle(.timerFired, at: .seconds(1) + DownloadSettings().chunkTimeout)
+    case 2:
+      state.handle(.opened(inbound, layout, isComplete: true), at: .seconds(3))
+      state.handle(.withdrawn(inbound), at: .seconds(3))
+    default: state.letGo(inbound, .silent, at: .seconds(3))
+    }
+    state.handle(.timerFired, at: .seconds(40))
+    #expect(actions(of: &state).contains { if case .dial(address(1), _, _) = $0 { true } else { false } })
+  }
 }

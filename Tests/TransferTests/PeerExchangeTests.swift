@@ -323,6 +323,22 @@ import Wire
     #expect(promise(0, to: 10) == false && ledger.isFirst(10, of: ChunkIndex(0)))
   }
 
+  @Test func `a stranger that comes and goes has others told of a chunk once, unless it takes half of it each time`() {
+    for (taken, tellings) in [(0, 1), (31, 1), (32, 20)] {
+      var ledger = UploadLedger(chunkCount: 4)
+      _ = ledger.join(1)
+      var told = 0
+      for reader in 100..<120 as Range<UInt64> {
+        _ = ledger.join(reader)
+        if ledger.promise(ChunkIndex(0), to: reader) { told += 1 }
+        #expect(!ledger.isFirst(1, of: ChunkIndex(0)))
+        ledger.sent(taken, of: ChunkIndex(0), to: reader)
+        ledger.leave(reader)
+      }
+      #expect(told == tellings && ledger.isFirst(1, of: ChunkIndex(0)), "\(taken) leaves: \(told) tellings")
+    }
+  }
+
   @Test func `what is promised to who gives nothing to others is promised to nobody`() {
     var ledger = UploadLedger(chunkCount: 4)
     func promise(_ chunk: UInt32, to reader: UInt64) -> Bool { ledger.promise(ChunkIndex(chunk), to: reader) }

@@ -35,7 +35,7 @@ import Wire
   private typealias Item = Rechecks<String>.Item
   private var rechecks = Rechecks<String>(at: .zero)
 
-  private static func ip(_ last: UInt8) -> [UInt8] { Array(repeating: 0, count: 15) + [last] }
+  private static func group(_ last: UInt8) -> AddressGroup { AddressGroup(ip: ipv4(last)) }
   private static func items(_ chunks: Range<UInt32>, of content: String = "a") -> [Item] {
     chunks.map { Item(content, ChunkIndex($0)) }
   }
@@ -49,7 +49,7 @@ import Wire
 
   @Test mutating func `what one connection was sent is checked at once, in its order`() {
     let items = Self.items(0..<100)
-    rechecks.ask(items, from: Self.ip(1))
+    rechecks.ask(items, from: Self.group(1))
     let checked = check(at: .zero)
     #expect(checked == items)
     let next = rechecks.next(at: .zero)
@@ -61,7 +61,7 @@ import Wire
     var count = 0
     for step in 0..<6_000 as Range<Int64> {
       let now = Instant.milliseconds(step * 10)
-      rechecks.ask(Self.items(0..<64, of: step % 2 == 0 ? "a" : "b"), from: Self.ip(1))
+      rechecks.ask(Self.items(0..<64, of: step % 2 == 0 ? "a" : "b"), from: Self.group(1))
       for item in check(at: now) {
         checked[item, default: []].append(now)
         count += 1
@@ -79,11 +79,11 @@ import Wire
       let now = Instant.milliseconds(step * 10)
       for liar in 1...30 as ClosedRange<UInt8> {
         let first = UInt32(truncatingIfNeeded: step) &* 128
-        rechecks.ask(Self.items(first..<first + 128), from: Self.ip(liar))
+        rechecks.ask(Self.items(first..<first + 128), from: Self.group(liar))
       }
       if step < 999 { _ = check(at: now) }
     }
-    rechecks.ask(Self.items(7..<8, of: "changed"), from: Self.ip(99))
+    rechecks.ask(Self.items(7..<8, of: "changed"), from: Self.group(99))
     var seconds = 0
     for step in 0..<100 {
       let checked = check(at: .seconds(10 + Double(step)))
@@ -93,14 +93,27 @@ import Wire
     #expect(seconds <= 3, "31 addresses have 16 turns a second")
   }
 
+  @Test mutating func `a host with an IPv6 network waits as one, and leaves the turns of others alone`() {
+    func address(_ network: UInt8, _ host: UInt8) -> AddressGroup {
+      AddressGroup(ip: [0x20, 1, 0, 0, 0, 0, 0, network] + Array(repeating: 0, count: 7) + [host])
+    }
+    for host in 0..<100 as Range<UInt8> {
+      let first = UInt32(host) * 128
+      rechecks.ask(Self.items(first..<first + 128), from: address(1, host))
+    }
+    rechecks.ask(Self.items(7..<8, of: "changed"), from: address(2, 1))
+    let checked = check(at: .zero)
+    #expect(checked.contains(Item("changed", ChunkIndex(7))))
+  }
+
   @Test mutating func `a chunk that rests is checked afterwards, and what waits is bounded`() {
-    rechecks.ask(Self.items(0..<1), from: Self.ip(1))
+    rechecks.ask(Self.items(0..<1), from: Self.group(1))
     let first = check(at: .zero)
-    rechecks.ask(Self.items(0..<1), from: Self.ip(2))
+    rechecks.ask(Self.items(0..<1), from: Self.group(2))
     let early = rechecks.next(at: .seconds(4))
     let late = check(at: .seconds(10))
     #expect(first == late && early == .wait(.seconds(6)))
-    for address in 0..<200 as Range<UInt8> { rechecks.ask(Self.items(100..<1_000), from: Self.ip(address)) }
+    for address in 0..<200 as Range<UInt8> { rechecks.ask(Self.items(100..<1_000), from: Self.group(address)) }
     var now = Instant.seconds(100)
     var chunks: Set<Item> = []
     while true {
