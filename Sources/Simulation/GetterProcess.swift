@@ -79,7 +79,7 @@ final class GetterProcess {
 
   // MARK: The brain
 
-  /// What a thread tells the brain arrives a little later, in order.
+  /// Sends an event to the brain as a thread does: it arrives a little later, in order.
   private func tell(_ event: DownloadEvent) {
     world.after(plan.mailboxDelay) { [self] in handle(event) }
   }
@@ -124,7 +124,7 @@ final class GetterProcess {
     case .cancel(let id, let request): command(id) { $0.cancel(request) }
     case .disconnect(let id, let reason):
       guard let connection = connections[id] else { return }
-      hangUp(connection, reason == .banned ? .badData : .done)
+      hangUp(connection, reason.closeCode)
       tell(.connectionLost(id, .closed))
     case .report: break
     case .finished(let stats): end(.finished(stats))
@@ -138,7 +138,8 @@ final class GetterProcess {
     settle()
   }
 
-  /// What has arrived is still written, and what threads tell of it still heard; then the disk is left as it shall be.
+  /// Data that has arrived is still written, and the reports of threads about it are still heard. Then the disk is left in
+  /// its final state.
   private func settle() {
     guard let ending, blocksInUse == 0 else { return }
     world.after(plan.mailboxDelay) { [self] in
@@ -198,7 +199,7 @@ final class GetterProcess {
     return connection
   }
 
-  /// The node's own deadline: who says nothing for long, not even PONG, is gone.
+  /// The node's own deadline: a peer that sends nothing for long, not even PONG, is gone.
   private func watch(_ connection: Connection) {
     let since = connection.lastHeard
     world.at(since + ProtocolLimits.idleTimeout) { [self] in
@@ -288,53 +289,30 @@ final class GetterProcess {
   private func end(_ connection: Connection, _ end: SessionEnd) {
     world.note("session \(connection.id.rawValue) ends: \(end)")
     switch end {
-    case .there(let code, _):
-      close(connection)
-      tell(.connectionLost(connection.id, .goodbye(code.rawValue)))
-    case .violation:
-      hangUp(connection, .protocolError)
-      tell(.connectionLost(connection.id, .violation))
+    case .there: close(connection)
+    case .violation: hangUp(connection, .protocolError)
     case .lied:
       hangUp(connection, .badData)
-      tellLie(of: connection)
+      noteLie(of: connection)
     }
+    tell(DownloadEvent(end, of: connection.id))
   }
 
-  private func tellLie(of connection: Connection) {
+  private func noteLie(of connection: Connection) {
     if !connection.peer.hasLied { world.violate("honest \(connection.peer.name) is taken for a liar") }
-    tell(.lied(connection.id))
   }
 
   private func tell(_ news: PeerNews, of connection: Connection) {
     let id = connection.id
-    switch news {
-    case .opened(let manifest, let isComplete): tell(.opened(id, manifest.layout, isComplete: isComplete))
-    case .refused(.noSuchFile): tell(.notFound(id))
-    case .refused(.tooManyFilesOpen): tell(.refused(id, .tooManyFiles))
-    case .refused(.notAllowed): tell(.refused(id, .notAllowed))
-    case .page(let page): received(page, from: id)
-    case .busy(let request, let retryAfter): tell(.busy(id, request, retryAfter: retryAfter))
-    case .withdrawn: tell(.withdrawn(id))
-    case .answerBegan(let request): tell(.answerBegan(id, request))
-    case .answerEnded(let request): tell(.answerEnded(id, request))
-    case .have(let runs): tell(.have(id, runs))
-    case .bitmap(let bitmap): tell(.bitmap(id, bitmap))
-    case .promised(let chunks): tell(.promised(id, chunks))
-    case .peers(let entries): tell(.peers(id, entries))
-    }
-  }
-
-  private func received(_ page: HashPage, from id: ConnectionID) {
+    guard case .page(let page) = news else { return tell(DownloadEvent(news, from: id)) }
     storage.arrived(page)
-    guard storage.isResumed, chunkHashes[page.index] == nil else {
-      chunkHashes[page.index] = page.chunkHashes
-      return tell(.pageVerified(page.index, from: id))
-    }
-    tell(.pageArrived(page.index, from: id))
-    storage.compare(page, from: id)
+    let isCompared = storage.isResumed && chunkHashes[page.index] == nil
+    if !isCompared { chunkHashes[page.index] = page.chunkHashes }
+    tell(DownloadEvent(news, from: id, isCompared: isCompared))
+    if isCompared { storage.compare(page, from: id) }
   }
 
-  /// What of a page's chunks is on the disk. Nil: the journal had the page.
+  /// The part of a page's chunks that is on the disk. Nil: the journal had the page.
   func compared(_ page: HashPage, _ leaves: [(chunk: ChunkIndex, mask: UInt64)], from id: ConnectionID?) {
     chunkHashes[page.index] = page.chunkHashes
     handle(.resumed(leaves))
@@ -361,7 +339,10 @@ final class GetterProcess {
   }
 
   private func finish(_ piece: FetchedPiece, _ bytes: [UInt8], of connection: Connection) {
-    guard piece.isMatched(by: bytes.span.bytes, leafSize: file.layout.leafSize) else { return tellLie(of: connection) }
+    guard piece.isMatched(by: bytes.span.bytes, leafSize: file.layout.leafSize) else {
+      noteLie(of: connection)
+      return tell(.lied(connection.id))
+    }
     guard storage.write(bytes, of: piece) else { return tell(.writeFailed) }
     written[Int(piece.chunk.rawValue)] |= piece.leaves.mask
     while consumed < written.count, written[consumed] == file.layout.leaves(of: ChunkIndex(UInt32(consumed))).mask {
@@ -376,7 +357,7 @@ final class GetterProcess {
 }
 
 extension PeerPlan {
-  /// The getter is told of an address: by the user, or by a discovery.
+  /// The getter learns of an address: from the user, or from a discovery.
   fileprivate func naming(_ address: PeerAddress, pinned: PeerID?) -> DownloadEvent {
     isHinted ? .addressHinted(address, pinned ?? id) : .addressAdded(address, pinned: pinned)
   }

@@ -46,30 +46,17 @@ extension CrowdNode {
   }
 
   private func hear(_ news: PeerNews, on end: CrowdEnd) {
-    let id = end.id
     switch news {
-    case .opened(let manifest, let isComplete):
-      end.peerIsComplete = isComplete
-      tell(.opened(id, manifest.layout, isComplete: isComplete))
-    case .refused: tell(.notFound(id))
-    case .page(let page):
-      tell(.pageVerified(page.index, from: id))
-      guard !isPageKnown else { return }
-      isPageKnown = true
-      for end in ends {
-        end.driver.session.lookUpAgain()
-        perform(on: end)
-      }
-    case .busy(let request, let retryAfter):
-      answered(request, on: end)
-      tell(.busy(id, request, retryAfter: retryAfter))
-    case .withdrawn: tell(.withdrawn(id))
-    case .answerBegan(let request): tell(.answerBegan(id, request))
-    case .answerEnded(let request): tell(.answerEnded(id, request))
-    case .have(let runs): tell(.have(id, runs))
-    case .bitmap(let bitmap): tell(.bitmap(id, bitmap))
-    case .promised(let chunks): tell(.promised(id, chunks))
-    case .peers(let entries): tell(.peers(id, entries))
+    case .opened(_, let isComplete): end.peerIsComplete = isComplete
+    case .busy(let request, _): answered(request, on: end)
+    default: break
+    }
+    tell(DownloadEvent(news, from: end.id))
+    guard case .page = news, !isPageKnown else { return }
+    isPageKnown = true
+    for end in ends {
+      end.driver.session.lookUpAgain()
+      perform(on: end)
     }
   }
 
