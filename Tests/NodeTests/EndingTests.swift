@@ -6,6 +6,7 @@ import Storage
 import TestSupport
 import Testing
 import Transfer
+import Wire
 
 @testable import Node
 
@@ -48,13 +49,42 @@ import Transfer
     download.node.stop()
   }
 
-  @Test func `a download that is cancelled just after its last leaf does not stay`() throws {
-    let (download, found) = try download()
-    download.handle(found, at: .zero)
-    download.handle(.cancelled, at: .zero)  // of the same turn
-    fire(download)
-    #expect(download.isOver)
-    download.node.stop()
+  @Test func `a download that is cancelled in the turn of its last leaf does not stay`() throws {
+    let (other, found) = try download()
+    guard case .looked((_, let file)?) = found else { preconditionFailure("it was found") }
+    let copies = TemporaryFolder()
+    let control = try Mailbox<DownloadMessage>()
+    let id = ConnectionID(1)  // the brain's first
+    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: 1))
+    let download = DownloadRun(
+      other.link.fileID, length: nil, peers: [peer], target: DownloadTarget(folder: copies.path), on: other.node,
+      settings: DownloadSettings(), sharing: Sharing(stay: .untilCancelled), resolve: { _ in [] }, control: control,
+      onUpdate: { _ in }, at: .zero)
+    func turn(_ messages: [DownloadMessage]) {
+      for message in messages { download.handle(message, at: .zero) }
+      download.fire(at: .zero)
+    }
+    try download.begin(at: .zero)
+    let tree = file.tree
+    let manifest = Manifest(kind: .file, layout: tree.pages.layout, root: tree.root, suggestedName: "disk.img")
+    let name = StaticIdentity(secret: .random()).peerID
+    turn([.connected(id, name, requestsMax: 64), .peer(id, .opened(manifest, isComplete: true))])
+    var epoll = try Epoll()
+    try epoll.add(control.number, token: 0, .readable)
+    try epoll.wait(milliseconds: 10_000) { _, _ in }
+    turn(control.takeAll())  // the part file is there
+    turn([.peer(id, .page(try #require(tree.page(PageIndex(0)))))])
+    var asked: FetchRequest?
+    for mailbox in other.node.context.mailboxes {
+      for case .request(_, let request) in mailbox.takeAll() { asked = request }
+    }
+    let request = try #require(asked)
+    let verified = DownloadMessage.verified(
+      id, request.id, request.chunk, request.leaves, leafHashes: nil, writing: .zero)
+    turn([verified, .cancelled])
+    turn(control.takeAll())  // the last messages of its threads
+    #expect(download.isOver, "it stays, though it was cancelled")
+    other.node.stop()
   }
 
   @Test func `a file that changes while it stays ends the stay`() throws {
