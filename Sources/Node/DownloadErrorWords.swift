@@ -48,9 +48,7 @@ extension AddressOutcome {
     case .pending: "not tried"
     case .dialFailed(let failure): failure.words
     case .silent: "no answer in time"
-    case .notFound: "it does not have the file"
-    case .refused(.tooManyFiles): "it has too many files open for this node"
-    case .refused(.notAllowed): "it does not give the file to this node"
+    case .refused(let refusal): refusal.words
     case .opened: "connected"
     case .duplicate: "another address of a peer"
     case .lost: "the connection was lost"

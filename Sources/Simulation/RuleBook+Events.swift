@@ -14,7 +14,7 @@ extension RuleBook {
       if failure == .ourselves, let address = addresses[id] { dismissedAddresses.insert(address) }
       if failure != .ourselves { leave(id, at: now) }
     case .opened(let id, _, let isComplete): opened(id, isComplete: isComplete, at: now)
-    case .notFound(let id), .refused(let id, _):
+    case .refused(let id, _):
       if lines.removeValue(forKey: id) != nil { leave(id, at: now) }
     case .storageReady(let resumable):
       isRunning = true

@@ -11,9 +11,7 @@ extension DownloadEvent {
     self =
       switch news {
       case .opened(let manifest, let isComplete): .opened(id, manifest.layout, isComplete: isComplete)
-      case .refused(.noSuchFile): .notFound(id)
-      case .refused(.tooManyFilesOpen): .refused(id, .tooManyFiles)
-      case .refused(.notAllowed): .refused(id, .notAllowed)
+      case .refused(let refusal): .refused(id, refusal)
       case .page(let page): isCompared ? .pageArrived(page.index, from: id) : .pageVerified(page.index, from: id)
       case .busy(let request, let retryAfter): .busy(id, request, retryAfter: retryAfter)
       case .withdrawn: .withdrawn(id)

@@ -15,9 +15,6 @@ public enum DialFailure: Hashable, Sendable {
   case ourselves
 }
 
-/// Why a peer did not open the file although it may have it (status 2 and 3 of OPENED).
-public enum OpenRefusal: Hashable, Sendable { case tooManyFiles, notAllowed }
-
 /// Why a connection ended.
 public enum LossReason: Hashable, Sendable {
   case closed, reset, truncated, stalled, idle
@@ -61,8 +58,8 @@ public enum DownloadEvent: Sendable {
   case dialFailed(ConnectionID, DialFailure)
   /// The peer has the file, and its manifest fits the fileID; if not complete, `have` and `bitmap` follow.
   case opened(ConnectionID, ChunkLayout, isComplete: Bool)
-  case notFound(ConnectionID)
-  case refused(ConnectionID, OpenRefusal)
+  /// The peer does not have the file, or does not open it.
+  case refused(ConnectionID, Opened.Refusal)
   case storageReady(Resumable)
   /// More of what an earlier download left on the disk turned out to be right, before its page is reported verified.
   case resumed([(chunk: ChunkIndex, mask: UInt64)])

@@ -1,5 +1,6 @@
 // Why a download ended without its file.
 import Content
+import Wire
 
 /// What became of an address.
 public enum AddressOutcome: Hashable, Sendable {
@@ -8,8 +9,7 @@ public enum AddressOutcome: Hashable, Sendable {
   case dialFailed(DialFailure)
   /// Connected, but OPEN was not answered in time.
   case silent
-  case notFound
-  case refused(OpenRefusal)
+  case refused(Opened.Refusal)
   case opened
   /// Another address of a peer that was connected already.
   case duplicate

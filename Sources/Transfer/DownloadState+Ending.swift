@@ -118,11 +118,11 @@ extension DownloadState {
         .noPeers(reports)
       } else if any({ $0 == .refused(.notAllowed) }) {
         .notAdmitted(reports)  // whoever says so may well have the file
-      } else if any({ $0 == .notFound }) {
+      } else if any({ $0 == .refused(.noSuchFile) }) {
         .notFound(reports)
       } else if any({ $0 == .lied }) {
         .everyPeerLied(reports)
-      } else if any({ $0 == .dialFailed(.notAdmitted) || $0 == .refused(.tooManyFiles) }) {
+      } else if any({ $0 == .dialFailed(.notAdmitted) || $0 == .refused(.tooManyFilesOpen) }) {
         .notAdmitted(reports)
       } else {
         .unreachable(reports)

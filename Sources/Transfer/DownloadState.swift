@@ -168,7 +168,6 @@ public struct DownloadState: Sendable {
       connected(id, as: peer, requestsMax: requestsMax, from: ip, at: now)
     case .dialFailed(let id, let failure): dialFailed(id, failure, at: now)
     case .opened(let id, let layout, let isComplete): opened(id, layout, isComplete: isComplete, at: now)
-    case .notFound(let id): notOpened(id, .notFound, at: now)
     case .refused(let id, let refusal): notOpened(id, .refused(refusal), at: now)
     case .storageReady(let resumable): storageReady(resumable, at: now)
     case .resumed(let leaves): resumed(leaves, at: now)

@@ -181,6 +181,6 @@ import TestSupport
       Issue.record("\(fetched.result)")
       return
     }
-    for source in sources { #expect(fetched.outcome(of: source.address) == .notFound) }
+    for source in sources { #expect(fetched.outcome(of: source.address) == .refused(.noSuchFile)) }
   }
 }

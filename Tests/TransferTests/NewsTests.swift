@@ -12,9 +12,9 @@ import Wire
   private func expect(_ event: DownloadEvent, _ other: DownloadEvent) { #expect("\(event)" == "\(other)") }
 
   @Test func `each refusal keeps its meaning`() {
-    expect(DownloadEvent(.refused(.noSuchFile), from: id), .notFound(id))
-    expect(DownloadEvent(.refused(.tooManyFilesOpen), from: id), .refused(id, .tooManyFiles))
-    expect(DownloadEvent(.refused(.notAllowed), from: id), .refused(id, .notAllowed))
+    for refusal in Opened.Refusal.allCases {
+      expect(DownloadEvent(.refused(refusal), from: id), .refused(id, refusal))
+    }
   }
 
   @Test func `a page is verified at once, or only after the disk was compared with it`() throws {
