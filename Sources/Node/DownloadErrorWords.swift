@@ -1,4 +1,4 @@
-// Why a download did not finish, in a sentence.
+// The reasons for which a download did not finish, as people read them.
 import Posix
 import Transfer
 
@@ -8,7 +8,7 @@ extension SocketAddress {
 }
 
 extension DownloadError: CustomStringConvertible {
-  /// What happened, and to what.
+  /// The reason, and the file or peer that it is about.
   public var description: String {
     switch self {
     case .failed(let failure, _, let part): failure.words + (part.map { "; what was verified is kept in \($0)" } ?? "")

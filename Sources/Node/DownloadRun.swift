@@ -6,8 +6,8 @@ import Storage
 import Transfer
 import Wire
 
-/// A download, without a thread of its own: `ControlLoop` hands in messages and times, after each of which `deadline` may
-/// have changed. Confined to the loop's thread.
+/// A download, without a thread of its own: `ControlLoop` hands in messages and times. Each may change `deadline`.
+/// Confined to the loop's thread.
 final class DownloadRun {
   /// Blocks in use at most: 16 MiB.
   private static let blocksMax = 256

@@ -61,7 +61,7 @@ final class GetterProcess {
 
   func cancel() { handle(.cancelledByUser) }
 
-  /// The process is gone; its kernel tells the peers, unless the machine is gone as well.
+  /// The process is gone. Its kernel closes the connections, unless the machine is gone as well.
   func die(tells: Bool) {
     for connection in connections.values.sorted(by: { $0.id < $1.id }) {
       connection.isOpenHere = false

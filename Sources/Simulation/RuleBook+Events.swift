@@ -1,4 +1,4 @@
-// What each event must lead to.
+// The consequences that each event must have.
 import Content
 import Transfer
 import Wire
@@ -79,7 +79,7 @@ extension RuleBook {
     lines[id] = Line(peer: peer, requestsMax: requestsMax, openDue: now + settings.chunkTimeout)
   }
 
-  /// What comes on a connection puts off the end of a page that is due there.
+  /// Data that comes on a connection puts off the end of a page that is due there.
   private mutating func heard(on id: ConnectionID, at now: Instant) {
     if lines[id]?.pageDue != nil { lines[id]!.pageDue = now + settings.chunkTimeout }
   }

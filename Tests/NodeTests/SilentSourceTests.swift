@@ -1,4 +1,4 @@
-// Sources that refuse, stall, vanish or talk nonsense: the download goes on with the others, and nobody is banned.
+// Sources that refuse, stall, vanish or talk nonsense: the download goes on with the others, and no peer is banned.
 import Content
 import Posix
 import Testing
