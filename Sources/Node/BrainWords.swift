@@ -4,6 +4,7 @@ import Transfer
 import Wire
 
 extension ConnectionEnd {
+  /// Why a dial failed.
   var dialFailure: DialFailure {
     switch self {
     case .broken(let errno): errno.isRefusal ? .refused : errno.isTimeout ? .timedOut : .unreachable
@@ -15,15 +16,17 @@ extension ConnectionEnd {
     }
   }
 
-  var lossReason: LossReason {
+  /// The event for a download one of whose connections ended so.
+  func event(of id: ConnectionID) -> DownloadEvent {
     switch self {
-    case .here(.idle, _): .idle
-    case .here(.tooSlow, _): .stalled
-    case .here, .silent, .handshake, .withdrawn, .refused: .closed
-    case .there(let code, _): .goodbye(code.rawValue)
-    case .broken: .reset
-    case .truncated: .truncated
-    case .violation, .lied: .violation
+    case .there(let code, let text): DownloadEvent(.there(code, text), of: id)
+    case .violation(let what): DownloadEvent(.violation(what), of: id)
+    case .lied(let what): DownloadEvent(.lied(what), of: id)
+    case .here(.idle, _): .connectionLost(id, .idle)
+    case .here(.tooSlow, _): .connectionLost(id, .stalled)
+    case .here, .silent, .handshake, .withdrawn, .refused: .connectionLost(id, .closed)
+    case .broken: .connectionLost(id, .reset)
+    case .truncated: .connectionLost(id, .truncated)
     }
   }
 
@@ -31,7 +34,7 @@ extension ConnectionEnd {
   func suiteToTry(insteadOf dialled: CipherSuite, isPrivate: Bool) -> CipherSuite? {
     switch self {
     case .handshake(.suiteUnsupported(let suite)): suite == dialled ? nil : suite
-    // A private node says nothing to what it cannot read, and so not either that it lacks the cipher.
+    // A private node says nothing to a peer whose messages it cannot read, so it cannot say that it lacks the cipher.
     case .handshake(.closedByPeer) where isPrivate && dialled != .chaChaPoly: .chaChaPoly
     default: nil
     }

@@ -3,15 +3,15 @@ import Content
 import Synchronization
 import Transfer
 
-/// One download, started by `Downloader.start`. It goes on whether or not anybody keeps this object.
+/// One download, started by `Downloader.start`. It goes on if the program drops this object.
 public final class Download: Sendable {
-  /// Updates that wait for whoever reads them. Of one who is further behind the oldest are lost; the statistics at the end
-  /// have them all.
+  /// Updates that wait for the reader of `updates`. If the reader falls further behind, the oldest are lost; the statistics
+  /// at the end cover them all.
   public static let updatesWaitingMax = 4_096
 
   /// The file that is fetched.
   public let fileID: FileID
-  /// What happens, in order, until the download ends. To be read by one task; who reads none of it misses nothing else.
+  /// The events of the download, in order, until it ends. One task may read them; none has to.
   public let updates: AsyncStream<DownloadUpdate>
 
   private let isWatched: Bool
@@ -24,7 +24,7 @@ public final class Download: Sendable {
   }
   private let state = Mutex(State())
 
-  /// - `isWatched`: whether anybody can read its updates; else there are none.
+  /// - `isWatched`: whether the program can read its updates; if not, there are none.
   init(_ fileID: FileID, isWatched: Bool) {
     self.fileID = fileID
     self.isWatched = isWatched
@@ -32,15 +32,19 @@ public final class Download: Sendable {
       bufferingPolicy: .bufferingNewest(Download.updatesWaitingMax))
   }
 
-  /// Waits for the end.
+  /// Waits for the end. Cancelling the task that waits cancels the download.
   /// - Throws: why it did not finish; what was verified is kept in the part file, for a later download.
   public func result() async throws(DownloadError) -> DownloadResult {
-    let result = await withCheckedContinuation { continuation in
-      let result = state.withLock { state in
-        if state.result == nil { state.waiting.append(continuation) }
-        return state.result
+    let result = await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let result = state.withLock { state in
+          if state.result == nil { state.waiting.append(continuation) }
+          return state.result
+        }
+        if let result { continuation.resume(returning: result) }
       }
-      if let result { continuation.resume(returning: result) }
+    } onCancel: {
+      cancel()
     }
     return try result.get()
   }
@@ -56,7 +60,7 @@ public final class Download: Sendable {
 
   func tell(_ update: DownloadUpdate) { if isWatched { continuation.yield(update) } }
 
-  /// It runs, and listens there.
+  /// It runs, and its control thread listens to this mailbox.
   func began(_ control: Mailbox<DownloadMessage>) {
     let isCancelled = state.withLock { state in
       state.control = control

@@ -1,4 +1,4 @@
-// Why a download did not finish, in a sentence.
+// The reasons for which a download did not finish, as people read them.
 import Posix
 import Transfer
 
@@ -8,7 +8,7 @@ extension SocketAddress {
 }
 
 extension DownloadError: CustomStringConvertible {
-  /// What happened, and to what.
+  /// The reason, and the file or peer that it is about.
   public var description: String {
     switch self {
     case .failed(let failure, _, let part): failure.words + (part.map { "; what was verified is kept in \($0)" } ?? "")
@@ -48,9 +48,7 @@ extension AddressOutcome {
     case .pending: "not tried"
     case .dialFailed(let failure): failure.words
     case .silent: "no answer in time"
-    case .notFound: "it does not have the file"
-    case .refused(.tooManyFiles): "it has too many files open for this node"
-    case .refused(.notAllowed): "it does not give the file to this node"
+    case .refused(let refusal): refusal.words
     case .opened: "connected"
     case .duplicate: "another address of a peer"
     case .lost: "the connection was lost"

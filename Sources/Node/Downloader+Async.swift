@@ -46,25 +46,12 @@ extension Downloader {
   /// Fetches a file into the downloader's storage. Cancelling the task ends the download.
   /// - Throws: why it did not finish; what was verified is kept in the part file, for a later download.
   public func downloadFile(_ fileID: FileID) async throws(DownloadError) -> DownloadResult {
-    try await finished(start(fileID, isWatched: false))
+    try await start(fileID, isWatched: false).result()
   }
 
   /// Fetches the file of a link; else like `downloadFile(_:)` of a fileID.
   public func downloadFile(_ link: FileLink) async throws(DownloadError) -> DownloadResult {
-    try await finished(start(link, isWatched: false))
-  }
-
-  private func finished(_ download: Download) async throws(DownloadError) -> DownloadResult {
-    let result = await withTaskCancellationHandler {
-      do throws(DownloadError) {
-        return Result<DownloadResult, DownloadError>.success(try await download.result())
-      } catch {
-        return Result<DownloadResult, DownloadError>.failure(error)
-      }
-    } onCancel: {
-      download.cancel()
-    }
-    return try result.get()
+    try await start(link, isWatched: false).result()
   }
 }
 
@@ -97,7 +84,8 @@ extension Server {
   }
 }
 
-/// What the first scan has found so far; events come on any thread. What comes after it is nobody's here.
+/// The files that the first scan has found so far; events come on any thread. Files that come later are not for its
+/// caller.
 private final class FoundEntries: Sendable {
   private let entries = Mutex<[CatalogueEntry]?>([])
   func add(_ entry: CatalogueEntry) { entries.withLock { $0?.append(entry) } }

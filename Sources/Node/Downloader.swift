@@ -6,16 +6,16 @@ import Synchronization
 import Transfer
 import Wire
 
-/// Where the file goes.
+/// The place that a file goes to.
 public struct DownloadTarget: Hashable, Sendable {
   /// Made by the caller; it must exist.
   public var folder: String
   /// One component; nil: the suggested name, made harmless.
   public var name: String?
-  /// A suggestion of whoever named the file, made harmless before it is used; comes before those of peers.
+  /// The name that came with the fileID, made harmless before it is used; it comes before the suggestions of peers.
   public var suggestedName: String?
-  /// Whether the output may replace a file that has `name`. A suggested name replaces nothing: it comes from a stranger,
-  /// who could choose which of the user's files to overwrite.
+  /// Whether the output may replace a file that has `name`. A suggested name replaces nothing: with it a
+  /// stranger could choose which of the user's files to overwrite.
   public var replaces: Bool
   /// Not a file at all: verified bytes leave in order through standard output.
   let isStream: Bool
@@ -39,7 +39,7 @@ public struct DownloadTarget: Hashable, Sendable {
   }
 }
 
-/// How a download gives to others what it has got so far. Of a stream nothing can be given.
+/// How a download gives to other peers what it has got so far. A stream gives nothing.
 public struct Sharing: Hashable, Sendable {
   /// For how long.
   public enum Stay: Hashable, Sendable {
@@ -49,39 +49,39 @@ public struct Sharing: Hashable, Sendable {
     case untilCancelled
   }
 
-  /// Where others may dial; nil: nowhere, and only those give and take that are dialled.
+  /// The address that other peers may dial; nil: none, and the download exchanges data only with peers that it dials.
   public var listen: SocketAddress?
   /// How long the finished file stays offered; nil: the download ends with it.
   public var stay: Stay?
 
-  /// Without an address nobody can dial in.
+  /// Without an address no peer can dial in.
   public init(listen: SocketAddress? = nil, stay: Stay? = nil) {
     self.listen = listen
     self.stay = stay
   }
 }
 
-/// What a running download says. Names are as peers gave them: escape before printing.
+/// An event of a running download. Names are as peers gave them: escape before printing.
 public enum DownloadUpdate: Sendable {
   /// The manifest is verified and the part file is there.
   case prepared(name: String, length: UInt64)
-  /// What the engine decided or saw.
+  /// A decision of the engine, or an event that it counts.
   case report(DownloadReport)
   /// A few times a second.
   case progress(DownloadProgress)
-  /// The name has no addresses yet. It is looked up again while the download runs; said once.
+  /// The name has no addresses yet. It is looked up again while the download runs; reported once.
   case unresolved(PeerSource, String)
-  /// What a name stands for, also later: only those addresses that it did not stand for before.
+  /// The addresses of a name, also later ones: each is reported once.
   case resolved(PeerSource, [SocketAddress])
-  /// What looking for peers that nobody named came to, before the download stopped waiting for it.
+  /// The result of the search for peers on the network, once the download waits for it no longer.
   case searched(DiscoverySummary)
-  /// A dial failed, or a connection ended otherwise than by our own wish.
+  /// A dial failed, or a connection ended that the download did not close.
   case peerEnded(SocketAddress, PeerID?, ConnectionEnd)
   /// The output is there already, and it is the right file: nothing is fetched. Comes after `prepared`.
   case found(path: String)
   /// Chunks of an earlier download that were right.
   case resumed(chunks: Int)
-  /// Others may dial there. Comes first.
+  /// Other peers may dial this address. Comes first.
   case listening(SocketAddress)
   /// The file has its name, and stays offered. `cancel` ends that, and the call then returns as if it had not stayed.
   case staying(DownloadResult)
@@ -93,7 +93,7 @@ public enum DownloadUpdate: Sendable {
 public struct DownloadResult: Sendable {
   /// The numbers of the whole download.
   public internal(set) var stats: DownloadStats
-  /// Where it is; nil where it went to standard output.
+  /// The path of the output; nil if it went to standard output.
   public let path: String?
   /// The name of the file, made harmless.
   public let name: String
@@ -101,13 +101,13 @@ public struct DownloadResult: Sendable {
   public let wasFound: Bool
 }
 
-/// A download that did not finish. What it had verified stays in the part file, for a later one.
+/// A download that did not finish. Verified data stays in the part file, for a later download.
 public enum DownloadError: Error, Sendable {
   /// The engine gave up, or was cancelled: why, the numbers so far, and the part file that is kept.
   case failed(DownloadFailure, DownloadStats, part: String?)
   /// The output cannot be made or written.
   case storage(PartFileError)
-  /// The file of this ID has another length, in bytes, than was said: who said it is wrong, and no peer.
+  /// The file of this ID has another length, in bytes, than the caller gave. No peer is to blame.
   case otherLength(expected: UInt64, actual: UInt64)
   /// The address cannot be listened on.
   case listen(SocketAddress, Errno)
@@ -117,22 +117,22 @@ public enum DownloadError: Error, Sendable {
 
 /// Fetches files. Each download has its own threads and connections while it runs.
 public final class Downloader: Sendable {
-  /// Where files go unless a call says otherwise.
+  /// The place of files, unless a call gives another.
   public let storage: DownloadTarget
-  /// Who fetches, and from whom unless a call says otherwise.
+  /// The node that fetches, and its peers unless a call gives others.
   public let client: PeerClient
   /// Workers, retries, timeouts.
   public let settings: DownloadSettings
   private struct State {
     var running: [Mailbox<DownloadMessage>] = []
-    /// `cancel` came while nothing ran: it meets the next one, which was about to start.
+    /// `cancel` came while nothing ran: it ends the next download, which was about to start.
     var isCancelled = false
   }
   private let state = Mutex(State())
   private let resolve: Resolver
 
-  /// - `storage`: where files go: a folder, a file, or standard output.
-  /// - `client`: who fetches, and from whom.
+  /// - `storage`: the place of files: a folder, a file, or standard output.
+  /// - `client`: the node that fetches, and its peers.
   public convenience init(
     storage: DownloadTarget, client: PeerClient, settings: DownloadSettings
   ) {
@@ -155,8 +155,8 @@ public final class Downloader: Sendable {
     self.init(storage: storage, client: client, settings: settings)
   }
 
-  /// A downloader that is told with each file where to put it and whom to ask.
-  /// - `sharing`: nil: others get nothing.
+  /// A downloader whose calls give the place and the peers of each file.
+  /// - `sharing`: nil: other peers get nothing.
   public convenience init(
     _ configuration: NodeConfiguration, settings: DownloadSettings = DownloadSettings(), sharing: Sharing? = nil
   ) {
@@ -175,9 +175,9 @@ public final class Downloader: Sendable {
     self.resolve = resolve
   }
 
-  /// Fetches one file; blocks until it is there, or cannot be had. Updates come on the calling thread.
+  /// Fetches one file; blocks until it is there, or the download has failed. Updates come on the calling thread.
   ///
-  /// - `length`: what somebody said of it, in bytes, to be checked before anything is fetched; nil: nothing.
+  /// - `length`: the expected length in bytes, checked before anything is fetched; nil: any.
   public func downloadFile(
     _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
     onUpdate: @escaping (DownloadUpdate) -> Void = { _ in }
@@ -185,17 +185,25 @@ public final class Downloader: Sendable {
     try run(fileID, length: length, from: peers, to: target, began: { _ in }, onUpdate: onUpdate)
   }
 
-  /// - `began`: told once where the download can be cancelled, before it has any effect.
+  /// - `began`: called once, before the download has any effect, with the mailbox that takes `cancelled`.
   func run(
     _ fileID: FileID, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget,
     began: (Mailbox<DownloadMessage>) -> Void, onUpdate: @escaping (DownloadUpdate) -> Void
   ) throws(DownloadError) -> DownloadResult {
+    let sharing = target.isStream ? nil : client.sharing  // of a stream nothing is kept
+    let node = try FetchingNode(client.configuration, listen: sharing?.listen)
     let control: Mailbox<DownloadMessage>
-    // Its own, so that nothing of another download is ever taken for this one's.
-    do throws(Errno) { control = try Mailbox() } catch { throw .system(error) }
-    let run = try DownloadRun(
-      fileID, length: length, peers: peers, target: target, configuration: client.configuration, settings: settings,
-      sharing: client.sharing, resolve: resolve, control: control, onUpdate: onUpdate)
+    let loop: ControlLoop
+    do throws(Errno) {
+      // Each download has a mailbox of its own, so that no message of another is ever taken for one of this.
+      control = try Mailbox()
+      loop = try ControlLoop(control)
+    } catch {
+      throw .system(error)
+    }
+    let download = DownloadRun(
+      fileID, length: length, peers: peers, target: target, on: node, settings: settings, sharing: sharing,
+      resolve: resolve, control: control, onUpdate: onUpdate, at: loop.now)
     began(control)
     let isCancelled = state.withLock { state in
       defer { state.isCancelled = false }
@@ -204,10 +212,30 @@ public final class Downloader: Sendable {
     }
     defer { state.withLock { $0.running.removeAll { $0 === control } } }
     if isCancelled { control.send(.cancelled) }
-    return try run.run()
+    return try run(download, on: node, loop)
   }
 
-  /// Ends the downloads that run, or where none does the next one, from any thread: they throw `.failed(.cancelled, …)`.
+  /// Starts the node, runs the download on this thread until it is over, and ends the node.
+  private func run(
+    _ download: DownloadRun, on node: FetchingNode, _ loop: ControlLoop
+  ) throws(DownloadError) -> DownloadResult {
+    do throws(Errno) {
+      try node.start()
+      try download.begin(at: loop.now)
+    } catch {
+      download.search.stop()
+      node.stop()
+      throw .system(error)
+    }
+    loop.run(download)
+    node.stop()
+    var result = try download.result.get()
+    result.stats.uploadedBytes = node.context.uploaded
+    return result
+  }
+
+  /// Ends the downloads that run, or the next one if none runs. They throw `.failed(.cancelled, …)`. Any thread may call
+  /// it.
   public func cancel() {
     let running = state.withLock { state in
       state.isCancelled = state.running.isEmpty

@@ -36,18 +36,8 @@ extension PeerConnection {
 
   func tell(_ news: PeerNews) {
     guard let link, let id else { return }
-    switch news {
-    case .opened(let manifest, let isComplete):
-      meet(chunkCount: manifest.layout.chunkCount)
-      link.tell(.opened(id, manifest, isComplete: isComplete))
-    case .refused(let refusal): link.tell(.refused(id, refusal))
-    case .page(let page): link.tell(.page(id, page))
-    case .busy(let request, let retryAfter): link.tell(.busy(id, request, retryAfter))
-    case .withdrawn(let reason): link.tell(.withdrawn(id, reason))
-    case .answerBegan(let request): link.tell(.answerBegan(id, request))
-    case .answerEnded(let request): link.tell(.answerEnded(id, request))
-    case .have, .bitmap, .promised, .peers: link.tell(.shared(id, news))
-    }
+    if case .opened(let manifest, _) = news { meet(chunkCount: manifest.layout.chunkCount) }
+    link.tell(.peer(id, news))
   }
 
   // MARK: Pieces

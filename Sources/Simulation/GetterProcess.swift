@@ -60,7 +60,7 @@ final class GetterProcess: SimulatedNode {
 
   func cancel() { handle(.cancelledByUser) }
 
-  /// The process is gone; its kernel tells the peers, unless the machine is gone as well.
+  /// The process is gone. Its kernel closes the connections, unless the machine is gone as well.
   func die(tells: Bool) {
     for end in ends.sorted(by: { $0.id < $1.id }) {
       if tells, let other = end.other { world.after(delay(to: end)) { other.node.lost(other, .reset) } }
@@ -77,7 +77,7 @@ final class GetterProcess: SimulatedNode {
 
   // MARK: The brain
 
-  /// What a thread tells the brain arrives a little later, in order.
+  /// Sends an event to the brain as a thread does: it arrives a little later, in order.
   private func tell(_ event: DownloadEvent) {
     world.after(plan.mailboxDelay) { [self] in handle(event) }
   }
@@ -125,7 +125,7 @@ final class GetterProcess: SimulatedNode {
     case .cancel(let id, let request): command(id) { $0.cancel(request) }
     case .disconnect(let id, let reason):
       guard let end = end(id) else { return }
-      sayGoodbye(reason == .banned ? .badData : .done, on: end)
+      sayGoodbye(reason.closeCode, on: end)
       tell(.connectionLost(id, .closed))
     case .report: break
     case .finished(let stats): end(.finished(stats))
@@ -139,7 +139,8 @@ final class GetterProcess: SimulatedNode {
     settle()
   }
 
-  /// What has arrived is still written, and what threads tell of it still heard; then the disk is left as it shall be.
+  /// Data that has arrived is still written, and the reports of threads about it are still heard. Then the disk is left in
+  /// its final state.
   private func settle() {
     guard let ending, blocksInUse == 0 else { return }
     world.after(plan.mailboxDelay) { [self] in
@@ -214,7 +215,7 @@ final class GetterProcess: SimulatedNode {
   private func server(_ end: NodeEnd) -> ServingPeer? { end.peer.node as? ServingPeer }
   private func delay(to end: NodeEnd) -> Duration { server(end)?.plan.delay ?? .zero }
 
-  /// The node's own deadline: who says nothing for long, not even PONG, is gone.
+  /// The node's own deadline: a peer that sends nothing for long, not even PONG, is gone.
   private func watch(_ end: NodeEnd) {
     let since = end.lastHeard
     world.at(since + ProtocolLimits.idleTimeout) { [self] in
@@ -294,53 +295,30 @@ final class GetterProcess: SimulatedNode {
   override func ended(_ end: NodeEnd, _ reason: SessionEnd) {
     world.note("session \(end.id.rawValue) ends: \(reason)")
     switch reason {
-    case .there(let code, _):
-      close(end)
-      tell(.connectionLost(end.id, .goodbye(code.rawValue)))
-    case .violation:
-      sayGoodbye(.protocolError, on: end)
-      tell(.connectionLost(end.id, .violation))
+    case .there: close(end)
+    case .violation: sayGoodbye(.protocolError, on: end)
     case .lied:
       sayGoodbye(.badData, on: end)
-      tellLie(of: end)
+      noteLie(of: end)
     }
+    tell(DownloadEvent(reason, of: end.id))
   }
 
-  private func tellLie(of end: NodeEnd) {
+  private func noteLie(of end: NodeEnd) {
     if server(end)?.hasLied != true { world.violate("honest \(end.peer.node.name) is taken for a liar") }
-    tell(.lied(end.id))
   }
 
   override func hear(_ news: PeerNews, on end: NodeEnd) {
     let id = end.id
-    switch news {
-    case .opened(let manifest, let isComplete): tell(.opened(id, manifest.layout, isComplete: isComplete))
-    case .refused(.noSuchFile): tell(.notFound(id))
-    case .refused(.tooManyFilesOpen): tell(.refused(id, .tooManyFiles))
-    case .refused(.notAllowed): tell(.refused(id, .notAllowed))
-    case .page(let page): received(page, from: id)
-    case .busy(let request, let retryAfter): tell(.busy(id, request, retryAfter: retryAfter))
-    case .withdrawn: tell(.withdrawn(id))
-    case .answerBegan(let request): tell(.answerBegan(id, request))
-    case .answerEnded(let request): tell(.answerEnded(id, request))
-    case .have(let runs): tell(.have(id, runs))
-    case .bitmap(let bitmap): tell(.bitmap(id, bitmap))
-    case .promised(let chunks): tell(.promised(id, chunks))
-    case .peers(let entries): tell(.peers(id, entries))
-    }
-  }
-
-  private func received(_ page: HashPage, from id: ConnectionID) {
+    guard case .page(let page) = news else { return tell(DownloadEvent(news, from: id)) }
     storage.arrived(page)
-    guard storage.isResumed, chunkHashes[page.index] == nil else {
-      chunkHashes[page.index] = page.chunkHashes
-      return tell(.pageVerified(page.index, from: id))
-    }
-    tell(.pageArrived(page.index, from: id))
-    storage.compare(page, from: id)
+    let isCompared = storage.isResumed && chunkHashes[page.index] == nil
+    if !isCompared { chunkHashes[page.index] = page.chunkHashes }
+    tell(DownloadEvent(news, from: id, isCompared: isCompared))
+    if isCompared { storage.compare(page, from: id) }
   }
 
-  /// What of a page's chunks is on the disk. Nil: the journal had the page.
+  /// The part of a page's chunks that is on the disk. Nil: the journal had the page.
   func compared(_ page: HashPage, _ leaves: [(chunk: ChunkIndex, mask: UInt64)], from id: ConnectionID?) {
     chunkHashes[page.index] = page.chunkHashes
     for (chunk, mask) in leaves {
@@ -370,7 +348,10 @@ final class GetterProcess: SimulatedNode {
   }
 
   private func finish(_ piece: FetchedPiece, _ bytes: [UInt8], of end: NodeEnd) {
-    guard piece.isMatched(by: bytes.span.bytes, leafSize: file.layout.leafSize) else { return tellLie(of: end) }
+    guard piece.isMatched(by: bytes.span.bytes, leafSize: file.layout.leafSize) else {
+      noteLie(of: end)
+      return tell(.lied(end.id))
+    }
     guard storage.write(bytes, of: piece) else { return tell(.writeFailed) }
     written[Int(piece.chunk.rawValue)] |= piece.leaves.mask
     while consumed < written.count, written[consumed] == file.layout.leaves(of: ChunkIndex(UInt32(consumed))).mask {
@@ -386,7 +367,7 @@ final class GetterProcess: SimulatedNode {
 }
 
 extension PeerPlan {
-  /// The getter is told of an address: by the user, or by a discovery.
+  /// The getter learns of an address: from the user, or from a discovery.
   fileprivate func naming(_ address: PeerAddress, pinned: PeerID?) -> DownloadEvent {
     isHinted ? .addressHinted(address, pinned ?? id) : .addressAdded(address, pinned: pinned)
   }

@@ -1,4 +1,4 @@
-// What each event must lead to.
+// The consequences that each event must have.
 import Content
 import Transfer
 import Wire
@@ -14,7 +14,7 @@ extension RuleBook {
       if failure == .ourselves, let address = addresses[id] { dismissedAddresses.insert(address) }
       if failure != .ourselves { leave(id, at: now) }
     case .opened(let id, _, let isComplete): opened(id, isComplete: isComplete, at: now)
-    case .notFound(let id), .refused(let id, _):
+    case .refused(let id, _):
       if lines.removeValue(forKey: id) != nil { leave(id, at: now) }
     case .storageReady(let resumable):
       isRunning = true
@@ -87,7 +87,7 @@ extension RuleBook {
     lines[id] = Line(peer: peer, requestsMax: requestsMax, openDue: now + settings.chunkTimeout)
   }
 
-  /// What comes on a connection puts off the end of a page that is due there.
+  /// Data that comes on a connection puts off the end of a page that is due there.
   private mutating func heard(on id: ConnectionID, at now: Instant) {
     if lines[id]?.pageDue != nil { lines[id]!.pageDue = now + settings.chunkTimeout }
   }

@@ -1,4 +1,4 @@
-// What a download is told.
+// The events of a download.
 import Content
 import Wire
 
@@ -15,9 +15,6 @@ public enum DialFailure: Hashable, Sendable {
   case ourselves
 }
 
-/// Why a peer did not open the file although it may have it (status 2 and 3 of OPENED).
-public enum OpenRefusal: Hashable, Sendable { case tooManyFiles, notAllowed }
-
 /// Why a connection ended.
 public enum LossReason: Hashable, Sendable {
   case closed, reset, truncated, stalled, idle
@@ -27,12 +24,12 @@ public enum LossReason: Hashable, Sendable {
   case goodbye(UInt8)
 }
 
-/// What of the file is on the disk already, verified.
+/// The verified part of the file that is on the disk already.
 public struct Resumable: Sendable {
   /// Pages whose hashes are at hand.
   public var pages: [PageIndex] = []
   /// Pages whose hashes are at hand, but with whose chunks the disk is still being compared: `resumed` and `pageVerified`
-  /// follow for each, and nobody is asked for them meanwhile.
+  /// follow for each, and no peer is asked for them meanwhile.
   public var heldPages: [PageIndex] = []
   /// Verified leaves by chunk, bit 0 the first; whole chunks included.
   public var leaves: [(chunk: ChunkIndex, mask: UInt64)] = []
@@ -49,7 +46,7 @@ public struct Resumable: Sendable {
 /// Something happened. Events of connections that the download let go are ignored.
 public enum DownloadEvent: Sendable {
   case addressAdded(PeerAddress, pinned: PeerID?)
-  /// Somebody else says that this peer is there. Never changes who must answer where the user said so.
+  /// Another node says that this peer is there. A hint never changes the peer that the user named for an address.
   case addressHinted(PeerAddress, PeerID)
   /// The whole file is here already, and says what its layout is; storage will find it again.
   case foundHere(ChunkLayout)
@@ -61,8 +58,8 @@ public enum DownloadEvent: Sendable {
   case dialFailed(ConnectionID, DialFailure)
   /// The peer has the file, and its manifest fits the fileID; if not complete, `have` and `bitmap` follow.
   case opened(ConnectionID, ChunkLayout, isComplete: Bool)
-  case notFound(ConnectionID)
-  case refused(ConnectionID, OpenRefusal)
+  /// The peer does not have the file, or does not open it.
+  case refused(ConnectionID, Opened.Refusal)
   case storageReady(Resumable)
   /// More of what an earlier download left on the disk turned out to be right, before its page is reported verified.
   case resumed([(chunk: ChunkIndex, mask: UInt64)])
@@ -98,7 +95,7 @@ public enum DownloadEvent: Sendable {
 }
 
 extension DownloadEvent {
-  /// Who told what it has, where the event is no more than that: many of these come for each chunk.
+  /// The peer's connection, if the event only says what the peer has: many of these come for each chunk.
   var teller: ConnectionID? {
     switch self {
     case .have(let id, _), .bitmap(let id, _), .promised(let id, _): id

@@ -1,15 +1,15 @@
 // Why a download ended without its file.
 import Content
+import Wire
 
-/// What became of an address.
+/// The result of an address.
 public enum AddressOutcome: Hashable, Sendable {
   /// Not dialled yet, or under way.
   case pending
   case dialFailed(DialFailure)
   /// Connected, but OPEN was not answered in time.
   case silent
-  case notFound
-  case refused(OpenRefusal)
+  case refused(Opened.Refusal)
   case opened
   /// Another address of a peer that was connected already.
   case duplicate
@@ -17,21 +17,21 @@ public enum AddressOutcome: Hashable, Sendable {
   case lied
 }
 
-/// An address and what became of it.
+/// An address and its result.
 public struct AddressReport: Hashable, Sendable {
   public let address: PeerAddress
   public let outcome: AddressOutcome
 }
 
-/// The end of a download that failed. What is on the disk stays for a later one.
+/// The end of a download that failed. Data on the disk stays for a later download.
 public enum DownloadFailure: Error, Hashable, Sendable {
   /// No address could be reached.
   case unreachable([AddressReport])
   /// Peers answered, and none has the file.
   case notFound([AddressReport])
-  /// Peers answered, and none lets us in.
+  /// Peers answered, and none admits this node.
   case notAdmitted([AddressReport])
-  /// Whoever had the file sent what does not verify.
+  /// Every peer that had the file sent data that does not verify.
   case everyPeerLied([AddressReport])
   /// No usable peer for `chunkTimeout`; or no address at all.
   case noPeers([AddressReport])

@@ -15,7 +15,7 @@ extension DownloadState {
     act(.prepareStorage(layout))
   }
 
-  /// What the disk holds already counts as had; it is reported by no line.
+  /// Data on the disk counts as had, and is not reported.
   mutating func storageReady(_ resumable: Resumable, at now: Instant) {
     guard phase == .preparing else { return }
     for page in resumable.pages where pages.contains(page) && pages.verify(page) {
@@ -94,7 +94,7 @@ extension DownloadState {
     joinCount > 0 && rememberedPeers.allSatisfy(\.isBanned) && stats.pastPeers.banned == stats.pastPeers.count
   }
 
-  /// Ends if no address is left that could ever serve: at once if nobody is connected. Peers that dialled us may still
+  /// Ends if no address is left that could ever serve: at once if no peer is connected. Peers that dialled us may still
   /// open the file, within one timeout for all of them: strangers that say nothing do not keep a download from its end.
   mutating func endIfHopeless(at now: Instant) {
     guard !book.hasProspects, links.areAllInbound else { return timers.cancel(.hopeless) }
@@ -110,19 +110,19 @@ extension DownloadState {
       if book.isEveryAddressBanned, hasEveryPeerLied { end(.everyPeerLied(book.reports), at: now) }
       return
     }
-    guard phase == .seeking else { return }  // nobody is needed for a file that is here
+    guard phase == .seeking else { return }  // a file that is here needs no peer
     let reports = book.reports
     func any(_ matches: (AddressOutcome) -> Bool) -> Bool { reports.contains { matches($0.outcome) } }
     let failure: DownloadFailure =
       if reports.isEmpty {
         .noPeers(reports)
       } else if any({ $0 == .refused(.notAllowed) }) {
-        .notAdmitted(reports)  // whoever says so may well have the file
-      } else if any({ $0 == .notFound }) {
+        .notAdmitted(reports)  // a peer that says so may well have the file
+      } else if any({ $0 == .refused(.noSuchFile) }) {
         .notFound(reports)
       } else if any({ $0 == .lied }) {
         .everyPeerLied(reports)
-      } else if any({ $0 == .dialFailed(.notAdmitted) || $0 == .refused(.tooManyFiles) }) {
+      } else if any({ $0 == .dialFailed(.notAdmitted) || $0 == .refused(.tooManyFilesOpen) }) {
         .notAdmitted(reports)
       } else {
         .unreachable(reports)

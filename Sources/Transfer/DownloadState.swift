@@ -9,7 +9,7 @@ public struct DownloadState: Sendable {
   public typealias Action = DownloadAction
 
   enum Phase: Hashable, Sendable {
-    /// Nobody has the file yet.
+    /// No peer with the file is known yet.
     case seeking
     /// The layout is known; the part file is being made ready.
     case preparing
@@ -82,14 +82,14 @@ public struct DownloadState: Sendable {
   var hopes = 0
   var lateness = Lateness()
   var consumedBelow = 0
-  /// Of chunks of which an earlier download left a part: the bytes of that part.
+  /// By chunk, the bytes that an earlier download left of it.
   var resumedBytes: [ChunkIndex: Int] = [:]
 
   var timers = DeadlineQueue<Timer>()
   var relievedAt = Instant.zero
   var speed = SpeedMeter()
   var isStarted = false
-  /// Whether any peer had the file in part, or told of others that were getting it.
+  /// Whether any peer had the file in part, or named others that were fetching it.
   var hasMetSharers = false
   var heldReports: [DownloadReport] = []
   private var actions: [Action] = []
@@ -168,7 +168,6 @@ public struct DownloadState: Sendable {
       connected(id, as: peer, requestsMax: requestsMax, from: ip, at: now)
     case .dialFailed(let id, let failure): dialFailed(id, failure, at: now)
     case .opened(let id, let layout, let isComplete): opened(id, layout, isComplete: isComplete, at: now)
-    case .notFound(let id): notOpened(id, .notFound, at: now)
     case .refused(let id, let refusal): notOpened(id, .refused(refusal), at: now)
     case .storageReady(let resumable): storageReady(resumable, at: now)
     case .resumed(let leaves): resumed(leaves, at: now)

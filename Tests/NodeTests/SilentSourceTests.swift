@@ -1,4 +1,4 @@
-// Sources that refuse, stall, vanish or talk nonsense: the download goes on with the others, and nobody is banned.
+// Sources that refuse, stall, vanish or talk nonsense: the download goes on with the others, and no peer is banned.
 import Content
 import Posix
 import Testing
@@ -181,6 +181,6 @@ import TestSupport
       Issue.record("\(fetched.result)")
       return
     }
-    for source in sources { #expect(fetched.outcome(of: source.address) == .notFound) }
+    for source in sources { #expect(fetched.outcome(of: source.address) == .refused(.noSuchFile)) }
   }
 }

@@ -107,9 +107,37 @@ import Testing
       return
     }
     #expect(try await other.result().stats.bytes == UInt64(bytes.count))
-    // What was cancelled is continued.
+    // A later download goes on where the cancelled one ended.
     #expect(try await first.downloadFile(fileID).path == copies + "/disk.img")
     #expect(try Data(contentsOf: URL(fileURLWithPath: copies + "/disk.img")) == bytes)
+    await server.stop()
+  }
+
+  @Test func `cancelling the task that awaits a started download ends the download`() async throws {
+    let images = try folder("images")
+    _ = try makeFile(images + "/disk.img", byteCount: 4_000_000)
+    var slow = NodeConfiguration()
+    slow.uploadLimit = 2_000_000
+    let server = try Server(
+      slow, folder: images, listen: SocketAddress(ipv4: (127, 0, 0, 1), port: 0), stateFolder: try folder("state"))
+    let fileID = try #require(try await server.scanFolder().first).fileID
+    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: server.address.port))
+    let downloader = Downloader(
+      storage: DownloadTarget(folder: try folder("copies")), client: PeerClient(peers: [peer]))
+    let download = downloader.start(fileID)
+    // Under way: some of it is here.
+    for await update in download.updates {
+      if case .report(.chunkDone) = update { break }
+    }
+    let waiting = Task { try await download.result() }
+    waiting.cancel()
+    let outcomes = [await waiting.result, await Task { try await download.result() }.result]
+    for outcome in outcomes {
+      guard case .failure(let error) = outcome, case DownloadError.failed(.cancelled, _, _) = error else {
+        Issue.record("not cancelled: \(outcome)")
+        continue
+      }
+    }
     await server.stop()
   }
 

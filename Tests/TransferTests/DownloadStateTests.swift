@@ -185,7 +185,9 @@ import Wire
       swarm.run(until: .seconds(1))
       return swarm.failure
     }
-    guard case .notFound? = failure(.down(.refused), .notFound) else { return #expect(Bool(false), "notFound") }
+    guard case .notFound? = failure(.down(.refused), .refuses(.noSuchFile)) else {
+      return #expect(Bool(false), "notFound")
+    }
     guard case .notAdmitted? = failure(.down(.refused), .down(.notAdmitted)) else {
       return #expect(Bool(false), "notAdmitted")
     }
@@ -360,7 +362,7 @@ import Wire
     let before = swarm.log.count
     for event: DownloadEvent in [
       .answerEnded(ConnectionID(77), RequestID(1)), .lied(ConnectionID(77)), .withdrawn(ConnectionID(77)),
-      .busy(ConnectionID(77), RequestID(1), retryAfter: .zero), .notFound(ConnectionID(77)),
+      .busy(ConnectionID(77), RequestID(1), retryAfter: .zero), .refused(ConnectionID(77), .noSuchFile),
       .connectionLost(ConnectionID(77), .closed), .have(ConnectionID(77), []), .dialFailed(ConnectionID(77), .refused),
       .opened(ConnectionID(77), small, isComplete: true), .pageVerified(PageIndex(9), from: ConnectionID(77)),
       .bitmap(ConnectionID(1), Bitmap(handle: FileHandle(1), firstChunk: ChunkIndex(1_048_575), count: 1, bits: [128])),

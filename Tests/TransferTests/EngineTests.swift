@@ -107,7 +107,7 @@ import Wire
   }
 
   @Test func `to be told that one is not allowed ends like a refusal of the file`() throws {
-    for others in [[], [VirtualPeer(conduct: .notFound)]] {
+    for others in [[], [VirtualPeer(conduct: .refuses(.noSuchFile))]] {
       var swarm = Swarm([VirtualPeer(conduct: .mute)] + others)
       for index in swarm.peers.indices { swarm.handle(.addressAdded(swarm.address(of: index), pinned: nil)) }
       swarm.handle(.discoveryFinished)
@@ -174,8 +174,9 @@ import Wire
   func `whatever the swarm does, the download ends with a whole file or a clear error`(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
     let conducts: [VirtualPeer.Conduct] = [
-      .honest, .honest, .honest, .liar, .silent, .notFound, .down(.refused), .stalls(afterLeaves: 8), .mute, .pageless,
-      .withdraws, .busy(retryAfter: .seconds(1)), .refuses(.tooManyFiles),
+      .honest, .honest, .honest, .liar, .silent, .refuses(.noSuchFile), .down(.refused), .stalls(afterLeaves: 8), .mute,
+      .pageless,
+      .withdraws, .busy(retryAfter: .seconds(1)), .refuses(.tooManyFilesOpen),
     ]
     let layout = ChunkLayout(fileLength: 23 << 20)!
     let peers = (0..<Int.random(in: 1...12, using: &generator)).map { _ in

@@ -218,7 +218,6 @@ struct Swarm {
     let peer = peers[line.peer]
     let reply = now + peer.latency
     switch peer.conduct {
-    case .notFound: post(.notFound(id), at: reply, id)
     case .refuses(let refusal): post(.refused(id, refusal), at: reply, id)
     case .mute: break
     default:

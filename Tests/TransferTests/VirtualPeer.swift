@@ -9,8 +9,7 @@ struct VirtualPeer: Sendable {
     case honest
     /// The dial fails.
     case down(DialFailure)
-    case notFound
-    case refuses(OpenRefusal)
+    case refuses(Opened.Refusal)
     /// Opens the file and answers every request with BUSY.
     case busy(retryAfter: Duration)
     /// Opens the file and answers no request.

@@ -59,7 +59,7 @@ extension CrowdNode {
     case .disconnect(let id, let reason):
       guard let end = end(id) else { return }
       if reason == .banned { world.violate("\(number) bans an honest peer") }
-      hangUp(end, reason == .duplicate ? .duplicateConnection : .done)
+      hangUp(end, reason.closeCode)
     case .report: break
     case .finished(let stats):
       hasFinished = true
@@ -94,8 +94,7 @@ extension CrowdNode {
   }
 
   /// The page leads to the root.
-  func learned(_ page: HashPage, from id: ConnectionID) {
-    tell(.pageVerified(page.index, from: id))
+  func learnedPage() {
     guard !isPageKnown else { return }
     isPageKnown = true
     for end in ends {

@@ -187,22 +187,9 @@ final class CrowdNode: SimulatedNode {
   }
 
   override func hear(_ news: PeerNews, on end: NodeEnd) {
-    let id = end.id
-    switch news {
-    case .opened(let manifest, let isComplete): tell(.opened(id, manifest.layout, isComplete: isComplete))
-    case .refused: tell(.notFound(id))
-    case .page(let page): learned(page, from: id)
-    case .busy(let request, let retryAfter):
-      answered(request, on: end)
-      tell(.busy(id, request, retryAfter: retryAfter))
-    case .withdrawn: tell(.withdrawn(id))
-    case .answerBegan(let request): tell(.answerBegan(id, request))
-    case .answerEnded(let request): tell(.answerEnded(id, request))
-    case .have(let runs): tell(.have(id, runs))
-    case .bitmap(let bitmap): tell(.bitmap(id, bitmap))
-    case .promised(let chunks): tell(.promised(id, chunks))
-    case .peers(let entries): tell(.peers(id, entries))
-    }
+    if case .busy(let request, _) = news { answered(request, on: end) }
+    tell(DownloadEvent(news, from: end.id))
+    if case .page = news { learnedPage() }
   }
 
   override func verify(_ piece: FetchedPiece, on end: NodeEnd) {

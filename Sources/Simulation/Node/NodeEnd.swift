@@ -88,7 +88,7 @@ final class NodeEnd {
   }
 
   /// The peer dialled.
-  var isInbound: Bool { id >= ConnectionID.firstInbound }
+  var isInbound: Bool { id.isInbound }
 
   /// The message of a packet that arrived; nil if its frame is cut short.
   func decode(_ packet: Packet) throws(WireError) -> Message? {

@@ -159,8 +159,8 @@ struct DownloadWorld {
     switch plan.opening {
     case .complete: post(.opened(id, self.plan.layout, isComplete: true), after: plan.latency, id)
     case .partial: opensInPart(id, plan)
-    case .notFound: post(.notFound(id), after: plan.latency, id)
-    case .refuses: post(.refused(id, visits & 1 == 0 ? .tooManyFiles : .notAllowed), after: plan.latency, id)
+    case .notFound: post(.refused(id, .noSuchFile), after: plan.latency, id)
+    case .refuses: post(.refused(id, visits & 1 == 0 ? .tooManyFilesOpen : .notAllowed), after: plan.latency, id)
     case .silent: post(.connectionLost(id, plan.loss), after: .seconds(45), id)
     case .closes: post(.connectionLost(id, plan.loss), after: plan.latency, id)
     case .lies: post(.lied(id), after: plan.latency, id)

@@ -132,7 +132,7 @@ extension DownloadWorld {
       keep(.verified(chunk, mask: leaves.mask, leafHashes: isFirst ? hashes : nil))
       if lines[id]?.asked[request]?.leaves.end == leaves.end { lines[id]!.asked[request] = nil }
     case .busy(let id, let request, _): lines[id]!.asked[request] = nil
-    case .notFound(let id), .refused(let id, _), .lied(let id), .withdrawn(let id): lines[id]!.isOpen = false
+    case .refused(let id, _), .lied(let id), .withdrawn(let id): lines[id]!.isOpen = false
     case .connectionLost(let id, _): isGone(id)
     default: break
     }

@@ -1,0 +1,101 @@
+// Which of several connections to one peer a node that dials closes, keeps as a spare, or uses.
+import Testing
+import Wire
+
+@testable import Transfer
+
+@Suite struct DuplicateConnectionsTests {
+  /// The node has a PeerID between those of the two peers.
+  private var connections = DuplicateConnections(own: peer(5))
+  private let smaller = peer(4)
+  private let greater = peer(6)
+  private let dialled = ConnectionID(1)
+  private let dialledLater = ConnectionID(2)
+  private let cameIn = ConnectionID.firstInbound
+  private let cameInLater = ConnectionID(ConnectionID.firstInbound.rawValue + 1)
+
+  @Test mutating func `of two that this node dialled the newer is closed`() {
+    connections.began(dialled, with: greater)
+    connections.began(dialledLater, with: greater)
+    #expect(connections.judge(dialledLater) == .close)
+    #expect(connections.ended(dialledLater) == nil)
+    #expect(connections.ended(dialled) == nil, "there is no spare")
+  }
+
+  @Test mutating func `what this node dialled is closed if the peer has dialled before`() {
+    for other in [smaller, greater] {
+      connections.began(cameIn, with: other)
+      connections.began(dialled, with: other)
+      #expect(connections.judge(dialled) == .close)
+      #expect(connections.ended(dialled) == nil)
+      #expect(connections.ended(cameIn) == nil)
+    }
+  }
+
+  @Test mutating func `if both ends dialled, the smaller PeerID keeps its own`() {
+    connections.began(dialled, with: greater)
+    connections.began(cameIn, with: greater)
+    #expect(connections.judge(cameIn) == .close)
+    #expect(connections.ended(cameIn) == nil)
+  }
+
+  @Test mutating func `if both ends dialled, the greater PeerID keeps the other's as a spare`() {
+    connections.began(dialled, with: smaller)
+    connections.began(cameIn, with: smaller)
+    #expect(connections.judge(cameIn) == .keep)
+    #expect(connections.ended(dialled) == cameIn, "the peer closes the one that this node dialled")
+    #expect(connections.ended(cameIn) == nil, "it was in use")
+  }
+
+  @Test mutating func `of two that the peer dialled the newer waits, and the peer decides`() {
+    for other in [smaller, greater] {
+      connections.began(cameIn, with: other)
+      connections.began(cameInLater, with: other)
+      #expect(connections.judge(cameInLater) == .keep)
+      #expect(connections.ended(cameIn) == cameInLater)
+      #expect(connections.ended(cameInLater) == nil)
+    }
+  }
+
+  @Test mutating func `a spare that is lost first is used no more`() {
+    connections.began(cameIn, with: greater)
+    connections.began(cameInLater, with: greater)
+    #expect(connections.judge(cameInLater) == .keep)
+    #expect(connections.ended(cameInLater) == nil)
+    #expect(connections.ended(cameIn) == nil)
+  }
+
+  @Test mutating func `the oldest spare is used first`() {
+    connections.began(dialled, with: smaller)
+    for id in [cameInLater, cameIn] {
+      connections.began(id, with: smaller)
+      #expect(connections.judge(id) == .keep)
+    }
+    #expect(connections.ended(dialled) == cameIn)
+    #expect(connections.ended(cameIn) == cameInLater)
+  }
+
+  @Test mutating func `one that is judged after the other was lost is used at once`() {
+    connections.began(dialled, with: smaller)
+    connections.began(cameIn, with: smaller)
+    #expect(connections.ended(dialled) == nil, "nothing waits yet")
+    #expect(connections.judge(cameIn) == .use(cameIn))
+    connections.began(cameInLater, with: smaller)
+    #expect(connections.judge(cameInLater) == .keep)
+  }
+
+  @Test mutating func `connections of other peers do not count`() {
+    connections.began(dialled, with: greater)
+    connections.began(cameIn, with: smaller)
+    #expect(connections.judge(cameIn) == .use(cameIn))
+    connections.began(cameInLater, with: greater)
+    #expect(connections.judge(cameInLater) == .close)
+    #expect(connections.ended(dialled) == nil)
+  }
+
+  @Test mutating func `one that is not known is closed`() {
+    #expect(connections.judge(dialled) == .close)
+    #expect(connections.judge(cameIn) == .close)
+    #expect(connections.ended(cameIn) == nil)
+  }
+}
