@@ -164,6 +164,8 @@ extension DownloadRun {
     jobs.close(discarding: true)
     for loop in loops { loop.join() }
     loops = []
+    // No loop asks for a check any more. The thread may wait for seconds, and it holds the context.
+    context.rechecker.stop()
     context.shared = nil  // it holds the context itself
   }
 }

@@ -6,6 +6,7 @@ import Posix
 import Storage
 import TestSupport
 import Testing
+import Transfer
 import Wire
 
 @testable import Node
@@ -105,6 +106,25 @@ import Wire
     try done.send(.goodbye(Goodbye(code: .done, text: "")))
     for peer in [silent, done] { while (try? peer.receive()) != nil {} }
     #expect(followed.server.context.rechecker.checkedCount == 0)
+  }
+
+  @Test func `nothing is checked any more when a download has ended`() throws {
+    let run = try DownloadRun(
+      Sample.common.fileID, length: nil, peers: [], target: DownloadTarget(folder: "."),
+      configuration: NodeConfiguration(), settings: DownloadSettings(), sharing: Sharing(),
+      resolve: { _ throws(ResolutionFailure) in [] }, control: Mailbox(), onUpdate: { _ in })
+    let rechecker = run.context.rechecker
+    let chunk = Rechecker.Item(.download, ChunkIndex(0))
+    let deadline = Clock.monotonicNanoseconds + 20_000_000_000
+    rechecker.ask([chunk], from: [1], run.context)
+    while rechecker.checkedCount == 0, Clock.monotonicNanoseconds < deadline {}
+    // It was checked just now, so its next check waits for seconds.
+    rechecker.ask([chunk], from: [2], run.context)
+    try #require(rechecker.checkedCount == 1 && rechecker.isRunning)
+    run.stop()
+    #expect(!rechecker.isRunning)
+    rechecker.ask([chunk], from: [3], run.context)
+    #expect(!rechecker.isRunning && rechecker.checkedCount == 1)
   }
 
   @Test(arguments: [4, 64])
