@@ -105,7 +105,7 @@ extension Bench {
     let entries = sources.map { PeerExchange.Entry(ip: $0.address.ip, port: $0.address.port, peer: $0.peerID) }
     var manner = Manner("an introducer")
     manner.onOpen = { talk, _ in
-      try talk.offer(isPartial: true)
+      try talk.offer(.partial)
       try talk.send(.peers(PeerExchange(handle: talk.handle, entries: entries)))
     }
     let introducer = try HostileSource(at: address(9), file, manner)

@@ -39,7 +39,7 @@ extension Manner {
   fileprivate static func teller(of others: [PeerExchange.Entry] = []) -> Manner {
     Manner("a teller") { manner in
       manner.onOpen = { talk, _ in
-        try talk.offer(isPartial: true)
+        try talk.offer(.partial)
         for start in stride(from: 0, to: others.count, by: ProtocolLimits.peersMax) {
           let entries = Array(others[start..<min(start + ProtocolLimits.peersMax, others.count)])
           try talk.send(.peers(PeerExchange(handle: talk.handle, entries: entries)))

@@ -8,12 +8,11 @@ import TestSupport
 struct ServerLoad: Sendable {
   let name: String
   let promise: String
-  /// Options of the attacked server, and of the other one.
-  var options: [String] = []
   /// Whether it can only be seen at its real size.
   var isLong = false
-  /// Starts the load; returns when it is at its height.
-  let start: @Sendable (Bench, SocketAddress, HostileFile) throws -> Load
+  /// Starts the load on a server; returns when it is at its height.
+  typealias Start = @Sendable (Bench, SocketAddress, HostileFile) throws -> Load
+  let start: Start
   /// What the load has to have done before the memory is read; it has so many seconds.
   var wanted: (short: Int, long: Int, seconds: Double) = (0, 0, 0)
 }
@@ -34,8 +33,8 @@ extension Bench {
   /// Two servers of one folder. The load hits the first; honest downloads come from both in turn.
   fileprivate func compare(_ load: ServerLoad) throws -> Outcome {
     let (file, folder) = (Size.load.sample.file, Size.load.sample.folder)
-    var attacked = try serve(folder, load.options, at: "\(host(1)):0")
-    let other = try serve(folder, load.options, at: "\(host(3)):0")
+    var attacked = try serve(folder, at: "\(host(1)):0")
+    let other = try serve(folder, at: "\(host(3)):0")
     for serving in [attacked, other] {
       let (_, isRight, ending) = try download(file, from: [serving.peer], within: 60)
       guard isRight else { throw Missing("before the load: \(ending)") }
@@ -122,6 +121,7 @@ extension ServerLoad {
   ) -> Load {
     Load { load in
       var herd = SocketHerd(count: count, to: target, from: sources)
+      let bytes = Array("p2pnode\u{1}\u{1}".utf8)
       var turn = 0
       while !load.isOver {
         // All in ten steps of 100 ms: a byte a second for each.
@@ -130,7 +130,7 @@ extension ServerLoad {
         for i in 0..<count {
           if herd.isOpen(i) {
             herd.drain(i)
-            if dribbles && i % 10 == turn % 10 { herd.send(Array("p2pnode\u{1}\u{1}".utf8).dribbled(turn / 10), on: i) }
+            if dribbles && i % 10 == turn % 10 { herd.send(bytes.dribbled(turn / 10), on: i) }
           } else if opened < budget {
             herd.open(i)
             opened += 1
@@ -150,32 +150,30 @@ extension [UInt8] {
   fileprivate func dribbled(_ second: Int) -> [UInt8] { [second < count ? self[second] : 0] }
 }
 
+/// A herd of the crowd's addresses, or of others.
+/// - `seconds`: for all of them to be opened once.
+private func herd(
+  _ count: Int, from sources: [[UInt8]]? = nil, opensPerSecond: Int, dribbles: Bool = false, within seconds: Double = 10
+) -> ServerLoad.Start {
+  { bench, target, _ in
+    let load = ServerLoad.herd(
+      count, from: sources ?? bench.crowdAddresses(), to: target, opensPerSecond: opensPerSecond, dribbles: dribbles)
+    load.awaitReady(1, within: seconds)
+    return load
+  }
+}
+
 private let connectionLoads: [ServerLoad] = [
   ServerLoad(
     name: "1,000 half-open connections", promise: "half-open connections shut nobody out",
-    start: { bench, target, _ in
-      let load = ServerLoad.herd(
-        1_000, from: bench.crowdAddresses(), to: target, opensPerSecond: 2_000, dribbles: false)
-      load.awaitReady(1, within: 10)
-      return load
-    }),
+    start: herd(1_000, opensPerSecond: 2_000)),
   ServerLoad(
     name: "1,000 dribbling connections", promise: "connections that dribble shut nobody out",
-    start: { bench, target, _ in
-      let load = ServerLoad.herd(
-        1_000, from: bench.crowdAddresses(), to: target, opensPerSecond: 2_000, dribbles: true)
-      load.awaitReady(1, within: 10)
-      return load
-    }),
+    start: herd(1_000, opensPerSecond: 2_000, dribbles: true)),
   ServerLoad(
     name: "200 connects/s from the getter's address",
     promise: "half-open connections of one address do not stop the handshakes of an honest peer there",
-    start: { bench, target, _ in
-      let load = ServerLoad.herd(
-        2_000, from: [SocketAddress.loopback(0).ip], to: target, opensPerSecond: 200, dribbles: false)
-      load.awaitReady(1, within: 1)
-      return load
-    }),
+    start: herd(2_000, from: [SocketAddress.loopback(0).ip], opensPerSecond: 200, within: 1)),
   ServerLoad(
     name: "connects and closes at once", promise: "100,000 connects cost no memory",
     start: { bench, target, _ in

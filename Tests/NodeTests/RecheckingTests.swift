@@ -137,7 +137,7 @@ import Wire
     script.onRequest = { peer, request, sample in
       guard request.id == RequestID(1) else { return }
       asked.put(request.chunk)
-      for frame in peer.answerFrames(request, from: sample).prefix(leafCount / 4) { try peer.send(frames: frame) }
+      try peer.send(each: sample.answer(request).prefix(leafCount / 4))
     }
     let source = try FakeSource(script)
     let getter = try SharingGetter(sample.fileID, from: [source.address])
