@@ -49,7 +49,7 @@ extension Case {
     Case(
       "get \(size.rawValue)x\(count) \(place.rawValue): \(manner.name)",
       "one honest source is enough: 1.5 times its time alone, and 2 s for each round that is lost",
-      isLong: isLong, isAlone: size == .pages
+      isLong: isLong, isAlone: size == .pages, size: size
     ) { try $0.download(besides: manner, size, count, place) }
   }
 }

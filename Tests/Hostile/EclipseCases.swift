@@ -9,25 +9,26 @@ extension Case {
   static let eclipses: [Case] = [
     Case(
       "get eclipse: 60 strangers take all places",
-      "a source that the user named is dialled again although strangers and hinted peers fill all connections"
+      "a source that the user named is dialled again although strangers and hinted peers fill all connections",
+      size: .many
     ) { bench in
       try bench.eclipse(strangers: 60, hinted: 60, pages: 0)
     },
     Case(
       "get eclipse: 60 strangers of one address",
-      "a source that the user named is dialled again although strangers fill all connections"
+      "a source that the user named is dialled again although strangers fill all connections", size: .many
     ) { bench in
       try bench.eclipse(strangers: 60, hinted: 0, pages: 0, areOneAddress: true)
     },
     Case(
       "get eclipse: a full address book",
-      "an address that the user named is never dropped for hinted ones"
+      "an address that the user named is never dropped for hinted ones", size: .many
     ) { bench in
       try bench.eclipse(strangers: 9, hinted: 0, pages: 30)
     },
     Case(
       "get crowd: thousands of PeerIDs",
-      "peers that delivered nothing are one row of the statistics, and memory stays flat"
+      "peers that delivered nothing are one row of the statistics, and memory stays flat", size: .many
     ) { bench in
       try bench.crowd()
     },
