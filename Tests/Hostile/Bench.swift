@@ -41,7 +41,7 @@ final class Bench {
   func atEnd(_ body: @escaping () -> Void) { ends.append(body) }
 
   func end() {
-    // Whoever waits for an attacked process is free once that has ended.
+    // Threads that wait for an attacked process go on once it has ended.
     for child in children { child.end() }
     for body in ends.reversed() { body() }
     (children, ends) = ([], [])

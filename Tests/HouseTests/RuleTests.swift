@@ -109,6 +109,14 @@ private let samples = [
   Sample(.endsOnlyAtItsEnd, test, "func b() -> Int {\n  return 1\n}\n", broken: []),
   Sample(.endsOnlyAtItsEnd, "Tests/Hostile/A.swift", "func `a`() {\n  return\n}\n", broken: []),
 
+  Sample(.namesActors, wire, "// Whoever asks.\n", broken: [1]),
+  Sample(.namesActors, wire, "/// The bytes that are to\n/// be sent.\n", broken: [1]),
+  Sample(.namesActors, wire, "/// It ends. Who asks gets none.\n", broken: [1]),
+  Sample(.namesActors, wire, "/// - `a`: Whose it is\n", broken: [1]),
+  Sample(.namesActors, test, "@Test func `somebody asks`() {}\n", broken: [1]),
+  Sample(.namesActors, wire, "// Who has it? They ask who has it.\nlet s = \"somebody\"\n", broken: []),
+  Sample(.namesActors, "README.md", "It is to be read.\n", broken: []),
+
   Sample(.namesNoMachine, "README.md", "See /" + "work/main\n", broken: [1]),
   Sample(.namesNoMachine, ".ci/x", "cd \"/" + "tmp/build\"\n", broken: [1]),
   Sample(.namesNoMachine, test, "let p = \"/" + "home/me\"\n", broken: [1]),

@@ -18,7 +18,7 @@ struct Rule: Sendable, CustomTestStringConvertible {
 extension Rule {
   static let all = [
     opensWithComment, isShort, isFinished, importsWhatItMay, isPure, keepsPointersIn, provesItsSharing, neverWaits,
-    passesNoTime, endsOnlyAtItsEnd, namesNoMachine,
+    passesNoTime, endsOnlyAtItsEnd, namesActors, namesNoMachine,
   ]
 
   /// Lines that a file may have. Much longer than it should be; nobody reads the second half of more.

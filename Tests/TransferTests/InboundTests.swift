@@ -118,7 +118,7 @@ import Wire
     #expect(stats.retries == 0 && stats.peers.map(\.failures) == [0] && stats.peers.map(\.score) == [100])
   }
 
-  @Test func `whoever dials a download leaves it room to dial others`() {
+  @Test func `peers that dial a download leave it room to dial others`() {
     var state = running()
     _ = actions(of: &state)
     var taken = 0
