@@ -99,7 +99,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
   }
 }
 
-/// Who said what a setting is.
+/// Where the value of a setting comes from.
 package enum Origin: Hashable, Sendable, CustomStringConvertible {
   case standard
   case file(path: String, line: Int)

@@ -10,7 +10,7 @@ public struct ChunkOnDisk: Sendable {
   public let hash: Digest
   /// The true hashes of its leaves, where they are known: then leaves count one by one.
   public let leafHashes: [Digest]?
-  /// Leaves that somebody says are there; bit 0 the first.
+  /// Leaves that the journal claims to be there; bit 0 the first.
   public let claimed: UInt64
 
   public init(_ chunk: ChunkIndex, hash: Digest, leafHashes: [Digest]? = nil, claimed: UInt64 = 0) {

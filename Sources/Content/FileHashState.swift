@@ -1,4 +1,4 @@
-// Hashes a file while somebody else reads it: bytes go in, in pieces of any size; chunks and at last the root come out.
+// Hashes a file that the caller reads: bytes go in, in pieces of any size; chunks and at last the root come out.
 
 /// A chunk whose bytes have all been hashed.
 public struct HashedChunk: Hashable, Sendable {

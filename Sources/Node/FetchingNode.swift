@@ -61,6 +61,8 @@ final class FetchingNode {
     sayGoodbye()
     for loop in loops { loop.join() }
     loops = []
+    // No loop asks for a check any more. The thread may wait for seconds, and it holds the context.
+    context.rechecker.stop()
     context.shared = nil  // it holds the context itself
   }
 }

@@ -28,6 +28,9 @@ final class Rechecker: Sendable {
   /// Chunks that were read so far.
   var checkedCount: Int { state.change { $0.checkedCount } }
 
+  /// Whether its thread is there.
+  var isRunning: Bool { state.change { $0.isRunning } }
+
   /// A peer of this address group says that some of these chunks were wrong. Never waits for the disk.
   func ask(_ items: [Item], from group: AddressGroup, _ context: NodeContext) {
     let starts = state.change { state in
@@ -39,7 +42,7 @@ final class Rechecker: Sendable {
     if starts { Thread.start(name: "p2p-recheck") { self.run(context) }.detach() }
   }
 
-  /// Checks no more, and returns when nothing is being checked.
+  /// Checks no more, and returns when nothing is being checked: after the read of one chunk at most.
   func stop() {
     state.change { $0.isStopped = true }
     state.wait { $0.isRunning ? nil : () }

@@ -3,8 +3,8 @@ import Glibc
 
 /// 64 KiB of memory for the leaves of one DATA frame.
 ///
-/// Sendable although it is mutable: a block has one owner at a time. Who fills it gives it away through a queue that
-/// takes a mutex, and does not touch it again.
+/// Sendable although it is mutable: a block has one owner at a time. The thread that fills it gives it away through
+/// a queue that takes a mutex, and does not touch it again.
 public final class Block: @unchecked Sendable {
   public static let capacity = 64 << 10
 

@@ -1,4 +1,4 @@
-// What the process was given by whoever started it: variables, home, user, file mode mask.
+// What the parent process gave this one: variables, home, user, file mode mask.
 import Glibc
 
 /// The process's surroundings.
@@ -30,7 +30,7 @@ public enum Environment {
     return folder
   }
 
-  /// Whose rights file accesses have. The corresponding C function is `geteuid`.
+  /// The user whose rights file accesses have. The corresponding C function is `geteuid`.
   public static var userID: UInt32 { UInt32(geteuid()) }
 
   /// The corresponding C function is `getpid`.

@@ -52,7 +52,7 @@ func retryingUnlessBlocked<T: FixedWidthInteger>(
   }
 }
 
-// The codes that somebody above Posix decides by.
+// The codes by which targets above Posix decide.
 extension Errno {
   /// ENOENT: no such file or folder.
   public static var noEntry: Int32 { ENOENT }
@@ -81,7 +81,7 @@ extension Errno {
   public var isShortage: Bool { code == EMFILE || code == ENFILE || code == ENOMEM }
   /// ECONNREFUSED: nobody listens there.
   public var isRefusal: Bool { code == ECONNREFUSED }
-  /// EADDRINUSE: somebody else has the port.
+  /// EADDRINUSE: another socket has the port.
   public var isAddressInUse: Bool { code == EADDRINUSE }
   /// EPIPE, ECONNRESET: the other end has closed the connection.
   public var isClosedByPeer: Bool { code == EPIPE || code == ECONNRESET }

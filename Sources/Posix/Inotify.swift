@@ -13,7 +13,7 @@ public struct FolderChange: OptionSet, Hashable, Sendable {
   public static let deleted = FolderChange(rawValue: UInt32(IN_DELETE))
   /// IN_MODIFY: it was written to or cut.
   public static let modified = FolderChange(rawValue: UInt32(IN_MODIFY))
-  /// IN_CLOSE_WRITE: somebody who might have written to it has closed it.
+  /// IN_CLOSE_WRITE: a process that could write to it has closed it.
   public static let writerClosed = FolderChange(rawValue: UInt32(IN_CLOSE_WRITE))
   /// IN_ATTRIB: its times, mode, owner or name count changed.
   public static let attributes = FolderChange(rawValue: UInt32(IN_ATTRIB))

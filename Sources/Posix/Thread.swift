@@ -2,7 +2,7 @@
 import CLinux
 import Glibc
 
-/// A running thread. It is joined or detached exactly once, by whoever started it.
+/// A running thread. The code that starts it joins or detaches it, exactly once.
 public struct Thread: Sendable {
   private let handle: pthread_t
 

@@ -57,7 +57,7 @@ extension PartFile {
     }
   }
 
-  /// Part file and journal of a file that is there; unless they are another process's, or somebody else's.
+  /// Removes the part file and journal of a file that is there, unless another process or user has them.
   private static func removeLeftovers(of fileID: FileID, in folder: borrowing Directory) {
     let names = [JournalFile.name(of: fileID), PartFile.name(of: fileID)]
     var isThere = false

@@ -42,7 +42,7 @@ public enum SkipReason: Error, Hashable, Sendable, CustomStringConvertible {
   case io(Errno)
   /// Its hashes cannot be kept.
   case cannotKeep(DatabaseError)
-  /// Whoever asked for the hash no longer wants it.
+  /// The caller no longer wants the hash.
   case stopped
 
   public var description: String {

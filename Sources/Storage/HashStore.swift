@@ -29,7 +29,7 @@ struct KnownFile: Hashable, Sendable {
 }
 
 /// The hashes of one served folder's files in an SQLite database, which several processes may use at a time. Thread-safe:
-/// one connection writes, one reads, so that whoever serves never waits for whoever hashes.
+/// one connection writes, one reads, so that a reader that serves never waits for a writer that hashes.
 final class HashStore: Sendable {
   /// The database's file.
   let path: String

@@ -6,7 +6,7 @@ import SQLite
 
 /// A database that is there, and fit to be used.
 struct HashStoreOpening: ~Copyable {
-  /// Whoever else writes is done with it sooner.
+  /// Another process that writes is done with it sooner.
   private static let busyTimeoutMilliseconds: Int32 = 10_000
   /// "p2pc": what tells this program's databases from others.
   private static let applicationID: Int64 = 0x7032_7063

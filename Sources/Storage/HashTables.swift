@@ -74,7 +74,7 @@ struct HashReading: ~Copyable {
   }
 }
 
-/// The statements that write, and their connection. Each is to be called within a transaction.
+/// The statements that write, and their connection. The caller begins a transaction before it calls one.
 struct HashWriting: ~Copyable {
   let database: Database
   private var find: Statement

@@ -1,5 +1,5 @@
-// The journal beside a part file: bytes that are only ever appended, until the output has its name. Whoever holds the
-// part file's lock holds it as well.
+// The journal beside a part file: bytes that are only ever appended, until the output has its name. The
+// holder of the part file's lock holds it as well.
 import Content
 import Posix
 

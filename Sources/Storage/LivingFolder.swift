@@ -43,7 +43,7 @@ public final class LivingFolder {
   /// To be hashed next, in this order; a path that is no longer in `ready` has changed since.
   private var readyOrder: [String] = []
   private var ready: [String: FileStatus] = [:]
-  /// Being hashed; true: something happened to it meanwhile, so that it is to be looked at again.
+  /// Being hashed; true: something happened to it meanwhile, so the folder looks at it again.
   private var hashing: [String: Bool] = [:]
   private var isFirstBatch = true
 
@@ -119,10 +119,10 @@ public final class LivingFolder {
 
   // MARK: Files
 
-  /// Somebody has found a file to be not what was hashed, or it may be.
+  /// Looks at a file that is, or may be, no longer what was hashed.
   public func look(at path: String) { look(at: path, isSettled: false) }
 
-  /// Compares a path with what is served of it. `isSettled`: whoever wrote to it has finished.
+  /// Compares a path with what is served of it. `isSettled`: its writer has finished.
   func look(at path: String, isSettled: Bool) {
     do throws(Errno) {
       look(at: path, try catalogue.folder.status(path), isSettled: isSettled)

@@ -1,5 +1,5 @@
-// A file as a stream: verified pieces come in any order and leave in the file's, through a window that somebody else
-// bounds.
+// A file as a stream: verified pieces come in any order and leave in the file's, through a window that the
+// caller bounds.
 import Posix
 import Synchronization
 

@@ -81,7 +81,7 @@ public final class PartFile: Sendable {
 
   /// Creates the part file in a folder, or takes over the one that an earlier `get` left. It has its length from the start,
   /// and disk space for what is there already and 64 MiB more; throws if the disk has no room for all of it.
-  /// `writesBackEarly` is for output that is to be durable.
+  /// `writesBackEarly` is for output that must be durable.
   public init(
     inFolder folderPath: String, fileID: FileID, length: UInt64, writesBackEarly: Bool = true
   ) throws(PartFileError) {

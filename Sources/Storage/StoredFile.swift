@@ -71,7 +71,7 @@ public final class CheckedFile: Sendable {
 
   private func check(_ status: FileStatus) throws(StoredFileError) {
     if status.sameContent(as: expected) { return }
-    // A rename changes the time of change alone. Whoever watches the folder will say what became of it.
+    // A rename changes the time of change alone. The watcher of the folder reports the new name.
     if status.linkCount > 0, status.sameBytes(as: expected), isRenamed { return }
     throw status.linkCount == 0 ? .removed(path: name) : .changed(path: name)
   }

@@ -22,14 +22,14 @@ public enum HandshakeError: Error, Hashable, Sendable {
   case suiteUnsupported(redialWith: CipherSuite)
   /// One end belongs to a private swarm and the other does not; dialling again does not help.
   case patternMismatch(peerIsPrivate: Bool)
-  /// A message did not decrypt: another swarm key, or somebody changed it on its way.
+  /// A message did not decrypt: another swarm key, or bytes that changed on the way.
   case authenticationFailed
-  /// The listener has proven to be somebody else than the one who was to be dialled.
+  /// The listener has proven to be another peer than the pinned one.
   case wrongPeer(expected: PeerID, got: PeerID)
   /// The other end is this one: the address that was dialled is its own.
   case dialledItself
   case malformed(Malformation)
-  /// The other end closed before the handshake was over. A private listener does so, silently, to whoever does not
-  /// hold its swarm key or comes with a suite that it cannot do.
+  /// The other end closed before the handshake was over. A private listener does so, silently, if the
+  /// dialer lacks its swarm key or has a suite that it cannot do.
   case closedByPeer
 }

@@ -9,7 +9,7 @@ public struct EstablishedChannel: ~Copyable, Sendable {
   public let suite: CipherSuite
   /// Known to both ends and to nobody else, and never the same twice: what proofs are bound to.
   public let handshakeHash: Digest
-  /// Who the other end has proven to be.
+  /// The PeerID that the other end has proven to have.
   public let remote: PeerID
   /// What the other end said of itself.
   public let remotePayload: HandshakePayload

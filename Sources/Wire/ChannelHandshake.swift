@@ -5,7 +5,7 @@ import Sodium
 /// Takes the bytes that come in and hands out those to send, until the channel is established or an error says why not.
 ///
 /// It buffers at most one message. After an error the connection is closed; `takeOutbound()` may still hold an answer
-/// to send before that. Who has no use for it any more just lets it go: its secrets are wiped.
+/// to send before that. An owner that no longer needs it drops it, which wipes its secrets.
 ///
 /// Source: `Protocol/README.md`, "Handshake".
 public struct ChannelHandshake: ~Copyable, Sendable {
@@ -36,12 +36,12 @@ public struct ChannelHandshake: ~Copyable, Sendable {
   private var suite: CipherSuite
   private var remotePayload = HandshakePayload()
 
-  /// The dialer's end; its preamble and message 1 are to be sent at once.
+  /// The dialer's end; the caller sends its preamble and message 1 at once.
   /// - Parameters:
   ///   - identity: who dials.
   ///   - suite: one of `CipherSuite.available`.
   ///   - swarm: the key of the private swarm; nil: public.
-  ///   - pinned: who must answer; nil: anybody. A wrong one is refused before it learns who dialled.
+  ///   - pinned: the peer that must answer; nil: any peer. Another peer is refused before it learns who dialled.
   ///   - payload: what the listener is told.
   ///   - ephemeral: 32 fresh random bytes, for this handshake alone.
   public init(

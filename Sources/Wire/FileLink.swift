@@ -11,7 +11,7 @@ public struct FileLink: Hashable, Sendable {
     public let host: String
     /// Never 0.
     public let port: UInt16
-    /// Who must answer there; nil: anybody.
+    /// The peer that must answer there; nil: any peer.
     public let pinned: PeerID?
 
     /// Nil for a host or a port that no link can name.

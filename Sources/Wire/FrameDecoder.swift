@@ -32,7 +32,7 @@ public struct FrameDecoder: Sendable {
   private var held: [UInt8] = []
   /// Bytes of leaves that are next in the stream; 0 except after `.data`.
   public private(set) var payloadBytesDue = 0
-  /// Frames that were complete, skipped ones included: whoever watches a frame's progress sees the next one begin.
+  /// Frames that were complete, skipped ones included: a change says that the next frame begins.
   public private(set) var completedFrames = 0
 
   public init() {}

@@ -13,7 +13,7 @@ public enum ChannelRole: UInt8, Hashable, Sendable {
   public var other: ChannelRole { self == .dialer ? .listener : .dialer }
 }
 
-/// Who is admitted, as the preamble numbers it: anybody, or who holds the swarm key.
+/// The peers that are admitted, as the preamble numbers it: all, or those that hold the swarm key.
 public enum HandshakePattern: UInt8, Hashable, Sendable {
   case xx = 0
   case xxpsk0 = 1

@@ -1,4 +1,4 @@
-// Who a peer is: the hash of the static public key that it proved to hold in the handshake.
+// The name of a peer: the hash of the static public key that it proved to hold in the handshake.
 import Content
 import Sodium
 

@@ -10,7 +10,7 @@ struct ConnectionEnds {
   private var told = 0
   private(set) var leftOut = 0
 
-  /// Another connection ended: whether that is told, and of how many before it only the number is to be told first.
+  /// Another connection ended: whether the log says so, and how many ends before it the log left out.
   mutating func next(at nanoseconds: Int64) -> (isTold: Bool, leftOutBefore: Int) {
     if minuteBegan.map({ nanoseconds - $0 >= ConnectionEnds.minuteNanoseconds }) ?? true {
       (minuteBegan, told) = (nanoseconds, 0)

@@ -26,8 +26,8 @@ final class GetLog {
   private let failures = GetFailures()
   private var ends = ConnectionEnds()
 
-  /// - `json`: says the same on stdout; nil: nothing is to be said there.
-  /// - `explains`: what is to be explained at the end, by the number of workers; nil: nothing.
+  /// - `json`: says the same on stdout; nil: it says nothing there.
+  /// - `explains`: explains the figures at the end, for so many workers; nil: explains nothing.
   /// - `stays`: for how long the finished file stays offered.
   /// - `quiet`: nothing on stderr but errors.
   /// - `verbose`: a line an event, also on a terminal.

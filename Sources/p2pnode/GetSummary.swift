@@ -6,7 +6,7 @@ import Transfer
 final class GetSummary: DownloadObserver {
   /// Every event is a line: what has been said is not said again.
   private let isPlain: Bool
-  /// What is to be explained, by the number of workers; nil: nothing.
+  /// Explains the figures for so many workers; nil: explains nothing.
   private let explains: Int?
   private let stays: Stay?
   private var hasStayed = false

@@ -6,7 +6,7 @@ import Storage
 import Wire
 
 enum KnownPeers {
-  /// Of the peers file, in bytes: far more than anybody has peers.
+  /// Bytes of the peers file, at most: room for far more peers than a user names.
   private static let fileBytesMax: UInt64 = 1 << 20
   private static let variable = "P2PNODE_PEERS"
 

@@ -1,4 +1,4 @@
-// `p2pnode link`: what to pass to somebody who is to fetch a file.
+// `p2pnode link`: prints what one person passes to another who fetches a file.
 import ArgumentParser
 import Content
 import Node

@@ -1,4 +1,4 @@
-// Who this node is: a secret key in a file, locked as long as a process uses it.
+// The identity of this node: a secret key in a file, locked as long as a process uses it.
 import Sodium
 import Storage
 import Wire
@@ -24,7 +24,7 @@ struct LoadedIdentity: ~Copyable {
     return try locked(path)
   }
 
-  /// Who the identity in a file is, also while another process uses it; made if it is missing.
+  /// The PeerID of the identity in a file, also while another process uses it. Makes the file if it is missing.
   static func peerID(_ path: String) throws(SecretFileError) -> PeerID {
     func read() throws(SecretFileError) -> PeerID {
       try SecretFile.read(path) { StaticIdentity(secret: SecretKey(copying: $0)).peerID }

@@ -16,7 +16,7 @@ extension LogLevel {
 }
 
 extension Console {
-  /// Of whoever serves; changed while it runs.
+  /// The level of `serve`, which changes while it runs.
   private static let shown = Atomic<Int>(LogLevel.allCases.count)
   private static let isJournal = Journal.isStandardError
 

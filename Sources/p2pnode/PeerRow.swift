@@ -24,7 +24,7 @@ struct PeerRow {
       return rows[a].peer.stats.bytes > rows[b].peer.stats.bytes
     }
     let room = max(0, rowsMax - 1)
-    // Trouble may fill half of the rows, so that whoever brings the bytes is seen as well.
+    // Trouble may fill half of the rows, so that the peers that bring the bytes are seen as well.
     let urgent = order.filter { rows[$0].urgency > 1 }.prefix((room + 1) / 2)
     let shown = Set(
       (urgent + order.filter { rows[$0].urgency == 1 } + order).reduce(into: [Int]()) { chosen, i in

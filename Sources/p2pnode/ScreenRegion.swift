@@ -1,5 +1,5 @@
 // The lines at the bottom of a terminal that are redrawn in place. Pure: it says which bytes to write.
-// The cursor always waits below them, at the start of a line: whoever writes there writes on a clean line.
+// The cursor always waits below them, at the start of a line, so that other output starts on a clean line.
 import Screen
 
 struct ScreenRegion {

@@ -141,7 +141,7 @@ private struct Moment: CustomStringConvertible {
     var fetched: [Int] = []
     for _ in 1...20 {
       let get = try workbench.start(["get", fileID, "--peer", slow.address, "-o", output, "--json"])
-      workbench.pass(.milliseconds(Int64.random(in: 1...600, using: &generator)))
+      try workbench.wait(forBytes: Int.random(in: 0...7 << 20, using: &generator), writtenBy: get)
       get.signal(SIGKILL)
       try workbench.ended(get)
       #expect(get.code == -SIGKILL, "seed \(seed): \(get)")

@@ -124,10 +124,7 @@ struct EventDescriptionTests {
     var lying = SourceScript(sample)
     lying.onRequest = { try $0.answerWrongly($1, from: $2) }
     var late = SourceScript(sample)
-    late.onRequest = { peer, request, sample in
-      peer.socket.delay(milliseconds: 3_000)
-      try peer.answer(request, from: sample)
-    }
+    late.onRequest = { try $0.answerLate($1, from: $2) }
     let sources = try [lying, late].map { try FakeSource($0) }
     defer { for source in sources { source.stop() } }
     let peers = [honest.address] + sources.map { "127.0.0.1:\($0.address.port)" }

@@ -1,6 +1,6 @@
-// One honest peer among three that are no good: the file comes from it, and only who lied is banned.
+// One honest peer among three that are no good: the file comes from it, and only the peer that lied is banned.
 //
-// P2PNODE_SCENARIOS=full lets the late one answer after 40 s, which is late for the engine's own 30 s.
+// P2PNODE_SCENARIOS=full lets the late one answer after the engine's own 30 s.
 import Content
 import Foundation
 import Testing
@@ -10,7 +10,6 @@ import Wire
 struct HostilePeerTests {
   private let workbench = Workbench()
   private let timeoutSeconds = Extent.isFull ? 30 : 2
-  private let lateMilliseconds = Extent.isFull ? 40_000 : 3_000
 
   /// How a peer refuses everything.
   enum Refusal: CaseIterable { case busy, notAllowed }
@@ -36,10 +35,7 @@ struct HostilePeerTests {
     case .notAllowed: refusing.onOpen = { peer, open, _ in try peer.refuse(open.handle, .notAllowed) }
     }
     var late = SourceScript(sample)
-    late.onRequest = { [lateMilliseconds] peer, request, sample in
-      peer.socket.delay(milliseconds: lateMilliseconds)
-      try peer.answer(request, from: sample)
-    }
+    late.onRequest = { try $0.answerLate($1, from: $2) }
     let sources = try [lying, refusing, late].map { try FakeSource($0) }
     defer { for source in sources { source.stop() } }
     let (liar, refuser, latecomer) = (sources[0].peerID.hex, sources[1].peerID.hex, sources[2].peerID.hex)

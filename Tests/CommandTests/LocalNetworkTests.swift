@@ -105,7 +105,7 @@ struct LocalNetworkTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 
-  @Test func `the usual port may be taken, unless somebody asked for it`() throws {
+  @Test func `the usual port may be taken, unless the user asked for it`() throws {
     let (one, other) = try workbench.namespaces(joinedBy: [.ipv4])
     let (first, fileID, _) = try serve(in: one)
     #expect(first.stderr.lines.contains { $0.hasPrefix("listening on [::]:9800 as ") }, "\(first)")

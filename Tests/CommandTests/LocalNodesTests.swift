@@ -67,7 +67,7 @@ struct LocalNodesTests {
 
   @Test func `a hint that is wrong does not keep away the peer that was named`() throws {
     let (served, fileID, path) = try serve()
-    // A second name for the first one's address, of somebody who is not there; locked by nobody but this test.
+    // A second name for the first one's address, of a peer that is not there. This test alone locks it.
     let name = workbench.path("common/run/\(String(repeating: "0", count: 32)).node")
     let parts = served.address.split(separator: ":")
     let text = "p2pnode-node 1\npeer \(String(repeating: "ab", count: 32))\naddress \(parts[0]) \(parts[1])\n"

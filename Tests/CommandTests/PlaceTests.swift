@@ -1,5 +1,6 @@
 // Where the file goes: never over another, never half, and with the reason when it cannot go there.
 import Foundation
+import TestSupport
 import Testing
 
 struct PlaceTests {
@@ -47,10 +48,33 @@ struct PlaceTests {
 
   @Test func `a stream waits for its reader for as long as that pauses, at the cost of no retry`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: (40 << 20) + 3)
+    let impatience = ["--chunk-timeout", "0.3", "--retries", "0"]
+    let pipe = workbench.path("pipe")
+    mkfifo(pipe, 0o600)
+    // The pipe has a reader, which reads nothing.
+    let pausing = open(pipe, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    defer { close(pausing) }
     // Far more than a pipe and the window hold, so that much is asked for and must wait.
-    let get = try workbench.run(
-      "get", fileID, "--peer", served.address, "-o", "-", "--chunk-timeout", "0.3", "--retries", "0",
-      through: ["/bin/bash", "-c", #""$@" | (sleep 2; cat) > out.bin; exit ${PIPESTATUS[0]}"#, "bash"])
+    let get = try workbench.start(
+      ["get", fileID, "--peer", served.address, "-o", "-"] + impatience,
+      through: ["/bin/bash", "-c", #"exec "$@" > "$0""#, pipe])
+    try workbench.line(of: get, with: "Chunk 8/41")
+    // Downloads from a peer that is silent give up by the same timeout: the reader pauses for longer than that.
+    var script = SourceScript()
+    script.onRequest = { _, _, _ in }
+    let silent = try FakeSource(script)
+    defer { silent.stop() }
+    for _ in 1...2 {
+      let other = try workbench.start(
+        ["get", script.sample.fileID.hex, "--peer", "127.0.0.1:\(silent.address.port)", "-o", "other.bin"]
+          + impatience)
+      try workbench.ended(other)
+      #expect(other.code == 75, "\(other)")
+    }
+    #expect(get.code == nil, "\(get)")
+    let reading = try workbench.start("/bin/sh", ["-c", #"cat "$0" > out.bin"#, pipe])
+    try workbench.ended(get)
+    try workbench.ended(reading)
     #expect(get.code == 0, "\(get)")
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }

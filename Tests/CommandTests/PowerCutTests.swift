@@ -35,7 +35,7 @@ struct PowerCutTests {
       for cut in 1...4 {
         // The first while nothing is claimed yet; the others at any moment after, which the last syncs are.
         if cut == 2 { try workbench.wait(for: "a claim") { now.claimedBytes > 0 || get.code != nil } }
-        workbench.pass(.milliseconds(Int64.random(in: 0...600, using: &generator)))
+        try workbench.wait(forBytes: Int.random(in: 0...4 << 20, using: &generator), writtenBy: get)
         try stop(get)
         try run(mounts, copying, disk)
         get.signal(SIGCONT)
@@ -88,9 +88,8 @@ struct PowerCutTests {
   private func stop(_ get: Child) throws {
     guard let pid = get.pid else { return }
     get.signal(SIGSTOP)
-    try workbench.wait(for: "every thread to stop") {
+    try workbench.wait(for: "every thread to stop", checkingEachMilliseconds: 1) {
       let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
-      workbench.pass(.milliseconds(1))
       return threads.allSatisfy { thread in
         let status = try? String(contentsOfFile: "/proc/\(pid)/task/\(thread)/status", encoding: .utf8)
         return status?.contains("State:\tT") != false

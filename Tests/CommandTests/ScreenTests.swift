@@ -1,4 +1,4 @@
-// The screens of `get` and `serve`: whoever takes part and whatever their names are, each line fits.
+// The screens of `get` and `serve`: each line fits, for any peers and any names.
 import Content
 import Posix
 import Screen

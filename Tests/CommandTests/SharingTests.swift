@@ -1,4 +1,4 @@
-// Downloads that give to one another: the seed sends little more than once, and whoever goes harms nobody.
+// Downloads that give to one another: the seed sends little more than once, and a peer that goes harms no other.
 import Foundation
 import Testing
 

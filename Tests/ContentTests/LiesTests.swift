@@ -114,7 +114,7 @@ private func claim(
       try LeafHashes(
         verifying: [.zero, .zero, .zero, .zero], of: ChunkIndex(5), hash: noChunk, in: truth.layout)
     }
-    // Who makes a fileID of such a claim has made one that no bytes satisfy.
+    // No bytes satisfy a fileID that is made of such a claim.
     let longer = try #require(ChunkLayout(fileLength: 6 * 64, chunkSize: 64, leafSize: 16))
     let leaves = try LeafHashes(
       verifying: [.zero, .zero, .zero, .zero], of: ChunkIndex(5), hash: noChunk, in: longer)

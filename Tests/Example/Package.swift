@@ -1,5 +1,5 @@
 // swift-tools-version: 6.1
-// A program of somebody else's: it knows p2pnode as a package only.
+// A program outside the project: it knows p2pnode as a package only.
 import PackageDescription
 
 let package = Package(

@@ -14,11 +14,15 @@ final class Bench {
   private let network: (UInt8, UInt8)
   private var count = 0
   private var outputs = 0
+  /// What outlives this case; nil in the bench that outlives them all.
+  private let common: Bench?
+  private var sparedServing: Serving?
 
   private static let cases = Mutex(0)
 
-  init(_ settings: Settings) {
-    self.settings = settings
+  /// - `common`: of the cases that run one after the other, on the same thread.
+  init(_ settings: Settings, common: Bench? = nil) {
+    (self.settings, self.common) = (settings, common)
     let number = Bench.cases.withLock { number in
       number += 1
       return number
@@ -37,7 +41,7 @@ final class Bench {
   func atEnd(_ body: @escaping () -> Void) { ends.append(body) }
 
   func end() {
-    // Whoever waits for an attacked process is free once that has ended.
+    // Threads that wait for an attacked process go on once it has ended.
     for child in children { child.end() }
     for body in ends.reversed() { body() }
     (children, ends) = ([], [])
@@ -91,6 +95,18 @@ struct Serving {
 
 extension Bench {
   static let startSecondsMax = 60.0
+
+  /// A server of the load's file that no case attacks. All cases that run alone share it.
+  func spared() throws -> Serving {
+    if let common { return try common.spared() }
+    if let sparedServing { return sparedServing }
+    let sample = Size.load.sample
+    let serving = try serve(sample.folder)
+    let (_, isRight, ending) = try download(sample.file, from: [serving.peer], within: 60)
+    guard isRight else { throw Missing("from the server that is spared: \(ending)") }
+    sparedServing = serving
+    return serving
+  }
 
   /// Serves a folder.
   /// - `address`: where it listens.

@@ -1,5 +1,6 @@
 // A process under attack: its exit, the most memory that it had, and what it wrote.
 import Glibc
+import TestSupport
 
 /// Something that a case needs did not happen.
 struct Missing: Error, CustomStringConvertible {
@@ -146,6 +147,15 @@ func text(of path: String) -> String {
     let count = read(descriptor, &buffer, buffer.count)
     guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
     bytes += buffer.prefix(count)
+  }
+}
+
+extension BlockingSocket {
+  /// Lets time pass, as a slow peer does: less of it where the other end leaves meanwhile.
+  func delay(milliseconds: Int) {
+    let readHangUp: Int16 = 0x2000  // POLLRDHUP, which the importer hides
+    var wait = pollfd(fd: number, events: readHangUp, revents: 0)
+    poll(&wait, 1, Int32(clamping: milliseconds))
   }
 }
 

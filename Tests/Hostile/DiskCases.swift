@@ -87,7 +87,7 @@ extension Bench {
   fileprivate func getNamed(_ name: String, _ options: [String], existing: String) throws -> (Child, String) {
     let file = HostileFile(chunkCount: 1)
     let source = try HostileSource(
-      at: address(10), file, Manner("a name") { $0.onOpen = { talk, _ in try talk.offer(name: name) } })
+      at: address(10), file, Manner("a name") { $0.onOpen = { try $0.peer.offer($0.file, as: $1.handle, name: name) } })
     atEnd { source.stop() }
     let place = makeFolder("copies")
     folder.write("copies/\(existing)", Array("precious".utf8))

@@ -49,7 +49,7 @@ extension Case {
     Case(
       "get \(size.rawValue)x\(count) \(place.rawValue): \(manner.name)",
       "one honest source is enough: 1.5 times its time alone, and 2 s for each round that is lost",
-      isLong: isLong, isAlone: size == .pages
+      isLong: isLong, isAlone: size == .pages, size: size
     ) { try $0.download(besides: manner, size, count, place) }
   }
 }
@@ -105,7 +105,7 @@ extension Bench {
     let entries = sources.map { PeerExchange.Entry(ip: $0.address.ip, port: $0.address.port, peer: $0.peerID) }
     var manner = Manner("an introducer")
     manner.onOpen = { talk, _ in
-      try talk.offer(isPartial: true)
+      try talk.offer(.partial)
       try talk.send(.peers(PeerExchange(handle: talk.handle, entries: entries)))
     }
     let introducer = try HostileSource(at: address(9), file, manner)

@@ -9,25 +9,26 @@ extension Case {
   static let eclipses: [Case] = [
     Case(
       "get eclipse: 60 strangers take all places",
-      "a source that the user named is dialled again although strangers and hinted peers fill all connections"
+      "a source that the user named is dialled again although strangers and hinted peers fill all connections",
+      size: .many
     ) { bench in
       try bench.eclipse(strangers: 60, hinted: 60, pages: 0)
     },
     Case(
       "get eclipse: 60 strangers of one address",
-      "a source that the user named is dialled again although strangers fill all connections"
+      "a source that the user named is dialled again although strangers fill all connections", size: .many
     ) { bench in
       try bench.eclipse(strangers: 60, hinted: 0, pages: 0, areOneAddress: true)
     },
     Case(
       "get eclipse: a full address book",
-      "an address that the user named is never dropped for hinted ones"
+      "an address that the user named is never dropped for hinted ones", size: .many
     ) { bench in
       try bench.eclipse(strangers: 9, hinted: 0, pages: 30)
     },
     Case(
       "get crowd: thousands of PeerIDs",
-      "peers that delivered nothing are one row of the statistics, and memory stays flat"
+      "peers that delivered nothing are one row of the statistics, and memory stays flat", size: .many
     ) { bench in
       try bench.crowd()
     },
@@ -39,7 +40,7 @@ extension Manner {
   fileprivate static func teller(of others: [PeerExchange.Entry] = []) -> Manner {
     Manner("a teller") { manner in
       manner.onOpen = { talk, _ in
-        try talk.offer(isPartial: true)
+        try talk.offer(.partial)
         for start in stride(from: 0, to: others.count, by: ProtocolLimits.peersMax) {
           let entries = Array(others[start..<min(start + ProtocolLimits.peersMax, others.count)])
           try talk.send(.peers(PeerExchange(handle: talk.handle, entries: entries)))

@@ -4,7 +4,7 @@ import Glibc
 import TestSupport
 
 /// Whole chunks, of which every fourth is the same. So 2,000 chunks cost the memory of four.
-struct HostileFile: Sendable {
+struct HostileFile: AnsweredFile {
   /// A chunk's bytes and hashes.
   struct Part: Sendable {
     let bytes: [UInt8]
@@ -13,6 +13,7 @@ struct HostileFile: Sendable {
   }
 
   static let name = "data.bin"
+  var name: String { HostileFile.name }
   private static let parts: [Part] = {
     let bytes = pattern(4 << 20, seed: 12)
     var state = FileHashState()
@@ -27,7 +28,6 @@ struct HostileFile: Sendable {
   let fileID: FileID
 
   var chunkCount: Int { layout.chunkCount }
-  var root: Digest { tree.root }
 
   init(chunkCount: Int) {
     let length = UInt64(chunkCount) << 20
@@ -41,7 +41,8 @@ struct HostileFile: Sendable {
 
   func part(_ chunk: ChunkIndex) -> Part { HostileFile.parts[Int(chunk.rawValue) % 4] }
 
-  /// The bytes of a run of leaves.
+  func leafHashes(of chunk: ChunkIndex) -> [Digest] { part(chunk).leafHashes }
+
   func leaves(_ leaves: LeafRange, of chunk: ChunkIndex) -> [UInt8] {
     Array(part(chunk).bytes[leaves.first << 14..<leaves.end << 14])
   }

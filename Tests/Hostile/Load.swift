@@ -3,6 +3,7 @@ import Glibc
 import Posix
 import Synchronization
 import TestSupport
+import Wire
 
 /// Every body runs on a thread of its own and looks at `isOver`.
 final class Load: Sendable {
@@ -48,6 +49,19 @@ final class Load: Sendable {
       do { try body() } catch { pause(milliseconds: milliseconds) }
     }
   }
+}
+
+/// A peer that has shaken hands and does what its load says. It keeps nothing of what comes.
+/// - `receiveBytes`: of the system's buffer; nil: as the system has it.
+func established(
+  _ target: SocketAddress, from ip: [UInt8], as identity: StaticIdentity = .random(), listenPort: UInt16? = nil,
+  receiveBytes: Int32? = nil
+) throws -> ScriptedPeer {
+  let socket = try BlockingSocket(dialling: target, from: ip)
+  if let receiveBytes { socket.limitReceiveBuffer(bytes: receiveBytes) }
+  let peer = try ScriptedPeer(over: socket, as: identity, listenPort: listenPort)
+  peer.keepsDecrypted = false
+  return peer
 }
 
 /// Many plain sockets in one thread, none of which ever blocks.

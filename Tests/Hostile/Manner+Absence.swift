@@ -36,7 +36,7 @@ extension Manner {
     _ moment: Moment, then end: @escaping @Sendable (Talk) throws -> Void
   ) -> @Sendable (Talk, ChunkRequest) throws -> Void {
     { talk, request in
-      let frame = talk.answer(request)[0]
+      let frame = talk.file.answer(request)[0]
       try talk.peer.send(frames: moment == .data ? frame : Array(frame.prefix(frame.count / 2)))
       try end(talk)
     }
@@ -71,17 +71,17 @@ extension Manner {
     },
     Manner("1 byte/s of PAGE") {
       $0.isSlow = true
-      $0.onPageGet = { talk, get in try talk.dribble(talk.page(get).frame) }
+      $0.onPageGet = { talk, get in try talk.dribble(talk.file.page(get).frame) }
     },
     Manner("1 byte/s of DATA") {
       $0.isSlow = true
-      $0.onRequest = { talk, request in try talk.dribble(talk.answer(request)[0]) }
+      $0.onRequest = { talk, request in try talk.dribble(talk.file.answer(request)[0]) }
     },
     Manner("a leaf in 2 s") {
       $0.isSlow = true
       $0.onRequest = { talk, request in
         for leaf in request.leaves.first..<request.leaves.end {
-          try talk.peer.send(frames: talk.data(request, LeafRange(first: leaf, count: 1)))
+          try talk.peer.send(frames: talk.file.data(request, LeafRange(first: leaf, count: 1)))
           talk.peer.socket.delay(milliseconds: 2_000)
         }
       }
@@ -110,10 +110,10 @@ extension Manner {
           if moment == .opened { try talk.send(.withdrawn(Withdrawn(handle: talk.handle, reason: .notOffered))) }
         }
       },
-      Manner("claims nothing") { $0.onOpen = { talk, _ in try talk.offer(isPartial: true) } },
+      Manner("claims nothing") { $0.onOpen = { talk, _ in try talk.offer(.partial) } },
       Manner("all by HAVE, BUSY at REQUEST") {
         $0.onOpen = { talk, _ in
-          try talk.offer(isPartial: true)
+          try talk.offer(.partial)
           try talk.send(.have(talk.haveAll()))
         }
         $0.onRequest = { talk, request in try talk.send(.busy(Busy(id: request.id, retryAfterMilliseconds: 50))) }
@@ -152,14 +152,14 @@ extension Manner {
     },
     Manner("a flood of HAVE") {
       $0.onOpen = { talk, _ in
-        try talk.offer(isPartial: true)
+        try talk.offer(.partial)
         let run = LeafRun(chunk: ChunkIndex(0), leaves: LeafRange(first: 0, count: 1))
         try talk.flood(Message.have(Have(handle: talk.handle, runs: Array(repeating: run, count: 10_000))).frame)
       }
     },
     Manner("a flood of BITMAP") {
       $0.onOpen = { talk, _ in
-        try talk.offer(isPartial: true)
+        try talk.offer(.partial)
         let bits = [UInt8](repeating: 0, count: 32_768)
         try talk.flood(
           Message.bitmap(Bitmap(handle: talk.handle, firstChunk: ChunkIndex(0), count: 262_144, bits: bits)).frame)
@@ -204,7 +204,7 @@ extension Talk {
   }
 
   fileprivate func offerLast() throws {
-    try offer(isPartial: true)
+    try offer(.partial)
     try claim([file.chunkCount - 1])
   }
 }

@@ -10,9 +10,9 @@ struct Manner: Sendable {
   /// At each moment, after what was due before it.
   var reach: @Sendable (Moment, Talk) throws -> Void = { _, _ in }
   var onOpen: @Sendable (Talk, Open) throws -> Void = { talk, _ in try talk.offer() }
-  var onPageGet: @Sendable (Talk, PageGet) throws -> Void = { talk, get in try talk.send(talk.page(get)) }
+  var onPageGet: @Sendable (Talk, PageGet) throws -> Void = { talk, get in try talk.send(talk.file.page(get)) }
   var onRequest: @Sendable (Talk, ChunkRequest) throws -> Void = { talk, request in
-    try talk.send(frames: talk.answer(request))
+    try talk.peer.send(each: talk.file.answer(request))
   }
   /// Whether each connection has a PeerID of its own. Else a ban ends it.
   var isFresh = true
@@ -40,52 +40,51 @@ extension Manner {
     Manner("another chunk's leaves") {
       $0.onRequest = { talk, request in
         let other = ChunkIndex(request.chunk.rawValue + 1)
-        try talk.send(
-          frames: talk.runs(of: request).map { talk.data(request, $0, bytes: talk.file.leaves($0, of: other)) })
+        try talk.peer.send(
+          each: talk.file.answer(request, changeBytes: { $0 = talk.file.leaves($1, of: other) }))
       }
     },
     Manner("wrong leaf hashes") { $0.onRequest = { try $0.answer($1) { $0[0] = .zero } } },
     Manner("too few leaf hashes") { $0.onRequest = { try $0.answer($1) { $0.removeLast() } } },
-    Manner("wrong page") { $0.onPageGet = { talk, get in try talk.send(talk.page(get, hashes: { $0[0] = .zero })) } },
+    Manner("wrong page") {
+      $0.onPageGet = { talk, get in try talk.send(talk.file.page(get, hashes: { $0[0] = .zero })) }
+    },
     Manner("a page of another length") {
       $0.onPageGet = { talk, get in
-        try talk.send(talk.page(get, hashes: { $0 = $0.count > 1 ? $0.dropLast() : [.zero, .zero] }))
+        try talk.send(talk.file.page(get, hashes: { $0 = $0.count > 1 ? $0.dropLast() : [.zero, .zero] }))
       }
     },
     Manner("too many uncles") {
-      $0.onPageGet = { talk, get in try talk.send(talk.page(get, uncles: { $0.append(.zero) })) }
+      $0.onPageGet = { talk, get in try talk.send(talk.file.page(get, uncles: { $0.append(.zero) })) }
     },
-    Manner("another page") { $0.onPageGet = { talk, get in try talk.send(talk.page(get, number: get.page + 1)) } },
+    Manner("another page") { $0.onPageGet = { talk, get in try talk.send(talk.file.page(get, number: get.page + 1)) } },
     Manner("wrong length") {
-      $0.onOpen = { talk, _ in try talk.offer(length: talk.file.layout.fileLength + 1) }
+      $0.onOpen = { try $0.peer.offer($0.file, as: $1.handle, length: $0.file.layout.fileLength + 1) }
     },
-    Manner("a length over 1 TiB") { $0.onOpen = { talk, _ in try talk.offer(length: .max) } },
-    Manner("wrong root") { $0.onOpen = { talk, _ in try talk.offer(root: .zero) } },
-    Manner("wrong proof") { $0.onOpen = { talk, _ in try talk.offer(proof: .zero) } },
-    Manner("wrong kind") { $0.onOpen = { talk, _ in try talk.offer(kind: 1) } },
-    Manner("wrong chunk size") { $0.onOpen = { talk, _ in try talk.offer(chunkSizeLog2: 21) } },
+    Manner("a length over 1 TiB") { $0.onOpen = { try $0.peer.offer($0.file, as: $1.handle, length: .max) } },
+    Manner("wrong root") { $0.onOpen = { try $0.peer.offer($0.file, as: $1.handle, root: .zero) } },
+    Manner("wrong proof") { $0.onOpen = { try $0.peer.offer($0.file, as: $1.handle, proof: .zero) } },
+    Manner("wrong kind") { $0.onOpen = { try $0.peer.offer($0.file, as: $1.handle, kind: 1) } },
+    Manner("wrong chunk size") { $0.onOpen = { try $0.peer.offer($0.file, as: $1.handle, chunkSizeLog2: 21) } },
   ]
 }
 
 extension Talk {
   /// The right answer but for one leaf, counted from the request's first.
   fileprivate func answerChanged(_ request: ChunkRequest, leaf: Int) throws {
-    try send(
-      frames: runs(of: request).map { run in
-        var bytes = file.leaves(run, of: request.chunk)
-        let place = leaf + request.leaves.first - run.first
-        if (0..<run.count).contains(place) { bytes[place << 14] ^= 1 }
-        return data(request, run, bytes: bytes)
-      })
+    try peer.send(
+      each: file.answer(
+        request,
+        changeBytes: { bytes, run in
+          let place = leaf + request.leaves.first - run.first
+          if (0..<run.count).contains(place) { bytes[place << 14] ^= 1 }
+        }))
   }
 
   /// The right answer but for the leaf hashes. Where none are asked for, it changes a leaf instead.
   fileprivate func answer(_ request: ChunkRequest, _ change: (inout [Digest]) -> Void) throws {
     guard request.wantsLeafHashes else { return try answerChanged(request, leaf: 0) }
-    var hashes = file.part(request.chunk).leafHashes
-    change(&hashes)
-    try send(
-      frames: runs(of: request).map { data(request, $0, hashes: $0.first == request.leaves.first ? hashes : nil) })
+    try peer.send(each: file.answer(request, changeHashes: change))
   }
 }
 
@@ -93,26 +92,27 @@ extension Talk {
 
 extension Manner {
   static let disorder: [Manner] = [
-    Manner("DATA in reverse order") { $0.onRequest = { try $0.send(frames: $0.answer($1).reversed()) } },
-    Manner("DATA with a gap") { $0.onRequest = { try $0.send(frames: Array($0.answer($1).dropFirst())) } },
-    Manner("DATA without an end") { $0.onRequest = { try $0.send(frames: $0.answer($1).dropLast()) } },
+    Manner("DATA in reverse order") { $0.onRequest = { try $0.peer.send(each: $0.file.answer($1).reversed()) } },
+    Manner("DATA with a gap") { $0.onRequest = { try $0.peer.send(each: $0.file.answer($1).dropFirst()) } },
+    Manner("DATA without an end") { $0.onRequest = { try $0.peer.send(each: $0.file.answer($1).dropLast()) } },
     Manner("an early last bit") {
       $0.onRequest = { talk, request in
-        try talk.send(frames: [talk.data(request, talk.runs(of: request)[0], isLast: true)])
+        try talk.peer.send(frames: talk.file.data(request, request.runs[0], isLast: true))
       }
     },
     Manner("repeated DATA") {
-      $0.onRequest = { talk, request in try talk.send(frames: talk.answer(request) + talk.answer(request)) }
+      $0.onRequest = { talk, request in try talk.peer.send(each: talk.file.answer(request) + talk.file.answer(request))
+      }
     },
     Manner("DATA that was not asked for") {
-      $0.reach = { if $0 == .opened { try $1.send(frames: $1.answer(.unasked)) } }
+      $0.reach = { if $0 == .opened { try $1.peer.send(each: $1.file.answer(.unasked)) } }
     },
     Manner("PAGE that was not asked for") {
       $0.reach = { moment, talk in
-        if moment == .opened { try talk.send(talk.page(PageGet(handle: talk.handle, page: 0))) }
+        if moment == .opened { try talk.send(talk.file.page(PageGet(handle: talk.handle, page: 0))) }
       }
     },
-    Manner("repeated PAGE") { $0.onPageGet = { talk, get in try talk.send(talk.page(get), talk.page(get)) } },
+    Manner("repeated PAGE") { $0.onPageGet = { talk, get in try talk.send(talk.file.page(get), talk.file.page(get)) } },
     Manner("repeated OPENED") { $0.reach = { if $0 == .opened { try $1.offer() } } },
     Manner("OPENED that was not asked for") { $0.reach = { if $0 == .shaken { try $1.offer() } } },
     Manner("BUSY that was not asked for") {

@@ -11,7 +11,8 @@ struct P2PHostile: ParsableCommand {
     discussion: """
       Each line is a case. 'alone' is the time of a download from the honest source alone, or from a server that is not \
       attacked; 'took' is the time under attack and 'of' the time that is allowed. '+MiB' is the memory (VmHWM) of the \
-      attacked process above its base. The last line is 'tests: N passed, N failed, N skipped'.
+      attacked process above its base. 'whole' is the time of the whole case, with its preparation and its end. The \
+      last line is 'tests: N passed, N failed, N skipped'.
       """)
 
   @Option(help: "The p2pnode to attack: the one beside this program, unless told.")
@@ -21,7 +22,7 @@ struct P2PHostile: ParsableCommand {
   @Option(help: "Only cases whose name contains this text. May be repeated.")
   var only: [String] = []
   @Option(help: "Rate-limited downloads that run at a time.")
-  var lanes = 8
+  var lanes = 12
   @Flag(help: "Print the names of the cases and what each of them promises; run none.")
   var list = false
 

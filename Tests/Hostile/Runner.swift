@@ -27,22 +27,27 @@ final class Runner: Sendable {
   /// Whether all of them passed.
   func run() -> Bool {
     let began = Clock.seconds
-    say("      \(padded("case", nameWidth)) \(Outcome.header)")
+    say("      \(padded("case", nameWidth)) \(Outcome.header) \(padded("whole", 7, isLeading: true))")
     let crowd = cases.filter { !$0.isAlone }
+    Samples.shared.measure(Set(crowd.compactMap(\.size)), settings)
     let threads = (0..<min(lanes, crowd.count)).map { _ in
       Posix.Thread.start(name: "lane") {
         while let place = self.takeNext(of: crowd.count) { self.perform(crowd[place]) }
       }
     }
     for thread in threads { thread.join() }
-    for hostile in cases where hostile.isAlone { perform(hostile) }
+    let crowdSeconds = Clock.seconds - began
+    let common = Bench(settings)
+    for hostile in cases where hostile.isAlone { perform(hostile, common) }
+    common.end()
     let (passed, failed, failures) = tally.withLock { ($0.passed, $0.failed, $0.failures) }
     if !failures.isEmpty { say("") }
     for (promise, names) in failures.sorted(by: { $0.key < $1.key }) {
       say("  not so: \(promise)")
       for name in names { say("    \(name)") }
     }
-    say("\nhostile: \(decimal(Clock.seconds - began, 0)) s")
+    let seconds = Clock.seconds - began
+    say("\nhostile: \(decimal(seconds, 0)) s, of which \(decimal(crowdSeconds, 0)) s side by side")
     say("tests: \(passed) passed, \(failed) failed, 0 skipped")
     return failed == 0 && passed > 0
   }
@@ -55,14 +60,16 @@ final class Runner: Sendable {
     }
   }
 
-  private func perform(_ hostile: Case) {
+  private func perform(_ hostile: Case, _ common: Bench? = nil) {
     var outcome = Outcome()
-    let bench = Bench(settings)
+    let bench = Bench(settings, common: common)
+    let began = Clock.seconds
     do { outcome = try hostile.run(bench) } catch { outcome.broken.append("\(error)") }
     bench.end()
+    let whole = padded(decimal(Clock.seconds - began, 2), 7, isLeading: true)
     let isPassed = outcome.broken.isEmpty
     let notes = (outcome.broken + (outcome.note.isEmpty ? [] : [outcome.note])).joined(separator: "; ")
-    say("\(isPassed ? "ok   " : "FAIL ") \(padded(hostile.name, nameWidth)) \(outcome.columns)  \(notes)")
+    say("\(isPassed ? "ok   " : "FAIL ") \(padded(hostile.name, nameWidth)) \(outcome.columns) \(whole)  \(notes)")
     tally.withLock { tally in
       if isPassed {
         tally.passed += 1

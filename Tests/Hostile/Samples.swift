@@ -1,5 +1,6 @@
 // The files that many cases share, each written once, and how long they take from an honest source alone.
 import Glibc
+import Posix
 import Synchronization
 import TestSupport
 
@@ -59,24 +60,43 @@ final class Samples: Sendable {
     }
   }
 
+  /// Measures several sizes at the same time: they wait for their sources, and take little of the machine. What fails
+  /// is measured again by the first case that needs it.
+  func measure(_ sizes: Set<Size>, _ settings: Settings) {
+    let threads = sizes.map { size in
+      Posix.Thread.start(name: "reference") {
+        let bench = Bench(settings)
+        defer { bench.end() }
+        guard let reference = try? self.measured(size, bench) else { return }
+        self.references.withLock { $0[size] = reference }
+      }
+    }
+    for thread in threads { thread.join() }
+  }
+
   /// The lanes wait for it, so that it is measured alone.
   fileprivate func reference(_ size: Size, _ bench: Bench) throws -> Size.Reference {
     try references.withLock { references in
       if let reference = references[size] { return reference }
-      let serving = try bench.serveHonestly(size)
-      var (seconds, peak): ([Double], Int) = ([], 0)
-      for _ in 0..<3 {
-        let getting = try bench.get(size.sample.file, from: [serving.peer])
-        _ = getting.child.wait(within: 60)
-        guard getting.isRight else { throw Missing("the honest source alone: \(getting.ending)") }
-        seconds.append(getting.seconds)
-        peak = max(peak, getting.child.peakBytes)
-        unlink(getting.output)
-      }
-      serving.child.end()
-      references[size] = Size.Reference(seconds: seconds.sorted()[1], peakBytes: peak)
-      return references[size]!
+      let reference = try measured(size, bench)
+      references[size] = reference
+      return reference
     }
+  }
+
+  private func measured(_ size: Size, _ bench: Bench) throws -> Size.Reference {
+    let serving = try bench.serveHonestly(size)
+    var (seconds, peak): ([Double], Int) = ([], 0)
+    for _ in 0..<3 {
+      let getting = try bench.get(size.sample.file, from: [serving.peer])
+      _ = getting.child.wait(within: 60)
+      guard getting.isRight else { throw Missing("the honest source alone: \(getting.ending)") }
+      seconds.append(getting.seconds)
+      peak = max(peak, getting.child.peakBytes)
+      unlink(getting.output)
+    }
+    serving.child.end()
+    return Size.Reference(seconds: seconds.sorted()[1], peakBytes: peak)
   }
 
   /// Removes all files.

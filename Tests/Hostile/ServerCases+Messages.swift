@@ -5,13 +5,6 @@ import Posix
 import TestSupport
 import Wire
 
-/// A peer that has shaken hands and sends what its load says, dropping all that comes.
-private func established(_ target: SocketAddress, from ip: [UInt8], listenPort: UInt16? = nil) throws -> ScriptedPeer {
-  let peer = try ScriptedPeer(over: BlockingSocket(dialling: target, from: ip), listenPort: listenPort)
-  peer.keepsDecrypted = false
-  return peer
-}
-
 extension Load {
   /// Sends frames that `make` makes, at most so many bytes a second, until the other end goes.
   fileprivate func stream(
@@ -44,16 +37,26 @@ private func repeated(_ frame: [UInt8], bytes: Int) -> [UInt8] {
   (0..<max(1, bytes / frame.count)).flatMap { _ in frame }
 }
 
-/// Connections that stream the same kind of frames.
+/// OPENs of files that nobody has, each under a handle of its own.
+private func missingOpens(_ count: Int, round: Int = 0) -> [UInt8] {
+  (0..<count).flatMap { i in
+    Message.open(
+      Open(handle: FileHandle(UInt32(truncatingIfNeeded: round * count + i)), bucket: UInt16(i), proof: .zero)
+    ).frame
+  }
+}
+
+/// Connections that stream frames which `make` makes, each time others. Each has the file open first where it `opens` it.
 private func streams(
-  _ connections: Int, bytesPerSecond: Int, countEach: Int,
-  _ make: @escaping @Sendable (ScriptedPeer, HostileFile, Int) -> [UInt8]
-) -> @Sendable (Bench, SocketAddress, HostileFile) throws -> Load {
+  _ connections: Int, opens: Bool = false, bytesPerSecond: Int, countEach: Int,
+  _ make: @escaping @Sendable (ScriptedPeer, HostileFile, _ round: Int) -> [UInt8]
+) -> ServerLoad.Start {
   { bench, target, file in
     let sources = bench.crowdAddresses()
     let load = Load(threads: connections) { load, i in
       load.again(pausing: 20) {
         let peer = try established(target, from: sources[i % sources.count])
+        if opens { _ = try peer.open(file.fileID) }
         load.ready.add()
         try load.stream(peer, bytesPerSecond: bytesPerSecond, countEach: countEach) { make(peer, file, $0) }
       }
@@ -63,38 +66,36 @@ private func streams(
   }
 }
 
-private let ping = Message.ping(1).frame
+/// Connections that stream PINGs, so many bytes of them at a time.
+private func pings(_ connections: Int, bytesPerSecond: Int, bytesEach: Int) -> ServerLoad.Start {
+  let ping = Message.ping(1).frame
+  let frames = repeated(ping, bytes: bytesEach)
+  return streams(connections, bytesPerSecond: bytesPerSecond, countEach: frames.count / ping.count) { _, _, _ in frames
+  }
+}
 
 let messageLoads: [ServerLoad] = [
   ServerLoad(
     name: "PINGs on 2 connections", promise: "PINGs slow nobody else",
-    start: streams(2, bytesPerSecond: 8_000_000, countEach: 4_600) { _, _, _ in repeated(ping, bytes: 60_000) }),
+    start: pings(2, bytesPerSecond: 8_000_000, bytesEach: 60_000)),
   ServerLoad(
     name: "PINGs on 300 connections", promise: "PINGs slow nobody else, and handshakes go on",
-    start: streams(300, bytesPerSecond: 100_000, countEach: 307) { _, _, _ in repeated(ping, bytes: 4_000) }),
+    start: pings(300, bytesPerSecond: 100_000, bytesEach: 4_000)),
   ServerLoad(
     name: "a PING a record on 2 connections", promise: "PINGs slow nobody else",
-    start: streams(2, bytesPerSecond: 1_500_000, countEach: 1) { peer, _, _ in repeated(ping, bytes: 13) }),
+    start: pings(2, bytesPerSecond: 1_500_000, bytesEach: 13)),
   ServerLoad(
     name: "OPENs that miss on 2 connections", promise: "OPENs that miss slow nobody else",
-    start: streams(2, bytesPerSecond: 8_000_000, countEach: 1_300) { _, _, round in
-      (0..<1_300).flatMap { i in
-        Message.open(
-          Open(handle: FileHandle(UInt32(truncatingIfNeeded: round * 1_300 + i)), bucket: UInt16(i), proof: .zero)
-        ).frame
-      }
-    }),
+    start: streams(2, bytesPerSecond: 8_000_000, countEach: 1_300) { missingOpens(1_300, round: $2) }),
   ServerLoad(
     name: "OPENs that miss, 64 a connection", promise: "OPENs that miss slow nobody else",
     start: { bench, target, _ in
       let sources = bench.crowdAddresses()
+      let opens = missingOpens(64)
       let load = Load(threads: 4) { load, i in
         load.again {
           let peer = try established(target, from: sources[i])
           load.ready.add()
-          let opens = (0..<64).flatMap {
-            Message.open(Open(handle: FileHandle($0), bucket: UInt16($0), proof: .zero)).frame
-          }
           try peer.send(frames: opens)
           peer.socket.delay(milliseconds: 5)
           load.count.add(64)
@@ -105,42 +106,16 @@ let messageLoads: [ServerLoad] = [
     }),
   ServerLoad(
     name: "requests without end on one connection", promise: "a million requests cost no memory",
-    start: { bench, target, file in
-      let source = bench.crowdAddresses()[0]
-      let load = Load { load in
-        load.again(pausing: 20) {
-          let peer = try established(target, from: source)
-          _ = try peer.open(file.fileID)
-          load.ready.add()
-          try load.stream(peer, bytesPerSecond: 8_000_000, countEach: 1_000) { _ in
-            (0..<1_000).flatMap { peer.requestMessage(UInt32($0 % file.chunkCount), count: 1).frame }
-          }
-        }
-      }
-      load.awaitReady(1, within: 10)
-      return load
+    start: streams(1, opens: true, bytesPerSecond: 8_000_000, countEach: 1_000) { peer, file, _ in
+      (0..<1_000).flatMap { peer.requestMessage(UInt32($0 % file.chunkCount), count: 1).frame }
     }, wanted: (100_000, 1_000_000, 60)),
   ServerLoad(
     name: "requests and CANCELs without end", promise: "requests that are cancelled cost no memory",
-    start: { bench, target, file in
-      let source = bench.crowdAddresses()[0]
-      let load = Load { load in
-        load.again(pausing: 20) {
-          let peer = try established(target, from: source)
-          _ = try peer.open(file.fileID)
-          load.ready.add()
-          var last: UInt32 = 0
-          try load.stream(peer, bytesPerSecond: 8_000_000, countEach: 1_000) { _ in
-            (0..<1_000).flatMap { i in
-              last += 1
-              return peer.requestMessage(UInt32(i % file.chunkCount), count: 64).frame
-                + Message.cancel(RequestID(last)).frame
-            }
-          }
-        }
+    start: streams(1, opens: true, bytesPerSecond: 8_000_000, countEach: 1_000) { peer, file, round in
+      (0..<1_000).flatMap { i in
+        let id = RequestID(UInt32(truncatingIfNeeded: round * 1_000 + i + 1))
+        return peer.requestMessage(UInt32(i % file.chunkCount), count: 64).frame + Message.cancel(id).frame
       }
-      load.awaitReady(1, within: 10)
-      return load
     }),
   ServerLoad(
     name: "50 greedy connections of one address", promise: "upload is fair per address, not per connection",

@@ -6,30 +6,19 @@ import Sodium
 import TestSupport
 import Wire
 
-/// One that never reads: its socket takes little, so that what is sent to it stays in the server.
-private func neverReading(_ target: SocketAddress, from ip: [UInt8]) throws -> ScriptedPeer {
-  let socket = try BlockingSocket(dialling: target, from: ip)
-  var bytes: Int32 = 4_096
-  setsockopt(socket.number, SOL_SOCKET, SO_RCVBUF, &bytes, 4)
-  let peer = try ScriptedPeer(over: socket, listenPort: 9_800)
-  peer.keepsDecrypted = false
-  return peer
-}
-
-private func announcements(handles: UInt32) -> @Sendable (Bench, SocketAddress, HostileFile) throws -> Load {
+private func announcements(handles: UInt32) -> ServerLoad.Start {
   { bench, target, file in
     let sources = bench.crowdAddresses()
     let silent = try (0..<300).map { i in
-      let peer = try neverReading(target, from: sources[i % sources.count])
+      // A small buffer: what is sent to it stays in the server.
+      let peer = try established(target, from: sources[i % sources.count], listenPort: 9_800, receiveBytes: 4_096)
       try peer.send(frames: (1...handles).flatMap { peer.openMessage(file.fileID, handle: FileHandle($0)).frame })
       return peer.socket
     }
     let load = Load { load in
       defer { _ = silent.count }
       load.again {
-        let peer = try ScriptedPeer(
-          over: BlockingSocket(dialling: target, from: sources[load.count.value % sources.count]),
-          listenPort: 9_800)
+        let peer = try established(target, from: sources[load.count.value % sources.count], listenPort: 9_800)
         _ = try peer.open(file.fileID)
         try peer.send(frames: (0..<64).flatMap { peer.requestMessage(UInt32($0), count: 64).frame })
         // It goes once its chunks are promised to it.
@@ -58,7 +47,7 @@ let announcementLoads: [ServerLoad] = [
 /// Connections that shake hands and stay, again and again where they are closed.
 private func holders(
   _ count: Int, from sources: [[UInt8]], as identity: (@Sendable () -> StaticIdentity)?, opening isOpening: Bool
-) -> @Sendable (Bench, SocketAddress, HostileFile) throws -> Load {
+) -> ServerLoad.Start {
   { bench, target, file in
     let sources = sources.isEmpty ? bench.crowdAddresses() : sources
     let usual = StaticIdentity.random()
@@ -71,9 +60,8 @@ private func holders(
             do { _ = try peer.socket.discardReceived() } catch { peers[i] = nil }
             continue
           }
-          guard
-            let socket = try? BlockingSocket(dialling: target, from: sources[i % sources.count]),
-            let peer = try? ScriptedPeer(over: socket, as: identity?() ?? usual, listenPort: 9_800)
+          let source = sources[i % sources.count]
+          guard let peer = try? established(target, from: source, as: identity?() ?? usual, listenPort: 9_800)
           else { continue }
           if isOpening { try? peer.send(peer.openMessage(file.fileID)) }
           peers[i] = peer

@@ -40,7 +40,6 @@ final class Talk {
   var role: ChannelRole { peer.role }
 
   func send(_ messages: Message...) throws { try peer.send(frames: messages.flatMap(\.frame)) }
-  func send(frames: [[UInt8]]) throws { for frame in frames { try peer.send(frames: frame) } }
 
   /// Says nothing more, until the other end goes.
   func hang() throws -> Never {
@@ -101,21 +100,9 @@ final class Talk {
 // MARK: Answers
 
 extension Talk {
-  /// OPENED, with the file's manifest or a changed one.
-  func offer(
-    proof: Digest? = nil, kind: UInt8 = 0, length: UInt64? = nil, root: Digest? = nil, chunkSizeLog2: UInt8 = 20,
-    isPartial: Bool = false, name: String = HostileFile.name
-  ) throws {
-    let key = FileKey(file.fileID, swarm: nil)
-    try send(
-      .opened(
-        Opened(
-          handle: handle,
-          outcome: .opened(
-            OfferedFile(
-              proof: proof ?? key.haveProof(peer.handshakeHash, sender: role), kind: kind,
-              length: length ?? file.layout.fileLength, root: root ?? file.root, chunkSizeLog2: chunkSizeLog2,
-              availability: isPartial ? .partial : .complete, suggestedName: name)))))
+  /// OPENED with the file's manifest.
+  func offer(_ availability: OfferedFile.Availability = .complete) throws {
+    try peer.offer(file, as: handle, availability: availability)
   }
 
   /// BITMAP of the whole file: all chunks, or those that are named.
@@ -124,43 +111,4 @@ extension Talk {
     for chunk in chunks ?? Array(0..<file.chunkCount) { bits[chunk / 8] |= 0x80 >> UInt8(chunk % 8) }
     try send(.bitmap(Bitmap(handle: handle, firstChunk: ChunkIndex(0), count: file.chunkCount, bits: bits)))
   }
-
-  func refuse(_ refusal: Opened.Refusal) throws {
-    try send(.opened(Opened(handle: handle, outcome: .refused(refusal))))
-  }
-
-  /// The page that is asked for, with changes.
-  func page(
-    _ get: PageGet, number: UInt32? = nil, hashes change: (inout [Digest]) -> Void = { _ in },
-    uncles changeUncles: (inout [Digest]) -> Void = { _ in }
-  ) -> Message {
-    guard let page = file.tree.page(PageIndex(get.page)) else { return .goodbye(Goodbye(code: .done)) }
-    var (hashes, uncles) = (page.chunkHashes, page.uncles)
-    change(&hashes)
-    changeUncles(&uncles)
-    return .page(PageAnswer(handle: get.handle, page: number ?? get.page, chunkHashes: hashes, uncles: uncles))
-  }
-
-  /// A DATA frame of a run of leaves.
-  func data(
-    _ request: ChunkRequest, _ leaves: LeafRange, isLast: Bool? = nil, hashes: [Digest]? = nil, bytes: [UInt8]? = nil
-  ) -> [UInt8] {
-    let bytes = bytes ?? file.leaves(leaves, of: request.chunk)
-    let isFirst = leaves.first == request.leaves.first
-    let due = request.wantsLeafHashes && isFirst ? file.part(request.chunk).leafHashes : []
-    let header = DataHeader(
-      id: request.id, leaves: leaves, isLast: isLast ?? (leaves.end == request.leaves.end), leafHashes: hashes ?? due,
-      byteCount: bytes.count)
-    return Message.data(header).frame + bytes
-  }
-
-  /// How an answer is cut: four leaves a frame.
-  func runs(of request: ChunkRequest) -> [LeafRange] {
-    stride(from: request.leaves.first, to: request.leaves.end, by: 4).map {
-      LeafRange(first: $0, count: min(4, request.leaves.end - $0))
-    }
-  }
-
-  /// The frames of the right answer.
-  func answer(_ request: ChunkRequest) -> [[UInt8]] { runs(of: request).map { data(request, $0) } }
 }

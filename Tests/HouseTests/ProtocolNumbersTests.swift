@@ -1,4 +1,4 @@
-// The numbers of `Protocol/README.md` against those of the code: whoever changes one has to change the other.
+// The numbers of `Protocol/README.md` against those of the code: a change of one is a change of the other.
 import Testing
 
 @testable import Wire

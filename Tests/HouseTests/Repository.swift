@@ -8,11 +8,18 @@ struct SourceFile: Sendable {
   let lines: [String]
   /// The same lines as code alone, where the file is Swift; else as they are.
   let codeLines: [String]
+  /// The comments and names in backticks of Swift alone.
+  let proseLines: [String]
+  /// The literals of Swift; of other files all of it.
+  let literalLines: [String]
 
   init(path: String, text: String) {
     self.path = path
     lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-    codeLines = path.hasSuffix(".swift") ? SwiftText(text).codeLines : lines
+    let swift = path.hasSuffix(".swift") ? SwiftText(text) : nil
+    codeLines = swift?.codeLines ?? lines
+    proseLines = swift?.proseLines ?? []
+    literalLines = swift?.literalLines ?? lines
   }
 
   var isSwift: Bool { path.hasSuffix(".swift") }

@@ -1,4 +1,4 @@
-// Who may import what. `Package.swift` declares the same; a new arrow is a decision, and is made in both places.
+// What each target may import. `Package.swift` declares the same; a new arrow is a decision, and is made in both places.
 
 /// A target below `Sources`.
 struct Room: Hashable, Sendable {

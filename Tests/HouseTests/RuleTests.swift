@@ -86,6 +86,37 @@ private let samples = [
   Sample(.neverWaits, test, "let r = #/a \"sleep(1)/#\nusleep(1)\n", broken: [2]),
   Sample(.neverWaits, "Sources/Posix/A.swift", "nanosleep(&t, nil)\n", broken: []),
 
+  Sample(.passesNoTime, test, "poll(nil, 0, 100)\n", broken: [1]),
+  Sample(.passesNoTime, test, "let s = \"sh -c 'sleep 2; cat'\"\n", broken: [1]),
+  Sample(.passesNoTime, test, "while clock.now < end { turn() }\n", broken: [1]),
+  Sample(.passesNoTime, test, "queue.asyncAfter(deadline: end) {}\n", broken: [1]),
+  Sample(.passesNoTime, "Tests/Interop/a.sh", "sleep 1\n", broken: [1]),
+  Sample(.passesNoTime, test, "while !isDone, clock.now < end { turn() }\n// sleep 2\npoll(&all, 1, 9)\n", broken: []),
+  Sample(.passesNoTime, "Sources/Posix/A.swift", "poll(nil, 0, 100)\n", broken: []),
+
+  Sample(.endsOnlyAtItsEnd, test, "@Test func `a`() {\n  guard b else { return }\n}\n", broken: [2]),
+  Sample(.endsOnlyAtItsEnd, test, "@Test func `a`() {\n  if b {\n    return\n  }\n}\n", broken: [3]),
+  Sample(
+    .endsOnlyAtItsEnd, test, "@Test\nfunc `a`(\n  b: Int\n) throws {\n  for c in d {\n    if c { return }\n  }\n}\n",
+    broken: [6]),
+  Sample(.endsOnlyAtItsEnd, test, "@Test func `a`() {\n  return #expect(Bool(false))\n}\n", broken: [2]),
+  Sample(
+    .endsOnlyAtItsEnd, test, "@Test func `a`() {\n  guard b else {\n    Issue.record(\"\")\n    return\n  }\n}\n",
+    broken: []),
+  Sample(
+    .endsOnlyAtItsEnd, test, "@Test func `a`() {\n  b { c in\n    guard c else { return }\n  }\n}\n", broken: []),
+  Sample(.endsOnlyAtItsEnd, test, "@Test func `a`() {\n  let b = c.map { d in return d }\n}\n", broken: []),
+  Sample(.endsOnlyAtItsEnd, test, "func b() -> Int {\n  return 1\n}\n", broken: []),
+  Sample(.endsOnlyAtItsEnd, "Tests/Hostile/A.swift", "func `a`() {\n  return\n}\n", broken: []),
+
+  Sample(.namesActors, wire, "// Whoever asks.\n", broken: [1]),
+  Sample(.namesActors, wire, "/// The bytes that are to\n/// be sent.\n", broken: [1]),
+  Sample(.namesActors, wire, "/// It ends. Who asks gets none.\n", broken: [1]),
+  Sample(.namesActors, wire, "/// - `a`: Whose it is\n", broken: [1]),
+  Sample(.namesActors, test, "@Test func `somebody asks`() {}\n", broken: [1]),
+  Sample(.namesActors, wire, "// Who has it? They ask who has it.\nlet s = \"somebody\"\n", broken: []),
+  Sample(.namesActors, "README.md", "It is to be read.\n", broken: []),
+
   Sample(.namesNoMachine, "README.md", "See /" + "work/main\n", broken: [1]),
   Sample(.namesNoMachine, ".ci/x", "cd \"/" + "tmp/build\"\n", broken: [1]),
   Sample(.namesNoMachine, test, "let p = \"/" + "home/me\"\n", broken: [1]),

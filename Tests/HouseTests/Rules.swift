@@ -18,7 +18,7 @@ struct Rule: Sendable, CustomTestStringConvertible {
 extension Rule {
   static let all = [
     opensWithComment, isShort, isFinished, importsWhatItMay, isPure, keepsPointersIn, provesItsSharing, neverWaits,
-    namesNoMachine,
+    passesNoTime, endsOnlyAtItsEnd, namesActors, namesNoMachine,
   ]
 
   /// Lines that a file may have. Much longer than it should be; nobody reads the second half of more.
@@ -109,9 +109,24 @@ extension Rule {
     }
   }
 
+  private static let times = Pattern(
+    #"\bp?poll\(nil\b|\bselect\(\s*0\b|\basyncAfter\b|\b(?:Timer|DispatchSourceTimer|setitimer|alarm)\("#
+      + #"|\bwhile [^{,&|]*\b(?:now|\w*[sS]econds)\s*<[^{,&|]*\{[^{}]*\}\s*$"#)
+  private static let shellSleeps = Pattern(#"\bsleep\s+[\d.$]"#)
+  /// The hostile suite's peers are slow on purpose; the samples of this rule are no waits.
+  private static let mayPassTime: Set = ["Tests/Hostile/Child.swift", "Tests/HouseTests/RuleTests.swift"]
+
+  static let passesNoTime = Rule(name: "A test hides no wait for a time in a call or a shell") { file in
+    guard file.path.hasPrefix("Tests/"), !mayPassTime.contains(file.path) else { return [] }
+    return file.codeLines.indices.compactMap { i in
+      let found = times.firstMatch(in: file.codeLines[i]) ?? shellSleeps.firstMatch(in: file.literalLines[i])
+      return found.map { (i, "'\($0[0])' lets time pass: wait for the event itself") }
+    }
+  }
+
   private static let machinePaths = Pattern(#"(?<![\w.~/-])/(?:work|home|root|opt|tmp|Users|mnt)/\w+"#)
 
-  static let namesNoMachine = Rule(name: "No file names a path of somebody's machine") { file in
+  static let namesNoMachine = Rule(name: "No file names a path of one machine") { file in
     file.lines.enumerated().compactMap { i, line in
       machinePaths.firstMatch(in: line).map { (i, "\($0[0]) is a path of one machine") }
     }

@@ -1,63 +1,74 @@
-// Swift source without its comments and literals, so that a rule about code sees nothing but code.
+// Swift source as three texts, so that a rule about code sees nothing but code, and one about words nothing but words.
 
-/// The code of a source file, line by line. Comments, literals of strings and regular expressions, and names in
-/// backticks are blank; what is interpolated into a string is code.
+/// The parts of a source file, line by line. Each part has every byte at its place; the other parts' bytes are blank.
 struct SwiftText: Sendable {
+  /// With what is interpolated into a string.
   let codeLines: [String]
+  /// Comments, and names in backticks: sentences, as those of tests.
+  let proseLines: [String]
+  /// Literals of strings and regular expressions.
+  let literalLines: [String]
 
   init(_ text: String) {
     var scanner = Scanner(text: Array(text.utf8))
     scanner.scanCode(inInterpolation: false)
-    codeLines = scanner.code.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-      .map { String(decoding: $0, as: UTF8.self) }
+    func lines(of part: Part) -> [String] {
+      zip(scanner.text, scanner.parts).map { byte, its in its == part || byte == newline ? byte : UInt8(ascii: " ") }
+        .split(separator: newline, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+    }
+    (codeLines, proseLines, literalLines) = (lines(of: .code), lines(of: .prose), lines(of: .literal))
   }
 }
 
+private let newline = UInt8(ascii: "\n")
+
+private enum Part { case code, prose, literal }
+
 private struct Scanner {
-  private let text: [UInt8]
-  /// The text, in which what is no code was overwritten with spaces.
-  private(set) var code: [UInt8]
+  let text: [UInt8]
+  /// What each byte of the text is.
+  private(set) var parts: [Part]
   private var position = 0
 
   init(text: [UInt8]) {
     self.text = text
-    code = text
+    parts = Array(repeating: .code, count: text.count)
   }
 
   private func isAt(_ word: some Collection<UInt8>) -> Bool {
     position + word.count <= text.count && text[position..<position + word.count].elementsEqual(word)
   }
 
-  private mutating func blank(_ count: Int) {
-    for i in position..<min(position + count, text.count) where text[i] != UInt8(ascii: "\n") {
-      code[i] = UInt8(ascii: " ")
-    }
-    position = min(position + count, text.count)
+  /// Takes bytes that are no code.
+  private mutating func take(_ count: Int, as part: Part) {
+    let end = min(position + count, text.count)
+    for i in position..<end { parts[i] = part }
+    position = end
   }
 
-  private mutating func blankLine() {
-    while position < text.count && text[position] != UInt8(ascii: "\n") { blank(1) }
+  private mutating func takeLine() {
+    while position < text.count && text[position] != newline { take(1, as: .prose) }
   }
 
   mutating func scanCode(inInterpolation: Bool) {
     var depth = 0
     while position < text.count {
       if isAt("//".utf8) {
-        blankLine()
+        takeLine()
       } else if isAt("/*".utf8) {
         scanBlockComment()
       } else if isAt("`".utf8) {
         scanName()
       } else if isAt("#/".utf8) {
-        while position < text.count && !isAt("/#".utf8) { blank(1) }
-        blank(2)
+        while position < text.count && !isAt("/#".utf8) { take(1, as: .literal) }
+        take(2, as: .literal)
       } else if let opening = openingOfLiteral() {
-        blank(opening.hashes + (opening.isMultiline ? 3 : 1))
+        take(opening.hashes + (opening.isMultiline ? 3 : 1), as: .literal)
         scanLiteral(hashes: opening.hashes, isMultiline: opening.isMultiline)
       } else {
         if text[position] == UInt8(ascii: "(") { depth += 1 }
         if text[position] == UInt8(ascii: ")") {
-          if inInterpolation && depth == 0 { return blank(1) }
+          if inInterpolation && depth == 0 { return take(1, as: .literal) }
           depth -= 1
         }
         position += 1
@@ -70,14 +81,14 @@ private struct Scanner {
     repeat {
       if isAt("/*".utf8) { depth += 1 }
       if isAt("*/".utf8) { depth -= 1 }
-      blank(isAt("/*".utf8) || isAt("*/".utf8) ? 2 : 1)
+      take(isAt("/*".utf8) || isAt("*/".utf8) ? 2 : 1, as: .prose)
     } while depth > 0 && position < text.count
   }
 
   private mutating func scanName() {
-    blank(1)
-    while position < text.count && !isAt("`".utf8) && !isAt("\n".utf8) { blank(1) }
-    blank(1)
+    take(1, as: .prose)
+    while position < text.count && !isAt("`".utf8) && !isAt("\n".utf8) { take(1, as: .prose) }
+    take(1, as: .prose)
   }
 
   private func openingOfLiteral() -> (hashes: Int, isMultiline: Bool)? {
@@ -92,16 +103,16 @@ private struct Scanner {
     let closing = [UInt8](repeating: UInt8(ascii: "\""), count: isMultiline ? 3 : 1) + pounds
     while position < text.count {
       if isAt(escape) {
-        blank(escape.count)
+        take(escape.count, as: .literal)
         let isInterpolation = isAt("(".utf8)
-        blank(1)
+        take(1, as: .literal)
         if isInterpolation { scanCode(inInterpolation: true) }
       } else if isAt(closing) {
-        return blank(closing.count)
+        return take(closing.count, as: .literal)
       } else if isAt("\n".utf8) && !isMultiline {
         return
       } else {
-        blank(1)
+        take(1, as: .literal)
       }
     }
   }

@@ -27,13 +27,13 @@ import TestSupport
     },
     SilentSourceTests.fault("an answer twice") {
       $0.onRequest = { peer, request, sample in
-        try peer.answer(request, from: sample)
-        try peer.answer(request, from: sample)
+        try peer.send(each: sample.answer(request))
+        try peer.send(each: sample.answer(request))
       }
     },
     SilentSourceTests.fault("leaves out of order") {
       $0.onRequest = { peer, request, sample in
-        let frames = peer.answerFrames(request, from: sample)
+        let frames = sample.answer(request)
         try peer.send(frames: frames[0] + frames[frames.count > 2 ? 2 : 0])
       }
     },
@@ -43,7 +43,7 @@ import TestSupport
         let bytes = sample.leaves(leaves, of: request.chunk)
         let header = DataHeader(
           id: request.id, leaves: leaves, isLast: request.leaves.count > 1,
-          leafHashes: sample.leafHashes[Int(request.chunk.rawValue)], byteCount: bytes.count)
+          leafHashes: sample.leafHashes(of: request.chunk), byteCount: bytes.count)
         try peer.send(frames: Message.data(header).frame + bytes)
       }
     },
@@ -51,7 +51,7 @@ import TestSupport
       $0.onRequest = { peer, request, sample in
         let leaves = LeafRange(first: request.leaves.first, count: 1)
         let header = DataHeader(
-          id: request.id, leaves: leaves, isLast: false, leafHashes: sample.leafHashes[Int(request.chunk.rawValue)],
+          id: request.id, leaves: leaves, isLast: false, leafHashes: sample.leafHashes(of: request.chunk),
           byteCount: 1)
         try peer.send(frames: Message.data(header).frame + [0])
       }
@@ -60,13 +60,13 @@ import TestSupport
       $0.onRequest = { peer, request, sample in
         let silent = ChunkRequest(
           id: request.id, handle: request.handle, chunk: request.chunk, leaves: request.leaves, wantsLeafHashes: false)
-        try peer.answer(silent, from: sample)
+        try peer.send(each: sample.answer(silent))
       }
     },
     SilentSourceTests.fault("a page that was not asked for") {
       $0.onOpen = { peer, open, sample in
         try peer.offer(sample, as: open.handle)
-        for _ in 0..<3 { try peer.sendPage(PageGet(handle: open.handle, page: 0), of: sample) }
+        for _ in 0..<3 { try peer.send(sample.page(PageGet(handle: open.handle, page: 0))) }
       }
       $0.onPageGet = { _, _, _ in }
     },

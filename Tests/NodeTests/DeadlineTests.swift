@@ -35,7 +35,7 @@ private final class StillConnection {
   /// Shakes hands with it.
   func peer() throws -> ScriptedPeer {
     let connection = self.connection
-    return try ScriptedPeer(over: socket) { connection.isReady(.readable) }
+    return try ScriptedPeer(over: socket, afterSend: { connection.isReady(.readable) })
   }
 
   /// Another connection of the same peer comes, and the admission wants to know whether this one lives.

@@ -78,7 +78,7 @@ import TestSupport
     if case .dialFailed? = fetched.outcome(of: stranger.address) {} else { Issue.record("\(fetched.result)") }
   }
 
-  @Test func `a pinned peer that is somebody else does not learn who dialled`() throws {
+  @Test func `another peer than the pinned one does not learn who dialled`() throws {
     let source = try FakeSource()
     let fetched = try fetch(from: [source.address], pinned: StaticIdentity.random().peerID)
     source.stop()

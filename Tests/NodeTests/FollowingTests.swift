@@ -88,7 +88,7 @@ final class Followed {
     }
   }
 
-  @Test func `whoever has a file open is told that it is removed, without asking for anything`() throws {
+  @Test func `a peer that has a file open hears that it is removed, without asking for anything`() throws {
     let followed = try Followed([.small])
     let clients = try (0..<3).map { _ in try followed.client(of: .small) }
     unlink(followed.folder("small.bin"))

@@ -11,7 +11,7 @@ import Wire
   private let handle = FileHandle(1)
 
   /// A peer that has the file open, has asked for pieces and takes none: the system holds no more for it.
-  private func stuck(_ server: TurnedServer) throws -> (peer: HandMadePeer, connection: PeerConnection) {
+  private func stuck(_ server: TurnedServer) throws -> (peer: ScriptedPeer, connection: PeerConnection) {
     let peer = try server.peer(receiveBytes: nil)
     let key = FileKey(server.entry.fileID, swarm: nil)
     let proof = key.openProof(peer.handshakeHash, sender: .dialer)

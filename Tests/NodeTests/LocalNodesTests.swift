@@ -1,4 +1,4 @@
-// The folder of local nodes: who lives is found, who died is forgotten, and what somebody else put there does no harm.
+// The folder of local nodes: live nodes are found, dead ones are forgotten, and other files there do no harm.
 import Glibc
 import Posix
 import TestSupport
@@ -35,7 +35,7 @@ import Wire
     withExtendedLifetime(file) {}
   }
 
-  @Test func `the file of a node that died is removed, by whoever looks or starts`() throws {
+  @Test func `a node that looks or starts removes the file of a node that died`() throws {
     folder.write(name, LocalNodes.encode(node), mode: 0o600)
     #expect(LocalNodes.nodes(in: folder.path) == [])
     #expect(folder.names == [])

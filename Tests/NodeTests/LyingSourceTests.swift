@@ -26,36 +26,29 @@ import TestSupport
       lie("wrong bytes") { $0.onRequest = { try $0.answerWrongly($1, from: $2) } },
       lie("wrong bytes in the last leaf") {
         $0.onRequest = { peer, request, sample in
-          var frames = peer.answerFrames(request, from: sample)
+          var frames = sample.answer(request)
           frames[frames.count - 1][frames[frames.count - 1].count - 1] ^= 0x80
-          for frame in frames { try peer.send(frames: frame) }
+          try peer.send(each: frames)
         }
       },
       lie("wrong leaf hashes") {
         $0.onRequest = { peer, request, sample in
-          for frame in peer.answerFrames(request, from: sample, changeHashes: { $0[0] = wrong }) {
-            try peer.send(frames: frame)
-          }
+          try peer.send(each: sample.answer(request, changeHashes: { $0[0] = wrong }))
         }
       },
       lie("too few leaf hashes") {
         $0.onRequest = { peer, request, sample in
-          for frame in peer.answerFrames(request, from: sample, changeHashes: { $0.removeLast() }) {
-            try peer.send(frames: frame)
-          }
+          try peer.send(each: sample.answer(request, changeHashes: { $0.removeLast() }))
         }
       },
       lie("a wrong page") {
         $0.onPageGet = { peer, get, sample in
-          var hashes = sample.file.chunkHashes
-          hashes.swapAt(0, 1)
-          try peer.send(.page(PageAnswer(handle: get.handle, page: get.page, chunkHashes: hashes, uncles: [])))
+          try peer.send(sample.page(get, hashes: { $0.swapAt(0, 1) }))
         }
       },
       lie("a page that is too short") {
         $0.onPageGet = { peer, get, sample in
-          let hashes = Array(sample.file.chunkHashes.dropLast())
-          try peer.send(.page(PageAnswer(handle: get.handle, page: get.page, chunkHashes: hashes, uncles: [])))
+          try peer.send(sample.page(get, hashes: { $0.removeLast() }))
         }
       },
       lie("a page with an uncle") {

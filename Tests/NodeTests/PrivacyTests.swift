@@ -1,4 +1,4 @@
-// What somebody on the path sees: records, and nothing that is in them.
+// What an eavesdropper on the path sees: records, and nothing that is in them.
 import Content
 import Posix
 import Synchronization
@@ -8,7 +8,7 @@ import TestSupport
 @testable import Node
 @testable import Wire
 
-/// A wire with somebody on it: passes bytes on between a dialer and a server, and keeps a copy of all.
+/// A wire with an eavesdropper on it: passes bytes on between a dialer and a server, and keeps a copy of all.
 final class Eavesdropper: Sendable {
   let address: SocketAddress
   private let listener: BlockingSocket
@@ -65,7 +65,7 @@ final class Eavesdropper: Sendable {
     for window in windows { #expect(!contains(heard, window)) }
     for hidden in [
       Array(sample.name.utf8), sample.fileID.digest.bytes, sample.file.root.bytes, sample.file.chunkHashes[0].bytes,
-      sample.leafHashes[0][0].bytes, Array(sample.fileID.hex.utf8), samples.server.peerID.digest.bytes,
+      sample.leafHashes(of: ChunkIndex(0))[0].bytes, Array(sample.fileID.hex.utf8), samples.server.peerID.digest.bytes,
     ] {
       #expect(!contains(heard, Array(hidden.prefix(window))))
     }

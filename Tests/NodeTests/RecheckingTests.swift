@@ -6,6 +6,7 @@ import Posix
 import Storage
 import TestSupport
 import Testing
+import Transfer
 import Wire
 
 @testable import Node
@@ -107,6 +108,25 @@ import Wire
     #expect(followed.server.context.rechecker.checkedCount == 0)
   }
 
+  @Test func `nothing is checked any more when a download has ended`() throws {
+    let run = try DownloadRun(
+      Sample.common.fileID, length: nil, peers: [], target: DownloadTarget(folder: "."),
+      configuration: NodeConfiguration(), settings: DownloadSettings(), sharing: Sharing(),
+      resolve: { _ throws(ResolutionFailure) in [] }, control: Mailbox(), onUpdate: { _ in })
+    let rechecker = run.context.rechecker
+    let chunk = Rechecker.Item(.download, ChunkIndex(0))
+    let deadline = Clock.monotonicNanoseconds + 20_000_000_000
+    rechecker.ask([chunk], from: [1], run.context)
+    while rechecker.checkedCount == 0, Clock.monotonicNanoseconds < deadline {}
+    // It was checked just now, so its next check waits for seconds.
+    rechecker.ask([chunk], from: [2], run.context)
+    try #require(rechecker.checkedCount == 1 && rechecker.isRunning)
+    run.stop()
+    #expect(!rechecker.isRunning)
+    rechecker.ask([chunk], from: [3], run.context)
+    #expect(!rechecker.isRunning && rechecker.checkedCount == 1)
+  }
+
   @Test(arguments: [4, 64])
   func `a part file that is changed is withdrawn when a reader says so, and the download ends`(leafCount: Int) throws {
     let sample = Sample("even.bin", byteCount: 3 << 20, seed: 3)
@@ -117,7 +137,7 @@ import Wire
     script.onRequest = { peer, request, sample in
       guard request.id == RequestID(1) else { return }
       asked.put(request.chunk)
-      for frame in peer.answerFrames(request, from: sample).prefix(leafCount / 4) { try peer.send(frames: frame) }
+      try peer.send(each: sample.answer(request).prefix(leafCount / 4))
     }
     let source = try FakeSource(script)
     let getter = try SharingGetter(sample.fileID, from: [source.address])

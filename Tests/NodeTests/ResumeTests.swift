@@ -43,7 +43,7 @@ import TestSupport
     // Serves chunk 0, and lies from then on.
     script.onRequest = { peer, request, sample in
       if request.chunk == ChunkIndex(0) {
-        try peer.answer(request, from: sample)
+        try peer.send(each: sample.answer(request))
       } else {
         try peer.answerWrongly(request, from: sample)
       }

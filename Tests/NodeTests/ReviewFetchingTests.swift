@@ -2,20 +2,21 @@
 import Content
 import Posix
 import Storage
+import TestSupport
 import Testing
 import Transfer
 import Wire
 
 @testable import Node
 
-/// A loop that has dialled a peer made by hand, and the two ends of what they say.
+/// A loop that has dialled a scripted peer, and the two ends of what they say. The test turns the loop itself.
 private final class Fetching {
   static let length = 100_000
   let loop: NetworkLoop
   let link: DownloadLink
   let control: Mailbox<DownloadMessage>
   let jobs = BlockingQueue<VerifyJob>()
-  let peer: HandMadePeer
+  let peer: ScriptedPeer
   let id = ConnectionID(1)
   let leafHashes: [Digest]
   let layout = ChunkLayout(fileLength: UInt64(Fetching.length))!
@@ -31,7 +32,7 @@ private final class Fetching {
     control = try Mailbox()
     link = DownloadLink(
       fileID: fileID, key: key, blocks: BlockPool(limit: 4) {}, control: control, jobs: jobs)
-    var configuration = NodeConfiguration(identity: HandMadePeer.identity())
+    var configuration = NodeConfiguration(identity: .random())
     configuration.loopCount = 1
     let context = try NodeContext(configuration, catalogue: nil) { _ in }
     let loop = try NetworkLoop(context: context, index: 0)
@@ -44,8 +45,9 @@ private final class Fetching {
       _ = loop.turn()
       accepted = try listener.accepting()
     }
-    peer = HandMadePeer(accepting: accepted!.socket, payload: payload) { _ = loop.turn() }
-    try peer.shakeHands()
+    peer = try ScriptedPeer(
+      accepting: BlockingSocket(owning: try #require(accepted).socket), as: .random(), payload: payload,
+      turn: { _ = loop.turn() })
   }
 
   var connection: PeerConnection? { loop.connections.values.first }
@@ -144,7 +146,7 @@ private final class Fetching {
       id: RequestID(1), leaves: LeafRange(first: 0, count: 4), isLast: false, leafHashes: fetching.leafHashes,
       byteCount: 65_536)
     try fetching.peer.send(.data(header))
-    try fetching.peer.send([UInt8](repeating: 0, count: 1000))
+    try fetching.peer.send(frames: [UInt8](repeating: 0, count: 1000))
     for _ in 0..<100 where fetching.connection?.arriving?.count != 1000 { _ = fetching.loop.turn() }
     #expect(fetching.link.blocks.inUseCount > 0)
     fetching.tell(.disconnect(fetching.id, .done, ""))
@@ -179,7 +181,7 @@ private final class Fetching {
 
 @Suite struct ReviewDownloaderTests {
   /// Why a download fails whose only peer is an address where nobody listens.
-  func failure(_ downloader: Downloader, in folder: ReviewFolder) throws -> DownloadFailure? {
+  func failure(_ downloader: Downloader, in folder: TemporaryFolder) throws -> DownloadFailure? {
     let socket = try Socket.listening(on: SocketAddress(ipv4: (127, 0, 0, 1), port: 0))
     let port = try socket.localAddress().port
     _ = consume socket
@@ -194,8 +196,8 @@ private final class Fetching {
   }
 
   @Test func `a cancelled download is one, and the next starts afresh`() throws {
-    let folder = ReviewFolder()
-    let downloader = Downloader(NodeConfiguration(identity: HandMadePeer.identity()))
+    let folder = TemporaryFolder()
+    let downloader = Downloader(NodeConfiguration(identity: .random()))
     downloader.cancel()  // before it has started, as a signal may come
     #expect(try failure(downloader, in: folder) == .cancelled)
     guard case .unreachable? = try failure(downloader, in: folder) else {

@@ -1,7 +1,8 @@
-// What a hostile peer can do to a node that serves: it must neither end nor wrong anybody else.
+// What a hostile peer can do to a node that serves: it must neither end the node nor wrong other peers.
 import Content
 import Posix
 import Storage
+import TestSupport
 import Testing
 import Transfer
 import Wire
@@ -9,7 +10,7 @@ import Wire
 @testable import Node
 
 @Suite struct ReviewServingTests {
-  func open(_ server: TurnedServer, _ peer: HandMadePeer) throws {
+  func open(_ server: TurnedServer, _ peer: ScriptedPeer) throws {
     let key = FileKey(server.entry.fileID, swarm: nil)
     let proof = key.openProof(peer.handshakeHash, sender: .dialer)
     try peer.send(.open(Open(handle: FileHandle(1), bucket: key.bucket, proof: proof)))
@@ -37,7 +38,7 @@ import Wire
     for _ in 0..<1000 where connection.outbox.isEmpty { _ = server.loop.turn() }
     let waits = connection.outbox.count
     #expect(waits > 0)
-    try peer.send([0, 0, 0, 1, 0x20])  // an unknown even type
+    try peer.send(frames: [0, 0, 0, 1, 0x20])  // an unknown even type
     for _ in 0..<10 where !connection.isFinishing { _ = server.loop.turn() }
     #expect(connection.isFinishing && !connection.isClosed)
     let left = connection.inbox.count
@@ -91,9 +92,9 @@ import Wire
     var ping: [UInt8] = []
     Message.ping(2).encode(into: &ping)
     let start = Array(ping[..<5])
-    try peer.send(start)
+    try peer.send(frames: start)
     for _ in 0..<20 {
-      try peer.send(Array(ping[5...]) + start)
+      try peer.send(frames: Array(ping[5...]) + start)
       #expect(try peer.next() == .pong(2))
       #expect(connection.partialSince != nil)
     }

@@ -78,7 +78,7 @@ final class SharingGetter: Sendable {
 }
 
 extension ScriptedPeer {
-  /// The next message that answers something: a getter also asks whoever knows its file, and tells of what it gets.
+  /// The next message that answers something: a getter also asks peers that know its file, and announces what it gets.
   func answer() throws -> Message { try answerWithLeaves().message }
 
   func answerWithLeaves() throws -> (message: Message, leaves: [UInt8]) {

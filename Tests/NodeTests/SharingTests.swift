@@ -1,4 +1,4 @@
-// A download gives what it has, and nothing else, to whoever knows its file; and takes from them over the same connection.
+// A download gives what it has, and nothing else, to peers that know its file, and takes from them over the same connection.
 import Content
 import Posix
 import Storage
@@ -25,7 +25,7 @@ import Wire
       script.sample = sample
       let (requests, goodbye) = (requests, goodbye)
       script.onRequest = { peer, request, sample in
-        if request.id == RequestID(1) { try peer.send(frames: peer.answerFrames(request, from: sample)[0]) }
+        if request.id == RequestID(1) { try peer.send(frames: sample.answer(request)[0]) }
         requests.put(request)
         if waits, let code = goodbye.take() { try peer.send(.goodbye(Goodbye(code: code, text: ""))) }
       }
@@ -69,7 +69,7 @@ import Wire
       return
     }
     #expect(bytes == SharingTests.even.leaves(held, of: chunk))
-    #expect(header.leafHashes == SharingTests.even.leafHashes[Int(chunk.rawValue)])
+    #expect(header.leafHashes == SharingTests.even.leafHashes(of: chunk))
     for missing in [
       peer.requestMessage(chunk.rawValue, first: 3, count: 2), peer.requestMessage((chunk.rawValue + 1) % 3),
     ] {
@@ -132,8 +132,8 @@ import Wire
     serving: while true {
       switch try peer.receive().message {
       case .open(let open): try peer.offer(Sample.common, as: open.handle)
-      case .pageGet(let get): try peer.sendPage(get, of: Sample.common)
-      case .request(let request): try peer.answer(request, from: Sample.common)
+      case .pageGet(let get): try peer.send(Sample.common.page(get))
+      case .request(let request): try peer.send(each: Sample.common.answer(request))
       case .withdrawn, .goodbye: break serving
       default: break
       }
@@ -204,7 +204,7 @@ import Wire
       Issue.record("no data")
       return
     }
-    #expect(header.leafHashes == Sample.common.leafHashes[1])
+    #expect(header.leafHashes == Sample.common.leafHashes(of: ChunkIndex(1)))
     #expect(bytes == Sample.common.leaves(LeafRange(first: 60, count: 4), of: ChunkIndex(1)))
   }
 

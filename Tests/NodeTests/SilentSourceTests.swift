@@ -36,7 +36,7 @@ import TestSupport
     fault("requests never answered") { $0.onRequest = { _, _, _ in } },
     fault("half a record, then nothing") {
       $0.onRequest = { peer, request, sample in
-        let records = peer.seal(peer.answerFrames(request, from: sample)[0])
+        let records = peer.seal(sample.answer(request)[0])
         try peer.socket.send(Array(records.prefix(records.count / 2)))
       }
     },
@@ -46,7 +46,7 @@ import TestSupport
     fault("closed at once") { $0.onConnect = { $0.socket.shutDown() } },
     fault("closed midway") {
       $0.onRequest = { peer, request, sample in
-        try peer.send(frames: peer.answerFrames(request, from: sample)[0])
+        try peer.send(frames: sample.answer(request)[0])
         peer.socket.shutDown()
       }
     },
@@ -56,7 +56,7 @@ import TestSupport
     },
     fault("withdrawn midway") {
       $0.onRequest = { peer, request, sample in
-        let frames = peer.answerFrames(request, from: sample)
+        let frames = sample.answer(request)
         try peer.send(frames: frames[0] + Message.withdrawn(Withdrawn(handle: request.handle, reason: .changed)).frame)
       }
     },
@@ -102,7 +102,7 @@ import TestSupport
     var script = SourceScript()
     let extension1 = frame(type: 0x41, body: [UInt8](repeating: 7, count: 65_535))
     script.onRequest = { peer, request, sample in
-      for data in peer.answerFrames(request, from: sample) {
+      for data in sample.answer(request) {
         try peer.send(frames: frame(type: 0xFF, body: []) + data + extension1)
       }
     }
@@ -125,7 +125,7 @@ import TestSupport
       ] {
         try peer.send(message)
       }
-      try peer.sendPage(get, of: sample)
+      try peer.send(sample.page(get))
     }
     let source = try FakeSource(script)
     defer { source.stop() }
@@ -138,11 +138,11 @@ import TestSupport
     var script = SourceScript()
     let late = BlockingQueue<Bool>()
     script.onRequest = { peer, request, sample in
-      guard request.id == RequestID(1) else { return try peer.answer(request, from: sample) }
+      guard request.id == RequestID(1) else { return try peer.send(each: sample.answer(request)) }
       // Not before the requester has given the request up.
       while true { if case .cancel(request.id) = try peer.receive().message { break } }
       late.put(true)
-      try peer.answer(request, from: sample)
+      try peer.send(each: sample.answer(request))
     }
     let source = try FakeSource(script)
     defer { source.stop() }

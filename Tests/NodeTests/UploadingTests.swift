@@ -13,7 +13,7 @@ import Wire
 @Suite struct UploadingTests {
   private let handle = FileHandle(1)
 
-  private func open(_ server: TurnedServer, _ peer: HandMadePeer) throws -> PeerConnection {
+  private func open(_ server: TurnedServer, _ peer: ScriptedPeer) throws -> PeerConnection {
     let key = FileKey(server.entry.fileID, swarm: nil)
     let proof = key.openProof(peer.handshakeHash, sender: .dialer)
     try peer.send(.open(Open(handle: handle, bucket: key.bucket, proof: proof)))
@@ -74,7 +74,7 @@ import Wire
     let connection = try #require(server.loop.connections.values.first)
     let before = connection.decoder.completedFrames
     let one = small == .cancel ? Message.cancel(RequestID(5)).frame : frame(type: 0x41, body: [])
-    try peer.send((0..<2_000).flatMap { _ in one })
+    try peer.send(frames: (0..<2_000).flatMap { _ in one })
     try peer.send(.ping(2))
     for turn in 1...3 {
       _ = server.loop.turn()
@@ -91,7 +91,7 @@ import Wire
     let peer = try server.peer()
     let connection = try open(server, peer)
     let opens = (2..<32).map { Message.open(Open(handle: FileHandle($0), bucket: 0, proof: .zero)).frame }
-    try peer.send(opens.flatMap { $0 })
+    try peer.send(frames: opens.flatMap { $0 })
     connection.receive()
     let waiting = connection.outbox.count
     #expect(waiting > 30 * 10)
@@ -107,7 +107,7 @@ import Wire
       try peer.send(.ping(number))
       #expect(try peer.next() == .pong(number))
     }
-    try peer.send(Message.ping(100).frame + Message.ping(101).frame)
+    try peer.send(frames: Message.ping(100).frame + Message.ping(101).frame)
     #expect(try peer.next() == .pong(100))
     #expect(try peer.next()?.goodbyeCode == .protocolError)
   }

@@ -19,7 +19,7 @@ private func address(_ text: String, port: UInt16 = 0) -> SocketAddress { HostPo
     }
   }
 
-  @Test func `of all addresses those are to be dialled that others reach, of the family that is listened on`() {
+  @Test func `the addresses to dial are those that others reach, of the family that is listened on`() {
     #expect(
       SocketAddress.any(port: 9).dialable(interfaces: interfaces)
         == [address("192.0.2.7", port: 9), address("2001:db8::7", port: 9)])

@@ -41,7 +41,7 @@ import Testing
   }
 
   @Test(arguments: [0, 1, 2])
-  func `those who stay finish, whoever comes and goes`(seed: UInt64) {
+  func `the nodes that stay finish, whichever others come and go`(seed: UInt64) {
     var plan = plan(8, seed: seed)
     plan.chunks = 24
     plan.churn = 1

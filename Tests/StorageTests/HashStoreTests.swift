@@ -238,7 +238,7 @@ extension Events {
     store = nil
     let third = try HashStore(of: served, in: remembering.state.path)
     #expect(try third.leafHashes(of: ChunkIndex(0), of: KnownFile(number: number, root: .zero)) == [])
-    // Whoever still was at it has to begin again.
+    // The process that was still hashing it has to begin again.
     let status = try served.status("a")
     let (file, _) = try reference(pattern(3_000_000))
     #expect(try second.finish("a", status, HashTree(file), reserved: number, []) == nil)

@@ -52,7 +52,7 @@ import TestSupport
     #expect(temporary.read("out") == bytes)
   }
 
-  @Test func `a failure is told to the writer, to whoever puts in more, and at the end`() throws {
+  @Test func `the writer, a later put and the end all report a failure`() throws {
     let stream = OrderedStream(try File(temporary("in"), [.createExclusive]), leafSize: 1024)  // for reading alone
     try put(0..<1, into: stream)
     #expect(throws: PartFileError.self) { try writeAll(stream) }

@@ -203,7 +203,10 @@ import TestSupport
     chmod(temporary.path, 0o500)
     defer { chmod(temporary.path, 0o700) }
     let error = #expect(throws: PartFileError.self) { try make() }
-    guard case .cannotCreate(let errno)? = error else { return #expect(Bool(false), "\(String(describing: error))") }
+    guard case .cannotCreate(let errno)? = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
     #expect(errno.code == EACCES)
   }
 

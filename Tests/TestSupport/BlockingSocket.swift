@@ -16,7 +16,7 @@ package final class BlockingSocket: Sendable {
   package static let boundSeconds = 10
   /// IP_BIND_ADDRESS_NO_PORT, which the importer hides.
   package static let bindAddressNoPort: Int32 = 24
-  /// The descriptor, for a test that polls many sockets from one thread.
+  /// The descriptor, for a test that polls sockets.
   package let number: Int32
 
   package init(owning number: Int32) {
@@ -77,11 +77,16 @@ package final class BlockingSocket: Sendable {
     }
   }
 
-  /// Lets time pass before it goes on, as a slow peer does: less of it where the other end leaves meanwhile.
-  package func delay(milliseconds: Int) {
-    let readHangUp: Int16 = 0x2000  // POLLRDHUP, which the importer hides
-    var wait = pollfd(fd: number, events: readHangUp, revents: 0)
-    poll(&wait, 1, Int32(clamping: milliseconds))
+  /// Whether bytes can be received, or the end of the stream.
+  package var isReadable: Bool {
+    var wait = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+    return poll(&wait, 1, 0) > 0
+  }
+
+  /// Fixes the system's buffer of what comes. A small one is soon full when the test does not read, and slow when it does.
+  package func limitReceiveBuffer(bytes: Int32) {
+    var bytes = bytes
+    setsockopt(number, SOL_SOCKET, SO_RCVBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
   }
 
   /// Ends both directions, and any wait on them.

@@ -14,8 +14,8 @@ package struct SourceScript: Sendable {
   package var swarm: SwarmKey?
   package var onConnect: @Sendable (ScriptedPeer) throws -> Void = { _ in }
   package var onOpen: Answer<Open> = { try $0.offer($2, as: $1.handle) }
-  package var onPageGet: Answer<PageGet> = { try $0.sendPage($1, of: $2) }
-  package var onRequest: Answer<ChunkRequest> = { try $0.answer($1, from: $2) }
+  package var onPageGet: Answer<PageGet> = { try $0.send($2.page($1)) }
+  package var onRequest: Answer<ChunkRequest> = { try $0.send(each: $2.answer($1)) }
 
   package init(_ sample: Sample = .common) { self.sample = sample }
 }
@@ -125,7 +125,7 @@ package final class FakeSource: Sendable {
 }
 
 extension SourceScript {
-  /// Honest, but does not open the file before somebody else's first conversation has ended: so that one had its turn.
+  /// Honest, but opens the file only after the first conversation of another source has ended, which so had its turn.
   package static func after(_ other: FakeSource, _ sample: Sample = .common) -> SourceScript {
     var script = SourceScript()
     script.sample = sample
@@ -140,68 +140,42 @@ extension SourceScript {
 // MARK: Answers, right ones and others
 
 extension ScriptedPeer {
-  /// OPENED with the file's manifest, or one that was changed.
+  /// OPENED with the file's manifest, or with one that is changed.
   package func offer(
-    _ sample: Sample, as handle: FileHandle, proof: Digest? = nil, kind: UInt8 = 0, length: UInt64? = nil,
-    root: Digest? = nil, chunkSizeLog2: UInt8 = 20, availability: OfferedFile.Availability = .complete,
+    _ file: some AnsweredFile, as handle: FileHandle, proof: Digest? = nil, kind: UInt8? = nil, length: UInt64? = nil,
+    root: Digest? = nil, chunkSizeLog2: UInt8? = nil, availability: OfferedFile.Availability? = nil,
     name: String? = nil, swarm: SwarmKey? = nil
   ) throws {
-    let key = FileKey(sample.fileID, swarm: swarm)
+    let key = FileKey(file.fileID, swarm: swarm)
     try send(
-      .opened(
-        Opened(
-          handle: handle,
-          outcome: .opened(
-            OfferedFile(
-              proof: proof ?? key.haveProof(handshakeHash, sender: role), kind: kind,
-              length: length ?? sample.layout.fileLength, root: root ?? sample.file.root,
-              chunkSizeLog2: chunkSizeLog2, availability: availability, suggestedName: name ?? sample.name)))))
+      file.opened(
+        handle, proof: proof ?? key.haveProof(handshakeHash, sender: role), kind: kind, length: length, root: root,
+        chunkSizeLog2: chunkSizeLog2, availability: availability, name: name))
   }
 
   package func refuse(_ handle: FileHandle, _ refusal: Opened.Refusal) throws {
     try send(.opened(Opened(handle: handle, outcome: .refused(refusal))))
   }
 
-  package func sendPage(_ get: PageGet, of sample: Sample) throws {
-    let page = sample.tree.page(PageIndex(get.page))!
-    try send(
-      .page(PageAnswer(handle: get.handle, page: get.page, chunkHashes: page.chunkHashes, uncles: page.uncles)))
-  }
+  /// Sends frames one by one, so that each is in a record of its own.
+  package func send(each frames: some Sequence<[UInt8]>) throws { for frame in frames { try send(frames: frame) } }
 
-  /// The frames of a whole answer, with `change` made to each piece's bytes and to the leaf hashes.
-  package func answerFrames(
-    _ request: ChunkRequest, from sample: Sample, changeBytes: (inout [UInt8]) -> Void = { _ in },
-    changeHashes: (inout [Digest]) -> Void = { _ in }
-  ) -> [[UInt8]] {
-    var frames: [[UInt8]] = []
-    var first = request.leaves.first
-    while first < request.leaves.end {
-      let leaves = LeafRange(first: first, count: min(4, request.leaves.end - first))
-      var bytes = sample.leaves(leaves, of: request.chunk)
-      changeBytes(&bytes)
-      var hashes: [Digest] = []
-      if request.wantsLeafHashes && first == request.leaves.first {
-        hashes = sample.leafHashes[Int(request.chunk.rawValue)]
-        changeHashes(&hashes)
-      }
-      let header = DataHeader(
-        id: request.id, leaves: leaves, isLast: leaves.end == request.leaves.end, leafHashes: hashes,
-        byteCount: bytes.count)
-      frames.append(Message.data(header).frame + bytes)
-      first = leaves.end
+  /// The right answer, always late: it goes out when the download cancels the request, because its time is over.
+  package func answerLate(_ request: ChunkRequest, from file: some AnsweredFile) throws {
+    var isDue = true
+    while isDue {
+      do { isDue = try receive().message != .cancel(request.id) } catch SocketEnd.timedOut { continue }
     }
-    return frames
-  }
-
-  package func answer(_ request: ChunkRequest, from sample: Sample) throws {
-    for frame in answerFrames(request, from: sample) { try send(frames: frame) }
+    try send(each: file.answer(request))
   }
 
   /// A whole answer in which every leaf is wrong, under the right leaf hashes.
-  package func answerWrongly(_ request: ChunkRequest, from sample: Sample) throws {
-    let frames = answerFrames(
-      request, from: sample,
-      changeBytes: { bytes in for i in stride(from: 0, to: bytes.count, by: 16_384) { bytes[i] ^= 1 } })
-    for frame in frames { try send(frames: frame) }
+  package func answerWrongly(_ request: ChunkRequest, from file: some AnsweredFile) throws {
+    try send(
+      each: file.answer(
+        request,
+        changeBytes: { bytes, _ in
+          for i in stride(from: 0, to: bytes.count, by: ChunkLayout.wireLeafSize) { bytes[i] ^= 1 }
+        }))
   }
 }

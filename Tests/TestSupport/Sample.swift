@@ -3,13 +3,13 @@ import Content
 import Storage
 
 /// A file's bytes and hashes.
-package struct Sample: Sendable {
+package struct Sample: AnsweredFile {
   package let name: String
   package let bytes: [UInt8]
   package let file: FileHash
   package let tree: HashTree
   /// By chunk.
-  package let leafHashes: [[Digest]]
+  private let leafHashes: [[Digest]]
 
   package var fileID: FileID { file.fileID }
   package var layout: ChunkLayout { file.layout }
@@ -36,6 +36,8 @@ package struct Sample: Sendable {
     let start = Int(layout.offset(ofLeaf: leaves.first, in: chunk))
     return Array(bytes[start..<start + layout.length(of: leaves, in: chunk)])
   }
+
+  package func leafHashes(of chunk: ChunkIndex) -> [Digest] { leafHashes[Int(chunk.rawValue)] }
 
   /// Three chunks and a bit.
   package static let common = Sample(byteCount: 3 * ChunkLayout.wireChunkSize + 20_000)

@@ -2,7 +2,6 @@
 import Content
 import Posix
 import Sodium
-
 import Wire
 
 /// How a scripted peer's conversation ended.
@@ -14,7 +13,8 @@ package enum PeerEnd: Error, Hashable {
 
 /// A channel over a socket, from either side. Confined to one thread.
 package final class ScriptedPeer {
-  package let socket: BlockingSocket
+  package var socket: BlockingSocket { wire.socket }
+  private let wire: PeerWire
   private var channel: EstablishedChannel
   private var decoder = FrameDecoder()
   private var stream: [UInt8] = []
@@ -24,7 +24,6 @@ package final class ScriptedPeer {
   /// Turned off for a peer that receives more than memory can hold.
   package var keepsDecrypted = true
   private var lastRequest: UInt32 = 0
-  private let afterSend: () -> Void
 
   package var role: ChannelRole { channel.role }
   package var suite: CipherSuite { channel.suite }
@@ -43,60 +42,35 @@ package final class ScriptedPeer {
       listenPort: listenPort, capabilities: capabilities)
   }
 
-  /// Speaks first, on a connection that is there. `afterSend` lets an end that has no thread of its own go on.
+  /// Speaks first, on a connection that is there.
+  /// - `turn`, `afterSend`: see `PeerWire`.
   package convenience init(
     over socket: BlockingSocket, as identity: StaticIdentity = .random(), suite: CipherSuite = .chaChaPoly,
     swarm: SwarmKey? = nil, listenPort: UInt16? = nil, capabilities: Capabilities = [],
-    afterSend: @escaping () -> Void = {}
+    turn: (() -> Void)? = nil, afterSend: @escaping () -> Void = {}
   ) throws {
     let handshake = ChannelHandshake(
       dialing: identity, suite: suite, swarm: swarm, pinned: nil,
       payload: HandshakePayload(listenPort: listenPort, capabilities: capabilities, agent: "scripted"),
       ephemeral: .random())
-    try self.init(socket, handshake, afterSend)
+    try self.init(PeerWire(socket: socket, turn: turn, afterSend: afterSend), handshake)
   }
 
   /// Answers a node that dialled.
+  /// - `turn`: see `PeerWire`.
   package convenience init(
     accepting socket: BlockingSocket, as identity: StaticIdentity, suites: [CipherSuite] = CipherSuite.available,
-    swarm: SwarmKey? = nil
+    swarm: SwarmKey? = nil, payload: HandshakePayload = HandshakePayload(agent: "scripted"),
+    turn: (() -> Void)? = nil
   ) throws {
     let handshake = ChannelHandshake(
-      listening: identity, suites: suites, swarm: swarm, payload: HandshakePayload(agent: "scripted"),
-      ephemeral: .random())
-    try self.init(socket, handshake, {})
+      listening: identity, suites: suites, swarm: swarm, payload: payload, ephemeral: .random())
+    try self.init(PeerWire(socket: socket, turn: turn, afterSend: {}), handshake)
   }
 
-  private init(
-    _ socket: BlockingSocket, _ handshake: consuming ChannelHandshake, _ afterSend: @escaping () -> Void
-  ) throws {
-    self.socket = socket
-    self.afterSend = afterSend
-    channel = try ScriptedPeer.shakeHands(socket, handshake, afterSend)
-  }
-
-  private static func shakeHands(
-    _ socket: BlockingSocket, _ handshake: consuming ChannelHandshake, _ afterSend: () -> Void
-  ) throws -> EstablishedChannel {
-    let first = handshake.takeOutbound()
-    if !first.isEmpty {
-      try socket.send(first)
-      afterSend()
-    }
-    while !handshake.isComplete {
-      // A byte at a time, so that no byte of a record is taken with the last message.
-      let bytes = try socket.receive(upTo: 1)
-      do throws(HandshakeError) { _ = try handshake.receive(bytes.span.bytes) } catch {
-        try? socket.send(handshake.takeOutbound())
-        throw PeerEnd.handshake(error)
-      }
-      let answer = handshake.takeOutbound()
-      if !answer.isEmpty {
-        try socket.send(answer)
-        afterSend()
-      }
-    }
-    return handshake.finish()
+  private init(_ wire: PeerWire, _ handshake: consuming ChannelHandshake) throws {
+    self.wire = wire
+    channel = try wire.shakeHands(handshake)
   }
 
   // MARK: Sending
@@ -105,8 +79,7 @@ package final class ScriptedPeer {
 
   /// Bytes of the stream, in records as large as they can be.
   package func send(frames: [UInt8]) throws {
-    try socket.send(seal(frames))
-    afterSend()
+    try wire.send(seal(frames))
   }
 
   /// The records of bytes of the stream; they must be sent next, whole or in part.
@@ -151,6 +124,11 @@ package final class ScriptedPeer {
     }
   }
 
+  /// The next message, without the leaves' bytes; nil at the end of the stream, and where nothing comes in time.
+  package func next() throws -> Message? {
+    do { return try receive().message } catch SocketEnd.endOfStream, SocketEnd.timedOut { return nil }
+  }
+
   /// The GOODBYE that ends what comes; nil where the stream ends without one.
   package func receiveGoodbye() throws -> Goodbye? {
     while true {
@@ -169,8 +147,8 @@ package final class ScriptedPeer {
       stream.removeFirst(offset)
       offset = 0
     }
-    let header = try socket.receive(exactly: Record.headerByteCount)
-    var ciphertext = try socket.receive(exactly: Int(header[0]) << 8 | Int(header[1]))
+    let header = try wire.receive(exactly: Record.headerByteCount)
+    var ciphertext = try wire.receive(exactly: Int(header[0]) << 8 | Int(header[1]))
     let count: Int
     do throws(RecordError) {
       var elements = ciphertext.mutableSpan

@@ -53,6 +53,12 @@ extension TemporaryFolder {
     close(number)
   }
 
+  /// Makes a file of zeros, which take no room.
+  package func makeZeros(_ name: String, byteCount: Int) {
+    write(name, [])
+    precondition(truncate(self(name), off_t(byteCount)) == 0, "cannot make \(name)")
+  }
+
   package func read(_ name: String) -> [UInt8]? {
     let number = open(self(name), O_RDONLY)
     guard number >= 0 else { return nil }

@@ -1,4 +1,4 @@
-// Whose questions on a local network are answered, and how the budget is shared, on a clock of the test.
+// Which questions on a local network a node answers, and how the budget is shared, on a clock of the test.
 import Content
 import Testing
 import Wire

@@ -61,7 +61,7 @@ private struct Searching {
     #expect(other.times(of: .ask) != times, "all ask at the same times")
   }
 
-  @Test func `where somebody was named it asks a little later, and nobody once those are enough`() {
+  @Test func `where peers were named it asks a little later, and not at all once those are enough`() {
     var searching = Searching(asksAfter: .milliseconds(100), firstPhase: .milliseconds(500))
     searching.run(until: .milliseconds(500))
     #expect(searching.times(of: .ask).count == 2 && searching.times(of: .ask)[0] == .milliseconds(100))

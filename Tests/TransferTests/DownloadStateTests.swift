@@ -73,7 +73,10 @@ import Wire
       case .chunkRetry(let chunk, let peer, .timeout, 1, let delay)? = swarm.reports.first(where: {
         if case .chunkRetry = $0 { true } else { false }
       })
-    else { return #expect(Bool(false), "no retry") }
+    else {
+      Issue.record("no retry")
+      return
+    }
     #expect(chunk == ChunkIndex(0) && peer == peerID(1))
     #expect(delay >= .milliseconds(400) && delay <= .milliseconds(600))
     // The rest only, and the leaf hashes are known.
@@ -150,7 +153,8 @@ import Wire
     ])
     swarm.run()
     guard case .noPeers(let addresses)? = swarm.failure else {
-      return #expect(Bool(false), "\(String(describing: swarm.failure))")
+      Issue.record("\(String(describing: swarm.failure))")
+      return
     }
     #expect(swarm.now == .seconds(32))
     #expect(addresses.map(\.outcome) == [.dialFailed(.refused), .dialFailed(.refused)])
@@ -179,20 +183,21 @@ import Wire
     #expect(swarm.log.count { if case .dial = $0.action { true } else { false } } == 2)
   }
 
-  @Test func `a start without success says what stood in its way`() {
+  @Test func `a start without success says what stood in its way`() throws {
     func failure(_ conducts: VirtualPeer.Conduct...) -> DownloadFailure? {
       var swarm = Swarm(conducts.map { VirtualPeer(conduct: $0) })
       swarm.run(until: .seconds(1))
       return swarm.failure
     }
-    guard case .notFound? = failure(.down(.refused), .refuses(.noSuchFile)) else {
-      return #expect(Bool(false), "notFound")
+    func expect(
+      _ failure: DownloadFailure?, at location: SourceLocation = #_sourceLocation, _ matches: (DownloadFailure) -> Bool
+    ) throws {
+      #expect(matches(try #require(failure, sourceLocation: location)), "\(failure!)", sourceLocation: location)
     }
-    guard case .notAdmitted? = failure(.down(.refused), .down(.notAdmitted)) else {
-      return #expect(Bool(false), "notAdmitted")
-    }
-    guard case .everyPeerLied? = failure(.liar, .liar) else { return #expect(Bool(false), "everyPeerLied") }
-    guard case .noPeers([])? = failure() else { return #expect(Bool(false), "noPeers") }
+    try expect(failure(.down(.refused), .refuses(.noSuchFile))) { if case .notFound = $0 { true } else { false } }
+    try expect(failure(.down(.refused), .down(.notAdmitted))) { if case .notAdmitted = $0 { true } else { false } }
+    try expect(failure(.liar, .liar)) { if case .everyPeerLied = $0 { true } else { false } }
+    try expect(failure()) { if case .noPeers([]) = $0 { true } else { false } }
   }
 
   @Test func `nothing ends before the addresses of the start are all known`() {

@@ -72,7 +72,8 @@ import Wire
       run.opens(id, 2, layout)
     }
     guard case .noPeers? = run.ending else {
-      return #expect(Bool(false), "\(String(describing: run.ending)) after \(run.now.inSeconds) s")
+      Issue.record("\(String(describing: run.ending)) after \(run.now.inSeconds) s")
+      return
     }
     // Sixteen timeouts after the last leaf.
     #expect(run.now <= .seconds(1 + 480 + 25), "\(run.now.inSeconds) s")

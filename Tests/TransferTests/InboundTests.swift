@@ -118,7 +118,7 @@ import Wire
     #expect(stats.retries == 0 && stats.peers.map(\.failures) == [0] && stats.peers.map(\.score) == [100])
   }
 
-  @Test func `whoever dials a download leaves it room to dial others`() {
+  @Test func `peers that dial a download leave it room to dial others`() {
     var state = running()
     _ = actions(of: &state)
     var taken = 0
@@ -162,7 +162,7 @@ import Wire
     state.handle(.timerFired, at: .seconds(3))
     #expect(!actions(of: &state).contains { if case .dial = $0 { true } else { false } })
     switch way {
-    case 0: state.handle(.notFound(inbound), at: .seconds(3))
+    case 0: state.handle(.refused(inbound), at: .seconds(3), .noSuchFile)
     case 1: state.handle(.timerFired, at: .seconds(1) + DownloadSettings().chunkTimeout)
     case 2:
       state.handle(.opened(inbound, layout, isComplete: true), at: .seconds(3))

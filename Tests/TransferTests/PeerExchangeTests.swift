@@ -1,4 +1,4 @@
-// Who is told of whom, who is believed, and what a source has promised.
+// Which peers a node names to which others, which it believes, and what a source has promised.
 import Content
 import Testing
 import Wire
@@ -136,7 +136,7 @@ import Wire
     #expect(entries.count == 16 && entries.count { $0.ip[14] == 1 } == 8)
     #expect(!entries.contains { $0.peer == peer(300) })
     #expect(told(902, at: .seconds(60)).allSatisfy { $0.ip[14] == 1 })
-    // Who left of itself is told of no more.
+    // A peer that left of itself is named no more.
     directory.leave(1, at: .seconds(60))
     #expect(!(0..<20).contains { round in told(910 + round, at: .seconds(60)).contains { $0.peer == peer(1) } })
   }
@@ -227,7 +227,7 @@ import Wire
     #expect((1...PeerBook.addressesPerSourceMax).contains(count), "\(count) dials")
   }
 
-  /// Whoever is dialled tells of 16 others and has no room itself, as in a crowd whose every place is taken.
+  /// Each peer that is dialled names 16 others and has no room itself, as in a crowd whose every place is taken.
   @Test func `a download that is turned away everywhere dials some at once, then few a second`() {
     var next = 0
     func others() -> [PeerExchange.Entry] {
@@ -286,7 +286,7 @@ import Wire
     func join(_ reader: UInt64) -> [ChunkIndex] { ledger.join(reader) }
     func promise(_ chunk: UInt32, to reader: UInt64) -> Bool { ledger.promise(ChunkIndex(chunk), to: reader) }
     #expect(join(10).isEmpty)
-    // With nobody else there, nobody is to be told.
+    // With no other reader there, a promise is sent to no reader.
     #expect(!promise(0, to: 10))
     #expect(join(11) == [ChunkIndex(0)])
     #expect(!promise(0, to: 11))

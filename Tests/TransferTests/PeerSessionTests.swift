@@ -54,16 +54,17 @@ import Wire
     fetching.open()
     let request = said(by: &fetching)
     serving.handle(try #require(request), at: .zero)
-    guard case .lookUp(let open)? = drain(&serving).first else { return (fetching, serving) }
+    let lookUp = drain(&serving).first
+    let open = try #require(lookUp.flatMap { if case .lookUp(let open) = $0 { open } else { nil } }, "no look-up")
     #expect(serving.isMeant(key, by: open))
     let isOpen = serving.answer(open, .file(served), at: .zero)
     #expect(isOpen)
     let answer = said(by: &serving)
     fetching.handle(try #require(answer), at: .zero)
-    guard case .tell(.opened(let manifest, isComplete: true))? = drain(&fetching).first else {
-      Issue.record("it is not opened")
-      return (fetching, serving)
-    }
+    let opened = drain(&fetching).first
+    let manifest = try #require(
+      opened.flatMap { if case .tell(.opened(let manifest, isComplete: true)) = $0 { manifest } else { nil } },
+      "it is not opened")
     #expect(manifest.layout == layout)
     return (fetching, serving)
   }

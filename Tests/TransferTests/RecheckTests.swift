@@ -40,7 +40,7 @@ import Wire
     chunks.map { Item(content, ChunkIndex($0)) }
   }
 
-  /// Checks until nothing is to be done at this time; what was checked.
+  /// Checks what is due at this time, and returns it.
   private mutating func check(at now: Instant) -> [Item] {
     var checked: [Item] = []
     while case .check(let item) = rechecks.next(at: now) { checked.append(item) }

@@ -1,4 +1,4 @@
-// Who is to ask again later, and that nobody loses much by it.
+// Which peers a node tells to ask again later, and how little they lose by it.
 import Testing
 
 @testable import Transfer
@@ -68,7 +68,7 @@ import Testing
     let long = stretch(2, isFull: true, from: 62_000)
     #expect((9_000...10_100).contains(long))
     #expect(deferral.isImpatient(2, isFull: true, at: time(62_000 + long)))
-    // Who has just come is not put off at all where there may be room.
+    // A peer that has just come is not put off at all where there may be room.
     deferral.join(3, at: time(80_000))
     #expect(stretch(3, isFull: false, from: 80_000) == 0)
   }

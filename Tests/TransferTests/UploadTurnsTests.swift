@@ -1,4 +1,4 @@
-// Whose turn it is to be sent a piece.
+// The order in which peers are sent pieces.
 import Testing
 
 @testable import Transfer

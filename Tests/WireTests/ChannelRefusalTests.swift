@@ -44,7 +44,7 @@ func `a wrong peer never gets message 3`(_ kind: ChannelKind) {
 }
 
 @Test(arguments: ChannelKind.all)
-func `whoever dials itself never gets message 3`(_ kind: ChannelKind) {
+func `a node that dials itself never gets message 3`(_ kind: ChannelKind) {
   var dialer = dialer(kind)
   var listener = listener(kind, identity: dialerIdentity)
   _ = listener.take(dialer.takeOutbound())
@@ -96,7 +96,7 @@ func `a dialer that was told another suite succeeds with it`() {
 }
 
 @Test(arguments: [open, closed])
-func `whoever speaks something else is told from a peer by its first bytes`(_ kind: ChannelKind) {
+func `the first bytes tell a peer from a program of another protocol`(_ kind: ChannelKind) {
   #expect(listen(kind, to: Array("G".utf8)) == (.notAP2PNode, []))
   #expect(listen(kind, to: Array("p2pnodX".utf8)) == (.notAP2PNode, []))
   #expect(listen(kind, to: preamble(1, 0, version: 2)) == (.otherVersion(2), []))

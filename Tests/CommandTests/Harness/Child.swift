@@ -60,6 +60,12 @@ final class Child: CustomStringConvertible {
     return (ends[0], ends[1])
   }
 
+  /// Bytes that its write calls took so far, to files and pipes; 0 when it has ended.
+  var writtenBytes: Int {
+    guard let pid, let text = try? String(contentsOfFile: "/proc/\(pid)/io", encoding: .utf8) else { return 0 }
+    return text.firstMatch(of: #/wchar: (\d+)/#).flatMap { Int($0.1) } ?? 0
+  }
+
   func signal(_ number: Int32) { if let pid { kill(pid, number) } }
 
   /// Once both streams have ended the process is ending too: takes its exit code.

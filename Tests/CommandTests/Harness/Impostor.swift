@@ -1,4 +1,4 @@
-// A server that is no p2pnode: what somebody meets who mistypes a port.
+// A server that is no p2pnode, as a user meets it who mistypes a port.
 import Foundation
 
 /// Part of a workbench's wait; without a thread of its own.

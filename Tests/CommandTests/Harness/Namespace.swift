@@ -38,7 +38,8 @@ extension Workbench {
   }
 
   private func namespace() throws -> Namespace {
-    let holder = try start("unshare", ["--net", "sh", "-c", "ip link set lo up && echo held && exec sleep 600"])
+    let holder = try start(
+      "unshare", ["--net", "sh", "-c", "ip link set lo up && echo held && exec tail -f /dev/null"])
     try line(of: holder, on: .stdout, with: "held")
     return Namespace(holder: holder)
   }

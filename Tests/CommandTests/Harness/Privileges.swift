@@ -2,7 +2,7 @@
 import Foundation
 
 enum Privileges {
-  /// Before a command: without root's right to pass over the permissions of files. Empty for anybody but root.
+  /// Before a command: takes away root's right to pass over the permissions of files. Empty for other users.
   static let obeyPermissions: [String] =
     geteuid() == 0
     ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"] : []

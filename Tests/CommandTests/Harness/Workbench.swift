@@ -119,11 +119,12 @@ final class Workbench {
     try line(of: child, on: stream, "'\(text)'") { $0.contains(text) }
   }
 
-  /// Lets a time pass, for what is to happen at any moment at all.
-  func pass(_ time: Duration) {
-    let clock = ContinuousClock()
-    let end = clock.now + time
-    while clock.now < end { readAndAnswer(waitingMilliseconds: 1) }
+  /// Waits until a child has written so many bytes more, or has ended: for a fault at any moment of its work.
+  func wait(forBytes count: Int, writtenBy child: Child) throws {
+    let written = child.writtenBytes
+    try wait(for: "\(count) bytes that \(child.command) writes", checkingEachMilliseconds: 1) {
+      child.writtenBytes >= written + count || child.code != nil
+    }
   }
 
   // MARK: Servers of the test
@@ -138,14 +139,18 @@ final class Workbench {
   // MARK: Waiting
 
   /// Reads and answers until `isDone`. What was written before the deed that made it so is read too.
-  func wait(for what: String, within seconds: Double = patienceSeconds, until isDone: () -> Bool) throws {
+  /// - `checkingEachMilliseconds`: how often `isDone` is called at least, where no output of a child announces it.
+  func wait(
+    for what: String, within seconds: Double = patienceSeconds, checkingEachMilliseconds milliseconds: Int32 = 1_000,
+    until isDone: () -> Bool
+  ) throws {
     let clock = ContinuousClock()
     let end = clock.now + .seconds(seconds)
     while !isDone() {
       guard clock.now < end else {
         throw Unexpected("waited too long for \(what):\n\(children.map(\.description).joined(separator: "\n"))")
       }
-      readAndAnswer(waitingMilliseconds: 1_000)  // so that the time above is looked at
+      readAndAnswer(waitingMilliseconds: milliseconds)
     }
     readAndAnswer(waitingMilliseconds: 0)
   }

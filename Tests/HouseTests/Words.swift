@@ -1,0 +1,27 @@
+// The rule for plain English that a test can check: a sentence names who acts.
+
+extension Rule {
+  private static let vague = Pattern(#"\b(?:[Ww]hoever|[Ss]omebody|[Aa]nybody|(?:is|are) to be)\b"#)
+  /// A sentence that starts with a relative pronoun. A question may.
+  private static let headless = Pattern(#"(?:^[\W_]*|[.:;!?]\s+)((?:Who|Whose)\s[^.?!]*)(?:[.!]|$)"#)
+  /// Folders whose old sentences still stand.
+  private static let notYet = ["Sources/Transfer/", "Sources/Node/", "Sources/Simulation/"]
+
+  static let namesActors = Rule(name: "A sentence names its actor: no 'whoever', 'somebody', 'is to be'") { file in
+    guard !notYet.contains(where: file.path.hasPrefix) else { return [] }
+    let lines = file.proseLines
+    return lines.indices.compactMap { i in
+      let line = lines[i].drop { " /".contains($0) }
+      guard !line.isEmpty else { return nil }
+      // With the next line, since a phrase may be broken there.
+      let next = i + 1 < lines.count ? lines[i + 1].drop { " /".contains($0) } : ""
+      let text = line + " " + next
+      for pattern in [vague, headless] {
+        guard let found = pattern.firstMatch(in: String(text))?.last else { continue }
+        if pattern.firstMatch(in: String(next))?.last == found { continue }
+        return (i, "'\(found.prefix(40))': name the actor, in the active voice")
+      }
+      return nil
+    }
+  }
+}
