@@ -1,4 +1,4 @@
-// What all outboxes of a node hold together, and what a loop does when that is too much.
+// Counts the memory of all outboxes of a node, and makes room when it is too much.
 import Synchronization
 import Transfer
 import Wire
@@ -58,7 +58,7 @@ extension NetworkLoop {
   func relieveMemory() {
     for connection in connections.values { connection.dropHints() }
     let outboxes = connections.values.map {
-      OutboxBudget.Outbox(reader: $0.token, byteCount: $0.countedBytes, taken: $0.lastSentAt)
+      OutboxBudget.Outbox(reader: $0.token, byteCount: $0.countedBytes, taken: $0.timers.lastSentAt)
     }
     for token in context.outboxes.ending(outboxes, loopCount: context.mailboxes.count, at: now) {
       connections[token]?.endUnread()

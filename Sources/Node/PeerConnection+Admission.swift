@@ -10,13 +10,11 @@ extension PeerConnection {
     /// Both ends have said that they mean several connections of the peer.
     var meansSeveral = false
     /// As the admission was told.
-    fileprivate(set) var use = ConnectionAdmission.Use.nothingOpen
-    /// When that changed, or when the peer last waited for something that it had asked for.
-    fileprivate(set) var usedAt: Instant
+    fileprivate(set) var use: ConnectionUse
     /// Since when the admission waits for a sign of life.
     fileprivate(set) var probedAt: Instant?
 
-    init(at now: Instant) { usedAt = now }
+    init(at now: Instant) { use = ConnectionUse(at: now) }
   }
 
   /// Whether the admission counts it among those that may be here. A connection that was dialled is counted by the brain
@@ -40,11 +38,11 @@ extension PeerConnection {
       $0.establish(token, from: group, as: peer, meansSeveral: standing.meansSeveral)
     }
     standing.verdict = verdict
-    standing.usedAt = loop.now
+    standing.use = ConnectionUse(at: loop.now)
     loop.carryOut(orders)
     switch verdict {
     case .admitted: record = loop.context.records.enter(member, peer, address)
-    case .turnedAway: break  // it is told of other peers first
+    case .turnedAway: timers.turnedAway()  // it hears of other peers first
     case .refused: close(.here(.tooManyConnections, ""))
     }
   }
@@ -61,20 +59,14 @@ extension PeerConnection {
   /// Tells the admission what the connection is good for, if that has changed. Called after each event.
   func noteUse() {
     guard standing.verdict == .admitted, !isFinishing else { return }
-    let isOpen = !served.isEmpty || link != nil
-    if hasToSend || link != nil || isOpen && standing.use == .nothingOpen { standing.usedAt = loop.now }
-    let isRecent = loop.now - standing.usedAt < NodeLimits.idleUseTime
-    let use: ConnectionAdmission.Use = !isOpen ? .nothingOpen : isRecent ? .busy : .idle
-    guard use != standing.use else { return }
-    standing.use = use
-    if use == .nothingOpen { standing.usedAt = loop.now }
-    loop.context.admission { $0.note(token, use) }
+    let hasChanged = standing.use.note(
+      isOpen: !served.isEmpty || link != nil, isWaiting: hasToSend || link != nil, at: loop.now)
+    if hasChanged { loop.context.admission { $0.note(token, standing.use.use) } }
   }
 
   /// Whether it has nothing open for long while places are few. A peer that waits for a file to be hashed has asked for it.
   var isInTheWay: Bool {
-    standing.verdict == .admitted && standing.use == .nothingOpen
-      && loop.now - standing.usedAt >= NodeLimits.nothingOpenTimeout && !loop.context.isScanning
+    standing.verdict == .admitted && standing.use.isUseless(at: loop.now) && !loop.context.isScanning
       && loop.context.admission { $0.isCrowded }
   }
 
@@ -94,7 +86,7 @@ extension PeerConnection {
     // While it starves nothing is read: the silence is ours.
     guard let askedAt = standing.probedAt, !isClosed, !isFinishing, !isStarving else { return }
     let orders = loop.context.admission {
-      $0.judge(token, askedAt: askedAt, heardAt: lastReceivedAt, at: loop.now)
+      $0.judge(token, askedAt: askedAt, heardAt: timers.lastReceivedAt, at: loop.now)
     }
     guard let orders else { return }
     standing.probedAt = nil

@@ -22,9 +22,7 @@ extension PeerConnection {
       }
       guard let received else { return releaseInbox() }
       if received == 0 { return endOfStream() }
-      lastReceivedAt = loop.now
-      partialBytes += received
-      lastReceivedBytes = received
+      timers.received(received, at: loop.now)
       process()
       if received < room { return releaseInbox() }
     }
@@ -89,7 +87,8 @@ extension PeerConnection {
       guard haveBlock() else { break }
       guard openRecord(length) else { return breakOff("a record that does not open") }
     }
-    notePartial()
+    timers.read(
+      isMidFrame: !inbox.isEmpty || decoder.isMidFrame, completedFrames: decoder.completedFrames, at: loop.now)
   }
 
   /// Its turn is over, and there are frames left.
@@ -104,18 +103,6 @@ extension PeerConnection {
     inbox.drop(inbox.count)
     report(.violation(what))
     close()
-  }
-
-  /// Keeps the time since which a frame is incomplete, to be judged by `checkDeadlines`: each frame on its own, so that
-  /// a long good stream is no credit for a stall.
-  private func notePartial() {
-    if inbox.isEmpty && !decoder.isMidFrame {
-      partialSince = nil
-    } else if partialSince == nil || partialAfterFrames != decoder.completedFrames {
-      partialSince = loop.now
-      partialAfterFrames = decoder.completedFrames
-      partialBytes = min(lastReceivedBytes, ProtocolLimits.dataFrameLengthMax)
-    }
   }
 
   // MARK: Handshake
@@ -139,6 +126,7 @@ extension PeerConnection {
     let established = handshake.take()!.finish()
     driver = SessionDriver(handshakeHash: established.handshakeHash, role: role, target: link?.fetchTarget)
     peerID = established.remote
+    timers.established()
     listenPort = role == .dialer ? address.port : established.remotePayload.listenPort
     if let count = established.remotePayload.requestsInFlightMax { requestsMax = Int(count) }
     standing.meansSeveral = loop.context.meansSeveral(established.remotePayload)
@@ -152,7 +140,7 @@ extension PeerConnection {
     let bytes = handshake!.takeOutbound()
     guard !bytes.isEmpty else { return }
     noteProgress()
-    if outbox.isEmpty { (lastSentAt, outboxSince) = (loop.now, loop.now) }
+    if outbox.isEmpty { timers.queued(at: loop.now) }
     outbox.append(bytes)
     flush()
   }

@@ -15,7 +15,7 @@ extension PeerConnection {
 
   /// Seals bytes of the stream, in as few records of even size as they fit in.
   func seal(_ bytes: RawSpan) {
-    if outbox.isEmpty { (lastSentAt, outboxSince) = (loop.now, loop.now) }
+    if outbox.isEmpty { timers.queued(at: loop.now) }
     let records = (bytes.byteCount + Record.plaintextByteCountMax - 1) / Record.plaintextByteCountMax
     outbox.makeRoom(for: bytes.byteCount + records * Record.overhead)
     var start = 0
@@ -57,8 +57,8 @@ extension PeerConnection {
   /// connection then ends when that has been read.
   private func drainOutbox() {
     if sendFailure != nil { outbox.drop(outbox.count) }
-    if !isSlow, !outbox.isEmpty, loop.now - outboxSince >= NodeLimits.slowPieceTime {
-      isSlow = true
+    if !outbox.isEmpty, timers.becomesSlow(at: loop.now) {
+      // A CANCEL takes nothing back from the kernel, so the kernel may hold little.
       socket.limitUnsent(to: NodeLimits.slowUnsentBytesMax)
     }
     while !outbox.isEmpty, !isSocketFull {
@@ -83,7 +83,7 @@ extension PeerConnection {
   /// The system took bytes from the outbox.
   private func took(_ count: Int) {
     outbox.drop(count)
-    lastSentAt = loop.now
+    timers.sent(at: loop.now)
     driver?.left(count)
   }
 

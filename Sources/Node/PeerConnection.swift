@@ -44,8 +44,8 @@ final class PeerConnection {
   private(set) var isClosed = false
   /// GOODBYE is sealed: what waits is sent, then it is over.
   var isFinishing = false
-  /// GOODBYE has left: when to stop waiting for the other end to close.
-  private var lingersUntil: Instant?
+  /// GOODBYE has left: reads on until the other end closes, for a moment.
+  private var isLingering = false
   /// Of a connection that came in.
   var standing: Standing
   var isTurnedAway: Bool { standing.verdict == .turnedAway }
@@ -93,21 +93,7 @@ final class PeerConnection {
   var spareBlock: Block?
   var finishedJobs: [VerifyJob] = []
 
-  // Deadlines.
-  let startedAt: Instant
-  var lastReceivedAt: Instant
-  /// Of the latest call.
-  var lastReceivedBytes = 0
-  var lastSentAt: Instant
-  /// Since when the outbox has not been empty.
-  var outboxSince: Instant
-  /// A piece took long to leave: the kernel is to hold little of what a CANCEL could still take back.
-  var isSlow = false
-  /// When the frame that is incomplete began, and how many bytes came since; nil between frames.
-  var partialSince: Instant?
-  var partialBytes = 0
-  /// The frames that were complete when it began.
-  var partialAfterFrames = 0
+  var timers: ConnectionTimers
 
   /// A connection that we dial for a download.
   init(
@@ -126,7 +112,7 @@ final class PeerConnection {
     interest = .writable
     handshake = loop.context.dialing(pinned: pinned, suite: suite)
     standing = Standing(at: loop.now)
-    (startedAt, lastReceivedAt, lastSentAt, outboxSince) = (loop.now, loop.now, loop.now, loop.now)
+    timers = ConnectionTimers(at: loop.now)
     self.socket.limitUnsent(to: NodeLimits.unsentBytesMax)
   }
 
@@ -144,7 +130,7 @@ final class PeerConnection {
     interest = .readable
     handshake = loop.context.listening()
     standing = Standing(at: loop.now)
-    (startedAt, lastReceivedAt, lastSentAt, outboxSince) = (loop.now, loop.now, loop.now, loop.now)
+    timers = ConnectionTimers(at: loop.now)
     self.socket.limitUnsent(to: NodeLimits.unsentBytesMax)
   }
 
@@ -173,7 +159,7 @@ final class PeerConnection {
   /// Blocks are free again.
   func goOn() {
     isStarving = false
-    (partialSince, lastReceivedAt) = (nil, loop.now)  // the wait was ours
+    timers.readsAgain(at: loop.now)
     process()
     settle()
   }
@@ -218,6 +204,7 @@ final class PeerConnection {
       if goodbye.code == .done || goodbye.code == .shuttingDown { withdrawDownload() }
       send(.goodbye(goodbye))
       isFinishing = true
+      timers.ending()
       driver?.end()
       releaseBlocks()
       flush()
@@ -226,6 +213,7 @@ final class PeerConnection {
       if !isClosed { settle() }
     } else if role == .listener, end.leavesMessageUnread {
       isFinishing = true
+      timers.ending()
       settle()
     } else {
       close()
@@ -236,9 +224,10 @@ final class PeerConnection {
   /// system send a reset, which can overtake it. False: not now, or not any more.
   private func linger() -> Bool {
     if loop.isEnding { return false }
-    if lingersUntil == nil {
+    if !isLingering {
       guard lingerInAdmission() else { return false }
-      lingersUntil = loop.now + NodeLimits.lingerTimeout
+      isLingering = true
+      timers.lingers(at: loop.now)
       socket.finishSending()
     }
     return true
@@ -279,40 +268,30 @@ final class PeerConnection {
 
   // MARK: Deadlines
 
+  /// Does what the time calls for.
   func checkDeadlines() {
+    guard !isClosed else { return }
     judgeLife()
-    let now = loop.now
-    guard isEstablished || isFinishing else {
-      if now - startedAt >= ProtocolLimits.handshakeTimeout {
-        close(isConnecting ? .broken(.timedOut("connect", address.description)) : .silent)
-      }
-      return
-    }
-    if !outbox.isEmpty, now - lastSentAt >= ProtocolLimits.stalledSendTimeout {
-      if !isFinishing { report(.here(.tooSlow, "it took nothing for \(ProtocolLimits.stalledSendTimeout)")) }
-      return close()
-    }
-    if let lingersUntil, now >= lingersUntil { return close() }
-    // There are few places for those who are turned away: who does not take its goodbye keeps none.
-    if isTurnedAway, isFinishing, now - startedAt >= NodeLimits.turnedAwayTimeout * 2 { return close() }
-    guard !isFinishing, !isStarving else { return }  // starving: it is up to us that nothing is received
-    if isTurnedAway, now - startedAt >= NodeLimits.turnedAwayTimeout {
-      return close(.here(.tooManyConnections, ""))
-    }
     noteUse()
-    if isInTheWay { return close(.here(.tooManyConnections, "nothing is open")) }
-    if let since = partialSince, now - since >= ProtocolLimits.frameProgressGrace,
-      Double(partialBytes) < (now - since).inSeconds * Double(ProtocolLimits.frameBytesPerSecondMin)
-    {
-      return close(.here(.tooSlow, "a frame came too slowly"))
+    let due = timers.due(
+      isSending: !outbox.isEmpty, isReading: !isStarving, isInTheWay: isInTheWay, at: loop.now)
+    switch due {
+    case .handshakeTimeout?: close(isConnecting ? .broken(.timedOut("connect", address.description)) : .silent)
+    case .abandon(let code, let text)?:
+      report(.here(code, text))
+      close()
+    case .goodbye(let code, let text)?: close(.here(code, text))
+    case .close?: close()
+    case .ping?, nil: fireSession(pings: due == .ping)
     }
-    let silence = now - lastReceivedAt
-    if silence >= ProtocolLimits.idleTimeout {
-      close(.here(.idle, ""))
-    } else if driver?.fire(heardAt: lastReceivedAt, at: now) == true {
-      performSession()
-      settle()
-    }
+  }
+
+  private func fireSession(pings: Bool) {
+    guard isEstablished, !isFinishing, !isStarving else { return }
+    let hasPinged = pings && driver?.ping(at: loop.now) == true
+    guard driver?.fire(at: loop.now) == true || hasPinged else { return }
+    performSession()
+    settle()
   }
 }
 

@@ -1,4 +1,4 @@
-// One connection in the simulation: both ends' sessions, and what is on its way between them.
+// One connection in the simulation: both ends' sessions, and the packets between them.
 import Content
 import Transfer
 import Wire
@@ -19,20 +19,20 @@ final class Connection {
   // The getter's end.
   var fetching: SessionDriver
   var isOpenHere = true
+  var timers: ConnectionTimers
   private(set) var decoder = FrameDecoder()
-  /// What arrived and is not read, while all blocks are in use.
+  /// Packets that arrived and are not read, while all blocks are in use.
   var inbox: [Packet] = []
-  /// Of the DATA that is being read; nil where nobody wants it.
+  /// The leaves of the DATA that is being read; nil if they are of no use.
   var payload: [UInt8]?
   var lastArrival = Instant.zero
-  var lastHeard = Instant.zero
 
   // The peer's end.
   var serving: SessionDriver
   var isOpenThere = true
   private(set) var servingDecoder = FrameDecoder()
   var lastArrivalThere = Instant.zero
-  /// DATA that was sent, for those who stop in the middle.
+  /// DATA that was sent, for a peer that stops in the middle.
   var piecesSent = 0
   /// Until then it sends nothing.
   var pausedUntil = Instant.zero
@@ -45,8 +45,11 @@ final class Connection {
     let hash = Digest(Array("handshake".utf8) + [UInt8(peer.plan.number)] + Array(repeating: 0, count: 22))!
     fetching = SessionDriver(handshakeHash: hash, role: .dialer, target: file.target)
     serving = SessionDriver(handshakeHash: hash, role: .listener, target: nil)
-    lastHeard = getter.world.time
+    timers = ConnectionTimers(at: getter.world.time)
+    timers.established()
   }
+
+  static let pongByteCount = packet(.pong(0)).frame.count
 
   static func packet(_ message: Message, _ payload: [UInt8] = []) -> Packet {
     var frame: [UInt8] = []

@@ -79,7 +79,7 @@ final class GetterProcess {
 
   // MARK: The brain
 
-  /// What a thread tells the brain arrives a little later, in order.
+  /// An event of a thread reaches the brain a little later, in order.
   private func tell(_ event: DownloadEvent) {
     world.after(plan.mailboxDelay) { [self] in handle(event) }
   }
@@ -138,7 +138,8 @@ final class GetterProcess {
     settle()
   }
 
-  /// What has arrived is still written, and what threads tell of it still heard; then the disk is left as it shall be.
+  /// Pieces that have arrived are still written, and their events still reach the brain. Then the disk is put in its final
+  /// state.
   private func settle() {
     guard let ending, blocksInUse == 0 else { return }
     world.after(plan.mailboxDelay) { [self] in
@@ -172,7 +173,9 @@ final class GetterProcess {
       guard !isDead else { return }
       switch peer.reception() {
       case .refused: handle(.dialFailed(id, .refused))
-      case .silent: world.after(ProtocolLimits.handshakeTimeout) { [self] in handle(.dialFailed(id, .timedOut)) }
+      case .silent:
+        let ends = ConnectionTimers(at: world.time).handshakeEndsAt
+        world.at(ends) { [self] in handle(.dialFailed(id, .timedOut)) }
       case .accepted:
         let connection = enter(id, peer)
         tell(.connected(id, connection.peerID, requestsMax: peer.plan.requestsMax))
@@ -198,13 +201,15 @@ final class GetterProcess {
     return connection
   }
 
-  /// The node's own deadline: who says nothing for long, not even PONG, is gone.
+  /// Ends the connection when it is idle, as the node does. A peer that is there has answered PING meanwhile.
   private func watch(_ connection: Connection) {
-    let since = connection.lastHeard
-    world.at(since + ProtocolLimits.idleTimeout) { [self] in
+    world.at(connection.timers.idleAt) { [self] in
       guard connection.isOpenHere, !isDead else { return }
-      if connection.isOpenThere && connection.peer.reception() == .accepted { connection.lastHeard = world.time }
-      if connection.lastHeard > since { watch(connection) } else { lost(connection, .idle) }
+      if connection.isOpenThere && connection.peer.reception() == .accepted {
+        connection.timers.received(Connection.pongByteCount, at: world.time)
+      }
+      let due = connection.timers.due(isSending: false, isReading: true, isInTheWay: false, at: world.time)
+      if case .goodbye = due { lost(connection, .idle) } else { watch(connection) }
     }
   }
 
@@ -243,7 +248,7 @@ final class GetterProcess {
 
   func receive(_ packet: Packet, on connection: Connection) {
     guard !isDead, connection.isOpenHere else { return }
-    connection.lastHeard = world.time
+    connection.timers.received(packet.frame.count + packet.payload.count, at: world.time)
     connection.inbox.append(packet)
     drain(connection)
   }
@@ -334,7 +339,7 @@ final class GetterProcess {
     storage.compare(page, from: id)
   }
 
-  /// What of a page's chunks is on the disk. Nil: the journal had the page.
+  /// The leaves of a page's chunks that are on the disk. Nil: the journal had the page.
   func compared(_ page: HashPage, _ leaves: [(chunk: ChunkIndex, mask: UInt64)], from id: ConnectionID?) {
     chunkHashes[page.index] = page.chunkHashes
     handle(.resumed(leaves))

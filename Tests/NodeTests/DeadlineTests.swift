@@ -89,7 +89,7 @@ private final class StillConnection {
     #expect(still.connection.isClosed)
   }
 
-  @Test func `who is silent gets PING after 60 s and GOODBYE after 120 s`() throws {
+  @Test func `a silent peer gets PING after 60 s and GOODBYE after 120 s`() throws {
     let still = try StillConnection()
     let peer = try still.peer()
     for seconds in [59, 60, 61, 90, 119] { still.check(at: Double(seconds)) }
@@ -190,7 +190,7 @@ private final class StillConnection {
     #expect(try peer.receive().message == .pong(7))
   }
 
-  @Test func `who takes nothing for 60 s is dropped`() throws {
+  @Test func `a peer that takes nothing for 60 s is dropped`() throws {
     let still = try StillConnection()
     let peer = try still.peer()
     try still.fill()
@@ -215,9 +215,9 @@ private final class StillConnection {
       getsockopt(still.connection.socket.number, Int32(IPPROTO_TCP), tcpNotsentLowat, &unsentMax, &length)
     }
     flush(at: 0.019)
-    #expect(!still.connection.isSlow && Int(unsentMax) == NodeLimits.unsentBytesMax)
+    #expect(!still.connection.timers.isSlow && Int(unsentMax) == NodeLimits.unsentBytesMax)
     flush(at: 0.02)
-    #expect(still.connection.isSlow && Int(unsentMax) == NodeLimits.slowUnsentBytesMax)
+    #expect(still.connection.timers.isSlow && Int(unsentMax) == NodeLimits.slowUnsentBytesMax)
   }
 
   @Test func `a loop holds no buffers for a connection that is idle`() throws {

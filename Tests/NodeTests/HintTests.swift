@@ -1,4 +1,4 @@
-// What others do never makes a connection hold more for a peer that does not read.
+// Hints never make a connection hold more for a peer that does not read.
 import Content
 import Testing
 import Transfer
@@ -74,7 +74,7 @@ import Wire
   @Test func `a peer that takes nothing for 60 s is dropped, whatever there is to tell it`() throws {
     let server = try TurnedServer(fileLength: 8 << 20)
     let (_, connection) = try stuck(server)
-    let last = connection.lastSentAt
+    let last = connection.timers.lastSentAt
     for seconds in [30, 59, 60] {
       #expect(!connection.isClosed)
       connection.promised(ChunkIndex(UInt32(seconds) % 8), of: server.entry.fileID, to: 77)

@@ -1,12 +1,12 @@
-// What a hostile peer can do to a node that serves: it must neither end nor wrong anybody else.
+// Hostile peers of a node that serves: none ends the node or wrongs another peer.
 import Content
 import Posix
 import Storage
 import Testing
-import Transfer
 import Wire
 
 @testable import Node
+@testable import Transfer
 
 @Suite struct ReviewServingTests {
   func open(_ server: TurnedServer, _ peer: HandMadePeer) throws {
@@ -86,7 +86,7 @@ import Wire
     try peer.send(.ping(1))
     #expect(try peer.next() == .pong(1))
     let connection = try #require(server.loop.connections.values.first)
-    #expect(connection.partialSince == nil)
+    #expect(connection.timers.partialFrame == nil)
     // Frames that leave the start of the next one behind them: a long good stream.
     var ping: [UInt8] = []
     Message.ping(2).encode(into: &ping)
@@ -95,10 +95,10 @@ import Wire
     for _ in 0..<20 {
       try peer.send(Array(ping[5...]) + start)
       #expect(try peer.next() == .pong(2))
-      #expect(connection.partialSince != nil)
+      #expect(connection.timers.partialFrame != nil)
     }
     // Of the last frame alone: a few bytes, and no credit for what went before.
-    #expect(connection.partialBytes < 100)
+    #expect(try #require(connection.timers.partialFrame).byteCount < 100)
   }
 
   @Test func `a rate beyond what can be counted is no trap`() throws {
