@@ -138,70 +138,20 @@ extension PeerConnection {
   }
 
   private func send(_ index: PageIndex, of handle: FileHandle, from source: ServedSource) throws(StoredFileError) {
-    guard let page = try page(index, of: source) else {
+    guard let page = try loop.files.page(index, of: source) else {
       return close(.violation("page \(index.rawValue), of which it was told nothing"))
     }
     send(.page(PageAnswer(page, of: handle)))
   }
 
-  /// Nil if the file is here in part and no chunk of the page is.
-  private func page(_ index: PageIndex, of source: ServedSource) throws(StoredFileError) -> HashPage? {
-    switch source {
-    case .entry(let entry):
-      do throws(Errno) { return try loop.context.catalogue!.page(index, entry) } catch { throw .unreadable(error) }
-    case .download(let shared): return shared.page(index)
-    }
-  }
-
   private func send(_ piece: UploadPiece, from source: ServedSource) throws(StoredFileError) {
-    let hashes = piece.includesLeafHashes ? try leafHashes(of: piece.chunk, in: source) : []
-    let byteCount = try read(piece, of: source)
+    let hashes = piece.includesLeafHashes ? try loop.files.leafHashes(of: piece.chunk, in: source) : []
+    let byteCount = try loop.files.read(piece, of: source)
     send(.data(piece.header(leafHashes: hashes, byteCount: byteCount)))
-    loop.scratch.read(at: 0, count: byteCount) { seal($0) }
-    loop.scratch.drop(byteCount)
+    loop.files.takePiece { seal($0) }
     loop.context.uploaded(byteCount)
     record?.sent(byteCount, of: piece.handle)
     if piece.isLastOfAnswer { loop.context.counters.answered() }
     sent(piece, byteCount: byteCount)
-  }
-
-  /// Reads a piece into the loop's scratch buffer, or leaves that empty. Returns its bytes.
-  private func read(_ piece: UploadPiece, of source: ServedSource) throws(StoredFileError) -> Int {
-    switch source {
-    case .entry(let entry):
-      let file = try loop.context.catalogue!.open(entry)
-      return try read(piece, in: entry.layout) { offset, room throws(StoredFileError) in
-        try file.read(at: offset, into: &room)
-      }
-    case .download(let shared):
-      guard let layout = shared.layout else { preconditionFailure("it is offered, so its layout is known") }
-      return try read(piece, in: layout) { offset, room throws(StoredFileError) in
-        try shared.read(at: offset, count: room.byteCount, into: &room)
-      }
-    }
-  }
-
-  private func read(
-    _ piece: UploadPiece, in layout: ChunkLayout,
-    _ read: (UInt64, inout MutableRawSpan) throws(StoredFileError) -> Void
-  ) throws(StoredFileError) -> Int {
-    let byteCount = layout.length(of: piece.leaves, in: piece.chunk)
-    let offset = layout.offset(ofLeaf: piece.leaves.first, in: piece.chunk)
-    loop.scratch.makeRoom(for: byteCount, least: Block.capacity)
-    try loop.scratch.fill(upTo: byteCount) { room throws(StoredFileError) in
-      try read(offset, &room)
-      return byteCount
-    }
-    return byteCount
-  }
-
-  private func leafHashes(of chunk: ChunkIndex, in source: ServedSource) throws(StoredFileError) -> [Digest] {
-    switch source {
-    case .entry(let entry):
-      do throws(Errno) { return try loop.context.catalogue!.leafHashes(of: chunk, entry).hashes } catch {
-        throw .unreadable(error)
-      }
-    case .download(let shared): return try shared.leafHashes(of: chunk)
-    }
   }
 }
