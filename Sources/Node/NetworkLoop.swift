@@ -23,7 +23,7 @@ enum LoopCommand: Sendable {
   case catalogueChanged
   /// An entry is no longer served: a peer that has it open gets another of the same bytes, or hears why.
   case withdraw(CatalogueEntry, Withdrawn.Reason)
-  /// A chunk of a file will be sent to a connection: the others that have the file open are told.
+  /// A chunk of a file will be sent to a connection: the other peers that have the file open hear of it.
   case promised(FileID, ChunkIndex, to: Audiences.Member)
   /// These leaves of the download's file are offered from now on.
   case announce([LeafRun])
@@ -236,7 +236,7 @@ final class NetworkLoop {
   func leave(_ connection: PeerConnection) {
     try? epoll.remove(connection.socket.number)
     connections[connection.token] = nil
-    if let id = connection.id { byID[id] = nil }
+    if let id = connection.fetching?.id { byID[id] = nil }
     turns.leave(connection.token, of: connection.group)
     if sender === connection { sender = nil }
     starving.removeAll { $0 === connection }
@@ -262,8 +262,8 @@ final class NetworkLoop {
 
   /// The connection has hints to send, once for all that comes in this turn.
   func enqueue(hinting connection: PeerConnection) {
-    if connection.isQueuedToHint { return }
-    connection.isQueuedToHint = true
+    if connection.marks.isQueuedToHint { return }
+    connection.marks.isQueuedToHint = true
     hinting.append(connection)
   }
 

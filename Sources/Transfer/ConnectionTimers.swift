@@ -1,10 +1,10 @@
 // The times of one connection: when it ends, and when its peer is asked for a sign of life.
 import Wire
 
-/// Decides by the time what happens to a connection. Does no I/O and reads no clock. The caller reports events as they
-/// happen, asks `due` at least twice a second, and does what it says.
+/// Decides by the time when a connection ends. Does no I/O and reads no clock. The caller reports events as they happen,
+/// asks `due` about twice a second, and does what it says.
 public struct ConnectionTimers: Sendable {
-  /// What the time calls for.
+  /// The action that is due.
   public enum Due: Hashable, Sendable {
     /// The handshake is not done in time: the connection closes without GOODBYE.
     case handshakeTimeout
@@ -130,7 +130,7 @@ public struct ConnectionTimers: Sendable {
   /// When an established connection is idle if nothing comes before.
   public var idleAt: Instant { lastReceivedAt + ProtocolLimits.idleTimeout }
 
-  /// What has to be done now; nil if nothing has. The same is due again until the caller has done it.
+  /// The action that is due; nil if there is none. It stays due until the caller has done it.
   /// - `isSending`: bytes wait in the outbox.
   /// - `isReading`: the node reads what comes; else the silence is its own doing.
   /// - `isInTheWay`: others need the place, and the peer makes no use of it.

@@ -1,4 +1,4 @@
-// What a connection from outside is good for, as the admission ranks it.
+// The use of a connection from outside, as the admission ranks it.
 import Wire
 
 /// Follows how a peer uses its connection. Does no I/O and reads no clock.
@@ -11,7 +11,7 @@ public struct ConnectionUse: Sendable {
   /// The connection is admitted.
   public init(at now: Instant) { usedAt = now }
 
-  /// Reports what the connection is used for, after each event. True if `use` has changed.
+  /// Called after each event. True if `use` has changed.
   /// - `isOpen`: the peer has a file open here, or the node fetches from it.
   /// - `isWaiting`: the peer waits for something that it has asked for, or the node fetches from it.
   public mutating func note(isOpen: Bool, isWaiting: Bool, at now: Instant) -> Bool {

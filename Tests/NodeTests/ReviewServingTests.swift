@@ -34,13 +34,13 @@ import Wire
     for id in 1...64 { try peer.send(request(UInt32(id), chunk: UInt32(id % 8))) }
     let connection = try #require(server.loop.connections.values.first)
     // Until the system takes no more of what is sent.
-    for _ in 0..<1000 where connection.outbox.isEmpty { _ = server.loop.turn() }
-    let waits = connection.outbox.count
+    for _ in 0..<1000 where connection.outbound.bytes.isEmpty { _ = server.loop.turn() }
+    let waits = connection.outbound.bytes.count
     #expect(waits > 0)
     try peer.send([0, 0, 0, 1, 0x20])  // an unknown even type
     for _ in 0..<10 where !connection.isFinishing { _ = server.loop.turn() }
     #expect(connection.isFinishing && !connection.isClosed)
-    let left = connection.inbox.count
+    let left = connection.inbound.bytes.count
     #expect(left == 0)
   }
 
