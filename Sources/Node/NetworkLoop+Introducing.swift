@@ -1,13 +1,14 @@
-// Peers of one file are told of one another when it is time.
+// Tells the peers of one file of one another when it is time.
 import Content
 import Transfer
 
 extension NetworkLoop {
-  /// Tells those that share a file of one another, as far as it is time.
+  /// Tells the peers that share a file of one another, if it is time.
   func introduceAll() {
     var members: [FileID: [Audiences.Member: PeerConnection]] = [:]
     for connection in connections.values {
-      for entry in connection.served.values { members[entry.fileID, default: [:]][connection.member] = connection }
+      guard let peer = connection.peer else { continue }
+      for source in peer.served.values { members[source.fileID, default: [:]][connection.member] = connection }
     }
     for (fileID, connections) in members {
       let introductions = context.audiences.introductions(of: fileID, to: Set(connections.keys), at: now)

@@ -5,7 +5,7 @@ import Storage
 import Transfer
 import Wire
 
-/// What other threads ask of a loop.
+/// A request of another thread to a loop.
 enum LoopCommand: Sendable {
   /// Take over a connection that another loop accepted and admitted under this token.
   case adopt(socket: Int32, from: SocketAddress, token: UInt64)
@@ -21,17 +21,17 @@ enum LoopCommand: Sendable {
   case blocksAvailable
   /// More files are served than before, or the scan is over.
   case catalogueChanged
-  /// An entry is no longer served: whoever has it open gets another of the same bytes, or is told why.
+  /// An entry is no longer served: a peer that has it open gets another of the same bytes, or hears why.
   case withdraw(CatalogueEntry, Withdrawn.Reason)
-  /// A chunk of a file will be sent to a connection: the others that have the file open are told.
+  /// A chunk of a file will be sent to a connection: the other peers that have the file open hear of it.
   case promised(FileID, ChunkIndex, to: Audiences.Member)
   /// These leaves of the download's file are offered from now on.
   case announce([LeafRun])
-  /// The download is over: nobody is asked for anything any more.
+  /// The download is over: nothing is asked for any more.
   case stopFetching
   /// The download's file is no longer offered.
   case withdrawDownload(Withdrawn.Reason)
-  /// Limits and who is allowed have changed.
+  /// The limits, or the list of allowed peers, have changed.
   case reconfigured
   /// Stop listening, finish what is being sent within the grace period, say goodbye with this code, then end.
   case shutDown(CloseCode, grace: Duration)
@@ -49,8 +49,8 @@ final class NetworkLoop {
   let context: NodeContext
   let index: Int
   let mailbox: Mailbox<LoopCommand>
-  /// Where file bytes are read to before they are sealed; one for all connections.
-  var scratch = ByteQueue()
+  /// Reads the files that are served.
+  var files: ServedFileReader
   /// As of the last wait.
   var now: Instant
 
@@ -62,22 +62,22 @@ final class NetworkLoop {
   private(set) var connections: [UInt64: PeerConnection] = [:]
   private var byID: [ConnectionID: PeerConnection] = [:]
   private var turns = UploadTurns()
-  /// Whose turn it is; it waits for the upload limit.
+  /// The connection whose turn it is; it waits for the upload limit.
   private var sender: PeerConnection?
   private var starving: [PeerConnection] = []
   private var hinting: [PeerConnection] = []
-  /// Those that have more frames at hand than one turn takes.
+  /// Connections that have more frames at hand than one turn takes.
   private var reading: [PeerConnection] = []
   private var relieveAgainAt: Instant
   private var throttledUntil: Instant?
-  /// Whether the upload limit is what keeps pieces back.
+  /// Whether the upload limit keeps pieces back.
   var isThrottled: Bool { throttledUntil != nil }
   private var nextTick: Instant
   var listenAgainAt: Instant?
   private var endsAt: Instant?
   /// The loop ends as soon as its connections have.
   var isEnding: Bool { endsAt != nil }
-  /// What connections are told when the loop ends.
+  /// The code of GOODBYE when the loop ends.
   private(set) var farewell = CloseCode.shuttingDown
 
   /// Starts a loop on its own thread.
@@ -91,6 +91,7 @@ final class NetworkLoop {
     self.context = context
     self.index = index
     mailbox = context.mailboxes[index]
+    files = ServedFileReader(context.catalogue)
     epoll = try Epoll()
     try epoll.add(mailbox.number, token: NetworkLoop.mailboxToken, .readable)
     now = clock.now()
@@ -235,7 +236,7 @@ final class NetworkLoop {
   func leave(_ connection: PeerConnection) {
     try? epoll.remove(connection.socket.number)
     connections[connection.token] = nil
-    if let id = connection.id { byID[id] = nil }
+    if let id = connection.fetching?.id { byID[id] = nil }
     turns.leave(connection.token, of: connection.group)
     if sender === connection { sender = nil }
     starving.removeAll { $0 === connection }
@@ -261,8 +262,8 @@ final class NetworkLoop {
 
   /// The connection has hints to send, once for all that comes in this turn.
   func enqueue(hinting connection: PeerConnection) {
-    if connection.isQueuedToHint { return }
-    connection.isQueuedToHint = true
+    if connection.marks.isQueuedToHint { return }
+    connection.marks.isQueuedToHint = true
     hinting.append(connection)
   }
 

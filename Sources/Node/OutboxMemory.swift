@@ -1,4 +1,4 @@
-// What all outboxes of a node hold together, and what a loop does when that is too much.
+// Counts the memory of all outboxes of a node, and makes room when it is too much.
 import Synchronization
 import Transfer
 import Wire
@@ -31,17 +31,18 @@ extension PeerConnection {
 
   /// Counts what the connection holds, after it may have changed.
   func countOutbox() {
-    let held = isClosed ? 0 : (outbox.isEmpty ? 0 : outbox.capacity) + (driver?.session.hints.byteCount ?? 0)
+    let hints = peer?.driver.session.hints.byteCount ?? 0
+    let held = isClosed ? 0 : (outbound.bytes.isEmpty ? 0 : outbound.bytes.capacity) + hints
     let step = PeerConnection.countedStep
     let counted = (held + step - 1) / step * step
-    guard counted != countedBytes else { return }
-    loop.context.outboxes.change(by: counted - countedBytes)
-    countedBytes = counted
+    guard counted != outbound.countedByteCount else { return }
+    loop.context.outboxes.change(by: counted - outbound.countedByteCount)
+    outbound.countedByteCount = counted
   }
 
   /// Memory is short: hints that nothing depends on go.
   func dropHints() {
-    driver?.session.dropHints()
+    peer?.driver.session.dropHints()
     countOutbox()
   }
 
@@ -58,7 +59,7 @@ extension NetworkLoop {
   func relieveMemory() {
     for connection in connections.values { connection.dropHints() }
     let outboxes = connections.values.map {
-      OutboxBudget.Outbox(reader: $0.token, byteCount: $0.countedBytes, taken: $0.lastSentAt)
+      OutboxBudget.Outbox(reader: $0.token, byteCount: $0.outbound.countedByteCount, taken: $0.timers.lastSentAt)
     }
     for token in context.outboxes.ending(outboxes, loopCount: context.mailboxes.count, at: now) {
       connections[token]?.endUnread()

@@ -1,26 +1,29 @@
-// What a connection from outside tells the admission, and what the admission makes of it.
+// Reports a connection from outside to the admission, and does what the admission decides about it.
 import Transfer
 import Wire
 
-extension PeerConnection {
-  /// What the admission knows of a connection, and has said about it.
+extension EstablishedPeer {
+  /// The facts that the admission knows of a connection, and its verdict.
   struct Standing {
-    /// When the handshake was done.
-    var verdict: ConnectionAdmission.Verdict?
+    /// Nil for a connection that was dialled: it is not asked about.
+    fileprivate(set) var verdict: ConnectionAdmission.Verdict?
     /// Both ends have said that they mean several connections of the peer.
-    var meansSeveral = false
-    /// As the admission was told.
-    fileprivate(set) var use = ConnectionAdmission.Use.nothingOpen
-    /// When that changed, or when the peer last waited for something that it had asked for.
-    fileprivate(set) var usedAt: Instant
+    let meansSeveral: Bool
+    /// As the admission knows it.
+    fileprivate(set) var use: ConnectionUse
     /// Since when the admission waits for a sign of life.
     fileprivate(set) var probedAt: Instant?
 
-    init(at now: Instant) { usedAt = now }
+    init(meansSeveral: Bool, at now: Instant) {
+      self.meansSeveral = meansSeveral
+      use = ConnectionUse(at: now)
+    }
   }
+}
 
-  /// Whether the admission counts it among those that may be here. A connection that was dialled is counted by the brain
-  /// that dialled it.
+extension PeerConnection {
+  /// Whether the admission counts it among the connections with a place. A connection that was dialled is counted by the
+  /// brain that dialled it.
   var holdsPlace: Bool {
     role == .dialer || loop.context.admission { $0.holdsPlace(token) }
   }
@@ -35,16 +38,15 @@ extension PeerConnection {
   }
 
   /// The handshake is done, and the peer may be here.
-  func admit(as peer: PeerID) {
+  func admit(_ peer: EstablishedPeer) {
     let (verdict, orders) = loop.context.admission {
-      $0.establish(token, from: group, as: peer, meansSeveral: standing.meansSeveral)
+      $0.establish(token, from: group, as: peer.id, meansSeveral: peer.standing.meansSeveral)
     }
-    standing.verdict = verdict
-    standing.usedAt = loop.now
+    peer.standing.verdict = verdict
     loop.carryOut(orders)
     switch verdict {
-    case .admitted: record = loop.context.records.enter(member, peer, address)
-    case .turnedAway: break  // it is told of other peers first
+    case .admitted: record = loop.context.records.enter(member, peer.id, address)
+    case .turnedAway: timers.turnedAway()  // it hears of other peers first
     case .refused: close(.here(.tooManyConnections, ""))
     }
   }
@@ -58,52 +60,49 @@ extension PeerConnection {
 
   // MARK: Being of use
 
-  /// Tells the admission what the connection is good for, if that has changed. Called after each event.
+  /// Reports the use of the connection to the admission if it has changed. Called after each event.
   func noteUse() {
-    guard standing.verdict == .admitted, !isFinishing else { return }
-    let isOpen = !served.isEmpty || link != nil
-    if hasToSend || link != nil || isOpen && standing.use == .nothingOpen { standing.usedAt = loop.now }
-    let isRecent = loop.now - standing.usedAt < NodeLimits.idleUseTime
-    let use: ConnectionAdmission.Use = !isOpen ? .nothingOpen : isRecent ? .busy : .idle
-    guard use != standing.use else { return }
-    standing.use = use
-    if use == .nothingOpen { standing.usedAt = loop.now }
-    loop.context.admission { $0.note(token, use) }
+    guard let peer, peer.standing.verdict == .admitted else { return }
+    let isFetching = fetching != nil
+    let hasChanged = peer.standing.use.note(
+      isOpen: isFetching || !peer.served.isEmpty, isWaiting: isFetching || peer.isOwedUploads, at: loop.now)
+    if hasChanged { loop.context.admission { $0.note(token, peer.standing.use.use) } }
   }
 
-  /// Whether it has nothing open for long while places are few. A peer that waits for a file to be hashed has asked for it.
+  /// Whether it has had nothing open for long while places are few. During a scan the file that the peer asked for may
+  /// still be hashed.
   var isInTheWay: Bool {
-    standing.verdict == .admitted && standing.use == .nothingOpen
-      && loop.now - standing.usedAt >= NodeLimits.nothingOpenTimeout && !loop.context.isScanning
-      && loop.context.admission { $0.isCrowded }
+    guard let peer, peer.standing.verdict == .admitted, peer.standing.use.isUseless(at: loop.now) else { return false }
+    return !loop.context.isScanning && loop.context.admission { $0.isCrowded }
   }
 
   // MARK: Being alive
 
   /// The peer has dialled again, and the admission wants to know whether this connection is dead.
   func probe() {
-    guard isEstablished, !isFinishing, !isClosed, standing.probedAt == nil else { return }
-    standing.probedAt = loop.now
-    driver?.ping(at: loop.now)
+    guard let peer, peer.standing.probedAt == nil else { return }
+    peer.standing.probedAt = loop.now
+    peer.driver.ping(at: loop.now)
     performSession()
     settle()
   }
 
   /// Reports a sign of life, or that none came, if the admission waits for it.
   func judgeLife() {
-    // While it starves nothing is read: the silence is ours.
-    guard let askedAt = standing.probedAt, !isClosed, !isFinishing, !isStarving else { return }
+    // A connection that starves reads nothing: the silence is ours.
+    guard let peer, let askedAt = peer.standing.probedAt, !marks.isStarving else { return }
     let orders = loop.context.admission {
-      $0.judge(token, askedAt: askedAt, heardAt: lastReceivedAt, at: loop.now)
+      $0.judge(token, askedAt: askedAt, heardAt: timers.lastReceivedAt, at: loop.now)
     }
     guard let orders else { return }
-    standing.probedAt = nil
+    peer.standing.probedAt = nil
     loop.carryOut(orders)
   }
 
   // MARK: Going
 
-  /// GOODBYE, or the answer to a preamble, has left. Gives the place to others; false: there is none to linger in.
+  /// GOODBYE, or the answer to a preamble, has left. Gives the place to other connections. False: there is no place to
+  /// linger in.
   func lingerInAdmission() -> Bool {
     leaveRecords()
     guard role == .listener else { return true }

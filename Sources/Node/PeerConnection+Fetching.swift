@@ -1,13 +1,24 @@
-// Commands of the download and blocks for what comes back: performs what the session decides about both.
+// Commands of the download, news for it, and the blocks that pieces come in.
 import Posix
 import Transfer
 import Wire
 
-/// A block to be hashed, compared and written.
+/// A block whose bytes wait to be hashed, compared and written.
 struct VerifyJob: Sendable {
   let connection: ConnectionID
   let piece: FetchedPiece
   let block: Block
+}
+
+/// The download that a connection fetches for, and the blocks that it has of it.
+struct Fetching {
+  /// The brain's name for the connection.
+  let id: ConnectionID
+  let link: DownloadLink
+  /// For the next DATA frame.
+  var spareBlock: Block?
+  /// Pieces that came in this turn.
+  var finishedJobs: [VerifyJob] = []
 }
 
 extension PeerConnection {
@@ -18,83 +29,81 @@ extension PeerConnection {
   func request(_ request: FetchRequest) { command { $0.request(request) } }
   func cancel(_ id: RequestID) { command { $0.cancel(id) } }
 
-  /// The download is over. Who has nothing open here is told so; who has goes on.
+  /// The download is over. Closes the connection if the peer has nothing open here; else it goes on serving.
   func stopFetching() {
-    guard link != nil else { return }
-    if isEstablished, served.isEmpty { return close(.here(.done, "")) }
-    guard isEstablished else { return close() }
-    driver?.session.stopFetching()
+    guard fetching != nil else { return }
+    switch phase {
+    case .connecting, .handshaking: return close()
+    case .established(let peer):
+      if peer.served.isEmpty { return close(.here(.done, "")) }
+      peer.driver.session.stopFetching()
+    case .finishing, .lingering, .closed: break
+    }
     releaseBlocks()
-    (id, link) = (nil, nil)
+    fetching = nil
     performSession()
     guard !isClosed else { return }
-    if isStarving { return goOn() }
+    if marks.isStarving { return goOn() }
     settle()
   }
 
   // MARK: News of the session
 
-  func tell(_ news: PeerNews) {
-    guard let link, let id else { return }
-    if case .opened(let manifest, _) = news { meet(chunkCount: manifest.layout.chunkCount) }
+  /// The download learns what a message of the peer says about it.
+  func pass(on news: PeerNews, of peer: EstablishedPeer) {
+    guard let id = fetching?.id, let link = fetching?.link else { return }
+    if case .opened(let manifest, _) = news { meet(peer, chunkCount: manifest.layout.chunkCount) }
     link.tell(.peer(id, news))
   }
 
   // MARK: Pieces
 
   /// The last byte of a DATA frame is here.
-  func pieceArrived() {
-    driver!.payloadEnded()
+  func pieceArrived(from peer: EstablishedPeer) {
+    peer.driver.payloadEnded()
     performSession()
-    if let block = arriving.take() { link?.blocks.giveBack(block) }  // cancelled meanwhile, or the session has ended
+    // It was cancelled meanwhile, or the session has ended.
+    if let block = inbound.arriving.take() { fetching?.link.blocks.giveBack(block) }
   }
 
   func finish(_ piece: FetchedPiece) {
-    guard let id, let block = arriving.take() else { return }
-    finishedJobs.append(VerifyJob(connection: id, piece: piece, block: block))
+    guard let id = fetching?.id, let block = inbound.arriving.take() else { return }
+    fetching?.finishedJobs.append(VerifyJob(connection: id, piece: piece, block: block))
   }
 
   func handOverFinishedJobs() {
-    guard let link, !finishedJobs.isEmpty else { return }
-    link.verify(finishedJobs)
-    finishedJobs = []
+    guard let link = fetching?.link, let jobs = fetching?.finishedJobs, !jobs.isEmpty else { return }
+    link.verify(jobs)
+    fetching?.finishedJobs = []
   }
 
   // MARK: Blocks
 
-  /// Sees to it that a record can be opened whatever it holds: a spare block is at hand. False: all are in use, and the
+  /// Takes a spare block, so that the next record can be opened whatever it holds. False: all blocks are in use, and the
   /// connection reads on when some are free.
-  func haveBlock() -> Bool {
-    guard let link, driver?.session.isFetching == true, spareBlock == nil else { return true }
+  func haveBlock(for peer: EstablishedPeer) -> Bool {
+    guard let link = fetching?.link, fetching?.spareBlock == nil, peer.driver.session.isFetching else { return true }
     if let block = link.blocks.take() {
-      spareBlock = block
+      fetching?.spareBlock = block
       return true
     }
     handOverFinishedJobs()
-    isStarving = true
+    marks.isStarving = true
     loop.enqueue(starving: self)
     return false
   }
 
   /// A record can start more than one frame; only the first finds the spare.
-  func takeSpareBlock() -> Block {
-    defer { spareBlock = nil }
-    return spareBlock ?? link!.blocks.takeBeyondLimit()
+  func takeSpareBlock() -> Block? {
+    if let block = fetching?.spareBlock.take() { return block }
+    return fetching?.link.blocks.takeBeyondLimit()
   }
 
   func releaseBlocks() {
     handOverFinishedJobs()
-    for block in [arriving, spareBlock] { if let block { link?.blocks.giveBack(block) } }
-    (arriving, spareBlock) = (nil, nil)
-  }
-}
-
-extension ConnectionEnd {
-  init(_ end: SessionEnd) {
-    switch end {
-    case .there(let code, let text): self = .there(code, text)
-    case .violation(let what): self = .violation(what)
-    case .lied(let what): self = .lied(what)
+    guard let link = fetching?.link else { return }
+    for block in [inbound.arriving.take(), fetching?.spareBlock.take()] {
+      if let block { link.blocks.giveBack(block) }
     }
   }
 }

@@ -5,15 +5,15 @@ import Transfer
 import Wire
 
 extension PeerConnection {
-  /// Reads what there is, in a few system calls at most, so that one busy peer does not hold up the others.
+  /// Reads the bytes that are here, in a few system calls at most, so that one busy peer does not hold up the others.
   func receive() {
     for _ in 0..<4 {
-      guard !isClosed, !isStarving, !isQueuedToRead, outbox.count <= PeerConnection.outboxBytesMax else { return }
-      inbox.makeRoom(for: 1, least: link == nil ? PeerConnection.controlInboxBytes : PeerConnection.fetchInboxBytes)
-      let room = inbox.room
+      guard !isClosed, !marks.isStarving, !marks.isQueuedToRead, !outbound.isOverfull else { return }
+      inbound.bytes.makeRoom(for: 1, least: fetching == nil ? Inbound.controlByteCount : Inbound.fetchByteCount)
+      let room = inbound.bytes.room
       var received: Int?
       do throws(Errno) {
-        try inbox.fill { bytes throws(Errno) in
+        try inbound.bytes.fill { bytes throws(Errno) in
           received = try socket.receive(into: &bytes)
           return received ?? 0
         }
@@ -22,9 +22,7 @@ extension PeerConnection {
       }
       guard let received else { return releaseInbox() }
       if received == 0 { return endOfStream() }
-      lastReceivedAt = loop.now
-      partialBytes += received
-      lastReceivedBytes = received
+      timers.received(received, at: loop.now)
       process()
       if received < room { return releaseInbox() }
     }
@@ -32,215 +30,156 @@ extension PeerConnection {
 
   /// A new turn: goes on with the frames that were left in the one before.
   func readOn() {
-    isQueuedToRead = false
+    marks.isQueuedToRead = false
     guard !isClosed else { return }
-    framesLeft = NodeLimits.framesPerTurn
-    if !isStarving { process() }
+    marks.framesLeft = NodeLimits.framesPerTurn
+    if !marks.isStarving { process() }
     settle()
   }
 
   private func endOfStream() {
-    if isFinishing { return close() }
-    if isEstablished { return close(sendFailure.map { .broken($0) } ?? .truncated) }
-    close(.handshake(handshake?.receiveEnd() ?? .closedByPeer))
+    switch phase {
+    case .connecting(let handshake), .handshaking(let handshake):
+      close(.handshake(handshake.receiveEnd() ?? .closedByPeer))
+    case .established: close(outbound.failure.map { .broken($0) } ?? .truncated)
+    case .finishing, .lingering, .closed: close()
+    }
   }
 
-  /// A reset during the handshake says what a close says: the other end closed with bytes unread.
+  /// A reset during the handshake means the same as a close: the other end closed with bytes unread.
   func end(after error: Errno) -> ConnectionEnd {
-    guard !isEstablished, !isConnecting, error.isClosedByPeer else { return .broken(error) }
-    return .handshake(handshake?.receiveEnd() ?? .closedByPeer)
+    guard case .handshaking(let handshake) = phase, error.isClosedByPeer else { return .broken(error) }
+    return .handshake(handshake.receiveEnd() ?? .closedByPeer)
   }
 
   /// An idle connection holds no buffer.
-  private func releaseInbox() { inbox.shrinkIfEmpty() }
+  private func releaseInbox() { inbound.bytes.shrinkIfEmpty() }
 
-  /// Works through the inbox as far as it goes. A frame in it can end the connection, which settles it: that comes back
-  /// here while the inbox is being read.
+  /// Works through the bytes that came as far as it goes. A frame can end the connection, which settles it: that comes
+  /// back here.
   func process() {
-    guard !isProcessing else { return }
-    isProcessing = true
-    defer { isProcessing = false }
-    while !isClosed {
-      if isFinishing {  // what still comes is of no interest, but must be taken for GOODBYE to arrive
-        inbox.drop(inbox.count)
-        openedBytes = 0
-        return
-      }
-      if handshake != nil {
-        guard shakeHands() else { break }
-        continue
-      }
-      if framesLeft <= 0 {
-        queueToRead()
-        break
-      }
-      if openedBytes > 0 {
-        decodeOpened()
-        continue
-      }
-      guard inbox.count >= Record.headerByteCount, outbox.count <= PeerConnection.outboxBytesMax else { break }
-      let header = UInt16(inbox[0]) << 8 | UInt16(inbox[1])
-      guard let length = RecordOpener.length(ofHeader: header) else { return breakOff("a record of \(header) bytes") }
-      let missing = Record.headerByteCount + length - inbox.count
-      guard missing <= 0 else {
-        inbox.makeRoom(for: missing)
-        break
-      }
-      guard haveBlock() else { break }
-      guard openRecord(length) else { return breakOff("a record that does not open") }
-    }
-    notePartial()
+    guard !inbound.isBeingRead else { return }
+    inbound.isBeingRead = true
+    while processNext() {}
+    inbound.isBeingRead = false
+    if isFinishing { return }
+    timers.read(isMidFrame: inbound.isMidFrame, completedFrames: inbound.decoder.completedFrames, at: loop.now)
   }
 
-  /// Its turn is over, and there are frames left.
-  private func queueToRead() {
-    guard inbox.count > 0, !isQueuedToRead else { return }
-    isQueuedToRead = true
-    loop.enqueue(reading: self)
-  }
-
-  /// The record layer failed: nobody is told anything, since who sent this is not known.
-  private func breakOff(_ what: String) {
-    inbox.drop(inbox.count)
-    report(.violation(what))
-    close()
-  }
-
-  /// Keeps the time since which a frame is incomplete, to be judged by `checkDeadlines`: each frame on its own, so that
-  /// a long good stream is no credit for a stall.
-  private func notePartial() {
-    if inbox.isEmpty && !decoder.isMidFrame {
-      partialSince = nil
-    } else if partialSince == nil || partialAfterFrames != decoder.completedFrames {
-      partialSince = loop.now
-      partialAfterFrames = decoder.completedFrames
-      partialBytes = min(lastReceivedBytes, ProtocolLimits.dataFrameLengthMax)
+  /// False: more bytes are needed, or it is not the time to go on, or it is over.
+  private func processNext() -> Bool {
+    switch phase {
+    case .handshaking(let handshake): return shakeHands(handshake)
+    case .established(let peer): return readNext(from: peer)
+    case .finishing, .lingering:  // closing with bytes unread would keep GOODBYE from arriving
+      inbound.dropAll()
+      return false
+    case .connecting, .closed: return false
     }
   }
 
   // MARK: Handshake
 
-  /// False: more bytes are needed, or it is over.
-  private func shakeHands() -> Bool {
-    let before = inbox.count
+  private func shakeHands(_ handshake: PendingHandshake) -> Bool {
     do throws(HandshakeError) {
-      let consumed = try inbox.read(at: 0, count: before) { bytes throws(HandshakeError) in
-        try handshake!.receive(bytes)
+      let consumed = try inbound.bytes.read(at: 0, count: inbound.bytes.count) { bytes throws(HandshakeError) in
+        try handshake.receive(bytes)
       }
-      inbox.drop(consumed)
+      inbound.bytes.drop(consumed)
     } catch {
-      sendHandshakeBytes()  // a public listener's answer
+      sendBytes(of: handshake)  // a public listener's answer
       close(.handshake(error))
-      return false
+      return isFinishing
     }
-    sendHandshakeBytes()
-    guard !isClosed else { return false }
-    guard isHandshakeComplete else { return false }
-    let established = handshake.take()!.finish()
-    driver = SessionDriver(handshakeHash: established.handshakeHash, role: role, target: link?.fetchTarget)
-    peerID = established.remote
-    listenPort = role == .dialer ? address.port : established.remotePayload.listenPort
-    if let count = established.remotePayload.requestsInFlightMax { requestsMax = Int(count) }
-    standing.meansSeveral = loop.context.meansSeveral(established.remotePayload)
-    channel = consume established
-    introduce()
-    return !isClosed
+    sendBytes(of: handshake)
+    guard case .handshaking = phase, handshake.isComplete else { return false }
+    establish(handshake.finish())
+    return true
   }
 
-  func sendHandshakeBytes() {
-    guard handshake != nil else { return }
-    let bytes = handshake!.takeOutbound()
+  func sendBytes(of handshake: PendingHandshake) {
+    let bytes = handshake.takeOutbound()
     guard !bytes.isEmpty else { return }
     noteProgress()
-    if outbox.isEmpty { (lastSentAt, outboxSince) = (loop.now, loop.now) }
-    outbox.append(bytes)
+    if outbound.bytes.isEmpty { timers.queued(at: loop.now) }
+    outbound.bytes.append(bytes)
     flush()
   }
 
-  private var isHandshakeComplete: Bool {
-    switch handshake {
-    case .some(let handshake): handshake.isComplete
-    case .none: false
+  private func establish(_ channel: consuming EstablishedChannel) {
+    let meansSeveral = loop.context.meansSeveral(channel.remotePayload)
+    let peer = EstablishedPeer(
+      channel, dialled: role == .dialer ? address.port : nil, target: fetching?.link.fetchTarget,
+      meansSeveral: meansSeveral, at: loop.now)
+    phase = .established(peer)
+    timers.established()
+    if let fetching {
+      fetching.link.tell(.connected(fetching.id, peer.id, requestsMax: peer.requestsMax))
+    } else {
+      loop.context.report(.connected(peer.id, address))
+      if loop.context.isAllowed(peer.id) { admit(peer) } else { close(.here(.notAllowed, "")) }
     }
   }
 
-  private func introduce() {
-    if let link, let id, let peerID {
-      link.tell(.connected(id, peerID, requestsMax: requestsMax))
-    } else if let peerID {
-      loop.context.report(.connected(peerID, address))
-      if loop.context.isAllowed(peerID) { admit(as: peerID) } else { close(.here(.notAllowed, "")) }
-    }
-  }
-
-  /// Ends it where whoever came in is not, or no longer, among those that are allowed.
+  /// Ends the connection if its peer is no longer allowed.
   func checkAllowed() {
-    guard role == .listener, isEstablished, let peerID, !loop.context.isAllowed(peerID) else { return }
+    guard role == .listener, let peer, !loop.context.isAllowed(peer.id) else { return }
     close(.here(.notAllowed, ""))
   }
 
   // MARK: Records and frames
 
-  /// Opens the record at the inbox's head: straight into the block if it is nothing but leaves' bytes, else in place.
-  private func openRecord(_ length: Int) -> Bool {
-    let plain = length - Record.tagByteCount
-    do throws(RecordError) {
-      if let block = arriving, decoder.payloadBytesDue >= plain {
-        try inbox.read(at: Record.headerByteCount, count: length) { ciphertext throws(RecordError) in
-          try block.fill(plain) { bytes throws(RecordError) in
-            _ = try channel!.opener.open(ciphertext: ciphertext, into: &bytes)
-          }
-        }
-        inbox.drop(Record.headerByteCount + length)
-        decoder.tookPayload(plain)
-        if decoder.payloadBytesDue == 0 { pieceArrived() }
-      } else {
-        try inbox.edit(at: Record.headerByteCount, count: length) { bytes throws(RecordError) in
-          _ = try channel!.opener.open(inPlace: &bytes)
-        }
-        inbox.drop(Record.headerByteCount)
-        openedBytes = plain
-      }
-    } catch {
+  private func readNext(from peer: EstablishedPeer) -> Bool {
+    if marks.framesLeft <= 0 {
+      queueToRead()
       return false
+    }
+    if inbound.hasPlaintext {
+      decodeNext(for: peer)
+      return true
+    }
+    guard !outbound.isOverfull else { return false }
+    switch inbound.head() {
+    case .incomplete: return false
+    case .malformed(let header): breakOff("a record of \(header) bytes")
+    case .complete(let length):
+      guard haveBlock(for: peer) else { return false }
+      do throws(RecordError) {
+        if try inbound.open(length, with: &peer.channel.opener) { pieceArrived(from: peer) }
+      } catch {
+        breakOff("a record that does not open")
+      }
     }
     return true
   }
 
-  /// Goes through the plaintext at the inbox's head, as far as this turn goes.
-  private func decodeOpened() {
-    let consumed = inbox.read(at: 0, count: openedBytes) { decode($0) }
-    inbox.drop(consumed)
-    openedBytes -= consumed
-    if openedBytes == 0 { inbox.drop(Record.tagByteCount) }
+  /// Its turn is over, and there are frames left.
+  private func queueToRead() {
+    guard !inbound.bytes.isEmpty, !marks.isQueuedToRead else { return }
+    marks.isQueuedToRead = true
+    loop.enqueue(reading: self)
   }
 
-  /// Returns how many bytes it went through: all, unless it is over or `framesLeft` is used up.
-  private func decode(_ bytes: RawSpan) -> Int {
-    var offset = 0
-    while !isClosed && !isFinishing && framesLeft > 0 {
-      if decoder.payloadBytesDue > 0 {
-        let count = min(decoder.payloadBytesDue, bytes.byteCount - offset)
-        guard count > 0 else { break }
-        arriving?.append(bytes.extracting(offset..<offset + count))
-        offset += count
-        decoder.tookPayload(count)
-        if decoder.payloadBytesDue == 0 { pieceArrived() }
-        continue
+  /// The record layer failed: the connection closes without a GOODBYE, since the sender of the record is unknown.
+  private func breakOff(_ what: String) {
+    inbound.dropAll()
+    report(.violation(what))
+    close()
+  }
+
+  private func decodeNext(for peer: EstablishedPeer) {
+    do throws(WireError) {
+      let (item, frameCount) = try inbound.decode(framesMax: marks.framesLeft)
+      marks.framesLeft -= frameCount
+      switch item {
+      case .message(let message):
+        peer.driver.receive(message, at: loop.now)
+        performSession()
+      case .payloadEnded: pieceArrived(from: peer)
+      case .nothing: break
       }
-      do throws(WireError) {
-        let before = decoder.completedFrames
-        let message = try decoder.next(bytes, at: &offset, skippingAtMost: framesLeft)
-        framesLeft -= max(decoder.completedFrames - before, message == nil ? 0 : 1)
-        if let message {
-          handle(message)
-        } else if offset == bytes.byteCount, decoder.payloadBytesDue == 0 {
-          break
-        }
-      } catch {
-        close(.violation("\(error)"))
-      }
+    } catch {
+      close(.violation("\(error)"))
     }
-    return offset
   }
 }

@@ -6,25 +6,19 @@ import Transfer
 import Wire
 
 extension PeerConnection {
+  /// Paths of equal bytes that are tried for one upload in one turn: each costs a look at the disk.
+  private static let pathsPerTurn = 16
+
   /// Seals a control message. It leaves with the next `flush`.
-  func send(_ message: Message) {
+  func send(_ message: Message, to peer: EstablishedPeer) {
     var frame: [UInt8] = []
     message.encode(into: &frame)
-    seal(frame.span.bytes)
+    seal(frame.span.bytes, for: peer)
   }
 
-  /// Seals bytes of the stream, in as few records of even size as they fit in.
-  func seal(_ bytes: RawSpan) {
-    if outbox.isEmpty { (lastSentAt, outboxSince) = (loop.now, loop.now) }
-    let records = (bytes.byteCount + Record.plaintextByteCountMax - 1) / Record.plaintextByteCountMax
-    outbox.makeRoom(for: bytes.byteCount + records * Record.overhead)
-    var start = 0
-    for left in stride(from: records, to: 0, by: -1) {
-      let count = (bytes.byteCount - start) / left
-      let part = bytes.extracting(start..<start + count)
-      outbox.fill { room in channel!.sealer.seal(plaintext: part, into: &room) }
-      start += count
-    }
+  private func seal(_ bytes: RawSpan, for peer: EstablishedPeer) {
+    if outbound.bytes.isEmpty { timers.queued(at: loop.now) }
+    outbound.seal(bytes, with: &peer.channel.sealer)
   }
 
   /// Gives the system what it takes, then the hints for which there is room.
@@ -33,175 +27,129 @@ extension PeerConnection {
     guard !isClosed, sealHints() else { return }
     drainOutbox()
     // The others go when the outbox drains, or in the next turn.
-    if !isClosed, outbox.isEmpty, driver?.session.hints.isEmpty == false { loop.enqueue(hinting: self) }
+    if outbound.bytes.isEmpty, peer?.hasHints == true { loop.enqueue(hinting: self) }
   }
 
   /// Hints wait, and all of the turn that could be merged with them has happened.
   func sendHints() {
-    isQueuedToHint = false
+    marks.isQueuedToHint = false
     if !isFinishing { settle() }
   }
 
   /// Seals hints until there is no more room for them. True if there were any.
   @discardableResult func sealHints() -> Bool {
-    guard driver?.session.hints.isEmpty == false, !isFinishing else { return false }
+    guard let peer, peer.hasHints else { return false }
     var hasSealed = false
-    while let hint = driver!.nextHint(outboxByteCount: outbox.count) {
-      send(hint)
+    while let hint = peer.driver.nextHint(outboxByteCount: outbound.bytes.count) {
+      send(hint, to: peer)
       hasSealed = true
     }
     return hasSealed
   }
 
-  /// Where the other end has closed, what it said before is still to be read, and says more than the errno: the
-  /// connection then ends when that has been read.
+  /// If the other end has closed, the connection ends when the bytes that came before are read: they say more than the
+  /// errno.
   private func drainOutbox() {
-    if sendFailure != nil { outbox.drop(outbox.count) }
-    if !isSlow, !outbox.isEmpty, loop.now - outboxSince >= NodeLimits.slowPieceTime {
-      isSlow = true
+    if outbound.failure != nil { outbound.bytes.drop(outbound.bytes.count) }
+    if !outbound.bytes.isEmpty, timers.becomesSlow(at: loop.now) {
+      // A CANCEL takes nothing back from the kernel, so the kernel may hold little.
       socket.limitUnsent(to: NodeLimits.slowUnsentBytesMax)
     }
-    while !outbox.isEmpty, !isSocketFull {
+    while !outbound.bytes.isEmpty, !outbound.isSocketFull {
       do throws(Errno) {
-        let offered = outbox.count
-        let count = try outbox.read(at: 0, count: offered, { bytes throws(Errno) in try socket.send(bytes) })
+        let offered = outbound.bytes.count
+        let count = try outbound.bytes.read(at: 0, count: offered) { bytes throws(Errno) in try socket.send(bytes) }
         if let count { took(count) }
-        isSocketFull = count ?? 0 < offered
+        outbound.isSocketFull = count ?? 0 < offered
       } catch {
         if isFinishing { return close() }
         guard isEstablished, error.isClosedByPeer else { return close(end(after: error)) }
-        sendFailure = error
-        outbox.drop(outbox.count)
+        outbound.failure = error
+        outbound.bytes.drop(outbound.bytes.count)
       }
     }
-    guard outbox.isEmpty else { return }
-    if !hasToSend || outbox.capacity > NodeLimits.idleOutboxBytesMax || loop.context.outboxes.isScarce {
-      outbox.shrinkIfEmpty()
+    guard outbound.bytes.isEmpty else { return }
+    if !hasToSend || outbound.bytes.capacity > NodeLimits.idleOutboxBytesMax || loop.context.outboxes.isScarce {
+      outbound.bytes.shrinkIfEmpty()
     }
   }
 
   /// The system took bytes from the outbox.
   private func took(_ count: Int) {
-    outbox.drop(count)
-    lastSentAt = loop.now
-    driver?.left(count)
+    outbound.bytes.drop(count)
+    timers.sent(at: loop.now)
+    peer?.driver.left(count)
   }
 
   // MARK: Pieces of files
 
   /// Whether pages or pieces that the peer asked for are still to be sent.
-  var hasToSend: Bool { driver?.session.hasUploads == true }
+  var hasToSend: Bool { peer?.isOwedUploads == true }
 
   /// Joins the loop's round of senders while there is something to send and room for it.
-  func queueToSend() {
-    guard isEstablished, !isFinishing, !isQueuedToSend, outbox.isEmpty else { return }
-    let isFirst = noteWaiting()
-    if hasToSend {
-      isQueuedToSend = true
+  func queueToSend(_ peer: EstablishedPeer) {
+    guard !marks.isQueuedToSend, outbound.bytes.isEmpty else { return }
+    let isFirst = noteWaiting(peer)
+    if peer.isOwedUploads {
+      marks.isQueuedToSend = true
       loop.enqueue(sender: self, isFirst: isFirst)
-    } else if isShuttingDown {
+    } else if peer.isShuttingDown {
       close(.here(loop.farewell, ""))
     }
   }
 
   /// Bytes that `sendPiece` would send and that count against a limit; nil when there are none.
-  var nextUploadBytes: Int? { driver?.session.nextUploadByteCount }
+  var nextUploadBytes: Int? { peer?.driver.session.nextUploadByteCount }
 
   /// Sends the next page, or reads, seals and sends the next piece: 64 KiB at most. Called in turn by the loop.
   func sendPiece() {
-    isQueuedToSend = false
-    guard !isClosed, !isFinishing else { return }
-    sendNextUpload()
+    marks.isQueuedToSend = false
+    guard let peer else { return }
+    sendNextUpload(to: peer)
     settle()
   }
 
-  /// Where a file is no longer what it was, another path with the same bytes takes its place, `pathsPerTurn` times at
-  /// most: then the upload waits for the next turn. A path that failed serves no more, so this ends.
-  private func sendNextUpload() {
-    guard let next = driver!.nextUpload() else { return }
+  /// If a file has changed, another path with the same bytes takes its place, `pathsPerTurn` times at most: then the
+  /// upload waits for the next turn. A path that failed serves no more, so this ends.
+  private func sendNextUpload(to peer: EstablishedPeer) {
+    guard let next = peer.driver.nextUpload() else { return }
     for _ in 0..<PeerConnection.pathsPerTurn {
-      guard let source = served[next.handle] else { preconditionFailure("an upload of a file that is not open") }
+      guard let source = peer.served[next.handle] else { preconditionFailure("an upload of a file that is not open") }
       do throws(StoredFileError) {
         switch next {
-        case .page(let handle, let page): try send(page, of: handle, from: source)
-        case .piece(let piece): try send(piece, from: source)
+        case .page(let handle, let page): try send(page, of: handle, from: source, to: peer)
+        case .piece(let piece): try send(piece, from: source, to: peer)
         }
         return
       } catch {
         // A shortage goes by: the peer may come again, which it would not for a file that was withdrawn.
         if case .busy(let errno) = error { return close(.here(.internalError, errno.reason)) }
-        withdraw(next.handle, because: error)
+        withdraw(next.handle, of: peer, because: error)
       }
-      guard !isClosed, !isFinishing, served[next.handle] != nil else { return }
+      guard isEstablished, peer.served[next.handle] != nil else { return }
     }
-    driver!.putBack(next)
+    peer.driver.putBack(next)
   }
 
-  private func send(_ index: PageIndex, of handle: FileHandle, from source: ServedSource) throws(StoredFileError) {
-    guard let page = try page(index, of: source) else {
+  private func send(
+    _ index: PageIndex, of handle: FileHandle, from source: ServedSource, to peer: EstablishedPeer
+  ) throws(StoredFileError) {
+    guard let page = try loop.files.page(index, of: source) else {
       return close(.violation("page \(index.rawValue), of which it was told nothing"))
     }
-    send(.page(PageAnswer(page, of: handle)))
+    send(.page(PageAnswer(page, of: handle)), to: peer)
   }
 
-  /// Nil if the file is here in part and no chunk of the page is.
-  private func page(_ index: PageIndex, of source: ServedSource) throws(StoredFileError) -> HashPage? {
-    switch source {
-    case .entry(let entry):
-      do throws(Errno) { return try loop.context.catalogue!.page(index, entry) } catch { throw .unreadable(error) }
-    case .download(let shared): return shared.page(index)
-    }
-  }
-
-  private func send(_ piece: UploadPiece, from source: ServedSource) throws(StoredFileError) {
-    let hashes = piece.includesLeafHashes ? try leafHashes(of: piece.chunk, in: source) : []
-    let byteCount = try read(piece, of: source)
-    send(.data(piece.header(leafHashes: hashes, byteCount: byteCount)))
-    loop.scratch.read(at: 0, count: byteCount) { seal($0) }
-    loop.scratch.drop(byteCount)
+  private func send(
+    _ piece: UploadPiece, from source: ServedSource, to peer: EstablishedPeer
+  ) throws(StoredFileError) {
+    let hashes = piece.includesLeafHashes ? try loop.files.leafHashes(of: piece.chunk, in: source) : []
+    let byteCount = try loop.files.read(piece, of: source)
+    send(.data(piece.header(leafHashes: hashes, byteCount: byteCount)), to: peer)
+    loop.files.takePiece { seal($0, for: peer) }
     loop.context.uploaded(byteCount)
     record?.sent(byteCount, of: piece.handle)
     if piece.isLastOfAnswer { loop.context.counters.answered() }
-    sent(piece, byteCount: byteCount)
-  }
-
-  /// Reads a piece into the loop's scratch buffer, or leaves that empty. Returns its bytes.
-  private func read(_ piece: UploadPiece, of source: ServedSource) throws(StoredFileError) -> Int {
-    switch source {
-    case .entry(let entry):
-      let file = try loop.context.catalogue!.open(entry)
-      return try read(piece, in: entry.layout) { offset, room throws(StoredFileError) in
-        try file.read(at: offset, into: &room)
-      }
-    case .download(let shared):
-      guard let layout = shared.layout else { preconditionFailure("it is offered, so its layout is known") }
-      return try read(piece, in: layout) { offset, room throws(StoredFileError) in
-        try shared.read(at: offset, count: room.byteCount, into: &room)
-      }
-    }
-  }
-
-  private func read(
-    _ piece: UploadPiece, in layout: ChunkLayout,
-    _ read: (UInt64, inout MutableRawSpan) throws(StoredFileError) -> Void
-  ) throws(StoredFileError) -> Int {
-    let byteCount = layout.length(of: piece.leaves, in: piece.chunk)
-    let offset = layout.offset(ofLeaf: piece.leaves.first, in: piece.chunk)
-    loop.scratch.makeRoom(for: byteCount, least: Block.capacity)
-    try loop.scratch.fill(upTo: byteCount) { room throws(StoredFileError) in
-      try read(offset, &room)
-      return byteCount
-    }
-    return byteCount
-  }
-
-  private func leafHashes(of chunk: ChunkIndex, in source: ServedSource) throws(StoredFileError) -> [Digest] {
-    switch source {
-    case .entry(let entry):
-      do throws(Errno) { return try loop.context.catalogue!.leafHashes(of: chunk, entry).hashes } catch {
-        throw .unreadable(error)
-      }
-    case .download(let shared): return try shared.leafHashes(of: chunk)
-    }
+    sent(piece, byteCount: byteCount, to: peer)
   }
 }

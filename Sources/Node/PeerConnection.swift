@@ -1,21 +1,25 @@
 // One TCP connection to one peer, from the first byte to the last: both ends are equal once the handshake is done.
 import Content
 import Posix
-import Storage
 import Transfer
 import Wire
 
-/// A connection, confined to its loop's thread. The parts are in their own files: receiving, sending, the session's
-/// performance, serving (what the peer asks of us), fetching (what we ask of the peer).
+/// A connection, confined to its loop's thread. The parts are in their own files: receiving, sending, the actions of the
+/// session, serving, fetching, the admission, and the end with its deadlines.
 final class PeerConnection {
-  /// Bytes of the inbox when control frames are all that is expected: one large record does not fit, and grows it.
-  static let controlInboxBytes = 8 << 10
-  /// Bytes of the inbox of a connection that fetches: several records a system call.
-  static let fetchInboxBytes = 256 << 10
-  /// With more than this waiting to be sent, nothing more is read: a peer that asks must also take.
-  static let outboxBytesMax = 256 << 10
-  /// Paths of equal bytes that are tried for one upload in one turn: each costs a look at the disk.
-  static let pathsPerTurn = 16
+  /// Marks that the loop and the connection set for each other.
+  struct LoopMarks {
+    /// No block is free, so nothing is read. The loop says when some are free.
+    var isStarving = false
+    /// The loop lets it send a piece when its turn comes.
+    var isQueuedToSend = false
+    /// The loop sends its hints at the end of the turn.
+    var isQueuedToHint = false
+    /// The loop lets it go on with the frames at hand in the next turn.
+    var isQueuedToRead = false
+    /// Frames that it may still deal with in this turn.
+    var framesLeft = NodeLimits.framesPerTurn
+  }
 
   unowned let loop: NetworkLoop
   /// The registration in epoll; never given out twice in a loop.
@@ -25,89 +29,17 @@ final class PeerConnection {
   let address: SocketAddress
   let group: AddressGroup
   let role: ChannelRole
-  /// The brain's name for it, where the brain knows it.
-  var id: ConnectionID?
-  /// The download that it fetches for.
-  var link: DownloadLink?
 
-  var isConnecting: Bool
-  var handshake: ChannelHandshake?
-  /// After the handshake.
-  var channel: EstablishedChannel?
-  var peerID: PeerID?
-  /// Requests that the peer accepts unanswered.
-  var requestsMax = ProtocolLimits.requestsInFlightMax
-  /// After the handshake: what the peer's messages mean.
-  var driver: SessionDriver?
-  var isEstablished: Bool { peerID != nil }
-  /// Over: nothing more is done with it.
-  private(set) var isClosed = false
-  /// GOODBYE is sealed: what waits is sent, then it is over.
-  var isFinishing = false
-  /// GOODBYE has left: when to stop waiting for the other end to close.
-  private var lingersUntil: Instant?
-  /// Of a connection that came in.
-  var standing: Standing
-  var isTurnedAway: Bool { standing.verdict == .turnedAway }
-  /// For those who look at the node; nil before it was let in, and once it is over.
+  var phase: ConnectionPhase
+  var timers: ConnectionTimers
+  var inbound = Inbound()
+  var outbound = Outbound()
+  var marks = LoopMarks()
+  /// Nil if it fetches nothing.
+  var fetching: Fetching?
+  /// Its entry in the status of the node; nil before it is admitted, and once it is over.
   var record: ConnectionRecord?
-  /// No new pieces are promised; it ends when those asked for are sent.
-  var isShuttingDown = false
-
-  var inbox = ByteQueue()
-  var outbox = ByteQueue()
-  var decoder = FrameDecoder()
-  /// The inbox is being worked through: whoever is called from there leaves it alone.
-  var isProcessing = false
-  var isStarving = false
-  var isQueuedToSend = false
-  /// The loop sends its hints at the end of the turn.
-  var isQueuedToHint = false
-  /// The loop lets it go on with the frames at hand in the next turn.
-  var isQueuedToRead = false
-  /// Frames that it may still deal with in this turn.
-  var framesLeft = NodeLimits.framesPerTurn
-  /// Bytes at the inbox's head that are a record's plaintext and not decoded yet. The record's tag follows them.
-  var openedBytes = 0
-  /// The system took less than it was offered; it says when there is room again.
-  var isSocketFull = false
-  /// What `OutboxMemory` counts for it.
-  var countedBytes = 0
-  /// The other end takes nothing any more; what it sent before is being read.
-  var sendFailure: Errno?
   private(set) var interest: Readiness
-
-  /// What the session has opened for the peer.
-  var served: [FileHandle: ServedSource] = [:]
-  /// The file of which a piece waits to be sent, as far as others know.
-  var waitsFor: FileID?
-
-  /// The port that the other end can be dialled at: the one that was dialled, or the one that it announced.
-  var listenPort: UInt16?
-  /// Its name among all connections of the node.
-  var member: Audiences.Member { token ^ UInt64(loop.index) << 48 }
-
-  // Fetching.
-  /// Takes the bytes of a DATA frame that are on their way; nil where nobody wants them.
-  var arriving: Block?
-  var spareBlock: Block?
-  var finishedJobs: [VerifyJob] = []
-
-  // Deadlines.
-  let startedAt: Instant
-  var lastReceivedAt: Instant
-  /// Of the latest call.
-  var lastReceivedBytes = 0
-  var lastSentAt: Instant
-  /// Since when the outbox has not been empty.
-  var outboxSince: Instant
-  /// A piece took long to leave: the kernel is to hold little of what a CANCEL could still take back.
-  var isSlow = false
-  /// When the frame that is incomplete began, and how many bytes came since; nil between frames.
-  var partialSince: Instant?
-  var partialBytes = 0
-  /// The frames that were complete when it began.
-  var partialAfterFrames = 0
 
   /// A connection that we dial for a download.
   init(
@@ -119,14 +51,11 @@ final class PeerConnection {
     self.socket = consume socket
     self.address = address
     group = AddressGroup(ip: address.ip)
-    self.id = id
-    self.link = link
     role = .dialer
-    isConnecting = true
+    phase = .connecting(PendingHandshake(loop.context.dialing(pinned: pinned, suite: suite)))
+    timers = ConnectionTimers(at: loop.now)
+    fetching = Fetching(id: id, link: link)
     interest = .writable
-    handshake = loop.context.dialing(pinned: pinned, suite: suite)
-    standing = Standing(at: loop.now)
-    (startedAt, lastReceivedAt, lastSentAt, outboxSince) = (loop.now, loop.now, loop.now, loop.now)
     self.socket.limitUnsent(to: NodeLimits.unsentBytesMax)
   }
 
@@ -137,33 +66,58 @@ final class PeerConnection {
     self.socket = consume socket
     self.address = address
     group = AddressGroup(ip: address.ip)
-    id = nil
-    link = nil
     role = .listener
-    isConnecting = false
+    phase = .handshaking(PendingHandshake(loop.context.listening()))
+    timers = ConnectionTimers(at: loop.now)
+    fetching = nil
     interest = .readable
-    handshake = loop.context.listening()
-    standing = Standing(at: loop.now)
-    (startedAt, lastReceivedAt, lastSentAt, outboxSince) = (loop.now, loop.now, loop.now, loop.now)
     self.socket.limitUnsent(to: NodeLimits.unsentBytesMax)
   }
+
+  // MARK: The phase
+
+  /// The other end, from the end of the handshake to the GOODBYE.
+  var peer: EstablishedPeer? {
+    if case .established(let peer) = phase { peer } else { nil }
+  }
+
+  var isEstablished: Bool { peer != nil }
+
+  private var isConnecting: Bool {
+    if case .connecting = phase { true } else { false }
+  }
+
+  /// The bytes that wait are sent, then it is over.
+  var isFinishing: Bool {
+    switch phase {
+    case .finishing, .lingering: true
+    case .connecting, .handshaking, .established, .closed: false
+    }
+  }
+
+  var isClosed: Bool {
+    if case .closed = phase { true } else { false }
+  }
+
+  /// Its name among all connections of the node.
+  var member: Audiences.Member { token ^ UInt64(loop.index) << 48 }
 
   // MARK: Events of the loop
 
   func isReady(_ readiness: Readiness) {
-    if isConnecting {
+    if case .connecting(let handshake) = phase {
       if let errno = socket.pendingError("connect", address.description) { return close(.broken(errno)) }
       guard readiness.contains(.writable) else { return }
-      isConnecting = false
-      sendHandshakeBytes()
+      phase = .handshaking(handshake)
+      sendBytes(of: handshake)
     }
-    if !isQueuedToRead { framesLeft = NodeLimits.framesPerTurn }
+    if !marks.isQueuedToRead { marks.framesLeft = NodeLimits.framesPerTurn }
     if readiness.contains(.writable) {
-      isSocketFull = false
+      outbound.isSocketFull = false
       flush()
     }
-    if isStarving && !readiness.isDisjoint(with: .hangUp) {
-      // It is told until it is read, and nothing is read now: without an end the loop would turn hot.
+    if marks.isStarving && !readiness.isDisjoint(with: .hangUp) {
+      // The system reports a hang-up until it is read, and nothing is read now: without an end the loop would turn hot.
       close(.broken(socket.pendingError("recv", address.description) ?? .reset("recv", address.description)))
     }
     if !isClosed, readiness.contains(.readable) || !readiness.isDisjoint(with: .hangUp) { receive() }
@@ -172,19 +126,19 @@ final class PeerConnection {
 
   /// Blocks are free again.
   func goOn() {
-    isStarving = false
-    (partialSince, lastReceivedAt) = (nil, loop.now)  // the wait was ours
+    marks.isStarving = false
+    timers.readsAgain(at: loop.now)
     process()
     settle()
   }
 
-  /// Once after each event: sends what was sealed, hands finished pieces on, and tells epoll what to wait for.
+  /// Called once after each event: sends what was sealed, hands finished pieces on, and updates the interest in epoll.
   func settle() {
     guard !isClosed else { return }
     flush()
     guard !isClosed else { return }
-    if isFinishing && outbox.isEmpty && !linger() { return close() }
-    if inbox.count > 0 && !isStarving && !isQueuedToRead {  // what was left while the outbox was full
+    if isFinishing && outbound.bytes.isEmpty && !linger() { return close() }
+    if !inbound.bytes.isEmpty && !marks.isStarving && !marks.isQueuedToRead {  // the outbox was full until now
       process()
       if !isClosed { flush() }
     }
@@ -193,145 +147,20 @@ final class PeerConnection {
     judgeLife()
     noteUse()
     handOverFinishedJobs()
-    let isWaiting = hasToSend || !outbox.isEmpty
-    driver?.note(isWaiting: isWaiting, at: loop.now)
-    queueToSend()
+    if let peer {
+      peer.driver.note(isWaiting: peer.isOwedUploads || !outbound.bytes.isEmpty, at: loop.now)
+      queueToSend(peer)
+    }
     guard !isClosed else { return }
+    updateInterest()
+  }
+
+  private func updateInterest() {
     var wanted: Readiness = []
-    if isConnecting || !outbox.isEmpty { wanted.insert(.writable) }
-    if !isConnecting && !isStarving && outbox.count <= PeerConnection.outboxBytesMax { wanted.insert(.readable) }
-    if wanted != interest {
-      interest = wanted
-      loop.updateInterest(self)
-    }
-  }
-
-  // MARK: Ending
-
-  /// Ends the connection: with a GOODBYE where the end calls for one, which is sent if the peer takes it.
-  func close(_ end: ConnectionEnd) {
-    guard !isClosed, !isFinishing else { return }
-    leaveAudiences()  // before the others hear that it has gone
-    report(end)
-    noteBreach(end)
-    if isEstablished, let goodbye = end.goodbye {
-      if goodbye.code == .done || goodbye.code == .shuttingDown { withdrawDownload() }
-      send(.goodbye(goodbye))
-      isFinishing = true
-      driver?.end()
-      releaseBlocks()
-      flush()
-      // It counts nowhere, so it does not wait for the peer to take its GOODBYE.
-      if !holdsPlace, !outbox.isEmpty { return close() }
-      if !isClosed { settle() }
-    } else if role == .listener, end.leavesMessageUnread {
-      isFinishing = true
-      settle()
-    } else {
-      close()
-    }
-  }
-
-  /// GOODBYE, or the answer to a preamble, has left: reads on for a moment, since closing with bytes unread makes the
-  /// system send a reset, which can overtake it. False: not now, or not any more.
-  private func linger() -> Bool {
-    if loop.isEnding { return false }
-    if lingersUntil == nil {
-      guard lingerInAdmission() else { return false }
-      lingersUntil = loop.now + NodeLimits.lingerTimeout
-      socket.finishSending()
-    }
-    return true
-  }
-
-  /// Lets go of the socket. What is still to be told has been told.
-  func close() {
-    guard !isClosed else { return }
-    isClosed = true
-    driver?.end()
-    leaveAudiences()
-    releaseBlocks()
-    countOutbox()
-    endAdmission()
-    loop.leave(self)
-    socket.finishSending()
-  }
-
-  /// Says goodbye when all that was asked for is sent.
-  func shutDown() {
-    isShuttingDown = true
-    driver?.session.shutDown()
-    if !isEstablished || !hasToSend { close(.here(loop.farewell, "")) }
-    if !isClosed { settle() }
-  }
-
-  func report(_ end: ConnectionEnd) {
-    recheckSent(after: end)
-    if role == .listener && record == nil { loop.context.records.turnedAway() }
-    if let link, let id {
-      link.tell(isEstablished ? .connectionLost(id, end) : .dialFailed(id, end))
-    } else if let peerID {
-      loop.context.report(.disconnected(peerID, address, end))
-    } else {
-      loop.context.report(.turnedAway(address, end))
-    }
-  }
-
-  // MARK: Deadlines
-
-  func checkDeadlines() {
-    judgeLife()
-    let now = loop.now
-    guard isEstablished || isFinishing else {
-      if now - startedAt >= ProtocolLimits.handshakeTimeout {
-        close(isConnecting ? .broken(.timedOut("connect", address.description)) : .silent)
-      }
-      return
-    }
-    if !outbox.isEmpty, now - lastSentAt >= ProtocolLimits.stalledSendTimeout {
-      if !isFinishing { report(.here(.tooSlow, "it took nothing for \(ProtocolLimits.stalledSendTimeout)")) }
-      return close()
-    }
-    if let lingersUntil, now >= lingersUntil { return close() }
-    // There are few places for those who are turned away: who does not take its goodbye keeps none.
-    if isTurnedAway, isFinishing, now - startedAt >= NodeLimits.turnedAwayTimeout * 2 { return close() }
-    guard !isFinishing, !isStarving else { return }  // starving: it is up to us that nothing is received
-    if isTurnedAway, now - startedAt >= NodeLimits.turnedAwayTimeout {
-      return close(.here(.tooManyConnections, ""))
-    }
-    noteUse()
-    if isInTheWay { return close(.here(.tooManyConnections, "nothing is open")) }
-    if let since = partialSince, now - since >= ProtocolLimits.frameProgressGrace,
-      Double(partialBytes) < (now - since).inSeconds * Double(ProtocolLimits.frameBytesPerSecondMin)
-    {
-      return close(.here(.tooSlow, "a frame came too slowly"))
-    }
-    let silence = now - lastReceivedAt
-    if silence >= ProtocolLimits.idleTimeout {
-      close(.here(.idle, ""))
-    } else if driver?.fire(heardAt: lastReceivedAt, at: now) == true {
-      performSession()
-      settle()
-    }
-  }
-}
-
-extension ConnectionEnd {
-  /// What the other end is told, nil where it is told nothing.
-  var goodbye: Goodbye? {
-    switch self {
-    case .here(let code, let text): Goodbye(code: code, text: text)
-    case .violation(let what): Goodbye(code: .protocolError, text: what)
-    case .lied(let what): Goodbye(code: .badData, text: what)
-    case .there, .broken, .truncated, .silent, .handshake, .withdrawn, .refused: nil
-    }
-  }
-
-  /// Whether a listener ends the handshake after the preamble, while message 1 of the dialer is still on its way.
-  fileprivate var leavesMessageUnread: Bool {
-    switch self {
-    case .handshake(.patternMismatch), .handshake(.suiteUnsupported): true
-    default: false
-    }
+    if isConnecting || !outbound.bytes.isEmpty { wanted.insert(.writable) }
+    if !isConnecting && !marks.isStarving && !outbound.isOverfull { wanted.insert(.readable) }
+    guard wanted != interest else { return }
+    interest = wanted
+    loop.updateInterest(self)
   }
 }

@@ -77,7 +77,7 @@ final class GetterProcess: SimulatedNode {
 
   // MARK: The brain
 
-  /// Sends an event to the brain as a thread does: it arrives a little later, in order.
+  /// An event of a thread reaches the brain a little later, in order.
   private func tell(_ event: DownloadEvent) {
     world.after(plan.mailboxDelay) { [self] in handle(event) }
   }
@@ -139,8 +139,8 @@ final class GetterProcess: SimulatedNode {
     settle()
   }
 
-  /// Data that has arrived is still written, and the reports of threads about it are still heard. Then the disk is left in
-  /// its final state.
+  /// Pieces that have arrived are still written, and their events still reach the brain. Then the disk is put in its final
+  /// state.
   private func settle() {
     guard let ending, blocksInUse == 0 else { return }
     world.after(plan.mailboxDelay) { [self] in
@@ -174,7 +174,9 @@ final class GetterProcess: SimulatedNode {
       guard !isDead else { return }
       switch peer.reception() {
       case .refused: handle(.dialFailed(id, .refused))
-      case .silent: world.after(ProtocolLimits.handshakeTimeout) { [self] in handle(.dialFailed(id, .timedOut)) }
+      case .silent:
+        let ends = ConnectionTimers(at: world.time).handshakeEndsAt
+        world.at(ends) { [self] in handle(.dialFailed(id, .timedOut)) }
       case .accepted:
         let end = enter(id, peer)
         tell(.connected(id, end.peer.peerID, requestsMax: peer.plan.requestsMax))
@@ -199,7 +201,6 @@ final class GetterProcess: SimulatedNode {
       node: peer, id: peer.takeInboundID(), peerID: peer.nextIdentity(), ip: address.ip, port: address.port)
     let hash = Digest(Array("handshake".utf8) + [UInt8(peer.plan.number)] + Array(repeating: 0, count: 22))!
     let end = NodeEnd.connect(local, fetching: file.target, to: remote, hash: hash)
-    end.lastHeard = world.time
     insert(end)
     if let other = end.other {
       peer.insert(other)
@@ -215,13 +216,15 @@ final class GetterProcess: SimulatedNode {
   private func server(_ end: NodeEnd) -> ServingPeer? { end.peer.node as? ServingPeer }
   private func delay(to end: NodeEnd) -> Duration { server(end)?.plan.delay ?? .zero }
 
-  /// The node's own deadline: a peer that sends nothing for long, not even PONG, is gone.
+  /// Ends the connection when it is idle, as the node does. A peer that is there has answered PING meanwhile.
   private func watch(_ end: NodeEnd) {
-    let since = end.lastHeard
-    world.at(since + ProtocolLimits.idleTimeout) { [self] in
+    world.at(end.timers.idleAt) { [self] in
       guard end.isOpen, !isDead else { return }
-      if end.other?.isOpen == true && server(end)?.reception() == .accepted { end.lastHeard = world.time }
-      if end.lastHeard > since { watch(end) } else { lost(end, .idle) }
+      if end.other?.isOpen == true && server(end)?.reception() == .accepted {
+        end.timers.received(Packet.pongByteCount, at: world.time)
+      }
+      let due = end.timers.due(isSending: false, isReading: true, isInTheWay: false, at: world.time)
+      if case .goodbye = due { lost(end, .idle) } else { watch(end) }
     }
   }
 
@@ -263,7 +266,7 @@ final class GetterProcess: SimulatedNode {
 
   override func receive(_ packet: Packet, on end: NodeEnd) {
     guard !isDead, end.isOpen else { return }
-    end.lastHeard = world.time
+    end.timers.received(packet.byteCount, at: world.time)
     end.inbox.append(packet)
     drain(end)
   }
@@ -318,7 +321,7 @@ final class GetterProcess: SimulatedNode {
     if isCompared { storage.compare(page, from: id) }
   }
 
-  /// The part of a page's chunks that is on the disk. Nil: the journal had the page.
+  /// The leaves of a page's chunks that are on the disk. Nil: the journal had the page.
   func compared(_ page: HashPage, _ leaves: [(chunk: ChunkIndex, mask: UInt64)], from id: ConnectionID?) {
     chunkHashes[page.index] = page.chunkHashes
     for (chunk, mask) in leaves {

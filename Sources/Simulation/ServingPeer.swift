@@ -139,7 +139,7 @@ final class ServingPeer: SimulatedNode {
 
   private func read(_ packet: Packet, on end: NodeEnd) {
     guard end.isOpen else { return }
-    end.lastHeard = world.time
+    end.timers.received(packet.byteCount, at: world.time)
     do throws(WireError) {
       guard let message = try end.decode(packet) else { return world.violate("a frame is cut short") }
       answer(message, on: end)

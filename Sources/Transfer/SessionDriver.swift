@@ -4,7 +4,7 @@ import Wire
 
 /// Drives the session of one connection. Does no I/O and reads no clock. The caller
 ///
-/// 1. reports what happens: `receive`, `payloadEnded`, `fire`, `left`, or a command of `session`;
+/// 1. reports what happens: `receive`, `payloadEnded`, `fire`, `ping`, `left`, or a command of `session`;
 /// 2. then takes `nextAction` until there is none, and does each action before it takes the next. `admit` is answered at
 ///    once, `lookUp` at once or later;
 /// 3. then sends what there is room for: `nextHint`, and while nothing waits to be sent `nextUpload`, which `sent` or
@@ -50,7 +50,7 @@ public struct SessionDriver: Sendable {
     session.handle(message, at: now)
   }
 
-  /// The last byte of DATA's leaves is here. Once the actions are done, nobody needs these bytes any more, unless `verify`
+  /// The last byte of DATA's leaves is here. Once the actions are done, these bytes are of no use, unless `verify`
   /// was one of them.
   public mutating func payloadEnded() {
     isPayloadDue = false
@@ -58,22 +58,20 @@ public struct SessionDriver: Sendable {
   }
 
   /// Time has passed: does what is due. False if nothing is.
-  /// - `heardAt`: when the last byte came.
   @discardableResult
-  public mutating func fire(heardAt: Instant, at now: Instant) -> Bool {
-    guard !session.isEnded else { return false }
-    let pings = now - heardAt >= ProtocolLimits.pingAfter && !isPingUnanswered
-    if pings { ping(at: now) }
-    guard let deadline = session.deadline, deadline <= now else { return pings }
+  public mutating func fire(at now: Instant) -> Bool {
+    guard !session.isEnded, let deadline = session.deadline, deadline <= now else { return false }
     session.timeFired(at: now)
     return true
   }
 
-  /// Asks for a sign of life, unless one is due.
-  public mutating func ping(at now: Instant) {
-    guard !session.isEnded, !isPingUnanswered else { return }
+  /// Asks for a sign of life. False if the answer to an earlier PING is still due.
+  @discardableResult
+  public mutating func ping(at now: Instant) -> Bool {
+    guard !session.isEnded, !isPingUnanswered else { return false }
     isPingUnanswered = true
     session.send(.ping(UInt64(bitPattern: now.nanoseconds)))
+    return true
   }
 
   /// The connection ends for another reason: what either side asked for is void.
@@ -130,7 +128,7 @@ public struct SessionDriver: Sendable {
     if bytesBeforePong == nil { session.pongLeft() }
   }
 
-  /// The next of what was announced, if there is room for it. What stays is merged with what comes.
+  /// The next hint, if there is room for it. Hints that stay are merged with those that come.
   /// - `outboxByteCount`: bytes that wait to be sent.
   public mutating func nextHint(outboxByteCount: Int) -> Message? {
     outboxByteCount <= NodeLimits.hintedOutboxBytesMax ? session.nextHint() : nil

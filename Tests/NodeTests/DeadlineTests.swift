@@ -41,7 +41,7 @@ private final class StillConnection {
   /// Another connection of the same peer comes, and the admission wants to know whether this one lives.
   func comeAgain(_ token: UInt64, as peer: ScriptedPeer) throws {
     let (verdict, orders) = loop.context.admission {
-      $0.establish(token, from: connection.group, as: connection.peerID!, meansSeveral: false)
+      $0.establish(token, from: connection.group, as: connection.peer!.id, meansSeveral: false)
     }
     #expect(verdict == .admitted && orders == [.probe(9)])
     connection.probe()
@@ -49,11 +49,12 @@ private final class StillConnection {
 
   /// Sends until the system takes no more, since nobody reads.
   func fill() throws {
-    for _ in 0..<1_000 where connection.outbox.isEmpty {
-      for _ in 0..<1_000 { connection.send(.ping(1)) }
+    let peer = try #require(connection.peer)
+    for _ in 0..<1_000 where connection.outbound.bytes.isEmpty {
+      for _ in 0..<1_000 { connection.send(.ping(1), to: peer) }
       connection.flush()
     }
-    let waiting = connection.outbox.count
+    let waiting = connection.outbound.bytes.count
     try #require(waiting > 0)
   }
 
@@ -89,7 +90,7 @@ private final class StillConnection {
     #expect(still.connection.isClosed)
   }
 
-  @Test func `who is silent gets PING after 60 s and GOODBYE after 120 s`() throws {
+  @Test func `a silent peer gets PING after 60 s and GOODBYE after 120 s`() throws {
     let still = try StillConnection()
     let peer = try still.peer()
     for seconds in [59, 60, 61, 90, 119] { still.check(at: Double(seconds)) }
@@ -131,7 +132,7 @@ private final class StillConnection {
     let still = try StillConnection()
     let peer = try still.peer()
     try peer.send(frames: [0, 0, 0])
-    still.connection.isStarving = true  // no block is free: nothing is read
+    still.connection.marks.isStarving = true  // no block is free: nothing is read
     still.check(at: 30)
     #expect(!still.connection.isFinishing && !still.connection.isClosed)
     still.connection.goOn()
@@ -190,7 +191,7 @@ private final class StillConnection {
     #expect(try peer.receive().message == .pong(7))
   }
 
-  @Test func `who takes nothing for 60 s is dropped`() throws {
+  @Test func `a peer that takes nothing for 60 s is dropped`() throws {
     let still = try StillConnection()
     let peer = try still.peer()
     try still.fill()
@@ -215,9 +216,9 @@ private final class StillConnection {
       getsockopt(still.connection.socket.number, Int32(IPPROTO_TCP), tcpNotsentLowat, &unsentMax, &length)
     }
     flush(at: 0.019)
-    #expect(!still.connection.isSlow && Int(unsentMax) == NodeLimits.unsentBytesMax)
+    #expect(!still.connection.timers.isSlow && Int(unsentMax) == NodeLimits.unsentBytesMax)
     flush(at: 0.02)
-    #expect(still.connection.isSlow && Int(unsentMax) == NodeLimits.slowUnsentBytesMax)
+    #expect(still.connection.timers.isSlow && Int(unsentMax) == NodeLimits.slowUnsentBytesMax)
   }
 
   @Test func `a loop holds no buffers for a connection that is idle`() throws {
@@ -225,7 +226,7 @@ private final class StillConnection {
     let peer = try still.peer()
     try peer.send(frames: frame(type: 0x41, body: [UInt8](repeating: 1, count: 60_000)) + Message.ping(1).frame)
     #expect(try peer.receive().message == .pong(1))
-    let held = still.connection.inbox.capacity + still.connection.outbox.capacity
+    let held = still.connection.inbound.bytes.capacity + still.connection.outbound.bytes.capacity
     #expect(held <= NodeLimits.idleConnectionBytesMax)
   }
 }

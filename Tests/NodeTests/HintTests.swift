@@ -1,4 +1,4 @@
-// What others do never makes a connection hold more for a peer that does not read.
+// Hints never make a connection hold more for a peer that does not read.
 import Content
 import Testing
 import Transfer
@@ -25,29 +25,32 @@ import Wire
             wantsLeafHashes: false)))
     }
     let connection = try #require(server.loop.connections.values.first)
-    for _ in 0..<1000 where connection.outbox.isEmpty { _ = server.loop.turn() }
+    for _ in 0..<1000 where connection.outbound.bytes.isEmpty { _ = server.loop.turn() }
     for id in UInt32(1)...64 { try peer.send(.cancel(RequestID(id))) }
     for _ in 0..<1000 where connection.hasToSend { _ = server.loop.turn() }
     var waits = 0
-    while connection.outbox.count != waits {  // a turn in which the system took nothing more
-      waits = connection.outbox.count
+    while connection.outbound.bytes.count != waits {  // a turn in which the system took nothing more
+      waits = connection.outbound.bytes.count
       _ = server.loop.turn()
     }
     try #require(waits > 0 && !connection.hasToSend)
-    while connection.outbox.count <= NodeLimits.hintedOutboxBytesMax { connection.send(.cancel(RequestID(1))) }
+    let end = try #require(connection.peer)
+    while connection.outbound.bytes.count <= NodeLimits.hintedOutboxBytesMax {
+      connection.send(.cancel(RequestID(1)), to: end)
+    }
     return (peer, connection)
   }
 
   @Test func `promises wait, each once, while a peer does not read, and it hears of them when it does`() throws {
     let server = try TurnedServer(fileLength: 8 << 20)
     let (peer, connection) = try stuck(server)
-    let outboxBytes = connection.outbox.count
+    let outboxBytes = connection.outbound.bytes.count
     for _ in 0..<1_000 {
       for chunk in UInt32(0)..<8 { connection.promised(ChunkIndex(chunk), of: server.entry.fileID, to: 77) }
       _ = server.loop.turn()
     }
-    #expect(connection.outbox.count <= outboxBytes)
-    #expect(try #require(connection.driver).session.hints.byteCount <= 1_000)
+    #expect(connection.outbound.bytes.count <= outboxBytes)
+    #expect(try #require(connection.peer).driver.session.hints.byteCount <= 1_000)
     var message = try peer.next()
     reading: while let other = message {
       switch other {
@@ -74,7 +77,7 @@ import Wire
   @Test func `a peer that takes nothing for 60 s is dropped, whatever there is to tell it`() throws {
     let server = try TurnedServer(fileLength: 8 << 20)
     let (_, connection) = try stuck(server)
-    let last = connection.lastSentAt
+    let last = connection.timers.lastSentAt
     for seconds in [30, 59, 60] {
       #expect(!connection.isClosed)
       connection.promised(ChunkIndex(UInt32(seconds) % 8), of: server.entry.fileID, to: 77)

@@ -108,22 +108,23 @@ import Wire
     #expect(followed.server.context.rechecker.checkedCount == 0)
   }
 
-  @Test func `nothing is checked any more when a download has ended`() throws {
-    let run = try DownloadRun(
-      Sample.common.fileID, length: nil, peers: [], target: DownloadTarget(folder: "."),
-      configuration: NodeConfiguration(), settings: DownloadSettings(), sharing: Sharing(),
-      resolve: { _ throws(ResolutionFailure) in [] }, control: Mailbox(), onUpdate: { _ in })
-    let rechecker = run.context.rechecker
+  @Test func `nothing is checked any more when the node of a download has stopped`() throws {
+    let node = try FetchingNode(NodeConfiguration(), listen: nil)
+    let rechecker = node.context.rechecker
     let chunk = Rechecker.Item(.download, ChunkIndex(0))
+    func ask(_ host: UInt8) {
+      let ip = Array(repeating: UInt8(0), count: 10) + [255, 255, 127, 0, 0, host]
+      rechecker.ask([chunk], from: AddressGroup(ip: ip), node.context)
+    }
     let deadline = Clock.monotonicNanoseconds + 20_000_000_000
-    rechecker.ask([chunk], from: [1], run.context)
+    ask(1)
     while rechecker.checkedCount == 0, Clock.monotonicNanoseconds < deadline {}
     // It was checked just now, so its next check waits for seconds.
-    rechecker.ask([chunk], from: [2], run.context)
+    ask(2)
     try #require(rechecker.checkedCount == 1 && rechecker.isRunning)
-    run.stop()
+    node.stop()
     #expect(!rechecker.isRunning)
-    rechecker.ask([chunk], from: [3], run.context)
+    ask(3)
     #expect(!rechecker.isRunning && rechecker.checkedCount == 1)
   }
 

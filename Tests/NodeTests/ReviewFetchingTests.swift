@@ -1,4 +1,4 @@
-// What a hostile peer can do to a node that fetches: answers that nobody asked for, and ends in the midst of an answer.
+// Hostile peers of a node that fetches: answers without a request, and ends in the middle of an answer.
 import Content
 import Posix
 import Storage
@@ -147,7 +147,7 @@ private final class Fetching {
       byteCount: 65_536)
     try fetching.peer.send(.data(header))
     try fetching.peer.send(frames: [UInt8](repeating: 0, count: 1000))
-    for _ in 0..<100 where fetching.connection?.arriving?.count != 1000 { _ = fetching.loop.turn() }
+    for _ in 0..<100 where fetching.connection?.inbound.arriving?.count != 1000 { _ = fetching.loop.turn() }
     #expect(fetching.link.blocks.inUseCount > 0)
     fetching.tell(.disconnect(fetching.id, .done, ""))
     #expect(fetching.connection?.isFinishing ?? true, "it only waits for the other end to close")

@@ -1,13 +1,13 @@
-// What a hostile peer can do to a node that serves: it must neither end the node nor wrong other peers.
+// Hostile peers of a node that serves: none ends the node or wrongs another peer.
 import Content
 import Posix
 import Storage
 import TestSupport
 import Testing
-import Transfer
 import Wire
 
 @testable import Node
+@testable import Transfer
 
 @Suite struct ReviewServingTests {
   func open(_ server: TurnedServer, _ peer: ScriptedPeer) throws {
@@ -35,13 +35,13 @@ import Wire
     for id in 1...64 { try peer.send(request(UInt32(id), chunk: UInt32(id % 8))) }
     let connection = try #require(server.loop.connections.values.first)
     // Until the system takes no more of what is sent.
-    for _ in 0..<1000 where connection.outbox.isEmpty { _ = server.loop.turn() }
-    let waits = connection.outbox.count
+    for _ in 0..<1000 where connection.outbound.bytes.isEmpty { _ = server.loop.turn() }
+    let waits = connection.outbound.bytes.count
     #expect(waits > 0)
     try peer.send(frames: [0, 0, 0, 1, 0x20])  // an unknown even type
     for _ in 0..<10 where !connection.isFinishing { _ = server.loop.turn() }
     #expect(connection.isFinishing && !connection.isClosed)
-    let left = connection.inbox.count
+    let left = connection.inbound.bytes.count
     #expect(left == 0)
   }
 
@@ -87,7 +87,7 @@ import Wire
     try peer.send(.ping(1))
     #expect(try peer.next() == .pong(1))
     let connection = try #require(server.loop.connections.values.first)
-    #expect(connection.partialSince == nil)
+    #expect(connection.timers.partialFrame == nil)
     // Frames that leave the start of the next one behind them: a long good stream.
     var ping: [UInt8] = []
     Message.ping(2).encode(into: &ping)
@@ -96,10 +96,10 @@ import Wire
     for _ in 0..<20 {
       try peer.send(frames: Array(ping[5...]) + start)
       #expect(try peer.next() == .pong(2))
-      #expect(connection.partialSince != nil)
+      #expect(connection.timers.partialFrame != nil)
     }
     // Of the last frame alone: a few bytes, and no credit for what went before.
-    #expect(connection.partialBytes < 100)
+    #expect(try #require(connection.timers.partialFrame).byteCount < 100)
   }
 
   @Test func `a rate beyond what can be counted is no trap`() throws {

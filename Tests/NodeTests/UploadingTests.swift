@@ -1,4 +1,4 @@
-// What one turn of a connection costs: frames, paths of equal files, and pages, which are uploads like any other.
+// The cost of one turn of a connection: frames, paths of equal files, and pages, which are uploads like any other.
 import Content
 import Glibc
 import Posix
@@ -58,8 +58,8 @@ import Wire
       sent += 64
       while received < sent, !server.loop.isThrottled, try peer.next() != nil { received += 1 }
     }
-    sent -= try #require(connection.driver).session.pagesWaiting.count
-    // What may leave at once.
+    sent -= try #require(connection.peer).driver.session.pagesWaiting.count
+    // The number that may leave at once.
     #expect(sent == (256 << 10) / page)
   }
 
@@ -72,16 +72,16 @@ import Wire
     try peer.send(.ping(1))
     #expect(try peer.next() == .pong(1))
     let connection = try #require(server.loop.connections.values.first)
-    let before = connection.decoder.completedFrames
+    let before = connection.inbound.decoder.completedFrames
     let one = small == .cancel ? Message.cancel(RequestID(5)).frame : frame(type: 0x41, body: [])
     try peer.send(frames: (0..<2_000).flatMap { _ in one })
     try peer.send(.ping(2))
     for turn in 1...3 {
       _ = server.loop.turn()
-      #expect(connection.decoder.completedFrames == before + NodeLimits.framesPerTurn * turn)
+      #expect(connection.inbound.decoder.completedFrames == before + NodeLimits.framesPerTurn * turn)
     }
     let other = try server.peer()
-    #expect(connection.decoder.completedFrames < before + 2_000, "the other was let in meanwhile")
+    #expect(connection.inbound.decoder.completedFrames < before + 2_000, "the other was let in meanwhile")
     #expect(try peer.next() == .pong(2), "nothing is lost")
     withExtendedLifetime(other) {}
   }
@@ -93,10 +93,10 @@ import Wire
     let opens = (2..<32).map { Message.open(Open(handle: FileHandle($0), bucket: 0, proof: .zero)).frame }
     try peer.send(frames: opens.flatMap { $0 })
     connection.receive()
-    let waiting = connection.outbox.count
+    let waiting = connection.outbound.bytes.count
     #expect(waiting > 30 * 10)
     connection.settle()
-    let left = connection.outbox.count
+    let left = connection.outbound.bytes.count
     #expect(left == 0)
   }
 

@@ -162,7 +162,7 @@ import Wire
     state.handle(.timerFired, at: .seconds(3))
     #expect(!actions(of: &state).contains { if case .dial = $0 { true } else { false } })
     switch way {
-    case 0: state.handle(.refused(inbound), at: .seconds(3), .noSuchFile)
+    case 0: state.handle(.refused(inbound, .noSuchFile), at: .seconds(3))
     case 1: state.handle(.timerFired, at: .seconds(1) + DownloadSettings().chunkTimeout)
     case 2:
       state.handle(.opened(inbound, layout, isComplete: true), at: .seconds(3))

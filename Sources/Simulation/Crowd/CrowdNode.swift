@@ -162,7 +162,7 @@ final class CrowdNode: SimulatedNode {
     guard isUp, end.isOpen else { return }
     do throws(WireError) {
       guard let message = try end.decode(packet) else { return world.violate("a frame is cut short") }
-      end.lastHeard = world.time
+      end.timers.received(packet.byteCount, at: world.time)
       world.mix(UInt64(number) << 32 | UInt64(message.type.rawValue))
       end.payload = packet.payload
       end.driver.receive(message, at: world.time)

@@ -8,6 +8,9 @@ struct Packet {
   let frame: [UInt8]
   let payload: [UInt8]
 
+  var byteCount: Int { frame.count + payload.count }
+  static let pongByteCount = Packet(.pong(0)).byteCount
+
   init(_ message: Message, _ payload: [UInt8] = []) {
     var frame: [UInt8] = []
     message.encode(into: &frame)
@@ -44,8 +47,7 @@ final class NodeEnd {
   // Serving.
   /// The peer only hears of other peers, since this node has connections enough.
   var isTurnedAway = false
-  /// When the last packet arrived.
-  var lastHeard = Instant.zero
+  var timers: ConnectionTimers
   /// When the node asked the peer for a sign of life, for the admission.
   var probedAt: Instant?
   /// The handle by which the peer has the file open here.
@@ -71,6 +73,8 @@ final class NodeEnd {
   var payload: [UInt8]?
 
   private init(_ own: Face, _ peer: Face, _ driver: SessionDriver) {
+    timers = ConnectionTimers(at: own.node.world.time)
+    timers.established()
     node = own.node
     id = own.id
     self.peer = peer

@@ -36,9 +36,10 @@ extension SimulatedNode {
 
   /// Reports a sign of life, or that none came, if the admission waits for it.
   func judge(_ end: NodeEnd) {
-    guard canSend, end.isOpen, let askedAt = end.probedAt,
-      let orders = admission.judge(end.id.rawValue, askedAt: askedAt, heardAt: end.lastHeard, at: world.time)
-    else { return }
+    guard canSend, end.isOpen, let askedAt = end.probedAt else { return }
+    let orders = admission.judge(
+      end.id.rawValue, askedAt: askedAt, heardAt: end.timers.lastReceivedAt, at: world.time)
+    guard let orders else { return }
     end.probedAt = nil
     carryOut(orders)
   }

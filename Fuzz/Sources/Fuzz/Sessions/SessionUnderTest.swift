@@ -4,7 +4,7 @@ import Content
 @testable import Transfer
 @testable import Wire
 
-/// `SessionDriver` gives the order of the calls. What remains is what the download sees to: a file is opened once;
+/// `SessionDriver` gives the order of the calls. The rest is the duty of the download: a file is opened once;
 /// requests are made while it is open, with ids that grow, of leaves that the file has, with the chunk hash of a verified
 /// page.
 struct SessionUnderTest {
@@ -54,7 +54,7 @@ struct SessionUnderTest {
 
   var isOver: Bool { closed != nil || driver.session.isEnded }
 
-  // MARK: What comes
+  // MARK: Incoming messages
 
   /// A message of the other end and, where it is DATA, all of its leaves.
   mutating func receive(_ message: Message, leaves: [UInt8] = []) {
@@ -161,10 +161,11 @@ struct SessionUnderTest {
   /// Time passes: the answers to OPENs that missed may be due, and a PING.
   mutating func wait(_ duration: Duration) {
     now = now + duration
-    guard !isOver, driver.fire(heardAt: heardAt, at: now) else { return }
+    let isSilent = now - heardAt >= ProtocolLimits.pingAfter
+    guard !isOver, driver.fire(at: now) || isSilent && driver.ping(at: now) else { return }
     perform()
     require(driver.session.deadline.map { $0 > now } ?? true, "what is due is done")
-    require(!driver.fire(heardAt: heardAt, at: now), "what is due is done once")
+    require(!driver.fire(at: now), "what is due is done once")
   }
 
   /// Sends the hints for which there is room.
