@@ -10,13 +10,13 @@ final class GetterProcess: SimulatedNode {
   private let pages: PageLayout
   /// Nil when the process is dead.
   private var storage: GetterStorage!
-  private var state: DownloadState
+  private(set) var state: DownloadState
   private var rules: RuleBook
   private(set) var isDead = false
   private var chunkHashes: [PageIndex: [Digest]] = [:]
   private var timer: Instant?
   private var blocksInUse = 0
-  private var starving: [NodeEnd] = []
+  var starving: [NodeEnd] = []
   private var written: [UInt64]
   private var consumed = 0
   private var ending: Ending?
@@ -78,7 +78,7 @@ final class GetterProcess: SimulatedNode {
   // MARK: The brain
 
   /// An event of a thread reaches the brain a little later, in order.
-  private func tell(_ event: DownloadEvent) {
+  func tell(_ event: DownloadEvent) {
     world.after(plan.mailboxDelay) { [self] in handle(event) }
   }
 
@@ -158,101 +158,15 @@ final class GetterProcess: SimulatedNode {
 
   // MARK: Connections
 
-  private func dial(_ address: PeerAddress, _ id: ConnectionID) {
-    guard let peer = getter.peers.first(where: { $0.plan.addresses.contains(address) }) else {
-      return world.violate("an address is dialled that nobody has")
-    }
-    let failures: [(Fault, DialFailure)] = [
-      (.refusesDials, .refused), (.unreachable, .unreachable), (.notAdmitted, .notAdmitted), (.wrongPeer, .wrongPeer),
-      (.ourselves, .ourselves),
-    ]
-    let roundTrip = peer.plan.delay * 2
-    if let (_, failure) = failures.first(where: { peer.plan.has($0.0) }) {
-      return world.after(roundTrip) { [self] in handle(.dialFailed(id, failure)) }
-    }
-    world.after(roundTrip) { [self] in
-      guard !isDead else { return }
-      switch peer.reception() {
-      case .refused: handle(.dialFailed(id, .refused))
-      case .silent:
-        let ends = ConnectionTimers(at: world.time).handshakeEndsAt
-        world.at(ends) { [self] in handle(.dialFailed(id, .timedOut)) }
-      case .accepted:
-        let end = enter(id, peer)
-        tell(.connected(id, end.peer.peerID, requestsMax: peer.plan.requestsMax))
-      }
-    }
-  }
-
-  /// A peer has dialled, and knows the file.
-  private func accept(_ peer: ServingPeer) {
-    guard !isDead, !state.isEnded, peer.reception() == .accepted else { return }
-    let end = enter(takeInboundID(), peer)
-    admit(end)
-    guard end.isOpen, !end.isTurnedAway else { return }
-    tell(.connected(end.id, end.peer.peerID, requestsMax: peer.plan.requestsMax, from: peer.plan.addresses[0].ip))
-  }
-
-  private func enter(_ id: ConnectionID, _ peer: ServingPeer) -> NodeEnd {
-    let local = NodeEnd.Face(
-      node: self, id: id, peerID: PeerID(digest: .zero), ip: GetterProcess.ip, port: nil)
-    let address = peer.plan.addresses[0]
-    let remote = NodeEnd.Face(
-      node: peer, id: peer.takeInboundID(), peerID: peer.nextIdentity(), ip: address.ip, port: address.port)
-    let hash = Digest(Array("handshake".utf8) + [UInt8(peer.plan.number)] + Array(repeating: 0, count: 22))!
-    let end = NodeEnd.connect(local, fetching: file.target, to: remote, hash: hash)
-    insert(end)
-    if let other = end.other {
-      peer.insert(other)
-      // A peer that dialled admits nothing.
-      if !end.isInbound { peer.admit(other) }
-    }
-    watch(end)
-    return end
-  }
-
-  private static let ip: [UInt8] = Array(repeating: 0, count: 10) + [255, 255, 10, 0, 1, 1]
-
-  private func server(_ end: NodeEnd) -> ServingPeer? { end.peer.node as? ServingPeer }
-  private func delay(to end: NodeEnd) -> Duration { server(end)?.plan.delay ?? .zero }
-
-  /// Ends the connection when it is idle, as the node does. A peer that is there has answered PING meanwhile.
-  private func watch(_ end: NodeEnd) {
-    world.at(end.timers.idleAt) { [self] in
-      guard end.isOpen, !isDead else { return }
-      if end.other?.isOpen == true && server(end)?.reception() == .accepted {
-        end.timers.received(Packet.pongByteCount, at: world.time)
-      }
-      let due = end.timers.due(isSending: false, isReading: true, isInTheWay: false, at: world.time)
-      if case .goodbye = due { lost(end, .idle) } else { watch(end) }
-    }
-  }
-
   override func lost(_ end: NodeEnd, _ reason: LossReason) {
     guard !isDead, end.isOpen else { return }
     close(end)
     tell(.connectionLost(end.id, reason))
   }
 
-  private func close(_ end: NodeEnd) {
-    remove(end)
-    starving.removeAll { $0 === end }
-  }
-
   override func hangUp(_ end: NodeEnd, _ code: CloseCode) {
     sayGoodbye(code, on: end)
     tell(.connectionLost(end.id, .closed))
-  }
-
-  private func sayGoodbye(_ code: CloseCode, on end: NodeEnd) {
-    send(.goodbye(Goodbye(code: code, text: "")), on: end)
-    close(end)
-  }
-
-  private func command(_ id: ConnectionID, _ change: (inout PeerSession) -> Void) {
-    guard let end = end(id) else { return }
-    change(&end.driver.session)
-    perform(on: end)
   }
 
   override func send(_ message: Message, _ payload: [UInt8] = [], on end: NodeEnd) {

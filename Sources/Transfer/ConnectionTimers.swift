@@ -66,8 +66,11 @@ public struct ConnectionTimers: Sendable {
 
   // MARK: How far it is
 
-  /// The handshake is done.
-  public mutating func established() { stage = .established }
+  /// The handshake is done. The time of a frame that began with the handshake's last bytes starts now.
+  public mutating func established() {
+    stage = .established
+    partialFrame = nil
+  }
 
   /// The connection has no place and is kept for a moment, to hear of other peers.
   public mutating func turnedAway() { isTurnedAway = true }

@@ -24,7 +24,7 @@ public struct PeerDirectory: Sendable {
   /// is taken they are the ones with room.
   static let turnedAwayMax = 64
   static let turnedAwayTime: Duration = .seconds(60)
-  /// Of one host so many, so that it cannot be all that others are told of.
+  /// Of these, the peers of one address group at most: one host cannot be all that other peers hear of.
   static let turnedAwayPerHostMax = 8
 
   private struct Record: Sendable {
@@ -32,6 +32,7 @@ public struct PeerDirectory: Sendable {
     /// The first bytes of its PeerID.
     let mark: UInt64
     let host: PackedIP
+    let group: AddressGroup
     let reach: AddressReach?
     /// Nil where it cannot be dialled.
     let port: UInt16?
@@ -80,7 +81,7 @@ public struct PeerDirectory: Sendable {
     if isNew && records.count >= PeerDirectory.membersMax { return }
     let before = records[member]
     records[member] = Record(
-      peer: peer, mark: peer.digest.mark, host: PackedIP(ip), reach: AddressReach(ip),
+      peer: peer, mark: peer.digest.mark, host: PackedIP(ip), group: AddressGroup(ip: ip), reach: AddressReach(ip),
       port: port == 0 ? nil : port, isListener: isListener || before?.isListener == true,
       isTurnedAway: isTurnedAway, due: before?.due ?? now, told: before?.told ?? [])
     if isNew { order.append(member) }
@@ -93,7 +94,7 @@ public struct PeerDirectory: Sendable {
     order.removeAll { $0 == member }
     guard record.isTurnedAway, record.port != nil else { return }
     turnedAway.removeAll { $0.record.peer == record.peer }
-    let ofHost = turnedAway.indices.filter { turnedAway[$0].record.host == record.host }
+    let ofHost = turnedAway.indices.filter { turnedAway[$0].record.group == record.group }
     if ofHost.count == PeerDirectory.turnedAwayPerHostMax { turnedAway.remove(at: ofHost[0]) }
     if turnedAway.count == PeerDirectory.turnedAwayMax { turnedAway.removeFirst() }
     turnedAway.append((record, now + PeerDirectory.turnedAwayTime))

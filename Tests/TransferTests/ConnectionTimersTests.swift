@@ -99,6 +99,17 @@ import Wire
     #expect(due(timers, at: 40) == Self.slowFrame)
   }
 
+  @Test func `a frame that begins with the last bytes of the handshake is judged from then on`() {
+    var timers = ConnectionTimers(at: .zero)
+    timers.received(10, at: .zero)
+    timers.read(isMidFrame: true, completedFrames: 0, at: .zero)
+    timers.received(50, at: .seconds(9))
+    timers.established()
+    timers.read(isMidFrame: true, completedFrames: 0, at: .seconds(9))
+    #expect(due(timers, at: 18.999) == nil)
+    #expect(due(timers, at: 19) == Self.slowFrame)
+  }
+
   @Test func `of bytes that bring the start of a frame no more count than a frame has`() {
     var timers = established()
     timers.received(1 << 20, at: .zero)

@@ -141,6 +141,18 @@ import Wire
     #expect(!(0..<20).contains { round in told(910 + round, at: .seconds(60)).contains { $0.peer == peer(1) } })
   }
 
+  @Test func `of the peers that were turned away, few of one IPv6 network are named`() {
+    var directory = directory()
+    for i in 1...30 {
+      let ip = [0x20, 0x01, 0x0D, 0xB8] + Array(repeating: 0, count: 11) + [UInt8(i)]
+      directory.join(UInt64(i), peer(i), ip: ip, port: 1, isListener: true, isTurnedAway: true, at: .zero)
+      directory.leave(UInt64(i), at: .zero)
+    }
+    let reader = [0x20, 0x01, 0x0D, 0xB8, 0, 1] + Array(repeating: UInt8(0), count: 9) + [1]
+    directory.join(100, peer(100), ip: reader, port: nil, isListener: true, at: .zero)
+    #expect(Set(directory.messages(at: .zero).flatMap(\.entries).map(\.peer)) == Set((23...30).map { peer($0) }))
+  }
+
   @Test func `nobody is told of an address that means another host there`() {
     let hosts = [v4(127, 0, 0, 1), v4(192, 168, 1, 2), v4(8, 8, 8, 8), v4(169, 254, 1, 1)]
     let expected: [[Int]] = [[1, 2], [2], [], []]
