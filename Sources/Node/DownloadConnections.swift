@@ -53,17 +53,13 @@ final class DownloadConnections {
   /// Closes a connection that the brain gives up. One that the peer dialled stays if the peer may still want it; it may
   /// then be used at once, or later as a spare.
   func disconnect(_ id: ConnectionID, _ reason: DisconnectReason) -> DownloadEvent? {
-    switch reason {
-    case .banned: send(.disconnect(id, reason.closeCode, "your data does not verify"), to: id)
-    case .done: if !id.isInbound { send(.disconnect(id, reason.closeCode, ""), to: id) }
-    case .duplicate:
-      switch duplicates.judge(id) {
-      case .close: send(.disconnect(id, reason.closeCode, ""), to: id)
-      case .keep: break
-      case .use(let spare): return connected(spare)
-      }
+    switch duplicates.giveUp(id, reason) {
+    case .close:
+      send(.disconnect(id, reason.closeCode, reason == .banned ? "your data does not verify" : ""), to: id)
+      return nil
+    case .keep: return nil
+    case .use(let spare): return connected(spare)
     }
-    return nil
   }
 
   // MARK: Reports of the loops

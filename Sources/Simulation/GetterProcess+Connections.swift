@@ -25,7 +25,7 @@ extension GetterProcess {
         world.at(ends) { [self] in handle(.dialFailed(id, .timedOut)) }
       case .accepted:
         let end = enter(id, peer)
-        tell(.connected(id, end.peer.peerID, requestsMax: peer.plan.requestsMax))
+        tell(connected(end, requestsMax: peer.plan.requestsMax))
       }
     }
   }
@@ -36,12 +36,12 @@ extension GetterProcess {
     let end = enter(takeInboundID(), peer)
     admit(end)
     guard end.isOpen, !end.isTurnedAway else { return }
-    tell(.connected(end.id, end.peer.peerID, requestsMax: peer.plan.requestsMax, from: peer.plan.addresses[0].ip))
+    tell(connected(end, requestsMax: peer.plan.requestsMax))
   }
 
   func enter(_ id: ConnectionID, _ peer: ServingPeer) -> NodeEnd {
     let local = NodeEnd.Face(
-      node: self, id: id, peerID: PeerID(digest: .zero), ip: GetterProcess.ip, port: nil)
+      node: self, id: id, peerID: GetterProcess.id(in: getter.scenario), ip: GetterProcess.ip, port: nil)
     let address = peer.plan.addresses[0]
     let remote = NodeEnd.Face(
       node: peer, id: peer.takeInboundID(), peerID: peer.nextIdentity(), ip: address.ip, port: address.port)
@@ -57,6 +57,11 @@ extension GetterProcess {
     return end
   }
 
+  /// Smaller than those of all peers, or larger: of two connections that both ends dialled it stays or goes.
+  static func id(in scenario: Scenario) -> PeerID {
+    let byte: UInt8 = scenario.seed % 2 == 0 ? 0 : 255
+    return PeerID(digest: Digest(Array(repeating: byte, count: Digest.byteCount).span.bytes, at: 0))
+  }
   private static let ip: [UInt8] = Array(repeating: 0, count: 10) + [255, 255, 10, 0, 1, 1]
 
   func server(_ end: NodeEnd) -> ServingPeer? { end.peer.node as? ServingPeer }
@@ -72,6 +77,11 @@ extension GetterProcess {
       let due = end.timers.due(isSending: false, isReading: true, isInTheWay: false, at: world.time)
       if case .goodbye = due { lost(end, .idle) } else { watch(end) }
     }
+  }
+
+  func reportLoss(of end: NodeEnd, _ reason: LossReason) {
+    tell(.connectionLost(end.id, reason))
+    if let event = replacement(of: end) { tell(event) }
   }
 
   func close(_ end: NodeEnd) {

@@ -34,7 +34,7 @@ final class GetterProcess: SimulatedNode {
     written = Array(repeating: 0, count: scenario.layout.chunkCount)
     var generator = SeededGenerator(seed: UInt64(number))
     super.init(
-      "getter", world: world, file: getter.file, isComplete: false,
+      "getter", GetterProcess.id(in: scenario), world: world, file: getter.file, isComplete: false,
       inboundMax: ConnectionPlaces.establishedStandard, generator: &generator)
     storage = GetterStorage(self, getter, pages: pages)
   }
@@ -124,9 +124,7 @@ final class GetterProcess: SimulatedNode {
       }
     case .cancel(let id, let request): command(id) { $0.cancel(request) }
     case .disconnect(let id, let reason):
-      guard let end = end(id) else { return }
-      sayGoodbye(reason.closeCode, on: end)
-      tell(.connectionLost(id, .closed))
+      if let event = disconnect(id, reason) { tell(event) }
     case .report: break
     case .finished(let stats): end(.finished(stats))
     case .failed(let failure, let stats): end(.failed(failure, stats))
@@ -161,12 +159,12 @@ final class GetterProcess: SimulatedNode {
   override func lost(_ end: NodeEnd, _ reason: LossReason) {
     guard !isDead, end.isOpen else { return }
     close(end)
-    tell(.connectionLost(end.id, reason))
+    reportLoss(of: end, reason)
   }
 
   override func hangUp(_ end: NodeEnd, _ code: CloseCode) {
     sayGoodbye(code, on: end)
-    tell(.connectionLost(end.id, .closed))
+    reportLoss(of: end, .closed)
   }
 
   override func send(_ message: Message, _ payload: [UInt8] = [], on end: NodeEnd) {
@@ -219,6 +217,7 @@ final class GetterProcess: SimulatedNode {
       noteLie(of: end)
     }
     tell(DownloadEvent(reason, of: end.id))
+    if let event = replacement(of: end) { tell(event) }
   }
 
   private func noteLie(of end: NodeEnd) {

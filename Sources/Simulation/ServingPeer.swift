@@ -25,7 +25,7 @@ final class ServingPeer: SimulatedNode {
     self.plan = plan
     var generator = SeededGenerator(seed: UInt64(plan.number))
     super.init(
-      "peer\(plan.number)", world: world, file: file, isComplete: true,
+      "peer\(plan.number)", plan.id, world: world, file: file, isComplete: true,
       inboundMax: ConnectionPlaces.establishedStandard, generator: &generator)
     scheduleFaults()
   }

@@ -9,11 +9,11 @@ import Wire
 ///
 /// Source: `Protocol/README.md`, "Duplicate connections".
 public struct DuplicateConnections: Sendable {
-  /// The fate of a connection that is one too many.
+  /// The fate of a connection that the download gives up.
   public enum Verdict: Hashable, Sendable {
-    /// Close it with code 5.
+    /// Close it with the reason's code.
     case close
-    /// Keep it open, unused, until the used one is lost.
+    /// Keep it open, unused. If it is one too many, it is used once the used one is lost.
     case keep
     /// The used one is lost already: use this one, which waits, or the one that was judged.
     case use(ConnectionID)
@@ -32,6 +32,15 @@ public struct DuplicateConnections: Sendable {
 
   /// The handshake of a connection is done.
   public mutating func began(_ id: ConnectionID, with peer: PeerID) { entries[id] = Entry(peer: peer) }
+
+  /// The download gives a connection up. One that the peer dialled may still serve the peer.
+  public mutating func giveUp(_ id: ConnectionID, _ reason: DisconnectReason) -> Verdict {
+    switch reason {
+    case .banned: .close
+    case .done: id.isInbound ? .keep : .close
+    case .duplicate: judge(id)
+    }
+  }
 
   /// Another connection to the same peer is in use already.
   public mutating func judge(_ id: ConnectionID) -> Verdict {

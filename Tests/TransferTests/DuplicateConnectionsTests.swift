@@ -32,6 +32,19 @@ import Wire
     }
   }
 
+  @Test mutating func `a connection that the peer dialled stays if the download is done with it, but not after a lie`()
+  {
+    connections.began(dialled, with: smaller)
+    connections.began(cameIn, with: greater)
+    #expect(connections.giveUp(cameIn, .done) == .keep)
+    #expect(connections.giveUp(cameIn, .banned) == .close)
+    #expect(connections.ended(cameIn) == nil, "it waits for no place")
+    connections.began(cameInLater, with: smaller)
+    #expect(connections.giveUp(cameInLater, .duplicate) == .keep)
+    #expect(connections.giveUp(dialled, .done) == .close)
+    #expect(connections.ended(dialled) == cameInLater)
+  }
+
   @Test mutating func `if both ends dialled, the smaller PeerID keeps its own`() {
     connections.began(dialled, with: greater)
     connections.began(cameIn, with: greater)

@@ -14,7 +14,7 @@ extension CrowdNode {
       let end = NodeEnd.connect(
         face(id), fetching: file.target, to: node.face(node.takeInboundID()), hash: CrowdNode.hash(self, id, node))
       enter(end)
-      tell(.connected(id, node.id))
+      tell(connected(end))
       if let other = end.other { node.comeIn(other) }
     }
   }
@@ -52,6 +52,12 @@ extension CrowdNode {
   }
 
   // MARK: Ending
+
+  func reportLoss(of end: NodeEnd, _ reason: LossReason) {
+    guard end.isFetching else { return }
+    tell(.connectionLost(end.id, reason))
+    if let event = replacement(of: end) { tell(event) }
+  }
 
   /// Forgets the connection; with a reason the other end notices.
   func drop(_ end: NodeEnd, telling reason: LossReason?) {

@@ -57,9 +57,8 @@ extension CrowdNode {
       if let end = end(id) { answered(request, on: end) }
       command(id) { $0.cancel(request) }
     case .disconnect(let id, let reason):
-      guard let end = end(id) else { return }
       if reason == .banned { world.violate("\(number) bans an honest peer") }
-      hangUp(end, reason.closeCode)
+      if let event = disconnect(id, reason) { tell(event) }
     case .report: break
     case .finished(let stats):
       hasFinished = true

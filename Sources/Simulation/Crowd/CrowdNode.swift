@@ -50,7 +50,7 @@ final class CrowdNode: SimulatedNode {
     askers = Array(repeating: 0, count: file.layout.chunkCount)
     isPageKnown = isSeed
     super.init(
-      "\(number)", world: crowd.world, file: file, isComplete: isSeed,
+      "\(number)", id, world: crowd.world, file: file, isComplete: isSeed,
       inboundMax: isSeed ? crowd.plan.seedConnectionsMax : crowd.plan.inboundConnectionsMax,
       generator: &crowd.world.generator)
     if isSeed { return }
@@ -183,7 +183,7 @@ final class CrowdNode: SimulatedNode {
     guard end.isOpen, withDownload({ $0.isEnded }) == false, !end.isFetching else { return }
     end.driver.session.fetches(file.target)
     end.isFetching = true
-    tell(.connected(end.id, end.peer.peerID, from: end.peer.ip))
+    tell(connected(end))
   }
 
   override func hear(_ news: PeerNews, on end: NodeEnd) {
@@ -211,12 +211,12 @@ final class CrowdNode: SimulatedNode {
     guard end.isOpen else { return }
     send(.goodbye(Goodbye(code: code, text: "")), on: end)
     drop(end, telling: nil)
-    if end.isFetching { tell(.connectionLost(end.id, .closed)) }
+    reportLoss(of: end, .closed)
   }
 
   override func lost(_ end: NodeEnd, _ reason: LossReason) {
     guard end.isOpen else { return }
     drop(end, telling: nil)
-    if end.isFetching { tell(.connectionLost(end.id, reason)) }
+    reportLoss(of: end, reason)
   }
 }

@@ -65,6 +65,8 @@ final class NodeEnd {
   // Fetching.
   /// Whether the download here uses the connection.
   var isFetching = false
+  /// Unanswered requests that the peer accepts.
+  var requestsMax = ProtocolLimits.requestsInFlightMax
   /// Requests to the peer that are not answered to the end.
   var asked: [RequestID: ChunkIndex] = [:]
   /// Packets that arrived and are not read, while all blocks are in use.

@@ -16,6 +16,8 @@ class SimulatedNode {
   final var swarm: ContentSwarm
   /// Judges connections that come in.
   final var admission: ConnectionAdmission
+  /// Of the connections that the download here uses or gave up.
+  private var duplicates: DuplicateConnections
   // The order in which peers are sent to.
   private var turns = UploadTurns()
   private var shares = UploadShares()
@@ -30,9 +32,10 @@ class SimulatedNode {
 
   /// - `inboundMax`: connections from other nodes that it admits.
   init(
-    _ name: String, world: World, file: SimulatedFile, isComplete: Bool, inboundMax: Int,
+    _ name: String, _ id: PeerID, world: World, file: SimulatedFile, isComplete: Bool, inboundMax: Int,
     generator: inout SeededGenerator
   ) {
+    duplicates = DuplicateConnections(own: id)
     self.name = name
     self.world = world
     self.file = file
@@ -96,8 +99,39 @@ class SimulatedNode {
     if end.isInbound { carryOut(admission.end(end.id.rawValue)) }
   }
 
-  /// Ends a connection for the admission.
+  /// Ends a connection, and reports its loss to the download.
   func hangUp(_ end: NodeEnd, _ code: CloseCode) {}
+
+  // MARK: Connections of the download
+
+  /// The event for a connection that the download may use from now on.
+  func connected(_ end: NodeEnd, requestsMax: Int = ProtocolLimits.requestsInFlightMax) -> DownloadEvent {
+    end.requestsMax = requestsMax
+    duplicates.began(end.id, with: end.peer.peerID)
+    return event(connected: end)
+  }
+
+  private func event(connected end: NodeEnd) -> DownloadEvent {
+    .connected(
+      end.id, end.peer.peerID, requestsMax: end.requestsMax, from: end.isInbound ? end.peer.ip : nil)
+  }
+
+  /// The download gives a connection up. Returns the event for one that takes its place.
+  func disconnect(_ id: ConnectionID, _ reason: DisconnectReason) -> DownloadEvent? {
+    guard let end = end(id) else { return nil }
+    switch duplicates.giveUp(id, reason) {
+    case .close:
+      hangUp(end, reason.closeCode)
+      return nil
+    case .keep: return nil
+    case .use(let spare): return self.end(spare).map { event(connected: $0) }
+    }
+  }
+
+  /// The event for a spare connection that takes the place of one that was lost.
+  func replacement(of end: NodeEnd) -> DownloadEvent? {
+    duplicates.ended(end.id).flatMap { self.end($0) }.map { event(connected: $0) }
+  }
 
   /// Forgets all connections without a word.
   func forgetConnections() {
