@@ -132,7 +132,7 @@ struct RuleBook {
   /// Since when strangers have been late with requests that a trusted peer could take over.
   var lateSince: [RequestName: Instant] = [:]
 
-  // What is to be counted in the statistics.
+  // Counts that the statistics must show.
   var retryCount = 0
   var hedgeCount = 0
   var newBytes: UInt64 = 0
@@ -181,7 +181,7 @@ struct RuleBook {
   func whole(_ chunk: ChunkIndex) -> UInt64 { layout.leaves(of: chunk).mask }
   func isHad(_ chunk: ChunkIndex) -> Bool { verified[Int(chunk.rawValue)] == whole(chunk) }
 
-  /// Who is asked for a chunk.
+  /// The connections on which a chunk is asked for.
   func askers(of chunk: ChunkIndex) -> [(id: ConnectionID, asked: Asked)] {
     var askers: [(ConnectionID, Asked)] = []
     for (id, line) in lines { for asked in line.asked where asked.chunk == chunk { askers.append((id, asked)) } }

@@ -8,7 +8,7 @@ final class VirtualFile {
   /// What a power cut leaves or loses as one: a quarter of a leaf, as a page is of a real one.
   private static let pieceBytes = 4
 
-  /// What is to be on the platter when a sync ends: all that was written before it began.
+  /// The bytes that are on the platter when a sync ends: all that were written before it began.
   struct Sync {
     fileprivate let bytes: [UInt8]
     fileprivate let writeCount: Int

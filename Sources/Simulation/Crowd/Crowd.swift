@@ -13,7 +13,7 @@ public final class Crowd {
   /// By chunk: the leaves that the seed has sent to nobody.
   private var unspread: [UInt64] = []
   private var duplicateBytes: UInt64 = 0
-  /// Who leaves is not waited for.
+  /// Nodes that leave: the run does not wait for them.
   private var leavers: Set<Int> = []
 
   private static let limit = Instant.zero + .seconds(24 * 3600)

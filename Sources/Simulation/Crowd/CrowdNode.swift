@@ -149,7 +149,7 @@ final class CrowdNode: SimulatedNode {
     announceLater()
   }
 
-  /// As often as the node's loop looks whether anybody is to be told.
+  /// As often as the loop of the real node looks for peers that should hear of others.
   func introduceAll() {
     guard isUp else { return }
     introduce()
