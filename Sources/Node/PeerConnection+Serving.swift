@@ -72,6 +72,13 @@ extension PeerConnection {
       loop.context.audiences.introductions(of: source.fileID, to: [member], at: loop.now), of: source.fileID)
   }
 
+  /// The peer gave a handle back.
+  func closed(_ handle: FileHandle, of peer: EstablishedPeer) {
+    guard let source = peer.served.removeValue(forKey: handle) else { return }
+    record?.open(handle, path: nil)
+    loop.context.audiences.leave(source.fileID, member, at: loop.now)
+  }
+
   func leaveAudiences() {
     for source in (peer?.served ?? [:]).values {
       loop.context.audiences.leave(source.fileID, member, at: loop.now)
