@@ -287,6 +287,7 @@ def frames_file(out):
     out.value("goodbye", frame(0x1E, u8(1) + u8(4) + b"bye!"), "code 1, \"bye!\"")
     out.value("goodbye.unknown-code", frame(0x1E, u8(200) + u8(0)), "code 200, which is read as 8")
     out.value("promised", frame(0x21, u32(7) + u16(2) + u32(2) + u32(5)), "handle 7: chunks 2 and 5")
+    out.value("close", frame(0x23, u32(7)), "handle 7")
     out.value("skipped", frame(0x7F, b"what an extension says"), "an unknown odd type: no message")
     out.value("skipped.empty", frame(0x01, b""), "an unknown odd type without a body: no message")
 
@@ -498,6 +499,8 @@ def invalid_frames(out):
     out.value("busy.short", frame(0x10, u32(1) + u16(5)), "the delay has 4 bytes")
     out.value("promised.none", frame(0x21, u32(7) + u16(0)), "at least one chunk")
     out.value("promised.missing", frame(0x21, u32(7) + u16(2) + u32(0)), "one chunk of two")
+    out.value("close.short", frame(0x23, u16(7)), "a handle has 4 bytes")
+    out.value("close.long", frame(0x23, u32(7) + b"\0"), "one byte too many")
     out.value("have.none", frame(0x12, u32(7) + u16(0)), "at least one run")
     out.value("have.missing", frame(0x12, u32(7) + u16(2) + u32(0) + u8(0) + u8(1)), "one run of two")
     out.value("have.beyond", frame(0x12, u32(7) + u16(1) + u32(0) + u8(1) + u8(64)), "leaf 64 is in the next chunk")

@@ -40,6 +40,14 @@ final class Audiences: Sendable {
     }
   }
 
+  /// A peer gave a file back that a download here fetches from it. It asks for nothing more; other peers still hear of it.
+  func leave(_ fileID: FileID, _ member: Member, stillMeeting peer: ContentSwarm.Peer, at now: Instant) {
+    byFile.withLock { swarms in
+      swarms[fileID]?.leave(member, at: now)
+      swarms[fileID]?.meet(member, peer, at: now)
+    }
+  }
+
   /// Whether the node takes a request for a chunk; if not, the peer asks again later.
   /// - `isFull`: whether the upload is known to be all used.
   func accepts(

@@ -37,6 +37,7 @@ extension PeerConnection {
     case .established(let peer):
       if peer.served.isEmpty { return close(.here(.done, "")) }
       peer.driver.session.stopFetching()
+      leaveFetched(by: peer)
     case .finishing, .lingering, .closed: break
     }
     releaseBlocks()
@@ -45,6 +46,14 @@ extension PeerConnection {
     guard !isClosed else { return }
     if marks.isStarving { return goOn() }
     settle()
+  }
+
+  /// The download asks the peer for nothing more. If the peer does not have the file open here either, it leaves the swarm.
+  private func leaveFetched(by peer: EstablishedPeer) {
+    guard let fileID = fetching?.link.fileID, !peer.served.values.contains(where: { $0.fileID == fileID }) else {
+      return
+    }
+    loop.context.audiences.leave(fileID, member, at: loop.now)
   }
 
   // MARK: News of the session

@@ -72,6 +72,17 @@ extension PeerConnection {
       loop.context.audiences.introductions(of: source.fileID, to: [member], at: loop.now), of: source.fileID)
   }
 
+  /// The peer gave a handle back.
+  func closed(_ handle: FileHandle, of peer: EstablishedPeer) {
+    guard let fileID = peer.served.removeValue(forKey: handle)?.fileID else { return }
+    record?.open(handle, path: nil)
+    if fetching?.link.fileID == fileID, peer.driver.session.isFetching {
+      loop.context.audiences.leave(fileID, member, stillMeeting: source(peer), at: loop.now)
+    } else {
+      loop.context.audiences.leave(fileID, member, at: loop.now)
+    }
+  }
+
   func leaveAudiences() {
     for source in (peer?.served ?? [:]).values {
       loop.context.audiences.leave(source.fileID, member, at: loop.now)
@@ -82,8 +93,11 @@ extension PeerConnection {
   /// The other end has the file that is fetched: peers that fetch it here hear of that.
   func meet(_ peer: EstablishedPeer, chunkCount: Int) {
     guard let link = fetching?.link else { return }
-    let face = ContentSwarm.Peer(id: peer.id, ip: address.ip, port: peer.listenPort)
-    loop.context.audiences.meet(link.fileID, chunkCount: chunkCount, member, face, at: loop.now)
+    loop.context.audiences.meet(link.fileID, chunkCount: chunkCount, member, source(peer), at: loop.now)
+  }
+
+  private func source(_ peer: EstablishedPeer) -> ContentSwarm.Peer {
+    ContentSwarm.Peer(id: peer.id, ip: address.ip, port: peer.listenPort)
   }
 
   /// The other end hears of the peers that share a file.

@@ -31,6 +31,7 @@ extension PeerConnection {
     case .lookUp(let open): lookUp(open, for: peer)
     case .promise(let handle, let chunk): promise(chunk, of: handle, to: peer)
     case .settle(let handle, let chunk): settlePromise(of: chunk, in: handle, to: peer)
+    case .closed(let handle): closed(handle, of: peer)
     case .admit(let request): admit(request, of: peer)
     case .expectPayload(let isWanted): inbound.arriving = isWanted ? takeSpareBlock() : nil
     case .verify(let piece): finish(piece)

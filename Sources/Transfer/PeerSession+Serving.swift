@@ -36,7 +36,7 @@ extension PeerSession {
     guard !isEnded else { return false }
     lookUpsUnderWay -= 1
     switch answer {
-    case .file(let file): return offer(file, as: open.handle)
+    case .file(let file): return offer(file, as: open.handle, at: now)
     case .notYet: opensWaiting.append(open)
     case .noSuchFile: if missedOpens.miss(open.handle, at: now) { refuse(open.handle, .noSuchFile) }
     }
@@ -56,9 +56,13 @@ extension PeerSession {
     for open in opens { lookUp(open) }
   }
 
-  private mutating func offer(_ file: ServedFile, as handle: FileHandle) -> Bool {
+  private mutating func offer(_ file: ServedFile, as handle: FileHandle, at now: Instant) -> Bool {
     // One handle per file: else each thing that is announced of the file would be sent once per handle.
     if served[handle] == nil, served.values.contains(where: { $0.root == file.root && $0.pages == file.pages }) {
+      refuse(handle, .tooManyFilesOpen)
+      return false
+    }
+    guard openingPace.take(file.layout.chunkCount, at: now) else {
       refuse(handle, .tooManyFilesOpen)
       return false
     }
@@ -91,6 +95,18 @@ extension PeerSession {
       send(.bitmap(Bitmap(handle: handle, firstChunk: ChunkIndex(UInt32(first)), count: count, bits: bits)))
     }
     hints.add(parts.runs, of: handle)
+  }
+
+  // MARK: Closing
+
+  /// The peer gives a handle back. What it asked for of that file is void, and is not answered.
+  mutating func takeBack(_ handle: FileHandle) {
+    let isPartial = partial.remove(handle) != nil
+    for chunk in upload.close(handle) where !isPartial { act(.settle(handle, chunk)) }
+    guard served.removeValue(forKey: handle) != nil else { return }
+    pagesWaiting.removeAll { $0.handle == handle }
+    hints.remove(handle)
+    act(.closed(handle))
   }
 
   // MARK: Hints

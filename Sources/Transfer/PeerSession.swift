@@ -43,6 +43,7 @@ public struct PeerSession: Sendable {
   }
 
   // What the peer asks of us.
+  var openingPace = OpeningPace()
   var upload = UploadState()
   var served: [FileHandle: OpenFile] = [:]
   /// Those of them that are here in part: the peer is told of more, and asks for nothing else.
@@ -133,6 +134,7 @@ public struct PeerSession: Sendable {
     case .bitmap(let bitmap): handle(bitmap)
     case .promised(let promised): tell(.promised(promised.chunks), about: promised.handle, cost: promised.chunks.count)
     case .peers(let peers): tell(.peers(peers.entries), about: peers.handle, cost: peers.entries.count)
+    case .close(let handle): takeBack(handle)
     case .goodbye(let goodbye): close(.there(goodbye.code, goodbye.text))
     }
   }

@@ -53,6 +53,8 @@ public enum PeerSessionAction: Hashable, Sendable {
   case promise(FileHandle, ChunkIndex)
   /// Of a chunk that was promised nothing waits any more: the rest was taken back.
   case settle(FileHandle, ChunkIndex)
+  /// The peer gave back a handle that was open: it asks for nothing more of that file.
+  case closed(FileHandle)
   /// The leaves' bytes of a DATA follow, then `payloadEnded`. Not wanted: they are to be dropped without blame.
   case expectPayload(isWanted: Bool)
   /// The payload that just ended is to be hashed and, if right, written.

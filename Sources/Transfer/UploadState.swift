@@ -79,6 +79,20 @@ public struct UploadState: Sendable {
     requests.removeAll { $0.handle == handle }
   }
 
+  /// The peer gives a handle back: its requests are void, and no more can be on the way. A handle that is not open means
+  /// nothing: CLOSE crossed WITHDRAWN.
+  /// - Returns: the chunks that still had leaves to send, each once, in the order of the requests.
+  public mutating func close(_ handle: FileHandle) -> [ChunkIndex] {
+    withdrawn.remove(handle)
+    guard layouts.removeValue(forKey: handle) != nil else { return [] }
+    var chunks: [ChunkIndex] = []
+    for request in requests where request.handle == handle && !chunks.contains(request.chunk) {
+      chunks.append(request.chunk)
+    }
+    requests.removeAll { $0.handle == handle }
+    return chunks
+  }
+
   /// Takes in a request, its fields as they were sent.
   /// - `isAccepted`: whether the leaves are here, and may wait.
   public mutating func accept(

@@ -19,6 +19,7 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
   case pong = 0x1C
   case goodbye = 0x1E
   case promised = 0x21
+  case close = 0x23
 
   /// The body's possible lengths in bytes: a frame outside is refused at its header, before its body is waited for.
   var bodyBytes: ClosedRange<Int> {
@@ -29,7 +30,7 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
     case .page: 43...11 + 32 * (ProtocolLimits.chunksPerPage + ProtocolLimits.unclesPerPageMax)
     case .request: 15...15
     case .data: 8...ProtocolLimits.dataFrameLengthMax - 1
-    case .cancel: 4...4
+    case .cancel, .close: 4...4
     case .busy: 8...8
     case .have: 12...6 + 6 * ProtocolLimits.haveRunsMax
     case .bitmap: 13...12 + ProtocolLimits.bitmapChunksMax / 8

@@ -35,6 +35,8 @@ public enum Message: Hashable, Sendable {
   case pong(UInt64)
   case goodbye(Goodbye)
   case promised(Promised)
+  /// The opener gives a handle back: what it asked for of that file is void.
+  case close(FileHandle)
 
   public var type: FrameType {
     switch self {
@@ -54,6 +56,7 @@ public enum Message: Hashable, Sendable {
     case .pong: .pong
     case .goodbye: .goodbye
     case .promised: .promised
+    case .close: .close
     }
   }
 }

@@ -49,6 +49,7 @@ extension Message {
       else { return nil }
       return .goodbye(Goodbye(code: CloseCode(wire: code), text: text))
     case .promised: return readPromised(&reader)
+    case .close: return reader.u32().map { .close(FileHandle($0)) }
     }
   }
 

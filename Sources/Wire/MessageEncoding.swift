@@ -39,6 +39,8 @@ extension Message {
       out.append(bigEndian: promised.handle.rawValue)
       out.append(bigEndian: UInt16(promised.chunks.count))
       for chunk in promised.chunks { out.append(bigEndian: chunk.rawValue) }
+    case .close(let handle):
+      out.append(bigEndian: handle.rawValue)
     case .have(let have):
       have.appendBody(to: &out)
     case .bitmap(let bitmap):

@@ -41,7 +41,7 @@ OPEN, OPENED, PING, PONG, GOODBYE = 0x02, 0x04, 0x1A, 0x1C, 0x1E
 NAMES = {
     0x02: "OPEN", 0x04: "OPENED", 0x06: "PAGE_GET", 0x08: "PAGE", 0x0A: "REQUEST", 0x0C: "DATA", 0x0E: "CANCEL",
     0x10: "BUSY", 0x12: "HAVE", 0x14: "BITMAP", 0x16: "WITHDRAWN", 0x18: "PEERS", 0x1A: "PING", 0x1C: "PONG",
-    0x1E: "GOODBYE",
+    0x1E: "GOODBYE", 0x21: "PROMISED", 0x23: "CLOSE",
 }
 FIELDS = {1: ("listen_port", ">H"), 2: ("capabilities", ">I"), 3: ("agent", None), 4: ("requests_in_flight", ">H")}
 

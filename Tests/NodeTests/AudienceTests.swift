@@ -77,4 +77,28 @@ import TestSupport
     let chunks = try next(third) { if case .promised(let promised) = $0 { promised.chunks } else { nil } }
     #expect(chunks == [ChunkIndex(0)])
   }
+
+  @Test func `a peer that gives the file back is promised nothing more, and may open it again`() throws {
+    let samples = try ServedSamples()
+    let first = try reader(of: samples, as: .random(), port: 4001)
+    _ = try first.fetch(0, count: 64)
+    try first.send(.close(ScriptedPeer.handle))
+    try first.send(.ping(1))
+    _ = try next(first) { if case .pong = $0 { true } else { nil } }
+    #expect(samples.server.status().connections.map(\.openPaths) == [[]])
+    let second = try reader(of: samples, as: .random(), port: nil)
+    try second.send(.ping(2))
+    while true {
+      let message = try second.receive().message
+      if case .pong = message { break }
+      if case .promised(let promised) = message { Issue.record("\(promised.chunks) are still promised") }
+    }
+    try first.send(first.openMessage(Sample.common.fileID, handle: FileHandle(8)))
+    let opened = try next(first) { if case .opened(let opened) = $0 { opened } else { nil } }
+    guard case .opened = opened.outcome else {
+      Issue.record("the file cannot be opened again")
+      return
+    }
+    #expect(samples.server.status().connections.map(\.openPaths) == [[Sample.common.name], [Sample.common.name]])
+  }
 }

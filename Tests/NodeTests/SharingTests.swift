@@ -143,6 +143,34 @@ import Wire
     #expect(result.stats.peers.map(\.bytes) == [UInt64(Sample.common.bytes.count)])
   }
 
+  @Test func `others hear of a peer that is fetched from, also after it gave the file back`() throws {
+    let miser = try Miser()
+    let getter = try SharingGetter(from: [miser.source.address])
+    defer {
+      getter.cancel()
+      miser.source.stop()
+    }
+    _ = try miser.firstRequest()
+    let identity = StaticIdentity.random()
+    let peer = try ScriptedPeer(dialling: getter.address, as: identity, listenPort: 4001)
+    try peer.send(peer.openMessage(Sample.common.fileID))
+    var awaited: Set<FrameType> = [.open, .opened]
+    while !awaited.isEmpty {
+      let message = try peer.receive().message
+      if case .open(let open) = message { try peer.offer(Sample.common, as: open.handle) }
+      awaited.remove(message.type)
+    }
+    try peer.send(.close(ScriptedPeer.handle))
+    try peer.send(.ping(1))
+    while try peer.receive().message != .pong(1) {}
+    let other = try getter.dial()
+    try other.send(other.openMessage(Sample.common.fileID))
+    var told: PeerExchange?
+    while told == nil { if case .peers(let peers) = try other.receive().message { told = peers } }
+    let entries = try #require(told).entries
+    #expect(entries.contains { $0.peer == identity.peerID && $0.port == 4001 })
+  }
+
   @Test func `who does not know the file is asked for nothing`() throws {
     let miser = try Miser()
     let getter = try SharingGetter(from: [miser.source.address])

@@ -135,6 +135,7 @@ struct FrameExample: CustomTestStringConvertible, Sendable {
       .goodbye(Goodbye(code: .shuttingDown, text: "bye!")),
       .goodbye(Goodbye(code: .done)),
       .promised(Promised(handle: FileHandle(7), chunks: [ChunkIndex(2), ChunkIndex(.max)])),
+      .close(FileHandle(0xFFFF_FFFE)),
     ].map(FrameExample.init)
     + Withdrawn.Reason.allCases.map {
       FrameExample(.withdrawn(Withdrawn(handle: FileHandle(7), reason: $0)))

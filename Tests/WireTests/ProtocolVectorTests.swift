@@ -133,6 +133,7 @@ import Testing
       ("goodbye", .goodbye(Goodbye(code: .shuttingDown, text: "bye!")), []),
       ("goodbye.unknown-code", .goodbye(Goodbye(code: .internalError)), []),
       ("promised", .promised(Promised(handle: handle, chunks: [ChunkIndex(2), ChunkIndex(5)])), []),
+      ("close", .close(handle), []),
     ]
   }
 }

@@ -152,6 +152,7 @@ class SimulatedNode {
       case .admit(let request): admit(request, on: end)
       case .promise(_, let chunk): promise(chunk, to: end)
       case .settle(_, let chunk): settle(chunk, of: end)
+      case .closed: closed(end)
       case .expectPayload(let isWanted): if !isWanted { end.payload = nil }
       case .verify(let piece): verify(piece, on: end)
       case .close(let reason): ended(end, reason)
@@ -173,6 +174,13 @@ class SimulatedNode {
     introduce([end.id.rawValue])
     perform(on: end)
     opened(end)
+  }
+
+  /// The peer gave the file back.
+  private func closed(_ end: NodeEnd) {
+    end.served = nil
+    swarm.leave(end.id.rawValue, at: world.time)
+    noteUse(of: end)
   }
 
   // MARK: Sending in turns

@@ -122,11 +122,12 @@ extension Sessions {
     }
 
     private func other(_ handle: FileHandle, _ input: inout Input) -> Message {
-      switch input.number(below: 5) {
+      switch input.number(below: 6) {
       case 0: .withdrawn(Withdrawn(handle: handle, reason: .removed))
       case 1: .ping(input.u64())
       case 2: .pong(input.u64())
       case 3: .pageGet(PageGet(handle: handle, page: UInt32(input.u8())))
+      case 4: .close(handle)
       default: .goodbye(Goodbye(code: CloseCode(wire: input.u8()), text: "bye"))
       }
     }

@@ -249,7 +249,10 @@ struct SessionUnderTest {
         driver.admit(request, holds(request) ? .yes : .notHere)
       case .promise(_, let chunk):
         require(SessionUnderTest.file.layout.contains(chunk), "only chunks of the file are promised")
-      case .settle: break
+      case .settle(let handle, let chunk):
+        require(!driver.session.awaits(chunk, of: handle), "a chunk is settled when nothing of it waits")
+      case .closed(let handle):
+        require(driver.session.served[handle] == nil, "a handle that was given back is not open")
       case .expectPayload(let isWanted): isPayloadWanted = isWanted
       case .verify(let piece): verify(piece)
       case .close(let end): closed = end

@@ -23,7 +23,7 @@ enum FrameRules {
       let m = Int(body[10 + 32 * n])
       return m <= 10 && count == 11 + 32 * (n + m)
     case 0x0A: return count == 15 && areLeaves(12) && body[14] <= 1
-    case 0x0E: return count == 4
+    case 0x0E, 0x23: return count == 4
     case 0x12:
       guard count >= 6, (1...10_921).contains(u16(4)), count == 6 + 6 * u16(4) else { return false }
       return stride(from: 10, to: count, by: 6).allSatisfy(areLeaves)
