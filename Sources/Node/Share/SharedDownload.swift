@@ -198,16 +198,3 @@ final class SharedDownload: Sendable {
     }
   }
 }
-
-/// A file that a peer has open here.
-enum ServedSource: Sendable {
-  case entry(CatalogueEntry)
-  case download(SharedDownload)
-
-  var fileID: FileID {
-    switch self {
-    case .entry(let entry): entry.fileID
-    case .download(let shared): shared.link.fileID
-    }
-  }
-}
