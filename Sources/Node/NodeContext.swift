@@ -71,7 +71,7 @@ final class NodeContext: Sendable {
   let counters = NodeCounters()
   let outboxes: OutboxMemory
   private let onEvent: @Sendable (NodeEvent) -> Void
-  let audiences = Audiences()
+  let swarms = ContentSwarms()
   let records = ConnectionRecords()
   let rechecker = Rechecker()
   let startedNanoseconds = Clock.monotonicNanoseconds
@@ -79,7 +79,7 @@ final class NodeContext: Sendable {
   private let payload: HandshakePayload
   private let scanning = Atomic<Bool>(false)
   private let uploadedBytes = Atomic<UInt64>(0)
-  private let download = Mutex<SharedDownload?>(nil)
+  private let download = Mutex<DownloadShare?>(nil)
   private let inboundCount = Atomic<UInt64>(0)
   private let allowedPeers: Mutex<Set<PeerID>?>
 
@@ -126,7 +126,7 @@ final class NodeContext: Sendable {
     let places = ConnectionPlaces(changed, isDownload: catalogue == nil)
     admission { $0.change(places: places) }
     allowedPeers.withLock { $0 = allowed }
-    tellAllLoops(.reconfigured)
+    sendToAllLoops(.reconfigured)
   }
 
   /// Whether files are still being hashed: then a file that is not found may yet be.
@@ -136,7 +136,7 @@ final class NodeContext: Sendable {
   }
 
   /// The download whose file is offered while it runs.
-  var shared: SharedDownload? {
+  var share: DownloadShare? {
     get { download.withLock { $0 } }
     set { download.withLock { $0 = newValue } }
   }
@@ -155,18 +155,18 @@ final class NodeContext: Sendable {
   func withdraw(_ entry: CatalogueEntry, because error: StoredFileError) {
     guard let catalogue, catalogue.withdraw(entry) else { return }
     report(.withdrawn(path: entry.path, "\(error)"))
-    tellAllLoops(.withdraw(entry, Withdrawn.Reason(error)))
+    sendToAllLoops(.withdraw(entry, Withdrawn.Reason(error)))
     follower?.send(.look(at: entry.path))
   }
 
   /// The same for the file of a download. The peers are told the reason before the download ends because of it.
-  func withdraw(_ shared: SharedDownload, because error: StoredFileError) {
-    guard shared.withdraw() else { return }
-    tellAllLoops(.withdrawDownload(Withdrawn.Reason(error)))
-    shared.link.tell(.unreadable(error))
+  func withdraw(_ share: DownloadShare, because error: StoredFileError) {
+    guard share.withdraw() else { return }
+    sendToAllLoops(.withdrawDownload(Withdrawn.Reason(error)))
+    share.link.send(.unreadable(error))
   }
 
-  func tellAllLoops(_ command: LoopCommand) {
+  func sendToAllLoops(_ command: LoopCommand) {
     for mailbox in mailboxes { mailbox.send(command) }
   }
 

@@ -52,7 +52,7 @@ private final class Fetching {
 
   var connection: PeerConnection? { loop.connections.values.first }
 
-  func tell(_ command: LoopCommand) {
+  func send(_ command: LoopCommand) {
     loop.mailbox.send(command)
     _ = loop.turn()
   }
@@ -60,7 +60,7 @@ private final class Fetching {
   /// The peer's OPENED, after the OPEN.
   func open() throws {
     try ping()
-    tell(.open(id))
+    send(.open(id))
     guard case .open? = try peer.next() else {
       Issue.record("no OPEN")
       return
@@ -88,7 +88,7 @@ private final class Fetching {
   var page: Message { .page(PageAnswer(handle: FileHandle(1), page: 0, chunkHashes: [root], uncles: [])) }
 
   func request(_ request: UInt32) throws {
-    tell(
+    send(
       .request(
         id,
         FetchRequest(
@@ -110,7 +110,7 @@ private final class Fetching {
   @Test func `a page that was not asked for is refused`() throws {
     let fetching = try Fetching()
     try fetching.open()
-    fetching.tell(.fetchPage(fetching.id, page: 0))
+    fetching.send(.fetchPage(fetching.id, page: 0))
     guard case .pageGet? = try fetching.peer.next() else {
       Issue.record("no PAGE_GET")
       return
@@ -149,7 +149,7 @@ private final class Fetching {
     try fetching.peer.send(frames: [UInt8](repeating: 0, count: 1000))
     for _ in 0..<100 where fetching.connection?.inbound.arriving?.count != 1000 { _ = fetching.loop.turn() }
     #expect(fetching.link.blocks.inUseCount > 0)
-    fetching.tell(.disconnect(fetching.id, .done, ""))
+    fetching.send(.disconnect(fetching.id, .done, ""))
     #expect(fetching.connection?.isFinishing ?? true, "it only waits for the other end to close")
     #expect(fetching.link.blocks.inUseCount == 0)
   }

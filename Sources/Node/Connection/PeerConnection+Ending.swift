@@ -16,9 +16,9 @@ extension PeerConnection {
     switch due {
     case .handshakeTimeout?: close(endOfHandshake)
     case .abandon(let code, let text)?:
-      report(.here(code, text))
+      report(.local(code, text))
       close()
-    case .goodbye(let code, let text)?: close(.here(code, text))
+    case .goodbye(let code, let text)?: close(.local(code, text))
     case .close?: close()
     case .ping?, nil: fireSession(pings: due == .ping)
     }
@@ -41,7 +41,7 @@ extension PeerConnection {
   /// Ends the connection, with a GOODBYE if the end calls for one.
   func close(_ end: ConnectionEnd) {
     guard !isClosed, !isFinishing else { return }
-    leaveAudiences()  // before the others hear that it has gone
+    leaveSwarms()  // before the others hear that it has gone
     report(end)
     noteBreach(end)
     if let peer, let goodbye = end.goodbye {
@@ -85,7 +85,7 @@ extension PeerConnection {
   /// Lets go of the socket. All reports about the connection have been made.
   func close() {
     guard !isClosed else { return }
-    leaveAudiences()
+    leaveSwarms()
     peer?.driver.end()
     phase = .closed
     releaseBlocks()
@@ -99,7 +99,7 @@ extension PeerConnection {
   func shutDown() {
     peer?.isShuttingDown = true
     peer?.driver.session.shutDown()
-    if peer?.isOwedUploads != true { close(.here(loop.farewell, "")) }
+    if peer?.isOwedUploads != true { close(.local(loop.farewell, "")) }
     if !isClosed { settle() }
   }
 
@@ -108,7 +108,7 @@ extension PeerConnection {
     if role == .listener && record == nil { loop.context.records.turnedAway() }
     if let fetching {
       let id = fetching.id
-      fetching.link.tell(isEstablished ? .connectionLost(id, end) : .dialFailed(id, end))
+      fetching.link.send(isEstablished ? .connectionLost(id, end) : .dialFailed(id, end))
     } else if let peer {
       loop.context.report(.disconnected(peer.id, address, end))
     } else {
@@ -121,10 +121,10 @@ extension ConnectionEnd {
   /// The GOODBYE for the other end; nil if the connection closes without one.
   var goodbye: Goodbye? {
     switch self {
-    case .here(let code, let text): Goodbye(code: code, text: text)
+    case .local(let code, let text): Goodbye(code: code, text: text)
     case .violation(let what): Goodbye(code: .protocolError, text: what)
     case .lied(let what): Goodbye(code: .badData, text: what)
-    case .there, .broken, .truncated, .silent, .handshake, .withdrawn, .refused: nil
+    case .remote, .broken, .truncated, .silent, .handshake, .withdrawn, .refused: nil
     }
   }
 

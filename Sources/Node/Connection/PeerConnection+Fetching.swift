@@ -35,7 +35,7 @@ extension PeerConnection {
     switch phase {
     case .connecting, .handshaking: return close()
     case .established(let peer):
-      if peer.served.isEmpty { return close(.here(.done, "")) }
+      if peer.served.isEmpty { return close(.local(.done, "")) }
       peer.driver.session.stopFetching()
     case .finishing, .lingering, .closed: break
     }
@@ -53,7 +53,7 @@ extension PeerConnection {
   func pass(on news: PeerNews, of peer: EstablishedPeer) {
     guard let id = fetching?.id, let link = fetching?.link else { return }
     if case .opened(let manifest, _) = news { meet(peer, chunkCount: manifest.layout.chunkCount) }
-    link.tell(.peer(id, news))
+    link.send(.peer(id, news))
   }
 
   // MARK: Pieces

@@ -114,17 +114,17 @@ extension PeerConnection {
     phase = .established(peer)
     timers.established()
     if let fetching {
-      fetching.link.tell(.connected(fetching.id, peer.id, requestsMax: peer.requestsMax))
+      fetching.link.send(.connected(fetching.id, peer.id, requestsMax: peer.requestsMax))
     } else {
       loop.context.report(.connected(peer.id, address))
-      if loop.context.isAllowed(peer.id) { admit(peer) } else { close(.here(.notAllowed, "")) }
+      if loop.context.isAllowed(peer.id) { admit(peer) } else { close(.local(.notAllowed, "")) }
     }
   }
 
   /// Ends the connection if its peer is no longer allowed.
   func checkAllowed() {
     guard role == .listener, let peer, !loop.context.isAllowed(peer.id) else { return }
-    close(.here(.notAllowed, ""))
+    close(.local(.notAllowed, ""))
   }
 
   // MARK: Records and frames

@@ -14,13 +14,13 @@ extension PeerConnection {
     if let (entry, key) = find(open, for: peer) {
       let file = ServedFile(key: key, pages: entry.pages, root: entry.root, name: entry.name)
       offer(file, .entry(entry), path: entry.path, to: open, of: peer)
-    } else if let shared = loop.context.shared, peer.driver.session.isMeant(shared.key, by: open) {
-      fetch(from: peer, for: shared)
-      if let file = shared.offer {
-        offer(file, .download(shared), path: file.name, to: open, of: peer)
+    } else if let share = loop.context.share, peer.driver.session.isMeant(share.key, by: open) {
+      fetch(from: peer, for: share)
+      if let file = share.offer {
+        offer(file, .download(share), path: file.name, to: open, of: peer)
       } else {
         // A download that still fetches has something to offer soon.
-        peer.driver.answer(open, shared.isFetching ? .notYet : .noSuchFile, at: loop.now)
+        peer.driver.answer(open, share.isFetching ? .notYet : .noSuchFile, at: loop.now)
       }
     } else {
       peer.driver.answer(open, isScanning ? .notYet : .noSuchFile, at: loop.now)
@@ -43,17 +43,17 @@ extension PeerConnection {
     peer.served[open.handle] = source
     record?.open(open.handle, path: path)
     loop.context.report(.opened(peer.id, address, path: path))
-    joinAudience(of: source, chunkCount: file.layout.chunkCount, open.handle, as: peer)
+    joinSwarm(of: source, chunkCount: file.layout.chunkCount, open.handle, as: peer)
   }
 
   /// A peer that has dialled us and knows the file may have some of it: the download asks it too.
-  private func fetch(from peer: EstablishedPeer, for shared: SharedDownload) {
-    guard role == .listener, !peer.isTurnedAway, fetching == nil, shared.isFetching else { return }
+  private func fetch(from peer: EstablishedPeer, for share: DownloadShare) {
+    guard role == .listener, !peer.isTurnedAway, fetching == nil, share.isFetching else { return }
     let id = loop.context.nextInboundID()
-    fetching = Fetching(id: id, link: shared.link)
-    peer.driver.session.fetches(shared.link.fetchTarget)
+    fetching = Fetching(id: id, link: share.link)
+    peer.driver.session.fetches(share.link.fetchTarget)
     loop.register(self, as: id)
-    shared.link.tell(.joined(id, loop: loop.index, address, peer.id, requestsMax: peer.requestsMax))
+    share.link.send(.joined(id, loop: loop.index, address, peer.id, requestsMax: peer.requestsMax))
   }
 
   /// More files are served than before, or the scan is over.
@@ -61,33 +61,33 @@ extension PeerConnection {
 
   // MARK: Others that share the file
 
-  private func joinAudience(
+  private func joinSwarm(
     of source: ServedSource, chunkCount: Int, _ handle: FileHandle, as peer: EstablishedPeer
   ) {
     let face = ContentSwarm.Peer(
       id: peer.id, ip: address.ip, port: peer.listenPort, isTurnedAway: peer.isTurnedAway)
-    let promised = loop.context.audiences.join(source.fileID, chunkCount: chunkCount, member, face, at: loop.now)
+    let promised = loop.context.swarms.join(source.fileID, chunkCount: chunkCount, member, face, at: loop.now)
     peer.driver.session.announce(promised: promised, of: handle)
     introduce(
-      loop.context.audiences.introductions(of: source.fileID, to: [member], at: loop.now), of: source.fileID)
+      loop.context.swarms.introductions(of: source.fileID, to: [member], at: loop.now), of: source.fileID)
   }
 
-  func leaveAudiences() {
+  func leaveSwarms() {
     for source in (peer?.served ?? [:]).values {
-      loop.context.audiences.leave(source.fileID, member, at: loop.now)
+      loop.context.swarms.leave(source.fileID, member, at: loop.now)
     }
-    if let fetching { loop.context.audiences.leave(fetching.link.fileID, member, at: loop.now) }
+    if let fetching { loop.context.swarms.leave(fetching.link.fileID, member, at: loop.now) }
   }
 
   /// The other end has the file that is fetched: peers that fetch it here hear of that.
   func meet(_ peer: EstablishedPeer, chunkCount: Int) {
     guard let link = fetching?.link else { return }
     let face = ContentSwarm.Peer(id: peer.id, ip: address.ip, port: peer.listenPort)
-    loop.context.audiences.meet(link.fileID, chunkCount: chunkCount, member, face, at: loop.now)
+    loop.context.swarms.meet(link.fileID, chunkCount: chunkCount, member, face, at: loop.now)
   }
 
   /// The other end hears of the peers that share a file.
-  func introduce(_ introductions: [(member: Audiences.Member, entries: [PeerExchange.Entry])], of fileID: FileID) {
+  func introduce(_ introductions: [(member: ContentSwarms.Member, entries: [PeerExchange.Entry])], of fileID: FileID) {
     guard let peer else { return }
     for introduction in introductions where introduction.member == member {
       for (handle, source) in peer.served where source.fileID == fileID {
@@ -97,7 +97,7 @@ extension PeerConnection {
   }
 
   /// A chunk will be sent to another connection. The peer hears of it at the end of the turn, with what else was promised.
-  func promised(_ chunk: ChunkIndex, of fileID: FileID, to other: Audiences.Member) {
+  func promised(_ chunk: ChunkIndex, of fileID: FileID, to other: ContentSwarms.Member) {
     guard other != member, let peer else { return }
     for (handle, source) in peer.served where source.fileID == fileID {
       peer.driver.session.announce(promised: [chunk], of: handle)
@@ -112,36 +112,36 @@ extension PeerConnection {
     guard holds(request, of: peer), let source = peer.served[request.handle] else {
       return peer.driver.admit(request, .notHere)
     }
-    let isTaken = loop.context.audiences.accepts(
+    let isTaken = loop.context.swarms.accepts(
       request.chunk, of: source.fileID, from: member, isFull: loop.isThrottled, at: loop.now)
     peer.driver.admit(request, isTaken ? .yes : .notNow)
   }
 
   /// Whether the leaves are here. A file of the catalogue is here as a whole; the session refuses a handle that is not open.
   private func holds(_ request: ChunkRequest, of peer: EstablishedPeer) -> Bool {
-    guard case .download(let shared)? = peer.served[request.handle] else { return true }
-    return shared.offers(request.leaves, of: request.chunk)
+    guard case .download(let share)? = peer.served[request.handle] else { return true }
+    return share.offers(request.leaves, of: request.chunk)
   }
 
   /// A chunk will be sent here: the others that share the file learn of it.
   func promise(_ chunk: ChunkIndex, of handle: FileHandle, to peer: EstablishedPeer) {
-    guard let source = peer.served[handle], loop.context.audiences.promise(chunk, of: source.fileID, to: member) else {
+    guard let source = peer.served[handle], loop.context.swarms.promise(chunk, of: source.fileID, to: member) else {
       return
     }
-    loop.context.tellAllLoops(.promised(source.fileID, chunk, to: member))
+    loop.context.sendToAllLoops(.promised(source.fileID, chunk, to: member))
   }
 
   /// The other end waits for nothing of a chunk any more.
   func settlePromise(of chunk: ChunkIndex, in handle: FileHandle, to peer: EstablishedPeer) {
     guard case .entry(let entry)? = peer.served[handle] else { return }
-    loop.context.audiences.settle(chunk, of: entry.fileID, member, leafCount: entry.layout.leafCount(of: chunk))
+    loop.context.swarms.settle(chunk, of: entry.fileID, member, leafCount: entry.layout.leafCount(of: chunk))
   }
 
   /// Leaves of a chunk have left.
   func sent(_ piece: UploadPiece, byteCount: Int, to peer: EstablishedPeer) {
     let isSettled = peer.driver.sent(piece, byteCount: byteCount, at: loop.now)
     guard case .entry(let entry)? = peer.served[piece.handle] else { return }
-    loop.context.audiences.sent(piece.leaves.count, of: piece.chunk, of: entry.fileID, to: member)
+    loop.context.swarms.sent(piece.leaves.count, of: piece.chunk, of: entry.fileID, to: member)
     if isSettled { settlePromise(of: piece.chunk, in: piece.handle, to: peer) }
   }
 
@@ -150,10 +150,10 @@ extension PeerConnection {
   func noteWaiting(_ peer: EstablishedPeer) -> Bool {
     let next = peer.driver.session.nextPieceChunk
     let source = next.flatMap { peer.served[$0.handle] }
-    if let fileID = peer.waitsFor, fileID != source?.fileID { loop.context.audiences.rests(fileID, member) }
+    if let fileID = peer.waitsFor, fileID != source?.fileID { loop.context.swarms.rests(fileID, member) }
     peer.waitsFor = source?.fileID
     guard let next, let source else { return !peer.driver.session.isNextPageRepeated }
-    return loop.context.audiences.waits(
+    return loop.context.swarms.waits(
       for: next.chunk, of: source.fileID, member, isFull: loop.isThrottled, at: loop.now)
   }
 }

@@ -14,8 +14,8 @@ extension PeerConnection {
       loop.context.withdraw(entry, because: error)
       replace(handle, of: entry, at: peer, orSay: Withdrawn.Reason(error))
       performSession()
-    case .download(let shared)?:
-      loop.context.withdraw(shared, because: error)
+    case .download(let share)?:
+      loop.context.withdraw(share, because: error)
       withdrawDownload(because: Withdrawn.Reason(error))
     case nil: break
     }
@@ -39,7 +39,7 @@ extension PeerConnection {
     } else {
       peer.served[handle] = nil
       record?.open(handle, path: nil)
-      loop.context.audiences.leave(entry.fileID, member, at: loop.now)
+      loop.context.swarms.leave(entry.fileID, member, at: loop.now)
       peer.driver.session.withdraw(handle, reason)
     }
   }
@@ -58,7 +58,7 @@ extension PeerConnection {
     guard let peer, !peer.served.isEmpty else { return }
     for handle in peer.downloadHandles {
       if let source = peer.served.removeValue(forKey: handle) {
-        loop.context.audiences.leave(source.fileID, member, at: loop.now)
+        loop.context.swarms.leave(source.fileID, member, at: loop.now)
       }
       record?.open(handle, path: nil)
       peer.driver.session.withdraw(handle, reason)

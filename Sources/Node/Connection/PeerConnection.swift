@@ -100,7 +100,7 @@ final class PeerConnection {
   }
 
   /// Its name among all connections of the node.
-  var member: Audiences.Member { token ^ UInt64(loop.index) << 48 }
+  var member: ContentSwarms.Member { token ^ UInt64(loop.index) << 48 }
 
   // MARK: Events of the loop
 

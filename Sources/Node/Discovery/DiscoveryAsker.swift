@@ -80,7 +80,7 @@ private final class DiscoveryAskerLoop {
   }
 
   func run() {
-    tell(.timerFired)  // the first look is due at once
+    handle(.timerFired)  // the first look is due at once
     while !isStopped {
       let milliseconds = search.deadline.map { due in
         Int32(clamping: max(0, ((due - now).wholeNanoseconds + 999_999) / 1_000_000))
@@ -92,18 +92,18 @@ private final class DiscoveryAskerLoop {
       now = clock.now(afterWaiting: milliseconds ?? -1)
       for command in mailbox.takeAll() {
         switch command {
-        case .peers(let live, let wanted): tell(.peers(live: live, wanted: wanted))
+        case .peers(let live, let wanted): handle(.peers(live: live, wanted: wanted))
         case .stop: isStopped = true
         }
       }
       if ready.contains(4) { receive(isIPv4: true) }
       if ready.contains(6) { receive(isIPv4: false) }
-      if let due = search.deadline, now >= due { tell(.timerFired) }
+      if let due = search.deadline, now >= due { handle(.timerFired) }
       now = clock.now()
     }
   }
 
-  private func tell(_ event: DiscoverySearch.Event) {
+  private func handle(_ event: DiscoverySearch.Event) {
     search.handle(event, at: now)
     while let action = search.nextAction() { perform(action) }
   }
@@ -159,7 +159,7 @@ private final class DiscoveryAskerLoop {
         : try? socketIPv6?.receive(byteCountMax: Discovery.datagramBytes)
       guard let (bytes, from) = received else { return }
       guard networks.hold(from) else { continue }
-      tell(.datagram(bytes, from: from.ip, scope: from.scope))
+      handle(.datagram(bytes, from: from.ip, scope: from.scope))
     }
   }
 }

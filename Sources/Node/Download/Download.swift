@@ -58,7 +58,7 @@ public final class Download: Sendable {
     control?.send(.cancelled)
   }
 
-  func tell(_ update: DownloadUpdate) { if isWatched { continuation.yield(update) } }
+  func report(_ update: DownloadUpdate) { if isWatched { continuation.yield(update) } }
 
   /// It runs, and its control thread listens to this mailbox.
   func began(_ control: Mailbox<DownloadMessage>) {

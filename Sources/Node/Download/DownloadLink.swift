@@ -26,6 +26,6 @@ final class DownloadLink: Sendable {
 
   /// The file that its connections fetch.
   var fetchTarget: FetchTarget { FetchTarget(fileID: fileID, key: key) }
-  func tell(_ message: DownloadMessage) { control.send(message) }
+  func send(_ message: DownloadMessage) { control.send(message) }
   func verify(_ new: [VerifyJob]) { jobs.put(contentsOf: new) }
 }

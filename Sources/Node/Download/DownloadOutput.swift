@@ -31,8 +31,8 @@ final class DownloadOutput {
   private let target: DownloadTarget
   private let link: DownloadLink
   /// While a thread looks whether the file is here already.
-  private var look: (look: EarlyLook, thread: Thread)?
-  private var preparation: (storage: StoragePreparation, thread: Thread)?
+  private var look: (look: ExistingOutputCheck, thread: Thread)?
+  private var preparation: (storage: OutputPreparation, thread: Thread)?
   /// The right file, found before any peer was asked.
   private var foundEarly: (name: String, file: FoundFile)?
   private(set) var name = ""
@@ -68,7 +68,7 @@ final class DownloadOutput {
   /// Starts to look whether the file is here already, where its place is known.
   /// - `length`: of the file, in bytes, where it is known.
   func startLook(_ length: UInt64?) {
-    guard let early = EarlyLook(link.fileID, target, length: length) else { return }
+    guard let early = ExistingOutputCheck(link.fileID, target, length: length) else { return }
     look = (early, early.start(control: link.control))
   }
 
@@ -91,7 +91,7 @@ final class DownloadOutput {
       startVerifiers(.stream(try openStream(manifest.layout)))
       return Resumable()
     }
-    let storage = StoragePreparation(link.fileID, manifest, target)
+    let storage = OutputPreparation(link.fileID, manifest, target)
     preparation = (storage, storage.start(control: link.control))
     return nil
   }

@@ -37,39 +37,40 @@ extension DownloadRun {
   private func receive(_ message: DownloadMessage, at now: Instant) {
     switch message {
     case .connected(let id, let peer, let requestsMax):
-      tell(connections.connected(id, peer, requestsMax: requestsMax), at: now)
+      state.handle(connections.connected(id, peer, requestsMax: requestsMax), at: now)
     case .joined(let id, let loop, let address, let peer, let requestsMax):
-      tell(connections.joined(id, loop: loop, address, peer, requestsMax: requestsMax), at: now)
-    case .dialFailed(let id, let end): if let event = connections.dialFailed(id, end) { tell(event, at: now) }
-    case .connectionLost(let id, let end): for event in connections.lost(id, end) { tell(event, at: now) }
+      state.handle(connections.joined(id, loop: loop, address, peer, requestsMax: requestsMax), at: now)
+    case .dialFailed(let id, let end): if let event = connections.dialFailed(id, end) { state.handle(event, at: now) }
+    case .connectionLost(let id, let end): for event in connections.lost(id, end) { state.handle(event, at: now) }
     case .peer(let id, let news): hear(news, from: id, at: now)
     case .unreadable(let error):
       if case .unreadable(let errno) = error { output.failed(.io(errno)) }
-      tell(.writeFailed, at: now)
+      state.handle(.writeFailed, at: now)
     case .verified(let id, let request, let chunk, let leaves, let leafHashes, let writing):
       output.wrote(leaves, of: chunk, leafHashes: leafHashes, at: now)
-      sharing.shared.add(leaves.mask, of: chunk, leafHashes: leafHashes)
-      tell(.leavesVerified(id, request, chunk, leaves, writing: writing), at: now)
+      sharing.share.add(leaves.mask, of: chunk, leafHashes: leafHashes)
+      state.handle(.leavesVerified(id, request, chunk, leaves, writing: writing), at: now)
     case .corrupt(let id, let chunk):
       connections.dismiss(id, .lied("chunk \(chunk.rawValue) does not hash"))
-      tell(.lied(id), at: now)
+      state.handle(.lied(id), at: now)
     case .writeFailed(let error): failed(error, at: now)
     case .looked(let found):
       guard let here = output.looked(found, isNeeded: manifest == nil) else { return }
       manifest = here
-      tell(.foundHere(here.layout), at: now)
+      state.handle(.foundHere(here.layout), at: now)
     case .prepared(let result): prepared(result, at: now)
     case .resumed(let id, let page, let leaves, let events):
       output.journal(events, at: now)
       resumed(page, leaves, from: id, at: now)
     case .journal(let event): output.journal([event], at: now)
     case .streamed(let below):
-      if let event = output.streamed(below: below, in: manifest!.layout) { tell(event, at: now) }
+      if let event = output.streamed(below: below, in: manifest!.layout) { state.handle(event, at: now) }
     case .streamEnded: break  // after a failure, which was reported before
-    case .resolved(let name, let result): for event in search.resolved(name, result, at: now) { tell(event, at: now) }
-    case .hinted(let address, let peer): tell(.addressHinted(address, peer), at: now)
+    case .resolved(let name, let result):
+      for event in search.resolved(name, result, at: now) { state.handle(event, at: now) }
+    case .hinted(let address, let peer): state.handle(.addressHinted(address, peer), at: now)
     case .discoverySettled(let summary): search.settled(summary)
-    case .cancelled: tell(.cancelledByUser, at: now)
+    case .cancelled: state.handle(.cancelledByUser, at: now)
     }
   }
 
@@ -90,7 +91,7 @@ extension DownloadRun {
       if !isCompared { learned(page) }
     case .busy, .answerBegan, .answerEnded, .have, .bitmap, .promised, .peers: break
     }
-    tell(DownloadEvent(news, from: id, isCompared: isCompared), at: now)
+    state.handle(DownloadEvent(news, from: id, isCompared: isCompared), at: now)
   }
 
   /// The leaves of a page's chunks that were found in the part file. Nil: the journal had the page.
@@ -102,12 +103,12 @@ extension DownloadRun {
     for (chunk, mask) in leaves {
       let hash = page.chunkHashes[Int(chunk.rawValue) % PageLayout.wireChunksPerPage]
       let isWhole = mask == layout.leaves(of: chunk).mask
-      sharing.shared.add(
+      sharing.share.add(
         mask, of: chunk, leafHashes: isWhole ? nil : output.journaledLeafHashes(of: chunk, hash: hash, in: layout))
     }
     let wholeCount = leaves.count { $0.mask == layout.leaves(of: $0.chunk).mask }
     if wholeCount > 0 { onUpdate(.resumed(chunks: wholeCount)) }
-    tell(.resumed(leaves), at: now)
-    tell(.pageVerified(page.index, from: id), at: now)
+    state.handle(.resumed(leaves), at: now)
+    state.handle(.pageVerified(page.index, from: id), at: now)
   }
 }

@@ -61,7 +61,7 @@ final class DownloadRun {
     let key = FileKey(fileID, swarm: context.swarmKey)
     link = DownloadLink(
       fileID: fileID, key: key,
-      blocks: BlockPool(limit: DownloadRun.blocksMax) { context.tellAllLoops(.blocksAvailable) }, control: control,
+      blocks: BlockPool(limit: DownloadRun.blocksMax) { context.sendToAllLoops(.blocksAvailable) }, control: control,
       jobs: BlockingQueue())
     var settings = settings
     if target.isStream { settings.order = .inOrder(windowChunks: DownloadRun.streamWindowChunks) }
@@ -72,7 +72,7 @@ final class DownloadRun {
       control: control, onUpdate: onUpdate, at: now)
     connections = DownloadConnections(context, link, onUpdate: onUpdate)
     output = DownloadOutput(target, link)
-    self.sharing = DownloadSharing(sharing, SharedDownload(key: key, link: link), context)
+    self.sharing = DownloadSharing(sharing, DownloadShare(key: key, link: link), context)
     nextProgress = now
   }
 
@@ -80,7 +80,7 @@ final class DownloadRun {
   func begin(at now: Instant) throws(Errno) {
     if let address = node.address { onUpdate(.listening(address)) }
     // The peers that were named are dialled first, and while they answer the search begins.
-    for event in search.known { tell(event, at: now) }
+    for event in search.known { state.handle(event, at: now) }
     perform(at: now)
     if let discovery = node.context.configuration.discovery { try ask(discovery) }
     output.startLook(expectedLength)
@@ -89,16 +89,16 @@ final class DownloadRun {
   }
 
   private func ask(_ discovery: DiscoverySettings) throws(Errno) {
-    let (key, shared) = (link.key, sharing.shared)
+    let (key, share) = (link.key, sharing.share)
     // A node that asks the network for this file finds this download too, once there is something to be had. The answerer
     // begins first: both look which nodes of this machine are dead, by locks that each could take for a living node's.
-    try node.answer(discovery) { bucket in key.bucket == bucket && shared.isOffered ? [key] : [] }
+    try node.answer(discovery) { bucket in key.bucket == bucket && share.isOffered ? [key] : [] }
     try search.ask(discovery, for: key, own: node.context.configuration.identity.peerID, control: link.control)
   }
 
   private func lookUp(at now: Instant) {
     let event = search.lookUp(livePeers: state.livePeerCount, isLooking: output.isLooking, at: now)
-    if let event { tell(event, at: now) }
+    if let event { state.handle(event, at: now) }
   }
 
   // MARK: Times
@@ -126,7 +126,7 @@ final class DownloadRun {
   }
 
   private func goOn(at now: Instant) {
-    if let deadline = state.deadline, now >= deadline { tell(.timerFired, at: now) }
+    if let deadline = state.deadline, now >= deadline { state.handle(.timerFired, at: now) }
     output.fire(at: now)
     lookUp(at: now)
     perform(at: now)
@@ -146,8 +146,6 @@ final class DownloadRun {
 
   // MARK: The brain
 
-  func tell(_ event: DownloadEvent, at now: Instant) { state.handle(event, at: now) }
-
   func perform(at now: Instant) {
     while case .fetching = phase, let action = state.nextAction() { perform(action, at: now) }
   }
@@ -161,7 +159,8 @@ final class DownloadRun {
     case .request(let id, let request, let chunk, let leaves):
       connections.send(.request(id, fetchRequest(request, leaves, of: chunk)), to: id)
     case .cancel(let id, let request): connections.send(.cancel(id, request), to: id)
-    case .disconnect(let id, let reason): if let event = connections.disconnect(id, reason) { tell(event, at: now) }
+    case .disconnect(let id, let reason):
+      if let event = connections.disconnect(id, reason) { state.handle(event, at: now) }
     case .report(let report): onUpdate(.report(report))
     case .finished(let stats): phase = .decided(.success(stats))
     case .failed(let failure, let stats):
@@ -174,7 +173,7 @@ final class DownloadRun {
     let page = PageLayout(manifest!.layout).page(of: chunk)
     let hash = chunkHashes[page]![Int(chunk.rawValue) % PageLayout.wireChunksPerPage]
     return FetchRequest(
-      id: id, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: sharing.shared.knownLeafHashes(of: chunk))
+      id: id, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: sharing.share.knownLeafHashes(of: chunk))
   }
 
   // MARK: Storage
@@ -200,12 +199,12 @@ final class DownloadRun {
     sharing.begin(manifest, output.place)
     onUpdate(.prepared(name: output.name, length: manifest.length))
     if let found = output.found { onUpdate(.found(path: found.path)) }
-    tell(.storageReady(resumable), at: now)
+    state.handle(.storageReady(resumable), at: now)
   }
 
   func failed(_ error: PartFileError, at now: Instant) {
     output.failed(error)
-    tell(.writeFailed, at: now)
+    state.handle(.writeFailed, at: now)
   }
 
   /// Whether the chunks of a page were never asked for before.
@@ -213,6 +212,6 @@ final class DownloadRun {
 
   func learned(_ page: HashPage) {
     chunkHashes[page.index] = page.chunkHashes
-    sharing.shared.add(page)
+    sharing.share.add(page)
   }
 }

@@ -35,7 +35,7 @@ extension Downloader {
           .success(
             try self.run(
               fileID, length: length, from: peers, to: target, began: { download.began($0) },
-              onUpdate: { download.tell($0) })))
+              onUpdate: { download.report($0) })))
       } catch {
         download.ended(.failure(error))
       }

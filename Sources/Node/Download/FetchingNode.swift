@@ -53,7 +53,7 @@ final class FetchingNode {
   }
 
   /// Says goodbye on all connections that have finished what they send.
-  func sayGoodbye() { context.tellAllLoops(.shutDown(.done, grace: FetchingNode.goodbyeGrace)) }
+  func sayGoodbye() { context.sendToAllLoops(.shutDown(.done, grace: FetchingNode.goodbyeGrace)) }
 
   /// Ends all connections and threads of the node.
   func stop() {
@@ -63,6 +63,6 @@ final class FetchingNode {
     loops = []
     // No loop asks for a check any more. The thread may wait for seconds, and it holds the context.
     context.rechecker.stop()
-    context.shared = nil  // it holds the context itself
+    context.share = nil  // it holds the context itself
   }
 }

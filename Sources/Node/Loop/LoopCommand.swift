@@ -24,7 +24,7 @@ enum LoopCommand: Sendable {
   /// An entry is no longer served: a peer that has it open gets another of the same bytes, or hears why.
   case withdraw(CatalogueEntry, Withdrawn.Reason)
   /// A chunk of a file will be sent to a connection: the other peers that have the file open hear of it.
-  case promised(FileID, ChunkIndex, to: Audiences.Member)
+  case promised(FileID, ChunkIndex, to: ContentSwarms.Member)
   /// These leaves of the download's file are offered from now on.
   case announce([LeafRun])
   /// The download is over: nothing is asked for any more.

@@ -5,13 +5,13 @@ import Transfer
 extension NetworkLoop {
   /// Tells the peers that share a file of one another, if it is time.
   func introduceAll() {
-    var members: [FileID: [Audiences.Member: PeerConnection]] = [:]
+    var members: [FileID: [ContentSwarms.Member: PeerConnection]] = [:]
     for connection in connections.values {
       guard let peer = connection.peer else { continue }
       for source in peer.served.values { members[source.fileID, default: [:]][connection.member] = connection }
     }
     for (fileID, connections) in members {
-      let introductions = context.audiences.introductions(of: fileID, to: Set(connections.keys), at: now)
+      let introductions = context.swarms.introductions(of: fileID, to: Set(connections.keys), at: now)
       for introduction in introductions {
         let connection = connections[introduction.member]!
         connection.introduce([introduction], of: fileID)

@@ -73,7 +73,7 @@ final class NetworkLoop {
 
   private func run() {
     while turn() {}
-    for connection in Array(connections.values) { connection.close(.here(farewell, "")) }
+    for connection in Array(connections.values) { connection.close(.local(farewell, "")) }
   }
 
   /// Waits for events and deals with them; false once it is over.
@@ -130,7 +130,7 @@ final class NetworkLoop {
     case .fetchPage(let id, let page): byID[id]?.fetchPage(page)
     case .request(let id, let request): byID[id]?.request(request)
     case .cancel(let id, let request): byID[id]?.cancel(request)
-    case .disconnect(let id, let code, let text): byID[id]?.close(.here(code, text))
+    case .disconnect(let id, let code, let text): byID[id]?.close(.local(code, text))
     case .admission(let order): obey(order)
     case .blocksAvailable:
       let waiting = starving
@@ -176,7 +176,7 @@ final class NetworkLoop {
       try enter(connection)
       byID[id] = connection
     } catch {
-      link.tell(.dialFailed(id, .broken(error)))
+      link.send(.dialFailed(id, .broken(error)))
     }
   }
 
@@ -249,7 +249,7 @@ final class NetworkLoop {
   /// Lets the senders send a piece each, as their turns come, within the upload limit. Each loop has turns of its own,
   /// of connections that could send at once: an order over all loops would make them wait for one another. Two things
   /// count over all loops nevertheless: the bytes that an address got (`UploadShares`), and what a reader was promised
-  /// (`Audiences`).
+  /// (`ContentSwarms`).
   private func sendPieces() {
     if let until = throttledUntil {
       guard now >= until else { return }

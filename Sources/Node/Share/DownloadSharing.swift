@@ -7,20 +7,20 @@ import Wire
 /// The served side of one download, as the control thread sees it. Confined to that thread.
 final class DownloadSharing {
   /// The part of the file that other peers may have; no peer can ask for it if `sharing` is nil.
-  let shared: SharedDownload
+  let share: DownloadShare
   private let sharing: Sharing?
   private let context: NodeContext
 
   /// - `sharing`: nil: other peers get nothing.
-  init(_ sharing: Sharing?, _ shared: SharedDownload, _ context: NodeContext) {
-    self.shared = shared
+  init(_ sharing: Sharing?, _ share: DownloadShare, _ context: NodeContext) {
+    self.share = share
     self.sharing = sharing
     self.context = context
-    if sharing != nil { context.shared = shared }
+    if sharing != nil { context.share = share }
   }
 
   /// When there is something to announce.
-  var deadline: Instant? { shared.newsDeadline }
+  var deadline: Instant? { share.newsDeadline }
 
   func fire(at now: Instant) {
     if let deadline, now >= deadline { announce(at: now) }
@@ -28,26 +28,26 @@ final class DownloadSharing {
 
   /// Announces the leaves that were verified since the last time.
   func announce(at now: Instant) {
-    let runs = shared.takeNews(at: now)
-    if context.shared != nil, !runs.isEmpty { context.tellAllLoops(.announce(runs)) }
+    let runs = share.takeNews(at: now)
+    if context.share != nil, !runs.isEmpty { context.sendToAllLoops(.announce(runs)) }
   }
 
   /// The place of the file is ready. Peers that opened the file before are answered.
   func begin(_ manifest: Manifest, _ place: DownloadOutput.Place) {
     switch place {
-    case .unknown, .stream: shared.begin(manifest, nil)
-    case .found(let file): shared.begin(manifest, file)
-    case .part(let part): shared.begin(manifest, .part(part.file))
+    case .unknown, .stream: share.begin(manifest, nil)
+    case .found(let file): share.begin(manifest, file)
+    case .part(let part): share.begin(manifest, .part(part.file))
     }
-    if context.shared != nil { context.tellAllLoops(.catalogueChanged) }
+    if context.share != nil { context.sendToAllLoops(.catalogueChanged) }
   }
 
   /// Nothing more is fetched. Connections of peers that fetch from here stay. Returns false if no peer can.
   func stopFetching(at now: Instant) -> Bool {
-    shared.stopFetching()
+    share.stopFetching()
     announce(at: now)
-    guard context.shared != nil else { return false }
-    context.tellAllLoops(.stopFetching)
+    guard context.share != nil else { return false }
+    context.sendToAllLoops(.stopFetching)
     return true
   }
 
@@ -63,10 +63,10 @@ final class DownloadSharing {
 
   /// From now on other programs may change the output.
   func watch(_ part: PartFile, name: String) {
-    do throws(StoredFileError) { shared.finish(try part.finished(as: name)) } catch {
+    do throws(StoredFileError) { share.finish(try part.finished(as: name)) } catch {
       // Without a descriptor it cannot be found out later whether the output is still the file that was fetched.
-      if case .busy(let errno) = error { return context.withdraw(shared, because: .unreadable(errno)) }
-      context.withdraw(shared, because: error)
+      if case .busy(let errno) = error { return context.withdraw(share, because: .unreadable(errno)) }
+      context.withdraw(share, because: error)
     }
   }
 }

@@ -61,7 +61,7 @@ final class FolderFollower {
       switch news {
       case .event(let event): onEvent(event)
       case .withdraw(let entry, let error): context.withdraw(entry, because: error)
-      case .replaced(let entry): context.tellAllLoops(.withdraw(entry, .removed))
+      case .replaced(let entry): context.sendToAllLoops(.withdraw(entry, .removed))
       }
     }
     epoll = try Epoll()
@@ -140,7 +140,7 @@ final class FolderFollower {
         switch event {
         case .added(let entry):
           onEvent(event)
-          if isFirst { context.tellAllLoops(.catalogueChanged) }
+          if isFirst { context.sendToAllLoops(.catalogueChanged) }
           mailbox.send(.hashed(path: entry.path, nil))
         case .skipped(let skipped): mailbox.send(.hashed(path: skipped.path, skipped.reason))
         default: onEvent(event)

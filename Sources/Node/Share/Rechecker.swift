@@ -88,10 +88,10 @@ final class Rechecker: Sendable {
         }
       }
     case .download:
-      guard let shared = context.shared else { return }
-      do throws(StoredFileError) { try shared.recheck(item.chunk) } catch {
+      guard let share = context.share else { return }
+      do throws(StoredFileError) { try share.recheck(item.chunk) } catch {
         if case .busy = error { return }
-        context.withdraw(shared, because: error)
+        context.withdraw(share, because: error)
       }
     }
   }

@@ -18,7 +18,7 @@ struct ServedFileReader: ~Copyable {
     switch source {
     case .entry(let entry):
       do throws(Errno) { return try catalogue!.page(index, entry) } catch { throw .unreadable(error) }
-    case .download(let shared): return shared.page(index)
+    case .download(let share): return share.page(index)
     }
   }
 
@@ -27,7 +27,7 @@ struct ServedFileReader: ~Copyable {
     switch source {
     case .entry(let entry):
       do throws(Errno) { return try catalogue!.leafHashes(of: chunk, entry).hashes } catch { throw .unreadable(error) }
-    case .download(let shared): return try shared.leafHashes(of: chunk)
+    case .download(let share): return try share.leafHashes(of: chunk)
     }
   }
 
@@ -40,10 +40,10 @@ struct ServedFileReader: ~Copyable {
       return try read(piece, in: entry.layout) { offset, room throws(StoredFileError) in
         try file.read(at: offset, into: &room)
       }
-    case .download(let shared):
-      guard let layout = shared.layout else { preconditionFailure("it is offered, so its layout is known") }
+    case .download(let share):
+      guard let layout = share.layout else { preconditionFailure("it is offered, so its layout is known") }
       return try read(piece, in: layout) { offset, room throws(StoredFileError) in
-        try shared.read(at: offset, count: room.byteCount, into: &room)
+        try share.read(at: offset, count: room.byteCount, into: &room)
       }
     }
   }

@@ -5,12 +5,12 @@ import Storage
 /// A file that a peer has open here.
 enum ServedSource: Sendable {
   case entry(CatalogueEntry)
-  case download(SharedDownload)
+  case download(DownloadShare)
 
   var fileID: FileID {
     switch self {
     case .entry(let entry): entry.fileID
-    case .download(let shared): shared.link.fileID
+    case .download(let share): share.link.fileID
     }
   }
 }

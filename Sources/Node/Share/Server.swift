@@ -87,7 +87,7 @@ public final class Server: Sendable {
   ) throws(ServerError) {
     defer {
       context.isScanning = false
-      context.tellAllLoops(.catalogueChanged)
+      context.sendToAllLoops(.catalogueChanged)
     }
     guard let mailbox = context.follower else { preconditionFailure("a server has a catalogue") }
     let firstBatch = BlockingQueue<Void>()
@@ -137,7 +137,7 @@ public final class Server: Sendable {
     answerer.withLock { $0.take() }?.stop()
     context.follower?.send(.stop)
     following.withLock { $0.take() }?.join()
-    context.tellAllLoops(.shutDown(.shuttingDown, grace: grace))
+    context.sendToAllLoops(.shutDown(.shuttingDown, grace: grace))
     let running = threads.withLock { running in
       defer { running = [] }
       return running

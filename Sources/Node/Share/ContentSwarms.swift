@@ -7,7 +7,7 @@ import Transfer
 import Wire
 
 /// A lock around the `ContentSwarm` of every content that is open on a connection.
-final class Audiences: Sendable {
+final class ContentSwarms: Sendable {
   typealias Member = ContentSwarm.Member
 
   private let byFile = Mutex<[FileID: ContentSwarm]>([:])
@@ -17,14 +17,14 @@ final class Audiences: Sendable {
     _ fileID: FileID, chunkCount: Int, _ member: Member, _ peer: ContentSwarm.Peer, at now: Instant
   ) -> [ChunkIndex] {
     byFile.withLock { swarms in
-      swarms[fileID, default: Audiences.swarm(chunkCount)].join(member, peer, at: now)
+      swarms[fileID, default: ContentSwarms.swarm(chunkCount)].join(member, peer, at: now)
     }
   }
 
   /// A peer has a file that is fetched here: other peers hear of it.
   func meet(_ fileID: FileID, chunkCount: Int, _ member: Member, _ peer: ContentSwarm.Peer, at now: Instant) {
     byFile.withLock { swarms in
-      swarms[fileID, default: Audiences.swarm(chunkCount)].meet(member, peer, at: now)
+      swarms[fileID, default: ContentSwarms.swarm(chunkCount)].meet(member, peer, at: now)
     }
   }
 

@@ -8,7 +8,7 @@ import TestSupport
 @testable import Node
 @testable import Wire
 
-@Suite struct AudienceTests {
+@Suite struct ContentSwarmsTests {
   private func reader(of samples: ServedSamples, as identity: StaticIdentity, port: UInt16?) throws -> ScriptedPeer {
     let peer = try ScriptedPeer(dialling: samples.address, as: identity, listenPort: port)
     guard case .opened(let opened) = try peer.open(Sample.common.fileID), case .opened = opened.outcome else {

@@ -5,7 +5,7 @@ import Storage
 import Synchronization
 
 /// Looks at the place of the output, where that is known beforehand, on a thread of its own.
-final class EarlyLook: Sendable {
+final class ExistingOutputCheck: Sendable {
   private let fileID: FileID
   private let length: UInt64?
   private let folder: String

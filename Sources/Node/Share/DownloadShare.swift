@@ -8,7 +8,7 @@ import Wire
 
 /// The served side of a download. The control thread enters what is verified, loops ask. Every leaf that is offered is
 /// written and proven by hashes that are at hand or can be had from the disk.
-final class SharedDownload: Sendable {
+final class DownloadShare: Sendable {
   /// Where the bytes are.
   enum Source: Sendable {
     case part(PartFile)

@@ -22,7 +22,7 @@ struct PreparedPart: Sendable {
 }
 
 /// Chooses the name, looks whether the file is there already, and opens part file and journal.
-final class StoragePreparation: Sendable {
+final class OutputPreparation: Sendable {
   private let fileID: FileID
   private let manifest: Manifest
   private let target: DownloadTarget
