@@ -13,7 +13,7 @@ enum FollowCommand: Sendable {
   case stop
 }
 
-/// A living folder and the loop around it, confined to its own thread.
+/// A watched folder and the loop around it, confined to its own thread.
 final class FolderFollower {
   /// News are taken this often at most: a file that is written to in small pieces is one piece of news then.
   private static let pauseNanoseconds: Int64 = 10_000_000
@@ -23,7 +23,7 @@ final class FolderFollower {
   private let context: NodeContext
   private let catalogue: Catalogue
   private let mailbox: Mailbox<FollowCommand>
-  private let folder: LivingFolder
+  private let folder: WatchedFolder
   private let shouldStop: @Sendable () -> Bool
   private let onEvent: @Sendable (CatalogueEvent) -> Void
   private let isStopping: StopFlag
@@ -57,7 +57,7 @@ final class FolderFollower {
     let isStopping = StopFlag()
     self.isStopping = isStopping
     self.shouldStop = { isStopping.isSet || shouldStop() }
-    folder = try LivingFolder(catalogue, now: { Clock.monotonicNanoseconds }) { news in
+    folder = try WatchedFolder(catalogue, now: { Clock.monotonicNanoseconds }) { news in
       switch news {
       case .event(let event): onEvent(event)
       case .withdraw(let entry, let error): context.withdraw(entry, because: error)

@@ -24,22 +24,22 @@ final class GetJSON: DownloadObserver {
     case .prepared(let name, let length): (self.name, self.length) = (name, length)
     case .report(let report): output(line(for: report))
     case .progress(let progress): output(JSONLine(progress))
-    case .listening(let address): tell("listening") { $0.set("address", address.description) }
-    case .resumed(let chunks): tell("resumed") { $0.set("chunks", chunks) }
-    case .found(let path): tell("found") { $0.set("path", path) }
+    case .listening(let address): emit("listening") { $0.set("address", address.description) }
+    case .resumed(let chunks): emit("resumed") { $0.set("chunks", chunks) }
+    case .found(let path): emit("found") { $0.set("path", path) }
     case .resolved: break  // each address is heard of when something comes of it
     case .unresolved(let source, let reason):
-      tell("unresolved") { line in
+      emit("unresolved") { line in
         line.set("name", "\(source)")
         line.set("reason", reason)
       }
     case .searched(let summary):
-      tell("searched") { line in
+      emit("searched") { line in
         line.set("localNodes", summary.localNodes)
         line.set("interfaces", (summary.interfaces ?? []).joined(separator: ","))
       }
     case .peerEnded(let address, let peer, let end):
-      tell("connectionEnded") { line in
+      emit("connectionEnded") { line in
         line.set("address", address.description)
         if let peer { line.set("peer", peer.hex) }
         line.set("reason", end.description)
@@ -47,22 +47,22 @@ final class GetJSON: DownloadObserver {
     case .staying(let result):
       done(result)
       hasStayed = true
-    case .unreadable(let error): tell("unreadable") { $0.set("reason", error.description) }
+    case .unreadable(let error): emit("unreadable") { $0.set("reason", error.description) }
     }
   }
 
-  func leftOut(connectionEnds count: Int) { tell("connectionsEnded") { $0.set("count", count) } }
+  func leftOut(connectionEnds count: Int) { emit("connectionsEnded") { $0.set("count", count) } }
 
   func ended(_ result: DownloadResult) {
     if hasStayed {
-      tell("stopped") { $0.set("uploadedBytes", result.stats.uploadedBytes) }
+      emit("stopped") { $0.set("uploadedBytes", result.stats.uploadedBytes) }
     } else {
       done(result)
     }
   }
 
   private func done(_ result: DownloadResult) {
-    tell("done") { line in
+    emit("done") { line in
       if let path = result.path { line.set("path", path) }
       line.set("found", result.wasFound)
       line.set(result.stats)
@@ -89,7 +89,7 @@ final class GetJSON: DownloadObserver {
     if explains { output(DownloadExplanation(stats, maxWorkers: maxWorkers).json) }
   }
 
-  private func tell(_ event: String, _ fill: (inout JSONLine) -> Void) {
+  private func emit(_ event: String, _ fill: (inout JSONLine) -> Void) {
     var line = JSONLine(event: event)
     fill(&line)
     output(line)

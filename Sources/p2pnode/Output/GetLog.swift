@@ -46,23 +46,23 @@ final class GetLog {
   func print(_ update: DownloadUpdate) {
     if case .peerEnded = update {
       let (isTold, leftOut) = ends.next(at: Clock.monotonicNanoseconds)
-      tellLeftOut(leftOut)
+      reportLeftOut(leftOut)
       if !isTold { return failures.see(update) }
     }
     for observer in observers { observer.see(update) }
   }
 
   func ended(_ result: DownloadResult) {
-    tellLeftOut(ends.takeLeftOut())
+    reportLeftOut(ends.takeLeftOut())
     for observer in observers { observer.ended(result) }
   }
 
-  private func tellLeftOut(_ count: Int) {
+  private func reportLeftOut(_ count: Int) {
     if count > 0 { for observer in observers { observer.leftOut(connectionEnds: count) } }
   }
 
   func failed(_ error: DownloadError, _ failure: Failure) {
-    tellLeftOut(ends.takeLeftOut())
+    reportLeftOut(ends.takeLeftOut())
     for observer in observers { observer.failed(error, failure) }
   }
 

@@ -4,7 +4,7 @@ import Content
 import Posix
 import SQLite
 
-/// What a living folder has to tell; on its own thread.
+/// A report of a watched folder, on the thread that follows it.
 public enum FolderNews: Sendable {
   case event(CatalogueEvent)
   /// The entry's file is not, or no longer, what was hashed. To be withdrawn from the catalogue and from all who read it.
@@ -14,7 +14,7 @@ public enum FolderNews: Sendable {
 }
 
 /// Confined to one thread. Time is handed in, in nanoseconds of any clock that never goes back.
-public final class LivingFolder {
+public final class WatchedFolder {
   /// A file that nobody has closed, nor changed for so long, is taken to be complete.
   static let quietNanoseconds: Int64 = 1_000_000_000
   /// The two halves of a rename come at almost the same time.
@@ -26,10 +26,10 @@ public final class LivingFolder {
 
   let catalogue: Catalogue
   let now: () -> Int64
-  let tell: (FolderNews) -> Void
+  let emit: (FolderNews) -> Void
 
   /// Nil where the system gives no more of them.
-  var watched: WatchedFolders?
+  var watches: FolderWatches?
   var rescanAt: Int64?
 
   /// A file that may still be being written: what it was when last looked at, and when to look again.
@@ -58,20 +58,20 @@ public final class LivingFolder {
   /// Begins to watch and finds the files that are there: all are ready to be hashed. Throws where the folder cannot be
   /// listed.
   public init(
-    _ catalogue: Catalogue, now: @escaping () -> Int64, tell: @escaping (FolderNews) -> Void
+    _ catalogue: Catalogue, now: @escaping () -> Int64, emit: @escaping (FolderNews) -> Void
   ) throws(Errno) {
     self.catalogue = catalogue
     self.now = now
-    self.tell = tell
-    if let warning = catalogue.warning { tell(.event(.warning(warning))) }
-    do throws(Errno) { watched = try WatchedFolders() } catch { cannotWatch(error) }
+    self.emit = emit
+    if let warning = catalogue.warning { emit(.event(.warning(warning))) }
+    do throws(Errno) { watches = try FolderWatches() } catch { cannotWatch(error) }
     let scan = try FolderScan(catalogue.folder) { path, folder in watch(folder, as: path) }
     report(scan.skipped)
     for file in scan.files { enqueue(file.path, file.status) }
   }
 
   /// To be added to an `Epoll`: readable while `takeEvents` has something to do. Nil where nothing can be watched.
-  public var number: Int32? { watched?.number }
+  public var number: Int32? { watches?.number }
 
   // MARK: Hashing
 
@@ -98,7 +98,7 @@ public final class LivingFolder {
     case .some(let reason):
       if wasTouched { look(at: path, isSettled: false) }
       if case .io(let errno) = reason, errno.code == Errno.noEntry { return }  // it is simply gone
-      tell(.event(.skipped(SkippedFile(path: path, reason: reason))))
+      emit(.event(.skipped(SkippedFile(path: path, reason: reason))))
     }
   }
 
@@ -113,7 +113,7 @@ public final class LivingFolder {
         catalogue.entry(at: path) != nil || unsettled[path] != nil || ready[path] != nil
       }
     } catch {
-      tell(.event(.warning("\(error)")))
+      emit(.event(.warning("\(error)")))
     }
   }
 
@@ -139,7 +139,7 @@ public final class LivingFolder {
     if let entry = catalogue.entry(at: path) {
       if status.sameContent(as: entry.status) { return forget(path) }
       let isSameFile = status.identity == entry.status.identity
-      tell(.withdraw(entry, isSameFile ? .changed(path: path) : .removed(path: path)))
+      emit(.withdraw(entry, isSameFile ? .changed(path: path) : .removed(path: path)))
     } else if hashing[path] != nil {
       hashing[path] = true
       return
@@ -158,9 +158,9 @@ public final class LivingFolder {
     forget(path)
     if hashing[path] != nil { hashing[path] = true }
     guard let entry = catalogue.entry(at: path) else { return }
-    tell(.withdraw(entry, reason ?? .removed(path: path)))
+    emit(.withdraw(entry, reason ?? .removed(path: path)))
     do throws(DatabaseError) { try catalogue.store.remove(entry.hashes.number) } catch {
-      tell(.event(.warning("\(error)")))
+      emit(.event(.warning("\(error)")))
     }
   }
 
@@ -178,7 +178,7 @@ public final class LivingFolder {
   }
 
   private func wait(_ path: String, _ status: FileStatus) {
-    let due = now() + LivingFolder.quietNanoseconds
+    let due = now() + WatchedFolder.quietNanoseconds
     unsettled[path] = Unsettled(status: status, lookAt: due)
     earliestLook = min(earliestLook, due)
   }
@@ -211,7 +211,7 @@ public final class LivingFolder {
   }
 
   func report(_ skipped: [SkippedFile]) {
-    for skipped in skipped { tell(.event(.skipped(skipped))) }
+    for skipped in skipped { emit(.event(.skipped(skipped))) }
   }
 
   /// Drops what was planned for files below a folder that is gone from there.

@@ -2,7 +2,7 @@
 import Posix
 
 /// The watches of a tree of folders, confined to one thread.
-struct WatchedFolders: ~Copyable {
+struct FolderWatches: ~Copyable {
   /// What is asked of every folder. Not who opens or reads: only what may change what is served.
   private static let changes: FolderChange = [
     .created, .deleted, .modified, .writerClosed, .attributes, .movedFrom, .movedTo,
@@ -25,7 +25,7 @@ struct WatchedFolders: ~Copyable {
 
   /// Watches a folder; where it is watched under another path, it has this one from now on.
   mutating func watch(_ folder: borrowing Directory, as path: String) throws(Errno) {
-    let watch = try inotify.watch(folder, WatchedFolders.changes)
+    let watch = try inotify.watch(folder, FolderWatches.changes)
     if let old = paths[watch] { watches[old] = nil }
     if let other = watches[path], other != watch { end(other) }
     paths[watch] = path

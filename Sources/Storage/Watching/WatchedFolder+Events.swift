@@ -4,11 +4,11 @@ import Content
 import Posix
 import SQLite
 
-extension LivingFolder {
+extension WatchedFolder {
   /// Deals with the news that wait; false where there was none.
   @discardableResult public func takeEvents() -> Bool {
     do throws(Errno) {
-      let events = try watched?.read() ?? []
+      let events = try watches?.read() ?? []
       for event in events { take(event) }
       return !events.isEmpty
     } catch {
@@ -19,8 +19,8 @@ extension LivingFolder {
 
   func take(_ event: FolderEvent) {
     if event.change.contains(.overflow) { return rescan() }
-    if event.change.contains(.watchEnded) { return watched?.forget(event.watch) ?? () }
-    guard !event.name.isEmpty, let folder = watched?.path(of: event.watch) else { return }
+    if event.change.contains(.watchEnded) { return watches?.forget(event.watch) ?? () }
+    guard !event.name.isEmpty, let folder = watches?.path(of: event.watch) else { return }
     let prefix = folder.isEmpty ? "" : folder + "/"
     if event.change.contains(.movedTo), let half = leaving.removeValue(forKey: event.cookie) {
       guard let path = servedPath(prefix, event) else { return left(half) }
@@ -30,13 +30,13 @@ extension LivingFolder {
     if event.change.contains(.movedFrom) {
       let isFolder = event.change.contains(.isFolder)
       leaving[event.cookie] = Leaving(
-        path: path, isFolder: isFolder, until: now() + LivingFolder.renameNanoseconds)
+        path: path, isFolder: isFolder, until: now() + WatchedFolder.renameNanoseconds)
     } else if event.change.contains(.isFolder) {
       if event.change.contains(.deleted) { left(folder: path) } else { walk(path) }
     } else if event.change.contains(.deleted) {
       look(at: path, isSettled: false)  // another may have the name by now
     } else if event.change.contains(.modified), unsettled[path] != nil {
-      unsettled[path]?.lookAt = now() + LivingFolder.quietNanoseconds
+      unsettled[path]?.lookAt = now() + WatchedFolder.quietNanoseconds
     } else {
       let isComplete = !event.change.isDisjoint(with: [.writerClosed, .movedTo])
       look(at: path, isSettled: isComplete)
@@ -76,17 +76,17 @@ extension LivingFolder {
     gone(new)  // what had the name before
     do throws(DatabaseError) {
       let renamed = try catalogue.rename(entry, to: new, status)
-      tell(.replaced(entry))
-      tell(.event(.renamed(renamed, from: old)))
+      emit(.replaced(entry))
+      emit(.event(.renamed(renamed, from: old)))
       return true
     } catch {
-      tell(.event(.warning("\(error)")))
+      emit(.event(.warning("\(error)")))
       return false
     }
   }
 
   private func renameFolder(_ old: String, to new: String) {
-    watched?.rename(old, to: new)
+    watches?.rename(old, to: new)
     forget(below: old)
     for entry in catalogue.entries(below: old).sorted(by: { $0.path < $1.path }) {
       if !move(entry.path, to: new + entry.path.dropFirst(old.count)) { gone(entry.path) }
@@ -118,7 +118,7 @@ extension LivingFolder {
 
   /// A folder is gone, with all below it.
   private func left(folder: String) {
-    watched?.end(below: folder)
+    watches?.end(below: folder)
     forget(below: folder)
     for entry in catalogue.entries(below: folder).sorted(by: { $0.path < $1.path }) { gone(entry.path) }
   }
@@ -137,31 +137,31 @@ extension LivingFolder {
         found.insert(file.path)
         look(at: file.path, file.status, isSettled: false)
       }
-      watched?.end(exceptOf: folders)
+      watches?.end(exceptOf: folders)
     } catch {
-      tell(.event(.warning("\(error)")))
+      emit(.event(.warning("\(error)")))
     }
     for entry in catalogue.entries where !found.contains(entry.path) { look(at: entry.path, isSettled: false) }
     if rescanAt != nil { planRescan(since: start) }
   }
 
   private func planRescan(since start: Int64) {
-    rescanAt = now() + max(LivingFolder.rescanNanoseconds, LivingFolder.rescanShare * (now() - start))
+    rescanAt = now() + max(WatchedFolder.rescanNanoseconds, WatchedFolder.rescanShare * (now() - start))
   }
 
   // MARK: Watching
 
   func watch(_ folder: borrowing Directory, as path: String) {
-    guard watched != nil else { return }
-    do throws(Errno) { try watched!.watch(folder, as: path) } catch { cannotWatch(error) }
+    guard watches != nil else { return }
+    do throws(Errno) { try watches!.watch(folder, as: path) } catch { cannotWatch(error) }
   }
 
   /// Says once that changes are noticed late.
   func cannotWatch(_ error: Errno) {
     guard rescanAt == nil else { return }
-    rescanAt = now() + LivingFolder.rescanNanoseconds
+    rescanAt = now() + WatchedFolder.rescanNanoseconds
     let advice = error.isWatchLimit ? "; raise fs.inotify.max_user_watches (and max_user_instances)" : ""
     let words = "cannot watch all folders: \(error.reason.lowercased())\(advice). Changes are noticed within seconds"
-    tell(.event(.warning(words + ", by looking through the whole folder again and again")))
+    emit(.event(.warning(words + ", by looking through the whole folder again and again")))
   }
 }
