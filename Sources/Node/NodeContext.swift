@@ -10,13 +10,13 @@ import Wire
 /// printing.
 public enum NodeEvent: Sendable {
   /// The handshake is done.
-  case connected(PeerID, SocketAddress)
+  case connected(PeerID, Endpoint)
   /// A connection has ended, and how.
-  case disconnected(PeerID, SocketAddress, ConnectionEnd)
+  case disconnected(PeerID, Endpoint, ConnectionEnd)
   /// A connection that ended before it was clear who it was.
-  case turnedAway(SocketAddress, ConnectionEnd)
+  case turnedAway(Endpoint, ConnectionEnd)
   /// A peer has asked for a served file.
-  case opened(PeerID, SocketAddress, path: String)
+  case opened(PeerID, Endpoint, path: String)
   /// A file is offered no longer, and why.
   case withdrawn(path: String, String)
   /// The system refuses new connections; it is tried again in a second.

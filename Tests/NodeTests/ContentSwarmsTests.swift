@@ -31,7 +31,7 @@ import TestSupport
       try next(peer) { if case .peers(let peers) = $0 { peers } else { nil } }
     }
     // The one that does not listen is told, and nobody is told of it.
-    let ip = SocketAddress.loopback(0).ip
+    let ip = Endpoint.loopback(0).ip
     let entry = { (i: Int, port: UInt16) in PeerExchange.Entry(ip: ip, port: port, peer: identities[i].peerID) }
     #expect(try told(second).entries == [entry(0, 4001)])
     #expect(try told(third).entries == [entry(0, 4001)])

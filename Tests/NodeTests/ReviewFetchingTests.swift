@@ -37,7 +37,7 @@ private final class Fetching {
     let context = try NodeContext(configuration, catalogue: nil) { _ in }
     let loop = try NetworkLoop(context: context, index: 0)
     self.loop = loop
-    let listener = try Socket.listening(on: SocketAddress(ipv4: (127, 0, 0, 1), port: 0))
+    let listener = try Socket.listening(on: Endpoint(ipv4: (127, 0, 0, 1), port: 0))
     loop.mailbox.send(.dial(id, try listener.localAddress(), pinned: nil, suite: .chaChaPoly, link))
     _ = loop.turn()
     var accepted = try listener.accepting()
@@ -182,7 +182,7 @@ private final class Fetching {
 @Suite struct ReviewDownloaderTests {
   /// Why a download fails whose only peer is an address where nobody listens.
   func failure(_ downloader: Downloader, in folder: TemporaryFolder) throws -> DownloadFailure? {
-    let socket = try Socket.listening(on: SocketAddress(ipv4: (127, 0, 0, 1), port: 0))
+    let socket = try Socket.listening(on: Endpoint(ipv4: (127, 0, 0, 1), port: 0))
     let port = try socket.localAddress().port
     _ = consume socket
     let fileID = FileID(kind: .file, length: 1, root: .zero)

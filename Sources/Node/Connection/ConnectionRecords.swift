@@ -7,7 +7,7 @@ import Wire
 final class ConnectionRecord: Sendable {
   private let id: UInt64
   private let peer: PeerID
-  private let address: SocketAddress
+  private let address: Endpoint
   private let startNanoseconds: Int64
   private let paths = Mutex<[FileHandle: String]>([:])
   private let sentBytes = Atomic<UInt64>(0)
@@ -15,7 +15,7 @@ final class ConnectionRecord: Sendable {
   private let sending = Atomic<UInt64>(ConnectionRecord.none)
   private static let none = UInt64.max
 
-  init(id: UInt64, peer: PeerID, address: SocketAddress, startNanoseconds: Int64) {
+  init(id: UInt64, peer: PeerID, address: Endpoint, startNanoseconds: Int64) {
     (self.id, self.peer, self.address, self.startNanoseconds) = (id, peer, address, startNanoseconds)
   }
 
@@ -48,7 +48,7 @@ final class ConnectionRecords: Sendable {
   private let state = Mutex(State())
 
   /// A connection is let in, under a name that no other of the node has at the same time.
-  func enter(_ member: UInt64, _ peer: PeerID, _ address: SocketAddress) -> ConnectionRecord {
+  func enter(_ member: UInt64, _ peer: PeerID, _ address: Endpoint) -> ConnectionRecord {
     state.withLock { state in
       state.admitted += 1
       let record = ConnectionRecord(

@@ -26,7 +26,7 @@ final class PeerConnection {
   let token: UInt64
   let socket: Socket
   /// Where it was dialled, or where it came from.
-  let address: SocketAddress
+  let address: Endpoint
   let group: AddressGroup
   let role: ChannelRole
 
@@ -43,7 +43,7 @@ final class PeerConnection {
 
   /// A connection that we dial for a download.
   init(
-    loop: NetworkLoop, token: UInt64, socket: consuming Socket, address: SocketAddress, dialling id: ConnectionID,
+    loop: NetworkLoop, token: UInt64, socket: consuming Socket, address: Endpoint, dialling id: ConnectionID,
     pinned: PeerID?, suite: CipherSuite, link: DownloadLink
   ) {
     self.loop = loop
@@ -60,7 +60,7 @@ final class PeerConnection {
   }
 
   /// A connection that was accepted.
-  init(loop: NetworkLoop, token: UInt64, socket: consuming Socket, address: SocketAddress) {
+  init(loop: NetworkLoop, token: UInt64, socket: consuming Socket, address: Endpoint) {
     self.loop = loop
     self.token = token
     self.socket = consume socket

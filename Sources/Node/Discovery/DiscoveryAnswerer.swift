@@ -15,7 +15,7 @@ final class DiscoveryAnswerer: Sendable {
   /// - `listener`: where the node accepts connections.
   /// - `keys`: those of the files that it has of a bucket; called on a thread of its own.
   init(
-    _ settings: DiscoverySettings, peer: PeerID, listener: SocketAddress,
+    _ settings: DiscoverySettings, peer: PeerID, listener: Endpoint,
     complain: (String) -> Void, keys: @escaping @Sendable (_ bucket: UInt16) -> [FileKey]
   ) throws(Errno) {
     var file: LocalNodeFile?
@@ -57,7 +57,7 @@ private final class DiscoveryAnswererLoop {
     init(isIPv4: Bool, interface: UInt32) throws(Errno) {
       let group = LocalNetworks.group(isIPv4: isIPv4)
       socket = try DatagramSocket.bound(
-        to: SocketAddress(ip: group.ip, port: group.port, scope: isIPv4 ? 0 : interface))
+        to: Endpoint(ip: group.ip, port: group.port, scope: isIPv4 ? 0 : interface))
       try socket.join(group, interface: interface)
     }
   }
@@ -69,7 +69,7 @@ private final class DiscoveryAnswererLoop {
     let answering: DatagramSocket
     var ears: [UInt32: Ear] = [:]
 
-    init(isIPv4: Bool, answeringFrom own: SocketAddress) throws(Errno) {
+    init(isIPv4: Bool, answeringFrom own: Endpoint) throws(Errno) {
       self.isIPv4 = isIPv4
       answering = try DatagramSocket.bound(to: own)
     }
@@ -77,7 +77,7 @@ private final class DiscoveryAnswererLoop {
     func token(of interface: UInt32) -> UInt64 { UInt64(interface) << 1 | (isIPv4 ? 1 : 0) }
   }
 
-  private let listener: SocketAddress
+  private let listener: Endpoint
   private let mailbox: Mailbox<Void>
   private let keys: @Sendable (UInt16) -> [FileKey]
   private var epoll: Epoll
@@ -89,7 +89,7 @@ private final class DiscoveryAnswererLoop {
   private var answers: DiscoveryAnswers
 
   init(
-    _ peer: PeerID, _ listener: SocketAddress, _ mailbox: Mailbox<Void>,
+    _ peer: PeerID, _ listener: Endpoint, _ mailbox: Mailbox<Void>,
     _ keys: @escaping @Sendable (UInt16) -> [FileKey]
   ) throws(Errno) {
     self.listener = listener
@@ -105,14 +105,14 @@ private final class DiscoveryAnswererLoop {
   /// Begins to listen to the networks of the families that the listener has. Returns why, where one cannot be heard.
   func open() -> Errno? {
     var failure: Errno?
-    func open(isIPv4: Bool, from own: SocketAddress) {
+    func open(isIPv4: Bool, from own: Endpoint) {
       do throws(Errno) { families.append(try Family(isIPv4: isIPv4, answeringFrom: own)) } catch { failure = error }
     }
     if listener.isIPv4 || listener.isAny {
-      let ip = listener.isAny ? SocketAddress(ipv4: (0, 0, 0, 0), port: 0).ip : listener.ip
-      open(isIPv4: true, from: SocketAddress(ip: ip, port: 0))
+      let ip = listener.isAny ? Endpoint(ipv4: (0, 0, 0, 0), port: 0).ip : listener.ip
+      open(isIPv4: true, from: Endpoint(ip: ip, port: 0))
     }
-    if !listener.isIPv4 { open(isIPv4: false, from: SocketAddress(ip: listener.ip, port: 0, scope: listener.scope)) }
+    if !listener.isIPv4 { open(isIPv4: false, from: Endpoint(ip: listener.ip, port: 0, scope: listener.scope)) }
     return lookForNetworks() ?? failure
   }
 

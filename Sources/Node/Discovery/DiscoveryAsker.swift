@@ -72,7 +72,7 @@ private final class DiscoveryAskerLoop {
       generator: SeededGenerator(seed: Random.uint64()), at: now)
     epoll = try Epoll(capacity: 4)
     try epoll.add(mailbox.number, token: 0, .readable)
-    let anyIPv4 = SocketAddress(ipv4: (0, 0, 0, 0), port: 0)
+    let anyIPv4 = Endpoint(ipv4: (0, 0, 0, 0), port: 0)
     socketIPv4 = settings.multicast ? try? DatagramSocket.bound(to: anyIPv4) : nil
     socketIPv6 = settings.multicast ? try? DatagramSocket.bound(to: .any(port: 0)) : nil
     if let number = socketIPv4?.number { try epoll.add(number, token: 4, .readable) }

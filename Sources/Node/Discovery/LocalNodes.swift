@@ -8,7 +8,7 @@ import Wire
 /// A node that runs on this machine, as it says itself.
 struct LocalNode: Hashable, Sendable {
   let peer: PeerID
-  let addresses: [SocketAddress]
+  let addresses: [Endpoint]
 }
 
 /// Why a node cannot name itself in the folder.
@@ -48,11 +48,11 @@ enum LocalNodes {
     guard (4...3 + addressesMax).contains(lines.count), lines[0] == firstLine, lines[lines.count - 1].isEmpty,
       lines[1].hasPrefix("peer "), let peer = PeerID(hex: lines[1].dropFirst(5))
     else { return nil }
-    var addresses: [SocketAddress] = []
+    var addresses: [Endpoint] = []
     for line in lines[2..<lines.count - 1] {
       let parts = line.split(separator: " ", omittingEmptySubsequences: false)
       guard parts.count == 3, parts[0] == "address", let port = UInt16(parts[2]), port != 0,
-        let address = SocketAddress(numericHost: parts[1], port: port), !address.isMulticast
+        let address = Endpoint(numericHost: parts[1], port: port), !address.isMulticast
       else { return nil }
       addresses.append(address)
     }
@@ -60,9 +60,9 @@ enum LocalNodes {
   }
 
   /// Where other processes of this machine reach a listener.
-  static func addresses(of listener: SocketAddress) -> [SocketAddress] {
+  static func addresses(of listener: Endpoint) -> [Endpoint] {
     // `::` takes IPv4 as well, and one address a node is one connection.
-    listener.isAny || listener.isAnyIPv4 ? [SocketAddress(ipv4: (127, 0, 0, 1), port: listener.port)] : [listener]
+    listener.isAny || listener.isAnyIPv4 ? [Endpoint(ipv4: (127, 0, 0, 1), port: listener.port)] : [listener]
   }
 
   /// The nodes that live; files of others are removed. Nothing, where the folder is not there or not ours alone.

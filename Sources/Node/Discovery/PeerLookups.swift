@@ -9,7 +9,7 @@ final class PeerLookups {
   private let control: Mailbox<DownloadMessage>
   private var schedule: LookupSchedule
   /// By name, what it has stood for so far.
-  private var known: [Set<SocketAddress>]
+  private var known: [Set<Endpoint>]
   /// Whose last look-up failed.
   private var failed: Set<Int> = []
 
@@ -47,12 +47,12 @@ final class PeerLookups {
 
   /// What an answer brought: addresses that are new, or a failure that is. Nil where there is nothing to say.
   func resolved(
-    _ name: Int, _ result: Result<[SocketAddress], ResolutionFailure>, at now: Instant
-  ) -> (source: PeerSource, result: Result<[SocketAddress], ResolutionFailure>)? {
+    _ name: Int, _ result: Result<[Endpoint], ResolutionFailure>, at now: Instant
+  ) -> (source: PeerSource, result: Result<[Endpoint], ResolutionFailure>)? {
     let source = names[name]
     switch result {
     case .success(let addresses):
-      var new: [SocketAddress] = []
+      var new: [Endpoint] = []
       for address in addresses where known[name].count < source.addressesMax {
         if known[name].insert(address).inserted { new.append(address) }
       }

@@ -6,7 +6,7 @@ import Wire
 /// The search for the peers of one download. Confined to the control thread.
 final class PeerSearch {
   /// The peers of the start that are addresses and not names.
-  private let addresses: [(address: SocketAddress, pinned: PeerID?)]
+  private let addresses: [(address: Endpoint, pinned: PeerID?)]
   private let names: PeerLookups
   private let onUpdate: (DownloadUpdate) -> Void
   private let peersWanted: Int
@@ -63,7 +63,7 @@ final class PeerSearch {
 
   /// A name was looked up.
   func resolved(
-    _ name: Int, _ result: Result<[SocketAddress], ResolutionFailure>, at now: Instant
+    _ name: Int, _ result: Result<[Endpoint], ResolutionFailure>, at now: Instant
   ) -> [DownloadEvent] {
     guard let (source, news) = names.resolved(name, result, at: now) else { return [] }
     switch news {
@@ -93,7 +93,7 @@ final class PeerSearch {
   /// Asks no more.
   func stop() { asker.take()?.stop() }
 
-  private static func added(_ address: SocketAddress, pinned: PeerID?) -> DownloadEvent {
+  private static func added(_ address: Endpoint, pinned: PeerID?) -> DownloadEvent {
     .addressAdded(PeerAddress(ip: address.ip, port: address.port, scope: address.scope), pinned: pinned)
   }
 }

@@ -32,4 +32,4 @@ public struct PeerSource: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// Finds the addresses of a host; may block.
-typealias Resolver = @Sendable (HostPort) throws(ResolutionFailure) -> [SocketAddress]
+typealias Resolver = @Sendable (HostPort) throws(ResolutionFailure) -> [Endpoint]

@@ -7,7 +7,7 @@ import Wire
 /// loops into events. Confined to the control thread.
 final class DownloadConnections {
   private struct Connection {
-    let address: SocketAddress
+    let address: Endpoint
     let pinned: PeerID?
     let loop: Int
     var suite: CipherSuite
@@ -36,7 +36,7 @@ final class DownloadConnections {
 
   func dial(_ address: PeerAddress, pinned: PeerID?, _ id: ConnectionID) {
     let connection = Connection(
-      address: SocketAddress(address), pinned: pinned, loop: nextLoop, suite: context.configuration.suites[0])
+      address: Endpoint(address), pinned: pinned, loop: nextLoop, suite: context.configuration.suites[0])
     nextLoop = (nextLoop + 1) % context.mailboxes.count
     connections[id] = connection
     dial(connection, id)
@@ -79,7 +79,7 @@ final class DownloadConnections {
 
   /// A peer that dialled this node has opened the file.
   func joined(
-    _ id: ConnectionID, loop: Int, _ address: SocketAddress, _ peer: PeerID, requestsMax: Int
+    _ id: ConnectionID, loop: Int, _ address: Endpoint, _ peer: PeerID, requestsMax: Int
   ) -> DownloadEvent {
     connections[id] = Connection(
       address: address, pinned: nil, loop: loop, suite: context.configuration.suites[0], peer: peer,

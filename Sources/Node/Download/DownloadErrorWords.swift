@@ -2,7 +2,7 @@
 import Posix
 import Transfer
 
-extension SocketAddress {
+extension Endpoint {
   /// The address of a peer, as reports and statistics name it.
   public init(_ address: PeerAddress) { self.init(ip: address.ip, port: address.port, scope: address.scope) }
 }
@@ -37,7 +37,7 @@ extension DownloadFailure {
   }
 
   private static func words(of reports: [AddressReport]) -> String {
-    let words = reports.map { "\(SocketAddress($0.address)): \($0.outcome.words)" }
+    let words = reports.map { "\(Endpoint($0.address)): \($0.outcome.words)" }
     return words.isEmpty ? "" : " (\(words.joined(separator: "; ")))"
   }
 }

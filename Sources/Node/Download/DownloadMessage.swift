@@ -11,7 +11,7 @@ enum DownloadMessage: Sendable {
   /// The peer accepts so many requests in flight.
   case connected(ConnectionID, PeerID, requestsMax: Int)
   /// A peer that dialled this node opened the file, on a connection of this loop: it can be asked for what it has.
-  case joined(ConnectionID, loop: Int, SocketAddress, PeerID, requestsMax: Int)
+  case joined(ConnectionID, loop: Int, Endpoint, PeerID, requestsMax: Int)
   /// The end came before the handshake was done.
   case dialFailed(ConnectionID, ConnectionEnd)
   case connectionLost(ConnectionID, ConnectionEnd)
@@ -44,7 +44,7 @@ enum DownloadMessage: Sendable {
 
   // From the search for peers.
   /// By the name's place among those that are looked up.
-  case resolved(Int, Result<[SocketAddress], ResolutionFailure>)
+  case resolved(Int, Result<[Endpoint], ResolutionFailure>)
   /// Another node says that this peer is there.
   case hinted(PeerAddress, PeerID)
   /// The download need not wait for more hints, though they may come.

@@ -50,12 +50,12 @@ public struct Sharing: Hashable, Sendable {
   }
 
   /// The address that other peers may dial; nil: none, and the download exchanges data only with peers that it dials.
-  public var listen: SocketAddress?
+  public var listen: Endpoint?
   /// How long the finished file stays offered; nil: the download ends with it.
   public var stay: Stay?
 
   /// Without an address no peer can dial in.
-  public init(listen: SocketAddress? = nil, stay: Stay? = nil) {
+  public init(listen: Endpoint? = nil, stay: Stay? = nil) {
     self.listen = listen
     self.stay = stay
   }
@@ -72,17 +72,17 @@ public enum DownloadUpdate: Sendable {
   /// The name has no addresses yet. It is looked up again while the download runs; reported once.
   case unresolved(PeerSource, String)
   /// The addresses of a name, also later ones: each is reported once.
-  case resolved(PeerSource, [SocketAddress])
+  case resolved(PeerSource, [Endpoint])
   /// The result of the search for peers on the network, once the download waits for it no longer.
   case searched(DiscoverySummary)
   /// A dial failed, or a connection ended that the download did not close.
-  case peerEnded(SocketAddress, PeerID?, ConnectionEnd)
+  case peerEnded(Endpoint, PeerID?, ConnectionEnd)
   /// The output is there already, and it is the right file: nothing is fetched. Comes after `prepared`.
   case found(path: String)
   /// Chunks of an earlier download that were right.
   case resumed(chunks: Int)
   /// Other peers may dial this address. Comes first.
-  case listening(SocketAddress)
+  case listening(Endpoint)
   /// The file has its name, and stays offered. `cancel` ends that, and the call then returns as if it had not stayed.
   case staying(DownloadResult)
   /// The file that stayed offered is no longer what it was.
@@ -110,7 +110,7 @@ public enum DownloadError: Error, Sendable {
   /// The file of this ID has another length, in bytes, than the caller gave. No peer is to blame.
   case otherLength(expected: UInt64, actual: UInt64)
   /// The address cannot be listened on.
-  case listen(SocketAddress, Errno)
+  case listen(Endpoint, Errno)
   /// The system refuses what a node needs: descriptors, memory.
   case system(Errno)
 }

@@ -10,14 +10,14 @@ final class FetchingNode {
 
   let context: NodeContext
   /// The address that other nodes may dial; nil: none.
-  let address: SocketAddress?
+  let address: Endpoint?
   private var listener: Socket?
   private var loops: [Thread] = []
   private var answerer: DiscoveryAnswerer?
 
   /// Listens, and starts no thread.
   /// - `listen`: nil: no other node can dial in.
-  init(_ configuration: NodeConfiguration, listen: SocketAddress?) throws(DownloadError) {
+  init(_ configuration: NodeConfiguration, listen: Endpoint?) throws(DownloadError) {
     let socket = try FetchingNode.listener(listen)
     do throws(Errno) {
       address = try socket?.localAddress()
@@ -28,7 +28,7 @@ final class FetchingNode {
     listener = socket
   }
 
-  private static func listener(_ address: SocketAddress?) throws(DownloadError) -> Socket? {
+  private static func listener(_ address: Endpoint?) throws(DownloadError) -> Socket? {
     guard let address else { return nil }
     do throws(Errno) { return try Socket.listening(on: address) } catch { throw .listen(address, error) }
   }

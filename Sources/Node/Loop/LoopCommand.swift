@@ -8,8 +8,8 @@ import Wire
 /// A request of another thread to a loop.
 enum LoopCommand: Sendable {
   /// Take over a connection that another loop accepted and admitted under this token.
-  case adopt(socket: Int32, from: SocketAddress, token: UInt64)
-  case dial(ConnectionID, SocketAddress, pinned: PeerID?, suite: CipherSuite, DownloadLink)
+  case adopt(socket: Int32, from: Endpoint, token: UInt64)
+  case dial(ConnectionID, Endpoint, pinned: PeerID?, suite: CipherSuite, DownloadLink)
   case open(ConnectionID)
   case fetchPage(ConnectionID, page: UInt32)
   case request(ConnectionID, FetchRequest)

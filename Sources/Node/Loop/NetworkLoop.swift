@@ -166,7 +166,7 @@ final class NetworkLoop {
   // MARK: Connections
 
   private func dial(
-    _ id: ConnectionID, _ address: SocketAddress, _ pinned: PeerID?, _ suite: CipherSuite, _ link: DownloadLink
+    _ id: ConnectionID, _ address: Endpoint, _ pinned: PeerID?, _ suite: CipherSuite, _ link: DownloadLink
   ) {
     do {
       let socket = try Socket.connecting(to: address)
@@ -180,7 +180,7 @@ final class NetworkLoop {
     }
   }
 
-  func adopt(_ number: Int32, _ from: SocketAddress, _ token: UInt64) {
+  func adopt(_ number: Int32, _ from: Endpoint, _ token: UInt64) {
     let socket = Socket(owning: number)
     guard endsAt == nil else { return carryOut(context.admission { $0.end(token) }) }
     do {

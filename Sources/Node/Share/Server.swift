@@ -19,7 +19,7 @@ public enum ServerError: Error, Sendable {
 /// Serves a folder. Listens from the start; files are served as soon as each is hashed.
 public final class Server: Sendable {
   /// Where it listens: the real port where 0 was asked for.
-  public let address: SocketAddress
+  public let address: Endpoint
   /// The public key that others may pin.
   public let peerID: PeerID
   let context: NodeContext
@@ -31,7 +31,7 @@ public final class Server: Sendable {
   /// Starts to listen. `stateFolder` must exist; it keeps the files' hashes, 0.2 % of the
   /// data, for the next time. Events come on any thread.
   public convenience init(
-    _ configuration: NodeConfiguration, folder: String, listen: SocketAddress, stateFolder: String,
+    _ configuration: NodeConfiguration, folder: String, listen: Endpoint, stateFolder: String,
     onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
   ) throws(ServerError) {
     let socket = try Server.listening(on: listen)
@@ -75,7 +75,7 @@ public final class Server: Sendable {
     peerID = configuration.identity.peerID
   }
 
-  private static func listening(on address: SocketAddress) throws(ServerError) -> Socket {
+  private static func listening(on address: Endpoint) throws(ServerError) -> Socket {
     do throws(Errno) { return try Socket.listening(on: address) } catch { throw .listen(error) }
   }
 

@@ -11,7 +11,7 @@ public struct ServerStatus: Hashable, Sendable {
     public let id: UInt64
     public let peer: PeerID
     /// Where it came from.
-    public let address: SocketAddress
+    public let address: Endpoint
     /// Since it was let in.
     public let duration: Duration
     /// File bytes sent on it.

@@ -113,13 +113,13 @@ extension Failure {
   }
 
   /// An address that cannot be listened on.
-  init(_ errno: Errno, listen: SocketAddress) {
+  init(_ errno: Errno, listen: Endpoint) {
     self.init(
       Exit.ioError,
       "cannot listen on \(listen): \(errno.reason.lowercased()); choose another with --listen HOST:PORT (port 0: any)")
   }
 
-  init(_ error: ServerError, listen: SocketAddress) {
+  init(_ error: ServerError, listen: Endpoint) {
     switch error {
     case .folder(let errno): self.init(Exit.noInput, "cannot serve \(errno); name a folder that this user can read")
     case .listen(let errno): self.init(errno, listen: listen)

@@ -138,7 +138,7 @@ struct Serve: ParsableCommand {
   ) throws(Failure) -> Server {
     let state = try stateFolder()
     if let server = try startOnHandedSocket(configuration, state, log) { return server }
-    func start(_ address: SocketAddress) throws(ServerError) -> Server {
+    func start(_ address: Endpoint) throws(ServerError) -> Server {
       try Server(configuration, folder: folder, listen: address, stateFolder: state) { log.print($0) }
     }
     let address = try resolved(settings.listen)
@@ -147,7 +147,7 @@ struct Serve: ParsableCommand {
         guard case .listen(let errno) = error, errno.isAddressInUse, !settings.isSet(.listen), settings.lan != .off
         else { throw error }
         Console.log(.warning, "warning: port \(address.port) is in use; listening on any free one")
-        return try start(SocketAddress(ip: address.ip, port: 0))
+        return try start(Endpoint(ip: address.ip, port: 0))
       }
     } catch {
       throw Failure(error, listen: address)
@@ -193,7 +193,7 @@ struct Serve: ParsableCommand {
     }
   }
 
-  private func resolved(_ host: HostPort) throws(Failure) -> SocketAddress {
+  private func resolved(_ host: HostPort) throws(Failure) -> Endpoint {
     do throws(ResolutionFailure) { return try host.resolve()[0] } catch {
       throw Failure(Exit.ioError, "cannot listen on \(host): \(error.reason); choose another with --listen HOST:PORT")
     }

@@ -18,7 +18,7 @@ extension DiscoverySummary {
 
 /// Keeps the last word on each peer, for the message at the end.
 final class GetFailures: DownloadObserver {
-  private var ends: [SocketAddress: ConnectionEnd] = [:]
+  private var ends: [Endpoint: ConnectionEnd] = [:]
   /// Addresses that are named at the end. The first ones are: they are those that the user named.
   private static let endsMax = 64
   private var otherEnds = 0

@@ -186,7 +186,7 @@ extension JSONLine {
         var line = JSONLine()
         line.set("peer", peer.peer.hex)
         if let address = peer.address {
-          line.set("address", SocketAddress(address).description)
+          line.set("address", Endpoint(address).description)
         }
         line.set("chunks", peer.chunks)
         line.set("bytes", peer.bytes)

@@ -29,7 +29,7 @@ final class ServeLog: Sendable {
   }
 
   /// From now on links are printed, which name this node at the addresses that others can dial.
-  func links(at address: SocketAddress, of peerID: PeerID) {
+  func links(at address: Endpoint, of peerID: PeerID) {
     let interfaces = (try? NetworkInterfaces.addresses()) ?? []
     let peers = address.dialable(interfaces: interfaces).compactMap {
       FileLink.Peer(host: $0.host, port: $0.port, pinned: peerID)
@@ -43,7 +43,7 @@ final class ServeLog: Sendable {
     }
   }
 
-  func listening(_ address: SocketAddress, _ peerID: PeerID) {
+  func listening(_ address: Endpoint, _ peerID: PeerID) {
     if json {
       var line = JSONLine(event: "listening")
       line.set("address", address.description)
@@ -157,7 +157,7 @@ final class ServeLog: Sendable {
     }
   }
 
-  private func detail(_ event: String, _ peer: PeerID?, _ address: SocketAddress, _ text: String) {
+  private func detail(_ event: String, _ peer: PeerID?, _ address: Endpoint, _ text: String) {
     if json {
       var line = JSONLine(event: event)
       if let peer { line.set("peer", peer.hex) }

@@ -6,9 +6,9 @@ import Posix
 /// Answers scrapers as long as the server runs.
 struct ServeMetrics {
   private let server: MetricsServer
-  var address: SocketAddress { server.address }
+  var address: Endpoint { server.address }
 
-  init(of node: Server, at address: SocketAddress) throws(Failure) {
+  init(of node: Server, at address: Endpoint) throws(Failure) {
     let startedAt = Clock.wallNanoseconds / 1_000_000_000
     do throws(Errno) {
       server = try MetricsServer(at: address) { ServeMetrics.page(node.figures, startedAt: startedAt) }

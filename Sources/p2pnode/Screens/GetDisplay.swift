@@ -7,7 +7,7 @@ import Wire
 final class GetDisplay: DownloadObserver {
   private var screen = GetScreen()
   /// Said of an address once: a peer that is dialled again and again does not fill the terminal.
-  private var said: [SocketAddress: String] = [:]
+  private var said: [Endpoint: String] = [:]
   /// Addresses that are remembered for that; then all are forgotten.
   private static let saidMax = 256
 
@@ -31,7 +31,7 @@ final class GetDisplay: DownloadObserver {
   func ended(_ result: DownloadResult) { Console.endShow() }
   func failed(_ error: DownloadError, _ failure: Failure) { Console.endShow() }
 
-  private func ended(_ address: SocketAddress, _ peer: PeerID?, _ end: ConnectionEnd) {
+  private func ended(_ address: Endpoint, _ peer: PeerID?, _ end: ConnectionEnd) {
     if case .lied = end { return }  // its ban is said
     let words = Console.escaped(end.description)
     guard said[address] != words else { return }

@@ -75,7 +75,7 @@ struct PeerRow {
   }
 
   var address: String {
-    peer.stats.address.map { SocketAddress($0).description } ?? "dialled us"
+    peer.stats.address.map { Endpoint($0).description } ?? "dialled us"
   }
 
   var speed: String {

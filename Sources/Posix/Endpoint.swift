@@ -3,7 +3,7 @@ import CLinux
 import Glibc
 
 /// An IP address and a port. IPv4 is held as `::ffff:a.b.c.d`, so that one host's two spellings are one value.
-public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
+public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
   /// 16 bytes.
   public let ip: [UInt8]
   public let port: UInt16
@@ -41,8 +41,8 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// `::`, which with `Socket.listening` means every address of both families.
-  public static func any(port: UInt16) -> SocketAddress {
-    SocketAddress(ip: Array(repeating: 0, count: 16), port: port)
+  public static func any(port: UInt16) -> Endpoint {
+    Endpoint(ip: Array(repeating: 0, count: 16), port: port)
   }
 
   public var isIPv4: Bool { ip[..<10].allSatisfy { $0 == 0 } && ip[10] == 255 && ip[11] == 255 }
@@ -99,9 +99,9 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-extension SocketAddress {
+extension Endpoint {
   /// The address of this end of a socket. The corresponding C function is `getsockname`.
-  static func local(of number: Int32) throws(Errno) -> SocketAddress {
+  static func local(of number: Int32) throws(Errno) -> Endpoint {
     var storage = sockaddr_storage()
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
     _ = try retrying("getsockname") {
@@ -109,7 +109,7 @@ extension SocketAddress {
         $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(number, $0, &length) }
       }
     }
-    guard let address = SocketAddress(storage) else { throw Errno(code: EAFNOSUPPORT, call: "getsockname") }
+    guard let address = Endpoint(storage) else { throw Errno(code: EAFNOSUPPORT, call: "getsockname") }
     return address
   }
 }
@@ -177,14 +177,14 @@ extension HostPort {
   /// All the addresses of the host, in the resolver's order, each once. Blocks while names are looked up.
   ///
   /// The corresponding C function is `getaddrinfo`.
-  public func resolve() throws(ResolutionFailure) -> [SocketAddress] { try lookedUp(flags: AI_NUMERICSERV) }
+  public func resolve() throws(ResolutionFailure) -> [Endpoint] { try lookedUp(flags: AI_NUMERICSERV) }
 
   /// The address that the host is, where it is no name. Never blocks.
   ///
   /// The corresponding C function is `getaddrinfo` with AI_NUMERICHOST.
-  public var address: SocketAddress? { try? lookedUp(flags: AI_NUMERICSERV | AI_NUMERICHOST).first }
+  public var address: Endpoint? { try? lookedUp(flags: AI_NUMERICSERV | AI_NUMERICHOST).first }
 
-  private func lookedUp(flags: Int32) throws(ResolutionFailure) -> [SocketAddress] {
+  private func lookedUp(flags: Int32) throws(ResolutionFailure) -> [Endpoint] {
     var hints = addrinfo()
     hints.ai_family = AF_UNSPEC
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -193,14 +193,14 @@ extension HostPort {
     let code = getaddrinfo(host, String(port), &hints, &list)
     guard code == 0 else { throw ResolutionFailure(host: host, reason: String(cString: gai_strerror(code))) }
     defer { freeaddrinfo(list) }
-    var found: [SocketAddress] = []
+    var found: [Endpoint] = []
     var next = list
     while let entry = next?.pointee {
       var storage = sockaddr_storage()
       withUnsafeMutableBytes(of: &storage) {
         $0.copyMemory(from: UnsafeRawBufferPointer(start: entry.ai_addr, count: Int(entry.ai_addrlen)))
       }
-      if let address = SocketAddress(storage), !found.contains(address) { found.append(address) }
+      if let address = Endpoint(storage), !found.contains(address) { found.append(address) }
       next = entry.ai_next
     }
     guard !found.isEmpty else { throw ResolutionFailure(host: host, reason: "no addresses") }
