@@ -9,7 +9,7 @@ import Wire
 @testable import Node
 @testable import Transfer
 
-@Suite struct ReviewServingTests {
+@Suite struct HostileGetterTests {
   func open(_ server: TurnedServer, _ peer: ScriptedPeer) throws {
     let key = FileKey(server.entry.fileID, swarm: nil)
     let proof = key.openProof(peer.handshakeHash, sender: .dialer)

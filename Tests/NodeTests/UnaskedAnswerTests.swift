@@ -106,7 +106,7 @@ private final class Fetching {
   }
 }
 
-@Suite struct ReviewFetchingTests {
+@Suite struct UnaskedAnswerTests {
   @Test func `a page that was not asked for is refused`() throws {
     let fetching = try Fetching()
     try fetching.open()
@@ -161,48 +161,5 @@ private final class Fetching {
       if case .connected(_, _, let requestsMax) = message { requestsMax } else { nil }
     }
     #expect(limits == [3])
-  }
-}
-
-@Suite struct ReviewBlockPoolTests {
-  @Test func `blocks beyond the limit do not stay`() {
-    let pool = BlockPool(limit: 2) {}
-    for _ in 0..<10 {
-      let blocks = (0..<5).map { _ in pool.takeBeyondLimit() }
-      #expect(pool.inUseCount == 5)
-      for block in blocks { pool.giveBack(block) }
-      #expect(pool.inUseCount == 0)
-      let two = [pool.take(), pool.take()]
-      #expect(two.allSatisfy { $0 != nil } && pool.take() == nil)
-      for case let block? in two { pool.giveBack(block) }
-    }
-  }
-}
-
-@Suite struct ReviewDownloaderTests {
-  /// Why a download fails whose only peer is an address where nobody listens.
-  func failure(_ downloader: Downloader, in folder: TemporaryFolder) throws -> DownloadFailure? {
-    let socket = try Socket.listening(on: Endpoint(ipv4: (127, 0, 0, 1), port: 0))
-    let port = try socket.localAddress().port
-    _ = consume socket
-    let fileID = FileID(kind: .file, length: 1, root: .zero)
-    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: port))
-    do throws(DownloadError) {
-      _ = try downloader.downloadFile(fileID, from: [peer], to: DownloadTarget(folder: folder.path))
-    } catch {
-      if case .failed(let failure, _, _) = error { return failure }
-    }
-    return nil
-  }
-
-  @Test func `a cancelled download is one, and the next starts afresh`() throws {
-    let folder = TemporaryFolder()
-    let downloader = Downloader(NodeConfiguration(identity: .random()))
-    downloader.cancel()  // before it has started, as a signal may come
-    #expect(try failure(downloader, in: folder) == .cancelled)
-    guard case .unreachable? = try failure(downloader, in: folder) else {
-      Issue.record("something of the first download met the second")
-      return
-    }
   }
 }

@@ -7,7 +7,7 @@ import TestSupport
 
 @testable import Storage
 
-@Suite struct ReviewPartFileTests {
+@Suite struct PartFilePlaceTests {
   let fileID = FileID(kind: .file, length: 3 << 20, root: Digest(Array(repeating: 1, count: 32))!)
 
   @Test func `a folder is in the way even of what may replace files`() throws {

@@ -2,7 +2,7 @@
 import Posix
 import Testing
 
-@Suite struct ReviewByteQueueTests {
+@Suite struct ByteQueueTests {
   @Test func `many small pieces cost few moves`() {
     var queue = ByteQueue()
     var moves = 0
