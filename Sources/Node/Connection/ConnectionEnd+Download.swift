@@ -1,4 +1,4 @@
-// The ends of connections in the words of the brain, which knows neither errno nor handshakes.
+// What the end of a connection means for a download. The brain knows neither errno nor handshakes.
 import Posix
 import Transfer
 import Wire
@@ -16,7 +16,7 @@ extension ConnectionEnd {
     }
   }
 
-  /// The event for a download one of whose connections ended so.
+  /// The event for the download that the connection fetched for.
   func event(of id: ConnectionID) -> DownloadEvent {
     switch self {
     case .remote(let code, let text): DownloadEvent(.there(code, text), of: id)
@@ -30,7 +30,7 @@ extension ConnectionEnd {
     }
   }
 
-  /// The cipher with which to dial once more, after a dial with another.
+  /// The cipher for a second dial, after a dial with another cipher failed; nil: no second dial.
   func suiteToTry(insteadOf dialled: CipherSuite, isPrivate: Bool) -> CipherSuite? {
     switch self {
     case .handshake(.suiteUnsupported(let suite)): suite == dialled ? nil : suite

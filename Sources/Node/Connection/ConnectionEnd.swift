@@ -1,16 +1,16 @@
-// Why a connection is over, sorted by whose doing it was.
+// Why a connection is over, sorted by its cause: this end, the other end, or the network.
 import Posix
 import Wire
 
 /// The end of a connection.
 public enum ConnectionEnd: Error, Sendable {
-  /// We ended it and said so.
+  /// This end closed it with a GOODBYE.
   case local(CloseCode, String)
-  /// The other end said GOODBYE.
+  /// The other end closed it with a GOODBYE.
   case remote(CloseCode, String)
   /// The network or the other end's system broke it.
   case broken(Errno)
-  /// The stream ended without GOODBYE: the other end died, or somebody in between cut it.
+  /// The stream ended without GOODBYE: the other end died, or a device in between cut the stream.
   case truncated
   /// The handshake was not done in time.
   case silent

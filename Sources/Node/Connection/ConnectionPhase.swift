@@ -43,7 +43,7 @@ final class PendingHandshake {
   func finish() -> EstablishedChannel { handshake.take()!.finish() }
 }
 
-/// The other end of a connection whose handshake is done, and all that the two have agreed on.
+/// The other end of a connection after the handshake, and what both ends have agreed on.
 final class EstablishedPeer {
   let id: PeerID
   /// Requests that the peer accepts unanswered.
@@ -77,7 +77,7 @@ final class EstablishedPeer {
   }
 
   var isTurnedAway: Bool { standing.verdict == .turnedAway }
-  /// Whether pages or pieces that it asked for are still to be sent.
+  /// Whether this node still has to send pages or pieces that the peer asked for.
   var isOwedUploads: Bool { driver.session.hasUploads }
   var hasHints: Bool { !driver.session.hints.isEmpty }
 }

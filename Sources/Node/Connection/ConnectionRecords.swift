@@ -1,9 +1,9 @@
-// What others than its loop may know of a connection. Loops write here as things happen; whoever asks reads a copy.
+// The status of each connection, for threads other than its loop's. Loops write it as things happen; readers get a copy.
 import Posix
 import Synchronization
 import Wire
 
-/// One connection's entry: its own loop writes, anybody reads.
+/// One connection's entry. Its own loop writes it, and any thread may read it.
 final class ConnectionRecord: Sendable {
   private let id: UInt64
   private let peer: PeerID
@@ -19,7 +19,7 @@ final class ConnectionRecord: Sendable {
     (self.id, self.peer, self.address, self.startNanoseconds) = (id, peer, address, startNanoseconds)
   }
 
-  /// The path under which a handle is open; nil: it is not any more.
+  /// Notes the path under which a handle is open; nil: the handle is closed.
   func open(_ handle: FileHandle, path: String?) { paths.withLock { $0[handle] = path } }
 
   /// File bytes were sealed for the peer.

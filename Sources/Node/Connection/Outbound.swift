@@ -12,7 +12,7 @@ struct Outbound: ~Copyable {
   var bytes = ByteQueue()
   /// The system took less than it was offered. It says when there is room again.
   var isSocketFull = false
-  /// The other end takes nothing any more. The connection reads what it sent before.
+  /// The other end takes no more bytes. The connection still reads the bytes that came before.
   var failure: Errno?
   /// Bytes that `OutboxMemory` counts for the connection.
   var countedByteCount = 0

@@ -6,7 +6,7 @@ import Wire
 extension PeerConnection {
   // MARK: Deadlines
 
-  /// Does what the time calls for.
+  /// Acts on the deadlines that have passed.
   func checkDeadlines() {
     guard !isClosed else { return }
     judgeLife()

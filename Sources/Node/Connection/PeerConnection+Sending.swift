@@ -21,7 +21,7 @@ extension PeerConnection {
     outbound.seal(bytes, with: &peer.channel.sealer)
   }
 
-  /// Gives the system what it takes, then the hints for which there is room.
+  /// Gives the system as many bytes as it takes, then seals the hints for which there is room.
   func flush() {
     drainOutbox()
     guard !isClosed, sealHints() else { return }
@@ -83,7 +83,7 @@ extension PeerConnection {
 
   // MARK: Pieces of files
 
-  /// Whether pages or pieces that the peer asked for are still to be sent.
+  /// Whether this node still has to send pages or pieces that the peer asked for.
   var hasToSend: Bool { peer?.isOwedUploads == true }
 
   /// Joins the loop's round of senders while there is something to send and room for it.

@@ -1,4 +1,4 @@
-// Finds the files that the peer asks for, and tells peers that share a file of one another.
+// Finds the files that the peer asks for, and introduces peers that share a file to one another.
 import Content
 import Posix
 import Storage
@@ -96,7 +96,7 @@ extension PeerConnection {
     }
   }
 
-  /// A chunk will be sent to another connection. The peer hears of it at the end of the turn, with what else was promised.
+  /// A chunk will be sent to another connection. The peer hears of it at the end of the turn, with the other promises.
   func promised(_ chunk: ChunkIndex, of fileID: FileID, to other: ContentSwarms.Member) {
     guard other != member, let peer else { return }
     for (handle, source) in peer.served where source.fileID == fileID {
@@ -107,7 +107,7 @@ extension PeerConnection {
 
   // MARK: Requests
 
-  /// Decides whether a request is answered with leaves: they must be here, and it must be their turn.
+  /// Decides whether a request is answered with leaves: this node must have them, and it must be their turn.
   func admit(_ request: ChunkRequest, of peer: EstablishedPeer) {
     guard holds(request, of: peer), let source = peer.served[request.handle] else {
       return peer.driver.admit(request, .notHere)
@@ -117,7 +117,7 @@ extension PeerConnection {
     peer.driver.admit(request, isTaken ? .yes : .notNow)
   }
 
-  /// Whether the leaves are here. A file of the catalogue is here as a whole; the session refuses a handle that is not open.
+  /// Whether this node has the leaves. A file of the catalogue is complete; the session refuses a handle that is not open.
   private func holds(_ request: ChunkRequest, of peer: EstablishedPeer) -> Bool {
     guard case .download(let share)? = peer.served[request.handle] else { return true }
     return share.offers(request.leaves, of: request.chunk)

@@ -1,5 +1,5 @@
-// The answering side: a node with a listener names itself to the processes of this machine, and answers those on its
-// local networks who ask for a file that it has.
+// The answering side: a node with a listener names itself to the processes of this machine, and answers nodes on its
+// local networks that ask for a file that it has.
 import Posix
 import Transfer
 import Wire
@@ -10,7 +10,7 @@ final class DiscoveryAnswerer: Sendable {
   private let thread: Thread
   private let file: LocalNodeFile?
 
-  /// `complain` is told, once, what does not work and why.
+  /// Calls `complain` once, with what does not work and why.
   ///
   /// - `listener`: where the node accepts connections.
   /// - `keys`: those of the files that it has of a bucket; called on a thread of its own.
@@ -50,7 +50,7 @@ private final class DiscoveryAnswererLoop {
   private static let interfacesInterval = Duration.seconds(5)
   private static let mailboxToken: UInt64 = 0
 
-  /// A socket that gets what is sent to the group of one family through one interface, and nothing else.
+  /// A socket that gets only the datagrams to the group of one family through one interface.
   private final class Ear {
     let socket: DatagramSocket
 
@@ -63,7 +63,7 @@ private final class DiscoveryAnswererLoop {
   }
 
   /// Where a family's questions come in, by interface, and the socket that answers: bound to the listener's address, so
-  /// that what an answer comes from is what accepts.
+  /// that answers come from the address that accepts.
   private final class Family {
     let isIPv4: Bool
     let answering: DatagramSocket

@@ -15,7 +15,7 @@ final class DiscoveryAsker: Sendable {
   private let thread: Thread
 
   /// - `asksAfter`: the first question is sent so long after the start.
-  /// - `firstPhase`: after it, `discoverySettled` is told.
+  /// - `firstPhase`: after it, `discoverySettled` is sent.
   init(
     _ settings: DiscoverySettings, key: FileKey, own: PeerID, asksAfter: Duration, firstPhase: Duration,
     control: Mailbox<DownloadMessage>

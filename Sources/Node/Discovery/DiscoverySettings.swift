@@ -1,6 +1,6 @@
-// How a node finds others without being told of them, and is found; and what a search came to, for people to read.
+// How a node finds others that were not named, and is found; and the result of a search, for people to read.
 
-/// Where to look for peers and to be found by them. A node without such settings does neither.
+/// The places where a node looks for peers and can be found. A node without such settings does neither.
 public struct DiscoverySettings: Hashable, Sendable {
   /// Whether the local networks are asked, and answered, by multicast.
   public var multicast: Bool
@@ -22,7 +22,7 @@ public struct DiscoverySettings: Hashable, Sendable {
   static let namedPeersTime = Duration.milliseconds(100)
 }
 
-/// What a search had done when the download stopped waiting for it.
+/// The result of a search when the download stopped waiting for it.
 public struct DiscoverySummary: Hashable, Sendable {
   /// Nodes of this user that run on this machine, with or without the file.
   public let localNodes: Int

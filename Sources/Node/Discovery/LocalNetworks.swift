@@ -1,4 +1,4 @@
-// The networks that this machine is on: where questions are sent, and whose are answered.
+// The networks that this machine is on: it sends its questions there, and answers questions from there.
 import Posix
 import Wire
 

@@ -1,5 +1,5 @@
 // The folder in which the nodes of one user on one machine name themselves, so that they find one another at once. A
-// node's file is locked as long as the node lives: whose lock can be taken has died, and is removed.
+// node's file is locked as long as the node lives. A file whose lock is free belongs to a dead node, and is removed.
 import Posix
 import Sodium
 import Storage
@@ -13,7 +13,7 @@ struct LocalNode: Hashable, Sendable {
 
 /// Why a node cannot name itself in the folder.
 enum LocalNodesError: Error, CustomStringConvertible {
-  /// Others could write there, or it is somebody else's.
+  /// Other users could write there, or own the folder.
   case unsafeFolder(String)
   case state(StateFoldersError)
   case io(Errno)
@@ -41,7 +41,7 @@ enum LocalNodes {
     return Array(lines.map { $0 + "\n" }.joined().utf8)
   }
 
-  /// Nil for whatever is not of the format, byte for byte.
+  /// Nil for bytes that do not follow the format exactly.
   static func decode(_ bytes: [UInt8]) -> LocalNode? {
     guard bytes.count <= fileBytesMax, let text = String(validating: bytes, as: UTF8.self) else { return nil }
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
@@ -89,12 +89,12 @@ enum LocalNodes {
     let count = try file.read(at: 0, into: &raw)
     guard let node = decode(Array(bytes[..<count])) else { return nil }
     guard try file.tryLock() else { return node }
-    // Its name was made for it alone, so nobody else's file can have taken it meanwhile.
+    // Its name was made for it alone, so no other node's file can have taken it meanwhile.
     try folder.remove(name)
     return nil
   }
 
-  /// Names a node until the result goes. Removes what died before it.
+  /// Names a node until the result goes. Removes the files of nodes that died before it.
   static func announce(_ node: LocalNode, in path: String) throws(LocalNodesError) -> LocalNodeFile {
     do throws(StateFoldersError) { try StateFolders.make(path) } catch { throw .state(error) }
     _ = nodes(in: path)
@@ -141,7 +141,7 @@ final class LocalNodeFile: Sendable {
     let file = try folder.open(unfinished, [.readWrite, .createExclusive], mode: 0o600)
     do throws(Errno) {
       try file.write(LocalNodes.encode(node).span.bytes, at: 0)
-      _ = try file.tryLock()  // nobody else looks at a name that starts with a dot
+      _ = try file.tryLock()  // no other node looks at a name that starts with a dot
       try folder.rename(unfinished, to: name)
     } catch {
       try? folder.remove(unfinished)

@@ -8,9 +8,9 @@ final class PeerLookups {
   private let resolve: Resolver
   private let control: Mailbox<DownloadMessage>
   private var schedule: LookupSchedule
-  /// By name, what it has stood for so far.
+  /// The addresses that each name has had so far.
   private var known: [Set<Endpoint>]
-  /// Whose last look-up failed.
+  /// The names of which the last look-up failed.
   private var failed: Set<Int> = []
 
   /// Answers come to `control` as `resolved`.
@@ -30,7 +30,7 @@ final class PeerLookups {
   /// Whether all has been heard that the download should wait for before it counts its addresses.
   func isSettled(at now: Instant) -> Bool { schedule.isSettled(at: now) }
 
-  /// Starts what is due.
+  /// Starts the look-ups that are due.
   func lookUp(livePeers: Int, at now: Instant) {
     schedule.setLivePeers(livePeers, at: now)
     while let name = schedule.next(at: now) {
@@ -45,7 +45,7 @@ final class PeerLookups {
     }
   }
 
-  /// What an answer brought: addresses that are new, or a failure that is. Nil where there is nothing to say.
+  /// The news of an answer: addresses that are new, or a failure that is new. Nil if there are none.
   func resolved(
     _ name: Int, _ result: Result<[Endpoint], ResolutionFailure>, at now: Instant
   ) -> (source: PeerSource, result: Result<[Endpoint], ResolutionFailure>)? {
@@ -61,7 +61,7 @@ final class PeerLookups {
       return new.isEmpty && !isBack ? nil : (source, .success(new))
     case .failure(let failure):
       schedule.ended(name, .failed, at: now)
-      // A name that has resolved before and does not now is a service that is scaled to nothing: its peers tell.
+      // A name that resolved before and fails now is a service without instances: the ends of its peers report it.
       guard known[name].isEmpty, failed.insert(name).inserted else { return nil }
       return (source, .failure(failure))
     }

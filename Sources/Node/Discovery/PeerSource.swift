@@ -6,9 +6,9 @@ import Wire
 public struct PeerSource: Hashable, Sendable, CustomStringConvertible {
   /// A name or an address, and a port.
   public let host: HostPort
-  /// Who must answer there; nil: anybody.
+  /// The peer that must answer there; nil: any.
   public let pinned: PeerID?
-  /// Of so many addresses of the host notice is taken: a name cannot make a download dial the world.
+  /// At most this many addresses of the host are used, so that a name cannot make a download dial the world.
   public let addressesMax: Int
 
   /// A peer by its parts.

@@ -1,8 +1,8 @@
-// The supply of blocks, which bounds what a download holds in memory.
+// The supply of blocks, which bounds the memory of a download.
 import Posix
 import Synchronization
 
-/// A bounded supply of blocks: what a download holds in memory, whatever its peers send.
+/// A bounded supply of blocks: a download holds no more data in memory, however much its peers send.
 final class BlockPool: Sendable {
   private struct State {
     var free: [Block] = []
@@ -36,7 +36,7 @@ final class BlockPool: Sendable {
     }
   }
 
-  /// A block even where none is free: for a frame whose start was taken already.
+  /// A block even if none is free: for a frame whose start was taken already.
   func takeBeyondLimit() -> Block {
     if let block = take() { return block }
     state.withLock { $0.made += 1 }

@@ -1,4 +1,4 @@
-// A download that runs on a thread of its own: what happens as a sequence, its result, and its end.
+// A download that runs on a thread of its own: its events as a sequence, its result, and its end.
 import Content
 import Synchronization
 import Transfer
@@ -33,7 +33,7 @@ public final class Download: Sendable {
   }
 
   /// Waits for the end. Cancelling the task that waits cancels the download.
-  /// - Throws: why it did not finish; what was verified is kept in the part file, for a later download.
+  /// - Throws: why it did not finish. Verified data stays in the part file, for a later download.
   public func result() async throws(DownloadError) -> DownloadResult {
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in

@@ -3,7 +3,7 @@ import Posix
 import Transfer
 import Wire
 
-/// The connection table of one download. Performs what the brain decides about connections, and turns reports of the
+/// The connection table of one download. Performs the brain's decisions about connections, and turns reports of the
 /// loops into events. Confined to the control thread.
 final class DownloadConnections {
   private struct Connection {
@@ -119,7 +119,7 @@ final class DownloadConnections {
     return events
   }
 
-  /// Tells the user why a peer is of no more use, once: a lie can come in many pieces.
+  /// Reports to the user, once, why a peer is of no more use: a lie can come in many pieces.
   func dismiss(_ id: ConnectionID, _ end: ConnectionEnd) {
     guard let connection = connections[id], !connection.isDismissed else { return }
     connections[id]!.isDismissed = true

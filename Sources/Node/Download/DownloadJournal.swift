@@ -1,17 +1,17 @@
-// Performs what the journal's state decides: a thread of its own waits for the disk, so that no other has to.
+// Performs the actions of the journal's state. A thread of its own waits for the disk, so that no other thread has to.
 import Content
 import Posix
 import Storage
 import Transfer
 
-/// What one download keeps on the disk, up to the output's name. Confined to the control thread.
+/// The data that one download keeps on the disk, up to the output's name. Confined to the control thread.
 final class DownloadJournal {
   private var state: JournalState
   private let performer: Performer
   private let actions = BlockingQueue<JournalAction>()
   private var thread: Thread?
 
-  /// `part` and `file`, if there is a journal, are those of one download; what comes of the actions goes to `control`.
+  /// `part` and `file`, if there is a journal, are those of one download; the results of actions go to `control`.
   init(
     _ state: JournalState, part: PartFile, file: JournalFile?, name: String, replaces: Bool,
     control: Mailbox<DownloadMessage>
@@ -40,14 +40,14 @@ final class DownloadJournal {
     while let action = state.nextAction() { actions.put(action) }
   }
 
-  /// Lets the thread do what it was told, and waits for its end.
+  /// Lets the thread finish its actions, and waits for its end.
   func stop() {
     actions.close()
     if let thread = thread.take() { thread.join() }
   }
 
-  /// After `stop`: hands in what has not been heard, and `stopped` unless `completed` was handed in before; performs on
-  /// the calling thread what comes of it. After a failure nothing is.
+  /// After `stop`: hands in the events that are left, and `stopped` unless `completed` was handed in before. Performs
+  /// the actions that follow on the calling thread; after a failure it performs none.
   func end(_ events: [JournalEvent], at now: Instant) throws(PartFileError) {
     for event in events {
       state.handle(event, at: now)
@@ -63,7 +63,7 @@ final class DownloadJournal {
   }
 }
 
-/// Does to part file and journal what an action says.
+/// Performs an action on part file and journal.
 private final class Performer: Sendable {
   private let part: PartFile
   private let file: JournalFile?
@@ -77,7 +77,7 @@ private final class Performer: Sendable {
     self.replaces = replaces
   }
 
-  /// What its end is to be told as.
+  /// The event that reports the end of the action.
   func perform(_ action: JournalAction) throws(PartFileError) -> JournalEvent? {
     switch action {
     case .syncData:

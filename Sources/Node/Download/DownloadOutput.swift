@@ -5,8 +5,8 @@ import Storage
 import Transfer
 import Wire
 
-/// The place of one download's bytes, and the threads that write them. Confined to the control thread; its threads report to the
-/// mailbox of the download.
+/// The place of one download's bytes, and the threads that write them. Confined to the control thread; its
+/// threads report to the mailbox of the download.
 final class DownloadOutput {
   /// A part file with the threads that compare it with hashes and sync it.
   struct Part {
@@ -30,7 +30,7 @@ final class DownloadOutput {
 
   private let target: DownloadTarget
   private let link: DownloadLink
-  /// While a thread looks whether the file is here already.
+  /// Set while a thread checks whether the file is complete already.
   private var look: (look: ExistingOutputCheck, thread: Thread)?
   private var preparation: (storage: OutputPreparation, thread: Thread)?
   /// The right file, found before any peer was asked.
@@ -65,7 +65,7 @@ final class DownloadOutput {
   /// Whether a thread looks for the file.
   var isLooking: Bool { look != nil }
 
-  /// Starts to look whether the file is here already, where its place is known.
+  /// Starts to check whether the file is complete already, if its place is known.
   /// - `length`: of the file, in bytes, where it is known.
   func startLook(_ length: UInt64?) {
     guard let early = ExistingOutputCheck(link.fileID, target, length: length) else { return }
@@ -83,7 +83,7 @@ final class DownloadOutput {
     return Manifest(kind: .file, layout: tree.pages.layout, root: tree.root, suggestedName: found.name)
   }
 
-  /// Makes the place ready. Returns what is there if that is known at once; else `prepared` follows.
+  /// Makes the place ready. Returns the data that is there if it is known at once; else `prepared` follows.
   func prepare(_ manifest: Manifest) throws(PartFileError) -> Resumable? {
     if let foundEarly { return begin(.complete(name: foundEarly.name, foundEarly.file), manifest) }
     if target.isStream {
@@ -96,7 +96,7 @@ final class DownloadOutput {
     return nil
   }
 
-  /// The place is ready. Returns what is there.
+  /// The place is ready. Returns the data that is there.
   func begin(_ prepared: PreparedStorage, _ manifest: Manifest) -> Resumable {
     var resumable = Resumable()
     switch prepared {
@@ -187,7 +187,7 @@ final class DownloadOutput {
 
   // MARK: The end
 
-  /// Every leaf is written: the disk takes what it has not yet, while the rest of the download ends.
+  /// Every leaf is written. The disk takes the rest of the data while the threads of the download end.
   func completed(at now: Instant) { journal?.handle(.completed, at: now) }
 
   /// Ends all its threads but the writer of a stream. Pieces that have arrived for a part file that is not complete are

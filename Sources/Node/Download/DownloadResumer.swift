@@ -1,4 +1,4 @@
-// Compares what an earlier download left with the chunk hashes as they become known, on all cores, beside the download.
+// Compares the data of an earlier download with the chunk hashes as they become known, on all cores.
 import Content
 import Posix
 import Storage
@@ -9,7 +9,7 @@ final class DownloadResumer {
   private let pages = BlockingQueue<(ConnectionID?, HashPage)>()
   private var thread: Thread?
 
-  /// What is found goes to `control` as `resumed`, one message a page.
+  /// The leaves that match go to `control` as `resumed`, one message a page.
   init(_ part: PartFile, _ layout: ChunkLayout, _ resume: JournalResume, control: Mailbox<DownloadMessage>) {
     let pages = self.pages
     thread = Thread.start(name: "p2p-resume") {

@@ -55,7 +55,7 @@ extension DownloadRun {
   }
 
   /// It ends without its file.
-  /// - `keepsPartAt`: the time, if what was verified is to stay for a later download.
+  /// - `keepsPartAt`: the time, if verified data stays for a later download.
   func fail(_ error: DownloadError, keepsPartAt now: Instant? = nil) {
     output.abandonStream()
     if let now {

@@ -86,7 +86,7 @@ extension DownloadRun {
     case .refused(let refusal): connections.dismiss(id, .refused(refusal))
     case .withdrawn(let reason): connections.dismiss(id, .withdrawn(reason))
     case .page(let page):
-      // Before anything is asked for, the file is searched for what it has already.
+      // Before the download requests a chunk, the part file is compared with the page.
       isCompared = output.compares(page, from: id, isNew: isNew(page), at: now)
       if !isCompared { learned(page) }
     case .busy, .answerBegan, .answerEnded, .have, .bitmap, .promised, .peers: break

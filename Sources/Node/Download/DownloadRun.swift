@@ -1,4 +1,4 @@
-// One download while it runs: messages and times go in, and what the brain decides about them is performed.
+// One download while it runs: messages and times go in, and the decisions of the brain are performed.
 import Content
 import Posix
 import Sodium

@@ -44,7 +44,7 @@ extension Downloader {
   }
 
   /// Fetches a file into the downloader's storage. Cancelling the task ends the download.
-  /// - Throws: why it did not finish; what was verified is kept in the part file, for a later download.
+  /// - Throws: why it did not finish. Verified data stays in the part file, for a later download.
   public func downloadFile(_ fileID: FileID) async throws(DownloadError) -> DownloadResult {
     try await start(fileID, isWatched: false).result()
   }
@@ -73,7 +73,7 @@ extension Server {
     return try result.get()
   }
 
-  /// Stops accepting, finishes what is being sent within `grace`, and returns when all is closed.
+  /// Stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
   public func stop(grace: Duration = .seconds(10)) async {
     await withCheckedContinuation { continuation in
       Thread.start(name: "p2p-stop") {

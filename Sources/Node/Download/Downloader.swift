@@ -39,7 +39,7 @@ public struct DownloadTarget: Hashable, Sendable {
   }
 }
 
-/// How a download gives to other peers what it has got so far. A stream gives nothing.
+/// How a download gives verified data to other peers. A stream gives none.
 public struct Sharing: Hashable, Sendable {
   /// For how long.
   public enum Stay: Hashable, Sendable {
@@ -85,7 +85,7 @@ public enum DownloadUpdate: Sendable {
   case listening(Endpoint)
   /// The file has its name, and stays offered. `cancel` ends that, and the call then returns as if it had not stayed.
   case staying(DownloadResult)
-  /// The file that stayed offered is no longer what it was.
+  /// The file that stayed offered has changed.
   case unreadable(StoredFileError)
 }
 
@@ -111,7 +111,7 @@ public enum DownloadError: Error, Sendable {
   case otherLength(expected: UInt64, actual: UInt64)
   /// The address cannot be listened on.
   case listen(Endpoint, Errno)
-  /// The system refuses what a node needs: descriptors, memory.
+  /// The system refuses resources that a node needs: descriptors, memory.
   case system(Errno)
 }
 

@@ -1,10 +1,10 @@
-// Whether the file is here already, before anybody is asked for it: then nobody is needed.
+// Checks whether the output is complete already, before any peer is asked: then no peer is needed.
 import Content
 import Posix
 import Storage
 import Synchronization
 
-/// Looks at the place of the output, where that is known beforehand, on a thread of its own.
+/// Compares the file at the place of the output with the fileID, on a thread of its own.
 final class ExistingOutputCheck: Sendable {
   private let fileID: FileID
   private let length: UInt64?
@@ -13,7 +13,7 @@ final class ExistingOutputCheck: Sendable {
   private let isStopped = Atomic(false)
 
   /// Nil if no name is known, or if the output may replace the file that has the name and the wanted length is unknown.
-  /// - `length`: of the file, in bytes, where somebody said it.
+  /// - `length`: of the file, in bytes; nil if it is not known.
   init?(_ fileID: FileID, _ target: DownloadTarget, length: UInt64?) {
     guard let place = target.placeKnownBefore, !target.mayReplace || length != nil else { return nil }
     self.fileID = fileID
@@ -35,7 +35,7 @@ final class ExistingOutputCheck: Sendable {
     }
   }
 
-  /// The thread ends soon, and what it says is of no meaning.
+  /// Ends the thread soon. Its result has no meaning then.
   func stop() { isStopped.store(true, ordering: .relaxed) }
 }
 
@@ -45,7 +45,7 @@ extension DownloadTarget {
     isStream ? nil : (name ?? suggestedName.flatMap(SuggestedName.sanitised)).map { (folder, $0) }
   }
 
-  /// Whether something has the output's name already: perhaps the file itself, for which nobody needs to be asked.
+  /// Whether a file has the output's name already. It may be the wanted file, and then no peer is needed.
   public var isTaken: Bool {
     guard let (folder, name) = placeKnownBefore, let folder = try? Directory(folder) else { return false }
     return (try? folder.status(of: name)) != nil

@@ -1,11 +1,11 @@
-// Where a download goes: found out and made ready before anything is asked for, on a thread that may wait for the disk.
+// Prepares the place of a download before any chunk is requested, on a thread that may wait for the disk.
 import Content
 import Posix
 import Storage
 import Synchronization
 import Transfer
 
-/// What a download writes to.
+/// The place that a download writes to.
 enum PreparedStorage: Sendable {
   /// The output is there already, and it is the right file.
   case complete(name: String, FoundFile)
@@ -17,11 +17,11 @@ struct PreparedPart: Sendable {
   let file: PartFile
   let name: String
   let journal: (file: JournalFile, contents: JournalContents)?
-  /// What an earlier download's journal said.
+  /// The claims of an earlier download's journal.
   let resume: JournalResume
 }
 
-/// Chooses the name, looks whether the file is there already, and opens part file and journal.
+/// Chooses the name, checks whether the file is complete already, and opens part file and journal.
 final class OutputPreparation: Sendable {
   private let fileID: FileID
   private let manifest: Manifest
@@ -43,7 +43,7 @@ final class OutputPreparation: Sendable {
     }
   }
 
-  /// The thread ends soon, and what it says is of no meaning.
+  /// Ends the thread soon. Its result has no meaning then.
   func stop() { isStopped.store(true, ordering: .relaxed) }
 
   private func run() throws(PartFileError) -> PreparedStorage {
@@ -67,7 +67,7 @@ final class OutputPreparation: Sendable {
     }
   }
 
-  /// The name is chosen once: what the user says, else what was chosen before, else what is suggested.
+  /// The name is chosen once: the user's, else the one of an earlier download, else the suggested one.
   private func chosenName() -> String {
     if let name = target.name { return name }
     let journal = JournalContents(decoding: JournalFile.peek(inFolder: target.folder, fileID: fileID))
@@ -88,7 +88,7 @@ final class OutputPreparation: Sendable {
 }
 
 extension DownloadTarget {
-  /// One harmless component: what came with the request, else what the peer says, else the start of the fileID.
+  /// One harmless component: the name of the request, else the peer's, else the start of the fileID.
   func name(suggestedBy manifest: Manifest) -> String {
     suggestedName.flatMap(SuggestedName.sanitised) ?? manifest.fileName ?? String(manifest.fileID.hex.prefix(16))
   }

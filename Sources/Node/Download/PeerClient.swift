@@ -1,17 +1,17 @@
-// The network's side of a downloader: who fetches, from whom, and what it gives back.
+// The network side of a downloader: the node that fetches, its peers, and the data that it gives to others.
 import Posix
 import Wire
 
-/// Whom a `Downloader` asks, and as whom.
+/// The peers that a `Downloader` asks, and the node that asks them.
 public struct PeerClient: Sendable {
   /// Asked for every file; those that `configuration.discovery` finds are asked as well.
   public var peers: [PeerSource]
   /// Identity, swarm, limits, discovery.
   public var configuration: NodeConfiguration
-  /// What others are given while a download runs and after it; nil: nothing.
+  /// The data that other peers get while a download runs and after it; nil: none.
   public var sharing: Sharing?
 
-  /// By default a fresh identity in no private swarm, which looks for nobody and gives nothing.
+  /// By default a fresh identity in no private swarm, without discovery and without sharing.
   public init(
     peers: [PeerSource] = [], configuration: NodeConfiguration = NodeConfiguration(), sharing: Sharing? = nil
   ) {

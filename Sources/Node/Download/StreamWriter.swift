@@ -8,7 +8,7 @@ struct StreamWriter {
   let stream: OrderedStream
   private let thread: Thread
 
-  /// Starts to write; tells the download what has passed, by whole chunks, and when it fails.
+  /// Starts to write. Reports to the download how far it is, by whole chunks, and when it fails.
   init(_ stream: OrderedStream, chunkSize: Int, control: Mailbox<DownloadMessage>) {
     self.stream = stream
     thread = Thread.start(name: "p2p-stream") {
@@ -27,7 +27,7 @@ struct StreamWriter {
   /// After `streamEnded`.
   func join() { thread.join() }
 
-  /// What is not written is dropped. A reader that never reads again keeps its thread, and nobody else.
+  /// Drops the bytes that are not written. A reader that never reads again holds up this thread and no other.
   func abandon() {
     stream.close(discarding: true)
     thread.detach()

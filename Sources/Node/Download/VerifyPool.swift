@@ -17,7 +17,7 @@ enum VerifiedSink: Sendable {
   }
 }
 
-/// Hashes blocks, writes what is right, and tells the download either way.
+/// Hashes blocks, writes those that are right, and reports each result to the download.
 struct VerifyPool {
   private let jobs: BlockingQueue<VerifyJob>
   private var threads: [Thread] = []
@@ -40,7 +40,7 @@ struct VerifyPool {
     }
   }
 
-  /// Waits for the threads, and for what still waits to be verified unless it is dropped.
+  /// Waits for the threads. Blocks that still wait are verified first, unless they are dropped.
   func stop(discarding: Bool) {
     jobs.close(discarding: discarding)
     for thread in threads { thread.join() }

@@ -19,8 +19,8 @@ final class Admission: Sendable {
     state.withLock { body(&$0) }
   }
 
-  /// The time of what it is told about half-open connections: one clock for all loops, whose own clocks leave out different
-  /// times in which they were stopped.
+  /// The time of reports about half-open connections: one clock for all loops. The loops' own clocks leave out
+  /// different gaps, in which their threads did not run.
   var now: Instant { Instant(nanoseconds: Clock.monotonicNanoseconds) }
 }
 

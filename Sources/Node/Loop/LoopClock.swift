@@ -3,7 +3,7 @@ import Posix
 import Transfer
 
 /// A clock for one loop. A gap of over a second that the loop did not ask for (SIGSTOP, a suspended machine) is left
-/// out, so that no deadline passes while nobody could have met it.
+/// out, so that no deadline passes while the process could not meet it.
 struct LoopClock {
   /// Gaps up to this are the scheduler's and count as time.
   static let gapMax = Duration.seconds(1)

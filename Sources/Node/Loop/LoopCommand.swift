@@ -1,4 +1,4 @@
-// What other threads ask of a loop, by its mailbox.
+// The commands of other threads to a loop, which arrive in its mailbox.
 import Content
 import Posix
 import Storage

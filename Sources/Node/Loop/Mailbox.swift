@@ -9,7 +9,7 @@ final class Mailbox<Message: Sendable>: Sendable {
 
   init() throws(Errno) { wakeUp = try WakeUp() }
 
-  /// To be added to the receiver's `Epoll`.
+  /// For the receiver's `Epoll`.
   var number: Int32 { wakeUp.number }
 
   /// Any thread. Wakes the receiver only when nothing waited yet.

@@ -1,9 +1,9 @@
-// Tells the peers of one file of one another when it is time.
+// Introduces the peers of one file to one another when it is time.
 import Content
 import Transfer
 
 extension NetworkLoop {
-  /// Tells the peers that share a file of one another, if it is time.
+  /// Introduces the peers that share a file to one another, if it is time.
   func introduceAll() {
     var members: [FileID: [ContentSwarms.Member: PeerConnection]] = [:]
     for connection in connections.values {

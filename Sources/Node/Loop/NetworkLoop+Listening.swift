@@ -1,4 +1,4 @@
-// Accepts connections, deals them out to all loops, and carries out what the admission decides about them.
+// Accepts connections, deals them out to all loops, and carries out the orders of the admission.
 import Posix
 import Transfer
 

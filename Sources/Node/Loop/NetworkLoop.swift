@@ -28,7 +28,7 @@ final class NetworkLoop {
   private(set) var connections: [UInt64: PeerConnection] = [:]
   private var byID: [ConnectionID: PeerConnection] = [:]
   private var turns = UploadTurns()
-  /// The connection whose turn it is; it waits for the upload limit.
+  /// The connection that sends next; it waits for the upload limit.
   private var sender: PeerConnection?
   private var starving: [PeerConnection] = []
   private var hinting: [PeerConnection] = []
@@ -208,7 +208,7 @@ final class NetworkLoop {
     starving.removeAll { $0 === connection }
   }
 
-  /// Tells epoll what the connection now waits for.
+  /// Sets the events of epoll that the connection now waits for.
   func updateInterest(_ connection: PeerConnection) {
     do { try epoll.modify(connection.socket.number, token: connection.token, connection.interest) } catch {
       preconditionFailure("epoll: \(error)")
@@ -248,8 +248,8 @@ final class NetworkLoop {
 
   /// Lets the senders send a piece each, as their turns come, within the upload limit. Each loop has turns of its own,
   /// of connections that could send at once: an order over all loops would make them wait for one another. Two things
-  /// count over all loops nevertheless: the bytes that an address got (`UploadShares`), and what a reader was promised
-  /// (`ContentSwarms`).
+  /// count over all loops nevertheless: the bytes that an address got (`UploadShares`), and the chunks that were
+  /// promised to a peer (`ContentSwarms`).
   private func sendPieces() {
     if let until = throttledUntil {
       guard now >= until else { return }

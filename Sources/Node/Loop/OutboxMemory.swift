@@ -29,7 +29,7 @@ extension PeerConnection {
   /// The step in which held memory is counted, in bytes: most events change nothing.
   private static let countedStep = 4 << 10
 
-  /// Counts what the connection holds, after it may have changed.
+  /// Counts the bytes that the connection holds, after they may have changed.
   func countOutbox() {
     let hints = peer?.driver.session.hints.byteCount ?? 0
     let held = isClosed ? 0 : (outbound.bytes.isEmpty ? 0 : outbound.bytes.capacity) + hints
@@ -46,7 +46,7 @@ extension PeerConnection {
     countOutbox()
   }
 
-  /// Memory is short, and the peer does not read: what waits for it goes, and so does the connection.
+  /// Memory is short, and the peer does not read: the bytes that wait for it are dropped, and the connection ends.
   func endUnread() {
     leaveSwarms()  // before the others hear that it has gone
     if !isFinishing { report(.local(.tooSlow, "memory is short, and it does not take what it asked for")) }

@@ -1,4 +1,4 @@
-// One limit on what leaves, and one count of the bytes that each address got. All loops of a node share both.
+// The upload limit, and a count of the bytes that each address got. All loops of a node share both.
 import Posix
 import Synchronization
 import Transfer
@@ -40,7 +40,7 @@ final class UploadLimiter: Sendable {
   }
 
   /// Nil: the bytes may leave now, and are counted. Else how long to wait before asking again.
-  /// - `group`: where they go. Of the loops that wait, the one goes first whose group was sent least.
+  /// - `group`: the address group that gets the bytes. Among loops that wait, the group that got least goes first.
   func wait(toSend bytes: Int, to group: AddressGroup, on loop: Int) -> Duration? {
     let now = Instant(nanoseconds: readNanoseconds())
     return state.withLock { state in

@@ -71,7 +71,7 @@ final class ContentSwarms: Sendable {
     byFile.withLock { $0[fileID]?.settle(chunk, of: member, leafCount: leafCount) }
   }
 
-  /// What to tell some of a file's peers about other peers now.
+  /// The other peers that some of a file's peers hear of now.
   func introductions(
     of fileID: FileID, to members: Set<Member>, at now: Instant
   ) -> [(member: Member, entries: [PeerExchange.Entry])] {

@@ -1,4 +1,4 @@
-// One download as other peers see it: what of its file they may have, from the first verified leaf on.
+// The part of a download's file that other peers may fetch, from the first verified leaf on.
 import Content
 import Posix
 import Storage
@@ -7,7 +7,7 @@ import Transfer
 import Wire
 
 /// The served side of a download. The control thread enters what is verified, loops ask. Every leaf that is offered is
-/// written and proven by hashes that are at hand or can be had from the disk.
+/// written, and proven by hashes that are in memory or on the disk.
 final class DownloadShare: Sendable {
   /// Where the bytes are.
   enum Source: Sendable {
@@ -25,7 +25,7 @@ final class DownloadShare: Sendable {
   }
 
   let key: FileKey
-  /// Of the download, for connections that came in and are to fetch as well.
+  /// The download, for connections that came in and will fetch as well.
   let link: DownloadLink
   private let state = Mutex(State())
 
@@ -45,7 +45,7 @@ final class DownloadShare: Sendable {
     }
   }
 
-  /// All of the file is here.
+  /// The file is complete.
   func begin(_ manifest: Manifest, _ found: FoundFile) {
     state.withLock { state in
       state.manifest = manifest
@@ -81,10 +81,10 @@ final class DownloadShare: Sendable {
 
   // MARK: The loops' side
 
-  /// Whether who has the file may be asked for it.
+  /// Whether the download asks peers that have the file for it.
   var isFetching: Bool { state.withLock { $0.isFetching } }
 
-  /// What an OPEN is answered; nil where nothing can be said yet, or any more.
+  /// The file for the answer to an OPEN; nil if none is offered yet, or any more.
   var offer: ServedFile? {
     state.withLock { state in
       guard let manifest = state.manifest, let held = state.held, state.source != nil else { return nil }
@@ -95,7 +95,7 @@ final class DownloadShare: Sendable {
     }
   }
 
-  /// Whether some of the file can be had.
+  /// Whether any leaf is offered.
   var isOffered: Bool {
     state.withLock { state in
       guard let held = state.held, state.source != nil else { return false }
@@ -134,7 +134,7 @@ final class DownloadShare: Sendable {
     }
     let place = Int(chunk.rawValue) % PageLayout.wireChunksPerPage
     guard let page, MerkleTree.chunkHash(hashes, in: layout) == page.chunkHashes[place] else {
-      throw .changed(path: "chunk \(chunk.rawValue)")  // the disk has forgotten, or somebody wrote to it
+      throw .changed(path: "chunk \(chunk.rawValue)")  // the disk has lost it, or another program wrote to it
     }
     state.withLock { $0.held!.keep(hashes, of: chunk) }
     return hashes
@@ -190,7 +190,7 @@ final class DownloadShare: Sendable {
     }
   }
 
-  /// The file turned out to be no longer what it was: it is offered no more. False where that was known.
+  /// The file has changed, so it is no longer offered. Returns false if that was known.
   func withdraw() -> Bool {
     state.withLock { state in
       defer { state.source = nil }

@@ -1,4 +1,4 @@
-// How a download gives to other peers what it has got so far, and for how long it stays once it is complete.
+// How a download gives verified data to other peers, and for how long it stays once it is complete.
 import Content
 import Storage
 import Transfer

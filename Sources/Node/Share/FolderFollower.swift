@@ -1,12 +1,12 @@
-// The thread of a server that watches its folder: it serves what is new and withdraws what is gone. Files are hashed on
-// threads beside it, so that it never has to wait for them.
+// The thread of a server that watches its folder: it serves new files and withdraws files that are gone.
+// Other threads hash the files, so that it never has to wait for them.
 import Posix
 import Storage
 import Synchronization
 
-/// What other threads tell the one that follows the folder.
+/// A message of another thread to the one that follows the folder.
 enum FollowCommand: Sendable {
-  /// A connection found that a file is not what was hashed.
+  /// A connection found that a file has changed since it was hashed.
   case look(at: String)
   case hashed(path: String, SkipReason?)
   case batchEnded
@@ -131,7 +131,7 @@ final class FolderFollower {
     }
   }
 
-  /// Hashes what is ready; `isFirst`: also if nothing is.
+  /// Hashes the files that are ready; `isFirst`: also if there are none.
   private func hash(isFirst: Bool) {
     let files = folder.takeReady()
     let (context, catalogue, mailbox, onEvent, shouldStop) = (context, catalogue, mailbox, onEvent, shouldStop)

@@ -1,14 +1,14 @@
-// Looks again at what was sent to peers that say it was wrong, on a thread that may wait for the disk.
+// Checks chunks again after a peer reported wrong data, on a thread that may wait for the disk.
 import Content
 import Posix
 import Storage
 import Transfer
 
-/// Checks chunks one after the other, while there are some to be checked. A file with a chunk that is not what was hashed
-/// is withdrawn. Guards itself.
+/// Checks chunks one after the other, until none waits. A file with a chunk that no longer matches its hash is
+/// withdrawn. Guards itself.
 final class Rechecker: Sendable {
   enum Subject: Hashable, Sendable {
-    /// The served file of a path, whatever is served there by then.
+    /// The file that is served at a path when the check starts.
     case path(String)
     /// The file of the download.
     case download
@@ -42,7 +42,7 @@ final class Rechecker: Sendable {
     if starts { Thread.start(name: "p2p-recheck") { self.run(context) }.detach() }
   }
 
-  /// Checks no more, and returns when nothing is being checked: after the read of one chunk at most.
+  /// Stops the checks, and returns when the current one has ended: after the read of one chunk at most.
   func stop() {
     state.change { $0.isStopped = true }
     state.wait { $0.isRunning ? nil : () }

@@ -4,7 +4,8 @@ import Posix
 import Storage
 import Transfer
 
-/// Reads what peers ask for. One for all connections of a loop, confined to its thread: a call may wait for the disk.
+/// Reads the data that peers ask for. One for all connections of a loop, confined to its thread. A call may wait for
+/// the disk.
 struct ServedFileReader: ~Copyable {
   /// Nil in a node that only fetches.
   private let catalogue: Catalogue?
@@ -13,7 +14,7 @@ struct ServedFileReader: ~Copyable {
 
   init(_ catalogue: Catalogue?) { self.catalogue = catalogue }
 
-  /// A page of chunk hashes. Nil if the file is here in part and no chunk of the page is.
+  /// A page of chunk hashes. Nil if the node has no chunk of the page.
   func page(_ index: PageIndex, of source: ServedSource) throws(StoredFileError) -> HashPage? {
     switch source {
     case .entry(let entry):

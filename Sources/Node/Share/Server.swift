@@ -12,7 +12,7 @@ public enum ServerError: Error, Sendable {
   case listen(Errno)
   /// No place for the hashes of its files.
   case state(HashStoreError)
-  /// The system refuses what a node needs: descriptors, memory.
+  /// The system refuses resources that a node needs: descriptors, memory.
   case system(Errno)
 }
 
@@ -109,8 +109,8 @@ public final class Server: Sendable {
     _ = firstBatch.take()
   }
 
-  /// Other limits from now on, as in `NodeConfiguration`. Whoever is connected and no longer allowed has to go; nobody
-  /// goes for being too many. Any thread may call it.
+  /// Changes the limits, as in `NodeConfiguration`. Peers that are no longer allowed are disconnected. A lower
+  /// `connectionsMax` disconnects no peer. Any thread may call it.
   public func reconfigure(uploadLimit: UInt64?, connectionsMax: Int?, allowedPeers: Set<PeerID>?) {
     context.reconfigure(uploadLimit: uploadLimit, connectionsMax: connectionsMax, allowedPeers: allowedPeers)
   }
@@ -119,7 +119,7 @@ public final class Server: Sendable {
   /// reaches.
   public var connectionsMax: Int { context.admission { $0.places.established } }
 
-  /// What it has done so far, and what it is doing, in numbers.
+  /// The numbers of the server so far and at this moment.
   public var figures: NodeFigures {
     var figures = context.counters.counted
     figures.connections = context.admission { $0.establishedCount }
@@ -132,7 +132,7 @@ public final class Server: Sendable {
   /// File bytes sent since the start.
   public var uploadedBytes: UInt64 { context.uploaded }
 
-  /// Stops accepting, finishes what is being sent within `grace`, and returns when all is closed.
+  /// Stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
   public func shutDown(grace: Duration) {
     answerer.withLock { $0.take() }?.stop()
     context.follower?.send(.stop)
@@ -144,7 +144,7 @@ public final class Server: Sendable {
     }
     for thread in running { thread.join() }
     context.rechecker.stop()
-    // What the accepting loop dealt out to one that had ended.
+    // Sockets that the accepting loop gave to a loop that had ended.
     for mailbox in context.mailboxes {
       for case .adopt(let socket, _, _) in mailbox.takeAll() { _ = Socket(owning: socket) }
     }

@@ -1,8 +1,8 @@
-// A look at a server that runs: who is connected, what they fetch, and what was sent so far.
+// The status of a server that runs: its peers, the files that they fetch, and the bytes sent so far.
 import Posix
 import Wire
 
-/// What a server does at one moment. Counters only grow, from 0 at its start; a rate is the difference of two looks.
+/// The status of a server at one moment. Counters only grow, from 0 at its start; a rate is the difference of two.
 /// Paths and names are as the file system gave them: escape before printing.
 public struct ServerStatus: Hashable, Sendable {
   /// A peer that was let in and is connected.
@@ -18,7 +18,7 @@ public struct ServerStatus: Hashable, Sendable {
     public let uploadedBytes: UInt64
     /// The files that it has open, relative to the served folder, in their order.
     public let openPaths: [String]
-    /// The one of these of which it was sent something last; nil where that is none.
+    /// The open file whose bytes were sent last; nil if there is none.
     public let sendingPath: String?
   }
 
@@ -40,8 +40,8 @@ public struct ServerStatus: Hashable, Sendable {
 }
 
 extension Server {
-  /// What the server does at this moment. From any thread, as often as one likes: it takes a lock for as long as it
-  /// takes to copy a line a connection, and sending waits for none. After `shutDown` no connections are left in it.
+  /// The status of the server at this moment. Any thread may call it, at any rate: it holds a lock only while it copies
+  /// one entry per connection, and no upload waits for it. After `shutDown` it lists no connections.
   public func status() -> ServerStatus { context.status }
 }
 
