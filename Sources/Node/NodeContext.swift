@@ -17,7 +17,7 @@ public enum NodeEvent: Sendable {
   case turnedAway(Endpoint, ConnectionEnd)
   /// A peer has asked for a served file.
   case opened(PeerID, Endpoint, path: String)
-  /// A file is offered no longer, and why.
+  /// A file is no longer offered, and why.
   case withdrawn(path: String, String)
   /// The system refuses new connections; it is tried again in a second.
   case cannotAccept(Errno)
@@ -25,15 +25,16 @@ public enum NodeEvent: Sendable {
   case notDiscoverable(String)
 }
 
-/// How a node takes part.
+/// The settings of a node.
 public struct NodeConfiguration: Sendable {
   /// The secret key whose public half is the PeerID.
   public var identity: StaticIdentity
   /// Nil: a public node.
   public var swarmKey: SwarmKey?
-  /// Those to dial and listen with, the preferred first; ChaChaPoly is always among them.
+  /// The ciphers to dial and listen with, the preferred first; ChaChaPoly is always among them.
   public var suites: [CipherSuite]
-  /// From outside, at a time. Nil: 1,024. Fewer where the process may not open as many files (`Server.connectionsMax`).
+  /// Connections from outside at a time; nil: 1,024. Fewer if the process may not open as many files
+  /// (`Server.connectionsMax`).
   public var connectionsMax: Int?
   /// Bytes a second over all connections; nil: no limit.
   public var uploadLimit: UInt64?

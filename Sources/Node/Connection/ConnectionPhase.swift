@@ -55,7 +55,7 @@ final class EstablishedPeer {
   var driver: SessionDriver
   /// The files that the session has opened for it.
   var served: [FileHandle: ServedSource] = [:]
-  /// The file of which a piece waits to be sent, as far as others know.
+  /// The file whose next piece waits to be sent, as the file's swarm knows it.
   var waitsFor: FileID?
   var standing: Standing
   /// No new pieces are promised. The connection ends when those that were asked for are sent.

@@ -11,7 +11,7 @@ final class ConnectionRecord: Sendable {
   private let startNanoseconds: Int64
   private let paths = Mutex<[FileHandle: String]>([:])
   private let sentBytes = Atomic<UInt64>(0)
-  /// The handle of which something was sent last; `none` before that.
+  /// The handle whose bytes were sent last; `none` before the first.
   private let sending = Atomic<UInt64>(ConnectionRecord.none)
   private static let none = UInt64.max
 

@@ -5,7 +5,7 @@ import Wire
 /// The inbound side of a connection. Every call opens or decodes one thing and then lets go of the bytes, so that the
 /// connection may do anything before the next call.
 struct Inbound: ~Copyable {
-  /// Bytes of memory when control frames are all that is expected: one large record does not fit, and grows it.
+  /// Bytes of memory while only control frames are expected. A large record does not fit and grows it.
   static let controlByteCount = 8 << 10
   /// Bytes of memory of a connection that fetches: several records a system call.
   static let fetchByteCount = 256 << 10
@@ -13,7 +13,7 @@ struct Inbound: ~Copyable {
   /// The record that is next.
   enum Head {
     case incomplete
-    /// All of it is here. Its ciphertext has so many bytes.
+    /// The record is complete. Its ciphertext has so many bytes.
     case complete(Int)
     /// No record starts like this.
     case malformed(header: UInt16)
@@ -41,7 +41,7 @@ struct Inbound: ~Copyable {
   /// Whether the rest is the start of a frame or of a record.
   var isMidFrame: Bool { !bytes.isEmpty || decoder.isMidFrame }
 
-  /// Drops all that came.
+  /// Drops all bytes that came.
   mutating func dropAll() {
     bytes.drop(bytes.count)
     plaintextByteCount = 0

@@ -37,7 +37,7 @@ extension PeerConnection {
     loop.context.admission { $0.progressed(token, at: now) }
   }
 
-  /// The handshake is done, and the peer may be here.
+  /// The handshake is done, and the peer is allowed.
   func admit(_ peer: EstablishedPeer) {
     let (verdict, orders) = loop.context.admission {
       $0.establish(token, from: group, as: peer.id, meansSeveral: peer.standing.meansSeveral)

@@ -95,7 +95,7 @@ extension PeerConnection {
     socket.finishSending()
   }
 
-  /// Says goodbye when all that was asked for is sent.
+  /// Says goodbye as soon as everything that the peer asked for is sent.
   func shutDown() {
     peer?.isShuttingDown = true
     peer?.driver.session.shutDown()

@@ -29,7 +29,7 @@ extension PeerConnection {
   func request(_ request: FetchRequest) { command { $0.request(request) } }
   func cancel(_ id: RequestID) { command { $0.cancel(id) } }
 
-  /// The download is over. Closes the connection if the peer has nothing open here; else it goes on serving.
+  /// The download is over. Closes the connection if the peer has no file open; else it goes on serving.
   func stopFetching() {
     guard fetching != nil else { return }
     switch phase {
@@ -58,7 +58,7 @@ extension PeerConnection {
 
   // MARK: Pieces
 
-  /// The last byte of a DATA frame is here.
+  /// The last byte of a DATA frame has come.
   func pieceArrived(from peer: EstablishedPeer) {
     peer.driver.payloadEnded()
     performSession()

@@ -5,7 +5,7 @@ import Transfer
 import Wire
 
 extension PeerConnection {
-  /// Reads the bytes that are here, in a few system calls at most, so that one busy peer does not hold up the others.
+  /// Reads the bytes that have come, in a few system calls at most, so that one busy peer does not hold up the others.
   func receive() {
     for _ in 0..<4 {
       guard !isClosed, !marks.isStarving, !marks.isQueuedToRead, !outbound.isOverfull else { return }

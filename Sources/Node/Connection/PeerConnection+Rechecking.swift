@@ -4,8 +4,8 @@ import Transfer
 import Wire
 
 extension PeerConnection {
-  /// Called when the connection ends, before its handles go. If the peer says that it was sent wrong data, the chunks
-  /// that it was sent last are checked.
+  /// Called when the connection ends, before its handles go. If the peer reports wrong data, the chunks that
+  /// it got last are checked.
   func recheckSent(after end: ConnectionEnd) {
     guard case .remote = end, let peer else { return }
     let items = peer.driver.chunksToRecheck.compactMap { handle, chunk -> Rechecker.Item? in

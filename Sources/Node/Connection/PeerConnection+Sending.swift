@@ -122,7 +122,7 @@ extension PeerConnection {
         }
         return
       } catch {
-        // A shortage goes by: the peer may come again, which it would not for a file that was withdrawn.
+        // A shortage ends, so the peer may come again. It does not come again for a file that was withdrawn.
         if case .busy(let errno) = error { return close(.local(.internalError, errno.reason)) }
         withdraw(next.handle, of: peer, because: error)
       }

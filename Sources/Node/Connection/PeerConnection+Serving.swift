@@ -79,7 +79,7 @@ extension PeerConnection {
     if let fetching { loop.context.swarms.leave(fetching.link.fileID, member, at: loop.now) }
   }
 
-  /// The other end has the file that is fetched: peers that fetch it here hear of that.
+  /// The other end has the file that this node fetches: peers that fetch it from this node hear of that.
   func meet(_ peer: EstablishedPeer, chunkCount: Int) {
     guard let link = fetching?.link else { return }
     let face = ContentSwarm.Peer(id: peer.id, ip: address.ip, port: peer.listenPort)
@@ -123,7 +123,7 @@ extension PeerConnection {
     return share.offers(request.leaves, of: request.chunk)
   }
 
-  /// A chunk will be sent here: the others that share the file learn of it.
+  /// A chunk will be sent on this connection: the other peers that share the file learn of it.
   func promise(_ chunk: ChunkIndex, of handle: FileHandle, to peer: EstablishedPeer) {
     guard let source = peer.served[handle], loop.context.swarms.promise(chunk, of: source.fileID, to: member) else {
       return
@@ -145,8 +145,8 @@ extension PeerConnection {
     if isSettled { settlePromise(of: piece.chunk, in: piece.handle, to: peer) }
   }
 
-  /// Reports that the next piece waits to be sent, or that none does. True if it goes before what others were promised,
-  /// as a page does once.
+  /// Reports that the next piece waits to be sent, or that none does. True if it goes before chunks that
+  /// were promised to other peers, as a page does once.
   func noteWaiting(_ peer: EstablishedPeer) -> Bool {
     let next = peer.driver.session.nextPieceChunk
     let source = next.flatMap { peer.served[$0.handle] }

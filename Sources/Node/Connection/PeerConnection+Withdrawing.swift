@@ -21,7 +21,7 @@ extension PeerConnection {
     }
   }
 
-  /// An entry is no longer served; it may be open here.
+  /// An entry is no longer served. The peer may have it open.
   func withdraw(_ entry: CatalogueEntry, because reason: Withdrawn.Reason) {
     guard let peer else { return }
     let handles = peer.served.filter { if case .entry(let other) = $0.value { other === entry } else { false } }.keys

@@ -25,7 +25,7 @@ final class PeerConnection {
   /// The registration in epoll; never given out twice in a loop.
   let token: UInt64
   let socket: Socket
-  /// Where it was dialled, or where it came from.
+  /// The address that was dialled, or the one that the connection came from.
   let address: Endpoint
   let group: AddressGroup
   let role: ChannelRole

@@ -46,7 +46,7 @@ final class DiscoveryAnswerer: Sendable {
 
 private final class DiscoveryAnswererLoop {
   private static let datagramsPerTurn = 256
-  /// How often the interfaces are looked at: networks come and go.
+  /// The time between two looks at the interfaces: networks come and go.
   private static let interfacesInterval = Duration.seconds(5)
   private static let mailboxToken: UInt64 = 0
 
@@ -102,7 +102,7 @@ private final class DiscoveryAnswererLoop {
     try epoll.add(mailbox.number, token: DiscoveryAnswererLoop.mailboxToken, .readable)
   }
 
-  /// Begins to listen to the networks of the families that the listener has. Returns why, where one cannot be heard.
+  /// Begins to listen to the networks of the families that the listener has. Returns why one of them cannot be heard.
   func open() -> Errno? {
     var failure: Errno?
     func open(isIPv4: Bool, from own: Endpoint) {
@@ -134,7 +134,7 @@ private final class DiscoveryAnswererLoop {
     }
   }
 
-  /// Listens to the networks of now. Returns why, where one cannot be heard.
+  /// Listens to the networks of this moment. Returns why one of them cannot be heard.
   private func lookForNetworks() -> Errno? {
     lookAt = now + DiscoveryAnswererLoop.interfacesInterval
     networks = .current

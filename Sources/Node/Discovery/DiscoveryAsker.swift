@@ -46,7 +46,7 @@ private final class DiscoveryAskerLoop {
   private let control: Mailbox<DownloadMessage>
   private let own: PeerID
   private var epoll: Epoll
-  /// From these queries go out and to these answers come; nil where the system has not the family.
+  /// The sockets that send queries and get the answers; nil if the system lacks the family.
   private var socketIPv4: DatagramSocket?
   private var socketIPv6: DatagramSocket?
   private var networks = LocalNetworks([])

@@ -13,12 +13,12 @@ public struct DiscoverySettings: Hashable, Sendable {
     self.localNodesFolder = localNodesFolder
   }
 
-  /// How long a download that was given no peer looks for some before it gives up: five rounds of questions.
+  /// How long a download without a named peer looks for peers before it gives up: five rounds of questions.
   static let searchTime = Duration.seconds(5)
-  /// How long one that was given peers, none of which is any good, is held up by its search: two rounds.
+  /// How long the search delays the failure of a download whose named peers are all of no use: two rounds.
   static let searchTimeWithPeers = Duration.milliseconds(500)
-  /// How long those peers have before the network is asked: where they are enough, which a handshake later is known, it
-  /// need not be, and where it is, its answers do not come in between.
+  /// The time that named peers have before the network is asked. If they are enough, which is known a handshake later,
+  /// the network need not be asked, and its answers do not interrupt their first pieces.
   static let namedPeersTime = Duration.milliseconds(100)
 }
 

@@ -65,7 +65,7 @@ enum LocalNodes {
     listener.isAny || listener.isAnyIPv4 ? [Endpoint(ipv4: (127, 0, 0, 1), port: listener.port)] : [listener]
   }
 
-  /// The nodes that live; files of others are removed. Nothing, where the folder is not there or not ours alone.
+  /// The nodes that live; files of dead ones are removed. Empty if the folder is missing or other users can write to it.
   static func nodes(in path: String) -> [LocalNode] {
     guard let folder = try? Directory(path), (try? isOursAlone(folder)) == true, let entries = try? folder.entries()
     else { return [] }

@@ -53,7 +53,7 @@ final class PeerSearch {
   }
 
   /// Looks up names that are due. Returns, once, that all addresses of the start are known.
-  /// - `isLooking`: whether the file may still turn out to be here already.
+  /// - `isLooking`: whether a thread still checks if the file is complete already.
   func lookUp(livePeers: Int, isLooking: Bool, at now: Instant) -> DownloadEvent? {
     names.lookUp(livePeers: livePeers, at: now)
     guard isDiscovering, !isAsking, !isLooking, names.isSettled(at: now) else { return nil }

@@ -22,7 +22,7 @@ enum DownloadMessage: Sendable {
 
   // From the verifying threads.
   /// The leaves hash and are written, or on their way through a stream.
-  /// `leafHashes`: all those of the chunk, where this piece brought them.
+  /// `leafHashes`: all those of the chunk; nil if this piece did not bring them.
   case verified(
     ConnectionID, RequestID, ChunkIndex, LeafRange, leafHashes: [Digest]?, writing: Duration)
   case corrupt(ConnectionID, ChunkIndex)

@@ -66,7 +66,7 @@ final class DownloadOutput {
   var isLooking: Bool { look != nil }
 
   /// Starts to check whether the file is complete already, if its place is known.
-  /// - `length`: of the file, in bytes, where it is known.
+  /// - `length`: of the file, in bytes; nil if it is not known.
   func startLook(_ length: UInt64?) {
     guard let early = ExistingOutputCheck(link.fileID, target, length: length) else { return }
     look = (early, early.start(control: link.control))

@@ -90,8 +90,8 @@ final class DownloadRun {
 
   private func ask(_ discovery: DiscoverySettings) throws(Errno) {
     let (key, share) = (link.key, sharing.share)
-    // A node that asks the network for this file finds this download too, once there is something to be had. The answerer
-    // begins first: both look which nodes of this machine are dead, by locks that each could take for a living node's.
+    // A node that asks the network for this file finds this download too, once it offers a leaf. The answerer begins
+    // first: both look which nodes of this machine are dead, by locks that each could take for a living node's.
     try node.answer(discovery) { bucket in key.bucket == bucket && share.isOffered ? [key] : [] }
     try search.ask(discovery, for: key, own: node.context.configuration.identity.peerID, control: link.control)
   }
@@ -103,7 +103,7 @@ final class DownloadRun {
 
   // MARK: Times
 
-  /// When to call `fire`; nil where nothing waits for a time.
+  /// When to call `fire`; nil if nothing waits for a time.
   var deadline: Instant? {
     switch phase {
     case .fetching:

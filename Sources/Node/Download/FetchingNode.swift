@@ -52,7 +52,7 @@ final class FetchingNode {
       discovery, peer: context.configuration.identity.peerID, listener: address, complain: { _ in }, keys: keys)
   }
 
-  /// Says goodbye on all connections that have finished what they send.
+  /// Says goodbye on each connection as soon as its uploads have ended.
   func sayGoodbye() { context.sendToAllLoops(.shutDown(.done, grace: FetchingNode.goodbyeGrace)) }
 
   /// Ends all connections and threads of the node.

@@ -4,7 +4,7 @@ import Posix
 import Storage
 import Transfer
 
-/// Where verified bytes go.
+/// The destination of verified bytes.
 enum VerifiedSink: Sendable {
   case part(PartFile)
   case stream(OrderedStream)

@@ -60,7 +60,7 @@ extension NetworkLoop {
   // MARK: Orders of the admission
 
   /// Passes orders on to the loops whose connections they are about, this loop among them: a connection may be at work
-  /// here, and others do not end meanwhile.
+  /// in the caller, and no other may end meanwhile.
   func carryOut(_ orders: [ConnectionAdmission.Order]) {
     for order in orders { context.mailboxes[NetworkLoop.loop(of: order.token)].send(.admission(order)) }
   }

@@ -226,7 +226,7 @@ final class NetworkLoop {
   /// The connection goes on with the frames that it has at hand in the next turn, after all that are ready then.
   func enqueue(reading connection: PeerConnection) { reading.append(connection) }
 
-  /// The connection has hints to send, once for all that comes in this turn.
+  /// The connection has hints to send, once for all events of this turn.
   func enqueue(hinting connection: PeerConnection) {
     if connection.marks.isQueuedToHint { return }
     connection.marks.isQueuedToHint = true

@@ -40,7 +40,7 @@ extension PeerConnection {
     outbound.countedByteCount = counted
   }
 
-  /// Memory is short: hints that nothing depends on go.
+  /// Memory is short: drops the hints that no other message depends on.
   func dropHints() {
     peer?.driver.session.dropHints()
     countOutbox()

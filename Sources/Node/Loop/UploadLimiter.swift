@@ -30,7 +30,7 @@ final class UploadLimiter: Sendable {
     self.readNanoseconds = readNanoseconds
   }
 
-  /// Another limit from now on.
+  /// Changes the limit.
   func change(to bytesPerSecond: UInt64?) {
     state.withLock { ($0.bytesPerSecond, $0.bucket) = (bytesPerSecond, nil) }
   }

@@ -12,7 +12,7 @@ final class ContentSwarms: Sendable {
 
   private let byFile = Mutex<[FileID: ContentSwarm]>([:])
 
-  /// A peer has opened a file here. Returns what was promised to others.
+  /// A peer has opened a file at this node. Returns the chunks that were promised to other peers.
   func join(
     _ fileID: FileID, chunkCount: Int, _ member: Member, _ peer: ContentSwarm.Peer, at now: Instant
   ) -> [ChunkIndex] {
@@ -21,7 +21,7 @@ final class ContentSwarms: Sendable {
     }
   }
 
-  /// A peer has a file that is fetched here: other peers hear of it.
+  /// A peer has a file that this node fetches: other peers hear of it.
   func meet(_ fileID: FileID, chunkCount: Int, _ member: Member, _ peer: ContentSwarm.Peer, at now: Instant) {
     byFile.withLock { swarms in
       swarms[fileID, default: ContentSwarms.swarm(chunkCount)].meet(member, peer, at: now)
@@ -48,7 +48,7 @@ final class ContentSwarms: Sendable {
     byFile.withLock { $0[fileID]?.accepts(chunk, from: member, isFull: isFull, at: now) ?? true }
   }
 
-  /// The next piece for a peer waits. True if it goes before pieces of chunks that other peers were promised first.
+  /// The next piece for a peer waits. True if it goes before pieces of chunks that were promised to other peers first.
   func waits(for chunk: ChunkIndex, of fileID: FileID, _ member: Member, isFull: Bool, at now: Instant) -> Bool {
     byFile.withLock { $0[fileID]?.waits(for: chunk, member, isFull: isFull, at: now) ?? true }
   }

@@ -70,7 +70,7 @@ final class DownloadShare: Sendable {
   var newsDeadline: Instant? { state.withLock { $0.held?.newsDeadline } }
   func takeNews(at now: Instant) -> [LeafRun] { state.withLock { $0.held?.takeNews(at: now) ?? [] } }
 
-  /// All leaf hashes of a chunk, where they are at hand: they need not be asked for.
+  /// All leaf hashes of a chunk if they are in memory: the download need not ask a peer for them.
   func knownLeafHashes(of chunk: ChunkIndex) -> [Digest]? { state.withLock { $0.held?.leafHashes(of: chunk) } }
 
   /// Nothing more is fetched.
@@ -88,7 +88,7 @@ final class DownloadShare: Sendable {
   var offer: ServedFile? {
     state.withLock { state in
       guard let manifest = state.manifest, let held = state.held, state.source != nil else { return nil }
-      // The name is the seed's, not one that the user here chose.
+      // The name is the seed's, not the one that the local user chose.
       return ServedFile(
         key: key, pages: PageLayout(manifest.layout), root: manifest.root, name: manifest.fileName ?? "",
         parts: held.isComplete ? nil : held.offer)
@@ -110,10 +110,10 @@ final class DownloadShare: Sendable {
     state.withLock { $0.held?.offers(leaves, of: chunk) ?? false }
   }
 
-  /// Nil where no chunk of it was offered.
+  /// Nil if no chunk of the page was offered.
   func page(_ index: PageIndex) -> HashPage? { state.withLock { $0.pages[index] } }
 
-  /// The hashes of all leaves of a chunk of which some are offered; read from the disk where they are not kept.
+  /// The hashes of all leaves of a chunk that is offered at least in part; read from the disk if they are not in memory.
   func leafHashes(of chunk: ChunkIndex) throws(StoredFileError) -> [Digest] {
     let (known, page, layout) = state.withLock { state in
       let layout = state.manifest!.layout
@@ -140,7 +140,7 @@ final class DownloadShare: Sendable {
     return hashes
   }
 
-  /// Reads what is offered of a chunk again, and compares it with its hashes. Throws `changed` if they differ.
+  /// Reads the offered leaves of a chunk again, and compares them with their hashes. Throws `changed` if they differ.
   func recheck(_ chunk: ChunkIndex) throws(StoredFileError) {
     let (page, layout, part) = state.withLock { state -> (HashPage?, ChunkLayout?, HeldLeaves.Offered?) in
       guard let layout = state.manifest?.layout, layout.contains(chunk), let held = state.held else {

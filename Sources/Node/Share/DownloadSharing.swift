@@ -42,7 +42,7 @@ final class DownloadSharing {
     if context.share != nil { context.sendToAllLoops(.catalogueChanged) }
   }
 
-  /// Nothing more is fetched. Connections of peers that fetch from here stay. Returns false if no peer can.
+  /// The download fetches no more. Connections of peers that fetch from it stay. Returns false if it offers nothing.
   func stopFetching(at now: Instant) -> Bool {
     share.stopFetching()
     announce(at: now)

@@ -1,8 +1,8 @@
-// Which of the two kinds of served file a handle stands for.
+// The two kinds of served file that a peer's handle can stand for.
 import Content
 import Storage
 
-/// A file that a peer has open here.
+/// A file that a peer has open at this node.
 enum ServedSource: Sendable {
   case entry(CatalogueEntry)
   case download(DownloadShare)

@@ -1,4 +1,4 @@
-// The serving side as a library: a folder's files, offered on one address until it is told to stop.
+// The serving side as a library: a folder's files, offered on one address until the program stops it.
 import Posix
 import Storage
 import Synchronization

@@ -8,7 +8,7 @@ import SQLite
 struct HashStoreOpening: ~Copyable {
   /// Another process that writes is done with it sooner.
   private static let busyTimeoutMilliseconds: Int32 = 10_000
-  /// "p2pc": what tells this program's databases from others.
+  /// "p2pc": marks the databases of this program.
   private static let applicationID: Int64 = 0x7032_7063
   /// Of the tables below. An older program sets a newer one aside; it does not guess.
   private static let version: Int64 = 1

@@ -1,4 +1,4 @@
-// Which watch is of which folder: the kernel tells of watches, people of paths. A folder that is renamed keeps its watch.
+// The watch of each folder: the kernel names watches, people name paths. A folder that is renamed keeps its watch.
 import Posix
 
 /// The watches of a tree of folders, confined to one thread.

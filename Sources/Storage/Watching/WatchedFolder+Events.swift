@@ -1,4 +1,4 @@
-// What the kernel tells of the folders, and what follows from it. An event says where to look; the file system says what
+// The kernel's events about the folders, and their effects. An event says where to look; the file system says which file
 // is there.
 import Content
 import Posix

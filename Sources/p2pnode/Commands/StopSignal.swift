@@ -6,7 +6,7 @@ import Synchronization
 final class StopSignal: Sendable {
   private let signals: Signals
   private let came = Atomic<Int32>(0)
-  /// Then a SIGHUP without one tells that the terminal has gone, and means the end.
+  /// If true, a SIGHUP without a terminal means that the terminal has gone, and ends the command.
   private let beganOnTerminal = Terminal.isTerminal(.standardError)
 
   /// - `takesHangUp`: SIGHUP comes here as well, instead of ending the process.

@@ -1,4 +1,4 @@
-// Which ends of connections `get` tells one by one: strangers can cause any number of them.
+// The ends of connections that `get` reports one by one: strangers can cause any number of them.
 
 /// Lets so many through in a minute, and counts the others. Times are those of `Clock.monotonicNanoseconds`.
 struct ConnectionEnds {

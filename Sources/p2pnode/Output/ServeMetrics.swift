@@ -1,4 +1,4 @@
-// What `serve` tells Prometheus: names, units and help of its numbers.
+// The numbers of `serve` for Prometheus: their names, units and help.
 import Metrics
 import Node
 import Posix
