@@ -24,7 +24,7 @@ package struct Settings: Sendable {
   /// Nil: everybody.
   package private(set) var allow: Set<PeerID>?
   /// Nil: nowhere.
-  package private(set) var metrics: SocketAddress?
+  package private(set) var metrics: Endpoint?
   package private(set) var workers = 8
   package private(set) var retries = 3
   package private(set) var chunkTimeout = Duration.seconds(30)

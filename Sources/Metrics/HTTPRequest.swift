@@ -59,16 +59,16 @@ enum HTTPRequest: Equatable {
 
   /// Whether a Host field names the loopback, or the address that the server listens on. A page from elsewhere whose own
   /// name resolves to this address (DNS rebinding) has its name there, and must not read what the server answers.
-  private static func isOurs(_ host: String, _ address: SocketAddress) -> Bool {
+  private static func isOurs(_ host: String, _ address: Endpoint) -> Bool {
     guard let name = HostPort(parsing: host, defaultPort: 0)?.host else { return false }
     if name.lowercased() == "localhost" { return true }
-    guard let named = SocketAddress(numericHost: name, port: 0) else { return false }
+    guard let named = Endpoint(numericHost: name, port: 0) else { return false }
     return named.isLoopback || named.ip == address.ip
   }
 
   /// The whole answer of a server that listens on `address`; nil while the request is incomplete. `page` is called only
   /// if the answer holds the page.
-  func answer(at address: SocketAddress, _ page: () -> String) -> [UInt8]? {
+  func answer(at address: Endpoint, _ page: () -> String) -> [UInt8]? {
     switch self {
     case .incomplete: return nil
     case .malformed: return HTTPRequest.response("400 Bad Request", "this is not an HTTP request\n")

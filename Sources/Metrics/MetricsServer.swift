@@ -11,7 +11,7 @@ public final class MetricsServer: Sendable {
   static let timeNanosecondsMax: Int64 = 10_000_000_000
 
   /// The real port where 0 was asked for.
-  public let address: SocketAddress
+  public let address: Endpoint
   private let thread: Thread
   private let stopping: Stopping
 
@@ -22,7 +22,7 @@ public final class MetricsServer: Sendable {
   }
 
   /// Starts to answer. `page` is called on the server's own thread.
-  public init(at address: SocketAddress, page: @escaping @Sendable () -> String) throws(Errno) {
+  public init(at address: Endpoint, page: @escaping @Sendable () -> String) throws(Errno) {
     let socket = try Socket.listening(on: address, backlog: 16)
     self.address = try socket.localAddress()
     let stopping = try Stopping()
@@ -63,7 +63,7 @@ private final class MetricsLoop {
 
   private let listener: Socket
   private let page: () -> String
-  private let address: SocketAddress
+  private let address: Endpoint
   private var epoll: Epoll
   private var connections: [UInt64: Connection] = [:]
   private var nextToken: UInt64 = 2

@@ -1,4 +1,4 @@
-// What all the loops of one node share. Nothing in it changes but what guards itself.
+// The state that all loops of a node share. Each part that changes guards itself.
 import Posix
 import Sodium
 import Storage
@@ -6,44 +6,45 @@ import Synchronization
 import Transfer
 import Wire
 
-/// What a node tells whoever runs it. Names and texts are as the peer or the file system gave them: escape before
-/// printing.
+/// A report of a node to the program that runs it. Names and texts are as the peer or the file system gave them: escape
+/// them before printing.
 public enum NodeEvent: Sendable {
   /// The handshake is done.
-  case connected(PeerID, SocketAddress)
+  case connected(PeerID, Endpoint)
   /// A connection has ended, and how.
-  case disconnected(PeerID, SocketAddress, ConnectionEnd)
-  /// A connection that ended before it was clear who it was.
-  case turnedAway(SocketAddress, ConnectionEnd)
+  case disconnected(PeerID, Endpoint, ConnectionEnd)
+  /// A connection ended before its peer had proven its PeerID.
+  case turnedAway(Endpoint, ConnectionEnd)
   /// A peer has asked for a served file.
-  case opened(PeerID, SocketAddress, path: String)
-  /// A file is offered no longer, and why.
+  case opened(PeerID, Endpoint, path: String)
+  /// A file is no longer offered, and why.
   case withdrawn(path: String, String)
   /// The system refuses new connections; it is tried again in a second.
   case cannotAccept(Errno)
-  /// Some who look for this node will not find it, and why.
+  /// Some nodes that look for this one cannot find it, and why.
   case notDiscoverable(String)
 }
 
-/// How a node takes part.
+/// The settings of a node.
 public struct NodeConfiguration: Sendable {
   /// The secret key whose public half is the PeerID.
   public var identity: StaticIdentity
   /// Nil: a public node.
   public var swarmKey: SwarmKey?
-  /// Those to dial and listen with, the preferred first; ChaChaPoly is always among them.
+  /// The ciphers to dial and listen with, the preferred first; ChaChaPoly is always among them.
   public var suites: [CipherSuite]
-  /// From outside, at a time. Nil: 1,024. Fewer where the process may not open as many files (`Server.connectionsMax`).
+  /// Connections from outside at a time; nil: 1,024. Fewer if the process may not open as many files
+  /// (`Server.connectionsMax`).
   public var connectionsMax: Int?
   /// Bytes a second over all connections; nil: no limit.
   public var uploadLimit: UInt64?
-  /// Who may connect; nil: everybody. Who is dialled is not asked after.
+  /// The peers that may connect; nil: all. The list does not concern peers that this node dials.
   public var allowedPeers: Set<PeerID>?
-  /// Where to look for peers, and to be found; nil: nowhere.
+  /// The places where the node looks for peers and can be found; nil: none.
   public var discovery: DiscoverySettings?
   /// Threads that talk to peers.
   public var loopCount = min(Thread.processorCount, 8)
-  /// What the outboxes of all connections may hold together.
+  /// Bytes that the outboxes of all connections may hold together.
   var outboxesBytesMax = NodeLimits.outboxesBytesMax
 
   /// - `identity`: a fresh one unless one is given.
@@ -60,26 +61,26 @@ public struct NodeConfiguration: Sendable {
 final class NodeContext: Sendable {
   let configuration: NodeConfiguration
   var swarmKey: SwarmKey? { configuration.swarmKey }
-  /// What we serve; nil in a node that only fetches.
+  /// The served files; nil in a node that only fetches.
   let catalogue: Catalogue?
   let uploadLimiter: UploadLimiter
   let admission: Admission
-  /// Of the thread that follows the served folder; nil in a node that only fetches.
+  /// The mailbox of the thread that follows the served folder; nil in a node that only fetches.
   let follower: Mailbox<FollowCommand>?
   /// One a loop, in the order of their indices.
   let mailboxes: [Mailbox<LoopCommand>]
   let counters = NodeCounters()
   let outboxes: OutboxMemory
   private let onEvent: @Sendable (NodeEvent) -> Void
-  let audiences = Audiences()
+  let swarms = ContentSwarms()
   let records = ConnectionRecords()
   let rechecker = Rechecker()
   let startedNanoseconds = Clock.monotonicNanoseconds
-  /// What the other end is told of this program.
+  /// The payload of the handshake for the other end.
   private let payload: HandshakePayload
   private let scanning = Atomic<Bool>(false)
   private let uploadedBytes = Atomic<UInt64>(0)
-  private let download = Mutex<SharedDownload?>(nil)
+  private let download = Mutex<DownloadShare?>(nil)
   private let inboundCount = Atomic<UInt64>(0)
   private let allowedPeers: Mutex<Set<PeerID>?>
 
@@ -105,20 +106,20 @@ final class NodeContext: Sendable {
     self.mailboxes = mailboxes
   }
 
-  /// Tells whoever runs the node, and counts.
+  /// Counts an event, and reports it to the program that runs the node.
   func report(_ event: NodeEvent) {
     counters.note(event)
     onEvent(event)
   }
 
-  /// Whether both ends of a connection mean several of the same peer.
+  /// Whether both ends accept several connections between the same two peers.
   func meansSeveral(_ remote: HandshakePayload) -> Bool {
     payload.capabilities.intersection(remote.capabilities).contains(.severalConnections)
   }
 
   func isAllowed(_ peer: PeerID) -> Bool { allowedPeers.withLock { $0?.contains(peer) ?? true } }
 
-  /// Other limits from now on, for those who are here too, but that none of them goes for being too many.
+  /// Changes the limits, also for connected peers. A lower `connectionsMax` disconnects no peer.
   func reconfigure(uploadLimit: UInt64?, connectionsMax: Int?, allowedPeers allowed: Set<PeerID>?) {
     uploadLimiter.change(to: uploadLimit)
     var changed = configuration
@@ -126,7 +127,7 @@ final class NodeContext: Sendable {
     let places = ConnectionPlaces(changed, isDownload: catalogue == nil)
     admission { $0.change(places: places) }
     allowedPeers.withLock { $0 = allowed }
-    tellAllLoops(.reconfigured)
+    sendToAllLoops(.reconfigured)
   }
 
   /// Whether files are still being hashed: then a file that is not found may yet be.
@@ -136,7 +137,7 @@ final class NodeContext: Sendable {
   }
 
   /// The download whose file is offered while it runs.
-  var shared: SharedDownload? {
+  var share: DownloadShare? {
     get { download.withLock { $0 } }
     set { download.withLock { $0 = newValue } }
   }
@@ -150,23 +151,23 @@ final class NodeContext: Sendable {
   var uploaded: UInt64 { uploadedBytes.load(ordering: .relaxed) }
   func uploaded(_ bytes: Int) { uploadedBytes.add(UInt64(bytes), ordering: .relaxed) }
 
-  /// A served file turned out to be no longer what was hashed: nothing more of it is sent, to anybody, unless another
-  /// path has the same bytes. What is at the path now is looked at again.
+  /// A served file has changed since it was hashed. The node sends no more of it to any peer, unless another path has
+  /// the same bytes, and looks again at the file that is at the path now.
   func withdraw(_ entry: CatalogueEntry, because error: StoredFileError) {
     guard let catalogue, catalogue.withdraw(entry) else { return }
     report(.withdrawn(path: entry.path, "\(error)"))
-    tellAllLoops(.withdraw(entry, Withdrawn.Reason(error)))
+    sendToAllLoops(.withdraw(entry, Withdrawn.Reason(error)))
     follower?.send(.look(at: entry.path))
   }
 
-  /// The same for the file of a download. The peers are told the reason before the download ends because of it.
-  func withdraw(_ shared: SharedDownload, because error: StoredFileError) {
-    guard shared.withdraw() else { return }
-    tellAllLoops(.withdrawDownload(Withdrawn.Reason(error)))
-    shared.link.tell(.unreadable(error))
+  /// The same for the file of a download. The peers hear the reason before the download ends because of it.
+  func withdraw(_ share: DownloadShare, because error: StoredFileError) {
+    guard share.withdraw() else { return }
+    sendToAllLoops(.withdrawDownload(Withdrawn.Reason(error)))
+    share.link.send(.unreadable(error))
   }
 
-  func tellAllLoops(_ command: LoopCommand) {
+  func sendToAllLoops(_ command: LoopCommand) {
     for mailbox in mailboxes { mailbox.send(command) }
   }
 

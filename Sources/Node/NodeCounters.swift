@@ -1,4 +1,4 @@
-// What a node has done since it started, in numbers: for whoever watches it from outside.
+// The numbers of a node since its start, for programs that monitor it.
 import Posix
 import Storage
 import Synchronization
@@ -6,7 +6,7 @@ import Wire
 
 /// Numbers of one moment. Counts are since the start.
 public struct NodeFigures: Sendable {
-  /// Who ended a connection, and in what way: a few words for each, never what a peer wrote.
+  /// The party that ended a connection, and the reason: one of a few words, never text of a peer.
   public struct End: Hashable, Sendable {
     public enum Party: String, Sendable { case us, peer, network }
     public let by: Party
@@ -17,11 +17,11 @@ public struct NodeFigures: Sendable {
   public internal(set) var connections = 0
   /// Connections that came in.
   public internal(set) var accepted: UInt64 = 0
-  /// Those of them that proved who they are.
+  /// Accepted connections whose peers proved their PeerIDs.
   public internal(set) var established: UInt64 = 0
-  /// How those ended that had proven who they are.
+  /// The ends of connections whose peers had proven their PeerIDs.
   public internal(set) var ended: [End: UInt64] = [:]
-  /// How those ended that had not.
+  /// The ends of connections whose peers had not.
   public internal(set) var turnedAway: [End: UInt64] = [:]
   /// Files opened by peers.
   public internal(set) var opens: UInt64 = 0
@@ -43,7 +43,7 @@ public struct NodeFigures: Sendable {
   public internal(set) var acceptFailures: UInt64 = 0
 }
 
-/// Counts. Any thread may tell it of anything.
+/// Counts events. Any thread may call it.
 final class NodeCounters: Sendable {
   private let figures = Mutex(NodeFigures())
   /// Apart, since it is counted for every chunk.
@@ -71,7 +71,7 @@ final class NodeCounters: Sendable {
     figures.withLock { ($0.hashedBytes, $0.bytesToHash) = (progress.bytesDone, progress.bytesTotal) }
   }
 
-  /// What only it counts; the rest is the context's to fill in.
+  /// The numbers that it counts itself; the server fills in the others.
   var counted: NodeFigures {
     var counted = figures.withLock { $0 }
     counted.requests = requests.load(ordering: .relaxed)
@@ -82,8 +82,8 @@ final class NodeCounters: Sendable {
 extension NodeFigures.End {
   init(_ end: ConnectionEnd) {
     switch end {
-    case .here(let code, _): self.init(by: .us, reason: code.label)
-    case .there(let code, _): self.init(by: .peer, reason: code.label)
+    case .local(let code, _): self.init(by: .us, reason: code.label)
+    case .remote(let code, _): self.init(by: .peer, reason: code.label)
     case .broken: self.init(by: .network, reason: "broken")
     case .truncated: self.init(by: .network, reason: "cut")
     case .silent: self.init(by: .us, reason: "silent")

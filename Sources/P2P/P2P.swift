@@ -120,7 +120,7 @@ public typealias ChunkIndex = Content.ChunkIndex
 /// A host name or address, and a port.
 public typealias HostPort = Posix.HostPort
 /// An IP address and a port.
-public typealias SocketAddress = Posix.SocketAddress
+public typealias Endpoint = Posix.Endpoint
 /// An error of the system.
 public typealias Errno = Posix.Errno
 

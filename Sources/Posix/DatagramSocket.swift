@@ -15,7 +15,7 @@ public struct DatagramSocket: ~Copyable, Sendable {
   /// joined, and nothing else. A link-local group of IPv6 must name its interface as its scope.
   ///
   /// The corresponding C functions are `socket`, `setsockopt` and `bind`.
-  public static func bound(to address: SocketAddress) throws(Errno) -> DatagramSocket {
+  public static func bound(to address: Endpoint) throws(Errno) -> DatagramSocket {
     let isIPv4 = address.isIPv4
     let kind = Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
     let family = isIPv4 ? AF_INET : AF_INET6
@@ -39,7 +39,7 @@ public struct DatagramSocket: ~Copyable, Sendable {
   /// Gets what is sent to the group through this interface. Joining twice is no error.
   ///
   /// The corresponding C function is `setsockopt` with IP_ADD_MEMBERSHIP or IPV6_JOIN_GROUP.
-  public func join(_ group: SocketAddress, interface: UInt32) throws(Errno) {
+  public func join(_ group: Endpoint, interface: UInt32) throws(Errno) {
     precondition(group.isIPv4 == isIPv4, "a group of the socket's family")
     do throws(Errno) {
       if isIPv4 {
@@ -61,7 +61,7 @@ public struct DatagramSocket: ~Copyable, Sendable {
   /// Sends one datagram to a group through this interface.
   ///
   /// The corresponding C functions are `setsockopt` with IP_MULTICAST_IF or IPV6_MULTICAST_IF, and `sendto`.
-  public func send(_ bytes: [UInt8], to group: SocketAddress, interface: UInt32) throws(Errno) {
+  public func send(_ bytes: [UInt8], to group: Endpoint, interface: UInt32) throws(Errno) {
     precondition(group.isIPv4 == isIPv4, "a group of the socket's family")
     if isIPv4 {
       var request = ip_mreqn()
@@ -76,7 +76,7 @@ public struct DatagramSocket: ~Copyable, Sendable {
   /// Sends one datagram; where the system has no room for it, it is lost like any other.
   ///
   /// The corresponding C function is `sendto`.
-  public func send(_ bytes: [UInt8], to address: SocketAddress) throws(Errno) {
+  public func send(_ bytes: [UInt8], to address: Endpoint) throws(Errno) {
     let number = self.number
     _ = try retryingUnlessBlocked("sendto", address.description) {
       address.withSockaddr { sendto(number, bytes, bytes.count, Int32(MSG_NOSIGNAL), $0, $1) }
@@ -88,7 +88,7 @@ public struct DatagramSocket: ~Copyable, Sendable {
   /// passed over.
   ///
   /// The corresponding C function is `recvfrom`.
-  public func receive(byteCountMax: Int) throws(Errno) -> (bytes: [UInt8], from: SocketAddress)? {
+  public func receive(byteCountMax: Int) throws(Errno) -> (bytes: [UInt8], from: Endpoint)? {
     var bytes = [UInt8](repeating: 0, count: byteCountMax + 1)
     while true {
       var storage = sockaddr_storage()
@@ -102,13 +102,13 @@ public struct DatagramSocket: ~Copyable, Sendable {
         if code == EAGAIN { return nil }
         throw Errno(code: code, call: "recvfrom")
       }
-      guard let address = SocketAddress(storage) else { continue }
+      guard let address = Endpoint(storage) else { continue }
       return (Array(bytes[..<count]), address)
     }
   }
 
   /// The address of this end. The corresponding C function is `getsockname`.
-  public func localAddress() throws(Errno) -> SocketAddress { try .local(of: number) }
+  public func localAddress() throws(Errno) -> Endpoint { try .local(of: number) }
 
   private func set(_ level: Int32, _ option: Int32, _ value: Int32) throws(Errno) {
     try set(level, option, to: value)
@@ -123,7 +123,7 @@ public struct DatagramSocket: ~Copyable, Sendable {
   }
 }
 
-extension SocketAddress {
+extension Endpoint {
   /// Whether it is a group, of either family.
   public var isMulticast: Bool { isIPv4 ? ip[12] & 0xF0 == 0xE0 : ip[0] == 0xFF }
   /// `0.0.0.0`: every IPv4 address.

@@ -4,11 +4,11 @@ import Glibc
 public enum NetworkInterfaces {
   /// The IP addresses of all interfaces that are up, in the system's order, each once, with port 0. The corresponding C
   /// function is `getifaddrs`.
-  public static func addresses() throws(Errno) -> [SocketAddress] {
+  public static func addresses() throws(Errno) -> [Endpoint] {
     var list: UnsafeMutablePointer<ifaddrs>?
     _ = try retrying("getifaddrs") { getifaddrs(&list) }
     defer { freeifaddrs(list) }
-    var found: [SocketAddress] = []
+    var found: [Endpoint] = []
     var next = list
     while let entry = next?.pointee {
       next = entry.ifa_next
@@ -24,15 +24,15 @@ public enum NetworkInterfaces {
       withUnsafeMutableBytes(of: &storage) {
         $0.copyMemory(from: UnsafeRawBufferPointer(start: raw, count: byteCount))
       }
-      if let address = SocketAddress(storage), !found.contains(address) { found.append(address) }
+      if let address = Endpoint(storage), !found.contains(address) { found.append(address) }
     }
     return found
   }
 }
 
-extension SocketAddress {
+extension Endpoint {
   /// The same address with another port.
-  public func with(port: UInt16) -> SocketAddress { SocketAddress(ip: ip, port: port, scope: scope) }
+  public func with(port: UInt16) -> Endpoint { Endpoint(ip: ip, port: port, scope: scope) }
 
   /// Every address of a family or of both: something to listen on, and nothing to dial.
   public var isWildcard: Bool { isAny || isIPv4 && ip[12...].allSatisfy { $0 == 0 } }
@@ -49,10 +49,10 @@ extension SocketAddress {
   /// that others can reach, or where there are none its loopback address.
   ///
   /// - `interfaces`: as `NetworkInterfaces.addresses` gives them.
-  public func dialable(interfaces: [SocketAddress]) -> [SocketAddress] {
+  public func dialable(interfaces: [Endpoint]) -> [Endpoint] {
     guard isWildcard else { return [self] }
     let own = interfaces.filter { (isAny || $0.isIPv4) && !$0.isLoopback && !$0.isLinkLocal && !$0.isWildcard }
-    let loopback = SocketAddress(ipv4: (127, 0, 0, 1), port: port)
+    let loopback = Endpoint(ipv4: (127, 0, 0, 1), port: port)
     return own.isEmpty ? [loopback] : own.map { $0.with(port: port) }
   }
 }

@@ -17,13 +17,13 @@ public struct Socket: ~Copyable, Sendable {
   /// Listens. `::` means both families, or IPv4 alone where the system has no IPv6.
   ///
   /// The corresponding C functions are `socket`, `bind` and `listen`.
-  public static func listening(on address: SocketAddress, backlog: Int32 = 1024) throws(Errno) -> Socket {
+  public static func listening(on address: Endpoint, backlog: Int32 = 1024) throws(Errno) -> Socket {
     let socket: Socket
     do {
       socket = try make(family: address.isIPv4 ? AF_INET : AF_INET6, address)
     } catch {
       guard address.isAny, error.code == EAFNOSUPPORT else { throw error }
-      return try listening(on: SocketAddress(ipv4: (0, 0, 0, 0), port: address.port), backlog: backlog)
+      return try listening(on: Endpoint(ipv4: (0, 0, 0, 0), port: address.port), backlog: backlog)
     }
     try socket.set(SOL_SOCKET, SO_REUSEADDR, 1)
     if !address.isIPv4 { try socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, address.isAny ? 0 : 1) }
@@ -44,7 +44,7 @@ public struct Socket: ~Copyable, Sendable {
   /// Starts to connect; the socket becomes writable when that has ended, and `pendingError` says how.
   ///
   /// The corresponding C functions are `socket` and `connect`.
-  public static func connecting(to address: SocketAddress) throws(Errno) -> Socket {
+  public static func connecting(to address: Endpoint) throws(Errno) -> Socket {
     let socket = try make(family: address.isIPv4 ? AF_INET : AF_INET6, address)
     try socket.set(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     let number = socket.number
@@ -59,7 +59,7 @@ public struct Socket: ~Copyable, Sendable {
   /// The next connection and where it came from; nil when there is none now.
   ///
   /// The corresponding C function is `accept4`. A connection that was gone before it was taken is skipped.
-  public func accepting() throws(Errno) -> (socket: Int32, from: SocketAddress)? {
+  public func accepting() throws(Errno) -> (socket: Int32, from: Endpoint)? {
     while true {
       var storage = sockaddr_storage()
       var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -76,7 +76,7 @@ public struct Socket: ~Copyable, Sendable {
       }
       var one: Int32 = 1
       setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
-      guard let address = SocketAddress(storage) else {
+      guard let address = Endpoint(storage) else {
         close(accepted)
         continue
       }
@@ -120,9 +120,9 @@ public struct Socket: ~Copyable, Sendable {
   }
 
   /// The address of this end. The corresponding C function is `getsockname`.
-  public func localAddress() throws(Errno) -> SocketAddress { try .local(of: number) }
+  public func localAddress() throws(Errno) -> Endpoint { try .local(of: number) }
 
-  private static func make(family: Int32, _ address: SocketAddress) throws(Errno) -> Socket {
+  private static func make(family: Int32, _ address: Endpoint) throws(Errno) -> Socket {
     let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
     return Socket(owning: try retrying("socket", address.description) { socket(family, kind, 0) })
   }

@@ -11,7 +11,7 @@ import Testing
 struct FailureTests {
   private static let errno = Errno(code: 5, call: "read", subject: "disk.img")
   private static let denied = Errno(code: 13, call: "open", subject: "disk.img")
-  private static let address = SocketAddress(ipv4: (127, 0, 0, 1), port: 9800)
+  private static let address = Endpoint(ipv4: (127, 0, 0, 1), port: 9800)
 
   /// All the initialisers of `Failure`, case by case.
   private static let failures: [Failure] =

@@ -11,7 +11,7 @@ struct MetricsTests {
   private func scrape(_ url: String) throws -> [String: Double] {
     let match = try #require(url.firstMatch(of: #/127\.0\.0\.1:(\d+)/#))
     let port = try #require(UInt16(match.1))
-    let socket = try BlockingSocket(dialling: SocketAddress(ipv4: (127, 0, 0, 1), port: port))
+    let socket = try BlockingSocket(dialling: Endpoint(ipv4: (127, 0, 0, 1), port: port))
     try socket.send(Array("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\nAccept: text/plain\r\n\r\n".utf8))
     let answer = String(decoding: try socket.receiveToEnd(), as: UTF8.self)
     let parts = answer.split(separator: "\r\n\r\n", maxSplits: 1)
@@ -65,7 +65,7 @@ struct MetricsTests {
   @Test func `the dashboard draws numbers that there are, and all of them`() throws {
     let (served, _, _) = try workbench.serveFile(byteCount: 1_000, "--metrics", "127.0.0.1:0")
     let port = try #require(UInt16(served.address.split(separator: ":")[1]))
-    let liar = try BlockingSocket(dialling: SocketAddress(ipv4: (127, 0, 0, 1), port: port))
+    let liar = try BlockingSocket(dialling: Endpoint(ipv4: (127, 0, 0, 1), port: port))
     try liar.send(Array("GET / HTTP/1.1\r\n\r\n".utf8))
     _ = try liar.receiveToEnd()
     let url = try workbench.line(of: served.child, with: "metrics at http://")

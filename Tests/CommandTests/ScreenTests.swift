@@ -123,7 +123,7 @@ struct ScreenTests {
   private static func status(_ count: Int, path: String) -> ServerStatus {
     var connections: [ServerStatus.Connection] = []
     for i in 0..<count {
-      let address = SocketAddress(ipv4: (192, 168, 200, UInt8(100 + i)), port: 49_800)
+      let address = Endpoint(ipv4: (192, 168, 200, UInt8(100 + i)), port: 49_800)
       let duration: Duration = .seconds(Int64(1) << Int64(i % 30))
       connections.append(
         ServerStatus.Connection(

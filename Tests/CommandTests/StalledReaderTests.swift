@@ -33,7 +33,7 @@ struct StalledReaderTests {
   private func connectStrangers(to address: String, count: Int) throws {
     let port = try #require(UInt16(address.split(separator: ":").last!))
     for _ in 0..<count {
-      let socket = try BlockingSocket(dialling: SocketAddress(ipv4: (127, 0, 0, 1), port: port))
+      let socket = try BlockingSocket(dialling: Endpoint(ipv4: (127, 0, 0, 1), port: port))
       try socket.send(Array("no preamble here".utf8))
       _ = try? socket.receiveToEnd()
     }

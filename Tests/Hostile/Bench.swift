@@ -32,7 +32,7 @@ final class Bench {
   }
 
   /// An address of this case alone, of 256, as 16 bytes.
-  func address(_ last: UInt8) -> [UInt8] { SocketAddress(ipv4: (127, network.0, network.1, last), port: 0).ip }
+  func address(_ last: UInt8) -> [UInt8] { Endpoint(ipv4: (127, network.0, network.1, last), port: 0).ip }
 
   /// The same, as people write it.
   func host(_ last: UInt8) -> String { "127.\(network.0).\(network.1).\(last)" }
@@ -77,7 +77,7 @@ final class Bench {
 /// A `serve` that listens and has hashed its files.
 struct Serving {
   let child: Child
-  let address: SocketAddress
+  let address: Endpoint
   /// 64 hexadecimal digits.
   let peerID: String
   /// Its memory when it was ready, in bytes; a case sets it again after an honest download.
@@ -133,7 +133,7 @@ extension Bench {
   }
 
   /// The address at which a process says that it listens, and its PeerID where it says that as well.
-  static func listening(in text: String) -> (SocketAddress, peerID: String)? {
+  static func listening(in text: String) -> (Endpoint, peerID: String)? {
     for line in text.split(separator: "\n") {
       var words: [Substring] = []
       if line.hasPrefix("listening on ") {
@@ -143,7 +143,7 @@ extension Bench {
       }
       guard let word = words.first, let colon = word.lastIndex(of: ":"),
         let port = UInt16(word[word.index(after: colon)...]),
-        let address = SocketAddress(numericHost: word[..<colon], port: port)
+        let address = Endpoint(numericHost: word[..<colon], port: port)
       else { continue }
       return (address, peerID: String(words.last ?? ""))
     }

@@ -10,7 +10,7 @@ struct Getting {
   let output: String
 
   /// The address at which it listens, as soon as it says so; nil if it never does.
-  func listener(within seconds: Double = 10) -> SocketAddress? {
+  func listener(within seconds: Double = 10) -> Endpoint? {
     let deadline = Clock.seconds + seconds
     while Clock.seconds < deadline {
       if let (address, _) = Bench.listening(in: child.out) { return address }

@@ -42,7 +42,7 @@ final class OpenSockets: Sendable {
 
 /// A peer at an address of its own, which a downloader dials.
 final class HostileSource: Sendable {
-  let address: SocketAddress
+  let address: Endpoint
   private let listener: BlockingSocket
   private let open = OpenSockets()
   private let thread: Thread
@@ -61,7 +61,7 @@ final class HostileSource: Sendable {
     let count = Counter()
     let usual = StaticIdentity.random()
     (self.listener, self.count, peerID) = (listener, count, usual.peerID)
-    address = SocketAddress(ip: ip, port: listener.port)
+    address = Endpoint(ip: ip, port: listener.port)
     thread = Thread.start(name: "source") {
       var conversations: [Thread] = []
       while !open.isClosed, let socket = listener.accept() {
@@ -103,7 +103,7 @@ final class Stranger: Sendable {
   var connections: Int { count.value }
 
   init(
-    from ip: [UInt8], to address: SocketAddress, _ file: HostileFile, _ manner: Manner,
+    from ip: [UInt8], to address: Endpoint, _ file: HostileFile, _ manner: Manner,
     others: @escaping @Sendable () -> [PeerExchange.Entry] = { [] }
   ) {
     let open = self.open

@@ -54,7 +54,7 @@ final class Load: Sendable {
 /// A peer that has shaken hands and does what its load says. It keeps nothing of what comes.
 /// - `receiveBytes`: of the system's buffer; nil: as the system has it.
 func established(
-  _ target: SocketAddress, from ip: [UInt8], as identity: StaticIdentity = .random(), listenPort: UInt16? = nil,
+  _ target: Endpoint, from ip: [UInt8], as identity: StaticIdentity = .random(), listenPort: UInt16? = nil,
   receiveBytes: Int32? = nil
 ) throws -> ScriptedPeer {
   let socket = try BlockingSocket(dialling: target, from: ip)
@@ -67,12 +67,12 @@ func established(
 /// Many plain sockets in one thread, none of which ever blocks.
 struct SocketHerd: ~Copyable {
   private var sockets: [Int32]
-  private let target: SocketAddress
+  private let target: Endpoint
   private let sources: [[UInt8]]
   private var next = 0
 
   /// - `sources`: the addresses that they come from, in turn; 16 bytes each.
-  init(count: Int, to target: SocketAddress, from sources: [[UInt8]]) {
+  init(count: Int, to target: Endpoint, from sources: [[UInt8]]) {
     (self.target, self.sources) = (target, sources)
     sockets = Array(repeating: -1, count: count)
   }
@@ -115,7 +115,7 @@ struct SocketHerd: ~Copyable {
   }
 
   /// A socket that connects, or is refused later; -1 where there is none to have.
-  private static func connect(to target: SocketAddress, from ip: [UInt8]) -> Int32 {
+  private static func connect(to target: Endpoint, from ip: [UInt8]) -> Int32 {
     let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
     let number = socket(AF_INET, kind, 0)
     guard number >= 0 else { return -1 }

@@ -79,18 +79,18 @@ private func holders(
 let slotLoads: [ServerLoad] = [
   ServerLoad(
     name: "one PeerID takes all places", promise: "a PeerID has at most 4 connections",
-    start: holders(1_100, from: [SocketAddress.loopback(0, last: 77).ip], as: nil, opening: false)),
+    start: holders(1_100, from: [Endpoint.loopback(0, last: 77).ip], as: nil, opening: false)),
   ServerLoad(
     name: "one PeerID takes all places with open files", promise: "a PeerID has at most 4 connections",
-    start: holders(1_100, from: [SocketAddress.loopback(0, last: 77).ip], as: nil, opening: true)),
+    start: holders(1_100, from: [Endpoint.loopback(0, last: 77).ip], as: nil, opening: true)),
   ServerLoad(
     name: "one address takes all places",
     promise: "above 75 % a newcomer of a less represented address displaces one of the most represented address",
-    start: holders(1_100, from: [SocketAddress.loopback(0, last: 77).ip], as: { .random() }, opening: false)),
+    start: holders(1_100, from: [Endpoint.loopback(0, last: 77).ip], as: { .random() }, opening: false)),
   ServerLoad(
     name: "one address takes all places with open files",
     promise: "above 75 % a newcomer of a less represented address displaces one of the most represented address",
-    start: holders(1_100, from: [SocketAddress.loopback(0, last: 77).ip], as: { .random() }, opening: true)),
+    start: holders(1_100, from: [Endpoint.loopback(0, last: 77).ip], as: { .random() }, opening: true)),
   ServerLoad(
     name: "100 addresses take all places", promise: "above 75 % a newcomer of a less represented address gets in",
     start: holders(1_100, from: [], as: { .random() }, opening: true)),

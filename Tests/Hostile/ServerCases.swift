@@ -11,7 +11,7 @@ struct ServerLoad: Sendable {
   /// Whether it can only be seen at its real size.
   var isLong = false
   /// Starts the load on a server; returns when it is at its height.
-  typealias Start = @Sendable (Bench, SocketAddress, HostileFile) throws -> Load
+  typealias Start = @Sendable (Bench, Endpoint, HostileFile) throws -> Load
   let start: Start
   /// What the load has to have done before the last download and before the memory is read; it has so many seconds.
   var wanted: (short: Int, long: Int, seconds: Double) = (0, 0, 0)
@@ -100,7 +100,7 @@ extension Bench {
     let serving = try serve(Size.one.sample.folder)
     let target = serving.address
     let crowd = ServerLoad.herd(
-      2_000, from: [SocketAddress.loopback(0).ip], to: target, opensPerSecond: 186, dribbles: false)
+      2_000, from: [Endpoint.loopback(0).ip], to: target, opensPerSecond: 186, dribbles: false)
     atEnd { crowd.stop() }
     // They hold what places they can have.
     crowd.awaitCount(300, within: 5)
@@ -129,7 +129,7 @@ extension Bench {
 
 extension ServerLoad {
   fileprivate static func herd(
-    _ count: Int, from sources: [[UInt8]], to target: SocketAddress, opensPerSecond: Int, dribbles: Bool
+    _ count: Int, from sources: [[UInt8]], to target: Endpoint, opensPerSecond: Int, dribbles: Bool
   ) -> Load {
     Load { load in
       var herd = SocketHerd(count: count, to: target, from: sources)
@@ -185,7 +185,7 @@ private let connectionLoads: [ServerLoad] = [
   ServerLoad(
     name: "200 connects/s from the getter's address",
     promise: "half-open connections of one address do not stop the handshakes of an honest peer there",
-    start: herd(2_000, from: [SocketAddress.loopback(0).ip], opensPerSecond: 200, within: 1),
+    start: herd(2_000, from: [Endpoint.loopback(0).ip], opensPerSecond: 200, within: 1),
     // More than the places of half-open connections.
     wanted: (1_100, 2_000, 10)),
   ServerLoad(

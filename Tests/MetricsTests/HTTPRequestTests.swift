@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct HTTPRequestTests {
   private func answer(
-    to text: String, at address: SocketAddress = SocketAddress(ipv4: (127, 0, 0, 1), port: 9464)
+    to text: String, at address: Endpoint = Endpoint(ipv4: (127, 0, 0, 1), port: 9464)
   ) -> String? {
     HTTPRequest(Array(text.utf8)).answer(at: address) { "page\n" }.map { String(decoding: $0, as: UTF8.self) }
   }
@@ -68,7 +68,7 @@ import Testing
   }
 
   @Test func `the address that the server listens on is its own name, and no other is`() throws {
-    let address = SocketAddress(ipv4: (192, 0, 2, 1), port: 9464)
+    let address = Endpoint(ipv4: (192, 0, 2, 1), port: 9464)
     for (host, status) in [("192.0.2.1:9464", "200"), ("192.0.2.1", "200"), ("192.0.2.2", "403")] {
       let given = try #require(answer(to: "GET /metrics HTTP/1.1\r\nHost: \(host)\r\n\r\n", at: address))
       #expect(given.hasPrefix("HTTP/1.1 \(status) "), "\(host)")

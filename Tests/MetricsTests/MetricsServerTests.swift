@@ -6,7 +6,7 @@ import Testing
 @testable import Metrics
 
 @Suite struct MetricsServerTests {
-  private static let local = SocketAddress(ipv4: (127, 0, 0, 1), port: 0)
+  private static let local = Endpoint(ipv4: (127, 0, 0, 1), port: 0)
   private static let request = Array("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
 
   private func scrape(_ server: MetricsServer) throws -> String {

@@ -31,7 +31,7 @@ struct Fetched {
     updates.compactMap { if case .report(.peerBanned(let peer)) = $0 { peer } else { nil } }
   }
   /// Addresses that are named for wrong data, as often as they are.
-  var liars: [SocketAddress] {
+  var liars: [Endpoint] {
     updates.compactMap { if case .peerEnded(let address, _, .lied) = $0 { address } else { nil } }
   }
   var retries: [RetryReason] {
@@ -39,12 +39,12 @@ struct Fetched {
   }
 
   /// The ends of connections to an address, in order.
-  func ends(of address: SocketAddress) -> [ConnectionEnd] {
+  func ends(of address: Endpoint) -> [ConnectionEnd] {
     updates.compactMap { if case .peerEnded(address, _, let end) = $0 { end } else { nil } }
   }
 
   /// What the download says of an address when it has failed.
-  func outcome(of address: SocketAddress) -> AddressOutcome? {
+  func outcome(of address: Endpoint) -> AddressOutcome? {
     let reports: [AddressReport]
     switch failure {
     case .unreachable(let all), .notFound(let all), .notAdmitted(let all), .everyPeerLied(let all), .noPeers(let all):
@@ -64,7 +64,7 @@ func impatient(_ timeout: Duration = .milliseconds(800)) -> DownloadSettings {
 
 /// Fetches a file into a new folder, or into one that holds an earlier download's part file.
 func fetch(
-  _ fileID: FileID = Sample.common.fileID, from addresses: [SocketAddress],
+  _ fileID: FileID = Sample.common.fileID, from addresses: [Endpoint],
   settings: DownloadSettings = DownloadSettings(), as identity: StaticIdentity = .random(), swarm: SwarmKey? = nil,
   suites: [CipherSuite] = CipherSuite.available, into folder: TemporaryFolder = TemporaryFolder(),
   pinned: PeerID? = nil, with existing: Downloader? = nil

@@ -30,7 +30,7 @@ final class News: Sendable {
   func add(_ event: NodeEvent) { if case .withdrawn(let path, _) = event { lines.put("- \(path)") } }
 
   /// Whether this is told, now or within the bound.
-  func tell(_ expected: String) -> Bool { next { $0 == expected } != nil }
+  func includes(_ expected: String) -> Bool { next { $0 == expected } != nil }
 
   /// The next line that `matches`; nil if none comes within the bound.
   func next(_ matches: (String) -> Bool) -> String? {
@@ -93,7 +93,7 @@ final class Followed {
     let clients = try (0..<3).map { _ in try followed.client(of: .small) }
     unlink(followed.folder("small.bin"))
     for client in clients { #expect(try reason(client.receive().message) == .removed) }
-    #expect(followed.news.tell("- small.bin"))
+    #expect(followed.news.includes("- small.bin"))
     guard case .opened(let opened) = try clients[0].open(Sample.small.fileID, handle: FileHandle(8)) else {
       Issue.record("no answer")
       return
@@ -106,7 +106,7 @@ final class Followed {
     let client = try followed.client(of: .small)
     followed.folder.write("small.bin", other.bytes)
     #expect(try reason(client.receive().message) == .changed)
-    #expect(followed.news.tell("- small.bin") && followed.news.tell("+ small.bin"))
+    #expect(followed.news.includes("- small.bin") && followed.news.includes("+ small.bin"))
     #expect(
       try followed.client(of: other).fetch(0, count: 2)
         == other.leaves(LeafRange(first: 0, count: 2), of: ChunkIndex(0)))
@@ -120,7 +120,7 @@ final class Followed {
     let hashed = followed.news.hashedBytes
     followed.move("sample.bin", "renamed.bin")
     #expect(try client.fetch(1, count: 4) == Sample.common.leaves(leaves, of: ChunkIndex(1)))
-    #expect(followed.news.tell("sample.bin > renamed.bin"))
+    #expect(followed.news.includes("sample.bin > renamed.bin"))
     #expect(try client.fetch(2, count: 4) == Sample.common.leaves(leaves, of: ChunkIndex(2)))
     #expect(followed.news.hashedBytes == hashed)
     _ = try followed.client(of: .common)
@@ -131,7 +131,7 @@ final class Followed {
     let client = try followed.client(of: .small)
     let first = LeafRange(first: 0, count: 1)
     unlink(followed.folder("small.bin"))
-    #expect(followed.news.tell("- small.bin"))
+    #expect(followed.news.includes("- small.bin"))
     #expect(try client.fetch(0, count: 1) == Sample.small.leaves(first, of: ChunkIndex(0)))
     unlink(followed.folder("twin.bin"))
     #expect(try reason(client.receive().message) == .removed)
@@ -140,14 +140,14 @@ final class Followed {
   @Test func `files that come are served, and the next server of the folder hashes nothing`() throws {
     let followed = try Followed([])
     followed.folder.write("other.bin", other.bytes)
-    #expect(followed.news.tell("+ other.bin"))
+    #expect(followed.news.includes("+ other.bin"))
     _ = try followed.client(of: other)
     let second = try Followed([], folder: followed.folder, state: followed.state)
     #expect(second.news.hashedBytes == 0)
     _ = try second.client(of: other)
     // Both follow.
     unlink(followed.folder("other.bin"))
-    #expect(followed.news.tell("- other.bin") && second.news.tell("- other.bin"))
+    #expect(followed.news.includes("- other.bin") && second.news.includes("- other.bin"))
   }
 
   @Test func `a server that never scanned, and one that is shut down twice, ends`() throws {

@@ -11,7 +11,7 @@ import Wire
   private let folder = TemporaryFolder()
   private let node = LocalNode(
     peer: StaticIdentity.random().peerID,
-    addresses: [.loopback(9_800), SocketAddress(numericHost: "fe80::1%3", port: 1)!])
+    addresses: [.loopback(9_800), Endpoint(numericHost: "fe80::1%3", port: 1)!])
 
   private var text: String { String(decoding: LocalNodes.encode(node), as: UTF8.self) }
   private let name = String(repeating: "0a", count: 16) + ".node"
@@ -124,14 +124,14 @@ import Wire
   @Test func `a listener on all addresses is reached over the loopback`() {
     let any = LocalNodes.addresses(of: .any(port: 9_800))
     #expect(any == [.loopback(9_800)])
-    #expect(LocalNodes.addresses(of: SocketAddress(ipv4: (0, 0, 0, 0), port: 7)) == [.loopback(7)])
-    let one = SocketAddress(ipv4: (192, 0, 2, 1), port: 7)
+    #expect(LocalNodes.addresses(of: Endpoint(ipv4: (0, 0, 0, 0), port: 7)) == [.loopback(7)])
+    let one = Endpoint(ipv4: (192, 0, 2, 1), port: 7)
     #expect(LocalNodes.addresses(of: one) == [one])
   }
 }
 
 @Suite struct LocalNetworksTests {
-  private static func ip(_ text: String) -> [UInt8] { SocketAddress(numericHost: text, port: 0)!.ip }
+  private static func ip(_ text: String) -> [UInt8] { Endpoint(numericHost: text, port: 0)!.ip }
 
   private static func interface(
     _ index: UInt32, _ addresses: [(String, Int)], isLocalNetwork: Bool = true
@@ -155,8 +155,8 @@ import Wire
     ("239.255.112.50", false), ("172.16.0.2", false),
   ])
   func `only who is on a network of ours is heard`(text: String, isHeard: Bool) {
-    #expect(networks.hold(SocketAddress(numericHost: text, port: 40_000)!) == isHeard)
-    #expect(!networks.hold(SocketAddress(numericHost: text, port: 0)!))
+    #expect(networks.hold(Endpoint(numericHost: text, port: 40_000)!) == isHeard)
+    #expect(!networks.hold(Endpoint(numericHost: text, port: 0)!))
   }
 
   @Test(arguments: [
@@ -164,7 +164,7 @@ import Wire
     ("fe80::5%2", [], [2]), ("fe80::5%3", [], []), ("2001:db8::5", [], []), ("127.0.0.1", [], []),
   ])
   func `a node answers where its listener is`(listener: String, ipv4: [UInt32], ipv6: [UInt32]) {
-    let address = SocketAddress(numericHost: listener, port: 9_800)!
+    let address = Endpoint(numericHost: listener, port: 9_800)!
     #expect(networks.interfaces(isIPv4: true, listener: address).map(\.index) == ipv4)
     if !address.isIPv4 { #expect(networks.interfaces(isIPv4: false, listener: address).map(\.index) == ipv6) }
   }

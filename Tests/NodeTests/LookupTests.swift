@@ -11,14 +11,14 @@ import Transfer
 
 /// Answers the n-th look-up of a name by the n-th answer, then by the last. Nil: the name has no addresses.
 private final class Names: Sendable {
-  private let answers: [String: [[SocketAddress]?]]
+  private let answers: [String: [[Endpoint]?]]
   private let asked = Mutex<[String: Int]>([:])
 
-  init(_ answers: [String: [[SocketAddress]?]]) { self.answers = answers }
+  init(_ answers: [String: [[Endpoint]?]]) { self.answers = answers }
 
   func count(of host: String) -> Int { asked.withLock { $0[host, default: 0] } }
 
-  func resolve(_ host: HostPort) throws(ResolutionFailure) -> [SocketAddress] {
+  func resolve(_ host: HostPort) throws(ResolutionFailure) -> [Endpoint] {
     let number = asked.withLock { asked in
       defer { asked[host.host, default: 0] += 1 }
       return asked[host.host, default: 0]
@@ -124,7 +124,7 @@ private func named(_ host: String, addressesMax: Int = 256) -> PeerSource {
 
   @Test func `of a name's addresses no more are dialled than may be`() throws {
     // Nobody listens there; that each is refused takes no time.
-    let many = (1...40).map { SocketAddress.loopback(1, last: UInt8($0)) }
+    let many = (1...40).map { Endpoint.loopback(1, last: UInt8($0)) }
     let names = Names(["many": [many]])
     let fetched = try fetch([named("many", addressesMax: 16)], names)
     guard case .unreachable(let reports)? = fetched.failure else {

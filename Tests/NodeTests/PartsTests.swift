@@ -37,6 +37,19 @@ import TestSupport
     #expect(second.take() != nil && second.take() != nil && second.take() == nil)
   }
 
+  @Test func `blocks beyond the limit do not stay`() {
+    let pool = BlockPool(limit: 2) {}
+    for _ in 0..<10 {
+      let blocks = (0..<5).map { _ in pool.takeBeyondLimit() }
+      #expect(pool.inUseCount == 5)
+      for block in blocks { pool.giveBack(block) }
+      #expect(pool.inUseCount == 0)
+      let two = [pool.take(), pool.take()]
+      #expect(two.allSatisfy { $0 != nil } && pool.take() == nil)
+      for case let block? in two { pool.giveBack(block) }
+    }
+  }
+
   @Test func `who waits for a block is told once when a quarter is free`() {
     let calls = Atomic<Int>(0)
     let pool = BlockPool(limit: 8) { calls.add(1, ordering: .relaxed) }

@@ -10,12 +10,12 @@ import TestSupport
 
 /// A wire with an eavesdropper on it: passes bytes on between a dialer and a server, and keeps a copy of all.
 final class Eavesdropper: Sendable {
-  let address: SocketAddress
+  let address: Endpoint
   private let listener: BlockingSocket
   private let heard = Mutex<[UInt8]>([])
   private let thread = Mutex<Thread?>(nil)
 
-  init(before server: SocketAddress) throws {
+  init(before server: Endpoint) throws {
     listener = try BlockingSocket()
     address = .loopback(listener.port)
     let accepting = Thread.start(name: "eavesdropper") { [self] in

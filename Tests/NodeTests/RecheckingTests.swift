@@ -43,7 +43,7 @@ import Wire
     folder.write(Sample.common.name, Sample.common.bytes)
     let mapping = try Mapping(folder(Sample.common.name), byteCount: Sample.common.bytes.count)
     let followed = try Followed([], folder: folder)
-    #expect(followed.news.tell("+ \(Sample.common.name)"))
+    #expect(followed.news.includes("+ \(Sample.common.name)"))
     let offset = 1 << 20 + 5 * 16_384 + 3
     mapping.change(offset, by: 0x55)
     var changed = Sample.common.bytes
@@ -51,8 +51,8 @@ import Wire
 
     let first = try fetch(from: [followed.server.address], settings: impatient())
     #expect(first.output == nil)
-    #expect(followed.news.tell("- \(Sample.common.name)"), "the reader's word is looked at")
-    #expect(followed.news.tell("+ \(Sample.common.name)"), "it is hashed anew, although its times are the same")
+    #expect(followed.news.includes("- \(Sample.common.name)"), "the reader's word is looked at")
+    #expect(followed.news.includes("+ \(Sample.common.name)"), "it is hashed anew, although its times are the same")
     let now = Sample(Sample.common.name, bytes: changed)
     let second = try fetch(now.fileID, from: [followed.server.address])
     #expect(second.output == changed && second.banned.isEmpty)

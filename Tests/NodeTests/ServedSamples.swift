@@ -36,7 +36,7 @@ final class ServedSamples {
 
   deinit { server.shutDown(grace: .zero) }
 
-  var address: SocketAddress { server.address }
+  var address: Endpoint { server.address }
   func dial(swarm: SwarmKey? = nil) throws -> ScriptedPeer { try ScriptedPeer(dialling: address, swarm: swarm) }
 
   /// A peer that comes from 127.0.0.`last`.

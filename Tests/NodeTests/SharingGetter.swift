@@ -13,14 +13,14 @@ final class SharingGetter: Sendable {
   let identity: StaticIdentity
   let folder: TemporaryFolder
   /// Where it listens.
-  let address: SocketAddress
+  let address: Endpoint
   private let downloader: Downloader
   private let updates: BlockingQueue<DownloadUpdate>
   private let outcome: Box
   private let thread: Mutex<Posix.Thread?>
 
   init(
-    _ fileID: FileID = Sample.common.fileID, from sources: [SocketAddress], as identity: StaticIdentity = .random(),
+    _ fileID: FileID = Sample.common.fileID, from sources: [Endpoint], as identity: StaticIdentity = .random(),
     stay: Sharing.Stay? = nil, into folder: TemporaryFolder = TemporaryFolder()
   ) throws {
     self.folder = folder

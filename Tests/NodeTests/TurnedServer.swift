@@ -14,7 +14,7 @@ import Wire
 struct TurnedServer {
   let folder = TemporaryFolder()
   let loop: NetworkLoop
-  let address: SocketAddress
+  let address: Endpoint
   let entry: CatalogueEntry
 
   /// - `linkCount`: names of the file beside its own, as hard links.

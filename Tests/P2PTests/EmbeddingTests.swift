@@ -27,7 +27,7 @@ import Testing
 
     // README
     let server = try Server(
-      NodeConfiguration(), folder: images, listen: SocketAddress(ipv4: (127, 0, 0, 1), port: 0), stateFolder: state)
+      NodeConfiguration(), folder: images, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0), stateFolder: state)
     for file in try await server.scanFolder() { print("\(file.fileID.hex)  \(file.path)") }
 
     let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: server.address.port), pinned: server.peerID)
@@ -54,7 +54,7 @@ import Testing
     let images = try folder("images")
     let bytes = try makeFile(images + "/disk.img", byteCount: 3_000_000)
     let server = try Server(
-      NodeConfiguration(), folder: images, listen: SocketAddress(ipv4: (127, 0, 0, 1), port: 0),
+      NodeConfiguration(), folder: images, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0),
       stateFolder: try folder("state"))
     let fileID = try #require(try await server.scanFolder().first).fileID
     let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: server.address.port))
@@ -89,7 +89,7 @@ import Testing
     var slow = NodeConfiguration()
     slow.uploadLimit = 2_000_000
     let server = try Server(
-      slow, folder: images, listen: SocketAddress(ipv4: (127, 0, 0, 1), port: 0), stateFolder: try folder("state"))
+      slow, folder: images, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0), stateFolder: try folder("state"))
     let fileID = try #require(try await server.scanFolder().first).fileID
     let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: server.address.port))
     let first = Downloader(storage: DownloadTarget(folder: copies), client: PeerClient(peers: [peer]))
@@ -119,7 +119,7 @@ import Testing
     var slow = NodeConfiguration()
     slow.uploadLimit = 2_000_000
     let server = try Server(
-      slow, folder: images, listen: SocketAddress(ipv4: (127, 0, 0, 1), port: 0), stateFolder: try folder("state"))
+      slow, folder: images, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0), stateFolder: try folder("state"))
     let fileID = try #require(try await server.scanFolder().first).fileID
     let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: server.address.port))
     let downloader = Downloader(
@@ -145,7 +145,7 @@ import Testing
     let images = try folder("images")
     _ = try makeFile(images + "/disk.img", byteCount: 1_500_000)
     let server = try Server(
-      NodeConfiguration(), folder: images, listen: SocketAddress(ipv4: (127, 0, 0, 1), port: 0),
+      NodeConfiguration(), folder: images, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0),
       stateFolder: try folder("state"))
     let file = try #require(try await server.scanFolder().first)
     let link = FileLink(

@@ -2,7 +2,7 @@
 import Posix
 import Testing
 
-private func address(_ text: String, port: UInt16 = 0) -> SocketAddress { HostPort(host: text, port: port).address! }
+private func address(_ text: String, port: UInt16 = 0) -> Endpoint { HostPort(host: text, port: port).address! }
 
 @Suite struct NetworkInterfacesTests {
   private let interfaces = ["127.0.0.1", "192.0.2.7", "169.254.1.1", "::1", "2001:db8::7", "fe80::7%1"].map {
@@ -21,13 +21,13 @@ private func address(_ text: String, port: UInt16 = 0) -> SocketAddress { HostPo
 
   @Test func `the addresses to dial are those that others reach, of the family that is listened on`() {
     #expect(
-      SocketAddress.any(port: 9).dialable(interfaces: interfaces)
+      Endpoint.any(port: 9).dialable(interfaces: interfaces)
         == [address("192.0.2.7", port: 9), address("2001:db8::7", port: 9)])
     #expect(address("0.0.0.0", port: 9).dialable(interfaces: interfaces) == [address("192.0.2.7", port: 9)])
   }
 
   @Test func `a machine that nobody reaches is dialled by itself`() {
     let alone = ["127.0.0.1", "::1", "fe80::7%1"].map { address($0) }
-    #expect(SocketAddress.any(port: 9).dialable(interfaces: alone) == [address("127.0.0.1", port: 9)])
+    #expect(Endpoint.any(port: 9).dialable(interfaces: alone) == [address("127.0.0.1", port: 9)])
   }
 }

@@ -9,7 +9,7 @@ import Testing
     ("2001:db8::7", "[2001:db8::7]:9"),
   ])
   func `a numeric address is read`(text: String, shown: String) {
-    #expect(SocketAddress(numericHost: text, port: 9)?.description == shown)
+    #expect(Endpoint(numericHost: text, port: 9)?.description == shown)
   }
 
   @Test(arguments: [
@@ -17,11 +17,11 @@ import Testing
     "1.2.3.4%1", "fe80::1%1%2", "::1\0", "[::1]", " 1.2.3.4", "%1",
   ])
   func `anything else is no numeric address`(text: String) {
-    #expect(SocketAddress(numericHost: text, port: 9) == nil)
+    #expect(Endpoint(numericHost: text, port: 9) == nil)
   }
 
   @Test func `addresses know what they are for`() {
-    func address(_ text: String) -> SocketAddress { SocketAddress(numericHost: text, port: 1)! }
+    func address(_ text: String) -> Endpoint { Endpoint(numericHost: text, port: 1)! }
     #expect(
       address("224.0.0.1").isMulticast && address("239.255.255.255").isMulticast && address("ff12::1").isMulticast)
     #expect(
@@ -32,7 +32,7 @@ import Testing
   }
 
   @Test func `two addresses are of one network where the prefix says so`() {
-    func ip(_ text: String) -> [UInt8] { SocketAddress(numericHost: text, port: 0)!.ip }
+    func ip(_ text: String) -> [UInt8] { Endpoint(numericHost: text, port: 0)!.ip }
     let network = NetworkInterface.Address(ip: ip("10.0.129.1"), prefixBits: 96 + 17)
     #expect(network.isOfSameNetwork(ip("10.0.128.0")) && network.isOfSameNetwork(ip("10.0.255.255")))
     #expect(!network.isOfSameNetwork(ip("10.0.127.255")) && !network.isOfSameNetwork(ip("11.0.129.1")))
@@ -43,18 +43,18 @@ import Testing
 
   @Test func `the loopback interface is no local network, and has its address with its prefix`() throws {
     let loopback = try NetworkInterface.all().first {
-      $0.addresses.contains { SocketAddress(ip: $0.ip, port: 0).isLoopback }
+      $0.addresses.contains { Endpoint(ip: $0.ip, port: 0).isLoopback }
     }
     let found = try #require(loopback)
     #expect(!found.isLocalNetwork && found.index > 0)
     #expect(
       found.addresses.contains(
-        NetworkInterface.Address(ip: SocketAddress(numericHost: "127.0.0.1", port: 0)!.ip, prefixBits: 104)))
+        NetworkInterface.Address(ip: Endpoint(numericHost: "127.0.0.1", port: 0)!.ip, prefixBits: 104)))
   }
 
   @Test func `a datagram that is too long shows that it is`() throws {
-    let receiving = try DatagramSocket.bound(to: SocketAddress(ipv4: (127, 0, 0, 1), port: 0))
-    let sending = try DatagramSocket.bound(to: SocketAddress(ipv4: (127, 0, 0, 1), port: 0))
+    let receiving = try DatagramSocket.bound(to: Endpoint(ipv4: (127, 0, 0, 1), port: 0))
+    let sending = try DatagramSocket.bound(to: Endpoint(ipv4: (127, 0, 0, 1), port: 0))
     #expect(try receiving.receive(byteCountMax: 8) == nil)
     let address = try receiving.localAddress()
     for count in [0, 8, 9, 100] { try sending.send(Array(repeating: 7, count: count), to: address) }

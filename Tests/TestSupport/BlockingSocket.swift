@@ -31,7 +31,7 @@ package final class BlockingSocket: Sendable {
   deinit { close(number) }
 
   /// Connects, from an address of this host that the test may choose (16 bytes, IPv4 within IPv6).
-  package convenience init(dialling address: SocketAddress, from ip: [UInt8]? = nil) throws {
+  package convenience init(dialling address: Endpoint, from ip: [UInt8]? = nil) throws {
     self.init(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
     if let ip {
       // The kernel chooses the port at `connect`, so that one port serves several destinations.
@@ -185,9 +185,9 @@ package final class BlockingSocket: Sendable {
   }
 }
 
-extension SocketAddress {
-  package static func loopback(_ port: UInt16, last: UInt8 = 1) -> SocketAddress {
-    SocketAddress(ipv4: (127, 0, 0, last), port: port)
+extension Endpoint {
+  package static func loopback(_ port: UInt16, last: UInt8 = 1) -> Endpoint {
+    Endpoint(ipv4: (127, 0, 0, last), port: port)
   }
 }
 

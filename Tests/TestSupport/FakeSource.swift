@@ -39,7 +39,7 @@ package final class FakeSource: Sendable {
 
   package let identity: StaticIdentity
   package var peerID: PeerID { identity.peerID }
-  package var address: SocketAddress { .loopback(listener.port) }
+  package var address: Endpoint { .loopback(listener.port) }
   package var log: Log { state.withLock { $0 } }
 
   private let listener: BlockingSocket

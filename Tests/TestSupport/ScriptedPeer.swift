@@ -33,7 +33,7 @@ package final class ScriptedPeer {
   /// Dials a node.
   /// - `source`: the address that the connection comes from (`BlockingSocket`).
   package convenience init(
-    dialling address: SocketAddress, from source: SocketAddress? = nil, as identity: StaticIdentity = .random(),
+    dialling address: Endpoint, from source: Endpoint? = nil, as identity: StaticIdentity = .random(),
     suite: CipherSuite = .chaChaPoly, swarm: SwarmKey? = nil, listenPort: UInt16? = nil,
     capabilities: Capabilities = []
   ) throws {

@@ -24,8 +24,8 @@ enum Addresses {
       require(peer.host.port != 0, "a peer can be dialled")
       require(PeerSource(parsing: peer.description) == peer, "a peer survives being written")
     }
-    if let address = SocketAddress(numericHost: text, port: 1) {
-      require(SocketAddress(numericHost: address.host, port: 1) == address, "an address survives being written")
+    if let address = Endpoint(numericHost: text, port: 1) {
+      require(Endpoint(numericHost: address.host, port: 1) == address, "an address survives being written")
     }
   }
 }

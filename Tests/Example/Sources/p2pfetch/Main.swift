@@ -13,7 +13,7 @@ struct Main {
     }
     let (folder, file, copies) = (arguments[1], arguments[2], arguments[3])
     let server = try Server(
-      NodeConfiguration(), folder: folder, listen: SocketAddress(ipv4: (127, 0, 0, 1), port: 0), stateFolder: copies)
+      NodeConfiguration(), folder: folder, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0), stateFolder: copies)
     let served = try await server.scanFolder()
     guard let wanted = served.first(where: { $0.path == file }) else {
       print("\(file) is not among the \(served.count) files of \(folder)")

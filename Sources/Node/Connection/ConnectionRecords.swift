@@ -1,0 +1,74 @@
+// The status of each connection, for threads other than its loop's. Loops write it as things happen; readers get a copy.
+import Posix
+import Synchronization
+import Wire
+
+/// One connection's entry. Its own loop writes it, and any thread may read it.
+final class ConnectionRecord: Sendable {
+  private let id: UInt64
+  private let peer: PeerID
+  private let address: Endpoint
+  private let startNanoseconds: Int64
+  private let paths = Mutex<[FileHandle: String]>([:])
+  private let sentBytes = Atomic<UInt64>(0)
+  /// The handle whose bytes were sent last; `none` before the first.
+  private let sending = Atomic<UInt64>(ConnectionRecord.none)
+  private static let none = UInt64.max
+
+  init(id: UInt64, peer: PeerID, address: Endpoint, startNanoseconds: Int64) {
+    (self.id, self.peer, self.address, self.startNanoseconds) = (id, peer, address, startNanoseconds)
+  }
+
+  /// Notes the path under which a handle is open; nil: the handle is closed.
+  func open(_ handle: FileHandle, path: String?) { paths.withLock { $0[handle] = path } }
+
+  /// File bytes were sealed for the peer.
+  func sent(_ byteCount: Int, of handle: FileHandle) {
+    sentBytes.add(UInt64(byteCount), ordering: .relaxed)
+    sending.store(UInt64(handle.rawValue), ordering: .relaxed)
+  }
+
+  func status(at nanoseconds: Int64) -> ServerStatus.Connection {
+    let paths = paths.withLock { $0 }
+    let sending = UInt32(exactly: sending.load(ordering: .relaxed)).flatMap { paths[FileHandle($0)] }
+    return ServerStatus.Connection(
+      id: id, peer: peer, address: address, duration: .nanoseconds(max(0, nanoseconds - startNanoseconds)),
+      uploadedBytes: sentBytes.load(ordering: .relaxed), openPaths: paths.values.sorted(), sendingPath: sending)
+  }
+}
+
+/// The entries of all connections that were let in, for all loops of a node. Guards itself.
+final class ConnectionRecords: Sendable {
+  private struct State {
+    /// In the order in which they came.
+    var order: [UInt64: (number: UInt64, record: ConnectionRecord)] = [:]
+    var admitted: UInt64 = 0
+    var turnedAway: UInt64 = 0
+  }
+  private let state = Mutex(State())
+
+  /// A connection is let in, under a name that no other of the node has at the same time.
+  func enter(_ member: UInt64, _ peer: PeerID, _ address: Endpoint) -> ConnectionRecord {
+    state.withLock { state in
+      state.admitted += 1
+      let record = ConnectionRecord(
+        id: state.admitted, peer: peer, address: address, startNanoseconds: Clock.monotonicNanoseconds)
+      state.order[member] = (state.admitted, record)
+      return record
+    }
+  }
+
+  /// A connection is over.
+  func leave(_ member: UInt64) { state.withLock { _ = $0.order.removeValue(forKey: member) } }
+
+  /// A connection ended before it was let in.
+  func turnedAway() { state.withLock { $0.turnedAway += 1 } }
+
+  var totals: (admitted: UInt64, turnedAway: UInt64) { state.withLock { ($0.admitted, $0.turnedAway) } }
+
+  var connections: [ServerStatus.Connection] {
+    let records = state.withLock { state in state.order.values.sorted { $0.number < $1.number }.map(\.record) }
+    let now = Clock.monotonicNanoseconds
+    return records.map { $0.status(at: now) }
+  }
+}

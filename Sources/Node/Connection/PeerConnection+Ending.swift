@@ -1,0 +1,138 @@
+// The end of a connection: its deadlines, its GOODBYE, and the reports about it.
+import Posix
+import Transfer
+import Wire
+
+extension PeerConnection {
+  // MARK: Deadlines
+
+  /// Acts on the deadlines that have passed.
+  func checkDeadlines() {
+    guard !isClosed else { return }
+    judgeLife()
+    noteUse()
+    let due = timers.due(
+      isSending: !outbound.bytes.isEmpty, isReading: !marks.isStarving, isInTheWay: isInTheWay, at: loop.now)
+    switch due {
+    case .handshakeTimeout?: close(endOfHandshake)
+    case .abandon(let code, let text)?:
+      report(.local(code, text))
+      close()
+    case .goodbye(let code, let text)?: close(.local(code, text))
+    case .close?: close()
+    case .ping?, nil: fireSession(pings: due == .ping)
+    }
+  }
+
+  private var endOfHandshake: ConnectionEnd {
+    if case .connecting = phase { .broken(.timedOut("connect", address.description)) } else { .silent }
+  }
+
+  private func fireSession(pings: Bool) {
+    guard let peer, !marks.isStarving else { return }
+    let hasPinged = pings && peer.driver.ping(at: loop.now)
+    guard peer.driver.fire(at: loop.now) || hasPinged else { return }
+    performSession()
+    settle()
+  }
+
+  // MARK: Ending
+
+  /// Ends the connection, with a GOODBYE if the end calls for one.
+  func close(_ end: ConnectionEnd) {
+    guard !isClosed, !isFinishing else { return }
+    leaveSwarms()  // before the others hear that it has gone
+    report(end)
+    noteBreach(end)
+    if let peer, let goodbye = end.goodbye {
+      if goodbye.code == .done || goodbye.code == .shuttingDown { withdrawDownload() }
+      guard isEstablished else { return }
+      send(.goodbye(goodbye), to: peer)
+      finish()
+      releaseBlocks()
+      flush()
+      // It counts nowhere, so it does not wait for the peer to take its GOODBYE.
+      if !holdsPlace, !outbound.bytes.isEmpty { return close() }
+      if !isClosed { settle() }
+    } else if role == .listener, end.leavesMessageUnread {
+      finish()
+      settle()
+    } else {
+      close()
+    }
+  }
+
+  /// The last message is in the outbox.
+  private func finish() {
+    peer?.driver.end()
+    phase = .finishing
+    timers.ending()
+  }
+
+  /// GOODBYE, or the answer to a preamble, has left: reads on for a moment, since closing with bytes unread makes the
+  /// system send a reset, which can overtake it. False: the connection closes at once.
+  func linger() -> Bool {
+    if loop.isEnding { return false }
+    if case .finishing = phase {
+      guard lingerInAdmission() else { return false }
+      phase = .lingering
+      timers.lingers(at: loop.now)
+      socket.finishSending()
+    }
+    return true
+  }
+
+  /// Lets go of the socket. All reports about the connection have been made.
+  func close() {
+    guard !isClosed else { return }
+    leaveSwarms()
+    peer?.driver.end()
+    phase = .closed
+    releaseBlocks()
+    countOutbox()
+    endAdmission()
+    loop.leave(self)
+    socket.finishSending()
+  }
+
+  /// Says goodbye as soon as everything that the peer asked for is sent.
+  func shutDown() {
+    peer?.isShuttingDown = true
+    peer?.driver.session.shutDown()
+    if peer?.isOwedUploads != true { close(.local(loop.farewell, "")) }
+    if !isClosed { settle() }
+  }
+
+  func report(_ end: ConnectionEnd) {
+    recheckSent(after: end)
+    if role == .listener && record == nil { loop.context.records.turnedAway() }
+    if let fetching {
+      let id = fetching.id
+      fetching.link.send(isEstablished ? .connectionLost(id, end) : .dialFailed(id, end))
+    } else if let peer {
+      loop.context.report(.disconnected(peer.id, address, end))
+    } else {
+      loop.context.report(.turnedAway(address, end))
+    }
+  }
+}
+
+extension ConnectionEnd {
+  /// The GOODBYE for the other end; nil if the connection closes without one.
+  var goodbye: Goodbye? {
+    switch self {
+    case .local(let code, let text): Goodbye(code: code, text: text)
+    case .violation(let what): Goodbye(code: .protocolError, text: what)
+    case .lied(let what): Goodbye(code: .badData, text: what)
+    case .remote, .broken, .truncated, .silent, .handshake, .withdrawn, .refused: nil
+    }
+  }
+
+  /// Whether a listener ends the handshake after the preamble, while message 1 of the dialer is still on its way.
+  fileprivate var leavesMessageUnread: Bool {
+    switch self {
+    case .handshake(.patternMismatch), .handshake(.suiteUnsupported): true
+    default: false
+    }
+  }
+}

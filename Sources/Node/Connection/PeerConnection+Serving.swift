@@ -1,0 +1,173 @@
+// Finds the files that the peer asks for, and introduces peers that share a file to one another.
+import Content
+import Posix
+import Storage
+import Transfer
+import Wire
+
+extension PeerConnection {
+  // MARK: Opening
+
+  func lookUp(_ open: Open, for peer: EstablishedPeer) {
+    // Asked before looking: a scan that ends in between says so by a command that is still to come.
+    let isScanning = loop.context.isScanning
+    if let (entry, key) = find(open, for: peer) {
+      let file = ServedFile(key: key, pages: entry.pages, root: entry.root, name: entry.name)
+      offer(file, .entry(entry), path: entry.path, to: open, of: peer)
+    } else if let share = loop.context.share, peer.driver.session.isMeant(share.key, by: open) {
+      fetch(from: peer, for: share)
+      if let file = share.offer {
+        offer(file, .download(share), path: file.name, to: open, of: peer)
+      } else {
+        // A download that still fetches has something to offer soon.
+        peer.driver.answer(open, share.isFetching ? .notYet : .noSuchFile, at: loop.now)
+      }
+    } else {
+      peer.driver.answer(open, isScanning ? .notYet : .noSuchFile, at: loop.now)
+    }
+  }
+
+  private func find(_ open: Open, for peer: EstablishedPeer) -> (CatalogueEntry, FileKey)? {
+    let context = loop.context
+    for entry in context.catalogue?.candidates(bucket: open.bucket) ?? [] {
+      let key = FileKey(entry.fileID, swarm: context.swarmKey)
+      if peer.driver.session.isMeant(key, by: open) { return (entry, key) }
+    }
+    return nil
+  }
+
+  private func offer(
+    _ file: ServedFile, _ source: ServedSource, path: String, to open: Open, of peer: EstablishedPeer
+  ) {
+    guard peer.driver.answer(open, .file(file), at: loop.now) else { return }
+    peer.served[open.handle] = source
+    record?.open(open.handle, path: path)
+    loop.context.report(.opened(peer.id, address, path: path))
+    joinSwarm(of: source, chunkCount: file.layout.chunkCount, open.handle, as: peer)
+  }
+
+  /// A peer that has dialled us and knows the file may have some of it: the download asks it too.
+  private func fetch(from peer: EstablishedPeer, for share: DownloadShare) {
+    guard role == .listener, !peer.isTurnedAway, fetching == nil, share.isFetching else { return }
+    let id = loop.context.nextInboundID()
+    fetching = Fetching(id: id, link: share.link)
+    peer.driver.session.fetches(share.link.fetchTarget)
+    loop.register(self, as: id)
+    share.link.send(.joined(id, loop: loop.index, address, peer.id, requestsMax: peer.requestsMax))
+  }
+
+  /// More files are served than before, or the scan is over.
+  func catalogueChanged() { command { $0.lookUpAgain() } }
+
+  // MARK: Others that share the file
+
+  private func joinSwarm(
+    of source: ServedSource, chunkCount: Int, _ handle: FileHandle, as peer: EstablishedPeer
+  ) {
+    let face = ContentSwarm.Peer(
+      id: peer.id, ip: address.ip, port: peer.listenPort, isTurnedAway: peer.isTurnedAway)
+    let promised = loop.context.swarms.join(source.fileID, chunkCount: chunkCount, member, face, at: loop.now)
+    peer.driver.session.announce(promised: promised, of: handle)
+    introduce(
+      loop.context.swarms.introductions(of: source.fileID, to: [member], at: loop.now), of: source.fileID)
+  }
+
+  /// The peer gave a handle back.
+  func closed(_ handle: FileHandle, of peer: EstablishedPeer) {
+    guard let fileID = peer.served.removeValue(forKey: handle)?.fileID else { return }
+    record?.open(handle, path: nil)
+    if fetching?.link.fileID == fileID, peer.driver.session.isFetching {
+      loop.context.swarms.leave(fileID, member, stillMeeting: source(peer), at: loop.now)
+    } else {
+      loop.context.swarms.leave(fileID, member, at: loop.now)
+    }
+  }
+
+  func leaveSwarms() {
+    for source in (peer?.served ?? [:]).values {
+      loop.context.swarms.leave(source.fileID, member, at: loop.now)
+    }
+    if let fetching { loop.context.swarms.leave(fetching.link.fileID, member, at: loop.now) }
+  }
+
+  /// The other end has the file that this node fetches: peers that fetch it from this node hear of that.
+  func meet(_ peer: EstablishedPeer, chunkCount: Int) {
+    guard let link = fetching?.link else { return }
+    loop.context.swarms.meet(link.fileID, chunkCount: chunkCount, member, source(peer), at: loop.now)
+  }
+
+  private func source(_ peer: EstablishedPeer) -> ContentSwarm.Peer {
+    ContentSwarm.Peer(id: peer.id, ip: address.ip, port: peer.listenPort)
+  }
+
+  /// The other end hears of the peers that share a file.
+  func introduce(_ introductions: [(member: ContentSwarms.Member, entries: [PeerExchange.Entry])], of fileID: FileID) {
+    guard let peer else { return }
+    for introduction in introductions where introduction.member == member {
+      for (handle, source) in peer.served where source.fileID == fileID {
+        peer.driver.session.announce(peers: introduction.entries, of: handle)
+      }
+    }
+  }
+
+  /// A chunk will be sent to another connection. The peer hears of it at the end of the turn, with the other promises.
+  func promised(_ chunk: ChunkIndex, of fileID: FileID, to other: ContentSwarms.Member) {
+    guard other != member, let peer else { return }
+    for (handle, source) in peer.served where source.fileID == fileID {
+      peer.driver.session.announce(promised: [chunk], of: handle)
+    }
+    if peer.hasHints { loop.enqueue(hinting: self) }
+  }
+
+  // MARK: Requests
+
+  /// Decides whether a request is answered with leaves: this node must have them, and it must be their turn.
+  func admit(_ request: ChunkRequest, of peer: EstablishedPeer) {
+    guard holds(request, of: peer), let source = peer.served[request.handle] else {
+      return peer.driver.admit(request, .notHere)
+    }
+    let isTaken = loop.context.swarms.accepts(
+      request.chunk, of: source.fileID, from: member, isFull: loop.isThrottled, at: loop.now)
+    peer.driver.admit(request, isTaken ? .yes : .notNow)
+  }
+
+  /// Whether this node has the leaves. A file of the catalogue is complete; the session refuses a handle that is not open.
+  private func holds(_ request: ChunkRequest, of peer: EstablishedPeer) -> Bool {
+    guard case .download(let share)? = peer.served[request.handle] else { return true }
+    return share.offers(request.leaves, of: request.chunk)
+  }
+
+  /// A chunk will be sent on this connection: the other peers that share the file learn of it.
+  func promise(_ chunk: ChunkIndex, of handle: FileHandle, to peer: EstablishedPeer) {
+    guard let source = peer.served[handle], loop.context.swarms.promise(chunk, of: source.fileID, to: member) else {
+      return
+    }
+    loop.context.sendToAllLoops(.promised(source.fileID, chunk, to: member))
+  }
+
+  /// The other end waits for nothing of a chunk any more.
+  func settlePromise(of chunk: ChunkIndex, in handle: FileHandle, to peer: EstablishedPeer) {
+    guard case .entry(let entry)? = peer.served[handle] else { return }
+    loop.context.swarms.settle(chunk, of: entry.fileID, member, leafCount: entry.layout.leafCount(of: chunk))
+  }
+
+  /// Leaves of a chunk have left.
+  func sent(_ piece: UploadPiece, byteCount: Int, to peer: EstablishedPeer) {
+    let isSettled = peer.driver.sent(piece, byteCount: byteCount, at: loop.now)
+    guard case .entry(let entry)? = peer.served[piece.handle] else { return }
+    loop.context.swarms.sent(piece.leaves.count, of: piece.chunk, of: entry.fileID, to: member)
+    if isSettled { settlePromise(of: piece.chunk, in: piece.handle, to: peer) }
+  }
+
+  /// Reports that the next piece waits to be sent, or that none does. True if it goes before chunks that
+  /// were promised to other peers, as a page does once.
+  func noteWaiting(_ peer: EstablishedPeer) -> Bool {
+    let next = peer.driver.session.nextPieceChunk
+    let source = next.flatMap { peer.served[$0.handle] }
+    if let fileID = peer.waitsFor, fileID != source?.fileID { loop.context.swarms.rests(fileID, member) }
+    peer.waitsFor = source?.fileID
+    guard let next, let source else { return !peer.driver.session.isNextPageRepeated }
+    return loop.context.swarms.waits(
+      for: next.chunk, of: source.fileID, member, isFull: loop.isThrottled, at: loop.now)
+  }
+}

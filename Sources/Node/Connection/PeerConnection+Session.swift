@@ -1,0 +1,55 @@
+// Performs the decisions of the session, in the order that `SessionDriver` asks for: the connection itself knows the
+// meaning of no message.
+import Posix
+import Transfer
+import Wire
+
+extension PeerConnection {
+  /// Gives the session a command that does not come from the peer.
+  func command(_ change: (inout PeerSession) -> Void) {
+    guard let peer else { return }
+    change(&peer.driver.session)
+    performSession()
+    settle()
+  }
+
+  func performSession() {
+    while let peer, let action = peer.driver.nextAction() { perform(action, for: peer) }
+    // The peer has heard of others that have the file.
+    if let peer, peer.isTurnedAway, !peer.served.isEmpty {
+      sealHints()
+      close(.local(.tooManyConnections, ""))
+    }
+  }
+
+  private func perform(_ action: PeerSessionAction, for peer: EstablishedPeer) {
+    switch action {
+    case .send(let message):
+      send(message, to: peer)
+      peer.driver.queued(message, outboxByteCount: outbound.bytes.count)
+    case .tell(let news): pass(on: news, of: peer)
+    case .lookUp(let open): lookUp(open, for: peer)
+    case .promise(let handle, let chunk): promise(chunk, of: handle, to: peer)
+    case .settle(let handle, let chunk): settlePromise(of: chunk, in: handle, to: peer)
+    case .closed(let handle): closed(handle, of: peer)
+    case .admit(let request): admit(request, of: peer)
+    case .expectPayload(let isWanted): inbound.arriving = isWanted ? takeSpareBlock() : nil
+    case .verify(let piece): finish(piece)
+    case .close(.there(let code, let text)):
+      leaveSwarms()  // before the others hear that it has gone
+      report(.remote(code, text))
+      close()
+    case .close(let end): close(ConnectionEnd(end))
+    }
+  }
+}
+
+extension ConnectionEnd {
+  init(_ end: SessionEnd) {
+    switch end {
+    case .there(let code, let text): self = .remote(code, text)
+    case .violation(let what): self = .violation(what)
+    case .lied(let what): self = .lied(what)
+    }
+  }
+}

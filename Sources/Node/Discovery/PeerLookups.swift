@@ -1,0 +1,69 @@
+// Looks the names of peers up while a download runs, each on a thread of its own, since the resolver blocks.
+import Posix
+import Transfer
+
+/// The names of one download. Confined to the control thread.
+final class PeerLookups {
+  private let names: [PeerSource]
+  private let resolve: Resolver
+  private let control: Mailbox<DownloadMessage>
+  private var schedule: LookupSchedule
+  /// The addresses that each name has had so far.
+  private var known: [Set<Endpoint>]
+  /// The names of which the last look-up failed.
+  private var failed: Set<Int> = []
+
+  /// Answers come to `control` as `resolved`.
+  init(
+    _ names: [PeerSource], peersWanted: Int, resolve: @escaping Resolver, control: Mailbox<DownloadMessage>,
+    at now: Instant
+  ) {
+    self.names = names
+    self.resolve = resolve
+    self.control = control
+    known = Array(repeating: [], count: names.count)
+    schedule = LookupSchedule(names: names.count, peersWanted: peersWanted, at: now)
+  }
+
+  var deadline: Instant? { schedule.deadline }
+
+  /// Whether all has been heard that the download should wait for before it counts its addresses.
+  func isSettled(at now: Instant) -> Bool { schedule.isSettled(at: now) }
+
+  /// Starts the look-ups that are due.
+  func lookUp(livePeers: Int, at now: Instant) {
+    schedule.setLivePeers(livePeers, at: now)
+    while let name = schedule.next(at: now) {
+      let (host, resolve, control) = (names[name].host, self.resolve, self.control)
+      Thread.start(name: "p2p-resolve") {
+        do throws(ResolutionFailure) {
+          control.send(.resolved(name, .success(try resolve(host))))
+        } catch {
+          control.send(.resolved(name, .failure(error)))
+        }
+      }.detach()
+    }
+  }
+
+  /// The news of an answer: addresses that are new, or a failure that is new. Nil if there are none.
+  func resolved(
+    _ name: Int, _ result: Result<[Endpoint], ResolutionFailure>, at now: Instant
+  ) -> (source: PeerSource, result: Result<[Endpoint], ResolutionFailure>)? {
+    let source = names[name]
+    switch result {
+    case .success(let addresses):
+      var new: [Endpoint] = []
+      for address in addresses where known[name].count < source.addressesMax {
+        if known[name].insert(address).inserted { new.append(address) }
+      }
+      schedule.ended(name, new.isEmpty ? .nothingNew : .news, at: now)
+      let isBack = failed.remove(name) != nil
+      return new.isEmpty && !isBack ? nil : (source, .success(new))
+    case .failure(let failure):
+      schedule.ended(name, .failed, at: now)
+      // A name that resolved before and fails now is a service without instances: the ends of its peers report it.
+      guard known[name].isEmpty, failed.insert(name).inserted else { return nil }
+      return (source, .failure(failure))
+    }
+  }
+}

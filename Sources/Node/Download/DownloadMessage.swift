@@ -1,0 +1,55 @@
+// The reports of a node's threads, and of those of a download's output, to the control thread.
+import Content
+import Posix
+import Storage
+import Transfer
+import Wire
+
+/// A report for one download. The control thread turns each into at most a few events of the brain.
+enum DownloadMessage: Sendable {
+  // From the loops.
+  /// The peer accepts so many requests in flight.
+  case connected(ConnectionID, PeerID, requestsMax: Int)
+  /// A peer that dialled this node opened the file, on a connection of this loop: it can be asked for what it has.
+  case joined(ConnectionID, loop: Int, Endpoint, PeerID, requestsMax: Int)
+  /// The end came before the handshake was done.
+  case dialFailed(ConnectionID, ConnectionEnd)
+  case connectionLost(ConnectionID, ConnectionEnd)
+  /// As the connection's session gave it.
+  case peer(ConnectionID, PeerNews)
+  /// The file that is offered to others cannot be read, or has changed.
+  case unreadable(StoredFileError)
+
+  // From the verifying threads.
+  /// The leaves hash and are written, or on their way through a stream.
+  /// `leafHashes`: all those of the chunk; nil if this piece did not bring them.
+  case verified(
+    ConnectionID, RequestID, ChunkIndex, LeafRange, leafHashes: [Digest]?, writing: Duration)
+  case corrupt(ConnectionID, ChunkIndex)
+  case writeFailed(PartFileError)
+
+  // From the other threads of the output.
+  /// Whether the place of the output holds the right file already, found out before any peer was asked.
+  case looked((name: String, file: FoundFile)?)
+  /// The place of the file is known and ready.
+  case prepared(Result<PreparedStorage, PartFileError>)
+  /// The leaves of a page's chunks that were in the part file already, also as events of the journal. Nil: the journal had
+  /// the page.
+  case resumed(ConnectionID?, HashPage, [(chunk: ChunkIndex, mask: UInt64)], [JournalEvent])
+  case journal(JournalEvent)
+  /// A stream has passed on all bytes below an offset.
+  case streamed(below: UInt64)
+  /// The writer of the stream has ended; it sends nothing more.
+  case streamEnded
+
+  // From the search for peers.
+  /// By the name's place among those that are looked up.
+  case resolved(Int, Result<[Endpoint], ResolutionFailure>)
+  /// Another node says that this peer is there.
+  case hinted(PeerAddress, PeerID)
+  /// The download need not wait for more hints, though they may come.
+  case discoverySettled(DiscoverySummary)
+
+  // From the program.
+  case cancelled
+}

@@ -1,0 +1,114 @@
+// The messages of a download's threads: each becomes events of the brain, and changes of the output.
+import Content
+import Posix
+import Storage
+import Transfer
+import Wire
+
+extension DownloadRun {
+  /// A message came. `fire` follows before the next wait.
+  func handle(_ message: DownloadMessage, at now: Instant) {
+    switch phase {
+    case .fetching:
+      receive(message, at: now)
+      // The actions of all messages of a turn are performed by `fire`, which wakes the loops less often. But messages that
+      // come after the brain has ended are for the end of the download.
+      if state.isEnded { perform(at: now) }
+    case .decided, .stopped:
+      if case .cancelled = message { isCancelledLate = true } else { output.hearLate(message) }
+    case .passingOn(let stats):
+      switch message {
+      case .streamEnded: complete(stats, at: now)
+      case .cancelled: fail(.failed(.cancelled, stats, part: nil))
+      default: break
+      }
+    case .staying(let result, _):
+      switch message {
+      case .cancelled: phase = .over(.success(result))
+      case .unreadable(let error):
+        onUpdate(.unreadable(error))
+        phase = .over(.success(result))
+      default: break  // of connections that the download no longer knows
+      }
+    case .over: break
+    }
+  }
+
+  private func receive(_ message: DownloadMessage, at now: Instant) {
+    switch message {
+    case .connected(let id, let peer, let requestsMax):
+      state.handle(connections.connected(id, peer, requestsMax: requestsMax), at: now)
+    case .joined(let id, let loop, let address, let peer, let requestsMax):
+      state.handle(connections.joined(id, loop: loop, address, peer, requestsMax: requestsMax), at: now)
+    case .dialFailed(let id, let end): if let event = connections.dialFailed(id, end) { state.handle(event, at: now) }
+    case .connectionLost(let id, let end): for event in connections.lost(id, end) { state.handle(event, at: now) }
+    case .peer(let id, let news): hear(news, from: id, at: now)
+    case .unreadable(let error):
+      if case .unreadable(let errno) = error { output.failed(.io(errno)) }
+      state.handle(.writeFailed, at: now)
+    case .verified(let id, let request, let chunk, let leaves, let leafHashes, let writing):
+      output.wrote(leaves, of: chunk, leafHashes: leafHashes, at: now)
+      sharing.share.add(leaves.mask, of: chunk, leafHashes: leafHashes)
+      state.handle(.leavesVerified(id, request, chunk, leaves, writing: writing), at: now)
+    case .corrupt(let id, let chunk):
+      connections.dismiss(id, .lied("chunk \(chunk.rawValue) does not hash"))
+      state.handle(.lied(id), at: now)
+    case .writeFailed(let error): failed(error, at: now)
+    case .looked(let found):
+      guard let here = output.looked(found, isNeeded: manifest == nil) else { return }
+      manifest = here
+      state.handle(.foundHere(here.layout), at: now)
+    case .prepared(let result): prepared(result, at: now)
+    case .resumed(let id, let page, let leaves, let events):
+      output.journal(events, at: now)
+      resumed(page, leaves, from: id, at: now)
+    case .journal(let event): output.journal([event], at: now)
+    case .streamed(let below):
+      if let event = output.streamed(below: below, in: manifest!.layout) { state.handle(event, at: now) }
+    case .streamEnded: break  // after a failure, which was reported before
+    case .resolved(let name, let result):
+      for event in search.resolved(name, result, at: now) { state.handle(event, at: now) }
+    case .hinted(let address, let peer): state.handle(.addressHinted(address, peer), at: now)
+    case .discoverySettled(let summary): search.settled(summary)
+    case .cancelled: state.handle(.cancelledByUser, at: now)
+    }
+  }
+
+  private func hear(_ news: PeerNews, from id: ConnectionID, at now: Instant) {
+    var isCompared = false
+    switch news {
+    case .opened(let manifest, _):
+      if let expectedLength, manifest.length != expectedLength {
+        phase = .decided(.failure(.otherLength(expected: expectedLength, actual: manifest.length)))
+        return
+      }
+      if self.manifest == nil { self.manifest = manifest }
+    case .refused(let refusal): connections.dismiss(id, .refused(refusal))
+    case .withdrawn(let reason): connections.dismiss(id, .withdrawn(reason))
+    case .page(let page):
+      // Before the download requests a chunk, the part file is compared with the page.
+      isCompared = output.compares(page, from: id, isNew: isNew(page), at: now)
+      if !isCompared { learned(page) }
+    case .busy, .answerBegan, .answerEnded, .have, .bitmap, .promised, .peers: break
+    }
+    state.handle(DownloadEvent(news, from: id, isCompared: isCompared), at: now)
+  }
+
+  /// The leaves of a page's chunks that were found in the part file. Nil: the journal had the page.
+  private func resumed(
+    _ page: HashPage, _ leaves: [(chunk: ChunkIndex, mask: UInt64)], from id: ConnectionID?, at now: Instant
+  ) {
+    let layout = manifest!.layout
+    learned(page)
+    for (chunk, mask) in leaves {
+      let hash = page.chunkHashes[Int(chunk.rawValue) % PageLayout.wireChunksPerPage]
+      let isWhole = mask == layout.leaves(of: chunk).mask
+      sharing.share.add(
+        mask, of: chunk, leafHashes: isWhole ? nil : output.journaledLeafHashes(of: chunk, hash: hash, in: layout))
+    }
+    let wholeCount = leaves.count { $0.mask == layout.leaves(of: $0.chunk).mask }
+    if wholeCount > 0 { onUpdate(.resumed(chunks: wholeCount)) }
+    state.handle(.resumed(leaves), at: now)
+    state.handle(.pageVerified(page.index, from: id), at: now)
+  }
+}

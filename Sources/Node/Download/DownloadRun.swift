@@ -1,0 +1,217 @@
+// One download while it runs: messages and times go in, and the decisions of the brain are performed.
+import Content
+import Posix
+import Sodium
+import Storage
+import Transfer
+import Wire
+
+/// A download, without a thread of its own: `ControlLoop` hands in messages and times. Each may change `deadline`.
+/// Confined to the loop's thread.
+final class DownloadRun {
+  /// Blocks in use at most: 16 MiB.
+  private static let blocksMax = 256
+  /// Chunks that a stream may hold back to bring them in order: 16 MiB.
+  private static let streamWindowChunks = NodeLimits.reorderBytesMax / ChunkLayout.wireChunkSize
+  private static let progressInterval = Duration.milliseconds(200)
+
+  typealias Outcome = Result<DownloadStats, DownloadError>
+
+  enum Phase {
+    case fetching
+    /// The brain has ended the download.
+    case decided(Outcome)
+    /// The threads of the download have ended; the messages that they sent last are heard in the next turn.
+    case stopped(Outcome)
+    /// The reader of a stream takes the rest of it.
+    case passingOn(DownloadStats)
+    /// The finished file stays offered.
+    case staying(DownloadResult, until: Instant?)
+    case over(Result<DownloadResult, DownloadError>)
+  }
+
+  let node: FetchingNode
+  let link: DownloadLink
+  /// The length of the file, in bytes, that was given before any peer was asked.
+  let expectedLength: UInt64?
+  let onUpdate: (DownloadUpdate) -> Void
+  var state: DownloadState
+  var manifest: Manifest?
+  private var chunkHashes: [PageIndex: [Digest]] = [:]
+  let search: PeerSearch
+  let connections: DownloadConnections
+  let output: DownloadOutput
+  let sharing: DownloadSharing
+  private var nextProgress: Instant
+  var phase = Phase.fetching
+  /// The program cancelled it after the brain had ended it.
+  var isCancelledLate = false
+
+  /// - `length`: of the file, in bytes, if it is known; nil if not.
+  /// - `sharing`: nil: other peers get nothing.
+  init(
+    _ fileID: FileID, length: UInt64?, peers: [PeerSource], target: DownloadTarget, on node: FetchingNode,
+    settings: DownloadSettings, sharing: Sharing?, resolve: @escaping Resolver, control: Mailbox<DownloadMessage>,
+    onUpdate: @escaping (DownloadUpdate) -> Void, at now: Instant
+  ) {
+    self.node = node
+    self.onUpdate = onUpdate
+    expectedLength = length
+    let context = node.context
+    let key = FileKey(fileID, swarm: context.swarmKey)
+    link = DownloadLink(
+      fileID: fileID, key: key,
+      blocks: BlockPool(limit: DownloadRun.blocksMax) { context.sendToAllLoops(.blocksAvailable) }, control: control,
+      jobs: BlockingQueue())
+    var settings = settings
+    if target.isStream { settings.order = .inOrder(windowChunks: DownloadRun.streamWindowChunks) }
+    settings.shares = sharing != nil
+    state = DownloadState(settings: settings, generator: SeededGenerator(seed: Random.uint64()), at: now)
+    search = PeerSearch(
+      peers, peersWanted: settings.maxWorkers, isAsking: context.configuration.discovery != nil, resolve: resolve,
+      control: control, onUpdate: onUpdate, at: now)
+    connections = DownloadConnections(context, link, onUpdate: onUpdate)
+    output = DownloadOutput(target, link)
+    self.sharing = DownloadSharing(sharing, DownloadShare(key: key, link: link), context)
+    nextProgress = now
+  }
+
+  /// Starts to fetch. The node's loops run.
+  func begin(at now: Instant) throws(Errno) {
+    if let address = node.address { onUpdate(.listening(address)) }
+    // The peers that were named are dialled first, and while they answer the search begins.
+    for event in search.known { state.handle(event, at: now) }
+    perform(at: now)
+    if let discovery = node.context.configuration.discovery { try ask(discovery) }
+    output.startLook(expectedLength)
+    lookUp(at: now)
+    perform(at: now)
+  }
+
+  private func ask(_ discovery: DiscoverySettings) throws(Errno) {
+    let (key, share) = (link.key, sharing.share)
+    // A node that asks the network for this file finds this download too, once it offers a leaf. The answerer begins
+    // first: both look which nodes of this machine are dead, by locks that each could take for a living node's.
+    try node.answer(discovery) { bucket in key.bucket == bucket && share.isOffered ? [key] : [] }
+    try search.ask(discovery, for: key, own: node.context.configuration.identity.peerID, control: link.control)
+  }
+
+  private func lookUp(at now: Instant) {
+    let event = search.lookUp(livePeers: state.livePeerCount, isLooking: output.isLooking, at: now)
+    if let event { state.handle(event, at: now) }
+  }
+
+  // MARK: Times
+
+  /// When to call `fire`; nil if nothing waits for a time.
+  var deadline: Instant? {
+    switch phase {
+    case .fetching:
+      [state.deadline, output.deadline, search.deadline, sharing.deadline, nextProgress].compactMap { $0 }.min()
+    case .decided, .stopped: .zero
+    case .passingOn, .over: nil
+    case .staying(_, let end): end
+    }
+  }
+
+  /// Time has passed, or messages were handed in.
+  func fire(at now: Instant) {
+    switch phase {
+    case .fetching: goOn(at: now)
+    case .decided(let outcome): stopFetching(outcome, at: now)
+    case .stopped(let outcome): end(outcome, at: now)
+    case .staying(let result, let end?) where now >= end: phase = .over(.success(result))
+    case .passingOn, .staying, .over: break
+    }
+  }
+
+  private func goOn(at now: Instant) {
+    if let deadline = state.deadline, now >= deadline { state.handle(.timerFired, at: now) }
+    output.fire(at: now)
+    lookUp(at: now)
+    perform(at: now)
+    search.note(livePeers: state.livePeerCount, isTick: false)
+    sharing.fire(at: now)
+    if now >= nextProgress {
+      nextProgress = now + DownloadRun.progressInterval
+      search.note(livePeers: state.livePeerCount, isTick: true)
+      reportProgress(at: now)
+    }
+    if case .decided(let outcome) = phase { stopFetching(outcome, at: now) }
+  }
+
+  func reportProgress(at now: Instant) {
+    if output.part != nil { onUpdate(.progress(state.progress(at: now))) }
+  }
+
+  // MARK: The brain
+
+  func perform(at now: Instant) {
+    while case .fetching = phase, let action = state.nextAction() { perform(action, at: now) }
+  }
+
+  private func perform(_ action: DownloadAction, at now: Instant) {
+    switch action {
+    case .dial(let address, let pinned, let id): connections.dial(address, pinned: pinned, id)
+    case .open(let id): connections.send(.open(id), to: id)
+    case .prepareStorage: prepareStorage(at: now)
+    case .fetchPage(let page, let id): connections.send(.fetchPage(id, page: page.rawValue), to: id)
+    case .request(let id, let request, let chunk, let leaves):
+      connections.send(.request(id, fetchRequest(request, leaves, of: chunk)), to: id)
+    case .cancel(let id, let request): connections.send(.cancel(id, request), to: id)
+    case .disconnect(let id, let reason):
+      if let event = connections.disconnect(id, reason) { state.handle(event, at: now) }
+    case .report(let report): onUpdate(.report(report))
+    case .finished(let stats): phase = .decided(.success(stats))
+    case .failed(let failure, let stats):
+      phase = .decided(
+        .failure(output.error.map { .storage($0) } ?? .failed(failure, stats, part: output.keptPath)))
+    }
+  }
+
+  private func fetchRequest(_ id: RequestID, _ leaves: LeafRange, of chunk: ChunkIndex) -> FetchRequest {
+    let page = PageLayout(manifest!.layout).page(of: chunk)
+    let hash = chunkHashes[page]![Int(chunk.rawValue) % PageLayout.wireChunksPerPage]
+    return FetchRequest(
+      id: id, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: sharing.share.knownLeafHashes(of: chunk))
+  }
+
+  // MARK: Storage
+
+  private func prepareStorage(at now: Instant) {
+    guard let manifest else { preconditionFailure("no manifest is verified yet") }
+    do throws(PartFileError) {
+      if let resumable = try output.prepare(manifest) { begin(manifest, resumable, at: now) }
+    } catch {
+      failed(error, at: now)
+    }
+  }
+
+  func prepared(_ result: Result<PreparedStorage, PartFileError>, at now: Instant) {
+    guard let manifest else { preconditionFailure("storage is prepared for a manifest") }
+    switch result {
+    case .success(let prepared): begin(manifest, output.begin(prepared, manifest), at: now)
+    case .failure(let error): failed(error, at: now)
+    }
+  }
+
+  private func begin(_ manifest: Manifest, _ resumable: Resumable, at now: Instant) {
+    sharing.begin(manifest, output.place)
+    onUpdate(.prepared(name: output.name, length: manifest.length))
+    if let found = output.found { onUpdate(.found(path: found.path)) }
+    state.handle(.storageReady(resumable), at: now)
+  }
+
+  func failed(_ error: PartFileError, at now: Instant) {
+    output.failed(error)
+    state.handle(.writeFailed, at: now)
+  }
+
+  /// Whether the chunks of a page were never asked for before.
+  func isNew(_ page: HashPage) -> Bool { chunkHashes[page.index] == nil }
+
+  func learned(_ page: HashPage) {
+    chunkHashes[page.index] = page.chunkHashes
+    sharing.share.add(page)
+  }
+}

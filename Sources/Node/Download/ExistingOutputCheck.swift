@@ -1,0 +1,53 @@
+// Checks whether the output is complete already, before any peer is asked: then no peer is needed.
+import Content
+import Posix
+import Storage
+import Synchronization
+
+/// Compares the file at the place of the output with the fileID, on a thread of its own.
+final class ExistingOutputCheck: Sendable {
+  private let fileID: FileID
+  private let length: UInt64?
+  private let folder: String
+  private let name: String
+  private let isStopped = Atomic(false)
+
+  /// Nil if no name is known, or if the output may replace the file that has the name and the wanted length is unknown.
+  /// - `length`: of the file, in bytes; nil if it is not known.
+  init?(_ fileID: FileID, _ target: DownloadTarget, length: UInt64?) {
+    guard let place = target.placeKnownBefore, !target.mayReplace || length != nil else { return nil }
+    self.fileID = fileID
+    self.length = length
+    (folder, name) = place
+  }
+
+  /// Starts the thread, which sends `looked`.
+  func start(control: Mailbox<DownloadMessage>) -> Thread {
+    Thread.start(name: "p2p-look") {
+      let content = try? PartFile.content(
+        of: self.name, inFolder: self.folder, fileID: self.fileID, length: self.length
+      ) { self.isStopped.load(ordering: .relaxed) }
+      if case .wanted(let file)? = content {
+        control.send(.looked((self.name, file)))
+      } else {
+        control.send(.looked(nil))
+      }
+    }
+  }
+
+  /// Ends the thread soon. Its result has no meaning then.
+  func stop() { isStopped.store(true, ordering: .relaxed) }
+}
+
+extension DownloadTarget {
+  /// Folder and name of the output, as far as they are known before any peer was asked.
+  fileprivate var placeKnownBefore: (folder: String, name: String)? {
+    isStream ? nil : (name ?? suggestedName.flatMap(SuggestedName.sanitised)).map { (folder, $0) }
+  }
+
+  /// Whether a file has the output's name already. It may be the wanted file, and then no peer is needed.
+  public var isTaken: Bool {
+    guard let (folder, name) = placeKnownBefore, let folder = try? Directory(folder) else { return false }
+    return (try? folder.status(of: name)) != nil
+  }
+}

@@ -1,0 +1,95 @@
+// Prepares the place of a download before any chunk is requested, on a thread that may wait for the disk.
+import Content
+import Posix
+import Storage
+import Synchronization
+import Transfer
+
+/// The place that a download writes to.
+enum PreparedStorage: Sendable {
+  /// The output is there already, and it is the right file.
+  case complete(name: String, FoundFile)
+  case part(PreparedPart)
+}
+
+/// A part file, and the journal of one that is long enough to have one.
+struct PreparedPart: Sendable {
+  let file: PartFile
+  let name: String
+  let journal: (file: JournalFile, contents: JournalContents)?
+  /// The claims of an earlier download's journal.
+  let resume: JournalResume
+}
+
+/// Chooses the name, checks whether the file is complete already, and opens part file and journal.
+final class OutputPreparation: Sendable {
+  private let fileID: FileID
+  private let manifest: Manifest
+  private let target: DownloadTarget
+  private let isStopped = Atomic(false)
+
+  init(_ fileID: FileID, _ manifest: Manifest, _ target: DownloadTarget) {
+    self.fileID = fileID
+    self.manifest = manifest
+    self.target = target
+  }
+
+  /// Starts the thread, which sends `prepared`.
+  func start(control: Mailbox<DownloadMessage>) -> Thread {
+    Thread.start(name: "p2p-prepare") {
+      let result: Result<PreparedStorage, PartFileError>
+      do throws(PartFileError) { result = .success(try self.run()) } catch { result = .failure(error) }
+      control.send(.prepared(result))
+    }
+  }
+
+  /// Ends the thread soon. Its result has no meaning then.
+  func stop() { isStopped.store(true, ordering: .relaxed) }
+
+  private func run() throws(PartFileError) -> PreparedStorage {
+    let name = chosenName()
+    let place = try PartFile.content(of: name, inFolder: target.folder, fileID: fileID, length: manifest.length) {
+      self.isStopped.load(ordering: .relaxed)
+    }
+    switch place {
+    case .wanted(let file): return .complete(name: name, file)
+    case .other(let path, let kind):
+      if let error = PartFileError(taken: path, by: kind, force: target.mayReplace) { throw error }
+    case .nothing: break
+    }
+    let file = try PartFile(inFolder: target.folder, fileID: fileID, length: manifest.length)
+    do throws(PartFileError) {
+      try file.checkPlace(name, force: target.mayReplace)
+      return .part(try part(file, name))
+    } catch {
+      if !file.isResumed { try? file.discard() }
+      throw error
+    }
+  }
+
+  /// The name is chosen once: the user's, else the one of an earlier download, else the suggested one.
+  private func chosenName() -> String {
+    if let name = target.name { return name }
+    let journal = JournalContents(decoding: JournalFile.peek(inFolder: target.folder, fileID: fileID))
+    if let journal, journal.resume(of: manifest) != nil { return journal.name }
+    return target.name(suggestedBy: manifest)
+  }
+
+  private func part(_ file: PartFile, _ name: String) throws(PartFileError) -> PreparedPart {
+    guard JournalOpening.isNeeded(for: manifest, name: name, JournalSettings()) else {
+      return PreparedPart(file: file, name: name, journal: nil, resume: JournalResume())
+    }
+    let journal = try file.openJournal()
+    let opening = JournalOpening(try journal.bytes(), isPartNew: !file.isResumed, of: manifest, name: name)
+    try journal.truncate(to: opening.keptByteCount)
+    if !opening.appended.isEmpty { try journal.append(opening.appended) }
+    return PreparedPart(file: file, name: name, journal: (journal, opening.contents), resume: opening.resume)
+  }
+}
+
+extension DownloadTarget {
+  /// One harmless component: the name of the request, else the peer's, else the start of the fileID.
+  func name(suggestedBy manifest: Manifest) -> String {
+    suggestedName.flatMap(SuggestedName.sanitised) ?? manifest.fileName ?? String(manifest.fileID.hex.prefix(16))
+  }
+}

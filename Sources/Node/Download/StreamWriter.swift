@@ -1,0 +1,35 @@
+// The thread that passes a stream on: it alone waits for the reader.
+import Content
+import Posix
+import Storage
+
+/// Writes an `OrderedStream` from its start to its end.
+struct StreamWriter {
+  let stream: OrderedStream
+  private let thread: Thread
+
+  /// Starts to write. Reports to the download how far it is, by whole chunks, and when it fails.
+  init(_ stream: OrderedStream, chunkSize: Int, control: Mailbox<DownloadMessage>) {
+    self.stream = stream
+    thread = Thread.start(name: "p2p-stream") {
+      do throws(PartFileError) {
+        try stream.writeAll(step: UInt64(chunkSize)) { control.send(.streamed(below: $0)) }
+      } catch {
+        control.send(.writeFailed(error))
+      }
+      control.send(.streamEnded)
+    }
+  }
+
+  /// All has come: `streamEnded` follows when the reader has taken it, however long that takes.
+  func close() { stream.close(discarding: false) }
+
+  /// After `streamEnded`.
+  func join() { thread.join() }
+
+  /// Drops the bytes that are not written. A reader that never reads again holds up this thread and no other.
+  func abandon() {
+    stream.close(discarding: true)
+    thread.detach()
+  }
+}

@@ -1,0 +1,84 @@
+// Accepts connections, deals them out to all loops, and carries out the orders of the admission.
+import Posix
+import Transfer
+
+extension NetworkLoop {
+  func acceptAll() {
+    guard listener != nil else { return }
+    do {
+      // Bounded, so that a flood of connections does not starve the established ones.
+      for _ in 0..<64 {
+        guard let (socket, from) = try listener!.accepting() else { return }
+        context.counters.accepted()
+        let target = nextLoop
+        nextLoop = (nextLoop + 1) % context.mailboxes.count
+        let token = takeToken(forLoop: target)
+        let group = AddressGroup(ip: from.ip)
+        let now = context.admission.now
+        if context.admission({ $0.isKeptOut(group, at: now) }) {
+          context.records.turnedAway()
+          _ = Socket(owning: socket)  // closed without a word
+          continue
+        }
+        if let order = context.admission({ $0.begin(token, from: group, at: now) }) { carryOut(now: order) }
+        if target == index {
+          adopt(socket, from, token)
+        } else {
+          context.mailboxes[target].send(.adopt(socket: socket, from: from, token: token))
+        }
+      }
+    } catch {
+      // Out of descriptors or memory: newcomers wait in the kernel, instead of turning the loop hot. One connection goes
+      // each time, so that peers that hold descriptors for ever do not keep all others out.
+      if let listener = listener?.number { try? epoll.modify(listener, token: NetworkLoop.listenerToken, []) }
+      listenAgainAt = now + .seconds(1)
+      context.report(.cannotAccept(error))
+      let time = context.admission.now
+      if error.isShortage, let order = context.admission({ $0.relieve(at: time) }) { carryOut(now: order) }
+    }
+  }
+
+  func stopListening() {
+    guard let socket = listener.take() else { return }
+    try? epoll.remove(socket.number)
+  }
+
+  func listenAgainIfDue() {
+    guard let again = listenAgainAt, now >= again else { return }
+    listenAgainAt = nil
+    if let listener = listener?.number { try? epoll.modify(listener, token: NetworkLoop.listenerToken, .readable) }
+  }
+
+  // MARK: Tokens
+
+  /// Tokens that the accepting loop gives out are apart from those that the others take themselves.
+  private func takeToken(forLoop target: Int) -> UInt64 { 1 << 63 | UInt64(target) << 48 | takeToken() }
+
+  /// The loop that a token of a connection from outside was given out for.
+  private static func loop(of token: UInt64) -> Int { Int(token >> 48 & 0x7FFF) }
+
+  // MARK: Orders of the admission
+
+  /// Passes orders on to the loops whose connections they are about, this loop among them: a connection may be at work
+  /// in the caller, and no other may end meanwhile.
+  func carryOut(_ orders: [ConnectionAdmission.Order]) {
+    for order in orders { context.mailboxes[NetworkLoop.loop(of: order.token)].send(.admission(order)) }
+  }
+
+  /// The same for one order while no connection of this loop is at work: its descriptor is free at once.
+  private func carryOut(now order: ConnectionAdmission.Order) {
+    if NetworkLoop.loop(of: order.token) == index { obey(order) } else { carryOut([order]) }
+  }
+
+  func obey(_ order: ConnectionAdmission.Order) {
+    guard let connection = connections[order.token] else { return }
+    switch order {
+    case .drop:
+      // Unless it has proven itself while the order was on its way.
+      if !connection.isEstablished { connection.close(.local(.tooManyConnections, "")) }
+    case .displace: connection.close(.local(.tooManyConnections, ""))
+    case .closeDuplicate: connection.close(.local(.duplicateConnection, ""))
+    case .probe: connection.probe()
+    }
+  }
+}

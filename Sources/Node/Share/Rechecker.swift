@@ -1,0 +1,98 @@
+// Checks chunks again after a peer reported wrong data, on a thread that may wait for the disk.
+import Content
+import Posix
+import Storage
+import Transfer
+
+/// Checks chunks one after the other, until none waits. A file with a chunk that no longer matches its hash is
+/// withdrawn. Guards itself.
+final class Rechecker: Sendable {
+  enum Subject: Hashable, Sendable {
+    /// The file that is served at a path when the check starts.
+    case path(String)
+    /// The file of the download.
+    case download
+  }
+  typealias Item = Rechecks<Subject>.Item
+
+  private struct State: Sendable {
+    var rechecks = Rechecks<Subject>(at: Rechecker.now)
+    var isRunning = false
+    var isStopped = false
+    var checkedCount = 0
+  }
+  private let state = Monitor(State())
+
+  private static var now: Instant { Instant(nanoseconds: Clock.monotonicNanoseconds) }
+
+  /// Chunks that were read so far.
+  var checkedCount: Int { state.change { $0.checkedCount } }
+
+  /// Whether its thread is there.
+  var isRunning: Bool { state.change { $0.isRunning } }
+
+  /// A peer of this address group says that some of these chunks were wrong. Never waits for the disk.
+  func ask(_ items: [Item], from group: AddressGroup, _ context: NodeContext) {
+    let starts = state.change { state in
+      if state.isStopped { return false }
+      state.rechecks.ask(items, from: group)
+      defer { state.isRunning = true }
+      return !state.isRunning
+    }
+    if starts { Thread.start(name: "p2p-recheck") { self.run(context) }.detach() }
+  }
+
+  /// Stops the checks, and returns when the current one has ended: after the read of one chunk at most.
+  func stop() {
+    state.change { $0.isStopped = true }
+    state.wait { $0.isRunning ? nil : () }
+  }
+
+  // MARK: The thread
+
+  /// Ends once nothing waits.
+  private func run(_ context: NodeContext) {
+    while let item = next() {
+      check(item, context)
+      state.change { $0.checkedCount += 1 }
+    }
+  }
+
+  private func next() -> Item? {
+    while true {
+      let now = Rechecker.now
+      let next = state.change { state in
+        let next = state.isStopped ? .nothing : state.rechecks.next(at: now)
+        state.isRunning = next != .nothing
+        return next
+      }
+      switch next {
+      case .check(let item): return item
+      case .wait(let delay):
+        _ = state.wait(untilNanoseconds: (now + delay).nanoseconds) { $0.isStopped ? () : nil }
+      case .nothing: return nil
+      }
+    }
+  }
+
+  private func check(_ item: Item, _ context: NodeContext) {
+    switch item.content {
+    case .path(let path):
+      guard let catalogue = context.catalogue, let entry = catalogue.entry(at: path) else { return }
+      do throws(StoredFileError) { try catalogue.recheck(item.chunk, of: entry) } catch {
+        if case .busy = error { return }
+        context.withdraw(entry, because: error)
+        // Another path serves the same bytes now; it may be another name of this very file.
+        if let other = catalogue.entry(entry.fileID) {
+          state.change { $0.rechecks.ask([Item(.path(other.path), item.chunk)], from: nil) }
+        }
+      }
+    case .download:
+      guard let share = context.share else { return }
+      do throws(StoredFileError) { try share.recheck(item.chunk) } catch {
+        if case .busy = error { return }
+        context.withdraw(share, because: error)
+      }
+    }
+  }
+}

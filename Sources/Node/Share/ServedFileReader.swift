@@ -1,0 +1,71 @@
+// Where a peer's pieces, pages and leaf hashes come from: the catalogue's files and database, or a running download.
+import Content
+import Posix
+import Storage
+import Transfer
+
+/// Reads the data that peers ask for. One for all connections of a loop, confined to its thread. A call may wait for
+/// the disk.
+struct ServedFileReader: ~Copyable {
+  /// Nil in a node that only fetches.
+  private let catalogue: Catalogue?
+  /// The file bytes of the piece that was read last, until they are taken.
+  private var piece = ByteQueue()
+
+  init(_ catalogue: Catalogue?) { self.catalogue = catalogue }
+
+  /// A page of chunk hashes. Nil if the node has no chunk of the page.
+  func page(_ index: PageIndex, of source: ServedSource) throws(StoredFileError) -> HashPage? {
+    switch source {
+    case .entry(let entry):
+      do throws(Errno) { return try catalogue!.page(index, entry) } catch { throw .unreadable(error) }
+    case .download(let share): return share.page(index)
+    }
+  }
+
+  /// The hashes of all leaves of a chunk.
+  func leafHashes(of chunk: ChunkIndex, in source: ServedSource) throws(StoredFileError) -> [Digest] {
+    switch source {
+    case .entry(let entry):
+      do throws(Errno) { return try catalogue!.leafHashes(of: chunk, entry).hashes } catch { throw .unreadable(error) }
+    case .download(let share): return try share.leafHashes(of: chunk)
+    }
+  }
+
+  /// Reads the file bytes of a piece, 64 KiB at most, which `takePiece` then hands out. After an error there are none.
+  /// Returns their number.
+  mutating func read(_ piece: UploadPiece, of source: ServedSource) throws(StoredFileError) -> Int {
+    switch source {
+    case .entry(let entry):
+      let file = try catalogue!.open(entry)
+      return try read(piece, in: entry.layout) { offset, room throws(StoredFileError) in
+        try file.read(at: offset, into: &room)
+      }
+    case .download(let share):
+      guard let layout = share.layout else { preconditionFailure("it is offered, so its layout is known") }
+      return try read(piece, in: layout) { offset, room throws(StoredFileError) in
+        try share.read(at: offset, count: room.byteCount, into: &room)
+      }
+    }
+  }
+
+  private mutating func read(
+    _ piece: UploadPiece, in layout: ChunkLayout,
+    _ read: (UInt64, inout MutableRawSpan) throws(StoredFileError) -> Void
+  ) throws(StoredFileError) -> Int {
+    let byteCount = layout.length(of: piece.leaves, in: piece.chunk)
+    let offset = layout.offset(ofLeaf: piece.leaves.first, in: piece.chunk)
+    self.piece.makeRoom(for: byteCount, least: Block.capacity)
+    try self.piece.fill(upTo: byteCount) { room throws(StoredFileError) in
+      try read(offset, &room)
+      return byteCount
+    }
+    return byteCount
+  }
+
+  /// Hands out the bytes that the latest `read` has read.
+  mutating func takePiece(_ body: (RawSpan) -> Void) {
+    piece.read(at: 0, count: piece.count, body)
+    piece.drop(piece.count)
+  }
+}

@@ -1,0 +1,163 @@
+// How the database of a served folder is found, made and judged. One that is not ours or not whole is set aside, with
+// all that belongs to it, and a new one is made.
+import Content
+import Posix
+import SQLite
+
+/// A database that is there, and fit to be used.
+struct HashStoreOpening: ~Copyable {
+  /// Another process that writes is done with it sooner.
+  private static let busyTimeoutMilliseconds: Int32 = 10_000
+  /// "p2pc": marks the databases of this program.
+  private static let applicationID: Int64 = 0x7032_7063
+  /// Of the tables below. An older program sets a newer one aside; it does not guess.
+  private static let version: Int64 = 1
+
+  let path: String
+  let warning: String?
+  /// No other process uses it: what is unfinished in it is left over.
+  let isFirst: Bool
+  private let lock: File
+
+  /// Finds or makes the database below the state folder, named by the served folder's real path, so that it is the same
+  /// however that is called.
+  init(of folder: ServedFolder, in stateFolder: String) throws(HashStoreError) {
+    let state = try attempt({ () throws(Errno) in try Directory(stateFolder) }, orThrow: HashStoreError.io)
+    let realPath = try attempt({ () throws(Errno) in try folder.directory.realPath() }, orThrow: HashStoreError.io)
+    let name = String(Digest(sha256: Array(realPath.utf8).span.bytes).hex.prefix(32)) + ".sqlite"
+    let path = state.path(of: name)
+    var warning: String?
+    // One opens at a time; the other lock stays, and says who was first.
+    let opening = try HashStoreOpening.lockFile("opening.lock", in: state)
+    try attempt({ () throws(Errno) in try opening.lock() }, orThrow: HashStoreError.io)
+    let lock = try HashStoreOpening.lockFile(name + ".lock", in: state)
+    let isFirst = try attempt({ () throws(Errno) in try lock.tryLock() }, orThrow: HashStoreError.io)
+    try HashStoreOpening.makeIfMissing(name, in: state)
+    if let fault = try HashStoreOpening.fault(of: path) {
+      guard isFirst else { throw .inUse(path: path, why: fault) }
+      let aside = name + ".set-aside"
+      try HashStoreOpening.setAside(name, as: aside, in: state)
+      warning = "\(path): \(fault); it is now called \(aside), and all files are hashed again"
+      try HashStoreOpening.makeIfMissing(name, in: state)
+      if let fault = try HashStoreOpening.fault(of: path) { throw .inUse(path: path, why: fault) }
+    }
+    _ = consume opening
+    self.path = path
+    self.warning = warning
+    self.isFirst = isFirst
+    self.lock = lock
+  }
+
+  /// The lock that says who was first, for as long as the database is used.
+  consuming func takeLock() -> File { lock }
+
+  static func connect(_ path: String) throws(DatabaseError) -> Database {
+    let database = try Database(path, busyTimeoutMilliseconds: busyTimeoutMilliseconds)
+    // A power cut may cost the latest hashes, never the database; and no log stays large for ever.
+    try database.run("PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864")
+    return database
+  }
+
+  // MARK: Files
+
+  private static func lockFile(_ name: String, in state: borrowing Directory) throws(HashStoreError) -> File {
+    do throws(Errno) {
+      do throws(Errno) { return try state.open(name, [.readWrite, .createExclusive], mode: 0o600) } catch {
+        guard error.code == Errno.exists else { throw error }
+        return try state.open(name, [.readWrite, .noFollow])
+      }
+    } catch {
+      throw .io(error)
+    }
+  }
+
+  /// Makes the file itself, so that nobody else may read it. One that exists is not even opened: to close it would drop
+  /// the locks of other connections in this process.
+  private static func makeIfMissing(_ name: String, in state: borrowing Directory) throws(HashStoreError) {
+    do throws(Errno) { _ = try state.open(name, [.readWrite, .createExclusive], mode: 0o600) } catch {
+      guard error.code == Errno.exists else { throw .io(error) }
+    }
+  }
+
+  private static func setAside(_ name: String, as aside: String, in state: borrowing Directory) throws(HashStoreError) {
+    for part in ["", "-wal", "-shm"] {
+      do throws(Errno) { try state.rename(name + part, to: aside + part) } catch {
+        guard error.code == Errno.noEntry else { throw .io(error) }
+      }
+    }
+  }
+
+  // MARK: Judging
+
+  /// Why a database cannot be used; nil where it can. An empty one gets its tables.
+  private static func fault(of path: String) throws(HashStoreError) -> String? {
+    do throws(DatabaseError) {
+      let database = try connect(path)
+      let id = try database.integer("PRAGMA application_id")
+      let version = try database.integer("PRAGMA user_version") ?? 0
+      let tables = try database.integer("SELECT count(*) FROM sqlite_schema") ?? 0
+      if id == 0 && version == 0 && tables == 0 {
+        try makeTables(database)
+        return nil
+      }
+      guard id == applicationID else { return "it is another program's" }
+      guard version <= self.version else { return "it was written by a newer p2pnode" }
+      guard version == self.version else { return "it is damaged" }
+      // The leaf hashes, by far the most of it, are checked whenever they are used.
+      guard try database.text("PRAGMA quick_check(file)") == "ok",
+        try database.text("PRAGMA quick_check(page)") == "ok"
+      else { return "it is damaged" }
+      guard try numbersFit(database) else { return "it is damaged (a file has an impossible number)" }
+      _ = try HashReading(try connect(path))
+      _ = try HashWriting(database)
+      return nil
+    } catch {
+      if error.isDamage { return "it is damaged (\(error.message))" }
+      throw .database(error)
+    }
+  }
+
+  /// Whether all files have possible numbers, and the next one will have one too: SQLite gives out a number above all
+  /// that were ever given out.
+  private static func numbersFit(_ database: borrowing Database) throws(DatabaseError) -> Bool {
+    let first = try database.integer("SELECT coalesce(min(number), 1) FROM file") ?? 1
+    let last = try database.integer("SELECT coalesce(max(number), 1) FROM file") ?? 1
+    let given = try database.integer("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'file'") ?? 0
+    return RowNumber.files.contains(first) && RowNumber.files.contains(last) && given < RowNumber.files.upperBound
+  }
+
+  /// Numbers are never given out twice, so that one which another process still holds means no other file. Pages of
+  /// 16 KiB hold seven chunks' leaf hashes with little waste.
+  private static func makeTables(_ database: borrowing Database) throws(DatabaseError) {
+    try database.run("PRAGMA page_size = 16384; PRAGMA journal_mode = WAL")
+    try database.begin()
+    do throws(DatabaseError) {
+      try database.run(
+        """
+        CREATE TABLE file (
+          number INTEGER PRIMARY KEY AUTOINCREMENT,
+          path TEXT NOT NULL,
+          device INTEGER NOT NULL, inode INTEGER NOT NULL, size INTEGER NOT NULL,
+          modified INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
+          changed INTEGER NOT NULL, changed_ns INTEGER NOT NULL,
+          root BLOB -- NULL while it is being hashed
+        ) STRICT;
+        CREATE UNIQUE INDEX file_of_path ON file (path) WHERE root IS NOT NULL;
+        CREATE TABLE page (
+          row INTEGER PRIMARY KEY, -- file's number << 10 | page
+          hashes BLOB NOT NULL, uncles BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE leaves (
+          row INTEGER PRIMARY KEY, -- file's number << 20 | chunk
+          hashes BLOB NOT NULL
+        ) STRICT;
+        PRAGMA application_id = 0x70327063;
+        PRAGMA user_version = 1;
+        """)
+      try database.commit()
+    } catch {
+      database.rollBack()
+      throw error
+    }
+  }
+}

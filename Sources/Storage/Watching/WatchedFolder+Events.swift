@@ -1,0 +1,167 @@
+// The kernel's events about the folders, and their effects. An event says where to look; the file system says which file
+// is there.
+import Content
+import Posix
+import SQLite
+
+extension WatchedFolder {
+  /// Deals with the news that wait; false where there was none.
+  @discardableResult public func takeEvents() -> Bool {
+    do throws(Errno) {
+      let events = try watches?.read() ?? []
+      for event in events { take(event) }
+      return !events.isEmpty
+    } catch {
+      cannotWatch(error)
+      return false
+    }
+  }
+
+  func take(_ event: FolderEvent) {
+    if event.change.contains(.overflow) { return rescan() }
+    if event.change.contains(.watchEnded) { return watches?.forget(event.watch) ?? () }
+    guard !event.name.isEmpty, let folder = watches?.path(of: event.watch) else { return }
+    let prefix = folder.isEmpty ? "" : folder + "/"
+    if event.change.contains(.movedTo), let half = leaving.removeValue(forKey: event.cookie) {
+      guard let path = servedPath(prefix, event) else { return left(half) }
+      return half.isFolder ? renameFolder(half.path, to: path) : rename(half.path, to: path)
+    }
+    guard let path = servedPath(prefix, event) else { return }
+    if event.change.contains(.movedFrom) {
+      let isFolder = event.change.contains(.isFolder)
+      leaving[event.cookie] = Leaving(
+        path: path, isFolder: isFolder, until: now() + WatchedFolder.renameNanoseconds)
+    } else if event.change.contains(.isFolder) {
+      if event.change.contains(.deleted) { left(folder: path) } else { walk(path) }
+    } else if event.change.contains(.deleted) {
+      look(at: path, isSettled: false)  // another may have the name by now
+    } else if event.change.contains(.modified), unsettled[path] != nil {
+      unsettled[path]?.lookAt = now() + WatchedFolder.quietNanoseconds
+    } else {
+      let isComplete = !event.change.isDisjoint(with: [.writerClosed, .movedTo])
+      look(at: path, isSettled: isComplete)
+    }
+  }
+
+  /// The path of a name; nil where it is hidden, or is no text.
+  private func servedPath(_ prefix: String, _ event: FolderEvent) -> String? {
+    if event.name.first == UInt8(ascii: ".") { return nil }
+    if let name = String(validating: event.name, as: UTF8.self) { return prefix + name }
+    if !event.change.isDisjoint(with: [.created, .movedTo]) {
+      report([SkippedFile(path: prefix + String(decoding: event.name, as: UTF8.self), reason: .nameNotUTF8)])
+    }
+    return nil
+  }
+
+  // MARK: Renames
+
+  /// It went to where nobody watches.
+  func left(_ half: Leaving) {
+    if half.isFolder { left(folder: half.path) } else { look(at: half.path, isSettled: false) }
+  }
+
+  private func rename(_ old: String, to new: String) {
+    let wasQuiet = unsettled[old] == nil
+    if !move(old, to: new) {
+      look(at: old, isSettled: false)
+      look(at: new, isSettled: wasQuiet)
+    }
+  }
+
+  /// Lets an entry follow its file to another path; false where there is none, or another file is there.
+  private func move(_ old: String, to new: String) -> Bool {
+    guard let entry = catalogue.entry(at: old), let status = try? catalogue.folder.status(new),
+      status.kind == .regular, status.sameBytes(as: entry.status)
+    else { return false }
+    gone(new)  // what had the name before
+    do throws(DatabaseError) {
+      let renamed = try catalogue.rename(entry, to: new, status)
+      emit(.replaced(entry))
+      emit(.event(.renamed(renamed, from: old)))
+      return true
+    } catch {
+      emit(.event(.warning("\(error)")))
+      return false
+    }
+  }
+
+  private func renameFolder(_ old: String, to new: String) {
+    watches?.rename(old, to: new)
+    forget(below: old)
+    for entry in catalogue.entries(below: old).sorted(by: { $0.path < $1.path }) {
+      if !move(entry.path, to: new + entry.path.dropFirst(old.count)) { gone(entry.path) }
+    }
+    walk(new)
+  }
+
+  // MARK: Folders
+
+  /// A folder is new, or may be listed now, or no longer: it is watched, and all that is in it is looked at.
+  private func walk(_ path: String) {
+    var found: Set<String> = []
+    do throws(Errno) {
+      let scan = try FolderScan(catalogue.folder, below: path) { path, folder in watch(folder, as: path) }
+      report(scan.skipped)
+      for file in scan.files {
+        found.insert(file.path)
+        look(at: file.path, file.status, isSettled: false)
+      }
+    } catch {
+      if error.code != Errno.noEntry && error.code != Errno.notFolder && error.code != Errno.symbolicLink {
+        report([SkippedFile(path: path, reason: .io(error))])
+      }
+    }
+    for entry in catalogue.entries(below: path) where !found.contains(entry.path) {
+      look(at: entry.path, isSettled: false)
+    }
+  }
+
+  /// A folder is gone, with all below it.
+  private func left(folder: String) {
+    watches?.end(below: folder)
+    forget(below: folder)
+    for entry in catalogue.entries(below: folder).sorted(by: { $0.path < $1.path }) { gone(entry.path) }
+  }
+
+  /// Looks through all folders: events were lost, or never come.
+  func rescan() {
+    let start = now()
+    var folders: Set<String> = []
+    var found: Set<String> = []
+    do throws(Errno) {
+      let scan = try FolderScan(catalogue.folder) { path, folder in
+        folders.insert(path)
+        watch(folder, as: path)
+      }
+      for file in scan.files {
+        found.insert(file.path)
+        look(at: file.path, file.status, isSettled: false)
+      }
+      watches?.end(exceptOf: folders)
+    } catch {
+      emit(.event(.warning("\(error)")))
+    }
+    for entry in catalogue.entries where !found.contains(entry.path) { look(at: entry.path, isSettled: false) }
+    if rescanAt != nil { planRescan(since: start) }
+  }
+
+  private func planRescan(since start: Int64) {
+    rescanAt = now() + max(WatchedFolder.rescanNanoseconds, WatchedFolder.rescanShare * (now() - start))
+  }
+
+  // MARK: Watching
+
+  func watch(_ folder: borrowing Directory, as path: String) {
+    guard watches != nil else { return }
+    do throws(Errno) { try watches!.watch(folder, as: path) } catch { cannotWatch(error) }
+  }
+
+  /// Says once that changes are noticed late.
+  func cannotWatch(_ error: Errno) {
+    guard rescanAt == nil else { return }
+    rescanAt = now() + WatchedFolder.rescanNanoseconds
+    let advice = error.isWatchLimit ? "; raise fs.inotify.max_user_watches (and max_user_instances)" : ""
+    let words = "cannot watch all folders: \(error.reason.lowercased())\(advice). Changes are noticed within seconds"
+    emit(.event(.warning(words + ", by looking through the whole folder again and again")))
+  }
+}

@@ -1,0 +1,223 @@
+// Keeps a catalogue in step with its folder: what is added, changed, renamed or removed is noticed, and served or
+// withdrawn. Decides when a file is quiet enough to be hashed; hashing is done elsewhere, and reported back.
+import Content
+import Posix
+import SQLite
+
+/// A report of a watched folder, on the thread that follows it.
+public enum FolderNews: Sendable {
+  case event(CatalogueEvent)
+  /// The entry's file is not, or no longer, what was hashed. To be withdrawn from the catalogue and from all who read it.
+  case withdraw(CatalogueEntry, StoredFileError)
+  /// The catalogue has another entry of the same bytes in the place of this one.
+  case replaced(CatalogueEntry)
+}
+
+/// Confined to one thread. Time is handed in, in nanoseconds of any clock that never goes back.
+public final class WatchedFolder {
+  /// A file that nobody has closed, nor changed for so long, is taken to be complete.
+  static let quietNanoseconds: Int64 = 1_000_000_000
+  /// The two halves of a rename come at almost the same time.
+  static let renameNanoseconds: Int64 = 100_000_000
+  /// Where not all folders can be watched, the whole tree is looked through: this often, and never more than a small
+  /// part of the time.
+  static let rescanNanoseconds: Int64 = 10_000_000_000
+  static let rescanShare: Int64 = 20
+
+  let catalogue: Catalogue
+  let now: () -> Int64
+  let emit: (FolderNews) -> Void
+
+  /// Nil where the system gives no more of them.
+  var watches: FolderWatches?
+  var rescanAt: Int64?
+
+  /// A file that may still be being written: what it was when last looked at, and when to look again.
+  struct Unsettled {
+    let status: FileStatus
+    var lookAt: Int64
+  }
+  var unsettled: [String: Unsettled] = [:]
+  /// No file in `unsettled` is due before.
+  var earliestLook = Int64.max
+  /// To be hashed next, in this order; a path that is no longer in `ready` has changed since.
+  private var readyOrder: [String] = []
+  private var ready: [String: FileStatus] = [:]
+  /// Being hashed; true: something happened to it meanwhile, so the folder looks at it again.
+  private var hashing: [String: Bool] = [:]
+  private var isFirstBatch = true
+
+  /// The first halves of renames.
+  struct Leaving {
+    let path: String
+    let isFolder: Bool
+    let until: Int64
+  }
+  var leaving: [UInt32: Leaving] = [:]
+
+  /// Begins to watch and finds the files that are there: all are ready to be hashed. Throws where the folder cannot be
+  /// listed.
+  public init(
+    _ catalogue: Catalogue, now: @escaping () -> Int64, emit: @escaping (FolderNews) -> Void
+  ) throws(Errno) {
+    self.catalogue = catalogue
+    self.now = now
+    self.emit = emit
+    if let warning = catalogue.warning { emit(.event(.warning(warning))) }
+    do throws(Errno) { watches = try FolderWatches() } catch { cannotWatch(error) }
+    let scan = try FolderScan(catalogue.folder) { path, folder in watch(folder, as: path) }
+    report(scan.skipped)
+    for file in scan.files { enqueue(file.path, file.status) }
+  }
+
+  /// To be added to an `Epoll`: readable while `takeEvents` has something to do. Nil where nothing can be watched.
+  public var number: Int32? { watches?.number }
+
+  // MARK: Hashing
+
+  /// The files to be hashed now, which are being hashed from then on; see `hashed`.
+  public func takeReady() -> [ScannedFile] {
+    var files: [ScannedFile] = []
+    for path in readyOrder {
+      guard let status = ready.removeValue(forKey: path) else { continue }
+      files.append(ScannedFile(path: path, status: status))
+      hashing[path] = false
+    }
+    readyOrder = []
+    return files
+  }
+
+  public var hasReady: Bool { !ready.isEmpty }
+
+  /// A file is hashed and in the catalogue, or is not, for a reason.
+  public func hashed(_ path: String, _ skipped: SkipReason?) {
+    guard let wasTouched = hashing.removeValue(forKey: path) else { return }
+    switch skipped {
+    case nil: if wasTouched { look(at: path, isSettled: false) }
+    case .changed?, .stopped?: look(at: path, isSettled: false)
+    case .some(let reason):
+      if wasTouched { look(at: path, isSettled: false) }
+      if case .io(let errno) = reason, errno.code == Errno.noEntry { return }  // it is simply gone
+      emit(.event(.skipped(SkippedFile(path: path, reason: reason))))
+    }
+  }
+
+  /// All that `takeReady` gave is hashed. After the first time, what the database knows of files that are gone goes too.
+  public func batchEnded(wasStopped: Bool) {
+    // What was not come to.
+    for path in hashing.keys.sorted() { hashed(path, .stopped) }
+    guard isFirstBatch, !wasStopped else { return }
+    isFirstBatch = false
+    do throws(DatabaseError) {
+      try catalogue.store.removeAll { path in
+        catalogue.entry(at: path) != nil || unsettled[path] != nil || ready[path] != nil
+      }
+    } catch {
+      emit(.event(.warning("\(error)")))
+    }
+  }
+
+  // MARK: Files
+
+  /// Looks at a file that is, or may be, no longer what was hashed.
+  public func look(at path: String) { look(at: path, isSettled: false) }
+
+  /// Compares a path with what is served of it. `isSettled`: its writer has finished.
+  func look(at path: String, isSettled: Bool) {
+    do throws(Errno) {
+      look(at: path, try catalogue.folder.status(path), isSettled: isSettled)
+    } catch {
+      switch error.code {
+      case Errno.noEntry, Errno.notFolder, Errno.symbolicLink, Errno.leavesFolder: gone(path)
+      default: gone(path, because: .unreadable(error))
+      }
+    }
+  }
+
+  func look(at path: String, _ status: FileStatus, isSettled: Bool) {
+    guard status.kind == .regular else { return gone(path) }
+    if let entry = catalogue.entry(at: path) {
+      if status.sameContent(as: entry.status) { return forget(path) }
+      let isSameFile = status.identity == entry.status.identity
+      emit(.withdraw(entry, isSameFile ? .changed(path: path) : .removed(path: path)))
+    } else if hashing[path] != nil {
+      hashing[path] = true
+      return
+    }
+    if isSettled {
+      unsettled[path] = nil
+      enqueue(path, status)
+    } else {
+      ready[path] = nil
+      wait(path, status)
+    }
+  }
+
+  /// Nothing is there any more, or nothing that could be served.
+  func gone(_ path: String, because reason: StoredFileError? = nil) {
+    forget(path)
+    if hashing[path] != nil { hashing[path] = true }
+    guard let entry = catalogue.entry(at: path) else { return }
+    emit(.withdraw(entry, reason ?? .removed(path: path)))
+    do throws(DatabaseError) { try catalogue.store.remove(entry.hashes.number) } catch {
+      emit(.event(.warning("\(error)")))
+    }
+  }
+
+  private func forget(_ path: String) {
+    unsettled[path] = nil
+    ready[path] = nil
+  }
+
+  private func enqueue(_ path: String, _ status: FileStatus) {
+    guard hashing[path] == nil else {
+      hashing[path] = true
+      return
+    }
+    if ready.updateValue(status, forKey: path) == nil { readyOrder.append(path) }
+  }
+
+  private func wait(_ path: String, _ status: FileStatus) {
+    let due = now() + WatchedFolder.quietNanoseconds
+    unsettled[path] = Unsettled(status: status, lookAt: due)
+    earliestLook = min(earliestLook, due)
+  }
+
+  // MARK: Time
+
+  /// When `settle` has something to do.
+  public var deadline: Int64? {
+    var due = min(earliestLook, rescanAt ?? .max)
+    for leaving in leaving.values { due = min(due, leaving.until) }
+    return due == .max ? nil : due
+  }
+
+  /// Does what is due: files that are quiet become ready, first halves of renames without a second are removals.
+  public func settle() {
+    let now = now()
+    for (cookie, half) in leaving where half.until <= now {
+      leaving[cookie] = nil
+      left(half)
+    }
+    if earliestLook <= now {
+      let due = unsettled.filter { $0.value.lookAt <= now }
+      for (path, before) in due.sorted(by: { $0.key < $1.key }) {
+        let status = try? catalogue.folder.status(path)
+        look(at: path, isSettled: status.map { $0.sameContent(as: before.status) } ?? false)
+      }
+      earliestLook = unsettled.values.reduce(Int64.max) { min($0, $1.lookAt) }
+    }
+    if let rescanAt, rescanAt <= now { rescan() }
+  }
+
+  func report(_ skipped: [SkippedFile]) {
+    for skipped in skipped { emit(.event(.skipped(skipped))) }
+  }
+
+  /// Drops what was planned for files below a folder that is gone from there.
+  func forget(below folder: String) {
+    for path in unsettled.keys where isBelow(folder, path) { unsettled[path] = nil }
+    for path in ready.keys where isBelow(folder, path) { ready[path] = nil }
+    for path in hashing.keys where isBelow(folder, path) { hashing[path] = true }
+  }
+}

@@ -1,0 +1,133 @@
+// How the command ends when something went wrong: a sentence on stderr and an exit code that scripts can tell apart.
+import ArgumentParser
+import Configuration
+import Node
+import Posix
+import Storage
+
+/// The exit codes of the command line's contract; 64, 69 and so on are those of sysexits.h.
+enum Exit {
+  /// Usage; a malformed ID or link.
+  static let usage: Int32 = 64
+  /// Bad data: `verify` differs, every peer lied, a link's length is not its file's.
+  static let badData: Int32 = 65
+  /// No such file or folder to read.
+  static let noInput: Int32 = 66
+  /// No peer has it or can be reached.
+  static let unavailable: Int32 = 69
+  /// The output cannot be created.
+  static let cannotCreate: Int32 = 73
+  /// I/O error, disk full, port in use.
+  static let ioError: Int32 = 74
+  /// Out of retries or peers: run again to resume.
+  static let tryAgain: Int32 = 75
+  /// Not admitted to the swarm.
+  static let notAdmitted: Int32 = 77
+}
+
+/// An end with a message. Thrown by verbs, printed once by `report`.
+struct Failure: Error {
+  let code: Int32
+  /// What happened, to what, and what to do now.
+  let message: String
+  /// Whether it was said on stdout already, for programs.
+  var isTold = false
+
+  init(_ code: Int32, _ message: String) {
+    self.code = code
+    self.message = message
+  }
+
+  /// What is wrong with a link whose fileID is that of a file of another length.
+  static func wrongLink(says: UInt64, has: UInt64) -> String {
+    "the link says \(says) bytes, and its file has \(has): the link is wrong; ask for it again, or name the fileID alone"
+  }
+
+  /// Prints the message and turns the failure into the parser's exit.
+  /// - `json`: whether programs read stdout.
+  func report(json: Bool) -> ExitCode {
+    say(json: json)
+    return ExitCode(code)
+  }
+
+  func say(json: Bool) {
+    if json, !isTold {
+      var line = JSONLine(event: "failed")
+      line.set("code", code)
+      line.set("message", message)
+      Console.output(line.finished)
+    }
+    if !message.isEmpty { Console.log(.error, "p2pnode: \(message)") }
+  }
+}
+
+/// Runs a verb's body, and ends the command by its failure if there is one.
+func reporting(json: Bool, _ body: () throws(Failure) -> Void) throws {
+  do throws(Failure) { try body() } catch { throw error.report(json: json) }
+}
+
+extension Failure {
+  init(_ error: SettingsError) {
+    switch error.kind {
+    case .usage: self.init(Exit.usage, error.message)
+    case .unreadable: self.init(Exit.noInput, error.message)
+    }
+  }
+
+  init(_ error: SecretFileError) {
+    switch error {
+    case .missing:
+      self.init(Exit.noInput, "\(error); make one with 'p2pnode keygen', or copy the swarm's, or name another file")
+    case .notRegular: self.init(Exit.noInput, "\(error); name another file")
+    case .foreign: self.init(Exit.noInput, "\(error); make a copy of your own, or run as that user")
+    case .wrongSize: self.init(Exit.noInput, "\(error); name another file, or copy it again from where it was made")
+    case .open: self.init(Exit.noInput, error.description)
+    case .exists: self.init(Exit.cannotCreate, error.description)
+    case .inUse: self.init(Exit.ioError, "\(error); give each process an identity of its own")
+    case .io(let errno) where errno.isPermission:
+      self.init(Exit.noInput, "\(error); make it readable for this user, or name another file")
+    case .io: self.init(Exit.ioError, "\(error); name another file, or try again when the disk is well")
+    }
+  }
+
+  init(_ error: StateFoldersError) {
+    switch error {
+    case .noHome: self.init(Exit.cannotCreate, error.description)
+    case .cannotMake:
+      self.init(Exit.cannotCreate, "\(error); set P2PNODE_HOME to a folder that can be written to")
+    }
+  }
+
+  init(_ error: PartFileError) {
+    switch error {
+    case .cannotCreate: self.init(Exit.cannotCreate, "\(error); choose another place with -o PATH")
+    case .running: self.init(Exit.cannotCreate, "\(error); wait for it, or choose another folder with -o PATH")
+    case .exists:
+      self.init(Exit.cannotCreate, "\(error); choose another name or use --force to replace it")
+    case .notAFile, .foreign: self.init(Exit.cannotCreate, error.description)
+    case .diskFull, .noRoom: self.init(Exit.ioError, "\(error); make room and run the same command again")
+    case .io(let errno) where errno.isClosedByPeer:
+      self.init(Exit.ioError, "whoever read the stream has gone; nothing of it is kept, run the same command again")
+    case .io: self.init(Exit.ioError, "\(error); when the disk is well, run the same command again")
+    }
+  }
+
+  /// An address that cannot be listened on.
+  init(_ errno: Errno, listen: Endpoint) {
+    self.init(
+      Exit.ioError,
+      "cannot listen on \(listen): \(errno.reason.lowercased()); choose another with --listen HOST:PORT (port 0: any)")
+  }
+
+  init(_ error: ServerError, listen: Endpoint) {
+    switch error {
+    case .folder(let errno): self.init(Exit.noInput, "cannot serve \(errno); name a folder that this user can read")
+    case .listen(let errno): self.init(errno, listen: listen)
+    case .state(let error):
+      self.init(
+        Exit.cannotCreate, "cannot keep hashes: \(error); set P2PNODE_HOME to a folder that can be written to")
+    case .system(let errno):
+      self.init(Exit.ioError, "cannot start: \(errno); try again when the system has more to give")
+    }
+  }
+}

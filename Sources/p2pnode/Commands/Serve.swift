@@ -1,0 +1,201 @@
+// `p2pnode serve`: offers a folder's files until it is told to stop.
+import ArgumentParser
+import Configuration
+import Node
+import Posix
+import Storage
+import Wire
+
+struct Serve: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve", abstract: "Offers the files of a folder to peers.",
+    discussion: """
+      Prints a line a file: its fileID, its bytes, its path below the folder. Hidden files, symbolic links and unfinished \
+      downloads are not served. Files that come, change or go while it runs are served or withdrawn, and what was hashed \
+      before is not hashed again. With --links the first column is a link: what 'get' needs on another machine, in one word.
+
+      Ends cleanly on SIGINT and SIGTERM. On SIGHUP it reads its settings again ('p2pnode config').
+
+        p2pnode serve images
+        p2pnode serve images --listen 127.0.0.1:9800 --upload-limit 10M \\
+            --metrics 127.0.0.1:9464
+      """)
+
+  /// How long a clean end may take.
+  private static let grace = Duration.seconds(10)
+
+  @Argument(
+    help: ArgumentHelp("The folder to serve, with all that is below it.", valueName: "DIR"),
+    completion: .directory)
+  var folder: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Serve only these peers, by their 64 digits (see 'p2pnode whoami'), joined by commas. May be repeated.",
+      valueName: "PEERID"))
+  var allow: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Answer Prometheus here: an address of the loopback, such as 127.0.0.1:9464.", valueName: "HOST:PORT"))
+  var metrics: String?
+
+  @Flag(help: "Print a link in the place of each fileID, with this node's addresses and PeerID.")
+  var links = false
+
+  @Flag(help: "One JSON object a line on stdout, instead of the plain lines.")
+  var json = false
+
+  @Flag(help: "Say on stderr who connects and what is opened: --log-level debug.")
+  var verbose = false
+
+  @OptionGroup var node: NodeOptions
+
+  func validate() throws {
+    guard !(verbose && node.logLevel != nil) else {
+      throw ValidationError("--verbose and --log-level exclude each other: choose one.")
+    }
+  }
+
+  func run() throws {
+    ServiceManager.keepHandedSocket()
+    defer { Console.finish() }
+    try reporting(json: json) { () throws(Failure) in
+      do throws(Failure) { try serve() } catch {
+        ServiceManager.dropWaiting()
+        throw error
+      }
+    }
+  }
+
+  private func serve() throws(Failure) {
+    let settings = try settings()
+    Console.show(settings.logLevel)
+    let stop = try StopSignal(takesHangUp: true)  // before any thread starts
+    OpenFileLimit.raise()
+    let loaded = try loadIdentity(settings)
+    var configuration = NodeConfiguration(
+      identity: loaded.identity, swarmKey: try settings.loadSwarmKey(), suites: try settings.suites())
+    configuration.connectionsMax = settings.maxConnections
+    configuration.uploadLimit = settings.uploadLimit
+    configuration.allowedPeers = settings.allow
+    configuration.discovery = settings.discovery
+    let log = ServeLog(json: json)
+    let server = try startServer(configuration, settings, log)
+    let metrics = try settings.metrics.map { address throws(Failure) in try ServeMetrics(of: server, at: address) }
+    if links { log.links(at: server.address, of: server.peerID) }
+    log.listening(server.address, server.peerID)
+    settings.warnOfOpenFiles(granted: server.connectionsMax)
+    log.show(server, folder: folder)
+    if let metrics { Console.log(.info, "metrics at http://\(metrics.address)/metrics") }
+    ServiceManager.notify("READY=1", "STATUS=Hashing; listening on \(server.address)")
+    let scan = Thread.start(name: "p2p-scan") {
+      do throws(ServerError) {
+        try server.scan(shouldStop: { stop.hasCome }) { log.print($0) }
+        if !stop.hasCome {
+          log.ready()
+          ServiceManager.notify("STATUS=Serving; listening on \(server.address)")
+        }
+      } catch {
+        let failure = Failure(error, listen: server.address)
+        failure.say(json: json)
+        Console.finish()
+        Process.exit(failure.code)  // there is nothing to serve, and nobody is served yet
+      }
+    }
+    var reloading = ServeReload(settings)
+    stop.wait(onHangUp: {
+      ServiceManager.notifyReloading()
+      reloading.reload(server, log) { () throws(Failure) in try self.settings() }
+      ServiceManager.notify("READY=1")
+    })
+    ServiceManager.notify("STOPPING=1")
+    log.stopping()
+    // A second signal means: now, also while a slow disk is still being read.
+    Thread.start(name: "p2p-stop") {
+      stop.wait()
+      Process.exit(0)
+    }.detach()
+    scan.join()
+    server.shutDown(grace: Serve.grace)
+    metrics?.stop()
+    log.stopped(uploadedBytes: server.uploadedBytes)
+    _ = consume loaded
+  }
+
+  private func settings() throws(Failure) -> Settings {
+    var others: [SettingKey: [String]] = [:]
+    others[.allow] = allow
+    if verbose { others[.logLevel] = [LogLevel.debug.rawValue] }
+    others[.metrics] = metrics.map { [$0] }
+    return try node.settings(others)
+  }
+
+  /// A server on the socket that a service manager handed over; else on the address of the settings; on any free port
+  /// where nobody asked for this one and it is taken, since those who look for the node are told its port.
+  private func startServer(
+    _ configuration: NodeConfiguration, _ settings: Settings, _ log: ServeLog
+  ) throws(Failure) -> Server {
+    let state = try stateFolder()
+    if let server = try startOnHandedSocket(configuration, state, log) { return server }
+    func start(_ address: Endpoint) throws(ServerError) -> Server {
+      try Server(configuration, folder: folder, listen: address, stateFolder: state) { log.print($0) }
+    }
+    let address = try resolved(settings.listen)
+    do throws(ServerError) {
+      do throws(ServerError) { return try start(address) } catch {
+        guard case .listen(let errno) = error, errno.isAddressInUse, !settings.isSet(.listen), settings.lan != .off
+        else { throw error }
+        Console.log(.warning, "warning: port \(address.port) is in use; listening on any free one")
+        return try start(Endpoint(ip: address.ip, port: 0))
+      }
+    } catch {
+      throw Failure(error, listen: address)
+    }
+  }
+
+  private func startOnHandedSocket(
+    _ configuration: NodeConfiguration, _ state: String, _ log: ServeLog
+  ) throws(Failure) -> Server? {
+    let handed: Socket?
+    do throws(HandedSocketError) { handed = try ServiceManager.handedSocket() } catch {
+      throw Failure(Exit.usage, "\(error); look at the .socket unit")
+    }
+    guard let socket = handed else { return nil }
+    do throws(ServerError) {
+      return try Server(configuration, folder: folder, socket: socket, stateFolder: state) { log.print($0) }
+    } catch {
+      throw Failure(error, listen: .any(port: 0))
+    }
+  }
+
+  /// The identity of the settings, or of the state folder; a fresh one where that is in use by another process.
+  private func loadIdentity(_ settings: Settings) throws(Failure) -> LoadedIdentity {
+    if let path = settings.identity {
+      do throws(SecretFileError) { return try LoadedIdentity.file(path) } catch { throw Failure(error) }
+    }
+    let file = try LoadedIdentity.makePlaceOfUser()
+    do throws(SecretFileError) { return try LoadedIdentity.file(file) } catch {
+      guard case .inUse = error else { throw Failure(error) }
+      Console.log(
+        .warning, "warning: \(error); this serve has another PeerID, as long as it runs: links to it do not outlast it")
+      return LoadedIdentity.ephemeral()
+    }
+  }
+
+  private func stateFolder() throws(Failure) -> String {
+    do throws(StateFoldersError) {
+      let folders = try StateFolders.ofUser()
+      try StateFolders.make(folders.state)
+      return folders.state
+    } catch {
+      throw Failure(error)
+    }
+  }
+
+  private func resolved(_ host: HostPort) throws(Failure) -> Endpoint {
+    do throws(ResolutionFailure) { return try host.resolve()[0] } catch {
+      throw Failure(Exit.ioError, "cannot listen on \(host): \(error.reason); choose another with --listen HOST:PORT")
+    }
+  }
+}

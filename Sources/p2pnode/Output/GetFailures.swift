@@ -1,0 +1,114 @@
+// Why a `get` failed, in words: what became of each peer that it tried, and what to do now.
+import Content
+import Node
+import Posix
+import Storage
+import Transfer
+import Wire
+
+extension DiscoverySummary {
+  /// What was tried, for a person.
+  fileprivate var words: String {
+    let machine = localNodes == 0 ? "no other node of yours runs here" : "\(localNodes) nodes of yours run here"
+    guard let interfaces else { return "\(machine), and P2PNODE_LAN is off" }
+    if interfaces.isEmpty { return "\(machine), and there is no local network to ask" }
+    return "\(machine), and the local network (\(interfaces.map(Console.escaped).joined(separator: ", "))) was asked"
+  }
+}
+
+/// Keeps the last word on each peer, for the message at the end.
+final class GetFailures: DownloadObserver {
+  private var ends: [Endpoint: ConnectionEnd] = [:]
+  /// Addresses that are named at the end. The first ones are: they are those that the user named.
+  private static let endsMax = 64
+  private var otherEnds = 0
+  private var unresolved: [(PeerSource, String)] = []
+  private var search: DiscoverySummary?
+  /// Why a chunk had to be tried again last, and at whom.
+  private var retried: [ChunkIndex: String] = [:]
+
+  func see(_ update: DownloadUpdate) {
+    switch update {
+    case .report(.chunkRetry(let chunk, let peer, let reason, _, _)):
+      retried[chunk] = "\(reason.words) at \(peer.short)"
+    case .unresolved(let source, let reason): unresolved.append((source, reason))
+    case .resolved(let source, _): unresolved.removeAll { $0.0 == source }
+    case .searched(let summary): search = summary
+    case .peerEnded(let address, _, let end):
+      if ends[address] != nil || ends.count < GetFailures.endsMax { ends[address] = end } else { otherEnds += 1 }
+    // An error, which also who wants no lines is told.
+    case .unreadable(let error): Console.error("p2pnode: \(Console.escaped(error.description))")
+    case .prepared, .report, .progress, .found, .resumed, .listening, .staying: break
+    }
+  }
+
+  func ended(_ result: DownloadResult) {}
+  func failed(_ error: DownloadError, _ failure: Failure) {}
+
+  /// The failure as an exit code and what to do now.
+  func failure(_ error: DownloadError, stop: StopSignal, fileID: FileID, target: DownloadTarget) -> Failure {
+    switch error {
+    case .storage(.exists(let path)) where target.name == nil:
+      Failure(
+        Exit.cannotCreate,
+        "\(Console.escaped(path)): exists already, and a suggested name replaces nothing; name the file with -o PATH")
+    case .storage(let error): Failure(error)
+    case .listen(let address, let errno): Failure(errno, listen: address)
+    case .system(let errno): Failure(Exit.ioError, "cannot start: \(errno); try again when the system has more to give")
+    case .otherLength(let expected, let actual): Failure(Exit.badData, Failure.wrongLink(says: expected, has: actual))
+    case .failed(let failure, let stats, let part):
+      self.failure(failure, stats, kept: part, stop: stop, fileID: fileID)
+    }
+  }
+
+  private func failure(
+    _ failure: DownloadFailure, _ stats: DownloadStats, kept: String?, stop: StopSignal, fileID: FileID
+  ) -> Failure {
+    let had = stats.downloadedChunks + stats.resumedChunks
+    let resume =
+      kept.map { "; \(had) of \(stats.totalChunks) chunks are kept in \($0): run the same command again to resume" }
+      ?? "; nothing is kept: run the same command again to start over"
+    switch failure {
+    case .cancelled: return Failure(stop.exitCode, "interrupted\(resume)")
+    case .unreachable:
+      return Failure(
+        Exit.unavailable, "no peer can be reached\(reasons); check that they run, or name others \(KnownPeers.places)")
+    case .notFound:
+      return Failure(Exit.unavailable, "no peer has \(fileID.hex)\(reasons); check the ID, or name other peers")
+    case .notAdmitted:
+      return Failure(
+        Exit.notAdmitted,
+        "no peer admits this node\(reasons); give the --swarm-key of their swarm, none where they are public, or ask to "
+          + "be allowed")
+    case .everyPeerLied:
+      return Failure(Exit.badData, "every peer that has the file sent wrong data\(reasons); name others\(resume)")
+    case .noPeers:
+      if stats.totalChunks == 0 {
+        let tried = search.map { ": \($0.words)" } ?? ""
+        return Failure(
+          Exit.unavailable,
+          "no peer answered\(reasons)\(tried); nodes answer only for files that they have, in a private swarm only with "
+            + "its --swarm-key: check the ID, or name those that have the file \(KnownPeers.places)")
+      }
+      return Failure(Exit.tryAgain, "no peer is left\(reasons)\(resume)")
+    case .outOfRetries(let chunk):
+      let last = reasons(before: retried[chunk].map { "at last: \($0)" })
+      return Failure(Exit.tryAgain, "chunk \(chunk.rawValue) failed after all its retries\(last)\(resume)")
+    case .pageOutOfRetries:
+      return Failure(Exit.tryAgain, "the chunk hashes could not be fetched\(reasons)\(resume)")
+    case .storage: return Failure(Exit.ioError, "the disk failed\(resume)")
+    }
+  }
+
+  /// What became of each peer, in parentheses.
+  private var reasons: String { reasons(before: nil) }
+
+  private func reasons(before first: String?) -> String {
+    let addresses = ends.sorted { $0.key.description < $1.key.description }
+      .map { "\($0.key): \(Console.escaped($0.value.description))" }
+    let names = unresolved.map { "\($0.0): \($0.1)" }
+    let others = otherEnds > 0 ? ["\(otherEnds) connections with others"] : []
+    let all = (first.map { [$0] } ?? []) + names + addresses + others
+    return all.isEmpty ? "" : " (\(all.joined(separator: "; ")))"
+  }
+}

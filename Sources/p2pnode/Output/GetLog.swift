@@ -1,0 +1,73 @@
+// What `get` says while it runs and at its end: one observer for each purpose, and nothing else.
+import Configuration
+import Content
+import Node
+import Posix
+import Transfer
+
+/// Sees all that one download says, in its order, on one thread. Exactly one of `ended` and `failed` comes last.
+protocol DownloadObserver: AnyObject {
+  func see(_ update: DownloadUpdate)
+  /// So many more connections ended, which are not told one by one.
+  func leftOut(connectionEnds count: Int)
+  /// The download and all that came after it are over.
+  func ended(_ result: DownloadResult)
+  /// - `failure`: what the command ends with.
+  func failed(_ error: DownloadError, _ failure: Failure)
+}
+
+extension DownloadObserver {
+  func leftOut(connectionEnds count: Int) {}
+}
+
+/// Hands what a download says to those that print it.
+final class GetLog {
+  private let observers: [any DownloadObserver]
+  private let failures = GetFailures()
+  private var ends = ConnectionEnds()
+
+  /// - `json`: says the same on stdout; nil: it says nothing there.
+  /// - `explains`: explains the figures at the end, for so many workers; nil: explains nothing.
+  /// - `stays`: for how long the finished file stays offered.
+  /// - `quiet`: nothing on stderr but errors.
+  /// - `verbose`: a line an event, also on a terminal.
+  init(json: GetJSON?, explains: Int?, stays: Stay? = nil, quiet: Bool, verbose: Bool) {
+    var observers: [any DownloadObserver] = [failures]
+    if let json { observers.append(json) }
+    if !quiet {
+      let isPlain = verbose || !Console.isTerminal
+      if !isPlain { observers.append(GetDisplay()) }
+      observers.append(GetSummary(isPlain: isPlain, explains: explains, stays: stays))
+      if isPlain { observers.append(GetLines(isVerbose: verbose)) }
+    }
+    self.observers = observers
+  }
+
+  func print(_ update: DownloadUpdate) {
+    if case .peerEnded = update {
+      let (isTold, leftOut) = ends.next(at: Clock.monotonicNanoseconds)
+      reportLeftOut(leftOut)
+      if !isTold { return failures.see(update) }
+    }
+    for observer in observers { observer.see(update) }
+  }
+
+  func ended(_ result: DownloadResult) {
+    reportLeftOut(ends.takeLeftOut())
+    for observer in observers { observer.ended(result) }
+  }
+
+  private func reportLeftOut(_ count: Int) {
+    if count > 0 { for observer in observers { observer.leftOut(connectionEnds: count) } }
+  }
+
+  func failed(_ error: DownloadError, _ failure: Failure) {
+    reportLeftOut(ends.takeLeftOut())
+    for observer in observers { observer.failed(error, failure) }
+  }
+
+  /// The failure as an exit code and what to do now.
+  func failure(_ error: DownloadError, stop: StopSignal, fileID: FileID, target: DownloadTarget) -> Failure {
+    failures.failure(error, stop: stop, fileID: fileID, target: target)
+  }
+}

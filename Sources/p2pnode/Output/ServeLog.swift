@@ -1,0 +1,170 @@
+// What `serve` prints: files on stdout, everything else on stderr; or all of it as JSON lines on stdout.
+import Content
+import Node
+import Posix
+import Storage
+import Synchronization
+import Wire
+
+/// Prints the events of a server; they come on any thread.
+final class ServeLog: Sendable {
+  private let json: Bool
+  /// What links name; nil: no links.
+  private let peers = Mutex<[FileLink.Peer]?>(nil)
+  /// Nil where stderr is no terminal.
+  private let display = ServeDisplay()
+  private let served = Mutex<(files: Int, bytes: UInt64)>((0, 0))
+
+  /// From now on lines are written by a thread of their own.
+  init(json: Bool) {
+    self.json = json
+    Console.writeApart { count, stream in
+      if stream == .standardError {
+        return Console.logged(.warning, "\(count) lines about connections were left out: this log was not read in time")
+      }
+      var line = JSONLine(event: "dropped")
+      line.set("lines", count)
+      return line.finished
+    }
+  }
+
+  /// From now on links are printed, which name this node at the addresses that others can dial.
+  func links(at address: Endpoint, of peerID: PeerID) {
+    let interfaces = (try? NetworkInterfaces.addresses()) ?? []
+    let peers = address.dialable(interfaces: interfaces).compactMap {
+      FileLink.Peer(host: $0.host, port: $0.port, pinned: peerID)
+    }
+    self.peers.withLock { $0 = peers }
+  }
+
+  private func link(to entry: CatalogueEntry) -> String? {
+    peers.withLock { $0 }.map { peers in
+      FileLink(fileID: entry.fileID, name: entry.name, length: entry.length, peers: peers).text
+    }
+  }
+
+  func listening(_ address: Endpoint, _ peerID: PeerID) {
+    if json {
+      var line = JSONLine(event: "listening")
+      line.set("address", address.description)
+      line.set("peer", peerID.hex)
+      Console.output(line.finished)
+    }
+    Console.log(.info, "listening on \(address) as \(peerID.hex)")
+  }
+
+  /// The first scan is over.
+  func ready() {
+    let (files, bytes) = served.withLock { $0 }
+    if json {
+      var line = JSONLine(event: "ready")
+      line.set("files", files)
+      line.set("bytes", bytes)
+      Console.output(line.finished)
+    }
+    Console.log(.info, "ready: \(files) files, \(bytes) bytes")
+  }
+
+  /// Shows what the server does, from now on until it has stopped.
+  func show(_ server: Server, folder: String) { display?.start(server, folder: folder) }
+
+  /// What was asked for is still being sent.
+  func stopping() {
+    Console.stopWaiting()
+    display?.stopping()
+  }
+
+  func stopped(uploadedBytes: UInt64) {
+    display?.end()
+    if json {
+      var line = JSONLine(event: "stopped")
+      line.set("uploadedBytes", uploadedBytes)
+      Console.output(line.finished)
+    }
+    Console.log(uploadedBytes > 0 ? .info : .debug, "uploaded: \(uploadedBytes) bytes")
+  }
+
+  /// Comes on threads that find and hash files, which may wait for the reader.
+  func print(_ event: CatalogueEvent) {
+    switch event {
+    case .added(let entry):
+      served.withLock { served in
+        served.files += 1
+        served.bytes += entry.length
+      }
+      offer(entry, event: "file")
+    case .renamed(let entry, let old):
+      offer(entry, event: "renamed", from: old)
+      Console.log(.info, "\(Console.escaped(old)): is now \(Console.escaped(entry.path))", .file)
+    case .warning(let text):
+      if json {
+        var line = JSONLine(event: "warning")
+        line.set("text", text)
+        Console.output(line.finished, .file)
+      }
+      Console.log(.warning, "warning: \(text)", .file)
+    case .skipped(let skipped):
+      if json {
+        var line = JSONLine(event: "skipped")
+        line.set("path", skipped.path)
+        line.set("reason", skipped.reason.description)
+        Console.output(line.finished, .file)
+      }
+      Console.log(.warning, "not served: \(Console.escaped(skipped.path)): \(skipped.reason)", .file)
+    case .progress(let progress):
+      display?.hashing(progress)
+    }
+  }
+
+  private func offer(_ entry: CatalogueEntry, event: String, from old: String? = nil) {
+    guard json else {
+      return Console.output(
+        "\(link(to: entry) ?? entry.fileID.hex)  \(entry.length)  \(Console.escaped(entry.path))", .file)
+    }
+    var line = JSONLine(event: event)
+    line.set("fileID", entry.fileID.hex)
+    if let link = link(to: entry) { line.set("link", link) }
+    line.set("bytes", entry.length)
+    line.set("path", entry.path)
+    if let old { line.set("from", old) }
+    Console.output(line.finished, .file)
+  }
+
+  /// Comes on threads that serve peers, which must not wait for the reader.
+  func print(_ event: NodeEvent) {
+    switch event {
+    case .connected(let peer, let address): detail("connected", peer, address, "connected")
+    case .disconnected(let peer, let address, let end): detail("disconnected", peer, address, end.description)
+    case .turnedAway(let address, let end): detail("turnedAway", nil, address, end.description)
+    case .opened(let peer, let address, let path): detail("opened", peer, address, "opens \(path)")
+    case .withdrawn(let path, let why):
+      if json {
+        var line = JSONLine(event: "withdrawn")
+        line.set("path", path)
+        line.set("reason", why)
+        Console.output(line.finished)
+      }
+      Console.log(.warning, Console.escaped(why))
+    case .notDiscoverable(let why):
+      if json {
+        var line = JSONLine(event: "warning")
+        line.set("text", why)
+        Console.output(line.finished)
+      }
+      Console.log(.warning, "warning: \(Console.escaped(why))")
+    case .cannotAccept(let errno):
+      Console.log(.error, "cannot accept connections now: \(errno); trying again in a second", .stranger)
+    }
+  }
+
+  private func detail(_ event: String, _ peer: PeerID?, _ address: Endpoint, _ text: String) {
+    if json {
+      var line = JSONLine(event: event)
+      if let peer { line.set("peer", peer.hex) }
+      line.set("address", address.description)
+      line.set("text", text)
+      Console.output(line.finished, .stranger)
+    }
+    Console.log(.debug, "[\(peer?.short ?? "--------")] \(address): \(Console.escaped(text))", .stranger)
+  }
+}

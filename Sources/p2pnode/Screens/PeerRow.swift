@@ -1,0 +1,118 @@
+// A peer's row on the screen of `get`: what is said of it, and which peers get a row where there are too many.
+import Node
+import Posix
+import Transfer
+
+struct PeerRow {
+  let peer: PeerProgress
+  /// Of all bytes that came: 0…1.
+  let share: Double
+  /// While it answers it brings far less than others do.
+  let isStraggling: Bool
+
+  /// A peer that brings less than this part of what the median peer does is shown as a straggler.
+  private static let stragglerPart = 0.25
+
+  /// A row a peer, in order of joining. Where there is no room for all: those that are banned, the stragglers, and those
+  /// that gave most; the last row then says what the others do.
+  static func chosen(from peers: [PeerProgress], atMost rowsMax: Int) -> (rows: [PeerRow], others: String?) {
+    let rows = rows(of: peers)
+    if rows.count <= rowsMax { return (rows, nil) }
+    let order = rows.indices.sorted { a, b in
+      let (urgencyA, urgencyB) = (rows[a].urgency, rows[b].urgency)
+      if urgencyA != urgencyB { return urgencyA > urgencyB }
+      return rows[a].peer.stats.bytes > rows[b].peer.stats.bytes
+    }
+    let room = max(0, rowsMax - 1)
+    // Trouble may fill half of the rows, so that the peers that bring the bytes are seen as well.
+    let urgent = order.filter { rows[$0].urgency > 1 }.prefix((room + 1) / 2)
+    let shown = Set(
+      (urgent + order.filter { rows[$0].urgency == 1 } + order).reduce(into: [Int]()) { chosen, i in
+        if chosen.count < room && !chosen.contains(i) { chosen.append(i) }
+      })
+    let others = rows.indices.filter { !shown.contains($0) }
+    let speed = others.reduce(0) { $0 + rows[$1].peer.bytesPerSecond }
+    return (shown.sorted().map { rows[$0] }, "  and \(others.count) more: \(Format.speed(speed))")
+  }
+
+  private static func rows(of peers: [PeerProgress]) -> [PeerRow] {
+    let bytes = peers.reduce(0) { $0 + $1.stats.bytes }
+    let rates = peers.filter(\.isLive).map(\.rate).filter { $0 > 0 }.sorted()
+    let median = rates.count >= 2 ? rates[rates.count / 2] : 0
+    return peers.map { peer in
+      let isMeasured = peer.rate > 0 || peer.stats.hedged > 0
+      return PeerRow(
+        peer: peer, share: bytes == 0 ? 0 : Double(peer.stats.bytes) / Double(bytes),
+        isStraggling: peer.isLive && isMeasured && peer.rate < median * stragglerPart)
+    }
+  }
+
+  /// 3: banned, 2: straggling, 1: neither, 0: gone.
+  private var urgency: Int {
+    switch peer.activity {
+    case .banned: 3
+    case .gone: 0
+    case .idle, .sending, .busy: isStraggling ? 2 : 1
+    }
+  }
+
+  /// Nil: that of each column.
+  var look: Look? {
+    switch peer.activity {
+    case .banned: .red
+    case .gone: .dim
+    case .idle, .sending, .busy: isStraggling ? .yellow : nil
+    }
+  }
+
+  /// What a look says, for whom there is none.
+  var sign: String {
+    switch peer.activity {
+    case .banned: "x"
+    case .gone: "-"
+    case .idle, .sending, .busy: isStraggling ? "!" : " "
+    }
+  }
+
+  var address: String {
+    peer.stats.address.map { Endpoint($0).description } ?? "dialled us"
+  }
+
+  var speed: String {
+    switch peer.activity {
+    case .gone, .banned: "-"
+    // Less than can be shown is nothing.
+    case .idle, .sending, .busy: peer.bytesPerSecond < 5_300 ? "-" : Format.megabytes(peer.bytesPerSecond)
+    }
+  }
+
+  var latency: String {
+    let latency = peer.stats.averageLatency
+    if latency == .zero { return "-" }
+    return latency < .seconds(10) ? Format.milliseconds(latency) : Format.fixed(Format.seconds(latency), 1) + "s"
+  }
+
+  /// Nothing for none, so that some are seen.
+  func count(_ number: Int) -> String { number == 0 ? "" : "\(number)" }
+
+  /// What it does now, in so many columns.
+  func words(width: Int) -> String {
+    switch peer.activity {
+    case .idle: return "idle"
+    case .busy: return "busy: asks to wait"
+    case .gone: return "gone"
+    case .banned: return width >= 23 ? "banned: sent wrong data" : "banned: wrong data"
+    case .sending(let chunk, let requests, let isHedge):
+      let what = "\(isHedge ? "hedging " : "")chunk \(chunk.rawValue)"
+      if requests <= 1 { return what }
+      let whole = "\(what), \(requests) in flight"
+      return whole.count <= width ? whole : "\(what) +\(requests - 1)"
+    }
+  }
+}
+
+extension PeerProgress {
+  fileprivate var isLive: Bool { activity != .gone && activity != .banned }
+  /// Bytes a second while it answers; before its first answer is whole, what came lately.
+  fileprivate var rate: Double { stats.bytesPerSecond > 0 ? stats.bytesPerSecond : bytesPerSecond }
+}

@@ -1,0 +1,110 @@
+// Hostile peers of a node that serves: none ends the node or wrongs another peer.
+import Content
+import Posix
+import Storage
+import TestSupport
+import Testing
+import Wire
+
+@testable import Node
+@testable import Transfer
+
+@Suite struct HostileGetterTests {
+  func open(_ server: TurnedServer, _ peer: ScriptedPeer) throws {
+    let key = FileKey(server.entry.fileID, swarm: nil)
+    let proof = key.openProof(peer.handshakeHash, sender: .dialer)
+    try peer.send(.open(Open(handle: FileHandle(1), bucket: key.bucket, proof: proof)))
+    let answer = try peer.next()
+    guard case .opened(let opened)? = answer, case .opened = opened.outcome else {
+      Issue.record("not opened: \(String(describing: answer))")
+      return
+    }
+  }
+
+  func request(_ id: UInt32, chunk: UInt32 = 0) -> Message {
+    .request(
+      ChunkRequest(
+        id: RequestID(id), handle: FileHandle(1), chunk: ChunkIndex(chunk), leaves: LeafRange(first: 0, count: 64),
+        wantsLeafHashes: false))
+  }
+
+  @Test func `a peer that does not read and then breaks the protocol ends its connection alone`() throws {
+    let server = try TurnedServer(fileLength: 8 << 20)
+    let peer = try server.peer()
+    try open(server, peer)
+    for id in 1...64 { try peer.send(request(UInt32(id), chunk: UInt32(id % 8))) }
+    let connection = try #require(server.loop.connections.values.first)
+    // Until the system takes no more of what is sent.
+    for _ in 0..<1000 where connection.outbound.bytes.isEmpty { _ = server.loop.turn() }
+    let waits = connection.outbound.bytes.count
+    #expect(waits > 0)
+    try peer.send(frames: [0, 0, 0, 1, 0x20])  // an unknown even type
+    for _ in 0..<10 where !connection.isFinishing { _ = server.loop.turn() }
+    #expect(connection.isFinishing && !connection.isClosed)
+    let left = connection.inbound.bytes.count
+    #expect(left == 0)
+  }
+
+  @Test func `a CANCEL of what was never asked for means nothing`() throws {
+    let server = try TurnedServer(fileLength: 1 << 20)
+    let peer = try server.peer()
+    try open(server, peer)
+    try peer.send(.cancel(RequestID(77)))
+    try peer.send(.ping(5))
+    #expect(try peer.next() == .pong(5))
+  }
+
+  @Test func `news of a file that was never opened are refused`() throws {
+    let server = try TurnedServer(fileLength: 1 << 20)
+    let peer = try server.peer()
+    try open(server, peer)  // opened by the peer, not by the server
+    try peer.send(
+      .have(
+        Have(
+          handle: FileHandle(1),
+          runs: [LeafRun(chunk: ChunkIndex(0), leaves: LeafRange(first: 0, count: 1))])))
+    guard case .goodbye(let goodbye)? = try peer.next() else {
+      Issue.record("no GOODBYE")
+      return
+    }
+    #expect(goodbye.code == .protocolError)
+  }
+
+  @Test func `a connection that proved itself is not evicted by a command that came too late`() throws {
+    let server = try TurnedServer(fileLength: 1 << 20)
+    let peer = try server.peer()
+    try peer.send(.ping(1))
+    #expect(try peer.next() == .pong(1))
+    let token = try #require(server.loop.connections.keys.first)
+    server.loop.mailbox.send(.admission(.drop(token)))
+    try peer.send(.ping(2))
+    #expect(try peer.next() == .pong(2))
+  }
+
+  @Test func `each frame's progress is judged on its own`() throws {
+    let server = try TurnedServer(fileLength: 1 << 20)
+    let peer = try server.peer()
+    try peer.send(.ping(1))
+    #expect(try peer.next() == .pong(1))
+    let connection = try #require(server.loop.connections.values.first)
+    #expect(connection.timers.partialFrame == nil)
+    // Frames that leave the start of the next one behind them: a long good stream.
+    var ping: [UInt8] = []
+    Message.ping(2).encode(into: &ping)
+    let start = Array(ping[..<5])
+    try peer.send(frames: start)
+    for _ in 0..<20 {
+      try peer.send(frames: Array(ping[5...]) + start)
+      #expect(try peer.next() == .pong(2))
+      #expect(connection.timers.partialFrame != nil)
+    }
+    // Of the last frame alone: a few bytes, and no credit for what went before.
+    #expect(try #require(connection.timers.partialFrame).byteCount < 100)
+  }
+
+  @Test func `a rate beyond what can be counted is no trap`() throws {
+    let limiter = UploadLimiter(bytesPerSecond: .max)
+    #expect(limiter.wait(toSend: 65_536) == nil)
+    _ = UploadLimiter(bytesPerSecond: 0)
+  }
+}

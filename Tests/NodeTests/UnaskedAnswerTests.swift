@@ -1,0 +1,165 @@
+// Hostile peers of a node that fetches: answers without a request, and ends in the middle of an answer.
+import Content
+import Posix
+import Storage
+import TestSupport
+import Testing
+import Transfer
+import Wire
+
+@testable import Node
+
+/// A loop that has dialled a scripted peer, and the two ends of what they say. The test turns the loop itself.
+private final class Fetching {
+  static let length = 100_000
+  let loop: NetworkLoop
+  let link: DownloadLink
+  let control: Mailbox<DownloadMessage>
+  let jobs = BlockingQueue<VerifyJob>()
+  let peer: ScriptedPeer
+  let id = ConnectionID(1)
+  let leafHashes: [Digest]
+  let layout = ChunkLayout(fileLength: UInt64(Fetching.length))!
+  let root: Digest
+  private let key: FileKey
+
+  init(payload: HandshakePayload = HandshakePayload()) throws {
+    let content = [UInt8](repeating: 0, count: Fetching.length)
+    leafHashes = MerkleTree.leafHashes(content.span.bytes, leafSize: ChunkLayout.wireLeafSize)
+    root = MerkleTree.chunkHash(leafHashes, in: layout)
+    let fileID = FileID(kind: .file, length: UInt64(Fetching.length), root: root)
+    key = FileKey(fileID, swarm: nil)
+    control = try Mailbox()
+    link = DownloadLink(
+      fileID: fileID, key: key, blocks: BlockPool(limit: 4) {}, control: control, jobs: jobs)
+    var configuration = NodeConfiguration(identity: .random())
+    configuration.loopCount = 1
+    let context = try NodeContext(configuration, catalogue: nil) { _ in }
+    let loop = try NetworkLoop(context: context, index: 0)
+    self.loop = loop
+    let listener = try Socket.listening(on: Endpoint(ipv4: (127, 0, 0, 1), port: 0))
+    loop.mailbox.send(.dial(id, try listener.localAddress(), pinned: nil, suite: .chaChaPoly, link))
+    _ = loop.turn()
+    var accepted = try listener.accepting()
+    for _ in 0..<100 where accepted == nil {
+      _ = loop.turn()
+      accepted = try listener.accepting()
+    }
+    peer = try ScriptedPeer(
+      accepting: BlockingSocket(owning: try #require(accepted).socket), as: .random(), payload: payload,
+      turn: { _ = loop.turn() })
+  }
+
+  var connection: PeerConnection? { loop.connections.values.first }
+
+  func send(_ command: LoopCommand) {
+    loop.mailbox.send(command)
+    _ = loop.turn()
+  }
+
+  /// The peer's OPENED, after the OPEN.
+  func open() throws {
+    try ping()
+    send(.open(id))
+    guard case .open? = try peer.next() else {
+      Issue.record("no OPEN")
+      return
+    }
+    try peer.send(opened)
+    try ping()
+  }
+
+  /// Everything that was sent so far has been dealt with.
+  func ping() throws {
+    try peer.send(.ping(9))
+    while let message = try peer.next() { if message == .pong(9) { return } }
+  }
+
+  var opened: Message {
+    .opened(
+      Opened(
+        handle: FileHandle(1),
+        outcome: .opened(
+          OfferedFile(
+            proof: key.haveProof(peer.handshakeHash, sender: .listener), kind: 0, length: UInt64(Fetching.length),
+            root: root, chunkSizeLog2: 20, availability: .complete, suggestedName: "zeros"))))
+  }
+
+  var page: Message { .page(PageAnswer(handle: FileHandle(1), page: 0, chunkHashes: [root], uncles: [])) }
+
+  func request(_ request: UInt32) throws {
+    send(
+      .request(
+        id,
+        FetchRequest(
+          id: RequestID(request), chunk: ChunkIndex(0), leaves: layout.leaves(of: ChunkIndex(0)), chunkHash: root)))
+    guard case .request? = try peer.next() else {
+      Issue.record("no REQUEST")
+      return
+    }
+  }
+
+  /// The code of the GOODBYE that comes next.
+  func goodbye() throws -> CloseCode? {
+    while let message = try peer.next() { if case .goodbye(let goodbye) = message { return goodbye.code } }
+    return nil
+  }
+}
+
+@Suite struct UnaskedAnswerTests {
+  @Test func `a page that was not asked for is refused`() throws {
+    let fetching = try Fetching()
+    try fetching.open()
+    fetching.send(.fetchPage(fetching.id, page: 0))
+    guard case .pageGet? = try fetching.peer.next() else {
+      Issue.record("no PAGE_GET")
+      return
+    }
+    try fetching.peer.send(fetching.page)
+    try fetching.ping()
+    try fetching.peer.send(fetching.page)
+    #expect(try fetching.goodbye() == .protocolError)
+  }
+
+  @Test func `an OPENED that was not asked for is refused`() throws {
+    let fetching = try Fetching()
+    try fetching.ping()
+    try fetching.peer.send(fetching.opened)
+    #expect(try fetching.goodbye() == .protocolError)
+  }
+
+  @Test func `a file is withdrawn once`() throws {
+    let fetching = try Fetching()
+    try fetching.open()
+    let withdrawn = Message.withdrawn(Withdrawn(handle: FileHandle(1), reason: .changed))
+    try fetching.peer.send(withdrawn)
+    try fetching.ping()
+    try fetching.peer.send(withdrawn)
+    #expect(try fetching.goodbye() == .protocolError)
+  }
+
+  @Test func `a connection that ends in the midst of an answer gives its blocks back`() throws {
+    let fetching = try Fetching()
+    try fetching.open()
+    try fetching.request(1)
+    let header = DataHeader(
+      id: RequestID(1), leaves: LeafRange(first: 0, count: 4), isLast: false, leafHashes: fetching.leafHashes,
+      byteCount: 65_536)
+    try fetching.peer.send(.data(header))
+    try fetching.peer.send(frames: [UInt8](repeating: 0, count: 1000))
+    for _ in 0..<100 where fetching.connection?.inbound.arriving?.count != 1000 { _ = fetching.loop.turn() }
+    #expect(fetching.link.blocks.inUseCount > 0)
+    fetching.send(.disconnect(fetching.id, .done, ""))
+    #expect(fetching.connection?.isFinishing ?? true, "it only waits for the other end to close")
+    #expect(fetching.link.blocks.inUseCount == 0)
+  }
+
+  @Test func `a peer's own limit of requests in flight reaches the brain`() throws {
+    let fetching = try Fetching(payload: HandshakePayload(requestsInFlightMax: 3))
+    try fetching.ping()
+    let limits = fetching.control.takeAll().compactMap { message -> Int? in
+      if case .connected(_, _, let requestsMax) = message { requestsMax } else { nil }
+    }
+    #expect(limits == [3])
+  }
+}
