@@ -12,19 +12,19 @@ extension ConnectionEnd {
     case .handshake(.patternMismatch), .handshake(.authenticationFailed), .handshake(.closedByPeer): .notAdmitted
     case .handshake(.wrongPeer): .wrongPeer
     case .handshake(.dialledItself): .ourselves
-    case .handshake, .here, .there, .truncated, .violation, .lied, .withdrawn, .refused: .handshake
+    case .handshake, .local, .remote, .truncated, .violation, .lied, .withdrawn, .refused: .handshake
     }
   }
 
   /// The event for a download one of whose connections ended so.
   func event(of id: ConnectionID) -> DownloadEvent {
     switch self {
-    case .there(let code, let text): DownloadEvent(.there(code, text), of: id)
+    case .remote(let code, let text): DownloadEvent(.remote(code, text), of: id)
     case .violation(let what): DownloadEvent(.violation(what), of: id)
     case .lied(let what): DownloadEvent(.lied(what), of: id)
-    case .here(.idle, _): .connectionLost(id, .idle)
-    case .here(.tooSlow, _): .connectionLost(id, .stalled)
-    case .here, .silent, .handshake, .withdrawn, .refused: .connectionLost(id, .closed)
+    case .local(.idle, _): .connectionLost(id, .idle)
+    case .local(.tooSlow, _): .connectionLost(id, .stalled)
+    case .local, .silent, .handshake, .withdrawn, .refused: .connectionLost(id, .closed)
     case .broken: .connectionLost(id, .reset)
     case .truncated: .connectionLost(id, .truncated)
     }

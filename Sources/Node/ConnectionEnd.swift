@@ -5,9 +5,9 @@ import Wire
 /// The end of a connection.
 public enum ConnectionEnd: Error, Sendable {
   /// We ended it and said so.
-  case here(CloseCode, String)
+  case local(CloseCode, String)
   /// The other end said GOODBYE.
-  case there(CloseCode, String)
+  case remote(CloseCode, String)
   /// The network or the other end's system broke it.
   case broken(Errno)
   /// The stream ended without GOODBYE: the other end died, or somebody in between cut it.
@@ -30,10 +30,10 @@ public enum ConnectionEnd: Error, Sendable {
 extension ConnectionEnd: CustomStringConvertible {
   public var description: String {
     switch self {
-    case .here(let code, let text): "closed by us: \(text.isEmpty ? code.words : text)"
-    case .there(.notAllowed, _):
+    case .local(let code, let text): "closed by us: \(text.isEmpty ? code.words : text)"
+    case .remote(.notAllowed, _):
       "not admitted: it serves only the PeerIDs that it lists; use an --identity that it knows (see 'p2pnode whoami')"
-    case .there(let code, let text): text.isEmpty ? "it said: \(code.words)" : "it said: \(code.words) (\(text))"
+    case .remote(let code, let text): text.isEmpty ? "it said: \(code.words)" : "it said: \(code.words) (\(text))"
     case .broken(let errno): errno.reason
     case .truncated: "the connection was cut"
     case .silent: "no handshake in time: it may not be a p2pnode"

@@ -134,8 +134,8 @@ extension ConnectionEnd {
   /// peer that dialled this node may go when it likes.
   fileprivate func isNews(ofInbound isInbound: Bool) -> Bool {
     switch self {
-    case .here(.done, _), .here(.duplicateConnection, _), .here(.badData, _), .there(.duplicateConnection, _): false
-    case .there: !isInbound
+    case .local(.done, _), .local(.duplicateConnection, _), .local(.badData, _), .remote(.duplicateConnection, _): false
+    case .remote: !isInbound
     default: true
     }
   }

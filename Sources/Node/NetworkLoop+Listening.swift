@@ -75,9 +75,9 @@ extension NetworkLoop {
     switch order {
     case .drop:
       // Unless it has proven itself while the order was on its way.
-      if !connection.isEstablished { connection.close(.here(.tooManyConnections, "")) }
-    case .displace: connection.close(.here(.tooManyConnections, ""))
-    case .closeDuplicate: connection.close(.here(.duplicateConnection, ""))
+      if !connection.isEstablished { connection.close(.local(.tooManyConnections, "")) }
+    case .displace: connection.close(.local(.tooManyConnections, ""))
+    case .closeDuplicate: connection.close(.local(.duplicateConnection, ""))
     case .probe: connection.probe()
     }
   }

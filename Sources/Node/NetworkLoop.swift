@@ -107,7 +107,7 @@ final class NetworkLoop {
 
   private func run() {
     while turn() {}
-    for connection in Array(connections.values) { connection.close(.here(farewell, "")) }
+    for connection in Array(connections.values) { connection.close(.local(farewell, "")) }
   }
 
   /// Waits for events and deals with them; false once it is over.
@@ -164,7 +164,7 @@ final class NetworkLoop {
     case .fetchPage(let id, let page): byID[id]?.fetchPage(page)
     case .request(let id, let request): byID[id]?.request(request)
     case .cancel(let id, let request): byID[id]?.cancel(request)
-    case .disconnect(let id, let code, let text): byID[id]?.close(.here(code, text))
+    case .disconnect(let id, let code, let text): byID[id]?.close(.local(code, text))
     case .admission(let order): obey(order)
     case .blocksAvailable:
       let waiting = starving

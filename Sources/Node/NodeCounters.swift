@@ -82,8 +82,8 @@ final class NodeCounters: Sendable {
 extension NodeFigures.End {
   init(_ end: ConnectionEnd) {
     switch end {
-    case .here(let code, _): self.init(by: .us, reason: code.label)
-    case .there(let code, _): self.init(by: .peer, reason: code.label)
+    case .local(let code, _): self.init(by: .us, reason: code.label)
+    case .remote(let code, _): self.init(by: .peer, reason: code.label)
     case .broken: self.init(by: .network, reason: "broken")
     case .truncated: self.init(by: .network, reason: "cut")
     case .silent: self.init(by: .us, reason: "silent")

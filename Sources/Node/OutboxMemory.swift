@@ -49,7 +49,7 @@ extension PeerConnection {
   /// Memory is short, and the peer does not read: what waits for it goes, and so does the connection.
   func endUnread() {
     leaveAudiences()  // before the others hear that it has gone
-    if !isFinishing { report(.here(.tooSlow, "memory is short, and it does not take what it asked for")) }
+    if !isFinishing { report(.local(.tooSlow, "memory is short, and it does not take what it asked for")) }
     close()
   }
 }

@@ -47,7 +47,7 @@ extension PeerConnection {
     switch verdict {
     case .admitted: record = loop.context.records.enter(member, peer.id, address)
     case .turnedAway: timers.turnedAway()  // it hears of other peers first
-    case .refused: close(.here(.tooManyConnections, ""))
+    case .refused: close(.local(.tooManyConnections, ""))
     }
   }
 

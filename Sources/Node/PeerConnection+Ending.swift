@@ -16,9 +16,9 @@ extension PeerConnection {
     switch due {
     case .handshakeTimeout?: close(endOfHandshake)
     case .abandon(let code, let text)?:
-      report(.here(code, text))
+      report(.local(code, text))
       close()
-    case .goodbye(let code, let text)?: close(.here(code, text))
+    case .goodbye(let code, let text)?: close(.local(code, text))
     case .close?: close()
     case .ping?, nil: fireSession(pings: due == .ping)
     }
@@ -99,7 +99,7 @@ extension PeerConnection {
   func shutDown() {
     peer?.isShuttingDown = true
     peer?.driver.session.shutDown()
-    if peer?.isOwedUploads != true { close(.here(loop.farewell, "")) }
+    if peer?.isOwedUploads != true { close(.local(loop.farewell, "")) }
     if !isClosed { settle() }
   }
 
@@ -121,10 +121,10 @@ extension ConnectionEnd {
   /// The GOODBYE for the other end; nil if the connection closes without one.
   var goodbye: Goodbye? {
     switch self {
-    case .here(let code, let text): Goodbye(code: code, text: text)
+    case .local(let code, let text): Goodbye(code: code, text: text)
     case .violation(let what): Goodbye(code: .protocolError, text: what)
     case .lied(let what): Goodbye(code: .badData, text: what)
-    case .there, .broken, .truncated, .silent, .handshake, .withdrawn, .refused: nil
+    case .remote, .broken, .truncated, .silent, .handshake, .withdrawn, .refused: nil
     }
   }
 

@@ -35,7 +35,7 @@ extension PeerConnection {
     switch phase {
     case .connecting, .handshaking: return close()
     case .established(let peer):
-      if peer.served.isEmpty { return close(.here(.done, "")) }
+      if peer.served.isEmpty { return close(.local(.done, "")) }
       peer.driver.session.stopFetching()
     case .finishing, .lingering, .closed: break
     }

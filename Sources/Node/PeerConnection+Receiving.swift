@@ -117,14 +117,14 @@ extension PeerConnection {
       fetching.link.tell(.connected(fetching.id, peer.id, requestsMax: peer.requestsMax))
     } else {
       loop.context.report(.connected(peer.id, address))
-      if loop.context.isAllowed(peer.id) { admit(peer) } else { close(.here(.notAllowed, "")) }
+      if loop.context.isAllowed(peer.id) { admit(peer) } else { close(.local(.notAllowed, "")) }
     }
   }
 
   /// Ends the connection if its peer is no longer allowed.
   func checkAllowed() {
     guard role == .listener, let peer, !loop.context.isAllowed(peer.id) else { return }
-    close(.here(.notAllowed, ""))
+    close(.local(.notAllowed, ""))
   }
 
   // MARK: Records and frames

@@ -7,7 +7,7 @@ extension PeerConnection {
   /// Called when the connection ends, before its handles go. If the peer says that it was sent wrong data, the chunks
   /// that it was sent last are checked.
   func recheckSent(after end: ConnectionEnd) {
-    guard case .there = end, let peer else { return }
+    guard case .remote = end, let peer else { return }
     let items = peer.driver.chunksToRecheck.compactMap { handle, chunk -> Rechecker.Item? in
       switch peer.served[handle] {
       case .entry(let entry)?: Rechecker.Item(.path(entry.path), chunk)

@@ -94,7 +94,7 @@ extension PeerConnection {
       marks.isQueuedToSend = true
       loop.enqueue(sender: self, isFirst: isFirst)
     } else if peer.isShuttingDown {
-      close(.here(loop.farewell, ""))
+      close(.local(loop.farewell, ""))
     }
   }
 
@@ -123,7 +123,7 @@ extension PeerConnection {
         return
       } catch {
         // A shortage goes by: the peer may come again, which it would not for a file that was withdrawn.
-        if case .busy(let errno) = error { return close(.here(.internalError, errno.reason)) }
+        if case .busy(let errno) = error { return close(.local(.internalError, errno.reason)) }
         withdraw(next.handle, of: peer, because: error)
       }
       guard isEstablished, peer.served[next.handle] != nil else { return }

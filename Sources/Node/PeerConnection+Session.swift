@@ -18,7 +18,7 @@ extension PeerConnection {
     // The peer has heard of others that have the file.
     if let peer, peer.isTurnedAway, !peer.served.isEmpty {
       sealHints()
-      close(.here(.tooManyConnections, ""))
+      close(.local(.tooManyConnections, ""))
     }
   }
 
@@ -34,9 +34,9 @@ extension PeerConnection {
     case .admit(let request): admit(request, of: peer)
     case .expectPayload(let isWanted): inbound.arriving = isWanted ? takeSpareBlock() : nil
     case .verify(let piece): finish(piece)
-    case .close(.there(let code, let text)):
+    case .close(.remote(let code, let text)):
       leaveAudiences()  // before the others hear that it has gone
-      report(.there(code, text))
+      report(.remote(code, text))
       close()
     case .close(let end): close(ConnectionEnd(end))
     }
@@ -46,7 +46,7 @@ extension PeerConnection {
 extension ConnectionEnd {
   init(_ end: SessionEnd) {
     switch end {
-    case .there(let code, let text): self = .there(code, text)
+    case .remote(let code, let text): self = .remote(code, text)
     case .violation(let what): self = .violation(what)
     case .lied(let what): self = .lied(what)
     }

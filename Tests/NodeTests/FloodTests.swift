@@ -68,7 +68,7 @@ import Transfer
       peers.append(peer)
       most = max(most, samples.server.context.outboxes.byteCount)
     }
-    let end = samples.event { if case .disconnected(_, _, .here(.tooSlow, _)) = $0 { true } else { false } }
+    let end = samples.event { if case .disconnected(_, _, .local(.tooSlow, _)) = $0 { true } else { false } }
     #expect(end != nil, "they would hold twice as much")
     for _ in 0..<20 {
       #expect(try reader.fetch(1, count: 4).count == 65_536)

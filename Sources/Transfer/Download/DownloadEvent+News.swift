@@ -28,8 +28,8 @@ extension DownloadEvent {
   public init(_ end: SessionEnd, of id: ConnectionID) {
     self =
       switch end {
-      case .there(.duplicateConnection, _): .replaced(id)
-      case .there(let code, _): .connectionLost(id, .goodbye(code.rawValue))
+      case .remote(.duplicateConnection, _): .replaced(id)
+      case .remote(let code, _): .connectionLost(id, .goodbye(code.rawValue))
       case .violation: .connectionLost(id, .violation)
       case .lied: .lied(id)
       }

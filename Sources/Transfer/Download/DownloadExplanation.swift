@@ -5,7 +5,7 @@ import Wire
 public enum DownloadLimit: Hashable, Sendable {
   /// Part of the whole duration that passed before the first chunk was asked for.
   case start(Double)
-  /// The peers sent all the time: their uplinks, the path, or one's own link.
+  /// The peers sent all the time: their uplinks, the path, or our own line.
   case network(Double)
   /// First bytes took longer than all others.
   case roundTrips(Double)

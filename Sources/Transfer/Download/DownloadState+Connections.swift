@@ -6,35 +6,35 @@ extension DownloadState {
   mutating func connected(
     _ id: ConnectionID, as peer: PeerID, requestsMax: Int, from ip: [UInt8]?, at now: Instant
   ) {
-    if links[id] == nil {
+    if connections[id] == nil {
       guard id >= ConnectionID.firstInbound, admitInbound(id, from: ip, at: now) else {
         return act(.disconnect(id, .done))
       }
       book.met(peer)
     }
-    let address = links[id]!.address
-    guard links[id]!.phase == .dialing else { return }
+    let address = connections[id]!.address
+    guard connections[id]!.phase == .dialing else { return }
     if let address { book.connected(address, as: peer) }
     if book.isBanned(peer) {
-      links[id] = nil
+      connections[id] = nil
       if let address { book.ban(peer, at: address, group: nil) }
       return act(.disconnect(id, .banned))
     }
-    if connections[peer] != nil {
-      links[id] = nil
+    if connectionOf[peer] != nil {
+      connections[id] = nil
       if let address { book.ended(address, .duplicate, at: now) }
       return act(.disconnect(id, .duplicate))
     }
-    connections[peer] = id
-    links[id]!.peerID = peer
-    links[id]!.requestsMax = max(1, requestsMax)
-    links[id]!.phase = .opening
+    connectionOf[peer] = id
+    connections[id]!.peerID = peer
+    connections[id]!.requestsMax = max(1, requestsMax)
+    connections[id]!.phase = .opening
     timers.set(.open(id), at: now + settings.chunkTimeout)
     act(.open(id))
   }
 
   mutating func dialFailed(_ id: ConnectionID, _ failure: DialFailure, at now: Instant) {
-    guard let link = remove(id), let address = link.address else { return }
+    guard let connection = remove(id), let address = connection.address else { return }
     if failure == .ourselves {
       book.dismiss(address, .dialFailed(failure))
     } else {
@@ -43,7 +43,7 @@ extension DownloadState {
   }
 
   mutating func opened(_ id: ConnectionID, _ layout: ChunkLayout, isComplete: Bool, at now: Instant) {
-    guard let link = links[id], link.phase == .opening, let peerID = link.peerID else { return }
+    guard let connection = connections[id], connection.phase == .opening, let peerID = connection.peerID else { return }
     if phase == .seeking {
       begin(layout, at: now)
     } else if layout != chunks.layout {
@@ -58,13 +58,13 @@ extension DownloadState {
     peers[number].connection = id
     peers[number].leftAt = nil
     peers[number].exhaustedAt = 0
-    peers[number].group = link.group
-    peers[number].origin = link.origin == .named || book.isNamed(peerID) ? .named : link.origin
-    if let address = link.address { peers[number].address = address }
-    links[id]!.phase = .open
-    links[id]!.peer = number
-    links[id]!.holdings = Holdings(isComplete: isComplete, layout: layout)
-    book.opened(link.address, at: now)
+    peers[number].group = connection.group
+    peers[number].origin = connection.origin == .named || book.isNamed(peerID) ? .named : connection.origin
+    if let address = connection.address { peers[number].address = address }
+    connections[id]!.phase = .open
+    connections[id]!.peer = number
+    connections[id]!.availability = RemoteAvailability(isComplete: isComplete, layout: layout)
+    book.opened(connection.address, at: now)
     rotation.join(number)
     assignWorkers()
     updateUsability(at: now)
@@ -73,9 +73,9 @@ extension DownloadState {
 
   /// The peer has not the file, or does not open it for us.
   mutating func notOpened(_ id: ConnectionID, _ outcome: AddressOutcome, at now: Instant) {
-    guard links[id]?.phase == .opening, let link = remove(id) else { return }
-    if let address = link.address { book.ended(address, outcome, at: now) }
-    missed(link, at: now)
+    guard connections[id]?.phase == .opening, let connection = remove(id) else { return }
+    if let address = connection.address { book.ended(address, outcome, at: now) }
+    missed(connection, at: now)
     act(.disconnect(id, .done))
   }
 
@@ -83,44 +83,44 @@ extension DownloadState {
 
   /// The file is gone there: what was asked is void, and nobody's failure.
   mutating func withdrawn(_ id: ConnectionID, at now: Instant) {
-    guard let link = links[id], link.phase == .open else { return }
-    remember(id, link)
+    guard let connection = connections[id], connection.phase == .open else { return }
+    remember(id, connection)
     releaseAll(id, at: now)
     leave(id, .withdrawn, at: now)
-    missed(link, at: now)
+    missed(connection, at: now)
     act(.disconnect(id, .done))
   }
 
   /// The download gives a connection up: what was asked is void, and no failure.
   mutating func letGo(_ id: ConnectionID, _ outcome: AddressOutcome, at now: Instant) {
-    guard let link = links[id] else { return }
-    if link.phase == .open {
-      remember(id, link)
+    guard let connection = connections[id] else { return }
+    if connection.phase == .open {
+      remember(id, connection)
       releaseAll(id, at: now)
       leave(id, .connection(.closed), at: now)
     } else {
       _ = remove(id)
-      if let address = link.address { book.ended(address, outcome, at: now) }
+      if let address = connection.address { book.ended(address, outcome, at: now) }
     }
-    missed(link, at: now)
+    missed(connection, at: now)
   }
 
   /// A peer that had dialled us gives nothing on this connection any more: it may be found where it was before.
-  private mutating func missed(_ link: Link, at now: Instant) {
-    if link.address == nil, let peerID = link.peerID { book.missed(peerID, at: now) }
+  private mutating func missed(_ connection: Connection, at now: Instant) {
+    if connection.address == nil, let peerID = connection.peerID { book.missed(peerID, at: now) }
   }
 
   /// A ban, at once and for the download; no retry is spent.
   mutating func lied(_ id: ConnectionID, at now: Instant) {
-    guard let link = links[id], let peerID = link.peerID else { return liedBeforeLoss(id, at: now) }
+    guard let connection = connections[id], let peerID = connection.peerID else { return liedBeforeLoss(id, at: now) }
     // Known by number also where it lies on a later connection, before it opened the file there.
     countLie(of: peerID)
-    remember(id, link)
-    if link.peer != nil { releaseAll(id, at: now) }
-    book.ban(peerID, at: link.address, group: link.group)
+    remember(id, connection)
+    if connection.peer != nil { releaseAll(id, at: now) }
+    book.ban(peerID, at: connection.address, group: connection.group)
     act(.report(.peerBanned(peerID)))
     act(.disconnect(id, .banned))
-    if link.phase == .open { leave(id, nil, at: now) } else { _ = remove(id) }
+    if connection.phase == .open { leave(id, nil, at: now) } else { _ = remove(id) }
   }
 
   /// What a lost connection had sent turned out to be a lie: to close at once does not save its peer.
@@ -128,7 +128,7 @@ extension DownloadState {
     guard let place = lost.firstIndex(where: { $0.id == id }) else { return }
     let (_, peerID, address, group) = lost[place]
     if book.isBanned(peerID) { return }
-    if let current = connections[peerID] { return lied(current, at: now) }
+    if let current = connectionOf[peerID] { return lied(current, at: now) }
     countLie(of: peerID)
     book.ban(peerID, at: address, group: group)
     act(.report(.peerBanned(peerID)))
@@ -141,17 +141,17 @@ extension DownloadState {
   }
 
   /// Remembers as many lost connections as can have blocks that wait to be verified.
-  private mutating func remember(_ id: ConnectionID, _ link: Link) {
-    guard let peerID = link.peerID else { return }
+  private mutating func remember(_ id: ConnectionID, _ connection: Connection) {
+    guard let peerID = connection.peerID else { return }
     if lost.count == DownloadState.lostMax { lost.removeFirst() }
-    lost.append((id, peerID, link.address, link.group))
+    lost.append((id, peerID, connection.address, connection.group))
   }
 
   mutating func connectionLost(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
-    guard let link = links[id] else { return }
-    remember(id, link)
-    defer { missed(link, at: now) }
-    if link.phase == .open {
+    guard let connection = connections[id] else { return }
+    remember(id, connection)
+    defer { missed(connection, at: now) }
+    if connection.phase == .open {
       if reason == .goodbye(CloseCode.tooManyConnections.rawValue) || reason == .goodbye(CloseCode.done.rawValue) {
         // It has no room for us, or has what it wanted: in large crowds both are said at any time, and are no failure.
         releaseAll(id, at: now)
@@ -161,10 +161,10 @@ extension DownloadState {
         if phase != .ended { pageFailed(id, .connectionLost(reason), .left, at: now) }
       }
       if phase != .ended { leave(id, .connection(reason), at: now) }
-    } else if let link = remove(id), let address = link.address {
+    } else if let connection = remove(id), let address = connection.address {
       let outcome: AddressOutcome =
         switch reason {
-        case _ where link.phase == .dialing: .dialFailed(.unreachable)
+        case _ where connection.phase == .dialing: .dialFailed(.unreachable)
         case .goodbye(CloseCode.notAllowed.rawValue): .refused(.notAllowed)  // said instead of an answer to OPEN
         case .goodbye(CloseCode.duplicateConnection.rawValue): .duplicate
         default: .lost(.connection(reason))
@@ -175,28 +175,28 @@ extension DownloadState {
 
   /// What was asked is void and nobody's failure: the peer is still there.
   mutating func replaced(_ id: ConnectionID, at now: Instant) {
-    guard let link = links[id] else { return }
-    if link.phase == .open {
-      remember(id, link)
+    guard let connection = connections[id] else { return }
+    if connection.phase == .open {
+      remember(id, connection)
       releaseAll(id, at: now)
       leave(id, nil, at: now)
     } else {
       _ = remove(id)
     }
-    if let address = link.address { book.replaced(address, at: now) }
+    if let address = connection.address { book.replaced(address, at: now) }
   }
 
   /// A live peer goes; with a reason it is reported and its address dialled again later.
   private mutating func leave(_ id: ConnectionID, _ reason: PeerLossReason?, at now: Instant) {
-    guard let link = remove(id), let number = link.peer else { return }
+    guard let connection = remove(id), let number = connection.peer else { return }
     peers[number].connection = nil
     peers[number].leftAt = now
     peers[number].busyUntil = nil
     timers.cancel(.busyEnds(number))
-    forgetCopies(of: link)
+    forgetCopies(of: connection)
     if let reason {
       act(.report(.peerLost(peers[number].id, reason)))
-      if let address = link.address { book.ended(address, .lost(reason), at: now) }
+      if let address = connection.address { book.ended(address, .lost(reason), at: now) }
     }
     chunks.reconsider()
     rotation.leave(number)
@@ -206,14 +206,14 @@ extension DownloadState {
   }
 
   /// Forgets a connection and all that waits on it.
-  private mutating func remove(_ id: ConnectionID) -> Link? {
-    guard let link = links.remove(id) else { return nil }
-    if let peerID = link.peerID, connections[peerID] == id { connections[peerID] = nil }
-    if let page = link.page { pages.drop(page, from: id) }
+  private mutating func remove(_ id: ConnectionID) -> Connection? {
+    guard let connection = connections.remove(id) else { return nil }
+    if let peerID = connection.peerID, connectionOf[peerID] == id { connectionOf[peerID] = nil }
+    if let page = connection.page { pages.drop(page, from: id) }
     timers.cancel(.open(id))
     timers.cancel(.page(id))
     timers.cancel(.chunk(id))
     timers.cancel(.patience(id))
-    return link
+    return connection
   }
 }

@@ -3,36 +3,36 @@ import Content
 import Wire
 
 extension DownloadState {
-  /// Links of a download that shares at which it follows no more hints: the others are for those that dial it.
-  public static let hintedLinksMax = 16
+  /// Connections of a download that shares at which it follows no more hints: the others are for those that dial it.
+  public static let hintedConnectionsMax = 16
   /// Places that strangers leave free while addresses that the user named are not connected.
-  static let namedLinksReserved = 8
+  static let namedConnectionsReserved = 8
 
   /// Without a usable peer every hint is followed.
   private var followsHints: Bool {
-    !settings.shares || links.count < DownloadState.hintedLinksMax || timers[.noPeers] != nil
+    !settings.shares || connections.count < DownloadState.hintedConnectionsMax || timers[.noPeers] != nil
   }
 
   /// Peers that dial this download leave it room to dial others.
-  private var inboundLinksMax: Int {
-    settings.connectionsMax - min(DownloadState.hintedLinksMax, settings.connectionsMax / 2)
+  private var inboundConnectionsMax: Int {
+    settings.connectionsMax - min(DownloadState.hintedConnectionsMax, settings.connectionsMax / 2)
   }
 
-  /// Links that may be used without those that are kept for addresses that the user named.
-  private var unreservedLinksMax: Int {
-    let reserved = min(DownloadState.namedLinksReserved, book.namedAbsentCount, settings.connectionsMax / 2)
+  /// Connections that may be used without those that are kept for addresses that the user named.
+  private var unreservedConnectionsMax: Int {
+    let reserved = min(DownloadState.namedConnectionsReserved, book.namedAbsentCount, settings.connectionsMax / 2)
     return settings.connectionsMax - reserved
   }
 
-  private var inboundCount: Int { links.sum { $0.origin == .inbound ? 1 : 0 } }
-  private var dialsUnderWay: Int { links.sum { $0.phase == .dialing ? 1 : 0 } }
+  private var inboundCount: Int { connections.sum { $0.origin == .inbound ? 1 : 0 } }
+  private var dialsUnderWay: Int { connections.sum { $0.phase == .dialing ? 1 : 0 } }
   /// Dials that hang do not keep those back that the user named.
   private var strangerDialsMax: Int { max(1, settings.dialsMax * 3 / 4) }
 
   private var canDialNamed: Bool {
-    dialsUnderWay < settings.dialsMax && (links.count < settings.connectionsMax || displaceable() != nil)
+    dialsUnderWay < settings.dialsMax && (connections.count < settings.connectionsMax || displaceable() != nil)
   }
-  private var canDialOthers: Bool { links.count < unreservedLinksMax && dialsUnderWay < strangerDialsMax }
+  private var canDialOthers: Bool { connections.count < unreservedConnectionsMax && dialsUnderWay < strangerDialsMax }
 
   /// When there may be an address to dial.
   var dialDeadline: Instant? {
@@ -47,7 +47,7 @@ extension DownloadState {
   mutating func dial(at now: Instant) {
     guard let due = dialDeadline, due <= now else { return }
     while let named = book.namedDeadline, named <= now, canDialNamed {
-      if links.count >= settings.connectionsMax, let stranger = displaceable() { displace(stranger, at: now) }
+      if connections.count >= settings.connectionsMax, let stranger = displaceable() { displace(stranger, at: now) }
       guard let (address, pinned) = book.nextNamedDial(at: now) else { break }
       dial(address, pinned, origin: .named)
     }
@@ -59,47 +59,51 @@ extension DownloadState {
   private mutating func dial(_ address: PeerAddress, _ pinned: PeerID?, origin: PeerOrigin) {
     let id = ConnectionID(nextConnection)
     nextConnection += 1
-    links[id] = Link(dialling: address, origin: origin)
+    connections[id] = Connection(dialling: address, origin: origin)
     act(.dial(address, pinned: pinned, id))
   }
 
   // MARK: Room
 
-  /// Makes a link for a peer that dialled us; false where there is no room for it.
+  /// Makes a connection for a peer that dialled us; false where there is no room for it.
   mutating func admitInbound(_ id: ConnectionID, from ip: [UInt8]?, at now: Instant) -> Bool {
-    let link = Link(from: ip)
-    if links.count >= unreservedLinksMax || inboundCount >= inboundLinksMax {
+    let connection = Connection(from: ip)
+    if connections.count >= unreservedConnectionsMax || inboundCount >= inboundConnectionsMax {
       // Many connections of one host give way to one of another.
-      guard let stranger = displaceable(for: link) else { return false }
+      guard let stranger = displaceable(for: connection) else { return false }
       displace(stranger, at: now)
     }
-    links[id] = link
+    connections[id] = connection
     return true
   }
 
   /// The connection of a stranger that gives way: of those that dialled us first, and of the address group with the most.
   /// - `newcomer`: a peer that dialled us. Only one that dialled us too gives way, of a group that has two more.
-  private func displaceable(for newcomer: Link? = nil) -> ConnectionID? {
+  private func displaceable(for newcomer: Connection? = nil) -> ConnectionID? {
     var counts: [AddressGroup?: Int] = [:]
-    links.forEach { _, link in if link.origin != .named { counts[link.group, default: 0] += 1 } }
+    connections.forEach { _, connection in if connection.origin != .named { counts[connection.group, default: 0] += 1 }
+    }
     var best: (id: ConnectionID, rank: (Int, Int, UInt64))?
-    links.forEach { id, link in
-      let isStranger = link.peer.map { peers[$0].isStranger } ?? (link.origin != .named)
-      let count = counts[link.group] ?? 0
-      guard isStranger, newcomer == nil || link.origin == .inbound && count >= (counts[newcomer!.group] ?? 0) + 2 else {
+    connections.forEach { id, connection in
+      let isStranger = connection.peer.map { peers[$0].isStranger } ?? (connection.origin != .named)
+      let count = counts[connection.group] ?? 0
+      guard isStranger, newcomer == nil || connection.origin == .inbound && count >= (counts[newcomer!.group] ?? 0) + 2
+      else {
         return
       }
-      let rank = (link.origin == .inbound ? 1 : 0, count, id.rawValue)
+      let rank = (connection.origin == .inbound ? 1 : 0, count, id.rawValue)
       if best == nil || rank > best!.rank { best = (id, rank) }
     }
     return best?.id
   }
 
   private mutating func displace(_ id: ConnectionID, at now: Instant) {
-    guard let link = links[id] else { return }
+    guard let connection = connections[id] else { return }
     act(.disconnect(id, .done))
     letGo(id, .lost(.connection(.closed)), at: now)
     // The address may be dialled again when there is room.
-    if link.phase != .open, let address = link.address { book.ended(address, .lost(.connection(.closed)), at: now) }
+    if connection.phase != .open, let address = connection.address {
+      book.ended(address, .lost(.connection(.closed)), at: now)
+    }
   }
 }

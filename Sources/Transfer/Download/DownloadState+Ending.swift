@@ -76,7 +76,7 @@ extension DownloadState {
     guard book.isFound else { return }
     let isUsable = rotation.live.contains { number in
       guard peers[number].refusals <= settings.maxRetries, let id = peers[number].connection else { return false }
-      return links.holdings(of: id).map { wantsAny(of: $0) } == true
+      return connections.availability(of: id).map { wantsAny(of: $0) } == true
     }
     if isUsable {
       timers.cancel(.noPeers)
@@ -97,8 +97,8 @@ extension DownloadState {
   /// Ends if no address is left that could ever serve: at once if no peer is connected. Peers that dialled us may still
   /// open the file, within one timeout for all of them: strangers that say nothing do not keep a download from its end.
   mutating func endIfHopeless(at now: Instant) {
-    guard !book.hasProspects, links.areAllInbound else { return timers.cancel(.hopeless) }
-    if links.isEmpty {
+    guard !book.hasProspects, connections.areAllInbound else { return timers.cancel(.hopeless) }
+    if connections.isEmpty {
       endHopeless(at: now)
     } else if phase == .seeking, timers[.hopeless] == nil {
       timers.set(.hopeless, at: now + settings.chunkTimeout)
@@ -179,10 +179,10 @@ extension DownloadState {
 
   private func activity(of peer: Peer) -> PeerProgress.Activity {
     if peer.isBanned { return .banned }
-    guard let id = peer.connection, let link = links[id] else { return .gone }
-    if let place = link.firstInLine {
-      let first = link.pending[place]
-      return .sending(first.chunk, requests: link.pending.count, isHedge: first.isHedge)
+    guard let id = peer.connection, let connection = connections[id] else { return .gone }
+    if let place = connection.firstInLine {
+      let first = connection.pending[place]
+      return .sending(first.chunk, requests: connection.pending.count, isHedge: first.isHedge)
     }
     return peer.busyUntil != nil ? .busy : .idle
   }

@@ -28,7 +28,7 @@ extension DownloadState {
     if due > now { return timers.set(.noProgress, at: due) }
     let isHopeful = rotation.live.contains { number in
       guard isTrusted(number), !peers[number].onlyRefuses, let id = peers[number].connection else { return false }
-      return links.holdings(of: id).map { wantsAny(of: $0) } == true
+      return connections.availability(of: id).map { wantsAny(of: $0) } == true
     }
     if waitsForReader { hopes = 0 }
     guard isHopeful, hopes < DownloadState.hopesMax else { return endWithoutPeers(at: now) }

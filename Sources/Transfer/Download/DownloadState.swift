@@ -49,9 +49,9 @@ public struct DownloadState: Sendable {
   var stats: DownloadStats
 
   var book = PeerBook()
-  var links = LinkTable()
+  var connections = ConnectionTable()
   var nextConnection: UInt64 = 1
-  var connections: [PeerID: ConnectionID] = [:]
+  var connectionOf: [PeerID: ConnectionID] = [:]
   /// The connections that were lost last.
   var lost: [(id: ConnectionID, peer: PeerID, address: PeerAddress?, group: AddressGroup?)] = []
 
@@ -80,13 +80,13 @@ public struct DownloadState: Sendable {
   var lastProgress = Instant.zero
   /// How often the download has gone on without a new leaf since then, because a proven or named peer was there.
   var hopes = 0
-  var lateness = Lateness()
+  var turnaround = TurnaroundEstimate()
   var consumedBelow = 0
   /// By chunk, the bytes that an earlier download left of it.
   var resumedBytes: [ChunkIndex: Int] = [:]
 
   var timers = DeadlineQueue<Timer>()
-  var relievedAt = Instant.zero
+  var endgameAt = Instant.zero
   var speed = SpeedMeter()
   var isStarted = false
   /// Whether any peer had the file in part, or named others that were fetching it.
@@ -153,7 +153,7 @@ public struct DownloadState: Sendable {
     switch event {
     case .answerBegan, .answerEnded: !isSharing
     case .leavesVerified(let id, let request, let chunk, _, _):
-      !isSharing || chunks.has(chunk) || !links.isPending(request, on: id)
+      !isSharing || chunks.has(chunk) || !connections.isPending(request, on: id)
     default: true
     }
   }

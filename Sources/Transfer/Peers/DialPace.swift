@@ -4,7 +4,7 @@
 /// dials as fast as it is turned away. A token bucket, kept as the time at which it is full again.
 struct DialPace: Sendable {
   /// As many as a download wants, twice.
-  static let burst = 2 * DownloadState.hintedLinksMax
+  static let burst = 2 * DownloadState.hintedConnectionsMax
   /// Between two dials once the burst is used up.
   static let interval: Duration = .milliseconds(125)
 

@@ -83,7 +83,7 @@ struct PendingRequest: Sendable {
 }
 
 /// A connection that the download uses or waits for.
-struct Link: Sendable {
+struct Connection: Sendable {
   enum Phase: Hashable, Sendable { case dialing, opening, open }
 
   /// Nil where the peer dialled us.
@@ -105,7 +105,7 @@ struct Link: Sendable {
   var pageAskedAt: Instant?
   /// When other answers came on the connection since: it works, and what is in between is not the peer's delay.
   var pageHeardAt: Instant?
-  var holdings: Holdings?
+  var availability: RemoteAvailability?
   /// Chunks that the peer is sending to others.
   var promised: ChunkSet?
   /// One request in flight until one is answered in full; again after a timeout.

@@ -91,11 +91,11 @@ struct ChunkTable: Sendable {
 
   /// Whether a peer has anything that is still wanted.
   /// - `limit`: chunks from here on are not yet wanted.
-  func wantsAny(of holdings: Holdings, below limit: Int) -> Bool {
-    if holdings.isComplete { return true }
+  func wantsAny(of availability: RemoteAvailability, below limit: Int) -> Bool {
+    if availability.isComplete { return true }
     var wordsRead = 0
-    if let first = unfinished.first(in: holdings.chunks, wordsRead: &wordsRead), first < limit { return true }
-    return holdings.partial.contains { chunk, leaves in
+    if let first = unfinished.first(in: availability.chunks, wordsRead: &wordsRead), first < limit { return true }
+    return availability.partial.contains { chunk, leaves in
       chunk.rawValue < limit && phases[Int(chunk.rawValue)] != .have && leaves & ~(progress[chunk]?.verified ?? 0) != 0
     }
   }
@@ -129,27 +129,27 @@ struct ChunkTable: Sendable {
   /// - `excluded`: chunks that this peer shall not be asked for now.
   /// - `start`: where the order begins; it goes round.
   mutating func choose(
-    for holdings: Holdings, below limit: Int, excluded: Set<ChunkIndex> = [], from start: Int = 0
+    for availability: RemoteAvailability, below limit: Int, excluded: Set<ChunkIndex> = [], from start: Int = 0
   ) -> ChunkIndex? {
     var levels = buckets.occupied
-    if !holdings.isComplete, buckets.all.first(in: holdings.chunks, wordsRead: &wordsRead) == nil { levels = 0 }
+    if !availability.isComplete, buckets.all.first(in: availability.chunks, wordsRead: &wordsRead) == nil { levels = 0 }
     while levels != 0 {
       let level = levels.trailingZeroBitCount
       levels &= levels - 1
       for range in start < limit ? [start..<limit, 0..<start] : [0..<limit] {
-        if let chunk = chooseWhole(at: level, for: holdings, range, excluded) { return chunk }
+        if let chunk = chooseWhole(at: level, for: availability, range, excluded) { return chunk }
       }
     }
-    return choosePart(of: holdings, below: limit, excluded)
+    return choosePart(of: availability, below: limit, excluded)
   }
 
   private mutating func chooseWhole(
-    at level: Int, for holdings: Holdings, _ range: Range<Int>, _ excluded: Set<ChunkIndex>
+    at level: Int, for availability: RemoteAvailability, _ range: Range<Int>, _ excluded: Set<ChunkIndex>
   ) -> ChunkIndex? {
     var start = range.lowerBound
     while start < range.upperBound,
       let found = buckets.first(
-        at: level, in: holdings.isComplete ? nil : holdings.chunks, from: start, wordsRead: &wordsRead),
+        at: level, in: availability.isComplete ? nil : availability.chunks, from: start, wordsRead: &wordsRead),
       found < range.upperBound
     {
       let chunk = ChunkIndex(UInt32(found))
@@ -159,9 +159,11 @@ struct ChunkTable: Sendable {
     return nil
   }
 
-  private func choosePart(of holdings: Holdings, below limit: Int, _ excluded: Set<ChunkIndex>) -> ChunkIndex? {
+  private func choosePart(of availability: RemoteAvailability, below limit: Int, _ excluded: Set<ChunkIndex>)
+    -> ChunkIndex?
+  {
     var best: (chunk: ChunkIndex, count: Int)?
-    for (chunk, leaves) in holdings.partial where phases[Int(chunk.rawValue)] == .open {
+    for (chunk, leaves) in availability.partial where phases[Int(chunk.rawValue)] == .open {
       let count = (leaves & ~(progress[chunk]?.verified ?? 0)).nonzeroBitCount
       guard count > 0, isListed.contains(Int(chunk.rawValue)), chunk.rawValue < limit, !excluded.contains(chunk) else {
         continue

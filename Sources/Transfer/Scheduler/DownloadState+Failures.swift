@@ -9,10 +9,12 @@ extension DownloadState {
 
   /// The first in line was not verified in time: the peer has failed it, and what was behind it goes to others.
   mutating func chunkTimedOut(_ id: ConnectionID, at now: Instant) {
-    guard let link = links[id], let number = link.peer, let first = link.pending.first else { return }
-    let others = link.pending.dropFirst().filter { !$0.isEnded }
-    links[id]!.pending.removeAll { pending in pending.id == first.id || others.contains { $0.id == pending.id } }
-    links[id]!.isProven = false
+    guard let connection = connections[id], let number = connection.peer, let first = connection.pending.first else {
+      return
+    }
+    let others = connection.pending.dropFirst().filter { !$0.isEnded }
+    connections[id]!.pending.removeAll { pending in pending.id == first.id || others.contains { $0.id == pending.id } }
+    connections[id]!.isProven = false
     peers[number].isSilent = true
     if !first.isEnded { act(.cancel(id, first.id)) }
     failed(number, .timeout, at: now)
@@ -26,33 +28,33 @@ extension DownloadState {
 
   /// The connection is lost: the first in line has failed, the rest goes to others.
   mutating func failAll(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
-    guard let link = links[id], let number = link.peer, !link.pending.isEmpty else { return }
-    links[id]!.pending = []
+    guard let connection = connections[id], let number = connection.peer, !connection.pending.isEmpty else { return }
+    connections[id]!.pending = []
     timers.cancel(.chunk(id))
     failed(number, .connectionLost(reason), at: now)
-    let first = link.firstInLine.map { link.pending[$0] }
-    for pending in link.pending where pending.id != first?.id { chunks.drop(id, pending.id, of: pending.chunk) }
+    let first = connection.firstInLine.map { connection.pending[$0] }
+    for pending in connection.pending where pending.id != first?.id { chunks.drop(id, pending.id, of: pending.chunk) }
     if let first { requestFailed(first, on: id, by: number, .connectionLost(reason), .left, at: now) }
   }
 
   /// Gives back all that a connection was asked for; nobody's failure.
   mutating func releaseAll(_ id: ConnectionID, at now: Instant) {
-    guard let link = links[id] else { return }
-    links[id]!.pending = []
+    guard let connection = connections[id] else { return }
+    connections[id]!.pending = []
     timers.cancel(.chunk(id))
-    for pending in link.pending { chunks.drop(id, pending.id, of: pending.chunk) }
-    if let number = link.peer {
-      if let first = link.firstInLine.map({ link.pending[$0] }) {
+    for pending in connection.pending { chunks.drop(id, pending.id, of: pending.chunk) }
+    if let number = connection.peer {
+      if let first = connection.firstInLine.map({ connection.pending[$0] }) {
         gaveBack(.chunk(first.chunk), by: number, since: first.started, at: now)
       }
-      if let page = link.page { gaveBack(.page(page), by: number, since: link.pageAskedAt, at: now) }
+      if let page = connection.page { gaveBack(.page(page), by: number, since: connection.pageAskedAt, at: now) }
     }
-    if let worker = link.peer.flatMap({ peers[$0].worker }) { workers[worker].failed = link.peer }
+    if let worker = connection.peer.flatMap({ peers[$0].worker }) { workers[worker].failed = connection.peer }
   }
 
   private mutating func requestFailed(
     _ pending: PendingRequest, on id: ConnectionID, by number: Int, _ reason: RetryReason,
-    _ how: Attempts.Failing = .failed, at now: Instant
+    _ how: FailureHistory.Failing = .failed, at now: Instant
   ) {
     chunks.drop(id, pending.id, of: pending.chunk)
     if chunks.has(pending.chunk) { return }
@@ -107,8 +109,8 @@ extension DownloadState {
 
   /// Not now: the peer is left alone for a while. Costs neither score nor retry.
   mutating func busy(_ id: ConnectionID, _ request: RequestID, retryAfter: Duration, at now: Instant) {
-    guard let place = links[id]?.place(of: request), let number = links[id]!.peer else { return }
-    let pending = links[id]!.pending.remove(at: place)
+    guard let place = connections[id]?.place(of: request), let number = connections[id]!.peer else { return }
+    let pending = connections[id]!.pending.remove(at: place)
     startClock(id, at: now)
     chunks.drop(id, request, of: pending.chunk)
     gaveBack(.chunk(pending.chunk), by: number, since: pending.started, at: now)

@@ -10,7 +10,7 @@ extension DownloadState {
   mutating func hedge(_ idleWorkers: Int, at now: Instant) {
     timers.cancel(.hedge)
     guard isAnyPeerIdle else { return }
-    let threshold = lateness.threshold ?? DownloadState.patienceMin
+    let threshold = turnaround.threshold ?? DownloadState.patienceMin
     for _ in 0..<idleWorkers {
       guard let (late, holder) = longestOut else { return }
       let due = late.sent + threshold
@@ -36,8 +36,8 @@ extension DownloadState {
   private var longestOut: (PendingRequest, holder: Int)? {
     var longest: (PendingRequest, holder: Int)?
     for number in rotation.live {
-      guard inFlight(number) > 0, let id = peers[number].connection, let link = links[id] else { continue }
-      for pending in link.pending where !pending.isEnded && (longest == nil || pending.sent < longest!.0.sent) {
+      guard inFlight(number) > 0, let id = peers[number].connection, let connection = connections[id] else { continue }
+      for pending in connection.pending where !pending.isEnded && (longest == nil || pending.sent < longest!.0.sent) {
         guard chunks.progress(of: pending.chunk).askers.count == 1, fitsBudget(pending.chunk),
           idlePeer(with: pending.chunk, besides: number) != nil
         else { continue }
@@ -53,11 +53,11 @@ extension DownloadState {
 
   /// Duplicates that came so far, and those that may come of what two are asked for now, stay within the budget.
   func fitsBudget(_ leaves: LeafRange, of chunk: ChunkIndex) -> Bool {
-    let asked = links.sum { link in
-      link.pending.reduce(0) { $1.isHedge ? $0 + chunks.layout.length(of: $1.leaves, in: $1.chunk) : $0 }
+    let asked = connections.sum { connection in
+      connection.pending.reduce(0) { $1.isHedge ? $0 + chunks.layout.length(of: $1.leaves, in: $1.chunk) : $0 }
     }
     let part = chunks.layout.fileLength / DownloadState.hedgeBudgetDivisor
-    let budget = lateness.mean == nil ? max(part, UInt64(chunks.layout.chunkSize)) : part
+    let budget = turnaround.mean == nil ? max(part, UInt64(chunks.layout.chunkSize)) : part
     return stats.duplicateBytes + UInt64(asked + chunks.layout.length(of: leaves, in: chunk)) <= budget
   }
 
@@ -66,14 +66,14 @@ extension DownloadState {
 
   /// A proven peer that is asked for nothing; before anything was measured, any peer.
   func isIdle(_ number: Int) -> Bool {
-    peers[number].busyUntil == nil && (peers[number].isProven || lateness.mean == nil && !isPaced(number))
+    peers[number].busyUntil == nil && (peers[number].isProven || turnaround.mean == nil && !isPaced(number))
       && peers[number].connection != nil && inFlight(number) == 0
   }
 
   func idlePeer(with chunk: ChunkIndex, besides holder: Int) -> Int? {
     var best: Int?
     for number in rotation.live where number != holder && isIdle(number) {
-      guard let id = peers[number].connection, links.has(chunk, on: id), !hasFailed(number, .chunk(chunk)) else {
+      guard let id = peers[number].connection, connections.has(chunk, on: id), !hasFailed(number, .chunk(chunk)) else {
         continue
       }
       if best == nil || outranks(number, best!) { best = number }
@@ -83,8 +83,8 @@ extension DownloadState {
 
   /// The chunk came from another: this asker is told to stop. It is scored only if it was on the clock for nothing.
   mutating func cancelLoser(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
-    guard let place = links[id]?.place(of: request), let number = links[id]!.peer else { return }
-    let pending = links[id]!.pending.remove(at: place)
+    guard let place = connections[id]?.place(of: request), let number = connections[id]!.peer else { return }
+    let pending = connections[id]!.pending.remove(at: place)
     if !pending.isEnded { act(.cancel(id, request)) }
     if pending.verified == 0, pending.started != nil, !pending.isEnded {
       failed(number, .overtaken(pending.chunk), at: now)

@@ -24,9 +24,10 @@ extension DownloadState {
   /// Asks a peer for the first page that is wanted, of which it has a chunk, and which is not for a better peer.
   @discardableResult
   mutating func fetchPage(from number: Int, at now: Instant) -> Bool {
-    guard let id = peers[number].connection, !links.hasPage(id), let holdings = links.holdings(of: id),
+    guard let id = peers[number].connection, !connections.hasPage(id),
+      let availability = connections.availability(of: id),
       peers[number].busyUntil == nil, !isPaced(number),
-      let page = pages.next(for: holdings, where: { isTurn(of: number, for: .page($0), at: now) })
+      let page = pages.next(for: availability, where: { isTurn(of: number, for: .page($0), at: now) })
     else { return false }
     ask(number, id, for: page, at: now)
     return true
@@ -34,8 +35,8 @@ extension DownloadState {
 
   private mutating func ask(_ number: Int, _ id: ConnectionID, for page: PageIndex, at now: Instant) {
     pages.fetch(page, from: id)
-    links[id]!.page = page
-    (links[id]!.pageAskedAt, links[id]!.pageHeardAt) = (now, nil)
+    connections[id]!.page = page
+    (connections[id]!.pageAskedAt, connections[id]!.pageHeardAt) = (now, nil)
     timers.set(.page(id), at: now + settings.chunkTimeout)
     watchSilence(of: id, at: now)
     act(.fetchPage(page, id))
@@ -43,14 +44,14 @@ extension DownloadState {
 
   /// Its chunks are compared with the disk, and no peer owes anything of it any more.
   mutating func pageArrived(_ page: PageIndex, from id: ConnectionID) {
-    guard links[id]?.page == page else { return }
+    guard connections[id]?.page == page else { return }
     clearAskers(of: page)
     pages.arrive(page)
   }
 
   /// Also a second connection that was asked for the page: its answer is of no use any more.
   private mutating func clearAskers(of page: PageIndex) {
-    while let asked = links.first(where: { $0.page == page }) { clearPage(of: asked) }
+    while let asked = connections.first(where: { $0.page == page }) { clearPage(of: asked) }
   }
 
   mutating func pageVerified(_ page: PageIndex, from id: ConnectionID?) {
@@ -62,19 +63,19 @@ extension DownloadState {
   }
 
   private mutating func clearPage(of id: ConnectionID) {
-    links[id]!.page = nil
-    links[id]!.pageAskedAt = nil
+    connections[id]!.page = nil
+    connections[id]!.pageAskedAt = nil
     timers.cancel(.page(id))
   }
 
   /// Another answer came on the connection.
   mutating func heard(on id: ConnectionID, at now: Instant) {
-    if links.hasPage(id) { links[id]!.pageHeardAt = now }
+    if connections.hasPage(id) { connections[id]!.pageHeardAt = now }
   }
 
   mutating func pageTimedOut(_ id: ConnectionID, at now: Instant) {
-    guard let link = links[id], let number = link.peer, link.page != nil else { return }
-    if let heard = link.pageHeardAt, heard + settings.chunkTimeout > now {
+    guard let connection = connections[id], let number = connection.peer, connection.page != nil else { return }
+    if let heard = connection.pageHeardAt, heard + settings.chunkTimeout > now {
       return timers.set(.page(id), at: heard + settings.chunkTimeout)
     }
     peers[number].isSilent = true
@@ -86,9 +87,9 @@ extension DownloadState {
 
   /// A connection does not bring the page that it owes.
   mutating func pageFailed(
-    _ id: ConnectionID, _ reason: RetryReason, _ how: Attempts.Failing = .failed, at now: Instant
+    _ id: ConnectionID, _ reason: RetryReason, _ how: FailureHistory.Failing = .failed, at now: Instant
   ) {
-    guard let page = links[id]?.page, let number = links[id]?.peer else { return }
+    guard let page = connections[id]?.page, let number = connections[id]?.peer else { return }
     clearPage(of: id)
     pages.drop(page, from: id)
     if pages.isVerified(page) { return }
@@ -99,8 +100,8 @@ extension DownloadState {
 
   /// Where a page is late, an unproven peer loses it to a peer that has not failed it. Beside a proven one a second peer
   /// is asked; where two are asked already, the proven one loses it too.
-  mutating func relievePage(_ id: ConnectionID, _ number: Int, at now: Instant) {
-    guard let page = links[id]?.page, isPageLate(id, number, page, at: now) else { return }
+  mutating func takePageBack(_ id: ConnectionID, _ number: Int, at now: Instant) {
+    guard let page = connections[id]?.page, isPageLate(id, number, page, at: now) else { return }
     let isAlone = pages.askerCount(of: page) == 1
     if !peers[number].isProven || !isAlone, isAnotherLeft(than: number, for: .page(page), at: now) {
       failed(number, .timeout, at: now)
@@ -114,7 +115,8 @@ extension DownloadState {
 
   private func secondPeer(for page: PageIndex, besides number: Int, at now: Instant) -> Int? {
     rotation.live.filter { other in
-      guard other != number, let id = peers[other].connection, !links.hasPage(id), peers[other].busyUntil == nil else {
+      guard other != number, let id = peers[other].connection, !connections.hasPage(id), peers[other].busyUntil == nil
+      else {
         return false
       }
       return !isPaced(other) && !hasFailed(other, .page(page)) && holds(other, .page(page))

@@ -5,12 +5,12 @@ import Wire
 extension DownloadState {
   /// Asks a peer for the next chunk that it has; false where it has nothing to give.
   mutating func request(from number: Int, worker: Int, at now: Instant) -> Bool {
-    guard let id = peers[number].connection, let holdings = links.holdings(of: id) else { return false }
+    guard let id = peers[number].connection, let availability = connections.availability(of: id) else { return false }
     let excluded = excluded(for: number, at: now)
     let limit = chunkLimit
     let start = isTrading && limit > 0 ? Int.random(in: 0..<limit, using: &generator) : 0
-    guard let chunk = chunks.choose(for: holdings, below: limit, excluded: excluded, from: start),
-      let leaves = chunks.missingRun(of: chunk, in: holdings.leaves(of: chunk))
+    guard let chunk = chunks.choose(for: availability, below: limit, excluded: excluded, from: start),
+      let leaves = chunks.missingRun(of: chunk, in: availability.leaves(of: chunk))
     else { return false }
     send(chunk, leaves, to: id, worker: worker, isHedge: false, at: now)
     return true
@@ -24,8 +24,8 @@ extension DownloadState {
 
   /// Whether a peer has anything that is wanted now. Where a stream has all of its window, it waits for its reader, and a
   /// peer with something of the rest will be wanted.
-  func wantsAny(of holdings: Holdings) -> Bool {
-    chunks.wantsAny(of: holdings, below: waitsForReader ? chunks.layout.chunkCount : chunkLimit)
+  func wantsAny(of availability: RemoteAvailability) -> Bool {
+    chunks.wantsAny(of: availability, below: waitsForReader ? chunks.layout.chunkCount : chunkLimit)
   }
 
   /// Whether a stream has all that its reader may be given before it takes more.
@@ -34,10 +34,10 @@ extension DownloadState {
   mutating func send(
     _ chunk: ChunkIndex, _ leaves: LeafRange, to id: ConnectionID, worker: Int, isHedge: Bool, at now: Instant
   ) {
-    let request = RequestID(links[id]!.nextRequest)
-    links[id]!.nextRequest += 1
+    let request = RequestID(connections[id]!.nextRequest)
+    connections[id]!.nextRequest += 1
     if stats.firstRequest == nil { stats.firstRequest = now }
-    links[id]!.pending.append(
+    connections[id]!.pending.append(
       PendingRequest(id: request, chunk: chunk, leaves: leaves, worker: worker, sent: now, isHedge: isHedge))
     chunks.ask(chunk, Asker(connection: id, request: request, leaves: leaves))
     act(.request(id, request, chunk, leaves))
@@ -46,33 +46,35 @@ extension DownloadState {
 
   /// The first in line is on the clock from now, unless it was before.
   mutating func startClock(_ id: ConnectionID, at now: Instant) {
-    if let place = links[id]?.firstInLine, links[id]!.pending[place].started == nil {
-      links[id]!.pending[place].started = now
-      chunks.clockStarted(on: links[id]!.pending[place].chunk, at: now)
+    if let place = connections[id]?.firstInLine, connections[id]!.pending[place].started == nil {
+      connections[id]!.pending[place].started = now
+      chunks.clockStarted(on: connections[id]!.pending[place].chunk, at: now)
     }
-    guard let link = links[id], let started = link.pending.first?.started else { return timers.cancel(.chunk(id)) }
+    guard let connection = connections[id], let started = connection.pending.first?.started else {
+      return timers.cancel(.chunk(id))
+    }
     timers.set(.chunk(id), at: started + settings.chunkTimeout)
     // How long a proven peer is silent matters only where something failed.
-    if !rounds.isEmpty || link.peer.map({ !peers[$0].isProven }) ?? false { watchSilence(of: id, at: now) }
+    if !rounds.isEmpty || connection.peer.map({ !peers[$0].isProven }) ?? false { watchSilence(of: id, at: now) }
   }
 
   mutating func answerEnded(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
     heard(on: id, at: now)
-    guard let place = links[id]?.place(of: request) else { return }
+    guard let place = connections[id]?.place(of: request) else { return }
     answerEnded(id, at: place, now)
     startClock(id, at: now)
   }
 
   mutating func answerBegan(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
     heard(on: id, at: now)
-    guard let place = links[id]?.place(of: request), links[id]!.pending[place].began == nil else { return }
-    links[id]!.pending[place].began = now
+    guard let place = connections[id]?.place(of: request), connections[id]!.pending[place].began == nil else { return }
+    connections[id]!.pending[place].began = now
   }
 
   private mutating func answerEnded(_ id: ConnectionID, at place: Int, _ now: Instant) {
-    let pending = links[id]!.pending[place]
-    guard !pending.isEnded, let number = links[id]!.peer else { return }
-    links[id]!.pending[place].ended = now
+    let pending = connections[id]!.pending[place]
+    guard !pending.isEnded, let number = connections[id]!.peer else { return }
+    connections[id]!.pending[place].ended = now
     peers[number].score.measure(
       byteCount: chunks.layout.length(of: pending.leaves, in: pending.chunk),
       in: now - (pending.started ?? pending.sent))
@@ -94,11 +96,11 @@ extension DownloadState {
     count(new, of: leaves, in: chunk, for: giver, at: now)
     var worker = 0
     var latency = started.map { now - $0 } ?? .zero
-    if let place = links[id]?.place(of: request), let number = links[id]!.peer {
-      links[id]!.pending[place].verified |= leaves.mask
-      links[id]!.pending[place].lastWrite = writing
-      worker = links[id]!.pending[place].worker
-      if links[id]!.pending[place].verified == links[id]!.pending[place].leaves.mask {
+    if let place = connections[id]?.place(of: request), let number = connections[id]!.peer {
+      connections[id]!.pending[place].verified |= leaves.mask
+      connections[id]!.pending[place].lastWrite = writing
+      worker = connections[id]!.pending[place].worker
+      if connections[id]!.pending[place].verified == connections[id]!.pending[place].leaves.mask {
         latency = complete(id, at: place, number, now)
         if !isNowHad { chunks.drop(id, request, of: chunk) }
       }
@@ -124,22 +126,22 @@ extension DownloadState {
 
   /// Whose bytes came on a connection, which may be lost by now.
   private func giver(on id: ConnectionID) -> Int? {
-    links[id]?.peer ?? lost.last { $0.id == id }.flatMap { numbers[$0.peer] }
+    connections[id]?.peer ?? lost.last { $0.id == id }.flatMap { numbers[$0.peer] }
   }
 
   /// A request was answered and verified to its end. Returns its latency.
   private mutating func complete(_ id: ConnectionID, at place: Int, _ number: Int, _ now: Instant) -> Duration {
     answerEnded(id, at: place, now)
-    let pending = links[id]!.pending.remove(at: place)
+    let pending = connections[id]!.pending.remove(at: place)
     let latency = now - (pending.started ?? pending.sent)
     startClock(id, at: now)
     changeScore(of: number) { $0.succeed(latency: latency) }
     // A small part says little about how long a chunk takes.
-    if pending.leaves.count * 2 >= chunks.layout.leafCount(of: pending.chunk) { lateness.add(now - pending.sent) }
+    if pending.leaves.count * 2 >= chunks.layout.leafCount(of: pending.chunk) { turnaround.add(now - pending.sent) }
     peers[number].times.add(pending, at: now)
     if !peers[number].isProven { prove(number) }
-    if !links[id]!.isProven, let address = links[id]!.address { book.proved(address) }
-    links[id]!.isProven = true
+    if !connections[id]!.isProven, let address = connections[id]!.address { book.proved(address) }
+    connections[id]!.isProven = true
     if workers.indices.contains(pending.worker), workers[pending.worker].peer == number {
       workers[pending.worker].stays = false
     }

@@ -12,7 +12,7 @@ extension DownloadState {
 
   /// How long a peer may be silent before another one is asked.
   var patience: Duration {
-    guard let mean = lateness.mean else { return DownloadState.patienceMin }
+    guard let mean = turnaround.mean else { return DownloadState.patienceMin }
     return max(DownloadState.patienceMin, .nanoseconds(Int64(min(mean * DownloadState.patienceFactor * 1e9, 1e18))))
   }
 
@@ -29,10 +29,10 @@ extension DownloadState {
 
   /// The place of a peer in the order in which peers are asked for what failed; nil: it has failed in this round. A peer
   /// that only refuses comes last: BUSY is no failure, and several such peers can take turns for ever.
-  private func precedence(of number: Int, in attempts: Attempts) -> Int? {
+  private func precedence(of number: Int, in history: FailureHistory) -> Int? {
     let ranks = PeerOrigin.inbound.rawValue + 2
     let trust = peers[number].onlyRefuses ? trust(in: number) + 2 * ranks : trust(in: number)
-    return switch attempts.standing(of: number) {
+    return switch history.standing(of: number) {
     case .untried: trust
     case .failedBefore: trust + ranks
     case .failedNow: nil
@@ -40,17 +40,17 @@ extension DownloadState {
   }
 
   /// Whether a peer has failed something in its present round.
-  func hasFailed(_ number: Int, _ wanted: Wanted) -> Bool {
-    !rounds.isEmpty && rounds[wanted]?.standing(of: number) == .failedNow
+  func hasFailed(_ number: Int, _ item: FetchItem) -> Bool {
+    !rounds.isEmpty && rounds[item]?.standing(of: number) == .failedNow
   }
 
   /// Whether a peer is the one to ask for something: it has not failed it, and no better peer is there to give it.
-  func isTurn(of number: Int, for wanted: Wanted, at now: Instant) -> Bool {
-    guard !rounds.isEmpty, let attempts = rounds[wanted] else { return true }
-    guard let own = precedence(of: number, in: attempts) else { return false }
+  func isTurn(of number: Int, for item: FetchItem, at now: Instant) -> Bool {
+    guard !rounds.isEmpty, let history = rounds[item] else { return true }
+    guard let own = precedence(of: number, in: history) else { return false }
     return !rotation.live.contains { other in
-      guard other != number, let place = precedence(of: other, in: attempts), place < own else { return false }
-      return canAnswer(other, at: now) && holds(other, wanted)
+      guard other != number, let place = precedence(of: other, in: history), place < own else { return false }
+      return canAnswer(other, at: now) && holds(other, item)
     }
   }
 
@@ -67,17 +67,19 @@ extension DownloadState {
   /// Whether a peer that is asked now can be expected to answer.
   private func canAnswer(_ number: Int, at now: Instant) -> Bool {
     guard let id = peers[number].connection, peers[number].busyUntil == nil, !isPaced(number) else { return false }
-    return links.silentSince(id).map { $0 + patience > now } ?? true
+    return connections.silentSince(id).map { $0 + patience > now } ?? true
   }
 
   /// Whether a peer has anything of a chunk or page that is missing.
-  func holds(_ number: Int, _ wanted: Wanted) -> Bool {
+  func holds(_ number: Int, _ item: FetchItem) -> Bool {
     guard let id = peers[number].connection else { return false }
-    switch wanted {
-    case .chunk(let chunk): return links.leaves(of: chunk, on: id) & ~chunks.verified(of: chunk) != 0
+    switch item {
+    case .chunk(let chunk): return connections.leaves(of: chunk, on: id) & ~chunks.verified(of: chunk) != 0
     case .page(let page):
       let range = pages.chunks(of: page)
-      guard let first = links.firstHeld(from: range.lowerBound, layout: chunks.layout, on: id) else { return false }
+      guard let first = connections.firstHeld(from: range.lowerBound, layout: chunks.layout, on: id) else {
+        return false
+      }
       return first < range.upperBound
     }
   }
@@ -87,31 +89,31 @@ extension DownloadState {
   /// Counts a failure of a peer. It costs a retry once the round is over.
   /// - `how`: a proven peer whose connection was lost has not failed: it may come back.
   mutating func attemptFailed(
-    _ wanted: Wanted, by number: Int, _ reason: RetryReason, _ how: Attempts.Failing = .failed, at now: Instant
+    _ item: FetchItem, by number: Int, _ reason: RetryReason, _ how: FailureHistory.Failing = .failed, at now: Instant
   ) {
-    let members = rounds[wanted]?.members == nil ? members(for: wanted, including: number) : []
+    let members = rounds[item]?.members == nil ? members(for: item, including: number) : []
     let how = how == .left && !peers[number].isProven ? .failed : how
-    rounds.fail(wanted, by: number, peers[number].id, reason, how, members: members)
-    settleRound(of: wanted, at: now)
+    rounds.fail(item, by: number, peers[number].id, reason, how, members: members)
+    settleRound(of: item, at: now)
   }
 
   /// A peer gives a chunk or page back without an answer, in a way that is no failure: BUSY, WITHDRAWN, or GOODBYE for
   /// want of room. The others that have it are asked first from now on.
   /// - `since`: when it was first in line, or a page was asked for; nil: it waited behind another request.
-  mutating func gaveBack(_ wanted: Wanted, by number: Int, since: Instant?, at now: Instant) {
+  mutating func gaveBack(_ item: FetchItem, by number: Int, since: Instant?, at now: Instant) {
     let wasEmpty = rounds.isEmpty
-    rounds.gaveBack(wanted, by: number, heldFor: since.map { now - $0 } ?? .zero)
+    rounds.gaveBack(item, by: number, heldFor: since.map { now - $0 } ?? .zero)
     guard wasEmpty, !rounds.isEmpty else { return }
     // How long proven peers are silent matters from now on.
     for other in rotation.live { if let id = peers[other].connection { watchSilence(of: id, at: now) } }
   }
 
   /// The live peers that have something now: the members of a round that begins.
-  private func members(for wanted: Wanted, including number: Int) -> Set<Int> {
+  private func members(for item: FetchItem, including number: Int) -> Set<Int> {
     var members: Set<Int> = [number]
     var strangers: [AddressGroup?: Int] = [:]
     if peers[number].isStranger { strangers[peers[number].group] = 1 }
-    for other in rotation.live where other != number && holds(other, wanted) {
+    for other in rotation.live where other != number && holds(other, item) {
       if peers[other].isStranger {
         guard strangers[peers[other].group, default: 0] < DownloadState.strangersPerRoundMax else { continue }
         strangers[peers[other].group, default: 0] += 1
@@ -123,47 +125,47 @@ extension DownloadState {
 
   /// Ends every round that is over. Also a peer that came after a round began keeps it open, as long as it is there.
   mutating func settleRounds(at now: Instant) {
-    for wanted in rounds.underWay { settleRound(of: wanted, at: now) }
+    for item in rounds.underWay { settleRound(of: item, at: now) }
   }
 
   /// Ends a round in which each member has failed, has left or has nothing of what is missing: a retry is spent, and the
   /// delay runs.
-  mutating func settleRound(of wanted: Wanted, at now: Instant) {
-    guard phase != .ended, isUnasked(wanted), let round = rounds[wanted], let members = round.members,
-      rounds.isOver(wanted, canGive: { holds($0, wanted) && !peers[$0].onlyRefuses }),
-      !isTrustedPeerLeft(for: wanted)
+  mutating func settleRound(of item: FetchItem, at now: Instant) {
+    guard phase != .ended, isUnasked(item), let round = rounds[item], let members = round.members,
+      rounds.isOver(item, canGive: { holds($0, item) && !peers[$0].onlyRefuses }),
+      !isTrustedPeerLeft(for: item)
     else { return }
     let isAwaited = isAwaited(besides: members.union(round.failedNow), at: now)
     let costsRetry =
       !round.silentNow.contains(where: isTrusted) && !isAwaited
       && (members.contains(where: isTrusted) || !isTrustedPeerKnown)
-    let attempts = rounds.end(wanted, costsRetry: costsRetry)
-    if attempts.retries > settings.maxRetries { return giveUp(wanted, attempts, at: now) }
-    let delay = retries.add(wanted, attempt: max(attempts.lostRounds, 1), at: now, using: &generator)
-    switch wanted {
+    let history = rounds.end(item, costsRetry: costsRetry)
+    if history.retries > settings.maxRetries { return giveUp(item, history, at: now) }
+    let delay = retries.add(item, attempt: max(history.lostRounds, 1), at: now, using: &generator)
+    switch item {
     case .page(let page): pages.rest(page)
     case .chunk(let chunk):
       chunks.rest(chunk)
-      guard costsRetry, let last = attempts.lastFailure else { return }
+      guard costsRetry, let last = history.lastFailure else { return }
       stats.retries += 1
       report(
         .chunkRetry(
-          chunk: chunk, peer: last.peer, reason: last.reason, attempt: attempts.retries, delay: delay))
+          chunk: chunk, peer: last.peer, reason: last.reason, attempt: history.retries, delay: delay))
     }
   }
 
-  /// Whether a chunk or page is wanted, and no peer is asked for it.
-  private func isUnasked(_ wanted: Wanted) -> Bool {
-    switch wanted {
+  /// Whether a chunk or page is item, and no peer is asked for it.
+  private func isUnasked(_ item: FetchItem) -> Bool {
+    switch item {
     case .chunk(let chunk): chunks.isOpen(chunk)
     case .page(let page): pages.isWanted(page)
     }
   }
 
   /// Whether a proven or named peer that came after the round began can still give it.
-  private func isTrustedPeerLeft(for wanted: Wanted) -> Bool {
+  private func isTrustedPeerLeft(for item: FetchItem) -> Bool {
     rotation.live.contains {
-      isTrusted($0) && !hasFailed($0, wanted) && holds($0, wanted) && !peers[$0].onlyRefuses
+      isTrusted($0) && !hasFailed($0, item) && holds($0, item) && !peers[$0].onlyRefuses
     }
   }
 
@@ -190,19 +192,19 @@ extension DownloadState {
       }
   }
 
-  private mutating func giveUp(_ wanted: Wanted, _ attempts: Attempts, at now: Instant) {
-    switch wanted {
+  private mutating func giveUp(_ item: FetchItem, _ history: FailureHistory, at now: Instant) {
+    switch item {
     case .page(let page): end(.pageOutOfRetries(page), at: now)
     case .chunk(let chunk):
       chunks.giveUp(chunk)
       stats.failedChunks += 1
-      if let last = attempts.lastFailure { report(.chunkFailed(chunk: chunk, peer: last.peer)) }
+      if let last = history.lastFailure { report(.chunkFailed(chunk: chunk, peer: last.peer)) }
       end(.outOfRetries(chunk), at: now)
     }
   }
 
-  mutating func wake(_ wanted: Wanted) {
-    switch wanted {
+  mutating func wake(_ item: FetchItem) {
+    switch item {
     case .chunk(let chunk): chunks.wake(chunk)
     case .page(let page):
       pages.wake(page)
@@ -215,42 +217,44 @@ extension DownloadState {
   /// Sets when to look whether a connection has been silent for too long.
   mutating func watchSilence(of id: ConnectionID, at now: Instant) {
     guard timers[.patience(id)] == nil else { return }  // it looks again when it fires
-    guard let since = [links.firstStarted(id), links.pageAskedAt(id)].compactMap({ $0 }).min() else { return }
+    guard let since = [connections.firstStarted(id), connections.pageAskedAt(id)].compactMap({ $0 }).min() else {
+      return
+    }
     // Again and again, since a peer that could take over may come later.
     timers.set(.patience(id), at: max(since + patience, now + DownloadState.patienceMin / 4))
   }
 
   /// How long a peer may be silent about something before another one is asked. A peer that the user named, or that has
   /// proved itself, is given more time in each further round: it may be honest and slow.
-  private func patience(with number: Int, for wanted: Wanted) -> Duration {
-    guard isTrusted(number), let lostRounds = rounds[wanted]?.lostRounds, lostRounds > 0 else { return patience }
+  private func patience(with number: Int, for item: FetchItem) -> Duration {
+    guard isTrusted(number), let lostRounds = rounds[item]?.lostRounds, lostRounds > 0 else { return patience }
     return min(patience * (1 << (2 * min(lostRounds, 8))), settings.chunkTimeout)
   }
 
   /// A connection was silent for as long as a peer may be: an unproven peer loses what another peer can give, and a
   /// page is asked of a second peer.
   mutating func patienceEnded(_ id: ConnectionID, at now: Instant) {
-    guard let number = links.peer(of: id) else { return }
+    guard let number = connections.peer(of: id) else { return }
     loseLateRequest(id, number, at: now)
     // A better peer that does not answer keeps others waiting no longer.
     if !rounds.isEmpty { chunks.reconsider() }
-    if phase != .ended { relievePage(id, number, at: now) }
+    if phase != .ended { takePageBack(id, number, at: now) }
     if phase != .ended { watchSilence(of: id, at: now) }
   }
 
   private mutating func loseLateRequest(_ id: ConnectionID, _ number: Int, at now: Instant) {
-    guard !peers[number].isProven, let link = links[id], let place = link.firstInLine else { return }
-    let pending = link.pending[place]
-    let wanted = Wanted.chunk(pending.chunk)
-    guard let started = pending.started, isLate(pending, at: now), now - started >= patience(with: number, for: wanted),
-      isAnotherLeft(than: number, for: wanted, at: now)
+    guard !peers[number].isProven, let connection = connections[id], let place = connection.firstInLine else { return }
+    let pending = connection.pending[place]
+    let item = FetchItem.chunk(pending.chunk)
+    guard let started = pending.started, isLate(pending, at: now), now - started >= patience(with: number, for: item),
+      isAnotherLeft(than: number, for: item, at: now)
     else { return }
-    links[id]!.pending.remove(at: place)
+    connections[id]!.pending.remove(at: place)
     act(.cancel(id, pending.id))
     failed(number, .timeout, at: now)
     chunks.drop(id, pending.id, of: pending.chunk)
     startClock(id, at: now)
-    attemptFailed(wanted, by: number, .timeout, .wasSilent, at: now)
+    attemptFailed(item, by: number, .timeout, .wasSilent, at: now)
   }
 
   /// Whether a request would take more than half of its time at the rate at which its leaves have come so far.
@@ -262,13 +266,13 @@ extension DownloadState {
 
   /// Whether a page is late: its peer may be silent no longer.
   func isPageLate(_ id: ConnectionID, _ number: Int, _ page: PageIndex, at now: Instant) -> Bool {
-    links.pageAskedAt(id).map { now - $0 >= patience(with: number, for: .page(page)) } ?? false
+    connections.pageAskedAt(id).map { now - $0 >= patience(with: number, for: .page(page)) } ?? false
   }
 
   /// Whether another peer can give something that it has not failed in this round.
-  func isAnotherLeft(than number: Int, for wanted: Wanted, at now: Instant) -> Bool {
+  func isAnotherLeft(than number: Int, for item: FetchItem, at now: Instant) -> Bool {
     rotation.live.contains { other in
-      other != number && !hasFailed(other, wanted) && canAnswer(other, at: now) && holds(other, wanted)
+      other != number && !hasFailed(other, item) && canAnswer(other, at: now) && holds(other, item)
     }
   }
 }

@@ -25,7 +25,7 @@ extension DownloadState {
   private static let newsPause: Duration = .milliseconds(50)
 
   /// Between two looks for what idle peers can take over, where peers share.
-  private static let reliefPause: Duration = .milliseconds(20)
+  private static let endgamePause: Duration = .milliseconds(20)
 
   /// After peers came or went: workers let go of peers that they do not own. What is in flight stays.
   mutating func assignWorkers() {
@@ -48,11 +48,11 @@ extension DownloadState {
     for worker in turns where drive(worker, at: now) { idle += 1 }
     guard idle > 0 && settings.hedges else { return timers.cancel(.hedge) }
     // Where peers share somebody is idle at all times, and to look at all that all are asked for is dear.
-    if isSharing, now - relievedAt < DownloadState.reliefPause {
-      return timers.set(.hedge, at: relievedAt + DownloadState.reliefPause)
+    if isSharing, now - endgameAt < DownloadState.endgamePause {
+      return timers.set(.hedge, at: endgameAt + DownloadState.endgamePause)
     }
-    relievedAt = now
-    hedge(relieve(idle, at: now), at: now)
+    endgameAt = now
+    hedge(askInEndgame(idle, at: now), at: now)
     if phase != .ended, let silence = nextSilence(after: now) {
       timers.set(.hedge, at: min(timers[.hedge] ?? silence, silence))
     }
@@ -61,7 +61,7 @@ extension DownloadState {
   /// A peer has told what it has: of all peers only this one may have become of use.
   mutating func pump(at now: Instant, newsOf id: ConnectionID) {
     noteOffered()
-    guard let number = links.peer(of: id), isUsable(number) else { return }
+    guard let number = connections.peer(of: id), isUsable(number) else { return }
     if pages.isAnyWanted { fetchPages(at: now) }
     if chunks.choosableCount == 0 {
       // Others wait for chunks that this one may give sooner; to look for them costs more than news may.
@@ -82,7 +82,7 @@ extension DownloadState {
     let generation = chunks.generation
     for number in rotation.live where peers[number].exhaustedAt >= since && peers[number].exhaustedAt < generation {
       guard let id = peers[number].connection else { continue }
-      let hasAny = offered.contains { links.leaves(of: $0, on: id) & ~chunks.verified(of: $0) != 0 }
+      let hasAny = offered.contains { connections.leaves(of: $0, on: id) & ~chunks.verified(of: $0) != 0 }
       if !hasAny { peers[number].exhaustedAt = generation }
     }
   }
@@ -115,7 +115,7 @@ extension DownloadState {
     return true
   }
 
-  func inFlight(_ number: Int) -> Int { peers[number].connection.map { links.pendingCount(of: $0) } ?? 0 }
+  func inFlight(_ number: Int) -> Int { peers[number].connection.map { connections.pendingCount(of: $0) } ?? 0 }
 
   /// Whether a peer can be asked now, as far as is known without looking for a chunk.
   func isUsable(_ number: Int) -> Bool {
@@ -224,8 +224,8 @@ extension DownloadState {
 
   /// Requests that shall be in flight to a peer.
   func depth(_ number: Int) -> Int {
-    guard let id = peers[number].connection, links.isProven(id) else { return 1 }
-    let depthMax = min(settings.requestsInFlightMax, links.requestsMax(of: id))
+    guard let id = peers[number].connection, connections.isProven(id) else { return 1 }
+    let depthMax = min(settings.requestsInFlightMax, connections.requestsMax(of: id))
     let least = isSharing ? 1 : DownloadState.requestsInFlightMin
     let seconds = isSharing ? DownloadState.sharedPipelineSeconds : DownloadState.pipelineSeconds
     guard let rate = peers[number].score.throughput else { return min(least, depthMax) }

@@ -42,10 +42,10 @@ struct PageTable: Sendable {
   func isVerified(_ page: PageIndex) -> Bool { verified.contains(Int(page.rawValue)) }
 
   /// The first wanted page that covers a chunk which the peer has, and that may be asked of it.
-  func next(for holdings: Holdings, where mayAsk: (PageIndex) -> Bool) -> PageIndex? {
+  func next(for availability: RemoteAvailability, where mayAsk: (PageIndex) -> Bool) -> PageIndex? {
     var page = wanted.first(from: 0)
     while let candidate = page {
-      guard let chunk = holdings.first(from: candidate * chunksPerPage, layout: layout) else { return nil }
+      guard let chunk = availability.first(from: candidate * chunksPerPage, layout: layout) else { return nil }
       if chunk / chunksPerPage != candidate {
         page = wanted.first(from: chunk / chunksPerPage)
       } else if mayAsk(PageIndex(UInt32(candidate))) {

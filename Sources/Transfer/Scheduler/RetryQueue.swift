@@ -6,7 +6,7 @@ struct RetryQueue: Sendable {
   static let firstDelay: Duration = .milliseconds(500)
   static let delayMax: Duration = .seconds(10)
 
-  private var due = DeadlineQueue<Wanted>()
+  private var due = DeadlineQueue<FetchItem>()
 
   var deadline: Instant? { due.next }
   var count: Int { due.count }
@@ -19,15 +19,15 @@ struct RetryQueue: Sendable {
 
   /// Lets a chunk or page wait; returns for how long.
   mutating func add(
-    _ wanted: Wanted, attempt: Int, at now: Instant, using generator: inout SeededGenerator
+    _ item: FetchItem, attempt: Int, at now: Instant, using generator: inout SeededGenerator
   ) -> Duration {
     let perMillion = Int64.random(in: 800_000...1_200_000, using: &generator)
     let base = RetryQueue.delay(beforeRetry: attempt).wholeNanoseconds
     let delay = Duration.nanoseconds(base / 1_000_000 * perMillion)
-    due.set(wanted, at: now + delay)
+    due.set(item, at: now + delay)
     return delay
   }
 
-  mutating func remove(_ wanted: Wanted) { due.cancel(wanted) }
-  mutating func nextDue(at now: Instant) -> Wanted? { due.popDue(at: now) }
+  mutating func remove(_ item: FetchItem) { due.cancel(item) }
+  mutating func nextDue(at now: Instant) -> FetchItem? { due.popDue(at: now) }
 }

@@ -3,7 +3,7 @@ import Content
 import Wire
 
 /// What a download asks peers for.
-enum Wanted: Hashable, Sendable {
+enum FetchItem: Hashable, Sendable {
   case chunk(ChunkIndex)
   case page(PageIndex)
 }
@@ -13,7 +13,7 @@ enum Wanted: Hashable, Sendable {
 /// The first failure freezes the members of a round. A failure within the round costs nothing more. The round is over
 /// when each member has failed, has left or has nothing of what is missing; then one retry is spent, and the next failure
 /// freezes the next round.
-struct Attempts: Sendable {
+struct FailureHistory: Sendable {
   /// Where a peer stands: a peer that has not failed comes before one that failed in an earlier round or gave it back.
   enum Standing: Int, Comparable, Sendable {
     case untried, failedBefore, failedNow
@@ -58,113 +58,114 @@ struct Attempts: Sendable {
   }
 }
 
-/// The attempts of what failed or came back and is still wanted. Empty in a download without trouble.
+/// The histories of what failed or came back and is still item. Empty in a download without trouble.
 struct RetryRounds: Sendable {
-  private var attempts: [Wanted: Attempts] = [:]
+  private var histories: [FetchItem: FailureHistory] = [:]
   /// What came back before it failed, the oldest first.
-  private var returns: [Wanted] = []
-  /// How often something that is still wanted came back promptly.
-  private var promptReturns = RecentTable<Wanted, Int>(capacity: Attempts.returnsMax)
+  private var returns: [FetchItem] = []
+  /// How often something that is still item came back promptly.
+  private var promptReturns = RecentTable<FetchItem, Int>(capacity: FailureHistory.returnsMax)
 
-  var isEmpty: Bool { attempts.isEmpty }
+  var isEmpty: Bool { histories.isEmpty }
   /// The chunks among it, in no order.
   var chunks: [ChunkIndex] {
-    attempts.keys.compactMap { if case .chunk(let chunk) = $0 { chunk } else { nil } }
+    histories.keys.compactMap { if case .chunk(let chunk) = $0 { chunk } else { nil } }
   }
 
-  subscript(wanted: Wanted) -> Attempts? { attempts[wanted] }
+  subscript(item: FetchItem) -> FailureHistory? { histories[item] }
 
   /// Counts a failure. The first one of a round freezes its members.
   /// - `how`: a peer that has left may come back: that is not held against it.
   mutating func fail(
-    _ wanted: Wanted, by number: Int, _ peer: PeerID, _ reason: RetryReason, _ how: Attempts.Failing, members: Set<Int>
+    _ item: FetchItem, by number: Int, _ peer: PeerID, _ reason: RetryReason, _ how: FailureHistory.Failing,
+    members: Set<Int>
   ) {
-    var entry = attempts[wanted] ?? Attempts()
+    var entry = histories[item] ?? FailureHistory()
     entry.lastFailure = (peer, reason)
     if entry.members == nil { entry.members = members }
     if how != .left { entry.failedNow.insert(number) }
     if how == .wasSilent { entry.silentNow.insert(number) }
-    attempts[wanted] = entry
+    histories[item] = entry
   }
 
   /// A peer gave something back without an answer. That is no failure and begins no round, but strangers that take turns
   /// in it would keep it from all others: from now on the others that have it come first.
   /// - `heldFor`: how long others could not be asked for it meanwhile.
-  mutating func gaveBack(_ wanted: Wanted, by number: Int, heldFor: Duration) {
-    if heldFor < Attempts.promptReturnMax {
-      let count = (promptReturns[wanted] ?? 0) + 1
-      promptReturns[wanted] = count
-      guard count > Attempts.promptReturnsFree else { return }
+  mutating func gaveBack(_ item: FetchItem, by number: Int, heldFor: Duration) {
+    if heldFor < FailureHistory.promptReturnMax {
+      let count = (promptReturns[item] ?? 0) + 1
+      promptReturns[item] = count
+      guard count > FailureHistory.promptReturnsFree else { return }
     }
-    if attempts[wanted] == nil { makeRoomForReturn(of: wanted) }
-    attempts[wanted, default: Attempts()].failedBefore.insert(number)
+    if histories[item] == nil { makeRoomForReturn(of: item) }
+    histories[item, default: FailureHistory()].failedBefore.insert(number)
   }
 
-  private mutating func makeRoomForReturn(of wanted: Wanted) {
-    if returns.count == Attempts.returnsMax {
+  private mutating func makeRoomForReturn(of item: FetchItem) {
+    if returns.count == FailureHistory.returnsMax {
       let oldest = returns.removeFirst()
-      if attempts[oldest]?.lastFailure == nil { attempts[oldest] = nil }
+      if histories[oldest]?.lastFailure == nil { histories[oldest] = nil }
     }
-    returns.append(wanted)
+    returns.append(item)
   }
 
   /// Whether each member of the round has failed, or can give nothing more. False between two rounds.
-  func isOver(_ wanted: Wanted, canGive: (Int) -> Bool) -> Bool {
-    guard let entry = attempts[wanted], let members = entry.members else { return false }
+  func isOver(_ item: FetchItem, canGive: (Int) -> Bool) -> Bool {
+    guard let entry = histories[item], let members = entry.members else { return false }
     return members.allSatisfy { entry.failedNow.contains($0) || !canGive($0) }
   }
 
-  /// Ends the round. Returns the attempts after it.
+  /// Ends the round. Returns the histories after it.
   /// - `costsRetry`: false: the round is lost without spending a retry.
-  mutating func end(_ wanted: Wanted, costsRetry: Bool) -> Attempts {
-    guard var entry = attempts[wanted] else { preconditionFailure("a round that never began has no end") }
+  mutating func end(_ item: FetchItem, costsRetry: Bool) -> FailureHistory {
+    guard var entry = histories[item] else { preconditionFailure("a round that never began has no end") }
     entry.lostRounds += 1
     if costsRetry { entry.retries += 1 }
     entry.leavesGained = 0
     entry.failedBefore.formUnion(entry.failedNow)
     (entry.failedNow, entry.silentNow) = ([], [])
     entry.members = nil
-    attempts[wanted] = entry
+    histories[item] = entry
     return entry
   }
 
   /// Leaves of a chunk were verified. A few do not give the retries back: a peer could send one now and then for ever.
   mutating func gained(_ leafCount: Int, of chunk: ChunkIndex) {
-    guard !attempts.isEmpty, var entry = attempts[.chunk(chunk)] else { return }
+    guard !histories.isEmpty, var entry = histories[.chunk(chunk)] else { return }
     entry.leavesGained += leafCount
-    if entry.leavesGained >= Attempts.leavesForReset {
+    if entry.leavesGained >= FailureHistory.leavesForReset {
       (entry.retries, entry.lostRounds, entry.leavesGained) = (0, 0, 0)
     }
-    attempts[.chunk(chunk)] = entry
+    histories[.chunk(chunk)] = entry
   }
 
   /// It is there: nothing of it is remembered.
-  mutating func remove(_ wanted: Wanted) {
-    if attempts.removeValue(forKey: wanted) != nil { returns.removeAll { $0 == wanted } }
-    if !promptReturns.isEmpty { promptReturns[wanted] = nil }
+  mutating func remove(_ item: FetchItem) {
+    if histories.removeValue(forKey: item) != nil { returns.removeAll { $0 == item } }
+    if !promptReturns.isEmpty { promptReturns[item] = nil }
   }
 
   /// Everything with a round that is not over, in a fixed order.
-  var underWay: [Wanted] {
-    attempts.filter { $0.value.members != nil }.map(\.key).sorted { $0.order < $1.order }
+  var underWay: [FetchItem] {
+    histories.filter { $0.value.members != nil }.map(\.key).sorted { $0.order < $1.order }
   }
 
   /// Another peer gets the number.
   mutating func forget(_ peer: Int) {
-    for (wanted, var entry) in attempts {
+    for (item, var entry) in histories {
       entry.members?.remove(peer)
       entry.silentNow.remove(peer)
       entry.failedNow.remove(peer)
       entry.failedBefore.remove(peer)
-      attempts[wanted] = entry
+      histories[item] = entry
     }
-    guard attempts.count > Attempts.forgottenFrom else { return }
-    attempts = attempts.filter { !$0.value.isForgotten }
-    returns.removeAll { attempts[$0] == nil }
+    guard histories.count > FailureHistory.forgottenFrom else { return }
+    histories = histories.filter { !$0.value.isForgotten }
+    returns.removeAll { histories[$0] == nil }
   }
 }
 
-extension Wanted {
+extension FetchItem {
   /// Pages before chunks, each by index.
   fileprivate var order: UInt64 {
     switch self {

@@ -133,7 +133,7 @@ public struct PeerSession: Sendable {
     case .bitmap(let bitmap): handle(bitmap)
     case .promised(let promised): tell(.promised(promised.chunks), about: promised.handle, cost: promised.chunks.count)
     case .peers(let peers): tell(.peers(peers.entries), about: peers.handle, cost: peers.entries.count)
-    case .goodbye(let goodbye): close(.there(goodbye.code, goodbye.text))
+    case .goodbye(let goodbye): close(.remote(goodbye.code, goodbye.text))
     }
   }
 

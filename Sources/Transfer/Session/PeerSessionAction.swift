@@ -25,7 +25,7 @@ public enum PeerNews: Hashable, Sendable {
 /// Why a session ends by what the peer sent.
 public enum SessionEnd: Hashable, Sendable {
   /// The peer said GOODBYE.
-  case there(CloseCode, String)
+  case remote(CloseCode, String)
   /// The peer broke the protocol.
   case violation(String)
   /// Hashes or a manifest that do not verify: for a ban.

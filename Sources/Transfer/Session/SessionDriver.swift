@@ -82,7 +82,7 @@ public struct SessionDriver: Sendable {
   /// The next thing to do, in order; nil if nothing is left until the next event.
   public mutating func nextAction() -> PeerSessionAction? {
     let action = session.nextAction()
-    if case .close(.there(.badData, _))? = action { hasSentBadData = true }
+    if case .close(.remote(.badData, _))? = action { hasSentBadData = true }
     return action
   }
 
@@ -107,7 +107,7 @@ public struct SessionDriver: Sendable {
     case .yes: session.admit(request, isHeld: true)
     case .notHere: session.admit(request, isHeld: false)
     case .notNow:
-      session.admit(request, isHeld: false, retryAfterMilliseconds: UploadDeferral.retryAfterMilliseconds)
+      session.admit(request, isHeld: false, retryAfterMilliseconds: UploadChoking.retryAfterMilliseconds)
     }
   }
 

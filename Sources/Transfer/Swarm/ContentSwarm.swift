@@ -29,13 +29,13 @@ public struct ContentSwarm: Sendable {
     var shares: Bool { port.map { $0 != 0 } ?? false }
   }
 
-  private var ledger: UploadLedger
+  private var promises: UploadPromises
   private var directory: PeerDirectory
   /// Of the peers that share.
-  private var deferral = UploadDeferral()
+  private var choking = UploadChoking()
 
   public init(chunkCount: Int, generator: SeededGenerator) {
-    ledger = UploadLedger(chunkCount: chunkCount)
+    promises = UploadPromises(chunkCount: chunkCount)
     directory = PeerDirectory(generator: generator)
   }
 
@@ -50,8 +50,8 @@ public struct ContentSwarm: Sendable {
       member, peer.id, ip: peer.ip, port: peer.port, isListener: true, isTurnedAway: peer.isTurnedAway, at: now)
     // A peer that is turned away asks for nothing here.
     if peer.isTurnedAway { return [] }
-    if peer.shares { deferral.join(member, at: now) }
-    return ledger.join(member, shares: peer.shares)
+    if peer.shares { choking.join(member, at: now) }
+    return promises.join(member, shares: peer.shares)
   }
 
   /// A peer has the content, which this node fetches. Other peers hear of it.
@@ -61,8 +61,8 @@ public struct ContentSwarm: Sendable {
 
   /// The content is no longer open on the connection.
   public mutating func leave(_ member: Member, at now: Instant) {
-    ledger.leave(member)
-    deferral.leave(member)
+    promises.leave(member)
+    choking.leave(member)
     directory.leave(member, at: now)
   }
 
@@ -71,34 +71,34 @@ public struct ContentSwarm: Sendable {
   /// Whether the node takes a request for a chunk; if not, the peer asks again later.
   /// - `isFull`: whether the upload is known to be all used.
   public mutating func accepts(_ chunk: ChunkIndex, from member: Member, isFull: Bool, at now: Instant) -> Bool {
-    deferral.accepts(member, isFirst: ledger.isFirst(member, of: chunk), isFull: isFull, at: now)
+    choking.accepts(member, isFirst: promises.isFirst(member, of: chunk), isFull: isFull, at: now)
   }
 
   /// The next piece for a peer waits. True if it goes before pieces of chunks that other peers were promised first.
   public mutating func waits(for chunk: ChunkIndex, _ member: Member, isFull: Bool, at now: Instant) -> Bool {
-    let isFirst = ledger.isFirst(member, of: chunk)
-    deferral.waits(member, isFirst: isFirst, at: now)
+    let isFirst = promises.isFirst(member, of: chunk)
+    choking.waits(member, isFirst: isFirst, at: now)
     // The node never puts off a peer that gives nothing to others, but such a peer does not go before those that give.
-    return isFirst || deferral.knows(member) && deferral.isImpatient(member, isFull: isFull, at: now)
+    return isFirst || choking.knows(member) && choking.isImpatient(member, isFull: isFull, at: now)
   }
 
   /// No piece waits for a peer.
-  public mutating func rests(_ member: Member) { deferral.rests(member) }
+  public mutating func rests(_ member: Member) { choking.rests(member) }
 
   // MARK: Promises
 
   /// The node will send a chunk. True if the other peers hear of it.
-  public mutating func promise(_ chunk: ChunkIndex, to member: Member) -> Bool { ledger.promise(chunk, to: member) }
+  public mutating func promise(_ chunk: ChunkIndex, to member: Member) -> Bool { promises.promise(chunk, to: member) }
 
   /// Leaves of a chunk left for a peer.
   public mutating func sent(_ leafCount: Int, of chunk: ChunkIndex, to member: Member) {
-    ledger.sent(leafCount, of: chunk, to: member)
+    promises.sent(leafCount, of: chunk, to: member)
   }
 
   /// A peer waits for nothing more of a chunk.
   /// - `leafCount`: of the whole chunk.
   public mutating func settle(_ chunk: ChunkIndex, of member: Member, leafCount: Int) {
-    ledger.settle(chunk, of: member, leafCount: leafCount)
+    promises.settle(chunk, of: member, leafCount: leafCount)
   }
 
   // MARK: Peers hear of one another

@@ -84,7 +84,7 @@ public struct UploadTurns: Sendable {
   public var isOfOneGroup: Bool { first.groupCount + others.groupCount <= 1 }
 
   /// A reader can be sent a piece, and waits for its turn.
-  /// - `isFirst`: whether no other peer was promised the piece's chunk before it (`UploadLedger`).
+  /// - `isFirst`: whether no other peer was promised the piece's chunk before it (`UploadPromises`).
   public mutating func enqueue(_ reader: Reader, of group: AddressGroup, isFirst: Bool) {
     if isFirst { first.enqueue(reader, of: group) } else { others.enqueue(reader, of: group) }
   }

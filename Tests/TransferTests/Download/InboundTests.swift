@@ -126,7 +126,7 @@ import Wire
       state.handle(.connected(ConnectionID(inbound.rawValue + UInt64(i)), peerID(UInt8(100 + i))), at: .seconds(1))
       if actions(of: &state).contains(where: { if case .open = $0 { true } else { false } }) { taken += 1 }
     }
-    #expect(taken == DownloadSettings().connectionsMax - DownloadState.hintedLinksMax)
+    #expect(taken == DownloadSettings().connectionsMax - DownloadState.hintedConnectionsMax)
     state.handle(.addressAdded(address(2), pinned: nil), at: .seconds(1))
     #expect(actions(of: &state).contains { if case .dial(address(2), _, _) = $0 { true } else { false } })
   }

@@ -39,8 +39,8 @@ import Wire
   }
 
   @Test func `only code 5 says that another connection stays, and only a lie bans`() {
-    expect(DownloadEvent(.there(.duplicateConnection, ""), of: id), .replaced(id))
-    expect(DownloadEvent(.there(.idle, ""), of: id), .connectionLost(id, .goodbye(CloseCode.idle.rawValue)))
+    expect(DownloadEvent(.remote(.duplicateConnection, ""), of: id), .replaced(id))
+    expect(DownloadEvent(.remote(.idle, ""), of: id), .connectionLost(id, .goodbye(CloseCode.idle.rawValue)))
     expect(DownloadEvent(.violation("a frame"), of: id), .connectionLost(id, .violation))
     expect(DownloadEvent(.lied("a page"), of: id), .lied(id))
   }

@@ -34,18 +34,18 @@ import Wire
 
   @Test func `a bitmap that repeats what is known changes nothing`() {
     let chunks = 262_144
-    var holdings = Holdings(isComplete: false, layout: layout(chunks))
-    _ = holdings.add(LeafRun(chunk: ChunkIndex(70), leaves: LeafRange(first: 0, count: 2)), layout: layout(chunks))
+    var availability = RemoteAvailability(isComplete: false, layout: layout(chunks))
+    _ = availability.add(LeafRun(chunk: ChunkIndex(70), leaves: LeafRange(first: 0, count: 2)), layout: layout(chunks))
     let everySecond = bitmap(first: 0, (0..<chunks).map { $0 % 2 == 0 })
-    let gains = holdings.add(everySecond)
-    #expect(gains.count == chunks / 64 && holdings.chunks.count == chunks / 2 && holdings.partial.isEmpty)
+    let gains = availability.add(everySecond)
+    #expect(gains.count == chunks / 64 && availability.chunks.count == chunks / 2 && availability.partial.isEmpty)
     #expect(gains[1].whole.nonzeroBitCount == 32 && gains[1].first == gains[1].whole & ~(1 << 6))
-    #expect(holdings.add(everySecond).isEmpty)
+    #expect(availability.add(everySecond).isEmpty)
     // Of what is told anew only the words that differ count.
-    #expect(holdings.add(bitmap(first: 1000, [true, true, true, true])).map(\.word) == [15])
-    let beyond = holdings.add(bitmap(first: chunks - 1, [true, true, true]))
+    #expect(availability.add(bitmap(first: 1000, [true, true, true, true])).map(\.word) == [15])
+    let beyond = availability.add(bitmap(first: chunks - 1, [true, true, true]))
     #expect(beyond.map(\.whole) == [1 << 63])
-    let outside = holdings.add(bitmap(first: chunks, [true]))
+    let outside = availability.add(bitmap(first: chunks, [true]))
     #expect(outside.isEmpty)
   }
 
@@ -79,7 +79,7 @@ import Wire
 
   private func expectAlike(_ a: ChunkTable, _ b: ChunkTable, at location: SourceLocation = #_sourceLocation) {
     var (a, b) = (a, b)
-    let everything = Holdings(isComplete: true, layout: a.layout)
+    let everything = RemoteAvailability(isComplete: true, layout: a.layout)
     let chunks = (0..<UInt32(a.layout.chunkCount)).map { ChunkIndex($0) }
     #expect(chunks.map(a.copies) == chunks.map(b.copies), sourceLocation: location)
     #expect(a.choosableCount == b.choosableCount, sourceLocation: location)

@@ -16,7 +16,9 @@ import Wire
     Asker(connection: ConnectionID(connection), request: RequestID(1), leaves: leaves)
   }
 
-  func complete(_ table: ChunkTable) -> Holdings { Holdings(isComplete: true, layout: table.layout) }
+  func complete(_ table: ChunkTable) -> RemoteAvailability {
+    RemoteAvailability(isComplete: true, layout: table.layout)
+  }
 
   @Test func `a chunk goes from missing to had through each state`() {
     var table = table(chunks: 2)
@@ -59,7 +61,7 @@ import Wire
 
   @Test func `choosing in a file of a million chunks reads few words, for whole and partial holdings`() {
     var table = ChunkTable(layout: ChunkLayout(fileLength: 1 << 40)!)
-    var half = Holdings(isComplete: false, layout: table.layout)
+    var half = RemoteAvailability(isComplete: false, layout: table.layout)
     var generator = SeededGenerator(seed: 5)
     for chunk in stride(from: 0, to: UInt32(1 << 20), by: 16) {
       table.list(ChunkIndex(chunk))
@@ -84,7 +86,7 @@ import Wire
   @Test func `a peer that has nothing is not searched again until something changes`() {
     var table = table(chunks: 100)
     let generation = table.generation
-    #expect(table.choose(for: Holdings(isComplete: false, layout: table.layout), below: 100) == nil)
+    #expect(table.choose(for: RemoteAvailability(isComplete: false, layout: table.layout), below: 100) == nil)
     #expect(table.generation == generation)
     table.ask(ChunkIndex(3), asker(1))
     #expect(table.generation == generation)

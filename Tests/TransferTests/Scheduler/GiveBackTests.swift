@@ -56,7 +56,7 @@ import Wire
   }
 
   @Test func `a peer that gave a chunk back is asked for it after those that did not, and the round begins later`() {
-    let chunk = Wanted.chunk(ChunkIndex(0))
+    let chunk = FetchItem.chunk(ChunkIndex(0))
     var rounds = RetryRounds()
     rounds.gaveBack(chunk, by: 1, heldFor: .seconds(1))
     #expect(rounds[chunk]?.standing(of: 1) == .failedBefore && rounds[chunk]?.standing(of: 2) == .untried)
@@ -69,7 +69,7 @@ import Wire
   }
 
   @Test func `what comes back promptly counts from the fifth time on, and anew once it is there`() {
-    let chunk = Wanted.chunk(ChunkIndex(0))
+    let chunk = FetchItem.chunk(ChunkIndex(0))
     var rounds = RetryRounds()
     for _ in 0..<2 {
       for peer in 1...4 { rounds.gaveBack(chunk, by: peer, heldFor: .milliseconds(499)) }
@@ -81,32 +81,32 @@ import Wire
   }
 
   @Test func `of what came back without a failure the last 64 are remembered`() {
-    func wanted(_ chunk: Int) -> Wanted { .chunk(ChunkIndex(UInt32(chunk))) }
+    func item(_ chunk: Int) -> FetchItem { .chunk(ChunkIndex(UInt32(chunk))) }
     var rounds = RetryRounds()
-    for chunk in 0..<2 { rounds.gaveBack(wanted(chunk), by: 1, heldFor: .seconds(1)) }
-    rounds.fail(wanted(0), by: 2, peerID(2), .timeout, .failed, members: [1, 2])
-    rounds.remove(wanted(1))
-    for chunk in 2..<(Attempts.returnsMax + 1) { rounds.gaveBack(wanted(chunk), by: 1, heldFor: .seconds(1)) }
-    #expect(rounds.chunks.count == Attempts.returnsMax)
-    for chunk in 1_000..<2_000 { rounds.gaveBack(wanted(chunk), by: 1, heldFor: .seconds(1)) }
+    for chunk in 0..<2 { rounds.gaveBack(item(chunk), by: 1, heldFor: .seconds(1)) }
+    rounds.fail(item(0), by: 2, peerID(2), .timeout, .failed, members: [1, 2])
+    rounds.remove(item(1))
+    for chunk in 2..<(FailureHistory.returnsMax + 1) { rounds.gaveBack(item(chunk), by: 1, heldFor: .seconds(1)) }
+    #expect(rounds.chunks.count == FailureHistory.returnsMax)
+    for chunk in 1_000..<2_000 { rounds.gaveBack(item(chunk), by: 1, heldFor: .seconds(1)) }
     // What has failed stays.
-    #expect(rounds[wanted(0)]?.standing(of: 2) == .failedNow && rounds.chunks.count == Attempts.returnsMax + 1)
-    #expect(rounds[wanted(1_935)] == nil && rounds[wanted(1_936)]?.standing(of: 1) == .failedBefore)
+    #expect(rounds[item(0)]?.standing(of: 2) == .failedNow && rounds.chunks.count == FailureHistory.returnsMax + 1)
+    #expect(rounds[item(1_935)] == nil && rounds[item(1_936)]?.standing(of: 1) == .failedBefore)
   }
 
   @Test func `with much in trouble, what only forgotten peers failed is forgotten, but no lost round is`() {
-    func wanted(_ chunk: Int) -> Wanted { .chunk(ChunkIndex(UInt32(chunk))) }
+    func item(_ chunk: Int) -> FetchItem { .chunk(ChunkIndex(UInt32(chunk))) }
     var rounds = RetryRounds()
-    for chunk in 0..<Attempts.forgottenFrom {
-      rounds.fail(wanted(chunk), by: 1, peerID(1), .timeout, .failed, members: [1, 2])
+    for chunk in 0..<FailureHistory.forgottenFrom {
+      rounds.fail(item(chunk), by: 1, peerID(1), .timeout, .failed, members: [1, 2])
     }
-    _ = rounds.end(wanted(0), costsRetry: false)
+    _ = rounds.end(item(0), costsRetry: false)
     rounds.forget(1)
-    #expect(rounds.chunks.count == Attempts.forgottenFrom)
-    rounds.gaveBack(wanted(1_000), by: 2, heldFor: .seconds(1))
+    #expect(rounds.chunks.count == FailureHistory.forgottenFrom)
+    rounds.gaveBack(item(1_000), by: 2, heldFor: .seconds(1))
     rounds.forget(3)
-    #expect(rounds.chunks.count == 2 && rounds[wanted(0)]?.lostRounds == 1)
-    #expect(rounds[wanted(1_000)]?.standing(of: 2) == .failedBefore)
+    #expect(rounds.chunks.count == 2 && rounds[item(0)]?.lostRounds == 1)
+    #expect(rounds[item(1_000)]?.standing(of: 2) == .failedBefore)
   }
 
   @Test(arguments: [
@@ -127,7 +127,7 @@ import Wire
     swarm.run(until: .seconds(2))
     let (had, inTrouble) = (swarm.state.chunks.haveCount, swarm.state.rounds.chunks.count)
     // Each chunk in trouble costs a look at all peers whenever one is asked.
-    #expect(inTrouble <= Attempts.forgottenFrom + 34, "\(inTrouble) chunks")
+    #expect(inTrouble <= FailureHistory.forgottenFrom + 34, "\(inTrouble) chunks")
     #expect(had >= 18 && swarm.faults.isEmpty, "\(had) chunks")
   }
 }

@@ -6,7 +6,7 @@ import Wire
 @testable import Transfer
 
 @Suite struct RetryRoundsTests {
-  private let chunk = Wanted.chunk(ChunkIndex(3))
+  private let chunk = FetchItem.chunk(ChunkIndex(3))
 
   private func failing(_ peers: [Int], of members: Set<Int>) -> RetryRounds {
     var rounds = RetryRounds()

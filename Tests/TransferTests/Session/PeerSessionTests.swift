@@ -379,7 +379,7 @@ import Wire
   @Test func `after its end a session says nothing more`() throws {
     var (fetching, serving) = try opened()
     serving.handle(.goodbye(Goodbye(code: .done, text: "")), at: .zero)
-    expect(drain(&serving), [.close(.there(.done, ""))])
+    expect(drain(&serving), [.close(.remote(.done, ""))])
     serving.handle(.ping(1), at: .zero)
     serving.withdraw(FileHandle(1), .changed)
     fetching.end()

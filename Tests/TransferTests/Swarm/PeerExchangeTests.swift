@@ -282,9 +282,9 @@ import Wire
   // MARK: Promising
 
   @Test func `a chunk is promised once, until its reader leaves`() {
-    var ledger = UploadLedger(chunkCount: 4)
-    func join(_ reader: UInt64) -> [ChunkIndex] { ledger.join(reader) }
-    func promise(_ chunk: UInt32, to reader: UInt64) -> Bool { ledger.promise(ChunkIndex(chunk), to: reader) }
+    var promises = UploadPromises(chunkCount: 4)
+    func join(_ reader: UInt64) -> [ChunkIndex] { promises.join(reader) }
+    func promise(_ chunk: UInt32, to reader: UInt64) -> Bool { promises.promise(ChunkIndex(chunk), to: reader) }
     #expect(join(10).isEmpty)
     // With no other reader there, a promise is sent to no reader.
     #expect(!promise(0, to: 10))
@@ -292,64 +292,64 @@ import Wire
     #expect(!promise(0, to: 11))
     #expect(promise(1, to: 11))
     #expect(!promise(1, to: 11))
-    ledger.leave(10)
-    #expect(ledger.readerCount == 1)
+    promises.leave(10)
+    #expect(promises.readerCount == 1)
     #expect(join(12) == [ChunkIndex(1)])
     #expect(promise(0, to: 12))
     #expect(!promise(9, to: 12) && !promise(2, to: 99))
   }
 
   @Test func `who takes a chunk back, or takes little of it, has claimed nothing, and others are told of it once`() {
-    var ledger = UploadLedger(chunkCount: 4)
-    for reader in [10, 11] as [UInt64] { _ = ledger.join(reader) }
-    func promise(_ chunk: UInt32, to reader: UInt64) -> Bool { ledger.promise(ChunkIndex(chunk), to: reader) }
+    var promises = UploadPromises(chunkCount: 4)
+    for reader in [10, 11] as [UInt64] { _ = promises.join(reader) }
+    func promise(_ chunk: UInt32, to reader: UInt64) -> Bool { promises.promise(ChunkIndex(chunk), to: reader) }
     #expect(promise(0, to: 10))
-    #expect(!ledger.isFirst(11, of: ChunkIndex(0)))
-    ledger.settle(ChunkIndex(0), of: 11, leafCount: 64)
-    #expect(!ledger.isFirst(11, of: ChunkIndex(0)), "it is not its to give back")
-    ledger.sent(31, of: ChunkIndex(0), to: 10)
-    ledger.sent(9, of: ChunkIndex(0), to: 11)
-    ledger.settle(ChunkIndex(0), of: 10, leafCount: 64)
-    #expect(ledger.isFirst(11, of: ChunkIndex(0)))
+    #expect(!promises.isFirst(11, of: ChunkIndex(0)))
+    promises.settle(ChunkIndex(0), of: 11, leafCount: 64)
+    #expect(!promises.isFirst(11, of: ChunkIndex(0)), "it is not its to give back")
+    promises.sent(31, of: ChunkIndex(0), to: 10)
+    promises.sent(9, of: ChunkIndex(0), to: 11)
+    promises.settle(ChunkIndex(0), of: 10, leafCount: 64)
+    #expect(promises.isFirst(11, of: ChunkIndex(0)))
     for _ in 0..<3 {
       #expect(!promise(0, to: 10))
-      ledger.settle(ChunkIndex(0), of: 10, leafCount: 64)
+      promises.settle(ChunkIndex(0), of: 10, leafCount: 64)
     }
     #expect(!promise(0, to: 11))
-    ledger.sent(32, of: ChunkIndex(0), to: 11)
-    ledger.settle(ChunkIndex(0), of: 11, leafCount: 64)
-    #expect(!ledger.isFirst(10, of: ChunkIndex(0)))
-    ledger.leave(11)
-    #expect(promise(0, to: 10) == false && ledger.isFirst(10, of: ChunkIndex(0)))
+    promises.sent(32, of: ChunkIndex(0), to: 11)
+    promises.settle(ChunkIndex(0), of: 11, leafCount: 64)
+    #expect(!promises.isFirst(10, of: ChunkIndex(0)))
+    promises.leave(11)
+    #expect(promise(0, to: 10) == false && promises.isFirst(10, of: ChunkIndex(0)))
   }
 
   @Test func `a stranger that comes and goes has others told of a chunk once, unless it takes half of it each time`() {
     for (taken, tellings) in [(0, 1), (31, 1), (32, 20)] {
-      var ledger = UploadLedger(chunkCount: 4)
-      _ = ledger.join(1)
+      var promises = UploadPromises(chunkCount: 4)
+      _ = promises.join(1)
       var told = 0
       for reader in 100..<120 as Range<UInt64> {
-        _ = ledger.join(reader)
-        if ledger.promise(ChunkIndex(0), to: reader) { told += 1 }
-        #expect(!ledger.isFirst(1, of: ChunkIndex(0)))
-        ledger.sent(taken, of: ChunkIndex(0), to: reader)
-        ledger.leave(reader)
+        _ = promises.join(reader)
+        if promises.promise(ChunkIndex(0), to: reader) { told += 1 }
+        #expect(!promises.isFirst(1, of: ChunkIndex(0)))
+        promises.sent(taken, of: ChunkIndex(0), to: reader)
+        promises.leave(reader)
       }
-      #expect(told == tellings && ledger.isFirst(1, of: ChunkIndex(0)), "\(taken) leaves: \(told) tellings")
+      #expect(told == tellings && promises.isFirst(1, of: ChunkIndex(0)), "\(taken) leaves: \(told) tellings")
     }
   }
 
   @Test func `what is promised to who gives nothing to others is promised to nobody`() {
-    var ledger = UploadLedger(chunkCount: 4)
-    func promise(_ chunk: UInt32, to reader: UInt64) -> Bool { ledger.promise(ChunkIndex(chunk), to: reader) }
-    _ = ledger.join(10, shares: false)
-    _ = ledger.join(11)
+    var promises = UploadPromises(chunkCount: 4)
+    func promise(_ chunk: UInt32, to reader: UInt64) -> Bool { promises.promise(ChunkIndex(chunk), to: reader) }
+    _ = promises.join(10, shares: false)
+    _ = promises.join(11)
     #expect(!promise(0, to: 10))
-    #expect(ledger.isFirst(11, of: ChunkIndex(0)))
+    #expect(promises.isFirst(11, of: ChunkIndex(0)))
     #expect(promise(0, to: 11))
-    #expect(!ledger.isFirst(10, of: ChunkIndex(0)))
-    ledger.leave(10)
-    _ = ledger.join(10)
+    #expect(!promises.isFirst(10, of: ChunkIndex(0)))
+    promises.leave(10)
+    _ = promises.join(10)
     #expect(promise(1, to: 10))
   }
 }

@@ -3,7 +3,7 @@ import Content
 import Wire
 
 /// The whole chunks that a peer has, and the leaves of others until they are whole.
-struct Holdings: Sendable {
+struct RemoteAvailability: Sendable {
   /// What news of a chunk changed.
   enum Gain { case nothing, more, first }
 
@@ -41,7 +41,7 @@ struct Holdings: Sendable {
     if mask == whole {
       partial[run.chunk] = nil
       chunks.insert(Int(run.chunk.rawValue))
-    } else if before != nil || partial.count < Holdings.partialChunksMax {
+    } else if before != nil || partial.count < RemoteAvailability.partialChunksMax {
       partial[run.chunk] = mask
     } else {
       return .nothing

@@ -1,10 +1,10 @@
 // Whose requests are to come again later: what a source has promised to another is soon to be had from that one.
 
 /// The readers of one file at one source that give to others what they get. A source's upload is what limits a crowd:
-/// as long as it is taken by chunks that nobody else was promised (`UploadLedger`), requests for others are put off. A
+/// as long as it is taken by chunks that nobody else was promised (`UploadPromises`), requests for others are put off. A
 /// source does not know whether there is anybody else to ask; so nobody is put off for long, nor for more than half of
 /// its time. Not shared between threads.
-public struct UploadDeferral: Sendable {
+public struct UploadChoking: Sendable {
   /// A connection, by a number of the shell's choice.
   public typealias Reader = UInt64
   /// When who was put off is to ask again; elsewhere it may ask at once.
@@ -50,7 +50,7 @@ public struct UploadDeferral: Sendable {
 
   /// A reader has opened the file: from now on its time counts.
   public mutating func join(_ reader: Reader, at now: Instant) {
-    if patience[reader] == nil { patience[reader] = Patience(left: UploadDeferral.withRoomMin, counted: now) }
+    if patience[reader] == nil { patience[reader] = Patience(left: UploadChoking.withRoomMin, counted: now) }
   }
 
   /// The reader has gone.
@@ -73,7 +73,7 @@ public struct UploadDeferral: Sendable {
 
   /// Whether a reader would not be put off, whatever it asks for. Of one that has not joined that is always so.
   public func isImpatient(_ reader: Reader, isFull: Bool, at now: Instant) -> Bool {
-    patience[reader].map { $0.left(at: now) < UploadDeferral.leftMin(isFull: isFull) } ?? true
+    patience[reader].map { $0.left(at: now) < UploadChoking.leftMin(isFull: isFull) } ?? true
   }
 
   /// Whether a request is to be taken in; else it is to come again.
@@ -83,7 +83,7 @@ public struct UploadDeferral: Sendable {
     guard let known = patience[reader] else { return true }
     let left = known.left(at: now)
     let isPutOff =
-      left >= UploadDeferral.leftMin(isFull: isFull)
+      left >= UploadChoking.leftMin(isFull: isFull)
       && isBetterElsewhere(reader, isFirst: isFirst, isFull: isFull, at: now)
     patience[reader] = Patience(
       left: max(left, .zero), counted: max(now, known.counted),
@@ -93,10 +93,10 @@ public struct UploadDeferral: Sendable {
 
   private func isBetterElsewhere(_ reader: Reader, isFirst: Bool, isFull: Bool, at now: Instant) -> Bool {
     var alike = 0
-    for (other, wait) in waits where other != reader && now - wait.moved < UploadDeferral.stalledAfter {
+    for (other, wait) in waits where other != reader && now - wait.moved < UploadChoking.stalledAfter {
       if wait.isFirst && !isFirst { return true }
       if wait.isFirst == isFirst { alike += 1 }
     }
-    return isFull && alike >= UploadDeferral.readersMax
+    return isFull && alike >= UploadChoking.readersMax
   }
 }

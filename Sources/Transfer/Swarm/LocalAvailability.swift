@@ -4,7 +4,7 @@ import Wire
 
 /// Leaves are offered once they can be proven to whoever asks: with their chunk's leaf hashes at hand, or their chunk
 /// whole. What is kept of hashes is bounded, whatever peers send first.
-public struct HeldLeaves: Sendable {
+public struct LocalAvailability: Sendable {
   /// Unfinished chunks whose leaf hashes are kept, 2 KiB each; leaves of others are offered when their chunk is whole.
   public static let unfinishedHashesMax = 4096
   /// Whole chunks whose leaf hashes are kept, the last that came; those of others are to be hashed again.
@@ -60,7 +60,7 @@ public struct HeldLeaves: Sendable {
     var part = parts[chunk] ?? Part()
     let before = part.offered
     part.verified |= mask & all
-    if part.leafHashes == nil, let leafHashes, unfinishedHashesCount < HeldLeaves.unfinishedHashesMax {
+    if part.leafHashes == nil, let leafHashes, unfinishedHashesCount < LocalAvailability.unfinishedHashesMax {
       part.leafHashes = leafHashes
       unfinishedHashesCount += 1
     }
@@ -116,7 +116,7 @@ public struct HeldLeaves: Sendable {
   /// Keeps the leaf hashes of a whole chunk for the next who asks.
   public mutating func keep(_ leafHashes: [Digest], of chunk: ChunkIndex) {
     guard wholeHashes.updateValue(leafHashes, forKey: chunk) == nil else { return }
-    guard wholeOrder.count == HeldLeaves.wholeHashesMax else { return wholeOrder.append(chunk) }
+    guard wholeOrder.count == LocalAvailability.wholeHashesMax else { return wholeOrder.append(chunk) }
     wholeHashes[wholeOrder[oldest]] = nil
     wholeOrder[oldest] = chunk
     oldest = (oldest + 1) % wholeOrder.count
@@ -132,7 +132,7 @@ public struct HeldLeaves: Sendable {
 
   /// The leaves that are offered since the last call, for every peer that has the file open here.
   public mutating func takeNews(at now: Instant) -> [LeafRun] {
-    defer { (news, quietUntil) = ([:], now + HeldLeaves.newsInterval) }
+    defer { (news, quietUntil) = ([:], now + LocalAvailability.newsInterval) }
     return news.sorted { $0.key < $1.key }.flatMap { LeafRun.runs(of: $1, in: $0) }
   }
 }

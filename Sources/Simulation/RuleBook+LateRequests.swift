@@ -5,7 +5,7 @@ import Wire
 
 extension RuleBook {
   /// Notes which strangers are late with what a trusted peer could take over. They lose it at the next look at them.
-  mutating func noteLateness(at now: Instant) {
+  mutating func noteLateRequests(at now: Instant) {
     patienceMost = max(patienceMost, patience)
     var late: [RequestName: Instant] = [:]
     for (id, line) in lines where !proven.contains(line.peer) {

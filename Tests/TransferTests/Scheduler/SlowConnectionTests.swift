@@ -1,15 +1,15 @@
-// Links on which one chunk takes many timeouts: what comes on has not failed.
+// Connections on which one chunk takes many timeouts: what comes on has not failed.
 import Content
 import Testing
 
 @testable import Transfer
 
-@Suite struct SlowLinkTests {
+@Suite struct SlowConnectionTests {
   private func attempts(_ swarm: Swarm) -> [Int] {
     swarm.reports.compactMap { if case .chunkRetry(_, _, .timeout, let attempt, _) = $0 { attempt } else { nil } }
   }
 
-  @Test func `a link on which a chunk takes seven timeouts finishes, since each brings some leaves`() throws {
+  @Test func `a connection on which a chunk takes seven timeouts finishes, since each brings some leaves`() throws {
     // 5 KB/s: a piece takes less than half a timeout, so each try brings one, whatever was still on its way.
     var swarm = Swarm([.slow(1_048_576 / 210)], layout: ChunkLayout(fileLength: 2 << 20)!)
     swarm.run()

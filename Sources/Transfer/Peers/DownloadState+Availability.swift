@@ -4,14 +4,14 @@ import Wire
 
 extension DownloadState {
   mutating func learn(_ id: ConnectionID, _ runs: [LeafRun], at now: Instant) {
-    guard let number = links.peer(of: id) else { return }
+    guard let number = connections.peer(of: id) else { return }
     for run in runs { learn(run, of: number, on: id) }
     if timers[.noPeers] != nil { updateUsability(at: now) }
   }
 
   mutating func learn(_ id: ConnectionID, _ bitmap: Bitmap, at now: Instant) {
-    guard let number = links.peer(of: id) else { return }
-    let gains = links[id]!.holdings!.add(bitmap)
+    guard let number = connections.peer(of: id) else { return }
+    let gains = connections[id]!.availability!.add(bitmap)
     if gains.isEmpty { return }
     for gain in gains where gain.first != 0 { chunks.addCopies(of: gain.first, inWord: gain.word) }
     peers[number].exhaustedAt = 0
@@ -19,7 +19,7 @@ extension DownloadState {
   }
 
   private mutating func learn(_ run: LeafRun, of number: Int, on id: ConnectionID) {
-    switch links[id]!.holdings!.add(run, layout: chunks.layout) {
+    switch connections[id]!.availability!.add(run, layout: chunks.layout) {
     case .nothing: return
     case .first: chunks.addCopy(of: run.chunk)
     case .more: break
@@ -29,35 +29,35 @@ extension DownloadState {
 
   /// Others are getting these chunks from the peer: for the choice they count as a copy, as long as it is there.
   mutating func learn(_ id: ConnectionID, promised: [ChunkIndex]) {
-    guard links.peer(of: id) != nil else { return }
+    guard connections.peer(of: id) != nil else { return }
     hasMetSharers = true
     // Taken out as a whole: a frame names thousands.
-    var known = links[id]!.promised.take() ?? ChunkSet(capacity: chunks.layout.chunkCount)
+    var known = connections[id]!.promised.take() ?? ChunkSet(capacity: chunks.layout.chunkCount)
     for chunk in promised where chunks.layout.contains(chunk) {
       if known.insert(Int(chunk.rawValue)) { chunks.addCopy(of: chunk) }
     }
-    links[id]!.promised = known
+    connections[id]!.promised = known
   }
 
   /// Others that the peer knows: hints, unless it is farther away than they can be reached from.
   mutating func learn(_ id: ConnectionID, peers: [PeerExchange.Entry]) {
-    guard settings.hears, let link = links[id], let source = link.peerID else { return }
-    guard let reach = link.ip.flatMap({ AddressReach($0) }) else { return }
+    guard settings.hears, let connection = connections[id], let source = connection.peerID else { return }
+    guard let reach = connection.ip.flatMap({ AddressReach($0) }) else { return }
     let told = peers.filter { entry in
-      entry.port != 0 && connections[entry.peer] == nil && AddressReach(entry.ip)?.isOfUse(to: reach) == true
+      entry.port != 0 && connectionOf[entry.peer] == nil && AddressReach(entry.ip)?.isOfUse(to: reach) == true
     }
     book.hear(
       told.map { (PeerAddress(ip: $0.ip, port: $0.port), $0.peer) },
-      from: PeerBook.Source(peer: source, group: link.group))
+      from: PeerBook.Source(peer: source, group: connection.group))
   }
 
   /// What the peer had or promised is no longer counted.
-  mutating func forgetCopies(of link: Link) {
-    for set in [link.holdings?.chunks, link.promised] {
+  mutating func forgetCopies(of connection: Connection) {
+    for set in [connection.availability?.chunks, connection.promised] {
       guard let set else { continue }
       for word in 0..<set.wordCount where set.word(word) != 0 { chunks.removeCopies(of: set.word(word), inWord: word) }
     }
-    guard let partial = link.holdings?.partial else { return }
+    guard let partial = connection.availability?.partial else { return }
     for chunk in partial.keys {
       chunks.removeCopies(of: 1 << UInt64(chunk.rawValue & 63), inWord: Int(chunk.rawValue) >> 6)
     }

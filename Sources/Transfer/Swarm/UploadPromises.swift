@@ -5,7 +5,7 @@ import Wire
 /// Each chunk has at most one first reader: the one that was promised it before anybody else who is still there, gives it
 /// to others, and has most of it or waits for it. Who asks for a little, or takes back what it asked for, claims nothing.
 /// Not shared between threads.
-public struct UploadLedger: Sendable {
+public struct UploadPromises: Sendable {
   /// A connection that has the file open, by a number of the shell's choice.
   public typealias Reader = UInt64
 

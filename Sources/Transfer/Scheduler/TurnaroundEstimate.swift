@@ -1,7 +1,7 @@
 // When a chunk takes far longer than the swarm's own mean and deviation say.
 
 /// Mean and deviation of how long chunks took from asked to verified (Welford's running form).
-struct Lateness: Sendable {
+struct TurnaroundEstimate: Sendable {
   private static let deviations = 4.0
   /// With few samples the deviation says little: it is taken as at least this part of the mean.
   private static let deviationMinPart = 0.25
@@ -23,7 +23,7 @@ struct Lateness: Sendable {
   /// A chunk asked for longer ago than this is late; nil while nothing was measured.
   var threshold: Duration? {
     guard let mean else { return nil }
-    let deviation = max((squares / Double(count)).squareRoot(), mean * Lateness.deviationMinPart)
-    return .nanoseconds(Int64(min((mean + Lateness.deviations * deviation) * 1e9, 1e18)))
+    let deviation = max((squares / Double(count)).squareRoot(), mean * TurnaroundEstimate.deviationMinPart)
+    return .nanoseconds(Int64(min((mean + TurnaroundEstimate.deviations * deviation) * 1e9, 1e18)))
   }
 }

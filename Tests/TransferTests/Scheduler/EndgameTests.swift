@@ -5,7 +5,7 @@ import Wire
 
 @testable import Transfer
 
-@Suite struct ReliefTests {
+@Suite struct EndgameTests {
   @Test func `a slow peer holds up the end by little`() throws {
     let layout = ChunkLayout(fileLength: 100 << 20)!
     let peers = [VirtualPeer](repeating: .slow(10_000_000), count: 7) + [.slow(500_000)]

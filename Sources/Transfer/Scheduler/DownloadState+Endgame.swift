@@ -4,9 +4,9 @@ import Wire
 
 extension DownloadState {
   /// Taking over pays where it brings the end of what is taken forward by more than this: less is noise.
-  private static let reliefGainMin = 0.03
+  private static let endgameGainMin = 0.03
   /// The least that is asked of a second peer: one frame's worth.
-  private static let reliefLeavesMin = 4
+  private static let endgameLeavesMin = 4
 
   /// From a peer's socket to verified leaves: seconds that say nothing of its rate.
   private static let arrivalTime = 0.02
@@ -16,7 +16,7 @@ extension DownloadState {
   private static let crawlSecondsMin = 0.25
 
   /// What an idle peer can take over.
-  private struct Relief {
+  private struct EndgameRequest {
     let pending: PendingRequest
     let holder: ConnectionID
     let leaves: LeafRange
@@ -51,19 +51,20 @@ extension DownloadState {
 
   /// For each worker without work, lets an idle peer take over what would be there last. Returns the workers that are
   /// still idle.
-  mutating func relieve(_ idleWorkers: Int, at now: Instant) -> Int {
+  mutating func askInEndgame(_ idleWorkers: Int, at now: Instant) -> Int {
     var idle = idleWorkers
     guard idle > 0, isAnyPeerIdle else { return idle }
     let peersWithoutWork = idlePeers
     if peersWithoutWork.isEmpty { return idle }
     var lines = lines(at: now)
     for number in peersWithoutWork where idle > 0 && !lines.isEmpty {
-      guard let id = peers[number].connection, let relief = relief(by: number, of: lines) else { continue }
-      if relief.isWhole { takeBack(relief.pending, from: relief.holder, at: now) }
+      guard let id = peers[number].connection, let request = endgameRequest(by: number, of: lines) else { continue }
+      if request.isWhole { takeBack(request.pending, from: request.holder, at: now) }
       send(
-        relief.pending.chunk, relief.leaves, to: id, worker: relief.pending.worker, isHedge: !relief.isWhole, at: now)
-      if !relief.isWhole, let holder = links[relief.holder]?.peer {
-        hedged(relief.pending.chunk, relief.leaves, of: holder, by: number)
+        request.pending.chunk, request.leaves, to: id, worker: request.pending.worker, isHedge: !request.isWhole,
+        at: now)
+      if !request.isWhole, let holder = connections[request.holder]?.peer {
+        hedged(request.pending.chunk, request.leaves, of: holder, by: number)
       }
       idle -= 1
       lines = self.lines(at: now)
@@ -75,7 +76,7 @@ extension DownloadState {
   private var idlePeers: [Int] {
     rotation.live.filter { number in
       guard isIdle(number), let id = peers[number].connection else { return false }
-      return links.isProven(id) && peers[number].score.value > 0 && peers[number].score.throughput != nil
+      return connections.isProven(id) && peers[number].score.value > 0 && peers[number].score.throughput != nil
     }.sorted { outranks($0, $1) }
   }
 
@@ -83,23 +84,24 @@ extension DownloadState {
   private func lines(at now: Instant) -> [Line] {
     var lines: [Line] = []
     for number in rotation.live {
-      guard let id = peers[number].connection, links.pendingCount(of: id) > 0, let link = links[id] else { continue }
-      let silent = silentRequest(of: link, at: now)
-      let waiting = waiting(on: link, silent: silent)
+      guard let id = peers[number].connection, connections.pendingCount(of: id) > 0, let connection = connections[id]
+      else { continue }
+      let silent = silentRequest(of: connection, at: now)
+      let waiting = waiting(on: connection, silent: silent)
       if waiting.isEmpty { continue }
       lines.append(
         Line(
           holder: id, number: number, measuredRate: peers[number].score.throughput,
-          presentRate: presentRate(of: link, peers[number].score.throughput, at: now), waiting: waiting,
-          begunRate: begunRate(of: link, at: now), silent: silent))
+          presentRate: presentRate(of: connection, peers[number].score.throughput, at: now), waiting: waiting,
+          begunRate: begunRate(of: connection, at: now), silent: silent))
     }
     return lines
   }
 
-  private func waiting(on link: Link, silent: RequestID?) -> [Waiting] {
+  private func waiting(on connection: Connection, silent: RequestID?) -> [Waiting] {
     var waiting: [Waiting] = []
     var bytesAhead = 0
-    for pending in link.pending where !pending.isEnded {
+    for pending in connection.pending where !pending.isEnded {
       let progress = chunks.progress(of: pending.chunk)
       guard let run = chunks.missingRun(of: pending.chunk, in: pending.leaves.mask & ~progress.verified) else {
         continue
@@ -112,12 +114,12 @@ extension DownloadState {
     return waiting
   }
 
-  private func relief(by number: Int, of lines: [Line]) -> Relief? {
-    guard let own = peers[number].connection, let holdings = links.holdings(of: own),
+  private func endgameRequest(by number: Int, of lines: [Line]) -> EndgameRequest? {
+    guard let own = peers[number].connection, let availability = connections.availability(of: own),
       let rate = peers[number].score.throughput
     else { return nil }
     // What would be there last: the end of all is its, however much sooner another could be there.
-    var best: Relief?
+    var best: EndgameRequest?
     for line in lines where line.number != number {
       // A rate that was measured, or what it manages just now where that is less: of a slow one nothing else may have
       // been measured.
@@ -125,67 +127,71 @@ extension DownloadState {
       let crawls = line.begunRate.map { $0 < rate * DownloadState.crawlPart } ?? false
       for waiting in line.waiting {
         let isLost = crawls && waiting.pending.began != nil || waiting.pending.id == line.silent
-        guard let relief = relief(of: waiting, line.holder, at: holderRate, isLost: isLost, by: holdings, rate),
-          best == nil || relief.due > best!.due
+        guard
+          let request = endgameRequest(
+            of: waiting, line.holder, at: holderRate, isLost: isLost, by: availability, rate),
+          best == nil || request.due > best!.due
         else { continue }
-        if hasFailed(number, .chunk(relief.pending.chunk)) { continue }
-        best = relief
+        if hasFailed(number, .chunk(request.pending.chunk)) { continue }
+        best = request
       }
     }
     return best
   }
 
   /// What of a request an idle peer could take over with gain.
-  private func relief(
-    of waiting: Waiting, _ holder: ConnectionID, at holderRate: Double, isLost: Bool, by holdings: Holdings,
+  private func endgameRequest(
+    of waiting: Waiting, _ holder: ConnectionID, at holderRate: Double, isLost: Bool,
+    by availability: RemoteAvailability,
     _ rate: Double
-  ) -> Relief? {
+  ) -> EndgameRequest? {
     let isBegun = waiting.pending.started != nil && !isLost
     let due = Double(waiting.bytesAhead) / holderRate
     let part =
       isBegun
       ? tail(of: waiting.run, askedFrom: waiting.pending.leaves.first, holderRate / (holderRate + rate)) : waiting.run
     let chunk = waiting.pending.chunk
-    guard let part, part.mask & ~holdings.leaves(of: chunk) == 0 else { return nil }
+    guard let part, part.mask & ~availability.leaves(of: chunk) == 0 else { return nil }
     let gain = due - Double(chunks.layout.length(of: part, in: chunk)) / rate
-    guard gain > DownloadState.reliefGainMin, !isBegun || fitsBudget(part, of: chunk) else { return nil }
-    return Relief(pending: waiting.pending, holder: holder, leaves: part, due: due, isWhole: !isBegun)
+    guard gain > DownloadState.endgameGainMin, !isBegun || fitsBudget(part, of: chunk) else { return nil }
+    return EndgameRequest(pending: waiting.pending, holder: holder, leaves: part, due: due, isWhole: !isBegun)
   }
 
   /// What a peer manages just now; unbounded where nothing of it is due. What of an answer is on its way through buffers
   /// does not count against it: a frame, or what came of it in `arrivalTime` so far.
-  private func presentRate(of link: Link, _ measuredRate: Double?, at now: Instant) -> Double {
-    guard let place = link.firstInLine, let started = link.pending[place].started, now > started else {
+  private func presentRate(of connection: Connection, _ measuredRate: Double?, at now: Instant) -> Double {
+    guard let place = connection.firstInLine, let started = connection.pending[place].started, now > started else {
       return .infinity
     }
-    let byteCount = link.pending[place].verified.nonzeroBitCount * chunks.layout.leafSize
-    let frame = Double(DownloadState.reliefLeavesMin * chunks.layout.leafSize)
+    let byteCount = connection.pending[place].verified.nonzeroBitCount * chunks.layout.leafSize
+    let frame = Double(DownloadState.endgameLeavesMin * chunks.layout.leafSize)
     let slack = max(frame, (measuredRate ?? 0) * DownloadState.arrivalTime)
     return (Double(byteCount) + slack) / (now - started).inSeconds
   }
 
   /// At which rate the leaves of the answer that has begun come.
-  private func begunRate(of link: Link, at now: Instant) -> Double? {
-    guard let place = link.firstInLine, let began = link.pending[place].began else { return nil }
+  private func begunRate(of connection: Connection, at now: Instant) -> Double? {
+    guard let place = connection.firstInLine, let began = connection.pending[place].began else { return nil }
     let seconds = (now - began).inSeconds
     guard seconds >= DownloadState.crawlSecondsMin else { return nil }
     // A frame of it may be on its way.
-    let leaves = link.pending[place].verified.nonzeroBitCount + DownloadState.reliefLeavesMin
+    let leaves = connection.pending[place].verified.nonzeroBitCount + DownloadState.endgameLeavesMin
     return Double(leaves * chunks.layout.leafSize) / seconds
   }
 
-  private func silentRequest(of link: Link, at now: Instant) -> RequestID? {
-    guard let place = link.firstInLine, let started = link.pending[place].started, link.pending[place].began == nil,
+  private func silentRequest(of connection: Connection, at now: Instant) -> RequestID? {
+    guard let place = connection.firstInLine, let started = connection.pending[place].started,
+      connection.pending[place].began == nil,
       now - started >= patience
     else { return nil }
-    return link.pending[place].id
+    return connection.pending[place].id
   }
 
   /// When the next peer has been silent for as long as a peer may be.
   func nextSilence(after now: Instant) -> Instant? {
     var next: Instant?
     for number in rotation.live {
-      guard let id = peers[number].connection, let since = links.silentSince(id) else { continue }
+      guard let id = peers[number].connection, let since = connections.silentSince(id) else { continue }
       let due = since + patience
       if due > now { next = min(next ?? due, due) }
     }
@@ -195,23 +201,23 @@ extension DownloadState {
   /// The end of a run, of which the holder sends the first part meanwhile. It sends whole frames: a share that ends in the
   /// middle of one would be there only with the rest of it, and that would come twice. The frame that is arriving is its.
   private func tail(of run: LeafRange, askedFrom first: Int, _ holderPart: Double) -> LeafRange? {
-    let frame = DownloadState.reliefLeavesMin
+    let frame = DownloadState.endgameLeavesMin
     let arriving = (run.first - first) / frame + 1
     let share = (Double(run.first - first) + Double(run.count) * holderPart) / Double(frame)
     let start = first + max(arriving, Int(share.rounded())) * frame
-    guard run.end - start >= DownloadState.reliefLeavesMin else { return nil }
+    guard run.end - start >= DownloadState.endgameLeavesMin else { return nil }
     return LeafRange(first: start, count: run.end - start)
   }
 
   /// To have waited in line is no failure of a peer. Where its time had come and it brought nothing, it has failed.
   private mutating func takeBack(_ pending: PendingRequest, from id: ConnectionID, at now: Instant) {
-    links[id]!.pending.removeAll { $0.id == pending.id }
+    connections[id]!.pending.removeAll { $0.id == pending.id }
     act(.cancel(id, pending.id))
     chunks.drop(id, pending.id, of: pending.chunk)
-    if pending.started != nil, pending.verified == 0, let number = links.peer(of: id) {
+    if pending.started != nil, pending.verified == 0, let number = connections.peer(of: id) {
       failed(number, .overtaken(pending.chunk), at: now)
       // It is asked for one chunk at a time until it answers.
-      if pending.began == nil { (links[id]!.isProven, peers[number].isSilent) = (false, true) }
+      if pending.began == nil { (connections[id]!.isProven, peers[number].isSilent) = (false, true) }
     }
     startClock(id, at: now)
   }

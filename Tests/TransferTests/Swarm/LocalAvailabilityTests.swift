@@ -5,7 +5,7 @@ import Wire
 
 @testable import Transfer
 
-@Suite struct HeldLeavesTests {
+@Suite struct LocalAvailabilityTests {
   private let layout = ChunkLayout(fileLength: (9 << 20) + 40_000)!
   private let hashes = [Digest](repeating: .zero, count: 64)
 
@@ -13,12 +13,12 @@ import Wire
     LeafRun(chunk: ChunkIndex(chunk), leaves: LeafRange(first: first, count: count))
   }
 
-  private func offers(_ held: HeldLeaves, _ chunk: UInt32, _ first: Int, _ count: Int) -> Bool {
+  private func offers(_ held: LocalAvailability, _ chunk: UInt32, _ first: Int, _ count: Int) -> Bool {
     held.offers(LeafRange(first: first, count: count), of: ChunkIndex(chunk))
   }
 
   @Test func `leaves are told of once, as few runs, and may then be asked for`() {
-    var held = HeldLeaves(layout)
+    var held = LocalAvailability(layout)
     held.add(0b0000_1111, of: ChunkIndex(3), leafHashes: hashes)
     held.add(0b1111_0000, of: ChunkIndex(3))
     held.add(1 << 63, of: ChunkIndex(1), leafHashes: hashes)
@@ -31,7 +31,7 @@ import Wire
   }
 
   @Test func `peers hear of the first leaves at once, and of more after 50 ms`() throws {
-    var held = HeldLeaves(layout)
+    var held = LocalAvailability(layout)
     let start = Instant.zero + .seconds(9)
     held.add(1, of: ChunkIndex(3), leafHashes: hashes)
     #expect(try #require(held.newsDeadline) <= start)
@@ -41,7 +41,7 @@ import Wire
   }
 
   @Test func `leaves whose hashes are not at hand are offered when their chunk is whole`() {
-    var held = HeldLeaves(layout)
+    var held = LocalAvailability(layout)
     #expect(!held.hasAny)
     held.add(0b1111, of: ChunkIndex(2))
     #expect(!held.hasAny)
@@ -58,27 +58,27 @@ import Wire
   }
 
   @Test func `what the file has not is not offered`() {
-    var held = HeldLeaves(layout, isComplete: true)
+    var held = LocalAvailability(layout, isComplete: true)
     #expect(held.isComplete && offers(held, 0, 0, 64) && offers(held, 9, 2, 1))
     #expect(!offers(held, 9, 3, 1) && !offers(held, 10, 0, 1) && !offers(held, .max, 0, 1))
     held.add(1, of: ChunkIndex(10), leafHashes: hashes)
     #expect(held.newsDeadline == nil)
-    let empty = HeldLeaves(ChunkLayout(fileLength: 0)!)
+    let empty = LocalAvailability(ChunkLayout(fileLength: 0)!)
     #expect(empty.isComplete && empty.offer == HeldParts(wholeChunks: [], runs: []))
   }
 
   @Test func `what is kept of hashes is bounded, and the last chunks' are`() {
     let layout = ChunkLayout(fileLength: 10_000 << 20)!
-    var held = HeldLeaves(layout)
+    var held = LocalAvailability(layout)
     for chunk in 0..<10_000 { held.add(1, of: ChunkIndex(UInt32(chunk)), leafHashes: hashes) }
     func keptCount() -> Int { (0..<10_000).count { held.leafHashes(of: ChunkIndex(UInt32($0))) != nil } }
-    #expect(keptCount() == HeldLeaves.unfinishedHashesMax)
-    #expect(held.takeNews(at: .zero).count == HeldLeaves.unfinishedHashesMax)
+    #expect(keptCount() == LocalAvailability.unfinishedHashesMax)
+    #expect(held.takeNews(at: .zero).count == LocalAvailability.unfinishedHashesMax)
     for chunk in 0..<10_000 { held.add(.max, of: ChunkIndex(UInt32(chunk)), leafHashes: hashes) }
-    #expect(held.isComplete && keptCount() == HeldLeaves.wholeHashesMax)
+    #expect(held.isComplete && keptCount() == LocalAvailability.wholeHashesMax)
     #expect(held.leafHashes(of: ChunkIndex(9_999)) != nil && held.leafHashes(of: ChunkIndex(0)) == nil)
     held.keep(hashes, of: ChunkIndex(0))
-    #expect(held.leafHashes(of: ChunkIndex(0)) != nil && keptCount() == HeldLeaves.wholeHashesMax)
+    #expect(held.leafHashes(of: ChunkIndex(0)) != nil && keptCount() == LocalAvailability.wholeHashesMax)
   }
 }
 
