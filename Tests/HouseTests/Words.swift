@@ -5,7 +5,7 @@ extension Rule {
   /// A sentence that starts with a relative pronoun. A question may.
   private static let headless = Pattern(#"(?:^[\W_]*|[.:;!?]\s+)((?:Who|Whose)\s[^.?!]*)(?:[.!]|$)"#)
   /// Folders whose old sentences still stand.
-  private static let notYet = ["Sources/Transfer/", "Sources/Node/", "Sources/Simulation/"]
+  private static let notYet = ["Sources/Node/", "Sources/Simulation/"]
 
   static let namesActors = Rule(name: "A sentence names its actor: no 'whoever', 'somebody', 'is to be'") { file in
     guard !notYet.contains(where: file.path.hasPrefix) else { return [] }

@@ -1,4 +1,4 @@
-// Of several connections that one peer dialled one stays: the older, if it lives.
+// If one peer dialled several connections, one stays: the oldest, if it is alive.
 import Wire
 
 /// Source: `Protocol/README.md`, "Duplicate connections".
@@ -21,7 +21,7 @@ extension ConnectionAdmission {
     return newer.map { .closeDuplicate($0) }
   }
 
-  /// It goes. Of the others again the oldest is asked.
+  /// It closes, and the oldest of the others is probed.
   private mutating func isDead(_ token: Token) -> [Order] {
     guard let entry = entries[token], entry.isProbed else { return [] }
     forget(token)

@@ -1,4 +1,4 @@
-// Which connections from outside a node keep: no host takes the places of all others, and no peer takes many.
+// Which inbound connections a node keeps: no host takes the places of all others, and no peer takes many.
 import Wire
 
 /// Decides for all connections that a node's listener accepts. Does no I/O and reads no clock. What it decides about other
@@ -7,7 +7,7 @@ public struct ConnectionAdmission: Sendable {
   /// A connection, by a number of the shell's choice that is not given out twice.
   public typealias Token = UInt64
 
-  /// What becomes of a connection when its handshake is done.
+  /// The verdict on a connection when its handshake is done.
   public enum Verdict: Hashable, Sendable {
     case admitted
     /// All places are taken. It may stay for as long as it takes to be told of other peers.
@@ -27,7 +27,7 @@ public struct ConnectionAdmission: Sendable {
     public static func < (a: Use, b: Use) -> Bool { a.rawValue < b.rawValue }
   }
 
-  /// What the loop of a connection is told.
+  /// An order to the loop of a connection.
   public enum Order: Hashable, Sendable {
     /// A half-open connection goes for a newcomer, without a word.
     case drop(Token)

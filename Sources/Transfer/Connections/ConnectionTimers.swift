@@ -1,4 +1,4 @@
-// The times of one connection: when it ends, and when its peer is asked for a sign of life.
+// The timers of one connection: when it ends, and when it sends PING.
 import Wire
 
 /// Decides by the time when a connection ends. Does no I/O and reads no clock. The caller reports events as they happen,

@@ -3,7 +3,7 @@
 import Content
 import Wire
 
-/// Looks for peers of one file as long as the download has too few. Whatever it finds is a hint: the handshake decides.
+/// Looks for peers of one file as long as the download has too few. Each find is a hint: the handshake decides.
 public struct DiscoverySearch: Sendable {
   public enum Event: Sendable {
     /// Came to a port of ours from this address of a local network.
@@ -21,14 +21,14 @@ public struct DiscoverySearch: Sendable {
     /// Take a query from `nextQuery` and send it to every local network.
     case ask
     case found(PeerAddress, PeerID)
-    /// Who was to be found at once was found.
+    /// The first phase is over: its peers were found.
     case firstPhaseOver
   }
 
-  /// After the first queries; then the longest wait each time. A network answers within milliseconds, so the first ones are for what is
-  /// lost or just starting, the later ones for who comes later.
+  /// The waits after the first queries, then the longest wait each time. A network answers within milliseconds: the
+  /// first repeats are for lost datagrams and nodes that are starting, the later ones for nodes that come later.
   static let delays: [Duration] = [.milliseconds(250), .milliseconds(750), .seconds(3), .seconds(12)]
-  /// Of each delay, either way: many who start at once do not ask at once for ever.
+  /// The jitter of each delay, in either direction, so that downloads that start together do not keep asking together.
   static let jitter = 0.2
   /// Looking costs the reading of a small folder.
   static let lookInterval = Duration.milliseconds(500)
@@ -36,10 +36,10 @@ public struct DiscoverySearch: Sendable {
   static let lookIntervalWithPeers = Duration.seconds(5)
   /// Queries that are waited for.
   static let outstandingMax = 8
-  /// Hints in all, and of one address: who knows the fileID can invent them.
+  /// Most hints in all, and of one address: a host that knows the fileID can invent them.
   static let foundMax = 256
   static let foundPerAddressMax = 8
-  /// Answers whose proof is looked at, a second: everyone on the network can send some with the right nonce.
+  /// Answers whose proof is checked, per second: every host on the network can send answers with the right nonce.
   static let checksPerSecondMax: UInt64 = 1_000
 
   private struct Hint: Hashable {
@@ -65,10 +65,10 @@ public struct DiscoverySearch: Sendable {
   private var actions: [Action] = []
   private var nextActionIndex = 0
 
-  /// - `own`: whom a node that can itself be found is not to take for another.
+  /// - `own`: the PeerID of this node, if other nodes can find it. It ignores its own answers.
   /// - `firstPhase`: how long the download waits for it before it may give up.
   /// - `asksNetwork`: false: only nodes of this machine are looked for.
-  /// - `asksAfter`: how long whoever was named has before the network is asked at all.
+  /// - `asksAfter`: how long the named peers have before the network is asked.
   /// - `generator`: for jitter.
   public init(
     key: FileKey, own: PeerID, asksNetwork: Bool, asksAfter: Duration = .zero, firstPhase: Duration,
@@ -148,7 +148,7 @@ public struct DiscoverySearch: Sendable {
       round = 0
       (askAt, lookAt) = (asksNetwork ? now : nil, now)
     } else if !wantedMore {
-      // Whoever is at the border between enough and too few does not ask each time.
+      // A download at the border between enough and too few peers does not ask each time.
       lookAt = now + DiscoverySearch.lookIntervalWithPeers
       round = DiscoverySearch.delays.count
       if asksNetwork { askAt = now + ProtocolLimits.discoveryIntervalMax }

@@ -1,6 +1,6 @@
 // When the names of peers are looked up: at the start, and again and again while the download runs.
 
-/// What a look-up brought.
+/// The result of a look-up.
 public enum LookupOutcome: Hashable, Sendable {
   /// Addresses that were not known.
   case news
@@ -18,7 +18,7 @@ public struct LookupSchedule: Sendable {
   public static let intervalMax: Duration = .seconds(30)
   /// The first interval after a peer was lost, and while none is live.
   public static let intervalInNeed: Duration = .seconds(1)
-  /// Names that do not resolve at the start are waited for this long: whoever started a swarm started all of it at once.
+  /// How long the start waits for names that do not resolve: a whole swarm often starts at once.
   public static let patience: Duration = .seconds(5)
   /// Look-ups at a time, since each holds a thread.
   public static let underWayMax = 16
@@ -53,7 +53,7 @@ public struct LookupSchedule: Sendable {
     return [next, isPatient && !isOver ? start + LookupSchedule.patience : nil].compactMap { $0 }.min()
   }
 
-  /// A name that is to be looked up now, which is then under way until `ended`.
+  /// The name to look up now. It is then under way until `ended`.
   public mutating func next(at now: Instant) -> Int? {
     guard underWay < LookupSchedule.underWayMax, let name = due.popDue(at: now) else { return nil }
     underWay += 1
@@ -68,7 +68,7 @@ public struct LookupSchedule: Sendable {
     due.set(name, at: now + interval(after: name, at: now))
   }
 
-  /// How many peers serve now. To be told whenever it may have changed.
+  /// Sets how many peers serve now. Call it whenever the number may have changed.
   public mutating func setLivePeers(_ count: Int, at now: Instant) {
     let before = livePeers
     livePeers = count
@@ -82,7 +82,7 @@ public struct LookupSchedule: Sendable {
     }
   }
 
-  /// Whether the names have said what they have to say at the start. Once true it stays.
+  /// Whether each name has a result, or the wait at the start is over. Once true it stays true.
   public mutating func isSettled(at now: Instant) -> Bool {
     if !isOver {
       let haveEnded = names.allSatisfy { $0.endedAt != nil }

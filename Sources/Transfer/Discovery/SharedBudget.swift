@@ -1,4 +1,4 @@
-// A budget a second that many addresses share, so that a few of them cannot use up all of it.
+// A budget per second that many addresses share, so that a few of them cannot use all of it.
 
 /// Half of the budget is common; the other half is a reserve, from which each address takes at most one unit a second.
 /// While fewer addresses ask than the reserve has units, each of them gets at least that one. Reads no clock.

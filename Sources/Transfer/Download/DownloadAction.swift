@@ -1,4 +1,4 @@
-// What a download wants done, and what it has to say.
+// The actions and reports of a download.
 import Content
 import Wire
 
@@ -13,20 +13,20 @@ public enum RetryReason: Hashable, Sendable {
   case connectionLost(LossReason)
 }
 
-/// What a log line is made of.
+/// A report, for a log line.
 public enum DownloadReport: Hashable, Sendable {
   /// Comes before any report of a chunk.
   case started(chunks: Int, peers: Int)
-  /// So many workers are there at the start.
+  /// The number of workers at the start.
   case usingWorkers(Int)
-  /// `finished` counts the chunks that are had, resumed ones included. `bytes`: those of it that this download fetched.
+  /// `finished` counts complete chunks, also resumed ones. `bytes`: the bytes of the chunk that this download fetched.
   case chunkDone(
     chunk: ChunkIndex, worker: Int, finished: Int, total: Int, peer: PeerID, latency: Duration, bytes: Int)
   /// A chunk is tried again after a delay; `attempt` counts from 1.
   case chunkRetry(chunk: ChunkIndex, peer: PeerID, reason: RetryReason, attempt: Int, delay: Duration)
   /// Out of retries.
   case chunkFailed(chunk: ChunkIndex, peer: PeerID)
-  /// A second peer is asked for what is late or waits at the first: for the missing part of a chunk, or its end.
+  /// A second peer is asked for leaves that are late or wait at the first: the missing part of a chunk, or its tail.
   case chunkHedged(chunk: ChunkIndex, peer: PeerID, second: PeerID, bytes: Int)
   /// A failure of a peer, as its statistics count them.
   case peerFailed(PeerID, PeerFailure)
@@ -38,7 +38,7 @@ public enum DownloadReport: Hashable, Sendable {
   case peerLost(PeerID, PeerLossReason)
 }
 
-/// What a peer is scored down or banned for.
+/// The reason why a peer loses score or is banned.
 public enum PeerFailure: Hashable, Sendable {
   /// A chunk, or the hashes of a page of chunks, did not come in time.
   case timeout
@@ -58,7 +58,7 @@ public enum PeerLossReason: Hashable, Sendable {
   case withdrawn
 }
 
-/// To be done in order; nothing is reported back but by events.
+/// The caller does actions in order, and reports back only by events.
 public enum DownloadAction: Hashable, Sendable {
   case dial(PeerAddress, pinned: PeerID?, ConnectionID)
   /// Send OPEN.

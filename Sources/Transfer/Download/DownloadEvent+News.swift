@@ -1,5 +1,5 @@
-// The one place that says what news, ends and verdicts of a connection mean for a download: the node and the simulator
-// both ask it.
+// The events that news, ends and verdicts of a connection become for a download. The node and the simulator both use
+// it.
 import Content
 import Wire
 

@@ -48,7 +48,7 @@ public enum DownloadEvent: Sendable {
   case addressAdded(PeerAddress, pinned: PeerID?)
   /// Another node says that this peer is there. A hint never changes the peer that the user named for an address.
   case addressHinted(PeerAddress, PeerID)
-  /// The whole file is here already, and says what its layout is; storage will find it again.
+  /// The disk holds the whole file already, and with it the layout. Storage will find it again.
   case foundHere(ChunkLayout)
   /// The addresses known at the start were all added.
   case discoveryFinished
@@ -58,7 +58,7 @@ public enum DownloadEvent: Sendable {
   case dialFailed(ConnectionID, DialFailure)
   /// The peer has the file, and its manifest fits the fileID; if not complete, `have` and `bitmap` follow.
   case opened(ConnectionID, ChunkLayout, isComplete: Bool)
-  /// The peer does not have the file, or does not open it.
+  /// The peer does not have the file, or refuses to open it.
   case refused(ConnectionID, Opened.Refusal)
   case storageReady(Resumable)
   /// More of what an earlier download left on the disk turned out to be right, before its page is reported verified.
@@ -78,7 +78,7 @@ public enum DownloadEvent: Sendable {
   case bitmap(ConnectionID, Bitmap)
   /// The peer has promised these chunks to others.
   case promised(ConnectionID, [ChunkIndex])
-  /// The peer knows these others.
+  /// The peer names these other peers.
   case peers(ConnectionID, [PeerExchange.Entry])
   case withdrawn(ConnectionID)
   /// Bytes, hashes or a manifest that do not verify.

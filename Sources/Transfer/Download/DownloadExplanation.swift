@@ -7,7 +7,7 @@ public enum DownloadLimit: Hashable, Sendable {
   case start(Double)
   /// The peers sent all the time: their uplinks, the path, or our own line.
   case network(Double)
-  /// First bytes took longer than all others.
+  /// The wait for first bytes took longer than all other bytes.
   case roundTrips(Double)
   /// Part of the answers' time that went into hashing and writing.
   case disk(Double)
@@ -15,13 +15,13 @@ public enum DownloadLimit: Hashable, Sendable {
   case workers(peers: Int)
   /// Waiting to try again what had failed.
   case retries(Double)
-  /// Peers asked to be left alone.
+  /// Peers answered BUSY.
   case busyPeers(Double)
   /// Chunk hashes were not here yet.
   case hashes(Double)
   /// A stream's reader was behind.
   case reader(Double)
-  /// What was missing was nowhere else yet.
+  /// No free peer had what was missing.
   case holders(Double)
   /// Nothing was left to ask for while the last chunks came.
   case ending(Double)

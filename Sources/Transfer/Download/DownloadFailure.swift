@@ -2,7 +2,7 @@
 import Content
 import Wire
 
-/// The result of an address.
+/// The outcome of an address.
 public enum AddressOutcome: Hashable, Sendable {
   /// Not dialled yet, or under way.
   case pending
@@ -17,7 +17,7 @@ public enum AddressOutcome: Hashable, Sendable {
   case lied
 }
 
-/// An address and its result.
+/// An address and its outcome.
 public struct AddressReport: Hashable, Sendable {
   public let address: PeerAddress
   public let outcome: AddressOutcome

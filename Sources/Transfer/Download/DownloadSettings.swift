@@ -26,9 +26,9 @@ public struct DownloadSettings: Hashable, Sendable {
   public var connectionsMax = 50
   /// Dials under way.
   public var dialsMax = 16
-  /// Whether what is fetched is offered to others: then it matters that not all fetch the same first.
+  /// Whether the download offers what it fetched to other peers. Then it fetches chunks in a random order at first.
   public var shares = false
-  /// Whether peers are believed that tell of others.
+  /// Whether the download follows hints of peers.
   public var hears = true
   /// Whether a late chunk may be asked of a second peer.
   public var hedges = true

@@ -71,7 +71,7 @@ extension DownloadState {
     act(.report(.peerJoined(peerID)))
   }
 
-  /// The peer has not the file, or does not open it for us.
+  /// The peer does not have the file, or does not open it for us.
   mutating func notOpened(_ id: ConnectionID, _ outcome: AddressOutcome, at now: Instant) {
     guard connections[id]?.phase == .opening, let connection = remove(id) else { return }
     if let address = connection.address { book.ended(address, outcome, at: now) }
@@ -81,7 +81,7 @@ extension DownloadState {
 
   mutating func openTimedOut(_ id: ConnectionID, at now: Instant) { notOpened(id, .silent, at: now) }
 
-  /// The file is gone there: what was asked is void, and nobody's failure.
+  /// The peer no longer offers the file: its requests are void, and no peer has failed.
   mutating func withdrawn(_ id: ConnectionID, at now: Instant) {
     guard let connection = connections[id], connection.phase == .open else { return }
     remember(id, connection)
@@ -91,7 +91,7 @@ extension DownloadState {
     act(.disconnect(id, .done))
   }
 
-  /// The download gives a connection up: what was asked is void, and no failure.
+  /// The download drops a connection: its requests are void, and no peer has failed.
   mutating func letGo(_ id: ConnectionID, _ outcome: AddressOutcome, at now: Instant) {
     guard let connection = connections[id] else { return }
     if connection.phase == .open {
@@ -105,7 +105,7 @@ extension DownloadState {
     missed(connection, at: now)
   }
 
-  /// A peer that had dialled us gives nothing on this connection any more: it may be found where it was before.
+  /// A connection that a peer dialled is of no use any more: the peer may be reachable at its earlier address.
   private mutating func missed(_ connection: Connection, at now: Instant) {
     if connection.address == nil, let peerID = connection.peerID { book.missed(peerID, at: now) }
   }
@@ -113,7 +113,7 @@ extension DownloadState {
   /// A ban, at once and for the download; no retry is spent.
   mutating func lied(_ id: ConnectionID, at now: Instant) {
     guard let connection = connections[id], let peerID = connection.peerID else { return liedBeforeLoss(id, at: now) }
-    // Known by number also where it lies on a later connection, before it opened the file there.
+    // The peer may have a number from an earlier connection and lie before it opens the file on this one.
     countLie(of: peerID)
     remember(id, connection)
     if connection.peer != nil { releaseAll(id, at: now) }
@@ -123,7 +123,7 @@ extension DownloadState {
     if connection.phase == .open { leave(id, nil, at: now) } else { _ = remove(id) }
   }
 
-  /// What a lost connection had sent turned out to be a lie: to close at once does not save its peer.
+  /// Data of a lost connection turned out to be a lie: the peer is banned although it closed.
   private mutating func liedBeforeLoss(_ id: ConnectionID, at now: Instant) {
     guard let place = lost.firstIndex(where: { $0.id == id }) else { return }
     let (_, peerID, address, group) = lost[place]
@@ -173,7 +173,7 @@ extension DownloadState {
     }
   }
 
-  /// What was asked is void and nobody's failure: the peer is still there.
+  /// The requests are void and no peer has failed: the peer is still connected.
   mutating func replaced(_ id: ConnectionID, at now: Instant) {
     guard let connection = connections[id] else { return }
     if connection.phase == .open {
@@ -186,7 +186,7 @@ extension DownloadState {
     if let address = connection.address { book.replaced(address, at: now) }
   }
 
-  /// A live peer goes; with a reason it is reported and its address dialled again later.
+  /// A live peer leaves. With a reason the loss is reported and its address is dialled again later.
   private mutating func leave(_ id: ConnectionID, _ reason: PeerLossReason?, at now: Instant) {
     guard let connection = remove(id), let number = connection.peer else { return }
     peers[number].connection = nil

@@ -1,9 +1,10 @@
-// Which addresses a download dials, and who has to go for an address that the user named.
+// Which addresses a download dials, and which connection closes to make room for a named address.
 import Content
 import Wire
 
 extension DownloadState {
-  /// Connections of a download that shares at which it follows no more hints: the others are for those that dial it.
+  /// With this many connections a download that shares follows no more hints: the other places are for peers that dial
+  /// it.
   public static let hintedConnectionsMax = 16
   /// Places that strangers leave free while addresses that the user named are not connected.
   static let namedConnectionsReserved = 8
@@ -26,7 +27,7 @@ extension DownloadState {
 
   private var inboundCount: Int { connections.sum { $0.origin == .inbound ? 1 : 0 } }
   private var dialsUnderWay: Int { connections.sum { $0.phase == .dialing ? 1 : 0 } }
-  /// Dials that hang do not keep those back that the user named.
+  /// Hanging dials of strangers leave room for dials of named addresses.
   private var strangerDialsMax: Int { max(1, settings.dialsMax * 3 / 4) }
 
   private var canDialNamed: Bool {
@@ -65,11 +66,11 @@ extension DownloadState {
 
   // MARK: Room
 
-  /// Makes a connection for a peer that dialled us; false where there is no room for it.
+  /// Adds a connection that a peer dialled. False if there is no room for it.
   mutating func admitInbound(_ id: ConnectionID, from ip: [UInt8]?, at now: Instant) -> Bool {
     let connection = Connection(from: ip)
     if connections.count >= unreservedConnectionsMax || inboundCount >= inboundConnectionsMax {
-      // Many connections of one host give way to one of another.
+      // If one host has many connections, one of them makes room for another host.
       guard let stranger = displaceable(for: connection) else { return false }
       displace(stranger, at: now)
     }
@@ -77,8 +78,10 @@ extension DownloadState {
     return true
   }
 
-  /// The connection of a stranger that gives way: of those that dialled us first, and of the address group with the most.
-  /// - `newcomer`: a peer that dialled us. Only one that dialled us too gives way, of a group that has two more.
+  /// The connection of a stranger that closes to make room: first one that the stranger dialled, and of the address
+  /// group with the most connections.
+  /// - `newcomer`: a connection that a peer dialled. Only another inbound connection closes for it, of a group with at
+  ///   least two more connections.
   private func displaceable(for newcomer: Connection? = nil) -> ConnectionID? {
     var counts: [AddressGroup?: Int] = [:]
     connections.forEach { _, connection in if connection.origin != .named { counts[connection.group, default: 0] += 1 }

@@ -15,7 +15,7 @@ extension DownloadState {
     act(.prepareStorage(layout))
   }
 
-  /// Data on the disk counts as had, and is not reported.
+  /// Verified data on the disk counts as complete and is not reported.
   mutating func storageReady(_ resumable: Resumable, at now: Instant) {
     guard phase == .preparing else { return }
     for page in resumable.pages where pages.contains(page) && pages.verify(page) {
@@ -161,7 +161,7 @@ extension DownloadState {
   /// Connected peers that have the file, or some of it.
   public var livePeerCount: Int { rotation.live.count }
 
-  /// How it goes.
+  /// The progress of the download.
   public func progress(at now: Instant) -> DownloadProgress {
     DownloadProgress(
       finishedChunks: chunks.haveCount, totalChunks: chunks.layout.chunkCount, bytes: stats.bytes,

@@ -1,9 +1,9 @@
-// The peers that a download remembers: strangers come in any number, and what is kept of them is bounded.
+// The peers that a download remembers. Any number of strangers may come, so the memory for them is bounded.
 import Content
 import Wire
 
 extension DownloadState {
-  /// Peers that have gone and delivered nothing: so many are remembered one by one.
+  /// Most peers that left without delivering anything and are remembered one by one.
   static let idlePastPeersMax = 32
   /// Peers that have gone, in all.
   static let pastPeersMax = 1_024
@@ -29,7 +29,7 @@ extension DownloadState {
     if past.count > DownloadState.pastPeersMax { forget(past.removeFirst()) }
   }
 
-  /// What a peer did is added up; its number is free.
+  /// Adds the statistics of a peer to the sum, and frees its number.
   private mutating func forget(_ number: Int) {
     let peer = peers[number]
     stats.pastPeers.add(peer.stats)

@@ -5,8 +5,8 @@ import Wire
 extension DownloadState {
   /// Timeouts without any verified leaf after which a download ends that knows strangers only.
   private static let timeoutsWithoutProgressMax = 4
-  /// So often such a time may pass while a proven or named peer is there. A peer can come and go without an answer for
-  /// ever, and its retries are not spent; a peer that fails has spent all of them much sooner.
+  /// How often this time may pass while a proven or named peer is connected. A peer can connect and leave without an
+  /// answer for ever and spend no retry; a peer that fails spends all retries much sooner.
   private static let hopesMax = 3
 
   /// A download in which no peer gives anything does not go on for ever.
@@ -14,12 +14,12 @@ extension DownloadState {
     timers.set(.noProgress, at: now + settings.chunkTimeout * DownloadState.timeoutsWithoutProgressMax)
   }
 
-  /// A leaf that was missing is there.
+  /// A missing leaf was verified.
   mutating func progressed(at now: Instant) { (lastProgress, hopes) = (now, 0) }
 
   /// No leaf was verified for a long time. A proven or named peer has its retries first.
   mutating func progressMissed(at now: Instant) {
-    // Nobody is asked for the chunks of a page while they are compared with the disk.
+    // No peer is asked for the chunks of a page while they are compared with the disk.
     if pages.isComparing {
       lastProgress = now
       return timers.set(.noProgress, at: now + settings.chunkTimeout)

@@ -2,8 +2,9 @@
 import Content
 import Wire
 
-/// Decides whom to dial, what to ask of whom, and when to give up. Does no I/O, reads no clock, draws no random number
-/// that was not handed in. After each `handle`, take actions until there are none; at `deadline`, hand in `.timerFired`.
+/// Decides which addresses to dial, what to ask of which peer, and when to give up. Does no I/O, reads no clock, draws
+/// no random number that was not handed in. After each `handle`, take actions until there are none; at `deadline`, hand
+/// in `.timerFired`.
 public struct DownloadState: Sendable {
   public typealias Event = DownloadEvent
   public typealias Action = DownloadAction
@@ -55,7 +56,7 @@ public struct DownloadState: Sendable {
   /// The connections that were lost last.
   var lost: [(id: ConnectionID, peer: PeerID, address: PeerAddress?, group: AddressGroup?)] = []
 
-  /// By number.
+  /// The peers by their numbers.
   var peers: [Peer] = []
   var numbers: [PeerID: Int] = [:]
   /// Numbers of peers that are forgotten.
@@ -67,7 +68,7 @@ public struct DownloadState: Sendable {
   var past: [Int] = []
   var rotation: PeerRotation
   var workers: [Worker] = []
-  /// By worker, also those that have gone.
+  /// The waits of each worker, also of those that no longer exist.
   var workerClocks: [WorkerClock] = []
   var peersAtZero = 0
 
@@ -78,11 +79,11 @@ public struct DownloadState: Sendable {
   var pace = StrangerPace()
   /// When a leaf was verified last.
   var lastProgress = Instant.zero
-  /// How often the download has gone on without a new leaf since then, because a proven or named peer was there.
+  /// How often the download has continued without a new leaf since then, because a proven or named peer was connected.
   var hopes = 0
   var turnaround = TurnaroundEstimate()
   var consumedBelow = 0
-  /// By chunk, the bytes that an earlier download left of it.
+  /// For each chunk, the bytes that an earlier download left.
   var resumedBytes: [ChunkIndex: Int] = [:]
 
   var timers = DeadlineQueue<Timer>()

@@ -4,7 +4,7 @@ import Wire
 
 /// What one peer gave.
 public struct PeerDownloadStats: Hashable, Sendable {
-  /// Who it is.
+  /// The peer.
   public let peer: PeerID
   /// Where it was dialled; nil where it dialled us.
   public let address: PeerAddress?
@@ -14,9 +14,9 @@ public struct PeerDownloadStats: Hashable, Sendable {
   public let bytes: UInt64
   /// Timeouts, lost connections, lies: as they were reported.
   public let failures: Int
-  /// Times that it was asked for what another was late with.
+  /// How often it was asked for leaves that another peer was late with.
   public let hedges: Int
-  /// Times that another was asked for what it was late with.
+  /// How often another peer was asked for leaves that it was late with.
   public let hedged: Int
   /// It sent wrong data.
   public let isBanned: Bool
@@ -37,7 +37,7 @@ public struct PastPeersStats: Hashable, Sendable {
   public private(set) var count = 0
   /// How many of them sent wrong data.
   public private(set) var banned = 0
-  /// Times that one was asked for what another was late with.
+  /// How often one of them was asked for leaves that another peer was late with.
   public private(set) var hedges = 0
   /// Where the time of their answers went.
   public private(set) var times = AnswerTimes()
@@ -103,7 +103,7 @@ public struct DownloadStats: Hashable, Sendable {
 
 /// A look at a download that runs.
 public struct DownloadProgress: Hashable, Sendable {
-  /// Had, resumed ones included.
+  /// Complete chunks, also resumed ones.
   public let finishedChunks: Int
   /// Of the file.
   public let totalChunks: Int
@@ -119,7 +119,7 @@ public struct DownloadProgress: Hashable, Sendable {
   public let retries: Int
   /// So far.
   public let hedges: Int
-  /// In how long it ends, unless a peer comes that is of use; nil while there is one.
+  /// How long until the download ends without a useful peer. Nil while there is one.
   public var givesUpIn: Duration?
   /// All that had the file or some of it, also those that are gone; in order of joining.
   public let peers: [PeerProgress]
@@ -131,9 +131,9 @@ public struct PeerProgress: Hashable, Sendable {
   public enum Activity: Hashable, Sendable {
     /// Nothing is asked of it.
     case idle
-    /// It sends this chunk, or is to; so many requests are in flight to it.
+    /// It sends this chunk, or will send it. `requests`: requests in flight to it.
     case sending(ChunkIndex, requests: Int, isHedge: Bool)
-    /// It asked to be left alone for a while.
+    /// It answered BUSY and gets no request for a while.
     case busy
     /// It is not connected.
     case gone

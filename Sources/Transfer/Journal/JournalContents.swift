@@ -1,5 +1,5 @@
-// What a journal says, up to its torn end if it has one. It is a hint: nothing of it counts before it was held against
-// the root, or against the bytes on the disk.
+// The contents of a journal, up to its torn end if it has one. They are a hint: nothing counts before it was verified
+// against the root or the bytes on the disk.
 import Content
 import Wire
 
@@ -14,9 +14,9 @@ public struct JournalContents: Sendable {
   public let header: JournalHeader
   /// The output's name: the last that was chosen.
   public private(set) var name: String
-  /// Bytes up to the end of the last whole batch; what follows is to be cut off.
+  /// Bytes up to the end of the last whole batch. The caller cuts off what follows.
   public private(set) var byteCount: Int
-  /// What the next batch is chained to.
+  /// The checksum that the next batch is chained to.
   private(set) var checksum: Digest
   private(set) var pages: [PageIndex: HashPage] = [:]
   private(set) var runs: [Run] = []
@@ -49,7 +49,7 @@ public struct JournalContents: Sendable {
   /// The bytes of a journal that begins.
   public static func opening(_ header: JournalHeader) -> [UInt8] { header.encoded().bytes }
 
-  /// The output gets another name. Returns what is to be appended.
+  /// The output gets another name. Returns the bytes to append.
   public mutating func rename(to name: String) -> [UInt8] {
     precondition(JournalHeader.isComponent(name), "a name is one component")
     let (bytes, checksum) = JournalBatch.encoded([.name(name)], after: checksum)
@@ -81,7 +81,7 @@ public struct JournalContents: Sendable {
     return claims
   }
 
-  /// What of the journal can be held against the root, and what it claims. Nil where it is another file's.
+  /// The parts of the journal that verify against the root, and its claims. Nil if it belongs to another file.
   public func resume(
     of manifest: Manifest, chunksPerPage: Int = PageLayout.wireChunksPerPage
   ) -> JournalResume? {

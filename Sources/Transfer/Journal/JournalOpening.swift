@@ -1,4 +1,4 @@
-// What is made of the journal that an earlier download left, before the next one appends to it.
+// How a download opens the journal that an earlier download left, before it appends to it.
 import Content
 
 /// How a download's journal begins: a whole one goes on, anything else is replaced.
@@ -7,9 +7,9 @@ public struct JournalOpening: Sendable {
   public let contents: JournalContents
   /// What it says of the part file.
   public let resume: JournalResume
-  /// Bytes of the journal's file that stay; the rest is to be cut off before anything is appended.
+  /// Bytes of the journal's file that stay. The caller cuts off the rest before it appends.
   public let keptByteCount: Int
-  /// To be appended then.
+  /// Bytes to append then.
   public let appended: [UInt8]
 
   /// Whether a file is long enough for a journal, and its name one that a journal can say.
@@ -52,7 +52,7 @@ extension JournalResume {
 }
 
 extension JournalEvent {
-  /// What it means for a journal that leaves were found to be right: those that it claims need not be claimed again.
+  /// The event for leaves that were found to be right: the journal does not claim again what it claims already.
   public static func found(
     _ leaves: [(chunk: ChunkIndex, mask: UInt64)], among chunks: [ChunkOnDisk]
   ) -> [JournalEvent] {

@@ -1,16 +1,16 @@
-// What a journal is made of, as bytes: a header, then batches, each with its length and a checksum that chains it to
-// all before it, so that a torn end is told from a whole one.
+// The bytes of a journal: a header, then batches. Each batch has its length and a checksum that chains it to all bytes
+// before it, so that a reader can tell a torn end from a whole one.
 import Content
 import Wire
 
-/// What a journal opens with: whose it is.
+/// The header of a journal: it names the file that the journal belongs to.
 ///
 /// `"p2pnode journal\n" | version u8 | kind u8 | fileID 32 B | length u64 | root 32 B | name length u8 | name | SHA-256 of
 /// all before`, integers big-endian.
 public struct JournalHeader: Hashable, Sendable {
   static let magic = Array("p2pnode journal\n".utf8)
   static let version: UInt8 = 1
-  /// Longer names are none that a file can have.
+  /// A file name cannot be longer.
   static let nameBytesMax = 255
 
   public let kind: ContentKind

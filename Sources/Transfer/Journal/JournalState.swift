@@ -1,6 +1,6 @@
-// When the disk is told to keep what was written, and when that may be said: data first, then its claim, then the
-// claim's own sync; at the end data, then the name, then the folder. No leaf is claimed and no output gets its name whose
-// data is not known to be on the disk.
+// When a download syncs its data, and when the journal claims it: first the data, then the claim, then the sync of the
+// claim. At the end first the data, then the name, then the folder. A leaf is claimed, and an output gets its name,
+// only when the data is known to be on the disk.
 import Content
 
 /// Decides when to sync and what to append. Does no I/O and reads no clock. After each `handle`, take actions until there
@@ -150,7 +150,7 @@ public struct JournalState: Sendable {
     if unsyncedBytes >= settings.unsyncedBytesMax || now >= firstUnsynced + settings.unsyncedMax { sync() }
   }
 
-  /// One more batch. What then still waits for its hashes is of no use to anybody.
+  /// Appends one more batch. Leaves that still wait for their hashes are useless to a later download.
   private mutating func sayTheRest() {
     if ending == .stopped, !unsynced.isEmpty {
       ending = .stoppedAndSaid
@@ -211,7 +211,7 @@ public struct JournalState: Sendable {
       return mask
     }
     guard entry.areLeafHashesJournaled || entry.leafHashes != nil else {
-      // A leaf of an unfinished chunk is of use only to who knows its hash, which is still on its way.
+      // A leaf of an unfinished chunk is useful only with its hash, which is still on its way.
       if entry.unsynced == 0 { unsynced.append(chunk) }
       entry.unsynced |= mask
       unsyncedBytes += byteCount(of: mask, in: chunk)

@@ -1,4 +1,4 @@
-// The IP addresses that one host gets for nothing, as one value: limits and turns count by it.
+// The IP addresses that one host gets for free, as one value. Limits and turns count by it.
 
 /// An IPv4 address, or the first 64 bits of an IPv6 address. A network gives each host at least a /64 (RFC 4291, section
 /// 2.5.4), so one host can use any of the 2^64 addresses below it.

@@ -1,4 +1,4 @@
-// How far an IP address means the same host: whoever is told of it must be near enough to reach it.
+// From how far away an IP address reaches the same host. A node names an address only to peers near enough.
 
 /// Ordered from the nearest to the farthest.
 ///
@@ -8,7 +8,7 @@ enum AddressReach: Int, Comparable, Sendable {
 
   static func < (a: AddressReach, b: AddressReach) -> Bool { a.rawValue < b.rawValue }
 
-  /// - `ip`: 16 bytes, IPv4 as `::ffff:a.b.c.d`. Nil: an address at which nobody can be dialled.
+  /// - `ip`: 16 bytes, IPv4 as `::ffff:a.b.c.d`. Nil: no peer can be dialled at the address.
   init?(_ ip: [UInt8]) {
     precondition(ip.count == 16, "an address is 16 bytes")
     let isIPv4 = ip[..<10].allSatisfy { $0 == 0 } && ip[10] == 0xFF && ip[11] == 0xFF
@@ -37,7 +37,7 @@ enum AddressReach: Int, Comparable, Sendable {
     }
   }
 
-  /// Whether someone at `listener` can be told of this address and find the same host there. Link-local addresses are of
-  /// no use without an interface, which a message does not name.
+  /// Whether a peer at `listener` finds the same host at this address. A link-local address needs an interface, which a
+  /// message does not name.
   func isOfUse(to listener: AddressReach) -> Bool { self != .link && self >= min(listener, .site) && listener <= self }
 }

@@ -5,23 +5,23 @@ import Wire
 /// An array with accessors for the parts: reading a part of a value in a dictionary copies the value, which is large here.
 struct ConnectionTable: Sendable {
   private var connections: [Connection] = []
-  /// Of the connections, at the same places.
+  /// The ids of the connections, at the same places.
   private var ids: [ConnectionID] = []
   private var places: [ConnectionID: Int] = [:]
 
   var count: Int { connections.count }
   var isEmpty: Bool { connections.isEmpty }
-  /// Whether peers dialled all of them.
+  /// Whether peers dialled all connections.
   var areAllInbound: Bool { ids.allSatisfy { $0 >= ConnectionID.firstInbound } }
 
-  /// Nil: there is none. To set nil forgets it.
+  /// Nil: there is no such connection. Setting nil removes it.
   subscript(id: ConnectionID) -> Connection? {
     get { places[id].map { connections[$0] } }
     _modify {
       let place = places[id]
       var connection: Connection?
       if let place {
-        // Taken out, so that it is changed in place too.
+        // Moved out, so that it is changed without a copy.
         var taken = Connection(from: nil)
         swap(&connections[place], &taken)
         connection = taken
@@ -54,7 +54,7 @@ struct ConnectionTable: Sendable {
     places[id].map { connections[$0].pending.contains { $0.id == request } } ?? false
   }
   func hasPage(_ id: ConnectionID) -> Bool { places[id].map { connections[$0].page != nil } ?? false }
-  /// What the peer has of the file; nil where it did not open it.
+  /// The chunks that the peer has. Nil if it has not opened the file.
   func availability(of id: ConnectionID) -> RemoteAvailability? { places[id].flatMap { connections[$0].availability } }
   func has(_ chunk: ChunkIndex, on id: ConnectionID) -> Bool {
     places[id].map { connections[$0].availability?.has(chunk) == true } ?? false
@@ -64,7 +64,7 @@ struct ConnectionTable: Sendable {
     places[id].flatMap { connections[$0].availability?.leaves(of: chunk) } ?? 0
   }
 
-  /// Since when the first request in line has waited for its first byte; nil where none waits, or bytes came.
+  /// Since when the first request in line has waited for its first byte. Nil if none waits or bytes came.
   func silentSince(_ id: ConnectionID) -> Instant? {
     guard let place = places[id], let first = connections[place].firstInLine else { return nil }
     let pending = connections[place].pending[first]
@@ -75,7 +75,7 @@ struct ConnectionTable: Sendable {
     guard let place = places[id], let first = connections[place].firstInLine else { return nil }
     return connections[place].pending[first].started
   }
-  /// When the page was asked for that is not here; nil where none is.
+  /// When the connection was asked for the page that it owes. Nil if it owes none.
   func pageAskedAt(_ id: ConnectionID) -> Instant? {
     places[id].flatMap { connections[$0].page == nil ? nil : connections[$0].pageAskedAt }
   }
@@ -84,13 +84,13 @@ struct ConnectionTable: Sendable {
     places[id].flatMap { connections[$0].availability?.first(from: start, layout: layout) }
   }
 
-  /// The first of all connections for which this holds.
+  /// The first connection that matches.
   func first(where matches: (borrowing Connection) -> Bool) -> ConnectionID? {
     for place in connections.indices where matches(connections[place]) { return ids[place] }
     return nil
   }
 
-  /// Calls for each connection.
+  /// Calls `body` for each connection.
   func forEach(_ body: (ConnectionID, borrowing Connection) -> Void) {
     for place in connections.indices { body(ids[place], connections[place]) }
   }

@@ -1,4 +1,4 @@
-// What peers tell of the chunks that they have, and of those that others are getting.
+// Announcements of peers: the chunks that they have, the chunks that they promised to others, and other peers.
 import Content
 import Wire
 
@@ -27,11 +27,11 @@ extension DownloadState {
     peers[number].exhaustedAt = 0
   }
 
-  /// Others are getting these chunks from the peer: for the choice they count as a copy, as long as it is there.
+  /// The peer promised these chunks to others. While it is connected they count as copies for the choice.
   mutating func learn(_ id: ConnectionID, promised: [ChunkIndex]) {
     guard connections.peer(of: id) != nil else { return }
     hasMetSharers = true
-    // Taken out as a whole: a frame names thousands.
+    // Moved out and changed without a copy: one frame names thousands of chunks.
     var known = connections[id]!.promised.take() ?? ChunkSet(capacity: chunks.layout.chunkCount)
     for chunk in promised where chunks.layout.contains(chunk) {
       if known.insert(Int(chunk.rawValue)) { chunks.addCopy(of: chunk) }
@@ -39,7 +39,7 @@ extension DownloadState {
     connections[id]!.promised = known
   }
 
-  /// Others that the peer knows: hints, unless it is farther away than they can be reached from.
+  /// The peer names others: hints, except addresses that are not reachable from this node.
   mutating func learn(_ id: ConnectionID, peers: [PeerExchange.Entry]) {
     guard settings.hears, let connection = connections[id], let source = connection.peerID else { return }
     guard let reach = connection.ip.flatMap({ AddressReach($0) }) else { return }
@@ -51,7 +51,7 @@ extension DownloadState {
       from: PeerBook.Source(peer: source, group: connection.group))
   }
 
-  /// What the peer had or promised is no longer counted.
+  /// The peer's chunks and promises no longer count as copies.
   mutating func forgetCopies(of connection: Connection) {
     for set in [connection.availability?.chunks, connection.promised] {
       guard let set else { continue }
@@ -63,11 +63,11 @@ extension DownloadState {
     }
   }
 
-  /// Whether others that download the file as well were met.
+  /// Whether the download has met other downloads of the file.
   var isSharing: Bool { settings.shares && hasMetSharers }
 
-  /// Whether others download the file as well and trade with us: ties between chunks are then broken at random, so that
-  /// not all ask for the same.
+  /// Whether other downloads of the file trade with this one. Then ties between chunks are broken at random, so that
+  /// not all of them ask for the same chunks.
   var isTrading: Bool {
     guard settings.shares, settings.order == .rarestFirst else { return false }
     return hasMetSharers || chunks.haveCount < DownloadState.randomFirstChunks

@@ -2,16 +2,16 @@
 import Content
 import Wire
 
-/// How a download came to a connection: the user named the address, something else did, or the peer dialled.
+/// The origin of a connection: the user named the address, a hint or discovery did, or the peer dialled us.
 enum PeerOrigin: Int, Comparable, Sendable {
   case named, dialled, inbound
   static func < (a: PeerOrigin, b: PeerOrigin) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// A peer that has or had the file. Its number is its own for as long as the download remembers it.
+/// A peer that has or had the file. It keeps its number while the download remembers it.
 struct Peer: Sendable {
   let id: PeerID
-  /// How many had joined before it.
+  /// How many peers joined before it.
   let place: Int
   var origin = PeerOrigin.inbound
   var group: AddressGroup?
@@ -29,12 +29,12 @@ struct Peer: Sendable {
   var refusals = 0
   /// When the first of them came.
   var refusedSince: Instant?
-  /// It has answered everything by BUSY for so long that nothing is expected of it.
+  /// Whether it has answered only BUSY for so long that the download expects nothing from it.
   var onlyRefuses = false
   var busyUntil: Instant?
   /// The worker that drives it.
   var worker: Int?
-  /// The generation of the chunk table at which it had nothing to give.
+  /// The generation of the chunk table in which it had nothing to give.
   var exhaustedAt: UInt64 = 0
   /// When a peer at score 0 may be tried again.
   var probeAt: Instant?
@@ -51,7 +51,7 @@ struct Peer: Sendable {
 
   init(id: PeerID, place: Int) { (self.id, self.place) = (id, place) }
 
-  /// Whether nothing speaks for it: it has proved nothing, and the user did not name it.
+  /// Whether the peer is neither proven nor named by the user.
   var isStranger: Bool { !isProven && origin != .named }
 
   var stats: PeerDownloadStats {
@@ -73,10 +73,10 @@ struct PendingRequest: Sendable {
   var started: Instant?
   /// When its first byte came.
   var began: Instant?
-  /// When its last byte came; what is left then is to verify and write.
+  /// When its last byte came. Only hashing and writing are left then.
   var ended: Instant?
   var verified: UInt64 = 0
-  /// What writing its verified leaves took, the last of them.
+  /// How long the write of its last verified leaves took.
   var lastWrite: Duration = .zero
 
   var isEnded: Bool { ended != nil }
@@ -101,14 +101,15 @@ struct Connection: Sendable {
   /// In the order in which they were sent.
   var pending: [PendingRequest] = []
   var page: PageIndex?
-  /// When it was asked for.
+  /// When the page was asked for.
   var pageAskedAt: Instant?
-  /// When other answers came on the connection since: it works, and what is in between is not the peer's delay.
+  /// When the latest other answer came after that. The connection works then, and the time until that answer is no
+  /// delay of the peer.
   var pageHeardAt: Instant?
   var availability: RemoteAvailability?
   /// Chunks that the peer is sending to others.
   var promised: ChunkSet?
-  /// One request in flight until one is answered in full; again after a timeout.
+  /// Whether a request was answered in full since the last timeout. Before that, one request is in flight at a time.
   var isProven = false
 
   /// A connection that is dialled.

@@ -1,7 +1,7 @@
 // Where a peer was dialled, as a value that the brain can count and compare without a socket.
 import Wire
 
-/// An IP address and a TCP port. Of a thousand peers that many are remembered: it costs no allocation.
+/// An IP address and a TCP port. It costs no allocation, since a download remembers thousands.
 public struct PeerAddress: Hashable, Sendable {
   let host: PackedIP
   public let port: UInt16

@@ -1,4 +1,4 @@
-// What peers say of others: hints, of which few are kept, and which are dialled only as long as they are worth it.
+// Hints: addresses that peers name. Few are kept, and they are dialled only while earlier ones were useful.
 import Wire
 
 extension PeerBook {
@@ -6,7 +6,7 @@ extension PeerBook {
   static let addressesPerSourceMax = 16
   /// Hints of all sources of one address group that are kept at a time: a stranger may have any number of PeerIDs.
   static let addressesPerGroupMax = 4 * addressesPerSourceMax
-  /// Dials of a source's addresses that came to nothing, one after another, before its hints are ignored.
+  /// Failed dials of a source's hints, one after another, before its hints are ignored.
   static let vainDialsMax = 4
   /// The same for all sources of one address group.
   static let vainDialsPerGroupMax = 4 * vainDialsMax
@@ -18,8 +18,8 @@ extension PeerBook {
     let group: AddressGroup?
   }
 
-  /// A peer sends hints. Few of one source, and of one group, are kept at a time. Each is dialled once, and only as long
-  /// as the dials of earlier ones come to something.
+  /// A peer sends hints. Few of one source, and of one group, are kept at a time. Each is dialled once, and only while
+  /// dials of earlier ones succeed.
   mutating func hear(_ told: [(address: PeerAddress, pinned: PeerID)], from source: Source) {
     guard !told.isEmpty, isBelieved(source) else { return }
     var room = PeerBook.addressesPerSourceMax
@@ -42,7 +42,7 @@ extension PeerBook {
       && source.group.flatMap { vainDialsOfGroup[$0] } ?? 0 < PeerBook.vainDialsPerGroupMax
   }
 
-  /// A dial of a hint came to nothing: the hint is forgotten, and its place free.
+  /// A dial of a hint failed: the hint is forgotten, and its place is free.
   mutating func forgetHint(_ address: PeerAddress, of source: Source) {
     vainDials[source.peer] = (vainDials[source.peer] ?? 0) + 1
     if let group = source.group { vainDialsOfGroup[group] = (vainDialsOfGroup[group] ?? 0) + 1 }

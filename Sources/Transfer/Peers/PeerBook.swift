@@ -1,4 +1,4 @@
-// Every address a download knows: what became of it, when to dial it next, and who is banned.
+// Every address that a download knows: its outcome, the next dial, and the bans.
 import Wire
 
 /// Before any peer had the file an address is dialled once. Afterwards it is dialled again, 1 s, 2, 4, … up to 30 s
@@ -6,22 +6,22 @@ import Wire
 struct PeerBook: Sendable {
   static let redialFirst: Duration = .seconds(1)
   static let redialMax: Duration = .seconds(30)
-  /// Whoever has no room is not asked again before this: in a crowd most are turned away, and each dial costs it as much as
-  /// telling of others does.
+  /// The shortest delay before a peer without room is dialled again: in a crowd most peers turn newcomers away, and
+  /// each dial costs them as much as a PEERS message.
   static let redialTurnedAwayFirst: Duration = .seconds(5)
   /// Addresses kept, unless the user named more: peers send hints, and hints cannot fill memory.
   static let addressesMax = 1024
-  /// After so many lies from one address group, unproven peers there are asked last.
+  /// After this many lies from one address group, its unproven peers are asked last.
   static let liesMax = 2
   /// PeerIDs that stay banned. A liar that returns after as many others is unproven, and its lie costs no retry.
   static let bannedMax = 4096
   /// Sources and address groups that are remembered for what came of their hints, and address groups that lied.
   static let sourcesMax = 1024
-  /// An address is dialled again after so many withdrawals without a chunk in between: a file that is replaced, or moved
-  /// to and fro, comes back; a peer that opens only to withdraw keeps no download alive.
+  /// How often an address is dialled again after a withdrawal without a chunk in between. A file that is replaced or
+  /// moved comes back; a peer that opens only to withdraw must not keep a download alive.
   static let withdrawalsMax = 3
 
-  /// So often an address is dialled again that closes for another connection of its peer, before any peer had the file.
+  /// How often an address that closes as a duplicate is dialled again before any peer had the file.
   static let replacedBeforeFoundMax = 2
   enum State: Sendable { case idle, underWay, connected, banned }
 
@@ -35,28 +35,28 @@ struct PeerBook: Sendable {
     var failures = 0
     var withdrawals = 0
     var isInitial: Bool
-    /// The user did not name it: the next to name the address is right about its PeerID.
+    /// The user did not name the address: the next source that names it sets its PeerID.
     var isHint: Bool
-    /// Another PeerID for the address, to be tried when what is under way there has ended.
+    /// Another PeerID for the address. It is tried when the current dial or connection has ended.
     var nextPin: Pin?
   }
 
-  /// Who must answer at an address.
+  /// Which peer must answer at an address.
   enum Pin: Sendable { case anybody, only(PeerID) }
 
   var entries: [PeerAddress: Entry] = [:]
   /// In order of adding.
   var order: [PeerAddress] = []
-  /// What peers told of and was not dialled yet: an entry only from then on.
+  /// Hints that were not dialled yet. A dial makes an entry of a hint.
   var hints = PeerHints()
   var hintPace = DialPace()
-  /// Addresses that the user named, and all others.
+  /// The number of addresses that the user named, and of all others.
   private var namedDue = DeadlineQueue<PeerAddress>()
   private var due = DeadlineQueue<PeerAddress>()
   private var bannedPeers = RecentTable<PeerID, Void>(capacity: PeerBook.bannedMax)
   private var lies = RecentTable<AddressGroup, Int>(capacity: PeerBook.sourcesMax)
   private var isDiscovering = true
-  /// Dials that came to nothing since a hint of the source, or of its group, was right.
+  /// Failed dials since a hint of the source, or of its group, was right.
   var vainDials = RecentTable<PeerID, Int>(capacity: PeerBook.sourcesMax)
   var vainDialsOfGroup = RecentTable<AddressGroup, Int>(capacity: PeerBook.sourcesMax)
   /// Whether any peer has had the file.
@@ -67,9 +67,9 @@ struct PeerBook: Sendable {
   var deadline: Instant? { due.next }
   /// Addresses that are remembered.
   var count: Int { order.count + hints.count }
-  /// Whether there is an address that peers told of to be dialled, when others are wanted.
+  /// Whether there is a hint to dial.
   var hasHints: Bool { !hints.isEmpty }
-  /// When the next of these may be dialled.
+  /// When the next hint may be dialled.
   var hintDeadline: Instant? { hints.isEmpty ? nil : hintPace.next }
   var reports: [AddressReport] { order.map { AddressReport(address: $0, outcome: entries[$0]!.outcome) } }
   /// Whether every address of the start has an outcome, and all of those were added.
@@ -87,7 +87,7 @@ struct PeerBook: Sendable {
 
   func isBanned(_ peer: PeerID) -> Bool { bannedPeers[peer] != nil }
   func isSuspect(_ group: AddressGroup) -> Bool { lies[group] ?? 0 >= PeerBook.liesMax }
-  /// Whether any address may be suspect: almost always not, and then nothing need be looked up.
+  /// Whether any address may be suspect. Almost always none is, and the lookup is skipped.
   var hasSuspects: Bool { !lies.isEmpty }
 
   func isNamed(_ address: PeerAddress) -> Bool { entries[address]?.isHint == false }
@@ -95,7 +95,7 @@ struct PeerBook: Sendable {
   func isNamed(_ peer: PeerID) -> Bool {
     entries.values.contains { !$0.isHint && ($0.peer == peer || $0.pinned == peer) }
   }
-  /// Whether nothing is known yet of an address that the user named, or that the first discovery found.
+  /// Whether an address that the user named, or that the first discovery found, has no outcome yet.
   var isAnyAwaited: Bool {
     entries.values.contains {
       (!$0.isHint || $0.isInitial && $0.source == nil) && $0.outcome == .pending && $0.state != .banned
@@ -117,7 +117,7 @@ struct PeerBook: Sendable {
     setDue(address, at: now)
   }
 
-  /// Forgets a hint of a peer, where there is no room for what the user or a discovery says. False: there is none.
+  /// Forgets a hint to make room for an address from the user or a discovery. False: there is no hint.
   private mutating func makeRoom() -> Bool {
     if count < PeerBook.addressesMax || hints.takeOldest() != nil { return true }
     guard let told = order.first(where: { entries[$0]!.source != nil && entries[$0]!.state == .idle }) else {
@@ -154,7 +154,7 @@ struct PeerBook: Sendable {
     if known.state == .idle { dialNextPin(address, at: now) }
   }
 
-  /// Dials an idle address with the PeerID that was named last; false where that is none other.
+  /// Dials an idle address with the PeerID that was named last. False if that is the same PeerID.
   @discardableResult private mutating func dialNextPin(_ address: PeerAddress, at now: Instant) -> Bool {
     guard let pin = entries[address]!.nextPin.take() else { return false }
     if case .only(let peer) = pin { entries[address]!.pinned = peer } else { entries[address]!.pinned = nil }
@@ -178,7 +178,7 @@ struct PeerBook: Sendable {
   }
 
   /// The next address that the user did not name, if one is due; it is then under way.
-  /// - `followsHints`: those that peers sent are dialled too, after the others.
+  /// - `followsHints`: hints are dialled too, after the other addresses.
   mutating func nextDial(at now: Instant, followsHints: Bool = true) -> (address: PeerAddress, pinned: PeerID?)? {
     while let address = due.popDue(at: now) {
       if !followsHints, entries[address]?.source != nil {
@@ -203,7 +203,7 @@ struct PeerBook: Sendable {
 
   mutating func connected(_ address: PeerAddress, as peer: PeerID) { entries[address]?.peer = peer }
 
-  /// The peer there has the file: from now on failed addresses are dialled again.
+  /// The peer at the address has the file: from now on failed addresses are dialled again.
   mutating func opened(_ address: PeerAddress?, at now: Instant) {
     if let address {
       entries[address]?.state = .connected
@@ -221,14 +221,14 @@ struct PeerBook: Sendable {
     entries[address]?.withdrawals = 0
   }
 
-  /// A dial or a connection came to nothing.
+  /// A dial failed, or a connection ended.
   mutating func ended(_ address: PeerAddress, _ outcome: AddressOutcome, at now: Instant) {
     guard let entry = entries[address], entry.state != .banned else { return }
     if let source = entry.source, entry.outcome != .opened {
       return outcome == .duplicate ? forget(address) : forgetHint(address, of: source)
     }
     let isTurnedAway = outcome == .lost(.connection(.goodbye(CloseCode.tooManyConnections.rawValue)))
-    // It told of others; somebody may tell of it again.
+    // The hint is dropped. Another peer may name the address again.
     if isTurnedAway, entry.source != nil { return forget(address) }
     entries[address]!.outcome = outcome
     entries[address]!.state = .idle
@@ -262,7 +262,7 @@ struct PeerBook: Sendable {
     if isFound || entry.failures < PeerBook.replacedBeforeFoundMax { redial(address, at: now) }
   }
 
-  /// A lie: the peer and the address that was dialled are out for the download.
+  /// A lie: the peer and its dialled address are banned for this download.
   mutating func ban(_ peer: PeerID, at address: PeerAddress?, group: AddressGroup?) {
     bannedPeers[peer] = ()
     hints.remove(pinnedTo: peer)

@@ -1,8 +1,8 @@
-// Addresses that peers told of and nobody has dialled yet, in the order in which they were told.
+// Addresses that peers named and that were not dialled yet, in the order in which they came.
 import Wire
 
-/// Few of each source. A peer of a large swarm is told of hundreds and dials a handful: one costs some 100 bytes, no
-/// allocation and no timer.
+/// A few of each source. A peer of a large swarm hears of hundreds of addresses and dials a handful. A hint costs some
+/// 100 bytes, no allocation and no timer.
 struct PeerHints: Sendable {
   struct Hint: Sendable {
     let address: PeerAddress
@@ -19,7 +19,7 @@ struct PeerHints: Sendable {
 
   func count(where matches: (Hint) -> Bool) -> Int { hints.count(where: matches) }
 
-  /// Whether somebody told of the address, or of the peer at any.
+  /// Whether a hint names the address, or the peer at any address.
   func contains(_ address: PeerAddress, or peer: PeerID) -> Bool {
     hints.contains { $0.pinned == peer || $0.address == address }
   }

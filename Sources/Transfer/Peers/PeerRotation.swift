@@ -1,6 +1,6 @@
 // Which worker owns which peers: round-robin by number of joining, recomputed when peers come or go.
 
-/// With w = min(maxWorkers, live peers), worker i owns the live numbers ≡ i mod w. Numbers are never given anew.
+/// With w = min(maxWorkers, live peers), worker i owns the live numbers ≡ i mod w.
 struct PeerRotation: Sendable {
   let maxWorkers: Int
   /// Numbers of live peers, ascending.

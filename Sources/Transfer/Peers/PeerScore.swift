@@ -21,7 +21,7 @@ struct PeerScore: Hashable, Sendable {
   mutating func fail() { value = Swift.max(value - PeerScore.failureCost, 0) }
 
   mutating func measure(byteCount: Int, in time: Duration) {
-    // An answer that came within a microsecond is measured as one of a microsecond: the clock says no more.
+    // An answer that took less than a microsecond counts as one microsecond: the clock is not finer.
     let rate = Double(byteCount) / Swift.max(time.inSeconds, 1e-6)
     throughput = throughput.map { $0 + PeerScore.rateWeight * (rate - $0) } ?? rate
   }

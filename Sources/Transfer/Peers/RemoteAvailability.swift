@@ -1,13 +1,14 @@
-// What one peer says it has of the file.
+// The chunks and leaves that one peer says it has.
 import Content
 import Wire
 
-/// The whole chunks that a peer has, and the leaves of others until they are whole.
+/// The whole chunks of a peer, and the leaves of its other chunks until they are whole.
 struct RemoteAvailability: Sendable {
-  /// What news of a chunk changed.
+  /// What an announcement changed.
   enum Gain { case nothing, more, first }
 
-  /// Chunks of which a peer may have told parts; beyond it parts are forgotten, so that telling cannot fill memory.
+  /// Chunks of which a peer can announce a part. Parts of further chunks are dropped, so that announcements cannot fill
+  /// memory.
   static let partialChunksMax = 4096
 
   let isComplete: Bool
@@ -31,7 +32,7 @@ struct RemoteAvailability: Sendable {
     return [chunks.first(from: start), inPart].compactMap { $0 }.min()
   }
 
-  /// Takes in a run. A chunk that the file has not is ignored.
+  /// Adds a run. A chunk beyond the end of the file is ignored.
   mutating func add(_ run: LeafRun, layout: ChunkLayout) -> Gain {
     guard !isComplete, layout.contains(run.chunk), !has(run.chunk) else { return .nothing }
     let whole = layout.leaves(of: run.chunk).mask
@@ -49,15 +50,16 @@ struct RemoteAvailability: Sendable {
     return before == nil ? .first : .more
   }
 
-  /// What a bitmap changed of 64 chunks: those that the peer has whole since then, and those of them of which it had
-  /// nothing before.
+  /// What a bitmap changed in 64 chunks: those that became whole, and those of them of which the peer had nothing
+  /// before.
   struct WordGain: Hashable, Sendable {
     let word: Int
     let whole: UInt64
     let first: UInt64
   }
 
-  /// Takes in a bitmap, 64 chunks at a time; what is known already costs a word. Bits beyond the file are not read.
+  /// Adds a bitmap, 64 chunks at a time. Chunks that are known already cost one word. Bits beyond the file are not
+  /// read.
   mutating func add(_ bitmap: Bitmap) -> [WordGain] {
     let end = min(Int(bitmap.firstChunk.rawValue) + bitmap.count, chunks.capacity)
     let start = Int(bitmap.firstChunk.rawValue) / 64

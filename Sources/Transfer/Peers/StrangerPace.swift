@@ -1,15 +1,15 @@
-// How often a node has to do with strangers of one address group: less and less often while they fail.
+// How often a node deals with strangers of one address group: the more often they fail, the less often.
 
-/// A host can be any number of strangers, one after another; so failures count by address group. A download asks strangers
-/// at this pace, but never addresses that the user named and proven peers. A listener lets a group that breaks the
-/// protocol in at this pace.
+/// A host can pose as any number of strangers, so failures count by address group. A download asks strangers at this
+/// pace; it does not apply to named addresses and proven peers. A listener admits a group that broke the protocol at
+/// this pace.
 struct StrangerPace: Sendable {
-  /// Failures of a group that cost no delay: a few honest newcomers may fail at the same time.
+  /// Failures of a group without a delay: a few honest newcomers may fail at the same time.
   static let failuresFree = 4
   /// The first delay. It doubles with each further failure.
   static let delayFirst: Duration = .milliseconds(250)
   static let delayMax: Duration = .seconds(16)
-  /// Without a failure for this long a group begins anew.
+  /// After this long without a failure the count of a group starts again.
   static let forgivenAfter: Duration = .seconds(60)
   /// Groups that are remembered.
   static let groupsMax = 1_024
@@ -50,7 +50,7 @@ struct StrangerPace: Sendable {
   func isWaiting(_ group: AddressGroup) -> Bool { waiting[group] != nil }
   func until(_ group: AddressGroup) -> Instant? { waiting[group] }
 
-  /// Lets go of the groups whose delay is over. Returns when the next one is.
+  /// Releases the groups whose delay is over. Returns when the next delay ends.
   mutating func release(at now: Instant) -> Instant? {
     waiting = waiting.filter { $0.value > now }
     return waiting.values.min()

@@ -1,6 +1,6 @@
 // Deadlines by key: a heap whose first entry is always one that still counts.
 
-/// One deadline a key; the earliest first, and of equals the one that was set first.
+/// One deadline for each key. The earliest comes first; of equal ones the one that was set first.
 struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
   private struct Entry: Sendable {
     let at: Instant

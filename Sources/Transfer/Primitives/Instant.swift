@@ -1,4 +1,4 @@
-// A point on a monotonic clock that somebody else reads: the brain only compares and adds.
+// A point on a monotonic clock. The caller reads the clock; the brain only compares and adds.
 
 /// Nanoseconds since an arbitrary start that stays the same for a process or a simulation.
 public struct Instant: Hashable, Comparable, Sendable {

@@ -3,7 +3,7 @@
 /// Counts in bytes × 10⁻⁹, so that no time is too short to be counted. Full at the start.
 public struct RateLimiter: Sendable {
   private static let unit: UInt64 = 1_000_000_000
-  /// 8 GiB a second: what still can be counted.
+  /// 8 GiB a second: the highest rate that the counter can hold.
   public static let bytesPerSecondMax: UInt64 = 1 << 33
 
   public let bytesPerSecond: UInt64

@@ -68,7 +68,7 @@ struct ChunkSet: Sendable {
 
   // MARK: By word
 
-  /// How many words hold the members: word i those from 64 × i on, bit 0 the first.
+  /// The number of words with members. Word i holds the members from 64 × i on, bit 0 the first.
   var wordCount: Int { (capacity + 63) / 64 }
 
   func word(_ index: Int) -> UInt64 { words[index] }

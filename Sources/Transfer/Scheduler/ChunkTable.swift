@@ -2,7 +2,7 @@
 import Content
 import Wire
 
-/// Who was asked for leaves of a chunk.
+/// A request for leaves of a chunk: its connection and its id.
 public struct Asker: Hashable, Sendable {
   public let connection: ConnectionID
   public let request: RequestID
@@ -12,7 +12,7 @@ public struct Asker: Hashable, Sendable {
 /// Where a chunk stands. Verified leaves are also written; bit 0 is the chunk's first leaf.
 public enum ChunkState: Hashable, Sendable {
   case missing
-  /// Some leaves are there, and nobody is asked for the rest.
+  /// Some leaves are verified, and no peer is asked for the rest.
   case partial(verified: UInt64)
   case inFlight(verified: UInt64, askers: [Asker])
   /// Waits in the retry queue.
@@ -24,14 +24,14 @@ public enum ChunkState: Hashable, Sendable {
 
 /// Every chunk's state and how many peers have it. Choosing costs a few words read, however large the file.
 struct ChunkTable: Sendable {
-  /// Copies are told apart up to this many less one; a chunk with more is not rare.
+  /// Chunks with this many copies or more count as equally common.
   static let rarityMax = RarityBuckets.levelMax
   /// Peers that are asked for one chunk at a time.
   static let askersMax = 2
 
   private enum Phase: UInt8 { case open, inFlight, resting, have, failed }
 
-  /// What a chunk that was touched carries until it is had.
+  /// The state of a chunk that was asked for, until it is complete.
   struct Progress: Sendable {
     var verified: UInt64 = 0
     var askers: [Asker] = []
@@ -52,14 +52,14 @@ struct ChunkTable: Sendable {
   /// How many chunks may be chosen now.
   var choosableCount: Int { buckets.all.count }
   private(set) var haveCount = 0
-  /// Changes whenever a chunk becomes choosable: who had nothing to give before need only be asked again then.
+  /// Rises whenever a chunk becomes choosable. A peer that had nothing to give is looked at again only then.
   private(set) var generation: UInt64 = 1
-  /// Of the generations since `offeredSince` these chunks are the cause.
+  /// The chunks that became choosable in the generations since `offeredSince`.
   private var offered: [ChunkIndex] = []
   private var offeredSince: UInt64 = 1
-  /// With more than this everybody is asked again.
+  /// With more chunks than this every peer is looked at again.
   private static let offeredMax = 16
-  /// What all choices have cost, in words read: a performance test counts it.
+  /// The cost of all choices, in words read. A performance test reads it.
   private(set) var wordsRead = 0
 
   var unfinishedCount: Int { layout.chunkCount - haveCount }
@@ -86,10 +86,10 @@ struct ChunkTable: Sendable {
     }
   }
 
-  /// The first chunk that is not had; nil: the file is complete.
+  /// The first chunk that is not complete. Nil: the file is complete.
   var firstUnfinished: Int? { unfinished.first() }
 
-  /// Whether a peer has anything that is still wanted.
+  /// Whether a peer has anything that the download still needs.
   /// - `limit`: chunks from here on are not yet wanted.
   func wantsAny(of availability: RemoteAvailability, below limit: Int) -> Bool {
     if availability.isComplete { return true }
@@ -100,16 +100,17 @@ struct ChunkTable: Sendable {
     }
   }
 
-  /// Whether a chunk is missing, in whole or in part, and no peer is asked for it.
+  /// Whether leaves of a chunk are missing and no peer is asked for them.
   func isOpen(_ chunk: ChunkIndex) -> Bool { phases[Int(chunk.rawValue)] == .open }
   func has(_ chunk: ChunkIndex) -> Bool { phases[Int(chunk.rawValue)] == .have }
   func progress(of chunk: ChunkIndex) -> Progress { progress[chunk] ?? Progress() }
-  /// The leaves that are verified of a chunk that is not had.
+  /// The verified leaves of a chunk that is not complete.
   func verified(of chunk: ChunkIndex) -> UInt64 { progress[chunk]?.verified ?? 0 }
-  /// Peers with a part of the file that have the chunk; complete peers are not counted, as they have all alike.
+  /// How many peers with a part of the file have the chunk. Peers with the whole file are not counted: they have every
+  /// chunk.
   func copies(of chunk: ChunkIndex) -> Int { Int(copies[Int(chunk.rawValue)]) }
 
-  /// The first run of leaves that are not verified, of those in `mask`; nil where none is missing.
+  /// The first run of leaves in `mask` that are not verified. Nil if none is missing.
   func missingRun(of chunk: ChunkIndex, in mask: UInt64 = .max) -> LeafRange? {
     let missing = layout.leaves(of: chunk).mask & mask & ~(progress[chunk]?.verified ?? 0)
     guard missing != 0 else { return nil }
@@ -123,11 +124,11 @@ struct ChunkTable: Sendable {
     if phases[Int(chunk.rawValue)] == .open { offer(chunk) }
   }
 
-  /// The rarest choosable chunk that the peer has whole, ties in order; with `isInOrder` simply the first. Where it has
-  /// none, one of which it has leaves that are missing: the more the better.
+  /// The rarest choosable chunk that the peer has whole; of equally rare chunks the first. With `isInOrder` the first
+  /// choosable chunk. If the peer has no such chunk: the one of which it has most missing leaves.
   /// - `limit`: chunks from here on are not yet wanted.
-  /// - `excluded`: chunks that this peer shall not be asked for now.
-  /// - `start`: where the order begins; it goes round.
+  /// - `excluded`: chunks that this peer is not asked for now.
+  /// - `start`: the chunk at which the search starts. The search wraps around.
   mutating func choose(
     for availability: RemoteAvailability, below limit: Int, excluded: Set<ChunkIndex> = [], from start: Int = 0
   ) -> ChunkIndex? {
@@ -168,7 +169,7 @@ struct ChunkTable: Sendable {
       guard count > 0, isListed.contains(Int(chunk.rawValue)), chunk.rawValue < limit, !excluded.contains(chunk) else {
         continue
       }
-      // The order of a dictionary is nobody's: ties go to the lower chunk.
+      // A dictionary has no order, so the lower chunk wins a tie.
       if best == nil || count > best!.count || count == best!.count && chunk.rawValue < best!.chunk.rawValue {
         best = (chunk, count)
       }
@@ -187,7 +188,7 @@ struct ChunkTable: Sendable {
 
   mutating func clockStarted(on chunk: ChunkIndex, at now: Instant) { progress[chunk]?.started = now }
 
-  /// One asker less; without any other the chunk may be chosen again.
+  /// Removes a request. If no other request for the chunk is left, the chunk can be chosen again.
   mutating func drop(_ connection: ConnectionID, _ request: RequestID, of chunk: ChunkIndex) {
     guard phases[Int(chunk.rawValue)] == .inFlight else { return }
     progress[chunk]!.askers.removeAll { $0.connection == connection && $0.request == request }
@@ -197,7 +198,7 @@ struct ChunkTable: Sendable {
     }
   }
 
-  /// Takes in leaves that hash and are written. Returns those that were new, and whether the chunk is now had.
+  /// Adds leaves that are verified and written. Returns the new ones, and whether the chunk is now complete.
   mutating func verify(_ leaves: LeafRange, of chunk: ChunkIndex) -> (new: UInt64, isNowHad: Bool) {
     verify(mask: leaves.mask, of: chunk)
   }
@@ -238,15 +239,15 @@ struct ChunkTable: Sendable {
     phases[Int(chunk.rawValue)] = .failed
   }
 
-  /// Something outside changed what may be chosen: those that had nothing to give are asked again.
+  /// The choice may have changed for a reason outside this table. Every peer is looked at again.
   mutating func reconsider() {
     generation += 1
     offered.removeAll(keepingCapacity: true)
     offeredSince = generation
   }
 
-  /// The chunks that became choosable since the last call, or since all have to be asked again if that was later: who had
-  /// nothing to give in that generation or after it, and has none of these, has nothing to give now.
+  /// The chunks that became choosable since the last call, or since `reconsider`, if that was later. A peer that had
+  /// nothing to give in that generation or later, and has none of these chunks, has nothing to give now.
   mutating func takeOffered() -> (since: UInt64, chunks: [ChunkIndex]) {
     defer {
       offered.removeAll(keepingCapacity: true)
@@ -271,9 +272,9 @@ struct ChunkTable: Sendable {
 
   // MARK: Copies
 
-  /// A peer more has these chunks, of the 64 of one word. What may be chosen stays the same.
+  /// One more peer has these chunks, all in one word of 64. The set of choosable chunks stays the same.
   mutating func addCopies(of members: UInt64, inWord word: Int) {
-    // From the top, so that nothing moves twice.
+    // From the highest level down, so that no chunk moves twice.
     var levels = isInOrder ? 0 : buckets.occupied & ~(1 << UInt64(ChunkTable.rarityMax))
     while levels != 0 {
       let level = 63 - levels.leadingZeroBitCount
@@ -283,7 +284,7 @@ struct ChunkTable: Sendable {
     forEach(members, inWord: word) { $0 = $0 == .max ? .max : $0 + 1 }
   }
 
-  /// A peer less has these chunks.
+  /// One peer fewer has these chunks.
   mutating func removeCopies(of members: UInt64, inWord word: Int) {
     forEach(members, inWord: word) { $0 = $0 == 0 ? 0 : $0 - 1 }
     var levels = isInOrder ? 0 : buckets.occupied & ~1

@@ -1,55 +1,56 @@
-// Idle peers relieve the others: of what waits in another's line they take chunks, of what is arriving there the tail.
+// The endgame: idle peers take over requests that wait at other peers, and the tail of an answer that is arriving from
+// another peer.
 import Content
 import Wire
 
 extension DownloadState {
-  /// Taking over pays where it brings the end of what is taken forward by more than this: less is noise.
+  /// A takeover must complete its leaves earlier by more than this many seconds. Less is noise.
   private static let endgameGainMin = 0.03
-  /// The least that is asked of a second peer: one frame's worth.
+  /// The fewest leaves that a second peer is asked for: one frame.
   private static let endgameLeavesMin = 4
 
-  /// From a peer's socket to verified leaves: seconds that say nothing of its rate.
+  /// Seconds from a peer's socket to verified leaves. They say nothing about its rate.
   private static let arrivalTime = 0.02
-  /// An answer that comes at less than this part of an idle peer's rate is cancelled: nothing is lost with it.
+  /// An answer slower than this part of an idle peer's rate crawls: it is cancelled and taken over whole.
   private static let crawlPart = 1.0 / 8
-  /// Seconds from an answer's first byte on before it is judged so.
+  /// Seconds after an answer's first byte before it can count as crawling.
   private static let crawlSecondsMin = 0.25
 
-  /// What an idle peer can take over.
+  /// A takeover: leaves that an idle peer requests in the endgame.
   private struct EndgameRequest {
     let pending: PendingRequest
     let holder: ConnectionID
     let leaves: LeafRange
-    /// In how many seconds it is there otherwise.
+    /// Seconds until the leaves would arrive from the holder.
     let due: Double
-    /// Whether the holder has not begun with it, or crawls, and is not asked for it any more.
+    /// Whether the holder has not begun to send, or crawls, and so loses the request.
     let isWhole: Bool
   }
 
-  /// A request in a connection's line that has no second asker yet.
+  /// A request in a connection's line that no second peer is asked for yet.
   private struct Waiting {
     let pending: PendingRequest
-    /// What of it is missing.
+    /// Its leaves that are missing.
     let run: LeafRange
-    /// Bytes that the connection sends until it is there.
+    /// Bytes that the connection sends until the request is answered.
     let bytesAhead: Int
   }
 
-  /// What waits on one connection.
+  /// The requests that wait on one connection.
   private struct Line {
     let holder: ConnectionID
     let number: Int
     let measuredRate: Double?
-    /// What it manages just now, where something is being sent.
+    /// The rate of the answer that is arriving.
     let presentRate: Double
     let waiting: [Waiting]
-    /// The rate of the answer that has begun; nil where none has, or too little is known of it.
+    /// The rate of the answer that has begun. Nil if none has begun, or too few bytes came to measure it.
     let begunRate: Double?
-    /// The request whose first byte has been due for as long as a peer may be silent.
+    /// The request whose first byte is overdue for as long as a peer may be silent.
     let silent: RequestID?
   }
 
-  /// For each worker without work, lets an idle peer take over what would be there last. Returns the workers that are
+  /// For each idle worker, an idle peer takes over the request that would complete last. Returns how many workers are
   /// still idle.
   mutating func askInEndgame(_ idleWorkers: Int, at now: Instant) -> Int {
     var idle = idleWorkers
@@ -72,7 +73,7 @@ extension DownloadState {
     return idle
   }
 
-  /// Proven peers that are asked for nothing, the best first.
+  /// Proven peers without a request, the best first.
   private var idlePeers: [Int] {
     rotation.live.filter { number in
       guard isIdle(number), let id = peers[number].connection else { return false }
@@ -80,7 +81,7 @@ extension DownloadState {
     }.sorted { outranks($0, $1) }
   }
 
-  /// The lines of all peers in which something could be taken over.
+  /// The lines of all peers from which a request could be taken over.
   private func lines(at now: Instant) -> [Line] {
     var lines: [Line] = []
     for number in rotation.live {
@@ -107,7 +108,7 @@ extension DownloadState {
         continue
       }
       bytesAhead += chunks.layout.length(of: run, in: pending.chunk)
-      // Beside a second asker only what is silent is taken over: both may hang.
+      // A request that two peers are asked for is taken over only if it is silent: both peers may hang.
       guard progress.askers.count == 1 || pending.id == silent else { continue }
       waiting.append(Waiting(pending: pending, run: run, bytesAhead: bytesAhead))
     }
@@ -118,11 +119,10 @@ extension DownloadState {
     guard let own = peers[number].connection, let availability = connections.availability(of: own),
       let rate = peers[number].score.throughput
     else { return nil }
-    // What would be there last: the end of all is its, however much sooner another could be there.
+    // The request that would complete last decides when the download ends, so it comes first.
     var best: EndgameRequest?
     for line in lines where line.number != number {
-      // A rate that was measured, or what it manages just now where that is less: of a slow one nothing else may have
-      // been measured.
+      // The measured rate, or the present rate if that is lower: a slow peer may have no measured rate yet.
       let holderRate = min(line.measuredRate ?? rate, line.presentRate)
       let crawls = line.begunRate.map { $0 < rate * DownloadState.crawlPart } ?? false
       for waiting in line.waiting {
@@ -139,7 +139,7 @@ extension DownloadState {
     return best
   }
 
-  /// What of a request an idle peer could take over with gain.
+  /// The takeover of a request by an idle peer. Nil if it gains nothing.
   private func endgameRequest(
     of waiting: Waiting, _ holder: ConnectionID, at holderRate: Double, isLost: Bool,
     by availability: RemoteAvailability,
@@ -157,8 +157,8 @@ extension DownloadState {
     return EndgameRequest(pending: waiting.pending, holder: holder, leaves: part, due: due, isWhole: !isBegun)
   }
 
-  /// What a peer manages just now; unbounded where nothing of it is due. What of an answer is on its way through buffers
-  /// does not count against it: a frame, or what came of it in `arrivalTime` so far.
+  /// The rate of the answer that is arriving, in bytes per second; infinite if no answer is due. Bytes that are still
+  /// in buffers do not count against the peer: one frame, or what arrives within `arrivalTime`.
   private func presentRate(of connection: Connection, _ measuredRate: Double?, at now: Instant) -> Double {
     guard let place = connection.firstInLine, let started = connection.pending[place].started, now > started else {
       return .infinity
@@ -169,12 +169,12 @@ extension DownloadState {
     return (Double(byteCount) + slack) / (now - started).inSeconds
   }
 
-  /// At which rate the leaves of the answer that has begun come.
+  /// The rate at which the leaves of the current answer arrive, in bytes per second.
   private func begunRate(of connection: Connection, at now: Instant) -> Double? {
     guard let place = connection.firstInLine, let began = connection.pending[place].began else { return nil }
     let seconds = (now - began).inSeconds
     guard seconds >= DownloadState.crawlSecondsMin else { return nil }
-    // A frame of it may be on its way.
+    // One more frame may be on its way.
     let leaves = connection.pending[place].verified.nonzeroBitCount + DownloadState.endgameLeavesMin
     return Double(leaves * chunks.layout.leafSize) / seconds
   }
@@ -187,7 +187,7 @@ extension DownloadState {
     return connection.pending[place].id
   }
 
-  /// When the next peer has been silent for as long as a peer may be.
+  /// When the next peer will have been silent for too long.
   func nextSilence(after now: Instant) -> Instant? {
     var next: Instant?
     for number in rotation.live {
@@ -198,8 +198,8 @@ extension DownloadState {
     return next
   }
 
-  /// The end of a run, of which the holder sends the first part meanwhile. It sends whole frames: a share that ends in the
-  /// middle of one would be there only with the rest of it, and that would come twice. The frame that is arriving is its.
+  /// The tail of a run; the holder sends the first part meanwhile. The holder sends whole frames, so the tail starts at
+  /// a frame: else leaves of one frame would come twice. The frame that is arriving stays with the holder.
   private func tail(of run: LeafRange, askedFrom first: Int, _ holderPart: Double) -> LeafRange? {
     let frame = DownloadState.endgameLeavesMin
     let arriving = (run.first - first) / frame + 1
@@ -209,14 +209,15 @@ extension DownloadState {
     return LeafRange(first: start, count: run.end - start)
   }
 
-  /// To have waited in line is no failure of a peer. Where its time had come and it brought nothing, it has failed.
+  /// A request that waited in line is no failure of its peer. A peer whose request was first in line and brought
+  /// nothing has failed.
   private mutating func takeBack(_ pending: PendingRequest, from id: ConnectionID, at now: Instant) {
     connections[id]!.pending.removeAll { $0.id == pending.id }
     act(.cancel(id, pending.id))
     chunks.drop(id, pending.id, of: pending.chunk)
     if pending.started != nil, pending.verified == 0, let number = connections.peer(of: id) {
       failed(number, .overtaken(pending.chunk), at: now)
-      // It is asked for one chunk at a time until it answers.
+      // The peer gets one request at a time until it answers.
       if pending.began == nil { (connections[id]!.isProven, peers[number].isSilent) = (false, true) }
     }
     startClock(id, at: now)

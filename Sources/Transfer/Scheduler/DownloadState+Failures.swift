@@ -1,13 +1,14 @@
-// What goes wrong with a request: late, lost, refused; and what each costs whom.
+// Requests that are late, lost or refused: what each failure costs the peer and the chunk.
 import Content
 import Wire
 
 extension DownloadState {
-  /// A peer that answered BUSY is left alone for at least and at most this long.
+  /// The shortest and longest pause after a peer answered BUSY.
   private static let busyMin: Duration = .milliseconds(50)
   private static let busyMax: Duration = .seconds(60)
 
-  /// The first in line was not verified in time: the peer has failed it, and what was behind it goes to others.
+  /// The first request in line was not verified in time: the peer has failed it, and other peers get the requests
+  /// behind it.
   mutating func chunkTimedOut(_ id: ConnectionID, at now: Instant) {
     guard let connection = connections[id], let number = connection.peer, let first = connection.pending.first else {
       return
@@ -26,7 +27,7 @@ extension DownloadState {
     requestFailed(first, on: id, by: number, .timeout, at: now)
   }
 
-  /// The connection is lost: the first in line has failed, the rest goes to others.
+  /// The connection is lost: its first request in line has failed, and other peers get the rest.
   mutating func failAll(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
     guard let connection = connections[id], let number = connection.peer, !connection.pending.isEmpty else { return }
     connections[id]!.pending = []
@@ -37,7 +38,7 @@ extension DownloadState {
     if let first { requestFailed(first, on: id, by: number, .connectionLost(reason), .left, at: now) }
   }
 
-  /// Gives back all that a connection was asked for; nobody's failure.
+  /// Gives back all requests of a connection. No peer has failed.
   mutating func releaseAll(_ id: ConnectionID, at now: Instant) {
     guard let connection = connections[id] else { return }
     connections[id]!.pending = []
@@ -61,7 +62,7 @@ extension DownloadState {
     attemptFailed(.chunk(pending.chunk), by: number, reason, how, at: now)
   }
 
-  /// A failure of a peer: its score falls, and its worker turns to the next.
+  /// A peer failed: its score falls, and its worker turns to the next peer.
   mutating func failed(_ number: Int, _ failure: PeerFailure, at now: Instant) {
     changeScore(of: number) { $0.fail() }
     if peers[number].score.value == 0 { peers[number].probeAt = now + settings.chunkTimeout }
@@ -70,26 +71,26 @@ extension DownloadState {
     if let worker = peers[number].worker { turnAway(worker, from: number) }
   }
 
-  /// Strangers of an address group that fail again and again are asked less and less often.
+  /// The more strangers of one address group fail, the less often that group is asked.
   private mutating func slowDown(_ number: Int, at now: Instant) {
     guard peers[number].isStranger, let group = peers[number].group else { return }
     pace.failed(group, at: now)
     if let until = pace.until(group), until > now { timers.set(.pace, at: min(timers[.pace] ?? until, until)) }
   }
 
-  /// Whether a peer is a stranger of an address group that waits after its failures.
+  /// Whether a peer is a stranger in an address group that must wait after failures.
   func isPaced(_ number: Int) -> Bool {
     guard !pace.isEmpty, peers[number].isStranger, let group = peers[number].group else { return false }
     return pace.isWaiting(group)
   }
 
-  /// Some groups may be asked again.
+  /// Some address groups can be asked again.
   mutating func paceEnded(at now: Instant) {
     if let next = pace.release(at: now) { timers.set(.pace, at: next) }
     chunks.reconsider()
   }
 
-  /// What its statistics count is reported, each once.
+  /// Reports each failure that the peer's statistics count, once.
   mutating func count(_ failure: PeerFailure, of number: Int) {
     peers[number].failures += 1
     act(.report(.peerFailed(peers[number].id, failure)))
@@ -107,7 +108,7 @@ extension DownloadState {
     peersAtZero += (after == 0 ? 1 : 0) - (before == 0 ? 1 : 0)
   }
 
-  /// Not now: the peer is left alone for a while. Costs neither score nor retry.
+  /// The peer answered BUSY and gets no request for a while. It costs neither score nor retry.
   mutating func busy(_ id: ConnectionID, _ request: RequestID, retryAfter: Duration, at now: Instant) {
     guard let place = connections[id]?.place(of: request), let number = connections[id]!.peer else { return }
     let pending = connections[id]!.pending.remove(at: place)
@@ -119,12 +120,12 @@ extension DownloadState {
     rest(number, until: now + min(max(retryAfter, DownloadState.busyMin), DownloadState.busyMax))
     if let worker = peers[number].worker { turnAway(worker, from: number) }
     noteRefusals(of: number, at: now)
-    // A round does not wait for a peer that only refuses, and this one may have been the last that was asked.
+    // A round does not wait for a peer that only refuses, and this peer may have been the last of the round.
     settleRound(of: .chunk(pending.chunk), at: now)
     if phase != .ended { updateUsability(at: now) }
   }
 
-  /// A round does not wait for a peer that has answered by nothing but BUSY for a timeout.
+  /// A peer that answered only BUSY for one timeout: a round does not wait for it.
   private mutating func noteRefusals(of number: Int, at now: Instant) {
     guard !peers[number].onlyRefuses, peers[number].refusals > settings.maxRetries,
       let since = peers[number].refusedSince, now - since >= settings.chunkTimeout
@@ -137,7 +138,7 @@ extension DownloadState {
     let end = max(end, peers[number].busyUntil ?? end)
     peers[number].busyUntil = end
     timers.set(.busyEnds(number), at: end)
-    // What was kept for this peer may now go to others.
+    // Other peers can now get what was kept for this peer.
     if !rounds.isEmpty { chunks.reconsider() }
   }
 

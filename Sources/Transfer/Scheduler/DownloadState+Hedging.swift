@@ -3,10 +3,10 @@ import Content
 import Wire
 
 extension DownloadState {
-  /// Duplicate bytes that hedging may cost: this part of the file, and before anything was measured at least a chunk.
+  /// Hedging may fetch this part of the file twice; before the first measurement, at least one chunk.
   private static let hedgeBudgetDivisor: UInt64 = 20
 
-  /// For each worker without work, asks an idle peer for the chunk that is out longest, if it is late.
+  /// For each idle worker, asks an idle peer for the chunk that was requested longest ago, if it is late.
   mutating func hedge(_ idleWorkers: Int, at now: Instant) {
     timers.cancel(.hedge)
     guard isAnyPeerIdle else { return }
@@ -23,7 +23,7 @@ extension DownloadState {
     }
   }
 
-  /// A second peer has been asked for what another is still asked for.
+  /// A second peer was asked for leaves that the first one still owes.
   mutating func hedged(_ chunk: ChunkIndex, _ leaves: LeafRange, of holder: Int, by number: Int) {
     stats.hedges += 1
     peers[number].hedges += 1
@@ -32,7 +32,7 @@ extension DownloadState {
     report(.chunkHedged(chunk: chunk, peer: peers[holder].id, second: peers[number].id, bytes: byteCount))
   }
 
-  /// The request that was sent first of those with one asker, an idle peer to ask and a budget to do so.
+  /// The oldest request that one peer alone is asked for, that an idle peer can answer, and that fits the budget.
   private var longestOut: (PendingRequest, holder: Int)? {
     var longest: (PendingRequest, holder: Int)?
     for number in rotation.live {
@@ -51,7 +51,7 @@ extension DownloadState {
     chunks.missingRun(of: chunk).map { fitsBudget($0, of: chunk) } ?? false
   }
 
-  /// Duplicates that came so far, and those that may come of what two are asked for now, stay within the budget.
+  /// Whether the duplicate bytes so far, and those of all requests with two peers, stay within the budget.
   func fitsBudget(_ leaves: LeafRange, of chunk: ChunkIndex) -> Bool {
     let asked = connections.sum { connection in
       connection.pending.reduce(0) { $1.isHedge ? $0 + chunks.layout.length(of: $1.leaves, in: $1.chunk) : $0 }
@@ -61,10 +61,10 @@ extension DownloadState {
     return stats.duplicateBytes + UInt64(asked + chunks.layout.length(of: leaves, in: chunk)) <= budget
   }
 
-  /// Whether there is anybody to ask at all: mostly there is not, and then nothing else need be looked at.
+  /// Whether any peer is idle. Mostly none is, and this check is cheap.
   var isAnyPeerIdle: Bool { rotation.live.contains { isIdle($0) } }
 
-  /// A proven peer that is asked for nothing; before anything was measured, any peer.
+  /// A proven peer without a request; before the first measurement, any peer without one.
   func isIdle(_ number: Int) -> Bool {
     peers[number].busyUntil == nil && (peers[number].isProven || turnaround.mean == nil && !isPaced(number))
       && peers[number].connection != nil && inFlight(number) == 0
@@ -81,7 +81,8 @@ extension DownloadState {
     return best
   }
 
-  /// The chunk came from another: this asker is told to stop. It is scored only if it was on the clock for nothing.
+  /// Another peer sent the chunk: this request is cancelled. It lowers the peer's score only if the peer was first in
+  /// line and sent nothing.
   mutating func cancelLoser(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
     guard let place = connections[id]?.place(of: request), let number = connections[id]!.peer else { return }
     let pending = connections[id]!.pending.remove(at: place)

@@ -1,9 +1,9 @@
-// Pages of chunk hashes: fetched ahead of the chunks that need them, one a connection at a time.
+// Pages of chunk hashes: fetched ahead of the chunks that need them, one page at a time on each connection.
 import Content
 import Wire
 
 extension DownloadState {
-  /// Chunks that shall be choosable or about to be: twice what all pipelines can hold, so that none runs dry.
+  /// Chunks to keep choosable or about to be: twice what all pipelines hold, so that none runs dry.
   private var choosableMin: Int {
     max(2 * settings.maxWorkers * settings.requestsInFlightMax, settings.chunksPerPage / 2)
   }
@@ -21,7 +21,7 @@ extension DownloadState {
     }
   }
 
-  /// Asks a peer for the first page that is wanted, of which it has a chunk, and which is not for a better peer.
+  /// Asks a peer for the first wanted page that covers a chunk of the peer and that no better peer is due to give.
   @discardableResult
   mutating func fetchPage(from number: Int, at now: Instant) -> Bool {
     guard let id = peers[number].connection, !connections.hasPage(id),
@@ -42,14 +42,14 @@ extension DownloadState {
     act(.fetchPage(page, id))
   }
 
-  /// Its chunks are compared with the disk, and no peer owes anything of it any more.
+  /// The page's chunks are compared with the disk. No peer owes the page any more.
   mutating func pageArrived(_ page: PageIndex, from id: ConnectionID) {
     guard connections[id]?.page == page else { return }
     clearAskers(of: page)
     pages.arrive(page)
   }
 
-  /// Also a second connection that was asked for the page: its answer is of no use any more.
+  /// Also for a second connection that was asked for the page: its answer is useless now.
   private mutating func clearAskers(of page: PageIndex) {
     while let asked = connections.first(where: { $0.page == page }) { clearPage(of: asked) }
   }
@@ -68,7 +68,7 @@ extension DownloadState {
     timers.cancel(.page(id))
   }
 
-  /// Another answer came on the connection.
+  /// Another answer came on the connection, so the peer is alive.
   mutating func heard(on id: ConnectionID, at now: Instant) {
     if connections.hasPage(id) { connections[id]!.pageHeardAt = now }
   }
@@ -80,12 +80,12 @@ extension DownloadState {
     }
     peers[number].isSilent = true
     failed(number, .timeout, at: now)
-    // Long enough for another peer to be asked first.
+    // Long enough to ask another peer first.
     rest(number, until: now + RetryQueue.firstDelay)
     pageFailed(id, .timeout, at: now)
   }
 
-  /// A connection does not bring the page that it owes.
+  /// A connection did not bring the page in time.
   mutating func pageFailed(
     _ id: ConnectionID, _ reason: RetryReason, _ how: FailureHistory.Failing = .failed, at now: Instant
   ) {
@@ -93,13 +93,13 @@ extension DownloadState {
     clearPage(of: id)
     pages.drop(page, from: id)
     if pages.isVerified(page) { return }
-    // A peer with nothing to give may be asked for the page.
+    // A peer that has no chunk to give can be asked for the page.
     chunks.reconsider()
     attemptFailed(.page(page), by: number, reason, how, at: now)
   }
 
-  /// Where a page is late, an unproven peer loses it to a peer that has not failed it. Beside a proven one a second peer
-  /// is asked; where two are asked already, the proven one loses it too.
+  /// If a page is late, an unproven peer loses it to a peer that has not failed it. A proven peer keeps it, and a
+  /// second peer is asked as well. If two peers are asked already, the proven one loses it too.
   mutating func takePageBack(_ id: ConnectionID, _ number: Int, at now: Instant) {
     guard let page = connections[id]?.page, isPageLate(id, number, page, at: now) else { return }
     let isAlone = pages.askerCount(of: page) == 1

@@ -1,9 +1,9 @@
-// Requests for chunks: sent, answered, late, lost; and what each means for retries, scores and statistics.
+// Requests for chunks, from sent to verified, and their effect on scores and statistics.
 import Content
 import Wire
 
 extension DownloadState {
-  /// Asks a peer for the next chunk that it has; false where it has nothing to give.
+  /// Asks a peer for the next chunk that it has. False if it has nothing to give.
   mutating func request(from number: Int, worker: Int, at now: Instant) -> Bool {
     guard let id = peers[number].connection, let availability = connections.availability(of: id) else { return false }
     let excluded = excluded(for: number, at: now)
@@ -16,19 +16,19 @@ extension DownloadState {
     return true
   }
 
-  /// Chunks from here on are not yet wanted: they are beyond the window of a stream.
+  /// Chunks from here on are beyond the window of a stream: they are not asked for yet.
   private var chunkLimit: Int {
     guard case .inOrder(let window) = settings.order else { return chunks.layout.chunkCount }
     return min(consumedBelow + window, chunks.layout.chunkCount)
   }
 
-  /// Whether a peer has anything that is wanted now. Where a stream has all of its window, it waits for its reader, and a
-  /// peer with something of the rest will be wanted.
+  /// Whether a peer has anything that the download needs now. A stream whose window is full waits for its reader; then
+  /// a peer with anything beyond the window counts.
   func wantsAny(of availability: RemoteAvailability) -> Bool {
     chunks.wantsAny(of: availability, below: waitsForReader ? chunks.layout.chunkCount : chunkLimit)
   }
 
-  /// Whether a stream has all that its reader may be given before it takes more.
+  /// Whether a stream has its whole window and waits for its reader.
   var waitsForReader: Bool { chunks.firstUnfinished.map { $0 >= chunkLimit } ?? true }
 
   mutating func send(
@@ -44,7 +44,7 @@ extension DownloadState {
     startClock(id, at: now)
   }
 
-  /// The first in line is on the clock from now, unless it was before.
+  /// Starts the clock of the first request in line, if it does not run yet.
   mutating func startClock(_ id: ConnectionID, at now: Instant) {
     if let place = connections[id]?.firstInLine, connections[id]!.pending[place].started == nil {
       connections[id]!.pending[place].started = now
@@ -54,7 +54,7 @@ extension DownloadState {
       return timers.cancel(.chunk(id))
     }
     timers.set(.chunk(id), at: started + settings.chunkTimeout)
-    // How long a proven peer is silent matters only where something failed.
+    // The silence of a proven peer matters only after a failure.
     if !rounds.isEmpty || connection.peer.map({ !peers[$0].isProven }) ?? false { watchSilence(of: id, at: now) }
   }
 
@@ -105,7 +105,7 @@ extension DownloadState {
         if !isNowHad { chunks.drop(id, request, of: chunk) }
       }
     }
-    // The peers that have not failed may have nothing of the rest.
+    // The peers that have not failed may have none of the missing leaves.
     guard isNowHad else { return settleRound(of: .chunk(chunk), at: now) }
     retries.remove(.chunk(chunk))
     rounds.remove(.chunk(chunk))
@@ -124,7 +124,7 @@ extension DownloadState {
     if chunks.isComplete { finish(at: now) } else { updateUsability(at: now) }
   }
 
-  /// Whose bytes came on a connection, which may be lost by now.
+  /// The peer that sent bytes on a connection, which may be lost by now.
   private func giver(on id: ConnectionID) -> Int? {
     connections[id]?.peer ?? lost.last { $0.id == id }.flatMap { numbers[$0.peer] }
   }
@@ -136,7 +136,7 @@ extension DownloadState {
     let latency = now - (pending.started ?? pending.sent)
     startClock(id, at: now)
     changeScore(of: number) { $0.succeed(latency: latency) }
-    // A small part says little about how long a chunk takes.
+    // A short answer says little about how long a whole chunk takes.
     if pending.leaves.count * 2 >= chunks.layout.leafCount(of: pending.chunk) { turnaround.add(now - pending.sent) }
     peers[number].times.add(pending, at: now)
     if !peers[number].isProven { prove(number) }
@@ -148,7 +148,7 @@ extension DownloadState {
     return latency
   }
 
-  /// A full request of the peer has verified.
+  /// A request of the peer was answered in full and verified.
   private mutating func prove(_ number: Int) {
     peers[number].isProven = true
     if let group = peers[number].group { pace.proved(group) }

@@ -1,13 +1,13 @@
-// Whom to ask for what failed, and when that failure costs a retry (DESIGN, section 9).
+// Which peer is asked for a chunk or page that failed, and when a failure costs a retry.
 import Content
 import Wire
 
 extension DownloadState {
-  /// Strangers of one address group that are members of a round: more of them would only make it longer.
+  /// Most strangers of one address group in a round. More would only make the round longer.
   static let strangersPerRoundMax = 4
   /// A stranger that sends no byte for this long loses the request, unless the swarm itself is slower.
   static let patienceMin: Duration = .seconds(2)
-  /// A swarm is given so many times its mean latency.
+  /// The patience is this many times the swarm's mean latency.
   private static let patienceFactor = 4.0
 
   /// How long a peer may be silent before another one is asked.
@@ -18,8 +18,8 @@ extension DownloadState {
 
   // MARK: Order
 
-  /// Proven peers that answer come first, then those that the user named, those that were dialled, and those that
-  /// dialled us.
+  /// Proven peers that answer come first, then peers that the user named, peers that we dialled, and peers that dialled
+  /// us.
   func trust(in number: Int) -> Int {
     peers[number].isProven && !peers[number].isSilent ? 0 : 1 + peers[number].origin.rawValue
   }
@@ -27,8 +27,8 @@ extension DownloadState {
   /// Whether a peer is proven or the user named it.
   func isTrusted(_ number: Int) -> Bool { !peers[number].isStranger }
 
-  /// The place of a peer in the order in which peers are asked for what failed; nil: it has failed in this round. A peer
-  /// that only refuses comes last: BUSY is no failure, and several such peers can take turns for ever.
+  /// The rank of a peer for an item that failed. Nil: the peer has failed in this round. A peer that only refuses comes
+  /// last: BUSY is no failure, and several such peers could take turns for ever.
   private func precedence(of number: Int, in history: FailureHistory) -> Int? {
     let ranks = PeerOrigin.inbound.rawValue + 2
     let trust = peers[number].onlyRefuses ? trust(in: number) + 2 * ranks : trust(in: number)
@@ -39,12 +39,12 @@ extension DownloadState {
     }
   }
 
-  /// Whether a peer has failed something in its present round.
+  /// Whether a peer has failed the item in the current round.
   func hasFailed(_ number: Int, _ item: FetchItem) -> Bool {
     !rounds.isEmpty && rounds[item]?.standing(of: number) == .failedNow
   }
 
-  /// Whether a peer is the one to ask for something: it has not failed it, and no better peer is there to give it.
+  /// Whether a peer is asked next for the item: it has not failed it, and no better peer can give it.
   func isTurn(of number: Int, for item: FetchItem, at now: Instant) -> Bool {
     guard !rounds.isEmpty, let history = rounds[item] else { return true }
     guard let own = precedence(of: number, in: history) else { return false }
@@ -54,7 +54,7 @@ extension DownloadState {
     }
   }
 
-  /// Of the chunks that failed, those that this peer shall not be asked for now.
+  /// The chunks that failed before and that this peer is not asked for now.
   func excluded(for number: Int, at now: Instant) -> Set<ChunkIndex> {
     if rounds.isEmpty { return [] }
     var excluded: Set<ChunkIndex> = []
@@ -64,7 +64,7 @@ extension DownloadState {
     return excluded
   }
 
-  /// Whether a peer that is asked now can be expected to answer.
+  /// Whether the download expects a peer to answer now.
   private func canAnswer(_ number: Int, at now: Instant) -> Bool {
     guard let id = peers[number].connection, peers[number].busyUntil == nil, !isPaced(number) else { return false }
     return connections.silentSince(id).map { $0 + patience > now } ?? true
@@ -97,18 +97,19 @@ extension DownloadState {
     settleRound(of: item, at: now)
   }
 
-  /// A peer gives a chunk or page back without an answer, in a way that is no failure: BUSY, WITHDRAWN, or GOODBYE for
-  /// want of room. The others that have it are asked first from now on.
-  /// - `since`: when it was first in line, or a page was asked for; nil: it waited behind another request.
+  /// A peer gives a chunk or page back without an answer and without a failure: BUSY, WITHDRAWN, or GOODBYE because it
+  /// has no room. From now on the other peers that have it are asked first.
+  /// - `since`: when the request became first in line, or the page was asked for. Nil: it waited behind another
+  ///   request.
   mutating func gaveBack(_ item: FetchItem, by number: Int, since: Instant?, at now: Instant) {
     let wasEmpty = rounds.isEmpty
     rounds.gaveBack(item, by: number, heldFor: since.map { now - $0 } ?? .zero)
     guard wasEmpty, !rounds.isEmpty else { return }
-    // How long proven peers are silent matters from now on.
+    // From now on the silence of proven peers matters.
     for other in rotation.live { if let id = peers[other].connection { watchSilence(of: id, at: now) } }
   }
 
-  /// The live peers that have something now: the members of a round that begins.
+  /// The live peers that have the item now: the members of a new round.
   private func members(for item: FetchItem, including number: Int) -> Set<Int> {
     var members: Set<Int> = [number]
     var strangers: [AddressGroup?: Int] = [:]
@@ -123,13 +124,14 @@ extension DownloadState {
     return members
   }
 
-  /// Ends every round that is over. Also a peer that came after a round began keeps it open, as long as it is there.
+  /// Ends every round that is over. A peer that came after the start of a round also keeps it open while it is
+  /// connected.
   mutating func settleRounds(at now: Instant) {
     for item in rounds.underWay { settleRound(of: item, at: now) }
   }
 
-  /// Ends a round in which each member has failed, has left or has nothing of what is missing: a retry is spent, and the
-  /// delay runs.
+  /// Ends a round if each member has failed, has left or has nothing of what is missing. This spends a retry and starts
+  /// the delay.
   mutating func settleRound(of item: FetchItem, at now: Instant) {
     guard phase != .ended, isUnasked(item), let round = rounds[item], let members = round.members,
       rounds.isOver(item, canGive: { holds($0, item) && !peers[$0].onlyRefuses }),
@@ -154,7 +156,7 @@ extension DownloadState {
     }
   }
 
-  /// Whether a chunk or page is item, and no peer is asked for it.
+  /// Whether a chunk or page is wanted and no peer is asked for it.
   private func isUnasked(_ item: FetchItem) -> Bool {
     switch item {
     case .chunk(let chunk): chunks.isOpen(chunk)
@@ -169,8 +171,8 @@ extension DownloadState {
     }
   }
 
-  /// Whether a peer of the start, or a trusted one that had no try in a round, is about to come, or was here a moment ago.
-  /// Until it is there, the failures of the others spend no retry.
+  /// Whether a peer of the start, or a trusted peer that had no try in the round, is about to connect or has just left.
+  /// Until it is back, failures of other peers spend no retry.
   /// - `tried`: the members of the round, and the peers that came later and failed in it.
   private func isAwaited(besides tried: Set<Int>, at now: Instant) -> Bool {
     book.isAnyAwaited
@@ -183,8 +185,7 @@ extension DownloadState {
       }
   }
 
-  /// Whether a peer that is proven or that the user named is connected, or may yet come. Then what strangers alone
-  /// failed costs no retry.
+  /// Whether a proven or named peer is connected or may still connect. Then failures of strangers alone cost no retry.
   private var isTrustedPeerKnown: Bool {
     book.namedAbsentCount > 0
       || peers.contains { peer in
@@ -214,29 +215,29 @@ extension DownloadState {
 
   // MARK: Silence
 
-  /// Sets when to look whether a connection has been silent for too long.
+  /// Sets the time of the next check whether a connection has been silent for too long.
   mutating func watchSilence(of id: ConnectionID, at now: Instant) {
     guard timers[.patience(id)] == nil else { return }  // it looks again when it fires
     guard let since = [connections.firstStarted(id), connections.pageAskedAt(id)].compactMap({ $0 }).min() else {
       return
     }
-    // Again and again, since a peer that could take over may come later.
+    // Repeatedly, since a peer that can take over may connect later.
     timers.set(.patience(id), at: max(since + patience, now + DownloadState.patienceMin / 4))
   }
 
-  /// How long a peer may be silent about something before another one is asked. A peer that the user named, or that has
-  /// proved itself, is given more time in each further round: it may be honest and slow.
+  /// How long a peer may be silent about an item before another peer is asked. A named or proven peer gets more time in
+  /// each further round: it may be honest and slow.
   private func patience(with number: Int, for item: FetchItem) -> Duration {
     guard isTrusted(number), let lostRounds = rounds[item]?.lostRounds, lostRounds > 0 else { return patience }
     return min(patience * (1 << (2 * min(lostRounds, 8))), settings.chunkTimeout)
   }
 
-  /// A connection was silent for as long as a peer may be: an unproven peer loses what another peer can give, and a
-  /// page is asked of a second peer.
+  /// A connection was silent for too long: an unproven peer loses the request if another peer can answer it, and a
+  /// second peer is asked for a late page.
   mutating func patienceEnded(_ id: ConnectionID, at now: Instant) {
     guard let number = connections.peer(of: id) else { return }
     loseLateRequest(id, number, at: now)
-    // A better peer that does not answer keeps others waiting no longer.
+    // A silent peer no longer keeps its rank before other peers.
     if !rounds.isEmpty { chunks.reconsider() }
     if phase != .ended { takePageBack(id, number, at: now) }
     if phase != .ended { watchSilence(of: id, at: now) }
@@ -257,19 +258,19 @@ extension DownloadState {
     attemptFailed(item, by: number, .timeout, .wasSilent, at: now)
   }
 
-  /// Whether a request would take more than half of its time at the rate at which its leaves have come so far.
+  /// Whether a request would take more than half of its timeout at the rate of its leaves so far.
   private func isLate(_ pending: PendingRequest, at now: Instant) -> Bool {
     guard let started = pending.started else { return false }
     let share = Double(pending.verified.nonzeroBitCount) / Double(pending.leaves.count)
     return (now - started).inSeconds > share * settings.chunkTimeout.inSeconds / 2
   }
 
-  /// Whether a page is late: its peer may be silent no longer.
+  /// Whether a page is late: its peer was silent for too long.
   func isPageLate(_ id: ConnectionID, _ number: Int, _ page: PageIndex, at now: Instant) -> Bool {
     connections.pageAskedAt(id).map { now - $0 >= patience(with: number, for: .page(page)) } ?? false
   }
 
-  /// Whether another peer can give something that it has not failed in this round.
+  /// Whether another peer that has not failed the item in this round can give it.
   func isAnotherLeft(than number: Int, for item: FetchItem, at now: Instant) -> Bool {
     rotation.live.contains { other in
       other != number && !hasFailed(other, item) && canAnswer(other, at: now) && holds(other, item)

@@ -1,33 +1,33 @@
-// Workers choose peers by rank: each drives one, and pulls chunks while its pipeline has room.
+// Workers choose peers by rank. Each worker drives one peer and pulls chunks while the pipeline has room.
 import Content
 import Wire
 
-/// Drives one peer at a time.
+/// A worker: it drives one peer at a time.
 struct Worker: Sendable {
   var peer: Int?
-  /// The peer that failed just now: the next of the set comes before the best.
+  /// The peer that has just failed. The worker takes the next peer of its set before the best one.
   var failed: Int?
-  /// Whether it stays with a peer that it turned to after a failure, until that one has answered.
+  /// Whether it turned to its peer after a failure and stays with it until the peer has answered.
   var stays = false
 }
 
 extension DownloadState {
-  /// A pipeline covers so much of the peer's measured rate.
+  /// A pipeline holds requests for this much time at the peer's measured rate.
   private static let pipelineSeconds = 2.0
   private static let requestsInFlightMin = 2
-  /// Of a peer that shares. Its upload is wanted by many: what waits there could be on its way from somebody else.
+  /// The same for a peer that shares: many peers want its upload, and another peer could send what waits there.
   private static let sharedPipelineSeconds = 0.5
-  /// Of two peers with one score the faster is preferred, but a worker changes only for one faster by this factor:
-  /// measured rates sway, and each change costs a round trip.
+  /// Between peers with the same score, a worker changes only to a peer that is faster by this factor: measured rates
+  /// vary, and each change costs a round trip.
   private static let rateMargin = 1.25
 
-  /// After news, until idle workers look again at what others are asked for.
+  /// After news, the pause before idle workers look again at the requests of other peers.
   private static let newsPause: Duration = .milliseconds(50)
 
-  /// Between two looks for what idle peers can take over, where peers share.
+  /// If peers share: the pause between two runs of the endgame.
   private static let endgamePause: Duration = .milliseconds(20)
 
-  /// After peers came or went: workers let go of peers that they do not own. What is in flight stays.
+  /// Peers came or left: each worker drops a peer that it does not own. Requests in flight stay.
   mutating func assignWorkers() {
     for (index, worker) in workers.enumerated() {
       guard let number = worker.peer else { continue }
@@ -47,7 +47,7 @@ extension DownloadState {
     var idle = 0
     for worker in turns where drive(worker, at: now) { idle += 1 }
     guard idle > 0 && settings.hedges else { return timers.cancel(.hedge) }
-    // Where peers share somebody is idle at all times, and to look at all that all are asked for is dear.
+    // If peers share, some peer is idle at any time, and a look at all requests of all peers is expensive.
     if isSharing, now - endgameAt < DownloadState.endgamePause {
       return timers.set(.hedge, at: endgameAt + DownloadState.endgamePause)
     }
@@ -58,13 +58,13 @@ extension DownloadState {
     }
   }
 
-  /// A peer has told what it has: of all peers only this one may have become of use.
+  /// A peer announced chunks: no other peer can have become useful by that.
   mutating func pump(at now: Instant, newsOf id: ConnectionID) {
     noteOffered()
     guard let number = connections.peer(of: id), isUsable(number) else { return }
     if pages.isAnyWanted { fetchPages(at: now) }
     if chunks.choosableCount == 0 {
-      // Others wait for chunks that this one may give sooner; to look for them costs more than news may.
+      // This peer may give chunks sooner that others wait for, but that search is too expensive for each announcement.
       if settings.hedges, timers[.hedge] == nil { timers.set(.hedge, at: now + DownloadState.newsPause) }
       return
     }
@@ -75,7 +75,7 @@ extension DownloadState {
     }
   }
 
-  /// Some chunks may be asked for again: who had nothing to give, and has none of them, is not looked at again for them.
+  /// Some chunks became choosable: a peer that had nothing to give, and has none of these, is not looked at again.
   private mutating func noteOffered() {
     let (since, offered) = chunks.takeOffered()
     guard !offered.isEmpty else { return }
@@ -87,8 +87,8 @@ extension DownloadState {
     }
   }
 
-  /// In which order workers pull. Where there are fewer chunks than workers, by the rank of their peers: a retry shall not
-  /// go from one bad peer to the next while good ones have nothing to do.
+  /// The order in which workers pull. With fewer chunks than workers it follows the rank of their peers, so that a
+  /// retry does not go from one bad peer to the next while good peers are idle.
   private var turns: [Int] {
     guard chunks.choosableCount > 0, chunks.choosableCount < workers.count else { return Array(workers.indices) }
     var turns: [(worker: Int, peer: Int?)] = []
@@ -102,7 +102,7 @@ extension DownloadState {
     return turns.map(\.worker)
   }
 
-  /// Sends what a worker can send now; true where it could send more and has nothing to ask for.
+  /// Sends the requests that a worker can send now. True if it has room for more and nothing to ask for.
   private mutating func drive(_ worker: Int, at now: Instant) -> Bool {
     probe(worker, at: now)
     while chunks.choosableCount > 0, let number = choosePeer(for: worker) {
@@ -117,14 +117,14 @@ extension DownloadState {
 
   func inFlight(_ number: Int) -> Int { peers[number].connection.map { connections.pendingCount(of: $0) } ?? 0 }
 
-  /// Whether a peer can be asked now, as far as is known without looking for a chunk.
+  /// Whether a peer can be asked now, judged without a search for a chunk.
   func isUsable(_ number: Int) -> Bool {
     peers[number].connection != nil && peers[number].busyUntil == nil
       && peers[number].exhaustedAt != chunks.generation && !isPaced(number)
   }
 
-  /// Higher score first, then higher measured rate, then of peers that were never asked the one that the user named or
-  /// we dialled, then the one that joined first; suspects last.
+  /// Higher score first, then higher measured rate. Of peers that were never asked, named ones come first, then those
+  /// that we dialled, then the one that joined first. Suspects come last.
   func outranks(_ a: Int, _ b: Int) -> Bool {
     if isSuspect(a) != isSuspect(b) { return isSuspect(b) }
     let (first, second) = (standing(a), standing(b))
@@ -137,14 +137,14 @@ extension DownloadState {
 
   private func unprovenTrust(in number: Int) -> Int { peers[number].isProven ? 0 : peers[number].origin.rawValue }
 
-  /// The score, by which peers rank. Among those that share it tells of the good ones only how often they were asked, and
-  /// to keep to a few would leave the others' upload unused.
+  /// The score by which peers rank. If peers share, the score of a good peer says only how often it was asked, and a
+  /// download that kept to a few peers would leave the upload of the others unused.
   private func standing(_ number: Int) -> Int {
     let score = peers[number].score.value
     return isSharing ? min(score, PeerScore.start) : score
   }
 
-  /// Who was never asked is tried where peers share.
+  /// If peers share, a peer that was never asked is tried.
   private func presumedRate(_ number: Int) -> Double {
     peers[number].score.throughput ?? (isSharing ? .infinity : 0)
   }
@@ -222,7 +222,7 @@ extension DownloadState {
     }
   }
 
-  /// Requests that shall be in flight to a peer.
+  /// How many requests the download keeps in flight to a peer.
   func depth(_ number: Int) -> Int {
     guard let id = peers[number].connection, connections.isProven(id) else { return 1 }
     let depthMax = min(settings.requestsInFlightMax, connections.requestsMax(of: id))
@@ -234,13 +234,13 @@ extension DownloadState {
     return max(1, min(wanted, depthMax, share(of: rate)))
   }
 
-  /// Near the end nobody holds more than its part of what is left, so that all end together.
+  /// Near the end each peer holds at most its part of the rest, so that all peers end together.
   private func share(of rate: Double) -> Int {
     let unfinished = chunks.unfinishedCount
     guard unfinished < workers.count * settings.requestsInFlightMax else { return unfinished }
     let rates = workers.compactMap { $0.peer.flatMap { peers[$0].score.throughput } }
     guard !rates.isEmpty else { return unfinished }
-    // Who is not measured yet counts as the mean.
+    // A peer without a measured rate counts with the mean rate.
     let total = rates.reduce(0, +) / Double(rates.count) * Double(workers.count)
     return total > 0 ? Int(Double(unfinished) * min(rate / total, 1)) : unfinished
   }

@@ -1,13 +1,13 @@
 // Which pages of chunk hashes are verified, which are asked for, and which is wanted next.
 import Content
 
-/// Every page is exactly one of: wanted, being fetched, at hand while its chunks are compared with the disk, resting after
-/// a lost round, verified, or not needed (all its chunks are had).
+/// Every page is in exactly one state: wanted, being fetched, at hand while its chunks are compared with the disk,
+/// resting after a lost round, verified, or not needed (all its chunks are complete).
 struct PageTable: Sendable {
   let layout: ChunkLayout
   let chunksPerPage: Int
   private var wanted: ChunkSet
-  /// Connections that are asked for one page at a time.
+  /// Most connections that are asked for one page at the same time.
   static let askersMax = 2
 
   /// By page, the connections that are asked for it.
@@ -41,7 +41,7 @@ struct PageTable: Sendable {
   func contains(_ page: PageIndex) -> Bool { Int(page.rawValue) < verified.capacity }
   func isVerified(_ page: PageIndex) -> Bool { verified.contains(Int(page.rawValue)) }
 
-  /// The first wanted page that covers a chunk which the peer has, and that may be asked of it.
+  /// The first wanted page that covers a chunk of the peer and that the peer may be asked for.
   func next(for availability: RemoteAvailability, where mayAsk: (PageIndex) -> Bool) -> PageIndex? {
     var page = wanted.first(from: 0)
     while let candidate = page {
@@ -63,20 +63,20 @@ struct PageTable: Sendable {
     precondition(fetching[page]!.count <= PageTable.askersMax, "too many askers")
   }
 
-  /// A page is here: nobody is asked for it any more.
+  /// A page arrived: no peer is asked for it any more.
   mutating func arrive(_ page: PageIndex) {
     wanted.remove(Int(page.rawValue))
     fetching[page] = nil
     arrived.insert(page)
   }
 
-  /// An earlier download left a page: nobody is asked for it.
+  /// An earlier download left a page: no peer is asked for it.
   mutating func hold(_ page: PageIndex) {
     wanted.remove(Int(page.rawValue))
     held.insert(page)
   }
 
-  /// False where it was verified before.
+  /// The page is verified. False if it was verified before.
   mutating func verify(_ page: PageIndex) -> Bool {
     wanted.remove(Int(page.rawValue))
     fetching[page] = nil
@@ -86,7 +86,7 @@ struct PageTable: Sendable {
     return verified.insert(Int(page.rawValue))
   }
 
-  /// A connection is not asked any more; without another one the page is wanted again.
+  /// A connection no longer owes the page. If no other one does, the page is wanted again.
   mutating func drop(_ page: PageIndex, from connection: ConnectionID) {
     guard var askers = fetching[page], let place = askers.firstIndex(of: connection) else { return }
     askers.remove(at: place)
@@ -100,7 +100,7 @@ struct PageTable: Sendable {
   /// The wait in the retry queue is over.
   mutating func wake(_ page: PageIndex) { if resting.remove(page) != nil { wanted.insert(Int(page.rawValue)) } }
 
-  /// All its chunks are had: it is not needed.
+  /// All chunks of the page are complete: the page is not needed.
   mutating func dismiss(_ page: PageIndex) {
     wanted.remove(Int(page.rawValue))
     resting.remove(page)

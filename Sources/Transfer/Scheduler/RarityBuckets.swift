@@ -1,13 +1,13 @@
-// The chunks that may be chosen, by how many peers have them: a set a level, and one of them all.
+// The choosable chunks by how many peers have them: one set for each level, and one set of all.
 
-/// A member is in one level at most. What moves between levels stays choosable.
+/// A member is in at most one level. A chunk that moves between levels stays choosable.
 struct RarityBuckets: Sendable {
   /// Levels are 0...levelMax.
   static let levelMax = 63
 
-  /// Made when first needed.
+  /// Created when first needed.
   private var levels: [ChunkSet?]
-  /// All members: most peers that are looked at have none of them.
+  /// All members. Most peers have none of them, so this set is checked first.
   private(set) var all: ChunkSet
   /// A bit for each level that has members.
   private(set) var occupied: UInt64 = 0
@@ -25,14 +25,14 @@ struct RarityBuckets: Sendable {
     if all.remove(member) { _ = take(1 << UInt64(member & 63), ofWord: member >> 6, from: level) }
   }
 
-  /// Those members of a word that are at one level are at another from now on.
+  /// Moves the members of a word from one level to another.
   mutating func move(_ members: UInt64, ofWord word: Int, from level: Int, to other: Int) {
     guard level != other else { return }
     let moved = take(members, ofWord: word, from: level)
     if moved != 0 { put(moved, ofWord: word, at: other) }
   }
 
-  /// The least member of a level from `start` on that is also in the other set (nil: in any).
+  /// The least member of a level from `start` on that is also in the other set. Nil for the set: any member.
   func first(at level: Int, in other: ChunkSet?, from start: Int, wordsRead: inout Int) -> Int? {
     levels[level]?.first(in: other, from: start, wordsRead: &wordsRead)
   }

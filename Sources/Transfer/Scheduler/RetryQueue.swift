@@ -17,7 +17,7 @@ struct RetryQueue: Sendable {
     return min(firstDelay * (1 << min(attempt - 1, 16)), delayMax)
   }
 
-  /// Lets a chunk or page wait; returns for how long.
+  /// Adds a chunk or page. Returns how long it waits.
   mutating func add(
     _ item: FetchItem, attempt: Int, at now: Instant, using generator: inout SeededGenerator
   ) -> Duration {

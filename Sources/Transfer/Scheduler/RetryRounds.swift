@@ -1,56 +1,57 @@
-// Who failed to give a chunk or a page, and when that costs a retry: rounds of peers that each get one try.
+// Which peers failed to give a chunk or page, and when that costs a retry: in a round each peer gets one try.
 import Content
 import Wire
 
-/// What a download asks peers for.
+/// A chunk or page that a download asks peers for.
 enum FetchItem: Hashable, Sendable {
   case chunk(ChunkIndex)
   case page(PageIndex)
 }
 
-/// What was tried for one chunk or page since it first failed or came back. Peers are named by their numbers.
+/// The tries for one chunk or page since it first failed or a peer gave it back. Peers are named by their numbers.
 ///
 /// The first failure freezes the members of a round. A failure within the round costs nothing more. The round is over
 /// when each member has failed, has left or has nothing of what is missing; then one retry is spent, and the next failure
 /// freezes the next round.
 struct FailureHistory: Sendable {
-  /// Where a peer stands: a peer that has not failed comes before one that failed in an earlier round or gave it back.
+  /// The standing of a peer. A peer that has not failed comes before one that failed in an earlier round or gave the
+  /// item back.
   enum Standing: Int, Comparable, Sendable {
     case untried, failedBefore, failedNow
     static func < (a: Standing, b: Standing) -> Bool { a.rawValue < b.rawValue }
   }
 
-  /// In which way a peer failed.
+  /// How a peer failed.
   enum Failing: Sendable { case failed, left, wasSilent }
 
   /// Leaves that a chunk must gain for its retries to count from zero again: one frame of the wire.
   static let leavesForReset = 4
   /// A peer that has no room says BUSY sooner than this.
   static let promptReturnMax: Duration = .milliseconds(500)
-  /// So often something may come back promptly before that counts: in a crowd many peers have no room.
+  /// How often an item may be given back promptly before that counts: in a crowd many peers have no room.
   static let promptReturnsFree = 4
-  /// Of what came back and never failed, so much is remembered: each costs a look whenever a peer is asked. Of a file of
-  /// which more is missing, each honest peer has something else to give.
+  /// Most items to remember that were given back and never failed: each costs a look whenever a peer is asked. While
+  /// more of a file is missing, each honest peer has something else to give.
   static let returnsMax = 64
-  /// With more in trouble, what only forgotten peers failed or gave back is forgotten too.
+  /// With more histories than this, those are dropped that hold only peers whose numbers were reused.
   static let forgottenFrom = 2 * returnsMax
 
   /// Nil between two rounds.
   fileprivate(set) var members: Set<Int>?
   fileprivate(set) var failedNow: Set<Int> = []
-  /// Of `failedNow`, those that were only slow to begin: no retry is spent for them.
+  /// The members of `failedNow` that were only slow to begin. They spend no retry.
   fileprivate(set) var silentNow: Set<Int> = []
   /// The peers that failed in an earlier round, or gave it back without an answer.
   fileprivate(set) var failedBefore: Set<Int> = []
-  /// Spent since the last reset.
+  /// Retries spent since the last reset.
   fileprivate(set) var retries = 0
-  /// Rounds that were lost since the last reset; those that cost no retry included. The delay grows with them.
+  /// Rounds lost since the last reset, also those that cost no retry. The delay grows with them.
   fileprivate(set) var lostRounds = 0
   fileprivate var leavesGained = 0
   /// The peer that failed last, and how; nil before the first failure.
   fileprivate(set) var lastFailure: (peer: PeerID, reason: RetryReason)?
 
-  /// Whether no peer is remembered that failed it or gave it back, and no round was lost.
+  /// Whether the history holds nothing: no peer that failed or gave back, no lost round, no retry.
   fileprivate var isForgotten: Bool { failedNow.isEmpty && failedBefore.isEmpty && lostRounds == 0 && retries == 0 }
 
   func standing(of peer: Int) -> Standing {
@@ -58,16 +59,16 @@ struct FailureHistory: Sendable {
   }
 }
 
-/// The histories of what failed or came back and is still item. Empty in a download without trouble.
+/// The histories of the items that failed or were given back and are still wanted. Empty in a download without trouble.
 struct RetryRounds: Sendable {
   private var histories: [FetchItem: FailureHistory] = [:]
-  /// What came back before it failed, the oldest first.
+  /// Items that were given back before they failed, the oldest first.
   private var returns: [FetchItem] = []
-  /// How often something that is still item came back promptly.
+  /// How often each item that is still wanted was given back promptly.
   private var promptReturns = RecentTable<FetchItem, Int>(capacity: FailureHistory.returnsMax)
 
   var isEmpty: Bool { histories.isEmpty }
-  /// The chunks among it, in no order.
+  /// The chunks among the items, in no order.
   var chunks: [ChunkIndex] {
     histories.keys.compactMap { if case .chunk(let chunk) = $0 { chunk } else { nil } }
   }
@@ -75,7 +76,7 @@ struct RetryRounds: Sendable {
   subscript(item: FetchItem) -> FailureHistory? { histories[item] }
 
   /// Counts a failure. The first one of a round freezes its members.
-  /// - `how`: a peer that has left may come back: that is not held against it.
+  /// - `how`: `left` does not count against the peer: it may come back.
   mutating func fail(
     _ item: FetchItem, by number: Int, _ peer: PeerID, _ reason: RetryReason, _ how: FailureHistory.Failing,
     members: Set<Int>
@@ -88,9 +89,9 @@ struct RetryRounds: Sendable {
     histories[item] = entry
   }
 
-  /// A peer gave something back without an answer. That is no failure and begins no round, but strangers that take turns
-  /// in it would keep it from all others: from now on the others that have it come first.
-  /// - `heldFor`: how long others could not be asked for it meanwhile.
+  /// A peer gave the item back without an answer. That is no failure and begins no round. But strangers that take turns
+  /// could keep the item from all other peers, so from now on the other peers that have it come first.
+  /// - `heldFor`: how long no other peer could be asked for it.
   mutating func gaveBack(_ item: FetchItem, by number: Int, heldFor: Duration) {
     if heldFor < FailureHistory.promptReturnMax {
       let count = (promptReturns[item] ?? 0) + 1
@@ -109,13 +110,13 @@ struct RetryRounds: Sendable {
     returns.append(item)
   }
 
-  /// Whether each member of the round has failed, or can give nothing more. False between two rounds.
+  /// Whether each member of the round has failed or has nothing to give. False between two rounds.
   func isOver(_ item: FetchItem, canGive: (Int) -> Bool) -> Bool {
     guard let entry = histories[item], let members = entry.members else { return false }
     return members.allSatisfy { entry.failedNow.contains($0) || !canGive($0) }
   }
 
-  /// Ends the round. Returns the histories after it.
+  /// Ends the round. Returns the history after it.
   /// - `costsRetry`: false: the round is lost without spending a retry.
   mutating func end(_ item: FetchItem, costsRetry: Bool) -> FailureHistory {
     guard var entry = histories[item] else { preconditionFailure("a round that never began has no end") }
@@ -139,18 +140,18 @@ struct RetryRounds: Sendable {
     histories[.chunk(chunk)] = entry
   }
 
-  /// It is there: nothing of it is remembered.
+  /// The item is verified: its history is dropped.
   mutating func remove(_ item: FetchItem) {
     if histories.removeValue(forKey: item) != nil { returns.removeAll { $0 == item } }
     if !promptReturns.isEmpty { promptReturns[item] = nil }
   }
 
-  /// Everything with a round that is not over, in a fixed order.
+  /// All items with an open round, in a fixed order.
   var underWay: [FetchItem] {
     histories.filter { $0.value.members != nil }.map(\.key).sorted { $0.order < $1.order }
   }
 
-  /// Another peer gets the number.
+  /// Another peer gets the number: the old peer is forgotten.
   mutating func forget(_ peer: Int) {
     for (item, var entry) in histories {
       entry.members?.remove(peer)

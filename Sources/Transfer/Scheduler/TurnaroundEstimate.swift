@@ -1,9 +1,9 @@
-// When a chunk takes far longer than the swarm's own mean and deviation say.
+// How long chunks take in this swarm, and from when on a chunk is late.
 
 /// Mean and deviation of how long chunks took from asked to verified (Welford's running form).
 struct TurnaroundEstimate: Sendable {
   private static let deviations = 4.0
-  /// With few samples the deviation says little: it is taken as at least this part of the mean.
+  /// The deviation counts as at least this part of the mean, since it says little with few samples.
   private static let deviationMinPart = 0.25
 
   private var count = 0
@@ -17,10 +17,10 @@ struct TurnaroundEstimate: Sendable {
     squares += difference * (turnaround.inSeconds - runningMean)
   }
 
-  /// In seconds; nil while nothing was measured.
+  /// Mean in seconds. Nil before the first measurement.
   var mean: Double? { count > 0 ? runningMean : nil }
 
-  /// A chunk asked for longer ago than this is late; nil while nothing was measured.
+  /// A chunk that was asked for longer ago than this is late. Nil before the first measurement.
   var threshold: Duration? {
     guard let mean else { return nil }
     let deviation = max((squares / Double(count)).squareRoot(), mean * TurnaroundEstimate.deviationMinPart)

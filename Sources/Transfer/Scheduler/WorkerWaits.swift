@@ -1,4 +1,4 @@
-// What workers wait for: the account that tells why a download was not faster.
+// What workers wait for: this account shows why a download was not faster.
 import Content
 
 /// What a worker does or waits for at a moment.
@@ -7,15 +7,15 @@ public enum WorkerWait: Int, Hashable, Sendable, CaseIterable {
   case answers
   /// Chunk hashes, without which no chunk can be asked for.
   case hashes
-  /// No peer is there for it: none is connected, or others drive all of them.
+  /// No peer is free: none is connected, or other workers drive all of them.
   case peers
-  /// The peers that have what is missing asked to be left alone for a while.
+  /// The peers that have what is missing answered BUSY.
   case busyPeers
   /// What is missing failed, and waits to be tried again.
   case retry
   /// A stream's reader has not taken what came before.
   case reader
-  /// The peers that are free have nothing of what is missing.
+  /// The free peers have nothing of what is missing.
   case holders
   /// All that is missing is on its way from other peers.
   case others
@@ -26,7 +26,7 @@ public struct WorkerWaits: Hashable, Sendable {
   /// By the raw value of `WorkerWait`.
   private var nanoseconds = SIMD8<Int64>()
 
-  /// Nothing waited for.
+  /// No waits yet.
   public init() {}
 
   /// For how long.
@@ -35,7 +35,7 @@ public struct WorkerWaits: Hashable, Sendable {
     set { nanoseconds[wait.rawValue] = newValue.wholeNanoseconds }
   }
 
-  /// As long as the worker was there.
+  /// The total time for which the worker existed.
   public var total: Duration { .nanoseconds(nanoseconds.wrappedSum()) }
 }
 
@@ -44,7 +44,7 @@ struct WorkerClock: Sendable {
   private var waits = WorkerWaits()
   private var current: (wait: WorkerWait, since: Instant)?
 
-  /// From now on it waits for this; nil: it is not there.
+  /// Sets what the worker waits for from now on. Nil: the worker no longer exists.
   mutating func turn(to wait: WorkerWait?, at now: Instant) {
     if current?.wait == wait { return }
     waits = self.waits(until: now)
@@ -59,7 +59,7 @@ struct WorkerClock: Sendable {
 }
 
 extension DownloadState {
-  /// After each event: what every worker waits for now.
+  /// Notes after each event what every worker waits for now.
   mutating func observeWorkers(at now: Instant) {
     while workerClocks.count < workers.count { workerClocks.append(WorkerClock()) }
     var idle: WorkerWait?
@@ -68,7 +68,7 @@ extension DownloadState {
     }
   }
 
-  /// - `idle`: what all those wait for that have nothing in flight, once it is known.
+  /// - `idle`: what the workers without a request in flight wait for; computed once.
   private func wait(of worker: Int, _ idle: inout WorkerWait?) -> WorkerWait {
     let number = workers[worker].peer
     if let number {

@@ -29,7 +29,7 @@ public enum PeerFault: Error, Hashable, Sendable {
   }
 }
 
-/// A piece of an answer that was expected; it is to be hashed, leaf for leaf, and written.
+/// A piece of an expected answer. The caller hashes it leaf by leaf and writes it.
 public struct FetchedPiece: Hashable, Sendable {
   public let request: RequestID
   public let chunk: ChunkIndex

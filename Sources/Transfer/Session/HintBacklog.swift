@@ -1,11 +1,11 @@
-// Hints that wait until a connection has room for them: merged, so that what waits is bounded by the files themselves.
+// Hints that wait until a connection has room for them. They are merged, so that their size is bounded by the files.
 import Content
 import Wire
 
-/// HAVE, PROMISED and PEERS of one connection that are not sent yet. HAVE waits as a mask of leaves per chunk and is never
-/// dropped; PROMISED and PEERS beyond a bound are, since nothing follows from them. Not shared between threads.
+/// HAVE, PROMISED and PEERS of one connection that are not sent yet. HAVE waits as a mask of leaves per chunk and is
+/// never dropped. PROMISED and PEERS beyond a bound are dropped: they are only advice. Not shared between threads.
 public struct HintBacklog: Sendable {
-  /// Chunks of PROMISED that wait, over all files: one frame's worth. By the time of more, most of it is no news.
+  /// Most chunks of PROMISED that wait, over all files: one frame. More would be outdated when they are sent.
   public static let promisedMax = ProtocolLimits.promisedChunksMax
   /// The longest frame of hints, in bytes: small beside a piece, so that no answer waits long behind it.
   public static let frameBytesMax = 16 << 10
@@ -37,7 +37,7 @@ public struct HintBacklog: Sendable {
 
   // MARK: What waits
 
-  /// Leaves of a file that is here in part.
+  /// Adds leaves of a file that this node has in part.
   public mutating func add(_ runs: [LeafRun], of handle: FileHandle) {
     guard !runs.isEmpty else { return }
     let i = enter(handle)
@@ -50,7 +50,7 @@ public struct HintBacklog: Sendable {
     }
   }
 
-  /// Chunks that others were promised.
+  /// Adds chunks that were promised to other peers.
   public mutating func add(promised chunks: [ChunkIndex], of handle: FileHandle) {
     guard !chunks.isEmpty, promisedCount < HintBacklog.promisedMax else { return }
     let i = enter(handle)
@@ -59,7 +59,7 @@ public struct HintBacklog: Sendable {
     }
   }
 
-  /// Others that have the file, or a part of it: as many wait as one PEERS can hold.
+  /// Adds peers that have the file or a part of it. At most as many wait as fit in one PEERS.
   public mutating func add(peers: [PeerExchange.Entry], of handle: FileHandle) {
     guard !peers.isEmpty else { return }
     let i = enter(handle)
@@ -74,7 +74,7 @@ public struct HintBacklog: Sendable {
     return waiting.count - 1
   }
 
-  /// The handle is gone.
+  /// The handle is closed: its hints are dropped.
   public mutating func remove(_ handle: FileHandle) {
     guard let i = waiting.firstIndex(where: { $0.handle == handle }) else { return }
     let gone = waiting.remove(at: i)
@@ -83,7 +83,7 @@ public struct HintBacklog: Sendable {
     peersCount -= gone.peers.count
   }
 
-  /// Memory is short: what is not needed goes.
+  /// Memory is short: drops PROMISED and PEERS.
   public mutating func dropPromisedAndPeers() {
     for i in waiting.indices { (waiting[i].promised, waiting[i].peers) = (OrderedChunks(), []) }
     waiting.removeAll { $0.isEmpty }
@@ -126,7 +126,7 @@ public struct HintBacklog: Sendable {
 
 /// Chunks in the order in which they came, each once.
 private struct OrderedChunks: Sendable {
-  /// Up to so many it is faster to look through them than to hash.
+  /// Up to this many a linear search is faster than hashing.
   private static let unhashedMax = 64
 
   private var chunks: [ChunkIndex] = []
@@ -147,7 +147,7 @@ private struct OrderedChunks: Sendable {
     return true
   }
 
-  /// Removes the first ones, at most so many, and returns them.
+  /// Removes and returns the first chunks, at most `count`.
   mutating func removeFirst(_ countMax: Int) -> [ChunkIndex] {
     let first = Array(chunks.prefix(countMax))
     chunks.removeFirst(first.count)

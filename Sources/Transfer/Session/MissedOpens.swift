@@ -3,9 +3,9 @@ import Wire
 
 /// The OPENs of one connection that name no file here. A peer that tries many gets few answers, and no answer is lost.
 struct MissedOpens: Sendable {
-  /// Answered at once, after a time without any.
+  /// OPENs that are answered at once after a quiet time.
   static let atOnceMax = UInt64(ProtocolLimits.missedOpensAtOnce)
-  /// Later ones, each second.
+  /// Further ones answered each second.
   static let perSecond: UInt64 = 1
 
   private var pace: RateLimiter?
@@ -24,7 +24,7 @@ struct MissedOpens: Sendable {
     return false
   }
 
-  /// Takes those that are answered now.
+  /// Removes and returns the OPENs that are answered now.
   mutating func due(at now: Instant) -> [FileHandle] {
     guard let deadline, deadline <= now else { return [] }
     var count = 0

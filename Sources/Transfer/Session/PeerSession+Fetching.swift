@@ -111,7 +111,7 @@ extension PeerSession {
   }
 
   /// News of the file that we opened; without effect once it was withdrawn.
-  /// - `cost`: entries. Whoever tells more than there can be to tell is no longer listened to.
+  /// - `cost`: entries. A peer that sends more entries than a swarm can have is ignored from then on.
   mutating func tell(_ news: PeerNews, about handle: FileHandle, cost: Int = 1) {
     guard manifest != nil, handle == PeerSession.handle else {
       return close(.violation("news of a file that was never opened"))

@@ -46,16 +46,16 @@ public enum PeerSessionAction: Hashable, Sendable {
   case tell(PeerNews)
   /// Find the file that OPEN means (`PeerSession.isMeant` tells), then `answer` it.
   case lookUp(Open)
-  /// Find out whether the leaves are here and are to be sent now, then `admit` the request. Its fields are as they were
+  /// Find out whether the node has the leaves and sends them now, then `admit` the request. Its fields are as they were
   /// sent.
   case admit(ChunkRequest)
   /// A request for a chunk of a file that is complete here was taken in: it will be sent.
   case promise(FileHandle, ChunkIndex)
   /// Of a chunk that was promised nothing waits any more: the rest was taken back.
   case settle(FileHandle, ChunkIndex)
-  /// The leaves' bytes of a DATA follow, then `payloadEnded`. Not wanted: they are to be dropped without blame.
+  /// The leaves' bytes of a DATA follow, then `payloadEnded`. Not wanted: the caller drops them without blame.
   case expectPayload(isWanted: Bool)
-  /// The payload that just ended is to be hashed and, if right, written.
+  /// Hash the payload that just ended and, if it verifies, write it.
   case verify(FetchedPiece)
   /// The last action: say goodbye where the end calls for it, and close.
   case close(SessionEnd)

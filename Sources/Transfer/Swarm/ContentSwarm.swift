@@ -78,7 +78,7 @@ public struct ContentSwarm: Sendable {
   public mutating func waits(for chunk: ChunkIndex, _ member: Member, isFull: Bool, at now: Instant) -> Bool {
     let isFirst = promises.isFirst(member, of: chunk)
     choking.waits(member, isFirst: isFirst, at: now)
-    // The node never puts off a peer that gives nothing to others, but such a peer does not go before those that give.
+    // The node never chokes a peer that gives nothing to others, but such a peer does not go before those that give.
     return isFirst || choking.knows(member) && choking.isImpatient(member, isFull: isFull, at: now)
   }
 

@@ -1,13 +1,14 @@
-// What a running download holds of its file and can offer to others: verified leaves, and the hashes that prove them.
+// What a node has of a file and can offer to other peers: verified leaves, and the hashes that prove them.
 import Content
 import Wire
 
-/// Leaves are offered once they can be proven to whoever asks: with their chunk's leaf hashes at hand, or their chunk
-/// whole. What is kept of hashes is bounded, whatever peers send first.
+/// Leaves are offered once the node can prove them: their chunk is whole, or its leaf hashes are at hand. The memory
+/// for hashes is bounded, whatever order the leaves come in.
 public struct LocalAvailability: Sendable {
-  /// Unfinished chunks whose leaf hashes are kept, 2 KiB each; leaves of others are offered when their chunk is whole.
+  /// Most unfinished chunks whose leaf hashes are kept, 2 KiB each. Leaves of other chunks are offered when the chunk
+  /// is whole.
   public static let unfinishedHashesMax = 4096
-  /// Whole chunks whose leaf hashes are kept, the last that came; those of others are to be hashed again.
+  /// Most whole chunks whose leaf hashes are kept, the latest ones. The node hashes other chunks again.
   public static let wholeHashesMax = 4096
   /// Between two announcements. A peer then waits for no whole chunk, and the frames cost a crowd little: with 5 ms, and
   /// announcements of rare chunks alone, crowds of 6 to 100 peers were not faster.
@@ -21,22 +22,22 @@ public struct LocalAvailability: Sendable {
   }
 
   public let layout: ChunkLayout
-  /// A bit a chunk, most significant first, as BITMAP has them.
+  /// One bit for each chunk, most significant first, as in BITMAP.
   private var wholeBits: [UInt8]
   /// Chunks that are whole.
   public private(set) var wholeCount = 0
   private var parts: [ChunkIndex: Part] = [:]
   private var unfinishedHashesCount = 0
   private var wholeHashes: [ChunkIndex: [Digest]] = [:]
-  /// Of `wholeHashes`, a ring whose oldest stands at `oldest` once it is full.
+  /// The chunks in `wholeHashes`: a ring whose oldest entry is at `oldest` once it is full.
   private var wholeOrder: [ChunkIndex] = []
   private var oldest = 0
-  /// Leaves that are offered and not told to peers.
+  /// Leaves that are offered and not announced yet.
   private var news: [ChunkIndex: UInt64] = [:]
-  /// Nothing is told before then.
+  /// No announcement is made before then.
   private var quietUntil = Instant(nanoseconds: .min)
 
-  /// - `isComplete`: everything is here already.
+  /// - `isComplete`: the node has the whole file already.
   public init(_ layout: ChunkLayout, isComplete: Bool = false) {
     self.layout = layout
     wholeBits = Array(repeating: 0, count: (layout.chunkCount + 7) / 8)
@@ -52,8 +53,8 @@ public struct LocalAvailability: Sendable {
   /// When peers hear of leaves that are new; nil if none are.
   public var newsDeadline: Instant? { news.isEmpty ? nil : quietUntil }
 
-  /// Leaves of a chunk of the file were verified and written. `leafHashes`: all those of the chunk, verified, where they
-  /// are at hand.
+  /// Leaves of a chunk of the file were verified and written. `leafHashes`: all verified leaf hashes of the chunk, if
+  /// they are at hand.
   public mutating func add(_ mask: UInt64, of chunk: ChunkIndex, leafHashes: [Digest]? = nil) {
     guard layout.contains(chunk), !isWhole(chunk) else { return }
     let all = layout.leaves(of: chunk).mask
@@ -96,14 +97,14 @@ public struct LocalAvailability: Sendable {
     return leaves.mask & ~mask == 0
   }
 
-  /// The hashes of all of a chunk's leaves, where they are kept.
+  /// The hashes of all leaves of a chunk, if they are kept.
   public func leafHashes(of chunk: ChunkIndex) -> [Digest]? { parts[chunk]?.leafHashes ?? wholeHashes[chunk] }
 
   /// What is offered of a chunk that is not whole.
   public struct Offered: Hashable, Sendable {
     /// The leaves, bit 0 the first.
     public let mask: UInt64
-    /// Of all leaves of the chunk.
+    /// The hashes of all leaves of the chunk.
     public let leafHashes: [Digest]
   }
 
@@ -113,7 +114,7 @@ public struct LocalAvailability: Sendable {
     return Offered(mask: part.offered, leafHashes: leafHashes)
   }
 
-  /// Keeps the leaf hashes of a whole chunk for the next who asks.
+  /// Keeps the leaf hashes of a whole chunk for the next request.
   public mutating func keep(_ leafHashes: [Digest], of chunk: ChunkIndex) {
     guard wholeHashes.updateValue(leafHashes, forKey: chunk) == nil else { return }
     guard wholeOrder.count == LocalAvailability.wholeHashesMax else { return wholeOrder.append(chunk) }
@@ -130,7 +131,7 @@ public struct LocalAvailability: Sendable {
       wholeChunks: wholeBits, runs: parts.sorted { $0.key < $1.key }.flatMap { LeafRun.runs(of: $1.offered, in: $0) })
   }
 
-  /// The leaves that are offered since the last call, for every peer that has the file open here.
+  /// The leaves that became available since the last call, for every peer that has the file open here.
   public mutating func takeNews(at now: Instant) -> [LeafRun] {
     defer { (news, quietUntil) = ([:], now + LocalAvailability.newsInterval) }
     return news.sorted { $0.key < $1.key }.flatMap { LeafRun.runs(of: $1, in: $0) }

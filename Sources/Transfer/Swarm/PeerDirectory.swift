@@ -1,30 +1,30 @@
-// Who of those that one file is shared with is told of whom (`Protocol/README.md`, "PEERS").
+// Which peers of one file hear of which other peers (`Protocol/README.md`, "PEERS").
 import Wire
 
-/// The peers of one file that this node has shaken hands with, whoever dialled. Not shared between threads.
+/// The peers of one file that this node has shaken hands with, in either direction. Not shared between threads.
 public struct PeerDirectory: Sendable {
   /// A connection, by a number of the shell's choice.
   public typealias Member = UInt64
   /// Entries of one message.
   static let entriesMax = ProtocolLimits.peersMax
-  /// Entries for a peer that is turned away: as many as a peer keeps of one source. In a large crowd most peers are turned
-  /// away, and what they are told takes the upload from the others.
+  /// Entries for a peer that is turned away: as many as a peer keeps of one source. In a large crowd most peers are
+  /// turned away, and each entry takes upload from the other peers.
   static let entriesForTurnedAwayMax = PeerBook.addressesPerSourceMax
   /// Between two messages to one peer.
   public static let interval: Duration = .seconds(60)
-  /// A member for which there is nobody new waits this long: in a crowd of peers that cannot be dialled, each newcomer
-  /// would cost a look at all others for each of them.
+  /// If there is no new peer for a member, its next look comes after this long. Otherwise, in a crowd of peers that
+  /// cannot be dialled, each newcomer would cost every member a look at all others.
   static let pauseWithoutEntries: Duration = .seconds(5)
-  /// Members that are remembered: more would be of no use to anybody.
+  /// Most members that are remembered. More would help no peer.
   static let membersMax = 4096
-  /// Others that a member is known to have been told about, the last ones: 1 KiB of each member. Then it has heard about
-  /// more than it has places for, and may hear about the first ones again.
+  /// How many of the latest peers that a member heard of are remembered: 1 KiB for each member. A member that heard of
+  /// more has no places for them, and may hear of the first ones again.
   static let toldMax = 128
-  /// Of those who were turned away so many, the last ones, are told of to others for a while: in a crowd whose every place
-  /// is taken they are the ones with room.
+  /// How many of the latest peers that were turned away are named to others for a while. In a crowd without free places
+  /// these peers have room.
   static let turnedAwayMax = 64
   static let turnedAwayTime: Duration = .seconds(60)
-  /// Of one host so many, so that it cannot be all that others are told of.
+  /// Most entries of one host, so that one host cannot fill the messages.
   static let turnedAwayPerHostMax = 8
 
   private struct Record: Sendable {
@@ -35,16 +35,16 @@ public struct PeerDirectory: Sendable {
     let reach: AddressReach?
     /// Nil where it cannot be dialled.
     let port: UInt16?
-    /// Whether it is told of others.
+    /// Whether it hears of other peers.
     let isListener: Bool
-    /// Whether there is no room for it here.
+    /// Whether this node has no room for it.
     let isTurnedAway: Bool
-    /// When it may be told more.
+    /// When it may hear of more peers.
     var due: Instant
-    /// The marks of those that it was told about last, at most `toldMax`. A peer that is mistaken for another is only not
-    /// named.
+    /// The marks of the latest peers that it heard of, at most `toldMax`. If two peers have the same mark, the second
+    /// is not named.
     private(set) var told: [UInt64]
-    /// How many had joined when it was looked at last.
+    /// How many peers had joined at its last look.
     var seen = 0
 
     mutating func wasTold(about entries: [PeerExchange.Entry]) {
@@ -56,7 +56,7 @@ public struct PeerDirectory: Sendable {
   private var records: [Member: Record] = [:]
   /// In order of joining.
   private var order: [Member] = []
-  /// Who were turned away and have gone, and until when they are told of.
+  /// Peers that were turned away and have left, and until when they are named.
   private var turnedAway: [(record: Record, until: Instant)] = []
   private var joins = 0
   private var generator: SeededGenerator
@@ -65,13 +65,13 @@ public struct PeerDirectory: Sendable {
 
   public var count: Int { records.count }
 
-  /// How many others a member is known to have been told about.
+  /// How many peers the node remembers to have named to a member.
   func toldCount(of member: Member) -> Int { records[member]?.told.count ?? 0 }
 
   /// A peer has or wants the file.
   /// - `port`: where it can be dialled: the port that was dialled, or the one that it announced; nil or 0: nowhere.
-  /// - `isListener`: it has opened the file here, and so may be told of others.
-  /// - `isTurnedAway`: it will have to go, since there is no room for it.
+  /// - `isListener`: it has opened the file here, so it may hear of other peers.
+  /// - `isTurnedAway`: its connection ends soon, since this node has no room for it.
   public mutating func join(
     _ member: Member, _ peer: PeerID, ip: [UInt8], port: UInt16?, isListener: Bool, isTurnedAway: Bool = false,
     at now: Instant
@@ -84,7 +84,7 @@ public struct PeerDirectory: Sendable {
       port: port == 0 ? nil : port, isListener: isListener || before?.isListener == true,
       isTurnedAway: isTurnedAway, due: before?.due ?? now, told: before?.told ?? [])
     if isNew { order.append(member) }
-    // Peers that cannot be dialled are news to nobody.
+    // A peer that cannot be dialled is never named.
     if records[member]!.port != nil { joins += 1 }
   }
 
@@ -108,7 +108,7 @@ public struct PeerDirectory: Sendable {
       guard let record = records[member], record.isListener, record.due <= now, record.seen < joins else { continue }
       let entriesMax = record.isTurnedAway ? PeerDirectory.entriesForTurnedAwayMax : PeerDirectory.entriesMax
       let entries = entries(for: record, entriesMax, at: now)
-      // With a full message there may be more to tell.
+      // After a full message there may be more peers to name.
       if entries.count < entriesMax { records[member]!.seen = joins }
       if entries.isEmpty {
         if order.count > 1 { records[member]!.due = now + PeerDirectory.pauseWithoutEntries }
@@ -121,7 +121,7 @@ public struct PeerDirectory: Sendable {
     return messages
   }
 
-  /// Half of them who were turned away, where there are so many.
+  /// Half of the entries are peers that were turned away, if there are enough.
   private mutating func entries(for listener: Record, _ entriesMax: Int, at now: Instant) -> [PeerExchange.Entry] {
     guard let reach = listener.reach else { return [] }
     var seen = Set(listener.told)

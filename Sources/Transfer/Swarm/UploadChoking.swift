@@ -1,27 +1,30 @@
-// Whose requests are to come again later: what a source has promised to another is soon to be had from that one.
+// Decides which requests a source answers BUSY, so that chunks that no other peer has go first.
 
-/// The readers of one file at one source that give to others what they get. A source's upload is what limits a crowd:
-/// as long as it is taken by chunks that nobody else was promised (`UploadPromises`), requests for others are put off. A
-/// source does not know whether there is anybody else to ask; so nobody is put off for long, nor for more than half of
-/// its time. Not shared between threads.
+/// Chokes readers of one file at one source, as BitTorrent calls it: a choked reader is told to ask again later. Only
+/// readers that share what they get are choked. Not shared between threads.
+///
+/// The upload of the source limits a crowd. While chunks that were promised to no other reader (`UploadPromises`) fill
+/// the upload, the source refuses requests for other chunks: the reader that was promised them soon gives them. The
+/// source does not know whether a reader has another peer to ask. So it refuses no reader for long, nor for more than
+/// half of the time.
 public struct UploadChoking: Sendable {
   /// A connection, by a number of the shell's choice.
   public typealias Reader = UInt64
-  /// When who was put off is to ask again; elsewhere it may ask at once.
+  /// When a choked reader may ask this source again. It may ask another peer at once.
   public static let retryAfterMilliseconds: UInt32 = 100
-  /// Readers whose requests wait at a time where the upload is known to be full: what the next one asks for is likely to
-  /// be sooner from somebody else.
+  /// Readers whose requests wait while the upload is known to be full. The next reader probably gets its chunk sooner
+  /// from another peer.
   public static let readersMax = 8
-  /// So long at a stretch at most, and again only after as much time in which it was not: far less than who has no other
-  /// source would give this one up for.
+  /// A reader is choked for at most this long at a stretch, and again only after as long without. A reader with no
+  /// other source waits far longer before it gives this one up.
   static let patienceMax: Duration = .seconds(10)
-  /// So much of it at most where the upload may have room, and at first none of that.
+  /// The most of it while the upload may have room. A new reader starts with none of it.
   static let patienceWithRoomMax: Duration = .seconds(1)
-  /// Who has taken nothing for so long is waited for by nobody.
+  /// A reader that has taken nothing for this long does not keep others choked.
   static let stalledAfter: Duration = .seconds(2)
 
   private static let withRoomMin = patienceMax - patienceWithRoomMax
-  /// What a reader that is put off must have left.
+  /// The patience that a reader must have left to be choked.
   private static func leftMin(isFull: Bool) -> Duration {
     (isFull ? .zero : withRoomMin) + .milliseconds(Int64(retryAfterMilliseconds))
   }
@@ -29,7 +32,7 @@ public struct UploadChoking: Sendable {
   private struct Patience: Sendable {
     var left: Duration
     var counted: Instant
-    /// It was told to come again, and has not.
+    /// Whether it was told to ask again and has not yet.
     var isPutOff = false
 
     func left(at now: Instant) -> Duration {
@@ -59,26 +62,26 @@ public struct UploadChoking: Sendable {
     waits[reader] = nil
   }
 
-  /// There is a piece to be sent to a reader, and it has taken what was sent before.
-  /// - `isFirst`: whether the piece is of a chunk that nobody was promised before it.
+  /// A piece waits for a reader, which has taken all that was sent before.
+  /// - `isFirst`: whether the chunk of the piece was promised to no other reader before.
   public mutating func waits(_ reader: Reader, isFirst: Bool, at now: Instant) {
     if patience[reader] != nil { waits[reader] = Wait(isFirst: isFirst, moved: now) }
   }
 
-  /// There is nothing to be sent to a reader.
+  /// No piece waits for a reader.
   public mutating func rests(_ reader: Reader) { waits[reader] = nil }
 
   /// Whether a reader has joined, and has not gone.
   public func knows(_ reader: Reader) -> Bool { patience[reader] != nil }
 
-  /// Whether a reader would not be put off, whatever it asks for. Of one that has not joined that is always so.
+  /// Whether a reader is not choked, whatever it asks for. Always true for a reader that has not joined.
   public func isImpatient(_ reader: Reader, isFull: Bool, at now: Instant) -> Bool {
     patience[reader].map { $0.left(at: now) < UploadChoking.leftMin(isFull: isFull) } ?? true
   }
 
-  /// Whether a request is to be taken in; else it is to come again.
-  /// - `isFirst`: whether nobody was promised the chunk before its reader.
-  /// - `isFull`: whether the upload is known to be all used.
+  /// Whether the source accepts a request. If not, the reader asks again later.
+  /// - `isFirst`: whether the chunk was promised to no other reader before.
+  /// - `isFull`: whether the upload is known to be full.
   public mutating func accepts(_ reader: Reader, isFirst: Bool, isFull: Bool, at now: Instant) -> Bool {
     guard let known = patience[reader] else { return true }
     let left = known.left(at: now)

@@ -1,22 +1,23 @@
-// Which chunks of one file a source has promised to whom, so that it can say what nobody else needs to ask for first.
+// Which reader a source has promised each chunk of one file, so that it can tell the other readers.
 import Content
 import Wire
 
-/// Each chunk has at most one first reader: the one that was promised it before anybody else who is still there, gives it
-/// to others, and has most of it or waits for it. Who asks for a little, or takes back what it asked for, claims nothing.
-/// Not shared between threads.
+/// Each chunk has at most one first reader: of the connected readers that share, the one that was promised the chunk
+/// first and that has most of it or waits for it. A reader that asks for a few leaves, or cancels, claims nothing. Not
+/// shared between threads.
 public struct UploadPromises: Sendable {
   /// A connection that has the file open, by a number of the shell's choice.
   public typealias Reader = UInt64
 
-  /// By chunk: 0 nobody, else a place in `readers` plus 1; made when there are two readers to tell apart.
+  /// For each chunk a place in `readers` plus 1, or 0: no reader. Created when there are two readers.
   private var owners: [UInt16]
-  /// By chunk: leaves that were sent to its first reader.
+  /// For each chunk: leaves sent to its first reader.
   private var sent: [UInt8]
-  /// By chunk: whether others were told of the promise; they are told once, whoever has it in the end.
+  /// For each chunk: whether the other readers heard of the promise. They hear of it once, whichever reader gets the
+  /// chunk.
   private var isTold: [Bool]
   private var readers: [Reader?] = []
-  /// Of those, who keeps what it gets to itself: what it is promised is to be had from nobody else.
+  /// Readers that do not share. No other reader can fetch from them what they were promised.
   private var takers: Set<Reader> = []
 
   public init(chunkCount: Int) {
@@ -27,8 +28,8 @@ public struct UploadPromises: Sendable {
 
   public var readerCount: Int { readers.count { $0 != nil } }
 
-  /// A connection has opened the file. Returns what was promised to others before.
-  /// - `shares`: whether others can fetch from it what it gets.
+  /// A connection opened the file. Returns the chunks that were promised to other readers.
+  /// - `shares`: whether other peers can fetch from this reader.
   public mutating func join(_ reader: Reader, shares: Bool = true) -> [ChunkIndex] {
     if readers.contains(reader) { return [] }
     if !shares { takers.insert(reader) }
@@ -41,8 +42,9 @@ public struct UploadPromises: Sendable {
     return promised
   }
 
-  /// A connection has ended: what it was promised is nobody's again. Others are told of the next promise of a chunk only if
-  /// it took half of the chunk: else a stranger that comes and goes would have each promise sent to all others again.
+  /// A connection ended: its chunks have no first reader any more. The other readers hear of the next promise of a
+  /// chunk only if this reader took half of it. Else a stranger that connects and leaves could make the source send
+  /// each promise again.
   public mutating func leave(_ reader: Reader) {
     guard let place = readers.firstIndex(of: reader) else { return }
     readers[place] = nil
@@ -53,14 +55,14 @@ public struct UploadPromises: Sendable {
     }
   }
 
-  /// Leaves of a chunk left for a reader.
+  /// Leaves of a chunk were sent to a reader.
   public mutating func sent(_ leafCount: Int, of chunk: ChunkIndex, to reader: Reader) {
     guard let index = index(of: chunk, ownedBy: reader) else { return }
     sent[index] = UInt8(min(Int(sent[index]) + leafCount, Int(UInt8.max)))
   }
 
-  /// A reader waits for nothing of a chunk any more: where it has less than half, the chunk is nobody's again.
-  /// - `leafCount`: of the whole chunk.
+  /// A reader no longer waits for a chunk. If it has less than half of it, the chunk has no first reader any more.
+  /// - `leafCount`: the leaves of the whole chunk.
   public mutating func settle(_ chunk: ChunkIndex, of reader: Reader, leafCount: Int) {
     guard let index = index(of: chunk, ownedBy: reader), 2 * Int(sent[index]) < leafCount else { return }
     owners[index] = 0
@@ -72,14 +74,15 @@ public struct UploadPromises: Sendable {
     return index
   }
 
-  /// Whether nobody but the reader was promised the chunk before it.
+  /// Whether the chunk was promised to no other reader before.
   public func isFirst(_ reader: Reader, of chunk: ChunkIndex) -> Bool {
     let index = Int(chunk.rawValue)
     guard index < owners.count, owners[index] != 0 else { return true }
     return readers[Int(owners[index]) - 1] == reader
   }
 
-  /// A chunk was asked for and will be sent. True where nobody else was promised it before: then the others are told.
+  /// The source will send a chunk. True if it was promised to no other reader before: then the other readers hear of
+  /// it.
   public mutating func promise(_ chunk: ChunkIndex, to reader: Reader) -> Bool {
     let index = Int(chunk.rawValue)
     guard index < owners.count, owners[index] == 0, !takers.contains(reader),

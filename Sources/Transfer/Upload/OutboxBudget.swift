@@ -1,6 +1,6 @@
 // Which connections end when all outboxes of a node together hold too much.
 
-/// Chooses connections whose peers do not read, so that those that do go on.
+/// Chooses connections whose peers do not read, so that the other connections continue.
 public struct OutboxBudget: Sendable {
   /// A connection, by a number of the shell's choice.
   public typealias Reader = UInt64
@@ -17,7 +17,7 @@ public struct OutboxBudget: Sendable {
     }
   }
 
-  /// A peer that takes nothing for so long may go: no round trip and no lost segment takes longer.
+  /// A peer that takes nothing for this long may be disconnected: no round trip and no lost segment takes longer.
   public static let patience: Duration = .seconds(1)
   /// What a peer that reads can have waiting at a time: a piece with its hashes, and hints. More waits only for one that asks and does not read.
   public static let pieceBytesMax = 112 << 10
@@ -26,7 +26,7 @@ public struct OutboxBudget: Sendable {
 
   public init(byteCountMax: Int) { self.byteCountMax = byteCountMax }
 
-  /// Whether so many bytes in all are so near to the bound that connections are to end.
+  /// Whether this many bytes are so near to the bound that connections have to end.
   public func isShort(at byteCount: Int) -> Bool { byteCount > byteCountMax / 8 * 7 }
 
   /// The connections of one of `loopCount` loops that end: those that take nothing, then those that hold more than a

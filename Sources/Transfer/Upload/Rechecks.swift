@@ -1,8 +1,8 @@
-// Chunks that peers say were wrong: which of them is read and hashed again next, and how often that may be. A peer can say
-// so of a good file for ever, and that must cost little.
+// Chunks that peers reported as wrong: which one the node hashes again next, and how often. A peer can complain about a
+// good file for ever, and that must cost little.
 import Content
 
-/// Decides in turns among those that asked. Reads no clock and no file. `Content` names what a chunk is of.
+/// Takes the address groups that complained in turns. Reads no clock and no file. `Content` names the file of a chunk.
 public struct Rechecks<Content: Hashable & Sendable>: Sendable {
   public struct Item: Hashable, Sendable {
     public let content: Content
@@ -15,22 +15,22 @@ public struct Rechecks<Content: Hashable & Sendable>: Sendable {
   }
 
   public enum Next: Hashable, Sendable {
-    /// To be checked now.
+    /// Check this chunk now.
     case check(Item)
-    /// Nothing before so long.
+    /// No check before this delay.
     case wait(Duration)
     case nothing
   }
 
-  /// Address groups whose chunks wait. What more of them ask is forgotten: a true complaint comes again.
+  /// Address groups whose chunks wait. Complaints of further groups are dropped: a true complaint comes again.
   static var askersMax: Int { 64 }
   /// Chunks of one group that wait: what one connection remembers of what it sent.
   static var perAskerMax: Int { SentChunks.countMax }
   /// Chunks a second: 16 MiB are read from the disk, and cost 1 % of a core to hash.
   static var perSecondMax: Int { 16 }
-  /// As many at once after a pause: all of one connection's, so that a true complaint is dealt with in a moment.
+  /// Checks at once after a pause: all chunks of one connection, so that a true complaint is resolved quickly.
   static var burst: Int { SentChunks.countMax }
-  /// A chunk that was checked is not checked again before.
+  /// The pause before a chunk is checked again.
   static var rest: Duration { .seconds(10) }
 
   /// Nil: the node itself.

@@ -1,9 +1,9 @@
-// Which chunks one connection was sent last: what is looked at again if its peer says that they were wrong.
+// The latest chunks sent on one connection. The node checks them again if the peer says that they were wrong.
 import Content
 import Wire
 
-/// The last chunks of which something was sent. A peer hashes what arrives at once, and has at most
-/// `ProtocolLimits.requestsInFlightMax` requests open: what it complains about is among these.
+/// A peer hashes data as it arrives and has at most `ProtocolLimits.requestsInFlightMax` requests open, so a complaint
+/// is about one of these chunks.
 public struct SentChunks: Sendable {
   /// Twice the requests in flight; 2 KiB of a connection that was sent so many.
   public static let countMax = 2 * ProtocolLimits.requestsInFlightMax

@@ -1,19 +1,18 @@
-// How fast one peer gets what it asks for here, and when it has asked for more than comes in reasonable time.
+// How fast one peer gets what it asks for, and when it has asked for more than it gets in reasonable time.
 
 /// Senders take turns, so a connection's own pace is its fair share of the uplink, or what the peer itself can take.
-/// Judging each connection by that bounds what is promised over all of them, and nobody suffers from who does not read.
+/// This pace bounds the promises of all connections together, and a peer that does not read slows no other peer.
 public struct UploadPace: Sendable {
-  /// What waits on a connection shall be sent within this time; more is refused. Far below the time in which a peer
-  /// gives a request up.
+  /// The node refuses requests that it cannot send within this time. It is far shorter than the timeout of a request.
   public static let waitMax: Duration = .seconds(8)
-  /// A refused peer comes back no sooner and no later than this.
+  /// The shortest and longest delay after which a refused peer asks again.
   static let retryMin: Duration = .milliseconds(100)
   static let retryMax: Duration = .seconds(10)
   /// Over less time than this nothing is known.
   private static let measuredSecondsMin = 0.5
   /// What was measured this long ago counts half.
   private static let halfLifeSeconds = 4.0
-  /// As if so much had been sent beforehand: one piece may be under way.
+  /// Counts as sent beforehand: one piece may be under way.
   private static let slackBytes = 65_536.0
 
   private var byteCount = 0.0
@@ -29,7 +28,7 @@ public struct UploadPace: Sendable {
     since = isWaiting ? now : nil
   }
 
-  /// So many bytes left.
+  /// Bytes were sent.
   public mutating func sent(_ bytes: Int, at now: Instant) {
     count(until: now)
     byteCount += Double(bytes)
@@ -44,7 +43,7 @@ public struct UploadPace: Sendable {
     byteCount /= 2
   }
 
-  /// Nil: a request more may wait. Else it is refused, and this is when to come back.
+  /// Nil: one more request may wait. Else it is refused, and this is the delay until the peer asks again.
   /// - `waiting`: bytes that wait already; without any a request is always taken.
   public func retryAfter(waiting: Int, at now: Instant) -> Duration? {
     let seconds = seconds + (since.map { max((now - $0).inSeconds, 0) } ?? 0)

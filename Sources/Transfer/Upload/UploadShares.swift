@@ -4,8 +4,8 @@
 /// thread of the node so gets no more than a host that is on one. Holds only groups that got bytes in this time, so its
 /// size follows from what was sent.
 public struct UploadShares: Sendable {
-  /// Long enough that a slow link sends several pieces in it. Short enough that a host that was alone until now waits for
-  /// newcomers for much less than a chunk's timeout.
+  /// Long enough that a slow connection gets several pieces. Short enough that a host that was alone until now waits
+  /// for newcomers much less than the timeout of a chunk.
   static let window = Duration.seconds(4)
 
   private var now: [AddressGroup: Int] = [:]

@@ -1,4 +1,4 @@
-// What one peer has opened here and asked for: bounded, in order, a piece at a time.
+// The files that one peer opened here and its requests: bounded, answered in order, a piece at a time.
 import Content
 import Wire
 
@@ -18,18 +18,18 @@ public struct UploadPiece: Hashable, Sendable {
 public struct UploadState: Sendable {
   /// Files that one connection has open.
   public static let handlesMax = 64
-  /// Requests that wait on one connection; over it: BUSY.
+  /// Most requests that wait on one connection. Further ones are answered BUSY.
   public static let requestsMax = 64
 
-  /// What becomes of an OPEN.
+  /// The result of an OPEN.
   public enum Opening: Hashable, Sendable { case opened, tooManyFiles }
 
-  /// What becomes of a REQUEST.
+  /// The result of a REQUEST.
   public enum Admission: Hashable, Sendable {
     case queued
-    /// To be answered by BUSY.
+    /// The answer is BUSY.
     case busy
-    /// Its handle was withdrawn while it was on the way: no answer.
+    /// Its handle was withdrawn while the request was on its way: there is no answer.
     case void
   }
 
@@ -63,7 +63,7 @@ public struct UploadState: Sendable {
   /// Whether the handle was open until its file was withdrawn: the peer may not know yet.
   public func wasWithdrawn(_ handle: FileHandle) -> Bool { withdrawn.contains(handle) }
 
-  /// A handle for a file that is here; the peer chose it, and may not choose one that is in use.
+  /// Opens a handle for a file that this node has. The peer chooses the handle, and must not choose one in use.
   public mutating func open(_ handle: FileHandle, _ layout: ChunkLayout) throws(PeerFault) -> Opening {
     guard layouts[handle] == nil else { throw .violation(.handleInUse) }
     guard layouts.count < UploadState.handlesMax else { return .tooManyFiles }
@@ -72,7 +72,7 @@ public struct UploadState: Sendable {
     return .opened
   }
 
-  /// The file is gone: its requests are void, and those on the way will be.
+  /// The file is gone: its requests are void, also those that are still on their way.
   public mutating func withdraw(_ handle: FileHandle) {
     guard layouts.removeValue(forKey: handle) != nil else { return }
     withdrawn.insert(handle)
@@ -104,8 +104,8 @@ public struct UploadState: Sendable {
     return .queued
   }
 
-  /// CANCEL came; of an answer that has ended, was refused or was never asked for it means nothing. Returns what was
-  /// still to be sent of.
+  /// CANCEL came. It has no effect on an answer that has ended, was refused or was never asked for. Returns the chunk
+  /// of the request, if its answer was not sent in full.
   @discardableResult
   public mutating func cancel(_ id: RequestID) -> (handle: FileHandle, chunk: ChunkIndex)? {
     guard let place = requests.firstIndex(where: { $0.id == id }) else { return nil }
@@ -140,7 +140,7 @@ public struct UploadState: Sendable {
       includesLeafHashes: request.wantsLeafHashes && leaves.first == request.leaves.first, isLastOfAnswer: isLast)
   }
 
-  /// A piece that `nextPiece` gave was not sent: it is the next one again.
+  /// A piece from `nextPiece` was not sent: it becomes the next one again.
   public mutating func putBack(_ piece: UploadPiece) {
     if !piece.isLastOfAnswer, requests.first?.id == piece.request {
       requests[0].nextLeaf = piece.leaves.first

@@ -1,4 +1,4 @@
-// Which connection gets the next piece: what no other peer has goes first, and each address gets the same share.
+// Which connection gets the next piece: chunks that no other peer has go first, and each address gets the same share.
 
 /// The turns of the connections that one thread sends to. Address groups take turns, and within a group its connections do:
 /// a host gains nothing from many connections. A group that the node's other threads sent more to waits longer here
@@ -6,7 +6,7 @@
 public struct UploadTurns: Sendable {
   /// A connection, by a number of the shell's choice.
   public typealias Reader = UInt64
-  /// Of so many turns one is not for those that go first, so that no connection waits for ever.
+  /// One in this many turns goes to a connection that does not go first, so that none waits for ever.
   static let turnsPerOther = 16
   /// A group that was sent so many bytes more than another, or a quarter more, still has its turn. Peers of a swarm
   /// differ by as much, and to make them equal would cost the swarm time.
