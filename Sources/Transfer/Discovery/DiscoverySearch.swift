@@ -36,7 +36,7 @@ public struct DiscoverySearch: Sendable {
   static let lookIntervalWithPeers = Duration.seconds(5)
   /// Queries that are waited for.
   static let outstandingMax = 8
-  /// Most hints in all, and of one address: a host that knows the fileID can invent them.
+  /// The limits of hints in all, and of one address: a host that knows the fileID can invent them.
   static let foundMax = 256
   static let foundPerAddressMax = 8
   /// Answers whose proof is checked, per second: every host on the network can send answers with the right nonce.

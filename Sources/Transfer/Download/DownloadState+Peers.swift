@@ -3,7 +3,7 @@ import Content
 import Wire
 
 extension DownloadState {
-  /// Most peers that left without delivering anything and are remembered one by one.
+  /// At most this many peers that left without delivering anything are remembered one by one.
   static let idlePastPeersMax = 32
   /// Peers that have gone, in all.
   static let pastPeersMax = 1_024

@@ -3,7 +3,7 @@ import Content
 import Wire
 
 extension DownloadState {
-  /// Most strangers of one address group in a round. More would only make the round longer.
+  /// At most this many strangers of one address group join a round. More would only make it longer.
   static let strangersPerRoundMax = 4
   /// A stranger that sends no byte for this long loses the request, unless the swarm itself is slower.
   static let patienceMin: Duration = .seconds(2)

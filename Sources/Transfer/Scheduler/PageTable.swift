@@ -7,7 +7,7 @@ struct PageTable: Sendable {
   let layout: ChunkLayout
   let chunksPerPage: Int
   private var wanted: ChunkSet
-  /// Most connections that are asked for one page at the same time.
+  /// At most this many connections are asked for one page at the same time.
   static let askersMax = 2
 
   /// By page, the connections that are asked for it.

@@ -30,8 +30,8 @@ struct FailureHistory: Sendable {
   static let promptReturnMax: Duration = .milliseconds(500)
   /// How often an item may be given back promptly before that counts: in a crowd many peers have no room.
   static let promptReturnsFree = 4
-  /// Most items to remember that were given back and never failed: each costs a look whenever a peer is asked. While
-  /// more of a file is missing, each honest peer has something else to give.
+  /// At most this many items are remembered that were given back and never failed: each costs a look whenever a peer is
+  /// asked. While more of a file is missing, each honest peer has something else to give.
   static let returnsMax = 64
   /// With more histories than this, those are dropped that hold only peers whose numbers were reused.
   static let forgottenFrom = 2 * returnsMax

@@ -5,7 +5,7 @@ import Wire
 /// HAVE, PROMISED and PEERS of one connection that are not sent yet. HAVE waits as a mask of leaves per chunk and is
 /// never dropped. PROMISED and PEERS beyond a bound are dropped: they are only advice. Not shared between threads.
 public struct HintBacklog: Sendable {
-  /// Most chunks of PROMISED that wait, over all files: one frame. More would be outdated when they are sent.
+  /// At most this many chunks of PROMISED wait, over all files: one frame. More would be outdated when sent.
   public static let promisedMax = ProtocolLimits.promisedChunksMax
   /// The longest frame of hints, in bytes: small beside a piece, so that no answer waits long behind it.
   public static let frameBytesMax = 16 << 10

@@ -5,10 +5,10 @@ import Wire
 /// Leaves are offered once the node can prove them: their chunk is whole, or its leaf hashes are at hand. The memory
 /// for hashes is bounded, whatever order the leaves come in.
 public struct LocalAvailability: Sendable {
-  /// Most unfinished chunks whose leaf hashes are kept, 2 KiB each. Leaves of other chunks are offered when the chunk
-  /// is whole.
+  /// At most this many unfinished chunks keep their leaf hashes, 2 KiB each. Leaves of other chunks are offered when
+  /// the chunk is whole.
   public static let unfinishedHashesMax = 4096
-  /// Most whole chunks whose leaf hashes are kept, the latest ones. The node hashes other chunks again.
+  /// At most this many whole chunks keep their leaf hashes, the latest ones. The node hashes other chunks again.
   public static let wholeHashesMax = 4096
   /// Between two announcements. A peer then waits for no whole chunk, and the frames cost a crowd little: with 5 ms, and
   /// announcements of rare chunks alone, crowds of 6 to 100 peers were not faster.

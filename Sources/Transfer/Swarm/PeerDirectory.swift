@@ -15,7 +15,7 @@ public struct PeerDirectory: Sendable {
   /// If there is no new peer for a member, its next look comes after this long. Otherwise, in a crowd of peers that
   /// cannot be dialled, each newcomer would cost every member a look at all others.
   static let pauseWithoutEntries: Duration = .seconds(5)
-  /// Most members that are remembered. More would help no peer.
+  /// At most this many members are remembered. More would help no peer.
   static let membersMax = 4096
   /// How many of the latest peers that a member heard of are remembered: 1 KiB for each member. A member that heard of
   /// more has no places for them, and may hear of the first ones again.
@@ -24,7 +24,7 @@ public struct PeerDirectory: Sendable {
   /// these peers have room.
   static let turnedAwayMax = 64
   static let turnedAwayTime: Duration = .seconds(60)
-  /// Most entries of one host, so that one host cannot fill the messages.
+  /// At most this many of them are of one host, so that one host cannot fill the messages.
   static let turnedAwayPerHostMax = 8
 
   private struct Record: Sendable {

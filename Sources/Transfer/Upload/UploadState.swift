@@ -18,7 +18,7 @@ public struct UploadPiece: Hashable, Sendable {
 public struct UploadState: Sendable {
   /// Files that one connection has open.
   public static let handlesMax = 64
-  /// Most requests that wait on one connection. Further ones are answered BUSY.
+  /// At most this many requests wait on one connection. Further ones are answered BUSY.
   public static let requestsMax = 64
 
   /// The result of an OPEN.
