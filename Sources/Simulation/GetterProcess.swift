@@ -210,7 +210,7 @@ final class GetterProcess: SimulatedNode {
   override func ended(_ end: NodeEnd, _ reason: SessionEnd) {
     world.note("session \(end.id.rawValue) ends: \(reason)")
     switch reason {
-    case .there: close(end)
+    case .remote: close(end)
     case .violation: sayGoodbye(.protocolError, on: end)
     case .lied:
       sayGoodbye(.badData, on: end)

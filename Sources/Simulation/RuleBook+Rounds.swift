@@ -207,7 +207,7 @@ extension RuleBook {
     troubles[.chunk(chunk)]!.leavesGained = 0
   }
 
-  // MARK: Who is asked
+  // MARK: The choice of a peer
 
   /// What is wrong with asking a peer for something that failed; nil: nothing.
   /// - `isTakenOver`: it was taken from another peer that is late with it: any idle peer that has not failed it will do.

@@ -26,7 +26,7 @@ extension RuleBook {
     }
     noteUsability(at: now)
     noteHopelessness(at: now)
-    noteLateness(at: now)
+    noteLateRequests(at: now)
     if isRunning { checkProgress(at: now) }
     return broken
   }

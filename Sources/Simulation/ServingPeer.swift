@@ -201,7 +201,7 @@ final class ServingPeer: SimulatedNode {
   }
 
   override func ended(_ end: NodeEnd, _ reason: SessionEnd) {
-    if case .there = reason {} else { world.violate("the getter is an honest peer, but \(name) says \(reason)") }
+    if case .remote = reason {} else { world.violate("the getter is an honest peer, but \(name) says \(reason)") }
     forget(end)
   }
 

@@ -19,7 +19,7 @@ extension ConnectionEnd {
   /// The event for the download that the connection fetched for.
   func event(of id: ConnectionID) -> DownloadEvent {
     switch self {
-    case .remote(let code, let text): DownloadEvent(.there(code, text), of: id)
+    case .remote(let code, let text): DownloadEvent(.remote(code, text), of: id)
     case .violation(let what): DownloadEvent(.violation(what), of: id)
     case .lied(let what): DownloadEvent(.lied(what), of: id)
     case .local(.idle, _): .connectionLost(id, .idle)

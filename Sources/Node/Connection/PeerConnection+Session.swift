@@ -35,7 +35,7 @@ extension PeerConnection {
     case .admit(let request): admit(request, of: peer)
     case .expectPayload(let isWanted): inbound.arriving = isWanted ? takeSpareBlock() : nil
     case .verify(let piece): finish(piece)
-    case .close(.there(let code, let text)):
+    case .close(.remote(let code, let text)):
       leaveSwarms()  // before the others hear that it has gone
       report(.remote(code, text))
       close()
@@ -47,7 +47,7 @@ extension PeerConnection {
 extension ConnectionEnd {
   init(_ end: SessionEnd) {
     switch end {
-    case .there(let code, let text): self = .remote(code, text)
+    case .remote(let code, let text): self = .remote(code, text)
     case .violation(let what): self = .violation(what)
     case .lied(let what): self = .lied(what)
     }

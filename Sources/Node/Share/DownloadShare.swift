@@ -19,7 +19,7 @@ final class DownloadShare: Sendable {
   private struct State {
     var manifest: Manifest?
     var source: Source?
-    var held: HeldLeaves?
+    var held: LocalAvailability?
     var pages: [PageIndex: HashPage] = [:]
     var isFetching = true
   }
@@ -41,7 +41,7 @@ final class DownloadShare: Sendable {
     state.withLock { state in
       state.manifest = manifest
       state.source = source
-      state.held = HeldLeaves(manifest.layout)
+      state.held = LocalAvailability(manifest.layout)
     }
   }
 
@@ -50,7 +50,7 @@ final class DownloadShare: Sendable {
     state.withLock { state in
       state.manifest = manifest
       state.source = .finished(found.file)
-      state.held = HeldLeaves(manifest.layout, isComplete: true)
+      state.held = LocalAvailability(manifest.layout, isComplete: true)
       for page in 0..<found.tree.pages.pageCount {
         let index = PageIndex(UInt32(page))
         state.pages[index] = found.tree.page(index)
@@ -142,7 +142,7 @@ final class DownloadShare: Sendable {
 
   /// Reads the offered leaves of a chunk again, and compares them with their hashes. Throws `changed` if they differ.
   func recheck(_ chunk: ChunkIndex) throws(StoredFileError) {
-    let (page, layout, part) = state.withLock { state -> (HashPage?, ChunkLayout?, HeldLeaves.Offered?) in
+    let (page, layout, part) = state.withLock { state -> (HashPage?, ChunkLayout?, LocalAvailability.Offered?) in
       guard let layout = state.manifest?.layout, layout.contains(chunk), let held = state.held else {
         return (nil, nil, nil)
       }
@@ -162,7 +162,7 @@ final class DownloadShare: Sendable {
   }
 
   private func recheck(
-    _ part: HeldLeaves.Offered, of chunk: ChunkIndex, in layout: ChunkLayout
+    _ part: LocalAvailability.Offered, of chunk: ChunkIndex, in layout: ChunkLayout
   ) throws(StoredFileError) {
     var buffer = [UInt8](repeating: 0, count: layout.leafSize)
     for leaf in 0..<layout.leafCount(of: chunk) where part.mask & 1 << UInt64(leaf) != 0 {

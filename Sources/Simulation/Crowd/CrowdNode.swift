@@ -202,7 +202,7 @@ final class CrowdNode: SimulatedNode {
   }
 
   override func ended(_ end: NodeEnd, _ reason: SessionEnd) {
-    if case .there(let code, _) = reason { return lost(end, .goodbye(code.rawValue)) }
+    if case .remote(let code, _) = reason { return lost(end, .goodbye(code.rawValue)) }
     world.violate("\(end.peer.node.name) is honest, but \(name) says \(reason)")
   }
 

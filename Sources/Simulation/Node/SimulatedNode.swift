@@ -11,7 +11,7 @@ class SimulatedNode {
   final var isUp = true
 
   /// The leaves that are here.
-  final var held: HeldLeaves
+  final var held: LocalAvailability
   /// Connections on which the file is open, in either direction.
   final var swarm: ContentSwarm
   /// Judges connections that come in.
@@ -39,7 +39,7 @@ class SimulatedNode {
     self.name = name
     self.world = world
     self.file = file
-    held = HeldLeaves(file.layout, isComplete: isComplete)
+    held = LocalAvailability(file.layout, isComplete: isComplete)
     admission = ConnectionAdmission(
       places: ConnectionPlaces(established: inboundMax, descriptors: 4 * inboundMax + 1024),
       generator: SeededGenerator(seed: generator.next()))

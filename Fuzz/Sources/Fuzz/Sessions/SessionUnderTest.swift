@@ -265,7 +265,7 @@ struct SessionUnderTest {
   /// The event is over.
   private mutating func settle() {
     driver.note(isWaiting: driver.session.hasUploads || !outbox.isEmpty, at: now)
-    let isBlamed = if case .there(.badData, _)? = closed { true } else { false }
+    let isBlamed = if case .remote(.badData, _)? = closed { true } else { false }
     require(isBlamed || driver.chunksToRecheck.isEmpty, "only a peer that says so has chunks checked")
   }
 

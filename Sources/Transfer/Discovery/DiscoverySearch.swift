@@ -1,0 +1,173 @@
+// When a download asks its local network for peers, and which answers it believes. Events and times go in, actions come
+// out; no I/O, no clock, no randomness of its own.
+import Content
+import Wire
+
+/// Looks for peers of one file as long as the download has too few. Each find is a hint: the handshake decides.
+public struct DiscoverySearch: Sendable {
+  public enum Event: Sendable {
+    /// Came to a port of ours from this address of a local network.
+    case datagram([UInt8], from: [UInt8], scope: UInt32)
+    /// A node of the same user on the same machine, as it says itself.
+    case localNode(PeerAddress, PeerID)
+    /// The download has so many peers and wants so many.
+    case peers(live: Int, wanted: Int)
+    case timerFired
+  }
+
+  public enum Action: Hashable, Sendable {
+    /// Read which nodes run on this machine, and hand them in.
+    case look
+    /// Take a query from `nextQuery` and send it to every local network.
+    case ask
+    case found(PeerAddress, PeerID)
+    /// The first phase is over: its peers were found.
+    case firstPhaseOver
+  }
+
+  /// The waits after the first queries, then the longest wait each time. A network answers within milliseconds: the
+  /// first repeats are for lost datagrams and nodes that are starting, the later ones for nodes that come later.
+  static let delays: [Duration] = [.milliseconds(250), .milliseconds(750), .seconds(3), .seconds(12)]
+  /// The jitter of each delay, in either direction, so that downloads that start together do not keep asking together.
+  static let jitter = 0.2
+  /// Looking costs the reading of a small folder.
+  static let lookInterval = Duration.milliseconds(500)
+  /// Once there is a peer.
+  static let lookIntervalWithPeers = Duration.seconds(5)
+  /// Queries that are waited for.
+  static let outstandingMax = 8
+  /// The limits of hints in all, and of one address: a host that knows the fileID can invent them.
+  static let foundMax = 256
+  static let foundPerAddressMax = 8
+  /// Answers whose proof is checked, per second: every host on the network can send answers with the right nonce.
+  static let checksPerSecondMax: UInt64 = 1_000
+
+  private struct Hint: Hashable {
+    let address: PeerAddress
+    let peer: PeerID
+  }
+
+  private let key: FileKey
+  private let own: PeerID
+  private let asksNetwork: Bool
+  private var generator: SeededGenerator
+  private var checks: RateLimiter
+  /// Queries since the start, or since the last peer was lost.
+  private var round = 0
+  private var live = 0
+  private var wanted = 1
+  private var askAt: Instant?
+  private var lookAt: Instant?
+  private var phaseEndsAt: Instant?
+  private var outstanding: [(nonce: [UInt8], until: Instant)] = []
+  private var found: Set<Hint> = []
+  private var foundByIP: [[UInt8]: Int] = [:]
+  private var actions: [Action] = []
+  private var nextActionIndex = 0
+
+  /// - `own`: the PeerID of this node, if other nodes can find it. It ignores its own answers.
+  /// - `firstPhase`: how long the download waits for it before it may give up.
+  /// - `asksNetwork`: false: only nodes of this machine are looked for.
+  /// - `asksAfter`: how long the named peers have before the network is asked.
+  /// - `generator`: for jitter.
+  public init(
+    key: FileKey, own: PeerID, asksNetwork: Bool, asksAfter: Duration = .zero, firstPhase: Duration,
+    generator: SeededGenerator, at now: Instant
+  ) {
+    self.key = key
+    self.own = own
+    self.asksNetwork = asksNetwork
+    self.generator = generator
+    checks = RateLimiter(
+      bytesPerSecond: DiscoverySearch.checksPerSecondMax, burst: DiscoverySearch.checksPerSecondMax, at: now)
+    (askAt, lookAt) = (asksNetwork ? now + asksAfter : nil, now)
+    phaseEndsAt = now + firstPhase
+  }
+
+  /// When to hand in `.timerFired`; nil where nothing waits for a time.
+  public var deadline: Instant? { [askAt, lookAt, phaseEndsAt].compactMap { $0 }.min() }
+
+  public mutating func nextAction() -> Action? {
+    guard nextActionIndex < actions.count else {
+      actions.removeAll(keepingCapacity: true)
+      nextActionIndex = 0
+      return nil
+    }
+    defer { nextActionIndex += 1 }
+    return actions[nextActionIndex]
+  }
+
+  public mutating func handle(_ event: Event, at now: Instant) {
+    switch event {
+    case .datagram(let bytes, let ip, let scope): received(bytes, from: ip, scope: scope, at: now)
+    case .localNode(let address, let peer): take(Hint(address: address, peer: peer))
+    case .peers(let live, let wanted): changed(live: live, wanted: wanted, at: now)
+    case .timerFired: timerFired(at: now)
+    }
+  }
+
+  /// The query of a round, made with 16 random bytes that were never used before.
+  public mutating func nextQuery(nonce: [UInt8], at now: Instant) -> DiscoveryQuery {
+    outstanding.removeAll { $0.until <= now }
+    if outstanding.count == DiscoverySearch.outstandingMax { outstanding.removeFirst() }
+    outstanding.append((nonce, now + ProtocolLimits.discoveryAnswerTime))
+    return DiscoveryQuery(nonce: nonce, key: key)
+  }
+
+  private var wantsMore: Bool { live < wanted }
+
+  private mutating func timerFired(at now: Instant) {
+    // Before the phase ends, so that the end of one of no length comes after the first look.
+    if let due = lookAt, now >= due {
+      lookAt = now + (live > 0 ? DiscoverySearch.lookIntervalWithPeers : DiscoverySearch.lookInterval)
+      actions.append(.look)
+    }
+    if let due = askAt, now >= due {
+      let delay =
+        round < DiscoverySearch.delays.count ? DiscoverySearch.delays[round] : ProtocolLimits.discoveryIntervalMax
+      round += 1
+      let spread = DiscoverySearch.jitter
+      askAt = now + delay * Double.random(in: 1 - spread...1 + spread, using: &generator)
+      actions.append(.ask)
+    }
+    if let due = phaseEndsAt, now >= due {
+      phaseEndsAt = nil
+      actions.append(.firstPhaseOver)
+    }
+  }
+
+  private mutating func changed(live: Int, wanted: Int, at now: Instant) {
+    let wantedMore = wantsMore
+    let hadPeers = self.live > 0
+    (self.live, self.wanted) = (live, wanted)
+    guard wantsMore else {
+      (askAt, lookAt) = (nil, nil)
+      return
+    }
+    if live == 0, hadPeers {
+      round = 0
+      (askAt, lookAt) = (asksNetwork ? now : nil, now)
+    } else if !wantedMore {
+      // A download at the border between enough and too few peers does not ask each time.
+      lookAt = now + DiscoverySearch.lookIntervalWithPeers
+      round = DiscoverySearch.delays.count
+      if asksNetwork { askAt = now + ProtocolLimits.discoveryIntervalMax }
+    }
+  }
+
+  private mutating func received(_ bytes: [UInt8], from ip: [UInt8], scope: UInt32, at now: Instant) {
+    guard let answer = DiscoveryAnswer(decoding: bytes),
+      outstanding.contains(where: { $0.nonce == answer.nonce && now < $0.until }),
+      checks.take(upTo: 1, at: now) == 1, answer.isProven(by: key)
+    else { return }
+    take(Hint(address: PeerAddress(ip: ip, port: answer.port, scope: scope), peer: answer.peer))
+  }
+
+  private mutating func take(_ hint: Hint) {
+    guard hint.peer != own, found.count < DiscoverySearch.foundMax,
+      foundByIP[hint.address.ip, default: 0] < DiscoverySearch.foundPerAddressMax, found.insert(hint).inserted
+    else { return }
+    foundByIP[hint.address.ip, default: 0] += 1
+    actions.append(.found(hint.address, hint.peer))
+  }
+}

@@ -1,0 +1,65 @@
+// A budget per second that many addresses share, so that a few of them cannot use all of it.
+
+/// Half of the budget is common; the other half is a reserve, from which each address takes at most one unit a second.
+/// While fewer addresses ask than the reserve has units, each of them gets at least that one. Reads no clock.
+struct SharedBudget: Sendable {
+  /// Addresses that are remembered: 100 KiB. While so many were served within the last second, others get nothing.
+  static let addressesMax = 1_024
+  /// A full table is searched for addresses to forget this often at most: a flood from invented addresses must not cost
+  /// a search for each datagram.
+  private static let forgetInterval = Duration.milliseconds(100)
+  private static let reserveInterval = Duration.seconds(1)
+
+  private struct Address: Sendable {
+    var own: RateLimiter
+    var reserveTakenAt: Instant?
+  }
+
+  private let perAddressMax: Int
+  private var common: RateLimiter
+  private var reserve: RateLimiter
+  private var addresses: [[UInt8]: Address] = [:]
+  private var forgetAt: Instant
+
+  /// - `perSecondMax`: units a second for all addresses together, at least 2; as many at once after a pause.
+  /// - `perAddressMax`: units a second for one address; as many at once after a pause.
+  init(perSecondMax: Int, perAddressMax: Int, at now: Instant) {
+    self.perAddressMax = perAddressMax
+    common = SharedBudget.limiter(perSecondMax - perSecondMax / 2, at: now)
+    reserve = SharedBudget.limiter(perSecondMax / 2, at: now)
+    forgetAt = now
+  }
+
+  /// Takes one unit for an address; false if there is none for it now.
+  mutating func take(_ ip: [UInt8], at now: Instant) -> Bool {
+    if addresses[ip] == nil {
+      if addresses.count >= SharedBudget.addressesMax { forget(at: now) }
+      guard addresses.count < SharedBudget.addressesMax else { return false }
+      addresses[ip] = Address(own: SharedBudget.limiter(perAddressMax, at: now))
+    }
+    guard addresses[ip]!.own.take(upTo: 1, at: now) == 1 else { return false }
+    if addresses[ip]!.reserveTakenAt.map({ now - $0 >= SharedBudget.reserveInterval }) ?? true,
+      reserve.take(upTo: 1, at: now) == 1
+    {
+      addresses[ip]!.reserveTakenAt = now
+      return true
+    }
+    return common.take(upTo: 1, at: now) == 1
+  }
+
+  /// Forgets the addresses that have their whole budget again.
+  private mutating func forget(at now: Instant) {
+    guard now >= forgetAt else { return }
+    forgetAt = now + SharedBudget.forgetInterval
+    let all = perAddressMax
+    addresses = addresses.filter { _, address in
+      var own = address.own
+      let isReserveTaken = address.reserveTakenAt.map { now - $0 < SharedBudget.reserveInterval } ?? false
+      return isReserveTaken || own.delay(until: all, at: now) > .zero
+    }
+  }
+
+  private static func limiter(_ perSecond: Int, at now: Instant) -> RateLimiter {
+    RateLimiter(bytesPerSecond: UInt64(perSecond), burst: UInt64(perSecond), at: now)
+  }
+}

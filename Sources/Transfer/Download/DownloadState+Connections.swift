@@ -1,0 +1,219 @@
+// Connections come and go: handshakes, OPEN, losses, bans.
+import Content
+import Wire
+
+extension DownloadState {
+  mutating func connected(
+    _ id: ConnectionID, as peer: PeerID, requestsMax: Int, from ip: [UInt8]?, at now: Instant
+  ) {
+    if connections[id] == nil {
+      guard id >= ConnectionID.firstInbound, admitInbound(id, from: ip, at: now) else {
+        return act(.disconnect(id, .done))
+      }
+      book.met(peer)
+    }
+    let address = connections[id]!.address
+    guard connections[id]!.phase == .dialing else { return }
+    if let address { book.connected(address, as: peer) }
+    if book.isBanned(peer) {
+      connections[id] = nil
+      if let address { book.ban(peer, at: address, group: nil) }
+      return act(.disconnect(id, .banned))
+    }
+    if connectionOf[peer] != nil {
+      connections[id] = nil
+      if let address { book.ended(address, .duplicate, at: now) }
+      return act(.disconnect(id, .duplicate))
+    }
+    connectionOf[peer] = id
+    connections[id]!.peerID = peer
+    connections[id]!.requestsMax = max(1, requestsMax)
+    connections[id]!.phase = .opening
+    timers.set(.open(id), at: now + settings.chunkTimeout)
+    act(.open(id))
+  }
+
+  mutating func dialFailed(_ id: ConnectionID, _ failure: DialFailure, at now: Instant) {
+    guard let connection = remove(id), let address = connection.address else { return }
+    if failure == .ourselves {
+      book.dismiss(address, .dialFailed(failure))
+    } else {
+      book.ended(address, .dialFailed(failure), at: now)
+    }
+  }
+
+  mutating func opened(_ id: ConnectionID, _ layout: ChunkLayout, isComplete: Bool, at now: Instant) {
+    guard let connection = connections[id], connection.phase == .opening, let peerID = connection.peerID else { return }
+    if phase == .seeking {
+      begin(layout, at: now)
+    } else if layout != chunks.layout {
+      // Two manifests that differ cannot both fit the fileID.
+      return lied(id, at: now)
+    }
+    timers.cancel(.open(id))
+    if !isComplete { hasMetSharers = true }
+    let number = numbers[peerID] ?? enroll(peerID)
+    idlePast.removeAll { $0 == number }
+    past.removeAll { $0 == number }
+    peers[number].connection = id
+    peers[number].leftAt = nil
+    peers[number].exhaustedAt = 0
+    peers[number].group = connection.group
+    peers[number].origin = connection.origin == .named || book.isNamed(peerID) ? .named : connection.origin
+    if let address = connection.address { peers[number].address = address }
+    connections[id]!.phase = .open
+    connections[id]!.peer = number
+    connections[id]!.availability = RemoteAvailability(isComplete: isComplete, layout: layout)
+    book.opened(connection.address, at: now)
+    rotation.join(number)
+    assignWorkers()
+    updateUsability(at: now)
+    act(.report(.peerJoined(peerID)))
+  }
+
+  /// The peer does not have the file, or does not open it for us.
+  mutating func notOpened(_ id: ConnectionID, _ outcome: AddressOutcome, at now: Instant) {
+    guard connections[id]?.phase == .opening, let connection = remove(id) else { return }
+    if let address = connection.address { book.ended(address, outcome, at: now) }
+    missed(connection, at: now)
+    act(.disconnect(id, .done))
+  }
+
+  mutating func openTimedOut(_ id: ConnectionID, at now: Instant) { notOpened(id, .silent, at: now) }
+
+  /// The peer no longer offers the file: its requests are void, and no peer has failed.
+  mutating func withdrawn(_ id: ConnectionID, at now: Instant) {
+    guard let connection = connections[id], connection.phase == .open else { return }
+    remember(id, connection)
+    releaseAll(id, at: now)
+    leave(id, .withdrawn, at: now)
+    missed(connection, at: now)
+    act(.disconnect(id, .done))
+  }
+
+  /// The download drops a connection: its requests are void, and no peer has failed.
+  mutating func letGo(_ id: ConnectionID, _ outcome: AddressOutcome, at now: Instant) {
+    guard let connection = connections[id] else { return }
+    if connection.phase == .open {
+      remember(id, connection)
+      releaseAll(id, at: now)
+      leave(id, .connection(.closed), at: now)
+    } else {
+      _ = remove(id)
+      if let address = connection.address { book.ended(address, outcome, at: now) }
+    }
+    missed(connection, at: now)
+  }
+
+  /// A connection that a peer dialled is of no use any more: the peer may be reachable at its earlier address.
+  private mutating func missed(_ connection: Connection, at now: Instant) {
+    if connection.address == nil, let peerID = connection.peerID { book.missed(peerID, at: now) }
+  }
+
+  /// A ban, at once and for the download; no retry is spent.
+  mutating func lied(_ id: ConnectionID, at now: Instant) {
+    guard let connection = connections[id], let peerID = connection.peerID else { return liedBeforeLoss(id, at: now) }
+    // The peer may have a number from an earlier connection and lie before it opens the file on this one.
+    countLie(of: peerID)
+    remember(id, connection)
+    if connection.peer != nil { releaseAll(id, at: now) }
+    book.ban(peerID, at: connection.address, group: connection.group)
+    act(.report(.peerBanned(peerID)))
+    act(.disconnect(id, .banned))
+    if connection.phase == .open { leave(id, nil, at: now) } else { _ = remove(id) }
+  }
+
+  /// Data of a lost connection turned out to be a lie: the peer is banned although it closed.
+  private mutating func liedBeforeLoss(_ id: ConnectionID, at now: Instant) {
+    guard let place = lost.firstIndex(where: { $0.id == id }) else { return }
+    let (_, peerID, address, group) = lost[place]
+    if book.isBanned(peerID) { return }
+    if let current = connectionOf[peerID] { return lied(current, at: now) }
+    countLie(of: peerID)
+    book.ban(peerID, at: address, group: group)
+    act(.report(.peerBanned(peerID)))
+  }
+
+  private mutating func countLie(of peerID: PeerID) {
+    guard let number = numbers[peerID] else { return }
+    count(.lie, of: number)
+    peers[number].isBanned = true
+  }
+
+  /// Remembers as many lost connections as can have blocks that wait to be verified.
+  private mutating func remember(_ id: ConnectionID, _ connection: Connection) {
+    guard let peerID = connection.peerID else { return }
+    if lost.count == DownloadState.lostMax { lost.removeFirst() }
+    lost.append((id, peerID, connection.address, connection.group))
+  }
+
+  mutating func connectionLost(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
+    guard let connection = connections[id] else { return }
+    remember(id, connection)
+    defer { missed(connection, at: now) }
+    if connection.phase == .open {
+      if reason == .goodbye(CloseCode.tooManyConnections.rawValue) || reason == .goodbye(CloseCode.done.rawValue) {
+        // It has no room for us, or has what it wanted: in large crowds both are said at any time, and are no failure.
+        releaseAll(id, at: now)
+      } else {
+        // The requests first: they count as a failure of the peer, also where the loss ends the download.
+        failAll(id, reason, at: now)
+        if phase != .ended { pageFailed(id, .connectionLost(reason), .left, at: now) }
+      }
+      if phase != .ended { leave(id, .connection(reason), at: now) }
+    } else if let connection = remove(id), let address = connection.address {
+      let outcome: AddressOutcome =
+        switch reason {
+        case _ where connection.phase == .dialing: .dialFailed(.unreachable)
+        case .goodbye(CloseCode.notAllowed.rawValue): .refused(.notAllowed)  // said instead of an answer to OPEN
+        case .goodbye(CloseCode.duplicateConnection.rawValue): .duplicate
+        default: .lost(.connection(reason))
+        }
+      book.ended(address, outcome, at: now)
+    }
+  }
+
+  /// The requests are void and no peer has failed: the peer is still connected.
+  mutating func replaced(_ id: ConnectionID, at now: Instant) {
+    guard let connection = connections[id] else { return }
+    if connection.phase == .open {
+      remember(id, connection)
+      releaseAll(id, at: now)
+      leave(id, nil, at: now)
+    } else {
+      _ = remove(id)
+    }
+    if let address = connection.address { book.replaced(address, at: now) }
+  }
+
+  /// A live peer leaves. With a reason the loss is reported and its address is dialled again later.
+  private mutating func leave(_ id: ConnectionID, _ reason: PeerLossReason?, at now: Instant) {
+    guard let connection = remove(id), let number = connection.peer else { return }
+    peers[number].connection = nil
+    peers[number].leftAt = now
+    peers[number].busyUntil = nil
+    timers.cancel(.busyEnds(number))
+    forgetCopies(of: connection)
+    if let reason {
+      act(.report(.peerLost(peers[number].id, reason)))
+      if let address = connection.address { book.ended(address, .lost(reason), at: now) }
+    }
+    chunks.reconsider()
+    rotation.leave(number)
+    assignWorkers()
+    noteDeparture(of: number, at: now)
+    if phase != .ended { updateUsability(at: now) }
+  }
+
+  /// Forgets a connection and all that waits on it.
+  private mutating func remove(_ id: ConnectionID) -> Connection? {
+    guard let connection = connections.remove(id) else { return nil }
+    if let peerID = connection.peerID, connectionOf[peerID] == id { connectionOf[peerID] = nil }
+    if let page = connection.page { pages.drop(page, from: id) }
+    timers.cancel(.open(id))
+    timers.cancel(.page(id))
+    timers.cancel(.chunk(id))
+    timers.cancel(.patience(id))
+    return connection
+  }
+}

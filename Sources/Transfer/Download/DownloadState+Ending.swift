@@ -1,0 +1,189 @@
+// How a download starts and ends, and what it reports.
+import Content
+import Wire
+
+extension DownloadState {
+  /// The first manifest: what the file looks like is known.
+  mutating func begin(_ layout: ChunkLayout, at now: Instant) {
+    var isInOrder = false
+    if case .inOrder = settings.order { isInOrder = true }
+    phase = .preparing
+    timers.cancel(.hopeless)
+    chunks = ChunkTable(layout: layout, isInOrder: isInOrder)
+    pages = PageTable(layout: layout, chunksPerPage: settings.chunksPerPage)
+    stats.totalChunks = layout.chunkCount
+    act(.prepareStorage(layout))
+  }
+
+  /// Verified data on the disk counts as complete and is not reported.
+  mutating func storageReady(_ resumable: Resumable, at now: Instant) {
+    guard phase == .preparing else { return }
+    for page in resumable.pages where pages.contains(page) && pages.verify(page) {
+      for chunk in pages.chunks(of: page) { chunks.list(ChunkIndex(UInt32(chunk))) }
+    }
+    for page in resumable.heldPages where pages.contains(page) { pages.hold(page) }
+    phase = .running
+    lastProgress = now
+    watchProgress(at: now)
+    timers.set(.start, at: now + DownloadState.startWait)
+    resumed(resumable.leaves, at: now)
+  }
+
+  /// Leaves that are on the disk already, verified.
+  mutating func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)], at now: Instant) {
+    guard phase == .running else { return }
+    var hadByPage: [PageIndex: Int] = [:]
+    for (chunk, mask) in leaves where chunks.layout.contains(chunk) {
+      let (new, isNowHad) = chunks.verify(mask: mask, of: chunk)
+      if new != 0 { progressed(at: now) }
+      guard isNowHad else {
+        if new != 0 { resumedBytes[chunk, default: 0] += chunks.layout.length(ofLeaves: new, in: chunk) }
+        continue
+      }
+      stats.resumedChunks += 1
+      rounds.remove(.chunk(chunk))
+      retries.remove(.chunk(chunk))
+      hadByPage[pages.page(of: chunk), default: 0] += 1
+    }
+    for (page, had) in hadByPage where had == pages.chunks(of: page).count { pages.dismiss(page) }
+    if chunks.isComplete { return finish(at: now) }
+    settleRounds(at: now)
+    if phase != .ended { updateUsability(at: now) }
+  }
+
+  /// Once every address of the start has an outcome, reports of chunks need not wait for more peers.
+  mutating func startIfResolved(at now: Instant) {
+    if phase == .running, !isStarted, book.isStartResolved { start(at: now) }
+  }
+
+  mutating func start(at now: Instant) {
+    guard !isStarted else { return }
+    isStarted = true
+    timers.cancel(.start)
+    act(.report(.started(chunks: chunks.layout.chunkCount, peers: joinCount)))
+    act(.report(.usingWorkers(min(settings.maxWorkers, joinCount))))
+    for report in heldReports { act(.report(report)) }
+    heldReports = []
+  }
+
+  /// Reports of chunks come after `started`.
+  mutating func report(_ report: DownloadReport) {
+    if isStarted { act(.report(report)) } else { heldReports.append(report) }
+  }
+
+  /// Without a usable peer the clock runs. Not usable is one that only ever answers BUSY, or has nothing that is wanted.
+  mutating func updateUsability(at now: Instant) {
+    guard book.isFound else { return }
+    let isUsable = rotation.live.contains { number in
+      guard peers[number].refusals <= settings.maxRetries, let id = peers[number].connection else { return false }
+      return connections.availability(of: id).map { wantsAny(of: $0) } == true
+    }
+    if isUsable {
+      timers.cancel(.noPeers)
+    } else if timers[.noPeers] == nil {
+      timers.set(.noPeers, at: now + settings.chunkTimeout)
+    }
+  }
+
+  mutating func endWithoutPeers(at now: Instant) {
+    end(hasEveryPeerLied ? .everyPeerLied(book.reports) : .noPeers(book.reports), at: now)
+  }
+
+  /// Whether all peers that had the file are banned. Those that dialled us count too, and may come back if not.
+  private var hasEveryPeerLied: Bool {
+    joinCount > 0 && rememberedPeers.allSatisfy(\.isBanned) && stats.pastPeers.banned == stats.pastPeers.count
+  }
+
+  /// Ends if no address is left that could ever serve: at once if no peer is connected. Peers that dialled us may still
+  /// open the file, within one timeout for all of them: strangers that say nothing do not keep a download from its end.
+  mutating func endIfHopeless(at now: Instant) {
+    guard !book.hasProspects, connections.areAllInbound else { return timers.cancel(.hopeless) }
+    if connections.isEmpty {
+      endHopeless(at: now)
+    } else if phase == .seeking, timers[.hopeless] == nil {
+      timers.set(.hopeless, at: now + settings.chunkTimeout)
+    }
+  }
+
+  mutating func endHopeless(at now: Instant) {
+    if book.isFound {
+      if book.isEveryAddressBanned, hasEveryPeerLied { end(.everyPeerLied(book.reports), at: now) }
+      return
+    }
+    guard phase == .seeking else { return }  // a file that is here needs no peer
+    let reports = book.reports
+    func any(_ matches: (AddressOutcome) -> Bool) -> Bool { reports.contains { matches($0.outcome) } }
+    let failure: DownloadFailure =
+      if reports.isEmpty {
+        .noPeers(reports)
+      } else if any({ $0 == .refused(.notAllowed) }) {
+        .notAdmitted(reports)  // a peer that says so may well have the file
+      } else if any({ $0 == .refused(.noSuchFile) }) {
+        .notFound(reports)
+      } else if any({ $0 == .lied }) {
+        .everyPeerLied(reports)
+      } else if any({ $0 == .dialFailed(.notAdmitted) || $0 == .refused(.tooManyFilesOpen) }) {
+        .notAdmitted(reports)
+      } else {
+        .unreachable(reports)
+      }
+    end(failure, at: now)
+  }
+
+  mutating func finish(at now: Instant) {
+    start(at: now)
+    close(at: now)
+    act(.finished(stats))
+  }
+
+  mutating func end(_ failure: DownloadFailure, at now: Instant) {
+    if phase == .running { start(at: now) }
+    close(at: now)
+    act(.failed(failure, stats))
+  }
+
+  private mutating func close(at now: Instant) {
+    stats = statistics(at: now)
+    phase = .ended
+  }
+
+  /// The numbers so far.
+  public func statistics(at now: Instant) -> DownloadStats {
+    var stats = stats
+    if phase != .ended {
+      stats.end = now
+      stats.peers = rememberedPeers.map(\.stats)
+      stats.workers = workerClocks.map { $0.waits(until: now) }
+    }
+    return stats
+  }
+
+  /// Connected peers that have the file, or some of it.
+  public var livePeerCount: Int { rotation.live.count }
+
+  /// The progress of the download.
+  public func progress(at now: Instant) -> DownloadProgress {
+    DownloadProgress(
+      finishedChunks: chunks.haveCount, totalChunks: chunks.layout.chunkCount, bytes: stats.bytes,
+      bytesPerSecond: speed.bytesPerSecond(at: now), livePeers: livePeerCount, workers: rotation.workerCount,
+      retries: stats.retries, hedges: stats.hedges,
+      givesUpIn: phase == .ended ? nil : timers[.noPeers].map { max($0 - now, .zero) },
+      peers: rememberedPeers.map { row(of: $0, at: now) })
+  }
+
+  private func row(of peer: Peer, at now: Instant) -> PeerProgress {
+    PeerProgress(
+      stats: peer.stats, bytesPerSecond: peer.speed.bytesPerSecond(at: now),
+      activity: activity(of: peer))
+  }
+
+  private func activity(of peer: Peer) -> PeerProgress.Activity {
+    if peer.isBanned { return .banned }
+    guard let id = peer.connection, let connection = connections[id] else { return .gone }
+    if let place = connection.firstInLine {
+      let first = connection.pending[place]
+      return .sending(first.chunk, requests: connection.pending.count, isHedge: first.isHedge)
+    }
+    return peer.busyUntil != nil ? .busy : .idle
+  }
+}

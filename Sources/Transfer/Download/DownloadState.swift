@@ -1,0 +1,221 @@
+// The decisions of one download: events and times go in, actions come out. One mutation, then drain.
+import Content
+import Wire
+
+/// Decides which addresses to dial, what to ask of which peer, and when to give up. Does no I/O, reads no clock, draws
+/// no random number that was not handed in. After each `handle`, take actions until there are none; at `deadline`, hand
+/// in `.timerFired`.
+public struct DownloadState: Sendable {
+  public typealias Event = DownloadEvent
+  public typealias Action = DownloadAction
+
+  enum Phase: Hashable, Sendable {
+    /// No peer with the file is known yet.
+    case seeking
+    /// The layout is known; the part file is being made ready.
+    case preparing
+    case running
+    case ended
+  }
+
+  enum Timer: Hashable, Sendable {
+    /// OPEN, a page, or the first chunk in line was not answered.
+    case open(ConnectionID)
+    case page(ConnectionID)
+    case chunk(ConnectionID)
+    case busyEnds(Int)
+    case noPeers
+    /// No address is left, and the peers that dialled us have not opened the file.
+    case hopeless
+    case start
+    case hedge
+    /// The first request in line, or a page, may have been silent for too long.
+    case patience(ConnectionID)
+    /// Strangers that failed may be asked again.
+    case pace
+    /// No leaf was verified for long.
+    case noProgress
+  }
+
+  /// Reports of chunks are held back this long once storage is ready, for the other peers to be counted.
+  static let startWait: Duration = .milliseconds(100)
+  /// A downloader that shares takes its first chunks at random, so that it soon has something that others lack.
+  static let randomFirstChunks = 4
+  /// Lost connections that are remembered: what they sent may still be being verified.
+  static let lostMax = 256
+
+  let settings: DownloadSettings
+  var generator: SeededGenerator
+  var phase = Phase.seeking
+  var stats: DownloadStats
+
+  var book = PeerBook()
+  var connections = ConnectionTable()
+  var nextConnection: UInt64 = 1
+  var connectionOf: [PeerID: ConnectionID] = [:]
+  /// The connections that were lost last.
+  var lost: [(id: ConnectionID, peer: PeerID, address: PeerAddress?, group: AddressGroup?)] = []
+
+  /// The peers by their numbers.
+  var peers: [Peer] = []
+  var numbers: [PeerID: Int] = [:]
+  /// Numbers of peers that are forgotten.
+  var freeNumbers: [Int] = []
+  /// Peers that joined so far.
+  var joinCount = 0
+  /// Numbers of peers that have gone, in that order: those that delivered nothing, and the others.
+  var idlePast: [Int] = []
+  var past: [Int] = []
+  var rotation: PeerRotation
+  var workers: [Worker] = []
+  /// The waits of each worker, also of those that no longer exist.
+  var workerClocks: [WorkerClock] = []
+  var peersAtZero = 0
+
+  var chunks = ChunkTable(layout: ChunkLayout(fileLength: 0)!)
+  var pages = PageTable(layout: ChunkLayout(fileLength: 0)!, chunksPerPage: 1)
+  var retries = RetryQueue()
+  var rounds = RetryRounds()
+  var pace = StrangerPace()
+  /// When a leaf was verified last.
+  var lastProgress = Instant.zero
+  /// How often the download has continued without a new leaf since then, because a proven or named peer was connected.
+  var hopes = 0
+  var turnaround = TurnaroundEstimate()
+  var consumedBelow = 0
+  /// For each chunk, the bytes that an earlier download left.
+  var resumedBytes: [ChunkIndex: Int] = [:]
+
+  var timers = DeadlineQueue<Timer>()
+  var endgameAt = Instant.zero
+  var speed = SpeedMeter()
+  var isStarted = false
+  /// Whether any peer had the file in part, or named others that were fetching it.
+  var hasMetSharers = false
+  var heldReports: [DownloadReport] = []
+  private var actions: [Action] = []
+  private var nextActionIndex = 0
+
+  /// - `generator`: for jitter.
+  public init(settings: DownloadSettings, generator: SeededGenerator, at now: Instant) {
+    precondition(settings.maxWorkers >= 1 && settings.maxRetries >= 0, "a download has workers")
+    precondition(settings.chunkTimeout > .zero, "a timeout is a time")
+    precondition((1...64).contains(settings.requestsInFlightMax), "the wire allows 64 requests in flight")
+    precondition(settings.chunksPerPage >= 1, "a page has chunks")
+    precondition(settings.connectionsMax >= 1 && settings.dialsMax >= 1, "a download dials")
+    self.settings = settings
+    self.generator = generator
+    rotation = PeerRotation(maxWorkers: settings.maxWorkers)
+    stats = DownloadStats(start: now, end: now)
+  }
+
+  public var isEnded: Bool { phase == .ended }
+
+  /// When to hand in `.timerFired`; nil where nothing waits for a time.
+  public var deadline: Instant? {
+    if phase == .ended { return nil }
+    var deadline = dialDeadline
+    if let next = timers.next { deadline = min(deadline ?? next, next) }
+    if let next = retries.deadline { deadline = min(deadline ?? next, next) }
+    return deadline
+  }
+
+  /// The next thing to do, in order; nil where nothing is left until the next event.
+  public mutating func nextAction() -> Action? {
+    guard nextActionIndex < actions.count else {
+      actions.removeAll(keepingCapacity: true)
+      nextActionIndex = 0
+      return nil
+    }
+    defer { nextActionIndex += 1 }
+    return actions[nextActionIndex]
+  }
+
+  public mutating func handle(_ event: Event, at now: Instant) {
+    guard phase != .ended else { return }
+    apply(event, at: now)
+    guard phase != .ended else { return }
+    endIfHopeless(at: now)
+    guard phase != .ended else { return }
+    startIfResolved(at: now)
+    dial(at: now)
+    guard phase == .running else { return }
+    if let teller = event.teller {
+      pump(at: now, newsOf: teller)
+    } else if leavesRoom(event) {
+      pump(at: now)
+    }
+    observeWorkers(at: now)
+  }
+
+  /// Whether after an event there may be more to ask for. Where peers share, each of many has little under way and each
+  /// piece of it is an event; idle workers are looked after by a timer.
+  private func leavesRoom(_ event: Event) -> Bool {
+    switch event {
+    case .answerBegan, .answerEnded: !isSharing
+    case .leavesVerified(let id, let request, let chunk, _, _):
+      !isSharing || chunks.has(chunk) || !connections.isPending(request, on: id)
+    default: true
+    }
+  }
+
+  private mutating func apply(_ event: Event, at now: Instant) {
+    switch event {
+    case .addressAdded(let address, let pinned): book.add(address, pinned: pinned, at: now)
+    case .addressHinted(let address, let peer): book.add(address, pinned: peer, isHint: true, at: now)
+    case .foundHere(let layout): if phase == .seeking { begin(layout, at: now) }
+    case .discoveryFinished: book.discoveryFinished()
+    case .connected(let id, let peer, let requestsMax, let ip):
+      connected(id, as: peer, requestsMax: requestsMax, from: ip, at: now)
+    case .dialFailed(let id, let failure): dialFailed(id, failure, at: now)
+    case .opened(let id, let layout, let isComplete): opened(id, layout, isComplete: isComplete, at: now)
+    case .refused(let id, let refusal): notOpened(id, .refused(refusal), at: now)
+    case .storageReady(let resumable): storageReady(resumable, at: now)
+    case .resumed(let leaves): resumed(leaves, at: now)
+    case .pageArrived(let page, let id): pageArrived(page, from: id)
+    case .pageVerified(let page, let id): pageVerified(page, from: id)
+    case .leavesVerified(let id, let request, let chunk, let leaves, let writing):
+      leavesVerified(id, request, chunk, leaves, writing: writing, at: now)
+    case .answerBegan(let id, let request): answerBegan(id, request, at: now)
+    case .answerEnded(let id, let request): answerEnded(id, request, at: now)
+    case .busy(let id, let request, let delay): busy(id, request, retryAfter: delay, at: now)
+    case .have(let id, let runs): learn(id, runs, at: now)
+    case .bitmap(let id, let bitmap): learn(id, bitmap, at: now)
+    case .promised(let id, let chunks): learn(id, promised: chunks)
+    case .peers(let id, let entries): learn(id, peers: entries)
+    case .withdrawn(let id): withdrawn(id, at: now)
+    case .lied(let id): lied(id, at: now)
+    case .connectionLost(let id, let reason): connectionLost(id, reason, at: now)
+    case .replaced(let id): replaced(id, at: now)
+    case .writeFailed: end(.storage, at: now)
+    case .consumed(let chunk):
+      consumedBelow = max(consumedBelow, Int(chunk.rawValue))
+      hopes = 0
+      chunks.reconsider()
+      updateUsability(at: now)
+    case .cancelledByUser: end(.cancelled, at: now)
+    case .timerFired: timerFired(at: now)
+    }
+  }
+
+  mutating func act(_ action: Action) { actions.append(action) }
+
+  private mutating func timerFired(at now: Instant) {
+    while let wanted = retries.nextDue(at: now) { wake(wanted) }
+    while phase != .ended, let timer = timers.popDue(at: now) {
+      switch timer {
+      case .open(let id): openTimedOut(id, at: now)
+      case .page(let id): pageTimedOut(id, at: now)
+      case .chunk(let id): chunkTimedOut(id, at: now)
+      case .busyEnds(let number): busyEnded(number)
+      case .noPeers: endWithoutPeers(at: now)
+      case .hopeless: endHopeless(at: now)
+      case .start: start(at: now)
+      case .hedge: break
+      case .patience(let id): patienceEnded(id, at: now)
+      case .pace: paceEnded(at: now)
+      case .noProgress: progressMissed(at: now)
+      }
+    }
+  }
+}

@@ -1,0 +1,185 @@
+// The numbers of a download: at its end, and while it runs.
+import Content
+import Wire
+
+/// What one peer gave.
+public struct PeerDownloadStats: Hashable, Sendable {
+  /// The peer.
+  public let peer: PeerID
+  /// Where it was dialled; nil where it dialled us.
+  public let address: PeerAddress?
+  /// Chunks that it completed.
+  public let chunks: Int
+  /// Verified bytes that were new.
+  public let bytes: UInt64
+  /// Timeouts, lost connections, lies: as they were reported.
+  public let failures: Int
+  /// How often it was asked for leaves that another peer was late with.
+  public let hedges: Int
+  /// How often another peer was asked for leaves that it was late with.
+  public let hedged: Int
+  /// It sent wrong data.
+  public let isBanned: Bool
+  /// While it answered, a smoothed mean; 0 until measured.
+  public let bytesPerSecond: Double
+  /// Where its answers' time went.
+  public let times: AnswerTimes
+  /// 0…200.
+  public let score: Double
+
+  /// Over answered requests; zero where there was none.
+  public var averageLatency: Duration { times.averageLatency }
+}
+
+/// The sum over peers that are not listed one by one: strangers may come in any number.
+public struct PastPeersStats: Hashable, Sendable {
+  /// How many there are.
+  public private(set) var count = 0
+  /// How many of them sent wrong data.
+  public private(set) var banned = 0
+  /// How often one of them was asked for leaves that another peer was late with.
+  public private(set) var hedges = 0
+  /// Where the time of their answers went.
+  public private(set) var times = AnswerTimes()
+  /// Chunks that they completed.
+  public private(set) var chunks = 0
+  /// Verified bytes that were new.
+  public private(set) var bytes: UInt64 = 0
+  /// Their failures.
+  public private(set) var failures = 0
+
+  /// No peers yet.
+  public init() {}
+
+  mutating func add(_ peer: PeerDownloadStats) {
+    count += 1
+    banned += peer.isBanned ? 1 : 0
+    hedges += peer.hedges
+    times.add(peer.times)
+    chunks += peer.chunks
+    bytes += peer.bytes
+    failures += peer.failures
+  }
+}
+
+/// What a download did.
+public struct DownloadStats: Hashable, Sendable {
+  /// Of the file.
+  public var totalChunks = 0
+  /// Fetched by this download; resumed ones are not counted.
+  public var downloadedChunks = 0
+  /// Here already, from an earlier download.
+  public var resumedChunks = 0
+  /// Out of retries.
+  public var failedChunks = 0
+  /// Verified bytes that were new.
+  public var bytes: UInt64 = 0
+  /// Verified bytes that were there already.
+  public var duplicateBytes: UInt64 = 0
+  /// File bytes sent to others.
+  public var uploadedBytes: UInt64 = 0
+  /// Chunks that were tried again.
+  public var retries = 0
+  /// Chunks asked of a second peer.
+  public var hedges = 0
+  /// When it began, on the clock of the events.
+  public var start: Instant
+  /// When the first chunk was asked for; nil where none was.
+  public var firstRequest: Instant?
+  /// When it ended, or was looked at.
+  public var end: Instant
+  /// In order of joining. Of many that have gone and delivered nothing the first are left out: see `pastPeers`.
+  public var peers: [PeerDownloadStats] = []
+  /// The sum of the peers that `peers` leaves out.
+  public var pastPeers = PastPeersStats()
+  /// What each worker waited for, by its number.
+  public var workers: [WorkerWaits] = []
+
+  /// From `start` to `end`.
+  public var duration: Duration { end - start }
+  /// Over the whole duration; 0 where that is 0.
+  public var bytesPerSecond: Double { duration > .zero ? Double(bytes) / duration.inSeconds : 0 }
+}
+
+/// A look at a download that runs.
+public struct DownloadProgress: Hashable, Sendable {
+  /// Complete chunks, also resumed ones.
+  public let finishedChunks: Int
+  /// Of the file.
+  public let totalChunks: Int
+  /// Verified bytes that were new.
+  public let bytes: UInt64
+  /// Over the last few seconds.
+  public let bytesPerSecond: Double
+  /// Connected ones that have some of the file.
+  public let livePeers: Int
+  /// Workers that there are now.
+  public let workers: Int
+  /// So far.
+  public let retries: Int
+  /// So far.
+  public let hedges: Int
+  /// How long until the download ends without a useful peer. Nil while there is one.
+  public var givesUpIn: Duration?
+  /// All that had the file or some of it, also those that are gone; in order of joining.
+  public let peers: [PeerProgress]
+}
+
+/// A look at one peer while a download runs.
+public struct PeerProgress: Hashable, Sendable {
+  /// What a peer is doing.
+  public enum Activity: Hashable, Sendable {
+    /// Nothing is asked of it.
+    case idle
+    /// It sends this chunk, or will send it. `requests`: requests in flight to it.
+    case sending(ChunkIndex, requests: Int, isHedge: Bool)
+    /// It answered BUSY and gets no request for a while.
+    case busy
+    /// It is not connected.
+    case gone
+    /// It sent wrong data, and is not asked again.
+    case banned
+  }
+
+  /// Its numbers so far.
+  public let stats: PeerDownloadStats
+  /// Over the last few seconds.
+  public let bytesPerSecond: Double
+  /// What it does now.
+  public let activity: Activity
+}
+
+/// Bytes of the last seconds, in one slot a second.
+struct SpeedMeter: Sendable {
+  private static let windowSeconds: Int64 = 5
+  private var slots: [UInt64] = Array(repeating: 0, count: Int(SpeedMeter.windowSeconds) + 1)
+  private var lastSecond: Int64?
+  private var firstSecond: Int64 = 0
+
+  mutating func add(_ byteCount: Int, at now: Instant) {
+    advance(to: now)
+    slots[slot(now.nanoseconds / 1_000_000_000)] += UInt64(byteCount)
+  }
+
+  /// Over the whole seconds of the window and what has passed of this one.
+  func bytesPerSecond(at now: Instant) -> Double {
+    var copy = self
+    copy.advance(to: now)
+    let since = max(copy.firstSecond, now.nanoseconds / 1_000_000_000 - SpeedMeter.windowSeconds)
+    let seconds = Double(now.nanoseconds) / 1e9 - Double(since)
+    return seconds > 0 ? Double(copy.slots.reduce(0, +)) / seconds : 0
+  }
+
+  private func slot(_ second: Int64) -> Int { Int(second.magnitude % UInt64(slots.count)) }
+
+  private mutating func advance(to now: Instant) {
+    let second = now.nanoseconds / 1_000_000_000
+    guard let last = lastSecond else {
+      (lastSecond, firstSecond) = (second, second)
+      return
+    }
+    guard second > last else { return }
+    for passed in max(last + 1, second - SpeedMeter.windowSeconds)...second { slots[slot(passed)] = 0 }
+    lastSecond = second
+  }
+}

@@ -1,0 +1,229 @@
+// When a download syncs its data, and when the journal claims it: first the data, then the claim, then the sync of the
+// claim. At the end first the data, then the name, then the folder. A leaf is claimed, and an output gets its name,
+// only when the data is known to be on the disk.
+import Content
+
+/// Decides when to sync and what to append. Does no I/O and reads no clock. After each `handle`, take actions until there
+/// are none; at `deadline`, hand in `.timerFired`. Ends with `.completed` or `.stopped`, after which `isOver` tells when
+/// nothing is left to wait for.
+public struct JournalState: Sendable {
+  private enum Phase: Hashable, Sendable { case idle, syncingData, syncingJournal, syncingAll, placing, over, failed }
+  private enum Ending: Hashable, Sendable { case none, complete, stopped, stoppedAndSaid }
+
+  /// A chunk that is not wholly claimed. Its masks are disjoint.
+  private struct Progress: Sendable {
+    var unsynced: UInt64 = 0
+    var syncing: UInt64 = 0
+    var claimed: UInt64 = 0
+    /// Nil where unknown, or not needed.
+    var leafHashes: [Digest]?
+    var areLeafHashesJournaled = false
+    var all: UInt64 { unsynced | syncing | claimed }
+  }
+
+  private let layout: ChunkLayout
+  private let settings: JournalSettings
+  /// What the next batch is chained to; nil where there is no journal.
+  private var checksum: Digest?
+  private var phase = Phase.idle
+  private var ending = Ending.none
+  /// Whether everything that was ever appended is on the disk, as far as it is worth anything.
+  private var isJournalSynced: Bool
+  private var progress: [ChunkIndex: Progress] = [:]
+  private var whole: ChunkSet
+  private var unsynced: [ChunkIndex] = []
+  private var syncing: [ChunkIndex] = []
+  private var pages: [HashPage] = []
+  private var knownPages: Set<PageIndex>
+  private var firstUnsynced: Instant?
+  private var actions: [JournalAction] = []
+
+  /// Verified bytes of which no sync has begun.
+  public private(set) var unsyncedBytes: UInt64 = 0
+
+  /// Goes on where a journal ends. Nil: the file needs no journal, and only its end is decided here.
+  public init(after contents: JournalContents?, in layout: ChunkLayout, settings: JournalSettings = JournalSettings()) {
+    self.layout = layout
+    self.settings = settings
+    checksum = contents?.checksum
+    isJournalSynced = contents?.runs.isEmpty ?? true
+    knownPages = Set((contents?.pages ?? [:]).keys)
+    whole = ChunkSet(capacity: layout.chunkCount)
+  }
+
+  /// When to hand in `.timerFired`; nil where nothing waits for a time.
+  public var deadline: Instant? {
+    phase == .idle && ending == .none ? firstUnsynced.map { $0 + settings.unsyncedMax } : nil
+  }
+
+  /// Nothing more is to come.
+  public var isOver: Bool { phase == .over || phase == .failed }
+
+  /// The next thing to do, in order; nil where nothing is left until the next event.
+  public mutating func nextAction() -> JournalAction? { actions.isEmpty ? nil : actions.removeFirst() }
+
+  public mutating func handle(_ event: JournalEvent, at now: Instant) {
+    guard !isOver else { return }
+    switch event {
+    case .verified(let chunk, let mask, let leafHashes): verified(chunk, mask, leafHashes, at: now)
+    case .held(let chunk, let mask): held(chunk, mask)
+    case .page(let page): if checksum != nil, knownPages.insert(page.index).inserted { pages.append(page) }
+    case .dataSynced: dataSynced(at: now)
+    case .journalSynced: journalSynced()
+    case .placed: if phase == .placing { phase = .over }
+    case .failed:
+      phase = .failed
+      actions = []
+    case .timerFired: break
+    case .completed: ending = .complete
+    case .stopped: if ending == .none { ending = .stopped }
+    }
+    guard phase == .idle else { return }
+    switch ending {
+    case .none: syncIfDue(at: now)
+    case .complete:
+      phase = .syncingAll
+      actions.append(.syncData)
+    case .stopped, .stoppedAndSaid: sayTheRest()
+    }
+  }
+
+  private mutating func dataSynced(at now: Instant) {
+    switch phase {
+    case .syncingData where ending == .complete: phase = .idle  // with all chunks whole, claims are of no more use
+    case .syncingData: claim(at: now)
+    case .syncingAll:
+      phase = .placing
+      actions += [.place, .syncFolder, .removeJournal]
+    default: break
+    }
+  }
+
+  private mutating func journalSynced() {
+    guard phase == .syncingJournal else { return }
+    isJournalSynced = true
+    phase = .idle
+  }
+
+  private mutating func verified(_ chunk: ChunkIndex, _ mask: UInt64, _ leafHashes: [Digest]?, at now: Instant) {
+    guard checksum != nil, layout.contains(chunk), !whole.contains(Int(chunk.rawValue)) else { return }
+    let all = layout.leaves(of: chunk).mask
+    var entry = progress[chunk] ?? Progress()
+    let new = mask & all & ~entry.all
+    if entry.leafHashes == nil, !entry.areLeafHashesJournaled { entry.leafHashes = leafHashes }
+    if new != 0 {
+      if entry.unsynced == 0 { unsynced.append(chunk) }
+      entry.unsynced |= new
+      unsyncedBytes += byteCount(of: new, in: chunk)
+      if firstUnsynced == nil { firstUnsynced = now }
+    }
+    // Claimed all at once, it needs none.
+    if entry.unsynced == all { entry.leafHashes = nil }
+    progress[chunk] = entry
+  }
+
+  private mutating func held(_ chunk: ChunkIndex, _ mask: UInt64) {
+    guard checksum != nil, layout.contains(chunk), !whole.contains(Int(chunk.rawValue)) else { return }
+    var entry = progress[chunk] ?? Progress()
+    entry.claimed |= mask & layout.leaves(of: chunk).mask & ~entry.all
+    if entry.claimed == layout.leaves(of: chunk).mask {
+      progress[chunk] = nil
+      whole.insert(Int(chunk.rawValue))
+    } else {
+      // Leaves of an unfinished chunk were found by the hashes that the journal has.
+      entry.areLeafHashesJournaled = true
+      progress[chunk] = entry
+    }
+  }
+
+  private func byteCount(of mask: UInt64, in chunk: ChunkIndex) -> UInt64 {
+    let last = layout.leafCount(of: chunk) - 1
+    var count = UInt64(mask.nonzeroBitCount * layout.leafSize)
+    if mask & (1 << UInt64(last)) != 0 {
+      count -= UInt64((last + 1) * layout.leafSize - layout.length(of: chunk))
+    }
+    return count
+  }
+
+  private mutating func syncIfDue(at now: Instant) {
+    guard let firstUnsynced else { return }
+    if unsyncedBytes >= settings.unsyncedBytesMax || now >= firstUnsynced + settings.unsyncedMax { sync() }
+  }
+
+  /// Appends one more batch. Leaves that still wait for their hashes are useless to a later download.
+  private mutating func sayTheRest() {
+    if ending == .stopped, !unsynced.isEmpty {
+      ending = .stoppedAndSaid
+      sync()
+    } else if !isJournalSynced {
+      phase = .syncingJournal
+      actions.append(.syncJournal)
+    } else {
+      phase = .over
+    }
+  }
+
+  private mutating func sync() {
+    phase = .syncingData
+    (syncing, unsynced) = (unsynced, [])
+    for chunk in syncing {
+      progress[chunk]!.syncing = progress[chunk]!.unsynced
+      progress[chunk]!.unsynced = 0
+    }
+    unsyncedBytes = 0
+    firstUnsynced = nil
+    actions.append(.syncData)
+  }
+
+  /// The data of all that was written before the sync began is on the disk: it may be said.
+  private mutating func claim(at now: Instant) {
+    guard let previous = checksum else { preconditionFailure("without a journal nothing is claimed") }
+    var records = pages.map { JournalRecord.page($0) }
+    pages = []
+    var run: (first: ChunkIndex, count: UInt32, mask: UInt64)?
+    for chunk in syncing.sorted() {
+      guard let mask = claim(chunk, &records, at: now) else { continue }
+      if let before = run, before.mask == mask, chunk.rawValue - before.first.rawValue == before.count {
+        run!.count += 1
+      } else {
+        if let run { records.append(.leaves(first: run.first, count: run.count, mask: run.mask)) }
+        run = (chunk, 1, mask)
+      }
+    }
+    if let run { records.append(.leaves(first: run.first, count: run.count, mask: run.mask)) }
+    syncing = []
+    if records.isEmpty { return phase = .idle }
+    let (bytes, checksum) = JournalBatch.encoded(records, after: previous)
+    self.checksum = checksum
+    phase = .syncingJournal
+    isJournalSynced = false
+    actions += [.append(bytes), .syncJournal]
+  }
+
+  /// The leaves of a chunk that may be claimed; nil where they have to wait.
+  private mutating func claim(_ chunk: ChunkIndex, _ records: inout [JournalRecord], at now: Instant) -> UInt64? {
+    guard var entry = progress[chunk] else { return nil }
+    let mask = entry.syncing
+    entry.syncing = 0
+    if entry.claimed | mask == layout.leaves(of: chunk).mask {
+      progress[chunk] = nil
+      whole.insert(Int(chunk.rawValue))
+      return mask
+    }
+    guard entry.areLeafHashesJournaled || entry.leafHashes != nil else {
+      // A leaf of an unfinished chunk is useful only with its hash, which is still on its way.
+      if entry.unsynced == 0 { unsynced.append(chunk) }
+      entry.unsynced |= mask
+      unsyncedBytes += byteCount(of: mask, in: chunk)
+      if firstUnsynced == nil { firstUnsynced = now }
+      progress[chunk] = entry
+      return nil
+    }
+    if !entry.areLeafHashesJournaled, let hashes = entry.leafHashes { records.append(.leafHashes(chunk, hashes)) }
+    entry.areLeafHashesJournaled = true
+    entry.leafHashes = nil
+    entry.claimed |= mask
+    progress[chunk] = entry
+    return mask
+  }
+}

@@ -1,0 +1,120 @@
+// The connections of a download by id. What every event reads for every peer is read in place, without a copy.
+import Content
+import Wire
+
+/// An array with accessors for the parts: reading a part of a value in a dictionary copies the value, which is large here.
+struct ConnectionTable: Sendable {
+  private var connections: [Connection] = []
+  /// The ids of the connections, at the same places.
+  private var ids: [ConnectionID] = []
+  private var places: [ConnectionID: Int] = [:]
+
+  var count: Int { connections.count }
+  var isEmpty: Bool { connections.isEmpty }
+  /// Whether peers dialled all connections.
+  var areAllInbound: Bool { ids.allSatisfy { $0 >= ConnectionID.firstInbound } }
+
+  /// Nil: there is no such connection. Setting nil removes it.
+  subscript(id: ConnectionID) -> Connection? {
+    get { places[id].map { connections[$0] } }
+    _modify {
+      let place = places[id]
+      var connection: Connection?
+      if let place {
+        // Moved out, so that it is changed without a copy.
+        var taken = Connection(from: nil)
+        swap(&connections[place], &taken)
+        connection = taken
+      }
+      defer {
+        switch (place, connection) {
+        case (let place?, let connection?): connections[place] = connection
+        case (nil, let connection?): append(id, connection)
+        case (let place?, nil): remove(at: place)
+        case (nil, nil): break
+        }
+      }
+      yield &connection
+    }
+  }
+
+  mutating func remove(_ id: ConnectionID) -> Connection? {
+    guard let place = places[id] else { return nil }
+    defer { remove(at: place) }
+    return connections[place]
+  }
+
+  // MARK: Parts
+
+  func peer(of id: ConnectionID) -> Int? { places[id].flatMap { connections[$0].peer } }
+  func isProven(_ id: ConnectionID) -> Bool { places[id].map { connections[$0].isProven } ?? false }
+  func requestsMax(of id: ConnectionID) -> Int { places[id].map { connections[$0].requestsMax } ?? 0 }
+  func pendingCount(of id: ConnectionID) -> Int { places[id].map { connections[$0].pending.count } ?? 0 }
+  func isPending(_ request: RequestID, on id: ConnectionID) -> Bool {
+    places[id].map { connections[$0].pending.contains { $0.id == request } } ?? false
+  }
+  func hasPage(_ id: ConnectionID) -> Bool { places[id].map { connections[$0].page != nil } ?? false }
+  /// The chunks that the peer has. Nil if it has not opened the file.
+  func availability(of id: ConnectionID) -> RemoteAvailability? { places[id].flatMap { connections[$0].availability } }
+  func has(_ chunk: ChunkIndex, on id: ConnectionID) -> Bool {
+    places[id].map { connections[$0].availability?.has(chunk) == true } ?? false
+  }
+  /// The leaves of a chunk that the peer has, bit 0 the first (`RemoteAvailability.leaves`).
+  func leaves(of chunk: ChunkIndex, on id: ConnectionID) -> UInt64 {
+    places[id].flatMap { connections[$0].availability?.leaves(of: chunk) } ?? 0
+  }
+
+  /// Since when the first request in line has waited for its first byte. Nil if none waits or bytes came.
+  func silentSince(_ id: ConnectionID) -> Instant? {
+    guard let place = places[id], let first = connections[place].firstInLine else { return nil }
+    let pending = connections[place].pending[first]
+    return pending.began == nil && pending.verified == 0 ? pending.started : nil
+  }
+  /// When the clock of the first request in line started.
+  func firstStarted(_ id: ConnectionID) -> Instant? {
+    guard let place = places[id], let first = connections[place].firstInLine else { return nil }
+    return connections[place].pending[first].started
+  }
+  /// When the connection was asked for the page that it owes. Nil if it owes none.
+  func pageAskedAt(_ id: ConnectionID) -> Instant? {
+    places[id].flatMap { connections[$0].page == nil ? nil : connections[$0].pageAskedAt }
+  }
+  /// The least chunk from `start` on that the peer has whole or in part.
+  func firstHeld(from start: Int, layout: ChunkLayout, on id: ConnectionID) -> Int? {
+    places[id].flatMap { connections[$0].availability?.first(from: start, layout: layout) }
+  }
+
+  /// The first connection that matches.
+  func first(where matches: (borrowing Connection) -> Bool) -> ConnectionID? {
+    for place in connections.indices where matches(connections[place]) { return ids[place] }
+    return nil
+  }
+
+  /// Calls `body` for each connection.
+  func forEach(_ body: (ConnectionID, borrowing Connection) -> Void) {
+    for place in connections.indices { body(ids[place], connections[place]) }
+  }
+
+  /// The sum over all connections.
+  func sum(_ part: (borrowing Connection) -> Int) -> Int {
+    var sum = 0
+    for place in connections.indices { sum += part(connections[place]) }
+    return sum
+  }
+
+  private mutating func append(_ id: ConnectionID, _ connection: Connection) {
+    places[id] = connections.count
+    connections.append(connection)
+    ids.append(id)
+  }
+
+  private mutating func remove(at place: Int) {
+    places[ids[place]] = nil
+    let last = connections.count - 1
+    connections.swapAt(place, last)
+    ids.swapAt(place, last)
+    if place != last { places[ids[place]] = place }
+    connections.removeLast()
+    ids.removeLast()
+  }
+}

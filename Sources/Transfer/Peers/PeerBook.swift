@@ -1,0 +1,301 @@
+// Every address that a download knows: its outcome, the next dial, and the bans.
+import Wire
+
+/// Before any peer had the file an address is dialled once, or a few times if its peer has no room. Afterwards it is
+/// dialled again, 1 s, 2, 4, … up to 30 s after each failure, as long as the download runs. A ban is for the download.
+struct PeerBook: Sendable {
+  static let redialFirst: Duration = .seconds(1)
+  static let redialMax: Duration = .seconds(30)
+  /// The shortest delay before a peer without room is dialled again: in a crowd most peers turn newcomers away, and
+  /// each dial costs them as much as a PEERS message.
+  static let redialTurnedAwayFirst: Duration = .seconds(5)
+  /// Addresses kept, unless the user named more: peers send hints, and hints cannot fill memory.
+  static let addressesMax = 1024
+  /// After this many lies from one address group, its unproven peers are asked last.
+  static let liesMax = 2
+  /// PeerIDs that stay banned. A liar that returns after as many others is unproven, and its lie costs no retry.
+  static let bannedMax = 4096
+  /// Sources and address groups that are remembered for what came of their hints, and address groups that lied.
+  static let sourcesMax = 1024
+  /// How often an address is dialled again after a withdrawal without a chunk in between. A file that is replaced or
+  /// moved comes back; a peer that opens only to withdraw must not keep a download alive.
+  static let withdrawalsMax = 3
+
+  /// How often an address that closes as a duplicate is dialled again before any peer had the file.
+  static let replacedBeforeFoundMax = 2
+  /// How often an address without room is dialled again before any peer had the file: after 5, 10 and 20 s. The peer is
+  /// there, and has room once others are done.
+  static let turnedAwayBeforeFoundMax = 3
+  enum State: Sendable { case idle, underWay, connected, banned }
+
+  struct Entry: Sendable {
+    var pinned: PeerID?
+    /// The peer that sent the hint; nil: the user, or a discovery that proves what it says.
+    var source: Source?
+    var peer: PeerID?
+    var state = State.idle
+    var outcome = AddressOutcome.pending
+    var failures = 0
+    var withdrawals = 0
+    var isInitial: Bool
+    /// The user did not name the address: the next source that names it sets its PeerID.
+    var isHint: Bool
+    /// Another PeerID for the address. It is tried when the current dial or connection has ended.
+    var nextPin: Pin?
+  }
+
+  /// Which peer must answer at an address.
+  enum Pin: Sendable { case anybody, only(PeerID) }
+
+  var entries: [PeerAddress: Entry] = [:]
+  /// In order of adding.
+  var order: [PeerAddress] = []
+  /// Hints that were not dialled yet. A dial makes an entry of a hint.
+  var hints = PeerHints()
+  var hintPace = DialPace()
+  /// The number of addresses that the user named, and of all others.
+  private var namedDue = DeadlineQueue<PeerAddress>()
+  private var due = DeadlineQueue<PeerAddress>()
+  private var bannedPeers = RecentTable<PeerID, Void>(capacity: PeerBook.bannedMax)
+  private var lies = RecentTable<AddressGroup, Int>(capacity: PeerBook.sourcesMax)
+  private var isDiscovering = true
+  /// Failed dials since a hint of the source, or of its group, was right.
+  var vainDials = RecentTable<PeerID, Int>(capacity: PeerBook.sourcesMax)
+  var vainDialsOfGroup = RecentTable<AddressGroup, Int>(capacity: PeerBook.sourcesMax)
+  /// Whether any peer has had the file.
+  private(set) var isFound = false
+
+  /// When an address that the user named may be dialled, and when any other.
+  var namedDeadline: Instant? { namedDue.next }
+  var deadline: Instant? { due.next }
+  /// Addresses that are remembered.
+  var count: Int { order.count + hints.count }
+  /// Whether there is a hint to dial.
+  var hasHints: Bool { !hints.isEmpty }
+  /// When the next hint may be dialled.
+  var hintDeadline: Instant? { hints.isEmpty ? nil : hintPace.next }
+  var reports: [AddressReport] { order.map { AddressReport(address: $0, outcome: entries[$0]!.outcome) } }
+  /// Whether every address of the start has an outcome, and all of those were added.
+  var isStartResolved: Bool {
+    !isDiscovering && !order.contains { entries[$0]!.isInitial && entries[$0]!.outcome == .pending }
+  }
+  /// Whether a dial is under way or could still be tried.
+  var hasProspects: Bool {
+    isDiscovering || due.next != nil || namedDue.next != nil || hasHints
+      || entries.values.contains { $0.state == .underWay || $0.state == .connected }
+  }
+  var isEveryAddressBanned: Bool {
+    !order.isEmpty && hints.isEmpty && entries.values.allSatisfy { $0.state == .banned }
+  }
+
+  func isBanned(_ peer: PeerID) -> Bool { bannedPeers[peer] != nil }
+  func isSuspect(_ group: AddressGroup) -> Bool { lies[group] ?? 0 >= PeerBook.liesMax }
+  /// Whether any address may be suspect. Almost always none is, and the lookup is skipped.
+  var hasSuspects: Bool { !lies.isEmpty }
+
+  func isNamed(_ address: PeerAddress) -> Bool { entries[address]?.isHint == false }
+  /// Whether the user named the peer, or an address at which it was met.
+  func isNamed(_ peer: PeerID) -> Bool {
+    entries.values.contains { !$0.isHint && ($0.peer == peer || $0.pinned == peer) }
+  }
+  /// Whether an address that the user named, or that the first discovery found, has no outcome yet.
+  var isAnyAwaited: Bool {
+    entries.values.contains {
+      (!$0.isHint || $0.isInitial && $0.source == nil) && $0.outcome == .pending && $0.state != .banned
+    }
+  }
+  /// Addresses that the user named and that are not connected, but may be.
+  var namedAbsentCount: Int {
+    entries.values.count { !$0.isHint && ($0.state == .idle || $0.state == .underWay) && $0.outcome != .duplicate }
+  }
+
+  /// - `isHint`: the user did not name it. A hint never changes what the user said; either replaces an older hint.
+  mutating func add(_ address: PeerAddress, pinned: PeerID?, isHint: Bool = false, at now: Instant) {
+    if let pinned, isBanned(pinned) { return }
+    if entries[address] != nil { return addAgain(address, pinned: pinned, isHint: isHint, at: now) }
+    hints.remove(address)
+    guard makeRoom() || !isHint else { return }
+    entries[address] = Entry(pinned: pinned, source: nil, isInitial: isDiscovering, isHint: isHint)
+    order.append(address)
+    setDue(address, at: now)
+  }
+
+  /// Forgets a hint to make room for an address from the user or a discovery. False: there is no hint.
+  private mutating func makeRoom() -> Bool {
+    if count < PeerBook.addressesMax || hints.takeOldest() != nil { return true }
+    guard let told = order.first(where: { entries[$0]!.source != nil && entries[$0]!.state == .idle }) else {
+      return false
+    }
+    forget(told)
+    return true
+  }
+
+  private mutating func setDue(_ address: PeerAddress, at instant: Instant) {
+    if isNamed(address) { namedDue.set(address, at: instant) } else { due.set(address, at: instant) }
+  }
+
+  private mutating func cancelDue(_ address: PeerAddress) {
+    namedDue.cancel(address)
+    due.cancel(address)
+  }
+
+  private func isDue(_ address: PeerAddress) -> Bool { namedDue[address] != nil || due[address] != nil }
+
+  private mutating func addAgain(_ address: PeerAddress, pinned: PeerID?, isHint: Bool, at now: Instant) {
+    guard let known = entries[address], known.isHint, known.state != .banned else { return }
+    entries[address]!.source = nil
+    if !isHint {
+      entries[address]!.isHint = false
+      entries[address]!.isInitial = isDiscovering
+      if let instant = due[address] {
+        due.cancel(address)
+        namedDue.set(address, at: instant)
+      }
+    }
+    guard known.pinned != pinned else { return }
+    entries[address]!.nextPin = pinned.map { .only($0) } ?? .anybody
+    if known.state == .idle { dialNextPin(address, at: now) }
+  }
+
+  /// Dials an idle address with the PeerID that was named last. False if that is the same PeerID.
+  @discardableResult private mutating func dialNextPin(_ address: PeerAddress, at now: Instant) -> Bool {
+    guard let pin = entries[address]!.nextPin.take() else { return false }
+    if case .only(let peer) = pin { entries[address]!.pinned = peer } else { entries[address]!.pinned = nil }
+    entries[address]!.outcome = .pending
+    setDue(address, at: now)
+    return true
+  }
+
+  mutating func forget(_ address: PeerAddress) {
+    entries[address] = nil
+    order.removeAll { $0 == address }
+    cancelDue(address)
+  }
+
+  mutating func discoveryFinished() { isDiscovering = false }
+
+  /// The next address that the user named, if one is due; it is then under way.
+  mutating func nextNamedDial(at now: Instant) -> (address: PeerAddress, pinned: PeerID?)? {
+    while let address = namedDue.popDue(at: now) { if let dial = begin(address) { return dial } }
+    return nil
+  }
+
+  /// The next address that the user did not name, if one is due; it is then under way.
+  /// - `followsHints`: hints are dialled too, after the other addresses.
+  mutating func nextDial(at now: Instant, followsHints: Bool = true) -> (address: PeerAddress, pinned: PeerID?)? {
+    while let address = due.popDue(at: now) {
+      if !followsHints, entries[address]?.source != nil {
+        due.set(address, at: now + PeerBook.redialFirst)
+        continue
+      }
+      if let dial = begin(address) { return dial }
+    }
+    return followsHints ? nextHint(at: now) : nil
+  }
+
+  /// An address is under way, unless there is a reason not to dial it.
+  private mutating func begin(_ address: PeerAddress) -> (address: PeerAddress, pinned: PeerID?)? {
+    guard let entry = entries[address], entry.state == .idle else { return nil }
+    if let pinned = entry.pinned, isBanned(pinned) {
+      entries[address]!.state = .banned
+      return nil
+    }
+    entries[address]!.state = .underWay
+    return (address, entry.pinned)
+  }
+
+  mutating func connected(_ address: PeerAddress, as peer: PeerID) { entries[address]?.peer = peer }
+
+  /// The peer at the address has the file: from now on failed addresses are dialled again.
+  mutating func opened(_ address: PeerAddress?, at now: Instant) {
+    if let address {
+      entries[address]?.state = .connected
+      entries[address]?.outcome = .opened
+      if let source = entries[address]?.source { believe(source) }
+    }
+    guard !isFound else { return }
+    isFound = true
+    for address in order where entries[address]!.state == .idle && !isDue(address) { redial(address, at: now) }
+  }
+
+  /// The peer there has proved useful: its next loss counts as the first.
+  mutating func proved(_ address: PeerAddress) {
+    entries[address]?.failures = 0
+    entries[address]?.withdrawals = 0
+  }
+
+  /// A dial failed, or a connection ended.
+  mutating func ended(_ address: PeerAddress, _ outcome: AddressOutcome, at now: Instant) {
+    guard let entry = entries[address], entry.state != .banned else { return }
+    if let source = entry.source, entry.outcome != .opened {
+      return outcome == .duplicate ? forget(address) : forgetHint(address, of: source)
+    }
+    let isTurnedAway = outcome == .lost(.connection(.goodbye(CloseCode.tooManyConnections.rawValue)))
+    // The hint is dropped. Another peer may name the address again.
+    if isTurnedAway, entry.source != nil { return forget(address) }
+    entries[address]!.outcome = outcome
+    entries[address]!.state = .idle
+    if dialNextPin(address, at: now) { return }
+    if outcome == .duplicate { return }  // it waits for the loss of the peer that it is
+    if outcome == .lost(.withdrawn) {
+      entries[address]!.withdrawals += 1
+      if entries[address]!.withdrawals > PeerBook.withdrawalsMax { return }
+    }
+    if isFound || isTurnedAway && entry.failures < PeerBook.turnedAwayBeforeFoundMax {
+      redial(address, first: isTurnedAway ? PeerBook.redialTurnedAwayFirst : PeerBook.redialFirst, at: now)
+    }
+    if let peer = entry.peer { redialOthers(of: peer, at: now) }
+  }
+
+  /// The peer has dialled us: there is no need to dial it.
+  mutating func met(_ peer: PeerID) {
+    for address in order where entries[address]!.peer == peer && entries[address]!.state == .idle {
+      cancelDue(address)
+    }
+  }
+
+  /// The peer that had dialled us is lost: it may be found where it was before.
+  mutating func missed(_ peer: PeerID, at now: Instant) { redialOthers(of: peer, at: now) }
+
+  /// The peer there is still connected, by another connection; if not, it is dialled again.
+  mutating func replaced(_ address: PeerAddress, at now: Instant) {
+    guard let entry = entries[address], entry.state != .banned else { return }
+    entries[address]!.state = .idle
+    entries[address]!.outcome = .duplicate
+    if isFound || entry.failures < PeerBook.replacedBeforeFoundMax { redial(address, at: now) }
+  }
+
+  /// A lie: the peer and its dialled address are banned for this download.
+  mutating func ban(_ peer: PeerID, at address: PeerAddress?, group: AddressGroup?) {
+    bannedPeers[peer] = ()
+    hints.remove(pinnedTo: peer)
+    if let group { lies[group] = (lies[group] ?? 0) + 1 }
+    for known in order where known == address || entries[known]!.peer == peer || entries[known]!.pinned == peer {
+      entries[known]!.state = .banned
+      entries[known]!.outcome = .lied
+      cancelDue(known)
+    }
+  }
+
+  /// The address is our own: never again.
+  mutating func dismiss(_ address: PeerAddress, _ outcome: AddressOutcome) {
+    entries[address]?.outcome = outcome
+    entries[address]?.state = .banned
+    cancelDue(address)
+  }
+
+  private mutating func redial(_ address: PeerAddress, first: Duration = PeerBook.redialFirst, at now: Instant) {
+    let failures = entries[address]!.failures
+    let delay = min(first * (1 << min(failures, 16)), PeerBook.redialMax)
+    entries[address]!.failures = failures + 1
+    setDue(address, at: now + delay)
+  }
+
+  /// A peer that is lost may be found at its other addresses.
+  private mutating func redialOthers(of peer: PeerID, at now: Instant) {
+    guard isFound else { return }
+    for other in order where entries[other]!.peer == peer && entries[other]!.state == .idle && !isDue(other) {
+      redial(other, at: now)
+    }
+  }
+}

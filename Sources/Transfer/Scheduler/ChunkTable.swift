@@ -1,0 +1,320 @@
+// The state of every chunk of a download, and the choice of the next: each chunk is in exactly one state.
+import Content
+import Wire
+
+/// A request for leaves of a chunk: its connection and its id.
+public struct Asker: Hashable, Sendable {
+  public let connection: ConnectionID
+  public let request: RequestID
+  public let leaves: LeafRange
+}
+
+/// Where a chunk stands. Verified leaves are also written; bit 0 is the chunk's first leaf.
+public enum ChunkState: Hashable, Sendable {
+  case missing
+  /// Some leaves are verified, and no peer is asked for the rest.
+  case partial(verified: UInt64)
+  case inFlight(verified: UInt64, askers: [Asker])
+  /// Waits in the retry queue.
+  case resting(verified: UInt64)
+  case have
+  /// Out of retries.
+  case failed
+}
+
+/// Every chunk's state and how many peers have it. Choosing costs a few words read, however large the file.
+struct ChunkTable: Sendable {
+  /// Chunks with this many copies or more count as equally common.
+  static let rarityMax = RarityBuckets.levelMax
+  /// Peers that are asked for one chunk at a time.
+  static let askersMax = 2
+
+  private enum Phase: UInt8 { case open, inFlight, resting, have, failed }
+
+  /// The state of a chunk that was asked for, until it is complete.
+  struct Progress: Sendable {
+    var verified: UInt64 = 0
+    var askers: [Asker] = []
+    /// When the latest clock on it started.
+    var started: Instant?
+  }
+
+  let layout: ChunkLayout
+  private let isInOrder: Bool
+  private var phases: [Phase]
+  private var isListed: ChunkSet
+  private var unfinished: ChunkSet
+  private var copies: [UInt16]
+  private var progress: [ChunkIndex: Progress] = [:]
+  /// Chunks that may be chosen, by copies.
+  private var buckets: RarityBuckets
+
+  /// How many chunks may be chosen now.
+  var choosableCount: Int { buckets.all.count }
+  private(set) var haveCount = 0
+  /// Rises whenever a chunk becomes choosable. A peer that had nothing to give is looked at again only then.
+  private(set) var generation: UInt64 = 1
+  /// The chunks that became choosable in the generations since `offeredSince`.
+  private var offered: [ChunkIndex] = []
+  private var offeredSince: UInt64 = 1
+  /// With more chunks than this every peer is looked at again.
+  private static let offeredMax = 16
+  /// The cost of all choices, in words read. A performance test reads it.
+  private(set) var wordsRead = 0
+
+  var unfinishedCount: Int { layout.chunkCount - haveCount }
+  var isComplete: Bool { unfinishedCount == 0 }
+
+  init(layout: ChunkLayout, isInOrder: Bool = false) {
+    self.layout = layout
+    self.isInOrder = isInOrder
+    phases = Array(repeating: .open, count: layout.chunkCount)
+    copies = Array(repeating: 0, count: layout.chunkCount)
+    isListed = ChunkSet(capacity: layout.chunkCount)
+    unfinished = .full(capacity: layout.chunkCount)
+    buckets = RarityBuckets(capacity: layout.chunkCount)
+  }
+
+  func state(of chunk: ChunkIndex) -> ChunkState {
+    let progress = progress[chunk] ?? Progress()
+    return switch phases[Int(chunk.rawValue)] {
+    case .open: progress.verified == 0 ? .missing : .partial(verified: progress.verified)
+    case .inFlight: .inFlight(verified: progress.verified, askers: progress.askers)
+    case .resting: .resting(verified: progress.verified)
+    case .have: .have
+    case .failed: .failed
+    }
+  }
+
+  /// The first chunk that is not complete. Nil: the file is complete.
+  var firstUnfinished: Int? { unfinished.first() }
+
+  /// Whether a peer has anything that the download still needs.
+  /// - `limit`: chunks from here on are not yet wanted.
+  func wantsAny(of availability: RemoteAvailability, below limit: Int) -> Bool {
+    if availability.isComplete { return true }
+    var wordsRead = 0
+    if let first = unfinished.first(in: availability.chunks, wordsRead: &wordsRead), first < limit { return true }
+    return availability.partial.contains { chunk, leaves in
+      chunk.rawValue < limit && phases[Int(chunk.rawValue)] != .have && leaves & ~(progress[chunk]?.verified ?? 0) != 0
+    }
+  }
+
+  /// Whether leaves of a chunk are missing and no peer is asked for them.
+  func isOpen(_ chunk: ChunkIndex) -> Bool { phases[Int(chunk.rawValue)] == .open }
+  func has(_ chunk: ChunkIndex) -> Bool { phases[Int(chunk.rawValue)] == .have }
+  func progress(of chunk: ChunkIndex) -> Progress { progress[chunk] ?? Progress() }
+  /// The verified leaves of a chunk that is not complete.
+  func verified(of chunk: ChunkIndex) -> UInt64 { progress[chunk]?.verified ?? 0 }
+  /// How many peers with a part of the file have the chunk. Peers with the whole file are not counted: they have every
+  /// chunk.
+  func copies(of chunk: ChunkIndex) -> Int { Int(copies[Int(chunk.rawValue)]) }
+
+  /// The first run of leaves in `mask` that are not verified. Nil if none is missing.
+  func missingRun(of chunk: ChunkIndex, in mask: UInt64 = .max) -> LeafRange? {
+    let missing = layout.leaves(of: chunk).mask & mask & ~(progress[chunk]?.verified ?? 0)
+    guard missing != 0 else { return nil }
+    let first = missing.trailingZeroBitCount
+    return LeafRange(first: first, count: (~(missing >> UInt64(first))).trailingZeroBitCount)
+  }
+
+  /// The chunk hash is known: its chunks may be chosen.
+  mutating func list(_ chunk: ChunkIndex) {
+    guard isListed.insert(Int(chunk.rawValue)) else { return }
+    if phases[Int(chunk.rawValue)] == .open { offer(chunk) }
+  }
+
+  /// The rarest choosable chunk that the peer has whole; of equally rare chunks the first. With `isInOrder` the first
+  /// choosable chunk. If the peer has no such chunk: the one of which it has most missing leaves.
+  /// - `limit`: chunks from here on are not yet wanted.
+  /// - `excluded`: chunks that this peer is not asked for now.
+  /// - `start`: the chunk at which the search starts. The search wraps around.
+  mutating func choose(
+    for availability: RemoteAvailability, below limit: Int, excluded: Set<ChunkIndex> = [], from start: Int = 0
+  ) -> ChunkIndex? {
+    var levels = buckets.occupied
+    if !availability.isComplete, buckets.all.first(in: availability.chunks, wordsRead: &wordsRead) == nil { levels = 0 }
+    while levels != 0 {
+      let level = levels.trailingZeroBitCount
+      levels &= levels - 1
+      for range in start < limit ? [start..<limit, 0..<start] : [0..<limit] {
+        if let chunk = chooseWhole(at: level, for: availability, range, excluded) { return chunk }
+      }
+    }
+    return choosePart(of: availability, below: limit, excluded)
+  }
+
+  private mutating func chooseWhole(
+    at level: Int, for availability: RemoteAvailability, _ range: Range<Int>, _ excluded: Set<ChunkIndex>
+  ) -> ChunkIndex? {
+    var start = range.lowerBound
+    while start < range.upperBound,
+      let found = buckets.first(
+        at: level, in: availability.isComplete ? nil : availability.chunks, from: start, wordsRead: &wordsRead),
+      found < range.upperBound
+    {
+      let chunk = ChunkIndex(UInt32(found))
+      if !excluded.contains(chunk) { return chunk }
+      start = found + 1
+    }
+    return nil
+  }
+
+  private func choosePart(of availability: RemoteAvailability, below limit: Int, _ excluded: Set<ChunkIndex>)
+    -> ChunkIndex?
+  {
+    var best: (chunk: ChunkIndex, count: Int)?
+    for (chunk, leaves) in availability.partial where phases[Int(chunk.rawValue)] == .open {
+      let count = (leaves & ~(progress[chunk]?.verified ?? 0)).nonzeroBitCount
+      guard count > 0, isListed.contains(Int(chunk.rawValue)), chunk.rawValue < limit, !excluded.contains(chunk) else {
+        continue
+      }
+      // A dictionary has no order, so the lower chunk wins a tie.
+      if best == nil || count > best!.count || count == best!.count && chunk.rawValue < best!.chunk.rawValue {
+        best = (chunk, count)
+      }
+    }
+    return best?.chunk
+  }
+
+  mutating func ask(_ chunk: ChunkIndex, _ asker: Asker) {
+    let phase = phases[Int(chunk.rawValue)]
+    precondition(phase == .open || phase == .inFlight, "only a missing chunk is asked for")
+    withdraw(chunk)
+    phases[Int(chunk.rawValue)] = .inFlight
+    progress[chunk, default: Progress()].askers.append(asker)
+    precondition(progress[chunk]!.askers.count <= ChunkTable.askersMax, "too many askers")
+  }
+
+  mutating func clockStarted(on chunk: ChunkIndex, at now: Instant) { progress[chunk]?.started = now }
+
+  /// Removes a request. If no other request for the chunk is left, the chunk can be chosen again.
+  mutating func drop(_ connection: ConnectionID, _ request: RequestID, of chunk: ChunkIndex) {
+    guard phases[Int(chunk.rawValue)] == .inFlight else { return }
+    progress[chunk]!.askers.removeAll { $0.connection == connection && $0.request == request }
+    if progress[chunk]!.askers.isEmpty {
+      phases[Int(chunk.rawValue)] = .open
+      offer(chunk)
+    }
+  }
+
+  /// Adds leaves that are verified and written. Returns the new ones, and whether the chunk is now complete.
+  mutating func verify(_ leaves: LeafRange, of chunk: ChunkIndex) -> (new: UInt64, isNowHad: Bool) {
+    verify(mask: leaves.mask, of: chunk)
+  }
+
+  mutating func verify(mask: UInt64, of chunk: ChunkIndex) -> (new: UInt64, isNowHad: Bool) {
+    let phase = phases[Int(chunk.rawValue)]
+    guard phase != .have, phase != .failed else { return (0, false) }
+    let whole = layout.leaves(of: chunk).mask
+    let before = progress[chunk]?.verified ?? 0
+    let after = before | (mask & whole)
+    progress[chunk, default: Progress()].verified = after
+    guard after == whole else { return (after & ~before, false) }
+    withdraw(chunk)
+    phases[Int(chunk.rawValue)] = .have
+    haveCount += 1
+    unfinished.remove(Int(chunk.rawValue))
+    progress[chunk] = nil
+    return (after & ~before, true)
+  }
+
+  /// The chunk waits in the retry queue, unless a peer is asked for it.
+  mutating func rest(_ chunk: ChunkIndex) {
+    guard isOpen(chunk) else { return }
+    withdraw(chunk)
+    phases[Int(chunk.rawValue)] = .resting
+  }
+
+  /// The wait in the retry queue is over.
+  mutating func wake(_ chunk: ChunkIndex) {
+    guard phases[Int(chunk.rawValue)] == .resting else { return }
+    phases[Int(chunk.rawValue)] = .open
+    offer(chunk)
+  }
+
+  /// Out of retries.
+  mutating func giveUp(_ chunk: ChunkIndex) {
+    withdraw(chunk)
+    phases[Int(chunk.rawValue)] = .failed
+  }
+
+  /// The choice may have changed for a reason outside this table. Every peer is looked at again.
+  mutating func reconsider() {
+    generation += 1
+    offered.removeAll(keepingCapacity: true)
+    offeredSince = generation
+  }
+
+  /// The chunks that became choosable since the last call, or since `reconsider`, if that was later. A peer that had
+  /// nothing to give in that generation or later, and has none of these chunks, has nothing to give now.
+  mutating func takeOffered() -> (since: UInt64, chunks: [ChunkIndex]) {
+    defer {
+      offered.removeAll(keepingCapacity: true)
+      offeredSince = generation
+    }
+    return (offeredSince, offered)
+  }
+
+  private func level(of chunk: ChunkIndex) -> Int {
+    isInOrder ? 0 : min(Int(copies[Int(chunk.rawValue)]), ChunkTable.rarityMax)
+  }
+
+  private mutating func offer(_ chunk: ChunkIndex) {
+    guard isListed.contains(Int(chunk.rawValue)) else { return }
+    buckets.insert(Int(chunk.rawValue), at: level(of: chunk))
+    if offered.count == ChunkTable.offeredMax { return reconsider() }
+    generation += 1
+    offered.append(chunk)
+  }
+
+  private mutating func withdraw(_ chunk: ChunkIndex) { buckets.remove(Int(chunk.rawValue), at: level(of: chunk)) }
+
+  // MARK: Copies
+
+  /// One more peer has these chunks, all in one word of 64. The set of choosable chunks stays the same.
+  mutating func addCopies(of members: UInt64, inWord word: Int) {
+    // From the highest level down, so that no chunk moves twice.
+    var levels = isInOrder ? 0 : buckets.occupied & ~(1 << UInt64(ChunkTable.rarityMax))
+    while levels != 0 {
+      let level = 63 - levels.leadingZeroBitCount
+      levels &= ~(1 << UInt64(level))
+      buckets.move(members, ofWord: word, from: level, to: level + 1)
+    }
+    forEach(members, inWord: word) { $0 = $0 == .max ? .max : $0 + 1 }
+  }
+
+  /// One peer fewer has these chunks.
+  mutating func removeCopies(of members: UInt64, inWord word: Int) {
+    forEach(members, inWord: word) { $0 = $0 == 0 ? 0 : $0 - 1 }
+    var levels = isInOrder ? 0 : buckets.occupied & ~1
+    while levels != 0 {
+      let level = levels.trailingZeroBitCount
+      levels &= levels - 1
+      guard level == ChunkTable.rarityMax else {
+        buckets.move(members, ofWord: word, from: level, to: level - 1)
+        continue
+      }
+      var fewer: UInt64 = 0
+      for bit in 0..<64 where members & (1 << UInt64(bit)) != 0 && copies[64 * word + bit] < level {
+        fewer |= 1 << UInt64(bit)
+      }
+      buckets.move(fewer, ofWord: word, from: level, to: level - 1)
+    }
+  }
+
+  mutating func addCopy(of chunk: ChunkIndex) {
+    let index = Int(chunk.rawValue)
+    let before = level(of: chunk)
+    copies[index] = copies[index] == .max ? .max : copies[index] + 1
+    buckets.move(1 << UInt64(index & 63), ofWord: index >> 6, from: before, to: level(of: chunk))
+  }
+
+  private mutating func forEach(_ members: UInt64, inWord word: Int, _ change: (inout UInt16) -> Void) {
+    var rest = members
+    while rest != 0 {
+      change(&copies[64 * word + rest.trailingZeroBitCount])
+      rest &= rest - 1
+    }
+  }
+}

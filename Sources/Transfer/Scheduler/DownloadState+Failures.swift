@@ -1,0 +1,149 @@
+// Requests that are late, lost or refused: what each failure costs the peer and the chunk.
+import Content
+import Wire
+
+extension DownloadState {
+  /// The shortest and longest pause after a peer answered BUSY.
+  private static let busyMin: Duration = .milliseconds(50)
+  private static let busyMax: Duration = .seconds(60)
+
+  /// The first request in line was not verified in time: the peer has failed it, and other peers get the requests
+  /// behind it.
+  mutating func chunkTimedOut(_ id: ConnectionID, at now: Instant) {
+    guard let connection = connections[id], let number = connection.peer, let first = connection.pending.first else {
+      return
+    }
+    let others = connection.pending.dropFirst().filter { !$0.isEnded }
+    connections[id]!.pending.removeAll { pending in pending.id == first.id || others.contains { $0.id == pending.id } }
+    connections[id]!.isProven = false
+    peers[number].isSilent = true
+    if !first.isEnded { act(.cancel(id, first.id)) }
+    failed(number, .timeout, at: now)
+    for other in others {
+      act(.cancel(id, other.id))
+      chunks.drop(id, other.id, of: other.chunk)
+    }
+    startClock(id, at: now)
+    requestFailed(first, on: id, by: number, .timeout, at: now)
+  }
+
+  /// The connection is lost: its first request in line has failed, and other peers get the rest.
+  mutating func failAll(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
+    guard let connection = connections[id], let number = connection.peer, !connection.pending.isEmpty else { return }
+    connections[id]!.pending = []
+    timers.cancel(.chunk(id))
+    failed(number, .connectionLost(reason), at: now)
+    let first = connection.firstInLine.map { connection.pending[$0] }
+    for pending in connection.pending where pending.id != first?.id { chunks.drop(id, pending.id, of: pending.chunk) }
+    if let first { requestFailed(first, on: id, by: number, .connectionLost(reason), .left, at: now) }
+  }
+
+  /// Gives back all requests of a connection. No peer has failed.
+  mutating func releaseAll(_ id: ConnectionID, at now: Instant) {
+    guard let connection = connections[id] else { return }
+    connections[id]!.pending = []
+    timers.cancel(.chunk(id))
+    for pending in connection.pending { chunks.drop(id, pending.id, of: pending.chunk) }
+    if let number = connection.peer {
+      if let first = connection.firstInLine.map({ connection.pending[$0] }) {
+        gaveBack(.chunk(first.chunk), by: number, since: first.started, at: now)
+      }
+      if let page = connection.page { gaveBack(.page(page), by: number, since: connection.pageAskedAt, at: now) }
+    }
+    if let worker = connection.peer.flatMap({ peers[$0].worker }) { workers[worker].failed = connection.peer }
+  }
+
+  private mutating func requestFailed(
+    _ pending: PendingRequest, on id: ConnectionID, by number: Int, _ reason: RetryReason,
+    _ how: FailureHistory.Failing = .failed, at now: Instant
+  ) {
+    chunks.drop(id, pending.id, of: pending.chunk)
+    if chunks.has(pending.chunk) { return }
+    attemptFailed(.chunk(pending.chunk), by: number, reason, how, at: now)
+  }
+
+  /// A peer failed: its score falls, and its worker turns to the next peer.
+  mutating func failed(_ number: Int, _ failure: PeerFailure, at now: Instant) {
+    changeScore(of: number) { $0.fail() }
+    if peers[number].score.value == 0 { peers[number].probeAt = now + settings.chunkTimeout }
+    count(failure, of: number)
+    slowDown(number, at: now)
+    if let worker = peers[number].worker { turnAway(worker, from: number) }
+  }
+
+  /// The more strangers of one address group fail, the less often that group is asked.
+  private mutating func slowDown(_ number: Int, at now: Instant) {
+    guard peers[number].isStranger, let group = peers[number].group else { return }
+    pace.failed(group, at: now)
+    if let until = pace.until(group), until > now { timers.set(.pace, at: min(timers[.pace] ?? until, until)) }
+  }
+
+  /// Whether a peer is a stranger in an address group that must wait after failures.
+  func isPaced(_ number: Int) -> Bool {
+    guard !pace.isEmpty, peers[number].isStranger, let group = peers[number].group else { return false }
+    return pace.isWaiting(group)
+  }
+
+  /// Some address groups can be asked again.
+  mutating func paceEnded(at now: Instant) {
+    if let next = pace.release(at: now) { timers.set(.pace, at: next) }
+    chunks.reconsider()
+  }
+
+  /// Reports each failure that the peer's statistics count, once.
+  mutating func count(_ failure: PeerFailure, of number: Int) {
+    peers[number].failures += 1
+    act(.report(.peerFailed(peers[number].id, failure)))
+  }
+
+  private mutating func turnAway(_ worker: Int, from number: Int) {
+    workers[worker].failed = number
+    workers[worker].stays = false
+  }
+
+  mutating func changeScore(of number: Int, _ change: (inout PeerScore) -> Void) {
+    let before = peers[number].score.value
+    change(&peers[number].score)
+    let after = peers[number].score.value
+    peersAtZero += (after == 0 ? 1 : 0) - (before == 0 ? 1 : 0)
+  }
+
+  /// The peer answered BUSY and gets no request for a while. It costs neither score nor retry.
+  mutating func busy(_ id: ConnectionID, _ request: RequestID, retryAfter: Duration, at now: Instant) {
+    guard let place = connections[id]?.place(of: request), let number = connections[id]!.peer else { return }
+    let pending = connections[id]!.pending.remove(at: place)
+    startClock(id, at: now)
+    chunks.drop(id, request, of: pending.chunk)
+    gaveBack(.chunk(pending.chunk), by: number, since: pending.started, at: now)
+    peers[number].refusals += 1
+    if peers[number].refusedSince == nil { peers[number].refusedSince = now }
+    rest(number, until: now + min(max(retryAfter, DownloadState.busyMin), DownloadState.busyMax))
+    if let worker = peers[number].worker { turnAway(worker, from: number) }
+    noteRefusals(of: number, at: now)
+    // A round does not wait for a peer that only refuses, and this peer may have been the last of the round.
+    settleRound(of: .chunk(pending.chunk), at: now)
+    if phase != .ended { updateUsability(at: now) }
+  }
+
+  /// A peer that answered only BUSY for one timeout: a round does not wait for it.
+  private mutating func noteRefusals(of number: Int, at now: Instant) {
+    guard !peers[number].onlyRefuses, peers[number].refusals > settings.maxRetries,
+      let since = peers[number].refusedSince, now - since >= settings.chunkTimeout
+    else { return }
+    peers[number].onlyRefuses = true
+    settleRounds(at: now)
+  }
+
+  mutating func rest(_ number: Int, until end: Instant) {
+    let end = max(end, peers[number].busyUntil ?? end)
+    peers[number].busyUntil = end
+    timers.set(.busyEnds(number), at: end)
+    // Other peers can now get what was kept for this peer.
+    if !rounds.isEmpty { chunks.reconsider() }
+  }
+
+  mutating func busyEnded(_ number: Int) {
+    peers[number].busyUntil = nil
+    peers[number].exhaustedAt = 0
+  }
+}

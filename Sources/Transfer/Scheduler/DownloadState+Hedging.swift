@@ -1,0 +1,95 @@
+// No stall at the end: a late chunk is asked of a second peer, within a small budget of duplicate bytes.
+import Content
+import Wire
+
+extension DownloadState {
+  /// Hedging may fetch this part of the file twice; before the first measurement, at least one chunk.
+  private static let hedgeBudgetDivisor: UInt64 = 20
+
+  /// For each idle worker, asks an idle peer for the chunk that was requested longest ago, if it is late.
+  mutating func hedge(_ idleWorkers: Int, at now: Instant) {
+    timers.cancel(.hedge)
+    guard isAnyPeerIdle else { return }
+    let threshold = turnaround.threshold ?? DownloadState.patienceMin
+    for _ in 0..<idleWorkers {
+      guard let (late, holder) = longestOut else { return }
+      let due = late.sent + threshold
+      if due > now { return timers.set(.hedge, at: due) }
+      guard let number = idlePeer(with: late.chunk, besides: holder), let id = peers[number].connection,
+        let run = chunks.missingRun(of: late.chunk)
+      else { return }
+      send(late.chunk, run, to: id, worker: late.worker, isHedge: true, at: now)
+      hedged(late.chunk, run, of: holder, by: number)
+    }
+  }
+
+  /// A second peer was asked for leaves that the first one still owes.
+  mutating func hedged(_ chunk: ChunkIndex, _ leaves: LeafRange, of holder: Int, by number: Int) {
+    stats.hedges += 1
+    peers[number].hedges += 1
+    peers[holder].hedged += 1
+    let byteCount = chunks.layout.length(of: leaves, in: chunk)
+    report(.chunkHedged(chunk: chunk, peer: peers[holder].id, second: peers[number].id, bytes: byteCount))
+  }
+
+  /// The oldest request that one peer alone is asked for, that an idle peer can answer, and that fits the budget.
+  private var longestOut: (PendingRequest, holder: Int)? {
+    var longest: (PendingRequest, holder: Int)?
+    for number in rotation.live {
+      guard inFlight(number) > 0, let id = peers[number].connection, let connection = connections[id] else { continue }
+      for pending in connection.pending where !pending.isEnded && (longest == nil || pending.sent < longest!.0.sent) {
+        guard chunks.progress(of: pending.chunk).askers.count == 1, fitsBudget(pending.chunk),
+          idlePeer(with: pending.chunk, besides: number) != nil
+        else { continue }
+        longest = (pending, number)
+      }
+    }
+    return longest
+  }
+
+  private func fitsBudget(_ chunk: ChunkIndex) -> Bool {
+    chunks.missingRun(of: chunk).map { fitsBudget($0, of: chunk) } ?? false
+  }
+
+  /// Whether the duplicate bytes so far, and those of all requests with two peers, stay within the budget.
+  func fitsBudget(_ leaves: LeafRange, of chunk: ChunkIndex) -> Bool {
+    let asked = connections.sum { connection in
+      connection.pending.reduce(0) { $1.isHedge ? $0 + chunks.layout.length(of: $1.leaves, in: $1.chunk) : $0 }
+    }
+    let part = chunks.layout.fileLength / DownloadState.hedgeBudgetDivisor
+    let budget = turnaround.mean == nil ? max(part, UInt64(chunks.layout.chunkSize)) : part
+    return stats.duplicateBytes + UInt64(asked + chunks.layout.length(of: leaves, in: chunk)) <= budget
+  }
+
+  /// Whether any peer is idle. Mostly none is, and this check is cheap.
+  var isAnyPeerIdle: Bool { rotation.live.contains { isIdle($0) } }
+
+  /// A proven peer without a request; before the first measurement, any peer without one.
+  func isIdle(_ number: Int) -> Bool {
+    peers[number].busyUntil == nil && (peers[number].isProven || turnaround.mean == nil && !isPaced(number))
+      && peers[number].connection != nil && inFlight(number) == 0
+  }
+
+  func idlePeer(with chunk: ChunkIndex, besides holder: Int) -> Int? {
+    var best: Int?
+    for number in rotation.live where number != holder && isIdle(number) {
+      guard let id = peers[number].connection, connections.has(chunk, on: id), !hasFailed(number, .chunk(chunk)) else {
+        continue
+      }
+      if best == nil || outranks(number, best!) { best = number }
+    }
+    return best
+  }
+
+  /// Another peer sent the chunk: this request is cancelled. It lowers the peer's score only if the peer was first in
+  /// line and sent nothing.
+  mutating func cancelLoser(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
+    guard let place = connections[id]?.place(of: request), let number = connections[id]!.peer else { return }
+    let pending = connections[id]!.pending.remove(at: place)
+    if !pending.isEnded { act(.cancel(id, request)) }
+    if pending.verified == 0, pending.started != nil, !pending.isEnded {
+      failed(number, .overtaken(pending.chunk), at: now)
+    }
+    startClock(id, at: now)
+  }
+}

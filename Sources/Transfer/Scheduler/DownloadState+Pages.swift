@@ -1,0 +1,125 @@
+// Pages of chunk hashes: fetched ahead of the chunks that need them, one page at a time on each connection.
+import Content
+import Wire
+
+extension DownloadState {
+  /// Chunks to keep choosable or about to be: twice what all pipelines hold, so that none runs dry.
+  private var choosableMin: Int {
+    max(2 * settings.maxWorkers * settings.requestsInFlightMax, settings.chunksPerPage / 2)
+  }
+
+  mutating func fetchPages(at now: Instant) {
+    guard chunks.unfinishedCount > 0, pages.isAnyWanted else { return }
+    var expected = chunks.choosableCount + pages.fetchingCount * settings.chunksPerPage
+    guard expected < choosableMin else { return }
+    // The peers in use first, then the others; strangers last.
+    let candidates = workers.compactMap(\.peer) + rotation.live
+    for isStranger in [false, true] {
+      for number in candidates where peers[number].isStranger == isStranger && expected < choosableMin {
+        if fetchPage(from: number, at: now) { expected += settings.chunksPerPage }
+      }
+    }
+  }
+
+  /// Asks a peer for the first wanted page that covers a chunk of the peer and that no better peer is due to give.
+  @discardableResult
+  mutating func fetchPage(from number: Int, at now: Instant) -> Bool {
+    guard let id = peers[number].connection, !connections.hasPage(id),
+      let availability = connections.availability(of: id),
+      peers[number].busyUntil == nil, !isPaced(number),
+      let page = pages.next(for: availability, where: { isTurn(of: number, for: .page($0), at: now) })
+    else { return false }
+    ask(number, id, for: page, at: now)
+    return true
+  }
+
+  private mutating func ask(_ number: Int, _ id: ConnectionID, for page: PageIndex, at now: Instant) {
+    pages.fetch(page, from: id)
+    connections[id]!.page = page
+    (connections[id]!.pageAskedAt, connections[id]!.pageHeardAt) = (now, nil)
+    timers.set(.page(id), at: now + settings.chunkTimeout)
+    watchSilence(of: id, at: now)
+    act(.fetchPage(page, id))
+  }
+
+  /// The page's chunks are compared with the disk. No peer owes the page any more.
+  mutating func pageArrived(_ page: PageIndex, from id: ConnectionID) {
+    guard connections[id]?.page == page else { return }
+    clearAskers(of: page)
+    pages.arrive(page)
+  }
+
+  /// Also for a second connection that was asked for the page: its answer is useless now.
+  private mutating func clearAskers(of page: PageIndex) {
+    while let asked = connections.first(where: { $0.page == page }) { clearPage(of: asked) }
+  }
+
+  mutating func pageVerified(_ page: PageIndex, from id: ConnectionID?) {
+    guard pages.contains(page), pages.verify(page) else { return }
+    clearAskers(of: page)
+    rounds.remove(.page(page))
+    retries.remove(.page(page))
+    for chunk in pages.chunks(of: page) { chunks.list(ChunkIndex(UInt32(chunk))) }
+  }
+
+  private mutating func clearPage(of id: ConnectionID) {
+    connections[id]!.page = nil
+    connections[id]!.pageAskedAt = nil
+    timers.cancel(.page(id))
+  }
+
+  /// Another answer came on the connection, so the peer is alive.
+  mutating func heard(on id: ConnectionID, at now: Instant) {
+    if connections.hasPage(id) { connections[id]!.pageHeardAt = now }
+  }
+
+  mutating func pageTimedOut(_ id: ConnectionID, at now: Instant) {
+    guard let connection = connections[id], let number = connection.peer, connection.page != nil else { return }
+    if let heard = connection.pageHeardAt, heard + settings.chunkTimeout > now {
+      return timers.set(.page(id), at: heard + settings.chunkTimeout)
+    }
+    peers[number].isSilent = true
+    failed(number, .timeout, at: now)
+    // Long enough to ask another peer first.
+    rest(number, until: now + RetryQueue.firstDelay)
+    pageFailed(id, .timeout, at: now)
+  }
+
+  /// A connection did not bring the page in time.
+  mutating func pageFailed(
+    _ id: ConnectionID, _ reason: RetryReason, _ how: FailureHistory.Failing = .failed, at now: Instant
+  ) {
+    guard let page = connections[id]?.page, let number = connections[id]?.peer else { return }
+    clearPage(of: id)
+    pages.drop(page, from: id)
+    if pages.isVerified(page) { return }
+    // A peer that has no chunk to give can be asked for the page.
+    chunks.reconsider()
+    attemptFailed(.page(page), by: number, reason, how, at: now)
+  }
+
+  /// If a page is late, an unproven peer loses it to a peer that has not failed it. A proven peer keeps it, and a
+  /// second peer is asked as well. If two peers are asked already, the proven one loses it too.
+  mutating func takePageBack(_ id: ConnectionID, _ number: Int, at now: Instant) {
+    guard let page = connections[id]?.page, isPageLate(id, number, page, at: now) else { return }
+    let isAlone = pages.askerCount(of: page) == 1
+    if !peers[number].isProven || !isAlone, isAnotherLeft(than: number, for: .page(page), at: now) {
+      failed(number, .timeout, at: now)
+      return pageFailed(id, .timeout, .wasSilent, at: now)
+    }
+    guard settings.hedges, isAlone, let second = secondPeer(for: page, besides: number, at: now),
+      let other = peers[second].connection
+    else { return }
+    ask(second, other, for: page, at: now)
+  }
+
+  private func secondPeer(for page: PageIndex, besides number: Int, at now: Instant) -> Int? {
+    rotation.live.filter { other in
+      guard other != number, let id = peers[other].connection, !connections.hasPage(id), peers[other].busyUntil == nil
+      else {
+        return false
+      }
+      return !isPaced(other) && !hasFailed(other, .page(page)) && holds(other, .page(page))
+    }.min { (trust(in: $0), $0) < (trust(in: $1), $1) }
+  }
+}

@@ -1,0 +1,175 @@
+// Requests for chunks, from sent to verified, and their effect on scores and statistics.
+import Content
+import Wire
+
+extension DownloadState {
+  /// Asks a peer for the next chunk that it has. False if it has nothing to give.
+  mutating func request(from number: Int, worker: Int, at now: Instant) -> Bool {
+    guard let id = peers[number].connection, let availability = connections.availability(of: id) else { return false }
+    let excluded = excluded(for: number, at: now)
+    let limit = chunkLimit
+    let start = isTrading && limit > 0 ? Int.random(in: 0..<limit, using: &generator) : 0
+    guard let chunk = chunks.choose(for: availability, below: limit, excluded: excluded, from: start),
+      let leaves = chunks.missingRun(of: chunk, in: availability.leaves(of: chunk))
+    else { return false }
+    send(chunk, leaves, to: id, worker: worker, isHedge: false, at: now)
+    return true
+  }
+
+  /// Chunks from here on are beyond the window of a stream: they are not asked for yet.
+  private var chunkLimit: Int {
+    guard case .inOrder(let window) = settings.order else { return chunks.layout.chunkCount }
+    return min(consumedBelow + window, chunks.layout.chunkCount)
+  }
+
+  /// Whether a peer has anything that the download needs now. A stream whose window is full waits for its reader; then
+  /// a peer with anything beyond the window counts.
+  func wantsAny(of availability: RemoteAvailability) -> Bool {
+    chunks.wantsAny(of: availability, below: waitsForReader ? chunks.layout.chunkCount : chunkLimit)
+  }
+
+  /// Whether a stream has its whole window and waits for its reader.
+  var waitsForReader: Bool { chunks.firstUnfinished.map { $0 >= chunkLimit } ?? true }
+
+  mutating func send(
+    _ chunk: ChunkIndex, _ leaves: LeafRange, to id: ConnectionID, worker: Int, isHedge: Bool, at now: Instant
+  ) {
+    let request = RequestID(connections[id]!.nextRequest)
+    connections[id]!.nextRequest += 1
+    if stats.firstRequest == nil { stats.firstRequest = now }
+    connections[id]!.pending.append(
+      PendingRequest(id: request, chunk: chunk, leaves: leaves, worker: worker, sent: now, isHedge: isHedge))
+    chunks.ask(chunk, Asker(connection: id, request: request, leaves: leaves))
+    act(.request(id, request, chunk, leaves))
+    startClock(id, at: now)
+  }
+
+  /// Starts the clock of the first request in line, if it does not run yet.
+  mutating func startClock(_ id: ConnectionID, at now: Instant) {
+    if let place = connections[id]?.firstInLine, connections[id]!.pending[place].started == nil {
+      connections[id]!.pending[place].started = now
+      chunks.clockStarted(on: connections[id]!.pending[place].chunk, at: now)
+    }
+    guard let connection = connections[id], let started = connection.pending.first?.started else {
+      return timers.cancel(.chunk(id))
+    }
+    timers.set(.chunk(id), at: started + settings.chunkTimeout)
+    // The silence of a proven peer matters only after a failure.
+    if !rounds.isEmpty || connection.peer.map({ !peers[$0].isProven }) ?? false { watchSilence(of: id, at: now) }
+  }
+
+  mutating func answerEnded(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
+    heard(on: id, at: now)
+    guard let place = connections[id]?.place(of: request) else { return }
+    answerEnded(id, at: place, now)
+    startClock(id, at: now)
+  }
+
+  mutating func answerBegan(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
+    heard(on: id, at: now)
+    guard let place = connections[id]?.place(of: request), connections[id]!.pending[place].began == nil else { return }
+    connections[id]!.pending[place].began = now
+  }
+
+  private mutating func answerEnded(_ id: ConnectionID, at place: Int, _ now: Instant) {
+    let pending = connections[id]!.pending[place]
+    guard !pending.isEnded, let number = connections[id]!.peer else { return }
+    connections[id]!.pending[place].ended = now
+    peers[number].score.measure(
+      byteCount: chunks.layout.length(of: pending.leaves, in: pending.chunk),
+      in: now - (pending.started ?? pending.sent))
+  }
+
+  mutating func leavesVerified(
+    _ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange, writing: Duration,
+    at now: Instant
+  ) {
+    guard phase == .running, chunks.layout.contains(chunk), leaves.end <= chunks.layout.leafCount(of: chunk) else {
+      return
+    }
+    heard(on: id, at: now)
+    let started = chunks.progress(of: chunk).started
+    let askers = chunks.progress(of: chunk).askers
+    let (new, isNowHad) = chunks.verify(leaves, of: chunk)
+    rounds.gained(new.nonzeroBitCount, of: chunk)
+    let giver = giver(on: id)
+    count(new, of: leaves, in: chunk, for: giver, at: now)
+    var worker = 0
+    var latency = started.map { now - $0 } ?? .zero
+    if let place = connections[id]?.place(of: request), let number = connections[id]!.peer {
+      connections[id]!.pending[place].verified |= leaves.mask
+      connections[id]!.pending[place].lastWrite = writing
+      worker = connections[id]!.pending[place].worker
+      if connections[id]!.pending[place].verified == connections[id]!.pending[place].leaves.mask {
+        latency = complete(id, at: place, number, now)
+        if !isNowHad { chunks.drop(id, request, of: chunk) }
+      }
+    }
+    // The peers that have not failed may have none of the missing leaves.
+    guard isNowHad else { return settleRound(of: .chunk(chunk), at: now) }
+    retries.remove(.chunk(chunk))
+    rounds.remove(.chunk(chunk))
+    for asker in askers where !(asker.connection == id && asker.request == request) {
+      cancelLoser(asker.connection, asker.request, at: now)
+    }
+    stats.downloadedChunks += 1
+    if let number = giver {
+      peers[number].chunks += 1
+      report(
+        .chunkDone(
+          chunk: chunk, worker: worker, finished: chunks.haveCount, total: chunks.layout.chunkCount,
+          peer: peers[number].id, latency: latency,
+          bytes: chunks.layout.length(of: chunk) - (resumedBytes.removeValue(forKey: chunk) ?? 0)))
+    }
+    if chunks.isComplete { finish(at: now) } else { updateUsability(at: now) }
+  }
+
+  /// The peer that sent bytes on a connection, which may be lost by now.
+  private func giver(on id: ConnectionID) -> Int? {
+    connections[id]?.peer ?? lost.last { $0.id == id }.flatMap { numbers[$0.peer] }
+  }
+
+  /// A request was answered and verified to its end. Returns its latency.
+  private mutating func complete(_ id: ConnectionID, at place: Int, _ number: Int, _ now: Instant) -> Duration {
+    answerEnded(id, at: place, now)
+    let pending = connections[id]!.pending.remove(at: place)
+    let latency = now - (pending.started ?? pending.sent)
+    startClock(id, at: now)
+    changeScore(of: number) { $0.succeed(latency: latency) }
+    // A short answer says little about how long a whole chunk takes.
+    if pending.leaves.count * 2 >= chunks.layout.leafCount(of: pending.chunk) { turnaround.add(now - pending.sent) }
+    peers[number].times.add(pending, at: now)
+    if !peers[number].isProven { prove(number) }
+    if !connections[id]!.isProven, let address = connections[id]!.address { book.proved(address) }
+    connections[id]!.isProven = true
+    if workers.indices.contains(pending.worker), workers[pending.worker].peer == number {
+      workers[pending.worker].stays = false
+    }
+    return latency
+  }
+
+  /// A request of the peer was answered in full and verified.
+  private mutating func prove(_ number: Int) {
+    peers[number].isProven = true
+    if let group = peers[number].group { pace.proved(group) }
+  }
+
+  private mutating func count(
+    _ new: UInt64, of leaves: LeafRange, in chunk: ChunkIndex, for number: Int?, at now: Instant
+  ) {
+    let all = chunks.layout.length(of: leaves, in: chunk)
+    let fresh = chunks.layout.length(ofLeaves: new, in: chunk)
+    stats.bytes += UInt64(fresh)
+    stats.duplicateBytes += UInt64(all - fresh)
+    speed.add(fresh, at: now)
+    if fresh > 0 { progressed(at: now) }
+    guard let number else { return }
+    peers[number].isSilent = false
+    peers[number].bytes += UInt64(fresh)
+    peers[number].speed.add(fresh, at: now)
+    if peers[number].refusals > 0 {
+      (peers[number].refusals, peers[number].refusedSince, peers[number].onlyRefuses) = (0, nil, false)
+      updateUsability(at: now)
+    }
+  }
+}

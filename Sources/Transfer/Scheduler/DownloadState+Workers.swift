@@ -1,0 +1,247 @@
+// Workers choose peers by rank. Each worker drives one peer and pulls chunks while the pipeline has room.
+import Content
+import Wire
+
+/// A worker: it drives one peer at a time.
+struct Worker: Sendable {
+  var peer: Int?
+  /// The peer that has just failed. The worker takes the next peer of its set before the best one.
+  var failed: Int?
+  /// Whether it turned to its peer after a failure and stays with it until the peer has answered.
+  var stays = false
+}
+
+extension DownloadState {
+  /// A pipeline holds requests for this much time at the peer's measured rate.
+  private static let pipelineSeconds = 2.0
+  private static let requestsInFlightMin = 2
+  /// The same for a peer that shares: many peers want its upload, and another peer could send what waits there.
+  private static let sharedPipelineSeconds = 0.5
+  /// Between peers with the same score, a worker changes only to a peer that is faster by this factor: measured rates
+  /// vary, and each change costs a round trip.
+  private static let rateMargin = 1.25
+
+  /// After news, the pause before idle workers look again at the requests of other peers.
+  private static let newsPause: Duration = .milliseconds(50)
+
+  /// If peers share: the pause between two runs of the endgame.
+  private static let endgamePause: Duration = .milliseconds(20)
+
+  /// Peers came or left: each worker drops a peer that it does not own. Requests in flight stay.
+  mutating func assignWorkers() {
+    for (index, worker) in workers.enumerated() {
+      guard let number = worker.peer else { continue }
+      if rotation.owner(of: number) != index {
+        peers[number].worker = nil
+        workers[index].peer = nil
+        workers[index].stays = false
+      }
+    }
+    while workers.count > rotation.workerCount { workers.removeLast() }
+    while workers.count < rotation.workerCount { workers.append(Worker()) }
+  }
+
+  mutating func pump(at now: Instant) {
+    noteOffered()
+    fetchPages(at: now)
+    var idle = 0
+    for worker in turns where drive(worker, at: now) { idle += 1 }
+    guard idle > 0 && settings.hedges else { return timers.cancel(.hedge) }
+    // If peers share, some peer is idle at any time, and a look at all requests of all peers is expensive.
+    if isSharing, now - endgameAt < DownloadState.endgamePause {
+      return timers.set(.hedge, at: endgameAt + DownloadState.endgamePause)
+    }
+    endgameAt = now
+    hedge(askInEndgame(idle, at: now), at: now)
+    if phase != .ended, let silence = nextSilence(after: now) {
+      timers.set(.hedge, at: min(timers[.hedge] ?? silence, silence))
+    }
+  }
+
+  /// A peer announced chunks: no other peer can have become useful by that.
+  mutating func pump(at now: Instant, newsOf id: ConnectionID) {
+    noteOffered()
+    guard let number = connections.peer(of: id), isUsable(number) else { return }
+    if pages.isAnyWanted { fetchPages(at: now) }
+    if chunks.choosableCount == 0 {
+      // This peer may give chunks sooner that others wait for, but that search is too expensive for each announcement.
+      if settings.hedges, timers[.hedge] == nil { timers.set(.hedge, at: now + DownloadState.newsPause) }
+      return
+    }
+    if let worker = peers[number].worker {
+      _ = drive(worker, at: now)
+    } else if let worker = workers.firstIndex(where: { $0.peer.map { !isUsable($0) } ?? true }) {
+      _ = drive(worker, at: now)
+    }
+  }
+
+  /// Some chunks became choosable: a peer that had nothing to give, and has none of these, is not looked at again.
+  private mutating func noteOffered() {
+    let (since, offered) = chunks.takeOffered()
+    guard !offered.isEmpty else { return }
+    let generation = chunks.generation
+    for number in rotation.live where peers[number].exhaustedAt >= since && peers[number].exhaustedAt < generation {
+      guard let id = peers[number].connection else { continue }
+      let hasAny = offered.contains { connections.leaves(of: $0, on: id) & ~chunks.verified(of: $0) != 0 }
+      if !hasAny { peers[number].exhaustedAt = generation }
+    }
+  }
+
+  /// The order in which workers pull. With fewer chunks than workers it follows the rank of their peers, so that a
+  /// retry does not go from one bad peer to the next while good peers are idle.
+  private var turns: [Int] {
+    guard chunks.choosableCount > 0, chunks.choosableCount < workers.count else { return Array(workers.indices) }
+    var turns: [(worker: Int, peer: Int?)] = []
+    for (worker, state) in workers.enumerated() {
+      let peer = state.peer ?? best(of: rotation.sets[worker], for: worker)
+      let place = turns.firstIndex { other in
+        peer.map { mine in other.peer.map { outranks(mine, $0) } ?? true } ?? false
+      }
+      turns.insert((worker, peer), at: place ?? turns.count)
+    }
+    return turns.map(\.worker)
+  }
+
+  /// Sends the requests that a worker can send now. True if it has room for more and nothing to ask for.
+  private mutating func drive(_ worker: Int, at now: Instant) -> Bool {
+    probe(worker, at: now)
+    while chunks.choosableCount > 0, let number = choosePeer(for: worker) {
+      if inFlight(number) >= depth(number) { return false }
+      if !request(from: number, worker: worker, at: now) {
+        fetchPage(from: number, at: now)
+        peers[number].exhaustedAt = chunks.generation
+      }
+    }
+    return true
+  }
+
+  func inFlight(_ number: Int) -> Int { peers[number].connection.map { connections.pendingCount(of: $0) } ?? 0 }
+
+  /// Whether a peer can be asked now, judged without a search for a chunk.
+  func isUsable(_ number: Int) -> Bool {
+    peers[number].connection != nil && peers[number].busyUntil == nil
+      && peers[number].exhaustedAt != chunks.generation && !isPaced(number)
+  }
+
+  /// Higher score first, then higher measured rate. Of peers that were never asked, named ones come first, then those
+  /// that we dialled, then the one that joined first. Suspects come last.
+  func outranks(_ a: Int, _ b: Int) -> Bool {
+    if isSuspect(a) != isSuspect(b) { return isSuspect(b) }
+    let (first, second) = (standing(a), standing(b))
+    if first != second { return first > second }
+    let (firstRate, secondRate) = (presumedRate(a), presumedRate(b))
+    if firstRate != secondRate { return firstRate > secondRate }
+    let (firstTrust, secondTrust) = (unprovenTrust(in: a), unprovenTrust(in: b))
+    return firstTrust != secondTrust ? firstTrust < secondTrust : a < b
+  }
+
+  private func unprovenTrust(in number: Int) -> Int { peers[number].isProven ? 0 : peers[number].origin.rawValue }
+
+  /// The score by which peers rank. If peers share, the score of a good peer says only how often it was asked, and a
+  /// download that kept to a few peers would leave the upload of the others unused.
+  private func standing(_ number: Int) -> Int {
+    let score = peers[number].score.value
+    return isSharing ? min(score, PeerScore.start) : score
+  }
+
+  /// If peers share, a peer that was never asked is tried.
+  private func presumedRate(_ number: Int) -> Double {
+    peers[number].score.throughput ?? (isSharing ? .infinity : 0)
+  }
+
+  private func isSuspect(_ number: Int) -> Bool {
+    guard book.hasSuspects, !peers[number].isProven, let group = peers[number].group else { return false }
+    return book.isSuspect(group)
+  }
+
+  private mutating func choosePeer(for worker: Int) -> Int? {
+    let current = workers[worker].peer
+    if let current, workers[worker].stays, isUsable(current), !isProvenPeerFree(besides: current, for: worker) {
+      return current
+    }
+    workers[worker].stays = false
+    var choice = afterFailure(of: worker)
+    if choice != nil {
+      workers[worker].stays = true
+    } else {
+      choice = best(of: rotation.sets[worker], for: worker) ?? best(of: rotation.live, for: worker)
+      if let current, let best = choice, isUsable(current), keeps(current, over: best, worker: worker) {
+        choice = current
+      }
+    }
+    guard let choice else { return nil }
+    workers[worker].failed = nil
+    if let current, current != choice { peers[current].worker = nil }
+    peers[choice].worker = worker
+    workers[worker].peer = choice
+    return choice
+  }
+
+  /// A proven peer that no worker drives comes before the next of the worker's own set.
+  private func afterFailure(of worker: Int) -> Int? {
+    guard let failed = workers[worker].failed else { return nil }
+    let others = rotation.others(of: worker, after: failed).filter { isFree($0, for: worker) && !isSuspect($0) }
+    if let next = others.first(where: { !peers[$0].isStranger }) { return next }
+    let live = rotation.live.filter { $0 != failed }
+    return best(of: live.filter { !peers[$0].isStranger }, for: worker) ?? others.first ?? best(of: live, for: worker)
+  }
+
+  /// Whether a worker that stays with a stranger could drive a proven peer instead.
+  private func isProvenPeerFree(besides current: Int, for worker: Int) -> Bool {
+    peers[current].isStranger
+      && rotation.live.contains { $0 != current && peers[$0].isProven && isFree($0, for: worker) }
+  }
+
+  private func isFree(_ number: Int, for worker: Int) -> Bool {
+    isUsable(number) && (peers[number].worker == nil || peers[number].worker == worker)
+  }
+
+  private func best(of numbers: [Int], for worker: Int) -> Int? {
+    var best: Int?
+    for number in numbers where isFree(number, for: worker) {
+      if best == nil || outranks(number, best!) { best = number }
+    }
+    return best
+  }
+
+  private func keeps(_ current: Int, over best: Int, worker: Int) -> Bool {
+    guard rotation.owner(of: current) == worker || rotation.owner(of: best) != worker else { return false }
+    let (mine, other) = (standing(current), standing(best))
+    guard mine == other else { return mine > other }
+    return presumedRate(best) <= presumedRate(current) * DownloadState.rateMargin
+      || peers[current].score.throughput == nil
+  }
+
+  /// A peer at score 0 gets one chunk now and then, so that it can come back.
+  private mutating func probe(_ worker: Int, at now: Instant) {
+    guard peersAtZero > 0, chunks.choosableCount > 0 else { return }
+    for number in rotation.sets[worker] where peers[number].score.value == 0 && peers[number].worker == nil {
+      guard isUsable(number), inFlight(number) == 0, let due = peers[number].probeAt, due <= now else { continue }
+      peers[number].probeAt = now + settings.chunkTimeout
+      if request(from: number, worker: worker, at: now) { return }
+    }
+  }
+
+  /// How many requests the download keeps in flight to a peer.
+  func depth(_ number: Int) -> Int {
+    guard let id = peers[number].connection, connections.isProven(id) else { return 1 }
+    let depthMax = min(settings.requestsInFlightMax, connections.requestsMax(of: id))
+    let least = isSharing ? 1 : DownloadState.requestsInFlightMin
+    let seconds = isSharing ? DownloadState.sharedPipelineSeconds : DownloadState.pipelineSeconds
+    guard let rate = peers[number].score.throughput else { return min(least, depthMax) }
+    let covering = seconds * rate / Double(chunks.layout.chunkSize)
+    let wanted = max(Int(min(covering, 64).rounded(.up)), least)
+    return max(1, min(wanted, depthMax, share(of: rate)))
+  }
+
+  /// Near the end each peer holds at most its part of the rest, so that all peers end together.
+  private func share(of rate: Double) -> Int {
+    let unfinished = chunks.unfinishedCount
+    guard unfinished < workers.count * settings.requestsInFlightMax else { return unfinished }
+    let rates = workers.compactMap { $0.peer.flatMap { peers[$0].score.throughput } }
+    guard !rates.isEmpty else { return unfinished }
+    // A peer without a measured rate counts with the mean rate.
+    let total = rates.reduce(0, +) / Double(rates.count) * Double(workers.count)
+    return total > 0 ? Int(Double(unfinished) * min(rate / total, 1)) : unfinished
+  }
+}

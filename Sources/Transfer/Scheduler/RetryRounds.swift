@@ -1,0 +1,177 @@
+// Which peers failed to give a chunk or page, and when that costs a retry: in a round each peer gets one try.
+import Content
+import Wire
+
+/// A chunk or page that a download asks peers for.
+enum FetchItem: Hashable, Sendable {
+  case chunk(ChunkIndex)
+  case page(PageIndex)
+}
+
+/// The tries for one chunk or page since it first failed or a peer gave it back. Peers are named by their numbers.
+///
+/// The first failure freezes the members of a round. A failure within the round costs nothing more. The round is over
+/// when each member has failed, has left or has nothing of what is missing; then one retry is spent, and the next failure
+/// freezes the next round.
+struct FailureHistory: Sendable {
+  /// The standing of a peer. A peer that has not failed comes before one that failed in an earlier round or gave the
+  /// item back.
+  enum Standing: Int, Comparable, Sendable {
+    case untried, failedBefore, failedNow
+    static func < (a: Standing, b: Standing) -> Bool { a.rawValue < b.rawValue }
+  }
+
+  /// How a peer failed.
+  enum Failing: Sendable { case failed, left, wasSilent }
+
+  /// Leaves that a chunk must gain for its retries to count from zero again: one frame of the wire.
+  static let leavesForReset = 4
+  /// A peer that has no room says BUSY sooner than this.
+  static let promptReturnMax: Duration = .milliseconds(500)
+  /// How often an item may be given back promptly before that counts: in a crowd many peers have no room.
+  static let promptReturnsFree = 4
+  /// At most this many items are remembered that were given back and never failed: each costs a look whenever a peer is
+  /// asked. While more of a file is missing, each honest peer has something else to give.
+  static let returnsMax = 64
+  /// With more histories than this, those are dropped that hold only peers whose numbers were reused.
+  static let forgottenFrom = 2 * returnsMax
+
+  /// Nil between two rounds.
+  fileprivate(set) var members: Set<Int>?
+  fileprivate(set) var failedNow: Set<Int> = []
+  /// The members of `failedNow` that were only slow to begin. They spend no retry.
+  fileprivate(set) var silentNow: Set<Int> = []
+  /// The peers that failed in an earlier round, or gave it back without an answer.
+  fileprivate(set) var failedBefore: Set<Int> = []
+  /// Retries spent since the last reset.
+  fileprivate(set) var retries = 0
+  /// Rounds lost since the last reset, also those that cost no retry. The delay grows with them.
+  fileprivate(set) var lostRounds = 0
+  fileprivate var leavesGained = 0
+  /// The peer that failed last, and how; nil before the first failure.
+  fileprivate(set) var lastFailure: (peer: PeerID, reason: RetryReason)?
+
+  /// Whether the history holds nothing: no peer that failed or gave back, no lost round, no retry.
+  fileprivate var isForgotten: Bool { failedNow.isEmpty && failedBefore.isEmpty && lostRounds == 0 && retries == 0 }
+
+  func standing(of peer: Int) -> Standing {
+    failedNow.contains(peer) ? .failedNow : failedBefore.contains(peer) ? .failedBefore : .untried
+  }
+}
+
+/// The histories of the items that failed or were given back and are still wanted. Empty in a download without trouble.
+struct RetryRounds: Sendable {
+  private var histories: [FetchItem: FailureHistory] = [:]
+  /// Items that were given back before they failed, the oldest first.
+  private var returns: [FetchItem] = []
+  /// How often each item that is still wanted was given back promptly.
+  private var promptReturns = RecentTable<FetchItem, Int>(capacity: FailureHistory.returnsMax)
+
+  var isEmpty: Bool { histories.isEmpty }
+  /// The chunks among the items, in no order.
+  var chunks: [ChunkIndex] {
+    histories.keys.compactMap { if case .chunk(let chunk) = $0 { chunk } else { nil } }
+  }
+
+  subscript(item: FetchItem) -> FailureHistory? { histories[item] }
+
+  /// Counts a failure. The first one of a round freezes its members.
+  /// - `how`: `left` does not count against the peer: it may come back.
+  mutating func fail(
+    _ item: FetchItem, by number: Int, _ peer: PeerID, _ reason: RetryReason, _ how: FailureHistory.Failing,
+    members: Set<Int>
+  ) {
+    var entry = histories[item] ?? FailureHistory()
+    entry.lastFailure = (peer, reason)
+    if entry.members == nil { entry.members = members }
+    if how != .left { entry.failedNow.insert(number) }
+    if how == .wasSilent { entry.silentNow.insert(number) }
+    histories[item] = entry
+  }
+
+  /// A peer gave the item back without an answer. That is no failure and begins no round. But strangers that take turns
+  /// could keep the item from all other peers, so from now on the other peers that have it come first.
+  /// - `heldFor`: how long no other peer could be asked for it.
+  mutating func gaveBack(_ item: FetchItem, by number: Int, heldFor: Duration) {
+    if heldFor < FailureHistory.promptReturnMax {
+      let count = (promptReturns[item] ?? 0) + 1
+      promptReturns[item] = count
+      guard count > FailureHistory.promptReturnsFree else { return }
+    }
+    if histories[item] == nil { makeRoomForReturn(of: item) }
+    histories[item, default: FailureHistory()].failedBefore.insert(number)
+  }
+
+  private mutating func makeRoomForReturn(of item: FetchItem) {
+    if returns.count == FailureHistory.returnsMax {
+      let oldest = returns.removeFirst()
+      if histories[oldest]?.lastFailure == nil { histories[oldest] = nil }
+    }
+    returns.append(item)
+  }
+
+  /// Whether each member of the round has failed or has nothing to give. False between two rounds.
+  func isOver(_ item: FetchItem, canGive: (Int) -> Bool) -> Bool {
+    guard let entry = histories[item], let members = entry.members else { return false }
+    return members.allSatisfy { entry.failedNow.contains($0) || !canGive($0) }
+  }
+
+  /// Ends the round. Returns the history after it.
+  /// - `costsRetry`: false: the round is lost without spending a retry.
+  mutating func end(_ item: FetchItem, costsRetry: Bool) -> FailureHistory {
+    guard var entry = histories[item] else { preconditionFailure("a round that never began has no end") }
+    entry.lostRounds += 1
+    if costsRetry { entry.retries += 1 }
+    entry.leavesGained = 0
+    entry.failedBefore.formUnion(entry.failedNow)
+    (entry.failedNow, entry.silentNow) = ([], [])
+    entry.members = nil
+    histories[item] = entry
+    return entry
+  }
+
+  /// Leaves of a chunk were verified. A few do not give the retries back: a peer could send one now and then for ever.
+  mutating func gained(_ leafCount: Int, of chunk: ChunkIndex) {
+    guard !histories.isEmpty, var entry = histories[.chunk(chunk)] else { return }
+    entry.leavesGained += leafCount
+    if entry.leavesGained >= FailureHistory.leavesForReset {
+      (entry.retries, entry.lostRounds, entry.leavesGained) = (0, 0, 0)
+    }
+    histories[.chunk(chunk)] = entry
+  }
+
+  /// The item is verified: its history is dropped.
+  mutating func remove(_ item: FetchItem) {
+    if histories.removeValue(forKey: item) != nil { returns.removeAll { $0 == item } }
+    if !promptReturns.isEmpty { promptReturns[item] = nil }
+  }
+
+  /// All items with an open round, in a fixed order.
+  var underWay: [FetchItem] {
+    histories.filter { $0.value.members != nil }.map(\.key).sorted { $0.order < $1.order }
+  }
+
+  /// Another peer gets the number: the old peer is forgotten.
+  mutating func forget(_ peer: Int) {
+    for (item, var entry) in histories {
+      entry.members?.remove(peer)
+      entry.silentNow.remove(peer)
+      entry.failedNow.remove(peer)
+      entry.failedBefore.remove(peer)
+      histories[item] = entry
+    }
+    guard histories.count > FailureHistory.forgottenFrom else { return }
+    histories = histories.filter { !$0.value.isForgotten }
+    returns.removeAll { histories[$0] == nil }
+  }
+}
+
+extension FetchItem {
+  /// Pages before chunks, each by index.
+  fileprivate var order: UInt64 {
+    switch self {
+    case .page(let page): UInt64(page.rawValue)
+    case .chunk(let chunk): 1 << 32 | UInt64(chunk.rawValue)
+    }
+  }
+}

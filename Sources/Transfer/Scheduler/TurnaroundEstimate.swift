@@ -1,0 +1,29 @@
+// How long chunks take in this swarm, and from when on a chunk is late.
+
+/// Mean and deviation of how long chunks took from asked to verified (Welford's running form).
+struct TurnaroundEstimate: Sendable {
+  private static let deviations = 4.0
+  /// The deviation counts as at least this part of the mean, since it says little with few samples.
+  private static let deviationMinPart = 0.25
+
+  private var count = 0
+  private var runningMean = 0.0
+  private var squares = 0.0
+
+  mutating func add(_ turnaround: Duration) {
+    count += 1
+    let difference = turnaround.inSeconds - runningMean
+    runningMean += difference / Double(count)
+    squares += difference * (turnaround.inSeconds - runningMean)
+  }
+
+  /// Mean in seconds. Nil before the first measurement.
+  var mean: Double? { count > 0 ? runningMean : nil }
+
+  /// A chunk that was asked for longer ago than this is late. Nil before the first measurement.
+  var threshold: Duration? {
+    guard let mean else { return nil }
+    let deviation = max((squares / Double(count)).squareRoot(), mean * TurnaroundEstimate.deviationMinPart)
+    return .nanoseconds(Int64(min((mean + TurnaroundEstimate.deviations * deviation) * 1e9, 1e18)))
+  }
+}

@@ -1,0 +1,148 @@
+// One connection after its handshake: what the messages of the other end mean, and what may be said to it.
+import Content
+import Wire
+
+/// Decides for one connection. Both ends are equal: each may open files at the other, and serve it. Does no I/O and
+/// reads no clock. `SessionDriver` gives the order in which it is called; what is public here are commands and questions.
+public struct PeerSession: Sendable {
+  public typealias Action = PeerSessionAction
+
+  /// The handle of the one file that a download opens on each of its connections.
+  static let handle = FileHandle(1)
+
+  let handshakeHash: Digest
+  let role: ChannelRole
+  /// Nil: the connection fetches nothing.
+  private(set) var target: FetchTarget?
+  public private(set) var isEnded = false
+
+  // What we ask of the peer.
+  /// OPEN is sent and not answered.
+  var isOpening = false
+  /// PAGE_GETs sent and not answered, in order.
+  var pagesDue: [UInt32] = []
+  /// Nil before the file is open, and after it was withdrawn.
+  var fetch: FetchQueue?
+  var manifest: Manifest?
+  /// Chunks below this were told of by BITMAPs since the file was opened.
+  var bitmapsEnd = 0
+  /// Entries of HAVE, PROMISED and PEERS that are still listened to: each leaf may be told of once, and a chunk may be
+  /// promised again when who was promised it goes.
+  static let newsPerChunk = 68
+  static let newsMin = 4_096
+  var newsLeft = 0
+  /// Of the DATA whose bytes are on their way.
+  var arriving: FetchedPiece?
+
+  /// A file that the peer has open here.
+  struct OpenFile: Sendable {
+    let pages: PageLayout
+    let root: Digest
+    /// Pages that were sent; at most those that the file has.
+    var pagesSent: Set<UInt32> = []
+  }
+
+  // What the peer asks of us.
+  var openingPace = OpeningPace()
+  var upload = UploadState()
+  var served: [FileHandle: OpenFile] = [:]
+  /// Those of them that are here in part: the peer is told of more, and asks for nothing else.
+  var partial: Set<FileHandle> = []
+  /// OPENs whose `lookUp` has no answer yet.
+  var lookUpsUnderWay = 0
+  /// Asked for while files were still being hashed.
+  var opensWaiting: [Open] = []
+  /// OPENs that named no file here.
+  var missedOpens = MissedOpens()
+  /// A PONG is sealed and has not left.
+  private var isPongWaiting = false
+  /// Asked for and not yet sent.
+  var pagesWaiting: [PageGet] = []
+  /// Announced and not yet sent.
+  public internal(set) var hints = HintBacklog()
+  /// No new pieces are promised.
+  var isShuttingDown = false
+  /// What waits here already takes long enough (`UploadPace`): further requests are refused, and told to come back then.
+  var uploadDelay: Duration?
+
+  private var actions: [Action] = []
+  private var nextActionIndex = 0
+
+  /// - `role`: ours in the handshake whose hash this is.
+  init(handshakeHash: Digest, role: ChannelRole, target: FetchTarget?) {
+    self.handshakeHash = handshakeHash
+    self.role = role
+    self.target = target
+  }
+
+  /// From now on the connection fetches as well: the other end dialled, and has what is wanted here.
+  public mutating func fetches(_ target: FetchTarget) {
+    precondition(self.target == nil, "a connection fetches one file")
+    self.target = target
+  }
+
+  /// The next thing to do, in order; nil where nothing is left until the next call.
+  mutating func nextAction() -> Action? {
+    guard nextActionIndex < actions.count else {
+      actions.removeAll(keepingCapacity: true)
+      nextActionIndex = 0
+      return nil
+    }
+    defer { nextActionIndex += 1 }
+    return actions[nextActionIndex]
+  }
+
+  /// The connection ends for another reason: what was asked for on either side is void.
+  mutating func end() {
+    isEnded = true
+    upload = UploadState()
+    pagesWaiting = []
+    opensWaiting = []
+    missedOpens = MissedOpens()
+    hints = HintBacklog()
+    arriving = nil
+  }
+
+  /// When `timeFired` is due; nil while nothing waits for a time.
+  var deadline: Instant? { missedOpens.deadline }
+
+  /// The PONG that was sealed last has left: the next PING may come.
+  mutating func pongLeft() { isPongWaiting = false }
+
+  private mutating func answerPing(_ number: UInt64) {
+    guard !isPongWaiting else { return close(.violation("a PING before the PONG of the last one")) }
+    isPongWaiting = true
+    send(.pong(number))
+  }
+
+  /// A message came.
+  mutating func handle(_ message: Message, at now: Instant) {
+    guard !isEnded else { return }
+    switch message {
+    case .open(let open): accept(open)
+    case .pageGet(let get): accept(get)
+    case .request(let request): accept(request)
+    case .cancel(let id): takeBack(id)
+    case .opened(let opened): handle(opened)
+    case .page(let page): handle(page)
+    case .data(let header): handle(header)
+    case .busy(let busy): handle(busy)
+    case .withdrawn(let withdrawn): handle(withdrawn)
+    case .ping(let number): answerPing(number)
+    case .pong: break
+    case .have(let have): tell(.have(have.runs), about: have.handle, cost: have.runs.count)
+    case .bitmap(let bitmap): handle(bitmap)
+    case .promised(let promised): tell(.promised(promised.chunks), about: promised.handle, cost: promised.chunks.count)
+    case .peers(let peers): tell(.peers(peers.entries), about: peers.handle, cost: peers.entries.count)
+    case .close(let handle): takeBack(handle)
+    case .goodbye(let goodbye): close(.remote(goodbye.code, goodbye.text))
+    }
+  }
+
+  mutating func act(_ action: Action) { actions.append(action) }
+  mutating func send(_ message: Message) { act(.send(message)) }
+  mutating func close(_ end: SessionEnd) {
+    act(.close(end))
+    self.end()
+  }
+}

@@ -1,0 +1,144 @@
+// Which peers of one file hear of which other peers (`Protocol/README.md`, "PEERS").
+import Wire
+
+/// The peers of one file that this node has shaken hands with, in either direction. Not shared between threads.
+public struct PeerDirectory: Sendable {
+  /// A connection, by a number of the shell's choice.
+  public typealias Member = UInt64
+  /// Entries of one message.
+  static let entriesMax = ProtocolLimits.peersMax
+  /// Entries for a peer that is turned away: as many as a peer keeps of one source. In a large crowd most peers are
+  /// turned away, and each entry takes upload from the other peers.
+  static let entriesForTurnedAwayMax = PeerBook.addressesPerSourceMax
+  /// Between two messages to one peer.
+  public static let interval: Duration = .seconds(60)
+  /// If there is no new peer for a member, its next look comes after this long. Otherwise, in a crowd of peers that
+  /// cannot be dialled, each newcomer would cost every member a look at all others.
+  static let pauseWithoutEntries: Duration = .seconds(5)
+  /// At most this many members are remembered. More would help no peer.
+  static let membersMax = 4096
+  /// How many of the latest peers that a member heard of are remembered: 1 KiB for each member. A member that heard of
+  /// more has no places for them, and may hear of the first ones again.
+  static let toldMax = 128
+  /// How many of the latest peers that were turned away are named to others for a while. In a crowd without free places
+  /// these peers have room.
+  static let turnedAwayMax = 64
+  static let turnedAwayTime: Duration = .seconds(60)
+  /// Of these, the peers of one address group at most: one host cannot be all that other peers hear of.
+  static let turnedAwayPerHostMax = 8
+
+  private struct Record: Sendable {
+    let peer: PeerID
+    /// The first bytes of its PeerID.
+    let mark: UInt64
+    let host: PackedIP
+    let group: AddressGroup
+    let reach: AddressReach?
+    /// Nil where it cannot be dialled.
+    let port: UInt16?
+    /// Whether it hears of other peers.
+    let isListener: Bool
+    /// Whether this node has no room for it.
+    let isTurnedAway: Bool
+    /// When it may hear of more peers.
+    var due: Instant
+    /// The marks of the latest peers that it heard of, at most `toldMax`. If two peers have the same mark, the second
+    /// is not named.
+    private(set) var told: [UInt64]
+    /// How many peers had joined at its last look.
+    var seen = 0
+
+    mutating func wasTold(about entries: [PeerExchange.Entry]) {
+      told += entries.map(\.peer.digest.mark)
+      if told.count > PeerDirectory.toldMax { told.removeFirst(told.count - PeerDirectory.toldMax) }
+    }
+  }
+
+  private var records: [Member: Record] = [:]
+  /// In order of joining.
+  private var order: [Member] = []
+  /// Peers that were turned away and have left, and until when they are named.
+  private var turnedAway: [(record: Record, until: Instant)] = []
+  private var joins = 0
+  private var generator: SeededGenerator
+
+  public init(generator: SeededGenerator) { self.generator = generator }
+
+  public var count: Int { records.count }
+
+  /// How many peers the node remembers to have named to a member.
+  func toldCount(of member: Member) -> Int { records[member]?.told.count ?? 0 }
+
+  /// A peer has or wants the file.
+  /// - `port`: where it can be dialled: the port that was dialled, or the one that it announced; nil or 0: nowhere.
+  /// - `isListener`: it has opened the file here, so it may hear of other peers.
+  /// - `isTurnedAway`: its connection ends soon, since this node has no room for it.
+  public mutating func join(
+    _ member: Member, _ peer: PeerID, ip: [UInt8], port: UInt16?, isListener: Bool, isTurnedAway: Bool = false,
+    at now: Instant
+  ) {
+    let isNew = records[member] == nil
+    if isNew && records.count >= PeerDirectory.membersMax { return }
+    let before = records[member]
+    records[member] = Record(
+      peer: peer, mark: peer.digest.mark, host: PackedIP(ip), group: AddressGroup(ip: ip), reach: AddressReach(ip),
+      port: port == 0 ? nil : port, isListener: isListener || before?.isListener == true,
+      isTurnedAway: isTurnedAway, due: before?.due ?? now, told: before?.told ?? [])
+    if isNew { order.append(member) }
+    // A peer that cannot be dialled is never named.
+    if records[member]!.port != nil { joins += 1 }
+  }
+
+  public mutating func leave(_ member: Member, at now: Instant) {
+    guard let record = records.removeValue(forKey: member) else { return }
+    order.removeAll { $0 == member }
+    guard record.isTurnedAway, record.port != nil else { return }
+    turnedAway.removeAll { $0.record.peer == record.peer }
+    let ofHost = turnedAway.indices.filter { turnedAway[$0].record.group == record.group }
+    if ofHost.count == PeerDirectory.turnedAwayPerHostMax { turnedAway.remove(at: ofHost[0]) }
+    if turnedAway.count == PeerDirectory.turnedAwayMax { turnedAway.removeFirst() }
+    turnedAway.append((record, now + PeerDirectory.turnedAwayTime))
+  }
+
+  /// What to tell some members, or all, about other peers now.
+  public mutating func messages(
+    to members: Set<Member>? = nil, at now: Instant
+  ) -> [(member: Member, entries: [PeerExchange.Entry])] {
+    var messages: [(Member, [PeerExchange.Entry])] = []
+    for member in members?.sorted() ?? order {
+      guard let record = records[member], record.isListener, record.due <= now, record.seen < joins else { continue }
+      let entriesMax = record.isTurnedAway ? PeerDirectory.entriesForTurnedAwayMax : PeerDirectory.entriesMax
+      let entries = entries(for: record, entriesMax, at: now)
+      // After a full message there may be more peers to name.
+      if entries.count < entriesMax { records[member]!.seen = joins }
+      if entries.isEmpty {
+        if order.count > 1 { records[member]!.due = now + PeerDirectory.pauseWithoutEntries }
+        continue
+      }
+      records[member]!.wasTold(about: entries)
+      records[member]!.due = now + PeerDirectory.interval
+      messages.append((member, entries))
+    }
+    return messages
+  }
+
+  /// Half of the entries are peers that were turned away, if there are enough.
+  private mutating func entries(for listener: Record, _ entriesMax: Int, at now: Instant) -> [PeerExchange.Entry] {
+    guard let reach = listener.reach else { return [] }
+    var seen = Set(listener.told)
+    seen.insert(listener.mark)
+    var entries: [PeerExchange.Entry] = []
+    func add(_ record: Record) {
+      guard let port = record.port, record.reach?.isOfUse(to: reach) == true, seen.insert(record.mark).inserted else {
+        return
+      }
+      entries.append(PeerExchange.Entry(ip: record.host.bytes, port: port, peer: record.peer))
+    }
+    turnedAway.removeAll { $0.until <= now }
+    for (record, _) in turnedAway.shuffled(using: &generator) where entries.count < entriesMax / 2 { add(record) }
+    for member in order.shuffled(using: &generator) where entries.count < entriesMax {
+      if let record = records[member] { add(record) }
+    }
+    return entries
+  }
+}

@@ -1,0 +1,77 @@
+// Chunks that peers reported as wrong: which one the node hashes again next, and how often. A peer can complain about a
+// good file for ever, and that must cost little.
+import Content
+
+/// Takes the address groups that complained in turns. Reads no clock and no file. `Content` names the file of a chunk.
+public struct Rechecks<Content: Hashable & Sendable>: Sendable {
+  public struct Item: Hashable, Sendable {
+    public let content: Content
+    public let chunk: ChunkIndex
+
+    public init(_ content: Content, _ chunk: ChunkIndex) {
+      self.content = content
+      self.chunk = chunk
+    }
+  }
+
+  public enum Next: Hashable, Sendable {
+    /// Check this chunk now.
+    case check(Item)
+    /// No check before this delay.
+    case wait(Duration)
+    case nothing
+  }
+
+  /// Address groups whose chunks wait. Complaints of further groups are dropped: a true complaint comes again.
+  static var askersMax: Int { 64 }
+  /// Chunks of one group that wait: what one connection remembers of what it sent.
+  static var perAskerMax: Int { SentChunks.countMax }
+  /// Chunks a second: 16 MiB are read from the disk, and cost 1 % of a core to hash.
+  static var perSecondMax: Int { 16 }
+  /// Checks at once after a pause: all chunks of one connection, so that a true complaint is resolved quickly.
+  static var burst: Int { SentChunks.countMax }
+  /// The pause before a chunk is checked again.
+  static var rest: Duration { .seconds(10) }
+
+  /// Nil: the node itself.
+  private var waiting: [AddressGroup?: [Item]] = [:]
+  /// The groups that wait, the next one first.
+  private var turns: [AddressGroup?] = []
+  private var restsUntil: [Item: Instant] = [:]
+  private var pace: RateLimiter
+
+  public init(at now: Instant) {
+    pace = RateLimiter(bytesPerSecond: UInt64(Self.perSecondMax), burst: UInt64(Self.burst), at: now)
+  }
+
+  /// A peer of this group says that some of these chunks were wrong.
+  /// - `group`: nil if the node itself suspects them.
+  public mutating func ask(_ items: [Item], from group: AddressGroup?) {
+    if waiting[group] == nil {
+      guard !items.isEmpty, waiting.count < Self.askersMax else { return }
+      waiting[group] = []
+      turns.append(group)
+    }
+    for item in items where waiting[group]!.count < Self.perAskerMax && !waiting[group]!.contains(item) {
+      waiting[group]!.append(item)
+    }
+  }
+
+  /// What to do now. Each call that gives a chunk counts as its check.
+  public mutating func next(at now: Instant) -> Next {
+    guard !turns.isEmpty else { return .nothing }
+    let delay = pace.delay(until: 1, at: now)
+    guard delay == .zero else { return .wait(delay) }
+    restsUntil = restsUntil.filter { $0.value > now }
+    for (place, group) in turns.enumerated() {
+      guard let index = waiting[group]!.firstIndex(where: { restsUntil[$0] == nil }) else { continue }
+      let item = waiting[group]!.remove(at: index)
+      turns.remove(at: place)
+      if waiting[group]!.isEmpty { waiting[group] = nil } else { turns.append(group) }
+      _ = pace.take(upTo: 1, at: now)
+      restsUntil[item] = now + Self.rest
+      return .check(item)
+    }
+    return .wait((restsUntil.values.min() ?? now) - now)
+  }
+}

@@ -1,0 +1,35 @@
+// Connections on which one chunk takes many timeouts: what comes on has not failed.
+import Content
+import Testing
+
+@testable import Transfer
+
+@Suite struct SlowConnectionTests {
+  private func attempts(_ swarm: Swarm) -> [Int] {
+    swarm.reports.compactMap { if case .chunkRetry(_, _, .timeout, let attempt, _) = $0 { attempt } else { nil } }
+  }
+
+  @Test func `a connection on which a chunk takes seven timeouts finishes, since each brings some leaves`() throws {
+    // 5 KB/s: a piece takes less than half a timeout, so each try brings one, whatever was still on its way.
+    var swarm = Swarm([.slow(1_048_576 / 210)], layout: ChunkLayout(fileLength: 2 << 20)!)
+    swarm.run()
+    let finished = swarm.finished
+    let stats = try #require(finished)
+    let isWhole = swarm.isWhole
+    #expect(isWhole && stats.failedChunks == 0 && stats.duplicateBytes == 0)
+    #expect(stats.retries >= 12 && stats.bytes == 2 << 20)
+    let attempts = attempts(swarm)
+    #expect(attempts.allSatisfy { $0 == 1 }, "\(attempts)")
+  }
+
+  @Test func `only retries in a row that bring no leaf at all fail a chunk`() {
+    let peer = VirtualPeer(conduct: .stalls(afterLeaves: 4), silentFrom: .seconds(100))
+    var swarm = Swarm([peer], layout: ChunkLayout(fileLength: 1 << 20)!)
+    swarm.run()
+    let failure = swarm.failure
+    #expect(failure == .outOfRetries(ChunkIndex(0)))
+    // Four tries bring leaves, the last of them counts as the first in vain.
+    let attempts = attempts(swarm)
+    #expect(attempts == [1, 1, 1, 1, 2, 3])
+  }
+}
