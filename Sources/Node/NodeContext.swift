@@ -61,12 +61,10 @@ public struct NodeConfiguration: Sendable {
 final class NodeContext: Sendable {
   let configuration: NodeConfiguration
   var swarmKey: SwarmKey? { configuration.swarmKey }
-  /// The served files; nil in a node that only fetches.
-  let catalogue: Catalogue?
+  /// The contents that peers may open.
+  let offered = OfferedContents()
   let uploadLimiter: UploadLimiter
   let admission: Admission
-  /// The mailbox of the thread that follows the served folder; nil in a node that only fetches.
-  let follower: Mailbox<FollowCommand>?
   /// One a loop, in the order of their indices.
   let mailboxes: [Mailbox<LoopCommand>]
   let counters = NodeCounters()
@@ -76,31 +74,31 @@ final class NodeContext: Sendable {
   let records = ConnectionRecords()
   let rechecker = Rechecker()
   let startedNanoseconds = Clock.monotonicNanoseconds
-  /// The payload of the handshake for the other end.
-  private let payload: HandshakePayload
-  private let scanning = Atomic<Bool>(false)
+  /// Where others may dial; nil: nowhere.
+  private let listenPort: UInt16?
+  private let follower: Mailbox<FollowCommand>
+  /// The thread that follows the served folders; nil before the first of them.
+  private let following = Mutex<Thread?>(nil)
   private let uploadedBytes = Atomic<UInt64>(0)
-  private let download = Mutex<DownloadShare?>(nil)
+  private let downloadCount = Atomic<Int>(0)
   private let inboundCount = Atomic<UInt64>(0)
   private let allowedPeers: Mutex<Set<PeerID>?>
+  /// As in `NodeConfiguration`.
+  private let connectionsMax: Mutex<Int?>
 
   /// - `listenPort`: where others may dial; nil: nowhere.
   init(
-    _ configuration: NodeConfiguration, catalogue: Catalogue?, listenPort: UInt16? = nil,
-    report: @escaping @Sendable (NodeEvent) -> Void
+    _ configuration: NodeConfiguration, listenPort: UInt16? = nil, report: @escaping @Sendable (NodeEvent) -> Void
   ) throws(Errno) {
-    // A download has one connection to a peer, because it counts what each peer gives. A node that only serves takes several.
-    payload = HandshakePayload(
-      listenPort: listenPort, capabilities: catalogue == nil ? [] : .severalConnections, agent: "p2pnode",
-      requestsInFlightMax: UInt16(ProtocolLimits.requestsInFlightMax))
+    self.listenPort = listenPort
     self.configuration = configuration
-    self.catalogue = catalogue
     onEvent = report
     allowedPeers = Mutex(configuration.allowedPeers)
+    connectionsMax = Mutex(configuration.connectionsMax)
     uploadLimiter = UploadLimiter(bytesPerSecond: configuration.uploadLimit)
-    admission = Admission(places: ConnectionPlaces(configuration, isDownload: catalogue == nil))
+    admission = Admission(places: ConnectionPlaces(configuration, folderCount: 0, hasDownloads: false))
     outboxes = OutboxMemory(byteCountMax: configuration.outboxesBytesMax)
-    follower = catalogue == nil ? nil : try Mailbox()
+    follower = try Mailbox()
     var mailboxes: [Mailbox<LoopCommand>] = []
     for _ in 0..<max(1, configuration.loopCount) { mailboxes.append(try Mailbox()) }
     self.mailboxes = mailboxes
@@ -112,9 +110,17 @@ final class NodeContext: Sendable {
     onEvent(event)
   }
 
+  /// The payload of the handshake for the other end. A node that fetches has one connection to a peer, because a
+  /// download counts what each peer gives. A node that only serves takes several.
+  private var payload: HandshakePayload {
+    HandshakePayload(
+      listenPort: listenPort, capabilities: fetches ? [] : .severalConnections, agent: "p2pnode",
+      requestsInFlightMax: UInt16(ProtocolLimits.requestsInFlightMax))
+  }
+
   /// Whether both ends accept several connections between the same two peers.
   func meansSeveral(_ remote: HandshakePayload) -> Bool {
-    payload.capabilities.intersection(remote.capabilities).contains(.severalConnections)
+    !fetches && remote.capabilities.contains(.severalConnections)
   }
 
   func isAllowed(_ peer: PeerID) -> Bool { allowedPeers.withLock { $0?.contains(peer) ?? true } }
@@ -122,25 +128,65 @@ final class NodeContext: Sendable {
   /// Changes the limits, also for connected peers. A lower `connectionsMax` disconnects no peer.
   func reconfigure(uploadLimit: UInt64?, connectionsMax: Int?, allowedPeers allowed: Set<PeerID>?) {
     uploadLimiter.change(to: uploadLimit)
-    var changed = configuration
-    changed.connectionsMax = connectionsMax
-    let places = ConnectionPlaces(changed, isDownload: catalogue == nil)
-    admission { $0.change(places: places) }
+    self.connectionsMax.withLock { $0 = connectionsMax }
+    countPlaces()
     allowedPeers.withLock { $0 = allowed }
     sendToAllLoops(.reconfigured)
   }
 
-  /// Whether files are still being hashed: then a file that is not found may yet be.
-  var isScanning: Bool {
-    get { scanning.load(ordering: .acquiring) }
-    set { scanning.store(newValue, ordering: .releasing) }
+  /// Folders or downloads have come or gone: they need descriptors, which connections from outside then cannot have.
+  func countPlaces() {
+    var current = configuration
+    current.connectionsMax = connectionsMax.withLock { $0 }
+    let places = ConnectionPlaces(current, folderCount: offered.folders.count, hasDownloads: fetches)
+    admission { $0.change(places: places) }
   }
 
-  /// The download whose file is offered while it runs.
-  var share: DownloadShare? {
-    get { download.withLock { $0 } }
-    set { download.withLock { $0 = newValue } }
+  // MARK: Folders and downloads
+
+  /// Offers the files of a folder.
+  func add(_ folder: FolderShare) {
+    offered.add(folder)
+    countPlaces()
   }
+
+  /// Hands a folder to the thread that follows all of them. Starts the thread first if there is none.
+  func follow(_ folder: FollowedShare) throws(Errno) {
+    try following.withLock { thread throws(Errno) in
+      if thread == nil { thread = FolderFollower.start(try FolderFollower(self, follower)) }
+    }
+    follower.send(.follow(folder))
+  }
+
+  /// Returns when no thread follows the folder.
+  func unfollow(_ folder: FolderShare) {
+    guard following.withLock({ $0 != nil }) else { return }
+    let ended = BlockingQueue<Void>()
+    follower.send(.unfollow(folder, ended: ended))
+    _ = ended.take()
+  }
+
+  /// Follows no folder any more. Called once, when none is left.
+  func stopFollowing() {
+    follower.send(.stop)
+    following.withLock { $0.take() }?.join()
+  }
+
+  /// Whether a download runs.
+  private var fetches: Bool { downloadCount.load(ordering: .relaxed) > 0 }
+
+  func downloadBegan() {
+    downloadCount.add(1, ordering: .relaxed)
+    countPlaces()
+  }
+
+  func downloadEnded() {
+    downloadCount.subtract(1, ordering: .relaxed)
+    countPlaces()
+  }
+
+  /// Whether files are still being hashed: then a file that is not found may yet be.
+  var isScanning: Bool { offered.isScanning }
 
   /// A name for a connection that came in and fetches as well.
   func nextInboundID() -> ConnectionID {
@@ -153,17 +199,17 @@ final class NodeContext: Sendable {
 
   /// A served file has changed since it was hashed. The node sends no more of it to any peer, unless another path has
   /// the same bytes, and looks again at the file that is at the path now.
-  func withdraw(_ entry: CatalogueEntry, because error: StoredFileError) {
-    guard let catalogue, catalogue.withdraw(entry) else { return }
+  func withdraw(_ entry: CatalogueEntry, of folder: FolderShare, because error: StoredFileError) {
+    guard folder.catalogue.withdraw(entry) else { return }
     report(.withdrawn(path: entry.path, "\(error)"))
     sendToAllLoops(.withdraw(entry, Withdrawn.Reason(error)))
-    follower?.send(.look(at: entry.path))
+    follower.send(.look(at: entry.path, in: folder))
   }
 
   /// The same for the file of a download. The peers hear the reason before the download ends because of it.
   func withdraw(_ share: DownloadShare, because error: StoredFileError) {
     guard share.withdraw() else { return }
-    sendToAllLoops(.withdrawDownload(Withdrawn.Reason(error)))
+    sendToAllLoops(.withdrawDownload(share, Withdrawn.Reason(error)))
     share.link.send(.unreadable(error))
   }
 

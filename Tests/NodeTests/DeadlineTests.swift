@@ -22,7 +22,7 @@ private final class StillConnection {
     configuration.loopCount = 1
     configuration.connectionsMax = connectionsMax
     let events = self.events
-    loop = try NetworkLoop(context: NodeContext(configuration, catalogue: nil) { events.add($0) }, index: 0)
+    loop = try NetworkLoop(context: NodeContext(configuration) { events.add($0) }, index: 0)
     let listener = try Socket.listening(on: .loopback(0))
     let address = try listener.localAddress()
     socket = try BlockingSocket(dialling: address)

@@ -111,7 +111,7 @@ import Wire
   @Test func `nothing is checked any more when the node of a download has stopped`() throws {
     let node = try FetchingNode(NodeConfiguration(), listen: nil)
     let rechecker = node.context.rechecker
-    let chunk = Rechecker.Item(.download, ChunkIndex(0))
+    let chunk = Rechecker.Item(.download(Sample.common.fileID), ChunkIndex(0))
     func ask(_ host: UInt8) {
       let ip = Array(repeating: UInt8(0), count: 10) + [255, 255, 127, 0, 0, host]
       rechecker.ask([chunk], from: AddressGroup(ip: ip), node.context)

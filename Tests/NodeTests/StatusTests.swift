@@ -69,8 +69,8 @@ import TestSupport
     defer { server.shutDown(grace: .zero) }
     try server.scan { _ in }
     #expect(server.status().files == 2 && server.status().fileBytes == 5)
-    let entry = try #require(server.context.catalogue?.entry(at: "a"))
-    server.context.catalogue?.withdraw(entry)
+    let entry = try #require(server.share.catalogue.entry(at: "a"))
+    server.share.catalogue.withdraw(entry)
     #expect(server.status().files == 1 && server.status().fileBytes == 2)
   }
 }

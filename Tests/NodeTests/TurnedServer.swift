@@ -16,6 +16,7 @@ struct TurnedServer {
   let loop: NetworkLoop
   let address: Endpoint
   let entry: CatalogueEntry
+  let share: FolderShare
 
   /// - `linkCount`: names of the file beside its own, as hard links.
   init(fileLength: Int, linkCount: Int = 0, uploadLimit: UInt64? = nil) throws {
@@ -29,7 +30,10 @@ struct TurnedServer {
     var configuration = NodeConfiguration(identity: .random())
     configuration.loopCount = 1
     configuration.uploadLimit = uploadLimit
-    let context = try NodeContext(configuration, catalogue: catalogue) { _ in }
+    let context = try NodeContext(configuration) { _ in }
+    share = FolderShare(catalogue, context)
+    share.isScanning = false
+    context.add(share)
     loop = try NetworkLoop(context: context, index: 0)
     let socket = try Socket.listening(on: .loopback(0))
     address = try socket.localAddress()

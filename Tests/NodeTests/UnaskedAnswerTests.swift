@@ -34,7 +34,7 @@ private final class Fetching {
       fileID: fileID, key: key, blocks: BlockPool(limit: 4) {}, control: control, jobs: jobs)
     var configuration = NodeConfiguration(identity: .random())
     configuration.loopCount = 1
-    let context = try NodeContext(configuration, catalogue: nil) { _ in }
+    let context = try NodeContext(configuration) { _ in }
     let loop = try NetworkLoop(context: context, index: 0)
     self.loop = loop
     let listener = try Socket.listening(on: Endpoint(ipv4: (127, 0, 0, 1), port: 0))

@@ -27,7 +27,7 @@ import Wire
     let server = try TurnedServer(fileLength: 100_000, linkCount: 99)
     let peer = try server.peer()
     let connection = try open(server, peer)
-    let catalogue = try #require(server.loop.context.catalogue)
+    let catalogue = server.share.catalogue
     var times = [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 0)]
     utimensat(AT_FDCWD, server.folder.path + "/zeros", &times, 0)
     try peer.send(

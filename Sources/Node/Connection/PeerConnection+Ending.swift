@@ -45,7 +45,7 @@ extension PeerConnection {
     report(end)
     noteBreach(end)
     if let peer, let goodbye = end.goodbye {
-      if goodbye.code == .done || goodbye.code == .shuttingDown { withdrawDownload() }
+      if goodbye.code == .done || goodbye.code == .shuttingDown { withdrawDownloads() }
       guard isEstablished else { return }
       send(.goodbye(goodbye), to: peer)
       finish()

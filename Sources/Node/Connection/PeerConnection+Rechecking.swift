@@ -10,8 +10,8 @@ extension PeerConnection {
     guard case .remote = end, let peer else { return }
     let items = peer.driver.chunksToRecheck.compactMap { handle, chunk -> Rechecker.Item? in
       switch peer.served[handle] {
-      case .entry(let entry)?: Rechecker.Item(.path(entry.path), chunk)
-      case .download?: Rechecker.Item(.download, chunk)
+      case .entry(let entry, let folder)?: Rechecker.Item(.path(entry.path, in: ObjectIdentifier(folder)), chunk)
+      case .download(let share)?: Rechecker.Item(.download(share.link.fileID), chunk)
       case nil: nil
       }
     }

@@ -11,10 +11,14 @@ extension PeerConnection {
   func lookUp(_ open: Open, for peer: EstablishedPeer) {
     // Asked before looking: a scan that ends in between says so by a command that is still to come.
     let isScanning = loop.context.isScanning
-    if let (entry, key) = find(open, for: peer) {
+    let found = loop.context.offered.find(bucket: open.bucket, swarm: loop.context.swarmKey) {
+      peer.driver.session.isMeant($0, by: open)
+    }
+    switch found {
+    case (.entry(let entry, let folder), let key)?:
       let file = ServedFile(key: key, pages: entry.pages, root: entry.root, name: entry.name)
-      offer(file, .entry(entry), path: entry.path, to: open, of: peer)
-    } else if let share = loop.context.share, peer.driver.session.isMeant(share.key, by: open) {
+      offer(file, .entry(entry, folder), path: entry.path, to: open, of: peer)
+    case (.download(let share), _)?:
       fetch(from: peer, for: share)
       if let file = share.offer {
         offer(file, .download(share), path: file.name, to: open, of: peer)
@@ -22,25 +26,15 @@ extension PeerConnection {
         // A download that still fetches has something to offer soon.
         peer.driver.answer(open, share.isFetching ? .notYet : .noSuchFile, at: loop.now)
       }
-    } else {
-      peer.driver.answer(open, isScanning ? .notYet : .noSuchFile, at: loop.now)
+    case nil: peer.driver.answer(open, isScanning ? .notYet : .noSuchFile, at: loop.now)
     }
-  }
-
-  private func find(_ open: Open, for peer: EstablishedPeer) -> (CatalogueEntry, FileKey)? {
-    let context = loop.context
-    for entry in context.catalogue?.candidates(bucket: open.bucket) ?? [] {
-      let key = FileKey(entry.fileID, swarm: context.swarmKey)
-      if peer.driver.session.isMeant(key, by: open) { return (entry, key) }
-    }
-    return nil
   }
 
   private func offer(
     _ file: ServedFile, _ source: ServedSource, path: String, to open: Open, of peer: EstablishedPeer
   ) {
     guard peer.driver.answer(open, .file(file), at: loop.now) else { return }
-    peer.served[open.handle] = source
+    serve(source, as: open.handle, to: peer)
     record?.open(open.handle, path: path)
     loop.context.report(.opened(peer.id, address, path: path))
     joinSwarm(of: source, chunkCount: file.layout.chunkCount, open.handle, as: peer)
@@ -72,9 +66,18 @@ extension PeerConnection {
       loop.context.swarms.introductions(of: source.fileID, to: [member], at: loop.now), of: source.fileID)
   }
 
+  /// Notes what a handle of the peer stands for; nil: nothing any more. Broadcasts about the content find the
+  /// connection by that.
+  func serve(_ source: ServedSource?, as handle: FileHandle, to peer: EstablishedPeer) {
+    if let old = peer.served[handle] { loop.isClosed(old.fileID, at: self) }
+    peer.served[handle] = source
+    if let source { loop.isOpen(source.fileID, at: self) }
+  }
+
   /// The peer gave a handle back.
   func closed(_ handle: FileHandle, of peer: EstablishedPeer) {
-    guard let fileID = peer.served.removeValue(forKey: handle)?.fileID else { return }
+    guard let fileID = peer.served[handle]?.fileID else { return }
+    serve(nil, as: handle, to: peer)
     record?.open(handle, path: nil)
     if fetching?.link.fileID == fileID, peer.driver.session.isFetching {
       loop.context.swarms.leave(fileID, member, stillMeeting: source(peer), at: loop.now)
@@ -85,6 +88,7 @@ extension PeerConnection {
 
   func leaveSwarms() {
     for source in (peer?.served ?? [:]).values {
+      loop.isClosed(source.fileID, at: self)
       loop.context.swarms.leave(source.fileID, member, at: loop.now)
     }
     if let fetching { loop.context.swarms.leave(fetching.link.fileID, member, at: loop.now) }
@@ -147,14 +151,14 @@ extension PeerConnection {
 
   /// The other end waits for nothing of a chunk any more.
   func settlePromise(of chunk: ChunkIndex, in handle: FileHandle, to peer: EstablishedPeer) {
-    guard case .entry(let entry)? = peer.served[handle] else { return }
+    guard case .entry(let entry, _)? = peer.served[handle] else { return }
     loop.context.swarms.settle(chunk, of: entry.fileID, member, leafCount: entry.layout.leafCount(of: chunk))
   }
 
   /// Leaves of a chunk have left.
   func sent(_ piece: UploadPiece, byteCount: Int, to peer: EstablishedPeer) {
     let isSettled = peer.driver.sent(piece, byteCount: byteCount, at: loop.now)
-    guard case .entry(let entry)? = peer.served[piece.handle] else { return }
+    guard case .entry(let entry, _)? = peer.served[piece.handle] else { return }
     loop.context.swarms.sent(piece.leaves.count, of: piece.chunk, of: entry.fileID, to: member)
     if isSettled { settlePromise(of: piece.chunk, in: piece.handle, to: peer) }
   }

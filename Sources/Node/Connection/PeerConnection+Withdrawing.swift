@@ -10,13 +10,13 @@ extension PeerConnection {
   /// A file has changed. Another one with the same bytes takes its place; if there is none, the handle is gone.
   func withdraw(_ handle: FileHandle, of peer: EstablishedPeer, because error: StoredFileError) {
     switch peer.served[handle] {
-    case .entry(let entry)?:
-      loop.context.withdraw(entry, because: error)
+    case .entry(let entry, let folder)?:
+      loop.context.withdraw(entry, of: folder, because: error)
       replace(handle, of: entry, at: peer, orSay: Withdrawn.Reason(error))
       performSession()
     case .download(let share)?:
       loop.context.withdraw(share, because: error)
-      withdrawDownload(because: Withdrawn.Reason(error))
+      withdraw(share, because: Withdrawn.Reason(error))
     case nil: break
     }
   }
@@ -24,7 +24,7 @@ extension PeerConnection {
   /// An entry is no longer served. The peer may have it open.
   func withdraw(_ entry: CatalogueEntry, because reason: Withdrawn.Reason) {
     guard let peer else { return }
-    let handles = peer.served.filter { if case .entry(let other) = $0.value { other === entry } else { false } }.keys
+    let handles = peer.served.filter { if case .entry(let other, _) = $0.value { other === entry } else { false } }.keys
     guard !handles.isEmpty else { return }
     for handle in handles { replace(handle, of: entry, at: peer, orSay: reason) }
     command { _ in }
@@ -33,42 +33,54 @@ extension PeerConnection {
   private func replace(
     _ handle: FileHandle, of entry: CatalogueEntry, at peer: EstablishedPeer, orSay reason: Withdrawn.Reason
   ) {
-    if let other = loop.context.catalogue?.entry(entry.fileID) {
-      peer.served[handle] = .entry(other)
+    if let (other, folder) = loop.context.offered.entry(entry.fileID) {
+      serve(.entry(other, folder), as: handle, to: peer)
       record?.open(handle, path: other.path)
     } else {
-      peer.served[handle] = nil
+      serve(nil, as: handle, to: peer)
       record?.open(handle, path: nil)
       loop.context.swarms.leave(entry.fileID, member, at: loop.now)
       peer.driver.session.withdraw(handle, reason)
     }
   }
 
-  // MARK: The file of a download
+  // MARK: Files of downloads
 
-  /// More leaves of the download's file are offered.
-  func announce(_ runs: [LeafRun]) {
+  /// More leaves of a download's file are offered.
+  func announce(_ runs: [LeafRun], of share: DownloadShare) {
     guard let peer else { return }
-    for handle in peer.downloadHandles { peer.driver.session.announce(runs, of: handle) }
+    for (handle, other) in peer.servedDownloads where other === share {
+      peer.driver.session.announce(runs, of: handle)
+    }
     if peer.hasHints { loop.enqueue(hinting: self) }
   }
 
-  /// The download's file is offered no more: requests for it are void, which counts as no failure of the peer.
-  func withdrawDownload(because reason: Withdrawn.Reason = .notOffered) {
-    guard let peer, !peer.served.isEmpty else { return }
-    for handle in peer.downloadHandles {
-      if let source = peer.served.removeValue(forKey: handle) {
-        loop.context.swarms.leave(source.fileID, member, at: loop.now)
-      }
-      record?.open(handle, path: nil)
-      peer.driver.session.withdraw(handle, reason)
-    }
+  /// A download's file is offered no more: requests for it are void, which counts as no failure of the peer.
+  func withdraw(_ share: DownloadShare, because reason: Withdrawn.Reason) {
+    guard let peer else { return }
+    for (handle, other) in peer.servedDownloads where other === share { withdraw(handle, of: peer, because: reason) }
     performSession()
+  }
+
+  /// The connection ends: requests for files of downloads are void, which counts as no failure of the peer.
+  func withdrawDownloads(because reason: Withdrawn.Reason = .notOffered) {
+    guard let peer, !peer.served.isEmpty else { return }
+    for (handle, _) in peer.servedDownloads { withdraw(handle, of: peer, because: reason) }
+    performSession()
+  }
+
+  private func withdraw(_ handle: FileHandle, of peer: EstablishedPeer, because reason: Withdrawn.Reason) {
+    guard let source = peer.served[handle] else { return }
+    serve(nil, as: handle, to: peer)
+    loop.context.swarms.leave(source.fileID, member, at: loop.now)
+    record?.open(handle, path: nil)
+    peer.driver.session.withdraw(handle, reason)
   }
 }
 
 extension EstablishedPeer {
-  fileprivate var downloadHandles: [FileHandle] {
-    served.filter { if case .download = $0.value { true } else { false } }.map(\.key)
+  /// The files of downloads that the peer has open here.
+  fileprivate var servedDownloads: [(FileHandle, DownloadShare)] {
+    served.compactMap { if case .download(let share) = $0.value { ($0.key, share) } else { nil } }
   }
 }

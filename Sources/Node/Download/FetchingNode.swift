@@ -21,11 +21,12 @@ final class FetchingNode {
     let socket = try FetchingNode.listener(listen)
     do throws(Errno) {
       address = try socket?.localAddress()
-      context = try NodeContext(configuration, catalogue: nil, listenPort: address?.port, report: { _ in })
+      context = try NodeContext(configuration, listenPort: address?.port, report: { _ in })
     } catch {
       throw .system(error)
     }
     listener = socket
+    context.downloadBegan()
   }
 
   private static func listener(_ address: Endpoint?) throws(DownloadError) -> Socket? {
@@ -63,6 +64,6 @@ final class FetchingNode {
     loops = []
     // No loop asks for a check any more. The thread may wait for seconds, and it holds the context.
     context.rechecker.stop()
-    context.share = nil  // it holds the context itself
+    context.offered.removeDownloads()  // they hold the context themselves
   }
 }

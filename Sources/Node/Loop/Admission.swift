@@ -26,7 +26,7 @@ final class Admission: Sendable {
 
 extension NodeConfiguration {
   /// Connections from outside that a download admits at a time, as far as the limit of open files reaches.
-  public var connectionsOfDownload: Int { ConnectionPlaces(self, isDownload: true).established }
+  public var connectionsOfDownload: Int { ConnectionPlaces(self, folderCount: 0, hasDownloads: true).established }
 }
 
 extension ConnectionPlaces {
@@ -40,10 +40,10 @@ extension ConnectionPlaces {
   static let descriptorsOfDownload = 64
 
   /// The places of a node in this process, within its limit of open files.
-  init(_ configuration: NodeConfiguration, isDownload: Bool) {
+  init(_ configuration: NodeConfiguration, folderCount: Int, hasDownloads: Bool) {
     let reserved =
       ConnectionPlaces.descriptorsReserved + configuration.loopCount * ConnectionPlaces.descriptorsPerLoop
-      + (isDownload ? ConnectionPlaces.descriptorsOfDownload : Catalogue.openFilesMax)
+      + folderCount * Catalogue.openFilesMax + (hasDownloads ? ConnectionPlaces.descriptorsOfDownload : 0)
     self.init(established: configuration.connectionsMax, descriptors: OpenFileLimit.current - reserved)
   }
 }

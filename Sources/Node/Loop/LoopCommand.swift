@@ -25,12 +25,12 @@ enum LoopCommand: Sendable {
   case withdraw(CatalogueEntry, Withdrawn.Reason)
   /// A chunk of a file will be sent to a connection: the other peers that have the file open hear of it.
   case promised(FileID, ChunkIndex, to: ContentSwarms.Member)
-  /// These leaves of the download's file are offered from now on.
-  case announce([LeafRun])
+  /// These leaves of a download's file are offered from now on.
+  case announce(DownloadShare, [LeafRun])
   /// The download is over: nothing is asked for any more.
   case stopFetching
-  /// The download's file is no longer offered.
-  case withdrawDownload(Withdrawn.Reason)
+  /// A download's file is no longer offered.
+  case withdrawDownload(DownloadShare, Withdrawn.Reason)
   /// The limits, or the list of allowed peers, have changed.
   case reconfigured
   /// Stop listening, finish what is being sent within the grace period, say goodbye with this code, then end.

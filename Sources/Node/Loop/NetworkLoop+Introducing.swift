@@ -1,19 +1,16 @@
-// Introduces the peers of one file to one another when it is time.
+// Introduces the peers of one content to one another when it is time.
 import Content
 import Transfer
 
 extension NetworkLoop {
-  /// Introduces the peers that share a file to one another, if it is time.
+  /// Introduces the peers that share a content to one another, if it is time.
   func introduceAll() {
-    var members: [FileID: [ContentSwarms.Member: PeerConnection]] = [:]
-    for connection in connections.values {
-      guard let peer = connection.peer else { continue }
-      for source in peer.served.values { members[source.fileID, default: [:]][connection.member] = connection }
-    }
-    for (fileID, connections) in members {
-      let introductions = context.swarms.introductions(of: fileID, to: Set(connections.keys), at: now)
+    for fileID in openContents {
+      var members: [ContentSwarms.Member: PeerConnection] = [:]
+      for connection in connections(of: fileID) where connection.peer != nil { members[connection.member] = connection }
+      let introductions = context.swarms.introductions(of: fileID, to: Set(members.keys), at: now)
       for introduction in introductions {
-        let connection = connections[introduction.member]!
+        guard let connection = members[introduction.member] else { continue }
         connection.introduce([introduction], of: fileID)
         connection.command { _ in }
       }

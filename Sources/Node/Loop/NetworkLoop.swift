@@ -1,4 +1,5 @@
 // One thread, one epoll, many connections. Everything here happens on that thread; others speak to it by mailbox.
+import Content
 import Posix
 import Transfer
 import Wire
@@ -16,7 +17,7 @@ final class NetworkLoop {
   let index: Int
   let mailbox: Mailbox<LoopCommand>
   /// Reads the files that are served.
-  var files: ServedFileReader
+  var files = ServedFileReader()
   /// As of the last wait.
   var now: Instant
 
@@ -27,6 +28,8 @@ final class NetworkLoop {
   private var nextToken: UInt64 = 2
   private(set) var connections: [UInt64: PeerConnection] = [:]
   private var byID: [ConnectionID: PeerConnection] = [:]
+  /// The connections of peers that have a content open here.
+  private var byContent: [FileID: [UInt64: PeerConnection]] = [:]
   private var turns = UploadTurns()
   /// The connection that sends next; it waits for the upload limit.
   private var sender: PeerConnection?
@@ -57,7 +60,6 @@ final class NetworkLoop {
     self.context = context
     self.index = index
     mailbox = context.mailboxes[index]
-    files = ServedFileReader(context.catalogue)
     epoll = try Epoll()
     try epoll.add(mailbox.number, token: NetworkLoop.mailboxToken, .readable)
     now = clock.now()
@@ -139,17 +141,17 @@ final class NetworkLoop {
     case .catalogueChanged:
       for connection in Array(connections.values) { connection.catalogueChanged() }
     case .withdraw(let entry, let reason):
-      for connection in Array(connections.values) { connection.withdraw(entry, because: reason) }
+      for connection in connections(of: entry.fileID) { connection.withdraw(entry, because: reason) }
     case .promised(let fileID, let chunk, let member):
-      for connection in Array(connections.values) { connection.promised(chunk, of: fileID, to: member) }
-    case .announce(let runs):
-      for connection in Array(connections.values) { connection.announce(runs) }
+      for connection in connections(of: fileID) { connection.promised(chunk, of: fileID, to: member) }
+    case .announce(let share, let runs):
+      for connection in connections(of: share.link.fileID) { connection.announce(runs, of: share) }
     case .stopFetching:
       byID = [:]
       for connection in Array(connections.values) { connection.stopFetching() }
-    case .withdrawDownload(let reason):
-      for connection in Array(connections.values) {
-        connection.withdrawDownload(because: reason)
+    case .withdrawDownload(let share, let reason):
+      for connection in connections(of: share.link.fileID) {
+        connection.withdraw(share, because: reason)
         connection.command { _ in }
       }
     case .reconfigured:
@@ -207,6 +209,24 @@ final class NetworkLoop {
     if sender === connection { sender = nil }
     starving.removeAll { $0 === connection }
   }
+
+  // MARK: Contents
+
+  /// A peer has a content open on a connection.
+  func isOpen(_ fileID: FileID, at connection: PeerConnection) {
+    byContent[fileID, default: [:]][connection.token] = connection
+  }
+
+  func isClosed(_ fileID: FileID, at connection: PeerConnection) {
+    byContent[fileID]?[connection.token] = nil
+    if byContent[fileID]?.isEmpty == true { byContent[fileID] = nil }
+  }
+
+  /// The contents that peers have open here.
+  var openContents: [FileID] { Array(byContent.keys) }
+
+  /// The connections of peers that have a content open, in no order. Each may end while they are gone through.
+  func connections(of fileID: FileID) -> [PeerConnection] { byContent[fileID].map { Array($0.values) } ?? [] }
 
   /// Sets the events of epoll that the connection now waits for.
   func updateInterest(_ connection: PeerConnection) {

@@ -16,8 +16,10 @@ final class DownloadSharing {
     self.share = share
     self.sharing = sharing
     self.context = context
-    if sharing != nil { context.share = share }
+    if sharing != nil { context.offered.add(share) }
   }
+
+  private var isOffered: Bool { context.offered.has(share) }
 
   /// When there is something to announce.
   var deadline: Instant? { share.newsDeadline }
@@ -29,7 +31,7 @@ final class DownloadSharing {
   /// Announces the leaves that were verified since the last time.
   func announce(at now: Instant) {
     let runs = share.takeNews(at: now)
-    if context.share != nil, !runs.isEmpty { context.sendToAllLoops(.announce(runs)) }
+    if isOffered, !runs.isEmpty { context.sendToAllLoops(.announce(share, runs)) }
   }
 
   /// The place of the file is ready. Peers that opened the file before are answered.
@@ -39,14 +41,14 @@ final class DownloadSharing {
     case .found(let file): share.begin(manifest, file)
     case .part(let part): share.begin(manifest, .part(part.file))
     }
-    if context.share != nil { context.sendToAllLoops(.catalogueChanged) }
+    if isOffered { context.sendToAllLoops(.catalogueChanged) }
   }
 
   /// The download fetches no more. Connections of peers that fetch from it stay. Returns false if it offers nothing.
   func stopFetching(at now: Instant) -> Bool {
     share.stopFetching()
     announce(at: now)
-    guard context.share != nil else { return false }
+    guard isOffered else { return false }
     context.sendToAllLoops(.stopFetching)
     return true
   }

@@ -1,72 +1,70 @@
-// The thread of a server that watches its folder: it serves new files and withdraws files that are gone.
-// Other threads hash the files, so that it never has to wait for them.
+// The thread of a node that watches its folders: it serves new files and withdraws files that are gone.
+// Another thread hashes the files, so that it never has to wait for them.
 import Posix
 import Storage
-import Synchronization
 
-/// A message of another thread to the one that follows the folder.
+/// A folder that a follower takes over, and the receivers of its reports.
+struct FollowedShare: Sendable {
+  let share: FolderShare
+  /// Whether hashing should end soon.
+  let shouldStop: @Sendable () -> Bool
+  /// Gets one element: when the first batch of files is hashed, or why there will be none.
+  let firstBatch: BlockingQueue<Result<Void, Errno>>
+  let onEvent: @Sendable (CatalogueEvent) -> Void
+}
+
+/// A message of another thread to the one that follows the folders.
 enum FollowCommand: Sendable {
+  case follow(FollowedShare)
+  /// Follow it no longer. `ended` is closed when no thread uses the folder.
+  case unfollow(FolderShare, ended: BlockingQueue<Void>)
   /// A connection found that a file has changed since it was hashed.
-  case look(at: String)
-  case hashed(path: String, SkipReason?)
-  case batchEnded
+  case look(at: String, in: FolderShare)
+  case hashed(path: String, in: FolderShare, SkipReason?)
+  case batchEnded(FolderShare)
   case stop
 }
 
-/// A watched folder and the loop around it, confined to its own thread.
+/// All watched folders of a node and the loop around them, confined to its own thread.
 final class FolderFollower {
   /// News are taken this often at most: a file that is written to in small pieces is one piece of news then.
   private static let pauseNanoseconds: Int64 = 10_000_000
   private static let mailboxToken: UInt64 = 0
-  private static let folderToken: UInt64 = 1
 
-  private let context: NodeContext
-  private let catalogue: Catalogue
-  private let mailbox: Mailbox<FollowCommand>
-  private let folder: WatchedFolder
-  private let shouldStop: @Sendable () -> Bool
-  private let onEvent: @Sendable (CatalogueEvent) -> Void
-  private let isStopping: StopFlag
-  /// Gets one element when the first batch of files is hashed, or when that will not be.
-  private let firstBatch: BlockingQueue<Void>
+  /// One folder.
+  private final class Followed {
+    let followed: FollowedShare
+    let folder: WatchedFolder
+    let token: UInt64
+    var hasNews = false
+    var isReading = true
+    var readAgainAt: Int64 = 0
+    var isFirstBatch = true
 
-  private var epoll: Epoll
-  private var hashing: Thread?
-  private var isStopped = false
-  private var isReading = true
-  private var readAgainAt: Int64 = 0
+    init(_ followed: FollowedShare, _ folder: WatchedFolder, token: UInt64) {
+      (self.followed, self.folder, self.token) = (followed, folder, token)
+    }
 
-  /// Tells hashing threads to stop.
-  final class StopFlag: Sendable {
-    private let value = Atomic<Bool>(false)
-    var isSet: Bool { value.load(ordering: .acquiring) }
-    func set() { value.store(true, ordering: .releasing) }
+    /// What is ready is hashed next; the first batch also if it is empty.
+    var hasBatch: Bool { isFirstBatch || folder.hasReady }
   }
 
-  /// Finds the files that are there.
-  init(
-    _ context: NodeContext, _ catalogue: Catalogue, _ mailbox: Mailbox<FollowCommand>,
-    shouldStop: @escaping @Sendable () -> Bool, firstBatch: BlockingQueue<Void>,
-    onEvent: @escaping @Sendable (CatalogueEvent) -> Void
-  ) throws(Errno) {
+  private let context: NodeContext
+  private let mailbox: Mailbox<FollowCommand>
+  private var epoll: Epoll
+  /// In the order in which they came.
+  private var folders: [Followed] = []
+  private var nextToken = FolderFollower.mailboxToken + 1
+  /// The thread that hashes, and the folder whose files it hashes: one at a time, since it uses all cores.
+  private var hashing: (thread: Thread, of: Followed)?
+  private var isStopped = false
+
+  /// - `mailbox`: commands come here.
+  init(_ context: NodeContext, _ mailbox: Mailbox<FollowCommand>) throws(Errno) {
     self.context = context
-    self.catalogue = catalogue
     self.mailbox = mailbox
-    self.firstBatch = firstBatch
-    self.onEvent = onEvent
-    let isStopping = StopFlag()
-    self.isStopping = isStopping
-    self.shouldStop = { isStopping.isSet || shouldStop() }
-    folder = try WatchedFolder(catalogue, now: { Clock.monotonicNanoseconds }) { news in
-      switch news {
-      case .event(let event): onEvent(event)
-      case .withdraw(let entry, let error): context.withdraw(entry, because: error)
-      case .replaced(let entry): context.sendToAllLoops(.withdraw(entry, .removed))
-      }
-    }
     epoll = try Epoll()
     try epoll.add(mailbox.number, token: FolderFollower.mailboxToken, .readable)
-    if let number = folder.number { try epoll.add(number, token: FolderFollower.folderToken, .readable) }
   }
 
   /// Starts to follow on a thread of its own.
@@ -77,76 +75,122 @@ final class FolderFollower {
   }
 
   private func run() {
-    hash(isFirst: true)
     while !isStopped { turn() }
-    isStopping.set()
-    hashing?.join()
-    firstBatch.close()
+    hashing?.thread.join()
+    for followed in folders { followed.followed.firstBatch.close() }
+    // A folder that came too late.
+    for case .follow(let late) in mailbox.takeAll() { late.firstBatch.close() }
   }
 
   private func turn() {
-    var hasNews = false
     do {
       try epoll.wait(milliseconds: waitMilliseconds()) { token, _ in
-        if token == FolderFollower.folderToken { hasNews = true }
+        folders.first { $0.token == token }?.hasNews = true
       }
     } catch {
       preconditionFailure("epoll: \(error)")  // EBADF or EINVAL: our own bug
     }
     for command in mailbox.takeAll() { perform(command) }
-    if hasNews {
+    for followed in folders { settle(followed) }
+    if hashing == nil, let next = folders.first(where: \.hasBatch) { hash(next) }
+  }
+
+  private func settle(_ followed: Followed) {
+    let folder = followed.folder
+    if followed.hasNews {
+      followed.hasNews = false
       folder.takeEvents()
-      readAgainAt = Clock.monotonicNanoseconds + FolderFollower.pauseNanoseconds
+      followed.readAgainAt = Clock.monotonicNanoseconds + FolderFollower.pauseNanoseconds
     }
     folder.settle()
-    setReading(Clock.monotonicNanoseconds >= readAgainAt)
-    if hashing == nil && folder.hasReady { hash(isFirst: false) }
+    let reads = Clock.monotonicNanoseconds >= followed.readAgainAt
+    guard reads != followed.isReading, let number = folder.number else { return }
+    followed.isReading = reads
+    try? epoll.modify(number, token: followed.token, reads ? .readable : [])
   }
 
   private func waitMilliseconds() -> Int32 {
-    var due = folder.deadline ?? .max
-    if !isReading { due = min(due, readAgainAt) }
+    var due = Int64.max
+    for followed in folders {
+      due = min(due, followed.folder.deadline ?? .max)
+      if !followed.isReading { due = min(due, followed.readAgainAt) }
+    }
     if due == .max { return -1 }
     let wait = due - Clock.monotonicNanoseconds
     return wait <= 0 ? 0 : Int32(clamping: (wait + 999_999) / 1_000_000)
   }
 
-  private func setReading(_ reads: Bool) {
-    guard reads != isReading, let number = folder.number else { return }
-    isReading = reads
-    try? epoll.modify(number, token: FolderFollower.folderToken, reads ? .readable : [])
-  }
+  // MARK: Commands
 
   private func perform(_ command: FollowCommand) {
     switch command {
-    case .look(let path): folder.look(at: path)
-    case .hashed(let path, let reason): folder.hashed(path, reason)
-    case .batchEnded:
-      hashing?.join()
-      hashing = nil
-      folder.batchEnded(wasStopped: shouldStop())
-      firstBatch.put(())
-      firstBatch.close()
+    case .follow(let followed):
+      do throws(Errno) { try follow(followed) } catch { followed.firstBatch.put(.failure(error)) }
+    case .unfollow(let share, let ended):
+      unfollow(share)
+      ended.close()
+    case .look(let path, let share): followed(share)?.folder.look(at: path)
+    case .hashed(let path, let share, let reason): followed(share)?.folder.hashed(path, reason)
+    case .batchEnded(let share): if hashing?.of.followed.share === share { batchEnded() }
     case .stop: isStopped = true
     }
   }
 
-  /// Hashes the files that are ready; `isFirst`: also if there are none.
-  private func hash(isFirst: Bool) {
-    let files = folder.takeReady()
-    let (context, catalogue, mailbox, onEvent, shouldStop) = (context, catalogue, mailbox, onEvent, shouldStop)
-    hashing = Thread.start(name: "p2p-hash") {
-      catalogue.load(files, shouldStop: shouldStop) { event in
+  private func followed(_ share: FolderShare) -> Followed? { folders.first { $0.followed.share === share } }
+
+  private func follow(_ followed: FollowedShare) throws(Errno) {
+    guard !followed.share.isStopping else { return followed.firstBatch.close() }
+    let (context, share, onEvent) = (self.context, followed.share, followed.onEvent)
+    let folder = try WatchedFolder(share.catalogue, now: { Clock.monotonicNanoseconds }) { news in
+      switch news {
+      case .event(let event): onEvent(event)
+      case .withdraw(let entry, let error): context.withdraw(entry, of: share, because: error)
+      case .replaced(let entry): context.sendToAllLoops(.withdraw(entry, .removed))
+      }
+    }
+    if let number = folder.number { try epoll.add(number, token: nextToken, .readable) }
+    folders.append(Followed(followed, folder, token: nextToken))
+    nextToken += 1
+  }
+
+  private func unfollow(_ share: FolderShare) {
+    guard let followed = followed(share) else { return }
+    if hashing?.of === followed { batchEnded() }  // it ends soon, since the share is stopping
+    if let number = followed.folder.number { try? epoll.remove(number) }
+    folders.removeAll { $0 === followed }
+    followed.followed.firstBatch.close()
+  }
+
+  // MARK: Hashing
+
+  private func hash(_ followed: Followed) {
+    let files = followed.folder.takeReady()
+    let isFirst = followed.isFirstBatch
+    followed.isFirstBatch = false
+    let (context, mailbox, batch) = (context, mailbox, followed.followed)
+    let share = batch.share
+    let thread = Thread.start(name: "p2p-hash") {
+      share.catalogue.load(files, shouldStop: batch.shouldStop) { event in
         switch event {
         case .added(let entry):
-          onEvent(event)
+          batch.onEvent(event)
           if isFirst { context.sendToAllLoops(.catalogueChanged) }
-          mailbox.send(.hashed(path: entry.path, nil))
-        case .skipped(let skipped): mailbox.send(.hashed(path: skipped.path, skipped.reason))
-        default: onEvent(event)
+          mailbox.send(.hashed(path: entry.path, in: share, nil))
+        case .skipped(let skipped): mailbox.send(.hashed(path: skipped.path, in: share, skipped.reason))
+        default: batch.onEvent(event)
         }
       }
-      mailbox.send(.batchEnded)
+      mailbox.send(.batchEnded(share))
     }
+    hashing = (thread, followed)
+  }
+
+  /// Waits for the hashing thread, which has ended or ends soon.
+  private func batchEnded() {
+    guard let (thread, followed) = hashing.take() else { return }
+    thread.join()
+    followed.folder.batchEnded(wasStopped: followed.followed.shouldStop())
+    followed.followed.firstBatch.put(.success(()))
+    followed.followed.firstBatch.close()
   }
 }

@@ -8,10 +8,10 @@ import Transfer
 /// withdrawn. Guards itself.
 final class Rechecker: Sendable {
   enum Subject: Hashable, Sendable {
-    /// The file that is served at a path when the check starts.
-    case path(String)
-    /// The file of the download.
-    case download
+    /// The file that a folder serves at a path when the check starts.
+    case path(String, in: ObjectIdentifier)
+    /// The file of a download.
+    case download(FileID)
   }
   typealias Item = Rechecks<Subject>.Item
 
@@ -77,18 +77,21 @@ final class Rechecker: Sendable {
 
   private func check(_ item: Item, _ context: NodeContext) {
     switch item.content {
-    case .path(let path):
-      guard let catalogue = context.catalogue, let entry = catalogue.entry(at: path) else { return }
-      do throws(StoredFileError) { try catalogue.recheck(item.chunk, of: entry) } catch {
+    case .path(let path, let id):
+      guard let folder = context.offered.folders.first(where: { ObjectIdentifier($0) == id }),
+        let entry = folder.catalogue.entry(at: path)
+      else { return }
+      do throws(StoredFileError) { try folder.catalogue.recheck(item.chunk, of: entry) } catch {
         if case .busy = error { return }
-        context.withdraw(entry, because: error)
+        context.withdraw(entry, of: folder, because: error)
         // Another path serves the same bytes now; it may be another name of this very file.
-        if let other = catalogue.entry(entry.fileID) {
-          state.change { $0.rechecks.ask([Item(.path(other.path), item.chunk)], from: nil) }
+        if let (other, folder) = context.offered.entry(entry.fileID) {
+          let subject = Subject.path(other.path, in: ObjectIdentifier(folder))
+          state.change { $0.rechecks.ask([Item(subject, item.chunk)], from: nil) }
         }
       }
-    case .download:
-      guard let share = context.share else { return }
+    case .download(let fileID):
+      guard let share = context.offered.download(fileID) else { return }
       do throws(StoredFileError) { try share.recheck(item.chunk) } catch {
         if case .busy = error { return }
         context.withdraw(share, because: error)

@@ -1,4 +1,4 @@
-// Where a peer's pieces, pages and leaf hashes come from: the catalogue's files and database, or a running download.
+// Where a peer's pieces, pages and leaf hashes come from: a folder's files and database, or a running download.
 import Content
 import Posix
 import Storage
@@ -7,18 +7,14 @@ import Transfer
 /// Reads the data that peers ask for. One for all connections of a loop, confined to its thread. A call may wait for
 /// the disk.
 struct ServedFileReader: ~Copyable {
-  /// Nil in a node that only fetches.
-  private let catalogue: Catalogue?
   /// The file bytes of the piece that was read last, until they are taken.
   private var piece = ByteQueue()
-
-  init(_ catalogue: Catalogue?) { self.catalogue = catalogue }
 
   /// A page of chunk hashes. Nil if the node has no chunk of the page.
   func page(_ index: PageIndex, of source: ServedSource) throws(StoredFileError) -> HashPage? {
     switch source {
-    case .entry(let entry):
-      do throws(Errno) { return try catalogue!.page(index, entry) } catch { throw .unreadable(error) }
+    case .entry(let entry, let folder):
+      do throws(Errno) { return try folder.catalogue.page(index, entry) } catch { throw .unreadable(error) }
     case .download(let share): return share.page(index)
     }
   }
@@ -26,8 +22,10 @@ struct ServedFileReader: ~Copyable {
   /// The hashes of all leaves of a chunk.
   func leafHashes(of chunk: ChunkIndex, in source: ServedSource) throws(StoredFileError) -> [Digest] {
     switch source {
-    case .entry(let entry):
-      do throws(Errno) { return try catalogue!.leafHashes(of: chunk, entry).hashes } catch { throw .unreadable(error) }
+    case .entry(let entry, let folder):
+      do throws(Errno) { return try folder.catalogue.leafHashes(of: chunk, entry).hashes } catch {
+        throw .unreadable(error)
+      }
     case .download(let share): return try share.leafHashes(of: chunk)
     }
   }
@@ -36,8 +34,8 @@ struct ServedFileReader: ~Copyable {
   /// Returns their number.
   mutating func read(_ piece: UploadPiece, of source: ServedSource) throws(StoredFileError) -> Int {
     switch source {
-    case .entry(let entry):
-      let file = try catalogue!.open(entry)
+    case .entry(let entry, let folder):
+      let file = try folder.catalogue.open(entry)
       return try read(piece, in: entry.layout) { offset, room throws(StoredFileError) in
         try file.read(at: offset, into: &room)
       }

@@ -1,15 +1,16 @@
-// The two kinds of served file that a peer's handle can stand for.
+// The two kinds of content that a peer's handle can stand for.
 import Content
 import Storage
 
-/// A file that a peer has open at this node.
+/// A content that a peer has open at this node.
 enum ServedSource: Sendable {
-  case entry(CatalogueEntry)
+  /// A file of a folder.
+  case entry(CatalogueEntry, FolderShare)
   case download(DownloadShare)
 
   var fileID: FileID {
     switch self {
-    case .entry(let entry): entry.fileID
+    case .entry(let entry, _): entry.fileID
     case .download(let share): share.link.fileID
     }
   }

@@ -1,40 +1,25 @@
-// The serving side as a library: a folder's files, offered on one address until the program stops it.
+// The serving side as a library: one folder's files, offered on one address until the program stops it.
 import Posix
 import Storage
-import Synchronization
 import Wire
 
-/// Why a server cannot start.
-public enum ServerError: Error, Sendable {
-  /// The folder is missing, is none, or cannot be read.
-  case folder(Errno)
-  /// The address cannot be listened on.
-  case listen(Errno)
-  /// No place for the hashes of its files.
-  case state(HashStoreError)
-  /// The system refuses resources that a node needs: descriptors, memory.
-  case system(Errno)
-}
-
-/// Serves a folder. Listens from the start; files are served as soon as each is hashed.
+/// Serves a folder: a node with one share. Listens from the start; files are served as soon as each is hashed.
 public final class Server: Sendable {
   /// Where it listens: the real port where 0 was asked for.
   public let address: Endpoint
-  /// The public key that others may pin.
-  public let peerID: PeerID
-  let context: NodeContext
-  private let catalogue: Catalogue
-  private let threads: Mutex<[Thread]>
-  private let following = Mutex<Thread?>(nil)
-  private let answerer: Mutex<DiscoveryAnswerer?>
+  /// The node that serves.
+  public let node: PeerNode
+  let share: FolderShare
+  var context: NodeContext { node.context }
 
-  /// Starts to listen. `stateFolder` must exist; it keeps the files' hashes, 0.2 % of the
-  /// data, for the next time. Events come on any thread.
+  /// Starts to listen. `stateFolder` must exist; it keeps the files' hashes, 0.2 % of the data, for the next time. Events
+  /// come on any thread.
   public convenience init(
     _ configuration: NodeConfiguration, folder: String, listen: Endpoint, stateFolder: String,
     onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
   ) throws(ServerError) {
-    let socket = try Server.listening(on: listen)
+    let socket: Socket
+    do throws(Errno) { socket = try Socket.listening(on: listen) } catch { throw .listen(error) }
     try self.init(configuration, folder: folder, socket: socket, stateFolder: stateFolder, onEvent: onEvent)
   }
 
@@ -43,41 +28,17 @@ public final class Server: Sendable {
     _ configuration: NodeConfiguration, folder: String, socket: consuming Socket, stateFolder: String,
     onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
   ) throws(ServerError) {
-    let served: ServedFolder
-    do throws(Errno) { served = try ServedFolder(folder) } catch { throw .folder(error) }
-    let swarmKey = configuration.swarmKey
-    do throws(HashStoreError) {
-      catalogue = try Catalogue(folder: served, stateFolder: stateFolder) { FileKey($0, swarm: swarmKey).bucket }
-    } catch {
-      throw .state(error)
+    do throws(Errno) { address = try socket.localAddress() } catch { throw .system(error) }
+    let node = try PeerNode(configuration, socket: socket, onEvent: onEvent)
+    self.node = node
+    do throws(ServerError) { share = try node.share(folder, stateFolder: stateFolder) } catch {
+      node.shutDown(grace: .zero)
+      throw error
     }
-    do throws(Errno) {
-      address = try socket.localAddress()
-      context = try NodeContext(
-        configuration, catalogue: catalogue, listenPort: address.port, report: onEvent)
-      context.isScanning = true
-      let acceptor = try NetworkLoop(context: context, index: 0)
-      try acceptor.listen(on: socket)
-      var loops = [acceptor]
-      for i in 1..<max(1, context.mailboxes.count) { loops.append(try NetworkLoop(context: context, index: i)) }
-      let (catalogue, address) = (self.catalogue, self.address)
-      answerer = Mutex(
-        try configuration.discovery.map { settings throws(Errno) in
-          try DiscoveryAnswerer(
-            settings, peer: configuration.identity.peerID, listener: address,
-            complain: { onEvent(.notDiscoverable($0)) },
-            keys: { bucket in catalogue.candidates(bucket: bucket).map { FileKey($0.fileID, swarm: swarmKey) } })
-        })
-      threads = Mutex(loops.map(NetworkLoop.start))
-    } catch {
-      throw .system(error)
-    }
-    peerID = configuration.identity.peerID
   }
 
-  private static func listening(on address: Endpoint) throws(ServerError) -> Socket {
-    do throws(Errno) { return try Socket.listening(on: address) } catch { throw .listen(error) }
-  }
+  /// The public key that others may pin.
+  public var peerID: PeerID { node.peerID }
 
   /// Finds the folder's files and hashes those that are new or changed; blocks until all are served, or soon after
   /// `shouldStop` says so. From then on, until `shutDown`, a thread follows what happens in the folder: files are served
@@ -85,68 +46,28 @@ public final class Server: Sendable {
   public func scan(
     shouldStop: @escaping @Sendable () -> Bool = { false }, onEvent: @escaping @Sendable (CatalogueEvent) -> Void
   ) throws(ServerError) {
-    defer {
-      context.isScanning = false
-      context.sendToAllLoops(.catalogueChanged)
-    }
-    guard let mailbox = context.follower else { preconditionFailure("a server has a catalogue") }
-    let firstBatch = BlockingQueue<Void>()
-    let follower: FolderFollower
-    do throws(Errno) {
-      follower = try FolderFollower(
-        context, catalogue, mailbox, shouldStop: shouldStop, firstBatch: firstBatch,
-        onEvent: { [context] event in
-          context.counters.note(event)
-          onEvent(event)
-        })
-    } catch {
-      throw .folder(error)
-    }
-    following.withLock { following in
-      precondition(following == nil, "a server scans once")
-      following = FolderFollower.start(follower)
-    }
-    _ = firstBatch.take()
+    do throws(Errno) { try share.scan(shouldStop: shouldStop, onEvent: onEvent) } catch { throw .folder(error) }
   }
 
   /// Changes the limits, as in `NodeConfiguration`. Peers that are no longer allowed are disconnected. A lower
   /// `connectionsMax` disconnects no peer. Any thread may call it.
   public func reconfigure(uploadLimit: UInt64?, connectionsMax: Int?, allowedPeers: Set<PeerID>?) {
-    context.reconfigure(uploadLimit: uploadLimit, connectionsMax: connectionsMax, allowedPeers: allowedPeers)
+    node.reconfigure(uploadLimit: uploadLimit, connectionsMax: connectionsMax, allowedPeers: allowedPeers)
   }
 
   /// Connections from outside that it admits at a time: those of its configuration, as far as the limit of open files
   /// reaches.
-  public var connectionsMax: Int { context.admission { $0.places.established } }
+  public var connectionsMax: Int { node.connectionsMax }
 
   /// The numbers of the server so far and at this moment.
-  public var figures: NodeFigures {
-    var figures = context.counters.counted
-    figures.connections = context.admission { $0.establishedCount }
-    figures.uploadedBytes = context.uploaded
-    figures.isScanning = context.isScanning
-    (figures.files, figures.fileBytes) = catalogue.served
-    return figures
-  }
+  public var figures: NodeFigures { node.figures }
+
+  /// The status of the server at this moment (`PeerNode.status`).
+  public func status() -> ServerStatus { node.status() }
 
   /// File bytes sent since the start.
-  public var uploadedBytes: UInt64 { context.uploaded }
+  public var uploadedBytes: UInt64 { node.uploadedBytes }
 
   /// Stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
-  public func shutDown(grace: Duration) {
-    answerer.withLock { $0.take() }?.stop()
-    context.follower?.send(.stop)
-    following.withLock { $0.take() }?.join()
-    context.sendToAllLoops(.shutDown(.shuttingDown, grace: grace))
-    let running = threads.withLock { running in
-      defer { running = [] }
-      return running
-    }
-    for thread in running { thread.join() }
-    context.rechecker.stop()
-    // Sockets that the accepting loop gave to a loop that had ended.
-    for mailbox in context.mailboxes {
-      for case .adopt(let socket, _, _) in mailbox.takeAll() { _ = Socket(owning: socket) }
-    }
-  }
+  public func shutDown(grace: Duration) { node.shutDown(grace: grace) }
 }

@@ -39,16 +39,10 @@ public struct ServerStatus: Hashable, Sendable {
   public let uptime: Duration
 }
 
-extension Server {
-  /// The status of the server at this moment. Any thread may call it, at any rate: it holds a lock only while it copies
-  /// one entry per connection, and no upload waits for it. After `shutDown` it lists no connections.
-  public func status() -> ServerStatus { context.status }
-}
-
 extension NodeContext {
   var status: ServerStatus {
     let totals = records.totals
-    let served = catalogue?.served ?? (files: 0, bytes: 0)
+    let served = offered.served
     return ServerStatus(
       connections: records.connections, connectionsTotal: totals.admitted, turnedAwayTotal: totals.turnedAway,
       uploadedBytes: uploaded, files: served.files, fileBytes: served.bytes, isScanning: isScanning,

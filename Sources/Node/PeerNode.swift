@@ -1,0 +1,143 @@
+// A node: one identity, one port and one set of threads for any number of served folders and downloads.
+import Posix
+import Storage
+import Synchronization
+import Wire
+
+/// Why a node cannot start, or cannot serve a folder.
+public enum ServerError: Error, Sendable {
+  /// The folder is missing, is none, or cannot be read.
+  case folder(Errno)
+  /// The address cannot be listened on.
+  case listen(Errno)
+  /// No place for the hashes of its files.
+  case state(HashStoreError)
+  /// The system refuses resources that a node needs: descriptors, memory.
+  case system(Errno)
+}
+
+/// A node of the network. It owns the identity, the listener, the threads that talk to peers, discovery, and the counters.
+/// Folders and downloads can be added and removed while it runs. `stop` ends it.
+public final class PeerNode: Sendable {
+  /// Where it listens: the real port where 0 was asked for. Nil: no other node can dial it.
+  public let address: Endpoint?
+  /// The public key that others may pin.
+  public let peerID: PeerID
+  let context: NodeContext
+  private let threads: Mutex<[Thread]>
+  private let answerer: Mutex<DiscoveryAnswerer?>
+
+  /// Starts a node.
+  /// - `listen`: the address that others may dial; nil: none.
+  /// - `onEvent`: called on threads of the node.
+  public convenience init(
+    _ configuration: NodeConfiguration, listen: Endpoint? = nil,
+    onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
+  ) throws(ServerError) {
+    let socket = try PeerNode.listening(on: listen)
+    try self.init(configuration, socket: socket, onEvent: onEvent)
+  }
+
+  /// The same on a socket that listens already; nil: no other node can dial it.
+  public init(
+    _ configuration: NodeConfiguration, socket: consuming Socket?,
+    onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
+  ) throws(ServerError) {
+    peerID = configuration.identity.peerID
+    do throws(Errno) {
+      let address = try socket?.localAddress()
+      let context = try NodeContext(configuration, listenPort: address?.port, report: onEvent)
+      (self.address, self.context) = (address, context)
+      var loops: [NetworkLoop] = []
+      for i in context.mailboxes.indices { loops.append(try NetworkLoop(context: context, index: i)) }
+      if let socket = consume socket { try loops[0].listen(on: socket) }
+      answerer = Mutex(try PeerNode.answerer(configuration, at: address, context))
+      threads = Mutex(loops.map(NetworkLoop.start))
+    } catch {
+      throw .system(error)
+    }
+  }
+
+  private static func listening(on address: Endpoint?) throws(ServerError) -> Socket? {
+    guard let address else { return nil }
+    do throws(Errno) { return try Socket.listening(on: address) } catch { throw .listen(error) }
+  }
+
+  /// Makes the node findable for those that ask for one of its contents, if it listens.
+  private static func answerer(
+    _ configuration: NodeConfiguration, at address: Endpoint?, _ context: NodeContext
+  ) throws(Errno) -> DiscoveryAnswerer? {
+    guard let settings = configuration.discovery, let address else { return nil }
+    return try DiscoveryAnswerer(
+      settings, peer: configuration.identity.peerID, listener: address,
+      complain: { context.report(.notDiscoverable($0)) },
+      keys: { context.offered.keys(bucket: $0, swarm: context.swarmKey) })
+  }
+
+  // MARK: Folders
+
+  /// Offers the files of a folder, as soon as `scan` has found and hashed them.
+  /// - `stateFolder`: must exist. It keeps the hashes of the files, 0.2 % of the data, for the next time.
+  public func share(_ folder: String, stateFolder: String) throws(ServerError) -> FolderShare {
+    let served: ServedFolder
+    do throws(Errno) { served = try ServedFolder(folder) } catch { throw .folder(error) }
+    let swarmKey = context.swarmKey
+    do throws(HashStoreError) {
+      let catalogue = try Catalogue(folder: served, stateFolder: stateFolder) { FileKey($0, swarm: swarmKey).bucket }
+      let share = FolderShare(catalogue, context)
+      context.add(share)
+      return share
+    } catch {
+      throw .state(error)
+    }
+  }
+
+  // MARK: Limits and numbers
+
+  /// Changes the limits, as in `NodeConfiguration`. Peers that are no longer allowed are disconnected. A lower
+  /// `connectionsMax` disconnects no peer. Any thread may call it.
+  public func reconfigure(uploadLimit: UInt64?, connectionsMax: Int?, allowedPeers: Set<PeerID>?) {
+    context.reconfigure(uploadLimit: uploadLimit, connectionsMax: connectionsMax, allowedPeers: allowedPeers)
+  }
+
+  /// Connections from outside that it admits at a time: those of its configuration, as far as the limit of open files
+  /// reaches.
+  public var connectionsMax: Int { context.admission { $0.places.established } }
+
+  /// The numbers of the node so far and at this moment.
+  public var figures: NodeFigures {
+    var figures = context.counters.counted
+    figures.connections = context.admission { $0.establishedCount }
+    figures.uploadedBytes = context.uploaded
+    figures.isScanning = context.isScanning
+    (figures.files, figures.fileBytes) = context.offered.served
+    return figures
+  }
+
+  /// The status of the node at this moment. Any thread may call it, at any rate: it holds a lock only while it copies one
+  /// entry per connection, and no upload waits for it. After `stop` it lists no connections.
+  public func status() -> ServerStatus { context.status }
+
+  /// File bytes sent since the start.
+  public var uploadedBytes: UInt64 { context.uploaded }
+
+  // MARK: The end
+
+  /// Stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
+  public func shutDown(grace: Duration) {
+    answerer.withLock { $0.take() }?.stop()
+    for folder in context.offered.folders { folder.stop() }
+    context.stopFollowing()
+    context.sendToAllLoops(.shutDown(.shuttingDown, grace: grace))
+    let running = threads.withLock { running in
+      defer { running = [] }
+      return running
+    }
+    for thread in running { thread.join() }
+    context.rechecker.stop()
+    // Sockets that the accepting loop gave to a loop that had ended.
+    for mailbox in context.mailboxes {
+      for case .adopt(let socket, _, _) in mailbox.takeAll() { _ = Socket(owning: socket) }
+    }
+  }
+}

@@ -1,0 +1,80 @@
+// A folder whose files a node serves. A node has any number of them, and each has a catalogue of its own.
+import Posix
+import Storage
+import Synchronization
+import Wire
+
+/// A served folder of a node. It is served until `remove`, or until the node stops.
+public final class FolderShare: Sendable {
+  let catalogue: Catalogue
+  private let context: NodeContext
+  /// Set from the start until the first batch of files is hashed: a file that is not found may yet be.
+  private let scanning = Atomic<Bool>(true)
+  private let stopping = Atomic<Bool>(false)
+  private let hasScanned = Atomic<Bool>(false)
+
+  init(_ catalogue: Catalogue, _ context: NodeContext) {
+    self.catalogue = catalogue
+    self.context = context
+  }
+
+  /// The folder, as the program named it.
+  public var path: String { catalogue.folder.path }
+
+  /// Files that are served now, and their bytes. Files of equal contents count each.
+  public var served: (files: Int, bytes: UInt64) { catalogue.served }
+
+  /// All served files, in the order of their paths.
+  public var entries: [CatalogueEntry] { catalogue.entries }
+
+  /// Whether files that the folder had at the start are still being hashed.
+  public internal(set) var isScanning: Bool {
+    get { scanning.load(ordering: .acquiring) }
+    set { scanning.store(newValue, ordering: .releasing) }
+  }
+
+  /// Whether its files are served no longer. Threads that hash them look at it often.
+  var isStopping: Bool { stopping.load(ordering: .acquiring) }
+
+  /// Finds the folder's files and hashes those that are new or changed. Blocks until all are served, or soon after
+  /// `shouldStop` says so. From then on, until `remove`, the node follows what happens in the folder: it serves and
+  /// withdraws files as they come, change and go, and it reports that too. Called once.
+  /// - `onEvent`: called on threads of the node.
+  /// - Throws: why the folder cannot be listed.
+  public func scan(
+    shouldStop: @escaping @Sendable () -> Bool = { false }, onEvent: @escaping @Sendable (CatalogueEvent) -> Void
+  ) throws(Errno) {
+    defer {
+      isScanning = false
+      context.sendToAllLoops(.catalogueChanged)
+    }
+    let wasScanned = hasScanned.exchange(true, ordering: .relaxed)
+    precondition(!wasScanned, "a folder is scanned once")
+    let firstBatch = BlockingQueue<Result<Void, Errno>>()
+    let counters = context.counters
+    try context.follow(
+      FollowedShare(
+        share: self, shouldStop: { self.isStopping || shouldStop() }, firstBatch: firstBatch,
+        onEvent: { event in
+          counters.note(event)
+          onEvent(event)
+        }))
+    try firstBatch.take()?.get()
+  }
+
+  /// Serves the folder's files no longer. Peers that have one open are told, unless another folder of the node serves
+  /// the same bytes. Returns when no thread uses the folder.
+  public func remove() {
+    stop()
+    for entry in catalogue.entries {
+      if catalogue.withdraw(entry) { context.sendToAllLoops(.withdraw(entry, .notOffered)) }
+    }
+  }
+
+  /// Follows the folder no longer. What peers have open stays open.
+  func stop() {
+    stopping.store(true, ordering: .releasing)
+    guard context.offered.remove(self) else { return }
+    context.unfollow(self)
+  }
+}

@@ -1,0 +1,92 @@
+// All that a node offers: the files of its folders, and the files that it downloads.
+import Content
+import Storage
+import Synchronization
+import Transfer
+import Wire
+
+/// The folders and downloads of a node whose contents peers may open. Guards itself.
+final class OfferedContents: Sendable {
+  private struct State {
+    /// In the order in which they were added.
+    var folders: [FolderShare] = []
+    var downloads: [FileID: DownloadShare] = [:]
+  }
+  private let state = Mutex(State())
+
+  // MARK: Folders
+
+  func add(_ folder: FolderShare) { state.withLock { $0.folders.append(folder) } }
+
+  /// False if the node does not have it.
+  func remove(_ folder: FolderShare) -> Bool {
+    state.withLock { state in
+      let before = state.folders.count
+      state.folders.removeAll { $0 === folder }
+      return state.folders.count < before
+    }
+  }
+
+  var folders: [FolderShare] { state.withLock { $0.folders } }
+
+  /// Whether files are still being hashed: then a file that is not found may yet be.
+  var isScanning: Bool { folders.contains { $0.isScanning } }
+
+  /// Files that are served now, and their bytes. Files of equal contents count each.
+  var served: (files: Int, bytes: UInt64) {
+    folders.reduce((0, 0)) { sum, folder in
+      let served = folder.catalogue.served
+      return (sum.0 + served.files, sum.1 + served.bytes)
+    }
+  }
+
+  /// The file that serves a content now.
+  func entry(_ fileID: FileID) -> (CatalogueEntry, FolderShare)? {
+    for folder in folders { if let entry = folder.catalogue.entry(fileID) { return (entry, folder) } }
+    return nil
+  }
+
+  // MARK: Downloads
+
+  func add(_ download: DownloadShare) { state.withLock { $0.downloads[download.link.fileID] = download } }
+
+  func remove(_ download: DownloadShare) {
+    state.withLock { state in
+      if state.downloads[download.link.fileID] === download { state.downloads[download.link.fileID] = nil }
+    }
+  }
+
+  /// The node ends.
+  func removeDownloads() { state.withLock { $0.downloads = [:] } }
+
+  func has(_ download: DownloadShare) -> Bool {
+    state.withLock { $0.downloads[download.link.fileID] === download }
+  }
+
+  /// The download of a file.
+  func download(_ fileID: FileID) -> DownloadShare? { state.withLock { $0.downloads[fileID] } }
+
+  // MARK: Finding
+
+  /// The content that an OPEN names: a file of a folder, else the file of a download.
+  /// - `isMeant`: whether the OPEN names the file of a key.
+  func find(bucket: UInt16, swarm: SwarmKey?, isMeant: (FileKey) -> Bool) -> (source: ServedSource, key: FileKey)? {
+    let (folders, downloads) = state.withLock { state in
+      (state.folders, state.downloads.values.filter { $0.key.bucket == bucket })
+    }
+    for folder in folders {
+      for entry in folder.catalogue.candidates(bucket: bucket) {
+        let key = FileKey(entry.fileID, swarm: swarm)
+        if isMeant(key) { return (.entry(entry, folder), key) }
+      }
+    }
+    return downloads.first { isMeant($0.key) }.map { (.download($0), $0.key) }
+  }
+
+  /// The keys of all contents of a bucket of which at least a leaf is offered.
+  func keys(bucket: UInt16, swarm: SwarmKey?) -> [FileKey] {
+    let (folders, downloads) = state.withLock { ($0.folders, Array($0.downloads.values)) }
+    let files = folders.flatMap { $0.catalogue.candidates(bucket: bucket) }.map { FileKey($0.fileID, swarm: swarm) }
+    return files + downloads.filter { $0.key.bucket == bucket && $0.isOffered }.map(\.key)
+  }
+}
