@@ -82,6 +82,8 @@ final class NodeContext: Sendable {
   private let uploadedBytes = Atomic<UInt64>(0)
   private let download = Mutex<DownloadShare?>(nil)
   private let inboundCount = Atomic<UInt64>(0)
+  /// The number of the next connection. In epoll, the numbers below the first are a loop's own descriptors.
+  private let nextConnection = Atomic<UInt64>(NetworkLoop.listenerToken + 1)
   private let allowedPeers: Mutex<Set<PeerID>?>
 
   /// - `listenPort`: where others may dial; nil: nowhere.
@@ -140,6 +142,11 @@ final class NodeContext: Sendable {
   var share: DownloadShare? {
     get { download.withLock { $0 } }
     set { download.withLock { $0 = newValue } }
+  }
+
+  /// The name of a new connection that one of the loops will run.
+  func takeToken(forLoop loop: Int) -> ConnectionToken {
+    ConnectionToken(loop: loop, number: nextConnection.add(1, ordering: .relaxed).oldValue)
   }
 
   /// A name for a connection that came in and fetches as well.

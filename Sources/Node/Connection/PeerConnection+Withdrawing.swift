@@ -39,7 +39,7 @@ extension PeerConnection {
     } else {
       peer.served[handle] = nil
       record?.open(handle, path: nil)
-      loop.context.swarms.leave(entry.fileID, member, at: loop.now)
+      loop.context.swarms.leave(entry.fileID, token, at: loop.now)
       peer.driver.session.withdraw(handle, reason)
     }
   }
@@ -58,7 +58,7 @@ extension PeerConnection {
     guard let peer, !peer.served.isEmpty else { return }
     for handle in peer.downloadHandles {
       if let source = peer.served.removeValue(forKey: handle) {
-        loop.context.swarms.leave(source.fileID, member, at: loop.now)
+        loop.context.swarms.leave(source.fileID, token, at: loop.now)
       }
       record?.open(handle, path: nil)
       peer.driver.session.withdraw(handle, reason)

@@ -5,10 +5,10 @@ import Transfer
 extension NetworkLoop {
   /// Introduces the peers that share a file to one another, if it is time.
   func introduceAll() {
-    var members: [FileID: [ContentSwarms.Member: PeerConnection]] = [:]
+    var members: [FileID: [ConnectionToken: PeerConnection]] = [:]
     for connection in connections.values {
       guard let peer = connection.peer else { continue }
-      for source in peer.served.values { members[source.fileID, default: [:]][connection.member] = connection }
+      for source in peer.served.values { members[source.fileID, default: [:]][connection.token] = connection }
     }
     for (fileID, connections) in members {
       let introductions = context.swarms.introductions(of: fileID, to: Set(connections.keys), at: now)
