@@ -82,6 +82,8 @@ final class NodeContext: Sendable {
   private let uploadedBytes = Atomic<UInt64>(0)
   private let downloadCount = Atomic<Int>(0)
   private let inboundCount = Atomic<UInt64>(0)
+  /// The number of the next connection. In epoll, the numbers below the first are a loop's own descriptors.
+  private let nextConnection = Atomic<UInt64>(NetworkLoop.listenerToken + 1)
   private let allowedPeers: Mutex<Set<PeerID>?>
   /// As in `NodeConfiguration`.
   private let connectionsMax: Mutex<Int?>
@@ -148,6 +150,11 @@ final class NodeContext: Sendable {
   func add(_ folder: FolderShare) {
     offered.add(folder)
     countPlaces()
+  }
+
+  /// The name of a new connection that one of the loops will run.
+  func takeToken(forLoop loop: Int) -> ConnectionToken {
+    ConnectionToken(loop: loop, number: nextConnection.add(1, ordering: .relaxed).oldValue)
   }
 
   /// Hands a folder to the thread that follows all of them. Starts the thread first if there is none.

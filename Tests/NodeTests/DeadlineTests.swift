@@ -27,7 +27,8 @@ private final class StillConnection {
     let address = try listener.localAddress()
     socket = try BlockingSocket(dialling: address)
     guard let (accepted, from) = try listener.accepting() else { throw SocketEnd.endOfStream }
-    connection = PeerConnection(loop: loop, token: 9, socket: Socket(owning: accepted), address: from)
+    connection = PeerConnection(
+      loop: loop, token: loop.context.takeToken(forLoop: 0), socket: Socket(owning: accepted), address: from)
     try loop.enter(connection)
     start = loop.now
   }
@@ -39,12 +40,14 @@ private final class StillConnection {
   }
 
   /// Another connection of the same peer comes, and the admission wants to know whether this one lives.
-  func comeAgain(_ token: UInt64, as peer: ScriptedPeer) throws {
+  func comeAgain(as peer: ScriptedPeer) throws -> ConnectionToken {
+    let token = loop.context.takeToken(forLoop: 0)
     let (verdict, orders) = loop.context.admission {
       $0.establish(token, from: connection.group, as: connection.peer!.id, meansSeveral: false)
     }
-    #expect(verdict == .admitted && orders == [.probe(9)])
+    #expect(verdict == .admitted && orders == [.probe(connection.token)])
     connection.probe()
+    return token
   }
 
   /// Sends until the system takes no more, since nobody reads.
@@ -162,7 +165,8 @@ private final class StillConnection {
   @Test func `an older connection to a peer that is silent for 5 s after PING makes room for the newer`() throws {
     let still = try StillConnection()
     let peer = try still.peer()
-    try still.comeAgain(10, as: peer)
+    let older = still.connection.token
+    let newer = try still.comeAgain(as: peer)
     still.check(at: 4.9)
     #expect(!still.connection.isFinishing)
     still.check(at: 5)
@@ -172,7 +176,7 @@ private final class StillConnection {
       return
     }
     #expect(try peer.receive().message.goodbyeCode == .duplicateConnection)
-    #expect(still.loop.context.admission { $0.holdsPlace(10) && !$0.holdsPlace(9) })
+    #expect(still.loop.context.admission { $0.holdsPlace(newer) && !$0.holdsPlace(older) })
   }
 
   @Test func `an older connection to a peer that answers stays, and is sent no second PING meanwhile`() throws {
@@ -183,10 +187,11 @@ private final class StillConnection {
       Issue.record("no PING")
       return
     }
-    try still.comeAgain(10, as: peer)
+    let older = still.connection.token
+    let newer = try still.comeAgain(as: peer)
     still.loop.now = still.start + .seconds(61)
     try peer.send(.pong(number))
-    #expect(still.loop.context.admission { $0.holdsPlace(9) && !$0.holdsPlace(10) })
+    #expect(still.loop.context.admission { $0.holdsPlace(older) && !$0.holdsPlace(newer) })
     try peer.send(.ping(7))
     #expect(try peer.receive().message == .pong(7))
   }

@@ -8,6 +8,9 @@ import Wire
 @testable import Node
 
 @Suite struct HintTests {
+  /// A connection that no loop has.
+  private let other = ConnectionToken(loop: 0, number: 77)
+
   private let handle = FileHandle(1)
 
   /// A peer that has the file open, has asked for pieces and takes none: the system holds no more for it.
@@ -46,7 +49,7 @@ import Wire
     let (peer, connection) = try stuck(server)
     let outboxBytes = connection.outbound.bytes.count
     for _ in 0..<1_000 {
-      for chunk in UInt32(0)..<8 { connection.promised(ChunkIndex(chunk), of: server.entry.fileID, to: 77) }
+      for chunk in UInt32(0)..<8 { connection.promised(ChunkIndex(chunk), of: server.entry.fileID, to: other) }
       _ = server.loop.turn()
     }
     #expect(connection.outbound.bytes.count <= outboxBytes)
@@ -69,7 +72,7 @@ import Wire
     try peer.send(.open(Open(handle: handle, bucket: key.bucket, proof: proof)))
     guard case .opened? = try peer.next() else { throw SocketEnd.endOfStream }
     for chunk in UInt32(0)..<3 {
-      server.loop.mailbox.send(.promised(server.entry.fileID, ChunkIndex(chunk), to: 77))
+      server.loop.mailbox.send(.promised(server.entry.fileID, ChunkIndex(chunk), to: other))
     }
     #expect(try peer.next() == .promised(Promised(handle: handle, chunks: (0..<3).map { ChunkIndex($0) })))
   }
@@ -80,7 +83,7 @@ import Wire
     let last = connection.timers.lastSentAt
     for seconds in [30, 59, 60] {
       #expect(!connection.isClosed)
-      connection.promised(ChunkIndex(UInt32(seconds) % 8), of: server.entry.fileID, to: 77)
+      connection.promised(ChunkIndex(UInt32(seconds) % 8), of: server.entry.fileID, to: other)
       server.loop.now = last + .seconds(seconds)
       connection.sendHints()
       connection.checkDeadlines()

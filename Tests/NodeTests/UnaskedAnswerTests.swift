@@ -38,7 +38,8 @@ private final class Fetching {
     let loop = try NetworkLoop(context: context, index: 0)
     self.loop = loop
     let listener = try Socket.listening(on: Endpoint(ipv4: (127, 0, 0, 1), port: 0))
-    loop.mailbox.send(.dial(id, try listener.localAddress(), pinned: nil, suite: .chaChaPoly, link))
+    let token = context.takeToken(forLoop: 0)
+    loop.mailbox.send(.dial(id, token, try listener.localAddress(), pinned: nil, suite: .chaChaPoly, link))
     _ = loop.turn()
     var accepted = try listener.accepting()
     for _ in 0..<100 where accepted == nil {

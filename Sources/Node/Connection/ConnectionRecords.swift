@@ -1,6 +1,7 @@
 // The status of each connection, for threads other than its loop's. Loops write it as things happen; readers get a copy.
 import Posix
 import Synchronization
+import Transfer
 import Wire
 
 /// One connection's entry. Its own loop writes it, and any thread may read it.
@@ -41,25 +42,25 @@ final class ConnectionRecord: Sendable {
 final class ConnectionRecords: Sendable {
   private struct State {
     /// In the order in which they came.
-    var order: [UInt64: (number: UInt64, record: ConnectionRecord)] = [:]
+    var order: [ConnectionToken: (number: UInt64, record: ConnectionRecord)] = [:]
     var admitted: UInt64 = 0
     var turnedAway: UInt64 = 0
   }
   private let state = Mutex(State())
 
-  /// A connection is let in, under a name that no other of the node has at the same time.
-  func enter(_ member: UInt64, _ peer: PeerID, _ address: Endpoint) -> ConnectionRecord {
+  /// A connection is let in.
+  func enter(_ token: ConnectionToken, _ peer: PeerID, _ address: Endpoint) -> ConnectionRecord {
     state.withLock { state in
       state.admitted += 1
       let record = ConnectionRecord(
         id: state.admitted, peer: peer, address: address, startNanoseconds: Clock.monotonicNanoseconds)
-      state.order[member] = (state.admitted, record)
+      state.order[token] = (state.admitted, record)
       return record
     }
   }
 
   /// A connection is over.
-  func leave(_ member: UInt64) { state.withLock { _ = $0.order.removeValue(forKey: member) } }
+  func leave(_ token: ConnectionToken) { state.withLock { _ = $0.order.removeValue(forKey: token) } }
 
   /// A connection ended before it was let in.
   func turnedAway() { state.withLock { $0.turnedAway += 1 } }

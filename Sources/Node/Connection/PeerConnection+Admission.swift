@@ -45,7 +45,7 @@ extension PeerConnection {
     peer.standing.verdict = verdict
     loop.carryOut(orders)
     switch verdict {
-    case .admitted: record = loop.context.records.enter(member, peer.id, address)
+    case .admitted: record = loop.context.records.enter(token, peer.id, address)
     case .turnedAway: timers.turnedAway()  // it hears of other peers first
     case .refused: close(.local(.tooManyConnections, ""))
     }
@@ -120,7 +120,7 @@ extension PeerConnection {
   }
 
   private func leaveRecords() {
-    if record != nil { loop.context.records.leave(member) }
+    if record != nil { loop.context.records.leave(token) }
     record = nil
   }
 }

@@ -53,7 +53,7 @@ extension PeerConnection {
     guard let fileID = fetching?.link.fileID, !peer.served.values.contains(where: { $0.fileID == fileID }) else {
       return
     }
-    loop.context.swarms.leave(fileID, member, at: loop.now)
+    loop.context.swarms.leave(fileID, token, at: loop.now)
   }
 
   // MARK: News of the session

@@ -60,10 +60,10 @@ extension PeerConnection {
   ) {
     let face = ContentSwarm.Peer(
       id: peer.id, ip: address.ip, port: peer.listenPort, isTurnedAway: peer.isTurnedAway)
-    let promised = loop.context.swarms.join(source.fileID, chunkCount: chunkCount, member, face, at: loop.now)
+    let promised = loop.context.swarms.join(source.fileID, chunkCount: chunkCount, token, face, at: loop.now)
     peer.driver.session.announce(promised: promised, of: handle)
     introduce(
-      loop.context.swarms.introductions(of: source.fileID, to: [member], at: loop.now), of: source.fileID)
+      loop.context.swarms.introductions(of: source.fileID, to: [token], at: loop.now), of: source.fileID)
   }
 
   /// Notes what a handle of the peer stands for; nil: nothing any more. Broadcasts about the content find the
@@ -80,24 +80,24 @@ extension PeerConnection {
     serve(nil, as: handle, to: peer)
     record?.open(handle, path: nil)
     if fetching?.link.fileID == fileID, peer.driver.session.isFetching {
-      loop.context.swarms.leave(fileID, member, stillMeeting: source(peer), at: loop.now)
+      loop.context.swarms.leave(fileID, token, stillMeeting: source(peer), at: loop.now)
     } else {
-      loop.context.swarms.leave(fileID, member, at: loop.now)
+      loop.context.swarms.leave(fileID, token, at: loop.now)
     }
   }
 
   func leaveSwarms() {
     for source in (peer?.served ?? [:]).values {
       loop.isClosed(source.fileID, at: self)
-      loop.context.swarms.leave(source.fileID, member, at: loop.now)
+      loop.context.swarms.leave(source.fileID, token, at: loop.now)
     }
-    if let fetching { loop.context.swarms.leave(fetching.link.fileID, member, at: loop.now) }
+    if let fetching { loop.context.swarms.leave(fetching.link.fileID, token, at: loop.now) }
   }
 
   /// The other end has the file that this node fetches: peers that fetch it from this node hear of that.
   func meet(_ peer: EstablishedPeer, chunkCount: Int) {
     guard let link = fetching?.link else { return }
-    loop.context.swarms.meet(link.fileID, chunkCount: chunkCount, member, source(peer), at: loop.now)
+    loop.context.swarms.meet(link.fileID, chunkCount: chunkCount, token, source(peer), at: loop.now)
   }
 
   private func source(_ peer: EstablishedPeer) -> ContentSwarm.Peer {
@@ -105,9 +105,9 @@ extension PeerConnection {
   }
 
   /// The other end hears of the peers that share a file.
-  func introduce(_ introductions: [(member: ContentSwarms.Member, entries: [PeerExchange.Entry])], of fileID: FileID) {
+  func introduce(_ introductions: [(member: ConnectionToken, entries: [PeerExchange.Entry])], of fileID: FileID) {
     guard let peer else { return }
-    for introduction in introductions where introduction.member == member {
+    for introduction in introductions where introduction.member == token {
       for (handle, source) in peer.served where source.fileID == fileID {
         peer.driver.session.announce(peers: introduction.entries, of: handle)
       }
@@ -115,8 +115,8 @@ extension PeerConnection {
   }
 
   /// A chunk will be sent to another connection. The peer hears of it at the end of the turn, with the other promises.
-  func promised(_ chunk: ChunkIndex, of fileID: FileID, to other: ContentSwarms.Member) {
-    guard other != member, let peer else { return }
+  func promised(_ chunk: ChunkIndex, of fileID: FileID, to other: ConnectionToken) {
+    guard other != token, let peer else { return }
     for (handle, source) in peer.served where source.fileID == fileID {
       peer.driver.session.announce(promised: [chunk], of: handle)
     }
@@ -131,7 +131,7 @@ extension PeerConnection {
       return peer.driver.admit(request, .notHere)
     }
     let isTaken = loop.context.swarms.accepts(
-      request.chunk, of: source.fileID, from: member, isFull: loop.isThrottled, at: loop.now)
+      request.chunk, of: source.fileID, from: token, isFull: loop.isThrottled, at: loop.now)
     peer.driver.admit(request, isTaken ? .yes : .notNow)
   }
 
@@ -143,23 +143,23 @@ extension PeerConnection {
 
   /// A chunk will be sent on this connection: the other peers that share the file learn of it.
   func promise(_ chunk: ChunkIndex, of handle: FileHandle, to peer: EstablishedPeer) {
-    guard let source = peer.served[handle], loop.context.swarms.promise(chunk, of: source.fileID, to: member) else {
+    guard let source = peer.served[handle], loop.context.swarms.promise(chunk, of: source.fileID, to: token) else {
       return
     }
-    loop.context.sendToAllLoops(.promised(source.fileID, chunk, to: member))
+    loop.context.sendToAllLoops(.promised(source.fileID, chunk, to: token))
   }
 
   /// The other end waits for nothing of a chunk any more.
   func settlePromise(of chunk: ChunkIndex, in handle: FileHandle, to peer: EstablishedPeer) {
     guard case .entry(let entry, _)? = peer.served[handle] else { return }
-    loop.context.swarms.settle(chunk, of: entry.fileID, member, leafCount: entry.layout.leafCount(of: chunk))
+    loop.context.swarms.settle(chunk, of: entry.fileID, token, leafCount: entry.layout.leafCount(of: chunk))
   }
 
   /// Leaves of a chunk have left.
   func sent(_ piece: UploadPiece, byteCount: Int, to peer: EstablishedPeer) {
     let isSettled = peer.driver.sent(piece, byteCount: byteCount, at: loop.now)
     guard case .entry(let entry, _)? = peer.served[piece.handle] else { return }
-    loop.context.swarms.sent(piece.leaves.count, of: piece.chunk, of: entry.fileID, to: member)
+    loop.context.swarms.sent(piece.leaves.count, of: piece.chunk, of: entry.fileID, to: token)
     if isSettled { settlePromise(of: piece.chunk, in: piece.handle, to: peer) }
   }
 
@@ -168,10 +168,10 @@ extension PeerConnection {
   func noteWaiting(_ peer: EstablishedPeer) -> Bool {
     let next = peer.driver.session.nextPieceChunk
     let source = next.flatMap { peer.served[$0.handle] }
-    if let fileID = peer.waitsFor, fileID != source?.fileID { loop.context.swarms.rests(fileID, member) }
+    if let fileID = peer.waitsFor, fileID != source?.fileID { loop.context.swarms.rests(fileID, token) }
     peer.waitsFor = source?.fileID
     guard let next, let source else { return !peer.driver.session.isNextPageRepeated }
     return loop.context.swarms.waits(
-      for: next.chunk, of: source.fileID, member, isFull: loop.isThrottled, at: loop.now)
+      for: next.chunk, of: source.fileID, token, isFull: loop.isThrottled, at: loop.now)
   }
 }

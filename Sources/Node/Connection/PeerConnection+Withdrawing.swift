@@ -39,7 +39,7 @@ extension PeerConnection {
     } else {
       serve(nil, as: handle, to: peer)
       record?.open(handle, path: nil)
-      loop.context.swarms.leave(entry.fileID, member, at: loop.now)
+      loop.context.swarms.leave(entry.fileID, token, at: loop.now)
       peer.driver.session.withdraw(handle, reason)
     }
   }
@@ -72,7 +72,7 @@ extension PeerConnection {
   private func withdraw(_ handle: FileHandle, of peer: EstablishedPeer, because reason: Withdrawn.Reason) {
     guard let source = peer.served[handle] else { return }
     serve(nil, as: handle, to: peer)
-    loop.context.swarms.leave(source.fileID, member, at: loop.now)
+    loop.context.swarms.leave(source.fileID, token, at: loop.now)
     record?.open(handle, path: nil)
     peer.driver.session.withdraw(handle, reason)
   }

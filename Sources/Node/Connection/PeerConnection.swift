@@ -22,8 +22,8 @@ final class PeerConnection {
   }
 
   unowned let loop: NetworkLoop
-  /// The registration in epoll; never given out twice in a loop.
-  let token: UInt64
+  /// Its name in the node, and in epoll.
+  let token: ConnectionToken
   let socket: Socket
   /// The address that was dialled, or the one that the connection came from.
   let address: Endpoint
@@ -43,7 +43,7 @@ final class PeerConnection {
 
   /// A connection that we dial for a download.
   init(
-    loop: NetworkLoop, token: UInt64, socket: consuming Socket, address: Endpoint, dialling id: ConnectionID,
+    loop: NetworkLoop, token: ConnectionToken, socket: consuming Socket, address: Endpoint, dialling id: ConnectionID,
     pinned: PeerID?, suite: CipherSuite, link: DownloadLink
   ) {
     self.loop = loop
@@ -60,7 +60,7 @@ final class PeerConnection {
   }
 
   /// A connection that was accepted.
-  init(loop: NetworkLoop, token: UInt64, socket: consuming Socket, address: Endpoint) {
+  init(loop: NetworkLoop, token: ConnectionToken, socket: consuming Socket, address: Endpoint) {
     self.loop = loop
     self.token = token
     self.socket = consume socket
@@ -98,9 +98,6 @@ final class PeerConnection {
   var isClosed: Bool {
     if case .closed = phase { true } else { false }
   }
-
-  /// Its name among all connections of the node.
-  var member: ContentSwarms.Member { token ^ UInt64(loop.index) << 48 }
 
   // MARK: Events of the loop
 

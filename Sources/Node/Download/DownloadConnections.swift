@@ -43,7 +43,8 @@ final class DownloadConnections {
   }
 
   private func dial(_ connection: Connection, _ id: ConnectionID) {
-    send(.dial(id, connection.address, pinned: connection.pinned, suite: connection.suite, link), to: id)
+    let token = context.takeToken(forLoop: connection.loop)
+    send(.dial(id, token, connection.address, pinned: connection.pinned, suite: connection.suite, link), to: id)
   }
 
   func send(_ command: LoopCommand, to id: ConnectionID) {

@@ -8,8 +8,9 @@ import Wire
 /// A request of another thread to a loop.
 enum LoopCommand: Sendable {
   /// Take over a connection that another loop accepted and admitted under this token.
-  case adopt(socket: Int32, from: Endpoint, token: UInt64)
-  case dial(ConnectionID, Endpoint, pinned: PeerID?, suite: CipherSuite, DownloadLink)
+  case adopt(socket: Int32, from: Endpoint, token: ConnectionToken)
+  /// Dial. The sender has taken the token for this loop.
+  case dial(ConnectionID, ConnectionToken, Endpoint, pinned: PeerID?, suite: CipherSuite, DownloadLink)
   case open(ConnectionID)
   case fetchPage(ConnectionID, page: UInt32)
   case request(ConnectionID, FetchRequest)
@@ -24,7 +25,7 @@ enum LoopCommand: Sendable {
   /// An entry is no longer served: a peer that has it open gets another of the same bytes, or hears why.
   case withdraw(CatalogueEntry, Withdrawn.Reason)
   /// A chunk of a file will be sent to a connection: the other peers that have the file open hear of it.
-  case promised(FileID, ChunkIndex, to: ContentSwarms.Member)
+  case promised(FileID, ChunkIndex, to: ConnectionToken)
   /// These leaves of a download's file are offered from now on.
   case announce(DownloadShare, [LeafRun])
   /// The download is over: nothing is asked for any more.

@@ -6,8 +6,8 @@ extension NetworkLoop {
   /// Introduces the peers that share a content to one another, if it is time.
   func introduceAll() {
     for fileID in openContents {
-      var members: [ContentSwarms.Member: PeerConnection] = [:]
-      for connection in connections(of: fileID) where connection.peer != nil { members[connection.member] = connection }
+      var members: [ConnectionToken: PeerConnection] = [:]
+      for connection in connections(of: fileID) where connection.peer != nil { members[connection.token] = connection }
       let introductions = context.swarms.introductions(of: fileID, to: Set(members.keys), at: now)
       for introduction in introductions {
         guard let connection = members[introduction.member] else { continue }

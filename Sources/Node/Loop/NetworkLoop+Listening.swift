@@ -12,7 +12,7 @@ extension NetworkLoop {
         context.counters.accepted()
         let target = nextLoop
         nextLoop = (nextLoop + 1) % context.mailboxes.count
-        let token = takeToken(forLoop: target)
+        let token = context.takeToken(forLoop: target)
         let group = AddressGroup(ip: from.ip)
         let now = context.admission.now
         if context.admission({ $0.isKeptOut(group, at: now) }) {
@@ -49,25 +49,17 @@ extension NetworkLoop {
     if let listener = listener?.number { try? epoll.modify(listener, token: NetworkLoop.listenerToken, .readable) }
   }
 
-  // MARK: Tokens
-
-  /// Tokens that the accepting loop gives out are apart from those that the others take themselves.
-  private func takeToken(forLoop target: Int) -> UInt64 { 1 << 63 | UInt64(target) << 48 | takeToken() }
-
-  /// The loop that a token of a connection from outside was given out for.
-  private static func loop(of token: UInt64) -> Int { Int(token >> 48 & 0x7FFF) }
-
   // MARK: Orders of the admission
 
   /// Passes orders on to the loops whose connections they are about, this loop among them: a connection may be at work
   /// in the caller, and no other may end meanwhile.
   func carryOut(_ orders: [ConnectionAdmission.Order]) {
-    for order in orders { context.mailboxes[NetworkLoop.loop(of: order.token)].send(.admission(order)) }
+    for order in orders { context.mailboxes[order.token.loop].send(.admission(order)) }
   }
 
   /// The same for one order while no connection of this loop is at work: its descriptor is free at once.
   private func carryOut(now order: ConnectionAdmission.Order) {
-    if NetworkLoop.loop(of: order.token) == index { obey(order) } else { carryOut([order]) }
+    if order.token.loop == index { obey(order) } else { carryOut([order]) }
   }
 
   func obey(_ order: ConnectionAdmission.Order) {

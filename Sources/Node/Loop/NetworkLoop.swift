@@ -25,11 +25,10 @@ final class NetworkLoop {
   var listener: Socket?
   var nextLoop = 0
   private var clock = LoopClock()
-  private var nextToken: UInt64 = 2
-  private(set) var connections: [UInt64: PeerConnection] = [:]
+  private(set) var connections: [ConnectionToken: PeerConnection] = [:]
   private var byID: [ConnectionID: PeerConnection] = [:]
   /// The connections of peers that have a content open here.
-  private var byContent: [FileID: [UInt64: PeerConnection]] = [:]
+  private var byContent: [FileID: [ConnectionToken: PeerConnection]] = [:]
   private var turns = UploadTurns()
   /// The connection that sends next; it waits for the upload limit.
   private var sender: PeerConnection?
@@ -120,14 +119,15 @@ final class NetworkLoop {
     case NetworkLoop.mailboxToken:
       for command in mailbox.takeAll() { perform(command) }
     case NetworkLoop.listenerToken: acceptAll()
-    default: connections[token]?.isReady(readiness)  // nil: the event is stale
+    default: connections[ConnectionToken(rawValue: token)]?.isReady(readiness)  // nil: the event is stale
     }
   }
 
   private func perform(_ command: LoopCommand) {
     switch command {
     case .adopt(let socket, let from, let token): adopt(socket, from, token)
-    case .dial(let id, let address, let pinned, let suite, let link): dial(id, address, pinned, suite, link)
+    case .dial(let id, let token, let address, let pinned, let suite, let link):
+      dial(id, token, address, pinned, suite, link)
     case .open(let id): byID[id]?.open()
     case .fetchPage(let id, let page): byID[id]?.fetchPage(page)
     case .request(let id, let request): byID[id]?.request(request)
@@ -168,12 +168,13 @@ final class NetworkLoop {
   // MARK: Connections
 
   private func dial(
-    _ id: ConnectionID, _ address: Endpoint, _ pinned: PeerID?, _ suite: CipherSuite, _ link: DownloadLink
+    _ id: ConnectionID, _ token: ConnectionToken, _ address: Endpoint, _ pinned: PeerID?, _ suite: CipherSuite,
+    _ link: DownloadLink
   ) {
     do {
       let socket = try Socket.connecting(to: address)
       let connection = PeerConnection(
-        loop: self, token: takeToken(), socket: socket, address: address, dialling: id, pinned: pinned, suite: suite,
+        loop: self, token: token, socket: socket, address: address, dialling: id, pinned: pinned, suite: suite,
         link: link)
       try enter(connection)
       byID[id] = connection
@@ -182,7 +183,7 @@ final class NetworkLoop {
     }
   }
 
-  func adopt(_ number: Int32, _ from: Endpoint, _ token: UInt64) {
+  func adopt(_ number: Int32, _ from: Endpoint, _ token: ConnectionToken) {
     let socket = Socket(owning: number)
     guard endsAt == nil else { return carryOut(context.admission { $0.end(token) }) }
     do {
@@ -196,7 +197,7 @@ final class NetworkLoop {
   func register(_ connection: PeerConnection, as id: ConnectionID) { byID[id] = connection }
 
   func enter(_ connection: PeerConnection) throws(Errno) {
-    try epoll.add(connection.socket.number, token: connection.token, connection.interest)
+    try epoll.add(connection.socket.number, token: connection.token.rawValue, connection.interest)
     connections[connection.token] = connection
   }
 
@@ -230,7 +231,7 @@ final class NetworkLoop {
 
   /// Sets the events of epoll that the connection now waits for.
   func updateInterest(_ connection: PeerConnection) {
-    do { try epoll.modify(connection.socket.number, token: connection.token, connection.interest) } catch {
+    do { try epoll.modify(connection.socket.number, token: connection.token.rawValue, connection.interest) } catch {
       preconditionFailure("epoll: \(error)")
     }
   }
@@ -257,11 +258,6 @@ final class NetworkLoop {
     let connections = hinting
     hinting = []
     for connection in connections { connection.sendHints() }
-  }
-
-  func takeToken() -> UInt64 {
-    defer { nextToken += 1 }
-    return nextToken
   }
 
   // MARK: Sending in turns

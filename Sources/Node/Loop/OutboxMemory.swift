@@ -20,7 +20,7 @@ final class OutboxMemory: Sendable {
   /// An outbox that is empty keeps no memory for the next piece.
   var isScarce: Bool { byteCount > budget.byteCountMax / 2 }
 
-  func ending(_ outboxes: [OutboxBudget.Outbox], loopCount: Int, at now: Instant) -> [OutboxBudget.Reader] {
+  func ending(_ outboxes: [OutboxBudget.Outbox], loopCount: Int, at now: Instant) -> [ConnectionToken] {
     budget.ending(outboxes, loopCount: loopCount, at: now)
   }
 }

@@ -51,7 +51,7 @@ final class UploadLimiter: Sendable {
   }
 
   /// Takes the turn of a loop. A group to which all loops together sent much more than to another waits (`UploadTurns`).
-  func next(of turns: inout UploadTurns) -> UploadTurns.Reader? {
+  func next(of turns: inout UploadTurns) -> ConnectionToken? {
     if turns.isOfOneGroup { return turns.next { _ in 0 } }
     return state.withLock { state in turns.next(sent: state.shares.bytes(sentTo:)) }
   }

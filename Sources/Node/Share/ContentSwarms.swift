@@ -8,13 +8,11 @@ import Wire
 
 /// A lock around the `ContentSwarm` of every content that is open on a connection.
 final class ContentSwarms: Sendable {
-  typealias Member = ContentSwarm.Member
-
   private let byFile = Mutex<[FileID: ContentSwarm]>([:])
 
   /// A peer has opened a file at this node. Returns the chunks that were promised to other peers.
   func join(
-    _ fileID: FileID, chunkCount: Int, _ member: Member, _ peer: ContentSwarm.Peer, at now: Instant
+    _ fileID: FileID, chunkCount: Int, _ member: ConnectionToken, _ peer: ContentSwarm.Peer, at now: Instant
   ) -> [ChunkIndex] {
     byFile.withLock { swarms in
       swarms[fileID, default: ContentSwarms.swarm(chunkCount)].join(member, peer, at: now)
@@ -22,7 +20,7 @@ final class ContentSwarms: Sendable {
   }
 
   /// A peer has a file that this node fetches: other peers hear of it.
-  func meet(_ fileID: FileID, chunkCount: Int, _ member: Member, _ peer: ContentSwarm.Peer, at now: Instant) {
+  func meet(_ fileID: FileID, chunkCount: Int, _ member: ConnectionToken, _ peer: ContentSwarm.Peer, at now: Instant) {
     byFile.withLock { swarms in
       swarms[fileID, default: ContentSwarms.swarm(chunkCount)].meet(member, peer, at: now)
     }
@@ -33,7 +31,7 @@ final class ContentSwarms: Sendable {
   }
 
   /// A file is no longer open at a connection.
-  func leave(_ fileID: FileID, _ member: Member, at now: Instant) {
+  func leave(_ fileID: FileID, _ member: ConnectionToken, at now: Instant) {
     byFile.withLock { swarms in
       swarms[fileID]?.leave(member, at: now)
       if swarms[fileID]?.isEmpty == true { swarms[fileID] = nil }
@@ -41,7 +39,7 @@ final class ContentSwarms: Sendable {
   }
 
   /// A peer gave a file back that a download here fetches from it. It asks for nothing more; other peers still hear of it.
-  func leave(_ fileID: FileID, _ member: Member, stillMeeting peer: ContentSwarm.Peer, at now: Instant) {
+  func leave(_ fileID: FileID, _ member: ConnectionToken, stillMeeting peer: ContentSwarm.Peer, at now: Instant) {
     byFile.withLock { swarms in
       swarms[fileID]?.leave(member, at: now)
       swarms[fileID]?.meet(member, peer, at: now)
@@ -51,38 +49,40 @@ final class ContentSwarms: Sendable {
   /// Whether the node takes a request for a chunk; if not, the peer asks again later.
   /// - `isFull`: whether the upload is known to be all used.
   func accepts(
-    _ chunk: ChunkIndex, of fileID: FileID, from member: Member, isFull: Bool, at now: Instant
+    _ chunk: ChunkIndex, of fileID: FileID, from member: ConnectionToken, isFull: Bool, at now: Instant
   ) -> Bool {
     byFile.withLock { $0[fileID]?.accepts(chunk, from: member, isFull: isFull, at: now) ?? true }
   }
 
   /// The next piece for a peer waits. True if it goes before pieces of chunks that were promised to other peers first.
-  func waits(for chunk: ChunkIndex, of fileID: FileID, _ member: Member, isFull: Bool, at now: Instant) -> Bool {
+  func waits(
+    for chunk: ChunkIndex, of fileID: FileID, _ member: ConnectionToken, isFull: Bool, at now: Instant
+  ) -> Bool {
     byFile.withLock { $0[fileID]?.waits(for: chunk, member, isFull: isFull, at: now) ?? true }
   }
 
   /// No piece of a file waits for a peer.
-  func rests(_ fileID: FileID, _ member: Member) { byFile.withLock { $0[fileID]?.rests(member) } }
+  func rests(_ fileID: FileID, _ member: ConnectionToken) { byFile.withLock { $0[fileID]?.rests(member) } }
 
   /// The node will send a chunk. True if the other peers hear of it.
-  func promise(_ chunk: ChunkIndex, of fileID: FileID, to member: Member) -> Bool {
+  func promise(_ chunk: ChunkIndex, of fileID: FileID, to member: ConnectionToken) -> Bool {
     byFile.withLock { $0[fileID]?.promise(chunk, to: member) ?? false }
   }
 
   /// Leaves of a chunk left for a peer.
-  func sent(_ leafCount: Int, of chunk: ChunkIndex, of fileID: FileID, to member: Member) {
+  func sent(_ leafCount: Int, of chunk: ChunkIndex, of fileID: FileID, to member: ConnectionToken) {
     byFile.withLock { $0[fileID]?.sent(leafCount, of: chunk, to: member) }
   }
 
   /// A peer waits for nothing more of a chunk.
-  func settle(_ chunk: ChunkIndex, of fileID: FileID, _ member: Member, leafCount: Int) {
+  func settle(_ chunk: ChunkIndex, of fileID: FileID, _ member: ConnectionToken, leafCount: Int) {
     byFile.withLock { $0[fileID]?.settle(chunk, of: member, leafCount: leafCount) }
   }
 
   /// The other peers that some of a file's peers hear of now.
   func introductions(
-    of fileID: FileID, to members: Set<Member>, at now: Instant
-  ) -> [(member: Member, entries: [PeerExchange.Entry])] {
+    of fileID: FileID, to members: Set<ConnectionToken>, at now: Instant
+  ) -> [(member: ConnectionToken, entries: [PeerExchange.Entry])] {
     byFile.withLock { $0[fileID]?.introductions(to: members, at: now) ?? [] }
   }
 }

@@ -36,6 +36,8 @@ final class NodeEnd {
   let node: SimulatedNode
   /// Among the connections of its own node.
   let id: ConnectionID
+  /// The same name, for parts that know no download.
+  var token: ConnectionToken { ConnectionToken(rawValue: id.rawValue) }
   let peer: Face
   let group: AddressGroup
   /// Nil once the connection is gone on both sides.

@@ -7,7 +7,7 @@ extension SimulatedNode {
   /// A handshake with a peer that dialled is done.
   func admit(_ end: NodeEnd) {
     let (verdict, orders) = admission.establish(
-      end.id.rawValue, from: end.group, as: end.peer.peerID, meansSeveral: false)
+      end.token, from: end.group, as: end.peer.peerID, meansSeveral: false)
     switch verdict {
     case .admitted: break
     case .turnedAway: end.isTurnedAway = true
@@ -18,7 +18,7 @@ extension SimulatedNode {
 
   func carryOut(_ orders: [ConnectionAdmission.Order]) {
     for order in orders {
-      guard let end = end(ConnectionID(order.token)) else { continue }
+      guard let end = end(order.token) else { continue }
       switch order {
       case .drop, .displace: hangUp(end, .tooManyConnections)
       case .closeDuplicate: hangUp(end, .duplicateConnection)
@@ -38,7 +38,7 @@ extension SimulatedNode {
   func judge(_ end: NodeEnd) {
     guard canSend, end.isOpen, let askedAt = end.probedAt else { return }
     let orders = admission.judge(
-      end.id.rawValue, askedAt: askedAt, heardAt: end.timers.lastReceivedAt, at: world.time)
+      end.token, askedAt: askedAt, heardAt: end.timers.lastReceivedAt, at: world.time)
     guard let orders else { return }
     end.probedAt = nil
     carryOut(orders)
@@ -47,6 +47,6 @@ extension SimulatedNode {
   /// The admission hears what a connection is good for.
   func noteUse(of end: NodeEnd) {
     guard end.isInbound, !end.isTurnedAway else { return }
-    admission.note(end.id.rawValue, end.served == nil && !end.isFetching ? .nothingOpen : .busy)
+    admission.note(end.token, end.served == nil && !end.isFetching ? .nothingOpen : .busy)
   }
 }

@@ -78,6 +78,7 @@ class SimulatedNode {
   // MARK: Connections
 
   func end(_ id: ConnectionID) -> NodeEnd? { byID[id] }
+  func end(_ token: ConnectionToken) -> NodeEnd? { byID[ConnectionID(token.rawValue)] }
 
   func takeInboundID() -> ConnectionID {
     defer { nextInbound += 1 }
@@ -94,9 +95,9 @@ class SimulatedNode {
     end.close()
     ends.removeAll { $0 === end }
     byID[end.id] = nil
-    turns.leave(end.id.rawValue, of: end.group)
-    swarm.leave(end.id.rawValue, at: world.time)
-    if end.isInbound { carryOut(admission.end(end.id.rawValue)) }
+    turns.leave(end.token, of: end.group)
+    swarm.leave(end.token, at: world.time)
+    if end.isInbound { carryOut(admission.end(end.token)) }
   }
 
   /// Ends a connection, and reports its loss to the download.
@@ -170,8 +171,8 @@ class SimulatedNode {
     noteUse(of: end)
     let peer = ContentSwarm.Peer(
       id: end.peer.peerID, ip: end.peer.ip, port: end.peer.port, isTurnedAway: end.isTurnedAway)
-    end.driver.session.announce(promised: swarm.join(end.id.rawValue, peer, at: world.time), of: open.handle)
-    introduce([end.id.rawValue])
+    end.driver.session.announce(promised: swarm.join(end.token, peer, at: world.time), of: open.handle)
+    introduce([end.token])
     perform(on: end)
     opened(end)
   }
@@ -179,7 +180,7 @@ class SimulatedNode {
   /// The peer gave the file back.
   private func closed(_ end: NodeEnd) {
     end.served = nil
-    swarm.leave(end.id.rawValue, at: world.time)
+    swarm.leave(end.token, at: world.time)
     noteUse(of: end)
   }
 
@@ -191,7 +192,7 @@ class SimulatedNode {
     let isFirst = noteWaiting(end)
     guard end.driver.session.hasUploads else { return }
     end.isQueued = true
-    turns.enqueue(end.id.rawValue, of: end.group, isFirst: isFirst)
+    turns.enqueue(end.token, of: end.group, isFirst: isFirst)
     pump()
   }
 
@@ -199,10 +200,10 @@ class SimulatedNode {
   /// once.
   private func noteWaiting(_ end: NodeEnd) -> Bool {
     guard let next = end.driver.session.nextPieceChunk else {
-      swarm.rests(end.id.rawValue)
+      swarm.rests(end.token)
       return !end.driver.session.isNextPageRepeated
     }
-    return swarm.waits(for: next.chunk, end.id.rawValue, isFull: knowsUpload, at: world.time)
+    return swarm.waits(for: next.chunk, end.token, isFull: knowsUpload, at: world.time)
   }
 
   /// Whether the node knows when its upload is full.
@@ -214,7 +215,7 @@ class SimulatedNode {
     isPumping = true
     world.at(sendsNextAt) { [self] in
       isPumping = false
-      guard canSend, let next = turns.next(sent: shares.bytes(sentTo:)), let end = end(ConnectionID(next)) else {
+      guard canSend, let next = turns.next(sent: shares.bytes(sentTo:)), let end = end(next) else {
         return
       }
       end.isQueued = false
@@ -235,7 +236,7 @@ class SimulatedNode {
       let part = bytes(of: piece.leaves, in: piece.chunk)
       let hashes = piece.includesLeafHashes ? file.leafHashes[Int(piece.chunk.rawValue)] : []
       send(.data(piece.header(leafHashes: hashes, byteCount: part.count)), part, on: end)
-      swarm.sent(piece.leaves.count, of: piece.chunk, to: end.id.rawValue)
+      swarm.sent(piece.leaves.count, of: piece.chunk, to: end.token)
       shares.sent(part.count, to: end.group, at: world.time)
       if end.driver.sent(piece, byteCount: part.count, at: world.time) { settle(piece.chunk, of: end) }
     case nil: break
@@ -248,12 +249,12 @@ class SimulatedNode {
 extension SimulatedNode {
   private func admit(_ request: ChunkRequest, on end: NodeEnd) {
     guard held.offers(request.leaves, of: request.chunk) else { return end.driver.admit(request, .notHere) }
-    let isTaken = swarm.accepts(request.chunk, from: end.id.rawValue, isFull: isUploadFull, at: world.time)
+    let isTaken = swarm.accepts(request.chunk, from: end.token, isFull: isUploadFull, at: world.time)
     end.driver.admit(request, isTaken ? .yes : .notNow)
   }
 
   private func promise(_ chunk: ChunkIndex, to end: NodeEnd) {
-    guard swarm.promise(chunk, to: end.id.rawValue) else { return }
+    guard swarm.promise(chunk, to: end.token) else { return }
     for other in ends where other !== end {
       guard let handle = other.served else { continue }
       other.driver.session.announce(promised: [chunk], of: handle)
@@ -263,7 +264,7 @@ extension SimulatedNode {
 
   /// A peer waits for nothing of a chunk any more.
   private func settle(_ chunk: ChunkIndex, of end: NodeEnd) {
-    swarm.settle(chunk, of: end.id.rawValue, leafCount: file.layout.leafCount(of: chunk))
+    swarm.settle(chunk, of: end.token, leafCount: file.layout.leafCount(of: chunk))
   }
 
   /// Peers hear of leaves that are new, when it is time.
@@ -286,9 +287,9 @@ extension SimulatedNode {
   }
 
   /// Some peers, or all, hear of others.
-  func introduce(_ members: Set<UInt64>? = nil) {
+  func introduce(_ members: Set<ConnectionToken>? = nil) {
     for (member, entries) in swarm.introductions(to: members, at: world.time) {
-      guard let end = end(ConnectionID(member)), let handle = end.served else { continue }
+      guard let end = end(member), let handle = end.served else { continue }
       end.driver.session.announce(peers: entries, of: handle)
       perform(on: end)
     }

@@ -7,13 +7,15 @@ extension ConnectionAdmission {
   /// - `askedAt`: when the order was carried out.
   /// - `heardAt`: when the last byte came from the other end.
   /// - Returns: nil: it is too early to tell.
-  public mutating func judge(_ token: Token, askedAt: Instant, heardAt: Instant, at now: Instant) -> [Order]? {
+  public mutating func judge(
+    _ token: ConnectionToken, askedAt: Instant, heardAt: Instant, at now: Instant
+  ) -> [Order]? {
     if heardAt > askedAt { return lives(token) }
     return now - askedAt < ProtocolLimits.probePatience ? nil : isDead(token)
   }
 
   /// The newer ones go.
-  private mutating func lives(_ token: Token) -> [Order] {
+  private mutating func lives(_ token: ConnectionToken) -> [Order] {
     guard let entry = entries[token], entry.isProbed else { return [] }
     setProbed(token, false)
     let newer = rivals(of: token, entry)
@@ -22,7 +24,7 @@ extension ConnectionAdmission {
   }
 
   /// It closes, and the oldest of the others is probed.
-  private mutating func isDead(_ token: Token) -> [Order] {
+  private mutating func isDead(_ token: ConnectionToken) -> [Order] {
     guard let entry = entries[token], entry.isProbed else { return [] }
     forget(token)
     return [.closeDuplicate(token)] + probeOldest(of: entry.peer)
@@ -38,7 +40,7 @@ extension ConnectionAdmission {
     return [.probe(oldest)]
   }
 
-  private func rivals(of token: Token, _ entry: Entry) -> [Token] {
+  private func rivals(of token: ConnectionToken, _ entry: Entry) -> [ConnectionToken] {
     byPeer[entry.peer, default: []].filter { other in
       guard let newer = entries[other], newer.number > entry.number else { return false }
       return !(entry.meansSeveral && newer.meansSeveral)

@@ -4,9 +4,6 @@ import Wire
 /// Decides for all connections that a node's listener accepts. Does no I/O and reads no clock. What it decides about other
 /// connections than the one that it was asked about comes back as orders.
 public struct ConnectionAdmission: Sendable {
-  /// A connection, by a number of the shell's choice that is not given out twice.
-  public typealias Token = UInt64
-
   /// The verdict on a connection when its handshake is done.
   public enum Verdict: Hashable, Sendable {
     case admitted
@@ -30,15 +27,15 @@ public struct ConnectionAdmission: Sendable {
   /// An order to the loop of a connection.
   public enum Order: Hashable, Sendable {
     /// A half-open connection goes for a newcomer, without a word.
-    case drop(Token)
+    case drop(ConnectionToken)
     /// A connection goes for a newcomer: GOODBYE with code 3.
-    case displace(Token)
+    case displace(ConnectionToken)
     /// Send PING, and report what came of it to `judge`.
-    case probe(Token)
+    case probe(ConnectionToken)
     /// Of two connections to one peer the other stays: GOODBYE with code 5.
-    case closeDuplicate(Token)
+    case closeDuplicate(ConnectionToken)
 
-    public var token: Token {
+    public var token: ConnectionToken {
       switch self {
       case .drop(let token), .displace(let token), .probe(let token), .closeDuplicate(let token): token
       }
@@ -69,12 +66,12 @@ public struct ConnectionAdmission: Sendable {
   private var generator: SeededGenerator
   private var halfOpen = HalfOpenConnections()
   /// Those that are admitted or turned away, and not told to go.
-  private(set) var entries: [Token: Entry] = [:]
+  private(set) var entries: [ConnectionToken: Entry] = [:]
   private var admitted = GroupCounts()
   private var turnedAway = GroupCounts()
-  private var lingering: [Token: Lingerer] = [:]
+  private var lingering: [ConnectionToken: Lingerer] = [:]
   /// Of each peer, in the order in which their handshakes were done.
-  private(set) var byPeer: [PeerID: [Token]] = [:]
+  private(set) var byPeer: [PeerID: [ConnectionToken]] = [:]
   private var numbers: UInt64 = 0
   /// Groups that broke the protocol.
   private var breaches = StrangerPace()
@@ -92,7 +89,7 @@ public struct ConnectionAdmission: Sendable {
   public var isCrowded: Bool { admitted.total >= places.crowdedFrom }
 
   /// Whether a connection has a place, and was not told to give it up.
-  public func holdsPlace(_ token: Token) -> Bool { entries[token] != nil }
+  public func holdsPlace(_ token: ConnectionToken) -> Bool { entries[token] != nil }
 
   /// Newcomers are held against these places from now on. No connection has to go for it.
   public mutating func change(places: ConnectionPlaces) { self.places = places }
@@ -110,19 +107,19 @@ public struct ConnectionAdmission: Sendable {
   }
 
   /// A connection came in. A place is always found for it.
-  public mutating func begin(_ token: Token, from group: AddressGroup, at now: Instant) -> Order? {
+  public mutating func begin(_ token: ConnectionToken, from group: AddressGroup, at now: Instant) -> Order? {
     halfOpen.begin(token, from: group, places: places.halfOpen, using: &generator, at: now).map { .drop($0) }
   }
 
   /// Message 1 of its handshake was answered.
-  public mutating func progressed(_ token: Token, at now: Instant) { halfOpen.progressed(token, at: now) }
+  public mutating func progressed(_ token: ConnectionToken, at now: Instant) { halfOpen.progressed(token, at: now) }
 
   // MARK: Established
 
   /// The handshake of a connection is done.
   /// - `meansSeveral`: both ends have set capability bit 0 on it.
   public mutating func establish(
-    _ token: Token, from group: AddressGroup, as peer: PeerID, meansSeveral: Bool
+    _ token: ConnectionToken, from group: AddressGroup, as peer: PeerID, meansSeveral: Bool
   ) -> (verdict: Verdict, orders: [Order]) {
     halfOpen.remove(token)
     guard byPeer[peer, default: []].count < ProtocolLimits.connectionsPerPeerMax else { return (.refused, []) }
@@ -148,7 +145,7 @@ public struct ConnectionAdmission: Sendable {
   }
 
   /// What an admitted connection is good for has changed.
-  public mutating func note(_ token: Token, _ use: Use) {
+  public mutating func note(_ token: ConnectionToken, _ use: Use) {
     guard entries[token] != nil, entries[token]!.use != use else { return }
     numbers += 1
     entries[token]!.use = use
@@ -157,9 +154,9 @@ public struct ConnectionAdmission: Sendable {
 
   /// The connection that goes for a newcomer: one of a group that has more than the newcomer's would have. Of those that
   /// are good for little the one that is so for longest; of the busy ones the newest, which loses the least.
-  private func displaceable(for group: AddressGroup, evenBusy: Bool) -> Token? {
+  private func displaceable(for group: AddressGroup, evenBusy: Bool) -> ConnectionToken? {
     guard admitted.most > admitted[group] + 1 else { return evenBusy ? oldestUseless(for: group) : nil }
-    var victim: (token: Token, entry: Entry)?
+    var victim: (token: ConnectionToken, entry: Entry)?
     for (token, entry) in entries where !entry.isTurnedAway && admitted[entry.group] == admitted.most {
       if entry.use == .busy && !evenBusy { continue }
       if victim.map({ ConnectionAdmission.goes(entry, before: $0.entry) }) ?? true { victim = (token, entry) }
@@ -169,7 +166,7 @@ public struct ConnectionAdmission: Sendable {
 
   /// Where all places are taken by many hosts: the connection that has had no file open for longest. An honest peer opens
   /// one within a round trip.
-  private func oldestUseless(for group: AddressGroup) -> Token? {
+  private func oldestUseless(for group: AddressGroup) -> ConnectionToken? {
     entries.filter {
       $0.value.use == .nothingOpen && !$0.value.isTurnedAway && admitted[$0.value.group] > admitted[group]
     }
@@ -182,7 +179,7 @@ public struct ConnectionAdmission: Sendable {
   }
 
   /// The same among the few that are turned away: the oldest had the most time to be told of other peers.
-  private func oldestTurnedAway(for group: AddressGroup) -> Token? {
+  private func oldestTurnedAway(for group: AddressGroup) -> ConnectionToken? {
     guard turnedAway.most > turnedAway[group] + 1 else { return nil }
     return entries.filter { $0.value.isTurnedAway && turnedAway[$0.value.group] == turnedAway.most }
       .min { $0.value.number < $1.value.number }?.key
@@ -195,7 +192,7 @@ public struct ConnectionAdmission: Sendable {
   /// handshake: they cost a stranger nothing.
   /// - Returns: whether there is a place for it to wait; if not, it is closed at once, and a reset may overtake GOODBYE.
   public mutating func linger(
-    _ token: Token, from group: AddressGroup, hasShakenHands: Bool
+    _ token: ConnectionToken, from group: AddressGroup, hasShakenHands: Bool
   ) -> (isGranted: Bool, orders: [Order]) {
     let orders = end(token)
     let half = max(1, places.lingering / 2)
@@ -207,7 +204,7 @@ public struct ConnectionAdmission: Sendable {
   }
 
   /// The connection is gone.
-  public mutating func end(_ token: Token) -> [Order] {
+  public mutating func end(_ token: ConnectionToken) -> [Order] {
     halfOpen.remove(token)
     lingering[token] = nil
     guard let peer = entries[token]?.peer else { return [] }
@@ -226,12 +223,12 @@ public struct ConnectionAdmission: Sendable {
   }
 
   /// Gives the place of a connection back.
-  mutating func forget(_ token: Token) {
+  mutating func forget(_ token: ConnectionToken) {
     guard let entry = entries.removeValue(forKey: token) else { return }
     if entry.isTurnedAway { turnedAway.remove(entry.group) } else { admitted.remove(entry.group) }
     byPeer[entry.peer]!.removeAll { $0 == token }
     if byPeer[entry.peer]!.isEmpty { byPeer[entry.peer] = nil }
   }
 
-  mutating func setProbed(_ token: Token, _ isProbed: Bool) { entries[token]?.isProbed = isProbed }
+  mutating func setProbed(_ token: ConnectionToken, _ isProbed: Bool) { entries[token]?.isProbed = isProbed }
 }

@@ -5,9 +5,6 @@ import Wire
 /// Every connection on which one content is open, in either direction. The node and the simulation run it alike. Not
 /// shared between threads.
 public struct ContentSwarm: Sendable {
-  /// A connection, by a number of the shell's choice.
-  public typealias Member = UInt64
-
   /// The peer at the other end of a connection.
   public struct Peer: Sendable {
     public let id: PeerID
@@ -45,7 +42,7 @@ public struct ContentSwarm: Sendable {
 
   /// A peer has opened the content here.
   /// - Returns: chunks that other peers were promised.
-  public mutating func join(_ member: Member, _ peer: Peer, at now: Instant) -> [ChunkIndex] {
+  public mutating func join(_ member: ConnectionToken, _ peer: Peer, at now: Instant) -> [ChunkIndex] {
     directory.join(
       member, peer.id, ip: peer.ip, port: peer.port, isListener: true, isTurnedAway: peer.isTurnedAway, at: now)
     // A peer that is turned away asks for nothing here.
@@ -55,12 +52,12 @@ public struct ContentSwarm: Sendable {
   }
 
   /// A peer has the content, which this node fetches. Other peers hear of it.
-  public mutating func meet(_ member: Member, _ peer: Peer, at now: Instant) {
+  public mutating func meet(_ member: ConnectionToken, _ peer: Peer, at now: Instant) {
     directory.join(member, peer.id, ip: peer.ip, port: peer.port, isListener: false, at: now)
   }
 
   /// The content is no longer open on the connection.
-  public mutating func leave(_ member: Member, at now: Instant) {
+  public mutating func leave(_ member: ConnectionToken, at now: Instant) {
     promises.leave(member)
     choking.leave(member)
     directory.leave(member, at: now)
@@ -70,12 +67,14 @@ public struct ContentSwarm: Sendable {
 
   /// Whether the node takes a request for a chunk; if not, the peer asks again later.
   /// - `isFull`: whether the upload is known to be all used.
-  public mutating func accepts(_ chunk: ChunkIndex, from member: Member, isFull: Bool, at now: Instant) -> Bool {
+  public mutating func accepts(
+    _ chunk: ChunkIndex, from member: ConnectionToken, isFull: Bool, at now: Instant
+  ) -> Bool {
     choking.accepts(member, isFirst: promises.isFirst(member, of: chunk), isFull: isFull, at: now)
   }
 
   /// The next piece for a peer waits. True if it goes before pieces of chunks that other peers were promised first.
-  public mutating func waits(for chunk: ChunkIndex, _ member: Member, isFull: Bool, at now: Instant) -> Bool {
+  public mutating func waits(for chunk: ChunkIndex, _ member: ConnectionToken, isFull: Bool, at now: Instant) -> Bool {
     let isFirst = promises.isFirst(member, of: chunk)
     choking.waits(member, isFirst: isFirst, at: now)
     // The node never chokes a peer that gives nothing to others, but such a peer does not go before those that give.
@@ -83,21 +82,23 @@ public struct ContentSwarm: Sendable {
   }
 
   /// No piece waits for a peer.
-  public mutating func rests(_ member: Member) { choking.rests(member) }
+  public mutating func rests(_ member: ConnectionToken) { choking.rests(member) }
 
   // MARK: Promises
 
   /// The node will send a chunk. True if the other peers hear of it.
-  public mutating func promise(_ chunk: ChunkIndex, to member: Member) -> Bool { promises.promise(chunk, to: member) }
+  public mutating func promise(_ chunk: ChunkIndex, to member: ConnectionToken) -> Bool {
+    promises.promise(chunk, to: member)
+  }
 
   /// Leaves of a chunk left for a peer.
-  public mutating func sent(_ leafCount: Int, of chunk: ChunkIndex, to member: Member) {
+  public mutating func sent(_ leafCount: Int, of chunk: ChunkIndex, to member: ConnectionToken) {
     promises.sent(leafCount, of: chunk, to: member)
   }
 
   /// A peer waits for nothing more of a chunk.
   /// - `leafCount`: of the whole chunk.
-  public mutating func settle(_ chunk: ChunkIndex, of member: Member, leafCount: Int) {
+  public mutating func settle(_ chunk: ChunkIndex, of member: ConnectionToken, leafCount: Int) {
     promises.settle(chunk, of: member, leafCount: leafCount)
   }
 
@@ -105,8 +106,8 @@ public struct ContentSwarm: Sendable {
 
   /// What to tell some members, or all, about other peers now.
   public mutating func introductions(
-    to members: Set<Member>? = nil, at now: Instant
-  ) -> [(member: Member, entries: [PeerExchange.Entry])] {
+    to members: Set<ConnectionToken>? = nil, at now: Instant
+  ) -> [(member: ConnectionToken, entries: [PeerExchange.Entry])] {
     directory.messages(to: members, at: now)
   }
 }

@@ -3,8 +3,6 @@ import Wire
 
 /// The peers of one file that this node has shaken hands with, in either direction. Not shared between threads.
 public struct PeerDirectory: Sendable {
-  /// A connection, by a number of the shell's choice.
-  public typealias Member = UInt64
   /// Entries of one message.
   static let entriesMax = ProtocolLimits.peersMax
   /// Entries for a peer that is turned away: as many as a peer keeps of one source. In a large crowd most peers are
@@ -54,9 +52,9 @@ public struct PeerDirectory: Sendable {
     }
   }
 
-  private var records: [Member: Record] = [:]
+  private var records: [ConnectionToken: Record] = [:]
   /// In order of joining.
-  private var order: [Member] = []
+  private var order: [ConnectionToken] = []
   /// Peers that were turned away and have left, and until when they are named.
   private var turnedAway: [(record: Record, until: Instant)] = []
   private var joins = 0
@@ -67,14 +65,14 @@ public struct PeerDirectory: Sendable {
   public var count: Int { records.count }
 
   /// How many peers the node remembers to have named to a member.
-  func toldCount(of member: Member) -> Int { records[member]?.told.count ?? 0 }
+  func toldCount(of member: ConnectionToken) -> Int { records[member]?.told.count ?? 0 }
 
   /// A peer has or wants the file.
   /// - `port`: where it can be dialled: the port that was dialled, or the one that it announced; nil or 0: nowhere.
   /// - `isListener`: it has opened the file here, so it may hear of other peers.
   /// - `isTurnedAway`: its connection ends soon, since this node has no room for it.
   public mutating func join(
-    _ member: Member, _ peer: PeerID, ip: [UInt8], port: UInt16?, isListener: Bool, isTurnedAway: Bool = false,
+    _ member: ConnectionToken, _ peer: PeerID, ip: [UInt8], port: UInt16?, isListener: Bool, isTurnedAway: Bool = false,
     at now: Instant
   ) {
     let isNew = records[member] == nil
@@ -89,7 +87,7 @@ public struct PeerDirectory: Sendable {
     if records[member]!.port != nil { joins += 1 }
   }
 
-  public mutating func leave(_ member: Member, at now: Instant) {
+  public mutating func leave(_ member: ConnectionToken, at now: Instant) {
     guard let record = records.removeValue(forKey: member) else { return }
     order.removeAll { $0 == member }
     guard record.isTurnedAway, record.port != nil else { return }
@@ -102,9 +100,9 @@ public struct PeerDirectory: Sendable {
 
   /// What to tell some members, or all, about other peers now.
   public mutating func messages(
-    to members: Set<Member>? = nil, at now: Instant
-  ) -> [(member: Member, entries: [PeerExchange.Entry])] {
-    var messages: [(Member, [PeerExchange.Entry])] = []
+    to members: Set<ConnectionToken>? = nil, at now: Instant
+  ) -> [(member: ConnectionToken, entries: [PeerExchange.Entry])] {
+    var messages: [(ConnectionToken, [PeerExchange.Entry])] = []
     for member in members?.sorted() ?? order {
       guard let record = records[member], record.isListener, record.due <= now, record.seen < joins else { continue }
       let entriesMax = record.isTurnedAway ? PeerDirectory.entriesForTurnedAwayMax : PeerDirectory.entriesMax

@@ -8,8 +8,6 @@
 /// source does not know whether a reader has another peer to ask. So it refuses no reader for long, nor for more than
 /// half of the time.
 public struct UploadChoking: Sendable {
-  /// A connection, by a number of the shell's choice.
-  public typealias Reader = UInt64
   /// When a choked reader may ask this source again. It may ask another peer at once.
   public static let retryAfterMilliseconds: UInt32 = 100
   /// Readers whose requests wait while the upload is known to be full. The next reader probably gets its chunk sooner
@@ -46,43 +44,43 @@ public struct UploadChoking: Sendable {
     let moved: Instant
   }
 
-  private var patience: [Reader: Patience] = [:]
-  private var waits: [Reader: Wait] = [:]
+  private var patience: [ConnectionToken: Patience] = [:]
+  private var waits: [ConnectionToken: Wait] = [:]
 
   public init() {}
 
   /// A reader has opened the file: from now on its time counts.
-  public mutating func join(_ reader: Reader, at now: Instant) {
+  public mutating func join(_ reader: ConnectionToken, at now: Instant) {
     if patience[reader] == nil { patience[reader] = Patience(left: UploadChoking.withRoomMin, counted: now) }
   }
 
   /// The reader has gone.
-  public mutating func leave(_ reader: Reader) {
+  public mutating func leave(_ reader: ConnectionToken) {
     patience[reader] = nil
     waits[reader] = nil
   }
 
   /// A piece waits for a reader, which has taken all that was sent before.
   /// - `isFirst`: whether the chunk of the piece was promised to no other reader before.
-  public mutating func waits(_ reader: Reader, isFirst: Bool, at now: Instant) {
+  public mutating func waits(_ reader: ConnectionToken, isFirst: Bool, at now: Instant) {
     if patience[reader] != nil { waits[reader] = Wait(isFirst: isFirst, moved: now) }
   }
 
   /// No piece waits for a reader.
-  public mutating func rests(_ reader: Reader) { waits[reader] = nil }
+  public mutating func rests(_ reader: ConnectionToken) { waits[reader] = nil }
 
   /// Whether a reader has joined, and has not gone.
-  public func knows(_ reader: Reader) -> Bool { patience[reader] != nil }
+  public func knows(_ reader: ConnectionToken) -> Bool { patience[reader] != nil }
 
   /// Whether a reader is not choked, whatever it asks for. Always true for a reader that has not joined.
-  public func isImpatient(_ reader: Reader, isFull: Bool, at now: Instant) -> Bool {
+  public func isImpatient(_ reader: ConnectionToken, isFull: Bool, at now: Instant) -> Bool {
     patience[reader].map { $0.left(at: now) < UploadChoking.leftMin(isFull: isFull) } ?? true
   }
 
   /// Whether the source accepts a request. If not, the reader asks again later.
   /// - `isFirst`: whether the chunk was promised to no other reader before.
   /// - `isFull`: whether the upload is known to be full.
-  public mutating func accepts(_ reader: Reader, isFirst: Bool, isFull: Bool, at now: Instant) -> Bool {
+  public mutating func accepts(_ reader: ConnectionToken, isFirst: Bool, isFull: Bool, at now: Instant) -> Bool {
     guard let known = patience[reader] else { return true }
     let left = known.left(at: now)
     let isPutOff =
@@ -94,7 +92,7 @@ public struct UploadChoking: Sendable {
     return !isPutOff
   }
 
-  private func isBetterElsewhere(_ reader: Reader, isFirst: Bool, isFull: Bool, at now: Instant) -> Bool {
+  private func isBetterElsewhere(_ reader: ConnectionToken, isFirst: Bool, isFull: Bool, at now: Instant) -> Bool {
     var alike = 0
     for (other, wait) in waits where other != reader && now - wait.moved < UploadChoking.stalledAfter {
       if wait.isFirst && !isFirst { return true }

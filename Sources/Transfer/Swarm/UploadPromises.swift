@@ -6,9 +6,6 @@ import Wire
 /// first and that has most of it or waits for it. A reader that asks for a few leaves, or cancels, claims nothing. Not
 /// shared between threads.
 public struct UploadPromises: Sendable {
-  /// A connection that has the file open, by a number of the shell's choice.
-  public typealias Reader = UInt64
-
   /// For each chunk a place in `readers` plus 1, or 0: no reader. Created when there are two readers.
   private var owners: [UInt16]
   /// For each chunk: leaves sent to its first reader.
@@ -16,9 +13,9 @@ public struct UploadPromises: Sendable {
   /// For each chunk: whether the other readers heard of the promise. They hear of it once, whichever reader gets the
   /// chunk.
   private var isTold: [Bool]
-  private var readers: [Reader?] = []
+  private var readers: [ConnectionToken?] = []
   /// Readers that do not share. No other reader can fetch from them what they were promised.
-  private var takers: Set<Reader> = []
+  private var takers: Set<ConnectionToken> = []
 
   public init(chunkCount: Int) {
     owners = Array(repeating: 0, count: chunkCount)
@@ -30,7 +27,7 @@ public struct UploadPromises: Sendable {
 
   /// A connection opened the file. Returns the chunks that were promised to other readers.
   /// - `shares`: whether other peers can fetch from this reader.
-  public mutating func join(_ reader: Reader, shares: Bool = true) -> [ChunkIndex] {
+  public mutating func join(_ reader: ConnectionToken, shares: Bool = true) -> [ChunkIndex] {
     if readers.contains(reader) { return [] }
     if !shares { takers.insert(reader) }
     let promised = owners.indices.filter { owners[$0] != 0 }.map { ChunkIndex(UInt32($0)) }
@@ -45,7 +42,7 @@ public struct UploadPromises: Sendable {
   /// A connection ended: its chunks have no first reader any more. The other readers hear of the next promise of a
   /// chunk only if this reader took half of it. Else a stranger that connects and leaves could make the source send
   /// each promise again.
-  public mutating func leave(_ reader: Reader) {
+  public mutating func leave(_ reader: ConnectionToken) {
     guard let place = readers.firstIndex(of: reader) else { return }
     readers[place] = nil
     takers.remove(reader)
@@ -56,26 +53,26 @@ public struct UploadPromises: Sendable {
   }
 
   /// Leaves of a chunk were sent to a reader.
-  public mutating func sent(_ leafCount: Int, of chunk: ChunkIndex, to reader: Reader) {
+  public mutating func sent(_ leafCount: Int, of chunk: ChunkIndex, to reader: ConnectionToken) {
     guard let index = index(of: chunk, ownedBy: reader) else { return }
     sent[index] = UInt8(min(Int(sent[index]) + leafCount, Int(UInt8.max)))
   }
 
   /// A reader no longer waits for a chunk. If it has less than half of it, the chunk has no first reader any more.
   /// - `leafCount`: the leaves of the whole chunk.
-  public mutating func settle(_ chunk: ChunkIndex, of reader: Reader, leafCount: Int) {
+  public mutating func settle(_ chunk: ChunkIndex, of reader: ConnectionToken, leafCount: Int) {
     guard let index = index(of: chunk, ownedBy: reader), 2 * Int(sent[index]) < leafCount else { return }
     owners[index] = 0
   }
 
-  private func index(of chunk: ChunkIndex, ownedBy reader: Reader) -> Int? {
+  private func index(of chunk: ChunkIndex, ownedBy reader: ConnectionToken) -> Int? {
     let index = Int(chunk.rawValue)
     guard index < owners.count, owners[index] != 0, readers[Int(owners[index]) - 1] == reader else { return nil }
     return index
   }
 
   /// Whether the chunk was promised to no other reader before.
-  public func isFirst(_ reader: Reader, of chunk: ChunkIndex) -> Bool {
+  public func isFirst(_ reader: ConnectionToken, of chunk: ChunkIndex) -> Bool {
     let index = Int(chunk.rawValue)
     guard index < owners.count, owners[index] != 0 else { return true }
     return readers[Int(owners[index]) - 1] == reader
@@ -83,7 +80,7 @@ public struct UploadPromises: Sendable {
 
   /// The source will send a chunk. True if it was promised to no other reader before: then the other readers hear of
   /// it.
-  public mutating func promise(_ chunk: ChunkIndex, to reader: Reader) -> Bool {
+  public mutating func promise(_ chunk: ChunkIndex, to reader: ConnectionToken) -> Bool {
     let index = Int(chunk.rawValue)
     guard index < owners.count, owners[index] == 0, !takers.contains(reader),
       let place = readers.firstIndex(of: reader)

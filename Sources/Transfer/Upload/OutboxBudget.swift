@@ -2,17 +2,14 @@
 
 /// Chooses connections whose peers do not read, so that the other connections continue.
 public struct OutboxBudget: Sendable {
-  /// A connection, by a number of the shell's choice.
-  public typealias Reader = UInt64
-
   /// What one connection holds.
   public struct Outbox: Hashable, Sendable {
-    public let reader: Reader
+    public let reader: ConnectionToken
     public let byteCount: Int
     /// When its peer last took something, or the outbox was last empty.
     public let taken: Instant
 
-    public init(reader: Reader, byteCount: Int, taken: Instant) {
+    public init(reader: ConnectionToken, byteCount: Int, taken: Instant) {
       (self.reader, self.byteCount, self.taken) = (reader, byteCount, taken)
     }
   }
@@ -32,7 +29,7 @@ public struct OutboxBudget: Sendable {
   /// The connections of one of `loopCount` loops that end: those that take nothing, then those that hold more than a
   /// piece; of both the ones that hold most, then the ones that wait longest. The rest holds three quarters of the loop's
   /// share at most, as far as there are such connections.
-  public func ending(_ outboxes: [Outbox], loopCount: Int, at now: Instant) -> [Reader] {
+  public func ending(_ outboxes: [Outbox], loopCount: Int, at now: Instant) -> [ConnectionToken] {
     var excess = outboxes.reduce(0) { $0 + $1.byteCount } - byteCountMax / 4 * 3 / max(1, loopCount)
     guard excess > 0 else { return [] }
     func isStalled(_ outbox: Outbox) -> Bool { now - outbox.taken >= OutboxBudget.patience }
@@ -44,7 +41,7 @@ public struct OutboxBudget: Sendable {
       return a.byteCount != b.byteCount
         ? a.byteCount > b.byteCount : (a.taken, a.reader) < (b.taken, b.reader)
     }
-    var ending: [Reader] = []
+    var ending: [ConnectionToken] = []
     for outbox in candidates where excess > 0 {
       ending.append(outbox.reader)
       excess -= outbox.byteCount

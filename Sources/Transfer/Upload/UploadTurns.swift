@@ -4,8 +4,6 @@
 /// a host gains nothing from many connections. A group that the node's other threads sent more to waits longer here
 /// (`UploadShares`). Not shared between threads.
 public struct UploadTurns: Sendable {
-  /// A connection, by a number of the shell's choice.
-  public typealias Reader = UInt64
   /// One in this many turns goes to a connection that does not go first, so that none waits for ever.
   static let turnsPerOther = 16
   /// A group that was sent so many bytes more than another, or a quarter more, still has its turn. Peers of a swarm
@@ -22,7 +20,7 @@ public struct UploadTurns: Sendable {
     /// In the order of their turns, each once.
     private var ring: [AddressGroup] = []
     /// In the order of their turns. A group that has none waiting may keep its empty list.
-    private var readers: [AddressGroup: [Reader]] = [:]
+    private var readers: [AddressGroup: [ConnectionToken]] = [:]
     /// How many times in a row another group went before the first of the ring.
     private var passes = 0
 
@@ -31,12 +29,12 @@ public struct UploadTurns: Sendable {
     /// The group that has waited longest.
     var head: AddressGroup? { ring.first }
 
-    mutating func enqueue(_ reader: Reader, of group: AddressGroup) {
+    mutating func enqueue(_ reader: ConnectionToken, of group: AddressGroup) {
       readers[group, default: []].append(reader)
       if readers[group]!.count == 1 { ring.append(group) }
     }
 
-    mutating func next(sent: (AddressGroup) -> Int) -> Reader? {
+    mutating func next(sent: (AddressGroup) -> Int) -> ConnectionToken? {
       guard !ring.isEmpty else { return nil }
       let group = ring.remove(at: nextIndex(sent: sent))
       let reader = readers[group]!.removeFirst()
@@ -62,7 +60,7 @@ public struct UploadTurns: Sendable {
       return next
     }
 
-    mutating func leave(_ reader: Reader, of group: AddressGroup) {
+    mutating func leave(_ reader: ConnectionToken, of group: AddressGroup) {
       guard readers[group] != nil else { return }
       readers[group]!.removeAll { $0 == reader }
       guard readers[group]!.isEmpty else { return }
@@ -85,13 +83,13 @@ public struct UploadTurns: Sendable {
 
   /// A reader can be sent a piece, and waits for its turn.
   /// - `isFirst`: whether no other peer was promised the piece's chunk before it (`UploadPromises`).
-  public mutating func enqueue(_ reader: Reader, of group: AddressGroup, isFirst: Bool) {
+  public mutating func enqueue(_ reader: ConnectionToken, of group: AddressGroup, isFirst: Bool) {
     if isFirst { first.enqueue(reader, of: group) } else { others.enqueue(reader, of: group) }
   }
 
   /// Takes the reader whose turn it is; nil if none waits.
   /// - `sent`: the bytes that the whole node sent to a group lately (`UploadShares`).
-  public mutating func next(sent: (AddressGroup) -> Int) -> Reader? {
+  public mutating func next(sent: (AddressGroup) -> Int) -> ConnectionToken? {
     let isOthers = areOthersNext(sent: sent)
     firstInRow = isOthers ? 0 : min(firstInRow + 1, UploadTurns.turnsPerOther - 1)
     othersInRow = isOthers && !first.isEmpty ? othersInRow + 1 : 0
@@ -109,7 +107,7 @@ public struct UploadTurns: Sendable {
   }
 
   /// The reader has gone.
-  public mutating func leave(_ reader: Reader, of group: AddressGroup) {
+  public mutating func leave(_ reader: ConnectionToken, of group: AddressGroup) {
     first.leave(reader, of: group)
     others.leave(reader, of: group)
   }

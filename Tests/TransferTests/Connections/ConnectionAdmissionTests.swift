@@ -21,18 +21,20 @@ func peer(_ number: UInt64) -> PeerID {
 
   /// A new peer's connection from 127.0.0.`last`.
   private mutating func come(
-    _ token: UInt64, from last: Int
+    _ token: ConnectionToken, from last: Int
   ) -> (verdict: ConnectionAdmission.Verdict, orders: [Order]) {
     _ = admission.begin(token, from: host(last), at: .zero)
-    return admission.establish(token, from: host(last), as: peer(token), meansSeveral: false)
+    return admission.establish(token, from: host(last), as: peer(token.rawValue), meansSeveral: false)
   }
 
-  private mutating func lingers(_ token: UInt64, from last: Int, hasShakenHands: Bool = true) -> Bool {
+  private mutating func lingers(_ token: ConnectionToken, from last: Int, hasShakenHands: Bool = true) -> Bool {
     admission.linger(token, from: host(last), hasShakenHands: hasShakenHands).isGranted
   }
 
   /// Fills places from one address.
-  private mutating func fill(_ tokens: Range<UInt64>, from last: Int, _ use: ConnectionAdmission.Use = .nothingOpen) {
+  private mutating func fill(
+    _ tokens: Range<ConnectionToken>, from last: Int, _ use: ConnectionAdmission.Use = .nothingOpen
+  ) {
     for token in tokens {
       #expect(come(token, from: last) == (.admitted, []))
       admission.note(token, use)
@@ -56,7 +58,7 @@ func peer(_ number: UInt64) -> PeerID {
       places: ConnectionPlaces(established: 4, descriptors: 1_000), generator: SeededGenerator(seed: 1))
     for number in UInt8(1)...4 {
       let (verdict, _) = admission.establish(
-        UInt64(number), from: AddressGroup(ip: ipv4(number)), as: peerID(number), meansSeveral: false)
+        ConnectionToken(Int(number)), from: AddressGroup(ip: ipv4(number)), as: peerID(number), meansSeveral: false)
       #expect(verdict == .admitted)
       if number == 1 { admission.note(1, .busy) }
     }
@@ -79,15 +81,15 @@ func peer(_ number: UInt64) -> PeerID {
     #expect(come(20, from: 2) == (.admitted, [.displace(0)]))
     #expect(admission.establishedCount == 12 && !admission.holdsPlace(0) && admission.holdsPlace(20))
     // A newcomer of the most represented address takes what is still free, and then finds no room.
-    for token in UInt64(30)..<34 { #expect(come(token, from: 1) == (.admitted, [])) }
+    for token in ConnectionToken(30)..<34 { #expect(come(token, from: 1) == (.admitted, [])) }
     #expect(come(34, from: 1) == (.turnedAway, []))
     #expect(come(35, from: 3) == (.admitted, [.displace(1)]))
   }
 
   @Test mutating func `one address with a thousand keys does not keep another out`() {
     fill(0..<16, from: 1, .busy)
-    for token in UInt64(100)..<1_100 { #expect(come(token, from: 1).verdict != .admitted) }
-    for last in 2..<10 { #expect(come(UInt64(2_000 + last), from: last).verdict == .admitted) }
+    for token in ConnectionToken(100)..<1_100 { #expect(come(token, from: 1).verdict != .admitted) }
+    for last in 2..<10 { #expect(come(ConnectionToken(2_000 + last), from: last).verdict == .admitted) }
   }
 
   @Test mutating func `no connection goes for a newcomer whose address would then have as many`() {
@@ -96,7 +98,7 @@ func peer(_ number: UInt64) -> PeerID {
     fill(11..<12, from: 3)
     // 2 of 127.0.0.3 against 6 of 127.0.0.1.
     #expect(come(20, from: 3) == (.admitted, [.displace(0)]))
-    for token in UInt64(21)..<23 { #expect(come(token, from: 3).orders.count == 1) }
+    for token in ConnectionToken(21)..<23 { #expect(come(token, from: 3).orders.count == 1) }
     // Now each of the three has 4.
     #expect(come(23, from: 3) == (.admitted, []))
   }
@@ -110,25 +112,25 @@ func peer(_ number: UInt64) -> PeerID {
     fill(7..<12, from: 1, .busy)
     admission.note(4, .busy)
     admission.note(4, .idle)
-    let gone = (0..<4).map { i in come(UInt64(100 + i), from: 100 + i).orders }
+    let gone = (0..<4).map { i in come(ConnectionToken(100 + i), from: 100 + i).orders }
     #expect(gone == [[.displace(5)], [.displace(6)], [.displace(3)], [.displace(4)]], "the one that is so for longest")
-    for i in 4..<8 { #expect(come(UInt64(100 + i), from: 100 + i) == (.admitted, [])) }
+    for i in 4..<8 { #expect(come(ConnectionToken(100 + i), from: 100 + i) == (.admitted, [])) }
     #expect(admission.establishedCount == 16)
     #expect(come(200, from: 200) == (.admitted, [.displace(11)]), "of the busy ones the newest")
   }
 
   @Test mutating func `a crowd of which each has one connection with a file open is left alone`() {
-    for token in UInt64(0)..<16 { fill(token..<token + 1, from: Int(token), .idle) }
+    for token in ConnectionToken(0)..<16 { fill(token..<token.advanced(by: 1), from: Int(token.rawValue), .idle) }
     #expect(come(20, from: 20) == (.turnedAway, []))
   }
 
   @Test mutating func `places of those that are turned away are shared by address too`() {
     fill(0..<16, from: 1, .idle)
-    for token in UInt64(100)..<132 { #expect(come(token, from: 1) == (.turnedAway, [])) }
+    for token in ConnectionToken(100)..<132 { #expect(come(token, from: 1) == (.turnedAway, [])) }
     #expect(come(132, from: 1) == (.refused, []))
     for last in 2..<17 {
-      #expect(come(UInt64(200 + last), from: last).verdict == .admitted)
-      admission.note(UInt64(200 + last), .idle)
+      #expect(come(ConnectionToken(200 + last), from: last).verdict == .admitted)
+      admission.note(ConnectionToken(200 + last), .idle)
     }
     // All addresses have one connection now.
     #expect(come(300, from: 40) == (.turnedAway, [.displace(100)]))
@@ -154,20 +156,20 @@ func peer(_ number: UInt64) -> PeerID {
 
   @Test mutating func `few may linger after their goodbye, and they take no place of others`() {
     fill(0..<16, from: 1)
-    for token in UInt64(0)..<16 { #expect(lingers(token, from: 1)) }
+    for token in ConnectionToken(0)..<16 { #expect(lingers(token, from: 1)) }
     #expect(admission.establishedCount == 0)
-    for token in UInt64(100)..<148 { #expect(lingers(token, from: Int(token))) }
+    for token in ConnectionToken(100)..<148 { #expect(lingers(token, from: Int(token.rawValue))) }
     #expect(!lingers(148, from: 148))
     _ = admission.end(0)
     #expect(lingers(149, from: 149))
   }
 
   @Test mutating func `one address lingers in half of the places at most, and so do all that have not shaken hands`() {
-    for token in UInt64(0)..<100 { #expect(lingers(token, from: 1, hasShakenHands: false) == (token < 32)) }
+    for token in ConnectionToken(0)..<100 { #expect(lingers(token, from: 1, hasShakenHands: false) == (token < 32)) }
     #expect(!lingers(100, from: 1) && !lingers(101, from: 2, hasShakenHands: false))
-    for token in UInt64(200)..<232 { #expect(lingers(token, from: Int(token))) }
-    for token in UInt64(0)..<32 { _ = admission.end(token) }
-    for token in UInt64(300)..<400 { #expect(lingers(token, from: 2) == (token < 332)) }
+    for token in ConnectionToken(200)..<232 { #expect(lingers(token, from: Int(token.rawValue))) }
+    for token in ConnectionToken(0)..<32 { _ = admission.end(token) }
+    for token in ConnectionToken(300)..<400 { #expect(lingers(token, from: 2) == (token < 332)) }
   }
 
   @Test mutating func `a process without descriptors gives one back: half-open, without an open file, or idle`() {

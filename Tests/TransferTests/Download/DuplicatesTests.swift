@@ -11,13 +11,13 @@ import Wire
 
   /// A connection of one and the same peer.
   private mutating func come(
-    _ token: UInt64, severally: Bool = false, as number: UInt64 = 1
+    _ token: ConnectionToken, severally: Bool = false, as number: UInt64 = 1
   ) -> (verdict: ConnectionAdmission.Verdict, orders: [ConnectionAdmission.Order]) {
     admission.establish(token, from: host(1), as: peer(number), meansSeveral: severally)
   }
 
   /// What comes of a PING that is answered, or that is not.
-  private mutating func judge(_ token: UInt64, answers: Bool) -> [ConnectionAdmission.Order]? {
+  private mutating func judge(_ token: ConnectionToken, answers: Bool) -> [ConnectionAdmission.Order]? {
     admission.judge(
       token, askedAt: asked, heardAt: answers ? asked + .milliseconds(1) : asked, at: answers ? asked : late)
   }
@@ -66,15 +66,15 @@ import Wire
   }
 
   @Test mutating func `a fifth connection of one peer is refused at once`() {
-    for token in UInt64(1)...4 { #expect(come(token).verdict == .admitted) }
-    for token in UInt64(5)..<2_000 { #expect(come(token) == (.refused, [])) }
+    for token in ConnectionToken(1)...4 { #expect(come(token).verdict == .admitted) }
+    for token in ConnectionToken(5)..<2_000 { #expect(come(token) == (.refused, [])) }
     #expect(come(3_000, as: 2) == (.admitted, []))
     _ = admission.end(4)
     #expect(come(4_000).verdict == .admitted)
   }
 
   @Test mutating func `connections that both ends mean stay, up to four`() {
-    for token in UInt64(1)...4 { #expect(come(token, severally: true) == (.admitted, [])) }
+    for token in ConnectionToken(1)...4 { #expect(come(token, severally: true) == (.admitted, [])) }
     #expect(come(5, severally: true) == (.refused, []))
   }
 
@@ -88,7 +88,7 @@ import Wire
 
   @Test mutating func `a peer that is turned away finds its dead connection gone when it comes again`() {
     _ = come(1)
-    for token in UInt64(100)..<115 { _ = come(token, as: token) }
+    for token in ConnectionToken(100)..<115 { _ = come(token, as: token.rawValue) }
     #expect(come(2) == (.turnedAway, [.probe(1)]))
     #expect(admission.end(2) == [])
     #expect(judge(1, answers: false) == [.closeDuplicate(1)])
@@ -96,7 +96,7 @@ import Wire
   }
 
   @Test mutating func `a connection that is turned away is no reason to close another`() {
-    for token in UInt64(100)..<116 { _ = come(token, as: token) }
+    for token in ConnectionToken(100)..<116 { _ = come(token, as: token.rawValue) }
     #expect(come(1) == (.turnedAway, []))
     _ = admission.end(100)
     #expect(come(2) == (.admitted, []))

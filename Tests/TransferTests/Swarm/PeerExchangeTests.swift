@@ -21,7 +21,7 @@ import Wire
   @Test func `a newcomer is told of the others at once, and the others of it a minute later`() {
     var directory = directory()
     for i in 1...3 {
-      directory.join(UInt64(i), peer(i), ip: v4(10, 0, 0, UInt8(i)), port: 9800, isListener: true, at: .zero)
+      directory.join(ConnectionToken(i), peer(i), ip: v4(10, 0, 0, UInt8(i)), port: 9800, isListener: true, at: .zero)
     }
     let first = directory.messages(at: .zero)
     #expect(first.map(\.member) == [1, 2, 3])
@@ -56,7 +56,7 @@ import Wire
     var directory = directory()
     directory.join(0, peer(0), ip: v4(10, 0, 0, 1), port: 1, isListener: true, at: .zero)
     for i in 1...120 {
-      directory.join(UInt64(i), peer(i), ip: v4(10, 0, 1, UInt8(i)), port: 1, isListener: false, at: .zero)
+      directory.join(ConnectionToken(i), peer(i), ip: v4(10, 0, 1, UInt8(i)), port: 1, isListener: false, at: .zero)
     }
     for (minute, count) in [50, 50, 20].enumerated() {
       let messages = directory.messages(at: .seconds(60 * Double(minute)))
@@ -72,7 +72,7 @@ import Wire
     }
     join(isTurnedAway: true)
     for i in 1...120 {
-      directory.join(UInt64(i), peer(i), ip: v4(10, 0, 1, UInt8(i)), port: 1, isListener: false, at: .zero)
+      directory.join(ConnectionToken(i), peer(i), ip: v4(10, 0, 1, UInt8(i)), port: 1, isListener: false, at: .zero)
     }
     let few = directory.messages(to: [0], at: .zero)
     #expect(few.map(\.entries.count) == [16])
@@ -91,14 +91,14 @@ import Wire
       for i in 1...50 {
         let number = 50 * minute + i
         let ip = v4(10, 1, UInt8(minute), UInt8(i))
-        directory.join(UInt64(number), peer(number), ip: ip, port: 1, isListener: false, at: now)
+        directory.join(ConnectionToken(number), peer(number), ip: ip, port: 1, isListener: false, at: now)
       }
       let entries = directory.messages(to: [0], at: now).flatMap(\.entries)
       let isKnown = entries.contains { told.contains($0.peer) }
       #expect(entries.count == 50 && !isKnown, "as long as the bound is not reached, each comes once")
       told.formUnion(entries.map(\.peer))
       #expect(directory.toldCount(of: 0) == min(told.count, PeerDirectory.toldMax))
-      for i in 1...50 { directory.leave(UInt64(50 * minute + i), at: now) }
+      for i in 1...50 { directory.leave(ConnectionToken(50 * minute + i), at: now) }
     }
     #expect(told.count == 3_000)
   }
@@ -116,16 +116,17 @@ import Wire
   @Test func `half of those that one is told of were turned away, for a minute, and few of one host`() {
     var directory = directory()
     for i in 1...50 {
-      directory.join(UInt64(i), peer(i), ip: v4(10, 0, 1, UInt8(i)), port: 1, isListener: false, at: .zero)
+      directory.join(ConnectionToken(i), peer(i), ip: v4(10, 0, 1, UInt8(i)), port: 1, isListener: false, at: .zero)
     }
     func turnAway(_ i: Int, _ ip: [UInt8], port: UInt16?) {
-      directory.join(UInt64(i), peer(i), ip: ip, port: port, isListener: true, isTurnedAway: true, at: .zero)
-      directory.leave(UInt64(i), at: .zero)
+      directory.join(ConnectionToken(i), peer(i), ip: ip, port: port, isListener: true, isTurnedAway: true, at: .zero)
+      directory.leave(ConnectionToken(i), at: .zero)
     }
     func told(_ i: Int, at now: Instant) -> [PeerExchange.Entry] {
-      directory.join(UInt64(i), peer(i), ip: v4(10, 0, 3, 1), port: nil, isListener: true, isTurnedAway: true, at: now)
-      defer { directory.leave(UInt64(i), at: now) }
-      return directory.messages(to: [UInt64(i)], at: now).flatMap(\.entries)
+      directory.join(
+        ConnectionToken(i), peer(i), ip: v4(10, 0, 3, 1), port: nil, isListener: true, isTurnedAway: true, at: now)
+      defer { directory.leave(ConnectionToken(i), at: now) }
+      return directory.messages(to: [ConnectionToken(i)], at: now).flatMap(\.entries)
     }
     for i in 101...130 { turnAway(i, v4(10, 0, 2, 1), port: UInt16(i)) }
     let ofOneHost = told(900, at: .zero).filter { $0.ip == v4(10, 0, 2, 1) }
@@ -145,8 +146,8 @@ import Wire
     var directory = directory()
     for i in 1...30 {
       let ip = [0x20, 0x01, 0x0D, 0xB8] + Array(repeating: 0, count: 11) + [UInt8(i)]
-      directory.join(UInt64(i), peer(i), ip: ip, port: 1, isListener: true, isTurnedAway: true, at: .zero)
-      directory.leave(UInt64(i), at: .zero)
+      directory.join(ConnectionToken(i), peer(i), ip: ip, port: 1, isListener: true, isTurnedAway: true, at: .zero)
+      directory.leave(ConnectionToken(i), at: .zero)
     }
     let reader = [0x20, 0x01, 0x0D, 0xB8, 0, 1] + Array(repeating: UInt8(0), count: 9) + [1]
     directory.join(100, peer(100), ip: reader, port: nil, isListener: true, at: .zero)
@@ -159,7 +160,7 @@ import Wire
     for (listener, told) in expected.enumerated() where listener != 3 {
       var directory = directory()
       for (i, ip) in hosts.enumerated() {
-        directory.join(UInt64(i), peer(i), ip: ip, port: 1, isListener: i == listener, at: .zero)
+        directory.join(ConnectionToken(i), peer(i), ip: ip, port: 1, isListener: i == listener, at: .zero)
       }
       let entries = directory.messages(at: .zero).flatMap(\.entries).map(\.peer)
       #expect(Set(entries) == Set(told.map(peer)), "\(hosts[listener])")
@@ -315,8 +316,10 @@ import Wire
 
   @Test func `a chunk is promised once, until its reader leaves`() {
     var promises = UploadPromises(chunkCount: 4)
-    func join(_ reader: UInt64) -> [ChunkIndex] { promises.join(reader) }
-    func promise(_ chunk: UInt32, to reader: UInt64) -> Bool { promises.promise(ChunkIndex(chunk), to: reader) }
+    func join(_ reader: ConnectionToken) -> [ChunkIndex] { promises.join(reader) }
+    func promise(_ chunk: UInt32, to reader: ConnectionToken) -> Bool {
+      promises.promise(ChunkIndex(chunk), to: reader)
+    }
     #expect(join(10).isEmpty)
     // With no other reader there, a promise is sent to no reader.
     #expect(!promise(0, to: 10))
@@ -333,8 +336,10 @@ import Wire
 
   @Test func `who takes a chunk back, or takes little of it, has claimed nothing, and others are told of it once`() {
     var promises = UploadPromises(chunkCount: 4)
-    for reader in [10, 11] as [UInt64] { _ = promises.join(reader) }
-    func promise(_ chunk: UInt32, to reader: UInt64) -> Bool { promises.promise(ChunkIndex(chunk), to: reader) }
+    for reader in [10, 11] as [ConnectionToken] { _ = promises.join(reader) }
+    func promise(_ chunk: UInt32, to reader: ConnectionToken) -> Bool {
+      promises.promise(ChunkIndex(chunk), to: reader)
+    }
     #expect(promise(0, to: 10))
     #expect(!promises.isFirst(11, of: ChunkIndex(0)))
     promises.settle(ChunkIndex(0), of: 11, leafCount: 64)
@@ -360,7 +365,7 @@ import Wire
       var promises = UploadPromises(chunkCount: 4)
       _ = promises.join(1)
       var told = 0
-      for reader in 100..<120 as Range<UInt64> {
+      for reader in 100..<120 as Range<ConnectionToken> {
         _ = promises.join(reader)
         if promises.promise(ChunkIndex(0), to: reader) { told += 1 }
         #expect(!promises.isFirst(1, of: ChunkIndex(0)))
@@ -373,7 +378,9 @@ import Wire
 
   @Test func `what is promised to who gives nothing to others is promised to nobody`() {
     var promises = UploadPromises(chunkCount: 4)
-    func promise(_ chunk: UInt32, to reader: UInt64) -> Bool { promises.promise(ChunkIndex(chunk), to: reader) }
+    func promise(_ chunk: UInt32, to reader: ConnectionToken) -> Bool {
+      promises.promise(ChunkIndex(chunk), to: reader)
+    }
     _ = promises.join(10, shares: false)
     _ = promises.join(11)
     #expect(!promise(0, to: 10))

@@ -8,14 +8,16 @@ import Testing
   private final class Choking {
     private var choking = UploadChoking()
 
-    func join(_ reader: UInt64, at now: Instant) { choking.join(reader, at: now) }
-    func leave(_ reader: UInt64) { choking.leave(reader) }
-    func waits(_ reader: UInt64, isFirst: Bool, at now: Instant) { choking.waits(reader, isFirst: isFirst, at: now) }
-    func rests(_ reader: UInt64) { choking.rests(reader) }
-    func isImpatient(_ reader: UInt64, isFull: Bool = true, at now: Instant) -> Bool {
+    func join(_ reader: ConnectionToken, at now: Instant) { choking.join(reader, at: now) }
+    func leave(_ reader: ConnectionToken) { choking.leave(reader) }
+    func waits(_ reader: ConnectionToken, isFirst: Bool, at now: Instant) {
+      choking.waits(reader, isFirst: isFirst, at: now)
+    }
+    func rests(_ reader: ConnectionToken) { choking.rests(reader) }
+    func isImpatient(_ reader: ConnectionToken, isFull: Bool = true, at now: Instant) -> Bool {
       choking.isImpatient(reader, isFull: isFull, at: now)
     }
-    func accepts(_ reader: UInt64, isFirst: Bool, isFull: Bool = true, at now: Instant) -> Bool {
+    func accepts(_ reader: ConnectionToken, isFirst: Bool, isFull: Bool = true, at now: Instant) -> Bool {
       choking.accepts(reader, isFirst: isFirst, isFull: isFull, at: now)
     }
   }
@@ -24,7 +26,7 @@ import Testing
 
   /// Readers 1 and 2 have been here for a minute, and reader 1 waits for what nobody was promised before it.
   init() {
-    for reader: UInt64 in [1, 2] { choking.join(reader, at: .zero) }
+    for reader: ConnectionToken in [1, 2] { choking.join(reader, at: .zero) }
     choking.waits(1, isFirst: true, at: time(60_000))
   }
 
@@ -51,7 +53,7 @@ import Testing
   }
 
   /// Milliseconds until a reader that asks again and again is heard.
-  private func stretch(_ reader: UInt64, isFull: Bool, from start: Int64) -> Int64 {
+  private func stretch(_ reader: ConnectionToken, isFull: Bool, from start: Int64) -> Int64 {
     var waited: Int64 = 0
     while waited < 60_000, !choking.accepts(reader, isFirst: false, isFull: isFull, at: time(start + waited)) {
       waited += 100
@@ -90,7 +92,7 @@ import Testing
   }
 
   @Test func `the ninth of those who want the same kind is put off where the upload is full`() {
-    for reader: UInt64 in 11...17 {
+    for reader: ConnectionToken in 11...17 {
       choking.join(reader, at: .zero)
       #expect(choking.accepts(2, isFirst: true, at: time(60_000)))
       if reader < 17 { choking.waits(reader, isFirst: true, at: time(60_000)) }

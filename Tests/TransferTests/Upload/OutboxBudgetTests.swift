@@ -7,7 +7,7 @@ import Testing
   private let budget = OutboxBudget(byteCountMax: 64 << 20)
   private let now = Instant.zero + .seconds(100)
 
-  private func outbox(_ reader: UInt64, _ kibibytes: Int, silent: Duration) -> OutboxBudget.Outbox {
+  private func outbox(_ reader: ConnectionToken, _ kibibytes: Int, silent: Duration) -> OutboxBudget.Outbox {
     OutboxBudget.Outbox(reader: reader, byteCount: kibibytes << 10, taken: now + .zero - silent)
   }
 
@@ -17,7 +17,7 @@ import Testing
 
   @Test func `those that take nothing go, the largest first, and of equals the one that waits longest`() {
     let outboxes =
-      (0..<100).map { outbox(UInt64($0), 512, silent: .milliseconds(500)) }
+      (0..<100).map { outbox(ConnectionToken($0), 512, silent: .milliseconds(500)) }
       + [
         outbox(200, 300, silent: .seconds(1)), outbox(201, 400, silent: .seconds(2)),
         outbox(202, 400, silent: .seconds(3)),
@@ -27,14 +27,14 @@ import Testing
   }
 
   @Test func `a peer that reads and has no more than a piece waiting never goes`() {
-    let readers = (0..<900).map { outbox(UInt64($0), 100, silent: .milliseconds(999)) }
+    let readers = (0..<900).map { outbox(ConnectionToken($0), 100, silent: .milliseconds(999)) }
     #expect(budget.ending(readers, loopCount: 1, at: now).isEmpty)
     let flood = [outbox(1_000, 300, silent: .zero)]
     #expect(budget.ending(readers + flood, loopCount: 1, at: now) == [1_000])
   }
 
   @Test func `a loop that holds no more than its share ends nobody for what others hold`() {
-    let outboxes = (0..<80).map { outbox(UInt64($0), 300, silent: .seconds(9)) }
+    let outboxes = (0..<80).map { outbox(ConnectionToken($0), 300, silent: .seconds(9)) }
     #expect(budget.ending(outboxes, loopCount: 2, at: now).isEmpty)
     #expect(budget.ending(outboxes, loopCount: 3, at: now).count == 26)
   }

@@ -16,7 +16,7 @@ import Testing
 
   @Test func `one turn of sixteen is for the others, so that nobody waits for ever`() {
     var turns = UploadTurns()
-    var order: [UInt64] = []
+    var order: [ConnectionToken] = []
     for _ in 0..<4 { turns.enqueue(2, of: host(1), isFirst: false) }
     for _ in 0..<64 {
       if turns.isEmpty || order.last != 2 { turns.enqueue(1, of: host(1), isFirst: true) }
@@ -37,9 +37,9 @@ import Testing
 
   /// Takes turns; each reader waits again as soon as it was sent a piece. How many turns each reader had.
   private func share(
-    _ count: Int, of turns: inout UploadTurns, _ group: (UInt64) -> AddressGroup
-  ) -> [UInt64: Int] {
-    var had: [UInt64: Int] = [:]
+    _ count: Int, of turns: inout UploadTurns, _ group: (ConnectionToken) -> AddressGroup
+  ) -> [ConnectionToken: Int] {
+    var had: [ConnectionToken: Int] = [:]
     for _ in 0..<count {
       guard let reader = turns.next() else { break }
       had[reader, default: 0] += 1
@@ -50,8 +50,8 @@ import Testing
 
   @Test func `a host with fifty connections gets the same share as a host with one`() {
     var turns = UploadTurns()
-    func group(_ reader: UInt64) -> AddressGroup { host(reader <= 50 ? 1 : 2) }
-    for reader in UInt64(1)...51 { turns.enqueue(reader, of: group(reader), isFirst: false) }
+    func group(_ reader: ConnectionToken) -> AddressGroup { host(reader <= 50 ? 1 : 2) }
+    for reader in ConnectionToken(1)...51 { turns.enqueue(reader, of: group(reader), isFirst: false) }
     let had = share(1_000, of: &turns, group)
     #expect(had[51] == 500)
     #expect((1...50).allSatisfy { had[$0] == 10 }, "its connections share evenly: \(had)")
@@ -59,14 +59,14 @@ import Testing
 
   @Test func `connections of one address share evenly`() {
     var turns = UploadTurns()
-    for reader in UInt64(1)...7 { turns.enqueue(reader, of: host(1), isFirst: false) }
+    for reader in ConnectionToken(1)...7 { turns.enqueue(reader, of: host(1), isFirst: false) }
     let had = share(700, of: &turns) { _ in host(1) }
     #expect((1...7).allSatisfy { had[$0] == 100 })
   }
 
   @Test func `hosts take turns among those that go first too`() {
     var turns = UploadTurns()
-    for reader in UInt64(1)...10 { turns.enqueue(reader, of: host(1), isFirst: true) }
+    for reader in ConnectionToken(1)...10 { turns.enqueue(reader, of: host(1), isFirst: true) }
     turns.enqueue(11, of: host(2), isFirst: true)
     #expect([turns.next(), turns.next(), turns.next()] == [1, 11, 2])
   }
@@ -88,11 +88,11 @@ import Testing
     var turns = UploadTurns()
     turns.enqueue(1, of: host(1), isFirst: false)
     turns.enqueue(2, of: host(2), isFirst: false)
-    var order: [UInt64] = []
+    var order: [ConnectionToken] = []
     for _ in 0..<27 {
       let reader = turns.next { $0 == host(1) ? 1 << 30 : 1 << 20 }!
       order.append(reader)
-      turns.enqueue(reader, of: host(Int(reader)), isFirst: false)
+      turns.enqueue(reader, of: host(Int(reader.rawValue)), isFirst: false)
     }
     #expect(order.enumerated().filter { $0.element == 1 }.map(\.offset) == [7, 16, 25])
   }
@@ -101,8 +101,10 @@ import Testing
     var threads = [UploadTurns(), UploadTurns()]
     var shares = UploadShares()
     // 50 connections of one host, dealt out in turn, and one of another.
-    func group(_ reader: UInt64) -> AddressGroup { host(reader == 50 ? 2 : 1) }
-    for reader in UInt64(0)...50 { threads[Int(reader % 2)].enqueue(reader, of: group(reader), isFirst: false) }
+    func group(_ reader: ConnectionToken) -> AddressGroup { host(reader == 50 ? 2 : 1) }
+    for reader in ConnectionToken(0)...50 {
+      threads[Int(reader.rawValue % 2)].enqueue(reader, of: group(reader), isFirst: false)
+    }
     var sent = [0, 0]
     for turn in 0..<2_000 {
       let reader = threads[turn % 2].next(sent: shares.bytes(sentTo:))!
@@ -122,9 +124,9 @@ import Testing
     var sent = [0, 0]
     for _ in 0..<3_000 {
       let reader = turns.next(sent: shares.bytes(sentTo:))!
-      shares.sent(65_536, to: host(Int(reader)), at: .zero)
-      turns.enqueue(reader, of: host(Int(reader)), isFirst: reader == 1)
-      sent[Int(reader) - 1] += 1
+      shares.sent(65_536, to: host(Int(reader.rawValue)), at: .zero)
+      turns.enqueue(reader, of: host(Int(reader.rawValue)), isFirst: reader == 1)
+      sent[Int(reader.rawValue) - 1] += 1
     }
     #expect(sent[1] > 950, "\(sent)")
   }
@@ -133,11 +135,11 @@ import Testing
     var turns = UploadTurns()
     turns.enqueue(1, of: host(1), isFirst: true)
     turns.enqueue(2, of: host(2), isFirst: false)
-    var order: [UInt64] = []
+    var order: [ConnectionToken] = []
     for _ in 0..<32 {
       let reader = turns.next { $0 == host(1) ? 1 << 30 : 0 }!
       order.append(reader)
-      turns.enqueue(reader, of: host(Int(reader)), isFirst: reader == 1)
+      turns.enqueue(reader, of: host(Int(reader.rawValue)), isFirst: reader == 1)
     }
     #expect(order.count { $0 == 1 } == 4, "\(order)")
   }
@@ -168,5 +170,5 @@ import Testing
 
 extension UploadTurns {
   /// Where all groups were sent the same.
-  fileprivate mutating func next() -> Reader? { next { _ in 0 } }
+  fileprivate mutating func next() -> ConnectionToken? { next { _ in 0 } }
 }
