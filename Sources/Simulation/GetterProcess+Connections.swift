@@ -46,7 +46,7 @@ extension GetterProcess {
     let remote = NodeEnd.Face(
       node: peer, id: peer.takeInboundID(), peerID: peer.nextIdentity(), ip: address.ip, port: address.port)
     let hash = Digest(Array("handshake".utf8) + [UInt8(peer.plan.number)] + Array(repeating: 0, count: 22))!
-    let end = NodeEnd.connect(local, fetching: file.target, to: remote, hash: hash)
+    let end = NodeEnd.connect(local, to: remote, hash: hash)
     insert(end)
     if let other = end.other {
       peer.insert(other)
@@ -94,9 +94,10 @@ extension GetterProcess {
     close(end)
   }
 
-  func command(_ id: ConnectionID, _ change: (inout PeerSession) -> Void) {
+  /// Does something with an end that the brain named, then what its session decides.
+  func command(_ id: ConnectionID, _ change: (NodeEnd) -> Void) {
     guard let end = end(id) else { return }
-    change(&end.driver.session)
+    change(end)
     perform(on: end)
   }
 }

@@ -111,7 +111,7 @@ final class GetterProcess: SimulatedNode {
     case .dial(let address, _, let id): dial(address, id)
     case .open(let id): command(id) { $0.open() }
     case .prepareStorage: world.after(plan.diskDelay) { [self] in storage?.prepare() }
-    case .fetchPage(let page, let id): command(id) { $0.fetchPage(page.rawValue) }
+    case .fetchPage(let page, let id): command(id) { $0.command { $0.fetchPage(page.rawValue, of: $1) } }
     case .request(let id, let request, let chunk, let leaves):
       guard let hashes = chunkHashes[pages.page(of: chunk)] else {
         return world.violate("chunk \(chunk.rawValue) is asked for before its hash is known")
@@ -119,10 +119,9 @@ final class GetterProcess: SimulatedNode {
       let hash = hashes[Int(chunk.rawValue) % pages.chunksPerPage]
       getter.hold { $0.fetch(leaves, of: chunk) }
       let known = held.leafHashes(of: chunk)
-      command(id) {
-        $0.request(FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known))
-      }
-    case .cancel(let id, let request): command(id) { $0.cancel(request) }
+      let asked = FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known)
+      command(id) { $0.command { $0.request(asked, of: $1) } }
+    case .cancel(let id, let request): command(id) { $0.command { $0.cancel(request, of: $1) } }
     case .disconnect(let id, let reason):
       if let event = disconnect(id, reason) { tell(event) }
     case .report: break

@@ -72,6 +72,7 @@ extension RuleBook {
         learn(id, chunk, .max)
       }
     case .foundHere, .promised, .peers: break
+    case .othersServed: breakRule("a connection with one content serves others")
     }
     settleRounds(at: now)
   }

@@ -62,16 +62,15 @@ final class EstablishedPeer {
   var isShuttingDown = false
 
   /// - `dialled`: the port that was dialled; nil for a connection that came in.
-  /// - `target`: what the connection fetches; nil if it fetches nothing.
   init(
-    _ established: consuming EstablishedChannel, dialled: UInt16?, target: FetchTarget?, meansSeveral: Bool,
-    at now: Instant
+    _ established: consuming EstablishedChannel, dialled: UInt16?, meansSeveral: Bool, at now: Instant
   ) {
     let payload = established.remotePayload
     id = established.remote
     requestsMax = payload.requestsInFlightMax.map { Int($0) } ?? ProtocolLimits.requestsInFlightMax
     listenPort = dialled ?? payload.listenPort
-    driver = SessionDriver(handshakeHash: established.handshakeHash, role: established.role, target: target)
+    driver = SessionDriver(
+      handshakeHash: established.handshakeHash, role: established.role, requestsMax: requestsMax)
     standing = Standing(meansSeveral: meansSeveral, at: now)
     channel = consume established
   }

@@ -15,6 +15,8 @@ struct Fetching {
   /// The brain's name for the connection.
   let id: ConnectionID
   let link: DownloadLink
+  /// Of the file at the other end. Nil until the download opens it.
+  var handle: FileHandle?
   /// For the next DATA frame.
   var spareBlock: Block?
   /// Pieces that came in this turn.
@@ -24,19 +26,32 @@ struct Fetching {
 extension PeerConnection {
   // MARK: Commands of the brain
 
-  func open() { command { $0.open() } }
-  func fetchPage(_ page: UInt32) { command { $0.fetchPage(page) } }
-  func request(_ request: FetchRequest) { command { $0.request(request) } }
-  func cancel(_ id: RequestID) { command { $0.cancel(id) } }
+  func open() {
+    guard let peer, let link = fetching?.link else { return }
+    fetching?.handle = peer.driver.session.open(link.fetchTarget)
+    performSession()
+    settle()
+  }
 
-  /// The download is over. Closes the connection if the peer has no file open; else it goes on serving.
+  func fetchPage(_ page: UInt32) { command { $0.fetchPage(page, of: $1) } }
+  func request(_ request: FetchRequest) { command { $0.request(request, of: $1) } }
+  func cancel(_ id: RequestID) { command { $0.cancel(id, of: $1) } }
+
+  /// Gives the session a command for the file that the download has opened.
+  private func command(_ change: (inout PeerSession, FileHandle) -> Void) {
+    guard let handle = fetching?.handle else { return }
+    command { change(&$0, handle) }
+  }
+
+  /// The download is over. Closes the connection if the peer has no file open; else gives the file back and goes on
+  /// serving.
   func stopFetching() {
     guard fetching != nil else { return }
     switch phase {
     case .connecting, .handshaking: return close()
     case .established(let peer):
       if peer.served.isEmpty { return close(.local(.done, "")) }
-      peer.driver.session.stopFetching()
+      if let handle = fetching?.handle { peer.driver.session.close(handle) }
       leaveFetched(by: peer)
     case .finishing, .lingering, .closed: break
     }
@@ -59,8 +74,8 @@ extension PeerConnection {
   // MARK: News of the session
 
   /// The download learns what a message of the peer says about it.
-  func pass(on news: PeerNews, of peer: EstablishedPeer) {
-    guard let id = fetching?.id, let link = fetching?.link else { return }
+  func pass(on news: PeerNews, about handle: FileHandle, of peer: EstablishedPeer) {
+    guard let id = fetching?.id, let link = fetching?.link, fetching?.handle == handle else { return }
     if case .opened(let manifest, _) = news { meet(peer, chunkCount: manifest.layout.chunkCount) }
     link.send(.peer(id, news))
   }
@@ -76,7 +91,7 @@ extension PeerConnection {
   }
 
   func finish(_ piece: FetchedPiece) {
-    guard let id = fetching?.id, let block = inbound.arriving.take() else { return }
+    guard let id = fetching?.id, fetching?.handle == piece.handle, let block = inbound.arriving.take() else { return }
     fetching?.finishedJobs.append(VerifyJob(connection: id, piece: piece, block: block))
   }
 

@@ -109,8 +109,7 @@ extension PeerConnection {
   private func establish(_ channel: consuming EstablishedChannel) {
     let meansSeveral = loop.context.meansSeveral(channel.remotePayload)
     let peer = EstablishedPeer(
-      channel, dialled: role == .dialer ? address.port : nil, target: fetching?.link.fetchTarget,
-      meansSeveral: meansSeveral, at: loop.now)
+      channel, dialled: role == .dialer ? address.port : nil, meansSeveral: meansSeveral, at: loop.now)
     phase = .established(peer)
     timers.established()
     if let fetching {

@@ -45,7 +45,6 @@ extension PeerConnection {
     guard role == .listener, !peer.isTurnedAway, fetching == nil, share.isFetching else { return }
     let id = loop.context.nextInboundID()
     fetching = Fetching(id: id, link: share.link)
-    peer.driver.session.fetches(share.link.fetchTarget)
     loop.register(self, as: id)
     share.link.send(.joined(id, loop: loop.index, address, peer.id, requestsMax: peer.requestsMax))
   }

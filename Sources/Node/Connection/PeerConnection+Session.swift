@@ -27,7 +27,7 @@ extension PeerConnection {
     case .send(let message):
       send(message, to: peer)
       peer.driver.queued(message, outboxByteCount: outbound.bytes.count)
-    case .tell(let news): pass(on: news, of: peer)
+    case .tell(let news, let handle): pass(on: news, about: handle, of: peer)
     case .lookUp(let open): lookUp(open, for: peer)
     case .promise(let handle, let chunk): promise(chunk, of: handle, to: peer)
     case .settle(let handle, let chunk): settlePromise(of: chunk, in: handle, to: peer)

@@ -89,7 +89,7 @@ extension DownloadRun {
       // Before the download requests a chunk, the part file is compared with the page.
       isCompared = output.compares(page, from: id, isNew: isNew(page), at: now)
       if !isCompared { learned(page) }
-    case .busy, .answerBegan, .answerEnded, .have, .bitmap, .promised, .peers: break
+    case .busy, .answerBegan, .answerEnded, .othersServed, .have, .bitmap, .promised, .peers: break
     }
     state.handle(DownloadEvent(news, from: id, isCompared: isCompared), at: now)
   }

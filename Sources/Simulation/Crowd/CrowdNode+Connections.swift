@@ -12,7 +12,7 @@ extension CrowdNode {
       if node === self { return tell(.dialFailed(id, .ourselves)) }
       guard node.isUp else { return tell(.dialFailed(id, .refused)) }
       let end = NodeEnd.connect(
-        face(id), fetching: file.target, to: node.face(node.takeInboundID()), hash: CrowdNode.hash(self, id, node))
+        face(id), to: node.face(node.takeInboundID()), hash: CrowdNode.hash(self, id, node))
       enter(end)
       tell(connected(end))
       if let other = end.other { node.comeIn(other) }

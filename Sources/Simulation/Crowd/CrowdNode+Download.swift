@@ -51,11 +51,11 @@ extension CrowdNode {
     case .dial(let address, _, let id): dial(address, id)
     case .open(let id): command(id) { $0.open() }
     case .prepareStorage: tell(.storageReady(Resumable()))
-    case .fetchPage(let page, let id): command(id) { $0.fetchPage(page.rawValue) }
+    case .fetchPage(let page, let id): command(id) { $0.command { $0.fetchPage(page.rawValue, of: $1) } }
     case .request(let id, let request, let chunk, let leaves): self.request(id, request, chunk, leaves)
     case .cancel(let id, let request):
       if let end = end(id) { answered(request, on: end) }
-      command(id) { $0.cancel(request) }
+      command(id) { $0.command { $0.cancel(request, of: $1) } }
     case .disconnect(let id, let reason):
       if reason == .banned { world.violate("\(number) bans an honest peer") }
       if let event = disconnect(id, reason) { tell(event) }
@@ -68,9 +68,9 @@ extension CrowdNode {
     }
   }
 
-  private func command(_ id: ConnectionID, _ change: (inout PeerSession) -> Void) {
+  private func command(_ id: ConnectionID, _ change: (NodeEnd) -> Void) {
     guard let end = end(id) else { return }
-    change(&end.driver.session)
+    change(end)
     perform(on: end)
   }
 
@@ -82,8 +82,8 @@ extension CrowdNode {
     if end.asked.count > ProtocolLimits.requestsInFlightMax { world.violate("\(number) asks too much of one peer") }
     let hash = file.tree.chunkHashes[Int(chunk.rawValue)]
     let known = held.leafHashes(of: chunk)
-    end.driver.session.request(
-      FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known))
+    let asked = FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known)
+    end.command { $0.request(asked, of: $1) }
     perform(on: end)
   }
 

@@ -181,7 +181,6 @@ final class CrowdNode: SimulatedNode {
     if end.isTurnedAway { return hangUp(end, .tooManyConnections) }
     // A peer that wants the file may have what is wanted here.
     guard end.isOpen, withDownload({ $0.isEnded }) == false, !end.isFetching else { return }
-    end.driver.session.fetches(file.target)
     end.isFetching = true
     tell(connected(end))
   }

@@ -67,6 +67,8 @@ final class NodeEnd {
   // Fetching.
   /// Whether the download here uses the connection.
   var isFetching = false
+  /// The handle by which the download here has the file open at the peer, or asks for it.
+  private var fetched: FileHandle?
   /// Unanswered requests that the peer accepts.
   var requestsMax = ProtocolLimits.requestsInFlightMax
   /// Requests to the peer that are not answered to the end.
@@ -88,15 +90,23 @@ final class NodeEnd {
 
   /// The handshake is done.
   /// - Returns: the dialer's end.
-  static func connect(_ dialer: Face, fetching target: FetchTarget, to listener: Face, hash: Digest) -> NodeEnd {
-    let local = NodeEnd(dialer, listener, SessionDriver(handshakeHash: hash, role: .dialer, target: target))
-    let remote = NodeEnd(listener, dialer, SessionDriver(handshakeHash: hash, role: .listener, target: nil))
+  static func connect(_ dialer: Face, to listener: Face, hash: Digest) -> NodeEnd {
+    let local = NodeEnd(dialer, listener, SessionDriver(handshakeHash: hash, role: .dialer))
+    let remote = NodeEnd(listener, dialer, SessionDriver(handshakeHash: hash, role: .listener))
     (local.other, remote.other) = (remote, local)
     return local
   }
 
   /// The peer dialled.
   var isInbound: Bool { id.isInbound }
+
+  /// Opens the file at the peer.
+  func open() { fetched = driver.session.open(node.file.target) }
+
+  /// Gives the session a command for the file that the download here has opened.
+  func command(_ change: (inout PeerSession, FileHandle) -> Void) {
+    if let fetched { change(&driver.session, fetched) }
+  }
 
   /// The message of a packet that arrived; nil if its frame is cut short.
   func decode(_ packet: Packet) throws(WireError) -> Message? {

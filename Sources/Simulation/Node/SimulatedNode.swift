@@ -148,7 +148,7 @@ class SimulatedNode {
       case .send(let message):
         send(message, on: end)
         end.driver.queued(message, outboxByteCount: 0)
-      case .tell(let news): hear(news, on: end)
+      case .tell(let news, _): hear(news, on: end)
       case .lookUp(let open): lookUp(open, on: end)
       case .admit(let request): admit(request, on: end)
       case .promise(_, let chunk): promise(chunk, to: end)

@@ -17,6 +17,7 @@ extension DownloadEvent {
       case .withdrawn: .withdrawn(id)
       case .answerBegan(let request): .answerBegan(id, request)
       case .answerEnded(let request): .answerEnded(id, request)
+      case .othersServed: .othersServed(id)
       case .have(let runs): .have(id, runs)
       case .bitmap(let bitmap): .bitmap(id, bitmap)
       case .promised(let chunks): .promised(id, chunks)

@@ -73,6 +73,8 @@ public enum DownloadEvent: Sendable {
   case answerBegan(ConnectionID, RequestID)
   /// The last byte of an answer arrived.
   case answerEnded(ConnectionID, RequestID)
+  /// The peer serves another download on the same connection: it works, and what it owes this download waits behind that.
+  case othersServed(ConnectionID)
   case busy(ConnectionID, RequestID, retryAfter: Duration)
   case have(ConnectionID, [LeafRun])
   case bitmap(ConnectionID, Bitmap)

@@ -152,6 +152,7 @@ public struct DownloadState: Sendable {
   /// piece of it is an event; idle workers are looked after by a timer.
   private func leavesRoom(_ event: Event) -> Bool {
     switch event {
+    case .othersServed: false
     case .answerBegan, .answerEnded: !isSharing
     case .leavesVerified(let id, let request, let chunk, _, _):
       !isSharing || chunks.has(chunk) || !connections.isPending(request, on: id)
@@ -178,6 +179,7 @@ public struct DownloadState: Sendable {
       leavesVerified(id, request, chunk, leaves, writing: writing, at: now)
     case .answerBegan(let id, let request): answerBegan(id, request, at: now)
     case .answerEnded(let id, let request): answerEnded(id, request, at: now)
+    case .othersServed(let id): othersServed(on: id, at: now)
     case .busy(let id, let request, let delay): busy(id, request, retryAfter: delay, at: now)
     case .have(let id, let runs): learn(id, runs, at: now)
     case .bitmap(let id, let bitmap): learn(id, bitmap, at: now)

@@ -69,8 +69,11 @@ struct PendingRequest: Sendable {
   let worker: Int
   let sent: Instant
   let isHedge: Bool
-  /// When it became first in line: max(sent, last byte of the previous answer). Latency and timeout count from here.
+  /// When it became first in line: max(sent, last byte of the previous answer). Latency and timeout count from here. While
+  /// the peer serves other downloads, the previous answer may be to one of those, and this moves.
   var started: Instant?
+  /// When it became first in line of this download's requests.
+  var firstStarted: Instant?
   /// When its first byte came.
   var began: Instant?
   /// When its last byte came. Only hashing and writing are left then.

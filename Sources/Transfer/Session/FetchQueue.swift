@@ -2,52 +2,17 @@
 import Content
 import Wire
 
-/// What a peer did wrong in answering.
-public enum PeerFault: Error, Hashable, Sendable {
-  /// Leaf hashes that do not hash up to the chunk hash, or too few or many: a lie, for a ban.
-  case lie
-  /// The protocol was broken: the connection is closed.
-  case violation(Violation)
-
-  public enum Violation: Hashable, Sendable {
-    /// An id that was never sent, or whose answer ended.
-    case unknownRequest
-    /// An answer overtook one that was not cancelled.
-    case answerOutOfOrder
-    /// Leaves that were not the next, or not asked for.
-    case unexpectedLeaves
-    case wrongByteCount
-    /// Leaf hashes that were asked for and are missing, or that were not asked for.
-    case unexpectedLeafHashes
-    /// The answer's end was marked too early or too late.
-    case wrongEnd
-    /// An id that does not increase.
-    case idNotIncreasing
-    case unknownHandle
-    case handleInUse
-    case noSuchChunk
-  }
-}
-
-/// A piece of an expected answer. The caller hashes it leaf by leaf and writes it.
-public struct FetchedPiece: Hashable, Sendable {
-  public let request: RequestID
-  public let chunk: ChunkIndex
-  public let leaves: LeafRange
-  /// What each of the leaves must hash to.
-  public let leafHashes: [Digest]
-  /// Where the bytes belong in the file.
-  public let fileOffset: UInt64
-  public let byteCount: Int
-  public let isFirstOfAnswer: Bool
-  public let isLastOfAnswer: Bool
-  /// All leaf hashes of the chunk, verified, where this piece brought them: for later requests of its leaves.
-  public let chunkLeafHashes: [Digest]?
-}
-
-/// Outstanding requests in the order of their ids. Answers come in this order and skip only what was cancelled.
+/// The requests of all contents that a connection fetches. It numbers them, bounds how many are in flight, and takes their
+/// answers. Answers come in the order of the requests, over all contents, and skip only what was cancelled.
+///
+/// Each content numbers its own requests. On the wire a request has the content's number if that is greater than the last
+/// one there, else the next number.
 public struct FetchQueue: Sendable {
   private struct Request: Sendable {
+    /// The number on the wire.
+    let wireID: RequestID
+    let handle: FileHandle
+    /// The number that the content gave.
     let id: RequestID
     let chunk: ChunkIndex
     let layout: ChunkLayout
@@ -59,64 +24,178 @@ public struct FetchQueue: Sendable {
     var isCancelled = false
   }
 
+  private struct Waiting: Sendable {
+    let request: FetchRequest
+    let layout: ChunkLayout
+    /// How many requests of all contents came before it.
+    let order: Int
+  }
+
+  /// The requests of one content.
+  private struct Line: Sendable {
+    let handle: FileHandle
+    /// Those that are sent and neither answered nor cancelled.
+    var inFlightCount = 0
+    var waiting: [Waiting] = []
+    var lastID: RequestID?
+  }
+
   /// The hash of a chunk from the hashes of all its leaves.
   public typealias ChunkHash = @Sendable ([Digest], ChunkLayout) -> Digest
 
   private let chunkHash: ChunkHash
+  private let inFlightMax: Int
+  /// Those that were sent, in that order. Cancelled ones stay until a later one is answered.
   private var requests: [Request] = []
+  private var lines: [Line] = []
   private var lastID: RequestID?
+  private var addedCount = 0
+  /// Requests that are sent and neither answered nor cancelled.
+  public private(set) var inFlightCount = 0
+  public private(set) var waitingCount = 0
+  /// The content of the DATA that came last.
+  public private(set) var answering: FileHandle?
 
-  public init(chunkHash: @escaping ChunkHash) { self.chunkHash = chunkHash }
-
-  /// Requests that are neither answered nor cancelled.
-  public var outstandingCount: Int { requests.reduce(0) { $0 + ($1.isCancelled ? 0 : 1) } }
-
-  /// A request was sent. Without `knownLeafHashes` it asked for them.
-  public mutating func add(
-    _ id: RequestID, chunk: ChunkIndex, in layout: ChunkLayout, leaves: LeafRange, chunkHash: Digest,
-    knownLeafHashes: [Digest]?
+  /// - `inFlightMax`: requests that the peer accepts unanswered; at least 1.
+  public init(
+    inFlightMax: Int = ProtocolLimits.requestsInFlightMax,
+    chunkHash: @escaping ChunkHash = { MerkleTree.chunkHash($0, in: $1) }
   ) {
-    precondition(lastID.map { $0 < id } ?? true, "request ids increase")
-    precondition(leaves.end <= layout.leafCount(of: chunk), "no such leaf")
-    precondition(knownLeafHashes.map { $0.count == layout.leafCount(of: chunk) } ?? true, "a hash for each leaf")
-    lastID = id
+    precondition(inFlightMax >= 1, "a peer accepts requests")
+    self.inFlightMax = inFlightMax
+    self.chunkHash = chunkHash
+  }
+
+  // MARK: Requests
+
+  /// A content wants something. `next` gives the request when it is its turn to be sent.
+  public mutating func add(_ request: FetchRequest, of handle: FileHandle, in layout: ChunkLayout) {
+    precondition(request.leaves.end <= layout.leafCount(of: request.chunk), "no such leaf")
+    precondition(
+      request.leafHashes.map { $0.count == layout.leafCount(of: request.chunk) } ?? true, "a hash for each leaf")
+    let line = line(of: handle) ?? lines.count
+    if line == lines.count { lines.append(Line(handle: handle)) }
+    precondition(lines[line].lastID.map { $0 < request.id } ?? true, "request ids increase")
+    lines[line].lastID = request.id
+    lines[line].waiting.append(Waiting(request: request, layout: layout, order: addedCount))
+    addedCount += 1
+    waitingCount += 1
+  }
+
+  /// The next request to send. Nil if none waits, or if as many are in flight as the peer accepts. The content with the
+  /// fewest requests in flight comes first, then the one that has waited longest.
+  public mutating func next() -> ChunkRequest? {
+    guard waitingCount > 0, inFlightCount < inFlightMax else { return nil }
+    var best: Int?
+    for line in lines.indices where !lines[line].waiting.isEmpty {
+      if best.map({ turn(of: line) < turn(of: $0) }) ?? true { best = line }
+    }
+    guard let line = best else { return nil }
+    let waiting = lines[line].waiting.removeFirst()
+    waitingCount -= 1
+    lines[line].inFlightCount += 1
+    inFlightCount += 1
+    return send(waiting.request, of: lines[line].handle, in: waiting.layout)
+  }
+
+  private func turn(of line: Int) -> (Int, Int) { (lines[line].inFlightCount, lines[line].waiting[0].order) }
+
+  /// Without leaf hashes at hand the request asks for them.
+  private mutating func send(_ request: FetchRequest, of handle: FileHandle, in layout: ChunkLayout) -> ChunkRequest {
+    let wireID = lastID.map { max(RequestID($0.rawValue + 1), request.id) } ?? request.id
+    lastID = wireID
+    let wantsLeafHashes = request.leafHashes == nil
     requests.append(
       Request(
-        id: id, chunk: chunk, layout: layout, leaves: leaves, chunkHash: chunkHash,
-        wantsLeafHashes: knownLeafHashes == nil, leafHashes: knownLeafHashes, nextLeaf: leaves.first))
+        wireID: wireID, handle: handle, id: request.id, chunk: request.chunk, layout: layout, leaves: request.leaves,
+        chunkHash: request.chunkHash, wantsLeafHashes: wantsLeafHashes, leafHashes: request.leafHashes,
+        nextLeaf: request.leaves.first))
+    return ChunkRequest(
+      id: wireID, handle: handle, chunk: request.chunk, leaves: request.leaves, wantsLeafHashes: wantsLeafHashes)
   }
 
-  /// CANCEL was sent: what still comes is dropped without blame.
-  public mutating func cancel(_ id: RequestID) {
-    guard let place = requests.firstIndex(where: { $0.id == id }) else { return }
+  // MARK: Questions
+
+  private func line(of handle: FileHandle) -> Int? {
+    for line in lines.indices where lines[line].handle == handle { return line }
+    return nil
+  }
+
+  /// Requests of a content that are sent and neither answered nor cancelled.
+  public func inFlightCount(of handle: FileHandle) -> Int { line(of: handle).map { lines[$0].inFlightCount } ?? 0 }
+
+  /// Whether a content has requests that wait, or that are sent and neither answered nor cancelled.
+  public func isAwaited(by handle: FileHandle) -> Bool {
+    line(of: handle).map { lines[$0].inFlightCount > 0 || !lines[$0].waiting.isEmpty } ?? false
+  }
+
+  /// The content of the request whose answer is due now.
+  public var nextInLine: FileHandle? {
+    for place in requests.indices where !requests[place].isCancelled { return requests[place].handle }
+    return nil
+  }
+
+  // MARK: Cancelling
+
+  /// The content wants a request no more. One that waits is forgotten; what still comes of another is dropped without
+  /// blame.
+  /// - Returns: the number on the wire, for CANCEL; nil if the request was not sent, or is answered or cancelled.
+  public mutating func cancel(_ id: RequestID, of handle: FileHandle) -> RequestID? {
+    guard let line = line(of: handle) else { return nil }
+    if let place = lines[line].waiting.firstIndex(where: { $0.request.id == id }) {
+      lines[line].waiting.remove(at: place)
+      waitingCount -= 1
+      return nil
+    }
+    let place = requests.firstIndex { $0.id == id && $0.handle == handle && !$0.isCancelled }
+    return place.map { cancel(at: $0) }
+  }
+
+  /// The content is gone: all its requests are cancelled. Returns the numbers on the wire, for CANCEL.
+  public mutating func cancelAll(of handle: FileHandle) -> [RequestID] {
+    guard let line = line(of: handle) else { return [] }
+    let sent = requests.indices.filter { requests[$0].handle == handle && !requests[$0].isCancelled }
+    let ids = sent.map { cancel(at: $0) }
+    waitingCount -= lines[line].waiting.count
+    lines.remove(at: line)
+    return ids
+  }
+
+  private mutating func cancel(at place: Int) -> RequestID {
     requests[place].isCancelled = true
     requests[place].leafHashes = nil
+    settled(requests[place].handle)
+    return requests[place].wireID
   }
 
-  /// CANCEL is sent for all: what still comes is dropped. Returns those that were waited for.
-  public mutating func cancelAll() -> [RequestID] {
-    let waited = requests.filter { !$0.isCancelled }.map(\.id)
-    for id in waited { cancel(id) }
-    return waited
+  /// A request is no longer in flight.
+  private mutating func settled(_ handle: FileHandle) {
+    inFlightCount -= 1
+    if let line = line(of: handle) { lines[line].inFlightCount -= 1 }
   }
 
-  /// BUSY came. True where the request was waited for.
-  public mutating func busy(_ id: RequestID) throws(PeerFault) -> Bool {
-    guard let place = requests.firstIndex(where: { $0.id == id }) else { throw .violation(.unknownRequest) }
+  // MARK: Answers
+
+  /// BUSY came. Returns the request that is refused; nil if it was cancelled.
+  public mutating func busy(_ wireID: RequestID) throws(PeerFault) -> (handle: FileHandle, id: RequestID)? {
+    guard let place = requests.firstIndex(where: { $0.wireID == wireID }) else { throw .violation(.unknownRequest) }
     let request = requests.remove(at: place)
-    guard request.isCancelled || request.nextLeaf == request.leaves.first else { throw .violation(.wrongEnd) }
-    return !request.isCancelled
+    if request.isCancelled { return nil }
+    settled(request.handle)
+    guard request.nextLeaf == request.leaves.first else { throw .violation(.wrongEnd) }
+    return (request.handle, request.id)
   }
 
   /// DATA came: its fields as they were sent, the hashes it brought (nil: none), and how many bytes of leaves.
   /// Nil where it belongs to a cancelled request.
   public mutating func handle(
-    _ id: RequestID, firstLeaf: Int, leafCount: Int, isLast: Bool, leafHashes: [Digest]?, byteCount: Int
+    _ wireID: RequestID, firstLeaf: Int, leafCount: Int, isLast: Bool, leafHashes: [Digest]?, byteCount: Int
   ) throws(PeerFault) -> FetchedPiece? {
-    guard let place = requests.firstIndex(where: { $0.id == id }) else { throw .violation(.unknownRequest) }
+    guard let place = requests.firstIndex(where: { $0.wireID == wireID }) else { throw .violation(.unknownRequest) }
     guard requests[..<place].allSatisfy(\.isCancelled) else { throw .violation(.answerOutOfOrder) }
     requests.removeFirst(place)
     var request = requests[0]
+    answering = request.handle
     guard (1...ProtocolLimits.dataLeavesMax).contains(leafCount), firstLeaf == request.nextLeaf,
       leafCount <= request.leaves.end - firstLeaf
     else { throw .violation(.unexpectedLeaves) }
@@ -135,8 +214,10 @@ public struct FetchQueue: Sendable {
     request.nextLeaf = leaves.end
     if isLast { requests.removeFirst() } else { requests[0] = request }
     guard !request.isCancelled, let known = request.leafHashes else { return nil }
+    if isLast { settled(request.handle) }
     return FetchedPiece(
-      request: id, chunk: request.chunk, leaves: leaves, leafHashes: Array(known[leaves.first..<leaves.end]),
+      handle: request.handle, request: request.id, chunk: request.chunk, leaves: leaves,
+      leafHashes: Array(known[leaves.first..<leaves.end]),
       fileOffset: request.layout.offset(ofLeaf: leaves.first, in: request.chunk), byteCount: byteCount,
       isFirstOfAnswer: isFirst, isLastOfAnswer: isLast, chunkLeafHashes: leafHashes)
   }

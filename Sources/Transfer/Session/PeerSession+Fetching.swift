@@ -1,75 +1,141 @@
-// What we ask of the peer, and what comes back. What the peer gets wrong here is its own fault, and is named as such.
+// The fetching side of a session: what this node asks of the peer, and what the answers mean. A peer that answers wrongly is
+// at fault itself, and the session's end says so.
 import Content
 import Wire
 
 extension PeerSession {
-  /// Whether leaves' bytes may come that are wanted.
-  public var isFetching: Bool { fetch != nil && !isEnded }
+  /// How often, at most, waiting contents hear that bytes of another content arrive. Far below the time after which a
+  /// silent peer loses a request.
+  static let othersServedInterval: Duration = .milliseconds(500)
 
-  // MARK: Commands of the download
+  // MARK: Questions
 
-  public mutating func open() {
-    guard !isEnded, let key = target?.key else { return }
-    let proof = key.openProof(handshakeHash, sender: role)
-    send(.open(Open(handle: PeerSession.handle, bucket: key.bucket, proof: proof)))
-    isOpening = true
+  /// Whether bytes of any content may come.
+  public var isFetching: Bool { !isEnded && contents.indices.contains { contents[$0].manifest != nil } }
+
+  /// Whether a content is open at the other end, so that its bytes may come.
+  public func isFetching(_ handle: FileHandle) -> Bool {
+    !isEnded && place(of: handle).map { contents[$0].manifest != nil } ?? false
   }
 
-  public mutating func fetchPage(_ page: UInt32) {
-    // A peer that answers none is not asked for ever more; the brain's clock runs all the same.
-    guard !isEnded, target != nil, pagesDue.count < ProtocolLimits.requestsInFlightMax else { return }
-    send(.pageGet(PageGet(handle: PeerSession.handle, page: page)))
-    pagesDue.append(page)
+  /// Contents that are open at the other end, or asked for. Contents that were given up do not count.
+  public var fetchedCount: Int { isEnded ? 0 : contents.count { !$0.isGivenUp } }
+
+  private func place(of handle: FileHandle) -> Int? {
+    for place in contents.indices where contents[place].handle == handle { return place }
+    return nil
   }
 
-  public mutating func request(_ request: FetchRequest) {
-    guard !isEnded, fetch != nil, let manifest else { return }
-    fetch!.add(
-      request.id, chunk: request.chunk, in: manifest.layout, leaves: request.leaves, chunkHash: request.chunkHash,
-      knownLeafHashes: request.leafHashes)
-    send(
-      .request(
-        ChunkRequest(
-          id: request.id, handle: PeerSession.handle, chunk: request.chunk, leaves: request.leaves,
-          wantsLeafHashes: request.leafHashes == nil)))
+  /// The place of a content whose answers are expected. Nil if the message is dropped: the handle was in use earlier, and
+  /// the message was on its way. A handle that is not open and was never in use breaks the protocol.
+  private mutating func openPlace(of handle: FileHandle, _ fault: @autoclosure () -> String) -> Int? {
+    guard let place = place(of: handle) else {
+      if handle.rawValue >= nextHandle.rawValue { close(.violation(fault())) }
+      return nil
+    }
+    guard contents[place].manifest != nil else {
+      close(.violation(fault()))
+      return nil
+    }
+    return place
   }
 
-  public mutating func cancel(_ id: RequestID) {
-    guard !isEnded, fetch != nil else { return }
-    fetch!.cancel(id)
-    send(.cancel(id))
+  // MARK: Commands of the downloads
+
+  /// Opens a content at the other end: OPEN goes out, and news of it follows. If as many contents are open as the protocol
+  /// allows, or this one is open already, nothing goes out, and the news is `.refused(.tooManyFilesOpen)`. A content that
+  /// was given up counts until its OPEN is answered.
+  /// - Returns: the content's handle. Handles rise, and none is used again on a connection.
+  public mutating func open(_ target: FetchTarget) -> FileHandle {
+    let handle = nextHandle
+    guard !isEnded else { return handle }
+    nextHandle = FileHandle(handle.rawValue + 1)
+    guard contents.count < ProtocolLimits.openFilesMax, !contents.contains(where: { $0.target.fileID == target.fileID })
+    else {
+      act(.tell(.refused(.tooManyFilesOpen), of: handle))
+      return handle
+    }
+    contents.append(FetchedContent(handle: handle, target: target))
+    let proof = target.key.openProof(handshakeHash, sender: role)
+    send(.open(Open(handle: handle, bucket: target.key.bucket, proof: proof)))
+    return handle
   }
 
-  /// The download is over: nothing more is asked for, and what is on its way is dropped.
-  public mutating func stopFetching() {
-    guard !isEnded, fetch != nil else { return }
-    for id in fetch!.cancelAll() { send(.cancel(id)) }
-    arriving = nil
+  public mutating func fetchPage(_ page: UInt32, of handle: FileHandle) {
+    // A peer that answers no PAGE_GET gets no further ones; the brain's clock runs all the same.
+    guard !isEnded, let place = place(of: handle), contents[place].manifest != nil,
+      contents.reduce(0, { $0 + $1.pagesDue.count }) < ProtocolLimits.requestsInFlightMax
+    else { return }
+    send(.pageGet(PageGet(handle: handle, page: page)))
+    contents[place].pagesDue.append(page)
+  }
+
+  /// Requests leaves. If the peer accepts no more requests now, the request waits here.
+  public mutating func request(_ request: FetchRequest, of handle: FileHandle) {
+    guard !isEnded, let place = place(of: handle), let manifest = contents[place].manifest else { return }
+    fetches.add(request, of: handle, in: manifest.layout)
+    sendRequests()
+  }
+
+  public mutating func cancel(_ id: RequestID, of handle: FileHandle) {
+    guard !isEnded, let wireID = fetches.cancel(id, of: handle) else { return }
+    send(.cancel(wireID))
+    sendRequests()
+  }
+
+  /// The download gives a content up. Its requests are cancelled, and what still comes of it is dropped. CLOSE goes out
+  /// now, or when OPEN is answered. No effect on a content that is not open: it was refused, withdrawn or closed.
+  public mutating func close(_ handle: FileHandle) {
+    guard !isEnded, let place = place(of: handle) else { return }
+    guard contents[place].manifest != nil else {
+      contents[place].isGivenUp = true
+      return
+    }
+    for id in fetches.cancelAll(of: handle) { send(.cancel(id)) }
+    send(.close(handle))
+    contents.remove(at: place)
+    if arriving?.handle == handle { arriving = nil }
+    sendRequests()
+  }
+
+  /// Sends the requests that the peer accepts now. Returns the contents of which a request is the only one in flight.
+  @discardableResult
+  private mutating func sendRequests() -> [FileHandle] {
+    var first: [FileHandle] = []
+    while let request = fetches.next() {
+      send(.request(request))
+      if fetches.inFlightCount(of: request.handle) == 1 { first.append(request.handle) }
+    }
+    return first
   }
 
   // MARK: Answers of the peer
 
   mutating func handle(_ opened: Opened) {
-    guard let target, opened.handle == PeerSession.handle, isOpening else {
-      return close(.violation("OPENED that was not asked for"))
+    let handle = opened.handle
+    guard let place = place(of: handle), contents[place].manifest == nil else {
+      // Of a handle that was in use earlier: dropped.
+      if place(of: handle) != nil || handle.rawValue >= nextHandle.rawValue {
+        close(.violation("OPENED that was not asked for"))
+      }
+      return
     }
-    isOpening = false
+    let content = contents[place]
     switch opened.outcome {
-    case .refused(let refusal): act(.tell(.refused(refusal)))
+    case .refused(let refusal):
+      contents.remove(at: place)
+      if !content.isGivenUp { act(.tell(.refused(refusal), of: handle)) }
+    case .opened where content.isGivenUp:
+      contents.remove(at: place)
+      send(.close(handle))
     case .opened(let file):
-      guard FileKey.matches(file.proof, due: target.key.haveProof(handshakeHash, sender: role.other)) else {
+      let due = content.target.key.haveProof(handshakeHash, sender: role.other)
+      guard FileKey.matches(file.proof, due: due) else {
         return close(.lied("it cannot prove that it knows the file"))
       }
       do throws(ManifestFault) {
-        let manifest = try Manifest.verified(
-          kind: file.kind, length: file.length, root: file.root, chunkSizeLog2: file.chunkSizeLog2,
-          suggestedName: file.suggestedName, against: target.fileID, chunkSize: target.chunkSize,
-          leafSize: target.leafSize)
-        self.manifest = manifest
-        bitmapsEnd = 0
-        newsLeft = manifest.layout.chunkCount * PeerSession.newsPerChunk + PeerSession.newsMin
-        fetch = FetchQueue { MerkleTree.chunkHash($0, in: $1) }
-        act(.tell(.opened(manifest, isComplete: file.availability == .complete)))
+        let manifest = try contents[place].open(file)
+        act(.tell(.opened(manifest, isComplete: file.availability == .complete), of: handle))
       } catch {
         close(.lied("its manifest is not the file's: \(error)"))
       }
@@ -77,71 +143,66 @@ extension PeerSession {
   }
 
   mutating func handle(_ answer: PageAnswer) {
-    guard let target, answer.handle == PeerSession.handle, let manifest, pagesDue.first == answer.page else {
+    guard let place = openPlace(of: answer.handle, "PAGE that was not asked for") else { return }
+    guard contents[place].pagesDue.first == answer.page, let manifest = contents[place].manifest else {
       return close(.violation("PAGE that was not asked for"))
     }
-    pagesDue.removeFirst()
+    contents[place].pagesDue.removeFirst()
+    let target = contents[place].target
     let page = HashPage(index: PageIndex(answer.page), chunkHashes: answer.chunkHashes, uncles: answer.uncles)
     do throws(HashPageFault) {
       try page.verify(
         against: manifest.root, in: PageLayout(manifest.layout, chunksPerPage: target.chunksPerPage))
-      act(.tell(.page(page)))
+      act(.tell(.page(page), of: answer.handle))
     } catch {
       close(.lied("page \(answer.page) of its hashes does not lead to the root"))
     }
   }
 
   mutating func handle(_ busy: Busy) {
-    guard fetch != nil else { return close(.violation("BUSY that was not asked for")) }
     do throws(PeerFault) {
-      if try fetch!.busy(busy.id) {
-        act(.tell(.busy(busy.id, retryAfter: .milliseconds(Int64(busy.retryAfterMilliseconds)))))
-      }
+      guard let (handle, id) = try fetches.busy(busy.id) else { return }
+      act(.tell(.busy(id, retryAfter: .milliseconds(Int64(busy.retryAfterMilliseconds))), of: handle))
+      sendRequests()
     } catch {
       close(SessionEnd(error))
     }
   }
 
   mutating func handle(_ withdrawn: Withdrawn) {
-    guard withdrawn.handle == PeerSession.handle, fetch != nil else {
-      return close(.violation("WITHDRAWN of a file that is not open"))
-    }
-    fetch = nil
-    act(.tell(.withdrawn(withdrawn.reason)))
+    guard let place = openPlace(of: withdrawn.handle, "WITHDRAWN of a file that is not open") else { return }
+    _ = fetches.cancelAll(of: withdrawn.handle)
+    contents.remove(at: place)
+    act(.tell(.withdrawn(withdrawn.reason), of: withdrawn.handle))
+    sendRequests()
   }
 
-  /// News of the file that we opened; without effect once it was withdrawn.
-  /// - `cost`: entries. A peer that sends more entries than a swarm can have is ignored from then on.
+  /// News of a content that this end opened. If the peer sends too much of it, the rest is ignored.
+  /// - `cost`: entries.
   mutating func tell(_ news: PeerNews, about handle: FileHandle, cost: Int = 1) {
-    guard manifest != nil, handle == PeerSession.handle else {
-      return close(.violation("news of a file that was never opened"))
-    }
-    newsLeft = max(newsLeft - max(cost, 1), 0)
-    if fetch != nil, newsLeft > 0 { act(.tell(news)) }
+    guard let place = openPlace(of: handle, "news of a file that was never opened") else { return }
+    if contents[place].hears(entries: cost) { act(.tell(news, of: handle)) }
   }
 
-  /// Each chunk is told of once: what comes later is told by HAVE. So bitmaps cost no more than the file is long.
   mutating func handle(_ bitmap: Bitmap) {
-    let first = Int(bitmap.firstChunk.rawValue)
-    guard manifest == nil || first >= bitmapsEnd else {
-      return close(.violation("a BITMAP of chunks that it told of before"))
+    guard let place = openPlace(of: bitmap.handle, "news of a file that was never opened") else { return }
+    guard contents[place].accepts(bitmap) else {
+      return close(.violation("a BITMAP of chunks that an earlier one covered"))
     }
-    bitmapsEnd = first + bitmap.count
     tell(.bitmap(bitmap), about: bitmap.handle)
   }
 
-  mutating func handle(_ header: DataHeader) {
-    guard manifest != nil else { return close(.violation("DATA that was not asked for")) }
-    guard fetch != nil else { return act(.expectPayload(isWanted: false)) }  // withdrawn, and on its way before
+  mutating func handle(_ header: DataHeader, at now: Instant) {
     do throws(PeerFault) {
-      arriving = try fetch!.handle(
+      arriving = try fetches.handle(
         header.id, firstLeaf: header.leaves.first, leafCount: header.leaves.count, isLast: header.isLast,
         leafHashes: header.leafHashes.isEmpty ? nil : header.leafHashes, byteCount: header.byteCount)
-      act(.expectPayload(isWanted: arriving != nil))
-      if let arriving, arriving.isFirstOfAnswer { act(.tell(.answerBegan(arriving.request))) }
     } catch {
-      close(SessionEnd(error))
+      return close(SessionEnd(error))
     }
+    act(.expectPayload(isWanted: arriving != nil))
+    if let arriving, arriving.isFirstOfAnswer { act(.tell(.answerBegan(arriving.request), of: arriving.handle)) }
+    if othersServedAt.map({ now - $0 >= PeerSession.othersServedInterval }) ?? true { othersServed(at: now) }
   }
 
   /// The last byte of a DATA frame is here.
@@ -149,6 +210,20 @@ extension PeerSession {
     guard !isEnded, let piece = arriving else { return }
     arriving = nil
     act(.verify(piece))
-    if piece.isLastOfAnswer { act(.tell(.answerEnded(piece.request))) }
+    guard piece.isLastOfAnswer else { return }
+    act(.tell(.answerEnded(piece.request), of: piece.handle))
+    var others = sendRequests()
+    if let next = fetches.nextInLine, !others.contains(next) { others.append(next) }
+    // The clocks of these contents start now. The others hear of it from time to time.
+    for handle in others where handle != piece.handle { act(.tell(.othersServed, of: handle)) }
+  }
+
+  /// Bytes of one content arrive: the contents that wait for an answer hear that the peer serves another one first.
+  private mutating func othersServed(at now: Instant) {
+    othersServedAt = now
+    for content in contents where content.handle != fetches.answering {
+      guard !content.pagesDue.isEmpty || fetches.isAwaited(by: content.handle) else { continue }
+      act(.tell(.othersServed, of: content.handle))
+    }
   }
 }

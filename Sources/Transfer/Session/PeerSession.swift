@@ -7,32 +7,20 @@ import Wire
 public struct PeerSession: Sendable {
   public typealias Action = PeerSessionAction
 
-  /// The handle of the one file that a download opens on each of its connections.
-  static let handle = FileHandle(1)
-
   let handshakeHash: Digest
   let role: ChannelRole
-  /// Nil: the connection fetches nothing.
-  private(set) var target: FetchTarget?
   public private(set) var isEnded = false
 
-  // What we ask of the peer.
-  /// OPEN is sent and not answered.
-  var isOpening = false
-  /// PAGE_GETs sent and not answered, in order.
-  var pagesDue: [UInt32] = []
-  /// Nil before the file is open, and after it was withdrawn.
-  var fetch: FetchQueue?
-  var manifest: Manifest?
-  /// Chunks below this were told of by BITMAPs since the file was opened.
-  var bitmapsEnd = 0
-  /// Entries of HAVE, PROMISED and PEERS that are still listened to: each leaf may be told of once, and a chunk may be
-  /// promised again when who was promised it goes.
-  static let newsPerChunk = 68
-  static let newsMin = 4_096
-  var newsLeft = 0
-  /// Of the DATA whose bytes are on their way.
+  // What this end asks of the peer.
+  /// The contents that are open at the other end, or whose OPEN is not answered, in the order of their handles.
+  var contents: [FetchedContent] = []
+  /// Handles below this one are or were in use.
+  var nextHandle = FileHandle(1)
+  var fetches: FetchQueue
+  /// The piece whose bytes are on their way.
   var arriving: FetchedPiece?
+  /// When all contents that wait for answers last heard that another one is served.
+  var othersServedAt: Instant?
 
   /// A file that the peer has open here.
   struct OpenFile: Sendable {
@@ -69,16 +57,11 @@ public struct PeerSession: Sendable {
   private var nextActionIndex = 0
 
   /// - `role`: ours in the handshake whose hash this is.
-  init(handshakeHash: Digest, role: ChannelRole, target: FetchTarget?) {
+  /// - `requestsMax`: requests that the peer accepts unanswered. A peer that accepts none gets one all the same.
+  init(handshakeHash: Digest, role: ChannelRole, requestsMax: Int = ProtocolLimits.requestsInFlightMax) {
     self.handshakeHash = handshakeHash
     self.role = role
-    self.target = target
-  }
-
-  /// From now on the connection fetches as well: the other end dialled, and has what is wanted here.
-  public mutating func fetches(_ target: FetchTarget) {
-    precondition(self.target == nil, "a connection fetches one file")
-    self.target = target
+    fetches = FetchQueue(inFlightMax: max(requestsMax, 1))
   }
 
   /// The next thing to do, in order; nil where nothing is left until the next call.
@@ -125,7 +108,7 @@ public struct PeerSession: Sendable {
     case .cancel(let id): takeBack(id)
     case .opened(let opened): handle(opened)
     case .page(let page): handle(page)
-    case .data(let header): handle(header)
+    case .data(let header): handle(header, at: now)
     case .busy(let busy): handle(busy)
     case .withdrawn(let withdrawn): handle(withdrawn)
     case .ping(let number): answerPing(number)

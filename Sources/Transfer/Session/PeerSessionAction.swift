@@ -2,7 +2,7 @@
 import Content
 import Wire
 
-/// What a peer's messages mean for the download that its connection fetches for.
+/// What a peer's messages mean for one of the downloads that its connection fetches for.
 public enum PeerNews: Hashable, Sendable {
   /// The manifest fits the fileID.
   case opened(Manifest, isComplete: Bool)
@@ -14,6 +14,8 @@ public enum PeerNews: Hashable, Sendable {
   /// The first byte of an answer is here; then the last.
   case answerBegan(RequestID)
   case answerEnded(RequestID)
+  /// The peer serves another content of the connection. So it works, and what this content waits for is behind that.
+  case othersServed
   /// Of a file that the peer has in part: more of it is there.
   case have([LeafRun])
   case bitmap(Bitmap)
@@ -43,7 +45,8 @@ public enum SessionEnd: Hashable, Sendable {
 public enum PeerSessionAction: Hashable, Sendable {
   /// Put it behind what waits to be sent, then say so by `queued`.
   case send(Message)
-  case tell(PeerNews)
+  /// News of the content that `open` gave this handle.
+  case tell(PeerNews, of: FileHandle)
   /// Find the file that OPEN means (`PeerSession.isMeant` tells), then `answer` it.
   case lookUp(Open)
   /// Find out whether the node has the leaves and sends them now, then `admit` the request. Its fields are as they were
@@ -61,47 +64,6 @@ public enum PeerSessionAction: Hashable, Sendable {
   case verify(FetchedPiece)
   /// The last action: say goodbye where the end calls for it, and close.
   case close(SessionEnd)
-}
-
-/// What to ask of a peer.
-public struct FetchRequest: Hashable, Sendable {
-  public let id: RequestID
-  public let chunk: ChunkIndex
-  public let leaves: LeafRange
-  /// What the chunk must hash to.
-  public let chunkHash: Digest
-  /// All of the chunk's, where they are at hand: they need not be sent again.
-  public let leafHashes: [Digest]?
-
-  public init(
-    id: RequestID, chunk: ChunkIndex, leaves: LeafRange, chunkHash: Digest, leafHashes: [Digest]? = nil
-  ) {
-    self.id = id
-    self.chunk = chunk
-    self.leaves = leaves
-    self.chunkHash = chunkHash
-    self.leafHashes = leafHashes
-  }
-}
-
-/// The file that a connection is to fetch. The sizes are the wire's; a simulation may cut finer.
-public struct FetchTarget: Sendable {
-  public let fileID: FileID
-  public let key: FileKey
-  public let chunkSize: Int
-  public let leafSize: Int
-  public let chunksPerPage: Int
-
-  public init(
-    fileID: FileID, key: FileKey, chunkSize: Int = ChunkLayout.wireChunkSize,
-    leafSize: Int = ChunkLayout.wireLeafSize, chunksPerPage: Int = PageLayout.wireChunksPerPage
-  ) {
-    self.fileID = fileID
-    self.key = key
-    self.chunkSize = chunkSize
-    self.leafSize = leafSize
-    self.chunksPerPage = chunksPerPage
-  }
 }
 
 /// What is here of a file that is still being downloaded.
@@ -163,17 +125,5 @@ extension UploadPiece {
   /// - `leafHashes`: all of the chunk's where `includesLeafHashes`, else none.
   public func header(leafHashes: [Digest], byteCount: Int) -> DataHeader {
     DataHeader(id: request, leaves: leaves, isLast: isLastOfAnswer, leafHashes: leafHashes, byteCount: byteCount)
-  }
-}
-
-extension FetchedPiece {
-  /// Whether bytes are the piece's: of its length, and each leaf of its hash.
-  public func isMatched(by bytes: RawSpan, leafSize: Int) -> Bool {
-    guard bytes.byteCount == byteCount else { return false }
-    for i in 0..<leaves.count {
-      let leaf = bytes.extracting(i * leafSize..<min((i + 1) * leafSize, byteCount))
-      guard MerkleTree.leafHash(leaf) == leafHashes[i] else { return false }
-    }
-    return true
   }
 }

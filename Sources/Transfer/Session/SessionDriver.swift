@@ -31,9 +31,11 @@ public struct SessionDriver: Sendable {
 
   /// The handshake is done.
   /// - `role`: ours in the handshake whose hash this is.
-  /// - `target`: what the connection fetches; nil if it fetches nothing.
-  public init(handshakeHash: Digest, role: ChannelRole, target: FetchTarget?) {
-    session = PeerSession(handshakeHash: handshakeHash, role: role, target: target)
+  /// - `requestsMax`: requests that the peer accepts unanswered.
+  public init(
+    handshakeHash: Digest, role: ChannelRole, requestsMax: Int = ProtocolLimits.requestsInFlightMax
+  ) {
+    session = PeerSession(handshakeHash: handshakeHash, role: role, requestsMax: requestsMax)
   }
 
   // MARK: Events

@@ -33,6 +33,7 @@ import Wire
     expect(DownloadEvent(.withdrawn(.changed), from: id), .withdrawn(id))
     expect(DownloadEvent(.answerBegan(request), from: id), .answerBegan(id, request))
     expect(DownloadEvent(.answerEnded(request), from: id), .answerEnded(id, request))
+    expect(DownloadEvent(.othersServed, from: id), .othersServed(id))
     expect(DownloadEvent(.have([]), from: id), .have(id, []))
     expect(DownloadEvent(.promised([ChunkIndex(4)]), from: id), .promised(id, [ChunkIndex(4)]))
     expect(DownloadEvent(.peers([]), from: id), .peers(id, []))

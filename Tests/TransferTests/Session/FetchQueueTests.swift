@@ -16,10 +16,12 @@ import Wire
   func queue(_ ids: UInt32..., known: Bool = false) -> FetchQueue {
     var queue = FetchQueue { hashes, _ in hashes.last! }
     for id in ids {
-      queue.add(
-        RequestID(id), chunk: ChunkIndex(id - 1), in: layout, leaves: layout.leaves(of: ChunkIndex(id - 1)),
-        chunkHash: hashes(8)[layout.leafCount(of: ChunkIndex(id - 1)) - 1],
-        knownLeafHashes: known ? hashes(layout.leafCount(of: ChunkIndex(id - 1))) : nil)
+      let (chunk, leafCount) = (ChunkIndex(id - 1), layout.leafCount(of: ChunkIndex(id - 1)))
+      let request = FetchRequest(
+        id: RequestID(id), chunk: chunk, leaves: layout.leaves(of: chunk), chunkHash: hashes(8)[leafCount - 1],
+        leafHashes: known ? hashes(leafCount) : nil)
+      queue.add(request, of: FileHandle(1), in: layout)
+      #expect(queue.next()?.id == RequestID(id))
     }
     return queue
   }
@@ -37,7 +39,7 @@ import Wire
     let last = try #require(
       try queue.handle(RequestID(1), firstLeaf: 4, leafCount: 4, isLast: true, leafHashes: nil, byteCount: 40))
     #expect(last.leafHashes == Array(hashes(8)[4..<8]) && last.fileOffset == 40 && last.isLastOfAnswer)
-    #expect(queue.outstandingCount == 0)
+    #expect(queue.inFlightCount == 0)
   }
 
   @Test func `the last chunk's short leaf has its own length`() throws {
@@ -77,8 +79,8 @@ import Wire
 
   @Test func `late data of a cancelled request is dropped, and the next answer may skip the rest`() throws {
     var queue = queue(1, 2)
-    queue.cancel(RequestID(1))
-    #expect(queue.outstandingCount == 1)
+    #expect(queue.cancel(RequestID(1), of: FileHandle(1)) == RequestID(1))
+    #expect(queue.inFlightCount == 1)
     #expect(
       try queue.handle(RequestID(1), firstLeaf: 0, leafCount: 4, isLast: false, leafHashes: hashes(8), byteCount: 40)
         == nil)
@@ -93,7 +95,7 @@ import Wire
 
   @Test func `BUSY ends a request that has not begun, and no other`() throws {
     var queue = queue(1, 2)
-    #expect(try queue.busy(RequestID(2)))
+    #expect(try queue.busy(RequestID(2))?.id == RequestID(2))
     _ = try queue.handle(RequestID(1), firstLeaf: 0, leafCount: 4, isLast: false, leafHashes: hashes(8), byteCount: 40)
     #expect(throws: PeerFault.violation(.wrongEnd)) { _ = try queue.busy(RequestID(1)) }
     #expect(throws: PeerFault.violation(.unknownRequest)) { _ = try queue.busy(RequestID(9)) }

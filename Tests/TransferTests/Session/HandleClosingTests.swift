@@ -15,7 +15,7 @@ import Wire
       pages: PageLayout(ChunkLayout(fileLength: byteCount)!), root: root, name: "file", parts: parts)
   }
 
-  private func serving() -> PeerSession { PeerSession(handshakeHash: .zero, role: .listener, target: nil) }
+  private func serving() -> PeerSession { PeerSession(handshakeHash: .zero, role: .listener) }
 
   private func drain(_ session: inout PeerSession) -> [PeerSessionAction] {
     var actions: [PeerSessionAction] = []

@@ -49,9 +49,10 @@ import Wire
 
   /// A session that has opened the file at another.
   private func opened() throws -> (fetching: PeerSession, serving: PeerSession) {
-    var fetching = PeerSession(handshakeHash: hash, role: .dialer, target: target)
-    var serving = PeerSession(handshakeHash: hash, role: .listener, target: nil)
-    fetching.open()
+    var fetching = PeerSession(handshakeHash: hash, role: .dialer)
+    var serving = PeerSession(handshakeHash: hash, role: .listener)
+    let handle = fetching.open(target)
+    #expect(handle == FileHandle(1))
     let request = said(by: &fetching)
     serving.handle(try #require(request), at: .zero)
     let lookUp = drain(&serving).first
@@ -63,7 +64,9 @@ import Wire
     fetching.handle(try #require(answer), at: .zero)
     let opened = drain(&fetching).first
     let manifest = try #require(
-      opened.flatMap { if case .tell(.opened(let manifest, isComplete: true)) = $0 { manifest } else { nil } },
+      opened.flatMap {
+        if case .tell(.opened(let manifest, isComplete: true), of: FileHandle(1)) = $0 { manifest } else { nil }
+      },
       "it is not opened")
     #expect(manifest.layout == layout)
     return (fetching, serving)
@@ -74,7 +77,7 @@ import Wire
     fetching.request(
       FetchRequest(
         id: RequestID(1), chunk: ChunkIndex(2), leaves: layout.leaves(of: ChunkIndex(2)),
-        chunkHash: tree.chunkHashes[2]))
+        chunkHash: tree.chunkHashes[2]), of: FileHandle(1))
     let request = said(by: &fetching)
     serving.handle(try #require(request), at: .zero)
     guard case .admit(let asked)? = serving.nextAction() else {
@@ -87,14 +90,14 @@ import Wire
       return
     }
     fetching.handle(.data(piece.header(leafHashes: leaves[2], byteCount: 44)), at: .zero)
-    expect(drain(&fetching), [.expectPayload(isWanted: true), .tell(.answerBegan(RequestID(1)))])
+    expect(drain(&fetching), [.expectPayload(isWanted: true), .tell(.answerBegan(RequestID(1)), of: FileHandle(1))])
     fetching.payloadEnded()
     let actions = drain(&fetching)
     guard case .verify(let verified)? = actions.first else {
       Issue.record("nothing is verified: \(actions)")
       return
     }
-    #expect(actions.last == .tell(.answerEnded(RequestID(1))))
+    #expect(actions.last == .tell(.answerEnded(RequestID(1)), of: FileHandle(1)))
     let matches = [256..<300, 255..<299, 256..<299].map { range in
       let part = Array(bytes[range])
       return verified.isMatched(by: part.span.bytes, leafSize: 16)
@@ -104,7 +107,7 @@ import Wire
 
   @Test func `a page that does not lead to the root is a lie, one that was not asked for a violation`() throws {
     var (fetching, _) = try opened()
-    fetching.fetchPage(1)
+    fetching.fetchPage(1, of: FileHandle(1))
     _ = drain(&fetching)
     var other = fetching
     let page = try #require(tree.page(PageIndex(1)))
@@ -130,7 +133,7 @@ import Wire
     }
     for inOrder in [bitmap(0, count: 1), bitmap(2, count: 1)] {
       fetching.handle(.bitmap(inOrder), at: .zero)
-      expect(drain(&fetching), [.tell(.bitmap(inOrder))])
+      expect(drain(&fetching), [.tell(.bitmap(inOrder), of: FileHandle(1))])
     }
     for again in [bitmap(2, count: 1), bitmap(1, count: 2), bitmap(0, count: 1)] {
       var session = fetching
@@ -150,7 +153,7 @@ import Wire
       fetching.handle(.promised(promised), at: .zero)
       let actions = drain(&fetching)
       heard += actions.count
-      #expect(actions.isEmpty || actions == [.tell(.promised(promised.chunks))])
+      #expect(actions.isEmpty || actions == [.tell(.promised(promised.chunks), of: FileHandle(1))])
     }
     #expect(heard >= 4 && heard < 10)
   }
@@ -159,17 +162,18 @@ import Wire
     var (fetching, _) = try opened()
     let all = layout.leaves(of: ChunkIndex(2))
     fetching.request(
-      FetchRequest(id: RequestID(1), chunk: ChunkIndex(2), leaves: all, chunkHash: tree.chunkHashes[2]))
+      FetchRequest(id: RequestID(1), chunk: ChunkIndex(2), leaves: all, chunkHash: tree.chunkHashes[2]),
+      of: FileHandle(1))
     let data = Message.data(
       DataHeader(id: RequestID(1), leaves: all, isLast: true, leafHashes: leaves[2], byteCount: 44))
     _ = drain(&fetching)
     var cancelling = fetching
-    cancelling.cancel(RequestID(1))
+    cancelling.cancel(RequestID(1), of: FileHandle(1))
     _ = drain(&cancelling)
     cancelling.handle(data, at: .zero)
     expect(drain(&cancelling), [.expectPayload(isWanted: false)])
     fetching.handle(.withdrawn(Withdrawn(handle: FileHandle(1), reason: .changed)), at: .zero)
-    expect(drain(&fetching), [.tell(.withdrawn(.changed))])
+    expect(drain(&fetching), [.tell(.withdrawn(.changed), of: FileHandle(1))])
     fetching.handle(data, at: .zero)
     fetching.payloadEnded()
     expect(drain(&fetching), [.expectPayload(isWanted: false)])
@@ -180,14 +184,15 @@ import Wire
     let all = layout.leaves(of: ChunkIndex(2))
     for id in 1...2 {
       fetching.request(
-        FetchRequest(id: RequestID(UInt32(id)), chunk: ChunkIndex(2), leaves: all, chunkHash: tree.chunkHashes[2]))
+        FetchRequest(id: RequestID(UInt32(id)), chunk: ChunkIndex(2), leaves: all, chunkHash: tree.chunkHashes[2]),
+        of: FileHandle(1))
     }
     let first = Message.data(
       DataHeader(id: RequestID(1), leaves: all, isLast: true, leafHashes: leaves[2], byteCount: 44))
     fetching.handle(first, at: .zero)
     _ = drain(&fetching)
-    fetching.stopFetching()
-    expect(drain(&fetching), [.send(.cancel(RequestID(2)))])
+    fetching.close(FileHandle(1))
+    expect(drain(&fetching), [.send(.cancel(RequestID(2))), .send(.close(FileHandle(1)))])
     fetching.payloadEnded()
     fetching.handle(
       .data(DataHeader(id: RequestID(2), leaves: all, isLast: true, leafHashes: leaves[2], byteCount: 44)), at: .zero)
@@ -219,7 +224,7 @@ import Wire
   }
 
   @Test func `OPENs in vain are answered at once 64 times, then one a second, and those of files at once`() throws {
-    var serving = PeerSession(handshakeHash: hash, role: .listener, target: nil)
+    var serving = PeerSession(handshakeHash: hash, role: .listener)
     var end: SessionEnd?
     var answered: [UInt32] = []
     func take(_ answer: OpenAnswer, at now: Instant) {
@@ -265,7 +270,7 @@ import Wire
   }
 
   @Test func `a PING is refused until the PONG of the last one has left`() throws {
-    var session = PeerSession(handshakeHash: hash, role: .listener, target: nil)
+    var session = PeerSession(handshakeHash: hash, role: .listener)
     for number in UInt64(1)...3 {
       session.handle(.ping(number), at: .zero)
       expect(drain(&session), [.send(.pong(number))])
@@ -345,9 +350,10 @@ import Wire
   }
 
   @Test func `an OPEN that may be answered later is looked up again`() throws {
-    var fetching = PeerSession(handshakeHash: hash, role: .dialer, target: target)
-    var serving = PeerSession(handshakeHash: hash, role: .listener, target: nil)
-    fetching.open()
+    var fetching = PeerSession(handshakeHash: hash, role: .dialer)
+    var serving = PeerSession(handshakeHash: hash, role: .listener)
+    let handle = fetching.open(target)
+    #expect(handle == FileHandle(1))
     let request = said(by: &fetching)
     serving.handle(try #require(request), at: .zero)
     guard case .lookUp(let open)? = drain(&serving).first else {
@@ -365,7 +371,7 @@ import Wire
   }
 
   @Test func `an OPEN counts as unanswered also while it is looked up`() throws {
-    var serving = PeerSession(handshakeHash: hash, role: .listener, target: nil)
+    var serving = PeerSession(handshakeHash: hash, role: .listener)
     let limit = UInt32(ProtocolLimits.opensUnansweredMax)
     for number in 1...limit {
       let open = Open(handle: FileHandle(number), bucket: 1, proof: .zero)
@@ -383,9 +389,9 @@ import Wire
     serving.handle(.ping(1), at: .zero)
     serving.withdraw(FileHandle(1), .changed)
     fetching.end()
-    fetching.open()
-    fetching.fetchPage(0)
-    fetching.cancel(RequestID(1))
+    _ = fetching.open(target)
+    fetching.fetchPage(0, of: FileHandle(1))
+    fetching.cancel(RequestID(1), of: FileHandle(1))
     let rest = drain(&serving) + drain(&fetching)
     #expect(rest.isEmpty)
     let upload = serving.nextUpload()

@@ -19,7 +19,7 @@ import Wire
 
   /// At its other end a file of 4 chunks is open.
   private func serving() -> SessionDriver {
-    var driver = SessionDriver(handshakeHash: Self.hash, role: .listener, target: nil)
+    var driver = SessionDriver(handshakeHash: Self.hash, role: .listener)
     let open = Open(
       handle: FileHandle(1), bucket: Self.key.bucket, proof: Self.key.openProof(Self.hash, sender: .dialer))
     driver.receive(.open(open), at: .zero)
