@@ -14,8 +14,7 @@ private final class Fetching {
   static let length = 100_000
   let loop: NetworkLoop
   let link: DownloadLink
-  let control: Mailbox<DownloadMessage>
-  let jobs = BlockingQueue<VerifyJob>()
+  let threads: DownloadThreads
   let peer: ScriptedPeer
   let id = ConnectionID(1)
   let leafHashes: [Digest]
@@ -29,9 +28,8 @@ private final class Fetching {
     root = MerkleTree.chunkHash(leafHashes, in: layout)
     let fileID = FileID(kind: .file, length: UInt64(Fetching.length), root: root)
     key = FileKey(fileID, swarm: nil)
-    control = try Mailbox()
-    link = DownloadLink(
-      fileID: fileID, key: key, blocks: BlockPool(limit: 4) {}, control: control, jobs: jobs)
+    threads = try DownloadThreads()
+    link = DownloadLink(fileID: fileID, key: key, on: threads) { _ in }
     var configuration = NodeConfiguration(identity: .random())
     configuration.loopCount = 1
     let context = try NodeContext(configuration, catalogue: nil) { _ in }
@@ -154,11 +152,19 @@ private final class Fetching {
     #expect(fetching.link.blocks.inUseCount == 0)
   }
 
+  @Test func `a connection whose peer sends no file bytes holds no block`() throws {
+    let fetching = try Fetching()
+    try fetching.open()
+    try fetching.request(1)
+    try fetching.ping()
+    #expect(fetching.link.blocks.inUseCount == 0, "another connection of the download may need the last one")
+  }
+
   @Test func `a peer's own limit of requests in flight reaches the brain`() throws {
     let fetching = try Fetching(payload: HandshakePayload(requestsInFlightMax: 3))
     try fetching.ping()
-    let limits = fetching.control.takeAll().compactMap { message -> Int? in
-      if case .connected(_, _, let requestsMax) = message { requestsMax } else { nil }
+    let limits = fetching.threads.control.takeAll().compactMap { message -> Int? in
+      if case .message(_, .connected(_, _, let requestsMax)) = message { requestsMax } else { nil }
     }
     #expect(limits == [3])
   }

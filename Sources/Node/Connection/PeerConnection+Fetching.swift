@@ -8,6 +8,8 @@ struct VerifyJob: Sendable {
   let connection: ConnectionID
   let piece: FetchedPiece
   let block: Block
+  /// The download that the piece is for.
+  let link: DownloadLink
 }
 
 /// The download that a connection fetches for, and the blocks that it has of it.
@@ -76,8 +78,8 @@ extension PeerConnection {
   }
 
   func finish(_ piece: FetchedPiece) {
-    guard let id = fetching?.id, let block = inbound.arriving.take() else { return }
-    fetching?.finishedJobs.append(VerifyJob(connection: id, piece: piece, block: block))
+    guard let id = fetching?.id, let link = fetching?.link, let block = inbound.arriving.take() else { return }
+    fetching?.finishedJobs.append(VerifyJob(connection: id, piece: piece, block: block, link: link))
   }
 
   func handOverFinishedJobs() {
@@ -106,6 +108,12 @@ extension PeerConnection {
   func takeSpareBlock() -> Block? {
     if let block = fetching?.spareBlock.take() { return block }
     return fetching?.link.blocks.takeBeyondLimit()
+  }
+
+  /// Gives the spare block back if the last record did not need it: other connections of the download may wait for one.
+  func returnSpareBlock() {
+    guard !inbound.hasPlaintext, let block = fetching?.spareBlock.take() else { return }
+    fetching?.link.blocks.giveBack(block)
   }
 
   func releaseBlocks() {

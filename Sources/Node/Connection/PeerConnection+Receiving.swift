@@ -62,6 +62,7 @@ extension PeerConnection {
     inbound.isBeingRead = true
     while processNext() {}
     inbound.isBeingRead = false
+    returnSpareBlock()
     if isFinishing { return }
     timers.read(isMidFrame: inbound.isMidFrame, completedFrames: inbound.decoder.completedFrames, at: loop.now)
   }

@@ -17,8 +17,10 @@ public struct DownloadTarget: Hashable, Sendable {
   /// Whether the output may replace a file that has `name`. A suggested name replaces nothing: with it a
   /// stranger could choose which of the user's files to overwrite.
   public var replaces: Bool
-  /// Not a file at all: verified bytes leave in order through standard output.
+  /// Not a file at all: verified bytes leave in order through standard output, or through another descriptor.
   let isStream: Bool
+  /// The descriptor of a stream; nil: standard output.
+  private(set) var streamNumber: Int32?
 
   /// Whether the output may replace a file.
   var mayReplace: Bool { replaces && name != nil }
@@ -30,6 +32,19 @@ public struct DownloadTarget: Hashable, Sendable {
 
   /// The process's standard output, in order, through a bounded window. Nothing is kept of a download that fails.
   public static let standardOutput = DownloadTarget(folder: "", name: nil, replaces: false, isStream: true)
+
+  /// A stream through a descriptor that the caller keeps open.
+  static func stream(to number: Int32) -> DownloadTarget {
+    var target = DownloadTarget.standardOutput
+    target.streamNumber = number
+    return target
+  }
+
+  /// The output of a stream.
+  func openStream() throws(Errno) -> File {
+    guard let streamNumber else { return try File.standardOutput() }
+    return try File.duplicate(of: streamNumber, path: "descriptor \(streamNumber)")
+  }
 
   private init(folder: String, name: String?, replaces: Bool, isStream: Bool) {
     self.folder = folder
@@ -124,7 +139,7 @@ public final class Downloader: Sendable {
   /// Workers, retries, timeouts.
   public let settings: DownloadSettings
   private struct State {
-    var running: [Mailbox<DownloadMessage>] = []
+    var running: [DownloadLink] = []
     /// `cancel` came while nothing ran: it ends the next download, which was about to start.
     var isCancelled = false
   }
@@ -175,63 +190,45 @@ public final class Downloader: Sendable {
     self.resolve = resolve
   }
 
-  /// Fetches one file; blocks until it is there, or the download has failed. Updates come on the calling thread.
+  /// Fetches one file; blocks until it is there, or the download has failed. Updates come on the calling thread, the last
+  /// before the call returns. If `onUpdate` falls behind, updates are lost as `Download.updatesWaitingMax` says.
   ///
   /// - `length`: the expected length in bytes, checked before anything is fetched; nil: any.
   public func downloadFile(
     _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
     onUpdate: @escaping (DownloadUpdate) -> Void = { _ in }
   ) throws(DownloadError) -> DownloadResult {
-    try run(fileID, length: length, from: peers, to: target, began: { _ in }, onUpdate: onUpdate)
+    let updates = UpdateQueue(isRead: true)
+    let running = try begin(fileID, length: length, from: peers, to: target, updates: updates, began: { _ in })
+    while let update = updates.take() { onUpdate(update) }
+    return try running.end()
   }
 
-  /// - `began`: called once, before the download has any effect, with the mailbox that takes `cancelled`.
-  func run(
-    _ fileID: FileID, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget,
-    began: (Mailbox<DownloadMessage>) -> Void, onUpdate: @escaping (DownloadUpdate) -> Void
-  ) throws(DownloadError) -> DownloadResult {
+  /// Starts a node and a download on it. `RunningDownload.end` follows.
+  /// - `updates`: closed when the download is over.
+  /// - `began`: called once, before the download has any effect, with the way to cancel it.
+  func begin(
+    _ fileID: FileID, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget, updates: UpdateQueue,
+    began: (DownloadLink) -> Void
+  ) throws(DownloadError) -> RunningDownload {
     let sharing = target.isStream ? nil : client.sharing  // of a stream nothing is kept
-    let node = try FetchingNode(client.configuration, listen: sharing?.listen)
-    let control: Mailbox<DownloadMessage>
-    let loop: ControlLoop
-    do throws(Errno) {
-      // Each download has a mailbox of its own, so that no message of another is ever taken for one of this.
-      control = try Mailbox()
-      loop = try ControlLoop(control)
-    } catch {
-      throw .system(error)
-    }
-    let download = DownloadRun(
-      fileID, length: length, peers: peers, target: target, on: node, settings: settings, sharing: sharing,
-      resolve: resolve, control: control, onUpdate: onUpdate, at: loop.now)
-    began(control)
+    let running = try RunningDownload(fileID, client.configuration, listen: sharing?.listen)
+    let link = running.link
+    began(link)
     let isCancelled = state.withLock { state in
       defer { state.isCancelled = false }
-      state.running.append(control)
+      state.running.append(link)
       return state.isCancelled
     }
-    defer { state.withLock { $0.running.removeAll { $0 === control } } }
-    if isCancelled { control.send(.cancelled) }
-    return try run(download, on: node, loop)
-  }
-
-  /// Starts the node, runs the download on this thread until it is over, and ends the node.
-  private func run(
-    _ download: DownloadRun, on node: FetchingNode, _ loop: ControlLoop
-  ) throws(DownloadError) -> DownloadResult {
-    do throws(Errno) {
-      try node.start()
-      try download.begin(at: loop.now)
-    } catch {
-      download.search.stop()
-      node.stop()
-      throw .system(error)
+    if isCancelled { link.cancel() }
+    running.onEnd = { [weak self] in self?.state.withLock { $0.running.removeAll { $0 === link } } }
+    let (settings, resolve) = (settings, resolve)
+    try running.start(updates) { node, now in
+      DownloadRun(
+        link, length: length, peers: peers, target: target, on: node, settings: settings, sharing: sharing,
+        resolve: resolve, onUpdate: updates.put, at: now)
     }
-    loop.run(download)
-    node.stop()
-    var result = try download.result.get()
-    result.stats.uploadedBytes = node.context.uploaded
-    return result
+    return running
   }
 
   /// Ends the downloads that run, or the next one if none runs. They throw `.failed(.cancelled, …)`. Any thread may call
@@ -241,6 +238,6 @@ public final class Downloader: Sendable {
       state.isCancelled = state.running.isEmpty
       return state.running
     }
-    for control in running { control.send(.cancelled) }
+    for link in running { link.cancel() }
   }
 }

@@ -17,8 +17,8 @@ enum LoopCommand: Sendable {
   case disconnect(ConnectionID, CloseCode, String)
   /// The admission has decided about a connection.
   case admission(ConnectionAdmission.Order)
-  /// Blocks are free again: connections that waited for one go on.
-  case blocksAvailable
+  /// The download may take blocks again: its connections that waited for one go on.
+  case blocksAvailable(DownloadID)
   /// More files are served than before, or the scan is over.
   case catalogueChanged
   /// An entry is no longer served: a peer that has it open gets another of the same bytes, or hears why.

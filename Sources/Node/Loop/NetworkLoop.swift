@@ -132,9 +132,10 @@ final class NetworkLoop {
     case .cancel(let id, let request): byID[id]?.cancel(request)
     case .disconnect(let id, let code, let text): byID[id]?.close(.local(code, text))
     case .admission(let order): obey(order)
-    case .blocksAvailable:
-      let waiting = starving
-      starving = []
+    case .blocksAvailable(let download):
+      // A connection that fetches no more waits for nothing.
+      let waiting = starving.filter { $0.fetching.map { $0.link.id == download } ?? true }
+      starving.removeAll { $0.fetching.map { $0.link.id == download } ?? true }
       for connection in waiting { connection.goOn() }
     case .catalogueChanged:
       for connection in Array(connections.values) { connection.catalogueChanged() }

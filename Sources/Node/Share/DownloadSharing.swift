@@ -62,8 +62,9 @@ final class DownloadSharing {
   }
 
   /// From now on other programs may change the output.
-  func watch(_ part: PartFile, name: String) {
-    do throws(StoredFileError) { share.finish(try part.finished(as: name)) } catch {
+  /// - `output`: the file under its name.
+  func watch(_ output: Result<CheckedFile, StoredFileError>) {
+    do throws(StoredFileError) { share.finish(try output.get()) } catch {
       // Without a descriptor it cannot be found out later whether the output is still the file that was fetched.
       if case .busy(let errno) = error { return context.withdraw(share, because: .unreadable(errno)) }
       context.withdraw(share, because: error)
