@@ -1,4 +1,5 @@
 // The state that all loops of a node share. Each part that changes guards itself.
+import Content
 import Posix
 import Sodium
 import Storage
@@ -75,12 +76,17 @@ final class NodeContext: Sendable {
   let rechecker = Rechecker()
   let startedNanoseconds = Clock.monotonicNanoseconds
   /// Where others may dial; nil: nowhere.
-  private let listenPort: UInt16?
+  let address: Endpoint?
+  /// The threads of all downloads.
+  let threads: DownloadThreads
+  /// The thread that knows which downloads use which connections.
+  var control: Mailbox<ControlMessage> { threads.control }
   private let follower: Mailbox<FollowCommand>
   /// The thread that follows the served folders; nil before the first of them.
   private let following = Mutex<Thread?>(nil)
   private let uploadedBytes = Atomic<UInt64>(0)
-  private let downloadCount = Atomic<Int>(0)
+  /// The files that downloads of this node fetch, or offer after that.
+  private let downloads = Mutex<Set<FileID>>([])
   private let inboundCount = Atomic<UInt64>(0)
   /// The number of the next connection. In epoll, the numbers below the first are a loop's own descriptors.
   private let nextConnection = Atomic<UInt64>(NetworkLoop.listenerToken + 1)
@@ -88,11 +94,12 @@ final class NodeContext: Sendable {
   /// As in `NodeConfiguration`.
   private let connectionsMax: Mutex<Int?>
 
-  /// - `listenPort`: where others may dial; nil: nowhere.
+  /// - `address`: where others may dial; nil: nowhere.
   init(
-    _ configuration: NodeConfiguration, listenPort: UInt16? = nil, report: @escaping @Sendable (NodeEvent) -> Void
+    _ configuration: NodeConfiguration, address: Endpoint? = nil, report: @escaping @Sendable (NodeEvent) -> Void
   ) throws(Errno) {
-    self.listenPort = listenPort
+    self.address = address
+    threads = try DownloadThreads()
     self.configuration = configuration
     onEvent = report
     allowedPeers = Mutex(configuration.allowedPeers)
@@ -116,7 +123,7 @@ final class NodeContext: Sendable {
   /// download counts what each peer gives. A node that only serves takes several.
   private var payload: HandshakePayload {
     HandshakePayload(
-      listenPort: listenPort, capabilities: fetches ? [] : .severalConnections, agent: "p2pnode",
+      listenPort: address?.port, capabilities: fetches ? [] : .severalConnections, agent: "p2pnode",
       requestsInFlightMax: UInt16(ProtocolLimits.requestsInFlightMax))
   }
 
@@ -180,15 +187,17 @@ final class NodeContext: Sendable {
   }
 
   /// Whether a download runs.
-  private var fetches: Bool { downloadCount.load(ordering: .relaxed) > 0 }
+  private var fetches: Bool { downloads.withLock { !$0.isEmpty } }
 
-  func downloadBegan() {
-    downloadCount.add(1, ordering: .relaxed)
+  /// A download begins. False if another one of the same file runs.
+  func downloadBegins(_ fileID: FileID) -> Bool {
+    guard downloads.withLock({ $0.insert(fileID).inserted }) else { return false }
     countPlaces()
+    return true
   }
 
-  func downloadEnded() {
-    downloadCount.subtract(1, ordering: .relaxed)
+  func downloadEnded(_ fileID: FileID) {
+    downloads.withLock { _ = $0.remove(fileID) }
     countPlaces()
   }
 

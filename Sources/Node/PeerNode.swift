@@ -1,7 +1,9 @@
 // A node: one identity, one port and one set of threads for any number of served folders and downloads.
+import Content
 import Posix
 import Storage
 import Synchronization
+import Transfer
 import Wire
 
 /// Why a node cannot start, or cannot serve a folder.
@@ -46,7 +48,7 @@ public final class PeerNode: Sendable {
     peerID = configuration.identity.peerID
     do throws(Errno) {
       let address = try socket?.localAddress()
-      let context = try NodeContext(configuration, listenPort: address?.port, report: onEvent)
+      let context = try NodeContext(configuration, address: address, report: onEvent)
       (self.address, self.context) = (address, context)
       var loops: [NetworkLoop] = []
       for i in context.mailboxes.indices { loops.append(try NetworkLoop(context: context, index: i)) }
@@ -92,6 +94,52 @@ public final class PeerNode: Sendable {
     }
   }
 
+  // MARK: Downloads
+
+  /// Starts to fetch a file, beside all other downloads of the node and over the same connections. If a download of the
+  /// file runs already, this one fails at once.
+  /// - `length`: of the file in bytes, checked before anything is fetched; nil: any.
+  /// - `peers`: asked for it; those that discovery finds are asked as well.
+  /// - `stay`: how long the finished file stays offered; nil: the download ends with it.
+  /// - `shares`: whether other peers get what the download has. Of a stream they get nothing.
+  public func download(
+    _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
+    settings: DownloadSettings = DownloadSettings(), shares: Bool = true, stay: Sharing.Stay? = nil
+  ) -> Download {
+    let download = Download(fileID, isWatched: true)
+    let request = DownloadRequest(
+      fileID: fileID, length: length, peers: peers, target: target, settings: settings,
+      sharing: shares ? Sharing(stay: stay) : nil)
+    start(request, download) { download.ended($0) }
+    return download
+  }
+
+  /// - `onEnd`: called once, on a thread that must not wait.
+  func start(
+    _ request: DownloadRequest, _ download: Download,
+    onEnd: @escaping @Sendable (Result<DownloadResult, DownloadError>) -> Void
+  ) {
+    let context = context
+    let fileID = request.fileID
+    guard context.downloadBegins(fileID) else { return onEnd(.failure(.isRunning(fileID))) }
+    do throws(Errno) { try context.threads.start(context) } catch {
+      context.downloadEnded(fileID)
+      return onEnd(.failure(.system(error)))
+    }
+    let link = DownloadRun.link(to: request.fileID, of: context)
+    let sharing = request.target.isStream ? nil : request.sharing  // of a stream nothing is kept
+    let put = download.queue.put
+    download.began(link)
+    context.threads.add(link) { connections, now in
+      DownloadRun(
+        link, length: request.length, peers: request.peers, target: request.target, on: context, over: connections,
+        settings: request.settings, sharing: sharing, resolve: request.resolve, onUpdate: put, at: now)
+    } onEnd: { result in
+      context.downloadEnded(fileID)
+      onEnd(result)
+    }
+  }
+
   // MARK: Limits and numbers
 
   /// Changes the limits, as in `NodeConfiguration`. Peers that are no longer allowed are disconnected. A lower
@@ -123,12 +171,16 @@ public final class PeerNode: Sendable {
 
   // MARK: The end
 
-  /// Stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
-  public func shutDown(grace: Duration) {
+  /// Cancels all downloads, stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
+  public func shutDown(grace: Duration) { shutDown(.shuttingDown, grace: grace) }
+
+  /// - `code`: of the GOODBYE.
+  func shutDown(_ code: CloseCode, grace: Duration) {
     answerer.withLock { $0.take() }?.stop()
     for folder in context.offered.folders { folder.stop() }
     context.stopFollowing()
-    context.sendToAllLoops(.shutDown(.shuttingDown, grace: grace))
+    context.threads.stop()
+    context.sendToAllLoops(.shutDown(code, grace: grace))
     let running = threads.withLock { running in
       defer { running = [] }
       return running

@@ -42,8 +42,14 @@ public struct File: ~Copyable, Sendable {
   /// A second descriptor of standard output, so that closing it leaves the process's own. The corresponding C function
   /// is `fcntl` with F_DUPFD_CLOEXEC.
   public static func standardOutput() throws(Errno) -> File {
-    let number = try retrying("fcntl", "standard output") { fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) }
-    return File(owning: FileDescriptor(owning: number), path: "standard output")
+    try duplicate(of: STDOUT_FILENO, path: "standard output")
+  }
+
+  /// A descriptor of this process once more, which is closed on its own. The corresponding C function is
+  /// `fcntl(F_DUPFD_CLOEXEC)`.
+  public static func duplicate(of number: Int32, path: String) throws(Errno) -> File {
+    let number = try retrying("fcntl", path) { fcntl(number, F_DUPFD_CLOEXEC, 3) }
+    return File(owning: FileDescriptor(owning: number), path: path)
   }
 
   /// The corresponding C function is `fstat`.

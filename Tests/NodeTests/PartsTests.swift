@@ -8,8 +8,15 @@ import TestSupport
 @testable import Node
 
 @Suite struct BlockPoolTests {
+  /// The blocks of the only download of a pool, whose output is busy: only the limit counts.
+  private func blocks(of pool: BlockPool, onAvailable: @escaping @Sendable () -> Void = {}) -> DownloadBlocks {
+    let blocks = DownloadBlocks(pool, of: DownloadID(1), onAvailable: onAvailable)
+    blocks.handOver(1)
+    return blocks
+  }
+
   @Test func `a pool gives no more blocks than its limit, and those that came back`() throws {
-    let pool = BlockPool(limit: 3) {}
+    let pool = blocks(of: BlockPool(limit: 3))
     let blocks = (0..<3).compactMap { _ in pool.take() }
     #expect(blocks.count == 3)
     #expect(pool.take() == nil)
@@ -19,26 +26,8 @@ import TestSupport
     #expect(pool.take() == nil)
   }
 
-  @Test func `blocks from beyond the limit do not stay in the pool`() {
-    let pool = BlockPool(limit: 4) {}
-    var out = (0..<4).compactMap { _ in pool.take() }
-    for _ in 0..<4 { out.append(pool.takeBeyondLimit()) }
-    for block in out { pool.giveBack(block) }
-    var again = 0
-    while pool.take() != nil { again += 1 }
-    #expect(again == 4)
-    // In whatever order they come back.
-    let second = BlockPool(limit: 2) {}
-    let (a, b) = (second.take()!, second.take()!)
-    second.giveBack(second.takeBeyondLimit())
-    #expect(second.take() == nil, "two are out already")
-    second.giveBack(a)
-    second.giveBack(b)
-    #expect(second.take() != nil && second.take() != nil && second.take() == nil)
-  }
-
   @Test func `blocks beyond the limit do not stay`() {
-    let pool = BlockPool(limit: 2) {}
+    let pool = blocks(of: BlockPool(limit: 2))
     for _ in 0..<10 {
       let blocks = (0..<5).map { _ in pool.takeBeyondLimit() }
       #expect(pool.inUseCount == 5)
@@ -50,18 +39,31 @@ import TestSupport
     }
   }
 
-  @Test func `who waits for a block is told once when a quarter is free`() {
+  @Test func `a download that waits for a block is told once when a quarter is free`() {
     let calls = Atomic<Int>(0)
-    let pool = BlockPool(limit: 8) { calls.add(1, ordering: .relaxed) }
+    let pool = blocks(of: BlockPool(limit: 8)) { calls.add(1, ordering: .relaxed) }
     let blocks = (0..<8).compactMap { _ in pool.take() }
     pool.giveBack(blocks[0])
-    #expect(calls.load(ordering: .relaxed) == 0, "nobody waits")
+    #expect(calls.load(ordering: .relaxed) == 0, "no connection waits")
     _ = pool.take()
     #expect(pool.take() == nil)
     pool.giveBack(blocks[1])
     #expect(calls.load(ordering: .relaxed) == 0)
     for block in blocks[2...] { pool.giveBack(block) }
     #expect(calls.load(ordering: .relaxed) == 1)
+  }
+
+  @Test func `a download whose output holds all its blocks takes one when the last is verified`() throws {
+    let calls = Atomic<Int>(0)
+    let pool = DownloadBlocks(BlockPool(limit: 4), of: DownloadID(1)) { calls.add(1, ordering: .relaxed) }
+    let slow = (0..<3).compactMap { _ in pool.take() }  // their bytes come slowly
+    let last = try #require(pool.take())
+    pool.handOver(1)
+    #expect(pool.take() == nil)
+    pool.verified(last)
+    #expect(calls.load(ordering: .relaxed) == 1)
+    #expect(pool.take() != nil && pool.take() != nil, "slow peers keep no block from the others")
+    #expect(slow.count == 3)
   }
 }
 

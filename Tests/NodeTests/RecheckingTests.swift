@@ -108,8 +108,8 @@ import Wire
     #expect(followed.server.context.rechecker.checkedCount == 0)
   }
 
-  @Test func `nothing is checked any more when the node of a download has stopped`() throws {
-    let node = try FetchingNode(NodeConfiguration(), listen: nil)
+  @Test func `nothing is checked any more when a node has stopped`() throws {
+    let node = try PeerNode(NodeConfiguration())
     let rechecker = node.context.rechecker
     let chunk = Rechecker.Item(.download(Sample.common.fileID), ChunkIndex(0))
     func ask(_ host: UInt8) {
@@ -122,7 +122,7 @@ import Wire
     // It was checked just now, so its next check waits for seconds.
     ask(2)
     try #require(rechecker.checkedCount == 1 && rechecker.isRunning)
-    node.stop()
+    node.shutDown(grace: .zero)
     #expect(!rechecker.isRunning)
     ask(3)
     #expect(!rechecker.isRunning && rechecker.checkedCount == 1)

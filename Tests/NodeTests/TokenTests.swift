@@ -10,7 +10,7 @@ import Transfer
   @Test func `a node gives no number of a connection out twice, for whichever loop`() throws {
     var configuration = NodeConfiguration(identity: .random())
     configuration.loopCount = 3
-    let context = try NodeContext(configuration, catalogue: nil) { _ in }
+    let context = try NodeContext(configuration) { _ in }
     let tokens = Mutex<[ConnectionToken]>([])
     let threads = (0..<3).map { loop in
       Thread.start(name: "taker") {

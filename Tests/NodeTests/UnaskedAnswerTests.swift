@@ -14,8 +14,7 @@ private final class Fetching {
   static let length = 100_000
   let loop: NetworkLoop
   let link: DownloadLink
-  let control: Mailbox<DownloadMessage>
-  let jobs = BlockingQueue<VerifyJob>()
+  let token: ConnectionToken
   let peer: ScriptedPeer
   let id = ConnectionID(1)
   let leafHashes: [Digest]
@@ -29,17 +28,15 @@ private final class Fetching {
     root = MerkleTree.chunkHash(leafHashes, in: layout)
     let fileID = FileID(kind: .file, length: UInt64(Fetching.length), root: root)
     key = FileKey(fileID, swarm: nil)
-    control = try Mailbox()
-    link = DownloadLink(
-      fileID: fileID, key: key, blocks: BlockPool(limit: 4) {}, control: control, jobs: jobs)
     var configuration = NodeConfiguration(identity: .random())
     configuration.loopCount = 1
     let context = try NodeContext(configuration) { _ in }
+    link = DownloadLink(fileID: fileID, key: key, on: context.threads) { _ in }
     let loop = try NetworkLoop(context: context, index: 0)
     self.loop = loop
     let listener = try Socket.listening(on: Endpoint(ipv4: (127, 0, 0, 1), port: 0))
-    let token = context.takeToken(forLoop: 0)
-    loop.mailbox.send(.dial(id, token, try listener.localAddress(), pinned: nil, suite: .chaChaPoly, link))
+    token = context.takeToken(forLoop: 0)
+    loop.mailbox.send(.dial(token, try listener.localAddress(), pinned: nil, suite: .chaChaPoly))
     _ = loop.turn()
     var accepted = try listener.accepting()
     for _ in 0..<100 where accepted == nil {
@@ -61,7 +58,7 @@ private final class Fetching {
   /// The peer's OPENED, after the OPEN.
   func open() throws {
     try ping()
-    send(.open(id))
+    send(.open(token, id, link))
     guard case .open? = try peer.next() else {
       Issue.record("no OPEN")
       return
@@ -91,7 +88,7 @@ private final class Fetching {
   func request(_ request: UInt32) throws {
     send(
       .request(
-        id,
+        token, link.id,
         FetchRequest(
           id: RequestID(request), chunk: ChunkIndex(0), leaves: layout.leaves(of: ChunkIndex(0)), chunkHash: root)))
     guard case .request? = try peer.next() else {
@@ -111,7 +108,7 @@ private final class Fetching {
   @Test func `a page that was not asked for is refused`() throws {
     let fetching = try Fetching()
     try fetching.open()
-    fetching.send(.fetchPage(fetching.id, page: 0))
+    fetching.send(.fetchPage(fetching.token, fetching.link.id, page: 0))
     guard case .pageGet? = try fetching.peer.next() else {
       Issue.record("no PAGE_GET")
       return
@@ -150,16 +147,24 @@ private final class Fetching {
     try fetching.peer.send(frames: [UInt8](repeating: 0, count: 1000))
     for _ in 0..<100 where fetching.connection?.inbound.arriving?.count != 1000 { _ = fetching.loop.turn() }
     #expect(fetching.link.blocks.inUseCount > 0)
-    fetching.send(.disconnect(fetching.id, .done, ""))
+    fetching.send(.disconnect(fetching.token, .done, ""))
     #expect(fetching.connection?.isFinishing ?? true, "it only waits for the other end to close")
     #expect(fetching.link.blocks.inUseCount == 0)
+  }
+
+  @Test func `a connection whose peer sends no file bytes holds no block`() throws {
+    let fetching = try Fetching()
+    try fetching.open()
+    try fetching.request(1)
+    try fetching.ping()
+    #expect(fetching.link.blocks.inUseCount == 0, "another connection of the download may need the last one")
   }
 
   @Test func `a peer's own limit of requests in flight reaches the brain`() throws {
     let fetching = try Fetching(payload: HandshakePayload(requestsInFlightMax: 3))
     try fetching.ping()
-    let limits = fetching.control.takeAll().compactMap { message -> Int? in
-      if case .connected(_, _, let requestsMax) = message { requestsMax } else { nil }
+    let limits = fetching.loop.context.control.takeAll().compactMap { message -> Int? in
+      if case .connection(_, .established(_, let requestsMax)) = message { requestsMax } else { nil }
     }
     #expect(limits == [3])
   }

@@ -34,6 +34,8 @@ struct Inbound: ~Copyable {
   private(set) var decoder = FrameDecoder()
   /// Takes the leaves of the present DATA frame; nil if they are of no use.
   var arriving: Block?
+  /// The download that `arriving` belongs to.
+  var arrivingFor: DownloadLink?
   /// The connection works through the bytes. A nested call leaves the rest to the outer one.
   var isBeingRead = false
 

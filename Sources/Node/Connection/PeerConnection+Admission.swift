@@ -63,7 +63,7 @@ extension PeerConnection {
   /// Reports the use of the connection to the admission if it has changed. Called after each event.
   func noteUse() {
     guard let peer, peer.standing.verdict == .admitted else { return }
-    let isFetching = fetching != nil
+    let isFetching = !fetches.isEmpty
     let hasChanged = peer.standing.use.note(
       isOpen: isFetching || !peer.served.isEmpty, isWaiting: isFetching || peer.isOwedUploads, at: loop.now)
     if hasChanged { loop.context.admission { $0.note(token, peer.standing.use.use) } }

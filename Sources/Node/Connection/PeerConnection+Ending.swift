@@ -106,15 +106,20 @@ extension PeerConnection {
   func report(_ end: ConnectionEnd) {
     recheckSent(after: end)
     if role == .listener && record == nil { loop.context.records.turnedAway() }
-    if let fetching {
-      let id = fetching.id
-      fetching.link.send(isEstablished ? .connectionLost(id, end) : .dialFailed(id, end))
-    } else if let peer {
-      loop.context.report(.disconnected(peer.id, address, end))
-    } else {
-      loop.context.report(.turnedAway(address, end))
+    if fetches.isKnownToControl {
+      reportToControl(.ended(end, wasEstablished: isEstablished, liedTo: contentLiedAbout))
     }
+    guard role == .listener else { return }
+    loop.context.report(peer.map { .disconnected($0.id, address, end) } ?? .turnedAway(address, end))
   }
+
+  /// The download whose content the peer lied about, if the session ended for that.
+  private var contentLiedAbout: DownloadID? {
+    peer?.driver.session.handleLiedAbout.flatMap { fetches.fetching($0)?.link.id }
+  }
+
+  /// Reports to the thread that knows which downloads use the connection.
+  func reportToControl(_ report: ConnectionReport) { loop.context.control.send(.connection(token, report)) }
 }
 
 extension ConnectionEnd {

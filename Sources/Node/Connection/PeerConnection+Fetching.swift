@@ -1,133 +1,142 @@
-// Commands of the download, news for it, and the blocks that pieces come in.
+// Commands of the downloads that fetch over a connection, news for them, and the blocks that pieces come in.
 import Posix
 import Transfer
 import Wire
 
-/// A block whose bytes wait to be hashed, compared and written.
-struct VerifyJob: Sendable {
-  let connection: ConnectionID
-  let piece: FetchedPiece
-  let block: Block
-}
-
-/// The download that a connection fetches for, and the blocks that it has of it.
-struct Fetching {
-  /// The brain's name for the connection.
-  let id: ConnectionID
-  let link: DownloadLink
-  /// Of the file at the other end. Nil until the download opens it.
-  var handle: FileHandle?
-  /// For the next DATA frame.
-  var spareBlock: Block?
-  /// Pieces that came in this turn.
-  var finishedJobs: [VerifyJob] = []
-}
-
 extension PeerConnection {
-  // MARK: Commands of the brain
+  // MARK: Commands of the downloads
 
-  func open() {
-    guard let peer, let link = fetching?.link else { return }
-    fetching?.handle = peer.driver.session.open(link.fetchTarget)
+  /// Opens the content of a download at the other end.
+  /// - `id`: the download's name for the connection.
+  func open(for link: DownloadLink, as id: ConnectionID) {
+    guard let peer, fetches.fetching(of: link.id) == nil else { return }
+    let handle = peer.driver.session.open(link.fetchTarget)
+    fetches.begin(Fetching(id: id, link: link, handle: handle))
     performSession()
     settle()
   }
 
-  func fetchPage(_ page: UInt32) { command { $0.fetchPage(page, of: $1) } }
-  func request(_ request: FetchRequest) { command { $0.request(request, of: $1) } }
-  func cancel(_ id: RequestID) { command { $0.cancel(id, of: $1) } }
+  func fetchPage(_ page: UInt32, for download: DownloadID) { command(for: download) { $0.fetchPage(page, of: $1) } }
+  func request(_ request: FetchRequest, for download: DownloadID) {
+    command(for: download) { $0.request(request, of: $1) }
+  }
+  func cancel(_ id: RequestID, for download: DownloadID) { command(for: download) { $0.cancel(id, of: $1) } }
 
-  /// Gives the session a command for the file that the download has opened.
-  private func command(_ change: (inout PeerSession, FileHandle) -> Void) {
-    guard let handle = fetching?.handle else { return }
+  private func command(for download: DownloadID, _ change: (inout PeerSession, FileHandle) -> Void) {
+    guard let handle = fetches.fetching(of: download)?.handle else { return }
     command { change(&$0, handle) }
   }
 
-  /// The download is over. Closes the connection if the peer has no file open; else gives the file back and goes on
-  /// serving.
-  func stopFetching() {
-    guard fetching != nil else { return }
-    switch phase {
-    case .connecting, .handshaking: return close()
-    case .established(let peer):
-      if peer.served.isEmpty { return close(.local(.done, "")) }
-      if let handle = fetching?.handle { peer.driver.session.close(handle) }
-      leaveFetched(by: peer)
-    case .finishing, .lingering, .closed: break
-    }
-    releaseBlocks()
-    fetching = nil
+  /// A download fetches nothing more over the connection. It closes if no other download fetches over it and the peer has
+  /// nothing open here.
+  /// - `code`: of the GOODBYE.
+  func giveBack(for download: DownloadID, _ code: CloseCode) {
+    guard !isClosed, !isFinishing else { return }
+    let content = fetches.end(download)
+    if fetches.isEmpty, peer?.served.isEmpty ?? true { return close(.local(code, "")) }
+    guard let peer else { return }
+    if let content { end(content, at: peer) }
     performSession()
     guard !isClosed else { return }
     if marks.isStarving { return goOn() }
     settle()
   }
 
-  /// The download asks the peer for nothing more. If the peer does not have the file open here either, it leaves the swarm.
-  private func leaveFetched(by peer: EstablishedPeer) {
-    guard let fileID = fetching?.link.fileID, !peer.served.values.contains(where: { $0.fileID == fileID }) else {
-      return
+  /// Gives the content back at the other end. If the peer does not have it open here either, it leaves the swarm.
+  private func end(_ content: Fetching, at peer: EstablishedPeer) {
+    fetches.handOverFinishedJobs()
+    if inbound.arrivingFor === content.link { dropArriving() }
+    if fetches.spare?.link === content.link { dropSpare() }
+    peer.driver.session.close(content.handle)
+    let fileID = content.link.fileID
+    if !peer.served.values.contains(where: { $0.fileID == fileID }) {
+      loop.context.swarms.leave(fileID, token, at: loop.now)
     }
-    loop.context.swarms.leave(fileID, token, at: loop.now)
   }
 
   // MARK: News of the session
 
-  /// The download learns what a message of the peer says about it.
+  /// The download learns what a message of the peer says about its content.
   func pass(on news: PeerNews, about handle: FileHandle, of peer: EstablishedPeer) {
-    guard let id = fetching?.id, let link = fetching?.link, fetching?.handle == handle else { return }
-    if case .opened(let manifest, _) = news { meet(peer, chunkCount: manifest.layout.chunkCount) }
-    link.send(.peer(id, news))
+    guard let content = fetches.fetching(handle) else { return }
+    if case .opened(let manifest, _) = news {
+      loop.context.swarms.meet(
+        content.link.fileID, chunkCount: manifest.layout.chunkCount, token, source(peer), at: loop.now)
+    }
+    content.link.send(.peer(content.id, news))
   }
 
   // MARK: Pieces
+
+  /// Bytes of a DATA frame follow.
+  func expectPayload(isWanted: Bool, from peer: EstablishedPeer) {
+    dropArriving()
+    guard isWanted, let handle = peer.driver.session.arrivingHandle, let link = fetches.fetching(handle)?.link else {
+      return
+    }
+    // A record can start more than one frame; only the first finds the spare.
+    if let spare = fetches.spare, spare.link === link {
+      inbound.arriving = spare.block
+      fetches.spare = nil
+    } else {
+      inbound.arriving = link.blocks.takeBeyondLimit()
+    }
+    inbound.arrivingFor = link
+  }
 
   /// The last byte of a DATA frame has come.
   func pieceArrived(from peer: EstablishedPeer) {
     peer.driver.payloadEnded()
     performSession()
-    // It was cancelled meanwhile, or the session has ended.
-    if let block = inbound.arriving.take() { fetching?.link.blocks.giveBack(block) }
+    dropArriving()  // it was cancelled meanwhile, or the session has ended
   }
 
   func finish(_ piece: FetchedPiece) {
-    guard let id = fetching?.id, fetching?.handle == piece.handle, let block = inbound.arriving.take() else { return }
-    fetching?.finishedJobs.append(VerifyJob(connection: id, piece: piece, block: block))
-  }
-
-  func handOverFinishedJobs() {
-    guard let link = fetching?.link, let jobs = fetching?.finishedJobs, !jobs.isEmpty else { return }
-    link.verify(jobs)
-    fetching?.finishedJobs = []
+    guard let content = fetches.fetching(piece.handle), inbound.arrivingFor === content.link,
+      let block = inbound.arriving.take()
+    else { return }
+    inbound.arrivingFor = nil
+    fetches.finishedJobs.append(VerifyJob(connection: content.id, piece: piece, block: block, link: content.link))
   }
 
   // MARK: Blocks
 
-  /// Takes a spare block, so that the next record can be opened whatever it holds. False: all blocks are in use, and the
-  /// connection reads on when some are free.
+  /// Takes a spare block of the download whose answer is due, so that the next record can be opened whatever it holds.
+  /// False: the download may take none, and the connection reads on when it may.
   func haveBlock(for peer: EstablishedPeer) -> Bool {
-    guard let link = fetching?.link, fetching?.spareBlock == nil, peer.driver.session.isFetching else { return true }
-    if let block = link.blocks.take() {
-      fetching?.spareBlock = block
+    guard let handle = peer.driver.session.nextAnswerHandle, let link = fetches.fetching(handle)?.link else {
       return true
     }
-    handOverFinishedJobs()
+    if let spare = fetches.spare {
+      if spare.link === link { return true }
+      dropSpare()
+    }
+    if let block = link.blocks.take() {
+      fetches.spare = (block, link)
+      return true
+    }
+    fetches.handOverFinishedJobs()
     marks.isStarving = true
-    loop.enqueue(starving: self)
+    loop.enqueue(starving: self, for: link.id)
     return false
   }
 
-  /// A record can start more than one frame; only the first finds the spare.
-  func takeSpareBlock() -> Block? {
-    if let block = fetching?.spareBlock.take() { return block }
-    return fetching?.link.blocks.takeBeyondLimit()
+  /// Gives the spare block back if the last record did not need it: other connections of the download may wait for one.
+  func returnSpareBlock() { if !inbound.hasPlaintext { dropSpare() } }
+
+  private func dropSpare() {
+    guard let spare = fetches.spare.take() else { return }
+    spare.link.blocks.giveBack(spare.block)
+  }
+
+  private func dropArriving() {
+    let link = inbound.arrivingFor.take()
+    if let block = inbound.arriving.take() { link?.blocks.giveBack(block) }
   }
 
   func releaseBlocks() {
-    handOverFinishedJobs()
-    guard let link = fetching?.link else { return }
-    for block in [inbound.arriving.take(), fetching?.spareBlock.take()] {
-      if let block { link.blocks.giveBack(block) }
-    }
+    fetches.handOverFinishedJobs()
+    dropArriving()
+    dropSpare()
   }
 }

@@ -9,7 +9,7 @@ extension PeerConnection {
   func receive() {
     for _ in 0..<4 {
       guard !isClosed, !marks.isStarving, !marks.isQueuedToRead, !outbound.isOverfull else { return }
-      inbound.bytes.makeRoom(for: 1, least: fetching == nil ? Inbound.controlByteCount : Inbound.fetchByteCount)
+      inbound.bytes.makeRoom(for: 1, least: fetches.isEmpty && role == .listener ? Inbound.controlByteCount : Inbound.fetchByteCount)
       let room = inbound.bytes.room
       var received: Int?
       do throws(Errno) {
@@ -62,6 +62,7 @@ extension PeerConnection {
     inbound.isBeingRead = true
     while processNext() {}
     inbound.isBeingRead = false
+    returnSpareBlock()
     if isFinishing { return }
     timers.read(isMidFrame: inbound.isMidFrame, completedFrames: inbound.decoder.completedFrames, at: loop.now)
   }
@@ -112,8 +113,8 @@ extension PeerConnection {
       channel, dialled: role == .dialer ? address.port : nil, meansSeveral: meansSeveral, at: loop.now)
     phase = .established(peer)
     timers.established()
-    if let fetching {
-      fetching.link.send(.connected(fetching.id, peer.id, requestsMax: peer.requestsMax))
+    if role == .dialer {
+      reportToControl(.established(peer.id, requestsMax: peer.requestsMax))
     } else {
       loop.context.report(.connected(peer.id, address))
       if loop.context.isAllowed(peer.id) { admit(peer) } else { close(.local(.notAllowed, "")) }

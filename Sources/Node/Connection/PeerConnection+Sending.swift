@@ -148,6 +148,7 @@ extension PeerConnection {
     send(.data(piece.header(leafHashes: hashes, byteCount: byteCount)), to: peer)
     loop.files.takePiece { seal($0, for: peer) }
     loop.context.uploaded(byteCount)
+    if case .download(let share) = source { share.link.uploaded(byteCount) }
     record?.sent(byteCount, of: piece.handle)
     if piece.isLastOfAnswer { loop.context.counters.answered() }
     sent(piece, byteCount: byteCount, to: peer)

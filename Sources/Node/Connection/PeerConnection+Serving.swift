@@ -40,13 +40,11 @@ extension PeerConnection {
     joinSwarm(of: source, chunkCount: file.layout.chunkCount, open.handle, as: peer)
   }
 
-  /// A peer that has dialled us and knows the file may have some of it: the download asks it too.
+  /// A peer that knows the content may have some of it: the download asks it too.
   private func fetch(from peer: EstablishedPeer, for share: DownloadShare) {
-    guard role == .listener, !peer.isTurnedAway, fetching == nil, share.isFetching else { return }
-    let id = loop.context.nextInboundID()
-    fetching = Fetching(id: id, link: share.link)
-    loop.register(self, as: id)
-    share.link.send(.joined(id, loop: loop.index, address, peer.id, requestsMax: peer.requestsMax))
+    guard !peer.isTurnedAway, share.isFetching, !fetches.has(share.link.id) else { return }
+    fetches.offer(to: share.link.id)
+    reportToControl(.joined(share.link.id, address, peer.id, requestsMax: peer.requestsMax))
   }
 
   /// More files are served than before, or the scan is over.
@@ -78,7 +76,9 @@ extension PeerConnection {
     guard let fileID = peer.served[handle]?.fileID else { return }
     serve(nil, as: handle, to: peer)
     record?.open(handle, path: nil)
-    if fetching?.link.fileID == fileID, peer.driver.session.isFetching {
+    if let content = fetches.contents.first(where: { $0.link.fileID == fileID }),
+      peer.driver.session.isFetching(content.handle)
+    {
       loop.context.swarms.leave(fileID, token, stillMeeting: source(peer), at: loop.now)
     } else {
       loop.context.swarms.leave(fileID, token, at: loop.now)
@@ -90,16 +90,11 @@ extension PeerConnection {
       loop.isClosed(source.fileID, at: self)
       loop.context.swarms.leave(source.fileID, token, at: loop.now)
     }
-    if let fetching { loop.context.swarms.leave(fetching.link.fileID, token, at: loop.now) }
+    for content in fetches.contents { loop.context.swarms.leave(content.link.fileID, token, at: loop.now) }
   }
 
-  /// The other end has the file that this node fetches: peers that fetch it from this node hear of that.
-  func meet(_ peer: EstablishedPeer, chunkCount: Int) {
-    guard let link = fetching?.link else { return }
-    loop.context.swarms.meet(link.fileID, chunkCount: chunkCount, token, source(peer), at: loop.now)
-  }
-
-  private func source(_ peer: EstablishedPeer) -> ContentSwarm.Peer {
+  /// The peer as a source of a content, for the content's swarm.
+  func source(_ peer: EstablishedPeer) -> ContentSwarm.Peer {
     ContentSwarm.Peer(id: peer.id, ip: address.ip, port: peer.listenPort)
   }
 

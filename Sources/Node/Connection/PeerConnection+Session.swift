@@ -33,7 +33,7 @@ extension PeerConnection {
     case .settle(let handle, let chunk): settlePromise(of: chunk, in: handle, to: peer)
     case .closed(let handle): closed(handle, of: peer)
     case .admit(let request): admit(request, of: peer)
-    case .expectPayload(let isWanted): inbound.arriving = isWanted ? takeSpareBlock() : nil
+    case .expectPayload(let isWanted): expectPayload(isWanted: isWanted, from: peer)
     case .verify(let piece): finish(piece)
     case .close(.remote(let code, let text)):
       leaveSwarms()  // before the others hear that it has gone

@@ -35,16 +35,16 @@ final class PeerConnection {
   var inbound = Inbound()
   var outbound = Outbound()
   var marks = LoopMarks()
-  /// Nil if it fetches nothing.
-  var fetching: Fetching?
+  /// The contents that it fetches.
+  var fetches: Fetches
   /// Its entry in the status of the node; nil before it is admitted, and once it is over.
   var record: ConnectionRecord?
   private(set) var interest: Readiness
 
-  /// A connection that we dial for a download.
+  /// A connection that this node dials for its downloads.
   init(
-    loop: NetworkLoop, token: ConnectionToken, socket: consuming Socket, address: Endpoint, dialling id: ConnectionID,
-    pinned: PeerID?, suite: CipherSuite, link: DownloadLink
+    loop: NetworkLoop, token: ConnectionToken, dialling socket: consuming Socket, address: Endpoint, pinned: PeerID?,
+    suite: CipherSuite
   ) {
     self.loop = loop
     self.token = token
@@ -54,7 +54,7 @@ final class PeerConnection {
     role = .dialer
     phase = .connecting(PendingHandshake(loop.context.dialing(pinned: pinned, suite: suite)))
     timers = ConnectionTimers(at: loop.now)
-    fetching = Fetching(id: id, link: link)
+    fetches = Fetches(isDialled: true)
     interest = .writable
     self.socket.limitUnsent(to: NodeLimits.unsentBytesMax)
   }
@@ -69,7 +69,7 @@ final class PeerConnection {
     role = .listener
     phase = .handshaking(PendingHandshake(loop.context.listening()))
     timers = ConnectionTimers(at: loop.now)
-    fetching = nil
+    fetches = Fetches(isDialled: false)
     interest = .readable
     self.socket.limitUnsent(to: NodeLimits.unsentBytesMax)
   }
@@ -124,6 +124,7 @@ final class PeerConnection {
   /// Blocks are free again.
   func goOn() {
     marks.isStarving = false
+    loop.dequeue(starving: self)
     timers.readsAgain(at: loop.now)
     process()
     settle()
@@ -143,7 +144,7 @@ final class PeerConnection {
     countOutbox()
     judgeLife()
     noteUse()
-    handOverFinishedJobs()
+    fetches.handOverFinishedJobs()
     if let peer {
       peer.driver.note(isWaiting: peer.isOwedUploads || !outbound.bytes.isEmpty, at: loop.now)
       queueToSend(peer)

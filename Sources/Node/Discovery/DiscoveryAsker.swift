@@ -4,7 +4,7 @@ import Sodium
 import Transfer
 import Wire
 
-/// A search while it runs; its hints go to the download's thread.
+/// A search while it runs; its hints go to the download.
 final class DiscoveryAsker: Sendable {
   fileprivate enum Command: Sendable {
     case peers(live: Int, wanted: Int)
@@ -12,29 +12,24 @@ final class DiscoveryAsker: Sendable {
   }
 
   private let mailbox: Mailbox<Command>
-  private let thread: Thread
 
   /// - `asksAfter`: the first question is sent so long after the start.
   /// - `firstPhase`: after it, `discoverySettled` is sent.
   init(
-    _ settings: DiscoverySettings, key: FileKey, own: PeerID, asksAfter: Duration, firstPhase: Duration,
-    control: Mailbox<DownloadMessage>
+    _ settings: DiscoverySettings, for link: DownloadLink, own: PeerID, asksAfter: Duration, firstPhase: Duration
   ) throws(Errno) {
     mailbox = try Mailbox()
     // Handed over before the thread starts, and from then on touched by that thread alone.
     nonisolated(unsafe) let loop = try DiscoveryAskerLoop(
-      settings, key, own, asksAfter: asksAfter, firstPhase: firstPhase, mailbox, control)
-    thread = Thread.start(name: "p2p-ask") { loop.run() }
+      settings, link, own, asksAfter: asksAfter, firstPhase: firstPhase, mailbox)
+    Thread.start(name: "p2p-ask") { loop.run() }.detach()
   }
 
   /// The download has so many peers and wants so many.
   func peers(live: Int, wanted: Int) { mailbox.send(.peers(live: live, wanted: wanted)) }
 
-  /// Ends the thread. Called once.
-  func stop() {
-    mailbox.send(.stop)
-    thread.join()
-  }
+  /// Ends the thread soon: it may look at a folder just now.
+  func stop() { mailbox.send(.stop) }
 }
 
 private final class DiscoveryAskerLoop {
@@ -43,7 +38,7 @@ private final class DiscoveryAskerLoop {
 
   private let settings: DiscoverySettings
   private let mailbox: Mailbox<DiscoveryAsker.Command>
-  private let control: Mailbox<DownloadMessage>
+  private let link: DownloadLink
   private let own: PeerID
   private var epoll: Epoll
   /// The sockets that send queries and get the answers; nil if the system lacks the family.
@@ -59,16 +54,16 @@ private final class DiscoveryAskerLoop {
   private var isStopped = false
 
   init(
-    _ settings: DiscoverySettings, _ key: FileKey, _ own: PeerID, asksAfter: Duration, firstPhase: Duration,
-    _ mailbox: Mailbox<DiscoveryAsker.Command>, _ control: Mailbox<DownloadMessage>
+    _ settings: DiscoverySettings, _ link: DownloadLink, _ own: PeerID, asksAfter: Duration, firstPhase: Duration,
+    _ mailbox: Mailbox<DiscoveryAsker.Command>
   ) throws(Errno) {
     self.settings = settings
     self.mailbox = mailbox
-    self.control = control
+    self.link = link
     self.own = own
     now = clock.now()
     search = DiscoverySearch(
-      key: key, own: own, asksNetwork: settings.multicast, asksAfter: asksAfter, firstPhase: firstPhase,
+      key: link.key, own: own, asksNetwork: settings.multicast, asksAfter: asksAfter, firstPhase: firstPhase,
       generator: SeededGenerator(seed: Random.uint64()), at: now)
     epoll = try Epoll(capacity: 4)
     try epoll.add(mailbox.number, token: 0, .readable)
@@ -114,9 +109,9 @@ private final class DiscoveryAskerLoop {
     case .ask: ask()
     case .found(let address, let peer):
       found += 1
-      control.send(.hinted(address, peer))
+      link.send(.hinted(address, peer))
     case .firstPhaseOver:
-      control.send(
+      link.send(
         .discoverySettled(
           DiscoverySummary(
             localNodes: localNodes, interfaces: settings.multicast ? asked.sorted() : nil, found: found)))

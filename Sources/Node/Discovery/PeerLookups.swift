@@ -6,21 +6,21 @@ import Transfer
 final class PeerLookups {
   private let names: [PeerSource]
   private let resolve: Resolver
-  private let control: Mailbox<DownloadMessage>
+  private let link: DownloadLink
   private var schedule: LookupSchedule
   /// The addresses that each name has had so far.
   private var known: [Set<Endpoint>]
   /// The names of which the last look-up failed.
   private var failed: Set<Int> = []
 
-  /// Answers come to `control` as `resolved`.
+  /// Answers come to the download of `link` as `resolved`.
   init(
-    _ names: [PeerSource], peersWanted: Int, resolve: @escaping Resolver, control: Mailbox<DownloadMessage>,
+    _ names: [PeerSource], peersWanted: Int, resolve: @escaping Resolver, link: DownloadLink,
     at now: Instant
   ) {
     self.names = names
     self.resolve = resolve
-    self.control = control
+    self.link = link
     known = Array(repeating: [], count: names.count)
     schedule = LookupSchedule(names: names.count, peersWanted: peersWanted, at: now)
   }
@@ -34,12 +34,12 @@ final class PeerLookups {
   func lookUp(livePeers: Int, at now: Instant) {
     schedule.setLivePeers(livePeers, at: now)
     while let name = schedule.next(at: now) {
-      let (host, resolve, control) = (names[name].host, self.resolve, self.control)
+      let (host, resolve, link) = (names[name].host, self.resolve, self.link)
       Thread.start(name: "p2p-resolve") {
         do throws(ResolutionFailure) {
-          control.send(.resolved(name, .success(try resolve(host))))
+          link.send(.resolved(name, .success(try resolve(host))))
         } catch {
-          control.send(.resolved(name, .failure(error)))
+          link.send(.resolved(name, .failure(error)))
         }
       }.detach()
     }

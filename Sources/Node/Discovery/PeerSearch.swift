@@ -21,13 +21,14 @@ final class PeerSearch {
   private var isAsking: Bool
 
   /// - `isAsking`: whether `ask` follows.
+  /// - `link`: the download that gets the answers.
   init(
     _ peers: [PeerSource], peersWanted: Int, isAsking: Bool, resolve: @escaping Resolver,
-    control: Mailbox<DownloadMessage>, onUpdate: @escaping (DownloadUpdate) -> Void, at now: Instant
+    link: DownloadLink, onUpdate: @escaping (DownloadUpdate) -> Void, at now: Instant
   ) {
     addresses = peers.compactMap { peer in peer.host.address.map { ($0, pinned: peer.pinned) } }
     names = PeerLookups(
-      peers.filter { $0.host.address == nil }, peersWanted: peersWanted, resolve: resolve, control: control, at: now)
+      peers.filter { $0.host.address == nil }, peersWanted: peersWanted, resolve: resolve, link: link, at: now)
     self.onUpdate = onUpdate
     self.peersWanted = peersWanted
     self.isAsking = isAsking
@@ -39,17 +40,15 @@ final class PeerSearch {
   /// The addresses that need no search.
   var known: [DownloadEvent] { addresses.map { PeerSearch.added($0.address, pinned: $0.pinned) } }
 
-  /// Asks the network and the other nodes of this machine for a file. Hints come to `control`.
-  func ask(
-    _ discovery: DiscoverySettings, for key: FileKey, own: PeerID, control: Mailbox<DownloadMessage>
-  ) throws(Errno) {
+  /// Asks the network and the other nodes of this machine for the file of a download, which gets the hints.
+  func ask(_ discovery: DiscoverySettings, for link: DownloadLink, own: PeerID) throws(Errno) {
     // If no network is asked, the peers that were named are all there are.
     let time =
       !knowsPeers
       ? DiscoverySettings.searchTime : discovery.multicast ? DiscoverySettings.searchTimeWithPeers : .zero
     asker = try DiscoveryAsker(
-      discovery, key: key, own: own, asksAfter: knowsPeers ? DiscoverySettings.namedPeersTime : .zero,
-      firstPhase: time, control: control)
+      discovery, for: link, own: own, asksAfter: knowsPeers ? DiscoverySettings.namedPeersTime : .zero,
+      firstPhase: time)
   }
 
   /// Looks up names that are due. Returns, once, that all addresses of the start are known.

@@ -1,31 +1,109 @@
-// The control thread: waits for messages and deadlines, and hands both to the download that it runs.
+// The control thread: waits for messages and deadlines, and hands both to the downloads that it runs.
 import Posix
 import Transfer
 
-/// Waits for one download. All state of the download is confined to the thread that calls `run`.
+/// A message to the control thread.
+enum ControlMessage: Sendable {
+  /// Begin a download.
+  case add(
+    DownloadID, make: @Sendable (NodeConnections, Instant) -> DownloadRun,
+    onEnd: @Sendable (Result<DownloadResult, DownloadError>) -> Void)
+  case connection(ConnectionToken, ConnectionReport)
+  /// Dropped if the download is over.
+  case message(DownloadID, DownloadMessage)
+  /// Cancel all downloads, and end when none is left.
+  case stop
+}
+
+/// Runs any number of downloads. All their state is confined to the thread that calls `run`. A turn touches only those
+/// that have a message or a deadline that has passed.
 final class ControlLoop {
-  private let mailbox: Mailbox<DownloadMessage>
+  private final class Entry {
+    let run: DownloadRun
+    let onEnd: (Result<DownloadResult, DownloadError>) -> Void
+    /// Whether it is among those of this turn.
+    var isDue = false
+
+    init(_ run: DownloadRun, onEnd: @escaping (Result<DownloadResult, DownloadError>) -> Void) {
+      self.run = run
+      self.onEnd = onEnd
+    }
+  }
+
+  private let mailbox: Mailbox<ControlMessage>
+  private let connections: NodeConnections
   private var epoll: Epoll
   private var clock = LoopClock()
   /// As of the last look at the clock.
-  private(set) var now: Instant
+  private var now: Instant
+  private var downloads: [DownloadID: Entry] = [:]
+  private var deadlines = DeadlineQueue<DownloadID>()
+  /// The downloads of this turn.
+  private var due: [DownloadID] = []
+  private var isStopping = false
 
-  /// - `mailbox`: messages for the download.
-  init(_ mailbox: Mailbox<DownloadMessage>) throws(Errno) {
-    self.mailbox = mailbox
+  init(_ context: NodeContext) throws(Errno) {
+    mailbox = context.control
+    connections = NodeConnections(context)
     now = clock.now()
-    epoll = try Epoll()
+    epoll = try Epoll(capacity: 1)
     try epoll.add(mailbox.number, token: 0, .readable)
   }
 
-  /// Blocks until the download is over.
-  func run(_ download: DownloadRun) {
-    while !download.isOver {
-      wait(until: download.deadline)
-      for message in mailbox.takeAll() { download.handle(message, at: now) }
-      download.fire(at: now)
-      now = clock.now()
+  /// Blocks until it was told to stop, and every download is over.
+  func run() { while !isStopping || !downloads.isEmpty { turn() } }
+
+  private func turn() {
+    wait(until: deadlines.next)
+    for message in mailbox.takeAll() { handle(message) }
+    while let id = deadlines.popDue(at: now) { touch(id) }
+    let ids = due
+    due.removeAll(keepingCapacity: true)
+    for id in ids { fire(id) }
+    now = clock.now()
+  }
+
+  private func handle(_ message: ControlMessage) {
+    switch message {
+    case .add(let id, let make, let onEnd):
+      let run = make(connections, now)
+      downloads[id] = Entry(run, onEnd: onEnd)
+      run.begin(at: now)
+      if run.link.isCancelled { run.handle(.cancelled, at: now) }
+      touch(id)
+    case .message(let id, let message):
+      guard let entry = downloads[id] else { return }
+      entry.run.handle(message, at: now)
+      touch(id)
+    case .connection(let token, let report): connections.handle(report, of: token) { downloads[$0] != nil }
+    case .stop:
+      isStopping = true
+      for (id, entry) in downloads {
+        entry.run.handle(.cancelled, at: now)
+        touch(id)
+      }
     }
+  }
+
+  private func touch(_ id: DownloadID) {
+    guard let entry = downloads[id], !entry.isDue else { return }
+    entry.isDue = true
+    due.append(id)
+  }
+
+  private func fire(_ id: DownloadID) {
+    guard let entry = downloads[id] else { return }
+    entry.isDue = false
+    if !entry.run.isOver { entry.run.fire(at: now) }
+    if entry.run.isOver { return end(entry, id) }
+    if let deadline = entry.run.deadline { deadlines.set(id, at: deadline) } else { deadlines.cancel(id) }
+  }
+
+  private func end(_ entry: Entry, _ id: DownloadID) {
+    downloads[id] = nil
+    deadlines.cancel(id)
+    entry.run.leave()
+    entry.onEnd(entry.run.result)
   }
 
   /// Waits for a message, and until `deadline` at most.

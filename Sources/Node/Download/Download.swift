@@ -1,12 +1,12 @@
-// A download that runs on a thread of its own: its events as a sequence, its result, and its end.
+// A download of a node, which runs on the node's threads: its events as a sequence, its result, and its end.
 import Content
-import Synchronization
+import Posix
 import Transfer
 
-/// One download, started by `Downloader.start`. It goes on if the program drops this object.
+/// One download, started by `PeerNode.download` or `Downloader.start`. It goes on if the program drops this object.
 public final class Download: Sendable {
-  /// Updates that wait for the reader of `updates`. If the reader falls further behind, the oldest are lost; the statistics
-  /// at the end cover them all.
+  /// Updates that wait for the program. If it falls further behind, only the newest progress waits, and the oldest reports
+  /// of chunks and peers are lost; the statistics at the end cover them all.
   public static let updatesWaitingMax = 4_096
 
   /// The file that is fetched.
@@ -14,22 +14,25 @@ public final class Download: Sendable {
   /// The events of the download, in order, until it ends. One task may read them; none has to.
   public let updates: AsyncStream<DownloadUpdate>
 
-  private let isWatched: Bool
-  private let continuation: AsyncStream<DownloadUpdate>.Continuation
+  let queue: UpdateQueue
   private struct State {
-    var control: Mailbox<DownloadMessage>?
+    var link: DownloadLink?
     var isCancelled = false
     var result: Result<DownloadResult, DownloadError>?
     var waiting: [CheckedContinuation<Result<DownloadResult, DownloadError>, Never>] = []
   }
-  private let state = Mutex(State())
+  private let state = Monitor(State())
 
   /// - `isWatched`: whether the program can read its updates; if not, there are none.
   init(_ fileID: FileID, isWatched: Bool) {
     self.fileID = fileID
-    self.isWatched = isWatched
-    (updates, continuation) = AsyncStream.makeStream(
-      bufferingPolicy: .bufferingNewest(Download.updatesWaitingMax))
+    let queue = UpdateQueue(isRead: isWatched)
+    self.queue = queue
+    updates = AsyncStream {
+      await queue.next()
+    } onCancel: {
+      queue.abandon()
+    }
   }
 
   /// Waits for the end. Cancelling the task that waits cancels the download.
@@ -37,7 +40,7 @@ public final class Download: Sendable {
   public func result() async throws(DownloadError) -> DownloadResult {
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        let result = state.withLock { state in
+        let result = state.change { state in
           if state.result == nil { state.waiting.append(continuation) }
           return state.result
         }
@@ -49,34 +52,43 @@ public final class Download: Sendable {
     return try result.get()
   }
 
+  /// Blocks until the end.
+  func wait() throws(DownloadError) -> DownloadResult { try state.wait { $0.result }.get() }
+
   /// Ends it, from any thread: it fails with `.failed(.cancelled, …)`, unless it has ended.
   public func cancel() {
-    let control = state.withLock { state in
+    let link = state.change { state in
       state.isCancelled = true
-      return state.control
+      return state.link
     }
-    control?.send(.cancelled)
+    link?.cancel()
   }
 
-  func report(_ update: DownloadUpdate) { if isWatched { continuation.yield(update) } }
+  /// Updates that were lost because the program did not read them in time.
+  public var lostUpdates: Int { queue.lostCount }
 
-  /// It runs, and its control thread listens to this mailbox.
-  func began(_ control: Mailbox<DownloadMessage>) {
-    let isCancelled = state.withLock { state in
-      state.control = control
+  /// The way to it while it runs, and after; nil before.
+  var link: DownloadLink? { state.change { $0.link } }
+
+  /// Whether it has ended.
+  public var isOver: Bool { state.change { $0.result != nil } }
+
+  /// It runs, and takes messages.
+  func began(_ link: DownloadLink) {
+    let isCancelled = state.change { state in
+      state.link = link
       return state.isCancelled
     }
-    if isCancelled { control.send(.cancelled) }
+    if isCancelled { link.cancel() }
   }
 
   func ended(_ result: Result<DownloadResult, DownloadError>) {
-    let waiting = state.withLock { state in
+    let waiting = state.change { state in
       state.result = result
-      state.control = nil
       defer { state.waiting = [] }
       return state.waiting
     }
-    continuation.finish()
+    queue.close()
     for one in waiting { one.resume(returning: result) }
   }
 }

@@ -1,71 +1,75 @@
-// The connections of a download by the brain's names: the loop of each, and the event for its end.
+// The connections of a download by the brain's names, and the event for the end of each.
+import Content
 import Posix
 import Transfer
 import Wire
 
-/// The connection table of one download. Performs the brain's decisions about connections, and turns reports of the
-/// loops into events. Confined to the control thread.
+/// The connection table of one download. Performs the brain's decisions about connections, and turns messages about them
+/// into events. Confined to the control thread.
 final class DownloadConnections {
   private struct Connection {
     let address: Endpoint
-    let pinned: PeerID?
-    let loop: Int
-    var suite: CipherSuite
     var peer: PeerID?
     var requestsMax = 0
     /// The user knows why it is of no more use; its end is not worth another line.
     var isDismissed = false
   }
 
-  private let context: NodeContext
+  private let node: NodeConnections
   private let link: DownloadLink
   private let onUpdate: (DownloadUpdate) -> Void
   private var connections: [ConnectionID: Connection] = [:]
   private var duplicates: DuplicateConnections
-  private var nextLoop = 0
 
+  /// - `node`: the connections of all downloads.
+  /// - `own`: the PeerID of this node.
   /// - `link`: the download that the connections fetch for.
-  init(_ context: NodeContext, _ link: DownloadLink, onUpdate: @escaping (DownloadUpdate) -> Void) {
-    self.context = context
+  init(_ node: NodeConnections, own: PeerID, _ link: DownloadLink, onUpdate: @escaping (DownloadUpdate) -> Void) {
+    self.node = node
     self.link = link
     self.onUpdate = onUpdate
-    duplicates = DuplicateConnections(own: context.configuration.identity.peerID)
+    duplicates = DuplicateConnections(own: own)
   }
+
+  private func use(_ id: ConnectionID) -> NodeConnections.Use { NodeConnections.Use(link.id, id) }
 
   // MARK: Actions of the brain
 
   func dial(_ address: PeerAddress, pinned: PeerID?, _ id: ConnectionID) {
-    let connection = Connection(
-      address: Endpoint(address), pinned: pinned, loop: nextLoop, suite: context.configuration.suites[0])
-    nextLoop = (nextLoop + 1) % context.mailboxes.count
-    connections[id] = connection
-    dial(connection, id)
+    connections[id] = Connection(address: Endpoint(address))
+    node.dial(address, pinned: pinned, for: use(id))
   }
 
-  private func dial(_ connection: Connection, _ id: ConnectionID) {
-    let token = context.takeToken(forLoop: connection.loop)
-    send(.dial(id, token, connection.address, pinned: connection.pinned, suite: connection.suite, link), to: id)
+  func open(_ id: ConnectionID) { node.send(to: use(id)) { .open($0, id, link) } }
+  func fetchPage(_ page: PageIndex, from id: ConnectionID) {
+    node.send(to: use(id)) { .fetchPage($0, link.id, page: page.rawValue) }
   }
+  func request(_ request: FetchRequest, from id: ConnectionID) { node.send(to: use(id)) { .request($0, link.id, request) } }
+  func cancel(_ request: RequestID, from id: ConnectionID) { node.send(to: use(id)) { .cancel($0, link.id, request) } }
 
-  func send(_ command: LoopCommand, to id: ConnectionID) {
-    if let connection = connections[id] { context.mailboxes[connection.loop].send(command) }
-  }
-
-  /// Closes a connection that the brain gives up. One that the peer dialled stays if the peer may still want it; it may
-  /// then be used at once, or later as a spare.
+  /// Gives up a connection that the brain does not want. One that the peer dialled stays if the peer may still want it; it
+  /// may then be used at once, or later as a spare.
   func disconnect(_ id: ConnectionID, _ reason: DisconnectReason) -> DownloadEvent? {
     switch duplicates.giveUp(id, reason) {
     case .close:
-      send(.disconnect(id, reason.closeCode, reason == .banned ? "your data does not verify" : ""), to: id)
-      return nil
+      if reason == .banned {
+        node.ban(use(id))
+      } else {
+        node.release(use(id), closes: reason == .duplicate, reason.closeCode)
+      }
+      connections[id] = nil
+      return duplicates.ended(id).flatMap { connected($0) }
     case .keep: return nil
     case .use(let spare): return connected(spare)
     }
   }
 
-  // MARK: Reports of the loops
+  /// The download fetches no more. Connections that something else uses stay.
+  func releaseAll() { for id in connections.keys { node.release(use(id), closes: false, .done) } }
 
-  /// The handshake of a connection that was dialled is done.
+  // MARK: Messages
+
+  /// A connection to an address stands, and the peer has proven its PeerID.
   func connected(_ id: ConnectionID, _ peer: PeerID, requestsMax: Int) -> DownloadEvent {
     if connections[id] != nil {
       (connections[id]!.peer, connections[id]!.requestsMax) = (peer, requestsMax)
@@ -74,13 +78,11 @@ final class DownloadConnections {
     return .connected(id, peer, requestsMax: requestsMax)
   }
 
-  /// A peer that dialled this node has opened the file.
+  /// A peer has opened the content at this node.
   func joined(
-    _ id: ConnectionID, loop: Int, _ address: Endpoint, _ peer: PeerID, requestsMax: Int
+    _ id: ConnectionID, _ address: Endpoint, _ peer: PeerID, requestsMax: Int
   ) -> DownloadEvent {
-    connections[id] = Connection(
-      address: address, pinned: nil, loop: loop, suite: context.configuration.suites[0], peer: peer,
-      requestsMax: requestsMax)
+    connections[id] = Connection(address: address, peer: peer, requestsMax: requestsMax)
     duplicates.began(id, with: peer)
     return .connected(id, peer, requestsMax: requestsMax, from: address.ip)
   }
@@ -92,15 +94,9 @@ final class DownloadConnections {
       id, peer, requestsMax: connection.requestsMax, from: id.isInbound ? connection.address.ip : nil)
   }
 
-  /// A dial has ended before the handshake. Dials once more if the end names another cipher.
+  /// A dial has failed.
   func dialFailed(_ id: ConnectionID, _ end: ConnectionEnd) -> DownloadEvent? {
-    guard let connection = connections[id] else { return nil }
-    if let suite = end.suiteToTry(insteadOf: connection.suite, isPrivate: context.swarmKey != nil) {
-      connections[id]!.suite = suite  // once, since it can be changed to one only
-      dial(connections[id]!, id)
-      return nil
-    }
-    connections[id] = nil
+    guard let connection = connections.removeValue(forKey: id) else { return nil }
     onUpdate(.peerEnded(connection.address, nil, end))
     return .dialFailed(id, end.dialFailure)
   }

@@ -1,4 +1,4 @@
-// Performs the actions of the journal's state. A thread of its own waits for the disk, so that no other thread has to.
+// Performs the actions of the journal's state as jobs of the disk pool, so that no other thread waits for the disk.
 import Content
 import Posix
 import Storage
@@ -8,55 +8,59 @@ import Transfer
 final class DownloadJournal {
   private var state: JournalState
   private let performer: Performer
-  private let actions = BlockingQueue<JournalAction>()
-  private var thread: Thread?
+  private let link: DownloadLink
+  private let queue: DiskQueue
+  /// Every leaf was written: the state is about to give the output its name.
+  private var isCompleted = false
 
-  /// `part` and `file`, if there is a journal, are those of one download; the results of actions go to `control`.
+  /// `part` and `file`, if there is a journal, are those of one download; the results of actions go to it.
   init(
-    _ state: JournalState, part: PartFile, file: JournalFile?, name: String, replaces: Bool,
-    control: Mailbox<DownloadMessage>
+    _ state: JournalState, part: PartFile, file: JournalFile?, name: String, replaces: Bool, _ link: DownloadLink
   ) {
     self.state = state
-    let performer = Performer(part: part, file: file, name: name, replaces: replaces)
-    self.performer = performer
-    let actions = self.actions
-    thread = Thread.start(name: "p2p-journal") {
-      while let action = actions.take() {
-        do throws(PartFileError) {
-          if let event = try performer.perform(action) { control.send(.journal(event)) }
-        } catch {
-          control.send(.journal(.failed))
-          control.send(.writeFailed(error))
-          return
-        }
-      }
-    }
+    self.link = link
+    performer = Performer(part: part, file: file, name: name, replaces: replaces)
+    queue = link.threads.disk.queue()
   }
 
   var deadline: Instant? { state.deadline }
 
   func handle(_ event: JournalEvent, at now: Instant) {
+    if case .completed = event { isCompleted = true }
     state.handle(event, at: now)
-    while let action = state.nextAction() { actions.put(action) }
+    while let action = state.nextAction() {
+      queue.run { [performer, link] in performer.run(action, link) }
+    }
   }
 
-  /// Lets the thread finish its actions, and waits for its end.
-  func stop() {
-    actions.close()
-    if let thread = thread.take() { thread.join() }
+  /// Lets the jobs that wait run. `workEnded` follows.
+  func stop() { queue.close(discarding: false) { [link] in link.send(.workEnded) } }
+
+  /// After `stop` and its `workEnded`, and after `completed`: the last job, which gives the output its name.
+  func placing(_ late: [JournalEvent], at now: Instant) -> @Sendable () throws(PartFileError) -> Void {
+    ending(late, at: now)
   }
 
-  /// After `stop`: hands in the events that are left, and `stopped` unless `completed` was handed in before. Performs
-  /// the actions that follow on the calling thread; after a failure it performs none.
-  func end(_ events: [JournalEvent], at now: Instant) throws(PartFileError) {
-    for event in events {
-      state.handle(event, at: now)
-      while let action = state.nextAction() {
-        do throws(PartFileError) {
-          if let event = try performer.perform(action) { state.handle(event, at: now) }
-        } catch {
-          state.handle(.failed, at: now)
-          throw error
+  /// After `stop` and its `workEnded`: the last job of a download that failed, which claims what can be claimed. If the disk
+  /// failed after `completed`, it claims nothing more, and the output gets no name.
+  func keeping(_ late: [JournalEvent], at now: Instant) -> @Sendable () throws(PartFileError) -> Void {
+    ending(isCompleted ? [.failed] : late + [.stopped], at: now)
+  }
+
+  /// Hands in the events that are left, and performs the actions that follow; after a failure it performs none.
+  private func ending(_ events: [JournalEvent], at now: Instant) -> @Sendable () throws(PartFileError) -> Void {
+    let (last, performer) = (state, performer)
+    return { () throws(PartFileError) in
+      var state = last
+      for event in events {
+        state.handle(event, at: now)
+        while let action = state.nextAction() {
+          do throws(PartFileError) {
+            if let event = try performer.perform(action) { state.handle(event, at: now) }
+          } catch {
+            state.handle(.failed, at: now)
+            throw error
+          }
         }
       }
     }
@@ -69,12 +73,26 @@ private final class Performer: Sendable {
   private let file: JournalFile?
   private let name: String
   private let replaces: Bool
+  /// An action has failed: those that wait behind it are not performed.
+  private let hasFailed = StopFlag()
 
   init(part: PartFile, file: JournalFile?, name: String, replaces: Bool) {
     self.part = part
     self.file = file
     self.name = name
     self.replaces = replaces
+  }
+
+  /// Performs an action unless one before it has failed, and reports its end to the download.
+  func run(_ action: JournalAction, _ link: DownloadLink) {
+    guard !hasFailed.isSet else { return }
+    do throws(PartFileError) {
+      if let event = try perform(action) { link.send(.journal(event)) }
+    } catch {
+      hasFailed.set()
+      link.send(.journal(.failed))
+      link.send(.writeFailed(error))
+    }
   }
 
   /// The event that reports the end of the action.

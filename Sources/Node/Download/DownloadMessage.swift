@@ -7,11 +7,11 @@ import Wire
 
 /// A report for one download. The control thread turns each into at most a few events of the brain.
 enum DownloadMessage: Sendable {
-  // From the loops.
+  // From the loops, the first four by way of `NodeConnections`.
   /// The peer accepts so many requests in flight.
   case connected(ConnectionID, PeerID, requestsMax: Int)
-  /// A peer that dialled this node opened the file, on a connection of this loop: it can be asked for what it has.
-  case joined(ConnectionID, loop: Int, Endpoint, PeerID, requestsMax: Int)
+  /// A peer has opened the file at this node: it can be asked for what it has.
+  case joined(ConnectionID, Endpoint, PeerID, requestsMax: Int)
   /// The end came before the handshake was done.
   case dialFailed(ConnectionID, ConnectionEnd)
   case connectionLost(ConnectionID, ConnectionEnd)
@@ -28,7 +28,7 @@ enum DownloadMessage: Sendable {
   case corrupt(ConnectionID, ChunkIndex)
   case writeFailed(PartFileError)
 
-  // From the other threads of the output.
+  // From the other work of the output.
   /// Whether the place of the output holds the right file already, found out before any peer was asked.
   case looked((name: String, file: FoundFile)?)
   /// The place of the file is known and ready.
@@ -37,6 +37,10 @@ enum DownloadMessage: Sendable {
   /// the page.
   case resumed(ConnectionID?, HashPage, [(chunk: ChunkIndex, mask: UInt64)], [JournalEvent])
   case journal(JournalEvent)
+  /// A queue of the output's work has ended: it sends nothing more.
+  case workEnded
+  /// After all such queues: the output has its name, or what is kept is on the disk.
+  case finished(Result<FinishedOutput, PartFileError>)
   /// A stream has passed on all bytes below an offset.
   case streamed(below: UInt64)
   /// The writer of the stream has ended; it sends nothing more.

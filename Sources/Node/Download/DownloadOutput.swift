@@ -5,10 +5,10 @@ import Storage
 import Transfer
 import Wire
 
-/// The place of one download's bytes, and the threads that write them. Confined to the control thread; its
-/// threads report to the mailbox of the download.
+/// The place of one download's bytes, and the work on it, which other threads do: they report to the download. Confined to
+/// the control thread, which never waits for the disk.
 final class DownloadOutput {
-  /// A part file with the threads that compare it with hashes and sync it.
+  /// A part file with the work that compares it with hashes and syncs it.
   struct Part {
     let file: PartFile
     /// The claims of an earlier download's journal.
@@ -30,17 +30,20 @@ final class DownloadOutput {
 
   private let target: DownloadTarget
   private let link: DownloadLink
-  /// Set while a thread checks whether the file is complete already.
-  private var look: (look: ExistingOutputCheck, thread: Thread)?
-  private var preparation: (storage: OutputPreparation, thread: Thread)?
+  /// Runs the look and the preparation.
+  private let queue: DiskQueue
+  /// Set while a job checks whether the file is complete already.
+  private var look: ExistingOutputCheck?
+  private var preparation: OutputPreparation?
   /// The right file, found before any peer was asked.
   private var foundEarly: (name: String, file: FoundFile)?
   private(set) var name = ""
   private(set) var place = Place.unknown
-  private var verifiers: VerifyPool?
   private var streamedChunks = 0
   private var hasWritten = false
-  /// Events that came too late for the journal's thread.
+  /// Queues of its work that have not ended; nil before `stop`.
+  private var queuesLeft: Int?
+  /// Events that came too late for the journal's queue.
   private var late: [JournalEvent] = []
   /// The first thing that went wrong.
   private(set) var error: PartFileError?
@@ -49,6 +52,7 @@ final class DownloadOutput {
   init(_ target: DownloadTarget, _ link: DownloadLink) {
     self.target = target
     self.link = link
+    queue = link.threads.disk.queue(isLong: true)
   }
 
   var isStream: Bool { target.isStream }
@@ -62,20 +66,20 @@ final class DownloadOutput {
 
   // MARK: The place
 
-  /// Whether a thread looks for the file.
+  /// Whether a job looks for the file.
   var isLooking: Bool { look != nil }
 
   /// Starts to check whether the file is complete already, if its place is known.
   /// - `length`: of the file, in bytes; nil if it is not known.
   func startLook(_ length: UInt64?) {
     guard let early = ExistingOutputCheck(link.fileID, target, length: length) else { return }
-    look = (early, early.start(control: link.control))
+    look = early
+    early.start(on: queue, link)
   }
 
   /// The place was looked at. Returns the manifest of the file that is there.
   /// - `isNeeded`: whether no peer was faster.
   func looked(_ found: (name: String, file: FoundFile)?, isNeeded: Bool) -> Manifest? {
-    look?.thread.join()
     look = nil
     guard let found, isNeeded else { return nil }
     foundEarly = found
@@ -88,11 +92,13 @@ final class DownloadOutput {
     if let foundEarly { return begin(.complete(name: foundEarly.name, foundEarly.file), manifest) }
     if target.isStream {
       name = target.name(suggestedBy: manifest)
-      startVerifiers(.stream(try openStream(manifest.layout)))
+      link.beginVerifying(into: .stream(try openStream(manifest.layout)))
       return Resumable()
     }
+    look?.stop()  // the preparation looks at the same place
     let storage = OutputPreparation(link.fileID, manifest, target)
-    preparation = (storage, storage.start(control: link.control))
+    preparation = storage
+    storage.start(on: queue, link)
     return nil
   }
 
@@ -112,29 +118,23 @@ final class DownloadOutput {
   }
 
   private func begin(_ prepared: PreparedPart, _ manifest: Manifest) {
-    startVerifiers(.part(prepared.file))
+    link.beginVerifying(into: .part(prepared.file))
     var part = Part(file: prepared.file, resume: prepared.resume)
     part.journal = DownloadJournal(
       JournalState(after: prepared.journal?.contents, in: manifest.layout), part: prepared.file,
-      file: prepared.journal?.file, name: prepared.name, replaces: target.mayReplace, control: link.control)
+      file: prepared.journal?.file, name: prepared.name, replaces: target.mayReplace, link)
     if prepared.file.isResumed {
-      let resumer = DownloadResumer(prepared.file, manifest.layout, prepared.resume, control: link.control)
+      let resumer = DownloadResumer(prepared.file, manifest.layout, prepared.resume, link)
       for page in prepared.resume.pages { resumer.compare(page, from: nil) }
       part.resumer = resumer
     }
     place = .part(part)
   }
 
-  private func startVerifiers(_ sink: VerifiedSink) {
-    verifiers = VerifyPool(
-      count: max(2, min(Thread.processorCount, 8)), jobs: link.jobs, sink: sink, blocks: link.blocks,
-      control: link.control)
-  }
-
   private func openStream(_ layout: ChunkLayout) throws(PartFileError) -> OrderedStream {
     do throws(Errno) {
-      let stream = OrderedStream(try File.standardOutput(), leafSize: layout.leafSize)
-      place = .stream(StreamWriter(stream, chunkSize: layout.chunkSize, control: link.control))
+      let stream = OrderedStream(try target.openStream(), leafSize: layout.leafSize)
+      place = .stream(StreamWriter(stream, chunkSize: layout.chunkSize, link: link))
       return stream
     } catch {
       throw .cannotCreate(error)
@@ -187,27 +187,25 @@ final class DownloadOutput {
 
   // MARK: The end
 
-  /// Every leaf is written. The disk takes the rest of the data while the threads of the download end.
+  /// Every leaf is written. The disk takes the rest of the data while the work of the download ends.
   func completed(at now: Instant) { journal?.handle(.completed, at: now) }
 
-  /// Ends all its threads but the writer of a stream. Pieces that have arrived for a part file that is not complete are
-  /// still verified and written.
+  /// Ends all its work but that of a stream's writer, soon; `isAtRest` says when. Pieces that have arrived for a part file
+  /// that is not complete are still verified and written.
   func stop(isComplete: Bool) {
-    if let (early, thread) = look.take() {
-      early.stop()
-      thread.join()
-    }
-    if let (storage, thread) = preparation.take() {
-      storage.stop()
-      thread.join()
-    }
+    look.take()?.stop()
+    preparation.take()?.stop()
+    queuesLeft = 2 + (resumer == nil ? 0 : 1) + (journal == nil ? 0 : 1)
+    queue.close(discarding: true) { [link] in link.send(.workEnded) }
+    link.endVerifying(discarding: isComplete || isStream)
     resumer?.stop()
-    verifiers.take()?.stop(discarding: isComplete || isStream)
-    link.jobs.close(discarding: true)
     journal?.stop()
   }
 
-  /// A report of its threads that came after the brain had ended the download.
+  /// After `stop`: whether no more reports come.
+  var isAtRest: Bool { queuesLeft == 0 }
+
+  /// A report that came after the brain had ended the download.
   func hearLate(_ message: DownloadMessage) {
     switch message {
     case .prepared(.success(.part(let prepared))): if case .unknown = place { place = .part(Part(file: prepared.file)) }
@@ -216,6 +214,7 @@ final class DownloadOutput {
       late.append(.verified(chunk, mask: leaves.mask, leafHashes: leafHashes))
     case .journal(let event): late.append(event)
     case .writeFailed(let error): failed(error)
+    case .workEnded: queuesLeft = queuesLeft.map { $0 - 1 }
     default: break
     }
   }
@@ -223,19 +222,23 @@ final class DownloadOutput {
   /// All of a stream has come: `streamEnded` follows when its reader has taken it, however long that takes.
   func closeStream() { if case .stream(let stream) = place { stream.close() } }
 
-  /// After `stop` and `streamEnded`: gives a part file its name. Returns the path of the output; nil for a stream.
-  func complete(length: UInt64, at now: Instant) throws(PartFileError) -> String? {
+  /// At rest, and after `streamEnded`: gives a part file its name. Nil: `finished` follows.
+  /// - `reopens`: whether the output is read on under its name.
+  func complete(length: UInt64, reopens: Bool, at now: Instant) throws(PartFileError) -> FinishedOutput? {
     switch place {
     case .unknown: preconditionFailure("a complete download has an output")
-    case .found(let file): return file.path
+    case .found(let file): return FinishedOutput(path: file.path)
     case .part(let part):
-      try part.journal?.end(late, at: now)
-      return part.file.outputPath(name)
+      let (file, name, ending) = (part.file, name, part.journal?.placing(late, at: now))
+      finish { () throws(PartFileError) in
+        try ending?()
+        return FinishedOutput(path: file.outputPath(name), file: reopens ? reopened(file, name) : nil)
+      }
+      return nil
     case .stream(let stream):
       place = .unknown
-      stream.join()
       try stream.stream.finish(length: length)
-      return nil
+      return FinishedOutput(path: nil)
     }
   }
 
@@ -246,13 +249,36 @@ final class DownloadOutput {
     stream.abandon()
   }
 
-  /// After `stop` of a download that failed: keeps verified data for a later download.
-  func keep(at now: Instant) throws(PartFileError) {
-    guard case .part(let part) = place else { return }
-    if !part.file.isResumed, !hasWritten {
-      try? part.file.discard()
-      return
+  /// At rest, after a failure: keeps verified data for a later download. False: there is none; else `finished` follows.
+  func keep(at now: Instant) -> Bool {
+    guard case .part(let part) = place else { return false }
+    let isWorthless = !part.file.isResumed && !hasWritten
+    let (file, ending) = (part.file, part.journal?.keeping(late, at: now))
+    finish { () throws(PartFileError) in
+      if isWorthless { try? file.discard() } else { try ending?() }
+      return FinishedOutput(path: nil)
     }
-    try part.journal?.end(late + [.stopped], at: now)
+    return true
   }
+
+  /// Runs the last job of the download.
+  private func finish(_ job: @escaping @Sendable () throws(PartFileError) -> FinishedOutput) {
+    link.threads.disk.queue().run { [link] in
+      do throws(PartFileError) { link.send(.finished(.success(try job()))) } catch {
+        link.send(.finished(.failure(error)))
+      }
+    }
+  }
+}
+
+/// The end of an output's work.
+struct FinishedOutput: Sendable {
+  /// Nil: there is no file of that download.
+  let path: String?
+  /// A part file that has its name now, if it is read on.
+  var file: Result<CheckedFile, StoredFileError>?
+}
+
+private func reopened(_ file: PartFile, _ name: String) -> Result<CheckedFile, StoredFileError> {
+  do throws(StoredFileError) { return .success(try file.finished(as: name)) } catch { return .failure(error) }
 }

@@ -2,35 +2,41 @@
 import Content
 import Posix
 import Storage
+import Synchronization
 import Transfer
 
-/// The part file of an earlier download, looked at page by page. Confined to the control thread.
+/// The part file of an earlier download, looked at page by page: each is a job of the disk pool. Confined to the control
+/// thread.
 final class DownloadResumer {
-  private let pages = BlockingQueue<(ConnectionID?, HashPage)>()
-  private var thread: Thread?
+  private let part: PartFile
+  private let layout: ChunkLayout
+  private let resume: JournalResume
+  private let link: DownloadLink
+  private let queue: DiskQueue
+  private let isStopped = StopFlag()
 
-  /// The leaves that match go to `control` as `resumed`, one message a page.
-  init(_ part: PartFile, _ layout: ChunkLayout, _ resume: JournalResume, control: Mailbox<DownloadMessage>) {
-    let pages = self.pages
-    thread = Thread.start(name: "p2p-resume") {
-      while let (id, page) = pages.take() {
-        let chunks = resume.chunks(of: page, in: PageLayout(layout))
-        do throws(PartFileError) {
-          let leaves = try part.verifiedLeaves(of: chunks, in: layout) { pages.isOver }
-          control.send(.resumed(id, page, leaves, JournalEvent.found(leaves, among: chunks)))
-        } catch {
-          control.send(.writeFailed(error))
-        }
+  /// The leaves that match go to the download as `resumed`, one message a page.
+  init(_ part: PartFile, _ layout: ChunkLayout, _ resume: JournalResume, _ link: DownloadLink) {
+    (self.part, self.layout, self.resume, self.link) = (part, layout, resume, link)
+    queue = link.threads.disk.queue(isLong: true)
+  }
+
+  /// A page that leads to the root, from a peer or from the journal (nil).
+  func compare(_ page: HashPage, from id: ConnectionID?) {
+    queue.run { [part, layout, resume, link, isStopped] in
+      let chunks = resume.chunks(of: page, in: PageLayout(layout))
+      do throws(PartFileError) {
+        let leaves = try part.verifiedLeaves(of: chunks, in: layout) { isStopped.isSet }
+        link.send(.resumed(id, page, leaves, JournalEvent.found(leaves, among: chunks)))
+      } catch {
+        link.send(.writeFailed(error))
       }
     }
   }
 
-  /// A page that leads to the root, from a peer or from the journal (nil).
-  func compare(_ page: HashPage, from id: ConnectionID?) { pages.put((id, page)) }
-
-  /// Ends soon; pages that wait are dropped.
+  /// Ends soon; pages that wait are dropped. `workEnded` follows.
   func stop() {
-    pages.close(discarding: true)
-    if let thread = thread.take() { thread.join() }
+    isStopped.set()
+    queue.close(discarding: true) { [link] in link.send(.workEnded) }
   }
 }

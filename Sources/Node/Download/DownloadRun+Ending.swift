@@ -1,4 +1,4 @@
-// How a download ends: its threads stop, the file gets its name, and perhaps it stays offered for a while.
+// How a download ends: its work stops, the file gets its name, and perhaps it stays offered for a while.
 import Storage
 import Transfer
 
@@ -11,18 +11,18 @@ extension DownloadRun {
     return result
   }
 
-  /// Ends all threads of the download. Those of the node that talk to peers go on.
+  /// Ends the work of the download, without waiting for it. Connections that serve peers go on.
   func stopFetching(_ outcome: Outcome, at now: Instant) {
     let isComplete = if case .success = outcome { output.error == nil } else { false }
     if isComplete { output.completed(at: now) }
-    let isServing = sharing.stopFetching(at: now)
+    sharing.stopFetching(at: now)
     search.stop()
-    if !isServing { node.sayGoodbye() }
+    connections.releaseAll()
     output.stop(isComplete: isComplete)
     phase = .stopped(outcome)
   }
 
-  /// The last messages of the threads were heard.
+  /// The last messages of its work were heard.
   func end(_ outcome: Outcome, at now: Instant) {
     switch outcome {
     case .failure(let error): fail(error, keepsPartAt: now)
@@ -38,32 +38,48 @@ extension DownloadRun {
   /// The whole file is there: it gets its name.
   func complete(_ stats: DownloadStats, at now: Instant) {
     guard let manifest else { preconditionFailure("a complete download has a manifest") }
-    var stats = stats
-    let path: String?
+    phase = .finishing(.success(stats))
     do throws(PartFileError) {
-      path = try output.complete(length: manifest.length, at: now)
+      let output = try output.complete(length: manifest.length, reopens: sharing.stays, at: now)
+      if let output { finished(.success(stats), .success(output), at: now) }
     } catch {
-      return fail(.storage(error))
+      finished(.success(stats), .failure(error), at: now)
     }
-    reportProgress(at: now)
-    if sharing.stays, let part = output.part { sharing.watch(part, name: output.name) }
-    stats.uploadedBytes = node.context.uploaded
-    let result = DownloadResult(stats: stats, path: path, name: output.name, wasFound: output.found != nil)
-    guard sharing.stays, path != nil else { return phase = .over(.success(result)) }
-    onUpdate(.staying(result))
-    phase = isCancelledLate ? .over(.success(result)) : .staying(result, until: sharing.end(from: now))
   }
 
   /// It ends without its file.
   /// - `keepsPartAt`: the time, if verified data stays for a later download.
   func fail(_ error: DownloadError, keepsPartAt now: Instant? = nil) {
     output.abandonStream()
-    if let now {
-      do throws(PartFileError) { try output.keep(at: now) } catch {
-        // The user hears that nothing is kept, unless something worse was reported before.
-        if output.error == nil { return phase = .over(.failure(.storage(error))) }
-      }
-    }
     phase = .over(.failure(error))
+    if let now, output.keep(at: now) { phase = .finishing(.failure(error)) }
+  }
+
+  /// The output is finished: the file has its name, or the part file is as it stays.
+  func finished(_ outcome: Outcome, _ result: Result<FinishedOutput, PartFileError>, at now: Instant) {
+    switch (outcome, result) {
+    case (.success(let stats), .success(let output)): succeeded(stats, output, at: now)
+    case (.success, .failure(let error)): phase = .over(.failure(.storage(error)))
+    // The user hears that nothing is kept, unless something worse was reported before.
+    case (.failure, .failure(let error)) where output.error == nil: phase = .over(.failure(.storage(error)))
+    case (.failure(let error), _): phase = .over(.failure(error))
+    }
+  }
+
+  private func succeeded(_ stats: DownloadStats, _ finished: FinishedOutput, at now: Instant) {
+    reportProgress(at: now)
+    if let file = finished.file { sharing.watch(file) }
+    var stats = stats
+    stats.uploadedBytes = link.uploadedBytes
+    let result = DownloadResult(stats: stats, path: finished.path, name: output.name, wasFound: output.found != nil)
+    guard sharing.stays, finished.path != nil else { return phase = .over(.success(result)) }
+    onUpdate(.staying(result))
+    phase = isCancelledLate ? .over(.success(result)) : .staying(result, until: sharing.end(from: now))
+  }
+
+  /// It is over: its file is offered no longer.
+  func leave() {
+    sharing.end()
+    link.blocks.close()
   }
 }

@@ -1,4 +1,4 @@
-// The messages of a download's threads: each becomes events of the brain, and changes of the output.
+// The messages of a download's threads and jobs: each becomes events of the brain, and changes of the output.
 import Content
 import Posix
 import Storage
@@ -22,6 +22,12 @@ extension DownloadRun {
       case .cancelled: fail(.failed(.cancelled, stats, part: nil))
       default: break
       }
+    case .finishing(let outcome):
+      switch message {
+      case .finished(let result): finished(outcome, result, at: now)
+      case .cancelled: isCancelledLate = true
+      default: break
+      }
     case .staying(let result, _):
       switch message {
       case .cancelled: phase = .over(.success(result))
@@ -38,8 +44,8 @@ extension DownloadRun {
     switch message {
     case .connected(let id, let peer, let requestsMax):
       state.handle(connections.connected(id, peer, requestsMax: requestsMax), at: now)
-    case .joined(let id, let loop, let address, let peer, let requestsMax):
-      state.handle(connections.joined(id, loop: loop, address, peer, requestsMax: requestsMax), at: now)
+    case .joined(let id, let address, let peer, let requestsMax):
+      state.handle(connections.joined(id, address, peer, requestsMax: requestsMax), at: now)
     case .dialFailed(let id, let end): if let event = connections.dialFailed(id, end) { state.handle(event, at: now) }
     case .connectionLost(let id, let end): for event in connections.lost(id, end) { state.handle(event, at: now) }
     case .peer(let id, let news): hear(news, from: id, at: now)
@@ -66,6 +72,7 @@ extension DownloadRun {
     case .streamed(let below):
       if let event = output.streamed(below: below, in: manifest!.layout) { state.handle(event, at: now) }
     case .streamEnded: break  // after a failure, which was reported before
+    case .workEnded, .finished: break  // only after the brain has ended
     case .resolved(let name, let result):
       for event in search.resolved(name, result, at: now) { state.handle(event, at: now) }
     case .hinted(let address, let peer): state.handle(.addressHinted(address, peer), at: now)

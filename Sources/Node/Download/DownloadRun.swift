@@ -9,8 +9,6 @@ import Wire
 /// A download, without a thread of its own: `ControlLoop` hands in messages and times. Each may change `deadline`.
 /// Confined to the loop's thread.
 final class DownloadRun {
-  /// Blocks in use at most: 16 MiB.
-  private static let blocksMax = 256
   /// Chunks that a stream may hold back to bring them in order: 16 MiB.
   private static let streamWindowChunks = NodeLimits.reorderBytesMax / ChunkLayout.wireChunkSize
   private static let progressInterval = Duration.milliseconds(200)
@@ -21,19 +19,22 @@ final class DownloadRun {
     case fetching
     /// The brain has ended the download.
     case decided(Outcome)
-    /// The threads of the download have ended; the messages that they sent last are heard in the next turn.
+    /// The work of the download ends; the messages that it sends last are heard.
     case stopped(Outcome)
     /// The reader of a stream takes the rest of it.
     case passingOn(DownloadStats)
+    /// The disk finishes the output.
+    case finishing(Outcome)
     /// The finished file stays offered.
     case staying(DownloadResult, until: Instant?)
     case over(Result<DownloadResult, DownloadError>)
   }
 
-  let node: FetchingNode
+  let context: NodeContext
   let link: DownloadLink
   /// The length of the file, in bytes, that was given before any peer was asked.
   let expectedLength: UInt64?
+  /// Called on the control thread: it must not wait, and runs no code of the program.
   let onUpdate: (DownloadUpdate) -> Void
   var state: DownloadState
   var manifest: Manifest?
@@ -47,53 +48,57 @@ final class DownloadRun {
   /// The program cancelled it after the brain had ended it.
   var isCancelledLate = false
 
+  /// - `link`: as `DownloadRun.link` made it, for this download alone.
   /// - `length`: of the file, in bytes, if it is known; nil if not.
   /// - `sharing`: nil: other peers get nothing.
   init(
-    _ fileID: FileID, length: UInt64?, peers: [PeerSource], target: DownloadTarget, on node: FetchingNode,
-    settings: DownloadSettings, sharing: Sharing?, resolve: @escaping Resolver, control: Mailbox<DownloadMessage>,
+    _ link: DownloadLink, length: UInt64?, peers: [PeerSource], target: DownloadTarget, on context: NodeContext,
+    over nodeConnections: NodeConnections, settings: DownloadSettings, sharing: Sharing?, resolve: @escaping Resolver,
     onUpdate: @escaping (DownloadUpdate) -> Void, at now: Instant
   ) {
-    self.node = node
+    self.context = context
     self.onUpdate = onUpdate
     expectedLength = length
-    let context = node.context
-    let key = FileKey(fileID, swarm: context.swarmKey)
-    link = DownloadLink(
-      fileID: fileID, key: key,
-      blocks: BlockPool(limit: DownloadRun.blocksMax) { context.sendToAllLoops(.blocksAvailable) }, control: control,
-      jobs: BlockingQueue())
+    self.link = link
     var settings = settings
     if target.isStream { settings.order = .inOrder(windowChunks: DownloadRun.streamWindowChunks) }
     settings.shares = sharing != nil
     state = DownloadState(settings: settings, generator: SeededGenerator(seed: Random.uint64()), at: now)
     search = PeerSearch(
       peers, peersWanted: settings.maxWorkers, isAsking: context.configuration.discovery != nil, resolve: resolve,
-      control: control, onUpdate: onUpdate, at: now)
-    connections = DownloadConnections(context, link, onUpdate: onUpdate)
+      link: link, onUpdate: onUpdate, at: now)
+    connections = DownloadConnections(
+      nodeConnections, own: context.configuration.identity.peerID, link, onUpdate: onUpdate)
     output = DownloadOutput(target, link)
-    self.sharing = DownloadSharing(sharing, DownloadShare(key: key, link: link), context)
+    self.sharing = DownloadSharing(sharing, DownloadShare(key: link.key, link: link), context)
     nextProgress = now
   }
 
+  /// The way to a download of a file by a node, which other threads may have before it begins.
+  static func link(to fileID: FileID, of context: NodeContext) -> DownloadLink {
+    DownloadLink(fileID: fileID, key: FileKey(fileID, swarm: context.swarmKey), on: context.threads) {
+      [weak context] download in context?.sendToAllLoops(.blocksAvailable(download))
+    }
+  }
+
   /// Starts to fetch. The node's loops run.
-  func begin(at now: Instant) throws(Errno) {
-    if let address = node.address { onUpdate(.listening(address)) }
+  func begin(at now: Instant) {
+    if let address = context.address, sharing.isShared { onUpdate(.listening(address)) }
     // The peers that were named are dialled first, and while they answer the search begins.
     for event in search.known { state.handle(event, at: now) }
     perform(at: now)
-    if let discovery = node.context.configuration.discovery { try ask(discovery) }
+    if let discovery = context.configuration.discovery { ask(discovery) }
     output.startLook(expectedLength)
     lookUp(at: now)
     perform(at: now)
   }
 
-  private func ask(_ discovery: DiscoverySettings) throws(Errno) {
-    let (key, share) = (link.key, sharing.share)
-    // A node that asks the network for this file finds this download too, once it offers a leaf. The answerer begins
-    // first: both look which nodes of this machine are dead, by locks that each could take for a living node's.
-    try node.answer(discovery) { bucket in key.bucket == bucket && share.isOffered ? [key] : [] }
-    try search.ask(discovery, for: key, own: node.context.configuration.identity.peerID, control: link.control)
+  private func ask(_ discovery: DiscoverySettings) {
+    do throws(Errno) {
+      try search.ask(discovery, for: link, own: context.configuration.identity.peerID)
+    } catch {
+      phase = .decided(.failure(.system(error)))
+    }
   }
 
   private func lookUp(at now: Instant) {
@@ -108,8 +113,9 @@ final class DownloadRun {
     switch phase {
     case .fetching:
       [state.deadline, output.deadline, search.deadline, sharing.deadline, nextProgress].compactMap { $0 }.min()
-    case .decided, .stopped: .zero
-    case .passingOn, .over: nil
+    case .decided: .zero
+    case .stopped: output.isAtRest ? .zero : nil
+    case .passingOn, .finishing, .over: nil
     case .staying(_, let end): end
     }
   }
@@ -119,9 +125,9 @@ final class DownloadRun {
     switch phase {
     case .fetching: goOn(at: now)
     case .decided(let outcome): stopFetching(outcome, at: now)
-    case .stopped(let outcome): end(outcome, at: now)
+    case .stopped(let outcome): if output.isAtRest { end(outcome, at: now) }
     case .staying(let result, let end?) where now >= end: phase = .over(.success(result))
-    case .passingOn, .staying, .over: break
+    case .passingOn, .finishing, .staying, .over: break
     }
   }
 
@@ -153,12 +159,12 @@ final class DownloadRun {
   private func perform(_ action: DownloadAction, at now: Instant) {
     switch action {
     case .dial(let address, let pinned, let id): connections.dial(address, pinned: pinned, id)
-    case .open(let id): connections.send(.open(id), to: id)
+    case .open(let id): connections.open(id)
     case .prepareStorage: prepareStorage(at: now)
-    case .fetchPage(let page, let id): connections.send(.fetchPage(id, page: page.rawValue), to: id)
+    case .fetchPage(let page, let id): connections.fetchPage(page, from: id)
     case .request(let id, let request, let chunk, let leaves):
-      connections.send(.request(id, fetchRequest(request, leaves, of: chunk)), to: id)
-    case .cancel(let id, let request): connections.send(.cancel(id, request), to: id)
+      connections.request(fetchRequest(request, leaves, of: chunk), from: id)
+    case .cancel(let id, let request): connections.cancel(request, from: id)
     case .disconnect(let id, let reason):
       if let event = connections.disconnect(id, reason) { state.handle(event, at: now) }
     case .report(let report): onUpdate(.report(report))

@@ -7,7 +7,7 @@ import Transfer
 import Wire
 
 extension Downloader {
-  /// Starts to fetch a file, on a thread of its own, into the downloader's storage.
+  /// Starts to fetch a file into the downloader's storage.
   public func start(_ fileID: FileID) -> Download { start(fileID, isWatched: true) }
 
   private func start(_ fileID: FileID, isWatched: Bool) -> Download {
@@ -29,17 +29,7 @@ extension Downloader {
     _ fileID: FileID, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget, isWatched: Bool
   ) -> Download {
     let download = Download(fileID, isWatched: isWatched)
-    Thread.start(name: "p2p-download") {
-      do throws(DownloadError) {
-        download.ended(
-          .success(
-            try self.run(
-              fileID, length: length, from: peers, to: target, began: { download.began($0) },
-              onUpdate: { download.report($0) })))
-      } catch {
-        download.ended(.failure(error))
-      }
-    }.detach()
+    start(download, length: length, from: peers, to: target)
     return download
   }
 

@@ -17,8 +17,10 @@ public struct DownloadTarget: Hashable, Sendable {
   /// Whether the output may replace a file that has `name`. A suggested name replaces nothing: with it a
   /// stranger could choose which of the user's files to overwrite.
   public var replaces: Bool
-  /// Not a file at all: verified bytes leave in order through standard output.
+  /// Not a file at all: verified bytes leave in order through standard output, or through another descriptor.
   let isStream: Bool
+  /// The descriptor of a stream; nil: standard output.
+  private(set) var streamNumber: Int32?
 
   /// Whether the output may replace a file.
   var mayReplace: Bool { replaces && name != nil }
@@ -30,6 +32,19 @@ public struct DownloadTarget: Hashable, Sendable {
 
   /// The process's standard output, in order, through a bounded window. Nothing is kept of a download that fails.
   public static let standardOutput = DownloadTarget(folder: "", name: nil, replaces: false, isStream: true)
+
+  /// A stream through a descriptor that the caller keeps open.
+  static func stream(to number: Int32) -> DownloadTarget {
+    var target = DownloadTarget.standardOutput
+    target.streamNumber = number
+    return target
+  }
+
+  /// The output of a stream.
+  func openStream() throws(Errno) -> File {
+    guard let streamNumber else { return try File.standardOutput() }
+    return try File.duplicate(of: streamNumber, path: "descriptor \(streamNumber)")
+  }
 
   private init(folder: String, name: String?, replaces: Bool, isStream: Bool) {
     self.folder = folder
@@ -109,14 +124,19 @@ public enum DownloadError: Error, Sendable {
   case storage(PartFileError)
   /// The file of this ID has another length, in bytes, than the caller gave. No peer is to blame.
   case otherLength(expected: UInt64, actual: UInt64)
+  /// The node downloads this file already. A node has one download of a file at a time.
+  case isRunning(FileID)
   /// The address cannot be listened on.
   case listen(Endpoint, Errno)
   /// The system refuses resources that a node needs: descriptors, memory.
   case system(Errno)
 }
 
-/// Fetches files. Each download has its own threads and connections while it runs.
+/// Fetches files. Its downloads share a node, which is there while any of them runs.
 public final class Downloader: Sendable {
+  /// The time that loops may take to say goodbye.
+  private static let goodbyeGrace = Duration.milliseconds(250)
+
   /// The place of files, unless a call gives another.
   public let storage: DownloadTarget
   /// The node that fetches, and its peers unless a call gives others.
@@ -124,7 +144,9 @@ public final class Downloader: Sendable {
   /// Workers, retries, timeouts.
   public let settings: DownloadSettings
   private struct State {
-    var running: [Mailbox<DownloadMessage>] = []
+    /// There while downloads run.
+    var node: PeerNode?
+    var running: [Download] = []
     /// `cancel` came while nothing ran: it ends the next download, which was about to start.
     var isCancelled = false
   }
@@ -175,63 +197,67 @@ public final class Downloader: Sendable {
     self.resolve = resolve
   }
 
-  /// Fetches one file; blocks until it is there, or the download has failed. Updates come on the calling thread.
+  /// Fetches one file; blocks until it is there, or the download has failed. Updates come on the calling thread, the last
+  /// before the call returns. If `onUpdate` falls behind, updates are lost as `Download.updatesWaitingMax` says.
   ///
   /// - `length`: the expected length in bytes, checked before anything is fetched; nil: any.
   public func downloadFile(
     _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
     onUpdate: @escaping (DownloadUpdate) -> Void = { _ in }
   ) throws(DownloadError) -> DownloadResult {
-    try run(fileID, length: length, from: peers, to: target, began: { _ in }, onUpdate: onUpdate)
+    let download = Download(fileID, isWatched: true)
+    start(download, length: length, from: peers, to: target)
+    while let update = download.queue.take() { onUpdate(update) }
+    return try download.wait()
   }
 
-  /// - `began`: called once, before the download has any effect, with the mailbox that takes `cancelled`.
-  func run(
-    _ fileID: FileID, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget,
-    began: (Mailbox<DownloadMessage>) -> Void, onUpdate: @escaping (DownloadUpdate) -> Void
-  ) throws(DownloadError) -> DownloadResult {
-    let sharing = target.isStream ? nil : client.sharing  // of a stream nothing is kept
-    let node = try FetchingNode(client.configuration, listen: sharing?.listen)
-    let control: Mailbox<DownloadMessage>
-    let loop: ControlLoop
-    do throws(Errno) {
-      // Each download has a mailbox of its own, so that no message of another is ever taken for one of this.
-      control = try Mailbox()
-      loop = try ControlLoop(control)
-    } catch {
-      throw .system(error)
-    }
-    let download = DownloadRun(
-      fileID, length: length, peers: peers, target: target, on: node, settings: settings, sharing: sharing,
-      resolve: resolve, control: control, onUpdate: onUpdate, at: loop.now)
-    began(control)
-    let isCancelled = state.withLock { state in
+  /// Starts a download on the node, which starts if there is none.
+  func start(_ download: Download, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget) {
+    let request = DownloadRequest(
+      fileID: download.fileID, length: length, peers: peers, target: target, settings: settings,
+      sharing: client.sharing, resolve: resolve)
+    let started = state.withLock { state -> Result<(PeerNode, isCancelled: Bool), DownloadError> in
+      let node: PeerNode
+      if let running = state.node {
+        node = running
+      } else {
+        do throws(DownloadError) { node = try makeNode() } catch { return .failure(error) }
+      }
       defer { state.isCancelled = false }
-      state.running.append(control)
-      return state.isCancelled
+      state.node = node
+      state.running.append(download)
+      return .success((node, state.isCancelled))
     }
-    defer { state.withLock { $0.running.removeAll { $0 === control } } }
-    if isCancelled { control.send(.cancelled) }
-    return try run(download, on: node, loop)
+    switch started {
+    case .failure(let error): download.ended(.failure(error))
+    case .success(let (node, isCancelled)):
+      if isCancelled { download.cancel() }
+      node.start(request, download) { self.ended(download, $0) }
+    }
   }
 
-  /// Starts the node, runs the download on this thread until it is over, and ends the node.
-  private func run(
-    _ download: DownloadRun, on node: FetchingNode, _ loop: ControlLoop
-  ) throws(DownloadError) -> DownloadResult {
-    do throws(Errno) {
-      try node.start()
-      try download.begin(at: loop.now)
-    } catch {
-      download.search.stop()
-      node.stop()
-      throw .system(error)
+  private func makeNode() throws(DownloadError) -> PeerNode {
+    do throws(ServerError) { return try PeerNode(client.configuration, listen: client.sharing?.listen) } catch {
+      switch error {
+      case .listen(let errno): throw .listen(client.sharing?.listen ?? .any(port: 0), errno)
+      case .system(let errno), .folder(let errno): throw .system(errno)
+      case .state: preconditionFailure("a node without folders keeps no hashes")
+      }
     }
-    loop.run(download)
-    node.stop()
-    var result = try download.result.get()
-    result.stats.uploadedBytes = node.context.uploaded
-    return result
+  }
+
+  /// A download is over. The last one ends the node first: its result means that peers have heard a goodbye. Called on the
+  /// control thread of the node, so another thread ends it.
+  private func ended(_ download: Download, _ result: Result<DownloadResult, DownloadError>) {
+    let node = state.withLock { state in
+      state.running.removeAll { $0 === download }
+      return state.running.isEmpty ? state.node.take() : nil
+    }
+    guard let node else { return download.ended(result) }
+    Thread.start(name: "p2p-stop") {
+      node.shutDown(.done, grace: Downloader.goodbyeGrace)
+      download.ended(result)
+    }.detach()
   }
 
   /// Ends the downloads that run, or the next one if none runs. They throw `.failed(.cancelled, …)`. Any thread may call
@@ -241,6 +267,6 @@ public final class Downloader: Sendable {
       state.isCancelled = state.running.isEmpty
       return state.running
     }
-    for control in running { control.send(.cancelled) }
+    for download in running { download.cancel() }
   }
 }

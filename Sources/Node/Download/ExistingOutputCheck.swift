@@ -2,15 +2,14 @@
 import Content
 import Posix
 import Storage
-import Synchronization
 
-/// Compares the file at the place of the output with the fileID, on a thread of its own.
+/// Compares the file at the place of the output with the fileID, as a job of the disk pool.
 final class ExistingOutputCheck: Sendable {
   private let fileID: FileID
   private let length: UInt64?
   private let folder: String
   private let name: String
-  private let isStopped = Atomic(false)
+  private let isStopped = StopFlag()
 
   /// Nil if no name is known, or if the output may replace the file that has the name and the wanted length is unknown.
   /// - `length`: of the file, in bytes; nil if it is not known.
@@ -21,22 +20,22 @@ final class ExistingOutputCheck: Sendable {
     (folder, name) = place
   }
 
-  /// Starts the thread, which sends `looked`.
-  func start(control: Mailbox<DownloadMessage>) -> Thread {
-    Thread.start(name: "p2p-look") {
+  /// Starts the job, which sends `looked`.
+  func start(on queue: DiskQueue, _ link: DownloadLink) {
+    queue.run {
       let content = try? PartFile.content(
         of: self.name, inFolder: self.folder, fileID: self.fileID, length: self.length
-      ) { self.isStopped.load(ordering: .relaxed) }
+      ) { self.isStopped.isSet }
       if case .wanted(let file)? = content {
-        control.send(.looked((self.name, file)))
+        link.send(.looked((self.name, file)))
       } else {
-        control.send(.looked(nil))
+        link.send(.looked(nil))
       }
     }
   }
 
-  /// Ends the thread soon. Its result has no meaning then.
-  func stop() { isStopped.store(true, ordering: .relaxed) }
+  /// Ends the job soon. Its result has no meaning then.
+  func stop() { isStopped.set() }
 }
 
 extension DownloadTarget {

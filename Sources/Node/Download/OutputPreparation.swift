@@ -1,8 +1,7 @@
-// Prepares the place of a download before any chunk is requested, on a thread that may wait for the disk.
+// Prepares the place of a download before any chunk is requested, as a job that may wait for the disk.
 import Content
 import Posix
 import Storage
-import Synchronization
 import Transfer
 
 /// The place that a download writes to.
@@ -26,7 +25,7 @@ final class OutputPreparation: Sendable {
   private let fileID: FileID
   private let manifest: Manifest
   private let target: DownloadTarget
-  private let isStopped = Atomic(false)
+  private let isStopped = StopFlag()
 
   init(_ fileID: FileID, _ manifest: Manifest, _ target: DownloadTarget) {
     self.fileID = fileID
@@ -34,22 +33,22 @@ final class OutputPreparation: Sendable {
     self.target = target
   }
 
-  /// Starts the thread, which sends `prepared`.
-  func start(control: Mailbox<DownloadMessage>) -> Thread {
-    Thread.start(name: "p2p-prepare") {
+  /// Starts the job, which sends `prepared`.
+  func start(on queue: DiskQueue, _ link: DownloadLink) {
+    queue.run {
       let result: Result<PreparedStorage, PartFileError>
       do throws(PartFileError) { result = .success(try self.run()) } catch { result = .failure(error) }
-      control.send(.prepared(result))
+      link.send(.prepared(result))
     }
   }
 
-  /// Ends the thread soon. Its result has no meaning then.
-  func stop() { isStopped.store(true, ordering: .relaxed) }
+  /// Ends the job soon. Its result has no meaning then.
+  func stop() { isStopped.set() }
 
   private func run() throws(PartFileError) -> PreparedStorage {
     let name = chosenName()
     let place = try PartFile.content(of: name, inFolder: target.folder, fileID: fileID, length: manifest.length) {
-      self.isStopped.load(ordering: .relaxed)
+      self.isStopped.isSet
     }
     switch place {
     case .wanted(let file): return .complete(name: name, file)

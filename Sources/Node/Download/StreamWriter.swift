@@ -6,30 +6,23 @@ import Storage
 /// Writes an `OrderedStream` from its start to its end.
 struct StreamWriter {
   let stream: OrderedStream
-  private let thread: Thread
 
   /// Starts to write. Reports to the download how far it is, by whole chunks, and when it fails.
-  init(_ stream: OrderedStream, chunkSize: Int, control: Mailbox<DownloadMessage>) {
+  init(_ stream: OrderedStream, chunkSize: Int, link: DownloadLink) {
     self.stream = stream
-    thread = Thread.start(name: "p2p-stream") {
+    Thread.start(name: "p2p-stream") {
       do throws(PartFileError) {
-        try stream.writeAll(step: UInt64(chunkSize)) { control.send(.streamed(below: $0)) }
+        try stream.writeAll(step: UInt64(chunkSize)) { link.send(.streamed(below: $0)) }
       } catch {
-        control.send(.writeFailed(error))
+        link.send(.writeFailed(error))
       }
-      control.send(.streamEnded)
-    }
+      link.send(.streamEnded)
+    }.detach()
   }
 
   /// All has come: `streamEnded` follows when the reader has taken it, however long that takes.
   func close() { stream.close(discarding: false) }
 
-  /// After `streamEnded`.
-  func join() { thread.join() }
-
   /// Drops the bytes that are not written. A reader that never reads again holds up this thread and no other.
-  func abandon() {
-    stream.close(discarding: true)
-    thread.detach()
-  }
+  func abandon() { stream.close(discarding: true) }
 }

@@ -2,6 +2,7 @@
 import Content
 import Posix
 import Storage
+import Synchronization
 import Transfer
 
 /// The destination of verified bytes.
@@ -17,33 +18,53 @@ enum VerifiedSink: Sendable {
   }
 }
 
-/// Hashes blocks, writes those that are right, and reports each result to the download.
-struct VerifyPool {
-  private let jobs: BlockingQueue<VerifyJob>
-  private var threads: [Thread] = []
+/// Hashes the blocks of all downloads, writes those that are right, and reports each result to its download. Downloads
+/// take turns. While several run, the writes of one never hold all threads.
+final class VerifyPool: Sendable {
+  typealias Lane = TurnsQueue<VerifyJob>.Lane
 
-  /// Starts `count` threads, which end when `jobs` is closed.
-  init(
-    count: Int, jobs: BlockingQueue<VerifyJob>, sink: VerifiedSink, blocks: BlockPool,
-    control: Mailbox<DownloadMessage>
-  ) {
-    self.jobs = jobs
-    for i in 0..<count {
-      threads.append(
-        Thread.start(name: "p2p-verify-\(i)") {
-          var clock = LoopClock()
-          while let job = jobs.take() {
-            control.send(VerifyPool.perform(job, sink, &clock))
-            blocks.giveBack(job.block)
-          }
-        })
+  /// Hashing and writing use a core each for a fast download; two threads at least, since a write may wait for the disk.
+  private static let threadCount = max(2, min(Thread.processorCount, 8))
+
+  private let jobs = TurnsQueue<VerifyJob>(
+    runningMaxAlone: VerifyPool.threadCount, runningMax: VerifyPool.threadCount - 1)
+  private let threads = Mutex<[Thread]>([])
+
+  /// A place for the jobs of a new download.
+  func makeLane() -> Lane { jobs.makeLane() }
+
+  /// Starts the threads, unless they run.
+  func start() {
+    threads.withLock { threads in
+      guard threads.isEmpty else { return }
+      threads = (0..<VerifyPool.threadCount).map { i in Thread.start(name: "p2p-verify-\(i)") { self.work() } }
     }
   }
 
-  /// Waits for the threads. Blocks that still wait are verified first, unless they are dropped.
-  func stop(discarding: Bool) {
-    jobs.close(discarding: discarding)
-    for thread in threads { thread.join() }
+  /// False: the download takes no pieces any more.
+  func put(_ new: [VerifyJob], in lane: Lane) -> Bool { jobs.put(contentsOf: new, in: lane) }
+
+  /// The download takes no pieces any more. Returns jobs that are dropped. Called once a lane.
+  /// - `discarding`: whether jobs that wait are dropped.
+  /// - `onEnd`: called when the last result was reported.
+  func close(_ lane: Lane, discarding: Bool, onEnd: @escaping @Sendable () -> Void) -> [VerifyJob] {
+    jobs.close(lane, discarding: discarding, onEnd: onEnd)
+  }
+
+  /// Waits for the threads. Every lane was closed.
+  func stop() {
+    jobs.close()
+    for thread in threads.withLock({ $0 }) { thread.join() }
+  }
+
+  private func work() {
+    var clock = LoopClock()
+    while let (lane, job) = jobs.take() {
+      let link = job.link
+      if let sink = link.sink { link.send(VerifyPool.perform(job, sink, &clock)) }
+      link.blocks.verified(job.block)
+      jobs.finished(lane)
+    }
   }
 
   private static func perform(_ job: VerifyJob, _ sink: VerifiedSink, _ clock: inout LoopClock) -> DownloadMessage {

@@ -10,16 +10,19 @@ enum LoopCommand: Sendable {
   /// Take over a connection that another loop accepted and admitted under this token.
   case adopt(socket: Int32, from: Endpoint, token: ConnectionToken)
   /// Dial. The sender has taken the token for this loop.
-  case dial(ConnectionID, ConnectionToken, Endpoint, pinned: PeerID?, suite: CipherSuite, DownloadLink)
-  case open(ConnectionID)
-  case fetchPage(ConnectionID, page: UInt32)
-  case request(ConnectionID, FetchRequest)
-  case cancel(ConnectionID, RequestID)
-  case disconnect(ConnectionID, CloseCode, String)
+  case dial(ConnectionToken, Endpoint, pinned: PeerID?, suite: CipherSuite)
+  /// A download opens its content, and knows the connection by this name.
+  case open(ConnectionToken, ConnectionID, DownloadLink)
+  case fetchPage(ConnectionToken, DownloadID, page: UInt32)
+  case request(ConnectionToken, DownloadID, FetchRequest)
+  case cancel(ConnectionToken, DownloadID, RequestID)
+  /// A download fetches nothing more over a connection. If nothing else uses it, it closes with this code.
+  case giveBack(ConnectionToken, DownloadID, CloseCode)
+  case disconnect(ConnectionToken, CloseCode, String)
   /// The admission has decided about a connection.
   case admission(ConnectionAdmission.Order)
-  /// Blocks are free again: connections that waited for one go on.
-  case blocksAvailable
+  /// The download may take blocks again: its connections that waited for one go on.
+  case blocksAvailable(DownloadID)
   /// More files are served than before, or the scan is over.
   case catalogueChanged
   /// An entry is no longer served: a peer that has it open gets another of the same bytes, or hears why.
@@ -28,8 +31,6 @@ enum LoopCommand: Sendable {
   case promised(FileID, ChunkIndex, to: ConnectionToken)
   /// These leaves of a download's file are offered from now on.
   case announce(DownloadShare, [LeafRun])
-  /// The download is over: nothing is asked for any more.
-  case stopFetching
   /// A download's file is no longer offered.
   case withdrawDownload(DownloadShare, Withdrawn.Reason)
   /// The limits, or the list of allowed peers, have changed.

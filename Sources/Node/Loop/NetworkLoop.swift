@@ -26,13 +26,13 @@ final class NetworkLoop {
   var nextLoop = 0
   private var clock = LoopClock()
   private(set) var connections: [ConnectionToken: PeerConnection] = [:]
-  private var byID: [ConnectionID: PeerConnection] = [:]
   /// The connections of peers that have a content open here.
   private var byContent: [FileID: [ConnectionToken: PeerConnection]] = [:]
   private var turns = UploadTurns()
   /// The connection that sends next; it waits for the upload limit.
   private var sender: PeerConnection?
-  private var starving: [PeerConnection] = []
+  /// Connections that read nothing until a download may take a block.
+  private var starving: [(connection: PeerConnection, download: DownloadID)] = []
   private var hinting: [PeerConnection] = []
   /// Connections that have more frames at hand than one turn takes.
   private var reading: [PeerConnection] = []
@@ -126,18 +126,18 @@ final class NetworkLoop {
   private func perform(_ command: LoopCommand) {
     switch command {
     case .adopt(let socket, let from, let token): adopt(socket, from, token)
-    case .dial(let id, let token, let address, let pinned, let suite, let link):
-      dial(id, token, address, pinned, suite, link)
-    case .open(let id): byID[id]?.open()
-    case .fetchPage(let id, let page): byID[id]?.fetchPage(page)
-    case .request(let id, let request): byID[id]?.request(request)
-    case .cancel(let id, let request): byID[id]?.cancel(request)
-    case .disconnect(let id, let code, let text): byID[id]?.close(.local(code, text))
+    case .dial(let token, let address, let pinned, let suite): dial(token, address, pinned, suite)
+    case .open(let token, let id, let link): connections[token]?.open(for: link, as: id)
+    case .fetchPage(let token, let download, let page): connections[token]?.fetchPage(page, for: download)
+    case .request(let token, let download, let request): connections[token]?.request(request, for: download)
+    case .cancel(let token, let download, let request): connections[token]?.cancel(request, for: download)
+    case .giveBack(let token, let download, let code): connections[token]?.giveBack(for: download, code)
+    case .disconnect(let token, let code, let text): connections[token]?.close(.local(code, text))
     case .admission(let order): obey(order)
-    case .blocksAvailable:
-      let waiting = starving
-      starving = []
-      for connection in waiting { connection.goOn() }
+    case .blocksAvailable(let download):
+      let waiting = starving.filter { $0.download == download }
+      starving.removeAll { $0.download == download }
+      for (connection, _) in waiting { connection.goOn() }
     case .catalogueChanged:
       for connection in Array(connections.values) { connection.catalogueChanged() }
     case .withdraw(let entry, let reason):
@@ -146,9 +146,6 @@ final class NetworkLoop {
       for connection in connections(of: fileID) { connection.promised(chunk, of: fileID, to: member) }
     case .announce(let share, let runs):
       for connection in connections(of: share.link.fileID) { connection.announce(runs, of: share) }
-    case .stopFetching:
-      byID = [:]
-      for connection in Array(connections.values) { connection.stopFetching() }
     case .withdrawDownload(let share, let reason):
       for connection in connections(of: share.link.fileID) {
         connection.withdraw(share, because: reason)
@@ -167,19 +164,14 @@ final class NetworkLoop {
 
   // MARK: Connections
 
-  private func dial(
-    _ id: ConnectionID, _ token: ConnectionToken, _ address: Endpoint, _ pinned: PeerID?, _ suite: CipherSuite,
-    _ link: DownloadLink
-  ) {
+  private func dial(_ token: ConnectionToken, _ address: Endpoint, _ pinned: PeerID?, _ suite: CipherSuite) {
     do {
       let socket = try Socket.connecting(to: address)
-      let connection = PeerConnection(
-        loop: self, token: token, socket: socket, address: address, dialling: id, pinned: pinned, suite: suite,
-        link: link)
-      try enter(connection)
-      byID[id] = connection
+      try enter(
+        PeerConnection(
+          loop: self, token: token, dialling: socket, address: address, pinned: pinned, suite: suite))
     } catch {
-      link.send(.dialFailed(id, .broken(error)))
+      context.control.send(.connection(token, .ended(.broken(error), wasEstablished: false, liedTo: nil)))
     }
   }
 
@@ -193,9 +185,6 @@ final class NetworkLoop {
     }
   }
 
-  /// A connection that came in fetches as well, under this name.
-  func register(_ connection: PeerConnection, as id: ConnectionID) { byID[id] = connection }
-
   func enter(_ connection: PeerConnection) throws(Errno) {
     try epoll.add(connection.socket.number, token: connection.token.rawValue, connection.interest)
     connections[connection.token] = connection
@@ -205,10 +194,9 @@ final class NetworkLoop {
   func leave(_ connection: PeerConnection) {
     try? epoll.remove(connection.socket.number)
     connections[connection.token] = nil
-    if let id = connection.fetching?.id { byID[id] = nil }
     turns.leave(connection.token, of: connection.group)
     if sender === connection { sender = nil }
-    starving.removeAll { $0 === connection }
+    dequeue(starving: connection)
   }
 
   // MARK: Contents
@@ -241,8 +229,12 @@ final class NetworkLoop {
     turns.enqueue(sender.token, of: sender.group, isFirst: isFirst)
   }
 
-  /// The connection cannot take file bytes before blocks are free.
-  func enqueue(starving connection: PeerConnection) { starving.append(connection) }
+  /// The connection reads nothing before a download may take a block.
+  func enqueue(starving connection: PeerConnection, for download: DownloadID) {
+    starving.append((connection, download))
+  }
+
+  func dequeue(starving connection: PeerConnection) { starving.removeAll { $0.connection === connection } }
 
   /// The connection goes on with the frames that it has at hand in the next turn, after all that are ready then.
   func enqueue(reading connection: PeerConnection) { reading.append(connection) }

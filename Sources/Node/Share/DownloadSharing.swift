@@ -19,6 +19,8 @@ final class DownloadSharing {
     if sharing != nil { context.offered.add(share) }
   }
 
+  /// Whether other peers may have what the download has.
+  var isShared: Bool { sharing != nil }
   private var isOffered: Bool { context.offered.has(share) }
 
   /// When there is something to announce.
@@ -44,16 +46,20 @@ final class DownloadSharing {
     if isOffered { context.sendToAllLoops(.catalogueChanged) }
   }
 
-  /// The download fetches no more. Connections of peers that fetch from it stay. Returns false if it offers nothing.
-  func stopFetching(at now: Instant) -> Bool {
+  /// The download fetches no more. Connections of peers that fetch from it stay.
+  func stopFetching(at now: Instant) {
     share.stopFetching()
     announce(at: now)
-    guard isOffered else { return false }
-    context.sendToAllLoops(.stopFetching)
-    return true
   }
 
   // MARK: After the end
+
+  /// The file is offered no longer. Peers that have it open hear of that.
+  func end() {
+    guard isOffered else { return }
+    context.offered.remove(share)
+    context.sendToAllLoops(.withdrawDownload(share, .notOffered))
+  }
 
   /// Whether the finished file stays offered.
   var stays: Bool { sharing?.stay != nil }
@@ -64,8 +70,9 @@ final class DownloadSharing {
   }
 
   /// From now on other programs may change the output.
-  func watch(_ part: PartFile, name: String) {
-    do throws(StoredFileError) { share.finish(try part.finished(as: name)) } catch {
+  /// - `output`: the file under its name.
+  func watch(_ output: Result<CheckedFile, StoredFileError>) {
+    do throws(StoredFileError) { share.finish(try output.get()) } catch {
       // Without a descriptor it cannot be found out later whether the output is still the file that was fetched.
       if case .busy(let errno) = error { return context.withdraw(share, because: .unreadable(errno)) }
       context.withdraw(share, because: error)

@@ -1,7 +1,7 @@
 // Deadlines by key: a heap whose first entry is always one that still counts.
 
 /// One deadline for each key. The earliest comes first; of equal ones the one that was set first.
-struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
+public struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
   private struct Entry: Sendable {
     let at: Instant
     let order: UInt64
@@ -14,13 +14,15 @@ struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
   private var current: [Key: (at: Instant, order: UInt64)] = [:]
   private var nextOrder: UInt64 = 0
 
+  public init() {}
+
   /// The earliest deadline.
-  var next: Instant? { heap.first?.at }
+  public var next: Instant? { heap.first?.at }
   var count: Int { current.count }
   subscript(key: Key) -> Instant? { current[key]?.at }
 
   /// Sets or moves the deadline of a key.
-  mutating func set(_ key: Key, at instant: Instant) {
+  public mutating func set(_ key: Key, at instant: Instant) {
     if let known = current[key], known.at == instant { return }
     current[key] = (instant, nextOrder)
     heap.append(Entry(at: instant, order: nextOrder, key: key))
@@ -29,13 +31,14 @@ struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
     settle()
   }
 
-  mutating func cancel(_ key: Key) {
+  /// Forgets the deadline of a key, if it has one.
+  public mutating func cancel(_ key: Key) {
     guard current.removeValue(forKey: key) != nil else { return }
     settle()
   }
 
   /// Takes the earliest key whose deadline has come.
-  mutating func popDue(at now: Instant) -> Key? {
+  public mutating func popDue(at now: Instant) -> Key? {
     guard let first = heap.first, first.at <= now else { return nil }
     current[first.key] = nil
     removeFirst()

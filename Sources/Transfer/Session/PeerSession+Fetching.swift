@@ -21,6 +21,12 @@ extension PeerSession {
   /// Contents that are open at the other end, or asked for. Contents that were given up do not count.
   public var fetchedCount: Int { isEnded ? 0 : contents.count { !$0.isGivenUp } }
 
+  /// The content of the request whose answer is due now.
+  public var nextAnswerHandle: FileHandle? { isEnded ? nil : fetches.nextInLine }
+
+  /// The content of the piece whose bytes are on their way; nil if they are not wanted.
+  public var arrivingHandle: FileHandle? { arriving?.handle }
+
   private func place(of handle: FileHandle) -> Int? {
     for place in contents.indices where contents[place].handle == handle { return place }
     return nil
@@ -111,6 +117,11 @@ extension PeerSession {
 
   // MARK: Answers of the peer
 
+  private mutating func lied(about handle: FileHandle, _ what: String) {
+    handleLiedAbout = handle
+    close(.lied(what))
+  }
+
   mutating func handle(_ opened: Opened) {
     let handle = opened.handle
     guard let place = place(of: handle), contents[place].manifest == nil else {
@@ -131,13 +142,13 @@ extension PeerSession {
     case .opened(let file):
       let due = content.target.key.haveProof(handshakeHash, sender: role.other)
       guard FileKey.matches(file.proof, due: due) else {
-        return close(.lied("it cannot prove that it knows the file"))
+        return lied(about: handle, "it cannot prove that it knows the file")
       }
       do throws(ManifestFault) {
         let manifest = try contents[place].open(file)
         act(.tell(.opened(manifest, isComplete: file.availability == .complete), of: handle))
       } catch {
-        close(.lied("its manifest is not the file's: \(error)"))
+        lied(about: handle, "its manifest is not the file's: \(error)")
       }
     }
   }
@@ -155,7 +166,7 @@ extension PeerSession {
         against: manifest.root, in: PageLayout(manifest.layout, chunksPerPage: target.chunksPerPage))
       act(.tell(.page(page), of: answer.handle))
     } catch {
-      close(.lied("page \(answer.page) of its hashes does not lead to the root"))
+      lied(about: answer.handle, "page \(answer.page) of its hashes does not lead to the root")
     }
   }
 
@@ -198,6 +209,7 @@ extension PeerSession {
         header.id, firstLeaf: header.leaves.first, leafCount: header.leaves.count, isLast: header.isLast,
         leafHashes: header.leafHashes.isEmpty ? nil : header.leafHashes, byteCount: header.byteCount)
     } catch {
+      if error == .lie { handleLiedAbout = fetches.answering }
       return close(SessionEnd(error))
     }
     act(.expectPayload(isWanted: arriving != nil))

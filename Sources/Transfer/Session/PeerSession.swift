@@ -19,6 +19,8 @@ public struct PeerSession: Sendable {
   var fetches: FetchQueue
   /// The piece whose bytes are on their way.
   var arriving: FetchedPiece?
+  /// The content about which the peer lied, if the session ended for that. It says nothing about other contents.
+  public internal(set) var handleLiedAbout: FileHandle?
   /// When all contents that wait for answers last heard that another one is served.
   var othersServedAt: Instant?
 

@@ -55,6 +55,7 @@ final class GetFailures: DownloadObserver {
     case .storage(let error): Failure(error)
     case .listen(let address, let errno): Failure(errno, listen: address)
     case .system(let errno): Failure(Exit.ioError, "cannot start: \(errno); try again when the system has more to give")
+    case .isRunning: Failure(Exit.usage, "\(error)")
     case .otherLength(let expected, let actual): Failure(Exit.badData, Failure.wrongLink(says: expected, has: actual))
     case .failed(let failure, let stats, let part):
       self.failure(failure, stats, kept: part, stop: stop, fileID: fileID)

@@ -1,0 +1,18 @@
+// All that a program says about one download.
+import Content
+import Posix
+import Transfer
+
+/// One file to fetch: from whom, to where, and how.
+struct DownloadRequest: Sendable {
+  let fileID: FileID
+  /// In bytes; nil: any.
+  var length: UInt64?
+  let peers: [PeerSource]
+  let target: DownloadTarget
+  let settings: DownloadSettings
+  /// Nil: other peers get nothing.
+  let sharing: Sharing?
+  /// Finds the addresses of names.
+  var resolve: Resolver = { host throws(ResolutionFailure) in try host.resolve() }
+}

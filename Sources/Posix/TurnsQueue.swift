@@ -1,0 +1,168 @@
+// Work of many owners for one group of threads: the work of each owner in order, and the owners in turns.
+import Glibc
+
+/// A queue of lanes, one for each owner of work. Any thread puts elements in; workers sleep on it.
+///
+/// Sendable although it is mutable: every access to its state, and to that of its lanes, is made with `mutex` held.
+public final class TurnsQueue<Element: Sendable>: @unchecked Sendable {
+  /// The work of one owner.
+  ///
+  /// Sendable although it is mutable: only the queue that made it touches it, with its mutex held.
+  public final class Lane: @unchecked Sendable {
+    fileprivate let isLong: Bool
+    fileprivate var elements: [Element] = []
+    fileprivate var taken = 0  // elements before this one are gone
+    fileprivate var running = 0
+    fileprivate var isClosed = false
+    fileprivate var onEnd: (@Sendable () -> Void)?
+
+    fileprivate init(isLong: Bool) { self.isLong = isLong }
+
+    fileprivate var hasElements: Bool { taken < elements.count }
+    fileprivate var isIdle: Bool { running == 0 && !hasElements }
+
+    fileprivate func next() -> Element {
+      let element = elements[taken]
+      taken += 1
+      if taken == elements.count || taken >= 1024 {
+        elements.removeFirst(taken)
+        taken = 0
+      }
+      return element
+    }
+  }
+
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private let runningMaxAlone: Int
+  private let runningMax: Int
+  private let longRunningMax: Int
+  /// Lanes that have elements, the one whose turn comes next first.
+  private var waiting: [Lane] = []
+  private var openLanes = 0
+  private var running = 0
+  private var longRunning = 0
+  private var sleepers = 0
+  private var isClosed = false
+
+  /// - `runningMaxAlone`: elements of one lane that run at a time while no other lane is open.
+  /// - `runningMax`: the same while others are open.
+  /// - `longRunningMax`: elements of long lanes that run at a time, over all of these lanes.
+  public init(runningMaxAlone: Int, runningMax: Int, longRunningMax: Int = .max) {
+    precondition(runningMaxAlone >= 1 && runningMax >= 1 && longRunningMax >= 1, "work is done at last")
+    (self.runningMaxAlone, self.runningMax, self.longRunningMax) = (runningMaxAlone, runningMax, longRunningMax)
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  private func locked<Result>(_ body: () -> Result) -> Result {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return body()
+  }
+
+  // MARK: The owners' side
+
+  /// A lane for a new owner, open until `close`.
+  /// - `isLong`: its elements may take minutes.
+  public func makeLane(isLong: Bool = false) -> Lane {
+    locked { openLanes += 1 }
+    return Lane(isLong: isLong)
+  }
+
+  /// Puts elements in, in order. False: the lane is closed, and the elements stay with the caller.
+  @discardableResult
+  public func put(contentsOf new: [Element], in lane: Lane) -> Bool {
+    guard !new.isEmpty else { return true }
+    pthread_mutex_lock(mutex)
+    guard !lane.isClosed else {
+      pthread_mutex_unlock(mutex)
+      return false
+    }
+    if !lane.hasElements { waiting.append(lane) }
+    lane.elements.append(contentsOf: new)
+    let wake = min(sleepers, new.count)
+    pthread_mutex_unlock(mutex)
+    for _ in 0..<wake { pthread_cond_signal(condition) }
+    return true
+  }
+
+  /// Nothing more comes from this owner. Returns the elements that are dropped. Called once.
+  /// - `discarding`: whether elements that wait are dropped.
+  /// - `onEnd`: called when the last element has been dealt with, on the thread that did it; at once if none is left.
+  public func close(_ lane: Lane, discarding: Bool, onEnd: @escaping @Sendable () -> Void) -> [Element] {
+    let (dropped, isIdle) = locked {
+      lane.isClosed = true
+      openLanes -= 1
+      var dropped: [Element] = []
+      if discarding, lane.hasElements {
+        dropped = Array(lane.elements[lane.taken...])
+        (lane.elements, lane.taken) = ([], 0)
+        waiting.removeAll { $0 === lane }
+      }
+      if !lane.isIdle { lane.onEnd = onEnd }
+      return (dropped, lane.isIdle)
+    }
+    pthread_cond_broadcast(condition)  // a lane that is alone now may run more
+    if isIdle { onEnd() }
+    return dropped
+  }
+
+  /// Lanes that have elements or run some: as many threads find work.
+  public var busyLanes: Int { locked { running + waiting.count { $0.running == 0 } } }
+
+  /// The elements that wait are still handed out; then every `take` is nil.
+  public func close() {
+    locked { isClosed = true }
+    pthread_cond_broadcast(condition)
+  }
+
+  // MARK: The workers' side
+
+  /// The next element; nil once the queue is closed, and no element is left that may run now. Sleeps until there is one.
+  /// `finished` follows for each.
+  public func take() -> (lane: Lane, element: Element)? {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    while true {
+      if let index = waiting.firstIndex(where: mayRun) { return start(index) }
+      if isClosed { return nil }
+      sleepers += 1
+      pthread_cond_wait(condition, mutex)
+      sleepers -= 1
+    }
+  }
+
+  /// An element was dealt with. The caller takes the next one soon.
+  public func finished(_ lane: Lane) {
+    let onEnd = locked {
+      running -= 1
+      lane.running -= 1
+      if lane.isLong { longRunning -= 1 }
+      return lane.isIdle ? lane.onEnd.take() : nil
+    }
+    onEnd?()
+  }
+
+  private func mayRun(_ lane: Lane) -> Bool {
+    if lane.isLong, longRunning >= longRunningMax { return false }
+    return lane.running < (openLanes > 1 ? runningMax : runningMaxAlone)
+  }
+
+  private func start(_ index: Int) -> (lane: Lane, element: Element) {
+    let lane = waiting.remove(at: index)
+    let element = lane.next()
+    if lane.hasElements { waiting.append(lane) }
+    running += 1
+    lane.running += 1
+    if lane.isLong { longRunning += 1 }
+    return (lane, element)
+  }
+}

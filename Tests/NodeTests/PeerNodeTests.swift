@@ -1,0 +1,189 @@
+// One node with several folders and downloads at once, over one listener and under one PeerID.
+import Content
+import Foundation
+import Posix
+import Storage
+import TestSupport
+import Testing
+import Transfer
+import Wire
+
+@testable import Node
+
+/// A node on a free port of the loopback, for one test.
+final class TestNode {
+  let node: PeerNode
+  let events = EventLog()
+  private let state = TemporaryFolder()
+  private var folders: [TemporaryFolder] = []
+  private let running = Monitor<[Download]>([])
+  private let watchdog: Watchdog
+
+  /// - `listens`: whether other nodes can dial it.
+  init(listens: Bool = true) throws {
+    var configuration = NodeConfiguration(identity: .random())
+    configuration.loopCount = 2
+    let events = self.events
+    node = try PeerNode(configuration, listen: listens ? .loopback(0) : nil) { events.add($0) }
+    let running = running
+    watchdog = Watchdog(seconds: 40) { for download in running.change({ $0 }) { download.cancel() } }
+  }
+
+  deinit { node.shutDown(grace: .zero) }
+
+  /// The node as a peer of others.
+  var source: PeerSource { PeerSource(host: HostPort(host: "127.0.0.1", port: node.address!.port)) }
+
+  /// Serves samples in a folder of their own.
+  @discardableResult func share(_ samples: [Sample]) throws -> FolderShare {
+    let folder = TemporaryFolder()
+    folders.append(folder)
+    for sample in samples { folder.write(sample.name, sample.bytes) }
+    let share = try node.share(folder.path, stateFolder: state.path)
+    try share.scan { _ in }
+    return share
+  }
+
+  func download(
+    _ sample: Sample, from sources: [PeerSource], into folder: TemporaryFolder, stay: Sharing.Stay? = nil
+  ) -> Download {
+    let download = node.download(
+      sample.fileID, from: sources, to: DownloadTarget(folder: folder.path), stay: stay)
+    running.change { $0.append(download) }
+    return download
+  }
+}
+
+@Suite struct PeerNodeTests {
+  private static let samples = (1...3).map { Sample("file-\($0).bin", byteCount: 3 << 20, seed: UInt64($0)) }
+
+  @Test func `a node serves a folder and fetches three files at once, from peers that have different ones`() throws {
+    let samples = PeerNodeTests.samples
+    let own = Sample("own.bin", byteCount: 2 << 20, seed: 9)
+    let sources = try [[samples[0], samples[1]], [samples[1], samples[2]], [samples[2]]].map { samples in
+      let source = try TestNode()
+      try source.share(samples)
+      return source
+    }
+    let both = try TestNode()
+    try both.share([own])
+    let copies = TemporaryFolder()
+    let downloads = samples.map { both.download($0, from: sources.map(\.source), into: copies) }
+    // Meanwhile another node fetches from the folder, through the same listener.
+    let getter = try TestNode(listens: false)
+    let copied = try getter.download(own, from: [both.source], into: copies).wait()
+    #expect(copied.stats.peers.map(\.peer) == [both.node.peerID])
+    for (download, sample) in zip(downloads, samples) {
+      let stats = try download.wait().stats
+      #expect(copies.read(sample.name) == sample.bytes && stats.downloadedChunks == 3)
+    }
+    #expect(copies.read(own.name) == own.bytes)
+    // Each source saw one connection of the node, whatever the number of files that it has.
+    for source in sources {
+      #expect(source.node.figures.established == 1)
+      let first = source.events.next { if case .connected = $0 { true } else { false } }
+      guard case .connected(both.node.peerID, _)? = first else {
+        Issue.record("\(String(describing: first))")
+        return
+      }
+    }
+  }
+
+  @Test func `two nodes that fetch different files from each other use what stands`() throws {
+    let (a, b) = (try TestNode(), try TestNode())
+    try a.share([PeerNodeTests.samples[0]])
+    try b.share([PeerNodeTests.samples[1]])
+    let copies = TemporaryFolder()
+    let first = a.download(PeerNodeTests.samples[1], from: [b.source], into: copies)
+    let second = b.download(PeerNodeTests.samples[0], from: [a.source], into: copies)
+    _ = try (first.wait(), second.wait())
+    #expect(copies.read("file-1.bin") == PeerNodeTests.samples[0].bytes)
+    #expect(copies.read("file-2.bin") == PeerNodeTests.samples[1].bytes)
+  }
+
+  @Test func `a content is opened only at peers that were named for it`() throws {
+    let (one, two) = (try TestNode(), try TestNode())
+    try one.share([PeerNodeTests.samples[0]])
+    try two.share([PeerNodeTests.samples[1], PeerNodeTests.samples[0]])
+    let getter = try TestNode()
+    let copies = TemporaryFolder()
+    let first = getter.download(PeerNodeTests.samples[0], from: [one.source], into: copies)
+    let second = getter.download(PeerNodeTests.samples[1], from: [two.source], into: copies)
+    #expect(try first.wait().stats.peers.map(\.peer) == [one.node.peerID])
+    #expect(try second.wait().stats.peers.map(\.peer) == [two.node.peerID])
+    #expect(one.node.figures.opens == 1 && two.node.figures.opens == 1)
+  }
+
+  @Test func `a second download of a file that the node downloads fails at once`() throws {
+    let getter = try TestNode()
+    let sample = PeerNodeTests.samples[0]
+    var silence = SourceScript(sample)
+    silence.onRequest = { _, _, _ in }
+    let source = try FakeSource(silence)
+    defer { source.stop() }
+    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: source.address.port))
+    let first = getter.download(sample, from: [peer], into: TemporaryFolder())
+    #expect(throws: DownloadError.self) { try getter.download(sample, from: [peer], into: TemporaryFolder()).wait() }
+    #expect(!first.isOver)
+    first.cancel()
+    #expect(throws: DownloadError.self) { try first.wait() }
+  }
+
+  @Test func `a folder that is removed is served no more, and its peers hear of it`() throws {
+    let server = try TestNode()
+    let (first, second) = (try server.share([.common]), try server.share([.small, Sample.common]))
+    let peer = try ScriptedPeer(dialling: server.node.address!)
+    guard case .opened = try peer.open(Sample.common.fileID) else {
+      Issue.record("no answer")
+      return
+    }
+    first.remove()
+    #expect(try peer.fetch(0, count: 4) == Sample.common.leaves(LeafRange(first: 0, count: 4), of: ChunkIndex(0)))
+    second.remove()
+    var reason: Withdrawn.Reason?
+    while reason == nil { if case .withdrawn(let withdrawn) = try peer.receive().message { reason = withdrawn.reason } }
+    #expect(reason == .notOffered)
+    #expect(server.node.figures.files == 0)
+  }
+
+  @Test func `a finished file that stays is offered beside the folders until it is cancelled`() throws {
+    let (source, relay) = (try TestNode(), try TestNode())
+    try source.share([PeerNodeTests.samples[0]])
+    try relay.share([.small])
+    let output = TemporaryFolder()
+    let staying = relay.download(
+      PeerNodeTests.samples[0], from: [source.source], into: output, stay: .untilCancelled)
+    while let update = staying.queue.take() { if case .staying = update { break } }
+    source.node.shutDown(grace: .zero)
+    let copies = TemporaryFolder()
+    let getter = try TestNode()
+    _ = try getter.download(PeerNodeTests.samples[0], from: [relay.source], into: copies).wait()
+    #expect(copies.read("file-1.bin") == PeerNodeTests.samples[0].bytes)
+    staying.cancel()
+    #expect(try staying.wait().stats.uploadedBytes == 3 << 20)
+    let late = getter.download(PeerNodeTests.samples[0], from: [relay.source], into: TemporaryFolder())
+    guard case .failure(.failed(.notFound, _, _)) = Result(catching: { () throws(DownloadError) in try late.wait() })
+    else {
+      Issue.record("it is still offered")
+      return
+    }
+  }
+
+  @Test func `a hundred downloads run at once`() async {
+    await #expect(processExitsWith: .success) {
+      let samples = (0..<100).map { Sample("file-\($0).bin", byteCount: 70_000 + $0, seed: UInt64($0)) }
+      let source = try TestNode()
+      try source.share(samples)
+      let getter = try TestNode(listens: false)
+      let copies = TemporaryFolder()
+      let downloads = samples.map { getter.download($0, from: [source.source], into: copies) }
+      for download in downloads { _ = try download.wait() }
+      for sample in samples { try #require(copies.read(sample.name) == sample.bytes) }
+      try #require(source.node.figures.established == 1, "one connection carries all contents")
+      let threads = try downloadThreadNames()
+      try #require(threads.count { $0 == "p2p-control" } == 1)
+      try #require(threads.count { $0.hasPrefix("p2p-verify-") } <= max(2, min(Thread.processorCount, 8)))
+      try #require(threads.count { $0.hasPrefix("p2p-disk-") } <= DiskPool.threadsMax, "\(threads)")
+    }
+  }
+}

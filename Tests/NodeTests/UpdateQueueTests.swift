@@ -1,0 +1,138 @@
+// Updates of a download whose program reads them late.
+import Content
+import Posix
+import TestSupport
+import Testing
+import Wire
+
+@testable import Node
+@testable import Transfer
+
+@Suite struct UpdateQueueTests {
+  private static let peer = StaticIdentity(secret: .random()).peerID
+
+  private func report(_ chunk: UInt32) -> DownloadUpdate {
+    .report(
+      .chunkDone(
+        chunk: ChunkIndex(chunk), worker: 0, finished: 0, total: 0, peer: UpdateQueueTests.peer, latency: .zero,
+        bytes: 0))
+  }
+
+  private func names(_ updates: [DownloadUpdate]) -> [String] {
+    updates.map { update in
+      switch update {
+      case .report(.chunkDone(let chunk, _, _, _, _, _, _)): "chunk \(chunk.rawValue)"
+      case .progress(let progress): "progress \(progress.finishedChunks)"
+      case .prepared: "prepared"
+      case .resumed: "resumed"
+      case .found: "found"
+      default: "other"
+      }
+    }
+  }
+
+  private func progress(_ finished: Int) -> DownloadUpdate {
+    .progress(
+      DownloadProgress(
+        finishedChunks: finished, totalChunks: 0, bytes: 0, bytesPerSecond: 0, livePeers: 0, workers: 0, retries: 0,
+        hedges: 0, givesUpIn: nil, peers: []))
+  }
+
+  private func all(of backlog: inout UpdateBacklog) -> [String] {
+    var updates: [DownloadUpdate] = []
+    while let update = backlog.take() { updates.append(update) }
+    return names(updates)
+  }
+
+  @Test func `updates come in order`() {
+    var backlog = UpdateBacklog(countMax: 8)
+    for update in [.prepared(name: "a", length: 1), report(0), progress(1), report(1)] { backlog.put(update) }
+    let all = all(of: &backlog)
+    #expect(all == ["prepared", "chunk 0", "progress 1", "chunk 1"])
+  }
+
+  @Test func `a full queue keeps the newest progress, and loses the oldest reports and nothing else`() {
+    var backlog = UpdateBacklog(countMax: 8)
+    backlog.put(.prepared(name: "a", length: 1))
+    backlog.put(progress(0))
+    for i in 0..<UInt32(5) { backlog.put(report(i)) }
+    backlog.put(progress(5))
+    backlog.put(report(5))
+    #expect(backlog.lostCount == 0, "a progress that is overtaken goes first")
+    backlog.put(report(6))
+    #expect(backlog.lostCount == 1)
+    let left = all(of: &backlog)
+    #expect(
+      left
+        == ["prepared", "chunk 1", "chunk 2", "chunk 3", "chunk 4", "progress 5", "chunk 5", "chunk 6"])
+  }
+
+  @Test func `a program that reads nothing gets all that matters, and the count of the rest`() {
+    var backlog = UpdateBacklog(countMax: 64)
+    for i in 0..<UInt32(10_000) {
+      backlog.put(report(i))
+      if i % 10 == 0 { backlog.put(progress(Int(i))) }
+      if i % 1_000 == 0 { backlog.put(.resumed(chunks: 1)) }
+      #expect(backlog.count <= 64)
+    }
+    let left = all(of: &backlog)
+    #expect(left.count { $0 == "resumed" } == 10)
+    #expect(left.filter { $0.hasPrefix("progress") } == ["progress 9990"])
+    #expect(left.last == "chunk 9999")
+    #expect(backlog.lostCount == 10_000 - left.count { $0.hasPrefix("chunk") })
+  }
+
+  @Test func `updates that may not be lost stay even if they alone are too many`() {
+    var backlog = UpdateBacklog(countMax: 4)
+    for _ in 0..<10 { backlog.put(.resumed(chunks: 1)) }
+    backlog.put(report(1))
+    let all = all(of: &backlog)
+    #expect(all == Array(repeating: "resumed", count: 10) + ["chunk 1"])
+  }
+
+  @Test func `a thread gets all updates, then the end`() {
+    let queue = UpdateQueue(isRead: true)
+    let read = BlockingQueue<String>()
+    let thread = Posix.Thread.start(name: "reader") {
+      while let update = queue.take() { read.put(self.names([update])[0]) }
+      read.close()
+    }
+    queue.put(report(1))
+    queue.put(report(2))
+    queue.close()
+    queue.put(report(3))
+    thread.join()
+    #expect(read.take() == "chunk 1" && read.take() == "chunk 2" && read.take() == nil)
+  }
+
+  @Test func `a task gets all updates, then the end`() async {
+    let queue = UpdateQueue(isRead: true)
+    async let first = queue.next()
+    queue.put(report(1))
+    queue.put(report(2))
+    queue.close()
+    var updates = [await first, await queue.next()]
+    #expect(names(updates.compactMap { $0 }) == ["chunk 1", "chunk 2"])
+    updates.append(await queue.next())
+    #expect(updates.last! == nil)
+  }
+
+  @Test func `a reader that is cancelled ends, and updates are dropped from then on`() async {
+    let download = Download(Sample.small.fileID, isWatched: true)
+    let reader = Task {
+      var count = 0
+      for await _ in download.updates { count += 1 }
+      return count
+    }
+    reader.cancel()
+    #expect(await reader.value == 0)
+    for i in 0..<UInt32(10_000) { download.queue.put(report(i)) }
+    #expect(download.lostUpdates == 0)
+  }
+
+  @Test func `without a reader nothing waits`() {
+    let queue = UpdateQueue(isRead: false)
+    queue.put(report(1))
+    #expect(queue.take() == nil)
+  }
+}

@@ -1,0 +1,110 @@
+// The order in which work of several owners is handed out. The tests are the workers themselves.
+import Posix
+import Synchronization
+import Testing
+
+@Suite struct TurnsQueueTests {
+  @Test func `lanes take turns, and the elements of each come in order`() {
+    let queue = TurnsQueue<String>(runningMaxAlone: 4, runningMax: 4)
+    let (a, b, c) = (queue.makeLane(), queue.makeLane(), queue.makeLane())
+    queue.put(contentsOf: ["a1", "a2", "a3"], in: a)
+    queue.put(contentsOf: ["b1"], in: b)
+    queue.put(contentsOf: ["c1", "c2"], in: c)
+    queue.close()
+    var taken: [String] = []
+    while let (lane, element) = queue.take() {
+      taken.append(element)
+      queue.finished(lane)
+    }
+    #expect(taken == ["a1", "b1", "c1", "a2", "c2", "a3"])
+  }
+
+  @Test func `of a lane as many run as may, and others go before it`() throws {
+    let queue = TurnsQueue<String>(runningMaxAlone: 1, runningMax: 1)
+    let (a, b) = (queue.makeLane(), queue.makeLane())
+    queue.put(contentsOf: ["a1", "a2"], in: a)
+    queue.put(contentsOf: ["b1"], in: b)
+    queue.close()
+    let first = try #require(queue.take())
+    #expect(first.element == "a1")
+    #expect(queue.busyLanes == 2)
+    let second = try #require(queue.take())
+    #expect(second.element == "b1")
+    #expect(queue.take() == nil, "each lane runs one already")
+    queue.finished(first.lane)
+    #expect(try #require(queue.take()).element == "a2")
+    #expect(queue.busyLanes == 2)
+  }
+
+  @Test func `a lane alone may run more than one among others`() throws {
+    let queue = TurnsQueue<Int>(runningMaxAlone: 2, runningMax: 1)
+    let lane = queue.makeLane()
+    queue.put(contentsOf: [1, 2, 3], in: lane)
+    queue.close()
+    let first = try #require(queue.take())
+    let second = try #require(queue.take())
+    #expect(queue.take() == nil)
+    queue.finished(first.lane)
+    queue.finished(second.lane)
+    let other = queue.makeLane()
+    #expect(try #require(queue.take()).element == 3)
+    queue.put(contentsOf: [4, 5], in: lane)
+    #expect(queue.take() == nil, "the other lane's elements may come at any time")
+    _ = queue.close(other, discarding: false) {}
+    #expect(try #require(queue.take()).element == 4)
+  }
+
+  @Test func `long work never takes all places`() throws {
+    let queue = TurnsQueue<Int>(runningMaxAlone: 1, runningMax: 1, longRunningMax: 1)
+    let (a, b) = (queue.makeLane(isLong: true), queue.makeLane(isLong: true))
+    let short = queue.makeLane()
+    for (i, lane) in [a, b, short].enumerated() { queue.put(contentsOf: [i], in: lane) }
+    queue.close()
+    let first = try #require(queue.take())
+    #expect(first.element == 0)
+    #expect(try #require(queue.take()).element == 2, "the short one goes before the second long one")
+    #expect(queue.take() == nil)
+    queue.finished(first.lane)
+    #expect(try #require(queue.take()).element == 1)
+  }
+
+  @Test(arguments: [false, true])
+  func `the end of a lane is said once, after its last element`(discarding: Bool) throws {
+    let queue = TurnsQueue<Int>(runningMaxAlone: 2, runningMax: 2)
+    let lane = queue.makeLane()
+    let ends = Atomic<Int>(0)
+    queue.put(contentsOf: [1, 2], in: lane)
+    let first = try #require(queue.take())
+    let dropped = queue.close(lane, discarding: discarding) { ends.add(1, ordering: .relaxed) }
+    #expect(dropped == (discarding ? [2] : []))
+    #expect(!queue.put(contentsOf: [3], in: lane))
+    #expect(ends.load(ordering: .relaxed) == 0)
+    queue.finished(first.lane)
+    if !discarding {
+      #expect(ends.load(ordering: .relaxed) == 0)
+      queue.finished(try #require(queue.take()).lane)
+    }
+    #expect(ends.load(ordering: .relaxed) == 1)
+    let idle = queue.makeLane()
+    #expect(queue.close(idle, discarding: false) { ends.add(1, ordering: .relaxed) }.isEmpty)
+    #expect(ends.load(ordering: .relaxed) == 2, "an idle lane ends at once")
+  }
+
+  @Test func `workers that sleep are woken, and every element is taken once`() {
+    let queue = TurnsQueue<Int>(runningMaxAlone: 3, runningMax: 2)
+    let lanes = (0..<5).map { _ in queue.makeLane() }
+    let sum = Atomic<Int>(0)
+    let workers = (0..<3).map { _ in
+      Thread.start(name: "worker") {
+        while let (lane, element) = queue.take() {
+          sum.add(element, ordering: .relaxed)
+          queue.finished(lane)
+        }
+      }
+    }
+    for i in 1...1_000 { queue.put(contentsOf: [i], in: lanes[i % 5]) }
+    queue.close()
+    for worker in workers { worker.join() }
+    #expect(sum.load(ordering: .relaxed) == 500_500)
+  }
+}
