@@ -53,8 +53,8 @@ import Wire
 
   @Test func `a content that is given up and then refused needs no CLOSE`() {
     var pair = SessionPair(1)
-    let handle = pair.fetching.open(SmallFile(9).target)
-    pair.close(handle.rawValue)
+    let handle = pair.ask(SmallFile(9))
+    pair.close(handle)
     pair.arrive()
     #expect(words(pair.takeSent()) == ["open 1"] && pair.takeNews().isEmpty && pair.end == nil)
   }
@@ -104,7 +104,16 @@ import Wire
       pair.close(a)
     }
     _ = (pair.takeNews(), pair.takeSent())
-    for message in try late(pair.files[0]) { pair.receive(message) }
+    for message in try late(pair.files[0]) {
+      switch message {
+      case .opened, .withdrawn:
+        // The peer itself ended a content that it withdrew.
+        var other = pair
+        other.receive(message)
+        #expect(isViolation(other.end) == isWithdrawn, "\(message)")
+      default: pair.receive(message)
+      }
+    }
     pair.receive(.busy(Busy(id: RequestID(2), retryAfterMilliseconds: 5)))
     pair.receive(data(pair.files[0], 1))
     pair.endPayload()
@@ -132,9 +141,15 @@ import Wire
     }
   }
 
-  @Test func `a second OPENED of an open content breaks the protocol`() {
+  @Test(arguments: [false, true])
+  func `an OPEN is answered once`(isRefused: Bool) {
     var pair = SessionPair(1)
-    _ = pair.open(0)
+    if isRefused {
+      _ = pair.ask(SmallFile(9))
+      pair.arrive()
+    } else {
+      _ = pair.open(0)
+    }
     pair.receive(.opened(Opened(handle: FileHandle(1), outcome: .refused(.noSuchFile))))
     #expect(isViolation(pair.end))
   }

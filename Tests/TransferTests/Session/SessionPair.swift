@@ -64,9 +64,12 @@ struct SessionPair {
   }
 
   /// Opens a file by its number, without an answer.
-  mutating func ask(_ file: Int) -> UInt32 {
+  mutating func ask(_ file: Int) -> UInt32 { ask(files[file]) }
+
+  /// Opens a file that the other end may not have, without an answer.
+  mutating func ask(_ file: SmallFile) -> UInt32 {
     defer { drain() }
-    return fetching.open(files[file].target).rawValue
+    return fetching.open(file.target).rawValue
   }
 
   /// Opens a file by its number, and takes the answer.
@@ -94,6 +97,13 @@ struct SessionPair {
   mutating func close(_ handle: UInt32) {
     fetching.close(FileHandle(handle))
     drain()
+  }
+
+  /// The serving session withdraws a file, and says so.
+  mutating func withdraw(_ handle: UInt32) {
+    serving.withdraw(FileHandle(handle), .changed)
+    performServing()
+    arrive()
   }
 
   /// A message comes that the serving session has not sent.
@@ -187,6 +197,10 @@ struct SessionPair {
 
   private mutating func serve(_ message: Message) {
     serving.handle(message, at: .zero)
+    performServing()
+  }
+
+  private mutating func performServing() {
     while let action = serving.nextAction() {
       switch action {
       case .send(let message): answers.append(message)

@@ -46,8 +46,7 @@ import Wire
     _ = pair.takeNews()
     let next = pair.open(66)
     #expect(next == 67 && pair.takeNews() == ["67 opened"])
-    pair.receive(.withdrawn(Withdrawn(handle: FileHandle(2), reason: .changed)))
-    pair.serving.withdraw(FileHandle(2), .changed)
+    pair.withdraw(2)
     let afterWithdrawn = pair.open(67)
     #expect(afterWithdrawn == 68 && pair.takeNews() == ["2 withdrawn", "68 opened"] && pair.servingEnd == nil)
   }
@@ -65,10 +64,10 @@ import Wire
 
   @Test func `a refused content leaves its place, and the others go on`() {
     var pair = SessionPair(1)
-    let stranger = pair.fetching.open(SmallFile(99).target)
+    let stranger = pair.ask(SmallFile(99))
     let handle = pair.open(0)
     #expect(pair.takeNews() == ["1 refused noSuchFile", "2 opened"])
-    #expect(!pair.fetching.isFetching(stranger) && pair.fetching.isFetching(FileHandle(handle)))
+    #expect(!pair.fetching.isFetching(FileHandle(stranger)) && pair.fetching.isFetching(FileHandle(handle)))
     #expect(pair.fetching.fetchedCount == 1)
   }
 
