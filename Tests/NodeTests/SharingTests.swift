@@ -143,6 +143,44 @@ import Wire
     #expect(result.stats.peers.map(\.bytes) == [UInt64(Sample.common.bytes.count)])
   }
 
+  @Test func `a download that is over gives the file back by CLOSE, and goes on serving on that connection`() throws {
+    let never = BlockingQueue<Void>()
+    var script = SourceScript()
+    script.onOpen = { _, _, _ in _ = never.take() }
+    let source = try FakeSource(script)
+    let getter = try SharingGetter(from: [source.address], stay: .untilCancelled)
+    defer {
+      never.close()
+      getter.cancel()
+      source.stop()
+    }
+    let peer = try getter.dial()
+    try peer.send(peer.openMessage(Sample.common.fileID))
+    var opened: FileHandle?
+    var closed: FileHandle?
+    while closed == nil {
+      switch try peer.receive().message {
+      case .open(let open):
+        opened = open.handle
+        try peer.offer(Sample.common, as: open.handle)
+      case .pageGet(let get): try peer.send(Sample.common.page(get))
+      case .request(let request): try peer.send(each: Sample.common.answer(request))
+      case .close(let handle): closed = handle
+      default: break
+      }
+    }
+    #expect(closed == opened)
+    // This was on its way when the download ended.
+    let run = LeafRun(chunk: ChunkIndex(0), leaves: LeafRange(first: 0, count: 1))
+    try peer.send(.have(Have(handle: try #require(closed), runs: [run])))
+    try peer.send(peer.requestMessage(0))
+    while true {
+      guard case (.data, let leaves) = try peer.receive() else { continue }
+      #expect(leaves == Sample.common.leaves(LeafRange(first: 0, count: 1), of: ChunkIndex(0)))
+      break
+    }
+  }
+
   @Test func `others hear of a peer that is fetched from, also after it gave the file back`() throws {
     let miser = try Miser()
     let getter = try SharingGetter(from: [miser.source.address])

@@ -9,7 +9,8 @@ extension PeerConnection {
   func receive() {
     for _ in 0..<4 {
       guard !isClosed, !marks.isStarving, !marks.isQueuedToRead, !outbound.isOverfull else { return }
-      inbound.bytes.makeRoom(for: 1, least: fetches.isEmpty && role == .listener ? Inbound.controlByteCount : Inbound.fetchByteCount)
+      inbound.bytes.makeRoom(
+        for: 1, least: fetches.isEmpty && role == .listener ? Inbound.controlByteCount : Inbound.fetchByteCount)
       let room = inbound.bytes.room
       var received: Int?
       do throws(Errno) {

@@ -84,11 +84,16 @@ public final class Download: Sendable {
 
   func ended(_ result: Result<DownloadResult, DownloadError>) {
     let waiting = state.change { state in
-      state.result = result
+      state.result = result.map { result in
+        var result = result
+        result.stats.uploadedBytes = state.link?.uploadedBytes ?? 0
+        return result
+      }
       defer { state.waiting = [] }
       return state.waiting
     }
     queue.close()
-    for one in waiting { one.resume(returning: result) }
+    let final = state.change { $0.result } ?? result
+    for one in waiting { one.resume(returning: final) }
   }
 }

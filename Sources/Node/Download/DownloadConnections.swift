@@ -44,7 +44,9 @@ final class DownloadConnections {
   func fetchPage(_ page: PageIndex, from id: ConnectionID) {
     node.send(to: use(id)) { .fetchPage($0, link.id, page: page.rawValue) }
   }
-  func request(_ request: FetchRequest, from id: ConnectionID) { node.send(to: use(id)) { .request($0, link.id, request) } }
+  func request(_ request: FetchRequest, from id: ConnectionID) {
+    node.send(to: use(id)) { .request($0, link.id, request) }
+  }
   func cancel(_ request: RequestID, from id: ConnectionID) { node.send(to: use(id)) { .cancel($0, link.id, request) } }
 
   /// Gives up a connection that the brain does not want. One that the peer dialled stays if the peer may still want it; it

@@ -68,7 +68,7 @@ final class NodeEnd {
   /// Whether the download here uses the connection.
   var isFetching = false
   /// The handle by which the download here has the file open at the peer, or asks for it.
-  private var fetched: FileHandle?
+  private(set) var fetched: FileHandle?
   /// Unanswered requests that the peer accepts.
   var requestsMax = ProtocolLimits.requestsInFlightMax
   /// Requests to the peer that are not answered to the end.

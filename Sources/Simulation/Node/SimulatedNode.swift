@@ -148,14 +148,18 @@ class SimulatedNode {
       case .send(let message):
         send(message, on: end)
         end.driver.queued(message, outboxByteCount: 0)
-      case .tell(let news, _): hear(news, on: end)
+      case .tell(let news, let handle):
+        if handle != end.fetched { world.violate("\(name) hears of a file that it has not opened") }
+        hear(news, on: end)
       case .lookUp(let open): lookUp(open, on: end)
       case .admit(let request): admit(request, on: end)
       case .promise(_, let chunk): promise(chunk, to: end)
       case .settle(_, let chunk): settle(chunk, of: end)
       case .closed: closed(end)
       case .expectPayload(let isWanted): if !isWanted { end.payload = nil }
-      case .verify(let piece): verify(piece, on: end)
+      case .verify(let piece):
+        if piece.handle != end.fetched { world.violate("\(name) gets a piece of a file that it has not opened") }
+        verify(piece, on: end)
       case .close(let reason): ended(end, reason)
       }
     }

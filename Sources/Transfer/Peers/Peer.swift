@@ -73,7 +73,7 @@ struct PendingRequest: Sendable {
   /// the peer serves other downloads, the previous answer may be to one of those, and this moves.
   var started: Instant?
   /// When it became first in line of this download's requests.
-  var firstStarted: Instant?
+  var firstInLineAt: Instant?
   /// When its first byte came.
   var began: Instant?
   /// When its last byte came. Only hashing and writing are left then.

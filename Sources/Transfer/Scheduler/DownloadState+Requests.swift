@@ -48,7 +48,7 @@ extension DownloadState {
   mutating func startClock(_ id: ConnectionID, at now: Instant) {
     if let place = connections[id]?.firstInLine, connections[id]!.pending[place].started == nil {
       connections[id]!.pending[place].started = now
-      connections[id]!.pending[place].firstStarted = now
+      connections[id]!.pending[place].firstInLineAt = now
       chunks.clockStarted(on: connections[id]!.pending[place].chunk, at: now)
     }
     guard let connection = connections[id], let started = connection.pending.first?.started else {

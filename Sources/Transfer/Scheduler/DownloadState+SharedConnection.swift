@@ -14,7 +14,7 @@ extension DownloadState {
   mutating func othersServed(on id: ConnectionID, at now: Instant) {
     if let asked = connections.pageAskedAt(id), mayWait(since: asked, at: now) { connections[id]!.pageHeardAt = now }
     guard connections.silentSince(id) != nil, let place = connections[id]?.firstInLine,
-      let first = connections[id]!.pending[place].firstStarted, mayWait(since: first, at: now)
+      let first = connections[id]!.pending[place].firstInLineAt, mayWait(since: first, at: now)
     else { return }
     connections[id]!.pending[place].started = now
     chunks.clockStarted(on: connections[id]!.pending[place].chunk, at: now)

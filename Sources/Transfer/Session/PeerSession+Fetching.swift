@@ -32,11 +32,19 @@ extension PeerSession {
     return nil
   }
 
+  private func wasUsed(_ handle: FileHandle) -> Bool { handle.rawValue < nextHandle.rawValue }
+
+  /// The peer refused or withdrew a content.
+  private mutating func endByPeer(at place: Int) {
+    if endedByPeer.count == ProtocolLimits.openFilesMax { endedByPeer.removeFirst() }
+    endedByPeer.append(contents.remove(at: place).handle)
+  }
+
   /// The place of a content whose answers are expected. Nil if the message is dropped: the handle was in use earlier, and
   /// the message was on its way. A handle that is not open and was never in use breaks the protocol.
   private mutating func openPlace(of handle: FileHandle, _ fault: @autoclosure () -> String) -> Int? {
     guard let place = place(of: handle) else {
-      if handle.rawValue >= nextHandle.rawValue { close(.violation(fault())) }
+      if !wasUsed(handle) { close(.violation(fault())) }
       return nil
     }
     guard contents[place].manifest != nil else {
@@ -125,8 +133,7 @@ extension PeerSession {
   mutating func handle(_ opened: Opened) {
     let handle = opened.handle
     guard let place = place(of: handle), contents[place].manifest == nil else {
-      // Of a handle that was in use earlier: dropped.
-      if place(of: handle) != nil || handle.rawValue >= nextHandle.rawValue {
+      if place(of: handle) != nil || endedByPeer.contains(handle) || !wasUsed(handle) {
         close(.violation("OPENED that was not asked for"))
       }
       return
@@ -134,7 +141,7 @@ extension PeerSession {
     let content = contents[place]
     switch opened.outcome {
     case .refused(let refusal):
-      contents.remove(at: place)
+      endByPeer(at: place)
       if !content.isGivenUp { act(.tell(.refused(refusal), of: handle)) }
     case .opened where content.isGivenUp:
       contents.remove(at: place)
@@ -181,9 +188,11 @@ extension PeerSession {
   }
 
   mutating func handle(_ withdrawn: Withdrawn) {
-    guard let place = openPlace(of: withdrawn.handle, "WITHDRAWN of a file that is not open") else { return }
+    let fault = "WITHDRAWN of a file that is not open"
+    guard !endedByPeer.contains(withdrawn.handle) else { return close(.violation(fault)) }
+    guard let place = openPlace(of: withdrawn.handle, fault) else { return }
     _ = fetches.cancelAll(of: withdrawn.handle)
-    contents.remove(at: place)
+    endByPeer(at: place)
     act(.tell(.withdrawn(withdrawn.reason), of: withdrawn.handle))
     sendRequests()
   }

@@ -16,6 +16,8 @@ public struct PeerSession: Sendable {
   var contents: [FetchedContent] = []
   /// Handles below this one are or were in use.
   var nextHandle = FileHandle(1)
+  /// Handles that the peer refused or withdrew, the newest last, as many as can be open: it does so once for each.
+  var endedByPeer: [FileHandle] = []
   var fetches: FetchQueue
   /// The piece whose bytes are on their way.
   var arriving: FetchedPiece?

@@ -8,35 +8,39 @@ extension Sessions {
   struct Stranger {
     let role: ChannelRole
     private var nextRequest: UInt32 = 1
+    /// Requests of the end under test that are not answered to their end, in order.
+    private var due: [ChunkRequest] = []
 
     init(role: ChannelRole) { self.role = role }
 
     mutating func message(
       _ step: UInt8, to end: SessionUnderTest, _ input: inout Input
     ) -> (message: Message, leaves: [UInt8])? {
-      let file = SessionUnderTest.file
       let hash = SessionUnderTest.handshakeHash
       let handle = FileHandle(UInt32(input.u8() & 3) + (step == 2 || step == 3 ? 1 : 0))
       switch step {
       case 0: return raw(&input)
       case 1:
         let change = input.u8()
-        let key = change & 3 == 3 ? FileKey(FileID(digest: .zero), swarm: nil) : SessionUnderTest.key
+        let meant = SessionFile.all[Int(change >> 5) % SessionFile.all.count].key
+        let key = change & 3 == 3 ? FileKey(FileID(digest: .zero), swarm: nil) : meant
         let proof = key.openProof(hash, sender: change & 12 == 12 ? role.other : role)
         return (
           .open(Open(handle: change & 16 == 0 ? handle : FileHandle(input.u32()), bucket: key.bucket, proof: proof)), []
         )
-      case 2: return (.opened(opened(handle, &input)), [])
+      case 2: return (.opened(opened(handle, of: end, &input)), [])
       case 3:
         let index = input.u8()
-        guard let page = file.tree.page(PageIndex(UInt32(index & 7))) else { return nil }
+        guard let page = Stranger.file(of: handle, at: end).file.tree.page(PageIndex(UInt32(index & 7))) else {
+          return nil
+        }
         var (hashes, uncles) = (page.chunkHashes, page.uncles)
         if index & 0x80 != 0 { hashes.spoil(&input) }
         if index & 0x40 != 0 { uncles.spoil(&input) }
         guard (1...1_024).contains(hashes.count), uncles.count <= 10 else { return nil }
         return (.page(PageAnswer(handle: handle, page: page.index.rawValue, chunkHashes: hashes, uncles: uncles)), [])
       case 4: return (.request(request(handle, &input)), [])
-      case 5: return data(to: end, &input)
+      case 5: return data(of: end, &input)
       case 6: return (.cancel(RequestID(UInt32(input.u8()))), [])
       case 7: return (.busy(Busy(id: RequestID(UInt32(input.u8())), retryAfterMilliseconds: input.u32())), [])
       case 8: return (news(handle, &input), [])
@@ -57,13 +61,28 @@ extension Sessions {
       return (message, [])
     }
 
-    private func opened(_ handle: FileHandle, _ input: inout Input) -> Opened {
-      let file = SessionUnderTest.file
+    /// The file that the end under test has asked for by a handle, or any.
+    private static func file(of handle: FileHandle, at end: SessionUnderTest) -> SessionFile {
+      SessionFile.all[end.contents[handle]?.number ?? 0]
+    }
+
+    /// A message of the end under test comes.
+    mutating func note(_ message: Message) {
+      switch message {
+      case .request(let request): due.append(request)
+      case .cancel(let id): due.removeAll { $0.id == id }
+      default: break
+      }
+    }
+
+    private func opened(_ handle: FileHandle, of end: SessionUnderTest, _ input: inout Input) -> Opened {
+      let meant = Stranger.file(of: handle, at: end)
+      let file = meant.file
       let change = input.u8()
       if change & 0x80 != 0, let refusal = Opened.Refusal(rawValue: change & 3) {
         return Opened(handle: handle, outcome: .refused(refusal))
       }
-      let proof = SessionUnderTest.key.haveProof(
+      let proof = meant.key.haveProof(
         SessionUnderTest.handshakeHash, sender: change & 1 == 0 ? role : role.other)
       let offered = OfferedFile(
         proof: proof, kind: change & 2 == 0 ? 0 : 1, length: file.layout.fileLength + (change & 4 == 0 ? 0 : 1),
@@ -81,16 +100,17 @@ extension Sessions {
     }
 
     /// The next piece of an answer that is due, or something like it.
-    private func data(to end: SessionUnderTest, _ input: inout Input) -> (Message, [UInt8])? {
-      let file = SessionUnderTest.file
+    private mutating func data(of end: SessionUnderTest, _ input: inout Input) -> (Message, [UInt8])? {
       let (choice, change) = (Int(input.u8()), input.u8())
-      let due = end.asked.sorted { $0.key < $1.key }
       guard !due.isEmpty else {
         return (
           .data(DataHeader(id: RequestID(1), leaves: LeafRange(first: 0, count: 1), isLast: true, byteCount: 1)), [0]
         )
       }
-      let (id, request) = due[choice % due.count]
+      let place = choice % due.count
+      let request = due[place]
+      let file = Stranger.file(of: request.handle, at: end).file
+      guard file.layout.contains(request.chunk) else { return nil }
       let all = request.leaves
       let first = all.first + (change & 1 == 0 ? 0 : min(1, all.count - 1))
       let count = max(1, min(all.end - first, change & 2 == 0 ? 4 : 1))
@@ -103,7 +123,9 @@ extension Sessions {
       if change & 32 != 0 { hashes.spoil(&input) }
       guard hashes.isEmpty || (leaves.end...64).contains(hashes.count) else { return nil }
       let isLast = (leaves.end == all.end) == (change & 64 == 0)
-      let header = DataHeader(id: id, leaves: leaves, isLast: isLast, leafHashes: hashes, byteCount: bytes.count)
+      if isLast { due.remove(at: place) }
+      let header = DataHeader(
+        id: request.id, leaves: leaves, isLast: isLast, leafHashes: hashes, byteCount: bytes.count)
       return (.data(header), bytes)
     }
 

@@ -4,52 +4,40 @@ import Content
 @testable import Transfer
 @testable import Wire
 
-/// `SessionDriver` gives the order of the calls. The rest is the duty of the download: a file is opened once;
-/// requests are made while it is open, with ids that grow, of leaves that the file has, with the chunk hash of a verified
-/// page.
+/// `SessionDriver` gives the order of the calls. `ContentUnderTest` has the duties of the downloads.
 struct SessionUnderTest {
-  static let file = TinyFile(length: 70, chunksPerPage: 4)
-  static let fileID = FileID(kind: .file, length: file.layout.fileLength, root: file.tree.root)
-  static let key = FileKey(fileID, swarm: nil)
   static let handshakeHash = Digest(sha256: [1, 2, 3].span.bytes)
 
   private(set) var driver: SessionDriver
   let role: ChannelRole
-  /// Leaves that it serves, by chunk; nil: all.
-  let held: [UInt64]?
+  /// Whether it serves its files in part.
+  let isPartial: Bool
   /// Messages for the other end, in order, each with its leaves.
   private(set) var outbox: [(message: Message, leaves: [UInt8])] = []
   private var outboxByteCount = 0
   /// OPENs that wait for an answer.
   var lookUps: [Open] = []
-  /// The file is open at the other end.
-  private(set) var isOpen = false
-  private var hasAskedToOpen = false
-  /// Requests that are neither answered to their end, nor refused, nor cancelled.
-  private(set) var asked: [RequestID: (chunk: ChunkIndex, leaves: LeafRange)] = [:]
-  private var lastRequest: UInt32 = 0
-  /// Leaves that came and hash, by chunk.
-  private(set) var verified = [UInt64](repeating: 0, count: file.layout.chunkCount)
-  private(set) var pages: Set<PageIndex> = []
+  /// Files that are open at the other end or asked for, by their handles.
+  private(set) var contents: [FileHandle: ContentUnderTest] = [:]
+  /// How many files were opened.
+  private var openCount = 0
+  private let requestsMax: Int
+  private var lastWireRequest: RequestID?
   private(set) var closed: SessionEnd?
   /// Of the DATA whose leaves are on their way.
   private var isPayloadWanted: Bool?
   private var payload: [UInt8] = []
-  /// Requests that were cancelled while leaves came, of which one may be the request that they answer.
-  private var cancelled: [RequestID: (chunk: ChunkIndex, leaves: LeafRange)] = [:]
   /// The steps of the input alone move it.
   private var now = Instant.zero
   /// When the last message came.
   private var heardAt = Instant.zero
 
-  init(_ role: ChannelRole, held: [UInt64]?) {
+  init(_ role: ChannelRole, isPartial: Bool, requestsMax: Int = 64) {
     self.role = role
-    self.held = held
+    self.isPartial = isPartial
+    self.requestsMax = requestsMax
     driver = SessionDriver(
-      handshakeHash: SessionUnderTest.handshakeHash, role: role,
-      target: FetchTarget(
-        fileID: SessionUnderTest.fileID, key: SessionUnderTest.key, chunkSize: 4, leafSize: 1,
-        chunksPerPage: SessionUnderTest.file.tree.pages.chunksPerPage))
+      handshakeHash: SessionUnderTest.handshakeHash, role: role, requestsMax: requestsMax)
   }
 
   var isOver: Bool { closed != nil || driver.session.isEnded }
@@ -76,7 +64,7 @@ struct SessionUnderTest {
     driver.payloadEnded()
     isPayloadWanted = nil
     perform()
-    cancelled = [:]
+    for handle in contents.keys { contents[handle]!.payloadEnded() }
   }
 
   // MARK: Commands
@@ -87,75 +75,67 @@ struct SessionUnderTest {
     perform()
   }
 
+  /// Opens the files in turn, again and again.
   mutating func open() {
-    if !hasAskedToOpen { command { $0.open() } }
-    hasAskedToOpen = true
-  }
-
-  mutating func fetchPage(_ page: UInt32) {
-    if isOpen { command { $0.fetchPage(page % UInt32(SessionUnderTest.file.tree.pages.pageCount)) } }
-  }
-
-  mutating func request(_ chunk: Int, first: Int, count: Int, knowsHashes: Bool) {
-    let file = SessionUnderTest.file
-    let index = chunk % file.layout.chunkCount
-    let chunk = ChunkIndex(UInt32(index))
-    let first = first % file.layout.leafCount(of: chunk)
-    let leaves = LeafRange(first: first, count: min(count, file.layout.leafCount(of: chunk) - first))
-    guard isOpen, !isOver, asked.count < 64 else { return }
-    lastRequest += 1
-    let id = RequestID(lastRequest)
-    asked[id] = (chunk, leaves)
-    command {
-      $0.request(
-        FetchRequest(
-          id: id, chunk: chunk, leaves: leaves, chunkHash: file.tree.chunkHashes[index],
-          leafHashes: knowsHashes ? file.leafHashes[index] : nil))
-    }
-  }
-
-  mutating func cancel(_ id: RequestID) {
-    guard let request = asked.removeValue(forKey: id) else { return }
-    // Leaves that are on their way are still verified.
-    if isPayloadWanted == true { cancelled[id] = request }
-    command { $0.cancel(id) }
-  }
-
-  mutating func stopFetching() {
-    asked = [:]
-    command { $0.stopFetching() }
-  }
-
-  /// Answers the OPEN that waits longest.
-  mutating func answerOpen(_ answer: (Bool) -> OpenAnswer) {
-    guard !isOver, !lookUps.isEmpty else { return }
-    let open = lookUps.removeFirst()
-    let isMeant = driver.session.isMeant(SessionUnderTest.key, by: open)
-    let answer = answer(isMeant)
-    driver.answer(open, answer, at: now)
+    guard !isOver else { return }
+    let number = openCount % SessionFile.all.count
+    openCount += 1
+    let handle = driver.session.open(SessionFile.all[number].target)
+    require(contents[handle] == nil, "a handle is not used again")
+    contents[handle] = ContentUnderTest(number)
     perform()
   }
 
-  static func served(_ held: [UInt64]?) -> ServedFile {
-    let parts = held.map { held in
-      var bits = [UInt8](repeating: 0, count: (file.layout.chunkCount + 7) / 8)
-      var runs: [LeafRun] = []
-      for (i, mask) in held.enumerated() {
-        let chunk = ChunkIndex(UInt32(i))
-        if mask == file.layout.leaves(of: chunk).mask { bits[i / 8] |= 0x80 >> UInt8(i % 8) }
-        for leaf in 0..<4 where mask & 1 << UInt64(leaf) != 0 {
-          runs.append(LeafRun(chunk: chunk, leaves: LeafRange(first: leaf, count: 1)))
-        }
-      }
-      return HeldParts(wholeChunks: bits, runs: runs)
-    }
-    return ServedFile(key: key, pages: file.tree.pages, root: file.tree.root, name: "a", parts: parts)
+  /// The content of a choice; any number is one.
+  private func content(_ choice: Int) -> FileHandle? {
+    let handles = contents.keys.sorted { $0.rawValue < $1.rawValue }
+    return handles.isEmpty ? nil : handles[choice % handles.count]
+  }
+
+  mutating func fetchPage(_ page: UInt32, of choice: Int) {
+    guard !isOver, let handle = content(choice), let page = contents[handle]!.page(page) else { return }
+    command { $0.fetchPage(page, of: handle) }
+  }
+
+  mutating func request(_ chunk: Int, of choice: Int, first: Int, count: Int, knowsHashes: Bool) {
+    guard !isOver, let handle = content(choice),
+      let request = contents[handle]!.request(chunk, first: first, count: count, knowsHashes: knowsHashes)
+    else { return }
+    command { $0.request(request, of: handle) }
+  }
+
+  mutating func cancel(_ id: RequestID, of choice: Int) {
+    guard !isOver, let handle = content(choice),
+      contents[handle]!.cancel(id, isPayloadDue: isPayloadWanted == true)
+    else { return }
+    command { $0.cancel(id, of: handle) }
+  }
+
+  /// The download gives a content up: nothing of it is heard again.
+  mutating func giveUp(_ choice: Int) {
+    guard !isOver, let handle = content(choice) else { return }
+    contents[handle] = nil
+    command { $0.close(handle) }
+    require(!driver.session.isFetching(handle), "what was given up is not fetched")
+  }
+
+  /// Answers the OPEN that waits longest.
+  mutating func answerOpen(_ answer: (SessionFile?) -> OpenAnswer) {
+    guard !isOver, !lookUps.isEmpty else { return }
+    let open = lookUps.removeFirst()
+    let meant = SessionFile.all.first { driver.session.isMeant($0.key, by: open) }
+    driver.answer(open, answer(meant), at: now)
+    perform()
   }
 
   private func holds(_ request: ChunkRequest) -> Bool {
-    guard let held else { return true }
-    let index = Int(request.chunk.rawValue)
-    return index < held.count && request.leaves.mask & ~held[index] == 0
+    guard isPartial, let file = file(servedAs: request.handle) else { return true }
+    return request.leaves.mask & ~file.part(of: request.chunk) == 0
+  }
+
+  /// The file that the other end has open here.
+  private func file(servedAs handle: FileHandle) -> SessionFile? {
+    driver.session.served[handle].flatMap { open in SessionFile.all.first { $0.file.tree.root == open.root } }
   }
 
   /// Time passes: the answers to OPENs that missed may be due, and a PING.
@@ -216,12 +196,14 @@ struct SessionUnderTest {
   mutating func upload() {
     sendHints()
     guard !isOver else { return }
-    let file = SessionUnderTest.file
-    switch driver.nextUpload() {
-    case .page(let handle, let index)?:
+    let next = driver.nextUpload()
+    guard let next else { return settle() }
+    guard let file = file(servedAs: next.handle)?.file else { return require(false, "only open files are sent") }
+    switch next {
+    case .page(let handle, let index):
       guard let page = file.tree.page(index) else { return require(false, "only pages of the file are sent") }
       send(.page(PageAnswer(page, of: handle)))
-    case .piece(let piece)?:
+    case .piece(let piece):
       require(file.layout.contains(piece.chunk), "only chunks of the file are sent")
       require(piece.leaves.end <= file.layout.leafCount(of: piece.chunk), "only leaves of the file are sent")
       let start = Int(file.layout.offset(ofLeaf: piece.leaves.first, in: piece.chunk))
@@ -230,7 +212,6 @@ struct SessionUnderTest {
       send(.data(piece.header(leafHashes: hashes, byteCount: bytes.count)), bytes)
       let isSettled = driver.sent(piece, byteCount: bytes.count, at: now)
       require(isSettled == !driver.session.awaits(piece.chunk, of: piece.handle), "a chunk is settled when it is sent")
-    case nil: break
     }
     settle()
   }
@@ -241,20 +222,28 @@ struct SessionUnderTest {
     while closed == nil, let action = driver.nextAction() {
       switch action {
       case .send(let message):
+        if case .request(let request) = message { note(request) }
         send(message)
         driver.queued(message, outboxByteCount: outboxByteCount)
-      case .tell(let news): hear(news)
+      case .tell(let news, let handle):
+        guard contents[handle] != nil else {
+          require(false, "nothing is heard of what was given up")
+          continue
+        }
+        if !contents[handle]!.hear(news) { contents[handle] = nil }
       case .lookUp(let open): lookUps.append(open)
       case .admit(let request):
         driver.admit(request, holds(request) ? .yes : .notHere)
-      case .promise(_, let chunk):
-        require(SessionUnderTest.file.layout.contains(chunk), "only chunks of the file are promised")
+      case .promise(let handle, let chunk):
+        require(file(servedAs: handle)?.file.layout.contains(chunk) == true, "only chunks of the file are promised")
       case .settle(let handle, let chunk):
         require(!driver.session.awaits(chunk, of: handle), "a chunk is settled when nothing of it waits")
       case .closed(let handle):
         require(driver.session.served[handle] == nil, "a handle that was given back is not open")
       case .expectPayload(let isWanted): isPayloadWanted = isWanted
-      case .verify(let piece): verify(piece)
+      case .verify(let piece):
+        require(contents[piece.handle] != nil, "nothing is verified of what was given up")
+        contents[piece.handle]?.verify(piece, payload)
       case .close(let end): closed = end
       }
     }
@@ -269,34 +258,11 @@ struct SessionUnderTest {
     require(isBlamed || driver.chunksToRecheck.isEmpty, "only a peer that says so has chunks checked")
   }
 
-  private mutating func hear(_ news: PeerNews) {
-    switch news {
-    case .opened(let manifest, _):
-      require(manifest.fileID == SessionUnderTest.fileID, "only the file that was asked for is opened")
-      isOpen = true
-    case .page(let page):
-      require(page == SessionUnderTest.file.tree.page(page.index), "only the file's own pages are believed")
-      pages.insert(page.index)
-    case .busy(let id, _): require(asked.removeValue(forKey: id) != nil, "only what was asked is refused")
-    case .withdrawn: (isOpen, asked) = (false, [:])
-    default: break
-    }
-  }
-
-  private mutating func verify(_ piece: FetchedPiece) {
-    let file = SessionUnderTest.file
-    guard let request = asked[piece.request] ?? cancelled[piece.request] else {
-      return require(false, "only what was asked for is verified")
-    }
-    require(request.chunk == piece.chunk && piece.leaves.mask & ~request.leaves.mask == 0, "a piece is of its request")
-    let due = file.leafHashes[Int(piece.chunk.rawValue)][piece.leaves.first..<piece.leaves.end]
-    require(piece.leafHashes == Array(due), "leaves are held against their own hashes")
-    require(
-      piece.fileOffset == file.layout.offset(ofLeaf: piece.leaves.first, in: piece.chunk), "a piece has its place")
-    if piece.isLastOfAnswer { asked[piece.request] = nil }
-    let start = Int(piece.fileOffset)
-    let isTrue = payload.elementsEqual(file.bytes[start..<start + piece.byteCount])
-    require(piece.isMatched(by: payload.span.bytes, leafSize: 1) == isTrue, "only the file's own bytes match")
-    if isTrue { verified[Int(piece.chunk.rawValue)] |= piece.leaves.mask }
+  /// A request goes out.
+  private mutating func note(_ request: ChunkRequest) {
+    require(lastWireRequest.map { $0 < request.id } ?? true, "ids on the wire increase")
+    lastWireRequest = request.id
+    require(driver.session.fetches.inFlightCount <= requestsMax, "no more is in flight than the other end accepts")
+    require(contents[request.handle] != nil, "only what is open is asked for")
   }
 }

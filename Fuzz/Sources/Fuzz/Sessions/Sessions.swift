@@ -24,9 +24,8 @@ enum Sessions {
   private static func againstStranger(_ bytes: [UInt8]) {
     var input = Input(bytes)
     let kind = input.u8()
-    var held: [UInt64]?
-    if kind & 2 != 0 { held = SessionUnderTest.file.leafHashes.indices.map { UInt64($0) & 15 } }
-    var end = SessionUnderTest(kind & 1 == 0 ? .dialer : .listener, held: held)
+    var end = SessionUnderTest(
+      kind & 1 == 0 ? .dialer : .listener, isPartial: kind & 2 != 0, requestsMax: kind & 4 == 0 ? 64 : 2)
     var stranger = Stranger(role: end.role.other)
     for _ in 0..<256 where !input.isAtEnd && !end.isOver {
       let step = input.u8() & 15
@@ -35,7 +34,7 @@ enum Sessions {
       } else {
         command(step, &end, &input)
       }
-      check(&end)
+      check(&end, &stranger)
     }
     if !end.isOver {
       end.endPayload()
@@ -47,23 +46,27 @@ enum Sessions {
   static func command(_ step: UInt8, _ end: inout SessionUnderTest, _ input: inout Input) {
     switch step {
     case 10: end.open()
-    case 11: end.fetchPage(UInt32(input.u8()))
+    case 11:
+      let page = input.u8()
+      end.fetchPage(UInt32(page & 63), of: Int(page >> 6))
     case 12:
-      let (chunk, leaves) = (Int(input.u8()), input.u8())
-      end.request(chunk, first: Int(leaves & 3), count: 1 + Int(leaves >> 2 & 3), knowsHashes: leaves & 128 != 0)
+      let (chunk, leaves) = (input.u8(), input.u8())
+      end.request(
+        Int(chunk & 63), of: Int(chunk >> 6), first: Int(leaves & 3), count: 1 + Int(leaves >> 2 & 3),
+        knowsHashes: leaves & 128 != 0)
     case 13:
-      let id = RequestID(UInt32(input.u8()))
-      if id.rawValue == 255 { end.stopFetching() } else { end.cancel(id) }
+      let id = input.u8()
+      if id >= 252 { end.giveUp(Int(255 - id)) } else { end.cancel(RequestID(UInt32(id & 63)), of: Int(id >> 6)) }
     case 14: serve(&end, &input)
     default: end.upload()
     }
   }
 
   private static func serve(_ end: inout SessionUnderTest, _ input: inout Input) {
-    let held = end.held
+    let isPartial = end.isPartial
     let handle = FileHandle(UInt32(input.u8() & 3))
     switch input.number(below: 15) {
-    case 0...2: end.answerOpen { isMeant in isMeant ? .file(SessionUnderTest.served(held)) : .noSuchFile }
+    case 0...2: end.answerOpen { $0.map { .file($0.served(isPartial: isPartial)) } ?? .noSuchFile }
     case 3: end.answerOpen { _ in .notYet }
     case 4: end.command { $0.lookUpAgain() }
     case 5: end.command { _ = $0.withdraw(handle, .changed) }
@@ -83,8 +86,9 @@ enum Sessions {
   }
 
   /// What is sent is of the protocol, and what is held is bounded.
-  private static func check(_ end: inout SessionUnderTest) {
+  private static func check(_ end: inout SessionUnderTest, _ stranger: inout Stranger) {
     while let (message, _) = end.takeMessage() {
+      stranger.note(message)
       var frame: [UInt8] = []
       message.encode(into: &frame)
       if case .data(let header) = message {
@@ -98,6 +102,7 @@ enum Sessions {
     let session = end.driver.session
     require(session.waitingCount <= 64 && session.pagesWaiting.count <= 64, "what waits is bounded")
     require(session.opensUnansweredCount <= 64 && session.served.count <= 64, "what is open is bounded")
+    require(session.contents.count <= SessionFile.all.count, "a file is fetched once")
   }
 
   // MARK: Two honest ends
@@ -105,17 +110,22 @@ enum Sessions {
   private static func pairSeeds(_: Vectors) -> [[UInt8]] {
     let opening: [UInt8] = [10, 0x10, 0x8E, 0, 0, 0x90]
     let fetching: [UInt8] = [11, 0, 0x10, 0x8F, 0x90, 12, 0, 0x0C, 0x10, 0x8F, 0x90, 0]
-    return [[0] + opening, [0] + opening + fetching, [3] + opening + fetching + [12, 1, 0x0C, 13, 1, 0x10]]
+    let second = opening + [12, 0x41, 0x0C, 12, 0, 0x0C, 0x10, 0x10, 0x8F, 0x90, 0, 13, 255, 0x10]
+    return [
+      [0] + opening, [0] + opening + fetching, [3] + opening + fetching + [12, 1, 0x0C, 13, 1, 0x10],
+      [0] + opening + fetching + second, [4] + opening + second + fetching,
+    ]
   }
 
-  /// Byte 0: which ends have the file whole. Then steps: bit 7 says which end acts; an even step delivers a message.
+  /// Byte 0: which ends have the files in part, and whether they accept few requests. Then steps: bit 7 says which end
+  /// acts; an even step delivers a message.
   private static func betweenHonest(_ bytes: [UInt8]) {
     var input = Input(bytes)
     let kind = input.u8()
-    let part = SessionUnderTest.file.leafHashes.indices.map { UInt64($0) & 15 }
+    let requestsMax = kind & 4 == 0 ? 64 : 2
     var ends = [
-      SessionUnderTest(.dialer, held: kind & 1 == 0 ? nil : part),
-      SessionUnderTest(.listener, held: kind & 2 == 0 ? nil : part),
+      SessionUnderTest(.dialer, isPartial: kind & 1 != 0, requestsMax: requestsMax),
+      SessionUnderTest(.listener, isPartial: kind & 2 != 0, requestsMax: requestsMax),
     ]
     for _ in 0..<512 where !input.isAtEnd {
       let step = input.u8()
@@ -128,12 +138,25 @@ enum Sessions {
         ends[one].endPayload()
       }
     }
-    for one in ends.indices { ends[one].sendHints() }
-    for _ in 0..<4_096 where !(ends[0].outbox.isEmpty && ends[1].outbox.isEmpty) {
-      deliver(from: 0, &ends)
-      deliver(from: 1, &ends)
-    }
+    finish(&ends)
     for end in ends { require(end.closed == nil, "honest ends break nothing: \(end.closed!)") }
+    for end in ends {
+      require(end.contents.values.allSatisfy(\.asked.isEmpty), "each request is answered in the end")
+    }
+  }
+
+  /// All that is promised is sent, and all that is sent arrives.
+  private static func finish(_ ends: inout [SessionUnderTest]) {
+    for _ in 0..<16_384 {
+      for one in ends.indices {
+        ends[one].sendHints()
+        if ends[one].outbox.isEmpty { ends[one].upload() }
+        deliver(from: one, &ends)
+        ends[1 - one].endPayload()
+      }
+      if ends.allSatisfy({ $0.outbox.isEmpty && !$0.driver.session.hasUploads }) { return }
+    }
+    require(false, "two ends fall silent")
   }
 
   private static func deliver(from one: Int, _ ends: inout [SessionUnderTest]) {
