@@ -85,8 +85,8 @@ final class NodeContext: Sendable {
   /// The thread that follows the served folders; nil before the first of them.
   private let following = Mutex<Thread?>(nil)
   private let uploadedBytes = Atomic<UInt64>(0)
-  /// The files that downloads of this node fetch, or offer after that.
-  private let downloads = Mutex<Set<FileID>>([])
+  /// Those that have not ended, by their files.
+  private let downloads = Mutex<[FileID: Download]>([:])
   private let inboundCount = Atomic<UInt64>(0)
   /// The number of the next connection. In epoll, the numbers below the first are a loop's own descriptors.
   private let nextConnection = Atomic<UInt64>(NetworkLoop.listenerToken + 1)
@@ -189,15 +189,22 @@ final class NodeContext: Sendable {
   /// Whether a download runs.
   private var fetches: Bool { downloads.withLock { !$0.isEmpty } }
 
-  /// A download begins. False if another one of the same file runs.
-  func downloadBegins(_ fileID: FileID) -> Bool {
-    guard downloads.withLock({ $0.insert(fileID).inserted }) else { return false }
-    countPlaces()
-    return true
+  /// Downloads that have not ended, also paused ones.
+  var runningDownloads: [Download] { downloads.withLock { Array($0.values) } }
+
+  /// A download begins. False if another one of the same file has not ended.
+  func downloadBegins(_ download: Download) -> Bool {
+    let isAlone = downloads.withLock { downloads in
+      guard downloads[download.fileID] == nil else { return false }
+      downloads[download.fileID] = download
+      return true
+    }
+    if isAlone { countPlaces() }
+    return isAlone
   }
 
-  func downloadEnded(_ fileID: FileID) {
-    downloads.withLock { _ = $0.remove(fileID) }
+  func downloadEnded(_ download: Download) {
+    downloads.withLock { $0[download.fileID] = nil }
     countPlaces()
   }
 

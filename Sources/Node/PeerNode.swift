@@ -110,33 +110,42 @@ public final class PeerNode: Sendable {
     let request = DownloadRequest(
       fileID: fileID, length: length, peers: peers, target: target, settings: settings,
       sharing: shares ? Sharing(stay: stay) : nil)
-    start(request, download) { download.ended($0) }
+    start(request, download) { download.end($0) }
     return download
   }
 
-  /// - `onEnd`: called once, on a thread that must not wait.
+  /// - `onEnd`: called once, on a thread that must not wait. It ends the download.
   func start(
     _ request: DownloadRequest, _ download: Download,
     onEnd: @escaping @Sendable (Result<DownloadResult, DownloadError>) -> Void
   ) {
-    let context = context
-    let fileID = request.fileID
-    guard context.downloadBegins(fileID) else { return onEnd(.failure(.isRunning(fileID))) }
+    let (context, fileID) = (context, request.fileID)
+    guard context.downloadBegins(download) else { return onEnd(.failure(.isRunning(fileID))) }
     do throws(Errno) { try context.threads.start(context) } catch {
-      context.downloadEnded(fileID)
+      context.downloadEnded(download)
       return onEnd(.failure(.system(error)))
     }
+    PeerNode.run(request, download, context) { result in
+      context.downloadEnded(download)
+      onEnd(result)
+    }
+  }
+
+  /// Runs a download, also after a pause.
+  private static func run(
+    _ request: DownloadRequest, _ download: Download, _ context: NodeContext,
+    onEnd: @escaping @Sendable (Result<DownloadResult, DownloadError>) -> Void
+  ) {
     let link = DownloadRun.link(to: request.fileID, of: context)
     let sharing = request.target.isStream ? nil : request.sharing  // of a stream nothing is kept
     let put = download.queue.put
-    download.began(link)
+    download.began(link, restart: { run(request, download, context, onEnd: onEnd) }, onEnd: onEnd)
     context.threads.add(link) { connections, now in
       DownloadRun(
         link, length: request.length, peers: request.peers, target: request.target, on: context, over: connections,
         settings: request.settings, sharing: sharing, resolve: request.resolve, onUpdate: put, at: now)
     } onEnd: { result in
-      context.downloadEnded(fileID)
-      onEnd(result)
+      if download.stopped(result) { onEnd(result) }
     }
   }
 
@@ -179,6 +188,7 @@ public final class PeerNode: Sendable {
     answerer.withLock { $0.take() }?.stop()
     for folder in context.offered.folders { folder.stop() }
     context.stopFollowing()
+    for download in context.runningDownloads { download.cancel() }
     context.threads.stop()
     context.sendToAllLoops(.shutDown(code, grace: grace))
     let running = threads.withLock { running in

@@ -54,6 +54,11 @@ final class TestNode {
   }
 }
 
+extension Download {
+  /// Waits for the end.
+  fileprivate var outcome: Result<DownloadResult, DownloadError> { Result { () throws(DownloadError) in try wait() } }
+}
+
 @Suite struct PeerNodeTests {
   private static let samples = (1...3).map { Sample("file-\($0).bin", byteCount: 3 << 20, seed: UInt64($0)) }
 
@@ -122,8 +127,9 @@ final class TestNode {
     let source = try FakeSource(silence)
     defer { source.stop() }
     let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: source.address.port))
-    let first = getter.download(sample, from: [peer], into: TemporaryFolder())
-    #expect(throws: DownloadError.self) { try getter.download(sample, from: [peer], into: TemporaryFolder()).wait() }
+    let folder = TemporaryFolder()
+    let first = getter.download(sample, from: [peer], into: folder)
+    #expect(throws: DownloadError.self) { try getter.download(sample, from: [peer], into: folder).wait() }
     #expect(!first.isOver)
     first.cancel()
     #expect(throws: DownloadError.self) { try first.wait() }
@@ -162,11 +168,66 @@ final class TestNode {
     staying.cancel()
     #expect(try staying.wait().stats.uploadedBytes == 3 << 20)
     let late = getter.download(PeerNodeTests.samples[0], from: [relay.source], into: TemporaryFolder())
-    guard case .failure(.failed(.notFound, _, _)) = Result(catching: { () throws(DownloadError) in try late.wait() })
-    else {
+    guard case .failure(.failed(.notFound, _, _)) = late.outcome else {
       Issue.record("it is still offered")
       return
     }
+  }
+
+  @Test func `a download that is paused goes on with what it has, and its numbers cover both parts`() async throws {
+    let sample = PeerNodeTests.samples[0]
+    let (isGenerous, hasAnswered) = (StopFlag(), StopFlag())
+    var script = SourceScript(sample)
+    // The peer answers one request, and the others after the pause.
+    script.onRequest = { peer, request, sample in
+      guard isGenerous.isSet || !hasAnswered.isSet else { return }
+      hasAnswered.set()
+      try peer.send(each: sample.answer(request))
+    }
+    let source = try FakeSource(script)
+    defer { source.stop() }
+    let getter = try TestNode(listens: false)
+    let copies = TemporaryFolder()
+    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: source.address.port))
+    let download = getter.download(sample, from: [peer], into: copies)
+    while let update = download.queue.take() { if case .report(.chunkDone) = update { break } }
+    #expect(await download.statistics()?.downloadedChunks == 1)
+    #expect(!download.resume(), "it runs")
+    #expect(download.pause())
+    while !download.isPaused { await Task.yield() }
+    let paused = try #require(await download.statistics())
+    #expect(paused.downloadedChunks == 1 && paused.bytes == 1 << 20)
+    #expect(copies.read(sample.name) == nil && !copies.names.isEmpty, "the part file stays")
+    isGenerous.set()
+    #expect(download.resume() && !download.isPaused)
+    let stats = try await download.result().stats
+    #expect(copies.read(sample.name) == sample.bytes)
+    #expect(stats.downloadedChunks == 3 && stats.resumedChunks == 0 && stats.bytes == 3 << 20)
+    #expect(stats.peers.map(\.chunks) == [3] && stats.duration >= paused.duration)
+    #expect(!download.pause() && !download.resume())
+  }
+
+  @Test func `a paused download that is cancelled ends`() throws {
+    var silence = SourceScript()
+    silence.onRequest = { _, _, _ in }
+    let source = try FakeSource(silence)
+    defer { source.stop() }
+    let getter = try TestNode(listens: false)
+    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: source.address.port))
+    let folder = TemporaryFolder()
+    let download = getter.download(.common, from: [peer], into: folder)
+    download.pause()
+    while !download.isPaused, !download.isOver {}
+    download.cancel()
+    guard case .failure(.failed(.cancelled, _, _)) = download.outcome else {
+      Issue.record("\(download.outcome)")
+      return
+    }
+    // The file may be fetched anew.
+    let again = getter.download(.common, from: [peer], into: folder)
+    again.pause()
+    getter.node.shutDown(grace: .zero)
+    #expect(again.isOver)
   }
 
   @Test func `a hundred downloads run at once`() async {

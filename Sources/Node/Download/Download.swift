@@ -1,4 +1,4 @@
-// A download of a node, which runs on the node's threads: its events as a sequence, its result, and its end.
+// A download of a node, which runs on the node's threads: its events, its numbers, its pauses, and its result.
 import Content
 import Posix
 import Transfer
@@ -15,11 +15,28 @@ public final class Download: Sendable {
   public let updates: AsyncStream<DownloadUpdate>
 
   let queue: UpdateQueue
-  private struct State {
+  typealias Outcome = Result<DownloadResult, DownloadError>
+  fileprivate struct State {
+    /// The way to it; nil before it runs.
     var link: DownloadLink?
     var isCancelled = false
-    var result: Result<DownloadResult, DownloadError>?
-    var waiting: [CheckedContinuation<Result<DownloadResult, DownloadError>, Never>] = []
+    var pause = Pause.none
+    /// Starts it again after a pause.
+    var restart: @Sendable () -> Void = {}
+    /// Ends it after a pause.
+    var onEnd: @Sendable (Outcome) -> Void = { _ in }
+    /// The numbers up to the last pause.
+    var earlier: DownloadStats?
+    var result: Outcome?
+    var waiting: [CheckedContinuation<Outcome, Never>] = []
+    var asking: [CheckedContinuation<DownloadStats?, Never>] = []
+  }
+  fileprivate enum Pause: Sendable {
+    case none
+    /// It still runs, and pauses as soon as its data is on the disk.
+    case wanted
+    /// The error that it ends with if it is cancelled now.
+    case paused(DownloadError)
   }
   private let state = Monitor(State())
 
@@ -34,6 +51,8 @@ public final class Download: Sendable {
       queue.abandon()
     }
   }
+
+  // MARK: The end
 
   /// Waits for the end. Cancelling the task that waits cancels the download.
   /// - Throws: why it did not finish. Verified data stays in the part file, for a later download.
@@ -55,45 +74,159 @@ public final class Download: Sendable {
   /// Blocks until the end.
   func wait() throws(DownloadError) -> DownloadResult { try state.wait { $0.result }.get() }
 
+  /// Whether it has ended.
+  public var isOver: Bool { state.change { $0.result != nil } }
+
   /// Ends it, from any thread: it fails with `.failed(.cancelled, …)`, unless it has ended.
   public func cancel() {
-    let link = state.change { state in
+    let (link, ending) = state.change { state -> (DownloadLink?, (DownloadError, @Sendable (Outcome) -> Void)?) in
       state.isCancelled = true
-      return state.link
+      guard case .paused(let error) = state.pause else { return (state.link, nil) }
+      // The error has the numbers over all pauses.
+      (state.pause, state.earlier, state.link) = (.none, nil, nil)
+      return (nil, (error, state.onEnd))
     }
     link?.cancel()
+    if let (error, onEnd) = ending { onEnd(.failure(error)) }
+  }
+
+  // MARK: Pausing
+
+  /// Fetches nothing more until `resume`: connections are given back, and verified data stays on the disk. A file that is
+  /// complete already is offered no longer, and the download ends.
+  /// - Returns: false if it has ended, or is cancelled.
+  @discardableResult public func pause() -> Bool {
+    let link = state.change { state -> DownloadLink?? in
+      guard state.result == nil, !state.isCancelled else { return nil }
+      guard case .none = state.pause else { return .some(nil) }
+      state.pause = .wanted
+      return .some(state.link)
+    }
+    guard let link else { return false }
+    link?.cancel()
+    return true
+  }
+
+  /// Goes on after a pause, with what is on the disk.
+  /// - Returns: false if it is not paused. Then it has ended, or still writes what it has: try again.
+  @discardableResult public func resume() -> Bool {
+    let restart = state.change { state -> (@Sendable () -> Void)? in
+      guard case .paused = state.pause else { return nil }
+      state.pause = .none
+      return state.restart
+    }
+    restart?()
+    return restart != nil
+  }
+
+  /// Whether it is paused: all that it has is on the disk, and it uses no connection.
+  public var isPaused: Bool { state.change { if case .paused = $0.pause { true } else { false } } }
+
+  // MARK: Numbers
+
+  /// The numbers so far, over all pauses. Nil before it has begun, and if it could not begin.
+  public func statistics() async -> DownloadStats? {
+    await withCheckedContinuation { continuation in
+      let (link, known) = state.change { state -> (DownloadLink?, DownloadStats?) in
+        if case .none = state.pause, state.result == nil, let link = state.link {
+          state.asking.append(continuation)
+          return (link, nil)
+        }
+        return (nil, state.result.flatMap { $0.stats } ?? state.earlier)
+      }
+      guard let link else { return continuation.resume(returning: known) }
+      link.send(.statisticsWanted { [self] in answer($0) })
+    }
+  }
+
+  private func answer(_ stats: DownloadStats?) {
+    let (asking, sum) = state.change { state in
+      defer { state.asking = [] }
+      return (state.asking, state.total(stats))
+    }
+    for one in asking { one.resume(returning: sum) }
   }
 
   /// Updates that were lost because the program did not read them in time.
   public var lostUpdates: Int { queue.lostCount }
 
+  // MARK: The node's side
+
   /// The way to it while it runs, and after; nil before.
   var link: DownloadLink? { state.change { $0.link } }
 
-  /// Whether it has ended.
-  public var isOver: Bool { state.change { $0.result != nil } }
-
   /// It runs, and takes messages.
-  func began(_ link: DownloadLink) {
-    let isCancelled = state.change { state in
-      state.link = link
+  /// - `restart`: starts it again, after a pause.
+  /// - `onEnd`: called if it ends while it is paused.
+  func began(
+    _ link: DownloadLink, restart: @escaping @Sendable () -> Void, onEnd: @escaping @Sendable (Outcome) -> Void
+  ) {
+    let isStopped = state.change { state in
+      (state.link, state.restart, state.onEnd) = (link, restart, onEnd)
+      if case .wanted = state.pause { return true }
       return state.isCancelled
     }
-    if isCancelled { link.cancel() }
+    if isStopped { link.cancel() }
   }
 
-  func ended(_ result: Result<DownloadResult, DownloadError>) {
-    let waiting = state.change { state in
-      state.result = result.map { result in
-        var result = result
-        result.stats.uploadedBytes = state.link?.uploadedBytes ?? 0
-        return result
+  /// It runs no longer. False: it is paused. True: it is over, and `end` follows.
+  func stopped(_ outcome: Outcome) -> Bool {
+    let isPaused = state.change { state in
+      guard case .wanted = state.pause else { return false }
+      guard !state.isCancelled, case .failure(.failed(.cancelled, let stats, let part)) = outcome else {
+        state.pause = .none
+        return false
       }
+      let sum = state.total(stats) ?? stats
+      state.earlier = sum
+      state.pause = .paused(.failed(.cancelled, sum, part: part))
+      return true
+    }
+    if isPaused { answer(nil) }
+    return !isPaused
+  }
+
+  /// It is over.
+  func end(_ outcome: Outcome) {
+    let (outcome, waiting) = state.change { state in
+      let outcome = state.final(outcome)
+      state.result = outcome
+      (state.restart, state.onEnd) = ({}, { _ in })
       defer { state.waiting = [] }
-      return state.waiting
+      return (outcome, state.waiting)
     }
     queue.close()
-    let final = state.change { $0.result } ?? result
-    for one in waiting { one.resume(returning: final) }
+    answer(nil)
+    for one in waiting { one.resume(returning: outcome) }
+  }
+}
+
+extension Download.State {
+  /// The numbers over all pauses. Nil for `stats`: those up to the last pause, or to the end.
+  fileprivate func total(_ stats: DownloadStats?) -> DownloadStats? {
+    guard var stats else { return result?.stats ?? earlier }
+    stats.uploadedBytes = link?.uploadedBytes ?? stats.uploadedBytes
+    return earlier.map { stats.adding($0) } ?? stats
+  }
+
+  fileprivate func final(_ outcome: Download.Outcome) -> Download.Outcome {
+    switch outcome {
+    case .success(var result):
+      result.stats = total(result.stats) ?? result.stats
+      return .success(result)
+    case .failure(.failed(let failure, let stats, let part)):
+      return .failure(.failed(failure, total(stats) ?? stats, part: part))
+    case .failure: return outcome
+    }
+  }
+}
+
+extension Result<DownloadResult, DownloadError> {
+  fileprivate var stats: DownloadStats? {
+    switch self {
+    case .success(let result): result.stats
+    case .failure(.failed(_, let stats, _)): stats
+    case .failure: nil
+    }
   }
 }

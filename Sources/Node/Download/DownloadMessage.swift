@@ -56,4 +56,5 @@ enum DownloadMessage: Sendable {
 
   // From the program.
   case cancelled
+  case statisticsWanted(@Sendable (DownloadStats?) -> Void)
 }

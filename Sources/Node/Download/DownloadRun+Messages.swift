@@ -8,6 +8,7 @@ import Wire
 extension DownloadRun {
   /// A message came. `fire` follows before the next wait.
   func handle(_ message: DownloadMessage, at now: Instant) {
+    if case .statisticsWanted(let answer) = message { return answer(state.statistics(at: now)) }
     switch phase {
     case .fetching:
       receive(message, at: now)
@@ -78,6 +79,7 @@ extension DownloadRun {
     case .hinted(let address, let peer): state.handle(.addressHinted(address, peer), at: now)
     case .discoverySettled(let summary): search.settled(summary)
     case .cancelled: state.handle(.cancelledByUser, at: now)
+    case .statisticsWanted: break  // answered in every phase
     }
   }
 

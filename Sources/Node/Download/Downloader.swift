@@ -229,7 +229,7 @@ public final class Downloader: Sendable {
       return .success((node, state.isCancelled))
     }
     switch started {
-    case .failure(let error): download.ended(.failure(error))
+    case .failure(let error): download.end(.failure(error))
     case .success(let (node, isCancelled)):
       if isCancelled { download.cancel() }
       node.start(request, download) { self.ended(download, $0) }
@@ -253,10 +253,10 @@ public final class Downloader: Sendable {
       state.running.removeAll { $0 === download }
       return state.running.isEmpty ? state.node.take() : nil
     }
-    guard let node else { return download.ended(result) }
+    guard let node else { return download.end(result) }
     Thread.start(name: "p2p-stop") {
       node.shutDown(.done, grace: Downloader.goodbyeGrace)
-      download.ended(result)
+      download.end(result)
     }.detach()
   }
 

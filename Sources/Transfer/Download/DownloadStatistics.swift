@@ -29,6 +29,16 @@ public struct PeerDownloadStats: Hashable, Sendable {
 
   /// Over answered requests; zero where there was none.
   public var averageLatency: Duration { times.averageLatency }
+
+  /// These numbers, and those up to a pause.
+  func adding(_ earlier: PeerDownloadStats) -> PeerDownloadStats {
+    var times = times
+    times.add(earlier.times)
+    return PeerDownloadStats(
+      peer: peer, address: address ?? earlier.address, chunks: chunks + earlier.chunks, bytes: bytes + earlier.bytes,
+      failures: failures + earlier.failures, hedges: hedges + earlier.hedges, hedged: hedged + earlier.hedged,
+      isBanned: isBanned || earlier.isBanned, bytesPerSecond: bytesPerSecond, times: times, score: score)
+  }
 }
 
 /// The sum over peers that are not listed one by one: strangers may come in any number.
@@ -59,6 +69,16 @@ public struct PastPeersStats: Hashable, Sendable {
     chunks += peer.chunks
     bytes += peer.bytes
     failures += peer.failures
+  }
+
+  mutating func add(_ other: PastPeersStats) {
+    count += other.count
+    banned += other.banned
+    hedges += other.hedges
+    times.add(other.times)
+    chunks += other.chunks
+    bytes += other.bytes
+    failures += other.failures
   }
 }
 
@@ -94,6 +114,28 @@ public struct DownloadStats: Hashable, Sendable {
   public var pastPeers = PastPeersStats()
   /// What each worker waited for, by its number.
   public var workers: [WorkerWaits] = []
+
+  /// The numbers of a download that was paused: these, and those up to the pause. Time in between does not count.
+  public func adding(_ earlier: DownloadStats) -> DownloadStats {
+    var sum = self
+    sum.downloadedChunks += earlier.downloadedChunks
+    sum.resumedChunks = max(0, resumedChunks - earlier.downloadedChunks)
+    sum.bytes += earlier.bytes
+    sum.duplicateBytes += earlier.duplicateBytes
+    sum.uploadedBytes += earlier.uploadedBytes
+    sum.retries += earlier.retries
+    sum.hedges += earlier.hedges
+    sum.start = start + (.zero - earlier.duration)
+    for peer in earlier.peers {
+      if let place = sum.peers.firstIndex(where: { $0.peer == peer.peer }) {
+        sum.peers[place] = sum.peers[place].adding(peer)
+      } else {
+        sum.peers.append(peer)
+      }
+    }
+    sum.pastPeers.add(earlier.pastPeers)
+    return sum
+  }
 
   /// From `start` to `end`.
   public var duration: Duration { end - start }
