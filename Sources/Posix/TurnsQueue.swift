@@ -132,7 +132,7 @@ public final class TurnsQueue<Element: Sendable>: @unchecked Sendable {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     while true {
-      if let index = waiting.firstIndex(where: mayRun) { return start(index) }
+      for index in waiting.indices where mayRun(waiting[index]) { return start(index) }
       if isClosed { return nil }
       sleepers += 1
       pthread_cond_wait(condition, mutex)

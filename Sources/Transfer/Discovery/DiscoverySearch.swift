@@ -117,10 +117,12 @@ public struct DiscoverySearch: Sendable {
   private var wantsMore: Bool { live < wanted }
 
   private mutating func timerFired(at now: Instant) {
-    // Before the phase ends, so that the end of one of no length comes after the first look.
+    // The phase ends in a later call than a look, so that it ends after what the look has found.
+    var isLooking = false
     if let due = lookAt, now >= due {
       lookAt = now + (live > 0 ? DiscoverySearch.lookIntervalWithPeers : DiscoverySearch.lookInterval)
       actions.append(.look)
+      isLooking = true
     }
     if let due = askAt, now >= due {
       let delay =
@@ -130,7 +132,7 @@ public struct DiscoverySearch: Sendable {
       askAt = now + delay * Double.random(in: 1 - spread...1 + spread, using: &generator)
       actions.append(.ask)
     }
-    if let due = phaseEndsAt, now >= due {
+    if let due = phaseEndsAt, now >= due, !isLooking {
       phaseEndsAt = nil
       actions.append(.firstPhaseOver)
     }

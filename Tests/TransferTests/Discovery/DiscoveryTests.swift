@@ -20,6 +20,9 @@ private struct Searching {
   var now = Instant.zero
   var log: [(at: Instant, action: DiscoverySearch.Action)] = []
 
+  /// The nodes of this machine, which a look finds.
+  var localNodes: [UInt8] = []
+
   init(asksNetwork: Bool = true, asksAfter: Duration = .zero, firstPhase: Duration = .seconds(5), seed: UInt64 = 1) {
     search = DiscoverySearch(
       key: key, own: peerID(255), asksNetwork: asksNetwork, asksAfter: asksAfter, firstPhase: firstPhase,
@@ -28,7 +31,11 @@ private struct Searching {
 
   mutating func handle(_ event: DiscoverySearch.Event) {
     search.handle(event, at: now)
-    while let action = search.nextAction() { log.append((now, action)) }
+    while let action = search.nextAction() {
+      log.append((now, action))
+      guard action == .look else { continue }
+      for node in localNodes { search.handle(.localNode(address(node), peerID(node)), at: now) }
+    }
   }
 
   mutating func run(until end: Instant) {
@@ -87,6 +94,11 @@ private struct Searching {
     var searching = Searching(asksNetwork: false, firstPhase: .zero)
     searching.run(until: .zero)
     #expect(searching.log.map(\.action) == [.look, .firstPhaseOver])
+    // A download whose named peers have failed ends with the phase: what the look has found comes before.
+    var found = Searching(asksNetwork: false, firstPhase: .zero)
+    found.localNodes = [7]
+    found.run(until: .milliseconds(10))
+    #expect(found.log.map(\.action) == [.look, .found(address(7), peerID(7)), .firstPhaseOver])
     searching.run(until: .seconds(100))
     #expect(searching.times(of: .ask).isEmpty)
   }
