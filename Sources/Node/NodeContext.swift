@@ -70,6 +70,8 @@ final class NodeContext: Sendable {
   let mailboxes: [Mailbox<LoopCommand>]
   let counters = NodeCounters()
   let outboxes: OutboxMemory
+  /// Searches for peers that no user named; nil if the node looks for none.
+  let asker: DiscoveryAsker?
   private let onEvent: @Sendable (NodeEvent) -> Void
   let swarms = ContentSwarms()
   let records = ConnectionRecords()
@@ -100,6 +102,9 @@ final class NodeContext: Sendable {
   ) throws(Errno) {
     self.address = address
     threads = try DownloadThreads()
+    asker = try configuration.discovery.map { settings throws(Errno) in
+      try DiscoveryAsker(settings, own: configuration.identity.peerID)
+    }
     self.configuration = configuration
     onEvent = report
     allowedPeers = Mutex(configuration.allowedPeers)

@@ -190,6 +190,7 @@ public final class PeerNode: Sendable {
     context.stopFollowing()
     for download in context.runningDownloads { download.cancel() }
     context.threads.stop()
+    context.asker?.stop()
     context.sendToAllLoops(.shutDown(code, grace: grace))
     let running = threads.withLock { running in
       defer { running = [] }

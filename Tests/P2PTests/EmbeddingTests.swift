@@ -115,9 +115,9 @@ import Testing
 
   @Test func `cancelling the task that awaits a started download ends the download`() async throws {
     let images = try folder("images")
-    _ = try makeFile(images + "/disk.img", byteCount: 4_000_000)
+    _ = try makeFile(images + "/disk.img", byteCount: 8_000_000)
     var slow = NodeConfiguration()
-    slow.uploadLimit = 2_000_000
+    slow.uploadLimit = 700_000
     let server = try Server(
       slow, folder: images, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0), stateFolder: try folder("state"))
     let fileID = try #require(try await server.scanFolder().first).fileID

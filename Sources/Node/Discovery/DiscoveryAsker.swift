@@ -1,44 +1,79 @@
-// The asking side: one thread that performs a `DiscoverySearch` for one download.
+// The asking side: one thread performs the `DiscoverySearch` of every download of a node.
 import Posix
 import Sodium
+import Synchronization
 import Transfer
 import Wire
 
-/// A search while it runs; its hints go to the download.
+/// The searches of a node's downloads. Hints go to the downloads. Any thread may use it.
 final class DiscoveryAsker: Sendable {
   fileprivate enum Command: Sendable {
-    case peers(live: Int, wanted: Int)
+    case begin(DownloadLink, asksAfter: Duration, firstPhase: Duration)
+    case peers(DownloadID, live: Int, wanted: Int)
+    case end(DownloadID)
     case stop
   }
 
+  private let settings: DiscoverySettings
+  private let own: PeerID
   private let mailbox: Mailbox<Command>
+  private let thread = Mutex<Thread?>(nil)
 
-  /// - `asksAfter`: the first question is sent so long after the start.
-  /// - `firstPhase`: after it, `discoverySettled` is sent.
-  init(
-    _ settings: DiscoverySettings, for link: DownloadLink, own: PeerID, asksAfter: Duration, firstPhase: Duration
-  ) throws(Errno) {
+  /// Starts no thread: the first search does.
+  init(_ settings: DiscoverySettings, own: PeerID) throws(Errno) {
+    self.settings = settings
+    self.own = own
     mailbox = try Mailbox()
-    // Handed over before the thread starts, and from then on touched by that thread alone.
-    nonisolated(unsafe) let loop = try DiscoveryAskerLoop(
-      settings, link, own, asksAfter: asksAfter, firstPhase: firstPhase, mailbox)
-    Thread.start(name: "p2p-ask") { loop.run() }.detach()
   }
 
-  /// The download has so many peers and wants so many.
-  func peers(live: Int, wanted: Int) { mailbox.send(.peers(live: live, wanted: wanted)) }
+  /// Searches for peers of a download's content.
+  /// - `asksAfter`: the first question is sent so long after the start.
+  /// - `firstPhase`: after it, the download gets `discoverySettled`.
+  func begin(_ link: DownloadLink, asksAfter: Duration, firstPhase: Duration) throws(Errno) {
+    try thread.withLock { thread throws(Errno) in
+      if thread != nil { return }
+      // Handed over before the thread starts, and from then on touched by that thread alone.
+      nonisolated(unsafe) let loop = try DiscoveryAskerLoop(settings, own, mailbox)
+      thread = Thread.start(name: "p2p-ask") { loop.run() }
+    }
+    mailbox.send(.begin(link, asksAfter: asksAfter, firstPhase: firstPhase))
+  }
 
-  /// Ends the thread soon: it may look at a folder just now.
-  func stop() { mailbox.send(.stop) }
+  /// A download has so many peers and wants so many.
+  func peers(of download: DownloadID, live: Int, wanted: Int) {
+    mailbox.send(.peers(download, live: live, wanted: wanted))
+  }
+
+  /// A download searches no more.
+  func end(_ download: DownloadID) { mailbox.send(.end(download)) }
+
+  /// Ends the thread. No search begins after it.
+  func stop() {
+    mailbox.send(.stop)
+    thread.withLock { $0.take() }?.join()
+  }
 }
 
 private final class DiscoveryAskerLoop {
   /// Datagrams taken from one socket before anything else is looked at.
   private static let datagramsPerTurn = 256
+  private static let mailboxToken: UInt64 = 0
+
+  /// The search of one download.
+  private final class Search {
+    let link: DownloadLink
+    var state: DiscoverySearch
+    var asked: Set<String> = []
+    var localNodes = 0
+    var found = 0
+    /// Of the latest queries, the newest last.
+    var nonces: [[UInt8]] = []
+
+    init(_ link: DownloadLink, _ state: DiscoverySearch) { (self.link, self.state) = (link, state) }
+  }
 
   private let settings: DiscoverySettings
   private let mailbox: Mailbox<DiscoveryAsker.Command>
-  private let link: DownloadLink
   private let own: PeerID
   private var epoll: Epoll
   /// The sockets that send queries and get the answers; nil if the system lacks the family.
@@ -47,26 +82,21 @@ private final class DiscoveryAskerLoop {
   private var networks = LocalNetworks([])
   private var clock = LoopClock()
   private var now: Instant
-  private var search: DiscoverySearch
-  private var asked: Set<String> = []
-  private var localNodes = 0
-  private var found = 0
+  private var searches: [DownloadID: Search] = [:]
+  private var deadlines = DeadlineQueue<DownloadID>()
+  /// The search that asked with a nonce.
+  private var byNonce: [[UInt8]: DownloadID] = [:]
   private var isStopped = false
 
   init(
-    _ settings: DiscoverySettings, _ link: DownloadLink, _ own: PeerID, asksAfter: Duration, firstPhase: Duration,
-    _ mailbox: Mailbox<DiscoveryAsker.Command>
+    _ settings: DiscoverySettings, _ own: PeerID, _ mailbox: Mailbox<DiscoveryAsker.Command>
   ) throws(Errno) {
     self.settings = settings
     self.mailbox = mailbox
-    self.link = link
     self.own = own
     now = clock.now()
-    search = DiscoverySearch(
-      key: link.key, own: own, asksNetwork: settings.multicast, asksAfter: asksAfter, firstPhase: firstPhase,
-      generator: SeededGenerator(seed: Random.uint64()), at: now)
     epoll = try Epoll(capacity: 4)
-    try epoll.add(mailbox.number, token: 0, .readable)
+    try epoll.add(mailbox.number, token: DiscoveryAskerLoop.mailboxToken, .readable)
     let anyIPv4 = Endpoint(ipv4: (0, 0, 0, 0), port: 0)
     socketIPv4 = settings.multicast ? try? DatagramSocket.bound(to: anyIPv4) : nil
     socketIPv6 = settings.multicast ? try? DatagramSocket.bound(to: .any(port: 0)) : nil
@@ -75,9 +105,8 @@ private final class DiscoveryAskerLoop {
   }
 
   func run() {
-    handle(.timerFired)  // the first look is due at once
     while !isStopped {
-      let milliseconds = search.deadline.map { due in
+      let milliseconds = deadlines.next.map { due in
         Int32(clamping: max(0, ((due - now).wholeNanoseconds + 999_999) / 1_000_000))
       }
       var ready: [UInt64] = []
@@ -85,64 +114,85 @@ private final class DiscoveryAskerLoop {
         preconditionFailure("epoll: \(error)")  // EBADF or EINVAL: our own bug
       }
       now = clock.now(afterWaiting: milliseconds ?? -1)
-      for command in mailbox.takeAll() {
-        switch command {
-        case .peers(let live, let wanted): handle(.peers(live: live, wanted: wanted))
-        case .stop: isStopped = true
-        }
-      }
+      for command in mailbox.takeAll() { perform(command) }
       if ready.contains(4) { receive(isIPv4: true) }
       if ready.contains(6) { receive(isIPv4: false) }
-      if let due = search.deadline, now >= due { handle(.timerFired) }
+      while let id = deadlines.popDue(at: now) { if let search = searches[id] { handle(.timerFired, of: search) } }
       now = clock.now()
     }
   }
 
-  private func handle(_ event: DiscoverySearch.Event) {
-    search.handle(event, at: now)
-    while let action = search.nextAction() { perform(action) }
-  }
-
-  private func perform(_ action: DiscoverySearch.Action) {
-    switch action {
-    case .look: look()
-    case .ask: ask()
-    case .found(let address, let peer):
-      found += 1
-      link.send(.hinted(address, peer))
-    case .firstPhaseOver:
-      link.send(
-        .discoverySettled(
-          DiscoverySummary(
-            localNodes: localNodes, interfaces: settings.multicast ? asked.sorted() : nil, found: found)))
+  private func perform(_ command: DiscoveryAsker.Command) {
+    switch command {
+    case .begin(let link, let asksAfter, let firstPhase):
+      let state = DiscoverySearch(
+        key: link.key, own: own, asksNetwork: settings.multicast, asksAfter: asksAfter, firstPhase: firstPhase,
+        generator: SeededGenerator(seed: Random.uint64()), at: now)
+      let search = Search(link, state)
+      searches[link.id] = search
+      handle(.timerFired, of: search)  // the first look is due at once
+    case .peers(let id, let live, let wanted):
+      if let search = searches[id] { handle(.peers(live: live, wanted: wanted), of: search) }
+    case .end(let id):
+      for nonce in searches.removeValue(forKey: id)?.nonces ?? [] { byNonce[nonce] = nil }
+      deadlines.cancel(id)
+    case .stop: isStopped = true
     }
   }
 
-  private func look() {
+  private func handle(_ event: DiscoverySearch.Event, of search: Search) {
+    search.state.handle(event, at: now)
+    while let action = search.state.nextAction() { perform(action, of: search) }
+    if let deadline = search.state.deadline {
+      deadlines.set(search.link.id, at: deadline)
+    } else {
+      deadlines.cancel(search.link.id)
+    }
+  }
+
+  private func perform(_ action: DiscoverySearch.Action, of search: Search) {
+    switch action {
+    case .look: look(search)
+    case .ask: ask(search)
+    case .found(let address, let peer):
+      search.found += 1
+      search.link.send(.hinted(address, peer))
+    case .firstPhaseOver:
+      let interfaces = settings.multicast ? search.asked.sorted() : nil
+      search.link.send(
+        .discoverySettled(
+          DiscoverySummary(localNodes: search.localNodes, interfaces: interfaces, found: search.found)))
+    }
+  }
+
+  private func look(_ search: Search) {
     guard let folder = settings.localNodesFolder else { return }
     let nodes = LocalNodes.nodes(in: folder).filter { $0.peer != own }
-    localNodes = nodes.count
+    search.localNodes = nodes.count
     for node in nodes {
       for address in node.addresses {
         let address = PeerAddress(ip: address.ip, port: address.port, scope: address.scope)
-        search.handle(.localNode(address, node.peer), at: now)
+        search.state.handle(.localNode(address, node.peer), at: now)
       }
     }
   }
 
-  private func ask() {
+  private func ask(_ search: Search) {
     networks = .current
     var nonce: [UInt8] = []
     while nonce.count < Discovery.nonceBytes { nonce.append(bigEndian: Random.uint64()) }
-    let query = search.nextQuery(nonce: nonce, at: now).encode()
+    let query = search.state.nextQuery(nonce: nonce, at: now).encode()
+    search.nonces.append(nonce)
+    byNonce[nonce] = search.link.id
+    if search.nonces.count > DiscoverySearch.outstandingMax { byNonce[search.nonces.removeFirst()] = nil }
     // A network that cannot be reached just now is asked again in the next round.
     for interface in networks.interfaces(isIPv4: true) {
       try? socketIPv4?.send(query, to: LocalNetworks.group(isIPv4: true), interface: interface.index)
-      asked.insert(interface.name)
+      search.asked.insert(interface.name)
     }
     for interface in networks.interfaces(isIPv4: false) {
       try? socketIPv6?.send(query, to: LocalNetworks.group(isIPv4: false), interface: interface.index)
-      asked.insert(interface.name)
+      search.asked.insert(interface.name)
     }
   }
 
@@ -153,8 +203,10 @@ private final class DiscoveryAskerLoop {
         ? try? socketIPv4?.receive(byteCountMax: Discovery.datagramBytes)
         : try? socketIPv6?.receive(byteCountMax: Discovery.datagramBytes)
       guard let (bytes, from) = received else { return }
-      guard networks.hold(from) else { continue }
-      handle(.datagram(bytes, from: from.ip, scope: from.scope))
+      guard networks.hold(from), let answer = DiscoveryAnswer(decoding: bytes),
+        let search = byNonce[answer.nonce].flatMap({ searches[$0] })
+      else { continue }
+      handle(.datagram(bytes, from: from.ip, scope: from.scope), of: search)
     }
   }
 }

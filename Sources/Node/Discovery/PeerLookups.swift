@@ -1,4 +1,4 @@
-// Looks the names of peers up while a download runs, each on a thread of its own, since the resolver blocks.
+// Looks the names of peers up while a download runs, on other threads, since the resolver blocks.
 import Posix
 import Transfer
 
@@ -35,13 +35,13 @@ final class PeerLookups {
     schedule.setLivePeers(livePeers, at: now)
     while let name = schedule.next(at: now) {
       let (host, resolve, link) = (names[name].host, self.resolve, self.link)
-      Thread.start(name: "p2p-resolve") {
+      link.threads.lookups.run {
         do throws(ResolutionFailure) {
           link.send(.resolved(name, .success(try resolve(host))))
         } catch {
           link.send(.resolved(name, .failure(error)))
         }
-      }.detach()
+      }
     }
   }
 

@@ -12,6 +12,8 @@ final class PeerSearch {
   private let peersWanted: Int
   /// Whether a peer was named at the start.
   private let knowsPeers: Bool
+  private let link: DownloadLink
+  /// Nil if no network is asked.
   private var asker: DiscoveryAsker?
   /// The number of live peers that the asker was given last.
   private var toldPeerCount = 0
@@ -33,6 +35,7 @@ final class PeerSearch {
     self.peersWanted = peersWanted
     self.isAsking = isAsking
     knowsPeers = !peers.isEmpty
+    self.link = link
   }
 
   var deadline: Instant? { names.deadline }
@@ -40,15 +43,13 @@ final class PeerSearch {
   /// The addresses that need no search.
   var known: [DownloadEvent] { addresses.map { PeerSearch.added($0.address, pinned: $0.pinned) } }
 
-  /// Asks the network and the other nodes of this machine for the file of a download, which gets the hints.
-  func ask(_ discovery: DiscoverySettings, for link: DownloadLink, own: PeerID) throws(Errno) {
+  /// Asks the network and the other nodes of this machine for the content. The download gets the hints.
+  func ask(with asker: DiscoveryAsker, multicast: Bool) throws(Errno) {
     // If no network is asked, the peers that were named are all there are.
     let time =
-      !knowsPeers
-      ? DiscoverySettings.searchTime : discovery.multicast ? DiscoverySettings.searchTimeWithPeers : .zero
-    asker = try DiscoveryAsker(
-      discovery, for: link, own: own, asksAfter: knowsPeers ? DiscoverySettings.namedPeersTime : .zero,
-      firstPhase: time)
+      !knowsPeers ? DiscoverySettings.searchTime : multicast ? DiscoverySettings.searchTimeWithPeers : .zero
+    try asker.begin(link, asksAfter: knowsPeers ? DiscoverySettings.namedPeersTime : .zero, firstPhase: time)
+    self.asker = asker
   }
 
   /// Looks up names that are due. Returns, once, that all addresses of the start are known.
@@ -86,11 +87,11 @@ final class PeerSearch {
   func note(livePeers: Int, isTick: Bool) {
     guard let asker, isTick ? livePeers != toldPeerCount : livePeers > toldPeerCount else { return }
     toldPeerCount = livePeers
-    asker.peers(live: livePeers, wanted: peersWanted)
+    asker.peers(of: link.id, live: livePeers, wanted: peersWanted)
   }
 
   /// Asks no more.
-  func stop() { asker.take()?.stop() }
+  func stop() { asker.take()?.end(link.id) }
 
   private static func added(_ address: Endpoint, pinned: PeerID?) -> DownloadEvent {
     .addressAdded(PeerAddress(ip: address.ip, port: address.port, scope: address.scope), pinned: pinned)

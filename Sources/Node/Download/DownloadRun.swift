@@ -87,16 +87,15 @@ final class DownloadRun {
     // The peers that were named are dialled first, and while they answer the search begins.
     for event in search.known { state.handle(event, at: now) }
     perform(at: now)
-    if let discovery = context.configuration.discovery { ask(discovery) }
+    if let asker = context.asker { ask(with: asker) }
     output.startLook(expectedLength)
     lookUp(at: now)
     perform(at: now)
   }
 
-  private func ask(_ discovery: DiscoverySettings) {
-    do throws(Errno) {
-      try search.ask(discovery, for: link, own: context.configuration.identity.peerID)
-    } catch {
+  private func ask(with asker: DiscoveryAsker) {
+    let multicast = context.configuration.discovery?.multicast ?? false
+    do throws(Errno) { try search.ask(with: asker, multicast: multicast) } catch {
       phase = .decided(.failure(.system(error)))
     }
   }

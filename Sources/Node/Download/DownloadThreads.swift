@@ -3,7 +3,8 @@ import Posix
 import Synchronization
 import Transfer
 
-/// One control thread, threads that verify, threads that wait for the disk, and blocks. Any thread may use it.
+/// One control thread, threads that verify, that wait for the disk and that look names up, and blocks. Any thread may use
+/// it.
 final class DownloadThreads: Sendable {
   /// Blocks that downloads hold together: 16 MiB.
   static let blocksMax = 256
@@ -12,6 +13,7 @@ final class DownloadThreads: Sendable {
   let blocks = BlockPool(limit: DownloadThreads.blocksMax)
   let verifiers = VerifyPool()
   let disk = DiskPool()
+  let lookups = LookupThreads()
   private let thread = Mutex<Thread?>(nil)
   private let idCount = Atomic<UInt64>(0)
 

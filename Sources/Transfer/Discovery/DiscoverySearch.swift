@@ -35,7 +35,7 @@ public struct DiscoverySearch: Sendable {
   /// Once there is a peer.
   static let lookIntervalWithPeers = Duration.seconds(5)
   /// Queries that are waited for.
-  static let outstandingMax = 8
+  public static let outstandingMax = 8
   /// The limits of hints in all, and of one address: a host that knows the fileID can invent them.
   static let foundMax = 256
   static let foundPerAddressMax = 8
