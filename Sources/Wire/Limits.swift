@@ -100,6 +100,9 @@ public enum NodeLimits {
   public static let relieveInterval = Duration.milliseconds(100)
   /// An empty outbox keeps so much memory at most for the next piece.
   public static let idleOutboxBytesMax = 128 << 10
+  /// Where several downloads share a connection, one whose output takes nothing holds up the others for so long at most: a
+  /// disk that syncs takes a second or two.
+  public static let starvingTime = Duration.seconds(3)
   /// Frames of one connection that are dealt with in one turn of a loop; then it is the turn of the others. All that a
   /// peer may ask for at a time fit in.
   public static let framesPerTurn = 128

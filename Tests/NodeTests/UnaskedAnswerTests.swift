@@ -160,6 +160,56 @@ private final class Fetching {
     #expect(fetching.link.blocks.inUseCount == 0, "another connection of the download may need the last one")
   }
 
+  @Test func `a download whose output takes nothing gives way to another one on its connection`() throws {
+    let fetching = try Fetching()
+    try fetching.open()
+    let other = Sample("other.bin", byteCount: 70_000, seed: 3)
+    let link = DownloadLink(
+      fileID: other.fileID, key: FileKey(other.fileID, swarm: nil), on: fetching.loop.context.threads
+    ) { _ in }
+    fetching.send(.open(fetching.token, ConnectionID(2), link))
+    guard case .open(let open)? = try fetching.peer.next() else {
+      Issue.record("no OPEN")
+      return
+    }
+    try fetching.peer.offer(other, as: open.handle)
+    try fetching.ping()
+    try fetching.request(1)
+    let whole = other.layout.leaves(of: ChunkIndex(0))
+    fetching.send(
+      .request(
+        fetching.token, link.id,
+        FetchRequest(id: RequestID(1), chunk: ChunkIndex(0), leaves: whole, chunkHash: other.tree.root)))
+    guard case .request(let request)? = try fetching.peer.next() else {
+      Issue.record("no REQUEST")
+      return
+    }
+    // The first download has as many blocks as it may, and its output gives none back.
+    while fetching.link.blocks.take() != nil { fetching.link.blocks.handOver(1) }
+    let header = DataHeader(
+      id: RequestID(1), leaves: LeafRange(first: 0, count: 4), isLast: false, leafHashes: fetching.leafHashes,
+      byteCount: 65_536)
+    try fetching.peer.send(.data(header))
+    let connection = try #require(fetching.connection)
+    for _ in 0..<100 where !connection.marks.isStarving { _ = fetching.loop.turn() }
+    try #require(connection.marks.isStarving)
+    connection.checkDeadlines()
+    #expect(connection.fetches.contents.count == 2, "it waits a little")
+    fetching.loop.now = fetching.loop.now + NodeLimits.starvingTime
+    connection.checkDeadlines()
+    #expect(connection.fetches.contents.map(\.handle) == [open.handle] && !connection.marks.isStarving)
+    #expect(try fetching.peer.next() == .cancel(RequestID(1)))
+    #expect(try fetching.peer.next() == .close(FileHandle(1)))
+    // The rest of the first answer was on its way. The second download gets its own.
+    try fetching.peer.send(frames: [UInt8](repeating: 0, count: 65_536))
+    try fetching.peer.send(each: other.answer(request))
+    try fetching.ping()
+    let yielded = fetching.loop.context.control.takeAll().contains { message in
+      if case .connection(fetching.token, .yielded(fetching.link.id)) = message { true } else { false }
+    }
+    #expect(yielded && link.blocks.inUseCount > 0)
+  }
+
   @Test func `a peer's own limit of requests in flight reaches the brain`() throws {
     let fetching = try Fetching(payload: HandshakePayload(requestsInFlightMax: 3))
     try fetching.ping()

@@ -29,6 +29,8 @@ struct Fetches {
   private(set) var offered: Set<DownloadID> = []
   /// The control thread knows of the connection, because a download dialled it or heard of it.
   var isKnownToControl: Bool
+  /// The download whose answer is due, while it may take no block, and since when.
+  var starving: (download: DownloadID, since: Instant)?
   /// For the next DATA frame, and the download that gave it.
   var spare: (block: Block, link: DownloadLink)?
   /// Pieces that came in this turn.

@@ -11,6 +11,8 @@ extension PeerConnection {
     guard !isClosed else { return }
     judgeLife()
     noteUse()
+    checkStarving()
+    guard !isClosed else { return }
     let due = timers.due(
       isSending: !outbound.bytes.isEmpty, isReading: !marks.isStarving, isInTheWay: isInTheWay, at: loop.now)
     switch due {

@@ -117,8 +117,20 @@ extension PeerConnection {
     }
     fetches.handOverFinishedJobs()
     marks.isStarving = true
+    fetches.starving = (link.id, loop.now)
     loop.enqueue(starving: self, for: link.id)
     return false
+  }
+
+  /// If the output of one download has taken nothing for long, the other downloads of the connection wait behind its
+  /// answers. That download gives its content back here, and connects again later.
+  func checkStarving() {
+    guard let peer, let (download, since) = fetches.starving, marks.isStarving,
+      loop.now - since >= NodeLimits.starvingTime, let content = fetches.fetching(of: download),
+      fetches.contents.contains(where: { $0.handle != content.handle && peer.driver.session.isAwaited(by: $0.handle) })
+    else { return }
+    reportToControl(.yielded(download))
+    giveBack(for: download, .done)
   }
 
   /// Gives the spare block back if the last record did not need it: other connections of the download may wait for one.

@@ -124,6 +124,7 @@ final class PeerConnection {
   /// Blocks are free again.
   func goOn() {
     marks.isStarving = false
+    fetches.starving = nil
     loop.dequeue(starving: self)
     timers.readsAgain(at: loop.now)
     process()

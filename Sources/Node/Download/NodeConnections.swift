@@ -9,6 +9,8 @@ enum ConnectionReport: Sendable {
   case established(PeerID, requestsMax: Int)
   /// The peer has opened the content of a download: it can be asked for what it has.
   case joined(DownloadID, Endpoint, PeerID, requestsMax: Int)
+  /// A download has given its content back on a connection that others use, because its output takes nothing.
+  case yielded(DownloadID)
   /// - `liedTo`: the download whose content the peer lied about, if it ended for that.
   case ended(ConnectionEnd, wasEstablished: Bool, liedTo: DownloadID?)
 }
@@ -109,6 +111,7 @@ final class NodeConnections {
       let use = Use(download, context.nextInboundID())
       shared.joined(token, peer, requestsMax: requestsMax, for: use)
       tell(download, .joined(use.id, address, peer, requestsMax: requestsMax))
+    case .yielded(let download): yielded(token, download)
     case .ended(let end, let wasEstablished, let download):
       ended(token, end, wasEstablished: wasEstablished, liedTo: download)
     }
@@ -117,6 +120,14 @@ final class NodeConnections {
   /// A message comes in the next turn: a download may be at work in the caller.
   private func tell(_ download: DownloadID, _ message: DownloadMessage) {
     context.control.send(.message(download, message))
+  }
+
+  private func yielded(_ token: ConnectionToken, _ download: DownloadID) {
+    for use in shared.uses(of: token) where use.download == download {
+      _ = shared.release(use)
+      tell(download, .connectionLost(use.id, .local(.tooSlow, "the output takes nothing, and others wait")))
+    }
+    connectWaiting(on: token)
   }
 
   private func established(_ token: ConnectionToken, _ peer: PeerID, requestsMax: Int) {
