@@ -26,7 +26,7 @@ final class TestNode {
     let events = self.events
     node = try PeerNode(configuration, listen: listens ? .loopback(0) : nil) { events.add($0) }
     let running = running
-    watchdog = Watchdog(seconds: 40) { for download in running.change({ $0 }) { download.cancel() } }
+    watchdog = Watchdog(seconds: 120) { for download in running.change({ $0 }) { download.cancel() } }
   }
 
   deinit { node.shutDown(grace: .zero) }
@@ -55,6 +55,13 @@ final class TestNode {
 }
 
 extension Download {
+  /// The numbers so far.
+  fileprivate var numbers: DownloadStats? {
+    let answers = BlockingQueue<DownloadStats?>()
+    askStatistics { answers.put($0) }
+    return answers.take() ?? nil
+  }
+
   /// Waits for the end.
   fileprivate var outcome: Result<DownloadResult, DownloadError> { Result { () throws(DownloadError) in try wait() } }
 }
@@ -174,7 +181,7 @@ extension Download {
     }
   }
 
-  @Test func `a download that is paused goes on with what it has, and its numbers cover both parts`() async throws {
+  @Test func `a download that is paused goes on with what it has, and its numbers cover both parts`() throws {
     let sample = PeerNodeTests.samples[0]
     let (isGenerous, hasAnswered) = (StopFlag(), StopFlag())
     var script = SourceScript(sample)
@@ -191,16 +198,15 @@ extension Download {
     let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: source.address.port))
     let download = getter.download(sample, from: [peer], into: copies)
     while let update = download.queue.take() { if case .report(.chunkDone) = update { break } }
-    #expect(await download.statistics()?.downloadedChunks == 1)
+    #expect(download.numbers?.downloadedChunks == 1)
     #expect(!download.resume(), "it runs")
-    #expect(download.pause())
-    while !download.isPaused { await Task.yield() }
-    let paused = try #require(await download.statistics())
+    try #require(download.pause() && download.waitForPause())
+    let paused = try #require(download.numbers)
     #expect(paused.downloadedChunks == 1 && paused.bytes == 1 << 20)
     #expect(copies.read(sample.name) == nil && !copies.names.isEmpty, "the part file stays")
     isGenerous.set()
     #expect(download.resume() && !download.isPaused)
-    let stats = try await download.result().stats
+    let stats = try download.wait().stats
     #expect(copies.read(sample.name) == sample.bytes)
     #expect(stats.downloadedChunks == 3 && stats.resumedChunks == 0 && stats.bytes == 3 << 20)
     #expect(stats.peers.map(\.chunks) == [3] && stats.duration >= paused.duration)
@@ -216,8 +222,7 @@ extension Download {
     let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: source.address.port))
     let folder = TemporaryFolder()
     let download = getter.download(.common, from: [peer], into: folder)
-    download.pause()
-    while !download.isPaused, !download.isOver {}
+    try #require(download.pause() && download.waitForPause())
     download.cancel()
     guard case .failure(.failed(.cancelled, _, _)) = download.outcome else {
       Issue.record("\(download.outcome)")
@@ -225,7 +230,7 @@ extension Download {
     }
     // The file may be fetched anew.
     let again = getter.download(.common, from: [peer], into: folder)
-    again.pause()
+    try #require(again.pause() && again.waitForPause())
     getter.node.shutDown(grace: .zero)
     #expect(again.isOver)
   }

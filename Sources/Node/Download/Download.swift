@@ -29,7 +29,7 @@ public final class Download: Sendable {
     var earlier: DownloadStats?
     var result: Outcome?
     var waiting: [CheckedContinuation<Outcome, Never>] = []
-    var asking: [CheckedContinuation<DownloadStats?, Never>] = []
+    var asking: [@Sendable (DownloadStats?) -> Void] = []
   }
   fileprivate enum Pause: Sendable {
     case none
@@ -120,23 +120,29 @@ public final class Download: Sendable {
   }
 
   /// Whether it is paused: all that it has is on the disk, and it uses no connection.
-  public var isPaused: Bool { state.change { if case .paused = $0.pause { true } else { false } } }
+  public var isPaused: Bool { state.change { $0.isPaused } }
+
+  /// Blocks until it is paused or over. Returns whether it is paused.
+  func waitForPause() -> Bool { state.wait { $0.isPaused ? true : $0.result != nil ? false : nil } }
 
   // MARK: Numbers
 
   /// The numbers so far, over all pauses. Nil before it has begun, and if it could not begin.
   public func statistics() async -> DownloadStats? {
-    await withCheckedContinuation { continuation in
-      let (link, known) = state.change { state -> (DownloadLink?, DownloadStats?) in
-        if case .none = state.pause, state.result == nil, let link = state.link {
-          state.asking.append(continuation)
-          return (link, nil)
-        }
-        return (nil, state.result.flatMap { $0.stats } ?? state.earlier)
+    await withCheckedContinuation { continuation in askStatistics { continuation.resume(returning: $0) } }
+  }
+
+  /// - `onAnswer`: called once, on a thread that must not wait.
+  func askStatistics(_ onAnswer: @escaping @Sendable (DownloadStats?) -> Void) {
+    let (link, known) = state.change { state -> (DownloadLink?, DownloadStats?) in
+      if case .none = state.pause, state.result == nil, let link = state.link {
+        state.asking.append(onAnswer)
+        return (link, nil)
       }
-      guard let link else { return continuation.resume(returning: known) }
-      link.send(.statisticsWanted { [self] in answer($0) })
+      return (nil, state.result.flatMap { $0.stats } ?? state.earlier)
     }
+    guard let link else { return onAnswer(known) }
+    link.send(.statisticsWanted { [self] in answer($0) })
   }
 
   private func answer(_ stats: DownloadStats?) {
@@ -144,7 +150,7 @@ public final class Download: Sendable {
       defer { state.asking = [] }
       return (state.asking, state.total(stats))
     }
-    for one in asking { one.resume(returning: sum) }
+    for one in asking { one(sum) }
   }
 
   /// Updates that were lost because the program did not read them in time.
@@ -202,6 +208,8 @@ public final class Download: Sendable {
 }
 
 extension Download.State {
+  fileprivate var isPaused: Bool { if case .paused = pause { true } else { false } }
+
   /// The numbers over all pauses. Nil for `stats`: those up to the last pause, or to the end.
   fileprivate func total(_ stats: DownloadStats?) -> DownloadStats? {
     guard var stats else { return result?.stats ?? earlier }
