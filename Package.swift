@@ -12,7 +12,7 @@ let package = Package(
     .library(
       name: "Parsers",
       targets: [
-        "Content", "Wire", "Transfer", "Storage", "Node", "Metrics", "Configuration", "Screen", "Posix", "Sodium",
+        "Content", "Wire", "Transfer", "Storage", "PeerNode", "Metrics", "Configuration", "Screen", "Posix", "Sodium",
         "SQLite",
       ]),
   ],
@@ -48,9 +48,9 @@ let package = Package(
 
     // The body.
     .target(name: "Storage", dependencies: ["Content", "Posix", "SQLite"]),
-    .target(name: "Node", dependencies: ["Content", "Wire", "Transfer", "Storage", "Posix", "Sodium"]),
+    .target(name: "PeerNode", dependencies: ["Content", "Wire", "Transfer", "Storage", "Posix", "Sodium"]),
     // The face that other programs import.
-    .target(name: "P2P", dependencies: ["Node", "Content", "Wire", "Transfer", "Storage", "Posix", "Sodium"]),
+    .target(name: "P2P", dependencies: ["PeerNode", "Content", "Wire", "Transfer", "Storage", "Posix", "Sodium"]),
     .target(name: "Metrics", dependencies: ["Posix"]),
     // What the command reads from a person, and how wide what it shows is.
     .target(name: "Configuration", dependencies: ["Content", "Wire", "Storage", "Posix"]),
@@ -58,7 +58,7 @@ let package = Package(
     .executableTarget(
       name: "p2pnode",
       dependencies: [
-        "Node", "Metrics", "Configuration", "Screen", "Content", "Wire", "Transfer", "Storage", "Posix", "Sodium",
+        "PeerNode", "Metrics", "Configuration", "Screen", "Content", "Wire", "Transfer", "Storage", "Posix", "Sodium",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -84,7 +84,7 @@ let package = Package(
     .testTarget(name: "StorageTests", dependencies: ["Storage", "Content", "Posix", "SQLite", "TestSupport"]),
     .testTarget(
       name: "NodeTests",
-      dependencies: ["Node", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium", "TestSupport"]),
+      dependencies: ["PeerNode", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium", "TestSupport"]),
     .testTarget(name: "P2PTests", dependencies: ["P2P", "TestSupport"]),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics", "Posix", "TestSupport"]),
     .testTarget(

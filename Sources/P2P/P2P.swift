@@ -2,35 +2,42 @@
 //
 // Names, and no module as a whole: Posix has a Thread and a File of its own, which would be taken for Foundation's.
 import Content
-import Node
+import PeerNode
 import Posix
 import Sodium
 import Storage
 import Transfer
 import Wire
 
+// MARK: A node
+
+/// One identity, one port and one set of threads for any number of served folders and downloads.
+public typealias Node = PeerNode.Node
+/// A served folder of a node.
+public typealias FolderShare = PeerNode.FolderShare
+
 // MARK: Fetching
 
 /// Fetches files: `Downloader(storage:client:)`, then `downloadFile(_:)` or `start(_:)`.
-public typealias Downloader = Node.Downloader
+public typealias Downloader = PeerNode.Downloader
 /// Whom a downloader asks, and as whom.
-public typealias PeerClient = Node.PeerClient
+public typealias PeerClient = PeerNode.PeerClient
 /// A peer to ask: `[PEERID@]HOST:PORT`.
-public typealias PeerSource = Node.PeerSource
+public typealias PeerSource = PeerNode.PeerSource
 /// Where a file goes: the storage of a downloader.
-public typealias DownloadTarget = Node.DownloadTarget
+public typealias DownloadTarget = PeerNode.DownloadTarget
 /// What others get of a download.
-public typealias Sharing = Node.Sharing
+public typealias Sharing = PeerNode.Sharing
 /// A download that runs.
-public typealias Download = Node.Download
+public typealias Download = PeerNode.Download
 /// What a running download says.
-public typealias DownloadUpdate = Node.DownloadUpdate
+public typealias DownloadUpdate = PeerNode.DownloadUpdate
 /// A finished download.
-public typealias DownloadResult = Node.DownloadResult
+public typealias DownloadResult = PeerNode.DownloadResult
 /// Why a download did not finish.
-public typealias DownloadError = Node.DownloadError
+public typealias DownloadError = PeerNode.DownloadError
 /// How a connection ended.
-public typealias ConnectionEnd = Node.ConnectionEnd
+public typealias ConnectionEnd = PeerNode.ConnectionEnd
 /// Workers, retries, timeouts, and what else the engine can be told.
 public typealias DownloadSettings = Transfer.DownloadSettings
 /// Why the engine gave up.
@@ -70,7 +77,7 @@ public typealias PeerLossReason = Transfer.PeerLossReason
 /// A point in time of a download.
 public typealias Instant = Transfer.Instant
 /// What looking for peers that nobody named came to.
-public typealias DiscoverySummary = Node.DiscoverySummary
+public typealias DiscoverySummary = PeerNode.DiscoverySummary
 /// Why a file that was offered cannot be read.
 public typealias StoredFileError = Storage.StoredFileError
 /// What went wrong with the output.
@@ -79,17 +86,17 @@ public typealias PartFileError = Storage.PartFileError
 // MARK: Serving
 
 /// Serves a folder.
-public typealias Server = Node.Server
+public typealias Server = PeerNode.Server
 /// Why a server cannot start.
-public typealias ServerError = Node.ServerError
+public typealias ServerError = PeerNode.ServerError
 /// Why hashes cannot be kept.
 public typealias HashStoreError = Storage.HashStoreError
 /// Numbers of a server, which only grow.
-public typealias NodeFigures = Node.NodeFigures
+public typealias NodeFigures = PeerNode.NodeFigures
 /// A look at a server that runs.
-public typealias ServerStatus = Node.ServerStatus
+public typealias ServerStatus = PeerNode.ServerStatus
 /// What a server sees of its peers.
-public typealias NodeEvent = Node.NodeEvent
+public typealias NodeEvent = PeerNode.NodeEvent
 /// What a server finds in its folder.
 public typealias CatalogueEvent = Storage.CatalogueEvent
 /// A served file.
@@ -98,9 +105,9 @@ public typealias CatalogueEntry = Storage.CatalogueEntry
 // MARK: Both
 
 /// How a node takes part.
-public typealias NodeConfiguration = Node.NodeConfiguration
+public typealias NodeConfiguration = PeerNode.NodeConfiguration
 /// Where a node looks for others, and can be found.
-public typealias DiscoverySettings = Node.DiscoverySettings
+public typealias DiscoverySettings = PeerNode.DiscoverySettings
 /// A node's long-term key.
 public typealias StaticIdentity = Wire.StaticIdentity
 /// The key of a private swarm.

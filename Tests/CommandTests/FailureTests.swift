@@ -1,6 +1,6 @@
 // Every error of the command ends with what to do.
 import Content
-import Node
+import PeerNode
 import Posix
 import Storage
 import Testing

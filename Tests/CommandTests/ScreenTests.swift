@@ -4,7 +4,7 @@ import Posix
 import Screen
 import Testing
 
-@testable import Node
+@testable import PeerNode
 @testable import Transfer
 @testable import Wire
 @testable import p2pnode

@@ -6,7 +6,8 @@ let package = Package(
   name: "p2pfetch",
   dependencies: [.package(name: "p2pnode", path: "../..")],
   targets: [
-    .executableTarget(name: "p2pfetch", dependencies: [.product(name: "P2P", package: "p2pnode")])
+    .executableTarget(name: "p2pfetch", dependencies: [.product(name: "P2P", package: "p2pnode")]),
+    .executableTarget(name: "p2pmany", dependencies: [.product(name: "P2P", package: "p2pnode")]),
   ],
   swiftLanguageModes: [.v6]
 )

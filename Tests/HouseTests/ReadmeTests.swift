@@ -47,11 +47,14 @@ import Testing
     #expect(listed.symmetricDifference(declared).subtracting(["--help", "--version", "--output"]) == [])
   }
 
-  @Test func `its program is the one that is tested`() throws {
+  @Test func `its programs are the ones that are tested`() throws {
     let parts = try Repository.text("Tests/P2PTests/EmbeddingTests.swift").split(separator: "    // README\n")
-    try #require(parts.count == 3)
-    let tested = parts[1].split(separator: "\n").map { $0.hasPrefix("    ") ? $0.dropFirst(4) : $0 }
-    let shown = readme.split(separator: "```swift\n").last?.split(separator: "```").first?.split(separator: "\n") ?? []
-    #expect(shown.drop { $0.hasPrefix("import ") }.elementsEqual(tested))
+    try #require(parts.count == 5)
+    let shown = readme.split(separator: "```swift\n").dropFirst().compactMap { $0.split(separator: "```").first }
+    try #require(shown.count == 2)
+    for (tested, shown) in zip([parts[1], parts[3]], shown) {
+      let tested = tested.split(separator: "\n").map { $0.hasPrefix("    ") ? $0.dropFirst(4) : $0 }
+      #expect(shown.split(separator: "\n").drop { $0.hasPrefix("import ") }.elementsEqual(tested))
+    }
   }
 }

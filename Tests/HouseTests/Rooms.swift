@@ -32,13 +32,14 @@ enum Rooms {
     "Simulation": Room(["Content", "Wire", "Transfer"], isPure: true),
     "p2psim": Room(["Simulation", "Content", "Wire", "Transfer", "ArgumentParser"]),
     "Storage": Room(["Content", "Posix", "SQLite"], toolchain: ["Synchronization"]),
-    "Node": Room(libraries, toolchain: ["Synchronization"]),
-    "P2P": Room(libraries.union(["Node"])),
+    "PeerNode": Room(libraries, toolchain: ["Synchronization"]),
+    "P2P": Room(libraries.union(["PeerNode"])),
     "Metrics": Room(["Posix"]),
     "Configuration": Room(["Content", "Wire", "Storage", "Posix"]),
     "Screen": Room(isPure: true),
     "p2pnode": Room(
-      libraries.union(["Node", "Metrics", "Configuration", "Screen", "ArgumentParser"]), toolchain: ["Synchronization"]),
+      libraries.union(["PeerNode", "Metrics", "Configuration", "Screen", "ArgumentParser"]),
+      toolchain: ["Synchronization"]),
   ]
 
   /// What tests share, and a program of tests. They are below `Tests`, where other rules hold.

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import Transfer
 
-@testable import Node
+@testable import PeerNode
 @testable import Wire
 
 @Suite struct AdmittingTests {

@@ -4,7 +4,7 @@ import Posix
 import Testing
 import TestSupport
 
-@testable import Node
+@testable import PeerNode
 @testable import Wire
 
 @Suite struct BreachTests {

@@ -6,7 +6,7 @@ import Testing
 import Transfer
 import Wire
 
-@testable import Node
+@testable import PeerNode
 
 @Suite struct CancellingTests {
   /// Why a download fails whose only peer is an address without a listener.

@@ -7,7 +7,7 @@ import Testing
 import Transfer
 import Wire
 
-@testable import Node
+@testable import PeerNode
 
 @Suite struct ControlLoopTests {
   @Test func `downloads that share their threads end each in its own way`() throws {

@@ -6,7 +6,7 @@ import Testing
 import Transfer
 import TestSupport
 
-@testable import Node
+@testable import PeerNode
 @testable import Wire
 
 /// An accepted connection on a loop that does not run: the test says what happens, and what time it is.

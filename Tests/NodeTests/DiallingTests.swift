@@ -7,7 +7,7 @@ import Testing
 import Transfer
 import TestSupport
 
-@testable import Node
+@testable import PeerNode
 @testable import Wire
 
 @Suite struct DiallingTests {

@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import Node
+@testable import PeerNode
 
 @Suite struct DiskPoolTests {
   @Test func `the jobs of a queue run in order and one at a time`() {

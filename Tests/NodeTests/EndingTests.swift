@@ -8,7 +8,7 @@ import Testing
 import Transfer
 import Wire
 
-@testable import Node
+@testable import PeerNode
 
 @Suite struct EndingTests {
   private let folder = TemporaryFolder()

@@ -7,7 +7,7 @@ import Transfer
 import Wire
 import TestSupport
 
-@testable import Node
+@testable import PeerNode
 
 /// A download that has ended.
 struct Fetched {

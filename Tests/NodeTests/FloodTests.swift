@@ -5,7 +5,7 @@ import Testing
 import TestSupport
 import Transfer
 
-@testable import Node
+@testable import PeerNode
 @testable import Wire
 
 @Suite struct FloodTests {

@@ -9,7 +9,7 @@ import Transfer
 import Wire
 import TestSupport
 
-@testable import Node
+@testable import PeerNode
 
 /// What a server tells of its folder, a line each, for a thread that waits for one.
 final class News: Sendable {

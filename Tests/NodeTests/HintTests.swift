@@ -5,7 +5,7 @@ import Transfer
 import TestSupport
 import Wire
 
-@testable import Node
+@testable import PeerNode
 
 @Suite struct HintTests {
   /// A connection that no loop has.

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import Wire
 
-@testable import Node
+@testable import PeerNode
 @testable import Transfer
 
 @Suite struct HostileGetterTests {

@@ -5,7 +5,7 @@ import Testing
 import TestSupport
 import Wire
 
-@testable import Node
+@testable import PeerNode
 
 /// An inbound side, and the sealer of the other end.
 private struct Incoming: ~Copyable {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import Wire
 
-@testable import Node
+@testable import PeerNode
 
 @Suite struct LocalNodesTests {
   private let folder = TemporaryFolder()

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import Transfer
 
-@testable import Node
+@testable import PeerNode
 @testable import Wire
 
 /// Answers the n-th look-up of a name by the n-th answer, then by the last. Nil: the name has no addresses.

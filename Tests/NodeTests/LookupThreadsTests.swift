@@ -3,7 +3,7 @@ import Posix
 import Synchronization
 import Testing
 
-@testable import Node
+@testable import PeerNode
 
 @Suite struct LookupThreadsTests {
   @Test func `look-ups that block wait for one another once all threads are busy, and all have their turn`() {

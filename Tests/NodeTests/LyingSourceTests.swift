@@ -6,7 +6,7 @@ import Transfer
 import Wire
 import TestSupport
 
-@testable import Node
+@testable import PeerNode
 
 @Suite struct LyingSourceTests {
   /// A way to lie.

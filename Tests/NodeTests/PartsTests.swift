@@ -5,7 +5,7 @@ import Testing
 import Transfer
 import TestSupport
 
-@testable import Node
+@testable import PeerNode
 
 @Suite struct BlockPoolTests {
   /// The blocks of the only download of a pool, whose output is busy: only the limit counts.

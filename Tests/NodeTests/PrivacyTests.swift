@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 import TestSupport
 
-@testable import Node
+@testable import PeerNode
 @testable import Wire
 
 /// A wire with an eavesdropper on it: passes bytes on between a dialer and a server, and keeps a copy of all.

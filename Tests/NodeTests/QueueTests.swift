@@ -3,7 +3,7 @@ import Posix
 import Synchronization
 import Testing
 
-@testable import Node
+@testable import PeerNode
 
 @Suite struct MailboxTests {
   @Test func `a mailbox is readable exactly while something waits in it`() throws {

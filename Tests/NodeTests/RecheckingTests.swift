@@ -9,7 +9,7 @@ import Testing
 import Transfer
 import Wire
 
-@testable import Node
+@testable import PeerNode
 
 @Suite struct RecheckingTests {
   /// A file that is written to through a memory mapping. Its pages are made writable before the file is served, so that
@@ -109,7 +109,7 @@ import Wire
   }
 
   @Test func `nothing is checked any more when a node has stopped`() throws {
-    let node = try PeerNode(NodeConfiguration())
+    let node = try Node(NodeConfiguration())
     let rechecker = node.context.rechecker
     let chunk = Rechecker.Item(.download(Sample.common.fileID), ChunkIndex(0))
     func ask(_ host: UInt8) {

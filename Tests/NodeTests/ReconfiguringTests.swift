@@ -7,7 +7,7 @@ import Synchronization
 import Testing
 import Wire
 
-@testable import Node
+@testable import PeerNode
 @testable import Transfer
 
 @Suite struct ReconfiguringTests {

@@ -4,7 +4,7 @@ import Storage
 import Testing
 import TestSupport
 
-@testable import Node
+@testable import PeerNode
 @testable import Wire
 
 @Suite struct ResumeTests {

@@ -5,7 +5,7 @@ import Sodium
 import Storage
 import TestSupport
 
-@testable import Node
+@testable import PeerNode
 @testable import Wire
 
 /// A server of the common samples in its own folders, for one test.

@@ -5,7 +5,7 @@ import Sodium
 import Testing
 import TestSupport
 
-@testable import Node
+@testable import PeerNode
 @testable import Wire
 
 @Suite struct ServingTests {

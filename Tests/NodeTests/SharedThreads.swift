@@ -6,7 +6,7 @@ import TestSupport
 import Transfer
 import Wire
 
-@testable import Node
+@testable import PeerNode
 
 /// Any number of downloads on one node.
 final class SharedThreads {
@@ -36,14 +36,14 @@ final class SharedThreads {
     var isOver: Bool { download.isOver }
   }
 
-  let node: PeerNode
+  let node: Node
   private let all: Monitor<[Download]>
   private let watchdog: Watchdog
 
   init() throws {
     var configuration = NodeConfiguration(identity: .random())
     configuration.loopCount = 1
-    node = try PeerNode(configuration)
+    node = try Node(configuration)
     let all = Monitor<[Download]>([])
     watchdog = Watchdog(seconds: 30) { for download in all.change({ $0 }) { download.cancel() } }
     self.all = all

@@ -6,7 +6,7 @@ import TestSupport
 import Transfer
 import Wire
 
-@testable import Node
+@testable import PeerNode
 
 /// Runs until it has ended, or is cancelled with the test.
 final class SharingGetter: Sendable {

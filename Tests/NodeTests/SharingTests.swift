@@ -7,7 +7,7 @@ import Testing
 import Transfer
 import Wire
 
-@testable import Node
+@testable import PeerNode
 
 @Suite struct SharingTests {
   /// Every chunk has 64 leaves.

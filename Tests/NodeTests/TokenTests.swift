@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 import Transfer
 
-@testable import Node
+@testable import PeerNode
 
 @Suite struct TokenTests {
   @Test func `a node gives no number of a connection out twice, for whichever loop`() throws {

@@ -8,7 +8,7 @@ import TestSupport
 import Transfer
 import Wire
 
-@testable import Node
+@testable import PeerNode
 
 /// Serves one file of zeros.
 struct TurnedServer {

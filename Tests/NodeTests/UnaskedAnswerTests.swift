@@ -7,7 +7,7 @@ import Testing
 import Transfer
 import Wire
 
-@testable import Node
+@testable import PeerNode
 
 /// A loop that has dialled a scripted peer, and the two ends of what they say. The test turns the loop itself.
 private final class Fetching {

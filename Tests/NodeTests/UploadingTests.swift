@@ -7,7 +7,7 @@ import Testing
 import TestSupport
 import Wire
 
-@testable import Node
+@testable import PeerNode
 @testable import Transfer
 
 @Suite struct UploadingTests {

@@ -50,6 +50,34 @@ import Testing
     #expect(result.stats.peers.map(\.peer) == [server.peerID])
   }
 
+  @Test func `a node serves a folder and fetches two files at once, as README.md shows`() async throws {
+    let images = try folder("images")
+    let state = try folder("state")
+    let copies = try folder("copies")
+    let others = try folder("others")
+    let bytes = try (1...2).map { try makeFile(others + "/other-\($0).img", byteCount: 1_500_000 + $0) }
+    let source = try Server(
+      NodeConfiguration(), folder: others, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0), stateFolder: state)
+    let wanted = try await source.scanFolder().map(\.fileID)
+    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: source.address.port), pinned: source.peerID)
+
+    // README
+    let node = try Node(NodeConfiguration(), listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0))
+    let share = try node.share(images, stateFolder: state)
+    print("\(try await share.scan().count) files on port \(node.address?.port ?? 0)")
+
+    let downloads = wanted.map { node.download($0, from: [peer], to: DownloadTarget(folder: copies)) }
+    for download in downloads { print(try await download.result().name) }
+    await node.stop()
+    // README
+
+    for (i, bytes) in bytes.enumerated() {
+      #expect(try Data(contentsOf: URL(fileURLWithPath: copies + "/other-\(i + 1).img")) == bytes)
+    }
+    #expect(source.figures.established == 1)
+    await source.stop()
+  }
+
   @Test func `the last progress is all of it, and a file that is here needs nobody`() async throws {
     let images = try folder("images")
     let bytes = try makeFile(images + "/disk.img", byteCount: 3_000_000)

@@ -2,7 +2,7 @@
 import ArgumentParser
 import Configuration
 import Content
-import Node
+import PeerNode
 import Posix
 import Storage
 import Transfer

@@ -1,7 +1,7 @@
 // `p2pnode link`: prints what one person passes to another who fetches a file.
 import ArgumentParser
 import Content
-import Node
+import PeerNode
 import Posix
 import Storage
 import Wire

@@ -1,7 +1,7 @@
 // `p2pnode serve`: offers a folder's files until it is told to stop.
 import ArgumentParser
 import Configuration
-import Node
+import PeerNode
 import Posix
 import Storage
 import Wire

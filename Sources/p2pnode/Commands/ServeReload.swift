@@ -1,6 +1,6 @@
 // SIGHUP: what of the settings a running `serve` takes over, and what it says of it.
 import Configuration
-import Node
+import PeerNode
 
 /// The settings in force, and how others come in their place.
 struct ServeReload {

@@ -1,6 +1,6 @@
 // Why a `get` failed, in words: what became of each peer that it tried, and what to do now.
 import Content
-import Node
+import PeerNode
 import Posix
 import Storage
 import Transfer

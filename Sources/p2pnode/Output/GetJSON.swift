@@ -1,6 +1,6 @@
 // The JSON lines of `get`: stable names, sizes in bytes, times in seconds, PeerIDs in full. The README describes them.
 import Content
-import Node
+import PeerNode
 import Posix
 import Storage
 import Transfer

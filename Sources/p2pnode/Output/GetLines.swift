@@ -1,6 +1,6 @@
 // The plain lines of `get`: one an event, as scripts and logs read them.
 import Content
-import Node
+import PeerNode
 import Posix
 import Transfer
 

@@ -1,7 +1,7 @@
 // What `get` says while it runs and at its end: one observer for each purpose, and nothing else.
 import Configuration
 import Content
-import Node
+import PeerNode
 import Posix
 import Transfer
 

@@ -1,6 +1,6 @@
 // The last lines of `get`: the statistics of a download that is done, on a terminal and off it.
 import Configuration
-import Node
+import PeerNode
 import Transfer
 
 final class GetSummary: DownloadObserver {

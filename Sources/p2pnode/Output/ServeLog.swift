@@ -1,6 +1,6 @@
 // What `serve` prints: files on stdout, everything else on stderr; or all of it as JSON lines on stdout.
 import Content
-import Node
+import PeerNode
 import Posix
 import Storage
 import Synchronization

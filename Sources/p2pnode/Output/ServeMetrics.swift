@@ -1,6 +1,6 @@
 // The numbers of `serve` for Prometheus: their names, units and help.
 import Metrics
-import Node
+import PeerNode
 import Posix
 
 /// Answers scrapers as long as the server runs.

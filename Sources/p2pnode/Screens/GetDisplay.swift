@@ -1,5 +1,5 @@
 // The screen of a running `get`, and the few events that deserve a line that stays above it.
-import Node
+import PeerNode
 import Posix
 import Transfer
 import Wire

@@ -1,5 +1,5 @@
 // What `get` shows on a terminal while it runs: how far it is, and a row a peer. Pure: lines from numbers.
-import Node
+import PeerNode
 import Screen
 import Transfer
 import Wire

@@ -1,5 +1,5 @@
 // A peer's row on the screen of `get`: what is said of it, and which peers get a row where there are too many.
-import Node
+import PeerNode
 import Posix
 import Transfer
 

@@ -1,5 +1,5 @@
 // The screen of a running `serve`: looks at the server twice a second, on a thread of its own.
-import Node
+import PeerNode
 import Posix
 import Storage
 import Synchronization

@@ -1,6 +1,6 @@
 // What `serve` shows on a terminal while it runs: what it offers and sends, and a row a connection. Pure: lines from
 // numbers.
-import Node
+import PeerNode
 import Screen
 import Storage
 import Wire

@@ -1,6 +1,6 @@
 // Whom `get` asks: the peers of its options and of the link, and those that stand for every download.
 import Configuration
-import Node
+import PeerNode
 import Posix
 import Storage
 import Wire

@@ -1,7 +1,7 @@
 // The options that both roles share, and how they come together with the environment and the configuration file.
 import ArgumentParser
 import Configuration
-import Node
+import PeerNode
 import Posix
 import Sodium
 import Storage

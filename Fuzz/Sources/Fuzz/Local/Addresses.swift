@@ -1,5 +1,5 @@
 // Hosts, ports and peers as people and files name them.
-import Node
+import PeerNode
 import Posix
 import Wire
 

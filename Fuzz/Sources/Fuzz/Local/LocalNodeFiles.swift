@@ -1,7 +1,7 @@
 // The files in which nodes of one machine name themselves; any process of the user can write one.
 import Posix
 
-@testable import Node
+@testable import PeerNode
 
 enum LocalNodeFiles {
   static let target = Target(

@@ -8,7 +8,7 @@ public final class Server: Sendable {
   /// Where it listens: the real port where 0 was asked for.
   public let address: Endpoint
   /// The node that serves.
-  public let node: PeerNode
+  public let node: Node
   let share: FolderShare
   var context: NodeContext { node.context }
 
@@ -29,7 +29,7 @@ public final class Server: Sendable {
     onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
   ) throws(ServerError) {
     do throws(Errno) { address = try socket.localAddress() } catch { throw .system(error) }
-    let node = try PeerNode(configuration, socket: socket, onEvent: onEvent)
+    let node = try Node(configuration, socket: socket, onEvent: onEvent)
     self.node = node
     do throws(ServerError) { share = try node.share(folder, stateFolder: stateFolder) } catch {
       node.shutDown(grace: .zero)
@@ -62,7 +62,7 @@ public final class Server: Sendable {
   /// The numbers of the server so far and at this moment.
   public var figures: NodeFigures { node.figures }
 
-  /// The status of the server at this moment (`PeerNode.status`).
+  /// The status of the server at this moment (`Node.status`).
   public func status() -> ServerStatus { node.status() }
 
   /// File bytes sent since the start.

@@ -20,7 +20,7 @@ public enum ServerError: Error, Sendable {
 
 /// A node of the network. It owns the identity, the listener, the threads that talk to peers, discovery, and the counters.
 /// Folders and downloads can be added and removed while it runs. `stop` ends it.
-public final class PeerNode: Sendable {
+public final class Node: Sendable {
   /// Where it listens: the real port where 0 was asked for. Nil: no other node can dial it.
   public let address: Endpoint?
   /// The public key that others may pin.
@@ -36,7 +36,7 @@ public final class PeerNode: Sendable {
     _ configuration: NodeConfiguration, listen: Endpoint? = nil,
     onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
   ) throws(ServerError) {
-    let socket = try PeerNode.listening(on: listen)
+    let socket = try Node.listening(on: listen)
     try self.init(configuration, socket: socket, onEvent: onEvent)
   }
 
@@ -53,7 +53,7 @@ public final class PeerNode: Sendable {
       var loops: [NetworkLoop] = []
       for i in context.mailboxes.indices { loops.append(try NetworkLoop(context: context, index: i)) }
       if let socket = consume socket { try loops[0].listen(on: socket) }
-      answerer = Mutex(try PeerNode.answerer(configuration, at: address, context))
+      answerer = Mutex(try Node.answerer(configuration, at: address, context))
       threads = Mutex(loops.map(NetworkLoop.start))
     } catch {
       throw .system(error)
@@ -125,7 +125,7 @@ public final class PeerNode: Sendable {
       context.downloadEnded(download)
       return onEnd(.failure(.system(error)))
     }
-    PeerNode.run(request, download, context) { result in
+    Node.run(request, download, context) { result in
       context.downloadEnded(download)
       onEnd(result)
     }

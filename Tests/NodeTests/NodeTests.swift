@@ -8,11 +8,11 @@ import Testing
 import Transfer
 import Wire
 
-@testable import Node
+@testable import PeerNode
 
 /// A node on a free port of the loopback, for one test.
 final class TestNode {
-  let node: PeerNode
+  let node: Node
   let events = EventLog()
   private let state = TemporaryFolder()
   private var folders: [TemporaryFolder] = []
@@ -24,7 +24,7 @@ final class TestNode {
     var configuration = NodeConfiguration(identity: .random())
     configuration.loopCount = 2
     let events = self.events
-    node = try PeerNode(configuration, listen: listens ? .loopback(0) : nil) { events.add($0) }
+    node = try Node(configuration, listen: listens ? .loopback(0) : nil) { events.add($0) }
     let running = running
     watchdog = Watchdog(seconds: 120) { for download in running.change({ $0 }) { download.cancel() } }
   }

@@ -145,7 +145,7 @@ public final class Downloader: Sendable {
   public let settings: DownloadSettings
   private struct State {
     /// There while downloads run.
-    var node: PeerNode?
+    var node: Node?
     var running: [Download] = []
     /// `cancel` came while nothing ran: it ends the next download, which was about to start.
     var isCancelled = false
@@ -216,8 +216,8 @@ public final class Downloader: Sendable {
     let request = DownloadRequest(
       fileID: download.fileID, length: length, peers: peers, target: target, settings: settings,
       sharing: client.sharing, resolve: resolve)
-    let started = state.withLock { state -> Result<(PeerNode, isCancelled: Bool), DownloadError> in
-      let node: PeerNode
+    let started = state.withLock { state -> Result<(Node, isCancelled: Bool), DownloadError> in
+      let node: Node
       if let running = state.node {
         node = running
       } else {
@@ -236,8 +236,8 @@ public final class Downloader: Sendable {
     }
   }
 
-  private func makeNode() throws(DownloadError) -> PeerNode {
-    do throws(ServerError) { return try PeerNode(client.configuration, listen: client.sharing?.listen) } catch {
+  private func makeNode() throws(DownloadError) -> Node {
+    do throws(ServerError) { return try Node(client.configuration, listen: client.sharing?.listen) } catch {
       switch error {
       case .listen(let errno): throw .listen(client.sharing?.listen ?? .any(port: 0), errno)
       case .system(let errno), .folder(let errno): throw .system(errno)

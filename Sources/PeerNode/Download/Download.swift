@@ -3,7 +3,7 @@ import Content
 import Posix
 import Transfer
 
-/// One download, started by `PeerNode.download` or `Downloader.start`. It goes on if the program drops this object.
+/// One download, started by `Node.download` or `Downloader.start`. It goes on if the program drops this object.
 public final class Download: Sendable {
   /// Updates that wait for the program. If it falls further behind, only the newest progress waits, and the oldest reports
   /// of chunks and peers are lost; the statistics at the end cover them all.
