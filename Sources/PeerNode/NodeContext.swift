@@ -110,7 +110,7 @@ final class NodeContext: Sendable {
     allowedPeers = Mutex(configuration.allowedPeers)
     connectionsMax = Mutex(configuration.connectionsMax)
     uploadLimiter = UploadLimiter(bytesPerSecond: configuration.uploadLimit)
-    admission = Admission(places: ConnectionPlaces(configuration, folderCount: 0, hasDownloads: false))
+    admission = Admission(places: ConnectionPlaces(configuration, folderCount: 0, downloadCount: 0))
     outboxes = OutboxMemory(byteCountMax: configuration.outboxesBytesMax)
     follower = try Mailbox()
     var mailboxes: [Mailbox<LoopCommand>] = []
@@ -152,7 +152,8 @@ final class NodeContext: Sendable {
   func countPlaces() {
     var current = configuration
     current.connectionsMax = connectionsMax.withLock { $0 }
-    let places = ConnectionPlaces(current, folderCount: offered.folders.count, hasDownloads: fetches)
+    let places = ConnectionPlaces(
+      current, folderCount: offered.folders.count, downloadCount: downloads.withLock { $0.count })
     admission { $0.change(places: places) }
   }
 

@@ -54,6 +54,16 @@ final class TestNode {
   }
 }
 
+private enum PeerNodeSamples {
+  static let all = (1...3).map { Sample("file-\($0).bin", byteCount: 3 << 20, seed: UInt64($0)) }
+}
+
+private final class Counter: Sendable {
+  private let value = Monitor(0)
+  var count: Int { value.change { $0 } }
+  func add() { value.change { $0 += 1 } }
+}
+
 extension Download {
   /// The numbers so far.
   fileprivate var numbers: DownloadStats? {
@@ -67,10 +77,8 @@ extension Download {
 }
 
 @Suite struct PeerNodeTests {
-  private static let samples = (1...3).map { Sample("file-\($0).bin", byteCount: 3 << 20, seed: UInt64($0)) }
-
   @Test func `a node serves a folder and fetches three files at once, from peers that have different ones`() throws {
-    let samples = PeerNodeTests.samples
+    let samples = PeerNodeSamples.all
     let own = Sample("own.bin", byteCount: 2 << 20, seed: 9)
     let sources = try [[samples[0], samples[1]], [samples[1], samples[2]], [samples[2]]].map { samples in
       let source = try TestNode()
@@ -103,24 +111,24 @@ extension Download {
 
   @Test func `two nodes that fetch different files from each other use what stands`() throws {
     let (a, b) = (try TestNode(), try TestNode())
-    try a.share([PeerNodeTests.samples[0]])
-    try b.share([PeerNodeTests.samples[1]])
+    try a.share([PeerNodeSamples.all[0]])
+    try b.share([PeerNodeSamples.all[1]])
     let copies = TemporaryFolder()
-    let first = a.download(PeerNodeTests.samples[1], from: [b.source], into: copies)
-    let second = b.download(PeerNodeTests.samples[0], from: [a.source], into: copies)
+    let first = a.download(PeerNodeSamples.all[1], from: [b.source], into: copies)
+    let second = b.download(PeerNodeSamples.all[0], from: [a.source], into: copies)
     _ = try (first.wait(), second.wait())
-    #expect(copies.read("file-1.bin") == PeerNodeTests.samples[0].bytes)
-    #expect(copies.read("file-2.bin") == PeerNodeTests.samples[1].bytes)
+    #expect(copies.read("file-1.bin") == PeerNodeSamples.all[0].bytes)
+    #expect(copies.read("file-2.bin") == PeerNodeSamples.all[1].bytes)
   }
 
   @Test func `a content is opened only at peers that were named for it`() throws {
     let (one, two) = (try TestNode(), try TestNode())
-    try one.share([PeerNodeTests.samples[0]])
-    try two.share([PeerNodeTests.samples[1], PeerNodeTests.samples[0]])
+    try one.share([PeerNodeSamples.all[0]])
+    try two.share([PeerNodeSamples.all[1], PeerNodeSamples.all[0]])
     let getter = try TestNode()
     let copies = TemporaryFolder()
-    let first = getter.download(PeerNodeTests.samples[0], from: [one.source], into: copies)
-    let second = getter.download(PeerNodeTests.samples[1], from: [two.source], into: copies)
+    let first = getter.download(PeerNodeSamples.all[0], from: [one.source], into: copies)
+    let second = getter.download(PeerNodeSamples.all[1], from: [two.source], into: copies)
     #expect(try first.wait().stats.peers.map(\.peer) == [one.node.peerID])
     #expect(try second.wait().stats.peers.map(\.peer) == [two.node.peerID])
     #expect(one.node.figures.opens == 1 && two.node.figures.opens == 1)
@@ -128,7 +136,7 @@ extension Download {
 
   @Test func `a second download of a file that the node downloads fails at once`() throws {
     let getter = try TestNode()
-    let sample = PeerNodeTests.samples[0]
+    let sample = PeerNodeSamples.all[0]
     var silence = SourceScript(sample)
     silence.onRequest = { _, _, _ in }
     let source = try FakeSource(silence)
@@ -161,20 +169,20 @@ extension Download {
 
   @Test func `a finished file that stays is offered beside the folders until it is cancelled`() throws {
     let (source, relay) = (try TestNode(), try TestNode())
-    try source.share([PeerNodeTests.samples[0]])
+    try source.share([PeerNodeSamples.all[0]])
     try relay.share([.small])
     let output = TemporaryFolder()
     let staying = relay.download(
-      PeerNodeTests.samples[0], from: [source.source], into: output, stay: .untilCancelled)
+      PeerNodeSamples.all[0], from: [source.source], into: output, stay: .untilCancelled)
     while let update = staying.queue.take() { if case .staying = update { break } }
     source.node.shutDown(grace: .zero)
     let copies = TemporaryFolder()
     let getter = try TestNode()
-    _ = try getter.download(PeerNodeTests.samples[0], from: [relay.source], into: copies).wait()
-    #expect(copies.read("file-1.bin") == PeerNodeTests.samples[0].bytes)
+    _ = try getter.download(PeerNodeSamples.all[0], from: [relay.source], into: copies).wait()
+    #expect(copies.read("file-1.bin") == PeerNodeSamples.all[0].bytes)
     staying.cancel()
     #expect(try staying.wait().stats.uploadedBytes == 3 << 20)
-    let late = getter.download(PeerNodeTests.samples[0], from: [relay.source], into: TemporaryFolder())
+    let late = getter.download(PeerNodeSamples.all[0], from: [relay.source], into: TemporaryFolder())
     guard case .failure(.failed(.notFound, _, _)) = late.outcome else {
       Issue.record("it is still offered")
       return
@@ -182,7 +190,7 @@ extension Download {
   }
 
   @Test func `a download that is paused goes on with what it has, and its numbers cover both parts`() throws {
-    let sample = PeerNodeTests.samples[0]
+    let sample = PeerNodeSamples.all[0]
     let (isGenerous, hasAnswered) = (StopFlag(), StopFlag())
     var script = SourceScript(sample)
     // The peer answers one request, and the others after the pause.
@@ -233,6 +241,59 @@ extension Download {
     try #require(again.pause() && again.waitForPause())
     getter.node.shutDown(grace: .zero)
     #expect(again.isOver)
+  }
+
+  /// A source of two samples. `onOpen` may do something else than open one.
+  private func source(
+    _ samples: [Sample], onConnect: @escaping @Sendable () -> Void = {},
+    onOpen: @escaping @Sendable (ScriptedPeer, Open) throws -> Bool
+  ) throws -> FakeSource {
+    var script = SourceScript(samples[0])
+    script.onConnect = { _ in onConnect() }
+    script.onOpen = { peer, open, _ in
+      guard try onOpen(peer, open) else { return }
+      guard let sample = samples.first(where: { FileKey($0.fileID, swarm: nil).bucket == open.bucket }) else { return }
+      try peer.offer(sample, as: open.handle)
+    }
+    return try FakeSource(script)
+  }
+
+  @Test func `a download that is cancelled while it dials does not end the others that wait for the connection`() throws
+  {
+    let server = try TestNode()
+    try server.share(PeerNodeSamples.all)
+    let getter = try TestNode(listens: false)
+    let copies = TemporaryFolder()
+    // Each of them is cancelled somewhere between the dial and the first chunk.
+    for round in 0..<5 {
+      let cancelled = getter.download(PeerNodeSamples.all[0], from: [server.source], into: copies)
+      let other = getter.download(PeerNodeSamples.all[1], from: [server.source], into: copies)
+      for _ in 0..<round { _ = cancelled.numbers }
+      cancelled.cancel()
+      #expect(try other.wait().stats.totalChunks == 3)
+      _ = cancelled.outcome
+    }
+  }
+
+  @Test func `a download that comes to a connection which ends at its OPEN dials for itself`() throws {
+    let samples = PeerNodeSamples.all
+    let connections = Counter()
+    // The peer has restarted, say: it knows nothing of the connection any more when the second OPEN comes.
+    let source = try source(samples, onConnect: { connections.add() }) { _, open in
+      if open.handle == FileHandle(2) { throw SocketEnd.endOfStream }
+      return true
+    }
+    defer { source.stop() }
+    let getter = try TestNode(listens: false)
+    let (copies, others) = (TemporaryFolder(), TemporaryFolder())
+    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: source.address.port))
+    let first = getter.download(samples[0], from: [peer], into: copies)
+    while let update = first.queue.take() { if case .prepared = update { break } }
+    let second = getter.download(samples[1], from: [peer], into: others)
+    while let update = second.queue.take() { if case .prepared = update { break } }
+    #expect(!second.isOver && connections.count >= 2)
+    second.cancel()
+    _ = second.outcome
   }
 
   @Test func `a hundred downloads run at once`() async {

@@ -160,6 +160,45 @@ private final class Fetching {
     #expect(fetching.link.blocks.inUseCount == 0, "another connection of the download may need the last one")
   }
 
+  @Test func `a download that opens its content again on a connection gives the first handle back`() throws {
+    let fetching = try Fetching()
+    try fetching.open()
+    fetching.send(.open(fetching.token, ConnectionID(2), fetching.link))
+    #expect(try fetching.peer.next() == .close(FileHandle(1)))
+    guard case .open(let open)? = try fetching.peer.next() else {
+      Issue.record("no OPEN")
+      return
+    }
+    #expect(open.handle == FileHandle(2))
+  }
+
+  @Test func `a connection that others use stays when a download gives its content back`() throws {
+    let fetching = try Fetching()
+    try fetching.open()
+    fetching.send(.giveBack(fetching.token, fetching.link.id, closing: nil))
+    #expect(try fetching.peer.next() == .close(FileHandle(1)))
+    try fetching.ping()
+    fetching.send(.giveBack(fetching.token, fetching.link.id, closing: .done))
+    #expect(try fetching.goodbye() == .done)
+  }
+
+  @Test func `a download that comes to a silent connection learns soon whether the peer is there`() throws {
+    let fetching = try Fetching()
+    try fetching.open()
+    let connection = try #require(fetching.connection)
+    fetching.loop.now = fetching.loop.now + .seconds(20)
+    connection.open(for: fetching.link, as: ConnectionID(2))
+    connection.checkDeadlines()
+    #expect(!connection.isClosed && connection.fetches.probedAt != nil)
+    fetching.loop.now = fetching.loop.now + ProtocolLimits.probePatience
+    connection.checkDeadlines()
+    #expect(connection.isClosed)
+    let ends = fetching.loop.context.control.takeAll().contains { message in
+      if case .connection(_, .ended(.broken, wasEstablished: true, _)) = message { true } else { false }
+    }
+    #expect(ends)
+  }
+
   @Test func `a download whose output takes nothing gives way to another one on its connection`() throws {
     let fetching = try Fetching()
     try fetching.open()

@@ -29,6 +29,10 @@ struct Fetches {
   private(set) var offered: Set<DownloadID> = []
   /// The control thread knows of the connection, because a download dialled it or heard of it.
   var isKnownToControl: Bool
+  /// No download uses the connection: with this code it closes once the peer has nothing open here either.
+  var closesWhenUnused: CloseCode?
+  /// Since when a download that has come to it waits for a sign of life.
+  var probedAt: Instant?
   /// The download whose answer is due, while it may take no block, and since when.
   var starving: (download: DownloadID, since: Instant)?
   /// For the next DATA frame, and the download that gave it.

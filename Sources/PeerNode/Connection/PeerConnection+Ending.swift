@@ -11,7 +11,9 @@ extension PeerConnection {
     guard !isClosed else { return }
     judgeLife()
     noteUse()
+    if endIfDead() { return }
     checkStarving()
+    closeIfUnused()
     guard !isClosed else { return }
     let due = timers.due(
       isSending: !outbound.bytes.isEmpty, isReading: !marks.isStarving, isInTheWay: isInTheWay, at: loop.now)

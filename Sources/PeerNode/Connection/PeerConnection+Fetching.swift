@@ -9,7 +9,11 @@ extension PeerConnection {
   /// Opens the content of a download at the other end.
   /// - `id`: the download's name for the connection.
   func open(for link: DownloadLink, as id: ConnectionID) {
-    guard let peer, fetches.fetching(of: link.id) == nil else { return }
+    guard let peer else { return }
+    // Of an earlier use by the same download: the peer has refused or withdrawn it.
+    if let old = fetches.end(link.id) { end(old, at: peer) }
+    fetches.closesWhenUnused = nil
+    probeIfSilent(peer)
     let handle = peer.driver.session.open(link.fetchTarget)
     fetches.begin(Fetching(id: id, link: link, handle: handle))
     performSession()
@@ -27,19 +31,42 @@ extension PeerConnection {
     command { change(&$0, handle) }
   }
 
-  /// A download fetches nothing more over the connection. It closes if no other download fetches over it and the peer has
-  /// nothing open here.
-  /// - `code`: of the GOODBYE.
-  func giveBack(for download: DownloadID, _ code: CloseCode) {
+  /// A download fetches nothing more over the connection.
+  /// - `code`: with it the connection closes once the peer has nothing open here; nil: it stays.
+  func giveBack(for download: DownloadID, closing code: CloseCode?) {
     guard !isClosed, !isFinishing else { return }
     let content = fetches.end(download)
-    if fetches.isEmpty, peer?.served.isEmpty ?? true { return close(.local(code, "")) }
+    fetches.closesWhenUnused = code
+    if closeIfUnused() { return }
     guard let peer else { return }
     if let content { end(content, at: peer) }
     performSession()
     guard !isClosed else { return }
     if marks.isStarving { return goOn() }
     settle()
+  }
+
+  /// Closes the connection if that was ordered and nothing uses it. True if it closes.
+  @discardableResult func closeIfUnused() -> Bool {
+    guard let code = fetches.closesWhenUnused, fetches.isEmpty, peer?.served.isEmpty ?? true else { return false }
+    close(.local(code, ""))
+    return true
+  }
+
+  /// A download comes to a connection that has been silent: asks for a sign of life, since the peer may be gone.
+  private func probeIfSilent(_ peer: EstablishedPeer) {
+    guard fetches.probedAt == nil, loop.now - timers.lastReceivedAt > ProtocolLimits.probePatience else { return }
+    fetches.probedAt = loop.now
+    peer.driver.ping(at: loop.now)
+  }
+
+  /// Ends the connection if the sign of life has not come. True if it ends.
+  func endIfDead() -> Bool {
+    guard let probedAt = fetches.probedAt, !marks.isStarving else { return false }
+    if timers.lastReceivedAt > probedAt { fetches.probedAt = nil }
+    guard fetches.probedAt != nil, loop.now - probedAt >= ProtocolLimits.probePatience else { return false }
+    close(.broken(.timedOut("recv", address.description)))
+    return true
   }
 
   /// Gives the content back at the other end. If the peer does not have it open here either, it leaves the swarm.
@@ -130,7 +157,7 @@ extension PeerConnection {
       fetches.contents.contains(where: { $0.handle != content.handle && peer.driver.session.isAwaited(by: $0.handle) })
     else { return }
     reportToControl(.yielded(download))
-    giveBack(for: download, .done)
+    giveBack(for: download, closing: nil)
   }
 
   /// Gives the spare block back if the last record did not need it: other connections of the download may wait for one.

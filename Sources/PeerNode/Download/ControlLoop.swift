@@ -54,7 +54,8 @@ final class ControlLoop {
   func run() { while !isStopping || !downloads.isEmpty { turn() } }
 
   private func turn() {
-    wait(until: deadlines.next)
+    wait(until: [deadlines.next, connections.deadline].compactMap { $0 }.min())
+    connections.turn(at: now)
     for message in mailbox.takeAll() { handle(message) }
     while let id = deadlines.popDue(at: now) { touch(id) }
     let ids = due
@@ -75,7 +76,8 @@ final class ControlLoop {
       guard let entry = downloads[id] else { return }
       entry.run.handle(message, at: now)
       touch(id)
-    case .connection(let token, let report): connections.handle(report, of: token) { downloads[$0] != nil }
+    case .connection(let token, let report):
+      connections.handle(report, of: token) { downloads[$0]?.run.isFetching ?? false }
     case .stop:
       isStopping = true
       for (id, entry) in downloads {
@@ -103,6 +105,7 @@ final class ControlLoop {
     downloads[id] = nil
     deadlines.cancel(id)
     entry.run.leave()
+    connections.releaseAll(of: id)
     entry.onEnd(entry.run.result)
   }
 

@@ -11,6 +11,10 @@ final class DownloadConnections {
     let address: Endpoint
     var peer: PeerID?
     var requestsMax = 0
+    /// OPEN was sent.
+    var isOpening = false
+    /// The peer has opened the content for this download.
+    var isOpened = false
     /// The user knows why it is of no more use; its end is not worth another line.
     var isDismissed = false
   }
@@ -40,7 +44,10 @@ final class DownloadConnections {
     node.dial(address, pinned: pinned, for: use(id))
   }
 
-  func open(_ id: ConnectionID) { node.send(to: use(id)) { .open($0, id, link) } }
+  func open(_ id: ConnectionID) {
+    connections[id]?.isOpening = true
+    node.send(to: use(id)) { .open($0, id, link) }
+  }
   func fetchPage(_ page: PageIndex, from id: ConnectionID) {
     node.send(to: use(id)) { .fetchPage($0, link.id, page: page.rawValue) }
   }
@@ -54,31 +61,57 @@ final class DownloadConnections {
   func disconnect(_ id: ConnectionID, _ reason: DisconnectReason) -> DownloadEvent? {
     switch duplicates.giveUp(id, reason) {
     case .close:
-      if reason == .banned {
-        node.ban(use(id))
-      } else {
-        node.release(use(id), closes: reason == .duplicate, reason.closeCode)
+      switch reason {
+      case .banned where connections[id]?.isOpened == true: node.ban(use(id))
+      case .banned: node.release(use(id), .now(.badData, NodeConnections.badDataText))
+      case .duplicate: node.release(use(id), .now(.duplicateConnection))
+      case .done: node.release(use(id), .whenUnused(.done))
       }
-      connections[id] = nil
-      return duplicates.ended(id).flatMap { connected($0) }
-    case .keep: return nil
+      return forget(id)
+    case .keep:
+      guard reason == .done else { return nil }  // it waits as a spare
+      node.release(use(id), .never)
+      return forget(id)
     case .use(let spare): return connected(spare)
     }
   }
 
+  /// The brain and the node know the connection no longer. A spare one takes its place.
+  private func forget(_ id: ConnectionID) -> DownloadEvent? {
+    connections[id] = nil
+    return duplicates.ended(id).flatMap { connected($0) }
+  }
+
   /// The download fetches no more. Connections that something else uses stay.
-  func releaseAll() { for id in connections.keys { node.release(use(id), closes: false, .done) } }
+  func releaseAll() {
+    node.releaseAll(of: link.id)
+    connections = [:]
+  }
 
   // MARK: Messages
 
-  /// A connection to an address stands, and the peer has proven its PeerID.
-  func connected(_ id: ConnectionID, _ peer: PeerID, requestsMax: Int) -> DownloadEvent {
-    if connections[id] != nil {
-      (connections[id]!.peer, connections[id]!.requestsMax) = (peer, requestsMax)
-      duplicates.began(id, with: peer)
+  /// A connection to an address stands, and the peer has proven its PeerID. Nil: the brain need not hear of it.
+  func connected(_ id: ConnectionID, _ peer: PeerID, requestsMax: Int) -> DownloadEvent? {
+    guard let connection = connections[id] else {
+      refuse(id)
+      return nil
     }
+    if connection.isOpening {
+      // The connection was lost before OPEN was answered, and the node has dialled again.
+      guard connection.peer == peer else {
+        node.release(use(id), .now(.done))
+        return lost(id, .truncated).first
+      }
+      open(id)
+      return nil
+    }
+    (connections[id]!.peer, connections[id]!.requestsMax) = (peer, requestsMax)
+    duplicates.began(id, with: peer)
     return .connected(id, peer, requestsMax: requestsMax)
   }
+
+  /// The download has no use for a connection that has just come.
+  func refuse(_ id: ConnectionID) { node.release(use(id), .never) }
 
   /// A peer has opened the content at this node.
   func joined(
@@ -97,10 +130,27 @@ final class DownloadConnections {
   }
 
   /// A dial has failed.
-  func dialFailed(_ id: ConnectionID, _ end: ConnectionEnd) -> DownloadEvent? {
-    guard let connection = connections.removeValue(forKey: id) else { return nil }
+  func dialFailed(_ id: ConnectionID, _ end: ConnectionEnd) -> [DownloadEvent] {
+    guard let connection = connections[id] else { return [] }
+    if connection.isOpening { return lost(id, end) }
+    connections[id] = nil
     onUpdate(.peerEnded(connection.address, nil, end))
-    return .dialFailed(id, end.dialFailure)
+    return [.dialFailed(id, end.dialFailure)]
+  }
+
+  /// The peer has opened the content.
+  func opened(_ id: ConnectionID) {
+    connections[id]?.isOpened = true
+    node.opened(use(id))
+  }
+
+  /// The output takes nothing, so the content was given back at the peer. It is no failure of the peer, which is dialled
+  /// again later.
+  func yielded(_ id: ConnectionID) -> [DownloadEvent] {
+    guard connections.removeValue(forKey: id) != nil else { return [] }
+    var events = [DownloadEvent.connectionLost(id, .goodbye(CloseCode.tooManyConnections.rawValue))]
+    if let spare = duplicates.ended(id), let event = connected(spare) { events.append(event) }
+    return events
   }
 
   /// A connection is gone; a spare one to the same peer takes its place.

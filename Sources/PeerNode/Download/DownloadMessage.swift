@@ -7,7 +7,7 @@ import Wire
 
 /// A report for one download. The control thread turns each into at most a few events of the brain.
 enum DownloadMessage: Sendable {
-  // From the loops, the first four by way of `NodeConnections`.
+  // From the loops, the first five by way of `NodeConnections`.
   /// The peer accepts so many requests in flight.
   case connected(ConnectionID, PeerID, requestsMax: Int)
   /// A peer has opened the file at this node: it can be asked for what it has.
@@ -15,6 +15,8 @@ enum DownloadMessage: Sendable {
   /// The end came before the handshake was done.
   case dialFailed(ConnectionID, ConnectionEnd)
   case connectionLost(ConnectionID, ConnectionEnd)
+  /// The content was given back on a connection that other downloads use, because the output takes nothing.
+  case yielded(ConnectionID)
   /// As the connection's session gave it.
   case peer(ConnectionID, PeerNews)
   /// The file that is offered to others cannot be read, or has changed.

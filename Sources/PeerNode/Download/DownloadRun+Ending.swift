@@ -3,6 +3,9 @@ import Storage
 import Transfer
 
 extension DownloadRun {
+  /// Whether it still asks peers for data.
+  var isFetching: Bool { if case .fetching = phase { true } else { false } }
+
   var isOver: Bool { if case .over = phase { true } else { false } }
 
   /// After it is over.

@@ -9,6 +9,12 @@ extension DownloadRun {
   /// A message came. `fire` follows before the next wait.
   func handle(_ message: DownloadMessage, at now: Instant) {
     if case .statisticsWanted(let answer) = message { return answer(state.statistics(at: now)) }
+    if !isFetching {
+      switch message {
+      case .joined(let id, _, _, _), .connected(let id, _, _): return connections.refuse(id)
+      default: break
+      }
+    }
     switch phase {
     case .fetching:
       receive(message, at: now)
@@ -44,11 +50,12 @@ extension DownloadRun {
   private func receive(_ message: DownloadMessage, at now: Instant) {
     switch message {
     case .connected(let id, let peer, let requestsMax):
-      state.handle(connections.connected(id, peer, requestsMax: requestsMax), at: now)
+      if let event = connections.connected(id, peer, requestsMax: requestsMax) { state.handle(event, at: now) }
     case .joined(let id, let address, let peer, let requestsMax):
       state.handle(connections.joined(id, address, peer, requestsMax: requestsMax), at: now)
-    case .dialFailed(let id, let end): if let event = connections.dialFailed(id, end) { state.handle(event, at: now) }
+    case .dialFailed(let id, let end): for event in connections.dialFailed(id, end) { state.handle(event, at: now) }
     case .connectionLost(let id, let end): for event in connections.lost(id, end) { state.handle(event, at: now) }
+    case .yielded(let id): for event in connections.yielded(id) { state.handle(event, at: now) }
     case .peer(let id, let news): hear(news, from: id, at: now)
     case .unreadable(let error):
       if case .unreadable(let errno) = error { output.failed(.io(errno)) }
@@ -92,6 +99,7 @@ extension DownloadRun {
         return
       }
       if self.manifest == nil { self.manifest = manifest }
+      connections.opened(id)
     case .refused(let refusal): connections.dismiss(id, .refused(refusal))
     case .withdrawn(let reason): connections.dismiss(id, .withdrawn(reason))
     case .page(let page):

@@ -20,42 +20,36 @@ enum ConnectionReport: Sendable {
 final class NodeConnections {
   typealias Use = SharedConnections.Use
 
-  /// Connections that are dialled at a time: a quarter of the descriptors, and no more than 512.
-  private static var dialledMax: Int { min(512, max(16, OpenFileLimit.current / 4)) }
-
-  /// What is needed to dial again with another cipher.
-  private struct Dial {
-    let address: Endpoint
-    let pinned: PeerID?
-    var suite: CipherSuite
-  }
+  /// Connections that are dialled at a time: a quarter of the descriptors, and no more than 1,024.
+  static var dialledMax: Int { min(1_024, max(16, OpenFileLimit.current / 4)) }
 
   private let context: NodeContext
-  private var shared = SharedConnections(dialledMax: NodeConnections.dialledMax)
-  private var dials: [ConnectionToken: Dial] = [:]
+  private var shared: SharedConnections
+  /// The cipher of each connection whose handshake is not done.
+  private var suites: [ConnectionToken: CipherSuite] = [:]
   /// Connections that a download closed because its peer lied to it.
   private var banned: [ConnectionToken: DownloadID] = [:]
   private var nextLoop = 0
+  /// As of the turn of the control thread.
+  private var now = Instant.zero
 
-  init(_ context: NodeContext) { self.context = context }
+  init(_ context: NodeContext, dialledMax: Int = NodeConnections.dialledMax) {
+    self.context = context
+    shared = SharedConnections(dialledMax: dialledMax)
+  }
 
   // MARK: Commands of downloads
 
   /// Connects a download to an address. A message follows.
   func dial(_ address: PeerAddress, pinned: PeerID?, for use: Use) {
-    switch shared.dial(address, pinned: pinned, for: use, token: newToken()) {
-    case .dial(let token):
-      let suite = context.configuration.suites[0]
-      begin(token, Dial(address: Endpoint(address), pinned: pinned, suite: suite))
-    case .waits: break
-    case .stands(let token): connectWaiting(on: token)
-    }
+    perform(shared.dial(address, pinned: pinned, for: use, token: newToken(), at: now))
   }
 
-  /// There is room on a connection for downloads that wait for it.
-  private func connectWaiting(on token: ConnectionToken) {
-    while let next = shared.nextUse(of: token) {
-      tell(next.use.download, .connected(next.use.id, next.peer, requestsMax: next.requestsMax))
+  private func perform(_ dialled: SharedConnections.Dialled) {
+    switch dialled {
+    case .dial(let token): begin(token, context.configuration.suites[0])
+    case .waits: makeRoom()
+    case .stands(let token): connectWaiting(on: token)
     }
   }
 
@@ -64,9 +58,17 @@ final class NodeConnections {
     return context.takeToken(forLoop: nextLoop)
   }
 
-  private func begin(_ token: ConnectionToken, _ dial: Dial) {
-    dials[token] = dial
-    send(.dial(token, dial.address, pinned: dial.pinned, suite: dial.suite), to: token)
+  private func begin(_ token: ConnectionToken, _ suite: CipherSuite) {
+    guard let (address, pinned) = shared.dialled(token) else { return }
+    suites[token] = suite
+    send(.dial(token, Endpoint(address), pinned: pinned, suite: suite), to: token)
+  }
+
+  /// There is room on a connection for downloads that wait for it.
+  private func connectWaiting(on token: ConnectionToken) {
+    while let next = shared.nextUse(of: token) {
+      tell(next.use, .connected(next.use.id, next.peer, requestsMax: next.requestsMax))
+    }
   }
 
   /// Sends a command about the connection that a download knows under a name. Does nothing if it is gone.
@@ -76,41 +78,84 @@ final class NodeConnections {
 
   private func send(_ command: LoopCommand, to token: ConnectionToken) { context.mailboxes[token.loop].send(command) }
 
+  /// The peer has opened the content of a download.
+  func opened(_ use: Use) { shared.opened(use) }
+
+  /// The fate of a connection that no download uses any more.
+  enum Closing {
+    /// It stays as long as the peer wants it.
+    case never
+    /// It closes once the peer has nothing open here.
+    case whenUnused(CloseCode)
+    case now(CloseCode, String = "")
+  }
+
   /// A download uses a connection no more.
-  /// - `closes`: whether the connection closes if no other download uses it, even if the peer has something open here.
-  func release(_ use: Use, closes: Bool, _ code: CloseCode) {
-    switch shared.release(use) {
+  func release(_ use: Use, _ closing: Closing) {
+    let closesNow = if case .now = closing { true } else { false }
+    switch shared.release(use, forgets: closesNow) {
     case .nothing: break
     case .giveBack(let token):
-      send(.giveBack(token, use.download, code), to: token)
+      send(.giveBack(token, use.download, closing: nil), to: token)
       connectWaiting(on: token)
     case .unused(let token):
-      send(closes ? .disconnect(token, code, "") : .giveBack(token, use.download, code), to: token)
+      switch closing {
+      case .never: send(.giveBack(token, use.download, closing: nil), to: token)
+      case .whenUnused(let code): send(.giveBack(token, use.download, closing: code), to: token)
+      case .now(let code, let text): send(.disconnect(token, code, text), to: token)
+      }
+      makeRoom()
     }
   }
 
-  /// The peer of a connection lied to a download. The connection closes for all downloads: only so the peer hears of it
-  /// and checks its data. The others may connect again.
+  /// A download is over.
+  func releaseAll(of download: DownloadID) {
+    for use in shared.uses(of: download) { release(use, .whenUnused(.done)) }
+  }
+
+  /// The peer of a connection lied about the content that a download opened there. The connection closes for all
+  /// downloads: only so the peer hears of it and checks its data. The others connect again.
   func ban(_ use: Use) {
     guard let token = shared.token(of: use) else { return }
     banned[token] = use.download
-    _ = shared.release(use)
-    send(.disconnect(token, .badData, "your data does not verify"), to: token)
+    _ = shared.release(use, forgets: true)
+    send(.disconnect(token, .badData, NodeConnections.badDataText), to: token)
+  }
+
+  /// The text of a GOODBYE for wrong data.
+  static let badDataText = "your data does not verify"
+
+  // MARK: Times
+
+  /// When to call `fire`; nil if nothing waits for a time.
+  var deadline: Instant? { shared.deadline }
+
+  /// A turn of the control thread begins.
+  func turn(at now: Instant) {
+    self.now = now
+    while let uses = shared.expire(at: now) {
+      for use in uses { tell(use, .dialFailed(use.id, .local(.tooManyConnections, "this node has too many already"))) }
+    }
+  }
+
+  /// While dials wait for room, connections that no download uses close.
+  private func makeRoom() {
+    if let token = shared.inTheWay { send(.disconnect(token, .tooManyConnections, ""), to: token) }
   }
 
   // MARK: Reports of the loops
 
   /// A loop reports. Downloads hear of it by messages.
-  /// - `runs`: whether a download still runs.
-  func handle(_ report: ConnectionReport, of token: ConnectionToken, runs: (DownloadID) -> Bool) {
+  /// - `fetches`: whether a download runs, and still fetches.
+  func handle(_ report: ConnectionReport, of token: ConnectionToken, fetches: (DownloadID) -> Bool) {
     switch report {
     case .established(let peer, let requestsMax): established(token, peer, requestsMax: requestsMax)
     case .joined(let download, let address, let peer, let requestsMax):
-      guard runs(download) else { return send(.giveBack(token, download, .done), to: token) }
+      guard fetches(download) else { return send(.giveBack(token, download, closing: nil), to: token) }
       guard !shared.uses(of: token).contains(where: { $0.download == download }) else { return }
       let use = Use(download, context.nextInboundID())
       shared.joined(token, peer, requestsMax: requestsMax, for: use)
-      tell(download, .joined(use.id, address, peer, requestsMax: requestsMax))
+      tell(use, .joined(use.id, address, peer, requestsMax: requestsMax))
     case .yielded(let download): yielded(token, download)
     case .ended(let end, let wasEstablished, let download):
       ended(token, end, wasEstablished: wasEstablished, liedTo: download)
@@ -118,20 +163,18 @@ final class NodeConnections {
   }
 
   /// A message comes in the next turn: a download may be at work in the caller.
-  private func tell(_ download: DownloadID, _ message: DownloadMessage) {
-    context.control.send(.message(download, message))
-  }
+  private func tell(_ use: Use, _ message: DownloadMessage) { context.control.send(.message(use.download, message)) }
 
   private func yielded(_ token: ConnectionToken, _ download: DownloadID) {
     for use in shared.uses(of: token) where use.download == download {
-      _ = shared.release(use)
-      tell(download, .connectionLost(use.id, .local(.tooSlow, "the output takes nothing, and others wait")))
+      _ = shared.release(use, forgets: false)
+      tell(use, .yielded(use.id))
     }
     connectWaiting(on: token)
   }
 
   private func established(_ token: ConnectionToken, _ peer: PeerID, requestsMax: Int) {
-    dials[token] = nil
+    suites[token] = nil
     guard let established = shared.established(token, peer, requestsMax: requestsMax) else {
       return send(.disconnect(token, .done, ""), to: token)
     }
@@ -142,32 +185,33 @@ final class NodeConnections {
   private func ended(
     _ token: ConnectionToken, _ end: ConnectionEnd, wasEstablished: Bool, liedTo download: DownloadID?
   ) {
-    if let dial = dials.removeValue(forKey: token), !shared.uses(of: token).isEmpty,
-      let suite = end.suiteToTry(insteadOf: dial.suite, isPrivate: context.swarmKey != nil)
+    if let suite = suites.removeValue(forKey: token), !shared.uses(of: token).isEmpty,
+      let other = end.suiteToTry(insteadOf: suite, isPrivate: context.swarmKey != nil)
     {
       let new = newToken()
-      shared.redial(token, as: new)
-      // Once, since it can be changed to one only.
-      return begin(new, Dial(address: dial.address, pinned: dial.pinned, suite: suite))
+      shared.rename(token, to: new)
+      return begin(new, other)  // once, since it can be changed to one only
     }
     let liedTo = banned.removeValue(forKey: token) ?? download
-    let uses = shared.lost(token)
-    dialWaiting()
-    for use in uses {
+    let lost = shared.lost(token, isOwnDoing: end.isOwnDoing)
+    for use in lost.told {
       // A lie about one content says nothing about the others: their downloads connect again.
       let end = liedTo == nil || liedTo == use.download ? end : .remote(.duplicateConnection, "")
-      tell(use.download, wasEstablished ? .connectionLost(use.id, end) : .dialFailed(use.id, end))
+      tell(use, wasEstablished ? .connectionLost(use.id, end) : .dialFailed(use.id, end))
     }
+    for use in lost.redialled {
+      if let dialled = shared.redial(use, token: newToken(), at: now) { perform(dialled) }
+    }
+    while let token = shared.nextToDial() { begin(token, context.configuration.suites[0]) }
   }
+}
 
-  /// There is room for connections that wait to be dialled.
-  private func dialWaiting() {
-    while let token = shared.nextToDial() {
-      guard let address = shared.address(of: token) else { continue }
-      begin(
-        token,
-        Dial(
-          address: Endpoint(address), pinned: shared.pinned(of: token), suite: context.configuration.suites[0]))
+extension ConnectionEnd {
+  /// Whether this node closed the connection, not because of anything that the peer did.
+  fileprivate var isOwnDoing: Bool {
+    switch self {
+    case .local(.done, _), .local(.duplicateConnection, _), .local(.tooManyConnections, _), .local(.badData, _): true
+    default: false
     }
   }
 }

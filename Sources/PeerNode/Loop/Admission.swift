@@ -26,7 +26,7 @@ final class Admission: Sendable {
 
 extension NodeConfiguration {
   /// Connections from outside that a download admits at a time, as far as the limit of open files reaches.
-  public var connectionsOfDownload: Int { ConnectionPlaces(self, folderCount: 0, hasDownloads: true).established }
+  public var connectionsOfDownload: Int { ConnectionPlaces(self, folderCount: 0, downloadCount: 1).established }
 }
 
 extension ConnectionPlaces {
@@ -36,14 +36,25 @@ extension ConnectionPlaces {
   static let descriptorsReserved = 32
   /// Those of each loop: its epoll, its mailbox, and two that it has open for a moment.
   static let descriptorsPerLoop = 4
-  /// Those of a download: the peers that it dials, its part file, its journal.
-  static let descriptorsOfDownload = 64
+  /// The peers that a download dials.
+  static let descriptorsOfDials = 50
+  /// Those of a download apart from that: its part file, its journal.
+  static let descriptorsOfOutput = 2
+  /// Those of all downloads together: files that finish, look-ups of names.
+  static let descriptorsOfDownloads = 12
+
+  /// Descriptors that so many downloads need.
+  private static func descriptors(ofDownloads count: Int) -> Int {
+    guard count > 0 else { return 0 }
+    return min(NodeConnections.dialledMax, count * descriptorsOfDials) + count * descriptorsOfOutput
+      + descriptorsOfDownloads
+  }
 
   /// The places of a node in this process, within its limit of open files.
-  init(_ configuration: NodeConfiguration, folderCount: Int, hasDownloads: Bool) {
+  init(_ configuration: NodeConfiguration, folderCount: Int, downloadCount: Int) {
     let reserved =
       ConnectionPlaces.descriptorsReserved + configuration.loopCount * ConnectionPlaces.descriptorsPerLoop
-      + folderCount * Catalogue.openFilesMax + (hasDownloads ? ConnectionPlaces.descriptorsOfDownload : 0)
+      + folderCount * Catalogue.openFilesMax + ConnectionPlaces.descriptors(ofDownloads: downloadCount)
     self.init(established: configuration.connectionsMax, descriptors: OpenFileLimit.current - reserved)
   }
 }

@@ -16,8 +16,9 @@ enum LoopCommand: Sendable {
   case fetchPage(ConnectionToken, DownloadID, page: UInt32)
   case request(ConnectionToken, DownloadID, FetchRequest)
   case cancel(ConnectionToken, DownloadID, RequestID)
-  /// A download fetches nothing more over a connection. If nothing else uses it, it closes with this code.
-  case giveBack(ConnectionToken, DownloadID, CloseCode)
+  /// A download fetches nothing more over a connection.
+  /// - `closing`: the code with which the connection closes once nothing uses it any more; nil: it stays.
+  case giveBack(ConnectionToken, DownloadID, closing: CloseCode?)
   case disconnect(ConnectionToken, CloseCode, String)
   /// The admission has decided about a connection.
   case admission(ConnectionAdmission.Order)

@@ -131,7 +131,7 @@ final class NetworkLoop {
     case .fetchPage(let token, let download, let page): connections[token]?.fetchPage(page, for: download)
     case .request(let token, let download, let request): connections[token]?.request(request, for: download)
     case .cancel(let token, let download, let request): connections[token]?.cancel(request, for: download)
-    case .giveBack(let token, let download, let code): connections[token]?.giveBack(for: download, code)
+    case .giveBack(let token, let download, let code): connections[token]?.giveBack(for: download, closing: code)
     case .disconnect(let token, let code, let text): connections[token]?.close(.local(code, text))
     case .admission(let order): obey(order)
     case .blocksAvailable(let download):

@@ -8,6 +8,7 @@ import Wire
 @Suite struct SharedConnectionsTests {
   private typealias Use = SharedConnections.Use
   private var connections = SharedConnections(dialledMax: 3)
+  private let now = Instant.zero
 
   private func token(_ number: UInt64) -> ConnectionToken { ConnectionToken(loop: 0, number: number) }
   private func address(_ host: UInt8) -> PeerAddress {
@@ -21,7 +22,7 @@ import Wire
     _ host: UInt8, pinned: PeerID? = nil, for use: Use, as number: UInt64
   ) -> SharedConnections.Dialled {
     let token = token(number)
-    return connections.dial(address(host), pinned: pinned, for: use, token: token)
+    return connections.dial(address(host), pinned: pinned, for: use, token: token, at: now)
   }
 
   /// The downloads that are connected now.
@@ -64,8 +65,10 @@ import Wire
     let second = connections.established(token(11), peer(7), requestsMax: 64)
     #expect(second == .init(token: token(10), isDuplicate: true))
     #expect(connected(10) == [use(1), use(2)] && connections.token(of: use(2)) == token(10))
-    #expect(connections.lost(token(11)) == [], "no download hears of the end of the one too many")
-    #expect(connections.lost(token(10)) == [use(1), use(2)])
+    #expect(
+      connections.lost(token(11), isOwnDoing: false).told == [], "no download hears of the end of the one too many")
+    connections.opened(use(2))
+    #expect(connections.lost(token(10), isOwnDoing: false).told == [use(1), use(2)])
   }
 
   @Test mutating func `a content is given back while another download uses the connection`() {
@@ -73,9 +76,9 @@ import Wire
     _ = dial(1, for: use(2), as: 11)
     _ = connections.established(token(10), peer(7), requestsMax: 32)
     _ = connected(10)
-    #expect(connections.release(use(1)) == .giveBack(token(10)))
-    #expect(connections.release(use(1)) == .nothing, "once")
-    #expect(connections.release(use(2)) == .unused(token(10)))
+    #expect(connections.release(use(1), forgets: true) == .giveBack(token(10)))
+    #expect(connections.release(use(1), forgets: true) == .nothing, "once")
+    #expect(connections.release(use(2), forgets: true) == .unused(token(10)))
     #expect(dial(1, for: use(1, 2), as: 12) == .dial(token(12)), "the unused one is about to close")
   }
 
@@ -84,16 +87,16 @@ import Wire
     _ = dial(2, for: use(1, 2), as: 11)
     _ = connections.established(token(10), peer(7), requestsMax: 32)
     _ = connections.established(token(11), peer(7), requestsMax: 32)
-    #expect(connections.release(use(1, 2)) == .nothing)
+    #expect(connections.release(use(1, 2), forgets: true) == .nothing)
     #expect(connections.token(of: use(1, 1)) == token(10))
-    #expect(connections.release(use(1, 1)) == .unused(token(10)))
+    #expect(connections.release(use(1, 1), forgets: true) == .unused(token(10)))
   }
 
   @Test mutating func `a handshake that no download waits for any more gives a connection to close`() {
     _ = dial(1, for: use(1), as: 10)
-    #expect(connections.release(use(1)) == .unused(token(10)))
+    #expect(connections.release(use(1), forgets: true) == .unused(token(10)))
     #expect(connections.established(token(10), peer(7), requestsMax: 32) == nil)
-    #expect(connections.lost(token(10)) == [] && connections.isEmpty)
+    #expect(connections.lost(token(10), isOwnDoing: false).told == [] && connections.isEmpty)
   }
 
   @Test mutating func `a peer that opens a content on a connection that it dialled is fetched from over that`() {
@@ -102,25 +105,26 @@ import Wire
     _ = dial(1, for: use(3), as: 10)
     #expect(connections.established(token(10), peer(7), requestsMax: 64) == .init(token: token(20), isDuplicate: true))
     #expect(connections.nextUse(of: token(20)) == .init(use: use(3), peer: peer(7), requestsMax: 16))
-    #expect(connections.release(use(1, 1 << 63)) == .giveBack(token(20)))
-    #expect(connections.lost(token(20)) == [use(2, 1 << 63 | 1), use(3)])
+    #expect(connections.release(use(1, 1 << 63), forgets: true) == .giveBack(token(20)))
+    #expect(
+      connections.lost(token(20), isOwnDoing: false) == .init(told: [use(2, 1 << 63 | 1)], redialled: [use(3)]))
   }
 
   @Test mutating func `of two connections to a peer the other one is used once the first is lost`() {
     connections.joined(token(20), peer(7), requestsMax: 16, for: use(1, 1 << 63))
     connections.joined(token(21), peer(7), requestsMax: 16, for: use(2, 1 << 63 | 1))
-    _ = connections.lost(token(20))
+    _ = connections.lost(token(20), isOwnDoing: false).told
     _ = dial(1, for: use(1), as: 10)
     #expect(connections.established(token(10), peer(7), requestsMax: 64)?.token == token(21))
   }
 
   @Test mutating func `a dial that needs another cipher goes on under another token`() {
     _ = dial(1, for: use(1), as: 10)
-    connections.redial(token(10), as: token(11))
+    connections.rename(token(10), to: token(11))
     #expect(connections.token(of: use(1)) == token(11))
     #expect(dial(1, for: use(2), as: 12) == .waits)
-    #expect(connections.lost(token(10)) == [])
-    #expect(connections.lost(token(11)) == [use(1), use(2)])
+    #expect(connections.lost(token(10), isOwnDoing: false).told == [])
+    #expect(connections.lost(token(11), isOwnDoing: false).told == [use(1), use(2)])
   }
 
   @Test mutating func `more connections than there is room for wait in their order`() {
@@ -129,22 +133,86 @@ import Wire
       #expect(dial(host, for: use(1, UInt64(host)), as: UInt64(host)) == .waits)
     }
     #expect(connections.nextToDial() == nil)
-    #expect(connections.release(use(1, 5)) == .nothing, "it was never dialled")
-    #expect(connections.lost(token(2)) == [use(1, 2)])
+    #expect(connections.release(use(1, 5), forgets: true) == .nothing, "it was never dialled")
+    #expect(connections.lost(token(2), isOwnDoing: false).told == [use(1, 2)])
     #expect(connections.nextToDial() == token(4) && connections.nextToDial() == nil)
-    #expect(connections.lost(token(1)) == [use(1, 1)])
+    #expect(connections.lost(token(1), isOwnDoing: false).told == [use(1, 1)])
     #expect(connections.nextToDial() == token(6))
-    for number in [3, 4, 6] as [UInt64] { _ = connections.lost(token(number)) }
+    for number in [3, 4, 6] as [UInt64] { _ = connections.lost(token(number), isOwnDoing: false).told }
     #expect(connections.isEmpty)
+  }
+
+  @Test mutating func `a download that came to a connection which ends before it has opened anything dials for itself`()
+  {
+    _ = dial(1, for: use(1), as: 10)
+    _ = connections.established(token(10), peer(7), requestsMax: 32)
+    _ = dial(1, for: use(2), as: 11)
+    _ = dial(1, for: use(3), as: 12)
+    #expect(connected(10) == [use(1), use(2), use(3)])
+    connections.opened(use(3))
+    let lost = connections.lost(token(10), isOwnDoing: false)
+    #expect(lost == .init(told: [use(1), use(3)], redialled: [use(2)]))
+    let fresh = token(13)
+    #expect(connections.redial(use(2), token: fresh, at: now) == .dial(token(13)))
+    #expect(connections.lost(token(13), isOwnDoing: false).told == [use(2)], "a dial of its own that fails has failed")
+    #expect(connections.isEmpty)
+  }
+
+  @Test mutating func `a dial that this node ends for one download is repeated for the others`() {
+    _ = dial(1, for: use(1), as: 10)
+    #expect(connections.release(use(1), forgets: false) == .unused(token(10)))
+    #expect(dial(1, for: use(2), as: 11) == .waits, "the node may still be dialling")
+    #expect(connections.lost(token(10), isOwnDoing: true) == .init(told: [], redialled: [use(2)]))
+    let fresh = token(12)
+    #expect(connections.redial(use(2), token: fresh, at: now) == .dial(token(12)))
+  }
+
+  @Test mutating func `a connection that the peer still uses is used again`() {
+    _ = dial(1, for: use(1), as: 10)
+    _ = connections.established(token(10), peer(7), requestsMax: 32)
+    _ = connected(10)
+    #expect(connections.release(use(1), forgets: false) == .unused(token(10)))
+    #expect(dial(1, for: use(2), as: 11) == .stands(token(10)))
+    #expect(connected(10) == [use(2)])
+  }
+
+  @Test mutating func `while dials wait for room, a connection that no download uses is in the way`() {
+    for host in 1...3 as ClosedRange<UInt8> {
+      _ = dial(host, for: use(1, UInt64(host)), as: UInt64(host))
+      _ = connections.established(token(UInt64(host)), peer(host), requestsMax: 32)
+      _ = connected(UInt64(host))
+    }
+    #expect(connections.release(use(1, 2), forgets: false) == .unused(token(2)))
+    #expect(connections.inTheWay == nil, "there is room")
+    #expect(dial(4, for: use(2), as: 4) == .waits)
+    #expect(connections.inTheWay == token(2))
+    _ = connections.lost(token(2), isOwnDoing: true)
+    #expect(connections.inTheWay == nil && connections.nextToDial() == token(4))
+  }
+
+  @Test mutating func `the download with the fewest connections dials first, and a dial does not wait for ever`() {
+    for host in 1...3 as ClosedRange<UInt8> {
+      _ = dial(host, for: use(1, UInt64(host)), as: UInt64(host))
+      _ = connections.established(token(UInt64(host)), peer(host), requestsMax: 32)
+      _ = connected(UInt64(host))
+    }
+    _ = dial(4, for: use(1, 4), as: 4)
+    _ = dial(5, for: use(2, 1), as: 5)
+    _ = connections.lost(token(1), isOwnDoing: false)
+    #expect(connections.nextToDial() == token(5))
+    #expect(connections.deadline == now + SharedConnections.waitMax)
+    #expect(connections.expire(at: now + (SharedConnections.waitMax - .milliseconds(1))) == nil)
+    #expect(connections.expire(at: now + SharedConnections.waitMax) == [use(1, 4)])
+    #expect(connections.expire(at: now + SharedConnections.waitMax) == nil && connections.deadline == nil)
   }
 
   @Test mutating func `more contents than a peer takes open wait until another is given back`() {
     for download in 1...66 as ClosedRange<UInt64> { _ = dial(1, for: use(download), as: 10) }
     _ = connections.established(token(10), peer(7), requestsMax: 32)
     #expect(connected(10) == (1...64).map { use($0) })
-    #expect(connections.release(use(65)) == .giveBack(token(10)), "one that waits may go as well")
-    #expect(connections.release(use(3)) == .giveBack(token(10)))
+    #expect(connections.release(use(65), forgets: true) == .giveBack(token(10)), "one that waits may go as well")
+    #expect(connections.release(use(3), forgets: true) == .giveBack(token(10)))
     #expect(connected(10) == [use(66)])
-    #expect(connections.lost(token(10)).count == 64)
+    #expect(connections.lost(token(10), isOwnDoing: false).redialled.count == 63, "all but the one that dialled")
   }
 }
