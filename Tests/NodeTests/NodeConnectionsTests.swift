@@ -1,0 +1,150 @@
+// The connections that downloads share, as the control thread performs it: commands to the loops, messages to downloads.
+import Content
+import Posix
+import Sodium
+import Testing
+import TestSupport
+import Transfer
+import Wire
+
+@testable import PeerNode
+
+@Suite struct NodeConnectionsTests {
+  private let context: NodeContext
+  private let connections: NodeConnections
+  private let address = PeerAddress(ip: Endpoint.loopback(9).ip, port: 9)
+  private let other = PeerAddress(ip: Endpoint.loopback(9, last: 2).ip, port: 9)
+  private let peer = StaticIdentity(secret: .random()).peerID
+
+  init() throws {
+    var configuration = NodeConfiguration()
+    configuration.loopCount = 1
+    context = try NodeContext(configuration) { _ in }
+    connections = NodeConnections(context, dialledMax: 2)
+  }
+
+  private func use(_ download: UInt64, _ id: UInt64 = 1) -> NodeConnections.Use {
+    NodeConnections.Use(DownloadID(download), ConnectionID(id))
+  }
+
+  /// The commands for the loop since the last call, in words.
+  private func commands() -> [String] {
+    context.mailboxes[0].takeAll().map { command in
+      switch command {
+      case .dial(_, _, _, let suite): "dial \(suite)"
+      case .giveBack(_, let download, let code): "give back \(download.rawValue) \(code.map { "\($0)" } ?? "and stay")"
+      case .disconnect(_, let code, _): "disconnect \(code)"
+      default: "\(command)"
+      }
+    }
+  }
+
+  /// The messages for downloads since the last call, in words.
+  private func messages() -> [String] {
+    context.control.takeAll().compactMap { message in
+      guard case .message(let download, let message) = message else { return nil }
+      let words =
+        switch message {
+        case .connected(let id, _, _): "connected \(id.rawValue)"
+        case .joined: "joined"
+        case .dialFailed(let id, let end): "dial \(id.rawValue) failed: \(end)"
+        case .connectionLost(let id, let end): "lost \(id.rawValue): \(end)"
+        case .yielded(let id): "yielded \(id.rawValue)"
+        default: "\(message)"
+        }
+      return "\(download.rawValue): \(words)"
+    }
+  }
+
+  private func handle(_ report: ConnectionReport, of token: ConnectionToken) {
+    connections.handle(report, of: token) { $0 != DownloadID(9) }
+  }
+
+  /// A connection over which both downloads fetch.
+  private func shared() throws -> ConnectionToken {
+    connections.dial(address, pinned: nil, for: use(1))
+    connections.dial(address, pinned: nil, for: use(2))
+    guard case .dial(let token, _, _, _)? = context.mailboxes[0].takeAll().first else { throw SocketEnd.endOfStream }
+    handle(.established(peer, requestsMax: 64), of: token)
+    #expect(messages() == ["1: connected 1", "2: connected 1"])
+    for download in 1...2 as ClosedRange<UInt64> { connections.opened(use(download)) }
+    return token
+  }
+
+  @Test func `a lie about one content closes the connection, and the other download connects again`() throws {
+    let token = try shared()
+    connections.ban(use(1))
+    #expect(commands() == ["disconnect badData"])
+    handle(.ended(.local(.badData, ""), wasEstablished: true, liedTo: nil), of: token)
+    #expect(messages() == ["2: lost 1: it said: already connected"])
+  }
+
+  @Test func `a lie that a session finds is told to its own download alone`() throws {
+    let token = try shared()
+    handle(.ended(.lied("it lied"), wasEstablished: true, liedTo: DownloadID(2)), of: token)
+    #expect(messages() == ["1: lost 1: it said: already connected", "2: lost 1: wrong data: it lied"])
+  }
+
+  @Test func `a download that banned the peer before leaves the connection to the other one`() throws {
+    _ = try shared()
+    connections.release(use(1), .now(.badData))
+    #expect(commands() == ["give back 1 and stay"])
+    connections.release(use(2), .now(.badData))
+    #expect(commands() == ["disconnect badData"])
+  }
+
+  @Test func `a download that ends leaves the connection to the other one, and the last one closes it`() throws {
+    _ = try shared()
+    connections.releaseAll(of: DownloadID(1))
+    connections.releaseAll(of: DownloadID(2))
+    #expect(commands() == ["give back 1 and stay", "give back 2 done"])
+  }
+
+  @Test func `a dial that another cipher can mend is repeated for all that wait for it`() throws {
+    connections.dial(address, pinned: nil, for: use(1))
+    connections.dial(address, pinned: nil, for: use(2))
+    guard case .dial(let token, _, _, let suite)? = context.mailboxes[0].takeAll().first else {
+      Issue.record("no dial")
+      return
+    }
+    let another = CipherSuite.available.first { $0 != suite } ?? suite
+    handle(.ended(.handshake(.suiteUnsupported(redialWith: another)), wasEstablished: false, liedTo: nil), of: token)
+    guard another != suite else { return #expect(messages().count == 2) }
+    #expect(commands() == ["dial \(another)"] && messages() == [])
+  }
+
+  @Test func `a peer that opens a content which is fetched no more is not asked for it`() {
+    let token = context.takeToken(forLoop: 0)
+    handle(.joined(DownloadID(9), .loopback(9), peer, requestsMax: 64), of: token)
+    #expect(commands() == ["give back 9 and stay"] && messages() == [])
+    handle(.joined(DownloadID(1), .loopback(9), peer, requestsMax: 64), of: token)
+    handle(.joined(DownloadID(1), .loopback(9), peer, requestsMax: 64), of: token)
+    #expect(messages() == ["1: joined"])
+  }
+
+  @Test func `a download that gives way is told, and its end is no news for the other`() throws {
+    let token = try shared()
+    handle(.yielded(DownloadID(1)), of: token)
+    #expect(messages() == ["1: yielded 1"] && commands() == [])
+    handle(.ended(.truncated, wasEstablished: true, liedTo: nil), of: token)
+    #expect(messages() == ["2: lost 1: the connection was cut"])
+  }
+
+  @Test func `a dial that waits for room fails after a while, and room is made by what nothing uses`() throws {
+    let third = PeerAddress(ip: Endpoint.loopback(9, last: 3).ip, port: 9)
+    let token = try shared()
+    connections.dial(other, pinned: nil, for: use(1, 2))
+    _ = commands()
+    connections.dial(third, pinned: nil, for: use(3))
+    #expect(commands() == [], "two connections are dialled")
+    connections.releaseAll(of: DownloadID(2))
+    connections.release(use(1), .never)
+    #expect(commands() == ["give back 2 and stay", "give back 1 and stay", "disconnect tooManyConnections"])
+    handle(.ended(.local(.tooManyConnections, ""), wasEstablished: true, liedTo: nil), of: token)
+    #expect(commands().count == 1 && messages() == [])
+    connections.dial(address, pinned: nil, for: use(4))
+    let late = try #require(connections.deadline)
+    connections.turn(at: late)
+    #expect(messages() == ["4: dial 1 failed: closed by us: this node has too many already"])
+  }
+}
