@@ -72,8 +72,8 @@ public struct DownloadState: Sendable {
   var workerClocks: [WorkerClock] = []
   var peersAtZero = 0
 
-  var chunks = ChunkTable(layout: ChunkLayout(fileLength: 0)!)
-  var pages = PageTable(layout: ChunkLayout(fileLength: 0)!, chunksPerPage: 1)
+  var chunks = ChunkTable(layout: .ofEmptyFile)
+  var pages = PageTable(layout: .ofEmptyFile, chunksPerPage: 1)
   var retries = RetryQueue()
   var rounds = RetryRounds()
   var pace = StrangerPace()
