@@ -103,11 +103,11 @@ public struct SharedConnections: Sendable {
       return line.peer == nil ? .waits : .stands(shared)
     }
     let token = token()
-    lines[token] = Line(address: address, pinned: pinned)
+    let isFull = dialledCount >= dialledMax
+    lines[token] = Line(address: address, pinned: pinned, queue: [use], isWaiting: isFull)
+    tokens[use] = token
     byAddress[address] = token
-    enqueue(use, at: token)
-    guard dialledCount < dialledMax else {
-      lines[token]!.isWaiting = true
+    if isFull {
       waiting.append(token)
       return .waits
     }
@@ -125,7 +125,7 @@ public struct SharedConnections: Sendable {
   public mutating func nextToDial() -> ConnectionToken? {
     guard dialledCount < dialledMax, !waiting.isEmpty else { return nil }
     let token = waiting.removeFirst()
-    lines[token]!.isWaiting = false
+    lines[existing: token].isWaiting = false
     dialledCount += 1
     return token
   }
@@ -140,15 +140,16 @@ public struct SharedConnections: Sendable {
 
   /// The handshake of a connection that was dialled is done. Nil: no download wants it any more.
   public mutating func established(_ token: ConnectionToken, _ peer: PeerID, requestsMax: Int) -> Established? {
-    guard let line = lines[token], !line.queue.isEmpty else { return nil }
+    guard var line = lines[token], !line.queue.isEmpty else { return nil }
     guard let other = byPeer[peer], lines[other] != nil else {
-      lines[token]!.peer = peer
-      lines[token]!.requestsMax = requestsMax
+      (line.peer, line.requestsMax) = (peer, requestsMax)
+      lines[token] = line
       byPeer[peer] = token
       return Established(token: token, isDuplicate: false)
     }
     for use in line.queue { enqueue(use, at: other) }
-    lines[token]!.queue = []
+    line.queue = []
+    lines[token] = line
     forget(token)
     return Established(token: other, isDuplicate: true)
   }
@@ -156,24 +157,25 @@ public struct SharedConnections: Sendable {
   /// The next download that waits for a connection that stands: it is connected now. Nil if none waits, or if as many
   /// contents as the protocol allows are in use on it.
   public mutating func nextUse(of token: ConnectionToken) -> Connected? {
-    guard let line = lines[token], let peer = line.peer, !line.queue.isEmpty,
+    guard var line = lines[token], let peer = line.peer, !line.queue.isEmpty,
       Set(line.uses.map(\.download)).count < ProtocolLimits.openFilesMax
     else { return nil }
-    let use = lines[token]!.queue.removeFirst()
-    lines[token]!.uses.append(use)
+    let use = line.queue.removeFirst()
+    line.uses.append(use)
+    lines[token] = line
     return Connected(use: use, peer: peer, requestsMax: line.requestsMax)
   }
 
   /// A peer has opened the content of a download, on a connection that may be in use already.
   public mutating func joined(_ token: ConnectionToken, _ peer: PeerID, requestsMax: Int, for use: Use) {
-    if lines[token] == nil { lines[token] = Line(address: nil, pinned: nil, peer: peer, requestsMax: requestsMax) }
-    lines[token]!.uses.append(use)
+    let unknown = Line(address: nil, pinned: nil, peer: peer, requestsMax: requestsMax)
+    lines[token, default: unknown].uses.append(use)
     tokens[use] = token
     if byPeer[peer] == nil { byPeer[peer] = token }
   }
 
   private mutating func enqueue(_ use: Use, at token: ConnectionToken) {
-    lines[token]!.queue.append(use)
+    lines[existing: token].queue.append(use)
     tokens[use] = token
   }
 
@@ -181,13 +183,14 @@ public struct SharedConnections: Sendable {
 
   /// A download gives a connection up.
   public mutating func release(_ use: Use) -> Release {
-    guard let token = tokens.removeValue(forKey: use), lines[token] != nil else { return .nothing }
-    lines[token]!.uses.removeAll { $0 == use }
-    lines[token]!.queue.removeAll { $0 == use }
-    let others = lines[token]!.uses + lines[token]!.queue
+    guard let token = tokens.removeValue(forKey: use), var line = lines[token] else { return .nothing }
+    line.uses.removeAll { $0 == use }
+    line.queue.removeAll { $0 == use }
+    lines[token] = line
+    let others = line.uses + line.queue
     if others.contains(where: { $0.download == use.download }) { return .nothing }
     guard others.isEmpty else { return .giveBack(token) }
-    if lines[token]!.isWaiting {
+    if line.isWaiting {
       _ = lost(token)
       return .nothing
     }
