@@ -38,7 +38,7 @@ public struct JournalState: Sendable {
   private var pages: [HashPage] = []
   private var knownPages: Set<PageIndex>
   private var firstUnsynced: Instant?
-  private var actions: [JournalAction] = []
+  private var actions = ActionQueue<JournalAction>()
 
   /// Verified bytes of which no sync has begun.
   public private(set) var unsyncedBytes: UInt64 = 0
@@ -62,7 +62,7 @@ public struct JournalState: Sendable {
   public var isOver: Bool { phase == .over || phase == .failed }
 
   /// The next thing to do, in order; nil where nothing is left until the next event.
-  public mutating func nextAction() -> JournalAction? { actions.isEmpty ? nil : actions.removeFirst() }
+  public mutating func nextAction() -> JournalAction? { actions.takeFirst() }
 
   public mutating func handle(_ event: JournalEvent, at now: Instant) {
     guard !isOver else { return }
@@ -75,7 +75,7 @@ public struct JournalState: Sendable {
     case .placed: if phase == .placing { phase = .over }
     case .failed:
       phase = .failed
-      actions = []
+      actions.removeAll()
     case .timerFired: break
     case .completed: ending = .complete
     case .stopped: if ending == .none { ending = .stopped }
