@@ -45,6 +45,10 @@ public struct ChunkLayout: Hashable, Sendable {
   /// The most chunks a file can have: 2^20, so 1 TiB at 1 MiB.
   public static let chunkCountMax = 1 << 20
 
+  /// How the empty file is cut: into no chunk.
+  public static let ofEmptyFile = ChunkLayout(
+    bounded: 0, ChunkLayout.wireChunkSize, ChunkLayout.wireLeafSize)
+
   /// Nil where the file would have more than `chunkCountMax` chunks.
   public init?(
     fileLength: UInt64, chunkSize: Int = ChunkLayout.wireChunkSize, leafSize: Int = ChunkLayout.wireLeafSize
@@ -53,6 +57,11 @@ public struct ChunkLayout: Hashable, Sendable {
     let leaves = chunkSize / leafSize
     precondition(leaves >= 1 && leaves <= 64 && leaves & (leaves - 1) == 0, "a chunk is a power of two of leaves")
     guard fileLength <= UInt64(chunkSize) * UInt64(ChunkLayout.chunkCountMax) else { return nil }
+    self.init(bounded: fileLength, chunkSize, leafSize)
+  }
+
+  /// - `fileLength`: of at most `chunkCountMax` chunks.
+  private init(bounded fileLength: UInt64, _ chunkSize: Int, _ leafSize: Int) {
     self.fileLength = fileLength
     self.chunkSize = chunkSize
     self.leafSize = leafSize

@@ -146,10 +146,10 @@ public struct ConnectionAdmission: Sendable {
 
   /// What an admitted connection is good for has changed.
   public mutating func note(_ token: ConnectionToken, _ use: Use) {
-    guard entries[token] != nil, entries[token]!.use != use else { return }
+    guard var entry = entries[token], entry.use != use else { return }
     numbers += 1
-    entries[token]!.use = use
-    entries[token]!.useNumber = numbers
+    (entry.use, entry.useNumber) = (use, numbers)
+    entries[token] = entry
   }
 
   /// The connection that goes for a newcomer: one of a group that has more than the newcomer's would have. Of those that
@@ -226,8 +226,8 @@ public struct ConnectionAdmission: Sendable {
   mutating func forget(_ token: ConnectionToken) {
     guard let entry = entries.removeValue(forKey: token) else { return }
     if entry.isTurnedAway { turnedAway.remove(entry.group) } else { admitted.remove(entry.group) }
-    byPeer[entry.peer]!.removeAll { $0 == token }
-    if byPeer[entry.peer]!.isEmpty { byPeer[entry.peer] = nil }
+    byPeer[existing: entry.peer].removeAll { $0 == token }
+    if byPeer[existing: entry.peer].isEmpty { byPeer[entry.peer] = nil }
   }
 
   mutating func setProbed(_ token: ConnectionToken, _ isProbed: Bool) { entries[token]?.isProbed = isProbed }

@@ -44,11 +44,12 @@ public struct DuplicateConnections: Sendable {
 
   /// Another connection to the same peer is in use already.
   public mutating func judge(_ id: ConnectionID) -> Verdict {
-    guard id.isInbound, let peer = entries[id]?.peer else { return .close }
-    let others = entries.filter { $0.value.peer == peer && $0.key != id }
-    if own < peer, others.contains(where: { !$0.key.isInbound }) { return .close }
-    entries[id]!.isSpare = true
-    return others.contains { !$0.value.isSpare } ? .keep : .use(takeSpare(of: peer) ?? id)
+    guard id.isInbound, var entry = entries[id] else { return .close }
+    let others = entries.filter { $0.value.peer == entry.peer && $0.key != id }
+    if own < entry.peer, others.contains(where: { !$0.key.isInbound }) { return .close }
+    entry.isSpare = true
+    entries[id] = entry
+    return others.contains { !$0.value.isSpare } ? .keep : .use(takeSpare(of: entry.peer) ?? id)
   }
 
   /// A connection is gone. Returns the spare one that takes its place.
@@ -59,7 +60,7 @@ public struct DuplicateConnections: Sendable {
   /// The oldest spare connection to a peer, which is a spare no longer.
   private mutating func takeSpare(of peer: PeerID) -> ConnectionID? {
     guard let id = entries.filter({ $0.value.peer == peer && $0.value.isSpare }).keys.min() else { return nil }
-    entries[id]!.isSpare = false
+    entries[id] = Entry(peer: peer)
     return id
   }
 }

@@ -132,7 +132,7 @@ public struct SharedConnections: Sendable {
     byAddress[address] = token
     enqueue(use, at: token)
     guard dialledCount < dialledMax else {
-      lines[token]!.waitsSince = now
+      lines[existing: token].waitsSince = now
       waiting.append(token)
       return .waits
     }
@@ -166,8 +166,8 @@ public struct SharedConnections: Sendable {
   public mutating func established(_ token: ConnectionToken, _ peer: PeerID, requestsMax: Int) -> Established? {
     guard let line = lines[token], !line.queue.isEmpty else { return nil }
     guard let other = byPeer[peer], other != token, lines[other] != nil else {
-      lines[token]!.peer = peer
-      lines[token]!.requestsMax = requestsMax
+      lines[existing: token].peer = peer
+      lines[existing: token].requestsMax = requestsMax
       byPeer[peer] = token
       return Established(token: token, isDuplicate: false)
     }
@@ -175,7 +175,7 @@ public struct SharedConnections: Sendable {
       wishes[use]?.isProven = false
       enqueue(use, at: other)
     }
-    lines[token]!.queue = []
+    lines[existing: token].queue = []
     forget(token)
     return Established(token: other, isDuplicate: true)
   }
@@ -186,8 +186,8 @@ public struct SharedConnections: Sendable {
     guard let line = lines[token], let peer = line.peer, !line.queue.isEmpty,
       Set(line.uses.map(\.download)).count < ProtocolLimits.openFilesMax
     else { return nil }
-    let use = lines[token]!.queue.removeFirst()
-    lines[token]!.uses.append(use)
+    let use = lines[existing: token].queue.removeFirst()
+    lines[existing: token].uses.append(use)
     return Connected(use: use, peer: peer, requestsMax: line.requestsMax)
   }
 
@@ -197,13 +197,13 @@ public struct SharedConnections: Sendable {
   /// A peer has opened the content of a download, on a connection that may be in use already.
   public mutating func joined(_ token: ConnectionToken, _ peer: PeerID, requestsMax: Int, for use: Use) {
     if lines[token] == nil { lines[token] = Line(address: nil, pinned: nil, peer: peer, requestsMax: requestsMax) }
-    lines[token]!.uses.append(use)
+    lines[existing: token].uses.append(use)
     tokens[use] = token
     if byPeer[peer] == nil { byPeer[peer] = token }
   }
 
   private mutating func enqueue(_ use: Use, at token: ConnectionToken) {
-    lines[token]!.queue.append(use)
+    lines[existing: token].queue.append(use)
     tokens[use] = token
   }
 
@@ -220,7 +220,7 @@ public struct SharedConnections: Sendable {
     func count(_ place: Int) -> Int { lines[waiting[place]]?.queue.map { counts[$0.download] ?? 0 }.min() ?? 0 }
     guard let place = waiting.indices.min(by: { count($0) < count($1) }) else { return nil }
     let token = waiting.remove(at: place)
-    lines[token]!.waitsSince = nil
+    lines[existing: token].waitsSince = nil
     dialledCount += 1
     return token
   }
@@ -248,12 +248,12 @@ public struct SharedConnections: Sendable {
   public mutating func release(_ use: Use, forgets: Bool) -> Release {
     wishes[use] = nil
     guard let token = tokens.removeValue(forKey: use), lines[token] != nil else { return .nothing }
-    lines[token]!.uses.removeAll { $0 == use }
-    lines[token]!.queue.removeAll { $0 == use }
-    let others = lines[token]!.uses + lines[token]!.queue
+    lines[existing: token].uses.removeAll { $0 == use }
+    lines[existing: token].queue.removeAll { $0 == use }
+    let others = lines[existing: token].uses + lines[existing: token].queue
     if others.contains(where: { $0.download == use.download }) { return .nothing }
     guard others.isEmpty else { return .giveBack(token) }
-    if lines[token]!.waitsSince != nil {
+    if lines[existing: token].waitsSince != nil {
       _ = lost(token, isOwnDoing: true)
       return .nothing
     }

@@ -62,8 +62,7 @@ public struct DiscoverySearch: Sendable {
   private var outstanding: [(nonce: [UInt8], until: Instant)] = []
   private var found: Set<Hint> = []
   private var foundByIP: [[UInt8]: Int] = [:]
-  private var actions: [Action] = []
-  private var nextActionIndex = 0
+  private var actions = ActionQueue<Action>()
 
   /// - `own`: the PeerID of this node, if other nodes can find it. It ignores its own answers.
   /// - `firstPhase`: how long the download waits for it before it may give up.
@@ -87,15 +86,7 @@ public struct DiscoverySearch: Sendable {
   /// When to hand in `.timerFired`; nil where nothing waits for a time.
   public var deadline: Instant? { [askAt, lookAt, phaseEndsAt].compactMap { $0 }.min() }
 
-  public mutating func nextAction() -> Action? {
-    guard nextActionIndex < actions.count else {
-      actions.removeAll(keepingCapacity: true)
-      nextActionIndex = 0
-      return nil
-    }
-    defer { nextActionIndex += 1 }
-    return actions[nextActionIndex]
-  }
+  public mutating func nextAction() -> Action? { actions.takeFirst() }
 
   public mutating func handle(_ event: Event, at now: Instant) {
     switch event {

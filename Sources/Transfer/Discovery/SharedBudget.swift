@@ -32,19 +32,23 @@ struct SharedBudget: Sendable {
 
   /// Takes one unit for an address; false if there is none for it now.
   mutating func take(_ ip: [UInt8], at now: Instant) -> Bool {
-    if addresses[ip] == nil {
-      if addresses.count >= SharedBudget.addressesMax { forget(at: now) }
-      guard addresses.count < SharedBudget.addressesMax else { return false }
-      addresses[ip] = Address(own: SharedBudget.limiter(perAddressMax, at: now))
-    }
-    guard addresses[ip]!.own.take(upTo: 1, at: now) == 1 else { return false }
-    if addresses[ip]!.reserveTakenAt.map({ now - $0 >= SharedBudget.reserveInterval }) ?? true,
+    guard var address = addresses[ip] ?? newcomer(at: now) else { return false }
+    defer { addresses[ip] = address }
+    guard address.own.take(upTo: 1, at: now) == 1 else { return false }
+    if address.reserveTakenAt.map({ now - $0 >= SharedBudget.reserveInterval }) ?? true,
       reserve.take(upTo: 1, at: now) == 1
     {
-      addresses[ip]!.reserveTakenAt = now
+      address.reserveTakenAt = now
       return true
     }
     return common.take(upTo: 1, at: now) == 1
+  }
+
+  /// Nil if there is no room for one more address.
+  private mutating func newcomer(at now: Instant) -> Address? {
+    if addresses.count >= SharedBudget.addressesMax { forget(at: now) }
+    guard addresses.count < SharedBudget.addressesMax else { return nil }
+    return Address(own: SharedBudget.limiter(perAddressMax, at: now))
   }
 
   /// Forgets the addresses that have their whole budget again.

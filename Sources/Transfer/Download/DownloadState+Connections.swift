@@ -12,8 +12,8 @@ extension DownloadState {
       }
       book.met(peer)
     }
-    let address = connections[id]!.address
-    guard connections[id]!.phase == .dialing else { return }
+    let address = connections[existing: id].address
+    guard connections[existing: id].phase == .dialing else { return }
     if let address { book.connected(address, as: peer) }
     if book.isBanned(peer) {
       connections[id] = nil
@@ -26,9 +26,7 @@ extension DownloadState {
       return act(.disconnect(id, .duplicate))
     }
     connectionOf[peer] = id
-    connections[id]!.peerID = peer
-    connections[id]!.requestsMax = max(1, requestsMax)
-    connections[id]!.phase = .opening
+    connections[existing: id].connected(as: peer, requestsMax: requestsMax)
     timers.set(.open(id), at: now + settings.chunkTimeout)
     act(.open(id))
   }
@@ -61,9 +59,7 @@ extension DownloadState {
     peers[number].group = connection.group
     peers[number].origin = connection.origin == .named || book.isNamed(peerID) ? .named : connection.origin
     if let address = connection.address { peers[number].address = address }
-    connections[id]!.phase = .open
-    connections[id]!.peer = number
-    connections[id]!.availability = RemoteAvailability(isComplete: isComplete, layout: layout)
+    connections[existing: id].opened(by: number, RemoteAvailability(isComplete: isComplete, layout: layout))
     book.opened(connection.address, at: now)
     rotation.join(number)
     assignWorkers()

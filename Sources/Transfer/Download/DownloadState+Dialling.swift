@@ -86,16 +86,15 @@ extension DownloadState {
     var counts: [AddressGroup?: Int] = [:]
     connections.forEach { _, connection in if connection.origin != .named { counts[connection.group, default: 0] += 1 }
     }
+    let countMin = newcomer.map { (counts[$0.group] ?? 0) + 2 }
     var best: (id: ConnectionID, rank: (Int, Int, UInt64))?
     connections.forEach { id, connection in
       let isStranger = connection.peer.map { peers[$0].isStranger } ?? (connection.origin != .named)
+      let isInbound = connection.origin == .inbound
       let count = counts[connection.group] ?? 0
-      guard isStranger, newcomer == nil || connection.origin == .inbound && count >= (counts[newcomer!.group] ?? 0) + 2
-      else {
-        return
-      }
-      let rank = (connection.origin == .inbound ? 1 : 0, count, id.rawValue)
-      if best == nil || rank > best!.rank { best = (id, rank) }
+      guard isStranger, countMin.map({ isInbound && count >= $0 }) ?? true else { return }
+      let rank = (isInbound ? 1 : 0, count, id.rawValue)
+      if best.map({ rank > $0.rank }) ?? true { best = (id, rank) }
     }
     return best?.id
   }

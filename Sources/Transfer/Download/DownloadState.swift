@@ -72,8 +72,8 @@ public struct DownloadState: Sendable {
   var workerClocks: [WorkerClock] = []
   var peersAtZero = 0
 
-  var chunks = ChunkTable(layout: ChunkLayout(fileLength: 0)!)
-  var pages = PageTable(layout: ChunkLayout(fileLength: 0)!, chunksPerPage: 1)
+  var chunks = ChunkTable(layout: .ofEmptyFile)
+  var pages = PageTable(layout: .ofEmptyFile, chunksPerPage: 1)
   var retries = RetryQueue()
   var rounds = RetryRounds()
   var pace = StrangerPace()
@@ -93,8 +93,7 @@ public struct DownloadState: Sendable {
   /// Whether any peer had the file in part, or named others that were fetching it.
   var hasMetSharers = false
   var heldReports: [DownloadReport] = []
-  private var actions: [Action] = []
-  private var nextActionIndex = 0
+  private var actions = ActionQueue<Action>()
 
   /// - `generator`: for jitter.
   public init(settings: DownloadSettings, generator: SeededGenerator, at now: Instant) {
@@ -121,15 +120,7 @@ public struct DownloadState: Sendable {
   }
 
   /// The next thing to do, in order; nil where nothing is left until the next event.
-  public mutating func nextAction() -> Action? {
-    guard nextActionIndex < actions.count else {
-      actions.removeAll(keepingCapacity: true)
-      nextActionIndex = 0
-      return nil
-    }
-    defer { nextActionIndex += 1 }
-    return actions[nextActionIndex]
-  }
+  public mutating func nextAction() -> Action? { actions.takeFirst() }
 
   public mutating func handle(_ event: Event, at now: Instant) {
     guard phase != .ended else { return }

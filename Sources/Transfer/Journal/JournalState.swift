@@ -19,6 +19,8 @@ public struct JournalState: Sendable {
     var leafHashes: [Digest]?
     var areLeafHashesJournaled = false
     var all: UInt64 { unsynced | syncing | claimed }
+
+    mutating func syncBegan() { (syncing, unsynced) = (unsynced, 0) }
   }
 
   private let layout: ChunkLayout
@@ -36,7 +38,7 @@ public struct JournalState: Sendable {
   private var pages: [HashPage] = []
   private var knownPages: Set<PageIndex>
   private var firstUnsynced: Instant?
-  private var actions: [JournalAction] = []
+  private var actions = ActionQueue<JournalAction>()
 
   /// Verified bytes of which no sync has begun.
   public private(set) var unsyncedBytes: UInt64 = 0
@@ -60,7 +62,7 @@ public struct JournalState: Sendable {
   public var isOver: Bool { phase == .over || phase == .failed }
 
   /// The next thing to do, in order; nil where nothing is left until the next event.
-  public mutating func nextAction() -> JournalAction? { actions.isEmpty ? nil : actions.removeFirst() }
+  public mutating func nextAction() -> JournalAction? { actions.takeFirst() }
 
   public mutating func handle(_ event: JournalEvent, at now: Instant) {
     guard !isOver else { return }
@@ -73,7 +75,7 @@ public struct JournalState: Sendable {
     case .placed: if phase == .placing { phase = .over }
     case .failed:
       phase = .failed
-      actions = []
+      actions.removeAll()
     case .timerFired: break
     case .completed: ending = .complete
     case .stopped: if ending == .none { ending = .stopped }
@@ -166,10 +168,7 @@ public struct JournalState: Sendable {
   private mutating func sync() {
     phase = .syncingData
     (syncing, unsynced) = (unsynced, [])
-    for chunk in syncing {
-      progress[chunk]!.syncing = progress[chunk]!.unsynced
-      progress[chunk]!.unsynced = 0
-    }
+    for chunk in syncing { progress[existing: chunk].syncBegan() }
     unsyncedBytes = 0
     firstUnsynced = nil
     actions.append(.syncData)
@@ -184,7 +183,7 @@ public struct JournalState: Sendable {
     for chunk in syncing.sorted() {
       guard let mask = claim(chunk, &records, at: now) else { continue }
       if let before = run, before.mask == mask, chunk.rawValue - before.first.rawValue == before.count {
-        run!.count += 1
+        run = (before.first, before.count + 1, mask)
       } else {
         if let run { records.append(.leaves(first: run.first, count: run.count, mask: run.mask)) }
         run = (chunk, 1, mask)

@@ -17,25 +17,26 @@ struct ConnectionTable: Sendable {
   /// Nil: there is no such connection. Setting nil removes it.
   subscript(id: ConnectionID) -> Connection? {
     get { places[id].map { connections[$0] } }
-    _modify {
-      let place = places[id]
-      var connection: Connection?
-      if let place {
-        // Moved out, so that it is changed without a copy.
-        var taken = Connection(from: nil)
-        swap(&connections[place], &taken)
-        connection = taken
+    set {
+      switch (places[id], newValue) {
+      case (let place?, let connection?): connections[place] = connection
+      case (nil, let connection?): append(id, connection)
+      case (let place?, nil): remove(at: place)
+      case (nil, nil): break
       }
-      defer {
-        switch (place, connection) {
-        case (let place?, let connection?): connections[place] = connection
-        case (nil, let connection?): append(id, connection)
-        case (let place?, nil): remove(at: place)
-        case (nil, nil): break
-        }
-      }
-      yield &connection
     }
+  }
+
+  /// A connection that another part of the download's state proves to be here. It is read and changed in place.
+  subscript(existing id: ConnectionID) -> Connection {
+    _read { yield connections[places[existing: id]] }
+    _modify { yield &connections[places[existing: id]] }
+  }
+
+  /// Changes a connection in place. Nil if there is no such connection, or if `change` returns nil.
+  mutating func modify<Result>(_ id: ConnectionID, _ change: (inout Connection) -> Result?) -> Result? {
+    guard let place = places[id] else { return nil }
+    return change(&connections[place])
   }
 
   mutating func remove(_ id: ConnectionID) -> Connection? {
@@ -51,9 +52,17 @@ struct ConnectionTable: Sendable {
   func requestsMax(of id: ConnectionID) -> Int { places[id].map { connections[$0].requestsMax } ?? 0 }
   func pendingCount(of id: ConnectionID) -> Int { places[id].map { connections[$0].pending.count } ?? 0 }
   func isPending(_ request: RequestID, on id: ConnectionID) -> Bool {
-    places[id].map { connections[$0].pending.contains { $0.id == request } } ?? false
+    place(of: request, on: id) != nil
   }
-  func hasPage(_ id: ConnectionID) -> Bool { places[id].map { connections[$0].page != nil } ?? false }
+  /// The place of a request in the line of a connection.
+  func place(of request: RequestID, on id: ConnectionID) -> Int? {
+    places[id].flatMap { connections[$0].place(of: request) }
+  }
+  /// The place of the request whose bytes are due now.
+  func firstInLine(on id: ConnectionID) -> Int? { places[id].flatMap { connections[$0].firstInLine } }
+  /// The page that the connection owes.
+  func page(of id: ConnectionID) -> PageIndex? { places[id].flatMap { connections[$0].page } }
+  func hasPage(_ id: ConnectionID) -> Bool { page(of: id) != nil }
   /// The chunks that the peer has. Nil if it has not opened the file.
   func availability(of id: ConnectionID) -> RemoteAvailability? { places[id].flatMap { connections[$0].availability } }
   func has(_ chunk: ChunkIndex, on id: ConnectionID) -> Bool {

@@ -11,7 +11,7 @@ extension DownloadState {
 
   mutating func learn(_ id: ConnectionID, _ bitmap: Bitmap, at now: Instant) {
     guard let number = connections.peer(of: id) else { return }
-    let gains = connections[id]!.availability!.add(bitmap)
+    let gains = connections[existing: id].learn(bitmap)
     if gains.isEmpty { return }
     for gain in gains where gain.first != 0 { chunks.addCopies(of: gain.first, inWord: gain.word) }
     peers[number].exhaustedAt = 0
@@ -19,7 +19,7 @@ extension DownloadState {
   }
 
   private mutating func learn(_ run: LeafRun, of number: Int, on id: ConnectionID) {
-    switch connections[id]!.availability!.add(run, layout: chunks.layout) {
+    switch connections[existing: id].learn(run, layout: chunks.layout) {
     case .nothing: return
     case .first: chunks.addCopy(of: run.chunk)
     case .more: break
@@ -32,11 +32,11 @@ extension DownloadState {
     guard connections.peer(of: id) != nil else { return }
     hasMetSharers = true
     // Moved out and changed without a copy: one frame names thousands of chunks.
-    var known = connections[id]!.promised.take() ?? ChunkSet(capacity: chunks.layout.chunkCount)
+    var known = connections[existing: id].promised.take() ?? ChunkSet(capacity: chunks.layout.chunkCount)
     for chunk in promised where chunks.layout.contains(chunk) {
       if known.insert(Int(chunk.rawValue)) { chunks.addCopy(of: chunk) }
     }
-    connections[id]!.promised = known
+    connections[existing: id].promised = known
   }
 
   /// The peer names others: hints, except addresses that are not reachable from this node.

@@ -83,6 +83,13 @@ struct PendingRequest: Sendable {
   var lastWrite: Duration = .zero
 
   var isEnded: Bool { ended != nil }
+
+  /// Leaves of the answer are verified and written. True if all of them are now.
+  mutating func add(_ leaves: LeafRange, writing: Duration) -> Bool {
+    verified |= leaves.mask
+    lastWrite = writing
+    return verified == self.leaves.mask
+  }
 }
 
 /// A connection that the download uses or waits for.
@@ -131,7 +138,70 @@ struct Connection: Sendable {
     group = ip.map { AddressGroup(ip: $0) }
   }
 
+  /// The handshake is done, and the peer is asked to open the file.
+  mutating func connected(as peer: PeerID, requestsMax: Int) {
+    peerID = peer
+    self.requestsMax = max(1, requestsMax)
+    phase = .opening
+  }
+
+  /// The peer with this number has opened the file.
+  mutating func opened(by number: Int, _ availability: RemoteAvailability) {
+    phase = .open
+    peer = number
+    self.availability = availability
+  }
+
   func place(of request: RequestID) -> Int? { pending.firstIndex { $0.id == request } }
   /// The request whose bytes are due now.
   var firstInLine: Int? { pending.firstIndex { !$0.isEnded } }
+
+  /// Adds a request at the end of the line. Returns its id.
+  mutating func ask(
+    _ chunk: ChunkIndex, _ leaves: LeafRange, worker: Int, isHedge: Bool, at now: Instant
+  ) -> RequestID {
+    let request = RequestID(nextRequest)
+    nextRequest += 1
+    pending.append(
+      PendingRequest(id: request, chunk: chunk, leaves: leaves, worker: worker, sent: now, isHedge: isHedge))
+    return request
+  }
+
+  /// Starts the clock of the first request in line. Returns its chunk; nil if the clock runs already or no request is
+  /// in line.
+  mutating func startClock(at now: Instant) -> ChunkIndex? {
+    guard let place = firstInLine, pending[place].started == nil else { return nil }
+    pending[place].started = now
+    pending[place].firstInLineAt = now
+    return pending[place].chunk
+  }
+
+  /// Removes a request of a peer that has a number. Nil if it is not in line.
+  mutating func take(_ request: RequestID) -> (pending: PendingRequest, peer: Int)? {
+    guard let place = place(of: request), let peer else { return nil }
+    return (pending.remove(at: place), peer)
+  }
+
+  /// The peer is asked for a page.
+  mutating func ask(_ page: PageIndex, at now: Instant) {
+    self.page = page
+    (pageAskedAt, pageHeardAt) = (now, nil)
+  }
+
+  /// The peer owes no page any more.
+  mutating func clearPage() { (page, pageAskedAt) = (nil, nil) }
+
+  // MARK: Announcements. Only a peer that has opened the file sends them.
+
+  mutating func learn(_ run: LeafRun, layout: ChunkLayout) -> RemoteAvailability.Gain {
+    guard let gain = availability?.add(run, layout: layout) else { Connection.isNotOpen() }
+    return gain
+  }
+
+  mutating func learn(_ bitmap: Bitmap) -> [RemoteAvailability.WordGain] {
+    guard let gains = availability?.add(bitmap) else { Connection.isNotOpen() }
+    return gains
+  }
+
+  private static func isNotOpen() -> Never { preconditionFailure("a peer with a number has opened the file") }
 }

@@ -61,7 +61,6 @@ extension PeerBook {
     var entry = Entry(pinned: hint.pinned, source: hint.source, isInitial: false, isHint: true)
     entry.state = .underWay
     entries[hint.address] = entry
-    order.append(hint.address)
     return (hint.address, hint.pinned)
   }
 }

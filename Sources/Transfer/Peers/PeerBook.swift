@@ -45,11 +45,15 @@ struct PeerBook: Sendable {
   }
 
   /// Which peer must answer at an address.
-  enum Pin: Sendable { case anybody, only(PeerID) }
+  enum Pin: Sendable {
+    case anybody
+    case only(PeerID)
 
-  var entries: [PeerAddress: Entry] = [:]
-  /// In order of adding.
-  var order: [PeerAddress] = []
+    /// Nil: any peer.
+    var peer: PeerID? { if case .only(let peer) = self { peer } else { nil } }
+  }
+
+  var entries = OrderedTable<PeerAddress, Entry>()
   /// Hints that were not dialled yet. A dial makes an entry of a hint.
   var hints = PeerHints()
   var hintPace = DialPace()
@@ -69,15 +73,15 @@ struct PeerBook: Sendable {
   var namedDeadline: Instant? { namedDue.next }
   var deadline: Instant? { due.next }
   /// Addresses that are remembered.
-  var count: Int { order.count + hints.count }
+  var count: Int { entries.count + hints.count }
   /// Whether there is a hint to dial.
   var hasHints: Bool { !hints.isEmpty }
   /// When the next hint may be dialled.
   var hintDeadline: Instant? { hints.isEmpty ? nil : hintPace.next }
-  var reports: [AddressReport] { order.map { AddressReport(address: $0, outcome: entries[$0]!.outcome) } }
+  var reports: [AddressReport] { entries.map { AddressReport(address: $0, outcome: $1.outcome) } }
   /// Whether every address of the start has an outcome, and all of those were added.
   var isStartResolved: Bool {
-    !isDiscovering && !order.contains { entries[$0]!.isInitial && entries[$0]!.outcome == .pending }
+    !isDiscovering && !entries.values.contains { $0.isInitial && $0.outcome == .pending }
   }
   /// Whether a dial is under way or could still be tried.
   var hasProspects: Bool {
@@ -85,7 +89,7 @@ struct PeerBook: Sendable {
       || entries.values.contains { $0.state == .underWay || $0.state == .connected }
   }
   var isEveryAddressBanned: Bool {
-    !order.isEmpty && hints.isEmpty && entries.values.allSatisfy { $0.state == .banned }
+    !entries.isEmpty && hints.isEmpty && entries.values.allSatisfy { $0.state == .banned }
   }
 
   func isBanned(_ peer: PeerID) -> Bool { bannedPeers[peer] != nil }
@@ -116,17 +120,14 @@ struct PeerBook: Sendable {
     hints.remove(address)
     guard makeRoom() || !isHint else { return }
     entries[address] = Entry(pinned: pinned, source: nil, isInitial: isDiscovering, isHint: isHint)
-    order.append(address)
     setDue(address, at: now)
   }
 
   /// Forgets a hint to make room for an address from the user or a discovery. False: there is no hint.
   private mutating func makeRoom() -> Bool {
     if count < PeerBook.addressesMax || hints.takeOldest() != nil { return true }
-    guard let told = order.first(where: { entries[$0]!.source != nil && entries[$0]!.state == .idle }) else {
-      return false
-    }
-    forget(told)
+    guard let told = entries.first(where: { $1.source != nil && $1.state == .idle }) else { return false }
+    forget(told.key)
     return true
   }
 
@@ -143,32 +144,31 @@ struct PeerBook: Sendable {
 
   private mutating func addAgain(_ address: PeerAddress, pinned: PeerID?, isHint: Bool, at now: Instant) {
     guard let known = entries[address], known.isHint, known.state != .banned else { return }
-    entries[address]!.source = nil
+    entries[existing: address].source = nil
     if !isHint {
-      entries[address]!.isHint = false
-      entries[address]!.isInitial = isDiscovering
+      entries[existing: address].isHint = false
+      entries[existing: address].isInitial = isDiscovering
       if let instant = due[address] {
         due.cancel(address)
         namedDue.set(address, at: instant)
       }
     }
     guard known.pinned != pinned else { return }
-    entries[address]!.nextPin = pinned.map { .only($0) } ?? .anybody
+    entries[existing: address].nextPin = pinned.map { .only($0) } ?? .anybody
     if known.state == .idle { dialNextPin(address, at: now) }
   }
 
   /// Dials an idle address with the PeerID that was named last. False if that is the same PeerID.
   @discardableResult private mutating func dialNextPin(_ address: PeerAddress, at now: Instant) -> Bool {
-    guard let pin = entries[address]!.nextPin.take() else { return false }
-    if case .only(let peer) = pin { entries[address]!.pinned = peer } else { entries[address]!.pinned = nil }
-    entries[address]!.outcome = .pending
+    guard let pin = entries[existing: address].nextPin.take() else { return false }
+    entries[existing: address].pinned = pin.peer
+    entries[existing: address].outcome = .pending
     setDue(address, at: now)
     return true
   }
 
   mutating func forget(_ address: PeerAddress) {
-    entries[address] = nil
-    order.removeAll { $0 == address }
+    entries.remove(address)
     cancelDue(address)
   }
 
@@ -197,10 +197,10 @@ struct PeerBook: Sendable {
   private mutating func begin(_ address: PeerAddress) -> (address: PeerAddress, pinned: PeerID?)? {
     guard let entry = entries[address], entry.state == .idle else { return nil }
     if let pinned = entry.pinned, isBanned(pinned) {
-      entries[address]!.state = .banned
+      entries[existing: address].state = .banned
       return nil
     }
-    entries[address]!.state = .underWay
+    entries[existing: address].state = .underWay
     return (address, entry.pinned)
   }
 
@@ -215,7 +215,7 @@ struct PeerBook: Sendable {
     }
     guard !isFound else { return }
     isFound = true
-    for address in order where entries[address]!.state == .idle && !isDue(address) { redial(address, at: now) }
+    for address in addresses(where: { $0.state == .idle }) where !isDue(address) { redial(address, at: now) }
   }
 
   /// The peer there has proved useful: its next loss counts as the first.
@@ -233,13 +233,13 @@ struct PeerBook: Sendable {
     let isTurnedAway = outcome == .lost(.connection(.goodbye(CloseCode.tooManyConnections.rawValue)))
     // The hint is dropped. Another peer may name the address again.
     if isTurnedAway, entry.source != nil { return forget(address) }
-    entries[address]!.outcome = outcome
-    entries[address]!.state = .idle
+    entries[existing: address].outcome = outcome
+    entries[existing: address].state = .idle
     if dialNextPin(address, at: now) { return }
     if outcome == .duplicate { return }  // it waits for the loss of the peer that it is
     if outcome == .lost(.withdrawn) {
-      entries[address]!.withdrawals += 1
-      if entries[address]!.withdrawals > PeerBook.withdrawalsMax { return }
+      entries[existing: address].withdrawals += 1
+      if entries[existing: address].withdrawals > PeerBook.withdrawalsMax { return }
     }
     if isFound || isTurnedAway && entry.failures < PeerBook.turnedAwayBeforeFoundMax {
       redial(address, first: isTurnedAway ? PeerBook.redialTurnedAwayFirst : PeerBook.redialFirst, at: now)
@@ -249,9 +249,7 @@ struct PeerBook: Sendable {
 
   /// The peer has dialled us: there is no need to dial it.
   mutating func met(_ peer: PeerID) {
-    for address in order where entries[address]!.peer == peer && entries[address]!.state == .idle {
-      cancelDue(address)
-    }
+    for address in addresses(where: { $0.peer == peer && $0.state == .idle }) { cancelDue(address) }
   }
 
   /// The peer that had dialled us is lost: it may be found where it was before.
@@ -260,8 +258,8 @@ struct PeerBook: Sendable {
   /// The peer there is still connected, by another connection; if not, it is dialled again.
   mutating func replaced(_ address: PeerAddress, at now: Instant) {
     guard let entry = entries[address], entry.state != .banned else { return }
-    entries[address]!.state = .idle
-    entries[address]!.outcome = .duplicate
+    entries[existing: address].state = .idle
+    entries[existing: address].outcome = .duplicate
     if isFound || entry.failures < PeerBook.replacedBeforeFoundMax { redial(address, at: now) }
   }
 
@@ -270,9 +268,9 @@ struct PeerBook: Sendable {
     bannedPeers[peer] = ()
     hints.remove(pinnedTo: peer)
     if let group { lies[group] = (lies[group] ?? 0) + 1 }
-    for known in order where known == address || entries[known]!.peer == peer || entries[known]!.pinned == peer {
-      entries[known]!.state = .banned
-      entries[known]!.outcome = .lied
+    for (known, entry) in entries where known == address || entry.peer == peer || entry.pinned == peer {
+      entries[existing: known].state = .banned
+      entries[existing: known].outcome = .lied
       cancelDue(known)
     }
   }
@@ -285,17 +283,22 @@ struct PeerBook: Sendable {
   }
 
   private mutating func redial(_ address: PeerAddress, first: Duration = PeerBook.redialFirst, at now: Instant) {
-    let failures = entries[address]!.failures
+    let failures = entries[existing: address].failures
     let delay = min(first * (1 << min(failures, 16)), PeerBook.redialMax)
-    entries[address]!.failures = failures + 1
+    entries[existing: address].failures = failures + 1
     setDue(address, at: now + delay)
   }
 
   /// A peer that is lost may be found at its other addresses.
   private mutating func redialOthers(of peer: PeerID, at now: Instant) {
     guard isFound else { return }
-    for other in order where entries[other]!.peer == peer && entries[other]!.state == .idle && !isDue(other) {
+    for other in addresses(where: { $0.peer == peer && $0.state == .idle }) where !isDue(other) {
       redial(other, at: now)
     }
+  }
+
+  /// In the order of adding.
+  private func addresses(where matches: (Entry) -> Bool) -> [PeerAddress] {
+    entries.compactMap { address, entry in matches(entry) ? address : nil }
   }
 }

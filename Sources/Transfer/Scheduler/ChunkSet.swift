@@ -125,7 +125,7 @@ struct ChunkSet: Sendable {
   /// The least member from `start` on that is also in the other set (nil: in any), and what finding it cost.
   func first(in other: ChunkSet?, from start: Int = 0, wordsRead: inout Int) -> Int? {
     guard count > 0, start < capacity else { return nil }
-    precondition(other == nil || other!.capacity == capacity, "sets of one file have one capacity")
+    precondition((other?.capacity ?? capacity) == capacity, "sets of one file have one capacity")
     return search(level: levelCount - 1, word: 0, other: other, from: max(start, 0), wordsRead: &wordsRead)
   }
 

@@ -37,6 +37,17 @@ struct ChunkTable: Sendable {
     var askers: [Asker] = []
     /// When the latest clock on it started.
     var started: Instant?
+
+    mutating func add(_ asker: Asker) {
+      askers.append(asker)
+      precondition(askers.count <= ChunkTable.askersMax, "too many askers")
+    }
+
+    /// Removes a request. True if no other one is left.
+    mutating func remove(_ request: RequestID, on connection: ConnectionID) -> Bool {
+      askers.removeAll { $0.connection == connection && $0.request == request }
+      return askers.isEmpty
+    }
   }
 
   let layout: ChunkLayout
@@ -170,9 +181,8 @@ struct ChunkTable: Sendable {
         continue
       }
       // A dictionary has no order, so the lower chunk wins a tie.
-      if best == nil || count > best!.count || count == best!.count && chunk.rawValue < best!.chunk.rawValue {
-        best = (chunk, count)
-      }
+      if let best, best.count > count || best.count == count && best.chunk < chunk { continue }
+      best = (chunk, count)
     }
     return best?.chunk
   }
@@ -182,8 +192,7 @@ struct ChunkTable: Sendable {
     precondition(phase == .open || phase == .inFlight, "only a missing chunk is asked for")
     withdraw(chunk)
     phases[Int(chunk.rawValue)] = .inFlight
-    progress[chunk, default: Progress()].askers.append(asker)
-    precondition(progress[chunk]!.askers.count <= ChunkTable.askersMax, "too many askers")
+    progress[chunk, default: Progress()].add(asker)
   }
 
   mutating func clockStarted(on chunk: ChunkIndex, at now: Instant) { progress[chunk]?.started = now }
@@ -191,11 +200,10 @@ struct ChunkTable: Sendable {
   /// Removes a request. If no other request for the chunk is left, the chunk can be chosen again.
   mutating func drop(_ connection: ConnectionID, _ request: RequestID, of chunk: ChunkIndex) {
     guard phases[Int(chunk.rawValue)] == .inFlight else { return }
-    progress[chunk]!.askers.removeAll { $0.connection == connection && $0.request == request }
-    if progress[chunk]!.askers.isEmpty {
-      phases[Int(chunk.rawValue)] = .open
-      offer(chunk)
-    }
+    let isUnasked = progress[existing: chunk].remove(request, on: connection)
+    guard isUnasked else { return }
+    phases[Int(chunk.rawValue)] = .open
+    offer(chunk)
   }
 
   /// Adds leaves that are verified and written. Returns the new ones, and whether the chunk is now complete.

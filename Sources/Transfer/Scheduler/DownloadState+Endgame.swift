@@ -64,7 +64,7 @@ extension DownloadState {
       send(
         request.pending.chunk, request.leaves, to: id, worker: request.pending.worker, isHedge: !request.isWhole,
         at: now)
-      if !request.isWhole, let holder = connections[request.holder]?.peer {
+      if !request.isWhole, let holder = connections.peer(of: request.holder) {
         hedged(request.pending.chunk, request.leaves, of: holder, by: number)
       }
       idle -= 1
@@ -130,7 +130,7 @@ extension DownloadState {
         guard
           let request = endgameRequest(
             of: waiting, line.holder, at: holderRate, isLost: isLost, by: availability, rate),
-          best == nil || request.due > best!.due
+          best.map({ request.due > $0.due }) ?? true
         else { continue }
         if hasFailed(number, .chunk(request.pending.chunk)) { continue }
         best = request
@@ -212,13 +212,13 @@ extension DownloadState {
   /// A request that waited in line is no failure of its peer. A peer whose request was first in line and brought
   /// nothing has failed.
   private mutating func takeBack(_ pending: PendingRequest, from id: ConnectionID, at now: Instant) {
-    connections[id]!.pending.removeAll { $0.id == pending.id }
+    connections[existing: id].pending.removeAll { $0.id == pending.id }
     act(.cancel(id, pending.id))
     chunks.drop(id, pending.id, of: pending.chunk)
     if pending.started != nil, pending.verified == 0, let number = connections.peer(of: id) {
       failed(number, .overtaken(pending.chunk), at: now)
       // The peer gets one request at a time until it answers.
-      if pending.began == nil { (connections[id]!.isProven, peers[number].isSilent) = (false, true) }
+      if pending.began == nil { (connections[existing: id].isProven, peers[number].isSilent) = (false, true) }
     }
     startClock(id, at: now)
   }

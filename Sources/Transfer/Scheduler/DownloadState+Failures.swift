@@ -14,8 +14,10 @@ extension DownloadState {
       return
     }
     let others = connection.pending.dropFirst().filter { !$0.isEnded }
-    connections[id]!.pending.removeAll { pending in pending.id == first.id || others.contains { $0.id == pending.id } }
-    connections[id]!.isProven = false
+    connections[existing: id].pending.removeAll { pending in
+      pending.id == first.id || others.contains { $0.id == pending.id }
+    }
+    connections[existing: id].isProven = false
     peers[number].isSilent = true
     if !first.isEnded { act(.cancel(id, first.id)) }
     failed(number, .timeout, at: now)
@@ -30,7 +32,7 @@ extension DownloadState {
   /// The connection is lost: its first request in line has failed, and other peers get the rest.
   mutating func failAll(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
     guard let connection = connections[id], let number = connection.peer, !connection.pending.isEmpty else { return }
-    connections[id]!.pending = []
+    connections[existing: id].pending = []
     timers.cancel(.chunk(id))
     failed(number, .connectionLost(reason), at: now)
     let first = connection.firstInLine.map { connection.pending[$0] }
@@ -41,7 +43,7 @@ extension DownloadState {
   /// Gives back all requests of a connection. No peer has failed.
   mutating func releaseAll(_ id: ConnectionID, at now: Instant) {
     guard let connection = connections[id] else { return }
-    connections[id]!.pending = []
+    connections[existing: id].pending = []
     timers.cancel(.chunk(id))
     for pending in connection.pending { chunks.drop(id, pending.id, of: pending.chunk) }
     if let number = connection.peer {
@@ -110,8 +112,7 @@ extension DownloadState {
 
   /// The peer answered BUSY and gets no request for a while. It costs neither score nor retry.
   mutating func busy(_ id: ConnectionID, _ request: RequestID, retryAfter: Duration, at now: Instant) {
-    guard let place = connections[id]?.place(of: request), let number = connections[id]!.peer else { return }
-    let pending = connections[id]!.pending.remove(at: place)
+    guard let (pending, number) = connections.modify(id, { $0.take(request) }) else { return }
     startClock(id, at: now)
     chunks.drop(id, request, of: pending.chunk)
     gaveBack(.chunk(pending.chunk), by: number, since: pending.started, at: now)

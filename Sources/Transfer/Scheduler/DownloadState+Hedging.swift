@@ -37,7 +37,8 @@ extension DownloadState {
     var longest: (PendingRequest, holder: Int)?
     for number in rotation.live {
       guard inFlight(number) > 0, let id = peers[number].connection, let connection = connections[id] else { continue }
-      for pending in connection.pending where !pending.isEnded && (longest == nil || pending.sent < longest!.0.sent) {
+      for pending in connection.pending where !pending.isEnded {
+        if let (longest, _) = longest, longest.sent <= pending.sent { continue }
         guard chunks.progress(of: pending.chunk).askers.count == 1, fitsBudget(pending.chunk),
           idlePeer(with: pending.chunk, besides: number) != nil
         else { continue }
@@ -76,7 +77,7 @@ extension DownloadState {
       guard let id = peers[number].connection, connections.has(chunk, on: id), !hasFailed(number, .chunk(chunk)) else {
         continue
       }
-      if best == nil || outranks(number, best!) { best = number }
+      if best.map({ outranks(number, $0) }) ?? true { best = number }
     }
     return best
   }
@@ -84,8 +85,7 @@ extension DownloadState {
   /// Another peer sent the chunk: this request is cancelled. It lowers the peer's score only if the peer was first in
   /// line and sent nothing.
   mutating func cancelLoser(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
-    guard let place = connections[id]?.place(of: request), let number = connections[id]!.peer else { return }
-    let pending = connections[id]!.pending.remove(at: place)
+    guard let (pending, number) = connections.modify(id, { $0.take(request) }) else { return }
     if !pending.isEnded { act(.cancel(id, request)) }
     if pending.verified == 0, pending.started != nil, !pending.isEnded {
       failed(number, .overtaken(pending.chunk), at: now)

@@ -35,8 +35,7 @@ extension DownloadState {
 
   private mutating func ask(_ number: Int, _ id: ConnectionID, for page: PageIndex, at now: Instant) {
     pages.fetch(page, from: id)
-    connections[id]!.page = page
-    (connections[id]!.pageAskedAt, connections[id]!.pageHeardAt) = (now, nil)
+    connections[existing: id].ask(page, at: now)
     timers.set(.page(id), at: now + settings.chunkTimeout)
     watchSilence(of: id, at: now)
     act(.fetchPage(page, id))
@@ -44,7 +43,7 @@ extension DownloadState {
 
   /// The page's chunks are compared with the disk. No peer owes the page any more.
   mutating func pageArrived(_ page: PageIndex, from id: ConnectionID) {
-    guard connections[id]?.page == page else { return }
+    guard connections.page(of: id) == page else { return }
     clearAskers(of: page)
     pages.arrive(page)
   }
@@ -63,14 +62,13 @@ extension DownloadState {
   }
 
   private mutating func clearPage(of id: ConnectionID) {
-    connections[id]!.page = nil
-    connections[id]!.pageAskedAt = nil
+    connections[existing: id].clearPage()
     timers.cancel(.page(id))
   }
 
   /// Another answer came on the connection, so the peer is alive.
   mutating func heard(on id: ConnectionID, at now: Instant) {
-    if connections.hasPage(id) { connections[id]!.pageHeardAt = now }
+    if connections.hasPage(id) { connections[existing: id].pageHeardAt = now }
   }
 
   mutating func pageTimedOut(_ id: ConnectionID, at now: Instant) {
@@ -89,7 +87,7 @@ extension DownloadState {
   mutating func pageFailed(
     _ id: ConnectionID, _ reason: RetryReason, _ how: FailureHistory.Failing = .failed, at now: Instant
   ) {
-    guard let page = connections[id]?.page, let number = connections[id]?.peer else { return }
+    guard let page = connections.page(of: id), let number = connections.peer(of: id) else { return }
     clearPage(of: id)
     pages.drop(page, from: id)
     if pages.isVerified(page) { return }
@@ -101,7 +99,7 @@ extension DownloadState {
   /// If a page is late, an unproven peer loses it to a peer that has not failed it. A proven peer keeps it, and a
   /// second peer is asked as well. If two peers are asked already, the proven one loses it too.
   mutating func takePageBack(_ id: ConnectionID, _ number: Int, at now: Instant) {
-    guard let page = connections[id]?.page, isPageLate(id, number, page, at: now) else { return }
+    guard let page = connections.page(of: id), isPageLate(id, number, page, at: now) else { return }
     let isAlone = pages.askerCount(of: page) == 1
     if !peers[number].isProven || !isAlone, isAnotherLeft(than: number, for: .page(page), at: now) {
       failed(number, .timeout, at: now)

@@ -34,11 +34,8 @@ extension DownloadState {
   mutating func send(
     _ chunk: ChunkIndex, _ leaves: LeafRange, to id: ConnectionID, worker: Int, isHedge: Bool, at now: Instant
   ) {
-    let request = RequestID(connections[id]!.nextRequest)
-    connections[id]!.nextRequest += 1
+    let request = connections[existing: id].ask(chunk, leaves, worker: worker, isHedge: isHedge, at: now)
     if stats.firstRequest == nil { stats.firstRequest = now }
-    connections[id]!.pending.append(
-      PendingRequest(id: request, chunk: chunk, leaves: leaves, worker: worker, sent: now, isHedge: isHedge))
     chunks.ask(chunk, Asker(connection: id, request: request, leaves: leaves))
     act(.request(id, request, chunk, leaves))
     startClock(id, at: now)
@@ -46,11 +43,7 @@ extension DownloadState {
 
   /// Starts the clock of the first request in line, if it does not run yet.
   mutating func startClock(_ id: ConnectionID, at now: Instant) {
-    if let place = connections[id]?.firstInLine, connections[id]!.pending[place].started == nil {
-      connections[id]!.pending[place].started = now
-      connections[id]!.pending[place].firstInLineAt = now
-      chunks.clockStarted(on: connections[id]!.pending[place].chunk, at: now)
-    }
+    if let chunk = connections.modify(id, { $0.startClock(at: now) }) { chunks.clockStarted(on: chunk, at: now) }
     guard let connection = connections[id], let started = connection.pending.first?.started else {
       return timers.cancel(.chunk(id))
     }
@@ -61,21 +54,22 @@ extension DownloadState {
 
   mutating func answerEnded(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
     heard(on: id, at: now)
-    guard let place = connections[id]?.place(of: request) else { return }
+    guard let place = connections.place(of: request, on: id) else { return }
     answerEnded(id, at: place, now)
     startClock(id, at: now)
   }
 
   mutating func answerBegan(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
     heard(on: id, at: now)
-    guard let place = connections[id]?.place(of: request), connections[id]!.pending[place].began == nil else { return }
-    connections[id]!.pending[place].began = now
+    guard let place = connections.place(of: request, on: id), connections[existing: id].pending[place].began == nil
+    else { return }
+    connections[existing: id].pending[place].began = now
   }
 
   private mutating func answerEnded(_ id: ConnectionID, at place: Int, _ now: Instant) {
-    let pending = connections[id]!.pending[place]
-    guard !pending.isEnded, let number = connections[id]!.peer else { return }
-    connections[id]!.pending[place].ended = now
+    let pending = connections[existing: id].pending[place]
+    guard !pending.isEnded, let number = connections[existing: id].peer else { return }
+    connections[existing: id].pending[place].ended = now
     peers[number].score.measure(
       byteCount: chunks.layout.length(of: pending.leaves, in: pending.chunk),
       in: now - (pending.started ?? pending.sent))
@@ -97,11 +91,9 @@ extension DownloadState {
     count(new, of: leaves, in: chunk, for: giver, at: now)
     var worker = 0
     var latency = started.map { now - $0 } ?? .zero
-    if let place = connections[id]?.place(of: request), let number = connections[id]!.peer {
-      connections[id]!.pending[place].verified |= leaves.mask
-      connections[id]!.pending[place].lastWrite = writing
-      worker = connections[id]!.pending[place].worker
-      if connections[id]!.pending[place].verified == connections[id]!.pending[place].leaves.mask {
+    if let place = connections.place(of: request, on: id), let number = connections[existing: id].peer {
+      worker = connections[existing: id].pending[place].worker
+      if connections[existing: id].pending[place].add(leaves, writing: writing) {
         latency = complete(id, at: place, number, now)
         if !isNowHad { chunks.drop(id, request, of: chunk) }
       }
@@ -127,13 +119,13 @@ extension DownloadState {
 
   /// The peer that sent bytes on a connection, which may be lost by now.
   private func giver(on id: ConnectionID) -> Int? {
-    connections[id]?.peer ?? lost.last { $0.id == id }.flatMap { numbers[$0.peer] }
+    connections.peer(of: id) ?? lost.last { $0.id == id }.flatMap { numbers[$0.peer] }
   }
 
   /// A request was answered and verified to its end. Returns its latency.
   private mutating func complete(_ id: ConnectionID, at place: Int, _ number: Int, _ now: Instant) -> Duration {
     answerEnded(id, at: place, now)
-    let pending = connections[id]!.pending.remove(at: place)
+    let pending = connections[existing: id].pending.remove(at: place)
     let latency = now - (pending.started ?? pending.sent)
     startClock(id, at: now)
     changeScore(of: number) { $0.succeed(latency: latency) }
@@ -141,8 +133,8 @@ extension DownloadState {
     if pending.leaves.count * 2 >= chunks.layout.leafCount(of: pending.chunk) { turnaround.add(now - pending.sent) }
     peers[number].times.add(pending, at: now)
     if !peers[number].isProven { prove(number) }
-    if !connections[id]!.isProven, let address = connections[id]!.address { book.proved(address) }
-    connections[id]!.isProven = true
+    if !connections[existing: id].isProven, let address = connections[existing: id].address { book.proved(address) }
+    connections[existing: id].isProven = true
     if workers.indices.contains(pending.worker), workers[pending.worker].peer == number {
       workers[pending.worker].stays = false
     }

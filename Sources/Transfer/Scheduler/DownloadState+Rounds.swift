@@ -250,7 +250,7 @@ extension DownloadState {
     guard let started = pending.started, isLate(pending, at: now), now - started >= patience(with: number, for: item),
       isAnotherLeft(than: number, for: item, at: now)
     else { return }
-    connections[id]!.pending.remove(at: place)
+    connections[existing: id].pending.remove(at: place)
     act(.cancel(id, pending.id))
     failed(number, .timeout, at: now)
     chunks.drop(id, pending.id, of: pending.chunk)

@@ -12,12 +12,14 @@ extension DownloadState {
   /// request that waits for its first byte starts again, and a page that is due gets more time. The peer has given this
   /// download nothing, so its score, its silence and all retries stay as they are.
   mutating func othersServed(on id: ConnectionID, at now: Instant) {
-    if let asked = connections.pageAskedAt(id), mayWait(since: asked, at: now) { connections[id]!.pageHeardAt = now }
-    guard connections.silentSince(id) != nil, let place = connections[id]?.firstInLine,
-      let first = connections[id]!.pending[place].firstInLineAt, mayWait(since: first, at: now)
+    if let asked = connections.pageAskedAt(id), mayWait(since: asked, at: now) {
+      connections[existing: id].pageHeardAt = now
+    }
+    guard connections.silentSince(id) != nil, let place = connections.firstInLine(on: id),
+      let first = connections[existing: id].pending[place].firstInLineAt, mayWait(since: first, at: now)
     else { return }
-    connections[id]!.pending[place].started = now
-    chunks.clockStarted(on: connections[id]!.pending[place].chunk, at: now)
+    connections[existing: id].pending[place].started = now
+    chunks.clockStarted(on: connections[existing: id].pending[place].chunk, at: now)
     startClock(id, at: now)
   }
 

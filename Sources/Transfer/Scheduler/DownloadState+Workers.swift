@@ -199,7 +199,7 @@ extension DownloadState {
   private func best(of numbers: [Int], for worker: Int) -> Int? {
     var best: Int?
     for number in numbers where isFree(number, for: worker) {
-      if best == nil || outranks(number, best!) { best = number }
+      if best.map({ outranks(number, $0) }) ?? true { best = number }
     }
     return best
   }

@@ -60,7 +60,7 @@ struct PageTable: Sendable {
   mutating func fetch(_ page: PageIndex, from connection: ConnectionID) {
     wanted.remove(Int(page.rawValue))
     fetching[page, default: []].append(connection)
-    precondition(fetching[page]!.count <= PageTable.askersMax, "too many askers")
+    precondition(askerCount(of: page) <= PageTable.askersMax, "too many askers")
   }
 
   /// A page arrived: no peer is asked for it any more.

@@ -38,14 +38,17 @@ struct RarityBuckets: Sendable {
   }
 
   private mutating func put(_ members: UInt64, ofWord word: Int, at level: Int) {
-    if levels[level] == nil { levels[level] = ChunkSet(capacity: all.capacity) }
-    _ = levels[level]!.insert(members, intoWord: word)
+    if levels[level]?.insert(members, intoWord: word) == nil {
+      var set = ChunkSet(capacity: all.capacity)
+      _ = set.insert(members, intoWord: word)
+      levels[level] = set
+    }
     occupied |= 1 << UInt64(level)
   }
 
   private mutating func take(_ members: UInt64, ofWord word: Int, from level: Int) -> UInt64 {
     guard let taken = levels[level]?.remove(members, fromWord: word), taken != 0 else { return 0 }
-    if levels[level]!.count == 0 { occupied &= ~(1 << UInt64(level)) }
+    if levels[level]?.count == 0 { occupied &= ~(1 << UInt64(level)) }
     return taken
   }
 }

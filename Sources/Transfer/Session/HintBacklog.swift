@@ -112,7 +112,7 @@ public struct HintBacklog: Sendable {
     var runs: [LeafRun] = []
     var count = 0
     for chunk in waiting[0].chunks {
-      let more = LeafRun.runs(of: waiting[0].leaves[chunk]!, in: chunk)
+      let more = LeafRun.runs(of: waiting[0].leaves[existing: chunk], in: chunk)
       if runs.count + more.count > HintBacklog.haveRunsPerFrame { break }
       runs += more
       waiting[0].leaves[chunk] = nil

@@ -8,7 +8,8 @@ struct MissedOpens: Sendable {
   /// Further ones answered each second.
   static let perSecond: UInt64 = 1
 
-  private var pace: RateLimiter?
+  /// Full until its first use, so its start does not matter.
+  private var pace = RateLimiter(bytesPerSecond: MissedOpens.perSecond, burst: MissedOpens.atOnceMax, at: .zero)
   /// Not answered yet, in the order in which they came.
   private var waiting: [FileHandle] = []
 
@@ -20,7 +21,7 @@ struct MissedOpens: Sendable {
   mutating func miss(_ handle: FileHandle, at now: Instant) -> Bool {
     if waiting.isEmpty, take(at: now) { return true }
     waiting.append(handle)
-    if deadline == nil { deadline = now + pace!.delay(until: 1, at: now) }
+    if deadline == nil { deadline = now + pace.delay(until: 1, at: now) }
     return false
   }
 
@@ -31,14 +32,9 @@ struct MissedOpens: Sendable {
     while count < waiting.count, take(at: now) { count += 1 }
     let handles = Array(waiting.prefix(count))
     waiting.removeFirst(count)
-    self.deadline = waiting.isEmpty ? nil : now + pace!.delay(until: 1, at: now)
+    self.deadline = waiting.isEmpty ? nil : now + pace.delay(until: 1, at: now)
     return handles
   }
 
-  private mutating func take(at now: Instant) -> Bool {
-    if pace == nil {
-      pace = RateLimiter(bytesPerSecond: MissedOpens.perSecond, burst: MissedOpens.atOnceMax, at: now)
-    }
-    return pace!.take(upTo: 1, at: now) == 1
-  }
+  private mutating func take(at now: Instant) -> Bool { pace.take(upTo: 1, at: now) == 1 }
 }

@@ -11,16 +11,14 @@ struct OpeningPace: Sendable {
   /// At once: as many of the largest files as a connection can have open without closing one.
   static let burstChunks = UInt64(ProtocolLimits.openFilesMax * ProtocolLimits.chunksMax)
 
-  private var limiter: RateLimiter?
+  /// Full until its first use, so its start does not matter.
+  private var limiter = RateLimiter(
+    bytesPerSecond: OpeningPace.chunksPerSecond, burst: OpeningPace.burstChunks, at: .zero)
 
   /// A file is about to be opened. False if the peer opens too much.
   mutating func take(_ chunkCount: Int, at now: Instant) -> Bool {
-    if limiter == nil {
-      limiter = RateLimiter(
-        bytesPerSecond: OpeningPace.chunksPerSecond, burst: OpeningPace.burstChunks, at: now)
-    }
     let cost = max(chunkCount, OpeningPace.chunksPerFileMin)
-    guard limiter!.delay(until: cost, at: now) == .zero else { return false }
-    return limiter!.take(upTo: cost, at: now) == cost
+    guard limiter.delay(until: cost, at: now) == .zero else { return false }
+    return limiter.take(upTo: cost, at: now) == cost
   }
 }

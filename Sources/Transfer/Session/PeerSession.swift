@@ -57,8 +57,7 @@ public struct PeerSession: Sendable {
   /// What waits here already takes long enough (`UploadPace`): further requests are refused, and told to come back then.
   var uploadDelay: Duration?
 
-  private var actions: [Action] = []
-  private var nextActionIndex = 0
+  private var actions = ActionQueue<Action>()
 
   /// - `role`: ours in the handshake whose hash this is.
   /// - `requestsMax`: requests that the peer accepts unanswered. A peer that accepts none gets one all the same.
@@ -69,15 +68,7 @@ public struct PeerSession: Sendable {
   }
 
   /// The next thing to do, in order; nil where nothing is left until the next call.
-  mutating func nextAction() -> Action? {
-    guard nextActionIndex < actions.count else {
-      actions.removeAll(keepingCapacity: true)
-      nextActionIndex = 0
-      return nil
-    }
-    defer { nextActionIndex += 1 }
-    return actions[nextActionIndex]
-  }
+  mutating func nextAction() -> Action? { actions.takeFirst() }
 
   /// The connection ends for another reason: what was asked for on either side is void.
   mutating func end() {

@@ -52,9 +52,8 @@ public struct PeerDirectory: Sendable {
     }
   }
 
-  private var records: [ConnectionToken: Record] = [:]
   /// In order of joining.
-  private var order: [ConnectionToken] = []
+  private var records = OrderedTable<ConnectionToken, Record>()
   /// Peers that were turned away and have left, and until when they are named.
   private var turnedAway: [(record: Record, until: Instant)] = []
   private var joins = 0
@@ -75,21 +74,19 @@ public struct PeerDirectory: Sendable {
     _ member: ConnectionToken, _ peer: PeerID, ip: [UInt8], port: UInt16?, isListener: Bool, isTurnedAway: Bool = false,
     at now: Instant
   ) {
-    let isNew = records[member] == nil
-    if isNew && records.count >= PeerDirectory.membersMax { return }
     let before = records[member]
-    records[member] = Record(
+    if before == nil && records.count >= PeerDirectory.membersMax { return }
+    let record = Record(
       peer: peer, mark: peer.digest.mark, host: PackedIP(ip), group: AddressGroup(ip: ip), reach: AddressReach(ip),
       port: port == 0 ? nil : port, isListener: isListener || before?.isListener == true,
       isTurnedAway: isTurnedAway, due: before?.due ?? now, told: before?.told ?? [])
-    if isNew { order.append(member) }
+    records[member] = record
     // A peer that cannot be dialled is never named.
-    if records[member]!.port != nil { joins += 1 }
+    if record.port != nil { joins += 1 }
   }
 
   public mutating func leave(_ member: ConnectionToken, at now: Instant) {
-    guard let record = records.removeValue(forKey: member) else { return }
-    order.removeAll { $0 == member }
+    guard let record = records.remove(member) else { return }
     guard record.isTurnedAway, record.port != nil else { return }
     turnedAway.removeAll { $0.record.peer == record.peer }
     let ofHost = turnedAway.indices.filter { turnedAway[$0].record.group == record.group }
@@ -103,19 +100,20 @@ public struct PeerDirectory: Sendable {
     to members: Set<ConnectionToken>? = nil, at now: Instant
   ) -> [(member: ConnectionToken, entries: [PeerExchange.Entry])] {
     var messages: [(ConnectionToken, [PeerExchange.Entry])] = []
-    for member in members?.sorted() ?? order {
-      guard let record = records[member], record.isListener, record.due <= now, record.seen < joins else { continue }
+    for member in members?.sorted() ?? records.keys {
+      guard var record = records[member], record.isListener, record.due <= now, record.seen < joins else { continue }
       let entriesMax = record.isTurnedAway ? PeerDirectory.entriesForTurnedAwayMax : PeerDirectory.entriesMax
       let entries = entries(for: record, entriesMax, at: now)
       // After a full message there may be more peers to name.
-      if entries.count < entriesMax { records[member]!.seen = joins }
-      if entries.isEmpty {
-        if order.count > 1 { records[member]!.due = now + PeerDirectory.pauseWithoutEntries }
-        continue
+      if entries.count < entriesMax { record.seen = joins }
+      if !entries.isEmpty {
+        record.wasTold(about: entries)
+        record.due = now + PeerDirectory.interval
+        messages.append((member, entries))
+      } else if records.count > 1 {
+        record.due = now + PeerDirectory.pauseWithoutEntries
       }
-      records[member]!.wasTold(about: entries)
-      records[member]!.due = now + PeerDirectory.interval
-      messages.append((member, entries))
+      records[member] = record
     }
     return messages
   }
@@ -134,7 +132,7 @@ public struct PeerDirectory: Sendable {
     }
     turnedAway.removeAll { $0.until <= now }
     for (record, _) in turnedAway.shuffled(using: &generator) where entries.count < entriesMax / 2 { add(record) }
-    for member in order.shuffled(using: &generator) where entries.count < entriesMax {
+    for member in records.keys.shuffled(using: &generator) where entries.count < entriesMax {
       if let record = records[member] { add(record) }
     }
     return entries

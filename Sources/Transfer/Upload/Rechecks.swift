@@ -49,12 +49,13 @@ public struct Rechecks<Content: Hashable & Sendable>: Sendable {
   public mutating func ask(_ items: [Item], from group: AddressGroup?) {
     if waiting[group] == nil {
       guard !items.isEmpty, waiting.count < Self.askersMax else { return }
-      waiting[group] = []
       turns.append(group)
     }
-    for item in items where waiting[group]!.count < Self.perAskerMax && !waiting[group]!.contains(item) {
-      waiting[group]!.append(item)
-    }
+    Self.add(items, to: &waiting[group, default: []])
+  }
+
+  private static func add(_ items: [Item], to waiting: inout [Item]) {
+    for item in items where waiting.count < perAskerMax && !waiting.contains(item) { waiting.append(item) }
   }
 
   /// What to do now. Each call that gives a chunk counts as its check.
@@ -64,10 +65,12 @@ public struct Rechecks<Content: Hashable & Sendable>: Sendable {
     guard delay == .zero else { return .wait(delay) }
     restsUntil = restsUntil.filter { $0.value > now }
     for (place, group) in turns.enumerated() {
-      guard let index = waiting[group]!.firstIndex(where: { restsUntil[$0] == nil }) else { continue }
-      let item = waiting[group]!.remove(at: index)
+      var items = waiting[existing: group]
+      guard let index = items.firstIndex(where: { restsUntil[$0] == nil }) else { continue }
+      let item = items.remove(at: index)
+      waiting[group] = items.isEmpty ? nil : items
       turns.remove(at: place)
-      if waiting[group]!.isEmpty { waiting[group] = nil } else { turns.append(group) }
+      if !items.isEmpty { turns.append(group) }
       _ = pace.take(upTo: 1, at: now)
       restsUntil[item] = now + Self.rest
       return .check(item)

@@ -31,14 +31,14 @@ public struct UploadTurns: Sendable {
 
     mutating func enqueue(_ reader: ConnectionToken, of group: AddressGroup) {
       readers[group, default: []].append(reader)
-      if readers[group]!.count == 1 { ring.append(group) }
+      if readers[group]?.count == 1 { ring.append(group) }
     }
 
     mutating func next(sent: (AddressGroup) -> Int) -> ConnectionToken? {
       guard !ring.isEmpty else { return nil }
       let group = ring.remove(at: nextIndex(sent: sent))
-      let reader = readers[group]!.removeFirst()
-      if !readers[group]!.isEmpty { ring.append(group) }
+      let reader = readers[existing: group].removeFirst()
+      if !readers[existing: group].isEmpty { ring.append(group) }
       return reader
     }
 
@@ -61,9 +61,8 @@ public struct UploadTurns: Sendable {
     }
 
     mutating func leave(_ reader: ConnectionToken, of group: AddressGroup) {
-      guard readers[group] != nil else { return }
-      readers[group]!.removeAll { $0 == reader }
-      guard readers[group]!.isEmpty else { return }
+      readers[group]?.removeAll { $0 == reader }
+      guard readers[group]?.isEmpty == true else { return }
       readers[group] = nil
       ring.removeAll { $0 == group }
     }
