@@ -61,11 +61,16 @@ extension PeerSession {
 
   /// Opens a content at the other end: OPEN goes out, and news of it follows. If as many contents are open as the protocol
   /// allows, or this one is open already, nothing goes out, and the news is `.refused(.tooManyFilesOpen)`. A content that
-  /// was given up counts until its OPEN is answered.
-  /// - Returns: the content's handle. Handles rise, and none is used again on a connection.
+  /// was given up counts until its OPEN is answered. If it is opened again before that, no second OPEN goes out: the
+  /// answer to the first one is its news.
+  /// - Returns: the content's handle. Handles rise. A connection uses none again, except that of an unanswered OPEN.
   public mutating func open(_ target: FetchTarget) -> FileHandle {
     let handle = nextHandle
     guard !isEnded else { return handle }
+    if let place = contents.firstIndex(where: { $0.isGivenUp && $0.target.fileID == target.fileID }) {
+      contents[place].isGivenUp = false
+      return contents[place].handle
+    }
     nextHandle = FileHandle(handle.rawValue + 1)
     guard contents.count < ProtocolLimits.openFilesMax, !contents.contains(where: { $0.target.fileID == target.fileID })
     else {
