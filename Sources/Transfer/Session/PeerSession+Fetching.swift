@@ -21,8 +21,11 @@ extension PeerSession {
   /// Contents that are open at the other end, or asked for. Contents that were given up do not count.
   public var fetchedCount: Int { isEnded ? 0 : contents.count { !$0.isGivenUp } }
 
-  /// Whether requests of a content are sent and not answered, or wait to be sent.
-  public func isAwaited(by handle: FileHandle) -> Bool { !isEnded && fetches.isAwaited(by: handle) }
+  /// Whether a content waits for the peer: for OPENED, for a page, or for the answer to a request, sent or not.
+  public func isAwaited(by handle: FileHandle) -> Bool {
+    guard !isEnded, let place = place(of: handle) else { return false }
+    return contents[place].manifest == nil || !contents[place].pagesDue.isEmpty || fetches.isAwaited(by: handle)
+  }
 
   /// The content of the request whose answer is due now.
   public var nextAnswerHandle: FileHandle? { isEnded ? nil : fetches.nextInLine }
