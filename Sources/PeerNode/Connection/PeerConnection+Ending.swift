@@ -111,15 +111,17 @@ extension PeerConnection {
     recheckSent(after: end)
     if role == .listener && record == nil { loop.context.records.turnedAway() }
     if fetches.isKnownToControl {
-      reportToControl(.ended(end, wasEstablished: isEstablished, liedTo: contentLiedAbout))
+      reportToControl(.ended(end, wasEstablished: isEstablished, lie: lie(in: end)))
     }
     guard role == .listener else { return }
     loop.context.report(peer.map { .disconnected($0.id, address, end) } ?? .turnedAway(address, end))
   }
 
-  /// The download whose content the peer lied about, if the session ended for that.
-  private var contentLiedAbout: DownloadID? {
-    peer?.driver.session.handleLiedAbout.flatMap { fetches.fetching($0)?.link.id }
+  private func lie(in end: ConnectionEnd) -> Lie {
+    guard case .lied = end else { return .none }
+    // The download may have given the content up while the answer was on its way.
+    let content = peer?.driver.session.handleLiedAbout.flatMap { fetches.fetching($0) }
+    return content.map { .about($0.link.id) } ?? .aboutNone
   }
 
   /// Reports to the thread that knows which downloads use the connection.

@@ -27,8 +27,19 @@ extension PeerConnection {
   func cancel(_ id: RequestID, for download: DownloadID) { command(for: download) { $0.cancel(id, of: $1) } }
 
   private func command(for download: DownloadID, _ change: (inout PeerSession, FileHandle) -> Void) {
-    guard let handle = fetches.fetching(of: download)?.handle else { return }
-    command { change(&$0, handle) }
+    guard let peer, let handle = fetches.fetching(of: download)?.handle else { return }
+    change(&peer.driver.session, handle)
+    performSession()
+    readOnIfOthersAreDue()
+  }
+
+  /// A download has cancelled requests. If it is the one that may take no block, the answer that is due now may be another
+  /// download's. If it is not, the time that the first one has starved counts on.
+  private func readOnIfOthersAreDue() {
+    guard !isClosed else { return }
+    let due = peer?.driver.session.nextAnswerHandle.flatMap { fetches.fetching($0)?.link.id }
+    if marks.isStarving, fetches.starving?.download != due { return goOn() }
+    settle()
   }
 
   /// A download fetches nothing more over the connection.
@@ -41,9 +52,7 @@ extension PeerConnection {
     guard let peer else { return }
     if let content { end(content, at: peer) }
     performSession()
-    guard !isClosed else { return }
-    if marks.isStarving { return goOn() }
-    settle()
+    readOnIfOthersAreDue()
   }
 
   /// Closes the connection if that was ordered and nothing uses it. True if it closes.

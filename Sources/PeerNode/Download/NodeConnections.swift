@@ -3,6 +3,14 @@ import Posix
 import Transfer
 import Wire
 
+/// A lie of the peer that ended a connection.
+enum Lie: Hashable, Sendable {
+  case none
+  case about(DownloadID)
+  /// About a content that no download fetches any more.
+  case aboutNone
+}
+
 /// A report of a loop about a connection that the control thread knows.
 enum ConnectionReport: Sendable {
   /// The handshake of a connection that was dialled is done. The peer accepts so many requests in flight.
@@ -11,8 +19,7 @@ enum ConnectionReport: Sendable {
   case joined(DownloadID, Endpoint, PeerID, requestsMax: Int)
   /// A download has given its content back on a connection that others use, because its output takes nothing.
   case yielded(DownloadID)
-  /// - `liedTo`: the download whose content the peer lied about, if it ended for that.
-  case ended(ConnectionEnd, wasEstablished: Bool, liedTo: DownloadID?)
+  case ended(ConnectionEnd, wasEstablished: Bool, lie: Lie)
 }
 
 /// Performs what `SharedConnections` decides, and turns reports of the loops into messages for the downloads. Confined to
@@ -157,8 +164,7 @@ final class NodeConnections {
       shared.joined(token, peer, requestsMax: requestsMax, for: use)
       tell(use, .joined(use.id, address, peer, requestsMax: requestsMax))
     case .yielded(let download): yielded(token, download)
-    case .ended(let end, let wasEstablished, let download):
-      ended(token, end, wasEstablished: wasEstablished, liedTo: download)
+    case .ended(let end, let wasEstablished, let lie): ended(token, end, wasEstablished: wasEstablished, lie)
     }
   }
 
@@ -182,9 +188,7 @@ final class NodeConnections {
     connectWaiting(on: established.token)
   }
 
-  private func ended(
-    _ token: ConnectionToken, _ end: ConnectionEnd, wasEstablished: Bool, liedTo download: DownloadID?
-  ) {
+  private func ended(_ token: ConnectionToken, _ end: ConnectionEnd, wasEstablished: Bool, _ lie: Lie) {
     if let suite = suites.removeValue(forKey: token), !shared.uses(of: token).isEmpty,
       let other = end.suiteToTry(insteadOf: suite, isPrivate: context.swarmKey != nil)
     {
@@ -192,11 +196,11 @@ final class NodeConnections {
       shared.rename(token, to: new)
       return begin(new, other)  // once, since it can be changed to one only
     }
-    let liedTo = banned.removeValue(forKey: token) ?? download
+    let lie = banned.removeValue(forKey: token).map { .about($0) } ?? lie
     let lost = shared.lost(token, isOwnDoing: end.isOwnDoing)
     for use in lost.told {
-      // A lie about one content says nothing about the others: their downloads connect again.
-      let end = liedTo == nil || liedTo == use.download ? end : .remote(.duplicateConnection, "")
+      // A lie about another content says nothing about this download's: it connects again.
+      let end = lie == .none || lie == .about(use.download) ? end : .remote(.duplicateConnection, "")
       tell(use, wasEstablished ? .connectionLost(use.id, end) : .dialFailed(use.id, end))
     }
     for use in lost.redialled {

@@ -171,7 +171,7 @@ final class NetworkLoop {
         PeerConnection(
           loop: self, token: token, dialling: socket, address: address, pinned: pinned, suite: suite))
     } catch {
-      context.control.send(.connection(token, .ended(.broken(error), wasEstablished: false, liedTo: nil)))
+      context.control.send(.connection(token, .ended(.broken(error), wasEstablished: false, lie: .none)))
     }
   }
 

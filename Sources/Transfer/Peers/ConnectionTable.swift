@@ -74,15 +74,16 @@ struct ConnectionTable: Sendable {
   }
 
   /// Since when the first request in line has waited for its first byte. Nil if none waits or bytes came.
-  func silentSince(_ id: ConnectionID) -> Instant? {
+  /// - `othersMax`: as in `PendingRequest.dueSince`.
+  func silentSince(_ id: ConnectionID, othersMax: Duration) -> Instant? {
     guard let place = places[id], let first = connections[place].firstInLine else { return nil }
     let pending = connections[place].pending[first]
-    return pending.began == nil && pending.verified == 0 ? pending.started : nil
+    return pending.began == nil && pending.verified == 0 ? pending.dueSince(othersMax: othersMax) : nil
   }
-  /// When the clock of the first request in line started.
-  func firstStarted(_ id: ConnectionID) -> Instant? {
+  /// Since when the answer to the first request in line is due (`PendingRequest.dueSince`).
+  func firstDueSince(_ id: ConnectionID, othersMax: Duration) -> Instant? {
     guard let place = places[id], let first = connections[place].firstInLine else { return nil }
-    return connections[place].pending[first].started
+    return connections[place].pending[first].dueSince(othersMax: othersMax)
   }
   /// When the connection was asked for the page that it owes. Nil if it owes none.
   func pageAskedAt(_ id: ConnectionID) -> Instant? {

@@ -90,6 +90,13 @@ struct PendingRequest: Sendable {
     lastWrite = writing
     return verified == self.leaves.mask
   }
+
+  /// Since when the peer owes the answer, for the patience with it. Nil if another request is before it.
+  /// - `othersMax`: until the first byte comes, so much time at most counts as the wait behind answers to other downloads.
+  func dueSince(othersMax: Duration) -> Instant? {
+    guard let started, let firstInLineAt, began == nil else { return started }
+    return min(started, firstInLineAt + othersMax)
+  }
 }
 
 /// A connection that the download uses or waits for.

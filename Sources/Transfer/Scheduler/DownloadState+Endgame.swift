@@ -180,9 +180,9 @@ extension DownloadState {
   }
 
   private func silentRequest(of connection: Connection, at now: Instant) -> RequestID? {
-    guard let place = connection.firstInLine, let started = connection.pending[place].started,
+    guard let place = connection.firstInLine, let due = dueSince(connection.pending[place]),
       connection.pending[place].began == nil,
-      now - started >= patience
+      now - due >= patience
     else { return nil }
     return connection.pending[place].id
   }
@@ -191,7 +191,7 @@ extension DownloadState {
   func nextSilence(after now: Instant) -> Instant? {
     var next: Instant?
     for number in rotation.live {
-      guard let id = peers[number].connection, let since = connections.silentSince(id) else { continue }
+      guard let id = peers[number].connection, let since = silentSince(id) else { continue }
       let due = since + patience
       if due > now { next = min(next ?? due, due) }
     }

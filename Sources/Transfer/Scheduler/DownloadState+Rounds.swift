@@ -67,7 +67,7 @@ extension DownloadState {
   /// Whether the download expects a peer to answer now.
   private func canAnswer(_ number: Int, at now: Instant) -> Bool {
     guard let id = peers[number].connection, peers[number].busyUntil == nil, !isPaced(number) else { return false }
-    return connections.silentSince(id).map { $0 + patience > now } ?? true
+    return silentSince(id).map { $0 + patience > now } ?? true
   }
 
   /// Whether a peer has anything of a chunk or page that is missing.
@@ -218,7 +218,7 @@ extension DownloadState {
   /// Sets the time of the next check whether a connection has been silent for too long.
   mutating func watchSilence(of id: ConnectionID, at now: Instant) {
     guard timers[.patience(id)] == nil else { return }  // it looks again when it fires
-    guard let since = [connections.firstStarted(id), connections.pageAskedAt(id)].compactMap({ $0 }).min() else {
+    guard let since = [firstDueSince(id), connections.pageAskedAt(id)].compactMap({ $0 }).min() else {
       return
     }
     // Repeatedly, since a peer that can take over may connect later.
@@ -247,7 +247,7 @@ extension DownloadState {
     guard !peers[number].isProven, let connection = connections[id], let place = connection.firstInLine else { return }
     let pending = connection.pending[place]
     let item = FetchItem.chunk(pending.chunk)
-    guard let started = pending.started, isLate(pending, at: now), now - started >= patience(with: number, for: item),
+    guard let due = dueSince(pending), isLate(pending, at: now), now - due >= patience(with: number, for: item),
       isAnotherLeft(than: number, for: item, at: now)
     else { return }
     connections[existing: id].pending.remove(at: place)
@@ -260,9 +260,9 @@ extension DownloadState {
 
   /// Whether a request would take more than half of its timeout at the rate of its leaves so far.
   private func isLate(_ pending: PendingRequest, at now: Instant) -> Bool {
-    guard let started = pending.started else { return false }
+    guard let due = dueSince(pending) else { return false }
     let share = Double(pending.verified.nonzeroBitCount) / Double(pending.leaves.count)
-    return (now - started).inSeconds > share * settings.chunkTimeout.inSeconds / 2
+    return (now - due).inSeconds > share * settings.chunkTimeout.inSeconds / 2
   }
 
   /// Whether a page is late: its peer was silent for too long.

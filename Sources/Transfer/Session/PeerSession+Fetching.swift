@@ -21,8 +21,11 @@ extension PeerSession {
   /// Contents that are open at the other end, or asked for. Contents that were given up do not count.
   public var fetchedCount: Int { isEnded ? 0 : contents.count { !$0.isGivenUp } }
 
-  /// Whether requests of a content are sent and not answered, or wait to be sent.
-  public func isAwaited(by handle: FileHandle) -> Bool { !isEnded && fetches.isAwaited(by: handle) }
+  /// Whether a content waits for the peer: for OPENED, for a page, or for the answer to a request, sent or not.
+  public func isAwaited(by handle: FileHandle) -> Bool {
+    guard !isEnded, let place = place(of: handle) else { return false }
+    return contents[place].manifest == nil || !contents[place].pagesDue.isEmpty || fetches.isAwaited(by: handle)
+  }
 
   /// The content of the request whose answer is due now.
   public var nextAnswerHandle: FileHandle? { isEnded ? nil : fetches.nextInLine }
@@ -61,11 +64,16 @@ extension PeerSession {
 
   /// Opens a content at the other end: OPEN goes out, and news of it follows. If as many contents are open as the protocol
   /// allows, or this one is open already, nothing goes out, and the news is `.refused(.tooManyFilesOpen)`. A content that
-  /// was given up counts until its OPEN is answered.
-  /// - Returns: the content's handle. Handles rise, and none is used again on a connection.
+  /// was given up counts until its OPEN is answered. If it is opened again before that, no second OPEN goes out: the
+  /// answer to the first one is its news.
+  /// - Returns: the content's handle. Handles rise. A connection uses none again, except that of an unanswered OPEN.
   public mutating func open(_ target: FetchTarget) -> FileHandle {
     let handle = nextHandle
     guard !isEnded else { return handle }
+    if let place = contents.firstIndex(where: { $0.isGivenUp && $0.target.fileID == target.fileID }) {
+      contents[place].isGivenUp = false
+      return contents[place].handle
+    }
     nextHandle = FileHandle(handle.rawValue + 1)
     guard contents.count < ProtocolLimits.openFilesMax, !contents.contains(where: { $0.target.fileID == target.fileID })
     else {

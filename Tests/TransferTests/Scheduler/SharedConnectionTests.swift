@@ -89,6 +89,41 @@ import Wire
     #expect(again.map { $0.at <= 90 } == true && !state.isEnded)
   }
 
+  /// Two unproven peers at first. The second answers each of its requests at once; the first answers none.
+  private func withGoodPeer() -> DownloadState {
+    var state = running(peers: 2, hedges: false)
+    let (good, now) = (ConnectionID(2), Instant.zero)
+    while let pending = state.connections[good]!.pending.first {
+      state.handle(.answerBegan(good, pending.id), at: now)
+      state.handle(.answerEnded(good, pending.id), at: now)
+      state.handle(.leavesVerified(good, pending.id, pending.chunk, pending.leaves), at: now)
+    }
+    _ = drain(&state)
+    return state
+  }
+
+  @Test func `an unproven peer that serves another download for ever loses the request after three patiences`() {
+    var (state, silent) = (withGoodPeer(), withGoodPeer())
+    #expect(timeouts(play(&silent, until: 10, served: 0)).first == 2, "the silent peer")
+    let actions = play(&state, until: 10, served: 10)
+    #expect(timeouts(actions).first == 6)
+    let again = actions.first { if case .request(ConnectionID(2), _, _, _) = $0.action { true } else { false } }
+    #expect(again?.at == 6)
+  }
+
+  @Test func `an unproven peer that served another download for a while has its whole patience after that`() {
+    var state = withGoodPeer()
+    #expect(timeouts(play(&state, until: 10, served: 3)).first == 5)
+  }
+
+  @Test func `an answer that begins late has its time from then on`() {
+    var state = withGoodPeer()
+    _ = play(&state, until: 5, served: 5)
+    let pending = state.connections[ConnectionID(1)]!.pending[0]
+    state.handle(.answerBegan(ConnectionID(1), pending.id), at: .seconds(5))
+    #expect(timeouts(play(&state, until: 10, served: 0)).first == 7)
+  }
+
   @Test func `a page that is due gets more time in the same way, and no more than three timeouts`() {
     var (state, hostile) = (running(pages: false), running(pages: false))
     #expect(timeouts(play(&state, until: 55, served: 10)).first == 40)

@@ -59,6 +59,34 @@ import Wire
     #expect(words(pair.takeSent()) == ["open 1"] && pair.takeNews().isEmpty && pair.end == nil)
   }
 
+  @Test func `a content that is opened again before its OPEN is answered has the answer under its old handle`() {
+    var pair = SessionPair(2)
+    let handle = pair.ask(0)
+    let again = (0..<100).map { _ in
+      pair.close(handle)
+      return pair.ask(0)
+    }
+    #expect(again.allSatisfy { $0 == handle })
+    #expect(words(pair.takeSent()) == ["open 1"] && pair.takeNews().isEmpty && pair.fetching.fetchedCount == 1)
+    pair.arrive()
+    #expect(pair.takeNews() == ["1 opened"] && pair.fetching.isFetching(FileHandle(handle)))
+    pair.request(1, chunk: 2, of: 0, handle)
+    pair.givePiece()
+    #expect(pair.pieces.map(\.handle.rawValue) == [1] && pair.servingEnd == nil)
+    let other = pair.open(1)
+    #expect(other == 2 && pair.takeNews().last == "2 opened")
+  }
+
+  @Test func `a content that is opened again before its OPEN is refused hears of the refusal`() {
+    var pair = SessionPair(1)
+    let stranger = SmallFile(9)
+    pair.close(pair.ask(stranger))
+    _ = pair.ask(stranger)
+    pair.arrive()
+    #expect(words(pair.takeSent()) == ["open 1"] && pair.takeNews() == ["1 refused noSuchFile"])
+    #expect(pair.end == nil && pair.fetching.fetchedCount == 0)
+  }
+
   @Test func `bytes that were on their way when the content was given up are not verified`() throws {
     var pair = SessionPair(1)
     let handle = pair.open(0)
