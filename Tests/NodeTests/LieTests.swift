@@ -32,7 +32,7 @@ import Wire
     try fetching.peer.offer(other, as: handle)
     try fetching.ping()
     try fetching.request(1)
-    if isGivenUp { fetching.send(.giveBack(fetching.token, fetching.link.id, .done)) }
+    if isGivenUp { fetching.send(.giveBack(fetching.token, fetching.link.id, closing: .done)) }
     try fetching.peer.send(wrongAnswer(fetching))
     #expect(try fetching.goodbye() == .badData)
     #expect(lies(fetching) == [isGivenUp ? .aboutNone : .about(fetching.link.id)])
@@ -53,6 +53,9 @@ import Wire
       }.first)
     let peer = PeerID(digest: .zero)
     connections.handle(.established(peer, requestsMax: 64), of: token) { _ in true }
+    for (number, download) in downloads.enumerated() {
+      connections.opened(.init(download, ConnectionID(UInt64(number))))
+    }
     connections.handle(.ended(.lied("words"), wasEstablished: true, lie: lie), of: token) { _ in true }
     let blaming = context.control.takeAll().compactMap { message in
       if case .message(let download, .connectionLost(_, .lied)) = message { download } else { nil }

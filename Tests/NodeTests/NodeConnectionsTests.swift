@@ -75,13 +75,13 @@ import Wire
     let token = try shared()
     connections.ban(use(1))
     #expect(commands() == ["disconnect badData"])
-    handle(.ended(.local(.badData, ""), wasEstablished: true, .none), of: token)
+    handle(.ended(.local(.badData, ""), wasEstablished: true, lie: .none), of: token)
     #expect(messages() == ["2: lost 1: it said: already connected"])
   }
 
   @Test func `a lie that a session finds is told to its own download alone`() throws {
     let token = try shared()
-    handle(.ended(.lied("it lied"), wasEstablished: true, .about(DownloadID(2))), of: token)
+    handle(.ended(.lied("it lied"), wasEstablished: true, lie: .about(DownloadID(2))), of: token)
     #expect(messages() == ["1: lost 1: it said: already connected", "2: lost 1: wrong data: it lied"])
   }
 
@@ -100,16 +100,16 @@ import Wire
     #expect(commands() == ["give back 1 and stay", "give back 2 done"])
   }
 
-  @Test func `a dial that another cipher can mend is repeated for all that wait for it`() throws {
+  @Test(.enabled(if: CipherSuite.available.count > 1, "this processor has one cipher"))
+  func `a dial that another cipher can mend is repeated for all that wait for it`() throws {
     connections.dial(address, pinned: nil, for: use(1))
     connections.dial(address, pinned: nil, for: use(2))
     guard case .dial(let token, _, _, let suite)? = context.mailboxes[0].takeAll().first else {
       Issue.record("no dial")
       return
     }
-    let another = CipherSuite.available.first { $0 != suite } ?? suite
-    handle(.ended(.handshake(.suiteUnsupported(redialWith: another)), wasEstablished: false, .none), of: token)
-    guard another != suite else { return #expect(messages().count == 2) }
+    let another = try #require(CipherSuite.available.first { $0 != suite })
+    handle(.ended(.handshake(.suiteUnsupported(redialWith: another)), wasEstablished: false, lie: .none), of: token)
     #expect(commands() == ["dial \(another)"] && messages() == [])
   }
 
@@ -126,7 +126,7 @@ import Wire
     let token = try shared()
     handle(.yielded(DownloadID(1)), of: token)
     #expect(messages() == ["1: yielded 1"] && commands() == [])
-    handle(.ended(.truncated, wasEstablished: true, .none), of: token)
+    handle(.ended(.truncated, wasEstablished: true, lie: .none), of: token)
     #expect(messages() == ["2: lost 1: the connection was cut"])
   }
 
@@ -140,7 +140,7 @@ import Wire
     connections.releaseAll(of: DownloadID(2))
     connections.release(use(1), .never)
     #expect(commands() == ["give back 2 and stay", "give back 1 and stay", "disconnect tooManyConnections"])
-    handle(.ended(.local(.tooManyConnections, ""), wasEstablished: true, .none), of: token)
+    handle(.ended(.local(.tooManyConnections, ""), wasEstablished: true, lie: .none), of: token)
     #expect(commands().count == 1 && messages() == [])
     connections.dial(address, pinned: nil, for: use(4))
     let late = try #require(connections.deadline)

@@ -106,7 +106,7 @@ import Wire
     let connection = try starve(fetching)
     let since = try #require(connection.fetches.starving?.since)
     fetching.loop.now = since + (NodeLimits.starvingTime - .milliseconds(1))
-    connection.giveBack(for: third.id, .done)
+    connection.giveBack(for: third.id, closing: .done)
     connection.checkDeadlines()
     #expect(connection.fetches.contents.count == 2 && connection.marks.isStarving)
     fetching.loop.now = since + NodeLimits.starvingTime
