@@ -192,6 +192,12 @@ public final class Download: Sendable {
     return !isPaused
   }
 
+  /// The node has ended, so the download cannot begin or go on: its error, with the numbers up to the last pause.
+  func takeStoppedError() -> DownloadError {
+    let earlier = state.change { $0.earlier.take() }
+    return .failed(.cancelled, earlier ?? DownloadStats(), part: nil)
+  }
+
   /// It is over.
   func end(_ outcome: Outcome) {
     let (outcome, waiting) = state.change { state in

@@ -54,7 +54,11 @@ final class VerifyPool: Sendable {
   /// Waits for the threads. Every lane was closed.
   func stop() {
     jobs.close()
-    for thread in threads.withLock({ $0 }) { thread.join() }
+    let running = threads.withLock { threads in
+      defer { threads = [] }
+      return threads
+    }
+    for thread in running { thread.join() }
   }
 
   private func work() {

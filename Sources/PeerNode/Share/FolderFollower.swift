@@ -57,7 +57,8 @@ final class FolderFollower {
   private var nextToken = FolderFollower.mailboxToken + 1
   /// The thread that hashes, and the folder whose files it hashes: one at a time, since it uses all cores.
   private var hashing: (thread: Thread, of: Followed)?
-  private var isStopped = false
+  /// Set at the end: a folder that came late is not hashed to its end.
+  private let isStopped = StopFlag()
 
   /// - `mailbox`: commands come here.
   init(_ context: NodeContext, _ mailbox: Mailbox<FollowCommand>) throws(Errno) {
@@ -75,11 +76,9 @@ final class FolderFollower {
   }
 
   private func run() {
-    while !isStopped { turn() }
+    while !isStopped.isSet { turn() }
     hashing?.thread.join()
     for followed in folders { followed.followed.firstBatch.close() }
-    // A folder that came too late.
-    for case .follow(let late) in mailbox.takeAll() { late.firstBatch.close() }
   }
 
   private func turn() {
@@ -132,7 +131,7 @@ final class FolderFollower {
     case .look(let path, let share): followed(share)?.folder.look(at: path)
     case .hashed(let path, let share, let reason): followed(share)?.folder.hashed(path, reason)
     case .batchEnded(let share): if hashing?.of.followed.share === share { batchEnded() }
-    case .stop: isStopped = true
+    case .stop: isStopped.set()
     }
   }
 
@@ -167,10 +166,10 @@ final class FolderFollower {
     let files = followed.folder.takeReady()
     let isFirst = followed.isFirstBatch
     followed.isFirstBatch = false
-    let (context, mailbox, batch) = (context, mailbox, followed.followed)
+    let (context, mailbox, batch, isStopped) = (context, mailbox, followed.followed, isStopped)
     let share = batch.share
     let thread = Thread.start(name: "p2p-hash") {
-      share.catalogue.load(files, shouldStop: batch.shouldStop) { event in
+      share.catalogue.load(files, shouldStop: { isStopped.isSet || batch.shouldStop() }) { event in
         switch event {
         case .added(let entry):
           batch.onEvent(event)
