@@ -39,20 +39,18 @@ final class FolderFollower {
     var hasNews = false
     var isReading = true
     var readAgainAt: Int64 = 0
+    /// Its first batch waits; it is hashed also if it is empty.
     var isFirstBatch = true
 
     init(_ followed: FollowedShare, _ folder: WatchedFolder, token: UInt64) {
       (self.followed, self.folder, self.token) = (followed, folder, token)
     }
-
-    /// What is ready is hashed next; the first batch also if it is empty.
-    var hasBatch: Bool { isFirstBatch || folder.hasReady }
   }
 
   private let context: NodeContext
   private let mailbox: Mailbox<FollowCommand>
   private var epoll: Epoll
-  /// In the order in which they came.
+  /// The one whose turn to be hashed comes next first.
   private var folders: [Followed] = []
   private var nextToken = FolderFollower.mailboxToken + 1
   /// The thread that hashes, and the folder whose files it hashes: one at a time, since it uses all cores.
@@ -91,8 +89,12 @@ final class FolderFollower {
     }
     for command in mailbox.takeAll() { perform(command) }
     for followed in folders { settle(followed) }
-    if hashing == nil, let next = folders.first(where: \.hasBatch) { hash(next) }
+    if hashing == nil, let next = nextBatch { hash(next) }
   }
+
+  /// First batches come first: most of their files are often known from the time before, and need no hashing. Then folders
+  /// take turns, so that a busy one does not keep the others waiting.
+  private var nextBatch: Followed? { folders.first(where: \.isFirstBatch) ?? folders.first(where: \.folder.hasReady) }
 
   private func settle(_ followed: Followed) {
     let folder = followed.folder
@@ -182,6 +184,8 @@ final class FolderFollower {
       mailbox.send(.batchEnded(share))
     }
     hashing = (thread, followed)
+    folders.removeAll { $0 === followed }
+    folders.append(followed)
   }
 
   /// Waits for the hashing thread, which has ended or ends soon.
