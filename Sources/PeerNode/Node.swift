@@ -108,7 +108,7 @@ public final class Node: Sendable {
     _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
     settings: DownloadSettings = DownloadSettings(), shares: Bool = true, stay: Sharing.Stay? = nil
   ) -> Download {
-    let download = Download(fileID, isWatched: true)
+    let download = Download(fileID, isStream: target.isStream, isWatched: true)
     let request = DownloadRequest(
       fileID: fileID, length: length, peers: peers, target: target, settings: settings,
       sharing: shares ? Sharing(stay: stay) : nil)

@@ -40,9 +40,13 @@ public final class Download: Sendable {
   }
   private let state = Monitor(State())
 
+  /// Whether its bytes leave in order and are not kept: it cannot go on where it was.
+  private let isStream: Bool
+
   /// - `isWatched`: whether the program can read its updates; if not, there are none.
-  init(_ fileID: FileID, isWatched: Bool) {
+  init(_ fileID: FileID, isStream: Bool = false, isWatched: Bool) {
     self.fileID = fileID
+    self.isStream = isStream
     let queue = UpdateQueue(isRead: isWatched)
     self.queue = queue
     updates = AsyncStream {
@@ -94,8 +98,9 @@ public final class Download: Sendable {
 
   /// Fetches nothing more until `resume`: connections are given back, and verified data stays on the disk. A file that is
   /// complete already is offered no longer, and the download ends.
-  /// - Returns: false if it has ended, or is cancelled.
+  /// - Returns: false if it has ended, is cancelled, or goes to a stream, which keeps nothing to go on with.
   @discardableResult public func pause() -> Bool {
+    guard !isStream else { return false }
     let link = state.change { state -> DownloadLink?? in
       guard state.result == nil, !state.isCancelled else { return nil }
       guard case .none = state.pause else { return .some(nil) }

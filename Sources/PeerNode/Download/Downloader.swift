@@ -212,7 +212,7 @@ public final class Downloader: Sendable {
     _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
     onUpdate: @escaping (DownloadUpdate) -> Void = { _ in }
   ) throws(DownloadError) -> DownloadResult {
-    let download = Download(fileID, isWatched: true)
+    let download = Download(fileID, isStream: target.isStream, isWatched: true)
     start(download, length: length, from: peers, to: target)
     while let update = download.queue.take() { onUpdate(update) }
     return try download.wait()

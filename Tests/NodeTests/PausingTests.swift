@@ -1,0 +1,27 @@
+// Pauses of a download: what may be paused, the numbers meanwhile, and the part file.
+import Content
+import Foundation
+import Posix
+import Storage
+import TestSupport
+import Testing
+import Transfer
+import Wire
+
+@testable import PeerNode
+
+@Suite struct PausingTests {
+  @Test func `a stream is not paused, since it cannot go on where it was`() throws {
+    let source = try FakeSource()
+    defer { source.stop() }
+    let shared = try SharedThreads()
+    let pipe = Pipe()
+    let stalled = try shared.start(
+      Sample.common.fileID, from: [source.address], to: .stream(to: pipe.fileHandleForWriting.fileDescriptor))
+    #expect(stalled.reaches { if case .prepared = $0 { true } else { false } })
+    try #require(!stalled.download.pause())
+    let bytes = try pipe.fileHandleForReading.read(upToCount: Sample.common.bytes.count)
+    #expect(bytes.map { Array($0) } == Sample.common.bytes)
+    #expect(try stalled.ended().get().path == nil)
+  }
+}
