@@ -24,4 +24,23 @@ import Wire
     #expect(bytes.map { Array($0) } == Sample.common.bytes)
     #expect(try stalled.ended().get().path == nil)
   }
+
+  @Test func `the numbers of a download that is about to go on are those up to its pause`() throws {
+    var configuration = NodeConfiguration()
+    configuration.loopCount = 1
+    let context = try NodeContext(configuration) { _ in }
+    defer { context.threads.stop() }
+    let download = Download(Sample.small.fileID, isWatched: false)
+    let answers = BlockingQueue<DownloadStats?>()
+    download.began(
+      DownloadRun.link(to: download.fileID, of: context),
+      restart: { [unowned download] in download.askStatistics { answers.put($0) } }, onEnd: { _ in })
+    try #require(download.pause())
+    var stats = DownloadStats()
+    stats.bytes = 7
+    #expect(!download.stopped(.failure(.failed(.cancelled, stats, part: nil))))
+    #expect(download.resume())
+    answers.close()
+    #expect(answers.take()??.bytes == 7)
+  }
 }

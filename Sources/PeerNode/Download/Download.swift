@@ -17,7 +17,7 @@ public final class Download: Sendable {
   let queue: UpdateQueue
   typealias Outcome = Result<DownloadResult, DownloadError>
   fileprivate struct State {
-    /// The way to it; nil before it runs.
+    /// The way to it; nil before it runs, and while it is paused.
     var link: DownloadLink?
     var isCancelled = false
     var pause = Pause.none
@@ -163,7 +163,7 @@ public final class Download: Sendable {
 
   // MARK: The node's side
 
-  /// The way to it while it runs, and after; nil before.
+  /// The way to it while it runs, and after; nil before, and while it is paused.
   var link: DownloadLink? { state.change { $0.link } }
 
   /// It runs, and takes messages.
@@ -189,7 +189,7 @@ public final class Download: Sendable {
         return false
       }
       let sum = state.total(stats) ?? stats
-      state.earlier = sum
+      (state.earlier, state.link) = (sum, nil)
       state.pause = .paused(.failed(.cancelled, sum, part: part))
       return true
     }
