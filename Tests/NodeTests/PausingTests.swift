@@ -43,4 +43,41 @@ import Wire
     answers.close()
     #expect(answers.take()??.bytes == 7)
   }
+
+  @Test func `the part file of a paused download is free while a loop still offers it`() throws {
+    let (opened, gate) = (BlockingQueue<Bool>(), BlockingQueue<Void>())
+    let watchdog = Watchdog(seconds: 20) {
+      opened.close()
+      gate.close()
+    }
+    defer { withExtendedLifetime(watchdog) {} }
+    var configuration = NodeConfiguration(identity: .random())
+    configuration.loopCount = 1
+    let node = try Node(configuration, listen: .loopback(0)) { event in
+      guard case .opened = event else { return }
+      opened.put(true)
+      _ = gate.take()
+    }
+    defer { node.shutDown(grace: .zero) }
+    let hasAnswered = StopFlag()
+    var script = SourceScript()
+    script.onRequest = { peer, request, sample in
+      guard !hasAnswered.isSet else { return }
+      hasAnswered.set()
+      try peer.send(each: sample.answer(request))
+    }
+    let source = try FakeSource(script)
+    defer { source.stop() }
+    defer { gate.close() }
+    let folder = TemporaryFolder()
+    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: source.address.port))
+    let download = node.download(Sample.common.fileID, from: [peer], to: DownloadTarget(folder: folder.path))
+    while let update = download.queue.take() { if case .report(.chunkDone) = update { break } }
+    let getter = try ScriptedPeer(dialling: node.address!)
+    try getter.send(getter.openMessage(Sample.common.fileID))
+    try #require(opened.take() == true)
+    try #require(download.pause() && download.waitForPause())
+    let length = UInt64(Sample.common.bytes.count)
+    #expect(try PartFile(inFolder: folder.path, fileID: Sample.common.fileID, length: length).isResumed)
+  }
 }
