@@ -27,6 +27,8 @@ public final class Node: Sendable {
   public let peerID: PeerID
   let context: NodeContext
   private let threads: Mutex<[Thread]>
+  private enum Ending { case none, begun, over }
+  private let ending = Monitor(Ending.none)
   private let answerer: Mutex<DiscoveryAnswerer?>
 
   /// Starts a node.
@@ -106,7 +108,7 @@ public final class Node: Sendable {
     _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
     settings: DownloadSettings = DownloadSettings(), shares: Bool = true, stay: Sharing.Stay? = nil
   ) -> Download {
-    let download = Download(fileID, isWatched: true)
+    let download = Download(fileID, isStream: target.isStream, isWatched: true)
     let request = DownloadRequest(
       fileID: fileID, length: length, peers: peers, target: target, settings: settings,
       sharing: shares ? Sharing(stay: stay) : nil)
@@ -140,13 +142,14 @@ public final class Node: Sendable {
     let sharing = request.target.isStream ? nil : request.sharing  // of a stream nothing is kept
     let put = download.queue.put
     download.began(link, restart: { run(request, download, context, onEnd: onEnd) }, onEnd: onEnd)
-    context.threads.add(link) { connections, now in
+    let isAdded = context.threads.add(link) { connections, now in
       DownloadRun(
         link, length: request.length, peers: request.peers, target: request.target, on: context, over: connections,
         settings: request.settings, sharing: sharing, resolve: request.resolve, onUpdate: put, at: now)
     } onEnd: { result in
       if download.stopped(result) { onEnd(result) }
     }
+    if !isAdded { onEnd(.failure(download.takeStoppedError())) }
   }
 
   // MARK: Limits and numbers
@@ -181,15 +184,29 @@ public final class Node: Sendable {
   // MARK: The end
 
   /// Cancels all downloads, stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
+  /// Any thread may call it, also again: only the first `grace` counts. Downloads that are started or resumed after it are
+  /// cancelled, and folders that are added after it are not served.
   public func shutDown(grace: Duration) { shutDown(.shuttingDown, grace: grace) }
 
   /// - `code`: of the GOODBYE.
   func shutDown(_ code: CloseCode, grace: Duration) {
+    let isFirst = ending.change { ending in
+      guard case .none = ending else { return false }
+      ending = .begun
+      return true
+    }
+    if isFirst { end(code, grace: grace) }
+    ending.wait { $0 == .over ? () : nil }
+  }
+
+  private func end(_ code: CloseCode, grace: Duration) {
     answerer.withLock { $0.take() }?.stop()
     for folder in context.offered.folders { folder.stop() }
     context.stopFollowing()
     for download in context.runningDownloads { download.cancel() }
     context.threads.stop()
+    // Those that were paused meanwhile.
+    for download in context.runningDownloads { download.cancel() }
     context.asker?.stop()
     context.sendToAllLoops(.shutDown(code, grace: grace))
     let running = threads.withLock { running in
@@ -202,5 +219,6 @@ public final class Node: Sendable {
     for mailbox in context.mailboxes {
       for case .adopt(let socket, _, _) in mailbox.takeAll() { _ = Socket(owning: socket) }
     }
+    ending.change { $0 = .over }
   }
 }

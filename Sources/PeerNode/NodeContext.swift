@@ -84,8 +84,15 @@ final class NodeContext: Sendable {
   /// The thread that knows which downloads use which connections.
   var control: Mailbox<ControlMessage> { threads.control }
   private let follower: Mailbox<FollowCommand>
-  /// The thread that follows the served folders; nil before the first of them.
-  private let following = Mutex<Thread?>(nil)
+  private struct Following: Sendable {
+    /// The thread that follows the served folders; nil before the first of them.
+    var thread: Thread?
+    /// The thread was told to stop.
+    var isStopped = false
+    var isOver = false
+  }
+  /// Held while the thread gets a command for a folder, so that none comes after `.stop`.
+  private let following = Monitor(Following())
   private let uploadedBytes = Atomic<UInt64>(0)
   /// Those that have not ended, by their files.
   private let downloads = Mutex<[FileID: Download]>([:])
@@ -170,26 +177,41 @@ final class NodeContext: Sendable {
     ConnectionToken(loop: loop, number: nextConnection.add(1, ordering: .relaxed).oldValue)
   }
 
-  /// Hands a folder to the thread that follows all of them. Starts the thread first if there is none.
+  /// Hands a folder to the thread that follows all of them. Starts the thread first if there is none. After
+  /// `stopFollowing` the folder has no first batch.
   func follow(_ folder: FollowedShare) throws(Errno) {
-    try following.withLock { thread throws(Errno) in
-      if thread == nil { thread = FolderFollower.start(try FolderFollower(self, follower)) }
+    let result = following.change { following -> Result<Void, Errno> in
+      if following.isStopped { return .success(folder.firstBatch.close()) }
+      do throws(Errno) {
+        if following.thread == nil { following.thread = FolderFollower.start(try FolderFollower(self, follower)) }
+      } catch {
+        return .failure(error)
+      }
+      return .success(follower.send(.follow(folder)))
     }
-    follower.send(.follow(folder))
+    try result.get()
   }
 
-  /// Returns when no thread follows the folder.
+  /// Returns when no thread follows the folder. Any thread may call it, also for a folder that is not followed.
   func unfollow(_ folder: FolderShare) {
-    guard following.withLock({ $0 != nil }) else { return }
     let ended = BlockingQueue<Void>()
-    follower.send(.unfollow(folder, ended: ended))
+    following.change { following in
+      guard following.thread != nil, !following.isStopped else { return ended.close() }
+      follower.send(.unfollow(folder, ended: ended))
+    }
     _ = ended.take()
+    following.wait { $0.isStopped && !$0.isOver ? nil : () }
   }
 
-  /// Follows no folder any more. Called once, when none is left.
+  /// Follows no folder any more. Called once.
   func stopFollowing() {
-    follower.send(.stop)
-    following.withLock { $0.take() }?.join()
+    let thread = following.change { following in
+      follower.send(.stop)
+      following.isStopped = true
+      return following.thread
+    }
+    thread?.join()
+    following.change { $0.isOver = true }
   }
 
   /// Whether a download runs.

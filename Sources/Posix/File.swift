@@ -173,6 +173,9 @@ public struct File: ~Copyable, Sendable {
     try retryingUnlessBlocked("flock", path) { flock(descriptor.number, LOCK_EX | LOCK_NB) } != nil
   }
 
+  /// Gives the lock back before the last descriptor is closed. The corresponding C function is `flock` with LOCK_UN.
+  public func unlock() throws(Errno) { _ = try retrying("flock", path) { flock(descriptor.number, LOCK_UN) } }
+
   /// As `tryLock`, but waits until the lock is free.
   public func lock() throws(Errno) { _ = try retrying("flock", path) { flock(descriptor.number, LOCK_EX) } }
 

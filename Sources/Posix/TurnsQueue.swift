@@ -40,13 +40,16 @@ public final class TurnsQueue<Element: Sendable>: @unchecked Sendable {
   /// Lanes that have elements, the one whose turn comes next first.
   private var waiting: [Lane] = []
   private var openLanes = 0
+  /// Lanes that have elements or run some.
+  private var busyCount = 0
   private var running = 0
   private var longRunning = 0
   private var sleepers = 0
   private var isClosed = false
 
   /// - `runningMaxAlone`: elements of one lane that run at a time while no other lane is open.
-  /// - `runningMax`: the same while others are open.
+  /// - `runningMax`: the same while others are open. If several lanes have work, each runs its share of `runningMaxAlone` at
+  ///   most.
   /// - `longRunningMax`: elements of long lanes that run at a time, over all of these lanes.
   public init(runningMaxAlone: Int, runningMax: Int, longRunningMax: Int = .max) {
     precondition(runningMaxAlone >= 1 && runningMax >= 1 && longRunningMax >= 1, "work is done at last")
@@ -86,6 +89,7 @@ public final class TurnsQueue<Element: Sendable>: @unchecked Sendable {
       pthread_mutex_unlock(mutex)
       return false
     }
+    if lane.isIdle { busyCount += 1 }
     if !lane.hasElements { waiting.append(lane) }
     lane.elements.append(contentsOf: new)
     let wake = min(sleepers, new.count)
@@ -106,6 +110,7 @@ public final class TurnsQueue<Element: Sendable>: @unchecked Sendable {
         dropped = Array(lane.elements[lane.taken...])
         (lane.elements, lane.taken) = ([], 0)
         waiting.removeAll { $0 === lane }
+        if lane.isIdle { busyCount -= 1 }
       }
       if !lane.isIdle { lane.onEnd = onEnd }
       return (dropped, lane.isIdle)
@@ -142,18 +147,22 @@ public final class TurnsQueue<Element: Sendable>: @unchecked Sendable {
 
   /// An element was dealt with. The caller takes the next one soon.
   public func finished(_ lane: Lane) {
-    let onEnd = locked {
+    let (onEnd, mayRunMore) = locked {
       running -= 1
       lane.running -= 1
       if lane.isLong { longRunning -= 1 }
-      return lane.isIdle ? lane.onEnd.take() : nil
+      guard lane.isIdle else { return ((@Sendable () -> Void)?.none, false) }
+      busyCount -= 1
+      return (lane.onEnd.take(), sleepers > 0 && !waiting.isEmpty)
     }
+    if mayRunMore { pthread_cond_broadcast(condition) }  // the others have larger shares now
     onEnd?()
   }
 
   private func mayRun(_ lane: Lane) -> Bool {
     if lane.isLong, longRunning >= longRunningMax { return false }
-    return lane.running < (openLanes > 1 ? runningMax : runningMaxAlone)
+    guard openLanes > 1 else { return lane.running < runningMaxAlone }
+    return lane.running < min(runningMax, max(1, runningMaxAlone / busyCount))
   }
 
   private func start(_ index: Int) -> (lane: Lane, element: Element) {

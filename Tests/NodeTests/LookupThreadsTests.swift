@@ -1,24 +1,57 @@
 // The threads that look names up: bounded in number, and each look-up has its turn.
 import Posix
 import Synchronization
+import TestSupport
 import Testing
+import Transfer
 
 @testable import PeerNode
 
 @Suite struct LookupThreadsTests {
-  @Test func `look-ups that block wait for one another once all threads are busy, and all have their turn`() {
-    let threads = LookupThreads()
-    let (began, released) = (BlockingQueue<Int>(), BlockingQueue<Void>())
-    let count = LookupThreads.threadsMax + 5
+  private let threads = LookupThreads()
+  private let began = BlockingQueue<String>()
+  private let released = BlockingQueue<Void>()
+
+  /// Look-ups that block until they are released.
+  private func block(_ count: Int, of download: UInt64) {
     for i in 0..<count {
-      threads.run {
-        began.put(i)
+      threads.run(for: DownloadID(download)) { [began, released] in
+        began.put("\(download).\(i)")
         _ = released.take()
       }
     }
-    let first = (0..<LookupThreads.threadsMax).compactMap { _ in began.take() }
-    #expect(Set(first) == Set(0..<LookupThreads.threadsMax), "no later one has begun")
+  }
+
+  private func names(_ range: Range<Int>, of download: UInt64) -> Set<String> { Set(range.map { "\(download).\($0)" }) }
+
+  /// The next look-ups that begin.
+  private func next(_ count: Int) -> Set<String> { Set((0..<count).compactMap { _ in began.take() }) }
+
+  @Test func `look-ups that block wait for one another once all threads are busy, and all have their turn`() {
+    let atOnce = LookupThreads.runningMax(downloads: 1)
+    let count = atOnce + 5
+    let watchdog = Watchdog(seconds: 20) { [began] in began.close() }
+    defer { withExtendedLifetime(watchdog) {} }
+    block(count, of: 1)
+    #expect(next(atOnce) == names(0..<atOnce, of: 1), "no later one has begun")
     for _ in 0..<count { released.put(()) }
-    #expect(Set((0..<5).compactMap { _ in began.take() }) == Set(LookupThreads.threadsMax..<count))
+    #expect(next(5) == names(atOnce..<count, of: 1))
+  }
+
+  @Test func `names of one download that block do not keep the others waiting`() {
+    let atOnce = LookupThreads.runningMax(downloads: 1)
+    defer { released.close() }
+    let watchdog = Watchdog(seconds: 20) { [began] in began.close() }
+    defer { withExtendedLifetime(watchdog) {} }
+    block(100, of: 1)
+    #expect(next(atOnce) == names(0..<atOnce, of: 1))
+    for download in 2...4 as ClosedRange<UInt64> {
+      block(1, of: download)
+      #expect(next(1) == names(0..<1, of: download))
+    }
+    // The rest goes to whose turn it is: those that came first, up to their shares.
+    block(100, of: 5)
+    #expect(next(2) == names(0..<2, of: 5))
+    #expect(LookupThreads.runningMax(downloads: 5) == 2)
   }
 }

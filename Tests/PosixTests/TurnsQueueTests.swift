@@ -54,6 +54,20 @@ import Testing
     #expect(try #require(queue.take()).element == 4)
   }
 
+  @Test func `lanes that have work share the places`() throws {
+    let queue = TurnsQueue<Int>(runningMaxAlone: 4, runningMax: 3)
+    let (a, b) = (queue.makeLane(), queue.makeLane())
+    queue.put(contentsOf: [1, 2, 3, 4, 5], in: a)
+    queue.put(contentsOf: [9], in: b)
+    queue.close()
+    let taken = (0..<3).compactMap { _ in queue.take() }
+    #expect(taken.map(\.element) == [1, 9, 2])
+    #expect(queue.take() == nil, "two lanes have two places each")
+    queue.finished(taken[1].lane)
+    #expect(try #require(queue.take()).element == 3)
+    #expect(queue.take() == nil, "a place is left for the other lane")
+  }
+
   @Test func `long work never takes all places`() throws {
     let queue = TurnsQueue<Int>(runningMaxAlone: 1, runningMax: 1, longRunningMax: 1)
     let (a, b) = (queue.makeLane(isLong: true), queue.makeLane(isLong: true))

@@ -16,7 +16,7 @@ extension PeerConnection {
       performSession()
     case .download(let share)?:
       loop.context.withdraw(share, because: error)
-      withdraw(share, because: Withdrawn.Reason(error))
+      withdraw(share, because: share.hasLeft ? .notOffered : Withdrawn.Reason(error))
     case nil: break
     }
   }

@@ -35,7 +35,7 @@ final class PeerLookups {
     schedule.setLivePeers(livePeers, at: now)
     while let name = schedule.next(at: now) {
       let (host, resolve, link) = (names[name].host, self.resolve, self.link)
-      link.threads.lookups.run {
+      link.threads.lookups.run(for: link.id) {
         do throws(ResolutionFailure) {
           link.send(.resolved(name, .success(try resolve(host))))
         } catch {

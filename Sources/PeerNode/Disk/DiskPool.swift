@@ -38,7 +38,11 @@ final class DiskPool: Sendable {
   /// Lets the jobs that wait run, and waits for the threads. No job comes after it.
   func stop() {
     jobs.close()
-    for thread in threads.withLock({ $0 }) { thread.join() }
+    let running = threads.withLock { threads in
+      defer { threads = [] }
+      return threads
+    }
+    for thread in running { thread.join() }
   }
 }
 

@@ -11,7 +11,7 @@ enum ControlMessage: Sendable {
   case connection(ConnectionToken, ConnectionReport)
   /// Dropped if the download is over.
   case message(DownloadID, DownloadMessage)
-  /// Cancel all downloads, and end when none is left.
+  /// Cancel all downloads, and end when none is left. `DownloadThreads` sends no `add` after it.
   case stop
 }
 

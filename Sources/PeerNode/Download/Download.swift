@@ -17,7 +17,7 @@ public final class Download: Sendable {
   let queue: UpdateQueue
   typealias Outcome = Result<DownloadResult, DownloadError>
   fileprivate struct State {
-    /// The way to it; nil before it runs.
+    /// The way to it; nil before it runs, and while it is paused.
     var link: DownloadLink?
     var isCancelled = false
     var pause = Pause.none
@@ -40,9 +40,13 @@ public final class Download: Sendable {
   }
   private let state = Monitor(State())
 
+  /// Whether its bytes leave in order and are not kept: it cannot go on where it was.
+  private let isStream: Bool
+
   /// - `isWatched`: whether the program can read its updates; if not, there are none.
-  init(_ fileID: FileID, isWatched: Bool) {
+  init(_ fileID: FileID, isStream: Bool = false, isWatched: Bool) {
     self.fileID = fileID
+    self.isStream = isStream
     let queue = UpdateQueue(isRead: isWatched)
     self.queue = queue
     updates = AsyncStream {
@@ -94,8 +98,9 @@ public final class Download: Sendable {
 
   /// Fetches nothing more until `resume`: connections are given back, and verified data stays on the disk. A file that is
   /// complete already is offered no longer, and the download ends.
-  /// - Returns: false if it has ended, or is cancelled.
+  /// - Returns: false if it has ended, is cancelled, or goes to a stream, which keeps nothing to go on with.
   @discardableResult public func pause() -> Bool {
+    guard !isStream else { return false }
     let link = state.change { state -> DownloadLink?? in
       guard state.result == nil, !state.isCancelled else { return nil }
       guard case .none = state.pause else { return .some(nil) }
@@ -158,7 +163,7 @@ public final class Download: Sendable {
 
   // MARK: The node's side
 
-  /// The way to it while it runs, and after; nil before.
+  /// The way to it while it runs, and after; nil before, and while it is paused.
   var link: DownloadLink? { state.change { $0.link } }
 
   /// It runs, and takes messages.
@@ -184,12 +189,18 @@ public final class Download: Sendable {
         return false
       }
       let sum = state.total(stats) ?? stats
-      state.earlier = sum
+      (state.earlier, state.link) = (sum, nil)
       state.pause = .paused(.failed(.cancelled, sum, part: part))
       return true
     }
     if isPaused { answer(nil) }
     return !isPaused
+  }
+
+  /// The node has ended, so the download cannot begin or go on: its error, with the numbers up to the last pause.
+  func takeStoppedError() -> DownloadError {
+    let earlier = state.change { $0.earlier.take() }
+    return .failed(.cancelled, earlier ?? DownloadStats(), part: nil)
   }
 
   /// It is over.

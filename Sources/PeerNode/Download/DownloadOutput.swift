@@ -261,6 +261,9 @@ final class DownloadOutput {
     return true
   }
 
+  /// The download is over. Loops may still have the part file for a moment, but another download can take it over.
+  func release() { part?.release() }
+
   /// Runs the last job of the download.
   private func finish(_ job: @escaping @Sendable () throws(PartFileError) -> FinishedOutput) {
     link.threads.disk.queue().run { [link] in

@@ -80,9 +80,10 @@ extension DownloadRun {
     phase = isCancelledLate ? .over(.success(result)) : .staying(result, until: sharing.end(from: now))
   }
 
-  /// It is over: its file is offered no longer.
+  /// It is over: its file is offered no longer, and a part file is free for the next download.
   func leave() {
     sharing.end()
+    output.release()
     link.blocks.close()
   }
 }

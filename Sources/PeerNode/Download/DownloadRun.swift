@@ -139,6 +139,7 @@ final class DownloadRun {
     sharing.fire(at: now)
     if now >= nextProgress {
       nextProgress = now + DownloadRun.progressInterval
+      link.threads.verifiers.relieve()
       search.note(livePeers: state.livePeerCount, isTick: true)
       reportProgress(at: now)
     }

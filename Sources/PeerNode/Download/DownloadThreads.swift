@@ -14,19 +14,25 @@ final class DownloadThreads: Sendable {
   let verifiers = VerifyPool()
   let disk = DiskPool()
   let lookups = LookupThreads()
-  private let thread = Mutex<Thread?>(nil)
+  private struct Running {
+    /// The control thread; nil before `start`, and after `stop`.
+    var thread: Thread?
+    var isStopped = false
+  }
+  /// Held while a download is added, so that no `.add` comes after `.stop`.
+  private let running = Mutex(Running())
   private let idCount = Atomic<UInt64>(0)
 
   /// Starts no thread: those of the pools start when there is work.
   init() throws(Errno) { control = try Mailbox() }
 
-  /// Starts the control thread, unless it runs.
+  /// Starts the control thread, unless it runs or `stop` came before.
   func start(_ context: NodeContext) throws(Errno) {
-    try thread.withLock { thread throws(Errno) in
-      if thread != nil { return }
+    try running.withLock { running throws(Errno) in
+      if running.thread != nil || running.isStopped { return }
       // Handed over before the thread starts, and from then on touched by that thread alone.
       nonisolated(unsafe) let loop = try ControlLoop(context)
-      thread = Thread.start(name: "p2p-control") { loop.run() }
+      running.thread = Thread.start(name: "p2p-control") { loop.run() }
     }
   }
 
@@ -36,17 +42,26 @@ final class DownloadThreads: Sendable {
   /// Begins a download on the control thread.
   /// - `make`: called on that thread, with its time.
   /// - `onEnd`: called on that thread, once.
+  /// - Returns: false after `stop`. Then neither is called.
   func add(
     _ link: DownloadLink, make: @escaping @Sendable (NodeConnections, Instant) -> DownloadRun,
     onEnd: @escaping @Sendable (Result<DownloadResult, DownloadError>) -> Void
-  ) {
-    control.send(.add(link.id, make: make, onEnd: onEnd))
+  ) -> Bool {
+    running.withLock { running in
+      if running.isStopped { return false }
+      control.send(.add(link.id, make: make, onEnd: onEnd))
+      return true
+    }
   }
 
-  /// Cancels all downloads, and waits until every one is over, and then for all threads. No download is added after it.
+  /// Cancels all downloads, and waits until every one is over, and then for all threads. Called once at a time.
   func stop() {
-    control.send(.stop)
-    thread.withLock { $0.take() }?.join()
+    let thread = running.withLock { running in
+      if !running.isStopped { control.send(.stop) }
+      running.isStopped = true
+      return running.thread.take()
+    }
+    thread?.join()
     verifiers.stop()
     disk.stop()
   }

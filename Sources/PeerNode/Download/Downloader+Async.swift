@@ -28,7 +28,7 @@ extension Downloader {
   private func start(
     _ fileID: FileID, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget, isWatched: Bool
   ) -> Download {
-    let download = Download(fileID, isWatched: isWatched)
+    let download = Download(fileID, isStream: target.isStream, isWatched: isWatched)
     start(download, length: length, from: peers, to: target)
     return download
   }

@@ -143,9 +143,16 @@ public final class Downloader: Sendable {
   public let client: PeerClient
   /// Workers, retries, timeouts.
   public let settings: DownloadSettings
+  /// The node, of which there is one at a time: it has a port and a PeerID of its own.
+  private enum Home {
+    case none
+    case running(Node)
+    /// The last download of a node is over, and another thread ends the node. Downloads that are started meanwhile wait.
+    case ending(waiting: [(DownloadRequest, Download)])
+  }
   private struct State {
-    /// There while downloads run.
-    var node: Node?
+    var home = Home.none
+    /// Also those that wait.
     var running: [Download] = []
     /// `cancel` came while nothing ran: it ends the next download, which was about to start.
     var isCancelled = false
@@ -205,34 +212,49 @@ public final class Downloader: Sendable {
     _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
     onUpdate: @escaping (DownloadUpdate) -> Void = { _ in }
   ) throws(DownloadError) -> DownloadResult {
-    let download = Download(fileID, isWatched: true)
+    let download = Download(fileID, isStream: target.isStream, isWatched: true)
     start(download, length: length, from: peers, to: target)
     while let update = download.queue.take() { onUpdate(update) }
     return try download.wait()
   }
 
-  /// Starts a download on the node, which starts if there is none.
+  /// Starts a download on the node, which starts if there is none. If an earlier node still ends, the download begins after
+  /// that.
   func start(_ download: Download, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget) {
     let request = DownloadRequest(
       fileID: download.fileID, length: length, peers: peers, target: target, settings: settings,
       sharing: client.sharing, resolve: resolve)
-    let started = state.withLock { state -> Result<(Node, isCancelled: Bool), DownloadError> in
-      let node: Node
-      if let running = state.node {
-        node = running
-      } else {
-        do throws(DownloadError) { node = try makeNode() } catch { return .failure(error) }
-      }
-      defer { state.isCancelled = false }
-      state.node = node
+    let isCancelled = state.withLock { state in
       state.running.append(download)
-      return .success((node, state.isCancelled))
+      defer { state.isCancelled = false }
+      return state.isCancelled
     }
-    switch started {
+    if isCancelled { download.cancel() }
+    begin(request, download)
+  }
+
+  private func begin(_ request: DownloadRequest, _ download: Download) {
+    let found = state.withLock { state -> Result<Node, DownloadError>? in
+      switch state.home {
+      case .running(let node): return .success(node)
+      case .ending(let waiting):
+        state.home = .ending(waiting: waiting + [(request, download)])
+        return nil
+      case .none:
+        do throws(DownloadError) {
+          let node = try makeNode()
+          state.home = .running(node)
+          return .success(node)
+        } catch {
+          state.running.removeAll { $0 === download }
+          return .failure(error)
+        }
+      }
+    }
+    switch found {
+    case nil: break
+    case .success(let node): node.start(request, download) { self.ended(download, $0) }
     case .failure(let error): download.end(.failure(error))
-    case .success(let (node, isCancelled)):
-      if isCancelled { download.cancel() }
-      node.start(request, download) { self.ended(download, $0) }
     }
   }
 
@@ -249,15 +271,28 @@ public final class Downloader: Sendable {
   /// A download is over. The last one ends the node first: its result means that peers have heard a goodbye. Called on the
   /// control thread of the node, so another thread ends it.
   private func ended(_ download: Download, _ result: Result<DownloadResult, DownloadError>) {
-    let node = state.withLock { state in
+    let node = state.withLock { state -> Node? in
       state.running.removeAll { $0 === download }
-      return state.running.isEmpty ? state.node.take() : nil
+      guard state.running.isEmpty, case .running(let node) = state.home else { return nil }
+      state.home = .ending(waiting: [])
+      return node
     }
     guard let node else { return download.end(result) }
     Thread.start(name: "p2p-stop") {
       node.shutDown(.done, grace: Downloader.goodbyeGrace)
+      let waiting = self.nodeEnded()
       download.end(result)
+      for (request, next) in waiting { self.begin(request, next) }
     }.detach()
+  }
+
+  /// Returns the downloads that waited for that.
+  private func nodeEnded() -> [(DownloadRequest, Download)] {
+    state.withLock { state in
+      guard case .ending(let waiting) = state.home else { preconditionFailure("one thread ends a node") }
+      state.home = .none
+      return waiting
+    }
   }
 
   /// Ends the downloads that run, or the next one if none runs. They throw `.failed(.cancelled, …)`. Any thread may call

@@ -26,46 +26,33 @@ final class VerifyPool: Sendable {
   /// Hashing and writing use a core each for a fast download; two threads at least, since a write may wait for the disk.
   private static let threadCount = max(2, min(Thread.processorCount, 8))
 
-  private let jobs = TurnsQueue<VerifyJob>(
-    runningMaxAlone: VerifyPool.threadCount, runningMax: VerifyPool.threadCount - 1)
-  private let threads = Mutex<[Thread]>([])
-
-  /// A place for the jobs of a new download.
-  func makeLane() -> Lane { jobs.makeLane() }
-
-  /// Starts the threads, unless they run.
-  func start() {
-    threads.withLock { threads in
-      guard threads.isEmpty else { return }
-      threads = (0..<VerifyPool.threadCount).map { i in Thread.start(name: "p2p-verify-\(i)") { self.work() } }
-    }
+  private let threads = WorkThreads<VerifyJob>("p2p-verify", count: VerifyPool.threadCount) { job, clock in
+    let link = job.link
+    if let sink = link.sink { link.send(VerifyPool.perform(job, sink, &clock)) }
+    link.blocks.verified(job.block)
   }
 
+  /// A place for the jobs of a new download.
+  func makeLane() -> Lane { threads.jobs.makeLane() }
+
+  /// Starts the threads, unless they run.
+  func start() { threads.start() }
+
+  /// Called now and then while downloads run: starts another thread if the disks of other downloads hold all of them.
+  func relieve() { threads.relieve() }
+
   /// False: the download takes no pieces any more.
-  func put(_ new: [VerifyJob], in lane: Lane) -> Bool { jobs.put(contentsOf: new, in: lane) }
+  func put(_ new: [VerifyJob], in lane: Lane) -> Bool { threads.jobs.put(contentsOf: new, in: lane) }
 
   /// The download takes no pieces any more. Returns jobs that are dropped. Called once a lane.
   /// - `discarding`: whether jobs that wait are dropped.
   /// - `onEnd`: called when the last result was reported.
   func close(_ lane: Lane, discarding: Bool, onEnd: @escaping @Sendable () -> Void) -> [VerifyJob] {
-    jobs.close(lane, discarding: discarding, onEnd: onEnd)
+    threads.jobs.close(lane, discarding: discarding, onEnd: onEnd)
   }
 
   /// Waits for the threads. Every lane was closed.
-  func stop() {
-    jobs.close()
-    for thread in threads.withLock({ $0 }) { thread.join() }
-  }
-
-  private func work() {
-    var clock = LoopClock()
-    while let (lane, job) = jobs.take() {
-      let link = job.link
-      if let sink = link.sink { link.send(VerifyPool.perform(job, sink, &clock)) }
-      link.blocks.verified(job.block)
-      jobs.finished(lane)
-    }
-  }
+  func stop() { threads.stop() }
 
   private static func perform(_ job: VerifyJob, _ sink: VerifiedSink, _ clock: inout LoopClock) -> DownloadMessage {
     let piece = job.piece

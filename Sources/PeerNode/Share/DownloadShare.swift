@@ -22,6 +22,7 @@ final class DownloadShare: Sendable {
     var held: LocalAvailability?
     var pages: [PageIndex: HashPage] = [:]
     var isFetching = true
+    var hasLeft = false
   }
 
   let key: FileKey
@@ -79,7 +80,13 @@ final class DownloadShare: Sendable {
   /// The part file has become the output.
   func finish(_ file: CheckedFile) { state.withLock { $0.source = .finished(file) } }
 
+  /// The download is over. Loops that have not heard of that yet find no source.
+  func leave() { state.withLock { ($0.source, $0.hasLeft) = (nil, true) } }
+
   // MARK: The loops' side
+
+  /// Whether the download is over: then no source means no failure.
+  var hasLeft: Bool { state.withLock { $0.hasLeft } }
 
   /// Whether the download asks peers that have the file for it.
   var isFetching: Bool { state.withLock { $0.isFetching } }

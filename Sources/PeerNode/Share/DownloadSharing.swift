@@ -56,9 +56,11 @@ final class DownloadSharing {
 
   /// The file is offered no longer. Peers that have it open hear of that.
   func end() {
-    guard isOffered else { return }
-    context.offered.remove(share)
-    context.sendToAllLoops(.withdrawDownload(share, .notOffered))
+    if isOffered {
+      context.offered.remove(share)
+      context.sendToAllLoops(.withdrawDownload(share, .notOffered))
+    }
+    share.leave()
   }
 
   /// Whether the finished file stays offered.

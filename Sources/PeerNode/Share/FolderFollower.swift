@@ -39,25 +39,24 @@ final class FolderFollower {
     var hasNews = false
     var isReading = true
     var readAgainAt: Int64 = 0
+    /// Its first batch waits; it is hashed also if it is empty.
     var isFirstBatch = true
 
     init(_ followed: FollowedShare, _ folder: WatchedFolder, token: UInt64) {
       (self.followed, self.folder, self.token) = (followed, folder, token)
     }
-
-    /// What is ready is hashed next; the first batch also if it is empty.
-    var hasBatch: Bool { isFirstBatch || folder.hasReady }
   }
 
   private let context: NodeContext
   private let mailbox: Mailbox<FollowCommand>
   private var epoll: Epoll
-  /// In the order in which they came.
+  /// The one whose turn to be hashed comes next first.
   private var folders: [Followed] = []
   private var nextToken = FolderFollower.mailboxToken + 1
   /// The thread that hashes, and the folder whose files it hashes: one at a time, since it uses all cores.
   private var hashing: (thread: Thread, of: Followed)?
-  private var isStopped = false
+  /// Set at the end: a folder that came late is not hashed to its end.
+  private let isStopped = StopFlag()
 
   /// - `mailbox`: commands come here.
   init(_ context: NodeContext, _ mailbox: Mailbox<FollowCommand>) throws(Errno) {
@@ -75,11 +74,9 @@ final class FolderFollower {
   }
 
   private func run() {
-    while !isStopped { turn() }
+    while !isStopped.isSet { turn() }
     hashing?.thread.join()
     for followed in folders { followed.followed.firstBatch.close() }
-    // A folder that came too late.
-    for case .follow(let late) in mailbox.takeAll() { late.firstBatch.close() }
   }
 
   private func turn() {
@@ -92,8 +89,12 @@ final class FolderFollower {
     }
     for command in mailbox.takeAll() { perform(command) }
     for followed in folders { settle(followed) }
-    if hashing == nil, let next = folders.first(where: \.hasBatch) { hash(next) }
+    if hashing == nil, let next = nextBatch { hash(next) }
   }
+
+  /// First batches come first: most of their files are often known from the time before, and need no hashing. Then folders
+  /// take turns, so that a busy one does not keep the others waiting.
+  private var nextBatch: Followed? { folders.first(where: \.isFirstBatch) ?? folders.first(where: \.folder.hasReady) }
 
   private func settle(_ followed: Followed) {
     let folder = followed.folder
@@ -132,7 +133,7 @@ final class FolderFollower {
     case .look(let path, let share): followed(share)?.folder.look(at: path)
     case .hashed(let path, let share, let reason): followed(share)?.folder.hashed(path, reason)
     case .batchEnded(let share): if hashing?.of.followed.share === share { batchEnded() }
-    case .stop: isStopped = true
+    case .stop: isStopped.set()
     }
   }
 
@@ -167,10 +168,10 @@ final class FolderFollower {
     let files = followed.folder.takeReady()
     let isFirst = followed.isFirstBatch
     followed.isFirstBatch = false
-    let (context, mailbox, batch) = (context, mailbox, followed.followed)
+    let (context, mailbox, batch, isStopped) = (context, mailbox, followed.followed, isStopped)
     let share = batch.share
     let thread = Thread.start(name: "p2p-hash") {
-      share.catalogue.load(files, shouldStop: batch.shouldStop) { event in
+      share.catalogue.load(files, shouldStop: { isStopped.isSet || batch.shouldStop() }) { event in
         switch event {
         case .added(let entry):
           batch.onEvent(event)
@@ -183,6 +184,8 @@ final class FolderFollower {
       mailbox.send(.batchEnded(share))
     }
     hashing = (thread, followed)
+    folders.removeAll { $0 === followed }
+    folders.append(followed)
   }
 
   /// Waits for the hashing thread, which has ended or ends soon.

@@ -74,7 +74,7 @@ public final class FolderShare: Sendable {
   /// Follows the folder no longer. What peers have open stays open.
   func stop() {
     stopping.store(true, ordering: .releasing)
-    guard context.offered.remove(self) else { return }
+    context.offered.remove(self)
     context.unfollow(self)
   }
 }

@@ -18,14 +18,7 @@ final class OfferedContents: Sendable {
 
   func add(_ folder: FolderShare) { state.withLock { $0.folders.append(folder) } }
 
-  /// False if the node does not have it.
-  func remove(_ folder: FolderShare) -> Bool {
-    state.withLock { state in
-      let before = state.folders.count
-      state.folders.removeAll { $0 === folder }
-      return state.folders.count < before
-    }
-  }
+  func remove(_ folder: FolderShare) { state.withLock { $0.folders.removeAll { $0 === folder } } }
 
   var folders: [FolderShare] { state.withLock { $0.folders } }
 

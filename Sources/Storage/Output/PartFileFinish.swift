@@ -53,6 +53,9 @@ extension PartFile {
     }
   }
 
+  /// Lets another download take the part file over. Nothing is written any more; threads that read it may go on.
+  public func release() { try? file.unlock() }
+
   /// Removes the part file and its journal: nothing in them is worth a later `get`.
   public func discard() throws(PartFileError) {
     removeJournal()

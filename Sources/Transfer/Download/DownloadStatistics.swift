@@ -115,6 +115,9 @@ public struct DownloadStats: Hashable, Sendable {
   /// What each worker waited for, by its number.
   public var workers: [WorkerWaits] = []
 
+  /// The numbers of a download that has done nothing.
+  public init(start: Instant = .zero, end: Instant = .zero) { (self.start, self.end) = (start, end) }
+
   /// The numbers of a download that was paused: these, and those up to the pause. Time in between does not count.
   public func adding(_ earlier: DownloadStats) -> DownloadStats {
     var sum = self
