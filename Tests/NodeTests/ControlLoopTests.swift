@@ -94,4 +94,27 @@ import Wire
       source.server.shutDown(grace: .zero)
     }
   }
+
+  @Test func `outputs that are hashed for long do not keep other downloads from starting`() throws {
+    let source = try FakeSource()
+    defer { source.stop() }
+    let shared = try SharedThreads()
+    let gate = BlockingQueue<Void>()
+    defer {
+      gate.close()
+      withExtendedLifetime(shared) {}
+    }
+    let disk = shared.node.context.threads.disk
+    for _ in 0..<DiskPool.longJobsMax { disk.queue(isLong: true).run { _ = gate.take() } }
+    // One has a new name, the other replaces a file of another length.
+    for name in ["new.bin", "old.bin"] {
+      let folder = TemporaryFolder()
+      folder.write("old.bin", [1, 2, 3])
+      let started = try shared.start(
+        Sample.common.fileID, from: [source.address],
+        to: DownloadTarget(folder: folder.path, name: name, replaces: true))
+      _ = try started.ended().get()
+      #expect(folder.read(name) == Sample.common.bytes)
+    }
+  }
 }

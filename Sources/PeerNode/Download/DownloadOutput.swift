@@ -30,8 +30,8 @@ final class DownloadOutput {
 
   private let target: DownloadTarget
   private let link: DownloadLink
-  /// Runs the look and the preparation.
-  private let queue: DiskQueue
+  /// Run the look and the preparation.
+  private let queues: OutputQueues
   /// Set while a job checks whether the file is complete already.
   private var look: ExistingOutputCheck?
   private var preparation: OutputPreparation?
@@ -52,7 +52,7 @@ final class DownloadOutput {
   init(_ target: DownloadTarget, _ link: DownloadLink) {
     self.target = target
     self.link = link
-    queue = link.threads.disk.queue(isLong: true)
+    queues = OutputQueues(link.threads.disk)
   }
 
   var isStream: Bool { target.isStream }
@@ -74,7 +74,7 @@ final class DownloadOutput {
   func startLook(_ length: UInt64?) {
     guard let early = ExistingOutputCheck(link.fileID, target, length: length) else { return }
     look = early
-    early.start(on: queue, link)
+    early.start(on: queues, link)
   }
 
   /// The place was looked at. Returns the manifest of the file that is there.
@@ -95,10 +95,10 @@ final class DownloadOutput {
       link.beginVerifying(into: .stream(try openStream(manifest.layout)))
       return Resumable()
     }
-    look?.stop()  // the preparation looks at the same place
+    look?.stop()
     let storage = OutputPreparation(link.fileID, manifest, target)
     preparation = storage
-    storage.start(on: queue, link)
+    storage.start(on: queues, after: look != nil, link)
     return nil
   }
 
@@ -195,8 +195,8 @@ final class DownloadOutput {
   func stop(isComplete: Bool) {
     look.take()?.stop()
     preparation.take()?.stop()
-    queuesLeft = 2 + (resumer == nil ? 0 : 1) + (journal == nil ? 0 : 1)
-    queue.close(discarding: true) { [link] in link.send(.workEnded) }
+    queuesLeft = OutputQueues.count + 1 + (resumer == nil ? 0 : 1) + (journal == nil ? 0 : 1)
+    queues.close { [link] in link.send(.workEnded) }
     link.endVerifying(discarding: isComplete || isStream)
     resumer?.stop()
     journal?.stop()

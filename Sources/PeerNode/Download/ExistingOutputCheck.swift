@@ -21,8 +21,11 @@ final class ExistingOutputCheck: Sendable {
   }
 
   /// Starts the job, which sends `looked`.
-  func start(on queue: DiskQueue, _ link: DownloadLink) {
-    queue.run {
+  func start(on queues: OutputQueues, _ link: DownloadLink) {
+    queues.run {
+      PartFile.isHashed(self.name, inFolder: self.folder, length: self.length)
+    } _: {
+      guard !self.isStopped.isSet else { return link.send(.looked(nil)) }
       let content = try? PartFile.content(
         of: self.name, inFolder: self.folder, fileID: self.fileID, length: self.length
       ) { self.isStopped.isSet }

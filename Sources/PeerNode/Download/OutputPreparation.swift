@@ -34,12 +34,16 @@ final class OutputPreparation: Sendable {
   }
 
   /// Starts the job, which sends `prepared`.
-  func start(on queue: DiskQueue, _ link: DownloadLink) {
-    queue.run {
+  /// - `look`: whether a job that looks at the same place is not over: then this one comes after it.
+  func start(on queues: OutputQueues, after look: Bool, _ link: DownloadLink) {
+    let job: DiskPool.Job = {
       let result: Result<PreparedStorage, PartFileError>
       do throws(PartFileError) { result = .success(try self.run()) } catch { result = .failure(error) }
       link.send(.prepared(result))
     }
+    if look { return queues.runLast(job) }
+    queues.run(
+      isLong: { PartFile.isHashed(self.chosenName(), inFolder: self.target.folder, length: self.manifest.length) }, job)
   }
 
   /// Ends the job soon. Its result has no meaning then.

@@ -19,6 +19,16 @@ public struct FoundFile: Sendable {
 }
 
 extension PartFile {
+  /// Whether `content` hashes what has the output's name now; if not, it answers at once.
+  public static func isHashed(_ name: String, inFolder folderPath: String, length: UInt64?) -> Bool {
+    guard let folder = try? Directory(folderPath), let status = try? folder.status(of: name) else { return false }
+    return isCandidate(status, length: length)
+  }
+
+  private static func isCandidate(_ status: FileStatus, length: UInt64?) -> Bool {
+    status.kind == .regular && (length == nil || length == status.size)
+  }
+
   /// Looks at what has the output's name. A file of the right length (nil: of any) is hashed on all cores; the wanted one is synced,
   /// and what an earlier download left beside it is removed. After `shouldStop` says so the answer is soon there, and of
   /// no meaning.
@@ -32,9 +42,7 @@ extension PartFile {
     let status: FileStatus
     do throws(Errno) {
       status = try folder.status(of: name)
-      guard status.kind == .regular, length.map({ $0 == status.size }) ?? true else {
-        return .other(path: path, status.kind)
-      }
+      guard isCandidate(status, length: length) else { return .other(path: path, status.kind) }
     } catch {
       if error.code == Errno.noEntry { return .nothing }
       throw .cannotCreate(error)
