@@ -1,0 +1,72 @@
+// Where a download's bytes go: to a file, to standard output, and to other peers.
+import Posix
+
+/// The place that a file goes to.
+public struct DownloadTarget: Hashable, Sendable {
+  /// Made by the caller; it must exist.
+  public var folder: String
+  /// One component; nil: the suggested name, made harmless.
+  public var name: String?
+  /// The name that came with the fileID, made harmless before it is used; it comes before the suggestions of peers.
+  public var suggestedName: String?
+  /// Whether the output may replace a file that has `name`. A suggested name replaces nothing: with it a
+  /// stranger could choose which of the user's files to overwrite.
+  public var replaces: Bool
+  /// Not a file at all: verified bytes leave in order through standard output, or through another descriptor.
+  let isStream: Bool
+  /// The descriptor of a stream; nil: standard output.
+  private(set) var streamNumber: Int32?
+
+  /// Whether the output may replace a file.
+  var mayReplace: Bool { replaces && name != nil }
+
+  /// A place in a folder; without a name the file gets the suggested one.
+  public init(folder: String, name: String? = nil, replaces: Bool = false) {
+    self.init(folder: folder, name: name, replaces: replaces, isStream: false)
+  }
+
+  /// The process's standard output, in order, through a bounded window. Nothing is kept of a download that fails.
+  public static let standardOutput = DownloadTarget(folder: "", name: nil, replaces: false, isStream: true)
+
+  /// A stream through a descriptor that the caller keeps open.
+  static func stream(to number: Int32) -> DownloadTarget {
+    var target = DownloadTarget.standardOutput
+    target.streamNumber = number
+    return target
+  }
+
+  /// The output of a stream.
+  func openStream() throws(Errno) -> File {
+    guard let streamNumber else { return try File.standardOutput() }
+    return try File.duplicate(of: streamNumber, path: "descriptor \(streamNumber)")
+  }
+
+  private init(folder: String, name: String?, replaces: Bool, isStream: Bool) {
+    self.folder = folder
+    self.name = name
+    self.replaces = replaces
+    self.isStream = isStream
+  }
+}
+
+/// How a download gives verified data to other peers. A stream gives none.
+public struct Sharing: Hashable, Sendable {
+  /// For how long.
+  public enum Stay: Hashable, Sendable {
+    /// So long after the file has its name.
+    case `for`(Duration)
+    /// Until `cancel`.
+    case untilCancelled
+  }
+
+  /// The address that other peers may dial; nil: none, and the download exchanges data only with peers that it dials.
+  public var listen: Endpoint?
+  /// How long the finished file stays offered; nil: the download ends with it.
+  public var stay: Stay?
+
+  /// Without an address no peer can dial in.
+  public init(listen: Endpoint? = nil, stay: Stay? = nil) {
+    self.listen = listen
+    self.stay = stay
+  }
+}

@@ -1,0 +1,62 @@
+// What a program hears of a download: events while it runs, its result, and why it did not finish.
+import Content
+import Posix
+import Storage
+import Transfer
+import Wire
+
+/// An event of a running download. Names are as peers gave them: escape before printing.
+public enum DownloadUpdate: Sendable {
+  /// The manifest is verified and the part file is there.
+  case prepared(name: String, length: UInt64)
+  /// A decision of the engine, or an event that it counts.
+  case report(DownloadReport)
+  /// A few times a second.
+  case progress(DownloadProgress)
+  /// The name has no addresses yet. It is looked up again while the download runs; reported once.
+  case unresolved(PeerSource, String)
+  /// The addresses of a name, also later ones: each is reported once.
+  case resolved(PeerSource, [Endpoint])
+  /// The result of the search for peers on the network, once the download waits for it no longer.
+  case searched(DiscoverySummary)
+  /// A dial failed, or a connection ended that the download did not close.
+  case peerEnded(Endpoint, PeerID?, ConnectionEnd)
+  /// The output is there already, and it is the right file: nothing is fetched. Comes after `prepared`.
+  case found(path: String)
+  /// Chunks of an earlier download that were right.
+  case resumed(chunks: Int)
+  /// Other peers may dial this address. Comes first.
+  case listening(Endpoint)
+  /// The file has its name, and stays offered. `cancel` ends that, and the call then returns as if it had not stayed.
+  case staying(DownloadResult)
+  /// The file that stayed offered has changed.
+  case unreadable(StoredFileError)
+}
+
+/// A finished download.
+public struct DownloadResult: Sendable {
+  /// The numbers of the whole download.
+  public internal(set) var stats: DownloadStats
+  /// The path of the output; nil if it went to standard output.
+  public let path: String?
+  /// The name of the file, made harmless.
+  public let name: String
+  /// Whether the right file was there already, so that nothing was fetched.
+  public let wasFound: Bool
+}
+
+/// A download that did not finish. Verified data stays in the part file, for a later download.
+public enum DownloadError: Error, Sendable {
+  /// The engine gave up, or was cancelled: why, the numbers so far, and the part file that is kept.
+  case failed(DownloadFailure, DownloadStats, part: String?)
+  /// The output cannot be made or written.
+  case storage(PartFileError)
+  /// The file of this ID has another length, in bytes, than the caller gave. No peer is to blame.
+  case otherLength(expected: UInt64, actual: UInt64)
+  /// The node downloads this file already. A node has one download of a file at a time.
+  case isRunning(FileID)
+  /// The address cannot be listened on.
+  case listen(Endpoint, Errno)
+  /// The system refuses resources that a node needs: descriptors, memory.
+  case system(Errno)
+}
