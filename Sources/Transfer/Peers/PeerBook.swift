@@ -26,32 +26,6 @@ struct PeerBook: Sendable {
   /// How often an address without room is dialled again before any peer had the file: after 5, 10 and 20 s. The peer is
   /// there, and has room once others are done.
   static let turnedAwayBeforeFoundMax = 3
-  enum State: Sendable { case idle, underWay, connected, banned }
-
-  struct Entry: Sendable {
-    var pinned: PeerID?
-    /// The peer that sent the hint; nil: the user, or a discovery that proves what it says.
-    var source: Source?
-    var peer: PeerID?
-    var state = State.idle
-    var outcome = AddressOutcome.pending
-    var failures = 0
-    var withdrawals = 0
-    var isInitial: Bool
-    /// The user did not name the address: the next source that names it sets its PeerID.
-    var isHint: Bool
-    /// Another PeerID for the address. It is tried when the current dial or connection has ended.
-    var nextPin: Pin?
-  }
-
-  /// Which peer must answer at an address.
-  enum Pin: Sendable {
-    case anybody
-    case only(PeerID)
-
-    /// Nil: any peer.
-    var peer: PeerID? { if case .only(let peer) = self { peer } else { nil } }
-  }
 
   var entries = OrderedTable<PeerAddress, Entry>()
   /// Hints that were not dialled yet. A dial makes an entry of a hint.
@@ -143,28 +117,23 @@ struct PeerBook: Sendable {
   private func isDue(_ address: PeerAddress) -> Bool { namedDue[address] != nil || due[address] != nil }
 
   private mutating func addAgain(_ address: PeerAddress, pinned: PeerID?, isHint: Bool, at now: Instant) {
-    guard let known = entries[address], known.isHint, known.state != .banned else { return }
-    entries[existing: address].source = nil
-    if !isHint {
-      entries[existing: address].isHint = false
-      entries[existing: address].isInitial = isDiscovering
-      if let instant = due[address] {
-        due.cancel(address)
-        namedDue.set(address, at: instant)
-      }
+    guard var entry = entries[address], entry.isHint, entry.state != .banned else { return }
+    entry.source = nil
+    if !isHint { (entry.isHint, entry.isInitial) = (false, isDiscovering) }
+    if entry.pinned != pinned { entry.nextPin = pinned.map { .only($0) } ?? .anybody }
+    entries[address] = entry
+    if !isHint, let instant = due[address] {
+      due.cancel(address)
+      namedDue.set(address, at: instant)
     }
-    guard known.pinned != pinned else { return }
-    entries[existing: address].nextPin = pinned.map { .only($0) } ?? .anybody
-    if known.state == .idle { dialNextPin(address, at: now) }
+    if entry.pinned != pinned, entry.state == .idle { dialNextPin(address, at: now) }
   }
 
   /// Dials an idle address with the PeerID that was named last. False if that is the same PeerID.
   @discardableResult private mutating func dialNextPin(_ address: PeerAddress, at now: Instant) -> Bool {
-    guard let pin = entries[existing: address].nextPin.take() else { return false }
-    entries[existing: address].pinned = pin.peer
-    entries[existing: address].outcome = .pending
-    setDue(address, at: now)
-    return true
+    let isOther = entries[existing: address].turnToNextPin()
+    if isOther { setDue(address, at: now) }
+    return isOther
   }
 
   mutating func forget(_ address: PeerAddress) {
@@ -195,13 +164,11 @@ struct PeerBook: Sendable {
 
   /// An address is under way, unless there is a reason not to dial it.
   private mutating func begin(_ address: PeerAddress) -> (address: PeerAddress, pinned: PeerID?)? {
-    guard let entry = entries[address], entry.state == .idle else { return nil }
-    if let pinned = entry.pinned, isBanned(pinned) {
-      entries[existing: address].state = .banned
-      return nil
-    }
-    entries[existing: address].state = .underWay
-    return (address, entry.pinned)
+    guard var entry = entries[address], entry.state == .idle else { return nil }
+    let isBanned = entry.pinned.map { self.isBanned($0) } ?? false
+    entry.state = isBanned ? .banned : .underWay
+    entries[address] = entry
+    return isBanned ? nil : (address, entry.pinned)
   }
 
   mutating func connected(_ address: PeerAddress, as peer: PeerID) { entries[address]?.peer = peer }
@@ -233,13 +200,12 @@ struct PeerBook: Sendable {
     let isTurnedAway = outcome == .lost(.connection(.goodbye(CloseCode.tooManyConnections.rawValue)))
     // The hint is dropped. Another peer may name the address again.
     if isTurnedAway, entry.source != nil { return forget(address) }
-    entries[existing: address].outcome = outcome
-    entries[existing: address].state = .idle
+    entries[existing: address].settle(outcome)
     if dialNextPin(address, at: now) { return }
     if outcome == .duplicate { return }  // it waits for the loss of the peer that it is
     if outcome == .lost(.withdrawn) {
       entries[existing: address].withdrawals += 1
-      if entries[existing: address].withdrawals > PeerBook.withdrawalsMax { return }
+      if entry.withdrawals >= PeerBook.withdrawalsMax { return }
     }
     if isFound || isTurnedAway && entry.failures < PeerBook.turnedAwayBeforeFoundMax {
       redial(address, first: isTurnedAway ? PeerBook.redialTurnedAwayFirst : PeerBook.redialFirst, at: now)
@@ -258,8 +224,7 @@ struct PeerBook: Sendable {
   /// The peer there is still connected, by another connection; if not, it is dialled again.
   mutating func replaced(_ address: PeerAddress, at now: Instant) {
     guard let entry = entries[address], entry.state != .banned else { return }
-    entries[existing: address].state = .idle
-    entries[existing: address].outcome = .duplicate
+    entries[existing: address].settle(.duplicate)
     if isFound || entry.failures < PeerBook.replacedBeforeFoundMax { redial(address, at: now) }
   }
 
@@ -283,9 +248,8 @@ struct PeerBook: Sendable {
   }
 
   private mutating func redial(_ address: PeerAddress, first: Duration = PeerBook.redialFirst, at now: Instant) {
-    let failures = entries[existing: address].failures
+    let failures = entries[existing: address].fail()
     let delay = min(first * (1 << min(failures, 16)), PeerBook.redialMax)
-    entries[existing: address].failures = failures + 1
     setDue(address, at: now + delay)
   }
 
