@@ -15,8 +15,10 @@ extension PeerConnection {
       replace(handle, of: entry, at: peer, orSay: Withdrawn.Reason(error))
       performSession()
     case .download(let share)?:
+      // Looked at first: the download may end because of the error.
+      let reason = share.hasLeft ? .notOffered : Withdrawn.Reason(error)
       loop.context.withdraw(share, because: error)
-      withdraw(share, because: share.hasLeft ? .notOffered : Withdrawn.Reason(error))
+      withdraw(share, because: reason)
     case nil: break
     }
   }
