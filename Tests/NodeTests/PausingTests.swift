@@ -1,5 +1,6 @@
-// Downloads that pause and go on, or that are cancelled while they pause.
+// Pauses of a download: what may be paused, the numbers meanwhile, and the part file.
 import Content
+import Foundation
 import Posix
 import Storage
 import TestSupport
@@ -9,74 +10,74 @@ import Wire
 
 @testable import PeerNode
 
-enum PeerNodeSamples {
-  static let all = (1...3).map { Sample("file-\($0).bin", byteCount: 3 << 20, seed: UInt64($0)) }
-}
-
-extension Download {
-  /// The numbers so far.
-  var numbers: DownloadStats? {
-    let answers = BlockingQueue<DownloadStats?>()
-    askStatistics { answers.put($0) }
-    return answers.take() ?? nil
+@Suite struct PausingTests {
+  @Test func `a stream is not paused, since it cannot go on where it was`() throws {
+    let source = try FakeSource()
+    defer { source.stop() }
+    let shared = try SharedThreads()
+    let pipe = Pipe()
+    let stalled = try shared.start(
+      Sample.common.fileID, from: [source.address], to: .stream(to: pipe.fileHandleForWriting.fileDescriptor))
+    #expect(stalled.reaches { if case .prepared = $0 { true } else { false } })
+    try #require(!stalled.download.pause())
+    let bytes = try pipe.fileHandleForReading.read(upToCount: Sample.common.bytes.count)
+    #expect(bytes.map { Array($0) } == Sample.common.bytes)
+    #expect(try stalled.ended().get().path == nil)
   }
 
-  /// Waits for the end.
-  var outcome: Result<DownloadResult, DownloadError> { Result { () throws(DownloadError) in try wait() } }
-}
+  @Test func `the numbers of a download that is about to go on are those up to its pause`() throws {
+    var configuration = NodeConfiguration()
+    configuration.loopCount = 1
+    let context = try NodeContext(configuration) { _ in }
+    defer { context.threads.stop() }
+    let download = Download(Sample.small.fileID, isWatched: false)
+    let answers = BlockingQueue<DownloadStats?>()
+    download.began(
+      DownloadRun.link(to: download.fileID, of: context),
+      restart: { [unowned download] in download.askStatistics { answers.put($0) } }, onEnd: { _ in })
+    try #require(download.pause())
+    var stats = DownloadStats()
+    stats.bytes = 7
+    #expect(!download.stopped(.failure(.failed(.cancelled, stats, part: nil))))
+    #expect(download.resume())
+    answers.close()
+    #expect(answers.take()??.bytes == 7)
+  }
 
-@Suite struct PausingTests {
-  @Test func `a download that is paused goes on with what it has, and its numbers cover both parts`() throws {
-    let sample = PeerNodeSamples.all[0]
-    let (isGenerous, hasAnswered) = (StopFlag(), StopFlag())
-    var script = SourceScript(sample)
-    // The peer answers one request, and the others after the pause.
+  @Test func `the part file of a paused download is free while a loop still offers it`() throws {
+    let (opened, gate) = (BlockingQueue<Bool>(), BlockingQueue<Void>())
+    let watchdog = Watchdog(seconds: 20) {
+      opened.close()
+      gate.close()
+    }
+    defer { withExtendedLifetime(watchdog) {} }
+    var configuration = NodeConfiguration(identity: .random())
+    configuration.loopCount = 1
+    let node = try Node(configuration, listen: .loopback(0)) { event in
+      guard case .opened = event else { return }
+      opened.put(true)
+      _ = gate.take()
+    }
+    defer { node.shutDown(grace: .zero) }
+    let hasAnswered = StopFlag()
+    var script = SourceScript()
     script.onRequest = { peer, request, sample in
-      guard isGenerous.isSet || !hasAnswered.isSet else { return }
+      guard !hasAnswered.isSet else { return }
       hasAnswered.set()
       try peer.send(each: sample.answer(request))
     }
     let source = try FakeSource(script)
     defer { source.stop() }
-    let getter = try TestNode(listens: false)
-    let copies = TemporaryFolder()
-    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: source.address.port))
-    let download = getter.download(sample, from: [peer], into: copies)
-    while let update = download.queue.take() { if case .report(.chunkDone) = update { break } }
-    #expect(download.numbers?.downloadedChunks == 1)
-    #expect(!download.resume(), "it runs")
-    try #require(download.pause() && download.waitForPause())
-    let paused = try #require(download.numbers)
-    #expect(paused.downloadedChunks == 1 && paused.bytes == 1 << 20)
-    #expect(copies.read(sample.name) == nil && !copies.names.isEmpty, "the part file stays")
-    isGenerous.set()
-    #expect(download.resume() && !download.isPaused)
-    let stats = try download.wait().stats
-    #expect(copies.read(sample.name) == sample.bytes)
-    #expect(stats.downloadedChunks == 3 && stats.resumedChunks == 0 && stats.bytes == 3 << 20)
-    #expect(stats.peers.map(\.chunks) == [3] && stats.duration >= paused.duration)
-    #expect(!download.pause() && !download.resume())
-  }
-
-  @Test func `a paused download that is cancelled ends`() throws {
-    var silence = SourceScript()
-    silence.onRequest = { _, _, _ in }
-    let source = try FakeSource(silence)
-    defer { source.stop() }
-    let getter = try TestNode(listens: false)
-    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: source.address.port))
+    defer { gate.close() }
     let folder = TemporaryFolder()
-    let download = getter.download(.common, from: [peer], into: folder)
+    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: source.address.port))
+    let download = node.download(Sample.common.fileID, from: [peer], to: DownloadTarget(folder: folder.path))
+    while let update = download.queue.take() { if case .report(.chunkDone) = update { break } }
+    let getter = try ScriptedPeer(dialling: node.address!)
+    try getter.send(getter.openMessage(Sample.common.fileID))
+    try #require(opened.take() == true)
     try #require(download.pause() && download.waitForPause())
-    download.cancel()
-    guard case .failure(.failed(.cancelled, _, _)) = download.outcome else {
-      Issue.record("\(download.outcome)")
-      return
-    }
-    // The file may be fetched anew.
-    let again = getter.download(.common, from: [peer], into: folder)
-    try #require(again.pause() && again.waitForPause())
-    getter.node.shutDown(grace: .zero)
-    #expect(again.isOver)
+    let length = UInt64(Sample.common.bytes.count)
+    #expect(try PartFile(inFolder: folder.path, fileID: Sample.common.fileID, length: length).isResumed)
   }
 }
