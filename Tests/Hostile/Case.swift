@@ -22,7 +22,7 @@ struct Case: Sendable {
   }
 
   /// In the order in which they run. Long ones do not come last, where lanes would wait for them.
-  static let all: [Case] = contents + eclipses + disks + downloads + strangers + servers
+  static let all: [Case] = contents + eclipses + disks + downloads + strangers + openings + servers
 }
 
 /// What a case found. It has passed if `broken` is empty.
