@@ -13,28 +13,44 @@ import Testing
   }
   private typealias Job = @Sendable () -> Void
 
-  @Test(arguments: [1, 5])
-  func `jobs that are stuck for a second hold up no other owner`(owners: Int) throws {
-    let (time, gate, began) = (Time(), BlockingQueue<Void>(), BlockingQueue<String>())
-    let threads = WorkThreads<Job>("p2p-test", count: 2, now: { time.nanoseconds.load(ordering: .relaxed) }) { job, _ in
-      job()
+  /// Two threads on a clock that the test sets, and jobs that are stuck until the end of the test.
+  private final class Stage {
+    let time = Time()
+    /// A word of each job that has begun.
+    let began = BlockingQueue<String>()
+    let threads: WorkThreads<Job>
+    /// A job that does not end before the test.
+    let stuck: Job
+    private let gate = BlockingQueue<Void>()
+    private let watchdog: Watchdog
+
+    init() {
+      let (time, gate, began) = (time, gate, began)
+      threads = WorkThreads("p2p-test", count: 2, now: { time.nanoseconds.load(ordering: .relaxed) }) { job, _ in job()
+      }
+      stuck = {
+        began.put("stuck")
+        _ = gate.take()
+      }
+      watchdog = Watchdog(seconds: 20) { began.close() }
+      threads.start()
     }
-    let watchdog = Watchdog(seconds: 20) { began.close() }
-    defer {
+
+    deinit {
       gate.close()
       threads.stop()
-      withExtendedLifetime(watchdog) {}
     }
-    threads.start()
-    let stuck: Job = {
-      began.put("stuck")
-      _ = gate.take()
-    }
+  }
+
+  @Test(arguments: [1, 5])
+  func `jobs that are stuck for a second hold up no other owner`(owners: Int) throws {
+    let stage = Stage()
+    let (time, threads) = (stage.time, stage.threads)
     let lanes = (0..<owners + 1).map { _ in threads.jobs.makeLane() }
     var startedCount = 2
     for (i, lane) in lanes.dropLast().enumerated() {
-      threads.jobs.put(contentsOf: [stuck, stuck, stuck], in: lane)
-      try #require(began.take() == "stuck")
+      threads.jobs.put(contentsOf: [stage.stuck, stage.stuck, stage.stuck], in: lane)
+      try #require(stage.began.take() == "stuck")
       guard i > 0 else { continue }  // the first leaves a thread to the others
       time.advance(900)
       threads.relieve()
@@ -46,32 +62,18 @@ import Testing
       threads.relieve()
       #expect(threads.threadCount == startedCount, "there is one that is free")
     }
+    let began = stage.began
     threads.jobs.put(contentsOf: [{ began.put("done") }], in: lanes[owners])
     #expect(began.take() == "done")
   }
 
   @Test func `threads become no more than their bound`() throws {
-    let (time, gate, began) = (Time(), BlockingQueue<Void>(), BlockingQueue<Void>())
-    let threads = WorkThreads<Job>("p2p-test", count: 2, now: { time.nanoseconds.load(ordering: .relaxed) }) { job, _ in
-      job()
-    }
-    let watchdog = Watchdog(seconds: 20) { began.close() }
-    defer {
-      gate.close()
-      threads.stop()
-      withExtendedLifetime(watchdog) {}
-    }
-    threads.start()
+    let stage = Stage()
+    let (time, threads) = (stage.time, stage.threads)
     let bound = 2 + WorkThreads<Job>.extraMax
     for i in 0..<bound {
-      threads.jobs.put(
-        contentsOf: [
-          {
-            began.put(())
-            _ = gate.take()
-          }
-        ], in: threads.jobs.makeLane())
-      try #require(began.take() != nil)
+      threads.jobs.put(contentsOf: [stage.stuck], in: threads.jobs.makeLane())
+      try #require(stage.began.take() == "stuck")
       if i == 0 { continue }
       time.advance(1_000)
       threads.relieve()

@@ -3,7 +3,7 @@ import Content
 import Posix
 import Transfer
 
-/// One file to fetch: from whom, to where, and how.
+/// One file to fetch, with the peers to ask, the place of the output, and the settings.
 struct DownloadRequest: Sendable {
   let fileID: FileID
   /// In bytes; nil: any.

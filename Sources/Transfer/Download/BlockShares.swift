@@ -4,8 +4,8 @@
 /// n-th of all, and never fewer than `blocksMin`; once all blocks are held, only downloads that hold little get more.
 ///
 /// Connections hold blocks while bytes arrive, and the output holds them until they are verified and written. A download
-/// whose output holds none may always take one more: peers that send slowly keep no block from a peer that sends fast. Then
-/// the number of its connections is the bound.
+/// may always take one more while its output holds none. Otherwise its slow peers could hold all of its blocks, and its fast
+/// peers would get none. Then the number of its connections is the bound.
 public struct BlockShares: Sendable {
   /// Blocks that any download may hold: 256 KiB, enough to keep one thread busy.
   public static let blocksMin = 4

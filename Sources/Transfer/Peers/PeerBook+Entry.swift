@@ -38,7 +38,7 @@ extension PeerBook {
 
   /// Which peer must answer at an address.
   enum Pin: Sendable {
-    case anybody
+    case any
     case only(PeerID)
 
     /// Nil: any peer.

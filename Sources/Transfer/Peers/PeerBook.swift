@@ -120,7 +120,7 @@ struct PeerBook: Sendable {
     guard var entry = entries[address], entry.isHint, entry.state != .banned else { return }
     entry.source = nil
     if !isHint { (entry.isHint, entry.isInitial) = (false, isDiscovering) }
-    if entry.pinned != pinned { entry.nextPin = pinned.map { .only($0) } ?? .anybody }
+    if entry.pinned != pinned { entry.nextPin = pinned.map { .only($0) } ?? .any }
     entries[address] = entry
     if !isHint, let instant = due[address] {
       due.cancel(address)
