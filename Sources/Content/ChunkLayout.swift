@@ -27,23 +27,26 @@ public struct LeafRange: Hashable, Sendable {
   public var mask: UInt64 { (count == 64 ? UInt64.max : (1 << UInt64(count)) - 1) << UInt64(first) }
 }
 
-/// How a file of one length is cut into chunks and leaves. The wire fixes 1 MiB and 16 KiB; a simulation may cut finer.
+/// How a content is cut into chunks and leaves: one file, or all files of a folder. The wire fixes 1 MiB and 16 KiB; a
+/// simulation may cut finer.
 public struct ChunkLayout: Hashable, Sendable {
-  /// The file's length in bytes.
+  /// The content's length in bytes: the file's, or that of all files of the folder.
   public let fileLength: UInt64
   /// Bytes of a full chunk: a power of two times `leafSize`, at most 64 leaves.
   public let chunkSize: Int
   /// Bytes of a full leaf.
   public let leafSize: Int
-  /// Chunks in the file; 0 for an empty file.
+  /// Chunks in the content; 0 for an empty one.
   public let chunkCount: Int
+  /// Nil: the content is one file.
+  public let folder: FolderLayout?
 
   /// Bytes of a chunk on the wire: 1 MiB.
   public static let wireChunkSize = 1 << 20
   /// Bytes of a leaf on the wire: 16 KiB (BEP 52).
   public static let wireLeafSize = 1 << 14
-  /// The most chunks a file can have: 2^20, so 1 TiB at 1 MiB.
-  public static let chunkCountMax = 1 << 20
+  /// The most chunks of a content: 2^22, so 4 TiB at 1 MiB.
+  public static let chunkCountMax = 1 << 22
 
   /// How the empty file is cut: into no chunk.
   public static let ofEmptyFile = ChunkLayout(
@@ -60,50 +63,127 @@ public struct ChunkLayout: Hashable, Sendable {
     self.init(bounded: fileLength, chunkSize, leafSize)
   }
 
+  /// How the contents of a folder are cut.
+  public init(_ folder: FolderLayout) {
+    fileLength = folder.listing.contentsLength
+    chunkSize = folder.chunkSize
+    leafSize = folder.leafSize
+    chunkCount = folder.chunkCount
+    self.folder = folder
+  }
+
   /// - `fileLength`: of at most `chunkCountMax` chunks.
   private init(bounded fileLength: UInt64, _ chunkSize: Int, _ leafSize: Int) {
     self.fileLength = fileLength
     self.chunkSize = chunkSize
     self.leafSize = leafSize
     self.chunkCount = Int((fileLength + UInt64(chunkSize) - 1) / UInt64(chunkSize))
+    folder = nil
   }
 
   /// Leaves of a full chunk: 64 on the wire.
   public var leavesPerChunk: Int { chunkSize / leafSize }
 
-  /// Whether the file has this chunk.
+  /// Whether the content has this chunk.
   public func contains(_ chunk: ChunkIndex) -> Bool { Int(chunk.rawValue) < chunkCount }
 
-  /// Where a chunk starts in the file, in bytes.
-  public func offset(of chunk: ChunkIndex) -> UInt64 { UInt64(chunk.rawValue) * UInt64(chunkSize) }
+  /// Where a chunk starts in the content, in bytes.
+  public func offset(of chunk: ChunkIndex) -> UInt64 {
+    guard let folder else { return UInt64(chunk.rawValue) * UInt64(chunkSize) }
+    return folder.offset(of: chunk)
+  }
 
-  /// Bytes of a chunk that the file has.
+  /// Bytes of a chunk that the content has.
   public func length(of chunk: ChunkIndex) -> Int {
     precondition(contains(chunk), "no such chunk")
-    return Int(min(UInt64(chunkSize), fileLength - offset(of: chunk)))
+    guard let folder else { return Int(min(UInt64(chunkSize), fileLength - offset(of: chunk))) }
+    return folder.length(of: chunk)
   }
 
   /// Leaves of a chunk that hold bytes: 1…`leavesPerChunk`.
-  public func leafCount(of chunk: ChunkIndex) -> Int { (length(of: chunk) + leafSize - 1) / leafSize }
+  public func leafCount(of chunk: ChunkIndex) -> Int {
+    if let folder, folder.isShared(chunk) { return folder.leafCount(ofShared: chunk) }
+    return (length(of: chunk) + leafSize - 1) / leafSize
+  }
 
   /// All the leaves of a chunk that hold bytes.
   public func leaves(of chunk: ChunkIndex) -> LeafRange { LeafRange(first: 0, count: leafCount(of: chunk)) }
 
   /// Bytes that a run of leaves of a chunk holds; the run must lie within the chunk's leaves.
   public func length(of leaves: LeafRange, in chunk: ChunkIndex) -> Int {
-    let chunkLength = length(of: chunk)
     precondition(leaves.end <= leafCount(of: chunk), "no such leaf")
-    return min(leaves.end * leafSize, chunkLength) - leaves.first * leafSize
+    if let folder, folder.isShared(chunk) {
+      return folder.leafLengths(ofShared: chunk)[leaves.first..<leaves.end].reduce(0, +)
+    }
+    return min(leaves.end * leafSize, length(of: chunk)) - leaves.first * leafSize
   }
 
   /// Bytes that some leaves of a chunk hold, bit 0 the first; they must be among the chunk's leaves.
   public func length(ofLeaves mask: UInt64, in chunk: ChunkIndex) -> Int {
     let last = leafCount(of: chunk) - 1
     precondition(mask.leadingZeroBitCount >= UInt64.bitWidth - 1 - last, "no such leaf")
+    if let folder, folder.isShared(chunk) {
+      let lengths = folder.leafLengths(ofShared: chunk)
+      return lengths.indices.reduce(0) { $0 + (mask & 1 << UInt64($1) != 0 ? lengths[$1] : 0) }
+    }
     let isLastIn = mask & (1 << UInt64(last)) != 0
     return mask.nonzeroBitCount * leafSize - (isLastIn ? (last + 1) * leafSize - length(of: chunk) : 0)
   }
 
-  /// Where a leaf starts in the file, in bytes.
-  public func offset(ofLeaf leaf: Int, in chunk: ChunkIndex) -> UInt64 { offset(of: chunk) + UInt64(leaf * leafSize) }
+  /// Where a leaf starts in the content, in bytes.
+  public func offset(ofLeaf leaf: Int, in chunk: ChunkIndex) -> UInt64 {
+    if let folder, folder.isShared(chunk) {
+      return folder.offset(of: chunk) + UInt64(folder.leafLengths(ofShared: chunk)[..<leaf].reduce(0, +))
+    }
+    return offset(of: chunk) + UInt64(leaf * leafSize)
+  }
+
+  /// The longest run of leaves from `first` on that holds at most so many bytes and ends at `end`, at most; at least one
+  /// leaf.
+  public func run(from first: Int, to end: Int, byteCountMax: Int, in chunk: ChunkIndex) -> LeafRange {
+    guard let folder, folder.isShared(chunk) else {
+      return LeafRange(first: first, count: max(1, min(end - first, byteCountMax / leafSize)))
+    }
+    var (count, bytes) = (0, 0)
+    for length in folder.leafLengths(ofShared: chunk)[first..<end] {
+      bytes += length
+      if bytes > byteCountMax { break }
+      count += 1
+    }
+    return LeafRange(first: first, count: max(1, count))
+  }
+
+  /// The leaves that begin before a place of the chunk, in bytes from its start.
+  func leaves(below byteCount: Int, in chunk: ChunkIndex) -> Int {
+    guard let folder, folder.isShared(chunk) else { return (byteCount + leafSize - 1) / leafSize }
+    var (count, bytes) = (0, 0)
+    for length in folder.leafLengths(ofShared: chunk) where bytes < byteCount {
+      bytes += length
+      count += 1
+    }
+    return count
+  }
+
+  /// The hashes of leaves, from their bytes: those of a run that begins with leaf `first` of the chunk, each leaf at its
+  /// length in the content. Bytes beyond the chunk are not allowed.
+  public func leafHashes(_ bytes: RawSpan, from first: Int = 0, of chunk: ChunkIndex) -> [Digest] {
+    guard let folder, folder.isShared(chunk) else { return MerkleTree.leafHashes(bytes, leafSize: leafSize) }
+    var hashes: [Digest] = []
+    var start = 0
+    for length in folder.leafLengths(ofShared: chunk)[first...] where start < bytes.byteCount {
+      let end = min(start + length, bytes.byteCount)
+      hashes.append(MerkleTree.leafHash(bytes.extracting(start..<end)))
+      start = end
+    }
+    precondition(start == bytes.byteCount, "the bytes are the chunk's")
+    return hashes
+  }
+
+  /// The hash of a chunk, from the hashes of all its leaves that hold bytes. For a chunk that files share it is a value
+  /// that only this program uses: SHA-256 of the files' roots, in order.
+  public func chunkHash(_ leafHashes: [Digest], of chunk: ChunkIndex) -> Digest {
+    guard let folder else { return MerkleTree.chunkHash(leafHashes, in: self) }
+    if folder.isShared(chunk) { return folder.sharedHash(of: chunk, leafHashes) }
+    return MerkleTree.node(over: leafHashes, level: 0, width: leavesPerChunk)
+  }
 }

@@ -28,7 +28,7 @@ public struct ChunkOnDisk: Sendable {
   /// The leaves that count, bit 0 the first: `found` are the hashes of the leaves that were read, all of the chunk's.
   public func verifiedLeaves(_ found: [Digest], in layout: ChunkLayout) -> UInt64 {
     guard let due = leafHashes else {
-      return MerkleTree.chunkHash(found, in: layout) == hash ? layout.leaves(of: chunk).mask : 0
+      return layout.chunkHash(found, of: chunk) == hash ? layout.leaves(of: chunk).mask : 0
     }
     return zip(found, due).enumerated().reduce(0) { mask, leaf in
       leaf.element.0 == leaf.element.1 ? mask | 1 << UInt64(leaf.offset) : mask

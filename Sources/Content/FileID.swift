@@ -4,6 +4,10 @@
 public enum ContentKind: UInt8, Sendable {
   /// A file's bytes.
   case file = 0
+  /// The listing of a folder.
+  case folder = 1
+  /// The files of a folder. Only a program names this content: it derives the ID from a verified listing.
+  case folderContents = 2
 }
 
 /// `SHA-256("p2pnode-file-v1" ‖ kind u8 ‖ length u64 BE ‖ root)`. It is the right to read the file, so it is never sent.

@@ -9,20 +9,29 @@ public struct HashTree: Sendable {
 
   // The nodes over the pages, the pages' own level first and each next level half as long; missing ones are left out.
   private let levels: [[Digest]]
+  private let pageLevel: Int
 
   /// Nil unless there is one hash for every chunk. Costs one hash for each chunk.
   public init?(_ layout: ChunkLayout, chunkHashes: [Digest], chunksPerPage: Int = PageLayout.wireChunksPerPage) {
     guard chunkHashes.count == layout.chunkCount else { return nil }
+    precondition(layout.folder == nil, "a folder has a tree for each file")
     let pages = PageLayout(layout, chunksPerPage: chunksPerPage)
     var row: [Digest] = []
-    for page in 0..<pages.pageCount {
-      let chunks = pages.chunks(of: PageIndex(UInt32(page)))
-      row.append(MerkleTree.node(over: chunkHashes[chunks], level: layout.chunkLevel, width: pages.pageWidth))
-    }
-    var levels = [row]
-    for step in 0..<pages.uncleCount {
-      row = MerkleTree.parents(of: row, level: pages.pageLevel + step)
-      levels.append(row)
+    var levels: [[Digest]] = [[]]
+    if pages.pageCount > 0 {
+      let first = pages.trees(of: PageIndex(0))[0]
+      for page in 0..<pages.pageCount {
+        let chunks = pages.chunks(of: PageIndex(UInt32(page)))
+        row.append(MerkleTree.node(over: chunkHashes[chunks], level: layout.chunkLevel, width: first.width))
+      }
+      levels = [row]
+      for step in 0..<first.uncleCount {
+        row = MerkleTree.parents(of: row, level: first.level + step)
+        levels.append(row)
+      }
+      pageLevel = first.level
+    } else {
+      pageLevel = 0
     }
     self.pages = pages
     self.chunkHashes = chunkHashes
@@ -45,7 +54,7 @@ public struct HashTree: Sendable {
     var position = Int(index.rawValue)
     for (step, level) in levels.dropLast().enumerated() {
       let uncle = position ^ 1
-      uncles.append(uncle < level.count ? level[uncle] : MerkleTree.padding(level: pages.pageLevel + step))
+      uncles.append(uncle < level.count ? level[uncle] : MerkleTree.padding(level: pageLevel + step))
       position >>= 1
     }
     return HashPage(index: index, chunkHashes: Array(chunkHashes[pages.chunks(of: index)]), uncles: uncles)

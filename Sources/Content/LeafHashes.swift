@@ -20,7 +20,7 @@ public struct LeafHashes: Hashable, Sendable {
   ) throws(LeafHashesFault) {
     guard layout.contains(chunk) else { throw .noSuchChunk }
     guard hashes.count == layout.leafCount(of: chunk) else { throw .wrongCount(hashes.count) }
-    guard MerkleTree.chunkHash(hashes, in: layout) == hash else { throw .notThisChunk }
+    guard layout.chunkHash(hashes, of: chunk) == hash else { throw .notThisChunk }
     self.layout = layout
     self.chunk = chunk
     self.hashes = hashes
@@ -31,12 +31,6 @@ public struct LeafHashes: Hashable, Sendable {
   /// Takes bytes of any count and a run that need not lie within the chunk.
   public func match(_ bytes: RawSpan, at leaves: LeafRange) -> Bool {
     guard leaves.end <= hashes.count, bytes.byteCount == layout.length(of: leaves, in: chunk) else { return false }
-    var start = 0
-    for leaf in leaves.first..<leaves.end {
-      let end = min(start + layout.leafSize, bytes.byteCount)
-      guard MerkleTree.leafHash(bytes.extracting(start..<end)) == hashes[leaf] else { return false }
-      start = end
-    }
-    return true
+    return layout.leafHashes(bytes, from: leaves.first, of: chunk).elementsEqual(hashes[leaves.first..<leaves.end])
   }
 }

@@ -4,6 +4,8 @@
 public enum ManifestFault: Error, Hashable {
   /// A kind that this version does not know.
   case unknownKind(UInt8)
+  /// A kind that the ID cannot be of: the contents of a folder are asked for only by their listing.
+  case wrongKind(ContentKind)
   /// A chunk size other than the one agreed, as a power of two.
   case unknownChunkSize(log2: UInt8)
   /// A length, in bytes, of more chunks than a file can have.
@@ -50,17 +52,26 @@ public struct Manifest: Hashable, Sendable {
   /// Takes the fields as a peer sent them, of any value, and believes them only if they hash to `fileID`.
   ///
   /// `chunkSize` and `leafSize`, in bytes, are those agreed beforehand (the wire's); a manifest cannot change them.
+  /// - `folder`: how the contents of a folder are cut, if these are asked for.
   public static func verified(
     kind: UInt8, length: UInt64, root: Digest, chunkSizeLog2: UInt8, suggestedName: String, against fileID: FileID,
-    chunkSize: Int = ChunkLayout.wireChunkSize, leafSize: Int = ChunkLayout.wireLeafSize
+    folder: FolderLayout? = nil, chunkSize: Int = ChunkLayout.wireChunkSize, leafSize: Int = ChunkLayout.wireLeafSize
   ) throws(ManifestFault) -> Manifest {
     guard let knownKind = ContentKind(rawValue: kind) else { throw .unknownKind(kind) }
+    guard (knownKind == .folderContents) == (folder != nil) else { throw .wrongKind(knownKind) }
     guard Int(chunkSizeLog2) == chunkSize.trailingZeroBitCount else {
       throw .unknownChunkSize(log2: chunkSizeLog2)
+    }
+    if let folder {
+      guard FileID(kind: knownKind, length: length, root: root) == fileID, fileID == folder.contentsID else {
+        throw .notThisFile
+      }
+      return Manifest(kind: knownKind, layout: ChunkLayout(folder), root: root, suggestedName: suggestedName)
     }
     guard let layout = ChunkLayout(fileLength: length, chunkSize: chunkSize, leafSize: leafSize) else {
       throw .tooLong(length)
     }
+    guard knownKind != .folder || length <= UInt64(FolderListing.byteCountMax) else { throw .tooLong(length) }
     guard FileID(kind: knownKind, length: length, root: root) == fileID else { throw .notThisFile }
     // A fileID can be made for any length and root, also for a pair that no file has.
     guard length > 0 || root == .zero else { throw .emptyWithRoot }

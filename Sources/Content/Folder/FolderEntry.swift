@@ -1,0 +1,77 @@
+// What a folder listing names.
+
+/// A file's length and root: what its bytes are.
+public struct FileContent: Hashable, Sendable {
+  /// Bytes.
+  public let length: UInt64
+  /// The root of its hash tree. 32 zero bytes if the file is empty, and only then.
+  public let root: Digest
+
+  public init(length: UInt64, root: Digest) {
+    self.length = length
+    self.root = root
+  }
+
+  /// The file by itself.
+  public var fileID: FileID { FileID(kind: .file, length: length, root: root) }
+}
+
+/// An entry of a folder listing. A folder with entries has no entry of its own.
+public struct FolderEntry: Hashable, Sendable {
+  public enum Item: Hashable, Sendable {
+    case file(FileContent, isExecutable: Bool)
+    /// The target is relative to the folder that the link lies in, and lies in the listed folder.
+    case symbolicLink(target: FolderPath)
+    case emptyFolder
+  }
+
+  public let path: FolderPath
+  public let item: Item
+
+  public init(_ path: FolderPath, _ item: Item) {
+    self.path = path
+    self.item = item
+  }
+
+  /// The content, if the entry is a file.
+  public var file: FileContent? { if case .file(let content, _) = item { content } else { nil } }
+}
+
+extension FolderEntry {
+  /// The entry's type in a listing.
+  enum Kind: UInt8, Sendable {
+    case file = 0
+    case executable = 1
+    case symbolicLink = 2
+    case emptyFolder = 3
+  }
+
+  var kind: Kind {
+    switch item {
+    case .file(_, let isExecutable): isExecutable ? .executable : .file
+    case .symbolicLink: .symbolicLink
+    case .emptyFolder: .emptyFolder
+    }
+  }
+
+  /// Appends the entry as a listing has it. Path and target must be short enough for their lengths.
+  func append(to out: inout [UInt8]) {
+    func append(_ path: FolderPath) {
+      precondition(path.utf8.count <= Int(UInt16.max), "a listing has room for the path")
+      out.append(UInt8(path.utf8.count >> 8))
+      out.append(UInt8(path.utf8.count & 0xff))
+      out += path.utf8
+    }
+    out.append(kind.rawValue)
+    append(path)
+    switch item {
+    case .file(let content, _):
+      for shift in stride(from: 56, through: 0, by: -8) {
+        out.append(UInt8(truncatingIfNeeded: content.length >> UInt64(shift)))
+      }
+      content.root.append(to: &out)
+    case .symbolicLink(let target): append(target)
+    case .emptyFolder: break
+    }
+  }
+}

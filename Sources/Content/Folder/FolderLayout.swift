@@ -1,0 +1,183 @@
+// How the files of a folder are cut. Small files share chunks, larger files have their own.
+
+/// How the contents of a folder are cut into chunks, leaves and pages.
+///
+/// The contents are one row of bytes: all files that are not empty, in the order of the layout. A chunk is a part of the
+/// row. So whoever reads and writes by offset needs to know about files only at its end (`runs(at:count:)`).
+///
+/// In memory are four bytes for each small file, 13 bytes for each chunk that files share, and 40 bytes for each larger
+/// file, besides the listing.
+///
+/// Source: `Protocol/README.md`, "The layout of contents".
+public final class FolderLayout: Sendable {
+  public let listing: FolderListing
+  /// The root of the listing's bytes: with it and the length, the layout is told from others.
+  public let listingRoot: Digest
+  let chunkSize: Int
+  let leafSize: Int
+  let chunksPerPage: Int
+
+  /// Numbers of entries: the files that share chunks, in the order of the layout.
+  let smallFiles: [UInt32]
+  /// For each shared chunk, the place in `smallFiles` of its first file; then their number.
+  let sharedStarts: [UInt32]
+  /// For each shared chunk, where it begins in the contents; then where the last one ends.
+  let sharedOffsets: [UInt64]
+  /// Leaves of each shared chunk.
+  let sharedLeafCounts: [UInt8]
+  /// Files with chunks of their own, in the order of the layout.
+  let largeFiles: [LargeFile]
+  /// For each page, its first chunk; then the number of chunks.
+  let pageStarts: [UInt32]
+  let chunkCount: Int
+
+  /// A file of more leaves than a chunk has.
+  struct LargeFile: Sendable {
+    /// The number of its entry.
+    let entry: UInt32
+    let firstChunk: UInt32
+    let chunkCount: UInt32
+    /// Its first page. Only a file with pages of its own begins there.
+    let firstPage: UInt32
+    /// Where it begins in the contents.
+    let offset: UInt64
+    /// Bytes.
+    let length: UInt64
+  }
+
+  /// The wire fixes the sizes; a simulation may cut finer. Throws if there are too many chunks.
+  /// - `root`: of the listing's bytes.
+  public init(
+    _ listing: FolderListing, root: Digest, chunkSize: Int = ChunkLayout.wireChunkSize,
+    leafSize: Int = ChunkLayout.wireLeafSize, chunksPerPage: Int = PageLayout.wireChunksPerPage
+  ) throws(FolderListingFault) {
+    var cutter = FolderCutter(listing, chunkSize: chunkSize, leafSize: leafSize, chunksPerPage: chunksPerPage)
+    for index in 0..<listing.count where listing.isFile(index) { cutter.addIfSmall(index) }
+    cutter.endSmallFiles()
+    for index in 0..<listing.count where listing.isFile(index) { try cutter.addIfLarge(index) }
+    try cutter.end()
+    self.listing = listing
+    listingRoot = root
+    self.chunkSize = chunkSize
+    self.leafSize = leafSize
+    self.chunksPerPage = chunksPerPage
+    smallFiles = cutter.smallFiles
+    sharedStarts = cutter.sharedStarts
+    sharedOffsets = cutter.sharedOffsets
+    sharedLeafCounts = cutter.sharedLeafCounts
+    largeFiles = cutter.largeFiles
+    pageStarts = cutter.pageStarts
+    chunkCount = cutter.chunkCount
+  }
+
+  /// The ID of the folder: what people pass on.
+  public var folderID: FileID { FileID(kind: .folder, length: UInt64(listing.bytes.count), root: listingRoot) }
+  /// The ID of the contents.
+  public var contentsID: FileID {
+    FileID(kind: .folderContents, length: listing.contentsLength, root: listingRoot)
+  }
+
+  /// Chunks that small files share; they come first.
+  var sharedCount: Int { sharedLeafCounts.count }
+  func isShared(_ chunk: ChunkIndex) -> Bool { Int(chunk.rawValue) < sharedCount }
+
+  /// Numbers of the entries of the files that share a chunk.
+  func files(sharing chunk: ChunkIndex) -> ArraySlice<UInt32> {
+    let chunk = Int(chunk.rawValue)
+    return smallFiles[Int(sharedStarts[chunk])..<Int(sharedStarts[chunk + 1])]
+  }
+
+  /// The file whose own chunk it is.
+  func largeFile(of chunk: ChunkIndex) -> LargeFile {
+    largeFiles[largeFiles.lastPlace { $0.firstChunk <= chunk.rawValue }]
+  }
+
+  /// Leaves of a file of so many bytes.
+  func leafCount(ofBytes count: UInt64) -> Int { Int((count + UInt64(leafSize) - 1) / UInt64(leafSize)) }
+
+  /// Bytes of each leaf of a shared chunk.
+  func leafLengths(ofShared chunk: ChunkIndex) -> [Int] {
+    var lengths: [Int] = []
+    lengths.reserveCapacity(Int(sharedLeafCounts[Int(chunk.rawValue)]))
+    for file in files(sharing: chunk) {
+      var left = Int(listing.fileLength(of: Int(file)))
+      while left > 0 {
+        lengths.append(min(left, leafSize))
+        left -= leafSize
+      }
+    }
+    return lengths
+  }
+
+  // MARK: Places
+
+  func offset(of chunk: ChunkIndex) -> UInt64 {
+    if isShared(chunk) { return sharedOffsets[Int(chunk.rawValue)] }
+    let file = largeFile(of: chunk)
+    return file.offset + UInt64(chunk.rawValue - file.firstChunk) * UInt64(chunkSize)
+  }
+
+  func length(of chunk: ChunkIndex) -> Int {
+    if isShared(chunk) {
+      return Int(sharedOffsets[Int(chunk.rawValue) + 1] - sharedOffsets[Int(chunk.rawValue)])
+    }
+    let file = largeFile(of: chunk)
+    return Int(min(UInt64(chunkSize), file.length - UInt64(chunk.rawValue - file.firstChunk) * UInt64(chunkSize)))
+  }
+
+  func leafCount(ofShared chunk: ChunkIndex) -> Int { Int(sharedLeafCounts[Int(chunk.rawValue)]) }
+
+  // MARK: Hashes
+
+  /// What a shared chunk hashes to. Only this program uses the value: it is SHA-256 of the roots of the chunk's files.
+  /// Nil: the chunk is a large file's, and its hash comes in a page.
+  public func knownHash(of chunk: ChunkIndex) -> Digest? {
+    guard isShared(chunk) else { return nil }
+    var roots: [UInt8] = []
+    for file in files(sharing: chunk) { listing.fileRoot(of: Int(file)).append(to: &roots) }
+    return Digest(sha256: roots.span.bytes)
+  }
+
+  /// The leaf hashes of a shared chunk, if each of its files has one leaf: then these are the roots. Else nil.
+  public func knownLeafHashes(of chunk: ChunkIndex) -> [Digest]? {
+    guard isShared(chunk) else { return nil }
+    let files = files(sharing: chunk)
+    guard files.count == Int(sharedLeafCounts[Int(chunk.rawValue)]) else { return nil }
+    return files.map { listing.fileRoot(of: Int($0)) }
+  }
+
+  /// The hash of a shared chunk, from the hashes of all its leaves.
+  func sharedHash(of chunk: ChunkIndex, _ leafHashes: some Collection<Digest>) -> Digest {
+    var roots: [UInt8] = []
+    var rest = leafHashes[...]
+    for file in files(sharing: chunk) {
+      let count = leafCount(ofBytes: listing.fileLength(of: Int(file)))
+      let root = MerkleTree.node(
+        over: Array(rest.prefix(count)), level: 0, width: MerkleTree.powerOfTwo(atLeast: count))
+      rest = rest.dropFirst(count)
+      root.append(to: &roots)
+    }
+    return Digest(sha256: roots.span.bytes)
+  }
+}
+
+extension FolderLayout: Hashable {
+  public static func == (a: FolderLayout, b: FolderLayout) -> Bool {
+    a === b
+      || a.listingRoot == b.listingRoot && a.listing.bytes.count == b.listing.bytes.count && a.chunkSize == b.chunkSize
+        && a.leafSize == b.leafSize && a.chunksPerPage == b.chunksPerPage
+  }
+  public func hash(into hasher: inout Hasher) { hasher.combine(listingRoot) }
+}
+
+extension Array {
+  /// The last place that fits, where all places up to one fit and none after it; the first place must fit.
+  func lastPlace(where fits: (Element) -> Bool) -> Int {
+    var (low, high) = (0, count - 1)
+    while low < high {
+      let middle = (low + high + 1) / 2
+      if fits(self[middle]) { low = middle } else { high = middle - 1 }
+    }
+    return low
+  }
+}

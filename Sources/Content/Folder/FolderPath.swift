@@ -1,0 +1,55 @@
+// The paths of a folder listing: bytes, since two names that a person cannot tell apart may be two files.
+
+/// A path within a folder, as bytes of UTF-8. Paths are equal only if all their bytes are, and are in the order of a
+/// listing: component by component.
+///
+/// Source: `Protocol/README.md`, "Folder listings".
+public struct FolderPath: Hashable, Comparable, Sendable, CustomStringConvertible {
+  /// The most bytes of a path.
+  public static let byteCountMax = 4_095
+  /// The most bytes of a component.
+  public static let componentByteCountMax = 255
+  /// The most components of a path.
+  public static let componentCountMax = 64
+
+  static let separator = UInt8(ascii: "/")
+
+  /// The components, joined by "/".
+  public let utf8: [UInt8]
+
+  /// Takes any bytes. A listing checks its rules.
+  public init(utf8: [UInt8]) { self.utf8 = utf8 }
+
+  public init(_ path: String) { utf8 = Array(path.utf8) }
+
+  /// The path as text.
+  public var description: String { String(decoding: utf8, as: UTF8.self) }
+
+  /// The components of the path, in order.
+  public var components: [FolderPath] {
+    utf8.split(separator: FolderPath.separator, omittingEmptySubsequences: false).map { FolderPath(utf8: Array($0)) }
+  }
+
+  /// The path of the folder that it lies in. Nil: it lies in the listed folder itself.
+  public var parent: FolderPath? {
+    utf8.lastIndex(of: FolderPath.separator).map { FolderPath(utf8: Array(utf8[..<$0])) }
+  }
+
+  /// The last component.
+  public var name: FolderPath {
+    utf8.lastIndex(of: FolderPath.separator).map { FolderPath(utf8: Array(utf8[($0 + 1)...])) } ?? self
+  }
+
+  /// Whether the path lies below another one.
+  public func isBelow(_ other: FolderPath) -> Bool {
+    utf8.count > other.utf8.count && utf8[other.utf8.count] == FolderPath.separator && utf8.starts(with: other.utf8)
+  }
+
+  /// The separator is lower than any byte of a name. So all that lies below a folder comes before its next neighbour.
+  public static func < (a: FolderPath, b: FolderPath) -> Bool {
+    for (x, y) in zip(a.utf8, b.utf8) where x != y { return rank(x) < rank(y) }
+    return a.utf8.count < b.utf8.count
+  }
+
+  private static func rank(_ byte: UInt8) -> UInt8 { byte == separator ? 0 : byte }
+}
