@@ -153,15 +153,20 @@ public struct ChunkLayout: Hashable, Sendable {
     return LeafRange(first: first, count: max(1, count))
   }
 
-  /// The leaves that begin before a place of the chunk, in bytes from its start.
-  func leaves(below byteCount: Int, in chunk: ChunkIndex) -> Int {
-    guard let folder, folder.isShared(chunk) else { return (byteCount + leafSize - 1) / leafSize }
-    var (count, bytes) = (0, 0)
-    for length in folder.leafLengths(ofShared: chunk) where bytes < byteCount {
-      bytes += length
-      count += 1
+  /// The leaves of a chunk as runs of at most so many bytes, in order. `byteCountMax` is at least a leaf's.
+  public func runs(of chunk: ChunkIndex, byteCountMax: Int) -> [LeafRange] {
+    var runs: [LeafRange] = []
+    let count = leafCount(of: chunk)
+    while (runs.last?.end ?? 0) < count {
+      runs.append(run(from: runs.last?.end ?? 0, to: count, byteCountMax: byteCountMax, in: chunk))
     }
-    return count
+    return runs
+  }
+
+  /// How many chunks end at or before a place in the content.
+  public func chunkCount(below offset: UInt64) -> Int {
+    if offset >= fileLength { return chunkCount }
+    return folder?.chunkCount(below: offset) ?? Int(offset / UInt64(chunkSize))
   }
 
   /// The hashes of leaves, from their bytes: those of a run that begins with leaf `first` of the chunk, each leaf at its

@@ -13,7 +13,7 @@ final class GetterProcess: SimulatedNode {
   private(set) var state: DownloadState
   private var rules: RuleBook
   private(set) var isDead = false
-  private var chunkHashes: [PageIndex: [Digest]] = [:]
+  private var chunkHashes: KnownChunkHashes
   private var timer: Instant?
   private var blocksInUse = 0
   var starving: [NodeEnd] = []
@@ -27,6 +27,7 @@ final class GetterProcess: SimulatedNode {
     let scenario = getter.scenario
     plan = scenario.getter
     pages = PageLayout(scenario.layout, chunksPerPage: scenario.chunksPerPage)
+    chunkHashes = KnownChunkHashes(pages)
     state = DownloadState(
       settings: scenario.settings, generator: SeededGenerator(seed: scenario.seed &+ UInt64(number) << 32),
       at: world.time)
@@ -113,10 +114,9 @@ final class GetterProcess: SimulatedNode {
     case .prepareStorage: world.after(plan.diskDelay) { [self] in storage?.prepare() }
     case .fetchPage(let page, let id): command(id) { $0.command { $0.fetchPage(page.rawValue, of: $1) } }
     case .request(let id, let request, let chunk, let leaves):
-      guard let hashes = chunkHashes[pages.page(of: chunk)] else {
+      guard let hash = chunkHashes.hash(of: chunk) else {
         return world.violate("chunk \(chunk.rawValue) is asked for before its hash is known")
       }
-      let hash = hashes[Int(chunk.rawValue) % pages.chunksPerPage]
       getter.hold { $0.fetch(leaves, of: chunk) }
       let known = held.leafHashes(of: chunk)
       let asked = FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known)
@@ -227,18 +227,20 @@ final class GetterProcess: SimulatedNode {
     let id = end.id
     guard case .page(let page) = news else { return tell(DownloadEvent(news, from: id)) }
     storage.arrived(page)
-    let isCompared = storage.isResumed && chunkHashes[page.index] == nil
-    if !isCompared { chunkHashes[page.index] = page.chunkHashes }
+    let isCompared = storage.isResumed && !chunkHashes.has(page.index)
+    if !isCompared { chunkHashes.add(page) }
     tell(DownloadEvent(news, from: id, isCompared: isCompared))
     if isCompared { storage.compare(page, from: id) }
   }
 
   /// The leaves of a page's chunks that are on the disk. Nil: the journal had the page.
   func compared(_ page: HashPage, _ leaves: [(chunk: ChunkIndex, mask: UInt64)], from id: ConnectionID?) {
-    chunkHashes[page.index] = page.chunkHashes
+    chunkHashes.add(page)
     for (chunk, mask) in leaves {
-      let hash = page.chunkHashes[Int(chunk.rawValue) % pages.chunksPerPage]
-      held.add(mask, of: chunk, leafHashes: storage.resume.leafHashes(of: chunk, hash: hash, in: file.layout))
+      let leafHashes = chunkHashes.hash(of: chunk).flatMap {
+        storage.resume.leafHashes(of: chunk, hash: $0, in: file.layout)
+      }
+      held.add(mask, of: chunk, leafHashes: leafHashes)
     }
     handle(.resumed(leaves))
     handle(.pageVerified(page.index, from: id))
@@ -263,7 +265,7 @@ final class GetterProcess: SimulatedNode {
   }
 
   private func finish(_ piece: FetchedPiece, _ bytes: [UInt8], of end: NodeEnd) {
-    guard piece.isMatched(by: bytes.span.bytes, leafSize: file.layout.leafSize) else {
+    guard piece.isMatched(by: bytes.span.bytes) else {
       noteLie(of: end)
       return tell(.lied(end.id))
     }

@@ -132,7 +132,7 @@ extension RuleBook {
     restUntil[index] = nil
     endRest(of: .chunk(index), at: now)
     let isTakenOver = takenBack.remove(chunk) != nil
-    if !pagesVerified.contains(pages.page(of: chunk)) { breakRule("a chunk is asked for before its page is there") }
+    if !isListed(chunk) { breakRule("a chunk is asked for before its page is there") }
     if case .inOrder(let window) = settings.order, index >= consumedBelow + window {
       breakRule("chunk \(index) is beyond the window")
     }

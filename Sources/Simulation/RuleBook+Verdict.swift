@@ -83,6 +83,9 @@ extension RuleBook {
     }
   }
 
+  /// Whether a chunk's hash is known, so that it may be asked for.
+  func isListed(_ chunk: ChunkIndex) -> Bool { pages.page(of: chunk).map { pagesVerified.contains($0) } ?? true }
+
   private func isAtHand(_ page: PageIndex) -> Bool { pagesVerified.contains(page) || pagesHeld.contains(page) }
 
   private func isAnchor(_ line: Line) -> Bool { line.isOpen && anchors.contains(line.peer) }
@@ -90,13 +93,13 @@ extension RuleBook {
   private var isAnyChunkListed: Bool {
     (0..<layout.chunkCount).contains {
       let chunk = ChunkIndex(UInt32($0))
-      return !isHad(chunk) && pagesVerified.contains(pages.page(of: chunk))
+      return !isHad(chunk) && isListed(chunk)
     }
   }
 
   private func isWaiting(_ index: Int, for peer: PeerID, _ id: ConnectionID, at now: Instant) -> Bool {
     let chunk = ChunkIndex(UInt32(index))
-    guard !isHad(chunk), pagesVerified.contains(pages.page(of: chunk)) else { return false }
+    guard !isHad(chunk), isListed(chunk) else { return false }
     if let until = restUntil[index], until >= now { return false }
     if expectedRetries.contains(where: { $0.chunk == chunk }) { return false }
     if case .inOrder(let window) = settings.order, index >= consumedBelow + window { return false }

@@ -22,7 +22,7 @@ struct SimulatedFile: Sendable {
       let chunk = bytes.span.bytes.extracting(start..<start + layout.length(of: ChunkIndex(UInt32(index))))
       let hashes = MerkleTree.leafHashes(chunk, leafSize: layout.leafSize)
       leafHashes.append(hashes)
-      chunkHashes.append(MerkleTree.chunkHash(hashes, in: layout))
+      chunkHashes.append(layout.chunkHash(hashes, of: ChunkIndex(UInt32(index))))
     }
     let tree = HashTree(layout, chunkHashes: chunkHashes, chunksPerPage: chunksPerPage)!
     let fileID = FileID(kind: .file, length: layout.fileLength, root: tree.root)

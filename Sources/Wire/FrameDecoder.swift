@@ -189,7 +189,9 @@ struct DataFields {
   func header(leafHashes: [Digest]) throws(WireError) -> DataHeader {
     let before = DataFields.byteCount + (hasLeafHashes ? 1 + leafHashes.count * Digest.byteCount : 0)
     let left = bodyBytes - before
-    guard left >= 1, left <= leaves.count * ProtocolLimits.leafBytesMax else { throw .malformed(.data) }
+    guard left >= 1, left <= leaves.count * ProtocolLimits.leafBytesMax, left <= ProtocolLimits.dataLeafBytesMax else {
+      throw .malformed(.data)
+    }
     return DataHeader(
       id: id, leaves: leaves, isLast: flags & FrameFlags.last != 0, leafHashes: leafHashes, byteCount: left)
   }

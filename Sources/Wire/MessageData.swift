@@ -22,22 +22,23 @@ public struct ChunkRequest: Hashable, Sendable {
 /// A DATA frame without the leaves' bytes, which follow it in the stream.
 public struct DataHeader: Hashable, Sendable {
   public let id: RequestID
-  /// 1…4 leaves.
+  /// 1…64 leaves.
   public let leaves: LeafRange
   /// Whether this is the last DATA of its answer.
   public let isLast: Bool
   /// Empty, or the hashes of all leaves that the chunk has.
   public let leafHashes: [Digest]
-  /// How many bytes of leaves follow: 1…`leaves.count` × 16,384.
+  /// How many bytes of leaves follow: 1…`leaves.count` × 16,384, and at most 65,536.
   public let byteCount: Int
 
   public init(id: RequestID, leaves: LeafRange, isLast: Bool, leafHashes: [Digest] = [], byteCount: Int) {
-    precondition(leaves.count <= ProtocolLimits.dataLeavesMax, "a DATA frame has at most 4 leaves")
+    precondition(leaves.count <= ProtocolLimits.dataLeavesMax, "a DATA frame has at most 64 leaves")
     precondition(
       leafHashes.isEmpty || (leaves.end...ProtocolLimits.leavesPerChunk).contains(leafHashes.count),
       "leaf hashes are all of the chunk's")
     precondition(
-      byteCount >= 1 && byteCount <= leaves.count * ProtocolLimits.leafBytesMax, "leaves are 1…16,384 bytes each")
+      byteCount >= 1 && byteCount <= min(leaves.count * ProtocolLimits.leafBytesMax, ProtocolLimits.dataLeafBytesMax),
+      "leaves are 1…16,384 bytes each, and 64 KiB at most")
     self.id = id
     self.leaves = leaves
     self.isLast = isLast

@@ -135,7 +135,7 @@ private func isRefused(_ page: HashPage, by tree: HashTree) -> Bool {
   @Test func `the largest file has a page tree of ten uncles`() throws {
     let layout = try #require(ChunkLayout(fileLength: 1 << 40))
     let pages = PageLayout(layout)
-    #expect(pages.pageCount == 1024 && pages.uncleCount == 10)
+    #expect(pages.pageCount == 1024 && pages.uncleCount(of: PageIndex(0)) == 10)
     #expect(ChunkLayout(fileLength: (1 << 40) + 1) == nil)
   }
 }

@@ -79,6 +79,8 @@ public final class FolderLayout: Sendable {
 
   /// Chunks that small files share; they come first.
   var sharedCount: Int { sharedLeafCounts.count }
+  /// The chunks whose hashes are known without a page.
+  public var sharedChunks: some Sequence<ChunkIndex> { (0..<UInt32(sharedCount)).lazy.map { ChunkIndex($0) } }
   func isShared(_ chunk: ChunkIndex) -> Bool { Int(chunk.rawValue) < sharedCount }
 
   /// Numbers of the entries of the files that share a chunk.
@@ -123,6 +125,13 @@ public final class FolderLayout: Sendable {
     }
     let file = largeFile(of: chunk)
     return Int(min(UInt64(chunkSize), file.length - UInt64(chunk.rawValue - file.firstChunk) * UInt64(chunkSize)))
+  }
+
+  /// How many chunks end at or before a place before the end of the contents.
+  func chunkCount(below offset: UInt64) -> Int {
+    if offset < sharedOffsets[sharedCount] { return sharedOffsets.lastPlace { $0 <= offset } }
+    let file = largeFiles[largeFiles.lastPlace { $0.offset <= offset }]
+    return Int(file.firstChunk) + Int((offset - file.offset) / UInt64(chunkSize))
   }
 
   func leafCount(ofShared chunk: ChunkIndex) -> Int { Int(sharedLeafCounts[Int(chunk.rawValue)]) }

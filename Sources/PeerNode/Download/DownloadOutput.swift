@@ -176,7 +176,7 @@ final class DownloadOutput {
 
   /// A stream has passed on all bytes below an offset. Its window moves on by whole chunks.
   func streamed(below offset: UInt64, in layout: ChunkLayout) -> DownloadEvent? {
-    let chunk = offset >= layout.fileLength ? layout.chunkCount : Int(offset / UInt64(layout.chunkSize))
+    let chunk = layout.chunkCount(below: offset)
     guard chunk > streamedChunks else { return nil }
     streamedChunks = chunk
     return .consumed(below: ChunkIndex(UInt32(chunk)))

@@ -118,10 +118,12 @@ extension DownloadRun {
     let layout = manifest!.layout
     learned(page)
     for (chunk, mask) in leaves {
-      let hash = page.chunkHashes[Int(chunk.rawValue) % PageLayout.wireChunksPerPage]
       let isWhole = mask == layout.leaves(of: chunk).mask
-      sharing.share.add(
-        mask, of: chunk, leafHashes: isWhole ? nil : output.journaledLeafHashes(of: chunk, hash: hash, in: layout))
+      let leafHashes =
+        isWhole
+        ? nil
+        : chunkHashes?.hash(of: chunk).flatMap { output.journaledLeafHashes(of: chunk, hash: $0, in: layout) }
+      sharing.share.add(mask, of: chunk, leafHashes: leafHashes)
     }
     let wholeCount = leaves.count { $0.mask == layout.leaves(of: $0.chunk).mask }
     if wholeCount > 0 { onUpdate(.resumed(chunks: wholeCount)) }

@@ -38,7 +38,8 @@ final class DownloadRun {
   let onUpdate: (DownloadUpdate) -> Void
   var state: DownloadState
   var manifest: Manifest?
-  private var chunkHashes: [PageIndex: [Digest]] = [:]
+  /// Nil until the manifest is verified.
+  private(set) var chunkHashes: KnownChunkHashes?
   let search: PeerSearch
   let connections: DownloadConnections
   let output: DownloadOutput
@@ -176,10 +177,11 @@ final class DownloadRun {
   }
 
   private func fetchRequest(_ id: RequestID, _ leaves: LeafRange, of chunk: ChunkIndex) -> FetchRequest {
-    let page = PageLayout(manifest!.layout).page(of: chunk)
-    let hash = chunkHashes[page]![Int(chunk.rawValue) % PageLayout.wireChunksPerPage]
-    return FetchRequest(
-      id: id, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: sharing.share.knownLeafHashes(of: chunk))
+    guard let chunkHashes, let hash = chunkHashes.hash(of: chunk) else {
+      preconditionFailure("a chunk is asked for when its hash is known")
+    }
+    let known = sharing.share.knownLeafHashes(of: chunk) ?? chunkHashes.pages.layout.folder?.knownLeafHashes(of: chunk)
+    return FetchRequest(id: id, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known)
   }
 
   // MARK: Storage
@@ -202,6 +204,7 @@ final class DownloadRun {
   }
 
   private func begin(_ manifest: Manifest, _ resumable: Resumable, at now: Instant) {
+    chunkHashes = KnownChunkHashes(PageLayout(manifest.layout))
     sharing.begin(manifest, output.place)
     onUpdate(.prepared(name: output.name, length: manifest.length))
     if let found = output.found { onUpdate(.found(path: found.path)) }
@@ -214,10 +217,10 @@ final class DownloadRun {
   }
 
   /// Whether the chunks of a page were never asked for before.
-  func isNew(_ page: HashPage) -> Bool { chunkHashes[page.index] == nil }
+  func isNew(_ page: HashPage) -> Bool { chunkHashes?.has(page.index) != true }
 
   func learned(_ page: HashPage) {
-    chunkHashes[page.index] = page.chunkHashes
+    chunkHashes?.add(page)
     sharing.share.add(page)
   }
 }

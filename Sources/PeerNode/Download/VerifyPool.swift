@@ -56,7 +56,7 @@ final class VerifyPool: Sendable {
 
   private static func perform(_ job: VerifyJob, _ sink: VerifiedSink, _ clock: inout LoopClock) -> DownloadMessage {
     let piece = job.piece
-    let isRight = job.block.read(0..<piece.byteCount) { piece.isMatched(by: $0, leafSize: ChunkLayout.wireLeafSize) }
+    let isRight = job.block.read(0..<piece.byteCount) { piece.isMatched(by: $0) }
     guard isRight else { return .corrupt(job.connection, piece.chunk) }
     do throws(PartFileError) {
       let began = clock.now()

@@ -21,6 +21,14 @@ final class DownloadShare: Sendable {
     var source: Source?
     var held: LocalAvailability?
     var pages: [PageIndex: HashPage] = [:]
+
+    /// The hash of a chunk of which a leaf was offered.
+    func hash(of chunk: ChunkIndex) -> Digest? {
+      guard let layout = manifest?.layout else { return nil }
+      let cut = PageLayout(layout)
+      guard let index = cut.page(of: chunk) else { return layout.folder?.knownHash(of: chunk) }
+      return pages[index].map { $0.chunkHashes[Int(chunk.rawValue) - cut.chunks(of: index).lowerBound] }
+    }
     var isFetching = true
     var hasLeft = false
   }
@@ -97,7 +105,8 @@ final class DownloadShare: Sendable {
       guard let manifest = state.manifest, let held = state.held, state.source != nil else { return nil }
       // The name is the seed's, not the one that the local user chose.
       return ServedFile(
-        key: key, pages: PageLayout(manifest.layout), root: manifest.root, name: manifest.fileName ?? "",
+        kind: manifest.kind, key: key, pages: PageLayout(manifest.layout), root: manifest.root,
+        name: manifest.fileName ?? "",
         parts: held.isComplete ? nil : held.offer)
     }
   }
@@ -122,25 +131,14 @@ final class DownloadShare: Sendable {
 
   /// The hashes of all leaves of a chunk that is offered at least in part; read from the disk if they are not in memory.
   func leafHashes(of chunk: ChunkIndex) throws(StoredFileError) -> [Digest] {
-    let (known, page, layout) = state.withLock { state in
-      let layout = state.manifest!.layout
-      let page = state.pages[PageLayout(layout).page(of: chunk)]
-      return (state.held!.leafHashes(of: chunk), page, layout)
+    let (known, due, layout) = state.withLock { state in
+      (state.held!.leafHashes(of: chunk), state.hash(of: chunk), state.manifest!.layout)
     }
-    if let known { return known }
-    var hashes: [Digest] = []
-    var buffer = [UInt8](repeating: 0, count: ProtocolLimits.dataLeavesMax * layout.leafSize)
-    let count = layout.leafCount(of: chunk)
-    for first in stride(from: 0, to: count, by: ProtocolLimits.dataLeavesMax) {
-      let leaves = LeafRange(first: first, count: min(ProtocolLimits.dataLeavesMax, count - first))
-      let byteCount = layout.length(of: leaves, in: chunk)
-      var span = buffer.mutableSpan
-      var bytes = span.mutableBytes
-      try read(at: layout.offset(ofLeaf: first, in: chunk), count: byteCount, into: &bytes)
-      hashes += MerkleTree.leafHashes(buffer.span.bytes.extracting(0..<byteCount), leafSize: layout.leafSize)
+    if let known = known ?? layout.folder?.knownLeafHashes(of: chunk) { return known }
+    let hashes = try MerkleTree.leafHashes(of: chunk, in: layout) { offset, count, bytes throws(StoredFileError) in
+      try read(at: offset, count: count, into: &bytes)
     }
-    let place = Int(chunk.rawValue) % PageLayout.wireChunksPerPage
-    guard let page, MerkleTree.chunkHash(hashes, in: layout) == page.chunkHashes[place] else {
+    guard layout.chunkHash(hashes, of: chunk) == due else {
       throw .changed(path: "chunk \(chunk.rawValue)")  // the disk has lost it, or another program wrote to it
     }
     state.withLock { $0.held!.keep(hashes, of: chunk) }
@@ -149,21 +147,20 @@ final class DownloadShare: Sendable {
 
   /// Reads the offered leaves of a chunk again, and compares them with their hashes. Throws `changed` if they differ.
   func recheck(_ chunk: ChunkIndex) throws(StoredFileError) {
-    let (page, layout, part) = state.withLock { state -> (HashPage?, ChunkLayout?, LocalAvailability.Offered?) in
+    let (due, layout, part) = state.withLock { state -> (Digest?, ChunkLayout?, LocalAvailability.Offered?) in
       guard let layout = state.manifest?.layout, layout.contains(chunk), let held = state.held else {
         return (nil, nil, nil)
       }
       if let part = held.unfinished(chunk) { return (nil, layout, part) }
       guard held.offers(layout.leaves(of: chunk), of: chunk) else { return (nil, nil, nil) }
-      return (state.pages[PageLayout(layout).page(of: chunk)], layout, nil)
+      return (state.hash(of: chunk), layout, nil)
     }
     if let layout, let part { return try recheck(part, of: chunk, in: layout) }
-    guard let page, let layout else { return }
+    guard let due, let layout else { return }
     let found = try MerkleTree.leafHashes(of: chunk, in: layout) { offset, count, bytes throws(StoredFileError) in
       try read(at: offset, count: count, into: &bytes)
     }
-    let place = Int(chunk.rawValue) % PageLayout.wireChunksPerPage
-    guard MerkleTree.chunkHash(found, in: layout) == page.chunkHashes[place] else {
+    guard layout.chunkHash(found, of: chunk) == due else {
       throw .changed(path: "chunk \(chunk.rawValue)")
     }
   }

@@ -193,7 +193,7 @@ final class CrowdNode: SimulatedNode {
 
   override func verify(_ piece: FetchedPiece, on end: NodeEnd) {
     let payload = end.payload.take() ?? []
-    guard piece.isMatched(by: payload.span.bytes, leafSize: file.layout.leafSize) else {
+    guard piece.isMatched(by: payload.span.bytes) else {
       return world.violate("honest \(end.peer.node.name) is taken for a liar")
     }
     keep(piece, payload)

@@ -125,7 +125,7 @@ public final class Catalogue: Sendable {
   /// The leaf hashes of a chunk, which the entry's file must have. Checked against the chunk's hash, so that a disk that
   /// lies never makes a liar of this node: EIO then.
   public func leafHashes(of chunk: ChunkIndex, _ entry: CatalogueEntry) throws(Errno) -> LeafHashes {
-    let index = entry.pages.page(of: chunk)
+    guard let index = entry.pages.page(of: chunk) else { preconditionFailure("a file's chunks are in pages") }
     let page = try page(index, entry)
     let hashes: [Digest]
     do throws(DatabaseError) { hashes = try store.leafHashes(of: chunk, of: entry.hashes) } catch {

@@ -29,13 +29,12 @@ extension MerkleTree {
   ) throws(E) -> [Digest] {
     var hashes: [Digest] = []
     var buffer = [UInt8](repeating: 0, count: ParallelHash.bufferBytes)
-    let length = layout.length(of: chunk)
-    for start in stride(from: 0, to: length, by: buffer.count) {
-      let count = min(buffer.count, length - start)
+    for leaves in layout.runs(of: chunk, byteCountMax: ParallelHash.bufferBytes) {
+      let count = layout.length(of: leaves, in: chunk)
       var span = buffer.mutableSpan
       var bytes = span.mutableBytes
-      try read(layout.offset(of: chunk) + UInt64(start), count, &bytes)
-      hashes += MerkleTree.leafHashes(buffer.span.bytes.extracting(first: count), leafSize: layout.leafSize)
+      try read(layout.offset(ofLeaf: leaves.first, in: chunk), count, &bytes)
+      hashes += layout.leafHashes(buffer.span.bytes.extracting(first: count), from: leaves.first, of: chunk)
     }
     return hashes
   }

@@ -131,7 +131,7 @@ final class HashJob: Sendable {
     do throws(DatabaseError) { try draft?.add(ChunkLeaves(chunk: chunk, hashes: leafHashes)) } catch {
       throw .cannotKeep(error)
     }
-    return MerkleTree.chunkHash(leafHashes, in: layout)
+    return layout.chunkHash(leafHashes, of: chunk)
   }
 
   /// Judges a job whose pieces are all done: the file must still be what it was.

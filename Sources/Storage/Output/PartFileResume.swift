@@ -39,12 +39,12 @@ extension PartFile {
     let length = layout.length(of: known.chunk)
     guard known.isToBeRead(try presence(start, length)) else { return 0 }
     var leafHashes: [Digest] = []
-    for piece in stride(from: 0, to: length, by: ParallelHash.bufferBytes) {
-      let wanted = min(ParallelHash.bufferBytes, length - piece)
+    for leaves in layout.runs(of: known.chunk, byteCountMax: ParallelHash.bufferBytes) {
+      let wanted = layout.length(of: leaves, in: known.chunk)
       var span = buffer.mutableSpan
       var bytes = span.mutableBytes
-      try read(at: start + UInt64(piece), count: wanted, into: &bytes)
-      leafHashes += MerkleTree.leafHashes(bytes.bytes.extracting(first: wanted), leafSize: layout.leafSize)
+      try read(at: layout.offset(ofLeaf: leaves.first, in: known.chunk), count: wanted, into: &bytes)
+      leafHashes += layout.leafHashes(bytes.bytes.extracting(first: wanted), from: leaves.first, of: known.chunk)
     }
     return known.verifiedLeaves(leafHashes, in: layout)
   }

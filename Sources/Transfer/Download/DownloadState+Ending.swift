@@ -10,7 +10,8 @@ extension DownloadState {
     phase = .preparing
     timers.cancel(.hopeless)
     chunks = ChunkTable(layout: layout, isInOrder: isInOrder)
-    pages = PageTable(layout: layout, chunksPerPage: settings.chunksPerPage)
+    pages = PageTable(PageLayout(layout, chunksPerPage: settings.chunksPerPage))
+    if let folder = layout.folder { for chunk in folder.sharedChunks { chunks.list(chunk) } }
     stats.totalChunks = layout.chunkCount
     act(.prepareStorage(layout))
   }
@@ -43,7 +44,7 @@ extension DownloadState {
       stats.resumedChunks += 1
       rounds.remove(.chunk(chunk))
       retries.remove(.chunk(chunk))
-      hadByPage[pages.page(of: chunk), default: 0] += 1
+      if let page = pages.page(of: chunk) { hadByPage[page, default: 0] += 1 }
     }
     for (page, had) in hadByPage where had == pages.chunks(of: page).count { pages.dismiss(page) }
     if chunks.isComplete { return finish(at: now) }

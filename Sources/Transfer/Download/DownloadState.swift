@@ -73,7 +73,7 @@ public struct DownloadState: Sendable {
   var peersAtZero = 0
 
   var chunks = ChunkTable(layout: .ofEmptyFile)
-  var pages = PageTable(layout: .ofEmptyFile, chunksPerPage: 1)
+  var pages = PageTable(PageLayout(.ofEmptyFile, chunksPerPage: 1))
   var retries = RetryQueue()
   var rounds = RetryRounds()
   var pace = StrangerPace()

@@ -41,6 +41,18 @@ public struct JournalOpening: Sendable {
 }
 
 extension JournalResume {
+  /// The chunks of a folder whose hashes are known without a page, to be looked for on the disk.
+  public func sharedChunks(of folder: FolderLayout) -> [ChunkOnDisk] {
+    folder.sharedChunks.map { chunk in
+      guard let hash = folder.knownHash(of: chunk) else { preconditionFailure("a shared chunk has a hash") }
+      let leafHashes = folder.knownLeafHashes(of: chunk)
+      return ChunkOnDisk(
+        chunk, hash: hash,
+        leafHashes: leafHashes ?? self.leafHashes(of: chunk, hash: hash, in: ChunkLayout(folder)),
+        claimed: claims[chunk] ?? 0)
+    }
+  }
+
   /// The chunks of a verified page, to be looked for on the disk.
   public func chunks(of page: HashPage, in pages: PageLayout) -> [ChunkOnDisk] {
     zip(pages.chunks(of: page.index), page.chunkHashes).map { index, hash in

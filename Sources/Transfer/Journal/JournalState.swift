@@ -139,12 +139,7 @@ public struct JournalState: Sendable {
   }
 
   private func byteCount(of mask: UInt64, in chunk: ChunkIndex) -> UInt64 {
-    let last = layout.leafCount(of: chunk) - 1
-    var count = UInt64(mask.nonzeroBitCount * layout.leafSize)
-    if mask & (1 << UInt64(last)) != 0 {
-      count -= UInt64((last + 1) * layout.leafSize - layout.length(of: chunk))
-    }
-    return count
+    UInt64(layout.length(ofLeaves: mask, in: chunk))
   }
 
   private mutating func syncIfDue(at now: Instant) {

@@ -4,8 +4,7 @@ import Content
 /// Every page is in exactly one state: wanted, being fetched, at hand while its chunks are compared with the disk,
 /// resting after a lost round, verified, or not needed (all its chunks are complete).
 struct PageTable: Sendable {
-  let layout: ChunkLayout
-  let chunksPerPage: Int
+  private let pages: PageLayout
   private var wanted: ChunkSet
   /// At most this many connections are asked for one page at the same time.
   static let askersMax = 2
@@ -18,12 +17,10 @@ struct PageTable: Sendable {
   private var resting: Set<PageIndex> = []
   private var verified: ChunkSet
 
-  init(layout: ChunkLayout, chunksPerPage: Int) {
-    self.layout = layout
-    self.chunksPerPage = chunksPerPage
-    let pages = (layout.chunkCount + chunksPerPage - 1) / chunksPerPage
-    wanted = .full(capacity: pages)
-    verified = ChunkSet(capacity: pages)
+  init(_ pages: PageLayout) {
+    self.pages = pages
+    wanted = .full(capacity: pages.pageCount)
+    verified = ChunkSet(capacity: pages.pageCount)
   }
 
   /// Pages that are asked for, and those of them that have arrived and are not verified.
@@ -33,11 +30,9 @@ struct PageTable: Sendable {
   var isAnyWanted: Bool { wanted.count > 0 }
   func isWanted(_ page: PageIndex) -> Bool { wanted.contains(Int(page.rawValue)) }
   func askerCount(of page: PageIndex) -> Int { fetching[page]?.count ?? 0 }
-  func page(of chunk: ChunkIndex) -> PageIndex { PageIndex(chunk.rawValue / UInt32(chunksPerPage)) }
-  func chunks(of page: PageIndex) -> Range<Int> {
-    let first = Int(page.rawValue) * chunksPerPage
-    return first..<min(first + chunksPerPage, layout.chunkCount)
-  }
+  /// Nil: the chunk's hash is known without a page.
+  func page(of chunk: ChunkIndex) -> PageIndex? { pages.page(of: chunk) }
+  func chunks(of page: PageIndex) -> Range<Int> { pages.chunks(of: page) }
   func contains(_ page: PageIndex) -> Bool { Int(page.rawValue) < verified.capacity }
   func isVerified(_ page: PageIndex) -> Bool { verified.contains(Int(page.rawValue)) }
 
@@ -45,9 +40,11 @@ struct PageTable: Sendable {
   func next(for availability: RemoteAvailability, where mayAsk: (PageIndex) -> Bool) -> PageIndex? {
     var page = wanted.first(from: 0)
     while let candidate = page {
-      guard let chunk = availability.first(from: candidate * chunksPerPage, layout: layout) else { return nil }
-      if chunk / chunksPerPage != candidate {
-        page = wanted.first(from: chunk / chunksPerPage)
+      let chunks = pages.chunks(of: PageIndex(UInt32(candidate)))
+      guard let chunk = availability.first(from: chunks.lowerBound, layout: pages.layout) else { return nil }
+      if chunk >= chunks.upperBound {
+        // Pages are in the order of their chunks.
+        page = self.page(of: ChunkIndex(UInt32(chunk))).flatMap { wanted.first(from: Int($0.rawValue)) }
       } else if mayAsk(PageIndex(UInt32(candidate))) {
         return PageIndex(UInt32(candidate))
       } else {

@@ -41,7 +41,7 @@ public struct FetchQueue: Sendable {
   }
 
   /// The hash of a chunk from the hashes of all its leaves.
-  public typealias ChunkHash = @Sendable ([Digest], ChunkLayout) -> Digest
+  public typealias ChunkHash = @Sendable ([Digest], ChunkIndex, ChunkLayout) -> Digest
 
   private let chunkHash: ChunkHash
   private let inFlightMax: Int
@@ -59,7 +59,7 @@ public struct FetchQueue: Sendable {
   /// - `inFlightMax`: requests that the peer accepts unanswered; at least 1.
   public init(
     inFlightMax: Int = ProtocolLimits.requestsInFlightMax,
-    chunkHash: @escaping ChunkHash = { MerkleTree.chunkHash($0, in: $1) }
+    chunkHash: @escaping ChunkHash = { $2.chunkHash($0, of: $1) }
   ) {
     precondition(inFlightMax >= 1, "a peer accepts requests")
     self.inFlightMax = inFlightMax
@@ -207,7 +207,7 @@ public struct FetchQueue: Sendable {
     if let leafHashes {
       guard leafHashes.count == request.layout.leafCount(of: request.chunk) else { throw .lie }
       if !request.isCancelled {
-        guard chunkHash(leafHashes, request.layout) == request.chunkHash else { throw .lie }
+        guard chunkHash(leafHashes, request.chunk, request.layout) == request.chunkHash else { throw .lie }
         request.leafHashes = leafHashes
       }
     }
@@ -217,7 +217,7 @@ public struct FetchQueue: Sendable {
     if isLast { settled(request.handle) }
     return FetchedPiece(
       handle: request.handle, request: request.id, chunk: request.chunk, leaves: leaves,
-      leafHashes: Array(known[leaves.first..<leaves.end]),
+      leafHashes: Array(known[leaves.first..<leaves.end]), layout: request.layout,
       fileOffset: request.layout.offset(ofLeaf: leaves.first, in: request.chunk), byteCount: byteCount,
       isFirstOfAnswer: isFirst, isLastOfAnswer: isLast, chunkLeafHashes: leafHashes)
   }

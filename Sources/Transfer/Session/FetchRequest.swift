@@ -31,13 +31,16 @@ public struct FetchTarget: Sendable {
   public let chunkSize: Int
   public let leafSize: Int
   public let chunksPerPage: Int
+  /// How the contents of a folder are cut, if these are fetched. Nil: a file or a listing.
+  public let folder: FolderLayout?
 
   public init(
-    fileID: FileID, key: FileKey, chunkSize: Int = ChunkLayout.wireChunkSize,
+    fileID: FileID, key: FileKey, folder: FolderLayout? = nil, chunkSize: Int = ChunkLayout.wireChunkSize,
     leafSize: Int = ChunkLayout.wireLeafSize, chunksPerPage: Int = PageLayout.wireChunksPerPage
   ) {
     self.fileID = fileID
     self.key = key
+    self.folder = folder
     self.chunkSize = chunkSize
     self.leafSize = leafSize
     self.chunksPerPage = chunksPerPage
@@ -54,7 +57,9 @@ public struct FetchedPiece: Hashable, Sendable {
   public let leaves: LeafRange
   /// What each of the leaves must hash to.
   public let leafHashes: [Digest]
-  /// Where the bytes belong in the file.
+  /// Of the content.
+  public let layout: ChunkLayout
+  /// Where the bytes belong in the content.
   public let fileOffset: UInt64
   public let byteCount: Int
   public let isFirstOfAnswer: Bool
@@ -65,8 +70,10 @@ public struct FetchedPiece: Hashable, Sendable {
 
 extension FetchedPiece {
   /// Whether bytes are the piece's: of its length, and each leaf of its hash.
-  public func isMatched(by bytes: RawSpan, leafSize: Int) -> Bool {
+  public func isMatched(by bytes: RawSpan) -> Bool {
     guard bytes.byteCount == byteCount else { return false }
+    guard layout.folder == nil else { return layout.leafHashes(bytes, from: leaves.first, of: chunk) == leafHashes }
+    let leafSize = layout.leafSize
     for i in 0..<leaves.count {
       let leaf = bytes.extracting(i * leafSize..<min((i + 1) * leafSize, byteCount))
       guard MerkleTree.leafHash(leaf) == leafHashes[i] else { return false }

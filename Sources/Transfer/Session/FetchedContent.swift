@@ -27,7 +27,8 @@ struct FetchedContent: Sendable {
   mutating func open(_ file: OfferedFile) throws(ManifestFault) -> Manifest {
     let manifest = try Manifest.verified(
       kind: file.kind, length: file.length, root: file.root, chunkSizeLog2: file.chunkSizeLog2,
-      suggestedName: file.suggestedName, against: target.fileID, chunkSize: target.chunkSize, leafSize: target.leafSize)
+      suggestedName: file.suggestedName, against: target.fileID, folder: target.folder, chunkSize: target.chunkSize,
+      leafSize: target.leafSize)
     self.manifest = manifest
     newsLeft = manifest.layout.chunkCount * FetchedContent.newsPerChunk + FetchedContent.newsMin
     return manifest

@@ -78,7 +78,7 @@ extension PeerSession {
     served[handle] = OpenFile(pages: file.pages, root: file.root)
     if file.parts != nil { partial.insert(handle) }
     let offered = OfferedFile(
-      proof: file.key.haveProof(handshakeHash, sender: role), kind: ContentKind.file.rawValue,
+      proof: file.key.haveProof(handshakeHash, sender: role), kind: file.kind.rawValue,
       length: file.layout.fileLength, root: file.root,
       chunkSizeLog2: UInt8(file.layout.chunkSize.trailingZeroBitCount),
       availability: file.parts == nil ? .complete : .partial,
@@ -261,7 +261,7 @@ extension PeerSession {
 extension PageAnswer {
   /// Bytes of the frame that answers a PAGE_GET.
   static func byteCount(of page: PageIndex, in pages: PageLayout) -> Int {
-    let hashes = pages.chunks(of: page).count + pages.uncleCount
+    let hashes = pages.chunks(of: page).count + pages.uncleCount(of: page)
     // length u32 | type u8 | handle u32 | page u32 | n u16 | m u8
     return 16 + hashes * Digest.byteCount
   }

@@ -81,6 +81,7 @@ public struct HeldParts: Hashable, Sendable {
 
 /// A file that is served, as far as an answer to OPEN tells of it.
 public struct ServedFile: Sendable {
+  public let kind: ContentKind
   public let key: FileKey
   public let pages: PageLayout
   public let root: Digest
@@ -89,7 +90,10 @@ public struct ServedFile: Sendable {
   public let parts: HeldParts?
   public var layout: ChunkLayout { pages.layout }
 
-  public init(key: FileKey, pages: PageLayout, root: Digest, name: String, parts: HeldParts? = nil) {
+  public init(
+    kind: ContentKind = .file, key: FileKey, pages: PageLayout, root: Digest, name: String, parts: HeldParts? = nil
+  ) {
+    self.kind = kind
     self.parts = parts
     self.key = key
     self.pages = pages

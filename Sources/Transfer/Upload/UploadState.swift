@@ -7,7 +7,7 @@ public struct UploadPiece: Hashable, Sendable {
   public let request: RequestID
   public let handle: FileHandle
   public let chunk: ChunkIndex
-  /// At most 4.
+  /// At most 65,536 bytes.
   public let leaves: LeafRange
   /// Whether all leaf hashes of the chunk go with it.
   public let includesLeafHashes: Bool
@@ -135,8 +135,14 @@ public struct UploadState: Sendable {
   /// Bytes of leaves that `nextPiece` would name; nil where nothing is asked for.
   public var nextPieceByteCount: Int? {
     guard let request = requests.first, let layout = layouts[request.handle] else { return nil }
-    let count = min(ProtocolLimits.dataLeavesMax, request.leaves.end - request.nextLeaf)
-    return layout.length(of: LeafRange(first: request.nextLeaf, count: count), in: request.chunk)
+    return layout.length(of: nextLeaves(of: request, in: layout), in: request.chunk)
+  }
+
+  /// As many leaves as fit into one DATA.
+  private func nextLeaves(of request: Request, in layout: ChunkLayout) -> LeafRange {
+    layout.run(
+      from: request.nextLeaf, to: request.leaves.end,
+      byteCountMax: ProtocolLimits.dataFullLeavesMax * layout.leafSize, in: request.chunk)
   }
 
   /// The file and chunk of which the next piece is.
@@ -144,9 +150,8 @@ public struct UploadState: Sendable {
 
   /// The next piece to send, in the order of the requests; nil where nothing is asked for.
   public mutating func nextPiece() -> UploadPiece? {
-    guard let request = requests.first else { return nil }
-    let count = min(ProtocolLimits.dataLeavesMax, request.leaves.end - request.nextLeaf)
-    let leaves = LeafRange(first: request.nextLeaf, count: count)
+    guard let request = requests.first, let layout = layouts[request.handle] else { return nil }
+    let leaves = nextLeaves(of: request, in: layout)
     let isLast = leaves.end == request.leaves.end
     if isLast { requests.removeFirst() } else { requests[0].nextLeaf = leaves.end }
     return UploadPiece(

@@ -14,7 +14,7 @@ import Wire
 
   /// A queue that takes the hash of the last leaf for the chunk hash.
   func queue(_ ids: UInt32..., known: Bool = false) -> FetchQueue {
-    var queue = FetchQueue { hashes, _ in hashes.last! }
+    var queue = FetchQueue { hashes, _, _ in hashes.last! }
     for id in ids {
       let (chunk, leafCount) = (ChunkIndex(id - 1), layout.leafCount(of: ChunkIndex(id - 1)))
       let request = FetchRequest(

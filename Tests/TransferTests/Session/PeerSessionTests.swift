@@ -100,7 +100,7 @@ import Wire
     #expect(actions.last == .tell(.answerEnded(RequestID(1)), of: FileHandle(1)))
     let matches = [256..<300, 255..<299, 256..<299].map { range in
       let part = Array(bytes[range])
-      return verified.isMatched(by: part.span.bytes, leafSize: 16)
+      return verified.isMatched(by: part.span.bytes)
     }
     #expect(matches == [true, false, false])
   }

@@ -105,7 +105,7 @@ import Wire
       let start = Int(piece.fileOffset)
       let file = files[Int(piece.handle.rawValue) - 1]
       let bytes = Array(file.bytes[start..<start + piece.byteCount])
-      let isMatched = piece.isMatched(by: bytes.span.bytes, leafSize: 16)
+      let isMatched = piece.isMatched(by: bytes.span.bytes)
       #expect(isMatched)
     }
     #expect(pair.end == nil)

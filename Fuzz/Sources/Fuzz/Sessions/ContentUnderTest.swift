@@ -145,7 +145,7 @@ struct ContentUnderTest {
     if piece.isLastOfAnswer { asked[piece.request] = nil }
     let start = Int(piece.fileOffset)
     let isTrue = payload.elementsEqual(file.bytes[start..<start + piece.byteCount])
-    require(piece.isMatched(by: payload.span.bytes, leafSize: 1) == isTrue, "only the file's own bytes match")
+    require(piece.isMatched(by: payload.span.bytes) == isTrue, "only the file's own bytes match")
     if isTrue { verified[Int(piece.chunk.rawValue)] |= piece.leaves.mask }
   }
 }

@@ -1,0 +1,21 @@
+// The chunk hashes of a content that this end knows so far.
+
+/// Chunk hashes by page, and those that a folder's listing tells.
+public struct KnownChunkHashes: Sendable {
+  public let pages: PageLayout
+  private var hashes: [PageIndex: [Digest]] = [:]
+
+  public init(_ pages: PageLayout) { self.pages = pages }
+
+  /// Whether a page was added.
+  public func has(_ page: PageIndex) -> Bool { hashes[page] != nil }
+
+  /// Adds a page, which was verified.
+  public mutating func add(_ page: HashPage) { hashes[page.index] = page.chunkHashes }
+
+  /// The hash of a chunk of the content. Nil: its page was not added.
+  public func hash(of chunk: ChunkIndex) -> Digest? {
+    guard let page = pages.page(of: chunk) else { return pages.layout.folder?.knownHash(of: chunk) }
+    return hashes[page].map { $0[Int(chunk.rawValue) - pages.chunks(of: page).lowerBound] }
+  }
+}
