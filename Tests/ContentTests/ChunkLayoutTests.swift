@@ -22,8 +22,8 @@ import Testing
   }
 
   @Test func `a file of the most chunks is cut, one byte more is refused`() throws {
-    #expect(try #require(ChunkLayout(fileLength: 1 << 40)).chunkCount == ChunkLayout.chunkCountMax)
-    #expect(ChunkLayout(fileLength: (1 << 40) + 1) == nil && ChunkLayout(fileLength: .max) == nil)
+    #expect(try #require(ChunkLayout(fileLength: 1 << 42)).chunkCount == ChunkLayout.chunkCountMax)
+    #expect(ChunkLayout(fileLength: (1 << 42) + 1) == nil && ChunkLayout(fileLength: .max) == nil)
   }
 
   @Test func `a leaf range's mask has one bit a leaf`() {

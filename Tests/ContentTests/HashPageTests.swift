@@ -132,11 +132,11 @@ private func isRefused(_ page: HashPage, by tree: HashTree) -> Bool {
     #expect(pages.chunks(of: PageIndex(4)) == 16..<18)
   }
 
-  @Test func `the largest file has a page tree of ten uncles`() throws {
-    let layout = try #require(ChunkLayout(fileLength: 1 << 40))
+  @Test func `the largest file has a page tree of twelve uncles`() throws {
+    let layout = try #require(ChunkLayout(fileLength: 1 << 42))
     let pages = PageLayout(layout)
-    #expect(pages.pageCount == 1024 && pages.uncleCount(of: PageIndex(0)) == 10)
-    #expect(ChunkLayout(fileLength: (1 << 40) + 1) == nil)
+    #expect(pages.pageCount == 4096 && pages.uncleCount(of: PageIndex(0)) == 12)
+    #expect(ChunkLayout(fileLength: (1 << 42) + 1) == nil)
   }
 }
 

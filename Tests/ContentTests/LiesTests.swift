@@ -23,20 +23,33 @@ private func claim(
   }
 
   @Test func `every other kind, chunk size, length or root is refused, by its name`() {
-    for kind in 1...255 as ClosedRange<UInt8> {
+    for kind in 3...255 as ClosedRange<UInt8> {
       #expect(throws: ManifestFault.unknownKind(kind)) {
         try claim(kind: kind, length: 3_000_000, root: root, against: file)
       }
+    }
+    #expect(throws: ManifestFault.notThisFile) { try claim(kind: 1, length: 3_000_000, root: root, against: file) }
+    #expect(throws: ManifestFault.wrongKind(.folderContents)) {
+      try claim(kind: 2, length: 3_000_000, root: root, against: file)
+    }
+    // Also not if the ID is one of contents: people are never given it.
+    let contents = FileID(kind: .folderContents, length: 3_000_000, root: root)
+    #expect(throws: ManifestFault.wrongKind(.folderContents)) {
+      try claim(kind: 2, length: 3_000_000, root: root, against: contents)
+    }
+    let long = FileID(kind: .folder, length: 1 << 30 + 1, root: root)
+    #expect(throws: ManifestFault.tooLong(1 << 30 + 1)) {
+      try claim(kind: 1, length: 1 << 30 + 1, root: root, against: long)
     }
     for log2 in 0...255 as ClosedRange<UInt8> where log2 != 20 {
       #expect(throws: ManifestFault.unknownChunkSize(log2: log2)) {
         try claim(length: 3_000_000, root: root, chunkSizeLog2: log2, against: file)
       }
     }
-    for length in [(1 << 40) + 1, .max] as [UInt64] {
+    for length in [(1 << 42) + 1, .max] as [UInt64] {
       #expect(throws: ManifestFault.tooLong(length)) { try claim(length: length, root: root, against: file) }
     }
-    for length in [0, 1, 2_999_999, 3_000_001, 1 << 40] as [UInt64] {
+    for length in [0, 1, 2_999_999, 3_000_001, 1 << 42] as [UInt64] {
       #expect(throws: ManifestFault.notThisFile) { try claim(length: length, root: root, against: file) }
     }
     #expect(throws: ManifestFault.notThisFile) { try claim(length: 3_000_000, root: root.flipped, against: file) }

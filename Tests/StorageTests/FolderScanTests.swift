@@ -49,8 +49,8 @@ import TestSupport
   @Test func `a file longer than a file can be is reported`() throws {
     temporary.write("fits", [])
     temporary.write("long", [])
-    truncate(temporary("fits"), 1 << 40)
-    truncate(temporary("long"), 1 << 40 + 1)
+    truncate(temporary("fits"), 1 << 42)
+    truncate(temporary("long"), 1 << 42 + 1)
     let scan = try scan()
     #expect(scan.files.map(\.path) == ["fits"])
     #expect(scan.skipped == [SkippedFile(path: "long", reason: .tooLong)])

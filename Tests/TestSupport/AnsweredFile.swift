@@ -17,8 +17,8 @@ package protocol AnsweredFile: Sendable {
 extension ChunkRequest {
   /// The runs of leaves of a right answer, one a frame.
   package var runs: [LeafRange] {
-    stride(from: leaves.first, to: leaves.end, by: ProtocolLimits.dataLeavesMax).map {
-      LeafRange(first: $0, count: min(ProtocolLimits.dataLeavesMax, leaves.end - $0))
+    stride(from: leaves.first, to: leaves.end, by: ProtocolLimits.dataFullLeavesMax).map {
+      LeafRange(first: $0, count: min(ProtocolLimits.dataFullLeavesMax, leaves.end - $0))
     }
   }
 }

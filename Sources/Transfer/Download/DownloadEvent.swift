@@ -31,12 +31,17 @@ public struct Resumable: Sendable {
   /// Pages whose hashes are at hand, but with whose chunks the disk is still being compared: `resumed` and `pageVerified`
   /// follow for each, and no peer is asked for them meanwhile.
   public var heldPages: [PageIndex] = []
+  /// The chunks that files of a folder share are still being compared with the disk: `resumed` and `sharedChunksCompared`
+  /// follow, and no peer is asked for them meanwhile.
+  public var holdsSharedChunks = false
   /// Verified leaves by chunk, bit 0 the first; whole chunks included.
   public var leaves: [(chunk: ChunkIndex, mask: UInt64)] = []
 
   public init(
-    pages: [PageIndex] = [], heldPages: [PageIndex] = [], leaves: [(chunk: ChunkIndex, mask: UInt64)] = []
+    pages: [PageIndex] = [], heldPages: [PageIndex] = [], holdsSharedChunks: Bool = false,
+    leaves: [(chunk: ChunkIndex, mask: UInt64)] = []
   ) {
+    self.holdsSharedChunks = holdsSharedChunks
     self.pages = pages
     self.heldPages = heldPages
     self.leaves = leaves
@@ -63,6 +68,8 @@ public enum DownloadEvent: Sendable {
   case storageReady(Resumable)
   /// More of what an earlier download left on the disk turned out to be right, before its page is reported verified.
   case resumed([(chunk: ChunkIndex, mask: UInt64)])
+  /// The chunks that files of a folder share were compared with the disk.
+  case sharedChunksCompared
   /// The peer has answered with a page that is right; `pageVerified` follows once the disk was compared with it.
   case pageArrived(PageIndex, from: ConnectionID)
   /// A page is right, its chunks may be asked for; nil: it was at hand.

@@ -16,6 +16,8 @@ public struct DownloadSettings: Hashable, Sendable {
   public var maxRetries = 3
   /// For one chunk, one page, one answer to OPEN; and for being without any usable peer.
   public var chunkTimeout: Duration = .seconds(30)
+  /// The part of the content that is fetched. Leaves that are on the disk already are not among the wanted ones.
+  public var wanted = WantedLeaves.all
   /// Which chunks come first.
   public var order: ChunkOrder = .rarestFirst
   /// Requests in flight on one connection, 1…64.

@@ -9,11 +9,27 @@ extension DownloadState {
     if case .inOrder = settings.order { isInOrder = true }
     phase = .preparing
     timers.cancel(.hopeless)
-    chunks = ChunkTable(layout: layout, isInOrder: isInOrder)
+    chunks = ChunkTable(layout: layout, wanted: settings.wanted, isInOrder: isInOrder)
     pages = PageTable(PageLayout(layout, chunksPerPage: settings.chunksPerPage))
-    if let folder = layout.folder { for chunk in folder.sharedChunks { chunks.list(chunk) } }
-    stats.totalChunks = layout.chunkCount
+    dismissUnwantedPages()
+    stats.totalChunks = chunks.wantedCount
     act(.prepareStorage(layout))
+  }
+
+  /// Pages of which no chunk is needed.
+  private mutating func dismissUnwantedPages() {
+    guard !settings.wanted.isAll else { return }
+    for number in 0..<pages.count {
+      let page = PageIndex(UInt32(number))
+      if pages.chunks(of: page).allSatisfy({ chunks.isUnwanted(ChunkIndex(UInt32($0))) }) { pages.dismiss(page) }
+    }
+  }
+
+  /// The chunks that files share may be asked for: their hashes are known.
+  mutating func listSharedChunks() {
+    isComparingShared = false
+    guard let folder = chunks.layout.folder else { return }
+    for chunk in folder.sharedChunks { chunks.list(chunk) }
   }
 
   /// Verified data on the disk counts as complete and is not reported.
@@ -24,6 +40,7 @@ extension DownloadState {
     }
     for page in resumable.heldPages where pages.contains(page) { pages.hold(page) }
     phase = .running
+    if resumable.holdsSharedChunks { isComparingShared = true } else { listSharedChunks() }
     lastProgress = now
     watchProgress(at: now)
     timers.set(.start, at: now + DownloadState.startWait)
@@ -46,7 +63,10 @@ extension DownloadState {
       retries.remove(.chunk(chunk))
       if let page = pages.page(of: chunk) { hadByPage[page, default: 0] += 1 }
     }
-    for (page, had) in hadByPage where had == pages.chunks(of: page).count { pages.dismiss(page) }
+    for (page, had) in hadByPage {
+      let due = pages.chunks(of: page).count { !chunks.isUnwanted(ChunkIndex(UInt32($0))) }
+      if had == due { pages.dismiss(page) }
+    }
     if chunks.isComplete { return finish(at: now) }
     settleRounds(at: now)
     if phase != .ended { updateUsability(at: now) }
@@ -61,7 +81,7 @@ extension DownloadState {
     guard !isStarted else { return }
     isStarted = true
     timers.cancel(.start)
-    act(.report(.started(chunks: chunks.layout.chunkCount, peers: joinCount)))
+    act(.report(.started(chunks: chunks.wantedCount, peers: joinCount)))
     act(.report(.usingWorkers(min(settings.maxWorkers, joinCount))))
     for report in heldReports { act(.report(report)) }
     heldReports = []
@@ -165,7 +185,7 @@ extension DownloadState {
   /// The progress of the download.
   public func progress(at now: Instant) -> DownloadProgress {
     DownloadProgress(
-      finishedChunks: chunks.haveCount, totalChunks: chunks.layout.chunkCount, bytes: stats.bytes,
+      finishedChunks: chunks.haveCount, totalChunks: chunks.wantedCount, bytes: stats.bytes,
       bytesPerSecond: speed.bytesPerSecond(at: now), livePeers: livePeerCount, workers: rotation.workerCount,
       retries: stats.retries, hedges: stats.hedges,
       givesUpIn: phase == .ended ? nil : timers[.noPeers].map { max($0 - now, .zero) },

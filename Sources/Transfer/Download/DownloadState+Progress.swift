@@ -20,7 +20,7 @@ extension DownloadState {
   /// No leaf was verified for a long time. A proven or named peer has its retries first.
   mutating func progressMissed(at now: Instant) {
     // No peer is asked for the chunks of a page while they are compared with the disk.
-    if pages.isComparing {
+    if pages.isComparing || isComparingShared {
       lastProgress = now
       return timers.set(.noProgress, at: now + settings.chunkTimeout)
     }

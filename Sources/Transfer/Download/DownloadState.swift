@@ -81,6 +81,8 @@ public struct DownloadState: Sendable {
   var lastProgress = Instant.zero
   /// How often the download has continued without a new leaf since then, because a proven or named peer was connected.
   var hopes = 0
+  /// Whether the chunks that files share are being compared with the disk.
+  var isComparingShared = false
   var turnaround = TurnaroundEstimate()
   var consumedBelow = 0
   /// For each chunk, the bytes that an earlier download left.
@@ -164,6 +166,7 @@ public struct DownloadState: Sendable {
     case .refused(let id, let refusal): notOpened(id, .refused(refusal), at: now)
     case .storageReady(let resumable): storageReady(resumable, at: now)
     case .resumed(let leaves): resumed(leaves, at: now)
+    case .sharedChunksCompared: listSharedChunks()
     case .pageArrived(let page, let id): pageArrived(page, from: id)
     case .pageVerified(let page, let id): pageVerified(page, from: id)
     case .leavesVerified(let id, let request, let chunk, let leaves, let writing):

@@ -29,7 +29,7 @@ struct ChunkTable: Sendable {
   /// Peers that are asked for one chunk at a time.
   static let askersMax = 2
 
-  private enum Phase: UInt8 { case open, inFlight, resting, have, failed }
+  private enum Phase: UInt8 { case open, inFlight, resting, have, failed, unwanted }
 
   /// The state of a chunk that was asked for, until it is complete.
   struct Progress: Sendable {
@@ -51,6 +51,12 @@ struct ChunkTable: Sendable {
   }
 
   let layout: ChunkLayout
+  /// The leaves that the download fetches. The others never count as missing.
+  private let wanted: WantedLeaves
+  /// Chunks with a leaf that is wanted.
+  let wantedCount: Int
+  /// Bytes of all leaves that are wanted.
+  let wantedBytes: UInt64
   private let isInOrder: Bool
   private var phases: [Phase]
   private var isListed: ChunkSet
@@ -73,18 +79,41 @@ struct ChunkTable: Sendable {
   /// The cost of all choices, in words read. A performance test reads it.
   private(set) var wordsRead = 0
 
-  var unfinishedCount: Int { layout.chunkCount - haveCount }
+  var unfinishedCount: Int { wantedCount - haveCount }
   var isComplete: Bool { unfinishedCount == 0 }
 
-  init(layout: ChunkLayout, isInOrder: Bool = false) {
+  init(layout: ChunkLayout, wanted: WantedLeaves = .all, isInOrder: Bool = false) {
     self.layout = layout
+    self.wanted = wanted
     self.isInOrder = isInOrder
     phases = Array(repeating: .open, count: layout.chunkCount)
     copies = Array(repeating: 0, count: layout.chunkCount)
     isListed = ChunkSet(capacity: layout.chunkCount)
     unfinished = .full(capacity: layout.chunkCount)
     buckets = RarityBuckets(capacity: layout.chunkCount)
+    var (count, bytes) = (layout.chunkCount, layout.fileLength)
+    if !wanted.isAll {
+      bytes = 0
+      for chunk in (0..<UInt32(layout.chunkCount)).lazy.map({ ChunkIndex($0) }) {
+        let due = layout.leaves(of: chunk).mask & wanted.mask(of: chunk)
+        bytes += UInt64(layout.length(ofLeaves: due, in: chunk))
+        guard due == 0 else { continue }
+        phases[Int(chunk.rawValue)] = .unwanted
+        unfinished.remove(Int(chunk.rawValue))
+        count -= 1
+      }
+    }
+    (wantedCount, wantedBytes) = (count, bytes)
   }
+
+  /// The leaves of a chunk that the download needs, whether it has them or not.
+  private func due(_ chunk: ChunkIndex) -> UInt64 { layout.leaves(of: chunk).mask & wanted.mask(of: chunk) }
+
+  /// The leaves of a chunk that is not complete which are needed and not verified.
+  func missing(of chunk: ChunkIndex) -> UInt64 { due(chunk) & ~(progress[chunk]?.verified ?? 0) }
+
+  /// Whether no leaf of a chunk is needed.
+  func isUnwanted(_ chunk: ChunkIndex) -> Bool { phases[Int(chunk.rawValue)] == .unwanted }
 
   func state(of chunk: ChunkIndex) -> ChunkState {
     let progress = progress[chunk] ?? Progress()
@@ -92,7 +121,7 @@ struct ChunkTable: Sendable {
     case .open: progress.verified == 0 ? .missing : .partial(verified: progress.verified)
     case .inFlight: .inFlight(verified: progress.verified, askers: progress.askers)
     case .resting: .resting(verified: progress.verified)
-    case .have: .have
+    case .have, .unwanted: .have
     case .failed: .failed
     }
   }
@@ -107,7 +136,7 @@ struct ChunkTable: Sendable {
     var wordsRead = 0
     if let first = unfinished.first(in: availability.chunks, wordsRead: &wordsRead), first < limit { return true }
     return availability.partial.contains { chunk, leaves in
-      chunk.rawValue < limit && phases[Int(chunk.rawValue)] != .have && leaves & ~(progress[chunk]?.verified ?? 0) != 0
+      chunk.rawValue < limit && unfinished.contains(Int(chunk.rawValue)) && leaves & missing(of: chunk) != 0
     }
   }
 
@@ -123,7 +152,7 @@ struct ChunkTable: Sendable {
 
   /// The first run of leaves in `mask` that are not verified. Nil if none is missing.
   func missingRun(of chunk: ChunkIndex, in mask: UInt64 = .max) -> LeafRange? {
-    let missing = layout.leaves(of: chunk).mask & mask & ~(progress[chunk]?.verified ?? 0)
+    let missing = missing(of: chunk) & mask
     guard missing != 0 else { return nil }
     let first = missing.trailingZeroBitCount
     return LeafRange(first: first, count: (~(missing >> UInt64(first))).trailingZeroBitCount)
@@ -176,7 +205,7 @@ struct ChunkTable: Sendable {
   {
     var best: (chunk: ChunkIndex, count: Int)?
     for (chunk, leaves) in availability.partial where phases[Int(chunk.rawValue)] == .open {
-      let count = (leaves & ~(progress[chunk]?.verified ?? 0)).nonzeroBitCount
+      let count = (leaves & missing(of: chunk)).nonzeroBitCount
       guard count > 0, isListed.contains(Int(chunk.rawValue)), chunk.rawValue < limit, !excluded.contains(chunk) else {
         continue
       }
@@ -213,12 +242,12 @@ struct ChunkTable: Sendable {
 
   mutating func verify(mask: UInt64, of chunk: ChunkIndex) -> (new: UInt64, isNowHad: Bool) {
     let phase = phases[Int(chunk.rawValue)]
-    guard phase != .have, phase != .failed else { return (0, false) }
+    guard phase != .have, phase != .failed, phase != .unwanted else { return (0, false) }
     let whole = layout.leaves(of: chunk).mask
     let before = progress[chunk]?.verified ?? 0
     let after = before | (mask & whole)
     progress[chunk, default: Progress()].verified = after
-    guard after == whole else { return (after & ~before, false) }
+    guard after & due(chunk) == due(chunk) else { return (after & ~before, false) }
     withdraw(chunk)
     phases[Int(chunk.rawValue)] = .have
     haveCount += 1

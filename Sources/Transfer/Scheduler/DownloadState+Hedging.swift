@@ -10,9 +10,9 @@ extension DownloadState {
   mutating func hedge(_ idleWorkers: Int, at now: Instant) {
     timers.cancel(.hedge)
     guard isAnyPeerIdle else { return }
-    let threshold = turnaround.threshold ?? DownloadState.patienceMin
     for _ in 0..<idleWorkers {
       guard let (late, holder) = longestOut else { return }
+      let threshold = turnaround.threshold(byteCount: countedBytes(of: late.chunk)) ?? DownloadState.patienceMin
       let due = late.sent + threshold
       if due > now { return timers.set(.hedge, at: due) }
       guard let number = idlePeer(with: late.chunk, besides: holder), let id = peers[number].connection,
@@ -21,6 +21,11 @@ extension DownloadState {
       send(late.chunk, run, to: id, worker: late.worker, isHedge: true, at: now)
       hedged(late.chunk, run, of: holder, by: number)
     }
+  }
+
+  /// The size by which a chunk's time is judged. Chunks of one file all count as whole; those of a folder differ.
+  func countedBytes(of chunk: ChunkIndex) -> Int {
+    chunks.layout.folder == nil ? chunks.layout.chunkSize : chunks.layout.length(of: chunk)
   }
 
   /// A second peer was asked for leaves that the first one still owes.
@@ -57,7 +62,7 @@ extension DownloadState {
     let asked = connections.sum { connection in
       connection.pending.reduce(0) { $1.isHedge ? $0 + chunks.layout.length(of: $1.leaves, in: $1.chunk) : $0 }
     }
-    let part = chunks.layout.fileLength / DownloadState.hedgeBudgetDivisor
+    let part = chunks.wantedBytes / DownloadState.hedgeBudgetDivisor
     let budget = turnaround.mean == nil ? max(part, UInt64(chunks.layout.chunkSize)) : part
     return stats.duplicateBytes + UInt64(asked + chunks.layout.length(of: leaves, in: chunk)) <= budget
   }

@@ -110,7 +110,7 @@ extension DownloadState {
       peers[number].chunks += 1
       report(
         .chunkDone(
-          chunk: chunk, worker: worker, finished: chunks.haveCount, total: chunks.layout.chunkCount,
+          chunk: chunk, worker: worker, finished: chunks.haveCount, total: chunks.wantedCount,
           peer: peers[number].id, latency: latency,
           bytes: chunks.layout.length(of: chunk) - (resumedBytes.removeValue(forKey: chunk) ?? 0)))
     }
@@ -130,7 +130,9 @@ extension DownloadState {
     startClock(id, at: now)
     changeScore(of: number) { $0.succeed(latency: latency) }
     // A short answer says little about how long a whole chunk takes.
-    if pending.leaves.count * 2 >= chunks.layout.leafCount(of: pending.chunk) { turnaround.add(now - pending.sent) }
+    if pending.leaves.count * 2 >= chunks.layout.leafCount(of: pending.chunk) {
+      turnaround.add(now - pending.sent, byteCount: countedBytes(of: pending.chunk))
+    }
     peers[number].times.add(pending, at: now)
     if !peers[number].isProven { prove(number) }
     if !connections[existing: id].isProven, let address = connections[existing: id].address { book.proved(address) }

@@ -74,7 +74,7 @@ extension DownloadState {
   func holds(_ number: Int, _ item: FetchItem) -> Bool {
     guard let id = peers[number].connection else { return false }
     switch item {
-    case .chunk(let chunk): return connections.leaves(of: chunk, on: id) & ~chunks.verified(of: chunk) != 0
+    case .chunk(let chunk): return connections.leaves(of: chunk, on: id) & chunks.missing(of: chunk) != 0
     case .page(let page):
       let range = pages.chunks(of: page)
       guard let first = connections.firstHeld(from: range.lowerBound, layout: chunks.layout, on: id) else {

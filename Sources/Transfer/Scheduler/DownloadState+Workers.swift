@@ -82,7 +82,7 @@ extension DownloadState {
     let generation = chunks.generation
     for number in rotation.live where peers[number].exhaustedAt >= since && peers[number].exhaustedAt < generation {
       guard let id = peers[number].connection else { continue }
-      let hasAny = offered.contains { connections.leaves(of: $0, on: id) & ~chunks.verified(of: $0) != 0 }
+      let hasAny = offered.contains { connections.leaves(of: $0, on: id) & chunks.missing(of: $0) != 0 }
       if !hasAny { peers[number].exhaustedAt = generation }
     }
   }
@@ -106,7 +106,7 @@ extension DownloadState {
   private mutating func drive(_ worker: Int, at now: Instant) -> Bool {
     probe(worker, at: now)
     while chunks.choosableCount > 0, let number = choosePeer(for: worker) {
-      if inFlight(number) >= depth(number) { return false }
+      if !hasRoom(number) { return false }
       if !request(from: number, worker: worker, at: now) {
         fetchPage(from: number, at: now)
         peers[number].exhaustedAt = chunks.generation
@@ -222,16 +222,26 @@ extension DownloadState {
     }
   }
 
-  /// How many requests the download keeps in flight to a peer.
-  func depth(_ number: Int) -> Int {
-    guard let id = peers[number].connection, connections.isProven(id) else { return 1 }
-    let depthMax = min(settings.requestsInFlightMax, connections.requestsMax(of: id))
+  /// Whether another request may be in flight to a peer.
+  private func hasRoom(_ number: Int) -> Bool {
+    guard let id = peers[number].connection, connections.isProven(id) else { return inFlight(number) < 1 }
+    // The chunks of a folder may be small, so only their bytes bound the pipeline.
+    let inFlightMax = chunks.layout.folder == nil ? settings.requestsInFlightMax : ProtocolLimits.requestsInFlightMax
+    let depthMax = min(inFlightMax, connections.requestsMax(of: id))
     let least = isSharing ? 1 : DownloadState.requestsInFlightMin
     let seconds = isSharing ? DownloadState.sharedPipelineSeconds : DownloadState.pipelineSeconds
-    guard let rate = peers[number].score.throughput else { return min(least, depthMax) }
-    let covering = seconds * rate / Double(chunks.layout.chunkSize)
-    let wanted = max(Int(min(covering, 64).rounded(.up)), least)
-    return max(1, min(wanted, depthMax, share(of: rate)))
+    let count = inFlight(number)
+    guard let rate = peers[number].score.throughput else { return count < min(least, depthMax) }
+    if count < 1 { return true }
+    guard count < min(depthMax, share(of: rate)) else { return false }
+    return count < least || Double(bytesInFlight(number)) < seconds * rate
+  }
+
+  /// Bytes of the chunks that a peer is asked for. Each chunk counts as a whole.
+  private func bytesInFlight(_ number: Int) -> Int {
+    let layout = chunks.layout
+    guard layout.folder != nil, let id = peers[number].connection else { return inFlight(number) * layout.chunkSize }
+    return connections[existing: id].pending.reduce(0) { $0 + countedBytes(of: $1.chunk) }
   }
 
   /// Near the end each peer holds at most its part of the rest, so that all peers end together.

@@ -23,6 +23,7 @@ struct PageTable: Sendable {
     verified = ChunkSet(capacity: pages.pageCount)
   }
 
+  var count: Int { pages.pageCount }
   /// Pages that are asked for, and those of them that have arrived and are not verified.
   var fetchingCount: Int { fetching.count + arrived.count }
   /// Whether chunks are being compared with the disk.

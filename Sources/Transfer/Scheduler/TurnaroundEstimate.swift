@@ -9,9 +9,12 @@ struct TurnaroundEstimate: Sendable {
   private var count = 0
   private var runningMean = 0.0
   private var squares = 0.0
+  private var meanBytes = 0.0
 
-  mutating func add(_ turnaround: Duration) {
+  /// - `byteCount`: of the chunk.
+  mutating func add(_ turnaround: Duration, byteCount: Int) {
     count += 1
+    meanBytes += (Double(byteCount) - meanBytes) / Double(count)
     let difference = turnaround.inSeconds - runningMean
     runningMean += difference / Double(count)
     squares += difference * (turnaround.inSeconds - runningMean)
@@ -20,10 +23,11 @@ struct TurnaroundEstimate: Sendable {
   /// Mean in seconds. Nil before the first measurement.
   var mean: Double? { count > 0 ? runningMean : nil }
 
-  /// A chunk that was asked for longer ago than this is late. Nil before the first measurement.
-  var threshold: Duration? {
+  /// A chunk of so many bytes that was asked for longer ago than this is late. Nil before the first measurement.
+  func threshold(byteCount: Int) -> Duration? {
     guard let mean else { return nil }
+    let size = max(1, Double(byteCount) / max(meanBytes, 1))
     let deviation = max((squares / Double(count)).squareRoot(), mean * TurnaroundEstimate.deviationMinPart)
-    return .nanoseconds(Int64(min((mean + TurnaroundEstimate.deviations * deviation) * 1e9, 1e18)))
+    return .nanoseconds(Int64(min((mean + TurnaroundEstimate.deviations * deviation) * size * 1e9, 1e18)))
   }
 }

@@ -37,7 +37,7 @@ import Wire
       for record in swarm.log {
         guard case .request(_, _, let chunk, let leaves) = record.action else { continue }
         if let first = asked[chunk], leaves.first > first.first {
-          #expect((leaves.first - first.first).isMultiple(of: ProtocolLimits.dataLeavesMax), "\(first), \(leaves)")
+          #expect((leaves.first - first.first).isMultiple(of: ProtocolLimits.dataFullLeavesMax), "\(first), \(leaves)")
           cuts += 1
         }
         asked[chunk] = asked[chunk] ?? leaves

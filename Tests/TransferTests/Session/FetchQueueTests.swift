@@ -67,7 +67,7 @@ import Wire
     #expect(answer(first: 1) == .violation(.unexpectedLeaves))
     #expect(answer(first: 255, count: 255) == .violation(.unexpectedLeaves))
     #expect(answer(count: 0, bytes: 0) == .violation(.unexpectedLeaves))
-    #expect(answer(count: 5, bytes: 50) == .violation(.unexpectedLeaves))
+    #expect(answer(count: 9, bytes: 80) == .violation(.unexpectedLeaves))
     #expect(answer(bytes: 39) == .violation(.wrongByteCount))
     #expect(answer(bytes: 41) == .violation(.wrongByteCount))
     #expect(answer(last: true) == .violation(.wrongEnd))

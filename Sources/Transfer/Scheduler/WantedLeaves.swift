@@ -1,0 +1,29 @@
+// The part of a content that a download fetches.
+import Content
+
+/// The leaves of a content that are wanted. Only chunks that differ from the others take memory.
+public struct WantedLeaves: Hashable, Sendable {
+  /// Every leaf of every chunk.
+  public static let all = WantedLeaves(others: .max)
+  /// No leaf.
+  public static let none = WantedLeaves(others: 0)
+
+  private let others: UInt64
+  private var masks: [ChunkIndex: UInt64] = [:]
+
+  private init(others: UInt64) { self.others = others }
+
+  /// Whether every leaf is wanted.
+  public var isAll: Bool { others == .max && masks.isEmpty }
+
+  /// The wanted leaves of a chunk, bit 0 the first. Bits of leaves that the chunk does not have mean nothing.
+  public func mask(of chunk: ChunkIndex) -> UInt64 { masks[chunk] ?? others }
+
+  /// These leaves of a chunk are wanted too.
+  public mutating func insert(_ mask: UInt64, of chunk: ChunkIndex) { set(self.mask(of: chunk) | mask, of: chunk) }
+
+  /// These leaves of a chunk are not wanted.
+  public mutating func remove(_ mask: UInt64, of chunk: ChunkIndex) { set(self.mask(of: chunk) & ~mask, of: chunk) }
+
+  private mutating func set(_ mask: UInt64, of chunk: ChunkIndex) { masks[chunk] = mask == others ? nil : mask }
+}
