@@ -79,7 +79,7 @@ extension FileLink.Peer {
   @Test func `the longest link that can be written can be read`() throws {
     let peer = FileLink.Peer(host: String(repeating: "h", count: 253), port: 65535, pinned: peerID(1))!
     let link = FileLink(
-      fileID: fileID, name: String(repeating: " ", count: 255), length: 1 << 40,
+      fileID: fileID, name: String(repeating: " ", count: 255), length: 1 << 42,
       peers: Array(repeating: peer, count: 20))
     #expect(link.peers.count == 16)
     #expect(link.text.utf8.count <= FileLink.byteCountMax)
@@ -87,7 +87,7 @@ extension FileLink.Peer {
   }
 
   @Test func `what cannot stand in a link is left out of it`() {
-    let link = FileLink(fileID: fileID, name: String(repeating: "a", count: 256), length: 1 << 40 + 1)
+    let link = FileLink(fileID: fileID, name: String(repeating: "a", count: 256), length: 1 << 42 + 1)
     #expect(link.text == "p2pnode:" + fileID.hex)
     #expect(FileLink(fileID: fileID, name: "").name == nil)
     for host in ["", "a b", "é", "fe80::1%1", "a/b", "[::1]", ":", "h@h"] {
