@@ -9,93 +9,17 @@ with the implementation in this repository, so the two check one another.
 """
 
 import os
-import struct
 import sys
 
+import folder
+from content import (CHUNK, LEAF, PAGE, ZERO, ZERO_CHUNK, chunk_hashes, content, file_id, fixed, frame, root_of, tree, u8,
+                     u16, u32, u64, uncles)
 from noise import CipherState, Handshake, KeyPair, hmac256, sha256
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LEAF, CHUNK, PAGE = 1 << 14, 1 << 20, 1024
-
-
-def u8(n):
-    return struct.pack(">B", n)
-
-
-def u16(n):
-    return struct.pack(">H", n)
-
-
-def u32(n):
-    return struct.pack(">I", n)
-
-
-def u64(n):
-    return struct.pack(">Q", n)
-
-
-def fixed(label):
-    """32 bytes that stand for a random value."""
-    return sha256(b"p2pnode-vector " + label.encode())
 
 
 # Content
-
-def content(size):
-    period = bytes((i * i + 7 * i + 3) % 251 for i in range(251))
-    return (period * (size // 251 + 1))[:size]
-
-
-def node(a, b):
-    return sha256(a + b)
-
-
-def tree(hashes, padding):
-    """The root over `hashes`, padded with `padding` to the next power of two."""
-    level = list(hashes)
-    while len(level) & (len(level) - 1):
-        level.append(padding)
-    while len(level) > 1:
-        level = [node(level[i], level[i + 1]) for i in range(0, len(level), 2)]
-    return level[0]
-
-
-ZERO = b"\0" * 32
-ZERO_CHUNK = tree([ZERO] * 64, ZERO)
-
-
-def chunk_hashes(data):
-    leaves = [sha256(data[i:i + LEAF]) for i in range(0, len(data), LEAF)]
-    if len(data) <= CHUNK:
-        return [tree(leaves, ZERO)] if leaves else []
-    chunks = [leaves[i:i + 64] for i in range(0, len(leaves), 64)]
-    return [tree(c + [ZERO] * (64 - len(c)), ZERO) for c in chunks]
-
-
-def root_of(hashes):
-    return tree(hashes, ZERO_CHUNK) if hashes else ZERO
-
-
-def file_id(length, root, kind=0):
-    return sha256(b"p2pnode-file-v1" + u8(kind) + u64(length) + root)
-
-
-def uncles(hashes, page):
-    """The hashes beside the path from a page's node to the root, lowest first."""
-    level = list(hashes)
-    while len(level) & (len(level) - 1):
-        level.append(ZERO_CHUNK)
-    at, out = page, []
-    width = PAGE
-    while width > 1:
-        level = [node(level[i], level[i + 1]) for i in range(0, len(level), 2)]
-        width //= 2
-    while len(level) > 1:
-        out.append(level[at ^ 1])
-        at //= 2
-        level = [node(level[i], level[i + 1]) for i in range(0, len(level), 2)]
-    return out
-
 
 def content_file(out):
     out.comment("Content identifiers. Byte i of each file is (i*i + 7*i + 3) mod 251. `length` is a u64.",
@@ -222,10 +146,6 @@ def record(out, name, cipher, plaintext):
 
 
 # Frames
-
-def frame(kind, body):
-    return u32(1 + len(body)) + u8(kind) + body
-
 
 ROOT, PROOF = fixed("root"), fixed("proof")
 
@@ -684,12 +604,14 @@ def files():
             yield "handshake-%s-%s.txt" % (pattern.lower(), suite.lower()), made(handshake_file, pattern, suite)
     yield "frames.txt", made(frames_file)
     yield "page.txt", made(page_file)
+    yield "folder.txt", made(folder.folder_file)
     yield "discovery.txt", made(discovery_file)
     yield "invalid/preamble.txt", made(invalid_preamble)
     yield "invalid/handshake-message1.txt", made(invalid_message1)
     yield "invalid/handshake-payload.txt", made(invalid_handshake_payload)
     yield "invalid/record.txt", made(invalid_record)
     yield "invalid/frames.txt", made(invalid_frames)
+    yield "invalid/folder.txt", made(folder.invalid_folder)
     yield "links.txt", made(links_file)
     yield "invalid/links.txt", made(invalid_links)
     yield "invalid/discovery.txt", made(invalid_discovery)
