@@ -185,6 +185,8 @@ def frames_file(out):
     out.value("page-get", frame(0x06, u32(7) + u32(1)), "handle 7, page 1")
     out.value("page", frame(0x08, u32(7) + u32(1) + u16(2) + b"".join(hashes(2)) + u8(1) + fixed("uncle 0")),
               "handle 7, page 1, hash(leaf 0), hash(leaf 1); uncle hash(uncle 0)")
+    out.value("page.deepest", frame(0x08, u32(7) + u32(4095) + u16(1) + fixed("leaf 0") + u8(12) + fixed("uncle 0") * 12),
+              "handle 7, page 4095, hash(leaf 0); 12 times the uncle hash(uncle 0)")
     out.value("request", frame(0x0A, u32(258) + u32(7) + u32(2) + u8(0) + u8(64) + u8(1)),
               "id 258, handle 7, chunk 2, leaves 0…63, with leaf hashes")
     out.value("request.rest", frame(0x0A, u32(259) + u32(7) + u32(2) + u8(63) + u8(1) + u8(0)),
@@ -192,12 +194,15 @@ def frames_file(out):
     out.value("data", data(0, 1, 3, b"\xAA\xBB\xCC", hashes(2)),
               "id 258, leaf 0, last; hash(leaf 0), hash(leaf 1); the bytes aabbcc")
     out.value("data.plain", data(4, 4, 0, bytes(range(8))), "id 258, leaves 4…7, not last; the bytes 00…07")
+    out.value("data.short-leaves", data(0, 64, 2, bytes(range(64))), "id 258, leaves 0…63, last; the bytes 00…3f")
     out.value("cancel", frame(0x0E, u32(258)), "id 258")
     out.value("busy", frame(0x10, u32(258) + u32(1500)), "id 258, 1,500 ms")
     out.value("have", frame(0x12, u32(7) + u16(2) + u32(2) + u8(0) + u8(64) + u32(3) + u8(4) + u8(2)),
               "handle 7: chunk 2 leaves 0…63, chunk 3 leaves 4…5")
     out.value("bitmap", frame(0x14, u32(7) + u32(8) + u32(11) + bytes([0xA5, 0xC0])),
               "handle 7, chunks 8…18: has 8, 10, 13, 15, 16, 17")
+    out.value("bitmap.last", frame(0x14, u32(7) + u32(4194296) + u32(8) + bytes([0x81])),
+              "handle 7, chunks 4194296…4194303: has the first and the last")
     out.value("withdrawn", frame(0x16, u32(7) + u8(1)), "handle 7, changed")
     out.value("peers", frame(0x18, u32(7) + u8(2) + peer(4, [192, 0, 2, 1], 9800, "peer 0") +
                              peer(6, [0x20, 1, 0xD, 0xB8] + [0] * 11 + [1], 9801, "peer 1")),
@@ -404,12 +409,17 @@ def invalid_frames(out):
     out.value("request.flags", request(0, 1, 2), "a reserved flag")
     out.value("request.short", frame(0x0A, request(0, 1, 0)[5:-1]), "no flags")
     out.value("data.no-leaves", data(0, 0, 0, b"a"), "at least 1 leaf")
-    out.value("data.5-leaves", data(0, 5, 0, b"a"), "at most 4 leaves")
+    out.value("data.65-leaves", data(0, 65, 0, bytes(65)), "at most 64 leaves")
+    out.value("data.255-leaves", data(0, 255, 0, bytes(255)), "at most 64 leaves")
     out.value("data.beyond", data(62, 3, 0, b"a"), "leaf 64 is in the next chunk")
     out.value("data.flags", data(0, 1, 4, b"a"), "a reserved flag")
     out.value("data.empty", data(0, 1, 2, b""), "no bytes of leaves")
     out.value("data.one-leaf-and-a-byte", u32(8 + 16385) + u8(0x0C) + u32(1) + u8(0) + u8(1) + u8(2),
               "a leaf is at most 16,384 bytes; refused at the header")
+    out.value("data.5-leaves-of-65537-bytes", u32(8 + 65537) + u8(0x0C) + u32(1) + u8(0) + u8(5) + u8(2),
+              "leaves are at most 65,536 bytes together; refused at the header")
+    out.value("data.64-leaves-of-65537-bytes", u32(9 + 64 * 32 + 65537) + u8(0x0C) + u32(1) + u8(0) + u8(64) + u8(3) +
+              u8(64) + ZERO * 64, "leaves are at most 65,536 bytes together; refused before the first")
     out.value("data.no-hashes", data(0, 1, 1, b"a", []), "the flag says hashes, the count says none")
     out.value("data.65-hashes", data(0, 1, 1, b"a", [ZERO] * 65), "at most 64 leaves in a chunk")
     out.value("data.few-hashes", data(2, 2, 1, b"a", [ZERO] * 3), "leaf 3 is here, its hash is not")
@@ -431,6 +441,7 @@ def invalid_frames(out):
     out.value("bitmap.long", frame(0x14, u32(7) + u32(0) + u32(8) + b"\0\0"), "8 bits need 1 byte")
     out.value("bitmap.count-huge", frame(0x14, u32(7) + u32(0) + u32(0xFFFFFFFF) + b"\0"), "at most 262,144 chunks")
     out.value("bitmap.beyond", frame(0x14, u32(7) + u32(0x400000) + u32(1) + b"\0"), "at most 2^22 chunks")
+    out.value("bitmap.last-beyond", frame(0x14, u32(7) + u32(0x3FFFFF) + u32(2) + b"\0"), "at most 2^22 chunks")
     out.value("bitmap.first-huge", frame(0x14, u32(7) + u32(0xFFFFFFFF) + u32(1) + b"\0"), "the sum must not wrap")
     out.value("withdrawn.reason-0", frame(0x16, u32(7) + u8(0)), "no such reason")
     out.value("withdrawn.reason-5", frame(0x16, u32(7) + u8(5)), "no such reason")
