@@ -9,93 +9,17 @@ with the implementation in this repository, so the two check one another.
 """
 
 import os
-import struct
 import sys
 
+import folder
+from content import (CHUNK, LEAF, PAGE, ZERO, ZERO_CHUNK, chunk_hashes, content, file_id, fixed, frame, root_of, tree, u8,
+                     u16, u32, u64, uncles)
 from noise import CipherState, Handshake, KeyPair, hmac256, sha256
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LEAF, CHUNK, PAGE = 1 << 14, 1 << 20, 1024
-
-
-def u8(n):
-    return struct.pack(">B", n)
-
-
-def u16(n):
-    return struct.pack(">H", n)
-
-
-def u32(n):
-    return struct.pack(">I", n)
-
-
-def u64(n):
-    return struct.pack(">Q", n)
-
-
-def fixed(label):
-    """32 bytes that stand for a random value."""
-    return sha256(b"p2pnode-vector " + label.encode())
 
 
 # Content
-
-def content(size):
-    period = bytes((i * i + 7 * i + 3) % 251 for i in range(251))
-    return (period * (size // 251 + 1))[:size]
-
-
-def node(a, b):
-    return sha256(a + b)
-
-
-def tree(hashes, padding):
-    """The root over `hashes`, padded with `padding` to the next power of two."""
-    level = list(hashes)
-    while len(level) & (len(level) - 1):
-        level.append(padding)
-    while len(level) > 1:
-        level = [node(level[i], level[i + 1]) for i in range(0, len(level), 2)]
-    return level[0]
-
-
-ZERO = b"\0" * 32
-ZERO_CHUNK = tree([ZERO] * 64, ZERO)
-
-
-def chunk_hashes(data):
-    leaves = [sha256(data[i:i + LEAF]) for i in range(0, len(data), LEAF)]
-    if len(data) <= CHUNK:
-        return [tree(leaves, ZERO)] if leaves else []
-    chunks = [leaves[i:i + 64] for i in range(0, len(leaves), 64)]
-    return [tree(c + [ZERO] * (64 - len(c)), ZERO) for c in chunks]
-
-
-def root_of(hashes):
-    return tree(hashes, ZERO_CHUNK) if hashes else ZERO
-
-
-def file_id(length, root, kind=0):
-    return sha256(b"p2pnode-file-v1" + u8(kind) + u64(length) + root)
-
-
-def uncles(hashes, page):
-    """The hashes beside the path from a page's node to the root, lowest first."""
-    level = list(hashes)
-    while len(level) & (len(level) - 1):
-        level.append(ZERO_CHUNK)
-    at, out = page, []
-    width = PAGE
-    while width > 1:
-        level = [node(level[i], level[i + 1]) for i in range(0, len(level), 2)]
-        width //= 2
-    while len(level) > 1:
-        out.append(level[at ^ 1])
-        at //= 2
-        level = [node(level[i], level[i + 1]) for i in range(0, len(level), 2)]
-    return out
-
 
 def content_file(out):
     out.comment("Content identifiers. Byte i of each file is (i*i + 7*i + 3) mod 251. `length` is a u64.",
@@ -223,10 +147,6 @@ def record(out, name, cipher, plaintext):
 
 # Frames
 
-def frame(kind, body):
-    return u32(1 + len(body)) + u8(kind) + body
-
-
 ROOT, PROOF = fixed("root"), fixed("proof")
 
 
@@ -265,6 +185,8 @@ def frames_file(out):
     out.value("page-get", frame(0x06, u32(7) + u32(1)), "handle 7, page 1")
     out.value("page", frame(0x08, u32(7) + u32(1) + u16(2) + b"".join(hashes(2)) + u8(1) + fixed("uncle 0")),
               "handle 7, page 1, hash(leaf 0), hash(leaf 1); uncle hash(uncle 0)")
+    out.value("page.deepest", frame(0x08, u32(7) + u32(4095) + u16(1) + fixed("leaf 0") + u8(12) + fixed("uncle 0") * 12),
+              "handle 7, page 4095, hash(leaf 0); 12 times the uncle hash(uncle 0)")
     out.value("request", frame(0x0A, u32(258) + u32(7) + u32(2) + u8(0) + u8(64) + u8(1)),
               "id 258, handle 7, chunk 2, leaves 0…63, with leaf hashes")
     out.value("request.rest", frame(0x0A, u32(259) + u32(7) + u32(2) + u8(63) + u8(1) + u8(0)),
@@ -272,12 +194,15 @@ def frames_file(out):
     out.value("data", data(0, 1, 3, b"\xAA\xBB\xCC", hashes(2)),
               "id 258, leaf 0, last; hash(leaf 0), hash(leaf 1); the bytes aabbcc")
     out.value("data.plain", data(4, 4, 0, bytes(range(8))), "id 258, leaves 4…7, not last; the bytes 00…07")
+    out.value("data.short-leaves", data(0, 64, 2, bytes(range(64))), "id 258, leaves 0…63, last; the bytes 00…3f")
     out.value("cancel", frame(0x0E, u32(258)), "id 258")
     out.value("busy", frame(0x10, u32(258) + u32(1500)), "id 258, 1,500 ms")
     out.value("have", frame(0x12, u32(7) + u16(2) + u32(2) + u8(0) + u8(64) + u32(3) + u8(4) + u8(2)),
               "handle 7: chunk 2 leaves 0…63, chunk 3 leaves 4…5")
     out.value("bitmap", frame(0x14, u32(7) + u32(8) + u32(11) + bytes([0xA5, 0xC0])),
               "handle 7, chunks 8…18: has 8, 10, 13, 15, 16, 17")
+    out.value("bitmap.last", frame(0x14, u32(7) + u32(4194296) + u32(8) + bytes([0x81])),
+              "handle 7, chunks 4194296…4194303: has the first and the last")
     out.value("withdrawn", frame(0x16, u32(7) + u8(1)), "handle 7, changed")
     out.value("peers", frame(0x18, u32(7) + u8(2) + peer(4, [192, 0, 2, 1], 9800, "peer 0") +
                              peer(6, [0x20, 1, 0xD, 0xB8] + [0] * 11 + [1], 9801, "peer 1")),
@@ -470,7 +395,7 @@ def invalid_frames(out):
     out.value("page-get.short", frame(0x06, u32(7) + u16(1)), "the page has 4 bytes")
     out.value("page.none", frame(0x08, u32(7) + u32(0) + u16(0) + u8(1) + fixed("uncle 0")), "a page has a chunk")
     out.value("page.1025-chunks", frame(0x08, u32(7) + u32(0) + u16(1025) + ZERO * 1025 + u8(0)), "at most 1,024")
-    out.value("page.11-uncles", frame(0x08, u32(7) + u32(0) + u16(1) + ZERO + u8(11) + ZERO * 11), "at most 10")
+    out.value("page.13-uncles", frame(0x08, u32(7) + u32(0) + u16(1) + ZERO + u8(13) + ZERO * 13), "at most 12")
     out.value("page.missing", frame(0x08, u32(7) + u32(0) + u16(3) + ZERO * 2 + u8(0)), "one hash is missing")
     out.value("page.long", frame(0x08, u32(7) + u32(0) + u16(1) + ZERO + u8(0) + b"\0"), "one byte too many")
 
@@ -484,12 +409,17 @@ def invalid_frames(out):
     out.value("request.flags", request(0, 1, 2), "a reserved flag")
     out.value("request.short", frame(0x0A, request(0, 1, 0)[5:-1]), "no flags")
     out.value("data.no-leaves", data(0, 0, 0, b"a"), "at least 1 leaf")
-    out.value("data.5-leaves", data(0, 5, 0, b"a"), "at most 4 leaves")
+    out.value("data.65-leaves", data(0, 65, 0, bytes(65)), "at most 64 leaves")
+    out.value("data.255-leaves", data(0, 255, 0, bytes(255)), "at most 64 leaves")
     out.value("data.beyond", data(62, 3, 0, b"a"), "leaf 64 is in the next chunk")
     out.value("data.flags", data(0, 1, 4, b"a"), "a reserved flag")
     out.value("data.empty", data(0, 1, 2, b""), "no bytes of leaves")
     out.value("data.one-leaf-and-a-byte", u32(8 + 16385) + u8(0x0C) + u32(1) + u8(0) + u8(1) + u8(2),
               "a leaf is at most 16,384 bytes; refused at the header")
+    out.value("data.5-leaves-of-65537-bytes", u32(8 + 65537) + u8(0x0C) + u32(1) + u8(0) + u8(5) + u8(2),
+              "leaves are at most 65,536 bytes together; refused at the header")
+    out.value("data.64-leaves-of-65537-bytes", u32(9 + 64 * 32 + 65537) + u8(0x0C) + u32(1) + u8(0) + u8(64) + u8(3) +
+              u8(64) + ZERO * 64, "leaves are at most 65,536 bytes together; refused before the first")
     out.value("data.no-hashes", data(0, 1, 1, b"a", []), "the flag says hashes, the count says none")
     out.value("data.65-hashes", data(0, 1, 1, b"a", [ZERO] * 65), "at most 64 leaves in a chunk")
     out.value("data.few-hashes", data(2, 2, 1, b"a", [ZERO] * 3), "leaf 3 is here, its hash is not")
@@ -510,7 +440,8 @@ def invalid_frames(out):
     out.value("bitmap.short", frame(0x14, u32(7) + u32(0) + u32(9) + b"\0"), "9 bits need 2 bytes")
     out.value("bitmap.long", frame(0x14, u32(7) + u32(0) + u32(8) + b"\0\0"), "8 bits need 1 byte")
     out.value("bitmap.count-huge", frame(0x14, u32(7) + u32(0) + u32(0xFFFFFFFF) + b"\0"), "at most 262,144 chunks")
-    out.value("bitmap.beyond", frame(0x14, u32(7) + u32(0x100000) + u32(1) + b"\0"), "a file has at most 2^20 chunks")
+    out.value("bitmap.beyond", frame(0x14, u32(7) + u32(0x400000) + u32(1) + b"\0"), "at most 2^22 chunks")
+    out.value("bitmap.last-beyond", frame(0x14, u32(7) + u32(0x3FFFFF) + u32(2) + b"\0"), "at most 2^22 chunks")
     out.value("bitmap.first-huge", frame(0x14, u32(7) + u32(0xFFFFFFFF) + u32(1) + b"\0"), "the sum must not wrap")
     out.value("withdrawn.reason-0", frame(0x16, u32(7) + u8(0)), "no such reason")
     out.value("withdrawn.reason-5", frame(0x16, u32(7) + u8(5)), "no such reason")
@@ -566,7 +497,7 @@ def links_file(out):
     good("all-encoded", link("peer=%68%3A%31", "length=%30"), length=0, peers=["h:1"],
          written=link("length=0", "peer=h:1"))
     good("empty-file", link("length=0"), length=0)
-    good("longest-file", link("length=1099511627776"), length=1 << 40)
+    good("longest-file", link("length=4398046511104"), length=1 << 42)
     good("name-text", link("name=vid%C3%A9o%20%26%20co%3F.mp4"), "vidéo & co?.mp4")
     good("name-path", link("name=..%2F..%2Fetc%2Fpasswd"), "../../etc/passwd")
     good("name-control", link("name=a%0A%1B%5B2J%00"), "a\n\x1b[2J\0")
@@ -623,7 +554,7 @@ def invalid_links(out):
     out.value("length-sign", link("length=%2B1"), "a sign")
     out.value("length-negative", link("length=-1"), "a sign")
     out.value("length-hex", link("length=0x10"), "not decimal")
-    out.value("length-too-long", link("length=1099511627777"), "more than 2^40")
+    out.value("length-too-long", link("length=4398046511105"), "more than 2^42")
     out.value("length-2^64", link("length=18446744073709551617"), "it must not wrap to 1")
     out.value("length-digits", link("length=" + "1" * 400), "it must not overflow")
     out.value("length-not-ascii", link("length=%D9%A1"), "a digit of another script")
@@ -684,12 +615,14 @@ def files():
             yield "handshake-%s-%s.txt" % (pattern.lower(), suite.lower()), made(handshake_file, pattern, suite)
     yield "frames.txt", made(frames_file)
     yield "page.txt", made(page_file)
+    yield "folder.txt", made(folder.folder_file)
     yield "discovery.txt", made(discovery_file)
     yield "invalid/preamble.txt", made(invalid_preamble)
     yield "invalid/handshake-message1.txt", made(invalid_message1)
     yield "invalid/handshake-payload.txt", made(invalid_handshake_payload)
     yield "invalid/record.txt", made(invalid_record)
     yield "invalid/frames.txt", made(invalid_frames)
+    yield "invalid/folder.txt", made(folder.invalid_folder)
     yield "links.txt", made(links_file)
     yield "invalid/links.txt", made(invalid_links)
     yield "invalid/discovery.txt", made(invalid_discovery)

@@ -20,8 +20,10 @@ extension RuleBook {
       isRunning = true
       (lastLeaf, lastReading) = (now, now)
       pagesHeld = Set(resumable.heldPages)
+      isComparingShared = resumable.holdsSharedChunks
       resumed(resumable.leaves, at: now)
     case .resumed(let leaves): resumed(leaves, at: now)
+    case .sharedChunksCompared: isComparingShared = false
     case .pageArrived(let page, let id):
       if lines[id]?.page == page {
         pagesHeld.insert(page)

@@ -3,7 +3,7 @@
 /// Limits that both ends must share: to change one is to change `Protocol/README.md` ("Limits") first.
 public enum ProtocolLimits {
   /// The longest `length` of a control frame (type and body), in bytes: a page of 1,024 chunk hashes (32 KiB) and the
-  /// bitmap of a quarter of the largest file fit, and one buffer a connection is still cheap.
+  /// bitmap of a sixteenth of the largest file fit, and one buffer a connection is still cheap.
   public static let frameLengthMax = 65_536
   /// The longest `length` of a DATA frame, in bytes: 64 KiB of leaves, the 64 leaf hashes of a chunk, and the fixed fields.
   public static let dataFrameLengthMax = 69_632
@@ -17,7 +17,8 @@ public enum ProtocolLimits {
   public static let leafBytesMax = 16_384
   /// Leaves of a chunk: 1 MiB of 16 KiB.
   public static let leavesPerChunk = 64
-  /// Chunks of a file or folder: 2^22, so a content is at most 4 TiB and an index never overflows anything.
+  /// Chunks of a file, or of the contents of a folder: 2^22, so each is at most 4 TiB and an index never overflows
+  /// anything.
   public static let chunksMax = 1 << 22
   /// Chunk hashes in a page: an aligned subtree of 2^10 chunks, 32 KiB.
   public static let chunksPerPage = 1_024

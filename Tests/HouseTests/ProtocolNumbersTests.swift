@@ -44,7 +44,7 @@ private let limits: [(row: String, numbers: [Int])] = [
 private let sentences: [(pattern: String, numbers: [Int])] = [
   (#"leaf \| ([\d,]+) KiB of a chunk"#, [ProtocolLimits.leafBytesMax >> 10]),
   (#"chunk hashes of ([\d,]+) neighbouring chunks"#, [ProtocolLimits.chunksPerPage]),
-  (#"chunks, at most (2\^\d+) \(1 TiB\)"#, [ProtocolLimits.chunksMax]),
+  (#"chunks, at most (2\^\d+) \(4 TiB\)"#, [ProtocolLimits.chunksMax]),
   (#"Each message is `u16 length ‖ bytes`, at most (\d+) bytes"#, [ChannelHandshake.messageByteCountMax]),
   (#"A payload is at most (\d+) bytes"#, [HandshakePayload.byteCountMax]),
   (#"text, at most (\d+) bytes: what the program"#, [HandshakePayload.agentByteCountMax]),
@@ -60,8 +60,13 @@ private let sentences: [(pattern: String, numbers: [Int])] = [
     #"n u16 \(1…([\d,]+)\) \| n × 32 B chunk hashes \| m u8 \(0…(\d+)\)"#,
     [ProtocolLimits.chunksPerPage, ProtocolLimits.unclesPerPageMax]
   ),
-  (#"\| count 1…(\d+), first \+ count ≤ (\d+)"#, [64, 64, ProtocolLimits.dataLeavesMax, 64]),
-  (#"1…([\d,]+) × count bytes"#, [ProtocolLimits.leafBytesMax]),
+  (#"\| count 1…(\d+), first \+ count ≤ (\d+)"#, [64, 64, ProtocolLimits.leavesPerChunk, 64]),
+  (
+    #"rest of the frame: 1…([\d,]+) bytes, at most ([\d,]+) × count"#,
+    [ProtocolLimits.dataLeavesMax * ProtocolLimits.leafBytesMax, ProtocolLimits.leafBytesMax]
+  ),
+  (#"for kind 1 at most\s+(2\^\d+); and that"#, [1 << 30]),
+  (#"decimal, 0…(2\^\d+), without"#, [ProtocolLimits.chunksMax << 20]),
   (#"n u16 \(1…([\d,]+)\) \| n × \(chunk"#, [ProtocolLimits.haveRunsMax]),
   (#"count u32 \(1…([\d,]+); first \+ count ≤ (2\^\d+)"#, [ProtocolLimits.bitmapChunksMax, ProtocolLimits.chunksMax]),
   (#"n u8 \(0…(\d+)\) \| n × \(family"#, [ProtocolLimits.peersMax]),

@@ -103,6 +103,8 @@ import Testing
     ]
     let page = PageAnswer(
       handle: handle, page: 1, chunkHashes: [hash("leaf-0"), hash("leaf-1")], uncles: [hash("uncle-0")])
+    let deepest = PageAnswer(
+      handle: handle, page: 4_095, chunkHashes: [hash("leaf-0")], uncles: Array(repeating: hash("uncle-0"), count: 12))
     let opaque: UInt64 = 0x0102_0304_0506_0708
     return [
       ("open", .open(Open(handle: handle, bucket: 0xBEEF, proof: hash("proof"))), []),
@@ -113,6 +115,7 @@ import Testing
       ("opened.not-allowed", refused(.notAllowed), []),
       ("page-get", .pageGet(PageGet(handle: handle, page: 1)), []),
       ("page", .page(page), []),
+      ("page.deepest", .page(deepest), []),
       ("request", request(258, LeafRange(first: 0, count: 64), hashes: true), []),
       ("request.rest", request(259, LeafRange(first: 63, count: 1), hashes: false), []),
       (
@@ -120,11 +123,16 @@ import Testing
         [0xAA, 0xBB, 0xCC]
       ),
       ("data.plain", data(LeafRange(first: 4, count: 4), isLast: false, [], 8), Array(0..<8)),
+      ("data.short-leaves", data(LeafRange(first: 0, count: 64), isLast: true, [], 64), Array(0..<64)),
       ("cancel", .cancel(id), []),
       ("busy", .busy(Busy(id: id, retryAfterMilliseconds: 1_500)), []),
       ("have", .have(Have(handle: handle, runs: runs)), []),
       (
         "bitmap", .bitmap(Bitmap(handle: handle, firstChunk: ChunkIndex(8), count: 11, bits: [0xA5, 0xC0])), []
+      ),
+      (
+        "bitmap.last",
+        .bitmap(Bitmap(handle: handle, firstChunk: ChunkIndex(4_194_296), count: 8, bits: [0x81])), []
       ),
       ("withdrawn", .withdrawn(Withdrawn(handle: handle, reason: .changed)), []),
       ("peers", .peers(PeerExchange(handle: handle, entries: entries)), []),

@@ -6,10 +6,10 @@ import Wire
 struct OpeningPace: Sendable {
   /// A small file counts as one page of chunks: the answer itself, and the events about it.
   static let chunksPerFileMin = ProtocolLimits.chunksPerPage
-  /// After the burst: one of the largest files a second, or 1,024 small ones.
-  static let chunksPerSecond = UInt64(ProtocolLimits.chunksMax)
-  /// At once: as many of the largest files as a connection can have open without closing one.
-  static let burstChunks = UInt64(ProtocolLimits.openFilesMax * ProtocolLimits.chunksMax)
+  /// After the burst: a file of 1 TiB a second, or 1,024 small ones.
+  static let chunksPerSecond: UInt64 = 1 << 20
+  /// At once: as many files of 1 TiB as a connection can have open without closing one.
+  static let burstChunks = UInt64(ProtocolLimits.openFilesMax) * chunksPerSecond
 
   /// Full until its first use, so its start does not matter.
   private var limiter = RateLimiter(
