@@ -158,6 +158,7 @@ struct ServeTests {
 
   @Test func `a second serve of a user has another PeerID, and says so`() throws {
     let folder = try workbench.makeFolder("files")
+    try workbench.makeFile("files/one", byteCount: 1)
     let home = ["env", "P2PNODE_HOME=" + workbench.path("home")]
     func start() throws -> (Child, peer: String) {
       let serve = try workbench.start(["serve", folder, "--listen", "127.0.0.1:0"], through: home)

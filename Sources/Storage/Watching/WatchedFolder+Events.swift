@@ -172,7 +172,8 @@ extension WatchedFolder {
 
   /// Says once that changes are noticed late.
   func cannotWatch(_ error: Errno) {
-    guard rescanAt == nil else { return }
+    guard !watchesFailed else { return }
+    watchesFailed = true
     rescanAt = now() + WatchedFolder.rescanNanoseconds
     let advice = error.isWatchLimit ? "; raise fs.inotify.max_user_watches (and max_user_instances)" : ""
     let words = "cannot watch all folders: \(error.reason.lowercased())\(advice). Changes are noticed within seconds"

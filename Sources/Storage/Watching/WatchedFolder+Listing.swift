@@ -73,7 +73,10 @@ extension Catalogue {
     let made = try FolderLister.list(folder, of: self.folder) { path, status in
       if let reason = leftOut[path] { return .leftOut(reason) }
       if ChunkLayout(fileLength: status.size) == nil { return .leftOut(.unreadable) }
-      guard let entry = entry(at: path), status.sameContentButAttributes(as: entry.status) else { return .changing }
+      let entry = entry(at: path)
+      // Two names may be the same text in other bytes: a dictionary of texts has room for one of them.
+      if let entry, !entry.path.utf8.elementsEqual(path.utf8) { return .leftOut(.name) }
+      guard let entry, status.sameContentButAttributes(as: entry.status) else { return .changing }
       return .content(entry.content)
     }
     let listing = try listings.offer(made.listing, of: folder)

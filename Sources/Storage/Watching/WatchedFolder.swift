@@ -31,6 +31,8 @@ public final class WatchedFolder {
   /// Nil where the system gives no more of them.
   var watches: FolderWatches?
   var rescanAt: Int64?
+  /// Not all folders are watched.
+  var watchesFailed = false
 
   /// A file that may still be being written: what it was when last looked at, and when to look again.
   struct Unsettled {
