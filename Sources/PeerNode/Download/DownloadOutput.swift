@@ -10,7 +10,7 @@ import Wire
 final class DownloadOutput {
   /// A part file with the work that compares it with hashes and syncs it.
   struct Part {
-    let file: PartFile
+    let file: any PartStorage
     /// The claims of an earlier download's journal.
     var resume = JournalResume()
     /// Nil in a part file that nothing was written to.
@@ -56,7 +56,7 @@ final class DownloadOutput {
   }
 
   var isStream: Bool { target.isStream }
-  var part: PartFile? { if case .part(let part) = place { part.file } else { nil } }
+  var part: (any PartStorage)? { if case .part(let part) = place { part.file } else { nil } }
   var found: FoundFile? { if case .found(let file) = place { file } else { nil } }
   /// The part file that stays if the download fails.
   var keptPath: String? { part.flatMap { hasWritten || $0.isResumed ? $0.path : nil } }
@@ -279,9 +279,9 @@ struct FinishedOutput: Sendable {
   /// Nil: there is no file of that download.
   let path: String?
   /// A part file that has its name now, if it is read on.
-  var file: Result<CheckedFile, StoredFileError>?
+  var file: Result<any CheckedOutput, StoredFileError>?
 }
 
-private func reopened(_ file: PartFile, _ name: String) -> Result<CheckedFile, StoredFileError> {
+private func reopened(_ file: any PartStorage, _ name: String) -> Result<any CheckedOutput, StoredFileError> {
   do throws(StoredFileError) { return .success(try file.finished(as: name)) } catch { return .failure(error) }
 }

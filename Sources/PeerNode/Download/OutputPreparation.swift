@@ -13,7 +13,7 @@ enum PreparedStorage: Sendable {
 
 /// A part file, and the journal of one that is long enough to have one.
 struct PreparedPart: Sendable {
-  let file: PartFile
+  let file: any PartStorage
   let name: String
   let journal: (file: JournalFile, contents: JournalContents)?
   /// The claims of an earlier download's journal.
