@@ -90,7 +90,7 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: ["p2pnode", "Configuration", "Screen", "Transfer", "Wire", "Content", "Posix", "TestSupport"]),
-    .testTarget(name: "HouseTests", dependencies: ["Wire"]),
+    .testTarget(name: "HouseTests", dependencies: ["Wire", "Content"]),
   ],
   swiftLanguageModes: [.v6]
 )

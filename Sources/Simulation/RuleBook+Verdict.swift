@@ -84,7 +84,9 @@ extension RuleBook {
   }
 
   /// Whether a chunk's hash is known, so that it may be asked for.
-  func isListed(_ chunk: ChunkIndex) -> Bool { pages.page(of: chunk).map { pagesVerified.contains($0) } ?? !isComparingShared }
+  func isListed(_ chunk: ChunkIndex) -> Bool {
+    pages.page(of: chunk).map { pagesVerified.contains($0) } ?? !isComparingShared
+  }
 
   private func isAtHand(_ page: PageIndex) -> Bool { pagesVerified.contains(page) || pagesHeld.contains(page) }
 

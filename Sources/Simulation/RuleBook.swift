@@ -111,6 +111,8 @@ struct RuleBook {
   var pagesHeld: Set<PageIndex> = []
   /// Those of them that a peer gave: what comes next may wait for them.
   var pagesArrived: Set<PageIndex> = []
+  /// Whether the chunks that files of a folder share are compared with the disk: no peer is asked for them.
+  var isComparingShared = false
   var consumedBelow = 0
   var turnarounds: [Double] = []
   /// The highest rate of any answer, in bytes a second, and the longest patience so far.

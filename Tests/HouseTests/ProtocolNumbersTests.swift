@@ -1,4 +1,5 @@
 // The numbers of `Protocol/README.md` against those of the code: a change of one is a change of the other.
+import Content
 import Testing
 
 @testable import Wire
@@ -60,12 +61,12 @@ private let sentences: [(pattern: String, numbers: [Int])] = [
     #"n u16 \(1…([\d,]+)\) \| n × 32 B chunk hashes \| m u8 \(0…(\d+)\)"#,
     [ProtocolLimits.chunksPerPage, ProtocolLimits.unclesPerPageMax]
   ),
-  (#"\| count 1…(\d+), first \+ count ≤ (\d+)"#, [64, 64, ProtocolLimits.leavesPerChunk, 64]),
+  (#"\| count 1…(\d+), first \+ count ≤ (\d+)"#, [64, 64, ProtocolLimits.dataLeavesMax, 64]),
   (
     #"rest of the frame: 1…([\d,]+) bytes, at most ([\d,]+) × count"#,
-    [ProtocolLimits.dataLeavesMax * ProtocolLimits.leafBytesMax, ProtocolLimits.leafBytesMax]
+    [ProtocolLimits.dataLeafBytesMax, ProtocolLimits.leafBytesMax]
   ),
-  (#"for kind 1 at most\s+(2\^\d+); and that"#, [1 << 30]),
+  (#"for kind 1 at most\s+(2\^\d+); and that"#, [FolderListing.byteCountMax]),
   (#"decimal, 0…(2\^\d+), without"#, [ProtocolLimits.chunksMax << 20]),
   (#"n u16 \(1…([\d,]+)\) \| n × \(chunk"#, [ProtocolLimits.haveRunsMax]),
   (#"count u32 \(1…([\d,]+); first \+ count ≤ (2\^\d+)"#, [ProtocolLimits.bitmapChunksMax, ProtocolLimits.chunksMax]),

@@ -3,7 +3,7 @@
 /// How the contents of a folder are cut into chunks, leaves and pages.
 ///
 /// The contents are one row of bytes: all files that are not empty, in the order of the layout. A chunk is a part of the
-/// row. So whoever reads and writes by offset needs to know about files only at its end (`runs(at:count:)`).
+/// row. So code that reads and writes by offset knows about files only at its end (`runs(at:count:)`).
 ///
 /// In memory are four bytes for each small file, 13 bytes for each chunk that files share, and 40 bytes for each larger
 /// file, besides the listing.
