@@ -13,6 +13,7 @@ struct DownloadRequest: Sendable {
   let settings: DownloadSettings
   /// Nil: other peers get nothing.
   let sharing: Sharing?
+  var folder = FolderOptions()
   /// Finds the addresses of names.
   var resolve: Resolver = { host throws(ResolutionFailure) in try host.resolve() }
 }

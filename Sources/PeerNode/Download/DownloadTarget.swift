@@ -1,5 +1,7 @@
 // Where a download's bytes go: to a file, to standard output, and to other peers.
+import Content
 import Posix
+import Storage
 
 /// The place that a file goes to.
 public struct DownloadTarget: Hashable, Sendable {
@@ -39,6 +41,12 @@ public struct DownloadTarget: Hashable, Sendable {
   func openStream() throws(Errno) -> File {
     guard let streamNumber else { return try File.standardOutput() }
     return try File.duplicate(of: streamNumber, path: "descriptor \(streamNumber)")
+  }
+
+  /// The place of the listing, if the ID is that of a folder: in the part folder beside the output.
+  func listing(of folderID: FileID) -> DownloadTarget {
+    DownloadTarget(
+      folder: Directory.path(of: FolderPart.name(of: folderID), in: folder), name: FolderPart.listingName, replaces: true)
   }
 
   private init(folder: String, name: String?, replaces: Bool, isStream: Bool) {

@@ -7,34 +7,41 @@ import Storage
 final class ExistingOutputCheck: Sendable {
   private let fileID: FileID
   private let length: UInt64?
-  private let folder: String
-  private let name: String
+  /// Where the file may be, if it is known, and where the listing of a folder may be.
+  private let places: [(target: DownloadTarget, name: String, kind: ContentKind)]
   private let isStopped = StopFlag()
 
-  /// Nil if no name is known, or if the output may replace the file that has the name and the wanted length is unknown.
-  /// - `length`: of the file, in bytes; nil if it is not known.
+  /// Nil for a stream. A file that the output may replace is not looked at if the wanted length is unknown.
+  /// - `length`: of the file or listing, in bytes; nil if it is not known.
   init?(_ fileID: FileID, _ target: DownloadTarget, length: UInt64?) {
-    guard let place = target.placeKnownBefore, !target.mayReplace || length != nil else { return nil }
+    guard !target.isStream else { return nil }
     self.fileID = fileID
     self.length = length
-    (folder, name) = place
+    let listing = target.listing(of: fileID)
+    var places = [(listing, FolderPart.listingName, ContentKind.folder)]
+    if let (_, name) = target.placeKnownBefore, !target.mayReplace || length != nil {
+      places.insert((target, name, .file), at: 0)
+    }
+    self.places = places
   }
 
   /// Starts the job, which sends `looked`.
   func start(on queues: OutputQueues, _ link: DownloadLink) {
     queues.run {
-      PartFile.isHashed(self.name, inFolder: self.folder, length: self.length)
+      self.places.contains { PartFile.isHashed($0.name, inFolder: $0.target.folder, length: self.length) }
     } _: {
-      guard !self.isStopped.isSet else { return link.send(.looked(nil)) }
-      let content = try? PartFile.content(
-        of: self.name, inFolder: self.folder, fileID: self.fileID, length: self.length
-      ) { self.isStopped.isSet }
-      if case .wanted(let file)? = content {
-        link.send(.looked((self.name, file)))
-      } else {
-        link.send(.looked(nil))
-      }
+      link.send(.looked(self.find()))
     }
+  }
+
+  private func find() -> (name: String, file: FoundFile)? {
+    for (target, name, kind) in places where !isStopped.isSet {
+      let content = try? PartFile.content(
+        of: name, inFolder: target.folder, fileID: fileID, kind: kind, length: length
+      ) { self.isStopped.isSet }
+      if case .wanted(let file)? = content, !isStopped.isSet { return (name, file) }
+    }
+    return nil
   }
 
   /// Ends the job soon. Its result has no meaning then.

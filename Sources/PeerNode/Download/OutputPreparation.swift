@@ -51,7 +51,7 @@ final class OutputPreparation: Sendable {
 
   private func run() throws(PartFileError) -> PreparedStorage {
     let name = chosenName()
-    let place = try PartFile.content(of: name, inFolder: target.folder, fileID: fileID, length: manifest.length) {
+    let place = try PartFile.content(of: name, inFolder: target.folder, fileID: fileID, kind: manifest.kind, length: manifest.length) {
       self.isStopped.isSet
     }
     switch place {
@@ -79,14 +79,22 @@ final class OutputPreparation: Sendable {
   }
 
   private func part(_ file: PartFile, _ name: String) throws(PartFileError) -> PreparedPart {
+    try PreparedPart(file, isResumed: file.isResumed, of: manifest, name: name)
+  }
+}
+
+extension PreparedPart {
+  /// Opens the journal of a part, if the content is long enough for one.
+  init(_ part: any PartStorage, isResumed: Bool, of manifest: Manifest, name: String) throws(PartFileError) {
     guard JournalOpening.isNeeded(for: manifest, name: name, JournalSettings()) else {
-      return PreparedPart(file: file, name: name, journal: nil, resume: JournalResume())
+      self.init(file: part, name: name, journal: nil, resume: JournalResume())
+      return
     }
-    let journal = try file.openJournal()
-    let opening = JournalOpening(try journal.bytes(), isPartNew: !file.isResumed, of: manifest, name: name)
+    let journal = try part.openJournal()
+    let opening = JournalOpening(try journal.bytes(), isPartNew: !isResumed, of: manifest, name: name)
     try journal.truncate(to: opening.keptByteCount)
     if !opening.appended.isEmpty { try journal.append(opening.appended) }
-    return PreparedPart(file: file, name: name, journal: (journal, opening.contents), resume: opening.resume)
+    self.init(file: part, name: name, journal: (journal, opening.contents), resume: opening.resume)
   }
 }
 
