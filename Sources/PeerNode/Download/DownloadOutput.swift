@@ -96,7 +96,6 @@ final class DownloadOutput {
   func prepare(_ manifest: Manifest) throws(PartFileError) -> Resumable? {
     if let foundEarly { return begin(.complete(name: foundEarly.name, foundEarly.file), manifest) }
     if let part = folder.take() { return begin(.part(part), manifest) }
-    if manifest.kind == .folder { target = target.listing(of: link.fileID) }
     if target.isStream {
       name = target.name(suggestedBy: manifest)
       link.beginVerifying(into: .stream(try openStream(manifest.layout)))
@@ -105,6 +104,7 @@ final class DownloadOutput {
     look?.stop()
     let storage = OutputPreparation(link.fileID, manifest, target)
     preparation = storage
+    if manifest.kind == .folder { target = target.listing(of: link.fileID) }
     storage.start(on: queues, after: look != nil, link)
     return nil
   }

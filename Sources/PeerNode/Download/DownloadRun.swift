@@ -60,7 +60,8 @@ final class DownloadRun {
   /// - `contents`: if the contents of a folder are fetched.
   init(
     _ link: DownloadLink, length: UInt64?, peers: [PeerSource], target: DownloadTarget, on context: NodeContext,
-    over nodeConnections: NodeConnections, settings: DownloadSettings, sharing: Sharing?, contents: FolderContents? = nil,
+    over nodeConnections: NodeConnections, settings: DownloadSettings, sharing: Sharing?,
+    contents: FolderContents? = nil,
     resolve: @escaping Resolver, onUpdate: @escaping (DownloadUpdate) -> Void,
     onListed: ((ListedFolder) -> Void)? = nil, at now: Instant
   ) {

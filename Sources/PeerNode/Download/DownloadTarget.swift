@@ -46,7 +46,7 @@ public struct DownloadTarget: Hashable, Sendable {
   /// The place of the listing, if the ID is that of a folder: in the part folder beside the output.
   func listing(of folderID: FileID) -> DownloadTarget {
     DownloadTarget(
-      folder: Directory.path(of: FolderPart.name(of: folderID), in: folder), name: FolderPart.listingName, replaces: true)
+      folder: FolderPart.path(of: folderID, inFolder: folder), name: FolderPart.listingName, replaces: true)
   }
 
   private init(folder: String, name: String?, replaces: Bool, isStream: Bool) {

@@ -19,7 +19,8 @@ final class FolderDownload: Sendable {
   private let isListed = StopFlag()
 
   private init(
-    _ request: DownloadRequest, _ download: Download, _ context: NodeContext, onEnd: @escaping @Sendable (Outcome) -> Void
+    _ request: DownloadRequest, _ download: Download, _ context: NodeContext,
+    onEnd: @escaping @Sendable (Outcome) -> Void
   ) {
     self.request = request
     self.download = download
@@ -30,7 +31,8 @@ final class FolderDownload: Sendable {
   /// Runs a download, also after a pause.
   /// - `onEnd`: called once, on a thread that must not wait.
   static func run(
-    _ request: DownloadRequest, _ download: Download, _ context: NodeContext, onEnd: @escaping @Sendable (Outcome) -> Void
+    _ request: DownloadRequest, _ download: Download, _ context: NodeContext,
+    onEnd: @escaping @Sendable (Outcome) -> Void
   ) {
     FolderDownload(request, download, context, onEnd: onEnd).run()
   }
@@ -94,10 +96,7 @@ final class FolderDownload: Sendable {
   }
 
   private func layout(of folder: ListedFolder) throws(DownloadError) -> FolderLayout {
-    let bytes: [UInt8]
-    do throws(Errno) { bytes = try File(folder.path, [.read, .noFollow]).readAll() } catch {
-      throw .storage(.io(error))
-    }
+    let bytes = FolderPart.keptListing(inFolder: request.target.folder, folderID: request.fileID)
     do throws(FolderListingFault) {
       return try FolderLayout(try FolderListing(decoding: bytes), root: folder.manifest.root)
     } catch {

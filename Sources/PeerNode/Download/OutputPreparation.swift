@@ -25,12 +25,17 @@ final class OutputPreparation: Sendable {
   private let fileID: FileID
   private let manifest: Manifest
   private let target: DownloadTarget
+  /// For a listing: the folder that its part folder lies in.
+  private let outer: String?
   private let isStopped = StopFlag()
 
+  /// - `target`: of the file, or of the folder whose listing the manifest is of.
   init(_ fileID: FileID, _ manifest: Manifest, _ target: DownloadTarget) {
     self.fileID = fileID
     self.manifest = manifest
-    self.target = target
+    let isListing = manifest.kind == .folder
+    self.target = isListing ? target.listing(of: fileID) : target
+    outer = isListing ? target.folder : nil
   }
 
   /// Starts the job, which sends `prepared`.
@@ -50,8 +55,11 @@ final class OutputPreparation: Sendable {
   func stop() { isStopped.set() }
 
   private func run() throws(PartFileError) -> PreparedStorage {
+    if let outer { try FolderPart.makePart(of: fileID, inFolder: outer) }
     let name = chosenName()
-    let place = try PartFile.content(of: name, inFolder: target.folder, fileID: fileID, kind: manifest.kind, length: manifest.length) {
+    let place = try PartFile.content(
+      of: name, inFolder: target.folder, fileID: fileID, kind: manifest.kind, length: manifest.length
+    ) {
       self.isStopped.isSet
     }
     switch place {
@@ -66,6 +74,7 @@ final class OutputPreparation: Sendable {
       return .part(try part(file, name))
     } catch {
       if !file.isResumed { try? file.discard() }
+      if let outer { FolderPart.removeEmptyPart(of: fileID, inFolder: outer) }
       throw error
     }
   }

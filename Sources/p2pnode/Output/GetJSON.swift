@@ -21,6 +21,7 @@ final class GetJSON: DownloadObserver {
 
   func see(_ update: DownloadUpdate) {
     switch update {
+    case .listing(let length): emit("listing") { $0.set("bytes", length) }
     case .prepared(let name, let length): (self.name, self.length) = (name, length)
     case .report(let report): output(line(for: report))
     case .progress(let progress): output(JSONLine(progress))

@@ -15,6 +15,8 @@ final class GetDisplay: DownloadObserver {
 
   func see(_ update: DownloadUpdate) {
     switch update {
+    case .listing(let length):
+      Console.show { _, _ in [ScreenLine("a folder: fetching its listing (\(Format.size(length)))", .dim)] }
     case .prepared(let name, let length):
       (screen.name, screen.length) = (name, length)
       Console.show { _, _ in [ScreenLine("\(Console.escaped(name)): looking at what is here", .dim)] }
