@@ -96,7 +96,7 @@ final class DownloadOutput {
   func prepare(_ manifest: Manifest) throws(PartFileError) -> Resumable? {
     if let foundEarly { return begin(.complete(name: foundEarly.name, foundEarly.file), manifest) }
     if let part = folder.take() { return begin(.part(part), manifest) }
-    if target.isStream {
+    if target.isStream, manifest.kind != .folder {
       name = target.name(suggestedBy: manifest)
       link.beginVerifying(into: .stream(try openStream(manifest.layout)))
       return Resumable()
@@ -142,7 +142,7 @@ final class DownloadOutput {
 
   private func openStream(_ layout: ChunkLayout) throws(PartFileError) -> OrderedStream {
     do throws(Errno) {
-      let stream = OrderedStream(try target.openStream(), leafSize: layout.leafSize)
+      let stream = OrderedStream(try target.openStream(), layout)
       place = .stream(StreamWriter(stream, chunkSize: layout.chunkSize, link: link))
       return stream
     } catch {

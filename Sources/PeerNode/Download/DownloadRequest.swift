@@ -9,7 +9,7 @@ struct DownloadRequest: Sendable {
   /// In bytes; nil: any.
   var length: UInt64?
   let peers: [PeerSource]
-  let target: DownloadTarget
+  var target: DownloadTarget
   let settings: DownloadSettings
   /// Nil: other peers get nothing.
   let sharing: Sharing?

@@ -43,10 +43,15 @@ public struct DownloadTarget: Hashable, Sendable {
     return try File.duplicate(of: streamNumber, path: "descriptor \(streamNumber)")
   }
 
+  /// For a stream: a folder for the listing of a folder, which is made and removed when it is needed.
+  var scratchFolder = ""
+  /// The folder that a part folder lies in.
+  var partsFolder: String { isStream ? scratchFolder : folder }
+
   /// The place of the listing, if the ID is that of a folder: in the part folder beside the output.
   func listing(of folderID: FileID) -> DownloadTarget {
     DownloadTarget(
-      folder: FolderPart.path(of: folderID, inFolder: folder), name: FolderPart.listingName, replaces: true)
+      folder: FolderPart.path(of: folderID, inFolder: partsFolder), name: FolderPart.listingName, replaces: true)
   }
 
   private init(folder: String, name: String?, replaces: Bool, isStream: Bool) {

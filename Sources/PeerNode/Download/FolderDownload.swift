@@ -1,6 +1,7 @@
 // The two contents of a folder, one after the other: first its listing, then its files.
 import Content
 import Posix
+import Sodium
 import Storage
 import Synchronization
 import Transfer
@@ -22,6 +23,8 @@ final class FolderDownload: Sendable {
     _ request: DownloadRequest, _ download: Download, _ context: NodeContext,
     onEnd: @escaping @Sendable (Outcome) -> Void
   ) {
+    var request = request
+    if request.target.isStream { request.target.scratchFolder = FolderDownload.scratchPath() }
     self.request = request
     self.download = download
     self.context = context
@@ -59,7 +62,26 @@ final class FolderDownload: Sendable {
       link, restart: { FolderDownload.run(request, download, context, onEnd: onEnd) }, onEnd: onEnd)
   }
 
-  private func end(_ outcome: Outcome) { if download.stopped(outcome) { onEnd(outcome) } }
+  private func end(_ outcome: Outcome) {
+    if request.target.isStream { removeScratch() }
+    if download.stopped(outcome) { onEnd(outcome) }
+  }
+
+  // MARK: The listing of a stream
+
+  /// A name in the folder for temporary files that nothing has.
+  private static func scratchPath() -> String {
+    "\(Environment.variable("TMPDIR") ?? "/tmp")/p2pnode-\(Environment.processID)-\(Random.uint64())"
+  }
+
+  private func removeScratch() {
+    let target = request.target.listing(of: request.fileID)
+    guard let folder = try? Directory(target.folder), let entries = try? folder.entries() else { return }
+    for entry in entries { if let name = entry.text { try? folder.remove(name) } }
+    FolderPart.removeEmptyPart(of: request.fileID, inFolder: request.target.scratchFolder)
+    let scratch = PathParts(request.target.scratchFolder)
+    try? Directory(scratch.folder).removeDirectory(scratch.name)
+  }
 
   // MARK: The contents
 
@@ -78,8 +100,9 @@ final class FolderDownload: Sendable {
 
   private func fetchContents(of folder: ListedFolder, _ listing: DownloadLink) throws(DownloadError) {
     let layout = try layout(of: folder)
-    let name = request.target.name(suggestedBy: folder.manifest)
     do throws(PartFileError) {
+      if request.target.isStream { return try stream(layout, folder, listing) }
+      let name = request.target.name(suggestedBy: folder.manifest)
       let part = try FolderPart(inFolder: request.target.folder, layout: layout)
       do throws(PartFileError) { try part.checkPlace(name, force: false) } catch {
         if !part.isResumed { try? part.discard() }
@@ -95,8 +118,18 @@ final class FolderDownload: Sendable {
     }
   }
 
+  private func stream(_ layout: FolderLayout, _ folder: ListedFolder, _ listing: DownloadLink) throws(PartFileError) {
+    guard layout.listing.contentsLength == 0 else {
+      return fetch(FolderContents(layout: layout, part: nil, wanted: .all, peers: folder.peers), listing)
+    }
+    let output: File
+    do throws(Errno) { output = try request.target.openStream() } catch { throw .cannotCreate(error) }
+    try OrderedStream(output, ChunkLayout(layout)).writeTail()
+    finish(folder, listing, path: nil, name: request.target.name(suggestedBy: folder.manifest))
+  }
+
   private func layout(of folder: ListedFolder) throws(DownloadError) -> FolderLayout {
-    let bytes = FolderPart.keptListing(inFolder: request.target.folder, folderID: request.fileID)
+    let bytes = FolderPart.keptListing(inFolder: request.target.partsFolder, folderID: request.fileID)
     do throws(FolderListingFault) {
       return try FolderLayout(try FolderListing(decoding: bytes), root: folder.manifest.root)
     } catch {
@@ -110,11 +143,13 @@ final class FolderDownload: Sendable {
   ) throws(PartFileError) {
     try part.place(as: name, force: false)
     part.removeJournal()
+    finish(folder, listing, path: part.outputPath(name), name: name)
+  }
+
+  private func finish(_ folder: ListedFolder, _ listing: DownloadLink, path: String?, name: String) {
     listing.cancel()
     let stats = DownloadStats(start: folder.stats.start, end: folder.stats.end)
-    end(
-      .success(
-        DownloadResult(stats: stats, path: part.outputPath(name), name: name, wasFound: false, kind: .folder)))
+    end(.success(DownloadResult(stats: stats, path: path, name: name, wasFound: false, kind: .folder)))
   }
 
   private func fetch(_ contents: FolderContents, _ listing: DownloadLink) {
@@ -124,7 +159,8 @@ final class FolderDownload: Sendable {
     let isAdded = context.threads.add(link) { connections, now in
       DownloadRun(
         link, length: nil, peers: request.peers, target: request.target, on: context, over: connections,
-        settings: request.settings, sharing: request.sharing, contents: contents, resolve: request.resolve,
+        settings: request.settings, sharing: request.target.isStream ? nil : request.sharing, contents: contents,
+        resolve: request.resolve,
         onUpdate: download.queue.put, at: now)
     } onEnd: { result in
       listing.cancel()

@@ -32,7 +32,8 @@ struct KnownPeer: Sendable {
 /// The contents of a folder that a download fetches into a part folder.
 struct FolderContents: Sendable {
   let layout: FolderLayout
-  let part: PreparedPart
+  /// Nil: the contents go to a stream.
+  let part: PreparedPart?
   let wanted: WantedLeaves
   /// Peers that probably have the contents.
   let peers: [KnownPeer]

@@ -27,6 +27,7 @@ final class OutputPreparation: Sendable {
   private let target: DownloadTarget
   /// For a listing: the folder that its part folder lies in.
   private let outer: String?
+  private let scratch: String?
   private let isStopped = StopFlag()
 
   /// - `target`: of the file, or of the folder whose listing the manifest is of.
@@ -35,7 +36,8 @@ final class OutputPreparation: Sendable {
     self.manifest = manifest
     let isListing = manifest.kind == .folder
     self.target = isListing ? target.listing(of: fileID) : target
-    outer = isListing ? target.folder : nil
+    outer = isListing ? target.partsFolder : nil
+    scratch = isListing && target.isStream ? target.scratchFolder : nil
   }
 
   /// Starts the job, which sends `prepared`.
@@ -55,6 +57,9 @@ final class OutputPreparation: Sendable {
   func stop() { isStopped.set() }
 
   private func run() throws(PartFileError) -> PreparedStorage {
+    if let scratch {
+      do throws(Errno) { try Directory.make(scratch, mode: 0o700) } catch { throw .cannotCreate(error) }
+    }
     if let outer { try FolderPart.makePart(of: fileID, inFolder: outer) }
     let name = chosenName()
     let place = try PartFile.content(
