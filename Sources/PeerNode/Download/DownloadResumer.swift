@@ -34,6 +34,19 @@ final class DownloadResumer {
     }
   }
 
+  /// Compares the chunks whose hashes the listing of a folder tells. `comparedShared` follows.
+  func compareSharedChunks(of folder: FolderLayout) {
+    queue.run { [part, layout, resume, link, isStopped] in
+      let chunks = resume.sharedChunks(of: folder)
+      do throws(PartFileError) {
+        let leaves = try part.verifiedLeaves(of: chunks, in: layout) { isStopped.isSet }
+        link.send(.comparedShared(leaves, JournalEvent.found(leaves, among: chunks)))
+      } catch {
+        link.send(.writeFailed(error))
+      }
+    }
+  }
+
   /// Ends soon; pages that wait are dropped. `workEnded` follows.
   func stop() {
     isStopped.set()

@@ -31,7 +31,7 @@ struct LockedPartFolder: ~Copyable {
     throw .running(path: parent.path(of: name))
   }
 
-  private static func make(_ name: String, in parent: borrowing Directory) throws(PartFileError) {
+  static func make(_ name: String, in parent: borrowing Directory) throws(PartFileError) {
     do throws(Errno) { try parent.makeDirectory(name, mode: 0o700) } catch {
       if error.code == Errno.exists { return }
       throw error.isDiskFull ? .diskFull(path: parent.path(of: name), byteCount: 0) : .cannotCreate(error)
