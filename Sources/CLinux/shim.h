@@ -13,12 +13,15 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int fallocate(int, int, off_t, off_t);
+extern ssize_t copy_file_range(int, off_t *, int, off_t *, size_t, unsigned int);
 extern int renameat2(int, const char *, int, const char *, unsigned int);
 extern int sync_file_range(int, int64_t, int64_t, unsigned int);
+extern int syncfs(int);
 extern long syscall(long, ...);
 extern int pthread_setname_np(pthread_t, const char *);
 extern int sched_getaffinity(pid_t, size_t, void *);

@@ -63,7 +63,7 @@ public enum MerkleTree {
   }
 
   /// The smallest power of two that is not below `count`; 1 for 0.
-  static func powerOfTwo(atLeast count: Int) -> Int {
+  public static func powerOfTwo(atLeast count: Int) -> Int {
     var width = 1
     while width < count { width *= 2 }
     return width

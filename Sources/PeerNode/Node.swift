@@ -101,20 +101,21 @@ public final class Node: Sendable {
 
   // MARK: Downloads
 
-  /// Starts to fetch a file, beside all other downloads of the node and over the same connections. If a download of the
-  /// file runs already, this one fails at once.
+  /// Starts to fetch a file or a folder, beside all other downloads of the node and over the same connections. If a download
+  /// of the same ID runs already, this one fails at once.
   /// - `length`: of the file in bytes, checked before anything is fetched; nil: any.
   /// - `peers`: asked for it; those that discovery finds are asked as well.
   /// - `stay`: how long the finished file stays offered; nil: the download ends with it.
   /// - `shares`: whether other peers get what the download has. Of a stream they get nothing.
   public func download(
     _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
-    settings: DownloadSettings = DownloadSettings(), shares: Bool = true, stay: Sharing.Stay? = nil
+    settings: DownloadSettings = DownloadSettings(), shares: Bool = true, stay: Sharing.Stay? = nil,
+    folder: FolderOptions = FolderOptions()
   ) -> Download {
     let download = Download(fileID, isStream: target.isStream, isWatched: true)
     let request = DownloadRequest(
       fileID: fileID, length: length, peers: peers, target: target, settings: settings,
-      sharing: shares ? Sharing(stay: stay) : nil)
+      sharing: shares ? Sharing(stay: stay) : nil, folder: folder)
     start(request, download) { download.end($0) }
     return download
   }
@@ -130,29 +131,10 @@ public final class Node: Sendable {
       context.downloadEnded(download)
       return onEnd(.failure(.system(error)))
     }
-    Node.run(request, download, context) { result in
+    FolderDownload.run(request, download, context) { result in
       context.downloadEnded(download)
       onEnd(result)
     }
-  }
-
-  /// Runs a download, also after a pause.
-  private static func run(
-    _ request: DownloadRequest, _ download: Download, _ context: NodeContext,
-    onEnd: @escaping @Sendable (Result<DownloadResult, DownloadError>) -> Void
-  ) {
-    let link = DownloadRun.link(to: request.fileID, of: context)
-    let sharing = request.target.isStream ? nil : request.sharing  // of a stream nothing is kept
-    let put = download.queue.put
-    download.began(link, restart: { run(request, download, context, onEnd: onEnd) }, onEnd: onEnd)
-    let isAdded = context.threads.add(link) { connections, now in
-      DownloadRun(
-        link, length: request.length, peers: request.peers, target: request.target, on: context, over: connections,
-        settings: request.settings, sharing: sharing, resolve: request.resolve, onUpdate: put, at: now)
-    } onEnd: { result in
-      if download.stopped(result) { onEnd(result) }
-    }
-    if !isAdded { onEnd(.failure(download.takeStoppedError())) }
   }
 
   // MARK: Limits and numbers

@@ -72,6 +72,14 @@ extension Errno {
   public static var isFolder: Int32 { EISDIR }
   /// ELOOP: a symbolic link where none may be.
   public static var symbolicLink: Int32 { ELOOP }
+  /// ENOTEMPTY: a folder that still holds names.
+  public static var notEmpty: Int32 { ENOTEMPTY }
+  /// ENAMETOOLONG: longer than the file system allows.
+  public static var nameTooLong: Int32 { ENAMETOOLONG }
+  /// EPERM: not for this user, or the file system does not know such a thing.
+  public static var notPermitted: Int32 { EPERM }
+  /// ENXIO: a FIFO that no process reads.
+  public static var noReader: Int32 { ENXIO }
   /// EXDEV: the path leads out of the folder.
   public static var leavesFolder: Int32 { EXDEV }
 

@@ -65,15 +65,19 @@ public struct File: ~Copyable, Sendable {
     try read(at: offset, count: buffer.byteCount, into: &buffer)
   }
 
-  /// As `read(at:into:)`, of only the first `wanted` bytes of the span.
-  public func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(Errno) -> Int {
-    precondition(wanted >= 0 && wanted <= buffer.byteCount, "what is read fits the span")
+  /// As `read(at:into:)`, of only `wanted` bytes of the span.
+  /// - `place`: where they begin in the span.
+  public func read(
+    at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan, from place: Int = 0
+  ) throws(Errno) -> Int {
+    precondition(wanted >= 0 && place >= 0 && wanted <= buffer.byteCount - place, "what is read fits the span")
     var done = 0
     try checkRange(offset, wanted, "pread")
     while done < wanted {
       let count = try retrying("pread", path) {
         buffer.withUnsafeMutableBytes { bytes in
-          pread(descriptor.number, bytes.baseAddress! + done, wanted - done, off_t(offset) + off_t(done))
+          pread(
+            descriptor.number, bytes.baseAddress! + place + done, wanted - done, off_t(offset) + off_t(done))
         }
       }
       if count == 0 { break }

@@ -16,10 +16,34 @@ extension File {
   public func freeByteCount() throws(Errno) -> UInt64? {
     var raw = statvfs()
     _ = try retrying("fstatvfs", path) { fstatvfs(descriptor.number, &raw) }
-    if raw.f_blocks == 0 { return nil }
+    return raw.freeByteCount
+  }
+}
+
+extension Directory {
+  /// As `freeByteCount` of a file in this folder.
+  public func freeByteCount() throws(Errno) -> UInt64? { try statvfs().freeByteCount }
+
+  /// The most bytes of a name in this folder; nil if the file system does not say. The corresponding C function is
+  /// `fstatvfs`.
+  public func nameByteCountMax() throws(Errno) -> Int? {
+    let count = try statvfs().f_namemax
+    return count == 0 ? nil : Int(clamping: count)
+  }
+
+  private func statvfs() throws(Errno) -> Glibc.statvfs {
+    var raw = Glibc.statvfs()
+    _ = try retrying("fstatvfs", path) { fstatvfs(descriptor.number, &raw) }
+    return raw
+  }
+}
+
+extension statvfs {
+  fileprivate var freeByteCount: UInt64? {
+    if f_blocks == 0 { return nil }
     // Root may also use the blocks that are kept for it.
-    let blocks = Environment.userID == 0 ? raw.f_bfree : raw.f_bavail
-    return UInt64(blocks).multipliedSaturating(by: UInt64(raw.f_frsize))
+    let blocks = Environment.userID == 0 ? f_bfree : f_bavail
+    return UInt64(blocks).multipliedSaturating(by: UInt64(f_frsize))
   }
 }
 

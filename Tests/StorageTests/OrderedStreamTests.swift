@@ -1,4 +1,5 @@
 // A stream: pieces in any order, bytes in the file's.
+import Content
 import Posix
 import Testing
 import TestSupport
@@ -9,10 +10,10 @@ import TestSupport
   static let leafSize = 1024
   let temporary = TemporaryFolder()
   let bytes = pattern(20 * leafSize + 77)
+  private let layout = ChunkLayout(fileLength: UInt64(20 * leafSize + 77), chunkSize: 4 * leafSize, leafSize: leafSize)!
 
   private func make() throws -> OrderedStream {
-    OrderedStream(
-      try File(temporary("out"), [.readWrite, .createExclusive]), leafSize: `An ordered stream`.leafSize)
+    OrderedStream(try File(temporary("out"), [.readWrite, .createExclusive]), layout)
   }
 
   private func put(_ leaves: Range<Int>, into stream: OrderedStream) throws {
@@ -53,7 +54,7 @@ import TestSupport
   }
 
   @Test func `the writer, a later put and the end all report a failure`() throws {
-    let stream = OrderedStream(try File(temporary("in"), [.createExclusive]), leafSize: 1024)  // for reading alone
+    let stream = OrderedStream(try File(temporary("in"), [.createExclusive]), layout)  // for reading alone
     try put(0..<1, into: stream)
     #expect(throws: PartFileError.self) { try writeAll(stream) }
     #expect(throws: PartFileError.self) { try put(5..<6, into: stream) }

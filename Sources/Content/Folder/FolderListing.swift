@@ -79,6 +79,18 @@ public struct FolderListing: Sendable {
   /// Whether an entry is a file.
   public func isFile(_ index: Int) -> Bool { bytes[Int(offsets[index])] <= FolderEntry.Kind.executable.rawValue }
 
+  /// Whether an entry is a file that its owner may execute.
+  public func isExecutable(_ index: Int) -> Bool { kind(of: index) == .executable }
+
+  /// Whether an entry is an empty folder.
+  public func isEmptyFolder(_ index: Int) -> Bool { kind(of: index) == .emptyFolder }
+
+  /// The target of an entry that is a symbolic link; nil if it is none.
+  public func linkTarget(of index: Int) -> FolderPath? {
+    guard kind(of: index) == .symbolicLink, case .symbolicLink(let target) = self[index].item else { return nil }
+    return target
+  }
+
   /// The length in bytes of an entry that is a file.
   public func fileLength(of index: Int) -> UInt64 { length(at: contentOffset(of: index)) }
 

@@ -126,7 +126,7 @@ private final class DiscoveryAskerLoop {
     switch command {
     case .begin(let link, let asksAfter, let firstPhase):
       let state = DiscoverySearch(
-        key: link.key, own: own, asksNetwork: settings.multicast, asksAfter: asksAfter, firstPhase: firstPhase,
+        key: link.searchKey, own: own, asksNetwork: settings.multicast, asksAfter: asksAfter, firstPhase: firstPhase,
         generator: SeededGenerator(seed: Random.uint64()), at: now)
       let search = Search(link, state)
       searches[link.id] = search

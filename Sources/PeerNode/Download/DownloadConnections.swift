@@ -138,6 +138,15 @@ final class DownloadConnections {
     return [.dialFailed(id, end.dialFailure)]
   }
 
+  /// Peers that have opened the content, at addresses that were dialled.
+  var openedPeers: [KnownPeer] {
+    connections.compactMap { id, connection in
+      guard connection.isOpened, !id.isInbound, let peer = connection.peer else { return nil }
+      let address = connection.address
+      return KnownPeer(address: PeerAddress(ip: address.ip, port: address.port, scope: address.scope), peer: peer)
+    }
+  }
+
   /// The peer has opened the content.
   func opened(_ id: ConnectionID) {
     connections[id]?.isOpened = true

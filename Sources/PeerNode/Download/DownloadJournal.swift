@@ -15,7 +15,7 @@ final class DownloadJournal {
 
   /// `part` and `file`, if there is a journal, are those of one download; the results of actions go to it.
   init(
-    _ state: JournalState, part: PartFile, file: JournalFile?, name: String, replaces: Bool, _ link: DownloadLink
+    _ state: JournalState, part: any PartStorage, file: JournalFile?, name: String, replaces: Bool, _ link: DownloadLink
   ) {
     self.state = state
     self.link = link
@@ -69,14 +69,14 @@ final class DownloadJournal {
 
 /// Performs an action on part file and journal.
 private final class Performer: Sendable {
-  private let part: PartFile
+  private let part: any PartStorage
   private let file: JournalFile?
   private let name: String
   private let replaces: Bool
   /// An action has failed: those that wait behind it are not performed.
   private let hasFailed = StopFlag()
 
-  init(part: PartFile, file: JournalFile?, name: String, replaces: Bool) {
+  init(part: any PartStorage, file: JournalFile?, name: String, replaces: Bool) {
     self.part = part
     self.file = file
     self.name = name

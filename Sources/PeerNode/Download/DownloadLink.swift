@@ -11,6 +11,10 @@ final class DownloadLink: Sendable {
   let id: DownloadID
   let fileID: FileID
   let key: FileKey
+  /// How the contents of a folder are cut, if the download fetches them. Nil: it fetches a file or a listing.
+  let folder: FolderLayout?
+  /// Peers that have the content are found by this key: for a folder's contents it is the folder's own.
+  let searchKey: FileKey
   let blocks: DownloadBlocks
   /// The threads that it shares.
   let threads: DownloadThreads
@@ -20,22 +24,25 @@ final class DownloadLink: Sendable {
   private let cancelled = StopFlag()
   private let uploadCount = Atomic<UInt64>(0)
 
+  /// - `folder`: if the contents of a folder are fetched: how they are cut, and the folder's key.
   /// - `onBlocksAvailable`: called when connections that found no block may take one.
   init(
-    fileID: FileID, key: FileKey, on threads: DownloadThreads,
+    fileID: FileID, key: FileKey, folder: (layout: FolderLayout, key: FileKey)? = nil, on threads: DownloadThreads,
     onBlocksAvailable: @escaping @Sendable (DownloadID) -> Void
   ) {
     let id = threads.nextID()
     self.id = id
     self.fileID = fileID
     self.key = key
+    self.folder = folder?.layout
+    searchKey = folder?.key ?? key
     self.threads = threads
     blocks = DownloadBlocks(threads.blocks, of: id) { onBlocksAvailable(id) }
     pieces = threads.verifiers.makeLane()
   }
 
   /// The file that its connections fetch.
-  var fetchTarget: FetchTarget { FetchTarget(fileID: fileID, key: key) }
+  var fetchTarget: FetchTarget { FetchTarget(fileID: fileID, key: key, folder: folder) }
 
   /// File bytes of this content that were sent to peers while the download offered it.
   var uploadedBytes: UInt64 { uploadCount.load(ordering: .relaxed) }

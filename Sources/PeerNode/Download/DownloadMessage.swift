@@ -38,6 +38,8 @@ enum DownloadMessage: Sendable {
   /// The leaves of a page's chunks that were in the part file already, also as events of the journal. Nil: the journal had
   /// the page.
   case resumed(ConnectionID?, HashPage, [(chunk: ChunkIndex, mask: UInt64)], [JournalEvent])
+  /// The same for the chunks that files of a folder share.
+  case comparedShared([(chunk: ChunkIndex, mask: UInt64)], [JournalEvent])
   case journal(JournalEvent)
   /// A queue of the output's work has ended: it sends nothing more.
   case workEnded
@@ -55,6 +57,9 @@ enum DownloadMessage: Sendable {
   case hinted(PeerAddress, PeerID)
   /// The download need not wait for more hints, though they may come.
   case discoverySettled(DiscoverySummary)
+
+  /// The contents of the folder are fetched now, over the connections that the listing came on.
+  case contentsBegan
 
   // From the program.
   case cancelled

@@ -10,7 +10,7 @@ import Wire
 final class DownloadOutput {
   /// A part file with the work that compares it with hashes and syncs it.
   struct Part {
-    let file: PartFile
+    let file: any PartStorage
     /// The claims of an earlier download's journal.
     var resume = JournalResume()
     /// Nil in a part file that nothing was written to.
@@ -28,7 +28,10 @@ final class DownloadOutput {
     case stream(StreamWriter)
   }
 
-  private let target: DownloadTarget
+  /// For a listing: its place in the part folder.
+  private(set) var target: DownloadTarget
+  /// The part folder, if the contents of a folder are fetched.
+  private var folder: PreparedPart?
   private let link: DownloadLink
   /// Run the look and the preparation.
   private let queues: OutputQueues
@@ -49,14 +52,16 @@ final class DownloadOutput {
   private(set) var error: PartFileError?
 
   /// - `link`: of the download whose pieces it verifies and writes.
-  init(_ target: DownloadTarget, _ link: DownloadLink) {
+  /// - `folder`: if the contents of a folder are fetched: the part folder that they go to.
+  init(_ target: DownloadTarget, _ link: DownloadLink, folder: PreparedPart? = nil) {
     self.target = target
+    self.folder = folder
     self.link = link
     queues = OutputQueues(link.threads.disk)
   }
 
   var isStream: Bool { target.isStream }
-  var part: PartFile? { if case .part(let part) = place { part.file } else { nil } }
+  var part: (any PartStorage)? { if case .part(let part) = place { part.file } else { nil } }
   var found: FoundFile? { if case .found(let file) = place { file } else { nil } }
   /// The part file that stays if the download fails.
   var keptPath: String? { part.flatMap { hasWritten || $0.isResumed ? $0.path : nil } }
@@ -84,13 +89,14 @@ final class DownloadOutput {
     guard let found, isNeeded else { return nil }
     foundEarly = found
     let tree = found.file.tree
-    return Manifest(kind: .file, layout: tree.pages.layout, root: tree.root, suggestedName: found.name)
+    return Manifest(kind: found.file.kind, layout: tree.pages.layout, root: tree.root, suggestedName: found.name)
   }
 
   /// Makes the place ready. Returns the data that is there if it is known at once; else `prepared` follows.
   func prepare(_ manifest: Manifest) throws(PartFileError) -> Resumable? {
     if let foundEarly { return begin(.complete(name: foundEarly.name, foundEarly.file), manifest) }
-    if target.isStream {
+    if let part = folder.take() { return begin(.part(part), manifest) }
+    if target.isStream, manifest.kind != .folder {
       name = target.name(suggestedBy: manifest)
       link.beginVerifying(into: .stream(try openStream(manifest.layout)))
       return Resumable()
@@ -98,6 +104,7 @@ final class DownloadOutput {
     look?.stop()
     let storage = OutputPreparation(link.fileID, manifest, target)
     preparation = storage
+    if manifest.kind == .folder { target = target.listing(of: link.fileID) }
     storage.start(on: queues, after: look != nil, link)
     return nil
   }
@@ -113,6 +120,7 @@ final class DownloadOutput {
       name = part.name
       begin(part, manifest)
       resumable.heldPages = part.resume.pages.map(\.index)
+      resumable.holdsSharedChunks = part.file.isResumed && manifest.layout.folder != nil
     }
     return resumable
   }
@@ -125,6 +133,7 @@ final class DownloadOutput {
       file: prepared.journal?.file, name: prepared.name, replaces: target.mayReplace, link)
     if prepared.file.isResumed {
       let resumer = DownloadResumer(prepared.file, manifest.layout, prepared.resume, link)
+      if let folder = manifest.layout.folder { resumer.compareSharedChunks(of: folder) }
       for page in prepared.resume.pages { resumer.compare(page, from: nil) }
       part.resumer = resumer
     }
@@ -133,7 +142,7 @@ final class DownloadOutput {
 
   private func openStream(_ layout: ChunkLayout) throws(PartFileError) -> OrderedStream {
     do throws(Errno) {
-      let stream = OrderedStream(try target.openStream(), leafSize: layout.leafSize)
+      let stream = OrderedStream(try target.openStream(), layout)
       place = .stream(StreamWriter(stream, chunkSize: layout.chunkSize, link: link))
       return stream
     } catch {
@@ -279,9 +288,9 @@ struct FinishedOutput: Sendable {
   /// Nil: there is no file of that download.
   let path: String?
   /// A part file that has its name now, if it is read on.
-  var file: Result<CheckedFile, StoredFileError>?
+  var file: Result<any CheckedOutput, StoredFileError>?
 }
 
-private func reopened(_ file: PartFile, _ name: String) -> Result<CheckedFile, StoredFileError> {
+private func reopened(_ file: any PartStorage, _ name: String) -> Result<any CheckedOutput, StoredFileError> {
   do throws(StoredFileError) { return .success(try file.finished(as: name)) } catch { return .failure(error) }
 }

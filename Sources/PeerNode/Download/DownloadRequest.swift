@@ -9,10 +9,11 @@ struct DownloadRequest: Sendable {
   /// In bytes; nil: any.
   var length: UInt64?
   let peers: [PeerSource]
-  let target: DownloadTarget
+  var target: DownloadTarget
   let settings: DownloadSettings
   /// Nil: other peers get nothing.
   let sharing: Sharing?
+  var folder = FolderOptions()
   /// Finds the addresses of names.
   var resolve: Resolver = { host throws(ResolutionFailure) in try host.resolve() }
 }

@@ -8,7 +8,7 @@ import Transfer
 /// The part file of an earlier download, looked at page by page: each is a job of the disk pool. Confined to the control
 /// thread.
 final class DownloadResumer {
-  private let part: PartFile
+  private let part: any PartStorage
   private let layout: ChunkLayout
   private let resume: JournalResume
   private let link: DownloadLink
@@ -16,7 +16,7 @@ final class DownloadResumer {
   private let isStopped = StopFlag()
 
   /// The leaves that match go to the download as `resumed`, one message a page.
-  init(_ part: PartFile, _ layout: ChunkLayout, _ resume: JournalResume, _ link: DownloadLink) {
+  init(_ part: any PartStorage, _ layout: ChunkLayout, _ resume: JournalResume, _ link: DownloadLink) {
     (self.part, self.layout, self.resume, self.link) = (part, layout, resume, link)
     queue = link.threads.disk.queue(isLong: true)
   }
@@ -28,6 +28,19 @@ final class DownloadResumer {
       do throws(PartFileError) {
         let leaves = try part.verifiedLeaves(of: chunks, in: layout) { isStopped.isSet }
         link.send(.resumed(id, page, leaves, JournalEvent.found(leaves, among: chunks)))
+      } catch {
+        link.send(.writeFailed(error))
+      }
+    }
+  }
+
+  /// Compares the chunks whose hashes the listing of a folder tells. `comparedShared` follows.
+  func compareSharedChunks(of folder: FolderLayout) {
+    queue.run { [part, layout, resume, link, isStopped] in
+      let chunks = resume.sharedChunks(of: folder)
+      do throws(PartFileError) {
+        let leaves = try part.verifiedLeaves(of: chunks, in: layout) { isStopped.isSet }
+        link.send(.comparedShared(leaves, JournalEvent.found(leaves, among: chunks)))
       } catch {
         link.send(.writeFailed(error))
       }

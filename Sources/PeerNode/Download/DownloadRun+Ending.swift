@@ -20,7 +20,8 @@ extension DownloadRun {
     if isComplete { output.completed(at: now) }
     sharing.stopFetching(at: now)
     search.stop()
-    connections.releaseAll()
+    // The contents of a folder come over the same connections.
+    if !(isComplete && isListing && onListed != nil) { connections.releaseAll() }
     output.stop(isComplete: isComplete)
     phase = .stopped(outcome)
   }
@@ -43,7 +44,7 @@ extension DownloadRun {
     guard let manifest else { preconditionFailure("a complete download has a manifest") }
     phase = .finishing(.success(stats))
     do throws(PartFileError) {
-      let output = try output.complete(length: manifest.length, reopens: sharing.stays, at: now)
+      let output = try output.complete(length: manifest.length, reopens: stays, at: now)
       if let output { finished(.success(stats), .success(output), at: now) }
     } catch {
       finished(.success(stats), .failure(error), at: now)
@@ -69,12 +70,22 @@ extension DownloadRun {
     }
   }
 
+  /// Whether the finished output stays offered, or is the listing of a folder whose contents are still fetched.
+  private var stays: Bool { sharing.stays || isListing && sharing.isShared && onListed != nil }
+
   private func succeeded(_ stats: DownloadStats, _ finished: FinishedOutput, at now: Instant) {
     reportProgress(at: now)
     if let file = finished.file { sharing.watch(file) }
     var stats = stats
     stats.uploadedBytes = link.uploadedBytes
-    let result = DownloadResult(stats: stats, path: finished.path, name: output.name, wasFound: output.found != nil)
+    guard let manifest else { preconditionFailure("a complete download has a manifest") }
+    let result = DownloadResult(
+      stats: stats, path: finished.path, name: output.name, wasFound: output.found != nil, kind: manifest.kind)
+    if isListing, let onListed, let path = finished.path {
+      if isCancelledLate { return phase = .over(.failure(.failed(.cancelled, stats, part: path))) }
+      phase = .staying(result, until: nil)
+      return onListed(ListedFolder(manifest: manifest, path: path, stats: stats, peers: connections.openedPeers))
+    }
     guard sharing.stays, finished.path != nil else { return phase = .over(.success(result)) }
     onUpdate(.staying(result))
     phase = isCancelledLate ? .over(.success(result)) : .staying(result, until: sharing.end(from: now))

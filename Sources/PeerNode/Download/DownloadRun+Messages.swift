@@ -38,6 +38,7 @@ extension DownloadRun {
     case .staying(let result, _):
       switch message {
       case .cancelled: phase = .over(.success(result))
+      case .contentsBegan: connections.releaseAll()
       case .unreadable(let error):
         onUpdate(.unreadable(error))
         phase = .over(.success(result))
@@ -76,11 +77,15 @@ extension DownloadRun {
     case .resumed(let id, let page, let leaves, let events):
       output.journal(events, at: now)
       resumed(page, leaves, from: id, at: now)
+    case .comparedShared(let leaves, let events):
+      output.journal(events, at: now)
+      resumed(leaves, at: now)
+      state.handle(.sharedChunksCompared, at: now)
     case .journal(let event): output.journal([event], at: now)
     case .streamed(let below):
       if let event = output.streamed(below: below, in: manifest!.layout) { state.handle(event, at: now) }
     case .streamEnded: break  // after a failure, which was reported before
-    case .workEnded, .finished: break  // only after the brain has ended
+    case .workEnded, .finished, .contentsBegan: break  // only after the brain has ended
     case .resolved(let name, let result):
       for event in search.resolved(name, result, at: now) { state.handle(event, at: now) }
     case .hinted(let address, let peer): state.handle(.addressHinted(address, peer), at: now)
@@ -115,8 +120,13 @@ extension DownloadRun {
   private func resumed(
     _ page: HashPage, _ leaves: [(chunk: ChunkIndex, mask: UInt64)], from id: ConnectionID?, at now: Instant
   ) {
-    let layout = manifest!.layout
     learned(page)
+    resumed(leaves, at: now)
+    state.handle(.pageVerified(page.index, from: id), at: now)
+  }
+
+  private func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)], at now: Instant) {
+    guard let layout = manifest?.layout else { preconditionFailure("chunks are compared when the layout is known") }
     for (chunk, mask) in leaves {
       let isWhole = mask == layout.leaves(of: chunk).mask
       let leafHashes =
@@ -125,9 +135,11 @@ extension DownloadRun {
         : chunkHashes?.hash(of: chunk).flatMap { output.journaledLeafHashes(of: chunk, hash: $0, in: layout) }
       sharing.share.add(mask, of: chunk, leafHashes: leafHashes)
     }
-    let wholeCount = leaves.count { $0.mask == layout.leaves(of: $0.chunk).mask }
-    if wholeCount > 0 { onUpdate(.resumed(chunks: wholeCount)) }
+    let whole = leaves.filter { $0.mask == layout.leaves(of: $0.chunk).mask }
+    if !whole.isEmpty, !isListing {
+      let bytes = whole.reduce(0) { $0 + UInt64(layout.length(of: $1.chunk)) }
+      onUpdate(.resumed(chunks: whole.count, bytes: bytes))
+    }
     state.handle(.resumed(leaves), at: now)
-    state.handle(.pageVerified(page.index, from: id), at: now)
   }
 }

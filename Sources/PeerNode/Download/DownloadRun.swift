@@ -36,6 +36,11 @@ final class DownloadRun {
   let expectedLength: UInt64?
   /// Called on the control thread: it must not wait, and runs no code of the program.
   let onUpdate: (DownloadUpdate) -> Void
+  /// Called on the control thread when the listing of a folder is there. The download then stays until it is cancelled.
+  /// Nil: only the listing was asked for.
+  let onListed: ((ListedFolder) -> Void)?
+  /// Peers that probably have the content.
+  private let knownPeers: [KnownPeer]
   var state: DownloadState
   var manifest: Manifest?
   /// Nil until the manifest is verified.
@@ -52,10 +57,13 @@ final class DownloadRun {
   /// - `link`: as `DownloadRun.link` made it, for this download alone.
   /// - `length`: of the file, in bytes, if it is known; nil if not.
   /// - `sharing`: nil: other peers get nothing.
+  /// - `contents`: if the contents of a folder are fetched.
   init(
     _ link: DownloadLink, length: UInt64?, peers: [PeerSource], target: DownloadTarget, on context: NodeContext,
-    over nodeConnections: NodeConnections, settings: DownloadSettings, sharing: Sharing?, resolve: @escaping Resolver,
-    onUpdate: @escaping (DownloadUpdate) -> Void, at now: Instant
+    over nodeConnections: NodeConnections, settings: DownloadSettings, sharing: Sharing?,
+    contents: FolderContents? = nil,
+    resolve: @escaping Resolver, onUpdate: @escaping (DownloadUpdate) -> Void,
+    onListed: ((ListedFolder) -> Void)? = nil, at now: Instant
   ) {
     self.context = context
     self.onUpdate = onUpdate
@@ -64,15 +72,30 @@ final class DownloadRun {
     var settings = settings
     if target.isStream { settings.order = .inOrder(windowChunks: DownloadRun.streamWindowChunks) }
     settings.shares = sharing != nil
+    settings.wanted = contents?.wanted ?? .all
     state = DownloadState(settings: settings, generator: SeededGenerator(seed: Random.uint64()), at: now)
     search = PeerSearch(
       peers, peersWanted: settings.maxWorkers, isAsking: context.configuration.discovery != nil, resolve: resolve,
       link: link, onUpdate: onUpdate, at: now)
     connections = DownloadConnections(
       nodeConnections, own: context.configuration.identity.peerID, link, onUpdate: onUpdate)
-    output = DownloadOutput(target, link)
+    output = DownloadOutput(target, link, folder: contents?.part)
+    knownPeers = contents?.peers ?? []
+    self.onListed = onListed
     self.sharing = DownloadSharing(sharing, DownloadShare(key: link.key, link: link), context)
     nextProgress = now
+  }
+
+  /// Whether what is fetched is the listing of a folder.
+  var isListing: Bool { manifest?.kind == .folder }
+
+  /// The way to a download of the contents of a folder, as `link(to:of:)`.
+  static func link(toContentsOf folder: FolderLayout, of context: NodeContext) -> DownloadLink {
+    let key = FileKey(folder.folderID, swarm: context.swarmKey)
+    return DownloadLink(
+      fileID: folder.contentsID, key: FileKey(folder.contentsID, swarm: context.swarmKey), folder: (folder, key),
+      on: context.threads
+    ) { [weak context] download in context?.sendToAllLoops(.blocksAvailable(download)) }
   }
 
   /// The way to a download of a file by a node, which other threads may have before it begins.
@@ -87,9 +110,10 @@ final class DownloadRun {
     if let address = context.address, sharing.isShared { onUpdate(.listening(address)) }
     // The peers that were named are dialled first, and while they answer the search begins.
     for event in search.known { state.handle(event, at: now) }
+    for known in knownPeers { state.handle(.addressHinted(known.address, known.peer), at: now) }
     perform(at: now)
     if let asker = context.asker { ask(with: asker) }
-    output.startLook(expectedLength)
+    if link.folder == nil { output.startLook(expectedLength) }
     lookUp(at: now)
     perform(at: now)
   }
@@ -148,7 +172,7 @@ final class DownloadRun {
   }
 
   func reportProgress(at now: Instant) {
-    if output.part != nil { onUpdate(.progress(state.progress(at: now))) }
+    if output.part != nil, !isListing { onUpdate(.progress(state.progress(at: now))) }
   }
 
   // MARK: The brain
@@ -168,7 +192,7 @@ final class DownloadRun {
     case .cancel(let id, let request): connections.cancel(request, from: id)
     case .disconnect(let id, let reason):
       if let event = connections.disconnect(id, reason) { state.handle(event, at: now) }
-    case .report(let report): onUpdate(.report(report))
+    case .report(let report): if !isListing || report.isAboutPeer { onUpdate(.report(report)) }
     case .finished(let stats): phase = .decided(.success(stats))
     case .failed(let failure, let stats):
       phase = .decided(
@@ -206,6 +230,10 @@ final class DownloadRun {
   private func begin(_ manifest: Manifest, _ resumable: Resumable, at now: Instant) {
     chunkHashes = KnownChunkHashes(PageLayout(manifest.layout))
     sharing.begin(manifest, output.place)
+    guard !isListing else {
+      onUpdate(.listing(length: manifest.length))
+      return state.handle(.storageReady(resumable), at: now)
+    }
     onUpdate(.prepared(name: output.name, length: manifest.length))
     if let found = output.found { onUpdate(.found(path: found.path)) }
     state.handle(.storageReady(resumable), at: now)

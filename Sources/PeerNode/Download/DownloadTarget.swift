@@ -1,5 +1,7 @@
 // Where a download's bytes go: to a file, to standard output, and to other peers.
+import Content
 import Posix
+import Storage
 
 /// The place that a file goes to.
 public struct DownloadTarget: Hashable, Sendable {
@@ -35,10 +37,26 @@ public struct DownloadTarget: Hashable, Sendable {
     return target
   }
 
+  /// Whether the bytes leave through the process's standard output.
+  public var isStandardOutput: Bool { isStream && streamNumber == nil }
+
   /// The output of a stream.
   func openStream() throws(Errno) -> File {
     guard let streamNumber else { return try File.standardOutput() }
     return try File.duplicate(of: streamNumber, path: "descriptor \(streamNumber)")
+  }
+
+  /// Where listings of folders are kept for the next time; nil: nowhere.
+  public var listings: ListingCache?
+  /// For a stream: a folder for the listing of a folder, which is made and removed when it is needed.
+  var scratchFolder = ""
+  /// The folder that a part folder lies in.
+  var partsFolder: String { isStream ? scratchFolder : folder }
+
+  /// The place of the listing, if the ID is that of a folder: in the part folder beside the output.
+  func listing(of folderID: FileID) -> DownloadTarget {
+    DownloadTarget(
+      folder: FolderPart.path(of: folderID, inFolder: partsFolder), name: FolderPart.listingName, replaces: true)
   }
 
   private init(folder: String, name: String?, replaces: Bool, isStream: Bool) {

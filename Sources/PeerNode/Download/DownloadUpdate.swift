@@ -7,7 +7,10 @@ import Wire
 
 /// An event of a running download. Names are as peers gave them: escape before printing.
 public enum DownloadUpdate: Sendable {
-  /// The manifest is verified and the part file is there.
+  /// The ID is that of a folder. Its listing, of so many bytes, is fetched first. Nothing is reported of that but peers.
+  case listing(length: UInt64)
+  /// The manifest is verified and the part file is there. For a folder: the listing is verified, the part folder is there,
+  /// and `length` is the sum of the files.
   case prepared(name: String, length: UInt64)
   /// A decision of the engine, or an event that it counts.
   case report(DownloadReport)
@@ -23,8 +26,8 @@ public enum DownloadUpdate: Sendable {
   case peerEnded(Endpoint, PeerID?, ConnectionEnd)
   /// The output is there already, and it is the right file: nothing is fetched. Comes after `prepared`.
   case found(path: String)
-  /// Chunks of an earlier download that were right.
-  case resumed(chunks: Int)
+  /// Whole chunks of an earlier download that were right, and their bytes.
+  case resumed(chunks: Int, bytes: UInt64)
   /// Other peers may dial this address. Comes first.
   case listening(Endpoint)
   /// The file has its name, and stays offered. `cancel` ends that, and the call then returns as if it had not stayed.
@@ -43,6 +46,8 @@ public struct DownloadResult: Sendable {
   public let name: String
   /// Whether the right file was there already, so that nothing was fetched.
   public let wasFound: Bool
+  /// What was fetched: a file, a folder, or only the listing of one.
+  public let kind: ContentKind
 }
 
 /// A download that did not finish. Verified data stays in the part file, for a later download.
@@ -53,6 +58,8 @@ public enum DownloadError: Error, Sendable {
   case storage(PartFileError)
   /// The file of this ID has another length, in bytes, than the caller gave. No peer is to blame.
   case otherLength(expected: UInt64, actual: UInt64)
+  /// The author of the folder's ID made a listing that breaks a rule. No peer is to blame.
+  case badListing(FolderListingFault)
   /// The node downloads this file already. A node has one download of a file at a time.
   case isRunning(FileID)
   /// The address cannot be listened on.

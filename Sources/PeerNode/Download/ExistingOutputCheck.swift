@@ -7,34 +7,49 @@ import Storage
 final class ExistingOutputCheck: Sendable {
   private let fileID: FileID
   private let length: UInt64?
-  private let folder: String
-  private let name: String
+  /// Where the file may be, if it is known, and where the listing of a folder may be.
+  private let places: [(folder: String, name: String, kind: ContentKind)]
+  /// Whether the output has a name, whatever peers suggest.
+  private let isNamed: Bool
   private let isStopped = StopFlag()
 
-  /// Nil if no name is known, or if the output may replace the file that has the name and the wanted length is unknown.
-  /// - `length`: of the file, in bytes; nil if it is not known.
+  /// Nil if no place is known. A file that the output may replace is not looked at if the wanted length is unknown.
+  /// - `length`: of the file or listing, in bytes; nil if it is not known.
   init?(_ fileID: FileID, _ target: DownloadTarget, length: UInt64?) {
-    guard let place = target.placeKnownBefore, !target.mayReplace || length != nil else { return nil }
     self.fileID = fileID
     self.length = length
-    (folder, name) = place
+    isNamed = target.isStream || target.placeKnownBefore != nil
+    var places: [(folder: String, name: String, kind: ContentKind)] = []
+    if let (folder, name) = target.placeKnownBefore, !target.mayReplace || length != nil {
+      places.append((folder, name, .file))
+    }
+    if !target.isStream { places.append((target.listing(of: fileID).folder, FolderPart.listingName, .folder)) }
+    if let cache = target.listings { places.append((cache.folder, ListingCache.name(of: fileID), .folder)) }
+    if places.isEmpty { return nil }
+    self.places = places
   }
 
   /// Starts the job, which sends `looked`.
   func start(on queues: OutputQueues, _ link: DownloadLink) {
     queues.run {
-      PartFile.isHashed(self.name, inFolder: self.folder, length: self.length)
+      self.places.contains { PartFile.isHashed($0.name, inFolder: $0.folder, length: self.length) }
     } _: {
-      guard !self.isStopped.isSet else { return link.send(.looked(nil)) }
-      let content = try? PartFile.content(
-        of: self.name, inFolder: self.folder, fileID: self.fileID, length: self.length
-      ) { self.isStopped.isSet }
-      if case .wanted(let file)? = content {
-        link.send(.looked((self.name, file)))
-      } else {
-        link.send(.looked(nil))
-      }
+      link.send(.looked(self.find()))
     }
+  }
+
+  private func find() -> (name: String, file: FoundFile)? {
+    for (folder, name, kind) in places where !isStopped.isSet {
+      let content = try? PartFile.content(
+        of: name, inFolder: folder, fileID: fileID, kind: kind, length: length
+      ) { self.isStopped.isSet }
+      guard case .wanted(let file)? = content, !isStopped.isSet else { continue }
+      guard kind == .folder else { return (name, file) }
+      // A listing tells no name for the output. If none is known, a peer is asked.
+      let suggestion = ListingCache.suggestedName(besideListing: file.path) ?? (isNamed ? "" : nil)
+      if let suggestion { return (suggestion, file) }
+    }
+    return nil
   }
 
   /// Ends the job soon. Its result has no meaning then.

@@ -13,7 +13,7 @@ enum PreparedStorage: Sendable {
 
 /// A part file, and the journal of one that is long enough to have one.
 struct PreparedPart: Sendable {
-  let file: PartFile
+  let file: any PartStorage
   let name: String
   let journal: (file: JournalFile, contents: JournalContents)?
   /// The claims of an earlier download's journal.
@@ -25,12 +25,19 @@ final class OutputPreparation: Sendable {
   private let fileID: FileID
   private let manifest: Manifest
   private let target: DownloadTarget
+  /// For a listing: the folder that its part folder lies in.
+  private let outer: String?
+  private let scratch: String?
   private let isStopped = StopFlag()
 
+  /// - `target`: of the file, or of the folder whose listing the manifest is of.
   init(_ fileID: FileID, _ manifest: Manifest, _ target: DownloadTarget) {
     self.fileID = fileID
     self.manifest = manifest
-    self.target = target
+    let isListing = manifest.kind == .folder
+    self.target = isListing ? target.listing(of: fileID) : target
+    outer = isListing ? target.partsFolder : nil
+    scratch = isListing && target.isStream ? target.scratchFolder : nil
   }
 
   /// Starts the job, which sends `prepared`.
@@ -50,8 +57,14 @@ final class OutputPreparation: Sendable {
   func stop() { isStopped.set() }
 
   private func run() throws(PartFileError) -> PreparedStorage {
+    if let scratch {
+      do throws(Errno) { try Directory.make(scratch, mode: 0o700) } catch { throw .cannotCreate(error) }
+    }
+    if let outer { try FolderPart.makePart(of: fileID, inFolder: outer) }
     let name = chosenName()
-    let place = try PartFile.content(of: name, inFolder: target.folder, fileID: fileID, length: manifest.length) {
+    let place = try PartFile.content(
+      of: name, inFolder: target.folder, fileID: fileID, kind: manifest.kind, length: manifest.length
+    ) {
       self.isStopped.isSet
     }
     switch place {
@@ -66,6 +79,7 @@ final class OutputPreparation: Sendable {
       return .part(try part(file, name))
     } catch {
       if !file.isResumed { try? file.discard() }
+      if let outer { FolderPart.removeEmptyPart(of: fileID, inFolder: outer) }
       throw error
     }
   }
@@ -79,14 +93,22 @@ final class OutputPreparation: Sendable {
   }
 
   private func part(_ file: PartFile, _ name: String) throws(PartFileError) -> PreparedPart {
+    try PreparedPart(file, isResumed: file.isResumed, of: manifest, name: name)
+  }
+}
+
+extension PreparedPart {
+  /// Opens the journal of a part, if the content is long enough for one.
+  init(_ part: any PartStorage, isResumed: Bool, of manifest: Manifest, name: String) throws(PartFileError) {
     guard JournalOpening.isNeeded(for: manifest, name: name, JournalSettings()) else {
-      return PreparedPart(file: file, name: name, journal: nil, resume: JournalResume())
+      self.init(file: part, name: name, journal: nil, resume: JournalResume())
+      return
     }
-    let journal = try file.openJournal()
-    let opening = JournalOpening(try journal.bytes(), isPartNew: !file.isResumed, of: manifest, name: name)
+    let journal = try part.openJournal()
+    let opening = JournalOpening(try journal.bytes(), isPartNew: !isResumed, of: manifest, name: name)
     try journal.truncate(to: opening.keptByteCount)
     if !opening.appended.isEmpty { try journal.append(opening.appended) }
-    return PreparedPart(file: file, name: name, journal: (journal, opening.contents), resume: opening.resume)
+    self.init(file: part, name: name, journal: (journal, opening.contents), resume: opening.resume)
   }
 }
 

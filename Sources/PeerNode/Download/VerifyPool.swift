@@ -7,7 +7,7 @@ import Transfer
 
 /// The destination of verified bytes.
 enum VerifiedSink: Sendable {
-  case part(PartFile)
+  case part(any PartStorage)
   case stream(OrderedStream)
 
   func write(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError) {

@@ -11,9 +11,9 @@ import Wire
 final class DownloadShare: Sendable {
   /// Where the bytes are.
   enum Source: Sendable {
-    case part(PartFile)
+    case part(any PartStorage)
     /// The output has its name, and others may change it.
-    case finished(CheckedFile)
+    case finished(any CheckedOutput)
   }
 
   private struct State {
@@ -86,7 +86,7 @@ final class DownloadShare: Sendable {
   func stopFetching() { state.withLock { $0.isFetching = false } }
 
   /// The part file has become the output.
-  func finish(_ file: CheckedFile) { state.withLock { $0.source = .finished(file) } }
+  func finish(_ file: any CheckedOutput) { state.withLock { $0.source = .finished(file) } }
 
   /// The download is over. Loops that have not heard of that yet find no source.
   func leave() { state.withLock { ($0.source, $0.hasLeft) = (nil, true) } }

@@ -73,7 +73,7 @@ final class DownloadSharing {
 
   /// From now on other programs may change the output.
   /// - `output`: the file under its name.
-  func watch(_ output: Result<CheckedFile, StoredFileError>) {
+  func watch(_ output: Result<any CheckedOutput, StoredFileError>) {
     do throws(StoredFileError) { share.finish(try output.get()) } catch {
       // Without a descriptor it cannot be found out later whether the output is still the file that was fetched.
       if case .busy(let errno) = error { return context.withdraw(share, because: .unreadable(errno)) }

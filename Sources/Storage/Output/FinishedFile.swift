@@ -13,6 +13,8 @@ public enum PlaceContent: Sendable {
 /// A file that turned out to be the wanted one.
 public struct FoundFile: Sendable {
   public let path: String
+  /// What the bytes are: those of a file, or the listing of a folder.
+  public let kind: ContentKind
   public let tree: HashTree
   /// It, open; throws on a read once it is no longer what was hashed.
   public let file: CheckedFile
@@ -33,7 +35,7 @@ extension PartFile {
   /// and what an earlier download left beside it is removed. After `shouldStop` says so the answer is soon there, and of
   /// no meaning.
   public static func content(
-    of name: String, inFolder folderPath: String, fileID: FileID, length: UInt64?,
+    of name: String, inFolder folderPath: String, fileID: FileID, kind: ContentKind = .file, length: UInt64?,
     shouldStop: @escaping @Sendable () -> Bool = { false }
   ) throws(PartFileError) -> PlaceContent {
     let folder: Directory
@@ -47,7 +49,9 @@ extension PartFile {
       if error.code == Errno.noEntry { return .nothing }
       throw .cannotCreate(error)
     }
-    guard let hashed = try? hashFile(path, shouldStop: shouldStop), hashed.fileID == fileID else {
+    guard let hashed = try? hashFile(path, shouldStop: shouldStop),
+      FileID(kind: kind, length: hashed.tree.pages.layout.fileLength, root: hashed.tree.root) == fileID
+    else {
       return .other(path: path, status.kind)
     }
     do throws(Errno) {
@@ -59,7 +63,7 @@ extension PartFile {
         return .other(path: path, status.kind)
       }
       removeLeftovers(of: fileID, in: folder)
-      return .wanted(FoundFile(path: path, tree: hashed.tree, file: checked))
+      return .wanted(FoundFile(path: path, kind: kind, tree: hashed.tree, file: checked))
     } catch {
       throw .io(error)
     }

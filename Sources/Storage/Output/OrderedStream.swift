@@ -1,5 +1,6 @@
-// A file as a stream: verified pieces come in any order and leave in the file's, through a window that the
-// caller bounds.
+// A content as a stream: verified pieces come in any order and leave in the content's, through a window that the
+// caller bounds. The contents of a folder leave as a tar archive.
+import Content
 import Posix
 import Synchronization
 
@@ -18,25 +19,31 @@ public final class OrderedStream: Sendable {
   }
 
   private let file: File
-  private let leafSize: Int
+  private let layout: ChunkLayout
   private let state = Mutex(State())
   /// In order, for the writer.
   private let queue = BlockingQueue<[UInt8]>()
 
-  /// Writes to `file` from its present position on. `leafSize` is that of the layout, in bytes.
-  public init(_ file: consuming File, leafSize: Int) {
+  /// Writes to `file` from its present position on.
+  public init(_ file: consuming File, _ layout: ChunkLayout) {
     self.file = file
-    self.leafSize = leafSize
+    self.layout = layout
   }
 
   /// Takes whole leaves that belong at `offset`, never waiting for the reader.
   /// - Throws: if writing has failed before.
   public func put(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError) {
+    let parts = layout.folder.map { $0.runs(at: offset, count: bytes.byteCount).map(\.count) } ?? [bytes.byteCount]
     let failure = state.withLock { state in
-      for start in stride(from: 0, to: bytes.byteCount, by: leafSize) {
-        let at = offset + UInt64(start)
-        guard at >= state.next, state.waiting[at] == nil else { continue }
-        state.waiting[at] = bytes.extracting(start..<min(start + leafSize, bytes.byteCount)).copied
+      var begin = 0
+      // The leaves of each file.
+      for part in parts {
+        for start in stride(from: begin, to: begin + part, by: layout.leafSize) {
+          let at = offset + UInt64(start)
+          guard at >= state.next, state.waiting[at] == nil else { continue }
+          state.waiting[at] = bytes.extracting(start..<min(start + layout.leafSize, begin + part)).copied
+        }
+        begin += part
       }
       var ready: [[UInt8]] = []
       while let leaf = state.waiting.removeValue(forKey: state.next) {
@@ -49,23 +56,46 @@ public final class OrderedStream: Sendable {
     if let failure { throw .io(failure) }
   }
 
-  /// Writes what is in order, until `close`. Blocks while the reader does not read.
+  /// Writes what is in order, until `close`, and after all of it the end of an archive. Blocks while the reader does not read.
   /// - `step`: `onProgress` is told of every multiple of so many bytes that has been passed.
   /// - Throws: what cannot be written, at once; nothing more is written then.
   public func writeAll(step: UInt64, onProgress: (_ below: UInt64) -> Void) throws(PartFileError) {
+    var offset: UInt64 = 0
     while let leaf = queue.take() {
-      do throws(Errno) { try file.write(leaf.span.bytes) } catch {
-        state.withLock { $0.failure = error }
-        queue.close(discarding: true)
-        throw .io(error)
-      }
+      try write(leaf, at: offset)
+      offset += UInt64(leaf.count)
       let written = state.withLock { state in
         state.written += UInt64(leaf.count)
         return state.written
       }
       if written / step != (written - UInt64(leaf.count)) / step { onProgress(written) }
     }
+    if offset == layout.fileLength { try writeTail() }
   }
+
+  /// Writes the end of an archive: entries without bytes.
+  public func writeTail() throws(PartFileError) {
+    do throws(Errno) { try layout.folder?.forTarTail { (part: [UInt8]) throws(Errno) in try writeAll(part) } } catch {
+      state.withLock { $0.failure = error }
+      throw .io(error)
+    }
+  }
+
+  /// Writes a leaf, with what an archive has before and after it.
+  private func write(_ leaf: [UInt8], at offset: UInt64) throws(PartFileError) {
+    do throws(Errno) {
+      let run = layout.folder?.runs(at: offset, count: leaf.count).first
+      if let folder = layout.folder, let run { try writeAll(folder.tarHeader(before: run)) }
+      try file.write(leaf.span.bytes)
+      if let folder = layout.folder, let run { try writeAll(folder.tarPadding(after: run)) }
+    } catch {
+      state.withLock { $0.failure = error }
+      queue.close(discarding: true)
+      throw .io(error)
+    }
+  }
+
+  private func writeAll(_ bytes: [UInt8]) throws(Errno) { if !bytes.isEmpty { try file.write(bytes.span.bytes) } }
 
   /// Nothing more comes. `discarding`: what is not written yet is dropped.
   public func close(discarding: Bool) { queue.close(discarding: discarding) }

@@ -11,6 +11,10 @@ public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
   case exists(path: String)
   /// What has the output's name is no file, and is never replaced.
   case notAFile(path: String, what: String)
+  /// What has the name of a folder that is downloaded; it is never replaced.
+  case occupied(path: String, isFolder: Bool)
+  /// The file system takes two names of a folder for one, as if case did not matter.
+  case sameName(path: String, other: String)
   /// Another process, or another download of this one, writes the same part file.
   case running(path: String)
   /// Something that this program did not make is where the part file should be.
@@ -38,6 +42,9 @@ public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
     case .cannotCreate(let errno): "cannot create the output: \(errno)"
     case .exists(let path): "\(path): exists already"
     case .notAFile(let path, let what): "\(path): is \(what), which is never replaced; choose another name"
+    case .occupied(let path, _): "\(path): exists already"
+    case .sameName(let path, let other):
+      "\(path): this file system takes the name for that of \(other), which is another one in the folder"
     case .running(let path): "\(path): another download of this file is running in that folder"
     case .foreign(let path, let what): "\(path): is \(what); remove it or choose another folder"
     case .diskFull(let path, 0): "\(path): no room on the disk"

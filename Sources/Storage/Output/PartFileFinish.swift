@@ -40,7 +40,7 @@ extension PartFile {
   public func removeJournal() { try? folder.remove(journalName) }
 
   /// The finished file under the name that it got, to be read on for as long as nobody changes it.
-  public func finished(as outputName: String) throws(StoredFileError) -> CheckedFile {
+  public func finished(as outputName: String) throws(StoredFileError) -> any CheckedOutput {
     let status: FileStatus
     do throws(Errno) { status = try file.status() } catch { throw StoredFileError(reading: error) }
     // Another may have got the name meanwhile.

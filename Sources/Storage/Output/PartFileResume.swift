@@ -4,19 +4,16 @@ import Posix
 import Synchronization
 
 extension PartFile {
-  /// The leaves, bit 0 a chunk's first, whose bytes are there and hash to what they should; chunks without any are left
-  /// out. Works on `threads` threads at once and reads only where the file system has data, or something was claimed.
-  ///
-  /// What was found so far is returned soon after `shouldStop` says so.
+  /// As `PartStorage` says. Reads only where the file system has data, or something was claimed.
   public func verifiedLeaves(
     of chunks: [ChunkOnDisk], in layout: ChunkLayout, threads: Int = Thread.processorCount,
     shouldStop: @escaping @Sendable () -> Bool = { false }
   ) throws(PartFileError) -> [(chunk: ChunkIndex, mask: UInt64)] {
     precondition(layout.fileLength == length, "the layout is this file's")
     precondition(chunks.allSatisfy { layout.contains($0.chunk) }, "no such chunk")
-    let search = LeafSearch(self, chunks, layout, shouldStop)
-    search.run(threads: max(1, min(threads, chunks.count)))
-    return try search.found()
+    return try LeafSearch.found(chunks, threads: threads, shouldStop) { known, buffer throws(PartFileError) in
+      try self.verifiedMask(of: known, in: layout, &buffer)
+    }
   }
 
   /// What the file system has of a range; all, where it does not know.
@@ -47,60 +44,5 @@ extension PartFile {
       leafHashes += layout.leafHashes(bytes.bytes.extracting(first: wanted), from: leaves.first, of: known.chunk)
     }
     return known.verifiedLeaves(leafHashes, in: layout)
-  }
-}
-
-/// Threads that take a chunk each, wherever there is one left.
-private final class LeafSearch: Sendable {
-  private struct State {
-    var next = 0
-    var found: [(chunk: ChunkIndex, mask: UInt64)] = []
-    var failure: PartFileError?
-  }
-
-  private let part: PartFile
-  private let chunks: [ChunkOnDisk]
-  private let layout: ChunkLayout
-  private let shouldStop: @Sendable () -> Bool
-  private let state = Mutex(State())
-
-  init(_ part: PartFile, _ chunks: [ChunkOnDisk], _ layout: ChunkLayout, _ shouldStop: @escaping @Sendable () -> Bool) {
-    self.part = part
-    self.chunks = chunks
-    self.layout = layout
-    self.shouldStop = shouldStop
-  }
-
-  func run(threads: Int) {
-    let others = (1..<threads).map { i in Thread.start(name: "p2p-resume-\(i)") { self.work() } }
-    work()
-    for thread in others { thread.join() }
-  }
-
-  /// In the order of the chunks.
-  func found() throws(PartFileError) -> [(chunk: ChunkIndex, mask: UInt64)] {
-    let state = state.withLock { $0 }
-    if let failure = state.failure { throw failure }
-    return state.found.sorted { $0.chunk < $1.chunk }
-  }
-
-  private func work() {
-    var buffer = [UInt8](repeating: 0, count: ParallelHash.bufferBytes)
-    while !shouldStop(), let known = claim() {
-      do throws(PartFileError) {
-        let mask = try part.verifiedMask(of: known, in: layout, &buffer)
-        if mask != 0 { state.withLock { $0.found.append((known.chunk, mask)) } }
-      } catch {
-        state.withLock { $0.failure = error }
-      }
-    }
-  }
-
-  private func claim() -> ChunkOnDisk? {
-    state.withLock { state in
-      guard state.failure == nil, state.next < chunks.count else { return nil }
-      defer { state.next += 1 }
-      return chunks[state.next]
-    }
   }
 }

@@ -38,6 +38,16 @@ public enum DownloadReport: Hashable, Sendable {
   case peerLost(PeerID, PeerLossReason)
 }
 
+extension DownloadReport {
+  /// Whether it is about a peer, and not about a chunk.
+  public var isAboutPeer: Bool {
+    switch self {
+    case .peerFailed, .peerBanned, .peerJoined, .peerLost: true
+    case .started, .usingWorkers, .chunkDone, .chunkRetry, .chunkFailed, .chunkHedged: false
+    }
+  }
+}
+
 /// The reason why a peer loses score or is banned.
 public enum PeerFailure: Hashable, Sendable {
   /// A chunk, or the hashes of a page of chunks, did not come in time.

@@ -104,6 +104,12 @@ extension Failure {
     case .running: self.init(Exit.cannotCreate, "\(error); wait for it, or choose another folder with -o PATH")
     case .exists:
       self.init(Exit.cannotCreate, "\(error); choose another name or use --force to replace it")
+    case .occupied(_, isFolder: true):
+      self.init(
+        Exit.cannotCreate, "\(error); use --update to bring it to this version, or choose another name with -o PATH")
+    case .occupied: self.init(Exit.cannotCreate, "\(error); choose another name with -o PATH")
+    case .sameName:
+      self.init(Exit.cannotCreate, "\(error); choose a folder on another file system with -o PATH")
     case .notAFile, .foreign: self.init(Exit.cannotCreate, error.description)
     case .diskFull, .noRoom: self.init(Exit.ioError, "\(error); make room and run the same command again")
     case .io(let errno) where errno.isClosedByPeer:

@@ -38,7 +38,7 @@ final class GetFailures: DownloadObserver {
       if ends[address] != nil || ends.count < GetFailures.endsMax { ends[address] = end } else { otherEnds += 1 }
     // An error, which also who wants no lines is told.
     case .unreadable(let error): Console.error("p2pnode: \(Console.escaped(error.description))")
-    case .prepared, .report, .progress, .found, .resumed, .listening, .staying: break
+    case .listing, .prepared, .report, .progress, .found, .resumed, .listening, .staying: break
     }
   }
 
@@ -55,6 +55,11 @@ final class GetFailures: DownloadObserver {
     case .storage(let error): Failure(error)
     case .listen(let address, let errno): Failure(errno, listen: address)
     case .system(let errno): Failure(Exit.ioError, "cannot start: \(errno); try again when the system has more to give")
+    case .badListing(let fault):
+      Failure(
+        Exit.badData,
+        "the listing of \(fileID.hex) breaks a rule, so its author made it wrong: \(fault); ask the author for another ID"
+      )
     case .isRunning: Failure(Exit.usage, "\(error)")
     case .otherLength(let expected, let actual): Failure(Exit.badData, Failure.wrongLink(says: expected, has: actual))
     case .failed(let failure, let stats, let part):

@@ -13,6 +13,7 @@ final class GetLines: DownloadObserver {
 
   func see(_ update: DownloadUpdate) {
     switch update {
+    case .listing(let length): note("It is a folder: fetching its listing (\(Format.size(length)))")
     case .prepared(let name, _): shownName = Console.escaped(name)
     case .report(let report): if !wasFound { print(report) }
     case .unresolved(let source, let reason): note("Peer \(source): \(reason); it is looked up again")
@@ -23,7 +24,7 @@ final class GetLines: DownloadObserver {
     case .found(let path):
       wasFound = true
       note("Already here, and right: \(Console.escaped(path))")
-    case .resumed(let chunks): note("Resumed: \(chunks) chunks were here already")
+    case .resumed(let chunks, _): note("Resumed: \(chunks) chunks were here already")
     case .listening(let address): if isVerbose { note("Listening on \(address)") }
     case .progress, .searched, .staying, .unreadable: break
     }

@@ -1,0 +1,190 @@
+// The unfinished output of a folder: its files are written one by one below a hidden folder, which gets its name only
+// when everything in it is right.
+import Content
+import Posix
+import Synchronization
+
+/// A part folder that this process holds alone: `.<first 16 hex digits of the folder's ID>.p2p-part`, mode 0700.
+///
+/// It holds `tree`, which becomes the output; `listing`, the listing's bytes; `journal`; and `lock`. Paths below `tree`
+/// come from a listing, so each parent is opened beneath `tree` and through no link, and each name in it is used alone.
+///
+/// Descriptors: at most 128 stay open, besides those that threads use at the moment.
+public final class FolderPart: PartStorage {
+  /// Folders that stay open: small files come in the order of the listing, so few are in use at once.
+  static let openFoldersMax = 64
+  /// Files of several leaves that stay open; several pieces of each are written.
+  static let openFilesMax = 64
+  /// Bytes that are reserved for a large file at once. All large files together have at most
+  /// `PartFile.reservedAheadBytes` more reserved than was written.
+  static let reservedStepBytes: UInt64 = 8 << 20
+
+  public let layout: FolderLayout
+  let cut: ChunkLayout
+  public let isResumed: Bool
+  /// The entries that the output will have; nil: all.
+  let wanted: EntrySet?
+  let part: LockedPartFolder
+  let tree: OpenFolder
+
+  /// What is known of the entries that are files or links.
+  struct EntryStates {
+    /// This program made it, in this download or an earlier one.
+    var made: EntrySet
+    /// Written, and not known to be on the disk.
+    var unsynced: EntrySet
+  }
+  let states: Mutex<EntryStates>
+  let folders = DescriptorCache<FolderPath, OpenFolder>(countMax: FolderPart.openFoldersMax)
+  let files = DescriptorCache<Int, OpenPartFile>(countMax: FolderPart.openFilesMax)
+  /// Held while a file is made, so that a name that is there already is known to be another one's: a file takes the lock
+  /// of its number.
+  let making = (0..<16).map { _ in MakingLock() }
+  let makingFolder = MakingLock()
+  let syncsFileSystem: Bool
+  let syncFailure = Mutex<PartFileError?>(nil)
+  /// Bytes of large files, for the bound on what is reserved.
+  let reservation = Mutex(FolderReservation())
+  let hasPlace = Atomic<Bool>(false)
+  /// On the file system's clock: after all files were made and written. Nil before `place`.
+  let completed = Mutex<FileTime?>(nil)
+
+  /// A lock for what is made.
+  final class MakingLock: Sendable { let mutex = Mutex(()) }
+
+  var listing: FolderListing { layout.listing }
+  /// Bytes of all files.
+  var length: UInt64 { listing.contentsLength }
+  /// Where it is.
+  public var path: String { part.folder.path }
+
+  /// How the part folder of a folder's ID is called.
+  public static func name(of folderID: FileID) -> String { PartFile.name(of: folderID) }
+
+  /// Makes the part folder in a folder, or takes over the one that an earlier `get` left; makes the folders of the tree
+  /// and keeps the listing. Throws if the disk has no room for all of it.
+  /// - `wanted`: the entries that the output will have; nil: all. Other entries may be written all the same.
+  public convenience init(
+    inFolder folderPath: String, layout: FolderLayout, wanted: EntrySet? = nil
+  ) throws(PartFileError) {
+    try self.init(inFolder: folderPath, layout: layout, wanted: wanted, mayReserveNothing: false, syncsFileSystem: nil)
+  }
+
+  /// - `syncsFileSystem`: nil: if the file system reports failures.
+  /// - `mayReserveNothing`: the file system is taken for one that cannot reserve.
+  init(
+    inFolder folderPath: String, layout: FolderLayout, wanted: EntrySet?, mayReserveNothing: Bool,
+    syncsFileSystem: Bool?
+  ) throws(PartFileError) {
+    self.layout = layout
+    cut = ChunkLayout(layout)
+    self.wanted = wanted
+    part = try LockedPartFolder(FolderPart.name(of: layout.folderID), inFolder: folderPath)
+    let isThere = try FolderPart.makeTree(part.folder)
+    tree = OpenFolder(try FolderPart.openTree(part.folder))
+    isResumed = isThere
+    self.syncsFileSystem = syncsFileSystem ?? part.folder.reportsSyncFailures()
+    let none = EntrySet(entryCount: layout.listing.count)
+    states = Mutex(EntryStates(made: none, unsynced: none))
+    if mayReserveNothing { reservation.withLock { $0.isPossible = false } }
+    do throws(PartFileError) {
+      try prepare()
+    } catch {
+      // It holds nothing yet, so nothing is lost.
+      if !isResumed { try? discard() }
+      throw error
+    }
+  }
+
+  /// True if the tree is there already.
+  private static func makeTree(_ folder: borrowing Directory) throws(PartFileError) -> Bool {
+    do throws(Errno) {
+      try folder.makeDirectory(PartFolderName.tree, mode: 0o777)
+    } catch {
+      if error.code == Errno.exists { return true }
+      throw error.isDiskFull ? .diskFull(path: folder.path, byteCount: 0) : .cannotCreate(error)
+    }
+    // The claims of a journal without a tree are void.
+    try? folder.remove(PartFolderName.journal)
+    return false
+  }
+
+  private static func openTree(_ folder: borrowing Directory) throws(PartFileError) -> Directory {
+    let path = folder.path(of: PartFolderName.tree)
+    let tree: Directory
+    do throws(Errno) { tree = try folder.openDirectory(beneath: PartFolderName.tree) } catch {
+      switch error.code {
+      case Errno.symbolicLink: throw .foreign(path: path, what: "a symbolic link")
+      case Errno.notFolder: throw .foreign(path: path, what: "not a folder")
+      default: throw .cannotCreate(error)
+      }
+    }
+    let owner: UInt32
+    do throws(Errno) { owner = try tree.status().owner } catch { throw .cannotCreate(error) }
+    guard owner == Environment.userID else { throw .foreign(path: path, what: "another user's folder") }
+    return tree
+  }
+
+  // MARK: Bytes
+
+  public func write(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError) {
+    precondition(offset <= length && UInt64(bytes.byteCount) <= length - offset, "a write lies within the contents")
+    var start = 0
+    for run in layout.runs(at: offset, count: bytes.byteCount) {
+      try write(bytes.extracting(start..<start + run.count), to: run)
+      start += run.count
+    }
+  }
+
+  private func write(_ bytes: RawSpan, to run: FolderRun) throws(PartFileError) {
+    if isSmall(run.entry) {
+      let file = try openToWrite(run.entry)
+      do throws(Errno) { try file.write(bytes, at: run.offset) } catch { throw failure(error) }
+    } else {
+      let open = try openShared(run.entry)
+      do throws(Errno) { try open.file.write(bytes, at: run.offset) } catch { throw failure(error) }
+      try wrote(bytes.byteCount, to: open)
+    }
+    states.withLock { $0.unsynced.insert(run.entry) }
+  }
+
+  public func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(PartFileError) {
+    precondition(offset <= length && UInt64(wanted) <= length - offset, "a read lies within the contents")
+    var start = 0
+    for run in layout.runs(at: offset, count: wanted) {
+      let count = try read(run, into: &buffer, from: start)
+      guard count == run.count else {
+        throw .io(Errno(code: Errno.inputOutput, call: "pread", subject: path(of: run.entry)))
+      }
+      start += run.count
+    }
+  }
+
+  /// Returns the bytes read: fewer than the run has if the file ends before.
+  private func read(
+    _ run: FolderRun, into buffer: inout MutableRawSpan, from place: Int
+  ) throws(PartFileError) -> Int {
+    do throws(Errno) {
+      guard let open = try openToRead(run.entry) else {
+        throw Errno(code: Errno.noEntry, call: "openat", subject: path(of: run.entry))
+      }
+      return try open.file.read(at: run.offset, count: run.count, into: &buffer, from: place)
+    } catch {
+      throw .io(error)
+    }
+  }
+
+  // MARK: Names for people
+
+  /// Where an entry is, for errors.
+  func path(of entry: Int) -> String { tree.directory.path(of: listing.path(of: entry).description) }
+
+  func failure(_ errno: Errno) -> PartFileError {
+    errno.isDiskFull ? .diskFull(path: path, byteCount: length) : .io(errno)
+  }
+
+  /// A name that cannot be made.
+  func makingFailure(_ errno: Errno) -> PartFileError {
+    errno.isDiskFull ? .diskFull(path: path, byteCount: length) : .cannotCreate(errno)
+  }
+}

@@ -1,0 +1,127 @@
+// The end of a part folder: its tree gets the output's name at once, or it is kept, or removed.
+import Content
+import Posix
+
+extension FolderPart {
+  /// As `PartStorage` says. Nothing is ever replaced by a folder, so `force` changes nothing.
+  public func checkPlace(_ name: String, force: Bool = false) throws(PartFileError) {
+    let kind: FileKind
+    do throws(Errno) {
+      kind = try part.parent.status(of: name).kind
+    } catch {
+      if error.code == Errno.noEntry { return }
+      throw .cannotCreate(error)
+    }
+    throw .occupied(path: outputPath(name), isFolder: kind == .directory)
+  }
+
+  public func outputPath(_ outputName: String) -> String { part.parent.path(of: outputName) }
+
+  /// Completes the tree, waits until it is on the disk, and gives it its name: all wanted bytes must be written. What is
+  /// not wanted is removed from it. If it throws, the part stays, and `place` may be called again.
+  public func place(as outputName: String, force: Bool = false) throws(PartFileError) {
+    try place(as: outputName, refusing: true)
+  }
+
+  /// - `refusing`: whether the file system is asked to refuse a name that is taken.
+  func place(as outputName: String, refusing: Bool) throws(PartFileError) {
+    precondition(!outputName.isEmpty && !outputName.utf8.contains(UInt8(ascii: "/")), "a name is one component")
+    try checkPlace(outputName)
+    try walk(.placing)
+    try makeLinks()
+    do throws(Errno) {
+      try part.lock.file.write([0].span.bytes, at: 0)
+      let now = try part.lock.file.status().changed
+      completed.withLock { $0 = now }
+    } catch {
+      throw failure(error)
+    }
+    try syncData()
+    do throws(Errno) { try moveTree(to: outputName, refusing: refusing) } catch {
+      if error.code == Errno.exists || error.code == Errno.notEmpty { try checkPlace(outputName) }
+      throw makingFailure(error)
+    }
+    hasPlace.store(true, ordering: .releasing)
+    do throws(Errno) { try part.parent.sync() } catch { throw .io(error) }
+  }
+
+  private func moveTree(to name: String, refusing: Bool) throws(Errno) {
+    if refusing {
+      do throws(Errno) {
+        return try part.folder.moveWithoutReplacing(PartFolderName.tree, to: name, in: part.parent)
+      } catch {
+        guard error.code == Errno.invalid || error.code == Errno.notImplemented else { throw error }
+      }
+    }
+    // A folder of ours takes the name, and the tree takes the place of that folder while it is empty.
+    try part.parent.makeDirectory(name, mode: 0o700)
+    do throws(Errno) { try part.folder.move(PartFolderName.tree, to: name, in: part.parent) } catch {
+      try? part.parent.removeDirectory(name)
+      throw error
+    }
+  }
+
+  /// Makes the links of the tree. Nothing is opened below the tree after that but by names that are not links.
+  private func makeLinks() throws(PartFileError) {
+    for entry in 0..<listing.count where isWanted(entry) {
+      guard let target = listing.linkTarget(of: entry) else { continue }
+      let path = listing.path(of: entry)
+      let folder = try folder(path.parent)
+      let name = path.name.description
+      do throws(Errno) {
+        // An earlier download may have come so far.
+        if isMade(entry) {
+          if try folder.directory.target(ofLink: name) == target.utf8 { continue }
+          try folder.directory.remove(name)
+        }
+        try folder.directory.makeSymbolicLink(name, to: target.description)
+        if !syncsFileSystem { try folder.directory.sync() }
+      } catch {
+        throw error.code == Errno.exists ? sameName(path, in: folder) : makingFailure(error)
+      }
+      states.withLock { $0.made.insert(entry) }
+    }
+  }
+
+  /// Before `place`: removes the journal. After it: removes all that is left of the part, and gives up its lock.
+  public func removeJournal() {
+    try? part.folder.remove(PartFolderName.journal)
+    if hasPlace.load(ordering: .acquiring) { removeRest() }
+  }
+
+  /// Removes what is beside the tree. Where that fails it is harmless.
+  private func removeRest() {
+    let names = [
+      PartFolderName.probe, PartFolderName.listing, PartFolderName.suggestion, PartFolderName.journal,
+      PartFolderName.lock,
+    ]
+    for name in names {
+      try? part.folder.remove(name)
+    }
+    try? part.parent.removeDirectory(part.name)
+  }
+
+  public func release() { try? part.lock.file.unlock() }
+
+  /// Removes the part folder with all that this program made in it; never through a link.
+  public func discard() throws(PartFileError) {
+    try walk(.removing)
+    folders.removeAll()
+    files.removeAll()
+    try? part.folder.removeDirectory(PartFolderName.tree)
+    removeRest()
+    do throws(Errno) { _ = try part.parent.status(of: part.name) } catch {
+      if error.code == Errno.noEntry { return }
+      throw .io(error)
+    }
+    throw .foreign(path: path, what: "a folder with names that are not of this download")
+  }
+
+  /// Removes the part folder of a folder that is there already, unless another process or user has it.
+  public static func removeLeftovers(of layout: FolderLayout, inFolder folderPath: String) {
+    guard let parent = try? Directory(folderPath), (try? parent.status(of: name(of: layout.folderID))) != nil,
+      let part = try? FolderPart(inFolder: folderPath, layout: layout)
+    else { return }
+    try? part.discard()
+  }
+}

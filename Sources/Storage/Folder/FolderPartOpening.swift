@@ -1,0 +1,95 @@
+// Before anything is fetched: the listing is kept, the folders are made, and what cannot work is refused.
+import Content
+import Posix
+
+extension FolderPart {
+  /// Makes the part ready. For one thread.
+  func prepare() throws(PartFileError) {
+    try checkNames(byteCountMax: (try? part.folder.nameByteCountMax()) ?? nil)
+    try keepListing()
+    let bytes = try walk(.opening)
+    try checkRoom(length: bytes.length, present: bytes.present)
+    try checkLinks()
+    do throws(Errno) { try part.folder.sync() } catch { throw .io(error) }
+  }
+
+  /// Throws if the file system has no room for a name.
+  /// - `byteCountMax`: the most bytes of a name; nil: the file system does not say.
+  func checkNames(byteCountMax: Int?) throws(PartFileError) {
+    guard let byteCountMax, byteCountMax < FolderPath.componentByteCountMax else { return }
+    for entry in 0..<listing.count where isWanted(entry) {
+      let path = listing.path(of: entry)
+      guard path.components.contains(where: { $0.utf8.count > byteCountMax }) else { continue }
+      throw .cannotCreate(Errno(code: Errno.nameTooLong, call: "fstatvfs", subject: self.path(of: entry)))
+    }
+  }
+
+  /// Throws if there are links and the file system has none. Links come last, which would be late to learn it.
+  private func checkLinks() throws(PartFileError) {
+    guard (0..<listing.count).contains(where: { isWanted($0) && listing.linkTarget(of: $0) != nil }) else { return }
+    do throws(Errno) {
+      try? part.folder.remove(PartFolderName.probe)
+      try part.folder.makeSymbolicLink(PartFolderName.probe, to: PartFolderName.tree)
+      try part.folder.remove(PartFolderName.probe)
+    } catch {
+      throw makingFailure(error)
+    }
+  }
+
+  // MARK: The listing
+
+  /// Writes the listing beside the tree, unless it is there: then a later `get` need not fetch it.
+  private func keepListing() throws(PartFileError) {
+    if let existing = try LockedPart.openExisting(PartFolderName.listing, in: part.folder) {
+      try LockedPart.checkOurs(existing)
+      if (try? FolderPart.bytes(of: existing)) == listing.bytes { return }
+    }
+    do throws(Errno) {
+      try? part.folder.remove(PartFolderName.listing)
+      let file = try part.folder.open(PartFolderName.listing, [.readWrite, .createExclusive], mode: 0o600)
+      try file.write(listing.bytes.span.bytes, at: 0)
+      try file.syncData()
+      try part.folder.sync()
+      try part.parent.sync()
+    } catch {
+      throw makingFailure(error)
+    }
+  }
+
+  /// The bytes that a part folder has as the listing of a folder's ID, unverified; empty if there are none. A look from
+  /// outside, without the lock.
+  public static func keptListing(inFolder folderPath: String, folderID: FileID) -> [UInt8] {
+    guard let folder = peek(inFolder: folderPath, folderID: folderID),
+      let file = try? LockedPart.openExisting(PartFolderName.listing, in: folder),
+      (try? LockedPart.checkOurs(file)) != nil
+    else { return [] }
+    return (try? bytes(of: file)) ?? []
+  }
+
+  /// The bytes of the journal in a part folder; empty if there is none. A look from outside, without the lock.
+  public static func keptJournal(inFolder folderPath: String, folderID: FileID) -> [UInt8] {
+    guard let folder = peek(inFolder: folderPath, folderID: folderID) else { return [] }
+    return JournalFile.peek(PartFolderName.journal, in: folder)
+  }
+
+  private static func peek(inFolder folderPath: String, folderID: FileID) -> Directory? {
+    guard let parent = try? Directory(folderPath) else { return nil }
+    return (try? LockedPartFolder.open(name(of: folderID), in: parent)) ?? nil
+  }
+
+  private static func bytes(of file: borrowing File) throws(Errno) -> [UInt8] {
+    let size = try file.status().size
+    guard size <= UInt64(FolderListing.byteCountMax) else { return [] }
+    var bytes = [UInt8](repeating: 0, count: Int(size))
+    var span = bytes.mutableSpan
+    var raw = span.mutableBytes
+    let count = try file.read(at: 0, into: &raw)
+    return Array(bytes[..<count])
+  }
+
+  // MARK: The journal
+
+  public func openJournal() throws(PartFileError) -> JournalFile {
+    try JournalFile(PartFolderName.journal, in: part.folder)
+  }
+}

@@ -1,0 +1,208 @@
+// Walks the tree of a part folder along its listing: when the part is opened, when the output gets its name, and when
+// nothing is kept.
+import Content
+import Posix
+
+extension FolderPart {
+  /// What a walk does.
+  enum TreeWork {
+    /// Makes the folders of the wanted entries, and finds the entries that are there.
+    case opening
+    /// Makes empty files, checks the other wanted files, and removes what is not wanted.
+    case placing
+    /// Removes every entry, and every folder that is empty then.
+    case removing
+  }
+
+  /// The bytes of the wanted files, and how many of them the disk holds already.
+  struct TreeBytes {
+    var length: UInt64 = 0
+    var present: UInt64 = 0
+  }
+
+  func isWanted(_ entry: Int) -> Bool { wanted?.contains(entry) ?? true }
+
+  /// Walks the tree. For one thread, while no other uses it.
+  @discardableResult
+  func walk(_ work: TreeWork) throws(PartFileError) -> TreeBytes {
+    var walk = try FolderTreeWalk(self, work)
+    return try walk.run()
+  }
+}
+
+/// A walk along the listing. Each folder is opened from the one that it lies in, and its names are read: so a name
+/// counts as there only if all its bytes are the same, also where the file system takes other names for it.
+struct FolderTreeWalk {
+  /// A folder on the way to the entry that is looked at.
+  private struct Level {
+    /// Nil is the tree itself.
+    let path: FolderPath?
+    /// Nil: it is not there.
+    var folder: OpenFolder?
+    /// Names that are there and were not met in the listing.
+    var names: Set<[UInt8]> = []
+    /// A wanted entry lies in it.
+    var isNeeded = false
+  }
+
+  private let part: FolderPart
+  private let work: FolderPart.TreeWork
+  private var levels: [Level] = []
+  private var bytes = FolderPart.TreeBytes()
+
+  init(_ part: FolderPart, _ work: FolderPart.TreeWork) throws(PartFileError) {
+    (self.part, self.work) = (part, work)
+    levels.append(Level(path: nil, folder: part.tree, names: try FolderTreeWalk.names(in: part.tree), isNeeded: true))
+  }
+
+  mutating func run() throws(PartFileError) -> FolderPart.TreeBytes {
+    let listing = part.listing
+    for entry in 0..<listing.count {
+      let path = listing.path(of: entry)
+      if listing.isEmptyFolder(entry) {
+        try enter(path)
+        if isWanted(entry) { try need(levels.count - 1) }
+      } else {
+        try enter(path.parent)
+        try visit(entry, path.name)
+      }
+    }
+    while levels.count > 1 { try leave() }
+    try end(levels[0])
+    return bytes
+  }
+
+  private func isWanted(_ entry: Int) -> Bool { work != .removing && part.isWanted(entry) }
+
+  private static func names(in folder: OpenFolder) throws(PartFileError) -> Set<[UInt8]> {
+    do throws(Errno) { return Set(try folder.directory.entries().map(\.name)) } catch { throw .io(error) }
+  }
+
+  // MARK: Folders
+
+  /// Makes a folder the last level.
+  private mutating func enter(_ path: FolderPath?) throws(PartFileError) {
+    while let last = levels.last?.path, last != path, !(path?.isBelow(last) ?? false) { try leave() }
+    guard let path, path != levels[levels.count - 1].path else { return }
+    for name in path.components[(levels.count - 1)...] {
+      let parent = levels[levels.count - 1]
+      let below = parent.path.map { FolderPath(utf8: $0.utf8 + [UInt8(ascii: "/")] + name.utf8) } ?? name
+      var level = Level(path: below)
+      if levels[levels.count - 1].names.remove(name.utf8) != nil, let folder = parent.folder {
+        level.folder = try open(name, in: folder)
+        if let folder = level.folder { level.names = try FolderTreeWalk.names(in: folder) }
+      }
+      levels.append(level)
+    }
+  }
+
+  /// Nil if a walk that removes finds something else there.
+  private func open(_ name: FolderPath, in folder: OpenFolder) throws(PartFileError) -> OpenFolder? {
+    do throws(Errno) { return try folder.openFolder(name.description) } catch {
+      if work == .removing { return nil }
+      guard error.code == Errno.symbolicLink || error.code == Errno.notFolder else { throw .io(error) }
+      throw .foreign(path: folder.directory.path(of: name.description), what: "not a folder")
+    }
+  }
+
+  /// Makes a level's folder, and those that it lies in.
+  private mutating func need(_ level: Int) throws(PartFileError) {
+    if levels[level].isNeeded { return }
+    try need(level - 1)
+    levels[level].isNeeded = true
+    guard levels[level].folder == nil, let path = levels[level].path, let parent = levels[level - 1].folder else {
+      return
+    }
+    levels[level].folder = try part.makeFolder(path, in: parent)
+  }
+
+  private mutating func leave() throws(PartFileError) {
+    let level = levels.removeLast()
+    try end(level)
+    guard work != .opening, !level.isNeeded, level.folder != nil, let name = level.path?.name.description else {
+      return
+    }
+    do throws(Errno) { try levels[levels.count - 1].folder?.directory.removeDirectory(name) } catch {
+      if work == .placing { throw .io(error) }
+    }
+  }
+
+  /// All entries of a folder were visited.
+  private func end(_ level: Level) throws(PartFileError) {
+    guard let folder = level.folder, work != .removing else { return }
+    if let name = level.names.min(by: { $0.lexicographicallyPrecedes($1) }) {
+      let path = folder.directory.path(of: String(decoding: name, as: UTF8.self))
+      throw .foreign(path: path, what: "not of this download")
+    }
+    guard level.isNeeded, !part.syncsFileSystem else { return }
+    do throws(Errno) { try folder.directory.sync() } catch { throw .io(error) }
+  }
+
+  // MARK: Files and links
+
+  private mutating func visit(_ entry: Int, _ name: FolderPath) throws(PartFileError) {
+    let last = levels.count - 1
+    let isThere = levels[last].names.remove(name.utf8) != nil
+    if isWanted(entry) { try need(last) }
+    guard let folder = levels[last].folder else { return }
+    switch work {
+    case .opening: try find(entry, name.description, in: folder, isThere: isThere)
+    case .placing where isWanted(entry): try finish(entry, name.description, in: folder, isThere: isThere)
+    case .placing, .removing:
+      guard isThere else { return }
+      do throws(Errno) { try folder.directory.remove(name.description) } catch {
+        if work == .placing { throw .io(error) }
+      }
+      part.states.withLock { $0.made.remove(entry) }
+    }
+  }
+
+  /// Takes over what an earlier download made.
+  private mutating func find(
+    _ entry: Int, _ name: String, in folder: OpenFolder, isThere: Bool
+  ) throws(PartFileError) {
+    let length = part.listing.isFile(entry) ? part.listing.fileLength(of: entry) : 0
+    if isWanted(entry) { bytes.length += length }
+    guard isThere else { return }
+    let status = try status(of: name, in: folder)
+    part.states.withLock { $0.made.insert(entry) }
+    guard part.listing.isFile(entry) else {
+      if status.kind == .symbolicLink { return }
+      throw .foreign(path: folder.directory.path(of: name), what: "not of this download")
+    }
+    if let what = FolderPart.foreignness(of: status) {
+      throw .foreign(path: folder.directory.path(of: name), what: what)
+    }
+    var present = min(status.size, length)
+    if status.size > length || part.isLarge(length) {
+      do throws(Errno) {
+        let file = try folder.directory.open(name, [.readWrite, .noFollow, .nonBlocking])
+        if status.size > length { try file.truncate(to: length) }
+        present = min(length, try file.allocatedByteCount())
+      } catch {
+        throw part.failure(error)
+      }
+    }
+    if isWanted(entry) { bytes.present += present }
+  }
+
+  /// An entry of the output: a file is as long as it should be. Links come later.
+  private func finish(_ entry: Int, _ name: String, in folder: OpenFolder, isThere: Bool) throws(PartFileError) {
+    guard part.listing.isFile(entry) else { return }
+    let length = part.listing.fileLength(of: entry)
+    guard isThere else {
+      if length == 0 {
+        _ = try part.make(entry, in: folder)
+        return
+      }
+      throw .io(Errno(code: Errno.noEntry, call: "readdir", subject: folder.directory.path(of: name)))
+    }
+    let status = try status(of: name, in: folder)
+    let what = FolderPart.foreignness(of: status) ?? (status.size == length ? nil : "not as long as it was written")
+    if let what { throw .foreign(path: folder.directory.path(of: name), what: what) }
+  }
+
+  private func status(of name: String, in folder: OpenFolder) throws(PartFileError) -> FileStatus {
+    do throws(Errno) { return try folder.directory.status(of: name) } catch { throw .io(error) }
+  }
+}

@@ -1,0 +1,27 @@
+// The place of a listing while it is fetched: in the part folder of its folder, where the contents will come.
+import Content
+import Posix
+
+extension FolderPart {
+  /// The name of the listing in a part folder.
+  public static let listingName = PartFolderName.listing
+
+  /// The path of the part folder of a folder's ID.
+  public static func path(of folderID: FileID, inFolder folderPath: String) -> String {
+    (folderPath.utf8.last == UInt8(ascii: "/") ? folderPath : folderPath + "/") + name(of: folderID)
+  }
+
+  /// Makes the part folder of a folder's ID, unless it is there. Throws if something else has its name.
+  public static func makePart(of folderID: FileID, inFolder folderPath: String) throws(PartFileError) {
+    let parent: Directory
+    do throws(Errno) { parent = try Directory(folderPath) } catch { throw .cannotCreate(error) }
+    try LockedPartFolder.make(name(of: folderID), in: parent)
+    _ = try LockedPartFolder.open(name(of: folderID), in: parent)
+  }
+
+  /// Removes the part folder of a folder's ID if nothing is in it.
+  public static func removeEmptyPart(of folderID: FileID, inFolder folderPath: String) {
+    guard let parent = try? Directory(folderPath) else { return }
+    try? parent.removeDirectory(name(of: folderID))
+  }
+}

@@ -1,0 +1,94 @@
+// How a part folder comes to be ours alone: made or taken over, locked, and still under its name.
+import Content
+import Posix
+
+/// A part folder that is open and locked: `.<first 16 hex digits of the folder's ID>.p2p-part`, mode 0700.
+struct LockedPartFolder: ~Copyable {
+  /// How often another process may take the name or give it up while we open it.
+  private static let attemptsMax = 16
+
+  /// What is in it, besides `PartFolderName.tree`.
+  let lock: LockedPart
+  /// The folder that it lies in; the output will lie there.
+  let parent: Directory
+  let folder: Directory
+  let name: String
+
+  init(_ name: String, inFolder folderPath: String) throws(PartFileError) {
+    let parent: Directory
+    do throws(Errno) { parent = try Directory(folderPath) } catch { throw .cannotCreate(error) }
+    for _ in 0..<LockedPartFolder.attemptsMax {
+      try LockedPartFolder.make(name, in: parent)
+      guard let folder = try LockedPartFolder.open(name, in: parent) else { continue }
+      guard let lock = try LockedPartFolder.lock(folder) else { continue }
+      guard try LockedPartFolder.hasName(folder, name, in: parent) else { continue }
+      self.lock = lock
+      self.folder = folder
+      self.parent = parent
+      self.name = name
+      return
+    }
+    throw .running(path: parent.path(of: name))
+  }
+
+  static func make(_ name: String, in parent: borrowing Directory) throws(PartFileError) {
+    do throws(Errno) { try parent.makeDirectory(name, mode: 0o700) } catch {
+      if error.code == Errno.exists { return }
+      throw error.isDiskFull ? .diskFull(path: parent.path(of: name), byteCount: 0) : .cannotCreate(error)
+    }
+  }
+
+  /// Opens a part folder. Nil if nothing has the name any more. Throws if this program did not make it for this user.
+  static func open(_ name: String, in parent: borrowing Directory) throws(PartFileError) -> Directory? {
+    let path = parent.path(of: name)
+    let folder: Directory
+    do throws(Errno) { folder = try parent.openDirectory(beneath: name) } catch {
+      switch error.code {
+      case Errno.noEntry: return nil
+      case Errno.symbolicLink: throw .foreign(path: path, what: "a symbolic link")
+      case Errno.notFolder: throw .foreign(path: path, what: "not a folder")
+      default: throw .cannotCreate(error)
+      }
+    }
+    let status: FileStatus
+    do throws(Errno) { status = try folder.status() } catch { throw .cannotCreate(error) }
+    guard status.owner == Environment.userID else { throw .foreign(path: path, what: "another user's folder") }
+    guard status.mode & 0o777 == 0o700 else { throw .foreign(path: path, what: "a folder that other users may enter") }
+    return folder
+  }
+
+  /// Nil if the folder was removed meanwhile: its `get` has just finished, or has given up.
+  private static func lock(_ folder: borrowing Directory) throws(PartFileError) -> LockedPart? {
+    do throws(PartFileError) { return try LockedPart(PartFolderName.lock, in: folder) } catch {
+      switch error {
+      case .running: throw .running(path: folder.path)
+      case .cannotCreate(let errno) where errno.code == Errno.noEntry: return nil
+      default: throw error
+      }
+    }
+  }
+
+  private static func hasName(
+    _ folder: borrowing Directory, _ name: String, in parent: borrowing Directory
+  ) throws(PartFileError) -> Bool {
+    do throws(Errno) { return try parent.status(of: name).identity == folder.status().identity } catch {
+      if error.code == Errno.noEntry { return false }
+      throw .cannotCreate(error)
+    }
+  }
+}
+
+/// The names in a part folder.
+enum PartFolderName {
+  /// The unfinished output.
+  static let tree = "tree"
+  /// The bytes of the listing.
+  static let listing = "listing"
+  /// The name that a peer suggested for the output.
+  static let suggestion = "name"
+  static let journal = "journal"
+  /// A file that the download locks.
+  static let lock = "lock"
+  /// A link that tells whether the file system has links.
+  static let probe = "probe"
+}
