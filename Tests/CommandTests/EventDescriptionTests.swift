@@ -109,7 +109,8 @@ struct EventDescriptionTests {
     try check(served.child.stdout, "\(served.child)")
     let expected: Set = [
       "listening", "file", "folder", "ready", "connected", "opened", "disconnected", "stopped", "hashing", "link",
-      "verified", "key", "peerID", "unresolved", "connectionEnded", "peer", "found", "start", "workers", "chunk", "done", "failed",
+      "verified", "key", "peerID",
+      "unresolved", "connectionEnded", "peer", "found", "start", "workers", "chunk", "done", "failed",
       "explain",
     ]
     #expect(expected.subtracting(seen) == [], "never seen")
