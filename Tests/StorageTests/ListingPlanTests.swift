@@ -7,7 +7,7 @@ import Testing
   private let second: Int64 = 1_000_000_000
 
   private func due(_ plan: inout ListingPlan, at seconds: Int64, busy: Set<String> = []) -> [String] {
-    plan.takeDue(at: seconds * second) { busy.contains($0) }
+    plan.takeDue(at: seconds * second) { busy }
   }
 
   @Test func `a change is about the folders above it that have IDs`() {

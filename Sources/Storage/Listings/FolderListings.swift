@@ -59,6 +59,9 @@ public final class FolderListings: Sendable {
       .sorted { FolderPath($0.folder) < FolderPath($1.folder) }
   }
 
+  /// The folders that have a listing, in no order.
+  var folders: [String] { state.withLock { Array($0.listings.keys) } }
+
   /// The newest listing of a folder.
   public func newest(of folder: String) -> ServedListing? { state.withLock { $0.listings[folder]?.last } }
 

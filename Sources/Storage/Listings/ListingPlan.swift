@@ -16,14 +16,18 @@ struct ListingPlan {
   init(_ rules: ServingRules) { self.rules = rules }
 
   /// Something came, changed or went at a path: the folders above it get a new listing.
-  mutating func mark(above path: String) {
-    guard rules.folders != .none else { return }
-    due.insert("")
+  mutating func mark(above path: String) { due.formUnion(folders(above: path)) }
+
+  /// The folders above a path that have an ID of their own.
+  func folders(above path: String) -> [String] {
+    guard rules.folders != .none else { return [] }
+    var folders = [""]
     let bytes = path.utf8
     for index in bytes.indices where bytes[index] == UInt8(ascii: "/") {
-      due.insert(String(path[..<index]))
-      if rules.folders == .top { return }
+      folders.append(String(path[..<index]))
+      if rules.folders == .top { break }
     }
+    return folders
   }
 
   /// A folder is new, or gone, or may have changed; "" is the served folder.
@@ -33,10 +37,11 @@ struct ListingPlan {
   func deadline(after now: Int64) -> Int64? { due.compactMap { restUntil[$0] }.filter { $0 > now }.min() }
 
   /// The folders that are listed now, in the order of their paths. What is marked from now on is about the next time.
-  mutating func takeDue(at now: Int64, isBusy: (String) -> Bool) -> [String] {
+  /// - `busy`: gives the folders that wait. It is called if there is a folder to list.
+  mutating func takeDue(at now: Int64, busy: () -> Set<String>) -> [String] {
     var folders = due.filter { restUntil[$0] ?? .min <= now }
     if folders.isEmpty { return [] }
-    folders = folders.filter { !isBusy($0) }
+    folders.subtract(busy())
     due.subtract(folders)
     return folders.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }

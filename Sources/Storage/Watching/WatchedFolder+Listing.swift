@@ -6,10 +6,12 @@ import SQLite
 extension WatchedFolder {
   /// The folders whose listings are made now. Each is reported to `listed` afterwards.
   public func takeDueListings() -> [String] {
-    plan.takeDue(at: now()) { folder in
-      leaving.values.contains { isBelow(folder, $0.path) }
-        || unsettled.keys.contains { isBelow(folder, $0) && !restless.paths.contains($0) }
-        || waits(below: folder)
+    let before = plan
+    return plan.takeDue(at: now()) {
+      let paths = leaving.values.map(\.path) + unsettled.keys.filter { !restless.paths.contains($0) } + pathsToHash
+      var busy: Set<String> = []
+      for path in paths { busy.formUnion(before.folders(above: path)) }
+      return busy
     }
   }
 
@@ -49,7 +51,7 @@ extension WatchedFolder {
   func mark(listingsBelow folder: String) {
     plan.mark(above: folder)
     plan.mark(folder: folder)
-    for listing in catalogue.listings.newest where isBelow(folder, listing.folder) { plan.mark(folder: listing.folder) }
+    for listed in catalogue.listings.folders where isBelow(folder, listed) { plan.mark(folder: listed) }
   }
 
   func settleListings(at now: Int64) {

@@ -198,10 +198,8 @@ public final class WatchedFolder {
     failed[path] = nil
   }
 
-  /// Whether a file below a folder waits for its hash.
-  func waits(below folder: String) -> Bool {
-    ready.keys.contains { isBelow(folder, $0) } || hashing.keys.contains { isBelow(folder, $0) }
-  }
+  /// The files that wait for their hash.
+  var pathsToHash: [String] { Array(ready.keys) + Array(hashing.keys) }
 
   private func enqueue(_ path: String, _ status: FileStatus) {
     failed[path] = nil
