@@ -49,7 +49,7 @@ public final class Catalogue: Sendable {
   /// The listings of its folders.
   public let listings: FolderListings
   /// Descriptors that a catalogue keeps for served files.
-  public static var openFilesMax: Int { OpenFiles.countMax }
+  public static var openFilesMax: Int { OpenFiles.countMax + ParentFolders.countMax }
 
   private let table = Mutex(CatalogueTable())
 
