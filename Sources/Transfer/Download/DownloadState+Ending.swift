@@ -75,7 +75,7 @@ extension DownloadState {
   mutating func updateUsability(at now: Instant) {
     guard book.isFound else { return }
     let isUsable = rotation.live.contains { number in
-      guard peers[number].refusals <= settings.maxRetries, let id = peers[number].connection else { return false }
+      guard peers[number].refusals.count <= settings.maxRetries, let id = peers[number].connection else { return false }
       return connections.availability(of: id).map { wantsAny(of: $0) } == true
     }
     if isUsable {
@@ -173,7 +173,7 @@ extension DownloadState {
 
   private func row(of peer: Peer, at now: Instant) -> PeerProgress {
     PeerProgress(
-      stats: peer.stats, bytesPerSecond: peer.speed.bytesPerSecond(at: now),
+      stats: peer.stats, bytesPerSecond: peer.tally.speed.bytesPerSecond(at: now),
       activity: activity(of: peer))
   }
 

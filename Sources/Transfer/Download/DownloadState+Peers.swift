@@ -24,7 +24,7 @@ extension DownloadState {
     if phase == .ended { return }
     idlePast.removeAll { $0 == number }
     past.removeAll { $0 == number }
-    if peers[number].bytes == 0 { idlePast.append(number) } else { past.append(number) }
+    if peers[number].tally.bytes == 0 { idlePast.append(number) } else { past.append(number) }
     if idlePast.count > DownloadState.idlePastPeersMax { forget(idlePast.removeFirst()) }
     if past.count > DownloadState.pastPeersMax { forget(past.removeFirst()) }
   }

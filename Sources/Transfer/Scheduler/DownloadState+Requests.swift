@@ -107,7 +107,7 @@ extension DownloadState {
     }
     stats.downloadedChunks += 1
     if let number = giver {
-      peers[number].chunks += 1
+      peers[number].tally.chunks += 1
       report(
         .chunkDone(
           chunk: chunk, worker: worker, finished: chunks.haveCount, total: chunks.layout.chunkCount,
@@ -131,7 +131,7 @@ extension DownloadState {
     changeScore(of: number) { $0.succeed(latency: latency) }
     // A short answer says little about how long a whole chunk takes.
     if pending.leaves.count * 2 >= chunks.layout.leafCount(of: pending.chunk) { turnaround.add(now - pending.sent) }
-    peers[number].times.add(pending, at: now)
+    peers[number].tally.times.add(pending, at: now)
     if !peers[number].isProven { prove(number) }
     if !connections[existing: id].isProven, let address = connections[existing: id].address { book.proved(address) }
     connections[existing: id].isProven = true
@@ -158,11 +158,7 @@ extension DownloadState {
     if fresh > 0 { progressed(at: now) }
     guard let number else { return }
     peers[number].isSilent = false
-    peers[number].bytes += UInt64(fresh)
-    peers[number].speed.add(fresh, at: now)
-    if peers[number].refusals > 0 {
-      (peers[number].refusals, peers[number].refusedSince, peers[number].onlyRefuses) = (0, nil, false)
-      updateUsability(at: now)
-    }
+    peers[number].tally.gave(byteCount: fresh, at: now)
+    if peers[number].refusals.clear() { updateUsability(at: now) }
   }
 }
