@@ -104,10 +104,7 @@ extension DownloadState {
   }
 
   mutating func changeScore(of number: Int, _ change: (inout PeerScore) -> Void) {
-    let before = peers[number].score.value
-    change(&peers[number].score)
-    let after = peers[number].score.value
-    peersAtZero += (after == 0 ? 1 : 0) - (before == 0 ? 1 : 0)
+    peers.changeScore(of: number, change)
   }
 
   /// The peer answered BUSY and gets no request for a while. It costs neither score nor retry.

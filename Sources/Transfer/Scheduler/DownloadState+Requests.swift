@@ -119,7 +119,7 @@ extension DownloadState {
 
   /// The peer that sent bytes on a connection, which may be lost by now.
   private func giver(on id: ConnectionID) -> Int? {
-    connections.peer(of: id) ?? lost.last { $0.id == id }.flatMap { numbers[$0.peer] }
+    connections.peer(of: id) ?? connections.lost.last { $0.id == id }.flatMap { peers.number(of: $0.peer) }
   }
 
   /// A request was answered and verified to its end. Returns its latency.
