@@ -187,7 +187,7 @@ public final class Node: Sendable {
   private func end(_ code: CloseCode, grace: Duration) {
     answerer.withLock { $0.take() }?.stop()
     for folder in context.offered.folders { folder.stop() }
-    context.stopFollowing()
+    context.following.stop()
     for download in context.runningDownloads { download.cancel() }
     context.threads.stop()
     // Those that were paused meanwhile.

@@ -55,13 +55,13 @@ public final class FolderShare: Sendable {
     precondition(!wasScanned, "a folder is scanned once")
     let firstBatch = BlockingQueue<Result<Void, Errno>>()
     let counters = context.counters
-    try context.follow(
+    try context.following.follow(
       FollowedShare(
         share: self, shouldStop: { self.isStopping || shouldStop() }, firstBatch: firstBatch,
         onEvent: { event in
           counters.note(event)
           onEvent(event)
-        }))
+        }), for: context)
     try firstBatch.take()?.get()
   }
 
@@ -79,6 +79,6 @@ public final class FolderShare: Sendable {
   func stop() {
     stopping.store(true, ordering: .releasing)
     context.offered.remove(self)
-    context.unfollow(self)
+    context.following.unfollow(self)
   }
 }

@@ -85,6 +85,7 @@ struct Serve: ParsableCommand {
     Console.show(settings.logLevel)
     let stop = try StopSignal(takesHangUp: true)  // before any thread starts
     OpenFileLimit.raise()
+    Heap.returnLargeBuffers()
     let loaded = try loadIdentity(settings)
     var configuration = NodeConfiguration(
       identity: loaded.identity, swarmKey: try settings.loadSwarmKey(), suites: try settings.suites())
