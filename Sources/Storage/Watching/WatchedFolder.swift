@@ -186,10 +186,11 @@ public final class WatchedFolder {
     plan.mark(above: path)
     if hashing[path] != nil { hashing[path] = true }
     guard let entry = catalogue.entry(at: path) else { return }
-    emit(.withdraw(entry, reason ?? .removed(path: path)))
+    // First the hashes, then the file: contents that are opened in between find one or the other.
     do throws(DatabaseError) { try catalogue.store.retire(entry.hashes.number) } catch {
       emit(.event(.warning("\(error)")))
     }
+    emit(.withdraw(entry, reason ?? .removed(path: path)))
   }
 
   private func forget(_ path: String) {
