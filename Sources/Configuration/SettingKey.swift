@@ -7,6 +7,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
   case maxConnections = "max-connections"
   case allow
   case metrics
+  case jobs
   case workers
   case retries
   case chunkTimeout = "chunk-timeout"
@@ -40,6 +41,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .maxConnections: "auto"
     case .allow: "all"
     case .metrics: "off"
+    case .jobs: "4"
     case .workers: "8"
     case .retries: "3"
     case .chunkTimeout: "30"
@@ -59,6 +61,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .maxConnections: "a number from 1 to 1000000, or auto"
     case .allow: "a PeerID: that is 64 hexadecimal digits, as 'p2pnode whoami' prints them; or all"
     case .metrics: "an address of this machine alone, such as 127.0.0.1:9464 or [::1]:9464, or off"
+    case .jobs: "a number from 1 to 64"
     case .workers: "a number from 1 to 1024"
     case .retries: "a number from 0 to 1000"
     case .chunkTimeout: "a number of seconds from 0.1 to 86400"
@@ -82,6 +85,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
       "The PeerIDs that serve serves, joined by commas, or a line each; all is everybody. They come with get --identity."
     case .metrics:
       "Where serve answers GET /metrics for Prometheus: an address of the loopback, such as 127.0.0.1:9464; off is nowhere."
+    case .jobs: "Downloads that a get of several IDs runs at a time."
     case .workers: "Chunks that get fetches in parallel."
     case .retries: "Times that get tries a chunk again after each peer that has it failed."
     case .chunkTimeout: "Seconds that a chunk may take."

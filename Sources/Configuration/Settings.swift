@@ -25,6 +25,8 @@ package struct Settings: Sendable {
   package private(set) var allow: Set<PeerID>?
   /// Nil: nowhere.
   package private(set) var metrics: Endpoint?
+  /// Downloads that run at a time. A connection carries 64 contents at most.
+  package private(set) var jobs = 4
   package private(set) var workers = 8
   package private(set) var retries = 3
   package private(set) var chunkTimeout = Duration.seconds(30)
@@ -115,6 +117,7 @@ package struct Settings: Sendable {
     case .allow: try takeAllowed(text, origin)
     case .metrics:
       metrics = text == "off" ? nil : try wanted(HostPort(parsing: text)?.address.flatMap { $0.isLoopback ? $0 : nil })
+    case .jobs: jobs = try wanted(Settings.number(text, 1...64))
     case .workers: workers = try wanted(Settings.number(text, 1...1024))
     case .retries: retries = try wanted(Settings.number(text, 0...1000))
     case .chunkTimeout:
