@@ -112,4 +112,21 @@ struct LsTests {
     let malformed = try workbench.run("ls", "abc", "--peer", "127.0.0.1:9")
     #expect(malformed.code == 64, "\(malformed)")
   }
+
+  @Test func `a served folder is listed, and one of its files fetched by its own ID`() throws {
+    _ = try workbench.makeFolder("served/sub")
+    let path = try workbench.makeFile("served/sub/one.bin", byteCount: 100_000)
+    try workbench.makeFile("served/sub/two.bin", byteCount: 5, seed: 2)
+    let served = try workbench.serve(workbench.path("served"))
+    let offered = try workbench.line(of: served.child, on: .stdout, "the line of sub/") { $0.hasSuffix("  sub/") }
+    let folderID = String(offered.prefix(64))
+    let listed = try workbench.run("ls", folderID, "--peer", served.address, "--long")
+    #expect(listed.code == 0 && listed.stderr.lines == ["2 files, 100005 bytes"], "\(listed)")
+    let line = try #require(listed.stdout.lines.first { $0.hasSuffix("one.bin") }, "\(listed)")
+    let get = try workbench.run("get", String(line.prefix(64)), folderID, "--peer", served.address)
+    #expect(get.code == 0, "\(get)")
+    #expect(get.stdout.lines.sorted() == ["./one.bin", "./sub"], "\(get)")
+    #expect(TestFile.areEqual(path, workbench.path("one.bin")))
+    #expect(TestFile.areEqual(path, workbench.path("sub/one.bin")))
+  }
 }

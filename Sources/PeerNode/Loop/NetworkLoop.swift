@@ -142,6 +142,8 @@ final class NetworkLoop {
       for connection in Array(connections.values) { connection.catalogueChanged() }
     case .withdraw(let entry, let reason):
       for connection in connections(of: entry.fileID) { connection.withdraw(entry, because: reason) }
+    case .withdrawFolder(let folder):
+      for connection in Array(connections.values) { connection.withdraw(folder) }
     case .promised(let fileID, let chunk, let member):
       for connection in connections(of: fileID) { connection.promised(chunk, of: fileID, to: member) }
     case .announce(let share, let runs):

@@ -58,7 +58,7 @@ extension PeerSession {
 
   private mutating func offer(_ file: ServedFile, as handle: FileHandle, at now: Instant) -> Bool {
     // One handle per file: else each thing that is announced of the file would be sent once per handle.
-    if served[handle] == nil, served.values.contains(where: { $0.root == file.root && $0.pages == file.pages }) {
+    if served[handle] == nil, served.values.contains(where: { $0.isOpen(file) }) {
       refuse(handle, .tooManyFilesOpen)
       return false
     }
@@ -75,7 +75,7 @@ extension PeerSession {
       close(SessionEnd(error))
       return false
     }
-    served[handle] = OpenFile(pages: file.pages, root: file.root)
+    served[handle] = OpenFile(kind: file.kind, pages: file.pages, root: file.root)
     if file.parts != nil { partial.insert(handle) }
     let offered = OfferedFile(
       proof: file.key.haveProof(handshakeHash, sender: role), kind: file.kind.rawValue,

@@ -28,10 +28,13 @@ public struct PeerSession: Sendable {
 
   /// A file that the peer has open here.
   struct OpenFile: Sendable {
+    let kind: ContentKind
     let pages: PageLayout
     let root: Digest
     /// Pages that were sent; at most those that the file has.
     var pagesSent: Set<UInt32> = []
+
+    func isOpen(_ file: ServedFile) -> Bool { kind == file.kind && root == file.root && pages == file.pages }
   }
 
   // What the peer asks of us.

@@ -123,7 +123,7 @@ struct Ls: ParsableCommand {
   ) -> Result<DownloadResult, DownloadError> {
     var settings = DownloadSettings()
     settings.chunkTimeout = set.chunkTimeout
-    var folder = FolderOptions()
+    var folder = PeerNode.FolderOptions()
     folder.isListingOnly = true
     let download = node.download(
       wanted.fileID, length: wanted.link?.length, from: peers, to: target, settings: settings, shares: false,
@@ -147,12 +147,13 @@ struct Ls: ParsableCommand {
   ) throws(Failure) -> Found {
     switch result {
     case .success(let result):
-      let bytes = try bytes(at: result.path ?? "")
+      let path = result.path ?? ""
+      let bytes = try bytes(at: path)
       let listing: FolderListing
       do throws(FolderListingFault) { listing = try FolderListing(decoding: bytes) } catch {
         throw Failure(error, listingOf: id)
       }
-      listings?.keep(listing, of: id)
+      listings?.keep(listing, suggestedName: ListingCache.suggestedName(besideListing: path) ?? "", of: id)
       return .folder(listing)
     case .failure(.notAFolder(let name, let length)): return .file(name: name, length: length)
     // Nothing of it stays.

@@ -17,7 +17,7 @@ struct P2PNode: ParsableCommand {
 
       On the machine that wants one:
 
-        p2pnode get FILEID --peer HOST:PORT --peer HOST:PORT
+        p2pnode get ID --peer HOST:PORT --peer HOST:PORT
 
       'p2pnode help VERB' has examples for each.
       """,
