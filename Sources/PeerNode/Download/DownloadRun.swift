@@ -111,7 +111,8 @@ final class DownloadRun {
 
   /// Starts to fetch. The node's loops run.
   func begin(at now: Instant) {
-    if let address = context.address, sharing.isShared { onUpdate(.listening(address)) }
+    // For the contents of a folder it was reported before the listing.
+    if let address = context.address, sharing.isShared, link.folder == nil { onUpdate(.listening(address)) }
     // The peers that were named are dialled first, and while they answer the search begins.
     for event in search.known { state.handle(event, at: now) }
     for known in knownPeers { state.handle(.addressHinted(known.address, known.peer), at: now) }
