@@ -10,7 +10,7 @@ import Testing
 @testable import Wire
 
 /// A folder of some samples, what its listing must be, and a server of it.
-private final class ServedTree {
+final class ServedTree {
   static let files: [(path: String, bytes: [UInt8], mode: UInt32)] = [
     ("big/a", pattern((3 << 20) + 20_000, seed: 1), 0o644),
     ("big/b", pattern((1 << 20) + 1, seed: 2), 0o644),

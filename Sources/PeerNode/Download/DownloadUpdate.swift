@@ -46,7 +46,7 @@ public struct DownloadResult: Sendable {
   public let name: String
   /// Whether the right file was there already, so that nothing was fetched.
   public let wasFound: Bool
-  /// What was fetched: a file, a folder, or only the listing of one.
+  /// What was fetched: a file, the contents of a folder, or only the listing of one.
   public let kind: ContentKind
 }
 

@@ -156,7 +156,7 @@ final class FolderDownload: Sendable {
   private func finish(_ folder: ListedFolder, _ listing: DownloadLink, path: String?, name: String) {
     listing.cancel()
     let stats = DownloadStats(start: folder.stats.start, end: folder.stats.end)
-    end(.success(DownloadResult(stats: stats, path: path, name: name, wasFound: false, kind: .folder)))
+    end(.success(DownloadResult(stats: stats, path: path, name: name, wasFound: false, kind: .folderContents)))
   }
 
   private func fetch(_ contents: FolderContents, _ listing: DownloadLink) {

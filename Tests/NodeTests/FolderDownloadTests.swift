@@ -1,0 +1,137 @@
+// Folders that are fetched: the tree comes whole, or nothing of it has its name.
+import Content
+import Glibc
+import Posix
+import Storage
+import TestSupport
+import Testing
+import Transfer
+import Wire
+
+@testable import PeerNode
+
+extension ServedTree {
+  fileprivate var folderID: FileID { layout.folderID }
+  fileprivate var source: PeerSource {
+    PeerSource(host: HostPort(host: "127.0.0.1", port: followed.server.address.port))
+  }
+
+  /// What differs between the tree and a copy of it.
+  fileprivate func differences(in copies: TemporaryFolder, _ name: String) -> [String] {
+    var differences: [String] = []
+    for file in ServedTree.files {
+      if copies.read("\(name)/\(file.path)") != file.bytes { differences.append(file.path) }
+      var raw = stat()
+      lstat(copies("\(name)/\(file.path)"), &raw)
+      if (raw.st_mode & 0o100 != 0) != (file.mode & 0o100 != 0) { differences.append("mode of \(file.path)") }
+    }
+    var target = [CChar](repeating: 0, count: 100)
+    readlink(copies("\(name)/link"), &target, 99)
+    if String(decoding: target.prefix { $0 != 0 }.map { UInt8($0) }, as: UTF8.self) != "small/a" {
+      differences.append("link")
+    }
+    var raw = stat()
+    if lstat(copies("\(name)/nothing"), &raw) != 0 || raw.st_mode & S_IFMT != S_IFDIR { differences.append("nothing") }
+    return differences
+  }
+}
+
+@Suite struct FolderDownloadTests {
+  private func download(
+    _ tree: ServedTree, by getter: TestNode, into copies: TemporaryFolder, as name: String? = "copy",
+    listings: ListingCache? = nil
+  ) -> Download {
+    var target = DownloadTarget(folder: copies.path, name: name)
+    target.listings = listings
+    return getter.node.download(tree.folderID, from: [tree.source], to: target)
+  }
+
+  @Test func `a folder comes whole, and nothing else is left`() throws {
+    let tree = try ServedTree()
+    let copies = TemporaryFolder()
+    let result = try download(tree, by: try TestNode(listens: false), into: copies).wait()
+    #expect(result.kind == .folderContents && result.name == "copy" && result.path == copies("copy"))
+    #expect(result.stats.bytes == tree.layout.listing.contentsLength)
+    #expect(tree.differences(in: copies, "copy") == [])
+    #expect(copies.names == ["copy"])
+  }
+
+  @Test func `a folder has the name that its source suggests, also if its listing is at hand`() throws {
+    let tree = try ServedTree()
+    let cache = ListingCache(TemporaryFolder().path)
+    var names: [String] = []
+    for _ in 1...2 {
+      let copies = TemporaryFolder()
+      let getter = try TestNode(listens: false)
+      let result = try download(tree, by: getter, into: copies, as: nil, listings: cache).wait()
+      names.append(result.name)
+      #expect(copies.names == [result.name] && tree.differences(in: copies, result.name) == [])
+    }
+    #expect(names[0] == names[1] && names[0] == PathParts(tree.followed.folder.path).name)
+  }
+
+  @Test func `an output that is there already stays as it is`() throws {
+    let tree = try ServedTree()
+    let copies = TemporaryFolder()
+    copies.write("copy/mine", [1])
+    let outcome = download(tree, by: try TestNode(listens: false), into: copies).outcome
+    guard case .failure(.storage(.occupied(let path, isFolder: true))) = outcome else {
+      Issue.record("\(outcome)")
+      return
+    }
+    #expect(path == copies("copy") && copies.read("copy/mine") == [1] && copies.names == ["copy"])
+  }
+
+  @Test func `a folder of nothing but names needs no contents`() throws {
+    let listing = try ListingSample([
+      FolderEntry(FolderPath("a/none"), .file(FileContent(length: 0, root: .zero), isExecutable: true)),
+      FolderEntry(FolderPath("b"), .emptyFolder),
+      FolderEntry(FolderPath("c"), .symbolicLink(target: FolderPath("a/none"))),
+    ])
+    let source = try FakeSource(SourceScript(listing))
+    defer { source.stop() }
+    let copies = TemporaryFolder()
+    let getter = try TestNode(listens: false)
+    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: source.address.port))
+    let result = try getter.node.download(
+      listing.fileID, from: [peer], to: DownloadTarget(folder: copies.path)
+    ).wait()
+    #expect(result.name == "folder" && copies.names == ["folder"] && copies.read("folder/a/none") == [])
+    var raw = stat()
+    #expect(lstat(copies("folder/c"), &raw) == 0 && raw.st_mode & S_IFMT == S_IFLNK)
+    #expect(stat(copies("folder/b"), &raw) == 0 && raw.st_mode & S_IFMT == S_IFDIR)
+  }
+
+  @Test func `a listing that breaks a rule is its author's fault, and nothing is made`() throws {
+    let link = FolderEntry(FolderPath("a"), .symbolicLink(target: FolderPath("../b")))
+    var bytes = Array("p2pnode-folder-v1".utf8) + [0, 0, 0, 1, 2, 0, 1, UInt8(ascii: "a"), 0, 4]
+    bytes += Array("../b".utf8)
+    #expect(throws: FolderListingFault.self) { try FolderListing([link]) }
+    let listing = ListingSample(bytes: bytes)
+    let source = try FakeSource(SourceScript(listing))
+    defer { source.stop() }
+    let copies = TemporaryFolder()
+    let getter = try TestNode(listens: false)
+    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: source.address.port))
+    let download = getter.node.download(listing.fileID, from: [peer], to: DownloadTarget(folder: copies.path))
+    guard case .failure(.badListing(let fault)) = download.outcome else {
+      Issue.record("\(download.outcome)")
+      return
+    }
+    #expect(fault.rule == .targetOutside && copies.names == [])
+  }
+
+  @Test func `a folder leaves through a stream as a tar archive`() throws {
+    let tree = try ServedTree()
+    let copies = TemporaryFolder()
+    let archive = copies("archive.tar")
+    let output = open(archive, O_WRONLY | O_CREAT, 0o644)
+    defer { close(output) }
+    let getter = try TestNode(listens: false)
+    let result = try getter.node.download(tree.folderID, from: [tree.source], to: .stream(to: output)).wait()
+    #expect(result.path == nil && result.kind == .folderContents)
+    mkdir(copies("copy"), 0o755)
+    #expect(system("tar xf '\(archive)' -C '\(copies("copy"))'") == 0)
+    #expect(tree.differences(in: copies, "copy") == [])
+  }
+}
