@@ -26,6 +26,8 @@ public final class FolderPart: PartStorage {
   let wanted: EntrySet?
   let part: LockedPartFolder
   let tree: OpenFolder
+  /// Where the files of the tree go one by one, if an output that is there already gets them.
+  let output: OpenFolder?
 
   /// What is known of the entries that are files or links.
   struct EntryStates {
@@ -70,16 +72,31 @@ public final class FolderPart: PartStorage {
     try self.init(inFolder: folderPath, layout: layout, wanted: wanted, mayReserveNothing: false, syncsFileSystem: nil)
   }
 
+  /// A part folder in the output itself, which gets the files of the tree one by one.
+  convenience init(in output: OpenFolder, layout: FolderLayout, wanted: EntrySet) throws(PartFileError) {
+    try self.init(
+      inFolder: output.directory.path, layout: layout, wanted: wanted, output: output, mayReserveNothing: false,
+      syncsFileSystem: nil)
+  }
+
   /// - `syncsFileSystem`: nil: if the file system reports failures.
   /// - `mayReserveNothing`: the file system is taken for one that cannot reserve.
   init(
-    inFolder folderPath: String, layout: FolderLayout, wanted: EntrySet?, mayReserveNothing: Bool,
-    syncsFileSystem: Bool?
+    inFolder folderPath: String, layout: FolderLayout, wanted: EntrySet?, output: OpenFolder? = nil,
+    mayReserveNothing: Bool, syncsFileSystem: Bool?
   ) throws(PartFileError) {
     self.layout = layout
     cut = ChunkLayout(layout)
     self.wanted = wanted
-    part = try LockedPartFolder(FolderPart.name(of: layout.folderID), inFolder: folderPath)
+    self.output = output
+    let name = FolderPart.name(of: layout.folderID)
+    if let output {
+      let parent: Directory
+      do throws(Errno) { parent = try output.directory.openDirectory(beneath: ".") } catch { throw .io(error) }
+      part = try LockedPartFolder(name, in: parent)
+    } else {
+      part = try LockedPartFolder(name, inFolder: folderPath)
+    }
     let isThere = try FolderPart.makeTree(part.folder)
     tree = OpenFolder(try FolderPart.openTree(part.folder))
     isResumed = isThere
