@@ -72,7 +72,7 @@ import Wire
     for i in 0..<UInt32(10_000) {
       backlog.put(report(i))
       if i % 10 == 0 { backlog.put(progress(Int(i))) }
-      if i % 1_000 == 0 { backlog.put(.resumed(chunks: 1)) }
+      if i % 1_000 == 0 { backlog.put(.resumed(chunks: 1, bytes: 1 << 20)) }
       #expect(backlog.count <= 64)
     }
     let left = all(of: &backlog)
@@ -84,7 +84,7 @@ import Wire
 
   @Test func `updates that may not be lost stay even if they alone are too many`() {
     var backlog = UpdateBacklog(countMax: 4)
-    for _ in 0..<10 { backlog.put(.resumed(chunks: 1)) }
+    for _ in 0..<10 { backlog.put(.resumed(chunks: 1, bytes: 1 << 20)) }
     backlog.put(report(1))
     let all = all(of: &backlog)
     #expect(all == Array(repeating: "resumed", count: 10) + ["chunk 1"])

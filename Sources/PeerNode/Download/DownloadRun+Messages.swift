@@ -135,8 +135,11 @@ extension DownloadRun {
         : chunkHashes?.hash(of: chunk).flatMap { output.journaledLeafHashes(of: chunk, hash: $0, in: layout) }
       sharing.share.add(mask, of: chunk, leafHashes: leafHashes)
     }
-    let wholeCount = leaves.count { $0.mask == layout.leaves(of: $0.chunk).mask }
-    if wholeCount > 0 { onUpdate(.resumed(chunks: wholeCount)) }
+    let whole = leaves.filter { $0.mask == layout.leaves(of: $0.chunk).mask }
+    if !whole.isEmpty, !isListing {
+      let bytes = whole.reduce(0) { $0 + UInt64(layout.length(of: $1.chunk)) }
+      onUpdate(.resumed(chunks: whole.count, bytes: bytes))
+    }
     state.handle(.resumed(leaves), at: now)
   }
 }

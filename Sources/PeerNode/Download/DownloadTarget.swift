@@ -37,12 +37,17 @@ public struct DownloadTarget: Hashable, Sendable {
     return target
   }
 
+  /// Whether the bytes leave through the process's standard output.
+  public var isStandardOutput: Bool { isStream && streamNumber == nil }
+
   /// The output of a stream.
   func openStream() throws(Errno) -> File {
     guard let streamNumber else { return try File.standardOutput() }
     return try File.duplicate(of: streamNumber, path: "descriptor \(streamNumber)")
   }
 
+  /// Where listings of folders are kept for the next time; nil: nowhere.
+  public var listings: ListingCache?
   /// For a stream: a folder for the listing of a folder, which is made and removed when it is needed.
   var scratchFolder = ""
   /// The folder that a part folder lies in.

@@ -26,8 +26,8 @@ public enum DownloadUpdate: Sendable {
   case peerEnded(Endpoint, PeerID?, ConnectionEnd)
   /// The output is there already, and it is the right file: nothing is fetched. Comes after `prepared`.
   case found(path: String)
-  /// Chunks of an earlier download that were right.
-  case resumed(chunks: Int)
+  /// Whole chunks of an earlier download that were right, and their bytes.
+  case resumed(chunks: Int, bytes: UInt64)
   /// Other peers may dial this address. Comes first.
   case listening(Endpoint)
   /// The file has its name, and stays offered. `cancel` ends that, and the call then returns as if it had not stayed.

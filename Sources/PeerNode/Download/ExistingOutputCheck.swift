@@ -8,36 +8,37 @@ final class ExistingOutputCheck: Sendable {
   private let fileID: FileID
   private let length: UInt64?
   /// Where the file may be, if it is known, and where the listing of a folder may be.
-  private let places: [(target: DownloadTarget, name: String, kind: ContentKind)]
+  private let places: [(folder: String, name: String, kind: ContentKind)]
   private let isStopped = StopFlag()
 
-  /// Nil for a stream. A file that the output may replace is not looked at if the wanted length is unknown.
+  /// Nil if no place is known. A file that the output may replace is not looked at if the wanted length is unknown.
   /// - `length`: of the file or listing, in bytes; nil if it is not known.
   init?(_ fileID: FileID, _ target: DownloadTarget, length: UInt64?) {
-    guard !target.isStream else { return nil }
     self.fileID = fileID
     self.length = length
-    let listing = target.listing(of: fileID)
-    var places = [(listing, FolderPart.listingName, ContentKind.folder)]
-    if let (_, name) = target.placeKnownBefore, !target.mayReplace || length != nil {
-      places.insert((target, name, .file), at: 0)
+    var places: [(folder: String, name: String, kind: ContentKind)] = []
+    if let (folder, name) = target.placeKnownBefore, !target.mayReplace || length != nil {
+      places.append((folder, name, .file))
     }
+    if !target.isStream { places.append((target.listing(of: fileID).folder, FolderPart.listingName, .folder)) }
+    if let cache = target.listings { places.append((cache.folder, ListingCache.name(of: fileID), .folder)) }
+    if places.isEmpty { return nil }
     self.places = places
   }
 
   /// Starts the job, which sends `looked`.
   func start(on queues: OutputQueues, _ link: DownloadLink) {
     queues.run {
-      self.places.contains { PartFile.isHashed($0.name, inFolder: $0.target.folder, length: self.length) }
+      self.places.contains { PartFile.isHashed($0.name, inFolder: $0.folder, length: self.length) }
     } _: {
       link.send(.looked(self.find()))
     }
   }
 
   private func find() -> (name: String, file: FoundFile)? {
-    for (target, name, kind) in places where !isStopped.isSet {
+    for (folder, name, kind) in places where !isStopped.isSet {
       let content = try? PartFile.content(
-        of: name, inFolder: target.folder, fileID: fileID, kind: kind, length: length
+        of: name, inFolder: folder, fileID: fileID, kind: kind, length: length
       ) { self.isStopped.isSet }
       if case .wanted(let file)? = content, !isStopped.isSet { return (name, file) }
     }

@@ -129,9 +129,13 @@ final class FolderDownload: Sendable {
   }
 
   private func layout(of folder: ListedFolder) throws(DownloadError) -> FolderLayout {
-    let bytes = FolderPart.keptListing(inFolder: request.target.partsFolder, folderID: request.fileID)
+    guard let bytes = ListingCache.bytes(at: folder.path, root: folder.manifest.root) else {
+      throw .storage(.io(Errno(code: Errno.inputOutput, call: "read", subject: folder.path)))
+    }
     do throws(FolderListingFault) {
-      return try FolderLayout(try FolderListing(decoding: bytes), root: folder.manifest.root)
+      let layout = try FolderLayout(try FolderListing(decoding: bytes), root: folder.manifest.root)
+      request.target.listings?.keep(layout.listing, of: request.fileID)
+      return layout
     } catch {
       throw .badListing(error)
     }

@@ -126,7 +126,7 @@ struct Get: ParsableCommand {
     configuration.connectionsMax = set.maxConnections
     set.warnOfOpenFiles(granted: configuration.connectionsOfDownload)
     configuration.uploadLimit = set.uploadLimit
-    let sharing = target == .standardOutput ? nil : try sharing(set)
+    let sharing = target.isStandardOutput ? nil : try sharing(set)
     var settings = DownloadSettings()
     settings.maxWorkers = set.workers
     settings.maxRetries = set.retries
@@ -135,7 +135,7 @@ struct Get: ParsableCommand {
     Thread.start(name: "p2p-stop") {
       stop.wait()
       // A stream keeps nothing, and its reader may never read again.
-      if target == .standardOutput { Process.exit(stop.exitCode) }
+      if target.isStandardOutput { Process.exit(stop.exitCode) }
       downloader.cancel()
       // A second signal means: now.
       stop.wait()
@@ -197,6 +197,7 @@ struct Get: ParsableCommand {
   private func downloadTarget(suggested name: String?) throws(Failure) -> DownloadTarget {
     var target = try place()
     target.suggestedName = name
+    target.listings = (try? StateFolders.ofUser()).map { ListingCache($0.cache + "/listings") }
     return target
   }
 

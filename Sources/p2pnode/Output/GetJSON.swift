@@ -26,7 +26,11 @@ final class GetJSON: DownloadObserver {
     case .report(let report): output(line(for: report))
     case .progress(let progress): output(JSONLine(progress))
     case .listening(let address): emit("listening") { $0.set("address", address.description) }
-    case .resumed(let chunks): emit("resumed") { $0.set("chunks", chunks) }
+    case .resumed(let chunks, let bytes):
+      emit("resumed") { line in
+        line.set("chunks", chunks)
+        line.set("bytes", bytes)
+      }
     case .found(let path): emit("found") { $0.set("path", path) }
     case .resolved: break  // each address is heard of when something comes of it
     case .unresolved(let source, let reason):

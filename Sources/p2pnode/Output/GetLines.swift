@@ -24,7 +24,7 @@ final class GetLines: DownloadObserver {
     case .found(let path):
       wasFound = true
       note("Already here, and right: \(Console.escaped(path))")
-    case .resumed(let chunks): note("Resumed: \(chunks) chunks were here already")
+    case .resumed(let chunks, _): note("Resumed: \(chunks) chunks were here already")
     case .listening(let address): if isVerbose { note("Listening on \(address)") }
     case .progress, .searched, .staying, .unreadable: break
     }

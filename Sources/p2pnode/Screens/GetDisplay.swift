@@ -21,7 +21,7 @@ final class GetDisplay: DownloadObserver {
       (screen.name, screen.length) = (name, length)
       Console.show { _, _ in [ScreenLine("\(Console.escaped(name)): looking at what is here", .dim)] }
     case .progress(let progress): Console.show { screen.render(progress, $0, $1) }
-    case .resumed(let chunks): screen.resumedBytes += UInt64(chunks) << 20
+    case .resumed(_, let bytes): screen.resumedBytes += bytes
     case .report(.peerBanned(let peer)): Console.error("Peer \(peer.short) is banned: it sent wrong data")
     case .unresolved(let source, let reason): Console.error("Peer \(source): \(reason); it is looked up again")
     case .peerEnded(let address, let peer, let end): ended(address, peer, end)

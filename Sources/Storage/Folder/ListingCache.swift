@@ -1,0 +1,73 @@
+// The listings of folders that were fetched: the next time, no peer is needed for them.
+import Content
+import Posix
+
+/// Listings in a folder of this user, by their folder IDs. A listing that is gone is fetched again, so the cache keeps only
+/// the latest ones, and a failure to keep one is harmless.
+public struct ListingCache: Hashable, Sendable {
+  /// Listings at most.
+  static let countMax = 256
+  /// Bytes of all listings at most.
+  static let byteCountMax: UInt64 = 512 << 20
+
+  /// Made by `keep` if it is missing.
+  public let folder: String
+
+  public init(_ folder: String) { self.folder = folder }
+
+  /// The name of a listing in the folder.
+  public static func name(of folderID: FileID) -> String { folderID.hex }
+
+  /// Keeps a listing, and forgets the oldest ones if there are too many.
+  public func keep(_ listing: FolderListing, of folderID: FileID) {
+    try? StateFolders.make(folder)
+    guard let directory = try? Directory(folder) else { return }
+    let name = ListingCache.name(of: folderID)
+    let draft = ".\(name).\(Environment.processID)"
+    do throws(Errno) {
+      try? directory.remove(draft)
+      let file = try directory.open(draft, [.readWrite, .createExclusive, .noFollow], mode: 0o600)
+      try file.write(listing.bytes.span.bytes, at: 0)
+      try directory.rename(draft, to: name)
+    } catch {
+      try? directory.remove(draft)
+    }
+    prune(directory, keeping: name)
+  }
+
+  private func prune(_ directory: borrowing Directory, keeping name: String) {
+    var files: [(name: String, status: FileStatus)] = []
+    for entry in (try? directory.entries()) ?? [] {
+      if let other = entry.text, let status = try? directory.status(of: other), status.kind == .regular {
+        files.append((other, status))
+      }
+    }
+    files.sort { $0.status.modified > $1.status.modified }
+    var bytes: UInt64 = 0
+    for (place, file) in files.enumerated() where file.name != name {
+      bytes += file.status.size
+      if place >= ListingCache.countMax || bytes > ListingCache.byteCountMax { try? directory.remove(file.name) }
+    }
+  }
+
+  /// Reads the bytes of a listing, if they have its root. Nil: they cannot be read, or are others.
+  /// - `root`: what they must hash to.
+  public static func bytes(at path: String, root: Digest) -> [UInt8]? {
+    guard let file = try? File(path, [.read, .noFollow, .nonBlocking]), let bytes = try? bytes(of: file) else {
+      return nil
+    }
+    var state = FileHashState()
+    guard (try? state.feed(bytes.span.bytes)) != nil else { return nil }
+    return state.finish().file.root == root ? bytes : nil
+  }
+
+  private static func bytes(of file: borrowing File) throws(Errno) -> [UInt8] {
+    let size = try file.status().size
+    guard size <= UInt64(FolderListing.byteCountMax) else { return [] }
+    var bytes = [UInt8](repeating: 0, count: Int(size))
+    var span = bytes.mutableSpan
+    var raw = span.mutableBytes
+    let count = try file.read(at: 0, into: &raw)
+    return Array(bytes[..<count])
+  }
+}
