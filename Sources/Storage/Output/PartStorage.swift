@@ -14,7 +14,7 @@ public protocol PartStorage: AnyObject, Sendable {
 
   /// Writes verified bytes, at most 64 KiB, which must lie within the content.
   func write(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError)
-  /// Fills the first `wanted` bytes of the span with bytes that were written. Throws if some are not there.
+  /// Fills the first `wanted` bytes of the span with bytes that were written.
   func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(PartFileError)
   /// Waits until what was written is on the disk. A failure is final, and every later call fails likewise.
   func syncData() throws(PartFileError)

@@ -1,0 +1,100 @@
+// A part folder after a crash: what is believed of it, and that the rest completes it.
+import Content
+import Glibc
+import Posix
+import TestSupport
+import Testing
+
+@testable import Storage
+
+@Suite struct `A part folder of an earlier download` {
+  let temporary = TemporaryFolder()
+
+  private func tree(_ sample: SampleFolder) -> String {
+    FolderPart.name(of: sample.layout.folderID) + "/tree/"
+  }
+
+  private func masks(_ found: [(chunk: ChunkIndex, mask: UInt64)]) -> [UInt32: UInt64] {
+    Dictionary(uniqueKeysWithValues: found.map { ($0.chunk.rawValue, $0.mask) })
+  }
+
+  @Test(arguments: 0..<6) func `after a crash all that was written counts, and nothing else`(seed: UInt64) throws {
+    let sample = try SampleFolder.varied()
+    var generator = SeededGenerator(seed)
+    let pieces = sample.pieces.shuffled(using: &generator)
+    let written = Int.random(in: 0..<pieces.count, using: &generator)
+    do {
+      let part = try FolderPart(inFolder: temporary.path, layout: sample.layout)
+      for piece in pieces[..<written] { try part.write(piece) }
+      // The crash tears one write.
+      let torn = pieces[written]
+      try part.write(Array(torn.bytes[..<(torn.bytes.count / 3)]), at: torn.offset)
+    }
+    let part = try FolderPart(inFolder: temporary.path, layout: sample.layout)
+    #expect(part.isResumed)
+    var due: [UInt32: UInt64] = [:]
+    for piece in pieces[..<written] { due[piece.chunk.rawValue, default: 0] |= piece.leaves.mask }
+    let found = masks(
+      try part.verifiedLeaves(of: sample.chunks(withLeafHashes: true), in: sample.cut, threads: 3) { false })
+    for (chunk, mask) in due { #expect(found[chunk, default: 0] & mask == mask) }
+    for (chunk, mask) in found where chunk != pieces[written].chunk.rawValue { #expect(due[chunk] == mask) }
+    #expect(
+      found[pieces[written].chunk.rawValue, default: 0] & ~due[pieces[written].chunk.rawValue, default: 0]
+        != pieces[written].leaves.mask)
+    // Without leaf hashes: whole chunks of large files, and whole small files.
+    let whole = masks(try part.verifiedLeaves(of: sample.chunks(withLeafHashes: false), in: sample.cut))
+    for (chunk, mask) in whole { #expect(found[chunk]! & mask == mask) }
+    for (chunk, mask) in found where mask == sample.cut.leaves(of: ChunkIndex(chunk)).mask {
+      #expect(whole[chunk] == mask)
+    }
+    for piece in pieces where found[piece.chunk.rawValue, default: 0] & piece.leaves.mask != piece.leaves.mask {
+      try part.write(piece)
+    }
+    try part.place(as: "out", force: false)
+    part.removeJournal()
+    #expect(SampleFolder.items(below: temporary("out")) == sample.items)
+  }
+
+  @Test func `files that are missing, short, longer or wrong have no right leaf there`() throws {
+    let sample = try SampleFolder([
+      "gone": .file(pattern(100)), "long": .file(pattern(300, seed: 2)), "right": .file(pattern(200, seed: 3)),
+      "short": .file(pattern(40_000, seed: 4)), "wrong": .file(pattern(500, seed: 5)),
+    ])
+    do {
+      let part = try FolderPart(inFolder: temporary.path, layout: sample.layout)
+      try part.write(sample.contents, at: 0)
+    }
+    let tree = tree(sample)
+    unlink(temporary(tree + "gone"))
+    temporary.write(tree + "long", [1, 2, 3], at: 300)
+    truncate(temporary(tree + "short"), 20_000)
+    temporary.write(tree + "wrong", [pattern(500, seed: 5)[0] ^ 1])
+    let part = try FolderPart(inFolder: temporary.path, layout: sample.layout)
+    let found = try part.verifiedLeaves(of: sample.chunks(withLeafHashes: true), in: sample.cut)
+    // Leaves: gone, long, right, three of short, wrong.
+    #expect(found.map(\.mask) == [0b0001110])
+    let whole = try part.verifiedLeaves(of: sample.chunks(withLeafHashes: false), in: sample.cut)
+    #expect(whole.map(\.mask) == [0b0000110])
+    try part.write(sample.contents, at: 0)
+    try part.place(as: "out", force: false)
+    #expect(SampleFolder.items(below: temporary("out")) == sample.items)
+  }
+
+  @Test func `a crash while the output got its name is made good`() throws {
+    let sample = try SampleFolder.varied()
+    do {
+      let part = try FolderPart(inFolder: temporary.path, layout: sample.layout)
+      for piece in sample.pieces { try part.write(piece) }
+      temporary.write("out", [1])
+      #expect(throws: PartFileError.self) { try part.place(as: "out", force: false) }
+      try part.walk(.placing)
+      symlink("not/there", temporary(tree(sample) + "broken"))
+      symlink("wrong", temporary(tree(sample) + "deep/er/up"))
+    }
+    let part = try FolderPart(inFolder: temporary.path, layout: sample.layout)
+    unlink(temporary("out"))
+    try part.place(as: "out", force: false)
+    part.removeJournal()
+    #expect(SampleFolder.items(below: temporary("out")) == sample.items)
+  }
+}
