@@ -8,9 +8,40 @@ import Wire
 public struct FolderOptions: Sendable {
   /// Whether only the listing is fetched. The result is then the listing's own file.
   public var isListingOnly = false
+  /// Whether the download only tells what it would do, as `DownloadUpdate.planned`. Nothing is fetched but the listing,
+  /// and nothing is written to the output.
+  public var isPlanOnly = false
+  /// Which paths of the folder are fetched. The other ones are left alone.
+  public var filter = FolderFilter()
+  /// Folders whose files are copied instead of fetched, if they are the same. None of their files is changed.
+  public var reusedFolders: [String] = []
+  /// A folder that remembers what files hash to, so that a later update does not read them. It must exist. Nil: files are
+  /// hashed each time.
+  public var stateFolder: String?
+  /// Whether an output that is there already is brought to this version. If not, it is an error.
+  public var updates = false
+  /// Whether an update removes names that the version does not have, at its end: only names that a listing could have
+  /// and `filter` includes, that were there when the update began, and that no listed path leads to.
+  public var deletes = false
+  /// Whether hidden names are removed, too.
+  public var deletesHidden = false
+  /// Whether names are removed even if no file of the output belongs to the version.
+  public var deletesWithoutMatch = false
 
   /// The whole folder is fetched, into a place where nothing is yet.
   public init() {}
+
+  /// The part of them that is about the output.
+  var output: FolderUpdateOptions {
+    var options = FolderUpdateOptions()
+    options.filter = filter
+    options.reusedFolders = reusedFolders
+    options.stateFolder = stateFolder
+    options.deletes = deletes
+    options.deletesHidden = deletesHidden
+    options.deletesWithoutMatch = deletesWithoutMatch
+    return options
+  }
 }
 
 /// A listing that is complete, with what the download of the contents needs.

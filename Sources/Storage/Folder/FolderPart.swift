@@ -21,7 +21,9 @@ public final class FolderPart: PartStorage {
 
   public let layout: FolderLayout
   let cut: ChunkLayout
-  public let isResumed: Bool
+  private let wasThere: Bool
+  /// Whether files of the disk were copied into it.
+  let hasCopies = Atomic<Bool>(false)
   /// The entries that the output will have; nil: all.
   let wanted: EntrySet?
   let part: LockedPartFolder
@@ -54,6 +56,7 @@ public final class FolderPart: PartStorage {
   /// A lock for what is made.
   final class MakingLock: Sendable { let mutex = Mutex(()) }
 
+  public var isResumed: Bool { wasThere || hasCopies.load(ordering: .relaxed) }
   var listing: FolderListing { layout.listing }
   /// Bytes of all files.
   var length: UInt64 { listing.contentsLength }
@@ -99,7 +102,7 @@ public final class FolderPart: PartStorage {
     }
     let isThere = try FolderPart.makeTree(part.folder)
     tree = OpenFolder(try FolderPart.openTree(part.folder))
-    isResumed = isThere
+    wasThere = isThere
     self.syncsFileSystem = syncsFileSystem ?? part.folder.reportsSyncFailures()
     let none = EntrySet(entryCount: layout.listing.count)
     states = Mutex(EntryStates(made: none, unsynced: none))

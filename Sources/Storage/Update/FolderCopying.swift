@@ -16,18 +16,15 @@ final class FolderCopying {
   private let part: FolderPart
   private let threads: Int
   private var complete: EntrySet
-  private(set) var hasCopies = false
 
   init(_ plan: FolderUpdatePlan, _ part: FolderPart, threads: Int) {
     (self.plan, self.part, self.threads) = (plan, part, threads)
     complete = EntrySet(entryCount: plan.listing.count)
   }
 
-  /// Whether the part holds the whole file of an entry, hashed.
-  func isComplete(_ entry: Int) -> Bool { complete.contains(entry) }
-
-  /// Copies all that is planned, and the old files whose chunks may be right. Ends soon after `shouldStop` says so.
-  func run(shouldStop: @escaping @Sendable () -> Bool) throws(PartFileError) {
+  /// Copies all that is planned, and the old files whose chunks may be right. Returns the files whose bytes are not all
+  /// there then. Nil soon after `shouldStop` says so.
+  func run(shouldStop: @escaping @Sendable () -> Bool) throws(PartFileError) -> EntrySet? {
     for entry in plan.missing.entries where plan.listing.isFile(entry) && !shouldStop() {
       if let source = plan.copies[entry] {
         try copy(entry, from: source, isWhole: true, shouldStop: shouldStop)
@@ -37,6 +34,12 @@ final class FolderCopying {
       }
     }
     try? part.part.folder.remove(FolderCopying.copyName)
+    if shouldStop() { return nil }
+    var missing = EntrySet(entryCount: plan.listing.count)
+    for entry in plan.missing.entries where plan.listing.isFile(entry) && !complete.contains(entry) {
+      if plan.listing.fileLength(of: entry) > 0 { missing.insert(entry) }
+    }
+    return missing
   }
 
   private func copy(
@@ -61,7 +64,7 @@ final class FolderCopying {
       guard isRight || length > UInt64(ChunkLayout.wireChunkSize) else { return }
       try move(to: entry)
       if isRight { complete.insert(entry) }
-      hasCopies = true
+      part.hasCopies.store(true, ordering: .relaxed)
     } catch {
       // A source that cannot be read is fetched.
       if error.subject == file.path { return }
@@ -93,7 +96,9 @@ final class FolderCopying {
         done += copied
       }
     } catch {
-      let isImpossible = [Errno.leavesFolder, Errno.invalid, Errno.notSupported, Errno.notImplemented, Errno.notPermitted]
+      let isImpossible = [
+        Errno.leavesFolder, Errno.invalid, Errno.notSupported, Errno.notImplemented, Errno.notPermitted,
+      ]
       guard isImpossible.contains(error.code) else { throw error }
       try copyThroughMemory(of: file, from: done, count: count, to: copy, shouldStop)
     }
@@ -128,5 +133,18 @@ final class FolderCopying {
     }
     hashing.run(threads: status.size < FolderCopying.bytesForThreads ? 1 : max(1, threads))
     return root.withLock { $0 }
+  }
+}
+
+extension FolderPart {
+  /// Copies files of other folders into a part whose output is not there yet. Returns the wanted files whose bytes are
+  /// not all there then; nil soon after `shouldStop` says so.
+  public func copyFiles(
+    _ options: FolderUpdateOptions, threads: Int = Thread.processorCount,
+    shouldStop: @escaping @Sendable () -> Bool = { false }
+  ) throws(PartFileError) -> EntrySet? {
+    let plan = try FolderUpdatePlan(layout, output: nil, options, threads: threads, shouldStop: shouldStop)
+    guard let plan else { return nil }
+    return try FolderCopying(plan, self, threads: threads).run(shouldStop: shouldStop)
   }
 }

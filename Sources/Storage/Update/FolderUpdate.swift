@@ -10,18 +10,17 @@ import Synchronization
 /// Source: openat2(2) for the bound on what a path may lead to; rename(2) for the files that change at once.
 public final class FolderUpdate: PartStorage {
   let plan: FolderUpdatePlan
-  let options: FolderUpdateOptions
   let part: FolderPart
   /// The output. It holds the lock.
   let output: OpenFolder
   let folders = DescriptorCache<FolderPath, OpenFolder>(countMax: FolderPart.openFoldersMax)
   let hasPlace = Atomic<Bool>(false)
+  /// Called after each entry that takes its place. A test ends the update there.
+  let afterMove: @Sendable () throws(PartFileError) -> Void
   /// Files of the output whose bytes are not there yet, as far as is known without a peer.
   public let missingFiles: EntrySet
-  /// Whether files were copied into the part.
-  private let hasCopies: Bool
 
-  public var isResumed: Bool { part.isResumed || hasCopies }
+  public var isResumed: Bool { part.isResumed }
   public var path: String { part.path }
   var layout: FolderLayout { plan.layout }
   var listing: FolderListing { plan.listing }
@@ -29,28 +28,29 @@ public final class FolderUpdate: PartStorage {
   /// Locks the output, plans its update, and copies what the disk has already. Nil soon after `shouldStop` says so: what
   /// was copied stays for a later update.
   /// - `outputPath`: a folder.
-  public init?(
+  public convenience init?(
     _ outputPath: String, to layout: FolderLayout, _ options: FolderUpdateOptions,
     threads: Int = Thread.processorCount, shouldStop: @escaping @Sendable () -> Bool = { false }
+  ) throws(PartFileError) {
+    try self.init(outputPath, to: layout, options, threads: threads, shouldStop: shouldStop) {}
+  }
+
+  init?(
+    _ outputPath: String, to layout: FolderLayout, _ options: FolderUpdateOptions, threads: Int,
+    shouldStop: @escaping @Sendable () -> Bool, afterMove: @escaping @Sendable () throws(PartFileError) -> Void
   ) throws(PartFileError) {
     let output = try FolderUpdate.open(outputPath)
     try FolderUpdate.lock(output)
     let plan = try FolderUpdatePlan(layout, output: output, options, threads: threads, shouldStop: shouldStop)
     guard let plan else { return nil }
     let part = try FolderPart(in: output, layout: layout, wanted: plan.missing)
-    let copying = FolderCopying(plan, part, threads: threads)
-    try copying.run(shouldStop: shouldStop)
-    if shouldStop() {
+    let missing = try FolderCopying(plan, part, threads: threads).run(shouldStop: shouldStop)
+    guard let missing else {
       part.release()
       return nil
     }
-    (self.plan, self.options, self.part, self.output) = (plan, options, part, output)
-    var missing = EntrySet(entryCount: layout.listing.count)
-    for entry in plan.missing.entries where layout.listing.isFile(entry) && layout.listing.fileLength(of: entry) > 0 {
-      if !copying.isComplete(entry) { missing.insert(entry) }
-    }
+    (self.plan, self.part, self.output, self.afterMove) = (plan, part, output, afterMove)
     missingFiles = missing
-    hasCopies = copying.hasCopies
   }
 
   /// What an update would do. Nothing is written, but in the folder that remembers hashes. Nil soon after `shouldStop`

@@ -12,7 +12,7 @@ struct CopySource: Hashable, Sendable {
 /// What an update does, planned before anything is fetched or changed.
 struct FolderUpdatePlan: Sendable {
   let layout: FolderLayout
-  /// The output, then the other folders whose files may be copied.
+  /// The output, then the other folders whose files may be copied. If the output is not there, it is empty.
   let folders: [SearchedFolder]
   /// Entries that the output gets.
   let wanted: EntrySet
@@ -43,8 +43,9 @@ struct FolderUpdatePlan: Sendable {
   }
 
   /// Looks at the output and hashes the files that may be right. Nil soon after `shouldStop` says so.
+  /// - `output`: nil: it is not there yet.
   init?(
-    _ layout: FolderLayout, output: OpenFolder, _ options: FolderUpdateOptions, threads: Int,
+    _ layout: FolderLayout, output: OpenFolder?, _ options: FolderUpdateOptions, threads: Int,
     shouldStop: @escaping @Sendable () -> Bool
   ) throws(PartFileError) {
     self.layout = layout
@@ -52,7 +53,9 @@ struct FolderUpdatePlan: Sendable {
     wanted = options.filter.entries(of: listing)
     var folders: [SearchedFolder] = []
     do throws(Errno) {
-      for folder in [output] + (try options.reusedFolders.map { path throws(Errno) in OpenFolder(try Directory(path)) }) {
+      if output == nil { folders.append(SearchedFolder.empty(OpenFolder(try Directory("/")))) }
+      let others = try options.reusedFolders.map { path throws(Errno) in OpenFolder(try Directory(path)) }
+      for folder in (output.map { [$0] } ?? []) + others {
         guard let found = try SearchedFolder(folder, stateFolder: options.stateFolder, shouldStop: shouldStop) else {
           return nil
         }
@@ -62,7 +65,7 @@ struct FolderUpdatePlan: Sendable {
       throw .io(error)
     }
     self.folders = folders
-    let path = output.directory.path
+    let path = output?.directory.path ?? ""
     var comparison: OutputComparison
     do throws(FolderUpdateFault) {
       comparison = try OutputComparison(listing, wanted: wanted, folders[0].scan, options, path: path)
@@ -80,6 +83,7 @@ struct FolderUpdatePlan: Sendable {
     compareModes(scan)
     findCopies(known: roots, threads: threads, shouldStop: shouldStop)
     if shouldStop() { return nil }
+    guard output != nil else { return }
     try checkAbsence()
     try planDeletions(options)
   }
@@ -170,7 +174,8 @@ struct FolderUpdatePlan: Sendable {
     let folder = output.folder
     let other = scan.names.first { $0.status.identity == status.identity && $0.path.parent == path.parent }
     guard let other else { return .update(.changed(path: folder.directory.path(of: path.description))) }
-    return .sameName(path: folder.directory.path(of: path.description), other: folder.directory.path(of: other.path.description))
+    return .sameName(
+      path: folder.directory.path(of: path.description), other: folder.directory.path(of: other.path.description))
   }
 
   private mutating func planDeletions(_ options: FolderUpdateOptions) throws(PartFileError) {

@@ -41,6 +41,9 @@ struct OutputScan: Sendable {
   /// All names but those of part files, in the order of a listing: a folder comes directly before what lies in it.
   private(set) var names: [ScannedName] = []
 
+  /// No name.
+  init() {}
+
   /// Reads the whole folder. Nil soon after `shouldStop` says so.
   init?(_ folder: OpenFolder, shouldStop: () -> Bool) throws(Errno) {
     let device = try folder.directory.status().identity.device

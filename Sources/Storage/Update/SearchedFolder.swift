@@ -20,6 +20,11 @@ final class SearchedFolder: Sendable {
     memory = stateFolder.flatMap { RootMemory(of: folder.directory, in: $0) }
   }
 
+  private init(_ folder: OpenFolder, _ scan: OutputScan) { (self.folder, self.scan, memory) = (folder, scan, nil) }
+
+  /// A folder without names.
+  static func empty(_ folder: OpenFolder) -> SearchedFolder { SearchedFolder(folder, OutputScan()) }
+
   /// The roots of files, by their places in the scan. A file that cannot be read, or changes meanwhile, has none.
   /// What is known is not read. After `shouldStop` says so, roots are missing.
   func roots(

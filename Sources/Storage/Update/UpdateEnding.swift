@@ -133,6 +133,7 @@ struct UpdateEnding {
     }
     guard isInPlace else { throw changed(path) }
     changed.insert(path.parent)
+    try update.afterMove()
   }
 
   /// Moves an entry from the tree of the part to its place. False if another program changed what is there.
@@ -227,10 +228,10 @@ struct UpdateEnding {
       if name.status.kind == .directory { delete(name, in: parent) }
     }
     guard let left = try status(path) else { return }
-    // Names came into it meanwhile, or a listed path leads to what is in it.
-    throw left.kind == .directory
-      ? .update(.unlisted(folder: update.output.directory.path(of: path.description), name: "names that stay"))
-      : changed(path)
+    guard left.kind == .directory, let held = try? folder(path).directory.entries().first else { throw changed(path) }
+    // The name came meanwhile, or a listed path leads to it.
+    let name = String(decoding: held.name, as: UTF8.self)
+    throw .update(.unlisted(folder: update.output.directory.path(of: path.description), name: name))
   }
 
   // MARK: The disk

@@ -88,9 +88,12 @@ struct Get: ParsableCommand {
   @Flag(help: "Replace the file that -o names, if it exists. A suggested name never replaces a file.")
   var force = false
 
+  @OptionGroup var folder: FolderArguments
+
   @OptionGroup var node: NodeOptions
 
   func validate() throws {
+    try folder.check(output: output, force: force, stays: keepServing != nil)
     guard !(json && output == "-") else { throw ValidationError("--json and -o - both want stdout: choose one.") }
     guard !(noUpload && keepServing != nil) else {
       throw ValidationError("--no-upload and --keep-serving exclude each other: choose one.")
@@ -114,6 +117,7 @@ struct Get: ParsableCommand {
     let set = try settings()
     let peers = try KnownPeers.all(options: peer, link: wanted.link)
     let target = try downloadTarget(suggested: wanted.link?.name)
+    let folder = try folder.options(force: force)
     guard !peers.isEmpty || set.lan != .off || target.isTaken else {
       throw Failure(Exit.unavailable, "no peer is known: name those that have the file \(KnownPeers.places)")
     }
@@ -143,10 +147,13 @@ struct Get: ParsableCommand {
     }.detach()
     let log = GetLog(
       json: json ? GetJSON(explains: explain, maxWorkers: set.workers) : nil, explains: explain ? set.workers : nil,
-      stays: keepServing, quiet: quiet || set.logLevel < .info, verbose: verbose || set.logLevel == .debug)
+      stays: keepServing, quiet: quiet || set.logLevel < .info || folder.isPlanOnly,
+      verbose: verbose || set.logLevel == .debug, plans: folder.isPlanOnly)
     do throws(DownloadError) {
       log.ended(
-        try downloader.downloadFile(wanted.fileID, length: wanted.link?.length, from: peers, to: target) {
+        try downloader.downloadFile(
+          wanted.fileID, length: wanted.link?.length, from: peers, to: target, folder: folder
+        ) {
           log.print($0)
         })
     } catch {
@@ -204,6 +211,7 @@ struct Get: ParsableCommand {
   private func place() throws(Failure) -> DownloadTarget {
     guard let output else { return DownloadTarget(folder: ".", replaces: force) }
     if output == "-" { return .standardOutput }
+    if folder.update { return try folder.outputFolder(output) }
     if Directory.exists(output) { return DownloadTarget(folder: output, replaces: force) }
     let parts = PathParts(output)
     guard !parts.name.isEmpty, parts.name != ".", parts.name != "..", !output.hasSuffix("/") else {

@@ -38,7 +38,7 @@ final class GetFailures: DownloadObserver {
       if ends[address] != nil || ends.count < GetFailures.endsMax { ends[address] = end } else { otherEnds += 1 }
     // An error, which also who wants no lines is told.
     case .unreadable(let error): Console.error("p2pnode: \(Console.escaped(error.description))")
-    case .listing, .prepared, .report, .progress, .found, .resumed, .listening, .staying: break
+    case .listing, .planned, .prepared, .report, .progress, .found, .resumed, .listening, .staying: break
     }
   }
 
@@ -60,6 +60,8 @@ final class GetFailures: DownloadObserver {
         Exit.badData,
         "the listing of \(fileID.hex) breaks a rule, so its author made it wrong: \(fault); ask the author for another ID"
       )
+    case .nothingWanted:
+      Failure(Exit.usage, "\(error): check the patterns of --include and --exclude, or list the folder")
     case .isRunning: Failure(Exit.usage, "\(error)")
     case .otherLength(let expected, let actual): Failure(Exit.badData, Failure.wrongLink(says: expected, has: actual))
     case .failed(let failure, let stats, let part):

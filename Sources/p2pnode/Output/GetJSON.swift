@@ -11,6 +11,7 @@ final class GetJSON: DownloadObserver {
   private var name = ""
   private var length: UInt64 = 0
   private var hasStayed = false
+  private var hasPlanned = false
   private let explains: Bool
   private let maxWorkers: Int
 
@@ -22,6 +23,7 @@ final class GetJSON: DownloadObserver {
   func see(_ update: DownloadUpdate) {
     switch update {
     case .listing(let length): emit("listing") { $0.set("bytes", length) }
+    case .planned(let plan): output(plan)
     case .prepared(let name, let length): (self.name, self.length) = (name, length)
     case .report(let report): output(line(for: report))
     case .progress(let progress): output(JSONLine(progress))
@@ -59,6 +61,7 @@ final class GetJSON: DownloadObserver {
   func leftOut(connectionEnds count: Int) { emit("connectionsEnded") { $0.set("count", count) } }
 
   func ended(_ result: DownloadResult) {
+    if hasPlanned { return }
     if hasStayed {
       emit("stopped") { $0.set("uploadedBytes", result.stats.uploadedBytes) }
     } else {
@@ -88,6 +91,26 @@ final class GetJSON: DownloadObserver {
     line.set(stats)
     output(line)
     explain(stats)
+  }
+
+  private func output(_ plan: FolderPlan) {
+    hasPlanned = true
+    for item in plan.items {
+      emit("plan") { line in
+        line.set("change", item.change.word)
+        line.set("path", item.path)
+        line.set("bytes", item.byteCount)
+      }
+    }
+    emit("planned") { line in
+      for change in FolderPlan.Change.allCases {
+        let (count, bytes) = plan.total(change)
+        line.set(change.word, count)
+        line.set("\(change.word)Bytes", bytes)
+      }
+      line.set("copiedBytes", plan.copiedByteCount)
+      line.set("fetchedBytesMax", plan.fetchedByteCount)
+    }
   }
 
   private func explain(_ stats: DownloadStats) {

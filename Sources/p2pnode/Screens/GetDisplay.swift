@@ -26,7 +26,7 @@ final class GetDisplay: DownloadObserver {
     case .unresolved(let source, let reason): Console.error("Peer \(source): \(reason); it is looked up again")
     case .peerEnded(let address, let peer, let end): ended(address, peer, end)
     case .staying: Console.endShow()
-    case .report, .resolved, .searched, .found, .listening, .unreadable: break
+    case .planned, .report, .resolved, .searched, .found, .listening, .unreadable: break
     }
   }
 
