@@ -3,6 +3,7 @@
 #ifndef P2PNODE_CLINUX_SHIM_H
 #define P2PNODE_CLINUX_SHIM_H
 #include <linux/openat2.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -32,6 +33,7 @@ static inline long p2p_openat2(int directory, const char *path, uint64_t flags, 
 }
 
 enum {
+  P2P_MALLOC_MMAP_THRESHOLD = M_MMAP_THRESHOLD,
   P2P_RESOLVE_BENEATH = RESOLVE_BENEATH,
   P2P_RESOLVE_NO_SYMLINKS = RESOLVE_NO_SYMLINKS,
   P2P_RESOLVE_NO_MAGICLINKS = RESOLVE_NO_MAGICLINKS,

@@ -7,6 +7,10 @@ package enum SettingKey: String, CaseIterable, Sendable {
   case maxConnections = "max-connections"
   case allow
   case metrics
+  case folders
+  case hidden
+  case followLinks = "follow-links"
+  case exclude
   case workers
   case retries
   case chunkTimeout = "chunk-timeout"
@@ -21,7 +25,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
   package var variable: String { "P2PNODE_" + rawValue.uppercased().map { $0 == "-" ? "_" : "\($0)" }.joined() }
 
   /// Whether several lines, or several options, add up.
-  package var isList: Bool { self == .allow }
+  package var isList: Bool { self == .allow || self == .exclude }
   /// Whether it names a file; in the configuration file, from the folder of that on.
   package var isPath: Bool { self == .swarmKey || self == .identity }
   /// Whether `serve` takes a change over on SIGHUP, without a new start.
@@ -40,6 +44,10 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .maxConnections: "auto"
     case .allow: "all"
     case .metrics: "off"
+    case .folders: "top"
+    case .hidden: "off"
+    case .followLinks: "off"
+    case .exclude: "none"
     case .workers: "8"
     case .retries: "3"
     case .chunkTimeout: "30"
@@ -59,6 +67,9 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .maxConnections: "a number from 1 to 1000000, or auto"
     case .allow: "a PeerID: that is 64 hexadecimal digits, as 'p2pnode whoami' prints them; or all"
     case .metrics: "an address of this machine alone, such as 127.0.0.1:9464 or [::1]:9464, or off"
+    case .folders: "none, top or all"
+    case .hidden, .followLinks: "on or off"
+    case .exclude: "a pattern, such as *.log or /build, or none"
     case .workers: "a number from 1 to 1024"
     case .retries: "a number from 0 to 1000"
     case .chunkTimeout: "a number of seconds from 0.1 to 86400"
@@ -82,6 +93,15 @@ package enum SettingKey: String, CaseIterable, Sendable {
       "The PeerIDs that serve serves, joined by commas, or a line each; all is everybody. They come with get --identity."
     case .metrics:
       "Where serve answers GET /metrics for Prometheus: an address of the loopback, such as 127.0.0.1:9464; off is nowhere."
+    case .folders:
+      "The folders that have an ID of their own when they are served: top is the served folder and each folder directly in "
+        + "it, all is every folder, none is no folder."
+    case .hidden: "Whether serve and id take in files and folders whose names begin with a dot."
+    case .followLinks:
+      "Whether serve and id take the target of a symbolic link as a file, wherever it is, in place of the link."
+    case .exclude:
+      "Patterns of files and folders that serve and id leave out, joined by commas, or a line each. A pattern without / is "
+        + "about names: *.log. A pattern with / is about paths from the folder on: /build, or data/**/tmp."
     case .workers: "Chunks that get fetches in parallel."
     case .retries: "Times that get tries a chunk again after each peer that has it failed."
     case .chunkTimeout: "Seconds that a chunk may take."

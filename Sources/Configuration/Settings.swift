@@ -25,6 +25,8 @@ package struct Settings: Sendable {
   package private(set) var allow: Set<PeerID>?
   /// Nil: nowhere.
   package private(set) var metrics: Endpoint?
+  /// What of a folder is served.
+  package private(set) var rules = ServingRules()
   package private(set) var workers = 8
   package private(set) var retries = 3
   package private(set) var chunkTimeout = Duration.seconds(30)
@@ -115,6 +117,15 @@ package struct Settings: Sendable {
     case .allow: try takeAllowed(text, origin)
     case .metrics:
       metrics = text == "off" ? nil : try wanted(HostPort(parsing: text)?.address.flatMap { $0.isLoopback ? $0 : nil })
+    case .folders: rules.folders = try wanted(ServingRules.Folders(rawValue: text))
+    case .hidden: rules.includesHidden = try wanted(Settings.switches[text])
+    case .followLinks: rules.followsLinks = try wanted(Settings.switches[text])
+    case .exclude:
+      if text == "none" {
+        rules.excluded = []
+      } else {
+        for text in text.split(separator: ",") { rules.excluded.append(try wanted(PathPattern(String(text)))) }
+      }
     case .workers: workers = try wanted(Settings.number(text, 1...1024))
     case .retries: retries = try wanted(Settings.number(text, 0...1000))
     case .chunkTimeout:
@@ -149,6 +160,8 @@ package struct Settings: Sendable {
     }
     allow = allowed
   }
+
+  private static let switches = ["on": true, "off": false]
 
   /// A relative path of the file begins in the file's folder. Nil: none.
   private func path(_ text: String, _ origin: Origin) throws(SettingsError) -> String? {

@@ -107,6 +107,16 @@ public typealias ServerStatus = PeerNode.ServerStatus
 public typealias NodeEvent = PeerNode.NodeEvent
 /// What a server finds in its folder.
 public typealias CatalogueEvent = Storage.CatalogueEvent
+/// What of a folder is served.
+public typealias ServingRules = Storage.ServingRules
+/// A pattern of paths.
+public typealias PathPattern = Content.PathPattern
+/// A served folder that has an ID.
+public typealias ListedFolder = Storage.ListedFolder
+/// A listing of a served folder.
+public typealias ServedListing = Storage.ServedListing
+/// Entries that a listing leaves out, by reason.
+public typealias LeftOutCounts = Storage.LeftOutCounts
 /// A served file.
 public typealias CatalogueEntry = Storage.CatalogueEntry
 

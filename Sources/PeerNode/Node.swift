@@ -82,9 +82,12 @@ public final class Node: Sendable {
 
   /// Offers the files of a folder, as soon as `scan` has found and hashed them.
   /// - `stateFolder`: must exist. It keeps the hashes of the files, 0.2 % of the data, for the next time.
-  public func share(_ folder: String, stateFolder: String) throws(ServerError) -> FolderShare {
+  /// - `rules`: which files are left out, and which folders have an ID of their own.
+  public func share(
+    _ folder: String, stateFolder: String, rules: ServingRules = ServingRules()
+  ) throws(ServerError) -> FolderShare {
     let served: ServedFolder
-    do throws(Errno) { served = try ServedFolder(folder) } catch { throw .folder(error) }
+    do throws(Errno) { served = try ServedFolder(folder, rules: rules) } catch { throw .folder(error) }
     let swarmKey = context.swarmKey
     do throws(HashStoreError) {
       let catalogue = try Catalogue(folder: served, stateFolder: stateFolder) { FileKey($0, swarm: swarmKey).bucket }
@@ -184,7 +187,7 @@ public final class Node: Sendable {
   private func end(_ code: CloseCode, grace: Duration) {
     answerer.withLock { $0.take() }?.stop()
     for folder in context.offered.folders { folder.stop() }
-    context.stopFollowing()
+    context.following.stop()
     for download in context.runningDownloads { download.cancel() }
     context.threads.stop()
     // Those that were paused meanwhile.

@@ -59,6 +59,20 @@ public struct NodeConfiguration: Sendable {
   }
 }
 
+/// The limits of a node that can change while it runs, as in `NodeConfiguration`.
+private struct ChangingLimits {
+  let connectionsMax: Int?
+  let allowedPeers: Set<PeerID>?
+
+  func isAllowed(_ peer: PeerID) -> Bool { allowedPeers?.contains(peer) ?? true }
+}
+
+extension ChangingLimits {
+  init(_ configuration: NodeConfiguration) {
+    self.init(connectionsMax: configuration.connectionsMax, allowedPeers: configuration.allowedPeers)
+  }
+}
+
 final class NodeContext: Sendable {
   let configuration: NodeConfiguration
   var swarmKey: SwarmKey? { configuration.swarmKey }
@@ -83,25 +97,12 @@ final class NodeContext: Sendable {
   let threads: DownloadThreads
   /// The thread that knows which downloads use which connections.
   var control: Mailbox<ControlMessage> { threads.control }
-  private let follower: Mailbox<FollowCommand>
-  private struct Following: Sendable {
-    /// The thread that follows the served folders; nil before the first of them.
-    var thread: Thread?
-    /// The thread was told to stop.
-    var isStopped = false
-    var isOver = false
-  }
-  /// Held while the thread gets a command for a folder, so that none comes after `.stop`.
-  private let following = Monitor(Following())
+  let following: FolderFollowing
   private let uploadedBytes = Atomic<UInt64>(0)
   /// Those that have not ended, by their files.
   private let downloads = Mutex<[FileID: Download]>([:])
-  private let inboundCount = Atomic<UInt64>(0)
-  /// The number of the next connection. In epoll, the numbers below the first are a loop's own descriptors.
-  private let nextConnection = Atomic<UInt64>(NetworkLoop.listenerToken + 1)
-  private let allowedPeers: Mutex<Set<PeerID>?>
-  /// As in `NodeConfiguration`.
-  private let connectionsMax: Mutex<Int?>
+  let names = ConnectionNames()
+  private let limits: Mutex<ChangingLimits>
 
   /// - `address`: where others may dial; nil: nowhere.
   init(
@@ -114,12 +115,11 @@ final class NodeContext: Sendable {
     }
     self.configuration = configuration
     onEvent = report
-    allowedPeers = Mutex(configuration.allowedPeers)
-    connectionsMax = Mutex(configuration.connectionsMax)
+    limits = Mutex(ChangingLimits(configuration))
     uploadLimiter = UploadLimiter(bytesPerSecond: configuration.uploadLimit)
     admission = Admission(places: ConnectionPlaces(configuration, folderCount: 0, downloadCount: 0))
     outboxes = OutboxMemory(byteCountMax: configuration.outboxesBytesMax)
-    follower = try Mailbox()
+    following = try FolderFollowing()
     var mailboxes: [Mailbox<LoopCommand>] = []
     for _ in 0..<max(1, configuration.loopCount) { mailboxes.append(try Mailbox()) }
     self.mailboxes = mailboxes
@@ -144,21 +144,20 @@ final class NodeContext: Sendable {
     !fetches && remote.capabilities.contains(.severalConnections)
   }
 
-  func isAllowed(_ peer: PeerID) -> Bool { allowedPeers.withLock { $0?.contains(peer) ?? true } }
+  func isAllowed(_ peer: PeerID) -> Bool { limits.withLock { $0.isAllowed(peer) } }
 
   /// Changes the limits, also for connected peers. A lower `connectionsMax` disconnects no peer.
   func reconfigure(uploadLimit: UInt64?, connectionsMax: Int?, allowedPeers allowed: Set<PeerID>?) {
     uploadLimiter.change(to: uploadLimit)
-    self.connectionsMax.withLock { $0 = connectionsMax }
+    limits.withLock { $0 = ChangingLimits(connectionsMax: connectionsMax, allowedPeers: allowed) }
     countPlaces()
-    allowedPeers.withLock { $0 = allowed }
     sendToAllLoops(.reconfigured)
   }
 
   /// Folders or downloads have come or gone: they need descriptors, which connections from outside then cannot have.
   func countPlaces() {
     var current = configuration
-    current.connectionsMax = connectionsMax.withLock { $0 }
+    current.connectionsMax = limits.withLock { $0.connectionsMax }
     let places = ConnectionPlaces(
       current, folderCount: offered.folders.count, downloadCount: downloads.withLock { $0.count })
     admission { $0.change(places: places) }
@@ -170,48 +169,6 @@ final class NodeContext: Sendable {
   func add(_ folder: FolderShare) {
     offered.add(folder)
     countPlaces()
-  }
-
-  /// The name of a new connection that one of the loops will run.
-  func takeToken(forLoop loop: Int) -> ConnectionToken {
-    ConnectionToken(loop: loop, number: nextConnection.add(1, ordering: .relaxed).oldValue)
-  }
-
-  /// Hands a folder to the thread that follows all of them. Starts the thread first if there is none. After
-  /// `stopFollowing` the folder has no first batch.
-  func follow(_ folder: FollowedShare) throws(Errno) {
-    let result = following.change { following -> Result<Void, Errno> in
-      if following.isStopped { return .success(folder.firstBatch.close()) }
-      do throws(Errno) {
-        if following.thread == nil { following.thread = FolderFollower.start(try FolderFollower(self, follower)) }
-      } catch {
-        return .failure(error)
-      }
-      return .success(follower.send(.follow(folder)))
-    }
-    try result.get()
-  }
-
-  /// Returns when no thread follows the folder. Any thread may call it, also for a folder that is not followed.
-  func unfollow(_ folder: FolderShare) {
-    let ended = BlockingQueue<Void>()
-    following.change { following in
-      guard following.thread != nil, !following.isStopped else { return ended.close() }
-      follower.send(.unfollow(folder, ended: ended))
-    }
-    _ = ended.take()
-    following.wait { $0.isStopped && !$0.isOver ? nil : () }
-  }
-
-  /// Follows no folder any more. Called once.
-  func stopFollowing() {
-    let thread = following.change { following in
-      follower.send(.stop)
-      following.isStopped = true
-      return following.thread
-    }
-    thread?.join()
-    following.change { $0.isOver = true }
   }
 
   /// Whether a download runs.
@@ -239,11 +196,6 @@ final class NodeContext: Sendable {
   /// Whether files are still being hashed: then a file that is not found may yet be.
   var isScanning: Bool { offered.isScanning }
 
-  /// A name for a connection that came in and fetches as well.
-  func nextInboundID() -> ConnectionID {
-    ConnectionID(ConnectionID.firstInbound.rawValue + inboundCount.add(1, ordering: .relaxed).oldValue)
-  }
-
   /// File bytes sent since the start.
   var uploaded: UInt64 { uploadedBytes.load(ordering: .relaxed) }
   func uploaded(_ bytes: Int) { uploadedBytes.add(UInt64(bytes), ordering: .relaxed) }
@@ -254,7 +206,7 @@ final class NodeContext: Sendable {
     guard folder.catalogue.withdraw(entry) else { return }
     report(.withdrawn(path: entry.path, "\(error)"))
     sendToAllLoops(.withdraw(entry, Withdrawn.Reason(error)))
-    follower.send(.look(at: entry.path, in: folder))
+    following.look(at: entry.path, in: folder)
   }
 
   /// The same for the file of a download. The peers hear the reason before the download ends because of it.

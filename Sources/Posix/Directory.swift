@@ -61,6 +61,28 @@ public struct Directory: ~Copyable, Sendable {
     return FileStatus(raw)
   }
 
+  /// As `status(of:)`, but of the target of a link. The corresponding C function is `fstatat`.
+  public func status(ofTarget name: String) throws(Errno) -> FileStatus {
+    try checkNoNul(name, "fstatat")
+    var raw = stat()
+    _ = try retrying("fstatat", path(of: name)) { fstatat(descriptor.number, name, &raw, 0) }
+    return FileStatus(raw)
+  }
+
+  /// The target of a symbolic link, as the file system stores it. EINVAL if the name is no link. The corresponding C
+  /// function is `readlinkat`.
+  public func readLink(_ name: String) throws(Errno) -> [UInt8] {
+    try checkNoNul(name, "readlinkat")
+    var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX) + 1)
+    let count = try retrying("readlinkat", path(of: name)) {
+      bytes.withUnsafeMutableBytes { bytes in
+        readlinkat(
+          descriptor.number, name, bytes.baseAddress!.assumingMemoryBound(to: CChar.self), bytes.count)
+      }
+    }
+    return Array(bytes[..<count])
+  }
+
   /// Opens or creates a name in this folder. The corresponding C function is `openat`.
   public func open(_ name: String, _ options: OpenOptions, mode: UInt32 = 0o600) throws(Errno) -> File {
     try checkNoNul(name, "openat")

@@ -75,6 +75,16 @@ public struct FileStatus: Hashable, Sendable {
     identity == other.identity && size == other.size && modified == other.modified && changed == other.changed
   }
 
+  /// As `sameContent`, but the time of change may differ if the mode, the owner or the number of names does: then that
+  /// was the change.
+  public func sameContentButAttributes(as other: FileStatus) -> Bool {
+    sameBytes(as: other)
+      && (changed == other.changed || mode != other.mode || owner != other.owner || linkCount != other.linkCount)
+  }
+
+  /// Whether the owner may run the file.
+  public var isExecutable: Bool { mode & 0o100 != 0 }
+
   /// As `sameContent`, but for the time of change: what a rename leaves as it was.
   public func sameBytes(as other: FileStatus) -> Bool {
     identity == other.identity && size == other.size && modified == other.modified

@@ -169,8 +169,7 @@ final class GetterProcess: SimulatedNode {
   override func send(_ message: Message, _ payload: [UInt8] = [], on end: NodeEnd) {
     guard let other = end.other else { return }
     let packet = Packet(message, payload)
-    end.lastDue = max(end.lastDue, world.time + delay(to: end))
-    world.at(end.lastDue) { other.node.receive(packet, on: other) }
+    world.at(end.departures.due(world.time + delay(to: end))) { other.node.receive(packet, on: other) }
   }
 
   // MARK: Receiving
@@ -178,20 +177,19 @@ final class GetterProcess: SimulatedNode {
   override func receive(_ packet: Packet, on end: NodeEnd) {
     guard !isDead, end.isOpen else { return }
     end.timers.received(packet.byteCount, at: world.time)
-    end.inbox.append(packet)
+    end.arrivals.waiting.append(packet)
     drain(end)
   }
 
   private func drain(_ end: NodeEnd) {
-    while end.isOpen, !end.inbox.isEmpty {
+    while end.isOpen, !end.arrivals.waiting.isEmpty {
       guard blocksInUse < plan.blocksMax || !end.driver.session.isFetching else {
         if !starving.contains(where: { $0 === end }) { starving.append(end) }
         return
       }
-      let packet = end.inbox.removeFirst()
+      let packet = end.arrivals.waiting.removeFirst()
       do throws(WireError) {
-        guard let message = try end.decode(packet) else { return world.violate("a frame is cut short") }
-        end.payload = packet.payload
+        guard let message = try end.arrivals.read(packet) else { return world.violate("a frame is cut short") }
         end.driver.receive(message, at: world.time)
         perform(on: end)
         judge(end)
@@ -249,7 +247,7 @@ final class GetterProcess: SimulatedNode {
   // MARK: Verifying and writing
 
   override func verify(_ piece: FetchedPiece, on end: NodeEnd) {
-    let bytes = end.payload.take() ?? []
+    let bytes = end.arrivals.payload.take() ?? []
     blocksInUse += 1
     // Several threads do this: a later piece may be done sooner.
     let delay = plan.diskDelay + .microseconds(Int64.random(in: 0...500, using: &world.generator))

@@ -24,6 +24,7 @@ extension RuleBook {
     case .disconnect(let id, let reason):
       if reason == .banned, let peer = peerOf[id], !banned.contains(peer) { breakRule("\(peer) is let go as a liar") }
       lines[id] = nil
+      countLoss(id)
       if let address = addresses[id] { resolvedAddresses.insert(address) }
     case .report(let report): see(report, at: now)
     case .finished(let stats): end(.complete, stats)

@@ -56,6 +56,7 @@ extension RuleBook {
       giveBackAll(id, at: now)
       if let peer = lines[id]?.peer { lostAt[peer] = now }
       lines[id] = nil
+      countLoss(id)
     case .lied(let id): lied(id)
     case .connectionLost(let id, let reason): lost(id, reason, at: now)
     case .writeFailed: expectedEnds = [.storage]
@@ -224,6 +225,9 @@ extension RuleBook {
     }
     lines[id] = nil
     lostAt[line.peer] = now
+    if reason == .goodbye(CloseCode.tooManyConnections.rawValue), let address = addresses[id] {
+      fullAddresses.insert(address)
+    }
     leave(id, at: now)
     standings[line.peer]?.busyUntil = nil
   }

@@ -92,6 +92,9 @@ struct RuleBook {
   var dismissedAddresses: Set<PeerAddress> = []
   /// Addresses to be dialled again, and since when nobody is there.
   var idleSince: [PeerAddress: Instant] = [:]
+  /// How often the connection to an address, or to the peer there, has ended; and addresses that had no room.
+  var lossCounts: [PeerAddress: Int] = [:]
+  var fullAddresses: Set<PeerAddress> = []
   var bannedAddresses: Set<PeerAddress> = []
 
   var isRunning = false
@@ -194,8 +197,23 @@ struct RuleBook {
 
   /// The connection to an address came to nothing, and it may be tried again.
   mutating func leave(_ id: ConnectionID, at now: Instant) {
-    if let address = addresses[id] { resolvedAddresses.insert(address) }
-    if let address = addresses[id], !bannedAddresses.contains(address) { idleSince[address] = now }
+    countLoss(id)
+    guard let address = addresses[id] else { return }
+    resolvedAddresses.insert(address)
+    if !bannedAddresses.contains(address) { idleSince[address] = now }
+  }
+
+  /// A connection has ended: the next dials of its address, and of others of its peer, come later.
+  mutating func countLoss(_ id: ConnectionID) {
+    let others = peerOf[id].map { peer in addresses.filter { peerOf[$0.key] == peer }.values.map { $0 } } ?? []
+    for address in Set(others + [addresses[id]].compactMap { $0 }) { lossCounts[address, default: 0] += 1 }
+  }
+
+  /// How long after a loss an address is dialled again at the latest: 1 s, 2, 4, … up to 30 s, and from 5 s on if it had
+  /// no room. A second is added for what is rounded.
+  private func redialDelayMax(_ address: PeerAddress) -> Duration {
+    let first: Duration = fullAddresses.contains(address) ? .seconds(5) : .seconds(1)
+    return min(first * (1 << min(max(0, lossCounts[address, default: 1] - 1), 5)), .seconds(30)) + .seconds(1)
   }
 
   // MARK: Score
@@ -229,7 +247,7 @@ struct RuleBook {
       if !line.isOpen, line.openDue < now { return "the timeout of OPEN on \(id.rawValue) is missed" }
     }
     if !joined.isEmpty, dials.count < settings.dialsMax {
-      for (address, since) in idleSince where max(since, foundAt) + .seconds(31) < now {
+      for (address, since) in idleSince where max(since, foundAt) + redialDelayMax(address) < now {
         return "port \(address.port) is not dialled again"
       }
     }

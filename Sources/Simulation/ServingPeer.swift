@@ -141,7 +141,7 @@ final class ServingPeer: SimulatedNode {
     guard end.isOpen else { return }
     end.timers.received(packet.byteCount, at: world.time)
     do throws(WireError) {
-      guard let message = try end.decode(packet) else { return world.violate("a frame is cut short") }
+      guard let message = try end.arrivals.read(packet) else { return world.violate("a frame is cut short") }
       answer(message, on: end)
       judge(end)
     } catch {
@@ -232,18 +232,18 @@ final class ServingPeer: SimulatedNode {
   override var canSend: Bool { isUp && !isFrozen }
   override var sendsNextAt: Instant { max(world.time + plan.diskDelay, freeAt) }
 
-  override func hasRoom(for end: NodeEnd) -> Bool { end.pausedUntil <= world.time }
+  override func hasRoom(for end: NodeEnd) -> Bool { end.departures.pausedUntil <= world.time }
 
   override func begins(_ piece: UploadPiece, on end: NodeEnd) -> Bool {
-    end.piecesSent += 1
-    if plan.has(.goesSilent), end.piecesSent > plan.number + 2 { return false }
-    if isTimeToClose(at: .data), end.piecesSent > plan.number % 3 {
+    end.departures.pieceCount += 1
+    if plan.has(.goesSilent), end.departures.pieceCount > plan.number + 2 { return false }
+    if isTimeToClose(at: .data), end.departures.pieceCount > plan.number % 3 {
       close(end)
       return false
     }
     if plan.has(.dribbles) {
-      end.pausedUntil = world.time + plan.dribblePause
-      world.at(end.pausedUntil) { [self] in queue(end) }
+      end.departures.pausedUntil = world.time + plan.dribblePause
+      world.at(end.departures.pausedUntil) { [self] in queue(end) }
     }
     return true
   }
@@ -260,8 +260,8 @@ final class ServingPeer: SimulatedNode {
       arrival = arrival + .nanoseconds(Int64.random(in: 0...plan.jitter.wholeNanoseconds, using: &world.generator))
     }
     for stall in plan.stalls where stall.contains(arrival) { arrival = stall.upperBound }
-    end.lastDue = max(end.lastDue, arrival)
+    let due = end.departures.due(arrival)
     guard let other = end.other else { return }
-    world.at(end.lastDue) { other.node.receive(packet, on: other) }
+    world.at(due) { other.node.receive(packet, on: other) }
   }
 }

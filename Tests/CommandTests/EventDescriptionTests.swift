@@ -91,9 +91,9 @@ struct EventDescriptionTests {
     let file = try #require(try JSONLines.objects(served.child.stdout).first { $0["event"] as? String == "file" })
     let fileID = try #require(file["fileID"] as? String)
     for arguments in [
-      ["id", path], ["id", "none"], ["link", path, "--peer", "192.0.2.1:9800"], ["verify", fileID, path],
-      ["verify", String(repeating: "0", count: 64), path], ["verify", "nonsense", path], ["keygen", "key"],
-      ["keygen", "key"], ["whoami", "--identity", "identity"],
+      ["id", path], ["id", folder], ["id", "none"], ["link", folder], ["link", path, "--peer", "192.0.2.1:9800"],
+      ["verify", fileID, path], ["verify", String(repeating: "0", count: 64), path], ["verify", "nonsense", path],
+      ["keygen", "key"], ["keygen", "key"], ["whoami", "--identity", "identity"],
       ["get", fileID, "--peer", served.address, "--explain", "-o", "out.bin"],
       ["get", fileID, "--peer", served.address, "--explain", "-o", "out.bin"],
       ["get", fileID, "--peer", "127.0.0.1:\(try LocalPort.closed())", "--peer", "name.invalid:1", "-o", "none.bin"],
@@ -108,9 +108,9 @@ struct EventDescriptionTests {
     try workbench.ended(served.child, within: Workbench.patienceSeconds)
     try check(served.child.stdout, "\(served.child)")
     let expected: Set = [
-      "listening", "file", "ready", "connected", "opened", "disconnected", "stopped", "hashing", "link", "verified",
-      "key",
-      "peerID", "unresolved", "connectionEnded", "peer", "found", "start", "workers", "chunk", "done", "failed",
+      "listening", "file", "folder", "ready", "connected", "opened", "disconnected", "stopped", "hashing", "link",
+      "verified", "key", "peerID",
+      "unresolved", "connectionEnded", "peer", "found", "start", "workers", "chunk", "done", "failed",
       "explain",
     ]
     #expect(expected.subtracting(seen) == [], "never seen")

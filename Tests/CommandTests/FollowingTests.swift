@@ -56,7 +56,7 @@ struct FollowingTests {
     unlink(workbench.path("served/b"))
     try workbench.line(of: served.child, on: .stdout, with: #""event":"withdrawn","path":"b""#)
     let events = try JSONLines.objects(served.child.stdout).compactMap { $0["event"] as? String }
-    #expect(events == ["listening", "file", "ready", "renamed", "withdrawn"])
+    #expect(events == ["listening", "file", "folder", "ready", "renamed", "withdrawn"])
   }
 
   @Test func `a file that is replaced while it is fetched is completed from another`() throws {

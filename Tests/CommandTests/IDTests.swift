@@ -18,6 +18,24 @@ struct IDTests {
     #expect(id.stderr.bytes.isEmpty, "\(id)")
   }
 
+  @Test func `id prints the IDs of folders that serve prints, also with options`() throws {
+    let folder = try workbench.makeFolder("served")
+    for name in ["deep", "deep/er", "none"] { _ = try workbench.makeFolder("served/\(name)") }
+    for name in ["a", "deep/b", "deep/er/.c"] { try workbench.makeFile("served/\(name)", byteCount: 20_000) }
+    try FileManager.default.createSymbolicLink(atPath: "\(folder)/deep/link", withDestinationPath: "../a")
+    for options in [[], ["--hidden", "--exclude", "a"]] {
+      let served = try workbench.listen(folder, options + ["--folders", "all"])
+      try workbench.line(of: served.child, "'ready'") { $0.hasPrefix("ready: ") }
+      #expect(served.folderIDs.keys.sorted() == ["./", "deep/", "deep/er/", "none/"])
+      for (path, name) in [(".", "./"), ("deep", "deep/"), ("deep/er/", "deep/er/")] {
+        let id = try workbench.ended(workbench.start(["id", path] + options, in: folder))
+        #expect(id.stdout.lines == ["\(try #require(served.folderIDs[name]))  \(name)"], "\(id)")
+      }
+    }
+    let link = try workbench.run("link", "deep", in: folder)
+    #expect(link.stdout.text.contains("?name=deep&length="), "\(link)")
+  }
+
   @Test func `one missing file does not keep id from the others`() throws {
     try workbench.makeFile("there", byteCount: 10)
     let id = try workbench.run("id", "missing", "there")

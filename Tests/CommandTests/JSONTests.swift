@@ -63,7 +63,7 @@ struct JSONTests {
     try workbench.makeFile("served/two", byteCount: 2)
     let served = try workbench.serve(folder, "--json")
     let first = try JSONLines.objects(served.child.stdout)
-    #expect(events(first) == ["listening", "file", "file", "ready"])
+    #expect(events(first) == ["listening", "file", "file", "folder", "ready"])
     #expect(first.first?["address"] as? String == served.address)
     #expect(first.first?["peer"] as? String == served.peerID)
     #expect(first.last?["files"] as? Int == 2)

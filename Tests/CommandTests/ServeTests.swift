@@ -5,7 +5,7 @@ import Testing
 struct ServeTests {
   private let workbench = Workbench()
 
-  @Test func `a line a file on stdout: fileID, two spaces, bytes, two spaces, path`() throws {
+  @Test func `a line a file or folder on stdout: ID, two spaces, bytes, two spaces, path`() throws {
     let folder = try workbench.makeFolder("served")
     _ = try workbench.makeFolder("served/deep/er")
     try workbench.makeFile("served/b.bin", byteCount: 3_000_000)
@@ -15,7 +15,7 @@ struct ServeTests {
     let sizes = served.child.stdout.lines.map { line in
       line.wholeMatch(of: #/[0-9a-f]{64}  (\d+)  (.+)/#).map { "\($0.2): \($0.1)" } ?? "not a line: \(line)"
     }
-    #expect(sizes.sorted() == ["b.bin: 3000000", "deep/er/a file: 1", "empty: 0"])
+    #expect(sizes.sorted() == ["./: 3000001", "b.bin: 3000000", "deep/: 1", "deep/er/a file: 1", "empty: 0"])
     #expect(served.child.stderr.lines.last == "ready: 3 files, 3000001 bytes")
     #expect(served.child.stderr.lines.count == 2, "\(served.child)")
   }
@@ -35,7 +35,39 @@ struct ServeTests {
     #expect(mkfifo("\(folder)/fifo", 0o644) == 0)
     let served = try workbench.serve(folder)
     #expect(served.fileIDs.keys.sorted() == ["seen"], "\(served.child)")
-    #expect(served.child.stdout.lines.count == 1, "\(served.child)")
+    #expect(served.child.stdout.lines.count == 2, "\(served.child)")
+    #expect(
+      served.child.stderr.lines.last
+        == "ready: 1 files, 14 bytes; left out: 1 hidden, 2 links that leave the folder, 1 special files",
+      "\(served.child)")
+    let all = try workbench.serve(folder, "--hidden", "--follow-links", "--folders", "none")
+    #expect(all.fileIDs.keys.sorted() == [".hidden/file", "link-out", "link-to-file", "seen"], "\(all.child)")
+    #expect(all.folderIDs.isEmpty)
+  }
+
+  @Test func `a folder of links alone is served as files if links are followed, and a warning says so`() throws {
+    let folder = try workbench.makeFolder("model")
+    _ = try workbench.makeFolder("blobs")
+    try workbench.makeFile("blobs/1", byteCount: 100)
+    try FileManager.default.createSymbolicLink(atPath: "\(folder)/weights", withDestinationPath: "../blobs/1")
+    let without = try workbench.serve(folder)
+    try workbench.line(of: without.child, with: "warning: no file of \(folder) is served: 1 links")
+    try workbench.line(of: without.child, with: "--follow-links")
+    let with = try workbench.serve(folder, "--follow-links")
+    #expect(with.fileIDs.keys.sorted() == ["weights"], "\(with.child)")
+    let get = try workbench.run("get", try with.fileID("weights"), "--peer", with.address, "-o", "out.bin")
+    #expect(get.code == 0 && TestFile.areEqual(workbench.path("blobs/1"), workbench.path("out.bin")), "\(get)")
+  }
+
+  @Test func `what is excluded is not served`() throws {
+    let folder = try workbench.makeFolder("served")
+    _ = try workbench.makeFolder("served/build")
+    for name in ["a.log", "b", "build/c"] { try workbench.makeFile("served/\(name)", byteCount: 1) }
+    let served = try workbench.serve(folder, "--exclude", "*.log", "--exclude", "/build")
+    #expect(served.fileIDs.keys.sorted() == ["b"], "\(served.child)")
+    #expect(served.child.stderr.lines.last == "ready: 1 files, 1 bytes; left out: 2 excluded", "\(served.child)")
+    let bad = try workbench.run("serve", folder, "--exclude", "[a")
+    #expect(bad.code == 64 && bad.stderr.text.contains("--exclude '[a' is not a pattern"), "\(bad)")
   }
 
   @Test func `a served folder may itself be reached by a symbolic link`() throws {
@@ -126,6 +158,7 @@ struct ServeTests {
 
   @Test func `a second serve of a user has another PeerID, and says so`() throws {
     let folder = try workbench.makeFolder("files")
+    try workbench.makeFile("files/one", byteCount: 1)
     let home = ["env", "P2PNODE_HOME=" + workbench.path("home")]
     func start() throws -> (Child, peer: String) {
       let serve = try workbench.start(["serve", folder, "--listen", "127.0.0.1:0"], through: home)

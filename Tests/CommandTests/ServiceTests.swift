@@ -109,6 +109,7 @@ struct ServiceTests {
 
   @Test func `lines have their priority where stderr is the journal, and nowhere else`() throws {
     let folder = try workbench.makeFolder("files")
+    try workbench.makeFile("files/one", byteCount: 1)
     let journal = [
       "sh", "-c", #"JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) && export JOURNAL_STREAM && exec "$@""#, "sh",
     ]

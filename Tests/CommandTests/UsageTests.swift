@@ -72,10 +72,8 @@ struct UsageTests {
     #expect(verify.code == 66, "\(verify)")
   }
 
-  @Test func `id or verify of a folder is 66`() throws {
+  @Test func `verify of a folder as a file is 66`() throws {
     _ = try workbench.makeFolder("folder")
-    let id = try workbench.run("id", "folder")
-    #expect(id.code == 66, "\(id)")
     let verify = try workbench.run("verify", UsageTests.fileID, "folder")
     #expect(verify.code == 66, "\(verify)")
   }

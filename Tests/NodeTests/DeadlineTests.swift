@@ -28,7 +28,7 @@ private final class StillConnection {
     socket = try BlockingSocket(dialling: address)
     guard let (accepted, from) = try listener.accepting() else { throw SocketEnd.endOfStream }
     connection = PeerConnection(
-      loop: loop, token: loop.context.takeToken(forLoop: 0), socket: Socket(owning: accepted), address: from)
+      loop: loop, token: loop.context.names.take(forLoop: 0), socket: Socket(owning: accepted), address: from)
     try loop.enter(connection)
     start = loop.now
   }
@@ -41,7 +41,7 @@ private final class StillConnection {
 
   /// Another connection of the same peer comes, and the admission wants to know whether this one lives.
   func comeAgain(as peer: ScriptedPeer) throws -> ConnectionToken {
-    let token = loop.context.takeToken(forLoop: 0)
+    let token = loop.context.names.take(forLoop: 0)
     let (verdict, orders) = loop.context.admission {
       $0.establish(token, from: connection.group, as: connection.peer!.id, meansSeveral: false)
     }

@@ -34,7 +34,7 @@ final class FetchingLoop {
     let loop = try NetworkLoop(context: context, index: 0)
     self.loop = loop
     let listener = try Socket.listening(on: Endpoint(ipv4: (127, 0, 0, 1), port: 0))
-    token = context.takeToken(forLoop: 0)
+    token = context.names.take(forLoop: 0)
     loop.mailbox.send(.dial(token, try listener.localAddress(), pinned: nil, suite: .chaChaPoly))
     _ = loop.turn()
     var accepted = try listener.accepting()

@@ -18,8 +18,9 @@ import Testing
     init(_ files: [String], on node: TestNode, _ onEvent: @escaping @Sendable (CatalogueEvent) -> Void) throws {
       for file in files { write(file) }
       let share = try node.node.share(folder.path, stateFolder: state.path)
-      try node.node.context.follow(
-        FollowedShare(share: share, shouldStop: { false }, firstBatch: firstBatch, onEvent: onEvent))
+      let context = node.node.context
+      try context.following.follow(
+        FollowedShare(share: share, shouldStop: { false }, firstBatch: firstBatch, onEvent: onEvent), for: context)
     }
 
     func write(_ file: String) { folder.write(file, Array(file.utf8)) }

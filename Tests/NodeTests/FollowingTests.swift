@@ -23,7 +23,8 @@ final class News: Sendable {
     case .added(let entry): lines.put("+ \(entry.path)")
     case .renamed(let entry, let old): lines.put("\(old) > \(entry.path)")
     case .progress(let progress): bytes.withLock { $0 = max($0, progress.bytesDone) }
-    case .skipped, .warning: break
+    case .listed(let folder): lines.put("= \(folder.listing.path)")
+    case .skipped, .warning, .unlisted, .leftOut: break
     }
   }
 

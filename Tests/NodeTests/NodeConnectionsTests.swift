@@ -114,7 +114,7 @@ import Wire
   }
 
   @Test func `a peer that opens a content which is fetched no more is not asked for it`() {
-    let token = context.takeToken(forLoop: 0)
+    let token = context.names.take(forLoop: 0)
     handle(.joined(DownloadID(9), .loopback(9), peer, requestsMax: 64), of: token)
     #expect(commands() == ["give back 9 and stay"] && messages() == [])
     handle(.joined(DownloadID(1), .loopback(9), peer, requestsMax: 64), of: token)

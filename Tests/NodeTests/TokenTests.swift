@@ -15,7 +15,7 @@ import Transfer
     let threads = (0..<3).map { loop in
       Thread.start(name: "taker") {
         for _ in 0..<1_000 {
-          let token = context.takeToken(forLoop: loop)
+          let token = context.names.take(forLoop: loop)
           tokens.withLock { $0.append(token) }
         }
       }

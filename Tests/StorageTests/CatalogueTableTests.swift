@@ -36,7 +36,7 @@ import Testing
         model.append(entry)
         _ = table.add(entry, bucketOf: bucket)
       }
-      #expect(table.entry(entry.fileID) === model.first)
+      #expect(table.entry(of: entry.content) === model.first)
       #expect(table.candidates(bucket: 7).first === model.first && table.candidates(bucket: 7).count <= 1)
       #expect(table.count == model.count && table.bytes == UInt64(model.count) * 100)
     }

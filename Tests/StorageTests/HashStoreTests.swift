@@ -45,6 +45,38 @@ extension Events {
     temporary.write("empty", [])
   }
 
+  @Test func `a database of version 1 is taken over, and nothing is hashed`() throws {
+    let fileIDs = try remembering.serve().catalogue.entries.map(\.fileID)
+    try remembering.edit(
+      """
+      DROP TABLE listing; DROP TABLE listing_part; DROP INDEX file_of_path; DROP INDEX file_of_root;
+      ALTER TABLE file DROP COLUMN mode; ALTER TABLE file DROP COLUMN retired;
+      CREATE UNIQUE INDEX file_of_path ON file (path) WHERE root IS NOT NULL;
+      CREATE TABLE p (row INTEGER PRIMARY KEY, hashes BLOB NOT NULL, uncles BLOB NOT NULL) STRICT;
+      INSERT INTO p SELECT (row >> 12) << 10 | (row & 4095), hashes, uncles FROM page;
+      CREATE TABLE l (row INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT;
+      INSERT INTO l SELECT (row >> 22) << 20 | (row & 4194303), hashes FROM leaves;
+      DROP TABLE page; DROP TABLE leaves; ALTER TABLE p RENAME TO page; ALTER TABLE l RENAME TO leaves;
+      PRAGMA user_version = 1;
+      """)
+    let second = try remembering.serve()
+    #expect(second.catalogue.warning == nil && second.events.hashedBytes == 0)
+    #expect(second.catalogue.entries.map(\.fileID) == fileIDs)
+    for entry in second.catalogue.entries {
+      for chunk in 0..<entry.layout.chunkCount {
+        let leaves = entry.layout.leafCount(of: ChunkIndex(UInt32(chunk)))
+        #expect(try second.catalogue.leafHashes(of: ChunkIndex(UInt32(chunk)), entry).hashes.count == leaves)
+      }
+    }
+  }
+
+  @Test func `a file whose mode changed while nothing served it is not hashed again`() throws {
+    _ = try remembering.serve()
+    chmod(temporary("a"), 0o755)
+    let second = try remembering.serve()
+    #expect(second.events.hashedBytes == 0 && second.events.added == ["a", "b/c", "empty"])
+  }
+
   @Test func `a second time nothing is hashed, and the same is served`() throws {
     let first = try remembering.serve()
     #expect(first.events.hashedBytes == 3_070_000)
@@ -127,16 +159,16 @@ extension Events {
 
   @Test(
     arguments: [
-      ("PRAGMA application_id = 1", "another program's"), ("PRAGMA user_version = 2", "newer p2pnode"),
+      ("PRAGMA application_id = 1", "another program's"), ("PRAGMA user_version = 3", "newer p2pnode"),
       ("PRAGMA user_version = 0", "damaged"), ("DROP TABLE leaves", "no such table: leaves"),
       ("ALTER TABLE file RENAME COLUMN root TO r", "no such column"),
       ("UPDATE file SET number = 9223372036854775807 WHERE path = 'a'", "impossible number"),
-      ("UPDATE file SET number = 8796093022207 WHERE path = 'a'", "impossible number"),
+      ("UPDATE file SET number = 2199023255551 WHERE path = 'a'", "impossible number"),
       ("UPDATE file SET number = 0 WHERE path = 'a'", "impossible number"),
       ("UPDATE file SET number = -9223372036854775808 WHERE path = 'a'", "impossible number"),
       ("UPDATE file SET number = 9223372036854775807, root = NULL WHERE path = 'a'", "impossible number"),
       ("UPDATE sqlite_sequence SET seq = 9223372036854775807", "impossible number"),
-      ("UPDATE sqlite_sequence SET seq = 8796093022206", "impossible number"),
+      ("UPDATE sqlite_sequence SET seq = 2199023255550", "impossible number"),
     ] as [(SQLText, String)])
   func `a database that is not ours is set aside with a warning`(sql: SQLText, why: String) throws {
     _ = try remembering.serve()
@@ -153,8 +185,8 @@ extension Events {
     _ = try remembering.serve()
     try remembering.edit(
       """
-      UPDATE file SET number = 8796093022206 WHERE path = 'empty';
-      UPDATE sqlite_sequence SET seq = 8796093022205
+      UPDATE file SET number = 2199023255550 WHERE path = 'empty';
+      UPDATE sqlite_sequence SET seq = 2199023255549
       """)
     let second = try remembering.serve()
     #expect(second.catalogue.warning == nil && second.events.hashedBytes == 0)
@@ -167,7 +199,7 @@ extension Events {
       "UPDATE file SET number = 9223372036854775807 WHERE path = 'a'",
       "UPDATE file SET number = -1 WHERE path = 'a'",
       "UPDATE sqlite_sequence SET seq = 9223372036854775806",
-      "UPDATE sqlite_sequence SET seq = 8796093022206",
+      "UPDATE sqlite_sequence SET seq = 2199023255550",
     ] as [SQLText])
   func `a number that becomes impossible while the database is used is an error, and the next start hashes anew`(
     sql: SQLText

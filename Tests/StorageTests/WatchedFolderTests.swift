@@ -44,7 +44,7 @@ private final class Watched {
     case .renamed(let entry, let old): log.append("\(old) > \(entry.path)")
     case .skipped(let skipped): log.append("! \(skipped)")
     case .warning(let text): log.append("warning: \(text)")
-    case .progress: break
+    case .progress, .listed, .unlisted, .leftOut: break
     }
   }
 
@@ -106,7 +106,7 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     _ = watched.news(afterSeconds: 1)
     _ = watched.news(afterSeconds: 1)
     #expect(watched.paths == ["new"] && watched.catalogue.entries[0].length == 4)
-    #expect(watched.folder.deadline == nil, "nothing is left to look at")
+    #expect(watched.folder.unsettled.isEmpty, "nothing is left to look at")
   }
 
   @Test func `a file that is written to is withdrawn at once, and served again when it is closed`() throws {

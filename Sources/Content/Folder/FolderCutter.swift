@@ -7,6 +7,7 @@ struct FolderCutter {
   private let chunksPerPage: Int
 
   private(set) var smallFiles: [UInt32] = []
+  private(set) var smallLengths: [UInt32] = []
   private(set) var sharedStarts: [UInt32] = []
   private(set) var sharedOffsets: [UInt64] = []
   private(set) var sharedLeafCounts: [UInt8] = []
@@ -37,6 +38,7 @@ struct FolderCutter {
       filled = 0
     }
     smallFiles.append(UInt32(index))
+    smallLengths.append(UInt32(length))
     filled += leaves
     offset += length
   }

@@ -5,7 +5,7 @@
 /// The contents are one row of bytes: all files that are not empty, in the order of the layout. A chunk is a part of the
 /// row. So code that reads and writes by offset knows about files only at its end (`runs(at:count:)`).
 ///
-/// In memory are four bytes for each small file, 13 bytes for each chunk that files share, and 40 bytes for each larger
+/// In memory are eight bytes for each small file, 13 bytes for each chunk that files share, and 40 bytes for each larger
 /// file, besides the listing.
 ///
 /// Source: `Protocol/README.md`, "The layout of contents".
@@ -19,6 +19,8 @@ public final class FolderLayout: Sendable {
 
   /// Numbers of entries: the files that share chunks, in the order of the layout.
   let smallFiles: [UInt32]
+  /// Their lengths in bytes, at the same places.
+  let smallLengths: [UInt32]
   /// For each shared chunk, the place in `smallFiles` of its first file; then their number.
   let sharedStarts: [UInt32]
   /// For each shared chunk, where it begins in the contents; then where the last one ends.
@@ -62,6 +64,7 @@ public final class FolderLayout: Sendable {
     self.leafSize = leafSize
     self.chunksPerPage = chunksPerPage
     smallFiles = cutter.smallFiles
+    smallLengths = cutter.smallLengths
     sharedStarts = cutter.sharedStarts
     sharedOffsets = cutter.sharedOffsets
     sharedLeafCounts = cutter.sharedLeafCounts
@@ -94,6 +97,12 @@ public final class FolderLayout: Sendable {
     largeFiles[largeFiles.lastPlace { $0.firstChunk <= chunk.rawValue }]
   }
 
+  /// The places of the files that share a chunk, in `smallFiles` and `smallLengths`.
+  func places(sharing chunk: ChunkIndex) -> Range<Int> {
+    let chunk = Int(chunk.rawValue)
+    return Int(sharedStarts[chunk])..<Int(sharedStarts[chunk + 1])
+  }
+
   /// Leaves of a file of so many bytes.
   func leafCount(ofBytes count: UInt64) -> Int { Int((count + UInt64(leafSize) - 1) / UInt64(leafSize)) }
 
@@ -101,8 +110,8 @@ public final class FolderLayout: Sendable {
   func leafLengths(ofShared chunk: ChunkIndex) -> [Int] {
     var lengths: [Int] = []
     lengths.reserveCapacity(Int(sharedLeafCounts[Int(chunk.rawValue)]))
-    for file in files(sharing: chunk) {
-      var left = Int(listing.fileLength(of: Int(file)))
+    for place in places(sharing: chunk) {
+      var left = Int(smallLengths[place])
       while left > 0 {
         lengths.append(min(left, leafSize))
         left -= leafSize
@@ -159,8 +168,8 @@ public final class FolderLayout: Sendable {
   func sharedHash(of chunk: ChunkIndex, _ leafHashes: some Collection<Digest>) -> Digest {
     var roots: [UInt8] = []
     var rest = leafHashes[...]
-    for file in files(sharing: chunk) {
-      let count = leafCount(ofBytes: listing.fileLength(of: Int(file)))
+    for place in places(sharing: chunk) {
+      let count = leafCount(ofBytes: UInt64(smallLengths[place]))
       let root = MerkleTree.node(
         over: Array(rest.prefix(count)), level: 0, width: MerkleTree.powerOfTwo(atLeast: count))
       rest = rest.dropFirst(count)

@@ -97,6 +97,9 @@ public struct FolderListing: Sendable {
   /// The root of an entry that is a file.
   public func fileRoot(of index: Int) -> Digest { Digest(bytes.span.bytes, at: contentOffset(of: index) + 8) }
 
+  /// The content of an entry that is a file.
+  public func content(of index: Int) -> FileContent { content(at: contentOffset(of: index)) }
+
   private func kind(of index: Int) -> FolderEntry.Kind {
     guard let kind = FolderEntry.Kind(rawValue: bytes[Int(offsets[index])]) else {
       preconditionFailure("the listing was checked")

@@ -36,14 +36,17 @@ extension FolderLayout {
     let from = at
     let chunk = sharedOffsets.lastPlace { $0 <= from }
     var start = sharedOffsets[chunk]
-    for file in smallFiles[Int(sharedStarts[chunk])...] where left > 0 {
-      let length = listing.fileLength(of: Int(file))
-      defer { start += length }
-      guard at < start + length else { continue }
-      let run = Int(min(UInt64(left), start + length - at))
-      runs.append(FolderRun(entry: Int(file), offset: at - start, count: run))
-      at += UInt64(run)
-      left -= run
+    var place = Int(sharedStarts[chunk])
+    while left > 0, place < smallLengths.count {
+      let end = start + UInt64(smallLengths[place])
+      if at < end {
+        let run = Int(min(UInt64(left), end - at))
+        runs.append(FolderRun(entry: Int(smallFiles[place]), offset: at - start, count: run))
+        at += UInt64(run)
+        left -= run
+      }
+      start = end
+      place += 1
     }
   }
 

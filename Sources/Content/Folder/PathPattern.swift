@@ -27,9 +27,9 @@ public struct PathPattern: Hashable, Sendable {
   /// Nil if the pattern is empty, or a bracket or a backslash has no end.
   public init?(_ text: String) {
     var pattern = Array(text.utf8)[...]
+    if pattern.last == FolderPath.separator { pattern.removeLast() }
     isName = !pattern.contains(FolderPath.separator)
     if pattern.first == FolderPath.separator { pattern.removeFirst() }
-    if pattern.last == FolderPath.separator { pattern.removeLast() }
     var tokens: [Token] = []
     while let byte = pattern.popFirst() {
       switch byte {

@@ -12,7 +12,8 @@ extension PeerConnection {
       switch peer.served[handle] {
       case .entry(let entry, let folder)?: Rechecker.Item(.path(entry.path, in: ObjectIdentifier(folder)), chunk)
       case .download(let share)?: Rechecker.Item(.download(share.link.fileID), chunk)
-      case nil: nil
+      case .contents(let open)?: Rechecker.Item(.contents(open.listing.contentsID), chunk)
+      case .listing?, nil: nil  // a listing in memory was hashed when it was read
       }
     }
     if !items.isEmpty { loop.context.rechecker.ask(items, from: group, loop.context) }

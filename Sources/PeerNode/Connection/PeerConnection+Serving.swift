@@ -18,6 +18,18 @@ extension PeerConnection {
     case (.entry(let entry, let folder), let key)?:
       let file = ServedFile(key: key, pages: entry.pages, root: entry.root, name: entry.name)
       offer(file, .entry(entry, folder), path: entry.path, to: open, of: peer)
+    case (.listing(let listing), let key)?:
+      let file = ServedFile(
+        kind: .folder, key: key, pages: PageLayout(listing.loaded.chunks), root: listing.listing.root,
+        name: listing.name)
+      offer(file, .listing(listing), path: listing.listing.path, to: open, of: peer)
+    case (.contents(let contents), let key)?:
+      // Its files may come yet.
+      if !contents.absent.isEmpty, contents.share.isScanning {
+        peer.driver.answer(open, .notYet, at: loop.now)
+      } else {
+        offer(contents.file(key), .contents(contents), path: contents.listing.path, to: open, of: peer)
+      }
     case (.download(let share), _)?:
       fetch(from: peer, for: share)
       if let file = share.offer {
@@ -131,8 +143,11 @@ extension PeerConnection {
 
   /// Whether this node has the leaves. A file of the catalogue is complete; the session refuses a handle that is not open.
   private func holds(_ request: ChunkRequest, of peer: EstablishedPeer) -> Bool {
-    guard case .download(let share)? = peer.served[request.handle] else { return true }
-    return share.offers(request.leaves, of: request.chunk)
+    switch peer.served[request.handle] {
+    case .download(let share)?: share.offers(request.leaves, of: request.chunk)
+    case .contents(let contents)?: contents.offers(request.leaves, of: request.chunk)
+    case .entry?, .listing?, nil: true
+    }
   }
 
   /// A chunk will be sent on this connection: the other peers that share the file learn of it.
@@ -145,15 +160,15 @@ extension PeerConnection {
 
   /// The other end waits for nothing of a chunk any more.
   func settlePromise(of chunk: ChunkIndex, in handle: FileHandle, to peer: EstablishedPeer) {
-    guard case .entry(let entry, _)? = peer.served[handle] else { return }
-    loop.context.swarms.settle(chunk, of: entry.fileID, token, leafCount: entry.layout.leafCount(of: chunk))
+    guard let source = peer.served[handle], let layout = source.completeLayout else { return }
+    loop.context.swarms.settle(chunk, of: source.fileID, token, leafCount: layout.leafCount(of: chunk))
   }
 
   /// Leaves of a chunk have left.
   func sent(_ piece: UploadPiece, byteCount: Int, to peer: EstablishedPeer) {
     let isSettled = peer.driver.sent(piece, byteCount: byteCount, at: loop.now)
-    guard case .entry(let entry, _)? = peer.served[piece.handle] else { return }
-    loop.context.swarms.sent(piece.leaves.count, of: piece.chunk, of: entry.fileID, to: token)
+    guard let source = peer.served[piece.handle], source.completeLayout != nil else { return }
+    loop.context.swarms.sent(piece.leaves.count, of: piece.chunk, of: source.fileID, to: token)
     if isSettled { settlePromise(of: piece.chunk, in: piece.handle, to: peer) }
   }
 

@@ -19,8 +19,23 @@ extension PeerConnection {
       let reason = share.hasLeft ? .notOffered : Withdrawn.Reason(error)
       loop.context.withdraw(share, because: error)
       withdraw(share, because: reason)
+    case .contents?, .listing?:
+      // The peer opens the contents again, without the file that is gone.
+      withdraw(handle, of: peer, because: .changed)
+      performSession()
     case nil: break
     }
+  }
+
+  /// A folder is no longer served. Its files are withdrawn one by one.
+  func withdraw(_ folder: FolderShare) {
+    guard let peer else { return }
+    let handles = peer.served.filter { source in
+      if case .entry = source.value { false } else { source.value.folder === folder }
+    }.keys
+    guard !handles.isEmpty else { return }
+    for handle in handles { withdraw(handle, of: peer, because: .notOffered) }
+    command { _ in }
   }
 
   /// An entry is no longer served. The peer may have it open.

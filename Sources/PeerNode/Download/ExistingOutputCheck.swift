@@ -9,6 +9,8 @@ final class ExistingOutputCheck: Sendable {
   private let length: UInt64?
   /// Where the file may be, if it is known, and where the listing of a folder may be.
   private let places: [(folder: String, name: String, kind: ContentKind)]
+  /// Whether the output has a name, whatever peers suggest.
+  private let isNamed: Bool
   private let isStopped = StopFlag()
 
   /// Nil if no place is known. A file that the output may replace is not looked at if the wanted length is unknown.
@@ -16,6 +18,7 @@ final class ExistingOutputCheck: Sendable {
   init?(_ fileID: FileID, _ target: DownloadTarget, length: UInt64?) {
     self.fileID = fileID
     self.length = length
+    isNamed = target.isStream || target.placeKnownBefore != nil
     var places: [(folder: String, name: String, kind: ContentKind)] = []
     if let (folder, name) = target.placeKnownBefore, !target.mayReplace || length != nil {
       places.append((folder, name, .file))
@@ -40,7 +43,11 @@ final class ExistingOutputCheck: Sendable {
       let content = try? PartFile.content(
         of: name, inFolder: folder, fileID: fileID, kind: kind, length: length
       ) { self.isStopped.isSet }
-      if case .wanted(let file)? = content, !isStopped.isSet { return (name, file) }
+      guard case .wanted(let file)? = content, !isStopped.isSet else { continue }
+      guard kind == .folder else { return (name, file) }
+      // A listing tells no name for the output. If none is known, a peer is asked.
+      let suggestion = ListingCache.suggestedName(besideListing: file.path) ?? (isNamed ? "" : nil)
+      if let suggestion { return (suggestion, file) }
     }
     return nil
   }

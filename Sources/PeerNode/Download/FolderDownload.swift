@@ -200,7 +200,9 @@ final class FolderDownload: Sendable {
     }
     do throws(FolderListingFault) {
       let layout = try FolderLayout(try FolderListing(decoding: bytes), root: folder.manifest.root)
-      request.target.listings?.keep(layout.listing, of: request.fileID)
+      let name = folder.manifest.suggestedName
+      request.target.listings?.keep(layout.listing, suggestedName: name, of: request.fileID)
+      if !request.target.isStream { ListingCache.keepSuggestedName(name, besideListing: folder.path) }
       return layout
     } catch {
       throw .badListing(error)

@@ -62,7 +62,7 @@ final class NodeConnections {
 
   private func newToken() -> ConnectionToken {
     nextLoop = (nextLoop + 1) % context.mailboxes.count
-    return context.takeToken(forLoop: nextLoop)
+    return context.names.take(forLoop: nextLoop)
   }
 
   private func begin(_ token: ConnectionToken, _ suite: CipherSuite) {
@@ -160,7 +160,7 @@ final class NodeConnections {
     case .joined(let download, let address, let peer, let requestsMax):
       guard fetches(download) else { return send(.giveBack(token, download, closing: nil), to: token) }
       guard !shared.uses(of: token).contains(where: { $0.download == download }) else { return }
-      let use = Use(download, context.nextInboundID())
+      let use = Use(download, context.names.takeInbound())
       shared.joined(token, peer, requestsMax: requestsMax, for: use)
       tell(use, .joined(use.id, address, peer, requestsMax: requestsMax))
     case .yielded(let download): yielded(token, download)

@@ -28,6 +28,8 @@ enum LoopCommand: Sendable {
   case catalogueChanged
   /// An entry is no longer served: a peer that has it open gets another of the same bytes, or hears why.
   case withdraw(CatalogueEntry, Withdrawn.Reason)
+  /// A folder is no longer served: peers that have its listing or its contents open hear of it.
+  case withdrawFolder(FolderShare)
   /// A chunk of a file will be sent to a connection: the other peers that have the file open hear of it.
   case promised(FileID, ChunkIndex, to: ConnectionToken)
   /// These leaves of a download's file are offered from now on.

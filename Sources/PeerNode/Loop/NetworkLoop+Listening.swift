@@ -2,17 +2,31 @@
 import Posix
 import Transfer
 
+/// The socket that a loop accepts from.
+struct Acceptor: ~Copyable {
+  /// Nil: the loop accepts nothing.
+  var listener: Socket?
+  /// When it listens again after the system refused connections.
+  var againAt: Instant?
+  private var nextLoop = 0
+
+  /// The loop that gets the next connection: all loops in turn.
+  mutating func takeTurn(of loopCount: Int) -> Int {
+    defer { nextLoop = (nextLoop + 1) % loopCount }
+    return nextLoop
+  }
+}
+
 extension NetworkLoop {
   func acceptAll() {
-    guard listener != nil else { return }
+    guard acceptor.listener != nil else { return }
     do {
       // Bounded, so that a flood of connections does not starve the established ones.
       for _ in 0..<64 {
-        guard let (socket, from) = try listener!.accepting() else { return }
+        guard let (socket, from) = try acceptor.listener!.accepting() else { return }
         context.counters.accepted()
-        let target = nextLoop
-        nextLoop = (nextLoop + 1) % context.mailboxes.count
-        let token = context.takeToken(forLoop: target)
+        let target = acceptor.takeTurn(of: context.mailboxes.count)
+        let token = context.names.take(forLoop: target)
         let group = AddressGroup(ip: from.ip)
         let now = context.admission.now
         if context.admission({ $0.isKeptOut(group, at: now) }) {
@@ -30,8 +44,8 @@ extension NetworkLoop {
     } catch {
       // Out of descriptors or memory: newcomers wait in the kernel, instead of turning the loop hot. One connection goes
       // each time, so that peers that hold descriptors for ever do not keep all others out.
-      if let listener = listener?.number { try? epoll.modify(listener, token: NetworkLoop.listenerToken, []) }
-      listenAgainAt = now + .seconds(1)
+      if let listener = acceptor.listener?.number { try? epoll.modify(listener, token: NetworkLoop.listenerToken, []) }
+      acceptor.againAt = now + .seconds(1)
       context.report(.cannotAccept(error))
       let time = context.admission.now
       if error.isShortage, let order = context.admission({ $0.relieve(at: time) }) { carryOut(now: order) }
@@ -39,14 +53,16 @@ extension NetworkLoop {
   }
 
   func stopListening() {
-    guard let socket = listener.take() else { return }
+    guard let socket = acceptor.listener.take() else { return }
     try? epoll.remove(socket.number)
   }
 
   func listenAgainIfDue() {
-    guard let again = listenAgainAt, now >= again else { return }
-    listenAgainAt = nil
-    if let listener = listener?.number { try? epoll.modify(listener, token: NetworkLoop.listenerToken, .readable) }
+    guard let again = acceptor.againAt, now >= again else { return }
+    acceptor.againAt = nil
+    if let listener = acceptor.listener?.number {
+      try? epoll.modify(listener, token: NetworkLoop.listenerToken, .readable)
+    }
   }
 
   // MARK: Orders of the admission

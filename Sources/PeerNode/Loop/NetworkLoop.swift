@@ -22,8 +22,7 @@ final class NetworkLoop {
   var now: Instant
 
   var epoll: Epoll
-  var listener: Socket?
-  var nextLoop = 0
+  var acceptor = Acceptor()
   private var clock = LoopClock()
   private(set) var connections: [ConnectionToken: PeerConnection] = [:]
   /// The connections of peers that have a content open here.
@@ -41,12 +40,11 @@ final class NetworkLoop {
   /// Whether the upload limit keeps pieces back.
   var isThrottled: Bool { throttledUntil != nil }
   private var nextTick: Instant
-  var listenAgainAt: Instant?
-  private var endsAt: Instant?
-  /// The loop ends as soon as its connections have.
-  var isEnding: Bool { endsAt != nil }
+  /// When the loop ends at the latest, and the code of GOODBYE then. It ends as soon as its connections have.
+  private var ending: (at: Instant, code: CloseCode)?
+  var isEnding: Bool { ending != nil }
   /// The code of GOODBYE when the loop ends.
-  private(set) var farewell = CloseCode.shuttingDown
+  var farewell: CloseCode { ending?.code ?? .shuttingDown }
 
   /// Starts a loop on its own thread.
   static func start(_ loop: NetworkLoop) -> Thread {
@@ -69,7 +67,7 @@ final class NetworkLoop {
   /// Makes this loop accept, and deal the connections out to all loops. Before it starts.
   func listen(on socket: consuming Socket) throws(Errno) {
     try epoll.add(socket.number, token: NetworkLoop.listenerToken, .readable)
-    listener = consume socket
+    acceptor.listener = consume socket
   }
 
   private func run() {
@@ -79,7 +77,7 @@ final class NetworkLoop {
 
   /// Waits for events and deals with them; false once it is over.
   func turn() -> Bool {
-    if let endsAt, connections.isEmpty || now >= endsAt { return false }
+    if let ending, connections.isEmpty || now >= ending.at { return false }
     let milliseconds = waitMilliseconds()
     var ready: [(UInt64, Readiness)] = []
     do { try epoll.wait(milliseconds: milliseconds) { ready.append(($0, $1)) } } catch {
@@ -104,7 +102,7 @@ final class NetworkLoop {
   private func waitMilliseconds() -> Int32 {
     if !hinting.isEmpty || !reading.isEmpty { return 0 }
     var due = nextTick
-    if let endsAt { due = min(due, endsAt) }
+    if let ending { due = min(due, ending.at) }
     if let throttledUntil {
       due = min(due, throttledUntil)
     } else if !turns.isEmpty {
@@ -142,6 +140,8 @@ final class NetworkLoop {
       for connection in Array(connections.values) { connection.catalogueChanged() }
     case .withdraw(let entry, let reason):
       for connection in connections(of: entry.fileID) { connection.withdraw(entry, because: reason) }
+    case .withdrawFolder(let folder):
+      for connection in Array(connections.values) { connection.withdraw(folder) }
     case .promised(let fileID, let chunk, let member):
       for connection in connections(of: fileID) { connection.promised(chunk, of: fileID, to: member) }
     case .announce(let share, let runs):
@@ -156,8 +156,7 @@ final class NetworkLoop {
       for connection in Array(connections.values) { connection.checkAllowed() }
     case .shutDown(let code, let grace):
       stopListening()
-      farewell = code
-      endsAt = now + grace
+      ending = (now + grace, code)
       for connection in Array(connections.values) { connection.shutDown() }
     }
   }
@@ -177,7 +176,7 @@ final class NetworkLoop {
 
   func adopt(_ number: Int32, _ from: Endpoint, _ token: ConnectionToken) {
     let socket = Socket(owning: number)
-    guard endsAt == nil else { return carryOut(context.admission { $0.end(token) }) }
+    guard !isEnding else { return carryOut(context.admission { $0.end(token) }) }
     do {
       try enter(PeerConnection(loop: self, token: token, socket: socket, address: from))
     } catch {

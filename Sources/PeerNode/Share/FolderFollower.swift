@@ -22,6 +22,8 @@ enum FollowCommand: Sendable {
   case look(at: String, in: FolderShare)
   case hashed(path: String, in: FolderShare, SkipReason?)
   case batchEnded(FolderShare)
+  case listed(folder: String, in: FolderShare, ListingError?, tookNanoseconds: Int64)
+  case listingsEnded(FolderShare)
   case stop
 }
 
@@ -32,7 +34,7 @@ final class FolderFollower {
   private static let mailboxToken: UInt64 = 0
 
   /// One folder.
-  private final class Followed {
+  final class Followed {
     let followed: FollowedShare
     let folder: WatchedFolder
     let token: UInt64
@@ -41,22 +43,24 @@ final class FolderFollower {
     var readAgainAt: Int64 = 0
     /// Its first batch waits; it is hashed also if it is empty.
     var isFirstBatch = true
+    /// Its first batch is hashed, and its folders are listed next.
+    var awaitsListings = false
 
     init(_ followed: FollowedShare, _ folder: WatchedFolder, token: UInt64) {
       (self.followed, self.folder, self.token) = (followed, folder, token)
     }
   }
 
-  private let context: NodeContext
-  private let mailbox: Mailbox<FollowCommand>
+  let context: NodeContext
+  let mailbox: Mailbox<FollowCommand>
   private var epoll: Epoll
   /// The one whose turn to be hashed comes next first.
-  private var folders: [Followed] = []
+  var folders: [Followed] = []
   private var nextToken = FolderFollower.mailboxToken + 1
-  /// The thread that hashes, and the folder whose files it hashes: one at a time, since it uses all cores.
-  private var hashing: (thread: Thread, of: Followed)?
+  /// The thread that hashes files of a folder, or lists folders below it: one at a time, since it uses all cores.
+  var work: (thread: Thread, of: Followed)?
   /// Set at the end: a folder that came late is not hashed to its end.
-  private let isStopped = StopFlag()
+  let isStopped = StopFlag()
 
   /// - `mailbox`: commands come here.
   init(_ context: NodeContext, _ mailbox: Mailbox<FollowCommand>) throws(Errno) {
@@ -75,7 +79,7 @@ final class FolderFollower {
 
   private func run() {
     while !isStopped.isSet { turn() }
-    hashing?.thread.join()
+    work?.thread.join()
     for followed in folders { followed.followed.firstBatch.close() }
   }
 
@@ -89,12 +93,20 @@ final class FolderFollower {
     }
     for command in mailbox.takeAll() { perform(command) }
     for followed in folders { settle(followed) }
-    if hashing == nil, let next = nextBatch { hash(next) }
+    if work == nil { startWork() }
   }
 
   /// First batches come first: most of their files are often known from the time before, and need no hashing. Then folders
-  /// take turns, so that a busy one does not keep the others waiting.
-  private var nextBatch: Followed? { folders.first(where: \.isFirstBatch) ?? folders.first(where: \.folder.hasReady) }
+  /// take turns, so that a busy one does not keep the others waiting. Listings are seldom due, and go before hashing.
+  private func startWork() {
+    if let next = folders.first(where: \.isFirstBatch) { return hash(next) }
+    for followed in folders {
+      let due = followed.folder.takeDueListings()
+      if !due.isEmpty { return list(due, of: followed) }
+      endFirstBatch(of: followed)
+    }
+    if let next = folders.first(where: \.folder.hasReady) { hash(next) }
+  }
 
   private func settle(_ followed: Followed) {
     let folder = followed.folder
@@ -132,7 +144,10 @@ final class FolderFollower {
       ended.close()
     case .look(let path, let share): followed(share)?.folder.look(at: path)
     case .hashed(let path, let share, let reason): followed(share)?.folder.hashed(path, reason)
-    case .batchEnded(let share): if hashing?.of.followed.share === share { batchEnded() }
+    case .batchEnded(let share): if work?.of.followed.share === share { batchEnded() }
+    case .listed(let folder, let share, let failure, let took):
+      followed(share)?.folder.listed(folder, failure, tookNanoseconds: took)
+    case .listingsEnded(let share): if work?.of.followed.share === share { listingsEnded() }
     case .stop: isStopped.set()
     }
   }
@@ -156,7 +171,7 @@ final class FolderFollower {
 
   private func unfollow(_ share: FolderShare) {
     guard let followed = followed(share) else { return }
-    if hashing?.of === followed { batchEnded() }  // it ends soon, since the share is stopping
+    if work?.of === followed { work.take()?.thread.join() }  // it ends soon, since the share is stopping
     if let number = followed.folder.number { try? epoll.remove(number) }
     folders.removeAll { $0 === followed }
     followed.followed.firstBatch.close()
@@ -183,16 +198,24 @@ final class FolderFollower {
       }
       mailbox.send(.batchEnded(share))
     }
-    hashing = (thread, followed)
+    work = (thread, followed)
     folders.removeAll { $0 === followed }
     folders.append(followed)
   }
 
   /// Waits for the hashing thread, which has ended or ends soon.
   private func batchEnded() {
-    guard let (thread, followed) = hashing.take() else { return }
+    guard let (thread, followed) = work.take() else { return }
     thread.join()
     followed.folder.batchEnded(wasStopped: followed.followed.shouldStop())
+    followed.awaitsListings = true
+    if followed.followed.shouldStop() { endFirstBatch(of: followed) }
+  }
+
+  /// The files of the first batch are served, and the folders have their IDs as far as nothing in them changes.
+  func endFirstBatch(of followed: Followed) {
+    guard followed.awaitsListings else { return }
+    followed.awaitsListings = false
     followed.followed.firstBatch.put(.success(()))
     followed.followed.firstBatch.close()
   }

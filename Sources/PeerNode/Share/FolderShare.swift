@@ -7,7 +7,7 @@ import Wire
 /// A served folder of a node. It is served until `remove`, or until the node stops.
 public final class FolderShare: Sendable {
   let catalogue: Catalogue
-  private let context: NodeContext
+  let context: NodeContext
   /// Set from the start until the first batch of files is hashed: a file that is not found may yet be.
   private let scanning = Atomic<Bool>(true)
   private let stopping = Atomic<Bool>(false)
@@ -26,6 +26,9 @@ public final class FolderShare: Sendable {
 
   /// All served files, in the order of their paths.
   public var entries: [CatalogueEntry] { catalogue.entries }
+
+  /// The newest listing of each folder that has an ID, in the order of their paths.
+  public var folders: [ServedListing] { catalogue.listings.newest }
 
   /// Whether files that the folder had at the start are still being hashed.
   public internal(set) var isScanning: Bool {
@@ -52,13 +55,13 @@ public final class FolderShare: Sendable {
     precondition(!wasScanned, "a folder is scanned once")
     let firstBatch = BlockingQueue<Result<Void, Errno>>()
     let counters = context.counters
-    try context.follow(
+    try context.following.follow(
       FollowedShare(
         share: self, shouldStop: { self.isStopping || shouldStop() }, firstBatch: firstBatch,
         onEvent: { event in
           counters.note(event)
           onEvent(event)
-        }))
+        }), for: context)
     try firstBatch.take()?.get()
   }
 
@@ -69,12 +72,13 @@ public final class FolderShare: Sendable {
     for entry in catalogue.entries {
       if catalogue.withdraw(entry) { context.sendToAllLoops(.withdraw(entry, .notOffered)) }
     }
+    context.sendToAllLoops(.withdrawFolder(self))
   }
 
   /// Follows the folder no longer. What peers have open stays open.
   func stop() {
     stopping.store(true, ordering: .releasing)
     context.offered.remove(self)
-    context.unfollow(self)
+    context.following.unfollow(self)
   }
 }

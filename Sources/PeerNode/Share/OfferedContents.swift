@@ -33,6 +33,32 @@ final class OfferedContents: Sendable {
     }
   }
 
+  /// The file that has these bytes now.
+  func entry(of content: FileContent) -> (CatalogueEntry, FolderShare)? {
+    for folder in folders { if let entry = folder.catalogue.entry(of: content) { return (entry, folder) } }
+    return nil
+  }
+
+  /// The listing whose contents have this ID.
+  func contents(_ fileID: FileID, bucket: UInt16) -> OpenContents? {
+    for folder in folders {
+      for listed in folder.catalogue.listings.candidates(bucket: bucket)
+      where listed.fileID == fileID && listed.kind == .folderContents {
+        if case .contents(let open)? = source(listed, of: folder) { return open }
+      }
+    }
+    return nil
+  }
+
+  /// Nil if the listing cannot be read.
+  private func source(_ listed: ListedContent, of folder: FolderShare) -> ServedSource? {
+    guard let loaded = try? folder.catalogue.listings.load(listed.listing) else { return nil }
+    if listed.kind == .folder {
+      return .listing(OpenListing(listing: listed.listing, loaded: loaded, share: folder))
+    }
+    return .contents(OpenContents(listed.listing, loaded, folder))
+  }
+
   /// The file that serves a content now.
   func entry(_ fileID: FileID) -> (CatalogueEntry, FolderShare)? {
     for folder in folders { if let entry = folder.catalogue.entry(fileID) { return (entry, folder) } }
@@ -61,7 +87,7 @@ final class OfferedContents: Sendable {
 
   // MARK: Finding
 
-  /// The content that an OPEN names: a file of a folder, else the file of a download.
+  /// The content that an OPEN names: a file or a folder, else the file of a download.
   /// - `isMeant`: whether the OPEN names the file of a key.
   func find(bucket: UInt16, swarm: SwarmKey?, isMeant: (FileKey) -> Bool) -> (source: ServedSource, key: FileKey)? {
     let (folders, downloads) = state.withLock { state in
@@ -72,6 +98,10 @@ final class OfferedContents: Sendable {
         let key = FileKey(entry.fileID, swarm: swarm)
         if isMeant(key) { return (.entry(entry, folder), key) }
       }
+      for listed in folder.catalogue.listings.candidates(bucket: bucket) {
+        let key = FileKey(listed.fileID, swarm: swarm)
+        if isMeant(key), let source = source(listed, of: folder) { return (source, key) }
+      }
     }
     return downloads.first { isMeant($0.key) }.map { (.download($0), $0.key) }
   }
@@ -79,7 +109,10 @@ final class OfferedContents: Sendable {
   /// The keys of all contents of a bucket of which at least a leaf is offered.
   func keys(bucket: UInt16, swarm: SwarmKey?) -> [FileKey] {
     let (folders, downloads) = state.withLock { ($0.folders, Array($0.downloads.values)) }
-    let files = folders.flatMap { $0.catalogue.candidates(bucket: bucket) }.map { FileKey($0.fileID, swarm: swarm) }
+    let files = folders.flatMap { folder in
+      folder.catalogue.candidates(bucket: bucket).map(\.fileID)
+        + folder.catalogue.listings.candidates(bucket: bucket).map(\.fileID)
+    }.map { FileKey($0, swarm: swarm) }
     return files + downloads.filter { $0.key.bucket == bucket && $0.isOffered }.map(\.key)
   }
 }

@@ -3,6 +3,7 @@ import Content
 import Posix
 import Storage
 import Transfer
+import Wire
 
 /// Checks chunks one after the other, until none waits. A file with a chunk that no longer matches its hash is
 /// withdrawn. Guards itself.
@@ -12,6 +13,8 @@ final class Rechecker: Sendable {
     case path(String, in: ObjectIdentifier)
     /// The file of a download.
     case download(FileID)
+    /// The files of a folder.
+    case contents(FileID)
   }
   typealias Item = Rechecks<Subject>.Item
 
@@ -90,6 +93,9 @@ final class Rechecker: Sendable {
           state.change { $0.rechecks.ask([Item(subject, item.chunk)], from: nil) }
         }
       }
+    case .contents(let fileID):
+      let bucket = FileKey(fileID, swarm: context.swarmKey).bucket
+      context.offered.contents(fileID, bucket: bucket)?.recheck(item.chunk)
     case .download(let fileID):
       guard let share = context.offered.download(fileID) else { return }
       do throws(StoredFileError) { try share.recheck(item.chunk) } catch {

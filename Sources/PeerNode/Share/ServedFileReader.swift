@@ -1,4 +1,5 @@
-// Where a peer's pieces, pages and leaf hashes come from: a folder's files and database, or a running download.
+// Where a peer's pieces, pages and leaf hashes come from: a folder's files and database, its listing, or a running
+// download.
 import Content
 import Posix
 import Storage
@@ -16,6 +17,8 @@ struct ServedFileReader: ~Copyable {
     case .entry(let entry, let folder):
       do throws(Errno) { return try folder.catalogue.page(index, entry) } catch { throw .unreadable(error) }
     case .download(let share): return share.page(index)
+    case .listing(let open): return open.loaded.tree.page(index)
+    case .contents(let open): return try open.page(index)
     }
   }
 
@@ -27,6 +30,8 @@ struct ServedFileReader: ~Copyable {
         throw .unreadable(error)
       }
     case .download(let share): return try share.leafHashes(of: chunk)
+    case .listing(let open): return open.loaded.leafHashes(of: chunk)
+    case .contents(let open): return try open.leafHashes(of: chunk)
     }
   }
 
@@ -44,7 +49,33 @@ struct ServedFileReader: ~Copyable {
       return try read(piece, in: layout) { offset, room throws(StoredFileError) in
         try share.read(at: offset, count: room.byteCount, into: &room)
       }
+    case .listing(let open):
+      let (bytes, layout) = (open.loaded.layout.listing.bytes, open.loaded.chunks)
+      let start = Int(layout.offset(ofLeaf: piece.leaves.first, in: piece.chunk))
+      self.piece.append(Array(bytes[start..<start + layout.length(of: piece.leaves, in: piece.chunk)]))
+      return self.piece.count
+    case .contents(let open): return try read(piece, in: open)
     }
+  }
+
+  /// A piece may be of several files.
+  private mutating func read(_ piece: UploadPiece, in open: OpenContents) throws(StoredFileError) -> Int {
+    let layout = open.chunks
+    let byteCount = layout.length(of: piece.leaves, in: piece.chunk)
+    let offset = layout.offset(ofLeaf: piece.leaves.first, in: piece.chunk)
+    self.piece.makeRoom(for: byteCount, least: Block.capacity)
+    do throws(StoredFileError) {
+      for run in open.layout.runs(at: offset, count: byteCount) {
+        try self.piece.fill(upTo: run.count) { room throws(StoredFileError) in
+          try open.read(run, into: &room)
+          return run.count
+        }
+      }
+    } catch {
+      self.piece.drop(self.piece.count)
+      throw error
+    }
+    return byteCount
   }
 
   private mutating func read(

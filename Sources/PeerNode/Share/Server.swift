@@ -16,22 +16,23 @@ public final class Server: Sendable {
   /// come on any thread.
   public convenience init(
     _ configuration: NodeConfiguration, folder: String, listen: Endpoint, stateFolder: String,
-    onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
+    rules: ServingRules = ServingRules(), onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
   ) throws(ServerError) {
     let socket: Socket
     do throws(Errno) { socket = try Socket.listening(on: listen) } catch { throw .listen(error) }
-    try self.init(configuration, folder: folder, socket: socket, stateFolder: stateFolder, onEvent: onEvent)
+    try self.init(
+      configuration, folder: folder, socket: socket, stateFolder: stateFolder, rules: rules, onEvent: onEvent)
   }
 
   /// The same on a socket that listens already.
   public init(
     _ configuration: NodeConfiguration, folder: String, socket: consuming Socket, stateFolder: String,
-    onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
+    rules: ServingRules = ServingRules(), onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
   ) throws(ServerError) {
     do throws(Errno) { address = try socket.localAddress() } catch { throw .system(error) }
     let node = try Node(configuration, socket: socket, onEvent: onEvent)
     self.node = node
-    do throws(ServerError) { share = try node.share(folder, stateFolder: stateFolder) } catch {
+    do throws(ServerError) { share = try node.share(folder, stateFolder: stateFolder, rules: rules) } catch {
       node.shutDown(grace: .zero)
       throw error
     }

@@ -87,7 +87,7 @@ final class CrowdNode: SimulatedNode {
   /// A socket takes so much before it is full: the next piece waits until some of it has arrived.
   private static let bytesUnderWayMax = 128 << 10
 
-  override func hasRoom(for end: NodeEnd) -> Bool { end.bytesUnderWay < CrowdNode.bytesUnderWayMax }
+  override func hasRoom(for end: NodeEnd) -> Bool { end.departures.pieceByteCount < CrowdNode.bytesUnderWayMax }
   override var sendsNextAt: Instant { uploadFreeAt }
   override var knowsUpload: Bool { crowd.plan.limitsUpload }
   override var isUploadFull: Bool { knowsUpload && uploadFreeAt > world.time }
@@ -103,16 +103,15 @@ final class CrowdNode: SimulatedNode {
     // What arrives while the other's link is taken waits there; a short message goes between.
     receiver.downloadFreeAt =
       max(receiver.downloadFreeAt, begin + plan.delay) + .nanoseconds(Int64(Double(cost) / plan.download * 1e9))
-    var due = max(uploadFreeAt + plan.delay, end.lastDue)
+    var arrival = uploadFreeAt + plan.delay
     if !payload.isEmpty {
-      due = max(due, receiver.downloadFreeAt)
-      end.bytesUnderWay += cost
+      arrival = max(arrival, receiver.downloadFreeAt)
+      end.departures.pieceByteCount += cost
       bytesUploaded += payload.count
     }
-    end.lastDue = due
-    world.at(due) { [self] in
+    world.at(end.departures.due(arrival)) { [self] in
       if !payload.isEmpty {
-        end.bytesUnderWay -= cost
+        end.departures.pieceByteCount -= cost
         queue(end)
       }
       receiver.receive(packet, on: other)
@@ -161,10 +160,9 @@ final class CrowdNode: SimulatedNode {
   override func receive(_ packet: Packet, on end: NodeEnd) {
     guard isUp, end.isOpen else { return }
     do throws(WireError) {
-      guard let message = try end.decode(packet) else { return world.violate("a frame is cut short") }
+      guard let message = try end.arrivals.read(packet) else { return world.violate("a frame is cut short") }
       end.timers.received(packet.byteCount, at: world.time)
       world.mix(UInt64(number) << 32 | UInt64(message.type.rawValue))
-      end.payload = packet.payload
       end.driver.receive(message, at: world.time)
       perform(on: end)
       judge(end)
@@ -192,7 +190,7 @@ final class CrowdNode: SimulatedNode {
   }
 
   override func verify(_ piece: FetchedPiece, on end: NodeEnd) {
-    let payload = end.payload.take() ?? []
+    let payload = end.arrivals.payload.take() ?? []
     guard piece.isMatched(by: payload.span.bytes) else {
       return world.violate("honest \(end.peer.node.name) is taken for a liar")
     }

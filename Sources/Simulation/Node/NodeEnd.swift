@@ -19,6 +19,41 @@ struct Packet {
   }
 }
 
+/// What has come from the other end.
+struct Arrivals {
+  private var decoder = FrameDecoder()
+  /// Packets that are not read, while all blocks are in use.
+  var waiting: [Packet] = []
+  /// The bytes of the DATA that is being read; nil if they are not wanted.
+  var payload: [UInt8]?
+
+  /// Reads a packet. Returns its message, nil if its frame is cut short.
+  mutating func read(_ packet: Packet) throws(WireError) -> Message? {
+    var offset = 0
+    let message = try decoder.next(packet.frame.span.bytes, at: &offset)
+    if decoder.payloadBytesDue > 0 { decoder.tookPayload(min(packet.payload.count, decoder.payloadBytesDue)) }
+    payload = packet.payload
+    return message
+  }
+}
+
+/// What is on its way to the other end.
+struct Departures {
+  /// When the last packet is there: a connection keeps the order.
+  private var lastDue = Instant.zero
+  /// Bytes of pieces that are sent and not there yet.
+  var pieceByteCount = 0
+  /// Pieces that were sent, and a time until which none follows, for peers with such faults.
+  var pieceCount = 0
+  var pausedUntil = Instant.zero
+
+  /// When a packet is there that would arrive at a time if no other one was before it.
+  mutating func due(_ arrival: Instant) -> Instant {
+    lastDue = max(lastDue, arrival)
+    return lastDue
+  }
+}
+
 /// The other end learns of the end of this one by what arrives there, a little later.
 final class NodeEnd {
   /// A node as the other end of a connection sees it.
@@ -43,7 +78,7 @@ final class NodeEnd {
   /// Nil once the connection is gone on both sides.
   private(set) var other: NodeEnd?
   var driver: SessionDriver
-  private var decoder = FrameDecoder()
+  var arrivals = Arrivals()
   private(set) var isOpen = true
 
   // Serving.
@@ -56,13 +91,7 @@ final class NodeEnd {
   var served: FileHandle?
   /// Waits for its turn to send a piece.
   var isQueued = false
-  /// When the last of what was sent is there: a connection keeps the order.
-  var lastDue = Instant.zero
-  /// Bytes of pieces that are sent and not there yet.
-  var bytesUnderWay = 0
-  /// Pieces that were sent, and a time until which none follows, for peers with such faults.
-  var piecesSent = 0
-  var pausedUntil = Instant.zero
+  var departures = Departures()
 
   // Fetching.
   /// Whether the download here uses the connection.
@@ -73,10 +102,6 @@ final class NodeEnd {
   var requestsMax = ProtocolLimits.requestsInFlightMax
   /// Requests to the peer that are not answered to the end.
   var asked: [RequestID: ChunkIndex] = [:]
-  /// Packets that arrived and are not read, while all blocks are in use.
-  var inbox: [Packet] = []
-  /// Of the DATA that is being read; nil where nobody wants it.
-  var payload: [UInt8]?
 
   private init(_ own: Face, _ peer: Face, _ driver: SessionDriver) {
     timers = ConnectionTimers(at: own.node.world.time)
@@ -108,20 +133,12 @@ final class NodeEnd {
     if let fetched { change(&driver.session, fetched) }
   }
 
-  /// The message of a packet that arrived; nil if its frame is cut short.
-  func decode(_ packet: Packet) throws(WireError) -> Message? {
-    var offset = 0
-    let message = try decoder.next(packet.frame.span.bytes, at: &offset)
-    if decoder.payloadBytesDue > 0 { decoder.tookPayload(min(packet.payload.count, decoder.payloadBytesDue)) }
-    return message
-  }
-
   /// The end is over. Once both are, nothing refers to the connection any more.
   func close() {
     isOpen = false
     driver.end()
     asked = [:]
-    inbox = []
+    arrivals.waiting = []
     if let other, !other.isOpen { (self.other, other.other) = (nil, nil) }
   }
 }

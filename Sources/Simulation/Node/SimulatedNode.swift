@@ -156,7 +156,7 @@ class SimulatedNode {
       case .promise(_, let chunk): promise(chunk, to: end)
       case .settle(_, let chunk): settle(chunk, of: end)
       case .closed: closed(end)
-      case .expectPayload(let isWanted): if !isWanted { end.payload = nil }
+      case .expectPayload(let isWanted): if !isWanted { end.arrivals.payload = nil }
       case .verify(let piece):
         if piece.handle != end.fetched { world.violate("\(name) gets a piece of a file that it has not opened") }
         verify(piece, on: end)

@@ -15,16 +15,18 @@ public final class CatalogueEntry: Sendable, CustomStringConvertible {
   let hashes: KnownFile
 
   init(path: String, status: FileStatus, hashes: KnownFile) {
-    guard let layout = ChunkLayout(fileLength: status.size) else { preconditionFailure("it was hashed") }
     self.path = path
     self.status = status
     self.hashes = hashes
-    self.layout = layout
     fileID = FileID(kind: .file, length: status.size, root: hashes.root)
   }
 
-  public let layout: ChunkLayout
+  public var layout: ChunkLayout {
+    guard let layout = ChunkLayout(fileLength: status.size) else { preconditionFailure("it was hashed") }
+    return layout
+  }
   public var root: Digest { hashes.root }
+  public var content: FileContent { FileContent(length: status.size, root: hashes.root) }
   /// How its chunk hashes are cut into pages.
   public var pages: PageLayout { PageLayout(layout) }
   /// Bytes.
@@ -40,11 +42,14 @@ public final class CatalogueEntry: Sendable, CustomStringConvertible {
 public final class Catalogue: Sendable {
   public let folder: ServedFolder
   let store: HashStore
-  private let pageCache = PageCache()
+  let pageCache = PageCache()
   private let bucketOf: @Sendable (FileID) -> UInt16
   private let files: OpenFiles
+  let parents: ParentFolders
+  /// The listings of its folders.
+  public let listings: FolderListings
   /// Descriptors that a catalogue keeps for served files.
-  public static var openFilesMax: Int { OpenFiles.countMax }
+  public static var openFilesMax: Int { OpenFiles.countMax + ParentFolders.countMax }
 
   private let table = Mutex(CatalogueTable())
 
@@ -59,6 +64,8 @@ public final class Catalogue: Sendable {
     self.bucketOf = bucketOf
     store = try HashStore(of: folder, in: stateFolder)
     files = OpenFiles(folder)
+    parents = ParentFolders(folder)
+    listings = FolderListings(store, of: folder, bucketOf: bucketOf)
   }
 
   /// All entries, also those of equal contents, in the order of their paths.
@@ -75,12 +82,20 @@ public final class Catalogue: Sendable {
   }
 
   /// The entry that serves a fileID.
-  public func entry(_ fileID: FileID) -> CatalogueEntry? { table.withLock { $0.entry(fileID) } }
+  public func entry(_ fileID: FileID) -> CatalogueEntry? {
+    candidates(bucket: bucketOf(fileID)).first { $0.fileID == fileID }
+  }
+
+  /// The entry that serves a content.
+  public func entry(of content: FileContent) -> CatalogueEntry? { table.withLock { $0.entry(of: content) } }
 
   /// The entries that serve a fileID of this bucket, one a fileID.
   public func candidates(bucket: UInt16) -> [CatalogueEntry] {
     table.withLock { $0.candidates(bucket: bucket) }
   }
+
+  /// Grows whenever a content comes or goes.
+  public var changeCount: UInt64 { table.withLock { $0.changeCount } }
 
   /// Adds an entry, in the place of an older one of the same path.
   func add(_ entry: CatalogueEntry) {
@@ -110,41 +125,12 @@ public final class Catalogue: Sendable {
   /// The open file of an entry, shared by all who read it; kept open for the next one.
   public func open(_ entry: CatalogueEntry) throws(StoredFileError) -> StoredFile { try files.open(entry) }
 
-  /// A page that the entry's file must have. EIO where it cannot be read, or is not under the file's root.
-  public func page(_ index: PageIndex, _ entry: CatalogueEntry) throws(Errno) -> HashPage {
-    if let page = pageCache.page(index, of: entry.hashes.number) { return page }
-    let page: HashPage?
-    do throws(DatabaseError) { page = try store.page(index, of: entry.hashes, in: entry.pages) } catch {
-      throw lost(entry, error.description)
-    }
-    guard let page else { throw lost(entry, "chunk hashes of \(entry.path)") }
-    pageCache.keep(page, of: entry.hashes.number)
-    return page
-  }
-
-  /// The leaf hashes of a chunk, which the entry's file must have. Checked against the chunk's hash, so that a disk that
-  /// lies never makes a liar of this node: EIO then.
-  public func leafHashes(of chunk: ChunkIndex, _ entry: CatalogueEntry) throws(Errno) -> LeafHashes {
-    guard let index = entry.pages.page(of: chunk) else { preconditionFailure("a file's chunks are in pages") }
-    let page = try page(index, entry)
-    let hashes: [Digest]
-    do throws(DatabaseError) { hashes = try store.leafHashes(of: chunk, of: entry.hashes) } catch {
-      throw lost(entry, error.description)
-    }
-    do throws(LeafHashesFault) {
-      return try LeafHashes(
-        verifying: hashes, of: chunk,
-        hash: page.chunkHashes[Int(chunk.rawValue) - entry.pages.chunks(of: index).lowerBound],
-        in: entry.layout)
-    } catch {
-      throw lost(entry, "leaf hashes of \(entry.path)")
-    }
-  }
-
-  /// The file's hashes are not what they were: they are forgotten, so that the file is hashed anew when it is next met.
-  private func lost(_ entry: CatalogueEntry, _ what: String) -> Errno {
-    try? store.remove(entry.hashes.number)
-    return Errno(code: Errno.inputOutput, call: "sqlite3_step", subject: what)
+  /// The file has other attributes and the same bytes: the entry that serves it from now on.
+  func touch(_ entry: CatalogueEntry, _ status: FileStatus) throws(DatabaseError) -> CatalogueEntry {
+    try store.touch(entry.hashes, at: entry.path, status)
+    let touched = CatalogueEntry(path: entry.path, status: status, hashes: entry.hashes)
+    add(touched)
+    return touched
   }
 }
 

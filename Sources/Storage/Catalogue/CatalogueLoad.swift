@@ -13,6 +13,12 @@ public enum CatalogueEvent: Sendable {
   case skipped(SkippedFile)
   /// A served file has another path; its connections do not notice.
   case renamed(CatalogueEntry, from: String)
+  /// The folder has this ID from now on, or still has it after a start.
+  case listed(ListedFolder)
+  /// The folder is gone, and with it its ID. The path is relative to the served folder.
+  case unlisted(folder: String)
+  /// What the listing of the served folder will leave out, as far as the first look tells.
+  case leftOut(LeftOutCounts)
   /// Something that a person should know of, and may have to do something about.
   case warning(String)
   /// After each chunk.

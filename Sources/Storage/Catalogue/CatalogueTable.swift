@@ -1,4 +1,4 @@
-// The index of a catalogue: entries by path, by fileID and by bucket. Adding and removing one costs the same however many
+// The index of a catalogue: entries by path, by content and by bucket. Adding and removing one costs the same however many
 // entries have the same bytes.
 import Content
 
@@ -36,8 +36,10 @@ struct CatalogueTable {
   }
 
   private var places: [String: Place] = [:]
-  private var equals: [FileID: Equals] = [:]
-  private var fileIDs: [UInt16: [FileID]] = [:]
+  private var equals: [FileContent: Equals] = [:]
+  private var contents: [UInt16: [FileContent]] = [:]
+  /// Grows whenever a content comes or goes.
+  private(set) var changeCount: UInt64 = 0
   /// Bytes of all entries.
   private(set) var bytes: UInt64 = 0
 
@@ -47,18 +49,21 @@ struct CatalogueTable {
 
   func entry(at path: String) -> CatalogueEntry? { places[path]?.entry }
 
-  /// The entry that serves a fileID.
-  func entry(_ fileID: FileID) -> CatalogueEntry? { equals[fileID]?.first }
+  /// The entry that serves a content.
+  func entry(of content: FileContent) -> CatalogueEntry? { equals[content]?.first }
 
   /// The entries that serve a fileID of this bucket, one a fileID.
-  func candidates(bucket: UInt16) -> [CatalogueEntry] { (fileIDs[bucket] ?? []).compactMap { entry($0) } }
+  func candidates(bucket: UInt16) -> [CatalogueEntry] { (contents[bucket] ?? []).compactMap { entry(of: $0) } }
 
   /// Adds an entry, in the place of an older one of the same path, which it returns. `bucketOf` is called for both.
   mutating func add(_ entry: CatalogueEntry, bucketOf: (FileID) -> UInt16) -> CatalogueEntry? {
     let old = self.entry(at: entry.path)
     if let old { remove(old, bucket: bucketOf(old.fileID)) }
-    if equals[entry.fileID] == nil { fileIDs[bucketOf(entry.fileID), default: []].append(entry.fileID) }
-    let index = equals[entry.fileID, default: Equals()].append(entry)
+    if equals[entry.content] == nil {
+      contents[bucketOf(entry.fileID), default: []].append(entry.content)
+      changeCount += 1
+    }
+    let index = equals[entry.content, default: Equals()].append(entry)
     places[entry.path] = Place(entry: entry, index: index)
     bytes += entry.length
     return old
@@ -69,20 +74,22 @@ struct CatalogueTable {
     guard let place = places[entry.path], place.entry === entry else { return false }
     places[entry.path] = nil
     bytes -= entry.length
-    equals[entry.fileID]!.remove(at: place.index)
-    if equals[entry.fileID]!.count == 0 {
-      equals[entry.fileID] = nil
-      fileIDs[bucket]?.removeAll { $0 == entry.fileID }
-      if fileIDs[bucket]?.isEmpty == true { fileIDs[bucket] = nil }
-    } else if equals[entry.fileID]!.isMostlyGaps {
-      closeGaps(entry.fileID)
+    let content = entry.content
+    equals[content]!.remove(at: place.index)
+    if equals[content]!.count == 0 {
+      equals[content] = nil
+      changeCount += 1
+      contents[bucket]?.removeAll { $0 == content }
+      if contents[bucket]?.isEmpty == true { contents[bucket] = nil }
+    } else if equals[content]!.isMostlyGaps {
+      closeGaps(content)
     }
     return true
   }
 
-  private mutating func closeGaps(_ fileID: FileID) {
+  private mutating func closeGaps(_ content: FileContent) {
     var closed = Equals()
-    for case let entry? in equals[fileID]!.entries { places[entry.path]!.index = closed.append(entry) }
-    equals[fileID] = closed
+    for case let entry? in equals[content]!.entries { places[entry.path]!.index = closed.append(entry) }
+    equals[content] = closed
   }
 }

@@ -70,7 +70,7 @@ public final class CheckedFile: Sendable {
   }
 
   private func check(_ status: FileStatus) throws(StoredFileError) {
-    if status.sameContent(as: expected) { return }
+    if status.linkCount > 0, status.sameContentButAttributes(as: expected) { return }
     // A rename changes the time of change alone. The watcher of the folder reports the new name.
     if status.linkCount > 0, status.sameBytes(as: expected), isRenamed { return }
     throw status.linkCount == 0 ? .removed(path: name) : .changed(path: name)
@@ -83,6 +83,14 @@ public final class CheckedFile: Sendable {
 }
 
 extension StoredFileError {
+  init(opening errno: Errno, path: String) {
+    switch errno.code {
+    case Errno.noEntry, Errno.notFolder: self = .removed(path: path)
+    case Errno.symbolicLink, Errno.leavesFolder: self = .changed(path: path)
+    default: self.init(reading: errno)
+    }
+  }
+
   init(reading errno: Errno) { self = errno.isShortage ? .busy(errno) : .unreadable(errno) }
 }
 
@@ -97,14 +105,8 @@ public final class StoredFile: Sendable {
   }
 
   private static func open(_ entry: CatalogueEntry, in folder: ServedFolder) throws(StoredFileError) -> File {
-    do throws(Errno) {
-      return try folder.open(entry.path)
-    } catch {
-      switch error.code {
-      case Errno.noEntry, Errno.notFolder: throw .removed(path: entry.path)
-      case Errno.symbolicLink, Errno.leavesFolder: throw .changed(path: entry.path)
-      default: throw StoredFileError(reading: error)
-      }
+    do throws(Errno) { return try folder.open(entry.path) } catch {
+      throw StoredFileError(opening: error, path: entry.path)
     }
   }
 

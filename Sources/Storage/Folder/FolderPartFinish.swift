@@ -101,7 +101,11 @@ extension FolderPart {
 
   /// Removes what is beside the tree. Where that fails it is harmless.
   private func removeRest() {
-    for name in [PartFolderName.probe, PartFolderName.listing, PartFolderName.journal, PartFolderName.lock] {
+    let names = [
+      PartFolderName.probe, PartFolderName.listing, PartFolderName.suggestion, PartFolderName.journal,
+      PartFolderName.lock,
+    ]
+    for name in names {
       try? part.folder.remove(name)
     }
     try? part.parent.removeDirectory(part.name)

@@ -18,21 +18,46 @@ public struct ListingCache: Hashable, Sendable {
   /// The name of a listing in the folder.
   public static func name(of folderID: FileID) -> String { folderID.hex }
 
-  /// Keeps a listing, and forgets the oldest ones if there are too many.
-  public func keep(_ listing: FolderListing, of folderID: FileID) {
+  /// Keeps a listing with the name that was suggested for the folder, and forgets the oldest ones if there are too many.
+  public func keep(_ listing: FolderListing, suggestedName: String, of folderID: FileID) {
     try? StateFolders.make(folder)
     guard let directory = try? Directory(folder) else { return }
     let name = ListingCache.name(of: folderID)
+    ListingCache.write(Array(suggestedName.utf8), as: name + ListingCache.suggestionEnding, in: directory)
+    ListingCache.write(listing.bytes, as: name, in: directory)
+    prune(directory, keeping: name)
+  }
+
+  private static let suggestionEnding = ".name"
+
+  /// The name that was suggested for the folder of a listing. Nil: none is kept.
+  /// - `path`: of the listing, in a cache or in a part folder.
+  public static func suggestedName(besideListing path: String) -> String? {
+    let parts = PathParts(path)
+    let isInPart = parts.name == FolderPart.listingName
+    let name = isInPart ? parts.folder + "/" + PartFolderName.suggestion : path + suggestionEnding
+    guard let file = try? File(name, [.read, .noFollow, .nonBlocking]), let bytes = try? bytes(of: file, max: 4_096)
+    else { return nil }
+    return String(validating: bytes, as: UTF8.self).flatMap { $0.isEmpty ? nil : $0 }
+  }
+
+  /// Keeps a suggested name beside a listing that is in a part folder.
+  public static func keepSuggestedName(_ suggestedName: String, besideListing path: String) {
+    let parts = PathParts(path)
+    guard parts.name == FolderPart.listingName, let directory = try? Directory(parts.folder) else { return }
+    write(Array(suggestedName.utf8), as: PartFolderName.suggestion, in: directory)
+  }
+
+  private static func write(_ bytes: [UInt8], as name: String, in directory: borrowing Directory) {
     let draft = ".\(name).\(Environment.processID)"
     do throws(Errno) {
       try? directory.remove(draft)
       let file = try directory.open(draft, [.readWrite, .createExclusive, .noFollow], mode: 0o600)
-      try file.write(listing.bytes.span.bytes, at: 0)
+      try file.write(bytes.span.bytes, at: 0)
       try directory.rename(draft, to: name)
     } catch {
       try? directory.remove(draft)
     }
-    prune(directory, keeping: name)
   }
 
   private func prune(_ directory: borrowing Directory, keeping name: String) {
@@ -44,16 +69,18 @@ public struct ListingCache: Hashable, Sendable {
     }
     files.sort { $0.status.modified > $1.status.modified }
     var bytes: UInt64 = 0
-    for (place, file) in files.enumerated() where file.name != name {
+    for (place, file) in files.enumerated() where !file.name.hasPrefix(name) {
       bytes += file.status.size
-      if place >= ListingCache.countMax || bytes > ListingCache.byteCountMax { try? directory.remove(file.name) }
+      if place >= 2 * ListingCache.countMax || bytes > ListingCache.byteCountMax { try? directory.remove(file.name) }
     }
   }
 
   /// Reads the bytes of a listing, if they have its root. Nil: they cannot be read, or are others.
   /// - `root`: what they must hash to.
   public static func bytes(at path: String, root: Digest) -> [UInt8]? {
-    guard let file = try? File(path, [.read, .noFollow, .nonBlocking]), let bytes = try? bytes(of: file) else {
+    guard let file = try? File(path, [.read, .noFollow, .nonBlocking]),
+      let bytes = try? bytes(of: file, max: FolderListing.byteCountMax)
+    else {
       return nil
     }
     var state = FileHashState()
@@ -61,9 +88,9 @@ public struct ListingCache: Hashable, Sendable {
     return state.finish().file.root == root ? bytes : nil
   }
 
-  private static func bytes(of file: borrowing File) throws(Errno) -> [UInt8] {
+  private static func bytes(of file: borrowing File, max: Int) throws(Errno) -> [UInt8] {
     let size = try file.status().size
-    guard size <= UInt64(FolderListing.byteCountMax) else { return [] }
+    guard size <= UInt64(max) else { return [] }
     var bytes = [UInt8](repeating: 0, count: Int(size))
     var span = bytes.mutableSpan
     var raw = span.mutableBytes

@@ -88,6 +88,8 @@ enum PartFolderName {
   static let tree = "tree"
   /// The bytes of the listing.
   static let listing = "listing"
+  /// The name that a peer suggested for the output.
+  static let suggestion = "name"
   static let journal = "journal"
   /// A file that the download locks.
   static let lock = "lock"

@@ -108,7 +108,7 @@ final class HashStore: Sendable {
         if let reserved { try writing.remove(reserved) }
         return known
       }
-      try writing.remove(path: path)
+      try writing.retire(path: path)
       guard let number = try writing.insert(path, status, tree, reserved: reserved) else { return nil }
       try writing.insert(leaves, of: number)
       return KnownFile(number: number, root: tree.root)
@@ -118,9 +118,14 @@ final class HashStore: Sendable {
   /// A known file has another path, and with it another time of change.
   func rename(_ file: KnownFile, to path: String, _ status: FileStatus) throws(DatabaseError) {
     try write { writing throws(DatabaseError) in
-      try writing.remove(path: path)
+      try writing.retire(path: path)
       try writing.rename(file.number, to: path, status)
     }
+  }
+
+  /// A known file has another time of change, and perhaps another mode.
+  func touch(_ file: KnownFile, at path: String, _ status: FileStatus) throws(DatabaseError) {
+    try write { writing throws(DatabaseError) in try writing.rename(file.number, to: path, status) }
   }
 
   /// Forgets a file, or the begin of one.
@@ -128,10 +133,48 @@ final class HashStore: Sendable {
     try write { writing throws(DatabaseError) in try writing.remove(number) }
   }
 
+  /// A file is gone. Its hashes stay while a listing names it.
+  func retire(_ number: Int64) throws(DatabaseError) {
+    try write { writing throws(DatabaseError) in try writing.retire(number) }
+  }
+
   /// Forgets all files whose paths `isHere` does not know.
   func removeAll(unless isHere: (String) -> Bool) throws(DatabaseError) {
     let all = try reading.withLock { reading throws(DatabaseError) in try reading.paths() }
-    for (number, path) in all where !isHere(path) { try remove(number) }
+    for (number, path) in all where !isHere(path) { try retire(number) }
+  }
+
+  // MARK: Listings
+
+  /// A file that is gone, by its bytes: only its hashes are here.
+  func retired(_ content: FileContent) throws(DatabaseError) -> KnownFile? {
+    try reading.withLock { reading throws(DatabaseError) in try reading.retired(content) }
+  }
+
+  /// All listings, the oldest first.
+  func listings() throws(DatabaseError) -> [ServedListing] {
+    try reading.withLock { reading throws(DatabaseError) in try reading.listings() }
+  }
+
+  /// The bytes of a listing, unchecked; empty if it is gone.
+  func listingBytes(_ number: Int64) throws(DatabaseError) -> [UInt8] {
+    try reading.withLock { reading throws(DatabaseError) in try reading.listingBytes(number) }
+  }
+
+  /// Keeps a listing of a folder, and the latest ones before it.
+  func keepListing(
+    of folder: String, _ bytes: [UInt8], root: Digest, contentsLength: UInt64
+  ) throws(DatabaseError) -> ServedListing {
+    let number = try write { writing throws(DatabaseError) in
+      try writing.insertListing(
+        of: folder, bytes, root: root, contentsLength: contentsLength, keptCount: FolderListings.keptCount)
+    }
+    return ServedListing(
+      number: number, folder: folder, root: root, length: UInt64(bytes.count), contentsLength: contentsLength)
+  }
+
+  func removeListing(_ number: Int64) throws(DatabaseError) {
+    try write { writing throws(DatabaseError) in try writing.removeListing(number) }
   }
 
   private func write<T: Sendable>(

@@ -11,7 +11,7 @@ struct HashStoreOpening: ~Copyable {
   /// "p2pc": marks the databases of this program.
   private static let applicationID: Int64 = 0x7032_7063
   /// Of the tables below. An older program sets a newer one aside; it does not guess.
-  private static let version: Int64 = 1
+  private static let version: Int64 = 2
 
   let path: String
   let warning: String?
@@ -33,13 +33,13 @@ struct HashStoreOpening: ~Copyable {
     let lock = try HashStoreOpening.lockFile(name + ".lock", in: state)
     let isFirst = try attempt({ () throws(Errno) in try lock.tryLock() }, orThrow: HashStoreError.io)
     try HashStoreOpening.makeIfMissing(name, in: state)
-    if let fault = try HashStoreOpening.fault(of: path) {
+    if let fault = try HashStoreOpening.fault(of: path, isFirst: isFirst) {
       guard isFirst else { throw .inUse(path: path, why: fault) }
       let aside = name + ".set-aside"
       try HashStoreOpening.setAside(name, as: aside, in: state)
       warning = "\(path): \(fault); it is now called \(aside), and all files are hashed again"
       try HashStoreOpening.makeIfMissing(name, in: state)
-      if let fault = try HashStoreOpening.fault(of: path) { throw .inUse(path: path, why: fault) }
+      if let fault = try HashStoreOpening.fault(of: path, isFirst: isFirst) { throw .inUse(path: path, why: fault) }
     }
     _ = consume opening
     self.path = path
@@ -90,7 +90,7 @@ struct HashStoreOpening: ~Copyable {
   // MARK: Judging
 
   /// Why a database cannot be used; nil where it can. An empty one gets its tables.
-  private static func fault(of path: String) throws(HashStoreError) -> String? {
+  private static func fault(of path: String, isFirst: Bool) throws(HashStoreError) -> String? {
     do throws(DatabaseError) {
       let database = try connect(path)
       let id = try database.integer("PRAGMA application_id")
@@ -102,7 +102,12 @@ struct HashStoreOpening: ~Copyable {
       }
       guard id == applicationID else { return "it is another program's" }
       guard version <= self.version else { return "it was written by a newer p2pnode" }
-      guard version == self.version else { return "it is damaged" }
+      guard version >= 1 else { return "it is damaged" }
+      if version < self.version {
+        guard isFirst else { return "it was written by an older p2pnode" }
+        guard try numbersFit(database) else { return "it is damaged (a file has an impossible number)" }
+        try migrate(database)
+      }
       // The leaf hashes, by far the most of it, are checked whenever they are used.
       guard try database.text("PRAGMA quick_check(file)") == "ok",
         try database.text("PRAGMA quick_check(page)") == "ok"
@@ -142,18 +147,63 @@ struct HashStoreOpening: ~Copyable {
           changed INTEGER NOT NULL, changed_ns INTEGER NOT NULL,
           root BLOB -- NULL while it is being hashed
         ) STRICT;
-        CREATE UNIQUE INDEX file_of_path ON file (path) WHERE root IS NOT NULL;
         CREATE TABLE page (
-          row INTEGER PRIMARY KEY, -- file's number << 10 | page
+          row INTEGER PRIMARY KEY, -- file's number << 12 | page
           hashes BLOB NOT NULL, uncles BLOB NOT NULL
         ) STRICT;
         CREATE TABLE leaves (
-          row INTEGER PRIMARY KEY, -- file's number << 20 | chunk
+          row INTEGER PRIMARY KEY, -- file's number << 22 | chunk
           hashes BLOB NOT NULL
         ) STRICT;
         PRAGMA application_id = 0x70327063;
-        PRAGMA user_version = 1;
         """)
+      try addFolders(database)
+      try database.commit()
+    } catch {
+      database.rollBack()
+      throw error
+    }
+  }
+
+  /// What version 2 has and version 1 had not.
+  private static func addFolders(_ database: borrowing Database) throws(DatabaseError) {
+    try database.run(
+      """
+      ALTER TABLE file ADD COLUMN mode INTEGER NOT NULL DEFAULT -1; -- -1: unknown
+      ALTER TABLE file ADD COLUMN retired INTEGER; -- the newest listing when no path had the file any more
+      CREATE UNIQUE INDEX file_of_path ON file (path) WHERE root IS NOT NULL AND retired IS NULL;
+      CREATE INDEX file_of_root ON file (root) WHERE retired IS NOT NULL;
+      CREATE TABLE listing (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        folder TEXT NOT NULL, -- relative to the served folder
+        root BLOB NOT NULL, size INTEGER NOT NULL, contents_size INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX listing_of_folder ON listing (folder);
+      CREATE TABLE listing_part (
+        row INTEGER PRIMARY KEY, -- listing's number << 10 | part
+        bytes BLOB NOT NULL
+      ) STRICT;
+      PRAGMA user_version = 2;
+      """)
+  }
+
+  /// In version 1 a file had 2^20 chunks at most, and the rows were numbered for that. No hash is lost.
+  private static func migrate(_ database: borrowing Database) throws(DatabaseError) {
+    try database.begin()
+    do throws(DatabaseError) {
+      try database.run(
+        """
+        ALTER TABLE page RENAME TO old_page;
+        CREATE TABLE page (row INTEGER PRIMARY KEY, hashes BLOB NOT NULL, uncles BLOB NOT NULL) STRICT;
+        INSERT INTO page SELECT (row >> 10) << 12 | (row & 1023), hashes, uncles FROM old_page ORDER BY row;
+        DROP TABLE old_page;
+        ALTER TABLE leaves RENAME TO old_leaves;
+        CREATE TABLE leaves (row INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT;
+        INSERT INTO leaves SELECT (row >> 20) << 22 | (row & 1048575), hashes FROM old_leaves ORDER BY row;
+        DROP TABLE old_leaves;
+        DROP INDEX file_of_path;
+        """)
+      try addFolders(database)
       try database.commit()
     } catch {
       database.rollBack()

@@ -13,7 +13,7 @@ struct ChunkLeaves: Sendable {
 /// Rows of pages and leaves are numbered by their file and their place in it: both fit the protocol's longest file.
 enum RowNumber {
   /// The numbers that a file may have. With a larger one, the row numbers of this file or of the next would overflow.
-  static let files: ClosedRange<Int64> = 1...(Int64.max >> 20) - 1
+  static let files: ClosedRange<Int64> = 1...(Int64.max >> 22) - 1
 
   /// The number of a file that the database gave. Throws if no file can have it: the database is damaged then.
   static func checked(_ number: Int64, in path: String) throws(DatabaseError) -> Int64 {
@@ -21,8 +21,11 @@ enum RowNumber {
     return number
   }
 
-  static func page(_ page: UInt32, of file: Int64) -> Int64 { file << 10 | Int64(page) }
-  static func leaves(of chunk: UInt32, of file: Int64) -> Int64 { file << 20 | Int64(chunk) }
+  /// Parts of a listing: 1 MiB each, so 2^10 at most.
+  static func parts(ofListing number: Int64) -> ClosedRange<Int64> { number << 10...number << 10 | 1_023 }
+
+  static func page(_ page: UInt32, of file: Int64) -> Int64 { file << 12 | Int64(page) }
+  static func leaves(of chunk: UInt32, of file: Int64) -> Int64 { file << 22 | Int64(chunk) }
 }
 
 /// The statements that read, and their connection.
@@ -32,14 +35,25 @@ struct HashReading: ~Copyable {
   private var findPage: Statement
   private var findLeaves: Statement
   private var listPaths: Statement
+  private var findRetired: Statement
+  private var listListings: Statement
+  private var listParts: Statement
 
   init(_ database: consuming Database) throws(DatabaseError) {
     // All of them first: a value that cannot be copied is made wholly or not at all.
     let find = try database.prepare(findFile)
+    let findRetired = try database.prepare(
+      "SELECT number FROM file WHERE retired IS NOT NULL AND root = ? AND size = ?")
+    let listListings = try database.prepare(
+      "SELECT number, folder, root, size, contents_size FROM listing ORDER BY number")
+    let listParts = try database.prepare("SELECT bytes FROM listing_part WHERE row BETWEEN ? AND ? ORDER BY row")
     let findPage = try database.prepare("SELECT hashes, uncles FROM page WHERE row = ?")
     let findLeaves = try database.prepare("SELECT hashes FROM leaves WHERE row = ?")
-    let listPaths = try database.prepare("SELECT number, path FROM file WHERE root IS NOT NULL")
+    let listPaths = try database.prepare("SELECT number, path FROM file WHERE root IS NOT NULL AND retired IS NULL")
     self.find = find
+    self.findRetired = findRetired
+    self.listListings = listListings
+    self.listParts = listParts
     self.findPage = findPage
     self.findLeaves = findLeaves
     self.listPaths = listPaths
@@ -65,6 +79,36 @@ struct HashReading: ~Copyable {
     return try findLeaves.first(.integer(row)) { digests($0.blob(0)) } ?? []
   }
 
+  /// A file that is gone, by its bytes.
+  mutating func retired(_ content: FileContent) throws(DatabaseError) -> KnownFile? {
+    let found = try findRetired.first(.blob(content.root.bytes), .integer(Int64(bitPattern: content.length))) {
+      row throws(DatabaseError) in try RowNumber.checked(row.integer(0), in: database.path)
+    }
+    return found.map { KnownFile(number: $0, root: content.root) }
+  }
+
+  /// All listings, the oldest first.
+  mutating func listings() throws(DatabaseError) -> [ServedListing] {
+    var all: [ServedListing] = []
+    try listListings.forEach { row throws(DatabaseError) in
+      guard let root = Digest(row.blob(2)), let folder = row.text(1) else {
+        throw .damaged(database.path, "a listing without a root")
+      }
+      all.append(
+        ServedListing(
+          number: row.integer(0), folder: folder, root: root, length: UInt64(bitPattern: row.integer(3)),
+          contentsLength: UInt64(bitPattern: row.integer(4))))
+    }
+    return all
+  }
+
+  mutating func listingBytes(_ number: Int64) throws(DatabaseError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    let rows = RowNumber.parts(ofListing: number)
+    try listParts.forEach(.integer(rows.lowerBound), .integer(rows.upperBound)) { bytes += $0.blob(0) }
+    return bytes
+  }
+
   mutating func paths() throws(DatabaseError) -> [(number: Int64, path: String)] {
     var all: [(Int64, String)] = []
     try listPaths.forEach { row throws(DatabaseError) in
@@ -82,6 +126,7 @@ struct HashWriting: ~Copyable {
   private var finishFile: Statement
   private var renameFile: Statement
   private var findPath: Statement
+  private var retireFile: Statement
   private var removeFile: Statement
   private var removePages: Statement
   private var removeLeaves: Statement
@@ -94,16 +139,20 @@ struct HashWriting: ~Copyable {
     let find = try database.prepare(findFile)
     let insertFile = try database.prepare(
       """
-      INSERT INTO file (path, device, inode, size, modified, modified_ns, changed, changed_ns, root)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+      INSERT INTO file (path, device, inode, size, modified, modified_ns, changed, changed_ns, mode, root)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       """)
     let finishFile = try database.prepare(
       """
       UPDATE file SET path = ?, device = ?, inode = ?, size = ?, modified = ?, modified_ns = ?, changed = ?,
-      changed_ns = ?, root = ? WHERE number = ? AND root IS NULL
+      changed_ns = ?, mode = ?, root = ? WHERE number = ? AND root IS NULL
       """)
-    let renameFile = try database.prepare("UPDATE file SET path = ?, changed = ?, changed_ns = ? WHERE number = ?")
-    let findPath = try database.prepare("SELECT number FROM file WHERE path = ? AND root IS NOT NULL")
+    let renameFile = try database.prepare(
+      "UPDATE file SET path = ?, changed = ?, changed_ns = ?, mode = ? WHERE number = ?")
+    let findPath = try database.prepare(
+      "SELECT number FROM file WHERE path = ? AND root IS NOT NULL AND retired IS NULL")
+    let retireFile = try database.prepare(
+      "UPDATE file SET retired = (SELECT max(number) FROM listing) WHERE number = ?")
     let removeFile = try database.prepare("DELETE FROM file WHERE number = ?")
     let removePages = try database.prepare("DELETE FROM page WHERE row BETWEEN ? AND ?")
     let removeLeaves = try database.prepare("DELETE FROM leaves WHERE row BETWEEN ? AND ?")
@@ -115,6 +164,7 @@ struct HashWriting: ~Copyable {
     self.finishFile = finishFile
     self.renameFile = renameFile
     self.findPath = findPath
+    self.retireFile = retireFile
     self.removeFile = removeFile
     self.removePages = removePages
     self.removeLeaves = removeLeaves
@@ -130,7 +180,7 @@ struct HashWriting: ~Copyable {
 
   mutating func reserve(_ path: String) throws(DatabaseError) -> Int64 {
     let none = DatabaseValue.integer(0)
-    try insertFile.run(.text(path), none, none, none, none, none, none, none, .null)
+    try insertFile.run(.text(path), none, none, none, none, none, none, none, none, .null)
     return try RowNumber.checked(database.lastRowID, in: database.path)
   }
 
@@ -143,15 +193,16 @@ struct HashWriting: ~Copyable {
     let (device, inode, size) = values(of: status)
     let (modified, modifiedNanoseconds) = values(of: status.modified)
     let (changed, changedNanoseconds) = values(of: status.changed)
+    let mode = DatabaseValue.integer(Int64(status.mode))
     if let reserved {
       try finishFile.run(
-        .text(path), device, inode, size, modified, modifiedNanoseconds, changed, changedNanoseconds, root,
+        .text(path), device, inode, size, modified, modifiedNanoseconds, changed, changedNanoseconds, mode, root,
         .integer(reserved))
       guard database.changedRowCount == 1 else { return nil }
       number = reserved
     } else {
       try insertFile.run(
-        .text(path), device, inode, size, modified, modifiedNanoseconds, changed, changedNanoseconds, root)
+        .text(path), device, inode, size, modified, modifiedNanoseconds, changed, changedNanoseconds, mode, root)
       number = try RowNumber.checked(database.lastRowID, in: database.path)
     }
     for index in 0..<tree.pages.pageCount {
@@ -171,12 +222,18 @@ struct HashWriting: ~Copyable {
 
   mutating func rename(_ number: Int64, to path: String, _ status: FileStatus) throws(DatabaseError) {
     let (changed, nanoseconds) = values(of: status.changed)
-    try renameFile.run(.text(path), changed, nanoseconds, .integer(number))
+    try renameFile.run(.text(path), changed, nanoseconds, .integer(Int64(status.mode)), .integer(number))
   }
 
-  mutating func remove(path: String) throws(DatabaseError) {
+  /// No path has the file any more. Its hashes stay while a listing may name it.
+  mutating func retire(_ number: Int64) throws(DatabaseError) {
+    try retireFile.run(.integer(number))
+    if try database.integer("SELECT count(*) FROM listing") == 0 { try remove(number) }
+  }
+
+  mutating func retire(path: String) throws(DatabaseError) {
     guard let number = try findPath.first(.text(path), body: { $0.integer(0) }) else { return }
-    try remove(try RowNumber.checked(number, in: database.path))
+    try retire(try RowNumber.checked(number, in: database.path))
   }
 
   mutating func remove(_ number: Int64) throws(DatabaseError) {
@@ -204,10 +261,10 @@ struct HashWriting: ~Copyable {
   }
 }
 
-/// The file of a path, if it is still what it was when it was hashed.
+/// The file of a path, if it is still what it was when it was hashed. If its mode is another, that was the change.
 private let findFile: StaticString = """
-  SELECT number, root FROM file WHERE path = ? AND root IS NOT NULL AND device = ? AND inode = ? AND size = ?
-  AND modified = ? AND modified_ns = ? AND changed = ? AND changed_ns = ?
+  SELECT number, root FROM file WHERE path = ? AND root IS NOT NULL AND retired IS NULL AND device = ? AND inode = ?
+  AND size = ? AND modified = ? AND modified_ns = ? AND ((changed = ? AND changed_ns = ?) OR (mode != ? AND mode >= 0))
   """
 
 private func findKnown(
@@ -217,7 +274,8 @@ private func findKnown(
   let (modified, modifiedNanoseconds) = values(of: status.modified)
   let (changed, changedNanoseconds) = values(of: status.changed)
   let found = try find.first(
-    .text(path), device, inode, size, modified, modifiedNanoseconds, changed, changedNanoseconds
+    .text(path), device, inode, size, modified, modifiedNanoseconds, changed, changedNanoseconds,
+    .integer(Int64(status.mode))
   ) { row throws(DatabaseError) in
     let number = try RowNumber.checked(row.integer(0), in: database)
     return Digest(row.blob(1)).map { KnownFile(number: number, root: $0) }

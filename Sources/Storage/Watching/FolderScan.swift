@@ -9,18 +9,37 @@ public final class ServedFolder: Sendable {
   /// As it was given.
   public var path: String { directory.path }
 
+  public let rules: ServingRules
+
   /// The path itself may lead over symbolic links: it is the user's own choice. ENOTDIR where it is not a folder.
-  public init(_ path: String) throws(Errno) { directory = try Directory(path) }
+  public init(_ path: String, rules: ServingRules = ServingRules()) throws(Errno) {
+    directory = try Directory(path)
+    self.rules = rules
+  }
+
+  /// The last component of its path. The path may be "." or end in "..", so the system is asked.
+  public var name: String { PathParts((try? directory.realPath()) ?? path).name }
 
   /// What a path is, without opening it. ENOTDIR, ELOOP, EXDEV where something on the way to it is no folder of ours.
   func status(_ relativePath: String) throws(Errno) -> FileStatus {
     let parts = PathParts(relativePath)
-    return try directory.openDirectory(beneath: parts.folder).status(of: parts.name)
+    return try status(of: parts.name, in: try directory.openDirectory(beneath: parts.folder))
+  }
+
+  func status(of name: String, in folder: borrowing Directory) throws(Errno) -> FileStatus {
+    rules.followsLinks ? try folder.status(ofTarget: name) : try folder.status(of: name)
   }
 
   /// Opens a file for reading, without waiting even if it has become a FIFO. See `Directory.open(beneath:)`.
   func open(_ relativePath: String) throws(Errno) -> File {
-    try directory.open(beneath: relativePath, [.read, .nonBlocking])
+    guard rules.followsLinks else { return try directory.open(beneath: relativePath, [.read, .nonBlocking]) }
+    let parts = PathParts(relativePath)
+    return try open(parts.name, in: try directory.openDirectory(beneath: parts.folder))
+  }
+
+  /// Opens a file of an open folder for reading.
+  func open(_ name: String, in folder: borrowing Directory) throws(Errno) -> File {
+    try folder.open(name, rules.followsLinks ? [.read, .nonBlocking] : [.read, .nonBlocking, .noFollow])
   }
 }
 
@@ -74,11 +93,13 @@ public struct SkippedFile: Hashable, Sendable, CustomStringConvertible {
 
 /// What a walk through the served folder found, in the order of the paths' bytes, folder by folder.
 ///
-/// Hidden files and folders (a leading dot: part files among them), symbolic links, FIFOs, sockets and devices are not
-/// served and not mentioned. What could not be read or named is in `skipped`; it does not stop the rest.
+/// Hidden files and folders (a leading dot), symbolic links, FIFOs, sockets and devices are not served: they are counted.
+/// What could not be read or named is in `skipped` too; it does not stop the rest.
 public struct FolderScan: Sendable {
   public private(set) var files: [ScannedFile] = []
   public private(set) var skipped: [SkippedFile] = []
+  /// What a listing of the folder leaves out.
+  public private(set) var leftOut = LeftOutCounts()
 
   /// Walks the folder now, or one below it. Failing to list that folder itself is the only error; what is in it is data.
   ///
@@ -96,9 +117,14 @@ public struct FolderScan: Sendable {
       } catch {
         // Swapped for a link, or gone, since it was listed: no longer a folder of ours.
         if error.code == Errno.noEntry { continue }
-        skipped.append(SkippedFile(path: path, reason: .io(error)))
+        skip(path, .io(error))
       }
     }
+  }
+
+  private mutating func skip(_ path: String, _ reason: SkipReason) {
+    skipped.append(SkippedFile(path: path, reason: reason))
+    leftOut.add(reason == .nameNotUTF8 ? .name : .unreadable)
   }
 
   private mutating func list(
@@ -106,45 +132,59 @@ public struct FolderScan: Sendable {
   ) throws(Errno) {
     let directory = try folder.directory.openDirectory(beneath: path.isEmpty ? "." : path)
     visit(path, directory)
-    try list(directory, at: path.isEmpty ? "" : path + "/", folders: &pending)
+    try list(directory, at: path.isEmpty ? "" : path + "/", of: folder, folders: &pending)
   }
 
   private mutating func list(
-    _ directory: borrowing Directory, at prefix: String, folders: inout [String]
+    _ directory: borrowing Directory, at prefix: String, of folder: ServedFolder, folders: inout [String]
   ) throws(Errno) {
     var found: [String] = []
     for entry in try directory.entries().sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
-      if entry.name.first == UInt8(ascii: ".") { continue }
-      guard let name = entry.text else {
-        skipped.append(SkippedFile(path: prefix + String(decoding: entry.name, as: UTF8.self), reason: .nameNotUTF8))
-        continue
-      }
-      switch entry.kind {
-      case .symbolicLink?, .other?: continue
-      case .directory?: found.append(prefix + name)
-      case .regular?, nil:
+      switch folder.rules.verdict(on: entry.name, in: prefix) {
+      case .part: continue
+      case .leftOut(.name): skip(prefix + String(decoding: entry.name, as: UTF8.self), .nameNotUTF8)
+      case .leftOut(let reason): leftOut.add(reason)
+      case .served(let name):
         do throws(Errno) {
-          if try take(directory, name, prefix) == .directory { found.append(prefix + name) }
+          if try take(directory, name, entry.kind, prefix, of: folder) { found.append(prefix + name) }
         } catch {
           if error.code == Errno.noEntry { continue }  // deleted since it was listed
-          skipped.append(SkippedFile(path: prefix + name, reason: .io(error)))
+          skip(prefix + name, .io(error))
         }
       }
     }
     folders.append(contentsOf: found.reversed())
   }
 
-  /// Adds the file of a name if it is one; gives what the name is.
+  /// Adds the file of a name if it is one. Returns whether it is a folder.
   private mutating func take(
-    _ directory: borrowing Directory, _ name: String, _ prefix: String
-  ) throws(Errno) -> FileKind {
-    let status = try directory.status(of: name)
-    if status.kind != .regular { return status.kind }
-    if ChunkLayout(fileLength: status.size) == nil {
-      skipped.append(SkippedFile(path: prefix + name, reason: .tooLong))
-    } else {
-      files.append(ScannedFile(path: prefix + name, status: status))
+    _ directory: borrowing Directory, _ name: String, _ kind: FileKind?, _ prefix: String, of folder: ServedFolder
+  ) throws(Errno) -> Bool {
+    if kind == .directory { return true }
+    if kind == .other {
+      leftOut.add(.special)
+      return false
     }
-    return .regular
+    var status = try directory.status(of: name)
+    if status.kind == .symbolicLink {
+      guard folder.rules.followsLinks, let target = try? directory.status(ofTarget: name), target.kind == .regular
+      else {
+        let target = FolderPath(utf8: try directory.readLink(name))
+        if !FolderEntry(FolderPath(prefix + name), .symbolicLink(target: target)).isAllowed { leftOut.add(.link) }
+        return false
+      }
+      status = target
+    }
+    switch status.kind {
+    case .directory: return true
+    case .symbolicLink, .other: leftOut.add(.special)
+    case .regular:
+      if ChunkLayout(fileLength: status.size) == nil {
+        skip(prefix + name, .tooLong)
+      } else {
+        files.append(ScannedFile(path: prefix + name, status: status))
+      }
+    }
+    return false
   }
 }

@@ -27,6 +27,11 @@ extension WatchedFolder {
       return half.isFolder ? renameFolder(half.path, to: path) : rename(half.path, to: path)
     }
     guard let path = servedPath(prefix, event) else { return }
+    if !event.change.contains(.isFolder), !event.change.isDisjoint(with: [.modified, .created, .movedTo]) {
+      changes(path)
+    } else if !event.change.contains(.writerClosed) {
+      plan.mark(above: path)
+    }
     if event.change.contains(.movedFrom) {
       let isFolder = event.change.contains(.isFolder)
       leaving[event.cookie] = Leaving(
@@ -43,10 +48,13 @@ extension WatchedFolder {
     }
   }
 
-  /// The path of a name; nil where it is hidden, or is no text.
+  /// The path of a name; nil if the rules leave it out, or it is no text.
   private func servedPath(_ prefix: String, _ event: FolderEvent) -> String? {
-    if event.name.first == UInt8(ascii: ".") { return nil }
-    if let name = String(validating: event.name, as: UTF8.self) { return prefix + name }
+    switch catalogue.folder.rules.verdict(on: event.name, in: prefix) {
+    case .served(let name): return prefix + name
+    case .leftOut(.name): break
+    case .leftOut, .part: return nil
+    }
     if !event.change.isDisjoint(with: [.created, .movedTo]) {
       report([SkippedFile(path: prefix + String(decoding: event.name, as: UTF8.self), reason: .nameNotUTF8)])
     }
@@ -76,6 +84,8 @@ extension WatchedFolder {
     gone(new)  // what had the name before
     do throws(DatabaseError) {
       let renamed = try catalogue.rename(entry, to: new, status)
+      plan.mark(above: old)
+      plan.mark(above: new)
       emit(.replaced(entry))
       emit(.event(.renamed(renamed, from: old)))
       return true
@@ -88,6 +98,7 @@ extension WatchedFolder {
   private func renameFolder(_ old: String, to new: String) {
     watches?.rename(old, to: new)
     forget(below: old)
+    mark(listingsBelow: old)
     for entry in catalogue.entries(below: old).sorted(by: { $0.path < $1.path }) {
       if !move(entry.path, to: new + entry.path.dropFirst(old.count)) { gone(entry.path) }
     }
@@ -101,13 +112,14 @@ extension WatchedFolder {
     var found: Set<String> = []
     do throws(Errno) {
       let scan = try FolderScan(catalogue.folder, below: path) { path, folder in watch(folder, as: path) }
+      plan.mark(above: path)
       report(scan.skipped)
       for file in scan.files {
         found.insert(file.path)
         look(at: file.path, file.status, isSettled: false)
       }
     } catch {
-      if error.code != Errno.noEntry && error.code != Errno.notFolder && error.code != Errno.symbolicLink {
+      if !error.isGone {
         report([SkippedFile(path: path, reason: .io(error))])
       }
     }
@@ -120,6 +132,7 @@ extension WatchedFolder {
   private func left(folder: String) {
     watches?.end(below: folder)
     forget(below: folder)
+    mark(listingsBelow: folder)
     for entry in catalogue.entries(below: folder).sorted(by: { $0.path < $1.path }) { gone(entry.path) }
   }
 
@@ -152,13 +165,15 @@ extension WatchedFolder {
   // MARK: Watching
 
   func watch(_ folder: borrowing Directory, as path: String) {
+    plan.mark(folder: path)
     guard watches != nil else { return }
     do throws(Errno) { try watches!.watch(folder, as: path) } catch { cannotWatch(error) }
   }
 
   /// Says once that changes are noticed late.
   func cannotWatch(_ error: Errno) {
-    guard rescanAt == nil else { return }
+    guard !watchesFailed else { return }
+    watchesFailed = true
     rescanAt = now() + WatchedFolder.rescanNanoseconds
     let advice = error.isWatchLimit ? "; raise fs.inotify.max_user_watches (and max_user_instances)" : ""
     let words = "cannot watch all folders: \(error.reason.lowercased())\(advice). Changes are noticed within seconds"

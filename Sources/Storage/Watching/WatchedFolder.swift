@@ -31,6 +31,8 @@ public final class WatchedFolder {
   /// Nil where the system gives no more of them.
   var watches: FolderWatches?
   var rescanAt: Int64?
+  /// Not all folders are watched.
+  var watchesFailed = false
 
   /// A file that may still be being written: what it was when last looked at, and when to look again.
   struct Unsettled {
@@ -46,6 +48,11 @@ public final class WatchedFolder {
   /// Being hashed; true: something happened to it meanwhile, so the folder looks at it again.
   private var hashing: [String: Bool] = [:]
   private var isFirstBatch = true
+
+  var plan: ListingPlan
+  var restless = RestlessFiles()
+  /// Files that cannot be hashed.
+  var failed: [String: LeftOut] = [:]
 
   /// The first halves of renames.
   struct Leaving {
@@ -63,11 +70,17 @@ public final class WatchedFolder {
     self.catalogue = catalogue
     self.now = now
     self.emit = emit
+    plan = ListingPlan(catalogue.folder.rules)
     if let warning = catalogue.warning { emit(.event(.warning(warning))) }
     do throws(Errno) { watches = try FolderWatches() } catch { cannotWatch(error) }
     let scan = try FolderScan(catalogue.folder) { path, folder in watch(folder, as: path) }
     report(scan.skipped)
+    emit(.event(.leftOut(scan.leftOut)))
     for file in scan.files { enqueue(file.path, file.status) }
+    // A listing of an earlier run may be of a folder that is gone.
+    for listing in catalogue.listings.newest { plan.mark(folder: listing.folder) }
+    // The targets of links may lie where nothing is watched.
+    if catalogue.folder.rules.followsLinks { rescanAt = now() + WatchedFolder.rescanNanoseconds }
   }
 
   /// To be added to an `Epoll`: readable while `takeEvents` has something to do. Nil where nothing can be watched.
@@ -93,11 +106,15 @@ public final class WatchedFolder {
   public func hashed(_ path: String, _ skipped: SkipReason?) {
     guard let wasTouched = hashing.removeValue(forKey: path) else { return }
     switch skipped {
-    case nil: if wasTouched { look(at: path, isSettled: false) }
+    case nil:
+      plan.mark(above: path)
+      if wasTouched { look(at: path, isSettled: false) }
     case .changed?, .stopped?: look(at: path, isSettled: false)
     case .some(let reason):
       if wasTouched { look(at: path, isSettled: false) }
       if case .io(let errno) = reason, errno.code == Errno.noEntry { return }  // it is simply gone
+      failed[path] = .unreadable
+      plan.mark(above: path)
       emit(.event(.skipped(SkippedFile(path: path, reason: reason))))
     }
   }
@@ -127,10 +144,7 @@ public final class WatchedFolder {
     do throws(Errno) {
       look(at: path, try catalogue.folder.status(path), isSettled: isSettled)
     } catch {
-      switch error.code {
-      case Errno.noEntry, Errno.notFolder, Errno.symbolicLink, Errno.leavesFolder: gone(path)
-      default: gone(path, because: .unreadable(error))
-      }
+      gone(path, because: error.isGone ? nil : .unreadable(error))
     }
   }
 
@@ -138,6 +152,7 @@ public final class WatchedFolder {
     guard status.kind == .regular else { return gone(path) }
     if let entry = catalogue.entry(at: path) {
       if status.sameContent(as: entry.status) { return forget(path) }
+      if status.sameContentButAttributes(as: entry.status) { return touch(entry, status) }
       let isSameFile = status.identity == entry.status.identity
       emit(.withdraw(entry, isSameFile ? .changed(path: path) : .removed(path: path)))
     } else if hashing[path] != nil {
@@ -153,13 +168,26 @@ public final class WatchedFolder {
     }
   }
 
+  /// A file has other attributes, and the same bytes.
+  private func touch(_ entry: CatalogueEntry, _ status: FileStatus) {
+    forget(entry.path)
+    plan.mark(above: entry.path)
+    do throws(DatabaseError) {
+      _ = try catalogue.touch(entry, status)
+      emit(.replaced(entry))
+    } catch {
+      emit(.event(.warning("\(error)")))
+    }
+  }
+
   /// Nothing is there any more, or nothing that could be served.
   func gone(_ path: String, because reason: StoredFileError? = nil) {
     forget(path)
+    plan.mark(above: path)
     if hashing[path] != nil { hashing[path] = true }
     guard let entry = catalogue.entry(at: path) else { return }
     emit(.withdraw(entry, reason ?? .removed(path: path)))
-    do throws(DatabaseError) { try catalogue.store.remove(entry.hashes.number) } catch {
+    do throws(DatabaseError) { try catalogue.store.retire(entry.hashes.number) } catch {
       emit(.event(.warning("\(error)")))
     }
   }
@@ -167,9 +195,14 @@ public final class WatchedFolder {
   private func forget(_ path: String) {
     unsettled[path] = nil
     ready[path] = nil
+    failed[path] = nil
   }
 
+  /// The files that wait for their hash.
+  var pathsToHash: [String] { Array(ready.keys) + Array(hashing.keys) }
+
   private func enqueue(_ path: String, _ status: FileStatus) {
+    failed[path] = nil
     guard hashing[path] == nil else {
       hashing[path] = true
       return
@@ -179,6 +212,7 @@ public final class WatchedFolder {
 
   private func wait(_ path: String, _ status: FileStatus) {
     let due = now() + WatchedFolder.quietNanoseconds
+    failed[path] = nil
     unsettled[path] = Unsettled(status: status, lookAt: due)
     earliestLook = min(earliestLook, due)
   }
@@ -187,7 +221,7 @@ public final class WatchedFolder {
 
   /// When `settle` has something to do.
   public var deadline: Int64? {
-    var due = min(earliestLook, rescanAt ?? .max)
+    var due = min(earliestLook, rescanAt ?? .max, restless.deadline, plan.deadline(after: now()) ?? .max)
     for leaving in leaving.values { due = min(due, leaving.until) }
     return due == .max ? nil : due
   }
@@ -208,6 +242,7 @@ public final class WatchedFolder {
       earliestLook = unsettled.values.reduce(Int64.max) { min($0, $1.lookAt) }
     }
     if let rescanAt, rescanAt <= now { rescan() }
+    settleListings(at: now)
   }
 
   func report(_ skipped: [SkippedFile]) {
@@ -219,5 +254,6 @@ public final class WatchedFolder {
     for path in unsettled.keys where isBelow(folder, path) { unsettled[path] = nil }
     for path in ready.keys where isBelow(folder, path) { ready[path] = nil }
     for path in hashing.keys where isBelow(folder, path) { hashing[path] = true }
+    for path in failed.keys where isBelow(folder, path) { failed[path] = nil }
   }
 }

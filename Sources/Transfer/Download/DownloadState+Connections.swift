@@ -20,13 +20,12 @@ extension DownloadState {
       if let address { book.ban(peer, at: address, group: nil) }
       return act(.disconnect(id, .banned))
     }
-    if connectionOf[peer] != nil {
+    if connections.id(of: peer) != nil {
       connections[id] = nil
       if let address { book.ended(address, .duplicate, at: now) }
       return act(.disconnect(id, .duplicate))
     }
-    connectionOf[peer] = id
-    connections[existing: id].connected(as: peer, requestsMax: requestsMax)
+    connections.connected(id, as: peer, requestsMax: requestsMax)
     timers.set(.open(id), at: now + settings.chunkTimeout)
     act(.open(id))
   }
@@ -50,9 +49,7 @@ extension DownloadState {
     }
     timers.cancel(.open(id))
     if !isComplete { hasMetSharers = true }
-    let number = numbers[peerID] ?? enroll(peerID)
-    idlePast.removeAll { $0 == number }
-    past.removeAll { $0 == number }
+    let number = peers.join(peerID)
     peers[number].connection = id
     peers[number].leftAt = nil
     peers[number].exhaustedAt = 0
@@ -80,7 +77,7 @@ extension DownloadState {
   /// The peer no longer offers the file: its requests are void, and no peer has failed.
   mutating func withdrawn(_ id: ConnectionID, at now: Instant) {
     guard let connection = connections[id], connection.phase == .open else { return }
-    remember(id, connection)
+    connections.remember(id, connection)
     releaseAll(id, at: now)
     leave(id, .withdrawn, at: now)
     missed(connection, at: now)
@@ -91,7 +88,7 @@ extension DownloadState {
   mutating func letGo(_ id: ConnectionID, _ outcome: AddressOutcome, at now: Instant) {
     guard let connection = connections[id] else { return }
     if connection.phase == .open {
-      remember(id, connection)
+      connections.remember(id, connection)
       releaseAll(id, at: now)
       leave(id, .connection(.closed), at: now)
     } else {
@@ -111,7 +108,7 @@ extension DownloadState {
     guard let connection = connections[id], let peerID = connection.peerID else { return liedBeforeLoss(id, at: now) }
     // The peer may have a number from an earlier connection and lie before it opens the file on this one.
     countLie(of: peerID)
-    remember(id, connection)
+    connections.remember(id, connection)
     if connection.peer != nil { releaseAll(id, at: now) }
     book.ban(peerID, at: connection.address, group: connection.group)
     act(.report(.peerBanned(peerID)))
@@ -121,31 +118,24 @@ extension DownloadState {
 
   /// Data of a lost connection turned out to be a lie: the peer is banned although it closed.
   private mutating func liedBeforeLoss(_ id: ConnectionID, at now: Instant) {
-    guard let place = lost.firstIndex(where: { $0.id == id }) else { return }
-    let (_, peerID, address, group) = lost[place]
+    guard let lost = connections.lost.first(where: { $0.id == id }) else { return }
+    let peerID = lost.peer
     if book.isBanned(peerID) { return }
-    if let current = connectionOf[peerID] { return lied(current, at: now) }
+    if let current = connections.id(of: peerID) { return lied(current, at: now) }
     countLie(of: peerID)
-    book.ban(peerID, at: address, group: group)
+    book.ban(peerID, at: lost.address, group: lost.group)
     act(.report(.peerBanned(peerID)))
   }
 
   private mutating func countLie(of peerID: PeerID) {
-    guard let number = numbers[peerID] else { return }
+    guard let number = peers.number(of: peerID) else { return }
     count(.lie, of: number)
     peers[number].isBanned = true
   }
 
-  /// Remembers as many lost connections as can have blocks that wait to be verified.
-  private mutating func remember(_ id: ConnectionID, _ connection: Connection) {
-    guard let peerID = connection.peerID else { return }
-    if lost.count == DownloadState.lostMax { lost.removeFirst() }
-    lost.append((id, peerID, connection.address, connection.group))
-  }
-
   mutating func connectionLost(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
     guard let connection = connections[id] else { return }
-    remember(id, connection)
+    connections.remember(id, connection)
     defer { missed(connection, at: now) }
     if connection.phase == .open {
       if reason == .goodbye(CloseCode.tooManyConnections.rawValue) || reason == .goodbye(CloseCode.done.rawValue) {
@@ -173,7 +163,7 @@ extension DownloadState {
   mutating func replaced(_ id: ConnectionID, at now: Instant) {
     guard let connection = connections[id] else { return }
     if connection.phase == .open {
-      remember(id, connection)
+      connections.remember(id, connection)
       releaseAll(id, at: now)
       leave(id, nil, at: now)
     } else {
@@ -204,7 +194,6 @@ extension DownloadState {
   /// Forgets a connection and all that waits on it.
   private mutating func remove(_ id: ConnectionID) -> Connection? {
     guard let connection = connections.remove(id) else { return nil }
-    if let peerID = connection.peerID, connectionOf[peerID] == id { connectionOf[peerID] = nil }
     if let page = connection.page { pages.drop(page, from: id) }
     timers.cancel(.open(id))
     timers.cancel(.page(id))

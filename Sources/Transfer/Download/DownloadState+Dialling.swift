@@ -58,9 +58,7 @@ extension DownloadState {
   }
 
   private mutating func dial(_ address: PeerAddress, _ pinned: PeerID?, origin: PeerOrigin) {
-    let id = ConnectionID(nextConnection)
-    nextConnection += 1
-    connections[id] = Connection(dialling: address, origin: origin)
+    let id = connections.add(Connection(dialling: address, origin: origin))
     act(.dial(address, pinned: pinned, id))
   }
 

@@ -74,29 +74,27 @@ extension DownloadState {
 
   /// Once every address of the start has an outcome, reports of chunks need not wait for more peers.
   mutating func startIfResolved(at now: Instant) {
-    if phase == .running, !isStarted, book.isStartResolved { start(at: now) }
+    if phase == .running, !startReports.areOut, book.isStartResolved { start(at: now) }
   }
 
   mutating func start(at now: Instant) {
-    guard !isStarted else { return }
-    isStarted = true
+    guard !startReports.areOut else { return }
     timers.cancel(.start)
-    act(.report(.started(chunks: chunks.wantedCount, peers: joinCount)))
-    act(.report(.usingWorkers(min(settings.maxWorkers, joinCount))))
-    for report in heldReports { act(.report(report)) }
-    heldReports = []
+    act(.report(.started(chunks: chunks.wantedCount, peers: peers.joinCount)))
+    act(.report(.usingWorkers(min(settings.maxWorkers, peers.joinCount))))
+    for report in startReports.release() { act(.report(report)) }
   }
 
   /// Reports of chunks come after `started`.
   mutating func report(_ report: DownloadReport) {
-    if isStarted { act(.report(report)) } else { heldReports.append(report) }
+    if startReports.lets(report) { act(.report(report)) }
   }
 
   /// Without a usable peer the clock runs. Not usable is one that only ever answers BUSY, or has nothing that is wanted.
   mutating func updateUsability(at now: Instant) {
     guard book.isFound else { return }
     let isUsable = rotation.live.contains { number in
-      guard peers[number].refusals <= settings.maxRetries, let id = peers[number].connection else { return false }
+      guard peers[number].refusals.count <= settings.maxRetries, let id = peers[number].connection else { return false }
       return connections.availability(of: id).map { wantsAny(of: $0) } == true
     }
     if isUsable {
@@ -112,7 +110,7 @@ extension DownloadState {
 
   /// Whether all peers that had the file are banned. Those that dialled us count too, and may come back if not.
   private var hasEveryPeerLied: Bool {
-    joinCount > 0 && rememberedPeers.allSatisfy(\.isBanned) && stats.pastPeers.banned == stats.pastPeers.count
+    peers.joinCount > 0 && peers.remembered.allSatisfy(\.isBanned) && stats.pastPeers.banned == stats.pastPeers.count
   }
 
   /// Ends if no address is left that could ever serve: at once if no peer is connected. Peers that dialled us may still
@@ -173,7 +171,7 @@ extension DownloadState {
     var stats = stats
     if phase != .ended {
       stats.end = now
-      stats.peers = rememberedPeers.map(\.stats)
+      stats.peers = peers.remembered.map(\.stats)
       stats.workers = workerClocks.map { $0.waits(until: now) }
     }
     return stats
@@ -189,12 +187,12 @@ extension DownloadState {
       bytesPerSecond: speed.bytesPerSecond(at: now), livePeers: livePeerCount, workers: rotation.workerCount,
       retries: stats.retries, hedges: stats.hedges,
       givesUpIn: phase == .ended ? nil : timers[.noPeers].map { max($0 - now, .zero) },
-      peers: rememberedPeers.map { row(of: $0, at: now) })
+      peers: peers.remembered.map { row(of: $0, at: now) })
   }
 
   private func row(of peer: Peer, at now: Instant) -> PeerProgress {
     PeerProgress(
-      stats: peer.stats, bytesPerSecond: peer.speed.bytesPerSecond(at: now),
+      stats: peer.stats, bytesPerSecond: peer.tally.speed.bytesPerSecond(at: now),
       activity: activity(of: peer))
   }
 

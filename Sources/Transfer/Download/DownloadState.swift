@@ -41,8 +41,6 @@ public struct DownloadState: Sendable {
   static let startWait: Duration = .milliseconds(100)
   /// A downloader that shares takes its first chunks at random, so that it soon has something that others lack.
   static let randomFirstChunks = 4
-  /// Lost connections that are remembered: what they sent may still be being verified.
-  static let lostMax = 256
 
   let settings: DownloadSettings
   var generator: SeededGenerator
@@ -51,26 +49,11 @@ public struct DownloadState: Sendable {
 
   var book = PeerBook()
   var connections = ConnectionTable()
-  var nextConnection: UInt64 = 1
-  var connectionOf: [PeerID: ConnectionID] = [:]
-  /// The connections that were lost last.
-  var lost: [(id: ConnectionID, peer: PeerID, address: PeerAddress?, group: AddressGroup?)] = []
-
-  /// The peers by their numbers.
-  var peers: [Peer] = []
-  var numbers: [PeerID: Int] = [:]
-  /// Numbers of peers that are forgotten.
-  var freeNumbers: [Int] = []
-  /// Peers that joined so far.
-  var joinCount = 0
-  /// Numbers of peers that have gone, in that order: those that delivered nothing, and the others.
-  var idlePast: [Int] = []
-  var past: [Int] = []
+  var peers = PeerTable()
   var rotation: PeerRotation
   var workers: [Worker] = []
   /// The waits of each worker, also of those that no longer exist.
   var workerClocks: [WorkerClock] = []
-  var peersAtZero = 0
 
   var chunks = ChunkTable(layout: .ofEmptyFile)
   var pages = PageTable(PageLayout(.ofEmptyFile, chunksPerPage: 1))
@@ -91,10 +74,9 @@ public struct DownloadState: Sendable {
   var timers = DeadlineQueue<Timer>()
   var endgameAt = Instant.zero
   var speed = SpeedMeter()
-  var isStarted = false
   /// Whether any peer had the file in part, or named others that were fetching it.
   var hasMetSharers = false
-  var heldReports: [DownloadReport] = []
+  var startReports = StartReports()
   private var actions = ActionQueue<Action>()
 
   /// - `generator`: for jitter.

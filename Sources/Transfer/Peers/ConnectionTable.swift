@@ -2,12 +2,29 @@
 import Content
 import Wire
 
+/// A connection that the download has lost.
+struct LostConnection: Sendable {
+  let id: ConnectionID
+  let peer: PeerID
+  let address: PeerAddress?
+  let group: AddressGroup?
+}
+
 /// An array with accessors for the parts: reading a part of a value in a dictionary copies the value, which is large here.
 struct ConnectionTable: Sendable {
+  /// Lost connections that are remembered: what they sent may still be being verified.
+  static let lostMax = 256
+
   private var connections: [Connection] = []
   /// The ids of the connections, at the same places.
   private var ids: [ConnectionID] = []
   private var places: [ConnectionID: Int] = [:]
+  /// The connections whose handshake is done.
+  private var byPeer: [PeerID: ConnectionID] = [:]
+  /// The number of the next connection that is dialled.
+  private var nextID: UInt64 = 1
+  /// The connections that were lost last.
+  private(set) var lost: [LostConnection] = []
 
   var count: Int { connections.count }
   var isEmpty: Bool { connections.isEmpty }
@@ -39,10 +56,35 @@ struct ConnectionTable: Sendable {
     return change(&connections[place])
   }
 
+  /// The connection to a peer.
+  func id(of peer: PeerID) -> ConnectionID? { byPeer[peer] }
+
+  /// Adds a connection that is dialled. Returns its id.
+  mutating func add(_ connection: Connection) -> ConnectionID {
+    defer { nextID += 1 }
+    append(ConnectionID(nextID), connection)
+    return ConnectionID(nextID)
+  }
+
+  /// The handshake of a connection is done, and no other connection to the peer is here.
+  mutating func connected(_ id: ConnectionID, as peer: PeerID, requestsMax: Int) {
+    byPeer[peer] = id
+    self[existing: id].connected(as: peer, requestsMax: requestsMax)
+  }
+
   mutating func remove(_ id: ConnectionID) -> Connection? {
     guard let place = places[id] else { return nil }
-    defer { remove(at: place) }
-    return connections[place]
+    let connection = connections[place]
+    if let peer = connection.peerID, byPeer[peer] == id { byPeer[peer] = nil }
+    remove(at: place)
+    return connection
+  }
+
+  /// Remembers a connection that ends, of as many as can have blocks that wait to be verified.
+  mutating func remember(_ id: ConnectionID, _ connection: Connection) {
+    guard let peer = connection.peerID else { return }
+    if lost.count == ConnectionTable.lostMax { lost.removeFirst() }
+    lost.append(LostConnection(id: id, peer: peer, address: connection.address, group: connection.group))
   }
 
   // MARK: Parts

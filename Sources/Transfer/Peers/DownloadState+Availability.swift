@@ -44,7 +44,7 @@ extension DownloadState {
     guard settings.hears, let connection = connections[id], let source = connection.peerID else { return }
     guard let reach = connection.ip.flatMap({ AddressReach($0) }) else { return }
     let told = peers.filter { entry in
-      entry.port != 0 && connectionOf[entry.peer] == nil && AddressReach(entry.ip)?.isOfUse(to: reach) == true
+      entry.port != 0 && connections.id(of: entry.peer) == nil && AddressReach(entry.ip)?.isOfUse(to: reach) == true
     }
     book.hear(
       told.map { (PeerAddress(ip: $0.ip, port: $0.port), $0.peer) },

@@ -25,12 +25,7 @@ struct Peer: Sendable {
   /// Whether it let a request time out since its last verified leaf.
   var isSilent = false
   var isBanned = false
-  /// BUSY answers since the last verified leaf.
-  var refusals = 0
-  /// When the first of them came.
-  var refusedSince: Instant?
-  /// Whether it has answered only BUSY for so long that the download expects nothing from it.
-  var onlyRefuses = false
+  var refusals = Refusals()
   var busyUntil: Instant?
   /// The worker that drives it.
   var worker: Int?
@@ -41,23 +36,66 @@ struct Peer: Sendable {
   /// Where it was dialled last.
   var address: PeerAddress?
 
-  var chunks = 0
-  var bytes: UInt64 = 0
-  var failures = 0
-  var hedges = 0
-  var hedged = 0
-  var times = AnswerTimes()
-  var speed = SpeedMeter()
+  var tally = PeerTally()
 
   init(id: PeerID, place: Int) { (self.id, self.place) = (id, place) }
 
   /// Whether the peer is neither proven nor named by the user.
   var isStranger: Bool { !isProven && origin != .named }
 
+  /// Whether the download expects nothing but BUSY from it.
+  var onlyRefuses: Bool { refusals.areLasting }
+
   var stats: PeerDownloadStats {
     PeerDownloadStats(
-      peer: id, address: address, chunks: chunks, bytes: bytes, failures: failures, hedges: hedges, hedged: hedged,
-      isBanned: isBanned, bytesPerSecond: score.throughput ?? 0, times: times, score: Double(score.value))
+      peer: id, address: address, chunks: tally.chunks, bytes: tally.bytes, failures: tally.failures,
+      hedges: tally.hedges, hedged: tally.hedged, isBanned: isBanned, bytesPerSecond: score.throughput ?? 0,
+      times: tally.times, score: Double(score.value))
+  }
+}
+
+/// The BUSY answers of a peer since its last verified leaf.
+struct Refusals: Sendable {
+  private(set) var count = 0
+  /// When the first of them came.
+  private var since: Instant?
+  /// Whether they have come for so long that nothing else is expected.
+  private(set) var areLasting = false
+
+  mutating func add(at now: Instant) {
+    count += 1
+    if since == nil { since = now }
+  }
+
+  /// True if they have become lasting: more than `countMax` of them came, over `time` at least.
+  mutating func becomeLasting(countMax: Int, time: Duration, at now: Instant) -> Bool {
+    guard !areLasting, count > countMax, let since, now - since >= time else { return false }
+    areLasting = true
+    return true
+  }
+
+  /// A leaf of the peer verified. True if there were any.
+  mutating func clear() -> Bool {
+    guard count > 0 else { return false }
+    self = Refusals()
+    return true
+  }
+}
+
+/// What a peer gave to the download, for the statistics.
+struct PeerTally: Sendable {
+  var chunks = 0
+  private(set) var bytes: UInt64 = 0
+  var failures = 0
+  /// Chunks that it was asked for as the second peer, and chunks of its own for which a second one was asked.
+  var hedges = 0
+  var hedged = 0
+  var times = AnswerTimes()
+  private(set) var speed = SpeedMeter()
+
+  mutating func gave(byteCount: Int, at now: Instant) {
+    bytes += UInt64(byteCount)
+    speed.add(byteCount, at: now)
   }
 }
 

@@ -94,7 +94,7 @@ extension DownloadState {
 
   /// Reports each failure that the peer's statistics count, once.
   mutating func count(_ failure: PeerFailure, of number: Int) {
-    peers[number].failures += 1
+    peers[number].tally.failures += 1
     act(.report(.peerFailed(peers[number].id, failure)))
   }
 
@@ -104,10 +104,7 @@ extension DownloadState {
   }
 
   mutating func changeScore(of number: Int, _ change: (inout PeerScore) -> Void) {
-    let before = peers[number].score.value
-    change(&peers[number].score)
-    let after = peers[number].score.value
-    peersAtZero += (after == 0 ? 1 : 0) - (before == 0 ? 1 : 0)
+    peers.changeScore(of: number, change)
   }
 
   /// The peer answered BUSY and gets no request for a while. It costs neither score nor retry.
@@ -116,8 +113,7 @@ extension DownloadState {
     startClock(id, at: now)
     chunks.drop(id, request, of: pending.chunk)
     gaveBack(.chunk(pending.chunk), by: number, since: pending.started, at: now)
-    peers[number].refusals += 1
-    if peers[number].refusedSince == nil { peers[number].refusedSince = now }
+    peers[number].refusals.add(at: now)
     rest(number, until: now + min(max(retryAfter, DownloadState.busyMin), DownloadState.busyMax))
     if let worker = peers[number].worker { turnAway(worker, from: number) }
     noteRefusals(of: number, at: now)
@@ -128,11 +124,8 @@ extension DownloadState {
 
   /// A peer that answered only BUSY for one timeout: a round does not wait for it.
   private mutating func noteRefusals(of number: Int, at now: Instant) {
-    guard !peers[number].onlyRefuses, peers[number].refusals > settings.maxRetries,
-      let since = peers[number].refusedSince, now - since >= settings.chunkTimeout
-    else { return }
-    peers[number].onlyRefuses = true
-    settleRounds(at: now)
+    let (countMax, time) = (settings.maxRetries, settings.chunkTimeout)
+    if peers[number].refusals.becomeLasting(countMax: countMax, time: time, at: now) { settleRounds(at: now) }
   }
 
   mutating func rest(_ number: Int, until end: Instant) {

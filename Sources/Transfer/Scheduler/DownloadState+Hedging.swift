@@ -31,8 +31,8 @@ extension DownloadState {
   /// A second peer was asked for leaves that the first one still owes.
   mutating func hedged(_ chunk: ChunkIndex, _ leaves: LeafRange, of holder: Int, by number: Int) {
     stats.hedges += 1
-    peers[number].hedges += 1
-    peers[holder].hedged += 1
+    peers[number].tally.hedges += 1
+    peers[holder].tally.hedged += 1
     let byteCount = chunks.layout.length(of: leaves, in: chunk)
     report(.chunkHedged(chunk: chunk, peer: peers[holder].id, second: peers[number].id, bytes: byteCount))
   }

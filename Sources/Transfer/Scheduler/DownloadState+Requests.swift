@@ -113,7 +113,7 @@ extension DownloadState {
     }
     stats.downloadedChunks += 1
     if let number = giver {
-      peers[number].chunks += 1
+      peers[number].tally.chunks += 1
       report(
         .chunkDone(
           chunk: chunk, worker: worker, finished: chunks.haveCount, total: chunks.wantedCount,
@@ -125,7 +125,7 @@ extension DownloadState {
 
   /// The peer that sent bytes on a connection, which may be lost by now.
   private func giver(on id: ConnectionID) -> Int? {
-    connections.peer(of: id) ?? lost.last { $0.id == id }.flatMap { numbers[$0.peer] }
+    connections.peer(of: id) ?? connections.lost.last { $0.id == id }.flatMap { peers.number(of: $0.peer) }
   }
 
   /// A request was answered and verified to its end. Returns its latency.
@@ -139,7 +139,7 @@ extension DownloadState {
     if pending.leaves.count * 2 >= chunks.layout.leafCount(of: pending.chunk) {
       turnaround.add(now - pending.sent, byteCount: countedBytes(of: pending.chunk))
     }
-    peers[number].times.add(pending, at: now)
+    peers[number].tally.times.add(pending, at: now)
     if !peers[number].isProven { prove(number) }
     if !connections[existing: id].isProven, let address = connections[existing: id].address { book.proved(address) }
     connections[existing: id].isProven = true
@@ -166,11 +166,7 @@ extension DownloadState {
     if fresh > 0 { progressed(at: now) }
     guard let number else { return }
     peers[number].isSilent = false
-    peers[number].bytes += UInt64(fresh)
-    peers[number].speed.add(fresh, at: now)
-    if peers[number].refusals > 0 {
-      (peers[number].refusals, peers[number].refusedSince, peers[number].onlyRefuses) = (0, nil, false)
-      updateUsability(at: now)
-    }
+    peers[number].tally.gave(byteCount: fresh, at: now)
+    if peers[number].refusals.clear() { updateUsability(at: now) }
   }
 }

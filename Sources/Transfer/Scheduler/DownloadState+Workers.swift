@@ -214,7 +214,7 @@ extension DownloadState {
 
   /// A peer at score 0 gets one chunk now and then, so that it can come back.
   private mutating func probe(_ worker: Int, at now: Instant) {
-    guard peersAtZero > 0, chunks.choosableCount > 0 else { return }
+    guard peers.atZeroCount > 0, chunks.choosableCount > 0 else { return }
     for number in rotation.sets[worker] where peers[number].score.value == 0 && peers[number].worker == nil {
       guard isUsable(number), inFlight(number) == 0, let due = peers[number].probeAt, due <= now else { continue }
       peers[number].probeAt = now + settings.chunkTimeout

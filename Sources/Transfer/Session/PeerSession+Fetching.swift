@@ -11,20 +11,21 @@ extension PeerSession {
   // MARK: Questions
 
   /// Whether bytes of any content may come.
-  public var isFetching: Bool { !isEnded && contents.indices.contains { contents[$0].manifest != nil } }
+  public var isFetching: Bool { !isEnded && fetched.contents.indices.contains { fetched.contents[$0].manifest != nil } }
 
   /// Whether a content is open at the other end, so that its bytes may come.
   public func isFetching(_ handle: FileHandle) -> Bool {
-    !isEnded && place(of: handle).map { contents[$0].manifest != nil } ?? false
+    !isEnded && fetched.place(of: handle).map { fetched.contents[$0].manifest != nil } ?? false
   }
 
   /// Contents that are open at the other end, or asked for. Contents that were given up do not count.
-  public var fetchedCount: Int { isEnded ? 0 : contents.count { !$0.isGivenUp } }
+  public var fetchedCount: Int { isEnded ? 0 : fetched.contents.count { !$0.isGivenUp } }
 
   /// Whether a content waits for the peer: for OPENED, for a page, or for the answer to a request, sent or not.
   public func isAwaited(by handle: FileHandle) -> Bool {
-    guard !isEnded, let place = place(of: handle) else { return false }
-    return contents[place].manifest == nil || !contents[place].pagesDue.isEmpty || fetches.isAwaited(by: handle)
+    guard !isEnded, let place = fetched.place(of: handle) else { return false }
+    return fetched.contents[place].manifest == nil || !fetched.contents[place].pagesDue.isEmpty
+      || fetches.isAwaited(by: handle)
   }
 
   /// The content of the request whose answer is due now.
@@ -33,27 +34,14 @@ extension PeerSession {
   /// The content of the piece whose bytes are on their way; nil if they are not wanted.
   public var arrivingHandle: FileHandle? { arriving?.handle }
 
-  private func place(of handle: FileHandle) -> Int? {
-    for place in contents.indices where contents[place].handle == handle { return place }
-    return nil
-  }
-
-  private func wasUsed(_ handle: FileHandle) -> Bool { handle.rawValue < nextHandle.rawValue }
-
-  /// The peer refused or withdrew a content.
-  private mutating func endByPeer(at place: Int) {
-    if endedByPeer.count == ProtocolLimits.openFilesMax { endedByPeer.removeFirst() }
-    endedByPeer.append(contents.remove(at: place).handle)
-  }
-
   /// The place of a content whose answers are expected. Nil if the message is dropped: the handle was in use earlier, and
   /// the message was on its way. A handle that is not open and was never in use breaks the protocol.
   private mutating func openPlace(of handle: FileHandle, _ fault: @autoclosure () -> String) -> Int? {
-    guard let place = place(of: handle) else {
-      if !wasUsed(handle) { close(.violation(fault())) }
+    guard let place = fetched.place(of: handle) else {
+      if !fetched.wasUsed(handle) { close(.violation(fault())) }
       return nil
     }
-    guard contents[place].manifest != nil else {
+    guard fetched.contents[place].manifest != nil else {
       close(.violation(fault()))
       return nil
     }
@@ -68,19 +56,19 @@ extension PeerSession {
   /// answer to the first one is its news.
   /// - Returns: the content's handle. Handles rise. A connection uses none again, except that of an unanswered OPEN.
   public mutating func open(_ target: FetchTarget) -> FileHandle {
-    let handle = nextHandle
-    guard !isEnded else { return handle }
-    if let place = contents.firstIndex(where: { $0.isGivenUp && $0.target.fileID == target.fileID }) {
-      contents[place].isGivenUp = false
-      return contents[place].handle
+    guard !isEnded else { return fetched.nextHandle }
+    if let place = fetched.contents.firstIndex(where: { $0.isGivenUp && $0.target.fileID == target.fileID }) {
+      fetched.contents[place].isGivenUp = false
+      return fetched.contents[place].handle
     }
-    nextHandle = FileHandle(handle.rawValue + 1)
-    guard contents.count < ProtocolLimits.openFilesMax, !contents.contains(where: { $0.target.fileID == target.fileID })
+    let handle = fetched.takeHandle()
+    guard fetched.contents.count < ProtocolLimits.openFilesMax,
+      !fetched.contents.contains(where: { $0.target.fileID == target.fileID })
     else {
       act(.tell(.refused(.tooManyFilesOpen), of: handle))
       return handle
     }
-    contents.append(FetchedContent(handle: handle, target: target))
+    fetched.contents.append(FetchedContent(handle: handle, target: target))
     let proof = target.key.openProof(handshakeHash, sender: role)
     send(.open(Open(handle: handle, bucket: target.key.bucket, proof: proof)))
     return handle
@@ -88,16 +76,18 @@ extension PeerSession {
 
   public mutating func fetchPage(_ page: UInt32, of handle: FileHandle) {
     // A peer that answers no PAGE_GET gets no further ones; the brain's clock runs all the same.
-    guard !isEnded, let place = place(of: handle), contents[place].manifest != nil,
-      contents.reduce(0, { $0 + $1.pagesDue.count }) < ProtocolLimits.requestsInFlightMax
+    guard !isEnded, let place = fetched.place(of: handle), fetched.contents[place].manifest != nil,
+      fetched.contents.reduce(0, { $0 + $1.pagesDue.count }) < ProtocolLimits.requestsInFlightMax
     else { return }
     send(.pageGet(PageGet(handle: handle, page: page)))
-    contents[place].pagesDue.append(page)
+    fetched.contents[place].pagesDue.append(page)
   }
 
   /// Requests leaves. If the peer accepts no more requests now, the request waits here.
   public mutating func request(_ request: FetchRequest, of handle: FileHandle) {
-    guard !isEnded, let place = place(of: handle), let manifest = contents[place].manifest else { return }
+    guard !isEnded, let place = fetched.place(of: handle), let manifest = fetched.contents[place].manifest else {
+      return
+    }
     fetches.add(request, of: handle, in: manifest.layout)
     sendRequests()
   }
@@ -111,14 +101,14 @@ extension PeerSession {
   /// The download gives a content up. Its requests are cancelled, and what still comes of it is dropped. CLOSE goes out
   /// now, or when OPEN is answered. No effect on a content that is not open: it was refused, withdrawn or closed.
   public mutating func close(_ handle: FileHandle) {
-    guard !isEnded, let place = place(of: handle) else { return }
-    guard contents[place].manifest != nil else {
-      contents[place].isGivenUp = true
+    guard !isEnded, let place = fetched.place(of: handle) else { return }
+    guard fetched.contents[place].manifest != nil else {
+      fetched.contents[place].isGivenUp = true
       return
     }
     for id in fetches.cancelAll(of: handle) { send(.cancel(id)) }
     send(.close(handle))
-    contents.remove(at: place)
+    fetched.contents.remove(at: place)
     if arriving?.handle == handle { arriving = nil }
     sendRequests()
   }
@@ -143,19 +133,19 @@ extension PeerSession {
 
   mutating func handle(_ opened: Opened) {
     let handle = opened.handle
-    guard let place = place(of: handle), contents[place].manifest == nil else {
-      if place(of: handle) != nil || endedByPeer.contains(handle) || !wasUsed(handle) {
+    guard let place = fetched.place(of: handle), fetched.contents[place].manifest == nil else {
+      if fetched.place(of: handle) != nil || fetched.endedByPeer.contains(handle) || !fetched.wasUsed(handle) {
         close(.violation("OPENED that was not asked for"))
       }
       return
     }
-    let content = contents[place]
+    let content = fetched.contents[place]
     switch opened.outcome {
     case .refused(let refusal):
-      endByPeer(at: place)
+      fetched.endByPeer(at: place)
       if !content.isGivenUp { act(.tell(.refused(refusal), of: handle)) }
     case .opened where content.isGivenUp:
-      contents.remove(at: place)
+      fetched.contents.remove(at: place)
       send(.close(handle))
     case .opened(let file):
       let due = content.target.key.haveProof(handshakeHash, sender: role.other)
@@ -163,7 +153,7 @@ extension PeerSession {
         return lied(about: handle, "it cannot prove that it knows the file")
       }
       do throws(ManifestFault) {
-        let manifest = try contents[place].open(file)
+        let manifest = try fetched.contents[place].open(file)
         act(.tell(.opened(manifest, isComplete: file.availability == .complete), of: handle))
       } catch {
         lied(about: handle, "its manifest is not the file's: \(error)")
@@ -173,11 +163,11 @@ extension PeerSession {
 
   mutating func handle(_ answer: PageAnswer) {
     guard let place = openPlace(of: answer.handle, "PAGE that was not asked for") else { return }
-    guard contents[place].pagesDue.first == answer.page, let manifest = contents[place].manifest else {
+    guard fetched.contents[place].pagesDue.first == answer.page, let manifest = fetched.contents[place].manifest else {
       return close(.violation("PAGE that was not asked for"))
     }
-    contents[place].pagesDue.removeFirst()
-    let target = contents[place].target
+    fetched.contents[place].pagesDue.removeFirst()
+    let target = fetched.contents[place].target
     let page = HashPage(index: PageIndex(answer.page), chunkHashes: answer.chunkHashes, uncles: answer.uncles)
     do throws(HashPageFault) {
       try page.verify(
@@ -200,10 +190,10 @@ extension PeerSession {
 
   mutating func handle(_ withdrawn: Withdrawn) {
     let fault = "WITHDRAWN of a file that is not open"
-    guard !endedByPeer.contains(withdrawn.handle) else { return close(.violation(fault)) }
+    guard !fetched.endedByPeer.contains(withdrawn.handle) else { return close(.violation(fault)) }
     guard let place = openPlace(of: withdrawn.handle, fault) else { return }
     _ = fetches.cancelAll(of: withdrawn.handle)
-    endByPeer(at: place)
+    fetched.endByPeer(at: place)
     act(.tell(.withdrawn(withdrawn.reason), of: withdrawn.handle))
     sendRequests()
   }
@@ -212,12 +202,12 @@ extension PeerSession {
   /// - `cost`: entries.
   mutating func tell(_ news: PeerNews, about handle: FileHandle, cost: Int = 1) {
     guard let place = openPlace(of: handle, "news of a file that was never opened") else { return }
-    if contents[place].hears(entries: cost) { act(.tell(news, of: handle)) }
+    if fetched.contents[place].hears(entries: cost) { act(.tell(news, of: handle)) }
   }
 
   mutating func handle(_ bitmap: Bitmap) {
     guard let place = openPlace(of: bitmap.handle, "news of a file that was never opened") else { return }
-    guard contents[place].accepts(bitmap) else {
+    guard fetched.contents[place].accepts(bitmap) else {
       return close(.violation("a BITMAP of chunks that an earlier one covered"))
     }
     tell(.bitmap(bitmap), about: bitmap.handle)
@@ -253,7 +243,7 @@ extension PeerSession {
   /// Bytes of one content arrive: the contents that wait for an answer hear that the peer serves another one first.
   private mutating func othersServed(at now: Instant) {
     othersServedAt = now
-    for content in contents where content.handle != fetches.answering {
+    for content in fetched.contents where content.handle != fetches.answering {
       guard !content.pagesDue.isEmpty || fetches.isAwaited(by: content.handle) else { continue }
       act(.tell(.othersServed, of: content.handle))
     }

@@ -11,17 +11,14 @@ extension PeerSession {
   // MARK: Opening
 
   mutating func accept(_ open: Open) {
-    guard opensUnansweredCount < ProtocolLimits.opensUnansweredMax else {
+    guard opens.count < ProtocolLimits.opensUnansweredMax else {
       return close(.violation("more than \(ProtocolLimits.opensUnansweredMax) OPENs at a time"))
     }
     lookUp(open)
   }
 
-  /// OPENs without an answer: looked up, waiting for files to be hashed, or in vain and answered slowly.
-  var opensUnansweredCount: Int { lookUpsUnderWay + opensWaiting.count + missedOpens.waitingCount }
-
   private mutating func lookUp(_ open: Open) {
-    lookUpsUnderWay += 1
+    opens.lookUpCount += 1
     act(.lookUp(open))
   }
 
@@ -34,11 +31,11 @@ extension PeerSession {
   @discardableResult
   mutating func answer(_ open: Open, _ answer: OpenAnswer, at now: Instant) -> Bool {
     guard !isEnded else { return false }
-    lookUpsUnderWay -= 1
+    opens.lookUpCount -= 1
     switch answer {
     case .file(let file): return offer(file, as: open.handle, at: now)
-    case .notYet: opensWaiting.append(open)
-    case .noSuchFile: if missedOpens.miss(open.handle, at: now) { refuse(open.handle, .noSuchFile) }
+    case .notYet: opens.waiting.append(open)
+    case .noSuchFile: if opens.missed.miss(open.handle, at: now) { refuse(open.handle, .noSuchFile) }
     }
     return false
   }
@@ -46,19 +43,17 @@ extension PeerSession {
   /// `deadline` has come.
   mutating func timeFired(at now: Instant) {
     guard !isEnded else { return }
-    for handle in missedOpens.due(at: now) { refuse(handle, .noSuchFile) }
+    for handle in opens.missed.due(at: now) { refuse(handle, .noSuchFile) }
   }
 
   /// More files are served than before, or the scan is over: looks again for those that were asked for.
   public mutating func lookUpAgain() {
-    let opens = opensWaiting
-    opensWaiting = []
-    for open in opens { lookUp(open) }
+    for open in opens.takeWaiting() { lookUp(open) }
   }
 
   private mutating func offer(_ file: ServedFile, as handle: FileHandle, at now: Instant) -> Bool {
     // One handle per file: else each thing that is announced of the file would be sent once per handle.
-    if served[handle] == nil, served.values.contains(where: { $0.root == file.root && $0.pages == file.pages }) {
+    if served[handle] == nil, served.values.contains(where: { $0.isOpen(file) }) {
       refuse(handle, .tooManyFilesOpen)
       return false
     }
@@ -75,8 +70,7 @@ extension PeerSession {
       close(SessionEnd(error))
       return false
     }
-    served[handle] = OpenFile(pages: file.pages, root: file.root)
-    if file.parts != nil { partial.insert(handle) }
+    served[handle] = OpenFile(kind: file.kind, pages: file.pages, root: file.root, isPartial: file.parts != nil)
     let offered = OfferedFile(
       proof: file.key.haveProof(handshakeHash, sender: role), kind: file.kind.rawValue,
       length: file.layout.fileLength, root: file.root,
@@ -97,11 +91,14 @@ extension PeerSession {
     hints.add(parts.runs, of: handle)
   }
 
+  /// Whether the peer has the file of a handle open, and the file is here in part.
+  private func isPartial(_ handle: FileHandle) -> Bool { served[handle]?.isPartial == true }
+
   // MARK: Closing
 
   /// The peer gives a handle back. What it asked for of that file is void, and is not answered.
   mutating func takeBack(_ handle: FileHandle) {
-    let isPartial = partial.remove(handle) != nil
+    let isPartial = isPartial(handle)
     for chunk in upload.close(handle) where !isPartial { act(.settle(handle, chunk)) }
     guard served.removeValue(forKey: handle) != nil else { return }
     pagesWaiting.removeAll { $0.handle == handle }
@@ -113,7 +110,7 @@ extension PeerSession {
 
   /// More leaves are here of a file that the peer opened while it was here in part.
   public mutating func announce(_ runs: [LeafRun], of handle: FileHandle) {
-    if !isEnded, partial.contains(handle) { hints.add(runs, of: handle) }
+    if !isEnded, isPartial(handle) { hints.add(runs, of: handle) }
   }
 
   /// Others were promised these chunks of a file that the peer has open.
@@ -177,7 +174,7 @@ extension PeerSession {
         request.id, request.handle, chunk: request.chunk, firstLeaf: request.leaves.first,
         leafCount: request.leaves.count, wantsLeafHashes: request.wantsLeafHashes, isAccepted: isHeld && delay == nil)
       switch verdict {
-      case .queued: if !partial.contains(request.handle) { act(.promise(request.handle, request.chunk)) }
+      case .queued: if !isPartial(request.handle) { act(.promise(request.handle, request.chunk)) }
       case .busy:
         let milliseconds = delay.map { UInt32(clamping: $0.wholeNanoseconds / 1_000_000) }
         send(.busy(Busy(id: request.id, retryAfterMilliseconds: milliseconds ?? retryAfterMilliseconds)))
@@ -190,7 +187,7 @@ extension PeerSession {
 
   /// The peer wants what it asked for no more.
   mutating func takeBack(_ id: RequestID) {
-    guard let (handle, chunk) = upload.cancel(id), !partial.contains(handle), !awaits(chunk, of: handle) else { return }
+    guard let (handle, chunk) = upload.cancel(id), !isPartial(handle), !awaits(chunk, of: handle) else { return }
     act(.settle(handle, chunk))
   }
 
@@ -250,7 +247,6 @@ extension PeerSession {
   public mutating func withdraw(_ handle: FileHandle, _ reason: Withdrawn.Reason) -> Bool {
     guard !isEnded, served.removeValue(forKey: handle) != nil else { return false }
     upload.withdraw(handle)
-    partial.remove(handle)
     pagesWaiting.removeAll { $0.handle == handle }
     hints.remove(handle)
     send(.withdrawn(Withdrawn(handle: handle, reason: reason)))

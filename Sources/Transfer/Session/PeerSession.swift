@@ -12,12 +12,7 @@ public struct PeerSession: Sendable {
   public private(set) var isEnded = false
 
   // What this end asks of the peer.
-  /// The contents that are open at the other end, or whose OPEN is not answered, in the order of their handles.
-  var contents: [FetchedContent] = []
-  /// Handles below this one are or were in use.
-  var nextHandle = FileHandle(1)
-  /// Handles that the peer refused or withdrew, the newest last, as many as can be open: it does so once for each.
-  var endedByPeer: [FileHandle] = []
+  var fetched = FetchedContents()
   var fetches: FetchQueue
   /// The piece whose bytes are on their way.
   var arriving: FetchedPiece?
@@ -28,24 +23,22 @@ public struct PeerSession: Sendable {
 
   /// A file that the peer has open here.
   struct OpenFile: Sendable {
+    let kind: ContentKind
     let pages: PageLayout
     let root: Digest
+    /// The file is here in part: the peer hears of more, and asks for nothing else.
+    let isPartial: Bool
     /// Pages that were sent; at most those that the file has.
     var pagesSent: Set<UInt32> = []
+
+    func isOpen(_ file: ServedFile) -> Bool { kind == file.kind && root == file.root && pages == file.pages }
   }
 
   // What the peer asks of us.
   var openingPace = OpeningPace()
   var upload = UploadState()
   var served: [FileHandle: OpenFile] = [:]
-  /// Those of them that are here in part: the peer is told of more, and asks for nothing else.
-  var partial: Set<FileHandle> = []
-  /// OPENs whose `lookUp` has no answer yet.
-  var lookUpsUnderWay = 0
-  /// Asked for while files were still being hashed.
-  var opensWaiting: [Open] = []
-  /// OPENs that named no file here.
-  var missedOpens = MissedOpens()
+  var opens = UnansweredOpens()
   /// A PONG is sealed and has not left.
   private var isPongWaiting = false
   /// Asked for and not yet sent.
@@ -75,14 +68,13 @@ public struct PeerSession: Sendable {
     isEnded = true
     upload = UploadState()
     pagesWaiting = []
-    opensWaiting = []
-    missedOpens = MissedOpens()
+    opens.end()
     hints = HintBacklog()
     arriving = nil
   }
 
   /// When `timeFired` is due; nil while nothing waits for a time.
-  var deadline: Instant? { missedOpens.deadline }
+  var deadline: Instant? { opens.missed.deadline }
 
   /// The PONG that was sealed last has left: the next PING may come.
   mutating func pongLeft() { isPongWaiting = false }

@@ -1,20 +1,28 @@
 // `p2pnode id` and `p2pnode verify`: fileIDs of local files.
 import ArgumentParser
+import Configuration
 import Content
 import Posix
 import Storage
 
 struct ID: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "id", abstract: "Prints the fileIDs of files.",
+    commandName: "id", abstract: "Prints the IDs of files and folders.",
     discussion: """
-      Prints lines as sha256sum does: the fileID, two spaces, the path (with what moves a cursor escaped).
+      Prints lines as sha256sum does: the ID, two spaces, the path (with what moves a cursor escaped). The path of a folder \
+      ends in /. The ID of a folder stands for its files, their names and contents, its links and its empty folders. It is \
+      the ID that 'serve' prints, if both leave out the same files.
 
         p2pnode id images/disk.img
+        p2pnode id images
       """)
 
-  @Argument(help: ArgumentHelp("Files to hash.", valueName: "FILE"), completion: .file())
+  @Argument(help: ArgumentHelp("Files and folders to hash.", valueName: "FILE"), completion: .file())
   var files: [String]
+
+  @OptionGroup var contents: FolderOptions
+
+  @OptionGroup var place: ConfigOption
 
   @Flag(help: "One JSON object an event on stdout.")
   var json = false
@@ -22,6 +30,7 @@ struct ID: ParsableCommand {
   func run() throws {
     guard !files.isEmpty else { throw ValidationError("Name at least one file.") }
     try forEach(files, json: json) { file throws(Failure) in
+      if Directory.exists(file) { return try printFolder(file) }
       let (fileID, length) = try hashed(file, json: json)
       guard json else { return Console.output("\(fileID.hex)  \(Console.escaped(file))") }
       var line = JSONLine(event: "file")
@@ -30,6 +39,21 @@ struct ID: ParsableCommand {
       line.set("path", file)
       Console.output(line.finished)
     }
+  }
+}
+
+extension ID {
+  private func printFolder(_ folder: String) throws(Failure) {
+    let settings = try Settings.inForce(options: contents.given, file: try place.file())
+    let hashed = try hashedFolder(folder, settings.rules, json: json)
+    let path = folder.hasSuffix("/") ? folder : folder + "/"
+    guard json else { return Console.output("\(hashed.folderID.hex)  \(Console.escaped(path))") }
+    var line = JSONLine(event: "folder")
+    line.set("folderID", hashed.folderID.hex)
+    line.set("bytes", hashed.contentsLength)
+    line.set("path", path)
+    line.set("leftOut", hashed.leftOut.total)
+    Console.output(line.finished)
   }
 }
 
@@ -101,6 +125,29 @@ func hashed(_ file: String, json: Bool) throws(Failure) -> (fileID: FileID, leng
     default: throw Failure(Exit.noInput, "cannot read \(file): \(error); name a regular file that nobody writes to")
     }
   }
+}
+
+/// Hashes all files of a folder on all cores, with progress on a terminal. What is left out is named on stderr.
+/// - `json`: whether programs read stdout.
+func hashedFolder(_ folder: String, _ rules: ServingRules, json: Bool) throws(Failure) -> HashedFolder {
+  Console.watchStops()
+  let hashed: HashedFolder
+  do throws(ListingError) {
+    defer { Console.endShow() }
+    hashed = try HashedFolder(folder, rules: rules, onProgress: { show($0, of: folder, json: json) })
+  } catch {
+    switch error {
+    case .io(let errno) where errno.isInputOutput:
+      throw Failure(Exit.ioError, "cannot read \(errno); try again when the disk is well")
+    case .io(let errno):
+      throw Failure(Exit.noInput, "cannot read \(errno); check the path, and that this user may read it")
+    case .changing: throw Failure(Exit.noInput, "\(folder): \(error); try again when nobody writes to it")
+    case .fault, .cannotKeep: throw Failure(Exit.noInput, "\(folder) has no ID: \(error)")
+    }
+  }
+  for skipped in hashed.skipped { Console.log(.warning, "left out: \(Console.escaped(skipped.description))") }
+  if !hashed.leftOut.isEmpty { Console.log(.info, "\(Console.escaped(folder)): left out: \(hashed.leftOut)") }
+  return hashed
 }
 
 private func show(_ progress: HashProgress, of file: String, json: Bool) {

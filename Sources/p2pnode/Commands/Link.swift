@@ -1,5 +1,6 @@
 // `p2pnode link`: prints what one person passes to another who fetches a file.
 import ArgumentParser
+import Configuration
 import Content
 import PeerNode
 import Posix
@@ -8,15 +9,15 @@ import Wire
 
 struct Link: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "link", abstract: "Prints links to files: the fileID, and where to fetch it.",
+    commandName: "link", abstract: "Prints links to files and folders: the ID, and where to fetch it.",
     discussion: """
-      Hashes each file as 'id' does and prints a line: one word that 'get' takes in the place of the fileID. Quote it, \
+      Hashes each file or folder as 'id' does and prints a line: one word that 'get' takes in the place of the fileID. Quote it, \
       since it may hold characters of the shell. 'serve --links' prints the links of all its files.
 
         p2pnode link images/disk.img --peer 192.0.2.1:9800
       """)
 
-  @Argument(help: ArgumentHelp("Files to hash.", valueName: "FILE"), completion: .file())
+  @Argument(help: ArgumentHelp("Files and folders to hash.", valueName: "FILE"), completion: .file())
   var files: [String]
 
   @Option(
@@ -24,6 +25,10 @@ struct Link: ParsableCommand {
       "Where the file can be fetched. May be repeated, up to \(FileLink.peersMax) times.",
       valueName: "[PEERID@]HOST:PORT"))
   var peer: [String] = []
+
+  @OptionGroup var contents: FolderOptions
+
+  @OptionGroup var place: ConfigOption
 
   @Flag(help: "One JSON object an event on stdout.")
   var json = false
@@ -33,6 +38,7 @@ struct Link: ParsableCommand {
     var peers: [FileLink.Peer] = []
     try reporting(json: json) { () throws(Failure) in peers = try linkPeers() }
     try forEach(files, json: json) { file throws(Failure) in
+      if Directory.exists(file) { return try printFolder(file, peers) }
       let hash = try hashed(file, json: json)
       let link = FileLink(fileID: hash.fileID, name: PathParts(file).name, length: hash.length, peers: peers)
       guard json else { return Console.output(link.text) }
@@ -43,6 +49,21 @@ struct Link: ParsableCommand {
       line.set("path", file)
       Console.output(line.finished)
     }
+  }
+
+  /// The length in the link is that of the listing, to which the ID commits.
+  private func printFolder(_ folder: String, _ peers: [FileLink.Peer]) throws(Failure) {
+    let settings = try Settings.inForce(options: contents.given, file: try place.file())
+    let hashed = try hashedFolder(folder, settings.rules, json: json)
+    let length = hashed.loaded.chunks.fileLength
+    let link = FileLink(fileID: hashed.folderID, name: hashed.name, length: length, peers: peers)
+    guard json else { return Console.output(link.text) }
+    var line = JSONLine(event: "link")
+    line.set("link", link.text)
+    line.set("folderID", hashed.folderID.hex)
+    line.set("bytes", hashed.contentsLength)
+    line.set("path", folder.hasSuffix("/") ? folder : folder + "/")
+    Console.output(line.finished)
   }
 
   private func linkPeers() throws(Failure) -> [FileLink.Peer] {

@@ -10,9 +10,12 @@ struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve", abstract: "Offers the files of a folder to peers.",
     discussion: """
-      Prints a line a file: its fileID, its bytes, its path below the folder. Hidden files, symbolic links and unfinished \
-      downloads are not served. Files that come, change or go while it runs are served or withdrawn, and what was hashed \
-      before is not hashed again. With --links the first column is a link: what 'get' needs on another machine, in one word.
+      Prints a line a file: its fileID, its bytes, its path below the folder. When the files of a folder are hashed, prints a \
+      line for it too: its ID, the bytes of its files, its path with / at the end; ./ is the served folder itself. One ID of \
+      a folder stands for all that is in it. Hidden files, special files, links out of the folder and unfinished downloads \
+      are left out, and counted. Files that come, change or go while it runs are served or withdrawn, and what was hashed \
+      before is not hashed again. A folder that changes gets another ID, every 10 s at most. With --links the first column \
+      is a link: what 'get' needs on another machine, in one word.
 
       Ends cleanly on SIGINT and SIGTERM. On SIGHUP it reads its settings again ('p2pnode config').
 
@@ -40,6 +43,13 @@ struct Serve: ParsableCommand {
       "Answer Prometheus here: an address of the loopback, such as 127.0.0.1:9464.", valueName: "HOST:PORT"))
   var metrics: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "The folders that get an ID: top is DIR and each folder directly in it, all is every folder, or none.",
+      valueName: "WHICH"),
+    completion: .list(ServingRules.Folders.allCases.map(\.rawValue)))
+  var folders: String?
+
   @Flag(help: "Print a link in the place of each fileID, with this node's addresses and PeerID.")
   var links = false
 
@@ -48,6 +58,8 @@ struct Serve: ParsableCommand {
 
   @Flag(help: "Say on stderr who connects and what is opened: --log-level debug.")
   var verbose = false
+
+  @OptionGroup var contents: FolderOptions
 
   @OptionGroup var node: NodeOptions
 
@@ -73,6 +85,7 @@ struct Serve: ParsableCommand {
     Console.show(settings.logLevel)
     let stop = try StopSignal(takesHangUp: true)  // before any thread starts
     OpenFileLimit.raise()
+    Heap.returnLargeBuffers()
     let loaded = try loadIdentity(settings)
     var configuration = NodeConfiguration(
       identity: loaded.identity, swarmKey: try settings.loadSwarmKey(), suites: try settings.suites())
@@ -93,7 +106,7 @@ struct Serve: ParsableCommand {
       do throws(ServerError) {
         try server.scan(shouldStop: { stop.hasCome }) { log.print($0) }
         if !stop.hasCome {
-          log.ready()
+          log.ready(folder)
           ServiceManager.notify("STATUS=Serving; listening on \(server.address)")
         }
       } catch {
@@ -128,6 +141,8 @@ struct Serve: ParsableCommand {
     others[.allow] = allow
     if verbose { others[.logLevel] = [LogLevel.debug.rawValue] }
     others[.metrics] = metrics.map { [$0] }
+    others[.folders] = folders.map { [$0] }
+    others.merge(contents.given) { one, _ in one }
     return try node.settings(others)
   }
 
@@ -137,9 +152,11 @@ struct Serve: ParsableCommand {
     _ configuration: NodeConfiguration, _ settings: Settings, _ log: ServeLog
   ) throws(Failure) -> Server {
     let state = try stateFolder()
-    if let server = try startOnHandedSocket(configuration, state, log) { return server }
+    if let server = try startOnHandedSocket(configuration, settings, state, log) { return server }
     func start(_ address: Endpoint) throws(ServerError) -> Server {
-      try Server(configuration, folder: folder, listen: address, stateFolder: state) { log.print($0) }
+      try Server(
+        configuration, folder: folder, listen: address, stateFolder: state, rules: settings.rules
+      ) { log.print($0) }
     }
     let address = try resolved(settings.listen)
     do throws(ServerError) {
@@ -155,7 +172,7 @@ struct Serve: ParsableCommand {
   }
 
   private func startOnHandedSocket(
-    _ configuration: NodeConfiguration, _ state: String, _ log: ServeLog
+    _ configuration: NodeConfiguration, _ settings: Settings, _ state: String, _ log: ServeLog
   ) throws(Failure) -> Server? {
     let handed: Socket?
     do throws(HandedSocketError) { handed = try ServiceManager.handedSocket() } catch {
@@ -163,7 +180,9 @@ struct Serve: ParsableCommand {
     }
     guard let socket = handed else { return nil }
     do throws(ServerError) {
-      return try Server(configuration, folder: folder, socket: socket, stateFolder: state) { log.print($0) }
+      return try Server(
+        configuration, folder: folder, socket: socket, stateFolder: state, rules: settings.rules
+      ) { log.print($0) }
     } catch {
       throw Failure(error, listen: .any(port: 0))
     }

@@ -13,7 +13,7 @@ final class ServeLog: Sendable {
   private let peers = Mutex<[FileLink.Peer]?>(nil)
   /// Nil where stderr is no terminal.
   private let display = ServeDisplay()
-  private let served = Mutex<(files: Int, bytes: UInt64)>((0, 0))
+  private let served = Mutex<(files: Int, bytes: UInt64, leftOut: LeftOutCounts)>((0, 0, LeftOutCounts()))
 
   /// From now on lines are written by a thread of their own.
   init(json: Bool) {
@@ -37,10 +37,9 @@ final class ServeLog: Sendable {
     self.peers.withLock { $0 = peers }
   }
 
-  private func link(to entry: CatalogueEntry) -> String? {
-    peers.withLock { $0 }.map { peers in
-      FileLink(fileID: entry.fileID, name: entry.name, length: entry.length, peers: peers).text
-    }
+  /// - `length`: that of the file or the listing that the ID commits to.
+  private func link(to fileID: FileID, name: String, length: UInt64) -> String? {
+    peers.withLock { $0 }.map { FileLink(fileID: fileID, name: name, length: length, peers: $0).text }
   }
 
   func listening(_ address: Endpoint, _ peerID: PeerID) {
@@ -54,15 +53,36 @@ final class ServeLog: Sendable {
   }
 
   /// The first scan is over.
-  func ready() {
-    let (files, bytes) = served.withLock { $0 }
+  func ready(_ folder: String) {
+    let (files, bytes, leftOut) = served.withLock { $0 }
     if json {
       var line = JSONLine(event: "ready")
       line.set("files", files)
       line.set("bytes", bytes)
+      line.set("leftOut", leftOut.total)
       Console.output(line.finished)
     }
-    Console.log(.info, "ready: \(files) files, \(bytes) bytes")
+    if files == 0 { warn("no file of \(folder) is served: \(ServeLog.why(leftOut))") }
+    let rest = leftOut.isEmpty ? "" : "; left out: \(leftOut)"
+    Console.log(.info, "ready: \(files) files, \(bytes) bytes\(rest)")
+  }
+
+  /// Why a folder has no file to serve.
+  private static func why(_ leftOut: LeftOutCounts) -> String {
+    if leftOut.isEmpty { return "it has none" }
+    var advice: [String] = []
+    if leftOut.counts[.link] != nil { advice.append("--follow-links serves the targets of links as files") }
+    if leftOut.counts[.hidden] != nil { advice.append("--hidden serves hidden files") }
+    return (["\(leftOut) are left out"] + advice).joined(separator: "; ")
+  }
+
+  private func warn(_ text: String) {
+    if json {
+      var line = JSONLine(event: "warning")
+      line.set("text", text)
+      Console.output(line.finished, .file)
+    }
+    Console.log(.warning, "warning: \(Console.escaped(text))", .file)
   }
 
   /// Shows what the server does, from now on until it has stopped.
@@ -96,13 +116,16 @@ final class ServeLog: Sendable {
     case .renamed(let entry, let old):
       offer(entry, event: "renamed", from: old)
       Console.log(.info, "\(Console.escaped(old)): is now \(Console.escaped(entry.path))", .file)
-    case .warning(let text):
+    case .warning(let text): warn(text)
+    case .leftOut(let counts): served.withLock { $0.leftOut = counts }
+    case .listed(let folder): offer(folder)
+    case .unlisted(let folder):
       if json {
-        var line = JSONLine(event: "warning")
-        line.set("text", text)
+        var line = JSONLine(event: "folderGone")
+        line.set("path", folder + "/")
         Console.output(line.finished, .file)
       }
-      Console.log(.warning, "warning: \(text)", .file)
+      Console.log(.info, "\(Console.escaped(folder))/: is gone, and its ID is no longer served", .file)
     case .skipped(let skipped):
       if json {
         var line = JSONLine(event: "skipped")
@@ -117,16 +140,32 @@ final class ServeLog: Sendable {
   }
 
   private func offer(_ entry: CatalogueEntry, event: String, from old: String? = nil) {
+    let link = link(to: entry.fileID, name: entry.name, length: entry.length)
     guard json else {
-      return Console.output(
-        "\(link(to: entry) ?? entry.fileID.hex)  \(entry.length)  \(Console.escaped(entry.path))", .file)
+      return Console.output("\(link ?? entry.fileID.hex)  \(entry.length)  \(Console.escaped(entry.path))", .file)
     }
     var line = JSONLine(event: event)
     line.set("fileID", entry.fileID.hex)
-    if let link = link(to: entry) { line.set("link", link) }
+    if let link { line.set("link", link) }
     line.set("bytes", entry.length)
     line.set("path", entry.path)
     if let old { line.set("from", old) }
+    Console.output(line.finished, .file)
+  }
+
+  private func offer(_ folder: ListedFolder) {
+    let listing = folder.listing
+    let link = link(to: listing.folderID, name: folder.name, length: listing.length)
+    guard json else {
+      return Console.output(
+        "\(link ?? listing.folderID.hex)  \(listing.contentsLength)  \(Console.escaped(listing.path))", .file)
+    }
+    var line = JSONLine(event: "folder")
+    line.set("folderID", listing.folderID.hex)
+    if let link { line.set("link", link) }
+    line.set("bytes", listing.contentsLength)
+    line.set("path", listing.path)
+    line.set("leftOut", folder.leftOut.total)
     Console.output(line.finished, .file)
   }
 

@@ -10,7 +10,11 @@ struct Served {
 
   var shortPeerID: String { String(peerID.prefix(8)) }
   /// The fileIDs of the files that are served so far, by path.
-  var fileIDs: [String: String] {
+  var fileIDs: [String: String] { ids.filter { !$0.key.hasSuffix("/") } }
+  /// The IDs of the folders that are served so far, by path, with the "/" at its end.
+  var folderIDs: [String: String] { ids.filter { $0.key.hasSuffix("/") } }
+
+  private var ids: [String: String] {
     var found: [String: String] = [:]
     for line in child.stdout.lines {
       guard let match = line.wholeMatch(of: #/([0-9a-f]{64})  (\d+)  (.*)/#) else { continue }

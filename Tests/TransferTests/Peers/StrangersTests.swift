@@ -111,10 +111,10 @@ import Wire
       state.handle(.connectionLost(id, .closed), at: now)
       while state.nextAction() != nil {}
     }
-    #expect(state.peers.count <= DownloadState.idlePastPeersMax + 3)
-    #expect(state.numbers.count <= DownloadState.idlePastPeersMax + 3)
+    #expect(state.peers.indices.count <= PeerTable.idlePastMax + 3)
+    #expect(state.peers.remembered.count <= PeerTable.idlePastMax + 3)
     let stats = state.statistics(at: .seconds(30))
-    #expect(stats.peers.count <= DownloadState.idlePastPeersMax + 2 && stats.peers[0].peer == peerID(1))
+    #expect(stats.peers.count <= PeerTable.idlePastMax + 2 && stats.peers[0].peer == peerID(1))
     #expect(stats.pastPeers.count + stats.peers.count == 20_001)
     #expect(stats.pastPeers.banned > 6_000)
   }

@@ -1,0 +1,35 @@
+// Writes a listing entry by entry, so that a program needs no list of all entries beside the bytes.
+
+/// A listing that grows. The entries come in the order of a listing.
+public struct FolderListingWriter: Sendable {
+  private var bytes: [UInt8]
+  /// Entries so far.
+  public private(set) var count = 0
+
+  public init() { bytes = FolderListing.magic + [0, 0, 0, 0] }
+
+  /// Appends an entry. Throws if the listing is too long then; `finish` checks all other rules.
+  public mutating func append(_ entry: FolderEntry) throws(FolderListingFault) {
+    guard count < FolderListing.entryCountMax else { throw FolderListingFault(.tooManyEntries) }
+    guard entry.path.utf8.count <= FolderPath.byteCountMax else { throw FolderListingFault(.pathTooLong, entry: count) }
+    if case .symbolicLink(let target) = entry.item, target.utf8.count > FolderPath.byteCountMax {
+      throw FolderListingFault(.targetTooLong, entry: count)
+    }
+    entry.append(to: &bytes)
+    guard bytes.count <= FolderListing.byteCountMax else { throw FolderListingFault(.tooLong) }
+    count += 1
+  }
+
+  /// The listing. Throws if the entries break a rule of listings.
+  public consuming func finish() throws(FolderListingFault) -> FolderListing {
+    for place in 0..<4 {
+      bytes[FolderListing.magic.count + place] = UInt8(truncatingIfNeeded: count >> (24 - 8 * place))
+    }
+    return try FolderListing(decoding: bytes)
+  }
+}
+
+extension FolderEntry {
+  /// Whether a listing may have the entry, by its path and target alone.
+  public var isAllowed: Bool { (try? FolderListing([self])) != nil }
+}

@@ -1,0 +1,37 @@
+// Makes the listings of followed folders, on the thread that otherwise hashes.
+import Posix
+import Storage
+
+extension FolderFollower {
+  /// Lists folders of a share, one after the other.
+  func list(_ due: [String], of followed: Followed) {
+    let leftOut = followed.folder.leftOutFiles
+    let (context, mailbox, batch, isStopped) = (context, mailbox, followed.followed, isStopped)
+    let share = batch.share
+    let thread = Thread.start(name: "p2p-list") {
+      for folder in due where !isStopped.isSet && !batch.shouldStop() {
+        let start = Clock.monotonicNanoseconds
+        var failure: ListingError?
+        do throws(ListingError) {
+          if let listed = try share.catalogue.makeListing(of: folder, leavingOut: leftOut) {
+            batch.onEvent(.listed(listed))
+            context.sendToAllLoops(.catalogueChanged)
+          }
+        } catch {
+          failure = error
+        }
+        let took = Clock.monotonicNanoseconds - start
+        mailbox.send(.listed(folder: folder, in: share, failure, tookNanoseconds: took))
+      }
+      mailbox.send(.listingsEnded(share))
+    }
+    work = (thread, followed)
+  }
+
+  /// Waits for the listing thread, which has ended.
+  func listingsEnded() {
+    guard let (thread, followed) = work.take() else { return }
+    thread.join()
+    endFirstBatch(of: followed)
+  }
+}

@@ -1,0 +1,80 @@
+// The hashes of served files, and of files that are gone while a listing names them.
+import Content
+import Posix
+import SQLite
+
+extension Catalogue {
+  /// A page that the entry's file must have. EIO where it cannot be read, or is not under the file's root.
+  public func page(_ index: PageIndex, _ entry: CatalogueEntry) throws(Errno) -> HashPage {
+    try page(index, of: entry.hashes, entry.layout, entry.path)
+  }
+
+  /// The leaf hashes of a chunk, which the entry's file must have. Checked against the chunk's hash, so that a disk that
+  /// lies never makes a liar of this node: EIO then.
+  public func leafHashes(of chunk: ChunkIndex, _ entry: CatalogueEntry) throws(Errno) -> LeafHashes {
+    try leafHashes(of: chunk, of: entry.hashes, entry.layout, entry.path)
+  }
+
+  /// As `page(_:_:)`, of any file with these bytes, also one that is gone. Nil if there is none.
+  public func page(_ index: PageIndex, of content: FileContent) throws(Errno) -> HashPage? {
+    guard let (file, layout, name) = try file(content) else { return nil }
+    return try page(index, of: file, layout, name)
+  }
+
+  /// As `leafHashes(of:_:)`, of any file with these bytes, also one that is gone. Nil if there is none.
+  public func leafHashes(of chunk: ChunkIndex, of content: FileContent) throws(Errno) -> LeafHashes? {
+    guard let (file, layout, name) = try file(content) else { return nil }
+    return try leafHashes(of: chunk, of: file, layout, name)
+  }
+
+  /// Whether the hashes of a content are here, though perhaps not its bytes.
+  public func hasHashes(of content: FileContent) -> Bool { (try? file(content)) != nil }
+
+  private func file(_ content: FileContent) throws(Errno) -> (KnownFile, ChunkLayout, name: String)? {
+    if let entry = entry(of: content) { return (entry.hashes, entry.layout, entry.path) }
+    let name = "a file that is gone"
+    guard let layout = ChunkLayout(fileLength: content.length) else { return nil }
+    do throws(DatabaseError) {
+      return try store.retired(content).map { ($0, layout, name) }
+    } catch {
+      throw Errno(code: Errno.inputOutput, call: "sqlite3_step", subject: name)
+    }
+  }
+
+  private func page(
+    _ index: PageIndex, of file: KnownFile, _ layout: ChunkLayout, _ name: String
+  ) throws(Errno) -> HashPage {
+    if let page = pageCache.page(index, of: file.number) { return page }
+    let page: HashPage?
+    do throws(DatabaseError) { page = try store.page(index, of: file, in: PageLayout(layout)) } catch {
+      throw lost(file, error.description)
+    }
+    guard let page else { throw lost(file, "chunk hashes of \(name)") }
+    pageCache.keep(page, of: file.number)
+    return page
+  }
+
+  private func leafHashes(
+    of chunk: ChunkIndex, of file: KnownFile, _ layout: ChunkLayout, _ name: String
+  ) throws(Errno) -> LeafHashes {
+    let pages = PageLayout(layout)
+    guard let index = pages.page(of: chunk) else { preconditionFailure("a page has the hash of each chunk of a file") }
+    let page = try page(index, of: file, layout, name)
+    let hashes: [Digest]
+    do throws(DatabaseError) { hashes = try store.leafHashes(of: chunk, of: file) } catch {
+      throw lost(file, error.description)
+    }
+    let hash = page.chunkHashes[Int(chunk.rawValue) - pages.chunks(of: index).lowerBound]
+    do throws(LeafHashesFault) {
+      return try LeafHashes(verifying: hashes, of: chunk, hash: hash, in: layout)
+    } catch {
+      throw lost(file, "leaf hashes of \(name)")
+    }
+  }
+
+  /// The file's hashes are not what they were: they are forgotten, so that the file is hashed anew when it is next met.
+  private func lost(_ file: KnownFile, _ what: String) -> Errno {
+    try? store.remove(file.number)
+    return Errno(code: Errno.inputOutput, call: "sqlite3_step", subject: what)
+  }
+}

@@ -1,0 +1,96 @@
+// Reading small files: opened by their folder, which stays open, read once and closed.
+import Content
+import Posix
+import Synchronization
+
+/// The folders whose files were read last, open. To open a file below one costs a look-up of one name.
+final class ParentFolders: Sendable {
+  /// Files in the order of a listing come folder by folder. Each connection may be at another folder.
+  static let countMax = 16
+
+  private final class OpenFolder: Sendable {
+    let directory: Directory
+    init(_ directory: consuming Directory) { self.directory = directory }
+  }
+
+  private struct State {
+    var folders: [String: (folder: OpenFolder, lastUse: UInt64)] = [:]
+    var useCount: UInt64 = 0
+  }
+  private let state = Mutex(State())
+  private let folder: ServedFolder
+
+  init(_ folder: ServedFolder) { self.folder = folder }
+
+  /// Opens a file of the served folder for reading. The folder that it lies in may have another name by now: the caller
+  /// looks at whether the file is the right one.
+  func open(_ path: String) throws(Errno) -> File {
+    let parts = PathParts(path)
+    if let parent = known(parts.folder) {
+      do throws(Errno) { return try folder.open(parts.name, in: parent.directory) } catch {
+        // Another folder may have the path now.
+        guard error.code == Errno.noEntry else { throw error }
+        state.withLock { $0.folders[parts.folder] = nil }
+      }
+    }
+    let parent = OpenFolder(try folder.directory.openDirectory(beneath: parts.folder))
+    keep(parent, parts.folder)
+    return try folder.open(parts.name, in: parent.directory)
+  }
+
+  private func known(_ path: String) -> OpenFolder? {
+    state.withLock { state in
+      state.useCount += 1
+      state.folders[path]?.lastUse = state.useCount
+      return state.folders[path]?.folder
+    }
+  }
+
+  private func keep(_ folder: OpenFolder, _ path: String) {
+    state.withLock { state in
+      if state.folders.count >= ParentFolders.countMax,
+        let oldest = state.folders.min(by: { $0.value.lastUse < $1.value.lastUse })
+      {
+        state.folders[oldest.key] = nil
+      }
+      state.useCount += 1
+      state.folders[path] = (folder, state.useCount)
+    }
+  }
+
+  /// Closes all of them: another file needs a descriptor.
+  func closeAll() { state.withLock { $0.folders = [:] } }
+}
+
+extension Catalogue {
+  /// A file of one piece is opened for the read alone.
+  private static let openedOnceBytesMax: UInt64 = 1 << 16
+
+  /// Fills the first `count` bytes of a span, 64 KiB at most, with bytes of an entry's file from `offset` on.
+  public func read(
+    _ entry: CatalogueEntry, at offset: UInt64, count: Int, into buffer: inout MutableRawSpan
+  ) throws(StoredFileError) {
+    guard entry.length <= Catalogue.openedOnceBytesMax else {
+      return try open(entry).read(at: offset, count: count, into: &buffer)
+    }
+    precondition(offset <= entry.length && UInt64(count) <= entry.length - offset, "a read lies within the file")
+    let file: File
+    do throws(Errno) { file = try parents.open(entry.path) } catch {
+      let failure = StoredFileError(opening: error, path: entry.path)
+      if case .busy = failure { parents.closeAll() }
+      throw failure
+    }
+    let status: FileStatus
+    let readCount: Int
+    do throws(Errno) {
+      readCount = try file.read(at: offset, count: count, into: &buffer)
+      status = try file.status()
+    } catch {
+      throw StoredFileError(reading: error)
+    }
+    guard status.linkCount > 0, status.sameContentButAttributes(as: entry.status), readCount == count else {
+      throw status.linkCount == 0 || status.identity != entry.status.identity
+        ? .removed(path: entry.path) : .changed(path: entry.path)
+    }
+  }
+}

@@ -1,0 +1,139 @@
+// Makes the listing of a folder from what is below it. The contents of its files are known already.
+import Content
+import Posix
+
+/// Why a folder has no listing now.
+public enum ListingError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The folder itself cannot be listed.
+  case io(Errno)
+  /// Something below it changes: a later try may do. The path is relative to the served folder.
+  case changing(path: String)
+  /// A listing cannot have all that is below the folder.
+  case fault(FolderListingFault)
+  case cannotKeep(String)
+
+  public var description: String {
+    switch self {
+    case .io(let errno): "\(errno)"
+    case .changing(let path): "\(path) is changing"
+    case .fault(let fault): fault.description
+    case .cannotKeep(let why): "its listing cannot be kept: \(why)"
+    }
+  }
+}
+
+/// A listing that was just made.
+public struct MadeListing: Sendable {
+  public let listing: FolderListing
+  public let leftOut: LeftOutCounts
+}
+
+/// Walks through a folder in the order of a listing. It opens no file.
+public struct FolderLister {
+  /// What is known of a file.
+  public enum Known {
+    case content(FileContent)
+    case leftOut(LeftOut)
+    /// Its content will be known later.
+    case changing
+  }
+
+  private let folder: ServedFolder
+  /// Bytes of the path of the listed folder, with the "/" after it.
+  private let rootLength: Int
+  private let known: (String, FileStatus) -> Known
+  private var writer = FolderListingWriter()
+  private var leftOut = LeftOutCounts()
+
+  /// Makes the listing of a folder.
+  /// - `path`: relative to the served folder; "" is that folder.
+  /// - `known`: called with the path and the status of each file.
+  public static func list(
+    _ path: String, of folder: ServedFolder, known: (String, FileStatus) -> Known
+  ) throws(ListingError) -> MadeListing {
+    try withoutActuallyEscaping(known) { known throws(ListingError) in
+      var lister = FolderLister(folder, path, known)
+      let directory = try attempt(
+        { () throws(Errno) in try folder.directory.openDirectory(beneath: path.isEmpty ? "." : path) },
+        orThrow: ListingError.io)
+      try lister.list(directory, at: path.isEmpty ? "" : path + "/", depth: 1)
+      let leftOut = lister.leftOut
+      do throws(FolderListingFault) { return MadeListing(listing: try lister.writer.finish(), leftOut: leftOut) } catch
+      {
+        throw .fault(error)
+      }
+    }
+  }
+
+  private init(_ folder: ServedFolder, _ path: String, _ known: @escaping (String, FileStatus) -> Known) {
+    self.folder = folder
+    rootLength = path.isEmpty ? 0 : path.utf8.count + 1
+    self.known = known
+  }
+
+  /// - `depth`: components of the paths in this folder.
+  private mutating func list(_ directory: borrowing Directory, at prefix: String, depth: Int) throws(ListingError) {
+    let names: [DirectoryEntry]
+    do throws(Errno) { names = try directory.entries() } catch { throw .io(error) }
+    for entry in names.sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
+      switch folder.rules.verdict(on: entry.name, in: prefix) {
+      case .part: continue
+      case .leftOut(let reason): leftOut.add(reason)
+      case .served where depth > FolderPath.componentCountMax: leftOut.add(.name)
+      case .served(let name):
+        do throws(ListingError) { try add(name, entry.kind, directory, prefix, depth) } catch {
+          guard case .io(let errno) = error else { throw error }
+          if errno.code == Errno.noEntry { throw .changing(path: prefix + name) }
+          leftOut.add(.unreadable)
+        }
+      }
+    }
+  }
+
+  private mutating func add(
+    _ name: String, _ kind: FileKind?, _ directory: borrowing Directory, _ prefix: String, _ depth: Int
+  ) throws(ListingError) {
+    let path = prefix + name
+    if kind == .directory { return try addFolder(path, depth) }
+    if kind == .other { return leftOut.add(.special) }
+    var status = try attempt({ () throws(Errno) in try directory.status(of: name) }, orThrow: ListingError.io)
+    if status.kind == .symbolicLink {
+      guard folder.rules.followsLinks, let target = try? directory.status(ofTarget: name), target.kind == .regular
+      else { return try addLink(name, directory, path) }
+      status = target
+    }
+    switch status.kind {
+    case .directory: try addFolder(path, depth)
+    case .symbolicLink, .other: leftOut.add(.special)
+    case .regular:
+      switch known(path, status) {
+      case .content(let content): try append(path, .file(content, isExecutable: status.isExecutable))
+      case .leftOut(let reason): leftOut.add(reason)
+      case .changing: throw .changing(path: path)
+      }
+    }
+  }
+
+  /// A folder with entries has no entry of its own.
+  private mutating func addFolder(_ path: String, _ depth: Int) throws(ListingError) {
+    let directory = try attempt(
+      { () throws(Errno) in try folder.directory.openDirectory(beneath: path) }, orThrow: ListingError.io)
+    let before = writer.count
+    try list(directory, at: path + "/", depth: depth + 1)
+    if writer.count == before { try append(path, .emptyFolder) }
+  }
+
+  private mutating func addLink(_ name: String, _ directory: borrowing Directory, _ path: String) throws(ListingError) {
+    let target = try attempt({ () throws(Errno) in try directory.readLink(name) }, orThrow: ListingError.io)
+    let item = FolderEntry.Item.symbolicLink(target: FolderPath(utf8: target))
+    guard FolderEntry(listed(path), item).isAllowed else { return leftOut.add(.link) }
+    try append(path, item)
+  }
+
+  private mutating func append(_ path: String, _ item: FolderEntry.Item) throws(ListingError) {
+    do throws(FolderListingFault) { try writer.append(FolderEntry(listed(path), item)) } catch { throw .fault(error) }
+  }
+
+  /// The path in the listing.
+  private func listed(_ path: String) -> FolderPath { FolderPath(utf8: Array(path.utf8.dropFirst(rootLength))) }
+}

@@ -1,0 +1,92 @@
+// A listing of a served folder: its IDs in memory, its bytes in the database.
+import Content
+import Synchronization
+
+/// A listing that a folder has, or had a while ago. Two listings with equal bytes are two objects.
+public final class ServedListing: Sendable {
+  /// Relative to the served folder; "" is that folder.
+  public let folder: String
+  /// The root of the listing's bytes.
+  public let root: Digest
+  /// Bytes of the listing.
+  public let length: UInt64
+  /// Bytes of all files that it names.
+  public let contentsLength: UInt64
+  public let folderID: FileID
+  public let contentsID: FileID
+  /// Of its row.
+  let number: Int64
+  private let loaded = Mutex(Weak())
+
+  private struct Weak: Sendable { weak var listing: LoadedListing? }
+
+  init(number: Int64, folder: String, root: Digest, length: UInt64, contentsLength: UInt64) {
+    self.number = number
+    self.folder = folder
+    self.root = root
+    self.length = length
+    self.contentsLength = contentsLength
+    folderID = FileID(kind: .folder, length: length, root: root)
+    contentsID = FileID(kind: .folderContents, length: contentsLength, root: root)
+  }
+
+  /// The path as people see it, with a "/" at its end.
+  public var path: String { folder.isEmpty ? "./" : folder + "/" }
+
+  /// The listing in memory, which all who use it share. `load` is called if no other holds it.
+  func loaded(_ load: () throws(ListingError) -> LoadedListing) throws(ListingError) -> LoadedListing {
+    if let listing = loaded.withLock({ $0.listing }) { return listing }
+    let listing = try load()
+    loaded.withLock { $0.listing = listing }
+    return listing
+  }
+}
+
+/// What a node reports of a folder that has an ID.
+public struct ListedFolder: Sendable {
+  public let listing: ServedListing
+  /// What a getter may call the folder.
+  public let name: String
+  public let leftOut: LeftOutCounts
+}
+
+/// A listing in memory.
+public final class LoadedListing: Sendable {
+  public let layout: FolderLayout
+  /// Of the listing's bytes.
+  public let tree: HashTree
+  private let absent = Mutex<(changeCount: UInt64, chunks: [ChunkIndex: UInt64])?>(nil)
+
+  /// Throws if the listing has too many chunks.
+  public init(_ listing: FolderListing) throws(FolderListingFault) {
+    tree = LoadedListing.tree(of: listing.bytes)
+    layout = try FolderLayout(listing, root: tree.root)
+  }
+
+  private static func tree(of bytes: [UInt8]) -> HashTree {
+    var state = FileHashState()
+    do throws(FileHashFault) { _ = try state.feed(bytes.span.bytes) } catch {
+      preconditionFailure("a listing is shorter than a file can be")
+    }
+    return HashTree(state.finish().file)
+  }
+
+  /// The leaves of the contents that no served file has, a bit each.
+  /// - `changeCount`: of all catalogues. `find` is called if it is another one than before.
+  public func absentLeaves(at changeCount: UInt64, find: () -> [ChunkIndex: UInt64]) -> [ChunkIndex: UInt64] {
+    if let known = absent.withLock({ $0 }), known.changeCount == changeCount { return known.chunks }
+    let chunks = find()
+    absent.withLock { $0 = (changeCount, chunks) }
+    return chunks
+  }
+
+  /// How the listing's bytes are cut.
+  public var chunks: ChunkLayout { tree.pages.layout }
+
+  /// The hashes of the leaves of a chunk of the listing's bytes.
+  public func leafHashes(of chunk: ChunkIndex) -> [Digest] {
+    let start = Int(chunks.offset(of: chunk))
+    let bytes = layout.listing.bytes
+    return chunks.leafHashes(bytes.span.bytes.extracting(start..<start + chunks.length(of: chunk)), of: chunk)
+  }
+}

@@ -1,0 +1,110 @@
+// Which names of a served folder are left out, and why.
+import Content
+
+/// What of a folder a node serves.
+public struct ServingRules: Sendable {
+  /// The folders that have an ID of their own.
+  public enum Folders: String, CaseIterable, Sendable {
+    case none
+    /// The served folder, and each folder directly in it.
+    case top
+    /// The served folder, and every folder below it.
+    case all
+  }
+
+  public var folders: Folders
+  /// Whether names with a leading dot are served.
+  public var includesHidden: Bool
+  /// Whether the target of a link is served as a file, in place of the link. The target may be anywhere.
+  public var followsLinks: Bool
+  public var excluded: [PathPattern]
+
+  public init(
+    folders: Folders = .top, includesHidden: Bool = false, followsLinks: Bool = false, excluded: [PathPattern] = []
+  ) {
+    self.folders = folders
+    self.includesHidden = includesHidden
+    self.followsLinks = followsLinks
+    self.excluded = excluded
+  }
+
+  /// What becomes of a name.
+  enum Verdict {
+    case served(String)
+    case leftOut(LeftOut)
+    /// A part of an unfinished download: nobody misses it.
+    case part
+  }
+
+  /// - `prefix`: the path of the folder that has the name, with a "/" at its end; "" is the served folder.
+  func verdict(on name: [UInt8], in prefix: String) -> Verdict {
+    if name.first == UInt8(ascii: ".") {
+      if ServingRules.partEndings.contains(where: { name.suffix($0.count).elementsEqual($0) }) { return .part }
+      if !includesHidden { return .leftOut(.hidden) }
+    }
+    guard let text = String(validating: name, as: UTF8.self) else { return .leftOut(.name) }
+    if !excluded.isEmpty {
+      let path = prefix + text
+      if excluded.contains(where: { $0.matches(path) }) { return .leftOut(.excluded) }
+    }
+    return .served(text)
+  }
+
+  private static let partEndings = [Array(".p2p-part".utf8), Array(".p2p-journal".utf8)]
+
+  /// Whether a folder has an ID of its own.
+  /// - `path`: "" is the served folder.
+  func offers(folder path: String) -> Bool {
+    switch folders {
+    case .none: false
+    case .top: !path.utf8.contains(UInt8(ascii: "/"))
+    case .all: true
+    }
+  }
+}
+
+/// Why an entry of a served folder is not in its listing.
+public enum LeftOut: String, CaseIterable, Hashable, Sendable {
+  case hidden
+  case excluded
+  /// Its name is not UTF-8, or too deep for a listing, or the same text as another name.
+  case name
+  /// A link that leads out of the folder, or that a listing may not have for another reason.
+  case link
+  /// A FIFO, a socket, a device.
+  case special
+  /// A file that is too long, or a file or folder that cannot be read.
+  case unreadable
+  /// A file that keeps changing.
+  case changing
+
+  /// The word after a count.
+  var words: String {
+    switch self {
+    case .hidden: "hidden"
+    case .excluded: "excluded"
+    case .name: "with a name that is not UTF-8 or too deep"
+    case .link: "links that leave the folder"
+    case .special: "special files"
+    case .unreadable: "unreadable"
+    case .changing: "changing all the time"
+    }
+  }
+}
+
+/// How many entries are left out, by reason.
+public struct LeftOutCounts: Hashable, Sendable, CustomStringConvertible {
+  public private(set) var counts: [LeftOut: Int] = [:]
+
+  public init() {}
+
+  mutating func add(_ reason: LeftOut) { counts[reason, default: 0] += 1 }
+
+  public var isEmpty: Bool { counts.isEmpty }
+  public var total: Int { counts.values.reduce(0, +) }
+
+  /// Such as "3 hidden, 1 special files".
+  public var description: String {
+    LeftOut.allCases.compactMap { reason in counts[reason].map { "\($0) \(reason.words)" } }.joined(separator: ", ")
+  }
+}

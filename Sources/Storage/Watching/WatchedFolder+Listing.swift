@@ -1,0 +1,90 @@
+// When the listings of a watched folder are made, and what they leave out.
+import Content
+import Posix
+import SQLite
+
+extension WatchedFolder {
+  /// The folders whose listings are made now. Each is reported to `listed` afterwards.
+  public func takeDueListings() -> [String] {
+    let before = plan
+    return plan.takeDue(at: now()) {
+      let paths = leaving.values.map(\.path) + unsettled.keys.filter { !restless.paths.contains($0) } + pathsToHash
+      var busy: Set<String> = []
+      for path in paths { busy.formUnion(before.folders(above: path)) }
+      return busy
+    }
+  }
+
+  /// The files that a listing leaves out.
+  public var leftOutFiles: [String: LeftOut] {
+    var files = failed
+    for path in restless.paths { files[path] = .changing }
+    return files
+  }
+
+  /// A listing is made, or is not, for a reason.
+  public func listed(_ folder: String, _ failure: ListingError?, tookNanoseconds: Int64) {
+    let now = now()
+    if case .changing(let path)? = failure {
+      // Perhaps no event told of the change.
+      look(at: path, isSettled: false)
+      return plan.postpone(folder, at: now)
+    }
+    plan.listed(folder, tookNanoseconds: tookNanoseconds, at: now)
+    guard let failure else { return }
+    if case .io(let errno) = failure, errno.isGone {
+      plan.forget(folder)
+      if catalogue.listings.remove(folder: folder) { emit(.event(.unlisted(folder: folder))) }
+    } else {
+      emit(.event(.warning("\(folder.isEmpty ? "." : folder)/ has no ID: \(failure)")))
+    }
+  }
+
+  /// A file's bytes change, or it is new.
+  func changes(_ path: String) {
+    plan.mark(above: path)
+    guard restless.changed(path, at: now()) else { return }
+    emit(.event(.warning("\(path) keeps changing: the IDs of its folders leave it out until it rests")))
+  }
+
+  /// What had listings below a folder gets new ones, or none.
+  func mark(listingsBelow folder: String) {
+    plan.mark(above: folder)
+    plan.mark(folder: folder)
+    for listed in catalogue.listings.folders where isBelow(folder, listed) { plan.mark(folder: listed) }
+  }
+
+  func settleListings(at now: Int64) {
+    for path in restless.takeRested(at: now) { plan.mark(above: path) }
+  }
+}
+
+extension Errno {
+  /// A path leads to nothing, or to nothing below the folder.
+  var isGone: Bool {
+    [Errno.noEntry, Errno.notFolder, Errno.symbolicLink, Errno.leavesFolder].contains(code)
+  }
+}
+
+extension Catalogue {
+  /// Makes the listing of a folder and offers it. Nil if that is no news.
+  /// - `leftOut`: files that it leaves out.
+  public func makeListing(
+    of folder: String, leavingOut leftOut: [String: LeftOut]
+  ) throws(ListingError) -> ListedFolder? {
+    let made = try FolderLister.list(folder, of: self.folder) { path, status in
+      if let reason = leftOut[path] { return .leftOut(reason) }
+      if ChunkLayout(fileLength: status.size) == nil { return .leftOut(.unreadable) }
+      let entry = entry(at: path)
+      // Two names may be the same text in other bytes: a dictionary of texts has room for one of them.
+      if let entry, !entry.path.utf8.elementsEqual(path.utf8) { return .leftOut(.name) }
+      guard let entry, status.sameContentButAttributes(as: entry.status) else { return .changing }
+      return .content(entry.content)
+    }
+    let listing = try listings.offer(made.listing, of: folder)
+    guard listings.announces(folder, isNew: listing != nil), let newest = listings.newest(of: folder) else {
+      return nil
+    }
+    return ListedFolder(listing: newest, name: listings.name(of: newest), leftOut: made.leftOut)
+  }
+}
