@@ -32,8 +32,6 @@ public typealias Sharing = PeerNode.Sharing
 public typealias FolderOptions = PeerNode.FolderOptions
 /// Which paths of a folder are fetched.
 public typealias FolderFilter = Content.FolderFilter
-/// A pattern of paths.
-public typealias PathPattern = Content.PathPattern
 /// What a download of a folder would do.
 public typealias FolderPlan = Storage.FolderPlan
 /// A download that runs.

@@ -111,7 +111,7 @@ final class FolderDownload: Sendable {
     do throws(PartFileError) {
       if request.folder.isPlanOnly { return try plan(layout, wanted, folder, listing) }
       if request.target.isStream { return try stream(layout, folder, listing) }
-      let name = request.target.name(suggestedBy: folder.manifest)
+      let name = name(of: folder)
       guard let (part, missing) = try part(for: layout, wanted, name) else { return stop(folder, listing) }
       let files = WantedLeaves(of: missing, in: layout)
       guard missing.entries.contains(where: { layout.listing.fileLength(of: $0) > 0 }) else {
@@ -122,8 +122,17 @@ final class FolderDownload: Sendable {
       let prepared = try PreparedPart(part, isResumed: part.isResumed, of: manifest, name: name)
       fetch(FolderContents(layout: layout, part: prepared, wanted: files, peers: folder.peers), listing)
     } catch {
+      // The output of an update holds nothing of it then, unless an earlier one left a part.
+      if request.folder.updates {
+        FolderPart.removeListing(of: request.fileID, inFolder: request.target.partsFolder)
+      }
       throw .storage(error)
     }
+  }
+
+  /// The name of the output: the user's, else the suggested one.
+  private func name(of folder: ListedFolder) -> String {
+    request.target.name ?? request.target.name(suggestedBy: folder.manifest)
   }
 
   /// Makes the place ready. Returns it with the files that are fetched; nil: the download was cancelled.
@@ -169,7 +178,7 @@ final class FolderDownload: Sendable {
   private func plan(
     _ layout: FolderLayout, _ wanted: EntrySet, _ folder: ListedFolder, _ listing: DownloadLink
   ) throws(PartFileError) {
-    let name = request.target.name(suggestedBy: folder.manifest)
+    let name = name(of: folder)
     var plan = FolderPlan(new: layout, wanted: wanted)
     if let output = existingOutput(name) {
       let isStopped = isStopped
@@ -191,7 +200,7 @@ final class FolderDownload: Sendable {
     let output: File
     do throws(Errno) { output = try request.target.openStream() } catch { throw .cannotCreate(error) }
     try OrderedStream(output, ChunkLayout(layout)).writeTail()
-    finish(folder, listing, path: nil, name: request.target.name(suggestedBy: folder.manifest))
+    finish(folder, listing, path: nil, name: name(of: folder))
   }
 
   private func layout(of folder: ListedFolder) throws(DownloadError) -> FolderLayout {
@@ -227,10 +236,7 @@ final class FolderDownload: Sendable {
   private func removeListing() {
     let target = request.target
     guard target.updates, target.partsFolder == target.folder else { return }
-    if let folder = try? Directory(target.listing(of: request.fileID).folder) {
-      try? folder.remove(FolderPart.listingName)
-    }
-    FolderPart.removeEmptyPart(of: request.fileID, inFolder: target.folder)
+    FolderPart.removeListing(of: request.fileID, inFolder: target.folder)
   }
 
   private func finish(_ folder: ListedFolder, _ listing: DownloadLink, path: String?, name: String) {

@@ -72,11 +72,11 @@ struct FolderArguments: ParsableArguments {
   }
 
   /// The options of the download.
-  func options(force: Bool) throws(Failure) -> FolderOptions {
+  func options(force: Bool) throws(Failure) -> PeerNode.FolderOptions {
     for folder in reuse where !Directory.exists(folder) {
       throw Failure(Exit.noInput, "\(folder): no such folder; name one whose files may be copied with --reuse DIR")
     }
-    var options = FolderOptions()
+    var options = PeerNode.FolderOptions()
     options.filter = filter
     options.reusedFolders = reuse
     options.updates = update
