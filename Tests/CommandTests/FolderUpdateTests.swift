@@ -163,6 +163,24 @@ import Testing
     #expect(try self.files(in: "here") == ["tree/a": [1], "tree/b/c": [2], "tree/own": [3]])
   }
 
+  @Test func `an updated folder offers what it kept, too`() throws {
+    var files = small
+    files["large"] = pattern(3 << 20, seed: 100)
+    try write(files, in: "copy")
+    files["small/1/5"] = pattern(900, seed: 101)
+    files["large"]![7] ^= 1
+    let from = try serve(files, "served")
+    let update = try workbench.start(
+      ["get", from.id, "--peer", from.served.address, "-o", "copy", "--update", "--keep-serving", "--json"])
+    try workbench.line(of: update, on: .stdout, with: "\"event\":\"done\"")
+    let listening = try GetEvents(update).named("listening").first
+    let address = try #require(listening?["address"] as? String)
+    _ = try uploaded(from.served)
+    let second = try workbench.ended(try workbench.start(["get", from.id, "--peer", address, "-o", "second"]))
+    #expect(second.code == 0, "\(second)")
+    #expect(try self.files(in: "second") == files)
+  }
+
   // MARK: Refusals
 
   @Test func `a folder that exists is only updated on request`() throws {

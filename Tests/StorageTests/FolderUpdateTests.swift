@@ -232,6 +232,25 @@ import Testing
     #expect(bench.items == ["a": .file([3])])
   }
 
+  @Test func `kept files can be read as long as they do not change`() throws {
+    let bytes = pattern(50_000, seed: 9)
+    let bench = UpdateBench(["a": .file(bytes)])
+    let sample = try SampleFolder(["a": .file(bytes), "b": .file([1])])
+    let update = try bench.begin(sample)
+    let offset = sample.layout.offset(ofFile: sample.entry("a"))
+    var buffer = [UInt8](repeating: 0, count: 1_000)
+    func read() throws {
+      var span = buffer.mutableSpan
+      var raw = span.mutableBytes
+      try update.read(at: offset + 40_000, count: 1_000, into: &raw)
+    }
+    try read()
+    #expect(buffer == Array(bytes[40_000..<41_000]))
+    bench.temporary.write("out/a", [0], at: 3)
+    #expect(throws: FolderUpdateFault.changed(path: bench.out("a")).error) { try read() }
+    update.release()
+  }
+
   @Test func `bytes can be read before and after the files have their places`() throws {
     let bench = UpdateBench(["a": .file([1])])
     let bytes = pattern(50_000, seed: 8)

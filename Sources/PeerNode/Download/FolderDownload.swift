@@ -113,6 +113,8 @@ final class FolderDownload: Sendable {
       if request.target.isStream { return try stream(layout, folder, listing) }
       let name = name(of: folder)
       guard let (part, missing) = try part(for: layout, wanted, name) else { return stop(folder, listing) }
+      var held = wanted
+      held.subtract(missing)
       let files = WantedLeaves(of: missing, in: layout)
       guard missing.entries.contains(where: { layout.listing.fileLength(of: $0) > 0 }) else {
         return try place(part, as: name, folder, listing)
@@ -120,7 +122,10 @@ final class FolderDownload: Sendable {
       let manifest = Manifest(
         kind: .folderContents, layout: ChunkLayout(layout), root: layout.listingRoot, suggestedName: name)
       let prepared = try PreparedPart(part, isResumed: part.isResumed, of: manifest, name: name)
-      fetch(FolderContents(layout: layout, part: prepared, wanted: files, peers: folder.peers), listing)
+      fetch(
+        FolderContents(
+          layout: layout, part: prepared, wanted: files, held: WantedLeaves(of: held, in: layout),
+          peers: folder.peers), listing)
     } catch {
       // The output of an update holds nothing of it then, unless an earlier one left a part.
       if request.folder.updates {
@@ -209,6 +214,8 @@ final class FolderDownload: Sendable {
     }
     do throws(FolderListingFault) {
       let layout = try FolderLayout(try FolderListing(decoding: bytes), root: folder.manifest.root)
+      // Its file goes with the part folder, and the listing stays offered.
+      folder.share.finish(ListingOutput(layout.listing))
       let name = folder.manifest.suggestedName
       request.target.listings?.keep(layout.listing, suggestedName: name, of: request.fileID)
       if !request.target.isStream { ListingCache.keepSuggestedName(name, besideListing: folder.path) }

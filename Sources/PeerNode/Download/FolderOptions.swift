@@ -52,6 +52,8 @@ struct ListedFolder: Sendable {
   let stats: DownloadStats
   /// Peers that had the listing.
   let peers: [KnownPeer]
+  /// The served side of its download.
+  let share: DownloadShare
 }
 
 /// A peer that was connected at an address that this node dialled.
@@ -66,6 +68,8 @@ struct FolderContents: Sendable {
   /// Nil: the contents go to a stream.
   let part: PreparedPart?
   let wanted: WantedLeaves
+  /// Leaves that are there without being fetched: other peers may have them.
+  var held = WantedLeaves.none
   /// Peers that probably have the contents.
   let peers: [KnownPeer]
 }

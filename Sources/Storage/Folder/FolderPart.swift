@@ -172,11 +172,15 @@ public final class FolderPart: PartStorage {
     precondition(offset <= length && UInt64(wanted) <= length - offset, "a read lies within the contents")
     var start = 0
     for run in layout.runs(at: offset, count: wanted) {
-      let count = try read(run, into: &buffer, from: start)
-      guard count == run.count else {
-        throw .io(Errno(code: Errno.inputOutput, call: "pread", subject: path(of: run.entry)))
-      }
+      try readAll(of: run, into: &buffer, from: start)
       start += run.count
+    }
+  }
+
+  /// Reads bytes of one file to a place in the span. Throws if some are not there.
+  func readAll(of run: FolderRun, into buffer: inout MutableRawSpan, from place: Int) throws(PartFileError) {
+    guard try read(run, into: &buffer, from: place) == run.count else {
+      throw .io(Errno(code: Errno.inputOutput, call: "pread", subject: path(of: run.entry)))
     }
   }
 

@@ -14,6 +14,7 @@ public final class FolderUpdate: PartStorage {
   /// The output. It holds the lock.
   let output: OpenFolder
   let folders = DescriptorCache<FolderPath, OpenFolder>(countMax: FolderPart.openFoldersMax)
+  private let keptFiles = DescriptorCache<Int, OpenPartFile>(countMax: FolderPart.openFilesMax)
   let hasPlace = Atomic<Bool>(false)
   /// Called after each entry that takes its place. A test ends the update there.
   let afterMove: @Sendable () throws(PartFileError) -> Void
@@ -84,8 +85,37 @@ public final class FolderUpdate: PartStorage {
 
   public func write(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError) { try part.write(bytes, at: offset) }
 
+  /// As `PartStorage` says. Kept files can be read, too.
   public func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(PartFileError) {
-    try part.read(at: offset, count: wanted, into: &buffer)
+    var start = 0
+    for run in layout.runs(at: offset, count: wanted) {
+      if plan.kept.contains(run.entry) {
+        try readKept(run, into: &buffer, from: start)
+      } else {
+        try part.readAll(of: run, into: &buffer, from: start)
+      }
+      start += run.count
+    }
+  }
+
+  /// Reads a file of the output, as long as it is what was hashed.
+  private func readKept(
+    _ run: FolderRun, into buffer: inout MutableRawSpan, from place: Int
+  ) throws(PartFileError) {
+    guard let name = plan.names[run.entry] else { preconditionFailure("a kept file has a name") }
+    let path = listing.path(of: run.entry).description
+    let isRight: Bool
+    do throws(Errno) {
+      let open = try keptFiles.value(for: run.entry) { () throws(Errno) in
+        OpenPartFile(try output.directory.open(beneath: path, [.read, .nonBlocking]), length: 0)
+      }
+      let count = try open.file.read(at: run.offset, count: run.count, into: &buffer, from: place)
+      let now = try open.file.status()
+      isRight = count == run.count && now.sameBytes(as: plan.scan.names[name].status)
+    } catch {
+      throw .io(error)
+    }
+    guard isRight else { throw .update(.changed(path: output.directory.path(of: path))) }
   }
 
   public func verifiedLeaves(

@@ -23,7 +23,9 @@ final class GetJSON: DownloadObserver {
   func see(_ update: DownloadUpdate) {
     switch update {
     case .listing(let length): emit("listing") { $0.set("bytes", length) }
-    case .planned(let plan): output(plan)
+    case .planned(let plan):
+      hasPlanned = true
+      for line in JSONLine.lines(of: plan) { output(line) }
     case .prepared(let name, let length): (self.name, self.length) = (name, length)
     case .report(let report): output(line(for: report))
     case .progress(let progress): output(JSONLine(progress))
@@ -91,26 +93,6 @@ final class GetJSON: DownloadObserver {
     line.set(stats)
     output(line)
     explain(stats)
-  }
-
-  private func output(_ plan: FolderPlan) {
-    hasPlanned = true
-    for item in plan.items {
-      emit("plan") { line in
-        line.set("change", item.change.word)
-        line.set("path", item.path)
-        line.set("bytes", item.byteCount)
-      }
-    }
-    emit("planned") { line in
-      for change in FolderPlan.Change.allCases {
-        let (count, bytes) = plan.total(change)
-        line.set(change.word, count)
-        line.set("\(change.word)Bytes", bytes)
-      }
-      line.set("copiedBytes", plan.copiedByteCount)
-      line.set("fetchedBytesMax", plan.fetchedByteCount)
-    }
   }
 
   private func explain(_ stats: DownloadStats) {

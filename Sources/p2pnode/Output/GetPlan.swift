@@ -32,12 +32,34 @@ extension FolderPlan.Change {
   }
 
   /// The change as programs read it.
-  var word: String {
+  fileprivate var word: String {
     switch self {
     case .added: "added"
     case .changed: "changed"
     case .kept: "kept"
     case .deleted: "deleted"
     }
+  }
+}
+
+extension JSONLine {
+  /// The events of a plan.
+  static func lines(of plan: FolderPlan) -> [JSONLine] {
+    let items = plan.items.map { item in
+      var line = JSONLine(event: "plan")
+      line.set("change", item.change.word)
+      line.set("path", item.path)
+      line.set("bytes", item.byteCount)
+      return line
+    }
+    var total = JSONLine(event: "planned")
+    for change in FolderPlan.Change.allCases {
+      let (count, bytes) = plan.total(change)
+      total.set(change.word, count)
+      total.set("\(change.word)Bytes", bytes)
+    }
+    total.set("copiedBytes", plan.copiedByteCount)
+    total.set("fetchedBytesMax", plan.fetchedByteCount)
+    return items + [total]
   }
 }
