@@ -11,6 +11,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
   case hidden
   case followLinks = "follow-links"
   case exclude
+  case jobs
   case workers
   case retries
   case chunkTimeout = "chunk-timeout"
@@ -48,6 +49,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .hidden: "off"
     case .followLinks: "off"
     case .exclude: "none"
+    case .jobs: "4"
     case .workers: "8"
     case .retries: "3"
     case .chunkTimeout: "30"
@@ -70,6 +72,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .folders: "none, top or all"
     case .hidden, .followLinks: "on or off"
     case .exclude: "a pattern, such as *.log or /build, or none"
+    case .jobs: "a number from 1 to 64"
     case .workers: "a number from 1 to 1024"
     case .retries: "a number from 0 to 1000"
     case .chunkTimeout: "a number of seconds from 0.1 to 86400"
@@ -102,6 +105,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .exclude:
       "Patterns of files and folders that serve and id leave out, joined by commas, or a line each. A pattern without / is "
         + "about names: *.log. A pattern with / is about paths from the folder on: /build, or data/**/tmp."
+    case .jobs: "Downloads that a get of several IDs runs at a time."
     case .workers: "Chunks that get fetches in parallel."
     case .retries: "Times that get tries a chunk again after each peer that has it failed."
     case .chunkTimeout: "Seconds that a chunk may take."

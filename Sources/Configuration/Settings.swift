@@ -27,6 +27,8 @@ package struct Settings: Sendable {
   package private(set) var metrics: Endpoint?
   /// What of a folder is served.
   package private(set) var rules = ServingRules()
+  /// Downloads that run at a time. A connection carries 64 contents at most.
+  package private(set) var jobs = 4
   package private(set) var workers = 8
   package private(set) var retries = 3
   package private(set) var chunkTimeout = Duration.seconds(30)
@@ -126,6 +128,7 @@ package struct Settings: Sendable {
       } else {
         for text in text.split(separator: ",") { rules.excluded.append(try wanted(PathPattern(String(text)))) }
       }
+    case .jobs: jobs = try wanted(Settings.number(text, 1...64))
     case .workers: workers = try wanted(Settings.number(text, 1...1024))
     case .retries: retries = try wanted(Settings.number(text, 0...1000))
     case .chunkTimeout:

@@ -21,6 +21,9 @@ public enum ServerError: Error, Sendable {
 /// A node of the network. It owns the identity, the listener, the threads that talk to peers, discovery, and the counters.
 /// Folders and downloads can be added and removed while it runs. `stop` ends it.
 public final class Node: Sendable {
+  /// The time that loops may take to say goodbye when all is done.
+  static let goodbyeGrace = Duration.milliseconds(250)
+
   /// Where it listens: the real port where 0 was asked for. Nil: no other node can dial it.
   public let address: Endpoint?
   /// The public key that others may pin.
@@ -173,6 +176,12 @@ public final class Node: Sendable {
   /// cancelled, and folders that are added after it are not served.
   public func shutDown(grace: Duration) { shutDown(.shuttingDown, grace: grace) }
 
+  /// As `shutDown(grace:)`, for a node whose downloads are over: its peers hear that it is done.
+  package func leave() { shutDown(.done, grace: Node.goodbyeGrace) }
+
+  /// Cancels all downloads that run. Others may be started. Any thread may call it.
+  package func cancelDownloads() { for download in context.runningDownloads { download.cancel() } }
+
   /// - `code`: of the GOODBYE.
   func shutDown(_ code: CloseCode, grace: Duration) {
     let isFirst = ending.change { ending in
@@ -188,10 +197,9 @@ public final class Node: Sendable {
     answerer.withLock { $0.take() }?.stop()
     for folder in context.offered.folders { folder.stop() }
     context.following.stop()
-    for download in context.runningDownloads { download.cancel() }
+    cancelDownloads()
     context.threads.stop()
-    // Those that were paused meanwhile.
-    for download in context.runningDownloads { download.cancel() }
+    cancelDownloads()  // those that were paused meanwhile
     context.asker?.stop()
     context.sendToAllLoops(.shutDown(code, grace: grace))
     let running = threads.withLock { running in

@@ -36,7 +36,7 @@ struct ConfigTests {
     let page = try workbench.run("config", "--default")
     #expect(page.code == 0, "\(page)")
     #expect(page.stdout.lines.allSatisfy { $0.isEmpty || $0.hasPrefix("#") }, "\(page)")
-    #expect(page.stdout.lines.count < 70, "one page")
+    #expect(page.stdout.lines.count < 90, "one page")
     let uncommented = page.stdout.lines.map { $0.contains(" = ") && !$0.hasPrefix("# ") ? String($0.dropFirst()) : $0 }
     try write(uncommented.joined(separator: "\n"))
     let config = try workbench.ended(try start(["config", "--json"], "P2PNODE_LAN="))

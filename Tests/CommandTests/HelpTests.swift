@@ -4,7 +4,7 @@ import Testing
 
 struct HelpTests {
   private let workbench = Workbench()
-  static let verbs = ["serve", "get", "id", "link", "verify", "keygen", "whoami", "config"]
+  static let verbs = ["serve", "get", "ls", "id", "link", "verify", "keygen", "whoami", "config"]
 
   /// The examples in a verb's help: the lines that are indented by two and begin with the command.
   private func examples(_ verb: String) throws -> [String] {
@@ -51,7 +51,7 @@ struct HelpTests {
       }
       let serve = try shell("exec " + here(example).drop { $0 == " " }, "home-\(i)")
       try workbench.line(of: serve, with: "ready: 1 files")
-      for get in try examples("get") {
+      for get in try examples("get") + examples("ls") {
         // Where another serve runs at the port, that example is a pair with the other one.
         let child = try workbench.ended(try shell(here(get).replacingOccurrences(of: "=10m", with: "=1s"), "home-\(i)"))
         if !example.contains("--listen"), get.contains("--peer") { continue }

@@ -36,7 +36,8 @@ struct SettingsTests {
 
   @Test func `nobody says anything: the defaults`() throws {
     let settings = try settings()
-    #expect(settings.workers == 8 && settings.retries == 3 && settings.chunkTimeout == .seconds(30))
+    #expect(
+      settings.jobs == 4 && settings.workers == 8 && settings.retries == 3 && settings.chunkTimeout == .seconds(30))
     #expect(settings.listen.description == "[::]:9800" && settings.maxConnections == nil)
     #expect(settings.uploadLimit == nil && settings.allow == nil && settings.metrics == nil)
     #expect(settings.lan == .on && settings.cipher == .auto && settings.logLevel == .info)
@@ -92,7 +93,8 @@ struct SettingsTests {
   // MARK: Slips
 
   static let slips = [
-    "colour = red", "listen", "= 3", "workers =", "workers = 0", "workers = many", "workers = 2\nworkers = 2",
+    "colour = red", "listen", "= 3", "workers =", "workers = 0", "jobs = 0", "jobs = 65", "workers = many",
+    "workers = 2\nworkers = 2",
     "retries = -1", "retries = 1001", "chunk-timeout = 0", "chunk-timeout = nan", "chunk-timeout = 1e9",
     "listen = nowhere", "listen = 1.2.3.4", "upload-limit = 1", "upload-limit = fast", "max-connections = 0",
     "max-connections = 99999999999999999999", "lan = maybe", "cipher = rot13", "log-level = loud", "allow = abc",

@@ -33,6 +33,8 @@ struct UsageTests {
 
   @Test(arguments: [
     ["nonsense"], ["get"], ["serve"], ["verify", "abc"], ["id"], ["keygen"], ["link"], ["get", fileID, "--nonsense"],
+    ["get", fileID, fileID, "-o", "-"], ["get", "--input-file", "list", "-o", "-"], ["get", fileID, "--jobs", "0"],
+    ["get", fileID, "--jobs", "65"], ["ls"], ["ls", fileID, fileID], ["ls", fileID, "--json", "-l"],
     ["get", fileID, "--workers", "0"], ["get", fileID, "--workers", "many"], ["get", fileID, "--retries", "-1"],
     ["get", fileID, "--chunk-timeout", "0"], ["get", fileID, "--quiet", "--verbose"],
     ["get", fileID, "--cipher", "rot13"], ["get", fileID, "--keep-serving=ever"], ["get", fileID, "--keep-serving=5"],

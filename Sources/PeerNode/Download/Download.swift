@@ -76,7 +76,10 @@ public final class Download: Sendable {
   }
 
   /// Blocks until the end.
-  func wait() throws(DownloadError) -> DownloadResult { try state.wait { $0.result }.get() }
+  func wait() throws(DownloadError) -> DownloadResult { try outcome.get() }
+
+  /// Blocks until the end.
+  var outcome: Outcome { state.wait { $0.result } }
 
   /// Whether it has ended.
   public var isOver: Bool { state.change { $0.result != nil } }

@@ -103,6 +103,11 @@ extension DownloadRun {
         phase = .decided(.failure(.otherLength(expected: expectedLength, actual: manifest.length)))
         return
       }
+      if isListingOnly, manifest.kind == .file {
+        phase = .decided(
+          .failure(.notAFolder(name: output.target.name(suggestedBy: manifest), length: manifest.length)))
+        return
+      }
       if self.manifest == nil { self.manifest = manifest }
       connections.opened(id)
     case .refused(let refusal): connections.dismiss(id, .refused(refusal))

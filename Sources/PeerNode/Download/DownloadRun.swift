@@ -43,6 +43,8 @@ final class DownloadRun {
   private let heldLeaves: WantedLeaves
   /// Peers that probably have the content.
   private let knownPeers: [KnownPeer]
+  /// Whether the ID must be that of a folder, of which only the listing is fetched.
+  let isListingOnly: Bool
   var state: DownloadState
   var manifest: Manifest?
   /// Nil until the manifest is verified.
@@ -60,16 +62,18 @@ final class DownloadRun {
   /// - `length`: of the file, in bytes, if it is known; nil if not.
   /// - `sharing`: nil: other peers get nothing.
   /// - `contents`: if the contents of a folder are fetched.
+  /// - `isListingOnly`: the download fails if the ID is that of a file.
   init(
     _ link: DownloadLink, length: UInt64?, peers: [PeerSource], target: DownloadTarget, on context: NodeContext,
     over nodeConnections: NodeConnections, settings: DownloadSettings, sharing: Sharing?,
-    contents: FolderContents? = nil,
+    contents: FolderContents? = nil, isListingOnly: Bool = false,
     resolve: @escaping Resolver, onUpdate: @escaping (DownloadUpdate) -> Void,
     onListed: ((ListedFolder) -> Void)? = nil, at now: Instant
   ) {
     self.context = context
     self.onUpdate = onUpdate
     expectedLength = length
+    self.isListingOnly = isListingOnly
     self.link = link
     var settings = settings
     if target.isStream { settings.order = .inOrder(windowChunks: DownloadRun.streamWindowChunks) }

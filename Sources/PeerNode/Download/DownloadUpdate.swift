@@ -60,6 +60,9 @@ public enum DownloadError: Error, Sendable {
   case storage(PartFileError)
   /// The file of this ID has another length, in bytes, than the caller gave. No peer is to blame.
   case otherLength(expected: UInt64, actual: UInt64)
+  /// Only the listing of a folder was asked for, and the ID is that of a file: its name, made harmless, and its length in
+  /// bytes.
+  case notAFolder(name: String, length: UInt64)
   /// The author of the folder's ID made a listing that breaks a rule. No peer is to blame.
   case badListing(FolderListingFault)
   /// The folder has no path that its filter includes.

@@ -8,9 +8,6 @@ import Wire
 
 /// Fetches files. Its downloads share a node, which is there while any of them runs.
 public final class Downloader: Sendable {
-  /// The time that loops may take to say goodbye.
-  private static let goodbyeGrace = Duration.milliseconds(250)
-
   /// The place of files, unless a call gives another.
   public let storage: DownloadTarget
   /// The node that fetches, and its peers unless a call gives others.
@@ -157,7 +154,7 @@ public final class Downloader: Sendable {
     }
     guard let node else { return download.end(result) }
     Thread.start(name: "p2p-stop") {
-      node.shutDown(.done, grace: Downloader.goodbyeGrace)
+      node.leave()
       let waiting = self.nodeEnded()
       download.end(result)
       for (request, next) in waiting { self.begin(request, next) }

@@ -4,9 +4,10 @@ import Storage
 import Transfer
 import Wire
 
-/// How a download treats the ID of a folder. For the ID of a file it means nothing.
+/// How a download treats the ID of a folder.
 public struct FolderOptions: Sendable {
-  /// Whether only the listing is fetched. The result is then the listing's own file.
+  /// Whether only the listing is fetched. The result is then the listing's own file. If the ID is that of a file, the
+  /// download fails with `notAFolder`, and nothing is fetched.
   public var isListingOnly = false
   /// Whether the download only tells what it would do, as `DownloadUpdate.planned`. Nothing is fetched but the listing,
   /// and nothing is written to the output.

@@ -11,6 +11,8 @@ final class UpdateQueue: Sendable {
     var isAbandoned = false
     /// The task that reads.
     var reader: CheckedContinuation<DownloadUpdate?, Never>?
+    /// Called when there is something to take, on any thread.
+    var onNews: @Sendable () -> Void = {}
   }
 
   private let state = Monitor(State())
@@ -25,22 +27,48 @@ final class UpdateQueue: Sendable {
   var lostCount: Int { state.change { $0.backlog.lostCount } }
 
   func put(_ update: DownloadUpdate) {
-    let reader = state.change { state -> CheckedContinuation<DownloadUpdate?, Never>? in
-      guard !state.isClosed, !state.isAbandoned else { return nil }
-      if let reader = state.reader.take() { return reader }
+    let (reader, onNews) = state.change {
+      state -> (CheckedContinuation<DownloadUpdate?, Never>?, @Sendable () -> Void) in
+      guard !state.isClosed, !state.isAbandoned else { return (nil, {}) }
+      if let reader = state.reader.take() { return (reader, {}) }
       state.backlog.put(update)
-      return nil
+      return (nil, state.onNews)
     }
     reader?.resume(returning: update)
+    onNews()
   }
 
   /// No update follows.
   func close() {
-    let reader = state.change { state in
+    let (reader, onNews) = state.change { state in
       state.isClosed = true
-      return state.reader.take()
+      return (state.reader.take(), state.onNews)
     }
     reader?.resume(returning: nil)
+    onNews()
+  }
+
+  /// From now on the reader hears when there is something to take. It must not wait in `onNews`, which is called once for
+  /// what is there already.
+  func announce(_ onNews: @escaping @Sendable () -> Void) {
+    state.change { $0.onNews = onNews }
+    onNews()
+  }
+
+  enum Taken {
+    case update(DownloadUpdate)
+    /// None is there, and some may follow.
+    case nothing
+    /// None follows.
+    case end
+  }
+
+  /// The next update, without waiting for it.
+  func takeNow() -> Taken {
+    state.change { state in
+      if let update = state.backlog.take() { return .update(update) }
+      return state.isClosed || state.isAbandoned ? .end : .nothing
+    }
   }
 
   /// The reader has gone: updates are dropped from now on.

@@ -94,7 +94,12 @@ public final class Catalogue: Sendable {
     table.withLock { $0.candidates(bucket: bucket) }
   }
 
-  /// Grows whenever a content comes or goes.
+  /// The file of a path is gone: its hashes stay as those of no path, while a listing names them.
+  func retire(_ path: String) throws(DatabaseError) {
+    if try store.retire(path: path) { table.withLock { $0.noteChange() } }
+  }
+
+  /// Grows whenever a content comes or goes, and when only its hashes are left.
   public var changeCount: UInt64 { table.withLock { $0.changeCount } }
 
   /// Adds an entry, in the place of an older one of the same path.

@@ -40,6 +40,7 @@ struct CatalogueTable {
   private var contents: [UInt16: [FileContent]] = [:]
   /// Grows whenever a content comes or goes.
   private(set) var changeCount: UInt64 = 0
+  mutating func noteChange() { changeCount += 1 }
   /// Bytes of all entries.
   private(set) var bytes: UInt64 = 0
 

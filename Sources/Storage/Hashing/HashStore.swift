@@ -138,6 +138,11 @@ final class HashStore: Sendable {
     try write { writing throws(DatabaseError) in try writing.retire(number) }
   }
 
+  /// The file of a path is gone. False: none was known.
+  func retire(path: String) throws(DatabaseError) -> Bool {
+    try write { writing throws(DatabaseError) in try writing.retire(path: path) }
+  }
+
   /// Forgets all files whose paths `isHere` does not know.
   func removeAll(unless isHere: (String) -> Bool) throws(DatabaseError) {
     let all = try reading.withLock { reading throws(DatabaseError) in try reading.paths() }

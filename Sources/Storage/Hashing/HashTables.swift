@@ -231,9 +231,11 @@ struct HashWriting: ~Copyable {
     if try database.integer("SELECT count(*) FROM listing") == 0 { try remove(number) }
   }
 
-  mutating func retire(path: String) throws(DatabaseError) {
-    guard let number = try findPath.first(.text(path), body: { $0.integer(0) }) else { return }
+  /// False: no file of the path was known.
+  @discardableResult mutating func retire(path: String) throws(DatabaseError) -> Bool {
+    guard let number = try findPath.first(.text(path), body: { $0.integer(0) }) else { return false }
     try retire(try RowNumber.checked(number, in: database.path))
+    return true
   }
 
   mutating func remove(_ number: Int64) throws(DatabaseError) {

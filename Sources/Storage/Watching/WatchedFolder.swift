@@ -154,10 +154,14 @@ public final class WatchedFolder {
       if status.sameContent(as: entry.status) { return forget(path) }
       if status.sameContentButAttributes(as: entry.status) { return touch(entry, status) }
       let isSameFile = status.identity == entry.status.identity
+      retire(path)
       emit(.withdraw(entry, isSameFile ? .changed(path: path) : .removed(path: path)))
     } else if hashing[path] != nil {
       hashing[path] = true
       return
+    } else {
+      // A connection may have found that the file has changed, and withdrawn it.
+      retire(path)
     }
     if isSettled {
       unsettled[path] = nil
@@ -186,10 +190,14 @@ public final class WatchedFolder {
     plan.mark(above: path)
     if hashing[path] != nil { hashing[path] = true }
     guard let entry = catalogue.entry(at: path) else { return }
+    retire(path)
     emit(.withdraw(entry, reason ?? .removed(path: path)))
-    do throws(DatabaseError) { try catalogue.store.retire(entry.hashes.number) } catch {
-      emit(.event(.warning("\(error)")))
-    }
+  }
+
+  /// The file that had a path is gone, or about to be withdrawn. Its hashes are kept apart first: contents of folders that
+  /// are opened in between find one or the other.
+  private func retire(_ path: String) {
+    do throws(DatabaseError) { try catalogue.retire(path) } catch { emit(.event(.warning("\(error)"))) }
   }
 
   private func forget(_ path: String) {

@@ -58,7 +58,8 @@ struct FolderArguments: ParsableArguments {
   }
 
   /// Throws if options of `get` exclude each other.
-  func check(output: String?, force: Bool, stays: Bool) throws {
+  func check(output: String?, force: Bool, stays: Bool, isSeveral: Bool) throws {
+    if dryRun, isSeveral { throw ValidationError("--dry-run is about one ID at a time.") }
     if output == "-", update || dryRun || !reuse.isEmpty || !include.isEmpty || !exclude.isEmpty {
       throw ValidationError(
         "-o - writes the whole content to stdout: leave out --update, --dry-run, --reuse, --include and --exclude.")

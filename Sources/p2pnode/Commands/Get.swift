@@ -1,4 +1,4 @@
-// `p2pnode get`: fetches one file from many peers at once.
+// `p2pnode get`: fetches files and folders from many peers at once.
 import ArgumentParser
 import Configuration
 import Content
@@ -10,7 +10,7 @@ import Wire
 
 struct Get: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "get", abstract: "Fetches a file from peers, many at once.",
+    commandName: "get", abstract: "Fetches files and folders from peers, many at once.",
     discussion: """
       Nothing that a peer sends is trusted: a file that is finished is the right one. What was interrupted is continued by \
       the same command. Besides the peers that --peer names, those on this machine and its local networks are found. Also \
@@ -18,7 +18,12 @@ struct Get: ParsableCommand {
       (one a line, # begins a comment; below $P2PNODE_HOME/config where that is set). 'p2pnode config' says where options \
       can be kept.
 
-      FILEID may be a link, which names peers as well: 'p2pnode:FILEID?name=disk.img&peer=192.0.2.1:9800'.
+      ID may be a link, which names peers as well: 'p2pnode:ID?name=disk.img&peer=192.0.2.1:9800'.
+
+      Several IDs are fetched side by side, --jobs of them at a time. If one fails, the others go on. The path of each \
+      finished one is a line on stdout. Lines on stderr begin with the first digits of the ID in brackets, JSON events have \
+      the member 'id'. The exit code is that of the first ID that failed. --input-file has one ID or link a line, and after \
+      a tab the path of its output if that is not the place of -o; lines that begin with # are comments.
 
       Of a file that another 'p2pnode serve' of yours offers on this machine, or on the local network:
 
@@ -32,13 +37,25 @@ struct Get: ParsableCommand {
       Straight into another program:
 
         p2pnode get "$(p2pnode id images/disk.img | cut -c 1-64)" -o - | sha256sum
+
+      All that a list names, two at a time:
+
+        p2pnode id images/disk.img | cut -c 1-64 | p2pnode get --input-file - --jobs 2
       """)
 
   @Argument(
     help: ArgumentHelp(
-      "64 hexadecimal digits, as printed by 'p2pnode serve', or a link, as printed by 'p2pnode link'.",
-      valueName: "FILEID"))
-  var fileID: String
+      "64 hexadecimal digits, as printed by 'p2pnode serve', or a link, as printed by 'p2pnode link'. May be repeated.",
+      valueName: "ID"))
+  var ids: [String] = []
+
+  @Option(
+    help: ArgumentHelp("Fetch what a file names, one ID or link a line; - is standard input.", valueName: "FILE"),
+    completion: .file())
+  var inputFile: String?
+
+  @Option(help: ArgumentHelp("Of several IDs, fetch so many at a time: 4.", valueName: "N"))
+  var jobs: String?
 
   @Option(
     help: ArgumentHelp(
@@ -50,7 +67,8 @@ struct Get: ParsableCommand {
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
-      "Where to put it: a file, a folder for the name that the peers suggest, or - for stdout.", valueName: "PATH"),
+      "Where to put it: a file, a folder for the name that the peers suggest, or - for stdout. Of several IDs: a folder.",
+      valueName: "PATH"),
     completion: .file())
   var output: String?
 
@@ -92,8 +110,15 @@ struct Get: ParsableCommand {
 
   @OptionGroup var node: NodeOptions
 
+  /// Whether the output is in the form of several downloads. It does not depend on how many IDs a file has.
+  private var isSeveral: Bool { ids.count > 1 || inputFile != nil }
+
   func validate() throws {
-    try folder.check(output: output, force: force, stays: keepServing != nil)
+    guard !ids.isEmpty || inputFile != nil else { throw ValidationError("Name an ID, or a file of IDs.") }
+    try folder.check(output: output, force: force, stays: keepServing != nil, isSeveral: isSeveral)
+    guard !(isSeveral && output == "-") else {
+      throw ValidationError("several IDs cannot go to stdout: name a folder with -o, or fetch one at a time.")
+    }
     guard !(json && output == "-") else { throw ValidationError("--json and -o - both want stdout: choose one.") }
     guard !(noUpload && keepServing != nil) else {
       throw ValidationError("--no-upload and --keep-serving exclude each other: choose one.")
@@ -102,7 +127,7 @@ struct Get: ParsableCommand {
       throw ValidationError(
         "-o - keeps nothing that --keep-serving could offer: name a file, or leave --keep-serving out.")
     }
-    guard [quiet, verbose, node.logLevel != nil].count(where: { $0 }) <= 1 else {
+    guard [quiet, verbose, node.swarm.logLevel != nil].count(where: { $0 }) <= 1 else {
       throw ValidationError("--quiet, --verbose and --log-level exclude each other: choose one.")
     }
     guard !(quiet && explain && !json) else {
@@ -110,32 +135,24 @@ struct Get: ParsableCommand {
     }
   }
 
-  func run() throws { try reporting(json: json) { () throws(Failure) in try get() } }
+  func run() throws {
+    try reporting(json: json) { () throws(Failure) in
+      if isSeveral { try getSeveral() } else { try get(try Wanted(typed: ids[0])) }
+    }
+  }
 
-  private func get() throws(Failure) {
-    let wanted = try Wanted(typed: fileID)
+  private func get(_ wanted: Wanted) throws(Failure) {
     let set = try settings()
     let peers = try KnownPeers.all(options: peer, link: wanted.link)
-    let target = try downloadTarget(suggested: wanted.link?.name)
+    let target = try downloadTarget(output, suggested: wanted.link?.name)
     let folder = try folder.options(force: force)
-    guard !peers.isEmpty || set.lan != .off || target.isTaken else {
-      throw Failure(Exit.unavailable, "no peer is known: name those that have the file \(KnownPeers.places)")
-    }
+    guard !peers.isEmpty || set.lan != .off || target.isTaken else { throw Failure.noPeerIsKnown }
     let stop = try StopSignal()  // before any thread starts
     OpenFileLimit.raise()
     let loaded = try loadIdentity(set)
-    var configuration = NodeConfiguration(
-      identity: loaded.identity, swarmKey: try set.loadSwarmKey(), suites: try set.suites())
-    configuration.discovery = set.discovery
-    configuration.connectionsMax = set.maxConnections
-    set.warnOfOpenFiles(granted: configuration.connectionsOfDownload)
-    configuration.uploadLimit = set.uploadLimit
+    let configuration = try configuration(set, loaded.identity)
     let sharing = target.isStandardOutput ? nil : try sharing(set)
-    var settings = DownloadSettings()
-    settings.maxWorkers = set.workers
-    settings.maxRetries = set.retries
-    settings.chunkTimeout = set.chunkTimeout
-    let downloader = Downloader(configuration, settings: settings, sharing: sharing)
+    let downloader = Downloader(configuration, settings: downloadSettings(set), sharing: sharing)
     Thread.start(name: "p2p-stop") {
       stop.wait()
       // A stream keeps nothing, and its reader may never read again.
@@ -165,7 +182,25 @@ struct Get: ParsableCommand {
     _ = consume loaded
   }
 
-  private func sharing(_ settings: Settings) throws(Failure) -> Sharing? {
+  func configuration(_ set: Settings, _ identity: StaticIdentity) throws(Failure) -> NodeConfiguration {
+    var configuration = NodeConfiguration(
+      identity: identity, swarmKey: try set.loadSwarmKey(), suites: try set.suites())
+    configuration.discovery = set.discovery
+    configuration.connectionsMax = set.maxConnections
+    set.warnOfOpenFiles(granted: configuration.connectionsOfDownload)
+    configuration.uploadLimit = set.uploadLimit
+    return configuration
+  }
+
+  func downloadSettings(_ set: Settings) -> DownloadSettings {
+    var settings = DownloadSettings()
+    settings.maxWorkers = set.workers
+    settings.maxRetries = set.retries
+    settings.chunkTimeout = set.chunkTimeout
+    return settings
+  }
+
+  func sharing(_ settings: Settings) throws(Failure) -> Sharing? {
     if noUpload { return nil }
     let stay: Sharing.Stay? =
       switch keepServing {
@@ -180,38 +215,32 @@ struct Get: ParsableCommand {
     }
   }
 
-  private func settings() throws(Failure) -> Settings {
+  func settings() throws(Failure) -> Settings {
     var others: [SettingKey: [String]] = [:]
+    others[.jobs] = jobs.map { [$0] }
     others[.workers] = workers.map { [$0] }
     others[.retries] = retries.map { [$0] }
     others[.chunkTimeout] = chunkTimeout.map { [$0] }
     return try node.settings(others)
   }
 
-  /// The identity of `--identity`. That of the settings may be in use by `serve`: then a fresh one, which is said.
-  private func loadIdentity(_ settings: Settings) throws(Failure) -> LoadedIdentity {
-    guard let path = settings.identity else { return LoadedIdentity.ephemeral() }
-    do throws(SecretFileError) { return try LoadedIdentity.file(path) } catch {
-      guard case .inUse = error, node.identity == nil else { throw Failure(error) }
-      if !quiet && settings.logLevel >= .warning {
-        Console.log(.warning, "warning: \(error); this get has an identity of its own")
-      }
-      return LoadedIdentity.ephemeral()
-    }
+  func loadIdentity(_ settings: Settings) throws(Failure) -> LoadedIdentity {
+    try LoadedIdentity.ofGetter(settings, isNamed: node.swarm.identity != nil, isQuiet: quiet)
   }
 
   /// A folder keeps the suggested name; anything else is the file's own path.
-  private func downloadTarget(suggested name: String?) throws(Failure) -> DownloadTarget {
-    var target = try place()
+  func downloadTarget(_ output: String?, suggested name: String?) throws(Failure) -> DownloadTarget {
+    var target = try place(output)
     target.suggestedName = name
     target.listings = (try? StateFolders.ofUser()).map { ListingCache($0.cache + "/listings") }
     return target
   }
 
-  private func place() throws(Failure) -> DownloadTarget {
+  private func place(_ output: String?) throws(Failure) -> DownloadTarget {
     guard let output else { return DownloadTarget(folder: ".", replaces: force) }
     if output == "-" { return .standardOutput }
-    if folder.update { return try folder.outputFolder(output) }
+    // Of several IDs, -o is the folder that they go to.
+    if folder.update, !isSeveral || output != self.output { return try folder.outputFolder(output) }
     if Directory.exists(output) { return DownloadTarget(folder: output, replaces: force) }
     let parts = PathParts(output)
     guard !parts.name.isEmpty, parts.name != ".", parts.name != "..", !output.hasSuffix("/") else {

@@ -17,13 +17,15 @@ struct P2PNode: ParsableCommand {
 
       On the machine that wants one:
 
-        p2pnode get FILEID --peer HOST:PORT --peer HOST:PORT
+        p2pnode get ID --peer HOST:PORT --peer HOST:PORT
 
       'p2pnode help VERB' has examples for each.
       """,
     version: version,
     // Each says its name: to find it out from its type takes longer than a handshake.
-    subcommands: [Serve.self, Get.self, ID.self, Link.self, Verify.self, Keygen.self, WhoAmI.self, Config.self])
+    subcommands: [
+      Serve.self, Get.self, Ls.self, ID.self, Link.self, Verify.self, Keygen.self, WhoAmI.self, Config.self,
+    ])
 
   static func main() { main(Stay.completed(Array(CommandLine.arguments.dropFirst()))) }
 }

@@ -64,7 +64,7 @@ struct Serve: ParsableCommand {
   @OptionGroup var node: NodeOptions
 
   func validate() throws {
-    guard !(verbose && node.logLevel != nil) else {
+    guard !(verbose && node.swarm.logLevel != nil) else {
       throw ValidationError("--verbose and --log-level exclude each other: choose one.")
     }
   }

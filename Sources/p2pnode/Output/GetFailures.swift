@@ -24,8 +24,12 @@ final class GetFailures: DownloadObserver {
   private var otherEnds = 0
   private var unresolved: [(PeerSource, String)] = []
   private var search: DiscoverySummary?
+  /// The start of each line.
+  private let prefix: String
   /// Why a chunk had to be tried again last, and at whom.
   private var retried: [ChunkIndex: String] = [:]
+
+  init(prefix: String = "") { self.prefix = prefix }
 
   func see(_ update: DownloadUpdate) {
     switch update {
@@ -36,8 +40,8 @@ final class GetFailures: DownloadObserver {
     case .searched(let summary): search = summary
     case .peerEnded(let address, _, let end):
       if ends[address] != nil || ends.count < GetFailures.endsMax { ends[address] = end } else { otherEnds += 1 }
-    // An error, which also who wants no lines is told.
-    case .unreadable(let error): Console.error("p2pnode: \(Console.escaped(error.description))")
+    // An error, which --quiet does not hide.
+    case .unreadable(let error): Console.error("\(prefix)p2pnode: \(Console.escaped(error.description))")
     case .listing, .planned, .prepared, .report, .progress, .found, .resumed, .listening, .staying: break
     }
   }
@@ -55,13 +59,11 @@ final class GetFailures: DownloadObserver {
     case .storage(let error): Failure(error)
     case .listen(let address, let errno): Failure(errno, listen: address)
     case .system(let errno): Failure(Exit.ioError, "cannot start: \(errno); try again when the system has more to give")
-    case .badListing(let fault):
-      Failure(
-        Exit.badData,
-        "the listing of \(fileID.hex) breaks a rule, so its author made it wrong: \(fault); ask the author for another ID"
-      )
+    case .badListing(let fault): Failure(fault, listingOf: fileID)
+    // A `get` asks for more than a listing.
+    case .notAFolder: Failure(Exit.usage, "\(error)")
     case .nothingWanted:
-      Failure(Exit.usage, "\(error): check the patterns of --include and --exclude, or list the folder")
+      Failure(Exit.usage, "\(error): check the patterns of --include and --exclude; 'p2pnode ls' lists the paths")
     case .isRunning: Failure(Exit.usage, "\(error)")
     case .otherLength(let expected, let actual): Failure(Exit.badData, Failure.wrongLink(says: expected, has: actual))
     case .failed(let failure, let stats, let part):
@@ -119,4 +121,17 @@ final class GetFailures: DownloadObserver {
     let all = (first.map { [$0] } ?? []) + names + addresses + others
     return all.isEmpty ? "" : " (\(all.joined(separator: "; ")))"
   }
+}
+
+extension Failure {
+  /// A listing that breaks a rule.
+  init(_ fault: FolderListingFault, listingOf fileID: FileID) {
+    self.init(
+      Exit.badData,
+      "the listing of \(fileID.hex) breaks a rule, so its author made it wrong: \(fault); ask the author for another ID"
+    )
+  }
+
+  static let noPeerIsKnown = Failure(
+    Exit.unavailable, "no peer is known: name those that have the file \(KnownPeers.places)")
 }

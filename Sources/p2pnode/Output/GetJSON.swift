@@ -13,9 +13,13 @@ final class GetJSON: DownloadObserver {
   private var hasStayed = false
   private var hasPlanned = false
   private let explains: Bool
+  /// Each event names it, if there are several downloads.
+  private let fileID: FileID?
   private let maxWorkers: Int
 
-  init(explains: Bool, maxWorkers: Int) {
+  /// - `fileID`: of one of several downloads; nil: it is alone.
+  init(explains: Bool, maxWorkers: Int, fileID: FileID? = nil) {
+    self.fileID = fileID
     self.explains = explains
     self.maxWorkers = maxWorkers
   }
@@ -95,6 +99,13 @@ final class GetJSON: DownloadObserver {
     explain(stats)
   }
 
+  func failedBeforeStart(_ failure: Failure) {
+    emit("failed") { line in
+      line.set("code", failure.code)
+      line.set("message", failure.message)
+    }
+  }
+
   private func explain(_ stats: DownloadStats) {
     if explains { output(DownloadExplanation(stats, maxWorkers: maxWorkers).json) }
   }
@@ -105,7 +116,11 @@ final class GetJSON: DownloadObserver {
     output(line)
   }
 
-  private func output(_ line: JSONLine) { Console.output(line.finished) }
+  private func output(_ line: JSONLine) {
+    var line = line
+    if let fileID { line.set("id", fileID.hex) }
+    Console.output(line.finished)
+  }
 
   private func line(for report: DownloadReport) -> JSONLine {
     switch report {

@@ -6,10 +6,12 @@ import Transfer
 
 final class GetLines: DownloadObserver {
   private let isVerbose: Bool
+  /// The start of each line.
+  private let prefix: String
   private var shownName = ""
   private var wasFound = false
 
-  init(isVerbose: Bool) { self.isVerbose = isVerbose }
+  init(isVerbose: Bool, prefix: String = "") { (self.isVerbose, self.prefix) = (isVerbose, prefix) }
 
   func see(_ update: DownloadUpdate) {
     switch update {
@@ -45,11 +47,11 @@ final class GetLines: DownloadObserver {
     case .usingWorkers(let count): note("Using \(count) parallel workers")
     case .chunkDone(_, let worker, let finished, let total, let peer, let latency, _):
       let percent = Format.fixed(Double(finished) / Double(max(1, total)) * 100, 1)
-      Console.error(
+      line(
         "[Worker \(worker)] Chunk \(finished)/\(total) (\(percent)%) from \(peer.short) in \(Format.milliseconds(latency))"
       )
     case .chunkRetry(let chunk, let peer, let reason, let attempt, let delay):
-      Console.error(
+      line(
         "[Retry] Chunk \(chunk.rawValue) from \(peer.short): \(reason.words); retry \(attempt) in "
           + "\(Format.fixed(Format.seconds(delay), 1))s")
     case .peerBanned(let peer): note("Peer \(peer.short) is banned: it sent wrong data")
@@ -59,5 +61,7 @@ final class GetLines: DownloadObserver {
   }
 
   /// A line of the downloader's own.
-  private func note(_ text: String) { Console.error("[Downloader] " + text) }
+  private func note(_ text: String) { line("[Downloader] " + text) }
+
+  private func line(_ text: String) { Console.error(prefix + text) }
 }

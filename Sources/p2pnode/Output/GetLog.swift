@@ -14,16 +14,25 @@ protocol DownloadObserver: AnyObject {
   func ended(_ result: DownloadResult)
   /// - `failure`: what the command ends with.
   func failed(_ error: DownloadError, _ failure: Failure)
+  /// It could not begin. Comes alone.
+  func failedBeforeStart(_ failure: Failure)
 }
 
 extension DownloadObserver {
   func leftOut(connectionEnds count: Int) {}
+  func failedBeforeStart(_ failure: Failure) {}
+}
+
+/// What tells the lines of one download from those of others.
+enum LineTag {
+  /// The start of each line on stderr, if several downloads run: the first digits of the ID, as in `[bbaeb9ee] `.
+  static func prefix(_ fileID: FileID) -> String { "[\(fileID.hex.prefix(8))] " }
 }
 
 /// Hands what a download says to those that print it.
 final class GetLog {
   private let observers: [any DownloadObserver]
-  private let failures = GetFailures()
+  private let failures: GetFailures
   private var ends = ConnectionEnds()
 
   /// - `json`: says the same on stdout; nil: it says nothing there.
@@ -32,8 +41,10 @@ final class GetLog {
   /// - `quiet`: nothing on stderr but errors.
   /// - `verbose`: a line an event, also on a terminal.
   /// - `plans`: whether the plan of a folder is all that is asked for.
-  init(json: GetJSON?, explains: Int?, stays: Stay? = nil, quiet: Bool, verbose: Bool, plans: Bool = false) {
-    var observers: [any DownloadObserver] = [failures]
+  convenience init(
+    json: GetJSON?, explains: Int?, stays: Stay? = nil, quiet: Bool, verbose: Bool, plans: Bool = false
+  ) {
+    var observers: [any DownloadObserver] = []
     if let json { observers.append(json) } else if plans { observers.append(GetPlan()) }
     if !quiet {
       let isPlain = verbose || !Console.isTerminal
@@ -41,7 +52,30 @@ final class GetLog {
       observers.append(GetSummary(isPlain: isPlain, explains: explains, stays: stays))
       if isPlain { observers.append(GetLines(isVerbose: verbose)) }
     }
-    self.observers = observers
+    self.init(observers)
+  }
+
+  /// One of several downloads.
+  /// - `row`: what shows it on a terminal; nil: a line an event.
+  convenience init(
+    oneOfSeveral fileID: FileID, json: GetJSON?, explains: Int?, stays: Stay?, quiet: Bool, verbose: Bool,
+    row: (any DownloadObserver)?
+  ) {
+    let prefix = LineTag.prefix(fileID)
+    var observers: [any DownloadObserver] = []
+    if let json { observers.append(json) }
+    if let row { observers.append(row) }
+    if !quiet {
+      observers.append(
+        GetSummary(isPlain: row == nil, isShort: row != nil, explains: explains, stays: stays, prefix: prefix))
+      if row == nil { observers.append(GetLines(isVerbose: verbose, prefix: prefix)) }
+    }
+    self.init(observers, prefix: prefix)
+  }
+
+  private init(_ observers: [any DownloadObserver], prefix: String = "") {
+    failures = GetFailures(prefix: prefix)
+    self.observers = [failures] + observers
   }
 
   func print(_ update: DownloadUpdate) {
@@ -66,6 +100,8 @@ final class GetLog {
     reportLeftOut(ends.takeLeftOut())
     for observer in observers { observer.failed(error, failure) }
   }
+
+  func failedBeforeStart(_ failure: Failure) { for observer in observers { observer.failedBeforeStart(failure) } }
 
   /// The failure as an exit code and what to do now.
   func failure(_ error: DownloadError, stop: StopSignal, fileID: FileID, target: DownloadTarget) -> Failure {

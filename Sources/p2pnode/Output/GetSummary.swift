@@ -6,13 +6,18 @@ import Transfer
 final class GetSummary: DownloadObserver {
   /// Every event is a line: what has been said is not said again.
   private let isPlain: Bool
+  /// One line, since other downloads go on.
+  private let isShort: Bool
+  /// The start of each line.
+  private let prefix: String
   /// Explains the figures for so many workers; nil: explains nothing.
   private let explains: Int?
   private let stays: Stay?
   private var hasStayed = false
 
-  init(isPlain: Bool, explains: Int?, stays: Stay?) {
-    (self.isPlain, self.explains, self.stays) = (isPlain, explains, stays)
+  init(isPlain: Bool, isShort: Bool = false, explains: Int?, stays: Stay?, prefix: String = "") {
+    (self.isPlain, self.isShort, self.explains, self.stays) = (isPlain, isShort, explains, stays)
+    self.prefix = prefix
   }
 
   func see(_ update: DownloadUpdate) {
@@ -21,9 +26,9 @@ final class GetSummary: DownloadObserver {
     hasStayed = true
     let name = Console.escaped(result.name)
     if let stays, case .seconds = stays {
-      Console.error("[Downloader] Still serving \(name) for \(stays); end it sooner with Ctrl-C")
+      line("[Downloader] Still serving \(name) for \(stays); end it sooner with Ctrl-C")
     } else {
-      Console.error("[Downloader] Still serving \(name); end it with Ctrl-C")
+      line("[Downloader] Still serving \(name); end it with Ctrl-C")
     }
   }
 
@@ -35,41 +40,43 @@ final class GetSummary: DownloadObserver {
 
   private func done(_ result: DownloadResult) {
     if result.wasFound {
-      if !isPlain { Console.error("[Downloader] Already here, and right: \(Console.escaped(result.path ?? ""))") }
+      if !isPlain { line("[Downloader] Already here, and right: \(Console.escaped(result.path ?? ""))") }
       return
     }
-    print(result.stats, name: result.name)
+    if !isShort { print(result.stats, name: result.name) }
     let speed = Format.speed(result.stats.bytesPerSecond)
-    Console.error("[Downloader] Download complete: \(Console.escaped(result.name)) (\(speed))")
+    line("[Downloader] Download complete: \(Console.escaped(result.name)) (\(speed))")
     explain(result.stats)
   }
 
   private func explain(_ stats: DownloadStats) {
     guard let explains else { return }
-    for line in DownloadExplanation(stats, maxWorkers: explains).lines { Console.error(line) }
+    for text in DownloadExplanation(stats, maxWorkers: explains).lines { line(text) }
   }
 
+  private func line(_ text: String) { Console.error(prefix + text) }
+
   private func print(_ stats: DownloadStats, name: String) {
-    Console.error("[Stats] File: \(Console.escaped(name))")
-    Console.error(
+    line("[Stats] File: \(Console.escaped(name))")
+    line(
       "[Stats] Total chunks: \(stats.totalChunks), Downloaded: \(stats.downloadedChunks), Failed: \(stats.failedChunks)"
     )
-    Console.error(
+    line(
       "[Stats] Bytes: \(stats.bytes), Duration: \(Format.fixed(Format.seconds(stats.duration), 1))s, "
         + "Speed: \(Format.speed(stats.bytesPerSecond))")
     if stats.resumedChunks > 0, !isPlain {
-      Console.error("[Stats] Resumed: \(stats.resumedChunks) chunks were here already")
+      line("[Stats] Resumed: \(stats.resumedChunks) chunks were here already")
     }
     printTrouble(stats)
-    Console.error("[Stats] Peer performance:")
+    line("[Stats] Peer performance:")
     for peer in stats.peers {
-      Console.error(
+      line(
         "  - \(peer.peer.short): \(peer.chunks) chunks, avg latency \(Format.milliseconds(peer.averageLatency)), "
           + "score \(Format.fixed(peer.score, 1))")
     }
     let others = stats.pastPeers
     guard others.count > 0 else { return }
-    Console.error(
+    line(
       "[Stats] Other peers: \(others.count) (\(others.chunks) chunks, \(others.bytes) bytes, "
         + "\(others.failures) failures, \(others.banned) banned)")
   }
@@ -77,10 +84,10 @@ final class GetSummary: DownloadObserver {
   /// What did not go as it should; nothing where all did.
   private func printTrouble(_ stats: DownloadStats) {
     if stats.retries > 0 || stats.hedges > 0 {
-      Console.error(
+      line(
         "[Stats] Retries: \(stats.retries), Hedges: \(stats.hedges), Duplicate bytes: \(stats.duplicateBytes)")
     }
     let failures = stats.peers.filter { $0.failures > 0 }.map { "\($0.peer.short) \($0.failures)" }
-    if !failures.isEmpty { Console.error("[Stats] Failures: \(failures.joined(separator: ", "))") }
+    if !failures.isEmpty { line("[Stats] Failures: \(failures.joined(separator: ", "))") }
   }
 }

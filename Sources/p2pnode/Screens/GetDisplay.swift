@@ -6,10 +6,7 @@ import Wire
 
 final class GetDisplay: DownloadObserver {
   private var screen = GetScreen()
-  /// Said of an address once: a peer that is dialled again and again does not fill the terminal.
-  private var said: [Endpoint: String] = [:]
-  /// Addresses that are remembered for that; then all are forgotten.
-  private static let saidMax = 256
+  private var trouble = PeerTrouble()
 
   init() { Console.show { _, _ in [ScreenLine("looking for peers that have the file", .dim)] } }
 
@@ -22,9 +19,7 @@ final class GetDisplay: DownloadObserver {
       Console.show { _, _ in [ScreenLine("\(Console.escaped(name)): looking at what is here", .dim)] }
     case .progress(let progress): Console.show { screen.render(progress, $0, $1) }
     case .resumed(_, let bytes): screen.resumedBytes += bytes
-    case .report(.peerBanned(let peer)): Console.error("Peer \(peer.short) is banned: it sent wrong data")
-    case .unresolved(let source, let reason): Console.error("Peer \(source): \(reason); it is looked up again")
-    case .peerEnded(let address, let peer, let end): ended(address, peer, end)
+    case .report(.peerBanned), .unresolved, .peerEnded: trouble.see(update)
     case .staying: Console.endShow()
     case .planned, .report, .resolved, .searched, .found, .listening, .unreadable: break
     }
@@ -32,13 +27,30 @@ final class GetDisplay: DownloadObserver {
 
   func ended(_ result: DownloadResult) { Console.endShow() }
   func failed(_ error: DownloadError, _ failure: Failure) { Console.endShow() }
+}
 
-  private func ended(_ address: Endpoint, _ peer: PeerID?, _ end: ConnectionEnd) {
-    if case .lied = end { return }  // its ban is said
-    let words = Console.escaped(end.description)
-    guard said[address] != words else { return }
-    if said.count >= GetDisplay.saidMax { said = [:] }
-    said[address] = words
-    Console.error("Peer \(peer.map { "\($0.short) at " } ?? "")\(address): \(words)")
+/// The lines about peers that stay above a screen.
+struct PeerTrouble {
+  /// Said of a peer once: one that is dialled again and again does not fill the terminal.
+  private var said: [String: String] = [:]
+  /// Peers that are remembered for that; then all are forgotten.
+  private static let saidMax = 256
+
+  mutating func see(_ update: DownloadUpdate) {
+    switch update {
+    case .report(.peerBanned(let peer)): say(peer.short, " is banned: it sent wrong data")
+    case .unresolved(let source, let reason): say("\(source)", ": \(reason); it is looked up again")
+    case .peerEnded(_, _, .lied): break  // its ban is said
+    case .peerEnded(let address, let peer, let end):
+      say("\(peer.map { "\($0.short) at " } ?? "")\(address)", ": \(Console.escaped(end.description))")
+    default: break
+    }
+  }
+
+  private mutating func say(_ peer: String, _ words: String) {
+    guard said[peer] != words else { return }
+    if said.count >= PeerTrouble.saidMax { said = [:] }
+    said[peer] = words
+    Console.error("Peer \(peer)\(words)")
   }
 }

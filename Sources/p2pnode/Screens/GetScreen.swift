@@ -46,25 +46,8 @@ struct GetScreen {
     let done = min(length, resumedBytes + progress.bytes)
     // All bytes are not all chunks: the last ones are still being written.
     let share = progress.finishedChunks == progress.totalChunks ? 1 : Double(done) / Double(max(1, length))
-    let total = Format.size(length)
-    let speed = Format.speed(progress.bytesPerSecond)
-    let time = timeLeft(length - done, progress.bytesPerSecond)
-    var parts = ["  " + DisplayWidth.padded(speed, to: 12, isRight: true)]
-    parts.append("  " + DisplayWidth.padded(time, to: 12, isRight: true))
-    parts.append("  " + DisplayWidth.padded("\(Format.size(done)) of \(total)", to: total.count + 14, isRight: true))
-    // As much of it as leaves a bar that says something.
-    while width - 6 - parts.joined().count < 10 && !parts.isEmpty { parts.removeLast() }
-    let right = parts.joined()
-    var line = ScreenLine(DisplayWidth.padded("\(Format.share(share)) ", to: 6, isRight: true))
-    line.add(.bar(share, columns: max(0, width - 6 - right.count), style))
-    line.add(right)
-    return line
-  }
-
-  private func timeLeft(_ bytes: UInt64, _ bytesPerSecond: Double) -> String {
-    if bytes == 0 { return "" }
-    guard bytesPerSecond >= 1 else { return "stalled" }
-    return Format.time(seconds: Double(bytes) / bytesPerSecond) + " left"
+    return TransferBar(share: share, done: done, length: length, bytesPerSecond: progress.bytesPerSecond)
+      .line(width, style)
   }
 
   // MARK: The peers

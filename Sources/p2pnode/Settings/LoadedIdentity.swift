@@ -1,4 +1,5 @@
 // The identity of this node: a secret key in a file, locked as long as a process uses it.
+import Configuration
 import Sodium
 import Storage
 import Wire
@@ -22,6 +23,19 @@ struct LoadedIdentity: ~Copyable {
     }
     try make(path)
     return try locked(path)
+  }
+
+  /// The identity of the settings, for a verb that fetches. If `serve` uses it, a fresh one, which is said.
+  /// - `isNamed`: `--identity` names it, so no other will do.
+  static func ofGetter(_ settings: Settings, isNamed: Bool, isQuiet: Bool) throws(Failure) -> LoadedIdentity {
+    guard let path = settings.identity else { return ephemeral() }
+    do throws(SecretFileError) { return try file(path) } catch {
+      guard case .inUse = error, !isNamed else { throw Failure(error) }
+      if !isQuiet && settings.logLevel >= .warning {
+        Console.log(.warning, "warning: \(error); this command has an identity of its own")
+      }
+      return ephemeral()
+    }
   }
 
   /// The PeerID of the identity in a file, also while another process uses it. Makes the file if it is missing.

@@ -1,4 +1,4 @@
-// The options that both roles share, and how they come together with the environment and the configuration file.
+// The options that several verbs share, and how they come together with the environment and the configuration file.
 import ArgumentParser
 import Configuration
 import PeerNode
@@ -34,22 +34,9 @@ struct ConfigOption: ParsableArguments {
   }
 }
 
-/// What `serve` and `get` have in common. Values are text, since all places of a setting are read by the same code.
-struct NodeOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      "Where peers may connect; port 0: any free one. serve: [::]:9800, or any free port where that is taken; get: "
-        + "[::]:0.", valueName: "HOST:PORT"))
-  var listen: String?
-
-  @Option(help: ArgumentHelp("Bytes a second that may leave, in all: 10M, 1Gi …, or none.", valueName: "RATE"))
-  var uploadLimit: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "Peers that may be connected from outside at a time: 1024, or fewer if few files may be open.", valueName: "N"))
-  var maxConnections: String?
-
+/// What all verbs that talk to peers have in common. Values are text, since all places of a setting are read by the same
+/// code.
+struct SwarmOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The file of this node's secret key (32 bytes, mode 0600); made if missing.", valueName: "FILE"),
@@ -82,9 +69,6 @@ struct NodeOptions: ParsableArguments {
   /// What the command line says.
   var given: [SettingKey: [String]] {
     var given: [SettingKey: [String]] = [:]
-    given[.listen] = listen.map { [$0] }
-    given[.uploadLimit] = uploadLimit.map { [$0] }
-    given[.maxConnections] = maxConnections.map { [$0] }
     given[.identity] = identity.map { [$0] }
     given[.swarmKey] = swarmKey.map { [$0] }
     given[.cipher] = cipher.map { [$0] }
@@ -93,9 +77,42 @@ struct NodeOptions: ParsableArguments {
     return given
   }
 
-  /// With what only one role has: as of now, since a file may change.
+  /// With what only one verb has: as of now, since a file may change.
   func settings(_ others: [SettingKey: [String]]) throws(Failure) -> Settings {
     try Settings.inForce(options: given.merging(others) { one, _ in one }, file: try config.file())
+  }
+}
+
+/// What `serve` and `get` have in common.
+struct NodeOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Where peers may connect; port 0: any free one. serve: [::]:9800, or any free port where that is taken; get: "
+        + "[::]:0.", valueName: "HOST:PORT"))
+  var listen: String?
+
+  @Option(help: ArgumentHelp("Bytes a second that may leave, in all: 10M, 1Gi …, or none.", valueName: "RATE"))
+  var uploadLimit: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Peers that may be connected from outside at a time: 1024, or fewer if few files may be open.", valueName: "N"))
+  var maxConnections: String?
+
+  @OptionGroup var swarm: SwarmOptions
+
+  /// What the command line says.
+  var given: [SettingKey: [String]] {
+    var given: [SettingKey: [String]] = [:]
+    given[.listen] = listen.map { [$0] }
+    given[.uploadLimit] = uploadLimit.map { [$0] }
+    given[.maxConnections] = maxConnections.map { [$0] }
+    return given
+  }
+
+  /// With what only one role has: as of now, since a file may change.
+  func settings(_ others: [SettingKey: [String]]) throws(Failure) -> Settings {
+    try swarm.settings(given.merging(others) { one, _ in one })
   }
 }
 

@@ -1,0 +1,138 @@
+// The listing of a folder as `ls` prints it: an entry a line, or a JSON object an entry.
+import Content
+import Posix
+
+/// The sums over a listing.
+struct ListingTotals {
+  var files = 0
+  var links = 0
+  var folders = 0
+  var bytes: UInt64 = 0
+
+  init(_ listing: FolderListing) {
+    bytes = listing.contentsLength
+    for i in 0..<listing.count {
+      if listing.isFile(i) {
+        files += 1
+      } else if listing.isEmptyFolder(i) {
+        folders += 1
+      } else {
+        links += 1
+      }
+    }
+  }
+
+  /// For a person.
+  var words: String {
+    func counted(_ count: Int, _ one: String, _ many: String) -> String { "\(count) \(count == 1 ? one : many)" }
+    var words = [counted(files, "file", "files")]
+    if links > 0 { words.append(counted(links, "link", "links")) }
+    if folders > 0 { words.append(counted(folders, "empty folder", "empty folders")) }
+    return (words + ["\(bytes) bytes"]).joined(separator: ", ")
+  }
+}
+
+struct ListingLines {
+  private let listing: FolderListing
+  private let isLong: Bool
+  private let isNull: Bool
+  /// Of the longest number of bytes.
+  private let sizeWidth: Int
+
+  /// Hexadecimal digits of an ID.
+  private static let idWidth = 64
+  /// Bytes of lines that are written at once.
+  private static let blockBytes = 1 << 16
+
+  /// - `isLong`: with the ID of each file.
+  /// - `isNull`: a NUL ends each entry, and nothing is escaped but on a terminal.
+  init(_ listing: FolderListing, isLong: Bool, isNull: Bool) {
+    (self.listing, self.isLong, self.isNull) = (listing, isLong, isNull)
+    sizeWidth = (0..<listing.count).reduce(1) { width, i in
+      listing.isFile(i) ? max(width, String(listing.fileLength(of: i)).utf8.count) : width
+    }
+  }
+
+  /// The entries on stdout, and the totals on stderr.
+  func print() {
+    var block = ""
+    for i in 0..<listing.count {
+      block += line(listing[i]) + (isNull ? "\0" : "\n")
+      if block.utf8.count >= ListingLines.blockBytes {
+        Terminal.write(block, to: .standardOutput)
+        block = ""
+      }
+    }
+    Terminal.write(block, to: .standardOutput)
+    Console.error(ListingTotals(listing).words)
+  }
+
+  /// An entry without its end.
+  func line(_ entry: FolderEntry) -> String {
+    let path = shown("\(entry.path)")
+    switch entry.item {
+    case .file(let content, let isExecutable):
+      return head(content.fileID, "\(content.length)") + (isExecutable ? "* " : "  ") + path
+    case .symbolicLink(let target): return head(nil, "-") + "  \(path) -> \(shown("\(target)"))"
+    case .emptyFolder: return head(nil, "-") + "  \(path)/"
+    }
+  }
+
+  private func head(_ fileID: FileID?, _ size: String) -> String {
+    let padding = String(repeating: " ", count: sizeWidth - size.utf8.count)
+    guard isLong else { return padding + size }
+    let id = fileID?.hex ?? "-" + String(repeating: " ", count: ListingLines.idWidth - 1)
+    return "\(id)  \(padding)\(size)"
+  }
+
+  private func shown(_ text: String) -> String {
+    isNull && !Terminal.isTerminal(.standardOutput) ? text : Console.escaped(text)
+  }
+
+  /// The ID is that of a file: its line, and a sentence on stderr.
+  static func printFile(_ name: String, _ length: UInt64, _ fileID: FileID, _ ls: Ls) {
+    guard !ls.json else {
+      var line = JSONLine(event: "file")
+      line.set("fileID", fileID.hex)
+      line.set("bytes", length)
+      line.set("path", name)
+      return Console.output(line.finished)
+    }
+    let id = ls.long ? fileID.hex + "  " : ""
+    let end = ls.null ? "\0" : "\n"
+    Terminal.write("\(id)\(length)  \(Console.escaped(name))\(end)", to: .standardOutput)
+    Console.error("this is the ID of a file, not of a folder; fetch it with 'p2pnode get \(fileID.hex)'")
+  }
+}
+
+enum ListingJSON {
+  /// An object an entry, and one with the totals.
+  static func print(_ listing: FolderListing, _ folderID: FileID) {
+    for i in 0..<listing.count { Console.output(line(listing[i]).finished) }
+    let totals = ListingTotals(listing)
+    var line = JSONLine(event: "listed")
+    line.set("id", folderID.hex)
+    line.set("files", totals.files)
+    line.set("links", totals.links)
+    line.set("emptyFolders", totals.folders)
+    line.set("bytes", totals.bytes)
+    Console.output(line.finished)
+  }
+
+  static func line(_ entry: FolderEntry) -> JSONLine {
+    var line = JSONLine(event: "entry")
+    line.set("path", "\(entry.path)")
+    switch entry.item {
+    case .file(let content, let isExecutable):
+      line.set("type", "file")
+      line.set("bytes", content.length)
+      line.set("executable", isExecutable)
+      line.set("id", content.fileID.hex)
+    case .symbolicLink(let target):
+      line.set("type", "link")
+      line.set("target", "\(target)")
+    case .emptyFolder: line.set("type", "emptyFolder")
+    }
+    return line
+  }
+}
