@@ -28,6 +28,12 @@ public typealias PeerSource = PeerNode.PeerSource
 public typealias DownloadTarget = PeerNode.DownloadTarget
 /// What others get of a download.
 public typealias Sharing = PeerNode.Sharing
+/// How the ID of a folder is treated: which part is fetched, and whether an output that is there is updated.
+public typealias FolderOptions = PeerNode.FolderOptions
+/// Which paths of a folder are fetched.
+public typealias FolderFilter = Content.FolderFilter
+/// What a download of a folder would do.
+public typealias FolderPlan = Storage.FolderPlan
 /// A download that runs.
 public typealias Download = PeerNode.Download
 /// What a running download says.

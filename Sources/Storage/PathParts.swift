@@ -8,6 +8,11 @@ public struct PathParts: Hashable, Sendable {
   /// Empty where the path is "/" or empty.
   public let name: String
 
+  public init(folder: String, name: String) { (self.folder, self.name) = (folder, name) }
+
+  /// Both parts, joined.
+  public var path: String { folder.utf8.last == UInt8(ascii: "/") ? folder + name : folder + "/" + name }
+
   public init(_ path: String) {
     var bytes = Array(path.utf8)
     let slash = UInt8(ascii: "/")

@@ -22,6 +22,11 @@ public struct EntrySet: Hashable, Sendable {
     for i in words.indices { words[i] |= other.words[i] }
   }
 
+  /// Removes the entries of another set for the same listing.
+  public mutating func subtract(_ other: EntrySet) {
+    for i in words.indices { words[i] &= ~other.words[i] }
+  }
+
   public var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
 
   public var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }

@@ -16,6 +16,7 @@ extension DownloadError: CustomStringConvertible {
     case .otherLength(let expected, let actual): "the file has \(actual) bytes, not \(expected)"
     case .notAFolder(let name, let length): "the ID is that of a file: \(name), \(length) bytes"
     case .badListing(let fault): "the author of the folder's ID made a listing that breaks a rule: \(fault)"
+    case .nothingWanted: "the folder has no path that the filter includes"
     case .isRunning(let fileID): "this node downloads \(fileID.hex) already"
     case .listen(let address, let errno): "cannot listen on \(address): \(errno.reason)"
     case .system(let errno): "cannot start: \(errno)"

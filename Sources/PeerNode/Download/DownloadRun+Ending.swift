@@ -84,7 +84,9 @@ extension DownloadRun {
     if isListing, let onListed, let path = finished.path {
       if isCancelledLate { return phase = .over(.failure(.failed(.cancelled, stats, part: path))) }
       phase = .staying(result, until: nil)
-      return onListed(ListedFolder(manifest: manifest, path: path, stats: stats, peers: connections.openedPeers))
+      return onListed(
+        ListedFolder(manifest: manifest, path: path, stats: stats, peers: connections.openedPeers, share: sharing.share)
+      )
     }
     guard sharing.stays, finished.path != nil else { return phase = .over(.success(result)) }
     onUpdate(.staying(result))

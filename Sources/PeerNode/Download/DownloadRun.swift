@@ -39,6 +39,8 @@ final class DownloadRun {
   /// Called on the control thread when the listing of a folder is there. The download then stays until it is cancelled.
   /// Nil: only the listing was asked for.
   let onListed: ((ListedFolder) -> Void)?
+  /// Leaves that the download of a folder need not fetch, since the disk has them.
+  private let heldLeaves: WantedLeaves
   /// Peers that probably have the content.
   private let knownPeers: [KnownPeer]
   /// Whether the ID must be that of a folder, of which only the listing is fetched.
@@ -85,6 +87,7 @@ final class DownloadRun {
       nodeConnections, own: context.configuration.identity.peerID, link, onUpdate: onUpdate)
     output = DownloadOutput(target, link, folder: contents?.part)
     knownPeers = contents?.peers ?? []
+    heldLeaves = contents?.held ?? .none
     self.onListed = onListed
     self.sharing = DownloadSharing(sharing, DownloadShare(key: link.key, link: link), context)
     nextProgress = now
@@ -235,6 +238,7 @@ final class DownloadRun {
   private func begin(_ manifest: Manifest, _ resumable: Resumable, at now: Instant) {
     chunkHashes = KnownChunkHashes(PageLayout(manifest.layout))
     sharing.begin(manifest, output.place)
+    if let folder = manifest.layout.folder { for chunk in folder.sharedChunks { offerHeld(chunk, manifest.layout) } }
     guard !isListing else {
       onUpdate(.listing(length: manifest.length))
       return state.handle(.storageReady(resumable), at: now)
@@ -255,5 +259,14 @@ final class DownloadRun {
   func learned(_ page: HashPage) {
     chunkHashes?.add(page)
     sharing.share.add(page)
+    guard let pages = chunkHashes?.pages else { return }
+    for chunk in pages.chunks(of: page.index) { offerHeld(ChunkIndex(UInt32(chunk)), pages.layout) }
+  }
+
+  /// Peers may have leaves of a chunk that were there before. Its hash is known.
+  private func offerHeld(_ chunk: ChunkIndex, _ layout: ChunkLayout) {
+    let mask = heldLeaves.mask(of: chunk) & layout.leaves(of: chunk).mask
+    guard mask != 0 else { return }
+    sharing.share.add(mask, of: chunk, leafHashes: layout.folder?.knownLeafHashes(of: chunk))
   }
 }

@@ -48,10 +48,20 @@ public struct DownloadTarget: Hashable, Sendable {
 
   /// Where listings of folders are kept for the next time; nil: nowhere.
   public var listings: ListingCache?
-  /// For a stream: a folder for the listing of a folder, which is made and removed when it is needed.
+  /// If nothing may be written to the output: a folder for the listing of a folder, which is made and removed when it is
+  /// needed. Else empty.
   var scratchFolder = ""
+  /// Whether an output that is there gets the part folder of its update.
+  var updates = false
   /// The folder that a part folder lies in.
-  var partsFolder: String { isStream ? scratchFolder : folder }
+  var partsFolder: String { scratchFolder.isEmpty ? existingOutput ?? folder : scratchFolder }
+
+  /// The output of an update, if its place is known before any peer was asked, and it is there.
+  private var existingOutput: String? {
+    guard updates, let (folder, name) = placeKnownBefore else { return nil }
+    let path = PathParts(folder: folder, name: name).path
+    return Directory.exists(path) ? path : nil
+  }
 
   /// The place of the listing, if the ID is that of a folder: in the part folder beside the output.
   func listing(of folderID: FileID) -> DownloadTarget {

@@ -12,6 +12,8 @@ public enum DownloadUpdate: Sendable {
   /// The manifest is verified and the part file is there. For a folder: the listing is verified, the part folder is there,
   /// and `length` is the sum of the files.
   case prepared(name: String, length: UInt64)
+  /// What the download of a folder would do, if only that was asked for. Comes last.
+  case planned(FolderPlan)
   /// A decision of the engine, or an event that it counts.
   case report(DownloadReport)
   /// A few times a second.
@@ -63,6 +65,8 @@ public enum DownloadError: Error, Sendable {
   case notAFolder(name: String, length: UInt64)
   /// The author of the folder's ID made a listing that breaks a rule. No peer is to blame.
   case badListing(FolderListingFault)
+  /// The folder has no path that its filter includes.
+  case nothingWanted
   /// The node downloads this file already. A node has one download of a file at a time.
   case isRunning(FileID)
   /// The address cannot be listened on.

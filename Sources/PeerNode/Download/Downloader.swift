@@ -79,22 +79,26 @@ public final class Downloader: Sendable {
   /// before the call returns. If `onUpdate` falls behind, updates are lost as `Download.updatesWaitingMax` says.
   ///
   /// - `length`: the expected length in bytes, checked before anything is fetched; nil: any.
+  /// - `folder`: what is done if the ID is that of a folder.
   public func downloadFile(
     _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
-    onUpdate: @escaping (DownloadUpdate) -> Void = { _ in }
+    folder: FolderOptions = FolderOptions(), onUpdate: @escaping (DownloadUpdate) -> Void = { _ in }
   ) throws(DownloadError) -> DownloadResult {
     let download = Download(fileID, isStream: target.isStream, isWatched: true)
-    start(download, length: length, from: peers, to: target)
+    start(download, length: length, from: peers, to: target, folder: folder)
     while let update = download.queue.take() { onUpdate(update) }
     return try download.wait()
   }
 
   /// Starts a download on the node, which starts if there is none. If an earlier node still ends, the download begins after
   /// that.
-  func start(_ download: Download, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget) {
+  func start(
+    _ download: Download, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget,
+    folder: FolderOptions = FolderOptions()
+  ) {
     let request = DownloadRequest(
       fileID: download.fileID, length: length, peers: peers, target: target, settings: settings,
-      sharing: client.sharing, resolve: resolve)
+      sharing: client.sharing, folder: folder, resolve: resolve)
     let isCancelled = state.withLock { state in
       state.running.append(download)
       defer { state.isCancelled = false }

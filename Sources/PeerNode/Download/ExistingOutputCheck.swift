@@ -58,7 +58,7 @@ final class ExistingOutputCheck: Sendable {
 
 extension DownloadTarget {
   /// Folder and name of the output, as far as they are known before any peer was asked.
-  fileprivate var placeKnownBefore: (folder: String, name: String)? {
+  var placeKnownBefore: (folder: String, name: String)? {
     isStream ? nil : (name ?? suggestedName.flatMap(SuggestedName.sanitised)).map { (folder, $0) }
   }
 

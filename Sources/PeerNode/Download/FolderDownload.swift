@@ -18,13 +18,18 @@ final class FolderDownload: Sendable {
   private let onEnd: @Sendable (Outcome) -> Void
   /// Set when the listing is there: the end of its download means nothing from then on.
   private let isListed = StopFlag()
+  /// Set when the download of the listing is over: the work on the contents ends.
+  private let isStopped = StopFlag()
 
   private init(
     _ request: DownloadRequest, _ download: Download, _ context: NodeContext,
     onEnd: @escaping @Sendable (Outcome) -> Void
   ) {
     var request = request
-    if request.target.isStream { request.target.scratchFolder = FolderDownload.scratchPath() }
+    request.target.updates = request.folder.updates
+    if request.target.isStream || request.folder.isPlanOnly {
+      request.target.scratchFolder = FolderDownload.scratchPath()
+    }
     self.request = request
     self.download = download
     self.context = context
@@ -52,6 +57,7 @@ final class FolderDownload: Sendable {
         resolve: request.resolve, onUpdate: download.queue.put,
         onListed: request.folder.isListingOnly ? nil : { self.listed($0, by: link) }, at: now)
     } onEnd: { result in
+      self.isStopped.set()
       if !self.isListed.isSet { self.end(result) }
     }
     if !isAdded { onEnd(.failure(download.takeStoppedError())) }
@@ -64,7 +70,7 @@ final class FolderDownload: Sendable {
   }
 
   private func end(_ outcome: Outcome) {
-    if request.target.isStream { removeScratch() }
+    if !request.target.scratchFolder.isEmpty { removeScratch() }
     if download.stopped(outcome) { onEnd(outcome) }
   }
 
@@ -101,22 +107,96 @@ final class FolderDownload: Sendable {
 
   private func fetchContents(of folder: ListedFolder, _ listing: DownloadLink) throws(DownloadError) {
     let layout = try layout(of: folder)
+    let wanted = request.folder.filter.entries(of: layout.listing)
+    guard !wanted.isEmpty || layout.listing.count == 0 else { throw .nothingWanted }
     do throws(PartFileError) {
+      if request.folder.isPlanOnly { return try plan(layout, wanted, folder, listing) }
       if request.target.isStream { return try stream(layout, folder, listing) }
-      let name = request.target.name(suggestedBy: folder.manifest)
-      let part = try FolderPart(inFolder: request.target.folder, layout: layout)
-      do throws(PartFileError) { try part.checkPlace(name, force: false) } catch {
-        if !part.isResumed { try? part.discard() }
-        throw error
+      let name = name(of: folder)
+      guard let (part, missing) = try part(for: layout, wanted, name) else { return stop(folder, listing) }
+      var held = wanted
+      held.subtract(missing)
+      let files = WantedLeaves(of: missing, in: layout)
+      guard missing.entries.contains(where: { layout.listing.fileLength(of: $0) > 0 }) else {
+        return try place(part, as: name, folder, listing)
       }
-      guard layout.listing.contentsLength > 0 else { return try place(part, as: name, folder, listing) }
       let manifest = Manifest(
         kind: .folderContents, layout: ChunkLayout(layout), root: layout.listingRoot, suggestedName: name)
       let prepared = try PreparedPart(part, isResumed: part.isResumed, of: manifest, name: name)
-      fetch(FolderContents(layout: layout, part: prepared, wanted: .all, peers: folder.peers), listing)
+      fetch(
+        FolderContents(
+          layout: layout, part: prepared, wanted: files, held: WantedLeaves(of: held, in: layout),
+          peers: folder.peers), listing)
     } catch {
+      // The output of an update holds nothing of it then, unless an earlier one left a part.
+      if request.folder.updates {
+        FolderPart.removeListing(of: request.fileID, inFolder: request.target.partsFolder)
+      }
       throw .storage(error)
     }
+  }
+
+  /// The name of the output: the user's, else the suggested one.
+  private func name(of folder: ListedFolder) -> String {
+    request.target.name ?? request.target.name(suggestedBy: folder.manifest)
+  }
+
+  /// Makes the place ready. Returns it with the files that are fetched; nil: the download was cancelled.
+  private func part(
+    for layout: FolderLayout, _ wanted: EntrySet, _ name: String
+  ) throws(PartFileError) -> (any PartStorage, EntrySet)? {
+    let isStopped = isStopped
+    if let output = existingOutput(name) {
+      let update = try FolderUpdate(output, to: layout, request.folder.output) { isStopped.isSet }
+      return update.map { ($0, $0.missingFiles) }
+    }
+    let part = try FolderPart(inFolder: request.target.folder, layout: layout, wanted: wanted)
+    do throws(PartFileError) {
+      try part.checkPlace(name, force: false)
+      var missing = EntrySet(entryCount: layout.listing.count)
+      for entry in wanted.entries where layout.listing.isFile(entry) { missing.insert(entry) }
+      if !request.folder.reusedFolders.isEmpty {
+        guard let left = try part.copyFiles(request.folder.output, shouldStop: { isStopped.isSet }) else {
+          part.release()
+          return nil
+        }
+        missing = left
+      }
+      return (part, missing)
+    } catch {
+      if !part.isResumed { try? part.discard() }
+      throw error
+    }
+  }
+
+  /// The output that is updated; nil if it is not there, or nothing is updated.
+  private func existingOutput(_ name: String) -> String? {
+    let path = PathParts(folder: request.target.folder, name: name).path
+    return request.folder.updates && Directory.exists(path) ? path : nil
+  }
+
+  private func stop(_ folder: ListedFolder, _ listing: DownloadLink) {
+    listing.cancel()
+    end(.failure(.failed(.cancelled, folder.stats, part: nil)))
+  }
+
+  /// Only tells what the download would do.
+  private func plan(
+    _ layout: FolderLayout, _ wanted: EntrySet, _ folder: ListedFolder, _ listing: DownloadLink
+  ) throws(PartFileError) {
+    let name = name(of: folder)
+    var plan = FolderPlan(new: layout, wanted: wanted)
+    if let output = existingOutput(name) {
+      let isStopped = isStopped
+      let found = try FolderUpdate.plan(output, to: layout, request.folder.output) { isStopped.isSet }
+      guard let found else { return stop(folder, listing) }
+      plan = found
+    } else if (try? Directory(request.target.folder).status(of: name)) != nil {
+      let path = PathParts(folder: request.target.folder, name: name).path
+      throw .occupied(path: path, isFolder: Directory.exists(path))
+    }
+    download.queue.put(.planned(plan))
+    finish(folder, listing, path: nil, name: name)
   }
 
   private func stream(_ layout: FolderLayout, _ folder: ListedFolder, _ listing: DownloadLink) throws(PartFileError) {
@@ -126,7 +206,7 @@ final class FolderDownload: Sendable {
     let output: File
     do throws(Errno) { output = try request.target.openStream() } catch { throw .cannotCreate(error) }
     try OrderedStream(output, ChunkLayout(layout)).writeTail()
-    finish(folder, listing, path: nil, name: request.target.name(suggestedBy: folder.manifest))
+    finish(folder, listing, path: nil, name: name(of: folder))
   }
 
   private func layout(of folder: ListedFolder) throws(DownloadError) -> FolderLayout {
@@ -135,6 +215,8 @@ final class FolderDownload: Sendable {
     }
     do throws(FolderListingFault) {
       let layout = try FolderLayout(try FolderListing(decoding: bytes), root: folder.manifest.root)
+      // Its file goes with the part folder, and the listing stays offered.
+      folder.share.finish(ListingOutput(layout.listing))
       let name = folder.manifest.suggestedName
       request.target.listings?.keep(layout.listing, suggestedName: name, of: request.fileID)
       if !request.target.isStream { ListingCache.keepSuggestedName(name, besideListing: folder.path) }
@@ -144,13 +226,25 @@ final class FolderDownload: Sendable {
     }
   }
 
-  /// No file has any bytes: nothing is fetched.
+  /// No bytes are missing: nothing is fetched.
   private func place(
-    _ part: FolderPart, as name: String, _ folder: ListedFolder, _ listing: DownloadLink
+    _ part: any PartStorage, as name: String, _ folder: ListedFolder, _ listing: DownloadLink
   ) throws(PartFileError) {
-    try part.place(as: name, force: false)
+    do throws(PartFileError) { try part.place(as: name, force: false) } catch {
+      part.release()
+      throw error
+    }
     part.removeJournal()
+    part.release()
+    removeListing()
     finish(folder, listing, path: part.outputPath(name), name: name)
+  }
+
+  /// Removes the listing that lies beside the output of an update. Else it went with the part.
+  private func removeListing() {
+    let target = request.target
+    guard target.updates, target.partsFolder == target.folder else { return }
+    FolderPart.removeListing(of: request.fileID, inFolder: target.folder)
   }
 
   private func finish(_ folder: ListedFolder, _ listing: DownloadLink, path: String?, name: String) {
@@ -171,6 +265,7 @@ final class FolderDownload: Sendable {
         onUpdate: download.queue.put, at: now)
     } onEnd: { result in
       listing.cancel()
+      if case .success = result { self.removeListing() }
       self.end(result)
     }
     guard isAdded else {

@@ -9,9 +9,40 @@ public struct FolderOptions: Sendable {
   /// Whether only the listing is fetched. The result is then the listing's own file. If the ID is that of a file, the
   /// download fails with `notAFolder`, and nothing is fetched.
   public var isListingOnly = false
+  /// Whether the download only tells what it would do, as `DownloadUpdate.planned`. Nothing is fetched but the listing,
+  /// and nothing is written to the output.
+  public var isPlanOnly = false
+  /// Which paths of the folder are fetched. The other ones are left alone.
+  public var filter = FolderFilter()
+  /// Folders whose files are copied instead of fetched, if they are the same. None of their files is changed.
+  public var reusedFolders: [String] = []
+  /// A folder that remembers what files hash to, so that a later update does not read them. It must exist. Nil: files are
+  /// hashed each time.
+  public var stateFolder: String?
+  /// Whether an output that is there already is brought to this version. If not, it is an error.
+  public var updates = false
+  /// Whether an update removes names that the version does not have, at its end: only names that a listing could have
+  /// and `filter` includes, that were there when the update began, and that no listed path leads to.
+  public var deletes = false
+  /// Whether hidden names are removed, too.
+  public var deletesHidden = false
+  /// Whether names are removed even if no file of the output belongs to the version.
+  public var deletesWithoutMatch = false
 
   /// The whole folder is fetched, into a place where nothing is yet.
   public init() {}
+
+  /// The part of them that is about the output.
+  var output: FolderUpdateOptions {
+    var options = FolderUpdateOptions()
+    options.filter = filter
+    options.reusedFolders = reusedFolders
+    options.stateFolder = stateFolder
+    options.deletes = deletes
+    options.deletesHidden = deletesHidden
+    options.deletesWithoutMatch = deletesWithoutMatch
+    return options
+  }
 }
 
 /// A listing that is complete, with what the download of the contents needs.
@@ -22,6 +53,8 @@ struct ListedFolder: Sendable {
   let stats: DownloadStats
   /// Peers that had the listing.
   let peers: [KnownPeer]
+  /// The served side of its download.
+  let share: DownloadShare
 }
 
 /// A peer that was connected at an address that this node dialled.
@@ -36,6 +69,8 @@ struct FolderContents: Sendable {
   /// Nil: the contents go to a stream.
   let part: PreparedPart?
   let wanted: WantedLeaves
+  /// Leaves that are there without being fetched: other peers may have them.
+  var held = WantedLeaves.none
   /// Peers that probably have the contents.
   let peers: [KnownPeer]
 }

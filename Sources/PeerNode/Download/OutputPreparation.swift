@@ -37,7 +37,7 @@ final class OutputPreparation: Sendable {
     let isListing = manifest.kind == .folder
     self.target = isListing ? target.listing(of: fileID) : target
     outer = isListing ? target.partsFolder : nil
-    scratch = isListing && target.isStream ? target.scratchFolder : nil
+    scratch = isListing && !target.scratchFolder.isEmpty ? target.scratchFolder : nil
   }
 
   /// Starts the job, which sends `prepared`.

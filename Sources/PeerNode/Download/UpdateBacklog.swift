@@ -65,7 +65,8 @@ extension DownloadUpdate {
     switch self {
     case .report(.started), .report(.usingWorkers): false
     case .report, .peerEnded: true
-    case .listing, .prepared, .progress, .unresolved, .resolved, .searched, .found, .resumed, .listening, .staying,
+    case .listing, .planned, .prepared, .progress, .unresolved, .resolved, .searched, .found, .resumed, .listening,
+      .staying,
       .unreadable:
       false
     }

@@ -21,11 +21,15 @@ public final class FolderPart: PartStorage {
 
   public let layout: FolderLayout
   let cut: ChunkLayout
-  public let isResumed: Bool
+  private let wasThere: Bool
+  /// Whether files of the disk were copied into it.
+  let hasCopies = Atomic<Bool>(false)
   /// The entries that the output will have; nil: all.
   let wanted: EntrySet?
   let part: LockedPartFolder
   let tree: OpenFolder
+  /// Where the files of the tree go one by one, if an output that is there already gets them.
+  let output: OpenFolder?
 
   /// What is known of the entries that are files or links.
   struct EntryStates {
@@ -52,6 +56,7 @@ public final class FolderPart: PartStorage {
   /// A lock for what is made.
   final class MakingLock: Sendable { let mutex = Mutex(()) }
 
+  public var isResumed: Bool { wasThere || hasCopies.load(ordering: .relaxed) }
   var listing: FolderListing { layout.listing }
   /// Bytes of all files.
   var length: UInt64 { listing.contentsLength }
@@ -70,19 +75,34 @@ public final class FolderPart: PartStorage {
     try self.init(inFolder: folderPath, layout: layout, wanted: wanted, mayReserveNothing: false, syncsFileSystem: nil)
   }
 
+  /// A part folder in the output itself, which gets the files of the tree one by one.
+  convenience init(in output: OpenFolder, layout: FolderLayout, wanted: EntrySet) throws(PartFileError) {
+    try self.init(
+      inFolder: output.directory.path, layout: layout, wanted: wanted, output: output, mayReserveNothing: false,
+      syncsFileSystem: nil)
+  }
+
   /// - `syncsFileSystem`: nil: if the file system reports failures.
   /// - `mayReserveNothing`: the file system is taken for one that cannot reserve.
   init(
-    inFolder folderPath: String, layout: FolderLayout, wanted: EntrySet?, mayReserveNothing: Bool,
-    syncsFileSystem: Bool?
+    inFolder folderPath: String, layout: FolderLayout, wanted: EntrySet?, output: OpenFolder? = nil,
+    mayReserveNothing: Bool, syncsFileSystem: Bool?
   ) throws(PartFileError) {
     self.layout = layout
     cut = ChunkLayout(layout)
     self.wanted = wanted
-    part = try LockedPartFolder(FolderPart.name(of: layout.folderID), inFolder: folderPath)
+    self.output = output
+    let name = FolderPart.name(of: layout.folderID)
+    if let output {
+      let parent: Directory
+      do throws(Errno) { parent = try output.directory.openDirectory(beneath: ".") } catch { throw .io(error) }
+      part = try LockedPartFolder(name, in: parent)
+    } else {
+      part = try LockedPartFolder(name, inFolder: folderPath)
+    }
     let isThere = try FolderPart.makeTree(part.folder)
     tree = OpenFolder(try FolderPart.openTree(part.folder))
-    isResumed = isThere
+    wasThere = isThere
     self.syncsFileSystem = syncsFileSystem ?? part.folder.reportsSyncFailures()
     let none = EntrySet(entryCount: layout.listing.count)
     states = Mutex(EntryStates(made: none, unsynced: none))
@@ -152,11 +172,15 @@ public final class FolderPart: PartStorage {
     precondition(offset <= length && UInt64(wanted) <= length - offset, "a read lies within the contents")
     var start = 0
     for run in layout.runs(at: offset, count: wanted) {
-      let count = try read(run, into: &buffer, from: start)
-      guard count == run.count else {
-        throw .io(Errno(code: Errno.inputOutput, call: "pread", subject: path(of: run.entry)))
-      }
+      try readAll(of: run, into: &buffer, from: start)
       start += run.count
+    }
+  }
+
+  /// Reads bytes of one file to a place in the span. Throws if some are not there.
+  func readAll(of run: FolderRun, into buffer: inout MutableRawSpan, from place: Int) throws(PartFileError) {
+    guard try read(run, into: &buffer, from: place) == run.count else {
+      throw .io(Errno(code: Errno.inputOutput, call: "pread", subject: path(of: run.entry)))
     }
   }
 

@@ -93,9 +93,16 @@ extension FolderPart {
     if let open = files.value(for: entry) { return open }
     guard isMade(entry) else { return nil }
     let path = listing.path(of: entry)
-    let folder = try openFolder(path.parent)
-    let file = try folder.directory.open(path.name.description, [.read, .noFollow, .nonBlocking])
-    return OpenPartFile(file, length: listing.fileLength(of: entry))
+    let length = listing.fileLength(of: entry)
+    do throws(Errno) {
+      let folder = try openFolder(path.parent)
+      let file = try folder.directory.open(path.name.description, [.read, .noFollow, .nonBlocking])
+      return OpenPartFile(file, length: length)
+    } catch {
+      // An output that is there already may have got the file.
+      guard error.code == Errno.noEntry, let output else { throw error }
+      return OpenPartFile(try output.directory.open(beneath: path.description, [.read, .nonBlocking]), length: length)
+    }
   }
 
   // MARK: Folders

@@ -27,15 +27,8 @@ extension FolderPart {
   func place(as outputName: String, refusing: Bool) throws(PartFileError) {
     precondition(!outputName.isEmpty && !outputName.utf8.contains(UInt8(ascii: "/")), "a name is one component")
     try checkPlace(outputName)
-    try walk(.placing)
-    try makeLinks()
-    do throws(Errno) {
-      try part.lock.file.write([0].span.bytes, at: 0)
-      let now = try part.lock.file.status().changed
-      completed.withLock { $0 = now }
-    } catch {
-      throw failure(error)
-    }
+    try completeTree()
+    try noteCompletion()
     try syncData()
     do throws(Errno) { try moveTree(to: outputName, refusing: refusing) } catch {
       if error.code == Errno.exists || error.code == Errno.notEmpty { try checkPlace(outputName) }
@@ -43,6 +36,23 @@ extension FolderPart {
     }
     hasPlace.store(true, ordering: .releasing)
     do throws(Errno) { try part.parent.sync() } catch { throw .io(error) }
+  }
+
+  /// Makes the files without bytes and the links, and removes what is not wanted.
+  func completeTree() throws(PartFileError) {
+    try walk(.placing)
+    try makeLinks()
+  }
+
+  /// Takes the time after the last change of the files, from the file system's clock.
+  func noteCompletion() throws(PartFileError) {
+    do throws(Errno) {
+      try part.lock.file.write([0].span.bytes, at: 0)
+      let now = try part.lock.file.status().changed
+      completed.withLock { $0 = now }
+    } catch {
+      throw failure(error)
+    }
   }
 
   private func moveTree(to name: String, refusing: Bool) throws(Errno) {

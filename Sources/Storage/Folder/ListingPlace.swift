@@ -19,6 +19,15 @@ extension FolderPart {
     _ = try LockedPartFolder.open(name(of: folderID), in: parent)
   }
 
+  /// Removes a listing that was fetched into the part folder of its folder, and the part folder if nothing else is in it.
+  public static func removeListing(of folderID: FileID, inFolder folderPath: String) {
+    guard let parent = try? Directory(folderPath),
+      let part = (try? LockedPartFolder.open(name(of: folderID), in: parent)) ?? nil
+    else { return }
+    for name in [PartFolderName.listing, PartFolderName.suggestion] { try? part.remove(name) }
+    removeEmptyPart(of: folderID, inFolder: folderPath)
+  }
+
   /// Removes the part folder of a folder's ID if nothing is in it.
   public static func removeEmptyPart(of folderID: FileID, inFolder folderPath: String) {
     guard let parent = try? Directory(folderPath) else { return }

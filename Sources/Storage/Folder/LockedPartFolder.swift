@@ -17,6 +17,10 @@ struct LockedPartFolder: ~Copyable {
   init(_ name: String, inFolder folderPath: String) throws(PartFileError) {
     let parent: Directory
     do throws(Errno) { parent = try Directory(folderPath) } catch { throw .cannotCreate(error) }
+    try self.init(name, in: parent)
+  }
+
+  init(_ name: String, in parent: consuming Directory) throws(PartFileError) {
     for _ in 0..<LockedPartFolder.attemptsMax {
       try LockedPartFolder.make(name, in: parent)
       guard let folder = try LockedPartFolder.open(name, in: parent) else { continue }

@@ -23,6 +23,8 @@ public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
   case diskFull(path: String, byteCount: UInt64)
   /// The disk has too little room for the whole file, which is known before anything is fetched.
   case noRoom(path: String, byteCount: UInt64, freeBytes: UInt64)
+  /// A folder that is there already cannot be brought to the wanted version.
+  case update(FolderUpdateFault)
   /// The disk fails.
   case io(Errno)
 
@@ -51,6 +53,7 @@ public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
     case .diskFull(let path, let count): "\(path): no room on the disk for a file of \(count) bytes"
     case .noRoom(let path, let count, let free):
       "\(path): no room on the disk for a file of \(count) bytes: only \(free) are free"
+    case .update(let fault): fault.description
     case .io(let errno): "cannot write the output: \(errno)"
     }
   }

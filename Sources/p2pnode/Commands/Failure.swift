@@ -110,11 +110,23 @@ extension Failure {
     case .occupied: self.init(Exit.cannotCreate, "\(error); choose another name with -o PATH")
     case .sameName:
       self.init(Exit.cannotCreate, "\(error); choose a folder on another file system with -o PATH")
+    case .update(let fault): self.init(fault)
     case .notAFile, .foreign: self.init(Exit.cannotCreate, error.description)
     case .diskFull, .noRoom: self.init(Exit.ioError, "\(error); make room and run the same command again")
     case .io(let errno) where errno.isClosedByPeer:
       self.init(Exit.ioError, "whoever read the stream has gone; nothing of it is kept, run the same command again")
     case .io: self.init(Exit.ioError, "\(error); when the disk is well, run the same command again")
+    }
+  }
+
+  init(_ fault: FolderUpdateFault) {
+    switch fault {
+    case .changed: self.init(Exit.tryAgain, "\(fault); run the same command again")
+    case .unlisted:
+      self.init(Exit.cannotCreate, "\(fault); move it away, or delete what the version does not have with --delete")
+    case .nothingKept:
+      self.init(Exit.cannotCreate, "\(fault); check that -o PATH is the right folder, or use --force")
+    case .notAFile, .mounted: self.init(Exit.cannotCreate, "\(fault); move it away")
     }
   }
 

@@ -119,7 +119,7 @@ extension Get {
     }
     return SeveralItem(
       fileID: one.wanted.fileID, length: link?.length, peers: try KnownPeers.all(options: peer, link: link),
-      target: target)
+      target: target, folder: try folder.options(force: force))
   }
 }
 

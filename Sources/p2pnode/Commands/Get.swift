@@ -106,6 +106,8 @@ struct Get: ParsableCommand {
   @Flag(help: "Replace the file that -o names, if it exists. A suggested name never replaces a file.")
   var force = false
 
+  @OptionGroup var folder: FolderArguments
+
   @OptionGroup var node: NodeOptions
 
   /// Whether the output is in the form of several downloads. It does not depend on how many IDs a file has.
@@ -113,6 +115,7 @@ struct Get: ParsableCommand {
 
   func validate() throws {
     guard !ids.isEmpty || inputFile != nil else { throw ValidationError("Name an ID, or a file of IDs.") }
+    try folder.check(output: output, force: force, stays: keepServing != nil, isSeveral: isSeveral)
     guard !(isSeveral && output == "-") else {
       throw ValidationError("several IDs cannot go to stdout: name a folder with -o, or fetch one at a time.")
     }
@@ -142,6 +145,7 @@ struct Get: ParsableCommand {
     let set = try settings()
     let peers = try KnownPeers.all(options: peer, link: wanted.link)
     let target = try downloadTarget(output, suggested: wanted.link?.name)
+    let folder = try folder.options(force: force)
     guard !peers.isEmpty || set.lan != .off || target.isTaken else { throw Failure.noPeerIsKnown }
     let stop = try StopSignal()  // before any thread starts
     OpenFileLimit.raise()
@@ -160,10 +164,13 @@ struct Get: ParsableCommand {
     }.detach()
     let log = GetLog(
       json: json ? GetJSON(explains: explain, maxWorkers: set.workers) : nil, explains: explain ? set.workers : nil,
-      stays: keepServing, quiet: quiet || set.logLevel < .info, verbose: verbose || set.logLevel == .debug)
+      stays: keepServing, quiet: quiet || set.logLevel < .info || folder.isPlanOnly,
+      verbose: verbose || set.logLevel == .debug, plans: folder.isPlanOnly)
     do throws(DownloadError) {
       log.ended(
-        try downloader.downloadFile(wanted.fileID, length: wanted.link?.length, from: peers, to: target) {
+        try downloader.downloadFile(
+          wanted.fileID, length: wanted.link?.length, from: peers, to: target, folder: folder
+        ) {
           log.print($0)
         })
     } catch {
@@ -232,6 +239,8 @@ struct Get: ParsableCommand {
   private func place(_ output: String?) throws(Failure) -> DownloadTarget {
     guard let output else { return DownloadTarget(folder: ".", replaces: force) }
     if output == "-" { return .standardOutput }
+    // Of several IDs, -o is the folder that they go to.
+    if folder.update, !isSeveral || output != self.output { return try folder.outputFolder(output) }
     if Directory.exists(output) { return DownloadTarget(folder: output, replaces: force) }
     let parts = PathParts(output)
     guard !parts.name.isEmpty, parts.name != ".", parts.name != "..", !output.hasSuffix("/") else {

@@ -11,6 +11,7 @@ struct SeveralItem {
   let length: UInt64?
   let peers: [PeerSource]
   let target: DownloadTarget
+  let folder: PeerNode.FolderOptions
 }
 
 /// Runs downloads until each is over. Confined to one thread.
@@ -84,7 +85,7 @@ final class SeveralDownloads {
     }
     let download = node.download(
       item.fileID, length: item.length, from: item.peers, to: item.target, settings: settings, shares: sharing != nil,
-      stay: sharing?.stay)
+      stay: sharing?.stay, folder: item.folder)
     places[ObjectIdentifier(download)] = place
     logs[place] = makeLog(place)
     group.add(download)

@@ -42,7 +42,7 @@ final class GetFailures: DownloadObserver {
       if ends[address] != nil || ends.count < GetFailures.endsMax { ends[address] = end } else { otherEnds += 1 }
     // An error, which --quiet does not hide.
     case .unreadable(let error): Console.error("\(prefix)p2pnode: \(Console.escaped(error.description))")
-    case .listing, .prepared, .report, .progress, .found, .resumed, .listening, .staying: break
+    case .listing, .planned, .prepared, .report, .progress, .found, .resumed, .listening, .staying: break
     }
   }
 
@@ -62,6 +62,8 @@ final class GetFailures: DownloadObserver {
     case .badListing(let fault): Failure(fault, listingOf: fileID)
     // A `get` asks for more than a listing.
     case .notAFolder: Failure(Exit.usage, "\(error)")
+    case .nothingWanted:
+      Failure(Exit.usage, "\(error): check the patterns of --include and --exclude; 'p2pnode ls' lists the paths")
     case .isRunning: Failure(Exit.usage, "\(error)")
     case .otherLength(let expected, let actual): Failure(Exit.badData, Failure.wrongLink(says: expected, has: actual))
     case .failed(let failure, let stats, let part):

@@ -11,6 +11,7 @@ final class GetJSON: DownloadObserver {
   private var name = ""
   private var length: UInt64 = 0
   private var hasStayed = false
+  private var hasPlanned = false
   private let explains: Bool
   /// Each event names it, if there are several downloads.
   private let fileID: FileID?
@@ -26,6 +27,9 @@ final class GetJSON: DownloadObserver {
   func see(_ update: DownloadUpdate) {
     switch update {
     case .listing(let length): emit("listing") { $0.set("bytes", length) }
+    case .planned(let plan):
+      hasPlanned = true
+      for line in JSONLine.lines(of: plan) { output(line) }
     case .prepared(let name, let length): (self.name, self.length) = (name, length)
     case .report(let report): output(line(for: report))
     case .progress(let progress): output(JSONLine(progress))
@@ -63,6 +67,7 @@ final class GetJSON: DownloadObserver {
   func leftOut(connectionEnds count: Int) { emit("connectionsEnded") { $0.set("count", count) } }
 
   func ended(_ result: DownloadResult) {
+    if hasPlanned { return }
     if hasStayed {
       emit("stopped") { $0.set("uploadedBytes", result.stats.uploadedBytes) }
     } else {
@@ -276,23 +281,6 @@ extension PeerFailure {
     case .connectionLost: "connection lost"
     case .overtaken: "overtaken"
     case .lie: "wrong data"
-    }
-  }
-}
-
-extension DownloadFailure {
-  /// The failure as programs read it.
-  var word: String {
-    switch self {
-    case .unreachable: "unreachable"
-    case .notFound: "notFound"
-    case .notAdmitted: "notAdmitted"
-    case .everyPeerLied: "everyPeerLied"
-    case .noPeers: "noPeers"
-    case .outOfRetries: "outOfRetries"
-    case .pageOutOfRetries: "pageOutOfRetries"
-    case .storage: "storage"
-    case .cancelled: "cancelled"
     }
   }
 }

@@ -40,9 +40,12 @@ final class GetLog {
   /// - `stays`: for how long the finished file stays offered.
   /// - `quiet`: nothing on stderr but errors.
   /// - `verbose`: a line an event, also on a terminal.
-  convenience init(json: GetJSON?, explains: Int?, stays: Stay? = nil, quiet: Bool, verbose: Bool) {
+  /// - `plans`: whether the plan of a folder is all that is asked for.
+  convenience init(
+    json: GetJSON?, explains: Int?, stays: Stay? = nil, quiet: Bool, verbose: Bool, plans: Bool = false
+  ) {
     var observers: [any DownloadObserver] = []
-    if let json { observers.append(json) }
+    if let json { observers.append(json) } else if plans { observers.append(GetPlan()) }
     if !quiet {
       let isPlain = verbose || !Console.isTerminal
       if !isPlain { observers.append(GetDisplay()) }

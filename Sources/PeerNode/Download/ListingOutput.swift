@@ -1,0 +1,15 @@
+// A verified listing in memory, which other peers may have.
+import Content
+import Storage
+
+/// The bytes of a listing, which no program can change.
+final class ListingOutput: CheckedOutput {
+  private let listing: FolderListing
+
+  init(_ listing: FolderListing) { self.listing = listing }
+
+  func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(StoredFileError) {
+    let start = Int(offset)
+    for i in 0..<wanted { buffer.storeBytes(of: listing.bytes[start + i], toByteOffset: i, as: UInt8.self) }
+  }
+}

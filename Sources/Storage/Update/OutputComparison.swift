@@ -1,0 +1,105 @@
+// What a version of a folder and a scan of the output have in common, before any file is hashed.
+import Content
+import Posix
+
+/// The entries of a listing beside the names that a scan saw. A value without I/O.
+struct OutputComparison {
+  /// Wanted entries that are right already: links, folders, and files without bytes.
+  private(set) var kept: EntrySet
+  /// Wanted files with a file of their length at their path, to be hashed: the entry, and the place of the name.
+  private(set) var candidates: [(entry: Int, place: Int)] = []
+  /// For a wanted entry: the place of the file or link that is at its path.
+  private(set) var names: [Int: Int] = [:]
+  /// Places of files and links where a folder belongs.
+  private(set) var obstacles: [Int] = []
+  /// Wanted entries whose path is that of a folder, with the place of that folder.
+  private(set) var folders: [Int: Int] = [:]
+
+  private let listing: FolderListing
+  private let scan: OutputScan
+  private let options: FolderUpdateOptions
+  /// The last folder that was looked at, since neighbours lie in the same one.
+  private var lastParent: FolderPath?
+  private let path: String
+
+  /// Throws if something is in the way that is never replaced.
+  /// - `wanted`: the entries that the output gets.
+  /// - `path`: of the output, for errors.
+  init(
+    _ listing: FolderListing, wanted: EntrySet, _ scan: OutputScan, _ options: FolderUpdateOptions, path: String
+  ) throws(FolderUpdateFault) {
+    (self.listing, self.scan, self.options, self.path) = (listing, scan, options, path)
+    kept = EntrySet(entryCount: listing.count)
+    for entry in wanted.entries {
+      let entryPath = listing.path(of: entry)
+      if let parent = entryPath.parent { try clear(parent) }
+      try compare(entry, entryPath)
+    }
+  }
+
+  /// Each part of a folder's path must be a folder, or become one.
+  private mutating func clear(_ folder: FolderPath) throws(FolderUpdateFault) {
+    guard folder != lastParent else { return }
+    if let parent = folder.parent { try clear(parent) }
+    lastParent = folder
+    if let place = scan.place(of: folder) { try clear(placeOfFolder: place) }
+  }
+
+  private mutating func clear(placeOfFolder place: Int) throws(FolderUpdateFault) {
+    let name = scan.names[place]
+    switch name.status.kind {
+    case .directory: if name.isOpaque { throw .mounted(path: fullPath(name)) }
+    case .regular, .symbolicLink: if obstacles.last != place { obstacles.append(place) }
+    case .other: throw .notAFile(path: fullPath(name))
+    }
+  }
+
+  private mutating func compare(_ entry: Int, _ path: FolderPath) throws(FolderUpdateFault) {
+    guard let place = scan.place(of: path) else { return }
+    let name = scan.names[place]
+    let isFolder = listing.isEmptyFolder(entry)
+    switch name.status.kind {
+    case .other: throw .notAFile(path: fullPath(name))
+    case .directory where name.isOpaque: throw .mounted(path: fullPath(name))
+    case .directory: if isFolder { kept.insert(entry) } else { try replace(folderAt: place, by: entry) }
+    case .regular, .symbolicLink: if isFolder { try clear(placeOfFolder: place) } else { compare(entry, nameAt: place) }
+    }
+  }
+
+  private mutating func compare(_ entry: Int, nameAt place: Int) {
+    let name = scan.names[place]
+    names[entry] = place
+    guard listing.isFile(entry) else {
+      if name.status.kind == .symbolicLink, listing.linkTarget(of: entry)?.utf8 == name.target { kept.insert(entry) }
+      return
+    }
+    guard name.status.kind == .regular, name.status.size == listing.fileLength(of: entry) else { return }
+    if name.status.size == 0 { kept.insert(entry) } else { candidates.append((entry, place)) }
+  }
+
+  /// A folder makes way if nothing in it is lost: it holds only folders, or names that are deleted anyway.
+  private mutating func replace(folderAt place: Int, by entry: Int) throws(FolderUpdateFault) {
+    for below in scan.places(below: place) {
+      let name = scan.names[below]
+      let isHollow = name.status.kind == .directory && !name.isOpaque
+      guard isHollow || options.mayDelete(name) else {
+        throw .unlisted(folder: fullPath(scan.names[place]), name: name.path.description)
+      }
+    }
+    folders[entry] = place
+  }
+
+  private func fullPath(_ name: ScannedName) -> String { "\(path)/\(name.path)" }
+
+  // MARK: After hashing
+
+  /// A wanted file is right already.
+  mutating func keep(_ entry: Int) { kept.insert(entry) }
+}
+
+extension FolderUpdateOptions {
+  /// Whether an update may delete a name that the version does not have.
+  func mayDelete(_ name: ScannedName) -> Bool {
+    deletes && (deletesHidden || !name.isHidden) && name.isNameable && filter.includes(name.path.description)
+  }
+}

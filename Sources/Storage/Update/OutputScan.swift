@@ -1,0 +1,132 @@
+// What lies below a folder at one moment, in the order of a listing.
+import Content
+import Posix
+
+/// A name below a folder, as a scan saw it.
+struct ScannedName: Hashable, Sendable {
+  /// From the folder on. Its bytes need not be UTF-8.
+  let path: FolderPath
+  let status: FileStatus
+  /// The target of a symbolic link; empty for other kinds.
+  let target: [UInt8]
+  /// Whether the scan does not enter it: a folder of another file system, or a name that is not UTF-8.
+  let isOpaque: Bool
+
+  /// Whether a component of the path begins with a dot.
+  var isHidden: Bool {
+    var isFirst = true
+    for byte in path.utf8 {
+      if isFirst, byte == UInt8(ascii: ".") { return true }
+      isFirst = byte == UInt8(ascii: "/")
+    }
+    return false
+  }
+
+  /// Whether a listing could have the path as what it is.
+  var isNameable: Bool {
+    guard !isOpaque, String(validating: path.utf8, as: UTF8.self) != nil else { return false }
+    let item: FolderEntry.Item
+    switch status.kind {
+    case .regular where status.size <= FolderListing.contentsLengthMax: item = .emptyFolder
+    case .directory: item = .emptyFolder
+    case .symbolicLink: item = .symbolicLink(target: FolderPath(utf8: target))
+    case .regular, .other: return false
+    }
+    return (try? FolderListing([FolderEntry(path, item)])) != nil
+  }
+}
+
+/// A folder that is looked at, and never left: no link is followed.
+struct OutputScan: Sendable {
+  /// All names but those of part files, in the order of a listing: a folder comes directly before what lies in it.
+  private(set) var names: [ScannedName] = []
+
+  /// No name.
+  init() {}
+
+  /// Reads the whole folder. Nil soon after `shouldStop` says so.
+  init?(_ folder: OpenFolder, shouldStop: () -> Bool) throws(Errno) {
+    let device = try folder.directory.status().identity.device
+    // Folders that are read to a part: the names that are left in each, the next one last.
+    var levels: [Level] = [Level(folder: folder, prefix: [], names: try OutputScan.sortedNames(folder))]
+    while !levels.isEmpty {
+      if shouldStop() { return nil }
+      guard let name = levels[levels.count - 1].names.popLast() else {
+        levels.removeLast()
+        continue
+      }
+      let level = levels[levels.count - 1]
+      do throws(Errno) {
+        if let below = try take(name, in: level, device: device) { levels.append(below) }
+      } catch {
+        // It is gone since the folder was read, or it is not what it was: then it counts as not seen.
+        guard [Errno.noEntry, Errno.symbolicLink, Errno.notFolder, Errno.invalid].contains(error.code) else {
+          throw error
+        }
+      }
+    }
+  }
+
+  private struct Level {
+    let folder: OpenFolder
+    let prefix: [UInt8]
+    var names: [[UInt8]]
+  }
+
+  private static func sortedNames(_ folder: OpenFolder) throws(Errno) -> [[UInt8]] {
+    let names = try folder.directory.entries().map(\.name).filter { !isPart($0) }
+    return names.sorted { $1.lexicographicallyPrecedes($0) }
+  }
+
+  /// Whether it is the name of an unfinished output or its journal.
+  static func isPart(_ name: [UInt8]) -> Bool {
+    guard name.first == UInt8(ascii: ".") else { return false }
+    return [".p2p-part", ".p2p-journal"].contains { name.suffix($0.utf8.count).elementsEqual($0.utf8) }
+  }
+
+  /// Adds a name. Returns what to read next, if it is a folder.
+  private mutating func take(_ name: [UInt8], in level: Level, device: UInt64) throws(Errno) -> Level? {
+    let path = level.prefix + name
+    guard let text = String(validating: name, as: UTF8.self) else {
+      // No listing can have it, and no other one is removed because of it.
+      let status = try level.folder.directory.status()
+      names.append(ScannedName(path: FolderPath(utf8: path), status: status, target: [], isOpaque: true))
+      return nil
+    }
+    let status = try level.folder.directory.status(of: text)
+    let target = status.kind == .symbolicLink ? try level.folder.directory.target(ofLink: text) : []
+    let isMounted = status.kind == .directory && status.identity.device != device
+    let found = ScannedName(path: FolderPath(utf8: path), status: status, target: target, isOpaque: isMounted)
+    guard status.kind == .directory, !isMounted else {
+      names.append(found)
+      return nil
+    }
+    let below = try level.folder.openFolder(text)
+    names.append(found)
+    return Level(folder: below, prefix: path + [UInt8(ascii: "/")], names: try OutputScan.sortedNames(below))
+  }
+
+  // MARK: Looking up
+
+  /// The name with a path; nil if the scan saw none.
+  func place(of path: FolderPath) -> Int? {
+    let place = firstPlace { !($0 < path) }
+    return place < names.count && names[place].path == path ? place : nil
+  }
+
+  /// The names below the folder at a place.
+  func places(below place: Int) -> Range<Int> {
+    let folder = names[place].path
+    let end = firstPlace { !($0 <= folder || $0.isBelow(folder)) }
+    return place + 1..<max(place + 1, end)
+  }
+
+  private func firstPlace(where isAfter: (FolderPath) -> Bool) -> Int {
+    var (low, high) = (0, names.count)
+    while low < high {
+      let middle = low + (high - low) / 2
+      if isAfter(names[middle].path) { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
+}

@@ -1,0 +1,135 @@
+// What the files of a folder hashed to, kept for the next update: a file that is what it was is not read again.
+import Content
+import Posix
+import SQLite
+import Synchronization
+
+/// The roots of the files below one folder, in a database of its own. It is only a memory: if it fails, files are hashed.
+/// Thread-safe.
+final class RootMemory: Sendable {
+  /// A file system's clock may be so coarse. A file that was changed later may be changed again without another time.
+  static let ageMinNanoseconds: Int64 = 2_000_000_000
+  /// "p2pr": marks these databases.
+  private static let applicationID: Int64 = 0x7032_7072
+  /// Of the table below. A database of another version is made anew.
+  private static let version: Int64 = 1
+  /// Another process that writes is done with it sooner.
+  private static let busyTimeoutMilliseconds: Int32 = 5_000
+
+  private let statements: Mutex<Statements>
+
+  private struct Statements: ~Copyable {
+    let database: Database
+    var find: Statement
+    var insert: Statement
+  }
+
+  /// Opens or makes the memory of a folder, named by its real path. Nil if that fails.
+  init?(of folder: borrowing Directory, in stateFolder: String) {
+    guard let state = try? Directory(stateFolder), let path = try? folder.realPath() else { return nil }
+    let name = String(Digest(sha256: Array(path.utf8).span.bytes).hex.prefix(32)) + ".roots"
+    _ = try? state.open(name, [.readWrite, .createExclusive], mode: 0o600)
+    let file = state.path(of: name)
+    if let statements = try? RootMemory.open(file) {
+      self.statements = Mutex(statements)
+      return
+    }
+    // It is damaged, or another version's.
+    for part in ["", "-wal", "-shm", "-journal"] { try? state.remove(name + part) }
+    _ = try? state.open(name, [.readWrite, .createExclusive], mode: 0o600)
+    guard let statements = try? RootMemory.open(file) else { return nil }
+    self.statements = Mutex(statements)
+  }
+
+  private static func open(_ path: String) throws(DatabaseError) -> Statements {
+    let database = try Database(path, busyTimeoutMilliseconds: busyTimeoutMilliseconds)
+    let tables = try database.integer("SELECT count(*) FROM sqlite_schema") ?? 0
+    if tables == 0 { try makeTable(database) }
+    guard try database.integer("PRAGMA application_id") == applicationID,
+      try database.integer("PRAGMA user_version") == version,
+      try database.text("PRAGMA quick_check(1)") == "ok"
+    else { throw .damaged(path, "not a memory of roots") }
+    try database.run("PRAGMA synchronous = NORMAL")
+    let find = try database.prepare(
+      """
+      SELECT root FROM root WHERE path = ? AND device = ? AND inode = ? AND size = ? AND modified = ?
+      AND modified_ns = ? AND changed = ? AND changed_ns = ?
+      """)
+    let insert = try database.prepare("INSERT OR REPLACE INTO root VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+    return Statements(database: database, find: find, insert: insert)
+  }
+
+  private static func makeTable(_ database: borrowing Database) throws(DatabaseError) {
+    try database.run("PRAGMA journal_mode = WAL")
+    try database.begin()
+    do throws(DatabaseError) {
+      try database.run(
+        """
+        CREATE TABLE root (
+          path TEXT PRIMARY KEY,
+          device INTEGER NOT NULL, inode INTEGER NOT NULL, size INTEGER NOT NULL,
+          modified INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
+          changed INTEGER NOT NULL, changed_ns INTEGER NOT NULL,
+          root BLOB NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        PRAGMA application_id = 0x70327072;
+        PRAGMA user_version = 1;
+        """)
+      try database.commit()
+    } catch {
+      database.rollBack()
+      throw error
+    }
+  }
+
+  /// The root of a file that is what it was when it was hashed; nil if it is not known.
+  func root(_ path: FolderPath, _ status: FileStatus) -> Digest? {
+    statements.withLock { statements in
+      let values = RootMemory.values(path, status)
+      let bytes = try? statements.find.first(
+        values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7]
+      ) { $0.blob(0) }
+      guard let bytes, bytes.count == Digest.byteCount else { return nil }
+      return Digest(bytes.span.bytes, at: 0)
+    }
+  }
+
+  /// Remembers the roots of files, but for files that were too young when hashing began.
+  /// - `start`: when hashing began, in nanoseconds since 1970.
+  func remember(_ files: [(path: FolderPath, status: FileStatus, root: Digest)], hashedFrom start: Int64) {
+    let old = files.filter { RootMemory.isOld($0.status, at: start) }
+    guard !old.isEmpty else { return }
+    statements.withLock { statements in
+      do throws(DatabaseError) {
+        try statements.database.begin()
+        for file in old {
+          let values = RootMemory.values(file.path, file.status)
+          try statements.insert.run(
+            values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7],
+            .blob(file.root.bytes))
+        }
+        try statements.database.commit()
+      } catch {
+        // The next update reads the files again.
+        statements.database.rollBack()
+      }
+    }
+  }
+
+  /// Whether no change of a file can have the times that it had at a moment.
+  static func isOld(_ status: FileStatus, at nanoseconds: Int64) -> Bool {
+    let limit = nanoseconds - ageMinNanoseconds
+    let (seconds, rest) = limit.quotientAndRemainder(dividingBy: 1_000_000_000)
+    let time = FileTime(seconds: seconds, nanoseconds: rest)
+    return status.modified <= time && status.changed <= time
+  }
+
+  private static func values(_ path: FolderPath, _ status: FileStatus) -> [DatabaseValue] {
+    [
+      .text(path.description), .integer(Int64(bitPattern: status.identity.device)),
+      .integer(Int64(bitPattern: status.identity.inode)), .integer(Int64(bitPattern: status.size)),
+      .integer(status.modified.seconds), .integer(status.modified.nanoseconds),
+      .integer(status.changed.seconds), .integer(status.changed.nanoseconds),
+    ]
+  }
+}

@@ -1,0 +1,115 @@
+// The options of `get` that are about folders.
+import ArgumentParser
+import Content
+import PeerNode
+import Posix
+import Storage
+import Synchronization
+
+/// A pattern of a path, with its place among all patterns: the parser reads options in the order in which they were
+/// typed, and gives them sorted by their names.
+struct PlacedPattern: ExpressibleByArgument {
+  private static let count = Atomic<Int>(0)
+
+  let pattern: PathPattern
+  let place: Int
+
+  init?(argument: String) {
+    guard let pattern = PathPattern(argument) else { return nil }
+    self.pattern = pattern
+    place = PlacedPattern.count.add(1, ordering: .relaxed).newValue
+  }
+}
+
+struct FolderArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Of a folder, fetch only paths that match; 'docs', '*.txt' and 'a/**/b' are patterns. With --exclude, the last "
+        + "pattern that matches decides. May be repeated.", valueName: "GLOB"))
+  var include: [PlacedPattern] = []
+
+  @Option(help: ArgumentHelp("Of a folder, leave out paths that match. May be repeated.", valueName: "GLOB"))
+  var exclude: [PlacedPattern] = []
+
+  @Flag(help: "Bring a folder that exists to this version: -o names it. Only what differs is fetched.")
+  var update = false
+
+  @Flag(help: "At the end of --update, delete names that the version does not have; never hidden or left-out ones.")
+  var delete = false
+
+  @Flag(help: "With --delete, delete hidden names as well.")
+  var hidden = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Copy files of this folder instead of fetching them, if they are the same. May be repeated.", valueName: "DIR"),
+    completion: .directory)
+  var reuse: [String] = []
+
+  @Flag(help: "Of a folder, only print what would be added, changed, kept and deleted.")
+  var dryRun = false
+
+  /// In the order in which they were typed.
+  var filter: FolderFilter {
+    let rules =
+      include.map { ($0.place, FolderFilter.Rule(including: $0.pattern)) }
+      + exclude.map { ($0.place, FolderFilter.Rule(excluding: $0.pattern)) }
+    return FolderFilter(rules.sorted { $0.0 < $1.0 }.map(\.1))
+  }
+
+  /// Throws if options of `get` exclude each other.
+  func check(output: String?, force: Bool, stays: Bool, isSeveral: Bool) throws {
+    if dryRun, isSeveral { throw ValidationError("--dry-run is about one ID at a time.") }
+    if output == "-", update || dryRun || !reuse.isEmpty || !include.isEmpty || !exclude.isEmpty {
+      throw ValidationError(
+        "-o - writes the whole content to stdout: leave out --update, --dry-run, --reuse, --include and --exclude.")
+    }
+    if delete, !update { throw ValidationError("--delete belongs to --update: add it, or leave --delete out.") }
+    if hidden, !delete { throw ValidationError("--hidden says what --delete deletes: add it, or leave --hidden out.") }
+    if update, force, !delete {
+      throw ValidationError("--update replaces only what differs: leave --force out.")
+    }
+    if dryRun, stays { throw ValidationError("--dry-run fetches nothing that --keep-serving could offer.") }
+  }
+
+  /// The options of the download.
+  func options(force: Bool) throws(Failure) -> PeerNode.FolderOptions {
+    for folder in reuse where !Directory.exists(folder) {
+      throw Failure(Exit.noInput, "\(folder): no such folder; name one whose files may be copied with --reuse DIR")
+    }
+    var options = PeerNode.FolderOptions()
+    options.filter = filter
+    options.reusedFolders = reuse
+    options.updates = update
+    options.deletes = delete
+    options.deletesHidden = hidden
+    options.deletesWithoutMatch = force
+    options.isPlanOnly = dryRun
+    if update || !reuse.isEmpty, let state = try? StateFolders.ofUser().state + "/outputs" {
+      // Without it files are hashed each time.
+      if (try? StateFolders.make(state)) != nil { options.stateFolder = state }
+    }
+    return options
+  }
+
+  /// The place of the folder that is brought to a version: -o names the folder itself.
+  func outputFolder(_ output: String) throws(Failure) -> DownloadTarget {
+    guard Directory.exists(output) else {
+      let parts = PathParts(output)
+      guard !parts.name.isEmpty, parts.name != ".", parts.name != ".." else {
+        throw Failure(
+          Exit.cannotCreate, "\(output): no such folder; name the folder that --update brings to this version")
+      }
+      return DownloadTarget(folder: parts.folder, name: parts.name)
+    }
+    let path: String
+    do throws(Errno) { path = try Directory(output).realPath() } catch {
+      throw Failure(Exit.cannotCreate, "cannot open the output: \(error); name another folder with -o PATH")
+    }
+    let parts = PathParts(path)
+    guard parts.name != "/", !parts.name.isEmpty else {
+      throw Failure(Exit.cannotCreate, "\(output): is the root of all folders; name another folder with -o PATH")
+    }
+    return DownloadTarget(folder: parts.folder, name: parts.name)
+  }
+}

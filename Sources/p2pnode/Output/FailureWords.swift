@@ -1,0 +1,19 @@
+// Why a download failed, as programs read it.
+import Transfer
+
+extension DownloadFailure {
+  /// The failure as programs read it.
+  var word: String {
+    switch self {
+    case .unreachable: "unreachable"
+    case .notFound: "notFound"
+    case .notAdmitted: "notAdmitted"
+    case .everyPeerLied: "everyPeerLied"
+    case .noPeers: "noPeers"
+    case .outOfRetries: "outOfRetries"
+    case .pageOutOfRetries: "pageOutOfRetries"
+    case .storage: "storage"
+    case .cancelled: "cancelled"
+    }
+  }
+}
