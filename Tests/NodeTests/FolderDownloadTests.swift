@@ -49,7 +49,9 @@ extension ServedTree {
   @Test func `a folder comes whole, and nothing else is left`() throws {
     let tree = try ServedTree()
     let copies = TemporaryFolder()
-    let result = try download(tree, by: try TestNode(listens: false), into: copies).wait()
+    let getter = try TestNode(listens: false)
+    let result = try download(tree, by: getter, into: copies).wait()
+    withExtendedLifetime(getter) {}
     #expect(result.kind == .folderContents && result.name == "copy" && result.path == copies("copy"))
     #expect(result.stats.bytes == tree.layout.listing.contentsLength)
     #expect(tree.differences(in: copies, "copy") == [])
@@ -74,7 +76,9 @@ extension ServedTree {
     let tree = try ServedTree()
     let copies = TemporaryFolder()
     copies.write("copy/mine", [1])
-    let outcome = download(tree, by: try TestNode(listens: false), into: copies).outcome
+    let getter = try TestNode(listens: false)
+    let outcome = download(tree, by: getter, into: copies).outcome
+    withExtendedLifetime(getter) {}
     guard case .failure(.storage(.occupied(let path, isFolder: true))) = outcome else {
       Issue.record("\(outcome)")
       return

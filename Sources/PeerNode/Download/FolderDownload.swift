@@ -222,6 +222,7 @@ final class FolderDownload: Sendable {
       if !request.target.isStream { ListingCache.keepSuggestedName(name, besideListing: folder.path) }
       return layout
     } catch {
+      FolderPart.removeListing(of: request.fileID, inFolder: request.target.partsFolder)
       throw .badListing(error)
     }
   }
