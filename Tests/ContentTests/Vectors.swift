@@ -18,10 +18,11 @@ struct Vectors {
     for line in text.split(separator: "\n") where !line.hasPrefix("#") {
       let sides = line.components(separatedBy: "=").map { $0.trimmingCharacters(in: .whitespaces) }
       try #require(sides.count == 2, "\(line)")
-      let digits = Array(sides[1])
-      values[sides[0]] = try stride(from: 0, to: digits.count, by: 2).map {
-        try #require(UInt8(String(digits[$0...$0 + 1]), radix: 16), "\(line)")
+      let digits = sides[1].utf8.map {
+        UInt8($0 < UInt8(ascii: "a") ? $0 - UInt8(ascii: "0") : $0 - UInt8(ascii: "a") + 10)
       }
+      try #require(digits.count % 2 == 0 && digits.allSatisfy { $0 < 16 }, "\(line)")
+      values[sides[0]] = stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
     }
     self.values = values
   }

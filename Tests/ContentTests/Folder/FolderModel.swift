@@ -113,7 +113,7 @@ struct FolderModel {
 }
 
 extension FolderModel {
-  /// A tree of up to `count` entries of all types; files have up to `lengthMax` bytes.
+  /// A tree of up to 100 entries of all types, and a few thousand bytes.
   static func random(_ generator: inout TestGenerator) -> FolderModel {
     let leafSize = generator.pick([1, 3, 16])
     let leaves = generator.pick([1, 2, 4, 8, 64])
@@ -129,6 +129,7 @@ extension FolderModel {
     let free = paths.filter { path in !paths.contains { $0.count > path.count && Array($0[..<path.count]) == path } }
     let ordered = free.map { FolderPath($0.joined(separator: "/")) }.sorted()
     var (entries, files): ([FolderEntry], [[UInt8]]) = ([], [])
+    var bytesLeft = 2000
     for path in ordered {
       var bytes: [UInt8] = []
       let item: FolderEntry.Item
@@ -137,7 +138,8 @@ extension FolderModel {
       case 1: item = .symbolicLink(target: FolderPath("there"))
       default:
         let leafCountMax = generator.pick([0, 1, 2, leaves, leaves, 4 * leaves, 16 * leaves])
-        let length = Int.random(in: 0...leafCountMax * leafSize, using: &generator)
+        let length = Int.random(in: 0...min(leafCountMax * leafSize, bytesLeft), using: &generator)
+        bytesLeft -= length
         bytes = someBytes(generator.pick([length, length / leafSize * leafSize]), seed: generator.next())
         let root = Digest(ReferenceTree.root(of: bytes, leafSize: leafSize))!
         let content = FileContent(length: UInt64(bytes.count), root: root)

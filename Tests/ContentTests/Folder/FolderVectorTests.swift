@@ -68,7 +68,12 @@ private struct FolderVector {
   }
 }
 
-private func folders() throws -> [FolderVector] {
+/// Read once: the file is long.
+private let read = Result { try readFolders() }
+
+private func folders() throws -> [FolderVector] { try read.get() }
+
+private func readFolders() throws -> [FolderVector] {
   let vectors = try Vectors("folder.txt")
   let names = vectors.values.keys.filter { $0.hasSuffix(".listing") }.map { String($0.dropLast(8)) }.sorted()
   try #require(names.count >= 10)
@@ -184,7 +189,8 @@ struct FolderVectorTests {
           "\(value)")
         #expect(try pages.uncleCount(of: index) == Int(folder.vectors.number("\(value).m")), "\(value)")
         count += 1
-        guard let uncles = try? folder.vectors.digests("\(value).uncles") else { continue }
+        guard folder.vectors["\(value).uncles"] != nil else { continue }
+        let uncles = try folder.vectors.digests("\(value).uncles")
         let page = HashPage(index: index, chunkHashes: try folder.chunkHashes(of: index), uncles: uncles)
         try page.verify(against: folder.layout.listingRoot, in: pages)
         try refusesEveryLie(about: page, in: folder, value)
@@ -204,7 +210,7 @@ struct FolderVectorTests {
   private func refusesEveryLie(about page: HashPage, in folder: FolderVector, _ value: String) throws {
     let root = folder.layout.listingRoot
     let count = page.chunkHashes.count
-    for place in Set([0, 1, count / 2, count - 1]) where place < count {
+    for place in Set([0, count - 1]) {
       var hashes = page.chunkHashes
       hashes[place] = hashes[place].flipped
       let wrong = HashPage(index: page.index, chunkHashes: hashes, uncles: page.uncles)
