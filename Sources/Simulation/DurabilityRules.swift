@@ -8,6 +8,7 @@ import Transfer
 /// The book of one getter's disk, over all its processes.
 struct DurabilityRules {
   private let file: SimulatedFile
+  private let wanted: WantedLeaves
   private let hasJournal: Bool
   /// Leaves that a synced journal claims and that are on the platter.
   private var kept: [UInt64]
@@ -17,6 +18,8 @@ struct DurabilityRules {
   // Of the present process.
   private var verified: [UInt64]
   private var knownHashes: Set<Int> = []
+  /// Chunks whose leaf hashes are known from the start.
+  private var provable: Set<Int> = []
   /// Leaves of chunks that were whole when it began, or kept: it must not fetch them.
   private var present: [UInt64]
   /// What the journal said that it began with, and what of that was found: that is kept once the journal is synced.
@@ -25,19 +28,31 @@ struct DurabilityRules {
   private var hasSynced = false
   private(set) var broken: String?
 
-  init(_ file: SimulatedFile, hasJournal: Bool) {
+  init(_ file: SimulatedFile, wanted: WantedLeaves, hasJournal: Bool) {
     self.file = file
+    self.wanted = wanted
     self.hasJournal = hasJournal
     kept = Array(repeating: 0, count: file.layout.chunkCount)
     verified = kept
     present = kept
     said = kept
     inherited = kept
+    provable = Set(kept.indices.filter { provesLeaves($0) })
+    knownHashes = provable
   }
 
   private mutating func breakRule(_ rule: String) { if broken == nil { broken = rule } }
 
   private func whole(_ chunk: Int) -> UInt64 { file.layout.leaves(of: ChunkIndex(UInt32(chunk))).mask }
+
+  /// Whether each leaf of a chunk proves itself: its hash is that of its file.
+  private func provesLeaves(_ chunk: Int) -> Bool {
+    guard let folder = file.layout.folder else { return false }
+    let number = ChunkIndex(UInt32(chunk))
+    let runs = folder.runs(at: file.layout.offset(of: number), count: file.layout.length(of: number))
+    // A large file's runs do not begin and end with it.
+    return runs.allSatisfy { folder.listing.fileLength(of: $0.entry) <= UInt64(file.layout.leafSize) }
+  }
 
   private func range(_ leaf: Int, of chunk: Int) -> Range<Int> {
     let chunk = ChunkIndex(UInt32(chunk))
@@ -55,7 +70,7 @@ struct DurabilityRules {
   /// A process has opened part file and journal. `part` is nil where it is new.
   mutating func begin(_ part: VirtualFile?, journal: [UInt8]) {
     verified = Array(repeating: 0, count: verified.count)
-    knownHashes = []
+    knownHashes = provable
     appended = []
     hasSynced = false
     said = verified
@@ -127,7 +142,7 @@ struct DurabilityRules {
 
   /// A byte of the part file changed by itself: its chunk may have to be fetched again, since leaves of what was whole
   /// cannot be told apart.
-  mutating func rots(_ place: Int) { kept[place / file.layout.chunkSize] = 0 }
+  mutating func rots(_ place: Int) { kept[file.layout.chunkCount(below: UInt64(place))] = 0 }
 
   // MARK: The end
 
@@ -141,11 +156,15 @@ struct DurabilityRules {
   }
 
   mutating func place(_ part: VirtualFile) {
-    if part.platter != file.bytes { breakRule("the output gets its name before its bytes are on the disk") }
+    if !file.isRight(part.platter, for: wanted) {
+      breakRule("the output gets its name before its bytes are on the disk")
+    }
   }
 
   mutating func finished(_ disk: VirtualDisk) {
-    if disk[.output]?.platter != file.bytes { breakRule("a finished file has wrong bytes") }
+    if disk[.output].map({ file.isRight($0.platter, for: wanted) }) != true {
+      breakRule("a finished file has wrong bytes")
+    }
     if !disk.isSynced(.output) { breakRule("the name of a finished file is not on the disk") }
     if disk[.part] != nil || disk[.journal] != nil { breakRule("a finished file leaves something behind") }
   }

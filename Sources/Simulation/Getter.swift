@@ -28,7 +28,8 @@ final class Getter {
     self.file = file
     self.peers = peers
     disk = VirtualDisk(reservesSpace: scenario.getter.reservesSpace)
-    rules = DurabilityRules(file, hasJournal: scenario.getter.journal.fileBytesWithoutJournalMax == 0)
+    rules = DurabilityRules(
+      file, wanted: scenario.settings.wanted, hasJournal: scenario.getter.journal.fileBytesWithoutJournalMax == 0)
   }
 
   func start() {

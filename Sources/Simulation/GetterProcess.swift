@@ -118,7 +118,7 @@ final class GetterProcess: SimulatedNode {
         return world.violate("chunk \(chunk.rawValue) is asked for before its hash is known")
       }
       getter.hold { $0.fetch(leaves, of: chunk) }
-      let known = held.leafHashes(of: chunk)
+      let known = held.leafHashes(of: chunk) ?? file.layout.folder?.knownLeafHashes(of: chunk)
       let asked = FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known)
       command(id) { $0.command { $0.request(asked, of: $1) } }
     case .cancel(let id, let request): command(id) { $0.command { $0.cancel(request, of: $1) } }
@@ -234,6 +234,17 @@ final class GetterProcess: SimulatedNode {
   /// The leaves of a page's chunks that are on the disk. Nil: the journal had the page.
   func compared(_ page: HashPage, _ leaves: [(chunk: ChunkIndex, mask: UInt64)], from id: ConnectionID?) {
     chunkHashes.add(page)
+    resumed(leaves)
+    handle(.pageVerified(page.index, from: id))
+  }
+
+  /// The leaves of the chunks that files share that are on the disk.
+  func comparedShared(_ leaves: [(chunk: ChunkIndex, mask: UInt64)]) {
+    resumed(leaves)
+    handle(.sharedChunksCompared)
+  }
+
+  private func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)]) {
     for (chunk, mask) in leaves {
       let leafHashes = chunkHashes.hash(of: chunk).flatMap {
         storage.resume.leafHashes(of: chunk, hash: $0, in: file.layout)
@@ -241,7 +252,6 @@ final class GetterProcess: SimulatedNode {
       held.add(mask, of: chunk, leafHashes: leafHashes)
     }
     handle(.resumed(leaves))
-    handle(.pageVerified(page.index, from: id))
   }
 
   // MARK: Verifying and writing

@@ -39,6 +39,7 @@ final class GetterStorage {
   }
 
   private var disk: VirtualDisk { getter.disk }
+  private var wanted: WantedLeaves { getter.scenario.settings.wanted }
   private var length: Int { Int(file.layout.fileLength) }
   private var name: String { plan.renames ? "file\(getter.processCount)" : "file" }
 
@@ -64,18 +65,21 @@ final class GetterStorage {
     }
     getter.hold { $0.begin(isNew ? nil : part, journal: journalFile?.bytes ?? []) }
     journal = JournalState(after: contents, in: file.layout, settings: plan.journal)
-    process.handle(.storageReady(Resumable(heldPages: resume.pages.map(\.index))))
+    let shared = isResumed ? file.layout.folder.map { resume.sharedChunks(of: $0) } ?? [] : []
+    process.handle(
+      .storageReady(Resumable(heldPages: resume.pages.map(\.index), holdsSharedChunks: !shared.isEmpty)))
+    if !shared.isEmpty { compare(shared) { [process] in process.comparedShared($0) } }
     if isResumed { for page in resume.pages { compare(page, from: nil) } }
   }
 
   /// An earlier process gave the output its name, and could not say so.
   private func found(_ output: VirtualFile) {
-    if output.bytes != file.bytes { world.violate("what has the output's name is not the file") }
+    if !file.isRight(output.bytes, for: wanted) { world.violate("what has the output's name is not the file") }
     output.endSync(output.beginSync())
     disk.syncNames()
     for name in [VirtualDisk.Name.part, .journal] { disk.remove(name) }
     let chunks = (0..<UInt32(file.layout.chunkCount)).map { ChunkIndex($0) }
-    process.handle(.storageReady(Resumable(leaves: chunks.map { ($0, .max) })))
+    process.handle(.storageReady(Resumable(leaves: chunks.map { ($0, wanted.mask(of: $0)) })))
   }
 
   private func openJournal(isPartNew: Bool) -> JournalOpening? {
@@ -96,9 +100,12 @@ final class GetterStorage {
 
   /// Looks for a page's chunks in the part file.
   func compare(_ page: HashPage, from id: ConnectionID?) {
+    compare(resume.chunks(of: page, in: pages)) { [process] in process.compared(page, $0, from: id) }
+  }
+
+  private func compare(_ chunks: [ChunkOnDisk], then tell: @escaping ([(chunk: ChunkIndex, mask: UInt64)]) -> Void) {
     world.after(plan.diskDelay) { [self] in
       guard !process.isDead, !isEnding, let part else { return }
-      let chunks = resume.chunks(of: page, in: pages)
       let leaves = chunks.compactMap { chunk -> (chunk: ChunkIndex, mask: UInt64)? in
         let mask = verifiedLeaves(chunk, in: part)
         return mask == 0 ? nil : (chunk.chunk, mask)
@@ -107,7 +114,7 @@ final class GetterStorage {
         guard !process.isDead, !isEnding else { return }
         for event in JournalEvent.found(leaves, among: chunks) { handle(event) }
         for (chunk, mask) in leaves { getter.hold { $0.found(mask, of: chunk) } }
-        process.compared(page, leaves, from: id)
+        tell(leaves)
       }
     }
   }
@@ -117,8 +124,7 @@ final class GetterStorage {
     let range = start..<start + file.layout.length(of: known.chunk)
     guard known.isToBeRead(part.presence(range)) else { return 0 }
     let bytes = Array(part.bytes[range])
-    return known.verifiedLeaves(
-      MerkleTree.leafHashes(bytes.span.bytes, leafSize: file.layout.leafSize), in: file.layout)
+    return known.verifiedLeaves(file.layout.leafHashes(bytes.span.bytes, of: known.chunk), in: file.layout)
   }
 
   // MARK: Writing
@@ -126,6 +132,7 @@ final class GetterStorage {
   /// Writes a piece that hashes. False: the disk is full, or fails.
   func write(_ bytes: [UInt8], of piece: FetchedPiece) -> Bool {
     guard let part else { return false }
+    if !file.has(bytes, at: Int(piece.fileOffset)) { world.violate("bytes are written at a wrong place") }
     do throws(VirtualDisk.Failure) {
       try disk.write(bytes, to: part, at: Int(piece.fileOffset))
       hasWritten = true

@@ -65,8 +65,23 @@ extension RuleBook {
 
   /// Whether what has come of a request so far means that it would take more than half a timeout.
   func isLate(_ asked: Asked, since started: Instant, at now: Instant) -> Bool {
-    let share = Double(asked.verified.nonzeroBitCount) / Double(asked.leaves.count)
+    let share = Double(arrived(asked)) / Double(countedBytes(of: asked.leaves, in: asked.chunk))
     return (now - started).inSeconds > share * settings.chunkTimeout.inSeconds / 2
+  }
+
+  /// The bytes of an answer that have come. The leaves of a file all count as full.
+  private func arrived(_ asked: Asked) -> Int {
+    guard layout.folder != nil else { return asked.verified.nonzeroBitCount * layout.leafSize }
+    return layout.length(ofLeaves: asked.verified, in: asked.chunk)
+  }
+
+  private func countedBytes(of leaves: LeafRange, in chunk: ChunkIndex) -> Int {
+    layout.folder == nil ? leaves.count * layout.leafSize : layout.length(of: leaves, in: chunk)
+  }
+
+  /// The size by which the time of a chunk is judged.
+  func countedBytes(of chunk: ChunkIndex) -> Double {
+    Double(layout.folder == nil ? layout.chunkSize : layout.length(of: chunk))
   }
 
   private mutating func remove(_ name: RequestName, at now: Instant) {
@@ -79,7 +94,7 @@ extension RuleBook {
   /// other answer. Four leaves of it may be on their way.
   private func isCrawling(_ asked: Asked, at now: Instant) -> Bool {
     guard let began = asked.began, (now - began).inSeconds >= 0.25 else { return false }
-    let bytes = Double((asked.verified.nonzeroBitCount + 4) * layout.leafSize)
+    let bytes = Double(arrived(asked) + 4 * layout.leafSize)
     return bytes / (now - began).inSeconds < rateMost / 8 * 1.000_001
   }
 
@@ -107,6 +122,7 @@ extension RuleBook {
     if line.page != nil { breakRule("two pages are asked of one peer") }
     if pagesHeld.contains(page) { breakRule("a page is asked for that is at hand") }
     if pagesVerified.contains(page) { breakRule("a verified page is asked for again") }
+    if pages.chunks(of: page).allSatisfy({ due[$0] == 0 }) { breakRule("a page of unwanted chunks is asked for") }
     let others = lines.values.filter { $0.page == page }
     if others.count > 1 { breakRule("a page is asked of three") }
     if let other = others.first, let asked = other.pageAskedAt, !settings.hedges || asked + .seconds(2) > now {
@@ -127,6 +143,7 @@ extension RuleBook {
     let index = Int(chunk.rawValue)
     if let last = line.lastRequest, request <= last { breakRule("request ids do not increase") }
     if verified[index] & leaves.mask != 0 { breakRule("verified leaves of chunk \(index) are fetched again") }
+    if leaves.mask & ~due[index] != 0 { breakRule("leaves of chunk \(index) are fetched that are not wanted") }
     if banned.contains(line.peer) { breakRule("a banned peer is asked") }
     if isBusy(line.peer, at: now) { breakRule("a busy peer is asked before its time") }
     if let until = restUntil[index], until > now { breakRule("chunk \(index) is asked for before its delay is over") }
@@ -137,7 +154,9 @@ extension RuleBook {
     if case .inOrder(let window) = settings.order, index >= consumedBelow + window {
       breakRule("chunk \(index) is beyond the window")
     }
-    let depthMax = line.isProven ? min(settings.requestsInFlightMax, line.requestsMax) : 1
+    // The chunks of a folder may be small.
+    let inFlightMax = layout.folder == nil ? settings.requestsInFlightMax : 64
+    let depthMax = line.isProven ? min(inFlightMax, line.requestsMax) : 1
     if line.asked.count + 1 > depthMax { breakRule("\(line.asked.count + 1) requests in flight, at most \(depthMax)") }
     let others = askers(of: chunk)
     if others.count + 1 > 2 { breakRule("chunk \(index) has a third asker") }
@@ -160,7 +179,7 @@ extension RuleBook {
     let hedges = lines.values.flatMap(\.asked).filter(\.isHedge).map { ($0.leaves, $0.chunk) } + [(leaves, chunk)]
     let hedgedBytes = hedges.reduce(0) { $0 + UInt64(layout.length(of: $1.0, in: $1.1)) }
     let count = Double(turnarounds.count)
-    let budget = max(layout.fileLength / 20, count > 0 ? 0 : UInt64(layout.chunkSize))
+    let budget = max(wantedBytes / 20, count > 0 ? 0 : UInt64(layout.chunkSize))
     if duplicateBytes + hedgedBytes > budget { breakRule("second askers may cost more than 5 % of the file") }
     if isTail(leaves, of: other.asked), lines[id]!.asked.isEmpty { return }
     if count > 0, !proven.contains(lines[id]!.peer) { breakRule("a stranger is a second asker") }
@@ -170,7 +189,9 @@ extension RuleBook {
     }
     let mean = turnarounds.reduce(0, +) / count
     let variance = turnarounds.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
-    let threshold = mean + 4 * max(variance.squareRoot(), mean / 4)
+    // A larger chunk takes longer. A smaller one may take as long: it costs a round trip.
+    let size = max(1, countedBytes(of: chunk) / (turnaroundSizes.reduce(0, +) / count))
+    let threshold = (mean + 4 * max(variance.squareRoot(), mean / 4)) * size
     if (now - other.asked.sent).inSeconds < threshold * 0.999_999 - 1e-6 { breakRule("a second asker too early") }
   }
 

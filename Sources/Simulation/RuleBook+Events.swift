@@ -119,7 +119,7 @@ extension RuleBook {
       verified[Int(chunk.rawValue)] |= mask & whole(chunk)
       if !wasHad, isHad(chunk) { resumedChunks += 1 }
     }
-    if (0..<layout.chunkCount).allSatisfy({ isHad(ChunkIndex(UInt32($0))) }) { expectedEnds = [.complete] }
+    if isAllHad { expectedEnds = [.complete] }
   }
 
   private mutating func verified(
@@ -154,17 +154,20 @@ extension RuleBook {
         lines[id]!.isProven = true
         proven.insert(lines[id]!.peer)
         succeed(lines[id]!.peer, in: now - (asked.started ?? asked.sent))
-        if asked.leaves.count * 2 >= layout.leafCount(of: chunk) { turnarounds.append((now - asked.sent).inSeconds) }
+        if asked.leaves.count * 2 >= layout.leafCount(of: chunk) {
+          turnarounds.append((now - asked.sent).inSeconds)
+          turnaroundSizes.append(countedBytes(of: chunk))
+        }
         startClock(id, at: now)
       }
     }
-    guard before != whole(chunk), isHad(chunk) else { return }
+    guard due[Int(chunk.rawValue)] & ~before != 0, isHad(chunk) else { return }
     restUntil[Int(chunk.rawValue)] = nil
     troubles[.chunk(Int(chunk.rawValue))] = nil
     // Also of a connection that is lost by now.
     if let peer = peerOf[id], joined.contains(peer) { standings[peer, default: Standing()].chunks += 1 }
     for (other, asked) in others { lose(other, asked, at: now) }
-    if (0..<layout.chunkCount).allSatisfy({ isHad(ChunkIndex(UInt32($0))) }) { expectedEnds = [.complete] }
+    if isAllHad { expectedEnds = [.complete] }
   }
 
   private mutating func measure(_ asked: Asked, at now: Instant) {

@@ -35,7 +35,7 @@ extension RuleBook {
   mutating func overdueEnd(at now: Instant) -> String? {
     if isTrustedPeerGiving { lastHope = now }
     if isReaderLate { lastReading = now }
-    if !pagesHeld.isEmpty { (lastHope, lastReading) = (now, now) }
+    if !pagesHeld.isEmpty || isComparingShared { (lastHope, lastReading) = (now, now) }
     guard isRunning, !hasEnded else { return nil }
     if max(lastLeaf, lastHope) + settings.chunkTimeout * 4 < now {
       return "the download should have ended: strangers have given nothing since \(lastLeaf.inSeconds) s"

@@ -39,7 +39,7 @@ extension RuleBook {
     guard line.isOpen else { return false }
     guard let held = line.held else { return true }
     return switch item {
-    case .chunk(let chunk): held[chunk] & ~verified[chunk] != 0
+    case .chunk(let chunk): held[chunk] & missing(chunk) != 0
     case .page(let page): pages.chunks(of: page).contains { held[$0] != 0 }
     }
   }

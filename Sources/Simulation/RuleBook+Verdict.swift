@@ -161,7 +161,9 @@ extension RuleBook {
   /// The statistics must say what the books say.
   private mutating func compare(_ stats: DownloadStats) {
     if hasStarted, let difference = told.difference(from: stats) { breakRule(difference) }
-    let had = (0..<layout.chunkCount).count { isHad(ChunkIndex(UInt32($0))) }
+    let wanted = due.indices.filter { due[$0] != 0 }
+    let had = wanted.count { isHad(ChunkIndex(UInt32($0))) }
+    if isRunning, stats.totalChunks != wanted.count { breakRule("the statistics miscount wanted chunks") }
     if stats.downloadedChunks + stats.resumedChunks != had { breakRule("the statistics miscount chunks") }
     if stats.resumedChunks != resumedChunks { breakRule("the statistics miscount resumed chunks") }
     if stats.duplicateBytes != duplicateBytes { breakRule("the statistics miscount duplicates") }

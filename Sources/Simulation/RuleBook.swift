@@ -65,6 +65,9 @@ struct RuleBook {
   let settings: DownloadSettings
   let layout: ChunkLayout
   let pages: PageLayout
+  /// By chunk, the leaves that are wanted, and the bytes of all of them.
+  let due: [UInt64]
+  let wantedBytes: UInt64
   let anchors: Set<PeerID>
 
   var dials: [ConnectionID: PeerAddress] = [:]
@@ -117,7 +120,9 @@ struct RuleBook {
   /// Whether the chunks that files of a folder share are compared with the disk: no peer is asked for them.
   var isComparingShared = false
   var consumedBelow = 0
+  /// Seconds that chunks took, and the sizes of these chunks.
   var turnarounds: [Double] = []
+  var turnaroundSizes: [Double] = []
   /// The highest rate of any answer, in bytes a second, and the longest patience so far.
   var rateMost = 0.0
   var patienceMost = Duration.zero
@@ -172,6 +177,14 @@ struct RuleBook {
     settings = scenario.settings
     layout = scenario.layout
     pages = PageLayout(scenario.layout, chunksPerPage: scenario.chunksPerPage)
+    let layout = layout
+    let wanted = settings.wanted
+    due = (0..<UInt32(layout.chunkCount)).map {
+      layout.leaves(of: ChunkIndex($0)).mask & wanted.mask(of: ChunkIndex($0))
+    }
+    wantedBytes = due.enumerated().reduce(0) {
+      $0 + UInt64(layout.length(ofLeaves: $1.element, in: ChunkIndex(UInt32($1.offset))))
+    }
     anchors = Set(scenario.peers.filter(\.isAnchor).map(\.id))
     verified = Array(repeating: 0, count: layout.chunkCount)
     restUntil = Array(repeating: nil, count: layout.chunkCount)
@@ -184,7 +197,10 @@ struct RuleBook {
   mutating func breakRule(_ rule: String) { if broken == nil { broken = rule } }
 
   func whole(_ chunk: ChunkIndex) -> UInt64 { layout.leaves(of: chunk).mask }
-  func isHad(_ chunk: ChunkIndex) -> Bool { verified[Int(chunk.rawValue)] == whole(chunk) }
+  /// Whether all leaves of a chunk are there that are wanted.
+  func isHad(_ chunk: ChunkIndex) -> Bool { missing(Int(chunk.rawValue)) == 0 }
+  func missing(_ chunk: Int) -> UInt64 { due[chunk] & ~verified[chunk] }
+  var isAllHad: Bool { due.indices.allSatisfy { missing($0) == 0 } }
 
   /// The connections on which a chunk is asked for.
   func askers(of chunk: ChunkIndex) -> [(id: ConnectionID, asked: Asked)] {

@@ -1,4 +1,4 @@
-// What a seed stands for: a file, its peers with their links and faults, and a getter.
+// What a seed stands for: a file or a folder, its peers with their links and faults, and a getter.
 import Content
 import Transfer
 import Wire
@@ -84,9 +84,11 @@ struct GetterPlan: Sendable {
 /// Everything that is decided before time starts.
 struct Scenario: Sendable {
   let seed: UInt64
-  let layout: ChunkLayout
+  private(set) var layout: ChunkLayout
   let chunksPerPage: Int
+  /// Of the file, if no folder is fetched.
   let bytes: [UInt8]
+  private(set) var folder: SimulatedFolder?
   var settings = DownloadSettings()
   var peers: [PeerPlan] = []
   var getter: GetterPlan
@@ -122,12 +124,26 @@ struct Scenario: Sendable {
     drawGetter(&generator)
     if generator.chance(0.3) { drawStrangers(&generator) }
     if generator.chance(0.1) { drawTakers(&generator) }
-    guard generator.chance(0.3) else { return }
-    // An honest peer that nobody vouches for may come when strangers have used up all retries already.
+    if generator.chance(0.3) { drawHinted(&generator) }
+    drawFolder()
+  }
+
+  /// An honest peer that nobody vouches for may come when strangers have used up all retries already.
+  private mutating func drawHinted(_ generator: inout SeededGenerator) {
     for number in peers.indices
     where !peers[number].isAnchor && peers[number].faults.isDisjoint(with: [.dialsIn, .changesIdentity]) {
       peers[number].isHinted = generator.chance(0.5)
     }
+  }
+
+  /// The contents of a folder take the place of the file. The numbers are drawn apart: other scenarios stay as they are.
+  private mutating func drawFolder() {
+    var generator = SeededGenerator(seed: seed ^ 0xf01d_e500_0000)
+    guard generator.chance(0.3) else { return }
+    let folder = SimulatedFolder(like: layout, chunksPerPage: chunksPerPage, &generator)
+    self.folder = folder
+    layout = ChunkLayout(folder.layout)
+    if generator.chance(0.4), !settings.isStream { settings.wanted = folder.wanted(&generator) }
   }
 
   /// A number of strangers that all do the same.

@@ -32,9 +32,9 @@ extension ServingPeer {
         hashes[leaf] = .zero
       } else {
         // The cunning kind: wrong bytes with the hash to match.
-        let start = (leaf - header.leaves.first) * file.layout.leafSize
-        payload[start] ^= 1
-        let bytes = Array(payload[start..<min(start + file.layout.leafSize, payload.count)])
+        let part = place(of: leaf, in: header)
+        payload[part.lowerBound] ^= 1
+        let bytes = Array(payload[part])
         hashes[leaf] = MerkleTree.leafHash(bytes.span.bytes)
       }
       header = DataHeader(
@@ -43,6 +43,17 @@ extension ServingPeer {
     if tells(.wrongBytes) { payload[world.generator.pick(Array(payload.indices))] ^= 1 }
     if isTime(for: .breaksProtocol) { return breakProtocol(header, payload) }
     return (.data(header), payload)
+  }
+
+  /// Where the bytes of a leaf are in an answer that brings all leaf hashes of its chunk.
+  private func place(of leaf: Int, in header: DataHeader) -> Range<Int> {
+    guard let number = file.leafHashes.firstIndex(of: header.leafHashes) else {
+      preconditionFailure("the hashes are a chunk's")
+    }
+    let chunk = ChunkIndex(UInt32(number))
+    let first = file.layout.offset(ofLeaf: header.leaves.first, in: chunk)
+    let start = Int(file.layout.offset(ofLeaf: leaf, in: chunk) - first)
+    return start..<start + file.layout.length(of: LeafRange(first: leaf, count: 1), in: chunk)
   }
 
   private func breakProtocol(_ header: DataHeader, _ payload: [UInt8]) -> (Message, [UInt8]) {

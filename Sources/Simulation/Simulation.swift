@@ -27,7 +27,9 @@ public enum Simulation {
     let scenario = Scenario(seed: seed)
     let world = World(seed: seed ^ 0x5eed, isTraced: isTraced)
     world.note("scenario \(scenario.summary)")
-    let file = SimulatedFile(scenario.bytes, scenario.layout, chunksPerPage: scenario.chunksPerPage)
+    let file =
+      scenario.folder.map { SimulatedFile($0, chunksPerPage: scenario.chunksPerPage) }
+      ?? SimulatedFile(scenario.bytes, scenario.layout, chunksPerPage: scenario.chunksPerPage)
     let peers = scenario.peers.map { ServingPeer($0, file: file, world: world) }
     let getter = Getter(scenario, file: file, peers: peers, world: world)
     getter.start()
@@ -64,9 +66,13 @@ public enum Simulation {
 extension Scenario {
   /// All that was drawn, in an order that does not depend on hashing.
   var summary: String {
+    // What is wanted is a dictionary, whose order is no one's choice.
+    var shown = settings
+    shown.wanted = .all
+    let contents = folder.map { "\($0.files.count) entries, \(settings.wanted.isAll ? "all" : "some") wanted, " } ?? ""
     let header =
-      "\(layout.fileLength) bytes, \(layout.chunkCount) chunks of \(layout.leavesPerChunk) leaves, "
-      + "\(chunksPerPage) a page, \(settings)"
+      contents + "\(layout.fileLength) bytes, \(layout.chunkCount) chunks of \(layout.leavesPerChunk) leaves, "
+      + "\(chunksPerPage) a page, \(shown)"
     let strikes = self.getter.strikes.map { "\($0.fault.rawValue) \($0.at)" }
     let getter =
       "getter \(self.getter.faults.map(\.rawValue).sorted()) strikes \(strikes)"

@@ -1,66 +1,16 @@
 // The implementation against `Protocol/vectors/content.txt` and `page.txt`, which an independent program wrote.
-import Foundation
 import Testing
 
 @testable import Content
 
-/// A file of `name = hex` lines; an empty line and one that begins with # say nothing.
-private struct Vectors {
-  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("Protocol/vectors")
-  static let arePresent = FileManager.default.fileExists(atPath: folder.appendingPathComponent("content.txt").path)
-
-  let values: [String: [UInt8]]
-
-  init(_ name: String) throws {
-    let text = try String(contentsOf: Vectors.folder.appendingPathComponent(name), encoding: .utf8)
-    var values: [String: [UInt8]] = [:]
-    for line in text.split(separator: "\n") where !line.hasPrefix("#") {
-      let sides = line.components(separatedBy: "=").map { $0.trimmingCharacters(in: .whitespaces) }
-      try #require(sides.count == 2, "\(line)")
-      let digits = Array(sides[1])
-      values[sides[0]] = try stride(from: 0, to: digits.count, by: 2).map {
-        try #require(UInt8(String(digits[$0...$0 + 1]), radix: 16), "\(line)")
-      }
-    }
-    self.values = values
-  }
-
-  subscript(name: String) -> [UInt8]? { values[name] }
-
-  /// The digests that stand in a value one after the other.
-  func digests(_ name: String) throws -> [Digest] {
-    let bytes = try #require(values[name], "\(name)")
-    return try stride(from: 0, to: bytes.count, by: 32).map { start in
-      try #require(Digest(bytes[start...].prefix(32)), "\(name)")
-    }
-  }
-
-  /// The numbers that names of the form `number.field` begin with.
-  func numbers(of field: String) -> [Int] {
-    values.keys.filter { $0.hasSuffix("." + field) }.compactMap { Int($0.dropLast(field.count + 1)) }.sorted()
-  }
-}
-
-private func bigEndian(_ value: some FixedWidthInteger) -> [UInt8] {
-  stride(from: value.bitWidth - 8, through: 0, by: -8).map { UInt8(truncatingIfNeeded: value >> $0) }
-}
-
 @Suite(.enabled(if: Vectors.arePresent, "needs Protocol/vectors"))
 struct ProtocolVectorTests {
-  /// The file of the vectors: byte i is (i·i + 7·i + 3) mod 251.
-  private static func content(_ count: Int) -> [UInt8] {
-    var bytes: [UInt8] = (0..<251).map { (i: Int) -> UInt8 in UInt8((i * i + 7 * i + 3) % 251) }
-    while bytes.count < count { bytes += bytes }
-    return Array(bytes[..<count])
-  }
-
   @Test func `files have the published chunk hashes, roots and fileIDs`() throws {
     let vectors = try Vectors("content.txt")
     let sizes = vectors.numbers(of: "fileID")
     try #require(sizes.count >= 10)
     for size in sizes {
-      let file = try hash(Self.content(size), piece: 1 << 16).file
+      let file = try hash(Vectors.content(size), piece: 1 << 16).file
       #expect(try file.chunkHashes == vectors.digests("\(size).chunks"))
       #expect(file.root.bytes == vectors["\(size).root"])
       #expect(file.fileID.digest.bytes == vectors["\(size).fileID"])
@@ -71,7 +21,7 @@ struct ProtocolVectorTests {
   @Test func `a chunk has the published leaf hashes, and a missing one the published hash`() throws {
     let vectors = try Vectors("content.txt")
     for size in vectors.numbers(of: "leaves") {
-      let (file, chunks) = try hash(Self.content(size), piece: 1 << 16)
+      let (file, chunks) = try hash(Vectors.content(size), piece: 1 << 16)
       #expect(try chunks.flatMap(\.leafHashes) == vectors.digests("\(size).leaves"))
       #expect(file.root.bytes == vectors["\(size).root"])
     }

@@ -156,12 +156,15 @@ public final class FolderLayout: Sendable {
     return Digest(sha256: roots.span.bytes)
   }
 
+  /// Whether each file of a shared chunk has one leaf, so that the roots are the leaf hashes.
+  public func knowsLeafHashes(of chunk: ChunkIndex) -> Bool {
+    isShared(chunk) && files(sharing: chunk).count == leafCount(ofShared: chunk)
+  }
+
   /// The leaf hashes of a shared chunk, if each of its files has one leaf: then these are the roots. Else nil.
   public func knownLeafHashes(of chunk: ChunkIndex) -> [Digest]? {
-    guard isShared(chunk) else { return nil }
-    let files = files(sharing: chunk)
-    guard files.count == Int(sharedLeafCounts[Int(chunk.rawValue)]) else { return nil }
-    return files.map { listing.fileRoot(of: Int($0)) }
+    guard knowsLeafHashes(of: chunk) else { return nil }
+    return files(sharing: chunk).map { listing.fileRoot(of: Int($0)) }
   }
 
   /// The hash of a shared chunk, from the hashes of all its leaves.

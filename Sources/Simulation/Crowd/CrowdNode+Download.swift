@@ -80,7 +80,7 @@ extension CrowdNode {
     askers[Int(chunk.rawValue)] += 1
     if askers[Int(chunk.rawValue)] > 2 { world.violate("\(number) asks more than two for chunk \(chunk.rawValue)") }
     if end.asked.count > ProtocolLimits.requestsInFlightMax { world.violate("\(number) asks too much of one peer") }
-    let hash = file.tree.chunkHashes[Int(chunk.rawValue)]
+    let hash = file.chunkHashes[Int(chunk.rawValue)]
     let known = held.leafHashes(of: chunk)
     let asked = FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known)
     end.command { $0.request(asked, of: $1) }

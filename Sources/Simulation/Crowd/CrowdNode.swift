@@ -129,7 +129,7 @@ final class CrowdNode: SimulatedNode {
     guard isPageKnown else { return .notYet }
     return .file(
       ServedFile(
-        key: file.served.key, pages: file.tree.pages, root: file.tree.root, name: "file",
+        key: file.served.key, pages: file.pages, root: file.root, name: "file",
         parts: held.isComplete ? nil : held.offer))
   }
 

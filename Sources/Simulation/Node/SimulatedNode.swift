@@ -232,7 +232,7 @@ class SimulatedNode {
   private func sendNext(on end: NodeEnd) {
     switch end.driver.nextUpload() {
     case .page(let handle, let index)?:
-      guard let page = file.tree.page(index) else { return world.violate("\(name) sends a page that the file has not") }
+      guard let page = file.page(index) else { return world.violate("\(name) sends a page that the file has not") }
       send(.page(PageAnswer(page, of: handle)), on: end)
     case .piece(let piece)?:
       if !held.offers(piece.leaves, of: piece.chunk) { return world.violate("\(name) sends what it has not") }

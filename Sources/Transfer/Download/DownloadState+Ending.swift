@@ -55,7 +55,8 @@ extension DownloadState {
       let (new, isNowHad) = chunks.verify(mask: mask, of: chunk)
       if new != 0 { progressed(at: now) }
       guard isNowHad else {
-        if new != 0 { resumedBytes[chunk, default: 0] += chunks.layout.length(ofLeaves: new, in: chunk) }
+        let needed = new & chunks.due(chunk)
+        if needed != 0 { resumedBytes[chunk, default: 0] += chunks.layout.length(ofLeaves: needed, in: chunk) }
         continue
       }
       stats.resumedChunks += 1

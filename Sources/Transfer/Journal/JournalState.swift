@@ -17,6 +17,7 @@ public struct JournalState: Sendable {
     var claimed: UInt64 = 0
     /// Nil where unknown, or not needed.
     var leafHashes: [Digest]?
+    /// Whether a later download knows the leaf hashes: from the journal, or from the listing of a folder.
     var areLeafHashesJournaled = false
     var all: UInt64 { unsynced | syncing | claimed }
 
@@ -110,7 +111,7 @@ public struct JournalState: Sendable {
   private mutating func verified(_ chunk: ChunkIndex, _ mask: UInt64, _ leafHashes: [Digest]?, at now: Instant) {
     guard checksum != nil, layout.contains(chunk), !whole.contains(Int(chunk.rawValue)) else { return }
     let all = layout.leaves(of: chunk).mask
-    var entry = progress[chunk] ?? Progress()
+    var entry = progress[chunk] ?? begun(chunk)
     let new = mask & all & ~entry.all
     if entry.leafHashes == nil, !entry.areLeafHashesJournaled { entry.leafHashes = leafHashes }
     if new != 0 {
@@ -124,9 +125,16 @@ public struct JournalState: Sendable {
     progress[chunk] = entry
   }
 
+  /// Where each file of a shared chunk has one leaf, the listing has the leaf hashes: the journal need not.
+  private func begun(_ chunk: ChunkIndex) -> Progress {
+    var entry = Progress()
+    entry.areLeafHashesJournaled = layout.folder?.knowsLeafHashes(of: chunk) ?? false
+    return entry
+  }
+
   private mutating func held(_ chunk: ChunkIndex, _ mask: UInt64) {
     guard checksum != nil, layout.contains(chunk), !whole.contains(Int(chunk.rawValue)) else { return }
-    var entry = progress[chunk] ?? Progress()
+    var entry = progress[chunk] ?? begun(chunk)
     entry.claimed |= mask & layout.leaves(of: chunk).mask & ~entry.all
     if entry.claimed == layout.leaves(of: chunk).mask {
       progress[chunk] = nil

@@ -107,7 +107,7 @@ struct ChunkTable: Sendable {
   }
 
   /// The leaves of a chunk that the download needs, whether it has them or not.
-  private func due(_ chunk: ChunkIndex) -> UInt64 { layout.leaves(of: chunk).mask & wanted.mask(of: chunk) }
+  func due(_ chunk: ChunkIndex) -> UInt64 { layout.leaves(of: chunk).mask & wanted.mask(of: chunk) }
 
   /// The leaves of a chunk that is not complete which are needed and not verified.
   func missing(of chunk: ChunkIndex) -> UInt64 { due(chunk) & ~(progress[chunk]?.verified ?? 0) }

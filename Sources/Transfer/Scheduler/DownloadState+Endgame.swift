@@ -163,7 +163,7 @@ extension DownloadState {
     guard let place = connection.firstInLine, let started = connection.pending[place].started, now > started else {
       return .infinity
     }
-    let byteCount = connection.pending[place].verified.nonzeroBitCount * chunks.layout.leafSize
+    let byteCount = arrived(of: connection.pending[place])
     let frame = Double(DownloadState.endgameLeavesMin * chunks.layout.leafSize)
     let slack = max(frame, (measuredRate ?? 0) * DownloadState.arrivalTime)
     return (Double(byteCount) + slack) / (now - started).inSeconds
@@ -175,8 +175,8 @@ extension DownloadState {
     let seconds = (now - began).inSeconds
     guard seconds >= DownloadState.crawlSecondsMin else { return nil }
     // One more frame may be on its way.
-    let leaves = connection.pending[place].verified.nonzeroBitCount + DownloadState.endgameLeavesMin
-    return Double(leaves * chunks.layout.leafSize) / seconds
+    let frame = DownloadState.endgameLeavesMin * chunks.layout.leafSize
+    return Double(arrived(of: connection.pending[place]) + frame) / seconds
   }
 
   private func silentRequest(of connection: Connection, at now: Instant) -> RequestID? {

@@ -28,6 +28,19 @@ extension DownloadState {
     chunks.layout.folder == nil ? chunks.layout.chunkSize : chunks.layout.length(of: chunk)
   }
 
+  /// The same for a part of a chunk.
+  func countedBytes(of leaves: LeafRange, in chunk: ChunkIndex) -> Int {
+    let layout = chunks.layout
+    return layout.folder == nil ? leaves.count * layout.leafSize : layout.length(of: leaves, in: chunk)
+  }
+
+  /// The bytes of an answer that were verified, counted alike.
+  func arrived(of pending: PendingRequest) -> Int {
+    let layout = chunks.layout
+    guard layout.folder != nil else { return pending.verified.nonzeroBitCount * layout.leafSize }
+    return layout.length(ofLeaves: pending.verified, in: pending.chunk)
+  }
+
   /// A second peer was asked for leaves that the first one still owes.
   mutating func hedged(_ chunk: ChunkIndex, _ leaves: LeafRange, of holder: Int, by number: Int) {
     stats.hedges += 1

@@ -118,7 +118,8 @@ extension DownloadState {
         .chunkDone(
           chunk: chunk, worker: worker, finished: chunks.haveCount, total: chunks.wantedCount,
           peer: peers[number].id, latency: latency,
-          bytes: chunks.layout.length(of: chunk) - (resumedBytes.removeValue(forKey: chunk) ?? 0)))
+          bytes: chunks.layout.length(ofLeaves: chunks.due(chunk), in: chunk)
+            - (resumedBytes.removeValue(forKey: chunk) ?? 0)))
     }
     if chunks.isComplete { finish(at: now) } else { updateUsability(at: now) }
   }

@@ -258,10 +258,10 @@ extension DownloadState {
     attemptFailed(item, by: number, .timeout, .wasSilent, at: now)
   }
 
-  /// Whether a request would take more than half of its timeout at the rate of its leaves so far.
+  /// Whether a request would take more than half of its timeout at the rate of its bytes so far.
   private func isLate(_ pending: PendingRequest, at now: Instant) -> Bool {
     guard let due = dueSince(pending) else { return false }
-    let share = Double(pending.verified.nonzeroBitCount) / Double(pending.leaves.count)
+    let share = Double(arrived(of: pending)) / Double(countedBytes(of: pending.leaves, in: pending.chunk))
     return (now - due).inSeconds > share * settings.chunkTimeout.inSeconds / 2
   }
 

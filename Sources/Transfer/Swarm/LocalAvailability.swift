@@ -53,14 +53,15 @@ public struct LocalAvailability: Sendable {
   /// When peers hear of leaves that are new; nil if none are.
   public var newsDeadline: Instant? { news.isEmpty ? nil : quietUntil }
 
-  /// Leaves of a chunk of the file were verified and written. `leafHashes`: all verified leaf hashes of the chunk, if
-  /// they are at hand.
+  /// Leaves of a chunk of the content were verified and written. `leafHashes`: all verified leaf hashes of the chunk, if
+  /// they are at hand. The listing of a folder may have them too.
   public mutating func add(_ mask: UInt64, of chunk: ChunkIndex, leafHashes: [Digest]? = nil) {
     guard layout.contains(chunk), !isWhole(chunk) else { return }
     let all = layout.leaves(of: chunk).mask
     var part = parts[chunk] ?? Part()
     let before = part.offered
     part.verified |= mask & all
+    let leafHashes = leafHashes ?? (part.leafHashes == nil ? layout.folder?.knownLeafHashes(of: chunk) : nil)
     if part.leafHashes == nil, let leafHashes, unfinishedHashesCount < LocalAvailability.unfinishedHashesMax {
       part.leafHashes = leafHashes
       unfinishedHashesCount += 1
