@@ -198,7 +198,7 @@ func reference(_ bytes: [UInt8]) throws -> (file: FileHash, leaves: [[Digest]]) 
     served.catalogue.load(
       try FolderScan(served.catalogue.folder).files, threads: 1,
       shouldStop: { count.withLock { $0 >= 3 } },
-      onEvent: { if case .added = $0 { count.withLock { $0 += 1 } } })
+      onEvent: { if case .progress = $0 { count.withLock { $0 += 1 } } })
     #expect(served.catalogue.entries.count == 3)
   }
 

@@ -20,7 +20,7 @@ enum FollowCommand: Sendable {
   case unfollow(FolderShare, ended: BlockingQueue<Void>)
   /// A connection found that a file has changed since it was hashed.
   case look(at: String, in: FolderShare)
-  case hashed(path: String, in: FolderShare, SkipReason?)
+  case hashed([EndedFile], in: FolderShare)
   case batchEnded(FolderShare)
   case listed(folder: String, in: FolderShare, ListingError?, tookNanoseconds: Int64)
   case listingsEnded(FolderShare)
@@ -143,7 +143,9 @@ final class FolderFollower {
       unfollow(share)
       ended.close()
     case .look(let path, let share): followed(share)?.folder.look(at: path)
-    case .hashed(let path, let share, let reason): followed(share)?.folder.hashed(path, reason)
+    case .hashed(let files, let share):
+      guard let folder = followed(share)?.folder else { break }
+      for file in files { folder.hashed(file.path, file.skipped) }
     case .batchEnded(let share): if work?.of.followed.share === share { batchEnded() }
     case .listed(let folder, let share, let failure, let took):
       followed(share)?.folder.listed(folder, failure, tookNanoseconds: took)
@@ -186,16 +188,17 @@ final class FolderFollower {
     let (context, mailbox, batch, isStopped) = (context, mailbox, followed.followed, isStopped)
     let share = batch.share
     let thread = Thread.start(name: "p2p-hash") {
-      share.catalogue.load(files, shouldStop: { isStopped.isSet || batch.shouldStop() }) { event in
-        switch event {
-        case .added(let entry):
-          batch.onEvent(event)
+      share.catalogue.load(
+        files, shouldStop: { isStopped.isSet || batch.shouldStop() },
+        onEnded: { files in
           if isFirst { context.sendToAllLoops(.catalogueChanged) }
-          mailbox.send(.hashed(path: entry.path, in: share, nil))
-        case .skipped(let skipped): mailbox.send(.hashed(path: skipped.path, in: share, skipped.reason))
-        default: batch.onEvent(event)
-        }
-      }
+          mailbox.send(.hashed(files, in: share))
+        },
+        onEvent: { event in
+          // The folder reports those that stay skipped.
+          if case .skipped = event { return }
+          batch.onEvent(event)
+        })
       mailbox.send(.batchEnded(share))
     }
     work = (thread, followed)

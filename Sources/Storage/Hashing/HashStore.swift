@@ -28,9 +28,25 @@ struct KnownFile: Hashable, Sendable {
   let root: Digest
 }
 
+/// What the database has of a file.
+struct StoredRow: Sendable {
+  let path: String
+  let identity: FileIdentity
+  /// Bytes.
+  let size: UInt64
+  let modified: FileTime
+  let changed: FileTime
+  /// Nil if it is unknown.
+  let mode: UInt32?
+  let known: KnownFile
+}
+
 /// The hashes of one served folder's files in an SQLite database, which several processes may use at a time. Thread-safe:
 /// one connection writes, one reads, so that a reader that serves never waits for a writer that hashes.
 final class HashStore: Sendable {
+  /// Files that are written in one transaction: then the transaction costs little beside its rows.
+  static let batchFiles = 256
+
   /// The database's file.
   let path: String
   /// What was wrong with the database that was here before, and where it is now.
@@ -64,6 +80,8 @@ final class HashStore: Sendable {
     let (known, holds) = try reading.withLock { reading throws(DatabaseError) -> (KnownFile?, Bool) in
       guard let known = try reading.known(path, status) else { return (nil, false) }
       if layout.chunkCount == 0 { return (known, known.root == .zero) }
+      // The chunk of a file of one chunk hashes to the root.
+      if layout.chunkCount == 1 { return (known, known.root != .zero) }
       let pages = PageLayout(layout)
       for page in 0..<pages.pageCount {
         guard try reading.page(PageIndex(UInt32(page)), of: known, in: pages) != nil else { return (known, false) }
@@ -97,21 +115,14 @@ final class HashStore: Sendable {
     try write { writing throws(DatabaseError) in try writing.insert(leaves, of: number) }
   }
 
-  /// Makes a hashed file known, with the leaf hashes that are not written yet, in the place of what its path was before.
-  /// Nil where another process has cleaned the reserved number away: then it has to be hashed again.
-  func finish(
-    _ path: String, _ status: FileStatus, _ tree: HashTree, reserved: Int64?, _ leaves: [ChunkLeaves]
-  ) throws(DatabaseError) -> KnownFile? {
+  /// Makes hashed files known in one transaction, each in the place of what its path was before. Gives a file for each;
+  /// nil where another process has cleaned the reserved number away: then the file has to be hashed again.
+  func finish(_ files: [FinishedHash]) throws(DatabaseError) -> [KnownFile?] {
     try write { writing throws(DatabaseError) in
-      if let known = try writing.known(path, status), known.root == tree.root {
-        // Another process was faster, and what it wrote may be in use.
-        if let reserved { try writing.remove(reserved) }
-        return known
-      }
-      try writing.retire(path: path)
-      guard let number = try writing.insert(path, status, tree, reserved: reserved) else { return nil }
-      try writing.insert(leaves, of: number)
-      return KnownFile(number: number, root: tree.root)
+      var known: [KnownFile?] = []
+      known.reserveCapacity(files.count)
+      for file in files { known.append(try writing.finish(file)) }
+      return known
     }
   }
 
@@ -138,10 +149,27 @@ final class HashStore: Sendable {
     try write { writing throws(DatabaseError) in try writing.retire(number) }
   }
 
+  /// Files are gone. Their hashes stay while a listing names them.
+  func retire(_ numbers: [Int64]) throws(DatabaseError) {
+    var rest = numbers[...]
+    while !rest.isEmpty {
+      let batch = rest.prefix(HashStore.batchFiles)
+      try write { writing throws(DatabaseError) in for number in batch { try writing.retire(number) } }
+      rest = rest.dropFirst(batch.count)
+    }
+  }
+
+  /// Calls `body` with each file that a path has, in the order in which they were written. What the database has of a
+  /// file's status is its identity, size, times and mode.
+  func forEachFile(_ body: (StoredRow) -> Void) throws(DatabaseError) {
+    try reading.withLock { reading throws(DatabaseError) in try reading.forEachFile(body) }
+  }
+
   /// Forgets all files whose paths `isHere` does not know.
   func removeAll(unless isHere: (String) -> Bool) throws(DatabaseError) {
-    let all = try reading.withLock { reading throws(DatabaseError) in try reading.paths() }
-    for (number, path) in all where !isHere(path) { try retire(number) }
+    var gone: [Int64] = []
+    try forEachFile { if !isHere($0.path) { gone.append($0.known.number) } }
+    try retire(gone)
   }
 
   // MARK: Listings
