@@ -41,7 +41,7 @@ final class FolderFollower {
     var hasNews = false
     var isReading = true
     var readAgainAt: Int64 = 0
-    /// Its first batch waits; it is hashed also if it is empty.
+    /// The files that it had at the start are hashed, in one batch or more; in one also if there are none.
     var isFirstBatch = true
     /// Its first batch is hashed, and its folders are listed next.
     var awaitsListings = false
@@ -168,6 +168,8 @@ final class FolderFollower {
     }
     if let number = folder.number { try epoll.add(number, token: nextToken, .readable) }
     folders.append(Followed(followed, folder, token: nextToken))
+    // The files that the database knew are served.
+    context.sendToAllLoops(.catalogueChanged)
     nextToken += 1
   }
 
@@ -182,14 +184,14 @@ final class FolderFollower {
   // MARK: Hashing
 
   private func hash(_ followed: Followed) {
+    let progress = followed.folder.progress
     let files = followed.folder.takeReady()
     let isFirst = followed.isFirstBatch
-    followed.isFirstBatch = false
     let (context, mailbox, batch, isStopped) = (context, mailbox, followed.followed, isStopped)
     let share = batch.share
     let thread = Thread.start(name: "p2p-hash") {
       share.catalogue.load(
-        files, shouldStop: { isStopped.isSet || batch.shouldStop() },
+        files, after: progress, shouldStop: { isStopped.isSet || batch.shouldStop() },
         onEnded: { files in
           if isFirst { context.sendToAllLoops(.catalogueChanged) }
           mailbox.send(.hashed(files, in: share))
@@ -210,9 +212,13 @@ final class FolderFollower {
   private func batchEnded() {
     guard let (thread, followed) = work.take() else { return }
     thread.join()
-    followed.folder.batchEnded(wasStopped: followed.followed.shouldStop())
+    let wasStopped = followed.followed.shouldStop()
+    followed.folder.batchEnded(wasStopped: wasStopped)
+    // Very many files come in several batches.
+    if followed.isFirstBatch, followed.folder.isFirstBatch, !wasStopped { return }
+    followed.isFirstBatch = false
     followed.awaitsListings = true
-    if followed.followed.shouldStop() { endFirstBatch(of: followed) }
+    if wasStopped { endFirstBatch(of: followed) }
   }
 
   /// The files of the first batch are served, and the folders have their IDs as far as nothing in them changes.

@@ -60,7 +60,7 @@ final class OpenContents: Sendable {
     let pages = PageLayout(chunks)
     for entry in 0..<listing.count where listing.isFile(entry) {
       let content = listing.content(of: entry)
-      guard content.length > 0, !catalogues.contains(where: { $0.entry(of: content) != nil }) else { continue }
+      guard content.length > 0, !catalogues.contains(where: { $0.has(content) }) else { continue }
       for (chunk, mask) in layout.places(ofFile: entry) { absent[chunk, default: 0] |= mask }
       // The leaf of a file of one leaf hashes to the root.
       if content.length <= UInt64(chunks.leafSize) || catalogues.contains(where: { $0.hasHashes(of: content) }) {

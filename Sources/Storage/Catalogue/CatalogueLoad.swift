@@ -34,9 +34,10 @@ public struct EndedFile: Sendable {
 extension Catalogue {
   /// Adds the files whose hashes are known; then hashes the others on `threads` threads (the caller's is one of them) and
   /// adds each soon after it is finished. Returns when all are done, or soon after `shouldStop` says so.
+  /// - `before`: how far hashing is that this is a part of.
   /// - `onEnded`: called after the events of some files, for all of them. On any thread, several at once.
   public func load(
-    _ files: [ScannedFile], threads: Int = Thread.processorCount,
+    _ files: [ScannedFile], after before: HashProgress? = nil, threads: Int = Thread.processorCount,
     shouldStop: @escaping @Sendable () -> Bool = { false },
     onEnded: @escaping @Sendable ([EndedFile]) -> Void = { _ in }, onEvent: @escaping @Sendable (CatalogueEvent) -> Void
   ) {
@@ -44,7 +45,7 @@ extension Catalogue {
     var ended: [EndedFile] = []
     for scanned in files {
       if shouldStop() { break }
-      if let entry = known(scanned) {
+      if !scanned.isNew, let entry = known(scanned) {
         add(entry)
         onEvent(.added(entry))
         ended.append(EndedFile(path: entry.path, skipped: nil))
@@ -65,7 +66,7 @@ extension Catalogue {
     if jobs.isEmpty || shouldStop() { return }
     let finished = FinishedFiles(self, onEnded: onEnded, onEvent: onEvent)
     ParallelHash(
-      jobs, shouldStop: shouldStop,
+      jobs, after: before, shouldStop: shouldStop,
       onProgress: { progress in
         onEvent(.progress(progress))
         finished.writeIfDue()
@@ -75,6 +76,27 @@ extension Catalogue {
       }
     ).run(threads: threads)
     finished.write()
+  }
+
+  /// Takes in what the database knows, before the folder is looked through: one pass over it costs far less than to ask
+  /// for each file. See `confirm`.
+  func expectStored() throws(DatabaseError) {
+    try store.forEachFile { row in table.withLock { $0.expect(row) } }
+  }
+
+  /// Adds a file that was found, if the database has its hashes.
+  func confirm(_ path: String, _ status: FileStatus) -> CatalogueEntry? {
+    guard let known = table.withLock({ $0.expected(at: path, status) }),
+      (try? store.holds(known, length: status.size)) == true
+    else { return nil }
+    let entry = CatalogueEntry(path: path, status: status, hashes: known)
+    add(entry)
+    return entry
+  }
+
+  /// Forgets what the database knows of files that were not found, but of those whose paths are `kept`.
+  func forgetExpected(but kept: Set<BytePath>) throws(DatabaseError) {
+    try store.retire(table.withLock { $0.takeExpected(but: kept) })
   }
 
   /// The entry of a file that is what it was when it was hashed, and whose hashes hold.

@@ -76,21 +76,30 @@ final class HashStore: Sendable {
 
   /// The hashes of a file if they are known and hold; nil where it has to be hashed. Those that do not hold are forgotten.
   func known(_ path: String, _ status: FileStatus) throws(DatabaseError) -> KnownFile? {
-    guard let layout = ChunkLayout(fileLength: status.size) else { return nil }
-    let (known, holds) = try reading.withLock { reading throws(DatabaseError) -> (KnownFile?, Bool) in
-      guard let known = try reading.known(path, status) else { return (nil, false) }
-      if layout.chunkCount == 0 { return (known, known.root == .zero) }
-      // The chunk of a file of one chunk hashes to the root.
-      if layout.chunkCount == 1 { return (known, known.root != .zero) }
-      let pages = PageLayout(layout)
-      for page in 0..<pages.pageCount {
-        guard try reading.page(PageIndex(UInt32(page)), of: known, in: pages) != nil else { return (known, false) }
+    let known = try reading.withLock { reading throws(DatabaseError) in try reading.known(path, status) }
+    guard let known, try holds(known, length: status.size) else { return nil }
+    return known
+  }
+
+  /// Whether the chunk hashes of a file lead to its root. If not, they are forgotten.
+  func holds(_ known: KnownFile, length: UInt64) throws(DatabaseError) -> Bool {
+    guard let layout = ChunkLayout(fileLength: length) else { return false }
+    let pages = PageLayout(layout)
+    let isHeld: Bool
+    switch layout.chunkCount {
+    case 0: isHeld = known.root == .zero
+    // The chunk hashes to the root.
+    case 1: isHeld = known.root != .zero
+    default:
+      isHeld = try reading.withLock { reading throws(DatabaseError) in
+        for page in 0..<pages.pageCount {
+          guard try reading.page(PageIndex(UInt32(page)), of: known, in: pages) != nil else { return false }
+        }
+        return true
       }
-      return (known, true)
     }
-    if holds { return known }
-    if let known { try remove(known.number) }
-    return nil
+    if !isHeld { try remove(known.number) }
+    return isHeld
   }
 
   /// A page that the file has; nil where it is missing or not under the file's root.
@@ -163,13 +172,6 @@ final class HashStore: Sendable {
   /// file's status is its identity, size, times and mode.
   func forEachFile(_ body: (StoredRow) -> Void) throws(DatabaseError) {
     try reading.withLock { reading throws(DatabaseError) in try reading.forEachFile(body) }
-  }
-
-  /// Forgets all files whose paths `isHere` does not know.
-  func removeAll(unless isHere: (String) -> Bool) throws(DatabaseError) {
-    var gone: [Int64] = []
-    try forEachFile { if !isHere($0.path) { gone.append($0.known.number) } }
-    try retire(gone)
   }
 
   // MARK: Listings

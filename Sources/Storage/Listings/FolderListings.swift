@@ -31,10 +31,10 @@ public final class FolderListings: Sendable {
 
   private struct State {
     /// By folder, the newest last.
-    var listings: [String: [ServedListing]] = [:]
+    var listings: [BytePath: [ServedListing]] = [:]
     var buckets: [UInt16: [ListedContent]] = [:]
     /// The folders whose listing was made in this run.
-    var made: Set<String> = []
+    var made: Set<BytePath> = []
     /// The latest ones, the newest last.
     var recent: [LoadedListing] = []
   }
@@ -60,10 +60,10 @@ public final class FolderListings: Sendable {
   }
 
   /// The folders that have a listing, in no order.
-  var folders: [String] { state.withLock { Array($0.listings.keys) } }
+  var folders: [String] { state.withLock { $0.listings.keys.map(\.text) } }
 
   /// The newest listing of a folder.
-  public func newest(of folder: String) -> ServedListing? { state.withLock { $0.listings[folder]?.last } }
+  public func newest(of folder: String) -> ServedListing? { state.withLock { $0.listings[BytePath(folder)]?.last } }
 
   /// The contents of a bucket.
   public func candidates(bucket: UInt16) -> [ListedContent] { state.withLock { $0.buckets[bucket] ?? [] } }
@@ -123,18 +123,18 @@ public final class FolderListings: Sendable {
 
   /// Whether a listing is news: it is new, or the first one of its folder in this run.
   func announces(_ folder: String, isNew: Bool) -> Bool {
-    state.withLock { $0.made.insert(folder).inserted } || isNew
+    state.withLock { $0.made.insert(BytePath(folder)).inserted } || isNew
   }
 
   private func add(_ listing: ServedListing) {
     let old = state.withLock { state in
-      var all = state.listings[listing.folder] ?? []
+      var all = state.listings[BytePath(listing.folder)] ?? []
       // The same bytes again: a peer gets them from the newer one.
       var old = all.filter { $0.root == listing.root && $0.length == listing.length }
       all.removeAll { other in old.contains { $0 === other } }
       all.append(listing)
       if all.count > FolderListings.keptCount { old.append(all.removeFirst()) }
-      state.listings[listing.folder] = all
+      state.listings[BytePath(listing.folder)] = all
       return old
     }
     enter(ListedContent(.folder, listing))
@@ -159,7 +159,7 @@ public final class FolderListings: Sendable {
   }
 
   private func remove(_ listing: ServedListing) {
-    state.withLock { $0.listings[listing.folder]?.removeAll { $0 === listing } }
+    state.withLock { $0.listings[BytePath(listing.folder)]?.removeAll { $0 === listing } }
     leave(listing)
     try? store.removeListing(listing.number)
   }
@@ -167,8 +167,8 @@ public final class FolderListings: Sendable {
   /// A folder is gone: none of its listings is offered. Returns whether it had one.
   @discardableResult public func remove(folder: String) -> Bool {
     let all = state.withLock { state in
-      state.made.remove(folder)
-      return state.listings.removeValue(forKey: folder) ?? []
+      state.made.remove(BytePath(folder))
+      return state.listings.removeValue(forKey: BytePath(folder)) ?? []
     }
     for listing in all { remove(listing) }
     return !all.isEmpty
