@@ -23,7 +23,7 @@ final class OpenContents: Sendable {
   init(_ listing: ServedListing, _ loaded: LoadedListing, _ share: FolderShare) {
     (self.listing, self.loaded, self.share) = (listing, loaded, share)
     let catalogues = share.context.offered.folders.map(\.catalogue)
-    absent = loaded.absentLeaves(at: catalogues.reduce(0) { $0 &+ $1.changeCount }) {
+    absent = loaded.absentLeaves(at: share.context.offered.changeCount) {
       OpenContents.absentLeaves(of: loaded.layout, in: catalogues)
     }
   }

@@ -70,7 +70,7 @@ struct HashReading: ~Copyable {
   mutating func listings() throws(DatabaseError) -> [ServedListing] {
     var all: [ServedListing] = []
     try listListings.forEach { row throws(DatabaseError) in
-      guard let root = Digest(row.blob(2)), let folder = row.text(1) else {
+      guard let root = digest(row.blob(2)), let folder = row.text(1) else {
         throw .damaged(database.path, "a listing without a root")
       }
       all.append(
@@ -81,8 +81,9 @@ struct HashReading: ~Copyable {
     return all
   }
 
-  mutating func listingBytes(_ number: Int64) throws(DatabaseError) -> [UInt8] {
+  mutating func listingBytes(_ number: Int64, count: UInt64) throws(DatabaseError) -> [UInt8] {
     var bytes: [UInt8] = []
+    bytes.reserveCapacity(Int(min(count, UInt64(FolderListing.byteCountMax))))
     let rows = RowNumber.parts(ofListing: number)
     try listParts.forEach(.integer(rows.lowerBound), .integer(rows.upperBound)) { bytes += $0.blob(0) }
     return bytes
@@ -100,7 +101,7 @@ struct HashReading: ~Copyable {
           size: UInt64(bitPattern: row.integer(4)),
           modified: FileTime(seconds: row.integer(5), nanoseconds: row.integer(6)),
           changed: FileTime(seconds: row.integer(7), nanoseconds: row.integer(8)),
-          mode: UInt32(exactly: row.integer(9)), known: KnownFile(number: number, root: Digest(row.blob(10)) ?? .zero)))
+          mode: UInt32(exactly: row.integer(9)), known: KnownFile(number: number, root: digest(row.blob(10)) ?? .zero)))
     }
   }
 }
@@ -122,10 +123,13 @@ private func findKnown(
     .integer(Int64(status.mode))
   ) { row throws(DatabaseError) in
     let number = try RowNumber.checked(row.integer(0), in: database)
-    return Digest(row.blob(1)).map { KnownFile(number: number, root: $0) }
+    return digest(row.blob(1)).map { KnownFile(number: number, root: $0) }
   }
   return found ?? nil
 }
+
+/// Nil if it is none.
+func digest(_ bytes: [UInt8]) -> Digest? { bytes.count == Digest.byteCount ? Digest(bytes.span.bytes, at: 0) : nil }
 
 /// What is no whole digest at the end is left out: there is one too few then.
 private func digests(_ bytes: [UInt8]) -> [Digest] {

@@ -187,8 +187,9 @@ final class HashStore: Sendable {
   }
 
   /// The bytes of a listing, unchecked; empty if it is gone.
-  func listingBytes(_ number: Int64) throws(DatabaseError) -> [UInt8] {
-    try reading.withLock { reading throws(DatabaseError) in try reading.listingBytes(number) }
+  /// - `count`: the bytes that are expected.
+  func listingBytes(_ number: Int64, count: UInt64) throws(DatabaseError) -> [UInt8] {
+    try reading.withLock { reading throws(DatabaseError) in try reading.listingBytes(number, count: count) }
   }
 
   /// Keeps a listing of a folder, and the latest ones before it.

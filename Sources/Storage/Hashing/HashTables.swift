@@ -93,7 +93,7 @@ struct HashWriting: ~Copyable {
   mutating func finish(_ file: FinishedHash) throws(DatabaseError) -> KnownFile? {
     if let old = try findPath.first(.text(file.path), body: { ($0.integer(0), $0.blob(1), $0.integer(2)) }) {
       let number = try RowNumber.checked(old.0, in: database.path)
-      if Digest(old.1) == file.tree.root, UInt64(bitPattern: old.2) == file.status.size {
+      if digest(old.1) == file.tree.root, UInt64(bitPattern: old.2) == file.status.size {
         // It has the bytes that it had, or another process was faster, and what that wrote may be in use.
         try update(number, file.status)
         if let reserved = file.reserved { try remove(reserved) }

@@ -21,8 +21,12 @@ public struct ListedContent: Sendable {
 public final class FolderListings: Sendable {
   /// A getter that began with a listing has 40 s at least to open its contents, since a folder gets one each 10 s at most.
   static let keptCount = 4
-  /// The listings that stay in memory while no peer has them open: a peer that opens one opens it again at once.
-  private static let recentCount = 2
+  /// Bytes of the listings that stay in memory while no peer has them open: those of two folders of 100,000 files. The
+  /// one that was opened last stays however long it is: the peer that opened it opens its contents next.
+  private static let recentBytesMax = 16 << 20
+
+  /// A listing of so many bytes, about 1,000 files, is read and checked in a millisecond.
+  public static let bytesReadAtOnce: UInt64 = 1 << 16
 
   private let store: HashStore
   /// The name of the served folder.
@@ -71,13 +75,22 @@ public final class FolderListings: Sendable {
   /// The listing and the layout of its contents, read from the database if no peer has it open.
   public func load(_ listing: ServedListing) throws(ListingError) -> LoadedListing {
     let loaded = try listing.loaded { () throws(ListingError) in try self.read(listing) }
-    keep(loaded)
+    keep(loaded, bytesMax: .max)
+    return loaded
+  }
+
+  /// As `load`, but nil if the listing is long and would have to be read.
+  public func loadedNow(_ listing: ServedListing) -> LoadedListing? {
+    guard let loaded = listing.inMemory else {
+      return listing.length <= FolderListings.bytesReadAtOnce ? try? load(listing) : nil
+    }
+    keep(loaded, bytesMax: .max)
     return loaded
   }
 
   private func read(_ listing: ServedListing) throws(ListingError) -> LoadedListing {
     let bytes: [UInt8]
-    do throws(DatabaseError) { bytes = try store.listingBytes(listing.number) } catch {
+    do throws(DatabaseError) { bytes = try store.listingBytes(listing.number, count: listing.length) } catch {
       throw .cannotKeep(error.description)
     }
     do throws(FolderListingFault) {
@@ -91,11 +104,15 @@ public final class FolderListings: Sendable {
     throw .cannotKeep("it is not what was written")
   }
 
-  private func keep(_ loaded: LoadedListing) {
+  /// - `bytesMax`: a longer listing is not kept.
+  private func keep(_ loaded: LoadedListing, bytesMax: Int) {
+    guard loaded.byteCount <= bytesMax else { return }
     state.withLock { state in
       state.recent.removeAll { $0 === loaded }
       state.recent.append(loaded)
-      if state.recent.count > FolderListings.recentCount { state.recent.removeFirst() }
+      while state.recent.count > 1, state.recent.reduce(0, { $0 + $1.byteCount }) > FolderListings.recentBytesMax {
+        state.recent.removeFirst()
+      }
     }
   }
 
@@ -117,7 +134,7 @@ public final class FolderListings: Sendable {
     }
     _ = try listing.loaded { () throws(ListingError) in loaded }
     add(listing)
-    keep(loaded)
+    keep(loaded, bytesMax: FolderListings.recentBytesMax)
     return listing
   }
 

@@ -69,12 +69,19 @@ extension Errno {
 }
 
 extension Catalogue {
+  /// Bytes for a listing of so many files. An array that doubles would need its bytes three times for a moment. Memory
+  /// that the listing does not fill is never touched, and costs nothing.
+  private static func bytesToReserve(_ fileCount: Int) -> Int { min(fileCount * 128, FolderListing.byteCountMax) }
+
   /// Makes the listing of a folder and offers it. Nil if that is no news.
   /// - `leftOut`: files that it leaves out.
   public func makeListing(
     of folder: String, leavingOut leftOut: [BytePath: LeftOut]
   ) throws(ListingError) -> ListedFolder? {
-    let made = try FolderLister.list(folder, of: self.folder) { path, status in
+    let made = try FolderLister.list(
+      folder, of: self.folder,
+      reserving: folder.utf8.contains(UInt8(ascii: "/")) ? 0 : Catalogue.bytesToReserve(served.files)
+    ) { path, status in
       if !leftOut.isEmpty, let reason = leftOut[BytePath(path)] { return .leftOut(reason) }
       if ChunkLayout(fileLength: status.size) == nil { return .leftOut(.unreadable) }
       return content(at: path, status).map { .content($0) } ?? .changing
