@@ -3,6 +3,7 @@
 #ifndef P2PNODE_CLINUX_SHIM_H
 #define P2PNODE_CLINUX_SHIM_H
 #include <linux/openat2.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>

@@ -49,7 +49,7 @@ public final class Catalogue: Sendable {
   public let folder: ServedFolder
   let store: HashStore
   let pageCache = PageCache()
-  private let bucketOf: @Sendable (FileID) -> UInt16
+  let bucketOf: @Sendable (FileID) -> UInt16
   private let files: OpenFiles
   let parents: ParentFolders
   /// The listings of its folders.

@@ -89,9 +89,7 @@ extension Catalogue {
     guard let known = table.withLock({ $0.expected(at: path, status) }),
       (try? store.holds(known, length: status.size)) == true
     else { return nil }
-    let entry = CatalogueEntry(path: path, status: status, hashes: known)
-    add(entry)
-    return entry
+    return table.withLock { $0.confirm(path, status, bucketOf: bucketOf) }
   }
 
   /// Forgets what the database knows of files that were not found, but of those whose paths are `kept`.

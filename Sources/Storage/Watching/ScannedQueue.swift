@@ -1,18 +1,30 @@
 // Files that were found and are not hashed yet: at a first start these are all files of the folder.
 import Posix
 
-/// Files in the order in which they were found, in batches without an object for each file. About 100 bytes a file.
+/// Files in the order in which they were found, in batches without an object for each file. 40 bytes a file, besides its
+/// name.
 struct ScannedQueue {
   /// Files of a batch: the next batch waits for the last file of the one before it.
-  static let batchFiles = 1024
+  static let batchFiles = 4096
 
+  private struct Row {
+    let inode: UInt64
+    /// Bytes.
+    let size: UInt64
+    let modified: PackedTime
+    let changed: PackedTime
+    /// The place of its attributes in the batch.
+    let attributes: UInt32
+    /// Where its name ends in the names of the batch.
+    let nameEnd: UInt32
+  }
   private struct Batch {
     /// The folders, each with the number of its first file in the batch.
     var folders: [(prefix: String, first: Int)] = []
     var names: [UInt8] = []
-    /// Where each name ends.
-    var ends: [Int] = []
-    var statuses: [FileStatus] = []
+    /// The attributes of a file are often those of the file before it.
+    var attributes: [FileAttributes] = []
+    var rows: [Row] = []
   }
   private var batches: [Batch] = []
   /// Batches that were taken.
@@ -26,16 +38,22 @@ struct ScannedQueue {
 
   /// - `prefix`: the path of the folder with a "/" at its end; "" is the served folder.
   mutating func append(_ name: String, in prefix: String, _ status: FileStatus) {
-    if takenCount == batches.count || batches[batches.count - 1].statuses.count == ScannedQueue.batchFiles {
+    if takenCount == batches.count || batches[batches.count - 1].rows.count == ScannedQueue.batchFiles {
       batches.append(Batch())
+      batches[batches.count - 1].rows.reserveCapacity(ScannedQueue.batchFiles)
     }
     let last = batches.count - 1
     if batches[last].folders.last?.prefix.utf8.elementsEqual(prefix.utf8) != true {
-      batches[last].folders.append((prefix, batches[last].statuses.count))
+      batches[last].folders.append((prefix, batches[last].rows.count))
     }
     batches[last].names += name.utf8
-    batches[last].ends.append(batches[last].names.count)
-    batches[last].statuses.append(status)
+    let attributes = FileAttributes(status)
+    if batches[last].attributes.last != attributes { batches[last].attributes.append(attributes) }
+    batches[last].rows.append(
+      Row(
+        inode: status.identity.inode, size: status.size, modified: PackedTime(status.modified),
+        changed: PackedTime(status.changed), attributes: UInt32(batches[last].attributes.count - 1),
+        nameEnd: UInt32(batches[last].names.count)))
     count += 1
     bytes &+= status.size
   }
@@ -48,14 +66,15 @@ struct ScannedQueue {
     takenCount += 1
     if takenCount == batches.count { (batches, takenCount) = ([], 0) }
     var files: [ScannedFile] = []
-    files.reserveCapacity(batch.statuses.count)
+    files.reserveCapacity(batch.rows.count)
     var (folder, start) = (0, 0)
-    for (i, status) in batch.statuses.enumerated() {
+    for (i, row) in batch.rows.enumerated() {
       while folder + 1 < batch.folders.count, batch.folders[folder + 1].first <= i { folder += 1 }
-      let name = String(decoding: batch.names[start..<batch.ends[i]], as: UTF8.self)
-      start = batch.ends[i]
+      let name = String(decoding: batch.names[start..<Int(row.nameEnd)], as: UTF8.self)
+      start = Int(row.nameEnd)
+      let status = batch.attributes[Int(row.attributes)].status(row.inode, row.size, row.modified, row.changed)
       files.append(ScannedFile(path: batch.folders[folder].prefix + name, status: status, isNew: true))
-      bytes &-= status.size
+      bytes &-= row.size
     }
     count -= files.count
     return files

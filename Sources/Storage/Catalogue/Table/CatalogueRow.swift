@@ -93,6 +93,13 @@ struct FileAttributes: Hashable {
     changedHigh = PackedTime.high(status.changed)
   }
 
+  /// The status of a file that has these attributes.
+  func status(_ inode: UInt64, _ size: UInt64, _ modified: PackedTime, _ changed: PackedTime) -> FileStatus {
+    FileStatus(
+      regular: FileIdentity(device: device, inode: inode), size: size, modified: modified.time(modifiedHigh),
+      changed: changed.time(changedHigh), mode: mode ?? 0, owner: owner, linkCount: linkCount)
+  }
+
   init(_ row: StoredRow) {
     device = row.identity.device
     mode = row.mode

@@ -121,6 +121,20 @@ struct CatalogueTable {
     return hashes(row)
   }
 
+  /// Serves an expected file. `expected` gave its hashes for this status.
+  mutating func confirm(_ path: String, _ status: FileStatus, bucketOf: (FileID) -> UInt16) -> CatalogueEntry? {
+    guard let row = row(at: path), rows[Int(row)].isExpected else { return nil }
+    let shared = attributes.retain(FileAttributes(status))
+    attributes.release(rows[Int(row)].attributes)
+    rows[Int(row)].attributes = shared
+    rows[Int(row)].changed = PackedTime(status.changed)
+    rows[Int(row)].isExpected = false
+    rows[Int(row)].isSeen = true
+    let entry = CatalogueEntry(path: path, status: status, hashes: hashes(row))
+    serve(row, bucketOf(entry.fileID))
+    return entry
+  }
+
   /// Forgets the files that nobody has seen. Returns the numbers of their hashes, but of those whose paths are `kept`.
   mutating func takeExpected(but kept: Set<BytePath>) -> [Int64] {
     var numbers: [Int64] = []
@@ -160,11 +174,8 @@ struct CatalogueTable {
   }
 
   private func status(_ row: UInt32) -> FileStatus {
-    let (file, shared) = (rows[Int(row)], attributes[rows[Int(row)].attributes])
-    return FileStatus(
-      regular: FileIdentity(device: shared.device, inode: file.inode), size: file.size,
-      modified: file.modified.time(shared.modifiedHigh), changed: file.changed.time(shared.changedHigh),
-      mode: shared.mode ?? 0, owner: shared.owner, linkCount: shared.linkCount)
+    let file = rows[Int(row)]
+    return attributes[file.attributes].status(file.inode, file.size, file.modified, file.changed)
   }
 
   private func path(_ row: UInt32) -> String {
