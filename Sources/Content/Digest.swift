@@ -83,7 +83,11 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
   public var hex: String {
     let digits = Array("0123456789abcdef".utf8)
     var out: [UInt8] = []
-    for byte in bytes { out += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }
+    out.reserveCapacity(2 * Digest.byteCount)
+    for byte in bytes {
+      out.append(digits[Int(byte >> 4)])
+      out.append(digits[Int(byte & 15)])
+    }
     return String(decoding: out, as: UTF8.self)
   }
 

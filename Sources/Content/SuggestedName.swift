@@ -23,6 +23,8 @@ public enum SuggestedName {
   /// The text with every scalar escaped that could move a cursor, reorder a line or begin another. A backslash is
   /// doubled, so that no text looks like the escape of another.
   public static func escapedForTerminal(_ text: String) -> String {
+    // Most names need nothing.
+    if text.utf8.allSatisfy({ 0x20 <= $0 && $0 < 0x7F && $0 != UInt8(ascii: "\\") }) { return text }
     var out = String.UnicodeScalarView()
     for scalar in text.unicodeScalars {
       switch scalar {

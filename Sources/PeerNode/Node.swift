@@ -208,6 +208,7 @@ public final class Node: Sendable {
     }
     for thread in running { thread.join() }
     context.rechecker.stop()
+    context.listingOpener.stop()
     // Sockets that the accepting loop gave to a loop that had ended.
     for mailbox in context.mailboxes {
       for case .adopt(let socket, _, _) in mailbox.takeAll() { _ = Socket(owning: socket) }

@@ -90,6 +90,7 @@ final class NodeContext: Sendable {
   let swarms = ContentSwarms()
   let records = ConnectionRecords()
   let rechecker = Rechecker()
+  let listingOpener = ListingOpener()
   let startedNanoseconds = Clock.monotonicNanoseconds
   /// Where others may dial; nil: nowhere.
   let address: Endpoint?

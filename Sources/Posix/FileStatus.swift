@@ -70,6 +70,21 @@ public struct FileStatus: Hashable, Sendable {
     linkCount = UInt64(raw.st_nlink)
   }
 
+  /// What was kept of a regular file that had a name.
+  public init(
+    regular identity: FileIdentity, size: UInt64, modified: FileTime, changed: FileTime, mode: UInt32, owner: UInt32,
+    linkCount: UInt64
+  ) {
+    kind = .regular
+    self.identity = identity
+    self.size = size
+    self.modified = modified
+    self.changed = changed
+    self.mode = mode
+    self.owner = owner
+    self.linkCount = linkCount
+  }
+
   /// Whether it is the same file and neither its bytes nor its size were changed in between: identity, size, both times.
   public func sameContent(as other: FileStatus) -> Bool {
     identity == other.identity && size == other.size && modified == other.modified && changed == other.changed

@@ -27,20 +27,88 @@ import Testing
     let all = try entries(60)
     for step in 0..<5_000 {
       let entry = all[Int(steps[2 * step]) % all.count]
-      if let place = model.firstIndex(where: { $0 === entry }), steps[2 * step + 1] % 3 > 0 {
+      if let place = model.firstIndex(where: { $0 == entry }), steps[2 * step + 1] % 3 > 0 {
         model.remove(at: place)
         let (wasRemoved, again) = (table.remove(entry, bucket: 7), table.remove(entry, bucket: 7))
         #expect(wasRemoved && !again, "removing twice does nothing")
       } else {
-        model.removeAll { $0 === entry }
+        model.removeAll { $0 == entry }
         model.append(entry)
         _ = table.add(entry, bucketOf: bucket)
       }
-      #expect(table.entry(of: entry.content) === model.first)
-      #expect(table.candidates(bucket: 7).first === model.first && table.candidates(bucket: 7).count <= 1)
+      #expect(table.entry(of: entry.content) == model.first)
+      #expect(table.candidates(bucket: 7).first == model.first && table.candidates(bucket: 7).count <= 1)
       #expect(table.count == model.count && table.bytes == UInt64(model.count) * 100)
     }
-    #expect(Set(table.entries.map(\.path)) == Set(model.map(\.path)))
+    #expect(Set(table.entries().map(\.path)) == Set(model.map(\.path)))
+  }
+
+  @Test func `paths, contents, buckets and expected files agree with a model, in whatever order they come and go`()
+    throws
+  {
+    var table = CatalogueTable()
+    var model: [String: CatalogueEntry] = [:]
+    var expected: Set<String> = []
+    let status = try entries(1)[0].status
+    // Names that are the same text, names of all lengths, and contents that several have.
+    let paths = (0..<300).map { i in
+      let folder = ["", "a/", "a/b/", "caf\u{E9}/", "cafe\u{301}/"][i % 5]
+      return folder + String(repeating: "n", count: i % 37) + "\(i / 10)" + ["\u{E9}", "e\u{301}"][i / 5 % 2]
+    }
+    #expect(Set(paths.map { BytePath($0) }).count == 300)
+    func bucket(_ fileID: FileID) -> UInt16 { UInt16(fileID.digest.bytes[0] % 4) }
+    let steps = pattern(15_000)
+    for step in 0..<5_000 {
+      let path = paths[(Int(steps[3 * step]) << 8 | Int(steps[3 * step + 1])) % paths.count]
+      let root = Digest(sha256: [steps[3 * step + 2] % 40].span.bytes)
+      let hashes = KnownFile(number: Int64(step) + 1 << 40, root: root)
+      let entry = CatalogueEntry(path: path, status: status, hashes: hashes)
+      let key = path.utf8.map { "\($0)" }.joined(separator: " ")
+      switch steps[3 * step + 2] / 64 {
+      case 0, 1:
+        let replaced = table.add(entry, bucketOf: bucket)
+        #expect(replaced == model[key])
+        model[key] = entry
+        expected.remove(key)
+      case 2:
+        guard let old = model.removeValue(forKey: key) else { continue }
+        let wasAnother = table.remove(entry, bucket: bucket(entry.fileID))
+        let (wasRemoved, again) = (
+          table.remove(old, bucket: bucket(old.fileID)), table.remove(old, bucket: bucket(old.fileID))
+        )
+        #expect(!wasAnother && wasRemoved && !again)
+      default:
+        table.expect(
+          StoredRow(
+            path: path, identity: status.identity, size: status.size, modified: status.modified,
+            changed: status.changed, mode: status.mode, known: hashes))
+        if model[key] == nil { expected.insert(key) }
+        #expect((table.expected(at: path, status) != nil) == (model[key] == nil))
+      }
+      #expect(table.entry(at: path) == model[key])
+      #expect(table.count == model.count)
+      guard step % 250 == 0 else { continue }
+      #expect(Set(table.entries()) == Set(model.values))
+      #expect(Set(table.entries(below: "a").map(\.path)) == Set(model.values.map(\.path).filter { isBelow("a", $0) }))
+      let found = (0..<4).flatMap { table.candidates(bucket: $0).map(\.content) }
+      #expect(found.count == Set(found).count && Set(found) == Set(model.values.map(\.content)))
+      for content in found { #expect(table.entry(of: content)?.content == content) }
+    }
+    let numbers = table.takeExpected(but: Set(paths.prefix(150).map { BytePath($0) }))
+    let rest = table.takeExpected(but: [])
+    #expect(numbers.count < expected.count && !numbers.isEmpty && rest.isEmpty)
+    #expect(Set(table.entries()) == Set(model.values))
+  }
+
+  @Test(arguments: [-1, 0, Int64(1) << 34, .min, .max])
+  func `a status is kept as it is, whatever its times are`(seconds: Int64) throws {
+    var table = CatalogueTable()
+    let status = FileStatus(
+      regular: FileIdentity(device: .max, inode: .max), size: 1, modified: FileTime(seconds: seconds, nanoseconds: 0),
+      changed: FileTime(seconds: ~seconds, nanoseconds: 999_999_999), mode: 0o7777, owner: .max, linkCount: .max)
+    let entry = CatalogueEntry(path: "a", status: status, hashes: KnownFile(number: 1, root: .zero))
+    _ = table.add(entry, bucketOf: bucket)
+    #expect(table.entry(at: "a")?.status == status)
   }
 
   /// Processor time of this thread, in nanoseconds, that removing so many equal entries takes.
@@ -51,7 +119,7 @@ import Testing
     let ordered = order(entries)
     var (began, ended) = (timespec(), timespec())
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &began)
-    for entry in ordered { table.remove(entry, bucket: 7) }
+    for entry in ordered { _ = table.remove(entry, bucket: 7) }
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ended)
     #expect(table.count == 0)
     return Double(ended.tv_sec - began.tv_sec) * 1e9 + Double(ended.tv_nsec - began.tv_nsec)

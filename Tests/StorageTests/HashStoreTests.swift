@@ -23,6 +23,8 @@ struct Remembering {
     return (catalogue, events)
   }
 
+  func status(_ name: String) throws -> FileStatus { try ServedFolder(temporary.path).status(name) }
+
   /// The database's file.
   var database: String { get throws { state(try #require(state.names.first { $0.hasSuffix(".sqlite") })) } }
 
@@ -127,7 +129,25 @@ extension Events {
     try first.catalogue.store.remove(entry.hashes.number)
     let database = try Database(try remembering.database, busyTimeoutMilliseconds: 1_000)
     #expect(try database.integer("SELECT count(*) FROM leaves") == 1)  // of "b/c"
-    #expect(try database.integer("SELECT count(*) FROM page") == 1)
+    #expect(try database.integer("SELECT count(*) FROM page") == 0, "a file of one chunk has none")
+  }
+
+  @Test func `a file of one leaf has one row, and a file that keeps its bytes keeps its hashes`() throws {
+    let small = Remembering()
+    for i in 0..<600 { small.temporary.write("\(i)", pattern(1 + i, seed: UInt64(i))) }
+    let first = try small.serve().catalogue
+    let database = try Database(try small.database, busyTimeoutMilliseconds: 1_000)
+    #expect(try database.integer("SELECT count(*) FROM file") == 600)
+    #expect(try database.integer("SELECT count(*) FROM leaves") == 0)
+    #expect(try database.integer("SELECT count(*) FROM page") == 0)
+    for entry in first.entries {
+      #expect(try first.leafHashes(of: ChunkIndex(0), entry).hashes == [entry.root])
+      #expect(try first.page(PageIndex(0), entry).chunkHashes == [entry.root])
+    }
+    utimes(small.temporary("7"), nil)
+    let second = try small.serve()
+    #expect(second.events.hashedBytes == 8)
+    #expect(try second.catalogue.store.known("7", small.status("7")) == first.entry(at: "7")?.hashes)
   }
 
   @Test(
@@ -209,7 +229,7 @@ extension Events {
     temporary.write("a", pattern(3_000_000, seed: 7))
     first?.catalogue.load(try FolderScan(try #require(first).catalogue.folder).files, onEvent: { _ in })
     #expect(throws: DatabaseError.self) {
-      try first?.catalogue.store.removeAll { _ in false }
+      try first?.catalogue.expectStored()
       _ = try first?.catalogue.store.reserve("x")
     }
     first = nil
@@ -255,7 +275,9 @@ extension Events {
     let status = try served.status("a")
     let (file, _) = try reference(pattern(3_000_000))
     let numbers = try stores.map { store in
-      try #require(try store.finish("a", status, HashTree(file), reserved: try store.reserve("a"), []))
+      let hash = FinishedHash(
+        path: "a", status: status, tree: HashTree(file), reserved: try store.reserve("a"), leaves: [])
+      return try #require(try store.finish([hash])[0])
     }
     #expect(numbers[0] == numbers[1])
   }
@@ -273,7 +295,8 @@ extension Events {
     // The process that was still hashing it has to begin again.
     let status = try served.status("a")
     let (file, _) = try reference(pattern(3_000_000))
-    #expect(try second.finish("a", status, HashTree(file), reserved: number, []) == nil)
+    let hash = FinishedHash(path: "a", status: status, tree: HashTree(file), reserved: number, leaves: [])
+    #expect(try second.finish([hash]) == [nil])
   }
 
   @Test func `a folder is known by its real path, and nobody else may read its hashes`() throws {

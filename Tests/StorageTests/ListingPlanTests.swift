@@ -6,7 +6,7 @@ import Testing
 @Suite struct ListingPlanTests {
   private let second: Int64 = 1_000_000_000
 
-  private func due(_ plan: inout ListingPlan, at seconds: Int64, busy: Set<String> = []) -> [String] {
+  private func due(_ plan: inout ListingPlan, at seconds: Int64, busy: Set<BytePath> = []) -> [String] {
     plan.takeDue(at: seconds * second) { busy }
   }
 

@@ -181,11 +181,18 @@ private final class Listed {
     #expect(offered() == Set(folderIDs.suffix(4)))
   }
 
-  @Test func `of two names that are the same text one is listed`() throws {
-    let listed = try Listed("caf\u{E9}", "a")
+  @Test func `two names that are the same text in other bytes are two files, and two folders`() throws {
+    let listed = try Listed("caf\u{E9}", "a", "e\u{301}/x", "\u{E9}/y")
+    #expect(listed.catalogue.entries.count == 4)
     listed.temporary.write("cafe\u{301}", pattern(7))
     for _ in 0..<15 { listed.turn(afterSeconds: 1) }
-    #expect(try listed.paths()?.count == 2)
+    let paths = try #require(try listed.paths()).map(BytePath.init(_:))
+    #expect(paths == ["a", "cafe\u{301}", "caf\u{E9}", "e\u{301}/x", "\u{E9}/y"])
+    #expect(try listed.paths("\u{E9}") == ["y"] && listed.paths("e\u{301}") == ["x"])
+    unlink(listed.temporary("caf\u{E9}"))
+    listed.turn(afterSeconds: 10)
+    #expect(try listed.paths()?.count == 4)
+    #expect(listed.catalogue.entry(at: "cafe\u{301}")?.length == 7 && listed.catalogue.entry(at: "caf\u{E9}") == nil)
   }
 
   @Test func `the hashes of a file that is gone stay while a listing names it`() throws {

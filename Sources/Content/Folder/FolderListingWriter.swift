@@ -6,7 +6,11 @@ public struct FolderListingWriter: Sendable {
   /// Entries so far.
   public private(set) var count = 0
 
-  public init() { bytes = FolderListing.magic + [0, 0, 0, 0] }
+  /// - `byteCount`: bytes that are reserved, so that a long listing is not copied while it grows.
+  public init(reserving byteCount: Int = 0) {
+    bytes = FolderListing.magic + [0, 0, 0, 0]
+    bytes.reserveCapacity(byteCount)
+  }
 
   /// Appends an entry. Throws if the listing is too long then; `finish` checks all other rules.
   public mutating func append(_ entry: FolderEntry) throws(FolderListingFault) {

@@ -11,26 +11,26 @@ extension PeerConnection {
   func lookUp(_ open: Open, for peer: EstablishedPeer) {
     // Asked before looking: a scan that ends in between says so by a command that is still to come.
     let isScanning = loop.context.isScanning
-    let found = loop.context.offered.find(bucket: open.bucket, swarm: loop.context.swarmKey) {
+    let found = loop.context.offered.find(bucket: open.bucket, loop.context) {
       peer.driver.session.isMeant($0, by: open)
     }
     switch found {
-    case (.entry(let entry, let folder), let key)?:
+    case .source(.entry(let entry, let folder), let key)?:
       let file = ServedFile(key: key, pages: entry.pages, root: entry.root, name: entry.name)
       offer(file, .entry(entry, folder), path: entry.path, to: open, of: peer)
-    case (.listing(let listing), let key)?:
+    case .source(.listing(let listing), let key)?:
       let file = ServedFile(
         kind: .folder, key: key, pages: PageLayout(listing.loaded.chunks), root: listing.listing.root,
         name: listing.name)
       offer(file, .listing(listing), path: listing.listing.path, to: open, of: peer)
-    case (.contents(let contents), let key)?:
+    case .source(.contents(let contents), let key)?:
       // Its files may come yet.
       if !contents.absent.isEmpty, contents.share.isScanning {
         peer.driver.answer(open, .notYet, at: loop.now)
       } else {
         offer(contents.file(key), .contents(contents), path: contents.listing.path, to: open, of: peer)
       }
-    case (.download(let share), _)?:
+    case .source(.download(let share), _)?:
       fetch(from: peer, for: share)
       if let file = share.offer {
         offer(file, .download(share), path: file.name, to: open, of: peer)
@@ -38,6 +38,7 @@ extension PeerConnection {
         // A download that still fetches has something to offer soon.
         peer.driver.answer(open, share.isFetching ? .notYet : .noSuchFile, at: loop.now)
       }
+    case .later?: peer.driver.answer(open, .notYet, at: loop.now)
     case nil: peer.driver.answer(open, isScanning ? .notYet : .noSuchFile, at: loop.now)
     }
   }

@@ -27,21 +27,25 @@ extension PeerConnection {
     }
   }
 
-  /// A folder is no longer served. Its files are withdrawn one by one.
+  /// A folder is no longer served. Another one may serve a file that the peer has open.
   func withdraw(_ folder: FolderShare) {
     guard let peer else { return }
-    let handles = peer.served.filter { source in
-      if case .entry = source.value { false } else { source.value.folder === folder }
-    }.keys
-    guard !handles.isEmpty else { return }
-    for handle in handles { withdraw(handle, of: peer, because: .notOffered) }
+    let sources = peer.served.filter { $0.value.folder === folder }
+    guard !sources.isEmpty else { return }
+    for (handle, source) in sources {
+      if case .entry(let entry, _) = source {
+        replace(handle, of: entry, at: peer, orSay: .notOffered)
+      } else {
+        withdraw(handle, of: peer, because: .notOffered)
+      }
+    }
     command { _ in }
   }
 
   /// An entry is no longer served. The peer may have it open.
   func withdraw(_ entry: CatalogueEntry, because reason: Withdrawn.Reason) {
     guard let peer else { return }
-    let handles = peer.served.filter { if case .entry(let other, _) = $0.value { other === entry } else { false } }.keys
+    let handles = peer.served.filter { if case .entry(let other, _) = $0.value { other == entry } else { false } }.keys
     guard !handles.isEmpty else { return }
     for handle in handles { replace(handle, of: entry, at: peer, orSay: reason) }
     command { _ in }

@@ -20,12 +20,18 @@ extension FolderFollower {
         } catch {
           failure = error
         }
+        FolderFollower.trim(after: share)
         let took = Clock.monotonicNanoseconds - start
         mailbox.send(.listed(folder: folder, in: share, failure, tookNanoseconds: took))
       }
       mailbox.send(.listingsEnded(share))
     }
     work = (thread, followed)
+  }
+
+  /// Gives back the memory that very many files needed for a moment.
+  static func trim(after share: FolderShare) {
+    if share.served.files >= 10_000 { Memory.trim() }
   }
 
   /// Waits for the listing thread, which has ended.

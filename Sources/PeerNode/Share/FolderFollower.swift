@@ -20,7 +20,7 @@ enum FollowCommand: Sendable {
   case unfollow(FolderShare, ended: BlockingQueue<Void>)
   /// A connection found that a file has changed since it was hashed.
   case look(at: String, in: FolderShare)
-  case hashed(path: String, in: FolderShare, SkipReason?)
+  case hashed([EndedFile], in: FolderShare)
   case batchEnded(FolderShare)
   case listed(folder: String, in: FolderShare, ListingError?, tookNanoseconds: Int64)
   case listingsEnded(FolderShare)
@@ -41,7 +41,7 @@ final class FolderFollower {
     var hasNews = false
     var isReading = true
     var readAgainAt: Int64 = 0
-    /// Its first batch waits; it is hashed also if it is empty.
+    /// The files that it had at the start are hashed, in one batch or more; in one also if there are none.
     var isFirstBatch = true
     /// Its first batch is hashed, and its folders are listed next.
     var awaitsListings = false
@@ -143,7 +143,9 @@ final class FolderFollower {
       unfollow(share)
       ended.close()
     case .look(let path, let share): followed(share)?.folder.look(at: path)
-    case .hashed(let path, let share, let reason): followed(share)?.folder.hashed(path, reason)
+    case .hashed(let files, let share):
+      guard let folder = followed(share)?.folder else { break }
+      for file in files { folder.hashed(file.path, file.skipped) }
     case .batchEnded(let share): if work?.of.followed.share === share { batchEnded() }
     case .listed(let folder, let share, let failure, let took):
       followed(share)?.folder.listed(folder, failure, tookNanoseconds: took)
@@ -166,6 +168,8 @@ final class FolderFollower {
     }
     if let number = folder.number { try epoll.add(number, token: nextToken, .readable) }
     folders.append(Followed(followed, folder, token: nextToken))
+    // The files that the database knew are served.
+    context.sendToAllLoops(.catalogueChanged)
     nextToken += 1
   }
 
@@ -180,22 +184,23 @@ final class FolderFollower {
   // MARK: Hashing
 
   private func hash(_ followed: Followed) {
+    let progress = followed.folder.progress
     let files = followed.folder.takeReady()
     let isFirst = followed.isFirstBatch
-    followed.isFirstBatch = false
     let (context, mailbox, batch, isStopped) = (context, mailbox, followed.followed, isStopped)
     let share = batch.share
     let thread = Thread.start(name: "p2p-hash") {
-      share.catalogue.load(files, shouldStop: { isStopped.isSet || batch.shouldStop() }) { event in
-        switch event {
-        case .added(let entry):
-          batch.onEvent(event)
+      share.catalogue.load(
+        files, after: progress, shouldStop: { isStopped.isSet || batch.shouldStop() },
+        onEnded: { files in
           if isFirst { context.sendToAllLoops(.catalogueChanged) }
-          mailbox.send(.hashed(path: entry.path, in: share, nil))
-        case .skipped(let skipped): mailbox.send(.hashed(path: skipped.path, in: share, skipped.reason))
-        default: batch.onEvent(event)
-        }
-      }
+          mailbox.send(.hashed(files, in: share))
+        },
+        onEvent: { event in
+          // The folder reports those that stay skipped.
+          if case .skipped = event { return }
+          batch.onEvent(event)
+        })
       mailbox.send(.batchEnded(share))
     }
     work = (thread, followed)
@@ -207,9 +212,14 @@ final class FolderFollower {
   private func batchEnded() {
     guard let (thread, followed) = work.take() else { return }
     thread.join()
-    followed.folder.batchEnded(wasStopped: followed.followed.shouldStop())
+    let wasStopped = followed.followed.shouldStop()
+    followed.folder.batchEnded(wasStopped: wasStopped)
+    // Very many files come in several batches.
+    if followed.isFirstBatch, followed.folder.isFirstBatch, !wasStopped { return }
+    if followed.isFirstBatch { FolderFollower.trim(after: followed.followed.share) }
+    followed.isFirstBatch = false
     followed.awaitsListings = true
-    if followed.followed.shouldStop() { endFirstBatch(of: followed) }
+    if wasStopped { endFirstBatch(of: followed) }
   }
 
   /// The files of the first batch are served, and the folders have their IDs as far as nothing in them changes.

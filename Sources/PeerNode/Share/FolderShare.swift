@@ -69,9 +69,7 @@ public final class FolderShare: Sendable {
   /// the same bytes. Returns when no thread uses the folder.
   public func remove() {
     stop()
-    for entry in catalogue.entries {
-      if catalogue.withdraw(entry) { context.sendToAllLoops(.withdraw(entry, .notOffered)) }
-    }
+    catalogue.withdrawAll()
     context.sendToAllLoops(.withdrawFolder(self))
   }
 

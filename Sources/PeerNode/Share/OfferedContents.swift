@@ -50,8 +50,11 @@ final class OfferedContents: Sendable {
     return nil
   }
 
-  /// Nil if the listing cannot be read.
-  private func source(_ listed: ListedContent, of folder: FolderShare) -> ServedSource? {
+  /// Grows whenever a folder begins or ceases to have a content.
+  var changeCount: UInt64 { folders.reduce(0) { $0 &+ $1.catalogue.changeCount } }
+
+  /// Nil if the listing cannot be read. May wait for the disk.
+  func source(_ listed: ListedContent, of folder: FolderShare) -> ServedSource? {
     guard let loaded = try? folder.catalogue.listings.load(listed.listing) else { return nil }
     if listed.kind == .folder {
       return .listing(OpenListing(listing: listed.listing, loaded: loaded, share: folder))
@@ -87,23 +90,36 @@ final class OfferedContents: Sendable {
 
   // MARK: Finding
 
-  /// The content that an OPEN names: a file or a folder, else the file of a download.
+  /// The content that an OPEN names.
+  enum Found {
+    case source(ServedSource, FileKey)
+    /// A listing that is being read. `catalogueChanged` says when to look again.
+    case later
+  }
+
+  /// The content that an OPEN names: a file or a folder, else the file of a download. Never waits for the disk.
   /// - `isMeant`: whether the OPEN names the file of a key.
-  func find(bucket: UInt16, swarm: SwarmKey?, isMeant: (FileKey) -> Bool) -> (source: ServedSource, key: FileKey)? {
+  func find(bucket: UInt16, _ context: NodeContext, isMeant: (FileKey) -> Bool) -> Found? {
+    let swarm = context.swarmKey
     let (folders, downloads) = state.withLock { state in
       (state.folders, state.downloads.values.filter { $0.key.bucket == bucket })
     }
     for folder in folders {
       for entry in folder.catalogue.candidates(bucket: bucket) {
         let key = FileKey(entry.fileID, swarm: swarm)
-        if isMeant(key) { return (.entry(entry, folder), key) }
+        if isMeant(key) { return .source(.entry(entry, folder), key) }
       }
       for listed in folder.catalogue.listings.candidates(bucket: bucket) {
         let key = FileKey(listed.fileID, swarm: swarm)
-        if isMeant(key), let source = source(listed, of: folder) { return (source, key) }
+        guard isMeant(key) else { continue }
+        switch context.listingOpener.source(listed, of: folder, context) {
+        case .source(let source): return .source(source, key)
+        case .later: return .later
+        case .unreadable: continue
+        }
       }
     }
-    return downloads.first { isMeant($0.key) }.map { (.download($0), $0.key) }
+    return downloads.first { isMeant($0.key) }.map { .source(.download($0), $0.key) }
   }
 
   /// The keys of all contents of a bucket of which at least a leaf is offered.

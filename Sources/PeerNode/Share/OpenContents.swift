@@ -23,7 +23,7 @@ final class OpenContents: Sendable {
   init(_ listing: ServedListing, _ loaded: LoadedListing, _ share: FolderShare) {
     (self.listing, self.loaded, self.share) = (listing, loaded, share)
     let catalogues = share.context.offered.folders.map(\.catalogue)
-    absent = loaded.absentLeaves(at: catalogues.reduce(0) { $0 &+ $1.changeCount }) {
+    absent = loaded.absentLeaves(at: share.context.offered.changeCount) {
       OpenContents.absentLeaves(of: loaded.layout, in: catalogues)
     }
   }
@@ -60,7 +60,7 @@ final class OpenContents: Sendable {
     let pages = PageLayout(chunks)
     for entry in 0..<listing.count where listing.isFile(entry) {
       let content = listing.content(of: entry)
-      guard content.length > 0, !catalogues.contains(where: { $0.entry(of: content) != nil }) else { continue }
+      guard content.length > 0, !catalogues.contains(where: { $0.has(content) }) else { continue }
       for (chunk, mask) in layout.places(ofFile: entry) { absent[chunk, default: 0] |= mask }
       // The leaf of a file of one leaf hashes to the root.
       if content.length <= UInt64(chunks.leafSize) || catalogues.contains(where: { $0.hasHashes(of: content) }) {

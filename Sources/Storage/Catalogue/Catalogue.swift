@@ -5,8 +5,9 @@ import Posix
 import SQLite
 import Synchronization
 
-/// A served file: what it was when it was hashed. Two entries of one path are two entries.
-public final class CatalogueEntry: Sendable, CustomStringConvertible {
+/// A served file: what it was when it was hashed. A catalogue makes the value on demand. Two entries are equal if path,
+/// status and hashes are.
+public struct CatalogueEntry: Hashable, Sendable, CustomStringConvertible {
   /// Relative to the served folder.
   public let path: String
   /// Identity, size and times; a file that no longer has them is no longer this entry.
@@ -34,6 +35,11 @@ public final class CatalogueEntry: Sendable, CustomStringConvertible {
   /// The last component of the path: what a downloader may call the file.
   public var name: String { PathParts(path).name }
   public var description: String { "\(path) (\(fileID.hex))" }
+
+  public static func == (a: CatalogueEntry, b: CatalogueEntry) -> Bool {
+    a.hashes == b.hashes && a.status == b.status && a.path.utf8.elementsEqual(b.path.utf8)
+  }
+  public func hash(into hasher: inout Hasher) { hasher.combine(hashes.number) }
 }
 
 /// The served files of one folder. Thread-safe; reads of one file run side by side.
@@ -43,7 +49,7 @@ public final class Catalogue: Sendable {
   public let folder: ServedFolder
   let store: HashStore
   let pageCache = PageCache()
-  private let bucketOf: @Sendable (FileID) -> UInt16
+  let bucketOf: @Sendable (FileID) -> UInt16
   private let files: OpenFiles
   let parents: ParentFolders
   /// The listings of its folders.
@@ -51,7 +57,7 @@ public final class Catalogue: Sendable {
   /// Descriptors that a catalogue keeps for served files.
   public static var openFilesMax: Int { OpenFiles.countMax + ParentFolders.countMax }
 
-  private let table = Mutex(CatalogueTable())
+  let table = Mutex(CatalogueTable())
 
   /// What was wrong with the database that was here before, for people to read; nil where nothing was.
   public var warning: String? { store.warning }
@@ -70,7 +76,7 @@ public final class Catalogue: Sendable {
 
   /// All entries, also those of equal contents, in the order of their paths.
   public var entries: [CatalogueEntry] {
-    table.withLock { Array($0.entries) }.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
+    table.withLock { $0.entries() }.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
   }
 
   /// How many paths are served, and their bytes: those of equal contents count each.
@@ -78,7 +84,7 @@ public final class Catalogue: Sendable {
 
   /// The entries below a folder, in no order; "" is the served folder.
   func entries(below folder: String) -> [CatalogueEntry] {
-    table.withLock { table in table.entries.filter { isBelow(folder, $0.path) } }
+    table.withLock { $0.entries(below: folder) }
   }
 
   /// The entry that serves a fileID.
@@ -88,6 +94,21 @@ public final class Catalogue: Sendable {
 
   /// The entry that serves a content.
   public func entry(of content: FileContent) -> CatalogueEntry? { table.withLock { $0.entry(of: content) } }
+
+  /// Whether an entry has these bytes.
+  public func has(_ content: FileContent) -> Bool { table.withLock { $0.has(content) } }
+
+  /// The content of the file at a path, if it has its bytes still.
+  func content(at path: String, _ status: FileStatus) -> FileContent? {
+    table.withLock { $0.content(at: path, status) }
+  }
+
+  /// A look through the folder begins.
+  func beginSweep() { table.withLock { $0.beginSweep() } }
+  /// A file was found at a path. True if it is the one that is served.
+  func sees(_ path: String, _ status: FileStatus) -> Bool { table.withLock { $0.see(path, status) } }
+  /// The paths of the entries that were not found since the look began.
+  var unseenPaths: [String] { table.withLock { $0.unseen } }
 
   /// The entries that serve a fileID of this bucket, one a fileID.
   public func candidates(bucket: UInt16) -> [CatalogueEntry] {
@@ -117,6 +138,12 @@ public final class Catalogue: Sendable {
     return table.withLock { $0.remove(entry, bucket: bucket) }
   }
 
+  /// Takes all entries out.
+  public func withdrawAll() {
+    table.withLock { $0.removeAll() }
+    files.closeAll()
+  }
+
   /// Gives an entry's file another path, as the file system did, without hashing it: the entry that serves it from now
   /// on. An entry that had the path must be withdrawn first.
   func rename(_ entry: CatalogueEntry, to path: String, _ status: FileStatus) throws(DatabaseError) -> CatalogueEntry {
@@ -137,10 +164,4 @@ public final class Catalogue: Sendable {
     add(touched)
     return touched
   }
-}
-
-/// Whether a path, of whatever, leads through a folder; "" is the served folder.
-func isBelow(_ folder: String, _ path: String) -> Bool {
-  if folder.isEmpty { return true }
-  return path.utf8.count > folder.utf8.count && path.utf8.starts(with: (folder + "/").utf8)
 }

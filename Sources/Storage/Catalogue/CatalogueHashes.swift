@@ -44,6 +44,10 @@ extension Catalogue {
   private func page(
     _ index: PageIndex, of file: KnownFile, _ layout: ChunkLayout, _ name: String
   ) throws(Errno) -> HashPage {
+    // The database has no page of such a file, which would repeat the root.
+    if layout.chunkCount == 1, index.rawValue == 0 {
+      return HashPage(index: index, chunkHashes: [file.root], uncles: [])
+    }
     if let page = pageCache.page(index, of: file.number) { return page }
     let page: HashPage?
     do throws(DatabaseError) { page = try store.page(index, of: file, in: PageLayout(layout)) } catch {
@@ -60,9 +64,12 @@ extension Catalogue {
     let pages = PageLayout(layout)
     guard let index = pages.page(of: chunk) else { preconditionFailure("a page has the hash of each chunk of a file") }
     let page = try page(index, of: file, layout, name)
-    let hashes: [Digest]
-    do throws(DatabaseError) { hashes = try store.leafHashes(of: chunk, of: file) } catch {
-      throw lost(file, error.description)
+    var hashes = [file.root]
+    // The leaf of a file of one leaf hashes to the root.
+    if layout.fileLength > UInt64(layout.leafSize) {
+      do throws(DatabaseError) { hashes = try store.leafHashes(of: chunk, of: file) } catch {
+        throw lost(file, error.description)
+      }
     }
     let hash = page.chunkHashes[Int(chunk.rawValue) - pages.chunks(of: index).lowerBound]
     do throws(LeafHashesFault) {

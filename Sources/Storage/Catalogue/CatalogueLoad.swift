@@ -25,19 +25,30 @@ public enum CatalogueEvent: Sendable {
   case progress(HashProgress)
 }
 
+/// A file that is in the catalogue, or is not, for a reason.
+public struct EndedFile: Sendable {
+  public let path: String
+  public let skipped: SkipReason?
+}
+
 extension Catalogue {
   /// Adds the files whose hashes are known; then hashes the others on `threads` threads (the caller's is one of them) and
-  /// adds each as soon as it is finished. Returns when all are done, or soon after `shouldStop` says so.
+  /// adds each soon after it is finished. Returns when all are done, or soon after `shouldStop` says so.
+  /// - `before`: how far hashing is that this is a part of.
+  /// - `onEnded`: called after the events of some files, for all of them. On any thread, several at once.
   public func load(
-    _ files: [ScannedFile], threads: Int = Thread.processorCount,
-    shouldStop: @escaping @Sendable () -> Bool = { false }, onEvent: @escaping @Sendable (CatalogueEvent) -> Void
+    _ files: [ScannedFile], after before: HashProgress? = nil, threads: Int = Thread.processorCount,
+    shouldStop: @escaping @Sendable () -> Bool = { false },
+    onEnded: @escaping @Sendable ([EndedFile]) -> Void = { _ in }, onEvent: @escaping @Sendable (CatalogueEvent) -> Void
   ) {
     var jobs: [HashJob] = []
+    var ended: [EndedFile] = []
     for scanned in files {
-      if shouldStop() { return }
-      if let entry = known(scanned) {
+      if shouldStop() { break }
+      if !scanned.isNew, let entry = known(scanned) {
         add(entry)
         onEvent(.added(entry))
+        ended.append(EndedFile(path: entry.path, skipped: nil))
         continue
       }
       let draft = HashDraft(of: scanned.path, in: store)
@@ -48,22 +59,42 @@ extension Catalogue {
         jobs.append(job)
       } else {
         onEvent(.skipped(SkippedFile(path: scanned.path, reason: .tooLong)))
+        ended.append(EndedFile(path: scanned.path, skipped: .tooLong))
       }
     }
-    if jobs.isEmpty { return }
+    if !ended.isEmpty { onEnded(ended) }
+    if jobs.isEmpty || shouldStop() { return }
+    let finished = FinishedFiles(self, onEnded: onEnded, onEvent: onEvent)
     ParallelHash(
-      jobs, shouldStop: shouldStop, onProgress: { onEvent(.progress($0)) },
+      jobs, after: before, shouldStop: shouldStop,
+      onProgress: { progress in
+        onEvent(.progress(progress))
+        finished.writeIfDue()
+      },
       onOutcome: { job, outcome in
-        do throws(SkipReason) {
-          let entry = try self.entry(of: job, try outcome.get())
-          self.add(entry)
-          onEvent(.added(entry))
-        } catch {
-          job.draft?.abandon()
-          onEvent(.skipped(SkippedFile(path: job.path, reason: error)))
-        }
+        do throws(SkipReason) { finished.add(job, try outcome.get()) } catch { finished.skip(job, error) }
       }
     ).run(threads: threads)
+    finished.write()
+  }
+
+  /// Takes in what the database knows, before the folder is looked through: one pass over it costs far less than to ask
+  /// for each file. See `confirm`.
+  func expectStored() throws(DatabaseError) {
+    try store.forEachFile { row in table.withLock { $0.expect(row) } }
+  }
+
+  /// Adds a file that was found, if the database has its hashes.
+  func confirm(_ path: String, _ status: FileStatus) -> CatalogueEntry? {
+    guard let known = table.withLock({ $0.expected(at: path, status) }),
+      (try? store.holds(known, length: status.size)) == true
+    else { return nil }
+    return table.withLock { $0.confirm(path, status, bucketOf: bucketOf) }
+  }
+
+  /// Forgets what the database knows of files that were not found, but of those whose paths are `kept`.
+  func forgetExpected(but kept: Set<BytePath>) throws(DatabaseError) {
+    try store.retire(table.withLock { $0.takeExpected(but: kept) })
   }
 
   /// The entry of a file that is what it was when it was hashed, and whose hashes hold.
@@ -74,13 +105,5 @@ extension Catalogue {
     } catch {
       return nil  // what cannot be read is hashed anew; that it cannot be kept is said then
     }
-  }
-
-  private func entry(of job: HashJob, _ file: HashedFile) throws(SkipReason) -> CatalogueEntry {
-    guard let draft = job.draft else { preconditionFailure("the job was made with a draft") }
-    let known: KnownFile?
-    do throws(DatabaseError) { known = try draft.finish(file.status, file.tree) } catch { throw .cannotKeep(error) }
-    guard let known else { throw .changed }
-    return CatalogueEntry(path: job.path, status: file.status, hashes: known)
   }
 }

@@ -14,7 +14,7 @@ final class ParentFolders: Sendable {
   }
 
   private struct State {
-    var folders: [String: (folder: OpenFolder, lastUse: UInt64)] = [:]
+    var folders: [BytePath: (folder: OpenFolder, lastUse: UInt64)] = [:]
     var useCount: UInt64 = 0
   }
   private let state = Mutex(State())
@@ -30,7 +30,7 @@ final class ParentFolders: Sendable {
       do throws(Errno) { return try folder.open(parts.name, in: parent.directory) } catch {
         // Another folder may have the path now.
         guard error.code == Errno.noEntry else { throw error }
-        state.withLock { $0.folders[parts.folder] = nil }
+        state.withLock { $0.folders[BytePath(parts.folder)] = nil }
       }
     }
     let parent = OpenFolder(try folder.directory.openDirectory(beneath: parts.folder))
@@ -41,8 +41,8 @@ final class ParentFolders: Sendable {
   private func known(_ path: String) -> OpenFolder? {
     state.withLock { state in
       state.useCount += 1
-      state.folders[path]?.lastUse = state.useCount
-      return state.folders[path]?.folder
+      state.folders[BytePath(path)]?.lastUse = state.useCount
+      return state.folders[BytePath(path)]?.folder
     }
   }
 
@@ -54,7 +54,7 @@ final class ParentFolders: Sendable {
         state.folders[oldest.key] = nil
       }
       state.useCount += 1
-      state.folders[path] = (folder, state.useCount)
+      state.folders[BytePath(path)] = (folder, state.useCount)
     }
   }
 

@@ -133,8 +133,7 @@ final class OpenFiles: Sendable {
   private let countMax = OpenFiles.countMax
 
   private struct State {
-    /// By identity of the entry, which an open file keeps alive, so that no two share it.
-    var files: [ObjectIdentifier: (file: StoredFile, lastUse: UInt64)] = [:]
+    var files: [CatalogueEntry: (file: StoredFile, lastUse: UInt64)] = [:]
     var useCount: UInt64 = 0
 
     mutating func closeOldest() {
@@ -163,20 +162,22 @@ final class OpenFiles: Sendable {
     return keep(file)
   }
 
-  func close(_ entry: CatalogueEntry) { state.withLock { $0.files[ObjectIdentifier(entry)] = nil } }
+  func close(_ entry: CatalogueEntry) { state.withLock { $0.files[entry] = nil } }
+
+  func closeAll() { state.withLock { $0.files = [:] } }
 
   private func use(_ entry: CatalogueEntry) -> StoredFile? {
     state.withLock { state in
       state.useCount += 1
-      state.files[ObjectIdentifier(entry)]?.lastUse = state.useCount
-      return state.files[ObjectIdentifier(entry)]?.file
+      state.files[entry]?.lastUse = state.useCount
+      return state.files[entry]?.file
     }
   }
 
   /// Keeps a file open; if another thread was faster, its file is the one.
   private func keep(_ file: StoredFile) -> StoredFile {
     state.withLock { state in
-      let key = ObjectIdentifier(file.entry)
+      let key = file.entry
       if let other = state.files[key]?.file { return other }
       if state.files.count >= countMax { state.closeOldest() }
       state.useCount += 1

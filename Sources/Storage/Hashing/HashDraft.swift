@@ -4,7 +4,18 @@ import Posix
 import SQLite
 import Synchronization
 
-/// Collects from several threads, writes in batches. A file that fits one batch is written in one transaction.
+/// A file whose hashes are all there, before the store has it.
+struct FinishedHash: Sendable {
+  let path: String
+  let status: FileStatus
+  let tree: HashTree
+  /// The number that leaf hashes were written under already.
+  let reserved: Int64?
+  /// The other ones.
+  let leaves: [ChunkLeaves]
+}
+
+/// Collects from several threads, writes in batches. Of a file that fits one batch, nothing is written before its end.
 final class HashDraft: Sendable {
   /// Chunks whose leaf hashes are written at once: 128 KiB.
   private static let batchChunks = 64
@@ -44,10 +55,13 @@ final class HashDraft: Sendable {
     }
   }
 
-  /// All chunks are in: makes the file known. Nil where that has to be done all over; see `HashStore.finish`.
-  func finish(_ status: FileStatus, _ tree: HashTree) throws(DatabaseError) -> KnownFile? {
-    let end = state.withLock { $0 }
-    return try store.finish(path, status, tree, reserved: end.number, end.batch)
+  /// All chunks are in: hands over the part that is not written yet.
+  func finish(_ status: FileStatus, _ tree: HashTree) -> FinishedHash {
+    let end = state.withLock { state in
+      defer { state.batch = [] }
+      return state
+    }
+    return FinishedHash(path: path, status: status, tree: tree, reserved: end.number, leaves: end.batch)
   }
 
   /// The file will not be known: what was written of it goes.

@@ -111,9 +111,10 @@ final class HashJob: Sendable {
     let start = layout.offset(of: chunk)
     let length = layout.length(of: chunk)
     var leafHashes: [Digest] = []
-    leafHashes.reserveCapacity(layout.leavesPerChunk)
+    // A small file may be one of very many.
+    leafHashes.reserveCapacity(layout.leafCount(of: chunk))
     var isCut = false
-    source.file.willRead(from: start, count: length)
+    if length > ParallelHash.bufferBytes { source.file.willRead(from: start, count: length) }
     do throws(Errno) {
       for piece in stride(from: 0, to: length, by: ParallelHash.bufferBytes) {
         let wanted = min(ParallelHash.bufferBytes, length - piece)
@@ -128,8 +129,11 @@ final class HashJob: Sendable {
       throw .io(error)
     }
     guard !isCut else { throw .changed }
-    do throws(DatabaseError) { try draft?.add(ChunkLeaves(chunk: chunk, hashes: leafHashes)) } catch {
-      throw .cannotKeep(error)
+    // The leaf of a file of one leaf hashes to the root.
+    if let draft, layout.fileLength > UInt64(layout.leafSize) {
+      do throws(DatabaseError) { try draft.add(ChunkLeaves(chunk: chunk, hashes: leafHashes)) } catch {
+        throw .cannotKeep(error)
+      }
     }
     return layout.chunkHash(leafHashes, of: chunk)
   }

@@ -28,9 +28,25 @@ struct KnownFile: Hashable, Sendable {
   let root: Digest
 }
 
+/// What the database has of a file.
+struct StoredRow: Sendable {
+  let path: String
+  let identity: FileIdentity
+  /// Bytes.
+  let size: UInt64
+  let modified: FileTime
+  let changed: FileTime
+  /// Nil if it is unknown.
+  let mode: UInt32?
+  let known: KnownFile
+}
+
 /// The hashes of one served folder's files in an SQLite database, which several processes may use at a time. Thread-safe:
 /// one connection writes, one reads, so that a reader that serves never waits for a writer that hashes.
 final class HashStore: Sendable {
+  /// Files that are written in one transaction: then the transaction costs little beside its rows.
+  static let batchFiles = 256
+
   /// The database's file.
   let path: String
   /// What was wrong with the database that was here before, and where it is now.
@@ -60,19 +76,30 @@ final class HashStore: Sendable {
 
   /// The hashes of a file if they are known and hold; nil where it has to be hashed. Those that do not hold are forgotten.
   func known(_ path: String, _ status: FileStatus) throws(DatabaseError) -> KnownFile? {
-    guard let layout = ChunkLayout(fileLength: status.size) else { return nil }
-    let (known, holds) = try reading.withLock { reading throws(DatabaseError) -> (KnownFile?, Bool) in
-      guard let known = try reading.known(path, status) else { return (nil, false) }
-      if layout.chunkCount == 0 { return (known, known.root == .zero) }
-      let pages = PageLayout(layout)
-      for page in 0..<pages.pageCount {
-        guard try reading.page(PageIndex(UInt32(page)), of: known, in: pages) != nil else { return (known, false) }
+    let known = try reading.withLock { reading throws(DatabaseError) in try reading.known(path, status) }
+    guard let known, try holds(known, length: status.size) else { return nil }
+    return known
+  }
+
+  /// Whether the chunk hashes of a file lead to its root. If not, they are forgotten.
+  func holds(_ known: KnownFile, length: UInt64) throws(DatabaseError) -> Bool {
+    guard let layout = ChunkLayout(fileLength: length) else { return false }
+    let pages = PageLayout(layout)
+    let isHeld: Bool
+    switch layout.chunkCount {
+    case 0: isHeld = known.root == .zero
+    // The chunk hashes to the root.
+    case 1: isHeld = known.root != .zero
+    default:
+      isHeld = try reading.withLock { reading throws(DatabaseError) in
+        for page in 0..<pages.pageCount {
+          guard try reading.page(PageIndex(UInt32(page)), of: known, in: pages) != nil else { return false }
+        }
+        return true
       }
-      return (known, true)
     }
-    if holds { return known }
-    if let known { try remove(known.number) }
-    return nil
+    if !isHeld { try remove(known.number) }
+    return isHeld
   }
 
   /// A page that the file has; nil where it is missing or not under the file's root.
@@ -97,21 +124,14 @@ final class HashStore: Sendable {
     try write { writing throws(DatabaseError) in try writing.insert(leaves, of: number) }
   }
 
-  /// Makes a hashed file known, with the leaf hashes that are not written yet, in the place of what its path was before.
-  /// Nil where another process has cleaned the reserved number away: then it has to be hashed again.
-  func finish(
-    _ path: String, _ status: FileStatus, _ tree: HashTree, reserved: Int64?, _ leaves: [ChunkLeaves]
-  ) throws(DatabaseError) -> KnownFile? {
+  /// Makes hashed files known in one transaction, each in the place of what its path was before. Gives a file for each;
+  /// nil where another process has cleaned the reserved number away: then the file has to be hashed again.
+  func finish(_ files: [FinishedHash]) throws(DatabaseError) -> [KnownFile?] {
     try write { writing throws(DatabaseError) in
-      if let known = try writing.known(path, status), known.root == tree.root {
-        // Another process was faster, and what it wrote may be in use.
-        if let reserved { try writing.remove(reserved) }
-        return known
-      }
-      try writing.retire(path: path)
-      guard let number = try writing.insert(path, status, tree, reserved: reserved) else { return nil }
-      try writing.insert(leaves, of: number)
-      return KnownFile(number: number, root: tree.root)
+      var known: [KnownFile?] = []
+      known.reserveCapacity(files.count)
+      for file in files { known.append(try writing.finish(file)) }
+      return known
     }
   }
 
@@ -143,10 +163,20 @@ final class HashStore: Sendable {
     try write { writing throws(DatabaseError) in try writing.retire(path: path) }
   }
 
-  /// Forgets all files whose paths `isHere` does not know.
-  func removeAll(unless isHere: (String) -> Bool) throws(DatabaseError) {
-    let all = try reading.withLock { reading throws(DatabaseError) in try reading.paths() }
-    for (number, path) in all where !isHere(path) { try retire(number) }
+  /// Files are gone. Their hashes stay while a listing names them.
+  func retire(_ numbers: [Int64]) throws(DatabaseError) {
+    var rest = numbers[...]
+    while !rest.isEmpty {
+      let batch = rest.prefix(HashStore.batchFiles)
+      try write { writing throws(DatabaseError) in for number in batch { try writing.retire(number) } }
+      rest = rest.dropFirst(batch.count)
+    }
+  }
+
+  /// Calls `body` with each file that a path has, in the order in which they were written. What the database has of a
+  /// file's status is its identity, size, times and mode.
+  func forEachFile(_ body: (StoredRow) -> Void) throws(DatabaseError) {
+    try reading.withLock { reading throws(DatabaseError) in try reading.forEachFile(body) }
   }
 
   // MARK: Listings
@@ -162,8 +192,9 @@ final class HashStore: Sendable {
   }
 
   /// The bytes of a listing, unchecked; empty if it is gone.
-  func listingBytes(_ number: Int64) throws(DatabaseError) -> [UInt8] {
-    try reading.withLock { reading throws(DatabaseError) in try reading.listingBytes(number) }
+  /// - `count`: the bytes that are expected.
+  func listingBytes(_ number: Int64, count: UInt64) throws(DatabaseError) -> [UInt8] {
+    try reading.withLock { reading throws(DatabaseError) in try reading.listingBytes(number, count: count) }
   }
 
   /// Keeps a listing of a folder, and the latest ones before it.

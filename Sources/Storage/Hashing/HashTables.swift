@@ -1,5 +1,6 @@
-// The statements of the hash store: all of its SQL but the tables' own definition. One row a file, one a page of chunk
-// hashes, one a chunk's leaf hashes.
+// The statements with which the hash store writes files. A file has a row, one for each page of chunk hashes, and one for
+// the leaf hashes of each chunk. A file of one chunk has no page, and a file of one leaf no leaf hashes: both repeat the
+// root.
 import Content
 import Posix
 import SQLite
@@ -28,104 +29,14 @@ enum RowNumber {
   static func leaves(of chunk: UInt32, of file: Int64) -> Int64 { file << 22 | Int64(chunk) }
 }
 
-/// The statements that read, and their connection.
-struct HashReading: ~Copyable {
-  private let database: Database
-  private var find: Statement
-  private var findPage: Statement
-  private var findLeaves: Statement
-  private var listPaths: Statement
-  private var findRetired: Statement
-  private var listListings: Statement
-  private var listParts: Statement
-
-  init(_ database: consuming Database) throws(DatabaseError) {
-    // All of them first: a value that cannot be copied is made wholly or not at all.
-    let find = try database.prepare(findFile)
-    let findRetired = try database.prepare(
-      "SELECT number FROM file WHERE retired IS NOT NULL AND root = ? AND size = ?")
-    let listListings = try database.prepare(
-      "SELECT number, folder, root, size, contents_size FROM listing ORDER BY number")
-    let listParts = try database.prepare("SELECT bytes FROM listing_part WHERE row BETWEEN ? AND ? ORDER BY row")
-    let findPage = try database.prepare("SELECT hashes, uncles FROM page WHERE row = ?")
-    let findLeaves = try database.prepare("SELECT hashes FROM leaves WHERE row = ?")
-    let listPaths = try database.prepare("SELECT number, path FROM file WHERE root IS NOT NULL AND retired IS NULL")
-    self.find = find
-    self.findRetired = findRetired
-    self.listListings = listListings
-    self.listParts = listParts
-    self.findPage = findPage
-    self.findLeaves = findLeaves
-    self.listPaths = listPaths
-    self.database = database
-  }
-
-  mutating func known(_ path: String, _ status: FileStatus) throws(DatabaseError) -> KnownFile? {
-    try findKnown(&find, path, status, in: database.path)
-  }
-
-  mutating func page(_ index: PageIndex, of file: KnownFile, in pages: PageLayout) throws(DatabaseError) -> HashPage? {
-    let row = RowNumber.page(index.rawValue, of: file.number)
-    let page = try findPage.first(.integer(row)) { row in
-      HashPage(index: index, chunkHashes: digests(row.blob(0)), uncles: digests(row.blob(1)))
-    }
-    guard let page else { return nil }
-    do throws(HashPageFault) { try page.verify(against: file.root, in: pages) } catch { return nil }
-    return page
-  }
-
-  mutating func leafHashes(of chunk: ChunkIndex, of file: KnownFile) throws(DatabaseError) -> [Digest] {
-    let row = RowNumber.leaves(of: chunk.rawValue, of: file.number)
-    return try findLeaves.first(.integer(row)) { digests($0.blob(0)) } ?? []
-  }
-
-  /// A file that is gone, by its bytes.
-  mutating func retired(_ content: FileContent) throws(DatabaseError) -> KnownFile? {
-    let found = try findRetired.first(.blob(content.root.bytes), .integer(Int64(bitPattern: content.length))) {
-      row throws(DatabaseError) in try RowNumber.checked(row.integer(0), in: database.path)
-    }
-    return found.map { KnownFile(number: $0, root: content.root) }
-  }
-
-  /// All listings, the oldest first.
-  mutating func listings() throws(DatabaseError) -> [ServedListing] {
-    var all: [ServedListing] = []
-    try listListings.forEach { row throws(DatabaseError) in
-      guard let root = Digest(row.blob(2)), let folder = row.text(1) else {
-        throw .damaged(database.path, "a listing without a root")
-      }
-      all.append(
-        ServedListing(
-          number: row.integer(0), folder: folder, root: root, length: UInt64(bitPattern: row.integer(3)),
-          contentsLength: UInt64(bitPattern: row.integer(4))))
-    }
-    return all
-  }
-
-  mutating func listingBytes(_ number: Int64) throws(DatabaseError) -> [UInt8] {
-    var bytes: [UInt8] = []
-    let rows = RowNumber.parts(ofListing: number)
-    try listParts.forEach(.integer(rows.lowerBound), .integer(rows.upperBound)) { bytes += $0.blob(0) }
-    return bytes
-  }
-
-  mutating func paths() throws(DatabaseError) -> [(number: Int64, path: String)] {
-    var all: [(Int64, String)] = []
-    try listPaths.forEach { row throws(DatabaseError) in
-      all.append((try RowNumber.checked(row.integer(0), in: database.path), row.text(1) ?? ""))
-    }
-    return all
-  }
-}
-
 /// The statements that write, and their connection. The caller begins a transaction before it calls one.
 struct HashWriting: ~Copyable {
   let database: Database
-  private var find: Statement
   private var insertFile: Statement
   private var finishFile: Statement
   private var renameFile: Statement
   private var findPath: Statement
+  private var updateFile: Statement
   private var retireFile: Statement
   private var removeFile: Statement
   private var removePages: Statement
@@ -136,7 +47,6 @@ struct HashWriting: ~Copyable {
 
   init(_ database: consuming Database) throws(DatabaseError) {
     // All of them first: a value that cannot be copied is made wholly or not at all.
-    let find = try database.prepare(findFile)
     let insertFile = try database.prepare(
       """
       INSERT INTO file (path, device, inode, size, modified, modified_ns, changed, changed_ns, mode, root)
@@ -150,7 +60,12 @@ struct HashWriting: ~Copyable {
     let renameFile = try database.prepare(
       "UPDATE file SET path = ?, changed = ?, changed_ns = ?, mode = ? WHERE number = ?")
     let findPath = try database.prepare(
-      "SELECT number FROM file WHERE path = ? AND root IS NOT NULL AND retired IS NULL")
+      "SELECT number, root, size FROM file WHERE path = ? AND root IS NOT NULL AND retired IS NULL")
+    let updateFile = try database.prepare(
+      """
+      UPDATE file SET device = ?, inode = ?, modified = ?, modified_ns = ?, changed = ?, changed_ns = ?, mode = ?
+      WHERE number = ?
+      """)
     let retireFile = try database.prepare(
       "UPDATE file SET retired = (SELECT max(number) FROM listing) WHERE number = ?")
     let removeFile = try database.prepare("DELETE FROM file WHERE number = ?")
@@ -159,11 +74,11 @@ struct HashWriting: ~Copyable {
     let insertPage = try database.prepare("INSERT INTO page (row, hashes, uncles) VALUES (?, ?, ?)")
     let insertLeaves = try database.prepare("INSERT INTO leaves (row, hashes) VALUES (?, ?)")
     let listUnfinished = try database.prepare("SELECT number FROM file WHERE root IS NULL")
-    self.find = find
     self.insertFile = insertFile
     self.finishFile = finishFile
     self.renameFile = renameFile
     self.findPath = findPath
+    self.updateFile = updateFile
     self.retireFile = retireFile
     self.removeFile = removeFile
     self.removePages = removePages
@@ -174,8 +89,31 @@ struct HashWriting: ~Copyable {
     self.database = database
   }
 
-  mutating func known(_ path: String, _ status: FileStatus) throws(DatabaseError) -> KnownFile? {
-    try findKnown(&find, path, status, in: database.path)
+  /// Makes a hashed file known. Nil if its reserved number is gone.
+  mutating func finish(_ file: FinishedHash) throws(DatabaseError) -> KnownFile? {
+    if let old = try findPath.first(.text(file.path), body: { ($0.integer(0), $0.blob(1), $0.integer(2)) }) {
+      let number = try RowNumber.checked(old.0, in: database.path)
+      if digest(old.1) == file.tree.root, UInt64(bitPattern: old.2) == file.status.size {
+        // It has the bytes that it had, or another process was faster, and what that wrote may be in use.
+        try update(number, file.status)
+        if let reserved = file.reserved { try remove(reserved) }
+        return KnownFile(number: number, root: file.tree.root)
+      }
+      try retire(number)
+    }
+    guard let number = try insert(file.path, file.status, file.tree, reserved: file.reserved) else { return nil }
+    try insert(file.leaves, of: number)
+    return KnownFile(number: number, root: file.tree.root)
+  }
+
+  /// A file has its bytes and another status.
+  private mutating func update(_ number: Int64, _ status: FileStatus) throws(DatabaseError) {
+    let (device, inode, _) = values(of: status)
+    let (modified, modifiedNanoseconds) = values(of: status.modified)
+    let (changed, changedNanoseconds) = values(of: status.changed)
+    try updateFile.run(
+      device, inode, modified, modifiedNanoseconds, changed, changedNanoseconds, .integer(Int64(status.mode)),
+      .integer(number))
   }
 
   mutating func reserve(_ path: String) throws(DatabaseError) -> Int64 {
@@ -205,7 +143,8 @@ struct HashWriting: ~Copyable {
         .text(path), device, inode, size, modified, modifiedNanoseconds, changed, changedNanoseconds, mode, root)
       number = try RowNumber.checked(database.lastRowID, in: database.path)
     }
-    for index in 0..<tree.pages.pageCount {
+    // The chunk of a file of one chunk hashes to the root.
+    for index in 0..<(tree.chunkHashes.count > 1 ? tree.pages.pageCount : 0) {
       guard let page = tree.page(PageIndex(UInt32(index))) else { preconditionFailure("the tree has its pages") }
       try insertPage.run(
         .integer(RowNumber.page(UInt32(index), of: number)), .blob(bytes(page.chunkHashes)), .blob(bytes(page.uncles)))
@@ -263,37 +202,15 @@ struct HashWriting: ~Copyable {
   }
 }
 
-/// The file of a path, if it is still what it was when it was hashed. If its mode is another, that was the change.
-private let findFile: StaticString = """
-  SELECT number, root FROM file WHERE path = ? AND root IS NOT NULL AND retired IS NULL AND device = ? AND inode = ?
-  AND size = ? AND modified = ? AND modified_ns = ? AND ((changed = ? AND changed_ns = ?) OR (mode != ? AND mode >= 0))
-  """
-
-private func findKnown(
-  _ find: inout Statement, _ path: String, _ status: FileStatus, in database: String
-) throws(DatabaseError) -> KnownFile? {
-  let (device, inode, size) = values(of: status)
-  let (modified, modifiedNanoseconds) = values(of: status.modified)
-  let (changed, changedNanoseconds) = values(of: status.changed)
-  let found = try find.first(
-    .text(path), device, inode, size, modified, modifiedNanoseconds, changed, changedNanoseconds,
-    .integer(Int64(status.mode))
-  ) { row throws(DatabaseError) in
-    let number = try RowNumber.checked(row.integer(0), in: database)
-    return Digest(row.blob(1)).map { KnownFile(number: number, root: $0) }
-  }
-  return found ?? nil
-}
-
 /// SQLite's integers are signed: the bits are the same.
-private func values(of status: FileStatus) -> (device: DatabaseValue, inode: DatabaseValue, size: DatabaseValue) {
+func values(of status: FileStatus) -> (device: DatabaseValue, inode: DatabaseValue, size: DatabaseValue) {
   (
     .integer(Int64(bitPattern: status.identity.device)), .integer(Int64(bitPattern: status.identity.inode)),
     .integer(Int64(bitPattern: status.size))
   )
 }
 
-private func values(of time: FileTime) -> (seconds: DatabaseValue, nanoseconds: DatabaseValue) {
+func values(of time: FileTime) -> (seconds: DatabaseValue, nanoseconds: DatabaseValue) {
   (.integer(time.seconds), .integer(time.nanoseconds))
 }
 
@@ -302,10 +219,4 @@ private func bytes(_ digests: [Digest]) -> [UInt8] {
   bytes.reserveCapacity(digests.count * Digest.byteCount)
   for digest in digests { digest.append(to: &bytes) }
   return bytes
-}
-
-/// What is no whole digest at the end is left out: there is one too few then.
-private func digests(_ bytes: [UInt8]) -> [Digest] {
-  let span = bytes.span.bytes
-  return (0..<bytes.count / Digest.byteCount).map { Digest(span, at: $0 * Digest.byteCount) }
 }

@@ -31,8 +31,9 @@ final class ParallelHash: Sendable {
     var task = 0
   }
 
+  /// - `before`: how far hashing is that the jobs are a part of.
   init(
-    _ jobs: [HashJob], shouldStop: @escaping @Sendable () -> Bool,
+    _ jobs: [HashJob], after before: HashProgress? = nil, shouldStop: @escaping @Sendable () -> Bool,
     onProgress: @escaping @Sendable (HashProgress) -> Void,
     onOutcome: @escaping @Sendable (HashJob, Result<HashedFile, SkipReason>) -> Void
   ) {
@@ -40,6 +41,10 @@ final class ParallelHash: Sendable {
     self.shouldStop = shouldStop
     self.onProgress = onProgress
     self.onOutcome = onOutcome
+    if let before {
+      progress = Mutex(before)
+      return
+    }
     // Two huge sparse files must not overflow a counter that is only shown.
     let total = jobs.reduce(UInt64(0)) { $0.addingReportingOverflow($1.layout.fileLength).partialValue }
     progress = Mutex(HashProgress(bytesTotal: total, filesTotal: jobs.count))

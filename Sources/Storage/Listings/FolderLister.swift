@@ -42,31 +42,36 @@ public struct FolderLister {
   /// Bytes of the path of the listed folder, with the "/" after it.
   private let rootLength: Int
   private let known: (String, FileStatus) -> Known
-  private var writer = FolderListingWriter()
+  private var writer: FolderListingWriter
   private var leftOut = LeftOutCounts()
 
   /// Makes the listing of a folder.
   /// - `path`: relative to the served folder; "" is that folder.
+  /// - `byteCount`: bytes that are reserved for the listing.
   /// - `known`: called with the path and the status of each file.
   public static func list(
-    _ path: String, of folder: ServedFolder, known: (String, FileStatus) -> Known
+    _ path: String, of folder: ServedFolder, reserving byteCount: Int = 0, known: (String, FileStatus) -> Known
   ) throws(ListingError) -> MadeListing {
     try withoutActuallyEscaping(known) { known throws(ListingError) in
-      var lister = FolderLister(folder, path, known)
+      var lister = FolderLister(folder, path, FolderListingWriter(reserving: byteCount), known)
       let directory = try attempt(
         { () throws(Errno) in try folder.directory.openDirectory(beneath: path.isEmpty ? "." : path) },
         orThrow: ListingError.io)
       try lister.list(directory, at: path.isEmpty ? "" : path + "/", depth: 1)
-      let leftOut = lister.leftOut
-      do throws(FolderListingFault) { return MadeListing(listing: try lister.writer.finish(), leftOut: leftOut) } catch
-      {
+      let (writer, leftOut) = (lister.writer, lister.leftOut)
+      lister.writer = FolderListingWriter()  // the bytes have one owner, and are not copied
+      do throws(FolderListingFault) { return MadeListing(listing: try writer.finish(), leftOut: leftOut) } catch {
         throw .fault(error)
       }
     }
   }
 
-  private init(_ folder: ServedFolder, _ path: String, _ known: @escaping (String, FileStatus) -> Known) {
+  private init(
+    _ folder: ServedFolder, _ path: String, _ writer: FolderListingWriter,
+    _ known: @escaping (String, FileStatus) -> Known
+  ) {
     self.folder = folder
+    self.writer = writer
     rootLength = path.isEmpty ? 0 : path.utf8.count + 1
     self.known = known
   }

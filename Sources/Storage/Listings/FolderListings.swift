@@ -21,8 +21,12 @@ public struct ListedContent: Sendable {
 public final class FolderListings: Sendable {
   /// A getter that began with a listing has 40 s at least to open its contents, since a folder gets one each 10 s at most.
   static let keptCount = 4
-  /// The listings that stay in memory while no peer has them open: a peer that opens one opens it again at once.
-  private static let recentCount = 2
+  /// Bytes of the listings that stay in memory while no peer has them open: those of two folders of 100,000 files. The
+  /// one that was opened last stays however long it is: the peer that opened it opens its contents next.
+  private static let recentBytesMax = 16 << 20
+
+  /// A listing of so many bytes, about 1,000 files, is read and checked in a millisecond.
+  public static let bytesReadAtOnce: UInt64 = 1 << 16
 
   private let store: HashStore
   /// The name of the served folder.
@@ -31,10 +35,10 @@ public final class FolderListings: Sendable {
 
   private struct State {
     /// By folder, the newest last.
-    var listings: [String: [ServedListing]] = [:]
+    var listings: [BytePath: [ServedListing]] = [:]
     var buckets: [UInt16: [ListedContent]] = [:]
     /// The folders whose listing was made in this run.
-    var made: Set<String> = []
+    var made: Set<BytePath> = []
     /// The latest ones, the newest last.
     var recent: [LoadedListing] = []
   }
@@ -60,10 +64,10 @@ public final class FolderListings: Sendable {
   }
 
   /// The folders that have a listing, in no order.
-  var folders: [String] { state.withLock { Array($0.listings.keys) } }
+  var folders: [String] { state.withLock { $0.listings.keys.map(\.text) } }
 
   /// The newest listing of a folder.
-  public func newest(of folder: String) -> ServedListing? { state.withLock { $0.listings[folder]?.last } }
+  public func newest(of folder: String) -> ServedListing? { state.withLock { $0.listings[BytePath(folder)]?.last } }
 
   /// The contents of a bucket.
   public func candidates(bucket: UInt16) -> [ListedContent] { state.withLock { $0.buckets[bucket] ?? [] } }
@@ -71,13 +75,22 @@ public final class FolderListings: Sendable {
   /// The listing and the layout of its contents, read from the database if no peer has it open.
   public func load(_ listing: ServedListing) throws(ListingError) -> LoadedListing {
     let loaded = try listing.loaded { () throws(ListingError) in try self.read(listing) }
-    keep(loaded)
+    keep(loaded, bytesMax: .max)
+    return loaded
+  }
+
+  /// As `load`, but nil if the listing is long and would have to be read.
+  public func loadedNow(_ listing: ServedListing) -> LoadedListing? {
+    guard let loaded = listing.inMemory else {
+      return listing.length <= FolderListings.bytesReadAtOnce ? try? load(listing) : nil
+    }
+    keep(loaded, bytesMax: .max)
     return loaded
   }
 
   private func read(_ listing: ServedListing) throws(ListingError) -> LoadedListing {
     let bytes: [UInt8]
-    do throws(DatabaseError) { bytes = try store.listingBytes(listing.number) } catch {
+    do throws(DatabaseError) { bytes = try store.listingBytes(listing.number, count: listing.length) } catch {
       throw .cannotKeep(error.description)
     }
     do throws(FolderListingFault) {
@@ -91,11 +104,15 @@ public final class FolderListings: Sendable {
     throw .cannotKeep("it is not what was written")
   }
 
-  private func keep(_ loaded: LoadedListing) {
+  /// - `bytesMax`: a longer listing is not kept.
+  private func keep(_ loaded: LoadedListing, bytesMax: Int) {
+    guard loaded.byteCount <= bytesMax else { return }
     state.withLock { state in
       state.recent.removeAll { $0 === loaded }
       state.recent.append(loaded)
-      if state.recent.count > FolderListings.recentCount { state.recent.removeFirst() }
+      while state.recent.count > 1, state.recent.reduce(0, { $0 + $1.byteCount }) > FolderListings.recentBytesMax {
+        state.recent.removeFirst()
+      }
     }
   }
 
@@ -117,24 +134,24 @@ public final class FolderListings: Sendable {
     }
     _ = try listing.loaded { () throws(ListingError) in loaded }
     add(listing)
-    keep(loaded)
+    keep(loaded, bytesMax: FolderListings.recentBytesMax)
     return listing
   }
 
   /// Whether a listing is news: it is new, or the first one of its folder in this run.
   func announces(_ folder: String, isNew: Bool) -> Bool {
-    state.withLock { $0.made.insert(folder).inserted } || isNew
+    state.withLock { $0.made.insert(BytePath(folder)).inserted } || isNew
   }
 
   private func add(_ listing: ServedListing) {
     let old = state.withLock { state in
-      var all = state.listings[listing.folder] ?? []
+      var all = state.listings[BytePath(listing.folder)] ?? []
       // The same bytes again: a peer gets them from the newer one.
       var old = all.filter { $0.root == listing.root && $0.length == listing.length }
       all.removeAll { other in old.contains { $0 === other } }
       all.append(listing)
       if all.count > FolderListings.keptCount { old.append(all.removeFirst()) }
-      state.listings[listing.folder] = all
+      state.listings[BytePath(listing.folder)] = all
       return old
     }
     enter(ListedContent(.folder, listing))
@@ -159,7 +176,7 @@ public final class FolderListings: Sendable {
   }
 
   private func remove(_ listing: ServedListing) {
-    state.withLock { $0.listings[listing.folder]?.removeAll { $0 === listing } }
+    state.withLock { $0.listings[BytePath(listing.folder)]?.removeAll { $0 === listing } }
     leave(listing)
     try? store.removeListing(listing.number)
   }
@@ -167,8 +184,8 @@ public final class FolderListings: Sendable {
   /// A folder is gone: none of its listings is offered. Returns whether it had one.
   @discardableResult public func remove(folder: String) -> Bool {
     let all = state.withLock { state in
-      state.made.remove(folder)
-      return state.listings.removeValue(forKey: folder) ?? []
+      state.made.remove(BytePath(folder))
+      return state.listings.removeValue(forKey: BytePath(folder)) ?? []
     }
     for listing in all { remove(listing) }
     return !all.isEmpty

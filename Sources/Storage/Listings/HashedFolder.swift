@@ -29,15 +29,15 @@ public struct HashedFolder: Sendable {
         try folder.open(file.path)
       }
     }
-    let outcomes = Mutex<[String: Result<HashedFile, SkipReason>]>([:])
+    let outcomes = Mutex<[BytePath: Result<HashedFile, SkipReason>]>([:])
     ParallelHash(
       jobs, shouldStop: shouldStop, onProgress: onProgress,
-      onOutcome: { job, outcome in outcomes.withLock { $0[job.path] = outcome } }
+      onOutcome: { job, outcome in outcomes.withLock { $0[BytePath(job.path)] = outcome } }
     ).run(threads: threads)
     let hashed = outcomes.withLock { $0 }
     let made = try FolderLister.list("", of: folder) { path, status in
       if ChunkLayout(fileLength: status.size) == nil { return .leftOut(.unreadable) }
-      switch hashed[path] {
+      switch hashed[BytePath(path)] {
       case .success(let file)? where status.sameContentButAttributes(as: file.status):
         return .content(FileContent(length: status.size, root: file.tree.root))
       case .success?, .failure(.changed)?, .failure(.stopped)?, nil: return .changing
@@ -48,7 +48,7 @@ public struct HashedFolder: Sendable {
     name = folder.name
     leftOut = made.leftOut
     let failed = hashed.compactMap { path, outcome in
-      if case .failure(let reason) = outcome { SkippedFile(path: path, reason: reason) } else { nil }
+      if case .failure(let reason) = outcome { SkippedFile(path: path.text, reason: reason) } else { nil }
     }
     skipped = scan.skipped + failed.sorted { $0.path < $1.path }
   }

@@ -33,9 +33,12 @@ public final class ServedListing: Sendable {
   /// The path as people see it, with a "/" at its end.
   public var path: String { folder.isEmpty ? "./" : folder + "/" }
 
+  /// The listing, if it is in memory.
+  var inMemory: LoadedListing? { loaded.withLock { $0.listing } }
+
   /// The listing in memory, which all who use it share. `load` is called if no other holds it.
   func loaded(_ load: () throws(ListingError) -> LoadedListing) throws(ListingError) -> LoadedListing {
-    if let listing = loaded.withLock({ $0.listing }) { return listing }
+    if let listing = inMemory { return listing }
     let listing = try load()
     loaded.withLock { $0.listing = listing }
     return listing
@@ -79,6 +82,12 @@ public final class LoadedListing: Sendable {
     absent.withLock { $0 = (changeCount, chunks) }
     return chunks
   }
+
+  /// Bytes of the listing.
+  public var byteCount: Int { layout.listing.bytes.count }
+
+  /// Whether `absentLeaves` has nothing to find.
+  public func knowsAbsentLeaves(at changeCount: UInt64) -> Bool { absent.withLock { $0?.changeCount == changeCount } }
 
   /// How the listing's bytes are cut.
   public var chunks: ChunkLayout { tree.pages.layout }

@@ -67,7 +67,7 @@ public struct ServingRules: Sendable {
 public enum LeftOut: String, CaseIterable, Hashable, Sendable {
   case hidden
   case excluded
-  /// Its name is not UTF-8, or too deep for a listing, or the same text as another name.
+  /// Its name is not UTF-8, or too deep for a listing.
   case name
   /// A link that leads out of the folder, or that a listing may not have for another reason.
   case link

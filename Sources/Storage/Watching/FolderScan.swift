@@ -48,6 +48,12 @@ public struct ScannedFile: Hashable, Sendable {
   /// Relative to the served folder, components joined by "/".
   public let path: String
   public let status: FileStatus
+  /// The database had no such file when the folder was first looked through.
+  let isNew: Bool
+
+  init(path: String, status: FileStatus, isNew: Bool = false) {
+    (self.path, self.status, self.isNew) = (path, status, isNew)
+  }
 }
 
 /// Why a file, or a whole folder, is not served.
@@ -108,12 +114,25 @@ public struct FolderScan: Sendable {
   public init(
     _ folder: ServedFolder, below start: String = "", visit: (String, borrowing Directory) -> Void = { _, _ in }
   ) throws(Errno) {
+    var files: [ScannedFile] = []
+    try self.init(folder, below: start, visit: visit) { prefix, name, status in
+      files.append(ScannedFile(path: prefix + name, status: status))
+    }
+    self.files = files
+  }
+
+  /// As above, but `files` stays empty: `take` gets each file, by the path of its folder with the "/" after it, its name
+  /// and its status.
+  init(
+    _ folder: ServedFolder, below start: String = "", visit: (String, borrowing Directory) -> Void = { _, _ in },
+    take: (String, String, FileStatus) -> Void
+  ) throws(Errno) {
     // Paths of folders yet to be listed, the next one last.
     var pending: [String] = []
-    try list(folder, start, &pending, visit)
+    try list(folder, start, &pending, visit, take)
     while let path = pending.popLast() {
       do throws(Errno) {
-        try list(folder, path, &pending, visit)
+        try list(folder, path, &pending, visit, take)
       } catch {
         // Swapped for a link, or gone, since it was listed: no longer a folder of ours.
         if error.code == Errno.noEntry { continue }
@@ -128,15 +147,17 @@ public struct FolderScan: Sendable {
   }
 
   private mutating func list(
-    _ folder: ServedFolder, _ path: String, _ pending: inout [String], _ visit: (String, borrowing Directory) -> Void
+    _ folder: ServedFolder, _ path: String, _ pending: inout [String], _ visit: (String, borrowing Directory) -> Void,
+    _ takeFile: (String, String, FileStatus) -> Void
   ) throws(Errno) {
     let directory = try folder.directory.openDirectory(beneath: path.isEmpty ? "." : path)
     visit(path, directory)
-    try list(directory, at: path.isEmpty ? "" : path + "/", of: folder, folders: &pending)
+    try list(directory, at: path.isEmpty ? "" : path + "/", of: folder, folders: &pending, takeFile)
   }
 
   private mutating func list(
-    _ directory: borrowing Directory, at prefix: String, of folder: ServedFolder, folders: inout [String]
+    _ directory: borrowing Directory, at prefix: String, of folder: ServedFolder, folders: inout [String],
+    _ takeFile: (String, String, FileStatus) -> Void
   ) throws(Errno) {
     var found: [String] = []
     for entry in try directory.entries().sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
@@ -146,7 +167,7 @@ public struct FolderScan: Sendable {
       case .leftOut(let reason): leftOut.add(reason)
       case .served(let name):
         do throws(Errno) {
-          if try take(directory, name, entry.kind, prefix, of: folder) { found.append(prefix + name) }
+          if try take(directory, name, entry.kind, prefix, of: folder, takeFile) { found.append(prefix + name) }
         } catch {
           if error.code == Errno.noEntry { continue }  // deleted since it was listed
           skip(prefix + name, .io(error))
@@ -158,7 +179,8 @@ public struct FolderScan: Sendable {
 
   /// Adds the file of a name if it is one. Returns whether it is a folder.
   private mutating func take(
-    _ directory: borrowing Directory, _ name: String, _ kind: FileKind?, _ prefix: String, of folder: ServedFolder
+    _ directory: borrowing Directory, _ name: String, _ kind: FileKind?, _ prefix: String, of folder: ServedFolder,
+    _ takeFile: (String, String, FileStatus) -> Void
   ) throws(Errno) -> Bool {
     if kind == .directory { return true }
     if kind == .other {
@@ -182,7 +204,7 @@ public struct FolderScan: Sendable {
       if ChunkLayout(fileLength: status.size) == nil {
         skip(prefix + name, .tooLong)
       } else {
-        files.append(ScannedFile(path: prefix + name, status: status))
+        takeFile(prefix, name, status)
       }
     }
     return false

@@ -10,7 +10,7 @@ struct FolderWatches: ~Copyable {
 
   private let inotify: Inotify
   private var paths: [Int32: String] = [:]
-  private var watches: [String: Int32] = [:]
+  private var watches: [BytePath: Int32] = [:]
 
   init() throws(Errno) { inotify = try Inotify() }
 
@@ -26,16 +26,16 @@ struct FolderWatches: ~Copyable {
   /// Watches a folder; where it is watched under another path, it has this one from now on.
   mutating func watch(_ folder: borrowing Directory, as path: String) throws(Errno) {
     let watch = try inotify.watch(folder, FolderWatches.changes)
-    if let old = paths[watch] { watches[old] = nil }
-    if let other = watches[path], other != watch { end(other) }
+    if let old = paths[watch] { watches[BytePath(old)] = nil }
+    if let other = watches[BytePath(path)], other != watch { end(other) }
     paths[watch] = path
-    watches[path] = watch
+    watches[BytePath(path)] = watch
   }
 
   /// The kernel has ended a watch.
   mutating func forget(_ watch: Int32) {
     guard let path = paths.removeValue(forKey: watch) else { return }
-    if watches[path] == watch { watches[path] = nil }
+    if watches[BytePath(path)] == watch { watches[BytePath(path)] = nil }
   }
 
   private mutating func end(_ watch: Int32) {
@@ -45,22 +45,22 @@ struct FolderWatches: ~Copyable {
 
   /// A folder has another path, and with it all below it.
   mutating func rename(_ old: String, to new: String) {
-    let moved = paths.filter { $0.value == old || isBelow(old, $0.value) }
-    for (_, path) in moved { watches[path] = nil }
+    let moved = paths.filter { isSame($0.value, old) || isBelow(old, $0.value) }
+    for (_, path) in moved { watches[BytePath(path)] = nil }
     for (watch, path) in moved {
-      let renamed = new + path.dropFirst(old.count)
+      let renamed = movedPath(path, from: old, to: new)
       paths[watch] = renamed
-      watches[renamed] = watch
+      watches[BytePath(renamed)] = watch
     }
   }
 
   /// Ends the watch of a folder and of all below it.
   mutating func end(below folder: String) {
-    for (watch, path) in paths where path == folder || isBelow(folder, path) { end(watch) }
+    for (watch, path) in paths where isSame(path, folder) || isBelow(folder, path) { end(watch) }
   }
 
   /// Ends the watches of all folders but these.
-  mutating func end(exceptOf kept: Set<String>) {
-    for (watch, path) in paths where !kept.contains(path) { end(watch) }
+  mutating func end(exceptOf kept: Set<BytePath>) {
+    for (watch, path) in paths where !kept.contains(BytePath(path)) { end(watch) }
   }
 }

@@ -40,8 +40,8 @@ extension WatchedFolder {
       if event.change.contains(.deleted) { left(folder: path) } else { walk(path) }
     } else if event.change.contains(.deleted) {
       look(at: path, isSettled: false)  // another may have the name by now
-    } else if event.change.contains(.modified), unsettled[path] != nil {
-      unsettled[path]?.lookAt = now() + WatchedFolder.quietNanoseconds
+    } else if event.change.contains(.modified), unsettled[BytePath(path)] != nil {
+      unsettled[BytePath(path)]?.lookAt = now() + WatchedFolder.quietNanoseconds
     } else {
       let isComplete = !event.change.isDisjoint(with: [.writerClosed, .movedTo])
       look(at: path, isSettled: isComplete)
@@ -69,7 +69,7 @@ extension WatchedFolder {
   }
 
   private func rename(_ old: String, to new: String) {
-    let wasQuiet = unsettled[old] == nil
+    let wasQuiet = unsettled[BytePath(old)] == nil
     if !move(old, to: new) {
       look(at: old, isSettled: false)
       look(at: new, isSettled: wasQuiet)
@@ -99,8 +99,8 @@ extension WatchedFolder {
     watches?.rename(old, to: new)
     forget(below: old)
     mark(listingsBelow: old)
-    for entry in catalogue.entries(below: old).sorted(by: { $0.path < $1.path }) {
-      if !move(entry.path, to: new + entry.path.dropFirst(old.count)) { gone(entry.path) }
+    for entry in catalogue.entries(below: old).sorted(by: { BytePath($0.path) < BytePath($1.path) }) {
+      if !move(entry.path, to: movedPath(entry.path, from: old, to: new)) { gone(entry.path) }
     }
     walk(new)
   }
@@ -109,13 +109,13 @@ extension WatchedFolder {
 
   /// A folder is new, or may be listed now, or no longer: it is watched, and all that is in it is looked at.
   private func walk(_ path: String) {
-    var found: Set<String> = []
+    var found: Set<BytePath> = []
     do throws(Errno) {
       let scan = try FolderScan(catalogue.folder, below: path) { path, folder in watch(folder, as: path) }
       plan.mark(above: path)
       report(scan.skipped)
       for file in scan.files {
-        found.insert(file.path)
+        found.insert(BytePath(file.path))
         look(at: file.path, file.status, isSettled: false)
       }
     } catch {
@@ -123,7 +123,7 @@ extension WatchedFolder {
         report([SkippedFile(path: path, reason: .io(error))])
       }
     }
-    for entry in catalogue.entries(below: path) where !found.contains(entry.path) {
+    for entry in catalogue.entries(below: path) where !found.contains(BytePath(entry.path)) {
       look(at: entry.path, isSettled: false)
     }
   }
@@ -133,28 +133,30 @@ extension WatchedFolder {
     watches?.end(below: folder)
     forget(below: folder)
     mark(listingsBelow: folder)
-    for entry in catalogue.entries(below: folder).sorted(by: { $0.path < $1.path }) { gone(entry.path) }
+    for entry in catalogue.entries(below: folder).sorted(by: { BytePath($0.path) < BytePath($1.path) }) {
+      gone(entry.path)
+    }
   }
 
   /// Looks through all folders: events were lost, or never come.
   func rescan() {
     let start = now()
-    var folders: Set<String> = []
-    var found: Set<String> = []
+    var folders: Set<BytePath> = []
+    catalogue.beginSweep()
     do throws(Errno) {
-      let scan = try FolderScan(catalogue.folder) { path, folder in
-        folders.insert(path)
+      _ = try FolderScan(catalogue.folder) { path, folder in
+        folders.insert(BytePath(path))
         watch(folder, as: path)
-      }
-      for file in scan.files {
-        found.insert(file.path)
-        look(at: file.path, file.status, isSettled: false)
+      } take: { prefix, name, status in
+        let path = prefix + name
+        // Most are what they were.
+        if catalogue.sees(path, status) { forget(path) } else { look(at: path, status, isSettled: false) }
       }
       watches?.end(exceptOf: folders)
     } catch {
       emit(.event(.warning("\(error)")))
     }
-    for entry in catalogue.entries where !found.contains(entry.path) { look(at: entry.path, isSettled: false) }
+    for path in catalogue.unseenPaths { look(at: path, isSettled: false) }
     if rescanAt != nil { planRescan(since: start) }
   }
 

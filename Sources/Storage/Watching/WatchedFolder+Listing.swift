@@ -6,17 +6,19 @@ import SQLite
 extension WatchedFolder {
   /// The folders whose listings are made now. Each is reported to `listed` afterwards.
   public func takeDueListings() -> [String] {
+    if hasInitial { return [] }
     let before = plan
     return plan.takeDue(at: now()) {
-      let paths = leaving.values.map(\.path) + unsettled.keys.filter { !restless.paths.contains($0) } + pathsToHash
-      var busy: Set<String> = []
+      let waiting = unsettled.keys.filter { !restless.paths.contains($0) } + pathsToHash
+      let paths = leaving.values.map(\.path) + waiting.map(\.text)
+      var busy: Set<BytePath> = []
       for path in paths { busy.formUnion(before.folders(above: path)) }
       return busy
     }
   }
 
   /// The files that a listing leaves out.
-  public var leftOutFiles: [String: LeftOut] {
+  public var leftOutFiles: [BytePath: LeftOut] {
     var files = failed
     for path in restless.paths { files[path] = .changing }
     return files
@@ -67,19 +69,22 @@ extension Errno {
 }
 
 extension Catalogue {
+  /// Bytes for a listing of so many files. An array that doubles would need its bytes three times for a moment. Memory
+  /// that the listing does not fill is never touched, and costs nothing.
+  private static func bytesToReserve(_ fileCount: Int) -> Int { min(fileCount * 128, FolderListing.byteCountMax) }
+
   /// Makes the listing of a folder and offers it. Nil if that is no news.
   /// - `leftOut`: files that it leaves out.
   public func makeListing(
-    of folder: String, leavingOut leftOut: [String: LeftOut]
+    of folder: String, leavingOut leftOut: [BytePath: LeftOut]
   ) throws(ListingError) -> ListedFolder? {
-    let made = try FolderLister.list(folder, of: self.folder) { path, status in
-      if let reason = leftOut[path] { return .leftOut(reason) }
+    let made = try FolderLister.list(
+      folder, of: self.folder,
+      reserving: folder.utf8.contains(UInt8(ascii: "/")) ? 0 : Catalogue.bytesToReserve(served.files)
+    ) { path, status in
+      if !leftOut.isEmpty, let reason = leftOut[BytePath(path)] { return .leftOut(reason) }
       if ChunkLayout(fileLength: status.size) == nil { return .leftOut(.unreadable) }
-      let entry = entry(at: path)
-      // Two names may be the same text in other bytes: a dictionary of texts has room for one of them.
-      if let entry, !entry.path.utf8.elementsEqual(path.utf8) { return .leftOut(.name) }
-      guard let entry, status.sameContentButAttributes(as: entry.status) else { return .changing }
-      return .content(entry.content)
+      return content(at: path, status).map { .content($0) } ?? .changing
     }
     let listing = try listings.offer(made.listing, of: folder)
     guard listings.announces(folder, isNew: listing != nil), let newest = listings.newest(of: folder) else {

@@ -39,20 +39,27 @@ public final class WatchedFolder {
     let status: FileStatus
     var lookAt: Int64
   }
-  var unsettled: [String: Unsettled] = [:]
+  var unsettled: [BytePath: Unsettled] = [:]
   /// No file in `unsettled` is due before.
   var earliestLook = Int64.max
+  /// The files that were there at the start and that the database does not have: hashed first, a batch at a time. A path
+  /// that is in `ready` or `unsettled` too has changed since.
+  private var initial = ScannedQueue()
+  /// Files that it had at first, and their bytes.
+  private var initialCount = 0
+  private var initialBytes: UInt64 = 0
   /// To be hashed next, in this order; a path that is no longer in `ready` has changed since.
-  private var readyOrder: [String] = []
-  private var ready: [String: FileStatus] = [:]
+  private var readyOrder: [BytePath] = []
+  private var ready: [BytePath: FileStatus] = [:]
   /// Being hashed; true: something happened to it meanwhile, so the folder looks at it again.
-  private var hashing: [String: Bool] = [:]
-  private var isFirstBatch = true
+  private var hashing: [BytePath: Bool] = [:]
+  /// Files that were there at the start are still hashed.
+  public private(set) var isFirstBatch = true
 
   var plan: ListingPlan
   var restless = RestlessFiles()
   /// Files that cannot be hashed.
-  var failed: [String: LeftOut] = [:]
+  var failed: [BytePath: LeftOut] = [:]
 
   /// The first halves of renames.
   struct Leaving {
@@ -62,8 +69,8 @@ public final class WatchedFolder {
   }
   var leaving: [UInt32: Leaving] = [:]
 
-  /// Begins to watch and finds the files that are there: all are ready to be hashed. Throws where the folder cannot be
-  /// listed.
+  /// Begins to watch and finds the files that are there: those that the database knows are served, all others are ready
+  /// to be hashed. Throws where the folder cannot be listed.
   public init(
     _ catalogue: Catalogue, now: @escaping () -> Int64, emit: @escaping (FolderNews) -> Void
   ) throws(Errno) {
@@ -73,10 +80,19 @@ public final class WatchedFolder {
     plan = ListingPlan(catalogue.folder.rules)
     if let warning = catalogue.warning { emit(.event(.warning(warning))) }
     do throws(Errno) { watches = try FolderWatches() } catch { cannotWatch(error) }
-    let scan = try FolderScan(catalogue.folder) { path, folder in watch(folder, as: path) }
+    do throws(DatabaseError) { try catalogue.expectStored() } catch { emit(.event(.warning("\(error)"))) }
+    let scan = try FolderScan(catalogue.folder) { path, folder in
+      watch(folder, as: path)
+    } take: { prefix, name, status in
+      if let entry = catalogue.confirm(prefix + name, status) {
+        emit(.event(.added(entry)))
+      } else {
+        initial.append(name, in: prefix, status)
+      }
+    }
+    (initialCount, initialBytes) = (initial.count, initial.bytes)
     report(scan.skipped)
     emit(.event(.leftOut(scan.leftOut)))
-    for file in scan.files { enqueue(file.path, file.status) }
     // A listing of an earlier run may be of a folder that is gone.
     for listing in catalogue.listings.newest { plan.mark(folder: listing.folder) }
     // The targets of links may lie where nothing is watched.
@@ -90,21 +106,35 @@ public final class WatchedFolder {
 
   /// The files to be hashed now, which are being hashed from then on; see `hashed`.
   public func takeReady() -> [ScannedFile] {
-    var files: [ScannedFile] = []
-    for path in readyOrder {
-      guard let status = ready.removeValue(forKey: path) else { continue }
-      files.append(ScannedFile(path: path, status: status))
-      hashing[path] = false
+    // A file that came or changed meanwhile is hashed later.
+    var files = initial.takeBatch().filter { file in
+      ready[BytePath(file.path)] == nil && unsettled[BytePath(file.path)] == nil
+        && catalogue.entry(at: file.path) == nil
     }
-    readyOrder = []
+    if files.isEmpty, initial.isEmpty {
+      for path in readyOrder {
+        guard let status = ready.removeValue(forKey: path) else { continue }
+        files.append(ScannedFile(path: path.text, status: status))
+      }
+      readyOrder = []
+    }
+    for file in files { hashing[BytePath(file.path)] = false }
     return files
   }
 
-  public var hasReady: Bool { !ready.isEmpty }
+  public var hasReady: Bool { !ready.isEmpty || !initial.isEmpty }
+
+  /// How far hashing is of the files that were there at the start, up to the next batch; nil after that.
+  public var progress: HashProgress? {
+    if !isFirstBatch { return nil }
+    return HashProgress(
+      bytesDone: initialBytes &- initial.bytes, bytesTotal: initialBytes, filesDone: initialCount - initial.count,
+      filesTotal: initialCount)
+  }
 
   /// A file is hashed and in the catalogue, or is not, for a reason.
   public func hashed(_ path: String, _ skipped: SkipReason?) {
-    guard let wasTouched = hashing.removeValue(forKey: path) else { return }
+    guard let wasTouched = hashing.removeValue(forKey: BytePath(path)) else { return }
     switch skipped {
     case nil:
       plan.mark(above: path)
@@ -113,22 +143,22 @@ public final class WatchedFolder {
     case .some(let reason):
       if wasTouched { look(at: path, isSettled: false) }
       if case .io(let errno) = reason, errno.code == Errno.noEntry { return }  // it is simply gone
-      failed[path] = .unreadable
+      failed[BytePath(path)] = .unreadable
       plan.mark(above: path)
       emit(.event(.skipped(SkippedFile(path: path, reason: reason))))
     }
   }
 
-  /// All that `takeReady` gave is hashed. After the first time, what the database knows of files that are gone goes too.
+  /// All that `takeReady` gave is hashed. When all files of the start are, what the database knows of files that are gone
+  /// goes too.
   public func batchEnded(wasStopped: Bool) {
     // What was not come to.
-    for path in hashing.keys.sorted() { hashed(path, .stopped) }
-    guard isFirstBatch, !wasStopped else { return }
+    for path in hashing.keys.sorted() { hashed(path.text, .stopped) }
+    if wasStopped { initial = ScannedQueue() }
+    guard isFirstBatch, !wasStopped, initial.isEmpty else { return }
     isFirstBatch = false
     do throws(DatabaseError) {
-      try catalogue.store.removeAll { path in
-        catalogue.entry(at: path) != nil || unsettled[path] != nil || ready[path] != nil
-      }
+      try catalogue.forgetExpected(but: Set(unsettled.keys).union(ready.keys))
     } catch {
       emit(.event(.warning("\(error)")))
     }
@@ -156,18 +186,18 @@ public final class WatchedFolder {
       let isSameFile = status.identity == entry.status.identity
       retire(path)
       emit(.withdraw(entry, isSameFile ? .changed(path: path) : .removed(path: path)))
-    } else if hashing[path] != nil {
-      hashing[path] = true
+    } else if hashing[BytePath(path)] != nil {
+      hashing[BytePath(path)] = true
       return
     } else {
       // A connection may have found that the file has changed, and withdrawn it.
       retire(path)
     }
     if isSettled {
-      unsettled[path] = nil
+      unsettled[BytePath(path)] = nil
       enqueue(path, status)
     } else {
-      ready[path] = nil
+      ready[BytePath(path)] = nil
       wait(path, status)
     }
   }
@@ -188,7 +218,7 @@ public final class WatchedFolder {
   func gone(_ path: String, because reason: StoredFileError? = nil) {
     forget(path)
     plan.mark(above: path)
-    if hashing[path] != nil { hashing[path] = true }
+    if hashing[BytePath(path)] != nil { hashing[BytePath(path)] = true }
     guard let entry = catalogue.entry(at: path) else { return }
     retire(path)
     emit(.withdraw(entry, reason ?? .removed(path: path)))
@@ -200,16 +230,21 @@ public final class WatchedFolder {
     do throws(DatabaseError) { try catalogue.retire(path) } catch { emit(.event(.warning("\(error)"))) }
   }
 
-  private func forget(_ path: String) {
+  func forget(_ path: String) {
+    if unsettled.isEmpty, ready.isEmpty, failed.isEmpty { return }
+    let path = BytePath(path)
     unsettled[path] = nil
     ready[path] = nil
     failed[path] = nil
   }
 
-  /// The files that wait for their hash.
-  var pathsToHash: [String] { Array(ready.keys) + Array(hashing.keys) }
+  /// Whether files of the start wait for their hash.
+  var hasInitial: Bool { !initial.isEmpty }
+  /// The other files that wait for their hash.
+  var pathsToHash: [BytePath] { Array(ready.keys) + Array(hashing.keys) }
 
   private func enqueue(_ path: String, _ status: FileStatus) {
+    let path = BytePath(path)
     failed[path] = nil
     guard hashing[path] == nil else {
       hashing[path] = true
@@ -220,8 +255,8 @@ public final class WatchedFolder {
 
   private func wait(_ path: String, _ status: FileStatus) {
     let due = now() + WatchedFolder.quietNanoseconds
-    failed[path] = nil
-    unsettled[path] = Unsettled(status: status, lookAt: due)
+    failed[BytePath(path)] = nil
+    unsettled[BytePath(path)] = Unsettled(status: status, lookAt: due)
     earliestLook = min(earliestLook, due)
   }
 
@@ -244,8 +279,8 @@ public final class WatchedFolder {
     if earliestLook <= now {
       let due = unsettled.filter { $0.value.lookAt <= now }
       for (path, before) in due.sorted(by: { $0.key < $1.key }) {
-        let status = try? catalogue.folder.status(path)
-        look(at: path, isSettled: status.map { $0.sameContent(as: before.status) } ?? false)
+        let status = try? catalogue.folder.status(path.text)
+        look(at: path.text, isSettled: status.map { $0.sameContent(as: before.status) } ?? false)
       }
       earliestLook = unsettled.values.reduce(Int64.max) { min($0, $1.lookAt) }
     }
@@ -259,9 +294,9 @@ public final class WatchedFolder {
 
   /// Drops what was planned for files below a folder that is gone from there.
   func forget(below folder: String) {
-    for path in unsettled.keys where isBelow(folder, path) { unsettled[path] = nil }
-    for path in ready.keys where isBelow(folder, path) { ready[path] = nil }
-    for path in hashing.keys where isBelow(folder, path) { hashing[path] = true }
-    for path in failed.keys where isBelow(folder, path) { failed[path] = nil }
+    for path in unsettled.keys where isBelow(folder, path.text) { unsettled[path] = nil }
+    for path in ready.keys where isBelow(folder, path.text) { ready[path] = nil }
+    for path in hashing.keys where isBelow(folder, path.text) { hashing[path] = true }
+    for path in failed.keys where isBelow(folder, path.text) { failed[path] = nil }
   }
 }

@@ -1,0 +1,94 @@
+// Files that are hashed, on their way into the database and the catalogue: many small ones share a transaction.
+import Content
+import Posix
+import SQLite
+import Synchronization
+
+/// Collects files from several threads, and adds them to a catalogue in batches.
+final class FinishedFiles: Sendable {
+  /// A file waits so long for others at most, so that a large one beside it does not delay it.
+  private static let delayNanoseconds: Int64 = 100_000_000
+  /// Chunks whose leaf hashes wait: 128 KiB.
+  private static let chunksMax = 64
+
+  private struct State {
+    var files: [(job: HashJob, hash: FinishedHash)] = []
+    /// Chunks whose leaf hashes are in `files`.
+    var chunkCount = 0
+    /// When the first of them came.
+    var since: Int64 = 0
+
+    mutating func take() -> [(job: HashJob, hash: FinishedHash)] {
+      defer { self = State() }
+      return files
+    }
+  }
+  private let state = Mutex(State())
+  private let catalogue: Catalogue
+  private let onEnded: @Sendable ([EndedFile]) -> Void
+  private let onEvent: @Sendable (CatalogueEvent) -> Void
+
+  init(
+    _ catalogue: Catalogue, onEnded: @escaping @Sendable ([EndedFile]) -> Void,
+    onEvent: @escaping @Sendable (CatalogueEvent) -> Void
+  ) {
+    self.catalogue = catalogue
+    self.onEnded = onEnded
+    self.onEvent = onEvent
+  }
+
+  func add(_ job: HashJob, _ file: HashedFile) {
+    guard let hash = job.draft?.finish(file.status, file.tree) else {
+      preconditionFailure("the job was made with a draft")
+    }
+    let batch = state.withLock { state in
+      if state.files.isEmpty { state.since = Clock.monotonicNanoseconds }
+      state.files.append((job, hash))
+      state.chunkCount += hash.leaves.count
+      let isFull = state.files.count >= HashStore.batchFiles || state.chunkCount >= FinishedFiles.chunksMax
+      return isFull ? state.take() : []
+    }
+    write(batch)
+  }
+
+  /// Writes the files that have waited long enough.
+  func writeIfDue() {
+    let batch = state.withLock { state in
+      guard !state.files.isEmpty, Clock.monotonicNanoseconds - state.since >= FinishedFiles.delayNanoseconds else {
+        return [(job: HashJob, hash: FinishedHash)]()
+      }
+      return state.take()
+    }
+    write(batch)
+  }
+
+  /// Writes all that wait.
+  func write() { write(state.withLock { $0.take() }) }
+
+  private func write(_ batch: [(job: HashJob, hash: FinishedHash)]) {
+    if batch.isEmpty { return }
+    let known: [KnownFile?]
+    do throws(DatabaseError) { known = try catalogue.store.finish(batch.map(\.hash)) } catch {
+      for (job, _) in batch { skip(job, .cannotKeep(error)) }
+      return
+    }
+    var ended: [EndedFile] = []
+    for ((job, hash), known) in zip(batch, known) {
+      guard let known else {
+        skip(job, .changed)
+        continue
+      }
+      ended.append(EndedFile(path: hash.path, skipped: nil))
+      let entry = CatalogueEntry(path: hash.path, status: hash.status, hashes: known)
+      catalogue.add(entry)
+      onEvent(.added(entry))
+    }
+    onEnded(ended)
+  }
+
+  func skip(_ job: HashJob, _ reason: SkipReason) {
+    job.draft?.abandon()
+    onEvent(.skipped(SkippedFile(path: job.path, reason: reason)))
+    onEnded([EndedFile(path: job.path, skipped: reason)])
+  }
+}

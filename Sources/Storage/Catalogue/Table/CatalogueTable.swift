@@ -1,0 +1,308 @@
+// The index of a catalogue: files by path, by content and by bucket, in about 120 bytes each. Adding and removing one
+// costs the same however many files have the same bytes.
+import Content
+import Posix
+
+/// What a catalogue holds. Two paths with the same bytes are two entries; the one that came first serves their fileID.
+struct CatalogueTable {
+  private var rows = Pieces<CatalogueRow>()
+  private var firstFree = CatalogueRow.none
+  private var names = NameArena()
+  private var folders = Interned<BytePath>()
+  private var attributes = Interned<FileAttributes>()
+  private var paths = RowIndex()
+  /// The first row of each content.
+  private var contents = RowIndex()
+  /// The first row of the first content of each bucket.
+  private var buckets: [UInt16: UInt32] = [:]
+  /// Grows whenever a content comes or goes.
+  private(set) var changeCount: UInt64 = 0
+  mutating func noteChange() { changeCount += 1 }
+  /// Bytes of all entries.
+  private(set) var bytes: UInt64 = 0
+  private(set) var count = 0
+
+  // MARK: Entries
+
+  func entry(at path: String) -> CatalogueEntry? {
+    servedRow(at: path).map { CatalogueEntry(path: path, status: status($0), hashes: hashes($0)) }
+  }
+
+  /// The entry that serves a content.
+  func entry(of content: FileContent) -> CatalogueEntry? { first(content).map(entry) }
+
+  /// Whether an entry has these bytes.
+  func has(_ content: FileContent) -> Bool { first(content) != nil }
+
+  /// The content of the file at a path, if it has its bytes still.
+  func content(at path: String, _ status: FileStatus) -> FileContent? {
+    guard let row = servedRow(at: path), status.sameContentButAttributes(as: self.status(row)) else { return nil }
+    return rows[Int(row)].content
+  }
+
+  /// The entries that serve a fileID of this bucket, one a fileID.
+  func candidates(bucket: UInt16) -> [CatalogueEntry] {
+    var found: [CatalogueEntry] = []
+    var row = buckets[bucket] ?? CatalogueRow.none
+    while row != CatalogueRow.none {
+      found.append(entry(row))
+      row = rows[Int(row)].nextInBucket
+    }
+    return found
+  }
+
+  /// The entries below a folder, in no order; "" is all of them.
+  func entries(below folder: String = "") -> [CatalogueEntry] {
+    let below = folders.used.filter { $0.key.text == folder || isBelow(folder, $0.key.text) }.values
+    let isAll = folder.isEmpty
+    let numbers = Set(isAll ? [] : Array(below))
+    return servedRows.filter { isAll || numbers.contains(rows[Int($0)].folder) }.map(entry)
+  }
+
+  /// Adds an entry, in the place of an older one of the same path, which it returns. `bucketOf` is called for both.
+  mutating func add(_ entry: CatalogueEntry, bucketOf: (FileID) -> UInt16) -> CatalogueEntry? {
+    let old = self.entry(at: entry.path)
+    if let row = row(at: entry.path) { remove(row, bucketOf) }
+    var new = CatalogueRow()
+    new.root = entry.root
+    new.size = entry.length
+    new.inode = entry.status.identity.inode
+    new.modified = PackedTime(entry.status.modified)
+    new.changed = PackedTime(entry.status.changed)
+    new.number = entry.hashes.number
+    new.isSeen = true
+    new.attributes = attributes.retain(FileAttributes(entry.status))
+    serve(insert(new, at: entry.path), bucketOf(entry.fileID))
+    return old
+  }
+
+  /// Removes an entry; false if it is not the entry of its path.
+  @discardableResult mutating func remove(_ entry: CatalogueEntry, bucket: UInt16) -> Bool {
+    guard let row = servedRow(at: entry.path), hashes(row) == entry.hashes, status(row) == entry.status else {
+      return false
+    }
+    remove(row) { _ in bucket }
+    return true
+  }
+
+  mutating func removeAll() {
+    let changeCount = changeCount
+    self = CatalogueTable()
+    self.changeCount = changeCount + 1
+  }
+
+  // MARK: Files that the database has
+
+  /// The database has a file, which may be at its path still.
+  mutating func expect(_ stored: StoredRow) {
+    guard row(at: stored.path) == nil else { return }
+    var new = CatalogueRow()
+    new.root = stored.known.root
+    new.size = stored.size
+    new.inode = stored.identity.inode
+    new.modified = PackedTime(stored.modified)
+    new.changed = PackedTime(stored.changed)
+    new.number = stored.known.number
+    new.isExpected = true
+    new.attributes = attributes.retain(FileAttributes(stored))
+    _ = insert(new, at: stored.path)
+  }
+
+  /// The hashes of the file at a path, if the database had it and it is what it was when it was hashed. If its mode is
+  /// another, that was the change.
+  func expected(at path: String, _ status: FileStatus) -> KnownFile? {
+    guard let row = row(at: path), rows[Int(row)].isExpected else { return nil }
+    let (file, known) = (rows[Int(row)], attributes[rows[Int(row)].attributes])
+    let now = FileAttributes(status)
+    guard file.inode == status.identity.inode, known.device == now.device, file.size == status.size,
+      file.modified == PackedTime(status.modified), known.modifiedHigh == now.modifiedHigh
+    else { return nil }
+    let isUnchanged = file.changed == PackedTime(status.changed) && known.changedHigh == now.changedHigh
+    guard isUnchanged || known.mode != nil && known.mode != now.mode else { return nil }
+    return hashes(row)
+  }
+
+  /// Serves an expected file. `expected` gave its hashes for this status.
+  mutating func confirm(_ path: String, _ status: FileStatus, bucketOf: (FileID) -> UInt16) -> CatalogueEntry? {
+    guard let row = row(at: path), rows[Int(row)].isExpected else { return nil }
+    let shared = attributes.retain(FileAttributes(status))
+    attributes.release(rows[Int(row)].attributes)
+    rows[Int(row)].attributes = shared
+    rows[Int(row)].changed = PackedTime(status.changed)
+    rows[Int(row)].isExpected = false
+    rows[Int(row)].isSeen = true
+    let entry = CatalogueEntry(path: path, status: status, hashes: hashes(row))
+    serve(row, bucketOf(entry.fileID))
+    return entry
+  }
+
+  /// Forgets the files that nobody has seen. Returns the numbers of their hashes, but of those whose paths are `kept`.
+  mutating func takeExpected(but kept: Set<BytePath>) -> [Int64] {
+    var numbers: [Int64] = []
+    for row in 0..<UInt32(rows.count) where rows[Int(row)].isExpected {
+      if kept.isEmpty || !kept.contains(BytePath(path(row))) { numbers.append(rows[Int(row)].number) }
+      remove(row) { _ in 0 }
+    }
+    return numbers
+  }
+
+  // MARK: Looking through the folder
+
+  mutating func beginSweep() { for row in servedRows { rows[Int(row)].isSeen = false } }
+
+  /// A file is at a path. True if it is the one that is served.
+  mutating func see(_ path: String, _ status: FileStatus) -> Bool {
+    guard let row = servedRow(at: path) else { return false }
+    rows[Int(row)].isSeen = true
+    return status.sameContent(as: self.status(row))
+  }
+
+  /// The paths of the entries that were not seen since the sweep began.
+  var unseen: [String] { servedRows.filter { !rows[Int($0)].isSeen }.map(path) }
+
+  // MARK: Rows
+
+  private var servedRows: some Sequence<UInt32> {
+    (0..<UInt32(rows.count)).lazy.filter { rows[Int($0)].isServed }
+  }
+
+  private func entry(_ row: UInt32) -> CatalogueEntry {
+    CatalogueEntry(path: path(row), status: status(row), hashes: hashes(row))
+  }
+
+  private func hashes(_ row: UInt32) -> KnownFile {
+    KnownFile(number: rows[Int(row)].number, root: rows[Int(row)].root)
+  }
+
+  private func status(_ row: UInt32) -> FileStatus {
+    let file = rows[Int(row)]
+    return attributes[file.attributes].status(file.inode, file.size, file.modified, file.changed)
+  }
+
+  private func path(_ row: UInt32) -> String {
+    let folder = folders[rows[Int(row)].folder].text
+    let name = String(decoding: names[rows[Int(row)].name], as: UTF8.self)
+    return folder.isEmpty ? name : folder + "/" + name
+  }
+
+  private func servedRow(at path: String) -> UInt32? { row(at: path).flatMap { rows[Int($0)].isServed ? $0 : nil } }
+
+  private func row(at path: String) -> UInt32? {
+    let (folder, name) = BytePath(path).parts
+    guard let folder = folders.number(of: BytePath(folder)) else { return nil }
+    return paths.first(CatalogueTable.hash(folder, name.utf8)) { row in
+      rows[Int(row)].folder == folder && names[rows[Int(row)].name].elementsEqual(name.utf8)
+    }
+  }
+
+  private mutating func insert(_ new: CatalogueRow, at path: String) -> UInt32 {
+    let (folder, name) = BytePath(path).parts
+    var new = new
+    new.folder = folders.retain(BytePath(folder))
+    new.name = names.add(name.utf8)
+    let row: UInt32
+    if firstFree != CatalogueRow.none {
+      row = firstFree
+      firstFree = rows[Int(row)].next
+      rows[Int(row)] = new
+    } else {
+      row = UInt32(rows.count)
+      rows.append(new)
+    }
+    let (rows, names) = (rows, names)
+    paths.insert(row, CatalogueTable.hash(new.folder, name.utf8)) { CatalogueTable.pathHash($0, rows, names) }
+    return row
+  }
+
+  private mutating func remove(_ row: UInt32, _ bucketOf: (FileID) -> UInt16) {
+    let file = rows[Int(row)]
+    if file.isServed { stopServing(row, bucketOf(FileID(kind: .file, length: file.size, root: file.root))) }
+    do {
+      let (rows, names) = (rows, names)
+      paths.remove(row, CatalogueTable.pathHash(row, rows, names)) { CatalogueTable.pathHash($0, rows, names) }
+    }
+    names.remove(file.name)
+    folders.release(file.folder)
+    attributes.release(file.attributes)
+    rows[Int(row)] = CatalogueRow()
+    rows[Int(row)].isFree = true
+    rows[Int(row)].next = firstFree
+    firstFree = row
+  }
+
+  // MARK: Contents
+
+  private func first(_ content: FileContent) -> UInt32? {
+    contents.first(CatalogueTable.hash(content)) { rows[Int($0)].content == content }
+  }
+
+  private mutating func serve(_ row: UInt32, _ bucket: UInt16) {
+    let content = rows[Int(row)].content
+    count += 1
+    bytes += content.length
+    if let first = first(content) {
+      let last = rows[Int(first)].previous
+      rows[Int(last)].next = row
+      rows[Int(row)].previous = last
+      rows[Int(first)].previous = row
+      return
+    }
+    rows[Int(row)].previous = row
+    rows[Int(row)].nextInBucket = buckets[bucket] ?? CatalogueRow.none
+    buckets[bucket] = row
+    let rows = rows
+    contents.insert(row, CatalogueTable.hash(content)) { CatalogueTable.hash(rows[Int($0)].content) }
+    changeCount += 1
+  }
+
+  private mutating func stopServing(_ row: UInt32, _ bucket: UInt16) {
+    let file = rows[Int(row)]
+    count -= 1
+    bytes -= file.size
+    if first(file.content) != row {
+      rows[Int(file.previous)].next = file.next
+      // After the last one comes the first, which knows it.
+      rows[Int(file.next == CatalogueRow.none ? first(file.content)! : file.next)].previous = file.previous
+    } else if file.next != CatalogueRow.none {
+      rows[Int(file.next)].previous = file.previous
+      rows[Int(file.next)].nextInBucket = file.nextInBucket
+      link(file.next, inPlaceOf: row, bucket)
+      contents.replace(row, with: file.next, CatalogueTable.hash(file.content))
+    } else {
+      link(file.nextInBucket, inPlaceOf: row, bucket)
+      let rows = rows
+      contents.remove(row, CatalogueTable.hash(file.content)) { CatalogueTable.hash(rows[Int($0)].content) }
+      changeCount += 1
+    }
+  }
+
+  /// Lets a bucket lead to a row, or to nothing, where it led to another one.
+  private mutating func link(_ new: UInt32, inPlaceOf old: UInt32, _ bucket: UInt16) {
+    guard var row = buckets[bucket] else { preconditionFailure("a served row is in its bucket") }
+    if row == old {
+      buckets[bucket] = new == CatalogueRow.none ? nil : new
+      return
+    }
+    while rows[Int(row)].nextInBucket != old { row = rows[Int(row)].nextInBucket }
+    rows[Int(row)].nextInBucket = new
+  }
+
+  // MARK: Hashes
+
+  private static func pathHash(_ row: UInt32, _ rows: Pieces<CatalogueRow>, _ names: NameArena) -> Int {
+    hash(rows[Int(row)].folder, names[rows[Int(row)].name])
+  }
+
+  private static func hash(_ folder: UInt32, _ name: some Sequence<UInt8>) -> Int {
+    var hasher = Hasher()
+    hasher.combine(folder)
+    hasher.combine(bytesOf: name)
+    return hasher.finalize()
+  }
+
+  private static func hash(_ content: FileContent) -> Int {
+    var hasher = Hasher()
+    hasher.combine(content.root.mark)
+    return hasher.finalize()
+  }
+}

@@ -1,0 +1,41 @@
+// Values that many rows share.
+
+/// Gives each value a small number, for as long as a row uses it.
+struct Interned<Value: Hashable> {
+  private var numbers: [Value: UInt32] = [:]
+  private var values: [(value: Value, useCount: Int)] = []
+  private var free: [UInt32] = []
+
+  /// The number of a value, used once more from now on.
+  mutating func retain(_ value: Value) -> UInt32 {
+    if let number = numbers[value] {
+      values[Int(number)].useCount += 1
+      return number
+    }
+    let number: UInt32
+    if let freed = free.popLast() {
+      number = freed
+      values[Int(number)] = (value, 1)
+    } else {
+      number = UInt32(values.count)
+      values.append((value, 1))
+    }
+    numbers[value] = number
+    return number
+  }
+
+  mutating func release(_ number: UInt32) {
+    values[Int(number)].useCount -= 1
+    guard values[Int(number)].useCount == 0 else { return }
+    numbers[values[Int(number)].value] = nil
+    free.append(number)
+  }
+
+  /// Nil if no row uses the value.
+  func number(of value: Value) -> UInt32? { numbers[value] }
+
+  subscript(number: UInt32) -> Value { values[Int(number)].value }
+
+  /// The values that are used, by their numbers.
+  var used: [Value: UInt32] { numbers }
+}

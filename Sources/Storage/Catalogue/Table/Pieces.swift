@@ -1,0 +1,25 @@
+// Rows by the million.
+
+/// An array in pieces, so that it grows without a copy: an array in one piece needs its old and its new memory at a time.
+struct Pieces<Element> {
+  private static var shift: Int { 12 }
+  private static var pieceCount: Int { 1 << shift }
+
+  private var pieces: [[Element]] = []
+  private(set) var count = 0
+
+  subscript(index: Int) -> Element {
+    get { pieces[index >> Pieces.shift][index & (Pieces.pieceCount - 1)] }
+    _modify { yield &pieces[index >> Pieces.shift][index & (Pieces.pieceCount - 1)] }
+  }
+
+  mutating func append(_ element: Element) {
+    if count >> Pieces.shift == pieces.count {
+      var piece: [Element] = []
+      piece.reserveCapacity(Pieces.pieceCount)
+      pieces.append(piece)
+    }
+    pieces[count >> Pieces.shift].append(element)
+    count += 1
+  }
+}
