@@ -93,7 +93,9 @@ public final class Node: Sendable {
     do throws(Errno) { served = try ServedFolder(folder, rules: rules) } catch { throw .folder(error) }
     let swarmKey = context.swarmKey
     do throws(HashStoreError) {
-      let catalogue = try Catalogue(folder: served, stateFolder: stateFolder) { FileKey($0, swarm: swarmKey).bucket }
+      let catalogue = try Catalogue(folder: served, stateFolder: stateFolder, now: context.configuration.fileTime) {
+        FileKey($0, swarm: swarmKey).bucket
+      }
       let share = FolderShare(catalogue, context)
       context.add(share)
       return share

@@ -47,6 +47,8 @@ public struct NodeConfiguration: Sendable {
   public var loopCount = min(Thread.processorCount, 8)
   /// Bytes that the outboxes of all connections may hold together.
   var outboxesBytesMax = NodeLimits.outboxesBytesMax
+  /// The time as file systems give it.
+  var fileTime: @Sendable () -> FileTime = { Clock.fileTime }
 
   /// - `identity`: a fresh one unless one is given.
   public init(

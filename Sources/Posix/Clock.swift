@@ -5,6 +5,12 @@ public enum Clock {
   /// Nanoseconds since boot, never set back. The corresponding C function is `clock_gettime(CLOCK_MONOTONIC)`.
   public static var monotonicNanoseconds: Int64 { read(CLOCK_MONOTONIC) }
 
+  /// The time as file systems give it. The corresponding C function is `clock_gettime(CLOCK_REALTIME)`.
+  public static var fileTime: FileTime {
+    let now = wallNanoseconds
+    return FileTime(seconds: now / 1_000_000_000, nanoseconds: now % 1_000_000_000)
+  }
+
   /// Nanoseconds since 1970 in UTC. The corresponding C function is `clock_gettime(CLOCK_REALTIME)`.
   public static var wallNanoseconds: Int64 { read(CLOCK_REALTIME) }
 

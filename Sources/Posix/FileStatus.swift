@@ -97,6 +97,14 @@ public struct FileStatus: Hashable, Sendable {
       && (changed == other.changed || mode != other.mode || owner != other.owner || linkCount != other.linkCount)
   }
 
+  /// Whether both its times are so many seconds old. A file system's clock has ticks: a change in the tick of the change
+  /// before it leaves the times as they are, so that the times of a younger file do not tell.
+  public func isOld(seconds: Int64, at now: FileTime) -> Bool {
+    let latest = max(modified, changed)
+    let (due, overflows) = latest.seconds.addingReportingOverflow(seconds)
+    return !overflows && FileTime(seconds: due, nanoseconds: latest.nanoseconds) <= now
+  }
+
   /// Whether the owner may run the file.
   public var isExecutable: Bool { mode & 0o100 != 0 }
 

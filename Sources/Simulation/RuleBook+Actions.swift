@@ -151,7 +151,7 @@ extension RuleBook {
     endRest(of: .chunk(index), at: now)
     let isTakenOver = takenBack.remove(chunk) != nil
     if !isListed(chunk) { breakRule("a chunk is asked for before its page is there") }
-    if case .inOrder(let window) = settings.order, index >= consumedBelow + window {
+    if index >= windowEnd {
       breakRule("chunk \(index) is beyond the window")
     }
     // The chunks of a folder may be small.

@@ -34,17 +34,17 @@ extension RuleBook {
   /// Whether a peer has anything that is missing and may be asked for. A stream whose reader is late may be asked for
   /// nothing, and then any chunk counts.
   func hasAnything(_ line: Line) -> Bool {
-    guard line.held != nil, case .inOrder(let window) = settings.order else {
+    guard line.held != nil, case .inOrder = settings.order else {
       return line.held == nil || (0..<layout.chunkCount).contains { holds(line, .chunk($0)) }
     }
-    let wanted = 0..<min(consumedBelow + window, layout.chunkCount)
+    let wanted = 0..<windowEnd
     return (isReaderLate ? 0..<layout.chunkCount : wanted).contains { holds(line, .chunk($0)) }
   }
 
   /// Whether a stream has all that its reader may be given before it takes more.
   var isReaderLate: Bool {
-    guard case .inOrder(let window) = settings.order else { return false }
-    return (0..<min(consumedBelow + window, layout.chunkCount)).allSatisfy { isHad(ChunkIndex(UInt32($0))) }
+    guard case .inOrder = settings.order else { return false }
+    return (0..<windowEnd).allSatisfy { isHad(ChunkIndex(UInt32($0))) }
   }
 
   private mutating func noteUsability(at now: Instant) {
@@ -88,6 +88,20 @@ extension RuleBook {
     pages.page(of: chunk).map { pagesVerified.contains($0) } ?? !isComparingShared
   }
 
+  /// The chunk from which on nothing is wanted yet. A stream wants as many bytes as the full chunks of its window have,
+  /// counted from the first chunk that was not passed on, and that chunk in any case.
+  var windowEnd: Int {
+    guard case .inOrder(let window) = settings.order else { return layout.chunkCount }
+    guard layout.folder != nil else { return min(consumedBelow + window, layout.chunkCount) }
+    var (end, bytes) = (consumedBelow, 0)
+    while end < layout.chunkCount {
+      bytes += layout.length(of: ChunkIndex(UInt32(end)))
+      if bytes > window * layout.chunkSize, end > consumedBelow { break }
+      end += 1
+    }
+    return end
+  }
+
   private func isAtHand(_ page: PageIndex) -> Bool { pagesVerified.contains(page) || pagesHeld.contains(page) }
 
   private func isAnchor(_ line: Line) -> Bool { line.isOpen && anchors.contains(line.peer) }
@@ -104,7 +118,7 @@ extension RuleBook {
     guard !isHad(chunk), isListed(chunk) else { return false }
     if let until = restUntil[index], until >= now { return false }
     if expectedRetries.contains(where: { $0.chunk == chunk }) { return false }
-    if case .inOrder(let window) = settings.order, index >= consumedBelow + window { return false }
+    if index >= windowEnd { return false }
     return isDue(.chunk(index), from: peer, at: now) && lines[id].map { holds($0, .chunk(index)) } == true
   }
 

@@ -14,9 +14,10 @@ struct Remembering {
   let state = TemporaryFolder()
 
   /// Serves the folder; gives the catalogue, and what it told.
-  func serve() throws -> (catalogue: Catalogue, events: Events) {
+  /// - `seconds`: the age of files that were written just now.
+  func serve(afterSeconds seconds: Int64 = 10) throws -> (catalogue: Catalogue, events: Events) {
     let catalogue = try Catalogue(
-      folder: try ServedFolder(temporary.path), stateFolder: state.path,
+      folder: try ServedFolder(temporary.path), stateFolder: state.path, now: later(seconds),
       bucketOf: { UInt16($0.digest.bytes[0]) })
     let events = Events()
     catalogue.load(try FolderScan(catalogue.folder).files, threads: 2, onEvent: events.add)
@@ -30,6 +31,11 @@ struct Remembering {
 
   /// Changes the database behind the store's back.
   func edit(_ sql: StaticString) throws { try Database(try database, busyTimeoutMilliseconds: 1_000).run(sql) }
+}
+
+/// A clock that is ahead of that of the file system.
+func later(_ seconds: Int64) -> @Sendable () -> FileTime {
+  { FileTime(seconds: Clock.fileTime.seconds + seconds, nanoseconds: Clock.fileTime.nanoseconds) }
 }
 
 extension Events {
@@ -304,7 +310,7 @@ extension Events {
     let link = TemporaryFolder()
     symlink(temporary.path, link("link"))
     let catalogue = try Catalogue(
-      folder: try ServedFolder(link("link")), stateFolder: remembering.state.path, bucketOf: { _ in 0 })
+      folder: try ServedFolder(link("link")), stateFolder: remembering.state.path, now: later(10), bucketOf: { _ in 0 })
     let events = Events()
     catalogue.load(try FolderScan(catalogue.folder).files, onEvent: events.add)
     #expect(events.hashedBytes == 0)

@@ -32,7 +32,7 @@ import Testing
 
   private func catalogue() throws -> Catalogue {
     try Catalogue(
-      folder: try ServedFolder(temporary.path), stateFolder: state.path, bucketOf: { _ in 0 })
+      folder: try ServedFolder(temporary.path), stateFolder: state.path, now: later(10), bucketOf: { _ in 0 })
   }
 
   @Test func `very many files are hashed in batches, and a second start hashes those that changed`() throws {

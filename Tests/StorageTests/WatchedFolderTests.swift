@@ -23,7 +23,7 @@ private final class Watched {
   init(_ files: String...) throws {
     for file in files { temporary.write(file, pattern(100, seed: UInt64(file.utf8.count))) }
     let catalogue = try Catalogue(
-      folder: try ServedFolder(temporary.path), stateFolder: state.path, bucketOf: { _ in 0 })
+      folder: try ServedFolder(temporary.path), stateFolder: state.path, now: later(10), bucketOf: { _ in 0 })
     self.catalogue = catalogue
     let clock = clock
     folder = try WatchedFolder(catalogue, now: { clock.now }) { [unowned self] news in
@@ -136,7 +136,8 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     #expect(watched.catalogue.entry(fileID)?.path == "b")
     // Also next time.
     let again = try Catalogue(
-      folder: try ServedFolder(watched.temporary.path), stateFolder: watched.state.path, bucketOf: { _ in 0 })
+      folder: try ServedFolder(watched.temporary.path), stateFolder: watched.state.path, now: later(10),
+      bucketOf: { _ in 0 })
     let events = Events()
     again.load(try FolderScan(again.folder).files, onEvent: events.add)
     #expect(events.hashedBytes == 0 && events.added == ["b"])

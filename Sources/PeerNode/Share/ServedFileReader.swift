@@ -43,6 +43,7 @@ struct ServedFileReader: ~Copyable {
       let file = try folder.catalogue.open(entry)
       return try read(piece, in: entry.layout) { offset, room throws(StoredFileError) in
         try file.read(at: offset, into: &room)
+        try folder.catalogue.checkYoung(entry, at: offset, room.bytes)
       }
     case .download(let share):
       guard let layout = share.layout else { preconditionFailure("it is offered, so its layout is known") }

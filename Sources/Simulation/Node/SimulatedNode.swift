@@ -18,7 +18,6 @@ class SimulatedNode {
   final var admission: ConnectionAdmission
   /// Of the connections that the download here uses or gave up.
   private var duplicates: DuplicateConnections
-  // The order in which peers are sent to.
   private var turns = UploadTurns()
   private var shares = UploadShares()
   private var isPumping = false

@@ -52,6 +52,7 @@ public final class Catalogue: Sendable {
   let bucketOf: @Sendable (FileID) -> UInt16
   private let files: OpenFiles
   let parents: ParentFolders
+  let young: YoungFiles
   /// The listings of its folders.
   public let listings: FolderListings
   /// Descriptors that a catalogue keeps for served files.
@@ -62,15 +63,19 @@ public final class Catalogue: Sendable {
   /// What was wrong with the database that was here before, for people to read; nil where nothing was.
   public var warning: String? { store.warning }
 
-  /// An empty catalogue. Hashes go to a database in `stateFolder`, which must exist: 0.2 % of the data. `bucketOf` is the key under which `candidates` finds a file; it is called once a fileID.
+  /// An empty catalogue. Hashes go to a database in `stateFolder`, which must exist: 0.2 % of the data. `bucketOf` is the
+  /// key under which `candidates` finds a file.
+  /// - `now`: the time as the file system has it.
   public init(
-    folder: ServedFolder, stateFolder: String, bucketOf: @escaping @Sendable (FileID) -> UInt16
+    folder: ServedFolder, stateFolder: String, now: @escaping @Sendable () -> FileTime = { Clock.fileTime },
+    bucketOf: @escaping @Sendable (FileID) -> UInt16
   ) throws(HashStoreError) {
     self.folder = folder
     self.bucketOf = bucketOf
     store = try HashStore(of: folder, in: stateFolder)
     files = OpenFiles(folder)
     parents = ParentFolders(folder)
+    young = YoungFiles(now: now)
     listings = FolderListings(store, of: folder, bucketOf: bucketOf)
   }
 
@@ -125,7 +130,9 @@ public final class Catalogue: Sendable {
 
   /// Adds an entry, in the place of an older one of the same path.
   func add(_ entry: CatalogueEntry) {
-    if let old = table.withLock({ $0.add(entry, bucketOf: bucketOf) }) { files.close(old) }
+    guard let old = table.withLock({ $0.add(entry, bucketOf: bucketOf) }) else { return }
+    files.close(old)
+    if old.hashes.number != entry.hashes.number { young.forget(old) }
   }
 
   /// The entry of a path.
@@ -135,6 +142,7 @@ public final class Catalogue: Sendable {
   @discardableResult public func withdraw(_ entry: CatalogueEntry) -> Bool {
     let bucket = bucketOf(entry.fileID)
     files.close(entry)
+    young.forget(entry)
     return table.withLock { $0.remove(entry, bucket: bucket) }
   }
 

@@ -52,7 +52,7 @@ extension Catalogue {
         continue
       }
       let draft = HashDraft(of: scanned.path, in: store)
-      let job = HashJob(path: scanned.path, expected: scanned.status, draft: draft) {
+      let job = HashJob(path: scanned.path, expected: scanned.status, draft: draft, now: young.now) {
         [folder] () throws(Errno) -> File in try folder.open(scanned.path)
       }
       if let job {
@@ -64,7 +64,7 @@ extension Catalogue {
     }
     if !ended.isEmpty { onEnded(ended) }
     if jobs.isEmpty || shouldStop() { return }
-    let finished = FinishedFiles(self, onEnded: onEnded, onEvent: onEvent)
+    let finished = FinishedFiles(self, count: jobs.count, onEnded: onEnded, onEvent: onEvent)
     ParallelHash(
       jobs, after: before, shouldStop: shouldStop,
       onProgress: { progress in
@@ -72,7 +72,7 @@ extension Catalogue {
         finished.writeIfDue()
       },
       onOutcome: { job, outcome in
-        do throws(SkipReason) { finished.add(job, try outcome.get()) } catch { finished.skip(job, error) }
+        do throws(SkipReason) { finished.add(job, try outcome.get()) } catch { finished.failed(job, error) }
       }
     ).run(threads: threads)
     finished.write()

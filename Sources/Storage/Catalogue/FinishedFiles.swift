@@ -12,6 +12,8 @@ final class FinishedFiles: Sendable {
   private static let chunksMax = 64
 
   private struct State {
+    /// Files that are not hashed yet.
+    var missingCount: Int
     var files: [(job: HashJob, hash: FinishedHash)] = []
     /// Chunks whose leaf hashes are in `files`.
     var chunkCount = 0
@@ -19,34 +21,37 @@ final class FinishedFiles: Sendable {
     var since: Int64 = 0
 
     mutating func take() -> [(job: HashJob, hash: FinishedHash)] {
-      defer { self = State() }
+      defer { self = State(missingCount: missingCount) }
       return files
     }
   }
-  private let state = Mutex(State())
+  private let state: Mutex<State>
   private let catalogue: Catalogue
   private let onEnded: @Sendable ([EndedFile]) -> Void
   private let onEvent: @Sendable (CatalogueEvent) -> Void
 
+  /// - `count`: files that come.
   init(
-    _ catalogue: Catalogue, onEnded: @escaping @Sendable ([EndedFile]) -> Void,
+    _ catalogue: Catalogue, count: Int, onEnded: @escaping @Sendable ([EndedFile]) -> Void,
     onEvent: @escaping @Sendable (CatalogueEvent) -> Void
   ) {
     self.catalogue = catalogue
+    state = Mutex(State(missingCount: count))
     self.onEnded = onEnded
     self.onEvent = onEvent
   }
 
   func add(_ job: HashJob, _ file: HashedFile) {
-    guard let hash = job.draft?.finish(file.status, file.tree) else {
+    guard let hash = job.draft?.finish(file) else {
       preconditionFailure("the job was made with a draft")
     }
     let batch = state.withLock { state in
       if state.files.isEmpty { state.since = Clock.monotonicNanoseconds }
       state.files.append((job, hash))
       state.chunkCount += hash.leaves.count
+      state.missingCount -= 1
       let isFull = state.files.count >= HashStore.batchFiles || state.chunkCount >= FinishedFiles.chunksMax
-      return isFull ? state.take() : []
+      return isFull || state.missingCount == 0 ? state.take() : []
     }
     write(batch)
   }
@@ -86,7 +91,13 @@ final class FinishedFiles: Sendable {
     onEnded(ended)
   }
 
-  func skip(_ job: HashJob, _ reason: SkipReason) {
+  /// A file could not be hashed.
+  func failed(_ job: HashJob, _ reason: SkipReason) {
+    state.withLock { $0.missingCount -= 1 }
+    skip(job, reason)
+  }
+
+  private func skip(_ job: HashJob, _ reason: SkipReason) {
     job.draft?.abandon()
     onEvent(.skipped(SkippedFile(path: job.path, reason: reason)))
     onEnded([EndedFile(path: job.path, skipped: reason)])

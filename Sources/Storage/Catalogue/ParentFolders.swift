@@ -66,13 +66,22 @@ extension Catalogue {
   /// A file of one piece is opened for the read alone.
   private static let openedOnceBytesMax: UInt64 = 1 << 16
 
-  /// Fills the first `count` bytes of a span, 64 KiB at most, with bytes of an entry's file from `offset` on.
+  /// Fills the first `count` bytes of a span, 64 KiB at most, with leaves of one chunk of an entry's file, from `offset`
+  /// on.
   public func read(
     _ entry: CatalogueEntry, at offset: UInt64, count: Int, into buffer: inout MutableRawSpan
   ) throws(StoredFileError) {
-    guard entry.length <= Catalogue.openedOnceBytesMax else {
-      return try open(entry).read(at: offset, count: count, into: &buffer)
+    if entry.length <= Catalogue.openedOnceBytesMax {
+      try readOnce(entry, at: offset, count: count, into: &buffer)
+    } else {
+      try open(entry).read(at: offset, count: count, into: &buffer)
     }
+    try checkYoung(entry, at: offset, buffer.bytes.extracting(first: count))
+  }
+
+  private func readOnce(
+    _ entry: CatalogueEntry, at offset: UInt64, count: Int, into buffer: inout MutableRawSpan
+  ) throws(StoredFileError) {
     precondition(offset <= entry.length && UInt64(count) <= entry.length - offset, "a read lies within the file")
     let file: File
     do throws(Errno) { file = try parents.open(entry.path) } catch {

@@ -9,6 +9,8 @@ struct FinishedHash: Sendable {
   let path: String
   let status: FileStatus
   let tree: HashTree
+  /// As of `KnownFile`.
+  var isYoung = false
   /// The number that leaf hashes were written under already.
   let reserved: Int64?
   /// The other ones.
@@ -56,12 +58,13 @@ final class HashDraft: Sendable {
   }
 
   /// All chunks are in: hands over the part that is not written yet.
-  func finish(_ status: FileStatus, _ tree: HashTree) -> FinishedHash {
+  func finish(_ file: HashedFile) -> FinishedHash {
     let end = state.withLock { state in
       defer { state.batch = [] }
       return state
     }
-    return FinishedHash(path: path, status: status, tree: tree, reserved: end.number, leaves: end.batch)
+    return FinishedHash(
+      path: path, status: file.status, tree: file.tree, isYoung: file.isYoung, reserved: end.number, leaves: end.batch)
   }
 
   /// The file will not be known: what was written of it goes.

@@ -8,6 +8,8 @@ import Synchronization
 struct HashedFile: Sendable {
   let tree: HashTree
   let status: FileStatus
+  /// As of `KnownFile`.
+  let isYoung: Bool
 }
 
 /// A file to be hashed, opened by the first thread that comes to it. It holds 32 bytes a chunk, and only while threads
@@ -20,6 +22,7 @@ final class HashJob: Sendable {
   private let expected: FileStatus
   /// Nil where the leaf hashes are not to be kept.
   let draft: HashDraft?
+  private let now: @Sendable () -> FileTime
   private let open: @Sendable () throws(Errno) -> File
 
   private struct State {
@@ -33,18 +36,24 @@ final class HashJob: Sendable {
   /// The open file, shared by the threads that read it.
   private final class Source: Sendable {
     let file: File
-    init(_ file: consuming File) { self.file = file }
+    let isYoung: Bool
+    init(_ file: consuming File, isYoung: Bool) {
+      self.file = file
+      self.isYoung = isYoung
+    }
   }
 
   /// Nil where the file is longer than a file can be.
   init?(
-    path: String, expected: FileStatus, draft: HashDraft?, open: @escaping @Sendable () throws(Errno) -> File
+    path: String, expected: FileStatus, draft: HashDraft?, now: @escaping @Sendable () -> FileTime = { Clock.fileTime },
+    open: @escaping @Sendable () throws(Errno) -> File
   ) {
     guard let layout = ChunkLayout(fileLength: expected.size) else { return nil }
     self.path = path
     self.layout = layout
     self.expected = expected
     self.draft = draft
+    self.now = now
     self.open = open
     state = Mutex(State(missingCount: max(1, layout.chunkCount)))
   }
@@ -103,7 +112,7 @@ final class HashJob: Sendable {
     // Another file, a FIFO, may have taken the name since it was listed.
     guard status.kind == .regular else { throw .notRegular }
     guard status.sameContent(as: expected) else { throw .changed }
-    return Source(file)
+    return Source(file, isYoung: !status.isOld(seconds: YoungFiles.seconds, at: now()))
   }
 
   /// Reads a chunk in pieces of the buffer's size and keeps its leaf hashes where that was asked for.
@@ -147,7 +156,7 @@ final class HashJob: Sendable {
     do throws(Errno) {
       let status = try source.file.status()
       guard status.sameContent(as: expected) else { return .failure(.changed) }
-      return .success(HashedFile(tree: tree, status: status))
+      return .success(HashedFile(tree: tree, status: status, isYoung: source.isYoung))
     } catch {
       return .failure(.io(error))
     }

@@ -26,6 +26,8 @@ struct KnownFile: Hashable, Sendable {
   /// Of its row; never given to another file.
   let number: Int64
   let root: Digest
+  /// It was changed shortly before it was hashed: its times do not tell whether it was changed again. See `YoungFiles`.
+  var isYoung = false
 }
 
 /// What the database has of a file.
@@ -139,13 +141,13 @@ final class HashStore: Sendable {
   func rename(_ file: KnownFile, to path: String, _ status: FileStatus) throws(DatabaseError) {
     try write { writing throws(DatabaseError) in
       try writing.retire(path: path)
-      try writing.rename(file.number, to: path, status)
+      try writing.rename(file, to: path, status)
     }
   }
 
   /// A known file has another time of change, and perhaps another mode.
   func touch(_ file: KnownFile, at path: String, _ status: FileStatus) throws(DatabaseError) {
-    try write { writing throws(DatabaseError) in try writing.rename(file.number, to: path, status) }
+    try write { writing throws(DatabaseError) in try writing.rename(file, to: path, status) }
   }
 
   /// Forgets a file, or the begin of one.

@@ -95,25 +95,24 @@ struct HashWriting: ~Copyable {
       let number = try RowNumber.checked(old.0, in: database.path)
       if digest(old.1) == file.tree.root, UInt64(bitPattern: old.2) == file.status.size {
         // It has the bytes that it had, or another process was faster, and what that wrote may be in use.
-        try update(number, file.status)
+        try update(number, file.status, isYoung: file.isYoung)
         if let reserved = file.reserved { try remove(reserved) }
-        return KnownFile(number: number, root: file.tree.root)
+        return KnownFile(number: number, root: file.tree.root, isYoung: file.isYoung)
       }
       try retire(number)
     }
-    guard let number = try insert(file.path, file.status, file.tree, reserved: file.reserved) else { return nil }
+    guard let number = try insert(file) else { return nil }
     try insert(file.leaves, of: number)
-    return KnownFile(number: number, root: file.tree.root)
+    return KnownFile(number: number, root: file.tree.root, isYoung: file.isYoung)
   }
 
   /// A file has its bytes and another status.
-  private mutating func update(_ number: Int64, _ status: FileStatus) throws(DatabaseError) {
+  private mutating func update(_ number: Int64, _ status: FileStatus, isYoung: Bool) throws(DatabaseError) {
     let (device, inode, _) = values(of: status)
     let (modified, modifiedNanoseconds) = values(of: status.modified)
-    let (changed, changedNanoseconds) = values(of: status.changed)
+    let (changed, changedNanoseconds, mode) = changeValues(of: status, isYoung: isYoung)
     try updateFile.run(
-      device, inode, modified, modifiedNanoseconds, changed, changedNanoseconds, .integer(Int64(status.mode)),
-      .integer(number))
+      device, inode, modified, modifiedNanoseconds, changed, changedNanoseconds, mode, .integer(number))
   }
 
   mutating func reserve(_ path: String) throws(DatabaseError) -> Int64 {
@@ -123,16 +122,14 @@ struct HashWriting: ~Copyable {
   }
 
   /// Inserts a file with its pages, or completes the reserved one. Nil where that is gone.
-  mutating func insert(
-    _ path: String, _ status: FileStatus, _ tree: HashTree, reserved: Int64?
-  ) throws(DatabaseError) -> Int64? {
+  private mutating func insert(_ file: FinishedHash) throws(DatabaseError) -> Int64? {
+    let (path, status, tree) = (file.path, file.status, file.tree)
     let number: Int64
     let root = DatabaseValue.blob(tree.root.bytes)
     let (device, inode, size) = values(of: status)
     let (modified, modifiedNanoseconds) = values(of: status.modified)
-    let (changed, changedNanoseconds) = values(of: status.changed)
-    let mode = DatabaseValue.integer(Int64(status.mode))
-    if let reserved {
+    let (changed, changedNanoseconds, mode) = changeValues(of: status, isYoung: file.isYoung)
+    if let reserved = file.reserved {
       try finishFile.run(
         .text(path), device, inode, size, modified, modifiedNanoseconds, changed, changedNanoseconds, mode, root,
         .integer(reserved))
@@ -159,9 +156,9 @@ struct HashWriting: ~Copyable {
     }
   }
 
-  mutating func rename(_ number: Int64, to path: String, _ status: FileStatus) throws(DatabaseError) {
-    let (changed, nanoseconds) = values(of: status.changed)
-    try renameFile.run(.text(path), changed, nanoseconds, .integer(Int64(status.mode)), .integer(number))
+  mutating func rename(_ file: KnownFile, to path: String, _ status: FileStatus) throws(DatabaseError) {
+    let (changed, nanoseconds, mode) = changeValues(of: status, isYoung: file.isYoung)
+    try renameFile.run(.text(path), changed, nanoseconds, mode, .integer(file.number))
   }
 
   /// No path has the file any more. Its hashes stay while a listing may name it.
@@ -212,6 +209,15 @@ func values(of status: FileStatus) -> (device: DatabaseValue, inode: DatabaseVal
 
 func values(of time: FileTime) -> (seconds: DatabaseValue, nanoseconds: DatabaseValue) {
   (.integer(time.seconds), .integer(time.nanoseconds))
+}
+
+/// The time of change and the mode. Those of a young file match no file, so that the next start hashes it again.
+private func changeValues(
+  of status: FileStatus, isYoung: Bool
+) -> (seconds: DatabaseValue, nanoseconds: DatabaseValue, mode: DatabaseValue) {
+  let (seconds, nanoseconds) = values(of: status.changed)
+  let none = DatabaseValue.integer(-1)
+  return (seconds, isYoung ? none : nanoseconds, isYoung ? none : .integer(Int64(status.mode)))
 }
 
 private func bytes(_ digests: [Digest]) -> [UInt8] {

@@ -181,4 +181,10 @@ extension WatchedFolder {
     let words = "cannot watch all folders: \(error.reason.lowercased())\(advice). Changes are noticed within seconds"
     emit(.event(.warning(words + ", by looking through the whole folder again and again")))
   }
+
+  /// A connection found that a file has changed, and withdrew it. Its hashes are found from now on as those of a file that
+  /// is gone.
+  func retire(_ path: String) {
+    do throws(DatabaseError) { try catalogue.retire(path) } catch { emit(.event(.warning("\(error)"))) }
+  }
 }

@@ -45,9 +45,7 @@ public final class WatchedFolder {
   /// The files that were there at the start and that the database does not have: hashed first, a batch at a time. A path
   /// that is in `ready` or `unsettled` too has changed since.
   private var initial = ScannedQueue()
-  /// Files that it had at first, and their bytes.
-  private var initialCount = 0
-  private var initialBytes: UInt64 = 0
+  private var (initialCount, initialBytes) = (0, UInt64(0))
   /// To be hashed next, in this order; a path that is no longer in `ready` has changed since.
   private var readyOrder: [BytePath] = []
   private var ready: [BytePath: FileStatus] = [:]
@@ -184,13 +182,12 @@ public final class WatchedFolder {
       if status.sameContent(as: entry.status) { return forget(path) }
       if status.sameContentButAttributes(as: entry.status) { return touch(entry, status) }
       let isSameFile = status.identity == entry.status.identity
-      retire(path)
+      retire(entry)
       emit(.withdraw(entry, isSameFile ? .changed(path: path) : .removed(path: path)))
     } else if hashing[BytePath(path)] != nil {
       hashing[BytePath(path)] = true
       return
     } else {
-      // A connection may have found that the file has changed, and withdrawn it.
       retire(path)
     }
     if isSettled {
@@ -220,14 +217,15 @@ public final class WatchedFolder {
     plan.mark(above: path)
     if hashing[BytePath(path)] != nil { hashing[BytePath(path)] = true }
     guard let entry = catalogue.entry(at: path) else { return }
-    retire(path)
+    retire(entry)
     emit(.withdraw(entry, reason ?? .removed(path: path)))
   }
 
-  /// The file that had a path is gone, or about to be withdrawn. Its hashes are kept apart first: contents of folders that
-  /// are opened in between find one or the other.
-  private func retire(_ path: String) {
-    do throws(DatabaseError) { try catalogue.retire(path) } catch { emit(.event(.warning("\(error)"))) }
+  /// No path has the file any more. Before it is withdrawn, so that its hashes are found as those of a file that is gone.
+  private func retire(_ entry: CatalogueEntry) {
+    do throws(DatabaseError) { try catalogue.store.retire(entry.hashes.number) } catch {
+      emit(.event(.warning("\(error)")))
+    }
   }
 
   func forget(_ path: String) {
@@ -238,9 +236,8 @@ public final class WatchedFolder {
     failed[path] = nil
   }
 
-  /// Whether files of the start wait for their hash.
   var hasInitial: Bool { !initial.isEmpty }
-  /// The other files that wait for their hash.
+  /// The files that wait for their hash, besides those of the start.
   var pathsToHash: [BytePath] { Array(ready.keys) + Array(hashing.keys) }
 
   private func enqueue(_ path: String, _ status: FileStatus) {

@@ -47,6 +47,11 @@ struct CatalogueRow {
     get { numberAndFlags & 1 << 50 != 0 }
     set { set(1 << 50, newValue) }
   }
+  /// As of `KnownFile`.
+  var isYoung: Bool {
+    get { numberAndFlags & 1 << 51 != 0 }
+    set { set(1 << 51, newValue) }
+  }
   var isServed: Bool { !isExpected && !isFree }
   var content: FileContent { FileContent(length: size, root: root) }
 
@@ -107,5 +112,25 @@ struct FileAttributes: Hashable {
     linkCount = 0
     modifiedHigh = PackedTime.high(row.modified)
     changedHigh = PackedTime.high(row.changed)
+  }
+}
+
+// The hashes by which a table finds its rows.
+extension CatalogueTable {
+  static func pathHash(_ row: UInt32, _ rows: Pieces<CatalogueRow>, _ names: NameArena) -> Int {
+    hash(rows[Int(row)].folder, names[rows[Int(row)].name])
+  }
+
+  static func hash(_ folder: UInt32, _ name: some Sequence<UInt8>) -> Int {
+    var hasher = Hasher()
+    hasher.combine(folder)
+    hasher.combine(bytesOf: name)
+    return hasher.finalize()
+  }
+
+  static func hash(_ content: FileContent) -> Int {
+    var hasher = Hasher()
+    hasher.combine(content.root.mark)
+    return hasher.finalize()
   }
 }

@@ -71,6 +71,7 @@ struct CatalogueTable {
     new.changed = PackedTime(entry.status.changed)
     new.number = entry.hashes.number
     new.isSeen = true
+    new.isYoung = entry.hashes.isYoung
     new.attributes = attributes.retain(FileAttributes(entry.status))
     serve(insert(new, at: entry.path), bucketOf(entry.fileID))
     return old
@@ -171,7 +172,7 @@ struct CatalogueTable {
   }
 
   private func hashes(_ row: UInt32) -> KnownFile {
-    KnownFile(number: rows[Int(row)].number, root: rows[Int(row)].root)
+    KnownFile(number: rows[Int(row)].number, root: rows[Int(row)].root, isYoung: rows[Int(row)].isYoung)
   }
 
   private func status(_ row: UInt32) -> FileStatus {
@@ -285,24 +286,5 @@ struct CatalogueTable {
     }
     while rows[Int(row)].nextInBucket != old { row = rows[Int(row)].nextInBucket }
     rows[Int(row)].nextInBucket = new
-  }
-
-  // MARK: Hashes
-
-  private static func pathHash(_ row: UInt32, _ rows: Pieces<CatalogueRow>, _ names: NameArena) -> Int {
-    hash(rows[Int(row)].folder, names[rows[Int(row)].name])
-  }
-
-  private static func hash(_ folder: UInt32, _ name: some Sequence<UInt8>) -> Int {
-    var hasher = Hasher()
-    hasher.combine(folder)
-    hasher.combine(bytesOf: name)
-    return hasher.finalize()
-  }
-
-  private static func hash(_ content: FileContent) -> Int {
-    var hasher = Hasher()
-    hasher.combine(content.root.mark)
-    return hasher.finalize()
   }
 }
