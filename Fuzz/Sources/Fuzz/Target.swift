@@ -20,6 +20,7 @@ struct Target: Sendable {
     Preambles.target, Handshakes.target, HandshakePayloads.target, Records.target, Frames.target, Messages.target,
     // What a peer says of a file.
     Pages.target, LeafHashesOfPeers.target, Manifests.target, Names.target,
+    FolderListings.target, FolderHashes.target,
     // Bytes of a stranger on the network, or of a person.
     Datagrams.target, Links.target, Addresses.target, HTTPRequests.target,
     // Bytes of a disk.

@@ -24,14 +24,14 @@ enum Manifests {
     if change & 1 == 1 { named[Int(change) % named.count] ^= 1 }
     let name = String(decoding: input.rest(), as: UTF8.self)
     let isTrue =
-      change & 1 == 0 && kind == 0 && chunkSizeLog2 == 20 && length <= 1 << 40
+      change & 1 == 0 && kind <= 1 && chunkSizeLog2 == 20 && length <= (kind == 0 ? 1 << 42 : 1 << 30)
       && (length > 0 || root.allSatisfy { $0 == 0 })
     do throws(ManifestFault) {
       let manifest = try Manifest.verified(
         kind: kind, length: length, root: Digest(root)!, chunkSizeLog2: chunkSizeLog2, suggestedName: name,
         against: FileID(digest: Digest(sha256: named.span.bytes)))
       require(isTrue, "a manifest that the fileID does not commit to is refused")
-      require(manifest.length == length && manifest.layout.chunkCount <= 1 << 20, "a manifest is what was sent")
+      require(manifest.length == length && manifest.layout.chunkCount <= 1 << 22, "a manifest is what was sent")
       require(manifest.fileName == SuggestedName.sanitised(name), "a name becomes harmless")
     } catch {
       require(!isTrue, "the file's own manifest is taken: \(error)")

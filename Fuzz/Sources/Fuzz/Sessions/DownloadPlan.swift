@@ -52,6 +52,23 @@ struct Stranger {
 }
 
 struct DownloadPlan {
+  /// The contents of a folder: small files that share chunks, and two larger files with pages.
+  private static func folder(_ count: Int, _ short: Int, chunksPerPage: Int) -> ChunkLayout {
+    let lengths = (0..<2 * count).map { ($0 * 5 + short) % 17 } + [40, 16 * count + 1]
+    let entries = lengths.enumerated().map { number, length in
+      let root = length == 0 ? Digest.zero : Digest(sha256: [UInt8(number)].span.bytes)
+      let content = FileContent(length: UInt64(length), root: root)
+      return FolderEntry(FolderPath("\(100 + number)"), .file(content, isExecutable: false))
+    }
+    do throws(FolderListingFault) {
+      return ChunkLayout(
+        try FolderLayout(
+          FolderListing(entries), root: .zero, chunkSize: 16, leafSize: 4, chunksPerPage: chunksPerPage))
+    } catch {
+      fatalError("the folder of a plan breaks no rule: \(error)")
+    }
+  }
+
   /// Connections that strangers make in all, so that a run ends.
   let visitsMax: Int
   let layout: ChunkLayout
@@ -72,7 +89,6 @@ struct DownloadPlan {
     let strangerCount = input.number(below: 10)
     let file = input.u8()
     let chunkCount = [1, 2, 5, 12, 24][Int(file & 7) % 5]
-    layout = ChunkLayout(fileLength: UInt64(chunkCount * 16 - Int(file >> 3 & 15)), chunkSize: 16, leafSize: 4)!
     let flags = input.u8()
     var settings = DownloadSettings()
     settings.chunksPerPage = flags & 1 == 0 ? 2 : 32
@@ -90,6 +106,11 @@ struct DownloadPlan {
     cuts = Array(times.prefix(Int(more >> 4 & 3)))
     killedAt = more & 0xC0 == 0xC0 ? .milliseconds(Int64(input.u8()) * 30) : nil
     chunksPerPage = settings.chunksPerPage
+    let short = Int(file >> 3 & 15)
+    layout =
+      file & 128 == 0
+      ? ChunkLayout(fileLength: UInt64(chunkCount * 16 - short), chunkSize: 16, leafSize: 4)!
+      : DownloadPlan.folder(chunkCount, short, chunksPerPage: settings.chunksPerPage)
     self.settings = settings
     seed = UInt64(input.u8())
     strangers = (0..<strangerCount).map { _ in Stranger(&input) }

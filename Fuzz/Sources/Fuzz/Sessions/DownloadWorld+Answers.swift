@@ -38,7 +38,8 @@ extension DownloadWorld {
 
   private mutating func fetches(_ page: PageIndex, _ id: ConnectionID) {
     require(lines[id]?.isOpen == true, "a page is fetched where the file is open")
-    require(Int(page.rawValue) * plan.chunksPerPage < plan.layout.chunkCount, "the file has the page")
+    let pages = PageLayout(plan.layout, chunksPerPage: plan.chunksPerPage)
+    require(pages.contains(page), "the content has the page")
     // Pages go before what waits to be sent.
     let (answer, delay, loss) = answer(id, isPage: true)
     switch answer {
@@ -54,7 +55,8 @@ extension DownloadWorld {
   private mutating func asks(_ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange) {
     guard let line = lines[id], line.isOpen else { return require(false, "a request goes where the file is open") }
     require(line.lastRequest.map { $0 < request } ?? true, "request ids increase")
-    require(line.asked.count < plan.settings.requestsInFlightMax, "a pipeline is bounded")
+    let inFlightMax = plan.layout.folder == nil ? plan.settings.requestsInFlightMax : 64
+    require(line.asked.count < inFlightMax, "a pipeline is bounded")
     require(plan.layout.contains(chunk) && leaves.end <= plan.layout.leafCount(of: chunk), "the file has the leaves")
     require(known[chunk, default: 0] & leaves.mask == 0, "what is here is not asked for")
     if let claims = line.claims {

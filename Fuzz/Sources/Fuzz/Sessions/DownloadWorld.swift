@@ -57,7 +57,7 @@ struct DownloadWorld {
   }
 
   static func manifest(_ layout: ChunkLayout) -> Manifest {
-    Manifest(kind: .file, layout: layout, root: .zero, suggestedName: "a")
+    Manifest(kind: layout.folder == nil ? .file : .folderContents, layout: layout, root: .zero, suggestedName: "a")
   }
 
   static let journalSettings: JournalSettings = {

@@ -21,14 +21,14 @@ enum FrameRules {
       let n = u16(8)
       guard (1...1_024).contains(n), count >= 11 + 32 * n else { return false }
       let m = Int(body[10 + 32 * n])
-      return m <= 10 && count == 11 + 32 * (n + m)
+      return m <= 12 && count == 11 + 32 * (n + m)
     case 0x0A: return count == 15 && areLeaves(12) && body[14] <= 1
     case 0x0E, 0x23: return count == 4
     case 0x12:
       guard count >= 6, (1...10_921).contains(u16(4)), count == 6 + 6 * u16(4) else { return false }
       return stride(from: 10, to: count, by: 6).allSatisfy(areLeaves)
     case 0x14:
-      guard count >= 12, (1...262_144).contains(u32(8)), u32(4) + u32(8) <= 1 << 20 else { return false }
+      guard count >= 12, (1...262_144).contains(u32(8)), u32(4) + u32(8) <= 1 << 22 else { return false }
       guard count == 12 + (u32(8) + 7) / 8, let last = body.last else { return false }
       return u32(8) % 8 == 0 || last << UInt8(u32(8) % 8) == 0
     case 0x16: return count == 5 && (1...4).contains(body[4])
@@ -43,13 +43,13 @@ enum FrameRules {
   static func allowData(bodyBytes: Int, _ start: [UInt8]) -> Bool {
     guard bodyBytes + 1 <= 69_632, start.count >= 7 else { return false }
     let (first, count, flags) = (Int(start[4]), Int(start[5]), start[6])
-    guard (1...4).contains(count), first + count <= 64, flags <= 3 else { return false }
+    guard (1...64).contains(count), first + count <= 64, flags <= 3 else { return false }
     var fields = 7
     if flags & 1 != 0 {
       guard start.count >= 8, (first + count...64).contains(Int(start[7])) else { return false }
       fields = 8 + 32 * Int(start[7])
     }
-    return (1...16_384 * count).contains(bodyBytes - fields)
+    return (1...min(16_384 * count, 65_536)).contains(bodyBytes - fields)
   }
 
   private static func arePeers(_ body: [UInt8]) -> Bool {
