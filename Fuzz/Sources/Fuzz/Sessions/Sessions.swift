@@ -101,8 +101,8 @@ enum Sessions {
     }
     let session = end.driver.session
     require(session.waitingCount <= 64 && session.pagesWaiting.count <= 64, "what waits is bounded")
-    require(session.opensUnansweredCount <= 64 && session.served.count <= 64, "what is open is bounded")
-    require(session.contents.count <= SessionFile.all.count, "a file is fetched once")
+    require(session.opens.count <= 64 && session.served.count <= 64, "what is open is bounded")
+    require(session.fetched.contents.count <= SessionFile.all.count, "a file is fetched once")
   }
 
   // MARK: Two honest ends
