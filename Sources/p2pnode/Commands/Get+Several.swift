@@ -15,13 +15,7 @@ extension Get {
     OpenFileLimit.raise()
     let loaded = try loadIdentity(set)
     let node = try node(set, loaded.identity)
-    Thread.start(name: "p2p-stop") {
-      stop.wait()
-      node.cancelDownloads()
-      // A second signal means: now.
-      stop.wait()
-      Process.exit(stop.exitCode)
-    }.detach()
+    stop.whenItComes { node.cancelDownloads() }
     let start = Clock.monotonicNanoseconds
     let display = display(of: items, set)
     let downloads = SeveralDownloads(

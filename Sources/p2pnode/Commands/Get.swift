@@ -153,15 +153,8 @@ struct Get: ParsableCommand {
     let configuration = try configuration(set, loaded.identity)
     let sharing = target.isStandardOutput ? nil : try sharing(set)
     let downloader = Downloader(configuration, settings: downloadSettings(set), sharing: sharing)
-    Thread.start(name: "p2p-stop") {
-      stop.wait()
-      // A stream keeps nothing, and its reader may never read again.
-      if target.isStandardOutput { Process.exit(stop.exitCode) }
-      downloader.cancel()
-      // A second signal means: now.
-      stop.wait()
-      Process.exit(stop.exitCode)
-    }.detach()
+    // A stream keeps nothing, and its reader may never read again.
+    stop.whenItComes(isAtOnce: target.isStandardOutput) { downloader.cancel() }
     let log = GetLog(
       json: json ? GetJSON(explains: explain, maxWorkers: set.workers) : nil, explains: explain ? set.workers : nil,
       stays: keepServing, quiet: quiet || set.logLevel < .info || folder.isPlanOnly,

@@ -85,13 +85,7 @@ struct Ls: ParsableCommand {
     target.suggestedName = wanted.link?.name
     target.listings = (try? StateFolders.ofUser()).map { ListingCache($0.cache + "/listings") }
     let node = try node(set, loaded.identity)
-    Thread.start(name: "p2p-stop") {
-      stop.wait()
-      node.cancelDownloads()
-      // A second signal means: now.
-      stop.wait()
-      Process.exit(stop.exitCode)
-    }.detach()
+    stop.whenItComes { node.cancelDownloads() }
     let log = ListingLog(isShown: set.logLevel >= .info)
     let result = download(wanted, peers, target, set, on: node, log)
     node.leave()

@@ -29,6 +29,18 @@ final class StopSignal: Sendable {
     }
   }
 
+  /// Calls `cancel` at the first signal, on a thread of its own, and ends the process at the second: that one means now.
+  /// - `isAtOnce`: the first signal ends the process, since nothing could be kept.
+  func whenItComes(isAtOnce: Bool = false, _ cancel: @escaping @Sendable () -> Void) {
+    Thread.start(name: "p2p-stop") {
+      self.wait()
+      if isAtOnce { Process.exit(self.exitCode) }
+      cancel()
+      self.wait()
+      Process.exit(self.exitCode)
+    }.detach()
+  }
+
   var hasCome: Bool { came.load(ordering: .acquiring) != 0 }
 
   /// 130 for SIGINT, 143 for SIGTERM, as shells count.
