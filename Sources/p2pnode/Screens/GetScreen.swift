@@ -58,11 +58,7 @@ struct GetScreen {
     func column(
       _ title: String, _ widths: ClosedRange<Int>, rank: Int, isRight: Bool = true,
       _ text: @escaping (PeerRow) -> String
-    ) -> ScreenColumn<PeerRow> {
-      ScreenColumn(title: title, widths: widths, rank: rank, isRight: isRight) { row, width in
-        ScreenLine(DisplayWidth.cutMiddle(text(row), to: width, mark: style.mark))
-      }
-    }
+    ) -> ScreenColumn<PeerRow> { .text(title, widths, rank: rank, isRight: isRight, style, text) }
     return [
       column(" ", 1...1, rank: 0, isRight: false) { $0.sign },
       column("PEER", 8...8, rank: 0, isRight: false) { $0.peer.stats.peer.short },

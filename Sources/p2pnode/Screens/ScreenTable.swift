@@ -1,4 +1,5 @@
 // A table of a screen: as many of its columns as there is room for, and what room is left for those that can use it.
+import Screen
 
 struct ScreenColumn<Row> {
   let title: String
@@ -9,6 +10,18 @@ struct ScreenColumn<Row> {
   var isRight = false
   /// Told how wide it is.
   let cell: (Row, Int) -> ScreenLine
+}
+
+extension ScreenColumn {
+  /// A column of texts, which are cut in the middle if they are wider than it.
+  static func text(
+    _ title: String, _ widths: ClosedRange<Int>, rank: Int, isRight: Bool, _ style: ScreenStyle,
+    _ text: @escaping (Row) -> String
+  ) -> ScreenColumn {
+    ScreenColumn(title: title, widths: widths, rank: rank, isRight: isRight) { row, width in
+      ScreenLine(DisplayWidth.cutMiddle(text(row), to: width, mark: style.mark))
+    }
+  }
 }
 
 struct ScreenTable<Row> {

@@ -71,9 +71,7 @@ struct ServeScreen {
       _ title: String, _ widths: ClosedRange<Int>, rank: Int, isRight: Bool = true,
       _ text: @escaping (ServerStatus.Connection) -> String
     ) -> ScreenColumn<ServerStatus.Connection> {
-      ScreenColumn(title: title, widths: widths, rank: rank, isRight: isRight) { row, width in
-        ScreenLine(DisplayWidth.cutMiddle(text(row), to: width, mark: style.mark))
-      }
+      .text(title, widths, rank: rank, isRight: isRight, style, text)
     }
     return [
       column("PEER", 8...8, rank: 0, isRight: false) { $0.peer.short },

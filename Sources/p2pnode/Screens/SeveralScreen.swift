@@ -143,11 +143,7 @@ struct SeveralScreen {
     func column(
       _ title: String, _ widths: ClosedRange<Int>, rank: Int, isRight: Bool = true,
       _ text: @escaping (DownloadRow) -> String
-    ) -> ScreenColumn<DownloadRow> {
-      ScreenColumn(title: title, widths: widths, rank: rank, isRight: isRight) { row, width in
-        ScreenLine(DisplayWidth.cutMiddle(text(row), to: width, mark: style.mark))
-      }
-    }
+    ) -> ScreenColumn<DownloadRow> { .text(title, widths, rank: rank, isRight: isRight, style, text) }
     return [
       column("NAME", 12...nameWidth, rank: 0, isRight: false) { Console.escaped($0.name) },
       column("DONE", 5...5, rank: 1) { Format.share($0.share) },
