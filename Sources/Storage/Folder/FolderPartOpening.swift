@@ -42,7 +42,7 @@ extension FolderPart {
   private func keepListing() throws(PartFileError) {
     if let existing = try LockedPart.openExisting(PartFolderName.listing, in: part.folder) {
       try LockedPart.checkOurs(existing)
-      if (try? FolderPart.bytes(of: existing)) == listing.bytes { return }
+      if (try? ListingCache.bytes(of: existing, max: FolderListing.byteCountMax)) == listing.bytes { return }
     }
     do throws(Errno) {
       try? part.folder.remove(PartFolderName.listing)
@@ -63,7 +63,7 @@ extension FolderPart {
       let file = try? LockedPart.openExisting(PartFolderName.listing, in: folder),
       (try? LockedPart.checkOurs(file)) != nil
     else { return [] }
-    return (try? bytes(of: file)) ?? []
+    return (try? ListingCache.bytes(of: file, max: FolderListing.byteCountMax)) ?? []
   }
 
   /// The bytes of the journal in a part folder; empty if there is none. A look from outside, without the lock.
@@ -75,16 +75,6 @@ extension FolderPart {
   private static func peek(inFolder folderPath: String, folderID: FileID) -> Directory? {
     guard let parent = try? Directory(folderPath) else { return nil }
     return (try? LockedPartFolder.open(name(of: folderID), in: parent)) ?? nil
-  }
-
-  private static func bytes(of file: borrowing File) throws(Errno) -> [UInt8] {
-    let size = try file.status().size
-    guard size <= UInt64(FolderListing.byteCountMax) else { return [] }
-    var bytes = [UInt8](repeating: 0, count: Int(size))
-    var span = bytes.mutableSpan
-    var raw = span.mutableBytes
-    let count = try file.read(at: 0, into: &raw)
-    return Array(bytes[..<count])
   }
 
   // MARK: The journal

@@ -88,7 +88,8 @@ public struct ListingCache: Hashable, Sendable {
     return state.finish().file.root == root ? bytes : nil
   }
 
-  private static func bytes(of file: borrowing File, max: Int) throws(Errno) -> [UInt8] {
+  /// All bytes of a file; none if it has more than `max`.
+  static func bytes(of file: borrowing File, max: Int) throws(Errno) -> [UInt8] {
     let size = try file.status().size
     guard size <= UInt64(max) else { return [] }
     var bytes = [UInt8](repeating: 0, count: Int(size))
