@@ -14,7 +14,7 @@ enum Links {
     do throws(FileLinkFault) {
       let link = try FileLink(parsing: text)
       require(isLink(Array(text.utf8)), "a link that the protocol refuses is refused")
-      require(link.peers.count <= 16 && link.length ?? 0 <= 1 << 40, "a link is bounded")
+      require(link.peers.count <= 16 && link.length ?? 0 <= 1 << 42, "a link is bounded")
       require((1...255).contains(link.name?.utf8.count ?? 1), "a name is bounded")
       let again = try FileLink(parsing: link.text)
       require(again == link, "a link survives being written")
@@ -44,7 +44,7 @@ enum Links {
         guard (1...255).contains(value.count), String(decoding: value, as: UTF8.self).utf8.elementsEqual(value) else {
           return false
         }
-      case "length": guard let length = number(value[...]), length <= 1 << 40 else { return false }
+      case "length": guard let length = number(value[...]), length <= 1 << 42 else { return false }
       case "peer": guard isPeer(value[...]) else { return false }
       default:
         let isOpen =
