@@ -192,6 +192,8 @@ import Testing
       #expect(get.code == 73 && get.stderr.text.contains("--update"), "\(get)")
     }
     #expect(try files(in: "copy") == ["tree/a": [2], "tree/b": [3]])
+    let outside = try get(from, "-o", "copy", "--update")
+    #expect(outside.code == 73 && outside.stderr.text.contains("not the one that it lies in"), "\(outside)")
     let careless = try get(from, "-o", "copy/tree", "--update", "--delete")
     #expect(careless.code == 73 && careless.stderr.text.contains("--force"), "\(careless)")
     #expect(try files(in: "copy") == ["tree/a": [2], "tree/b": [3]])
@@ -211,7 +213,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ["--delete"], ["--update", "--hidden"], ["--update", "--force"], ["--update", "-o", "-"], ["--dry-run", "-o", "-"],
+    ["--delete"], ["--update", "--hidden"], ["--update", "-o", "-"], ["--dry-run", "-o", "-"],
     ["--include", "a", "-o", "-"], ["--reuse", ".", "-o", "-"], ["--dry-run", "--keep-serving"], ["--include", ""],
     ["--exclude", "["],
   ])

@@ -123,12 +123,27 @@ import Testing
   @Test func `a folder that holds nothing of the version loses nothing without another word`() throws {
     var bench = UpdateBench(["mine/a": .file([2]), "mine/b": .file([3])])
     bench.options.deletes = true
-    let fault = FolderUpdateFault.nothingKept(path: bench.output, deletionCount: 3)
-    #expect(throws: fault.error) { try bench.update(try sample()) }
-    #expect(bench.items == ["mine/a": .file([2]), "mine/b": .file([3])])
-    bench.options.deletesWithoutMatch = true
+    let before = bench.items
+    #expect(throws: FolderUpdateFault.strangeOutput(path: bench.output).error) { try bench.update(try sample()) }
+    bench.options.deletes = false
+    #expect(throws: FolderUpdateFault.strangeOutput(path: bench.output).error) { try bench.update(try sample()) }
+    #expect(bench.items == before)
+    bench.options.deletes = true
+    bench.options.acceptsStrangeOutput = true
     try bench.update(sample())
     #expect(bench.items == ["kept": Self.kept])
+  }
+
+  @Test func `a folder whose files all differ loses nothing without another word`() throws {
+    var bench = UpdateBench(["kept": .file([7, 7]), "mine": .file([3])])
+    bench.options.deletes = true
+    let before = bench.items
+    let fault = FolderUpdateFault.nothingKept(path: bench.output, deletionCount: 1)
+    #expect(throws: fault.error) { try bench.update(try sample()) }
+    #expect(bench.items == before)
+    bench.options.deletes = false
+    try bench.update(sample())
+    #expect(bench.items == ["kept": Self.kept, "mine": .file([3])])
   }
 
   @Test func `the parts of downloads stay`() throws {

@@ -35,6 +35,9 @@ public struct FolderPath: Hashable, Comparable, Sendable, CustomStringConvertibl
     utf8.lastIndex(of: FolderPath.separator).map { FolderPath(utf8: Array(utf8[..<$0])) }
   }
 
+  /// The first component.
+  public var first: FolderPath { FolderPath(utf8: Array(utf8.prefix { $0 != FolderPath.separator })) }
+
   /// The last component.
   public var name: FolderPath {
     utf8.lastIndex(of: FolderPath.separator).map { FolderPath(utf8: Array(utf8[($0 + 1)...])) } ?? self

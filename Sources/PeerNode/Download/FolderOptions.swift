@@ -26,8 +26,9 @@ public struct FolderOptions: Sendable {
   public var deletes = false
   /// Whether hidden names are removed, too.
   public var deletesHidden = false
-  /// Whether names are removed even if no file of the output belongs to the version.
-  public var deletesWithoutMatch = false
+  /// Whether the output may have little to do with the version. If not, an update of such a folder is an error: likely
+  /// the user means another one.
+  public var acceptsStrangeOutput = false
 
   /// The whole folder is fetched, into a place where nothing is yet.
   public init() {}
@@ -40,7 +41,7 @@ public struct FolderOptions: Sendable {
     options.stateFolder = stateFolder
     options.deletes = deletes
     options.deletesHidden = deletesHidden
-    options.deletesWithoutMatch = deletesWithoutMatch
+    options.acceptsStrangeOutput = acceptsStrangeOutput
     return options
   }
 }

@@ -10,8 +10,9 @@ public struct FolderUpdateOptions: Sendable {
   public var deletes = false
   /// Whether hidden names are removed, too.
   public var deletesHidden = false
-  /// Whether names are removed even if no file of the output belongs to the version.
-  public var deletesWithoutMatch = false
+  /// Whether the output may have little to do with the version. If not, an update of such a folder is an error: likely
+  /// the user means another one.
+  public var acceptsStrangeOutput = false
   /// Other folders whose files may be copied instead of fetched.
   public var reusedFolders: [String] = []
   /// The folder that remembers what files hash to; nil: nothing is remembered. It must exist.
@@ -32,6 +33,8 @@ public enum FolderUpdateFault: Error, Hashable, Sendable, CustomStringConvertibl
   case changed(path: String)
   /// No file of the output belongs to the version, so names in it would be removed that have nothing to do with it.
   case nothingKept(path: String, deletionCount: Int)
+  /// The output has other names, no file of the version, and fewer than half of the version's names at its top.
+  case strangeOutput(path: String)
 
   public var description: String {
     switch self {
@@ -42,6 +45,7 @@ public enum FolderUpdateFault: Error, Hashable, Sendable, CustomStringConvertibl
     case .changed(let path): "\(path): another program changed it while the update ran"
     case .nothingKept(let path, let count):
       "\(path): no file in it belongs to the version, and \(count) names would be deleted"
+    case .strangeOutput(let path): "\(path): holds other files, and none of this version"
     }
   }
 }

@@ -84,6 +84,7 @@ struct FolderUpdatePlan: Sendable {
     findCopies(known: roots, threads: threads, shouldStop: shouldStop)
     if shouldStop() { return nil }
     guard output != nil else { return }
+    try checkMatch(options)
     try checkAbsence()
     try planDeletions(options)
   }
@@ -154,6 +155,24 @@ struct FolderUpdatePlan: Sendable {
 
   // MARK: What cannot be
 
+  /// A folder that has little to do with the version is likely not the one that the user means.
+  private func checkMatch(_ options: FolderUpdateOptions) throws(PartFileError) {
+    let isEmpty = scan.names.allSatisfy(\.isHidden)
+    let hasContent = kept.entries.contains { listing.isFile($0) && listing.fileLength(of: $0) > 0 }
+    let isRenamed = copies.values.contains { $0.folder == 0 }
+    if isEmpty || hasContent || isRenamed || options.acceptsStrangeOutput { return }
+    var top: FolderPath?
+    var (count, countThere) = (0, 0)
+    for entry in wanted.entries {
+      let name = listing.path(of: entry).first
+      if name == top { continue }
+      top = name
+      count += 1
+      if scan.place(of: name) != nil { countThere += 1 }
+    }
+    guard 2 * countThere >= count else { throw .update(.strangeOutput(path: output.folder.directory.path)) }
+  }
+
   /// A name that the scan did not see must be free. If it is not, the file system takes another name for it.
   private func checkAbsence() throws(PartFileError) {
     let folder = output.folder
@@ -181,7 +200,7 @@ struct FolderUpdatePlan: Sendable {
   private mutating func planDeletions(_ options: FolderUpdateOptions) throws(PartFileError) {
     let output = output
     deletions = DeletionPlan(listing, scan, options) { ListedFiles(layout.listing, in: output.folder) }.places
-    guard !deletions.isEmpty, !options.deletesWithoutMatch, !kept.entries.contains(where: listing.isFile) else {
+    guard !deletions.isEmpty, !options.acceptsStrangeOutput, !kept.entries.contains(where: listing.isFile) else {
       return
     }
     throw .update(.nothingKept(path: output.folder.directory.path, deletionCount: deletions.count))

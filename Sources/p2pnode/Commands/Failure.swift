@@ -126,6 +126,10 @@ extension Failure {
       self.init(Exit.cannotCreate, "\(fault); move it away, or delete what the version does not have with --delete")
     case .nothingKept:
       self.init(Exit.cannotCreate, "\(fault); check that -o PATH is the right folder, or use --force")
+    case .strangeOutput:
+      self.init(
+        Exit.cannotCreate,
+        "\(fault); -o names the folder that is updated, not the one that it lies in: correct it, or use --force")
     case .notAFile, .mounted: self.init(Exit.cannotCreate, "\(fault); move it away")
     }
   }

@@ -31,7 +31,7 @@ struct FolderArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Of a folder, leave out paths that match. May be repeated.", valueName: "GLOB"))
   var exclude: [PlacedPattern] = []
 
-  @Flag(help: "Bring a folder that exists to this version: -o names it. Only what differs is fetched.")
+  @Flag(help: "Bring a folder that exists to this version: -o names the folder itself. Only what differs is fetched.")
   var update = false
 
   @Flag(help: "At the end of --update, delete names that the version does not have; never hidden or left-out ones.")
@@ -66,9 +66,6 @@ struct FolderArguments: ParsableArguments {
     }
     if delete, !update { throw ValidationError("--delete belongs to --update: add it, or leave --delete out.") }
     if hidden, !delete { throw ValidationError("--hidden says what --delete deletes: add it, or leave --hidden out.") }
-    if update, force, !delete {
-      throw ValidationError("--update replaces only what differs: leave --force out.")
-    }
     if dryRun, stays { throw ValidationError("--dry-run fetches nothing that --keep-serving could offer.") }
   }
 
@@ -83,7 +80,7 @@ struct FolderArguments: ParsableArguments {
     options.updates = update
     options.deletes = delete
     options.deletesHidden = hidden
-    options.deletesWithoutMatch = force
+    options.acceptsStrangeOutput = force
     options.isPlanOnly = dryRun
     if update || !reuse.isEmpty, let state = try? StateFolders.ofUser().state + "/outputs" {
       // Without it files are hashed each time.

@@ -67,7 +67,8 @@ struct Get: ParsableCommand {
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
-      "Where to put it: a file, a folder for the name that the peers suggest, or - for stdout. Of several IDs: a folder.",
+      "Where to put it: a file, a folder for the name that the peers suggest, or - for stdout. Of several IDs: a folder. "
+        + "With --update: the folder that is updated.",
       valueName: "PATH"),
     completion: .file())
   var output: String?
@@ -103,7 +104,10 @@ struct Get: ParsableCommand {
   @Flag(help: "A line for every chunk, also on a terminal.")
   var verbose = false
 
-  @Flag(help: "Replace the file that -o names, if it exists. A suggested name never replaces a file.")
+  @Flag(
+    help: ArgumentHelp(
+      "Replace the file that -o names, if it exists. A suggested name never replaces a file. With --update: update the "
+        + "folder, even if it seems to be another one."))
   var force = false
 
   @OptionGroup var folder: FolderArguments
