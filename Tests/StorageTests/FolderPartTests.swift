@@ -159,14 +159,13 @@ import Testing
 
   @Test func `listing and journal are kept until the end`() throws {
     let sample = try SampleFolder(["a": .file([1])])
-    let id = sample.layout.folderID
-    #expect(FolderPart.keptListing(inFolder: temporary.path, folderID: id) == [])
+    let kept = { self.temporary.read(self.name(sample) + "/" + $0) }
     do { try make(sample).openJournal().append([1, 2]) }
-    #expect(FolderPart.keptListing(inFolder: temporary.path, folderID: id) == sample.listing.bytes)
-    #expect(FolderPart.keptJournal(inFolder: temporary.path, folderID: id) == [1, 2])
+    #expect(kept("listing") == sample.listing.bytes)
+    #expect(kept("journal") == [1, 2])
     temporary.write(name(sample) + "/listing", [1, 2, 3])
     let part = try make(sample)
-    #expect(FolderPart.keptListing(inFolder: temporary.path, folderID: id) == sample.listing.bytes)
+    #expect(kept("listing") == sample.listing.bytes)
     #expect(try part.openJournal().bytes() == [1, 2])
     try part.write([1], at: 0)
     try part.place(as: "out", force: false)

@@ -56,27 +56,6 @@ extension FolderPart {
     }
   }
 
-  /// The bytes that a part folder has as the listing of a folder's ID, unverified; empty if there are none. A look from
-  /// outside, without the lock.
-  public static func keptListing(inFolder folderPath: String, folderID: FileID) -> [UInt8] {
-    guard let folder = peek(inFolder: folderPath, folderID: folderID),
-      let file = try? LockedPart.openExisting(PartFolderName.listing, in: folder),
-      (try? LockedPart.checkOurs(file)) != nil
-    else { return [] }
-    return (try? ListingCache.bytes(of: file, max: FolderListing.byteCountMax)) ?? []
-  }
-
-  /// The bytes of the journal in a part folder; empty if there is none. A look from outside, without the lock.
-  public static func keptJournal(inFolder folderPath: String, folderID: FileID) -> [UInt8] {
-    guard let folder = peek(inFolder: folderPath, folderID: folderID) else { return [] }
-    return JournalFile.peek(PartFolderName.journal, in: folder)
-  }
-
-  private static func peek(inFolder folderPath: String, folderID: FileID) -> Directory? {
-    guard let parent = try? Directory(folderPath) else { return nil }
-    return (try? LockedPartFolder.open(name(of: folderID), in: parent)) ?? nil
-  }
-
   // MARK: The journal
 
   public func openJournal() throws(PartFileError) -> JournalFile {

@@ -35,12 +35,9 @@ public final class JournalFile: Sendable {
 
   /// What the journal of a fileID in a folder holds, if there is one of ours: a look from outside, without the lock.
   public static func peek(inFolder folderPath: String, fileID: FileID) -> [UInt8] {
-    guard let folder = try? Directory(folderPath) else { return [] }
-    return peek(name(of: fileID), in: folder)
-  }
-
-  static func peek(_ name: String, in folder: borrowing Directory) -> [UInt8] {
-    guard let file = try? openExisting(name, in: folder) else { return [] }
+    guard let folder = try? Directory(folderPath), let file = try? openExisting(name(of: fileID), in: folder) else {
+      return []
+    }
     return (try? bytes(of: file)) ?? []
   }
 
