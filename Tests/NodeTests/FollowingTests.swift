@@ -24,6 +24,7 @@ final class News: Sendable {
     case .renamed(let entry, let old): lines.put("\(old) > \(entry.path)")
     case .progress(let progress): bytes.withLock { $0 = max($0, progress.bytesDone) }
     case .listed(let folder): lines.put("= \(folder.listing.path)")
+    case .hashingEnded: lines.put("hashed")
     case .skipped, .warning, .unlisted, .leftOut: break
     }
   }
@@ -102,6 +103,14 @@ final class Followed {
       return
     }
     #expect(opened.outcome == .refused(.noSuchFile))
+  }
+
+  @Test func `the end of hashing is told, for the files of the start and for each that comes`() throws {
+    let followed = try Followed([.small])
+    #expect(followed.news.includes("hashed"))
+    followed.folder.write("other.bin", other.bytes)
+    #expect(followed.news.includes("+ other.bin"))
+    #expect(followed.news.includes("hashed"))
   }
 
   @Test func `a file that is overwritten is withdrawn as changed, and served as what it is now`() throws {

@@ -44,7 +44,7 @@ private final class Watched {
     case .renamed(let entry, let old): log.append("\(old) > \(entry.path)")
     case .skipped(let skipped): log.append("! \(skipped)")
     case .warning(let text): log.append("warning: \(text)")
-    case .progress, .listed, .unlisted, .leftOut: break
+    case .progress, .hashingEnded, .listed, .unlisted, .leftOut: break
     }
   }
 

@@ -216,6 +216,7 @@ final class FolderFollower {
     followed.folder.batchEnded(wasStopped: wasStopped)
     // Very many files come in several batches.
     if followed.isFirstBatch, followed.folder.isFirstBatch, !wasStopped { return }
+    followed.followed.onEvent(.hashingEnded)
     if followed.isFirstBatch { FolderFollower.trim(after: followed.followed.share) }
     followed.isFirstBatch = false
     followed.awaitsListings = true

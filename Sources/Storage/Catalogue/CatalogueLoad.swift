@@ -21,8 +21,10 @@ public enum CatalogueEvent: Sendable {
   case leftOut(LeftOutCounts)
   /// Something that a person should know of, and may have to do something about.
   case warning(String)
-  /// After each chunk.
+  /// After each chunk. Several threads hash, so an older one may come after a newer one.
   case progress(HashProgress)
+  /// All files that were there, or that came or changed since, are hashed or skipped.
+  case hashingEnded
 }
 
 /// A file that is in the catalogue, or is not, for a reason.

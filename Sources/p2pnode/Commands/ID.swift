@@ -4,6 +4,7 @@ import Configuration
 import Content
 import Posix
 import Storage
+import Synchronization
 
 struct ID: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -114,7 +115,8 @@ func hashed(_ file: String, json: Bool) throws(Failure) -> (fileID: FileID, leng
   Console.watchStops()
   defer { Console.endShow() }
   do throws(SkipReason) {
-    let (fileID, tree) = try hashFile(file, onProgress: { show($0, of: file, json: json) })
+    let reporter = HashReporter(of: file, json: json)
+    let (fileID, tree) = try hashFile(file, onProgress: { reporter.show($0) })
     return (fileID, tree.pages.layout.fileLength)
   } catch {
     switch error {
@@ -134,7 +136,8 @@ func hashedFolder(_ folder: String, _ rules: ServingRules, json: Bool) throws(Fa
   let hashed: HashedFolder
   do throws(ListingError) {
     defer { Console.endShow() }
-    hashed = try HashedFolder(folder, rules: rules, onProgress: { show($0, of: folder, json: json) })
+    let reporter = HashReporter(of: folder, json: json)
+    hashed = try HashedFolder(folder, rules: rules, onProgress: { reporter.show($0) })
   } catch {
     switch error {
     case .io(let errno) where errno.isInputOutput:
@@ -150,12 +153,39 @@ func hashedFolder(_ folder: String, _ rules: ServingRules, json: Bool) throws(Fa
   return hashed
 }
 
-private func show(_ progress: HashProgress, of file: String, json: Bool) {
-  HashScreen.show(progress, name: file)
-  guard json else { return }
-  var line = JSONLine(event: "hashing")
-  line.set("path", file)
-  line.set("bytes", progress.bytesDone)
-  line.set("totalBytes", progress.bytesTotal)
-  Console.output(line.finished)
+/// Shows how far the hashing of a path is: on a terminal, in a log now and then, and for programs.
+private final class HashReporter: Sendable {
+  private let path: String
+  private let json: Bool
+  private let clock: Mutex<HashClock>
+
+  init(of path: String, json: Bool) {
+    (self.path, self.json) = (path, json)
+    clock = Mutex(json ? .ofProgram : .ofLog)
+  }
+
+  /// Any thread may call it.
+  func show(_ progress: HashProgress) {
+    let report = clock.withLock { $0.report(progress, at: Clock.monotonicNanoseconds) }
+    HashScreen.show(report, name: path)
+    guard report.isDue else { return }
+    if json {
+      Console.output(JSONLine(report, path: path).finished)
+    } else if !Console.isTerminal {
+      Console.error("hashing \(Console.escaped(path)): \(report.words)")
+    }
+  }
+}
+
+extension JSONLine {
+  /// - `path`: of the file or folder that is hashed; nil: what is served.
+  init(_ report: HashReport, path: String? = nil) {
+    self.init(event: "hashing")
+    if let path { set("path", path) }
+    set("bytes", report.progress.bytesDone)
+    set("totalBytes", report.progress.bytesTotal)
+    set("files", report.progress.filesDone)
+    set("totalFiles", report.progress.filesTotal)
+    if let seconds = report.secondsLeft { set("secondsLeft", seconds) }
+  }
 }

@@ -56,6 +56,9 @@ struct Serve: ParsableCommand {
   @Flag(help: "One JSON object a line on stdout, instead of the plain lines.")
   var json = false
 
+  @Flag(help: "Nothing on stderr but errors: --log-level error, and no screen.")
+  var quiet = false
+
   @Flag(help: "Say on stderr who connects and what is opened: --log-level debug.")
   var verbose = false
 
@@ -64,8 +67,8 @@ struct Serve: ParsableCommand {
   @OptionGroup var node: NodeOptions
 
   func validate() throws {
-    guard !(verbose && node.swarm.logLevel != nil) else {
-      throw ValidationError("--verbose and --log-level exclude each other: choose one.")
+    guard [quiet, verbose, node.swarm.logLevel != nil].count(where: { $0 }) <= 1 else {
+      throw ValidationError("--quiet, --verbose and --log-level exclude each other: choose one.")
     }
   }
 
@@ -93,7 +96,7 @@ struct Serve: ParsableCommand {
     configuration.uploadLimit = settings.uploadLimit
     configuration.allowedPeers = settings.allow
     configuration.discovery = settings.discovery
-    let log = ServeLog(json: json)
+    let log = ServeLog(json: json, quiet: quiet)
     let server = try startServer(configuration, settings, log)
     let metrics = try settings.metrics.map { address throws(Failure) in try ServeMetrics(of: server, at: address) }
     if links { log.links(at: server.address, of: server.peerID) }
@@ -140,6 +143,7 @@ struct Serve: ParsableCommand {
     var others: [SettingKey: [String]] = [:]
     others[.allow] = allow
     if verbose { others[.logLevel] = [LogLevel.debug.rawValue] }
+    if quiet { others[.logLevel] = [LogLevel.error.rawValue] }
     others[.metrics] = metrics.map { [$0] }
     others[.folders] = folders.map { [$0] }
     others.merge(contents.given) { one, _ in one }

@@ -46,6 +46,7 @@ final class GetLines: DownloadObserver {
       note("Starting parallel download: \(shownName) (\(chunks) chunks from \(peers) peers)")
     case .usingWorkers(let count): note("Using \(count) parallel workers")
     case .chunkDone(_, let worker, let finished, let total, let peer, let latency, _):
+      guard isVerbose || ChunkLines.isShown(finished, of: total) else { return }
       let percent = Format.fixed(Double(finished) / Double(max(1, total)) * 100, 1)
       line(
         "[Worker \(worker)] Chunk \(finished)/\(total) (\(percent)%) from \(peer.short) in \(Format.milliseconds(latency))"

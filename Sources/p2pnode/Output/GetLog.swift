@@ -33,7 +33,7 @@ enum LineTag {
 final class GetLog {
   private let observers: [any DownloadObserver]
   private let failures: GetFailures
-  private var ends = ConnectionEnds()
+  private var ends = LineRate.ofConnectionEnds
 
   /// - `json`: says the same on stdout; nil: it says nothing there.
   /// - `explains`: explains the figures at the end, for so many workers; nil: explains nothing.

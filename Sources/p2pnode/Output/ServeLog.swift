@@ -11,13 +11,20 @@ final class ServeLog: Sendable {
   private let json: Bool
   /// What links name; nil: no links.
   private let peers = Mutex<[FileLink.Peer]?>(nil)
-  /// Nil where stderr is no terminal.
-  private let display = ServeDisplay()
+  /// Nil where stderr is no terminal, or shall stay quiet.
+  private let display: ServeDisplay?
+  /// On a terminal there are lines of a few files alone, and the screen.
+  private let areFilesLimited: Bool
+  private let fileLines = Mutex(LineRate.ofFiles)
+  private let hashing = Mutex<HashClock?>(nil)
   private let served = Mutex<(files: Int, bytes: UInt64, leftOut: LeftOutCounts)>((0, 0, LeftOutCounts()))
 
   /// From now on lines are written by a thread of their own.
-  init(json: Bool) {
+  /// - `quiet`: nothing on stderr but errors.
+  init(json: Bool, quiet: Bool) {
     self.json = json
+    display = quiet ? nil : ServeDisplay()
+    areFilesLimited = display != nil && !json && Terminal.isTerminal(.standardOutput)
     Console.writeApart { count, stream in
       if stream == .standardError {
         return Console.logged(.warning, "\(count) lines about connections were left out: this log was not read in time")
@@ -62,6 +69,7 @@ final class ServeLog: Sendable {
       line.set("leftOut", leftOut.total)
       Console.output(line.finished)
     }
+    tellLeftOutFiles(fileLines.withLock { $0.takeLeftOut() })
     if files == 0 { warn("no file of \(folder) is served: \(ServeLog.why(leftOut))") }
     let rest = leftOut.isEmpty ? "" : "; left out: \(leftOut)"
     Console.log(.info, "ready: \(files) files, \(bytes) bytes\(rest)")
@@ -134,14 +142,45 @@ final class ServeLog: Sendable {
         Console.output(line.finished, .file)
       }
       Console.log(.warning, "not served: \(Console.escaped(skipped.path)): \(skipped.reason)", .file)
-    case .progress(let progress):
-      display?.hashing(progress)
+    case .progress(let progress): print(progress)
+    case .hashingEnded:
+      hashing.withLock { $0 = nil }
+      display?.hashing(nil)
     }
+  }
+
+  private func print(_ progress: HashProgress) {
+    let report = hashing.withLock { clock in
+      var now = clock ?? .ofLog
+      defer { clock = now }
+      return now.report(progress, at: Clock.monotonicNanoseconds)
+    }
+    display?.hashing(report)
+    guard report.isDue else { return }
+    if json {
+      Console.output(JSONLine(report).finished)
+    } else if display == nil {
+      let files = "\(report.progress.filesDone) of \(report.progress.filesTotal) files"
+      Console.log(.info, "hashing: \(files), \(report.words)")
+    }
+  }
+
+  /// Whether a file gets a line.
+  private func isTold() -> Bool {
+    guard areFilesLimited else { return true }
+    let (isTold, leftOut) = fileLines.withLock { $0.next(at: Clock.monotonicNanoseconds) }
+    tellLeftOutFiles(leftOut)
+    return isTold
+  }
+
+  private func tellLeftOutFiles(_ count: Int) {
+    if count > 0 { Console.log(.info, "\(count) more files are served; 'p2pnode id PATH' prints the ID of one") }
   }
 
   private func offer(_ entry: CatalogueEntry, event: String, from old: String? = nil) {
     let link = link(to: entry.fileID, name: entry.name, length: entry.length)
     guard json else {
+      guard isTold() else { return }
       return Console.output("\(link ?? entry.fileID.hex)  \(entry.length)  \(Console.escaped(entry.path))", .file)
     }
     var line = JSONLine(event: event)

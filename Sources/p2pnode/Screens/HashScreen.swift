@@ -4,15 +4,16 @@ import Storage
 
 enum HashScreen {
   /// - `name`: of the file, as it is; nil: of all of the files.
-  static func line(_ progress: HashProgress, name: String? = nil, _ size: ScreenSize, _ style: ScreenStyle)
-    -> ScreenLine
-  {
+  static func line(_ report: HashReport, name: String? = nil, _ size: ScreenSize, _ style: ScreenStyle) -> ScreenLine {
+    let progress = report.progress
     let width = size.columns - 1
     let share = progress.bytesTotal == 0 ? 1 : Double(progress.bytesDone) / Double(progress.bytesTotal)
     let total = Format.size(progress.bytesTotal)
     let done = DisplayWidth.padded(
       "\(Format.size(progress.bytesDone)) of \(total)", to: total.count + 14, isRight: true)
-    let right = "  " + DisplayWidth.padded(Format.share(share), to: 5, isRight: true) + "  " + done
+    let left = report.secondsLeft.map { "\(Format.time(seconds: $0)) left" } ?? ""
+    var right = "  " + DisplayWidth.padded(Format.share(share), to: 5, isRight: true) + "  " + done
+    if width - right.count >= 40 { right += "  " + DisplayWidth.padded(left, to: 12, isRight: true) }
     let what = name.map(Console.escaped) ?? "\(progress.filesDone) of \(progress.filesTotal) files"
     let barWidth = max(0, min(40, (width - right.count) / 2))
     let room = max(0, width - right.count - barWidth - 10)
@@ -26,7 +27,7 @@ enum HashScreen {
   }
 
   /// Shows it, where there is a terminal.
-  static func show(_ progress: HashProgress, name: String) {
-    Console.show { size, style in [line(progress, name: name, size, style)] }
+  static func show(_ report: HashReport, name: String) {
+    Console.show { size, style in [line(report, name: name, size, style)] }
   }
 }

@@ -9,7 +9,7 @@ final class ServeDisplay: Sendable {
   private static let intervalMilliseconds: Int32 = 500
 
   private struct State {
-    var hashing: HashProgress?
+    var hashing: HashReport?
     var isStopping = false
     var thread: Thread?
     var hasEnded = false
@@ -23,10 +23,8 @@ final class ServeDisplay: Sendable {
     self.wakeUp = wakeUp
   }
 
-  func hashing(_ progress: HashProgress) {
-    let isOver = progress.bytesDone >= progress.bytesTotal
-    state.withLock { $0.hashing = isOver ? nil : progress }
-  }
+  /// - `report`: nil: nothing is hashed any more.
+  func hashing(_ report: HashReport?) { state.withLock { $0.hashing = report } }
 
   /// Shows the server until `end`.
   func start(_ server: Server, folder: String) {

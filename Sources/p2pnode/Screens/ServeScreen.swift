@@ -13,7 +13,7 @@ struct ServeScreen {
   /// The same of each connection, by its id.
   let speeds: [UInt64: Double]
   /// Files are being hashed.
-  var hashing: HashProgress?
+  var hashing: HashReport?
   /// It ends as soon as what was asked for is sent.
   var isStopping = false
 

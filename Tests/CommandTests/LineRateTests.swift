@@ -1,10 +1,10 @@
-// How many ends of connections `get` tells one by one.
+// How many events of a kind get a line.
 import Testing
 
 @testable import p2pnode
 
-struct ConnectionEndsTests {
-  private var ends = ConnectionEnds()
+struct LineRateTests {
+  private var ends = LineRate.ofConnectionEnds
 
   @Test mutating func `60 ends a minute are told, and of the others the number, whenever that is next told`() {
     var told = 0
