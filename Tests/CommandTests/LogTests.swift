@@ -5,13 +5,14 @@ import Testing
 struct LogTests {
   private let workbench = Workbench()
 
-  @Test func `get prints the lines of the engine's log, in their order, on stderr alone`() throws {
+  @Test func `get prints the lines of the engine's log, in their order, on stderr, and the path on stdout`() throws {
     let byteCount = (3 << 20) + 17
     let (one, fileID, _) = try workbench.serveFile(byteCount: byteCount)
     let two = try workbench.serve(workbench.path("served"))
     let get = try workbench.run("get", fileID, "--peer", one.address, "--peer", two.address, "--workers", "2")
     #expect(get.code == 0, "\(get)")
-    #expect(get.stdout.bytes.isEmpty, "\(get)")
+    let path = "./data.bin"
+    #expect(get.stdout.text == "\(path)\n", "\(get)")
     var lines = get.stderr.lines[...]
     func next() throws -> String {
       guard let line = lines.popFirst() else { throw Unexpected("a line is missing: \(get)") }
@@ -46,14 +47,16 @@ struct LogTests {
     }
     #expect(chunks == 4, "\(get)")
     #expect(try next() == "[Downloader] Download complete: data.bin (\(speed.2))", "\(get)")
+    let saved = try next()
+    #expect(saved.wholeMatch(of: #/Saved (\S+) \(3\.0 MiB in \d+\.\ds\)/#)?.1 == path[...], "\(saved)")
     #expect(lines.isEmpty, "\(get)")
   }
 
-  @Test func `--quiet prints nothing when all goes well`() throws {
+  @Test func `--quiet prints nothing but the path when all goes well`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
     let get = try workbench.run("get", fileID, "--peer", served.address, "--quiet")
     #expect(get.code == 0, "\(get)")
-    #expect(get.stdout.bytes.isEmpty && get.stderr.bytes.isEmpty, "\(get)")
+    #expect(get.stdout.text == "./data.bin\n" && get.stderr.bytes.isEmpty, "\(get)")
   }
 
   @Test func `--quiet still says why it failed, in one line`() throws {

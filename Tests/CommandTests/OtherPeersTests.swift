@@ -64,6 +64,7 @@ struct OtherPeersTests {
     let listedCount = rest.startIndex - start - 1
     let count = try #require(Int(match.1))
     #expect(count > 0 && count + listedCount >= visitorCount + 1, "\(get)")
-    #expect(rest.count == 2 && rest.last?.hasPrefix("[Downloader] Download complete: ") == true, "\(get)")
+    #expect(rest.count == 3, "\(get)")
+    #expect(rest.dropFirst().first?.hasPrefix("[Downloader] Download complete: ") == true, "\(get)")
   }
 }

@@ -35,8 +35,19 @@ struct TerminalTests {
     terminal.write(sent)
     let lines = terminal.text
     #expect(lines.first == "[Stats] File: data.bin", "\(lines)")
-    #expect(lines.last?.hasPrefix("[Downloader] Download complete: data.bin") == true, "\(lines)")
+    #expect(lines.suffix(2).first?.hasPrefix("[Downloader] Download complete: data.bin") == true, "\(lines)")
+    #expect(lines.last?.contains("data.bin (3.0 MiB in ") == true, "\(lines)")
     #expect(!lines.contains { $0.contains("LATENCY") || $0.contains("━") }, "\(lines)")
+  }
+
+  @Test func `text that goes to the terminal stays on it`() throws {
+    let text = (1...40).map { "line \($0)\n" }.joined()
+    let folder = try workbench.makeFolder("served")
+    try Data(text.utf8).write(to: URL(fileURLWithPath: folder + "/text"))
+    let served = try workbench.serve(folder)
+    let get = try get("\(try served.fileID("text")) -o -", from: served.address, [:])
+    #expect(get.code == 0, "\(get)")
+    #expect(get.stdout.bytes.filter { $0 != UInt8(ascii: "\r") } == Array(text.utf8), "\(get)")
   }
 
   @Test func `NO_COLOR leaves the screen and takes the colours`() throws {

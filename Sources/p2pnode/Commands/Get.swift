@@ -161,7 +161,7 @@ struct Get: ParsableCommand {
     stop.whenItComes(isAtOnce: target.isStandardOutput) { downloader.cancel() }
     let log = GetLog(
       json: json ? GetJSON(explains: explain, maxWorkers: set.workers) : nil, explains: explain ? set.workers : nil,
-      stays: keepServing, quiet: quiet || set.logLevel < .info || folder.isPlanOnly,
+      stays: keepServing, quiet: quiet || set.logLevel < .info || folder.isPlanOnly || isText(target),
       verbose: verbose || set.logLevel == .debug, plans: folder.isPlanOnly)
     do throws(DownloadError) {
       log.ended(
@@ -177,6 +177,11 @@ struct Get: ParsableCommand {
       throw failure
     }
     _ = consume loaded
+  }
+
+  /// Whether the content itself fills the terminal: then no screen is drawn over it.
+  private func isText(_ target: DownloadTarget) -> Bool {
+    target.isStandardOutput && Terminal.isTerminal(.standardOutput) && !verbose
   }
 
   func configuration(_ set: Settings, _ identity: StaticIdentity) throws(Failure) -> NodeConfiguration {

@@ -52,6 +52,7 @@ final class GetLog {
       observers.append(GetSummary(isPlain: isPlain, explains: explains, stays: stays))
       if isPlain { observers.append(GetLines(isVerbose: verbose)) }
     }
+    observers.append(GetSaved(isTold: !quiet, isPrinted: json == nil && !plans))
     self.init(observers)
   }
 
