@@ -210,18 +210,6 @@ import Testing
     #expect(bench.temporary.read("out/a/b") == [5])
   }
 
-  @Test func `a name that the file system takes for another one ends the update before it begins`() throws {
-    let bench = UpdateBench(["a": .file([1])])
-    let sample = try SampleFolder(["A": .file([2])])
-    let output = OpenFolder(try Directory(bench.output))
-    let plan = try #require(
-      try FolderUpdatePlan(sample.layout, output: output, bench.options, threads: 1) { false })
-    // As if case did not matter: both names are of one file.
-    let status = try Directory(bench.output).status(of: "a")
-    #expect(
-      plan.taken(FolderPath("A"), by: status) == .sameName(path: bench.out("A"), other: bench.out("a")))
-  }
-
   @Test func `two updates of one output do not run at once`() throws {
     let bench = UpdateBench(["a": .file([1])])
     let update = try bench.begin(try SampleFolder(["a": .file([2])]))

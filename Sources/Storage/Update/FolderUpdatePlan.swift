@@ -157,16 +157,26 @@ struct FolderUpdatePlan: Sendable {
   /// A name that the scan did not see must be free. If it is not, the file system takes another name for it.
   private func checkAbsence() throws(PartFileError) {
     let folder = output.folder
-    for entry in missing.entries {
-      let path = listing.path(of: entry)
-      guard scan.place(of: path) == nil, path.parent.map({ isFolder($0) }) ?? true else { continue }
-      guard let taken = try? folder.directory.status(of: path.description) else { continue }
-      throw self.taken(path, by: taken)
+    let taken = FolderUpdatePlan.firstTaken(by: missing, of: listing, scan) {
+      try? folder.directory.status(of: $0.description)
     }
+    if let taken { throw self.taken(taken.path, by: taken.status) }
   }
 
-  private func isFolder(_ path: FolderPath) -> Bool {
-    scan.place(of: path).map { scan.names[$0].status.kind == .directory } ?? false
+  /// The first path that missing entries need, that the scan did not see, and that is not free. It is that of an entry, or
+  /// of a folder above it.
+  /// - `status`: what a path of the output is; nil: nothing.
+  static func firstTaken(
+    by missing: EntrySet, of listing: FolderListing, _ scan: OutputScan, status: (FolderPath) -> FileStatus?
+  ) -> (path: FolderPath, status: FileStatus)? {
+    // The entries of a new folder follow on each other, and all need it first.
+    var last: FolderPath?
+    for entry in missing.entries {
+      guard let path = scan.firstUnseen(on: listing.path(of: entry)), path != last else { continue }
+      last = path
+      if let taken = status(path) { return (path, taken) }
+    }
+    return nil
   }
 
   /// The error for a name that is taken although the scan did not see it.
