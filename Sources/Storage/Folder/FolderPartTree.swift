@@ -153,7 +153,10 @@ struct FolderTreeWalk {
       do throws(Errno) { try folder.directory.remove(name.description) } catch {
         if work == .placing { throw .io(error) }
       }
-      part.states.withLock { $0.made.remove(entry) }
+      part.states.withLock { states in
+        states.made.remove(entry)
+        states.unsynced.remove(entry)
+      }
     }
   }
 
@@ -173,6 +176,8 @@ struct FolderTreeWalk {
     if let what = FolderPart.foreignness(of: status) {
       throw .foreign(path: folder.directory.path(of: name), what: what)
     }
+    // The earlier download may have ended before it synced the file.
+    part.states.withLock { $0.unsynced.insert(entry) }
     var present = min(status.size, length)
     if status.size > length || part.isLarge(length) {
       do throws(Errno) {
