@@ -122,6 +122,31 @@ import Transfer
     let all = killing.chunks + (try GetEvents(last).chunks)
     #expect(Set(all).count == all.count, "\(killing): fetched twice")
   }
+
+  @Test(.enabled(if: Trace.isHere && Privileges.canObeyPermissions, "strace or setpriv is not here"))
+  func `an update of read-only files that was killed at its end is completed by the next one`() throws {
+    let paths = ["large.bin", "run.sh", "small/1/1", "small/2/2"]
+    let old = Tree(new.items.filter { paths.contains($0.key) }.mapValues { _ in .file(Data("read-only".utf8)) })
+    let from = try serve(new)
+    let output = workbench.path("out")
+    try old.write(to: output)
+    for path in paths { chmod(output + "/" + path, 0o444) }
+    let arguments = ["get", from.id, "--peer", from.served.address, "-o", output, "--update", "--json"]
+    // The first new file that takes its place.
+    let killed = try workbench.start(
+      arguments, through: Privileges.obeyPermissions + Trace.killing(at: "renameat2", number: 1))
+    try workbench.ended(killed)
+    #expect(killed.code == -SIGKILL, "\(killed)")
+    #expect(try Tree(at: output) == old)
+    let next = try workbench.ended(try workbench.start(arguments, through: Privileges.obeyPermissions))
+    #expect(next.code == 0, "\(next)")
+    #expect(try Tree(at: output) == new)
+    #expect(try GetEvents(next).number("bytes") == 0, "\(next)")
+    for path in paths {
+      let mode = try FileManager.default.attributesOfItem(atPath: output + "/" + path)[.posixPermissions] as? Int
+      #expect(mode == (path == "run.sh" ? 0o555 : 0o444), "\(path)")
+    }
+  }
 }
 
 /// One download that is killed again and again, each time at a random moment of it.
