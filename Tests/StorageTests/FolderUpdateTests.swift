@@ -113,6 +113,27 @@ import Testing
     #expect(SampleFolder.items(below: bench.out("new")) == sample.items)
   }
 
+  @Test func `right chunks of the file at the same path in another folder are not fetched`() throws {
+    let old = pattern(3 << 20, seed: 4)
+    var new = old
+    new[5] ^= 1
+    var bench = UpdateBench()
+    bench.options.reusedFolders = [bench.temporary("store")]
+    mkdir(bench.temporary("store"), 0o755)
+    UpdateBench.make(["deep/large": .file(old)], in: bench.temporary("store"))
+    let sample = try SampleFolder(["deep/large": .file(new)])
+    // A new output.
+    let part = try FolderPart(inFolder: bench.temporary.path, layout: sample.layout)
+    #expect(try part.copyFiles(bench.options)?.entries == [0])
+    #expect(part.isResumed)
+    let found = try part.verifiedLeaves(of: sample.chunks(withLeafHashes: true), in: sample.cut)
+    #expect(found.map(\.mask) == [.max - 1, .max, .max])
+    try part.discard()
+    // An output that is there. Here a chunk counts only as a whole.
+    #expect(try bench.update(sample) == 1 << 20)
+    #expect(bench.items == sample.items)
+  }
+
   // MARK: Modes
 
   @Test func `a file gets its executable bit without being copied`() throws {

@@ -143,13 +143,19 @@ struct FolderUpdatePlan: Sendable {
     }
   }
 
-  /// The place of an old file whose chunks may be right, for a file of several chunks that is not copied.
-  func base(of entry: Int) -> Int? {
-    guard listing.isFile(entry), copies[entry] == nil, let place = names[entry],
+  /// An old file whose chunks may be right, for a file of several chunks that is not copied: the file at its path in the
+  /// output, else in another folder.
+  func base(of entry: Int) -> CopySource? {
+    guard listing.isFile(entry), copies[entry] == nil,
       listing.fileLength(of: entry) > UInt64(ChunkLayout.wireChunkSize)
     else { return nil }
-    let status = scan.names[place].status
-    return status.kind == .regular && status.size > 0 ? place : nil
+    let path = listing.path(of: entry)
+    for (index, folder) in folders.enumerated() {
+      guard let place = folder.scan.place(of: path) else { continue }
+      let status = folder.scan.names[place].status
+      if status.kind == .regular, status.size > 0 { return CopySource(folder: index, place: place) }
+    }
+    return nil
   }
 
   // MARK: What cannot be
