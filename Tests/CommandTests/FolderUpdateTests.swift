@@ -137,12 +137,16 @@ import Testing
 
   @Test func `a new output gets files of a folder that the user names`() throws {
     let shared = pattern(4 << 20, seed: 90)
-    try write(["deep/one": shared], in: "store")
-    let from = try serve(["a": shared, "b": [7]], "served")
+    var changed = shared
+    changed[3_000_000] ^= 1
+    try write(["deep/one": shared, "c/large": shared], in: "store")
+    let from = try serve(["a": shared, "b": [7], "c/large": changed], "served")
     let get = try get(from, "-o", "copy", "--reuse", workbench.path("store"))
     #expect(get.code == 0, "\(get)")
-    #expect(try files(in: "copy") == ["a": shared, "b": [7]])
-    #expect(try uploaded(from.served) < 1_000)
+    #expect(try files(in: "copy") == ["a": shared, "b": [7], "c/large": changed])
+    // Of the file that differs, its chunk.
+    let sent = try uploaded(from.served)
+    #expect(sent < 1 << 20 | 10_000, "\(sent) bytes")
   }
 
   @Test func `an update without a name finds the folder by the suggested one, and leaves nothing beside it`() throws {

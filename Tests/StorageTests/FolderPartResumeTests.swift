@@ -97,4 +97,43 @@ import Testing
     part.removeJournal()
     #expect(SampleFolder.items(below: temporary("out")) == sample.items)
   }
+
+  @Test func `files that an earlier download may not have synced are synced before they count`() throws {
+    let sample = try SampleFolder.varied()
+    func open(_ wanted: EntrySet? = nil) throws -> FolderPart {
+      try FolderPart(
+        inFolder: temporary.path, layout: sample.layout, wanted: wanted, mayReserveNothing: false,
+        syncsFileSystem: false)
+    }
+    let pieces = sample.pieces
+    do {
+      let part = try open()
+      for piece in pieces[..<(pieces.count / 2)] { try part.write(piece) }
+    }
+    let part = try open()
+    let made = part.states.withLock { $0.made.entries }.filter(sample.listing.isFile)
+    #expect(!made.isEmpty && part.states.withLock { $0.unsynced.entries } == made)
+    try part.syncData()
+    #expect(part.states.withLock { $0.unsynced.entries } == [])
+    for piece in pieces[(pieces.count / 2)...] { try part.write(piece) }
+    try part.place(as: "out", force: false)
+    #expect(SampleFolder.items(below: temporary("out")) == sample.items)
+  }
+
+  @Test func `files that are removed again are not synced, nor are their folders`() throws {
+    let sample = try SampleFolder.varied()
+    var wanted = EntrySet(entryCount: sample.listing.count)
+    wanted.insert(sample.entry("run.sh"))
+    func open() throws -> FolderPart {
+      try FolderPart(
+        inFolder: temporary.path, layout: sample.layout, wanted: wanted, mayReserveNothing: false,
+        syncsFileSystem: false)
+    }
+    do {
+      let part = try open()
+      for piece in sample.pieces { try part.write(piece) }
+    }
+    try open().place(as: "out", force: false)
+    #expect(SampleFolder.items(below: temporary("out")).keys.sorted() == ["run.sh"])
+  }
 }

@@ -184,14 +184,23 @@ import Testing
     #expect(temporary.names == [name(sample)])
     let part = try make(sample)
     for piece in sample.pieces.suffix(40) { try part.write(piece) }
-    FolderPart.removeLeftovers(of: sample.layout, inFolder: temporary.path)
+    FolderPart.removeLeftovers(of: sample.layout.folderID, inFolder: temporary.path)
     #expect(temporary.names == [name(sample)], "another get is at it")
+    part.release()
+    FolderPart.removeLeftovers(of: sample.layout.folderID, inFolder: temporary.path)
+    #expect(temporary.names == [name(sample)], "it is not finished")
     try part.discard()
     #expect(temporary.names == [])
-    do { _ = try make(sample) }
-    FolderPart.removeLeftovers(of: sample.layout, inFolder: temporary.path)
-    FolderPart.removeLeftovers(of: sample.layout, inFolder: temporary.path)
-    #expect(temporary.names == [])
+    do {
+      let part = try make(sample)
+      for piece in sample.pieces { try part.write(piece) }
+      try part.place(as: "out", force: false)
+      part.release()
+    }
+    #expect(temporary.names.count == 2)
+    FolderPart.removeLeftovers(of: sample.layout.folderID, inFolder: temporary.path)
+    FolderPart.removeLeftovers(of: sample.layout.folderID, inFolder: temporary.path)
+    #expect(temporary.names == ["out"])
   }
 
   @Test func `a name that the file system has no room for is refused at once`() throws {

@@ -237,15 +237,17 @@ final class FolderDownload: Sendable {
     }
     part.removeJournal()
     part.release()
-    removeListing()
+    removeRest()
     finish(folder, listing, path: part.outputPath(name), name: name)
   }
 
-  /// Removes the listing that lies beside the output of an update. Else it went with the part.
-  private func removeListing() {
+  /// Removes what lies beside the output of an update: its listing, if the output was not known when it was fetched, and
+  /// what an earlier download left that ended just after its output had got its name. Else all went with the part.
+  private func removeRest() {
     let target = request.target
-    guard target.updates, target.partsFolder == target.folder else { return }
-    FolderPart.removeListing(of: request.fileID, inFolder: target.folder)
+    guard target.updates else { return }
+    if target.partsFolder == target.folder { FolderPart.removeListing(of: request.fileID, inFolder: target.folder) }
+    FolderPart.removeLeftovers(of: request.fileID, inFolder: target.folder)
   }
 
   private func finish(_ folder: ListedFolder, _ listing: DownloadLink, path: String?, name: String) {
@@ -266,7 +268,7 @@ final class FolderDownload: Sendable {
         onUpdate: download.queue.put, at: now)
     } onEnd: { result in
       listing.cancel()
-      if case .success = result { self.removeListing() }
+      if case .success = result { self.removeRest() }
       self.end(result)
     }
     guard isAdded else {

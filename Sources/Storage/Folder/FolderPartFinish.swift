@@ -96,11 +96,11 @@ extension FolderPart {
   /// Before `place`: removes the journal. After it: removes all that is left of the part, and gives up its lock.
   public func removeJournal() {
     try? part.folder.remove(PartFolderName.journal)
-    if hasPlace.load(ordering: .acquiring) { removeRest() }
+    if hasPlace.load(ordering: .acquiring) { FolderPart.removeRest(of: part) }
   }
 
   /// Removes what is beside the tree. Where that fails it is harmless.
-  private func removeRest() {
+  private static func removeRest(of part: borrowing LockedPartFolder) {
     let names = [
       PartFolderName.probe, PartFolderName.listing, PartFolderName.suggestion, PartFolderName.journal,
       PartFolderName.lock,
@@ -119,7 +119,7 @@ extension FolderPart {
     folders.removeAll()
     files.removeAll()
     try? part.folder.removeDirectory(PartFolderName.tree)
-    removeRest()
+    FolderPart.removeRest(of: part)
     do throws(Errno) { _ = try part.parent.status(of: part.name) } catch {
       if error.code == Errno.noEntry { return }
       throw .io(error)
@@ -127,11 +127,15 @@ extension FolderPart {
     throw .foreign(path: path, what: "a folder with names that are not of this download")
   }
 
-  /// Removes the part folder of a folder that is there already, unless another process or user has it.
-  public static func removeLeftovers(of layout: FolderLayout, inFolder folderPath: String) {
-    guard let parent = try? Directory(folderPath), (try? parent.status(of: name(of: layout.folderID))) != nil,
-      let part = try? FolderPart(inFolder: folderPath, layout: layout)
+  /// Removes what a download left that ended just after its output had got its name. An unfinished output stays, and so
+  /// does a part folder that another process or user has.
+  public static func removeLeftovers(of folderID: FileID, inFolder folderPath: String) {
+    let name = name(of: folderID)
+    guard let parent = try? Directory(folderPath), (try? parent.status(of: name)) != nil,
+      let part = try? LockedPartFolder(name, in: parent)
     else { return }
-    try? part.discard()
+    do throws(Errno) { _ = try part.folder.status(of: PartFolderName.tree) } catch {
+      if error.code == Errno.noEntry { removeRest(of: part) }
+    }
   }
 }

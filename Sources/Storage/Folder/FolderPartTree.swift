@@ -153,7 +153,10 @@ struct FolderTreeWalk {
       do throws(Errno) { try folder.directory.remove(name.description) } catch {
         if work == .placing { throw .io(error) }
       }
-      part.states.withLock { $0.made.remove(entry) }
+      part.states.withLock { states in
+        states.made.remove(entry)
+        states.unsynced.remove(entry)
+      }
     }
   }
 
@@ -173,6 +176,9 @@ struct FolderTreeWalk {
     if let what = FolderPart.foreignness(of: status) {
       throw .foreign(path: folder.directory.path(of: name), what: what)
     }
+    // The earlier download may have ended before it synced the file.
+    part.states.withLock { $0.unsynced.insert(entry) }
+    if status.mode & 0o600 != 0o600 { try makeWritable(entry, name, in: folder) }
     var present = min(status.size, length)
     if status.size > length || part.isLarge(length) {
       do throws(Errno) {
@@ -184,6 +190,17 @@ struct FolderTreeWalk {
       }
     }
     if isWanted(entry) { bytes.present += present }
+  }
+
+  /// An earlier update may have given the file the permissions of an old one, and may have ended then.
+  private func makeWritable(_ entry: Int, _ name: String, in folder: OpenFolder) throws(PartFileError) {
+    let mode: UInt32 = part.listing.isExecutable(entry) ? 0o777 : 0o666
+    do throws(Errno) {
+      let file = try folder.directory.open(name, [.read, .noFollow, .nonBlocking])
+      try file.setMode(mode & ~Environment.fileModeMask | 0o600)
+    } catch {
+      throw part.failure(error)
+    }
   }
 
   /// An entry of the output: a file is as long as it should be. Links come later.

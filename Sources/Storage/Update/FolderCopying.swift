@@ -28,9 +28,9 @@ final class FolderCopying {
     for entry in plan.missing.entries where plan.listing.isFile(entry) && !shouldStop() {
       if let source = plan.copies[entry] {
         try copy(entry, from: source, isWhole: true, shouldStop: shouldStop)
-      } else if let place = plan.base(of: entry), !part.isMade(entry) {
+      } else if let base = plan.base(of: entry), !part.isMade(entry) {
         // If the part has the file already, it has more of it than the old file.
-        try copy(entry, from: CopySource(folder: 0, place: place), isWhole: false, shouldStop: shouldStop)
+        try copy(entry, from: base, isWhole: false, shouldStop: shouldStop)
       }
     }
     try? part.part.folder.remove(FolderCopying.copyName)

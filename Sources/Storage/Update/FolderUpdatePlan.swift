@@ -144,13 +144,19 @@ struct FolderUpdatePlan: Sendable {
     }
   }
 
-  /// The place of an old file whose chunks may be right, for a file of several chunks that is not copied.
-  func base(of entry: Int) -> Int? {
-    guard listing.isFile(entry), copies[entry] == nil, let place = names[entry],
+  /// An old file whose chunks may be right, for a file of several chunks that is not copied: the file at its path in the
+  /// output, else in another folder.
+  func base(of entry: Int) -> CopySource? {
+    guard listing.isFile(entry), copies[entry] == nil,
       listing.fileLength(of: entry) > UInt64(ChunkLayout.wireChunkSize)
     else { return nil }
-    let status = scan.names[place].status
-    return status.kind == .regular && status.size > 0 ? place : nil
+    let path = listing.path(of: entry)
+    for (index, folder) in folders.enumerated() {
+      guard let place = folder.scan.place(of: path) else { continue }
+      let status = folder.scan.names[place].status
+      if status.kind == .regular, status.size > 0 { return CopySource(folder: index, place: place) }
+    }
+    return nil
   }
 
   // MARK: What cannot be
@@ -176,16 +182,26 @@ struct FolderUpdatePlan: Sendable {
   /// A name that the scan did not see must be free. If it is not, the file system takes another name for it.
   private func checkAbsence() throws(PartFileError) {
     let folder = output.folder
-    for entry in missing.entries {
-      let path = listing.path(of: entry)
-      guard scan.place(of: path) == nil, path.parent.map({ isFolder($0) }) ?? true else { continue }
-      guard let taken = try? folder.directory.status(of: path.description) else { continue }
-      throw self.taken(path, by: taken)
+    let taken = FolderUpdatePlan.firstTaken(by: missing, of: listing, scan) {
+      try? folder.directory.status(of: $0.description)
     }
+    if let taken { throw self.taken(taken.path, by: taken.status) }
   }
 
-  private func isFolder(_ path: FolderPath) -> Bool {
-    scan.place(of: path).map { scan.names[$0].status.kind == .directory } ?? false
+  /// The first path that missing entries need, that the scan did not see, and that is not free. It is that of an entry, or
+  /// of a folder above it.
+  /// - `status`: what a path of the output is; nil: nothing.
+  static func firstTaken(
+    by missing: EntrySet, of listing: FolderListing, _ scan: OutputScan, status: (FolderPath) -> FileStatus?
+  ) -> (path: FolderPath, status: FileStatus)? {
+    // The entries of a new folder follow on each other, and all need it first.
+    var last: FolderPath?
+    for entry in missing.entries {
+      guard let path = scan.firstUnseen(on: listing.path(of: entry)), path != last else { continue }
+      last = path
+      if let taken = status(path) { return (path, taken) }
+    }
+    return nil
   }
 
   /// The error for a name that is taken although the scan did not see it.

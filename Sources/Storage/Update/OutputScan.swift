@@ -114,6 +114,15 @@ struct OutputScan: Sendable {
     return place < names.count && names[place].path == path ? place : nil
   }
 
+  /// The first name on the way to a path that the scan did not see, although it saw the folder in which the name would
+  /// lie. Nil if it saw the path, or something on the way that is not a folder.
+  func firstUnseen(on path: FolderPath) -> FolderPath? {
+    guard place(of: path) == nil else { return nil }
+    guard let parent = path.parent else { return path }
+    guard let place = place(of: parent) else { return firstUnseen(on: parent) }
+    return names[place].status.kind == .directory ? path : nil
+  }
+
   /// The names below the folder at a place.
   func places(below place: Int) -> Range<Int> {
     let folder = names[place].path

@@ -74,9 +74,10 @@ struct UpdateEnding {
     }
   }
 
-  /// Permissions like another file's. All that may read an executable file may execute it.
+  /// Permissions like another file's. All that may read an executable file may execute it. The owner may read every
+  /// file, as a later update does.
   static func mode(_ isExecutable: Bool, like mode: UInt32) -> UInt32 {
-    let plain = mode & 0o666
+    let plain = mode & 0o666 | 0o400
     return isExecutable ? plain | (plain & 0o444) >> 2 | 0o100 : plain
   }
 

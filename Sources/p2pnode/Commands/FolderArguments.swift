@@ -42,7 +42,8 @@ struct FolderArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Copy files of this folder instead of fetching them, if they are the same. May be repeated.", valueName: "DIR"),
+      "Copy files of this folder instead of fetching them, as far as they are the same. May be repeated.",
+      valueName: "DIR"),
     completion: .directory)
   var reuse: [String] = []
 

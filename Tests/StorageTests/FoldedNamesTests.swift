@@ -1,0 +1,45 @@
+// File systems that take names for equal which are not: an update ends before it changes anything.
+import Content
+import Posix
+import TestSupport
+import Testing
+
+@testable import Storage
+
+@Suite struct `An update where case does not matter` {
+  @Test func `a name that the file system takes for another one ends the update before it begins`() throws {
+    let bench = UpdateBench(["a": .file([1])])
+    let sample = try SampleFolder(["A": .file([2])])
+    let output = OpenFolder(try Directory(bench.output))
+    let plan = try #require(
+      try FolderUpdatePlan(sample.layout, output: output, bench.options, threads: 1) { false })
+    // As if case did not matter: both names are of one file.
+    let status = try Directory(bench.output).status(of: "a")
+    #expect(
+      plan.taken(FolderPath("A"), by: status) == .sameName(path: bench.out("A"), other: bench.out("a")))
+  }
+
+  @Test func `a folder that the file system takes for another one ends the update before it begins`() throws {
+    let bench = UpdateBench(["Dir/own": .file([1]), "Dir/x": .file([2]), "kept": .file([3]), "way": .file([4])])
+    let scan = try #require(try OutputScan(OpenFolder(try Directory(bench.output))) { false })
+    // As if case did not matter.
+    func taken(_ items: [String: SampleFolder.Item]) throws -> FolderPath? {
+      let listing = try SampleFolder(items).listing
+      var missing = EntrySet(entryCount: listing.count)
+      for entry in 0..<listing.count where scan.place(of: listing.path(of: entry)) == nil { missing.insert(entry) }
+      return FolderUpdatePlan.firstTaken(by: missing, of: listing, scan) { path in
+        scan.names.first { $0.path.description.lowercased() == path.description.lowercased() }?.status
+      }?.path
+    }
+    // Its files have other names, or the same, or it has the other folder beside it, or is deep, or has no files.
+    #expect(try taken(["dir/new": .file([5])]) == FolderPath("dir"))
+    #expect(try taken(["a": .file([6]), "dir/x": .file([7])]) == FolderPath("dir"))
+    #expect(try taken(["Dir/x": .file([2]), "dir/y": .file([8])]) == FolderPath("dir"))
+    #expect(try taken(["dir/a/b/c": .file([5])]) == FolderPath("dir"))
+    #expect(try taken(["dir": .folder]) == FolderPath("dir"))
+    #expect(try taken(["Dir/OWN": .file([5])]) == FolderPath("Dir/OWN"))
+    // A file makes way for a folder of its name, but not for one of another name.
+    #expect(try taken(["new/x": .file([5]), "Dir/new": .file([5]), "way/x": .file([5])]) == nil)
+    #expect(try taken(["WAY/x": .file([5])]) == FolderPath("WAY"))
+  }
+}
