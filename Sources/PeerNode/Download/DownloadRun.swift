@@ -201,6 +201,7 @@ final class DownloadRun {
     case .disconnect(let id, let reason):
       if let event = connections.disconnect(id, reason) { state.handle(event, at: now) }
     case .report(let report): if !isListing || report.isAboutPeer { onUpdate(.report(report)) }
+    case .filesCompleted: break
     case .finished(let stats): phase = .decided(.success(stats))
     case .failed(let failure, let stats):
       phase = .decided(
