@@ -50,7 +50,7 @@ private final class SeveralDisplayRow: DownloadObserver {
     case .progress(let progress): show(progress)
     case .report(.peerBanned), .unresolved, .peerEnded: display.peer(update)
     case .staying: display.change(place) { $0.stage = .serving }
-    case .planned, .listing, .report, .resolved, .searched, .found, .listening, .unreadable: break
+    case .planned, .listing, .files, .report, .resolved, .searched, .found, .listening, .unreadable: break
     }
   }
 
