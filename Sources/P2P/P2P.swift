@@ -38,6 +38,12 @@ public typealias FolderPlan = Storage.FolderPlan
 public typealias Download = PeerNode.Download
 /// What a running download says.
 public typealias DownloadUpdate = PeerNode.DownloadUpdate
+/// Files of a folder that are complete while others are fetched.
+public typealias CompletedFiles = PeerNode.CompletedFiles
+/// One of them.
+public typealias CompletedFile = PeerNode.CompletedFile
+/// How much of a folder is there.
+public typealias FolderProgress = Transfer.FolderProgress
 /// A finished download.
 public typealias DownloadResult = PeerNode.DownloadResult
 /// Why a download did not finish.

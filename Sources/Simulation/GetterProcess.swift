@@ -124,7 +124,7 @@ final class GetterProcess: SimulatedNode {
     case .cancel(let id, let request): command(id) { $0.command { $0.cancel(request, of: $1) } }
     case .disconnect(let id, let reason):
       if let event = disconnect(id, reason) { tell(event) }
-    case .report: break
+    case .report, .filesCompleted: break
     case .finished(let stats): end(.finished(stats))
     case .failed(let failure, let stats): end(.failed(failure, stats))
     }

@@ -27,6 +27,7 @@ extension RuleBook {
       countLoss(id)
       if let address = addresses[id] { resolvedAddresses.insert(address) }
     case .report(let report): see(report, at: now)
+    case .filesCompleted(let entries): completeFiles(entries)
     case .finished(let stats): end(.complete, stats)
     case .failed(let failure, let stats): fail(failure, stats, at: now)
     }

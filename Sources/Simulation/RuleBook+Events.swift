@@ -116,7 +116,9 @@ extension RuleBook {
     for (chunk, mask) in leaves {
       let wasHad = isHad(chunk)
       if mask & whole(chunk) & ~verified[Int(chunk.rawValue)] != 0 { lastLeaf = now }
+      let before = verified[Int(chunk.rawValue)]
       verified[Int(chunk.rawValue)] |= mask & whole(chunk)
+      expectFiles(of: chunk, before: before)
       if !wasHad, isHad(chunk) { resumedChunks += 1 }
     }
     if isAllHad { expectedEnds = [.complete] }
@@ -129,6 +131,7 @@ extension RuleBook {
     let others = askers(of: chunk).filter { $0.id != id || $0.asked.id != request }
     let before = verified[Int(chunk.rawValue)]
     verified[Int(chunk.rawValue)] |= leaves.mask
+    expectFiles(of: chunk, before: before)
     for leaf in leaves.first..<leaves.end {
       let byteCount = UInt64(layout.length(of: LeafRange(first: leaf, count: 1), in: chunk))
       if before & (1 << UInt64(leaf)) == 0 { newBytes += byteCount } else { duplicateBytes += byteCount }

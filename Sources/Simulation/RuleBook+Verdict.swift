@@ -11,8 +11,10 @@ extension RuleBook {
       expectedEnds = []
       lateLoss = nil
       expectedFailures = [:]
+      expectedFiles = []
       dueCount = 0
     }
+    if let entry = expectedFiles.first { breakRule("file \(entry) is complete, and is not reported") }
     if hasEnded { return broken }
     if let end = expectedEnds.first { breakRule("the download should have ended: \(end)") }
     if expectedCancels != seenCancels { breakRule("cancelled \(seenCancels), not \(expectedCancels)") }

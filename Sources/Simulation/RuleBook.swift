@@ -68,6 +68,7 @@ struct RuleBook {
   /// By chunk, the leaves that are wanted, and the bytes of all of them.
   let due: [UInt64]
   let wantedBytes: UInt64
+  let files: FileBooks?
   let anchors: Set<PeerID>
 
   var dials: [ConnectionID: PeerAddress] = [:]
@@ -155,6 +156,8 @@ struct RuleBook {
   var takenBack: Set<ChunkIndex> = []
   /// The last request that was cancelled of a peer that was late with it.
   var lateLoss: (peer: PeerID, chunk: ChunkIndex, connection: ConnectionID, hasBegun: Bool)?
+  /// Files of a folder that the step completes.
+  var expectedFiles: Set<UInt32> = []
   var expectedBans: Set<PeerID> = []
   var seenBans: Set<PeerID> = []
   /// Failures that were not reported yet.
@@ -179,12 +182,14 @@ struct RuleBook {
     pages = PageLayout(scenario.layout, chunksPerPage: scenario.chunksPerPage)
     let layout = layout
     let wanted = settings.wanted
-    due = (0..<UInt32(layout.chunkCount)).map {
+    let due = (0..<UInt32(layout.chunkCount)).map {
       layout.leaves(of: ChunkIndex($0)).mask & wanted.mask(of: ChunkIndex($0))
     }
+    self.due = due
     wantedBytes = due.enumerated().reduce(0) {
       $0 + UInt64(layout.length(ofLeaves: $1.element, in: ChunkIndex(UInt32($1.offset))))
     }
+    files = layout.folder.map { FileBooks($0, due: due) }
     anchors = Set(scenario.peers.filter(\.isAnchor).map(\.id))
     verified = Array(repeating: 0, count: layout.chunkCount)
     restUntil = Array(repeating: nil, count: layout.chunkCount)

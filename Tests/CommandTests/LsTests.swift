@@ -46,7 +46,7 @@ struct LsTests {
       ], "\(child)")
     #expect(child.stderr.lines == ["2 files, 1 link, 1 empty folder, 1234579 bytes"], "\(child)")
     let left = try FileManager.default.contentsOfDirectory(atPath: workbench.path("home-1/cache"))
-    #expect(!left.contains { $0.hasPrefix("ls-") }, "\(left)")
+    #expect(!left.contains { $0.hasPrefix("listing-") }, "\(left)")
   }
 
   @Test func `--long adds the ID of each file`() throws {

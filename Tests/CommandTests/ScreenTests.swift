@@ -101,6 +101,16 @@ struct ScreenTests {
     #expect(lines[0].contains("1 banned"))
   }
 
+  @Test(arguments: [80, 200]) func `of a folder the files are counted, and the bytes that it takes`(columns: Int) {
+    var progress = ScreenTests.progress(8)
+    progress.folder = FolderProgress(completeFiles: 12, totalFiles: 340, totalBytes: 600_000 << 20)
+    let lines = GetScreen(name: "images", length: 1 << 40).render(
+      progress, ScreenSize(columns: columns, rows: 24), ScreenTests.plain
+    ).map { $0.rendered(columns: columns - 1, ScreenTests.plain) }
+    #expect(lines[0].hasPrefix("images ") && lines[0].contains(" 12 of 340 files, 8 peers"), "\(lines[0])")
+    #expect(lines[1].hasPrefix("50.0% ") && lines[1].contains("293.0 GiB of 585.9 GiB"), "\(lines[1])")
+  }
+
   @Test func `of more peers than rows the others are summed up`() {
     let lines = ScreenTests.lines(60, columns: 80, rows: 24)
     #expect(lines.count == 21)

@@ -3,6 +3,7 @@ import Content
 import Screen
 import Testing
 
+@testable import Transfer
 @testable import Wire
 @testable import p2pnode
 
@@ -66,6 +67,14 @@ struct SeveralScreenTests {
     // Half of the first, all of the second, nothing of the fourth.
     #expect(lines[1].hasPrefix("50.0% ") && lines[1].contains("1536.0 GiB of 3072.0 GiB"), "\(lines[1])")
     #expect(lines[1].contains("22m 54s left"), "\(lines[1])")
+  }
+
+  @Test func `with a folder among them the files of all are counted`() {
+    var rows = SeveralScreenTests.rows(3)
+    rows[0].folder = FolderProgress(completeFiles: 12, totalFiles: 340, totalBytes: 1 << 40)
+    // Twelve of the folder that is fetched, and the file that is done. What failed counts for nothing.
+    let line = SeveralScreenTests.lines(rows)[0]
+    #expect(line.hasPrefix("1 of 3 done, 13 of 341 files "), "\(line)")
   }
 
   @Test func `while a length is unknown the total says so`() {

@@ -74,12 +74,6 @@ struct UsageTests {
     #expect(verify.code == 66, "\(verify)")
   }
 
-  @Test func `verify of a folder as a file is 66`() throws {
-    _ = try workbench.makeFolder("folder")
-    let verify = try workbench.run("verify", UsageTests.fileID, "folder")
-    #expect(verify.code == 66, "\(verify)")
-  }
-
   @Test func `a swarm key file that is not there is 66, for get and for serve`() throws {
     let get = try workbench.run("get", UsageTests.fileID, "--peer", "127.0.0.1:9", "--swarm-key", "missing.key")
     #expect(get.code == 66, "\(get)")

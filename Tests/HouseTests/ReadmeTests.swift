@@ -49,10 +49,10 @@ import Testing
 
   @Test func `its programs are the ones that are tested`() throws {
     let parts = try Repository.text("Tests/P2PTests/EmbeddingTests.swift").split(separator: "    // README\n")
-    try #require(parts.count == 5)
+    try #require(parts.count == 7)
     let shown = readme.split(separator: "```swift\n").dropFirst().compactMap { $0.split(separator: "```").first }
-    try #require(shown.count == 2)
-    for (tested, shown) in zip([parts[1], parts[3]], shown) {
+    try #require(shown.count == 3)
+    for (tested, shown) in zip([parts[1], parts[3], parts[5]], shown) {
       let tested = tested.split(separator: "\n").map { $0.hasPrefix("    ") ? $0.dropFirst(4) : $0 }
       #expect(shown.split(separator: "\n").drop { $0.hasPrefix("import ") }.elementsEqual(tested))
     }

@@ -1,6 +1,7 @@
 // Updates of a download whose program reads them late.
 import Content
 import Posix
+import Storage
 import TestSupport
 import Testing
 import Wire
@@ -26,6 +27,7 @@ import Wire
       case .prepared: "prepared"
       case .resumed: "resumed"
       case .found: "found"
+      case .files(let files): "files " + files.map(\.path).joined(separator: " ")
       default: "other"
       }
     }
@@ -80,6 +82,43 @@ import Wire
     #expect(left.filter { $0.hasPrefix("progress") } == ["progress 9990"])
     #expect(left.last == "chunk 9999")
     #expect(backlog.lostCount == 10_000 - left.count { $0.hasPrefix("chunk") })
+  }
+
+  // MARK: Files
+
+  private static let layout: FolderLayout? = {
+    let content = FileContent(length: 1, root: Digest(sha256: [1].span.bytes))
+    let entries = (0..<1000).map { FolderEntry(FolderPath("\($0)"), .file(content, isExecutable: false)) }
+    return (try? FolderListing(entries)).flatMap { try? FolderLayout($0, root: .zero) }
+  }()
+
+  /// Files by their numbers in the listing, whose order is that of their names.
+  private func files(_ entries: [UInt32]) throws -> DownloadUpdate {
+    .files(CompletedFiles(try #require(UpdateQueueTests.layout), FilePlaces("part"), entries))
+  }
+
+  @Test func `files that wait come together, and keep their order`() throws {
+    var backlog = UpdateBacklog(countMax: 8)
+    backlog.put(try files([0]))
+    backlog.put(try files([1, 2]))
+    backlog.put(report(0))
+    backlog.put(try files([3]))
+    let all = all(of: &backlog)
+    #expect(all == ["files 0 1 10", "chunk 0", "files 100"])
+  }
+
+  @Test func `no file is lost however late the program reads, and few updates wait`() throws {
+    var backlog = UpdateBacklog(countMax: 64)
+    for i in 0..<UInt32(1000) {
+      backlog.put(report(i))
+      backlog.put(try files([i]))
+      #expect(backlog.count <= 64)
+    }
+    var places: [String] = []
+    while let update = backlog.take() {
+      if case .files(let files) = update { places += files.compactMap(\.place) }
+    }
+    #expect(Set(places) == Set((0..<1000).map { "part/\($0)" }) && places.count == 1000)
   }
 
   @Test func `updates that may not be lost stay even if they alone are too many`() {

@@ -78,6 +78,35 @@ import Testing
     await source.stop()
   }
 
+  @Test func `a program hears of each file of a folder that is complete, as README.md shows`() async throws {
+    let images = try folder("images/sub")
+    let copies = try folder("copies")
+    _ = try makeFile(images + "/large", byteCount: 2_500_000)
+    _ = try makeFile(images + "/small", byteCount: 5)
+    let loopback = Endpoint(ipv4: (127, 0, 0, 1), port: 0)
+    let source = try Node(NodeConfiguration(), listen: loopback)
+    let share = try source.share(base.path + "/images", stateFolder: try folder("state"))
+    _ = try await share.scan()
+    let folderID = try #require(share.folders.first { $0.path == "./" }).folderID
+    let port = try #require(source.address).port
+    let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: port), pinned: source.peerID)
+    let node = try Node(NodeConfiguration())
+
+    // README
+    let download = node.download(folderID, from: [peer], to: DownloadTarget(folder: copies, name: "images"))
+    for await update in download.updates {
+      guard case .files(let files) = update else { continue }
+      for file in files { print("\(file.path): \(file.byteCount) bytes at \(file.place ?? "nowhere")") }
+    }
+    print(try await download.result().path ?? "nowhere")
+    // README
+
+    #expect(
+      FileManager.default.contentsEqual(atPath: images + "/large", andPath: copies + "/images/sub/large"))
+    await node.stop()
+    await source.stop()
+  }
+
   @Test func `the last progress is all of it, and a file that is here needs nobody`() async throws {
     let images = try folder("images")
     let bytes = try makeFile(images + "/disk.img", byteCount: 3_000_000)

@@ -5,8 +5,8 @@ import Transfer
 
 /// One download, started by `Node.download` or `Downloader.start`. It goes on if the program drops this object.
 public final class Download: Sendable {
-  /// Updates that wait for the program. If it falls further behind, only the newest progress waits, and the oldest reports
-  /// of chunks and peers are lost; the statistics at the end cover them all.
+  /// Updates that wait for the program. If it falls further behind, only the newest progress waits, the complete files of
+  /// a folder wait together, and the oldest reports of chunks and peers are lost; the statistics at the end cover them all.
   public static let updatesWaitingMax = 4_096
 
   /// The file that is fetched.

@@ -39,6 +39,8 @@ final class DownloadRun {
   /// Called on the control thread when the listing of a folder is there. The download then stays until it is cancelled.
   /// Nil: only the listing was asked for.
   let onListed: ((ListedFolder) -> Void)?
+  /// If the contents of a folder are fetched.
+  private let files: FolderFiles?
   /// Leaves that the download of a folder need not fetch, since the disk has them.
   private let heldLeaves: WantedLeaves
   /// Peers that probably have the content.
@@ -87,6 +89,7 @@ final class DownloadRun {
       nodeConnections, own: context.configuration.identity.peerID, link, onUpdate: onUpdate)
     output = DownloadOutput(target, link, folder: contents?.part)
     knownPeers = contents?.peers ?? []
+    files = contents?.files
     heldLeaves = contents?.held ?? .none
     self.onListed = onListed
     self.sharing = DownloadSharing(sharing, DownloadShare(key: link.key, link: link), context)
@@ -180,7 +183,9 @@ final class DownloadRun {
   }
 
   func reportProgress(at now: Instant) {
-    if output.part != nil, !isListing { onUpdate(.progress(state.progress(at: now))) }
+    guard output.part != nil, !isListing else { return }
+    let progress = state.progress(at: now)
+    onUpdate(.progress(files?.adding(to: progress) ?? progress))
   }
 
   // MARK: The brain
@@ -201,6 +206,7 @@ final class DownloadRun {
     case .disconnect(let id, let reason):
       if let event = connections.disconnect(id, reason) { state.handle(event, at: now) }
     case .report(let report): if !isListing || report.isAboutPeer { onUpdate(.report(report)) }
+    case .filesCompleted(let entries): if let files { onUpdate(.files(files.completed(entries))) }
     case .finished(let stats): phase = .decided(.success(stats))
     case .failed(let failure, let stats):
       phase = .decided(
@@ -245,6 +251,7 @@ final class DownloadRun {
     }
     onUpdate(.prepared(name: output.name, length: manifest.length))
     if let found = output.found { onUpdate(.found(path: found.path)) }
+    if let held = files?.heldFiles { onUpdate(.files(held)) }
     state.handle(.storageReady(resumable), at: now)
   }
 

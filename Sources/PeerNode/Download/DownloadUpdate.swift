@@ -14,6 +14,11 @@ public enum DownloadUpdate: Sendable {
   case prepared(name: String, length: UInt64)
   /// What the download of a folder would do, if only that was asked for. Comes last.
   case planned(FolderPlan)
+  /// Files of a folder that are complete, so that a program can use them while others are fetched. Each file with bytes
+  /// comes once, also if it was there or was copied, and before `report(.started)` if it is soon. After a pause of the
+  /// download those that are complete come again. Files without bytes, links and empty folders do not come: they are made
+  /// at the end.
+  case files(CompletedFiles)
   /// A decision of the engine, or an event that it counts.
   case report(DownloadReport)
   /// A few times a second.

@@ -111,22 +111,23 @@ final class FolderDownload: Sendable {
     guard !wanted.isEmpty || layout.listing.count == 0 else { throw .nothingWanted }
     do throws(PartFileError) {
       if request.folder.isPlanOnly { return try plan(layout, wanted, folder, listing) }
-      if request.target.isStream { return try stream(layout, folder, listing) }
+      if request.target.isStream { return try stream(layout, wanted, folder, listing) }
       let name = name(of: folder)
       guard let (part, missing) = try part(for: layout, wanted, name) else { return stop(folder, listing) }
       var held = wanted
       held.subtract(missing)
-      let files = WantedLeaves(of: missing, in: layout)
+      let leaves = WantedLeaves(of: missing, in: layout)
       guard missing.entries.contains(where: { layout.listing.fileLength(of: $0) > 0 }) else {
-        return try place(part, as: name, folder, listing)
+        return try place(part, as: name, layout, wanted, folder, listing)
       }
       let manifest = Manifest(
         kind: .folderContents, layout: ChunkLayout(layout), root: layout.listingRoot, suggestedName: name)
       let prepared = try PreparedPart(part, isResumed: part.isResumed, of: manifest, name: name)
       fetch(
         FolderContents(
-          layout: layout, part: prepared, wanted: files, held: WantedLeaves(of: held, in: layout),
-          peers: folder.peers), listing)
+          layout: layout, part: prepared, wanted: leaves, held: WantedLeaves(of: held, in: layout),
+          files: FolderFiles(layout, wanted: wanted, missing: missing, places: part.filePlaces), peers: folder.peers),
+        listing)
     } catch {
       // The output of an update holds nothing of it then, unless an earlier one left a part.
       if request.folder.updates {
@@ -199,9 +200,12 @@ final class FolderDownload: Sendable {
     finish(folder, listing, path: nil, name: name)
   }
 
-  private func stream(_ layout: FolderLayout, _ folder: ListedFolder, _ listing: DownloadLink) throws(PartFileError) {
+  private func stream(
+    _ layout: FolderLayout, _ wanted: EntrySet, _ folder: ListedFolder, _ listing: DownloadLink
+  ) throws(PartFileError) {
     guard layout.listing.contentsLength == 0 else {
-      return fetch(FolderContents(layout: layout, part: nil, wanted: .all, peers: folder.peers), listing)
+      let files = FolderFiles(layout, wanted: wanted, missing: wanted, places: nil)
+      return fetch(FolderContents(layout: layout, part: nil, wanted: .all, files: files, peers: folder.peers), listing)
     }
     let output: File
     do throws(Errno) { output = try request.target.openStream() } catch { throw .cannotCreate(error) }
@@ -229,7 +233,8 @@ final class FolderDownload: Sendable {
 
   /// No bytes are missing: nothing is fetched.
   private func place(
-    _ part: any PartStorage, as name: String, _ folder: ListedFolder, _ listing: DownloadLink
+    _ part: any PartStorage, as name: String, _ layout: FolderLayout, _ wanted: EntrySet, _ folder: ListedFolder,
+    _ listing: DownloadLink
   ) throws(PartFileError) {
     do throws(PartFileError) { try part.place(as: name, force: false) } catch {
       part.release()
@@ -238,7 +243,11 @@ final class FolderDownload: Sendable {
     part.removeJournal()
     part.release()
     removeRest()
-    finish(folder, listing, path: part.outputPath(name), name: name)
+    let path = part.outputPath(name)
+    let none = EntrySet(entryCount: layout.listing.count)
+    let files = FolderFiles(layout, wanted: wanted, missing: none, places: FilePlaces(path))
+    if let held = files.heldFiles { download.queue.put(.files(held)) }
+    finish(folder, listing, path: path, name: name)
   }
 
   /// Removes what lies beside the output of an update: its listing, if the output was not known when it was fetched, and

@@ -72,6 +72,8 @@ struct FolderContents: Sendable {
   let wanted: WantedLeaves
   /// Leaves that are there without being fetched: other peers may have them.
   var held = WantedLeaves.none
+  /// What the program hears of its files.
+  let files: FolderFiles
   /// Peers that probably have the contents.
   let peers: [KnownPeer]
 }

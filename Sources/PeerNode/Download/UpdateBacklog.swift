@@ -1,7 +1,8 @@
 // The updates of a download that its program has not read yet, as a bounded list.
 
-/// Updates in order. When the program falls behind, the newest progress takes the place of one that waits, and the oldest
-/// reports of chunks and peers are lost: a file or strangers decide how many come. No other update is lost.
+/// Updates in order. When the program falls behind, the newest progress takes the place of one that waits, files of a
+/// folder that are complete become one update, and the oldest reports of chunks and peers are lost: a file or strangers
+/// decide how many come. No other update is lost.
 struct UpdateBacklog {
   /// Updates lost at a time at least, so that a program that reads nothing costs little: an eighth.
   private static let lossDivisor = 8
@@ -22,8 +23,32 @@ struct UpdateBacklog {
   var count: Int { updates.count - taken }
 
   mutating func put(_ update: DownloadUpdate) {
+    if case .files(let files) = update, join(files) { return }
     if count >= countMax { makeRoom(for: update) }
     updates.append(update)
+  }
+
+  /// Adds files to those that wait at the end, if any do.
+  private mutating func join(_ files: CompletedFiles) -> Bool {
+    guard taken < updates.count, case .files(var waiting) = updates[updates.count - 1] else { return false }
+    // The files that wait have one owner, and are not copied.
+    updates.removeLast()
+    waiting.add(files)
+    updates.append(.files(waiting))
+    return true
+  }
+
+  /// All files that wait become one update, in the place of the last one.
+  private mutating func joinFiles() {
+    guard let last = updates.lastIndex(where: \.isFiles) else { return }
+    var all: CompletedFiles?
+    for update in updates {
+      guard case .files(let files) = update else { continue }
+      if all == nil { all = files } else { all?.add(files) }
+    }
+    guard let all else { return }
+    updates[last] = .files(all)
+    updates = updates.enumerated().filter { !$1.isFiles || $0 == last }.map(\.element)
   }
 
   /// The next update; nil if none waits.
@@ -47,6 +72,7 @@ struct UpdateBacklog {
       if hasNewer { updates.remove(at: i) }
       hasNewer = true
     }
+    joinFiles()
     guard updates.count >= countMax else { return }
     var surplus = max(1, countMax / UpdateBacklog.lossDivisor)
     updates.removeAll { update in
@@ -59,13 +85,16 @@ struct UpdateBacklog {
 }
 
 extension DownloadUpdate {
+  fileprivate var isFiles: Bool { if case .files = self { true } else { false } }
+
   fileprivate var isProgress: Bool { if case .progress = self { true } else { false } }
 
   fileprivate var mayBeLost: Bool {
     switch self {
     case .report(.started), .report(.usingWorkers): false
     case .report, .peerEnded: true
-    case .listing, .planned, .prepared, .progress, .unresolved, .resolved, .searched, .found, .resumed, .listening,
+    case .listing, .planned, .prepared, .files, .progress, .unresolved, .resolved, .searched, .found, .resumed,
+      .listening,
       .staying,
       .unreadable:
       false

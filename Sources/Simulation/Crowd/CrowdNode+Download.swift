@@ -59,7 +59,7 @@ extension CrowdNode {
     case .disconnect(let id, let reason):
       if reason == .banned { world.violate("\(number) bans an honest peer") }
       if let event = disconnect(id, reason) { tell(event) }
-    case .report: break
+    case .report, .filesCompleted: break
     case .finished(let stats):
       hasFinished = true
       if bytes != file.bytes { world.violate("a finished file has wrong bytes") }

@@ -28,6 +28,14 @@ public struct ListingCache: Hashable, Sendable {
     prune(directory, keeping: name)
   }
 
+  /// A listing that is kept. Nil: there is none, or what is there is not the listing of this ID.
+  public func listing(of folderID: FileID) -> FolderListing? {
+    let path = folder + "/" + ListingCache.name(of: folderID)
+    guard let bytes = ListingCache.bytes(at: path, where: { FileID(kind: .folder, length: $0, root: $1) == folderID })
+    else { return nil }
+    return try? FolderListing(decoding: bytes)
+  }
+
   private static let suggestionEnding = ".name"
 
   /// The name that was suggested for the folder of a listing. Nil: none is kept.
@@ -77,7 +85,10 @@ public struct ListingCache: Hashable, Sendable {
 
   /// Reads the bytes of a listing, if they have its root. Nil: they cannot be read, or are others.
   /// - `root`: what they must hash to.
-  public static func bytes(at path: String, root: Digest) -> [UInt8]? {
+  public static func bytes(at path: String, root: Digest) -> [UInt8]? { bytes(at: path) { $1 == root } }
+
+  /// - `isRight`: takes the number and the root of the bytes.
+  private static func bytes(at path: String, where isRight: (UInt64, Digest) -> Bool) -> [UInt8]? {
     guard let file = try? File(path, [.read, .noFollow, .nonBlocking]),
       let bytes = try? bytes(of: file, max: FolderListing.byteCountMax)
     else {
@@ -85,7 +96,7 @@ public struct ListingCache: Hashable, Sendable {
     }
     var state = FileHashState()
     guard (try? state.feed(bytes.span.bytes)) != nil else { return nil }
-    return state.finish().file.root == root ? bytes : nil
+    return isRight(UInt64(bytes.count), state.finish().file.root) ? bytes : nil
   }
 
   /// All bytes of a file; none if it has more than `max`.

@@ -50,6 +50,20 @@ final class ParallelHash: Sendable {
     progress = Mutex(HashProgress(bytesTotal: total, filesTotal: jobs.count))
   }
 
+  /// Hashes files, and returns the outcome of each by its path. After `shouldStop` has said so, some have none.
+  static func outcomes(
+    of jobs: [HashJob], threads: Int, shouldStop: @escaping @Sendable () -> Bool = { false },
+    onProgress: @escaping @Sendable (HashProgress) -> Void
+  ) -> [BytePath: Result<HashedFile, SkipReason>] {
+    if jobs.isEmpty { return [:] }
+    let outcomes = Mutex<[BytePath: Result<HashedFile, SkipReason>]>([:])
+    ParallelHash(
+      jobs, shouldStop: shouldStop, onProgress: onProgress,
+      onOutcome: { job, outcome in outcomes.withLock { $0[BytePath(job.path)] = outcome } }
+    ).run(threads: threads)
+    return outcomes.withLock { $0 }
+  }
+
   /// Returns when everything is hashed, or when `shouldStop` says so: then jobs that have begun have no outcome.
   func run(threads: Int) {
     precondition(threads >= 1, "somebody must do the work")

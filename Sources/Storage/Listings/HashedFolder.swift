@@ -1,7 +1,6 @@
 // Hashes all files of a folder, to show or to check its ID. Nothing is kept.
 import Content
 import Posix
-import Synchronization
 
 /// A folder and its listing.
 public struct HashedFolder: Sendable {
@@ -29,12 +28,7 @@ public struct HashedFolder: Sendable {
         try folder.open(file.path)
       }
     }
-    let outcomes = Mutex<[BytePath: Result<HashedFile, SkipReason>]>([:])
-    ParallelHash(
-      jobs, shouldStop: shouldStop, onProgress: onProgress,
-      onOutcome: { job, outcome in outcomes.withLock { $0[BytePath(job.path)] = outcome } }
-    ).run(threads: threads)
-    let hashed = outcomes.withLock { $0 }
+    let hashed = ParallelHash.outcomes(of: jobs, threads: threads, shouldStop: shouldStop, onProgress: onProgress)
     let made = try FolderLister.list("", of: folder) { path, status in
       if ChunkLayout(fileLength: status.size) == nil { return .leftOut(.unreadable) }
       switch hashed[BytePath(path)] {

@@ -11,6 +11,8 @@ public protocol PartStorage: AnyObject, Sendable {
   var isResumed: Bool { get }
   /// Where it is, for people.
   var path: String { get }
+  /// Where the files of a folder are before `place`; nil: it is a file.
+  var filePlaces: FilePlaces? { get }
 
   /// Writes verified bytes, at most 64 KiB, which must lie within the content.
   func write(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError)
@@ -48,6 +50,8 @@ public protocol PartStorage: AnyObject, Sendable {
 }
 
 extension PartStorage {
+  public var filePlaces: FilePlaces? { nil }
+
   /// As `verifiedLeaves(of:in:threads:shouldStop:)`, on all cores.
   public func verifiedLeaves(
     of chunks: [ChunkOnDisk], in layout: ChunkLayout, shouldStop: @escaping @Sendable () -> Bool = { false }

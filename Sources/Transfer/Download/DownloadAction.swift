@@ -80,6 +80,9 @@ public enum DownloadAction: Hashable, Sendable {
   case cancel(ConnectionID, RequestID)
   case disconnect(ConnectionID, DisconnectReason)
   case report(DownloadReport)
+  /// These files of a folder, by the numbers of their entries, are complete: all their leaves that the download fetches
+  /// are verified and written. Each comes once; files without such leaves do not come.
+  case filesCompleted([UInt32])
   /// The last action.
   case finished(DownloadStats)
   /// The last action.

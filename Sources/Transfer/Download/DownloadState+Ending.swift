@@ -11,6 +11,10 @@ extension DownloadState {
     timers.cancel(.hopeless)
     chunks = ChunkTable(layout: layout, wanted: settings.wanted, isInOrder: isInOrder)
     pages = PageTable(PageLayout(layout, chunksPerPage: settings.chunksPerPage))
+    if let folder = layout.folder {
+      let table = chunks
+      files = settings.wanted.isAll ? FolderCompletion(folder, due: nil) : FolderCompletion(folder) { table.due($0) }
+    }
     dismissUnwantedPages()
     stats.totalChunks = chunks.wantedCount
     act(.prepareStorage(layout))
@@ -51,8 +55,11 @@ extension DownloadState {
   mutating func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)], at now: Instant) {
     guard phase == .running else { return }
     var hadByPage: [PageIndex: Int] = [:]
+    var completed: [UInt32] = []
     for (chunk, mask) in leaves where chunks.layout.contains(chunk) {
+      let before = chunks.verified(of: chunk)
       let (new, isNowHad) = chunks.verify(mask: mask, of: chunk)
+      completed += filesCompleted(by: new, of: chunk, before: before)
       if new != 0 { progressed(at: now) }
       guard isNowHad else {
         let needed = new & chunks.due(chunk)
@@ -68,9 +75,16 @@ extension DownloadState {
       let due = pages.chunks(of: page).count { !chunks.isUnwanted(ChunkIndex(UInt32($0))) }
       if had == due { pages.dismiss(page) }
     }
+    if !completed.isEmpty { act(.filesCompleted(completed)) }
     if chunks.isComplete { return finish(at: now) }
     settleRounds(at: now)
     if phase != .ended { updateUsability(at: now) }
+  }
+
+  /// The files of a folder that newly verified leaves of a chunk complete.
+  /// - `before`: the leaves that were verified before, if the chunk was not complete.
+  mutating func filesCompleted(by new: UInt64, of chunk: ChunkIndex, before: UInt64) -> [UInt32] {
+    files?.verified(new, of: chunk, before: before, due: chunks.due(chunk)) ?? []
   }
 
   /// Once every address of the start has an outcome, reports of chunks need not wait for more peers.
@@ -188,7 +202,10 @@ extension DownloadState {
       bytesPerSecond: speed.bytesPerSecond(at: now), livePeers: livePeerCount, workers: rotation.workerCount,
       retries: stats.retries, hedges: stats.hedges,
       givesUpIn: phase == .ended ? nil : timers[.noPeers].map { max($0 - now, .zero) },
-      peers: peers.remembered.map { row(of: $0, at: now) })
+      peers: peers.remembered.map { row(of: $0, at: now) },
+      folder: files.map {
+        FolderProgress(completeFiles: $0.completeCount, totalFiles: $0.fileCount, totalBytes: chunks.wantedBytes)
+      })
   }
 
   private func row(of peer: Peer, at now: Instant) -> PeerProgress {

@@ -57,6 +57,8 @@ public struct DownloadState: Sendable {
 
   var chunks = ChunkTable(layout: .ofEmptyFile)
   var pages = PageTable(PageLayout(.ofEmptyFile, chunksPerPage: 1))
+  /// If the contents of a folder are fetched: which of its files are complete.
+  var files: FolderCompletion?
   var retries = RetryQueue()
   var rounds = RetryRounds()
   var pace = StrangerPace()

@@ -168,6 +168,24 @@ public struct DownloadProgress: Hashable, Sendable {
   public var givesUpIn: Duration?
   /// All that had the file or some of it, also those that are gone; in order of joining.
   public let peers: [PeerProgress]
+  /// If a folder is fetched.
+  public var folder: FolderProgress?
+}
+
+/// How much of a folder is there.
+public struct FolderProgress: Hashable, Sendable {
+  /// Files that are complete. Files that were there, or were copied, count; so do files without bytes.
+  public var completeFiles: Int
+  /// Files that the download brings, or that are there.
+  public var totalFiles: Int
+  /// Bytes that are fetched, or that an earlier download left in the part folder.
+  public let totalBytes: UInt64
+
+  public init(completeFiles: Int, totalFiles: Int, totalBytes: UInt64) {
+    self.completeFiles = completeFiles
+    self.totalFiles = totalFiles
+    self.totalBytes = totalBytes
+  }
 }
 
 /// A look at one peer while a download runs.

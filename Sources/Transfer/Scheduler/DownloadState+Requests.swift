@@ -91,7 +91,10 @@ extension DownloadState {
     heard(on: id, at: now)
     let started = chunks.progress(of: chunk).started
     let askers = chunks.progress(of: chunk).askers
+    let before = files == nil ? 0 : chunks.verified(of: chunk)
     let (new, isNowHad) = chunks.verify(leaves, of: chunk)
+    let completed = filesCompleted(by: new, of: chunk, before: before)
+    if !completed.isEmpty { act(.filesCompleted(completed)) }
     rounds.gained(new.nonzeroBitCount, of: chunk)
     let giver = giver(on: id)
     count(new, of: leaves, in: chunk, for: giver, at: now)

@@ -1,4 +1,4 @@
-// `p2pnode id` and `p2pnode verify`: fileIDs of local files.
+// `p2pnode id`: the IDs of local files and folders.
 import ArgumentParser
 import Configuration
 import Content
@@ -70,45 +70,6 @@ func forEach(_ files: [String], json: Bool, _ body: (String) throws(Failure) -> 
   if let first { throw ExitCode(first.code) }
 }
 
-struct Verify: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "verify", abstract: "Checks that a file is the one with this fileID.",
-    discussion: """
-      Exits with 0 if it is, with 65 if it is not.
-
-        p2pnode verify "$(p2pnode id images/disk.img | cut -c 1-64)" images/disk.img
-      """)
-
-  @Argument(help: ArgumentHelp("64 hexadecimal digits, or a link.", valueName: "FILEID"))
-  var fileID: String
-
-  @Argument(help: ArgumentHelp("The file to check.", valueName: "FILE"), completion: .file())
-  var file: String
-
-  @Flag(help: "One JSON object an event on stdout.")
-  var json = false
-
-  func run() throws {
-    try reporting(json: json) { () throws(Failure) in
-      let wanted = try Wanted(typed: fileID)
-      let actual = try hashed(file, json: json)
-      guard actual.fileID == wanted.fileID else {
-        throw Failure(
-          Exit.badData, "\(file): is \(actual.fileID.hex), not the file \(wanted.fileID.hex); fetch it again")
-      }
-      if let length = wanted.link?.length, length != actual.length {
-        throw Failure(Exit.badData, Failure.wrongLink(says: length, has: actual.length))
-      }
-      guard json else { return Console.output("\(Console.escaped(file)): OK") }
-      var line = JSONLine(event: "verified")
-      line.set("fileID", actual.fileID.hex)
-      line.set("bytes", actual.length)
-      line.set("path", file)
-      Console.output(line.finished)
-    }
-  }
-}
-
 /// Hashes a file on all cores, with progress on a terminal.
 /// - `json`: whether programs read stdout.
 func hashed(_ file: String, json: Bool) throws(Failure) -> (fileID: FileID, length: UInt64) {
@@ -154,7 +115,7 @@ func hashedFolder(_ folder: String, _ rules: ServingRules, json: Bool) throws(Fa
 }
 
 /// Shows how far the hashing of a path is: on a terminal, in a log now and then, and for programs.
-private final class HashReporter: Sendable {
+final class HashReporter: Sendable {
   private let path: String
   private let json: Bool
   private let clock: Mutex<HashClock>

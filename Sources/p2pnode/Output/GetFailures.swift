@@ -42,7 +42,7 @@ final class GetFailures: DownloadObserver {
       if ends[address] != nil || ends.count < GetFailures.endsMax { ends[address] = end } else { otherEnds += 1 }
     // An error, which --quiet does not hide.
     case .unreadable(let error): Console.error("\(prefix)p2pnode: \(Console.escaped(error.description))")
-    case .listing, .planned, .prepared, .report, .progress, .found, .resumed, .listening, .staying: break
+    case .listing, .planned, .prepared, .files, .report, .progress, .found, .resumed, .listening, .staying: break
     }
   }
 

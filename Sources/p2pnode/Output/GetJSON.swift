@@ -31,6 +31,14 @@ final class GetJSON: DownloadObserver {
       hasPlanned = true
       for line in JSONLine.lines(of: plan) { output(line) }
     case .prepared(let name, let length): (self.name, self.length) = (name, length)
+    case .files(let files):
+      for file in files {
+        emit("fileDone") { line in
+          line.set("path", file.path)
+          line.set("bytes", file.byteCount)
+          if let place = file.place { line.set("place", place) }
+        }
+      }
     case .report(let report): output(line(for: report))
     case .progress(let progress): output(JSONLine(progress))
     case .listening(let address): emit("listening") { $0.set("address", address.description) }
@@ -186,6 +194,10 @@ extension JSONLine {
     self.init(event: "progress")
     set("chunks", progress.finishedChunks)
     set("totalChunks", progress.totalChunks)
+    if let folder = progress.folder {
+      set("files", folder.completeFiles)
+      set("totalFiles", folder.totalFiles)
+    }
     set("bytes", progress.bytes)
     set("bytesPerSecond", progress.bytesPerSecond)
     set("peers", progress.livePeers)

@@ -28,7 +28,7 @@ final class GetLines: DownloadObserver {
       note("Already here, and right: \(Console.escaped(path))")
     case .resumed(let chunks, _): note("Resumed: \(chunks) chunks were here already")
     case .listening(let address): if isVerbose { note("Listening on \(address)") }
-    case .planned, .progress, .searched, .staying, .unreadable: break
+    case .planned, .files, .progress, .searched, .staying, .unreadable: break
     }
   }
 

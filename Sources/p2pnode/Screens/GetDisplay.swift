@@ -21,7 +21,7 @@ final class GetDisplay: DownloadObserver {
     case .resumed(_, let bytes): screen.resumedBytes += bytes
     case .report(.peerBanned), .unresolved, .peerEnded: trouble.see(update)
     case .staying: Console.endShow()
-    case .planned, .report, .resolved, .searched, .found, .listening, .unreadable: break
+    case .planned, .files, .report, .resolved, .searched, .found, .listening, .unreadable: break
     }
   }
 

@@ -30,7 +30,9 @@ struct GetScreen {
 
   /// What it is, and from how many.
   private func title(_ progress: DownloadProgress, _ width: Int, _ style: ScreenStyle) -> ScreenLine {
-    var right = ScreenLine("\(progress.livePeers) \(progress.livePeers == 1 ? "peer" : "peers")")
+    var right = ScreenLine("")
+    if let folder = progress.folder { right.add("\(folder.completeFiles) of \(folder.totalFiles) files, ") }
+    right.add("\(progress.livePeers) \(progress.livePeers == 1 ? "peer" : "peers")")
     right.add(", \(progress.workers) \(progress.workers == 1 ? "worker" : "workers")")
     if progress.retries > 0 { right.add(", \(progress.retries) \(progress.retries == 1 ? "retry" : "retries")") }
     if progress.hedges > 0 { right.add(", \(progress.hedges) \(progress.hedges == 1 ? "hedge" : "hedges")", .yellow) }
@@ -43,6 +45,8 @@ struct GetScreen {
   }
 
   private func bar(_ progress: DownloadProgress, _ width: Int, _ style: ScreenStyle) -> ScreenLine {
+    // Of a folder only a part may be fetched.
+    let length = progress.folder?.totalBytes ?? length
     let done = min(length, resumedBytes + progress.bytes)
     // All bytes are not all chunks: the last ones are still being written.
     let share = progress.finishedChunks == progress.totalChunks ? 1 : Double(done) / Double(max(1, length))

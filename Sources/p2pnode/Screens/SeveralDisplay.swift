@@ -50,7 +50,7 @@ private final class SeveralDisplayRow: DownloadObserver {
     case .progress(let progress): show(progress)
     case .report(.peerBanned), .unresolved, .peerEnded: display.peer(update)
     case .staying: display.change(place) { $0.stage = .serving }
-    case .planned, .listing, .report, .resolved, .searched, .found, .listening, .unreadable: break
+    case .planned, .listing, .files, .report, .resolved, .searched, .found, .listening, .unreadable: break
     }
   }
 
@@ -58,6 +58,7 @@ private final class SeveralDisplayRow: DownloadObserver {
     let live = progress.peers.filter { $0.activity != .gone && $0.activity != .banned }
     let isWhole = progress.finishedChunks == progress.totalChunks
     display.change(place) { row in
+      if let folder = progress.folder { (row.length, row.folder) = (folder.totalBytes, folder) }
       row.doneBytes = isWhole ? row.length ?? 0 : resumedBytes + progress.bytes
       row.bytesPerSecond = progress.bytesPerSecond
       row.peers = Set(live.map(\.stats.peer))

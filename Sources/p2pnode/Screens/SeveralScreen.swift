@@ -1,6 +1,7 @@
 // What a `get` of several IDs shows on a terminal while it runs: how far all are, and a row a download. Pure: lines from
 // numbers.
 import Screen
+import Transfer
 import Wire
 
 /// A download's row.
@@ -24,6 +25,8 @@ struct DownloadRow {
   var length: UInt64?
   /// Verified bytes that are here.
   var doneBytes: UInt64 = 0
+  /// If it is a folder whose listing is here.
+  var folder: FolderProgress?
   var bytesPerSecond: Double = 0
   /// Those that have it.
   var peers: Set<PeerID> = []
@@ -96,7 +99,18 @@ struct SeveralScreen {
     let peers = rows.filter { !$0.isOver }.reduce(into: Set<PeerID>()) { $0.formUnion($1.peers) }.count
     var right = ScreenLine("\(peers) \(peers == 1 ? "peer" : "peers")")
     if failed > 0 { right.add(", \(failed) failed", .red) }
-    return .sides(ScreenLine("\(done) of \(rows.count) done", .bold), right, columns: width, style)
+    return .sides(ScreenLine("\(done) of \(rows.count) done" + files, .bold), right, columns: width, style)
+  }
+
+  /// The files of all, if there is a folder among them. A download of one file counts as one.
+  private var files: String {
+    let counted = rows.filter { $0.stage != .failed && $0.length != nil }
+    guard counted.contains(where: { $0.folder != nil }) else { return "" }
+    let complete = counted.reduce(0) { sum, row in
+      let isDone = row.stage == .done || row.stage == .serving
+      return sum + (row.folder.map { isDone ? $0.totalFiles : $0.completeFiles } ?? (isDone ? 1 : 0))
+    }
+    return ", \(complete) of \(counted.reduce(0) { $0 + ($1.folder?.totalFiles ?? 1) }) files"
   }
 
   private func bar(_ width: Int, _ style: ScreenStyle) -> ScreenLine {

@@ -189,7 +189,7 @@ struct Swarm {
       if let index = lines[id]?.peer, let pause = peers[index].returnsAfter { arrive(index, at: now + pause) }
       lines[id] = nil
       inFlight[id] = nil
-    case .report, .finished, .failed: break
+    case .report, .filesCompleted, .finished, .failed: break
     }
   }
 

@@ -22,6 +22,7 @@ extension DownloadWorld {
       if lines[id] != nil { post(.connectionLost(id, .closed), after: .zero) }
       isGone(id)
     case .report(let report): check(report)
+    case .filesCompleted(let entries): check(files: entries)
     case .finished, .failed: ending = action
     }
   }
@@ -33,6 +34,18 @@ extension DownloadWorld {
       require(written[chunk] == plan.layout.leaves(of: chunk).mask, "a chunk is done when all of it is written")
       require(finished <= total, "no more chunks are done than there are")
     default: break
+    }
+  }
+
+  private func check(files entries: [UInt32]) {
+    guard let folder = plan.layout.folder else { return require(false, "only a folder has files") }
+    for entry in entries {
+      let places = folder.places(ofFile: Int(entry))
+      require(!places.isEmpty, "a file that is reported as complete has bytes")
+      for (chunk, leaves) in places {
+        let due = leaves & plan.settings.wanted.mask(of: chunk)
+        require(due & ~(written[chunk] ?? 0) == 0, "a file is complete when all of it is written")
+      }
     }
   }
 

@@ -1,0 +1,122 @@
+// `p2pnode verify`: whether a file or a folder on this machine is the one that an ID stands for.
+import ArgumentParser
+import Configuration
+import Content
+import Posix
+import Storage
+import Wire
+
+struct Verify: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify", abstract: "Checks that a file or a folder is the one with this ID.",
+    discussion: """
+      Reads all of it. Exits with 0 if it is the right one, with 65 if it is not. If a folder differs, a line each names \
+      the paths that are missing, extra, or not as they should be. This takes the folder's listing: the one that an \
+      earlier 'get' or 'ls' fetched, else that of a peer. All paths of the listing are checked. Extra names count only if \
+      'serve' would serve them with the same --hidden, --follow-links and --exclude.
+
+        p2pnode verify "$(p2pnode id images/disk.img | cut -c 1-64)" images/disk.img
+        p2pnode verify "$(p2pnode id images | cut -c 1-64)" images
+      """)
+
+  @Argument(help: ArgumentHelp("64 hexadecimal digits, or a link.", valueName: "ID"))
+  var id: String
+
+  @Argument(help: ArgumentHelp("The file or folder to check.", valueName: "FILE"), completion: .file())
+  var file: String
+
+  @Flag(help: "One JSON object an event on stdout.")
+  var json = false
+
+  @OptionGroup var contents: FolderOptions
+
+  @OptionGroup var peers: ListingOptions
+
+  func run() throws {
+    try reporting(json: json) { () throws(Failure) in
+      let wanted = try Wanted(typed: id)
+      if Directory.exists(file) { try verifyFolder(wanted) } else { try verifyFile(wanted) }
+    }
+  }
+
+  private func verifyFile(_ wanted: Wanted) throws(Failure) {
+    let actual = try hashed(file, json: json)
+    guard actual.fileID == wanted.fileID else {
+      if ListingFetch.cache?.listing(of: wanted.fileID) != nil {
+        throw Failure(
+          Exit.badData, "\(file): is a file, and \(wanted.fileID.hex) is the ID of a folder; name the folder")
+      }
+      throw Failure(
+        Exit.badData, "\(file): is \(actual.fileID.hex), not the file \(wanted.fileID.hex); fetch it again")
+    }
+    try check(wanted.link, hasLength: actual.length)
+    printOK("fileID", actual.fileID, bytes: actual.length)
+  }
+
+  private func check(_ link: FileLink?, hasLength length: UInt64) throws(Failure) {
+    guard let expected = link?.length, expected != length else { return }
+    throw Failure(Exit.badData, Failure.wrongLink(says: expected, has: length))
+  }
+
+  private func printOK(_ name: String, _ id: FileID, bytes: UInt64) {
+    guard json else { return Console.output("\(Console.escaped(file)): OK") }
+    var line = JSONLine(event: "verified")
+    line.set(name, id.hex)
+    line.set("bytes", bytes)
+    line.set("path", file)
+    Console.output(line.finished)
+  }
+
+  // MARK: Folders
+
+  private func verifyFolder(_ wanted: Wanted) throws(Failure) {
+    let set = try peers.settings(contents.given)
+    let hashed = try hashedFolder(file, set.rules, json: json)
+    if hashed.folderID == wanted.fileID {
+      try check(wanted.link, hasLength: hashed.loaded.chunks.fileLength)
+      return printOK("folderID", wanted.fileID, bytes: hashed.contentsLength)
+    }
+    let listing = try listing(of: wanted, set, actual: hashed.folderID)
+    let differences = try differences(of: hashed, from: listing, set.rules)
+    guard !differences.isEmpty else { return printOK("folderID", wanted.fileID, bytes: listing.contentsLength) }
+    throw DifferenceLines(differences, entryCount: listing.count, json: json).printed(file, wanted.fileID)
+  }
+
+  /// The listing of the ID. Without one it is known only that the folder is another one.
+  private func listing(of wanted: Wanted, _ set: Settings, actual: FileID) throws(Failure) -> FolderListing {
+    if let listing = ListingFetch.cache?.listing(of: wanted.fileID) {
+      try check(wanted.link, hasLength: UInt64(listing.bytes.count))
+      return listing
+    }
+    let found: ListingFetch.Found
+    do throws(Failure) { found = try ListingFetch(wanted, peers, set).run() } catch {
+      guard [Exit.unavailable, Exit.tryAgain, Exit.notAdmitted].contains(error.code) else { throw error }
+      throw Failure(
+        Exit.badData,
+        "\(file): is \(actual.hex), not the folder \(wanted.fileID.hex); what differs is known only from its listing, "
+          + "which is not here: \(error.message)")
+    }
+    switch found {
+    case .folder(let listing): return listing
+    case .file(let name, let length):
+      throw Failure(
+        Exit.badData,
+        "\(file): is a folder, and \(wanted.fileID.hex) is the ID of a file (\(Console.escaped(name)), \(length) bytes); "
+          + "name the file")
+    }
+  }
+
+  private func differences(
+    of hashed: HashedFolder, from listing: FolderListing, _ rules: ServingRules
+  ) throws(Failure) -> [FolderDifference] {
+    do throws(ListingError) {
+      defer { Console.endShow() }
+      let reporter = HashReporter(of: file, json: json)
+      return try FolderCheck(file, hashed, against: listing, rules: rules) {
+        reporter.show($0)
+      }.differences
+    } catch {
+      throw Failure(Exit.noInput, "\(file): \(error); try again when nobody writes to it")
+    }
+  }
+}
