@@ -16,6 +16,9 @@ public enum Fault: String, CaseIterable, Sendable {
   case givesBack
   // A stranger: it dials the getter, again and again, each time under another PeerID.
   case dialsIn, changesIdentity
+  // A peer that is dialled and dials the getter as well, so that there are two connections. One without room: it turns
+  // the getter away.
+  case dialsToo, turnsAway
   // A peer that lies, or breaks the protocol.
   case wrongBytes, wrongLeafHashes, wrongPage, wrongManifest, wrongProof, breaksProtocol
   // A peer that is known by two addresses, or behind one address with others.
@@ -40,5 +43,5 @@ public enum Fault: String, CaseIterable, Sendable {
   ]
 
   /// Those that an honest peer which can be reached may have: it still serves.
-  static let harmless: Set<Fault> = [.jitter, .longDelay, .twoAddresses, .sharedAddress]
+  static let harmless: Set<Fault> = [.jitter, .longDelay, .twoAddresses, .sharedAddress, .dialsToo]
 }

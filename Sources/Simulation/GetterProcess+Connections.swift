@@ -25,7 +25,7 @@ extension GetterProcess {
         world.at(ends) { [self] in handle(.dialFailed(id, .timedOut)) }
       case .accepted:
         let end = enter(id, peer)
-        tell(connected(end, requestsMax: peer.plan.requestsMax))
+        use(connected(end, requestsMax: peer.plan.requestsMax), of: end)
       }
     }
   }
@@ -36,7 +36,7 @@ extension GetterProcess {
     let end = enter(takeInboundID(), peer)
     admit(end)
     guard end.isOpen, !end.isTurnedAway else { return }
-    tell(connected(end, requestsMax: peer.plan.requestsMax))
+    use(connected(end, requestsMax: peer.plan.requestsMax), of: end)
   }
 
   func enter(_ id: ConnectionID, _ peer: ServingPeer) -> NodeEnd {
@@ -52,6 +52,7 @@ extension GetterProcess {
       peer.insert(other)
       // A peer that dialled admits nothing.
       if !end.isInbound { peer.admit(other) }
+      peer.closeDuplicates()
     }
     watch(end)
     return end
@@ -81,7 +82,39 @@ extension GetterProcess {
 
   func reportLoss(of end: NodeEnd, _ reason: LossReason) {
     tell(.connectionLost(end.id, reason))
-    if let event = replacement(of: end) { tell(event) }
+    replace(end)
+  }
+
+  /// Enters something in the book of connections.
+  func enterInBook(_ change: (inout ConnectionRules) -> Void) {
+    change(&connectionRules)
+    if let broken = connectionRules.broken { world.violate(broken) }
+  }
+
+  /// The download hears that it may use a connection.
+  private func use(_ event: DownloadEvent, of end: NodeEnd) {
+    enterInBook { $0.began(end.id, with: end.peer.peerID) }
+    tell(event)
+  }
+
+  /// A spare connection takes the place of one that is gone.
+  func replace(_ end: NodeEnd) {
+    enterInBook { $0.ended(end.id) }
+    if let spare = replacement(of: end) { use(event(connected: spare), of: spare) }
+    enterInBook { $0.settle() }
+  }
+
+  /// The download gives a connection up.
+  func giveUp(_ id: ConnectionID, _ reason: DisconnectReason) {
+    guard let end = end(id) else { return }
+    var stays = false
+    enterInBook { stays = $0.givesUp(id, reason) }
+    let spare = disconnect(end, reason)
+    if end.isOpen != stays {
+      world.violate("a connection to \(end.peer.peerID) \(stays ? "is closed" : "stays") that is given up: \(reason)")
+    }
+    if let spare { use(event(connected: spare), of: spare) }
+    enterInBook { $0.settle() }
   }
 
   func close(_ end: NodeEnd) {

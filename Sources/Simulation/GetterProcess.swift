@@ -12,6 +12,7 @@ final class GetterProcess: SimulatedNode {
   private var storage: GetterStorage!
   private(set) var state: DownloadState
   private var rules: RuleBook
+  var connectionRules: ConnectionRules
   private(set) var isDead = false
   private var chunkHashes: KnownChunkHashes
   private var timer: Instant?
@@ -32,6 +33,7 @@ final class GetterProcess: SimulatedNode {
       settings: scenario.settings, generator: SeededGenerator(seed: scenario.seed &+ UInt64(number) << 32),
       at: world.time)
     rules = RuleBook(scenario, at: world.time)
+    connectionRules = ConnectionRules(own: GetterProcess.id(in: scenario))
     written = Array(repeating: 0, count: scenario.layout.chunkCount)
     var generator = SeededGenerator(seed: UInt64(number))
     super.init(
@@ -42,11 +44,11 @@ final class GetterProcess: SimulatedNode {
 
   func start() {
     for peer in getter.peers {
-      if peer.plan.has(.dialsIn) {
+      if peer.plan.has(.dialsIn) || peer.plan.has(.dialsToo) {
         peer.dialIn = { [weak self] in self?.accept(peer) }
         world.after(peer.plan.delay) { peer.dialIn?() }
-        continue
       }
+      if peer.plan.has(.dialsIn) { continue }
       let isPinned = peer.plan.number % 3 == 0 && !peer.plan.has(.changesIdentity)
       let pinned = peer.plan.has(.wrongPeer) ? PeerID(digest: .zero) : isPinned ? peer.plan.id : nil
       let addresses = peer.plan.addresses
@@ -122,8 +124,7 @@ final class GetterProcess: SimulatedNode {
       let asked = FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known)
       command(id) { $0.command { $0.request(asked, of: $1) } }
     case .cancel(let id, let request): command(id) { $0.command { $0.cancel(request, of: $1) } }
-    case .disconnect(let id, let reason):
-      if let event = disconnect(id, reason) { tell(event) }
+    case .disconnect(let id, let reason): giveUp(id, reason)
     case .report, .filesCompleted: break
     case .finished(let stats): end(.finished(stats))
     case .failed(let failure, let stats): end(.failed(failure, stats))
@@ -214,7 +215,7 @@ final class GetterProcess: SimulatedNode {
       noteLie(of: end)
     }
     tell(DownloadEvent(reason, of: end.id))
-    if let event = replacement(of: end) { tell(event) }
+    replace(end)
   }
 
   private func noteLie(of end: NodeEnd) {

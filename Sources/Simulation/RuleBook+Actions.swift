@@ -8,7 +8,7 @@ extension RuleBook {
   mutating func see(_ action: DownloadAction, at now: Instant) {
     if hasEnded { breakRule("an action after the last") }
     switch action {
-    case .dial(let address, _, let id): dial(address, id)
+    case .dial(let address, _, let id): dial(address, id, at: now)
     case .open(let id):
       guard let line = lines[id] else { return breakRule("OPEN on a connection that is gone") }
       if banned.contains(line.peer) { breakRule("a banned peer is asked to open the file") }
@@ -106,14 +106,20 @@ extension RuleBook {
     restAtMost[item] = nil
   }
 
-  private mutating func dial(_ address: PeerAddress, _ id: ConnectionID) {
+  private mutating func dial(_ address: PeerAddress, _ id: ConnectionID, at now: Instant) {
     if bannedAddresses.contains(address) { breakRule("the address of a liar is dialled") }
     if dials.values.contains(address) || lines.keys.contains(where: { addresses[$0] == address }) {
       breakRule("an address is dialled twice at a time")
     }
     dials[id] = address
     addresses[id] = address
+    if awaitedAddresses.remove(address) != nil, let since = idleSince[address], now - since < .seconds(5) {
+      breakRule("port \(address.port) is dialled again at once, and had no room")
+    }
     idleSince[address] = nil
+    if joined.isEmpty, turnAways[address, default: 0] > 3 {
+      breakRule("port \(address.port) is dialled again, and had no room four times")
+    }
     if dials.count > settings.dialsMax { breakRule("too many dials") }
     if dials.count + lines.count > settings.connectionsMax { breakRule("too many connections") }
   }

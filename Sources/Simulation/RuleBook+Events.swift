@@ -64,7 +64,8 @@ extension RuleBook {
     case .consumed(let chunk):
       (consumedBelow, lastReading) = (max(consumedBelow, Int(chunk.rawValue)), now)
     case .timerFired: timersFired(at: now)
-    case .addressAdded(let address, _):
+    case .addressAdded(let address, let pinned):
+      if let pinned { namedPeers.insert(pinned) }
       namedAddresses.insert(address)
       firstAddresses.insert(address)
     case .addressHinted(let address, _): if isDiscovering { firstAddresses.insert(address) }
@@ -80,17 +81,6 @@ extension RuleBook {
     settleRounds(at: now)
   }
 
-  private mutating func connected(
-    _ id: ConnectionID, _ peer: PeerID, _ requestsMax: Int, from ip: [UInt8]?, at now: Instant
-  ) {
-    dials[id] = nil
-    peerOf[id] = peer
-    if let group = (addresses[id]?.ip ?? ip).map({ AddressGroup(ip: $0) }) { groups[peer] = group }
-    if addresses[id] != nil { dialled.insert(peer) }
-    if let address = addresses[id], namedAddresses.contains(address) { named.insert(peer) }
-    lines[id] = Line(peer: peer, requestsMax: requestsMax, openDue: now + settings.chunkTimeout)
-  }
-
   /// Data that comes on a connection puts off the end of a page that is due there.
   private mutating func heard(on id: ConnectionID, at now: Instant) {
     if lines[id]?.pageDue != nil { lines[id]!.pageDue = now + settings.chunkTimeout }
@@ -100,16 +90,6 @@ extension RuleBook {
     guard chunk < layout.chunkCount else { return }
     let held = mask & whole(ChunkIndex(UInt32(chunk)))
     lines[id]?.held?[chunk] |= held
-  }
-
-  private mutating func opened(_ id: ConnectionID, isComplete: Bool, at now: Instant) {
-    guard let peer = lines[id]?.peer else { return }
-    lines[id]!.isOpen = true
-    if let address = addresses[id] { resolvedAddresses.insert(address) }
-    if !isComplete { lines[id]!.held = Array(repeating: 0, count: layout.chunkCount) }
-    if joined.isEmpty { foundAt = now }
-    if !joined.contains(peer) { joined.append(peer) }
-    if isTrusted(peer) { lastProgress = now }
   }
 
   private mutating func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)], at now: Instant) {
@@ -205,56 +185,6 @@ extension RuleBook {
 
   private mutating func rest(_ peer: PeerID, until end: Instant) {
     standings[peer, default: Standing()].busyUntil = max(end, standings[peer]?.busyUntil ?? end)
-  }
-
-  private mutating func lied(_ id: ConnectionID) {
-    guard let peer = peerOf[id], !banned.contains(peer) else {
-      lines[id] = nil
-      return
-    }
-    banned.insert(peer)
-    expectedBans.insert(peer)
-    for (other, address) in addresses where other == id || peerOf[other] == peer {
-      bannedAddresses.insert(address)
-      idleSince[address] = nil
-    }
-    if joined.contains(peer) { standings[peer, default: Standing()].failures += 1 }
-    for (other, line) in lines where line.peer == peer { lines[other] = nil }
-  }
-
-  private mutating func lost(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
-    guard let line = lines[id] else { return }
-    if reason == .goodbye(CloseCode.done.rawValue) || reason == .goodbye(CloseCode.tooManyConnections.rawValue) {
-      giveBackAll(id, at: now)
-    } else {
-      failAll(id, line, reason)
-    }
-    lines[id] = nil
-    lostAt[line.peer] = now
-    if reason == .goodbye(CloseCode.tooManyConnections.rawValue), let address = addresses[id] {
-      fullAddresses.insert(address)
-    }
-    leave(id, at: now)
-    standings[line.peer]?.busyUntil = nil
-  }
-
-  private mutating func failAll(_ id: ConnectionID, _ line: Line, _ reason: LossReason) {
-    if line.isOpen { failPage(id, .connectionLost(reason), hasLeft: true) }
-    lines[id]!.asked = []
-    if line.asked.isEmpty { return }
-    fail(line.peer)
-    if let first = line.asked.first(where: { !$0.isEnded }) {
-      spend(first, of: line.peer, .connectionLost(reason), hasLeft: true)
-    }
-  }
-
-  /// A peer leaves in a way that is no failure: what it was to give next, others are asked for first.
-  private mutating func giveBackAll(_ id: ConnectionID, at now: Instant) {
-    guard let line = lines[id] else { return }
-    if let first = line.asked.first(where: { !$0.isEnded }) {
-      giveBack(.chunk(Int(first.chunk.rawValue)), by: line.peer, since: first.started, at: now)
-    }
-    if let page = line.page { giveBack(.page(page), by: line.peer, since: line.pageAskedAt, at: now) }
   }
 
   private mutating func timersFired(at now: Instant) {

@@ -233,7 +233,7 @@ extension RuleBook {
       } else if named.contains(peer) {
         1
       } else {
-        dialled.contains(peer) ? 2 : 3
+        cameIn.contains(peer) ? 3 : 2
       }
     return trust + (trouble.failedBefore.contains(peer) ? 4 : 0) + (onlyRefuses(peer) ? 8 : 0)
   }

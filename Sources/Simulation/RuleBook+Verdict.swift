@@ -163,6 +163,7 @@ extension RuleBook {
     case .unreachable, .notFound, .notAdmitted, .noPeers:
       hasEnded = true
       if !joined.isEmpty { breakRule("\(failure), although a peer had the file") }
+      if let address = awaitedAddresses.first { breakRule("\(failure), although port \(address.port) may have room") }
       let isOver = hopelessSince.map { $0 + settings.chunkTimeout <= now } == true
       if !lines.isEmpty && !isOver || !dials.isEmpty { breakRule("\(failure) before all have answered") }
     }

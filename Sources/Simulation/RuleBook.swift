@@ -82,8 +82,12 @@ struct RuleBook {
   var proven: Set<PeerID> = []
   var named: Set<PeerID> = []
   var silent: Set<PeerID> = []
-  /// Peers that were met at an address.
+  /// Peers that the user named, or that were met at an address that the user named. They count as named once they have
+  /// the file open.
+  var namedPeers: Set<PeerID> = []
+  /// Peers that had the file open at an address, and those that dialled the connection on which they opened it last.
   var dialled: Set<PeerID> = []
+  var cameIn: Set<PeerID> = []
   var groups: [PeerID: AddressGroup] = [:]
   var namedAddresses: Set<PeerAddress> = []
   /// These, and those that the first discovery found.
@@ -99,6 +103,9 @@ struct RuleBook {
   /// How often the connection to an address, or to the peer there, has ended; and addresses that had no room.
   var lossCounts: [PeerAddress: Int] = [:]
   var fullAddresses: Set<PeerAddress> = []
+  /// How often an address had no room before any peer had the file, and those that are dialled once more for that.
+  var turnAways: [PeerAddress: Int] = [:]
+  var awaitedAddresses: Set<PeerAddress> = []
   var bannedAddresses: Set<PeerAddress> = []
 
   var isRunning = false
@@ -267,9 +274,9 @@ struct RuleBook {
       if let due = line.pageDue, due < now { return "the timeout of a page on \(id.rawValue) is missed" }
       if !line.isOpen, line.openDue < now { return "the timeout of OPEN on \(id.rawValue) is missed" }
     }
-    if !joined.isEmpty, dials.count < settings.dialsMax {
-      for (address, since) in idleSince where max(since, foundAt) + redialDelayMax(address) < now {
-        return "port \(address.port) is not dialled again"
+    if dials.count < settings.dialsMax {
+      for (address, since) in idleSince where !joined.isEmpty || awaitedAddresses.contains(address) {
+        if max(since, foundAt) + redialDelayMax(address) < now { return "port \(address.port) is not dialled again" }
       }
     }
     if let since = unusableSince, since + settings.chunkTimeout < now {

@@ -126,6 +126,8 @@ struct Scenario: Sendable {
     if generator.chance(0.1) { drawTakers(&generator) }
     if generator.chance(0.3) { drawHinted(&generator) }
     drawFolder()
+    drawDuplicates()
+    drawTurnedAway()
   }
 
   /// An honest peer that nobody vouches for may come when strangers have used up all retries already.
@@ -144,6 +146,27 @@ struct Scenario: Sendable {
     self.folder = folder
     layout = ChunkLayout(folder.layout)
     if generator.chance(0.4), !settings.isStream { settings.wanted = folder.wanted(&generator) }
+  }
+
+  /// Peers that are dialled and dial as well. Drawn apart, as a folder is.
+  private mutating func drawDuplicates() {
+    var generator = SeededGenerator(seed: seed ^ 0xd0b1_e500_0000)
+    guard generator.chance(0.1) else { return }
+    for number in peers.indices where peers[number].faults.isDisjoint(with: [.dialsIn, .changesIdentity]) {
+      if generator.chance(0.6) { peers[number].faults.insert(.dialsToo) }
+    }
+  }
+
+  /// Peers that have no room at first. Most of them have some before the last redial. Drawn apart, as a folder is.
+  private mutating func drawTurnedAway() {
+    var generator = SeededGenerator(seed: seed ^ 0x0f11_0000_0000)
+    guard generator.chance(0.1) else { return }
+    for number in peers.indices where peers[number].faults.isDisjoint(with: [.dialsIn, .dialsToo]) {
+      guard generator.chance(0.8) else { continue }
+      peers[number].faults.insert(.turnsAway)
+      peers[number].begins = .zero
+      peers[number].ends = generator.pick([.seconds(1), .seconds(4), .seconds(8), .seconds(20), nil])
+    }
   }
 
   /// A number of strangers that all do the same.

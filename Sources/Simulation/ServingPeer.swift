@@ -18,8 +18,9 @@ final class ServingPeer: SimulatedNode {
   /// What arrived while it was stopped.
   private var unread: [(NodeEnd, Packet)] = []
   private var identityCount = 0
-  /// Makes a stranger dial the getter's present process.
+  /// Makes the peer dial the getter's present process.
   var dialIn: (() -> Void)?
+  private var isComingBack = false
 
   init(_ plan: PeerPlan, file: SimulatedFile, world: World) {
     self.plan = plan
@@ -105,10 +106,23 @@ final class ServingPeer: SimulatedNode {
     return plan.id(ofConnection: identityCount)
   }
 
-  /// A stranger whose connection has ended comes back.
+  /// A stranger whose connection has ended comes back. A peer that is dialled too does so if it has no other connection.
   private func comeBack() {
-    guard plan.has(.dialsIn) else { return }
-    world.after(plan.returnsAfter) { [self] in dialIn?() }
+    if plan.has(.dialsIn) { return world.after(plan.returnsAfter) { [self] in dialIn?() } }
+    guard plan.has(.dialsToo), ends.isEmpty, !isComingBack else { return }
+    isComingBack = true
+    world.after(plan.returnsAfter) { [self] in
+      isComingBack = false
+      dialIn?()
+    }
+  }
+
+  /// If both ends have dialled, the connection of the smaller PeerID stays.
+  func closeDuplicates() {
+    guard plan.has(.dialsToo), ends.contains(where: { $0.other?.isInbound == true }) else { return }
+    for end in ends where end.other?.isInbound == false && plan.id < end.peer.peerID {
+      hangUp(end, .duplicateConnection)
+    }
   }
 
   private func isTimeToClose(at stage: PeerPlan.Stage) -> Bool { plan.has(.closesWhenAsked) && plan.closesAt == stage }
@@ -154,6 +168,7 @@ final class ServingPeer: SimulatedNode {
     case .open where isTimeToClose(at: .open), .pageGet where isTimeToClose(at: .page),
       .request where isTimeToClose(at: .request):
       return close(end)
+    case .open where plan.has(.turnsAway) && isDuringFault: return sayGoodbye(.tooManyConnections, on: end)
     case .open where plan.has(.ignoresOpen), .pageGet where plan.has(.ignoresPages): return
     case .request(let request) where plan.has(.isBusy) && isDuringFault:
       return send(.busy(Busy(id: request.id, retryAfterMilliseconds: plan.retryAfterMilliseconds)), on: end)

@@ -65,14 +65,14 @@ struct FileDoneTests {
     let all = try done(get)
     #expect(all.compactMap { $0["path"] as? String }.sorted() == ["a", "large", "sub/b", "z"], "\(get)")
     let places = Dictionary(uniqueKeysWithValues: all.map { ($0["path"] as? String, $0["place"] as? String) })
-    #expect(places["a"] == workbench.path("copy/a") && places["z"]??.hasSuffix(".p2p-part/tree/z") == true, "\(get)")
+    #expect(places["a"]??.hasSuffix("/copy/a") == true && places["z"]??.hasSuffix(".p2p-part/tree/z") == true, "\(get)")
     let progress = try #require(try GetEvents(get).named("progress").last)
     #expect(progress["files"] as? Int == 5 && progress["totalFiles"] as? Int == 5, "\(get)")
     // Nothing is fetched, and all is reported.
     let again = try workbench.run("get", id, "--peer", served.address, "-o", "copy", "--update", "--json")
     #expect(again.code == 0, "\(again)")
-    let found = try done(again).compactMap { $0["place"] as? String }.sorted()
-    #expect(found == ["a", "large", "sub/b", "z"].map { workbench.path("copy/\($0)") }, "\(again)")
+    let found = try done(again).compactMap { ($0["place"] as? String)?.components(separatedBy: "/copy/").last }
+    #expect(found.sorted() == ["a", "large", "sub/b", "z"], "\(again)")
   }
 
   @Test func `files that an earlier get left are reported again`() throws {

@@ -56,7 +56,7 @@ extension CrowdNode {
   func reportLoss(of end: NodeEnd, _ reason: LossReason) {
     guard end.isFetching else { return }
     tell(.connectionLost(end.id, reason))
-    if let event = replacement(of: end) { tell(event) }
+    if let spare = replacement(of: end) { tell(event(connected: spare)) }
   }
 
   /// Forgets the connection; with a reason the other end notices.

@@ -58,7 +58,7 @@ extension CrowdNode {
       command(id) { $0.command { $0.cancel(request, of: $1) } }
     case .disconnect(let id, let reason):
       if reason == .banned { world.violate("\(number) bans an honest peer") }
-      if let event = disconnect(id, reason) { tell(event) }
+      if let end = end(id), let spare = disconnect(end, reason) { tell(event(connected: spare)) }
     case .report, .filesCompleted: break
     case .finished(let stats):
       hasFinished = true

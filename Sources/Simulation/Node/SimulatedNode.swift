@@ -111,27 +111,24 @@ class SimulatedNode {
     return event(connected: end)
   }
 
-  private func event(connected end: NodeEnd) -> DownloadEvent {
+  func event(connected end: NodeEnd) -> DownloadEvent {
     .connected(
       end.id, end.peer.peerID, requestsMax: end.requestsMax, from: end.isInbound ? end.peer.ip : nil)
   }
 
-  /// The download gives a connection up. Returns the event for one that takes its place.
-  func disconnect(_ id: ConnectionID, _ reason: DisconnectReason) -> DownloadEvent? {
-    guard let end = end(id) else { return nil }
-    switch duplicates.giveUp(id, reason) {
+  /// The download gives a connection up. Returns the one that takes its place.
+  func disconnect(_ end: NodeEnd, _ reason: DisconnectReason) -> NodeEnd? {
+    switch duplicates.giveUp(end.id, reason) {
     case .close:
       hangUp(end, reason.closeCode)
       return nil
     case .keep: return nil
-    case .use(let spare): return self.end(spare).map { event(connected: $0) }
+    case .use(let spare): return self.end(spare)
     }
   }
 
-  /// The event for a spare connection that takes the place of one that was lost.
-  func replacement(of end: NodeEnd) -> DownloadEvent? {
-    duplicates.ended(end.id).flatMap { self.end($0) }.map { event(connected: $0) }
-  }
+  /// The spare connection that takes the place of one that was lost.
+  func replacement(of end: NodeEnd) -> NodeEnd? { duplicates.ended(end.id).flatMap { self.end($0) } }
 
   /// Forgets all connections without a word.
   func forgetConnections() {

@@ -58,8 +58,7 @@ extension DownloadState {
     if let address = connection.address { peers[number].address = address }
     connections[existing: id].opened(by: number, RemoteAvailability(isComplete: isComplete, layout: layout))
     book.opened(connection.address, at: now)
-    rotation.join(number)
-    assignWorkers()
+    setUndriven(workers.join(number))
     updateUsability(at: now)
     act(.report(.peerJoined(peerID)))
   }
@@ -185,8 +184,7 @@ extension DownloadState {
       if let address = connection.address { book.ended(address, .lost(reason), at: now) }
     }
     chunks.reconsider()
-    rotation.leave(number)
-    assignWorkers()
+    setUndriven(workers.leave(number))
     noteDeparture(of: number, at: now)
     if phase != .ended { updateUsability(at: now) }
   }

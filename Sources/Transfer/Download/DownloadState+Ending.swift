@@ -16,7 +16,7 @@ extension DownloadState {
       files = settings.wanted.isAll ? FolderCompletion(folder, due: nil) : FolderCompletion(folder) { table.due($0) }
     }
     dismissUnwantedPages()
-    stats.totalChunks = chunks.wantedCount
+    tally.stats.totalChunks = chunks.wantedCount
     act(.prepareStorage(layout))
   }
 
@@ -31,7 +31,7 @@ extension DownloadState {
 
   /// The chunks that files share may be asked for: their hashes are known.
   mutating func listSharedChunks() {
-    isComparingShared = false
+    pages.sharedChunksCompared()
     guard let folder = chunks.layout.folder else { return }
     for chunk in folder.sharedChunks { chunks.list(chunk) }
   }
@@ -44,8 +44,8 @@ extension DownloadState {
     }
     for page in resumable.heldPages where pages.contains(page) { pages.hold(page) }
     phase = .running
-    if resumable.holdsSharedChunks { isComparingShared = true } else { listSharedChunks() }
-    lastProgress = now
+    if resumable.holdsSharedChunks { pages.compareSharedChunks() } else { listSharedChunks() }
+    progressWatch.progressed(at: now)
     watchProgress(at: now)
     timers.set(.start, at: now + DownloadState.startWait)
     resumed(resumable.leaves, at: now)
@@ -60,15 +60,14 @@ extension DownloadState {
       let before = chunks.verified(of: chunk)
       let (new, isNowHad) = chunks.verify(mask: mask, of: chunk)
       completed += filesCompleted(by: new, of: chunk, before: before)
-      if new != 0 { progressed(at: now) }
+      if new != 0 { progressWatch.progressed(at: now) }
       guard isNowHad else {
         let needed = new & chunks.due(chunk)
-        if needed != 0 { resumedBytes[chunk, default: 0] += chunks.layout.length(ofLeaves: needed, in: chunk) }
+        if needed != 0 { tally.resumed(chunks.layout.length(ofLeaves: needed, in: chunk), of: chunk) }
         continue
       }
-      stats.resumedChunks += 1
+      tally.stats.resumedChunks += 1
       rounds.remove(.chunk(chunk))
-      retries.remove(.chunk(chunk))
       if let page = pages.page(of: chunk) { hadByPage[page, default: 0] += 1 }
     }
     for (page, had) in hadByPage {
@@ -89,26 +88,25 @@ extension DownloadState {
 
   /// Once every address of the start has an outcome, reports of chunks need not wait for more peers.
   mutating func startIfResolved(at now: Instant) {
-    if phase == .running, !startReports.areOut, book.isStartResolved { start(at: now) }
+    if phase == .running, !actions.hasStarted, book.isStartResolved { start(at: now) }
   }
 
   mutating func start(at now: Instant) {
-    guard !startReports.areOut else { return }
+    guard !actions.hasStarted else { return }
     timers.cancel(.start)
-    act(.report(.started(chunks: chunks.wantedCount, peers: peers.joinCount)))
-    act(.report(.usingWorkers(min(settings.maxWorkers, peers.joinCount))))
-    for report in startReports.release() { act(.report(report)) }
+    actions.start(with: [
+      .started(chunks: chunks.wantedCount, peers: peers.joinCount),
+      .usingWorkers(min(settings.maxWorkers, peers.joinCount)),
+    ])
   }
 
   /// Reports of chunks come after `started`.
-  mutating func report(_ report: DownloadReport) {
-    if startReports.lets(report) { act(.report(report)) }
-  }
+  mutating func report(_ report: DownloadReport) { actions.report(report) }
 
   /// Without a usable peer the clock runs. Not usable is one that only ever answers BUSY, or has nothing that is wanted.
   mutating func updateUsability(at now: Instant) {
     guard book.isFound else { return }
-    let isUsable = rotation.live.contains { number in
+    let isUsable = workers.live.contains { number in
       guard peers[number].refusals.count <= settings.maxRetries, let id = peers[number].connection else { return false }
       return connections.availability(of: id).map { wantsAny(of: $0) } == true
     }
@@ -125,7 +123,8 @@ extension DownloadState {
 
   /// Whether all peers that had the file are banned. Those that dialled us count too, and may come back if not.
   private var hasEveryPeerLied: Bool {
-    peers.joinCount > 0 && peers.remembered.allSatisfy(\.isBanned) && stats.pastPeers.banned == stats.pastPeers.count
+    peers.joinCount > 0 && peers.remembered.allSatisfy(\.isBanned)
+      && tally.stats.pastPeers.banned == tally.stats.pastPeers.count
   }
 
   /// Ends if no address is left that could ever serve: at once if no peer is connected. Peers that dialled us may still
@@ -167,40 +166,40 @@ extension DownloadState {
   mutating func finish(at now: Instant) {
     start(at: now)
     close(at: now)
-    act(.finished(stats))
+    act(.finished(tally.stats))
   }
 
   mutating func end(_ failure: DownloadFailure, at now: Instant) {
     if phase == .running { start(at: now) }
     close(at: now)
-    act(.failed(failure, stats))
+    act(.failed(failure, tally.stats))
   }
 
   private mutating func close(at now: Instant) {
-    stats = statistics(at: now)
+    tally.stats = statistics(at: now)
     phase = .ended
   }
 
   /// The numbers so far.
   public func statistics(at now: Instant) -> DownloadStats {
-    var stats = stats
+    var stats = tally.stats
     if phase != .ended {
       stats.end = now
       stats.peers = peers.remembered.map(\.stats)
-      stats.workers = workerClocks.map { $0.waits(until: now) }
+      stats.workers = workers.waits(until: now)
     }
     return stats
   }
 
   /// Connected peers that have the file, or some of it.
-  public var livePeerCount: Int { rotation.live.count }
+  public var livePeerCount: Int { workers.live.count }
 
   /// The progress of the download.
   public func progress(at now: Instant) -> DownloadProgress {
     DownloadProgress(
-      finishedChunks: chunks.haveCount, totalChunks: chunks.wantedCount, bytes: stats.bytes,
-      bytesPerSecond: speed.bytesPerSecond(at: now), livePeers: livePeerCount, workers: rotation.workerCount,
-      retries: stats.retries, hedges: stats.hedges,
+      finishedChunks: chunks.haveCount, totalChunks: chunks.wantedCount, bytes: tally.stats.bytes,
+      bytesPerSecond: tally.bytesPerSecond(at: now), livePeers: livePeerCount, workers: workers.count,
+      retries: tally.stats.retries, hedges: tally.stats.hedges,
       givesUpIn: phase == .ended ? nil : timers[.noPeers].map { max($0 - now, .zero) },
       peers: peers.remembered.map { row(of: $0, at: now) },
       folder: files.map {

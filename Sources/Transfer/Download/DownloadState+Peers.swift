@@ -12,9 +12,9 @@ extension DownloadState {
 
   /// Adds the statistics of a peer to the sum, and frees its number.
   private mutating func forget(_ number: Int) {
-    stats.pastPeers.add(peers[number].stats)
+    tally.stats.pastPeers.add(peers[number].stats)
     peers.forget(number)
     rounds.forget(number)
-    for worker in workers.indices where workers[worker].failed == number { workers[worker].failed = nil }
+    workers.forget(number)
   }
 }

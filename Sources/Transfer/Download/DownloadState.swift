@@ -45,41 +45,28 @@ public struct DownloadState: Sendable {
   let settings: DownloadSettings
   var generator: SeededGenerator
   var phase = Phase.seeking
-  var stats: DownloadStats
+  var tally: DownloadTally
 
   var book = PeerBook()
   var connections = ConnectionTable()
   var peers = PeerTable()
-  var rotation: PeerRotation
-  var workers: [Worker] = []
-  /// The waits of each worker, also of those that no longer exist.
-  var workerClocks: [WorkerClock] = []
+  var workers: Workers
 
   var chunks = ChunkTable(layout: .ofEmptyFile)
   var pages = PageTable(PageLayout(.ofEmptyFile, chunksPerPage: 1))
   /// If the contents of a folder are fetched: which of its files are complete.
   var files: FolderCompletion?
-  var retries = RetryQueue()
   var rounds = RetryRounds()
   var pace = StrangerPace()
-  /// When a leaf was verified last.
-  var lastProgress = Instant.zero
-  /// How often the download has continued without a new leaf since then, because a proven or named peer was connected.
-  var hopes = 0
-  /// Whether the chunks that files share are being compared with the disk.
-  var isComparingShared = false
-  var turnaround = TurnaroundEstimate()
+  var hedging = Hedging()
+  var progressWatch = ProgressWatch()
+  /// The reader of a stream has taken all chunks before this one.
   var consumedBelow = 0
-  /// For each chunk, the bytes that an earlier download left.
-  var resumedBytes: [ChunkIndex: Int] = [:]
-
-  var timers = DeadlineQueue<Timer>()
-  var endgameAt = Instant.zero
-  var speed = SpeedMeter()
   /// Whether any peer had the file in part, or named others that were fetching it.
   var hasMetSharers = false
-  var startReports = StartReports()
-  private var actions = ActionQueue<Action>()
+
+  var timers = DeadlineQueue<Timer>()
+  var actions = DownloadActions()
 
   /// - `generator`: for jitter.
   public init(settings: DownloadSettings, generator: SeededGenerator, at now: Instant) {
@@ -90,8 +77,8 @@ public struct DownloadState: Sendable {
     precondition(settings.connectionsMax >= 1 && settings.dialsMax >= 1, "a download dials")
     self.settings = settings
     self.generator = generator
-    rotation = PeerRotation(maxWorkers: settings.maxWorkers)
-    stats = DownloadStats(start: now, end: now)
+    workers = Workers(max: settings.maxWorkers)
+    tally = DownloadTally(at: now)
   }
 
   public var isEnded: Bool { phase == .ended }
@@ -101,7 +88,7 @@ public struct DownloadState: Sendable {
     if phase == .ended { return nil }
     var deadline = dialDeadline
     if let next = timers.next { deadline = min(deadline ?? next, next) }
-    if let next = retries.deadline { deadline = min(deadline ?? next, next) }
+    if let next = rounds.deadline { deadline = min(deadline ?? next, next) }
     return deadline
   }
 
@@ -170,7 +157,7 @@ public struct DownloadState: Sendable {
     case .writeFailed: end(.storage, at: now)
     case .consumed(let chunk):
       consumedBelow = max(consumedBelow, Int(chunk.rawValue))
-      hopes = 0
+      progressWatch.readerTook()
       chunks.reconsider()
       updateUsability(at: now)
     case .cancelledByUser: end(.cancelled, at: now)
@@ -181,7 +168,7 @@ public struct DownloadState: Sendable {
   mutating func act(_ action: Action) { actions.append(action) }
 
   private mutating func timerFired(at now: Instant) {
-    while let wanted = retries.nextDue(at: now) { wake(wanted) }
+    while let item = rounds.nextDue(at: now) { wake(item) }
     while phase != .ended, let timer = timers.popDue(at: now) {
       switch timer {
       case .open(let id): openTimedOut(id, at: now)

@@ -75,7 +75,7 @@ extension DownloadState {
 
   /// Proven peers without a request, the best first.
   private var idlePeers: [Int] {
-    rotation.live.filter { number in
+    workers.live.filter { number in
       guard isIdle(number), let id = peers[number].connection else { return false }
       return connections.isProven(id) && peers[number].score.value > 0 && peers[number].score.throughput != nil
     }.sorted { outranks($0, $1) }
@@ -84,7 +84,7 @@ extension DownloadState {
   /// The lines of all peers from which a request could be taken over.
   private func lines(at now: Instant) -> [Line] {
     var lines: [Line] = []
-    for number in rotation.live {
+    for number in workers.live {
       guard let id = peers[number].connection, connections.pendingCount(of: id) > 0, let connection = connections[id]
       else { continue }
       let silent = silentRequest(of: connection, at: now)
@@ -190,7 +190,7 @@ extension DownloadState {
   /// When the next peer will have been silent for too long.
   func nextSilence(after now: Instant) -> Instant? {
     var next: Instant?
-    for number in rotation.live {
+    for number in workers.live {
       guard let id = peers[number].connection, let since = silentSince(id) else { continue }
       let due = since + patience
       if due > now { next = min(next ?? due, due) }

@@ -70,7 +70,7 @@ extension DownloadState {
     if peers[number].score.value == 0 { peers[number].probeAt = now + settings.chunkTimeout }
     count(failure, of: number)
     slowDown(number, at: now)
-    if let worker = peers[number].worker { turnAway(worker, from: number) }
+    if let worker = peers[number].worker { workers.turnAway(worker, from: number) }
   }
 
   /// The more strangers of one address group fail, the less often that group is asked.
@@ -98,11 +98,6 @@ extension DownloadState {
     act(.report(.peerFailed(peers[number].id, failure)))
   }
 
-  private mutating func turnAway(_ worker: Int, from number: Int) {
-    workers[worker].failed = number
-    workers[worker].stays = false
-  }
-
   mutating func changeScore(of number: Int, _ change: (inout PeerScore) -> Void) {
     peers.changeScore(of: number, change)
   }
@@ -115,7 +110,7 @@ extension DownloadState {
     gaveBack(.chunk(pending.chunk), by: number, since: pending.started, at: now)
     peers[number].refusals.add(at: now)
     rest(number, until: now + min(max(retryAfter, DownloadState.busyMin), DownloadState.busyMax))
-    if let worker = peers[number].worker { turnAway(worker, from: number) }
+    if let worker = peers[number].worker { workers.turnAway(worker, from: number) }
     noteRefusals(of: number, at: now)
     // A round does not wait for a peer that only refuses, and this peer may have been the last of the round.
     settleRound(of: .chunk(pending.chunk), at: now)

@@ -3,17 +3,13 @@ import Content
 import Wire
 
 extension DownloadState {
-  /// Hedging may fetch this part of the file twice; before the first measurement, at least one chunk.
-  private static let hedgeBudgetDivisor: UInt64 = 20
-
   /// For each idle worker, asks an idle peer for the chunk that was requested longest ago, if it is late.
   mutating func hedge(_ idleWorkers: Int, at now: Instant) {
     timers.cancel(.hedge)
     guard isAnyPeerIdle else { return }
     for _ in 0..<idleWorkers {
       guard let (late, holder) = longestOut else { return }
-      let threshold = turnaround.threshold(byteCount: countedBytes(of: late.chunk)) ?? DownloadState.patienceMin
-      let due = late.sent + threshold
+      let due = late.sent + hedging.threshold(byteCount: countedBytes(of: late.chunk))
       if due > now { return timers.set(.hedge, at: due) }
       guard let number = idlePeer(with: late.chunk, besides: holder), let id = peers[number].connection,
         let run = chunks.missingRun(of: late.chunk)
@@ -43,7 +39,7 @@ extension DownloadState {
 
   /// A second peer was asked for leaves that the first one still owes.
   mutating func hedged(_ chunk: ChunkIndex, _ leaves: LeafRange, of holder: Int, by number: Int) {
-    stats.hedges += 1
+    tally.stats.hedges += 1
     peers[number].tally.hedges += 1
     peers[holder].tally.hedged += 1
     let byteCount = chunks.layout.length(of: leaves, in: chunk)
@@ -53,7 +49,7 @@ extension DownloadState {
   /// The oldest request that one peer alone is asked for, that an idle peer can answer, and that fits the budget.
   private var longestOut: (PendingRequest, holder: Int)? {
     var longest: (PendingRequest, holder: Int)?
-    for number in rotation.live {
+    for number in workers.live {
       guard inFlight(number) > 0, let id = peers[number].connection, let connection = connections[id] else { continue }
       for pending in connection.pending where !pending.isEnded {
         if let (longest, _) = longest, longest.sent <= pending.sent { continue }
@@ -75,23 +71,22 @@ extension DownloadState {
     let asked = connections.sum { connection in
       connection.pending.reduce(0) { $1.isHedge ? $0 + chunks.layout.length(of: $1.leaves, in: $1.chunk) : $0 }
     }
-    let part = chunks.wantedBytes / DownloadState.hedgeBudgetDivisor
-    let budget = turnaround.mean == nil ? max(part, UInt64(chunks.layout.chunkSize)) : part
-    return stats.duplicateBytes + UInt64(asked + chunks.layout.length(of: leaves, in: chunk)) <= budget
+    let budget = hedging.budget(ofWanted: chunks.wantedBytes, chunkSize: chunks.layout.chunkSize)
+    return tally.stats.duplicateBytes + UInt64(asked + chunks.layout.length(of: leaves, in: chunk)) <= budget
   }
 
   /// Whether any peer is idle. Mostly none is, and this check is cheap.
-  var isAnyPeerIdle: Bool { rotation.live.contains { isIdle($0) } }
+  var isAnyPeerIdle: Bool { workers.live.contains { isIdle($0) } }
 
   /// A proven peer without a request; before the first measurement, any peer without one.
   func isIdle(_ number: Int) -> Bool {
-    peers[number].busyUntil == nil && (peers[number].isProven || turnaround.mean == nil && !isPaced(number))
+    peers[number].busyUntil == nil && (peers[number].isProven || !hedging.isMeasured && !isPaced(number))
       && peers[number].connection != nil && inFlight(number) == 0
   }
 
   func idlePeer(with chunk: ChunkIndex, besides holder: Int) -> Int? {
     var best: Int?
-    for number in rotation.live where number != holder && isIdle(number) {
+    for number in workers.live where number != holder && isIdle(number) {
       guard let id = peers[number].connection, connections.has(chunk, on: id), !hasFailed(number, .chunk(chunk)) else {
         continue
       }

@@ -13,7 +13,7 @@ extension DownloadState {
     var expected = chunks.choosableCount + pages.fetchingCount * settings.chunksPerPage
     guard expected < choosableMin else { return }
     // The peers in use first, then the others; strangers last.
-    let candidates = workers.compactMap(\.peer) + rotation.live
+    let candidates = workers.drivenPeers + workers.live
     for isStranger in [false, true] {
       for number in candidates where peers[number].isStranger == isStranger && expected < choosableMin {
         if fetchPage(from: number, at: now) { expected += settings.chunksPerPage }
@@ -57,7 +57,6 @@ extension DownloadState {
     guard pages.contains(page), pages.verify(page) else { return }
     clearAskers(of: page)
     rounds.remove(.page(page))
-    retries.remove(.page(page))
     for chunk in pages.chunks(of: page) { chunks.list(ChunkIndex(UInt32(chunk))) }
   }
 
@@ -112,7 +111,7 @@ extension DownloadState {
   }
 
   private func secondPeer(for page: PageIndex, besides number: Int, at now: Instant) -> Int? {
-    rotation.live.filter { other in
+    workers.live.filter { other in
       guard other != number, let id = peers[other].connection, !connections.hasPage(id), peers[other].busyUntil == nil
       else {
         return false

@@ -41,7 +41,7 @@ extension DownloadState {
     _ chunk: ChunkIndex, _ leaves: LeafRange, to id: ConnectionID, worker: Int, isHedge: Bool, at now: Instant
   ) {
     let request = connections[existing: id].ask(chunk, leaves, worker: worker, isHedge: isHedge, at: now)
-    if stats.firstRequest == nil { stats.firstRequest = now }
+    if tally.stats.firstRequest == nil { tally.stats.firstRequest = now }
     chunks.ask(chunk, Asker(connection: id, request: request, leaves: leaves))
     act(.request(id, request, chunk, leaves))
     startClock(id, at: now)
@@ -109,20 +109,18 @@ extension DownloadState {
     }
     // The peers that have not failed may have none of the missing leaves.
     guard isNowHad else { return settleRound(of: .chunk(chunk), at: now) }
-    retries.remove(.chunk(chunk))
     rounds.remove(.chunk(chunk))
     for asker in askers where !(asker.connection == id && asker.request == request) {
       cancelLoser(asker.connection, asker.request, at: now)
     }
-    stats.downloadedChunks += 1
+    tally.stats.downloadedChunks += 1
     if let number = giver {
       peers[number].tally.chunks += 1
       report(
         .chunkDone(
           chunk: chunk, worker: worker, finished: chunks.haveCount, total: chunks.wantedCount,
           peer: peers[number].id, latency: latency,
-          bytes: chunks.layout.length(ofLeaves: chunks.due(chunk), in: chunk)
-            - (resumedBytes.removeValue(forKey: chunk) ?? 0)))
+          bytes: tally.fetchedBytes(of: chunk, of: chunks.layout.length(ofLeaves: chunks.due(chunk), in: chunk))))
     }
     if chunks.isComplete { finish(at: now) } else { updateUsability(at: now) }
   }
@@ -141,15 +139,13 @@ extension DownloadState {
     changeScore(of: number) { $0.succeed(latency: latency) }
     // A short answer says little about how long a whole chunk takes.
     if pending.leaves.count * 2 >= chunks.layout.leafCount(of: pending.chunk) {
-      turnaround.add(now - pending.sent, byteCount: countedBytes(of: pending.chunk))
+      hedging.measured(now - pending.sent, byteCount: countedBytes(of: pending.chunk))
     }
     peers[number].tally.times.add(pending, at: now)
     if !peers[number].isProven { prove(number) }
     if !connections[existing: id].isProven, let address = connections[existing: id].address { book.proved(address) }
     connections[existing: id].isProven = true
-    if workers.indices.contains(pending.worker), workers[pending.worker].peer == number {
-      workers[pending.worker].stays = false
-    }
+    workers.answered(pending.worker, by: number)
     return latency
   }
 
@@ -164,10 +160,8 @@ extension DownloadState {
   ) {
     let all = chunks.layout.length(of: leaves, in: chunk)
     let fresh = chunks.layout.length(ofLeaves: new, in: chunk)
-    stats.bytes += UInt64(fresh)
-    stats.duplicateBytes += UInt64(all - fresh)
-    speed.add(fresh, at: now)
-    if fresh > 0 { progressed(at: now) }
+    tally.verified(byteCount: all, fresh: fresh, at: now)
+    if fresh > 0 { progressWatch.progressed(at: now) }
     guard let number else { return }
     peers[number].isSilent = false
     peers[number].tally.gave(byteCount: fresh, at: now)

@@ -5,16 +5,9 @@ import Wire
 extension DownloadState {
   /// At most this many strangers of one address group join a round. More would only make it longer.
   static let strangersPerRoundMax = 4
-  /// A stranger that sends no byte for this long loses the request, unless the swarm itself is slower.
-  static let patienceMin: Duration = .seconds(2)
-  /// The patience is this many times the swarm's mean latency.
-  private static let patienceFactor = 4.0
 
   /// How long a peer may be silent before another one is asked.
-  var patience: Duration {
-    guard let mean = turnaround.mean else { return DownloadState.patienceMin }
-    return max(DownloadState.patienceMin, .nanoseconds(Int64(min(mean * DownloadState.patienceFactor * 1e9, 1e18))))
-  }
+  var patience: Duration { hedging.patience }
 
   // MARK: Order
 
@@ -48,7 +41,7 @@ extension DownloadState {
   func isTurn(of number: Int, for item: FetchItem, at now: Instant) -> Bool {
     guard !rounds.isEmpty, let history = rounds[item] else { return true }
     guard let own = precedence(of: number, in: history) else { return false }
-    return !rotation.live.contains { other in
+    return !workers.live.contains { other in
       guard other != number, let place = precedence(of: other, in: history), place < own else { return false }
       return canAnswer(other, at: now) && holds(other, item)
     }
@@ -106,7 +99,7 @@ extension DownloadState {
     rounds.gaveBack(item, by: number, heldFor: since.map { now - $0 } ?? .zero)
     guard wasEmpty, !rounds.isEmpty else { return }
     // From now on the silence of proven peers matters.
-    for other in rotation.live { if let id = peers[other].connection { watchSilence(of: id, at: now) } }
+    for other in workers.live { if let id = peers[other].connection { watchSilence(of: id, at: now) } }
   }
 
   /// The live peers that have the item now: the members of a new round.
@@ -114,7 +107,7 @@ extension DownloadState {
     var members: Set<Int> = [number]
     var strangers: [AddressGroup?: Int] = [:]
     if peers[number].isStranger { strangers[peers[number].group] = 1 }
-    for other in rotation.live where other != number && holds(other, item) {
+    for other in workers.live where other != number && holds(other, item) {
       if peers[other].isStranger {
         guard strangers[peers[other].group, default: 0] < DownloadState.strangersPerRoundMax else { continue }
         strangers[peers[other].group, default: 0] += 1
@@ -143,13 +136,13 @@ extension DownloadState {
       && (members.contains(where: isTrusted) || !isTrustedPeerKnown)
     let history = rounds.end(item, costsRetry: costsRetry)
     if history.retries > settings.maxRetries { return giveUp(item, history, at: now) }
-    let delay = retries.add(item, attempt: max(history.lostRounds, 1), at: now, using: &generator)
+    let delay = rounds.rest(item, at: now, using: &generator)
     switch item {
     case .page(let page): pages.rest(page)
     case .chunk(let chunk):
       chunks.rest(chunk)
       guard costsRetry, let last = history.lastFailure else { return }
-      stats.retries += 1
+      tally.stats.retries += 1
       report(
         .chunkRetry(
           chunk: chunk, peer: last.peer, reason: last.reason, attempt: history.retries, delay: delay))
@@ -166,7 +159,7 @@ extension DownloadState {
 
   /// Whether a proven or named peer that came after the round began can still give it.
   private func isTrustedPeerLeft(for item: FetchItem) -> Bool {
-    rotation.live.contains {
+    workers.live.contains {
       isTrusted($0) && !hasFailed($0, item) && holds($0, item) && !peers[$0].onlyRefuses
     }
   }
@@ -198,7 +191,7 @@ extension DownloadState {
     case .page(let page): end(.pageOutOfRetries(page), at: now)
     case .chunk(let chunk):
       chunks.giveUp(chunk)
-      stats.failedChunks += 1
+      tally.stats.failedChunks += 1
       if let last = history.lastFailure { report(.chunkFailed(chunk: chunk, peer: last.peer)) }
       end(.outOfRetries(chunk), at: now)
     }
@@ -222,7 +215,7 @@ extension DownloadState {
       return
     }
     // Repeatedly, since a peer that can take over may connect later.
-    timers.set(.patience(id), at: max(since + patience, now + DownloadState.patienceMin / 4))
+    timers.set(.patience(id), at: max(since + patience, now + Hedging.patienceMin / 4))
   }
 
   /// How long a peer may be silent about an item before another peer is asked. A named or proven peer gets more time in
@@ -272,7 +265,7 @@ extension DownloadState {
 
   /// Whether another peer that has not failed the item in this round can give it.
   func isAnotherLeft(than number: Int, for item: FetchItem, at now: Instant) -> Bool {
-    rotation.live.contains { other in
+    workers.live.contains { other in
       other != number && !hasFailed(other, item) && canAnswer(other, at: now) && holds(other, item)
     }
   }

@@ -2,15 +2,6 @@
 import Content
 import Wire
 
-/// A worker: it drives one peer at a time.
-struct Worker: Sendable {
-  var peer: Int?
-  /// The peer that has just failed. The worker takes the next peer of its set before the best one.
-  var failed: Int?
-  /// Whether it turned to its peer after a failure and stays with it until the peer has answered.
-  var stays = false
-}
-
 extension DownloadState {
   /// A pipeline holds requests for this much time at the peer's measured rate.
   private static let pipelineSeconds = 2.0
@@ -24,22 +15,8 @@ extension DownloadState {
   /// After news, the pause before idle workers look again at the requests of other peers.
   private static let newsPause: Duration = .milliseconds(50)
 
-  /// If peers share: the pause between two runs of the endgame.
-  private static let endgamePause: Duration = .milliseconds(20)
-
-  /// Peers came or left: each worker drops a peer that it does not own. Requests in flight stay.
-  mutating func assignWorkers() {
-    for (index, worker) in workers.enumerated() {
-      guard let number = worker.peer else { continue }
-      if rotation.owner(of: number) != index {
-        peers[number].worker = nil
-        workers[index].peer = nil
-        workers[index].stays = false
-      }
-    }
-    while workers.count > rotation.workerCount { workers.removeLast() }
-    while workers.count < rotation.workerCount { workers.append(Worker()) }
-  }
+  /// Peers came or left, and workers dropped these peers. Requests in flight stay.
+  mutating func setUndriven(_ dropped: [Int]) { for number in dropped { peers[number].worker = nil } }
 
   mutating func pump(at now: Instant) {
     noteOffered()
@@ -47,11 +24,7 @@ extension DownloadState {
     var idle = 0
     for worker in turns where drive(worker, at: now) { idle += 1 }
     guard idle > 0 && settings.hedges else { return timers.cancel(.hedge) }
-    // If peers share, some peer is idle at any time, and a look at all requests of all peers is expensive.
-    if isSharing, now - endgameAt < DownloadState.endgamePause {
-      return timers.set(.hedge, at: endgameAt + DownloadState.endgamePause)
-    }
-    endgameAt = now
+    if let next = hedging.beginEndgame(isSharing: isSharing, at: now) { return timers.set(.hedge, at: next) }
     hedge(askInEndgame(idle, at: now), at: now)
     if phase != .ended, let silence = nextSilence(after: now) {
       timers.set(.hedge, at: min(timers[.hedge] ?? silence, silence))
@@ -70,7 +43,7 @@ extension DownloadState {
     }
     if let worker = peers[number].worker {
       _ = drive(worker, at: now)
-    } else if let worker = workers.firstIndex(where: { $0.peer.map { !isUsable($0) } ?? true }) {
+    } else if let worker = workers.first(where: { $0.map { !isUsable($0) } ?? true }) {
       _ = drive(worker, at: now)
     }
   }
@@ -80,7 +53,7 @@ extension DownloadState {
     let (since, offered) = chunks.takeOffered()
     guard !offered.isEmpty else { return }
     let generation = chunks.generation
-    for number in rotation.live where peers[number].exhaustedAt >= since && peers[number].exhaustedAt < generation {
+    for number in workers.live where peers[number].exhaustedAt >= since && peers[number].exhaustedAt < generation {
       guard let id = peers[number].connection else { continue }
       let hasAny = offered.contains { connections.leaves(of: $0, on: id) & chunks.missing(of: $0) != 0 }
       if !hasAny { peers[number].exhaustedAt = generation }
@@ -92,8 +65,8 @@ extension DownloadState {
   private var turns: [Int] {
     guard chunks.choosableCount > 0, chunks.choosableCount < workers.count else { return Array(workers.indices) }
     var turns: [(worker: Int, peer: Int?)] = []
-    for (worker, state) in workers.enumerated() {
-      let peer = state.peer ?? best(of: rotation.sets[worker], for: worker)
+    for worker in workers.indices {
+      let peer = workers[worker].peer ?? best(of: workers.set(of: worker), for: worker)
       let place = turns.firstIndex { other in
         peer.map { mine in other.peer.map { outranks(mine, $0) } ?? true } ?? false
       }
@@ -164,7 +137,7 @@ extension DownloadState {
     if choice != nil {
       workers[worker].stays = true
     } else {
-      choice = best(of: rotation.sets[worker], for: worker) ?? best(of: rotation.live, for: worker)
+      choice = best(of: workers.set(of: worker), for: worker) ?? best(of: workers.live, for: worker)
       if let current, let best = choice, isUsable(current), keeps(current, over: best, worker: worker) {
         choice = current
       }
@@ -180,16 +153,16 @@ extension DownloadState {
   /// A proven peer that no worker drives comes before the next of the worker's own set.
   private func afterFailure(of worker: Int) -> Int? {
     guard let failed = workers[worker].failed else { return nil }
-    let others = rotation.others(of: worker, after: failed).filter { isFree($0, for: worker) && !isSuspect($0) }
+    let others = workers.others(of: worker, after: failed).filter { isFree($0, for: worker) && !isSuspect($0) }
     if let next = others.first(where: { !peers[$0].isStranger }) { return next }
-    let live = rotation.live.filter { $0 != failed }
+    let live = workers.live.filter { $0 != failed }
     return best(of: live.filter { !peers[$0].isStranger }, for: worker) ?? others.first ?? best(of: live, for: worker)
   }
 
   /// Whether a worker that stays with a stranger could drive a proven peer instead.
   private func isProvenPeerFree(besides current: Int, for worker: Int) -> Bool {
     peers[current].isStranger
-      && rotation.live.contains { $0 != current && peers[$0].isProven && isFree($0, for: worker) }
+      && workers.live.contains { $0 != current && peers[$0].isProven && isFree($0, for: worker) }
   }
 
   private func isFree(_ number: Int, for worker: Int) -> Bool {
@@ -205,7 +178,7 @@ extension DownloadState {
   }
 
   private func keeps(_ current: Int, over best: Int, worker: Int) -> Bool {
-    guard rotation.owner(of: current) == worker || rotation.owner(of: best) != worker else { return false }
+    guard workers.owner(of: current) == worker || workers.owner(of: best) != worker else { return false }
     let (mine, other) = (standing(current), standing(best))
     guard mine == other else { return mine > other }
     return presumedRate(best) <= presumedRate(current) * DownloadState.rateMargin
@@ -215,7 +188,7 @@ extension DownloadState {
   /// A peer at score 0 gets one chunk now and then, so that it can come back.
   private mutating func probe(_ worker: Int, at now: Instant) {
     guard peers.atZeroCount > 0, chunks.choosableCount > 0 else { return }
-    for number in rotation.sets[worker] where peers[number].score.value == 0 && peers[number].worker == nil {
+    for number in workers.set(of: worker) where peers[number].score.value == 0 && peers[number].worker == nil {
       guard isUsable(number), inFlight(number) == 0, let due = peers[number].probeAt, due <= now else { continue }
       peers[number].probeAt = now + settings.chunkTimeout
       if request(from: number, worker: worker, at: now) { return }
@@ -248,7 +221,7 @@ extension DownloadState {
   private func share(of rate: Double) -> Int {
     let unfinished = chunks.unfinishedCount
     guard unfinished < workers.count * settings.requestsInFlightMax else { return unfinished }
-    let rates = workers.compactMap { $0.peer.flatMap { peers[$0].score.throughput } }
+    let rates = workers.drivenPeers.compactMap { peers[$0].score.throughput }
     guard !rates.isEmpty else { return unfinished }
     // A peer without a measured rate counts with the mean rate.
     let total = rates.reduce(0, +) / Double(rates.count) * Double(workers.count)

@@ -16,6 +16,8 @@ struct PageTable: Sendable {
   private var held: Set<PageIndex> = []
   private var resting: Set<PageIndex> = []
   private var verified: ChunkSet
+  /// Whether the chunks that files share, whose hashes are known without a page, are being compared with the disk.
+  private var isComparingShared = false
 
   init(_ pages: PageLayout) {
     self.pages = pages
@@ -27,7 +29,7 @@ struct PageTable: Sendable {
   /// Pages that are asked for, and those of them that have arrived and are not verified.
   var fetchingCount: Int { fetching.count + arrived.count }
   /// Whether chunks are being compared with the disk.
-  var isComparing: Bool { !arrived.isEmpty || !held.isEmpty }
+  var isComparing: Bool { !arrived.isEmpty || !held.isEmpty || isComparingShared }
   var isAnyWanted: Bool { wanted.count > 0 }
   func isWanted(_ page: PageIndex) -> Bool { wanted.contains(Int(page.rawValue)) }
   func askerCount(of page: PageIndex) -> Int { fetching[page]?.count ?? 0 }
@@ -73,6 +75,9 @@ struct PageTable: Sendable {
     wanted.remove(Int(page.rawValue))
     held.insert(page)
   }
+
+  mutating func compareSharedChunks() { isComparingShared = true }
+  mutating func sharedChunksCompared() { isComparingShared = false }
 
   /// The page is verified. False if it was verified before.
   mutating func verify(_ page: PageIndex) -> Bool {

@@ -59,13 +59,16 @@ struct FailureHistory: Sendable {
   }
 }
 
-/// The histories of the items that failed or were given back and are still wanted. Empty in a download without trouble.
+/// The histories of the items that failed or were given back and are still wanted, and the delay after each round. Empty
+/// in a download without trouble.
 struct RetryRounds: Sendable {
   private var histories: [FetchItem: FailureHistory] = [:]
   /// Items that were given back before they failed, the oldest first.
   private var returns: [FetchItem] = []
   /// How often each item that is still wanted was given back promptly.
   private var promptReturns = RecentTable<FetchItem, Int>(capacity: FailureHistory.returnsMax)
+  /// The items that wait for their next round.
+  private var resting = RetryQueue()
 
   var isEmpty: Bool { histories.isEmpty }
   /// The chunks among the items, in no order.
@@ -130,6 +133,18 @@ struct RetryRounds: Sendable {
     return entry
   }
 
+  /// After a round the item waits; the more rounds were lost, the longer. Returns how long.
+  mutating func rest(_ item: FetchItem, at now: Instant, using generator: inout SeededGenerator) -> Duration {
+    resting.add(item, attempt: max(histories[item]?.lostRounds ?? 0, 1), at: now, using: &generator)
+  }
+
+  var restingCount: Int { resting.count }
+  /// When the wait of an item is over.
+  var deadline: Instant? { resting.deadline }
+
+  /// An item whose wait is over.
+  mutating func nextDue(at now: Instant) -> FetchItem? { resting.nextDue(at: now) }
+
   /// Leaves of a chunk were verified. A few do not give the retries back: a peer could send one now and then for ever.
   mutating func gained(_ leafCount: Int, of chunk: ChunkIndex) {
     guard !histories.isEmpty, var entry = histories[.chunk(chunk)] else { return }
@@ -140,8 +155,9 @@ struct RetryRounds: Sendable {
     histories[.chunk(chunk)] = entry
   }
 
-  /// The item is verified: its history is dropped.
+  /// The item is verified: its history and its wait are dropped.
   mutating func remove(_ item: FetchItem) {
+    resting.remove(item)
     if histories.removeValue(forKey: item) != nil { returns.removeAll { $0 == item } }
     if !promptReturns.isEmpty { promptReturns[item] = nil }
   }

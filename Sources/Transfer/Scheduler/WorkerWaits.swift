@@ -61,11 +61,9 @@ struct WorkerClock: Sendable {
 extension DownloadState {
   /// Notes after each event what every worker waits for now.
   mutating func observeWorkers(at now: Instant) {
-    while workerClocks.count < workers.count { workerClocks.append(WorkerClock()) }
     var idle: WorkerWait?
-    for index in workerClocks.indices {
-      workerClocks[index].turn(to: workers.indices.contains(index) ? wait(of: index, &idle) : nil, at: now)
-    }
+    for worker in workers.indices { workers.turn(worker, to: wait(of: worker, &idle), at: now) }
+    workers.stopOtherClocks(at: now)
   }
 
   /// - `idle`: what the workers without a request in flight wait for; computed once.
@@ -83,10 +81,10 @@ extension DownloadState {
   private var idleWait: WorkerWait {
     if chunks.choosableCount > 0 {
       if case .inOrder = settings.order { return .reader }
-      if rotation.live.isEmpty { return .peers }
-      return rotation.live.contains { peers[$0].busyUntil != nil } ? .busyPeers : .holders
+      if workers.live.isEmpty { return .peers }
+      return workers.live.contains { peers[$0].busyUntil != nil } ? .busyPeers : .holders
     }
-    if retries.count > 0 { return .retry }
+    if rounds.restingCount > 0 { return .retry }
     return pages.fetchingCount > 0 || pages.isAnyWanted ? .hashes : .others
   }
 }

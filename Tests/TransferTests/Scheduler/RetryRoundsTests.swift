@@ -53,6 +53,21 @@ import Wire
     #expect(attempts.retries == 0 && attempts.lostRounds == 1)
   }
 
+  @Test func `an item rests longer after each lost round, until it is verified`() {
+    var generator = SeededGenerator(seed: 1)
+    var rounds = failing([1], of: [1])
+    _ = rounds.end(chunk, costsRetry: true)
+    let first = rounds.rest(chunk, at: .zero, using: &generator)
+    #expect(first >= .milliseconds(400) && first <= .milliseconds(600))
+    #expect(rounds.restingCount == 1 && rounds.deadline == .zero + first)
+    #expect(rounds.nextDue(at: .milliseconds(399)) == nil && rounds.nextDue(at: .milliseconds(600)) == chunk)
+    _ = rounds.end(chunk, costsRetry: false)
+    let second = rounds.rest(chunk, at: .zero, using: &generator)
+    #expect(second >= .milliseconds(800) && second <= .milliseconds(1200))
+    rounds.remove(chunk)
+    #expect(rounds.restingCount == 0 && rounds.deadline == nil)
+  }
+
   @Test func `a number that another peer gets is in no round`() {
     var rounds = failing([1], of: [1, 2])
     rounds.forget(1)

@@ -151,7 +151,7 @@ import Wire
     #expect(state.peers[0].isSilent && score == PeerScore.start - 25 && !rounds)
     state.handle(.othersServed(ConnectionID(1)), at: .seconds(31))
     #expect(state.peers[0].isSilent && state.peers[0].score.value == score && !state.rounds.isEmpty)
-    #expect(!state.peers[0].isProven && !state.connections[ConnectionID(1)]!.isProven && state.stats.bytes == 0)
+    #expect(!state.peers[0].isProven && !state.connections[ConnectionID(1)]!.isProven && state.tally.stats.bytes == 0)
   }
 
   @Test func `news about a connection that owes nothing, or is unknown, changes nothing`() {

@@ -149,7 +149,7 @@ import Wire
       var state = DownloadState(settings: settings(wanted), generator: SeededGenerator(seed: 1), at: .zero)
       state.handle(.foundHere(layout), at: .zero)
       state.handle(.storageReady(Resumable()), at: .zero)
-      state.turnaround.add(.seconds(1), byteCount: layout.chunkSize)
+      state.hedging.measured(.seconds(1), byteCount: layout.chunkSize)
       #expect(state.fitsBudget(layout.leaves(of: ChunkIndex(0)), of: ChunkIndex(0)) == fits, "\(count) wanted chunks")
       #expect(state.fitsBudget(LeafRange(first: 0, count: 32), of: ChunkIndex(0)) == (count >= 10))
     }

@@ -1,0 +1,31 @@
+// What a download has counted so far.
+import Content
+
+/// The statistics of a download, its present speed, and what an earlier download left of each chunk.
+struct DownloadTally: Sendable {
+  var stats: DownloadStats
+  private var speed = SpeedMeter()
+  /// For each chunk that is not complete, the bytes that an earlier download left.
+  private var resumedBytes: [ChunkIndex: Int] = [:]
+
+  init(at now: Instant) { stats = DownloadStats(start: now, end: now) }
+
+  /// Leaves were verified.
+  /// - `fresh`: bytes of those leaves that were missing.
+  mutating func verified(byteCount: Int, fresh: Int, at now: Instant) {
+    stats.bytes += UInt64(fresh)
+    stats.duplicateBytes += UInt64(byteCount - fresh)
+    speed.add(fresh, at: now)
+  }
+
+  /// An earlier download left some of the wanted bytes of a chunk.
+  mutating func resumed(_ byteCount: Int, of chunk: ChunkIndex) { resumedBytes[chunk, default: 0] += byteCount }
+
+  /// A chunk is complete. Returns the bytes of it that this download fetched.
+  /// - `byteCount`: all wanted bytes of the chunk.
+  mutating func fetchedBytes(of chunk: ChunkIndex, of byteCount: Int) -> Int {
+    byteCount - (resumedBytes.removeValue(forKey: chunk) ?? 0)
+  }
+
+  func bytesPerSecond(at now: Instant) -> Double { speed.bytesPerSecond(at: now) }
+}

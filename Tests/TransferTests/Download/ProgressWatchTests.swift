@@ -1,0 +1,43 @@
+// How long a download goes on without a new leaf.
+import Testing
+
+@testable import Transfer
+
+@Suite struct ProgressWatchTests {
+  @Test func `a download waits four timeouts for a leaf`() {
+    var watch = ProgressWatch()
+    watch.progressed(at: .seconds(10))
+    #expect(watch.due(timeout: .seconds(30)) == .seconds(130))
+    watch.excuse(until: .seconds(20))
+    #expect(watch.due(timeout: .seconds(30)) == .seconds(140))
+  }
+
+  @Test func `without hope it waits no more`() {
+    var watch = ProgressWatch()
+    #expect(watch.mayGoOn(isHopeful: false, waitsForReader: false) == false)
+    #expect(watch.mayGoOn(isHopeful: false, waitsForReader: true) == false)
+  }
+
+  @Test func `with hope it waits three times more`() {
+    var watch = ProgressWatch()
+    for _ in 0..<3 { #expect(watch.mayGoOn(isHopeful: true, waitsForReader: false) == true) }
+    #expect(watch.mayGoOn(isHopeful: true, waitsForReader: false) == false)
+  }
+
+  @Test func `a leaf gives the hope back, a comparison with the disk does not`() {
+    var watch = ProgressWatch()
+    for _ in 0..<3 { _ = watch.mayGoOn(isHopeful: true, waitsForReader: false) }
+    watch.excuse(until: .seconds(1))
+    #expect(watch.mayGoOn(isHopeful: true, waitsForReader: false) == false)
+    watch.progressed(at: .seconds(1))
+    #expect(watch.mayGoOn(isHopeful: true, waitsForReader: false) == true)
+  }
+
+  @Test func `a wait for the reader of a stream uses up no hope`() {
+    var watch = ProgressWatch()
+    for _ in 0..<9 { #expect(watch.mayGoOn(isHopeful: true, waitsForReader: true) == true) }
+    for _ in 0..<3 { #expect(watch.mayGoOn(isHopeful: true, waitsForReader: false) == true) }
+    watch.readerTook()
+    #expect(watch.mayGoOn(isHopeful: true, waitsForReader: false) == true)
+  }
+}

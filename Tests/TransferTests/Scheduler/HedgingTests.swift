@@ -1,0 +1,40 @@
+// Second askers: when a peer counts as late, and what they may cost.
+import Testing
+
+@testable import Transfer
+
+@Suite struct HedgingTests {
+  /// Ten chunks of 1,000 bytes took this long each.
+  private func measured(_ time: Duration) -> Hedging {
+    var hedging = Hedging()
+    for _ in 0..<10 { hedging.measured(time, byteCount: 1000) }
+    return hedging
+  }
+
+  @Test func `the patience is four mean latencies, at least two seconds`() {
+    #expect(Hedging().patience == .seconds(2) && !Hedging().isMeasured)
+    #expect(measured(.milliseconds(500)).patience == .seconds(2) && measured(.milliseconds(500)).isMeasured)
+    #expect(measured(.seconds(1)).patience == .seconds(4))
+  }
+
+  @Test func `before the first measurement a chunk is late after two seconds`() {
+    #expect(Hedging().threshold(byteCount: 1) == .seconds(2))
+    #expect(Hedging().threshold(byteCount: 1 << 20) == .seconds(2))
+    #expect(measured(.milliseconds(100)).threshold(byteCount: 1000) == .milliseconds(200))
+  }
+
+  @Test func `second askers may cost 5 percent, and one chunk before the first measurement`() {
+    #expect(measured(.seconds(1)).budget(ofWanted: 1000, chunkSize: 100) == 50)
+    #expect(Hedging().budget(ofWanted: 1000, chunkSize: 100) == 100)
+    #expect(Hedging().budget(ofWanted: 10_000, chunkSize: 100) == 500)
+  }
+
+  @Test func `runs of the endgame are 20 ms apart if peers share`() {
+    var hedging = Hedging()
+    #expect(hedging.beginEndgame(isSharing: true, at: .seconds(1)) == nil)
+    #expect(hedging.beginEndgame(isSharing: true, at: .milliseconds(1019)) == .milliseconds(1020))
+    #expect(hedging.beginEndgame(isSharing: true, at: .milliseconds(1020)) == nil)
+    #expect(hedging.beginEndgame(isSharing: false, at: .milliseconds(1021)) == nil)
+    #expect(hedging.beginEndgame(isSharing: true, at: .milliseconds(1040)) == .milliseconds(1041))
+  }
+}

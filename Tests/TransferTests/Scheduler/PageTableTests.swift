@@ -1,0 +1,26 @@
+// Pages of chunk hashes: whether chunks are being compared with the disk.
+import Content
+import Testing
+
+@testable import Transfer
+
+@Suite struct PageTableTests {
+  private let page = PageIndex(0)
+
+  @Test func `a page that arrived is compared until it is verified`() {
+    var pages = PageTable(PageLayout(ChunkLayout(fileLength: 10 << 20)!, chunksPerPage: 4))
+    #expect(!pages.isComparing)
+    pages.arrive(page)
+    #expect(pages.isComparing)
+    #expect(pages.verify(page) && !pages.isComparing)
+  }
+
+  @Test func `chunks that files share are compared until the caller says so`() {
+    var pages = PageTable(PageLayout(ChunkLayout(fileLength: 10 << 20)!, chunksPerPage: 4))
+    pages.compareSharedChunks()
+    pages.hold(page)
+    #expect(pages.verify(page) && pages.isComparing)
+    pages.sharedChunksCompared()
+    #expect(!pages.isComparing)
+  }
+}
