@@ -129,12 +129,14 @@ final class GetterStorage {
 
   // MARK: Writing
 
-  /// Writes a piece that hashes. False: the disk is full, or fails.
+  /// Writes what is needed of a piece that hashes. False: the disk is full, or fails.
   func write(_ bytes: [UInt8], of piece: FetchedPiece) -> Bool {
     guard let part else { return false }
     if !file.has(bytes, at: Int(piece.fileOffset)) { world.violate("bytes are written at a wrong place") }
     do throws(VirtualDisk.Failure) {
-      try disk.write(bytes, to: part, at: Int(piece.fileOffset))
+      for kept in piece.neededParts {
+        try disk.write(Array(bytes[kept.bytes]), to: part, at: Int(kept.fileOffset))
+      }
       hasWritten = true
       return true
     } catch {
@@ -146,9 +148,8 @@ final class GetterStorage {
   /// It is heard of that a piece is written.
   func verified(_ piece: FetchedPiece) {
     guard !process.isDead else { return }
-    let hashes = piece.chunkLeafHashes
-    getter.hold { $0.verified(piece.leaves, of: piece.chunk, hasHashes: hashes != nil) }
-    handle(.verified(piece.chunk, mask: piece.leaves.mask, leafHashes: hashes))
+    getter.hold { $0.verified(piece.needed, of: piece.chunk, hasHashes: piece.chunkLeafHashes != nil) }
+    handle(.verified(piece.chunk, mask: piece.needed, leafHashes: piece.chunkLeafHashes))
   }
 
   func arrived(_ page: HashPage) { handle(.page(page)) }
@@ -190,7 +191,7 @@ final class GetterStorage {
     guard !isAtWork, !queued.isEmpty, let part else { return }
     isAtWork = true
     let action = queued.removeFirst()
-    world.note("journal does \(GetterStorage.name(action))")
+    world.note("journal does \(action.name)")
     switch action {
     case .syncData:
       getter.hold { $0.syncsData() }
@@ -265,10 +266,6 @@ final class GetterStorage {
       unheardCount -= 1
       handle(event)
     }
-  }
-
-  private static func name(_ action: JournalAction) -> String {
-    if case .append(let bytes) = action { "append \(bytes.count) bytes" } else { "\(action)" }
   }
 
   // MARK: The end

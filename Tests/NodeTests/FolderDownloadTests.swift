@@ -138,4 +138,21 @@ extension ServedTree {
     #expect(system("tar xf '\(archive)' -C '\(copies("copy"))'") == 0)
     #expect(tree.differences(in: copies, "copy") == [])
   }
+
+  @Test func `files that are not wanted are not made, although some of their bytes come in a gap`() throws {
+    let tree = try ServedTree()
+    var options = FolderOptions()
+    options.filter = FolderFilter([.init(including: PathPattern("small")!), .init(excluding: PathPattern("small/b")!)])
+    let copies = TemporaryFolder()
+    let getter = try TestNode(listens: false)
+    let result = try getter.node.download(
+      tree.folderID, from: [tree.source], to: DownloadTarget(folder: copies.path, name: "copy"), folder: options
+    ).wait()
+    withExtendedLifetime(getter) {}
+    #expect(result.stats.bytes == 110_001 && result.stats.gapBytes == 16_384 && result.stats.duplicateBytes == 0)
+    for file in ServedTree.files {
+      let isWanted = file.path.hasPrefix("small/") && file.path != "small/b"
+      #expect(copies.read("copy/\(file.path)") == (isWanted ? file.bytes : nil), "\(file.path)")
+    }
+  }
 }

@@ -23,10 +23,10 @@ enum DownloadMessage: Sendable {
   case unreadable(StoredFileError)
 
   // From the verifying threads.
-  /// The leaves hash and are written, or on their way through a stream.
+  /// The leaves hash. Those in `needed`, bit 0 the chunk's first, are written, or on their way through a stream.
   /// `leafHashes`: all those of the chunk; nil if this piece did not bring them.
   case verified(
-    ConnectionID, RequestID, ChunkIndex, LeafRange, leafHashes: [Digest]?, writing: Duration)
+    ConnectionID, RequestID, ChunkIndex, LeafRange, needed: UInt64, leafHashes: [Digest]?, writing: Duration)
   case corrupt(ConnectionID, ChunkIndex)
   case writeFailed(PartFileError)
 

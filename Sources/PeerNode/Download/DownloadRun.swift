@@ -195,8 +195,8 @@ final class DownloadRun {
     case .open(let id): connections.open(id)
     case .prepareStorage: prepareStorage(at: now)
     case .fetchPage(let page, let id): connections.fetchPage(page, from: id)
-    case .request(let id, let request, let chunk, let leaves):
-      connections.request(fetchRequest(request, leaves, of: chunk), from: id)
+    case .request(let id, let request, let chunk, let leaves, let needed):
+      connections.request(fetchRequest(request, leaves, needed: needed, of: chunk), from: id)
     case .cancel(let id, let request): connections.cancel(request, from: id)
     case .disconnect(let id, let reason):
       if let event = connections.disconnect(id, reason) { state.handle(event, at: now) }
@@ -208,12 +208,15 @@ final class DownloadRun {
     }
   }
 
-  private func fetchRequest(_ id: RequestID, _ leaves: LeafRange, of chunk: ChunkIndex) -> FetchRequest {
+  private func fetchRequest(
+    _ id: RequestID, _ leaves: LeafRange, needed: UInt64, of chunk: ChunkIndex
+  ) -> FetchRequest {
     guard let chunkHashes, let hash = chunkHashes.hash(of: chunk) else {
       preconditionFailure("a chunk is asked for when its hash is known")
     }
     let known = sharing.share.knownLeafHashes(of: chunk) ?? chunkHashes.pages.layout.folder?.knownLeafHashes(of: chunk)
-    return FetchRequest(id: id, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known)
+    return FetchRequest(
+      id: id, chunk: chunk, leaves: leaves, needed: needed, chunkHash: hash, leafHashes: known)
   }
 
   // MARK: Storage
