@@ -240,9 +240,9 @@ final class GetterProcess: SimulatedNode {
   }
 
   /// The leaves of the chunks that files share that are on the disk.
-  func comparedShared(_ leaves: [(chunk: ChunkIndex, mask: UInt64)]) {
+  func comparedShared(_ leaves: [(chunk: ChunkIndex, mask: UInt64)], isLast: Bool) {
     resumed(leaves)
-    handle(.sharedChunksCompared)
+    if isLast { handle(.sharedChunksCompared) }
   }
 
   private func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)]) {

@@ -65,10 +65,10 @@ final class GetterStorage {
     }
     getter.hold { $0.begin(isNew ? nil : part, journal: journalFile?.bytes ?? []) }
     journal = JournalState(after: contents, in: file.layout, settings: plan.journal)
-    let shared = isResumed ? file.layout.folder.map { resume.sharedChunks(of: $0) } ?? [] : []
+    let shared = sharedChunks(from: 0)
     process.handle(
       .storageReady(Resumable(heldPages: resume.pages.map(\.index), holdsSharedChunks: !shared.isEmpty)))
-    if !shared.isEmpty { compare(shared) { [process] in process.comparedShared($0) } }
+    if !shared.isEmpty { compareShared(shared, before: shared.count) }
     if isResumed { for page in resume.pages { compare(page, from: nil) } }
   }
 
@@ -95,6 +95,20 @@ final class GetterStorage {
       return opening
     } catch {
       return nil
+    }
+  }
+
+  /// The next chunks that files share: so few at a time that a small folder takes several rounds.
+  private func sharedChunks(from first: Int) -> [ChunkOnDisk] {
+    isResumed ? file.layout.folder.map { resume.sharedChunks(of: $0, from: first, countMax: 2) } ?? [] : []
+  }
+
+  /// - `next`: how many chunks do not come after these.
+  private func compareShared(_ chunks: [ChunkOnDisk], before next: Int) {
+    compare(chunks) { [self] leaves in
+      let rest = sharedChunks(from: next)
+      process.comparedShared(leaves, isLast: rest.isEmpty)
+      if !rest.isEmpty { compareShared(rest, before: next + rest.count) }
     }
   }
 

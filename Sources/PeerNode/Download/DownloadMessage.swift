@@ -38,8 +38,8 @@ enum DownloadMessage: Sendable {
   /// The leaves of a page's chunks that were in the part file already, also as events of the journal. Nil: the journal had
   /// the page.
   case resumed(ConnectionID?, HashPage, [(chunk: ChunkIndex, mask: UInt64)], [JournalEvent])
-  /// The same for the chunks that files of a folder share.
-  case comparedShared([(chunk: ChunkIndex, mask: UInt64)], [JournalEvent])
+  /// The same for some of the chunks that files of a folder share.
+  case comparedShared([(chunk: ChunkIndex, mask: UInt64)], [JournalEvent], isLast: Bool)
   case journal(JournalEvent)
   /// A queue of the output's work has ended: it sends nothing more.
   case workEnded

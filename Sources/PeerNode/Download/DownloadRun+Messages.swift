@@ -77,10 +77,10 @@ extension DownloadRun {
     case .resumed(let id, let page, let leaves, let events):
       output.journal(events, at: now)
       resumed(page, leaves, from: id, at: now)
-    case .comparedShared(let leaves, let events):
+    case .comparedShared(let leaves, let events, let isLast):
       output.journal(events, at: now)
       resumed(leaves, at: now)
-      state.handle(.sharedChunksCompared, at: now)
+      if isLast { state.handle(.sharedChunksCompared, at: now) }
     case .journal(let event): output.journal([event], at: now)
     case .streamed(let below):
       if let event = output.streamed(below: below, in: manifest!.layout) { state.handle(event, at: now) }
