@@ -43,6 +43,8 @@ final class DownloadOutput {
   private(set) var name = ""
   private(set) var place = Place.unknown
   private var streamedChunks = 0
+  /// Pages of files that the disk has already.
+  private(set) var knownPages: [HashPage] = []
   private var hasWritten = false
   /// Queues of its work that have not ended; nil before `stop`.
   private var queuesLeft: Int?
@@ -119,6 +121,7 @@ final class DownloadOutput {
     case .part(let part):
       name = part.name
       begin(part, manifest)
+      (knownPages, resumable.pages) = (part.knownPages, part.knownPages.map(\.index))
       resumable.heldPages = part.resume.pages.map(\.index)
       resumable.holdsSharedChunks = part.file.isResumed && manifest.layout.folder != nil
     }

@@ -88,6 +88,7 @@ final class DownloadRun {
     output = DownloadOutput(target, link, folder: contents?.part)
     knownPeers = contents?.peers ?? []
     heldLeaves = contents?.held ?? .none
+    if let contents, contents.isHere { manifest = contents.manifest }
     self.onListed = onListed
     self.sharing = DownloadSharing(sharing, DownloadShare(key: link.key, link: link), context)
     nextProgress = now
@@ -114,6 +115,11 @@ final class DownloadRun {
 
   /// Starts to fetch. The node's loops run.
   func begin(at now: Instant) {
+    // Nothing of the folder is missing: no peer is asked, and others can have it.
+    if link.folder != nil, let manifest {
+      state.handle(.foundHere(manifest.layout), at: now)
+      return perform(at: now)
+    }
     // For the contents of a folder it was reported before the listing.
     if let address = context.address, sharing.isShared, link.folder == nil { onUpdate(.listening(address)) }
     // The peers that were named are dialled first, and while they answer the search begins.
@@ -242,6 +248,7 @@ final class DownloadRun {
     chunkHashes = KnownChunkHashes(PageLayout(manifest.layout))
     sharing.begin(manifest, output.place)
     if let folder = manifest.layout.folder { for chunk in folder.sharedChunks { offerHeld(chunk, manifest.layout) } }
+    for page in output.knownPages { learned(page) }
     guard !isListing else {
       onUpdate(.listing(length: manifest.length))
       return state.handle(.storageReady(resumable), at: now)

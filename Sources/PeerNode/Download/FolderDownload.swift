@@ -117,16 +117,16 @@ final class FolderDownload: Sendable {
       var held = wanted
       held.subtract(missing)
       let files = WantedLeaves(of: missing, in: layout)
-      guard missing.entries.contains(where: { layout.listing.fileLength(of: $0) > 0 }) else {
+      let isHere = !missing.entries.contains { layout.listing.fileLength(of: $0) > 0 }
+      if isHere, request.sharing?.stay == nil || layout.listing.contentsLength == 0 {
         return try place(part, as: name, folder, listing)
       }
-      let manifest = Manifest(
-        kind: .folderContents, layout: ChunkLayout(layout), root: layout.listingRoot, suggestedName: name)
+      let manifest = manifest(of: layout, name)
       let prepared = try PreparedPart(part, isResumed: part.isResumed, of: manifest, name: name)
       fetch(
         FolderContents(
-          layout: layout, part: prepared, wanted: files, held: WantedLeaves(of: held, in: layout),
-          peers: folder.peers), listing)
+          layout: layout, manifest: manifest, part: prepared, wanted: files, held: WantedLeaves(of: held, in: layout),
+          isHere: isHere, peers: folder.peers), listing)
     } catch {
       // The output of an update holds nothing of it then, unless an earlier one left a part.
       if request.folder.updates {
@@ -134,6 +134,10 @@ final class FolderDownload: Sendable {
       }
       throw .storage(error)
     }
+  }
+
+  private func manifest(of layout: FolderLayout, _ name: String) -> Manifest {
+    Manifest(kind: .folderContents, layout: ChunkLayout(layout), root: layout.listingRoot, suggestedName: name)
   }
 
   /// The name of the output: the user's, else the suggested one.
@@ -201,7 +205,9 @@ final class FolderDownload: Sendable {
 
   private func stream(_ layout: FolderLayout, _ folder: ListedFolder, _ listing: DownloadLink) throws(PartFileError) {
     guard layout.listing.contentsLength == 0 else {
-      return fetch(FolderContents(layout: layout, part: nil, wanted: .all, peers: folder.peers), listing)
+      let manifest = manifest(of: layout, name(of: folder))
+      return fetch(
+        FolderContents(layout: layout, manifest: manifest, part: nil, wanted: .all, peers: folder.peers), listing)
     }
     let output: File
     do throws(Errno) { output = try request.target.openStream() } catch { throw .cannotCreate(error) }

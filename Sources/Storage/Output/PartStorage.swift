@@ -12,6 +12,9 @@ public protocol PartStorage: AnyObject, Sendable {
   /// Where it is, for people.
   var path: String { get }
 
+  /// Pages of chunk hashes that are known although no peer sent them: the part or the output has the files.
+  var knownPages: [HashPage] { get }
+
   /// Writes verified bytes, at most 64 KiB, which must lie within the content.
   func write(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError)
   /// Fills the first `wanted` bytes of the span with bytes that were written.
@@ -48,6 +51,8 @@ public protocol PartStorage: AnyObject, Sendable {
 }
 
 extension PartStorage {
+  public var knownPages: [HashPage] { [] }
+
   /// As `verifiedLeaves(of:in:threads:shouldStop:)`, on all cores.
   public func verifiedLeaves(
     of chunks: [ChunkOnDisk], in layout: ChunkLayout, shouldStop: @escaping @Sendable () -> Bool = { false }
