@@ -118,6 +118,15 @@ public struct ChunkLayout: Hashable, Sendable {
     return min(leaves.end * leafSize, length(of: chunk)) - leaves.first * leafSize
   }
 
+  /// Bytes of each leaf of a chunk that holds bytes.
+  public func leafLengths(of chunk: ChunkIndex) -> [Int] {
+    if let folder, folder.isShared(chunk) { return folder.leafLengths(ofShared: chunk) }
+    let count = leafCount(of: chunk)
+    var lengths = [Int](repeating: leafSize, count: count)
+    lengths[count - 1] = length(of: chunk) - (count - 1) * leafSize
+    return lengths
+  }
+
   /// Bytes that some leaves of a chunk hold, bit 0 the first; they must be among the chunk's leaves.
   public func length(ofLeaves mask: UInt64, in chunk: ChunkIndex) -> Int {
     let last = leafCount(of: chunk) - 1

@@ -75,7 +75,17 @@ public struct FileStatus: Hashable, Sendable {
     regular identity: FileIdentity, size: UInt64, modified: FileTime, changed: FileTime, mode: UInt32, owner: UInt32,
     linkCount: UInt64
   ) {
-    kind = .regular
+    self.init(
+      identity, .regular, size: size, modified: modified, changed: changed, mode: mode, owner: owner,
+      linkCount: linkCount)
+  }
+
+  /// What was kept of a file of any kind.
+  public init(
+    _ identity: FileIdentity, _ kind: FileKind, size: UInt64, modified: FileTime, changed: FileTime, mode: UInt32,
+    owner: UInt32, linkCount: UInt64
+  ) {
+    self.kind = kind
     self.identity = identity
     self.size = size
     self.modified = modified

@@ -94,17 +94,18 @@ struct DurabilityRules {
     knownHashes.insert(Int(chunk.rawValue))
   }
 
-  mutating func verified(_ leaves: LeafRange, of chunk: ChunkIndex, hasHashes: Bool) {
-    verified[Int(chunk.rawValue)] |= leaves.mask
+  mutating func verified(_ mask: UInt64, of chunk: ChunkIndex, hasHashes: Bool) {
+    verified[Int(chunk.rawValue)] |= mask
     if hasHashes { knownHashes.insert(Int(chunk.rawValue)) }
   }
 
-  mutating func fetch(_ leaves: LeafRange, of chunk: ChunkIndex) {
+  /// Leaves are fetched because they are needed.
+  mutating func fetch(_ mask: UInt64, of chunk: ChunkIndex) {
     let index = Int(chunk.rawValue)
-    if leaves.mask & kept[index] != 0 {
+    if mask & kept[index] != 0 {
       breakRule("leaves of chunk \(index) that the journal claims are fetched again")
     }
-    if leaves.mask & present[index] != 0 { breakRule("chunk \(index) is on the disk, and is fetched again") }
+    if mask & present[index] != 0 { breakRule("chunk \(index) is on the disk, and is fetched again") }
   }
 
   // MARK: The journal

@@ -115,13 +115,14 @@ final class GetterProcess: SimulatedNode {
     case .open(let id): command(id) { $0.open() }
     case .prepareStorage: world.after(plan.diskDelay) { [self] in storage?.prepare() }
     case .fetchPage(let page, let id): command(id) { $0.command { $0.fetchPage(page.rawValue, of: $1) } }
-    case .request(let id, let request, let chunk, let leaves):
+    case .request(let id, let request, let chunk, let leaves, let needed):
       guard let hash = chunkHashes.hash(of: chunk) else {
         return world.violate("chunk \(chunk.rawValue) is asked for before its hash is known")
       }
-      getter.hold { $0.fetch(leaves, of: chunk) }
+      getter.hold { $0.fetch(needed, of: chunk) }
       let known = held.leafHashes(of: chunk) ?? file.layout.folder?.knownLeafHashes(of: chunk)
-      let asked = FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known)
+      let asked = FetchRequest(
+        id: request, chunk: chunk, leaves: leaves, needed: needed, chunkHash: hash, leafHashes: known)
       command(id) { $0.command { $0.request(asked, of: $1) } }
     case .cancel(let id, let request): command(id) { $0.command { $0.cancel(request, of: $1) } }
     case .disconnect(let id, let reason): giveUp(id, reason)
@@ -240,9 +241,9 @@ final class GetterProcess: SimulatedNode {
   }
 
   /// The leaves of the chunks that files share that are on the disk.
-  func comparedShared(_ leaves: [(chunk: ChunkIndex, mask: UInt64)]) {
+  func comparedShared(_ leaves: [(chunk: ChunkIndex, mask: UInt64)], isLast: Bool) {
     resumed(leaves)
-    handle(.sharedChunksCompared)
+    if isLast { handle(.sharedChunksCompared) }
   }
 
   private func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)]) {
@@ -279,22 +280,15 @@ final class GetterProcess: SimulatedNode {
       return tell(.lied(end.id))
     }
     guard storage.write(bytes, of: piece) else { return tell(.writeFailed) }
-    written[Int(piece.chunk.rawValue)] |= piece.leaves.mask
+    written[Int(piece.chunk.rawValue)] |= piece.needed
     while consumed < written.count, written[consumed] == file.layout.leaves(of: ChunkIndex(UInt32(consumed))).mask {
       consumed += 1
     }
     if getter.scenario.settings.isStream { tell(.consumed(below: ChunkIndex(UInt32(consumed)))) }
     world.after(plan.mailboxDelay) { [self] in
       storage?.verified(piece)
-      if !isDead { held.add(piece.leaves.mask, of: piece.chunk, leafHashes: piece.chunkLeafHashes) }
-      handle(.leavesVerified(end.id, piece.request, piece.chunk, piece.leaves))
+      if !isDead { held.add(piece.needed, of: piece.chunk, leafHashes: piece.chunkLeafHashes) }
+      handle(.leavesVerified(end.id, piece.request, piece.chunk, piece.leaves, needed: piece.needed))
     }
-  }
-}
-
-extension PeerPlan {
-  /// The getter learns of an address: from the user, or from a discovery.
-  fileprivate func naming(_ address: PeerAddress, pinned: PeerID?) -> DownloadEvent {
-    isHinted ? .addressHinted(address, pinned ?? id) : .addressAdded(address, pinned: pinned)
   }
 }

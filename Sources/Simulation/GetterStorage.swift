@@ -65,10 +65,10 @@ final class GetterStorage {
     }
     getter.hold { $0.begin(isNew ? nil : part, journal: journalFile?.bytes ?? []) }
     journal = JournalState(after: contents, in: file.layout, settings: plan.journal)
-    let shared = isResumed ? file.layout.folder.map { resume.sharedChunks(of: $0) } ?? [] : []
+    let shared = sharedChunks(from: 0)
     process.handle(
       .storageReady(Resumable(heldPages: resume.pages.map(\.index), holdsSharedChunks: !shared.isEmpty)))
-    if !shared.isEmpty { compare(shared) { [process] in process.comparedShared($0) } }
+    if !shared.isEmpty { compareShared(shared, before: shared.count) }
     if isResumed { for page in resume.pages { compare(page, from: nil) } }
   }
 
@@ -95,6 +95,20 @@ final class GetterStorage {
       return opening
     } catch {
       return nil
+    }
+  }
+
+  /// The next chunks that files share: so few at a time that a small folder takes several rounds.
+  private func sharedChunks(from first: Int) -> [ChunkOnDisk] {
+    isResumed ? file.layout.folder.map { resume.sharedChunks(of: $0, from: first, countMax: 2) } ?? [] : []
+  }
+
+  /// - `next`: how many chunks do not come after these.
+  private func compareShared(_ chunks: [ChunkOnDisk], before next: Int) {
+    compare(chunks) { [self] leaves in
+      let rest = sharedChunks(from: next)
+      process.comparedShared(leaves, isLast: rest.isEmpty)
+      if !rest.isEmpty { compareShared(rest, before: next + rest.count) }
     }
   }
 
@@ -129,12 +143,14 @@ final class GetterStorage {
 
   // MARK: Writing
 
-  /// Writes a piece that hashes. False: the disk is full, or fails.
+  /// Writes what is needed of a piece that hashes. False: the disk is full, or fails.
   func write(_ bytes: [UInt8], of piece: FetchedPiece) -> Bool {
     guard let part else { return false }
     if !file.has(bytes, at: Int(piece.fileOffset)) { world.violate("bytes are written at a wrong place") }
     do throws(VirtualDisk.Failure) {
-      try disk.write(bytes, to: part, at: Int(piece.fileOffset))
+      for kept in piece.neededParts {
+        try disk.write(Array(bytes[kept.bytes]), to: part, at: Int(kept.fileOffset))
+      }
       hasWritten = true
       return true
     } catch {
@@ -146,9 +162,8 @@ final class GetterStorage {
   /// It is heard of that a piece is written.
   func verified(_ piece: FetchedPiece) {
     guard !process.isDead else { return }
-    let hashes = piece.chunkLeafHashes
-    getter.hold { $0.verified(piece.leaves, of: piece.chunk, hasHashes: hashes != nil) }
-    handle(.verified(piece.chunk, mask: piece.leaves.mask, leafHashes: hashes))
+    getter.hold { $0.verified(piece.needed, of: piece.chunk, hasHashes: piece.chunkLeafHashes != nil) }
+    handle(.verified(piece.chunk, mask: piece.needed, leafHashes: piece.chunkLeafHashes))
   }
 
   func arrived(_ page: HashPage) { handle(.page(page)) }
@@ -190,7 +205,7 @@ final class GetterStorage {
     guard !isAtWork, !queued.isEmpty, let part else { return }
     isAtWork = true
     let action = queued.removeFirst()
-    world.note("journal does \(GetterStorage.name(action))")
+    world.note("journal does \(action.name)")
     switch action {
     case .syncData:
       getter.hold { $0.syncsData() }
@@ -265,10 +280,6 @@ final class GetterStorage {
       unheardCount -= 1
       handle(event)
     }
-  }
-
-  private static func name(_ action: JournalAction) -> String {
-    if case .append(let bytes) = action { "append \(bytes.count) bytes" } else { "\(action)" }
   }
 
   // MARK: The end

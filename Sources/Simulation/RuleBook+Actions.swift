@@ -17,7 +17,9 @@ extension RuleBook {
       }
     case .prepareStorage: break
     case .fetchPage(let page, let id): fetch(page, id, at: now)
-    case .request(let id, let request, let chunk, let leaves): ask(id, request, chunk, leaves, at: now)
+    case .request(let id, let request, let chunk, let leaves, let needed):
+      checkSpan(leaves, needed, of: chunk)
+      ask(id, request, chunk, leaves, needed, at: now)
     case .cancel(let id, let request):
       lateLoss = nil
       cancel(RequestName(connection: id, request: request), at: now)
@@ -143,14 +145,29 @@ extension RuleBook {
     lines[id]!.pageDue = now + settings.chunkTimeout
   }
 
+  /// A request may have gaps, but at least half of its bytes are needed.
+  private mutating func checkSpan(_ leaves: LeafRange, _ needed: UInt64, of chunk: ChunkIndex) {
+    let index = Int(chunk.rawValue)
+    if verified[index] & needed != 0 { breakRule("verified leaves of chunk \(index) are fetched again") }
+    if needed & ~due[index] != 0 { breakRule("leaves of chunk \(index) are fetched that are not wanted") }
+    if needed != due[index] & ~verified[index] & leaves.mask {
+      breakRule("a request for chunk \(index) does not keep what is missing")
+    }
+    if needed & 1 << UInt64(leaves.first) == 0 || needed & 1 << UInt64(leaves.end - 1) == 0 {
+      breakRule("a request for chunk \(index) begins or ends with a leaf that is not needed")
+    }
+    if 2 * layout.length(ofLeaves: needed, in: chunk) < layout.length(of: leaves, in: chunk) {
+      breakRule("more than half of a request for chunk \(index) is not needed")
+    }
+  }
+
   private mutating func ask(
-    _ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange, at now: Instant
+    _ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange, _ needed: UInt64,
+    at now: Instant
   ) {
     guard let line = lines[id], line.isOpen else { return breakRule("a chunk is asked of who has not opened the file") }
     let index = Int(chunk.rawValue)
     if let last = line.lastRequest, request <= last { breakRule("request ids do not increase") }
-    if verified[index] & leaves.mask != 0 { breakRule("verified leaves of chunk \(index) are fetched again") }
-    if leaves.mask & ~due[index] != 0 { breakRule("leaves of chunk \(index) are fetched that are not wanted") }
     if banned.contains(line.peer) { breakRule("a banned peer is asked") }
     if isBusy(line.peer, at: now) { breakRule("a busy peer is asked before its time") }
     if let until = restUntil[index], until > now { breakRule("chunk \(index) is asked for before its delay is over") }
@@ -167,18 +184,20 @@ extension RuleBook {
     if line.asked.count + 1 > depthMax { breakRule("\(line.asked.count + 1) requests in flight, at most \(depthMax)") }
     let others = askers(of: chunk)
     if others.count + 1 > 2 { breakRule("chunk \(index) has a third asker") }
-    if let other = others.first, !isTakenOver { hedge(chunk, leaves, besides: other, id, at: now) }
+    if let other = others.first, !isTakenOver { hedge(chunk, leaves, needed, besides: other, id, at: now) }
     if let wrong = misplaced(.chunk(index), on: id, isTakenOver: isTakenOver, at: now) { breakRule(wrong) }
     if let held = line.held, leaves.mask & ~held[index] != 0 { breakRule("leaves are asked of a peer that lacks them") }
     lines[id]!.lastRequest = request
     lines[id]!.asked.append(
-      Asked(id: request, chunk: chunk, leaves: leaves, sent: now, isHedge: !others.isEmpty && !isTakenOver))
+      Asked(
+        id: request, chunk: chunk, leaves: leaves, needed: needed, sent: now,
+        isHedge: !others.isEmpty && !isTakenOver))
     startClock(id, at: now)
   }
 
   private mutating func hedge(
-    _ chunk: ChunkIndex, _ leaves: LeafRange, besides other: (id: ConnectionID, asked: Asked), _ id: ConnectionID,
-    at now: Instant
+    _ chunk: ChunkIndex, _ leaves: LeafRange, _ needed: UInt64, besides other: (id: ConnectionID, asked: Asked),
+    _ id: ConnectionID, at now: Instant
   ) {
     hedgeCount += 1
     if !settings.hedges { breakRule("a second asker although there shall be none") }
@@ -188,7 +207,7 @@ extension RuleBook {
     let count = Double(turnarounds.count)
     let budget = max(wantedBytes / 20, count > 0 ? 0 : UInt64(layout.chunkSize))
     if duplicateBytes + hedgedBytes > budget { breakRule("second askers may cost more than 5 % of the file") }
-    if isTail(leaves, of: other.asked), lines[id]!.asked.isEmpty { return }
+    if isTail(needed, of: other.asked), lines[id]!.asked.isEmpty { return }
     if count > 0, !proven.contains(lines[id]!.peer) { breakRule("a stranger is a second asker") }
     guard count > 0 else {
       if now - other.asked.sent < .seconds(2) { breakRule("a second asker before anything was measured") }
@@ -203,10 +222,9 @@ extension RuleBook {
   }
 
   /// Whether leaves are the end of what is still to come of a request whose answer has begun.
-  private func isTail(_ leaves: LeafRange, of asked: Asked) -> Bool {
-    let rest = asked.leaves.mask & ~verified[Int(asked.chunk.rawValue)]
-    return asked.started != nil && rest & leaves.mask == leaves.mask && rest & ~leaves.mask != 0
-      && leaves.first > rest.trailingZeroBitCount
+  private func isTail(_ needed: UInt64, of asked: Asked) -> Bool {
+    let rest = asked.needed & ~verified[Int(asked.chunk.rawValue)]
+    return asked.started != nil && needed & ~rest == 0 && needed.trailingZeroBitCount > rest.trailingZeroBitCount
   }
 
   private mutating func see(_ report: DownloadReport, at now: Instant) {

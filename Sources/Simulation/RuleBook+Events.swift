@@ -40,7 +40,8 @@ extension RuleBook {
       pagesHeld.remove(page)
       pagesArrived.remove(page)
       troubles[.page(page)] = nil
-    case .leavesVerified(let id, let request, let chunk, let leaves, _): verified(id, request, chunk, leaves, at: now)
+    case .leavesVerified(let id, let request, let chunk, let leaves, let needed, _):
+      verified(id, request, chunk, leaves, needed & leaves.mask, at: now)
     case .answerBegan(let id, let request):
       heard(on: id, at: now)
       guard let place = lines[id]?.asked.firstIndex(where: { $0.id == request }) else { break }
@@ -105,18 +106,19 @@ extension RuleBook {
   }
 
   private mutating func verified(
-    _ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange, at now: Instant
+    _ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange, _ needed: UInt64,
+    at now: Instant
   ) {
     heard(on: id, at: now)
+    if let asked = lines[id]?.asked.first(where: { $0.id == request }), needed != asked.needed & leaves.mask {
+      breakRule("leaves of chunk \(chunk.rawValue) are written that are not needed")
+    }
     let others = askers(of: chunk).filter { $0.id != id || $0.asked.id != request }
     let before = verified[Int(chunk.rawValue)]
-    verified[Int(chunk.rawValue)] |= leaves.mask
+    verified[Int(chunk.rawValue)] |= needed
     expectFiles(of: chunk, before: before)
-    for leaf in leaves.first..<leaves.end {
-      let byteCount = UInt64(layout.length(of: LeafRange(first: leaf, count: 1), in: chunk))
-      if before & (1 << UInt64(leaf)) == 0 { newBytes += byteCount } else { duplicateBytes += byteCount }
-    }
-    let new = leaves.mask & whole(chunk) & ~before
+    count(leaves, needed, of: chunk, verifiedBefore: before)
+    let new = needed & whole(chunk) & ~before
     if new != 0 {
       (lastProgress, lastLeaf) = (now, now)
       gain(new.nonzeroBitCount, of: Int(chunk.rawValue))

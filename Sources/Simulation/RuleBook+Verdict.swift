@@ -175,6 +175,23 @@ extension RuleBook {
     return lastLeaf + settings.chunkTimeout * 16 <= now && lastReading + settings.chunkTimeout * 12 <= now
   }
 
+  /// Counts the bytes of leaves that hash.
+  mutating func count(
+    _ leaves: LeafRange, _ needed: UInt64, of chunk: ChunkIndex, verifiedBefore before: UInt64
+  ) {
+    for leaf in leaves.first..<leaves.end {
+      let byteCount = UInt64(layout.length(of: LeafRange(first: leaf, count: 1), in: chunk))
+      let bit: UInt64 = 1 << UInt64(leaf)
+      if needed & bit == 0 {
+        gapBytes += byteCount
+      } else if before & bit == 0 {
+        newBytes += byteCount
+      } else {
+        duplicateBytes += byteCount
+      }
+    }
+  }
+
   /// The statistics must say what the books say.
   private mutating func compare(_ stats: DownloadStats) {
     if hasStarted, let difference = told.difference(from: stats) { breakRule(difference) }
@@ -184,6 +201,7 @@ extension RuleBook {
     if stats.downloadedChunks + stats.resumedChunks != had { breakRule("the statistics miscount chunks") }
     if stats.resumedChunks != resumedChunks { breakRule("the statistics miscount resumed chunks") }
     if stats.duplicateBytes != duplicateBytes { breakRule("the statistics miscount duplicates") }
+    if stats.gapBytes != gapBytes { breakRule("the statistics miscount bytes that are not needed") }
     if stats.bytes != newBytes { breakRule("the statistics miscount bytes") }
     if stats.hedges != hedgeCount { breakRule("the statistics miscount second askers") }
     if hasStarted, stats.retries != retryCount { breakRule("\(stats.retries) retries, not \(retryCount)") }

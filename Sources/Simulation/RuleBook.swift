@@ -13,6 +13,7 @@ struct RuleBook {
     let id: RequestID
     let chunk: ChunkIndex
     let leaves: LeafRange
+    let needed: UInt64
     let sent: Instant
     let isHedge: Bool
     var started: Instant?
@@ -154,6 +155,7 @@ struct RuleBook {
   var retryCount = 0
   var hedgeCount = 0
   var newBytes: UInt64 = 0
+  var gapBytes: UInt64 = 0
   var resumedChunks = 0
 
   // Of the present step.

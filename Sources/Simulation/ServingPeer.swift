@@ -280,3 +280,10 @@ final class ServingPeer: SimulatedNode {
     world.at(due) { other.node.receive(packet, on: other) }
   }
 }
+
+extension PeerPlan {
+  /// The getter learns of an address: from the user, or from a discovery.
+  func naming(_ address: PeerAddress, pinned: PeerID?) -> DownloadEvent {
+    isHinted ? .addressHinted(address, pinned ?? id) : .addressAdded(address, pinned: pinned)
+  }
+}

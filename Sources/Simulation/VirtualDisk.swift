@@ -114,3 +114,8 @@ final class VirtualDisk {
     for name in Name.allCases { names[name]?.losePower(&generator) }
   }
 }
+
+extension JournalAction {
+  /// The action without its bytes.
+  var name: String { if case .append(let bytes) = self { "append \(bytes.count) bytes" } else { "\(self)" } }
+}

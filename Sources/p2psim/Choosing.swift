@@ -71,7 +71,7 @@ struct Choosing: ParsableCommand {
     var fetched = 0
     var next = 0
     while fetched < count, next < waiting.count {
-      guard case .request(let id, let request, let chunk, let leaves) = waiting[next] else { break }
+      guard case .request(let id, let request, let chunk, let leaves, _) = waiting[next] else { break }
       next += 1
       now = now + .microseconds(100)
       tell(.answerEnded(id, request))

@@ -110,7 +110,7 @@ import Wire
     }
     let request = try #require(asked)
     return (
-      download, .verified(id, request.id, request.chunk, request.leaves, leafHashes: nil, writing: .zero)
+      download, .verified(id, request.id, request.chunk, request.leaves, needed: .max, leafHashes: nil, writing: .zero)
     )
   }
 

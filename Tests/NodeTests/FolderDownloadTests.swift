@@ -138,4 +138,70 @@ extension ServedTree {
     #expect(system("tar xf '\(archive)' -C '\(copies("copy"))'") == 0)
     #expect(tree.differences(in: copies, "copy") == [])
   }
+
+  // MARK: Updated peers
+
+  /// A node that updates an output and stays; another one fetches the folder from it alone.
+  private func relay(
+    _ tree: ServedTree, through output: TemporaryFolder, filter: FolderFilter = FolderFilter()
+  ) throws -> (updated: DownloadStats, copied: DownloadStats, differences: [String]) {
+    let relay = try TestNode()
+    var options = FolderOptions()
+    (options.updates, options.filter) = (true, filter)
+    let update = relay.node.download(
+      tree.folderID, from: [tree.source], to: DownloadTarget(folder: output.path, name: "copy"), stay: .untilCancelled,
+      folder: options)
+    let watchdog = Watchdog(seconds: 60) { update.cancel() }
+    defer { withExtendedLifetime(watchdog) {} }
+    while let news = update.queue.take() { if case .staying = news { break } }
+    tree.followed.server.shutDown(grace: .zero)
+    let copies = TemporaryFolder()
+    let getter = try TestNode(listens: false)
+    let copied = try getter.node.download(
+      tree.folderID, from: [relay.source], to: DownloadTarget(folder: copies.path, name: "copy")
+    ).wait()
+    update.cancel()
+    return (try update.wait().stats, copied.stats, tree.differences(in: copies, "copy"))
+  }
+
+  /// An output that has all files of the tree but some.
+  private func output(without missing: Set<String>) -> TemporaryFolder {
+    let output = TemporaryFolder()
+    for file in ServedTree.files where !missing.contains(file.path) {
+      output.write("copy/\(file.path)", file.bytes, mode: file.mode)
+    }
+    return output
+  }
+
+  @Test func `an updated peer offers all that it has if nothing was fetched`() throws {
+    let tree = try ServedTree()
+    let (updated, copied, differences) = try relay(tree, through: output(without: []))
+    #expect(updated.bytes == 0 && copied.bytes == tree.layout.listing.contentsLength && differences == [])
+  }
+
+  @Test func `an updated peer offers all that it has if one file was fetched`() throws {
+    for path in ["small/c", "big/b"] {
+      let tree = try ServedTree()
+      let (updated, copied, differences) = try relay(tree, through: output(without: [path]))
+      #expect(Int(updated.bytes) == ServedTree.files.first { $0.path == path }!.bytes.count)
+      #expect(copied.bytes == tree.layout.listing.contentsLength && differences == [], "without \(path)")
+    }
+  }
+
+  @Test func `files that are not wanted are not made, although some of their bytes come in a gap`() throws {
+    let tree = try ServedTree()
+    var options = FolderOptions()
+    options.filter = FolderFilter([.init(including: PathPattern("small")!), .init(excluding: PathPattern("small/b")!)])
+    let copies = TemporaryFolder()
+    let getter = try TestNode(listens: false)
+    let result = try getter.node.download(
+      tree.folderID, from: [tree.source], to: DownloadTarget(folder: copies.path, name: "copy"), folder: options
+    ).wait()
+    withExtendedLifetime(getter) {}
+    #expect(result.stats.bytes == 110_001 && result.stats.gapBytes == 16_384 && result.stats.duplicateBytes == 0)
+    for file in ServedTree.files {
+      let isWanted = file.path.hasPrefix("small/") && file.path != "small/b"
+      #expect(copies.read("copy/\(file.path)") == (isWanted ? file.bytes : nil), "\(file.path)")
+    }
+  }
 }

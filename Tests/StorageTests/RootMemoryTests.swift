@@ -9,7 +9,7 @@ import Testing
 
 @Suite struct RootMemoryTests {
   let temporary = TemporaryFolder()
-  private let root = Digest(sha256: [1].span.bytes)
+  private let content = HashedContent(root: Digest(sha256: [1].span.bytes), length: 1, chunkHashes: [])!
   private let path = FolderPath("a/b")
 
   init() {
@@ -30,18 +30,19 @@ import Testing
 
   @Test func `the root of an old file is known the next time, until the file changes`() throws {
     let status = try status()
-    try memory().remember([(path, status, root)], hashedFrom: later)
-    #expect(try memory().root(path, status) == root)
-    #expect(try memory().root(FolderPath("a/c"), status) == nil)
+    try memory().remember([RootMemory.File(path: path, status: status, content: content)], hashedFrom: later)
+    #expect(try memory().content(path, status) == content)
+    #expect(try memory().content(FolderPath("a/c"), status) == nil)
     temporary.write("folder/a/b", [2])
     let changed = try self.status()
-    #expect(try memory().root(path, changed) == nil)
+    #expect(try memory().content(path, changed) == nil)
   }
 
   @Test func `the root of a young file is not remembered`() throws {
     let status = try status()
-    try memory().remember([(path, status, root)], hashedFrom: Clock.wallNanoseconds)
-    #expect(try memory().root(path, status) == nil)
+    try memory().remember(
+      [RootMemory.File(path: path, status: status, content: content)], hashedFrom: Clock.wallNanoseconds)
+    #expect(try memory().content(path, status) == nil)
   }
 
   @Test func `a file is old enough two seconds after its last change`() throws {
@@ -53,12 +54,12 @@ import Testing
 
   @Test func `a damaged memory is made anew`() throws {
     let status = try status()
-    try memory().remember([(path, status, root)], hashedFrom: later)
+    try memory().remember([RootMemory.File(path: path, status: status, content: content)], hashedFrom: later)
     let state = try Directory(temporary("state"))
     for entry in try state.entries() { temporary.write("state/\(entry.text!)", pattern(200)) }
-    #expect(try memory().root(path, status) == nil)
-    try memory().remember([(path, status, root)], hashedFrom: later)
-    #expect(try memory().root(path, status) == root)
+    #expect(try memory().content(path, status) == nil)
+    try memory().remember([RootMemory.File(path: path, status: status, content: content)], hashedFrom: later)
+    #expect(try memory().content(path, status) == content)
   }
 
   @Test func `a second update reads no file whose times are known`() throws {
@@ -71,16 +72,39 @@ import Testing
     let searched = try #require(
       try SearchedFolder(folder, stateFolder: bench.options.stateFolder, shouldStop: { false }))
     let memory = RootMemory(of: folder.directory, in: bench.temporary("state"))
-    try #require(memory).remember(
-      searched.scan.names.map { name in
-        let entry = sample.entry(name.path.description)
-        return (name.path, name.status, sample.listing.fileRoot(of: entry))
-      }, hashedFrom: later)
+    var hashed: [RootMemory.File] = []
+    searched.findRoots(of: searched.scan.names.indices, threads: 1, shouldStop: { false }) { place, content in
+      let name = searched.scan.names[place]
+      #expect(content.root == sample.listing.fileRoot(of: sample.entry(name.path.description)))
+      hashed.append(RootMemory.File(path: name.path, status: name.status, content: content))
+    }
+    #expect(hashed.map(\.content.chunkHashes.count).sorted() == [0, 3], "chunk hashes of the larger file alone")
+    try #require(memory).remember(hashed, hashedFrom: later)
     // Files that cannot be read can only be kept if they are not read.
     let others = try #require(
       try SearchedFolder(folder, stateFolder: bench.options.stateFolder, shouldStop: { false }))
     unlink(bench.out("a"))
     unlink(bench.out("b"))
-    #expect(others.roots(of: [0, 1], threads: 1) { false }.count == 2)
+    var known: [HashedContent] = []
+    others.findRoots(of: [0, 1], threads: 1, shouldStop: { false }) { known.append($1) }
+    #expect(known == hashed.map(\.content))
+  }
+
+  @Test func `chunk hashes that do not lead to the root are not believed`() throws {
+    let bytes = pattern(3_000_000)
+    temporary.write("folder/a/b", bytes)
+    let status = try status()
+    var state = FileHashState()
+    _ = try state.feed(bytes.span.bytes)
+    let file = state.finish().file
+    let tree = HashTree(file)
+    #expect(HashedContent(tree).chunkHashes.count == 3)
+    #expect(HashedContent(root: tree.root, length: 3_000_000, chunkHashes: tree.chunkHashes) == HashedContent(tree))
+    #expect(HashedContent(root: tree.root, length: 3_000_000, chunkHashes: []) == nil)
+    #expect(HashedContent(root: tree.root, length: 3_000_000, chunkHashes: tree.chunkHashes.reversed()) == nil)
+    #expect(HashedContent(root: tree.root, length: 1 << 20, chunkHashes: [tree.root]) == nil)
+    let memory = try memory()
+    memory.remember([RootMemory.File(path: path, status: status, content: HashedContent(tree))], hashedFrom: later)
+    #expect(memory.content(path, status) == HashedContent(tree))
   }
 }

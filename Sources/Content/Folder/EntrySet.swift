@@ -34,6 +34,7 @@ public struct EntrySet: Hashable, Sendable {
   /// The entries in ascending order.
   public var entries: [Int] {
     var entries: [Int] = []
+    entries.reserveCapacity(count)
     for (place, word) in words.enumerated() {
       var left = word
       while left != 0 {

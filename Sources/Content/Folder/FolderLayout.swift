@@ -83,7 +83,9 @@ public final class FolderLayout: Sendable {
   /// Chunks that small files share; they come first.
   var sharedCount: Int { sharedLeafCounts.count }
   /// The chunks whose hashes are known without a page.
-  public var sharedChunks: some Sequence<ChunkIndex> { (0..<UInt32(sharedCount)).lazy.map { ChunkIndex($0) } }
+  public var sharedChunks: some RandomAccessCollection<ChunkIndex> {
+    (0..<UInt32(sharedCount)).lazy.map { ChunkIndex($0) }
+  }
   func isShared(_ chunk: ChunkIndex) -> Bool { Int(chunk.rawValue) < sharedCount }
 
   /// Numbers of the entries of the files that share a chunk.

@@ -14,6 +14,48 @@ extension FolderLayout {
     Int(pageStarts[Int(page.rawValue)])..<Int(pageStarts[Int(page.rawValue) + 1])
   }
 
+  /// The pages whose hashes are all known.
+  /// - `chunkHashes`: by number of entry, the hashes of all chunks of some large files. They lead to the files' roots.
+  public func pages(knowing chunkHashes: [Int: [Digest]]) -> [HashPage] {
+    var pages: [HashPage] = []
+    for place in largeFiles.indices where pageBegins(with: place) {
+      let file = largeFiles[place]
+      if Int(file.chunkCount) <= chunksPerPage {
+        if let page = sharedPage(from: place, knowing: chunkHashes) { pages.append(page) }
+        continue
+      }
+      guard let hashes = chunkHashes[Int(file.entry)],
+        let layout = ChunkLayout(fileLength: file.length, chunkSize: chunkSize, leafSize: leafSize),
+        let tree = HashTree(layout, chunkHashes: hashes, chunksPerPage: chunksPerPage)
+      else { continue }
+      for number in 0..<UInt32(tree.pages.pageCount) {
+        guard let page = tree.page(PageIndex(number)) else { continue }
+        pages.append(
+          HashPage(
+            index: PageIndex(file.firstPage + number), chunkHashes: page.chunkHashes, uncles: page.uncles))
+      }
+    }
+    return pages
+  }
+
+  /// Whether the first chunk of a large file begins a page.
+  private func pageBegins(with place: Int) -> Bool {
+    pageStarts[Int(largeFiles[place].firstPage)] == largeFiles[place].firstChunk
+  }
+
+  /// The page that begins with a file, if the hashes of all its files are known.
+  private func sharedPage(from first: Int, knowing chunkHashes: [Int: [Digest]]) -> HashPage? {
+    let index = PageIndex(largeFiles[first].firstPage)
+    let end = chunks(of: index).upperBound
+    var row: [Digest] = []
+    for file in largeFiles[first...] {
+      guard Int(file.firstChunk) < end else { break }
+      guard let hashes = chunkHashes[Int(file.entry)], hashes.count == Int(file.chunkCount) else { return nil }
+      row += hashes
+    }
+    return HashPage(index: index, chunkHashes: row, uncles: [])
+  }
+
   func trees(of page: PageIndex) -> [PageTree] {
     let chunks = chunks(of: page)
     var trees: [PageTree] = []

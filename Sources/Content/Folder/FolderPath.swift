@@ -49,9 +49,12 @@ public struct FolderPath: Hashable, Comparable, Sendable, CustomStringConvertibl
   }
 
   /// The separator is lower than any byte of a name. So all that lies below a folder comes before its next neighbour.
-  public static func < (a: FolderPath, b: FolderPath) -> Bool {
-    for (x, y) in zip(a.utf8, b.utf8) where x != y { return rank(x) < rank(y) }
-    return a.utf8.count < b.utf8.count
+  public static func < (a: FolderPath, b: FolderPath) -> Bool { isOrdered(a.utf8[...], before: b.utf8[...]) }
+
+  /// As `<`, for the bytes of two paths.
+  public static func isOrdered(_ a: ArraySlice<UInt8>, before b: ArraySlice<UInt8>) -> Bool {
+    for (x, y) in zip(a, b) where x != y { return rank(x) < rank(y) }
+    return a.count < b.count
   }
 
   private static func rank(_ byte: UInt8) -> UInt8 { byte == separator ? 0 : byte }

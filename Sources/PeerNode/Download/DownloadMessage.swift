@@ -23,10 +23,10 @@ enum DownloadMessage: Sendable {
   case unreadable(StoredFileError)
 
   // From the verifying threads.
-  /// The leaves hash and are written, or on their way through a stream.
+  /// The leaves hash. Those in `needed`, bit 0 the chunk's first, are written, or on their way through a stream.
   /// `leafHashes`: all those of the chunk; nil if this piece did not bring them.
   case verified(
-    ConnectionID, RequestID, ChunkIndex, LeafRange, leafHashes: [Digest]?, writing: Duration)
+    ConnectionID, RequestID, ChunkIndex, LeafRange, needed: UInt64, leafHashes: [Digest]?, writing: Duration)
   case corrupt(ConnectionID, ChunkIndex)
   case writeFailed(PartFileError)
 
@@ -38,8 +38,8 @@ enum DownloadMessage: Sendable {
   /// The leaves of a page's chunks that were in the part file already, also as events of the journal. Nil: the journal had
   /// the page.
   case resumed(ConnectionID?, HashPage, [(chunk: ChunkIndex, mask: UInt64)], [JournalEvent])
-  /// The same for the chunks that files of a folder share.
-  case comparedShared([(chunk: ChunkIndex, mask: UInt64)], [JournalEvent])
+  /// The same for some of the chunks that files of a folder share.
+  case comparedShared([(chunk: ChunkIndex, mask: UInt64)], [JournalEvent], isLast: Bool)
   case journal(JournalEvent)
   /// A queue of the output's work has ended: it sends nothing more.
   case workEnded

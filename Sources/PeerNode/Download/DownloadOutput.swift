@@ -43,6 +43,8 @@ final class DownloadOutput {
   private(set) var name = ""
   private(set) var place = Place.unknown
   private var streamedChunks = 0
+  /// Pages of files that the disk has already.
+  private(set) var knownPages: [HashPage] = []
   private var hasWritten = false
   /// Queues of its work that have not ended; nil before `stop`.
   private var queuesLeft: Int?
@@ -119,6 +121,7 @@ final class DownloadOutput {
     case .part(let part):
       name = part.name
       begin(part, manifest)
+      (knownPages, resumable.pages) = (part.knownPages, part.knownPages.map(\.index))
       resumable.heldPages = part.resume.pages.map(\.index)
       resumable.holdsSharedChunks = part.file.isResumed && manifest.layout.folder != nil
     }
@@ -159,9 +162,9 @@ final class DownloadOutput {
   }
 
   /// Leaves were written; the journal claims them after the next sync.
-  func wrote(_ leaves: LeafRange, of chunk: ChunkIndex, leafHashes: [Digest]?, at now: Instant) {
+  func wrote(_ mask: UInt64, of chunk: ChunkIndex, leafHashes: [Digest]?, at now: Instant) {
     hasWritten = true
-    journal?.handle(.verified(chunk, mask: leaves.mask, leafHashes: leafHashes), at: now)
+    journal?.handle(.verified(chunk, mask: mask, leafHashes: leafHashes), at: now)
   }
 
   func journal(_ events: [JournalEvent], at now: Instant) {
@@ -218,9 +221,9 @@ final class DownloadOutput {
   func hearLate(_ message: DownloadMessage) {
     switch message {
     case .prepared(.success(.part(let prepared))): if case .unknown = place { place = .part(Part(file: prepared.file)) }
-    case .verified(_, _, let chunk, let leaves, let leafHashes, _):
+    case .verified(_, _, let chunk, _, let needed, let leafHashes, _):
       hasWritten = true
-      late.append(.verified(chunk, mask: leaves.mask, leafHashes: leafHashes))
+      late.append(.verified(chunk, mask: needed, leafHashes: leafHashes))
     case .journal(let event): late.append(event)
     case .writeFailed(let error): failed(error)
     case .workEnded: queuesLeft = queuesLeft.map { $0 - 1 }

@@ -34,13 +34,19 @@ final class DownloadResumer {
     }
   }
 
-  /// Compares the chunks whose hashes the listing of a folder tells. `comparedShared` follows.
+  /// Compares the chunks whose hashes the listing of a folder tells, some at a time. `comparedShared` follows for each
+  /// time.
   func compareSharedChunks(of folder: FolderLayout) {
     queue.run { [part, layout, resume, link, isStopped] in
-      let chunks = resume.sharedChunks(of: folder)
       do throws(PartFileError) {
-        let leaves = try part.verifiedLeaves(of: chunks, in: layout) { isStopped.isSet }
-        link.send(.comparedShared(leaves, JournalEvent.found(leaves, among: chunks)))
+        var next = 0
+        repeat {
+          let chunks = resume.sharedChunks(of: folder, from: next)
+          next += chunks.count
+          let leaves = try part.verifiedLeaves(of: chunks, in: layout) { isStopped.isSet }
+          let events = JournalEvent.found(leaves, among: chunks)
+          link.send(.comparedShared(leaves, events, isLast: next >= folder.sharedChunks.count))
+        } while next < folder.sharedChunks.count && !isStopped.isSet
       } catch {
         link.send(.writeFailed(error))
       }

@@ -61,10 +61,10 @@ extension DownloadRun {
     case .unreadable(let error):
       if case .unreadable(let errno) = error { output.failed(.io(errno)) }
       state.handle(.writeFailed, at: now)
-    case .verified(let id, let request, let chunk, let leaves, let leafHashes, let writing):
-      output.wrote(leaves, of: chunk, leafHashes: leafHashes, at: now)
-      sharing.share.add(leaves.mask, of: chunk, leafHashes: leafHashes)
-      state.handle(.leavesVerified(id, request, chunk, leaves, writing: writing), at: now)
+    case .verified(let id, let request, let chunk, let leaves, let needed, let leafHashes, let writing):
+      output.wrote(needed, of: chunk, leafHashes: leafHashes, at: now)
+      sharing.share.add(needed, of: chunk, leafHashes: leafHashes)
+      state.handle(.leavesVerified(id, request, chunk, leaves, needed: needed, writing: writing), at: now)
     case .corrupt(let id, let chunk):
       connections.dismiss(id, .lied("chunk \(chunk.rawValue) does not hash"))
       state.handle(.lied(id), at: now)
@@ -77,10 +77,10 @@ extension DownloadRun {
     case .resumed(let id, let page, let leaves, let events):
       output.journal(events, at: now)
       resumed(page, leaves, from: id, at: now)
-    case .comparedShared(let leaves, let events):
+    case .comparedShared(let leaves, let events, let isLast):
       output.journal(events, at: now)
       resumed(leaves, at: now)
-      state.handle(.sharedChunksCompared, at: now)
+      if isLast { state.handle(.sharedChunksCompared, at: now) }
     case .journal(let event): output.journal([event], at: now)
     case .streamed(let below):
       if let event = output.streamed(below: below, in: manifest!.layout) { state.handle(event, at: now) }

@@ -91,6 +91,7 @@ final class DownloadRun {
     knownPeers = contents?.peers ?? []
     files = contents?.files
     heldLeaves = contents?.held ?? .none
+    if let contents, contents.isHere { manifest = contents.manifest }
     self.onListed = onListed
     self.sharing = DownloadSharing(sharing, DownloadShare(key: link.key, link: link), context)
     nextProgress = now
@@ -117,6 +118,11 @@ final class DownloadRun {
 
   /// Starts to fetch. The node's loops run.
   func begin(at now: Instant) {
+    // Nothing of the folder is missing: no peer is asked, and others can have it.
+    if link.folder != nil, let manifest {
+      state.handle(.foundHere(manifest.layout), at: now)
+      return perform(at: now)
+    }
     // For the contents of a folder it was reported before the listing.
     if let address = context.address, sharing.isShared, link.folder == nil { onUpdate(.listening(address)) }
     // The peers that were named are dialled first, and while they answer the search begins.
@@ -200,8 +206,8 @@ final class DownloadRun {
     case .open(let id): connections.open(id)
     case .prepareStorage: prepareStorage(at: now)
     case .fetchPage(let page, let id): connections.fetchPage(page, from: id)
-    case .request(let id, let request, let chunk, let leaves):
-      connections.request(fetchRequest(request, leaves, of: chunk), from: id)
+    case .request(let id, let request, let chunk, let leaves, let needed):
+      connections.request(fetchRequest(request, leaves, needed: needed, of: chunk), from: id)
     case .cancel(let id, let request): connections.cancel(request, from: id)
     case .disconnect(let id, let reason):
       if let event = connections.disconnect(id, reason) { state.handle(event, at: now) }
@@ -214,12 +220,15 @@ final class DownloadRun {
     }
   }
 
-  private func fetchRequest(_ id: RequestID, _ leaves: LeafRange, of chunk: ChunkIndex) -> FetchRequest {
+  private func fetchRequest(
+    _ id: RequestID, _ leaves: LeafRange, needed: UInt64, of chunk: ChunkIndex
+  ) -> FetchRequest {
     guard let chunkHashes, let hash = chunkHashes.hash(of: chunk) else {
       preconditionFailure("a chunk is asked for when its hash is known")
     }
     let known = sharing.share.knownLeafHashes(of: chunk) ?? chunkHashes.pages.layout.folder?.knownLeafHashes(of: chunk)
-    return FetchRequest(id: id, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known)
+    return FetchRequest(
+      id: id, chunk: chunk, leaves: leaves, needed: needed, chunkHash: hash, leafHashes: known)
   }
 
   // MARK: Storage
@@ -245,6 +254,7 @@ final class DownloadRun {
     chunkHashes = KnownChunkHashes(PageLayout(manifest.layout))
     sharing.begin(manifest, output.place)
     if let folder = manifest.layout.folder { for chunk in folder.sharedChunks { offerHeld(chunk, manifest.layout) } }
+    for page in output.knownPages { learned(page) }
     guard !isListing else {
       onUpdate(.listing(length: manifest.length))
       return state.handle(.storageReady(resumable), at: now)

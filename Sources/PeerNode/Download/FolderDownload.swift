@@ -117,17 +117,17 @@ final class FolderDownload: Sendable {
       var held = wanted
       held.subtract(missing)
       let leaves = WantedLeaves(of: missing, in: layout)
-      guard missing.entries.contains(where: { layout.listing.fileLength(of: $0) > 0 }) else {
+      let isHere = !missing.entries.contains { layout.listing.fileLength(of: $0) > 0 }
+      if isHere, request.sharing?.stay == nil || layout.listing.contentsLength == 0 {
         return try place(part, as: name, layout, wanted, folder, listing)
       }
-      let manifest = Manifest(
-        kind: .folderContents, layout: ChunkLayout(layout), root: layout.listingRoot, suggestedName: name)
+      let manifest = manifest(of: layout, name)
       let prepared = try PreparedPart(part, isResumed: part.isResumed, of: manifest, name: name)
       fetch(
         FolderContents(
-          layout: layout, part: prepared, wanted: leaves, held: WantedLeaves(of: held, in: layout),
-          files: FolderFiles(layout, wanted: wanted, missing: missing, places: part.filePlaces), peers: folder.peers),
-        listing)
+          layout: layout, manifest: manifest, part: prepared, wanted: leaves, held: WantedLeaves(of: held, in: layout),
+          isHere: isHere, files: FolderFiles(layout, wanted: wanted, missing: missing, places: part.filePlaces),
+          peers: folder.peers), listing)
     } catch {
       // The output of an update holds nothing of it then, unless an earlier one left a part.
       if request.folder.updates {
@@ -135,6 +135,10 @@ final class FolderDownload: Sendable {
       }
       throw .storage(error)
     }
+  }
+
+  private func manifest(of layout: FolderLayout, _ name: String) -> Manifest {
+    Manifest(kind: .folderContents, layout: ChunkLayout(layout), root: layout.listingRoot, suggestedName: name)
   }
 
   /// The name of the output: the user's, else the suggested one.
@@ -204,8 +208,11 @@ final class FolderDownload: Sendable {
     _ layout: FolderLayout, _ wanted: EntrySet, _ folder: ListedFolder, _ listing: DownloadLink
   ) throws(PartFileError) {
     guard layout.listing.contentsLength == 0 else {
+      let manifest = manifest(of: layout, name(of: folder))
       let files = FolderFiles(layout, wanted: wanted, missing: wanted, places: nil)
-      return fetch(FolderContents(layout: layout, part: nil, wanted: .all, files: files, peers: folder.peers), listing)
+      return fetch(
+        FolderContents(
+          layout: layout, manifest: manifest, part: nil, wanted: .all, files: files, peers: folder.peers), listing)
     }
     let output: File
     do throws(Errno) { output = try request.target.openStream() } catch { throw .cannotCreate(error) }

@@ -67,11 +67,14 @@ struct KnownPeer: Sendable {
 /// The contents of a folder that a download fetches into a part folder.
 struct FolderContents: Sendable {
   let layout: FolderLayout
+  let manifest: Manifest
   /// Nil: the contents go to a stream.
   let part: PreparedPart?
   let wanted: WantedLeaves
   /// Leaves that are there without being fetched: other peers may have them.
   var held = WantedLeaves.none
+  /// Whether no leaf is missing, and the contents are only offered.
+  var isHere = false
   /// What the program hears of its files.
   let files: FolderFiles
   /// Peers that probably have the contents.

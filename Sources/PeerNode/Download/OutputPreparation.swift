@@ -18,6 +18,8 @@ struct PreparedPart: Sendable {
   let journal: (file: JournalFile, contents: JournalContents)?
   /// The claims of an earlier download's journal.
   let resume: JournalResume
+  /// Pages of files that the disk has already, verified. The journal has none of them.
+  var knownPages: [HashPage] = []
 }
 
 /// Chooses the name, checks whether the file is complete already, and opens part file and journal.
@@ -102,6 +104,7 @@ extension PreparedPart {
   init(_ part: any PartStorage, isResumed: Bool, of manifest: Manifest, name: String) throws(PartFileError) {
     guard JournalOpening.isNeeded(for: manifest, name: name, JournalSettings()) else {
       self.init(file: part, name: name, journal: nil, resume: JournalResume())
+      keepKnownPages(of: manifest)
       return
     }
     let journal = try part.openJournal()
@@ -109,6 +112,15 @@ extension PreparedPart {
     try journal.truncate(to: opening.keptByteCount)
     if !opening.appended.isEmpty { try journal.append(opening.appended) }
     self.init(file: part, name: name, journal: (journal, opening.contents), resume: opening.resume)
+    keepKnownPages(of: manifest)
+  }
+
+  private mutating func keepKnownPages(of manifest: Manifest) {
+    let journaled = Set(resume.pages.map(\.index))
+    knownPages = file.knownPages.filter { page in
+      (try? page.verify(against: manifest.root, in: PageLayout(manifest.layout))) != nil
+        && !journaled.contains(page.index)
+    }
   }
 }
 

@@ -60,12 +60,18 @@ final class VerifyPool: Sendable {
     guard isRight else { return .corrupt(job.connection, piece.chunk) }
     do throws(PartFileError) {
       let began = clock.now()
-      try job.block.read(0..<piece.byteCount) { bytes throws(PartFileError) in
-        try sink.write(bytes, at: piece.fileOffset)
+      if piece.needed == piece.leaves.mask {
+        try job.block.read(0..<piece.byteCount) { bytes throws(PartFileError) in
+          try sink.write(bytes, at: piece.fileOffset)
+        }
+      } else {
+        for kept in piece.neededParts {
+          try job.block.read(kept.bytes) { bytes throws(PartFileError) in try sink.write(bytes, at: kept.fileOffset) }
+        }
       }
       return .verified(
-        job.connection, piece.request, piece.chunk, piece.leaves, leafHashes: piece.chunkLeafHashes,
-        writing: clock.now() - began)
+        job.connection, piece.request, piece.chunk, piece.leaves, needed: piece.needed,
+        leafHashes: piece.chunkLeafHashes, writing: clock.now() - began)
     } catch {
       return .writeFailed(error)
     }

@@ -52,7 +52,8 @@ extension CrowdNode {
     case .open(let id): command(id) { $0.open() }
     case .prepareStorage: tell(.storageReady(Resumable()))
     case .fetchPage(let page, let id): command(id) { $0.command { $0.fetchPage(page.rawValue, of: $1) } }
-    case .request(let id, let request, let chunk, let leaves): self.request(id, request, chunk, leaves)
+    case .request(let id, let request, let chunk, let leaves, let needed):
+      self.request(id, request, chunk, leaves, needed)
     case .cancel(let id, let request):
       if let end = end(id) { answered(request, on: end) }
       command(id) { $0.command { $0.cancel(request, of: $1) } }
@@ -74,7 +75,9 @@ extension CrowdNode {
     perform(on: end)
   }
 
-  private func request(_ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange) {
+  private func request(
+    _ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange, _ needed: UInt64
+  ) {
     guard let end = end(id) else { return }
     end.asked[request] = chunk
     askers[Int(chunk.rawValue)] += 1
@@ -82,7 +85,8 @@ extension CrowdNode {
     if end.asked.count > ProtocolLimits.requestsInFlightMax { world.violate("\(number) asks too much of one peer") }
     let hash = file.chunkHashes[Int(chunk.rawValue)]
     let known = held.leafHashes(of: chunk)
-    let asked = FetchRequest(id: request, chunk: chunk, leaves: leaves, chunkHash: hash, leafHashes: known)
+    let asked = FetchRequest(
+      id: request, chunk: chunk, leaves: leaves, needed: needed, chunkHash: hash, leafHashes: known)
     end.command { $0.request(asked, of: $1) }
     perform(on: end)
   }

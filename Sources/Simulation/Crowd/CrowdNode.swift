@@ -140,11 +140,13 @@ final class CrowdNode: SimulatedNode {
 
   /// Leaves that hash.
   private func keep(_ piece: FetchedPiece, _ payload: [UInt8]) {
-    let start = Int(piece.fileOffset)
-    bytes.replaceSubrange(start..<start + payload.count, with: payload)
+    for kept in piece.neededParts {
+      let start = Int(kept.fileOffset)
+      bytes.replaceSubrange(start..<start + kept.bytes.count, with: payload[kept.bytes])
+    }
     // The file's own array stands for the hashes that came: it takes no memory for each node.
     let leafHashes = piece.chunkLeafHashes == nil ? nil : file.leafHashes[Int(piece.chunk.rawValue)]
-    held.add(piece.leaves.mask, of: piece.chunk, leafHashes: leafHashes)
+    held.add(piece.needed, of: piece.chunk, leafHashes: leafHashes)
     announceLater()
   }
 
@@ -195,7 +197,7 @@ final class CrowdNode: SimulatedNode {
       return world.violate("honest \(end.peer.node.name) is taken for a liar")
     }
     keep(piece, payload)
-    tell(.leavesVerified(end.id, piece.request, piece.chunk, piece.leaves))
+    tell(.leavesVerified(end.id, piece.request, piece.chunk, piece.leaves, needed: piece.needed))
   }
 
   override func ended(_ end: NodeEnd, _ reason: SessionEnd) {

@@ -24,6 +24,9 @@ public final class FolderPart: PartStorage {
   private let wasThere: Bool
   /// Whether files of the disk were copied into it.
   let hasCopies = Atomic<Bool>(false)
+  /// Pages of files of the disk that were copied into it.
+  let copiedPages = Mutex<[HashPage]>([])
+  public var knownPages: [HashPage] { copiedPages.withLock { $0 } }
   /// The entries that the output will have; nil: all.
   let wanted: EntrySet?
   let part: LockedPartFolder

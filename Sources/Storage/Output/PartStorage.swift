@@ -14,6 +14,9 @@ public protocol PartStorage: AnyObject, Sendable {
   /// Where the files of a folder are before `place`; nil: it is a file.
   var filePlaces: FilePlaces? { get }
 
+  /// Pages of chunk hashes that are known although no peer sent them: the part or the output has the files.
+  var knownPages: [HashPage] { get }
+
   /// Writes verified bytes, at most 64 KiB, which must lie within the content.
   func write(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError)
   /// Fills the first `wanted` bytes of the span with bytes that were written.
@@ -51,6 +54,7 @@ public protocol PartStorage: AnyObject, Sendable {
 
 extension PartStorage {
   public var filePlaces: FilePlaces? { nil }
+  public var knownPages: [HashPage] { [] }
 
   /// As `verifiedLeaves(of:in:threads:shouldStop:)`, on all cores.
   public func verifiedLeaves(

@@ -16,6 +16,8 @@ final class FolderCopying {
   private let part: FolderPart
   private let threads: Int
   private var complete: EntrySet
+  /// For complete copies of several chunks, all their chunk hashes.
+  private(set) var chunkHashes: [Int: [Digest]] = [:]
 
   init(_ plan: FolderUpdatePlan, _ part: FolderPart, threads: Int) {
     (self.plan, self.part, self.threads) = (plan, part, threads)
@@ -59,11 +61,13 @@ final class FolderCopying {
       try copy.truncate(to: length)
       if shouldStop() { return }
       let written = try copy.status()
-      let isRight = isWhole && root(of: written, shouldStop) == plan.listing.fileRoot(of: entry)
+      let hashed = isWhole ? content(of: written, shouldStop) : nil
+      let isRight = hashed?.root == plan.listing.fileRoot(of: entry)
       // Chunks of a larger file may still be right.
       guard isRight || length > UInt64(ChunkLayout.wireChunkSize) else { return }
       try move(to: entry)
       if isRight { complete.insert(entry) }
+      if isRight, let hashed, !hashed.chunkHashes.isEmpty { chunkHashes[entry] = hashed.chunkHashes }
       part.hasCopies.store(true, ordering: .relaxed)
     } catch {
       // A source that cannot be read is fetched.
@@ -120,19 +124,19 @@ final class FolderCopying {
     }
   }
 
-  /// The root of the copy; nil if it cannot be read back.
-  private func root(of status: FileStatus, _ shouldStop: @escaping @Sendable () -> Bool) -> Digest? {
+  /// What the copy hashes to; nil if it cannot be read back.
+  private func content(of status: FileStatus, _ shouldStop: @escaping @Sendable () -> Bool) -> HashedContent? {
     let part = part
     let job = HashJob(path: FolderCopying.copyName, expected: status, draft: nil) { () throws(Errno) -> File in
       try part.part.folder.open(FolderCopying.copyName, [.read, .noFollow])
     }
     guard let job else { return nil }
-    let root = Mutex<Digest?>(nil)
+    let content = Mutex<HashedContent?>(nil)
     let hashing = ParallelHash([job], shouldStop: shouldStop, onProgress: { _ in }) { _, outcome in
-      if case .success(let file) = outcome { root.withLock { $0 = file.tree.root } }
+      if case .success(let file) = outcome { content.withLock { $0 = HashedContent(file.tree) } }
     }
     hashing.run(threads: status.size < FolderCopying.bytesForThreads ? 1 : max(1, threads))
-    return root.withLock { $0 }
+    return content.withLock { $0 }
   }
 }
 
@@ -145,6 +149,10 @@ extension FolderPart {
   ) throws(PartFileError) -> EntrySet? {
     let plan = try FolderUpdatePlan(layout, output: nil, options, threads: threads, shouldStop: shouldStop)
     guard let plan else { return nil }
-    return try FolderCopying(plan, self, threads: threads).run(shouldStop: shouldStop)
+    let copying = FolderCopying(plan, self, threads: threads)
+    let missing = try copying.run(shouldStop: shouldStop)
+    let pages = layout.pages(knowing: copying.chunkHashes)
+    copiedPages.withLock { $0 = pages }
+    return missing
   }
 }

@@ -20,6 +20,7 @@ public final class FolderUpdate: PartStorage {
   let afterMove: @Sendable () throws(PartFileError) -> Void
   /// Files of the output whose bytes are not there yet, as far as is known without a peer.
   public let missingFiles: EntrySet
+  public let knownPages: [HashPage]
 
   public var isResumed: Bool { part.isResumed }
   public var path: String { part.path }
@@ -45,11 +46,13 @@ public final class FolderUpdate: PartStorage {
     let plan = try FolderUpdatePlan(layout, output: output, options, threads: threads, shouldStop: shouldStop)
     guard let plan else { return nil }
     let part = try FolderPart(in: output, layout: layout, wanted: plan.missing)
-    let missing = try FolderCopying(plan, part, threads: threads).run(shouldStop: shouldStop)
-    guard let missing else {
+    let copying = FolderCopying(plan, part, threads: threads)
+    guard let missing = try copying.run(shouldStop: shouldStop) else {
       part.release()
       return nil
     }
+    let kept = plan.chunkHashes.filter { plan.kept.contains($0.key) }
+    knownPages = layout.pages(knowing: kept.merging(copying.chunkHashes) { $1 })
     (self.plan, self.part, self.output, self.afterMove) = (plan, part, output, afterMove)
     missingFiles = missing
   }

@@ -9,6 +9,38 @@ struct CopySource: Hashable, Sendable {
   let place: Int
 }
 
+/// An entry of a listing with the place of its name in a scan.
+private struct PlacedEntry {
+  let place: UInt32
+  let entry: UInt32
+}
+
+/// What a file of a scan hashed to.
+struct FoundRoot {
+  let place: UInt32
+  let root: Digest
+}
+
+/// The roots of names that are known without hashing. They are asked for in the order of the scan.
+private struct KnownRoots {
+  private let others: [FoundRoot]
+  private let kept: [PlacedEntry]
+  private var nextOther = 0
+  private var nextKept = 0
+
+  init(_ others: [FoundRoot], kept: [PlacedEntry]) { (self.others, self.kept) = (others, kept) }
+
+  /// The root of the name at a place, which is after those that were asked for before. Nil: it is not known.
+  mutating func root(of place: UInt32, _ listing: FolderListing) -> Digest? {
+    while nextKept < kept.count, kept[nextKept].place < place { nextKept += 1 }
+    if nextKept < kept.count, kept[nextKept].place == place {
+      return listing.fileRoot(of: Int(kept[nextKept].entry))
+    }
+    while nextOther < others.count, others[nextOther].place < place { nextOther += 1 }
+    return nextOther < others.count && others[nextOther].place == place ? others[nextOther].root : nil
+  }
+}
+
 /// What an update does, planned before anything is fetched or changed.
 struct FolderUpdatePlan: Sendable {
   let layout: FolderLayout
@@ -22,8 +54,10 @@ struct FolderUpdatePlan: Sendable {
   private(set) var modeChanges: [Int] = []
   /// Files that are copied instead of fetched.
   private(set) var copies: [Int: CopySource] = [:]
+  /// For kept files of several chunks, all their chunk hashes.
+  private(set) var chunkHashes: [Int: [Digest]] = [:]
   /// For a wanted entry, the place of the file or link at its path.
-  let names: [Int: Int]
+  let names: EntryPlaces
   /// Places of files and links where a folder belongs.
   let obstacles: [Int]
   /// Wanted entries whose path is that of a folder, with its place.
@@ -66,21 +100,16 @@ struct FolderUpdatePlan: Sendable {
     }
     self.folders = folders
     let path = output?.directory.path ?? ""
-    var comparison: OutputComparison
+    let comparison: OutputComparison
     do throws(FolderUpdateFault) {
       comparison = try OutputComparison(listing, wanted: wanted, folders[0].scan, options, path: path)
     } catch {
       throw .update(error)
     }
-    let scan = folders[0].scan
-    let roots = folders[0].roots(
-      of: comparison.candidates.map(\.place), threads: threads, shouldStop: shouldStop)
-    for (entry, place) in comparison.candidates where roots[place] == listing.fileRoot(of: entry) {
-      comparison.keep(entry)
-    }
-    kept = comparison.kept
     (names, obstacles, replacedFolders) = (comparison.names, comparison.obstacles, comparison.folders)
-    compareModes(scan)
+    kept = comparison.kept
+    let roots = compareRoots(comparison.candidates, threads: threads, shouldStop: shouldStop)
+    compareModes(folders[0].scan)
     findCopies(known: roots, threads: threads, shouldStop: shouldStop)
     if shouldStop() { return nil }
     guard output != nil else { return }
@@ -90,6 +119,44 @@ struct FolderUpdatePlan: Sendable {
   }
 
   // MARK: Kept files
+
+  /// The files among entries that are not empty and have a name, with its place, in the order of both: names of a scan
+  /// have the order of a listing.
+  private func placed(_ entries: EntrySet) -> [PlacedEntry] {
+    entries.entries.lazy.filter { listing.isFile($0) && listing.fileLength(of: $0) > 0 }.compactMap { entry in
+      names[entry].map { PlacedEntry(place: UInt32($0), entry: UInt32(entry)) }
+    }
+  }
+
+  private static func entry(at place: UInt32, in pairs: [PlacedEntry]) -> Int {
+    var (low, high) = (0, pairs.count - 1)
+    while low < high {
+      let middle = (low + high) / 2
+      if pairs[middle].place < place { low = middle + 1 } else { high = middle }
+    }
+    return Int(pairs[low].entry)
+  }
+
+  /// Keeps the files that have their entries' roots. Returns the roots of the other ones, in the order of the scan.
+  /// - `candidates`: files with a file of their length at their path.
+  private mutating func compareRoots(
+    _ candidates: EntrySet, threads: Int, shouldStop: @escaping @Sendable () -> Bool
+  ) -> [FoundRoot] {
+    let listing = listing
+    let pairs = placed(candidates)
+    var others: [FoundRoot] = []
+    let places = pairs.lazy.map { Int($0.place) }
+    output.findRoots(of: places, threads: threads, shouldStop: shouldStop) { place, found in
+      let entry = FolderUpdatePlan.entry(at: UInt32(place), in: pairs)
+      guard found.root == listing.fileRoot(of: entry) else {
+        others.append(FoundRoot(place: UInt32(place), root: found.root))
+        return
+      }
+      kept.insert(entry)
+      if !found.chunkHashes.isEmpty { chunkHashes[entry] = found.chunkHashes }
+    }
+    return others.sorted { $0.place < $1.place }
+  }
 
   /// A kept file whose mode differs gets the right one. If it has several names, they would all get it: then it is copied.
   private mutating func compareModes(_ scan: OutputScan) {
@@ -109,38 +176,40 @@ struct FolderUpdatePlan: Sendable {
   // MARK: Copies
 
   /// Finds a file with the length and the root of each file that is missing. Only files of such a length are hashed.
-  /// - `known`: roots of names of the output.
+  /// - `known`: roots of names of the output that are not kept, in the order of the scan.
   private mutating func findCopies(
-    known: [Int: Digest], threads: Int, shouldStop: @escaping @Sendable () -> Bool
+    known: [FoundRoot], threads: Int, shouldStop: @escaping @Sendable () -> Bool
   ) {
-    var open: [UInt64: [Int]] = [:]
-    for entry in missing.entries where listing.isFile(entry) && copies[entry] == nil {
-      let length = listing.fileLength(of: entry)
-      if length > 0 { open[length, default: []].append(entry) }
+    let listing = listing
+    let open = missing.entries.lazy.filter { [copies] in
+      listing.isFile($0) && copies[$0] == nil && listing.fileLength(of: $0) > 0
     }
-    for (index, folder) in folders.enumerated() where !open.isEmpty && !shouldStop() {
-      let places = folder.scan.names.indices.filter {
-        let status = folder.scan.names[$0].status
-        return status.kind == .regular && open[status.size] != nil
-      }
-      var roots = index == 0 ? known : [:]
-      roots.merge(
-        folder.roots(of: places.filter { roots[$0] == nil }, threads: threads, shouldStop: shouldStop)
-      ) { $1 }
-      var sources: [FileContent: Int] = [:]
-      for place in places.reversed() {
-        if let root = roots[place] {
-          sources[FileContent(length: folder.scan.names[place].status.size, root: root)] = place
+    var contents = MissingContents(listing, open)
+    for (index, folder) in folders.enumerated() where !contents.isEmpty && !shouldStop() {
+      var unknown: [UInt32] = []
+      var roots = KnownRoots(index == 0 ? known : [], kept: index == 0 ? placed(kept) : [])
+      for place in folder.scan.names.indices {
+        let status = folder.scan.names.status(at: place)
+        guard status.kind == .regular, contents.hasLength(status.size) else { continue }
+        if let root = roots.root(of: UInt32(place), listing) {
+          note(CopySource(folder: index, place: place), FileContent(length: status.size, root: root), contents)
+        } else {
+          unknown.append(UInt32(place))
         }
       }
-      for (length, entries) in open {
-        let left = entries.filter { entry in
-          let source = sources[FileContent(length: length, root: listing.fileRoot(of: entry))]
-          if let source { copies[entry] = CopySource(folder: index, place: source) }
-          return source == nil
-        }
-        open[length] = left.isEmpty ? nil : left
+      folder.findRoots(of: unknown.lazy.map { Int($0) }, threads: threads, shouldStop: shouldStop) { place, found in
+        let length = folder.scan.names.status(at: place).size
+        note(CopySource(folder: index, place: place), FileContent(length: length, root: found.root), contents)
       }
+      contents.keep { copies[$0] == nil }
+    }
+  }
+
+  /// A file can be copied for all missing files that are equal to it. Of several sources the first one is taken.
+  private mutating func note(_ source: CopySource, _ content: FileContent, _ contents: MissingContents) {
+    for entry in contents.entries(of: content) {
+      if let old = copies[entry], (old.folder, old.place) < (source.folder, source.place) { continue }
+      copies[entry] = source
     }
   }
 

@@ -6,10 +6,10 @@ import Posix
 struct OutputComparison {
   /// Wanted entries that are right already: links, folders, and files without bytes.
   private(set) var kept: EntrySet
-  /// Wanted files with a file of their length at their path, to be hashed: the entry, and the place of the name.
-  private(set) var candidates: [(entry: Int, place: Int)] = []
+  /// Wanted files with a file of their length at their path, to be hashed.
+  private(set) var candidates: EntrySet
   /// For a wanted entry: the place of the file or link that is at its path.
-  private(set) var names: [Int: Int] = [:]
+  private(set) var names: EntryPlaces
   /// Places of files and links where a folder belongs.
   private(set) var obstacles: [Int] = []
   /// Wanted entries whose path is that of a folder, with the place of that folder.
@@ -30,6 +30,8 @@ struct OutputComparison {
   ) throws(FolderUpdateFault) {
     (self.listing, self.scan, self.options, self.path) = (listing, scan, options, path)
     kept = EntrySet(entryCount: listing.count)
+    candidates = kept
+    names = EntryPlaces(entryCount: listing.count)
     for entry in wanted.entries {
       let entryPath = listing.path(of: entry)
       if let parent = entryPath.parent { try clear(parent) }
@@ -74,7 +76,7 @@ struct OutputComparison {
       return
     }
     guard name.status.kind == .regular, name.status.size == listing.fileLength(of: entry) else { return }
-    if name.status.size == 0 { kept.insert(entry) } else { candidates.append((entry, place)) }
+    if name.status.size == 0 { kept.insert(entry) } else { candidates.insert(entry) }
   }
 
   /// A folder makes way if nothing in it is lost: it holds only folders, or names that are deleted anyway.
@@ -90,11 +92,6 @@ struct OutputComparison {
   }
 
   private func fullPath(_ name: ScannedName) -> String { "\(path)/\(name.path)" }
-
-  // MARK: After hashing
-
-  /// A wanted file is right already.
-  mutating func keep(_ entry: Int) { kept.insert(entry) }
 }
 
 extension FolderUpdateOptions {

@@ -39,7 +39,7 @@ struct ScannedName: Hashable, Sendable {
 /// A folder that is looked at, and never left: no link is followed.
 struct OutputScan: Sendable {
   /// All names but those of part files, in the order of a listing: a folder comes directly before what lies in it.
-  private(set) var names: [ScannedName] = []
+  private(set) var names = ScannedNames()
 
   /// No name.
   init() {}
@@ -110,8 +110,8 @@ struct OutputScan: Sendable {
 
   /// The name with a path; nil if the scan saw none.
   func place(of path: FolderPath) -> Int? {
-    let place = firstPlace { !($0 < path) }
-    return place < names.count && names[place].path == path ? place : nil
+    let place = firstPlace { !names.isName(at: $0, before: path) }
+    return place < names.count && names.hasName(at: place, path) ? place : nil
   }
 
   /// The first name on the way to a path that the scan did not see, although it saw the folder in which the name would
@@ -126,15 +126,15 @@ struct OutputScan: Sendable {
   /// The names below the folder at a place.
   func places(below place: Int) -> Range<Int> {
     let folder = names[place].path
-    let end = firstPlace { !($0 <= folder || $0.isBelow(folder)) }
+    let end = firstPlace { !(names[$0].path <= folder || names[$0].path.isBelow(folder)) }
     return place + 1..<max(place + 1, end)
   }
 
-  private func firstPlace(where isAfter: (FolderPath) -> Bool) -> Int {
+  private func firstPlace(where isAfter: (Int) -> Bool) -> Int {
     var (low, high) = (0, names.count)
     while low < high {
       let middle = low + (high - low) / 2
-      if isAfter(names[middle].path) { high = middle } else { low = middle + 1 }
+      if isAfter(middle) { high = middle } else { low = middle + 1 }
     }
     return low
   }

@@ -4,7 +4,7 @@ import Posix
 import SQLite
 import Synchronization
 
-/// The roots of the files below one folder, in a database of its own. It is only a memory: if it fails, files are hashed.
+/// The roots and chunk hashes of the files below one folder, in a database of its own. It is only a memory: if it fails, files are hashed.
 /// Thread-safe.
 final class RootMemory: Sendable {
   /// A file system's clock may be so coarse. A file that was changed later may be changed again without another time.
@@ -12,7 +12,7 @@ final class RootMemory: Sendable {
   /// "p2pr": marks these databases.
   private static let applicationID: Int64 = 0x7032_7072
   /// Of the table below. A database of another version is made anew.
-  private static let version: Int64 = 1
+  private static let version: Int64 = 2
   /// Another process that writes is done with it sooner.
   private static let busyTimeoutMilliseconds: Int32 = 5_000
 
@@ -52,10 +52,10 @@ final class RootMemory: Sendable {
     try database.run("PRAGMA synchronous = NORMAL")
     let find = try database.prepare(
       """
-      SELECT root FROM root WHERE path = ? AND device = ? AND inode = ? AND size = ? AND modified = ?
+      SELECT root, chunks FROM root WHERE path = ? AND device = ? AND inode = ? AND size = ? AND modified = ?
       AND modified_ns = ? AND changed = ? AND changed_ns = ?
       """)
-    let insert = try database.prepare("INSERT OR REPLACE INTO root VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+    let insert = try database.prepare("INSERT OR REPLACE INTO root VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
     return Statements(database: database, find: find, insert: insert)
   }
 
@@ -70,10 +70,11 @@ final class RootMemory: Sendable {
           device INTEGER NOT NULL, inode INTEGER NOT NULL, size INTEGER NOT NULL,
           modified INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
           changed INTEGER NOT NULL, changed_ns INTEGER NOT NULL,
-          root BLOB NOT NULL
+          root BLOB NOT NULL,
+          chunks BLOB NOT NULL
         ) STRICT, WITHOUT ROWID;
         PRAGMA application_id = 0x70327072;
-        PRAGMA user_version = 1;
+        PRAGMA user_version = 2;
         """)
       try database.commit()
     } catch {
@@ -82,21 +83,32 @@ final class RootMemory: Sendable {
     }
   }
 
-  /// The root of a file that is what it was when it was hashed; nil if it is not known.
-  func root(_ path: FolderPath, _ status: FileStatus) -> Digest? {
+  /// What a file hashed to that is what it was then; nil if it is not known.
+  func content(_ path: FolderPath, _ status: FileStatus) -> HashedContent? {
     statements.withLock { statements in
       let values = RootMemory.values(path, status)
-      let bytes = try? statements.find.first(
+      let blobs = try? statements.find.first(
         values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7]
-      ) { $0.blob(0) }
-      guard let bytes, bytes.count == Digest.byteCount else { return nil }
-      return Digest(bytes.span.bytes, at: 0)
+      ) { ($0.blob(0), $0.blob(1)) }
+      guard let (root, chunks) = blobs, root.count == Digest.byteCount, chunks.count % Digest.byteCount == 0 else {
+        return nil
+      }
+      return HashedContent(
+        root: Digest(root.span.bytes, at: 0), length: status.size,
+        chunkHashes: stride(from: 0, to: chunks.count, by: Digest.byteCount).map { Digest(chunks.span.bytes, at: $0) })
     }
   }
 
-  /// Remembers the roots of files, but for files that were too young when hashing began.
+  /// A file that was hashed.
+  struct File {
+    let path: FolderPath
+    let status: FileStatus
+    let content: HashedContent
+  }
+
+  /// Remembers files, but for those that were too young when hashing began.
   /// - `start`: when hashing began, in nanoseconds since 1970.
-  func remember(_ files: [(path: FolderPath, status: FileStatus, root: Digest)], hashedFrom start: Int64) {
+  func remember(_ files: [File], hashedFrom start: Int64) {
     let old = files.filter { RootMemory.isOld($0.status, at: start) }
     guard !old.isEmpty else { return }
     statements.withLock { statements in
@@ -104,9 +116,12 @@ final class RootMemory: Sendable {
         try statements.database.begin()
         for file in old {
           let values = RootMemory.values(file.path, file.status)
+          var chunks: [UInt8] = []
+          chunks.reserveCapacity(file.content.chunkHashes.count * Digest.byteCount)
+          for hash in file.content.chunkHashes { hash.append(to: &chunks) }
           try statements.insert.run(
             values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7],
-            .blob(file.root.bytes))
+            .blob(file.content.root.bytes), .blob(chunks))
         }
         try statements.database.commit()
       } catch {

@@ -25,27 +25,32 @@ final class SearchedFolder: Sendable {
   /// A folder without names.
   static func empty(_ folder: OpenFolder) -> SearchedFolder { SearchedFolder(folder, OutputScan()) }
 
-  /// The roots of files, by their places in the scan. A file that cannot be read, or changes meanwhile, has none.
-  /// What is known is not read. After `shouldStop` says so, roots are missing.
-  func roots(
-    of places: [Int], threads: Int, shouldStop: @escaping @Sendable () -> Bool
-  ) -> [Int: Digest] {
-    var roots: [Int: Digest] = [:]
+  /// Finds out what files hash to, by their places in the scan. A file that cannot be read, or changes meanwhile, is left
+  /// out. What is known is not read. After `shouldStop` says so, files are left out.
+  /// - `found`: called once for each file, in any order.
+  func findRoots(
+    of places: some Sequence<Int>, threads: Int, shouldStop: @escaping @Sendable () -> Bool,
+    found: (_ place: Int, HashedContent) -> Void
+  ) {
     var unknown: [Int] = []
     for place in places {
       let name = scan.names[place]
-      if let root = memory?.root(name.path, name.status) { roots[place] = root } else { unknown.append(place) }
+      if let content = memory?.content(name.path, name.status) {
+        found(place, content)
+        continue
+      }
+      unknown.append(place)
+      guard unknown.count == SearchedFolder.batchCount else { continue }
+      if shouldStop() { return }
+      hash(unknown, threads: threads, shouldStop: shouldStop, found)
+      unknown.removeAll(keepingCapacity: true)
     }
-    for start in stride(from: 0, to: unknown.count, by: SearchedFolder.batchCount) where !shouldStop() {
-      let batch = Array(unknown[start..<min(start + SearchedFolder.batchCount, unknown.count)])
-      roots.merge(hash(batch, threads: threads, shouldStop: shouldStop)) { $1 }
-    }
-    return roots
+    if !unknown.isEmpty, !shouldStop() { hash(unknown, threads: threads, shouldStop: shouldStop, found) }
   }
 
   private func hash(
-    _ places: [Int], threads: Int, shouldStop: @escaping @Sendable () -> Bool
-  ) -> [Int: Digest] {
+    _ places: [Int], threads: Int, shouldStop: @escaping @Sendable () -> Bool, _ found: (Int, HashedContent) -> Void
+  ) {
     let start = Clock.wallNanoseconds
     let jobs = places.compactMap { place -> HashJob? in
       let name = scan.names[place]
@@ -54,16 +59,42 @@ final class SearchedFolder: Sendable {
         try folder.directory.open(beneath: name.path.description, [.read, .nonBlocking])
       }
     }
-    let byPath = Mutex<[String: Digest]>([:])
+    let byPath = Mutex<[String: HashedContent]>([:])
     let hashing = ParallelHash(jobs, shouldStop: shouldStop, onProgress: { _ in }) { job, outcome in
-      if case .success(let file) = outcome { byPath.withLock { $0[job.path] = file.tree.root } }
+      if case .success(let file) = outcome { byPath.withLock { $0[job.path] = HashedContent(file.tree) } }
     }
     hashing.run(threads: max(1, min(threads, jobs.reduce(0) { $0 + $1.taskCount })))
-    let found = byPath.withLock { $0 }
-    var roots: [Int: Digest] = [:]
-    for place in places { roots[place] = found[scan.names[place].path.description] }
-    memory?.remember(
-      roots.map { (scan.names[$0.key].path, scan.names[$0.key].status, $0.value) }, hashedFrom: start)
-    return roots
+    let hashed = byPath.withLock { $0 }
+    var files: [RootMemory.File] = []
+    for place in places {
+      let name = scan.names[place]
+      guard let content = hashed[name.path.description] else { continue }
+      files.append(RootMemory.File(path: name.path, status: name.status, content: content))
+      found(place, content)
+    }
+    memory?.remember(files, hashedFrom: start)
+  }
+}
+
+/// What a file hashed to.
+struct HashedContent: Hashable, Sendable {
+  let root: Digest
+  /// The hashes of its chunks, if it has more than one; else empty.
+  let chunkHashes: [Digest]
+
+  init(_ tree: HashTree) {
+    root = tree.root
+    chunkHashes = tree.chunkHashes.count > 1 ? tree.chunkHashes : []
+  }
+
+  /// Nil unless the hashes are those of a file of this length and lead to the root.
+  init?(root: Digest, length: UInt64, chunkHashes: [Digest]) {
+    (self.root, self.chunkHashes) = (root, chunkHashes)
+    guard let layout = ChunkLayout(fileLength: length) else { return nil }
+    if layout.chunkCount < 2 {
+      guard chunkHashes.isEmpty else { return nil }
+      return
+    }
+    guard HashTree(layout, chunkHashes: chunkHashes)?.root == root else { return nil }
   }
 }

@@ -65,7 +65,8 @@ struct UpdateEnding {
   /// A file that takes the place of another one gets its permissions.
   private func keepOldModes() throws(PartFileError) {
     let mask = Environment.fileModeMask
-    for (entry, place) in plan.names where !plan.kept.contains(entry) && listing.isFile(entry) {
+    for entry in plan.missing.entries where listing.isFile(entry) {
+      guard let place = plan.names[entry] else { continue }
       let old = scan.names[place].status
       guard old.kind == .regular else { continue }
       let mode = UpdateEnding.mode(listing.isExecutable(entry), like: old.mode)

@@ -76,7 +76,8 @@ public enum DownloadAction: Hashable, Sendable {
   /// Make the part file ready, then `storageReady`.
   case prepareStorage(ChunkLayout)
   case fetchPage(PageIndex, ConnectionID)
-  case request(ConnectionID, RequestID, ChunkIndex, LeafRange)
+  /// `needed`: the leaves that are kept, bit 0 the chunk's first. The other ones are verified and dropped.
+  case request(ConnectionID, RequestID, ChunkIndex, LeafRange, needed: UInt64)
   case cancel(ConnectionID, RequestID)
   case disconnect(ConnectionID, DisconnectReason)
   case report(DownloadReport)

@@ -74,8 +74,9 @@ public enum DownloadEvent: Sendable {
   case pageArrived(PageIndex, from: ConnectionID)
   /// A page is right, its chunks may be asked for; nil: it was at hand.
   case pageVerified(PageIndex, from: ConnectionID?)
-  /// Leaves that hash and are written, and what it took to write them.
-  case leavesVerified(ConnectionID, RequestID, ChunkIndex, LeafRange, writing: Duration = .zero)
+  /// Leaves that hash. Those in `needed`, which the request gave, are written; and what it took to write them.
+  case leavesVerified(
+    ConnectionID, RequestID, ChunkIndex, LeafRange, needed: UInt64 = .max, writing: Duration = .zero)
   /// The first byte of an answer arrived.
   case answerBegan(ConnectionID, RequestID)
   /// The last byte of an answer arrived.

@@ -118,7 +118,7 @@ public struct DownloadState: Sendable {
     switch event {
     case .othersServed: false
     case .answerBegan, .answerEnded: !isSharing
-    case .leavesVerified(let id, let request, let chunk, _, _):
+    case .leavesVerified(let id, let request, let chunk, _, _, _):
       !isSharing || chunks.has(chunk) || !connections.isPending(request, on: id)
     default: true
     }
@@ -140,8 +140,8 @@ public struct DownloadState: Sendable {
     case .sharedChunksCompared: listSharedChunks()
     case .pageArrived(let page, let id): pageArrived(page, from: id)
     case .pageVerified(let page, let id): pageVerified(page, from: id)
-    case .leavesVerified(let id, let request, let chunk, let leaves, let writing):
-      leavesVerified(id, request, chunk, leaves, writing: writing, at: now)
+    case .leavesVerified(let id, let request, let chunk, let leaves, let needed, let writing):
+      leavesVerified(id, request, chunk, leaves, needed: needed, writing: writing, at: now)
     case .answerBegan(let id, let request): answerBegan(id, request, at: now)
     case .answerEnded(let id, let request): answerEnded(id, request, at: now)
     case .othersServed(let id): othersServed(on: id, at: now)

@@ -96,6 +96,8 @@ public struct DownloadStats: Hashable, Sendable {
   public var bytes: UInt64 = 0
   /// Verified bytes that were there already.
   public var duplicateBytes: UInt64 = 0
+  /// Verified bytes that lay between leaves that one request asked for, and were not needed.
+  public var gapBytes: UInt64 = 0
   /// File bytes sent to others.
   public var uploadedBytes: UInt64 = 0
   /// Chunks that were tried again.
@@ -125,6 +127,7 @@ public struct DownloadStats: Hashable, Sendable {
     sum.resumedChunks = max(0, resumedChunks - earlier.downloadedChunks)
     sum.bytes += earlier.bytes
     sum.duplicateBytes += earlier.duplicateBytes
+    sum.gapBytes += earlier.gapBytes
     sum.uploadedBytes += earlier.uploadedBytes
     sum.retries += earlier.retries
     sum.hedges += earlier.hedges

@@ -11,10 +11,12 @@ struct DownloadTally: Sendable {
   init(at now: Instant) { stats = DownloadStats(start: now, end: now) }
 
   /// Leaves were verified.
-  /// - `fresh`: bytes of those leaves that were missing.
-  mutating func verified(byteCount: Int, fresh: Int, at now: Instant) {
+  /// - `needed`: bytes of those leaves that were missing when they were asked for.
+  /// - `fresh`: bytes of those leaves that were still missing.
+  mutating func verified(byteCount: Int, needed: Int, fresh: Int, at now: Instant) {
     stats.bytes += UInt64(fresh)
-    stats.duplicateBytes += UInt64(byteCount - fresh)
+    stats.duplicateBytes += UInt64(needed - fresh)
+    stats.gapBytes += UInt64(byteCount - needed)
     speed.add(fresh, at: now)
   }
 

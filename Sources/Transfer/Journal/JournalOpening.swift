@@ -41,9 +41,16 @@ public struct JournalOpening: Sendable {
 }
 
 extension JournalResume {
-  /// The chunks of a folder whose hashes are known without a page, to be looked for on the disk.
-  public func sharedChunks(of folder: FolderLayout) -> [ChunkOnDisk] {
-    folder.sharedChunks.map { chunk in
+  /// How many chunks are looked for at a time: their leaf hashes take 2 MiB.
+  public static let sharedChunksMax = 1 << 10
+
+  /// The next chunks of a folder whose hashes are known without a page, to be looked for on the disk. A folder may have
+  /// millions of them.
+  /// - `first`: how many came before.
+  public func sharedChunks(
+    of folder: FolderLayout, from first: Int, countMax: Int = JournalResume.sharedChunksMax
+  ) -> [ChunkOnDisk] {
+    folder.sharedChunks.dropFirst(first).prefix(countMax).map { chunk in
       guard let hash = folder.knownHash(of: chunk) else { preconditionFailure("a shared chunk has a hash") }
       let leafHashes = folder.knownLeafHashes(of: chunk)
       return ChunkOnDisk(

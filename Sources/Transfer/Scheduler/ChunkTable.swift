@@ -150,12 +150,9 @@ struct ChunkTable: Sendable {
   /// chunk.
   func copies(of chunk: ChunkIndex) -> Int { Int(copies[Int(chunk.rawValue)]) }
 
-  /// The first run of leaves in `mask` that are not verified. Nil if none is missing.
-  func missingRun(of chunk: ChunkIndex, in mask: UInt64 = .max) -> LeafRange? {
-    let missing = missing(of: chunk) & mask
-    guard missing != 0 else { return nil }
-    let first = missing.trailingZeroBitCount
-    return LeafRange(first: first, count: (~(missing >> UInt64(first))).trailingZeroBitCount)
+  /// The leaves in `mask` to ask for at once, from the first that is missing. Nil if none is missing.
+  func missingSpan(of chunk: ChunkIndex, in mask: UInt64 = .max) -> LeafRange? {
+    layout.requestSpan(needed: missing(of: chunk), available: mask, of: chunk)
   }
 
   /// The chunk hash is known: its chunks may be chosen.
@@ -236,10 +233,6 @@ struct ChunkTable: Sendable {
   }
 
   /// Adds leaves that are verified and written. Returns the new ones, and whether the chunk is now complete.
-  mutating func verify(_ leaves: LeafRange, of chunk: ChunkIndex) -> (new: UInt64, isNowHad: Bool) {
-    verify(mask: leaves.mask, of: chunk)
-  }
-
   mutating func verify(mask: UInt64, of chunk: ChunkIndex) -> (new: UInt64, isNowHad: Bool) {
     let phase = phases[Int(chunk.rawValue)]
     guard phase != .have, phase != .failed, phase != .unwanted else { return (0, false) }

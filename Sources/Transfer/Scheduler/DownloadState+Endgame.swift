@@ -104,9 +104,7 @@ extension DownloadState {
     var bytesAhead = 0
     for pending in connection.pending where !pending.isEnded {
       let progress = chunks.progress(of: pending.chunk)
-      guard let run = chunks.missingRun(of: pending.chunk, in: pending.leaves.mask & ~progress.verified) else {
-        continue
-      }
+      guard let run = chunks.missingSpan(of: pending.chunk, in: pending.leaves.mask) else { continue }
       bytesAhead += chunks.layout.length(of: run, in: pending.chunk)
       // A request that two peers are asked for is taken over only if it is silent: both peers may hang.
       guard progress.askers.count == 1 || pending.id == silent else { continue }
@@ -147,10 +145,11 @@ extension DownloadState {
   ) -> EndgameRequest? {
     let isBegun = waiting.pending.started != nil && !isLost
     let due = Double(waiting.bytesAhead) / holderRate
+    let chunk = waiting.pending.chunk
     let part =
       isBegun
-      ? tail(of: waiting.run, askedFrom: waiting.pending.leaves.first, holderRate / (holderRate + rate)) : waiting.run
-    let chunk = waiting.pending.chunk
+      ? tail(of: waiting.run, askedFrom: waiting.pending.leaves.first, holderRate / (holderRate + rate))
+        .flatMap { chunks.missingSpan(of: chunk, in: $0.mask) } : waiting.run
     guard let part, part.mask & ~availability.leaves(of: chunk) == 0 else { return nil }
     let gain = due - Double(chunks.layout.length(of: part, in: chunk)) / rate
     guard gain > DownloadState.endgameGainMin, !isBegun || fitsBudget(part, of: chunk) else { return nil }

@@ -12,7 +12,7 @@ extension DownloadState {
       let due = late.sent + hedging.threshold(byteCount: countedBytes(of: late.chunk))
       if due > now { return timers.set(.hedge, at: due) }
       guard let number = idlePeer(with: late.chunk, besides: holder), let id = peers[number].connection,
-        let run = chunks.missingRun(of: late.chunk)
+        let run = chunks.missingSpan(of: late.chunk)
       else { return }
       send(late.chunk, run, to: id, worker: late.worker, isHedge: true, at: now)
       hedged(late.chunk, run, of: holder, by: number)
@@ -63,7 +63,7 @@ extension DownloadState {
   }
 
   private func fitsBudget(_ chunk: ChunkIndex) -> Bool {
-    chunks.missingRun(of: chunk).map { fitsBudget($0, of: chunk) } ?? false
+    chunks.missingSpan(of: chunk).map { fitsBudget($0, of: chunk) } ?? false
   }
 
   /// Whether the duplicate bytes so far, and those of all requests with two peers, stay within the budget.

@@ -10,7 +10,7 @@ extension DownloadState {
     let limit = chunkLimit
     let start = isTrading && limit > 0 ? Int.random(in: 0..<limit, using: &generator) : 0
     guard let chunk = chunks.choose(for: availability, below: limit, excluded: excluded, from: start),
-      let leaves = chunks.missingRun(of: chunk, in: availability.leaves(of: chunk))
+      let leaves = chunks.missingSpan(of: chunk, in: availability.leaves(of: chunk))
     else { return false }
     send(chunk, leaves, to: id, worker: worker, isHedge: false, at: now)
     return true
@@ -43,7 +43,7 @@ extension DownloadState {
     let request = connections[existing: id].ask(chunk, leaves, worker: worker, isHedge: isHedge, at: now)
     if tally.stats.firstRequest == nil { tally.stats.firstRequest = now }
     chunks.ask(chunk, Asker(connection: id, request: request, leaves: leaves))
-    act(.request(id, request, chunk, leaves))
+    act(.request(id, request, chunk, leaves, needed: chunks.missing(of: chunk) & leaves.mask))
     startClock(id, at: now)
   }
 
@@ -82,8 +82,8 @@ extension DownloadState {
   }
 
   mutating func leavesVerified(
-    _ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange, writing: Duration,
-    at now: Instant
+    _ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange, needed: UInt64,
+    writing: Duration, at now: Instant
   ) {
     guard phase == .running, chunks.layout.contains(chunk), leaves.end <= chunks.layout.leafCount(of: chunk) else {
       return
@@ -92,12 +92,13 @@ extension DownloadState {
     let started = chunks.progress(of: chunk).started
     let askers = chunks.progress(of: chunk).askers
     let before = files == nil ? 0 : chunks.verified(of: chunk)
-    let (new, isNowHad) = chunks.verify(leaves, of: chunk)
+    let kept = leaves.mask & needed
+    let (new, isNowHad) = chunks.verify(mask: kept, of: chunk)
     let completed = filesCompleted(by: new, of: chunk, before: before)
     if !completed.isEmpty { act(.filesCompleted(completed)) }
     rounds.gained(new.nonzeroBitCount, of: chunk)
     let giver = giver(on: id)
-    count(new, of: leaves, in: chunk, for: giver, at: now)
+    count(new, of: kept, among: leaves, in: chunk, for: giver, at: now)
     var worker = 0
     var latency = started.map { now - $0 } ?? .zero
     if let place = connections.place(of: request, on: id), let number = connections[existing: id].peer {
@@ -155,12 +156,14 @@ extension DownloadState {
     if let group = peers[number].group { pace.proved(group) }
   }
 
+  /// - `kept`: those of the leaves that were needed when they were asked for.
   private mutating func count(
-    _ new: UInt64, of leaves: LeafRange, in chunk: ChunkIndex, for number: Int?, at now: Instant
+    _ new: UInt64, of kept: UInt64, among leaves: LeafRange, in chunk: ChunkIndex, for number: Int?, at now: Instant
   ) {
     let all = chunks.layout.length(of: leaves, in: chunk)
-    let fresh = chunks.layout.length(ofLeaves: new, in: chunk)
-    tally.verified(byteCount: all, fresh: fresh, at: now)
+    let needed = kept == leaves.mask ? all : chunks.layout.length(ofLeaves: kept, in: chunk)
+    let fresh = new == leaves.mask ? all : chunks.layout.length(ofLeaves: new, in: chunk)
+    tally.verified(byteCount: all, needed: needed, fresh: fresh, at: now)
     if fresh > 0 { progressWatch.progressed(at: now) }
     guard let number else { return }
     peers[number].isSilent = false

@@ -17,6 +17,7 @@ public struct FetchQueue: Sendable {
     let chunk: ChunkIndex
     let layout: ChunkLayout
     let leaves: LeafRange
+    let needed: UInt64
     let chunkHash: Digest
     let wantsLeafHashes: Bool
     var leafHashes: [Digest]?
@@ -108,8 +109,8 @@ public struct FetchQueue: Sendable {
     requests.append(
       Request(
         wireID: wireID, handle: handle, id: request.id, chunk: request.chunk, layout: layout, leaves: request.leaves,
-        chunkHash: request.chunkHash, wantsLeafHashes: wantsLeafHashes, leafHashes: request.leafHashes,
-        nextLeaf: request.leaves.first))
+        needed: request.needed, chunkHash: request.chunkHash, wantsLeafHashes: wantsLeafHashes,
+        leafHashes: request.leafHashes, nextLeaf: request.leaves.first))
     return ChunkRequest(
       id: wireID, handle: handle, chunk: request.chunk, leaves: request.leaves, wantsLeafHashes: wantsLeafHashes)
   }
@@ -217,7 +218,7 @@ public struct FetchQueue: Sendable {
     if isLast { settled(request.handle) }
     return FetchedPiece(
       handle: request.handle, request: request.id, chunk: request.chunk, leaves: leaves,
-      leafHashes: Array(known[leaves.first..<leaves.end]), layout: request.layout,
+      needed: request.needed & leaves.mask, leafHashes: Array(known[leaves.first..<leaves.end]), layout: request.layout,
       fileOffset: request.layout.offset(ofLeaf: leaves.first, in: request.chunk), byteCount: byteCount,
       isFirstOfAnswer: isFirst, isLastOfAnswer: isLast, chunkLeafHashes: leafHashes)
   }

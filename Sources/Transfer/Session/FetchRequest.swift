@@ -8,17 +8,21 @@ public struct FetchRequest: Hashable, Sendable {
   public let id: RequestID
   public let chunk: ChunkIndex
   public let leaves: LeafRange
+  /// Those of the leaves that are kept, bit 0 the chunk's first.
+  public let needed: UInt64
   /// What the chunk must hash to.
   public let chunkHash: Digest
   /// All of the chunk's, where they are at hand: they need not be sent again.
   public let leafHashes: [Digest]?
 
   public init(
-    id: RequestID, chunk: ChunkIndex, leaves: LeafRange, chunkHash: Digest, leafHashes: [Digest]? = nil
+    id: RequestID, chunk: ChunkIndex, leaves: LeafRange, needed: UInt64 = .max, chunkHash: Digest,
+    leafHashes: [Digest]? = nil
   ) {
     self.id = id
     self.chunk = chunk
     self.leaves = leaves
+    self.needed = needed
     self.chunkHash = chunkHash
     self.leafHashes = leafHashes
   }
@@ -47,7 +51,7 @@ public struct FetchTarget: Sendable {
   }
 }
 
-/// A piece of an expected answer. The caller hashes it leaf by leaf and writes it.
+/// A piece of an expected answer. The caller hashes it leaf by leaf and writes the leaves that are needed.
 public struct FetchedPiece: Hashable, Sendable {
   /// The content that it belongs to.
   public let handle: FileHandle
@@ -55,6 +59,8 @@ public struct FetchedPiece: Hashable, Sendable {
   public let request: RequestID
   public let chunk: ChunkIndex
   public let leaves: LeafRange
+  /// Those of the leaves that are kept, bit 0 the chunk's first. The other ones came because they lay between these.
+  public let needed: UInt64
   /// What each of the leaves must hash to.
   public let leafHashes: [Digest]
   /// Of the content.
@@ -69,6 +75,24 @@ public struct FetchedPiece: Hashable, Sendable {
 }
 
 extension FetchedPiece {
+  /// A part of a piece.
+  public struct Part: Hashable, Sendable {
+    /// Of the piece's bytes.
+    public let bytes: Range<Int>
+    /// Where they belong in the content.
+    public let fileOffset: UInt64
+  }
+
+  /// The parts of the piece that are kept, as runs.
+  public var neededParts: [Part] {
+    if needed == leaves.mask { return [Part(bytes: 0..<byteCount, fileOffset: fileOffset)] }
+    return LeafRun.runs(of: needed, in: chunk).map { run in
+      let start = layout.offset(ofLeaf: run.leaves.first, in: chunk)
+      let first = Int(start - fileOffset)
+      return Part(bytes: first..<first + layout.length(of: run.leaves, in: chunk), fileOffset: start)
+    }
+  }
+
   /// Whether bytes are the piece's: of its length, and each leaf of its hash.
   public func isMatched(by bytes: RawSpan) -> Bool {
     guard bytes.byteCount == byteCount else { return false }

@@ -212,6 +212,7 @@ extension JSONLine {
     set("failedChunks", stats.failedChunks)
     set("bytes", stats.bytes)
     set("duplicateBytes", stats.duplicateBytes)
+    set("gapBytes", stats.gapBytes)
     set("uploadedBytes", stats.uploadedBytes)
     set("retries", stats.retries)
     set("hedges", stats.hedges)

@@ -201,4 +201,30 @@ private func forEachSeed(_ check: (inout Cut) throws -> Void) throws {
     }
     #expect(knownCount > 50, "the trees have such chunks")
   }
+
+  @Test func `a page is known once the chunk hashes of all its files are`() throws {
+    var lostCount = 0
+    try forEachSeed { cut in
+      let pages = cut.model.pages.indices.map { cut.model.page($0) }
+      var hashes: [Int: [Digest]] = [:]
+      var entries: [[Int]] = []
+      for page in pages {
+        let first = cut.pages.chunks(of: page.index).lowerBound
+        entries.append([])
+        for tree in cut.pages.trees(of: page.index) {
+          let entry = Int(cut.folder.largeFile(of: ChunkIndex(UInt32(tree.chunks.lowerBound))).entry)
+          hashes[entry, default: []] +=
+            page.chunkHashes[tree.chunks.lowerBound - first..<tree.chunks.upperBound - first]
+          entries[entries.count - 1].append(entry)
+        }
+      }
+      #expect(cut.folder.pages(knowing: hashes) == pages, "seed \(cut.seed)")
+      guard let lost = hashes.keys.min() else { return }
+      hashes[lost] = nil
+      let rest = zip(pages, entries).filter { !$0.1.contains(lost) }.map(\.0)
+      #expect(cut.folder.pages(knowing: hashes) == rest, "seed \(cut.seed)")
+      lostCount += 1
+    }
+    #expect(lostCount > 20, "the trees have large files")
+  }
 }

@@ -12,7 +12,7 @@ import Wire
     at: Instant, connection: ConnectionID, chunk: ChunkIndex, leaves: LeafRange
   )] {
     swarm.log.compactMap {
-      if case .request(let id, _, let chunk, let leaves) = $0.action {
+      if case .request(let id, _, let chunk, let leaves, _) = $0.action {
         ($0.at, id, chunk, leaves)
       } else {
         nil
@@ -399,7 +399,7 @@ import Wire
     state.handle(.resumed([(ChunkIndex(0), .max), (ChunkIndex(7), .max)]), at: .zero)
     state.handle(.pageVerified(PageIndex(0), from: ConnectionID(1)), at: .zero)
     var asked: [ChunkIndex] = []
-    while let action = state.nextAction() { if case .request(_, _, let chunk, _) = action { asked.append(chunk) } }
+    while let action = state.nextAction() { if case .request(_, _, let chunk, _, _) = action { asked.append(chunk) } }
     #expect(asked == [ChunkIndex(1)])
     state.handle(.resumed([(ChunkIndex(1), .max)]), at: .zero)
     let isEnded = state.isEnded
@@ -430,7 +430,7 @@ import Wire
     state.handle(.resumed([(ChunkIndex(1), .max)]), at: .seconds(25))
     state.handle(.pageVerified(PageIndex(0), from: nil), at: .seconds(25))
     take()
-    let asked = actions.compactMap { if case .request(_, _, let chunk, _) = $0 { chunk } else { nil } }
+    let asked = actions.compactMap { if case .request(_, _, let chunk, _, _) = $0 { chunk } else { nil } }
     #expect(asked == [ChunkIndex(0)])
   }
 }

@@ -11,7 +11,7 @@ import Wire
   }
 
   private func requested(_ swarm: Swarm) -> [UInt32] {
-    swarm.log.compactMap { if case .request(_, _, let chunk, _) = $0.action { chunk.rawValue } else { nil } }
+    swarm.log.compactMap { if case .request(_, _, let chunk, _, _) = $0.action { chunk.rawValue } else { nil } }
   }
 
   @Test func `a folder of small files needs no page`() throws {
@@ -49,7 +49,7 @@ import Wire
     swarm.handle(.sharedChunksCompared)
     swarm.resume(until: .seconds(60))
     #expect(swarm.finished?.downloadedChunks == 1 && swarm.finished?.bytes == 370_000)
-    let leaves = swarm.log.compactMap { if case .request(_, _, _, let leaves) = $0.action { leaves } else { nil } }
+    let leaves = swarm.log.compactMap { if case .request(_, _, _, let leaves, _) = $0.action { leaves } else { nil } }
     #expect(leaves == [LeafRange(first: 1, count: layout.leafCount(of: ChunkIndex(0)) - 1)])
   }
 

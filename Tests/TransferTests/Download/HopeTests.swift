@@ -26,7 +26,7 @@ import Wire
       state.handle(event, at: now)
       while let action = state.nextAction() {
         switch action {
-        case .request(let id, let request, let chunk, _): asked.append((id, request, chunk))
+        case .request(let id, let request, let chunk, _, _): asked.append((id, request, chunk))
         case .fetchPage(_, let id): pagesAsked.append(id)
         case .dial(_, _, let id) where id != ConnectionID(1): handle(.dialFailed(id, .refused))
         case .failed(let failure, _): ending = failure

@@ -103,14 +103,14 @@ import Wire
 
   @Test func `a connection that is replaced costs its peer nothing, and the other takes over`() {
     var state = running()
-    #expect(actions(of: &state).contains { if case .request(dialled, _, _, _) = $0 { true } else { false } })
+    #expect(actions(of: &state).contains { if case .request(dialled, _, _, _, _) = $0 { true } else { false } })
     state.handle(.connected(inbound, peerID(1)), at: .seconds(1))
     #expect(actions(of: &state) == [.disconnect(inbound, .duplicate)])
     state.handle(.replaced(dialled), at: .seconds(2))
     state.handle(.connected(inbound, peerID(1)), at: .seconds(2))
     #expect(actions(of: &state) == [.open(inbound)])
     state.handle(.opened(inbound, layout, isComplete: true), at: .seconds(2))
-    #expect(actions(of: &state).contains { if case .request(inbound, _, _, _) = $0 { true } else { false } })
+    #expect(actions(of: &state).contains { if case .request(inbound, _, _, _, _) = $0 { true } else { false } })
     // The address is that of a peer that is connected.
     state.handle(.timerFired, at: .seconds(10))
     #expect(!actions(of: &state).contains { if case .dial = $0 { true } else { false } })

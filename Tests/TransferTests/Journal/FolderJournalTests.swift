@@ -39,7 +39,7 @@ import Testing
     let contents = try #require(journal(of: [(0, 0b1011), (1, 0b01)]))
     #expect(contents.claims(in: layout) == [ChunkIndex(0): 0b1011], "a leaf of two needs its hash")
     let resume = try #require(contents.resume(of: manifest))
-    let shared = resume.sharedChunks(of: folder)
+    let shared = resume.sharedChunks(of: folder, from: 0)
     #expect(shared.map(\.chunk) == [ChunkIndex(0), ChunkIndex(1)] && shared.map(\.claimed) == [0b1011, 0])
     #expect(shared[0].leafHashes == folder.knownLeafHashes(of: ChunkIndex(0)) && shared[1].leafHashes == nil)
     #expect(shared.map(\.hash) == [0, 1].map { folder.knownHash(of: ChunkIndex($0)) })
@@ -47,7 +47,7 @@ import Testing
 
   @Test func `leaves that were found on the disk are not claimed again`() throws {
     let resume = try #require(journal(of: [(0, 0b1011)])?.resume(of: manifest))
-    let events = JournalEvent.found([(ChunkIndex(0), 0b1111)], among: resume.sharedChunks(of: folder))
+    let events = JournalEvent.found([(ChunkIndex(0), 0b1111)], among: resume.sharedChunks(of: folder, from: 0))
     let masks = events.map { event in
       switch event {
       case .held(_, let mask): "held \(mask)"
@@ -80,5 +80,20 @@ import Testing
     #expect(held.unfinished(ChunkIndex(0))?.leafHashes == folder.knownLeafHashes(of: ChunkIndex(0)))
     #expect(!held.offers(LeafRange(first: 0, count: 1), of: ChunkIndex(1)), "its leaf hashes are unknown")
     #expect(held.takeNews(at: .zero).map(\.chunk) == [ChunkIndex(0)])
+  }
+
+  @Test func `shared chunks are looked for some at a time`() throws {
+    let many = try someFolder(Array(repeating: 9, count: 64 * 2_500))
+    let resume = JournalResume()
+    var found: [ChunkIndex] = []
+    var counts: [Int] = []
+    while found.count < many.sharedChunks.count {
+      let chunks = resume.sharedChunks(of: many, from: found.count)
+      counts.append(chunks.count)
+      found += chunks.map(\.chunk)
+    }
+    #expect(counts == [1_024, 1_024, 452] && found == Array(many.sharedChunks))
+    #expect(resume.sharedChunks(of: many, from: found.count).isEmpty)
+    #expect(resume.sharedChunks(of: many, from: 2_499, countMax: 7).map(\.chunk) == [ChunkIndex(2_499)])
   }
 }

@@ -27,7 +27,7 @@ import Wire
     table.ask(chunk, asker(1))
     #expect(table.state(of: chunk) == .inFlight(verified: 0, askers: [asker(1)]))
     #expect(table.choose(for: complete(table), below: 2) == ChunkIndex(1))
-    _ = table.verify(LeafRange(first: 0, count: 4), of: chunk)
+    _ = table.verify(mask: LeafRange(first: 0, count: 4).mask, of: chunk)
     table.drop(ConnectionID(1), RequestID(1), of: chunk)
     #expect(table.state(of: chunk) == .partial(verified: 0b1111))
     table.rest(chunk)
@@ -35,10 +35,10 @@ import Wire
     #expect(table.choosableCount == 1)
     table.wake(chunk)
     #expect(table.choosableCount == 2)
-    #expect(table.missingRun(of: chunk) == LeafRange(first: 4, count: 60))
-    #expect(table.verify(LeafRange(first: 4, count: 60), of: chunk).isNowHad)
+    #expect(table.missingSpan(of: chunk) == LeafRange(first: 4, count: 60))
+    #expect(table.verify(mask: LeafRange(first: 4, count: 60).mask, of: chunk).isNowHad)
     #expect(table.state(of: chunk) == .have && table.haveCount == 1 && table.choosableCount == 1)
-    #expect(table.verify(LeafRange(first: 0, count: 64), of: chunk).new == 0)
+    #expect(table.verify(mask: LeafRange(first: 0, count: 64).mask, of: chunk).new == 0)
   }
 
   @Test func `the rarest chunk that a peer has is chosen, ties in order`() {

@@ -35,7 +35,7 @@ import Wire
       #expect(swarm.isWhole)
       var asked: [ChunkIndex: LeafRange] = [:]
       for record in swarm.log {
-        guard case .request(_, _, let chunk, let leaves) = record.action else { continue }
+        guard case .request(_, _, let chunk, let leaves, _) = record.action else { continue }
         if let first = asked[chunk], leaves.first > first.first {
           #expect((leaves.first - first.first).isMultiple(of: ProtocolLimits.dataFullLeavesMax), "\(first), \(leaves)")
           cuts += 1
@@ -67,7 +67,7 @@ import Wire
     func take() -> [DownloadAction] {
       var actions: [DownloadAction] = []
       while let action = state.nextAction() {
-        if case .request(let id, let request, let chunk, _) = action {
+        if case .request(let id, let request, let chunk, _, _) = action {
           lines[id, default: []].append((request, chunk))
         }
         actions.append(action)
@@ -101,7 +101,7 @@ import Wire
     give(0..<64, on: ids[1], at: 300)
     let actions = take()
     #expect(actions.contains(.cancel(ids[0], last.request)), "\(actions)")
-    let asked = actions.compactMap { if case .request(let id, _, let chunk, _) = $0 { (id, chunk) } else { nil } }
+    let asked = actions.compactMap { if case .request(let id, _, let chunk, _, _) = $0 { (id, chunk) } else { nil } }
     #expect(asked.count == 1 && asked[0] == (ids[1], last.chunk), "\(actions)")
   }
 
@@ -124,7 +124,7 @@ import Wire
   private func requests(of state: inout DownloadState) -> [LeafRun] {
     var runs: [LeafRun] = []
     while let action = state.nextAction() {
-      if case .request(_, _, let chunk, let leaves) = action { runs.append(LeafRun(chunk: chunk, leaves: leaves)) }
+      if case .request(_, _, let chunk, let leaves, _) = action { runs.append(LeafRun(chunk: chunk, leaves: leaves)) }
     }
     return runs
   }

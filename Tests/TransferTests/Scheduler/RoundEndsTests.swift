@@ -27,7 +27,7 @@ import Wire
       self.now = now
       state.handle(event, at: now)
       while let action = state.nextAction() {
-        if case .request(let id, let request, _, let leaves) = action { asked.append((id, request, leaves)) }
+        if case .request(let id, let request, _, let leaves, _) = action { asked.append((id, request, leaves)) }
         if case .report(.chunkRetry(_, let peer, _, _, _)) = action { retries.append(peer) }
       }
     }

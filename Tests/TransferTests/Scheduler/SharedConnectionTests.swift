@@ -84,7 +84,7 @@ import Wire
     _ = drain(&state)
     let actions = play(&state, until: 120, served: 120)
     let again = actions.first {
-      if case .request(ConnectionID(2), _, chunk, _) = $0.action { true } else { false }
+      if case .request(ConnectionID(2), _, chunk, _, _) = $0.action { true } else { false }
     }
     #expect(again.map { $0.at <= 90 } == true && !state.isEnded)
   }
@@ -107,7 +107,7 @@ import Wire
     #expect(timeouts(play(&silent, until: 10, served: 0)).first == 2, "the silent peer")
     let actions = play(&state, until: 10, served: 10)
     #expect(timeouts(actions).first == 6)
-    let again = actions.first { if case .request(ConnectionID(2), _, _, _) = $0.action { true } else { false } }
+    let again = actions.first { if case .request(ConnectionID(2), _, _, _, _) = $0.action { true } else { false } }
     #expect(again?.at == 6)
   }
 

@@ -37,13 +37,13 @@ import Wire
     wanted.insert(0b110011, of: ChunkIndex(4))
     var table = table(wanted)
     #expect(table.wantedCount == 1 && table.wantedBytes == 4 << 14 && table.unfinishedCount == 1)
-    #expect(table.missingRun(of: ChunkIndex(4)) == LeafRange(first: 0, count: 2))
+    #expect(table.missingSpan(of: ChunkIndex(4)) == LeafRange(first: 0, count: 6))
     // A leaf that nobody wants counts for nothing.
-    #expect(table.verify(LeafRange(first: 2, count: 2), of: ChunkIndex(4)).isNowHad == false)
+    #expect(table.verify(mask: LeafRange(first: 2, count: 2).mask, of: ChunkIndex(4)).isNowHad == false)
     #expect(table.missing(of: ChunkIndex(4)) == 0b110011)
-    #expect(table.verify(LeafRange(first: 0, count: 2), of: ChunkIndex(4)).isNowHad == false)
-    #expect(table.missingRun(of: ChunkIndex(4)) == LeafRange(first: 4, count: 2))
-    #expect(table.verify(LeafRange(first: 4, count: 2), of: ChunkIndex(4)) == (0b110000, true))
+    #expect(table.verify(mask: LeafRange(first: 0, count: 2).mask, of: ChunkIndex(4)).isNowHad == false)
+    #expect(table.missingSpan(of: ChunkIndex(4)) == LeafRange(first: 4, count: 2))
+    #expect(table.verify(mask: LeafRange(first: 4, count: 2).mask, of: ChunkIndex(4)) == (0b110000, true))
     #expect(table.isComplete && table.haveCount == 1)
   }
 
@@ -58,7 +58,7 @@ import Wire
       table.ask(chunk, asker)
     }
     #expect(order == [3, 4, 6, 7, 8] && table.unfinishedCount == 5 && table.wantedBytes == 5 << 20)
-    #expect(table.verify(LeafRange(first: 0, count: 64), of: ChunkIndex(5)) == (0, false))
+    #expect(table.verify(mask: LeafRange(first: 0, count: 64).mask, of: ChunkIndex(5)) == (0, false))
     #expect(table.state(of: ChunkIndex(5)) == .have && table.haveCount == 0)
   }
 

@@ -125,7 +125,7 @@ struct Swarm {
     if let id = delivery.connection, lines[id] == nil { return }
     if let id = delivery.connection, let request = delivery.request, inFlight[id]?.contains(request) != true { return }
     switch delivery.event {
-    case .leavesVerified(_, _, let chunk, let leaves, _): written[chunk, default: 0] |= leaves.mask
+    case .leavesVerified(_, _, let chunk, let leaves, let needed, _): written[chunk, default: 0] |= leaves.mask & needed
     case .busy(let id, let request, _): inFlight[id]?.remove(request)
     case .connectionLost(let id, let reason):
       if case .goodbye = reason, let index = lines[id]?.peer, let pause = peers[index].returnsAfter {
@@ -137,7 +137,7 @@ struct Swarm {
       inFlight[id] = nil
     default: break
     }
-    if case .leavesVerified(let id, let request, _, _, _) = delivery.event,
+    if case .leavesVerified(let id, let request, _, _, _, _) = delivery.event,
       !deliveries.contains(where: { $0.connection == id && $0.request == request })
     {
       inFlight[id]?.remove(request)
@@ -183,7 +183,7 @@ struct Swarm {
       guard let line = lines[id], peers[line.peer].conduct != .pageless else { return }
       if peers[line.peer].conduct == .closes(at: .page) { return close(id, line.peer) }
       post(.pageVerified(page, from: id), at: now + peers[line.peer].latency, id)
-    case .request(let id, let request, let chunk, let leaves): answer(id, request, chunk, leaves)
+    case .request(let id, let request, let chunk, let leaves, let needed): answer(id, request, chunk, leaves, needed)
     case .cancel(let id, let request): cancel(id, request)
     case .disconnect(let id, _):
       if let index = lines[id]?.peer, let pause = peers[index].returnsAfter { arrive(index, at: now + pause) }
@@ -240,7 +240,9 @@ struct Swarm {
 
   private func whole(_ chunk: ChunkIndex) -> LeafRun { LeafRun(chunk: chunk, leaves: layout.leaves(of: chunk)) }
 
-  private mutating func answer(_ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange) {
+  private mutating func answer(
+    _ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange, _ needed: UInt64
+  ) {
     guard var line = lines[id] else { return faults.append("a request on a connection that is gone") }
     let peer = peers[line.peer]
     if let last = lastRequest[id], request <= last { faults.append("request ids do not increase") }
@@ -261,7 +263,8 @@ struct Swarm {
       post(.answerBegan(id, request), at: at, id, request)
       for leaf in leaves.first..<leaves.end {
         at = at + pause
-        post(.leavesVerified(id, request, chunk, LeafRange(first: leaf, count: 1)), at: at, id, request)
+        post(
+          .leavesVerified(id, request, chunk, LeafRange(first: leaf, count: 1), needed: needed), at: at, id, request)
       }
       return
     default: break
@@ -273,7 +276,7 @@ struct Swarm {
       if case .stalls(let after) = peer.conduct, piece.end > leaves.first + after { return }
       at = at + .nanoseconds(Int64(Double(layout.length(of: piece, in: chunk)) / peer.bytesPerSecond * 1e9))
       if piece.end == leaves.end { post(.answerEnded(id, request), at: at, id, request) }
-      post(.leavesVerified(id, request, chunk, piece), at: at, id, request)
+      post(.leavesVerified(id, request, chunk, piece, needed: needed), at: at, id, request)
       first = piece.end
     }
     line.freeAt = at

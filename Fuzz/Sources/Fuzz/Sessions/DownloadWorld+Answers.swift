@@ -14,7 +14,7 @@ extension DownloadWorld {
       opens(id)
     case .prepareStorage: post(.storageReady(resumable()), after: .milliseconds(1))
     case .fetchPage(let page, let id): fetches(page, id)
-    case .request(let id, let request, let chunk, let leaves): asks(id, request, chunk, leaves)
+    case .request(let id, let request, let chunk, let leaves, let needed): asks(id, request, chunk, leaves, needed)
     case .cancel(let id, let request): cancels(id, request)
     case .disconnect(let id, let reason):
       require(reason != .banned || lines[id]?.stranger != nil, "the honest peer is not banned")
@@ -65,13 +65,16 @@ extension DownloadWorld {
     }
   }
 
-  private mutating func asks(_ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange) {
+  private mutating func asks(
+    _ id: ConnectionID, _ request: RequestID, _ chunk: ChunkIndex, _ leaves: LeafRange, _ needed: UInt64
+  ) {
     guard let line = lines[id], line.isOpen else { return require(false, "a request goes where the file is open") }
     require(line.lastRequest.map { $0 < request } ?? true, "request ids increase")
     let inFlightMax = plan.layout.folder == nil ? plan.settings.requestsInFlightMax : 64
     require(line.asked.count < inFlightMax, "a pipeline is bounded")
     require(plan.layout.contains(chunk) && leaves.end <= plan.layout.leafCount(of: chunk), "the file has the leaves")
-    require(known[chunk, default: 0] & leaves.mask == 0, "what is here is not asked for")
+    require(needed != 0 && needed & ~leaves.mask == 0, "a request is for leaves that are needed")
+    require(known[chunk, default: 0] & needed == 0, "what is here is not needed")
     if let claims = line.claims {
       require(claims[chunk, default: 0] & leaves.mask == leaves.mask, "a peer is asked for what it says it has")
     }
@@ -82,15 +85,19 @@ extension DownloadWorld {
     let delay = start - now
     lines[id]!.freeAt = start + .milliseconds(1)
     switch answer {
-    case .honest: gives(leaves, of: chunk, to: request, on: id, after: delay, every: .zero, isWhole: true)
-    case .late: gives(leaves, of: chunk, to: request, on: id, after: delay + .seconds(40), every: .zero, isWhole: true)
-    case .dribbles: gives(leaves, of: chunk, to: request, on: id, after: delay, every: .seconds(9), isWhole: true)
-    case .stopsMidway: gives(leaves, of: chunk, to: request, on: id, after: delay, every: .zero, isWhole: false)
+    case .honest: gives(leaves, needed, of: chunk, to: request, on: id, after: delay, every: .zero, isWhole: true)
+    case .late:
+      gives(leaves, needed, of: chunk, to: request, on: id, after: delay + .seconds(40), every: .zero, isWhole: true)
+    case .dribbles:
+      gives(leaves, needed, of: chunk, to: request, on: id, after: delay, every: .seconds(9), isWhole: true)
+    case .stopsMidway:
+      gives(leaves, needed, of: chunk, to: request, on: id, after: delay, every: .zero, isWhole: false)
     case .closesMidway:
       post(.answerBegan(id, request), after: delay, id, request)
       post(.connectionLost(id, loss), after: delay, id)
       // What it sent last is verified when it is gone.
-      post(.leavesVerified(id, request, chunk, LeafRange(first: leaves.first, count: 1)), after: delay)
+      let first = LeafRange(first: leaves.first, count: 1)
+      post(.leavesVerified(id, request, chunk, first, needed: needed), after: delay)
     case .begins: post(.answerBegan(id, request), after: delay, id, request)
     case .closes: post(.connectionLost(id, loss), after: delay, id)
     case .busy: post(.busy(id, request, retryAfter: latency * 2), after: delay, id, request)
@@ -101,8 +108,8 @@ extension DownloadWorld {
   }
 
   private mutating func gives(
-    _ leaves: LeafRange, of chunk: ChunkIndex, to request: RequestID, on id: ConnectionID, after delay: Duration,
-    every gap: Duration, isWhole: Bool
+    _ leaves: LeafRange, _ needed: UInt64, of chunk: ChunkIndex, to request: RequestID, on id: ConnectionID,
+    after delay: Duration, every gap: Duration, isWhole: Bool
   ) {
     post(.answerBegan(id, request), after: delay, id, request)
     var at = delay
@@ -110,7 +117,8 @@ extension DownloadWorld {
       let isLast = leaf == leaves.end - 1
       if isLast && !isWhole { return }
       if isLast { post(.answerEnded(id, request), after: at, id, request) }
-      post(.leavesVerified(id, request, chunk, LeafRange(first: leaf, count: 1)), after: at, id, request)
+      let one = LeafRange(first: leaf, count: 1)
+      post(.leavesVerified(id, request, chunk, one, needed: needed), after: at, id, request)
       at += gap
     }
     if gap > .zero { lines[id]!.freeAt = now + at }

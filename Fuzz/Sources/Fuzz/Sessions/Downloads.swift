@@ -123,13 +123,13 @@ extension DownloadWorld {
       for run in runs where plan.layout.contains(run.chunk) {
         lines[id]!.claims![run.chunk, default: 0] |= run.leaves.mask & plan.layout.leaves(of: run.chunk).mask
       }
-    case .leavesVerified(let id, let request, let chunk, let leaves, _):
-      written[chunk, default: 0] |= leaves.mask
-      known[chunk, default: 0] |= leaves.mask
+    case .leavesVerified(let id, let request, let chunk, let leaves, let needed, _):
+      written[chunk, default: 0] |= leaves.mask & needed
+      known[chunk, default: 0] |= leaves.mask & needed
       // They come with the first piece of an answer. What they are does not matter here.
       let hashes = Array(repeating: Digest.zero, count: plan.layout.leafCount(of: chunk))
       let isFirst = (lines[id]?.asked[request]?.leaves.first ?? leaves.first) == leaves.first
-      keep(.verified(chunk, mask: leaves.mask, leafHashes: isFirst ? hashes : nil))
+      keep(.verified(chunk, mask: leaves.mask & needed, leafHashes: isFirst ? hashes : nil))
       if lines[id]?.asked[request]?.leaves.end == leaves.end { lines[id]!.asked[request] = nil }
     case .busy(let id, let request, _): lines[id]!.asked[request] = nil
     case .refused(let id, _), .lied(let id), .withdrawn(let id): lines[id]!.isOpen = false

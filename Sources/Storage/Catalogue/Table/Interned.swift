@@ -39,3 +39,5 @@ struct Interned<Value: Hashable> {
   /// The values that are used, by their numbers.
   var used: [Value: UInt32] { numbers }
 }
+
+extension Interned: Sendable where Value: Sendable {}

@@ -23,3 +23,5 @@ struct Pieces<Element> {
     count += 1
   }
 }
+
+extension Pieces: Sendable where Element: Sendable {}
