@@ -40,6 +40,11 @@ struct CatalogueTable {
     return rows[Int(row)].content
   }
 
+  /// The content of the file at a path, and whether its owner may execute it, as of the latest look at it.
+  func latest(at path: String) -> (FileContent, isExecutable: Bool)? {
+    servedRow(at: path).map { (rows[Int($0)].content, status($0).isExecutable) }
+  }
+
   /// The entries that serve a fileID of this bucket, one a fileID.
   func candidates(bucket: UInt16) -> [CatalogueEntry] {
     var found: [CatalogueEntry] = []
