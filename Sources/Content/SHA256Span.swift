@@ -9,6 +9,24 @@ extension Digest {
     self.init(hash.finalize())
   }
 
+  /// HMAC-SHA256 (RFC 2104) of some bytes. Many times faster than libsodium's on a processor with instructions for SHA-256.
+  /// - `key`: one that a process holds in the clear, since its copies are not wiped.
+  public init(hmacSHA256 bytes: RawSpan, key: Digest) {
+    var inner = Digest.hash(of: key, paddedWith: 0x36)
+    bytes.withUnsafeBytes { inner.update(bufferPointer: $0) }
+    var outer = Digest.hash(of: key, paddedWith: 0x5c)
+    inner.finalize().withUnsafeBytes { outer.update(bufferPointer: $0) }
+    self.init(outer.finalize())
+  }
+
+  private static func hash(of key: Digest, paddedWith pad: UInt8) -> SHA256 {
+    var block = [64 of UInt8](repeating: pad)
+    for (i, byte) in key.bytes.enumerated() { block[i] ^= byte }
+    var hash = SHA256()
+    block.span.bytes.withUnsafeBytes { hash.update(bufferPointer: $0) }
+    return hash
+  }
+
   fileprivate init(_ value: SHA256Digest) {
     self = value.withUnsafeBytes { Digest(RawSpan(_unsafeBytes: $0), at: 0) }
   }

@@ -13,17 +13,15 @@ public struct FileKey: Sendable {
   public let bucket: UInt16
 
   public init(_ fileID: FileID, swarm: SwarmKey?) {
-    func key(_ swarmKey: borrowing SecretKey) -> Digest {
-      var hash = HMACSHA256(key: swarmKey)
-      hash.update(fileID.digest.bytes.span.bytes)
-      return Digest(hash.finish())
-    }
+    let id = fileID.digest.bytes
     if let swarm {
-      self.key = key(swarm.key)
+      var hash = HMACSHA256(key: swarm.key)
+      hash.update(id.span.bytes)
+      key = Digest(hash.finish())
     } else {
-      self.key = key(SecretKey(copying: Digest.zero.bytes.span.bytes))
+      key = Digest(hmacSHA256: id.span.bytes, key: .zero)
     }
-    let bytes = FileKey.tag(self.key, "bucket", []).bytes
+    let bytes = FileKey.tag(key, "bucket", []).bytes
     bucket = UInt16(bytes[0]) << 8 | UInt16(bytes[1])
   }
 
@@ -46,8 +44,6 @@ public struct FileKey: Sendable {
   }
 
   private static func tag(_ key: Digest, _ label: String, _ context: [UInt8]) -> Digest {
-    var hash = HMACSHA256(key: key.bytes.span.bytes)
-    hash.update((Array(label.utf8) + context).span.bytes)
-    return Digest(hash.finish())
+    Digest(hmacSHA256: (Array(label.utf8) + context).span.bytes, key: key)
   }
 }

@@ -64,18 +64,8 @@ public struct RecordOpener: ~Copyable, Sendable {
     Record.ciphertextByteCounts.contains(Int(header)) ? Int(header) : nil
   }
 
-  /// Opens a record without its header into the start of `out`, which has room for the plaintext.
-  /// - Returns: the bytes of plaintext, `ciphertext.byteCount - Record.tagByteCount`.
-  public mutating func open(
-    ciphertext: RawSpan, into out: inout MutableRawSpan
-  ) throws(RecordError) -> Int {
-    guard Record.ciphertextByteCounts.contains(ciphertext.byteCount) else { throw .length }
-    guard !hasFailed, cipher.open(ciphertext, into: &out) else { return try fail() }
-    cipher.rekeyAfterRecord()
-    return ciphertext.byteCount - Record.tagByteCount
-  }
-
-  /// As `open(ciphertext:into:)`, onto the ciphertext's own bytes.
+  /// Replaces the ciphertext of a record by its plaintext, which starts at the same place.
+  /// - Returns: the bytes of plaintext, `bytes.byteCount - Record.tagByteCount`.
   public mutating func open(inPlace bytes: inout MutableRawSpan) throws(RecordError) -> Int {
     guard Record.ciphertextByteCounts.contains(bytes.byteCount) else { throw .length }
     guard !hasFailed, cipher.open(inPlace: &bytes) else { return try fail() }

@@ -74,4 +74,36 @@ struct LineBacklogTests {
     #expect(texts == (0..<3_000).map { "\($0)" })
     #expect(backlog.isEmpty)
   }
+
+  @Test mutating func `lines that follow are written with the first, in the order of both streams`() {
+    for line in ["one", "two", "three", "four"] { _ = backlog.put(line, on: .standardOutput, .own) }
+    _ = backlog.put("warning", on: .standardError, .own)
+    _ = backlog.put("five", on: .standardOutput, .own)
+    let first = backlog.next(on: .standardOutput)
+    let few = backlog.following(on: .standardOutput, byteCount: 10)
+    let more = backlog.following(on: .standardOutput, byteCount: 1_000)
+    #expect(first?.text == .said("one") && few == [.said("two"), .said("three")] && more == [.said("four")])
+    backlog.written(on: .standardOutput)
+    let isIdle = backlog.isIdle(.standardOutput)
+    #expect(!isIdle)
+    let warning = backlog.next(on: .standardError)
+    let last = backlog.next(on: .standardOutput)
+    #expect(warning?.text == .said("warning") && last?.text == .said("five"))
+    _ = backlog.put("six", on: .standardOutput, .own)
+    let early = backlog.following(on: .standardOutput, byteCount: 1_000)
+    #expect(early.isEmpty, "the warning is not written yet")
+    backlog.written(on: .standardError)
+    let six = backlog.following(on: .standardOutput, byteCount: 1_000)
+    #expect(six == [.said("six")])
+    backlog.written(on: .standardOutput)
+    #expect(backlog.isEmpty && backlog.isIdle(.standardOutput))
+  }
+
+  @Test mutating func `no line follows before it is said how many were dropped`() {
+    let taken = fill(.stranger)
+    _ = backlog.put(line, on: .standardOutput, .own)
+    _ = backlog.next(on: .standardOutput)
+    let following = backlog.following(on: .standardOutput, byteCount: 1 << 20)
+    #expect(taken > 1 && following.isEmpty)
+  }
 }

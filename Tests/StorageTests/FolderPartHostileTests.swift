@@ -112,6 +112,27 @@ import Testing
     }
   }
 
+  @Test func `a file that is short, or that something else replaced, gets no name`() throws {
+    let sample = try SampleFolder(["a": .file(pattern(40_000)), "b": .file(pattern(100))])
+    let tree = temporary(FolderPart.name(of: sample.layout.folderID) + "/tree/")
+    let part = try make(sample)
+    try part.write(Array(pattern(40_000).prefix(20_000)), at: 0)
+    try part.write(pattern(100), at: 40_000)
+    #expect(throws: PartFileError.foreign(path: tree + "a", what: "not as long as it was written")) {
+      try part.place(as: "out", force: false)
+    }
+    try part.write(Array(pattern(40_000).dropFirst(20_000)), at: 20_000)
+    #expect(rename(tree + "b", temporary("b")) == 0)
+    symlink("../../b", tree + "b")
+    #expect(throws: PartFileError.foreign(path: tree + "b", what: "not a regular file")) {
+      try part.place(as: "out", force: false)
+    }
+    unlink(tree + "b")
+    #expect(rename(temporary("b"), tree + "b") == 0)
+    try part.place(as: "out", force: false)
+    #expect(SampleFolder.items(below: temporary("out")) == sample.items)
+  }
+
   // MARK: A parent that becomes a link
 
   /// Puts a link in the place of folders, and takes it away, again and again.

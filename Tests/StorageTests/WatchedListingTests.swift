@@ -99,6 +99,22 @@ private final class Listed {
     #expect(try listed.paths() == ["a", "x/b", "x/new", "y/c"])
   }
 
+  @Test func `a listing soon after the first look at all files does not look again`() throws {
+    let listed = try Listed("a", "b")
+    #expect(listed.folder.hasJustLooked)
+    // The folder has not heard of it.
+    listed.temporary.write("a", pattern(50))
+    #expect(throws: ListingError.changing(path: "a")) {
+      _ = try listed.catalogue.makeListing(of: "", leavingOut: [:])
+    }
+    let same = try listed.catalogue.makeListing(of: "", leavingOut: [:], areSeen: true)
+    #expect(same == nil, "it is no news")
+    let other = try listed.catalogue.makeListing(of: "", leavingOut: ["b": .unreadable], areSeen: true)
+    #expect(try other != nil && listed.paths() == ["a"])
+    _ = listed.news(afterSeconds: 10)
+    #expect(!listed.folder.hasJustLooked)
+  }
+
   @Test func `a link or an empty folder that comes or goes is a change too`() throws {
     let listed = try Listed("a")
     symlink("a", listed.temporary("link"))

@@ -87,20 +87,13 @@ extension RecordSealer {
 
 extension RecordOpener {
   /// The plaintext of a ciphertext; nil where it does not open.
-  mutating func plaintext(_ ciphertext: some Collection<UInt8>, inPlace: Bool = false) -> [UInt8]? {
+  mutating func plaintext(_ ciphertext: some Collection<UInt8>) -> [UInt8]? {
     var bytes = Array(ciphertext)
-    var out = [UInt8](repeating: 0, count: max(0, bytes.count - Record.tagByteCount))
     do throws(RecordError) {
-      if inPlace {
-        var elements = bytes.mutableSpan
-        var raw = elements.mutableBytes
-        let count = try open(inPlace: &raw)
-        return Array(bytes.prefix(count))
-      }
-      var elements = out.mutableSpan
+      var elements = bytes.mutableSpan
       var raw = elements.mutableBytes
-      let count = try open(ciphertext: bytes.span.bytes, into: &raw)
-      return Array(out.prefix(count))
+      let count = try open(inPlace: &raw)
+      return Array(bytes.prefix(count))
     } catch {
       return nil
     }

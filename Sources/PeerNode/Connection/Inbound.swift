@@ -62,27 +62,17 @@ struct Inbound: ~Copyable {
     return .incomplete
   }
 
-  /// Opens the record that is next: straight into the block if it holds nothing but leaves, else in place. True if it
-  /// brought the last byte of a DATA frame.
+  /// Opens the record that is next, in place: the plaintext waits to be decoded.
+  ///
+  /// Leaves are copied into their block after that. Opening them straight into it is slower: another core used the
+  /// block's memory last, and the cipher waits for each line of that memory. A copy does not wait.
   /// - `length`: bytes of its ciphertext.
-  mutating func open(_ length: Int, with opener: inout RecordOpener) throws(RecordError) -> Bool {
-    let plain = length - Record.tagByteCount
-    guard let block = arriving, decoder.payloadBytesDue >= plain else {
-      try bytes.edit(at: Record.headerByteCount, count: length) { bytes throws(RecordError) in
-        _ = try opener.open(inPlace: &bytes)
-      }
-      bytes.drop(Record.headerByteCount)
-      plaintextByteCount = plain
-      return false
+  mutating func open(_ length: Int, with opener: inout RecordOpener) throws(RecordError) {
+    try bytes.edit(at: Record.headerByteCount, count: length) { bytes throws(RecordError) in
+      _ = try opener.open(inPlace: &bytes)
     }
-    try bytes.read(at: Record.headerByteCount, count: length) { ciphertext throws(RecordError) in
-      try block.fill(plain) { bytes throws(RecordError) in
-        _ = try opener.open(ciphertext: ciphertext, into: &bytes)
-      }
-    }
-    bytes.drop(Record.headerByteCount + length)
-    decoder.tookPayload(plain)
-    return decoder.payloadBytesDue == 0
+    bytes.drop(Record.headerByteCount)
+    plaintextByteCount = length - Record.tagByteCount
   }
 
   // MARK: Frames

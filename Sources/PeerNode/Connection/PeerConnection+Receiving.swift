@@ -1,4 +1,4 @@
-// Bytes from the socket: the handshake, then records, then frames. File bytes are opened straight into their block.
+// Bytes from the socket: the handshake, then records, then frames. File bytes go into their block.
 import Content
 import Posix
 import Transfer
@@ -146,7 +146,7 @@ extension PeerConnection {
     case .complete(let length):
       guard haveBlock(for: peer) else { return false }
       do throws(RecordError) {
-        if try inbound.open(length, with: &peer.channel.opener) { pieceArrived(from: peer) }
+        try inbound.open(length, with: &peer.channel.opener)
       } catch {
         breakOff("a record that does not open")
       }

@@ -5,7 +5,7 @@ import Storage
 extension FolderFollower {
   /// Lists folders of a share, one after the other.
   func list(_ due: [String], of followed: Followed) {
-    let leftOut = followed.folder.leftOutFiles
+    let (leftOut, areSeen) = (followed.folder.leftOutFiles, followed.folder.hasJustLooked)
     let (context, mailbox, batch, isStopped) = (context, mailbox, followed.followed, isStopped)
     let share = batch.share
     let thread = Thread.start(name: "p2p-list") {
@@ -13,7 +13,7 @@ extension FolderFollower {
         let start = Clock.monotonicNanoseconds
         var failure: ListingError?
         do throws(ListingError) {
-          if let listed = try share.catalogue.makeListing(of: folder, leavingOut: leftOut) {
+          if let listed = try share.catalogue.makeListing(of: folder, leavingOut: leftOut, areSeen: areSeen) {
             batch.onEvent(.listed(listed))
             context.sendToAllLoops(.catalogueChanged)
           }

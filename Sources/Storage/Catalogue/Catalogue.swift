@@ -108,6 +108,9 @@ public final class Catalogue: Sendable {
     table.withLock { $0.content(at: path, status) }
   }
 
+  /// The content of the file at a path, and whether its owner may execute it, as of the latest look at it.
+  func latest(at path: String) -> (FileContent, isExecutable: Bool)? { table.withLock { $0.latest(at: path) } }
+
   /// A look through the folder begins.
   func beginSweep() { table.withLock { $0.beginSweep() } }
   /// A file was found at a path. True if it is the one that is served.

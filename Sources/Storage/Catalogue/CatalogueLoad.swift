@@ -88,10 +88,10 @@ extension Catalogue {
 
   /// Adds a file that was found, if the database has its hashes.
   func confirm(_ path: String, _ status: FileStatus) -> CatalogueEntry? {
-    guard let known = table.withLock({ $0.expected(at: path, status) }),
-      (try? store.holds(known, length: status.size)) == true
+    guard let expected = table.withLock({ $0.expected(at: path, status) }),
+      (try? store.holds(expected.hashes, length: status.size)) == true
     else { return nil }
-    return table.withLock { $0.confirm(path, status, bucketOf: bucketOf) }
+    return table.withLock { $0.confirm(expected, at: path, status, bucketOf: bucketOf) }
   }
 
   /// Forgets what the database knows of files that were not found, but of those whose paths are `kept`.

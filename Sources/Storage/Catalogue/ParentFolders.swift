@@ -40,9 +40,10 @@ final class ParentFolders: Sendable {
 
   private func known(_ path: String) -> OpenFolder? {
     state.withLock { state in
+      guard let place = state.folders.index(forKey: BytePath(path)) else { return nil }
       state.useCount += 1
-      state.folders[BytePath(path)]?.lastUse = state.useCount
-      return state.folders[BytePath(path)]?.folder
+      state.folders.values[place].lastUse = state.useCount
+      return state.folders.values[place].folder
     }
   }
 

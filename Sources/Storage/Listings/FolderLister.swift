@@ -42,18 +42,22 @@ public struct FolderLister {
   /// Bytes of the path of the listed folder, with the "/" after it.
   private let rootLength: Int
   private let known: (String, FileStatus) -> Known
+  private let seen: (String) -> (FileContent, isExecutable: Bool)?
   private var writer: FolderListingWriter
   private var leftOut = LeftOutCounts()
 
   /// Makes the listing of a folder.
   /// - `path`: relative to the served folder; "" is that folder.
   /// - `byteCount`: bytes that are reserved for the listing.
-  /// - `known`: called with the path and the status of each file.
+  /// - `seen`: called with the path of each regular file: what it was a moment ago; nil: it is looked at.
+  /// - `known`: called with the path and the status of each file that is looked at.
   public static func list(
-    _ path: String, of folder: ServedFolder, reserving byteCount: Int = 0, known: (String, FileStatus) -> Known
+    _ path: String, of folder: ServedFolder, reserving byteCount: Int = 0,
+    seen: @escaping (String) -> (FileContent, isExecutable: Bool)? = { _ in nil },
+    known: (String, FileStatus) -> Known
   ) throws(ListingError) -> MadeListing {
     try withoutActuallyEscaping(known) { known throws(ListingError) in
-      var lister = FolderLister(folder, path, FolderListingWriter(reserving: byteCount), known)
+      var lister = FolderLister(folder, path, FolderListingWriter(reserving: byteCount), seen, known)
       let directory = try attempt(
         { () throws(Errno) in try folder.directory.openDirectory(beneath: path.isEmpty ? "." : path) },
         orThrow: ListingError.io)
@@ -68,9 +72,11 @@ public struct FolderLister {
 
   private init(
     _ folder: ServedFolder, _ path: String, _ writer: FolderListingWriter,
+    _ seen: @escaping (String) -> (FileContent, isExecutable: Bool)?,
     _ known: @escaping (String, FileStatus) -> Known
   ) {
     self.folder = folder
+    self.seen = seen
     self.writer = writer
     rootLength = path.isEmpty ? 0 : path.utf8.count + 1
     self.known = known
@@ -101,6 +107,9 @@ public struct FolderLister {
     let path = prefix + name
     if kind == .directory { return try addFolder(path, depth) }
     if kind == .other { return leftOut.add(.special) }
+    if kind == .regular, let (content, isExecutable) = seen(path) {
+      return try append(path, .file(content, isExecutable: isExecutable))
+    }
     var status = try attempt({ () throws(Errno) in try directory.status(of: name) }, orThrow: ListingError.io)
     if status.kind == .symbolicLink {
       guard folder.rules.followsLinks, let target = try? directory.status(ofTarget: name), target.kind == .regular

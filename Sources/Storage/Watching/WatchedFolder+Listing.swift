@@ -24,6 +24,13 @@ extension WatchedFolder {
     return files
   }
 
+  /// Whether all files were looked at a moment ago, so that a listing need not look again: the kernel reports what changed
+  /// since then. It does not report all changes that other machines make to a file system, so the moment is as short as
+  /// a listing may be old anyway.
+  public var hasJustLooked: Bool {
+    !watchesFailed && rescanAt == nil && now() - lookedAt < ListingPlan.intervalNanoseconds
+  }
+
   /// A listing is made, or is not, for a reason.
   public func listed(_ folder: String, _ failure: ListingError?, tookNanoseconds: Int64) {
     let now = now()
@@ -75,12 +82,14 @@ extension Catalogue {
 
   /// Makes the listing of a folder and offers it. Nil if that is no news.
   /// - `leftOut`: files that it leaves out.
+  /// - `areSeen`: whether all files that are served were looked at a moment ago, and changes since then are reported.
   public func makeListing(
-    of folder: String, leavingOut leftOut: [BytePath: LeftOut]
+    of folder: String, leavingOut leftOut: [BytePath: LeftOut], areSeen: Bool = false
   ) throws(ListingError) -> ListedFolder? {
     let made = try FolderLister.list(
       folder, of: self.folder,
-      reserving: folder.utf8.contains(UInt8(ascii: "/")) ? 0 : Catalogue.bytesToReserve(served.files)
+      reserving: folder.utf8.contains(UInt8(ascii: "/")) ? 0 : Catalogue.bytesToReserve(served.files),
+      seen: { path in areSeen && (leftOut.isEmpty || leftOut[BytePath(path)] == nil) ? self.latest(at: path) : nil }
     ) { path, status in
       if !leftOut.isEmpty, let reason = leftOut[BytePath(path)] { return .leftOut(reason) }
       if ChunkLayout(fileLength: status.size) == nil { return .leftOut(.unreadable) }

@@ -33,6 +33,8 @@ public final class WatchedFolder {
   var rescanAt: Int64?
   /// Not all folders are watched.
   var watchesFailed = false
+  /// When the first look at all files began.
+  let lookedAt: Int64
 
   /// A file that may still be being written: what it was when last looked at, and when to look again.
   struct Unsettled {
@@ -72,10 +74,8 @@ public final class WatchedFolder {
   public init(
     _ catalogue: Catalogue, now: @escaping () -> Int64, emit: @escaping (FolderNews) -> Void
   ) throws(Errno) {
-    self.catalogue = catalogue
-    self.now = now
-    self.emit = emit
-    plan = ListingPlan(catalogue.folder.rules)
+    (self.catalogue, self.now, self.emit) = (catalogue, now, emit)
+    (lookedAt, plan) = (now(), ListingPlan(catalogue.folder.rules))
     if let warning = catalogue.warning { emit(.event(.warning(warning))) }
     do throws(Errno) { watches = try FolderWatches() } catch { cannotWatch(error) }
     do throws(DatabaseError) { try catalogue.expectStored() } catch { emit(.event(.warning("\(error)"))) }

@@ -37,12 +37,28 @@ struct LineBacklog: Sendable {
     var lines: [(text: String, number: UInt64)] = []
     /// Lines before this one are gone.
     var head = 0
-    /// Also of the line that is being written.
+    /// Also of the lines that are being written.
     var bytes = 0
     var dropped = 0
     var isWriting = false
-    /// Of the line that is being written.
+    /// Of the lines that are being written.
     var writingBytes = 0
+
+    /// Of the first line that is being written.
+    var writingNumber: UInt64 = 0
+
+    var first: (text: String, number: UInt64)? { head < lines.count ? lines[head] : nil }
+    /// Of the first line that is not written.
+    var firstNumber: UInt64 { isWriting ? writingNumber : first?.number ?? .max }
+
+    mutating func removeFirst() {
+      head += 1
+      guard head >= 1_024 || head == lines.count else { return }
+      lines.removeFirst(head)
+      head = 0
+    }
+
+    var isIdle: Bool { bytes == 0 && dropped == 0 && !isWriting }
   }
 
   private var streams: [StandardStream: Waiting] = [.standardOutput: Waiting(), .standardError: Waiting()]
@@ -53,7 +69,11 @@ struct LineBacklog: Sendable {
   private(set) var progress: UInt64 = 0
 
   /// Nothing waits and nothing is being written.
-  var isEmpty: Bool { streams.values.allSatisfy { $0.bytes == 0 && $0.dropped == 0 && !$0.isWriting } }
+  var isEmpty: Bool { streams.values.allSatisfy(\.isIdle) }
+
+  /// Nothing waits on a stream and nothing is being written on it: the thread that writes may sleep, whether the stream
+  /// is read or not.
+  func isIdle(_ stream: StandardStream) -> Bool { streams[stream]!.isIdle }
 
   /// Takes a line, or says why not; `full`: to be put again after a change.
   mutating func put(_ text: String, on stream: StandardStream, _ kind: Kind) -> Outcome {
@@ -74,25 +94,39 @@ struct LineBacklog: Sendable {
     precondition(!streams[stream]!.isWriting, "one line of a stream is written at a time")
     if streams[stream]!.dropped > 0, streams[stream]!.bytes <= LineBacklog.strangerBytesMax / 2 {
       defer { streams[stream]!.dropped = 0 }
-      streams[stream]!.isWriting = true
+      (streams[stream]!.isWriting, streams[stream]!.writingNumber) = (true, nextNumber)
       return Line(text: .dropped(streams[stream]!.dropped), number: nextNumber)
     }
-    let head = streams[stream]!.head
-    guard head < streams[stream]!.lines.count else { return nil }
-    let (text, number) = streams[stream]!.lines[head]
-    streams[stream]!.head += 1
-    if streams[stream]!.head >= 1_024 || streams[stream]!.head == streams[stream]!.lines.count {
-      streams[stream]!.lines.removeFirst(streams[stream]!.head)
-      streams[stream]!.head = 0
-    }
-    (streams[stream]!.isWriting, streams[stream]!.writingBytes) = (true, text.utf8.count + LineBacklog.overheadBytes)
+    guard let (text, number) = streams[stream]!.first else { return nil }
+    streams[stream]!.removeFirst()
+    (streams[stream]!.isWriting, streams[stream]!.writingNumber) = (true, number)
+    streams[stream]!.writingBytes = text.utf8.count + LineBacklog.overheadBytes
     return Line(text: .said(text), number: number)
   }
 
-  /// A reader took a part of the line that is being written.
+  /// The lines that follow the one that is being written, to be written with it: as many as have `byteCount` bytes, or a
+  /// few less. None where a line of another stream comes first.
+  mutating func following(on stream: StandardStream, byteCount: Int) -> [Line.Text] {
+    precondition(streams[stream]!.isWriting, "they follow a line")
+    let end = streams.reduce(UInt64.max) { $1.key == stream ? $0 : min($0, $1.value.firstNumber) }
+    var texts: [Line.Text] = []
+    var rest = byteCount
+    // Where lines were dropped, `next` says so first.
+    while streams[stream]!.dropped == 0, let (text, number) = streams[stream]!.first, number < end,
+      text.utf8.count < rest
+    {
+      rest -= text.utf8.count + 1
+      texts.append(.said(text))
+      streams[stream]!.removeFirst()
+      streams[stream]!.writingBytes += text.utf8.count + LineBacklog.overheadBytes
+    }
+    return texts
+  }
+
+  /// A reader took a part of the lines that are being written.
   mutating func wroteSome() { progress += 1 }
 
-  /// The line that `next` gave is written, or its reader is gone.
+  /// The line that `next` gave is written, and those that `following` gave, or their reader is gone.
   mutating func written(on stream: StandardStream) {
     streams[stream]!.bytes -= streams[stream]!.writingBytes
     (streams[stream]!.isWriting, streams[stream]!.writingBytes) = (false, 0)

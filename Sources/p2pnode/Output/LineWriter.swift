@@ -29,8 +29,12 @@ final class LineWriter: Sendable {
 
   /// Takes a line; sleeps until there is room for one about a file.
   func put(_ text: String, on stream: StandardStream, _ kind: LineBacklog.Kind) {
-    backlog.wait { backlog in backlog.put(text, on: stream, kind) == .full ? nil : () }
-    wakeUp.signal()
+    let wasIdle = backlog.wait { backlog in
+      let isIdle = backlog.isIdle(stream)
+      return backlog.put(text, on: stream, kind) == .full ? nil : isIdle
+    }
+    // Else the thread comes back to the stream when it has written the lines before.
+    if wasIdle { wakeUp.signal() }
   }
 
   /// From now on no thread waits for room.
@@ -51,7 +55,7 @@ final class LineWriter: Sendable {
 
   // MARK: The thread
 
-  /// A line of which a part is written.
+  /// A line that is being written, and the lines that are written with it.
   private struct Begun {
     let line: LineBacklog.Line
     var rest: ArraySlice<UInt8>?
@@ -70,6 +74,7 @@ final class LineWriter: Sendable {
         Terminal.wait(toWrite: order, orReadable: wakeUp.number)
         continue
       }
+      addFollowing(to: &begun[stream]!, on: stream)
       if goOn(&begun[stream]!, on: stream) {
         begun[stream] = nil
         backlog.change { $0.written(on: stream) }
@@ -79,7 +84,14 @@ final class LineWriter: Sendable {
     }
   }
 
-  /// Writes a piece of a line; true once the line is written.
+  /// Many lines take one write together.
+  private func addFollowing(to begun: inout Begun, on stream: StandardStream) {
+    guard let count = begun.rest?.count, count < LineWriter.pieceBytes else { return }
+    let texts = backlog.change { $0.following(on: stream, byteCount: LineWriter.pieceBytes - count) }
+    for text in texts { begun.rest! += bytes(text, stream) ?? [] }
+  }
+
+  /// Writes a piece of the lines; true once they are written.
   private func goOn(_ begun: inout Begun, on stream: StandardStream) -> Bool {
     guard let rest = begun.rest else {
       write(begun.line.text, stream)

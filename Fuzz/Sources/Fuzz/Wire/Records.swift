@@ -41,7 +41,7 @@ enum Records {
       default: ciphertext = input.take(Int(input.u8()))
       }
       let isNext = openedCount != nil && last?.number == openedCount && ciphertext == sent
-      switch open(ciphertext, due: isNext ? last?.plaintext : nil, &opener, inPlace: step & 0x80 != 0) {
+      switch open(ciphertext, due: isNext ? last?.plaintext : nil, &opener) {
       case nil: openedCount? += 1
       case .length?: break
       case .authentication?: openedCount = nil
@@ -57,23 +57,15 @@ enum Records {
 
   /// Nil where it opened. `due`: what it must open to; nil: to nothing.
   private static func open(
-    _ ciphertext: [UInt8], due: [UInt8]?, _ opener: inout RecordOpener, inPlace: Bool
+    _ ciphertext: [UInt8], due: [UInt8]?, _ opener: inout RecordOpener
   ) -> RecordError? {
     var bytes = ciphertext
-    var out = [UInt8](repeating: 0, count: max(0, bytes.count - Record.tagByteCount))
     do throws(RecordError) {
-      let count: Int
-      if inPlace {
-        var span = bytes.mutableSpan
-        var raw = span.mutableBytes
-        count = try opener.open(inPlace: &raw)
-      } else {
-        var span = out.mutableSpan
-        var raw = span.mutableBytes
-        count = try opener.open(ciphertext: ciphertext.span.bytes, into: &raw)
-      }
+      var span = bytes.mutableSpan
+      var raw = span.mutableBytes
+      let count = try opener.open(inPlace: &raw)
       require(count == ciphertext.count - Record.tagByteCount, "a record has the length of its ciphertext")
-      require(due == Array((inPlace ? bytes : out)[..<count]), "a record opens to what was sealed, in its order")
+      require(due == Array(bytes[..<count]), "a record opens to what was sealed, in its order")
       return nil
     } catch {
       require(due == nil, "a genuine record opens")

@@ -5,22 +5,22 @@ import Posix
 
 /// What a catalogue holds. Two paths with the same bytes are two entries; the one that came first serves their fileID.
 struct CatalogueTable {
-  private var rows = Pieces<CatalogueRow>()
+  var rows = Pieces<CatalogueRow>()
   private var firstFree = CatalogueRow.none
   private var names = NameArena()
   private var folders = Interned<BytePath>()
   private var attributes = Interned<FileAttributes>()
   private var paths = RowIndex()
   /// The first row of each content.
-  private var contents = RowIndex()
+  var contents = RowIndex()
   /// The first row of the first content of each bucket.
-  private var buckets: [UInt16: UInt32] = [:]
+  var buckets: [UInt16: UInt32] = [:]
   /// Grows whenever a content comes or goes.
-  private(set) var changeCount: UInt64 = 0
+  var changeCount: UInt64 = 0
   mutating func noteChange() { changeCount += 1 }
   /// Bytes of all entries.
-  private(set) var bytes: UInt64 = 0
-  private(set) var count = 0
+  var bytes: UInt64 = 0
+  var count = 0
 
   // MARK: Entries
 
@@ -38,6 +38,11 @@ struct CatalogueTable {
   func content(at path: String, _ status: FileStatus) -> FileContent? {
     guard let row = servedRow(at: path), status.sameContentButAttributes(as: self.status(row)) else { return nil }
     return rows[Int(row)].content
+  }
+
+  /// The content of the file at a path, and whether its owner may execute it, as of the latest look at it.
+  func latest(at path: String) -> (FileContent, isExecutable: Bool)? {
+    servedRow(at: path).map { (rows[Int($0)].content, status($0).isExecutable) }
   }
 
   /// The entries that serve a fileID of this bucket, one a fileID.
@@ -73,7 +78,7 @@ struct CatalogueTable {
     new.isSeen = true
     new.isYoung = entry.hashes.isYoung
     new.attributes = attributes.retain(FileAttributes(entry.status))
-    serve(insert(new, at: entry.path), bucketOf(entry.fileID))
+    serve(insert(new, at: place(of: entry.path)), bucketOf(entry.fileID))
     return old
   }
 
@@ -94,9 +99,16 @@ struct CatalogueTable {
 
   // MARK: Files that the database has
 
+  /// A file that the database has, and its row.
+  struct Expected {
+    let hashes: KnownFile
+    fileprivate let row: UInt32
+  }
+
   /// The database has a file, which may be at its path still.
   mutating func expect(_ stored: StoredRow) {
-    guard row(at: stored.path) == nil else { return }
+    let place = place(of: stored.path)
+    guard row(at: place) == nil else { return }
     var new = CatalogueRow()
     new.root = stored.known.root
     new.size = stored.size
@@ -106,12 +118,12 @@ struct CatalogueTable {
     new.number = stored.known.number
     new.isExpected = true
     new.attributes = attributes.retain(FileAttributes(stored))
-    _ = insert(new, at: stored.path)
+    _ = insert(new, at: place)
   }
 
   /// The hashes of the file at a path, if the database had it and it is what it was when it was hashed. If its mode is
   /// another, that was the change.
-  func expected(at path: String, _ status: FileStatus) -> KnownFile? {
+  func expected(at path: String, _ status: FileStatus) -> Expected? {
     guard let row = row(at: path), rows[Int(row)].isExpected else { return nil }
     let (file, known) = (rows[Int(row)], attributes[rows[Int(row)].attributes])
     let now = FileAttributes(status)
@@ -120,12 +132,15 @@ struct CatalogueTable {
     else { return nil }
     let isUnchanged = file.changed == PackedTime(status.changed) && known.changedHigh == now.changedHigh
     guard isUnchanged || known.mode != nil && known.mode != now.mode else { return nil }
-    return hashes(row)
+    return Expected(hashes: hashes(row), row: row)
   }
 
-  /// Serves an expected file. `expected` gave its hashes for this status.
-  mutating func confirm(_ path: String, _ status: FileStatus, bucketOf: (FileID) -> UInt16) -> CatalogueEntry? {
-    guard let row = row(at: path), rows[Int(row)].isExpected else { return nil }
+  /// Serves an expected file of a path, which `expected` gave for this status.
+  mutating func confirm(
+    _ expected: Expected, at path: String, _ status: FileStatus, bucketOf: (FileID) -> UInt16
+  ) -> CatalogueEntry? {
+    let row = expected.row
+    guard rows[Int(row)].isExpected, hashes(row) == expected.hashes else { return nil }
     let shared = attributes.retain(FileAttributes(status))
     attributes.release(rows[Int(row)].attributes)
     rows[Int(row)].attributes = shared
@@ -188,19 +203,34 @@ struct CatalogueTable {
 
   private func servedRow(at path: String) -> UInt32? { row(at: path).flatMap { rows[Int($0)].isServed ? $0 : nil } }
 
-  private func row(at path: String) -> UInt32? {
+  /// A path in its parts, which are looked up once.
+  private struct Place {
+    let folder: BytePath
+    let name: Substring
+    /// Of the folder, and the hash of both. Nil if no row has the folder.
+    let found: (folder: UInt32, hash: Int)?
+  }
+
+  private func place(of path: String) -> Place {
     let (folder, name) = BytePath(path).parts
-    guard let folder = folders.number(of: BytePath(folder)) else { return nil }
-    return paths.first(CatalogueTable.hash(folder, name.utf8)) { row in
-      rows[Int(row)].folder == folder && names[rows[Int(row)].name].elementsEqual(name.utf8)
+    let number = folders.number(of: BytePath(folder))
+    return Place(
+      folder: BytePath(folder), name: name, found: number.map { ($0, CatalogueTable.hash($0, name.utf8)) })
+  }
+
+  private func row(at path: String) -> UInt32? { row(at: place(of: path)) }
+
+  private func row(at place: Place) -> UInt32? {
+    guard let (folder, hash) = place.found else { return nil }
+    return paths.first(hash) { row in
+      rows[Int(row)].folder == folder && names[rows[Int(row)].name].elementsEqual(place.name.utf8)
     }
   }
 
-  private mutating func insert(_ new: CatalogueRow, at path: String) -> UInt32 {
-    let (folder, name) = BytePath(path).parts
+  private mutating func insert(_ new: CatalogueRow, at place: Place) -> UInt32 {
     var new = new
-    new.folder = folders.retain(BytePath(folder))
-    new.name = names.add(name.utf8)
+    new.folder = folders.retain(place.folder)
+    new.name = names.add(place.name.utf8)
     let row: UInt32
     if firstFree != CatalogueRow.none {
       row = firstFree
@@ -211,7 +241,8 @@ struct CatalogueTable {
       rows.append(new)
     }
     let (rows, names) = (rows, names)
-    paths.insert(row, CatalogueTable.hash(new.folder, name.utf8)) { CatalogueTable.pathHash($0, rows, names) }
+    let hash = place.found?.hash ?? CatalogueTable.hash(new.folder, place.name.utf8)
+    paths.insert(row, hash) { CatalogueTable.pathHash($0, rows, names) }
     return row
   }
 
@@ -229,62 +260,5 @@ struct CatalogueTable {
     rows[Int(row)].isFree = true
     rows[Int(row)].next = firstFree
     firstFree = row
-  }
-
-  // MARK: Contents
-
-  private func first(_ content: FileContent) -> UInt32? {
-    contents.first(CatalogueTable.hash(content)) { rows[Int($0)].content == content }
-  }
-
-  private mutating func serve(_ row: UInt32, _ bucket: UInt16) {
-    let content = rows[Int(row)].content
-    count += 1
-    bytes += content.length
-    if let first = first(content) {
-      let last = rows[Int(first)].previous
-      rows[Int(last)].next = row
-      rows[Int(row)].previous = last
-      rows[Int(first)].previous = row
-      return
-    }
-    rows[Int(row)].previous = row
-    rows[Int(row)].nextInBucket = buckets[bucket] ?? CatalogueRow.none
-    buckets[bucket] = row
-    let rows = rows
-    contents.insert(row, CatalogueTable.hash(content)) { CatalogueTable.hash(rows[Int($0)].content) }
-    changeCount += 1
-  }
-
-  private mutating func stopServing(_ row: UInt32, _ bucket: UInt16) {
-    let file = rows[Int(row)]
-    count -= 1
-    bytes -= file.size
-    if first(file.content) != row {
-      rows[Int(file.previous)].next = file.next
-      // After the last one comes the first, which knows it.
-      rows[Int(file.next == CatalogueRow.none ? first(file.content)! : file.next)].previous = file.previous
-    } else if file.next != CatalogueRow.none {
-      rows[Int(file.next)].previous = file.previous
-      rows[Int(file.next)].nextInBucket = file.nextInBucket
-      link(file.next, inPlaceOf: row, bucket)
-      contents.replace(row, with: file.next, CatalogueTable.hash(file.content))
-    } else {
-      link(file.nextInBucket, inPlaceOf: row, bucket)
-      let rows = rows
-      contents.remove(row, CatalogueTable.hash(file.content)) { CatalogueTable.hash(rows[Int($0)].content) }
-      changeCount += 1
-    }
-  }
-
-  /// Lets a bucket lead to a row, or to nothing, where it led to another one.
-  private mutating func link(_ new: UInt32, inPlaceOf old: UInt32, _ bucket: UInt16) {
-    guard var row = buckets[bucket] else { preconditionFailure("a served row is in its bucket") }
-    if row == old {
-      buckets[bucket] = new == CatalogueRow.none ? nil : new
-      return
-    }
-    while rows[Int(row)].nextInBucket != old { row = rows[Int(row)].nextInBucket }
-    rows[Int(row)].nextInBucket = new
   }
 }

@@ -5,11 +5,14 @@ struct Interned<Value: Hashable> {
   private var numbers: [Value: UInt32] = [:]
   private var values: [(value: Value, useCount: Int)] = []
   private var free: [UInt32] = []
+  /// The number that was given last: rows that share a value mostly come one after another.
+  private var latest: UInt32 = 0
 
   /// The number of a value, used once more from now on.
   mutating func retain(_ value: Value) -> UInt32 {
-    if let number = numbers[value] {
+    if let number = number(of: value) {
       values[Int(number)].useCount += 1
+      latest = number
       return number
     }
     let number: UInt32
@@ -21,6 +24,7 @@ struct Interned<Value: Hashable> {
       values.append((value, 1))
     }
     numbers[value] = number
+    latest = number
     return number
   }
 
@@ -32,7 +36,12 @@ struct Interned<Value: Hashable> {
   }
 
   /// Nil if no row uses the value.
-  func number(of value: Value) -> UInt32? { numbers[value] }
+  func number(of value: Value) -> UInt32? {
+    guard Int(latest) < values.count, values[Int(latest)].useCount > 0, values[Int(latest)].value == value else {
+      return numbers[value]
+    }
+    return latest
+  }
 
   subscript(number: UInt32) -> Value { values[Int(number)].value }
 
