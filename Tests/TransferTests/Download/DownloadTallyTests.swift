@@ -5,11 +5,11 @@ import Testing
 @testable import Transfer
 
 @Suite struct DownloadTallyTests {
-  @Test func `bytes that came before count as duplicates and not as speed`() {
+  @Test func `bytes that came before, or were not needed, count apart and not as speed`() {
     var tally = DownloadTally(at: .zero)
-    tally.verified(byteCount: 1000, fresh: 1000, at: .zero)
-    tally.verified(byteCount: 1000, fresh: 400, at: .milliseconds(500))
-    #expect(tally.stats.bytes == 1400 && tally.stats.duplicateBytes == 600)
+    tally.verified(byteCount: 1000, needed: 1000, fresh: 1000, at: .zero)
+    tally.verified(byteCount: 1000, needed: 900, fresh: 400, at: .milliseconds(500))
+    #expect(tally.stats.bytes == 1400 && tally.stats.duplicateBytes == 500 && tally.stats.gapBytes == 100)
     #expect(tally.bytesPerSecond(at: .seconds(1)) == 1400)
   }
 
