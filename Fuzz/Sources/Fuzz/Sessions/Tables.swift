@@ -29,7 +29,7 @@ enum Tables {
     }
     for child in mirror.children where !isLeaf(child.value) {
       let inner = Mirror(reflecting: child.value)
-      if child.value is ChunkLayout || child.value is PageLayout { continue }
+      if child.value is FolderLayout || child.value is ChunkLayout || child.value is PageLayout { continue }
       if inner.displayStyle == .struct, let table = child.value as? any LimitedTable {
         check(table, inner)
       } else {
