@@ -144,7 +144,7 @@ import Testing
     let copies = try folder("copies")
     let bytes = try makeFile(images + "/disk.img", byteCount: 4_000_000)
     var slow = NodeConfiguration()
-    slow.uploadLimit = 2_000_000
+    slow.uploadLimit = 1_000_000
     let server = try Server(
       slow, folder: images, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0), stateFolder: try folder("state"))
     let fileID = try #require(try await server.scanFolder().first).fileID

@@ -33,7 +33,7 @@ public enum FolderUpdateFault: Error, Hashable, Sendable, CustomStringConvertibl
   case changed(path: String)
   /// No file of the output belongs to the version, so names in it would be removed that have nothing to do with it.
   case nothingKept(path: String, deletionCount: Int)
-  /// The output has other names, no file of the version, and fewer than half of the version's names at its top.
+  /// The output has other names, and few of the version's, and no file of it.
   case strangeOutput(path: String)
 
   public var description: String {

@@ -230,24 +230,6 @@ struct FolderUpdatePlan: Sendable {
 
   // MARK: What cannot be
 
-  /// A folder that has little to do with the version is likely not the one that the user means.
-  private func checkMatch(_ options: FolderUpdateOptions) throws(PartFileError) {
-    let isEmpty = scan.names.allSatisfy(\.isHidden)
-    let hasContent = kept.entries.contains { listing.isFile($0) && listing.fileLength(of: $0) > 0 }
-    let isRenamed = copies.values.contains { $0.folder == 0 }
-    if isEmpty || hasContent || isRenamed || options.acceptsStrangeOutput { return }
-    var top: FolderPath?
-    var (count, countThere) = (0, 0)
-    for entry in wanted.entries {
-      let name = listing.path(of: entry).first
-      if name == top { continue }
-      top = name
-      count += 1
-      if scan.place(of: name) != nil { countThere += 1 }
-    }
-    guard 2 * countThere >= count else { throw .update(.strangeOutput(path: output.folder.directory.path)) }
-  }
-
   /// A name that the scan did not see must be free. If it is not, the file system takes another name for it.
   private func checkAbsence() throws(PartFileError) {
     let folder = output.folder

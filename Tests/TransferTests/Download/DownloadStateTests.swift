@@ -277,10 +277,9 @@ import Wire
       if case .chunkDone(_, _, let finished, _, _, _, _) = $0 { finished } else { nil }
     }
     #expect(lines == [3, 4, 5, 6, 7, 8])
-    // Missing leaves that are not in one run are asked for run by run.
-    #expect(
-      requests(swarm).filter { $0.chunk == ChunkIndex(5) }.map(\.leaves)
-        == [LeafRange(first: 0, count: 4), LeafRange(first: 8, count: 56)])
+    // One request spans the four leaves that are here. They come again, and are not written.
+    #expect(requests(swarm).filter { $0.chunk == ChunkIndex(5) }.map(\.leaves) == [LeafRange(first: 0, count: 64)])
+    #expect(stats.gapBytes == 4 * 16384 && stats.duplicateBytes == 0)
     #expect(!swarm.log.contains { if case .fetchPage = $0.action { true } else { false } })
   }
 
