@@ -72,7 +72,7 @@ func fetch(
   var configuration = NodeConfiguration(identity: identity, swarmKey: swarm, suites: suites)
   configuration.loopCount = 2
   let downloader = existing ?? Downloader(configuration, settings: settings)
-  let watchdog = Watchdog(seconds: 20) { downloader.cancel() }
+  let watchdog = Watchdog(seconds: 60) { downloader.cancel() }
   defer { withExtendedLifetime(watchdog) {} }
   var updates: [DownloadUpdate] = []
   let result: Result<DownloadResult, DownloadError>

@@ -42,7 +42,7 @@ private func fetch(_ sources: [PeerSource], resolve: @escaping Resolver) throws 
     storage: DownloadTarget(folder: "."), client: PeerClient(configuration: configuration),
     settings: DownloadSettings(),
     resolve: resolve)
-  let watchdog = Watchdog(seconds: 20) { downloader.cancel() }
+  let watchdog = Watchdog(seconds: 60) { downloader.cancel() }
   defer { withExtendedLifetime(watchdog) {} }
   let folder = TemporaryFolder()
   var updates: [DownloadUpdate] = []

@@ -46,7 +46,7 @@ import Wire
 
   @Test func `the part file of a paused download is free while a loop still offers it`() throws {
     let (opened, gate) = (BlockingQueue<Bool>(), BlockingQueue<Void>())
-    let watchdog = Watchdog(seconds: 20) {
+    let watchdog = Watchdog(seconds: 60) {
       opened.close()
       gate.close()
     }

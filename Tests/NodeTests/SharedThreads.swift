@@ -45,7 +45,7 @@ final class SharedThreads {
     configuration.loopCount = 1
     node = try Node(configuration)
     let all = Monitor<[Download]>([])
-    watchdog = Watchdog(seconds: 30) { for download in all.change({ $0 }) { download.cancel() } }
+    watchdog = Watchdog(seconds: 120) { for download in all.change({ $0 }) { download.cancel() } }
     self.all = all
   }
 

@@ -60,7 +60,7 @@ final class SharingGetter: Sendable {
 
   /// The next update that `matches`; nil where the download ends before.
   func update(_ matches: (DownloadUpdate) -> Bool) -> DownloadUpdate? {
-    let watchdog = Watchdog(seconds: 20) { [downloader] in downloader.cancel() }
+    let watchdog = Watchdog(seconds: 60) { [downloader] in downloader.cancel() }
     defer { withExtendedLifetime(watchdog) {} }
     while let update = updates.take() { if matches(update) { return update } }
     return nil

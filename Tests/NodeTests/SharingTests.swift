@@ -39,7 +39,7 @@ import Wire
 
     func firstRequest() throws -> ChunkRequest {
       let requests = self.requests
-      let watchdog = Watchdog(seconds: 20) { requests.close() }
+      let watchdog = Watchdog(seconds: 60) { requests.close() }
       defer { withExtendedLifetime(watchdog) {} }
       return try #require(requests.take())
     }
