@@ -46,7 +46,8 @@ extension RuleBook {
     }
     banned.insert(peer)
     expectedBans.insert(peer)
-    for (other, address) in addresses where other == id || peerOf[other] == peer {
+    let dialled = addresses.filter { $0.key == id || peerOf[$0.key] == peer }.map(\.value)
+    for address in dialled + pins.filter({ $0.value == peer }).map(\.key) {
       bannedAddresses.insert(address)
       idleSince[address] = nil
       awaitedAddresses.remove(address)

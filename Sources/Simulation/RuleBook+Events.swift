@@ -66,10 +66,15 @@ extension RuleBook {
       (consumedBelow, lastReading) = (max(consumedBelow, Int(chunk.rawValue)), now)
     case .timerFired: timersFired(at: now)
     case .addressAdded(let address, let pinned):
-      if let pinned { namedPeers.insert(pinned) }
+      if let pinned {
+        namedPeers.insert(pinned)
+        pins[address] = pinned
+      }
       namedAddresses.insert(address)
       firstAddresses.insert(address)
-    case .addressHinted(let address, _): if isDiscovering { firstAddresses.insert(address) }
+    case .addressHinted(let address, let pinned):
+      if !namedAddresses.contains(address) { pins[address] = pinned }
+      if isDiscovering { firstAddresses.insert(address) }
     case .discoveryFinished: isDiscovering = false
     case .have(let id, let runs): for run in runs { learn(id, Int(run.chunk.rawValue), run.leaves.mask) }
     case .bitmap(let id, let bitmap):

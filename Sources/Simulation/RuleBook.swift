@@ -108,6 +108,8 @@ struct RuleBook {
   var turnAways: [PeerAddress: Int] = [:]
   var awaitedAddresses: Set<PeerAddress> = []
   var bannedAddresses: Set<PeerAddress> = []
+  /// Peers that alone may answer at an address.
+  var pins: [PeerAddress: PeerID] = [:]
 
   var isRunning = false
   var told = ReportTally()
