@@ -79,11 +79,12 @@ extension ServedTree {
     let getter = try TestNode(listens: false)
     let outcome = download(tree, by: getter, into: copies).outcome
     withExtendedLifetime(getter) {}
-    guard case .failure(.storage(.occupied(let path, isFolder: true))) = outcome else {
+    guard case .failure(.storage(.update(let fault))) = outcome else {
       Issue.record("\(outcome)")
       return
     }
-    #expect(path == copies("copy") && copies.read("copy/mine") == [1] && copies.names == ["copy"])
+    #expect(fault == .otherVersion(folder: copies("copy"), path: "mine", .unlisted))
+    #expect(copies.read("copy/mine") == [1] && copies.names == ["copy"])
   }
 
   @Test func `a folder of nothing but names needs no contents`() throws {

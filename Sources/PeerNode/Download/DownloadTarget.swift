@@ -37,6 +37,18 @@ public struct DownloadTarget: Hashable, Sendable {
     return target
   }
 
+  /// The output, if the ID is that of a folder and `folder` is that output itself; nil: a folder goes to the same place as a
+  /// file.
+  public var tree: PathParts?
+
+  /// The place of a folder.
+  var ofFolder: DownloadTarget {
+    guard let tree else { return self }
+    var target = self
+    (target.folder, target.name, target.tree) = (tree.folder, tree.name, nil)
+    return target
+  }
+
   /// Whether the bytes leave through the process's standard output.
   public var isStandardOutput: Bool { isStream && streamNumber == nil }
 
@@ -53,7 +65,7 @@ public struct DownloadTarget: Hashable, Sendable {
   var scratchFolder = ""
   /// Whether an output that is there gets the part folder of its update.
   var updates = false
-  /// The folder that a part folder lies in.
+  /// The folder that a folder's part folder lies in.
   var partsFolder: String { scratchFolder.isEmpty ? existingOutput ?? folder : scratchFolder }
 
   /// The output of an update, if its place is known before any peer was asked, and it is there.
@@ -63,10 +75,11 @@ public struct DownloadTarget: Hashable, Sendable {
     return Directory.exists(path) ? path : nil
   }
 
-  /// The place of the listing, if the ID is that of a folder: in the part folder beside the output.
+  /// The place of the listing, if the ID is that of a folder: in the part folder, which lies beside the output or in it.
   func listing(of folderID: FileID) -> DownloadTarget {
     DownloadTarget(
-      folder: FolderPart.path(of: folderID, inFolder: partsFolder), name: FolderPart.listingName, replaces: true)
+      folder: FolderPart.path(of: folderID, inFolder: ofFolder.partsFolder), name: FolderPart.listingName,
+      replaces: true)
   }
 
   private init(folder: String, name: String?, replaces: Bool, isStream: Bool) {

@@ -18,7 +18,7 @@ final class ExistingOutputCheck: Sendable {
   init?(_ fileID: FileID, _ target: DownloadTarget, length: UInt64?) {
     self.fileID = fileID
     self.length = length
-    isNamed = target.isStream || target.placeKnownBefore != nil
+    isNamed = target.isStream || target.ofFolder.placeKnownBefore != nil
     var places: [(folder: String, name: String, kind: ContentKind)] = []
     if let (folder, name) = target.placeKnownBefore, !target.mayReplace || length != nil {
       places.append((folder, name, .file))
@@ -64,7 +64,7 @@ extension DownloadTarget {
 
   /// Whether a file has the output's name already. It may be the wanted file, and then no peer is needed.
   public var isTaken: Bool {
-    guard let (folder, name) = placeKnownBefore, let folder = try? Directory(folder) else { return false }
+    guard let (folder, name) = ofFolder.placeKnownBefore, let folder = try? Directory(folder) else { return false }
     return (try? folder.status(of: name)) != nil
   }
 }

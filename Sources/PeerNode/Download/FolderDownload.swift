@@ -1,7 +1,6 @@
 // The two contents of a folder, one after the other: first its listing, then its files.
 import Content
 import Posix
-import Sodium
 import Storage
 import Synchronization
 import Transfer
@@ -13,6 +12,8 @@ final class FolderDownload: Sendable {
   typealias Outcome = Result<DownloadResult, DownloadError>
 
   private let request: DownloadRequest
+  /// Where the folder goes to, if the ID is that of one.
+  private let target: DownloadTarget
   private let download: Download
   private let context: NodeContext
   private let onEnd: @Sendable (Outcome) -> Void
@@ -20,17 +21,20 @@ final class FolderDownload: Sendable {
   private let isListed = StopFlag()
   /// Set when the download of the listing is over: the work on the contents ends.
   private let isStopped = StopFlag()
+  /// Set when the output was there before.
+  private let hadOutput = StopFlag()
 
   private init(
     _ request: DownloadRequest, _ download: Download, _ context: NodeContext,
     onEnd: @escaping @Sendable (Outcome) -> Void
   ) {
     var request = request
-    request.target.updates = request.folder.updates
+    request.target.updates = request.folder.updates || request.target.tree != nil
     if request.target.isStream || request.folder.isPlanOnly {
-      request.target.scratchFolder = FolderDownload.scratchPath()
+      request.target.scratchFolder = DownloadTarget.newScratchFolder()
     }
     self.request = request
+    target = request.target.ofFolder
     self.download = download
     self.context = context
     self.onEnd = onEnd
@@ -70,24 +74,8 @@ final class FolderDownload: Sendable {
   }
 
   private func end(_ outcome: Outcome) {
-    if !request.target.scratchFolder.isEmpty { removeScratch() }
+    request.target.removeScratchFolder(of: request.fileID)
     if download.stopped(outcome) { onEnd(outcome) }
-  }
-
-  // MARK: The listing of a stream
-
-  /// A name in the folder for temporary files that nothing has.
-  private static func scratchPath() -> String {
-    "\(Environment.variable("TMPDIR") ?? "/tmp")/p2pnode-\(Environment.processID)-\(Random.uint64())"
-  }
-
-  private func removeScratch() {
-    let target = request.target.listing(of: request.fileID)
-    guard let folder = try? Directory(target.folder), let entries = try? folder.entries() else { return }
-    for entry in entries { if let name = entry.text { try? folder.remove(name) } }
-    FolderPart.removeEmptyPart(of: request.fileID, inFolder: request.target.scratchFolder)
-    let scratch = PathParts(request.target.scratchFolder)
-    try? Directory(scratch.folder).removeDirectory(scratch.name)
   }
 
   // MARK: The contents
@@ -113,13 +101,13 @@ final class FolderDownload: Sendable {
       if request.folder.isPlanOnly { return try plan(layout, wanted, folder, listing) }
       if request.target.isStream { return try stream(layout, wanted, folder, listing) }
       let name = name(of: folder)
-      guard let (part, missing) = try part(for: layout, wanted, name) else { return stop(folder, listing) }
+      guard let (part, missing, isRight) = try part(for: layout, wanted, name) else { return stop(folder, listing) }
       var held = wanted
       held.subtract(missing)
       let leaves = WantedLeaves(of: missing, in: layout)
       let isHere = !missing.entries.contains { layout.listing.fileLength(of: $0) > 0 }
       if isHere, request.sharing?.stay == nil || layout.listing.contentsLength == 0 {
-        return try place(part, as: name, layout, wanted, folder, listing)
+        return try place(part, isRight: isRight, as: name, layout, wanted, folder, listing)
       }
       let manifest = manifest(of: layout, name)
       let prepared = try PreparedPart(part, isResumed: part.isResumed, of: manifest, name: name)
@@ -130,9 +118,7 @@ final class FolderDownload: Sendable {
           peers: folder.peers), listing)
     } catch {
       // The output of an update holds nothing of it then, unless an earlier one left a part.
-      if request.folder.updates {
-        FolderPart.removeListing(of: request.fileID, inFolder: request.target.partsFolder)
-      }
+      if hadOutput.isSet { FolderPart.removeListing(of: request.fileID, inFolder: target.partsFolder) }
       throw .storage(error)
     }
   }
@@ -143,41 +129,46 @@ final class FolderDownload: Sendable {
 
   /// The name of the output: the user's, else the suggested one.
   private func name(of folder: ListedFolder) -> String {
-    request.target.name ?? request.target.name(suggestedBy: folder.manifest)
+    target.name ?? target.name(suggestedBy: folder.manifest)
   }
 
-  /// Makes the place ready. Returns it with the files that are fetched; nil: the download was cancelled.
+  /// What an output that is there already may become.
+  private var outputOptions: FolderUpdateOptions { request.folder.output(isNamed: target.name != nil) }
+
+  /// Makes the place ready. Returns it with the files that are fetched, and whether nothing of the output changes; nil: the
+  /// download was cancelled.
   private func part(
     for layout: FolderLayout, _ wanted: EntrySet, _ name: String
-  ) throws(PartFileError) -> (any PartStorage, EntrySet)? {
+  ) throws(PartFileError) -> (any PartStorage, EntrySet, Bool)? {
     let isStopped = isStopped
     if let output = existingOutput(name) {
-      let update = try FolderUpdate(output, to: layout, request.folder.output) { isStopped.isSet }
-      return update.map { ($0, $0.missingFiles) }
+      hadOutput.set()
+      let update = try FolderUpdate(output, to: layout, outputOptions) { isStopped.isSet }
+      return update.map { ($0, $0.missingFiles, $0.changesNothing) }
     }
-    let part = try FolderPart(inFolder: request.target.folder, layout: layout, wanted: wanted)
+    let part = try FolderPart(inFolder: target.folder, layout: layout, wanted: wanted)
     do throws(PartFileError) {
       try part.checkPlace(name, force: false)
       var missing = EntrySet(entryCount: layout.listing.count)
       for entry in wanted.entries where layout.listing.isFile(entry) { missing.insert(entry) }
       if !request.folder.reusedFolders.isEmpty {
-        guard let left = try part.copyFiles(request.folder.output, shouldStop: { isStopped.isSet }) else {
+        guard let left = try part.copyFiles(outputOptions, shouldStop: { isStopped.isSet }) else {
           part.release()
           return nil
         }
         missing = left
       }
-      return (part, missing)
+      return (part, missing, false)
     } catch {
       if !part.isResumed { try? part.discard() }
       throw error
     }
   }
 
-  /// The output that is updated; nil if it is not there, or nothing is updated.
+  /// The folder that is at the place of the output; nil if none is there.
   private func existingOutput(_ name: String) -> String? {
-    let path = PathParts(folder: request.target.folder, name: name).path
-    return request.folder.updates && Directory.exists(path) ? path : nil
+    let path = PathParts(folder: target.folder, name: name).path
+    return Directory.exists(path) ? path : nil
   }
 
   private func stop(_ folder: ListedFolder, _ listing: DownloadLink) {
@@ -193,12 +184,11 @@ final class FolderDownload: Sendable {
     var plan = FolderPlan(new: layout, wanted: wanted)
     if let output = existingOutput(name) {
       let isStopped = isStopped
-      let found = try FolderUpdate.plan(output, to: layout, request.folder.output) { isStopped.isSet }
+      let found = try FolderUpdate.plan(output, to: layout, outputOptions) { isStopped.isSet }
       guard let found else { return stop(folder, listing) }
       plan = found
-    } else if (try? Directory(request.target.folder).status(of: name)) != nil {
-      let path = PathParts(folder: request.target.folder, name: name).path
-      throw .occupied(path: path, isFolder: Directory.exists(path))
+    } else if (try? Directory(target.folder).status(of: name)) != nil {
+      throw .occupied(path: PathParts(folder: target.folder, name: name).path, isFolder: false)
     }
     download.queue.put(.planned(plan))
     finish(folder, listing, path: nil, name: name)
@@ -233,14 +223,16 @@ final class FolderDownload: Sendable {
       if !request.target.isStream { ListingCache.keepSuggestedName(name, besideListing: folder.path) }
       return layout
     } catch {
-      FolderPart.removeListing(of: request.fileID, inFolder: request.target.partsFolder)
+      FolderPart.removeListing(of: request.fileID, inFolder: target.partsFolder)
       throw .badListing(error)
     }
   }
 
   /// No bytes are missing: nothing is fetched.
+  /// - `isRight`: whether the output was there, and nothing of it changes.
   private func place(
-    _ part: any PartStorage, as name: String, _ layout: FolderLayout, _ wanted: EntrySet, _ folder: ListedFolder,
+    _ part: any PartStorage, isRight: Bool, as name: String, _ layout: FolderLayout, _ wanted: EntrySet,
+    _ folder: ListedFolder,
     _ listing: DownloadLink
   ) throws(PartFileError) {
     do throws(PartFileError) { try part.place(as: name, force: false) } catch {
@@ -254,31 +246,33 @@ final class FolderDownload: Sendable {
     let none = EntrySet(entryCount: layout.listing.count)
     let files = FolderFiles(layout, wanted: wanted, missing: none, places: FilePlaces(path))
     if let held = files.heldFiles { download.queue.put(.files(held)) }
-    finish(folder, listing, path: path, name: name)
+    if isRight { download.queue.put(.found(path: path)) }
+    finish(folder, listing, path: path, name: name, wasFound: isRight)
   }
 
   /// Removes what lies beside the output of an update: its listing, if the output was not known when it was fetched, and
   /// what an earlier download left that ended just after its output had got its name. Else all went with the part.
   private func removeRest() {
-    let target = request.target
-    guard target.updates else { return }
+    guard hadOutput.isSet || target.updates else { return }
     if target.partsFolder == target.folder { FolderPart.removeListing(of: request.fileID, inFolder: target.folder) }
     FolderPart.removeLeftovers(of: request.fileID, inFolder: target.folder)
   }
 
-  private func finish(_ folder: ListedFolder, _ listing: DownloadLink, path: String?, name: String) {
+  private func finish(
+    _ folder: ListedFolder, _ listing: DownloadLink, path: String?, name: String, wasFound: Bool = false
+  ) {
     listing.cancel()
     let stats = DownloadStats(start: folder.stats.start, end: folder.stats.end)
-    end(.success(DownloadResult(stats: stats, path: path, name: name, wasFound: false, kind: .folderContents)))
+    end(.success(DownloadResult(stats: stats, path: path, name: name, wasFound: wasFound, kind: .folderContents)))
   }
 
   private func fetch(_ contents: FolderContents, _ listing: DownloadLink) {
-    let (request, download, context) = (request, download, context)
+    let (request, target, download, context) = (request, target, download, context)
     let link = DownloadRun.link(toContentsOf: contents.layout, of: context)
     began(link)
     let isAdded = context.threads.add(link) { connections, now in
       DownloadRun(
-        link, length: nil, peers: request.peers, target: request.target, on: context, over: connections,
+        link, length: nil, peers: request.peers, target: target, on: context, over: connections,
         settings: request.settings, sharing: request.target.isStream ? nil : request.sharing, contents: contents,
         resolve: request.resolve,
         onUpdate: download.queue.put, at: now)

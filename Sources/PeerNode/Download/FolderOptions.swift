@@ -19,7 +19,8 @@ public struct FolderOptions: Sendable {
   /// A folder that remembers what files hash to, so that a later update does not read them. It must exist. Nil: files are
   /// hashed each time.
   public var stateFolder: String?
-  /// Whether an output that is there already is brought to this version. If not, it is an error.
+  /// Whether an output that is there already is brought to this version. If not, it is an error, unless the output is this
+  /// version, or the caller named it and it holds nothing else than a part of this version.
   public var updates = false
   /// Whether an update removes names that the version does not have, at its end: only names that a listing could have
   /// and `filter` includes, that were there when the update began, and that no listed path leads to.
@@ -34,8 +35,10 @@ public struct FolderOptions: Sendable {
   public init() {}
 
   /// The part of them that is about the output.
-  var output: FolderUpdateOptions {
+  /// - `isNamed`: whether the caller named it.
+  func output(isNamed: Bool) -> FolderUpdateOptions {
     var options = FolderUpdateOptions()
+    options.changes = updates ? .all : isNamed ? .additions : .none
     options.filter = filter
     options.reusedFolders = reusedFolders
     options.stateFolder = stateFolder

@@ -38,7 +38,7 @@ final class OutputPreparation: Sendable {
     self.manifest = manifest
     let isListing = manifest.kind == .folder
     self.target = isListing ? target.listing(of: fileID) : target
-    outer = isListing ? target.partsFolder : nil
+    outer = isListing ? target.ofFolder.partsFolder : nil
     scratch = isListing && !target.scratchFolder.isEmpty ? target.scratchFolder : nil
   }
 

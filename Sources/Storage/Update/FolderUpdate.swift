@@ -24,6 +24,8 @@ public final class FolderUpdate: PartStorage {
 
   public var isResumed: Bool { part.isResumed }
   public var path: String { part.path }
+  /// Whether the output is the version already.
+  public var changesNothing: Bool { plan.changesNothing }
   var layout: FolderLayout { plan.layout }
   var listing: FolderListing { plan.listing }
 

@@ -14,6 +14,32 @@ extension FolderUpdatePlan {
     throw .update(.strangeOutput(path: output.folder.directory.path))
   }
 
+  /// Throws if the output may not be changed as far as the plan needs.
+  /// - `candidates`: files that may be right, before they are hashed; nil: all is known.
+  func checkChanges(_ options: FolderUpdateOptions, rightIfHashed candidates: EntrySet?) throws(PartFileError) {
+    guard options.changes != .all else { return }
+    var (missing, first) = (missing, Int?.none)
+    if let candidates { missing.subtract(candidates) }
+    for entry in missing.entries {
+      if names[entry] != nil || replacedFolders[entry] != nil { throw otherVersion(listing.path(of: entry), .content) }
+      if first == nil { first = entry }
+    }
+    if let place = obstacles.first { throw otherVersion(scan.names[place].path, .content) }
+    if let entry = modeChanges.first { throw otherVersion(listing.path(of: entry), .content) }
+    guard let first else { return }
+    guard options.changes == .additions else { throw otherVersion(listing.path(of: first), .missing) }
+    if let other = scan.names.first(where: { listing.lookUp($0.path) == .nothing }) {
+      throw otherVersion(other.path, .unlisted)
+    }
+  }
+
+  private func otherVersion(_ path: FolderPath, _ difference: VersionMismatch) -> PartFileError {
+    .update(.otherVersion(folder: output.folder.directory.path, path: path.description, difference))
+  }
+
+  /// Whether the output is the version already.
+  var changesNothing: Bool { missing.isEmpty && modeChanges.isEmpty && deletions.isEmpty }
+
   /// How many names the version has directly in the folder.
   private var topNameCount: Int {
     var (count, last) = (0, FolderPath?.none)

@@ -1,8 +1,21 @@
 // What a user allows an update of a folder to do, and why an update cannot be done.
 import Content
 
+/// What may become of a folder that is there already.
+public enum FolderChanges: Hashable, Sendable {
+  /// It is brought to the version.
+  case all
+  /// It gets the entries that it misses, if it holds nothing but entries of the version. A folder that has all of them may
+  /// hold other names, too.
+  case additions
+  /// Nothing: it has all entries already.
+  case none
+}
+
 /// How a folder that is there already is brought to a version.
 public struct FolderUpdateOptions: Sendable {
+  /// What may become of the output. If more is needed, it is an error.
+  public var changes = FolderChanges.all
   /// Which listed paths the output gets. Other names in the output are left alone.
   public var filter = FolderFilter()
   /// Whether names that the version does not have are removed at the end: only those that a listing could have, that
@@ -35,6 +48,8 @@ public enum FolderUpdateFault: Error, Hashable, Sendable, CustomStringConvertibl
   case nothingKept(path: String, deletionCount: Int)
   /// The output has other names, and few of the version's, and no file of it.
   case strangeOutput(path: String)
+  /// The output is not the version, and may not be changed so far. A path in it shows that.
+  case otherVersion(folder: String, path: String, VersionMismatch)
 
   public var description: String {
     switch self {
@@ -46,6 +61,20 @@ public enum FolderUpdateFault: Error, Hashable, Sendable, CustomStringConvertibl
     case .nothingKept(let path, let count):
       "\(path): no file in it belongs to the version, and \(count) names would be deleted"
     case .strangeOutput(let path): "\(path): holds other files, and none of this version"
+    case .otherVersion(let folder, let path, .content): "\(folder): exists, and \(path) in it is not as in this version"
+    case .otherVersion(let folder, let path, .missing): "\(folder): exists, and \(path) of this version is not in it"
+    case .otherVersion(let folder, let path, .unlisted):
+      "\(folder): exists, and holds \(path), which this version does not"
     }
   }
+}
+
+/// How a path of an output differs from a version.
+public enum VersionMismatch: Hashable, Sendable {
+  /// The output has something else there.
+  case content
+  /// Only the version has it.
+  case missing
+  /// Only the output has it, and the output does not have all of the version.
+  case unlisted
 }

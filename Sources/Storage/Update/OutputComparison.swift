@@ -81,6 +81,8 @@ struct OutputComparison {
 
   /// A folder makes way if nothing in it is lost: it holds only folders, or names that are deleted anyway.
   private mutating func replace(folderAt place: Int, by entry: Int) throws(FolderUpdateFault) {
+    folders[entry] = place
+    guard options.changes == .all else { return }  // then nothing is replaced
     for below in scan.places(below: place) {
       let name = scan.names[below]
       let isHollow = name.status.kind == .directory && !name.isOpaque
@@ -88,7 +90,6 @@ struct OutputComparison {
         throw .unlisted(folder: fullPath(scan.names[place]), name: name.path.description)
       }
     }
-    folders[entry] = place
   }
 
   private func fullPath(_ name: ScannedName) -> String { "\(path)/\(name.path)" }

@@ -104,9 +104,6 @@ extension Failure {
     case .running: self.init(Exit.cannotCreate, "\(error); wait for it, or choose another folder with -o PATH")
     case .exists:
       self.init(Exit.cannotCreate, "\(error); choose another name or use --force to replace it")
-    case .occupied(_, isFolder: true):
-      self.init(
-        Exit.cannotCreate, "\(error); use --update to bring it to this version, or choose another name with -o PATH")
     case .occupied: self.init(Exit.cannotCreate, "\(error); choose another name with -o PATH")
     case .sameName:
       self.init(Exit.cannotCreate, "\(error); choose a folder on another file system with -o PATH")
@@ -131,6 +128,11 @@ extension Failure {
         Exit.cannotCreate,
         "\(fault); -o names the folder that is updated, not the one that it lies in: correct it, or use --force")
     case .notAFile, .mounted: self.init(Exit.cannotCreate, "\(fault); move it away")
+    case .otherVersion:
+      self.init(
+        Exit.cannotCreate,
+        "\(fault); use --update to bring it to this version, put a copy into it with a / after its name, or choose another "
+          + "name with -o PATH")
     }
   }
 

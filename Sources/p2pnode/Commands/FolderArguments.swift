@@ -83,7 +83,7 @@ struct FolderArguments: ParsableArguments {
     options.deletesHidden = hidden
     options.acceptsStrangeOutput = force
     options.isPlanOnly = dryRun
-    if update || !reuse.isEmpty, let state = try? StateFolders.ofUser().state + "/outputs" {
+    if let state = try? StateFolders.ofUser().state + "/outputs" {
       // Without it files are hashed each time.
       if (try? StateFolders.make(state)) != nil { options.stateFolder = state }
     }
@@ -109,5 +109,12 @@ struct FolderArguments: ParsableArguments {
       throw Failure(Exit.cannotCreate, "\(output): is the root of all folders; name another folder with -o PATH")
     }
     return DownloadTarget(folder: parts.folder, name: parts.name)
+  }
+
+  /// A folder that exists, if it is the output of a folder itself: nil with a slash or a dot at its end, which mean a place
+  /// in it.
+  func tree(_ output: String) -> PathParts? {
+    let parts = PathParts(output)
+    return output.utf8.last == UInt8(ascii: "/") || [".", ".."].contains(parts.name) ? nil : parts
   }
 }

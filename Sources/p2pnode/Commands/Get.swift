@@ -67,8 +67,8 @@ struct Get: ParsableCommand {
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
-      "Where to put it: a file, a folder for the name that the peers suggest, or - for stdout. Of several IDs: a folder. "
-        + "With --update: the folder that is updated.",
+      "Where to put it, or - for stdout. A file goes into a folder that exists, under the name that the peers suggest. For "
+        + "a folder, PATH is its new name, and PATH/ a folder that it goes into. Of several IDs: a folder for all.",
       valueName: "PATH"),
     completion: .file())
   var output: String?
@@ -243,7 +243,11 @@ struct Get: ParsableCommand {
     if output == "-" { return .standardOutput }
     // Of several IDs, -o is the folder that they go to.
     if folder.update, !isSeveral || output != self.output { return try folder.outputFolder(output) }
-    if Directory.exists(output) { return DownloadTarget(folder: output, replaces: force) }
+    if Directory.exists(output) {
+      var target = DownloadTarget(folder: output, replaces: force)
+      target.tree = isSeveral && output == self.output ? nil : folder.tree(output)
+      return target
+    }
     let parts = PathParts(output)
     guard !parts.name.isEmpty, parts.name != ".", parts.name != "..", !output.hasSuffix("/") else {
       throw Failure(Exit.cannotCreate, "\(output): no such folder; make it first, or name a file")
