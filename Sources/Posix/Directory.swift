@@ -61,6 +61,16 @@ public struct Directory: ~Copyable, Sendable {
     return FileStatus(raw)
   }
 
+  /// Bytes that a name takes on the disk; a link is not followed. The corresponding C function is `fstatat`.
+  public func allocatedByteCount(of name: String) throws(Errno) -> UInt64 {
+    try checkNoNul(name, "fstatat")
+    var raw = stat()
+    _ = try retrying("fstatat", path(of: name)) {
+      fstatat(descriptor.number, name, &raw, AT_SYMLINK_NOFOLLOW)
+    }
+    return raw.allocatedByteCount
+  }
+
   /// As `status(of:)`, but of the target of a link. The corresponding C function is `fstatat`.
   public func status(ofTarget name: String) throws(Errno) -> FileStatus {
     try checkNoNul(name, "fstatat")

@@ -8,7 +8,7 @@ extension File {
   public func allocatedByteCount() throws(Errno) -> UInt64 {
     var raw = stat()
     _ = try retrying("fstat", path) { fstat(descriptor.number, &raw) }
-    return UInt64(max(0, raw.st_blocks)).multipliedSaturating(by: 512)
+    return raw.allocatedByteCount
   }
 
   /// Bytes that this process can still write to the file's disk, without its quota; nil if the file system does not know
@@ -45,6 +45,11 @@ extension statvfs {
     let blocks = Environment.userID == 0 ? f_bfree : f_bavail
     return UInt64(blocks).multipliedSaturating(by: UInt64(f_frsize))
   }
+}
+
+extension stat {
+  /// Bytes of the disk, in blocks of 512.
+  var allocatedByteCount: UInt64 { UInt64(max(0, st_blocks)).multipliedSaturating(by: 512) }
 }
 
 extension UInt64 {

@@ -29,7 +29,7 @@ public struct ScratchFolder: ~Copyable {
   }
 
   /// Removes a name and what is below it, through no link.
-  private static func remove(_ name: String, in folder: borrowing Directory) {
+  static func remove(_ name: String, in folder: borrowing Directory) {
     if (try? folder.remove(name)) != nil { return }
     if let inner = try? folder.openDirectory(beneath: name) {
       for entry in (try? inner.entries()) ?? [] {

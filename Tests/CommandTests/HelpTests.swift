@@ -4,7 +4,7 @@ import Testing
 
 struct HelpTests {
   private let workbench = Workbench()
-  static let verbs = ["serve", "get", "ls", "id", "link", "verify", "keygen", "whoami", "config"]
+  static let verbs = ["serve", "get", "ls", "id", "link", "verify", "parts", "keygen", "whoami", "config"]
 
   /// The examples in a verb's help: the lines that are indented by two and begin with the command.
   private func examples(_ verb: String) throws -> [String] {
@@ -32,7 +32,7 @@ struct HelpTests {
     try workbench.makeFile("images/disk.img", byteCount: 3_000_000)
   }
 
-  @Test(arguments: ["id", "link", "verify", "keygen", "whoami", "config"])
+  @Test(arguments: ["id", "link", "verify", "parts", "keygen", "whoami", "config"])
   func `every example of a verb that ends by itself works when it is pasted`(verb: String) throws {
     try makeImages()
     for example in try examples(verb) {

@@ -17,6 +17,8 @@ final class DownloadOutput {
     var journal: DownloadJournal?
     /// Nil in a part file that is new.
     var resumer: DownloadResumer?
+    /// The header of a journal, which tells what the part is; nil if it has a journal, or needs none.
+    var label: [UInt8]?
   }
 
   enum Place {
@@ -131,6 +133,9 @@ final class DownloadOutput {
   private func begin(_ prepared: PreparedPart, _ manifest: Manifest) {
     link.beginVerifying(into: .part(prepared.file))
     var part = Part(file: prepared.file, resume: prepared.resume)
+    if prepared.journal == nil, manifest.kind != .folder, JournalHeader.isComponent(prepared.name) {
+      part.label = JournalContents.opening(JournalHeader(manifest, name: prepared.name))
+    }
     part.journal = DownloadJournal(
       JournalState(after: prepared.journal?.contents, in: manifest.layout), part: prepared.file,
       file: prepared.journal?.file, name: prepared.name, replaces: target.mayReplace, link)
@@ -244,7 +249,7 @@ final class DownloadOutput {
       let (file, name, ending) = (part.file, name, part.journal?.placing(late, at: now))
       finish { () throws(PartFileError) in
         try ending?()
-        return FinishedOutput(path: file.outputPath(name), file: reopens ? reopened(file, name) : nil)
+        return FinishedOutput(path: file.outputPath(name), file: reopens ? FinishedOutput.reopened(file, name) : nil)
       }
       return nil
     case .stream(let stream):
@@ -265,9 +270,10 @@ final class DownloadOutput {
   func keep(at now: Instant) -> Bool {
     guard case .part(let part) = place else { return false }
     let isWorthless = !part.file.isResumed && !hasWritten
-    let (file, ending) = (part.file, part.journal?.keeping(late, at: now))
+    let (file, label, ending) = (part.file, part.label, part.journal?.keeping(late, at: now))
     finish { () throws(PartFileError) in
       if isWorthless { try? file.discard() } else { try ending?() }
+      if !isWorthless, let label { try? file.keepLabel(label) }
       return FinishedOutput(path: nil)
     }
     return true
@@ -284,16 +290,4 @@ final class DownloadOutput {
       }
     }
   }
-}
-
-/// The end of an output's work.
-struct FinishedOutput: Sendable {
-  /// Nil: there is no file of that download.
-  let path: String?
-  /// A part file that has its name now, if it is read on.
-  var file: Result<any CheckedOutput, StoredFileError>?
-}
-
-private func reopened(_ file: any PartStorage, _ name: String) -> Result<any CheckedOutput, StoredFileError> {
-  do throws(StoredFileError) { return .success(try file.finished(as: name)) } catch { return .failure(error) }
 }

@@ -36,6 +36,17 @@ public struct ListingCache: Hashable, Sendable {
     return try? FolderListing(decoding: bytes)
   }
 
+  /// The ID of the folder whose listing is at a path. Nil: what is there is no whole listing.
+  static func folderID(ofListing path: String) -> FileID? {
+    var id: FileID?
+    let bytes = bytes(at: path) {
+      id = FileID(kind: .folder, length: $0, root: $1)
+      return true
+    }
+    guard let bytes, (try? FolderListing(decoding: bytes)) != nil else { return nil }
+    return id
+  }
+
   private static let suggestionEnding = ".name"
 
   /// The name that was suggested for the folder of a listing. Nil: none is kept.

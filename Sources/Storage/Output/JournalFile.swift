@@ -87,3 +87,11 @@ extension PartFile {
     do throws(Errno) { try folder.sync() } catch { throw .io(error) }
   }
 }
+
+extension PartStorage {
+  /// Begins a journal with its header, unless there is one: it tells what a part is that stays.
+  public func keepLabel(_ header: [UInt8]) throws(PartFileError) {
+    let journal = try openJournal()
+    if try journal.bytes().isEmpty { try journal.append(header) }
+  }
+}

@@ -24,7 +24,7 @@ struct P2PNode: ParsableCommand {
     version: version,
     // Each says its name: to find it out from its type takes longer than a handshake.
     subcommands: [
-      Serve.self, Get.self, Ls.self, ID.self, Link.self, Verify.self, Keygen.self, WhoAmI.self, Config.self,
+      Serve.self, Get.self, Ls.self, ID.self, Link.self, Verify.self, Parts.self, Keygen.self, WhoAmI.self, Config.self,
     ])
 
   static func main() { main(Stay.completed(Array(CommandLine.arguments.dropFirst()))) }

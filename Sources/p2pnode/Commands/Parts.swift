@@ -1,0 +1,144 @@
+// `p2pnode parts`: what interrupted downloads left behind.
+import ArgumentParser
+import Content
+import Posix
+import Storage
+import Transfer
+
+struct Parts: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "parts", abstract: "Lists what interrupted downloads left behind, and how to go on with each.",
+    discussion: """
+      Looks for hidden files and folders that end in .p2p-part, in DIR and the folders below it. Without DIR, that is the \
+      current folder. The command that is printed goes on with the download; add --peer HOST:PORT if no peer of yours is \
+      found without it.
+
+        p2pnode parts images
+        p2pnode parts images --clean
+      """)
+
+  @Argument(
+    help: ArgumentHelp("Where to look; without it, the current folder.", valueName: "DIR"), completion: .directory)
+  var folders: [String] = []
+
+  @Flag(help: "Remove them, but never one that a running download has.")
+  var clean = false
+
+  @Flag(help: "One JSON object an event on stdout.")
+  var json = false
+
+  func run() throws {
+    try reporting(json: json) { () throws(Failure) in
+      var first: Failure?
+      var (found, removed, bytes) = (0, 0, UInt64(0))
+      for folder in folders.isEmpty ? ["."] : folders {
+        let left: LeftParts
+        do throws(Errno) { left = try LeftParts(below: folder) } catch {
+          throw Failure(Exit.noInput, "cannot look into \(error); name a folder that this user can read")
+        }
+        for error in left.unreadable { Console.error("cannot look into \(error)") }
+        for part in left.parts {
+          found += 1
+          bytes += part.diskBytes
+          do throws(Failure) { if try handle(part) { removed += 1 } } catch {
+            if !json { Console.error("p2pnode: \(error.message)") }
+            first = first ?? error
+          }
+        }
+      }
+      if !json { end(found: found, removed: removed, bytes: bytes) }
+      if var failure = first {
+        failure.isTold = !json
+        throw failure
+      }
+    }
+  }
+
+  /// Prints a part, and removes it if that is asked for. True if it was removed.
+  private func handle(_ part: LeftPart) throws(Failure) -> Bool {
+    let lines = PartLines(part)
+    let removes = clean && !part.isRunning
+    if removes {
+      do throws(PartFileError) { try part.remove() } catch {
+        if case .running = error {} else { throw Failure(Exit.ioError, "cannot remove \(error); remove it by hand") }
+      }
+    }
+    if json { lines.printJSON(isRemoved: removes) } else { lines.print(isRemoved: removes, isCleaning: clean) }
+    return removes
+  }
+
+  private func end(found: Int, removed: Int, bytes: UInt64) {
+    if found == 0 { return Console.error("Interrupted downloads have left nothing here.") }
+    if clean {
+      if removed < found { Console.error("\(found - removed) of \(found) stay.") }
+      return
+    }
+    Console.error(
+      "In all \(Format.size(bytes)). To remove what no running download has: the same command with --clean.")
+  }
+}
+
+/// What is said about one part.
+struct PartLines {
+  private let part: LeftPart
+  private let header: JournalHeader?
+
+  init(_ part: LeftPart) {
+    self.part = part
+    header = JournalContents(decoding: part.journalHead)?.header
+  }
+
+  /// Nil if only its start is known.
+  private var id: FileID? { part.isFolder ? part.folderID : header?.fileID }
+
+  /// The name that the output gets; nil if it is not known.
+  private var name: String? { header?.name ?? part.suggestedName }
+
+  /// Where the output will be; nil if that is not known.
+  private var output: String? {
+    guard let name else { return nil }
+    // The part folder of an update lies in the output itself.
+    let path = PathParts(folder: part.folder, name: name).path
+    guard part.isFolder, !Directory.exists(path), let real = try? Directory(part.folder).realPath(),
+      PathParts(real).name == name
+    else { return path }
+    return part.folder
+  }
+
+  /// The command that goes on with the download; nil if the ID is not known.
+  private var command: String? {
+    id.map { "p2pnode get \($0.hex)" + (output.map { " -o \(ShellWord.quoted($0))" } ?? "") }
+  }
+
+  private var ageSeconds: Double {
+    let now = Clock.fileTime
+    return max(0, Double(now.seconds - part.modified.seconds))
+  }
+
+  func print(isRemoved: Bool, isCleaning: Bool) {
+    let what = "\(Console.escaped(name.map { "\($0) (\(part.path))" } ?? part.path)): \(Format.size(part.diskBytes))"
+    if isRemoved { return Console.output("removed \(what)") }
+    if part.isRunning { return Console.output("\(what), a running download has it") }
+    Console.output("\(what), last written \(Format.time(seconds: ageSeconds)) ago")
+    if isCleaning { return }
+    if let command {
+      Console.output("  \(Console.escaped(command))")
+    } else {
+      Console.output("  its whole ID is not known; it begins with \(part.idStart)")
+    }
+  }
+
+  func printJSON(isRemoved: Bool) {
+    var line = JSONLine(event: "part")
+    if let id { line.set(part.isFolder ? "folderID" : "fileID", id.hex) }
+    line.set("idStart", part.idStart)
+    line.set("path", part.path)
+    if let name { line.set("name", name) }
+    line.set("bytes", part.diskBytes)
+    line.set("age", ageSeconds)
+    line.set("running", part.isRunning)
+    line.set("removed", isRemoved)
+    if let output { line.set("output", output) }
+    Console.output(line.finished)
+  }
+}

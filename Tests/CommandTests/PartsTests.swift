@@ -1,0 +1,110 @@
+// `parts` lists what interrupted downloads left, says how to go on, and removes it on request.
+import Foundation
+import Testing
+
+@Suite struct PartsTests {
+  private let workbench = Workbench()
+
+  /// Starts a download that stops after two of eight chunks.
+  private func interrupt(_ output: String, signal: Int32 = SIGINT) throws -> (fileID: String, served: String) {
+    let (slow, fileID, path) = try workbench.serveFile(byteCount: 8 << 20, "--upload-limit", "2Mi")
+    let get = try workbench.start(["get", fileID, "--peer", slow.address, "-o", output])
+    try workbench.line(of: get, with: "Chunk 2/8")
+    get.signal(signal)
+    try workbench.ended(get)
+    slow.child.signal(SIGTERM)
+    return (fileID, path)
+  }
+
+  @Test func `a part is listed with the command that goes on with it`() throws {
+    _ = try workbench.makeFolder("outputs")
+    let (fileID, path) = try interrupt("outputs/it's here.bin")
+    let list = try workbench.run("parts")
+    #expect(list.code == 0, "\(list)")
+    let lines = list.stdout.lines
+    #expect(
+      lines.count == 2 && lines[0].hasPrefix("it's here.bin (./outputs/.\(fileID.prefix(16)).p2p-part): "), "\(list)")
+    #expect(lines[0].hasSuffix("s ago") && lines[0].contains("MiB, last written "), "\(list)")
+    #expect(list.stderr.text.contains("--clean"), "\(list)")
+
+    let fast = try workbench.serve(workbench.path("served"))
+    let command = lines[1].trimmingCharacters(in: .whitespaces).dropFirst("p2pnode".count)
+    let script = "exec '\(try Binary.path())'\(command) --peer \(fast.address) --listen 127.0.0.1:0"
+    var environment = ProcessInfo.processInfo.environment
+    (environment["P2PNODE_HOME"], environment["P2PNODE_LAN"]) = (workbench.path("home-of-shell"), "off")
+    let resumed = try workbench.ended(try workbench.start("sh", ["-ec", script], environment: environment))
+    #expect(resumed.code == 0 && resumed.stderr.text.contains("Resumed: "), "\(resumed)")
+    #expect(TestFile.areEqual(path, workbench.path("outputs/it's here.bin")))
+    let none = try workbench.run("parts", "outputs")
+    #expect(none.code == 0 && none.stdout.bytes.isEmpty, "\(none)")
+    #expect(none.stderr.lines == ["Interrupted downloads have left nothing here."])
+  }
+
+  @Test func `a part of a folder is listed with the folder's ID, and removed whole`() throws {
+    _ = try workbench.makeFolder("served/tree/sub")
+    for i in 0..<8 { try workbench.makeFile("served/tree/sub/\(i)", byteCount: 1 << 20, seed: UInt64(i)) }
+    let slow = try workbench.serve(workbench.path("served"), "--upload-limit", "2Mi")
+    let id = try #require(slow.folderIDs["tree/"])
+    let get = try workbench.start(["get", id, "--peer", slow.address, "-o", "copy"])
+    try workbench.line(of: get, with: "Chunk 2/8")
+    get.signal(SIGINT)
+    try workbench.ended(get)
+    let list = try workbench.run("parts", ".", "--json")
+    let part = try #require(try JSONLines.objects(list.stdout).first)
+    #expect(part["folderID"] as? String == id && part["output"] as? String == "./copy", "\(list)")
+    #expect(part["running"] as? Bool == false && part["removed"] as? Bool == false && part["name"] as? String == "copy")
+    #expect((part["bytes"] as? Int).map { $0 >= 1 << 20 } == true, "\(list)")
+    let clean = try workbench.run("parts", "--clean")
+    #expect(clean.code == 0 && clean.stdout.lines.first?.hasPrefix("removed copy (") == true, "\(clean)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: workbench.folder).allSatisfy { !$0.contains("p2p-") })
+  }
+
+  @Test func `a running download keeps its part`() throws {
+    let (slow, fileID, path) = try workbench.serveFile(byteCount: 8 << 20, "--upload-limit", "2Mi")
+    let get = try workbench.start(["get", fileID, "--peer", slow.address, "-o", "out.bin"])
+    try workbench.line(of: get, with: "Chunk 2/8")
+    let clean = try workbench.run("parts", "--clean")
+    #expect(clean.code == 0 && clean.stdout.lines.first?.contains("a running download has it") == true, "\(clean)")
+    #expect(clean.stderr.text.contains("1 of 1 stay"), "\(clean)")
+    try workbench.ended(get)
+    #expect(get.code == 0 && TestFile.areEqual(path, workbench.path("out.bin")), "\(get)")
+  }
+
+  @Test func `only what a download made is listed and removed`() throws {
+    let digits = "0123456789abcdef"
+    _ = try workbench.makeFile("data.bin", [1])
+    let others = [
+      ".\(digits).p2p-part.bak", ".\(digits.dropLast()).p2p-part", ".\(digits.uppercased()).p2p-part",
+      "\(digits).p2p-part",
+      ".p2p-part",
+    ]
+    for name in others { _ = try workbench.makeFile(name, [2]) }
+    let link = workbench.path(".\(digits).p2p-part")
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: workbench.path("data.bin"))
+    let shared = ".fedcba9876543210.p2p-part"
+    try FileManager.default.linkItem(atPath: workbench.path("data.bin"), toPath: workbench.path(shared))
+    let open = try workbench.makeFolder(".00000000000000ff.p2p-part")
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: open)
+    let clean = try workbench.run("parts", "--clean")
+    #expect(clean.code == 0 && clean.stdout.bytes.isEmpty, "\(clean)")
+    let names = try FileManager.default.contentsOfDirectory(atPath: workbench.folder)
+    #expect(
+      Set(names).isSuperset(of: others + ["data.bin", shared, ".\(digits).p2p-part", ".00000000000000ff.p2p-part"]))
+  }
+
+  @Test func `a part that says nothing of its ID is listed by its first digits`() throws {
+    _ = try workbench.makeFile(".00000000000000aa.p2p-part", [1, 2], mode: 0o600)
+    _ = try workbench.makeFile(".00000000000000bb.p2p-journal", [1, 2], mode: 0o600)
+    let list = try workbench.run("parts")
+    #expect(list.code == 0 && list.stdout.text.contains("it begins with 00000000000000aa"), "\(list)")
+    #expect(list.stdout.text.contains("it begins with 00000000000000bb"), "\(list)")
+    let clean = try workbench.run("parts", "--clean", "--json")
+    #expect(try JSONLines.objects(clean.stdout).count { $0["removed"] as? Bool == true } == 2, "\(clean)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: workbench.folder).allSatisfy { !$0.contains("p2p-") })
+  }
+
+  @Test func `a folder that is not there is 66`() throws {
+    let list = try workbench.run("parts", "nowhere")
+    #expect(list.code == 66 && list.stderr.text.contains("nowhere"), "\(list)")
+  }
+}
