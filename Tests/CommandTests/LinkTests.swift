@@ -30,6 +30,16 @@ struct LinkTests {
     #expect(link.stdout.text.hasSuffix("/peer=h:9800/peer=%5B::1%5D:9800/peer=192.0.2.1:98\n"), "\(link)")
   }
 
+  @Test func `receive is another name of get`() throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
+    let link = "p2pnode:\(fileID)/name=mine.bin/peer=\(served.address)"
+    let receive = try workbench.run("receive", link, "--no-upload")
+    #expect(receive.code == 0, "\(receive)")
+    #expect(TestFile.areEqual(path, workbench.path("mine.bin")))
+    let both = try workbench.run("receive", link, "--no-upload", "--keep-serving")
+    #expect(both.code == 64 && both.stderr.text.contains("exclude each other"), "\(both)")
+  }
+
   @Test func `link of several files prints a line each, and one that is missing is 66`() throws {
     try workbench.makeFile("one", byteCount: 1)
     try workbench.makeFile("two", byteCount: 2)
