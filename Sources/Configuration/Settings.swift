@@ -17,7 +17,7 @@ package struct Settings: Sendable {
   package enum LAN: String, CaseIterable, Sendable { case on, machine, off }
 
   package private(set) var choices: [SettingKey: Choice] = [:]
-  package private(set) var listen = HostPort(host: "::", port: 9800)
+  package private(set) var listen = HostPort(host: "::", port: ProtocolDefaults.port)
   package private(set) var uploadLimit: UInt64?
   /// Nil: as many as the limit of open files allows, up to the standard.
   package private(set) var maxConnections: Int?

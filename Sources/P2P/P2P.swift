@@ -22,7 +22,7 @@ public typealias FolderShare = PeerNode.FolderShare
 public typealias Downloader = PeerNode.Downloader
 /// Whom a downloader asks, and as whom.
 public typealias PeerClient = PeerNode.PeerClient
-/// A peer to ask: `[PEERID@]HOST:PORT`.
+/// A peer to ask: `[PEERID@]HOST[:PORT]`.
 public typealias PeerSource = PeerNode.PeerSource
 /// Where a file goes: the storage of a downloader.
 public typealias DownloadTarget = PeerNode.DownloadTarget

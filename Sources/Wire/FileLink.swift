@@ -1,7 +1,8 @@
 // A link: what one person passes to another so that a file can be fetched, as one word of printable ASCII.
 import Content
 
-/// `p2pnode:<fileID>?name=…&length=…&peer=…`. Only the fileID is needed; all else are hints.
+/// `p2pnode:<fileID>/name=…/length=…/peer=…`. Only the fileID is needed; all else are hints. No character of a link has a
+/// meaning in a shell, so nobody has to quote it.
 ///
 /// Source: `Protocol/README.md`, "Links".
 public struct FileLink: Hashable, Sendable {
@@ -74,6 +75,6 @@ public struct FileLink: Hashable, Sendable {
       let host = peer.host.utf8.contains(UInt8(ascii: ":")) ? "%5B\(peer.host)%5D" : peer.host
       parameters.append("peer=" + (peer.pinned.map { $0.hex + "@" } ?? "") + "\(host):\(peer.port)")
     }
-    return FileLink.scheme + fileID.hex + (parameters.isEmpty ? "" : "?" + parameters.joined(separator: "&"))
+    return FileLink.scheme + ([fileID.hex] + parameters).joined(separator: "/")
   }
 }

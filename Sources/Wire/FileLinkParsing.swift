@@ -10,29 +10,32 @@ public enum FileLinkFault: Error, Hashable, Sendable, CustomStringConvertible {
   case character
   case percentEncoding
   case notUTF8
-  /// `key=value` is what stands between `?` and `&`.
+  /// A `/` is followed by `key=value`.
   case parameter
   case unknownKey
   case repeated(String)
   case name
   case length
   case peer
+  /// An IPv6 address of a peer has no brackets, so its port cannot be told from it.
+  case brackets
   case tooManyPeers
 
   public var description: String {
     switch self {
     case .notALink: "it does not begin with '\(FileLink.scheme)'"
     case .tooLong: "it is longer than \(FileLink.byteCountMax) bytes"
-    case .fileID: "'\(FileLink.scheme)' is followed by 64 hexadecimal digits, and then by '?' or nothing"
+    case .fileID: "'\(FileLink.scheme)' is followed by 64 hexadecimal digits, and then by '/' or nothing"
     case .character: "it has a character that must be percent-encoded"
     case .percentEncoding: "a '%' is not followed by two hexadecimal digits"
     case .notUTF8: "its name is not UTF-8"
-    case .parameter: "after the '?' it is KEY=VALUE, joined by '&'"
+    case .parameter: "each '/' in it is followed by KEY=VALUE"
     case .unknownKey: "it says something that this program does not know"
     case .repeated(let key): "it has more than one \(key)"
     case .name: "its name has no byte, or more than \(ProtocolLimits.nameBytesMax)"
     case .length: "its length is no number of bytes that a file can have"
-    case .peer: "a peer is not [PEERID@]HOST:PORT"
+    case .peer: "a peer is not [PEERID@]HOST[:PORT]"
+    case .brackets: "the IPv6 address of a peer has no brackets: a link has them as %5B::1%5D:9800"
     case .tooManyPeers: "it names more than \(FileLink.peersMax) peers"
     }
   }
@@ -46,16 +49,12 @@ extension FileLink {
     let rest = Array(text.utf8.dropFirst(FileLink.scheme.utf8.count))
     let digits = rest.prefix(2 * Digest.byteCount)
     guard let fileID = FileID(hex: String(decoding: digits, as: UTF8.self)) else { throw .fileID }
-    let query = rest.dropFirst(digits.count)
-    guard let mark = query.first else {
-      self.init(fileID: fileID)
-      return
-    }
-    guard mark == UInt8(ascii: "?") else { throw .fileID }
+    let parameters = rest.dropFirst(digits.count).split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    guard parameters[0].isEmpty else { throw .fileID }
     var name: String?
     var length: UInt64?
     var peers: [Peer] = []
-    for parameter in query.dropFirst().split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false) {
+    for parameter in parameters.dropFirst() {
       let (key, value) = try FileLink.keyAndValue(parameter)
       switch key {
       case "name":
@@ -69,8 +68,7 @@ extension FileLink {
         length = number
       case "peer":
         guard peers.count < FileLink.peersMax else { throw .tooManyPeers }
-        guard let peer = Peer(value) else { throw .peer }
-        peers.append(peer)
+        peers.append(try Peer(value))
       case _ where key.hasPrefix("x-"): break
       default: throw .unknownKey
       }
@@ -96,35 +94,51 @@ extension FileLink {
 }
 
 extension FileLink.Peer {
-  /// `[PEERID@]HOST:PORT`, percent-decoded.
-  init?(_ bytes: [UInt8]) {
+  /// `[PEERID@]HOST[:PORT]`, percent-decoded.
+  init(_ bytes: [UInt8]) throws(FileLinkFault) {
     var rest = bytes[...]
     var pinned: PeerID?
     if let at = rest.firstIndex(of: UInt8(ascii: "@")) {
       pinned = PeerID(hex: String(decoding: rest[..<at], as: UTF8.self))
-      guard pinned != nil else { return nil }
+      guard pinned != nil else { throw .peer }
       rest = rest[(at + 1)...]
     }
-    guard let colon = rest.lastIndex(of: UInt8(ascii: ":")),
-      let number = FileLink.number(rest[(colon + 1)...]), let port = UInt16(exactly: number)
-    else { return nil }
-    var host = rest[..<colon]
-    if host.first == UInt8(ascii: "[") {
-      guard host.count > 2, host.last == UInt8(ascii: "]") else { return nil }
-      host = host.dropFirst().dropLast()
-      guard host.contains(UInt8(ascii: ":")) else { return nil }
-    } else if host.contains(UInt8(ascii: ":")) {
-      return nil
+    let (host, end) = try FileLink.Peer.hostAndEnd(rest)
+    var port = ProtocolDefaults.port
+    if let colon = end.first {
+      guard colon == UInt8(ascii: ":"), let number = FileLink.number(end.dropFirst()),
+        let named = UInt16(exactly: number)
+      else { throw .peer }
+      port = named
     }
     // Characters are checked byte by byte next, so nothing that is no ASCII becomes part of a name here.
-    self.init(host: String(decoding: host, as: UTF8.self), port: port, pinned: pinned)
+    guard let peer = FileLink.Peer(host: String(decoding: host, as: UTF8.self), port: port, pinned: pinned) else {
+      throw .peer
+    }
+    self = peer
+  }
+
+  /// The host without its brackets, and what follows it: nothing, or a colon and a port.
+  private static func hostAndEnd(
+    _ bytes: ArraySlice<UInt8>
+  ) throws(FileLinkFault) -> (host: ArraySlice<UInt8>, end: ArraySlice<UInt8>) {
+    let colon = UInt8(ascii: ":")
+    if bytes.first == UInt8(ascii: "[") {
+      guard let close = bytes.firstIndex(of: UInt8(ascii: "]")) else { throw .peer }
+      let host = bytes[..<close].dropFirst()
+      guard host.contains(colon) else { throw .peer }
+      return (host, bytes[close...].dropFirst())
+    }
+    guard bytes.count(where: { $0 == colon }) <= 1 else { throw .brackets }
+    let host = bytes.prefix { $0 != colon }
+    return (host, bytes[host.endIndex...])
   }
 }
 
 /// Characters of links.
 enum LinkText {
-  /// Those of RFC 3986 that are never percent-encoded.
-  static func isUnreserved(_ byte: UInt8) -> Bool { isAlphanumeric(byte) || isOne(byte, of: "-._~") }
+  /// Those of RFC 3986 that are never percent-encoded, but `~`: some shells expand it after a `=` or `:`.
+  static func isPlain(_ byte: UInt8) -> Bool { isAlphanumeric(byte) || isOne(byte, of: "-._") }
 
   static func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
   static func isLowerCase(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "z") }
@@ -140,12 +154,12 @@ enum LinkText {
     return lowerCase - UInt8(ascii: "a") + 10
   }
 
-  /// Everything but unreserved characters percent-encoded.
+  /// Everything but plain characters percent-encoded.
   static func escaped(_ text: String) -> String {
     var out: [UInt8] = []
     let digits = Array("0123456789ABCDEF".utf8)
     for byte in text.utf8 {
-      if isUnreserved(byte) {
+      if isPlain(byte) {
         out.append(byte)
       } else {
         out += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
@@ -165,7 +179,8 @@ enum LinkText {
         }
         out.append(high << 4 | low)
       } else {
-        guard isUnreserved(byte) || isOne(byte, of: ":@[]") else { throw .character }
+        // To RFC 3986 `~` is the same as `%7E`, so a program that handles the link on its way may write it.
+        guard isPlain(byte) || isOne(byte, of: "~:@") else { throw .character }
         out.append(byte)
       }
     }

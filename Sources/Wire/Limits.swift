@@ -1,5 +1,11 @@
 // Every number that bounds what a peer may send or we may hold: the protocol's, then our own.
 
+/// Values that stand where a person names none: to change one is to change `Protocol/README.md` first.
+public enum ProtocolDefaults {
+  /// The TCP port of a peer that is named without one, and the one that a serving node listens on ("Links").
+  public static let port: UInt16 = 9_800
+}
+
 /// Limits that both ends must share: to change one is to change `Protocol/README.md` ("Limits") first.
 public enum ProtocolLimits {
   /// The longest `length` of a control frame (type and body), in bytes: a page of 1,024 chunk hashes (32 KiB) and the

@@ -4,7 +4,7 @@ import Testing
 
 struct HelpTests {
   private let workbench = Workbench()
-  static let verbs = ["serve", "get", "ls", "id", "link", "verify", "parts", "keygen", "whoami", "config"]
+  static let verbs = ["serve", "get", "receive", "ls", "id", "link", "verify", "parts", "keygen", "whoami", "config"]
 
   /// The examples in a verb's help: the lines that are indented by two and begin with the command.
   private func examples(_ verb: String) throws -> [String] {
@@ -78,7 +78,9 @@ struct HelpTests {
     #expect(made.code == 0, "\(made)")
     let root = workbench.path("documents")
     let pages =
-      HelpTests.verbs.map { "man/man1/p2pnode-\($0).1" } + ["man/man1/p2pnode.1", "man/man5/p2pnode.config.5"]
+      HelpTests.verbs.filter { $0 != "receive" }.map { "man/man1/p2pnode-\($0).1" } + [
+        "man/man1/p2pnode.1", "man/man5/p2pnode.config.5",
+      ]
     let shells = [
       "bash-completion/completions/p2pnode", "zsh/vendor-completions/_p2pnode",
       "fish/vendor_completions.d/p2pnode.fish",
@@ -91,5 +93,7 @@ struct HelpTests {
     for word in [".TH ", ".SH EXAMPLES", "chunk\\-timeout", "Seconds that a chunk may take"] {
       #expect(get.contains(word), "\(word)")
     }
+    let receive = try String(contentsOfFile: "\(root)/man/man1/p2pnode-receive.1", encoding: .utf8)
+    #expect(receive == ".so man1/p2pnode-get.1\n")
   }
 }

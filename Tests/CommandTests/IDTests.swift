@@ -33,7 +33,7 @@ struct IDTests {
       }
     }
     let link = try workbench.run("link", "deep", in: folder)
-    #expect(link.stdout.text.contains("?name=deep&length="), "\(link)")
+    #expect(link.stdout.text.contains("/name=deep/length="), "\(link)")
   }
 
   @Test func `one missing file does not keep id from the others`() throws {

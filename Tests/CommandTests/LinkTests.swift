@@ -13,7 +13,7 @@ struct LinkTests {
     let link = try workbench.run("link", "a name & more.bin", "--peer", "\(served.peerID)@\(served.address)")
     #expect(link.code == 0, "\(link)")
     let text =
-      "p2pnode:\(fileID)?name=a%20name%20%26%20more.bin&length=100000&peer=\(served.peerID)@\(served.address)"
+      "p2pnode:\(fileID)/name=a%20name%20%26%20more.bin/length=100000/peer=\(served.peerID)@\(served.address)"
     #expect(link.stdout.lines == [text], "\(link)")
     let output = try workbench.makeFolder("output")
     let get = try workbench.run("get", text, "-o", output)
@@ -23,15 +23,32 @@ struct LinkTests {
     #expect(verify.code == 0, "\(verify)")
   }
 
+  @Test func `a peer without a port has the default port`() throws {
+    try workbench.makeFile("one", byteCount: 1)
+    let link = try workbench.run("link", "one", "--peer", "h", "--peer", "[::1]", "--peer", "192.0.2.1:98")
+    #expect(link.code == 0, "\(link)")
+    #expect(link.stdout.text.hasSuffix("/peer=h:9800/peer=%5B::1%5D:9800/peer=192.0.2.1:98\n"), "\(link)")
+  }
+
+  @Test func `receive is another name of get`() throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
+    let link = "p2pnode:\(fileID)/name=mine.bin/peer=\(served.address)"
+    let receive = try workbench.run("receive", link, "--no-upload")
+    #expect(receive.code == 0, "\(receive)")
+    #expect(TestFile.areEqual(path, workbench.path("mine.bin")))
+    let both = try workbench.run("receive", link, "--no-upload", "--keep-serving")
+    #expect(both.code == 64 && both.stderr.text.contains("exclude each other"), "\(both)")
+  }
+
   @Test func `link of several files prints a line each, and one that is missing is 66`() throws {
     try workbench.makeFile("one", byteCount: 1)
     try workbench.makeFile("two", byteCount: 2)
     let link = try workbench.run("link", "one", "missing", "two")
     #expect(link.code == 66, "\(link)")
-    #expect(link.stdout.lines.map { String($0.dropFirst(72)) } == ["?name=one&length=1", "?name=two&length=2"])
+    #expect(link.stdout.lines.map { String($0.dropFirst(72)) } == ["/name=one/length=1", "/name=two/length=2"])
   }
 
-  @Test(arguments: ["nowhere", "h:0", "h h:1", "hôst:1", "[fe80::1%2]:1", "abcd@h:1"])
+  @Test(arguments: ["h:", "h:0", "::1", "h h:1", "hôst:1", "[fe80::1%2]:1", "abcd@h:1"])
   func `a peer that cannot stand in a link is 64`(peer: String) throws {
     try workbench.makeFile("one", byteCount: 1)
     let link = try workbench.run("link", "one", "--peer", peer)
@@ -45,7 +62,7 @@ struct LinkTests {
     let served = try workbench.serve(folder, "--links")
     let columns = try #require(served.child.stdout.lines.first).components(separatedBy: "  ")
     #expect(columns.count == 3 && columns[1] == "70000" && columns[2] == "data.bin", "\(served.child)")
-    #expect(columns[0].hasPrefix("p2pnode:") && columns[0].hasSuffix("&peer=\(served.peerID)@\(served.address)"))
+    #expect(columns[0].hasPrefix("p2pnode:") && columns[0].hasSuffix("/peer=\(served.peerID)@\(served.address)"))
     let output = try workbench.makeFolder("output")
     let get = try workbench.run("get", columns[0], "-o", output)
     #expect(get.code == 0, "\(get)")
@@ -58,13 +75,14 @@ struct LinkTests {
     let served = try workbench.serve(folder, "--links", "--json")
     let file = try #require(try JSONLines.objects(served.child.stdout).first { $0["event"] as? String == "file" })
     let fileID = try #require(file["fileID"] as? String)
-    #expect((file["link"] as? String)?.hasPrefix("p2pnode:\(fileID)?name=data.bin&length=7&peer=") == true)
+    #expect((file["link"] as? String)?.hasPrefix("p2pnode:\(fileID)/name=data.bin/length=7/peer=") == true)
   }
 
   @Test(arguments: [
-    "p2pnode:", "p2pnode:\(fileID)?", "p2pnode:\(fileID)?kind=1", "p2pnode:\(fileID)?name=a&name=b",
-    "p2pnode:\(fileID)?peer=h", "p2pnode:\(fileID)?length=4398046511105", "p2pnode:\(fileID)?name=a b",
-    "p2pnode:\(fileID)?name=\u{1B}[2J", "p2pnode:\(String(repeating: "?", count: 100_000))",
+    "p2pnode:", "p2pnode:\(fileID)/", "p2pnode:\(fileID)/kind=1", "p2pnode:\(fileID)/name=a/name=b",
+    "p2pnode:\(fileID)/peer=h:", "p2pnode:\(fileID)?name=a", "p2pnode:\(fileID)/peer=::1",
+    "p2pnode:\(fileID)/length=4398046511105", "p2pnode:\(fileID)/name=a b",
+    "p2pnode:\(fileID)/name=\u{1B}[2J", "p2pnode:\(String(repeating: "/", count: 100_000))",
   ])
   func `a malformed link is 64, for get and for verify, and moves no cursor`(link: String) throws {
     for child in [
@@ -80,7 +98,7 @@ struct LinkTests {
   @Test func `a length that is not the file's is 65, and nothing is left`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
     let output = try workbench.makeFolder("output")
-    let link = "p2pnode:\(fileID)?length=1001&peer=\(served.address)"
+    let link = "p2pnode:\(fileID)/length=1001/peer=\(served.address)"
     let get = try workbench.run("get", link, "-o", output)
     #expect(get.code == 65, "\(get)")
     #expect(get.stderr.lines.last?.contains("the link says 1001 bytes, and its file has 1000") == true, "\(get)")
@@ -96,7 +114,7 @@ struct LinkTests {
   func `a name in a link becomes one harmless file in the folder`(name: String, expected: String) throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
     let output = try workbench.makeFolder("above/output")
-    let get = try workbench.run("get", "p2pnode:\(fileID)?name=\(name)&peer=\(served.address)", "-o", output)
+    let get = try workbench.run("get", "p2pnode:\(fileID)/name=\(name)/peer=\(served.address)", "-o", output)
     #expect(get.code == 0, "\(get)")
     #expect(try FileManager.default.contentsOfDirectory(atPath: output) == [expected])
     #expect(try FileManager.default.contentsOfDirectory(atPath: workbench.path("above")) == ["output"])
@@ -106,14 +124,14 @@ struct LinkTests {
 
   @Test func `the name that the user gives comes before the link's`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
-    let get = try workbench.run("get", "p2pnode:\(fileID)?name=link.bin&peer=\(served.address)", "-o", "mine.bin")
+    let get = try workbench.run("get", "p2pnode:\(fileID)/name=link.bin/peer=\(served.address)", "-o", "mine.bin")
     #expect(get.code == 0, "\(get)")
     #expect(TestFile.areEqual(path, workbench.path("mine.bin")))
   }
 
   @Test func `a link's pinned peer is pinned`() throws {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
-    let get = try workbench.run("get", "p2pnode:\(fileID)?peer=\(LinkTests.peerID)@\(served.address)")
+    let get = try workbench.run("get", "p2pnode:\(fileID)/peer=\(LinkTests.peerID)@\(served.address)")
     #expect(get.code == 69, "\(get)")
     #expect(get.stderr.lines.last?.contains("not \(LinkTests.peerID)") == true, "\(get)")
   }

@@ -110,7 +110,7 @@ struct PlaceTests {
     let folder = try workbench.makeFolder("output")
     let output = try workbench.makeFile("output/data.bin", Array("mine".utf8))
     let other = try workbench.makeFile("output/other.bin", Array("mine too".utf8))
-    for wanted in [fileID, "p2pnode:\(fileID)?name=other.bin", "p2pnode:\(fileID)?name=other.bin&length=1000"] {
+    for wanted in [fileID, "p2pnode:\(fileID)/name=other.bin", "p2pnode:\(fileID)/name=other.bin/length=1000"] {
       for options in [[], ["--force"], ["--force", "-o", folder]] {
         let get = try workbench.start(["get", wanted, "--peer", served.address] + options, in: folder)
         try workbench.ended(get)
@@ -122,7 +122,7 @@ struct PlaceTests {
     #expect(text(output) == "mine" && text(other) == "mine too")
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["data.bin", "other.bin"])
     let named = try workbench.run(
-      "get", "p2pnode:\(fileID)?name=other.bin", "--peer", served.address, "-o", "other.bin", "--force", in: folder)
+      "get", "p2pnode:\(fileID)/name=other.bin", "--peer", served.address, "-o", "other.bin", "--force", in: folder)
     #expect(named.code == 0, "\(named)")
     #expect(TestFile.areEqual(path, other) && text(output) == "mine")
   }

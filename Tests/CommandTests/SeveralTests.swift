@@ -142,7 +142,7 @@ struct SeveralTests {
   @Test func `an input file has comments, links, and paths after tabs`() throws {
     let (served, ids) = try served([1_000, 2_000, 3_000])
     _ = try workbench.makeFolder("out")
-    let list = "# all\n\n  \n\(ids[0])\r\n\(ids[1])\tnamed by me.bin\n'p2pnode:\(ids[2])?name=linked.bin".filter {
+    let list = "# all\n\n  \n\(ids[0])\r\n\(ids[1])\tnamed by me.bin\n'p2pnode:\(ids[2])/name=linked.bin".filter {
       $0 != "'"
     }
     let file = try workbench.makeFile("list", Array(list.utf8))

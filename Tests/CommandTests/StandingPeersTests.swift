@@ -45,10 +45,10 @@ struct StandingPeersTests {
   }
 
   @Test func `what is malformed is 64, with its place`() throws {
-    let variable = try get([StandingPeersTests.fileID], variable: "127.0.0.1:1,nowhere")
+    let variable = try get([StandingPeersTests.fileID], variable: "127.0.0.1:1,::1")
     #expect(variable.code == 64, "\(variable)")
     #expect(
-      variable.stderr.text.contains("P2PNODE_PEERS 'nowhere' has no port: say which, such as nowhere:9800"),
+      variable.stderr.text.contains("P2PNODE_PEERS '::1': an IPv6 address needs brackets, such as [::1]"),
       "\(variable)")
     let file = try get([StandingPeersTests.fileID], file: "127.0.0.1:1\n# x\n127.0.0.1:1 127.0.0.1:2\n")
     #expect(file.code == 64, "\(file)")

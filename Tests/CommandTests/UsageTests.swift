@@ -21,14 +21,21 @@ struct UsageTests {
   }
 
   @Test(arguments: [
-    "127.0.0.1", "127.0.0.1:", ":9800", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:98 00", "::1:9800",
+    "127.0.0.1:", ":9800", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:98 00", "::1:9800",
     "[::1:9800", "host name:9800", "abcd@127.0.0.1:9800", "@127.0.0.1:9800", "",
   ])
   func `a malformed peer is 64 and is quoted`(peer: String) throws {
     let get = try workbench.run("get", UsageTests.fileID, "--peer", peer)
     #expect(get.code == 64, "\(get)")
-    let words = peer == "127.0.0.1" ? "has no port: say which, such as 127.0.0.1:9800" : "is not [PEERID@]HOST:PORT"
-    #expect(get.stderr.text.contains("--peer '\(peer)' \(words)"), "\(get)")
+    let isBare = peer == "::1:9800"
+    let words = isBare ? ": an IPv6 address needs brackets, such as [::1]" : " is not [PEERID@]HOST[:PORT]"
+    #expect(get.stderr.text.contains("--peer '\(peer)'\(words)"), "\(get)")
+  }
+
+  @Test func `a PeerID alone is no peer: the message asks for its address`() throws {
+    let get = try workbench.run("get", UsageTests.fileID, "--peer", UsageTests.fileID)
+    #expect(get.code == 64, "\(get)")
+    #expect(get.stderr.text.contains("write \(UsageTests.fileID)@HOST"), "\(get)")
   }
 
   @Test(arguments: [

@@ -57,16 +57,16 @@ extension FileLink.Peer {
   }
 
   @Test func `any text at all is read or refused, and what is read is written and read again`() {
-    let alphabet = Array("p2pnode:?&=%@[]:.-_~x0123456789abcdefABCDEF/# +\u{1B}\u{0}é".utf8)
+    let alphabet = Array("p2pnode:/?&=%@[]:.-_~x0123456789abcdefABCDEF/# +\u{1B}\u{0}é".utf8)
     var state: UInt64 = 9
     func next(_ bound: Int) -> Int {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       return Int(state >> 33) % bound
     }
-    let seeds = ["name=a%20b", "length=77", "peer=\(peerID(1).hex)@[::1]:9", "x-a=1"]
+    let seeds = ["name=a%20b", "length=77", "peer=\(peerID(1).hex)@%5B::1%5D:9", "peer=h", "x-a=1"]
     var readCount = 0
     for _ in 0..<3_000 {
-      var bytes = Array("p2pnode:\(fileID.hex)?\(seeds[next(4)])&\(seeds[next(4)])".utf8)
+      var bytes = Array("p2pnode:\(fileID.hex)/\(seeds[next(5)])/\(seeds[next(5)])".utf8)
       for _ in 0..<next(3) { bytes[next(bytes.count)] = alphabet[next(alphabet.count)] }
       if next(2) == 0 { bytes.insert(alphabet[next(alphabet.count)], at: next(bytes.count)) }
       guard let link = try? FileLink(parsing: text(bytes)) else { continue }
@@ -74,6 +74,22 @@ extension FileLink.Peer {
       #expect((try? FileLink(parsing: link.text)) == link, "\(text(bytes))")
     }
     #expect(readCount > 100)
+  }
+
+  @Test func `a link has no character that a shell reads as anything but itself`() {
+    let everything = FileLink(
+      fileID: fileID, name: String(decoding: (0...127).map { UInt8($0) }, as: UTF8.self) + "é", length: 1,
+      peers: [
+        FileLink.Peer(host: "2001:db8::1", port: 9800, pinned: peerID(1))!, FileLink.Peer(host: "a-b_c.d", port: 1)!,
+      ])
+    let plain = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:/=@%-._".utf8)
+    #expect(everything.text.utf8.allSatisfy(plain.contains), "\(everything.text)")
+  }
+
+  @Test func `an IPv6 address without brackets is refused with words of its own`() {
+    for peer in ["::1", "::1:9800", "2001:db8::1"] {
+      #expect(throws: FileLinkFault.brackets) { try FileLink(parsing: "p2pnode:\(fileID.hex)/peer=\(peer)") }
+    }
   }
 
   @Test func `the longest link that can be written can be read`() throws {

@@ -2,7 +2,7 @@
 import Posix
 import Wire
 
-/// A peer to ask: `[PEERID@]HOST:PORT`. A host stands for all its addresses, now and while the download runs.
+/// A peer to ask: `[PEERID@]HOST[:PORT]`. A host stands for all its addresses, now and while the download runs.
 public struct PeerSource: Hashable, Sendable, CustomStringConvertible {
   /// A name or an address, and a port.
   public let host: HostPort
@@ -18,12 +18,12 @@ public struct PeerSource: Hashable, Sendable, CustomStringConvertible {
     self.addressesMax = addressesMax
   }
 
-  /// Takes `[PEERID@]HOST:PORT` with a port that can be dialled; nil for anything else.
+  /// Takes `[PEERID@]HOST[:PORT]` with a port that can be dialled, by default 9800; nil for anything else.
   public init?(parsing text: String) {
     let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
     let pinned = parts.count == 2 ? PeerID(hex: parts[0]) : nil
-    guard let host = HostPort(parsing: String(parts[parts.count - 1])), host.port != 0,
-      parts.count == 1 || pinned != nil
+    guard let host = HostPort(parsing: String(parts[parts.count - 1]), defaultPort: ProtocolDefaults.port),
+      host.port != 0, parts.count == 1 || pinned != nil
     else { return nil }
     self.init(host: host, pinned: pinned)
   }

@@ -18,7 +18,7 @@ struct Get: ParsableCommand {
       (one a line, # begins a comment; below $P2PNODE_HOME/config where that is set). 'p2pnode config' says where options \
       can be kept.
 
-      ID may be a link, which names peers as well: 'p2pnode:ID?name=disk.img&peer=192.0.2.1:9800'.
+      ID may be a link, which names peers as well: p2pnode:ID/name=disk.img/peer=192.0.2.1:9800. A shell leaves it as it is.
 
       Several IDs are fetched side by side, --jobs of them at a time. If one fails, the others go on. The path of each \
       finished one is a line on stdout. Lines on stderr begin with the first digits of the ID in brackets, JSON events have \
@@ -59,9 +59,9 @@ struct Get: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A peer to ask; all addresses of a host are, and it is looked up again while the download runs. With PEERID, "
-        + "nobody else may answer. May be repeated.",
-      valueName: "[PEERID@]HOST:PORT"))
+      "A peer to ask, by default at port \(ProtocolDefaults.port); all addresses of a host are, and it is looked up "
+        + "again while the download runs. With PEERID, nobody else may answer. May be repeated.",
+      valueName: "[PEERID@]HOST[:PORT]"))
   var peer: [String] = []
 
   @Option(

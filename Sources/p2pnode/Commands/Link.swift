@@ -11,8 +11,8 @@ struct Link: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "link", abstract: "Prints links to files and folders: the ID, and where to fetch it.",
     discussion: """
-      Hashes each file or folder as 'id' does and prints a line: one word that 'get' takes in the place of the fileID. Quote it, \
-      since it may hold characters of the shell. 'serve --links' prints the links of all its files.
+      Hashes each file or folder as 'id' does and prints a line: one word that 'get' takes in the place of the fileID. \
+      It needs no quotes in a shell. 'serve --links' prints the links of all its files.
 
         p2pnode link images/disk.img --peer 192.0.2.1:9800
       """)
@@ -22,8 +22,8 @@ struct Link: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where the file can be fetched. May be repeated, up to \(FileLink.peersMax) times.",
-      valueName: "[PEERID@]HOST:PORT"))
+      "Where the file can be fetched, by default at port \(ProtocolDefaults.port). May be repeated, up to \(FileLink.peersMax) times.",
+      valueName: "[PEERID@]HOST[:PORT]"))
   var peer: [String] = []
 
   @OptionGroup var contents: FolderOptions

@@ -13,7 +13,8 @@ import Wire
 struct ListingOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A peer to ask. With PEERID, nobody else may answer. May be repeated.", valueName: "[PEERID@]HOST:PORT"))
+      "A peer to ask, by default at port \(ProtocolDefaults.port). With PEERID, nobody else may answer. May be repeated.",
+      valueName: "[PEERID@]HOST[:PORT]"))
   var peer: [String] = []
 
   @Option(help: ArgumentHelp("Seconds that a chunk may take: 30.", valueName: "SECONDS"))

@@ -24,8 +24,17 @@ struct P2PNode: ParsableCommand {
     version: version,
     // Each says its name: to find it out from its type takes longer than a handshake.
     subcommands: [
-      Serve.self, Get.self, Ls.self, ID.self, Link.self, Verify.self, Parts.self, Keygen.self, WhoAmI.self, Config.self,
+      Serve.self, Get.self, Receive.self, Ls.self, ID.self, Link.self, Verify.self, Parts.self, Keygen.self, WhoAmI.self,
+      Config.self,
     ])
 
-  static func main() { main(Stay.completed(Array(CommandLine.arguments.dropFirst()))) }
+  private static var verbs: [String] {
+    configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+  }
+
+  static func main() {
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    if let fault = UnknownVerb.fault(in: arguments, verbs: verbs) { exit(withError: fault) }
+    main(Stay.completed(arguments))
+  }
 }

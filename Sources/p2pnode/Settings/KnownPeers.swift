@@ -58,17 +58,26 @@ enum KnownPeers {
 extension PeerSource {
   /// A peer as a person wrote it; `place` is where.
   init(typed text: String, by place: String) throws(Failure) {
+    guard PeerID(hex: text) == nil else {
+      throw Failure(
+        Exit.usage, "\(place) '\(text)' is a PeerID without an address: write \(text)@HOST, or \(text)@HOST:PORT")
+    }
     guard let peer = PeerSource(parsing: text) else {
-      let lacksPort = PeerSource(parsing: text + ":9800") != nil
-      if lacksPort {
+      let shown = Console.escaped(text)
+      if PeerSource.lacksBrackets(text) {
         throw Failure(
-          Exit.usage,
-          "\(place) '\(Console.escaped(text))' has no port: say which, such as \(Console.escaped(text)):9800")
+          Exit.usage, "\(place) '\(shown)': an IPv6 address needs brackets, such as [::1] or [::1]:9800")
       }
       throw Failure(
-        Exit.usage,
-        "\(place) '\(Console.escaped(text))' is not [PEERID@]HOST:PORT, such as 192.0.2.1:9800 or [::1]:9800")
+        Exit.usage, "\(place) '\(shown)' is not [PEERID@]HOST[:PORT], such as 192.0.2.1, 192.0.2.1:9800 or [::1]")
     }
     self = peer
+  }
+
+  /// Whether the host looks like an IPv6 address without brackets: it has more than the one colon before a port.
+  private static func lacksBrackets(_ text: String) -> Bool {
+    let host = text.utf8.split(separator: UInt8(ascii: "@"), omittingEmptySubsequences: false).last ?? text.utf8[...]
+    return host.count { $0 == UInt8(ascii: ":") } > 1
+      && host.allSatisfy { Character(UnicodeScalar($0)).isHexDigit || ":.".utf8.contains($0) }
   }
 }

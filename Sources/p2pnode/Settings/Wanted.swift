@@ -24,7 +24,7 @@ struct Wanted {
       (fileID, self.link) = (link.fileID, link)
     } catch {
       throw Failure(
-        Exit.usage, "this is not a link: \(error); a link is one word, quoted for the shell: \(shown(text))")
+        Exit.usage, "this is not a link: \(error); a link is one word, as 'p2pnode link' prints it: \(shown(text))")
     }
   }
 }

@@ -9,7 +9,7 @@ enum Addresses {
     seeds: { _ in
       [
         "192.0.2.1:9800", "[::1]:9800", "host.example:1", "[fe80::1%2]:65535", "a:b:c", "[::]", ":1", "[x]:2",
-        String(repeating: "ab", count: 32) + "@[2001:db8::1]:9800",
+        String(repeating: "ab", count: 32) + "@[2001:db8::1]:9800", "host.example", "[::1]", "::1",
       ].map { Array($0.utf8) }
     }, run)
 

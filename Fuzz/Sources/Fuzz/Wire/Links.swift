@@ -30,10 +30,10 @@ enum Links {
     guard text.count <= 8_192, text.starts(with: "p2pnode:".utf8) else { return false }
     let rest = text.dropFirst(8)
     guard rest.count >= 64, rest.prefix(64).allSatisfy(isHexDigit) else { return false }
-    guard let mark = rest.dropFirst(64).first else { return true }
-    guard mark == UInt8(ascii: "?") else { return false }
+    if rest.count == 64 { return true }
+    guard rest[rest.startIndex + 64] == UInt8(ascii: "/") else { return false }
     var counts: [String: Int] = [:]
-    for parameter in rest.dropFirst(65).split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false) {
+    for parameter in rest.dropFirst(65).split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
       guard let equals = parameter.firstIndex(of: UInt8(ascii: "=")),
         let value = decoded(parameter[parameter.index(after: equals)...])
       else { return false }
@@ -65,7 +65,7 @@ enum Links {
         out.append(UInt8(String(decoding: digits, as: UTF8.self), radix: 16)!)
         rest = rest.dropFirst(2)
       } else {
-        guard isAlphanumeric(byte) || "-._~:@[]".utf8.contains(byte) else { return nil }
+        guard isAlphanumeric(byte) || "-._~:@".utf8.contains(byte) else { return nil }
         out.append(byte)
       }
     }
@@ -78,10 +78,11 @@ enum Links {
       guard peer[..<at].count == 64, peer[..<at].allSatisfy(isHexDigit) else { return false }
       rest = peer[(at + 1)...]
     }
-    guard let colon = rest.lastIndex(of: UInt8(ascii: ":")), let port = number(rest[(colon + 1)...]),
-      (1...65_535).contains(port)
-    else { return false }
-    let host = rest[..<colon]
+    var host = rest
+    if rest.last != UInt8(ascii: "]"), let colon = rest.lastIndex(of: UInt8(ascii: ":")) {
+      guard let port = number(rest[(colon + 1)...]), (1...65_535).contains(port) else { return false }
+      host = rest[..<colon]
+    }
     if host.first == UInt8(ascii: "["), host.last == UInt8(ascii: "]"), host.count > 1 {
       let address = host.dropFirst().dropLast()
       return (2...45).contains(address.count) && address.contains(UInt8(ascii: ":"))

@@ -1,0 +1,48 @@
+// A verb that is misspelt gets a guess, as an option does.
+import Testing
+
+@testable import p2pnode
+
+struct UnknownVerbTests {
+  private let workbench = Workbench()
+  private static let verbs = ["serve", "get", "receive", "ls", "id", "link", "verify", "config", "help"]
+  private static let fileID = String(repeating: "ab", count: 32)
+
+  @Test(arguments: [
+    ("sevre", "serve"), ("server", "serve"), ("Serve", "serve"), ("gt", "get"), ("got", "get"), ("gte", "get"),
+    ("recieve", "receive"), ("list", "link"), ("lss", "ls"), ("lnik", "link"), ("hlep", "help"), ("i", nil),
+    ("to", nil), ("", nil),
+    ("upload", nil), (String(repeating: "serve", count: 20), nil),
+  ])
+  func `the verb that is meant is at most two slips away, and less than all of the word`(word: String, verb: String?) {
+    #expect(UnknownVerb.meant(by: word, UnknownVerbTests.verbs) == verb)
+  }
+
+  @Test func `the slips are characters that are missing, too many, wrong or swapped`() {
+    #expect(UnknownVerb.edits(from: "get", to: "get") == 0)
+    #expect(UnknownVerb.edits(from: "", to: "get") == 3)
+    #expect(UnknownVerb.edits(from: "gte", to: "get") == 1)
+    #expect(UnknownVerb.edits(from: "kitten", to: "sitting") == 3)
+  }
+
+  @Test func `an ID or a link alone is something to get`() {
+    for word in [UnknownVerbTests.fileID, "p2pnode:x"] {
+      #expect(UnknownVerb.meant(by: word, UnknownVerbTests.verbs) == "get \(word)")
+    }
+  }
+
+  @Test(arguments: [["sevre", "."], ["help", "sevre"]])
+  func `a misspelt verb is 64 and names the one that was meant`(arguments: [String]) throws {
+    let child = try workbench.ended(try workbench.start(arguments))
+    #expect(child.code == 64, "\(child)")
+    #expect(child.stderr.text.contains("Unknown verb 'sevre'. Did you mean 'serve'?"), "\(child)")
+    #expect(child.stdout.bytes.isEmpty, "\(child)")
+  }
+
+  @Test func `a word that is near no verb is 64, and moves no cursor`() throws {
+    let child = try workbench.run("\u{1B}[2J")
+    #expect(child.code == 64, "\(child)")
+    #expect(child.stderr.text.contains("Unknown verb") && child.stderr.text.contains("p2pnode --help"), "\(child)")
+    #expect(!child.stderr.bytes.contains(0x1B), "\(child)")
+  }
+}
