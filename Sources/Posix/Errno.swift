@@ -20,7 +20,7 @@ public struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
   /// The system's words for the code, such as "No such file or directory".
   public var reason: String { String(cString: strerror(code)) }
 
-  public var description: String { subject.isEmpty ? "\(call): \(reason)" : "\(subject): \(reason) (\(call))" }
+  public var description: String { subject.isEmpty ? "\(call): \(reason)" : "\(subject): \(reason)" }
 }
 
 /// Calls until the result is not EINTR; a result of −1 becomes an `Errno`.

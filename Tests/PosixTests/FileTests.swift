@@ -53,7 +53,7 @@ import TestSupport
     let path = folder("missing")
     let error = #expect(throws: Errno.self) { _ = try File(path, .read) }
     #expect(error == Errno(code: ENOENT, call: "open", subject: path))
-    #expect(error?.description == "\(path): No such file or directory (open)")
+    #expect(error?.description == "\(path): No such file or directory")
   }
 
   @Test func `a path with a NUL in it is refused, not cut short`() throws {

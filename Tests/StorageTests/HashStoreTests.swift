@@ -321,7 +321,7 @@ extension Events {
     let error = #expect(throws: HashStoreError.self) {
       try HashStore(of: try ServedFolder(temporary.path), in: temporary("missing"))
     }
-    #expect(error?.description == "\(temporary("missing")): No such file or directory (open)")
+    #expect(error?.description == "\(temporary("missing")): No such file or directory")
   }
 }
 

@@ -83,7 +83,7 @@ public enum LeftOut: String, CaseIterable, Hashable, Sendable {
     switch self {
     case .hidden: "hidden"
     case .excluded: "excluded"
-    case .name: "with a name that is not UTF-8 or too deep"
+    case .name: "whose names are not UTF-8, or that are too deep"
     case .link: "links that leave the folder"
     case .special: "special files"
     case .unreadable: "unreadable"

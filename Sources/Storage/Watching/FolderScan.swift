@@ -76,7 +76,7 @@ public enum SkipReason: Error, Hashable, Sendable, CustomStringConvertible {
     case .changed: "it changed while it was read"
     case .notRegular: "it is not a regular file"
     case .tooLong: "it is longer than 4 TiB"
-    case .io(let errno): "\(errno.reason) (\(errno.call))"
+    case .io(let errno): errno.reason
     case .cannotKeep(let error): "its hashes cannot be kept: \(error)"
     case .stopped: "hashing was stopped"
     }
