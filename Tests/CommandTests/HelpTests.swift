@@ -4,13 +4,24 @@ import Testing
 
 struct HelpTests {
   private let workbench = Workbench()
+  /// The IDs in the examples.
+  private static let fileID = "3d5f9cb1a7e2406b8c94d1f07b6a2e53c8094bf1e6d27a35908c4e1bd2f76a80"
+  private static let folderID = "a90b4c7de1f2385c6b70d94e8f13a2c5570e9bd4863f1ac2e75d40b98c6f1e27"
   static let verbs = ["serve", "get", "receive", "ls", "id", "link", "verify", "parts", "keygen", "whoami", "config"]
 
   /// The examples in a verb's help: the lines that are indented by two and begin with the command.
   private func examples(_ verb: String) throws -> [String] {
     let help = try workbench.run(verb, "--help")
-    let text = help.stdout.text.replacingOccurrences(of: "\\\n", with: "")
-    let examples = text.split(separator: "\n").map(String.init).filter { $0.hasPrefix("  p2pnode \(verb)") }
+    var text = help.stdout.text.replacingOccurrences(of: "\\\n", with: "")
+    // The examples have IDs of nothing. What is here has others.
+    for (id, path) in [(HelpTests.fileID, "images/disk.img"), (HelpTests.folderID, "images")] {
+      text = text.replacingOccurrences(of: id, with: "$(p2pnode id \(path) | cut -c 1-64)")
+    }
+    var (id, examples) = ("", [String]())
+    for line in text.split(separator: "\n").map({ $0.drop { $0 == " " } }) {
+      if line.hasPrefix("ID=") { id = "\(line); " }
+      if line.hasPrefix("p2pnode \(verb) ") { examples.append(id + line) }
+    }
     #expect(!examples.isEmpty, "no example: \(help)")
     return examples
   }
@@ -93,7 +104,34 @@ struct HelpTests {
     for word in [".TH ", ".SH EXAMPLES", "chunk\\-timeout", "Seconds that a chunk may take"] {
       #expect(get.contains(word), "\(word)")
     }
+    for word in [".SH ENVIRONMENT", "P2PNODE_HOME", ".SH FILES", "identity"] { #expect(get.contains(word), "\(word)") }
+    try check(completionsIn: root)
     let receive = try String(contentsOfFile: "\(root)/man/man1/p2pnode-receive.1", encoding: .utf8)
     #expect(receive == ".so man1/p2pnode-get.1\n")
+  }
+
+  /// Asks the shells that are here what they complete.
+  private func check(completionsIn root: String) throws {
+    func bash(_ words: String...) throws -> [String] {
+      let script = """
+        source '\(root)/bash-completion/completions/p2pnode'
+        COMP_WORDS=(\(words.joined(separator: " "))); COMP_CWORD=\(words.count - 1)
+        _p2pnode p2pnode "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+        if [[ ${#COMPREPLY[@]} -gt 0 ]]; then printf '%s\\n' "${COMPREPLY[@]}"; fi
+        """
+      return try workbench.ended(try workbench.start("bash", ["-c", script])).stdout.lines
+    }
+    #expect(try bash("p2pnode", "help", "ver") == ["verify"])
+    #expect(try bash("p2pnode", "serve", "--cipher", "=", "a") == ["auto", "aes"])
+    #expect(try bash("p2pnode", "serve", "--cipher", "=") == ["auto", "aes", "chacha"])
+    #expect(try bash("p2pnode", "serve", "--cipher", "a") == ["auto", "aes"])
+    let spaced = try bash("p2pnode", "serve", "--cipher", "aes", "--li")
+    #expect(try bash("p2pnode", "serve", "--cipher", "=", "aes", "--li") == spaced && spaced.contains("--listen"))
+    let zsh = try String(contentsOfFile: "\(root)/zsh/vendor-completions/_p2pnode", encoding: .utf8)
+    #expect(zsh.contains("'--cipher=[") && zsh.contains("'--json[") && zsh.contains("':verb:(serve "))
+    if FileManager.default.isExecutableFile(atPath: "/usr/bin/fish") {
+      let script = "source '\(root)/fish/vendor_completions.d/p2pnode.fish'; complete -C 'p2pnode help ver'"
+      #expect(try workbench.ended(try workbench.start("fish", ["-c", script])).stdout.text.contains("verify"))
+    }
   }
 }

@@ -10,7 +10,8 @@ struct Ls: ParsableCommand {
       can be executed, its path; of a link '->' and its target; of an empty folder its path and a /. What moves a cursor is \
       escaped. If the ID is a file's, its bytes and its name are printed.
 
-        p2pnode ls "$(p2pnode id images/disk.img | cut -c 1-64)"
+        ID=\(ExampleID.folder)
+        p2pnode ls $ID
       """)
 
   @Argument(help: ArgumentHelp("The ID of a folder, or a link.", valueName: "ID"))

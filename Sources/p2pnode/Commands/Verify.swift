@@ -15,8 +15,13 @@ struct Verify: ParsableCommand {
       earlier 'get' or 'ls' fetched, else that of a peer. All paths of the listing are checked. Extra names count only if \
       'serve' would serve them with the same --hidden, --follow-links and --exclude.
 
-        p2pnode verify "$(p2pnode id images/disk.img | cut -c 1-64)" images/disk.img
-        p2pnode verify "$(p2pnode id images | cut -c 1-64)" images
+        ID=\(ExampleID.file)
+        p2pnode verify $ID images/disk.img
+
+      Of a folder:
+
+        ID=\(ExampleID.folder)
+        p2pnode verify $ID images
       """)
 
   @Argument(help: ArgumentHelp("64 hexadecimal digits, or a link.", valueName: "ID"))
