@@ -101,6 +101,40 @@ struct ScreenTests {
     #expect(lines[0].contains("1 banned"))
   }
 
+  @Test func `a source that many share is no straggler while it brings as much as others`() {
+    let peers = ScreenTests.peers(4).enumerated().map { i, peer in
+      PeerProgress(
+        stats: PeerDownloadStats(
+          peer: peer.stats.peer, address: peer.stats.address, chunks: 10, bytes: 10 << 20, failures: 0, hedges: 0,
+          hedged: 1, isBanned: false, bytesPerSecond: i == 0 ? 1_000_000 : 30_000_000, times: AnswerTimes(), score: 200),
+        bytesPerSecond: 1_000_000, activity: .idle)
+    }
+    let progress = DownloadProgress(
+      finishedChunks: 40, totalChunks: 100, bytes: 40 << 20, bytesPerSecond: 4e6, livePeers: 4, workers: 4, retries: 0,
+      hedges: 4, peers: peers)
+    let lines = GetScreen(name: "images", length: 1 << 40).render(
+      progress, ScreenSize(columns: 100, rows: 24), ScreenTests.plain
+    ).map { $0.rendered(columns: 99, ScreenTests.plain) }
+    #expect(!lines.contains { $0.hasPrefix("!") }, "\(lines)")
+  }
+
+  @Test func `an address is whole as soon as there is room for it`() {
+    let address = "[2001:db8:abab:abab:abab:abab:abab:abab]:49800"
+    #expect(!ScreenTests.lines(8, columns: 60).contains { $0.contains(address) })
+    #expect(ScreenTests.lines(8, columns: 130).contains { $0.contains(address) })
+    #expect(ScreenTests.lines(8, columns: 80).contains { $0.contains("192.168.200.100:49800") })
+  }
+
+  @Test(
+    arguments: [
+      (0, "1970-01-01T00:00:00.000Z"), (951_782_399_999_999_999, "2000-02-28T23:59:59.999Z"),
+      (951_782_400_000_000_000, "2000-02-29T00:00:00.000Z"), (1_709_251_199_123_000_000, "2024-02-29T23:59:59.123Z"),
+      (1_735_689_599_000_000_000, "2024-12-31T23:59:59.000Z"), (4_107_542_400_000_000_000, "2100-03-01T00:00:00.000Z"),
+    ] as [(Int64, String)])
+  func `a moment is written as RFC 3339 says`(nanoseconds: Int64, text: String) {
+    #expect(Format.utc(nanoseconds: nanoseconds) == text)
+  }
+
   @Test(arguments: [80, 200]) func `of a folder the files are counted, and the bytes that it takes`(columns: Int) {
     var progress = ScreenTests.progress(8)
     progress.folder = FolderProgress(completeFiles: 12, totalFiles: 340, totalBytes: 600_000 << 20)
@@ -114,7 +148,7 @@ struct ScreenTests {
   @Test func `of more peers than rows the others are summed up`() {
     let lines = ScreenTests.lines(60, columns: 80, rows: 24)
     #expect(lines.count == 21)
-    // Seventeen rows; the others bring 9.54 MB/s each, but for those that are gone or wait.
+    // Seventeen rows; the others bring 9.54 MiB/s each, but for those that are gone or wait.
     #expect(lines.last?.contains("and 43 more: ") == true, "\(lines.last ?? "")")
   }
 
@@ -122,7 +156,7 @@ struct ScreenTests {
     #expect(!ScreenTests.lines(8, columns: 80)[2].contains("CHUNKS"))
     let titles = ScreenTests.lines(8, columns: 200)[2]
     for title in [
-      "PEER", "ADDRESS", "SHARE", "MB/s", "LATENCY", "SCORE", "BYTES", "CHUNKS", "FAILED", "LATE", "HELPED",
+      "PEER", "ADDRESS", "SHARE", "MiB/s", "LATENCY", "SCORE", "BYTES", "CHUNKS", "FAILED", "LATE", "HELPED",
     ] {
       #expect(titles.contains(title))
     }

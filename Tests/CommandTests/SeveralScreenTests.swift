@@ -53,7 +53,7 @@ struct SeveralScreenTests {
 
   @Test(arguments: [60, 80, 200]) func `a row has its name, share, speed and state`(columns: Int) {
     let lines = SeveralScreenTests.lines(SeveralScreenTests.rows(6), columns: columns)
-    for word in ["NAME", "DONE", "SIZE", "MB/s", "PEERS", "STATE"] { #expect(lines[2].contains(word), "\(lines[2])") }
+    for word in ["NAME", "DONE", "SIZE", "MiB/s", "PEERS", "STATE"] { #expect(lines[2].contains(word), "\(lines[2])") }
     for word in ["disk.img", "50.0%", "1144.4", "fetching"] { #expect(lines[3].contains(word), "\(lines[3])") }
     #expect(lines[4].contains("100%") && lines[4].contains("done"), "\(lines[4])")
   }

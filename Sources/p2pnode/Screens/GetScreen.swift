@@ -66,12 +66,12 @@ struct GetScreen {
     return [
       column(" ", 1...1, rank: 0, isRight: false) { $0.sign },
       column("PEER", 8...8, rank: 0, isRight: false) { $0.peer.stats.peer.short },
-      column("ADDRESS", min(addressWidth, 17)...addressWidth, rank: 3, isRight: false) { $0.address },
+      column("ADDRESS", min(addressWidth, 21)...addressWidth, rank: 3, isRight: false) { $0.address }.growsFirst,
       column("SHARE", 5...5, rank: 4) { Format.share($0.share) },
       ScreenColumn(title: "", widths: 8...40, rank: 9) { row, width in
         .bar(most > 0 ? row.share / most : 0, columns: width, style, isFramed: false)
       },
-      column("MB/s", 6...6, rank: 1) { $0.speed },
+      column("MiB/s", 6...6, rank: 1) { $0.speed },
       column("LATENCY", 7...7, rank: 5) { $0.latency },
       column("SCORE", 5...5, rank: 6) { Format.fixed($0.peer.stats.score, 0) },
       column("BYTES", 10...10, rank: 10) { $0.peer.stats.bytes == 0 ? "-" : Format.size($0.peer.stats.bytes) },

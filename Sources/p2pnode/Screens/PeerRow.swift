@@ -32,18 +32,22 @@ struct PeerRow {
       })
     let others = rows.indices.filter { !shown.contains($0) }
     let speed = others.reduce(0) { $0 + rows[$1].peer.bytesPerSecond }
-    return (shown.sorted().map { rows[$0] }, "  and \(others.count) more: \(Format.speed(speed))")
+    return (shown.sorted().map { rows[$0] }, "  and \(others.count) more: \(Format.rate(speed))")
   }
 
   private static func rows(of peers: [PeerProgress]) -> [PeerRow] {
     let bytes = peers.reduce(0) { $0 + $1.stats.bytes }
     let rates = peers.filter(\.isLive).map(\.rate).filter { $0 > 0 }.sorted()
     let median = rates.count >= 2 ? rates[rates.count / 2] : 0
+    let recent = peers.filter(\.isLive).map(\.bytesPerSecond).sorted()
+    let recentMedian = recent.isEmpty ? 0 : recent[recent.count / 2]
     return peers.map { peer in
       let isMeasured = peer.rate > 0 || peer.stats.hedged > 0
+      // A source that many share answers late, and brings as much as the others do.
+      let bringsLittle = peer.bytesPerSecond <= recentMedian * stragglerPart
       return PeerRow(
         peer: peer, share: bytes == 0 ? 0 : Double(peer.stats.bytes) / Double(bytes),
-        isStraggling: peer.isLive && isMeasured && peer.rate < median * stragglerPart)
+        isStraggling: peer.isLive && isMeasured && bringsLittle && peer.rate < median * stragglerPart)
     }
   }
 

@@ -8,11 +8,20 @@ struct ScreenColumn<Row> {
   /// The columns of the lowest ranks are there first.
   let rank: Int
   var isRight = false
+  /// Whether it gets the room that is left before others do.
+  var isFirstToGrow = false
   /// Told how wide it is.
   let cell: (Row, Int) -> ScreenLine
 }
 
 extension ScreenColumn {
+  /// The column, which gets the room that is left before others do.
+  var growsFirst: ScreenColumn {
+    var column = self
+    column.isFirstToGrow = true
+    return column
+  }
+
   /// A column of texts, which are cut in the middle if they are wider than it.
   static func text(
     _ title: String, _ widths: ClosedRange<Int>, rank: Int, isRight: Bool, _ style: ScreenStyle,
@@ -26,6 +35,8 @@ extension ScreenColumn {
 
 struct ScreenTable<Row> {
   static var gap: Int { 1 }
+  /// Columns up to this rank come before any grows.
+  private static var neededRankMax: Int { 5 }
 
   let columns: [ScreenColumn<Row>]
 
@@ -53,22 +64,31 @@ struct ScreenTable<Row> {
       }
   }
 
-  /// 0 for those that are left out. What the first ranks leave over goes to them again, up to their most.
+  /// 0 for those that are left out. What is left goes to the columns that grow first, then to the
+  /// first ranks, up to their most.
   private func widths(in width: Int) -> [Int] {
     var widths = columns.map { _ in 0 }
     var left = width + ScreenTable.gap
     let order = columns.indices.sorted { columns[$0].rank < columns[$1].rank }
-    for i in order {
-      let needed = columns[i].widths.lowerBound + ScreenTable.gap
-      guard needed <= left else { break }
-      widths[i] = columns[i].widths.lowerBound
-      left -= needed
+    func place(_ indices: some Sequence<Int>) {
+      for i in indices {
+        let needed = columns[i].widths.lowerBound + ScreenTable.gap
+        guard needed <= left else { break }
+        widths[i] = columns[i].widths.lowerBound
+        left -= needed
+      }
     }
-    for i in order where widths[i] > 0 {
-      let more = min(left, columns[i].widths.upperBound - widths[i])
-      widths[i] += more
-      left -= more
+    func grow(_ indices: some Sequence<Int>) {
+      for i in indices where widths[i] > 0 {
+        let more = min(left, columns[i].widths.upperBound - widths[i])
+        widths[i] += more
+        left -= more
+      }
     }
+    place(order.filter { columns[$0].rank <= ScreenTable.neededRankMax })
+    grow(order.filter { columns[$0].isFirstToGrow })
+    place(order.filter { columns[$0].rank > ScreenTable.neededRankMax })
+    grow(order)
     return widths
   }
 }

@@ -44,7 +44,7 @@ struct ServeScreen {
   private var totals: ScreenLine {
     let count = status.connections.count
     var line = ScreenLine("\(count) \(count == 1 ? "connection" : "connections")")
-    line.add("   \(DisplayWidth.padded(Format.speed(bytesPerSecond), to: 12, isRight: true)) up", .green)
+    line.add("   \(DisplayWidth.padded(Format.rate(bytesPerSecond), to: 12, isRight: true)) up", .green)
     line.add("   \(Format.size(status.uploadedBytes)) sent")
     if status.turnedAwayTotal > 0 { line.add("   \(status.turnedAwayTotal) turned away", .dim) }
     return line
@@ -60,7 +60,7 @@ struct ServeScreen {
     }
     let room = max(0, rowsMax - 1)
     let speed = order[room...].reduce(0) { $0 + (speeds[all[$1].id] ?? 0) }
-    return (order[..<room].sorted().map { all[$0] }, "and \(all.count - room) more: \(Format.speed(speed))")
+    return (order[..<room].sorted().map { all[$0] }, "and \(all.count - room) more: \(Format.rate(speed))")
   }
 
   private func columns(
@@ -75,8 +75,9 @@ struct ServeScreen {
     }
     return [
       column("PEER", 8...8, rank: 0, isRight: false) { $0.peer.short },
-      column("ADDRESS", min(addressWidth, 17)...addressWidth, rank: 3, isRight: false) { $0.address.description },
-      column("MB/s", 6...6, rank: 1) { Format.megabytes(speeds[$0.id] ?? 0) },
+      column("ADDRESS", min(addressWidth, 21)...addressWidth, rank: 3, isRight: false) { $0.address.description }
+        .growsFirst,
+      column("MiB/s", 6...6, rank: 1) { Format.megabytes(speeds[$0.id] ?? 0) },
       column("SENT", 10...10, rank: 4) { Format.size($0.uploadedBytes) },
       column("SINCE", 7...7, rank: 5) { Format.time(seconds: Format.seconds($0.duration)) },
       column(" ", 1...1, rank: 6) { _ in "" },

@@ -165,7 +165,7 @@ struct SeveralScreen {
         .bar(row.share, columns: width, style, isFramed: false)
       },
       column("SIZE", 10...10, rank: 4) { $0.length.map(Format.size) ?? "-" },
-      column("MB/s", 6...6, rank: 3) {
+      column("MiB/s", 6...6, rank: 3) {
         $0.isOver || $0.bytesPerSecond < 5_300 ? "-" : Format.megabytes($0.bytesPerSecond)
       },
       column("PEERS", 5...5, rank: 5) { $0.isOver || $0.peers.isEmpty ? "-" : "\($0.peers.count)" },

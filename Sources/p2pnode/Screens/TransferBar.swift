@@ -15,7 +15,7 @@ struct TransferBar {
   /// As wide as the screen is.
   func line(_ width: Int, _ style: ScreenStyle) -> ScreenLine {
     let total = Format.size(length) + (isPartial ? "+" : "")
-    var parts = ["  " + DisplayWidth.padded(Format.speed(bytesPerSecond), to: 12, isRight: true)]
+    var parts = ["  " + DisplayWidth.padded(Format.rate(bytesPerSecond), to: 12, isRight: true)]
     parts.append("  " + DisplayWidth.padded(timeLeft, to: 12, isRight: true))
     parts.append("  " + DisplayWidth.padded("\(Format.size(done)) of \(total)", to: total.count + 14, isRight: true))
     // As much of it as leaves a bar that says something.
