@@ -106,7 +106,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
       "Patterns of files and folders that serve and id leave out, joined by commas, or a line each. A pattern without / is "
         + "about names: *.log. A pattern with / is about paths from the folder on: /build, or data/**/tmp."
     case .jobs: "Downloads that a get of several IDs runs at a time."
-    case .workers: "Chunks that get fetches in parallel."
+    case .workers: "Parallel workers of get, each with chunks of one peer in flight; fewer if there are fewer peers."
     case .retries: "Times that get tries a chunk again after each peer that has it failed."
     case .chunkTimeout: "Seconds that a chunk may take."
     case .lan:

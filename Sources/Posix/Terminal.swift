@@ -53,9 +53,9 @@ public enum Terminal {
     return count
   }
 
-  /// Writes all of a text, and gives up silently where nobody reads it any more. The corresponding C function is
-  /// `write`.
-  public static func write(_ text: String, to stream: StandardStream) {
+  /// Writes all of a text. Returns what went wrong; nil: nothing. The corresponding C function is `write`.
+  @discardableResult
+  public static func write(_ text: String, to stream: StandardStream) -> Errno? {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
       let count = bytes.withUnsafeBytes { Glibc.write(stream.rawValue, $0.baseAddress, $0.count) }
@@ -65,8 +65,9 @@ public enum Terminal {
         continue
       }
       if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { return }
+      guard count > 0 else { return Errno(code: count < 0 ? errno : EIO, call: "write") }
       bytes = bytes.dropFirst(count)
     }
+    return nil
   }
 }

@@ -7,7 +7,7 @@ struct AllowTests {
   private static let nobody = String(repeating: "ab", count: 32)
 
   private func whoAmI(_ identity: String) throws -> String {
-    let child = try workbench.run("whoami", "--identity", identity)
+    let child = try workbench.run("whoami", "--identity", identity, "--create")
     guard child.code == 0, let peerID = child.stdout.lines.first else { throw Unexpected("\(child)") }
     return peerID
   }
@@ -61,6 +61,12 @@ struct AllowTests {
     let served = try workbench.serve(folder, through: home)
     #expect(before.stdout.lines == [served.peerID])
     #expect(try workbench.run("whoami", through: home).stdout.lines == [served.peerID])
+  }
+
+  @Test func `whoami makes no key of a name that is mistyped`() throws {
+    let child = try workbench.run("whoami", "--identity", "typo.key")
+    #expect(child.code == 66 && child.stderr.text.contains("--create"), "\(child)")
+    #expect(!FileManager.default.fileExists(atPath: workbench.path("typo.key")))
   }
 
   @Test func `whoami makes a key for its owner alone, and keeps it`() throws {

@@ -53,7 +53,7 @@ struct EventTable {
       row.sometimes.formUnion(statistics.sometimes)
     }
     let isWithStatistics = row.always.isSuperset(of: statistics.always)
-    row.always.insert("event")
+    row.always.formUnion(["event", "time"])
     if let difference = difference(of: object, from: row, event) { return difference }
     for (list, value) in object {
       guard let objects = value as? [[String: Any]] ?? (value as? [String: Any]).map({ [$0] }) else { continue }
@@ -93,7 +93,7 @@ struct EventDescriptionTests {
     for arguments in [
       ["id", path], ["id", folder], ["id", "none"], ["link", folder], ["link", path, "--peer", "192.0.2.1:9800"],
       ["verify", fileID, path], ["verify", String(repeating: "0", count: 64), path], ["verify", "nonsense", path],
-      ["keygen", "key"], ["keygen", "key"], ["whoami", "--identity", "identity"],
+      ["keygen", "key"], ["keygen", "key"], ["whoami", "--identity", "identity", "--create"],
       ["get", fileID, "--peer", served.address, "--explain", "-o", "out.bin"],
       ["get", fileID, "--peer", served.address, "--explain", "-o", "out.bin"],
       ["get", fileID, "--peer", "127.0.0.1:\(try LocalPort.closed())", "--peer", "name.invalid:1", "-o", "none.bin"],

@@ -29,6 +29,10 @@ struct JSONTests {
     #expect(
       Set(events).isSubset(of: ["listening", "searched", "peer", "start", "workers", "chunk", "progress", "done"]),
       "\(get)")
+    for object in objects {
+      let time = try #require(object["time"] as? String)
+      #expect(time.wholeMatch(of: #/20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{3}Z/#) != nil, "\(time)")
+    }
     let start = try #require(objects.first { $0["event"] as? String == "start" })
     #expect(start["totalChunks"] as? Int == 4)
     #expect(start["peers"] as? Int == 1)

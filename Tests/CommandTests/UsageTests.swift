@@ -55,8 +55,28 @@ struct UsageTests {
   func `wrong usage is 64, and stdout stays empty`(arguments: [String]) throws {
     let child = try workbench.ended(try workbench.start(arguments))
     #expect(child.code == 64, "\(child)")
-    #expect(child.stdout.bytes.isEmpty, "\(child)")
     #expect(!child.stderr.bytes.isEmpty, "\(child)")
+    if arguments.contains("--json") {
+      try expectFailedEvent(child)
+    } else {
+      #expect(child.stdout.bytes.isEmpty, "\(child)")
+    }
+  }
+
+  @Test(arguments: [
+    ["--json", "nonsense"], ["get", "--json"], ["get", fileID, "--nonsense", "--json"], ["get", "abcd", "--json"],
+    ["serve", ".", "--json", "--upload-limit", "fast"], ["id", "--json"],
+  ])
+  func `with --json wrong usage is an event, too`(arguments: [String]) throws {
+    try expectFailedEvent(try workbench.ended(try workbench.start(arguments)))
+  }
+
+  private func expectFailedEvent(_ child: Child) throws {
+    let events = try JSONLines.objects(child.stdout)
+    #expect(events.count == 1 && events[0]["event"] as? String == "failed", "\(child)")
+    #expect(events.first?["code"] as? Int == 64 && child.code == 64, "\(child)")
+    let message = try #require(events.first?["message"] as? String)
+    #expect(!message.isEmpty && child.stderr.text.contains(message), "\(child)")
   }
 
   @Test func `help and version are no errors`() throws {

@@ -50,13 +50,16 @@ struct Failure: Error {
     return ExitCode(code)
   }
 
+  /// Tells programs on stdout.
+  func printJSON() {
+    var line = JSONLine(event: "failed")
+    line.set("code", code)
+    line.set("message", message)
+    Console.output(line.finished)
+  }
+
   func say(json: Bool) {
-    if json, !isTold {
-      var line = JSONLine(event: "failed")
-      line.set("code", code)
-      line.set("message", message)
-      Console.output(line.finished)
-    }
+    if json, !isTold { printJSON() }
     if !message.isEmpty { Console.log(.error, "p2pnode: \(message)") }
   }
 }

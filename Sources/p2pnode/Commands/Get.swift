@@ -27,16 +27,17 @@ struct Get: ParsableCommand {
 
       Of a file that another 'p2pnode serve' of yours offers on this machine, or on the local network:
 
-        p2pnode get "$(p2pnode id images/disk.img | cut -c 1-64)" -o copy.img
+        ID=\(ExampleID.file)
+        p2pnode get $ID -o copy.img
 
       From peers that are named, into the folder for downloads, and then offered to others for ten minutes:
 
-        p2pnode get "$(p2pnode id images/disk.img | cut -c 1-64)" \\
+        p2pnode get $ID \\
             --peer 127.0.0.1:9800 -o ./ --keep-serving=10m
 
       Straight into another program:
 
-        p2pnode get "$(p2pnode id images/disk.img | cut -c 1-64)" -o - | sha256sum
+        p2pnode get $ID -o - | sha256sum
 
       All that a list names, two at a time:
 
@@ -73,7 +74,9 @@ struct Get: ParsableCommand {
     completion: .file())
   var output: String?
 
-  @Option(help: ArgumentHelp("Chunks fetched in parallel: 8.", valueName: "N"))
+  @Option(
+    help: ArgumentHelp(
+      "Parallel workers, each with chunks of one peer in flight: 8; fewer if there are fewer peers.", valueName: "N"))
   var workers: String?
 
   @Option(

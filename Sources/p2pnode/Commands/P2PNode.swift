@@ -24,7 +24,8 @@ struct P2PNode: ParsableCommand {
     version: version,
     // Each says its name: to find it out from its type takes longer than a handshake.
     subcommands: [
-      Serve.self, Get.self, Receive.self, Ls.self, ID.self, Link.self, Verify.self, Parts.self, Keygen.self, WhoAmI.self,
+      Serve.self, Get.self, Receive.self, Ls.self, ID.self, Link.self, Verify.self, Parts.self, Keygen.self,
+      WhoAmI.self,
       Config.self,
     ])
 
@@ -34,7 +35,25 @@ struct P2PNode: ParsableCommand {
 
   static func main() {
     let arguments = Array(CommandLine.arguments.dropFirst())
-    if let fault = UnknownVerb.fault(in: arguments, verbs: verbs) { exit(withError: fault) }
-    main(Stay.completed(arguments))
+    do {
+      if let fault = UnknownVerb.fault(in: arguments, verbs: verbs) { throw fault }
+      var command = try parseAsRoot(Stay.completed(arguments))
+      try command.run()
+      // A node that served has done its work, whatever became of its lines.
+      if !(command is Serve) { try checkOutput() }
+    } catch {
+      // What a verb itself found wrong is told already, and has no message here.
+      let message = exitCode(for: error) == .validationFailure ? message(for: error) : ""
+      if arguments.contains("--json"), !message.isEmpty { Failure(Exit.usage, message).printJSON() }
+      exit(withError: error)
+    }
+  }
+
+  /// What a verb prints is its result: it must have been written.
+  private static func checkOutput() throws {
+    guard let error = Console.outputFailure else { return }
+    let message =
+      "cannot write to stdout: \(error.reason.lowercased()); send it elsewhere, and run the same command again"
+    throw Failure(Exit.ioError, message).report(json: false)
   }
 }

@@ -8,16 +8,19 @@ struct WhoAmI: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "whoami", abstract: "Prints the PeerID of this node.",
     discussion: """
-      That of 'serve', or of the key in --identity; either key is made if missing. Others pin it \
+      That of 'serve', which is made if missing, or of the key in --identity. Others pin it \
       ('--peer PEERID@HOST:PORT') or allow it ('serve --allow PEERID'). A 'get' without --identity has another one each time.
 
-        p2pnode whoami --identity laptop.key
+        p2pnode whoami --identity laptop.key --create
       """)
 
   @Option(
-    help: ArgumentHelp("The file of a secret key (32 bytes, mode 0600); made if missing.", valueName: "FILE"),
+    help: ArgumentHelp("The file of a secret key (32 bytes, mode 0600).", valueName: "FILE"),
     completion: .file())
   var identity: String?
+
+  @Flag(help: "Make the key in --identity if it is missing, as 'serve' and 'get' do.")
+  var create = false
 
   @Flag(help: "One JSON object an event on stdout.")
   var json = false
@@ -42,6 +45,11 @@ struct WhoAmI: ParsableCommand {
   }
 
   private func peerID(_ path: String) throws(Failure) -> PeerID {
-    do throws(SecretFileError) { return try LoadedIdentity.peerID(path) } catch { throw Failure(error) }
+    do throws(SecretFileError) {
+      return try LoadedIdentity.peerID(path, makes: create || identity == nil)
+    } catch {
+      guard case .missing = error else { throw Failure(error) }
+      throw Failure(Exit.noInput, "\(error); name another key, or make one there with --create")
+    }
   }
 }

@@ -18,6 +18,7 @@ enum Console {
     /// What the region shows, also while it is off the screen for a moment.
     var lines: [ScreenLine] = []
     var drawnNanoseconds: Int64 = 0
+    var outputFailure: Errno?
   }
   private static let state = Mutex(State())
 
@@ -75,11 +76,17 @@ enum Console {
     writer.put(line, on: .standardError, kind)
   }
 
-  /// A reader that is gone ends nothing here: the line is dropped.
+  /// What went wrong when a line was written to stdout, the first time; nil: nothing. A reader that has gone is not wrong.
+  static var outputFailure: Errno? { state.withLock { $0.outputFailure } }
+
+  /// What cannot be written ends nothing here: the line is dropped.
   private static func outputNow(_ line: String) {
     state.withLock { state in
       if sharesTerminal { write(clearing(&state)) }
-      Terminal.write(line + "\n", to: .standardOutput)
+      if let error = Terminal.write(line + "\n", to: .standardOutput), !error.isClosedByPeer, state.outputFailure == nil
+      {
+        state.outputFailure = error
+      }
       if sharesTerminal { showAgain(&state) }
     }
   }

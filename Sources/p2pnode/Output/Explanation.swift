@@ -15,7 +15,7 @@ extension DownloadExplanation {
     if let best, let bestAlone, stats.duration > .zero {
       let ratio = Format.fixed(Format.seconds(bestAlone) / Format.seconds(stats.duration), 1)
       lines.append(
-        "[Explain] The best peer alone (\(best.peer.short), \(Format.speed(best.bytesPerSecond))): "
+        "[Explain] The best peer alone (\(best.peer.short), \(Format.rate(best.bytesPerSecond))): "
           + "\(Format.fixed(Format.seconds(bestAlone), 1))s, \(ratio) times as long")
     }
     if limits.isEmpty { lines.append("[Explain] Nothing was fetched") }
@@ -29,7 +29,7 @@ extension DownloadExplanation {
       let parts = [times.queue, times.firstByte, times.transfer, times.verification, times.writing]
       words += "; \(parts.map { Format.milliseconds($0 / times.answers) }.joined(separator: " + "))"
     }
-    if peer.bytesPerSecond > 0 { words += "; sends at \(Format.speed(peer.bytesPerSecond))" }
+    if peer.bytesPerSecond > 0 { words += "; sends at \(Format.rate(peer.bytesPerSecond))" }
     if peer.hedges > 0 { words += "; helped out \(peer.hedges) times" }
     if peer.hedged > 0 { words += "; was helped out \(peer.hedged) times" }
     if peer.failures > 0 { words += "; failed \(peer.failures) times" }

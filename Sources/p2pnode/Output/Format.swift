@@ -14,8 +14,11 @@ enum Format {
     return "\(sign)\(whole)." + String(repeating: "0", count: digits - fraction.count) + fraction
   }
 
-  /// Bytes a second in MB/s, where MB is 2^20 bytes as in all the log lines.
+  /// Bytes a second in MB/s, where MB is 2^20 bytes as in the lines of the log. Screens say MiB/s.
   static func speed(_ bytesPerSecond: Double) -> String { fixed(bytesPerSecond / 1_048_576, 2) + " MB/s" }
+
+  /// Bytes a second in MiB/s.
+  static func rate(_ bytesPerSecond: Double) -> String { fixed(bytesPerSecond / 1_048_576, 2) + " MiB/s" }
 
   /// Bytes for people: `1.0 GiB`.
   static func size(_ bytes: UInt64) -> String {
@@ -42,6 +45,33 @@ enum Format {
     if all < 3_600 { return "\(all / 60)m \(two(all % 60))s" }
     if all < 86_400 { return "\(all / 3_600)h \(two(all % 3_600 / 60))m" }
     return "\(all / 86_400)d \(two(all % 86_400 / 3_600))h"
+  }
+
+  /// A moment in UTC as RFC 3339 writes it, in milliseconds: `2026-01-31T23:59:59.999Z`.
+  /// - `nanoseconds`: since 1970, before the year 10,000.
+  static func utc(nanoseconds: Int64) -> String {
+    let milliseconds = max(0, nanoseconds) / 1_000_000
+    let (seconds, days) = (milliseconds / 1000 % 86_400, milliseconds / 86_400_000)
+    let date = civilDate(daysSince1970: days)
+    func digits(_ number: Int64, _ count: Int) -> String {
+      let text = "\(number)"
+      return String(repeating: "0", count: max(0, count - text.count)) + text
+    }
+    let day = "\(digits(date.year, 4))-\(digits(date.month, 2))-\(digits(date.day, 2))"
+    let time = "\(digits(seconds / 3_600, 2)):\(digits(seconds / 60 % 60, 2)):\(digits(seconds % 60, 2))"
+    return "\(day)T\(time).\(digits(milliseconds % 1000, 3))Z"
+  }
+
+  /// The date of the Gregorian calendar. Years are taken to begin in March, so that the day that leap years add is the last
+  /// one; 400 years have 146,097 days.
+  private static func civilDate(daysSince1970 days: Int64) -> (year: Int64, month: Int64, day: Int64) {
+    let days = days + 719_468  // since 1 March of the year 0
+    let (era, dayOfEra) = (days / 146_097, days % 146_097)
+    let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+    let month = (5 * dayOfYear + 2) / 153  // 0 is March
+    let day = dayOfYear - (153 * month + 2) / 5 + 1
+    return (era * 400 + yearOfEra + (month >= 10 ? 1 : 0), month < 10 ? month + 3 : month - 9, day)
   }
 
   static func milliseconds(_ duration: Duration) -> String {

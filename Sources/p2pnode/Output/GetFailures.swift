@@ -100,6 +100,12 @@ final class GetFailures: DownloadObserver {
           "no peer answered\(reasons)\(tried); nodes answer only for files that they have, in a private swarm only with "
             + "its --swarm-key: check the ID, or name those that have the file \(KnownPeers.places)")
       }
+      if ends.values.contains(where: \.isOfChangedFile) {
+        return Failure(
+          Exit.tryAgain,
+          "no peer is left\(reasons): ask the source for the ID of the file as it is now; \(had) of "
+            + "\(stats.totalChunks) chunks of this one are here\(kept.map { " in \($0)" } ?? "")")
+      }
       return Failure(Exit.tryAgain, "no peer is left\(reasons)\(resume)")
     case .outOfRetries(let chunk):
       let last = reasons(before: retried[chunk].map { "at last: \($0)" })
@@ -121,6 +127,11 @@ final class GetFailures: DownloadObserver {
     let all = (first.map { [$0] } ?? []) + names + addresses + others
     return all.isEmpty ? "" : " (\(all.joined(separator: "; ")))"
   }
+}
+
+extension ConnectionEnd {
+  /// Whether the peer had the file, and has another one in its place.
+  fileprivate var isOfChangedFile: Bool { if case .withdrawn(.changed) = self { true } else { false } }
 }
 
 extension Failure {

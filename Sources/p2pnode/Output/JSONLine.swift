@@ -1,11 +1,18 @@
 // One JSON object a line, for programs that read what the command did.
 import Content
+import Posix
 
 /// An object with its members in the order in which they were set.
 struct JSONLine {
   private var text = "{"
+  /// When an event happened, since 1970; nil: it is no event.
+  private var nanoseconds: Int64?
 
-  init(event: String) { set("event", event) }
+  /// An event, with the time at which it is made as its last member.
+  init(event: String) {
+    set("event", event)
+    nanoseconds = Clock.wallNanoseconds
+  }
 
   mutating func set(_ name: String, _ value: String) { add(name, JSONLine.quoted(value)) }
   mutating func set(_ name: String, _ value: some BinaryInteger) { add(name, "\(value)") }
@@ -20,7 +27,12 @@ struct JSONLine {
   /// A member of another object, or of an array: it has no event.
   init() {}
 
-  var finished: String { text + "}" }
+  var finished: String {
+    guard let nanoseconds else { return text + "}" }
+    var line = self
+    line.set("time", Format.utc(nanoseconds: nanoseconds))
+    return line.text + "}"
+  }
 
   private mutating func add(_ name: String, _ value: String) {
     if text.utf8.count > 1 { text += "," }

@@ -38,12 +38,13 @@ struct LoadedIdentity: ~Copyable {
     }
   }
 
-  /// The PeerID of the identity in a file, also while another process uses it. Makes the file if it is missing.
-  static func peerID(_ path: String) throws(SecretFileError) -> PeerID {
+  /// The PeerID of the identity in a file, also while another process uses it.
+  /// - `makes`: whether the file is made if it is missing.
+  static func peerID(_ path: String, makes: Bool) throws(SecretFileError) -> PeerID {
     func read() throws(SecretFileError) -> PeerID {
       try SecretFile.read(path) { StaticIdentity(secret: SecretKey(copying: $0)).peerID }
     }
-    do throws(SecretFileError) { return try read() } catch { guard case .missing = error else { throw error } }
+    do throws(SecretFileError) { return try read() } catch { guard case .missing = error, makes else { throw error } }
     try make(path)
     return try read()
   }
