@@ -32,6 +32,9 @@ final class DownloadOutput {
   private(set) var target: DownloadTarget
   /// The part folder, if the contents of a folder are fetched.
   private var folder: PreparedPart?
+  /// What a stream passes on.
+  private let wanted: WantedLeaves
+  private let entries: EntrySet?
   private let link: DownloadLink
   /// Run the look and the preparation.
   private let queues: OutputQueues
@@ -54,10 +57,12 @@ final class DownloadOutput {
   private(set) var error: PartFileError?
 
   /// - `link`: of the download whose pieces it verifies and writes.
-  /// - `folder`: if the contents of a folder are fetched: the part folder that they go to.
-  init(_ target: DownloadTarget, _ link: DownloadLink, folder: PreparedPart? = nil) {
+  /// - `contents`: if the contents of a folder are fetched.
+  init(_ target: DownloadTarget, _ link: DownloadLink, _ contents: FolderContents? = nil) {
     self.target = target
-    self.folder = folder
+    folder = contents?.part
+    wanted = contents?.wanted ?? .all
+    entries = contents?.entries
     self.link = link
     queues = OutputQueues(link.threads.disk)
   }
@@ -145,7 +150,7 @@ final class DownloadOutput {
 
   private func openStream(_ layout: ChunkLayout) throws(PartFileError) -> OrderedStream {
     do throws(Errno) {
-      let stream = OrderedStream(try target.openStream(), layout)
+      let stream = OrderedStream(try target.openStream(), layout, wanted: wanted, entries: entries)
       place = .stream(StreamWriter(stream, chunkSize: layout.chunkSize, link: link))
       return stream
     } catch {
@@ -244,7 +249,7 @@ final class DownloadOutput {
       let (file, name, ending) = (part.file, name, part.journal?.placing(late, at: now))
       finish { () throws(PartFileError) in
         try ending?()
-        return FinishedOutput(path: file.outputPath(name), file: reopens ? reopened(file, name) : nil)
+        return FinishedOutput(path: file.outputPath(name), file: reopens ? FinishedOutput.reopened(file, name) : nil)
       }
       return nil
     case .stream(let stream):
@@ -284,16 +289,4 @@ final class DownloadOutput {
       }
     }
   }
-}
-
-/// The end of an output's work.
-struct FinishedOutput: Sendable {
-  /// Nil: there is no file of that download.
-  let path: String?
-  /// A part file that has its name now, if it is read on.
-  var file: Result<any CheckedOutput, StoredFileError>?
-}
-
-private func reopened(_ file: any PartStorage, _ name: String) -> Result<any CheckedOutput, StoredFileError> {
-  do throws(StoredFileError) { return .success(try file.finished(as: name)) } catch { return .failure(error) }
 }

@@ -67,8 +67,8 @@ struct Get: ParsableCommand {
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
-      "Where to put it: a file, a folder for the name that the peers suggest, or - for stdout. Of several IDs: a folder. "
-        + "With --update: the folder that is updated.",
+      "Where to put it: a file, a folder for the name that the peers suggest, or - for stdout, to which a folder goes as a "
+        + "tar archive. Of several IDs: a folder. With --update: the folder that is updated.",
       valueName: "PATH"),
     completion: .file())
   var output: String?
