@@ -18,8 +18,6 @@ final class GetterProcess: SimulatedNode {
   private var timer: Instant?
   private var blocksInUse = 0
   var starving: [NodeEnd] = []
-  private var written: [UInt64]
-  private var consumed = 0
   private var ending: Ending?
 
   init(_ getter: Getter, number: Int) {
@@ -34,7 +32,6 @@ final class GetterProcess: SimulatedNode {
       at: world.time)
     rules = RuleBook(scenario, at: world.time)
     connectionRules = ConnectionRules(own: GetterProcess.id(in: scenario))
-    written = Array(repeating: 0, count: scenario.layout.chunkCount)
     var generator = SeededGenerator(seed: UInt64(number))
     super.init(
       "getter", GetterProcess.id(in: scenario), world: world, file: getter.file, isComplete: false,
@@ -280,11 +277,9 @@ final class GetterProcess: SimulatedNode {
       return tell(.lied(end.id))
     }
     guard storage.write(bytes, of: piece) else { return tell(.writeFailed) }
-    written[Int(piece.chunk.rawValue)] |= piece.needed
-    while consumed < written.count, written[consumed] == file.layout.leaves(of: ChunkIndex(UInt32(consumed))).mask {
-      consumed += 1
+    if let below = storage.passedOnBelow {
+      tell(.consumed(below: ChunkIndex(UInt32(file.layout.chunkCount(below: below)))))
     }
-    if getter.scenario.settings.isStream { tell(.consumed(below: ChunkIndex(UInt32(consumed)))) }
     world.after(plan.mailboxDelay) { [self] in
       storage?.verified(piece)
       if !isDead { held.add(piece.needed, of: piece.chunk, leafHashes: piece.chunkLeafHashes) }

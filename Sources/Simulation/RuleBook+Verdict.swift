@@ -90,18 +90,16 @@ extension RuleBook {
     pages.page(of: chunk).map { pagesVerified.contains($0) } ?? !isComparingShared
   }
 
-  /// The chunk from which on nothing is wanted yet. A stream wants as many bytes as the full chunks of its window have,
-  /// counted from the first chunk that was not passed on, and that chunk in any case.
+  /// The chunk from which on nothing is asked for yet. A stream is asked for as many wanted bytes as the full chunks of its
+  /// window have, counted from the first chunk that was not passed on.
   var windowEnd: Int {
     guard case .inOrder(let window) = settings.order else { return layout.chunkCount }
-    guard layout.folder != nil else { return min(consumedBelow + window, layout.chunkCount) }
-    var (end, bytes) = (consumedBelow, 0)
-    while end < layout.chunkCount {
-      bytes += layout.length(of: ChunkIndex(UInt32(end)))
-      if bytes > window * layout.chunkSize, end > consumedBelow { break }
-      end += 1
+    var bytes = 0
+    for chunk in consumedBelow..<layout.chunkCount where due[chunk] != 0 {
+      if bytes + dueBytes[chunk] > window * layout.chunkSize { return chunk }
+      bytes += dueBytes[chunk]
     }
-    return end
+    return layout.chunkCount
   }
 
   private func isAtHand(_ page: PageIndex) -> Bool { pagesVerified.contains(page) || pagesHeld.contains(page) }

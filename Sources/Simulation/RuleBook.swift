@@ -66,8 +66,10 @@ struct RuleBook {
   let settings: DownloadSettings
   let layout: ChunkLayout
   let pages: PageLayout
-  /// By chunk, the leaves that are wanted, and the bytes of all of them.
+  /// By chunk, the leaves that are wanted, and their bytes.
   let due: [UInt64]
+  let dueBytes: [Int]
+  /// Of all chunks.
   let wantedBytes: UInt64
   let files: FileBooks?
   let anchors: Set<PeerID>
@@ -197,9 +199,8 @@ struct RuleBook {
       layout.leaves(of: ChunkIndex($0)).mask & wanted.mask(of: ChunkIndex($0))
     }
     self.due = due
-    wantedBytes = due.enumerated().reduce(0) {
-      $0 + UInt64(layout.length(ofLeaves: $1.element, in: ChunkIndex(UInt32($1.offset))))
-    }
+    dueBytes = due.enumerated().map { layout.length(ofLeaves: $1, in: ChunkIndex(UInt32($0))) }
+    wantedBytes = UInt64(dueBytes.reduce(0, +))
     files = layout.folder.map { FileBooks($0, due: due) }
     anchors = Set(scenario.peers.filter(\.isAnchor).map(\.id))
     verified = Array(repeating: 0, count: layout.chunkCount)

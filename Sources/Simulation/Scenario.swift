@@ -145,7 +145,7 @@ struct Scenario: Sendable {
     let folder = SimulatedFolder(like: layout, chunksPerPage: chunksPerPage, &generator)
     self.folder = folder
     layout = ChunkLayout(folder.layout)
-    if generator.chance(0.4), !settings.isStream { settings.wanted = folder.wanted(&generator) }
+    if generator.chance(settings.isStream ? 0.7 : 0.4) { settings.wanted = folder.wanted(&generator) }
   }
 
   /// Peers that are dialled and dial as well. Drawn apart, as a folder is.

@@ -140,6 +140,48 @@ extension ServedTree {
     #expect(tree.differences(in: copies, "copy") == [])
   }
 
+  /// The names in a tar archive, and what a download of some paths says of it.
+  private func archive(
+    of tree: ServedTree, _ rules: [FolderFilter.Rule], in copies: TemporaryFolder
+  ) throws -> DownloadResult {
+    let output = open(copies("archive.tar"), O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+    defer { close(output) }
+    let getter = try TestNode(listens: false)
+    var options = FolderOptions()
+    options.filter = FolderFilter(rules)
+    let result = try getter.node.download(
+      tree.folderID, from: [tree.source], to: .stream(to: output), folder: options
+    ).wait()
+    mkdir(copies("copy"), 0o755)
+    #expect(system("tar xf '\(copies("archive.tar"))' -C '\(copies("copy"))'") == 0)
+    return result
+  }
+
+  @Test func `a part of a folder leaves through a stream without the rest`() throws {
+    let tree = try ServedTree()
+    let copies = TemporaryFolder()
+    // Of the chunk that small files share, a file in the middle and one at the end are left out; of the large files, two.
+    let left = ["big/a", "big/c", "small/a", "small/deep/d"]
+    let result = try archive(of: tree, left.map { .init(excluding: PathPattern($0)!) }, in: copies)
+    let rest = ServedTree.files.filter { !left.contains($0.path) }
+    #expect(tree.differences(in: copies, "copy").filter { !$0.hasPrefix("mode of ") } == left)
+    #expect(result.stats.bytes == rest.reduce(0) { $0 + UInt64($1.bytes.count) })
+    #expect(result.stats.totalChunks == 3, "one that is shared, and two of big/b")
+  }
+
+  @Test func `entries without bytes leave through a stream without any peer's contents`() throws {
+    let tree = try ServedTree()
+    let copies = TemporaryFolder()
+    let names = ["empty", "link", "nothing"]
+    let result = try archive(of: tree, names.map { .init(including: PathPattern($0)!) }, in: copies)
+    #expect(result.stats.bytes == 0 && result.path == nil)
+    let found = try Directory(copies("copy")).entries().compactMap(\.text).sorted()
+    #expect(found == names)
+    #expect(copies.read("copy/empty") == [])
+    let missing = tree.differences(in: copies, "copy")
+    #expect(!missing.contains("link") && !missing.contains("nothing"))
+  }
+
   // MARK: Updated peers
 
   /// A node that updates an output and stays; another one fetches the folder from it alone.

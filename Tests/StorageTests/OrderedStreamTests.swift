@@ -53,6 +53,20 @@ import TestSupport
     #expect(temporary.read("out") == bytes)
   }
 
+  @Test func `a part leaves without the rest, and its reader has all below the next leaf of it`() throws {
+    var wanted = WantedLeaves.none
+    for (chunk, mask) in [(1, 0b1111), (3, 0b0010), (5, 0b1)] as [(UInt32, UInt64)] {
+      wanted.insert(mask, of: ChunkIndex(chunk))
+    }
+    let stream = OrderedStream(try File(temporary("out"), [.readWrite, .createExclusive]), layout, wanted: wanted)
+    for leaves in [20..<21, 13..<14, 4..<6, 5..<8] { try put(leaves, into: stream) }
+    // Each leaf is reported with the bytes after it that nobody waits for.
+    let leaf = UInt64(`An ordered stream`.leafSize)
+    #expect(try writeAll(stream, step: leaf) == [5 * leaf, 6 * leaf, 7 * leaf, 13 * leaf, 20 * leaf])
+    try stream.finish(length: UInt64(bytes.count))
+    #expect(temporary.read("out") == Array(bytes[4_096..<8_192] + bytes[13_312..<14_336] + bytes[20_480...]))
+  }
+
   @Test func `the writer, a later put and the end all report a failure`() throws {
     let stream = OrderedStream(try File(temporary("in"), [.createExclusive]), layout)  // for reading alone
     try put(0..<1, into: stream)

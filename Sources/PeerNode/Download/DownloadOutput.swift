@@ -34,6 +34,9 @@ final class DownloadOutput {
   private(set) var target: DownloadTarget
   /// The part folder, if the contents of a folder are fetched.
   private var folder: PreparedPart?
+  /// What a stream passes on.
+  private let wanted: WantedLeaves
+  private let entries: EntrySet?
   private let link: DownloadLink
   /// Run the look and the preparation.
   private let queues: OutputQueues
@@ -56,10 +59,12 @@ final class DownloadOutput {
   private(set) var error: PartFileError?
 
   /// - `link`: of the download whose pieces it verifies and writes.
-  /// - `folder`: if the contents of a folder are fetched: the part folder that they go to.
-  init(_ target: DownloadTarget, _ link: DownloadLink, folder: PreparedPart? = nil) {
+  /// - `contents`: if the contents of a folder are fetched.
+  init(_ target: DownloadTarget, _ link: DownloadLink, _ contents: FolderContents? = nil) {
     self.target = target
-    self.folder = folder
+    folder = contents?.part
+    wanted = contents?.wanted ?? .all
+    entries = contents?.entries
     self.link = link
     queues = OutputQueues(link.threads.disk)
   }
@@ -150,7 +155,7 @@ final class DownloadOutput {
 
   private func openStream(_ layout: ChunkLayout) throws(PartFileError) -> OrderedStream {
     do throws(Errno) {
-      let stream = OrderedStream(try target.openStream(), layout)
+      let stream = OrderedStream(try target.openStream(), layout, wanted: wanted, entries: entries)
       place = .stream(StreamWriter(stream, chunkSize: layout.chunkSize, link: link))
       return stream
     } catch {

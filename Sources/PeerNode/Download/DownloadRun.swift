@@ -87,7 +87,7 @@ final class DownloadRun {
       link: link, onUpdate: onUpdate, at: now)
     connections = DownloadConnections(
       nodeConnections, own: context.configuration.identity.peerID, link, onUpdate: onUpdate)
-    output = DownloadOutput(target, link, folder: contents?.part)
+    output = DownloadOutput(target, link, contents)
     knownPeers = contents?.peers ?? []
     files = contents?.files
     heldLeaves = contents?.held ?? .none

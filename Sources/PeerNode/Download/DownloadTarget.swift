@@ -27,7 +27,8 @@ public struct DownloadTarget: Hashable, Sendable {
     self.init(folder: folder, name: name, replaces: replaces, isStream: false)
   }
 
-  /// The process's standard output, in order, through a bounded window. Nothing is kept of a download that fails.
+  /// The process's standard output, in order, through a bounded window. A folder leaves as a tar archive. Nothing is kept
+  /// of a download that fails.
   public static let standardOutput = DownloadTarget(folder: "", name: nil, replaces: false, isStream: true)
 
   /// A stream through a descriptor that the caller keeps open.

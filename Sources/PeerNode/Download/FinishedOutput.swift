@@ -1,4 +1,4 @@
-// An output that has its name.
+// What a download leaves behind.
 import Storage
 
 /// The end of an output's work.
@@ -8,7 +8,7 @@ struct FinishedOutput: Sendable {
   /// A part file that has its name now, if it is read on.
   var file: Result<any CheckedOutput, StoredFileError>?
 
-  /// Opens a part that has its name now, to be read on.
+  /// Opens a part file that has got its name.
   static func reopened(_ file: any PartStorage, _ name: String) -> Result<any CheckedOutput, StoredFileError> {
     do throws(StoredFileError) { return .success(try file.finished(as: name)) } catch { return .failure(error) }
   }

@@ -113,8 +113,9 @@ final class FolderDownload: Sendable {
       let prepared = try PreparedPart(part, isResumed: part.isResumed, of: manifest, name: name)
       fetch(
         FolderContents(
-          layout: layout, manifest: manifest, part: prepared, wanted: leaves, held: WantedLeaves(of: held, in: layout),
-          isHere: isHere, files: FolderFiles(layout, wanted: wanted, missing: missing, places: part.filePlaces),
+          layout: layout, manifest: manifest, part: prepared, wanted: leaves, entries: wanted,
+          held: WantedLeaves(of: held, in: layout), isHere: isHere,
+          files: FolderFiles(layout, wanted: wanted, missing: missing, places: part.filePlaces),
           peers: folder.peers), listing)
     } catch {
       // The output of an update holds nothing of it then, unless an earlier one left a part.
@@ -197,16 +198,17 @@ final class FolderDownload: Sendable {
   private func stream(
     _ layout: FolderLayout, _ wanted: EntrySet, _ folder: ListedFolder, _ listing: DownloadLink
   ) throws(PartFileError) {
-    guard layout.listing.contentsLength == 0 else {
-      let manifest = manifest(of: layout, name(of: folder))
-      let files = FolderFiles(layout, wanted: wanted, missing: wanted, places: nil)
-      return fetch(
-        FolderContents(
-          layout: layout, manifest: manifest, part: nil, wanted: .all, files: files, peers: folder.peers), listing)
+    let listed = layout.listing
+    if wanted.entries.contains(where: { listed.isFile($0) && listed.fileLength(of: $0) > 0 }) {
+      let contents = FolderContents(
+        layout: layout, manifest: manifest(of: layout, name(of: folder)), part: nil,
+        wanted: WantedLeaves(of: wanted, in: layout), entries: wanted,
+        files: FolderFiles(layout, wanted: wanted, missing: wanted, places: nil), peers: folder.peers)
+      return fetch(contents, listing)
     }
     let output: File
     do throws(Errno) { output = try request.target.openStream() } catch { throw .cannotCreate(error) }
-    try OrderedStream(output, ChunkLayout(layout)).writeTail()
+    try OrderedStream(output, ChunkLayout(layout), wanted: .none, entries: wanted).writeTail()
     finish(folder, listing, path: nil, name: name(of: folder))
   }
 

@@ -12,7 +12,7 @@ public struct FolderOptions: Sendable {
   /// Whether the download only tells what it would do, as `DownloadUpdate.planned`. Nothing is fetched but the listing,
   /// and nothing is written to the output.
   public var isPlanOnly = false
-  /// Which paths of the folder are fetched. The other ones are left alone.
+  /// Which paths of the folder are fetched. The other ones are left alone. A stream has the paths that are fetched.
   public var filter = FolderFilter()
   /// Folders whose files are copied instead of fetched, if they are the same. None of their files is changed.
   public var reusedFolders: [String] = []
@@ -74,6 +74,8 @@ struct FolderContents: Sendable {
   /// Nil: the contents go to a stream.
   let part: PreparedPart?
   let wanted: WantedLeaves
+  /// The entries of the listing that the output gets.
+  let entries: EntrySet
   /// Leaves that are there without being fetched: other peers may have them.
   var held = WantedLeaves.none
   /// Whether no leaf is missing, and the contents are only offered.

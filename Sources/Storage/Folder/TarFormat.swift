@@ -98,9 +98,10 @@ extension FolderLayout {
   }
 
   /// What a tar archive has after all contents: entries without bytes, links last, and the end.
+  /// - `entries`: those that the archive has; nil: all.
   /// - `body`: called for each entry, and for the end.
-  func forTarTail<E: Error>(_ body: ([UInt8]) throws(E) -> Void) throws(E) {
-    for index in 0..<listing.count {
+  func forTarTail<E: Error>(of entries: EntrySet?, _ body: ([UInt8]) throws(E) -> Void) throws(E) {
+    for index in 0..<listing.count where entries?.contains(index) != false {
       let path = listing.path(of: index).utf8
       switch listing[index].item {
       case .file(let content, let isExecutable) where content.length == 0:
@@ -109,7 +110,7 @@ extension FolderLayout {
       case .file, .symbolicLink: break
       }
     }
-    for index in 0..<listing.count {
+    for index in 0..<listing.count where entries?.contains(index) != false {
       guard case .symbolicLink(let target) = listing[index].item else { continue }
       try body(TarFormat.header(listing.path(of: index).utf8, .symbolicLink, mode: 0o777, target: target.utf8))
     }

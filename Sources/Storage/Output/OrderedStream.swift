@@ -1,5 +1,5 @@
 // A content as a stream: verified pieces come in any order and leave in the content's, through a window that the
-// caller bounds. The contents of a folder leave as a tar archive.
+// caller bounds. The contents of a folder, or the wanted part of them, leave as a tar archive.
 import Content
 import Posix
 import Synchronization
@@ -9,84 +9,74 @@ import Synchronization
 /// written once.
 public final class OrderedStream: Sendable {
   private struct State {
-    /// All bytes below are handed to the writer.
-    var next: UInt64 = 0
-    /// Leaves by their offset.
-    var waiting: [UInt64: [UInt8]] = [:]
-    /// All bytes below are written.
-    var written: UInt64 = 0
+    var order: StreamOrder
+    /// All wanted bytes below are written.
+    var written: UInt64
     var failure: Errno?
   }
 
   private let file: File
   private let layout: ChunkLayout
-  private let state = Mutex(State())
+  private let entries: EntrySet?
+  private let state: Mutex<State>
   /// In order, for the writer.
-  private let queue = BlockingQueue<[UInt8]>()
+  private let queue = BlockingQueue<StreamOrder.Leaf>()
 
   /// Writes to `file` from its present position on.
-  public init(_ file: consuming File, _ layout: ChunkLayout) {
+  /// - `wanted`: the leaves that it writes.
+  /// - `entries`: the entries of a folder that the archive has; the files among them have the wanted leaves. Nil: all.
+  public init(
+    _ file: consuming File, _ layout: ChunkLayout, wanted: WantedLeaves = .all, entries: EntrySet? = nil
+  ) {
     self.file = file
     self.layout = layout
+    self.entries = entries
+    let order = StreamOrder(layout, wanted: wanted)
+    state = Mutex(State(order: order, written: order.next))
   }
 
-  /// Takes whole leaves that belong at `offset`, never waiting for the reader.
+  /// Takes whole wanted leaves that belong at `offset`, never waiting for the reader.
   /// - Throws: if writing has failed before.
   public func put(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError) {
-    let parts = layout.folder.map { $0.runs(at: offset, count: bytes.byteCount).map(\.count) } ?? [bytes.byteCount]
     let failure = state.withLock { state in
-      var begin = 0
-      // The leaves of each file.
-      for part in parts {
-        for start in stride(from: begin, to: begin + part, by: layout.leafSize) {
-          let at = offset + UInt64(start)
-          guard at >= state.next, state.waiting[at] == nil else { continue }
-          state.waiting[at] = bytes.extracting(start..<min(start + layout.leafSize, begin + part)).copied
-        }
-        begin += part
-      }
-      var ready: [[UInt8]] = []
-      while let leaf = state.waiting.removeValue(forKey: state.next) {
-        state.next += UInt64(leaf.count)
-        ready.append(leaf)
-      }
-      queue.put(contentsOf: ready)  // under the lock: the queue's order is the file's
+      let leaving = state.order.put(bytes.byteCount, at: offset) { bytes.extracting($0).copied }
+      queue.put(contentsOf: leaving)  // under the lock: the queue's order is the content's
       return state.failure
     }
     if let failure { throw .io(failure) }
   }
 
   /// Writes what is in order, until `close`, and after all of it the end of an archive. Blocks while the reader does not read.
-  /// - `step`: `onProgress` is told of every multiple of so many bytes that has been passed.
+  /// - `step`: `onProgress` is called each time that so many bytes are written.
+  /// - `below`: all wanted bytes of the content below are written.
   /// - Throws: what cannot be written, at once; nothing more is written then.
   public func writeAll(step: UInt64, onProgress: (_ below: UInt64) -> Void) throws(PartFileError) {
-    var offset: UInt64 = 0
+    var byteCount: UInt64 = 0
     while let leaf = queue.take() {
-      try write(leaf, at: offset)
-      offset += UInt64(leaf.count)
-      let written = state.withLock { state in
-        state.written += UInt64(leaf.count)
-        return state.written
-      }
-      if written / step != (written - UInt64(leaf.count)) / step { onProgress(written) }
+      try write(leaf)
+      state.withLock { $0.written = leaf.next }
+      byteCount += UInt64(leaf.bytes.count)
+      if byteCount / step != (byteCount - UInt64(leaf.bytes.count)) / step { onProgress(leaf.next) }
     }
-    if offset == layout.fileLength { try writeTail() }
+    if state.withLock({ $0.written == layout.fileLength }) { try writeTail() }
   }
 
   /// Writes the end of an archive: entries without bytes.
   public func writeTail() throws(PartFileError) {
-    do throws(Errno) { try layout.folder?.forTarTail { (part: [UInt8]) throws(Errno) in try writeAll(part) } } catch {
+    do throws(Errno) {
+      try layout.folder?.forTarTail(of: entries) { (part: [UInt8]) throws(Errno) in try writeAll(part) }
+    } catch {
       state.withLock { $0.failure = error }
       throw .io(error)
     }
   }
 
   /// Writes a leaf, with what an archive has before and after it.
-  private func write(_ leaf: [UInt8], at offset: UInt64) throws(PartFileError) {
+  private func write(_ leaf: StreamOrder.Leaf) throws(PartFileError) {
     do throws(Errno) {
-      let run = layout.folder?.runs(at: offset, count: leaf.count).first
+      let run = layout.folder?.runs(at: leaf.offset, count: leaf.bytes.count).first
       if let folder = layout.folder, let run { try writeAll(folder.tarHeader(before: run)) }
-      try file.write(leaf.span.bytes)
+      try file.write(leaf.bytes.span.bytes)
       if let folder = layout.folder, let run { try writeAll(folder.tarPadding(after: run)) }
     } catch {
       state.withLock { $0.failure = error }
@@ -100,7 +90,7 @@ public final class OrderedStream: Sendable {
   /// Nothing more comes. `discarding`: what is not written yet is dropped.
   public func close(discarding: Bool) { queue.close(discarding: discarding) }
 
-  /// After `writeAll` has returned: throws if the reader did not take everything up to `length`.
+  /// After `writeAll` has returned: throws if the reader did not take all that is wanted of a content of this length.
   public func finish(length: UInt64) throws(PartFileError) {
     let (written, failure) = state.withLock { ($0.written, $0.failure) }
     if let failure { throw .io(failure) }

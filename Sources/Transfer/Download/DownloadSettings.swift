@@ -1,4 +1,5 @@
 // What a download may use.
+import Content
 
 /// In which order chunks are chosen.
 public enum ChunkOrder: Hashable, Sendable {

@@ -5,11 +5,12 @@ import Wire
 extension DownloadState {
   /// The first manifest: what the file looks like is known.
   mutating func begin(_ layout: ChunkLayout, at now: Instant) {
-    var isInOrder = false
-    if case .inOrder = settings.order { isInOrder = true }
     phase = .preparing
     timers.cancel(.hopeless)
-    chunks = ChunkTable(layout: layout, wanted: settings.wanted, isInOrder: isInOrder)
+    chunks = ChunkTable(layout: layout, wanted: settings.wanted, isInOrder: settings.order != .rarestFirst)
+    if case .inOrder(let windowChunks) = settings.order {
+      window = StreamWindow(chunkCount: windowChunks, of: chunks)
+    }
     pages = PageTable(PageLayout(layout, chunksPerPage: settings.chunksPerPage))
     if let folder = layout.folder {
       let table = chunks

@@ -60,8 +60,8 @@ public struct DownloadState: Sendable {
   var pace = StrangerPace()
   var hedging = Hedging()
   var progressWatch = ProgressWatch()
-  /// The reader of a stream has taken all chunks before this one.
-  var consumedBelow = 0
+  /// Of a stream whose layout is known.
+  var window: StreamWindow?
   /// Whether any peer had the file in part, or named others that were fetching it.
   var hasMetSharers = false
 
@@ -156,7 +156,7 @@ public struct DownloadState: Sendable {
     case .replaced(let id): replaced(id, at: now)
     case .writeFailed: end(.storage, at: now)
     case .consumed(let chunk):
-      consumedBelow = max(consumedBelow, Int(chunk.rawValue))
+      window?.move(to: chunk, of: chunks)
       progressWatch.readerTook()
       chunks.reconsider()
       updateUsability(at: now)

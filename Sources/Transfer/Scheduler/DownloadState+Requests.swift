@@ -17,16 +17,7 @@ extension DownloadState {
   }
 
   /// Chunks from here on are beyond the window of a stream: they are not asked for yet.
-  private var chunkLimit: Int {
-    guard case .inOrder(let window) = settings.order else { return chunks.layout.chunkCount }
-    let layout = chunks.layout
-    guard layout.folder != nil, consumedBelow < layout.chunkCount else {
-      return min(consumedBelow + window, layout.chunkCount)
-    }
-    // The window is as many bytes. The chunks of a folder may be small.
-    let end = layout.offset(of: ChunkIndex(UInt32(consumedBelow))) + UInt64(window * layout.chunkSize)
-    return max(layout.chunkCount(below: end), consumedBelow + 1)
-  }
+  private var chunkLimit: Int { window?.end ?? chunks.layout.chunkCount }
 
   /// Whether a peer has anything that the download needs now. A stream whose window is full waits for its reader; then
   /// a peer with anything beyond the window counts.

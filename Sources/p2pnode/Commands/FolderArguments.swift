@@ -61,9 +61,8 @@ struct FolderArguments: ParsableArguments {
   /// Throws if options of `get` exclude each other.
   func check(output: String?, force: Bool, stays: Bool, isSeveral: Bool) throws {
     if dryRun, isSeveral { throw ValidationError("--dry-run is about one ID at a time.") }
-    if output == "-", update || dryRun || !reuse.isEmpty || !include.isEmpty || !exclude.isEmpty {
-      throw ValidationError(
-        "-o - writes the whole content to stdout: leave out --update, --dry-run, --reuse, --include and --exclude.")
+    if output == "-", update || dryRun || !reuse.isEmpty {
+      throw ValidationError("-o - writes to stdout, and never to a folder: leave out --update, --dry-run and --reuse.")
     }
     if delete, !update { throw ValidationError("--delete belongs to --update: add it, or leave --delete out.") }
     if hidden, !delete { throw ValidationError("--hidden says what --delete deletes: add it, or leave --hidden out.") }

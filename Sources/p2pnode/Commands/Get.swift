@@ -68,8 +68,8 @@ struct Get: ParsableCommand {
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
-      "Where to put it, or - for stdout. A file goes into a folder that exists, under the name that the peers suggest. For "
-        + "a folder, PATH is its new name, and PATH/ a folder that it goes into. Of several IDs: a folder for all.",
+      "Where to put it, or - for stdout, to which a folder goes as a tar archive. A file goes into a folder that exists, "
+        + "under the name that the peers suggest. For a folder, PATH is its new name, and PATH/ a folder that it goes into. Of several IDs: a folder for all.",
       valueName: "PATH"),
     completion: .file())
   var output: String?

@@ -149,9 +149,11 @@ struct Swarm {
   private mutating func consume() {
     guard consumes else { return }
     var next = consumedBelow
-    while Int(next) < layout.chunkCount,
-      written[ChunkIndex(next)] == layout.leaves(of: ChunkIndex(next)).mask
-    { next += 1 }
+    while Int(next) < layout.chunkCount {
+      let due = layout.leaves(of: ChunkIndex(next)).mask & state.settings.wanted.mask(of: ChunkIndex(next))
+      guard due & ~written[ChunkIndex(next), default: 0] == 0 else { break }
+      next += 1
+    }
     if next != consumedBelow {
       consumedBelow = next
       handle(.consumed(below: ChunkIndex(next)))

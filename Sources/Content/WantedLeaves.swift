@@ -1,5 +1,4 @@
 // The part of a content that a download fetches.
-import Content
 
 /// The leaves of a content that are wanted. Only chunks that differ from the others take memory.
 public struct WantedLeaves: Hashable, Sendable {

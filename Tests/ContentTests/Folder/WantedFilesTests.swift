@@ -1,8 +1,7 @@
 // The leaves of the wanted files of a folder.
-import Content
 import Testing
 
-@testable import Transfer
+@testable import Content
 
 @Suite struct WantedFilesTests {
   private let layout: FolderLayout

@@ -1,5 +1,4 @@
 // The leaves of some files of a folder.
-import Content
 
 extension WantedLeaves {
   /// The leaves of some files of a folder, and no others.

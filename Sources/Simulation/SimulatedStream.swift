@@ -1,0 +1,70 @@
+// The stream of a getter, and what its reader must get: every wanted byte once, in the order of the content, and no other.
+import Content
+
+/// A stream whose reader takes at once what leaves it.
+struct SimulatedStream {
+  private var order: StreamOrder
+  private var rules: StreamRules
+
+  init(_ file: SimulatedFile, wanted: WantedLeaves) {
+    order = StreamOrder(file.layout, wanted: wanted)
+    rules = StreamRules(file, wanted: wanted, next: order.next)
+  }
+
+  /// Verified leaves came.
+  mutating func put(_ bytes: [UInt8], at offset: UInt64) {
+    for leaf in order.put(bytes.count, at: offset, copy: { Array(bytes[$0]) }) { rules.took(leaf) }
+  }
+
+  /// The reader has taken all wanted bytes below.
+  var passedOnBelow: UInt64 { order.next }
+  /// Whether the reader has all that is wanted.
+  var isOver: Bool { rules.isOver }
+  var broken: String? { rules.broken }
+}
+
+/// The books of one stream. They list the place of each wanted byte, and know nothing of leaves that come and wait.
+private struct StreamRules {
+  private let content: [UInt8]
+  /// The places of all wanted bytes in the content, in order.
+  private let places: [Int]
+  private var takenCount = 0
+  private(set) var broken: String?
+
+  /// - `next`: where the stream says that it begins.
+  init(_ file: SimulatedFile, wanted: WantedLeaves, next: UInt64) {
+    content = file.bytes
+    let layout = file.layout
+    places = (0..<UInt32(layout.chunkCount)).flatMap { number -> [Int] in
+      let chunk = ChunkIndex(number)
+      return (0..<layout.leafCount(of: chunk)).filter { wanted.mask(of: chunk) & 1 << UInt64($0) != 0 }.flatMap {
+        leaf in
+        let start = Int(layout.offset(ofLeaf: leaf, in: chunk))
+        return start..<start + layout.length(of: LeafRange(first: leaf, count: 1), in: chunk)
+      }
+    }
+    check(next)
+  }
+
+  /// The reader took a leaf.
+  mutating func took(_ leaf: StreamOrder.Leaf) {
+    guard broken == nil else { return }
+    for (index, byte) in leaf.bytes.enumerated() {
+      let place = Int(leaf.offset) + index
+      guard takenCount < places.count, places[takenCount] == place else {
+        return broken = "a stream passes on byte \(place), which is not wanted or not next"
+      }
+      guard content[place] == byte else { return broken = "a stream passes on a wrong byte at \(place)" }
+      takenCount += 1
+    }
+    check(leaf.next)
+  }
+
+  /// Whether the reader has all that is wanted.
+  var isOver: Bool { takenCount == places.count }
+
+  private mutating func check(_ next: UInt64) {
+    let place = takenCount < places.count ? places[takenCount] : content.count
+    if Int(next) != place { broken = "a stream says that byte \(next) is next, and not byte \(place)" }
+  }
+}
