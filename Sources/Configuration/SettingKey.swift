@@ -68,7 +68,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .uploadLimit: "a rate of at least 1K (1,000 bytes a second), such as 10M or 1Gi, or none"
     case .maxConnections: "a number from 1 to 1000000, or auto"
     case .allow: "a PeerID: that is 64 hexadecimal digits, as 'p2pnode whoami' prints them; or all"
-    case .metrics: "an address of this machine alone, such as 127.0.0.1:9464 or [::1]:9464, or off"
+    case .metrics: "an address of this machine, such as 127.0.0.1:9464 or 0.0.0.0:9464, or off"
     case .folders: "none, top or all"
     case .hidden, .followLinks: "on or off"
     case .exclude: "a pattern, such as *.log or /build, or none"
@@ -95,7 +95,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .allow:
       "The PeerIDs that serve serves, joined by commas, or a line each; all is everybody. They come with get --identity."
     case .metrics:
-      "Where serve answers GET /metrics for Prometheus: an address of the loopback, such as 127.0.0.1:9464; off is nowhere."
+      "Where serve answers GET /metrics, /ready and /live: an address such as 127.0.0.1:9464; off is nowhere. Anyone who can reach it may read it."
     case .folders:
       "The folders that have an ID of their own when they are served: top is the served folder and each folder directly in "
         + "it, all is every folder, none is no folder."

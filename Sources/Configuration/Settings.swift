@@ -118,7 +118,7 @@ package struct Settings: Sendable {
       maxConnections = text == "auto" ? nil : try wanted(Settings.number(text, 1...1_000_000))
     case .allow: try takeAllowed(text, origin)
     case .metrics:
-      metrics = text == "off" ? nil : try wanted(HostPort(parsing: text)?.address.flatMap { $0.isLoopback ? $0 : nil })
+      metrics = text == "off" ? nil : try wanted(HostPort(parsing: text)?.address)
     case .folders: rules.folders = try wanted(ServingRules.Folders(rawValue: text))
     case .hidden: rules.includesHidden = try wanted(Settings.switches[text])
     case .followLinks: rules.followsLinks = try wanted(Settings.switches[text])

@@ -1,6 +1,16 @@
 // As much of HTTP/1.1 (RFC 9112) as a scraper needs: which page of which host a request asks for. Bodies are not read.
 import Posix
 
+/// What is answered to a request for a page.
+public struct HTTPPage: Sendable {
+  /// Whether the status is 200; else it is 503.
+  public let isGood: Bool
+  public let text: String
+
+  /// - `isGood`: false: what the page is about is not so now, and may be later.
+  public init(_ text: String, isGood: Bool = true) { (self.text, self.isGood) = (text, isGood) }
+}
+
 /// What a request asks for, as far as it came.
 enum HTTPRequest: Equatable {
   /// Its head has not ended yet.
@@ -66,23 +76,27 @@ enum HTTPRequest: Equatable {
     return named.isLoopback || named.ip == address.ip
   }
 
-  /// The whole answer of a server that listens on `address`; nil while the request is incomplete. `page` is called only
-  /// if the answer holds the page.
-  func answer(at address: Endpoint, _ page: () -> String) -> [UInt8]? {
+  /// The whole answer of a server that listens on `address`; nil while the request is incomplete.
+  /// - `page`: gives the page of a path; nil: there is none.
+  func answer(at address: Endpoint, _ page: (String) -> HTTPPage?) -> [UInt8]? {
     switch self {
     case .incomplete: return nil
     case .malformed: return HTTPRequest.response("400 Bad Request", "this is not an HTTP request\n")
     case .wanted(let method, let path, let host):
-      guard host.map({ HTTPRequest.isOurs($0, address) }) ?? true else {
+      // A server that its user put on a network is for others, who have names of their own for it.
+      guard !address.isLoopback || host.map({ HTTPRequest.isOurs($0, address) }) ?? true else {
         return HTTPRequest.response(
           "403 Forbidden", "the Host field names another machine: ask for localhost or a loopback address\n")
       }
       guard method == "GET" || method == "HEAD" else {
         return HTTPRequest.response("405 Method Not Allowed", "only GET is answered\n", "Allow: GET, HEAD\r\n")
       }
-      guard path == "/metrics" else { return HTTPRequest.response("404 Not Found", "see /metrics\n") }
+      guard let page = page(path) else {
+        return HTTPRequest.response("404 Not Found", "see /metrics, /ready and /live\n")
+      }
       let type = "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
-      return HTTPRequest.response("200 OK", page(), type, hasBody: method == "GET")
+      let status = page.isGood ? "200 OK" : "503 Service Unavailable"
+      return HTTPRequest.response(status, page.text, type, hasBody: method == "GET")
     }
   }
 

@@ -1,8 +1,8 @@
 // Answers scrapers: one thread, a few connections, a bounded request, a bounded time, one answer each.
 import Posix
 
-/// Serves one page at `/metrics` until it is stopped, to requests whose Host field names this machine. It holds at most `connectionsMax` connections; for one more the
-/// oldest that has asked for nothing has to go.
+/// Serves pages until it is stopped. On an address of the loopback it answers only requests whose Host field names this
+/// machine. It holds at most `connectionsMax` connections; for one more the oldest that has asked for nothing has to go.
 public final class MetricsServer: Sendable {
   static let connectionsMax = 16
   /// Of a request's head.
@@ -21,8 +21,9 @@ public final class MetricsServer: Sendable {
     init() throws(Errno) { wakeUp = try WakeUp() }
   }
 
-  /// Starts to answer. `page` is called on the server's own thread.
-  public init(at address: Endpoint, page: @escaping @Sendable () -> String) throws(Errno) {
+  /// Starts to answer.
+  /// - `page`: gives the page of a path; nil: there is none. Called on the server's own thread.
+  public init(at address: Endpoint, page: @escaping @Sendable (String) -> HTTPPage?) throws(Errno) {
     let socket = try Socket.listening(on: address, backlog: 16)
     self.address = try socket.localAddress()
     let stopping = try Stopping()
@@ -62,7 +63,7 @@ private final class MetricsLoop {
   }
 
   private let listener: Socket
-  private let page: () -> String
+  private let page: (String) -> HTTPPage?
   private let address: Endpoint
   private var epoll: Epoll
   private var connections: [UInt64: Connection] = [:]
@@ -71,7 +72,7 @@ private final class MetricsLoop {
   /// Out of descriptors: until then nobody is accepted, instead of turning hot.
   private var acceptsFrom: Int64 = 0
 
-  init(_ listener: consuming Socket, stopNumber: Int32, page: @escaping () -> String) throws(Errno) {
+  init(_ listener: consuming Socket, stopNumber: Int32, page: @escaping (String) -> HTTPPage?) throws(Errno) {
     self.page = page
     address = try listener.localAddress()
     epoll = try Epoll(capacity: 32)

@@ -70,7 +70,18 @@ struct MetricsTests {
     _ = try liar.receiveToEnd()
     let url = try workbench.line(of: served.child, with: "metrics at http://")
     let samples = try scrape(url)
-    let names = Set(samples.keys.map { $0.prefix { $0 != "{" } }).union(["p2pnode_disconnected_total"])
+    let get = try workbench.start([
+      "get", String(repeating: "ab", count: 32), "--peer", served.address, "--chunk-timeout", "60", "--metrics",
+      "127.0.0.1:0", "--verbose", "--peer", "127.0.0.1:\(try LocalPort.closed())",
+    ])
+    let fetched = try scrape(try workbench.line(of: get, with: "metrics at http://"))
+    get.signal(SIGINT)
+    try workbench.ended(get)
+    let all = Array(samples.keys) + Array(fetched.keys)
+    let names = Set(all.map { $0.prefix { $0 != "{" } }).union(["p2pnode_disconnected_total"])
+    let rules = try String(
+      contentsOfFile: Binary.packageRoot + "/packaging/prometheus/p2pnode.rules.yml", encoding: .utf8)
+    #expect(Set(rules.matches(of: #/p2pnode_[a-z_]+/#).map(\.0)).subtracting(names) == [])
     let path = Binary.packageRoot + "/packaging/grafana/p2pnode.json"
     let text = try String(contentsOfFile: path, encoding: .utf8)
     #expect(try JSONSerialization.jsonObject(with: Data(text.utf8)) is [String: Any])
@@ -78,11 +89,78 @@ struct MetricsTests {
     #expect(drawn == names)
   }
 
-  @Test(arguments: ["0.0.0.0:9464", "[::]:9464", "192.0.2.1:9464", "localhost:9464", "9464", "[fe80::1]:9464"])
-  func `an address that others could reach is 64`(address: String) throws {
+  @Test(arguments: ["localhost:9464", "9464", "127.0.0.1", "127.0.0.1:x"])
+  func `what is no address is 64`(address: String) throws {
     let serve = try workbench.run("serve", ".", "--listen", "127.0.0.1:0", "--metrics", address)
-    #expect(serve.code == 64, "\(serve)")
-    #expect(serve.stderr.text.contains("an address of this machine alone"), "\(serve)")
+    #expect(serve.code == 64 && serve.stderr.text.contains("address of this machine"), "\(serve)")
+    let get = try workbench.run(
+      "get", String(repeating: "ab", count: 32), "--peer", "127.0.0.1:9", "--metrics", address)
+    #expect(get.code == 64 && get.stderr.text.contains("address of this machine"), "\(get)")
+  }
+
+  /// The status and the text of a page.
+  private func page(_ path: String, _ url: String, host: String = "localhost") throws -> (status: String, text: String)
+  {
+    let match = try #require(url.firstMatch(of: #/:(\d+)/metrics/#))
+    let port = try #require(UInt16(match.1))
+    let socket = try BlockingSocket(dialling: Endpoint(ipv4: (127, 0, 0, 1), port: port))
+    try socket.send(Array("GET \(path) HTTP/1.1\r\nHost: \(host)\r\n\r\n".utf8))
+    let answer = String(decoding: try socket.receiveToEnd(), as: UTF8.self)
+    let parts = answer.split(separator: "\r\n\r\n", maxSplits: 1)
+    try #require(parts.count == 2, "\(answer)")
+    return (String(answer.dropFirst(9).prefix(3)), String(parts[1]))
+  }
+
+  @Test func `a seed that hashes lives and is not ready, and is ready with its files`() throws {
+    // Holes take no room, and are hashed as other bytes are.
+    _ = try workbench.makeFolder("served")
+    let large = try workbench.makeFile("served/large", [])
+    truncate(large, 4 << 30)
+    let serve = try workbench.start(["serve", "served", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"])
+    let url = try workbench.line(of: serve, with: "metrics at http://")
+    let early = try page("/ready", url)
+    #expect(early.status == "503" && early.text.hasPrefix("hashing: "), "\(early)")
+    #expect(try page("/live", url) == ("200", "live\n"))
+    truncate(large, 1 << 20)
+    var ready = early
+    try workbench.wait(for: "the seed is ready") {
+      ready = (try? page("/ready", url)) ?? early
+      return ready.status == "200"
+    }
+    #expect(ready.text == "ready: 1 files, 1048576 bytes\n", "\(ready)")
+    #expect(try page("/ready", url, host: "seed.example.org").status == "403")
+  }
+
+  @Test func `a seed of nothing is never ready`() throws {
+    _ = try workbench.makeFolder("empty")
+    let serve = try workbench.start([
+      "serve", "empty", "--listen", "127.0.0.1:0", "--metrics", "0.0.0.0:0",
+    ])
+    let url = try workbench.line(of: serve, with: "metrics at http://")
+    try workbench.line(of: serve, with: "ready: 0 files")
+    let ready = try page("/ready", url, host: "seed.example.org")
+    #expect(ready == ("503", "no file is offered\n"), "\(ready)")
+  }
+
+  @Test func `a get is ready when all its outputs are there`() throws {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: (3 << 20) + 17, "--upload-limit", "1Mi")
+    let get = try workbench.start([
+      "get", fileID, "--peer", served.address, "-o", "out.bin", "--metrics", "127.0.0.1:0", "--keep-serving",
+      "--verbose",
+    ])
+    let url = try workbench.line(of: get, with: "metrics at http://")
+    let early = try page("/ready", url)
+    #expect(early == ("503", "0 of 1 downloads are complete\n"), "\(early)")
+    #expect(try page("/live", url).status == "200")
+    try workbench.line(of: get, with: "Still serving out.bin")
+    #expect(try page("/ready", url) == ("200", "1 of 1 downloads are complete\n"))
+    let samples = try scrape(url)
+    #expect(samples["p2pnode_downloaded_bytes_total"] == Double((3 << 20) + 17), "\(samples)")
+    #expect(samples[#"p2pnode_downloads{state="complete"}"#] == 1, "\(samples)")
+    #expect(samples["p2pnode_chunks"] == 4 && samples["p2pnode_complete_chunks"] == 4, "\(samples)")
+    get.signal(SIGTERM)
+    try workbench.ended(get)
+    #expect(get.code == 0, "\(get)")
   }
 
   @Test func `a port that is taken is 74`() throws {

@@ -75,6 +75,15 @@ public final class Downloader: Sendable {
     self.resolve = resolve
   }
 
+  /// The numbers of the node while a download runs; nil: none does.
+  public var figures: NodeFigures? {
+    let node: Node? = state.withLock { state in
+      if case .running(let node) = state.home { return node }
+      return nil
+    }
+    return node?.figures
+  }
+
   /// Fetches one file; blocks until it is there, or the download has failed. Updates come on the calling thread, the last
   /// before the call returns. If `onUpdate` falls behind, updates are lost as `Download.updatesWaitingMax` says.
   ///

@@ -15,13 +15,16 @@ extension Get {
     OpenFileLimit.raise()
     let loaded = try loadIdentity(set)
     let node = try node(set, loaded.identity)
+    let metrics = GetMetrics(count: items.count)
+    let pages = try pages(of: metrics) { node.figures }
+    defer { pages?.stop() }
     stop.whenItComes { node.cancelDownloads() }
     let start = Clock.monotonicNanoseconds
     let display = display(of: items, set)
     let downloads = SeveralDownloads(
       items, on: node, jobs: set.jobs, settings: downloadSettings(set), sharing: try sharing(set), stop: stop,
       looksForPeers: set.lan != .off
-    ) { log(of: items[$0], set, display?.row($0)) }
+    ) { log(of: items[$0], set, display?.row($0), pages == nil ? nil : metrics.observer($0)) }
     let failures = downloads.run(placed: printPath)
     display?.end()
     node.leave()
@@ -49,12 +52,14 @@ extension Get {
     }
   }
 
-  private func log(of item: SeveralItem, _ set: Settings, _ row: (any DownloadObserver)?) -> GetLog {
+  private func log(
+    of item: SeveralItem, _ set: Settings, _ row: (any DownloadObserver)?, _ metrics: (any DownloadObserver)?
+  ) -> GetLog {
     GetLog(
       oneOfSeveral: item.fileID,
       json: json ? GetJSON(explains: explain, maxWorkers: set.workers, fileID: item.fileID) : nil,
       explains: explain ? set.workers : nil, stays: keepServing, quiet: quiet || set.logLevel < .info,
-      verbose: verbose || set.logLevel == .debug, row: row)
+      verbose: verbose || set.logLevel == .debug, row: row, metrics: metrics)
   }
 
   /// Nil where no screen is shown.

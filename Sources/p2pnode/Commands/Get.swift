@@ -86,6 +86,12 @@ struct Get: ParsableCommand {
   @Option(help: ArgumentHelp("Seconds that a chunk may take: 30.", valueName: "SECONDS"))
   var chunkTimeout: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Answer GET /metrics (for Prometheus), /ready (whether all is there) and /live here, such as 127.0.0.1:9464.",
+      valueName: "HOST:PORT"))
+  var metrics: String?
+
   @Flag(help: "Give nothing to others.")
   var noUpload = false
 
@@ -162,10 +168,14 @@ struct Get: ParsableCommand {
     let downloader = Downloader(configuration, settings: downloadSettings(set), sharing: sharing)
     // A stream keeps nothing, and its reader may never read again.
     stop.whenItComes(isAtOnce: target.isStandardOutput) { downloader.cancel() }
+    let metrics = GetMetrics(count: 1)
+    let pages = try pages(of: metrics) { downloader.figures }
+    defer { pages?.stop() }
     let log = GetLog(
       json: json ? GetJSON(explains: explain, maxWorkers: set.workers) : nil, explains: explain ? set.workers : nil,
       stays: keepServing, quiet: quiet || set.logLevel < .info || folder.isPlanOnly || isText(target),
-      verbose: verbose || set.logLevel == .debug, plans: folder.isPlanOnly)
+      verbose: verbose || set.logLevel == .debug, plans: folder.isPlanOnly,
+      metrics: pages == nil ? nil : metrics.observer(0))
     do throws(DownloadError) {
       log.ended(
         try downloader.downloadFile(
@@ -185,6 +195,24 @@ struct Get: ParsableCommand {
   /// Whether the content itself fills the terminal: then no screen is drawn over it.
   private func isText(_ target: DownloadTarget) -> Bool {
     target.isStandardOutput && Terminal.isTerminal(.standardOutput) && !verbose
+  }
+
+  /// What answers those who watch the command; nil if nobody is to.
+  func pages(of metrics: GetMetrics, _ figures: @escaping @Sendable () -> NodeFigures?) throws(Failure) -> MetricsPages?
+  {
+    guard let text = self.metrics else { return nil }
+    guard let address = HostPort(parsing: text)?.address else {
+      throw Failure(
+        Exit.usage, "--metrics '\(Console.escaped(text))': is no address of this machine, such as 127.0.0.1:9464")
+    }
+    let pages = try MetricsPages(at: address) { page in
+      metrics.add(to: &page)
+      if let figures = figures() { page.add(figures) }
+    } ready: {
+      metrics.ready()
+    }
+    if !quiet { Console.error("metrics at http://\(pages.address)/metrics") }
+    return pages
   }
 
   func configuration(_ set: Settings, _ identity: StaticIdentity) throws(Failure) -> NodeConfiguration {

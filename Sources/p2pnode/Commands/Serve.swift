@@ -40,7 +40,8 @@ struct Serve: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Answer Prometheus here: an address of the loopback, such as 127.0.0.1:9464.", valueName: "HOST:PORT"))
+      "Answer GET /metrics (for Prometheus), /ready and /live here, such as 127.0.0.1:9464. Anyone who can reach the "
+        + "address may read them.", valueName: "HOST:PORT"))
   var metrics: String?
 
   @Option(
@@ -98,7 +99,7 @@ struct Serve: ParsableCommand {
     configuration.discovery = settings.discovery
     let log = ServeLog(json: json, quiet: quiet)
     let server = try startServer(configuration, settings, log)
-    let metrics = try settings.metrics.map { address throws(Failure) in try ServeMetrics(of: server, at: address) }
+    let metrics = try settings.metrics.map { address throws(Failure) in try MetricsPages(of: server, at: address) }
     if links { log.links(at: server.address, of: server.peerID) }
     log.listening(server.address, server.peerID)
     settings.warnOfOpenFiles(granted: server.connectionsMax)

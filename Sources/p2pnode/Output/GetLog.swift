@@ -41,10 +41,12 @@ final class GetLog {
   /// - `quiet`: nothing on stderr but errors.
   /// - `verbose`: a line an event, also on a terminal.
   /// - `plans`: whether the plan of a folder is all that is asked for.
+  /// - `metrics`: counts what the download does.
   convenience init(
-    json: GetJSON?, explains: Int?, stays: Stay? = nil, quiet: Bool, verbose: Bool, plans: Bool = false
+    json: GetJSON?, explains: Int?, stays: Stay? = nil, quiet: Bool, verbose: Bool, plans: Bool = false,
+    metrics: (any DownloadObserver)? = nil
   ) {
-    var observers: [any DownloadObserver] = []
+    var observers: [any DownloadObserver] = metrics.map { [$0] } ?? []
     if let json { observers.append(json) } else if plans { observers.append(GetPlan()) }
     if !quiet {
       let isPlain = verbose || !Console.isTerminal
@@ -60,10 +62,10 @@ final class GetLog {
   /// - `row`: what shows it on a terminal; nil: a line an event.
   convenience init(
     oneOfSeveral fileID: FileID, json: GetJSON?, explains: Int?, stays: Stay?, quiet: Bool, verbose: Bool,
-    row: (any DownloadObserver)?
+    row: (any DownloadObserver)?, metrics: (any DownloadObserver)? = nil
   ) {
     let prefix = LineTag.prefix(fileID)
-    var observers: [any DownloadObserver] = []
+    var observers: [any DownloadObserver] = metrics.map { [$0] } ?? []
     if let json { observers.append(json) }
     if let row { observers.append(row) }
     if !quiet {

@@ -1,0 +1,98 @@
+// The pages of `get` for those who watch it: the numbers of its downloads, and whether the outputs are there.
+import Metrics
+import PeerNode
+import Synchronization
+import Transfer
+
+/// Counts over all downloads of the process. Any thread may call it.
+final class GetMetrics: Sendable {
+  fileprivate struct Row {
+    var isOver = false
+    var isThere = false
+    var bytes: UInt64 = 0
+    var totalChunks = 0
+    var completeChunks = 0
+    var sources = 0
+    var retries = 0
+    var hedges = 0
+
+    mutating func take(_ progress: DownloadProgress) {
+      (bytes, totalChunks, completeChunks) = (progress.bytes, progress.totalChunks, progress.finishedChunks)
+      (sources, retries, hedges) = (progress.livePeers, progress.retries, progress.hedges)
+    }
+
+    mutating func end(_ stats: DownloadStats, isThere: Bool) {
+      (bytes, totalChunks, completeChunks) = (
+        stats.bytes, stats.totalChunks, stats.downloadedChunks + stats.resumedChunks
+      )
+      (sources, retries, hedges) = (0, stats.retries, stats.hedges)
+      (isOver, self.isThere) = (true, isThere)
+    }
+  }
+  private let rows: Mutex<[Row]>
+
+  /// - `count`: downloads that the process was asked for.
+  init(count: Int) { rows = Mutex(Array(repeating: Row(), count: count)) }
+
+  /// What sees the download at a place.
+  func observer(_ place: Int) -> any DownloadObserver { GetMetricsObserver(self, place) }
+
+  fileprivate func change(_ place: Int, _ body: (inout Row) -> Void) { rows.withLock { body(&$0[place]) } }
+
+  func add(to page: inout Exposition) {
+    let rows = rows.withLock { $0 }
+    let there = rows.count(where: \.isThere)
+    let failed = rows.count { $0.isOver && !$0.isThere }
+    page.add(
+      "p2pnode_downloads", .gauge, "Downloads, by how far they are.",
+      [
+        .init(rows.count - there - failed, [("state", "unfinished")]), .init(there, [("state", "complete")]),
+        .init(failed, [("state", "failed")]),
+      ])
+    page.add("p2pnode_downloaded_bytes_total", .counter, "Bytes that came and were right.", rows.sum(\.bytes))
+    page.add("p2pnode_chunks", .gauge, "Chunks of the downloads.", rows.sum(\.totalChunks))
+    page.add("p2pnode_complete_chunks", .gauge, "Chunks that are complete.", rows.sum(\.completeChunks))
+    page.add("p2pnode_sources", .gauge, "Peers that have something of a download.", rows.sum(\.sources))
+    page.add("p2pnode_retries_total", .counter, "Times that a chunk was tried again.", rows.sum(\.retries))
+    page.add(
+      "p2pnode_hedges_total", .counter, "Times that a second peer was asked for a late chunk.", rows.sum(\.hedges))
+  }
+
+  /// Ready when all outputs are there.
+  func ready() -> HTTPPage {
+    let rows = rows.withLock { $0 }
+    let there = rows.count(where: \.isThere)
+    return HTTPPage("\(there) of \(rows.count) downloads are complete\n", isGood: there == rows.count)
+  }
+}
+
+extension [GetMetrics.Row] {
+  fileprivate func sum<Number: BinaryInteger>(_ number: (GetMetrics.Row) -> Number) -> Number {
+    reduce(0) { $0 + number($1) }
+  }
+}
+
+/// Sees one download.
+private final class GetMetricsObserver: DownloadObserver {
+  private let metrics: GetMetrics
+  private let place: Int
+
+  init(_ metrics: GetMetrics, _ place: Int) { (self.metrics, self.place) = (metrics, place) }
+
+  func see(_ update: DownloadUpdate) {
+    switch update {
+    case .progress(let progress): metrics.change(place) { $0.take(progress) }
+    case .staying(let result): metrics.change(place) { $0.end(result.stats, isThere: true) }
+    default: break
+    }
+  }
+
+  func ended(_ result: DownloadResult) { metrics.change(place) { $0.end(result.stats, isThere: true) } }
+  func failed(_ error: DownloadError, _ failure: Failure) {
+    metrics.change(place) { row in
+      if case .failed(_, let stats, _) = error { row.end(stats, isThere: false) }
+      row.isOver = true
+    }
+  }
+  func failedBeforeStart(_ failure: Failure) { metrics.change(place) { $0.isOver = true } }
+}
