@@ -49,15 +49,20 @@ extension FolderPart {
     return start + FolderPart.reservedStepBytes
   }
 
-  /// Counts bytes that were written to a file, and reserves what follows on what was reserved for the step before.
+  /// Counts bytes that were written to a file of several leaves, and reserves what follows on what was reserved for the
+  /// step before. The kernel is asked to begin writing to the disk, so that the next sync finds little to do: at each
+  /// step, or once a file without steps has all its bytes. That is a hint only: where it is not possible, the data is
+  /// written later. A file of one leaf is not worth the call.
   func wrote(_ count: Int, to open: OpenPartFile) throws(PartFileError) {
-    guard let reservedEnd = open.reservedEnd else { return }
-    reservation.withLock { $0.wrote(count) }
     let (before, after) = open.bytesWritten.add(UInt64(count), ordering: .relaxed)
+    guard let reservedEnd = open.reservedEnd else {
+      if after >= open.length, before < open.length { try? open.file.startWriteBack() }
+      return
+    }
+    reservation.withLock { $0.wrote(count) }
     let step = after / FolderPart.reservedStepBytes
     guard before / FolderPart.reservedStepBytes != step else { return }
     try reserve(open.file, from: reservedEnd + (step - 1) * FolderPart.reservedStepBytes, length: open.length)
-    // A hint only: where it is not possible, the data is written later.
     try? open.file.startWriteBack()
   }
 
