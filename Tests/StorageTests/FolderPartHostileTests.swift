@@ -133,6 +133,30 @@ import Testing
     #expect(SampleFolder.items(below: temporary("out")) == sample.items)
   }
 
+  @Test func `one file of many that something else changed leaves the output without a name`() throws {
+    var items: [String: SampleFolder.Item] = [:]
+    for i in 0..<2 * FileChecks.entriesOfThread { items["d\(i % 7)/\(i)"] = .file([UInt8(truncatingIfNeeded: i), 1]) }
+    let sample = try SampleFolder(items)
+    let tree = temporary(FolderPart.name(of: sample.layout.folderID) + "/tree/")
+    let part = try make(sample)
+    for piece in sample.pieces { try part.write(piece) }
+    for name in ["d0/0", "d3/500", "d6/1021"] {
+      #expect(truncate(tree + name, 1) == 0)
+      #expect(throws: PartFileError.foreign(path: tree + name, what: "not as long as it was written")) {
+        try part.place(as: "out", force: false)
+      }
+      #expect(truncate(tree + name, 2) == 0)
+      #expect(link(tree + name, temporary("other")) == 0)
+      #expect(throws: PartFileError.foreign(path: tree + name, what: "also known by another name")) {
+        try part.place(as: "out", force: false)
+      }
+      unlink(temporary("other"))
+      temporary.write(FolderPart.name(of: sample.layout.folderID) + "/tree/" + name, [1, 1])
+    }
+    try part.place(as: "out", force: false)
+    #expect(SampleFolder.items(below: temporary("out")).count == sample.items.count)
+  }
+
   // MARK: A parent that becomes a link
 
   /// Puts a link in the place of folders, and takes it away, again and again.

@@ -80,9 +80,10 @@ extension FolderPart {
   }
 
   /// Why a file in the tree cannot be one that this program made; nil if it can.
-  static func foreignness(of status: FileStatus) -> String? {
+  /// - `userID`: of this process.
+  static func foreignness(of status: FileStatus, _ userID: UInt32 = Environment.userID) -> String? {
     if status.kind != .regular { return "not a regular file" }
-    if status.owner != Environment.userID { return "another user's file" }
+    if status.owner != userID { return "another user's file" }
     return status.linkCount > 1 ? "also known by another name" : nil
   }
 

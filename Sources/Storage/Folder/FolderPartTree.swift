@@ -25,8 +25,14 @@ extension FolderPart {
   /// Walks the tree. For one thread, while no other uses it.
   @discardableResult
   func walk(_ work: TreeWork) throws(PartFileError) -> TreeBytes {
-    var walk = try FolderTreeWalk(self, work)
-    return try walk.run()
+    guard work == .placing else {
+      var walk = try FolderTreeWalk(self, work)
+      return try walk.run()
+    }
+    return try FileChecks.run(listing) { checks throws(PartFileError) in
+      var walk = try FolderTreeWalk(self, work, checks)
+      return try walk.run()
+    }
   }
 }
 
@@ -47,11 +53,14 @@ struct FolderTreeWalk {
 
   private let part: FolderPart
   private let work: FolderPart.TreeWork
+  private let checks: FileChecks?
+  /// Files of the folder that the walk is in, to be looked at.
+  private var unchecked: FileChecks.Batch?
   private var levels: [Level] = []
   private var bytes = FolderPart.TreeBytes()
 
-  init(_ part: FolderPart, _ work: FolderPart.TreeWork) throws(PartFileError) {
-    (self.part, self.work) = (part, work)
+  init(_ part: FolderPart, _ work: FolderPart.TreeWork, _ checks: FileChecks? = nil) throws(PartFileError) {
+    (self.part, self.work, self.checks) = (part, work, checks)
     levels.append(Level(path: nil, folder: part.tree, names: try FolderTreeWalk.names(in: part.tree), isNeeded: true))
   }
 
@@ -69,6 +78,7 @@ struct FolderTreeWalk {
     }
     while levels.count > 1 { try leave() }
     try end(levels[0])
+    if let unchecked { try checks?.add(unchecked) }
     return bytes
   }
 
@@ -204,19 +214,26 @@ struct FolderTreeWalk {
   }
 
   /// An entry of the output: a file is as long as it should be. Links come later.
-  private func finish(_ entry: Int, _ name: String, in folder: OpenFolder, isThere: Bool) throws(PartFileError) {
+  private mutating func finish(
+    _ entry: Int, _ name: String, in folder: OpenFolder, isThere: Bool
+  ) throws(PartFileError) {
     guard part.listing.isFile(entry) else { return }
-    let length = part.listing.fileLength(of: entry)
     guard isThere else {
-      if length == 0 {
+      if part.listing.fileLength(of: entry) == 0 {
         _ = try part.make(entry, in: folder)
         return
       }
       throw .io(Errno(code: Errno.noEntry, call: "readdir", subject: folder.directory.path(of: name)))
     }
-    let status = try status(of: name, in: folder)
-    let what = FolderPart.foreignness(of: status) ?? (status.size == length ? nil : "not as long as it was written")
-    if let what { throw .foreign(path: folder.directory.path(of: name), what: what) }
+    try check(entry, name, in: folder)
+  }
+
+  /// Hands in a file, which another thread may look at.
+  private mutating func check(_ entry: Int, _ name: String, in folder: OpenFolder) throws(PartFileError) {
+    let isFull = unchecked.map { $0.folder !== folder || $0.files.count >= FileChecks.filesMax } ?? false
+    if isFull, let batch = unchecked.take() { try checks?.add(batch) }
+    if unchecked == nil { unchecked = FileChecks.Batch(folder: folder) }
+    unchecked?.files.append((entry, name))
   }
 
   private func status(of name: String, in folder: OpenFolder) throws(PartFileError) -> FileStatus {
