@@ -12,15 +12,16 @@ public struct CatalogueEntry: Hashable, Sendable, CustomStringConvertible {
   public let path: String
   /// Identity, size and times; a file that no longer has them is no longer this entry.
   public let status: FileStatus
-  public let fileID: FileID
   let hashes: KnownFile
 
   init(path: String, status: FileStatus, hashes: KnownFile) {
     self.path = path
     self.status = status
     self.hashes = hashes
-    fileID = FileID(kind: .file, length: status.size, root: hashes.root)
   }
+
+  /// Hashed at each call: to read a file takes no ID.
+  public var fileID: FileID { FileID(kind: .file, length: status.size, root: hashes.root) }
 
   public var layout: ChunkLayout {
     guard let layout = ChunkLayout(fileLength: status.size) else { preconditionFailure("it was hashed") }

@@ -153,18 +153,19 @@ public final class FolderPart: PartStorage {
   public func write(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError) {
     precondition(offset <= length && UInt64(bytes.byteCount) <= length - offset, "a write lies within the contents")
     var start = 0
+    var near = NearFolder()
     for run in layout.runs(at: offset, count: bytes.byteCount) {
-      try write(bytes.extracting(start..<start + run.count), to: run)
+      try write(bytes.extracting(start..<start + run.count), to: run, &near)
       start += run.count
     }
   }
 
-  private func write(_ bytes: RawSpan, to run: FolderRun) throws(PartFileError) {
+  private func write(_ bytes: RawSpan, to run: FolderRun, _ near: inout NearFolder) throws(PartFileError) {
     if isSmall(run.entry) {
-      let file = try openToWrite(run.entry)
+      let file = try openToWrite(run.entry, &near)
       do throws(Errno) { try file.write(bytes, at: run.offset) } catch { throw failure(error) }
     } else {
-      let open = try openShared(run.entry)
+      let open = try openShared(run.entry, &near)
       do throws(Errno) { try open.file.write(bytes, at: run.offset) } catch { throw failure(error) }
       try wrote(bytes.byteCount, to: open)
     }

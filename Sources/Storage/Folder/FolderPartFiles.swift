@@ -32,11 +32,25 @@ extension FolderPart {
 
   // MARK: To write
 
+  /// The folder of the file that was written before: the next file often lies in the same one.
+  struct NearFolder {
+    var path: FolderPath?
+    /// Nil: no file was written before.
+    var folder: OpenFolder?
+  }
+
+  private func folder(_ path: FolderPath?, _ near: inout NearFolder) throws(PartFileError) -> OpenFolder {
+    if let folder = near.folder, near.path == path { return folder }
+    let folder = try folder(path)
+    near = NearFolder(path: path, folder: folder)
+    return folder
+  }
+
   /// A file of several leaves, made if it is not there. It stays open.
-  func openShared(_ entry: Int) throws(PartFileError) -> OpenPartFile {
+  func openShared(_ entry: Int, _ near: inout NearFolder) throws(PartFileError) -> OpenPartFile {
     try files.value(for: entry) { () throws(PartFileError) in
       let length = listing.fileLength(of: entry)
-      let file = try openToWrite(entry)
+      let file = try openToWrite(entry, &near)
       guard isLarge(length) else { return OpenPartFile(file, length: length) }
       do throws(Errno) { try file.truncate(to: length) } catch { throw failure(error) }
       let end = try reserveStart(of: file, length: length)
@@ -45,9 +59,9 @@ extension FolderPart {
   }
 
   /// Opens a file, or makes it with its final mode.
-  func openToWrite(_ entry: Int) throws(PartFileError) -> File {
+  func openToWrite(_ entry: Int, _ near: inout NearFolder) throws(PartFileError) -> File {
     let path = listing.path(of: entry)
-    let folder = try folder(path.parent)
+    let folder = try folder(path.parent, &near)
     return try making[entry % making.count].mutex.withLock { _ throws(PartFileError) in
       isMade(entry) ? try openMade(path.name.description, in: folder) : try make(entry, in: folder)
     }
