@@ -107,6 +107,8 @@ public typealias HashStoreError = Storage.HashStoreError
 public typealias NodeFigures = PeerNode.NodeFigures
 /// A look at a server that runs.
 public typealias ServerStatus = PeerNode.ServerStatus
+/// Sees who fetches what, and when a peer has all of it.
+public typealias FetchWatch = PeerNode.FetchWatch
 /// What a server sees of its peers.
 public typealias NodeEvent = PeerNode.NodeEvent
 /// What a server finds in its folder.

@@ -43,6 +43,8 @@ public struct NodeConfiguration: Sendable {
   public var allowedPeers: Set<PeerID>?
   /// The places where the node looks for peers and can be found; nil: none.
   public var discovery: DiscoverySettings?
+  /// Sees who fetches which contents; nil: nobody counts it.
+  public var fetchWatch: FetchWatch?
   /// Threads that talk to peers.
   public var loopCount = min(Thread.processorCount, 8)
   /// Bytes that the outboxes of all connections may hold together.

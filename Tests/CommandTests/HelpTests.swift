@@ -7,7 +7,9 @@ struct HelpTests {
   /// The IDs in the examples.
   private static let fileID = "3d5f9cb1a7e2406b8c94d1f07b6a2e53c8094bf1e6d27a35908c4e1bd2f76a80"
   private static let folderID = "a90b4c7de1f2385c6b70d94e8f13a2c5570e9bd4863f1ac2e75d40b98c6f1e27"
-  static let verbs = ["serve", "get", "receive", "ls", "id", "link", "verify", "parts", "keygen", "whoami", "config"]
+  static let verbs = [
+    "serve", "send", "get", "receive", "ls", "id", "link", "verify", "parts", "keygen", "whoami", "config",
+  ]
 
   /// The examples in a verb's help: the lines that are indented by two and begin with the command.
   private func examples(_ verb: String) throws -> [String] {

@@ -37,6 +37,21 @@ import TestSupport
     #expect(scan.skipped.isEmpty)
   }
 
+  @Test func `with names of its own a folder serves these alone, also a hidden one, and mentions no other`() throws {
+    temporary.write("named", pattern(1))
+    temporary.write(".named", pattern(2))
+    temporary.write("other", pattern(3))
+    temporary.write(".hidden", pattern(4))
+    temporary.write("folder/named", pattern(5))
+    // One of these is the other in Unicode, and not on the disk.
+    temporary.write("caf\u{E9}", pattern(6))
+    temporary.write("cafe\u{301}", pattern(7))
+    let rules = ServingRules(only: Set(["named", ".named", "caf\u{E9}"].map { Array($0.utf8) }))
+    let scan = try FolderScan(try ServedFolder(temporary.path, rules: rules))
+    #expect(scan.files.map(\.status.size) == [2, 6, 1])
+    #expect(scan.skipped.isEmpty && scan.leftOut.isEmpty)
+  }
+
   @Test func `a name that is not UTF-8 is reported and does not stop the rest`() throws {
     temporary.write("good", pattern(1))
     var odd = temporary("").utf8.map { CChar(bitPattern: $0) } + [CChar(bitPattern: 0xFF), 0]

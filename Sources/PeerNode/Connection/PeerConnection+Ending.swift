@@ -109,6 +109,7 @@ extension PeerConnection {
 
   func report(_ end: ConnectionEnd) {
     recheckSent(after: end)
+    endFetches(end)
     if role == .listener && record == nil { loop.context.records.turnedAway() }
     if fetches.isKnownToControl {
       reportToControl(.ended(end, wasEstablished: isEstablished, lie: lie(in: end)))

@@ -49,6 +49,7 @@ extension PeerConnection {
     guard peer.driver.answer(open, .file(file), at: loop.now) else { return }
     serve(source, as: open.handle, to: peer)
     record?.open(open.handle, path: path)
+    if !peer.isTurnedAway { fetchWatch?.opened(source.fileID, file.layout, by: peer.id, at: address) }
     loop.context.report(.opened(peer.id, address, path: path))
     joinSwarm(of: source, chunkCount: file.layout.chunkCount, open.handle, as: peer)
   }
@@ -84,9 +85,20 @@ extension PeerConnection {
     if let source { loop.isOpen(source.fileID, at: self) }
   }
 
+  /// Counts the fetches of the contents that this node serves, if its program wants that.
+  private var fetchWatch: FetchWatch? { loop.context.configuration.fetchWatch }
+
+  /// The connection is over.
+  func endFetches(_ end: ConnectionEnd) {
+    guard let peer, let fetchWatch, !peer.isTurnedAway else { return }
+    let isDone = if case .remote(.done, _) = end { true } else { false }
+    for source in peer.served.values { fetchWatch.closed(source.fileID, by: peer.id, isDone: isDone) }
+  }
+
   /// The peer gave a handle back.
   func closed(_ handle: FileHandle, of peer: EstablishedPeer) {
     guard let fileID = peer.served[handle]?.fileID else { return }
+    fetchWatch?.closed(fileID, by: peer.id, isDone: true)
     serve(nil, as: handle, to: peer)
     record?.open(handle, path: nil)
     if let content = fetches.contents.first(where: { $0.link.fileID == fileID }),
@@ -139,6 +151,7 @@ extension PeerConnection {
     }
     let isTaken = loop.context.swarms.accepts(
       request.chunk, of: source.fileID, from: token, isFull: loop.isThrottled, at: loop.now)
+    if isTaken { fetchWatch?.asked(request.leaves, of: request.chunk, in: source.fileID, by: peer.id) }
     peer.driver.admit(request, isTaken ? .yes : .notNow)
   }
 
@@ -168,7 +181,9 @@ extension PeerConnection {
   /// Leaves of a chunk have left.
   func sent(_ piece: UploadPiece, byteCount: Int, to peer: EstablishedPeer) {
     let isSettled = peer.driver.sent(piece, byteCount: byteCount, at: loop.now)
-    guard let source = peer.served[piece.handle], source.completeLayout != nil else { return }
+    guard let source = peer.served[piece.handle] else { return }
+    fetchWatch?.sent(piece.leaves, of: piece.chunk, in: source.fileID, to: peer.id)
+    guard source.completeLayout != nil else { return }
     loop.context.swarms.sent(piece.leaves.count, of: piece.chunk, of: source.fileID, to: token)
     if isSettled { settlePromise(of: piece.chunk, in: piece.handle, to: peer) }
   }

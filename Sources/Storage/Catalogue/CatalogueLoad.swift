@@ -96,6 +96,12 @@ extension Catalogue {
 
   /// Forgets what the database knows of files that were not found, but of those whose paths are `kept`.
   func forgetExpected(but kept: Set<BytePath>) throws(DatabaseError) {
+    var kept = kept
+    if folder.rules.only != nil {
+      // Other names were not looked for. Those that are there may be served the next time.
+      let paths = table.withLock { $0.expectedPaths }
+      kept.formUnion(paths.filter { (try? folder.status($0.text)) != nil })
+    }
     try store.retire(table.withLock { $0.takeExpected(but: kept) })
   }
 

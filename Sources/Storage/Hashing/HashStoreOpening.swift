@@ -20,11 +20,13 @@ struct HashStoreOpening: ~Copyable {
   private let lock: File
 
   /// Finds or makes the database below the state folder, named by the served folder's real path, so that it is the same
-  /// however that is called.
+  /// however that is called. Single names of a folder have a database of their own, since one of all its files forgets the
+  /// files that it does not find.
   init(of folder: ServedFolder, in stateFolder: String) throws(HashStoreError) {
     let state = try attempt({ () throws(Errno) in try Directory(stateFolder) }, orThrow: HashStoreError.io)
     let realPath = try attempt({ () throws(Errno) in try folder.directory.realPath() }, orThrow: HashStoreError.io)
-    let name = String(Digest(sha256: Array(realPath.utf8).span.bytes).hex.prefix(32)) + ".sqlite"
+    let key = Array(realPath.utf8) + (folder.rules.only == nil ? [] : [0])
+    let name = String(Digest(sha256: key.span.bytes).hex.prefix(32)) + ".sqlite"
     let path = state.path(of: name)
     var warning: String?
     // One opens at a time; the other lock stays, and says who was first.

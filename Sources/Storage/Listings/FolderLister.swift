@@ -88,7 +88,7 @@ public struct FolderLister {
     do throws(Errno) { names = try directory.entries() } catch { throw .io(error) }
     for entry in names.sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
       switch folder.rules.verdict(on: entry.name, in: prefix) {
-      case .part: continue
+      case .ignored: continue
       case .leftOut(let reason): leftOut.add(reason)
       case .served where depth > FolderPath.componentCountMax: leftOut.add(.name)
       case .served(let name):

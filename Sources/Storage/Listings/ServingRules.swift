@@ -18,28 +18,37 @@ public struct ServingRules: Sendable {
   /// Whether the target of a link is served as a file, in place of the link. The target may be anywhere.
   public var followsLinks: Bool
   public var excluded: [PathPattern]
+  /// The names of the served folder that are served, whatever the other rules say of them; nil: all that these allow. As
+  /// bytes: file systems do not compare names as Unicode does.
+  public var only: Set<[UInt8]>?
 
   public init(
-    folders: Folders = .top, includesHidden: Bool = false, followsLinks: Bool = false, excluded: [PathPattern] = []
+    folders: Folders = .top, includesHidden: Bool = false, followsLinks: Bool = false, excluded: [PathPattern] = [],
+    only: Set<[UInt8]>? = nil
   ) {
     self.folders = folders
     self.includesHidden = includesHidden
     self.followsLinks = followsLinks
     self.excluded = excluded
+    self.only = only
   }
 
   /// What becomes of a name.
   enum Verdict {
     case served(String)
     case leftOut(LeftOut)
-    /// A part of an unfinished download: nobody misses it.
-    case part
+    /// A part of an unfinished download, or a name besides those of `only`: nobody misses it.
+    case ignored
   }
 
   /// - `prefix`: the path of the folder that has the name, with a "/" at its end; "" is the served folder.
   func verdict(on name: [UInt8], in prefix: String) -> Verdict {
+    if let only, prefix.isEmpty {
+      guard only.contains(name) else { return .ignored }
+      return String(validating: name, as: UTF8.self).map { .served($0) } ?? .leftOut(.name)
+    }
     if name.first == UInt8(ascii: ".") {
-      if ServingRules.partEndings.contains(where: { name.suffix($0.count).elementsEqual($0) }) { return .part }
+      if ServingRules.partEndings.contains(where: { name.suffix($0.count).elementsEqual($0) }) { return .ignored }
       if !includesHidden { return .leftOut(.hidden) }
     }
     guard let text = String(validating: name, as: UTF8.self) else { return .leftOut(.name) }

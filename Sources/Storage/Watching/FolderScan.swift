@@ -162,7 +162,7 @@ public struct FolderScan: Sendable {
     var found: [String] = []
     for entry in try directory.entries().sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
       switch folder.rules.verdict(on: entry.name, in: prefix) {
-      case .part: continue
+      case .ignored: continue
       case .leftOut(.name): skip(prefix + String(decoding: entry.name, as: UTF8.self), .nameNotUTF8)
       case .leftOut(let reason): leftOut.add(reason)
       case .served(let name):

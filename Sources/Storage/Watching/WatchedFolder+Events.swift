@@ -53,7 +53,7 @@ extension WatchedFolder {
     switch catalogue.folder.rules.verdict(on: event.name, in: prefix) {
     case .served(let name): return prefix + name
     case .leftOut(.name): break
-    case .leftOut, .part: return nil
+    case .leftOut, .ignored: return nil
     }
     if !event.change.isDisjoint(with: [.created, .movedTo]) {
       report([SkippedFile(path: prefix + String(decoding: event.name, as: UTF8.self), reason: .nameNotUTF8)])

@@ -19,14 +19,17 @@ struct P2PNode: ParsableCommand {
 
         p2pnode get ID --peer HOST:PORT --peer HOST:PORT
 
+      Or for one file or folder, and for as long as it takes:
+
+        p2pnode send disk.img
+
       'p2pnode help VERB' has examples for each.
       """,
     version: version,
     // Each says its name: to find it out from its type takes longer than a handshake.
     subcommands: [
-      Serve.self, Get.self, Receive.self, Ls.self, ID.self, Link.self, Verify.self, Parts.self, Keygen.self,
-      WhoAmI.self,
-      Config.self,
+      Serve.self, Send.self, Get.self, Receive.self, Ls.self, ID.self, Link.self, Verify.self, Parts.self,
+      Keygen.self, WhoAmI.self, Config.self,
     ])
 
   private static var verbs: [String] {

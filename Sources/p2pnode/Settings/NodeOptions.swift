@@ -87,7 +87,7 @@ struct SwarmOptions: ParsableArguments {
 struct NodeOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Where peers may connect; port 0: any free one. serve: [::]:9800, or any free port where that is taken; get: "
+      "Where peers may connect; port 0: any free one. serve and send: [::]:9800, or any free port where that is taken; get: "
         + "[::]:0.", valueName: "HOST:PORT"))
   var listen: String?
 

@@ -152,6 +152,11 @@ struct CatalogueTable {
     return entry
   }
 
+  /// The files that nobody has seen.
+  var expectedPaths: [BytePath] {
+    (0..<UInt32(rows.count)).filter { rows[Int($0)].isExpected }.map { BytePath(path($0)) }
+  }
+
   /// Forgets the files that nobody has seen. Returns the numbers of their hashes, but of those whose paths are `kept`.
   mutating func takeExpected(but kept: Set<BytePath>) -> [Int64] {
     var numbers: [Int64] = []

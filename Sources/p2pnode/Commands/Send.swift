@@ -1,0 +1,196 @@
+// `p2pnode send`: offers single files and folders until they are fetched.
+import ArgumentParser
+import Configuration
+import Content
+import PeerNode
+import Posix
+import Storage
+import Synchronization
+import Wire
+
+struct Send: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "send", abstract: "Offers files and folders, and prints the command that fetches them.",
+    discussion: """
+      Offers what PATH names, and nothing else beside it. Prints one line when all of it is hashed: the command to paste on \
+      the other machine, with the addresses of this one. The line is good as long as 'send' runs. Shows who fetches.
+
+      Ends on Ctrl-C, or with --count after so many fetches. A fetch counts when this node has sent all that it offers to \
+      one peer, and the peer asks for nothing more. What a peer had before, or gets elsewhere, is not sent, so that peer \
+      does not count.
+
+        p2pnode send images/disk.img --count 1
+        p2pnode send images report.pdf --upload-limit 10M
+      """)
+
+  /// How long a clean end may take.
+  private static let grace = Duration.seconds(10)
+
+  @Argument(help: ArgumentHelp("Files and folders to offer.", valueName: "PATH"), completion: .file())
+  var paths: [String] = []
+
+  @Option(help: ArgumentHelp("End when so many peers were sent everything.", valueName: "N"))
+  var count: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Send to these peers only, by their 64 digits (see 'p2pnode whoami'), joined by commas. May be repeated.",
+      valueName: "PEERID"))
+  var allow: [String] = []
+
+  @Flag(help: "One JSON object an event on stdout, instead of the plain line.")
+  var json = false
+
+  @Flag(help: "Nothing on stderr but errors: --log-level error, and no screen.")
+  var quiet = false
+
+  @Flag(help: "Say on stderr who connects and what is opened: --log-level debug.")
+  var verbose = false
+
+  @OptionGroup var contents: FolderOptions
+
+  @OptionGroup var node: NodeOptions
+
+  /// What ends the command.
+  private enum Ending: Sendable {
+    case stopped
+    case enough
+    case failed(Failure)
+  }
+
+  func validate() throws {
+    guard !paths.isEmpty else { throw ValidationError("Name at least one file or folder.") }
+    guard count ?? 1 >= 1 else { throw ValidationError("--count is a number of fetches: 1 or more.") }
+    guard [quiet, verbose, node.swarm.logLevel != nil].count(where: { $0 }) <= 1 else {
+      throw ValidationError("--quiet, --verbose and --log-level exclude each other: choose one.")
+    }
+  }
+
+  func run() throws {
+    defer { Console.finish() }
+    try reporting(json: json) { () throws(Failure) in try send() }
+  }
+
+  private func send() throws(Failure) {
+    let settings = try settings()
+    Console.show(settings.logLevel)
+    let sent = try SentPaths(paths)
+    let stop = try StopSignal()  // before any thread starts
+    OpenFileLimit.raise()
+    Heap.returnLargeBuffers()
+    let loaded = try LoadedIdentity.ofGetter(settings, isNamed: node.swarm.identity != nil, isQuiet: quiet)
+    let endings = BlockingQueue<Ending>()
+    let log = SendLog(json: json, quiet: quiet, count: count) { endings.put(.enough) }
+    var configuration = NodeConfiguration(
+      identity: loaded.identity, swarmKey: try settings.loadSwarmKey(), suites: try settings.suites())
+    configuration.connectionsMax = settings.maxConnections
+    configuration.uploadLimit = settings.uploadLimit
+    configuration.allowedPeers = settings.allow
+    configuration.discovery = settings.discovery
+    let watch = FetchWatch { log.print($0) }
+    configuration.fetchWatch = watch
+    let running = try startNode(configuration, settings, log)
+    let shares = try share(sent, on: running, settings)
+    guard let address = running.address else { preconditionFailure("it listens") }
+    log.listening(address, running.peerID)
+    settings.warnOfOpenFiles(granted: running.connectionsMax)
+    log.show(running, watch, paths: paths)
+    let hashing = Thread.start(name: "p2p-scan") {
+      do throws(Failure) {
+        let offers = try Send.hash(sent, shares, log) { stop.hasCome }
+        guard !stop.hasCome else { return }
+        log.ready(offers, watch, at: address, of: running.peerID, isPrivate: settings.swarmKey != nil)
+      } catch {
+        endings.put(.failed(error))
+      }
+    }
+    Thread.start(name: "p2p-stop") {
+      stop.wait()
+      endings.put(.stopped)
+      // A second signal means: now, also while a slow disk is still being read.
+      stop.wait()
+      Process.exit(0)
+    }.detach()
+    let ending = endings.take() ?? .stopped
+    log.stopping()
+    hashing.join()
+    running.shutDown(grace: Send.grace)
+    log.stopped(uploadedBytes: running.uploadedBytes)
+    _ = consume loaded
+    if case .failed(let failure) = ending { throw failure }
+  }
+
+  private func settings() throws(Failure) -> Settings {
+    var others: [SettingKey: [String]] = [:]
+    others[.allow] = allow
+    if verbose { others[.logLevel] = [LogLevel.debug.rawValue] }
+    if quiet { others[.logLevel] = [LogLevel.error.rawValue] }
+    others.merge(contents.given) { one, _ in one }
+    return try node.settings(others)
+  }
+
+  /// A node at the address of `--listen`; else at the default port, or at any free one if that is taken, since the line
+  /// that is printed names the port.
+  private func startNode(
+    _ configuration: NodeConfiguration, _ settings: Settings, _ log: SendLog
+  ) throws(Failure) -> Node {
+    let host = node.listen == nil ? HostPort(host: "::", port: ProtocolDefaults.port) : settings.listen
+    let address: Endpoint
+    do throws(ResolutionFailure) { address = try host.resolve()[0] } catch {
+      throw Failure(Exit.ioError, "cannot listen on \(host): \(error.reason); choose another with --listen HOST:PORT")
+    }
+    do throws(ServerError) {
+      do throws(ServerError) { return try Node(configuration, listen: address) { log.print($0) } } catch {
+        guard case .listen(let errno) = error, errno.isAddressInUse, node.listen == nil else { throw error }
+        return try Node(configuration, listen: address.with(port: 0)) { log.print($0) }
+      }
+    } catch {
+      throw Failure(error, listen: address)
+    }
+  }
+
+  private func share(_ sent: SentPaths, on node: Node, _ settings: Settings) throws(Failure) -> [FolderShare] {
+    let state: String
+    do throws(StateFoldersError) {
+      let folders = try StateFolders.ofUser()
+      try StateFolders.make(folders.state)
+      state = folders.state
+    } catch {
+      throw Failure(error)
+    }
+    var shares: [FolderShare] = []
+    for share in sent.shares {
+      do throws(ServerError) {
+        shares.append(try node.share(share.folder, stateFolder: state, rules: share.rules(settings.rules)))
+      } catch {
+        node.shutDown(grace: .zero)
+        throw Failure(error, listen: .any(port: 0))
+      }
+    }
+    return shares
+  }
+
+  /// Hashes all that is sent. Empty if it was stopped.
+  private static func hash(
+    _ sent: SentPaths, _ shares: [FolderShare], _ log: SendLog, shouldStop: @escaping @Sendable () -> Bool
+  ) throws(Failure) -> [SentOffer] {
+    var offers: [SentOffer] = []
+    for (paths, share) in zip(sent.shares, shares) {
+      let reasons = Mutex<[String: SkipReason]>([:])
+      do throws(Errno) {
+        try share.scan(shouldStop: shouldStop) { event in
+          if case .skipped(let skipped) = event { reasons.withLock { $0[skipped.path] = skipped.reason } }
+          log.print(event, of: paths)
+        }
+      } catch {
+        throw Failure(Exit.noInput, "cannot send \(error); name a folder that this user can read")
+      }
+      if shouldStop() { return [] }
+      for offer in try paths.offers(of: share, reasons.withLock { $0 })
+      where !offers.contains(where: { $0.id == offer.id }) {
+        offers.append(offer)
+      }
+    }
+    return offers
+  }
+}

@@ -1,0 +1,261 @@
+// What `send` prints: the command to paste on stdout, everything else on stderr; or all of it as JSON lines on stdout.
+import Content
+import PeerNode
+import Posix
+import Storage
+import Synchronization
+import Wire
+
+/// Prints what happens to what is sent. Events come on any thread.
+final class SendLog: Sendable {
+  private struct State {
+    var offers: [FileID: SentOffer] = [:]
+    var fetched = SentCount([])
+    var hashing: HashClock?
+    /// What is left out of each folder that is sent.
+    var leftOut: [String: LeftOutCounts] = [:]
+  }
+
+  private let json: Bool
+  private let count: Int?
+  private let onEnough: @Sendable () -> Void
+  private let state = Mutex(State())
+  private let ticker: SendTicker?
+
+  /// - `quiet`: nothing on stderr but errors.
+  /// - `count`: fetches after which `onEnough` is called; nil: never.
+  init(json: Bool, quiet: Bool, count: Int?, onEnough: @escaping @Sendable () -> Void) {
+    (self.json, self.count, self.onEnough) = (json, count, onEnough)
+    ticker = SendTicker(json: json, hasScreen: !quiet && Console.isTerminal)
+    Console.writeApart { count, stream in
+      if stream == .standardError {
+        return Console.logged(.warning, "\(count) lines about connections were left out: this log was not read in time")
+      }
+      var line = JSONLine(event: "dropped")
+      line.set("lines", count)
+      return line.finished
+    }
+  }
+
+  func listening(_ address: Endpoint, _ peerID: PeerID) {
+    if json {
+      var line = JSONLine(event: "listening")
+      line.set("address", address.description)
+      line.set("peer", peerID.hex)
+      Console.output(line.finished)
+    }
+    Console.log(.info, "listening on \(address) as \(peerID.hex)")
+  }
+
+  /// Shows what the node does, from now on until `stopped`.
+  func show(_ node: Node, _ watch: FetchWatch, paths: [String]) {
+    ticker?.start(node, watch, name: paths.count == 1 ? paths[0] : "\(paths.count) files and folders") { content in
+      self.state.withLock { $0.offers[content] }
+    }
+  }
+
+  /// All is hashed and offered. From now on `watch` reports who fetches it.
+  /// - `isPrivate`: only nodes with the same swarm key can fetch.
+  func ready(
+    _ offers: [SentOffer], _ watch: FetchWatch, at address: Endpoint, of peerID: PeerID, isPrivate: Bool
+  ) {
+    let interfaces = (try? NetworkInterfaces.addresses()) ?? []
+    let addresses = address.dialable(interfaces: interfaces)
+    let peers = addresses.compactMap { FileLink.Peer(host: $0.host, port: $0.port, pinned: peerID) }
+    let contents = Set(offers.map(\.content))
+    let leftOut = state.withLock { state in
+      for offer in offers { state.offers[offer.content] = offer }
+      state.fetched = SentCount(contents)
+      return state.leftOut
+    }
+    watch.watch(contents)
+    let command = (["p2pnode get"] + offers.map { $0.link(peers).text }).joined(separator: " ")
+    let byteCount = offers.reduce(0) { $0 + $1.byteCount }
+    if json {
+      for offer in offers { Console.output(line(of: offer, peers)) }
+      var line = JSONLine(event: "ready")
+      line.set("files", offers.count)
+      line.set("bytes", byteCount)
+      line.set("leftOut", leftOut.values.reduce(0) { $0 + $1.total })
+      line.set("command", command)
+      Console.output(line.finished)
+    }
+    for (folder, counts) in leftOut.sorted(by: { $0.key < $1.key }) where !counts.isEmpty {
+      Console.log(.info, "left out of \(Console.escaped(folder)): \(counts)")
+    }
+    let what = offers.count == 1 ? Console.escaped(offers[0].path) : "\(offers.count) files and folders"
+    Console.log(.info, "ready: \(what), \(Format.size(byteCount)). Run this on the other machine:")
+    if !json { Console.output(command) }
+    if isPrivate { Console.log(.info, "there it needs --swarm-key FILE too, with the same key") }
+    if addresses.allSatisfy(\.isLoopback) {
+      Console.log(.warning, "warning: only this machine can run it, since the address \(address.host) is its own alone")
+    }
+  }
+
+  private func line(of offer: SentOffer, _ peers: [FileLink.Peer]) -> String {
+    var line = JSONLine(event: offer.isFolder ? "folder" : "file")
+    line.set(offer.isFolder ? "folderID" : "fileID", offer.id.hex)
+    line.set("link", offer.link(peers).text)
+    line.set("bytes", offer.byteCount)
+    line.set("path", offer.path)
+    if offer.isFolder { line.set("leftOut", state.withLock { $0.leftOut[offer.path]?.total ?? 0 }) }
+    return line.finished
+  }
+
+  /// What was asked for is still being sent.
+  func stopping() {
+    Console.stopWaiting()
+    ticker?.stopping()
+  }
+
+  func stopped(uploadedBytes: UInt64) {
+    ticker?.end()
+    if json {
+      var line = JSONLine(event: "stopped")
+      line.set("uploadedBytes", uploadedBytes)
+      Console.output(line.finished)
+    }
+    Console.log(uploadedBytes > 0 ? .info : .debug, "uploaded: \(uploadedBytes) bytes")
+  }
+
+  // MARK: Fetches
+
+  /// Comes on threads that serve peers, which must not wait for the reader.
+  func print(_ event: FetchWatch.Event) {
+    switch event {
+    case .began(let fetch): tell(fetch, "fetching") { "[\(fetch.peer.short)] \(fetch.address) fetches \($0)" }
+    case .left(let fetch):
+      tell(fetch, "fetchEnded") { path in
+        "[\(fetch.peer.short)] left after \(Format.share(fetch.share)) of \(path)"
+      }
+    case .complete(let fetch):
+      let total = state.withLock { state in
+        state.fetched.complete(fetch.content, by: fetch.peer)
+        return state.fetched.count
+      }
+      let seconds = Format.seconds(fetch.duration)
+      tell(fetch, "fetched", total: total) { path in
+        "[\(fetch.peer.short)] has \(path) (\(Format.size(fetch.byteCount)) in \(Format.time(seconds: seconds)))"
+      }
+      if let count, total >= count { onEnough() }
+    }
+  }
+
+  private func tell(_ fetch: FetchWatch.Fetch, _ event: String, total: Int? = nil, _ words: (String) -> String) {
+    guard let offer = state.withLock({ $0.offers[fetch.content] }) else { return }
+    if json {
+      var line = JSONLine(event: event, fetch, offer)
+      line.set("seconds", Format.seconds(fetch.duration))
+      if let total { line.set("fetches", total) }
+      Console.output(line.finished)
+    }
+    Console.log(.info, words(Console.escaped(offer.path)))
+  }
+
+  // MARK: Other events
+
+  func print(_ event: CatalogueEvent, of paths: SentPaths.Share) {
+    switch event {
+    case .warning(let text): warn(text)
+    case .leftOut(let counts) where paths.names.isEmpty: state.withLock { $0.leftOut[paths.folderPath] = counts }
+    case .skipped(let skipped) where paths.names.isEmpty:
+      if json {
+        var line = JSONLine(event: "skipped")
+        line.set("path", skipped.path)
+        line.set("reason", skipped.reason.description)
+        Console.output(line.finished, .file)
+      }
+      Console.log(.warning, "not sent: \(Console.escaped(skipped.path)): \(skipped.reason)", .file)
+    case .progress(let progress): print(progress)
+    case .hashingEnded:
+      state.withLock { $0.hashing = nil }
+      ticker?.hashing(nil)
+    case .listed(let folder) where folder.listing.folder.isEmpty && paths.names.isEmpty: changed(paths, to: folder)
+    case .added, .renamed, .listed, .unlisted, .skipped, .leftOut: break
+    }
+  }
+
+  /// A folder that was offered has other files now.
+  private func changed(_ paths: SentPaths.Share, to folder: ListedFolder) {
+    let isNews = state.withLock { state in
+      state.offers.values.contains { $0.isFolder && $0.path == paths.folderPath && $0.id != folder.listing.folderID }
+    }
+    if isNews {
+      warn("\(paths.folderPath) has changed: the line above fetches it as it was, as long as its files are there")
+    }
+  }
+
+  private func print(_ progress: HashProgress) {
+    let report = state.withLock { state in
+      var clock = state.hashing ?? .ofLog
+      defer { state.hashing = clock }
+      return clock.report(progress, at: Clock.monotonicNanoseconds)
+    }
+    ticker?.hashing(report)
+    guard report.isDue else { return }
+    if json {
+      Console.output(JSONLine(report).finished)
+    } else if ticker?.hasScreen != true {
+      Console.log(.info, "hashing: \(report.words)")
+    }
+  }
+
+  private func warn(_ text: String) {
+    if json {
+      var line = JSONLine(event: "warning")
+      line.set("text", text)
+      Console.output(line.finished, .file)
+    }
+    Console.log(.warning, "warning: \(Console.escaped(text))", .file)
+  }
+
+  /// Comes on threads that serve peers, which must not wait for the reader.
+  func print(_ event: NodeEvent) {
+    switch event {
+    case .connected(let peer, let address): detail("connected", peer, address, "connected")
+    case .disconnected(let peer, let address, let end): detail("disconnected", peer, address, end.description)
+    case .turnedAway(let address, let end): detail("turnedAway", nil, address, end.description)
+    case .opened(let peer, let address, let path): detail("opened", peer, address, "opens \(path)")
+    case .withdrawn(let path, let why):
+      if json {
+        var line = JSONLine(event: "withdrawn")
+        line.set("path", path)
+        line.set("reason", why)
+        Console.output(line.finished)
+      }
+      Console.log(.warning, "\(Console.escaped(why)): its link is no longer good; end this and send it again")
+    case .notDiscoverable(let why): warn(why)
+    case .cannotAccept(let errno):
+      Console.log(.error, "cannot accept connections now: \(errno); trying again in a second", .stranger)
+    }
+  }
+
+  private func detail(_ event: String, _ peer: PeerID?, _ address: Endpoint, _ text: String) {
+    if json {
+      var line = JSONLine(event: event)
+      if let peer { line.set("peer", peer.hex) }
+      line.set("address", address.description)
+      line.set("text", text)
+      Console.output(line.finished, .stranger)
+    }
+    Console.log(.debug, "[\(peer?.short ?? "--------")] \(address): \(Console.escaped(text))", .stranger)
+  }
+}
+
+extension FetchWatch.Fetch {
+  /// The part that was sent: 0…1.
+  var share: Double { byteCount == 0 ? 1 : Double(sentByteCount) / Double(byteCount) }
+}
+
+extension JSONLine {
+  /// A fetch of something that is offered.
+  init(event: String, _ fetch: FetchWatch.Fetch, _ offer: SentOffer) {
+    self.init(event: event)
+    set("peer", fetch.peer.hex)
+    set("address", fetch.address.description)
+    set("id", offer.id.hex)
+    set("path", offer.path)
+    set("bytes", fetch.sentByteCount)
+    set("totalBytes", fetch.byteCount)
+  }
+}

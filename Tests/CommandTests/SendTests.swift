@@ -1,0 +1,207 @@
+// `send`: offers just what it is told, prints a line that fetches it, and ends when it is fetched.
+import Content
+import Foundation
+import TestSupport
+import Testing
+import Wire
+
+@testable import p2pnode
+
+struct SendTests {
+  private let workbench = Workbench()
+
+  /// Sends on this machine alone, and returns when the line is there.
+  private func send(_ arguments: String...) throws -> (child: Child, line: String) {
+    let child = try workbench.start(["send"] + arguments + ["--listen", "127.0.0.1:0"])
+    let line = try workbench.line(of: child, on: .stdout, with: "p2pnode get p2pnode:")
+    return (child, line)
+  }
+
+  /// Runs the line as a shell does, in a folder.
+  private func paste(_ line: String, _ options: String..., in folder: String) throws -> Child {
+    #expect(line.hasPrefix("p2pnode "))
+    let words = line.dropFirst("p2pnode ".count).split(separator: " ").map(String.init)
+    return try workbench.ended(try workbench.start(words + options, in: folder))
+  }
+
+  @Test func `the line fetches the file, and after the last of --count fetches send ends with 0`() throws {
+    let path = try workbench.makeFile("a name & more.bin", byteCount: 3_000_000)
+    let (child, line) = try send("a name & more.bin", "--count", "2")
+    #expect(child.stdout.lines == [line], "\(child)")
+    for folder in ["one", "two"] {
+      let output = try workbench.makeFolder(folder)
+      let get = try paste(line, in: output)
+      #expect(get.code == 0, "\(get)")
+      #expect(TestFile.areEqual(path, output + "/a name & more.bin"))
+    }
+    try workbench.ended(child)
+    #expect(child.code == 0, "\(child)")
+    #expect(child.stderr.lines.count { $0.contains("] has a name & more.bin (2.9 MiB in ") } == 2, "\(child)")
+    #expect(child.stderr.lines.count { $0.contains(" fetches a name & more.bin") } == 2, "\(child)")
+  }
+
+  @Test func `files and folders are one line, and count when a peer has all of them`() throws {
+    let folder = try workbench.makeFolder("images")
+    try workbench.makeFile("images/disk.img", byteCount: 2_000_000)
+    try workbench.makeFile("note.txt", byteCount: 100, seed: 2)
+    try workbench.makeFile("empty", byteCount: 0)
+    let (child, line) = try send(folder, "note.txt", "empty", "--count", "1")
+    #expect(line.split(separator: " ").count == 5, "\(line)")
+    let output = try workbench.makeFolder("output")
+    let one = try paste(
+      "p2pnode get " + line.split(separator: " ")[3], in: try workbench.makeFolder("other"))
+    #expect(one.code == 0, "\(one)")
+    let all = try paste(line, in: output)
+    #expect(all.code == 0, "\(all)")
+    #expect(TestFile.areEqual(folder + "/disk.img", output + "/images/disk.img"))
+    #expect(TestFile.areEqual(workbench.path("note.txt"), output + "/note.txt"))
+    #expect(FileManager.default.fileExists(atPath: output + "/empty"))
+    try workbench.ended(child)
+    #expect(child.code == 0, "\(child)")
+  }
+
+  @Test func `nothing beside the file is offered, and a hidden one is if it is named`() throws {
+    let folder = try workbench.makeFolder("folder")
+    let path = try workbench.makeFile("folder/.hidden", byteCount: 1_000)
+    try workbench.makeFile("folder/beside", byteCount: 2_000, seed: 2)
+    let beside = try #require(
+      try workbench.run("id", "folder/beside").stdout.lines.first?.split(separator: " ").first)
+    let above = try #require(
+      try workbench.run("id", "--hidden", "folder").stdout.lines.first?.split(separator: " ").first)
+    let (child, line) = try send(folder + "/.hidden")
+    let peer = try #require(line.components(separatedBy: "/peer=").last)
+    for id in [beside, above] {
+      let get = try workbench.run("get", String(id), "--peer", peer)
+      #expect(get.code == 69, "\(get)")
+    }
+    let output = try workbench.makeFolder("output")
+    let get = try paste(line, "-o", "copy", in: output)
+    #expect(get.code == 0, "\(get)")
+    #expect(TestFile.areEqual(path, output + "/copy"))
+    child.signal(SIGINT)
+    #expect(try workbench.ended(child).code == 0, "\(child)")
+  }
+
+  @Test func `a symbolic link is sent as the file that it leads to, under its own name`() throws {
+    let path = try workbench.makeFile("v3.img", byteCount: 5_000)
+    try FileManager.default.createSymbolicLink(
+      atPath: workbench.path("latest.img"), withDestinationPath: "v3.img")
+    let (_, line) = try send("latest.img")
+    let output = try workbench.makeFolder("output")
+    let get = try paste(line, in: output)
+    #expect(get.code == 0, "\(get)")
+    #expect(TestFile.areEqual(path, output + "/latest.img"))
+  }
+
+  @Test func `what one send hashed another one knows, also after others of the folder`() throws {
+    try workbench.makeFile("one", byteCount: 1_000)
+    try workbench.makeFile("two", byteCount: 1_000, seed: 2)
+    let home = try workbench.makeFolder("home")
+    // The times of a new file do not tell whether it changes again.
+    for name in ["one", "two"] {
+      try FileManager.default.setAttributes(
+        [.modificationDate: Date(timeIntervalSinceNow: -3_600)], ofItemAtPath: workbench.path(name))
+    }
+    var rows: [Int] = []
+    for name in ["one", "two", "one"] {
+      var environment = ProcessInfo.processInfo.environment
+      environment["P2PNODE_HOME"] = home
+      environment["P2PNODE_LAN"] = "off"
+      environment["SWIFT_BACKTRACE"] = "enable=no"
+      let child = try workbench.start(
+        try Binary.path(), ["send", name, "--listen", "127.0.0.1:0"], environment: environment)
+      try workbench.line(of: child, on: .stdout, with: "p2pnode get p2pnode:")
+      child.signal(SIGTERM)
+      #expect(try workbench.ended(child).code == 0, "\(child)")
+      let folder = home + "/state"
+      let database = try #require(
+        try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".sqlite") }.first)
+      let count = try workbench.ended(
+        try workbench.start(
+          "python3",
+          [
+            "-c",
+            "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM file').fetchone()[0])",
+            folder + "/" + database,
+          ]))
+      rows.append(Int(count.stdout.lines.first ?? "") ?? -1)
+    }
+    #expect(rows == [1, 2, 2])
+  }
+
+  @Test(arguments: [
+    (["missing"], 66, "cannot read missing: no such file or directory"), (["/dev/null"], 66, "neither a folder nor"),
+    (["-"], 64, "not standard input"), ([], 64, "Name at least one file or folder"),
+    (["one", "--count", "0"], 64, "1 or more"), (["one/"], 66, "one/: is neither a folder nor"),
+  ])
+  func `what cannot be sent is refused at once`(arguments: [String], code: Int32, words: String) throws {
+    try workbench.makeFile("one", byteCount: 1)
+    let child = try workbench.ended(try workbench.start(["send"] + arguments))
+    #expect(child.code == code, "\(child)")
+    #expect(child.stderr.text.contains(words), "\(child)")
+    #expect(child.stdout.bytes.isEmpty, "\(child)")
+  }
+
+  @Test func `the events are as the README describes them, and name the command`() throws {
+    let table = try EventTable()
+    try workbench.makeFile("data.bin", byteCount: 8 << 20)
+    let child = try workbench.start([
+      "send", "data.bin", "--json", "--listen", "127.0.0.1:0", "--count", "1", "--upload-limit", "4Mi",
+    ])
+    let ready = try workbench.line(of: child, on: .stdout, with: #""event":"ready""#)
+    let object = try #require(try JSONSerialization.jsonObject(with: Data(ready.utf8)) as? [String: Any])
+    let get = try paste(try #require(object["command"] as? String), in: try workbench.makeFolder("output"))
+    #expect(get.code == 0, "\(get)")
+    try workbench.ended(child)
+    let objects = try JSONLines.objects(child.stdout)
+    for object in objects { #expect(table.difference(of: object) == nil, "\(object)") }
+    let events = objects.compactMap { $0["event"] as? String }
+    for event in ["listening", "file", "ready", "fetching", "sending", "fetched", "stopped"] {
+      #expect(events.contains(event), "\(event) is not in \(events)")
+    }
+    let fetched = try #require(objects.first { $0["event"] as? String == "fetched" })
+    #expect(fetched["bytes"] as? Int == 8 << 20 && fetched["fetches"] as? Int == 1, "\(fetched)")
+  }
+
+  @Test func `a peer that is interrupted does not count`() throws {
+    try workbench.makeFile("data.bin", byteCount: 16 << 20)
+    let (child, line) = try send("data.bin", "--count", "1", "--upload-limit", "2Mi")
+    let get = try workbench.start(
+      line.split(separator: " ").dropFirst().map(String.init), in: try workbench.makeFolder("output"))
+    try workbench.line(of: get, with: "Chunk 1/16")
+    get.signal(SIGINT)
+    #expect(try workbench.ended(get).code == 130, "\(get)")
+    try workbench.line(of: child, with: "] left after ")
+    #expect(child.code == nil, "\(child)")
+    child.signal(SIGTERM)
+    #expect(try workbench.ended(child).code == 0, "\(child)")
+  }
+
+  @Test func `two sends at a time have ports of their own, and the line names them`() throws {
+    try workbench.makeFile("one", byteCount: 1)
+    let children = try (0..<2).map { _ in try workbench.start(["send", "one"]) }
+    let lines = try children.map { child in try workbench.line(of: child, on: .stdout, with: "p2pnode get p2pnode:") }
+    let ports = lines.compactMap { $0.split(separator: ":").last }
+    #expect(ports.count == 2 && ports[0] != ports[1], "\(lines)")
+  }
+}
+
+struct SentCountTests {
+  @Test func `a peer counts when it has everything, and again when it fetches again`() {
+    func digest(_ byte: UInt8) -> Digest { Digest(Array(repeating: byte, count: 32))! }
+    let (one, two) = (FileID(digest: digest(1)), FileID(digest: digest(2)))
+    let (a, b) = (PeerID(digest: digest(3)), PeerID(digest: digest(4)))
+    var count = SentCount([one, two])
+    count.complete(one, by: a)
+    count.complete(two, by: b)
+    count.complete(one, by: a)
+    #expect(count.count == 0)
+    count.complete(two, by: a)
+    count.complete(one, by: b)
+    #expect(count.count == 2)
+    count.complete(two, by: a)
+    #expect(count.count == 2)
+    count.complete(one, by: a)
+    #expect(count.count == 3)
+  }
+}
