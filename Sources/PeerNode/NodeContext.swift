@@ -18,6 +18,9 @@ public enum NodeEvent: Sendable {
   case turnedAway(Endpoint, ConnectionEnd)
   /// A peer has asked for a served file.
   case opened(PeerID, Endpoint, path: String)
+  /// A peer has given back what it had opened, or has gone, after it was sent bytes of it: their number, and the time since
+  /// it opened it. A peer that opens it again counts again.
+  case uploaded(PeerID, Endpoint, path: String, bytes: UInt64, Duration)
   /// A file is no longer offered, and why.
   case withdrawn(path: String, String)
   /// The system refuses new connections; it is tried again in a second.

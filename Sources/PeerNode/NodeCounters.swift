@@ -61,7 +61,7 @@ final class NodeCounters: Sendable {
       case .opened: figures.opens += 1
       case .withdrawn: figures.withdrawn += 1
       case .cannotAccept: figures.acceptFailures += 1
-      case .notDiscoverable: break
+      case .uploaded, .notDiscoverable: break
       }
     }
   }

@@ -76,8 +76,29 @@ struct LogTests {
       line.contains(#/^\[[0-9a-f]{8}\] 127\.0\.0\.1:\d+: it said: done$/#)
     }
     let visit = served.child.stderr.lines.dropFirst(2).map {
-      $0.replacing(#/^\[[0-9a-f]{8}\] 127\.0\.0\.1:\d+: /#, with: "")
+      $0.replacing(#/^\[[0-9a-f]{8}\] 127\.0\.0\.1:\d+: /#, with: "").replacing(#/ in \d+\.\ds$/#, with: "")
     }
-    #expect(visit == ["connected", "opens data.bin", "it said: done"], "\(served.child)")
+    let sent = "was sent 1000 B of data.bin"
+    #expect(visit == ["connected", "opens data.bin", sent, "it said: done"], "\(served.child)")
+  }
+
+  @Test func `serve tells who was sent what, how much, and in what time`() throws {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: (3 << 20) + 17)
+    let get = try workbench.run("get", fileID, "--peer", served.address)
+    #expect(get.code == 0, "\(get)")
+    let line = try workbench.line(of: served.child, with: "was sent")
+    #expect(
+      line.wholeMatch(of: #/\[[0-9a-f]{8}\] 127\.0\.0\.1:\d+: was sent 3\.0 MiB of data\.bin in \d+\.\ds/#) != nil,
+      "\(line)")
+    served.child.signal(SIGTERM)
+    try workbench.ended(served.child)
+
+    let other = try workbench.serve(workbench.path("served"), "--json")
+    let again = try workbench.run("get", fileID, "--peer", other.address, "-o", "again.bin")
+    #expect(again.code == 0, "\(again)")
+    try workbench.line(of: other.child, on: .stdout, with: #""event":"uploaded""#)
+    let events = try JSONLines.objects(other.child.stdout).filter { $0["event"] as? String == "uploaded" }
+    #expect(events.count == 1 && events[0]["bytes"] as? Int == (3 << 20) + 17, "\(other.child)")
+    #expect(events[0]["path"] as? String == "data.bin" && events[0]["seconds"] is Double, "\(other.child)")
   }
 }

@@ -43,6 +43,15 @@ final class PendingHandshake {
   func finish() -> EstablishedChannel { handshake.take()!.finish() }
 }
 
+/// What a peer was sent of a content that it has open.
+struct Upload {
+  /// The content's path, or its name.
+  let path: String
+  /// When the peer opened it.
+  let began: Instant
+  var byteCount: UInt64 = 0
+}
+
 /// The other end of a connection after the handshake, and what both ends have agreed on.
 final class EstablishedPeer {
   let id: PeerID
@@ -55,6 +64,8 @@ final class EstablishedPeer {
   var driver: SessionDriver
   /// The files that the session has opened for it.
   var served: [FileHandle: ServedSource] = [:]
+  /// What was sent of each of them.
+  var uploads: [FileHandle: Upload] = [:]
   /// The file whose next piece waits to be sent, as the file's swarm knows it.
   var waitsFor: FileID?
   var standing: Standing

@@ -48,6 +48,7 @@ extension PeerConnection {
   ) {
     guard peer.driver.answer(open, .file(file), at: loop.now) else { return }
     serve(source, as: open.handle, to: peer)
+    peer.uploads[open.handle] = Upload(path: path, began: loop.now)
     record?.open(open.handle, path: path)
     if !peer.isTurnedAway { fetchWatch?.opened(source.fileID, file.layout, by: peer.id, at: address) }
     loop.context.report(.opened(peer.id, address, path: path))
@@ -81,6 +82,7 @@ extension PeerConnection {
   /// connection by that.
   func serve(_ source: ServedSource?, as handle: FileHandle, to peer: EstablishedPeer) {
     if let old = peer.served[handle] { loop.isClosed(old.fileID, at: self) }
+    reportUpload(handle, of: peer)
     peer.served[handle] = source
     if let source { loop.isOpen(source.fileID, at: self) }
   }
@@ -88,9 +90,18 @@ extension PeerConnection {
   /// Counts the fetches of the contents that this node serves, if its program wants that.
   private var fetchWatch: FetchWatch? { loop.context.configuration.fetchWatch }
 
+  /// The peer needs no more of what it had opened.
+  private func reportUpload(_ handle: FileHandle, of peer: EstablishedPeer) {
+    guard let upload = peer.uploads.removeValue(forKey: handle), upload.byteCount > 0 else { return }
+    loop.context.report(
+      .uploaded(peer.id, address, path: upload.path, bytes: upload.byteCount, loop.now - upload.began))
+  }
+
   /// The connection is over.
   func endFetches(_ end: ConnectionEnd) {
-    guard let peer, let fetchWatch, !peer.isTurnedAway else { return }
+    guard let peer else { return }
+    for handle in peer.uploads.keys.sorted(by: { $0.rawValue < $1.rawValue }) { reportUpload(handle, of: peer) }
+    guard let fetchWatch, !peer.isTurnedAway else { return }
     let isDone = if case .remote(.done, _) = end { true } else { false }
     for source in peer.served.values { fetchWatch.closed(source.fileID, by: peer.id, isDone: isDone) }
   }
@@ -181,6 +192,7 @@ extension PeerConnection {
   /// Leaves of a chunk have left.
   func sent(_ piece: UploadPiece, byteCount: Int, to peer: EstablishedPeer) {
     let isSettled = peer.driver.sent(piece, byteCount: byteCount, at: loop.now)
+    peer.uploads[piece.handle]?.byteCount += UInt64(byteCount)
     guard let source = peer.served[piece.handle] else { return }
     fetchWatch?.sent(piece.leaves, of: piece.chunk, in: source.fileID, to: peer.id)
     guard source.completeLayout != nil else { return }

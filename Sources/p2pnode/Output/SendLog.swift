@@ -224,6 +224,7 @@ final class SendLog: Sendable {
         Console.output(line.finished)
       }
       Console.log(.warning, "\(Console.escaped(why)): its link is no longer good; end this and send it again")
+    case .uploaded: break  // told by what each peer has
     case .notDiscoverable(let why): warn(why)
     case .cannotAccept(let errno):
       Console.log(.error, "cannot accept connections now: \(errno); trying again in a second", .stranger)

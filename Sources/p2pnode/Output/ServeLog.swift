@@ -16,6 +16,7 @@ final class ServeLog: Sendable {
   /// On a terminal there are lines of a few files alone, and the screen.
   private let areFilesLimited: Bool
   private let fileLines = Mutex(LineRate.ofFiles)
+  private let uploadLines = Mutex(LineRate.ofConnectionEnds)
   private let hashing = Mutex<HashClock?>(nil)
   private let served = Mutex<(files: Int, bytes: UInt64, leftOut: LeftOutCounts)>((0, 0, LeftOutCounts()))
 
@@ -215,6 +216,8 @@ final class ServeLog: Sendable {
     case .disconnected(let peer, let address, let end): detail("disconnected", peer, address, end.description)
     case .turnedAway(let address, let end): detail("turnedAway", nil, address, end.description)
     case .opened(let peer, let address, let path): detail("opened", peer, address, "opens \(path)")
+    case .uploaded(let peer, let address, let path, let bytes, let duration):
+      uploaded(to: peer, address, path, bytes, seconds: Format.seconds(duration))
     case .withdrawn(let path, let why):
       if json {
         var line = JSONLine(event: "withdrawn")
@@ -233,6 +236,26 @@ final class ServeLog: Sendable {
     case .cannotAccept(let errno):
       Console.log(.error, "cannot accept connections now: \(errno); trying again in a second", .stranger)
     }
+  }
+
+  /// A line of the access log. A peer that knows an ID can cause any number of them.
+  private func uploaded(to peer: PeerID, _ address: Endpoint, _ path: String, _ bytes: UInt64, seconds: Double) {
+    if json {
+      var line = JSONLine(event: "uploaded")
+      line.set("peer", peer.hex)
+      line.set("address", address.description)
+      line.set("path", path)
+      line.set("bytes", bytes)
+      line.set("seconds", seconds)
+      Console.output(line.finished, .stranger)
+    }
+    let (isTold, leftOut) = uploadLines.withLock { $0.next(at: Clock.monotonicNanoseconds) }
+    if leftOut > 0 { Console.log(.info, "\(leftOut) more uploads have ended", .stranger) }
+    guard isTold else { return }
+    let took = seconds < 9.95 ? "\(Format.fixed(seconds, 1))s" : Format.time(seconds: seconds)
+    Console.log(
+      .info, "[\(peer.short)] \(address): was sent \(Format.size(bytes)) of \(Console.escaped(path)) in \(took)",
+      .stranger)
   }
 
   private func detail(_ event: String, _ peer: PeerID?, _ address: Endpoint, _ text: String) {
