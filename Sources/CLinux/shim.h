@@ -27,6 +27,9 @@ extern long syscall(long, ...);
 extern int pthread_setname_np(pthread_t, const char *);
 extern int sched_getaffinity(pid_t, size_t, void *);
 
+extern char **environ;
+static inline char **p2p_environment(void) { return environ; }
+
 static inline long p2p_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
   struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
   return syscall(SYS_openat2, directory, path, &how, sizeof how);

@@ -54,6 +54,10 @@ public typealias ConnectionEnd = PeerNode.ConnectionEnd
 public typealias DownloadSettings = Transfer.DownloadSettings
 /// Why the engine gave up.
 public typealias DownloadFailure = Transfer.DownloadFailure
+/// How long a download waits for peers.
+public typealias PeerPatience = Transfer.PeerPatience
+/// A download that waits for peers.
+public typealias PeerWait = Transfer.PeerWait
 /// What the engine decided or saw.
 public typealias DownloadReport = Transfer.DownloadReport
 /// A look at a download that runs.

@@ -150,6 +150,9 @@ public final class Node: Sendable {
     context.reconfigure(uploadLimit: uploadLimit, connectionsMax: connectionsMax, allowedPeers: allowedPeers)
   }
 
+  /// Changes how many bytes a second it sends and fetches. Nil: no limit. Any thread may call it.
+  public func limit(uploads: UInt64?, downloads: UInt64?) { context.limit(uploads: uploads, downloads: downloads) }
+
   /// Connections from outside that it admits at a time: those of its configuration, as far as the limit of open files
   /// reaches.
   public var connectionsMax: Int { context.admission { $0.places.established } }

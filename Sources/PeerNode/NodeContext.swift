@@ -42,6 +42,8 @@ public struct NodeConfiguration: Sendable {
   public var connectionsMax: Int?
   /// Bytes a second over all connections; nil: no limit.
   public var uploadLimit: UInt64?
+  /// Bytes a second that all downloads fetch together; nil: no limit.
+  public var downloadLimit: UInt64?
   /// The peers that may connect; nil: all. The list does not concern peers that this node dials.
   public var allowedPeers: Set<PeerID>?
   /// The places where the node looks for peers and can be found; nil: none.
@@ -160,6 +162,13 @@ final class NodeContext: Sendable {
     limits.withLock { $0 = ChangingLimits(connectionsMax: connectionsMax, allowedPeers: allowed) }
     countPlaces()
     sendToAllLoops(.reconfigured)
+  }
+
+  /// Changes the limits of bytes a second. Nil: no limit.
+  func limit(uploads: UInt64?, downloads: UInt64?) {
+    uploadLimiter.change(to: uploads)
+    sendToAllLoops(.reconfigured)
+    control.send(.downloadLimit(downloads))
   }
 
   /// Folders or downloads have come or gone: they need descriptors, which connections from outside then cannot have.

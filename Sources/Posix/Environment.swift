@@ -30,6 +30,18 @@ public enum Environment {
     return folder
   }
 
+  /// A path from the root on; links in it stay. Nil: this process has no working folder any more. The corresponding C
+  /// function is `getcwd`.
+  public static func absolutePath(_ path: String) -> String? {
+    if path.utf8.first == UInt8(ascii: "/") { return path }
+    guard let here = getcwd(nil, 0) else { return nil }
+    defer { free(here) }
+    var rest = Substring(path)
+    while rest.hasPrefix("./") { rest = rest.dropFirst(2).drop { $0 == "/" } }
+    let folder = String(cString: here)
+    return folder == "/" ? "/\(rest)" : "\(folder)/\(rest)"
+  }
+
   /// The user whose rights file accesses have. The corresponding C function is `geteuid`.
   public static var userID: UInt32 { UInt32(geteuid()) }
 

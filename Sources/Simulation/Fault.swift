@@ -8,6 +8,8 @@ public enum Fault: String, CaseIterable, Sendable {
   case refusesDials, unreachable, notAdmitted, wrongPeer, ourselves
   // A peer that goes.
   case crashes, losesPower, leaves, isStopped
+  // The only source, which is away at times; the getter waits for it.
+  case vanishes
   // A peer that does not do what it is asked.
   case lacksFile, refusesOpen, ignoresOpen, ignoresPages, goesSilent, answersLate, isBusy, withdraws
   // A peer that promises and does not give: it closes when it is asked, sends a leaf now and then, or has one chunk only.

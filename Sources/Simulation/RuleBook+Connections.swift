@@ -37,6 +37,7 @@ extension RuleBook {
     if joined.isEmpty { foundAt = now }
     if !joined.contains(peer) { joined.append(peer) }
     if isTrusted(peer) { lastProgress = now }
+    forgive()
   }
 
   mutating func lied(_ id: ConnectionID) {

@@ -18,7 +18,7 @@ extension RuleBook {
       if lines.removeValue(forKey: id) != nil { leave(id, at: now) }
     case .storageReady(let resumable):
       isRunning = true
-      (lastLeaf, lastReading) = (now, now)
+      (lastLeaf, lastReading, lastGain) = (now, now, now)
       pagesHeld = Set(resumable.heldPages)
       isComparingShared = resumable.holdsSharedChunks
       resumed(resumable.leaves, at: now)
@@ -63,7 +63,7 @@ extension RuleBook {
     case .writeFailed: expectedEnds = [.storage]
     case .cancelledByUser: expectedEnds = [.cancelled]
     case .consumed(let chunk):
-      (consumedBelow, lastReading) = (max(consumedBelow, Int(chunk.rawValue)), now)
+      (consumedBelow, lastReading, lastGain) = (max(consumedBelow, Int(chunk.rawValue)), now, now)
     case .timerFired: timersFired(at: now)
     case .addressAdded(let address, let pinned):
       if let pinned {
@@ -101,7 +101,7 @@ extension RuleBook {
   private mutating func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)], at now: Instant) {
     for (chunk, mask) in leaves {
       let wasHad = isHad(chunk)
-      if mask & whole(chunk) & ~verified[Int(chunk.rawValue)] != 0 { lastLeaf = now }
+      if mask & whole(chunk) & ~verified[Int(chunk.rawValue)] != 0 { (lastLeaf, lastGain) = (now, now) }
       let before = verified[Int(chunk.rawValue)]
       verified[Int(chunk.rawValue)] |= mask & whole(chunk)
       expectFiles(of: chunk, before: before)
@@ -125,7 +125,7 @@ extension RuleBook {
     count(leaves, needed, of: chunk, verifiedBefore: before)
     let new = needed & whole(chunk) & ~before
     if new != 0 {
-      (lastProgress, lastLeaf) = (now, now)
+      (lastProgress, lastLeaf, lastGain) = (now, now, now)
       gain(new.nonzeroBitCount, of: Int(chunk.rawValue))
     }
     if let line = lines[id], line.isOpen {
@@ -212,7 +212,9 @@ extension RuleBook {
         leave(id, at: now)
       }
     }
-    if let since = unusableSince, since + settings.chunkTimeout <= now { expectedEnds.append(.withoutPeers) }
+    if settings.patience == .none, let since = unusableSince, since + settings.chunkTimeout <= now {
+      expectedEnds.append(.withoutPeers)
+    }
   }
 
   private mutating func timeOut(_ id: ConnectionID, _ line: Line, at now: Instant) {

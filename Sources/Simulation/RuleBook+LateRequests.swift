@@ -36,7 +36,7 @@ extension RuleBook {
     if isTrustedPeerGiving { lastHope = now }
     if isReaderLate { lastReading = now }
     if !pagesHeld.isEmpty || isComparingShared { (lastHope, lastReading) = (now, now) }
-    guard isRunning, !hasEnded else { return nil }
+    guard isRunning, !hasEnded, settings.patience == .none else { return nil }
     if max(lastLeaf, lastHope) + settings.chunkTimeout * 4 < now {
       return "the download should have ended: strangers have given nothing since \(lastLeaf.inSeconds) s"
     }

@@ -141,11 +141,11 @@ extension RuleBook {
     restAtLeast[item] = now + (.nanoseconds(Int64(delay * 0.8e9)) - .microseconds(1))
     switch item {
     case .page(let page):
-      if trouble.retries > settings.maxRetries { return expectedEnds.append(.pageOutOfRetries(page)) }
+      if isOutOfRetries(item), settings.patience == .none { return expectedEnds.append(.pageOutOfRetries(page)) }
     case .chunk(let index):
       let chunk = ChunkIndex(UInt32(index))
-      if trouble.retries > settings.maxRetries { return expectedEnds.append(.outOfRetries(chunk)) }
-      if costsRetry, let last = trouble.last {
+      if isOutOfRetries(item), settings.patience == .none { return expectedEnds.append(.outOfRetries(chunk)) }
+      if costsRetry, !isOutOfRetries(item), let last = trouble.last {
         expectedRetries.append(
           Retry(
             chunk: chunk, peer: last.peer, attempt: trouble.retries, reason: last.reason, at: now,

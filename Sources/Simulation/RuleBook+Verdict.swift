@@ -139,6 +139,11 @@ extension RuleBook {
         breakRule("\(failure), although an honest peer has all of the file")
       }
     }
+    if settings.patience != .none, failure.mayPass {
+      hasEnded = true
+      checkWait(failure, at: now)
+      return compare(stats)
+    }
     switch failure {
     case .outOfRetries(let chunk): end(.outOfRetries(chunk), stats)
     case .pageOutOfRetries(let page): end(.pageOutOfRetries(page), stats)
@@ -168,7 +173,7 @@ extension RuleBook {
   }
 
   /// Whether strangers are all there is, and none has given anything for four timeouts; or no peer for sixteen.
-  private func isWithoutProgress(at now: Instant) -> Bool {
+  func isWithoutProgress(at now: Instant) -> Bool {
     if lastLeaf + settings.chunkTimeout * 4 <= now && !isTrustedPeerGiving { return true }
     return lastLeaf + settings.chunkTimeout * 16 <= now && lastReading + settings.chunkTimeout * 12 <= now
   }
@@ -191,7 +196,7 @@ extension RuleBook {
   }
 
   /// The statistics must say what the books say.
-  private mutating func compare(_ stats: DownloadStats) {
+  mutating func compare(_ stats: DownloadStats) {
     if hasStarted, let difference = told.difference(from: stats) { breakRule(difference) }
     let wanted = due.indices.filter { due[$0] != 0 }
     let had = wanted.count { isHad(ChunkIndex(UInt32($0))) }

@@ -73,6 +73,8 @@ struct RuleBook {
   let wantedBytes: UInt64
   let files: FileBooks?
   let anchors: Set<PeerID>
+  /// When the process began.
+  let began: Instant
 
   var dials: [ConnectionID: PeerAddress] = [:]
   var addresses: [ConnectionID: PeerAddress] = [:]
@@ -148,6 +150,8 @@ struct RuleBook {
   var lastProgress: Instant
   /// When a leaf was verified last, or storage was ready.
   var lastLeaf: Instant
+  /// When a leaf was verified last, the reader of a stream took something, or the process began.
+  var lastGain: Instant
   /// When the reader of a stream held the download up last, or took something.
   var lastReading: Instant
   /// When a trusted peer could give something last.
@@ -205,8 +209,10 @@ struct RuleBook {
     anchors = Set(scenario.peers.filter(\.isAnchor).map(\.id))
     verified = Array(repeating: 0, count: layout.chunkCount)
     restUntil = Array(repeating: nil, count: layout.chunkCount)
+    began = now
     lastProgress = now
     lastLeaf = now
+    lastGain = now
     lastHope = now
     lastReading = now
   }
@@ -280,10 +286,14 @@ struct RuleBook {
       if !line.isOpen, line.openDue < now { return "the timeout of OPEN on \(id.rawValue) is missed" }
     }
     if dials.count < settings.dialsMax {
-      for (address, since) in idleSince where !joined.isEmpty || awaitedAddresses.contains(address) {
+      for (address, since) in idleSince
+      where !joined.isEmpty || awaitedAddresses.contains(address)
+        || isPatient(at: now) && namedAddresses.contains(address)
+      {
         if max(since, foundAt) + redialDelayMax(address) < now { return "port \(address.port) is not dialled again" }
       }
     }
+    if settings.patience != .none { return overdueWait(at: now) }
     if let since = unusableSince, since + settings.chunkTimeout < now {
       return "the download should have ended without peers"
     }

@@ -20,6 +20,9 @@ struct PeerPlan: Sendable {
   /// When its fault begins, and when it ends (nil: never), where that is a matter of time.
   var begins: Duration = .zero
   var ends: Duration?
+  /// When it is away, in order, if it vanishes; and whether its connections hang then, as where a link is lost.
+  var absences: [Range<Instant>] = []
+  var hangsWhenAway = false
   /// Of what it sends wrong, so much is wrong.
   var wrongPart = 1.0
   var retryAfterMilliseconds: UInt32 = 1000
@@ -128,6 +131,7 @@ struct Scenario: Sendable {
     drawFolder()
     drawDuplicates()
     drawTurnedAway()
+    drawPatience()
   }
 
   /// An honest peer that nobody vouches for may come when strangers have used up all retries already.
@@ -167,6 +171,27 @@ struct Scenario: Sendable {
       peers[number].begins = .zero
       peers[number].ends = generator.pick([.seconds(1), .seconds(4), .seconds(8), .seconds(20), nil])
     }
+  }
+
+  /// A getter with patience, whose only source is late, or goes for long and returns. Drawn apart, as a folder is.
+  private mutating func drawPatience() {
+    var generator = SeededGenerator(seed: seed ^ 0x9a71_e9ce_0000)
+    guard generator.chance(0.1) else { return }
+    let seconds = generator.pick([Int64(20), 60, 300, 1800])
+    settings.patience = generator.chance(0.3) ? .forever : .upTo(.seconds(seconds))
+    var source = PeerPlan(0, isAnchor: true, timeout: settings.chunkTimeout, &generator)
+    // Slow enough that an absence falls into the download.
+    source.bytesPerSecond = generator.pick([3e5, 1e6, 1e7])
+    source.faults = [.vanishes]
+    source.hangsWhenAway = generator.chance(0.5)
+    var start = Instant.zero + (generator.chance(0.5) ? .zero : generator.milliseconds(1...2000))
+    for _ in 0..<generator.pick([1, 1, 2, 3]) {
+      // Most absences are shorter than the patience.
+      let length = generator.milliseconds(500...seconds * generator.pick([200, 900, 900, 1500]))
+      source.absences.append(start..<start + length)
+      start = start + length + generator.milliseconds(5...5000)
+    }
+    peers = [source] + (generator.chance(0.3) ? peers.dropFirst() : [])
   }
 
   /// A number of strangers that all do the same.

@@ -41,6 +41,13 @@ final class ServingPeer: SimulatedNode {
     if plan.has(.leaves) { world.at(begins) { [self] in leave() } }
     if plan.has(.isStopped) { world.at(begins) { [self] in isFrozen = true } }
     if plan.has(.withdraws) { world.at(begins) { [self] in withdraw() } }
+    for absence in plan.absences {
+      world.at(absence.lowerBound) { [self] in stop(tells: !plan.hangsWhenAway) }
+      world.at(absence.upperBound) { [self] in
+        world.note("\(name) is back")
+        isUp = true
+      }
+    }
     guard let ends = plan.ends else { return }
     world.at(.zero + ends) { [self] in restart() }
   }
@@ -135,7 +142,7 @@ final class ServingPeer: SimulatedNode {
   }
 
   func reception() -> Reception {
-    if isFrozen || (!isUp && plan.has(.losesPower)) { return .silent }
+    if isFrozen || (!isUp && (plan.has(.losesPower) || plan.hangsWhenAway)) { return .silent }
     return isUp ? .accepted : .refused
   }
 

@@ -63,6 +63,12 @@ public enum Simulation {
   }
 }
 
+extension PeerPlan {
+  fileprivate var awayText: String {
+    absences.isEmpty ? "" : " away \(absences.map { "\($0.lowerBound.inSeconds)..<\($0.upperBound.inSeconds)" })"
+  }
+}
+
 extension Scenario {
   /// All that was drawn, in an order that does not depend on hashing.
   var summary: String {
@@ -70,16 +76,19 @@ extension Scenario {
     var shown = settings
     shown.wanted = .all
     let contents = folder.map { "\($0.files.count) entries, \(settings.wanted.isAll ? "all" : "some") wanted, " } ?? ""
+    var settingsText = "\(shown)"
+    let noPatience = ", patience: \(String(reflecting: PeerPatience.none)))"
+    if settingsText.hasSuffix(noPatience) { settingsText = settingsText.dropLast(noPatience.count) + ")" }
     let header =
       contents + "\(layout.fileLength) bytes, \(layout.chunkCount) chunks of \(layout.leavesPerChunk) leaves, "
-      + "\(chunksPerPage) a page, \(shown)"
+      + "\(chunksPerPage) a page, \(settingsText)"
     let strikes = self.getter.strikes.map { "\($0.fault.rawValue) \($0.at)" }
     let getter =
       "getter \(self.getter.faults.map(\.rawValue).sorted()) strikes \(strikes)"
       + " syncs in \(self.getter.syncDelay) journal \(self.getter.journal)"
     let peers = peers.map {
       "\n  peer\($0.number) \($0.faults.map(\.rawValue).sorted()) \($0.bytesPerSecond) B/s delay \($0.delay) "
-        + "requests \($0.requestsMax)\($0.isHinted ? " hinted" : "") begins \($0.begins) ends \($0.ends.map { "\($0)" } ?? "never") \($0.wrongPart)"
+        + "requests \($0.requestsMax)\($0.isHinted ? " hinted" : "") begins \($0.begins) ends \($0.ends.map { "\($0)" } ?? "never") \($0.wrongPart)\($0.awayText)"
     }
     return header + "\n  " + getter + peers.joined()
   }

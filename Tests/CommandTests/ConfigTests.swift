@@ -154,10 +154,23 @@ struct ConfigTests {
     #expect(try workbench.ended(banned).code != 0, "\(banned)")
   }
 
-  @Test func `get ends on SIGHUP as ever`() throws {
-    let get = try workbench.start(["get", String(repeating: "ab", count: 32), "--keep-serving", "--verbose"])
-    try workbench.line(of: get, with: "Listening on")
+  @Test func `get takes its limits over on SIGHUP`() throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 2 << 20)
+    try write("download-limit = 1K\n")
+    // At that rate the file takes half an hour.
+    let get = try start(["get", fileID, "--peer", served.address, "-o", "out.bin", "--listen", "127.0.0.1:0"])
+    try workbench.line(of: served.child, with: "ready:")
+    try workbench.line(of: get, with: "Starting parallel download")
+    try write("download-limit = fast\n")
     get.signal(SIGHUP)
-    #expect(try workbench.ended(get).code == -SIGHUP, "\(get)")
+    let bad = try workbench.line(of: get, with: "the settings stay as they were")
+    #expect(bad.contains("config:1: download-limit 'fast' is not a rate"), "\(bad)")
+    #expect(get.code == nil)
+    try write("download-limit = none\nupload-limit = 5M\n")
+    get.signal(SIGHUP)
+    try workbench.line(of: get, with: "reloaded: download-limit: 1K is now none")
+    try workbench.line(of: get, with: "reloaded: upload-limit: none is now 5M")
+    #expect(try workbench.ended(get).code == 0, "\(get)")
+    #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 }

@@ -43,6 +43,8 @@ struct UsageTests {
     ["get", fileID, fileID, "-o", "-"], ["get", "--input-file", "list", "-o", "-"], ["get", fileID, "--jobs", "0"],
     ["get", fileID, "--jobs", "65"], ["ls"], ["ls", fileID, fileID], ["ls", fileID, "--json", "-l"],
     ["get", fileID, "--workers", "0"], ["get", fileID, "--workers", "many"], ["get", fileID, "--retries", "-1"],
+    ["get", fileID, "--wait", "soon"], ["get", fileID, "--download-limit", "10"], ["get", fileID, "--exec", ""],
+    ["get", fileID, "--exec", "true", "-o", "-"], ["get", fileID, "--exec", "true", "--dry-run"],
     ["get", fileID, "--chunk-timeout", "0"], ["get", fileID, "--quiet", "--verbose"],
     ["get", fileID, "--cipher", "rot13"], ["get", fileID, "--keep-serving=ever"], ["get", fileID, "--keep-serving=5"],
     ["get", fileID, "--keep-serving", "--no-upload"], ["get", fileID, "--keep-serving", "-o", "-"],

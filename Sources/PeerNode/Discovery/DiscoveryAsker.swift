@@ -8,7 +8,7 @@ import Wire
 /// The searches of a node's downloads. Hints go to the downloads. Any thread may use it.
 final class DiscoveryAsker: Sendable {
   fileprivate enum Command: Sendable {
-    case begin(DownloadLink, asksAfter: Duration, firstPhase: Duration)
+    case begin(DownloadLink, asksAfter: Duration, firstPhase: Duration, isPatient: Bool)
     case peers(DownloadID, live: Int, wanted: Int)
     case end(DownloadID)
     case stop
@@ -29,14 +29,16 @@ final class DiscoveryAsker: Sendable {
   /// Searches for peers of a download's content.
   /// - `asksAfter`: the first question is sent so long after the start.
   /// - `firstPhase`: after it, the download gets `discoverySettled`.
-  func begin(_ link: DownloadLink, asksAfter: Duration, firstPhase: Duration) throws(Errno) {
+  func begin(
+    _ link: DownloadLink, asksAfter: Duration, firstPhase: Duration, isPatient: Bool
+  ) throws(Errno) {
     try thread.withLock { thread throws(Errno) in
       if thread != nil { return }
       // Handed over before the thread starts, and from then on touched by that thread alone.
       nonisolated(unsafe) let loop = try DiscoveryAskerLoop(settings, own, mailbox)
       thread = Thread.start(name: "p2p-ask") { loop.run() }
     }
-    mailbox.send(.begin(link, asksAfter: asksAfter, firstPhase: firstPhase))
+    mailbox.send(.begin(link, asksAfter: asksAfter, firstPhase: firstPhase, isPatient: isPatient))
   }
 
   /// A download has so many peers and wants so many.
@@ -124,10 +126,10 @@ private final class DiscoveryAskerLoop {
 
   private func perform(_ command: DiscoveryAsker.Command) {
     switch command {
-    case .begin(let link, let asksAfter, let firstPhase):
+    case .begin(let link, let asksAfter, let firstPhase, let isPatient):
       let state = DiscoverySearch(
         key: link.searchKey, own: own, asksNetwork: settings.multicast, asksAfter: asksAfter, firstPhase: firstPhase,
-        generator: SeededGenerator(seed: Random.uint64()), at: now)
+        isPatient: isPatient, generator: SeededGenerator(seed: Random.uint64()), at: now)
       let search = Search(link, state)
       searches[link.id] = search
       handle(.timerFired, of: search)  // the first look is due at once

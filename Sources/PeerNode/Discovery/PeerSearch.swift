@@ -12,6 +12,8 @@ final class PeerSearch {
   private let peersWanted: Int
   /// Whether a peer was named at the start.
   private let knowsPeers: Bool
+  /// Whether the download waits for peers.
+  private let isPatient: Bool
   private let link: DownloadLink
   /// Nil if no network is asked.
   private var asker: DiscoveryAsker?
@@ -23,9 +25,10 @@ final class PeerSearch {
   private var isAsking: Bool
 
   /// - `isAsking`: whether `ask` follows.
+  /// - `isPatient`: whether the download waits for peers.
   /// - `link`: the download that gets the answers.
   init(
-    _ peers: [PeerSource], peersWanted: Int, isAsking: Bool, resolve: @escaping Resolver,
+    _ peers: [PeerSource], peersWanted: Int, isAsking: Bool, isPatient: Bool, resolve: @escaping Resolver,
     link: DownloadLink, onUpdate: @escaping (DownloadUpdate) -> Void, at now: Instant
   ) {
     addresses = peers.compactMap { peer in peer.host.address.map { ($0, pinned: peer.pinned) } }
@@ -34,6 +37,7 @@ final class PeerSearch {
     self.onUpdate = onUpdate
     self.peersWanted = peersWanted
     self.isAsking = isAsking
+    self.isPatient = isPatient
     knowsPeers = !peers.isEmpty
     self.link = link
   }
@@ -48,7 +52,9 @@ final class PeerSearch {
     // If no network is asked, the peers that were named are all there are.
     let time =
       !knowsPeers ? DiscoverySettings.searchTime : multicast ? DiscoverySettings.searchTimeWithPeers : .zero
-    try asker.begin(link, asksAfter: knowsPeers ? DiscoverySettings.namedPeersTime : .zero, firstPhase: time)
+    try asker.begin(
+      link, asksAfter: knowsPeers ? DiscoverySettings.namedPeersTime : .zero, firstPhase: time,
+      isPatient: isPatient)
     self.asker = asker
   }
 

@@ -11,6 +11,8 @@ enum ControlMessage: Sendable {
   case connection(ConnectionToken, ConnectionReport)
   /// Dropped if the download is over.
   case message(DownloadID, DownloadMessage)
+  /// Downloads fetch no more bytes a second together; nil: no limit.
+  case downloadLimit(UInt64?)
   /// Cancel all downloads, and end when none is left. `DownloadThreads` sends no `add` after it.
   case stop
 }
@@ -78,6 +80,12 @@ final class ControlLoop {
       touch(id)
     case .connection(let token, let report):
       connections.handle(report, of: token) { downloads[$0]?.run.isFetching ?? false }
+    case .downloadLimit(let bytesPerSecond):
+      connections.limiter.change(to: bytesPerSecond)
+      for (id, entry) in downloads {
+        entry.run.limitChanged(at: now)
+        touch(id)
+      }
     case .stop:
       isStopping = true
       for (id, entry) in downloads {
@@ -106,6 +114,7 @@ final class ControlLoop {
     deadlines.cancel(id)
     entry.run.leave()
     connections.releaseAll(of: id)
+    connections.limiter.end(id)
     entry.onEnd(entry.run.result)
   }
 

@@ -51,28 +51,28 @@ extension DownloadRun {
   private func receive(_ message: DownloadMessage, at now: Instant) {
     switch message {
     case .connected(let id, let peer, let requestsMax):
-      if let event = connections.connected(id, peer, requestsMax: requestsMax) { state.handle(event, at: now) }
+      if let event = connections.connected(id, peer, requestsMax: requestsMax) { decide(event, at: now) }
     case .joined(let id, let address, let peer, let requestsMax):
-      state.handle(connections.joined(id, address, peer, requestsMax: requestsMax), at: now)
-    case .dialFailed(let id, let end): for event in connections.dialFailed(id, end) { state.handle(event, at: now) }
-    case .connectionLost(let id, let end): for event in connections.lost(id, end) { state.handle(event, at: now) }
-    case .yielded(let id): for event in connections.yielded(id) { state.handle(event, at: now) }
+      decide(connections.joined(id, address, peer, requestsMax: requestsMax), at: now)
+    case .dialFailed(let id, let end): for event in connections.dialFailed(id, end) { decide(event, at: now) }
+    case .connectionLost(let id, let end): for event in connections.lost(id, end) { decide(event, at: now) }
+    case .yielded(let id): for event in connections.yielded(id) { decide(event, at: now) }
     case .peer(let id, let news): hear(news, from: id, at: now)
     case .unreadable(let error):
       if case .unreadable(let errno) = error { output.failed(.io(errno)) }
-      state.handle(.writeFailed, at: now)
+      decide(.writeFailed, at: now)
     case .verified(let id, let request, let chunk, let leaves, let needed, let leafHashes, let writing):
       output.wrote(needed, of: chunk, leafHashes: leafHashes, at: now)
       sharing.share.add(needed, of: chunk, leafHashes: leafHashes)
-      state.handle(.leavesVerified(id, request, chunk, leaves, needed: needed, writing: writing), at: now)
+      decide(.leavesVerified(id, request, chunk, leaves, needed: needed, writing: writing), at: now)
     case .corrupt(let id, let chunk):
       connections.dismiss(id, .lied("chunk \(chunk.rawValue) does not hash"))
-      state.handle(.lied(id), at: now)
+      decide(.lied(id), at: now)
     case .writeFailed(let error): failed(error, at: now)
     case .looked(let found):
       guard let here = output.looked(found, isNeeded: manifest == nil) else { return }
       manifest = here
-      state.handle(.foundHere(here.layout), at: now)
+      decide(.foundHere(here.layout), at: now)
     case .prepared(let result): prepared(result, at: now)
     case .resumed(let id, let page, let leaves, let events):
       output.journal(events, at: now)
@@ -80,17 +80,17 @@ extension DownloadRun {
     case .comparedShared(let leaves, let events, let isLast):
       output.journal(events, at: now)
       resumed(leaves, at: now)
-      if isLast { state.handle(.sharedChunksCompared, at: now) }
+      if isLast { decide(.sharedChunksCompared, at: now) }
     case .journal(let event): output.journal([event], at: now)
     case .streamed(let below):
-      if let event = output.streamed(below: below, in: manifest!.layout) { state.handle(event, at: now) }
+      if let event = output.streamed(below: below, in: manifest!.layout) { decide(event, at: now) }
     case .streamEnded: break  // after a failure, which was reported before
     case .workEnded, .finished, .contentsBegan: break  // only after the brain has ended
     case .resolved(let name, let result):
-      for event in search.resolved(name, result, at: now) { state.handle(event, at: now) }
-    case .hinted(let address, let peer): state.handle(.addressHinted(address, peer), at: now)
+      for event in search.resolved(name, result, at: now) { decide(event, at: now) }
+    case .hinted(let address, let peer): decide(.addressHinted(address, peer), at: now)
     case .discoverySettled(let summary): search.settled(summary)
-    case .cancelled: state.handle(.cancelledByUser, at: now)
+    case .cancelled: decide(.cancelledByUser, at: now)
     case .statisticsWanted: break  // answered in every phase
     }
   }
@@ -118,7 +118,7 @@ extension DownloadRun {
       if !isCompared { learned(page) }
     case .busy, .answerBegan, .answerEnded, .othersServed, .have, .bitmap, .promised, .peers: break
     }
-    state.handle(DownloadEvent(news, from: id, isCompared: isCompared), at: now)
+    decide(DownloadEvent(news, from: id, isCompared: isCompared), at: now)
   }
 
   /// The leaves of a page's chunks that were found in the part file. Nil: the journal had the page.
@@ -127,7 +127,7 @@ extension DownloadRun {
   ) {
     learned(page)
     resumed(leaves, at: now)
-    state.handle(.pageVerified(page.index, from: id), at: now)
+    decide(.pageVerified(page.index, from: id), at: now)
   }
 
   private func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)], at now: Instant) {
@@ -145,6 +145,6 @@ extension DownloadRun {
       let bytes = whole.reduce(0) { $0 + UInt64(layout.length(of: $1.chunk)) }
       onUpdate(.resumed(chunks: whole.count, bytes: bytes))
     }
-    state.handle(.resumed(leaves), at: now)
+    decide(.resumed(leaves), at: now)
   }
 }

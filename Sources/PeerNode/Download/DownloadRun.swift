@@ -41,6 +41,7 @@ final class DownloadRun {
   let onListed: ((ListedFolder) -> Void)?
   /// If the contents of a folder are fetched.
   private let files: FolderFiles?
+  let nodeConnections: NodeConnections
   /// Leaves that the download of a folder need not fetch, since the disk has them.
   private let heldLeaves: WantedLeaves
   /// Peers that probably have the content.
@@ -56,6 +57,8 @@ final class DownloadRun {
   let output: DownloadOutput
   let sharing: DownloadSharing
   private var nextProgress: Instant
+  /// The wait that was reported last; nil: none.
+  var reportedWait: PeerWait?
   var phase = Phase.fetching
   /// The program cancelled it after the brain had ended it.
   var isCancelledLate = false
@@ -73,6 +76,7 @@ final class DownloadRun {
     onListed: ((ListedFolder) -> Void)? = nil, at now: Instant
   ) {
     self.context = context
+    self.nodeConnections = nodeConnections
     self.onUpdate = onUpdate
     expectedLength = length
     self.isListingOnly = isListingOnly
@@ -83,8 +87,8 @@ final class DownloadRun {
     settings.wanted = contents?.wanted ?? .all
     state = DownloadState(settings: settings, generator: SeededGenerator(seed: Random.uint64()), at: now)
     search = PeerSearch(
-      peers, peersWanted: settings.maxWorkers, isAsking: context.configuration.discovery != nil, resolve: resolve,
-      link: link, onUpdate: onUpdate, at: now)
+      peers, peersWanted: settings.maxWorkers, isAsking: context.configuration.discovery != nil,
+      isPatient: settings.patience != .none, resolve: resolve, link: link, onUpdate: onUpdate, at: now)
     connections = DownloadConnections(
       nodeConnections, own: context.configuration.identity.peerID, link, onUpdate: onUpdate)
     output = DownloadOutput(target, link, contents)
@@ -120,14 +124,14 @@ final class DownloadRun {
   func begin(at now: Instant) {
     // Nothing of the folder is missing: no peer is asked, and others can have it.
     if link.folder != nil, let manifest {
-      state.handle(.foundHere(manifest.layout), at: now)
+      decide(.foundHere(manifest.layout), at: now)
       return perform(at: now)
     }
     // For the contents of a folder it was reported before the listing.
     if let address = context.address, sharing.isShared, link.folder == nil { onUpdate(.listening(address)) }
     // The peers that were named are dialled first, and while they answer the search begins.
-    for event in search.known { state.handle(event, at: now) }
-    for known in knownPeers { state.handle(.addressHinted(known.address, known.peer), at: now) }
+    for event in search.known { decide(event, at: now) }
+    for known in knownPeers { decide(.addressHinted(known.address, known.peer), at: now) }
     perform(at: now)
     if let asker = context.asker { ask(with: asker) }
     if link.folder == nil { output.startLook(expectedLength) }
@@ -144,7 +148,7 @@ final class DownloadRun {
 
   private func lookUp(at now: Instant) {
     let event = search.lookUp(livePeers: state.livePeerCount, isLooking: output.isLooking, at: now)
-    if let event { state.handle(event, at: now) }
+    if let event { decide(event, at: now) }
   }
 
   // MARK: Times
@@ -173,17 +177,19 @@ final class DownloadRun {
   }
 
   private func goOn(at now: Instant) {
-    if let deadline = state.deadline, now >= deadline { state.handle(.timerFired, at: now) }
+    if let deadline = state.deadline, now >= deadline { decide(.timerFired, at: now) }
     output.fire(at: now)
     lookUp(at: now)
     perform(at: now)
     search.note(livePeers: state.livePeerCount, isTick: false)
+    if reportedWait != nil { reportWait(at: now) }
     sharing.fire(at: now)
     if now >= nextProgress {
       nextProgress = now + DownloadRun.progressInterval
       link.threads.verifiers.relieve()
       search.note(livePeers: state.livePeerCount, isTick: true)
       reportProgress(at: now)
+      reportWait(at: now)
     }
     if case .decided(let outcome) = phase { stopFetching(outcome, at: now) }
   }
@@ -210,11 +216,12 @@ final class DownloadRun {
       connections.request(fetchRequest(request, leaves, needed: needed, of: chunk), from: id)
     case .cancel(let id, let request): connections.cancel(request, from: id)
     case .disconnect(let id, let reason):
-      if let event = connections.disconnect(id, reason) { state.handle(event, at: now) }
+      if let event = connections.disconnect(id, reason) { decide(event, at: now) }
     case .report(let report): if !isListing || report.isAboutPeer { onUpdate(.report(report)) }
     case .filesCompleted(let entries): if let files { onUpdate(.files(files.completed(entries))) }
     case .finished(let stats): phase = .decided(.success(stats))
     case .failed(let failure, let stats):
+      if let wait = state.endedWait { onUpdate(.waiting(wait)) }
       phase = .decided(
         .failure(output.error.map { .storage($0) } ?? .failed(failure, stats, part: output.keptPath)))
     }
@@ -257,17 +264,17 @@ final class DownloadRun {
     for page in output.knownPages { learned(page) }
     guard !isListing else {
       onUpdate(.listing(length: manifest.length))
-      return state.handle(.storageReady(resumable), at: now)
+      return decide(.storageReady(resumable), at: now)
     }
     onUpdate(.prepared(name: output.name, length: manifest.length))
     if let found = output.found { onUpdate(.found(path: found.path)) }
     if let held = files?.heldFiles { onUpdate(.files(held)) }
-    state.handle(.storageReady(resumable), at: now)
+    decide(.storageReady(resumable), at: now)
   }
 
   func failed(_ error: PartFileError, at now: Instant) {
     output.failed(error)
-    state.handle(.writeFailed, at: now)
+    decide(.writeFailed, at: now)
   }
 
   /// Whether the chunks of a page were never asked for before.

@@ -23,6 +23,9 @@ public enum DownloadUpdate: Sendable {
   case report(DownloadReport)
   /// A few times a second.
   case progress(DownloadProgress)
+  /// The download would have ended, but has patience (`DownloadSettings.patience`), and waits for peers: once a second, and
+  /// once more just before it ends without its file. Nil: it waits no longer.
+  case waiting(PeerWait?)
   /// The name has no addresses yet. It is looked up again while the download runs; reported once.
   case unresolved(PeerSource, String)
   /// The addresses of a name, also later ones: each is reported once.

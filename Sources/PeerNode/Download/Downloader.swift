@@ -27,6 +27,8 @@ public final class Downloader: Sendable {
     var running: [Download] = []
     /// `cancel` came while nothing ran: it ends the next download, which was about to start.
     var isCancelled = false
+    /// The limits of nodes that start from now on, if they are not those of the configuration.
+    var limits: (uploads: UInt64?, downloads: UInt64?)?
   }
   private let state = Mutex(State())
   private let resolve: Resolver
@@ -126,7 +128,7 @@ public final class Downloader: Sendable {
         return nil
       case .none:
         do throws(DownloadError) {
-          let node = try makeNode()
+          let node = try makeNode(state.limits)
           state.home = .running(node)
           return .success(node)
         } catch {
@@ -142,8 +144,10 @@ public final class Downloader: Sendable {
     }
   }
 
-  private func makeNode() throws(DownloadError) -> Node {
-    do throws(ServerError) { return try Node(client.configuration, listen: client.sharing?.listen) } catch {
+  private func makeNode(_ limits: (uploads: UInt64?, downloads: UInt64?)?) throws(DownloadError) -> Node {
+    var configuration = client.configuration
+    if let limits { (configuration.uploadLimit, configuration.downloadLimit) = limits }
+    do throws(ServerError) { return try Node(configuration, listen: client.sharing?.listen) } catch {
       switch error {
       case .listen(let errno): throw .listen(client.sharing?.listen ?? .any(port: 0), errno)
       case .system(let errno), .folder(let errno): throw .system(errno)
@@ -177,6 +181,17 @@ public final class Downloader: Sendable {
       state.home = .none
       return waiting
     }
+  }
+
+  /// Changes how many bytes a second are sent and fetched, also for downloads that run. Nil: no limit. Any thread may call
+  /// it.
+  public func limit(uploads: UInt64?, downloads: UInt64?) {
+    let node = state.withLock { state -> Node? in
+      state.limits = (uploads, downloads)
+      if case .running(let node) = state.home { return node }
+      return nil
+    }
+    node?.limit(uploads: uploads, downloads: downloads)
   }
 
   /// Ends the downloads that run, or the next one if none runs. They throw `.failed(.cancelled, …)`. Any thread may call

@@ -37,11 +37,14 @@ final class NodeConnections {
   /// Connections that a download closed because its peer lied to it.
   private var banned: [ConnectionToken: DownloadID] = [:]
   private var nextLoop = 0
+  /// The download limit, which all downloads share.
+  var limiter: DownloadLimiter
   /// As of the turn of the control thread.
   private var now = Instant.zero
 
   init(_ context: NodeContext, dialledMax: Int = NodeConnections.dialledMax) {
     self.context = context
+    limiter = DownloadLimiter(bytesPerSecond: context.configuration.downloadLimit)
     shared = SharedConnections(dialledMax: dialledMax)
   }
 

@@ -63,15 +63,20 @@ struct UpdateBacklog {
     return update
   }
 
-  private mutating func makeRoom(for new: DownloadUpdate) {
-    updates.removeFirst(taken)
-    taken = 0
-    // Newest first: of several waiting, only the last progress says anything.
-    var hasNewer = new.isProgress
-    for i in updates.indices.reversed() where updates[i].isProgress {
+  /// Newest first: of several that wait, only the last says anything.
+  private mutating func dropOlder(than new: DownloadUpdate, where isOne: (DownloadUpdate) -> Bool) {
+    var hasNewer = isOne(new)
+    for i in updates.indices.reversed() where isOne(updates[i]) {
       if hasNewer { updates.remove(at: i) }
       hasNewer = true
     }
+  }
+
+  private mutating func makeRoom(for new: DownloadUpdate) {
+    updates.removeFirst(taken)
+    taken = 0
+    dropOlder(than: new, where: \.isProgress)
+    dropOlder(than: new, where: \.isWait)
     joinFiles()
     guard updates.count >= countMax else { return }
     var surplus = max(1, countMax / UpdateBacklog.lossDivisor)
@@ -87,13 +92,16 @@ struct UpdateBacklog {
 extension DownloadUpdate {
   fileprivate var isFiles: Bool { if case .files = self { true } else { false } }
 
+  fileprivate var isWait: Bool { if case .waiting = self { true } else { false } }
+
   fileprivate var isProgress: Bool { if case .progress = self { true } else { false } }
 
   fileprivate var mayBeLost: Bool {
     switch self {
     case .report(.started), .report(.usingWorkers): false
     case .report, .peerEnded: true
-    case .listing, .planned, .prepared, .files, .progress, .unresolved, .resolved, .searched, .found, .resumed,
+    case .listing, .planned, .prepared, .files, .progress, .waiting, .unresolved, .resolved, .searched, .found,
+      .resumed,
       .listening,
       .staying,
       .unreadable:

@@ -39,6 +39,9 @@ public struct DiscoverySearch: Sendable {
   /// The limits of hints in all, and of one address: a host that knows the fileID can invent them.
   static let foundMax = 256
   static let foundPerAddressMax = 8
+  /// A download that waits for peers may look for days. It forgets its finds this often, so that the limits count those
+  /// of some minutes, and an address that has changed is found again.
+  static let foundInterval = Duration.seconds(120)
   /// Answers whose proof is checked, per second: every host on the network can send answers with the right nonce.
   static let checksPerSecondMax: UInt64 = 1_000
 
@@ -62,16 +65,19 @@ public struct DiscoverySearch: Sendable {
   private var outstanding: [(nonce: [UInt8], until: Instant)] = []
   private var found: Set<Hint> = []
   private var foundByIP: [[UInt8]: Int] = [:]
+  /// When the finds are forgotten; nil: never.
+  private var forgetsAt: Instant?
   private var actions = ActionQueue<Action>()
 
   /// - `own`: the PeerID of this node, if other nodes can find it. It ignores its own answers.
   /// - `firstPhase`: how long the download waits for it before it may give up.
   /// - `asksNetwork`: false: only nodes of this machine are looked for.
   /// - `asksAfter`: how long the named peers have before the network is asked.
+  /// - `isPatient`: whether the download waits for peers.
   /// - `generator`: for jitter.
   public init(
     key: FileKey, own: PeerID, asksNetwork: Bool, asksAfter: Duration = .zero, firstPhase: Duration,
-    generator: SeededGenerator, at now: Instant
+    isPatient: Bool = false, generator: SeededGenerator, at now: Instant
   ) {
     self.key = key
     self.own = own
@@ -81,6 +87,7 @@ public struct DiscoverySearch: Sendable {
       bytesPerSecond: DiscoverySearch.checksPerSecondMax, burst: DiscoverySearch.checksPerSecondMax, at: now)
     (askAt, lookAt) = (asksNetwork ? now + asksAfter : nil, now)
     phaseEndsAt = now + firstPhase
+    forgetsAt = isPatient ? now + DiscoverySearch.foundInterval : nil
   }
 
   /// When to hand in `.timerFired`; nil where nothing waits for a time.
@@ -108,6 +115,10 @@ public struct DiscoverySearch: Sendable {
   private var wantsMore: Bool { live < wanted }
 
   private mutating func timerFired(at now: Instant) {
+    if let due = forgetsAt, now >= due {
+      forgetsAt = now + DiscoverySearch.foundInterval
+      (found, foundByIP) = ([], [:])
+    }
     // The phase ends in a later call than a look, so that it ends after what the look has found.
     var isLooking = false
     if let due = lookAt, now >= due {

@@ -27,6 +27,8 @@ public enum DownloadLimit: Hashable, Sendable {
   case ending(Double)
   /// They sent at less than a quarter of the best one's rate.
   case slowPeers([PeerID])
+  /// The download limit, in bytes a second.
+  case setting(UInt64)
   /// They failed at least once, or lied.
   case failingPeers([PeerID])
 }
@@ -38,6 +40,8 @@ public struct DownloadExplanation: Sendable {
   private static let waitMin = 0.1
   private static let retryMin = 0.05
   private static let slowRatio = 0.25
+  /// A download that fetched at this part of its limit was held back by it.
+  private static let limitRatio = 0.8
 
   /// What is read.
   public let stats: DownloadStats
@@ -47,10 +51,22 @@ public struct DownloadExplanation: Sendable {
   public let limits: [DownloadLimit]
 
   /// - `maxWorkers`: that of the download's settings.
-  public init(_ stats: DownloadStats, maxWorkers: Int) {
+  /// - `downloadLimit`: of the node, in bytes a second; nil: none.
+  public init(_ stats: DownloadStats, maxWorkers: Int, downloadLimit: UInt64? = nil) {
     self.stats = stats
     best = stats.peers.filter { $0.bytesPerSecond > 0 && !$0.isBanned }.max { $0.bytesPerSecond < $1.bytesPerSecond }
-    limits = stats.bytes == 0 ? [] : DownloadExplanation.limits(of: stats, best: best, maxWorkers: maxWorkers)
+    var limits = stats.bytes == 0 ? [] : DownloadExplanation.limits(of: stats, best: best, maxWorkers: maxWorkers)
+    if let limit = downloadLimit, DownloadExplanation.isHeldBack(stats, by: limit) {
+      // Workers that wait for the limit seem to wait for peers.
+      limits.removeAll { if case .holders = $0 { true } else if case .ending = $0 { true } else { false } }
+      limits.insert(.setting(limit), at: 0)
+    }
+    self.limits = limits
+  }
+
+  private static func isHeldBack(_ stats: DownloadStats, by limit: UInt64) -> Bool {
+    guard let first = stats.firstRequest, stats.end > first else { return false }
+    return Double(stats.bytes) / (stats.end - first).inSeconds >= Double(limit) * limitRatio
   }
 
   /// What the best peer would have taken for the same bytes at its measured rate.

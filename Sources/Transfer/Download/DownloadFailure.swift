@@ -43,4 +43,12 @@ public enum DownloadFailure: Error, Hashable, Sendable {
   case storage
   /// The caller ended it.
   case cancelled
+
+  /// Whether a peer that comes later can help a download that failed before any peer had the file.
+  var mayPass: Bool {
+    switch self {
+    case .unreachable, .notFound, .noPeers: true
+    case .notAdmitted, .everyPeerLied, .outOfRetries, .pageOutOfRetries, .storage, .cancelled: false
+    }
+  }
 }

@@ -35,6 +35,8 @@ public struct DownloadSettings: Hashable, Sendable {
   public var hears = true
   /// Whether a late chunk may be asked of a second peer.
   public var hedges = true
+  /// How long the download waits for peers when it would otherwise end without its file.
+  public var patience = PeerPatience.none
 
   /// The defaults: 8 workers, 3 retries, 30 s.
   public init() {}

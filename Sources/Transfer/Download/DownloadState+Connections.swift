@@ -60,6 +60,7 @@ extension DownloadState {
     book.opened(connection.address, at: now)
     setUndriven(workers.join(number))
     updateUsability(at: now)
+    tryAgain(at: now)
     act(.report(.peerJoined(peerID)))
   }
 

@@ -12,6 +12,7 @@ extension DownloadState {
   /// Without a usable peer every hint is followed.
   private var followsHints: Bool {
     !settings.shares || connections.count < DownloadState.hintedConnectionsMax || timers[.noPeers] != nil
+      || waiting.lacksPeers
   }
 
   /// Peers that dial this download leave it room to dial others.

@@ -47,6 +47,7 @@ extension DownloadState {
     phase = .running
     if resumable.holdsSharedChunks { pages.compareSharedChunks() } else { listSharedChunks() }
     progressWatch.progressed(at: now)
+    waiting.progressed(at: now)
     watchProgress(at: now)
     timers.set(.start, at: now + DownloadState.startWait)
     resumed(resumable.leaves, at: now)
@@ -61,7 +62,10 @@ extension DownloadState {
       let before = chunks.verified(of: chunk)
       let (new, isNowHad) = chunks.verify(mask: mask, of: chunk)
       completed += filesCompleted(by: new, of: chunk, before: before)
-      if new != 0 { progressWatch.progressed(at: now) }
+      if new != 0 {
+        progressWatch.progressed(at: now)
+        waiting.progressed(at: now)
+      }
       guard isNowHad else {
         let needed = new & chunks.due(chunk)
         if needed != 0 { tally.resumed(chunks.layout.length(ofLeaves: needed, in: chunk), of: chunk) }
@@ -113,9 +117,16 @@ extension DownloadState {
     }
     if isUsable {
       timers.cancel(.noPeers)
-    } else if timers[.noPeers] == nil {
+      waiting.lacksPeers = false
+    } else if timers[.noPeers] == nil, !waiting.lacksPeers {
       timers.set(.noPeers, at: now + settings.chunkTimeout)
     }
+  }
+
+  /// No usable peer was there for one timeout.
+  mutating func peersMissed(at now: Instant) {
+    guard !hasEveryPeerLied, waits(at: now) else { return endWithoutPeers(at: now) }
+    waiting.lacksPeers = true
   }
 
   mutating func endWithoutPeers(at now: Instant) {
@@ -131,12 +142,20 @@ extension DownloadState {
   /// Ends if no address is left that could ever serve: at once if no peer is connected. Peers that dialled us may still
   /// open the file, within one timeout for all of them: strangers that say nothing do not keep a download from its end.
   mutating func endIfHopeless(at now: Instant) {
-    guard !book.hasProspects, connections.areAllInbound else { return timers.cancel(.hopeless) }
-    if connections.isEmpty {
+    guard !book.hasProspects, isNoAnswerDue else {
+      waiting.lacksAddresses = false
+      return timers.cancel(.hopeless)
+    }
+    if !connections.isAnyInbound {
       endHopeless(at: now)
     } else if phase == .seeking, timers[.hopeless] == nil {
       timers.set(.hopeless, at: now + settings.chunkTimeout)
     }
+  }
+
+  /// Whether no peer that was dialled may still open the file. Dials that only patience makes do not count.
+  private var isNoAnswerDue: Bool {
+    waiting.isOn && !book.isFound ? connections.isNoAnswerDue : connections.areAllInbound
   }
 
   mutating func endHopeless(at now: Instant) {
@@ -161,6 +180,7 @@ extension DownloadState {
       } else {
         .unreachable(reports)
       }
+    if failure.mayPass, waits(at: now) { return waiting.lacksAddresses = true }
     end(failure, at: now)
   }
 
@@ -172,6 +192,7 @@ extension DownloadState {
 
   mutating func end(_ failure: DownloadFailure, at now: Instant) {
     if phase == .running { start(at: now) }
+    noteEndOfWait(failure, at: now)
     close(at: now)
     act(.failed(failure, tally.stats))
   }
@@ -201,11 +222,17 @@ extension DownloadState {
       finishedChunks: chunks.haveCount, totalChunks: chunks.wantedCount, bytes: tally.stats.bytes,
       bytesPerSecond: tally.bytesPerSecond(at: now), livePeers: livePeerCount, workers: workers.count,
       retries: tally.stats.retries, hedges: tally.stats.hedges,
-      givesUpIn: phase == .ended ? nil : timers[.noPeers].map { max($0 - now, .zero) },
+      givesUpIn: givesUpIn(at: now),
       peers: peers.remembered.map { row(of: $0, at: now) },
       folder: files.map {
         FolderProgress(completeFiles: $0.completeCount, totalFiles: $0.fileCount, totalBytes: chunks.wantedBytes)
       })
+  }
+
+  private func givesUpIn(at now: Instant) -> Duration? {
+    guard phase != .ended, let end = timers[.noPeers] else { return nil }
+    guard let due = waiting.due else { return nil }
+    return max(max(end, due) - now, .zero)
   }
 
   private func row(of peer: Peer, at now: Instant) -> PeerProgress {

@@ -5,7 +5,12 @@ import Wire
 extension DownloadState {
   /// A download in which no peer gives anything does not go on for ever.
   mutating func watchProgress(at now: Instant) {
-    timers.set(.noProgress, at: now + ProgressWatch.timeMax(timeout: settings.chunkTimeout))
+    timers.set(.noProgress, at: now + progressTimeMax)
+  }
+
+  /// At a low limit a leaf takes longer than a timeout.
+  private var progressTimeMax: Duration {
+    ProgressWatch.timeMax(timeout: max(settings.chunkTimeout, requestPace.time(for: chunks.layout.leafSize)))
   }
 
   /// No leaf was verified for a long time. A proven or named peer has its retries first.
@@ -13,16 +18,19 @@ extension DownloadState {
     // No peer is asked for the chunks of a page while they are compared with the disk.
     if pages.isComparing {
       progressWatch.excuse(until: now)
+      waiting.progressed(at: now)
       return timers.set(.noProgress, at: now + settings.chunkTimeout)
     }
-    let due = progressWatch.due(timeout: settings.chunkTimeout)
+    let due = progressWatch.due(after: progressTimeMax)
     if due > now { return timers.set(.noProgress, at: due) }
     let isHopeful = workers.live.contains { number in
       guard isTrusted(number), !peers[number].onlyRefuses, let id = peers[number].connection else { return false }
       return connections.availability(of: id).map { wantsAny(of: $0) } == true
     }
     guard progressWatch.mayGoOn(isHopeful: isHopeful, waitsForReader: waitsForReader) else {
-      return endWithoutPeers(at: now)
+      guard waits(at: now) else { return endWithoutPeers(at: now) }
+      waiting.lacksProgress = true
+      return watchProgress(at: now)
     }
     watchProgress(at: now)
   }

@@ -35,6 +35,10 @@ public struct DownloadState: Sendable {
     case pace
     /// No leaf was verified for long.
     case noProgress
+    /// The patience with missing peers may be over.
+    case waitEnds
+    /// The download limit may let a request leave.
+    case limit
   }
 
   /// Reports of chunks are held back this long once storage is ready, for the other peers to be counted.
@@ -43,11 +47,13 @@ public struct DownloadState: Sendable {
   static let randomFirstChunks = 4
 
   let settings: DownloadSettings
+  /// How fast it may ask. The caller sets it before each event, and takes it back afterwards.
+  public var requestPace = RequestPace()
   var generator: SeededGenerator
   var phase = Phase.seeking
   var tally: DownloadTally
 
-  var book = PeerBook()
+  var book: PeerBook
   var connections = ConnectionTable()
   var peers = PeerTable()
   var workers: Workers
@@ -60,6 +66,7 @@ public struct DownloadState: Sendable {
   var pace = StrangerPace()
   var hedging = Hedging()
   var progressWatch = ProgressWatch()
+  var waiting: PeerWaiting
   /// Of a stream whose layout is known.
   var window: StreamWindow?
   /// Whether any peer had the file in part, or named others that were fetching it.
@@ -78,6 +85,8 @@ public struct DownloadState: Sendable {
     self.settings = settings
     self.generator = generator
     workers = Workers(max: settings.maxWorkers)
+    book = PeerBook(isPatient: settings.patience != .none)
+    waiting = PeerWaiting(settings.patience, at: now)
     tally = DownloadTally(at: now)
   }
 
@@ -110,6 +119,7 @@ public struct DownloadState: Sendable {
       pump(at: now)
     }
     observeWorkers(at: now)
+    noteOnTheWay(at: now)
   }
 
   /// Whether after an event there may be more to ask for. Where peers share, each of many has little under way and each
@@ -158,6 +168,7 @@ public struct DownloadState: Sendable {
     case .consumed(let chunk):
       window?.move(to: chunk, of: chunks)
       progressWatch.readerTook()
+      waiting.progressed(at: now)
       chunks.reconsider()
       updateUsability(at: now)
     case .cancelledByUser: end(.cancelled, at: now)
@@ -175,13 +186,14 @@ public struct DownloadState: Sendable {
       case .page(let id): pageTimedOut(id, at: now)
       case .chunk(let id): chunkTimedOut(id, at: now)
       case .busyEnds(let number): busyEnded(number)
-      case .noPeers: endWithoutPeers(at: now)
+      case .noPeers: peersMissed(at: now)
       case .hopeless: endHopeless(at: now)
       case .start: start(at: now)
-      case .hedge: break
+      case .hedge, .limit: break
       case .patience(let id): patienceEnded(id, at: now)
       case .pace: paceEnded(at: now)
       case .noProgress: progressMissed(at: now)
+      case .waitEnds: waitMayEnd(at: now)
       }
     }
   }

@@ -28,7 +28,8 @@ struct ProgressWatch: Sendable {
   mutating func readerTook() { hopes = 0 }
 
   /// When the wait for the next leaf is over.
-  func due(timeout: Duration) -> Instant { last + ProgressWatch.timeMax(timeout: timeout) }
+  /// - `time`: how long it may take.
+  func due(after time: Duration) -> Instant { last + time }
 
   /// The wait is over. Returns whether the download waits once more.
   /// - `isHopeful`: whether a proven or named peer has anything to give.

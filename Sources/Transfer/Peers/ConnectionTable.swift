@@ -30,6 +30,11 @@ struct ConnectionTable: Sendable {
   var isEmpty: Bool { connections.isEmpty }
   /// Whether peers dialled all connections.
   var areAllInbound: Bool { ids.allSatisfy { $0 >= ConnectionID.firstInbound } }
+  var isAnyInbound: Bool { ids.contains { $0 >= ConnectionID.firstInbound } }
+  /// Whether peers dialled all connections that stand.
+  var isNoAnswerDue: Bool { connections.allSatisfy { $0.origin == .inbound || $0.phase == .dialing } }
+  /// The address of the first dial that is under way.
+  var firstDialled: PeerAddress? { connections.first { $0.phase == .dialing }?.address }
 
   /// Nil: there is no such connection. Setting nil removes it.
   subscript(id: ConnectionID) -> Connection? {

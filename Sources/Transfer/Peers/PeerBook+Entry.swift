@@ -13,6 +13,8 @@ extension PeerBook {
     var outcome = AddressOutcome.pending
     var failures = 0
     var withdrawals = 0
+    /// Only patience has the address dialled again.
+    var isExtraTry = false
     var isInitial: Bool
     /// The user did not name the address: the next source that names it sets its PeerID.
     var isHint: Bool

@@ -27,6 +27,15 @@ struct PeerBook: Sendable {
   /// there, and has room once others are done.
   static let turnedAwayBeforeFoundMax = 3
 
+  /// The longest delay of an address that the user named, if the download waits for peers: a peer that comes back is
+  /// found within this time, and a dial costs one packet.
+  static let redialPatientMax: Duration = .seconds(10)
+  /// If the download waits for peers, an address that a discovery found is forgotten after so many dials that failed, some
+  /// two minutes. A discovery that finds it again adds it again.
+  static let vainRedialsMax = 8
+
+  /// Whether addresses are dialled again also before any peer had the file.
+  let isPatient: Bool
   var entries = OrderedTable<PeerAddress, Entry>()
   /// Hints that were not dialled yet. A dial makes an entry of a hint.
   var hints = PeerHints()
@@ -42,6 +51,9 @@ struct PeerBook: Sendable {
   var vainDialsOfGroup = RecentTable<AddressGroup, Int>(capacity: PeerBook.sourcesMax)
   /// Whether any peer has had the file.
   private(set) var isFound = false
+
+  /// - `isPatient`: whether the download waits for peers.
+  init(isPatient: Bool = false) { self.isPatient = isPatient }
 
   /// When an address that the user named may be dialled, and when any other.
   var namedDeadline: Instant? { namedDue.next }
@@ -59,8 +71,21 @@ struct PeerBook: Sendable {
   }
   /// Whether a dial is under way or could still be tried.
   var hasProspects: Bool {
-    isDiscovering || due.next != nil || namedDue.next != nil || hasHints
+    if isPatient, !isFound { return isAnyUntried }
+    return isDiscovering || due.next != nil || namedDue.next != nil || hasHints
       || entries.values.contains { $0.state == .underWay || $0.state == .connected }
+  }
+  /// The same for a download that waits for peers: dials that only patience makes are no prospects.
+  private var isAnyUntried: Bool {
+    isDiscovering || hasHints
+      || entries.contains { address, entry in
+        !entry.isExtraTry && (isDue(address) || entry.state == .underWay || entry.state == .connected)
+      }
+  }
+  /// The address that is dialled next, and when.
+  var nextDue: (PeerAddress, Instant)? {
+    [namedDue, due].compactMap { queue in queue.next.flatMap { at in queue.nextKey.map { ($0, at) } } }
+      .min { $0.1 < $1.1 }
   }
   var isEveryAddressBanned: Bool {
     !entries.isEmpty && hints.isEmpty && entries.values.allSatisfy { $0.state == .banned }
@@ -205,9 +230,12 @@ struct PeerBook: Sendable {
     if outcome == .duplicate { return }  // it waits for the loss of the peer that it is
     if outcome == .lost(.withdrawn) {
       entries[existing: address].withdrawals += 1
-      if entry.withdrawals >= PeerBook.withdrawalsMax { return }
+      if entry.withdrawals >= PeerBook.withdrawalsMax, !isPatient { return }
     }
-    if isFound || isTurnedAway && entry.failures < PeerBook.turnedAwayBeforeFoundMax {
+    let isOwnTry = isFound || isTurnedAway && entry.failures < PeerBook.turnedAwayBeforeFoundMax
+    if isOwnTry || isPatient {
+      if !isOwnTry, entry.isHint, entry.failures >= PeerBook.vainRedialsMax { return forget(address) }
+      entries[existing: address].isExtraTry = !isOwnTry
       redial(address, first: isTurnedAway ? PeerBook.redialTurnedAwayFirst : PeerBook.redialFirst, at: now)
     }
     if let peer = entry.peer { redialOthers(of: peer, at: now) }
@@ -225,7 +253,9 @@ struct PeerBook: Sendable {
   mutating func replaced(_ address: PeerAddress, at now: Instant) {
     guard let entry = entries[address], entry.state != .banned else { return }
     entries[existing: address].settle(.duplicate)
-    if isFound || entry.failures < PeerBook.replacedBeforeFoundMax { redial(address, at: now) }
+    let isOwnTry = isFound || entry.failures < PeerBook.replacedBeforeFoundMax
+    entries[existing: address].isExtraTry = !isOwnTry
+    if isOwnTry || isPatient { redial(address, at: now) }
   }
 
   /// A lie: the peer and its dialled address are banned for this download.
@@ -249,13 +279,14 @@ struct PeerBook: Sendable {
 
   private mutating func redial(_ address: PeerAddress, first: Duration = PeerBook.redialFirst, at now: Instant) {
     let failures = entries[existing: address].fail()
-    let delay = min(first * (1 << min(failures, 16)), PeerBook.redialMax)
+    let delayMax = isPatient && isNamed(address) ? PeerBook.redialPatientMax : PeerBook.redialMax
+    let delay = min(first * (1 << min(failures, 16)), delayMax)
     setDue(address, at: now + delay)
   }
 
   /// A peer that is lost may be found at its other addresses.
   private mutating func redialOthers(of peer: PeerID, at now: Instant) {
-    guard isFound else { return }
+    guard isFound || isPatient else { return }
     for other in addresses(where: { $0.peer == peer && $0.state == .idle }) where !isDue(other) {
       redial(other, at: now)
     }

@@ -9,6 +9,8 @@ public struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
 
   /// The earliest deadline.
   public var next: Instant? { heap.first?.at }
+  /// The key of the earliest deadline.
+  var nextKey: Key? { heap.first?.value }
   var count: Int { current.count }
   subscript(key: Key) -> Instant? { current[key]?.at }
 

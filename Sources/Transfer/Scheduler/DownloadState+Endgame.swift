@@ -59,13 +59,15 @@ extension DownloadState {
     if peersWithoutWork.isEmpty { return idle }
     var lines = lines(at: now)
     for number in peersWithoutWork where idle > 0 && !lines.isEmpty {
-      guard let id = peers[number].connection, let request = endgameRequest(by: number, of: lines) else { continue }
+      guard let id = peers[number].connection, let request = endgameRequest(by: number, of: lines), mayAsk(at: now)
+      else { continue }
+      let leaves = paced(request.leaves, of: request.pending.chunk)
       if request.isWhole { takeBack(request.pending, from: request.holder, at: now) }
       send(
-        request.pending.chunk, request.leaves, to: id, worker: request.pending.worker, isHedge: !request.isWhole,
+        request.pending.chunk, leaves, to: id, worker: request.pending.worker, isHedge: !request.isWhole,
         at: now)
       if !request.isWhole, let holder = connections.peer(of: request.holder) {
-        hedged(request.pending.chunk, request.leaves, of: holder, by: number)
+        hedged(request.pending.chunk, leaves, of: holder, by: number)
       }
       idle -= 1
       lines = self.lines(at: now)

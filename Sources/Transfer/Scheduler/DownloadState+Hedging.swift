@@ -12,8 +12,9 @@ extension DownloadState {
       let due = late.sent + hedging.threshold(byteCount: countedBytes(of: late.chunk))
       if due > now { return timers.set(.hedge, at: due) }
       guard let number = idlePeer(with: late.chunk, besides: holder), let id = peers[number].connection,
-        let run = chunks.missingSpan(of: late.chunk)
+        let all = chunks.missingSpan(of: late.chunk), mayAsk(at: now)
       else { return }
+      let run = paced(all, of: late.chunk)
       send(late.chunk, run, to: id, worker: late.worker, isHedge: true, at: now)
       hedged(late.chunk, run, of: holder, by: number)
     }

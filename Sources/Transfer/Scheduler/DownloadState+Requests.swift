@@ -12,7 +12,8 @@ extension DownloadState {
     guard let chunk = chunks.choose(for: availability, below: limit, excluded: excluded, from: start),
       let leaves = chunks.missingSpan(of: chunk, in: availability.leaves(of: chunk))
     else { return false }
-    send(chunk, leaves, to: id, worker: worker, isHedge: false, at: now)
+    let part = paced(leaves, of: chunk, in: availability.leaves(of: chunk))
+    send(chunk, part, to: id, worker: worker, isHedge: false, at: now)
     return true
   }
 
@@ -32,6 +33,7 @@ extension DownloadState {
     _ chunk: ChunkIndex, _ leaves: LeafRange, to id: ConnectionID, worker: Int, isHedge: Bool, at now: Instant
   ) {
     let request = connections[existing: id].ask(chunk, leaves, worker: worker, isHedge: isHedge, at: now)
+    requestPace.asked(chunks.layout.length(of: leaves, in: chunk), at: now)
     if tally.stats.firstRequest == nil { tally.stats.firstRequest = now }
     chunks.ask(chunk, Asker(connection: id, request: request, leaves: leaves))
     act(.request(id, request, chunk, leaves, needed: chunks.missing(of: chunk) & leaves.mask))
@@ -155,7 +157,10 @@ extension DownloadState {
     let needed = kept == leaves.mask ? all : chunks.layout.length(ofLeaves: kept, in: chunk)
     let fresh = new == leaves.mask ? all : chunks.layout.length(ofLeaves: new, in: chunk)
     tally.verified(byteCount: all, needed: needed, fresh: fresh, at: now)
-    if fresh > 0 { progressWatch.progressed(at: now) }
+    if fresh > 0 {
+      progressWatch.progressed(at: now)
+      waiting.progressed(at: now)
+    }
     guard let number else { return }
     peers[number].isSilent = false
     peers[number].tally.gave(byteCount: fresh, at: now)

@@ -135,13 +135,14 @@ extension DownloadState {
       !round.silentNow.contains(where: isTrusted) && !isAwaited
       && (members.contains(where: isTrusted) || !isTrustedPeerKnown)
     let history = rounds.end(item, costsRetry: costsRetry)
-    if history.retries > settings.maxRetries { return giveUp(item, history, at: now) }
+    let isOutOfRetries = history.retries > settings.maxRetries
+    if isOutOfRetries, !waits(at: now) { return giveUp(item, history, at: now) }
     let delay = rounds.rest(item, at: now, using: &generator)
     switch item {
     case .page(let page): pages.rest(page)
     case .chunk(let chunk):
       chunks.rest(chunk)
-      guard costsRetry, let last = history.lastFailure else { return }
+      guard costsRetry, !isOutOfRetries, let last = history.lastFailure else { return }
       tally.stats.retries += 1
       report(
         .chunkRetry(
@@ -186,7 +187,7 @@ extension DownloadState {
       }
   }
 
-  private mutating func giveUp(_ item: FetchItem, _ history: FailureHistory, at now: Instant) {
+  mutating func giveUp(_ item: FetchItem, _ history: FailureHistory, at now: Instant) {
     switch item {
     case .page(let page): end(.pageOutOfRetries(page), at: now)
     case .chunk(let chunk):

@@ -23,7 +23,7 @@ extension DownloadState {
     fetchPages(at: now)
     var idle = 0
     for worker in turns where drive(worker, at: now) { idle += 1 }
-    guard idle > 0 && settings.hedges else { return timers.cancel(.hedge) }
+    guard idle > 0 && settings.hedges && mayAsk(at: now) else { return timers.cancel(.hedge) }
     if let next = hedging.beginEndgame(isSharing: isSharing, at: now) { return timers.set(.hedge, at: next) }
     hedge(askInEndgame(idle, at: now), at: now)
     if phase != .ended, let silence = nextSilence(after: now) {
@@ -79,7 +79,7 @@ extension DownloadState {
   private mutating func drive(_ worker: Int, at now: Instant) -> Bool {
     probe(worker, at: now)
     while chunks.choosableCount > 0, let number = choosePeer(for: worker) {
-      if !hasRoom(number) { return false }
+      if !hasRoom(number) || !mayAsk(at: now) { return false }
       if !request(from: number, worker: worker, at: now) {
         fetchPage(from: number, at: now)
         peers[number].exhaustedAt = chunks.generation
@@ -189,7 +189,8 @@ extension DownloadState {
   private mutating func probe(_ worker: Int, at now: Instant) {
     guard peers.atZeroCount > 0, chunks.choosableCount > 0 else { return }
     for number in workers.set(of: worker) where peers[number].score.value == 0 && peers[number].worker == nil {
-      guard isUsable(number), inFlight(number) == 0, let due = peers[number].probeAt, due <= now else { continue }
+      guard isUsable(number), inFlight(number) == 0, let due = peers[number].probeAt, due <= now, mayAsk(at: now)
+      else { continue }
       peers[number].probeAt = now + settings.chunkTimeout
       if request(from: number, worker: worker, at: now) { return }
     }

@@ -28,6 +28,11 @@ struct RetryQueue: Sendable {
     return delay
   }
 
-  mutating func remove(_ item: FetchItem) { due.cancel(item) }
+  /// False: it does not wait.
+  @discardableResult mutating func remove(_ item: FetchItem) -> Bool {
+    let waits = due[item] != nil
+    due.cancel(item)
+    return waits
+  }
   mutating func nextDue(at now: Instant) -> FetchItem? { due.popDue(at: now) }
 }

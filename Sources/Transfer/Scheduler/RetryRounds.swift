@@ -138,6 +138,27 @@ struct RetryRounds: Sendable {
     resting.add(item, attempt: max(histories[item]?.lostRounds ?? 0, 1), at: now, using: &generator)
   }
 
+  /// The first item, in a fixed order, that has spent more retries than it has.
+  func firstOutOfRetries(retriesMax: Int) -> (FetchItem, FailureHistory)? {
+    outOfRetries(retriesMax: retriesMax).first.map { ($0, histories[existing: $0]) }
+  }
+
+  private func outOfRetries(retriesMax: Int) -> [FetchItem] {
+    if histories.isEmpty { return [] }
+    return histories.filter { $0.value.retries > retriesMax }.map(\.key).sorted { $0.order < $1.order }
+  }
+
+  /// Gives items that are out of retries all of them back. Returns those of them whose wait ends by that.
+  mutating func forgive(retriesMax: Int) -> [FetchItem] {
+    let items = outOfRetries(retriesMax: retriesMax)
+    for item in items {
+      histories[existing: item].retries = 0
+      histories[existing: item].lostRounds = 0
+      histories[existing: item].leavesGained = 0
+    }
+    return items.filter { resting.remove($0) }
+  }
+
   var restingCount: Int { resting.count }
   /// When the wait of an item is over.
   var deadline: Instant? { resting.deadline }

@@ -56,7 +56,7 @@ struct Config: ParsableCommand {
       # The settings of p2pnode: lines of 'key = value'. Every line here is a comment with the default: remove its '#'.
       # The place of this file: \(StateFolders.configFileForPeople). Or name it: --config FILE.
       # The command line wins over the environment (P2PNODE_UPLOAD_LIMIT), that over this file.
-      # 'p2pnode config' prints what is in force. A running 'serve' reads again, on SIGHUP:
+      # 'p2pnode config' prints what is in force. A running 'serve' or 'get' reads again what it uses of these, on SIGHUP:
       # \(SettingKey.allCases.filter(\.isReloaded).map(\.rawValue).joined(separator: ", ")).
 
       """

@@ -11,23 +11,31 @@ extension Get {
   func getSeveral() throws(Failure) {
     let set = try settings()
     let items = try severalItems(isQuiet: quiet || set.logLevel < .info)
-    let stop = try StopSignal()  // before any thread starts
+    let stop = try StopSignal(takesHangUp: true)  // before any thread starts
     OpenFileLimit.raise()
     let loaded = try loadIdentity(set)
     let node = try node(set, loaded.identity)
     let metrics = GetMetrics(count: items.count)
     let pages = try pages(of: metrics) { node.figures }
     defer { pages?.stop() }
-    stop.whenItComes { node.cancelDownloads() }
+    let after = exec.map { AfterDownload($0) }
+    let reload = makeReload(set)
+    stop.whenItComes {
+      reload { node.limit(uploads: $0, downloads: $1) }
+    } _: {
+      node.cancelDownloads()
+      after?.stop(stop.signal)
+    }
     let start = Clock.monotonicNanoseconds
     let display = display(of: items, set)
     let downloads = SeveralDownloads(
       items, on: node, jobs: set.jobs, settings: downloadSettings(set), sharing: try sharing(set), stop: stop,
       looksForPeers: set.lan != .off
-    ) { log(of: items[$0], set, display?.row($0), pages == nil ? nil : metrics.observer($0)) }
+    ) { log(of: items[$0], set, display?.row($0), after, pages == nil ? nil : metrics.observer($0)) }
     let failures = downloads.run(placed: printPath)
     display?.end()
     node.leave()
+    after?.finish()
     _ = consume loaded
     if !quiet && set.logLevel >= .info {
       let seconds = Double(Clock.monotonicNanoseconds - start) / 1e9
@@ -53,12 +61,16 @@ extension Get {
   }
 
   private func log(
-    of item: SeveralItem, _ set: Settings, _ row: (any DownloadObserver)?, _ metrics: (any DownloadObserver)?
+    of item: SeveralItem, _ set: Settings, _ row: (any DownloadObserver)?, _ after: AfterDownload?,
+    _ metrics: (any DownloadObserver)?
   ) -> GetLog {
     GetLog(
       oneOfSeveral: item.fileID,
-      json: json ? GetJSON(explains: explain, maxWorkers: set.workers, fileID: item.fileID) : nil,
-      explains: explain ? set.workers : nil, stays: keepServing, quiet: quiet || set.logLevel < .info,
+      json: json
+        ? GetJSON(explains: explain ? Explaining(set) : nil, fileID: item.fileID) : nil,
+      explains: explain ? Explaining(set) : nil,
+      after: after?.observer(of: item.fileID, isOneOfSeveral: true, json: json), stays: keepServing,
+      quiet: quiet || set.logLevel < .info,
       verbose: verbose || set.logLevel == .debug, row: row, metrics: metrics)
   }
 

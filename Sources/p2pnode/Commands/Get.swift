@@ -92,6 +92,17 @@ struct Get: ParsableCommand {
       valueName: "HOST:PORT"))
   var metrics: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "How long to wait without progress for peers that have it: 30s, 10m, 2h or forever. So 'get' may start before "
+        + "'serve', and a lost link may come back. Without it, 'get' ends when its peers and retries are used up.",
+      valueName: "TIME"))
+  var wait: String?
+
+  @Option(
+    help: ArgumentHelp("Bytes a second that are fetched, in all: 10M, 1Gi …, or none.", valueName: "RATE"))
+  var downloadLimit: String?
+
   @Flag(help: "Give nothing to others.")
   var noUpload = false
 
@@ -100,6 +111,14 @@ struct Get: ParsableCommand {
       "Go on offering the finished file: --keep-serving until it is stopped, --keep-serving=10m for a time (30s, 2h).",
       valueName: "TIME"))
   var keepServing: Stay?
+
+  @Option(
+    help: ArgumentHelp(
+      "A program to run after each completed download, with the absolute path of the output as its only argument, and the "
+        + "ID in P2PNODE_ID. No shell reads it. Its output goes to stderr; if it fails, that is said, and the exit code stays.",
+      valueName: "PROGRAM"),
+    completion: .file())
+  var exec: String?
 
   @Flag(help: "One JSON object an event on stdout.")
   var json = false
@@ -140,6 +159,12 @@ struct Get: ParsableCommand {
       throw ValidationError(
         "-o - keeps nothing that --keep-serving could offer: name a file, or leave --keep-serving out.")
     }
+    guard exec != "" else { throw ValidationError("--exec has no program: name one, or leave --exec out.") }
+    guard !(exec != nil && (output == "-" || folder.dryRun)) else {
+      throw ValidationError(
+        "--exec runs a program for an output on the disk, and \(output == "-" ? "-o -" : "--dry-run") makes none: leave one "
+          + "of the two out.")
+    }
     guard [quiet, verbose, node.swarm.logLevel != nil].count(where: { $0 }) <= 1 else {
       throw ValidationError("--quiet, --verbose and --log-level exclude each other: choose one.")
     }
@@ -160,19 +185,28 @@ struct Get: ParsableCommand {
     let target = try downloadTarget(output, suggested: wanted.link?.name)
     let folder = try folder.options(force: force)
     guard !peers.isEmpty || set.lan != .off || target.isTaken else { throw Failure.noPeerIsKnown }
-    let stop = try StopSignal()  // before any thread starts
+    let stop = try StopSignal(takesHangUp: true)  // before any thread starts
     OpenFileLimit.raise()
     let loaded = try loadIdentity(set)
     let configuration = try configuration(set, loaded.identity)
     let sharing = target.isStandardOutput ? nil : try sharing(set)
     let downloader = Downloader(configuration, settings: downloadSettings(set), sharing: sharing)
+    let after = exec.map { AfterDownload($0) }
+    let reload = makeReload(set)
     // A stream keeps nothing, and its reader may never read again.
-    stop.whenItComes(isAtOnce: target.isStandardOutput) { downloader.cancel() }
     let metrics = GetMetrics(count: 1)
     let pages = try pages(of: metrics) { downloader.figures }
     defer { pages?.stop() }
+    stop.whenItComes(isAtOnce: target.isStandardOutput) {
+      reload { downloader.limit(uploads: $0, downloads: $1) }
+    } _: {
+      downloader.cancel()
+      after?.stop(stop.signal)
+    }
     let log = GetLog(
-      json: json ? GetJSON(explains: explain, maxWorkers: set.workers) : nil, explains: explain ? set.workers : nil,
+      json: json ? GetJSON(explains: explain ? Explaining(set) : nil) : nil,
+      explains: explain ? Explaining(set) : nil,
+      after: after?.observer(of: wanted.fileID, isOneOfSeveral: false, json: json),
       stays: keepServing, quiet: quiet || set.logLevel < .info || folder.isPlanOnly || isText(target),
       verbose: verbose || set.logLevel == .debug, plans: folder.isPlanOnly,
       metrics: pages == nil ? nil : metrics.observer(0))
@@ -189,7 +223,15 @@ struct Get: ParsableCommand {
       failure.isTold = true
       throw failure
     }
+    after?.finish()
     _ = consume loaded
+  }
+
+  /// What a SIGHUP does: the settings are read again, and their limits taken over.
+  func makeReload(_ set: Settings) -> @Sendable (_ take: (UInt64?, UInt64?) -> Void) -> Void {
+    // Used by the thread alone that waits for signals.
+    nonisolated(unsafe) let reload = GetReload(set, settings)
+    return { reload.reload($0) }
   }
 
   /// Whether the content itself fills the terminal: then no screen is drawn over it.
@@ -222,6 +264,7 @@ struct Get: ParsableCommand {
     configuration.connectionsMax = set.maxConnections
     set.warnOfOpenFiles(granted: configuration.connectionsOfDownload)
     configuration.uploadLimit = set.uploadLimit
+    configuration.downloadLimit = set.downloadLimit
     return configuration
   }
 
@@ -230,6 +273,7 @@ struct Get: ParsableCommand {
     settings.maxWorkers = set.workers
     settings.maxRetries = set.retries
     settings.chunkTimeout = set.chunkTimeout
+    settings.patience = PeerPatience(set.wait)
     return settings
   }
 
@@ -254,6 +298,8 @@ struct Get: ParsableCommand {
     others[.workers] = workers.map { [$0] }
     others[.retries] = retries.map { [$0] }
     others[.chunkTimeout] = chunkTimeout.map { [$0] }
+    others[.wait] = wait.map { [$0] }
+    others[.downloadLimit] = downloadLimit.map { [$0] }
     return try node.settings(others)
   }
 

@@ -4,6 +4,7 @@ import Configuration
 import Content
 import PeerNode
 import Posix
+import Screen
 import Sodium
 import Storage
 import Transfer
@@ -20,12 +21,18 @@ struct ListingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Seconds that a chunk may take: 30.", valueName: "SECONDS"))
   var chunkTimeout: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "How long to wait without progress for peers that have it: 30s, 10m, 2h or forever.", valueName: "TIME"))
+  var wait: String?
+
   @OptionGroup var swarm: SwarmOptions
 
   /// With what only one verb has.
   func settings(_ others: [SettingKey: [String]] = [:]) throws(Failure) -> Settings {
     var others = others
     others[.chunkTimeout] = chunkTimeout.map { [$0] }
+    others[.wait] = wait.map { [$0] }
     return try swarm.settings(others)
   }
 }
@@ -93,6 +100,7 @@ struct ListingFetch {
   ) -> Result<DownloadResult, DownloadError> {
     var settings = DownloadSettings()
     settings.chunkTimeout = set.chunkTimeout
+    settings.patience = PeerPatience(set.wait)
     var folder = PeerNode.FolderOptions()
     folder.isListingOnly = true
     let download = node.download(
@@ -143,6 +151,7 @@ private func bytes(at path: String) throws(Failure) -> [UInt8] {
 /// What a verb says while it fetches a listing: a line on a terminal, and at the end why it failed.
 private final class ListingLog {
   private let failures = GetFailures()
+  private var pace = WaitPace()
   private let isShown: Bool
 
   init(isShown: Bool) {
@@ -152,7 +161,12 @@ private final class ListingLog {
 
   func see(_ update: DownloadUpdate) {
     failures.see(update)
-    if case .listing(let length) = update { show("fetching the listing (\(Format.size(length)))") }
+    switch update {
+    case .listing(let length): show("fetching the listing (\(Format.size(length)))")
+    case .waiting(let wait?) where Console.isTerminal: show(wait.words)
+    case .waiting(let wait?): if isShown, pace.isDue(wait) { Console.error("[Downloader] \(wait.sentence)") }
+    default: break
+    }
   }
 
   func end() { Console.endShow() }
@@ -162,6 +176,6 @@ private final class ListingLog {
   }
 
   private func show(_ text: String) {
-    if isShown { Console.show { _, _ in [ScreenLine(text, .dim)] } }
+    if isShown { Console.show { [ScreenLine(DisplayWidth.cut(text, to: $0.columns - 1, mark: $1.mark), .dim)] } }
   }
 }

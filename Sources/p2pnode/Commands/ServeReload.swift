@@ -28,7 +28,7 @@ struct ServeReload {
 
   /// A line for each key that says something else than before and that `serve` takes.
   static func changes(from old: Settings, to new: Settings) -> [String] {
-    let ofGet: Set<SettingKey> = [.workers, .retries, .chunkTimeout]
+    let ofGet: Set<SettingKey> = [.workers, .retries, .chunkTimeout, .wait, .downloadLimit]
     return SettingKey.allCases.compactMap { key in
       let (before, after) = (old.text(of: key), new.text(of: key))
       guard before != after, !ofGet.contains(key) else { return nil }

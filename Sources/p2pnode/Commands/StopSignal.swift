@@ -31,15 +31,21 @@ final class StopSignal: Sendable {
 
   /// Calls `cancel` at the first signal, on a thread of its own, and ends the process at the second: that one means now.
   /// - `isAtOnce`: the first signal ends the process, since nothing could be kept.
-  func whenItComes(isAtOnce: Bool = false, _ cancel: @escaping @Sendable () -> Void) {
+  /// - `onHangUp`: called on that thread for each SIGHUP before the first signal.
+  func whenItComes(
+    isAtOnce: Bool = false, onHangUp: @escaping @Sendable () -> Void = {}, _ cancel: @escaping @Sendable () -> Void
+  ) {
     Thread.start(name: "p2p-stop") {
-      self.wait()
+      self.wait(onHangUp: onHangUp)
       if isAtOnce { Process.exit(self.exitCode) }
       cancel()
       self.wait()
       Process.exit(self.exitCode)
     }.detach()
   }
+
+  /// The signal that came; 0 before it.
+  var signal: Int32 { came.load(ordering: .acquiring) }
 
   var hasCome: Bool { came.load(ordering: .acquiring) != 0 }
 

@@ -139,6 +139,7 @@ extension DownloadLimit {
     case .holders: "holders"
     case .ending: "ending"
     case .slowPeers: "slowPeers"
+    case .setting: "downloadLimit"
     case .failingPeers: "failingPeers"
     }
   }
@@ -170,6 +171,8 @@ extension DownloadLimit {
       "\(percent(part)) of the workers' time nothing was left to ask for: the file is small for so many peers"
     case .slowPeers(let peers):
       "\(DownloadLimit.names(peers)) sent at less than a quarter of the best one's rate: others did their work"
+    case .setting(let limit):
+      "The download limit of \(Format.speed(Double(limit))) was reached: faster with a higher --download-limit"
     case .failingPeers(let peers):
       "\(DownloadLimit.names(peers)) failed or lied: faster without them"
     }

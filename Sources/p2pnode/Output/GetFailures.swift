@@ -24,6 +24,8 @@ final class GetFailures: DownloadObserver {
   private var otherEnds = 0
   private var unresolved: [(PeerSource, String)] = []
   private var search: DiscoverySummary?
+  /// The last wait for peers, until there is one.
+  private var wait: PeerWait?
   /// The start of each line.
   private let prefix: String
   /// Why a chunk had to be tried again last, and at whom.
@@ -38,6 +40,7 @@ final class GetFailures: DownloadObserver {
     case .unresolved(let source, let reason): unresolved.append((source, reason))
     case .resolved(let source, _): unresolved.removeAll { $0.0 == source }
     case .searched(let summary): search = summary
+    case .waiting(let wait): self.wait = wait
     case .peerEnded(let address, _, let end):
       if ends[address] != nil || ends.count < GetFailures.endsMax { ends[address] = end } else { otherEnds += 1 }
     // An error, which --quiet does not hide.
@@ -82,9 +85,11 @@ final class GetFailures: DownloadObserver {
     case .cancelled: return Failure(stop.exitCode, "interrupted\(resume)")
     case .unreachable:
       return Failure(
-        Exit.unavailable, "no peer can be reached\(reasons); check that they run, or name others \(KnownPeers.places)")
+        Exit.unavailable,
+        "no peer can be reached\(waited)\(reasons); check that they run, or name others \(KnownPeers.places)")
     case .notFound:
-      return Failure(Exit.unavailable, "no peer has \(fileID.hex)\(reasons); check the ID, or name other peers")
+      return Failure(
+        Exit.unavailable, "no peer has \(fileID.hex)\(waited)\(reasons); check the ID, or name other peers")
     case .notAdmitted:
       return Failure(
         Exit.notAdmitted,
@@ -97,24 +102,27 @@ final class GetFailures: DownloadObserver {
         let tried = search.map { ": \($0.words)" } ?? ""
         return Failure(
           Exit.unavailable,
-          "no peer answered\(reasons)\(tried); nodes answer only for files that they have, in a private swarm only with "
+          "no peer answered\(waited)\(reasons)\(tried); nodes answer only for files that they have, in a private swarm only with "
             + "its --swarm-key: check the ID, or name those that have the file \(KnownPeers.places)")
       }
       if ends.values.contains(where: \.isOfChangedFile) {
         return Failure(
           Exit.tryAgain,
-          "no peer is left\(reasons): ask the source for the ID of the file as it is now; \(had) of "
+          "no peer is left\(waited)\(reasons): ask the source for the ID of the file as it is now; \(had) of "
             + "\(stats.totalChunks) chunks of this one are here\(kept.map { " in \($0)" } ?? "")")
       }
-      return Failure(Exit.tryAgain, "no peer is left\(reasons)\(resume)")
+      return Failure(Exit.tryAgain, "no peer is left\(waited)\(reasons)\(resume)")
     case .outOfRetries(let chunk):
       let last = reasons(before: retried[chunk].map { "at last: \($0)" })
-      return Failure(Exit.tryAgain, "chunk \(chunk.rawValue) failed after all its retries\(last)\(resume)")
+      return Failure(Exit.tryAgain, "chunk \(chunk.rawValue) failed after all its retries\(waited)\(last)\(resume)")
     case .pageOutOfRetries:
-      return Failure(Exit.tryAgain, "the chunk hashes could not be fetched\(reasons)\(resume)")
+      return Failure(Exit.tryAgain, "the chunk hashes could not be fetched\(waited)\(reasons)\(resume)")
     case .storage: return Failure(Exit.ioError, "the disk failed\(resume)")
     }
   }
+
+  /// How long the download has waited for peers.
+  private var waited: String { wait.map { " after waiting \($0.timeWords)" } ?? "" }
 
   /// What became of each peer, in parentheses.
   private var reasons: String { reasons(before: nil) }

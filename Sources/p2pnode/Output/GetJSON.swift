@@ -12,17 +12,13 @@ final class GetJSON: DownloadObserver {
   private var length: UInt64 = 0
   private var hasStayed = false
   private var hasPlanned = false
-  private let explains: Bool
+  private var waits = WaitEvents()
+  private let explains: Explaining?
   /// Each event names it, if there are several downloads.
   private let fileID: FileID?
-  private let maxWorkers: Int
 
   /// - `fileID`: of one of several downloads; nil: it is alone.
-  init(explains: Bool, maxWorkers: Int, fileID: FileID? = nil) {
-    self.fileID = fileID
-    self.explains = explains
-    self.maxWorkers = maxWorkers
-  }
+  init(explains: Explaining?, fileID: FileID? = nil) { (self.explains, self.fileID) = (explains, fileID) }
 
   func see(_ update: DownloadUpdate) {
     switch update {
@@ -41,6 +37,7 @@ final class GetJSON: DownloadObserver {
       }
     case .report(let report): output(line(for: report))
     case .progress(let progress): output(JSONLine(progress))
+    case .waiting(let wait): if let line = waits.line(for: wait) { output(line) }
     case .listening(let address): emit("listening") { $0.set("address", address.description) }
     case .resumed(let chunks, let bytes):
       emit("resumed") { line in
@@ -115,7 +112,7 @@ final class GetJSON: DownloadObserver {
   }
 
   private func explain(_ stats: DownloadStats) {
-    if explains { output(DownloadExplanation(stats, maxWorkers: maxWorkers).json) }
+    if let explains { output(explains.explanation(of: stats).json) }
   }
 
   private func emit(_ event: String, _ fill: (inout JSONLine) -> Void) {

@@ -10,6 +10,7 @@ final class GetLines: DownloadObserver {
   private let prefix: String
   private var shownName = ""
   private var wasFound = false
+  private var pace = WaitPace()
 
   init(isVerbose: Bool, prefix: String = "") { (self.isVerbose, self.prefix) = (isVerbose, prefix) }
 
@@ -28,6 +29,7 @@ final class GetLines: DownloadObserver {
       note("Already here, and right: \(Console.escaped(path))")
     case .resumed(let chunks, _): note("Resumed: \(chunks) chunks were here already")
     case .listening(let address): if isVerbose { note("Listening on \(address)") }
+    case .waiting(let wait): if let wait, pace.isDue(wait) { note(wait.sentence) }
     case .planned, .files, .progress, .searched, .staying, .unreadable: break
     }
   }

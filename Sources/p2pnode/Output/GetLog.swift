@@ -29,22 +29,54 @@ enum LineTag {
   static func prefix(_ fileID: FileID) -> String { "[\(fileID.hex.prefix(8))] " }
 }
 
+/// The settings by which the figures of a download are explained.
+struct Explaining {
+  private let settings: Settings
+
+  init(_ settings: Settings) { self.settings = settings }
+
+  func explanation(of stats: DownloadStats) -> DownloadExplanation {
+    DownloadExplanation(stats, maxWorkers: settings.workers, downloadLimit: settings.downloadLimit)
+  }
+}
+
+/// The ends of connections that say nothing new: a download that waits for peers dials the same addresses again and again.
+private struct RepeatedEnds {
+  /// Addresses that are remembered; then all are forgotten.
+  private static let addressesMax = 256
+
+  private var isWaiting = false
+  private var words: [Endpoint: String] = [:]
+
+  mutating func see(_ update: DownloadUpdate) {
+    if case .waiting(let wait) = update { isWaiting = wait != nil }
+  }
+
+  /// Whether the download waits, and the last connection to the address ended in the same way.
+  mutating func isRepeated(_ address: Endpoint, _ end: ConnectionEnd) -> Bool {
+    if words.count >= RepeatedEnds.addressesMax { words = [:] }
+    return words.updateValue(end.description, forKey: address) == end.description && isWaiting
+  }
+}
+
 /// Hands what a download says to those that print it.
 final class GetLog {
   private let observers: [any DownloadObserver]
   private let failures: GetFailures
   private var ends = LineRate.ofConnectionEnds
+  private var repeats = RepeatedEnds()
 
   /// - `json`: says the same on stdout; nil: it says nothing there.
-  /// - `explains`: explains the figures at the end, for so many workers; nil: explains nothing.
+  /// - `explains`: explains the figures at the end; nil: explains nothing.
+  /// - `after`: runs a program when the download is done.
   /// - `stays`: for how long the finished file stays offered.
   /// - `quiet`: nothing on stderr but errors.
   /// - `verbose`: a line an event, also on a terminal.
   /// - `plans`: whether the plan of a folder is all that is asked for.
   /// - `metrics`: counts what the download does.
   convenience init(
-    json: GetJSON?, explains: Int?, stays: Stay? = nil, quiet: Bool, verbose: Bool, plans: Bool = false,
-    metrics: (any DownloadObserver)? = nil
+    json: GetJSON?, explains: Explaining?, after: (any DownloadObserver)? = nil, stays: Stay? = nil, quiet: Bool,
+    verbose: Bool, plans: Bool = false, metrics: (any DownloadObserver)? = nil
   ) {
     var observers: [any DownloadObserver] = metrics.map { [$0] } ?? []
     if let json { observers.append(json) } else if plans { observers.append(GetPlan()) }
@@ -55,14 +87,15 @@ final class GetLog {
       if isPlain { observers.append(GetLines(isVerbose: verbose)) }
     }
     observers.append(GetSaved(isTold: !quiet, isPrinted: json == nil && !plans))
+    if let after { observers.append(after) }
     self.init(observers)
   }
 
   /// One of several downloads.
   /// - `row`: what shows it on a terminal; nil: a line an event.
   convenience init(
-    oneOfSeveral fileID: FileID, json: GetJSON?, explains: Int?, stays: Stay?, quiet: Bool, verbose: Bool,
-    row: (any DownloadObserver)?, metrics: (any DownloadObserver)? = nil
+    oneOfSeveral fileID: FileID, json: GetJSON?, explains: Explaining?, after: (any DownloadObserver)?, stays: Stay?,
+    quiet: Bool, verbose: Bool, row: (any DownloadObserver)?, metrics: (any DownloadObserver)? = nil
   ) {
     let prefix = LineTag.prefix(fileID)
     var observers: [any DownloadObserver] = metrics.map { [$0] } ?? []
@@ -73,6 +106,7 @@ final class GetLog {
         GetSummary(isPlain: row == nil, isShort: row != nil, explains: explains, stays: stays, prefix: prefix))
       if row == nil { observers.append(GetLines(isVerbose: verbose, prefix: prefix)) }
     }
+    if let after { observers.append(after) }
     self.init(observers, prefix: prefix)
   }
 
@@ -82,7 +116,9 @@ final class GetLog {
   }
 
   func print(_ update: DownloadUpdate) {
-    if case .peerEnded = update {
+    repeats.see(update)
+    if case .peerEnded(let address, _, let end) = update {
+      if repeats.isRepeated(address, end) { return failures.see(update) }
       let (isTold, leftOut) = ends.next(at: Clock.monotonicNanoseconds)
       reportLeftOut(leftOut)
       if !isTold { return failures.see(update) }

@@ -10,12 +10,12 @@ final class GetSummary: DownloadObserver {
   private let isShort: Bool
   /// The start of each line.
   private let prefix: String
-  /// Explains the figures for so many workers; nil: explains nothing.
-  private let explains: Int?
+  /// Explains the figures; nil: explains nothing.
+  private let explains: Explaining?
   private let stays: Stay?
   private var hasStayed = false
 
-  init(isPlain: Bool, isShort: Bool = false, explains: Int?, stays: Stay?, prefix: String = "") {
+  init(isPlain: Bool, isShort: Bool = false, explains: Explaining?, stays: Stay?, prefix: String = "") {
     (self.isPlain, self.isShort, self.explains, self.stays) = (isPlain, isShort, explains, stays)
     self.prefix = prefix
   }
@@ -51,7 +51,7 @@ final class GetSummary: DownloadObserver {
 
   private func explain(_ stats: DownloadStats) {
     guard let explains else { return }
-    for text in DownloadExplanation(stats, maxWorkers: explains).lines { line(text) }
+    for text in explains.explanation(of: stats).lines { line(text) }
   }
 
   private func line(_ text: String) { Console.error(prefix + text) }

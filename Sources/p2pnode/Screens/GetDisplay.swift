@@ -17,12 +17,20 @@ final class GetDisplay: DownloadObserver {
     case .prepared(let name, let length):
       (screen.name, screen.length) = (name, length)
       Console.show { _, _ in [ScreenLine("\(Console.escaped(name)): looking at what is here", .dim)] }
+    case .waiting(let wait): waits(wait)
     case .progress(let progress): Console.show { screen.render(progress, $0, $1) }
     case .resumed(_, let bytes): screen.resumedBytes += bytes
     case .report(.peerBanned), .unresolved, .peerEnded: trouble.see(update)
     case .staying: Console.endShow()
     case .planned, .files, .report, .resolved, .searched, .found, .listening, .unreadable: break
     }
+  }
+
+  private func waits(_ wait: PeerWait?) {
+    screen.wait = wait
+    // Later the progress shows it.
+    guard screen.name.isEmpty, let wait else { return }
+    Console.show { [GetScreen.line(wait, $0, $1)] }
   }
 
   func ended(_ result: DownloadResult) { Console.endShow() }

@@ -10,6 +10,8 @@ struct GetScreen {
   var length: UInt64 = 0
   /// Bytes that were here already.
   var resumedBytes: UInt64 = 0
+  /// If the download waits for peers.
+  var wait: PeerWait?
 
   /// Rows of a terminal that are left to what was there before.
   private static let spareRows = 3
@@ -17,13 +19,19 @@ struct GetScreen {
   func render(_ progress: DownloadProgress, _ size: ScreenSize, _ style: ScreenStyle) -> [ScreenLine] {
     let width = size.columns - 1
     let rows = max(1, size.rows - GetScreen.spareRows)
-    let head = [title(progress, width, style), bar(progress, width, style)]
+    var head = [title(progress, width, style), bar(progress, width, style)]
+    if let wait { head.append(GetScreen.line(wait, size, style)) }
     guard !progress.peers.isEmpty, rows >= head.count + 2 else { return Array(head.prefix(rows)) }
     let shown = PeerRow.chosen(from: progress.peers, atMost: rows - head.count - 1)
     let table = ScreenTable(columns: GetScreen.columns(shown.rows, style))
     var lines = head + table.lines(shown.rows, width: width) { $0.look }
     if let others = shown.others { lines.append(ScreenLine(others, .dim)) }
     return lines
+  }
+
+  /// What the download waits for.
+  static func line(_ wait: PeerWait, _ size: ScreenSize, _ style: ScreenStyle) -> ScreenLine {
+    ScreenLine(DisplayWidth.cut(wait.words, to: size.columns - 1, mark: style.mark), .yellow)
   }
 
   // MARK: The file

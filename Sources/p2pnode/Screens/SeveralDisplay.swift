@@ -50,6 +50,8 @@ private final class SeveralDisplayRow: DownloadObserver {
     case .progress(let progress): show(progress)
     case .report(.peerBanned), .unresolved, .peerEnded: display.peer(update)
     case .staying: display.change(place) { $0.stage = .serving }
+    case .waiting(let wait):
+      display.change(place) { row in row.stage = wait != nil ? .lacking : row.length == nil ? .looking : .fetching }
     case .planned, .listing, .files, .report, .resolved, .searched, .found, .listening, .unreadable: break
     }
   }

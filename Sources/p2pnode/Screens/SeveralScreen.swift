@@ -11,6 +11,8 @@ struct DownloadRow {
     case waiting
     /// No peer has answered yet.
     case looking
+    /// It waits for peers.
+    case lacking
     /// Its place is looked at, or its chunks come.
     case fetching
     /// The output is there, and stays offered.
@@ -46,6 +48,7 @@ struct DownloadRow {
     switch stage {
     case .waiting: "waiting"
     case .looking: "looking"
+    case .lacking: "no peers"
     case .fetching: "fetching"
     case .serving: "serving"
     case .done: "done"
@@ -57,6 +60,7 @@ struct DownloadRow {
     switch stage {
     case .waiting, .done, .serving: .dim
     case .failed: .red
+    case .lacking: .yellow
     case .looking, .fetching: nil
     }
   }
@@ -65,7 +69,7 @@ struct DownloadRow {
   fileprivate var urgency: Int {
     switch stage {
     case .fetching: 4
-    case .looking: 3
+    case .looking, .lacking: 3
     case .failed: 2
     case .waiting: 1
     case .serving, .done: 0

@@ -1,0 +1,94 @@
+// The rules of a download with patience: how long it waits, and what it must not miss.
+import Content
+import Transfer
+import Wire
+
+extension DownloadFailure {
+  /// Whether patience can put the end off.
+  var mayPass: Bool {
+    switch self {
+    case .unreachable, .notFound, .noPeers, .outOfRetries, .pageOutOfRetries: true
+    case .notAdmitted, .everyPeerLied, .storage, .cancelled: false
+    }
+  }
+}
+
+extension RuleBook {
+  /// A source that is back is found, asked and done within this time, and so many timeouts.
+  private static let returnTime: Duration = .seconds(90)
+  private static let returnTimeouts = 6
+
+  /// When the patience is over; nil: never.
+  private var patienceEnd: Instant? {
+    switch settings.patience {
+    case .none: lastGain
+    case .upTo(let time): lastGain + time
+    case .forever: nil
+    }
+  }
+
+  /// Whether the download must go on.
+  func isPatient(at now: Instant) -> Bool { settings.patience != .none && patienceEnd.map { now < $0 } ?? true }
+
+  func isOutOfRetries(_ item: Troubled) -> Bool { troubles[item].map { $0.retries > settings.maxRetries } ?? false }
+
+  /// A peer has come: what is out of retries gets them back.
+  mutating func forgive() {
+    guard settings.patience != .none else { return }
+    for item in troubles.keys where isOutOfRetries(item) {
+      troubles[item]!.retries = 0
+      troubles[item]!.lostRounds = 0
+      troubles[item]!.leavesGained = 0
+      (restAtLeast[item], restAtMost[item]) = (nil, nil)
+    }
+  }
+
+  /// A download that waits for ever although its patience is over.
+  func overdueWait(at now: Instant) -> String? {
+    guard isRunning, !hasEnded, !isReaderLate, pagesHeld.isEmpty, !isComparingShared, let end = patienceEnd else {
+      return nil
+    }
+    let margin = settings.chunkTimeout * 17 + .seconds(60)
+    return max(end, lastReading) + margin < now
+      ? "the download waits, and its patience was over at \(end.inSeconds) s" : nil
+  }
+
+  /// Whether a download with patience may end by this failure.
+  mutating func checkWait(_ failure: DownloadFailure, at now: Instant) {
+    if isPatient(at: now) { breakRule("\(failure), although there is patience left") }
+    switch failure {
+    case .outOfRetries(let chunk):
+      if !isOutOfRetries(.chunk(Int(chunk.rawValue))) { breakRule("chunk \(chunk.rawValue) has retries left") }
+    case .pageOutOfRetries(let page):
+      if !isOutOfRetries(.page(page)) { breakRule("page \(page.rawValue) has retries left") }
+    case .noPeers where !joined.isEmpty:
+      let isAlone = unusableSince.map { $0 + settings.chunkTimeout <= now } ?? false
+      if !isAlone, !isWithoutProgress(at: now) { breakRule("\(failure), although a peer is there") }
+    default:
+      if !joined.isEmpty { breakRule("\(failure), although a peer had the file") }
+      if lines.contains(where: { $0.key < ConnectionID.firstInbound }) {
+        breakRule("\(failure) before all have answered")
+      }
+    }
+    checkReturn(at: now)
+  }
+
+  /// A source that is back within the patience serves the download to its end.
+  private mutating func checkReturn(at now: Instant) {
+    guard !scenario.getter.faults.contains(.slowDisk) else { return }
+    for peer in scenario.peers where peer.has(.vanishes) {
+      guard let since = peer.isBack(since: began, at: now) else { continue }
+      if since + RuleBook.returnTime + settings.chunkTimeout * RuleBook.returnTimeouts < now {
+        breakRule("the download ends, although its source is back since \(since.inSeconds) s")
+      }
+    }
+  }
+}
+
+extension PeerPlan {
+  /// Since when it has been there; nil: it is away.
+  fileprivate func isBack(since start: Instant, at now: Instant) -> Instant? {
+    if absences.contains(where: { $0.contains(now) }) { return nil }
+    return max(start, absences.last { $0.upperBound <= now }?.upperBound ?? .zero)
+  }
+}

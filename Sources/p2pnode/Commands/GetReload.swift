@@ -1,0 +1,29 @@
+// SIGHUP while `get` runs: it reads its limits again.
+import Configuration
+
+/// The settings that a running `get` takes over: the upload and the download limit. Confined to the thread that waits for
+/// signals.
+final class GetReload {
+  private var settings: Settings
+  private let read: () throws(Failure) -> Settings
+
+  init(_ settings: Settings, _ read: @escaping () throws(Failure) -> Settings) {
+    (self.settings, self.read) = (settings, read)
+  }
+
+  /// Reads the settings again. If they are wrong, the old ones stay.
+  /// - `take`: takes both limits over, in bytes a second; nil: no limit.
+  func reload(_ take: (_ uploads: UInt64?, _ downloads: UInt64?) -> Void) {
+    let new: Settings
+    do throws(Failure) { new = try read() } catch {
+      return Console.log(.error, "p2pnode: \(error.message); the settings stay as they were")
+    }
+    take(new.uploadLimit, new.downloadLimit)
+    let lines = [SettingKey.uploadLimit, .downloadLimit].compactMap { key -> String? in
+      let (before, after) = (settings.text(of: key), new.text(of: key))
+      return before == after ? nil : "\(key.rawValue): \(before) is now \(after) (\(new.origin(of: key)))"
+    }
+    settings = new
+    for line in lines.isEmpty ? ["nothing changed"] : lines { Console.log(.info, "reloaded: \(line)") }
+  }
+}
