@@ -87,7 +87,9 @@ import Testing
       full.stderr.lines.last
         == "p2pnode: \(disk)/.\(fileID.prefix(16)).p2p-part: no room on the disk for a file of 12582912 bytes; "
         + "make room and run the same command again", "\(full)")
-    #expect(try folder.names == [".\(fileID.prefix(16)).p2p-part"])
+    // The note of its ID has room now and then.
+    let names = try folder.names.filter { !$0.hasSuffix(".p2p-journal") }
+    #expect(names == [".\(fileID.prefix(16)).p2p-part"])
 
     let resumed = try workbench.run(
       "get", fileID, "--peer", served.address, "-o", disk + "/out.bin", "--json", through: mounts.entering)

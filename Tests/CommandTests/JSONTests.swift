@@ -78,6 +78,6 @@ struct JSONTests {
     #expect(get.code == 0, "\(get)")
     try workbench.line(of: served.child, on: .stdout, with: #""disconnected""#)
     let later = try JSONLines.objects(served.child.stdout).dropFirst(first.count)
-    #expect(events(Array(later)) == ["connected", "opened", "disconnected"])
+    #expect(events(Array(later)) == ["connected", "opened", "uploaded", "disconnected"])
   }
 }

@@ -92,6 +92,10 @@ extension PartStorage {
   /// Begins a journal with its header, unless there is one: it tells what a part is that stays.
   public func keepLabel(_ header: [UInt8]) throws(PartFileError) {
     let journal = try openJournal()
-    if try journal.bytes().isEmpty { try journal.append(header) }
+    guard try journal.bytes().isEmpty else { return }
+    do throws(PartFileError) { try journal.append(header) } catch {
+      removeJournal()
+      throw error
+    }
   }
 }

@@ -239,59 +239,6 @@ struct Get: ParsableCommand {
     target.isStandardOutput && Terminal.isTerminal(.standardOutput) && !verbose
   }
 
-  /// What answers those who watch the command; nil if nobody is to.
-  func pages(of metrics: GetMetrics, _ figures: @escaping @Sendable () -> NodeFigures?) throws(Failure) -> MetricsPages?
-  {
-    guard let text = self.metrics else { return nil }
-    guard let address = HostPort(parsing: text)?.address else {
-      throw Failure(
-        Exit.usage, "--metrics '\(Console.escaped(text))': is no address of this machine, such as 127.0.0.1:9464")
-    }
-    let pages = try MetricsPages(at: address) { page in
-      metrics.add(to: &page)
-      if let figures = figures() { page.add(figures) }
-    } ready: {
-      metrics.ready()
-    }
-    if !quiet { Console.error("metrics at http://\(pages.address)/metrics") }
-    return pages
-  }
-
-  func configuration(_ set: Settings, _ identity: StaticIdentity) throws(Failure) -> NodeConfiguration {
-    var configuration = NodeConfiguration(
-      identity: identity, swarmKey: try set.loadSwarmKey(), suites: try set.suites())
-    configuration.discovery = set.discovery
-    configuration.connectionsMax = set.maxConnections
-    set.warnOfOpenFiles(granted: configuration.connectionsOfDownload)
-    configuration.uploadLimit = set.uploadLimit
-    configuration.downloadLimit = set.downloadLimit
-    return configuration
-  }
-
-  func downloadSettings(_ set: Settings) -> DownloadSettings {
-    var settings = DownloadSettings()
-    settings.maxWorkers = set.workers
-    settings.maxRetries = set.retries
-    settings.chunkTimeout = set.chunkTimeout
-    settings.patience = PeerPatience(set.wait)
-    return settings
-  }
-
-  func sharing(_ settings: Settings) throws(Failure) -> Sharing? {
-    if noUpload { return nil }
-    let stay: Sharing.Stay? =
-      switch keepServing {
-      case nil: nil
-      case .forever: .untilCancelled
-      case .seconds(let count): .for(.seconds(count))
-      }
-    // The address of the settings is that of `serve`, which may be running here.
-    let host = node.listen == nil ? HostPort(host: "::", port: 0) : settings.listen
-    do throws(ResolutionFailure) { return Sharing(listen: try host.resolve()[0], stay: stay) } catch {
-      throw Failure(Exit.ioError, "cannot listen on \(host): \(error.reason); choose another with --listen HOST:PORT")
-    }
-  }
-
   func settings() throws(Failure) -> Settings {
     var others: [SettingKey: [String]] = [:]
     others[.jobs] = jobs.map { [$0] }
