@@ -12,7 +12,8 @@ let package = Package(
     .library(
       name: "Parsers",
       targets: [
-        "Content", "Wire", "Transfer", "Storage", "PeerNode", "Metrics", "Configuration", "Screen", "Posix", "Sodium",
+        "Content", "Wire", "Transfer", "Storage", "PeerNode", "MetricsHTTP", "Configuration", "Screen", "Posix",
+        "Sodium",
         "SQLite",
       ]),
   ],
@@ -51,14 +52,16 @@ let package = Package(
     .target(name: "PeerNode", dependencies: ["Content", "Wire", "Transfer", "Storage", "Posix", "Sodium"]),
     // The face that other programs import.
     .target(name: "P2P", dependencies: ["PeerNode", "Content", "Wire", "Transfer", "Storage", "Posix", "Sodium"]),
-    .target(name: "Metrics", dependencies: ["Posix"]),
+    // Its name is no other package's: a program may use swift-metrics too.
+    .target(name: "MetricsHTTP", dependencies: ["Posix"]),
     // What the command reads from a person, and how wide what it shows is.
     .target(name: "Configuration", dependencies: ["Content", "Wire", "Storage", "Posix"]),
     .target(name: "Screen"),
     .executableTarget(
       name: "p2pnode",
       dependencies: [
-        "PeerNode", "Metrics", "Configuration", "Screen", "Content", "Wire", "Transfer", "Storage", "Posix", "Sodium",
+        "PeerNode", "MetricsHTTP", "Configuration", "Screen", "Content", "Wire", "Transfer", "Storage", "Posix",
+        "Sodium",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -86,7 +89,7 @@ let package = Package(
       name: "NodeTests",
       dependencies: ["PeerNode", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium", "TestSupport"]),
     .testTarget(name: "P2PTests", dependencies: ["P2P", "TestSupport"]),
-    .testTarget(name: "MetricsTests", dependencies: ["Metrics", "Posix", "TestSupport"]),
+    .testTarget(name: "MetricsHTTPTests", dependencies: ["MetricsHTTP", "Posix", "TestSupport"]),
     .testTarget(
       name: "CommandTests",
       dependencies: ["p2pnode", "Configuration", "Screen", "Transfer", "Wire", "Content", "Posix", "TestSupport"]),

@@ -34,11 +34,11 @@ enum Rooms {
     "Storage": Room(["Content", "Posix", "SQLite"], toolchain: ["Synchronization"]),
     "PeerNode": Room(libraries, toolchain: ["Synchronization"]),
     "P2P": Room(libraries.union(["PeerNode"])),
-    "Metrics": Room(["Posix"]),
+    "MetricsHTTP": Room(["Posix"]),
     "Configuration": Room(["Content", "Wire", "Storage", "Posix"]),
     "Screen": Room(isPure: true),
     "p2pnode": Room(
-      libraries.union(["PeerNode", "Metrics", "Configuration", "Screen", "ArgumentParser"]),
+      libraries.union(["PeerNode", "MetricsHTTP", "Configuration", "Screen", "ArgumentParser"]),
       toolchain: ["Synchronization"]),
   ]
 
