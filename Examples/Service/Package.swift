@@ -20,6 +20,14 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics"),
       ]),
+    .executableTarget(
+      name: "p2pserve",
+      dependencies: [
+        "P2PService",
+        .product(name: "P2P", package: "p2pnode"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
     .testTarget(
       name: "P2PServiceTests",
       dependencies: [

@@ -63,6 +63,13 @@ import Testing
     #expect(!shown.isEmpty && shown == tested)
   }
 
+  @Test func `the program of the service's README is the one that is built`() throws {
+    let program = try Repository.text("Examples/Service/Sources/p2pserve/main.swift")
+    let shown = try Repository.text("Examples/Service/README.md").components(separatedBy: "```swift\n").last ?? ""
+    let lines = program.components(separatedBy: "\n").drop { $0.hasPrefix("//") }
+    #expect(lines.count > 5 && shown.components(separatedBy: "```")[0] == lines.joined(separator: "\n"))
+  }
+
   @Test func `every article has tested programs or none`() {
     let names = Repository.files.map(\.path).filter { $0.hasPrefix("Sources/P2P/P2P.docc/") }
     #expect(
