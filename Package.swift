@@ -12,7 +12,8 @@ let package = Package(
     .library(
       name: "Parsers",
       targets: [
-        "Content", "Wire", "Transfer", "Storage", "PeerNode", "Metrics", "Configuration", "Screen", "Posix", "Sodium",
+        "Content", "Wire", "Transfer", "Storage", "PeerNode", "MetricsHTTP", "CommandSettings", "Screen", "Posix",
+        "Sodium",
         "SQLite",
       ]),
   ],
@@ -25,12 +26,12 @@ let package = Package(
     // Module maps only.
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(name: "CLinux"),
-    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CSQLiteLibrary", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
     // The safe faces of the C rooms.
     .target(name: "Sodium", dependencies: ["CSodium"]),
     .target(name: "Posix", dependencies: ["CLinux"]),
-    .target(name: "SQLite", dependencies: ["CSQLite"]),
+    .target(name: "SQLite", dependencies: ["CSQLiteLibrary"]),
 
     // The brain: no I/O, no clock, no hidden randomness.
     .target(name: "Content", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
@@ -51,14 +52,16 @@ let package = Package(
     .target(name: "PeerNode", dependencies: ["Content", "Wire", "Transfer", "Storage", "Posix", "Sodium"]),
     // The face that other programs import.
     .target(name: "P2P", dependencies: ["PeerNode", "Content", "Wire", "Transfer", "Storage", "Posix", "Sodium"]),
-    .target(name: "Metrics", dependencies: ["Posix"]),
+    // Its name is no other package's: a program may use swift-metrics too.
+    .target(name: "MetricsHTTP", dependencies: ["Posix"]),
     // What the command reads from a person, and how wide what it shows is.
-    .target(name: "Configuration", dependencies: ["Content", "Wire", "Storage", "Posix"]),
+    .target(name: "CommandSettings", dependencies: ["Content", "Wire", "Storage", "Posix"]),
     .target(name: "Screen"),
     .executableTarget(
       name: "p2pnode",
       dependencies: [
-        "PeerNode", "Metrics", "Configuration", "Screen", "Content", "Wire", "Transfer", "Storage", "Posix", "Sodium",
+        "PeerNode", "MetricsHTTP", "CommandSettings", "Screen", "Content", "Wire", "Transfer", "Storage", "Posix",
+        "Sodium",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -86,10 +89,10 @@ let package = Package(
       name: "NodeTests",
       dependencies: ["PeerNode", "Storage", "Transfer", "Wire", "Content", "Posix", "Sodium", "TestSupport"]),
     .testTarget(name: "P2PTests", dependencies: ["P2P", "TestSupport"]),
-    .testTarget(name: "MetricsTests", dependencies: ["Metrics", "Posix", "TestSupport"]),
+    .testTarget(name: "MetricsHTTPTests", dependencies: ["MetricsHTTP", "Posix", "TestSupport"]),
     .testTarget(
       name: "CommandTests",
-      dependencies: ["p2pnode", "Configuration", "Screen", "Transfer", "Wire", "Content", "Posix", "TestSupport"]),
+      dependencies: ["p2pnode", "CommandSettings", "Screen", "Transfer", "Wire", "Content", "Posix", "TestSupport"]),
     .testTarget(name: "HouseTests", dependencies: ["Wire", "Content"]),
   ],
   swiftLanguageModes: [.v6]

@@ -113,8 +113,10 @@ public typealias NodeFigures = PeerNode.NodeFigures
 public typealias ServerStatus = PeerNode.ServerStatus
 /// Sees who fetches what, and when a peer has all of it.
 public typealias FetchWatch = PeerNode.FetchWatch
-/// What a server sees of its peers.
+/// What a node sees of its peers.
 public typealias NodeEvent = PeerNode.NodeEvent
+/// The events of a node, as a sequence.
+public typealias NodeEvents = PeerNode.NodeEvents
 /// What a server finds in its folder.
 public typealias CatalogueEvent = Storage.CatalogueEvent
 /// What of a folder is served.
@@ -159,9 +161,21 @@ public typealias Endpoint = Posix.Endpoint
 /// An error of the system.
 public typealias Errno = Posix.Errno
 
+/// Names of strangers, made harmless for a terminal or a log (`escapedForTerminal`), or for a folder (`sanitised`).
+public typealias SuggestedName = Content.SuggestedName
+
 /// Hashes a file on all cores; blocks until it is done.
 /// - Throws: why it cannot be read, or has no fileID.
+@available(*, noasync, message: "it blocks until the file is hashed; use 'await fileID(of:)'")
 public func fileID(of path: String) throws(SkipReason) -> FileID { try hashFile(path).fileID }
+
+/// Hashes a file on all cores. Cancelling the task ends that: it throws `.stopped`.
+/// - Throws: why the file cannot be read, or has no fileID.
+public func fileID(of path: String) async throws(SkipReason) -> FileID {
+  try await Posix.Thread.stoppable("p2p-hash") { shouldStop throws(SkipReason) in
+    try hashFile(path, shouldStop: shouldStop).fileID
+  }
+}
 
 /// Why a file has no fileID.
 public typealias SkipReason = Storage.SkipReason

@@ -4,44 +4,63 @@ import Storage
 import Synchronization
 
 extension Node {
+  /// Offers the files of a folder, as soon as `scan` has found and hashed them.
+  /// - `stateFolder`: must exist. It keeps the hashes of the files, 0.2 % of the data, for the next time.
+  /// - `rules`: which files are left out, and which folders have an ID of their own.
+  public func share(
+    _ folder: String, stateFolder: String, rules: ServingRules = ServingRules()
+  ) async throws(ServerError) -> FolderShare {
+    try await Thread.blocking("p2p-share") { () throws(ServerError) in
+      try self.share(folder, stateFolder: stateFolder, rules: rules)
+    }
+  }
+
   /// Cancels all downloads, stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
-  public func stop(grace: Duration = .seconds(10)) async { await blocking("p2p-stop") { self.shutDown(grace: grace) } }
+  /// Any task may call it, also again: only the first `grace` counts. If the task is cancelled, it waits all the same.
+  public func stop(grace: Duration = .seconds(10)) async {
+    await Thread.blocking("p2p-stop") { self.shutDown(grace: grace) }
+  }
+
+  /// Begins to stop as `stop` does, and returns at once.
+  package func beginStop(grace: Duration) { Thread.start(name: "p2p-stop") { self.shutDown(grace: grace) }.detach() }
 }
 
 extension FolderShare {
   /// Finds the folder's files and hashes those that are new or changed; returns them when all are served, and follows
   /// the folder from then on. Called once.
-  /// - Throws: why the folder cannot be listed.
-  public func scan() async throws(Errno) -> [CatalogueEntry] {
+  /// - `onEvent`: called on threads of the node, which wait for it; also for what happens in the folder later.
+  /// - Throws: why the folder cannot be listed. If the task is cancelled, or the node stops, the error has the code
+  ///   `Errno.cancelled`; then the folder is not followed.
+  @discardableResult public func scan(
+    onEvent: @escaping @Sendable (CatalogueEvent) -> Void = { _ in }
+  ) async throws(Errno) -> [CatalogueEntry] {
     let found = FoundEntries()
-    let result = await blocking("p2p-scan") { () -> Result<Void, Errno> in
-      do throws(Errno) {
-        return .success(try self.scan { event in if case .added(let entry) = event { found.add(entry) } })
-      } catch {
-        return .failure(error)
+    let isDone = try await Thread.stoppable("p2p-scan") { shouldStop throws(Errno) in
+      try self.scanAll(shouldStop: shouldStop) { event in
+        if case .added(let entry) = event { found.add(entry) }
+        onEvent(event)
       }
     }
-    try result.get()
+    guard isDone else { throw Errno(code: Errno.cancelled, call: "scan", subject: path) }
     return found.takeAll()
   }
+
+  /// Serves the folder's files no longer. Peers that have one open are told, unless another folder of the node serves
+  /// the same bytes. Returns when no thread uses the folder.
+  public func remove() async { await Thread.blocking("p2p-remove") { self.remove() } }
 }
 
 extension Server {
   /// Finds the folder's files and hashes those that are new or changed; returns them when all are served, and follows
-  /// the folder from then on. Called once.
-  public func scanFolder() async throws(ServerError) -> [CatalogueEntry] {
-    do throws(Errno) { return try await share.scan() } catch { throw .folder(error) }
+  /// the folder from then on. Called once (`FolderShare.scan`).
+  @discardableResult public func scanFolder(
+    onEvent: @escaping @Sendable (CatalogueEvent) -> Void = { _ in }
+  ) async throws(ServerError) -> [CatalogueEntry] {
+    do throws(Errno) { return try await share.scan(onEvent: onEvent) } catch { throw .folder(error) }
   }
 
   /// Stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
   public func stop(grace: Duration = .seconds(10)) async { await node.stop(grace: grace) }
-}
-
-/// Runs `body`, which blocks, on a thread of its own.
-private func blocking<Result: Sendable>(_ name: String, _ body: @escaping @Sendable () -> Result) async -> Result {
-  await withCheckedContinuation { continuation in
-    Thread.start(name: name) { continuation.resume(returning: body()) }.detach()
-  }
 }
 
 /// The files that the first scan has found so far; events come on any thread. Files that come later are not for its

@@ -36,7 +36,7 @@ public final class Node: Sendable {
 
   /// Starts a node.
   /// - `listen`: the address that others may dial; nil: none.
-  /// - `onEvent`: called on threads of the node.
+  /// - `onEvent`: called on threads of the node, which wait for it. `events()` gives the same events as a sequence.
   public convenience init(
     _ configuration: NodeConfiguration, listen: Endpoint? = nil,
     onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
@@ -83,9 +83,11 @@ public final class Node: Sendable {
 
   // MARK: Folders
 
-  /// Offers the files of a folder, as soon as `scan` has found and hashed them.
+  /// Offers the files of a folder, as soon as `scan` has found and hashed them. Blocks until the hashes of an earlier time are
+  /// checked.
   /// - `stateFolder`: must exist. It keeps the hashes of the files, 0.2 % of the data, for the next time.
   /// - `rules`: which files are left out, and which folders have an ID of their own.
+  @available(*, noasync, message: "it waits for the disk and for other processes; use 'await share(…)'")
   public func share(
     _ folder: String, stateFolder: String, rules: ServingRules = ServingRules()
   ) throws(ServerError) -> FolderShare {
@@ -179,6 +181,7 @@ public final class Node: Sendable {
   /// Cancels all downloads, stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
   /// Any thread may call it, also again: only the first `grace` counts. Downloads that are started or resumed after it are
   /// cancelled, and folders that are added after it are not served.
+  @available(*, noasync, message: "it blocks until all connections are closed; use 'await stop(grace:)'")
   public func shutDown(grace: Duration) { shutDown(.shuttingDown, grace: grace) }
 
   /// As `shutDown(grace:)`, for a node whose downloads are over: its peers hear that it is done.
@@ -218,6 +221,7 @@ public final class Node: Sendable {
     for mailbox in context.mailboxes {
       for case .adopt(let socket, _, _) in mailbox.takeAll() { _ = Socket(owning: socket) }
     }
+    context.events.close()
     ending.change { $0 = .over }
   }
 }

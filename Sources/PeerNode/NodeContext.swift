@@ -96,6 +96,7 @@ final class NodeContext: Sendable {
   /// Searches for peers that no user named; nil if the node looks for none.
   let asker: DiscoveryAsker?
   private let onEvent: @Sendable (NodeEvent) -> Void
+  let events = NodeEventSource()
   let swarms = ContentSwarms()
   let records = ConnectionRecords()
   let rechecker = Rechecker()
@@ -139,6 +140,7 @@ final class NodeContext: Sendable {
   func report(_ event: NodeEvent) {
     counters.note(event)
     onEvent(event)
+    events.report(event)
   }
 
   /// The payload of the handshake for the other end. A node that fetches has one connection to a peer, because a

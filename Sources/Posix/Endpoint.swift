@@ -177,7 +177,13 @@ extension HostPort {
   /// All the addresses of the host, in the resolver's order, each once. Blocks while names are looked up.
   ///
   /// The corresponding C function is `getaddrinfo`.
+  @available(*, noasync, message: "it blocks while names are looked up; use 'await resolve()'")
   public func resolve() throws(ResolutionFailure) -> [Endpoint] { try lookedUp(flags: AI_NUMERICSERV) }
+
+  /// All the addresses of the host, in the resolver's order, each once.
+  public func resolve() async throws(ResolutionFailure) -> [Endpoint] {
+    try await Thread.blocking("p2p-lookup") { () throws(ResolutionFailure) in try self.lookedUp(flags: AI_NUMERICSERV) }
+  }
 
   /// The address that the host is, where it is no name. Never blocks.
   ///

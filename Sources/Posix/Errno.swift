@@ -80,6 +80,8 @@ extension Errno {
   public static var notPermitted: Int32 { EPERM }
   /// ENXIO: a FIFO that no process reads.
   public static var noReader: Int32 { ENXIO }
+  /// ECANCELED: the caller wants it no longer.
+  public static var cancelled: Int32 { ECANCELED }
   /// EXDEV: the path leads out of the folder.
   public static var leavesFolder: Int32 { EXDEV }
 

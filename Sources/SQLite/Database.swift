@@ -1,5 +1,5 @@
-// A connection to an SQLite database; the only room that imports CSQLite, with `Statement` and `DatabaseError`.
-import CSQLite
+// A connection to an SQLite database; the only room that imports CSQLiteLibrary, with `Statement` and `DatabaseError`.
+import CSQLiteLibrary
 
 /// An open database, closed with its owner.
 ///

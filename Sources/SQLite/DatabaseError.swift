@@ -1,5 +1,5 @@
 // Failures of SQLite as values: what was done to which database, and why it failed.
-import CSQLite
+import CSQLiteLibrary
 
 /// A call of SQLite that failed.
 public struct DatabaseError: Error, Hashable, Sendable, CustomStringConvertible {

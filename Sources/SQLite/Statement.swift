@@ -1,5 +1,5 @@
 // A prepared statement, and the values that go in and come out.
-import CSQLite
+import CSQLiteLibrary
 
 /// A value that is bound to a parameter.
 public enum DatabaseValue: Sendable {

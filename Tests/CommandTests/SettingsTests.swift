@@ -1,5 +1,5 @@
 // Settings: which place wins, and what is said of a slip.
-import Configuration
+import CommandSettings
 import Testing
 import Wire
 

@@ -1,4 +1,5 @@
-// What README.md says of the code, against the code.
+// What README.md and the library's articles say of the code, against the code.
+import Foundation
 import Testing
 
 @Suite struct ReadmeTests {
@@ -48,13 +49,51 @@ import Testing
   }
 
   @Test func `its programs are the ones that are tested`() throws {
-    let parts = try Repository.text("Tests/P2PTests/EmbeddingTests.swift").split(separator: "    // README\n")
-    try #require(parts.count == 7)
-    let shown = readme.split(separator: "```swift\n").dropFirst().compactMap { $0.split(separator: "```").first }
-    try #require(shown.count == 3)
-    for (tested, shown) in zip([parts[1], parts[3], parts[5]], shown) {
-      let tested = tested.split(separator: "\n").map { $0.hasPrefix("    ") ? $0.dropFirst(4) : $0 }
-      #expect(shown.split(separator: "\n").drop { $0.hasPrefix("import ") }.elementsEqual(tested))
+    let tested = try TestedPrograms.all(in: "Tests/P2PTests/EmbeddingTests.swift", between: "// README")
+    let shown = TestedPrograms.shown(in: readme)
+    #expect(shown.count == 3 && shown == tested)
+  }
+}
+
+@Suite struct ArticlesTests {
+  @Test(arguments: ["Fetching", "Serving", "ServingAndFetching"])
+  func `the programs of an article are the ones that are tested`(article: String) throws {
+    let tested = try TestedPrograms.all(in: "Tests/P2PTests/ArticleTests.swift", between: "// ARTICLE \(article)")
+    let shown = TestedPrograms.shown(in: try Repository.text("Sources/P2P/P2P.docc/\(article).md"))
+    #expect(!shown.isEmpty && shown == tested)
+  }
+
+  @Test func `the program of the service's README is the one that is built`() throws {
+    let program = try Repository.text("Examples/Service/Sources/p2pserve/main.swift")
+    let shown = try Repository.text("Examples/Service/README.md").components(separatedBy: "```swift\n").last ?? ""
+    let lines = program.components(separatedBy: "\n").drop { $0.hasPrefix("//") }
+    #expect(lines.count > 5 && shown.components(separatedBy: "```")[0] == lines.joined(separator: "\n"))
+  }
+
+  @Test func `every article has tested programs or none`() {
+    let names = Repository.files.map(\.path).filter { $0.hasPrefix("Sources/P2P/P2P.docc/") }
+    #expect(
+      names.sorted()
+        == ["Fetching", "P2P", "Serving", "ServingAndFetching"].map { "Sources/P2P/P2P.docc/\($0).md" })
+  }
+}
+
+/// Programs as texts show them, and as tests run them.
+private enum TestedPrograms {
+  /// The lines of the programs in a text, without imports.
+  static func shown(in text: String) -> [[String]] {
+    text.split(separator: "```swift\n").dropFirst().map { part in
+      let program = part.components(separatedBy: "\n```").first ?? ""
+      return program.components(separatedBy: "\n").drop { $0.hasPrefix("import ") || $0.isEmpty }.map { $0 }
+    }
+  }
+
+  /// The lines between each first and second line that is `mark`, without their indentation in a test.
+  static func all(in path: String, between mark: String) throws -> [[String]] {
+    let parts = try Repository.text(path).components(separatedBy: "    \(mark)\n")
+    try #require(parts.count % 2 == 1)
+    return stride(from: 1, to: parts.count, by: 2).map { i in
+      parts[i].dropLast().components(separatedBy: "\n").map { $0.hasPrefix("    ") ? String($0.dropFirst(4)) : $0 }
     }
   }
 }

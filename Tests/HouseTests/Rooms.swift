@@ -22,10 +22,10 @@ enum Rooms {
   static let all: [String: Room] = [
     "CSodium": Room(),
     "CLinux": Room(),
-    "CSQLite": Room(),
+    "CSQLiteLibrary": Room(),
     "Sodium": Room(["CSodium"]),
     "Posix": Room(["CLinux"], toolchain: ["Glibc"]),
-    "SQLite": Room(["CSQLite"]),
+    "SQLite": Room(["CSQLiteLibrary"]),
     "Content": Room(["Crypto"], isPure: true),
     "Wire": Room(["Content", "Sodium"], isPure: true),
     "Transfer": Room(["Content", "Wire"], isPure: true),
@@ -34,11 +34,11 @@ enum Rooms {
     "Storage": Room(["Content", "Posix", "SQLite"], toolchain: ["Synchronization"]),
     "PeerNode": Room(libraries, toolchain: ["Synchronization"]),
     "P2P": Room(libraries.union(["PeerNode"])),
-    "Metrics": Room(["Posix"]),
-    "Configuration": Room(["Content", "Wire", "Storage", "Posix"]),
+    "MetricsHTTP": Room(["Posix"]),
+    "CommandSettings": Room(["Content", "Wire", "Storage", "Posix"]),
     "Screen": Room(isPure: true),
     "p2pnode": Room(
-      libraries.union(["PeerNode", "Metrics", "Configuration", "Screen", "ArgumentParser"]),
+      libraries.union(["PeerNode", "MetricsHTTP", "CommandSettings", "Screen", "ArgumentParser"]),
       toolchain: ["Synchronization"]),
   ]
 

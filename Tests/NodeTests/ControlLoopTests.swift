@@ -91,7 +91,7 @@ import Wire
       try #require(few.count { $0 == "p2p-control" } == 1, "\(few)")
       try #require(many == few || Set(many).subtracting(few).allSatisfy { $0.hasPrefix("p2p-disk-") }, "\(many)")
       try #require(many.count { $0.hasPrefix("p2p-disk-") } <= DiskPool.threadsMax, "\(many)")
-      source.server.shutDown(grace: .zero)
+      await source.server.stop(grace: .zero)
     }
   }
 

@@ -26,7 +26,7 @@ import Testing
     let bytes = try makeFile(images + "/disk.img", byteCount: 3_000_000)
 
     // README
-    let server = try Server(
+    let server = try await Server(
       NodeConfiguration(), folder: images, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0), stateFolder: state)
     for file in try await server.scanFolder() { print("\(file.fileID.hex)  \(file.path)") }
 
@@ -34,7 +34,7 @@ import Testing
     let downloader = Downloader(
       storage: DownloadTarget(folder: copies), client: PeerClient(peers: [peer]),
       maxWorkers: 8, maxRetries: 3, chunkTimeout: .seconds(30))
-    let download = downloader.start(try fileID(of: images + "/disk.img"))
+    let download = downloader.start(try await fileID(of: images + "/disk.img"))
     for await update in download.updates {
       if case .progress(let progress) = update { print("\(progress.finishedChunks) of \(progress.totalChunks)") }
     }
@@ -56,14 +56,14 @@ import Testing
     let copies = try folder("copies")
     let others = try folder("others")
     let bytes = try (1...2).map { try makeFile(others + "/other-\($0).img", byteCount: 1_500_000 + $0) }
-    let source = try Server(
+    let source = try await Server(
       NodeConfiguration(), folder: others, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0), stateFolder: state)
     let wanted = try await source.scanFolder().map(\.fileID)
     let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: source.address.port), pinned: source.peerID)
 
     // README
     let node = try Node(NodeConfiguration(), listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0))
-    let share = try node.share(images, stateFolder: state)
+    let share = try await node.share(images, stateFolder: state)
     print("\(try await share.scan().count) files on port \(node.address?.port ?? 0)")
 
     let downloads = wanted.map { node.download($0, from: [peer], to: DownloadTarget(folder: copies)) }
@@ -85,7 +85,7 @@ import Testing
     _ = try makeFile(images + "/small", byteCount: 5)
     let loopback = Endpoint(ipv4: (127, 0, 0, 1), port: 0)
     let source = try Node(NodeConfiguration(), listen: loopback)
-    let share = try source.share(base.path + "/images", stateFolder: try folder("state"))
+    let share = try await source.share(base.path + "/images", stateFolder: try folder("state"))
     _ = try await share.scan()
     let folderID = try #require(share.folders.first { $0.path == "./" }).folderID
     let port = try #require(source.address).port
@@ -110,7 +110,7 @@ import Testing
   @Test func `the last progress is all of it, and a file that is here needs nobody`() async throws {
     let images = try folder("images")
     let bytes = try makeFile(images + "/disk.img", byteCount: 3_000_000)
-    let server = try Server(
+    let server = try await Server(
       NodeConfiguration(), folder: images, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0),
       stateFolder: try folder("state"))
     let fileID = try #require(try await server.scanFolder().first).fileID
@@ -125,7 +125,7 @@ import Testing
     let again = try await Downloader(storage: target, client: PeerClient(peers: [])).downloadFile(fileID)
     #expect(again.wasFound && again.stats.resumedChunks == 3 && again.path == base.path + "/copies/disk.img")
     // Another file of that name is not it, and stays.
-    let other = try P2P.fileID(of: try path(of: "other", holding: [1, 2, 3]))
+    let other = try await P2P.fileID(of: try path(of: "other", holding: [1, 2, 3]))
     let error = await #expect(throws: DownloadError.self) {
       try await Downloader(storage: target, client: PeerClient(peers: [peer])).downloadFile(other)
     }
@@ -146,7 +146,7 @@ import Testing
     var slow = NodeConfiguration()
     // Beside other tests it can take long until this one goes on. The downloads must not be over by then.
     slow.uploadLimit = 100_000
-    let server = try Server(
+    let server = try await Server(
       slow, folder: images, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0), stateFolder: try folder("state"))
     let fileID = try #require(try await server.scanFolder().first).fileID
     let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: server.address.port))
@@ -177,7 +177,7 @@ import Testing
     _ = try makeFile(images + "/disk.img", byteCount: 8_000_000)
     var slow = NodeConfiguration()
     slow.uploadLimit = 200_000
-    let server = try Server(
+    let server = try await Server(
       slow, folder: images, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0), stateFolder: try folder("state"))
     let fileID = try #require(try await server.scanFolder().first).fileID
     let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: server.address.port))
@@ -203,7 +203,7 @@ import Testing
   @Test func `a download that nobody reads of ends, and its result can be asked for again and again`() async throws {
     let images = try folder("images")
     _ = try makeFile(images + "/disk.img", byteCount: 1_500_000)
-    let server = try Server(
+    let server = try await Server(
       NodeConfiguration(), folder: images, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0),
       stateFolder: try folder("state"))
     let file = try #require(try await server.scanFolder().first)

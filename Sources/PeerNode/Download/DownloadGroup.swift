@@ -31,7 +31,7 @@ package final class DownloadGroup {
         turn = (turn + 1) % downloads.count
         let download = downloads[turn]
         switch download.queue.takeNow() {
-        case .update(let update): return (download, .update(update))
+        case .element(let update): return (download, .update(update))
         case .nothing: continue
         case .end:
           downloads.remove(at: turn)

@@ -25,11 +25,22 @@ extension Downloader {
       isWatched: isWatched)
   }
 
+  /// Starts to fetch a file or a folder from other peers or to another place than those of the downloader.
+  /// - `length`: of the file in bytes, checked before anything is fetched; nil: any.
+  /// - `folder`: what is done if the ID is that of a folder.
+  public func start(
+    _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
+    folder: FolderOptions = FolderOptions()
+  ) -> Download {
+    start(fileID, length: length, from: peers, to: target, folder: folder, isWatched: true)
+  }
+
   private func start(
-    _ fileID: FileID, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget, isWatched: Bool
+    _ fileID: FileID, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget,
+    folder: FolderOptions = FolderOptions(), isWatched: Bool
   ) -> Download {
     let download = Download(fileID, isStream: target.isStream, isWatched: isWatched)
-    start(download, length: length, from: peers, to: target)
+    start(download, length: length, from: peers, to: target, folder: folder)
     return download
   }
 
@@ -42,5 +53,14 @@ extension Downloader {
   /// Fetches the file of a link; else like `downloadFile(_:)` of a fileID.
   public func downloadFile(_ link: FileLink) async throws(DownloadError) -> DownloadResult {
     try await start(link, isWatched: false).result()
+  }
+
+  /// As `start(_:length:from:to:folder:)`, and waits for the end. Cancelling the task ends the download.
+  /// - Throws: why it did not finish. Verified data stays in the part file, for a later download.
+  public func downloadFile(
+    _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
+    folder: FolderOptions = FolderOptions()
+  ) async throws(DownloadError) -> DownloadResult {
+    try await start(fileID, length: length, from: peers, to: target, folder: folder, isWatched: false).result()
   }
 }

@@ -91,6 +91,7 @@ public final class Downloader: Sendable {
   ///
   /// - `length`: the expected length in bytes, checked before anything is fetched; nil: any.
   /// - `folder`: what is done if the ID is that of a folder.
+  @available(*, noasync, message: "it blocks until the download is over; use 'start(…)' or 'await downloadFile(…)'")
   public func downloadFile(
     _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
     folder: FolderOptions = FolderOptions(), onUpdate: @escaping (DownloadUpdate) -> Void = { _ in }

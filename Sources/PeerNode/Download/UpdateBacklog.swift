@@ -1,9 +1,12 @@
 // The updates of a download that its program has not read yet, as a bounded list.
 
+/// The queue of a download's updates.
+typealias UpdateQueue = ReaderQueue<UpdateBacklog>
+
 /// Updates in order. When the program falls behind, the newest progress takes the place of one that waits, files of a
 /// folder that are complete become one update, and the oldest reports of chunks and peers are lost: a file or strangers
 /// decide how many come. No other update is lost.
-struct UpdateBacklog {
+struct UpdateBacklog: ReaderBacklog {
   /// Updates lost at a time at least, so that a program that reads nothing costs little: an eighth.
   private static let lossDivisor = 8
 
@@ -13,6 +16,8 @@ struct UpdateBacklog {
   private var taken = 0
   /// Reports of chunks and peers that were lost.
   private(set) var lostCount = 0
+
+  init() { self.init(countMax: Download.updatesWaitingMax) }
 
   /// - `countMax`: above it, updates are lost.
   init(countMax: Int) {

@@ -44,9 +44,17 @@ public final class FolderShare: Sendable {
   /// withdraws files as they come, change and go, and it reports that too. Called once.
   /// - `onEvent`: called on threads of the node.
   /// - Throws: why the folder cannot be listed.
+  @available(*, noasync, message: "it blocks until all files are hashed; use 'await scan()'")
   public func scan(
     shouldStop: @escaping @Sendable () -> Bool = { false }, onEvent: @escaping @Sendable (CatalogueEvent) -> Void
   ) throws(Errno) {
+    _ = try scanAll(shouldStop: shouldStop, onEvent: onEvent)
+  }
+
+  /// The same. False: it was stopped before all files were served.
+  func scanAll(
+    shouldStop: @escaping @Sendable () -> Bool, onEvent: @escaping @Sendable (CatalogueEvent) -> Void
+  ) throws(Errno) -> Bool {
     defer {
       isScanning = false
       context.sendToAllLoops(.catalogueChanged)
@@ -62,11 +70,14 @@ public final class FolderShare: Sendable {
           counters.note(event)
           onEvent(event)
         }), for: context)
-    try firstBatch.take()?.get()
+    guard let result = firstBatch.take() else { return false }
+    try result.get()
+    return !isStopping && !shouldStop()
   }
 
   /// Serves the folder's files no longer. Peers that have one open are told, unless another folder of the node serves
-  /// the same bytes. Returns when no thread uses the folder.
+  /// the same bytes. Blocks until no thread uses the folder.
+  @available(*, noasync, message: "it blocks until no thread uses the folder; use 'await remove()'")
   public func remove() {
     stop()
     catalogue.withdrawAll()

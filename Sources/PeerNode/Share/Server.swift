@@ -12,8 +12,9 @@ public final class Server: Sendable {
   let share: FolderShare
   var context: NodeContext { node.context }
 
-  /// Starts to listen. `stateFolder` must exist; it keeps the files' hashes, 0.2 % of the data, for the next time. Events
-  /// come on any thread.
+  /// Starts to listen. `stateFolder` must exist; it keeps the files' hashes, 0.2 % of the data, for the next time. Blocks until
+  /// those of an earlier time are checked. Events come on any thread, which waits for `onEvent`.
+  @available(*, noasync, message: "it waits for the disk and for other processes; use 'await Server(…)'")
   public convenience init(
     _ configuration: NodeConfiguration, folder: String, listen: Endpoint, stateFolder: String,
     rules: ServingRules = ServingRules(), onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
@@ -25,17 +26,38 @@ public final class Server: Sendable {
   }
 
   /// The same on a socket that listens already.
-  public init(
+  @available(*, noasync, message: "it waits for the disk and for other processes; use 'await Server(…)'")
+  public convenience init(
     _ configuration: NodeConfiguration, folder: String, socket: consuming Socket, stateFolder: String,
     rules: ServingRules = ServingRules(), onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
   ) throws(ServerError) {
-    do throws(Errno) { address = try socket.localAddress() } catch { throw .system(error) }
     let node = try Node(configuration, socket: socket, onEvent: onEvent)
-    self.node = node
-    do throws(ServerError) { share = try node.share(folder, stateFolder: stateFolder, rules: rules) } catch {
+    do throws(ServerError) {
+      self.init(node, try node.share(folder, stateFolder: stateFolder, rules: rules))
+    } catch {
       node.shutDown(grace: .zero)
       throw error
     }
+  }
+
+  /// Starts to listen. `stateFolder` must exist; it keeps the files' hashes, 0.2 % of the data, for the next time.
+  public convenience init(
+    _ configuration: NodeConfiguration, folder: String, listen: Endpoint, stateFolder: String,
+    rules: ServingRules = ServingRules()
+  ) async throws(ServerError) {
+    let node = try Node(configuration, listen: listen)
+    do throws(ServerError) {
+      self.init(node, try await node.share(folder, stateFolder: stateFolder, rules: rules))
+    } catch {
+      await node.stop(grace: .zero)
+      throw error
+    }
+  }
+
+  /// - `node`: it listens.
+  private init(_ node: Node, _ share: FolderShare) {
+    guard let address = node.address else { preconditionFailure("a server listens") }
+    (self.node, self.address, self.share) = (node, address, share)
   }
 
   /// The public key that others may pin.
@@ -44,6 +66,7 @@ public final class Server: Sendable {
   /// Finds the folder's files and hashes those that are new or changed; blocks until all are served, or soon after
   /// `shouldStop` says so. From then on, until `shutDown`, a thread follows what happens in the folder: files are served
   /// and withdrawn as they come, change and go, and events of that come too. Called once.
+  @available(*, noasync, message: "it blocks until all files are hashed; use 'await scanFolder()'")
   public func scan(
     shouldStop: @escaping @Sendable () -> Bool = { false }, onEvent: @escaping @Sendable (CatalogueEvent) -> Void
   ) throws(ServerError) {
@@ -70,5 +93,6 @@ public final class Server: Sendable {
   public var uploadedBytes: UInt64 { node.uploadedBytes }
 
   /// Stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
+  @available(*, noasync, message: "it blocks until all connections are closed; use 'await stop(grace:)'")
   public func shutDown(grace: Duration) { node.shutDown(grace: grace) }
 }

@@ -1,6 +1,6 @@
 // `p2pnode config`: which settings are in force, and who says so.
 import ArgumentParser
-import Configuration
+import CommandSettings
 import Storage
 
 struct Config: ParsableCommand {

@@ -1,6 +1,6 @@
 // How the command ends when something went wrong: a sentence on stderr and an exit code that scripts can tell apart.
 import ArgumentParser
-import Configuration
+import CommandSettings
 import PeerNode
 import Posix
 import Storage

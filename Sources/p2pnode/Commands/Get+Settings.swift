@@ -1,5 +1,5 @@
 // What the options of `get` mean for its node and its downloads.
-import Configuration
+import CommandSettings
 import Content
 import PeerNode
 import Posix

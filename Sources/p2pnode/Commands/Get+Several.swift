@@ -1,5 +1,5 @@
 // `p2pnode get` with several IDs: what is fetched and to which place, checked before anything is.
-import Configuration
+import CommandSettings
 import Content
 import PeerNode
 import Posix

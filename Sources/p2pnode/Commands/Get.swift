@@ -1,6 +1,6 @@
 // `p2pnode get`: fetches files and folders from many peers at once.
 import ArgumentParser
-import Configuration
+import CommandSettings
 import Content
 import PeerNode
 import Posix

@@ -1,5 +1,5 @@
 // SIGHUP while `get` runs: it reads its limits again.
-import Configuration
+import CommandSettings
 
 /// The settings that a running `get` takes over: the upload and the download limit. Confined to the thread that waits for
 /// signals.

@@ -1,6 +1,6 @@
 // `p2pnode id`: the IDs of local files and folders.
 import ArgumentParser
-import Configuration
+import CommandSettings
 import Content
 import Posix
 import Storage

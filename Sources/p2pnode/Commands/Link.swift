@@ -1,6 +1,6 @@
 // `p2pnode link`: prints what one person passes to another who fetches a file.
 import ArgumentParser
-import Configuration
+import CommandSettings
 import Content
 import PeerNode
 import Posix

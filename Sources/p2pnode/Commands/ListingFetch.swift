@@ -1,6 +1,6 @@
 // Fetches the listing of a folder and nothing else, for the verbs that need to know what a folder's ID names.
 import ArgumentParser
-import Configuration
+import CommandSettings
 import Content
 import PeerNode
 import Posix

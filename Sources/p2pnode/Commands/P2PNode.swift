@@ -1,6 +1,6 @@
 // The command: one file a verb.
 import ArgumentParser
-import Configuration
+import CommandSettings
 
 @main
 struct P2PNode: ParsableCommand {

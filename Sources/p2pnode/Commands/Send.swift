@@ -1,6 +1,6 @@
 // `p2pnode send`: offers single files and folders until they are fetched.
 import ArgumentParser
-import Configuration
+import CommandSettings
 import Content
 import PeerNode
 import Posix

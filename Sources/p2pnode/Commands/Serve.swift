@@ -1,6 +1,6 @@
 // `p2pnode serve`: offers a folder's files until it is told to stop.
 import ArgumentParser
-import Configuration
+import CommandSettings
 import PeerNode
 import Posix
 import Storage

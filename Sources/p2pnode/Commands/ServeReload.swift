@@ -1,5 +1,5 @@
 // SIGHUP: what of the settings a running `serve` takes over, and what it says of it.
-import Configuration
+import CommandSettings
 import PeerNode
 
 /// The settings in force, and how others come in their place.

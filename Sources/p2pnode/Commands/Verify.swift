@@ -1,6 +1,6 @@
 // `p2pnode verify`: whether a file or a folder on this machine is the one that an ID stands for.
 import ArgumentParser
-import Configuration
+import CommandSettings
 import Content
 import Posix
 import Storage

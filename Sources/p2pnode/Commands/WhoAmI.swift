@@ -1,6 +1,6 @@
 // `p2pnode whoami`: one's own PeerID, for others to pin or to allow.
 import ArgumentParser
-import Configuration
+import CommandSettings
 import Storage
 import Wire
 

@@ -1,5 +1,5 @@
 // What `get` says while it runs and at its end: one observer for each purpose, and nothing else.
-import Configuration
+import CommandSettings
 import Content
 import PeerNode
 import Posix

@@ -1,5 +1,5 @@
 // The pages of `get` for those who watch it: the numbers of its downloads, and whether the outputs are there.
-import Metrics
+import MetricsHTTP
 import PeerNode
 import Synchronization
 import Transfer

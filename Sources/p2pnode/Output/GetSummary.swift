@@ -1,5 +1,5 @@
 // The last lines of `get`: the statistics of a download that is done, on a terminal and off it.
-import Configuration
+import CommandSettings
 import PeerNode
 import Transfer
 

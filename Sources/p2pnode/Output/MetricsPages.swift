@@ -1,5 +1,5 @@
 // The pages of `serve` for those who watch it: its numbers for Prometheus, and whether it lives and is ready.
-import Metrics
+import MetricsHTTP
 import PeerNode
 import Posix
 

@@ -1,5 +1,5 @@
 // What a download that waits for peers says, and how often.
-import Configuration
+import CommandSettings
 import PeerNode
 import Posix
 import Transfer

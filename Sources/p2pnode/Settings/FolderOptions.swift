@@ -1,6 +1,6 @@
 // The options about what of a folder counts: the same for serving it and for printing its ID.
 import ArgumentParser
-import Configuration
+import CommandSettings
 import Storage
 
 struct FolderOptions: ParsableArguments {

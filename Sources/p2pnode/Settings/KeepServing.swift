@@ -1,6 +1,6 @@
 // `--keep-serving` and its value, which may be left out.
 import ArgumentParser
-import Configuration
+import CommandSettings
 
 extension Stay: ExpressibleByArgument {}
 

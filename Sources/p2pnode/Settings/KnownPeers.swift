@@ -1,5 +1,5 @@
 // Whom `get` asks: the peers of its options and of the link, and those that stand for every download.
-import Configuration
+import CommandSettings
 import PeerNode
 import Posix
 import Storage

@@ -1,5 +1,5 @@
 // The identity of this node: a secret key in a file, locked as long as a process uses it.
-import Configuration
+import CommandSettings
 import Sodium
 import Storage
 import Wire

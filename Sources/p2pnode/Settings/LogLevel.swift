@@ -1,5 +1,5 @@
 // How much is said on stderr, and how urgent each line is where the journal of the system reads it.
-import Configuration
+import CommandSettings
 import Posix
 import Synchronization
 

@@ -1,6 +1,6 @@
 // The options that several verbs share, and how they come together with the environment and the configuration file.
 import ArgumentParser
-import Configuration
+import CommandSettings
 import PeerNode
 import Posix
 import Sodium

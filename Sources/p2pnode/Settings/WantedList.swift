@@ -1,5 +1,5 @@
 // What one `get` fetches: the IDs of the command line and those of a file, each with its place.
-import Configuration
+import CommandSettings
 import Content
 import PeerNode
 import Posix

@@ -1,7 +1,7 @@
 // Requests to the page of metrics.
 import Posix
 
-@testable import Metrics
+@testable import MetricsHTTP
 
 enum HTTPRequests {
   static let target = Target(

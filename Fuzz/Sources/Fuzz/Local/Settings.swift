@@ -1,7 +1,7 @@
 // The configuration file, and the values of settings from there, the environment and the command line.
 import Wire
 
-@testable import Configuration
+@testable import CommandSettings
 
 enum ConfigFiles {
   static let target = Target(

@@ -12,7 +12,7 @@ struct Main {
       return
     }
     let (folder, file, copies) = (arguments[1], arguments[2], arguments[3])
-    let server = try Server(
+    let server = try await Server(
       NodeConfiguration(), folder: folder, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0), stateFolder: copies)
     let served = try await server.scanFolder()
     guard let wanted = served.first(where: { $0.path == file }) else {

@@ -28,7 +28,7 @@ struct Main {
 
     // This node serves and fetches. Every peer is asked for every file, over one connection to each.
     let node = try Node(NodeConfiguration(), listen: loopback)
-    let share = try node.share(own, stateFolder: copies)
+    let share = try await node.share(own, stateFolder: copies)
     print("serves \(try await share.scan().count) files")
     let downloads = wanted.map { file in
       node.download(file.fileID, from: peers, to: DownloadTarget(folder: copies, name: file.name))

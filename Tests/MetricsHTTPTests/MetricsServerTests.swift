@@ -3,7 +3,7 @@ import Posix
 import TestSupport
 import Testing
 
-@testable import Metrics
+@testable import MetricsHTTP
 
 @Suite struct MetricsServerTests {
   private static let local = Endpoint(ipv4: (127, 0, 0, 1), port: 0)

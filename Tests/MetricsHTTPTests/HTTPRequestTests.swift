@@ -2,7 +2,7 @@
 import Posix
 import Testing
 
-@testable import Metrics
+@testable import MetricsHTTP
 
 @Suite struct HTTPRequestTests {
   private func answer(

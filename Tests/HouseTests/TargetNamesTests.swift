@@ -1,0 +1,18 @@
+// A package graph may have one target of a name only. So a target of ours with the name of another package's target would keep
+// programs from using both.
+import Testing
+
+@Suite struct TargetNamesTests {
+  /// Targets of packages that server programs have beside the library.
+  private static let foreign: Set = [
+    "Metrics", "CoreMetrics", "Logging", "Configuration", "ServiceLifecycle", "UnixSignals", "Tracing",
+    "Instrumentation", "ServiceContextModule", "AsyncAlgorithms", "Collections", "Algorithms", "Atomics", "Numerics",
+    "SystemPackage", "CSystem", "HTTPTypes", "HTTPAPIs", "AsyncHTTPClient", "Hummingbird", "Vapor", "GRDB", "SQLiteNIO",
+    "CSQLite", "Yams", "Subprocess", "NIO", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL", "X509", "JWTKit",
+  ]
+
+  @Test func `no target has the name of a common package's target`() throws {
+    let own = Set(Rooms.declared(in: try Repository.text("Package.swift")).keys)
+    #expect(own.count > 15 && own.intersection(TargetNamesTests.foreign) == [])
+  }
+}
