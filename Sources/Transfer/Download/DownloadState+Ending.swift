@@ -201,7 +201,7 @@ extension DownloadState {
       finishedChunks: chunks.haveCount, totalChunks: chunks.wantedCount, bytes: tally.stats.bytes,
       bytesPerSecond: tally.bytesPerSecond(at: now), livePeers: livePeerCount, workers: workers.count,
       retries: tally.stats.retries, hedges: tally.stats.hedges,
-      givesUpIn: phase == .ended ? nil : timers[.noPeers].map { max($0 - now, .zero) },
+      givesUpIn: phase == .ended ? nil : timers[.noPeers].map { max($0 - now, .zero) }, zones: tally.stats.zones,
       peers: peers.remembered.map { row(of: $0, at: now) },
       folder: files.map {
         FolderProgress(completeFiles: $0.completeCount, totalFiles: $0.fileCount, totalBytes: chunks.wantedBytes)

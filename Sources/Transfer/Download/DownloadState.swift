@@ -35,6 +35,8 @@ public struct DownloadState: Sendable {
     case pace
     /// No leaf was verified for long.
     case noProgress
+    /// A peer of the zone may have given nothing for too long.
+    case zone
   }
 
   /// Reports of chunks are held back this long once storage is ready, for the other peers to be counted.
@@ -60,6 +62,8 @@ public struct DownloadState: Sendable {
   var pace = StrangerPace()
   var hedging = Hedging()
   var progressWatch = ProgressWatch()
+  /// Nil: the node is in no zone.
+  var zone: ZoneState?
   /// Of a stream whose layout is known.
   var window: StreamWindow?
   /// Whether any peer had the file in part, or named others that were fetching it.
@@ -78,7 +82,9 @@ public struct DownloadState: Sendable {
     self.settings = settings
     self.generator = generator
     workers = Workers(max: settings.maxWorkers)
+    zone = settings.zone.map { ZoneState($0) }
     tally = DownloadTally(at: now)
+    if settings.zone != nil { tally.stats.zones = ZoneBytes() }
   }
 
   public var isEnded: Bool { phase == .ended }
@@ -132,6 +138,7 @@ public struct DownloadState: Sendable {
     case .discoveryFinished: book.discoveryFinished()
     case .connected(let id, let peer, let requestsMax, let ip):
       connected(id, as: peer, requestsMax: requestsMax, from: ip, at: now)
+    case .zone(let id, let name): learn(id, zone: name)
     case .dialFailed(let id, let failure): dialFailed(id, failure, at: now)
     case .opened(let id, let layout, let isComplete): opened(id, layout, isComplete: isComplete, at: now)
     case .refused(let id, let refusal): notOpened(id, .refused(refusal), at: now)
@@ -178,7 +185,7 @@ public struct DownloadState: Sendable {
       case .noPeers: endWithoutPeers(at: now)
       case .hopeless: endHopeless(at: now)
       case .start: start(at: now)
-      case .hedge: break
+      case .hedge, .zone: break
       case .patience(let id): patienceEnded(id, at: now)
       case .pace: paceEnded(at: now)
       case .noProgress: progressMissed(at: now)
