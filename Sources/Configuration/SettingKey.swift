@@ -4,6 +4,7 @@
 package enum SettingKey: String, CaseIterable, Sendable {
   case listen
   case uploadLimit = "upload-limit"
+  case uploadLimitPerPeer = "upload-limit-per-peer"
   case maxConnections = "max-connections"
   case allow
   case metrics
@@ -15,6 +16,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
   case workers
   case retries
   case chunkTimeout = "chunk-timeout"
+  case zone
   case lan
   case cipher
   case swarmKey = "swarm-key"
@@ -32,7 +34,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
   /// Whether `serve` takes a change over on SIGHUP, without a new start.
   package var isReloaded: Bool {
     switch self {
-    case .uploadLimit, .maxConnections, .allow, .logLevel: true
+    case .uploadLimit, .uploadLimitPerPeer, .maxConnections, .allow, .logLevel: true
     default: false
     }
   }
@@ -41,7 +43,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
   package var standard: String {
     switch self {
     case .listen: "[::]:9800"
-    case .uploadLimit: "none"
+    case .uploadLimit, .uploadLimitPerPeer: "none"
     case .maxConnections: "auto"
     case .allow: "all"
     case .metrics: "off"
@@ -53,6 +55,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .workers: "8"
     case .retries: "3"
     case .chunkTimeout: "30"
+    case .zone: "none"
     case .lan: "on"
     case .cipher: "auto"
     case .swarmKey: "none"
@@ -65,7 +68,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
   package var form: String {
     switch self {
     case .listen: "HOST:PORT or [IPV6]:PORT, such as 0.0.0.0:9800"
-    case .uploadLimit: "a rate of at least 1K (1,000 bytes a second), such as 10M or 1Gi, or none"
+    case .uploadLimit, .uploadLimitPerPeer: "a rate of at least 1K (1,000 bytes a second), such as 10M or 1Gi, or none"
     case .maxConnections: "a number from 1 to 1000000, or auto"
     case .allow: "a PeerID: that is 64 hexadecimal digits, as 'p2pnode whoami' prints them; or all"
     case .metrics: "an address of this machine, such as 127.0.0.1:9464 or 0.0.0.0:9464, or off"
@@ -76,6 +79,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .workers: "a number from 1 to 1024"
     case .retries: "a number from 0 to 1000"
     case .chunkTimeout: "a number of seconds from 0.1 to 86400"
+    case .zone: "a name of 1 to 64 letters, digits, '-', '.' and '_', such as rack12 or eu-west-1a, or none"
     case .lan: "on, machine or off"
     case .cipher: "auto, aes or chacha"
     case .swarmKey, .identity: "the path of a file"
@@ -90,6 +94,9 @@ package enum SettingKey: String, CaseIterable, Sendable {
       "Where serve accepts peers; port 0 is any free one. [::] is IPv4 as well. Where nobody asks for an address and this "
         + "one is taken, any free port. A get listens on any free port, unless its own --listen says otherwise."
     case .uploadLimit: "Bytes a second that may leave, in all: 10M, 1Gi; none is no limit."
+    case .uploadLimitPerPeer:
+      "Bytes a second that may leave for one peer: 10M, 1Gi; none is no limit. All connections from one address count "
+        + "together."
     case .maxConnections:
       "Peers that may be connected from outside at a time; auto is 1024, or fewer if the limit of open files is low."
     case .allow:
@@ -109,6 +116,9 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .workers: "Parallel workers of get, each with chunks of one peer in flight; fewer if there are fewer peers."
     case .retries: "Times that get tries a chunk again after each peer that has it failed."
     case .chunkTimeout: "Seconds that a chunk may take."
+    case .zone:
+      "The part of the network in which this node is, such as rack12: every peer hears it. A get prefers peers of the same "
+        + "zone, and the gets of a zone together bring each chunk into it about once. none: the node announces no zone."
     case .lan:
       "Where peers are looked for and may find this node: on is this machine and its local networks, machine is this machine "
         + "alone, off is nowhere. P2PNODE_LAN=off in the environment means machine."

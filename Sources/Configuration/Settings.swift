@@ -19,6 +19,8 @@ package struct Settings: Sendable {
   package private(set) var choices: [SettingKey: Choice] = [:]
   package private(set) var listen = HostPort(host: "::", port: ProtocolDefaults.port)
   package private(set) var uploadLimit: UInt64?
+  /// For each address.
+  package private(set) var uploadLimitPerPeer: UInt64?
   /// Nil: as many as the limit of open files allows, up to the standard.
   package private(set) var maxConnections: Int?
   /// Nil: everybody.
@@ -32,6 +34,8 @@ package struct Settings: Sendable {
   package private(set) var workers = 8
   package private(set) var retries = 3
   package private(set) var chunkTimeout = Duration.seconds(30)
+  /// Nil: none is announced.
+  package private(set) var zone: ZoneName?
   package private(set) var lan = LAN.on
   package private(set) var cipher = Cipher.auto
   package private(set) var swarmKey: String?
@@ -97,6 +101,7 @@ package struct Settings: Sendable {
     var taken = self
     for key in SettingKey.allCases where key.isReloaded { taken.choices[key] = new.choices[key] }
     (taken.uploadLimit, taken.maxConnections) = (new.uploadLimit, new.maxConnections)
+    taken.uploadLimitPerPeer = new.uploadLimitPerPeer
     (taken.allow, taken.logLevel) = (new.allow, new.logLevel)
     return taken
   }
@@ -111,9 +116,8 @@ package struct Settings: Sendable {
     }
     switch key {
     case .listen: listen = try wanted(HostPort(parsing: text))
-    case .uploadLimit:
-      uploadLimit =
-        text == "none" ? nil : try wanted(ByteSize(argument: text).flatMap { $0.bytes < 1_000 ? nil : $0.bytes })
+    case .uploadLimit: uploadLimit = text == "none" ? nil : try wanted(Settings.rate(text))
+    case .uploadLimitPerPeer: uploadLimitPerPeer = text == "none" ? nil : try wanted(Settings.rate(text))
     case .maxConnections:
       maxConnections = text == "auto" ? nil : try wanted(Settings.number(text, 1...1_000_000))
     case .allow: try takeAllowed(text, origin)
@@ -134,6 +138,7 @@ package struct Settings: Sendable {
     case .chunkTimeout:
       let seconds = try wanted(Double(text).flatMap { $0 >= 0.1 && $0 <= 86_400 ? $0 : nil })
       chunkTimeout = .nanoseconds(Int64(seconds * 1e9))
+    case .zone: zone = text == "none" ? nil : try wanted(ZoneName(text))
     case .lan:
       // Of the environment, "off" has always left this machine in.
       if case .environment = origin, text == "off" { lan = .machine } else { lan = try wanted(LAN(rawValue: text)) }
@@ -171,6 +176,11 @@ package struct Settings: Sendable {
     if text == "none" { return nil }
     guard case .file(let file, _) = origin else { return text }
     return text.utf8.first == UInt8(ascii: "/") ? text : PathParts(file).folder + "/" + text
+  }
+
+  /// Bytes a second. A lower rate would let no piece pass before its timeout.
+  private static func rate(_ text: String) -> UInt64? {
+    ByteSize(argument: text).flatMap { $0.bytes < 1_000 ? nil : $0.bytes }
   }
 
   private static func number(_ text: String, _ range: ClosedRange<Int>) -> Int? {

@@ -146,8 +146,12 @@ public final class Node: Sendable {
 
   /// Changes the limits, as in `NodeConfiguration`. Peers that are no longer allowed are disconnected. A lower
   /// `connectionsMax` disconnects no peer. Any thread may call it.
-  public func reconfigure(uploadLimit: UInt64?, connectionsMax: Int?, allowedPeers: Set<PeerID>?) {
-    context.reconfigure(uploadLimit: uploadLimit, connectionsMax: connectionsMax, allowedPeers: allowedPeers)
+  public func reconfigure(
+    uploadLimit: UInt64?, uploadLimitPerPeer: UInt64? = nil, connectionsMax: Int?, allowedPeers: Set<PeerID>?
+  ) {
+    context.reconfigure(
+      uploadLimit: uploadLimit, uploadLimitPerPeer: uploadLimitPerPeer, connectionsMax: connectionsMax,
+      allowedPeers: allowedPeers)
   }
 
   /// Connections from outside that it admits at a time: those of its configuration, as far as the limit of open files
@@ -159,6 +163,7 @@ public final class Node: Sendable {
     var figures = context.counters.counted
     figures.connections = context.admission { $0.establishedCount }
     figures.uploadedBytes = context.uploaded
+    figures.uploadedByZone = context.uploadedByZone
     figures.isScanning = context.isScanning
     (figures.files, figures.fileBytes) = context.offered.served
     return figures

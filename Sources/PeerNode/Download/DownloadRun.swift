@@ -81,6 +81,9 @@ final class DownloadRun {
     if target.isStream { settings.order = .inOrder(windowChunks: DownloadRun.streamWindowChunks) }
     settings.shares = sharing != nil
     settings.wanted = contents?.wanted ?? .all
+    settings.zone = context.configuration.zone.map {
+      ZoneMembership(name: $0, member: context.configuration.identity.peerID)
+    }
     state = DownloadState(settings: settings, generator: SeededGenerator(seed: Random.uint64()), at: now)
     search = PeerSearch(
       peers, peersWanted: settings.maxWorkers, isAsking: context.configuration.discovery != nil, resolve: resolve,
@@ -210,7 +213,7 @@ final class DownloadRun {
       connections.request(fetchRequest(request, leaves, needed: needed, of: chunk), from: id)
     case .cancel(let id, let request): connections.cancel(request, from: id)
     case .disconnect(let id, let reason):
-      if let event = connections.disconnect(id, reason) { state.handle(event, at: now) }
+      if let event = connections.disconnect(id, reason) { handle(event, at: now) }
     case .report(let report): if !isListing || report.isAboutPeer { onUpdate(.report(report)) }
     case .filesCompleted(let entries): if let files { onUpdate(.files(files.completed(entries))) }
     case .finished(let stats): phase = .decided(.success(stats))

@@ -15,7 +15,7 @@ extension Get {
     OpenFileLimit.raise()
     let loaded = try loadIdentity(set)
     let node = try node(set, loaded.identity)
-    let metrics = GetMetrics(count: items.count)
+    let metrics = GetMetrics(count: items.count, isInZone: set.zone != nil)
     let pages = try pages(of: metrics) { node.figures }
     defer { pages?.stop() }
     stop.whenItComes { node.cancelDownloads() }

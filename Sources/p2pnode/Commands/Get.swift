@@ -168,7 +168,7 @@ struct Get: ParsableCommand {
     let downloader = Downloader(configuration, settings: downloadSettings(set), sharing: sharing)
     // A stream keeps nothing, and its reader may never read again.
     stop.whenItComes(isAtOnce: target.isStandardOutput) { downloader.cancel() }
-    let metrics = GetMetrics(count: 1)
+    let metrics = GetMetrics(count: 1, isInZone: set.zone != nil)
     let pages = try pages(of: metrics) { downloader.figures }
     defer { pages?.stop() }
     let log = GetLog(
@@ -222,6 +222,8 @@ struct Get: ParsableCommand {
     configuration.connectionsMax = set.maxConnections
     set.warnOfOpenFiles(granted: configuration.connectionsOfDownload)
     configuration.uploadLimit = set.uploadLimit
+    configuration.uploadLimitPerPeer = set.uploadLimitPerPeer
+    configuration.zone = set.zone
     return configuration
   }
 
