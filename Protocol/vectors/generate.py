@@ -98,7 +98,7 @@ def handshake_file(out, pattern, suite):
     payloads = [
         b"",
         tlv(1, u16(9800)) + tlv(2, u32(1)) + tlv(3, b"p2pnode/0.1") + tlv(4, u16(64)),
-        tlv(1, u16(40001)) + tlv(9, b"unknown") + tlv(3, "dialer é".encode()) + tlv(4, u16(32)),
+        tlv(1, u16(40001)) + tlv(9, b"unknown") + tlv(3, "dialer é".encode()) + tlv(4, u16(32)) + tlv(5, b"eu-west_1.A"),
     ]
     out.comment("Noise_%s_25519_%s_SHA256 with fixed ephemeral keys. Messages are as on the wire, with their length." %
                 (pattern, suite))
@@ -348,6 +348,15 @@ def invalid_handshake_payload(out):
     out.value("agent-33-bytes", tlv(3, b"a" * 33), "an agent has at most 32 bytes")
     out.value("agent-not-utf8", tlv(3, b"\xFFp2p"), "an agent is UTF-8")
     out.value("limits-4-bytes", tlv(4, u32(64)), "the limit has 2 bytes")
+    out.value("zone-empty", tlv(5, b""), "a zone has at least 1 byte")
+    out.value("zone-65-bytes", tlv(5, b"z" * 65), "a zone has at most 64 bytes")
+    out.value("zone-space", tlv(5, b"rack 12"), "a zone has no space")
+    out.value("zone-separator", tlv(5, b"eu/rack12"), "a zone has no separator but - . and _")
+    out.value("zone-control", tlv(5, b"rack\n12"), "a zone has no control character")
+    out.value("zone-nul", tlv(5, b"rack\0"), "a zone has no NUL")
+    out.value("zone-not-ascii", tlv(5, "zürich".encode()), "a zone is ASCII, though this is UTF-8")
+    out.value("zone-not-utf8", tlv(5, b"rack\xFF"), "a zone is ASCII")
+    out.value("zone-twice", tlv(5, b"a") + tlv(5, b"a"), "a known type twice")
     out.value("port-twice", tlv(1, u16(1)) + tlv(1, u16(1)), "a known type twice")
     out.value("too-long", tlv(99, b"\0" * 255), "257 bytes; at most 256")
 

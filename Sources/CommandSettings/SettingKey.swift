@@ -5,6 +5,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
   case listen
   case uploadLimit = "upload-limit"
   case downloadLimit = "download-limit"
+  case uploadLimitPerPeer = "upload-limit-per-peer"
   case maxConnections = "max-connections"
   case allow
   case metrics
@@ -17,6 +18,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
   case retries
   case chunkTimeout = "chunk-timeout"
   case wait
+  case zone
   case lan
   case cipher
   case swarmKey = "swarm-key"
@@ -34,7 +36,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
   /// Whether a running `serve` or `get` that uses it takes a change over on SIGHUP, without a new start.
   package var isReloaded: Bool {
     switch self {
-    case .uploadLimit, .downloadLimit, .maxConnections, .allow, .logLevel: true
+    case .uploadLimit, .uploadLimitPerPeer, .downloadLimit, .maxConnections, .allow, .logLevel: true
     default: false
     }
   }
@@ -43,7 +45,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
   package var standard: String {
     switch self {
     case .listen: "[::]:9800"
-    case .uploadLimit, .downloadLimit: "none"
+    case .uploadLimit, .uploadLimitPerPeer, .downloadLimit: "none"
     case .maxConnections: "auto"
     case .allow: "all"
     case .metrics: "off"
@@ -56,6 +58,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .retries: "3"
     case .chunkTimeout: "30"
     case .wait: "none"
+    case .zone: "none"
     case .lan: "on"
     case .cipher: "auto"
     case .swarmKey: "none"
@@ -68,7 +71,8 @@ package enum SettingKey: String, CaseIterable, Sendable {
   package var form: String {
     switch self {
     case .listen: "HOST:PORT or [IPV6]:PORT, such as 0.0.0.0:9800"
-    case .uploadLimit, .downloadLimit: "a rate of at least 1K (1,000 bytes a second), such as 10M or 1Gi, or none"
+    case .uploadLimit, .uploadLimitPerPeer, .downloadLimit:
+      "a rate of at least 1K (1,000 bytes a second), such as 10M or 1Gi, or none"
     case .maxConnections: "a number from 1 to 1000000, or auto"
     case .allow: "a PeerID: that is 64 hexadecimal digits, as 'p2pnode whoami' prints them; or all"
     case .metrics: "an address of this machine, such as 127.0.0.1:9464 or 0.0.0.0:9464, or off"
@@ -80,6 +84,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .retries: "a number from 0 to 1000"
     case .chunkTimeout: "a number of seconds from 0.1 to 86400"
     case .wait: "a time such as 30s, 10m or 2h, forever, or none"
+    case .zone: "a name of 1 to 64 letters, digits, '-', '.' and '_', such as rack12 or eu-west-1a, or none"
     case .lan: "on, machine or off"
     case .cipher: "auto, aes or chacha"
     case .swarmKey, .identity: "the path of a file"
@@ -95,6 +100,9 @@ package enum SettingKey: String, CaseIterable, Sendable {
         + "one is taken, any free port. A get listens on any free port, unless its own --listen says otherwise."
     case .uploadLimit: "Bytes a second that may leave, in all: 10M, 1Gi; none is no limit."
     case .downloadLimit: "Bytes a second that get fetches, in all: 10M, 1Gi; none is no limit."
+    case .uploadLimitPerPeer:
+      "Bytes a second that may leave for one peer: 10M, 1Gi; none is no limit. All connections from one address count "
+        + "together."
     case .maxConnections:
       "Peers that may be connected from outside at a time; auto is 1024, or fewer if the limit of open files is low."
     case .allow:
@@ -117,6 +125,9 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .wait:
       "How long get waits without progress for peers that have what it lacks: 30s, 10m, 2h or forever. none: it ends as soon "
         + "as its peers and retries are used up."
+    case .zone:
+      "The part of the network in which this node is, such as rack12: every peer hears it. A get prefers peers of the same "
+        + "zone, and the gets of a zone together bring each chunk into it about once. none: the node announces no zone."
     case .lan:
       "Where peers are looked for and may find this node: on is this machine and its local networks, machine is this machine "
         + "alone, off is nowhere. P2PNODE_LAN=off in the environment means machine."

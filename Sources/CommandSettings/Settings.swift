@@ -20,6 +20,8 @@ package struct Settings: Sendable {
   package private(set) var listen = HostPort(host: "::", port: ProtocolDefaults.port)
   package private(set) var uploadLimit: UInt64?
   package private(set) var downloadLimit: UInt64?
+  /// For each address.
+  package private(set) var uploadLimitPerPeer: UInt64?
   /// Nil: as many as the limit of open files allows, up to the standard.
   package private(set) var maxConnections: Int?
   /// Nil: everybody.
@@ -35,6 +37,8 @@ package struct Settings: Sendable {
   package private(set) var chunkTimeout = Duration.seconds(30)
   /// How long a download waits for peers. Nil: it does not wait.
   package private(set) var wait: Stay?
+  /// Nil: none is announced.
+  package private(set) var zone: ZoneName?
   package private(set) var lan = LAN.on
   package private(set) var cipher = Cipher.auto
   package private(set) var swarmKey: String?
@@ -100,6 +104,7 @@ package struct Settings: Sendable {
     var taken = self
     for key in SettingKey.allCases where key.isReloaded { taken.choices[key] = new.choices[key] }
     (taken.uploadLimit, taken.downloadLimit) = (new.uploadLimit, new.downloadLimit)
+    taken.uploadLimitPerPeer = new.uploadLimitPerPeer
     (taken.maxConnections, taken.allow, taken.logLevel) = (new.maxConnections, new.allow, new.logLevel)
     return taken
   }
@@ -116,6 +121,7 @@ package struct Settings: Sendable {
     case .listen: listen = try wanted(HostPort(parsing: text))
     case .uploadLimit: uploadLimit = text == "none" ? nil : try wanted(Settings.rate(text))
     case .downloadLimit: downloadLimit = text == "none" ? nil : try wanted(Settings.rate(text))
+    case .uploadLimitPerPeer: uploadLimitPerPeer = text == "none" ? nil : try wanted(Settings.rate(text))
     case .maxConnections:
       maxConnections = text == "auto" ? nil : try wanted(Settings.number(text, 1...1_000_000))
     case .allow: try takeAllowed(text, origin)
@@ -137,6 +143,7 @@ package struct Settings: Sendable {
       let seconds = try wanted(Double(text).flatMap { $0 >= 0.1 && $0 <= 86_400 ? $0 : nil })
       chunkTimeout = .nanoseconds(Int64(seconds * 1e9))
     case .wait: wait = text == "none" ? nil : try wanted(Stay(argument: text))
+    case .zone: zone = text == "none" ? nil : try wanted(ZoneName(text))
     case .lan:
       // Of the environment, "off" has always left this machine in.
       if case .environment = origin, text == "off" { lan = .machine } else { lan = try wanted(LAN(rawValue: text)) }
@@ -176,6 +183,7 @@ package struct Settings: Sendable {
     return text.utf8.first == UInt8(ascii: "/") ? text : PathParts(file).folder + "/" + text
   }
 
+  /// Bytes a second. A lower rate would let no piece pass before its timeout.
   private static func rate(_ text: String) -> UInt64? {
     ByteSize(argument: text).flatMap { $0.bytes < 1_000 ? nil : $0.bytes }
   }

@@ -60,6 +60,10 @@ public typealias PeerPatience = Transfer.PeerPatience
 public typealias PeerWait = Transfer.PeerWait
 /// What the engine decided or saw.
 public typealias DownloadReport = Transfer.DownloadReport
+/// Bytes by the zones of the peers.
+public typealias ZoneBytes = Transfer.ZoneBytes
+/// The name of a zone.
+public typealias ZoneName = Wire.ZoneName
 /// A look at a download that runs.
 public typealias DownloadProgress = Transfer.DownloadProgress
 /// A look at one of its peers.

@@ -148,12 +148,19 @@ public final class Node: Sendable {
 
   /// Changes the limits, as in `NodeConfiguration`. Peers that are no longer allowed are disconnected. A lower
   /// `connectionsMax` disconnects no peer. Any thread may call it.
-  public func reconfigure(uploadLimit: UInt64?, connectionsMax: Int?, allowedPeers: Set<PeerID>?) {
-    context.reconfigure(uploadLimit: uploadLimit, connectionsMax: connectionsMax, allowedPeers: allowedPeers)
+  public func reconfigure(
+    uploadLimit: UInt64?, uploadLimitPerPeer: UInt64? = nil, connectionsMax: Int?, allowedPeers: Set<PeerID>?
+  ) {
+    context.reconfigure(
+      uploadLimit: uploadLimit, uploadLimitPerPeer: uploadLimitPerPeer, connectionsMax: connectionsMax,
+      allowedPeers: allowedPeers)
   }
 
-  /// Changes how many bytes a second it sends and fetches. Nil: no limit. Any thread may call it.
-  public func limit(uploads: UInt64?, downloads: UInt64?) { context.limit(uploads: uploads, downloads: downloads) }
+  /// Changes how many bytes a second it sends, in all and to each address, and fetches. Nil: no limit. Any thread may call
+  /// it.
+  public func limit(uploads: UInt64?, uploadsPerPeer: UInt64? = nil, downloads: UInt64?) {
+    context.limit(uploads: uploads, uploadsPerPeer: uploadsPerPeer, downloads: downloads)
+  }
 
   /// Connections from outside that it admits at a time: those of its configuration, as far as the limit of open files
   /// reaches.
@@ -164,6 +171,7 @@ public final class Node: Sendable {
     var figures = context.counters.counted
     figures.connections = context.admission { $0.establishedCount }
     figures.uploadedBytes = context.uploaded
+    figures.uploadedByZone = context.uploadedByZone
     figures.isScanning = context.isScanning
     (figures.files, figures.fileBytes) = context.offered.served
     return figures

@@ -44,6 +44,11 @@ public struct NodeConfiguration: Sendable {
   public var uploadLimit: UInt64?
   /// Bytes a second that all downloads fetch together; nil: no limit.
   public var downloadLimit: UInt64?
+  /// Bytes a second to each address, over all connections with it; nil: no limit.
+  public var uploadLimitPerPeer: UInt64?
+  /// The part of the network in which the node is, as every peer hears. Peers of the same zone are preferred, and the nodes
+  /// of a zone fetch each chunk from outside it about once. Nil: zones play no part.
+  public var zone: ZoneName?
   /// The peers that may connect; nil: all. The list does not concern peers that this node dials.
   public var allowedPeers: Set<PeerID>?
   /// The places where the node looks for peers and can be found; nil: none.
@@ -110,6 +115,8 @@ final class NodeContext: Sendable {
   var control: Mailbox<ControlMessage> { threads.control }
   let following: FolderFollowing
   private let uploadedBytes = Atomic<UInt64>(0)
+  /// Nil: the node is in no zone.
+  private let zoneBytes: Mutex<ZoneBytes>?
   /// Those that have not ended, by their files.
   private let downloads = Mutex<[FileID: Download]>([:])
   let names = ConnectionNames()
@@ -127,7 +134,9 @@ final class NodeContext: Sendable {
     self.configuration = configuration
     onEvent = report
     limits = Mutex(ChangingLimits(configuration))
-    uploadLimiter = UploadLimiter(bytesPerSecond: configuration.uploadLimit)
+    zoneBytes = configuration.zone.map { _ in Mutex(ZoneBytes()) }
+    uploadLimiter = UploadLimiter(
+      bytesPerSecond: configuration.uploadLimit, perPeer: configuration.uploadLimitPerPeer)
     admission = Admission(places: ConnectionPlaces(configuration, folderCount: 0, downloadCount: 0))
     outboxes = OutboxMemory(byteCountMax: configuration.outboxesBytesMax)
     following = try FolderFollowing()
@@ -148,7 +157,7 @@ final class NodeContext: Sendable {
   private var payload: HandshakePayload {
     HandshakePayload(
       listenPort: address?.port, capabilities: fetches ? [] : .severalConnections, agent: "p2pnode",
-      requestsInFlightMax: UInt16(ProtocolLimits.requestsInFlightMax))
+      requestsInFlightMax: UInt16(ProtocolLimits.requestsInFlightMax), zone: configuration.zone)
   }
 
   /// Whether both ends accept several connections between the same two peers.
@@ -159,16 +168,18 @@ final class NodeContext: Sendable {
   func isAllowed(_ peer: PeerID) -> Bool { limits.withLock { $0.isAllowed(peer) } }
 
   /// Changes the limits, also for connected peers. A lower `connectionsMax` disconnects no peer.
-  func reconfigure(uploadLimit: UInt64?, connectionsMax: Int?, allowedPeers allowed: Set<PeerID>?) {
-    uploadLimiter.change(to: uploadLimit)
+  func reconfigure(
+    uploadLimit: UInt64?, uploadLimitPerPeer: UInt64?, connectionsMax: Int?, allowedPeers allowed: Set<PeerID>?
+  ) {
+    uploadLimiter.change(to: uploadLimit, perPeer: uploadLimitPerPeer)
     limits.withLock { $0 = ChangingLimits(connectionsMax: connectionsMax, allowedPeers: allowed) }
     countPlaces()
     sendToAllLoops(.reconfigured)
   }
 
   /// Changes the limits of bytes a second. Nil: no limit.
-  func limit(uploads: UInt64?, downloads: UInt64?) {
-    uploadLimiter.change(to: uploads)
+  func limit(uploads: UInt64?, uploadsPerPeer: UInt64?, downloads: UInt64?) {
+    uploadLimiter.change(to: uploads, perPeer: uploadsPerPeer)
     sendToAllLoops(.reconfigured)
     control.send(.downloadLimit(downloads))
   }
@@ -217,7 +228,15 @@ final class NodeContext: Sendable {
 
   /// File bytes sent since the start.
   var uploaded: UInt64 { uploadedBytes.load(ordering: .relaxed) }
-  func uploaded(_ bytes: Int) { uploadedBytes.add(UInt64(bytes), ordering: .relaxed) }
+  /// The same by the zones of the peers. Nil: the node is in no zone.
+  var uploadedByZone: ZoneBytes? { zoneBytes?.withLock { $0 } }
+
+  /// - `zone`: the zone that the peer announced.
+  func uploaded(_ bytes: Int, to zone: ZoneName?) {
+    uploadedBytes.add(UInt64(bytes), ordering: .relaxed)
+    guard let own = configuration.zone else { return }
+    zoneBytes?.withLock { $0[PeerZone(zone, own: own)] += UInt64(bytes) }
+  }
 
   /// A served file has changed since it was hashed. The node sends no more of it to any peer, unless another path has
   /// the same bytes, and looks again at the file that is at the path now.

@@ -2,6 +2,7 @@
 import Posix
 import Storage
 import Synchronization
+import Transfer
 import Wire
 
 /// Numbers of one moment. Counts are since the start.
@@ -29,6 +30,8 @@ public struct NodeFigures: Sendable {
   public internal(set) var requests: UInt64 = 0
   /// File bytes sent.
   public internal(set) var uploadedBytes: UInt64 = 0
+  /// The same by the zones of the peers. Nil: the node is in no zone.
+  public internal(set) var uploadedByZone: ZoneBytes?
   /// Files that were withdrawn because they changed or could not be read.
   public internal(set) var withdrawn: UInt64 = 0
   /// Files served now, and their bytes.

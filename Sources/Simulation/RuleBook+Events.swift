@@ -24,6 +24,7 @@ extension RuleBook {
       resumed(resumable.leaves, at: now)
     case .resumed(let leaves): resumed(leaves, at: now)
     case .sharedChunksCompared: isComparingShared = false
+    case .zone: break
     case .pageArrived(let page, let id):
       if lines[id]?.page == page {
         pagesHeld.insert(page)

@@ -23,6 +23,7 @@ public struct HandshakePayload: Hashable, Sendable {
     case capabilities = 2
     case agent = 3
     case requestsInFlightMax = 4
+    case zone = 5
   }
 
   /// The TCP port that the peer can be dialled at; nil where it does not listen, which a port of 0 says too.
@@ -32,16 +33,19 @@ public struct HandshakePayload: Hashable, Sendable {
   public var agent: String?
   /// How many unanswered requests the peer accepts on one connection; nil: `ProtocolLimits.requestsInFlightMax`.
   public var requestsInFlightMax: UInt16?
+  /// The zone in which the peer says that it is; nil: it does not say. It is only a claim.
+  public var zone: ZoneName?
 
   public init(
     listenPort: UInt16? = nil, capabilities: Capabilities = [], agent: String? = nil,
-    requestsInFlightMax: UInt16? = nil
+    requestsInFlightMax: UInt16? = nil, zone: ZoneName? = nil
   ) {
     precondition((agent?.utf8.count ?? 0) <= HandshakePayload.agentByteCountMax, "the agent's name is too long")
     self.listenPort = listenPort
     self.capabilities = capabilities
     self.agent = agent
     self.requestsInFlightMax = requestsInFlightMax
+    self.zone = zone
   }
 
   public func encode() -> [UInt8] {
@@ -61,6 +65,10 @@ public struct HandshakePayload: Hashable, Sendable {
     if let requestsInFlightMax {
       out += [Field.requestsInFlightMax.rawValue, 2]
       out.append(bigEndian: requestsInFlightMax)
+    }
+    if let zone {
+      out += [Field.zone.rawValue, UInt8(zone.description.utf8.count)]
+      out += zone.description.utf8
     }
     return out
   }
@@ -96,6 +104,11 @@ public struct HandshakePayload: Hashable, Sendable {
     case .requestsInFlightMax:
       guard let count = value.u16() else { return false }
       requestsInFlightMax = count
+    case .zone:
+      guard let bytes = value.take(value.bytesLeft), let text = String(validating: bytes, as: UTF8.self),
+        let name = ZoneName(text)
+      else { return false }
+      zone = name
     }
     return value.isAtEnd
   }

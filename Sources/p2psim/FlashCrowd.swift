@@ -47,6 +47,15 @@ struct FlashCrowd: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Each node knows its upload, as with --upload-limit, and so when it is full.")
   var uploadLimit = true
 
+  @Option(help: "Zones that the nodes are in by turns, the seed in the first. All traffic between zones shares a link.")
+  var zones = 1
+
+  @Option(help: "What the link between zones carries in each direction, in bytes a second.")
+  var link = 1.25e6
+
+  @Flag(inversion: .prefixedNo, help: "Each node announces its zone, as with --zone.")
+  var announce = true
+
   @Flag(help: "Print everything that happens.")
   var trace = false
 
@@ -59,6 +68,7 @@ struct FlashCrowd: ParsableCommand {
     guard [1, 2, 4, 8, 16, 32, 64].contains(leaves) else { throw ValidationError("--leaves is a power of two to 64") }
     guard up >= 1, down >= 1 else { throw ValidationError("a rate is at least 1") }
     guard (0...10_000).contains(delay) else { throw ValidationError("--delay is 0 to 10,000") }
+    guard (1...100).contains(zones), link >= 1 else { throw ValidationError("--zones is 1 to 100, --link at least 1") }
     guard connections >= 1, inbound >= 1, seedConnections >= 1 else { throw ValidationError("a node has connections") }
     guard (0...10).contains(churn) else { throw ValidationError("--churn is 0 to 10") }
   }
@@ -78,6 +88,9 @@ struct FlashCrowd: ParsableCommand {
     plan.churn = churn
     plan.leavesWhenDone = leave
     plan.limitsUpload = uploadLimit
+    plan.zones = zones
+    plan.linkRate = link
+    plan.announcesZones = announce
     return plan
   }
 
@@ -97,6 +110,9 @@ struct FlashCrowd: ParsableCommand {
         + "connections \(outcome.seedConnections) at the seed, \(rounded(outcome.connectionsPerPeer)) at a peer, "
         + "events \(outcome.events) wall \(rounded(Double(wall.components.seconds) + Double(wall.components.attoseconds) / 1e18)) s "
         + "fingerprint \(String(outcome.fingerprint, radix: 16))")
+    if zones > 1 {
+      print("link \(rounded(outcome.linkCopies)) copies away, \(rounded(outcome.linkCopiesBack)) copies back")
+    }
     if let violation = outcome.violation {
       print("a rule is broken: \(violation)")
       throw ExitCode(1)

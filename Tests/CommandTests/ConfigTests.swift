@@ -126,8 +126,11 @@ struct ConfigTests {
     #expect(try workbench.ended(serve).code == 0, "\(serve)")
   }
 
-  @Test func `a raised limit lets what waits go on at once, and who is no longer allowed has to go`() throws {
-    try write("upload-limit = 1K\n")
+  @Test(arguments: ["upload-limit", "upload-limit-per-peer"])
+  func `a raised limit lets what waits go on at once, and peers that are no longer allowed have to go`(
+    limit: String
+  ) throws {
+    try write("\(limit) = 1K\n")
     let folder = try workbench.makeFolder("files")
     let path = try workbench.makeFile("files/data.bin", byteCount: 2 << 20)
     let serve = try start(["serve", folder, "--listen", "127.0.0.1:0", "--verbose"])
@@ -138,14 +141,14 @@ struct ConfigTests {
     // At that rate the file takes half an hour.
     let slow = try workbench.start(["get", fileID, "--peer", address, "-o", "slow", "--chunk-timeout", "3600"])
     try workbench.line(of: serve, with: "opens data.bin")
-    try write("upload-limit = none\n")
+    try write("\(limit) = none\n")
     serve.signal(SIGHUP)
     #expect(try workbench.ended(slow).code == 0, "\(slow)")
     #expect(TestFile.areEqual(path, workbench.path("slow")))
 
-    try write("upload-limit = 1K\n")
+    try write("\(limit) = 1K\n")
     serve.signal(SIGHUP)
-    try workbench.line(of: serve, with: "reloaded: upload-limit: none is now 1K")
+    try workbench.line(of: serve, with: "reloaded: \(limit): none is now 1K")
     let banned = try workbench.start(["get", fileID, "--peer", address, "-o", "banned", "--retries", "0"])
     try workbench.wait(for: "a second opening") { serve.stderr.lines.count { $0.contains("opens data.bin") } == 2 }
     try write("allow = \(String(repeating: "ab", count: 32))\n")

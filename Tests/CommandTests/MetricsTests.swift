@@ -63,7 +63,7 @@ struct MetricsTests {
   }
 
   @Test func `the dashboard draws numbers that there are, and all of them`() throws {
-    let (served, _, _) = try workbench.serveFile(byteCount: 1_000, "--metrics", "127.0.0.1:0")
+    let (served, _, _) = try workbench.serveFile(byteCount: 1_000, "--metrics", "127.0.0.1:0", "--zone", "a")
     let port = try #require(UInt16(served.address.split(separator: ":")[1]))
     let liar = try BlockingSocket(dialling: Endpoint(ipv4: (127, 0, 0, 1), port: port))
     try liar.send(Array("GET / HTTP/1.1\r\n\r\n".utf8))
@@ -72,7 +72,7 @@ struct MetricsTests {
     let samples = try scrape(url)
     let get = try workbench.start([
       "get", String(repeating: "ab", count: 32), "--peer", served.address, "--chunk-timeout", "60", "--metrics",
-      "127.0.0.1:0", "--verbose", "--peer", "127.0.0.1:\(try LocalPort.closed())",
+      "127.0.0.1:0", "--zone", "a", "--verbose", "--peer", "127.0.0.1:\(try LocalPort.closed())",
     ])
     let fetched = try scrape(try workbench.line(of: get, with: "metrics at http://"))
     get.signal(SIGINT)

@@ -40,6 +40,7 @@ struct SettingsTests {
       settings.jobs == 4 && settings.workers == 8 && settings.retries == 3 && settings.chunkTimeout == .seconds(30))
     #expect(settings.listen.description == "[::]:9800" && settings.maxConnections == nil)
     #expect(settings.uploadLimit == nil && settings.allow == nil && settings.metrics == nil)
+    #expect(settings.uploadLimitPerPeer == nil && settings.zone == nil)
     #expect(settings.lan == .on && settings.cipher == .auto && settings.logLevel == .info)
     #expect(settings.identity == nil && settings.swarmKey == nil)
     for key in SettingKey.allCases {
@@ -60,6 +61,11 @@ struct SettingsTests {
 
   @Test func `a limit of the file can be lifted`() throws {
     #expect(try settings([.uploadLimit: ["none"]], [:], "upload-limit = 1M").uploadLimit == nil)
+    let text = "upload-limit-per-peer = 1M\nzone = eu-west.1_A"
+    let set = try settings([:], [:], text)
+    #expect(set.uploadLimitPerPeer == 1_000_000 && set.zone?.description == "eu-west.1_A" && set.uploadLimit == nil)
+    let lifted = try settings([.uploadLimitPerPeer: ["none"], .zone: ["none"]], [:], text)
+    #expect(lifted.uploadLimitPerPeer == nil && lifted.zone == nil)
   }
 
   @Test func `every default is a value that can be written`() throws {
@@ -97,7 +103,7 @@ struct SettingsTests {
     "workers = 2\nworkers = 2",
     "retries = -1", "retries = 1001", "chunk-timeout = 0", "chunk-timeout = nan", "chunk-timeout = 1e9",
     "listen = nowhere", "listen = 1.2.3.4", "upload-limit = 1", "upload-limit = fast", "download-limit = 1", "wait = 5",
-    "wait = 5 s", "max-connections = 0",
+    "wait = 5 s", "upload-limit-per-peer = 999", "zone = a b", "zone = a/b", "zone = zürich", "max-connections = 0",
     "max-connections = 99999999999999999999", "lan = maybe", "cipher = rot13", "log-level = loud", "allow = abc",
     "allow = ,", "metrics = localhost:9464", "metrics = 9464", "metrics = 127.0.0.1",
     "[section]", "workers = \u{1}2", "Workers = 2",

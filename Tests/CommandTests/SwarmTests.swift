@@ -24,6 +24,24 @@ struct SwarmTests {
     }
   }
 
+  @Test func `a get in a zone counts bytes by zone, and fetches from its zone`() throws {
+    let (near, fileID, path) = try workbench.serveFile(byteCount: 24 << 20, "--zone", "rack1", "--upload-limit", "20Mi")
+    let far = try workbench.serve(workbench.path("served"), "--zone", "rack2")
+    let get = try workbench.run(
+      "get", fileID, "--peer", far.address, "--peer", near.address, "-o", "out.bin", "--zone", "rack1")
+    #expect(get.code == 0 && TestFile.areEqual(path, workbench.path("out.bin")), "\(get)")
+    let line = try #require(
+      get.stderr.text.firstMatch(of: #/\[Stats\] Bytes by zone: (\d+) own, (\d+) other, 0 unknown\n/#), "\(get)")
+    let (own, other) = (try #require(Int(line.1)), try #require(Int(line.2)))
+    #expect(own + other == 24 << 20 && own > other, "\(get)")
+    let json = try workbench.run(
+      "get", fileID, "--peer", near.address, "-o", "json.bin", "--zone", "rack9", "--json", "--quiet")
+    #expect(
+      json.code == 0 && json.stdout.text.contains(#""zoneBytes":{"own":0,"other":25165824,"unknown":0}"#), "\(json)")
+    let plain = try workbench.run("get", fileID, "--peer", near.address, "-o", "plain.bin")
+    #expect(plain.code == 0 && !plain.stderr.text.contains("by zone"), "\(plain)")
+  }
+
   @Test func `a file that changes on one peer while it is sent is withdrawn there, and comes from the other`() throws {
     let (one, fileID, changed) = try workbench.serveFile(byteCount: 12 << 20, "--upload-limit", "2Mi", folder: "one")
     let (two, same, path) = try workbench.serveFile(byteCount: 12 << 20, "--upload-limit", "2Mi", folder: "two")

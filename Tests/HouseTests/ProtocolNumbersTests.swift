@@ -49,6 +49,7 @@ private let sentences: [(pattern: String, numbers: [Int])] = [
   (#"Each message is `u16 length ‖ bytes`, at most (\d+) bytes"#, [ChannelHandshake.messageByteCountMax]),
   (#"A payload is at most (\d+) bytes"#, [HandshakePayload.byteCountMax]),
   (#"text, at most (\d+) bytes: what the program"#, [HandshakePayload.agentByteCountMax]),
+  (#"text, 1…(\d+) bytes, each a letter"#, [ZoneName.byteCountMax]),
   (#"sender of this accepts; absent: (\d+)"#, [ProtocolLimits.requestsInFlightMax]),
   (#"plaintext 1…([\d,]+) bytes"#, [Record.plaintextByteCountMax]),
   (#"again after ([\d,]+) more"#, [Int(Record.rekeyInterval)]),

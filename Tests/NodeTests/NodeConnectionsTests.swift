@@ -45,7 +45,7 @@ import Wire
       guard case .message(let download, let message) = message else { return nil }
       let words =
         switch message {
-        case .connected(let id, _, _): "connected \(id.rawValue)"
+        case .connected(let id, _, _, _): "connected \(id.rawValue)"
         case .joined: "joined"
         case .dialFailed(let id, let end): "dial \(id.rawValue) failed: \(end)"
         case .connectionLost(let id, let end): "lost \(id.rawValue): \(end)"

@@ -14,11 +14,11 @@ import Wire
   @Test func `a limit can be set, changed and lifted`() {
     let limiter = UploadLimiter(bytesPerSecond: nil) { 0 }
     #expect(limiter.wait(toSend: 1 << 30) == nil)
-    limiter.change(to: 1_000)
+    limiter.change(to: 1_000, perPeer: nil)
     // What may leave at once.
     #expect(limiter.wait(toSend: 256 << 10) == nil)
     #expect(limiter.wait(toSend: 1_000) == .seconds(1))
-    limiter.change(to: nil)
+    limiter.change(to: nil, perPeer: nil)
     #expect(limiter.wait(toSend: 1_000) == nil)
   }
 
@@ -26,7 +26,7 @@ import Wire
     let clock = Atomic<Int64>(0)
     let limiter = UploadLimiter(bytesPerSecond: 1_000) { clock.load(ordering: .relaxed) }
     #expect(limiter.wait(toSend: 256 << 10) == nil)
-    limiter.change(to: 1_000)
+    limiter.change(to: 1_000, perPeer: nil)
     #expect(limiter.wait(toSend: 256 << 10) == nil)
     #expect(limiter.wait(toSend: 1_000) == .seconds(1))
     clock.store(1_000_000_000, ordering: .relaxed)

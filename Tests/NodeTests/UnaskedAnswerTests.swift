@@ -103,12 +103,14 @@ import Wire
     #expect(ends)
   }
 
-  @Test func `a peer's own limit of requests in flight reaches the brain`() throws {
-    let fetching = try FetchingLoop(payload: HandshakePayload(requestsInFlightMax: 3))
+  @Test func `a peer's own limit of requests in flight, and its zone, reach the brain`() throws {
+    let fetching = try FetchingLoop(payload: HandshakePayload(requestsInFlightMax: 3, zone: ZoneName("rack1")))
     try fetching.ping()
-    let limits = fetching.loop.context.control.takeAll().compactMap { message -> Int? in
-      if case .connection(_, .established(_, let requestsMax)) = message { requestsMax } else { nil }
+    var established: [(requestsMax: Int, zone: ZoneName?)] = []
+    for message in fetching.loop.context.control.takeAll() {
+      guard case .connection(_, .established(_, let requestsMax, let zone)) = message else { continue }
+      established.append((requestsMax, zone))
     }
-    #expect(limits == [3])
+    #expect(established.map(\.requestsMax) == [3] && established.map(\.zone) == [ZoneName("rack1")])
   }
 }

@@ -140,11 +140,37 @@ import Wire
     clock.store(1_000_000_000, ordering: .relaxed)
     #expect(limiter.wait(toSend: 80_000) == nil)
   }
+
+  @Test func `the limit of each peer holds all connections from its address, and nobody else`() {
+    let clock = Atomic<Int64>(0)
+    let limiter = UploadLimiter(bytesPerSecond: nil, perPeer: 100_000) { clock.load(ordering: .relaxed) }
+    func pace(_ bytes: Int, _ host: UInt8, on loop: Int = 0) -> UploadLimiter.Pace {
+      let ip = [UInt8](repeating: host, count: 16)
+      return limiter.pace(bytes, to: AddressGroup(ip: ip), at: ip, on: loop)
+    }
+    #expect(pace(256 << 10, 1) == .send, "at once after a pause")
+    #expect(pace(50_000, 1, on: 0) == .hold(.milliseconds(500)))
+    #expect(pace(50_000, 1, on: 1) == .hold(.milliseconds(500)), "another loop, the same peer")
+    #expect(pace(50_000, 2, on: 0) == .send)
+    clock.store(500_000_000, ordering: .relaxed)
+    #expect(pace(50_000, 1, on: 1) == .send)
+    #expect(pace(50_000, 1, on: 0) == .hold(.milliseconds(500)))
+    limiter.change(to: nil, perPeer: nil)
+    #expect(pace(1 << 30, 1) == .send)
+  }
 }
 
 extension UploadLimiter {
   /// For the first loop, to one and the same address.
   func wait(toSend bytes: Int) -> Duration? {
     wait(toSend: bytes, to: AddressGroup(ip: [UInt8](repeating: 1, count: 16)), on: 0)
+  }
+
+  /// Nil: the bytes leave now.
+  fileprivate func wait(toSend bytes: Int, to group: AddressGroup, on loop: Int) -> Duration? {
+    switch pace(bytes, to: group, at: [UInt8](repeating: 1, count: 16), on: loop) {
+    case .send: nil
+    case .wait(let delay), .hold(let delay): delay
+    }
   }
 }

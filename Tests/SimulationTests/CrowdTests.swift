@@ -49,4 +49,29 @@ import Testing
     #expect(
       Crowd.run(plan).violation == nil, "p2psim crowd --peers 8 --file-chunks 24 --churn 1 --leave --seed \(seed)")
   }
+
+  @Test(arguments: [0, 1, 2])
+  func `the slow link between two zones carries little more than one copy`(seed: UInt64) {
+    var plan = plan(8, seed: seed)
+    plan.chunks = 40
+    plan.zones = 2
+    let outcome = Crowd.run(plan)
+    let command = "p2psim crowd --peers 8 --file-chunks 40 --leaves 16 --zones 2 --seed \(seed)"
+    #expect(outcome.violation == nil, "\(command)")
+    #expect(outcome.linkCopies + outcome.linkCopiesBack < 1.3, "\(outcome.linkCopies): \(command)")
+    // The link is nearly all that the far zone waits for.
+    #expect(outcome.lastSeconds < 1.3 * plan.fileBytes / plan.linkRate, "\(command)")
+    plan.announcesZones = false
+    let unaware = Crowd.run(plan)
+    #expect(unaware.linkCopies > 1.5 && unaware.lastSeconds > outcome.lastSeconds, "\(unaware.linkCopies): \(command)")
+  }
+
+  @Test func `a node that leaves its zone without a word holds up the others for little`() {
+    var plan = plan(8)
+    plan.chunks = 40
+    plan.zones = 2
+    plan.churn = 1
+    let outcome = Crowd.run(plan)
+    #expect(outcome.violation == nil && outcome.linkCopies < 1.5, "\(outcome.linkCopies)")
+  }
 }

@@ -4,7 +4,8 @@ import Testing
 @testable import Wire
 
 private let full = HandshakePayload(
-  listenPort: 9800, capabilities: .severalConnections, agent: "p2pnode/0.1 é", requestsInFlightMax: 64)
+  listenPort: 9800, capabilities: .severalConnections, agent: "p2pnode/0.1 é", requestsInFlightMax: 64,
+  zone: ZoneName("rack-12"))
 
 private func decode(_ bytes: [UInt8]) -> HandshakePayload? { try? HandshakePayload(decoding: bytes) }
 
@@ -13,6 +14,7 @@ private func decode(_ bytes: [UInt8]) -> HandshakePayload? { try? HandshakePaylo
     listenPort: 0x2648, capabilities: .severalConnections, agent: "ab", requestsInFlightMax: 0x0140)
   #expect(payload.encode() == [1, 2, 0x26, 0x48, 2, 4, 0, 0, 0, 1, 3, 2, 0x61, 0x62, 4, 2, 1, 0x40])
   #expect(HandshakePayload().encode() == [])
+  #expect(HandshakePayload(zone: ZoneName("a.Z")).encode() == [5, 3, 0x61, 0x2E, 0x5A])
 }
 
 @Test func `a payload is read as it was written`() {
@@ -32,6 +34,8 @@ private func decode(_ bytes: [UInt8]) -> HandshakePayload? { try? HandshakePaylo
   for field in [
     HandshakePayload(listenPort: 9800), HandshakePayload(listenPort: 9800, capabilities: .severalConnections),
     HandshakePayload(listenPort: 9800, capabilities: .severalConnections, agent: full.agent),
+    HandshakePayload(
+      listenPort: 9800, capabilities: .severalConnections, agent: full.agent, requestsInFlightMax: 64),
   ] { ends.insert(field.encode().count) }
   for count in 0..<bytes.count { #expect((decode(Array(bytes.prefix(count))) != nil) == ends.contains(count)) }
 }
@@ -49,8 +53,20 @@ private func decode(_ bytes: [UInt8]) -> HandshakePayload? { try? HandshakePaylo
 @Test(
   arguments: [
     [1, 1, 0], [1, 3, 0, 0, 0], [2, 3, 0, 0, 0], [4, 0], [1, 255], [3, 1, 0xFF], [1, 2, 0, 1, 1, 2, 0, 1],
-    [200, 1], [3, 33] + Array(repeating: 0x61, count: 33), [200, 255] + Array(repeating: 1, count: 255),
+    [5, 0], [5, 1, 0x20], [5, 1, 0x2F], [5, 2, 0x61, 0x00], [5, 1, 0x61, 5, 1, 0x61],
+    [5, 65] + Array(repeating: 0x61, count: 65), [200, 1], [3, 33] + Array(repeating: 0x61, count: 33),
+    [200, 255] + Array(repeating: 1, count: 255),
   ] as [[UInt8]])
 func `a field of a wrong length, twice, or that is not text is refused`(_ bytes: [UInt8]) {
   #expect(throws: HandshakeError.malformed(.payload)) { try HandshakePayload(decoding: bytes) }
+}
+
+@Test func `a zone has 1 to 64 letters, digits, hyphens, dots and underscores`() {
+  for name in ["a", "eu-west-1a", "RACK_12.b", String(repeating: "z", count: 64)] {
+    #expect(ZoneName(name)?.description == name)
+    #expect(decode(HandshakePayload(zone: ZoneName(name)).encode())?.zone?.description == name)
+  }
+  for name in ["", "a b", "a/b", "a:b", "zürich", "a\n", "a\0", "\"", String(repeating: "z", count: 65)] {
+    #expect(ZoneName(name) == nil, "\(name)")
+  }
 }

@@ -48,7 +48,10 @@ func `a listener answers the published dialer as published`(_ file: String) thro
   let (hash, remote, payload) = (channel.handshakeHash, channel.remote, channel.remotePayload)
   #expect(hash.bytes == vectors["handshake-hash"])
   #expect(remote.digest.bytes == vectors["dialer.peerID"])
-  #expect(payload == HandshakePayload(listenPort: 40_001, agent: "dialer é", requestsInFlightMax: 32))
+  #expect(
+    payload
+      == HandshakePayload(listenPort: 40_001, agent: "dialer é", requestsInFlightMax: 32, zone: ZoneName("eu-west_1.A"))
+  )
 }
 
 @Test(arguments: handshakeFiles)

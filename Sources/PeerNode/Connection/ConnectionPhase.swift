@@ -59,6 +59,8 @@ final class EstablishedPeer {
   let requestsMax: Int
   /// The port at which it can be dialled: the one that was dialled, or the one that it has announced.
   let listenPort: UInt16?
+  /// The zone in which it says that it is.
+  let zone: ZoneName?
   var channel: EstablishedChannel
   /// Gives its messages their meaning.
   var driver: SessionDriver
@@ -80,6 +82,7 @@ final class EstablishedPeer {
     id = established.remote
     requestsMax = payload.requestsInFlightMax.map { Int($0) } ?? ProtocolLimits.requestsInFlightMax
     listenPort = dialled ?? payload.listenPort
+    zone = payload.zone
     driver = SessionDriver(
       handshakeHash: established.handshakeHash, role: established.role, requestsMax: requestsMax)
     standing = Standing(meansSeveral: meansSeveral, at: now)

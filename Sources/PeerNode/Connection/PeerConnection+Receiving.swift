@@ -115,7 +115,7 @@ extension PeerConnection {
     phase = .established(peer)
     timers.established()
     if role == .dialer {
-      reportToControl(.established(peer.id, requestsMax: peer.requestsMax))
+      reportToControl(.established(peer.id, requestsMax: peer.requestsMax, zone: peer.zone))
     } else {
       loop.context.report(.connected(peer.id, address))
       if loop.context.isAllowed(peer.id) { admit(peer) } else { close(.local(.notAllowed, "")) }

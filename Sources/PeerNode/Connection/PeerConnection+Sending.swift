@@ -98,6 +98,19 @@ extension PeerConnection {
     }
   }
 
+  /// The peer got as much as its limit allows. Its next piece keeps back no piece for others.
+  func isHeld() {
+    guard let peer, let fileID = peer.waitsFor else { return }
+    loop.context.swarms.rests(fileID, token)
+    peer.waitsFor = nil
+  }
+
+  /// The peer may get more.
+  func isReleased() {
+    marks.isQueuedToSend = false
+    if let peer { queueToSend(peer) }
+  }
+
   /// Bytes that `sendPiece` would send and that count against a limit; nil when there are none.
   var nextUploadBytes: Int? { peer?.driver.session.nextUploadByteCount }
 
@@ -147,7 +160,7 @@ extension PeerConnection {
     let byteCount = try loop.files.read(piece, of: source)
     send(.data(piece.header(leafHashes: hashes, byteCount: byteCount)), to: peer)
     loop.files.takePiece { seal($0, for: peer) }
-    loop.context.uploaded(byteCount)
+    loop.context.uploaded(byteCount, to: peer.zone)
     if case .download(let share) = source { share.link.uploaded(byteCount) }
     record?.sent(byteCount, of: piece.handle)
     if piece.isLastOfAnswer { loop.context.counters.answered() }

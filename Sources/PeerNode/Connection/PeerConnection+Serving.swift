@@ -59,7 +59,8 @@ extension PeerConnection {
   private func fetch(from peer: EstablishedPeer, for share: DownloadShare) {
     guard !peer.isTurnedAway, share.isFetching, !fetches.has(share.link.id) else { return }
     fetches.offer(to: share.link.id)
-    reportToControl(.joined(share.link.id, address, peer.id, requestsMax: peer.requestsMax))
+    reportToControl(
+      .joined(share.link.id, address, peer.id, requestsMax: peer.requestsMax, zone: peer.zone))
   }
 
   /// More files are served than before, or the scan is over.

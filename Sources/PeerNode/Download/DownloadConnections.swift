@@ -11,6 +11,8 @@ final class DownloadConnections {
     let address: Endpoint
     var peer: PeerID?
     var requestsMax = 0
+    /// The zone that the peer announced.
+    var zone: ZoneName?
     /// OPEN was sent.
     var isOpening = false
     /// The peer has opened the content for this download.
@@ -91,7 +93,7 @@ final class DownloadConnections {
   // MARK: Messages
 
   /// A connection to an address stands, and the peer has proven its PeerID. Nil: the brain need not hear of it.
-  func connected(_ id: ConnectionID, _ peer: PeerID, requestsMax: Int) -> DownloadEvent? {
+  func connected(_ id: ConnectionID, _ peer: PeerID, requestsMax: Int, zone: ZoneName?) -> DownloadEvent? {
     guard let connection = connections[id] else {
       refuse(id)
       return nil
@@ -105,7 +107,7 @@ final class DownloadConnections {
       open(id)
       return nil
     }
-    (connections[id]!.peer, connections[id]!.requestsMax) = (peer, requestsMax)
+    (connections[id]!.peer, connections[id]!.requestsMax, connections[id]!.zone) = (peer, requestsMax, zone)
     duplicates.began(id, with: peer)
     return .connected(id, peer, requestsMax: requestsMax)
   }
@@ -115,9 +117,9 @@ final class DownloadConnections {
 
   /// A peer has opened the content at this node.
   func joined(
-    _ id: ConnectionID, _ address: Endpoint, _ peer: PeerID, requestsMax: Int
+    _ id: ConnectionID, _ address: Endpoint, _ peer: PeerID, requestsMax: Int, zone: ZoneName?
   ) -> DownloadEvent {
-    connections[id] = Connection(address: address, peer: peer, requestsMax: requestsMax)
+    connections[id] = Connection(address: address, peer: peer, requestsMax: requestsMax, zone: zone)
     duplicates.began(id, with: peer)
     return .connected(id, peer, requestsMax: requestsMax, from: address.ip)
   }
@@ -128,6 +130,9 @@ final class DownloadConnections {
     return .connected(
       id, peer, requestsMax: connection.requestsMax, from: id.isInbound ? connection.address.ip : nil)
   }
+
+  /// The zone that the peer of a connection announced.
+  func zone(of id: ConnectionID) -> ZoneName? { connections[id]?.zone }
 
   /// A dial has failed.
   func dialFailed(_ id: ConnectionID, _ end: ConnectionEnd) -> [DownloadEvent] {

@@ -9,9 +9,9 @@ import Wire
 enum DownloadMessage: Sendable {
   // From the loops, the first five by way of `NodeConnections`.
   /// The peer accepts so many requests in flight.
-  case connected(ConnectionID, PeerID, requestsMax: Int)
+  case connected(ConnectionID, PeerID, requestsMax: Int, zone: ZoneName? = nil)
   /// A peer has opened the file at this node: it can be asked for what it has.
-  case joined(ConnectionID, Endpoint, PeerID, requestsMax: Int)
+  case joined(ConnectionID, Endpoint, PeerID, requestsMax: Int, zone: ZoneName? = nil)
   /// The end came before the handshake was done.
   case dialFailed(ConnectionID, ConnectionEnd)
   case connectionLost(ConnectionID, ConnectionEnd)

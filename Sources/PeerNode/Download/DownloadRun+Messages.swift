@@ -11,7 +11,7 @@ extension DownloadRun {
     if case .statisticsWanted(let answer) = message { return answer(state.statistics(at: now)) }
     if !isFetching {
       switch message {
-      case .joined(let id, _, _, _), .connected(let id, _, _): return connections.refuse(id)
+      case .joined(let id, _, _, _, _), .connected(let id, _, _, _): return connections.refuse(id)
       default: break
       }
     }
@@ -50,10 +50,10 @@ extension DownloadRun {
 
   private func receive(_ message: DownloadMessage, at now: Instant) {
     switch message {
-    case .connected(let id, let peer, let requestsMax):
-      if let event = connections.connected(id, peer, requestsMax: requestsMax) { decide(event, at: now) }
-    case .joined(let id, let address, let peer, let requestsMax):
-      decide(connections.joined(id, address, peer, requestsMax: requestsMax), at: now)
+    case .connected(let id, let peer, let requestsMax, let zone):
+      if let event = connections.connected(id, peer, requestsMax: requestsMax, zone: zone) { decide(event, at: now) }
+    case .joined(let id, let address, let peer, let requestsMax, let zone):
+      decide(connections.joined(id, address, peer, requestsMax: requestsMax, zone: zone), at: now)
     case .dialFailed(let id, let end): for event in connections.dialFailed(id, end) { decide(event, at: now) }
     case .connectionLost(let id, let end): for event in connections.lost(id, end) { decide(event, at: now) }
     case .yielded(let id): for event in connections.yielded(id) { decide(event, at: now) }
@@ -92,6 +92,14 @@ extension DownloadRun {
     case .discoverySettled(let summary): search.settled(summary)
     case .cancelled: decide(.cancelledByUser, at: now)
     case .statisticsWanted: break  // answered in every phase
+    }
+  }
+
+  /// Hands in an event of a connection. Of a new one, the brain also hears the zone of its peer.
+  func handle(_ event: DownloadEvent, at now: Instant) {
+    state.handle(event, at: now)
+    if case .connected(let id, _, _, _) = event, let zone = connections.zone(of: id) {
+      state.handle(.zone(id, zone), at: now)
     }
   }
 

@@ -85,6 +85,9 @@ final class DownloadRun {
     if target.isStream { settings.order = .inOrder(windowChunks: DownloadRun.streamWindowChunks) }
     settings.shares = sharing != nil
     settings.wanted = contents?.wanted ?? .all
+    settings.zone = context.configuration.zone.map {
+      ZoneMembership(name: $0, member: context.configuration.identity.peerID)
+    }
     state = DownloadState(settings: settings, generator: SeededGenerator(seed: Random.uint64()), at: now)
     search = PeerSearch(
       peers, peersWanted: settings.maxWorkers, isAsking: context.configuration.discovery != nil,

@@ -21,6 +21,12 @@ public final class Downloader: Sendable {
     /// The last download of a node is over, and another thread ends the node. Downloads that are started meanwhile wait.
     case ending(waiting: [(DownloadRequest, Download)])
   }
+  /// In bytes a second; nil: no limit.
+  private struct RateLimits {
+    let uploads: UInt64?
+    let uploadsPerPeer: UInt64?
+    let downloads: UInt64?
+  }
   private struct State {
     var home = Home.none
     /// Also those that wait.
@@ -28,7 +34,7 @@ public final class Downloader: Sendable {
     /// `cancel` came while nothing ran: it ends the next download, which was about to start.
     var isCancelled = false
     /// The limits of nodes that start from now on, if they are not those of the configuration.
-    var limits: (uploads: UInt64?, downloads: UInt64?)?
+    var limits: RateLimits?
   }
   private let state = Mutex(State())
   private let resolve: Resolver
@@ -145,9 +151,12 @@ public final class Downloader: Sendable {
     }
   }
 
-  private func makeNode(_ limits: (uploads: UInt64?, downloads: UInt64?)?) throws(DownloadError) -> Node {
+  private func makeNode(_ limits: RateLimits?) throws(DownloadError) -> Node {
     var configuration = client.configuration
-    if let limits { (configuration.uploadLimit, configuration.downloadLimit) = limits }
+    if let limits {
+      (configuration.uploadLimit, configuration.uploadLimitPerPeer) = (limits.uploads, limits.uploadsPerPeer)
+      configuration.downloadLimit = limits.downloads
+    }
     do throws(ServerError) { return try Node(configuration, listen: client.sharing?.listen) } catch {
       switch error {
       case .listen(let errno): throw .listen(client.sharing?.listen ?? .any(port: 0), errno)
@@ -184,15 +193,15 @@ public final class Downloader: Sendable {
     }
   }
 
-  /// Changes how many bytes a second are sent and fetched, also for downloads that run. Nil: no limit. Any thread may call
-  /// it.
-  public func limit(uploads: UInt64?, downloads: UInt64?) {
+  /// Changes how many bytes a second are sent, in all and to each address, and fetched, also for downloads that run. Nil: no
+  /// limit. Any thread may call it.
+  public func limit(uploads: UInt64?, uploadsPerPeer: UInt64? = nil, downloads: UInt64?) {
     let node = state.withLock { state -> Node? in
-      state.limits = (uploads, downloads)
+      state.limits = RateLimits(uploads: uploads, uploadsPerPeer: uploadsPerPeer, downloads: downloads)
       if case .running(let node) = state.home { return node }
       return nil
     }
-    node?.limit(uploads: uploads, downloads: downloads)
+    node?.limit(uploads: uploads, uploadsPerPeer: uploadsPerPeer, downloads: downloads)
   }
 
   /// Ends the downloads that run, or the next one if none runs. They throw `.failed(.cancelled, …)`. Any thread may call

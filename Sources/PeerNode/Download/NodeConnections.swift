@@ -14,9 +14,9 @@ enum Lie: Hashable, Sendable {
 /// A report of a loop about a connection that the control thread knows.
 enum ConnectionReport: Sendable {
   /// The handshake of a connection that was dialled is done. The peer accepts so many requests in flight.
-  case established(PeerID, requestsMax: Int)
+  case established(PeerID, requestsMax: Int, zone: ZoneName? = nil)
   /// The peer has opened the content of a download: it can be asked for what it has.
-  case joined(DownloadID, Endpoint, PeerID, requestsMax: Int)
+  case joined(DownloadID, Endpoint, PeerID, requestsMax: Int, zone: ZoneName? = nil)
   /// A download has given its content back on a connection that others use, because its output takes nothing.
   case yielded(DownloadID)
   case ended(ConnectionEnd, wasEstablished: Bool, lie: Lie)
@@ -77,7 +77,7 @@ final class NodeConnections {
   /// There is room on a connection for downloads that wait for it.
   private func connectWaiting(on token: ConnectionToken) {
     while let next = shared.nextUse(of: token) {
-      tell(next.use, .connected(next.use.id, next.peer, requestsMax: next.requestsMax))
+      tell(next.use, .connected(next.use.id, next.peer, requestsMax: next.requestsMax, zone: next.zone))
     }
   }
 
@@ -159,13 +159,14 @@ final class NodeConnections {
   /// - `fetches`: whether a download runs, and still fetches.
   func handle(_ report: ConnectionReport, of token: ConnectionToken, fetches: (DownloadID) -> Bool) {
     switch report {
-    case .established(let peer, let requestsMax): established(token, peer, requestsMax: requestsMax)
-    case .joined(let download, let address, let peer, let requestsMax):
+    case .established(let peer, let requestsMax, let zone):
+      established(token, peer, requestsMax: requestsMax, zone: zone)
+    case .joined(let download, let address, let peer, let requestsMax, let zone):
       guard fetches(download) else { return send(.giveBack(token, download, closing: nil), to: token) }
       guard !shared.uses(of: token).contains(where: { $0.download == download }) else { return }
       let use = Use(download, context.names.takeInbound())
-      shared.joined(token, peer, requestsMax: requestsMax, for: use)
-      tell(use, .joined(use.id, address, peer, requestsMax: requestsMax))
+      shared.joined(token, peer, requestsMax: requestsMax, zone: zone, for: use)
+      tell(use, .joined(use.id, address, peer, requestsMax: requestsMax, zone: zone))
     case .yielded(let download): yielded(token, download)
     case .ended(let end, let wasEstablished, let lie): ended(token, end, wasEstablished: wasEstablished, lie)
     }
@@ -182,9 +183,9 @@ final class NodeConnections {
     connectWaiting(on: token)
   }
 
-  private func established(_ token: ConnectionToken, _ peer: PeerID, requestsMax: Int) {
+  private func established(_ token: ConnectionToken, _ peer: PeerID, requestsMax: Int, zone: ZoneName?) {
     suites[token] = nil
-    guard let established = shared.established(token, peer, requestsMax: requestsMax) else {
+    guard let established = shared.established(token, peer, requestsMax: requestsMax, zone: zone) else {
       return send(.disconnect(token, .done, ""), to: token)
     }
     if established.isDuplicate { send(.disconnect(token, .duplicateConnection, ""), to: token) }

@@ -26,7 +26,7 @@ final class NetworkLoop {
   private var clock = LoopClock()
   private(set) var connections: [ConnectionToken: PeerConnection] = [:]
   /// The connections of peers that have a content open here.
-  private var byContent: [FileID: [ConnectionToken: PeerConnection]] = [:]
+  var byContent: [FileID: [ConnectionToken: PeerConnection]] = [:]
   private var turns = UploadTurns()
   /// The connection that sends next; it waits for the upload limit.
   private var sender: PeerConnection?
@@ -37,6 +37,8 @@ final class NetworkLoop {
   private var reading: [PeerConnection] = []
   private var relieveAgainAt: Instant
   private var throttledUntil: Instant?
+  /// When each connection may send on whose peer got as much as its limit allows.
+  private var held = DeadlineQueue<ConnectionToken>()
   /// Whether the upload limit keeps pieces back.
   var isThrottled: Bool { throttledUntil != nil }
   private var nextTick: Instant
@@ -103,6 +105,7 @@ final class NetworkLoop {
     if !hinting.isEmpty || !reading.isEmpty { return 0 }
     var due = nextTick
     if let ending { due = min(due, ending.at) }
+    if let next = held.next { due = min(due, next) }
     if let throttledUntil {
       due = min(due, throttledUntil)
     } else if !turns.isEmpty {
@@ -153,6 +156,7 @@ final class NetworkLoop {
       }
     case .reconfigured:
       throttledUntil = nil
+      release(heldUntil: Instant(nanoseconds: .max))
       for connection in Array(connections.values) { connection.checkAllowed() }
     case .shutDown(let code, let grace):
       stopListening()
@@ -194,27 +198,10 @@ final class NetworkLoop {
     try? epoll.remove(connection.socket.number)
     connections[connection.token] = nil
     turns.leave(connection.token, of: connection.group)
+    held.cancel(connection.token)
     if sender === connection { sender = nil }
     dequeue(starving: connection)
   }
-
-  // MARK: Contents
-
-  /// A peer has a content open on a connection.
-  func isOpen(_ fileID: FileID, at connection: PeerConnection) {
-    byContent[fileID, default: [:]][connection.token] = connection
-  }
-
-  func isClosed(_ fileID: FileID, at connection: PeerConnection) {
-    byContent[fileID]?[connection.token] = nil
-    if byContent[fileID]?.isEmpty == true { byContent[fileID] = nil }
-  }
-
-  /// The contents that peers have open here.
-  var openContents: [FileID] { Array(byContent.keys) }
-
-  /// The connections of peers that have a content open, in no order. Each may end while they are gone through.
-  func connections(of fileID: FileID) -> [PeerConnection] { byContent[fileID].map { Array($0.values) } ?? [] }
 
   /// Sets the events of epoll that the connection now waits for.
   func updateInterest(_ connection: PeerConnection) {
@@ -258,6 +245,7 @@ final class NetworkLoop {
   /// count over all loops nevertheless: the bytes that an address got (`UploadShares`), and the chunks that were
   /// promised to a peer (`ContentSwarms`).
   private func sendPieces() {
+    release(heldUntil: now)
     if let until = throttledUntil {
       guard now >= until else { return }
       throttledUntil = nil
@@ -269,15 +257,29 @@ final class NetworkLoop {
         throttledUntil = now + .milliseconds(5)
         return
       }
-      if let bytes = sender.nextUploadBytes,
-        let wait = context.uploadLimiter.wait(toSend: bytes, to: sender.group, on: index)
-      {
+      switch pace(of: sender) {
+      case .wait(let wait):
         throttledUntil = now + max(wait, .milliseconds(1))
         return
+      case .hold(let wait):
+        self.sender = nil
+        held.set(sender.token, at: now + max(wait, .milliseconds(1)))
+        sender.isHeld()
+      case .send:
+        self.sender = nil
+        sender.sendPiece()
       }
-      self.sender = nil
-      sender.sendPiece()
     }
+  }
+
+  private func pace(of sender: PeerConnection) -> UploadLimiter.Pace {
+    guard let bytes = sender.nextUploadBytes else { return .send }
+    return context.uploadLimiter.pace(bytes, to: sender.group, at: sender.address.ip, on: index)
+  }
+
+  /// Connections take turns again that the limits of their peers held until then.
+  private func release(heldUntil time: Instant) {
+    while let token = held.popDue(at: time) { connections[token]?.isReleased() }
   }
 
   // MARK: Deadlines

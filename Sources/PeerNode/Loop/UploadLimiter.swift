@@ -1,4 +1,4 @@
-// The upload limit, and a count of the bytes that each address got. All loops of a node share both.
+// The upload limits, and a count of the bytes that each address got. All loops of a node share both.
 import Posix
 import Synchronization
 import Transfer
@@ -9,6 +9,18 @@ final class UploadLimiter: Sendable {
     var bytesPerSecond: UInt64?
     var bucket: RateLimiter?
     var shares = UploadShares()
+    /// Nil: a peer may get all of it.
+    var peers: PeerRates?
+  }
+
+  /// What a loop does with its next piece.
+  enum Pace: Hashable, Sendable {
+    /// It leaves now, and is counted.
+    case send
+    /// No piece of the loop leaves before this has passed.
+    case wait(Duration)
+    /// The piece waits so long, because of the limit of its peer. Other pieces may leave.
+    case hold(Duration)
   }
 
   private let state: Mutex<State>
@@ -23,30 +35,46 @@ final class UploadLimiter: Sendable {
   /// one another: it would cost more than the limit does.
   fileprivate static let pause = Duration.milliseconds(1)
 
+  private static func rates(_ bytesPerSecond: UInt64?) -> PeerRates? {
+    bytesPerSecond.map { PeerRates(bytesPerSecond: $0, burst: burst) }
+  }
+
   /// Any rate: more than the bucket can count is no limit that a network reaches. Nil: no limit.
+  /// - `perPeer`: for each address; nil: no limit.
   /// - `readNanoseconds`: a clock that never goes back.
-  init(bytesPerSecond: UInt64?, readNanoseconds: @escaping @Sendable () -> Int64 = { Clock.monotonicNanoseconds }) {
-    state = Mutex(State(bytesPerSecond: bytesPerSecond))
+  init(
+    bytesPerSecond: UInt64?, perPeer: UInt64? = nil,
+    readNanoseconds: @escaping @Sendable () -> Int64 = { Clock.monotonicNanoseconds }
+  ) {
+    state = Mutex(State(bytesPerSecond: bytesPerSecond, peers: UploadLimiter.rates(perPeer)))
     self.readNanoseconds = readNanoseconds
   }
 
-  /// Changes the limit.
-  func change(to bytesPerSecond: UInt64?) {
-    state.withLock { ($0.bytesPerSecond, $0.bucket) = (bytesPerSecond, nil) }
+  /// Changes the limits.
+  func change(to bytesPerSecond: UInt64?, perPeer: UInt64?) {
+    state.withLock {
+      ($0.bytesPerSecond, $0.bucket, $0.peers) = (bytesPerSecond, nil, UploadLimiter.rates(perPeer))
+    }
   }
 
   fileprivate static func bucket(_ bytesPerSecond: UInt64, at now: Instant) -> RateLimiter {
     RateLimiter(bytesPerSecond: min(max(bytesPerSecond, 1), RateLimiter.bytesPerSecondMax), burst: burst, at: now)
   }
 
-  /// Nil: the bytes may leave now, and are counted. Else how long to wait before asking again.
+  /// Whether bytes may leave now, by both limits.
   /// - `group`: the address group that gets the bytes. Among loops that wait, the group that got least goes first.
-  func wait(toSend bytes: Int, to group: AddressGroup, on loop: Int) -> Duration? {
+  /// - `ip`: the address that gets them.
+  func pace(_ bytes: Int, to group: AddressGroup, at ip: [UInt8], on loop: Int) -> Pace {
     let now = Instant(nanoseconds: readNanoseconds())
     return state.withLock { state in
-      if let delay = state.delay(of: bytes, to: group, on: loop, at: now) { return delay }
+      if let delay = state.peers?.delay(of: bytes, to: ip, at: now), delay > .zero {
+        state.shares.drop(claimOf: loop)
+        return .hold(delay)
+      }
+      if let delay = state.delay(of: bytes, to: group, on: loop, at: now) { return .wait(delay) }
       state.shares.sent(bytes, to: group, at: now)
-      return nil
+      state.peers?.sent(bytes, to: ip, at: now)
+      return .send
     }
   }
 

@@ -75,8 +75,12 @@ public final class Server: Sendable {
 
   /// Changes the limits, as in `NodeConfiguration`. Peers that are no longer allowed are disconnected. A lower
   /// `connectionsMax` disconnects no peer. Any thread may call it.
-  public func reconfigure(uploadLimit: UInt64?, connectionsMax: Int?, allowedPeers: Set<PeerID>?) {
-    node.reconfigure(uploadLimit: uploadLimit, connectionsMax: connectionsMax, allowedPeers: allowedPeers)
+  public func reconfigure(
+    uploadLimit: UInt64?, uploadLimitPerPeer: UInt64? = nil, connectionsMax: Int?, allowedPeers: Set<PeerID>?
+  ) {
+    node.reconfigure(
+      uploadLimit: uploadLimit, uploadLimitPerPeer: uploadLimitPerPeer, connectionsMax: connectionsMax,
+      allowedPeers: allowedPeers)
   }
 
   /// Connections from outside that it admits at a time: those of its configuration, as far as the limit of open files

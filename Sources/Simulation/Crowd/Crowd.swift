@@ -16,6 +16,11 @@ public final class Crowd {
   /// Nodes that leave: the run does not wait for them.
   private var leavers: Set<Int> = []
 
+  /// When the link between zones has carried all that it was given, away from the first zone and back to it, and how many
+  /// bytes of the file that was.
+  private var links: (away: Instant, back: Instant) = (.zero, .zero)
+  private var linkBytes: (away: Int, back: Int) = (0, 0)
+
   private static let limit = Instant.zero + .seconds(24 * 3600)
 
   private init(_ plan: CrowdPlan, isTraced: Bool) {
@@ -82,6 +87,22 @@ public final class Crowd {
     if !unspread.contains(where: { $0 != 0 }) { outcome.spreadSeconds = world.time.inSeconds }
   }
 
+  /// A piece crosses the link between two zones. Returns when it has; nil: it stays within its zone.
+  /// - `cost`: its bytes on a link.
+  /// - `begin`: when it comes to the link.
+  func cross(_ cost: Int, _ byteCount: Int, from sender: Int, to receiver: Int, at begin: Instant) -> Instant? {
+    guard plan.zone(of: sender) != plan.zone(of: receiver) else { return nil }
+    let time = Duration.nanoseconds(Int64(Double(cost) / plan.linkRate * 1e9))
+    if plan.zone(of: receiver) != 0 {
+      links.away = max(links.away, begin) + time
+      linkBytes.away += byteCount
+      return links.away
+    }
+    links.back = max(links.back, begin) + time
+    linkBytes.back += byteCount
+    return links.back
+  }
+
   func finished(_ node: CrowdNode, _ stats: DownloadStats) {
     duplicateBytes += stats.duplicateBytes
     outcome.retries += stats.retries
@@ -96,6 +117,8 @@ public final class Crowd {
     outcome.lastSeconds = finishTimes.last ?? 0
     outcome.meanSeconds = finishTimes.reduce(0, +) / Double(max(finishTimes.count, 1))
     outcome.seedCopies = Double(nodes[0].bytesUploaded) / length
+    outcome.linkCopies = Double(linkBytes.away) / length
+    outcome.linkCopiesBack = Double(linkBytes.back) / length
     outcome.duplicates = Double(duplicateBytes) / (length * Double(plan.peers))
     outcome.seedConnections = nodes[0].connectionsHigh
     let others = nodes.dropFirst().map(\.connectionsHigh).reduce(0, +)

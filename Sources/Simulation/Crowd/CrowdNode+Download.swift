@@ -14,6 +14,9 @@ extension CrowdNode {
   func tell(_ event: DownloadEvent) {
     guard isUp, isDownloading else { return }
     events.append(event)
+    if case .connected(let id, _, _, _) = event, let zone = zoneOfPeer(on: id) {
+      events.append(.zone(id, zone))
+    }
     guard !isHandling else { return }
     isHandling = true
     var next = 0
@@ -31,6 +34,11 @@ extension CrowdNode {
     events.removeAll(keepingCapacity: true)
     isHandling = false
     setTimer()
+  }
+
+  /// What the peer of a connection announced in the handshake.
+  private func zoneOfPeer(on id: ConnectionID) -> ZoneName? {
+    (end(id)?.peer.node as? CrowdNode).flatMap { crowd.plan.zoneName(of: $0.number) }
   }
 
   private var deadline: Instant? { withDownload { $0.deadline } ?? nil }

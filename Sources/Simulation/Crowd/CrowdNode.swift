@@ -55,7 +55,8 @@ final class CrowdNode: SimulatedNode {
       generator: &crowd.world.generator)
     if isSeed { return }
     download = DownloadState(
-      settings: crowd.plan.settings, generator: SeededGenerator(seed: world.generator.next()), at: world.time)
+      settings: crowd.plan.settings(of: number, id), generator: SeededGenerator(seed: world.generator.next()),
+      at: world.time)
   }
 
   static func address(_ number: Int) -> PeerAddress {
@@ -105,6 +106,9 @@ final class CrowdNode: SimulatedNode {
       max(receiver.downloadFreeAt, begin + plan.delay) + .nanoseconds(Int64(Double(cost) / plan.download * 1e9))
     var arrival = uploadFreeAt + plan.delay
     if !payload.isEmpty {
+      if let crossed = crowd.cross(cost, payload.count, from: number, to: receiver.number, at: begin + plan.delay) {
+        arrival = max(arrival, crossed + plan.delay)
+      }
       arrival = max(arrival, receiver.downloadFreeAt)
       end.departures.pieceByteCount += cost
       bytesUploaded += payload.count

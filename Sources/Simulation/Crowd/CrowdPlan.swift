@@ -1,6 +1,7 @@
 // What a flash crowd is made of: one complete seed, and downloaders that all come at once and know only the seed.
 import Content
 import Transfer
+import Wire
 
 /// Everything that is decided before time starts. Rates are in bytes a second of a file whose chunks are 1 MiB.
 public struct CrowdPlan: Sendable {
@@ -27,6 +28,12 @@ public struct CrowdPlan: Sendable {
   public var churn = 0.0
   /// Whether who has finished goes at once, instead of serving until all have.
   public var leavesWhenDone = false
+  /// Zones that the nodes are in by turns, the seed in the first. With several, all traffic between zones shares a link.
+  public var zones = 1
+  /// Bytes a second of the link between zones, in each direction.
+  public var linkRate = 1.25e6
+  /// Whether the nodes announce their zones (`--zone`), and so know of them.
+  public var announcesZones = true
   /// Whether each node knows its upload (`--upload-limit`), and so knows when it is full.
   public var limitsUpload = true
 
@@ -51,8 +58,16 @@ public struct CrowdPlan: Sendable {
     return fileBytes * max(1 / upload, 1 / download, count / (upload + count * upload))
   }
 
-  var settings: DownloadSettings {
+  func zone(of number: Int) -> Int { number % zones }
+
+  /// The zone that a node announces; nil: none.
+  func zoneName(of number: Int) -> ZoneName? {
+    zones > 1 && announcesZones ? ZoneName("zone\(zone(of: number))") : nil
+  }
+
+  func settings(of number: Int, _ member: PeerID) -> DownloadSettings {
     var settings = DownloadSettings()
+    settings.zone = zoneName(of: number).map { ZoneMembership(name: $0, member: member) }
     settings.shares = true
     settings.connectionsMax = connectionsMax
     return settings
@@ -83,6 +98,9 @@ public struct CrowdOutcome: Sendable {
   public var spreadSeconds = 0.0
   /// What the seed uploaded, in files.
   public var seedCopies = 0.0
+  /// Bytes of the file that went from the first zone to others, and the other way, in files.
+  public var linkCopies = 0.0
+  public var linkCopiesBack = 0.0
   /// Verified bytes that downloaders had already, as a part of all that they were to get.
   public var duplicates = 0.0
   /// The most connections at a time of the seed, and of a downloader on average.

@@ -42,6 +42,8 @@ public struct SharedConnections: Sendable {
     public let peer: PeerID
     /// Requests that the peer accepts in flight.
     public let requestsMax: Int
+    /// The zone that the peer announced.
+    public var zone: ZoneName?
   }
 
   /// The fate of a connection that a download gives up.
@@ -76,6 +78,7 @@ public struct SharedConnections: Sendable {
     let pinned: PeerID?
     var peer: PeerID?
     var requestsMax = 0
+    var zone: ZoneName?
     /// Downloads that know that it stands.
     var uses: [Use] = []
     /// Downloads that wait until it stands, or until there is room on it, in the order in which they came.
@@ -163,11 +166,13 @@ public struct SharedConnections: Sendable {
   }
 
   /// The handshake of a connection that was dialled is done. Nil: no download wants it any more.
-  public mutating func established(_ token: ConnectionToken, _ peer: PeerID, requestsMax: Int) -> Established? {
-    guard let line = lines[token], !line.queue.isEmpty else { return nil }
+  public mutating func established(
+    _ token: ConnectionToken, _ peer: PeerID, requestsMax: Int, zone: ZoneName? = nil
+  ) -> Established? {
+    guard var line = lines[token], !line.queue.isEmpty else { return nil }
     guard let other = byPeer[peer], other != token, lines[other] != nil else {
-      lines[existing: token].peer = peer
-      lines[existing: token].requestsMax = requestsMax
+      (line.peer, line.requestsMax, line.zone) = (peer, requestsMax, zone)
+      lines[token] = line
       byPeer[peer] = token
       return Established(token: token, isDuplicate: false)
     }
@@ -188,16 +193,18 @@ public struct SharedConnections: Sendable {
     else { return nil }
     let use = lines[existing: token].queue.removeFirst()
     lines[existing: token].uses.append(use)
-    return Connected(use: use, peer: peer, requestsMax: line.requestsMax)
+    return Connected(use: use, peer: peer, requestsMax: line.requestsMax, zone: line.zone)
   }
 
   /// The peer has opened the content of a use: from now on the loss of the connection is the download's loss.
   public mutating func opened(_ use: Use) { wishes[use]?.isProven = true }
 
   /// A peer has opened the content of a download, on a connection that may be in use already.
-  public mutating func joined(_ token: ConnectionToken, _ peer: PeerID, requestsMax: Int, for use: Use) {
-    if lines[token] == nil { lines[token] = Line(address: nil, pinned: nil, peer: peer, requestsMax: requestsMax) }
-    lines[existing: token].uses.append(use)
+  public mutating func joined(
+    _ token: ConnectionToken, _ peer: PeerID, requestsMax: Int, zone: ZoneName? = nil, for use: Use
+  ) {
+    let new = Line(address: nil, pinned: nil, peer: peer, requestsMax: requestsMax, zone: zone)
+    lines[token, default: new].uses.append(use)
     tokens[use] = token
     if byPeer[peer] == nil { byPeer[peer] = token }
   }

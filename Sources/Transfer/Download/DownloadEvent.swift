@@ -60,6 +60,8 @@ public enum DownloadEvent: Sendable {
   /// The handshake is done; the peer accepts so many requests in flight.
   /// - `from`: the IP address of a peer that dialled us, 16 bytes as in `PeerAddress`.
   case connected(ConnectionID, PeerID, requestsMax: Int = 64, from: [UInt8]? = nil)
+  /// The peer announced its zone, in the handshake.
+  case zone(ConnectionID, ZoneName)
   case dialFailed(ConnectionID, DialFailure)
   /// The peer has the file, and its manifest fits the fileID; if not complete, `have` and `bitmap` follow.
   case opened(ConnectionID, ChunkLayout, isComplete: Bool)

@@ -33,6 +33,8 @@ public struct DownloadSettings: Hashable, Sendable {
   public var shares = false
   /// Whether the download follows hints of peers.
   public var hears = true
+  /// The zone of this node. Nil: zones play no part.
+  public var zone: ZoneMembership?
   /// Whether a late chunk may be asked of a second peer.
   public var hedges = true
   /// How long the download waits for peers when it would otherwise end without its file.

@@ -54,6 +54,8 @@ extension DownloadState {
     peers[number].leftAt = nil
     peers[number].exhaustedAt = 0
     peers[number].group = connection.group
+    peers[number].zone = connection.zone
+    peers[number].gaveAt = now
     peers[number].origin = connection.origin == .named || book.isNamed(peerID) ? .named : connection.origin
     if let address = connection.address { peers[number].address = address }
     connections[existing: id].opened(by: number, RemoteAvailability(isComplete: isComplete, layout: layout))

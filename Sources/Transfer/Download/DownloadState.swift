@@ -39,6 +39,8 @@ public struct DownloadState: Sendable {
     case waitEnds
     /// The download limit may let a request leave.
     case limit
+    /// A peer of the zone may have given nothing for too long.
+    case zone
   }
 
   /// Reports of chunks are held back this long once storage is ready, for the other peers to be counted.
@@ -67,6 +69,8 @@ public struct DownloadState: Sendable {
   var hedging = Hedging()
   var progressWatch = ProgressWatch()
   var waiting: PeerWaiting
+  /// Nil: the node is in no zone.
+  var zone: ZoneState?
   /// Of a stream whose layout is known.
   var window: StreamWindow?
   /// Whether any peer had the file in part, or named others that were fetching it.
@@ -87,7 +91,9 @@ public struct DownloadState: Sendable {
     workers = Workers(max: settings.maxWorkers)
     book = PeerBook(isPatient: settings.patience != .none)
     waiting = PeerWaiting(settings.patience, at: now)
+    zone = settings.zone.map { ZoneState($0) }
     tally = DownloadTally(at: now)
+    if settings.zone != nil { tally.stats.zones = ZoneBytes() }
   }
 
   public var isEnded: Bool { phase == .ended }
@@ -142,6 +148,7 @@ public struct DownloadState: Sendable {
     case .discoveryFinished: book.discoveryFinished()
     case .connected(let id, let peer, let requestsMax, let ip):
       connected(id, as: peer, requestsMax: requestsMax, from: ip, at: now)
+    case .zone(let id, let name): learn(id, zone: name)
     case .dialFailed(let id, let failure): dialFailed(id, failure, at: now)
     case .opened(let id, let layout, let isComplete): opened(id, layout, isComplete: isComplete, at: now)
     case .refused(let id, let refusal): notOpened(id, .refused(refusal), at: now)
@@ -189,7 +196,7 @@ public struct DownloadState: Sendable {
       case .noPeers: peersMissed(at: now)
       case .hopeless: endHopeless(at: now)
       case .start: start(at: now)
-      case .hedge, .limit: break
+      case .hedge, .limit, .zone: break
       case .patience(let id): patienceEnded(id, at: now)
       case .pace: paceEnded(at: now)
       case .noProgress: progressMissed(at: now)

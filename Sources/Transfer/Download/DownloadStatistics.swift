@@ -114,6 +114,8 @@ public struct DownloadStats: Hashable, Sendable {
   public var peers: [PeerDownloadStats] = []
   /// The sum of the peers that `peers` leaves out.
   public var pastPeers = PastPeersStats()
+  /// Verified bytes that were new, by the zones of the peers. Nil if the node is in no zone.
+  public var zones: ZoneBytes?
   /// What each worker waited for, by its number.
   public var workers: [WorkerWaits] = []
 
@@ -131,6 +133,7 @@ public struct DownloadStats: Hashable, Sendable {
     sum.uploadedBytes += earlier.uploadedBytes
     sum.retries += earlier.retries
     sum.hedges += earlier.hedges
+    if let before = earlier.zones { sum.zones = (zones ?? ZoneBytes()) + before }
     sum.start = start + (.zero - earlier.duration)
     for peer in earlier.peers {
       if let place = sum.peers.firstIndex(where: { $0.peer == peer.peer }) {
@@ -169,6 +172,8 @@ public struct DownloadProgress: Hashable, Sendable {
   public let hedges: Int
   /// How long until the download ends without a useful peer. Nil while there is one.
   public var givesUpIn: Duration?
+  /// Verified bytes that were new, by the zones of the peers. Nil if the node is in no zone.
+  public var zones: ZoneBytes?
   /// All that had the file or some of it, also those that are gone; in order of joining.
   public let peers: [PeerProgress]
   /// If a folder is fetched.

@@ -35,6 +35,12 @@ struct Peer: Sendable {
   var probeAt: Instant?
   /// Where it was dialled last.
   var address: PeerAddress?
+  /// The zone that it announced.
+  var zone = PeerZone.unknown
+  /// When a leaf of it was verified last, or when it came.
+  var gaveAt = Instant.zero
+  /// Whether the download leaves chunks to it (`ZoneState`).
+  var isPartner = false
 
   var tally = PeerTally()
 
@@ -148,6 +154,8 @@ struct Connection: Sendable {
   let group: AddressGroup?
   let origin: PeerOrigin
   var phase = Phase.dialing
+  /// The zone that the peer announced.
+  var zone = PeerZone.unknown
   var peerID: PeerID?
   /// The peer's number, once it opened the file.
   var peer: Int?

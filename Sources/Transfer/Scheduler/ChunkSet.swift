@@ -123,16 +123,22 @@ struct ChunkSet: Sendable {
   }
 
   /// The least member from `start` on that is also in the other set (nil: in any), and what finding it cost.
-  func first(in other: ChunkSet?, from start: Int = 0, wordsRead: inout Int) -> Int? {
+  /// - `filter`: nil: every member counts.
+  func first(
+    in other: ChunkSet?, from start: Int = 0, _ filter: ZoneFilter? = nil, wordsRead: inout Int
+  ) -> Int? {
     guard count > 0, start < capacity else { return nil }
     precondition((other?.capacity ?? capacity) == capacity, "sets of one file have one capacity")
-    return search(level: levelCount - 1, word: 0, other: other, from: max(start, 0), wordsRead: &wordsRead)
+    return search(level: levelCount - 1, word: 0, other: other, from: max(start, 0), filter, wordsRead: &wordsRead)
   }
 
-  private func search(level: Int, word index: Int, other: ChunkSet?, from start: Int, wordsRead: inout Int) -> Int? {
+  private func search(
+    level: Int, word index: Int, other: ChunkSet?, from start: Int, _ filter: ZoneFilter?, wordsRead: inout Int
+  ) -> Int? {
     wordsRead += 1
     var word = words[starts[level] + index]
     if let other { word &= other.words[starts[level] + index] }
+    if level == 0, word != 0, let filter { word &= filter.word(index) }
     let firstBit = start >> (6 * level)
     if firstBit >> 6 > index { return nil }
     if firstBit >> 6 == index { word &= UInt64.max << UInt64(firstBit & 63) }
@@ -140,7 +146,7 @@ struct ChunkSet: Sendable {
       let child = index << 6 + word.trailingZeroBitCount
       word &= word - 1
       if level == 0 { return child }
-      if let found = search(level: level - 1, word: child, other: other, from: start, wordsRead: &wordsRead) {
+      if let found = search(level: level - 1, word: child, other: other, from: start, filter, wordsRead: &wordsRead) {
         return found
       }
     }

@@ -166,28 +166,32 @@ struct ChunkTable: Sendable {
   /// - `limit`: chunks from here on are not yet wanted.
   /// - `excluded`: chunks that this peer is not asked for now.
   /// - `start`: the chunk at which the search starts. The search wraps around.
+  /// - `filter`: of a peer outside the zone.
   mutating func choose(
-    for availability: RemoteAvailability, below limit: Int, excluded: Set<ChunkIndex> = [], from start: Int = 0
+    for availability: RemoteAvailability, below limit: Int, excluded: Set<ChunkIndex> = [], from start: Int = 0,
+    _ filter: ZoneFilter? = nil
   ) -> ChunkIndex? {
     var levels = buckets.occupied
-    if !availability.isComplete, buckets.all.first(in: availability.chunks, wordsRead: &wordsRead) == nil { levels = 0 }
+    let held = availability.isComplete ? nil : availability.chunks
+    if held != nil || filter != nil, buckets.all.first(in: held, filter, wordsRead: &wordsRead) == nil { levels = 0 }
     while levels != 0 {
       let level = levels.trailingZeroBitCount
       levels &= levels - 1
       for range in start < limit ? [start..<limit, 0..<start] : [0..<limit] {
-        if let chunk = chooseWhole(at: level, for: availability, range, excluded) { return chunk }
+        if let chunk = chooseWhole(at: level, for: availability, range, excluded, filter) { return chunk }
       }
     }
-    return choosePart(of: availability, below: limit, excluded)
+    return choosePart(of: availability, below: limit, excluded, filter)
   }
 
   private mutating func chooseWhole(
-    at level: Int, for availability: RemoteAvailability, _ range: Range<Int>, _ excluded: Set<ChunkIndex>
+    at level: Int, for availability: RemoteAvailability, _ range: Range<Int>, _ excluded: Set<ChunkIndex>,
+    _ filter: ZoneFilter?
   ) -> ChunkIndex? {
     var start = range.lowerBound
     while start < range.upperBound,
       let found = buckets.first(
-        at: level, in: availability.isComplete ? nil : availability.chunks, from: start, wordsRead: &wordsRead),
+        at: level, in: availability.isComplete ? nil : availability.chunks, from: start, filter, wordsRead: &wordsRead),
       found < range.upperBound
     {
       let chunk = ChunkIndex(UInt32(found))
@@ -197,15 +201,16 @@ struct ChunkTable: Sendable {
     return nil
   }
 
-  private func choosePart(of availability: RemoteAvailability, below limit: Int, _ excluded: Set<ChunkIndex>)
-    -> ChunkIndex?
-  {
+  private func choosePart(
+    of availability: RemoteAvailability, below limit: Int, _ excluded: Set<ChunkIndex>, _ filter: ZoneFilter?
+  ) -> ChunkIndex? {
     var best: (chunk: ChunkIndex, count: Int)?
     for (chunk, leaves) in availability.partial where phases[Int(chunk.rawValue)] == .open {
       let count = (leaves & missing(of: chunk)).nonzeroBitCount
       guard count > 0, isListed.contains(Int(chunk.rawValue)), chunk.rawValue < limit, !excluded.contains(chunk) else {
         continue
       }
+      if let filter, !filter.allows(Int(chunk.rawValue)) { continue }
       // A dictionary has no order, so the lower chunk wins a tie.
       if let best, best.count > count || best.count == count && best.chunk < chunk { continue }
       best = (chunk, count)

@@ -124,7 +124,8 @@ extension DownloadState {
     for line in lines where line.number != number {
       // The measured rate, or the present rate if that is lower: a slow peer may have no measured rate yet.
       let holderRate = min(line.measuredRate ?? rate, line.presentRate)
-      let crawls = line.begunRate.map { $0 < rate * DownloadState.crawlPart } ?? false
+      let crawls =
+        !isTooFarForHedge(number) && line.begunRate.map { $0 < rate * DownloadState.crawlPart } ?? false
       for waiting in line.waiting {
         let isLost = crawls && waiting.pending.began != nil || waiting.pending.id == line.silent
         guard
@@ -133,6 +134,8 @@ extension DownloadState {
           best.map({ request.due > $0.due }) ?? true
         else { continue }
         if hasFailed(number, .chunk(request.pending.chunk)) { continue }
+        if !request.isWhole, isTooFarForHedge(number) { continue }
+        if isLeftToZone(request.pending.chunk, instead: number) { continue }
         best = request
       }
     }
@@ -183,7 +186,7 @@ extension DownloadState {
   private func silentRequest(of connection: Connection, at now: Instant) -> RequestID? {
     guard let place = connection.firstInLine, let due = dueSince(connection.pending[place]),
       connection.pending[place].began == nil,
-      now - due >= patience
+      let number = connection.peer, now - due >= patience(with: number)
     else { return nil }
     return connection.pending[place].id
   }
@@ -193,7 +196,7 @@ extension DownloadState {
     var next: Instant?
     for number in workers.live {
       guard let id = peers[number].connection, let since = silentSince(id) else { continue }
-      let due = since + patience
+      let due = since + patience(with: number)
       if due > now { next = min(next ?? due, due) }
     }
     return next

@@ -87,7 +87,7 @@ extension DownloadState {
 
   func idlePeer(with chunk: ChunkIndex, besides holder: Int) -> Int? {
     var best: Int?
-    for number in workers.live where number != holder && isIdle(number) {
+    for number in workers.live where number != holder && isIdle(number) && !isTooFarForHedge(number) {
       guard let id = peers[number].connection, connections.has(chunk, on: id), !hasFailed(number, .chunk(chunk)) else {
         continue
       }

@@ -9,11 +9,13 @@ extension DownloadState {
     let excluded = excluded(for: number, at: now)
     let limit = chunkLimit
     let start = isTrading && limit > 0 ? Int.random(in: 0..<limit, using: &generator) : 0
-    guard let chunk = chunks.choose(for: availability, below: limit, excluded: excluded, from: start),
+    let filter = zoneFilter(for: number)
+    guard let chunk = chunks.choose(for: availability, below: limit, excluded: excluded, from: start, filter),
       let leaves = chunks.missingSpan(of: chunk, in: availability.leaves(of: chunk))
     else { return false }
     let part = paced(leaves, of: chunk, in: availability.leaves(of: chunk))
     send(chunk, part, to: id, worker: worker, isHedge: false, at: now)
+    if zone != nil { reviewImports(at: now) }
     return true
   }
 
@@ -164,6 +166,7 @@ extension DownloadState {
     guard let number else { return }
     peers[number].isSilent = false
     peers[number].tally.gave(byteCount: fresh, at: now)
+    if zone != nil { gave(fresh, by: number, at: now) }
     if peers[number].refusals.clear() { updateUsability(at: now) }
   }
 }

@@ -9,6 +9,12 @@ extension DownloadState {
   /// How long a peer may be silent before another one is asked.
   var patience: Duration { hedging.patience }
 
+  /// The same for one peer. What comes from outside the zone shares a link with all that its partners fetch, so it comes
+  /// late. To ask another peer there only adds to what the link carries.
+  func patience(with number: Int) -> Duration {
+    isTooFarForHedge(number) ? max(patience, ZoneState.patience) : patience
+  }
+
   // MARK: Order
 
   /// Proven peers that answer come first, then peers that the user named, peers that we dialled, and peers that dialled
@@ -216,12 +222,14 @@ extension DownloadState {
       return
     }
     // Repeatedly, since a peer that can take over may connect later.
+    let patience = connections.peer(of: id).map { self.patience(with: $0) } ?? patience
     timers.set(.patience(id), at: max(since + patience, now + Hedging.patienceMin / 4))
   }
 
   /// How long a peer may be silent about an item before another peer is asked. A named or proven peer gets more time in
   /// each further round: it may be honest and slow.
   private func patience(with number: Int, for item: FetchItem) -> Duration {
+    let patience = patience(with: number)
     guard isTrusted(number), let lostRounds = rounds[item]?.lostRounds, lostRounds > 0 else { return patience }
     return min(patience * (1 << (2 * min(lostRounds, 8))), settings.chunkTimeout)
   }

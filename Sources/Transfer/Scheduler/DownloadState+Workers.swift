@@ -19,6 +19,7 @@ extension DownloadState {
   mutating func setUndriven(_ dropped: [Int]) { for number in dropped { peers[number].worker = nil } }
 
   mutating func pump(at now: Instant) {
+    reviewZone(at: now)
     noteOffered()
     fetchPages(at: now)
     var idle = 0
@@ -33,6 +34,7 @@ extension DownloadState {
 
   /// A peer announced chunks: no other peer can have become useful by that.
   mutating func pump(at now: Instant, newsOf id: ConnectionID) {
+    reviewZone(at: now)
     noteOffered()
     guard let number = connections.peer(of: id), isUsable(number) else { return }
     if pages.isAnyWanted { fetchPages(at: now) }
@@ -93,13 +95,15 @@ extension DownloadState {
   /// Whether a peer can be asked now, judged without a search for a chunk.
   func isUsable(_ number: Int) -> Bool {
     peers[number].connection != nil && peers[number].busyUntil == nil
-      && peers[number].exhaustedAt != chunks.generation && !isPaced(number)
+      && peers[number].exhaustedAt != chunks.generation && !isPaced(number) && !waitsForImports(number)
   }
 
   /// Higher score first, then higher measured rate. Of peers that were never asked, named ones come first, then those
-  /// that we dialled, then the one that joined first. Suspects come last.
+  /// that we dialled, then the one that joined first. Suspects come last. Proven partners of the zone come before all
+  /// others.
   func outranks(_ a: Int, _ b: Int) -> Bool {
     if isSuspect(a) != isSuspect(b) { return isSuspect(b) }
+    if isNear(a) != isNear(b) { return isNear(a) }
     let (first, second) = (standing(a), standing(b))
     if first != second { return first > second }
     let (firstRate, secondRate) = (presumedRate(a), presumedRate(b))
@@ -107,6 +111,8 @@ extension DownloadState {
     let (firstTrust, secondTrust) = (unprovenTrust(in: a), unprovenTrust(in: b))
     return firstTrust != secondTrust ? firstTrust < secondTrust : a < b
   }
+
+  private func isNear(_ number: Int) -> Bool { peers[number].isPartner && peers[number].isProven }
 
   private func unprovenTrust(in number: Int) -> Int { peers[number].isProven ? 0 : peers[number].origin.rawValue }
 
@@ -179,6 +185,7 @@ extension DownloadState {
 
   private func keeps(_ current: Int, over best: Int, worker: Int) -> Bool {
     guard workers.owner(of: current) == worker || workers.owner(of: best) != worker else { return false }
+    if isNear(current) != isNear(best) { return isNear(current) }
     let (mine, other) = (standing(current), standing(best))
     guard mine == other else { return mine > other }
     return presumedRate(best) <= presumedRate(current) * DownloadState.rateMargin

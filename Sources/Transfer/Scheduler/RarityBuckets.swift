@@ -33,8 +33,10 @@ struct RarityBuckets: Sendable {
   }
 
   /// The least member of a level from `start` on that is also in the other set. Nil for the set: any member.
-  func first(at level: Int, in other: ChunkSet?, from start: Int, wordsRead: inout Int) -> Int? {
-    levels[level]?.first(in: other, from: start, wordsRead: &wordsRead)
+  func first(
+    at level: Int, in other: ChunkSet?, from start: Int, _ filter: ZoneFilter? = nil, wordsRead: inout Int
+  ) -> Int? {
+    levels[level]?.first(in: other, from: start, filter, wordsRead: &wordsRead)
   }
 
   private mutating func put(_ members: UInt64, ofWord word: Int, at level: Int) {

@@ -33,6 +33,8 @@ extension Get {
     configuration.connectionsMax = set.maxConnections
     set.warnOfOpenFiles(granted: configuration.connectionsOfDownload)
     configuration.uploadLimit = set.uploadLimit
+    configuration.uploadLimitPerPeer = set.uploadLimitPerPeer
+    configuration.zone = set.zone
     configuration.downloadLimit = set.downloadLimit
     return configuration
   }

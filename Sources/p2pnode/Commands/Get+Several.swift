@@ -15,13 +15,13 @@ extension Get {
     OpenFileLimit.raise()
     let loaded = try loadIdentity(set)
     let node = try node(set, loaded.identity)
-    let metrics = GetMetrics(count: items.count)
+    let metrics = GetMetrics(count: items.count, isInZone: set.zone != nil)
     let pages = try pages(of: metrics) { node.figures }
     defer { pages?.stop() }
     let after = exec.map { AfterDownload($0) }
     let reload = makeReload(set)
     stop.whenItComes {
-      reload { node.limit(uploads: $0, downloads: $1) }
+      reload { node.limit(uploads: $0, uploadsPerPeer: $1, downloads: $2) }
     } _: {
       node.cancelDownloads()
       after?.stop(stop.signal)

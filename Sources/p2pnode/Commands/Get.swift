@@ -194,11 +194,11 @@ struct Get: ParsableCommand {
     let after = exec.map { AfterDownload($0) }
     let reload = makeReload(set)
     // A stream keeps nothing, and its reader may never read again.
-    let metrics = GetMetrics(count: 1)
+    let metrics = GetMetrics(count: 1, isInZone: set.zone != nil)
     let pages = try pages(of: metrics) { downloader.figures }
     defer { pages?.stop() }
     stop.whenItComes(isAtOnce: target.isStandardOutput) {
-      reload { downloader.limit(uploads: $0, downloads: $1) }
+      reload { downloader.limit(uploads: $0, uploadsPerPeer: $1, downloads: $2) }
     } _: {
       downloader.cancel()
       after?.stop(stop.signal)
@@ -228,7 +228,7 @@ struct Get: ParsableCommand {
   }
 
   /// What a SIGHUP does: the settings are read again, and their limits taken over.
-  func makeReload(_ set: Settings) -> @Sendable (_ take: (UInt64?, UInt64?) -> Void) -> Void {
+  func makeReload(_ set: Settings) -> @Sendable (_ take: (UInt64?, UInt64?, UInt64?) -> Void) -> Void {
     // Used by the thread alone that waits for signals.
     nonisolated(unsafe) let reload = GetReload(set, settings)
     return { reload.reload($0) }

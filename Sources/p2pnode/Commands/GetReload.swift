@@ -1,7 +1,7 @@
 // SIGHUP while `get` runs: it reads its limits again.
 import CommandSettings
 
-/// The settings that a running `get` takes over: the upload and the download limit. Confined to the thread that waits for
+/// The settings that a running `get` takes over: its limits of bytes a second. Confined to the thread that waits for
 /// signals.
 final class GetReload {
   private var settings: Settings
@@ -12,14 +12,14 @@ final class GetReload {
   }
 
   /// Reads the settings again. If they are wrong, the old ones stay.
-  /// - `take`: takes both limits over, in bytes a second; nil: no limit.
-  func reload(_ take: (_ uploads: UInt64?, _ downloads: UInt64?) -> Void) {
+  /// - `take`: takes the limits over, in bytes a second; nil: no limit.
+  func reload(_ take: (_ uploads: UInt64?, _ uploadsPerPeer: UInt64?, _ downloads: UInt64?) -> Void) {
     let new: Settings
     do throws(Failure) { new = try read() } catch {
       return Console.log(.error, "p2pnode: \(error.message); the settings stay as they were")
     }
-    take(new.uploadLimit, new.downloadLimit)
-    let lines = [SettingKey.uploadLimit, .downloadLimit].compactMap { key -> String? in
+    take(new.uploadLimit, new.uploadLimitPerPeer, new.downloadLimit)
+    let lines = [SettingKey.uploadLimit, .uploadLimitPerPeer, .downloadLimit].compactMap { key -> String? in
       let (before, after) = (settings.text(of: key), new.text(of: key))
       return before == after ? nil : "\(key.rawValue): \(before) is now \(after) (\(new.origin(of: key)))"
     }

@@ -95,6 +95,8 @@ struct Serve: ParsableCommand {
       identity: loaded.identity, swarmKey: try settings.loadSwarmKey(), suites: try settings.suites())
     configuration.connectionsMax = settings.maxConnections
     configuration.uploadLimit = settings.uploadLimit
+    configuration.uploadLimitPerPeer = settings.uploadLimitPerPeer
+    configuration.zone = settings.zone
     configuration.allowedPeers = settings.allow
     configuration.discovery = settings.discovery
     let log = ServeLog(json: json, quiet: quiet)

@@ -16,7 +16,8 @@ struct ServeReload {
     }
     let changed = ServeReload.changes(from: settings, to: new)
     server.reconfigure(
-      uploadLimit: new.uploadLimit, connectionsMax: new.maxConnections, allowedPeers: new.allow)
+      uploadLimit: new.uploadLimit, uploadLimitPerPeer: new.uploadLimitPerPeer, connectionsMax: new.maxConnections,
+      allowedPeers: new.allow)
     Console.show(new.logLevel)
     // Those that wait for a new start are said again next time, and the others are not.
     settings = settings.taking(over: new)

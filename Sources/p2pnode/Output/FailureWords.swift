@@ -17,3 +17,13 @@ extension DownloadFailure {
     }
   }
 }
+
+extension RetryReason {
+  /// The reason as people read it.
+  var words: String {
+    switch self {
+    case .timeout: "timeout"
+    case .connectionLost: "connection lost"
+    }
+  }
+}

@@ -211,6 +211,7 @@ extension JSONLine {
     set("duplicateBytes", stats.duplicateBytes)
     set("gapBytes", stats.gapBytes)
     set("uploadedBytes", stats.uploadedBytes)
+    if let zones = stats.zones { set("zoneBytes", JSONLine(zones)) }
     set("retries", stats.retries)
     set("hedges", stats.hedges)
     set("seconds", Format.seconds(stats.duration))
@@ -235,6 +236,13 @@ extension JSONLine {
     if stats.pastPeers.count > 0 { set("otherPeers", JSONLine(stats.pastPeers)) }
   }
 
+  private init(_ zones: ZoneBytes) {
+    self.init()
+    set("own", zones.own)
+    set("other", zones.other)
+    set("unknown", zones.unknown)
+  }
+
   /// The sum over peers. A mean of their scores would say nothing.
   private init(_ peers: PastPeersStats) {
     self.init()
@@ -245,16 +253,6 @@ extension JSONLine {
     set("hedges", peers.hedges)
     set("banned", peers.banned)
     set("averageLatency", Format.seconds(peers.times.averageLatency))
-  }
-}
-
-extension RetryReason {
-  /// The reason as people read it.
-  var words: String {
-    switch self {
-    case .timeout: "timeout"
-    case .connectionLost: "connection lost"
-    }
   }
 }
 

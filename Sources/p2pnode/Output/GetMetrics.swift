@@ -15,10 +15,12 @@ final class GetMetrics: Sendable {
     var sources = 0
     var retries = 0
     var hedges = 0
+    var zones: ZoneBytes?
 
     mutating func take(_ progress: DownloadProgress) {
       (bytes, totalChunks, completeChunks) = (progress.bytes, progress.totalChunks, progress.finishedChunks)
       (sources, retries, hedges) = (progress.livePeers, progress.retries, progress.hedges)
+      zones = progress.zones
     }
 
     mutating func end(_ stats: DownloadStats, isThere: Bool) {
@@ -26,13 +28,20 @@ final class GetMetrics: Sendable {
         stats.bytes, stats.totalChunks, stats.downloadedChunks + stats.resumedChunks
       )
       (sources, retries, hedges) = (0, stats.retries, stats.hedges)
+      zones = stats.zones
       (isOver, self.isThere) = (true, isThere)
     }
   }
   private let rows: Mutex<[Row]>
 
+  /// Whether bytes are counted by zone.
+  private let isInZone: Bool
+
   /// - `count`: downloads that the process was asked for.
-  init(count: Int) { rows = Mutex(Array(repeating: Row(), count: count)) }
+  init(count: Int, isInZone: Bool) {
+    rows = Mutex(Array(repeating: Row(), count: count))
+    self.isInZone = isInZone
+  }
 
   /// What sees the download at a place.
   func observer(_ place: Int) -> any DownloadObserver { GetMetricsObserver(self, place) }
@@ -50,6 +59,11 @@ final class GetMetrics: Sendable {
         .init(failed, [("state", "failed")]),
       ])
     page.add("p2pnode_downloaded_bytes_total", .counter, "Bytes that came and were right.", rows.sum(\.bytes))
+    if isInZone {
+      page.add(
+        "p2pnode_zone_downloaded_bytes_total", .counter, "The same by the zones of the peers.",
+        rows.compactMap(\.zones).reduce(ZoneBytes(), +).samples)
+    }
     page.add("p2pnode_chunks", .gauge, "Chunks of the downloads.", rows.sum(\.totalChunks))
     page.add("p2pnode_complete_chunks", .gauge, "Chunks that are complete.", rows.sum(\.completeChunks))
     page.add("p2pnode_sources", .gauge, "Peers that have something of a download.", rows.sum(\.sources))

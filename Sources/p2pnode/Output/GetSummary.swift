@@ -67,6 +67,9 @@ final class GetSummary: DownloadObserver {
     if stats.resumedChunks > 0, !isPlain {
       line("[Stats] Resumed: \(stats.resumedChunks) chunks were here already")
     }
+    if let zones = stats.zones {
+      line("[Stats] Bytes by zone: \(zones.own) own, \(zones.other) other, \(zones.unknown) unknown")
+    }
     printTrouble(stats)
     line("[Stats] Peer performance:")
     for peer in stats.peers {

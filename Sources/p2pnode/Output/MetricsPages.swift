@@ -2,6 +2,7 @@
 import MetricsHTTP
 import PeerNode
 import Posix
+import Transfer
 
 /// Answers as long as the process serves or fetches.
 struct MetricsPages {
@@ -83,6 +84,11 @@ extension Exposition {
     add("p2pnode_opens_total", .counter, "Files that peers opened.", figures.opens)
     add("p2pnode_requests_total", .counter, "Requests for parts of files that were answered.", figures.requests)
     add("p2pnode_uploaded_bytes_total", .counter, "Bytes of files that were sent.", figures.uploadedBytes)
+    if let zones = figures.uploadedByZone {
+      add(
+        "p2pnode_zone_uploaded_bytes_total", .counter, "Bytes of files that were sent, by the zones of the peers.",
+        zones.samples)
+    }
     add("p2pnode_files", .gauge, "Files that are served.", figures.files)
     add("p2pnode_file_bytes", .gauge, "Bytes of the files that are served.", figures.fileBytes)
     add("p2pnode_withdrawn_total", .counter, "Files that changed or could not be read.", figures.withdrawn)
@@ -97,5 +103,12 @@ extension Exposition {
     ends.map { (labels: [("by", $0.key.by.rawValue), ("reason", $0.key.reason)], count: $0.value) }
       .sorted { ($0.labels[0].1, $0.labels[1].1) < ($1.labels[0].1, $1.labels[1].1) }
       .map { Exposition.Sample($0.count, $0.labels.map { (name: $0.0, value: $0.1) }) }
+  }
+}
+
+extension ZoneBytes {
+  /// A sample for each kind of zone. The names of other zones are not among the labels: peers choose them.
+  var samples: [Exposition.Sample] {
+    [(own, "own"), (other, "other"), (unknown, "unknown")].map { .init($0.0, [("zone", $0.1)]) }
   }
 }

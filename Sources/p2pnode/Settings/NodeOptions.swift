@@ -95,9 +95,19 @@ struct NodeOptions: ParsableArguments {
   var uploadLimit: String?
 
   @Option(
+    help: ArgumentHelp("Bytes a second that may leave for each peer address: 10M, 1Gi …, or none.", valueName: "RATE"))
+  var uploadLimitPerPeer: String?
+
+  @Option(
     help: ArgumentHelp(
       "Peers that may be connected from outside at a time: 1024, or fewer if few files may be open.", valueName: "N"))
   var maxConnections: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The part of the network that this node is in, such as rack12. Peers of the same zone come first.",
+      valueName: "NAME"))
+  var zone: String?
 
   @OptionGroup var swarm: SwarmOptions
 
@@ -106,6 +116,8 @@ struct NodeOptions: ParsableArguments {
     var given: [SettingKey: [String]] = [:]
     given[.listen] = listen.map { [$0] }
     given[.uploadLimit] = uploadLimit.map { [$0] }
+    given[.uploadLimitPerPeer] = uploadLimitPerPeer.map { [$0] }
+    given[.zone] = zone.map { [$0] }
     given[.maxConnections] = maxConnections.map { [$0] }
     return given
   }

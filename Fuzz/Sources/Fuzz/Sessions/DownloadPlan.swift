@@ -111,8 +111,11 @@ struct DownloadPlan {
       file & 128 == 0
       ? ChunkLayout(fileLength: UInt64(chunkCount * 16 - short), chunkSize: 16, leafSize: 4)!
       : DownloadPlan.folder(chunkCount, short, chunksPerPage: settings.chunksPerPage)
-    self.settings = settings
     seed = UInt64(input.u8())
+    if seed & 128 != 0, let name = ZoneName("zone") {
+      settings.zone = ZoneMembership(name: name, member: PeerID(digest: Digest(sha256: [0].span.bytes)))
+    }
+    self.settings = settings
     strangers = (0..<strangerCount).map { _ in Stranger(&input) }
   }
 }

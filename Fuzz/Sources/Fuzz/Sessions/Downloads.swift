@@ -142,6 +142,10 @@ extension DownloadWorld {
 
   mutating func handle(_ event: DownloadEvent) {
     state.handle(event, at: now)
+    // Strangers claim the zone of the download, and the honest peer is in none.
+    if case .connected(let id, _, _, _) = event, let zone = plan.settings.zone, lines[id]?.stranger != nil {
+      state.handle(.zone(id, zone.name), at: now)
+    }
     while let action = state.nextAction() { perform(action) }
   }
 

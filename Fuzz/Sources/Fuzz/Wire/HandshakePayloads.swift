@@ -10,6 +10,8 @@ enum HandshakePayloads {
         .flatMap { vectors.examples($0) { $0.hasSuffix(".payload") } }
     }, run)
 
+  private static let zoneBytes = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._".utf8)
+
   /// `Protocol/README.md`, section 6: each field whole, known ones once and of their length.
   private static func isPayload(_ bytes: [UInt8]) -> Bool {
     guard bytes.count <= 256 else { return false }
@@ -19,11 +21,12 @@ enum HandshakePayloads {
       guard let count = rest.popFirst(), rest.count >= count else { return false }
       let value = rest.prefix(Int(count))
       rest = rest.dropFirst(Int(count))
-      guard (1...4).contains(type) else { continue }
+      guard (1...5).contains(type) else { continue }
       guard seen.insert(type).inserted else { return false }
       switch type {
       case 2: if count != 4 { return false }
       case 3: if count > 32 || !String(decoding: value, as: UTF8.self).utf8.elementsEqual(value) { return false }
+      case 5: if !(1...64).contains(count) || !value.allSatisfy(zoneBytes.contains) { return false }
       default: if count != 2 { return false }
       }
     }
