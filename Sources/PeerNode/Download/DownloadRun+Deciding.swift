@@ -3,10 +3,14 @@ import Posix
 import Transfer
 
 extension DownloadRun {
-  /// An event of the brain, which asks within the download limit of the node.
+  /// An event of the brain, which asks within the download limit of the node. Of a new connection, the brain also hears the
+  /// zone of its peer.
   func decide(_ event: DownloadEvent, at now: Instant) {
     state.requestPace = nodeConnections.limiter.pace(of: link.id, at: now)
     state.handle(event, at: now)
+    if case .connected(let id, _, _, _) = event, let zone = connections.zone(of: id) {
+      state.handle(.zone(id, zone), at: now)
+    }
     nodeConnections.limiter.take(state.requestPace, of: link.id, at: now)
   }
 

@@ -95,14 +95,6 @@ extension DownloadRun {
     }
   }
 
-  /// Hands in an event of a connection. Of a new one, the brain also hears the zone of its peer.
-  func handle(_ event: DownloadEvent, at now: Instant) {
-    state.handle(event, at: now)
-    if case .connected(let id, _, _, _) = event, let zone = connections.zone(of: id) {
-      state.handle(.zone(id, zone), at: now)
-    }
-  }
-
   private func hear(_ news: PeerNews, from id: ConnectionID, at now: Instant) {
     var isCompared = false
     switch news {
