@@ -6,26 +6,8 @@ import Testing
   private let workbench = Workbench()
   private let tree: [String: [UInt8]] = ["a": [1], "sub/b": Array(repeating: 7, count: 40_000), "sub/c": [3, 3]]
 
-  private func write(_ files: [String: [UInt8]], in folder: String) throws {
-    for (path, bytes) in files {
-      _ = try workbench.makeFolder("\(folder)/\(path)".split(separator: "/").dropLast().joined(separator: "/"))
-      _ = try workbench.makeFile("\(folder)/\(path)", bytes)
-    }
-  }
-
-  /// All names below a folder that are no folders, with the bytes of files.
-  private func files(in folder: String) throws -> [String: [UInt8]] {
-    let root = workbench.path(folder)
-    var found: [String: [UInt8]] = [:]
-    for path in try FileManager.default.subpathsOfDirectory(atPath: root) {
-      let type = try FileManager.default.attributesOfItem(atPath: root + "/" + path)[.type] as? FileAttributeType
-      if type != .typeDirectory { found[path] = Array(try Data(contentsOf: URL(fileURLWithPath: root + "/" + path))) }
-    }
-    return found
-  }
-
   private func serve() throws -> (served: Served, id: String) {
-    try write(tree, in: "served/tree")
+    try workbench.write(tree, in: "served/tree")
     let served = try workbench.serve(workbench.path("served"))
     guard let id = served.folderIDs["tree/"] else { throw Unexpected("the folder is not served: \(served.child)") }
     return (served, id)
@@ -49,12 +31,12 @@ import Testing
     let second = try get(["--peer", from.served.address])
     #expect(second.code == 0 && second.stdout.lines == ["./copy"], "\(second)")
     #expect(second.stderr.text.contains("Already here, and right: ./copy"), "\(second)")
-    #expect(try files(in: "copy") == tree)
+    #expect(try workbench.files(in: "copy") == tree)
     from.served.child.signal(SIGTERM)
     try workbench.ended(from.served.child)
     let third = try get([])
     #expect(third.code == 0, "\(third)")
-    #expect(try files(in: "copy") == tree)
+    #expect(try workbench.files(in: "copy") == tree)
   }
 
   @Test func `a slash at the end means a place in the folder, and none the folder itself`() throws {
@@ -63,11 +45,11 @@ import Testing
     _ = try workbench.makeFolder("outer")
     let itself = try get(from, "-o", "empty")
     #expect(itself.code == 0 && itself.stdout.lines == ["./empty"], "\(itself)")
-    #expect(try files(in: "empty") == tree)
+    #expect(try workbench.files(in: "empty") == tree)
     for _ in 0..<2 {
       let inside = try get(from, "-o", "outer/")
       #expect(inside.code == 0 && inside.stdout.lines == ["outer/tree"], "\(inside)")
-      #expect(try files(in: "outer") == Dictionary(uniqueKeysWithValues: tree.map { ("tree/\($0)", $1) }))
+      #expect(try workbench.files(in: "outer") == Dictionary(uniqueKeysWithValues: tree.map { ("tree/\($0)", $1) }))
     }
   }
 
@@ -75,18 +57,18 @@ import Testing
     let from = try serve()
     let part = try get(from, "-o", "copy", "--include", "a")
     #expect(part.code == 0, "\(part)")
-    #expect(try files(in: "copy") == ["a": [1]])
+    #expect(try workbench.files(in: "copy") == ["a": [1]])
     let rest = try get(from, "-o", "copy")
     #expect(rest.code == 0, "\(rest)")
-    #expect(try files(in: "copy") == tree)
+    #expect(try workbench.files(in: "copy") == tree)
   }
 
   @Test func `a folder with all of the version may hold other names, and is right`() throws {
     let from = try serve()
-    try write(tree.merging(["own": [9]]) { $1 }, in: "copy")
+    try workbench.write(tree.merging(["own": [9]]) { $1 }, in: "copy")
     let get = try get(from, "-o", "copy")
     #expect(get.code == 0 && get.stderr.text.contains("Already here"), "\(get)")
-    #expect(try files(in: "copy") == tree.merging(["own": [9]]) { $1 })
+    #expect(try workbench.files(in: "copy") == tree.merging(["own": [9]]) { $1 })
   }
 
   @Test(
@@ -96,34 +78,34 @@ import Testing
     ] as [([String: [UInt8]], String)])
   func `a folder with anything else is 73 and stays`(held: [String: [UInt8]], words: String) throws {
     let from = try serve()
-    try write(held, in: "copy")
+    try workbench.write(held, in: "copy")
     for options in [[], ["--force"], ["--dry-run"]] {
       let get = try workbench.ended(
         try workbench.start(["get", from.id, "--peer", from.served.address, "-o", "copy"] + options))
       #expect(get.code == 73, "\(get)")
       let said = get.stderr.text
       #expect(said.contains(words) && said.contains("--update") && said.contains("a / after its name"), "\(get)")
-      #expect(try files(in: "copy") == held)
+      #expect(try workbench.files(in: "copy") == held)
     }
   }
 
   @Test func `a suggested name adds nothing to a folder that is there`() throws {
     let from = try serve()
     let place = try workbench.makeFolder("place")
-    try write(["a": [1]], in: "place/tree")
+    try workbench.write(["a": [1]], in: "place/tree")
     let arguments = ["get", from.id, "--peer", from.served.address]
     let refused = try workbench.ended(try workbench.start(arguments, in: place))
     #expect(refused.code == 73 && refused.stderr.text.contains("sub/b of this version is not in it"), "\(refused)")
-    #expect(try files(in: "place") == ["tree/a": [1]])
-    try write(tree, in: "place/tree")
+    #expect(try workbench.files(in: "place") == ["tree/a": [1]])
+    try workbench.write(tree, in: "place/tree")
     let here = try workbench.ended(try workbench.start(arguments, in: place))
     #expect(here.code == 0 && here.stderr.text.contains("Already here, and right: ./tree"), "\(here)")
-    #expect(try files(in: "place") == Dictionary(uniqueKeysWithValues: tree.map { ("tree/\($0)", $1) }))
+    #expect(try workbench.files(in: "place") == Dictionary(uniqueKeysWithValues: tree.map { ("tree/\($0)", $1) }))
   }
 
   @Test func `an update that changes nothing says that the folder is here`() throws {
     let from = try serve()
-    try write(tree, in: "copy")
+    try workbench.write(tree, in: "copy")
     let update = try get(from, "-o", "copy", "--update", "--json")
     #expect(update.code == 0, "\(update)")
     #expect(update.stdout.lines.last?.contains(#""found":true"#) == true, "\(update)")
@@ -137,9 +119,11 @@ import Testing
     let killed = try workbench.ended(
       try workbench.start(arguments, through: Trace.killing(at: "renameat2", number: number)))
     #expect(killed.code != 0, "\(killed)")
-    for (path, bytes) in try files(in: "copy") where !path.contains(".p2p-part") { #expect(tree[path] == bytes) }
+    for (path, bytes) in try workbench.files(in: "copy") where !path.contains(".p2p-part") {
+      #expect(tree[path] == bytes)
+    }
     let next = try workbench.ended(try workbench.start(arguments))
     #expect(next.code == 0, "\(next)")
-    #expect(try files(in: "copy") == tree)
+    #expect(try workbench.files(in: "copy") == tree)
   }
 }

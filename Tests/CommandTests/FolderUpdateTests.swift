@@ -7,25 +7,6 @@ import Testing
 
   // MARK: Folders
 
-  /// Writes files below a folder of the workbench, by their paths.
-  private func write(_ files: [String: [UInt8]], in folder: String) throws {
-    for (path, bytes) in files {
-      _ = try workbench.makeFolder("\(folder)/\(path)".split(separator: "/").dropLast().joined(separator: "/"))
-      _ = try workbench.makeFile("\(folder)/\(path)", bytes)
-    }
-  }
-
-  /// All files below a folder, by their paths.
-  private func files(in folder: String) throws -> [String: [UInt8]] {
-    let root = workbench.path(folder)
-    var found: [String: [UInt8]] = [:]
-    for path in try FileManager.default.subpathsOfDirectory(atPath: root) {
-      let type = try FileManager.default.attributesOfItem(atPath: root + "/" + path)[.type] as? FileAttributeType
-      if type != .typeDirectory { found[path] = Array(try Data(contentsOf: URL(fileURLWithPath: root + "/" + path))) }
-    }
-    return found
-  }
-
   private func pattern(_ byteCount: Int, seed: UInt64) -> [UInt8] {
     var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
     return (0..<byteCount).map { _ in
@@ -35,7 +16,7 @@ import Testing
   }
 
   private func serve(_ files: [String: [UInt8]], _ name: String) throws -> (served: Served, id: String) {
-    try write(files, in: "\(name)/tree")
+    try workbench.write(files, in: "\(name)/tree")
     let served = try workbench.serve(workbench.path(name))
     guard let id = served.folderIDs["tree/"] else { throw Unexpected("the folder is not served: \(served.child)") }
     return (served, id)
@@ -69,7 +50,7 @@ import Testing
     let first = try serve(files, "one")
     let whole = try get(first, "-o", "copy")
     #expect(whole.code == 0, "\(whole)")
-    #expect(try self.files(in: "copy") == files)
+    #expect(try workbench.files(in: "copy") == files)
 
     // 1 MB overwritten, not at the bounds of chunks; one small file changed; one large file renamed.
     files["large"]!.replaceSubrange(5_000_000..<6_000_000, with: pattern(1_000_000, seed: 72))
@@ -78,7 +59,7 @@ import Testing
     let second = try serve(files, "two")
     let update = try get(second, "-o", "copy", "--update", "--delete")
     #expect(update.code == 0, "\(update)")
-    #expect(try self.files(in: "copy") == files)
+    #expect(try workbench.files(in: "copy") == files)
     let sent = try uploaded(second.served)
     #expect(sent > 1_000_000 && sent < 3 << 20, "\(sent) bytes")
 
@@ -90,12 +71,12 @@ import Testing
   @Test func `a dry run tells what an update would do, and changes nothing`() throws {
     var files = small
     files["old/name"] = pattern(80_000, seed: 80)
-    try write(files, in: "copy")
+    try workbench.write(files, in: "copy")
     files["new/name"] = files.removeValue(forKey: "old/name")
     files["small/2/2"]!.append(1)
     files["added"] = pattern(500, seed: 81)
     let from = try serve(files, "served")
-    let before = try self.files(in: "copy")
+    let before = try workbench.files(in: "copy")
     let plan = try get(from, "-o", "copy", "--update", "--delete", "--dry-run")
     #expect(plan.code == 0, "\(plan)")
     let changed = files["small/2/2"]!.count
@@ -109,7 +90,7 @@ import Testing
     let last = try GetEvents(json).all.last
     #expect(last?["event"] as? String == "planned" && last?["added"] as? Int == 2, "\(json)")
     #expect(last?["fetchedBytesMax"] as? Int == 500 + changed && last?["copiedBytes"] as? Int == 80_000, "\(json)")
-    #expect(try self.files(in: "copy") == before)
+    #expect(try workbench.files(in: "copy") == before)
     // Of an output that is not there.
     let fresh = try get(from, "-o", "fresh", "--dry-run", "--include", "added")
     #expect(fresh.code == 0 && fresh.stdout.lines.first == "add 500 added", "\(fresh)")
@@ -123,27 +104,27 @@ import Testing
     let from = try serve(files, "served")
     let part = try get(from, "-o", "copy", "--exclude", "*.log", "--include", "a", "--exclude", "x.*", "--exclude", "c")
     #expect(part.code == 0, "\(part)")
-    #expect(try self.files(in: "copy") == ["a/y.log": [2], "b/z.txt": [3]])
+    #expect(try workbench.files(in: "copy") == ["a/y.log": [2], "b/z.txt": [3]])
     let other = try get(from, "-o", "other", "--include", "*.txt", "--exclude", "b")
     #expect(other.code == 0, "\(other)")
-    #expect(try self.files(in: "other") == ["a/x.txt": [1]])
+    #expect(try workbench.files(in: "other") == ["a/x.txt": [1]])
     let none = try get(from, "-o", "none", "--include", "nothing")
     #expect(none.code == 64 && none.stderr.text.contains("--include"), "\(none)")
     #expect(!FileManager.default.fileExists(atPath: workbench.path("none")))
     let rest = try get(from, "-o", "copy", "--update")
     #expect(rest.code == 0, "\(rest)")
-    #expect(try self.files(in: "copy") == files)
+    #expect(try workbench.files(in: "copy") == files)
   }
 
   @Test func `a new output gets files of a folder that the user names`() throws {
     let shared = pattern(4 << 20, seed: 90)
     var changed = shared
     changed[3_000_000] ^= 1
-    try write(["deep/one": shared, "c/large": shared], in: "store")
+    try workbench.write(["deep/one": shared, "c/large": shared], in: "store")
     let from = try serve(["a": shared, "b": [7], "c/large": changed], "served")
     let get = try get(from, "-o", "copy", "--reuse", workbench.path("store"))
     #expect(get.code == 0, "\(get)")
-    #expect(try files(in: "copy") == ["a": shared, "b": [7], "c/large": changed])
+    #expect(try workbench.files(in: "copy") == ["a": shared, "b": [7], "c/large": changed])
     // Of the file that differs, its chunk.
     let sent = try uploaded(from.served)
     #expect(sent < 1 << 20 | 10_000, "\(sent) bytes")
@@ -153,24 +134,24 @@ import Testing
     let files: [String: [UInt8]] = ["a": [1], "b/c": [2]]
     let from = try serve(files, "served")
     let folder = try workbench.makeFolder("here")
-    try write(["a": [9], "own": [3]], in: "here/tree")
+    try workbench.write(["a": [9], "own": [3]], in: "here/tree")
     let get = try workbench.ended(
       try workbench.start(["get", from.id, "--peer", from.served.address, "--update"], in: folder))
     #expect(get.code == 0, "\(get)")
-    #expect(try self.files(in: "here") == ["tree/a": [1], "tree/b/c": [2], "tree/own": [3]])
+    #expect(try workbench.files(in: "here") == ["tree/a": [1], "tree/b/c": [2], "tree/own": [3]])
     // The folder itself, from within.
-    try write(["a": [8]], in: "here/tree")
+    try workbench.write(["a": [8]], in: "here/tree")
     let inside = try workbench.ended(
       try workbench.start(
         ["get", from.id, "--peer", from.served.address, "--update", "-o", "."], in: folder + "/tree"))
     #expect(inside.code == 0, "\(inside)")
-    #expect(try self.files(in: "here") == ["tree/a": [1], "tree/b/c": [2], "tree/own": [3]])
+    #expect(try workbench.files(in: "here") == ["tree/a": [1], "tree/b/c": [2], "tree/own": [3]])
   }
 
   @Test func `an updated folder offers what it kept, too`() throws {
     var files = small
     files["large"] = pattern(3 << 20, seed: 100)
-    try write(files, in: "copy")
+    try workbench.write(files, in: "copy")
     files["small/1/5"] = pattern(900, seed: 101)
     files["large"]![7] ^= 1
     let from = try serve(files, "served")
@@ -182,38 +163,38 @@ import Testing
     _ = try uploaded(from.served)
     let second = try workbench.ended(try workbench.start(["get", from.id, "--peer", address, "-o", "second"]))
     #expect(second.code == 0, "\(second)")
-    #expect(try self.files(in: "second") == files)
+    #expect(try workbench.files(in: "second") == files)
   }
 
   // MARK: Refusals
 
   @Test func `a folder that exists is only updated on request`() throws {
     let from = try serve(["a": [1]], "served")
-    try write(["a": [2], "b": [3]], in: "copy/tree")
+    try workbench.write(["a": [2], "b": [3]], in: "copy/tree")
     for options in [[], ["--force"]] {
       let get = try workbench.ended(
         try workbench.start(["get", from.id, "--peer", from.served.address, "-o", "copy"] + options))
       #expect(get.code == 73 && get.stderr.text.contains("--update"), "\(get)")
     }
-    #expect(try files(in: "copy") == ["tree/a": [2], "tree/b": [3]])
+    #expect(try workbench.files(in: "copy") == ["tree/a": [2], "tree/b": [3]])
     let outside = try get(from, "-o", "copy", "--update")
     #expect(outside.code == 73 && outside.stderr.text.contains("not the one that it lies in"), "\(outside)")
     let careless = try get(from, "-o", "copy/tree", "--update", "--delete")
     #expect(careless.code == 73 && careless.stderr.text.contains("--force"), "\(careless)")
-    #expect(try files(in: "copy") == ["tree/a": [2], "tree/b": [3]])
+    #expect(try workbench.files(in: "copy") == ["tree/a": [2], "tree/b": [3]])
     let careful = try get(from, "-o", "copy/tree", "--update", "--delete", "--force")
     #expect(careful.code == 0, "\(careful)")
-    #expect(try files(in: "copy") == ["tree/a": [1]])
+    #expect(try workbench.files(in: "copy") == ["tree/a": [1]])
     let missing = try get(from, "-o", "new", "--update", "--reuse", workbench.path("nowhere"))
     #expect(missing.code == 66, "\(missing)")
   }
 
   @Test func `a folder with unlisted files does not make way`() throws {
     let from = try serve(["a": [1]], "served")
-    try write(["a/own": [2]], in: "copy")
+    try workbench.write(["a/own": [2]], in: "copy")
     let get = try get(from, "-o", "copy", "--update")
     #expect(get.code == 73 && get.stderr.text.contains("a/own"), "\(get)")
-    #expect(try files(in: "copy") == ["a/own": [2]])
+    #expect(try workbench.files(in: "copy") == ["a/own": [2]])
   }
 
   @Test(arguments: [
@@ -246,17 +227,17 @@ import Testing
     ] {
       for number in numbers {
         let folder = "\(call)-\(number)"
-        try write(old, in: folder)
+        try workbench.write(old, in: folder)
         let arguments = [
           "get", from.id, "--peer", from.served.address, "-o", folder, "--update", "--delete", "--quiet",
         ]
         _ = try workbench.ended(try workbench.start(arguments, through: Trace.killing(at: call, number: number)))
-        for (path, bytes) in try self.files(in: folder) where !path.contains(".p2p-part") {
+        for (path, bytes) in try workbench.files(in: folder) where !path.contains(".p2p-part") {
           #expect(bytes == old[path] || bytes == files[path], "\(path) after \(call) \(number)")
         }
         let next = try workbench.ended(try workbench.start(arguments))
         #expect(next.code == 0, "\(next)")
-        #expect(try self.files(in: folder) == files, "\(call) \(number)")
+        #expect(try workbench.files(in: folder) == files, "\(call) \(number)")
       }
     }
   }

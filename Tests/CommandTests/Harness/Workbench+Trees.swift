@@ -1,0 +1,23 @@
+// Trees of small files, by their paths.
+import Foundation
+
+extension Workbench {
+  /// Writes files below a folder of the workbench, by their paths.
+  func write(_ files: [String: [UInt8]], in folder: String) throws {
+    for (path, bytes) in files {
+      _ = try makeFolder("\(folder)/\(path)".split(separator: "/").dropLast().joined(separator: "/"))
+      _ = try makeFile("\(folder)/\(path)", bytes)
+    }
+  }
+
+  /// All files below a folder, by their paths.
+  func files(in folder: String) throws -> [String: [UInt8]] {
+    let root = path(folder)
+    var found: [String: [UInt8]] = [:]
+    for path in try FileManager.default.subpathsOfDirectory(atPath: root) {
+      let type = try FileManager.default.attributesOfItem(atPath: root + "/" + path)[.type] as? FileAttributeType
+      if type != .typeDirectory { found[path] = Array(try Data(contentsOf: URL(fileURLWithPath: root + "/" + path))) }
+    }
+    return found
+  }
+}
