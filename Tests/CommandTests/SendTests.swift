@@ -24,6 +24,25 @@ struct SendTests {
     return try workbench.ended(try workbench.start(words + options, in: folder))
   }
 
+  @Test func `a peer that has the link cannot fill the log`() throws {
+    _ = try workbench.makeFile("data.bin", [1])
+    let (child, line) = try send("data.bin")
+    for i in 0..<33 {
+      let get = try paste(line, "-o", "copy\(i)", "--no-upload", "--quiet", in: workbench.folder)
+      #expect(get.code == 0, "\(get)")
+    }
+    child.signal(SIGTERM)
+    try workbench.ended(child)
+    let lines = child.stderr.lines
+    let told = lines.count { $0.contains(" fetches data.bin") || $0.contains("] has data.bin") }
+    // The test may take more than a minute on a busy machine: then more lines are let through.
+    var leftOut = 0
+    for line in lines {
+      if let match = line.wholeMatch(of: #/(\d+) more lines about fetches were left out/#) { leftOut += Int(match.1)! }
+    }
+    #expect(told < 66 && leftOut == 66 - told, "\(child)")
+  }
+
   @Test func `the line fetches the file, and after the last of --count fetches send ends with 0`() throws {
     let path = try workbench.makeFile("a name & more.bin", byteCount: 3_000_000)
     let (child, line) = try send("a name & more.bin", "--count", "2")
@@ -187,6 +206,20 @@ struct SendTests {
 }
 
 struct SentCountTests {
+  private func digest(_ number: UInt64) -> Digest {
+    let hex = String(number, radix: 16)
+    return Digest(hex: String(repeating: "0", count: 64 - hex.count) + hex)!
+  }
+
+  @Test func `peers that fetch a part and never come again are forgotten`() {
+    let (one, two) = (FileID(digest: digest(1)), FileID(digest: digest(2)))
+    var count = SentCount([one, two])
+    for i in 0..<UInt64(2 * SentCount.peersMax) {
+      count.complete(one, by: PeerID(digest: digest(i)))
+    }
+    #expect(count.unfinishedCount == SentCount.peersMax && count.count == 0)
+  }
+
   @Test func `a peer counts when it has everything, and again when it fetches again`() {
     func digest(_ byte: UInt8) -> Digest { Digest(Array(repeating: byte, count: 32))! }
     let (one, two) = (FileID(digest: digest(1)), FileID(digest: digest(2)))

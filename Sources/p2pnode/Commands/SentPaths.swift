@@ -145,14 +145,20 @@ struct SentOffer: Hashable {
 
 /// Counts the peers that were sent all that is offered.
 struct SentCount {
+  /// Peers that are remembered while they lack something. A peer can come with any number of PeerIDs.
+  static let peersMax = 1_024
+
   private let contents: Set<FileID>
   private var had: [PeerID: Set<FileID>] = [:]
   private(set) var count = 0
+  /// Peers that are remembered.
+  var unfinishedCount: Int { had.count }
 
   init(_ contents: Set<FileID>) { self.contents = contents }
 
   /// A peer was sent all of a content. A peer that comes again counts again.
   mutating func complete(_ content: FileID, by peer: PeerID) {
+    if had[peer] == nil, had.count >= SentCount.peersMax, let other = had.keys.first { had[other] = nil }
     had[peer, default: []].insert(content)
     guard had[peer] == contents else { return }
     had[peer] = nil

@@ -12,11 +12,13 @@ final class SendLog: Sendable {
     var offers: [FileID: SentOffer] = [:]
     var fetched = SentCount([])
     var hashing: HashClock?
+    var fetchLines = LineRate.ofConnectionEnds
     /// What is left out of each folder that is sent.
     var leftOut: [String: LeftOutCounts] = [:]
   }
 
-  private let json: Bool
+  private let lines: ServingLines
+  private var json: Bool { lines.json }
   private let count: Int?
   private let onEnough: @Sendable () -> Void
   private let state = Mutex(State())
@@ -25,27 +27,12 @@ final class SendLog: Sendable {
   /// - `quiet`: nothing on stderr but errors.
   /// - `count`: fetches after which `onEnough` is called; nil: never.
   init(json: Bool, quiet: Bool, count: Int?, onEnough: @escaping @Sendable () -> Void) {
-    (self.json, self.count, self.onEnough) = (json, count, onEnough)
+    (lines, self.count, self.onEnough) = (ServingLines(json: json), count, onEnough)
     ticker = SendTicker(json: json, hasScreen: !quiet && Console.isTerminal)
-    Console.writeApart { count, stream in
-      if stream == .standardError {
-        return Console.logged(.warning, "\(count) lines about connections were left out: this log was not read in time")
-      }
-      var line = JSONLine(event: "dropped")
-      line.set("lines", count)
-      return line.finished
-    }
+    lines.writeApart()
   }
 
-  func listening(_ address: Endpoint, _ peerID: PeerID) {
-    if json {
-      var line = JSONLine(event: "listening")
-      line.set("address", address.description)
-      line.set("peer", peerID.hex)
-      Console.output(line.finished)
-    }
-    Console.log(.info, "listening on \(address) as \(peerID.hex)")
-  }
+  func listening(_ address: Endpoint, _ peerID: PeerID) { lines.listening(address, peerID) }
 
   /// Shows what the node does, from now on until `stopped`.
   func show(_ node: Node, _ watch: FetchWatch, paths: [String]) {
@@ -110,12 +97,8 @@ final class SendLog: Sendable {
 
   func stopped(uploadedBytes: UInt64) {
     ticker?.end()
-    if json {
-      var line = JSONLine(event: "stopped")
-      line.set("uploadedBytes", uploadedBytes)
-      Console.output(line.finished)
-    }
-    Console.log(uploadedBytes > 0 ? .info : .debug, "uploaded: \(uploadedBytes) bytes")
+    tellLeftOut(state.withLock { $0.fetchLines.takeLeftOut() })
+    lines.stopped(uploadedBytes: uploadedBytes)
   }
 
   // MARK: Fetches
@@ -147,25 +130,25 @@ final class SendLog: Sendable {
       var line = JSONLine(event: event, fetch, offer)
       line.set("seconds", Format.seconds(fetch.duration))
       if let total { line.set("fetches", total) }
-      Console.output(line.finished)
+      Console.output(line.finished, .stranger)
     }
-    Console.log(.info, words(Console.escaped(offer.path)))
+    // A peer that has the link can cause any number of them.
+    let (isTold, leftOut) = state.withLock { $0.fetchLines.next(at: Clock.monotonicNanoseconds) }
+    tellLeftOut(leftOut)
+    if isTold { Console.log(.info, words(Console.escaped(offer.path)), .stranger) }
+  }
+
+  private func tellLeftOut(_ count: Int) {
+    if count > 0 { Console.log(.info, "\(count) more lines about fetches were left out", .stranger) }
   }
 
   // MARK: Other events
 
   func print(_ event: CatalogueEvent, of paths: SentPaths.Share) {
     switch event {
-    case .warning(let text): warn(text)
+    case .warning(let text): lines.warn(text)
     case .leftOut(let counts) where paths.names.isEmpty: state.withLock { $0.leftOut[paths.folderPath] = counts }
-    case .skipped(let skipped) where paths.names.isEmpty:
-      if json {
-        var line = JSONLine(event: "skipped")
-        line.set("path", skipped.path)
-        line.set("reason", skipped.reason.description)
-        Console.output(line.finished, .file)
-      }
-      Console.log(.warning, "not sent: \(Console.escaped(skipped.path)): \(skipped.reason)", .file)
+    case .skipped(let skipped) where paths.names.isEmpty: lines.skipped(skipped, verb: "sent")
     case .progress(let progress): print(progress)
     case .hashingEnded:
       state.withLock { $0.hashing = nil }
@@ -181,7 +164,7 @@ final class SendLog: Sendable {
       state.offers.values.contains { $0.isFolder && $0.path == paths.folderPath && $0.id != folder.listing.folderID }
     }
     if isNews {
-      warn("\(paths.folderPath) has changed: the line above fetches it as it was, as long as its files are there")
+      lines.warn("\(paths.folderPath) has changed: the line above fetches it as it was, as long as its files are there")
     }
   }
 
@@ -200,46 +183,9 @@ final class SendLog: Sendable {
     }
   }
 
-  private func warn(_ text: String) {
-    if json {
-      var line = JSONLine(event: "warning")
-      line.set("text", text)
-      Console.output(line.finished, .file)
-    }
-    Console.log(.warning, "warning: \(Console.escaped(text))", .file)
-  }
-
-  /// Comes on threads that serve peers, which must not wait for the reader.
+  /// Comes on threads that serve peers, which must not wait for the reader. What each peer has is told by its fetches.
   func print(_ event: NodeEvent) {
-    switch event {
-    case .connected(let peer, let address): detail("connected", peer, address, "connected")
-    case .disconnected(let peer, let address, let end): detail("disconnected", peer, address, end.description)
-    case .turnedAway(let address, let end): detail("turnedAway", nil, address, end.description)
-    case .opened(let peer, let address, let path): detail("opened", peer, address, "opens \(path)")
-    case .withdrawn(let path, let why):
-      if json {
-        var line = JSONLine(event: "withdrawn")
-        line.set("path", path)
-        line.set("reason", why)
-        Console.output(line.finished)
-      }
-      Console.log(.warning, "\(Console.escaped(why)): its link is no longer good; end this and send it again")
-    case .uploaded: break  // told by what each peer has
-    case .notDiscoverable(let why): warn(why)
-    case .cannotAccept(let errno):
-      Console.log(.error, "cannot accept connections now: \(errno); trying again in a second", .stranger)
-    }
-  }
-
-  private func detail(_ event: String, _ peer: PeerID?, _ address: Endpoint, _ text: String) {
-    if json {
-      var line = JSONLine(event: event)
-      if let peer { line.set("peer", peer.hex) }
-      line.set("address", address.description)
-      line.set("text", text)
-      Console.output(line.finished, .stranger)
-    }
-    Console.log(.debug, "[\(peer?.short ?? "--------")] \(address): \(Console.escaped(text))", .stranger)
+    lines.print(event, withdrawalAdvice: ": its link is no longer good; end this and send it again")
   }
 }
 

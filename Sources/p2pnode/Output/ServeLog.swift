@@ -8,7 +8,8 @@ import Wire
 
 /// Prints the events of a server; they come on any thread.
 final class ServeLog: Sendable {
-  private let json: Bool
+  private let lines: ServingLines
+  private var json: Bool { lines.json }
   /// What links name; nil: no links.
   private let peers = Mutex<[FileLink.Peer]?>(nil)
   /// Nil where stderr is no terminal, or shall stay quiet.
@@ -23,17 +24,10 @@ final class ServeLog: Sendable {
   /// From now on lines are written by a thread of their own.
   /// - `quiet`: nothing on stderr but errors.
   init(json: Bool, quiet: Bool) {
-    self.json = json
+    lines = ServingLines(json: json)
     display = quiet ? nil : ServeDisplay()
     areFilesLimited = display != nil && !json && Terminal.isTerminal(.standardOutput)
-    Console.writeApart { count, stream in
-      if stream == .standardError {
-        return Console.logged(.warning, "\(count) lines about connections were left out: this log was not read in time")
-      }
-      var line = JSONLine(event: "dropped")
-      line.set("lines", count)
-      return line.finished
-    }
+    lines.writeApart()
   }
 
   /// From now on links are printed, which name this node at the addresses that others can dial.
@@ -50,15 +44,7 @@ final class ServeLog: Sendable {
     peers.withLock { $0 }.map { FileLink(fileID: fileID, name: name, length: length, peers: $0).text }
   }
 
-  func listening(_ address: Endpoint, _ peerID: PeerID) {
-    if json {
-      var line = JSONLine(event: "listening")
-      line.set("address", address.description)
-      line.set("peer", peerID.hex)
-      Console.output(line.finished)
-    }
-    Console.log(.info, "listening on \(address) as \(peerID.hex)")
-  }
+  func listening(_ address: Endpoint, _ peerID: PeerID) { lines.listening(address, peerID) }
 
   /// The first scan is over.
   func ready(_ folder: String) {
@@ -71,7 +57,7 @@ final class ServeLog: Sendable {
       Console.output(line.finished)
     }
     tellLeftOutFiles(fileLines.withLock { $0.takeLeftOut() })
-    if files == 0 { warn("no file of \(folder) is served: \(ServeLog.why(leftOut))") }
+    if files == 0 { lines.warn("no file of \(folder) is served: \(ServeLog.why(leftOut))") }
     let rest = leftOut.isEmpty ? "" : "; left out: \(leftOut)"
     Console.log(.info, "ready: \(files) files, \(bytes) bytes\(rest)")
   }
@@ -85,15 +71,6 @@ final class ServeLog: Sendable {
     return (["\(leftOut) are left out"] + advice).joined(separator: "; ")
   }
 
-  private func warn(_ text: String) {
-    if json {
-      var line = JSONLine(event: "warning")
-      line.set("text", text)
-      Console.output(line.finished, .file)
-    }
-    Console.log(.warning, "warning: \(Console.escaped(text))", .file)
-  }
-
   /// Shows what the server does, from now on until it has stopped.
   func show(_ server: Server, folder: String) { display?.start(server, folder: folder) }
 
@@ -105,12 +82,7 @@ final class ServeLog: Sendable {
 
   func stopped(uploadedBytes: UInt64) {
     display?.end()
-    if json {
-      var line = JSONLine(event: "stopped")
-      line.set("uploadedBytes", uploadedBytes)
-      Console.output(line.finished)
-    }
-    Console.log(uploadedBytes > 0 ? .info : .debug, "uploaded: \(uploadedBytes) bytes")
+    lines.stopped(uploadedBytes: uploadedBytes)
   }
 
   /// Comes on threads that find and hash files, which may wait for the reader.
@@ -125,7 +97,7 @@ final class ServeLog: Sendable {
     case .renamed(let entry, let old):
       offer(entry, event: "renamed", from: old)
       Console.log(.info, "\(Console.escaped(old)): is now \(Console.escaped(entry.path))", .file)
-    case .warning(let text): warn(text)
+    case .warning(let text): lines.warn(text)
     case .leftOut(let counts): served.withLock { $0.leftOut = counts }
     case .listed(let folder): offer(folder)
     case .unlisted(let folder):
@@ -135,14 +107,7 @@ final class ServeLog: Sendable {
         Console.output(line.finished, .file)
       }
       Console.log(.info, "\(Console.escaped(folder))/: is gone, and its ID is no longer served", .file)
-    case .skipped(let skipped):
-      if json {
-        var line = JSONLine(event: "skipped")
-        line.set("path", skipped.path)
-        line.set("reason", skipped.reason.description)
-        Console.output(line.finished, .file)
-      }
-      Console.log(.warning, "not served: \(Console.escaped(skipped.path)): \(skipped.reason)", .file)
+    case .skipped(let skipped): lines.skipped(skipped, verb: "served")
     case .progress(let progress): print(progress)
     case .hashingEnded:
       hashing.withLock { $0 = nil }
@@ -211,43 +176,20 @@ final class ServeLog: Sendable {
 
   /// Comes on threads that serve peers, which must not wait for the reader.
   func print(_ event: NodeEvent) {
-    switch event {
-    case .connected(let peer, let address): detail("connected", peer, address, "connected")
-    case .disconnected(let peer, let address, let end): detail("disconnected", peer, address, end.description)
-    case .turnedAway(let address, let end): detail("turnedAway", nil, address, end.description)
-    case .opened(let peer, let address, let path): detail("opened", peer, address, "opens \(path)")
-    case .uploaded(let peer, let address, let path, let bytes, let duration):
-      uploaded(to: peer, address, path, bytes, seconds: Format.seconds(duration))
-    case .withdrawn(let path, let why):
-      if json {
-        var line = JSONLine(event: "withdrawn")
-        line.set("path", path)
-        line.set("reason", why)
-        Console.output(line.finished)
-      }
-      Console.log(.warning, Console.escaped(why))
-    case .notDiscoverable(let why):
-      if json {
-        var line = JSONLine(event: "warning")
-        line.set("text", why)
-        Console.output(line.finished)
-      }
-      Console.log(.warning, "warning: \(Console.escaped(why))")
-    case .cannotAccept(let errno):
-      Console.log(.error, "cannot accept connections now: \(errno); trying again in a second", .stranger)
+    if case .uploaded(let peer, let address, let path, let bytes, let duration) = event {
+      return uploaded(to: peer, address, path, bytes, seconds: Format.seconds(duration))
     }
+    lines.print(event)
   }
 
   /// A line of the access log. A peer that knows an ID can cause any number of them.
   private func uploaded(to peer: PeerID, _ address: Endpoint, _ path: String, _ bytes: UInt64, seconds: Double) {
-    if json {
-      var line = JSONLine(event: "uploaded")
+    lines.tell("uploaded", .stranger) { line in
       line.set("peer", peer.hex)
       line.set("address", address.description)
       line.set("path", path)
       line.set("bytes", bytes)
       line.set("seconds", seconds)
-      Console.output(line.finished, .stranger)
     }
     let (isTold, leftOut) = uploadLines.withLock { $0.next(at: Clock.monotonicNanoseconds) }
     if leftOut > 0 { Console.log(.info, "\(leftOut) more uploads have ended", .stranger) }
@@ -256,16 +198,5 @@ final class ServeLog: Sendable {
     Console.log(
       .info, "[\(peer.short)] \(address): was sent \(Format.size(bytes)) of \(Console.escaped(path)) in \(took)",
       .stranger)
-  }
-
-  private func detail(_ event: String, _ peer: PeerID?, _ address: Endpoint, _ text: String) {
-    if json {
-      var line = JSONLine(event: event)
-      if let peer { line.set("peer", peer.hex) }
-      line.set("address", address.description)
-      line.set("text", text)
-      Console.output(line.finished, .stranger)
-    }
-    Console.log(.debug, "[\(peer?.short ?? "--------")] \(address): \(Console.escaped(text))", .stranger)
   }
 }

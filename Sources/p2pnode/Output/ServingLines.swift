@@ -1,0 +1,88 @@
+// The lines that `serve` and `send` have in common: the same event has the same words.
+import Content
+import PeerNode
+import Posix
+import Storage
+import Wire
+
+/// Prints on stderr, and with `json` an event on stdout. Any thread may use it.
+struct ServingLines: Sendable {
+  let json: Bool
+
+  /// From now on lines are written by a thread of their own.
+  func writeApart() {
+    Console.writeApart { count, stream in
+      if stream == .standardError {
+        return Console.logged(.warning, "\(count) lines about connections were left out: this log was not read in time")
+      }
+      var line = JSONLine(event: "dropped")
+      line.set("lines", count)
+      return line.finished
+    }
+  }
+
+  func listening(_ address: Endpoint, _ peerID: PeerID) {
+    tell("listening", .own) { line in
+      line.set("address", address.description)
+      line.set("peer", peerID.hex)
+    }
+    Console.log(.info, "listening on \(address) as \(peerID.hex)")
+  }
+
+  func stopped(uploadedBytes: UInt64) {
+    tell("stopped", .own) { $0.set("uploadedBytes", uploadedBytes) }
+    Console.log(uploadedBytes > 0 ? .info : .debug, "uploaded: \(uploadedBytes) bytes")
+  }
+
+  func warn(_ text: String) {
+    tell("warning", .file) { $0.set("text", text) }
+    Console.log(.warning, "warning: \(Console.escaped(text))", .file)
+  }
+
+  /// - `verb`: what is not done with the file, such as "served".
+  func skipped(_ skipped: SkippedFile, verb: String) {
+    tell("skipped", .file) { line in
+      line.set("path", skipped.path)
+      line.set("reason", skipped.reason.description)
+    }
+    Console.log(.warning, "not \(verb): \(Console.escaped(skipped.path)): \(skipped.reason)", .file)
+  }
+
+  /// Prints which peers come and go, and trouble of the node.
+  /// - `withdrawalAdvice`: follows the reason for which a file is withdrawn.
+  func print(_ event: NodeEvent, withdrawalAdvice: String = "") {
+    switch event {
+    case .connected(let peer, let address): detail("connected", peer, address, "connected")
+    case .disconnected(let peer, let address, let end): detail("disconnected", peer, address, end.description)
+    case .turnedAway(let address, let end): detail("turnedAway", nil, address, end.description)
+    case .opened(let peer, let address, let path): detail("opened", peer, address, "opens \(path)")
+    case .withdrawn(let path, let why):
+      tell("withdrawn", .own) { line in
+        line.set("path", path)
+        line.set("reason", why)
+      }
+      Console.log(.warning, Console.escaped(why) + withdrawalAdvice)
+    case .notDiscoverable(let why): warn(why)
+    case .cannotAccept(let errno):
+      Console.log(.error, "cannot accept connections now: \(errno); trying again in a second", .stranger)
+    case .uploaded: break  // each of the verbs has its own words for it
+    }
+  }
+
+  private func detail(_ event: String, _ peer: PeerID?, _ address: Endpoint, _ text: String) {
+    tell(event, .stranger) { line in
+      if let peer { line.set("peer", peer.hex) }
+      line.set("address", address.description)
+      line.set("text", text)
+    }
+    Console.log(.debug, "[\(peer?.short ?? "--------")] \(address): \(Console.escaped(text))", .stranger)
+  }
+
+  /// An event for programs, if they read stdout.
+  func tell(_ event: String, _ kind: LineBacklog.Kind, _ fill: (inout JSONLine) -> Void) {
+    guard json else { return }
+    var line = JSONLine(event: event)
+    fill(&line)
+    Console.output(line.finished, kind)
+  }
+}
