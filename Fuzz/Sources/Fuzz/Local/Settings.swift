@@ -76,7 +76,8 @@ enum SettingValues {
     require((1...1_000_000).contains(settings.maxConnections ?? 1), "connections are counted")
     require(settings.uploadLimit ?? 1_000 >= 1_000, "an upload limit lets something through")
     require(settings.chunkTimeout >= .milliseconds(100) && settings.chunkTimeout <= .seconds(86_400), "a timeout")
-    require(settings.metrics?.isLoopback ?? true, "metrics stay on this machine")
+    require(settings.downloadLimit ?? 1_000 >= 1_000, "a download limit lets something through")
+    require(settings.uploadLimitPerPeer ?? 1_000 >= 1_000, "a limit for each peer lets something through")
     require(!(settings.allow?.isEmpty ?? false), "a list of allowed peers allows some")
   }
 
