@@ -108,12 +108,14 @@ extension DownloadState {
     for other in workers.live { if let id = peers[other].connection { watchSilence(of: id, at: now) } }
   }
 
-  /// The live peers that have the item now: the members of a new round.
+  /// The live peers that have the item now: the members of a new round. Of the strangers of a group, those that joined
+  /// first.
   private func members(for item: FetchItem, including number: Int) -> Set<Int> {
     var members: Set<Int> = [number]
     var strangers: [AddressGroup?: Int] = [:]
     if peers[number].isStranger { strangers[peers[number].group] = 1 }
-    for other in workers.live where other != number && holds(other, item) {
+    let live = workers.live.sorted { peers[$0].place < peers[$1].place }
+    for other in live where other != number && holds(other, item) {
       if peers[other].isStranger {
         guard strangers[peers[other].group, default: 0] < DownloadState.strangersPerRoundMax else { continue }
         strangers[peers[other].group, default: 0] += 1
