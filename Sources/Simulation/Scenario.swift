@@ -132,6 +132,7 @@ struct Scenario: Sendable {
     drawDuplicates()
     drawTurnedAway()
     drawPatience()
+    drawBusyReturners()
   }
 
   /// An honest peer that nobody vouches for may come when strangers have used up all retries already.
@@ -192,6 +193,20 @@ struct Scenario: Sendable {
       start = start + length + generator.milliseconds(5...5000)
     }
     peers = [source] + (generator.chance(0.3) ? peers.dropFirst() : [])
+  }
+
+  /// Peers that answer BUSY and whose connections are cut, so that the getter dials them again. Drawn apart, as a folder is.
+  private mutating func drawBusyReturners() {
+    var generator = SeededGenerator(seed: seed ^ 0xb057_0000_0000)
+    guard generator.chance(0.05) else { return }
+    for number in peers.indices
+    where !peers[number].isAnchor && peers[number].faults.isDisjoint(with: [.dialsIn, .changesIdentity, .vanishes]) {
+      guard generator.chance(0.6) else { continue }
+      peers[number].faults.formUnion([.isBusy, .resets])
+      peers[number].begins = .zero
+      peers[number].retryAfterMilliseconds = generator.pick([0, 10, 1000])
+      peers[number].resets = (0..<3).map { _ in generator.milliseconds(20...3000) }
+    }
   }
 
   /// A number of strangers that all do the same.
