@@ -28,13 +28,16 @@ let package = Package(
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "CSQLiteLibrary", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
+    // SHA-256 of several messages side by side.
+    .target(name: "CSHA256"),
+
     // The safe faces of the C rooms.
     .target(name: "Sodium", dependencies: ["CSodium"]),
     .target(name: "Posix", dependencies: ["CLinux"]),
     .target(name: "SQLite", dependencies: ["CSQLiteLibrary"]),
 
     // The brain: no I/O, no clock, no hidden randomness.
-    .target(name: "Content", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+    .target(name: "Content", dependencies: ["CSHA256", .product(name: "Crypto", package: "swift-crypto")]),
     .target(name: "Wire", dependencies: ["Content", "Sodium"]),
     .target(name: "Transfer", dependencies: ["Content", "Wire"]),
 
@@ -80,7 +83,7 @@ let package = Package(
     .testTarget(name: "SodiumTests", dependencies: ["Sodium"]),
     .testTarget(name: "PosixTests", dependencies: ["Posix", "TestSupport"]),
     .testTarget(name: "SQLiteTests", dependencies: ["SQLite"]),
-    .testTarget(name: "ContentTests", dependencies: ["Content"]),
+    .testTarget(name: "ContentTests", dependencies: ["Content", "CSHA256"]),
     .testTarget(name: "WireTests", dependencies: ["Wire", "Sodium", "Content"]),
     .testTarget(name: "TransferTests", dependencies: ["Transfer", "Wire", "Content"]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),

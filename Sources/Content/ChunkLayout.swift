@@ -182,15 +182,14 @@ public struct ChunkLayout: Hashable, Sendable {
   /// length in the content. Bytes beyond the chunk are not allowed.
   public func leafHashes(_ bytes: RawSpan, from first: Int = 0, of chunk: ChunkIndex) -> [Digest] {
     guard let folder, folder.isShared(chunk) else { return MerkleTree.leafHashes(bytes, leafSize: leafSize) }
-    var hashes: [Digest] = []
+    var lengths: [Int] = []
     var start = 0
     for length in folder.leafLengths(ofShared: chunk)[first...] where start < bytes.byteCount {
-      let end = min(start + length, bytes.byteCount)
-      hashes.append(MerkleTree.leafHash(bytes.extracting(start..<end)))
-      start = end
+      lengths.append(min(length, bytes.byteCount - start))
+      start += lengths[lengths.count - 1]
     }
     precondition(start == bytes.byteCount, "the bytes are the chunk's")
-    return hashes
+    return SHA256Lanes.hashes(of: bytes, lengths: lengths)
   }
 
   /// The hash of a chunk, from the hashes of all its leaves that hold bytes. For a chunk that files share it is a value

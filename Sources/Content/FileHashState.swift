@@ -64,9 +64,15 @@ public struct FileHashState: Sendable {
     var chunks: [HashedChunk] = []
     var start = 0
     while start < bytes.byteCount {
-      let count = min(leafSize - leafLength, bytes.byteCount - start)
-      take(bytes.extracting(start..<start + count))
-      start += count
+      let count = fullLeaves(in: bytes.byteCount - start) * leafSize
+      if count > 0 {
+        leafHashes += MerkleTree.leafHashes(bytes.extracting(start..<start + count), leafSize: leafSize)
+        start += count
+      } else {
+        let count = min(leafSize - leafLength, bytes.byteCount - start)
+        take(bytes.extracting(start..<start + count))
+        start += count
+      }
       if leafHashes.count * leafSize == chunkSize { chunks.append(endChunk()) }
     }
     length += UInt64(bytes.byteCount)
@@ -84,9 +90,13 @@ public struct FileHashState: Sendable {
     return (FileHash(layout: layout, chunkHashes: chunkHashes, root: root), lastChunk)
   }
 
+  /// How many leaves the next bytes fill whole, up to the end of the chunk. None while a leaf has begun.
+  private func fullLeaves(in byteCount: Int) -> Int {
+    leafLength > 0 ? 0 : min(byteCount / leafSize, chunkSize / leafSize - leafHashes.count)
+  }
+
   /// Takes bytes of one leaf; at most up to its end.
   private mutating func take(_ bytes: RawSpan) {
-    if leafLength == 0 && bytes.byteCount == leafSize { return endLeaf(MerkleTree.leafHash(bytes)) }
     if leafLength == 0 { leaf = StreamingSHA256() }
     leaf.update(bytes)
     leafLength += bytes.byteCount

@@ -17,12 +17,9 @@ public enum MerkleTree {
   /// The hashes of the leaves of one chunk (or of a run of its leaves, from a leaf's first byte on).
   public static func leafHashes(_ bytes: RawSpan, leafSize: Int) -> [Digest] {
     precondition(leafSize > 0, "a leaf holds bytes")
-    var hashes: [Digest] = []
-    hashes.reserveCapacity((bytes.byteCount + leafSize - 1) / leafSize)
-    for start in stride(from: 0, to: bytes.byteCount, by: leafSize) {
-      hashes.append(leafHash(bytes.extracting(start..<min(start + leafSize, bytes.byteCount))))
-    }
-    return hashes
+    var lengths = [Int](repeating: leafSize, count: bytes.byteCount / leafSize)
+    if bytes.byteCount % leafSize > 0 { lengths.append(bytes.byteCount % leafSize) }
+    return SHA256Lanes.hashes(of: bytes, lengths: lengths)
   }
 
   /// The hash over two neighbours of one level.

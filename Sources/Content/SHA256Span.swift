@@ -1,4 +1,5 @@
 // SHA-256 straight from a span, without a copy: the only file of this room in which a pointer is seen, and it keeps none.
+import CSHA256
 import Crypto
 
 extension Digest {
@@ -29,6 +30,36 @@ extension Digest {
 
   fileprivate init(_ value: SHA256Digest) {
     self = value.withUnsafeBytes { Digest(RawSpan(_unsafeBytes: $0), at: 0) }
+  }
+}
+
+/// SHA-256 of several messages at once.
+enum SHA256Lanes {
+  /// Whether the processor hashes several messages side by side faster than one after another.
+  static let areFast = p2p_sha256_lanes_fast()
+
+  /// The hashes of messages that follow one another in `bytes` and fill it.
+  /// - `lengths`: of each message, in bytes.
+  static func hashes(of bytes: RawSpan, lengths: [Int], sideBySide: Bool = areFast) -> [Digest] {
+    precondition(lengths.reduce(0, +) == bytes.byteCount, "the messages fill the bytes")
+    guard sideBySide, lengths.count > 1 else {
+      var start = 0
+      return lengths.map { length in
+        defer { start += length }
+        return Digest(sha256: bytes.extracting(start..<start + length))
+      }
+    }
+    var digests = [UInt8](repeating: 0, count: lengths.count * Digest.byteCount)
+    bytes.withUnsafeBytes { bytes in
+      lengths.withUnsafeBufferPointer { lengths in
+        digests.withUnsafeMutableBufferPointer { digests in
+          p2p_sha256_lanes(
+            bytes.assumingMemoryBound(to: UInt8.self).baseAddress, lengths.baseAddress, lengths.count,
+            digests.baseAddress)
+        }
+      }
+    }
+    return lengths.indices.map { Digest(digests.span.bytes, at: $0 * Digest.byteCount) }
   }
 }
 

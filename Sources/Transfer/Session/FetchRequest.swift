@@ -96,12 +96,6 @@ extension FetchedPiece {
   /// Whether bytes are the piece's: of its length, and each leaf of its hash.
   public func isMatched(by bytes: RawSpan) -> Bool {
     guard bytes.byteCount == byteCount else { return false }
-    guard layout.folder == nil else { return layout.leafHashes(bytes, from: leaves.first, of: chunk) == leafHashes }
-    let leafSize = layout.leafSize
-    for i in 0..<leaves.count {
-      let leaf = bytes.extracting(i * leafSize..<min((i + 1) * leafSize, byteCount))
-      guard MerkleTree.leafHash(leaf) == leafHashes[i] else { return false }
-    }
-    return true
+    return layout.leafHashes(bytes, from: leaves.first, of: chunk) == leafHashes
   }
 }
