@@ -41,6 +41,23 @@ public enum SuggestedName {
     return String(out)
   }
 
+  /// As for a text; a byte that is not UTF-8 becomes `\xE9`, as a shell writes it in $'…'.
+  public static func escapedForTerminal(bytes: [UInt8]) -> String {
+    var (out, text, rest) = ("", [UInt8](), bytes[...])
+    while let byte = rest.first {
+      let length = (1...4).first { String(validating: rest.prefix($0), as: UTF8.self) != nil }
+      if let length {
+        text += rest.prefix(length)
+      } else {
+        let digits = String(byte, radix: 16, uppercase: true)
+        out += escapedForTerminal(String(decoding: text, as: UTF8.self)) + #"\x\#(digits)"#
+        text = []
+      }
+      rest = rest.dropFirst(length ?? 1)
+    }
+    return out + escapedForTerminal(String(decoding: text, as: UTF8.self))
+  }
+
   /// A line of which parts may be escaped already: every scalar escaped that could move a cursor, and all else, also a
   /// backslash, as it is.
   public static func harmlessLine(_ line: String) -> String {

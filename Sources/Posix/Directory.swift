@@ -40,8 +40,17 @@ public struct Directory: ~Copyable, Sendable {
   /// How errors name something in this folder.
   public func path(of name: String) -> String { path.utf8.last == UInt8(ascii: "/") ? path + name : path + "/" + name }
 
-  /// Its absolute path without links. The corresponding C function is `readlink` of /proc/self/fd.
-  public func realPath() throws(Errno) -> String { try pathNow(of: descriptor, path) }
+  /// Its absolute path without links, which must be UTF-8: else EILSEQ. The corresponding C function is `readlink` of
+  /// /proc/self/fd.
+  public func realPath() throws(Errno) -> String {
+    guard let text = String(validating: try realPathBytes(), as: UTF8.self) else {
+      throw Errno(code: EILSEQ, call: "readlink", subject: path)
+    }
+    return text
+  }
+
+  /// As `realPath`, whatever bytes it has.
+  public func realPathBytes() throws(Errno) -> [UInt8] { try pathBytesNow(of: descriptor, path) }
 
   /// The folder itself. The corresponding C function is `fstat`.
   public func status() throws(Errno) -> FileStatus {

@@ -185,7 +185,9 @@ public struct File: ~Copyable, Sendable {
 
   /// Where the file is now, whatever it was opened as; a file without a name has one that ends in " (deleted)". The
   /// corresponding C function is `readlink` of /proc/self/fd.
-  public func currentPath() throws(Errno) -> String { try pathNow(of: descriptor, path) }
+  public func currentPath() throws(Errno) -> String {
+    String(decoding: try pathBytesNow(of: descriptor, path), as: UTF8.self)
+  }
 
   /// The first run of bytes at or after `offset` that the file system does not know to be a hole; nil where nothing but
   /// a hole follows. A file system that knows no holes has one run up to the end. Moves the file position. The
@@ -216,8 +218,8 @@ func checkNoNul(_ path: String, _ call: String) throws(Errno) {
   if path.utf8.contains(0) { throw Errno(code: EINVAL, call: call, subject: path) }
 }
 
-/// The absolute path of what is open, as the kernel knows it; bytes that are not UTF-8 are replaced.
-func pathNow(of descriptor: borrowing FileDescriptor, _ subject: String) throws(Errno) -> String {
+/// The absolute path of what is open, as the kernel knows it.
+func pathBytesNow(of descriptor: borrowing FileDescriptor, _ subject: String) throws(Errno) -> [UInt8] {
   var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX) + 1)
   let count = try retrying("readlink", subject) {
     bytes.withUnsafeMutableBytes { bytes in
@@ -225,5 +227,5 @@ func pathNow(of descriptor: borrowing FileDescriptor, _ subject: String) throws(
         "/proc/self/fd/\(descriptor.number)", bytes.baseAddress!.assumingMemoryBound(to: CChar.self), bytes.count)
     }
   }
-  return String(decoding: bytes[..<count], as: UTF8.self)
+  return Array(bytes[..<count])
 }

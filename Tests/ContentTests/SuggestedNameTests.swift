@@ -89,6 +89,12 @@ private let texts: [(String, String)] = [
     for (text, expected) in texts { #expect(SuggestedName.escapedForTerminal(text) == expected) }
   }
 
+  @Test func `bytes that are not UTF-8 reach a terminal as a shell writes them`() {
+    let bytes = Array("é\\".utf8) + [0xE9] + Array("a\n".utf8) + [0xF0, 0x9F, 0xFF]
+    #expect(SuggestedName.escapedForTerminal(bytes: bytes) == #"é\\\xE9a\n\xF0\x9F\xFF"#)
+    for (text, expected) in texts { #expect(SuggestedName.escapedForTerminal(bytes: Array(text.utf8)) == expected) }
+  }
+
   @Test func `a whole line is made harmless, and what was escaped in it before is not escaped twice`() {
     for (text, expected) in texts {
       #expect(SuggestedName.harmlessLine(expected) == expected)

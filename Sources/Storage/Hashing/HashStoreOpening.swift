@@ -24,8 +24,8 @@ struct HashStoreOpening: ~Copyable {
   /// files that it does not find.
   init(of folder: ServedFolder, in stateFolder: String) throws(HashStoreError) {
     let state = try attempt({ () throws(Errno) in try Directory(stateFolder) }, orThrow: HashStoreError.io)
-    let realPath = try attempt({ () throws(Errno) in try folder.directory.realPath() }, orThrow: HashStoreError.io)
-    let key = Array(realPath.utf8) + (folder.rules.only == nil ? [] : [0])
+    let realPath = try attempt({ () throws(Errno) in try folder.directory.realPathBytes() }, orThrow: HashStoreError.io)
+    let key = realPath + (folder.rules.only == nil ? [] : [0])
     let name = String(Digest(sha256: key.span.bytes).hex.prefix(32)) + ".sqlite"
     let path = state.path(of: name)
     var warning: String?

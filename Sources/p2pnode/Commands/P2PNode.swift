@@ -39,6 +39,7 @@ struct P2PNode: ParsableCommand {
   static func main() {
     let arguments = Array(CommandLine.arguments.dropFirst())
     do {
+      try reporting(json: arguments.contains("--json")) { () throws(Failure) in try Surroundings.check() }
       if let fault = UnknownVerb.fault(in: arguments, verbs: verbs) { throw fault }
       var command = try parseAsRoot(Stay.completed(arguments))
       try command.run()

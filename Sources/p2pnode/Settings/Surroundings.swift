@@ -1,0 +1,25 @@
+// What the command is given must be UTF-8: its paths are texts, and a repaired text would name another file.
+import Content
+import Posix
+
+enum Surroundings {
+  /// The variables that hold paths and settings of this program.
+  private static let names: Set = [
+    "HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
+  ]
+
+  /// Checked before anything is done.
+  static func check() throws(Failure) {
+    guard let found = Environment.firstNotUTF8(variables: { names.contains($0) || $0.hasPrefix("P2PNODE_") }) else {
+      return
+    }
+    let shown = SuggestedName.escapedForTerminal(bytes: found.bytes)
+    switch found.place {
+    case .argument:
+      throw Failure(Exit.usage, "the argument '\(shown)' is not UTF-8; if it is a path, rename the file")
+    case .variable(let name): throw Failure(Exit.usage, "\(name)='\(shown)' is not UTF-8; set it to another value")
+    case .workingFolder:
+      throw Failure(Exit.usage, "the current folder '\(shown)' is not UTF-8; rename it, or run this in another folder")
+    }
+  }
+}
