@@ -60,6 +60,8 @@ extension Errno {
   public static var exists: Int32 { EEXIST }
   /// EINVAL: not possible with such arguments, or on this file system.
   public static var invalid: Int32 { EINVAL }
+  /// EBADF: closed, or not open for this.
+  public static var badDescriptor: Int32 { EBADF }
   /// ENOSYS: the kernel does not know the call.
   public static var notImplemented: Int32 { ENOSYS }
   /// EOPNOTSUPP: the file system does not know the call.

@@ -7,6 +7,16 @@ public enum StandardStream: Int32, CaseIterable, Sendable {
 }
 
 public enum Terminal {
+  /// Takes the numbers of the standard streams that are closed, so that no file or socket gets them: what is printed would
+  /// be written into it. Reading stdin or writing stdout fails all the same. Called before anything is opened. The
+  /// corresponding C functions are `fcntl` and `open`.
+  public static func holdClosedStreams() {
+    for (number, mode) in [(Int32(0), O_WRONLY), (1, O_RDONLY), (2, O_RDWR)] where fcntl(number, F_GETFD) == -1 {
+      // The lowest number that is free.
+      _ = open("/dev/null", mode)
+    }
+  }
+
   /// The corresponding C function is `isatty`.
   public static func isTerminal(_ stream: StandardStream) -> Bool { isatty(stream.rawValue) == 1 }
 
@@ -45,12 +55,12 @@ public enum Terminal {
     _ = Glibc.poll(&polls, nfds_t(polls.count), -1)
   }
 
-  /// Writes bytes with one call; how many were taken, 0 where none could be, nil where the stream is broken. The
-  /// corresponding C function is `write`.
-  public static func writeOnce(_ bytes: ArraySlice<UInt8>, to stream: StandardStream) -> Int? {
+  /// Writes bytes with one call; how many were taken, 0 where none could be. The corresponding C function is `write`.
+  public static func writeOnce(_ bytes: ArraySlice<UInt8>, to stream: StandardStream) throws(Errno) -> Int {
     let count = bytes.withUnsafeBytes { Glibc.write(stream.rawValue, $0.baseAddress, $0.count) }
-    if count < 0 { return errno == EAGAIN || errno == EINTR ? 0 : nil }
-    return count
+    if count >= 0 { return count }
+    guard errno == EAGAIN || errno == EINTR else { throw Errno(code: errno, call: "write") }
+    return 0
   }
 
   /// Writes all of a text. Returns what went wrong; nil: nothing. The corresponding C function is `write`.

@@ -5,17 +5,6 @@ import Testing
 struct IDTests {
   private let workbench = Workbench()
 
-  @Test func `a result that cannot be written is 74`() throws {
-    let path = try workbench.makeFile("data.bin", [1, 2, 3])
-    var environment = ProcessInfo.processInfo.environment
-    environment["P2PNODE_HOME"] = workbench.path("home-of-shell")
-    for verb in ["id '\(path)'", "config", "whoami"] {
-      let script = "'\(try Binary.path())' \(verb) >/dev/full"
-      let full = try workbench.ended(try workbench.start("sh", ["-c", script], environment: environment))
-      #expect(full.code == 74 && full.stderr.text.contains("cannot write to stdout: no space left"), "\(full)")
-    }
-  }
-
   @Test func `id prints the fileIDs that serve prints, as sha256sum prints its sums`() throws {
     let folder = try workbench.makeFolder("served")
     for (name, byteCount) in [("empty", 0), ("small", 5), ("large", (3 << 20) + 1)] {

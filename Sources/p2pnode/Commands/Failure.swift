@@ -38,6 +38,13 @@ struct Failure: Error {
     self.message = message
   }
 
+  /// Stdout takes nothing.
+  init(writing error: Errno) {
+    let why = error.code == Errno.badDescriptor ? "it is closed" : error.reason.lowercased()
+    self.init(
+      Exit.ioError, "cannot write to stdout: \(why); send it elsewhere, and run the same command again")
+  }
+
   /// What is wrong with a link whose fileID is that of a file of another length.
   static func wrongLink(says: UInt64, has: UInt64) -> String {
     "the link says \(says) bytes, and its file has \(has): the link is wrong; ask for it again, or name the fileID alone"

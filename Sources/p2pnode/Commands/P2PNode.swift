@@ -1,6 +1,7 @@
 // The command: one file a verb.
 import ArgumentParser
 import CommandSettings
+import Posix
 
 @main
 struct P2PNode: ParsableCommand {
@@ -37,6 +38,7 @@ struct P2PNode: ParsableCommand {
   }
 
   static func main() {
+    Terminal.holdClosedStreams()
     let arguments = Array(CommandLine.arguments.dropFirst())
     do {
       try reporting(json: arguments.contains("--json")) { () throws(Failure) in try Surroundings.check() }
@@ -49,15 +51,21 @@ struct P2PNode: ParsableCommand {
       // What a verb itself found wrong is told already, and has no message here.
       let message = exitCode(for: error) == .validationFailure ? message(for: error) : ""
       if arguments.contains("--json"), !message.isEmpty { Failure(Exit.usage, message).printJSON() }
+      if exitCode(for: error).isSuccess { end(printing: fullMessage(for: error)) }
       exit(withError: error)
     }
+  }
+
+  /// The help, the version and scripts of a shell are printed as any result.
+  private static func end(printing text: String) -> Never {
+    if !text.isEmpty { Console.output(text) }
+    do { try checkOutput() } catch { exit(withError: error) }
+    exit()
   }
 
   /// What a verb prints is its result: it must have been written.
   private static func checkOutput() throws {
     guard let error = Console.outputFailure else { return }
-    let message =
-      "cannot write to stdout: \(error.reason.lowercased()); send it elsewhere, and run the same command again"
-    throw Failure(Exit.ioError, message).report(json: false)
+    throw Failure(writing: error).report(json: false)
   }
 }

@@ -35,7 +35,11 @@ enum Console {
 
   /// From now on a thread of its own writes the lines, so that no other waits for their readers.
   /// - `dropped`: the line that says how many lines of strangers a stream lost.
-  static func writeApart(_ dropped: @escaping @Sendable (Int, StandardStream) -> String) {
+  /// - `outputFailed`: called once on that thread, when stdout takes a line no more; with whether that is the first line.
+  static func writeApart(
+    dropped: @escaping @Sendable (Int, StandardStream) -> String,
+    outputFailed: @escaping @Sendable (Errno, Bool) -> Void
+  ) {
     let words: @Sendable (LineBacklog.Line.Text, StandardStream) -> String = { text, stream in
       switch text {
       case .said(let line): line
@@ -54,7 +58,8 @@ enum Console {
         case .standardOutput: outputNow(words(text, stream))
         case .standardError: errorNow(words(text, stream))
         }
-      })
+      },
+      failed: { error, stream, isFirst in if stream == .standardOutput { outputFailed(error, isFirst) } })
     writer.withLock { $0 = made }
   }
 
@@ -70,6 +75,9 @@ enum Console {
     writer.put(line, on: .standardOutput, kind)
   }
 
+  /// A text on stdout that has its own ends of lines, for a verb that prints nothing apart.
+  static func output(text: String) { outputNow(text, end: "") }
+
   /// A line on stderr. Whatever path or word of a peer it quotes, it stays one line.
   static func error(_ line: String, _ kind: LineBacklog.Kind = .own) {
     guard let writer = writer.withLock({ $0 }) else { return errorNow(line) }
@@ -80,10 +88,10 @@ enum Console {
   static var outputFailure: Errno? { state.withLock { $0.outputFailure } }
 
   /// What cannot be written ends nothing here: the line is dropped.
-  private static func outputNow(_ line: String) {
+  private static func outputNow(_ line: String, end: String = "\n") {
     state.withLock { state in
       if sharesTerminal { write(clearing(&state)) }
-      if let error = Terminal.write(line + "\n", to: .standardOutput), !error.isClosedByPeer, state.outputFailure == nil
+      if let error = Terminal.write(line + end, to: .standardOutput), !error.isClosedByPeer, state.outputFailure == nil
       {
         state.outputFailure = error
       }

@@ -14,16 +14,21 @@ final class LineWriter: Sendable {
   /// The bytes of a line; nil: `write` writes it whole.
   private let bytes: @Sendable (LineBacklog.Line.Text, StandardStream) -> [UInt8]?
   private let write: @Sendable (LineBacklog.Line.Text, StandardStream) -> Void
+  private let failed: @Sendable (Errno, StandardStream, Bool) -> Void
 
   /// Starts the thread, which lives as long as the process.
   /// - `bytes`: what a line is in bytes; nil where the stream is a terminal, on which `write` must write whole lines.
+  /// - `failed`: called once for each stream on the thread that writes, when a stream takes a line no more; with whether
+  ///   that is the first line.
   init(
     bytes: @escaping @Sendable (LineBacklog.Line.Text, StandardStream) -> [UInt8]?,
-    write: @escaping @Sendable (LineBacklog.Line.Text, StandardStream) -> Void
+    write: @escaping @Sendable (LineBacklog.Line.Text, StandardStream) -> Void,
+    failed: @escaping @Sendable (Errno, StandardStream, Bool) -> Void
   ) throws(Errno) {
     wakeUp = try WakeUp()
     self.bytes = bytes
     self.write = write
+    self.failed = failed
     Thread.start(name: "p2p-lines") { self.run() }.detach()
   }
 
@@ -63,6 +68,7 @@ final class LineWriter: Sendable {
 
   private func run() {
     var begun: [StandardStream: Begun] = [:]
+    var written: [StandardStream: Written] = [:]
     while true {
       wakeUp.clear()
       for stream in StandardStream.allCases where begun[stream] == nil {
@@ -75,7 +81,7 @@ final class LineWriter: Sendable {
         continue
       }
       addFollowing(to: &begun[stream]!, on: stream)
-      if goOn(&begun[stream]!, on: stream) {
+      if goOn(&begun[stream]!, &written[stream, default: .nothing], on: stream) {
         begun[stream] = nil
         backlog.change { $0.written(on: stream) }
       } else {
@@ -91,15 +97,25 @@ final class LineWriter: Sendable {
     for text in texts { begun.rest! += bytes(text, stream) ?? [] }
   }
 
+  /// What a stream has taken so far.
+  private enum Written { case nothing, some, failed }
+
   /// Writes a piece of the lines; true once they are written.
-  private func goOn(_ begun: inout Begun, on stream: StandardStream) -> Bool {
+  private func goOn(_ begun: inout Begun, _ written: inout Written, on stream: StandardStream) -> Bool {
     guard let rest = begun.rest else {
       write(begun.line.text, stream)
       return true
     }
-    // A reader that is gone ends nothing here: the line is dropped.
-    guard let count = Terminal.writeOnce(rest.prefix(LineWriter.pieceBytes), to: stream) else { return true }
-    begun.rest = rest.dropFirst(count)
+    do throws(Errno) {
+      let count = try Terminal.writeOnce(rest.prefix(LineWriter.pieceBytes), to: stream)
+      begun.rest = rest.dropFirst(count)
+      if written == .nothing, count > 0 { written = .some }
+    } catch {
+      // The line is dropped.
+      if written != .failed { failed(error, stream, written == .nothing) }
+      written = .failed
+      return true
+    }
     return begun.rest!.isEmpty
   }
 }

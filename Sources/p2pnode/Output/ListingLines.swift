@@ -59,11 +59,11 @@ struct ListingLines {
     for i in 0..<listing.count {
       block += line(listing[i]) + (isNull ? "\0" : "\n")
       if block.utf8.count >= ListingLines.blockBytes {
-        Terminal.write(block, to: .standardOutput)
+        Console.output(text: block)
         block = ""
       }
     }
-    Terminal.write(block, to: .standardOutput)
+    Console.output(text: block)
     Console.error(ListingTotals(listing).words)
   }
 
@@ -100,7 +100,7 @@ struct ListingLines {
     }
     let id = ls.long ? fileID.hex + "  " : ""
     let end = ls.null ? "\0" : "\n"
-    Terminal.write("\(id)\(length)  \(Console.escaped(name))\(end)", to: .standardOutput)
+    Console.output(text: "\(id)\(length)  \(Console.escaped(name))\(end)")
     Console.error("this is the ID of a file, not of a folder; fetch it with 'p2pnode get \(fileID.hex)'")
   }
 }

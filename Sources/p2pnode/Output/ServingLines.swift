@@ -11,14 +11,34 @@ struct ServingLines: Sendable {
 
   /// From now on lines are written by a thread of their own.
   func writeApart() {
-    Console.writeApart { count, stream in
-      if stream == .standardError {
-        return Console.logged(.warning, "\(count) lines about connections were left out: this log was not read in time")
-      }
-      var line = JSONLine(event: "dropped")
-      line.set("lines", count)
-      return line.finished
+    Console.writeApart(
+      dropped: { count, stream in
+        if stream == .standardError {
+          return Console.logged(
+            .warning, "\(count) lines about connections were left out: this log was not read in time")
+        }
+        var line = JSONLine(event: "dropped")
+        line.set("lines", count)
+        return line.finished
+      }, outputFailed: ServingLines.outputFailed)
+  }
+
+  /// If not one line can be printed, no program ever learns the IDs, so the command ends. Later, and when the reader has
+  /// closed the pipe, peers are served all the same.
+  private static func outputFailed(_ error: Errno, isFirst: Bool) {
+    if isFirst, !error.isClosedByPeer {
+      // Not on the thread that writes, for which the end waits.
+      return Thread.start(name: "p2p-failed") {
+        Console.endShow()
+        let failure = Failure(writing: error)
+        failure.say(json: false)
+        Console.finish()
+        Process.exit(failure.code)
+      }.detach()
     }
+    let why = error.isClosedByPeer ? "its reader has closed it" : error.reason.lowercased()
+    Console.log(
+      .warning, "warning: cannot write to stdout: \(why); lines are lost from now on, and peers are served as before")
   }
 
   func listening(_ address: Endpoint, _ peerID: PeerID) {
