@@ -33,7 +33,7 @@ struct OutputFailureTests {
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/data.bin", byteCount: 3)
     let served = try workbench.serve(folder)
-    let ids = [try served.folderID("./"), try served.fileID("data.bin")]
+    let ids = [try #require(served.folderIDs["./"]), try served.fileID("data.bin")]
     for id in ids {
       for option in ["--chunk-timeout=30", "-l", "-0", "--json"] {
         try expectFailure(try start(["ls", id, "--peer", served.address, option], redirection), redirection)
