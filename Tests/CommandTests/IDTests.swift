@@ -43,6 +43,25 @@ struct IDTests {
     #expect(id.stdout.lines.count == 1 && id.stdout.text.hasSuffix("  there\n"), "\(id)")
   }
 
+  @Test(.enabled(if: Privileges.canObeyPermissions))
+  func `an ID that leaves out what cannot be read is printed with exit code 66`() throws {
+    let folder = try workbench.makeFolder("tree")
+    try workbench.makeFile("tree/there", byteCount: 10)
+    chmod(try workbench.makeFile("tree/unreadable", byteCount: 2), 0)
+    let id = try workbench.run("id", "tree", "tree/there", through: Privileges.obeyPermissions)
+    #expect(id.code == 66 && id.stdout.lines.count == 2 && id.stdout.lines[0].hasSuffix("  tree/"), "\(id)")
+    #expect(id.stderr.lines.contains("left out: unreadable: Permission denied"), "\(id)")
+    #expect(id.stderr.text.contains("p2pnode: tree: the ID leaves out 1 path that cannot be read; "), "\(id)")
+    let link = try workbench.run("link", folder, through: Privileges.obeyPermissions)
+    #expect(link.code == 66 && link.stdout.lines.count == 1, "\(link)")
+    let json = try workbench.run("id", "--json", "tree", through: Privileges.obeyPermissions)
+    let events = try JSONLines.objects(json.stdout).filter { $0["event"] as? String != "hashing" }
+    #expect(events.map { $0["event"] as? String } == ["skipped", "folder", "failed"], "\(json)")
+    #expect(events.first?["path"] as? String == "unreadable" && events[1]["leftOut"] as? Int == 1, "\(json)")
+    let excluded = try workbench.run("id", "tree", "--exclude", "unreadable", through: Privileges.obeyPermissions)
+    #expect(excluded.code == 0 && excluded.stdout.lines.first == id.stdout.lines.first, "\(excluded)")
+  }
+
   @Test func `verify says OK of the right file and 65 of another`() throws {
     try workbench.makeFile("one", byteCount: 100_000, seed: 1)
     try workbench.makeFile("two", byteCount: 100_000, seed: 2)

@@ -91,8 +91,18 @@ struct ServeTests {
     let served = try workbench.serve(folder, through: Privileges.obeyPermissions)
     #expect(served.fileIDs.keys.sorted() == ["zebra"], "\(served.child)")
     let lines = served.child.stderr.lines
-    #expect(lines.contains { $0.hasPrefix("not served: unreadable: Permission denied") }, "\(served.child)")
-    #expect(lines.contains { $0.hasPrefix("not served: locked: Permission denied") }, "\(served.child)")
+    #expect(lines.contains { $0.hasPrefix("left out: unreadable: Permission denied") }, "\(served.child)")
+    #expect(lines.contains { $0.hasPrefix("left out: locked: Permission denied") }, "\(served.child)")
+    #expect(lines.last == "ready: 1 files, 3 bytes; left out: 2 unreadable", "\(served.child)")
+    // Known from the start, and after all files were hashed.
+    for arguments in [["serve", folder], ["send", folder]] {
+      let json = try workbench.start(
+        arguments + ["--json", "--listen", "127.0.0.1:0"], through: Privileges.obeyPermissions)
+      try workbench.line(of: json, on: .stdout, with: "\"ready\"")
+      let events = try JSONLines.objects(json.stdout).filter { ["folder", "ready"].contains($0["event"] as? String) }
+      let roots = events.filter { $0["path"] as? String != "locked/" }
+      #expect(roots.count == 2 && roots.allSatisfy { $0["leftOut"] as? Int == 2 }, "\(json)")
+    }
   }
 
   @Test func `a folder that is missing, or is a file, is 66`() throws {

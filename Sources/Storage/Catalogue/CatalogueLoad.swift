@@ -17,7 +17,8 @@ public enum CatalogueEvent: Sendable {
   case listed(ListedFolder)
   /// The folder is gone, and with it its ID. The path is relative to the served folder.
   case unlisted(folder: String)
-  /// What the listing of the served folder will leave out, as far as the first look tells.
+  /// What the listing of the served folder will leave out: as far as the first look tells, and again when the files of the
+  /// start are hashed, if some of them cannot be read.
   case leftOut(LeftOutCounts)
   /// Something that a person should know of, and may have to do something about.
   case warning(String)

@@ -53,6 +53,8 @@ public final class WatchedFolder {
   private var ready: [BytePath: FileStatus] = [:]
   /// Being hashed; true: something happened to it meanwhile, so the folder looks at it again.
   private var hashing: [BytePath: Bool] = [:]
+  /// What the first look left out.
+  private var leftOutAtStart = LeftOutCounts()
   /// Files that were there at the start are still hashed.
   public private(set) var isFirstBatch = true
 
@@ -90,7 +92,8 @@ public final class WatchedFolder {
     }
     (initialCount, initialBytes) = (initial.count, initial.bytes)
     report(scan.skipped)
-    emit(.event(.leftOut(scan.leftOut)))
+    leftOutAtStart = scan.leftOut
+    emit(.event(.leftOut(leftOutAtStart)))
     // A listing of an earlier run may be of a folder that is gone.
     for listing in catalogue.listings.newest { plan.mark(folder: listing.folder) }
     // The targets of links may lie where nothing is watched.
@@ -155,6 +158,11 @@ public final class WatchedFolder {
     if wasStopped { initial = ScannedQueue() }
     guard isFirstBatch, !wasStopped, initial.isEmpty else { return }
     isFirstBatch = false
+    let unread = leftOutFiles.values
+    if !unread.isEmpty {
+      for reason in unread { leftOutAtStart.add(reason) }
+      emit(.event(.leftOut(leftOutAtStart)))
+    }
     do throws(DatabaseError) {
       try catalogue.forgetExpected(but: Set(unsettled.keys).union(ready.keys))
     } catch {

@@ -48,13 +48,17 @@ extension ID {
     let settings = try Settings.inForce(options: contents.given, file: try place.file())
     let hashed = try hashedFolder(folder, settings.rules, json: json)
     let path = folder.hasSuffix("/") ? folder : folder + "/"
-    guard json else { return Console.output("\(hashed.folderID.hex)  \(Console.escaped(path))") }
-    var line = JSONLine(event: "folder")
-    line.set("folderID", hashed.folderID.hex)
-    line.set("bytes", hashed.contentsLength)
-    line.set("path", path)
-    line.set("leftOut", hashed.leftOut.total)
-    Console.output(line.finished)
+    if json {
+      var line = JSONLine(event: "folder")
+      line.set("folderID", hashed.folderID.hex)
+      line.set("bytes", hashed.contentsLength)
+      line.set("path", path)
+      line.set("leftOut", hashed.leftOut.total)
+      Console.output(line.finished)
+    } else {
+      Console.output("\(hashed.folderID.hex)  \(Console.escaped(path))")
+    }
+    try hashed.checkIsWhole(folder)
   }
 }
 
@@ -109,9 +113,35 @@ func hashedFolder(_ folder: String, _ rules: ServingRules, json: Bool) throws(Fa
     case .fault, .cannotKeep: throw Failure(Exit.noInput, "\(folder) has no ID: \(error)")
     }
   }
-  for skipped in hashed.skipped { Console.log(.warning, "left out: \(Console.escaped(skipped.description))") }
+  for skipped in hashed.skipped {
+    if json { Console.output(JSONLine(skipped).finished) }
+    Console.log(.warning, "left out: \(Console.escaped(skipped.description))")
+  }
   if !hashed.leftOut.isEmpty { Console.log(.info, "\(Console.escaped(folder)): left out: \(hashed.leftOut)") }
   return hashed
+}
+
+extension HashedFolder {
+  /// Throws if a file or folder in it could not be read: the ID is not that of the whole folder. Names that no listing can
+  /// have do not count, since no node ever serves them.
+  /// - `path`: as the user gave it.
+  func checkIsWhole(_ path: String) throws(Failure) {
+    let unread = skipped.count { $0.reason != .nameNotUTF8 }
+    guard unread > 0 else { return }
+    throw Failure(
+      Exit.noInput,
+      "\(path): the ID leaves out \(unread) \(unread == 1 ? "path" : "paths") that cannot be read; make them readable for "
+        + "this user, or leave them out with --exclude")
+  }
+}
+
+extension JSONLine {
+  /// A path of a folder that is left out, for a reason that a person should know.
+  init(_ skipped: SkippedFile) {
+    self.init(event: "skipped")
+    set("path", skipped.path)
+    set("reason", skipped.reason.description)
+  }
 }
 
 /// Shows how far the hashing of a path is: on a terminal, in a log now and then, and for programs.

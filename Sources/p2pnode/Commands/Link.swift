@@ -57,13 +57,17 @@ struct Link: ParsableCommand {
     let hashed = try hashedFolder(folder, settings.rules, json: json)
     let length = hashed.loaded.chunks.fileLength
     let link = FileLink(fileID: hashed.folderID, name: hashed.name, length: length, peers: peers)
-    guard json else { return Console.output(link.text) }
-    var line = JSONLine(event: "link")
-    line.set("link", link.text)
-    line.set("folderID", hashed.folderID.hex)
-    line.set("bytes", hashed.contentsLength)
-    line.set("path", folder.hasSuffix("/") ? folder : folder + "/")
-    Console.output(line.finished)
+    if json {
+      var line = JSONLine(event: "link")
+      line.set("link", link.text)
+      line.set("folderID", hashed.folderID.hex)
+      line.set("bytes", hashed.contentsLength)
+      line.set("path", folder.hasSuffix("/") ? folder : folder + "/")
+      Console.output(line.finished)
+    } else {
+      Console.output(link.text)
+    }
+    try hashed.checkIsWhole(folder)
   }
 
   private func linkPeers() throws(Failure) -> [FileLink.Peer] {

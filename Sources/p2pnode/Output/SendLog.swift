@@ -148,7 +148,7 @@ final class SendLog: Sendable {
     switch event {
     case .warning(let text): lines.warn(text)
     case .leftOut(let counts) where paths.names.isEmpty: state.withLock { $0.leftOut[paths.folderPath] = counts }
-    case .skipped(let skipped) where paths.names.isEmpty: lines.skipped(skipped, verb: "sent")
+    case .skipped(let skipped) where paths.names.isEmpty: lines.skipped(skipped)
     case .progress(let progress): print(progress)
     case .hashingEnded:
       state.withLock { $0.hashing = nil }

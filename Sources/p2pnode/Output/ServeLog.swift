@@ -107,7 +107,7 @@ final class ServeLog: Sendable {
         Console.output(line.finished, .file)
       }
       Console.log(.info, "\(Console.escaped(folder))/: is gone, and its ID is no longer served", .file)
-    case .skipped(let skipped): lines.skipped(skipped, verb: "served")
+    case .skipped(let skipped): lines.skipped(skipped)
     case .progress(let progress): print(progress)
     case .hashingEnded:
       hashing.withLock { $0 = nil }

@@ -59,13 +59,9 @@ struct ServingLines: Sendable {
     Console.log(.warning, "warning: \(Console.escaped(text))", .file)
   }
 
-  /// - `verb`: what is not done with the file, such as "served".
-  func skipped(_ skipped: SkippedFile, verb: String) {
-    tell("skipped", .file) { line in
-      line.set("path", skipped.path)
-      line.set("reason", skipped.reason.description)
-    }
-    Console.log(.warning, "not \(verb): \(Console.escaped(skipped.path)): \(skipped.reason)", .file)
+  func skipped(_ skipped: SkippedFile) {
+    if json { Console.output(JSONLine(skipped).finished, .file) }
+    Console.log(.warning, "left out: \(Console.escaped(skipped.description))", .file)
   }
 
   /// Prints which peers come and go, and trouble of the node.
