@@ -24,7 +24,7 @@ import Testing
     let lines = list.stdout.lines
     #expect(
       lines.count == 2 && lines[0].hasPrefix("it's here.bin (./outputs/.\(fileID.prefix(16)).p2p-part): "), "\(list)")
-    #expect(lines[0].hasSuffix("s ago") && lines[0].contains("MiB, last written "), "\(list)")
+    #expect(lines[0].hasSuffix("s ago") && lines[0].contains("% verified, last written "), "\(list)")
     #expect(list.stderr.text.contains("--clean"), "\(list)")
 
     let fast = try workbench.serve(workbench.path("served"))
@@ -57,6 +57,40 @@ import Testing
     let clean = try workbench.run("parts", "--clean")
     #expect(clean.code == 0 && clean.stdout.lines.first?.hasPrefix("removed copy (") == true, "\(clean)")
     #expect(try FileManager.default.contentsOfDirectory(atPath: workbench.folder).allSatisfy { !$0.contains("p2p-") })
+  }
+
+  @Test func `the command names the output that was chosen last, also after a kill`() throws {
+    _ = try workbench.makeFolder("served/tree/sub")
+    for i in 0..<8 { try workbench.makeFile("served/tree/sub/\(i)", byteCount: 1 << 20, seed: UInt64(i)) }
+    let slow = try workbench.serve(workbench.path("served"), "--upload-limit", "2Mi")
+    let id = try #require(slow.folderIDs["tree/"])
+    for output in ["first", "-f\n6'\\"] {
+      let get = try workbench.start(["get", id, "--peer", slow.address, "-o=./\(output)"])
+      try workbench.line(of: get, with: "Chunk ")
+      get.signal(SIGKILL)
+      try workbench.ended(get)
+      let json = try workbench.run("parts", "--json")
+      #expect(try JSONLines.objects(json.stdout).map { $0["output"] as? String } == ["./\(output)"], "\(json)")
+    }
+    let list = try workbench.run("parts")
+    #expect(list.stderr.text.contains("--swarm-key"), "\(list)")
+    let command = try #require(list.stdout.lines.last).trimmingCharacters(in: .whitespaces)
+    #expect(command == #"p2pnode get \#(id) -o $'./-f\0126\'\\'"#, "\(list)")
+    let words = try workbench.ended(try workbench.start("/bin/bash", ["-c", "set -- \(command); printf %s \"$5\""]))
+    #expect(words.stdout.text == "./-f\n6'\\", "\(words)")
+  }
+
+  @Test func `a part says how much of it was verified`() throws {
+    let (slow, fileID, _) = try workbench.serveFile(byteCount: 80 << 20, "--upload-limit", "8Mi")
+    let get = try workbench.start(["get", fileID, "--peer", slow.address, "-o", "out.bin"])
+    try workbench.line(of: get, with: "Chunk 2/80")
+    get.signal(SIGINT)
+    try workbench.ended(get)
+    let list = try workbench.run("parts")
+    #expect(list.stdout.lines.first?.contains(#/, [0-9.]+% verified, last written /#) == true, "\(list)")
+    let part = try #require(try JSONLines.objects(try workbench.run("parts", "--json").stdout).first)
+    #expect(part["totalBytes"] as? Int == 80 << 20, "\(part)")
+    #expect((part["verifiedBytes"] as? Int).map { $0 >= 2 << 20 && $0 < 80 << 20 } == true, "\(part)")
   }
 
   @Test func `a running download keeps its part`() throws {

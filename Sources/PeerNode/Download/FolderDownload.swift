@@ -102,6 +102,7 @@ final class FolderDownload: Sendable {
       if request.target.isStream { return try stream(layout, wanted, folder, listing) }
       let name = name(of: folder)
       guard let (part, missing, isRight) = try part(for: layout, wanted, name) else { return stop(folder, listing) }
+      ListingCache.keepOutputName(name, inPart: part.path)
       var held = wanted
       held.subtract(missing)
       let leaves = WantedLeaves(of: missing, in: layout)

@@ -102,7 +102,8 @@ extension FolderPart {
   /// Removes what is beside the tree. Where that fails it is harmless.
   private static func removeRest(of part: borrowing LockedPartFolder) {
     let names = [
-      PartFolderName.probe, PartFolderName.listing, PartFolderName.suggestion, PartFolderName.journal,
+      PartFolderName.probe, PartFolderName.listing, PartFolderName.suggestion, PartFolderName.output,
+      PartFolderName.journal,
       PartFolderName.lock,
     ]
     for name in names {

@@ -54,7 +54,19 @@ public struct ListingCache: Hashable, Sendable {
   public static func suggestedName(besideListing path: String) -> String? {
     let parts = PathParts(path)
     let isInPart = parts.name == FolderPart.listingName
-    let name = isInPart ? parts.folder + "/" + PartFolderName.suggestion : path + suggestionEnding
+    return text(at: isInPart ? parts.folder + "/" + PartFolderName.suggestion : path + suggestionEnding)
+  }
+
+  /// The name that the output of a part folder will have. Nil: none is kept.
+  static func outputName(inPart path: String) -> String? { text(at: path + "/" + PartFolderName.output) }
+
+  /// Keeps the name that the output of a part folder will have, so that `LeftPart` knows it also after a kill.
+  public static func keepOutputName(_ name: String, inPart path: String) {
+    guard let directory = try? Directory(path) else { return }
+    write(Array(name.utf8), as: PartFolderName.output, in: directory)
+  }
+
+  private static func text(at name: String) -> String? {
     guard let file = try? File(name, [.read, .noFollow, .nonBlocking]), let bytes = try? bytes(of: file, max: 4_096)
     else { return nil }
     return String(validating: bytes, as: UTF8.self).flatMap { $0.isEmpty ? nil : $0 }

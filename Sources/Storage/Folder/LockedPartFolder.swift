@@ -90,6 +90,8 @@ enum PartFolderName {
   static let listing = "listing"
   /// The name that a peer suggested for the output.
   static let suggestion = "name"
+  /// The name that the output will have.
+  static let output = "output"
   static let journal = "journal"
   /// A file that the download locks.
   static let lock = "lock"

@@ -4,8 +4,8 @@ import Posix
 
 /// A part file or a part folder that a download made, and that has not become an output.
 public struct LeftPart: Sendable {
-  /// Bytes at the start of a journal that hold its header.
-  static let journalHeadBytes = 512
+  /// Bytes of a journal that are read, at most: all of it but for files of many gigabytes.
+  static let journalBytesMax: UInt64 = 16 << 20
 
   /// The folder that it lies in.
   public let folder: String
@@ -19,12 +19,12 @@ public struct LeftPart: Sendable {
   public let modified: FileTime
   /// Whether a running download has it.
   public let isRunning: Bool
-  /// The start of its journal, with the header; empty if it has none.
-  public let journalHead: [UInt8]
+  /// Its journal, or the start of a very long one; empty if it has none.
+  public let journal: [UInt8]
   /// The ID of the folder, if its listing is complete.
   public let folderID: FileID?
-  /// The name that was suggested for the folder.
-  public let suggestedName: String?
+  /// The name that the output of a folder will have; else the one that was suggested for it.
+  public let outputName: String?
 
   /// Where it is.
   public var path: String { PathParts(folder: folder, name: name).path }
@@ -106,8 +106,8 @@ extension LeftPart {
     }
     self.init(
       folder: folder.path, name: name, isFolder: false, diskBytes: LeftPart.bytes(of: name, in: folder),
-      modified: status.modified, isRunning: false, journalHead: LeftPart.head(of: file), folderID: nil,
-      suggestedName: nil)
+      modified: status.modified, isRunning: false, journal: LeftPart.bytes(of: file), folderID: nil,
+      outputName: nil)
   }
 
   private init?(file name: String, _ status: FileStatus, in folder: borrowing Directory) {
@@ -117,19 +117,19 @@ extension LeftPart {
     let journal = name.dropLast(PartName.part.utf8.count) + PartName.journal
     let journalFile = (try? LockedPart.openExisting(String(journal), in: folder)) ?? nil
     var head: [UInt8] = []
-    if let journalFile, (try? LockedPart.checkOurs(journalFile)) != nil { head = LeftPart.head(of: journalFile) }
+    if let journalFile, (try? LockedPart.checkOurs(journalFile)) != nil { head = LeftPart.bytes(of: journalFile) }
     self.init(
       folder: folder.path, name: name, isFolder: false,
       diskBytes: LeftPart.bytes(of: name, in: folder) + LeftPart.bytes(of: String(journal), in: folder),
-      modified: status.modified, isRunning: LeftPart.isLocked(file), journalHead: head, folderID: nil,
-      suggestedName: nil)
+      modified: status.modified, isRunning: LeftPart.isLocked(file), journal: head, folderID: nil,
+      outputName: nil)
   }
 
   private init?(folder name: String, _ status: FileStatus, in parent: borrowing Directory) {
     guard let part = (try? LockedPartFolder.open(name, in: parent)) ?? nil else { return nil }
     var (head, isRunning): ([UInt8], Bool) = ([], false)
     if let journal = (try? LockedPart.openExisting(PartFolderName.journal, in: part)) ?? nil {
-      head = LeftPart.head(of: journal)
+      head = LeftPart.bytes(of: journal)
     }
     if let lock = (try? LockedPart.openExisting(PartFolderName.lock, in: part)) ?? nil {
       isRunning = LeftPart.isLocked(lock)
@@ -139,8 +139,8 @@ extension LeftPart {
     LeftPart.measure(part, &diskBytes, &modified)
     self.init(
       folder: parent.path, name: name, isFolder: true, diskBytes: diskBytes, modified: modified, isRunning: isRunning,
-      journalHead: head, folderID: ListingCache.folderID(ofListing: path),
-      suggestedName: ListingCache.suggestedName(besideListing: path))
+      journal: head, folderID: ListingCache.folderID(ofListing: path),
+      outputName: ListingCache.outputName(inPart: part.path) ?? ListingCache.suggestedName(besideListing: path))
   }
 
   /// Adds what is below a folder, through no link.
@@ -159,11 +159,12 @@ extension LeftPart {
     (try? folder.allocatedByteCount(of: name)) ?? 0
   }
 
-  private static func head(of file: borrowing File) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: journalHeadBytes)
+  private static func bytes(of journal: borrowing File) -> [UInt8] {
+    let size = min((try? journal.status().size) ?? 0, journalBytesMax)
+    var bytes = [UInt8](repeating: 0, count: Int(size))
     var span = bytes.mutableSpan
     var raw = span.mutableBytes
-    let count = (try? file.read(at: 0, into: &raw)) ?? 0
+    let count = (try? journal.read(at: 0, into: &raw)) ?? 0
     return Array(bytes[..<count])
   }
 

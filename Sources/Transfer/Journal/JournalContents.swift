@@ -46,6 +46,17 @@ public struct JournalContents: Sendable {
     byteCount = bytes.count
   }
 
+  /// Bytes of the file that the journal claims, in whole leaves; never more than the file has.
+  public var claimedByteCount: UInt64 {
+    var masks: [UInt32: UInt64] = [:]
+    let chunkCount = UInt32(ChunkLayout(fileLength: header.length)?.chunkCount ?? 0)
+    for run in runs {
+      for chunk in 0..<min(run.count, chunkCount) { masks[run.first.rawValue &+ chunk, default: 0] |= run.mask }
+    }
+    let leaves = masks.values.reduce(0) { $0 + $1.nonzeroBitCount }
+    return min(UInt64(leaves) * UInt64(ChunkLayout.wireLeafSize), header.length)
+  }
+
   /// The bytes of a journal that begins.
   public static func opening(_ header: JournalHeader) -> [UInt8] { header.encoded().bytes }
 

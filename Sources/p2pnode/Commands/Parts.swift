@@ -10,8 +10,8 @@ struct Parts: ParsableCommand {
     commandName: "parts", abstract: "Lists what interrupted downloads left behind, and how to go on with each.",
     discussion: """
       Looks for hidden files and folders that end in .p2p-part, in DIR and the folders below it. Without DIR, that is the \
-      current folder. The command that is printed goes on with the download; add --peer HOST:PORT if no peer of yours is \
-      found without it.
+      current folder. The command that is printed goes on with the download; add the --peer, --swarm-key and other options \
+      that the download had.
 
         p2pnode parts images
         p2pnode parts images --clean
@@ -74,6 +74,8 @@ struct Parts: ParsableCommand {
       return
     }
     Console.error(
+      "Add the --peer, --swarm-key and other options that the download had.")
+    Console.error(
       "In all \(Format.size(bytes)). To remove what no running download has: the same command with --clean.")
   }
 }
@@ -81,18 +83,21 @@ struct Parts: ParsableCommand {
 /// What is said about one part.
 struct PartLines {
   private let part: LeftPart
-  private let header: JournalHeader?
+  private let journal: JournalContents?
 
   init(_ part: LeftPart) {
     self.part = part
-    header = JournalContents(decoding: part.journalHead)?.header
+    journal = JournalContents(decoding: part.journal)
   }
 
   /// Nil if only its start is known.
-  private var id: FileID? { part.isFolder ? part.folderID : header?.fileID }
+  private var id: FileID? { part.isFolder ? part.folderID : journal?.header.fileID }
 
   /// The name that the output gets; nil if it is not known.
-  private var name: String? { header?.name ?? part.suggestedName }
+  private var name: String? { part.outputName ?? journal?.name }
+
+  /// How much of the file, or of the files of the folder, was verified and is on the disk; nil if it is not known.
+  private var verified: (bytes: UInt64, total: UInt64)? { journal.map { ($0.claimedByteCount, $0.header.length) } }
 
   /// Where the output will be; nil if that is not known.
   private var output: String? {
@@ -119,10 +124,11 @@ struct PartLines {
     let what = "\(Console.escaped(name.map { "\($0) (\(part.path))" } ?? part.path)): \(Format.size(part.diskBytes))"
     if isRemoved { return Console.output("removed \(what)") }
     if part.isRunning { return Console.output("\(what), a running download has it") }
-    Console.output("\(what), last written \(Format.time(seconds: ageSeconds)) ago")
+    let share = verified.map { ", \(Format.share(Double($0.bytes) / Double(max($0.total, 1)))) verified" } ?? ""
+    Console.output("\(what)\(share), last written \(Format.time(seconds: ageSeconds)) ago")
     if isCleaning { return }
     if let command {
-      Console.output("  \(Console.escaped(command))")
+      Console.output("  \(command)")
     } else {
       Console.output("  its whole ID is not known; it begins with \(part.idStart)")
     }
@@ -135,6 +141,10 @@ struct PartLines {
     line.set("path", part.path)
     if let name { line.set("name", name) }
     line.set("bytes", part.diskBytes)
+    if let verified {
+      line.set("verifiedBytes", verified.bytes)
+      line.set("totalBytes", verified.total)
+    }
     line.set("age", ageSeconds)
     line.set("running", part.isRunning)
     line.set("removed", isRemoved)
