@@ -1,0 +1,26 @@
+// The rate of a peer, over answers that come together.
+import Testing
+import Wire
+
+@testable import Transfer
+
+struct PeerRateTests {
+  @Test func `answers that are handled one right after the other do not look faster than all of them`() {
+    var score = PeerScore()
+    // Each burst: one answer that is waited for, and 9 that came with it.
+    for _ in 0..<100 {
+      score.measure(byteCount: 1_000_000, in: .milliseconds(10))
+      for _ in 0..<9 { score.measure(byteCount: 1_000_000, in: .nanoseconds(1)) }
+    }
+    let rate = score.throughput ?? 0
+    #expect(rate > 0.9e9 && rate < 1.1e9, "\(rate)")
+  }
+
+  @Test func `one answer is enough for a rate, and a change shows`() {
+    var score = PeerScore()
+    score.measure(byteCount: 1_000_000, in: .seconds(1))
+    #expect(score.throughput == 1e6)
+    for _ in 0..<20 { score.measure(byteCount: 1_000_000, in: .milliseconds(100)) }
+    #expect((score.throughput ?? 0) > 0.9e7)
+  }
+}
