@@ -81,6 +81,24 @@ struct UsageTests {
     #expect(!message.isEmpty && child.stderr.text.contains(message), "\(child)")
   }
 
+  @Test(arguments: [
+    ["id", "-h.bin"], ["id", "-dash.bin"], ["get", fileID, "-o", "-x"], ["get", fileID, "--output", "-h"],
+    ["get", fileID, "-o", ""], ["verify", fileID, "-l.txt"],
+  ])
+  func `a name that begins with a hyphen is not taken for options`(arguments: [String]) throws {
+    let child = try workbench.ended(try workbench.start(arguments))
+    #expect(child.code == 64 && child.stdout.bytes.isEmpty, "\(child)")
+    let word = arguments.last { $0.hasPrefix("-") && $0 != "-o" }
+    #expect(child.stderr.text.contains(word.map { "./\($0)" } ?? "-o has no path"), "\(child)")
+  }
+
+  @Test func `after two hyphens all words are names`() throws {
+    try workbench.makeFile("-h.bin", byteCount: 3)
+    let id = try workbench.run("id", "--", "-h.bin")
+    #expect(id.code == 0 && id.stdout.text.hasSuffix("  -h.bin\n"), "\(id)")
+    #expect(try workbench.run("id", "./-h.bin").stdout.text.hasPrefix(id.stdout.text.prefix(64)))
+  }
+
   @Test func `help and version are no errors`() throws {
     for arguments in [["--help"], ["help", "get"], ["serve", "--help"], ["--version"]] {
       let child = try workbench.ended(try workbench.start(arguments))

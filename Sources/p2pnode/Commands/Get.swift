@@ -147,6 +147,7 @@ struct Get: ParsableCommand {
 
   func validate() throws {
     guard !ids.isEmpty || inputFile != nil else { throw ValidationError("Name an ID, or a file of IDs.") }
+    guard output != "" else { throw ValidationError("-o has no path: name a file or a folder, or leave -o out.") }
     try folder.check(output: output, force: force, stays: keepServing != nil, isSeveral: isSeveral)
     guard !(isSeveral && output == "-") else {
       throw ValidationError("several IDs cannot go to stdout: name a folder with -o, or fetch one at a time.")

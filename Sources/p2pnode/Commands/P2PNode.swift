@@ -24,7 +24,7 @@ struct P2PNode: ParsableCommand {
 
         p2pnode send disk.img
 
-      'p2pnode help VERB' has examples for each.
+      'p2pnode help VERB' has examples for each. After '--' all words are names, also those that begin with a hyphen.
       """,
     version: version,
     // Each says its name: to find it out from its type takes longer than a handshake.
@@ -43,6 +43,7 @@ struct P2PNode: ParsableCommand {
     do {
       try reporting(json: arguments.contains("--json")) { () throws(Failure) in try Surroundings.check() }
       if let fault = UnknownVerb.fault(in: arguments, verbs: verbs) { throw fault }
+      if let fault = HyphenWord.fault(in: arguments) { throw fault }
       var command = try parseAsRoot(Stay.completed(arguments))
       try command.run()
       // A node that served has done its work, whatever became of its lines.
