@@ -13,6 +13,8 @@ public enum SecretFileError: Error, Hashable, Sendable, CustomStringConvertible 
   case notRegular(path: String)
   /// Another process holds the lock.
   case inUse(path: String)
+  /// It cannot be made in this place.
+  case cannotMake(Errno)
   case io(Errno)
 
   public var description: String {
@@ -26,6 +28,7 @@ public enum SecretFileError: Error, Hashable, Sendable, CustomStringConvertible 
     case .foreign(let path): "\(path): belongs to another user"
     case .notRegular(let path): "\(path): is not a regular file"
     case .inUse(let path): "\(path): another process is using it"
+    case .cannotMake(let errno): "cannot make the key: \(errno)"
     case .io(let errno): errno.description
     }
   }
@@ -69,7 +72,7 @@ public enum SecretFile {
       }
       try folder.sync()
     } catch {
-      throw error.code == Errno.exists ? .exists(path: path) : .io(error)
+      throw error.code == Errno.exists ? .exists(path: path) : .cannotMake(error)
     }
   }
 

@@ -162,6 +162,21 @@ struct UsageTests {
     }
   }
 
+  @Test(.enabled(if: Privileges.canMount), arguments: [("size=4k", 74, "make room"), ("ro", 73, "name another place")])
+  func `a key that cannot be made has the same exit code for each verb`(
+    options: String, code: Int32, advice: String
+  ) throws {
+    let folder = try workbench.makeFolder("disk")
+    // The root of a tmpfs takes no page; the fill takes the one that there is.
+    let fill = options == "ro" ? "true" : #"head -c 4096 /dev/zero >"$0/fill""#
+    let mount = Privileges.mounting(options, on: folder)
+    for arguments in [["keygen", folder + "/key"], ["whoami", "--create", "--identity", folder + "/key"]] {
+      let child = try workbench.ended(
+        try workbench.start(arguments, through: mount + ["sh", "-c", #"\#(fill); exec "$@""#, folder]))
+      #expect(child.code == code && child.stderr.text.contains(advice), "\(child)")
+    }
+  }
+
   @Test func `keygen makes a key for its owner alone, and never over a file`() throws {
     let first = try workbench.run("keygen", "swarm.key")
     #expect(first.code == 0, "\(first)")

@@ -70,7 +70,7 @@ import TestSupport
     let error = #expect(throws: SecretFileError.self) {
       try SecretFile.create(temporary("none/key"), secret: pattern(32).span.bytes)
     }
-    #expect(error == .io(Errno(code: ENOENT, call: "open", subject: temporary("none"))))
+    #expect(error == .cannotMake(Errno(code: ENOENT, call: "open", subject: temporary("none"))))
   }
 }
 

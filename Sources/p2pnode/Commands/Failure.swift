@@ -94,6 +94,11 @@ extension Failure {
     case .open: self.init(Exit.noInput, error.description)
     case .exists: self.init(Exit.cannotCreate, error.description)
     case .inUse: self.init(Exit.ioError, "\(error); give each process an identity of its own")
+    case .cannotMake(let errno) where errno.isDiskFull:
+      self.init(Exit.ioError, "\(error); make room and run the same command again")
+    case .cannotMake(let errno) where errno.isInputOutput:
+      self.init(Exit.ioError, "\(error); try again when the disk is well")
+    case .cannotMake: self.init(Exit.cannotCreate, "\(error); name another place")
     case .io(let errno) where errno.isPermission:
       self.init(Exit.noInput, "\(error); make it readable for this user, or name another file")
     case .io: self.init(Exit.ioError, "\(error); name another file, or try again when the disk is well")
@@ -103,6 +108,8 @@ extension Failure {
   init(_ error: StateFoldersError) {
     switch error {
     case .noHome: self.init(Exit.cannotCreate, error.description)
+    case .cannotMake(let errno) where errno.isDiskFull:
+      self.init(Exit.ioError, "\(error); make room, or set P2PNODE_HOME to a folder on another disk")
     case .cannotMake:
       self.init(Exit.cannotCreate, "\(error); set P2PNODE_HOME to a folder that can be written to")
     }

@@ -27,9 +27,6 @@ struct Keygen: ParsableCommand {
         let secret = SecretKey.random()
         try secret.withBytes { bytes throws(SecretFileError) in try SecretFile.create(file, secret: bytes) }
       } catch {
-        if case .io(let errno) = error {
-          throw Failure(Exit.cannotCreate, "cannot make the key: \(errno); name another place")
-        }
         throw Failure(error)
       }
       guard json else { return }

@@ -78,10 +78,14 @@ struct ListingFetch {
     }
   }
 
+  /// A folder in the user's cache; in the folder for temporary files if nothing can be made there.
   private func makeScratch() throws(Failure) -> ScratchFolder {
+    let name = "listing-" + String(Random.uint64(), radix: 16)
+    if let folders = try? StateFolders.ofUser(), let folder = try? ScratchFolder(in: folders.cache, name: name) {
+      return folder
+    }
     do throws(StateFoldersError) {
-      let name = "listing-" + String(Random.uint64(), radix: 16)
-      return try ScratchFolder(in: try StateFolders.ofUser().cache, name: name)
+      return try ScratchFolder(in: Environment.variable("TMPDIR") ?? "/tmp", name: "p2pnode-" + name)
     } catch {
       throw Failure(error)
     }
