@@ -63,6 +63,7 @@ struct SentPaths {
     guard target.kind == .regular, !path.hasSuffix("/") else {
       throw Failure(Exit.noInput, "\(path): is neither a folder nor a regular file; name something else to send")
     }
+    do throws(Errno) { _ = try File(path, [.read, .nonBlocking]) } catch { throw cannotRead(path, error) }
     return status.kind == .symbolicLink
   }
 
@@ -99,8 +100,15 @@ extension SentPaths.Share {
     var offers: [SentOffer] = []
     for name in names {
       guard let entry = entries.first(where: { $0.path.utf8.elementsEqual(name.utf8) }) else {
-        let reason = reasons[name].map { "\($0)" } ?? "it keeps changing"
-        throw Failure(Exit.noInput, "cannot send \(path(of: name)): \(reason); send it when nobody writes to it")
+        let reason = reasons[name] ?? .changed
+        let advice =
+          switch reason {
+          case .io(let errno) where errno.isInputOutput: "send it when the disk is well"
+          case .io: "check that this user may read it"
+          case .tooLong, .cannotKeep, .nameNotUTF8, .notRegular: "name something else to send"
+          case .changed, .stopped: "send it when nobody writes to it"
+          }
+        throw Failure(Exit.noInput, "cannot send \(path(of: name)): \(reason); \(advice)")
       }
       offers.append(
         SentOffer(
