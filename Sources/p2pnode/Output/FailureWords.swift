@@ -1,4 +1,5 @@
 // Why a download failed, as programs read it.
+import PeerNode
 import Transfer
 
 extension DownloadFailure {
@@ -14,6 +15,23 @@ extension DownloadFailure {
     case .pageOutOfRetries: "pageOutOfRetries"
     case .storage: "storage"
     case .cancelled: "cancelled"
+    }
+  }
+}
+
+extension DownloadError {
+  /// The error as programs read it.
+  var word: String {
+    switch self {
+    case .storage: "storage"
+    case .listen: "listen"
+    case .system: "system"
+    case .badListing: "badListing"
+    case .notAFolder: "notAFolder"
+    case .nothingWanted: "nothingWanted"
+    case .isRunning: "isRunning"
+    case .otherLength: "otherLength"
+    case .failed(let failure, _, _): failure.word
     }
   }
 }

@@ -94,7 +94,7 @@ final class GetJSON: DownloadObserver {
     line.set("code", failure.code)
     line.set("message", failure.message)
     guard case .failed(let reason, let stats, let part) = error else {
-      if case .otherLength = error { line.set("reason", "otherLength") } else { line.set("reason", "storage") }
+      line.set("reason", error.word)
       return output(line)
     }
     line.set("reason", reason.word)
