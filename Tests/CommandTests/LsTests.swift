@@ -49,6 +49,16 @@ struct LsTests {
     #expect(!left.contains { $0.hasPrefix("listing-") }, "\(left)")
   }
 
+  @Test(.enabled(if: Privileges.canMount)) func `no cache is needed`() throws {
+    let listing = try ListingSample(LsTests.entries)
+    let source = try FakeSource(SourceScript(listing))
+    defer { source.stop() }
+    let readOnly = Privileges.mounting("ro", on: try workbench.makeFolder("home-1"))
+    let child = try workbench.run(
+      "ls", listing.fileID.hex, "--peer", "127.0.0.1:\(source.address.port)", through: readOnly)
+    #expect(child.code == 0 && child.stdout.lines.count == 4, "\(child)")
+  }
+
   @Test func `--long adds the ID of each file`() throws {
     let child = try ls(LsTests.entries, "-l")
     #expect(child.stdout.lines.first == "\(LsTests.tool.fileID.hex)  1234567* bin/tool", "\(child)")

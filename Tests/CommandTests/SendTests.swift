@@ -161,6 +161,15 @@ struct SendTests {
     #expect(child.stdout.bytes.isEmpty, "\(child)")
   }
 
+  @Test(.enabled(if: Privileges.canObeyPermissions))
+  func `a file that cannot be read is refused before anything listens`() throws {
+    chmod(try workbench.makeFile("locked", byteCount: 1), 0)
+    let child = try workbench.run("send", "locked", "--listen", "127.0.0.1:0", through: Privileges.obeyPermissions)
+    #expect(child.code == 66, "\(child)")
+    let line = "p2pnode: cannot read locked: permission denied; check the path, and that this user may read it"
+    #expect(child.stderr.lines == [line], "\(child)")
+  }
+
   @Test func `the events are as the README describes them, and name the command`() throws {
     let table = try EventTable()
     try workbench.makeFile("data.bin", byteCount: 8 << 20)
