@@ -86,6 +86,14 @@ struct ConfigTests {
     #expect(get.stderr.text.contains("another process is using it"), "\(get)")
   }
 
+  @Test func `a quiet get says nothing when it reads its settings again`() throws {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: 3 << 20, "--upload-limit", "1Mi")
+    let get = try workbench.start(["get", fileID, "--peer", served.address, "-o", "out", "--quiet", "--json"])
+    try workbench.line(of: get, on: .stdout, with: "\"chunk\"")
+    get.signal(SIGHUP)
+    #expect(try workbench.ended(get).code == 0 && get.stderr.bytes.isEmpty, "\(get)")
+  }
+
   @Test func `SIGHUP takes limits, the allowed and the log level over, and says so`() throws {
     try write("log-level = info\n")
     let folder = try workbench.makeFolder("files")

@@ -231,7 +231,7 @@ struct Get: ParsableCommand {
   /// What a SIGHUP does: the settings are read again, and their limits taken over.
   func makeReload(_ set: Settings) -> @Sendable (_ take: (UInt64?, UInt64?, UInt64?) -> Void) -> Void {
     // Used by the thread alone that waits for signals.
-    nonisolated(unsafe) let reload = GetReload(set, settings)
+    nonisolated(unsafe) let reload = GetReload(set, isQuiet: quiet, settings)
     return { reload.reload($0) }
   }
 

@@ -5,10 +5,12 @@ import CommandSettings
 /// signals.
 final class GetReload {
   private var settings: Settings
+  private let isQuiet: Bool
   private let read: () throws(Failure) -> Settings
 
-  init(_ settings: Settings, _ read: @escaping () throws(Failure) -> Settings) {
-    (self.settings, self.read) = (settings, read)
+  /// - `isQuiet`: only errors are said.
+  init(_ settings: Settings, isQuiet: Bool, _ read: @escaping () throws(Failure) -> Settings) {
+    (self.settings, self.isQuiet, self.read) = (settings, isQuiet, read)
   }
 
   /// Reads the settings again. If they are wrong, the old ones stay.
@@ -24,6 +26,7 @@ final class GetReload {
       return before == after ? nil : "\(key.rawValue): \(before) is now \(after) (\(new.origin(of: key)))"
     }
     settings = new
+    if isQuiet || new.logLevel < .info { return }
     for line in lines.isEmpty ? ["nothing changed"] : lines { Console.log(.info, "reloaded: \(line)") }
   }
 }
