@@ -115,6 +115,13 @@ struct ServeTests {
     #expect(file.stderr.text.contains("file: Not a directory"), "\(file)")
   }
 
+  @Test func `a folder that is missing is the only thing that is said`() throws {
+    let home = ["env", "P2PNODE_HOME=" + workbench.path("home-of-both")]
+    _ = try workbench.serve(try workbench.makeFolder("served"), through: home)
+    let missing = try workbench.run("serve", "missing", "--listen", "127.0.0.1:0", through: home)
+    #expect(missing.code == 66 && missing.stderr.lines.count == 1, "\(missing)")
+  }
+
   @Test(.enabled(if: Privileges.canObeyPermissions))
   func `a folder that cannot be read is 66`() throws {
     let folder = try workbench.makeFolder("locked")

@@ -92,6 +92,12 @@ struct UsageTests {
     #expect(child.stderr.text.contains(word.map { "./\($0)" } ?? "-o has no path"), "\(child)")
   }
 
+  @Test func `a space in the place of the tab of an input file is named`() throws {
+    let list = try workbench.makeFile("list", Array("\(UsageTests.fileID) out.bin\n".utf8))
+    let get = try workbench.run("get", "--input-file", list, "--peer", "127.0.0.1:9")
+    #expect(get.code == 64 && get.stderr.text.contains("list:1: has a space after the ID; put a tab"), "\(get)")
+  }
+
   @Test func `after two hyphens all words are names`() throws {
     try workbench.makeFile("-h.bin", byteCount: 3)
     let id = try workbench.run("id", "--", "-h.bin")

@@ -90,6 +90,10 @@ struct Serve: ParsableCommand {
     let stop = try StopSignal(takesHangUp: true)  // before any thread starts
     OpenFileLimit.raise()
     Heap.returnLargeBuffers()
+    // Said before anything else that may be wrong.
+    do throws(Errno) { _ = try Directory(folder) } catch {
+      throw Failure(ServerError.folder(error), listen: .any(port: 0))
+    }
     let loaded = try loadIdentity(settings)
     var configuration = NodeConfiguration(
       identity: loaded.identity, swarmKey: try settings.loadSwarmKey(), suites: try settings.suites())

@@ -73,6 +73,9 @@ enum WantedList {
       let wanted = try Wanted(typed: id.trimmingSpaces)
       return WantedItem(wanted: wanted, path: parts.count > 1 ? path : nil, place: place)
     } catch {
+      if let space = id.utf8.firstIndex(of: 0x20), (try? Wanted(typed: String(id[..<space]))) != nil {
+        throw Failure(Exit.usage, "\(place): has a space after the ID; put a tab between an ID and its path")
+      }
       throw Failure(error.code, "\(place): \(error.message)")
     }
   }
