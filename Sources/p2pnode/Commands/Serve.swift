@@ -4,6 +4,7 @@ import CommandSettings
 import PeerNode
 import Posix
 import Storage
+import Transfer
 import Wire
 
 struct Serve: ParsableCommand {
@@ -104,7 +105,7 @@ struct Serve: ParsableCommand {
     let metrics = try settings.metrics.map { address throws(Failure) in try MetricsPages(of: server, at: address) }
     if links { log.links(at: server.address, of: server.peerID) }
     log.listening(server.address, server.peerID)
-    settings.warnOfOpenFiles(granted: server.connectionsMax)
+    settings.warnOfOpenFiles(granted: server.connectionsMax, standard: ConnectionPlaces.establishedStandard)
     log.show(server, folder: folder)
     if let metrics { Console.log(.info, "metrics at http://\(metrics.address)/metrics") }
     ServiceManager.notify("READY=1", "STATUS=Hashing; listening on \(server.address)")
