@@ -123,7 +123,7 @@ struct Serve: ParsableCommand {
         Process.exit(failure.code)  // there is nothing to serve, and nobody is served yet
       }
     }
-    var reloading = ServeReload(settings)
+    var reloading = ServeReload(settings, configuration.swarmKey)
     stop.wait(onHangUp: {
       ServiceManager.notifyReloading()
       reloading.reload(server, log) { () throws(Failure) in try self.settings() }
