@@ -102,7 +102,7 @@ struct Serve: ParsableCommand {
     configuration.discovery = settings.discovery
     let log = ServeLog(json: json, quiet: quiet)
     let server = try startServer(configuration, settings, log)
-    let metrics = try settings.metrics.map { address throws(Failure) in try MetricsPages(of: server, at: address) }
+    let metrics = try pages(of: server, settings)
     if links { log.links(at: server.address, of: server.peerID) }
     log.listening(server.address, server.peerID)
     settings.warnOfOpenFiles(granted: server.connectionsMax, standard: ConnectionPlaces.establishedStandard)
@@ -177,6 +177,11 @@ struct Serve: ParsableCommand {
     } catch {
       throw Failure(error, listen: address)
     }
+  }
+
+  private func pages(of server: Server, _ settings: Settings) throws(Failure) -> MetricsPages? {
+    guard let address = settings.metrics else { return nil }
+    do throws(MetricsFailure) { return try MetricsPages(of: server, at: address) } catch { throw Failure(error) }
   }
 
   private func startOnHandedSocket(
