@@ -72,7 +72,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     switch self {
     case .listen: "HOST:PORT or [IPV6]:PORT, such as 0.0.0.0:9800"
     case .uploadLimit, .uploadLimitPerPeer, .downloadLimit:
-      "a rate of at least 1K (1,000 bytes a second), such as 10M or 1Gi, or none"
+      "a rate of at least 1K (1,000 bytes a second), such as 10M or 1Gi, or none; the units are K, M, G, Ki, Mi and Gi"
     case .maxConnections: "a number from 1 to 1000000, or auto"
     case .allow: "a PeerID: that is 64 hexadecimal digits, as 'p2pnode whoami' prints them; or all"
     case .metrics: "an address of this machine, such as 127.0.0.1:9464 or 0.0.0.0:9464, or off"
@@ -108,7 +108,8 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .allow:
       "The PeerIDs that serve serves, joined by commas, or a line each; all is everybody. They come with get --identity."
     case .metrics:
-      "Where serve answers GET /metrics, /ready and /live: an address such as 127.0.0.1:9464; off is nowhere. Anyone who can reach it may read it."
+      "Where serve and get answer GET /metrics, /ready and /live: an address such as 127.0.0.1:9464; off is nowhere. Anyone "
+        + "who can reach it may read it. If it is in use, a get whose command line does not name it warns and goes on without."
     case .folders:
       "The folders that have an ID of their own when they are served: top is the served folder and each folder directly in "
         + "it, all is every folder, none is no folder."
@@ -130,7 +131,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
         + "zone, and the gets of a zone together bring each chunk into it about once. none: the node announces no zone."
     case .lan:
       "Where peers are looked for and may find this node: on is this machine and its local networks, machine is this machine "
-        + "alone, off is nowhere. P2PNODE_LAN=off in the environment means machine."
+        + "alone, off is nowhere. In the environment off means machine: P2PNODE_LAN=off. To turn both off, use --no-lan or lan = off here."
     case .cipher: "auto is AES-256-GCM where the processor has it, else ChaCha20-Poly1305; aes; chacha."
     case .swarmKey: "The file of a private swarm's key, from this file's folder on; none is a public node."
     case .identity:

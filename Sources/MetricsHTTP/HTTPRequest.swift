@@ -16,8 +16,9 @@ enum HTTPRequest: Equatable {
   /// Its head has not ended yet.
   case incomplete
   case malformed
-  /// `host`: the value of the Host field; nil if there is none, which only HTTP/1.0 permits.
-  case wanted(method: String, path: String, host: String?)
+  /// `query`: what follows the first "?" of the target; nil if there is none. `host`: the value of the Host field; nil if
+  /// there is none, which only HTTP/1.0 permits.
+  case wanted(method: String, path: String, query: String?, host: String?)
 
   /// Reads the head of a request.
   init(_ bytes: [UInt8]) {
@@ -39,8 +40,10 @@ enum HTTPRequest: Equatable {
       return
     }
     let path = words[1].prefix { $0 != UInt8(ascii: "?") }
+    let query = words[1].dropFirst(path.count + 1)
     self = .wanted(
-      method: String(decoding: words[0], as: UTF8.self), path: String(decoding: path, as: UTF8.self), host: hosts.first)
+      method: String(decoding: words[0], as: UTF8.self), path: String(decoding: path, as: UTF8.self),
+      query: path.count < words[1].count ? String(decoding: query, as: UTF8.self) : nil, host: hosts.first)
   }
 
   /// The values of one field, whose name is given in lower case; nil if a line is not a field (RFC 9112, section 5).
@@ -77,12 +80,12 @@ enum HTTPRequest: Equatable {
   }
 
   /// The whole answer of a server that listens on `address`; nil while the request is incomplete.
-  /// - `page`: gives the page of a path; nil: there is none.
-  func answer(at address: Endpoint, _ page: (String) -> HTTPPage?) -> [UInt8]? {
+  /// - `page`: gives the page of a path and its query; nil: there is none.
+  func answer(at address: Endpoint, _ page: (_ path: String, _ query: String?) -> HTTPPage?) -> [UInt8]? {
     switch self {
     case .incomplete: return nil
     case .malformed: return HTTPRequest.response("400 Bad Request", "this is not an HTTP request\n")
-    case .wanted(let method, let path, let host):
+    case .wanted(let method, let path, let query, let host):
       // A server that its user put on a network is for others, who have names of their own for it.
       guard !address.isLoopback || host.map({ HTTPRequest.isOurs($0, address) }) ?? true else {
         return HTTPRequest.response(
@@ -91,7 +94,7 @@ enum HTTPRequest: Equatable {
       guard method == "GET" || method == "HEAD" else {
         return HTTPRequest.response("405 Method Not Allowed", "only GET is answered\n", "Allow: GET, HEAD\r\n")
       }
-      guard let page = page(path) else {
+      guard let page = page(path, query) else {
         return HTTPRequest.response("404 Not Found", "see /metrics, /ready and /live\n")
       }
       let type = "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"

@@ -22,8 +22,10 @@ public final class MetricsServer: Sendable {
   }
 
   /// Starts to answer.
-  /// - `page`: gives the page of a path; nil: there is none. Called on the server's own thread.
-  public init(at address: Endpoint, page: @escaping @Sendable (String) -> HTTPPage?) throws(Errno) {
+  /// - `page`: gives the page of a path and its query; nil: there is none. Called on the server's own thread.
+  public init(
+    at address: Endpoint, page: @escaping @Sendable (_ path: String, _ query: String?) -> HTTPPage?
+  ) throws(Errno) {
     let socket = try Socket.listening(on: address, backlog: 16)
     self.address = try socket.localAddress()
     let stopping = try Stopping()
@@ -63,7 +65,7 @@ private final class MetricsLoop {
   }
 
   private let listener: Socket
-  private let page: (String) -> HTTPPage?
+  private let page: (_ path: String, _ query: String?) -> HTTPPage?
   private let address: Endpoint
   private var epoll: Epoll
   private var connections: [UInt64: Connection] = [:]
@@ -72,7 +74,9 @@ private final class MetricsLoop {
   /// Out of descriptors: until then nobody is accepted, instead of turning hot.
   private var acceptsFrom: Int64 = 0
 
-  init(_ listener: consuming Socket, stopNumber: Int32, page: @escaping (String) -> HTTPPage?) throws(Errno) {
+  init(
+    _ listener: consuming Socket, stopNumber: Int32, page: @escaping (_ path: String, _ query: String?) -> HTTPPage?
+  ) throws(Errno) {
     self.page = page
     address = try listener.localAddress()
     epoll = try Epoll(capacity: 32)

@@ -177,6 +177,9 @@ public final class Node: Sendable {
     return figures
   }
 
+  /// Whether a folder of the node has a file with this ID now, or has this ID itself: not one that it had before.
+  public func offers(_ fileID: FileID) -> Bool { context.offered.has(fileID) }
+
   /// The status of the node at this moment. Any thread may call it, at any rate: it holds a lock only while it copies one
   /// entry per connection, and no upload waits for it. After `stop` it lists no connections.
   public func status() -> ServerStatus { context.status }

@@ -242,8 +242,10 @@ final class NodeContext: Sendable {
   /// the same bytes, and looks again at the file that is at the path now.
   func withdraw(_ entry: CatalogueEntry, of folder: FolderShare, because error: StoredFileError) {
     guard folder.catalogue.withdraw(entry) else { return }
+    let reason = Withdrawn.Reason(error)
+    counters.withdrew(reason)
     report(.withdrawn(path: entry.path, "\(error)"))
-    sendToAllLoops(.withdraw(entry, Withdrawn.Reason(error)))
+    sendToAllLoops(.withdraw(entry, reason))
     following.look(at: entry.path, in: folder)
   }
 

@@ -12,6 +12,18 @@ public struct NodeFigures: Sendable {
     public enum Party: String, Sendable { case us, peer, network }
     public let by: Party
     public let reason: String
+
+    /// Each end that a connection with a proven PeerID can have.
+    public static let afterHandshake =
+      CloseCode.allCases.flatMap { [End(.local($0, "")), End(.remote($0, ""))] }
+      + [End(by: .network, reason: "broken"), End(.truncated), End(.violation("")), End(.lied(""))]
+    /// Each end that a connection can have before that.
+    public static let beforeHandshake =
+      [CloseCode.shuttingDown, .tooManyConnections, .notAllowed, .duplicateConnection].map { End(.local($0, "")) }
+      + [
+        End(by: .network, reason: "broken"), End(.truncated), End(.silent), End(by: .us, reason: "handshake"),
+        End(.handshake(.authenticationFailed)),
+      ]
   }
 
   /// Connections from outside that stand now, their handshakes done.
@@ -32,8 +44,10 @@ public struct NodeFigures: Sendable {
   public internal(set) var uploadedBytes: UInt64 = 0
   /// The same by the zones of the peers. Nil: the node is in no zone.
   public internal(set) var uploadedByZone: ZoneBytes?
+  /// Files that were withdrawn, by the reason. Each reason that there can be is a key from the start.
+  public internal(set) var withdrawals: [Withdrawn.Reason: UInt64] = [.changed: 0, .removed: 0, .unreadable: 0]
   /// Files that were withdrawn because they changed or could not be read.
-  public internal(set) var withdrawn: UInt64 = 0
+  public var withdrawn: UInt64 { withdrawals.values.reduce(0, +) }
   /// Files served now, and their bytes.
   public internal(set) var files = 0
   public internal(set) var fileBytes: UInt64 = 0
@@ -53,6 +67,7 @@ final class NodeCounters: Sendable {
   private let requests = Atomic<UInt64>(0)
 
   func accepted() { figures.withLock { $0.accepted += 1 } }
+  func withdrew(_ reason: Withdrawn.Reason) { figures.withLock { $0.withdrawals[reason, default: 0] += 1 } }
   func answered() { requests.add(1, ordering: .relaxed) }
 
   func note(_ event: NodeEvent) {
@@ -62,9 +77,8 @@ final class NodeCounters: Sendable {
       case .disconnected(_, _, let end): figures.ended[NodeFigures.End(end), default: 0] += 1
       case .turnedAway(_, let end): figures.turnedAway[NodeFigures.End(end), default: 0] += 1
       case .opened: figures.opens += 1
-      case .withdrawn: figures.withdrawn += 1
       case .cannotAccept: figures.acceptFailures += 1
-      case .uploaded, .notDiscoverable: break
+      case .withdrawn, .uploaded, .notDiscoverable: break
       }
     }
   }
@@ -90,6 +104,7 @@ extension NodeFigures.End {
     case .broken: self.init(by: .network, reason: "broken")
     case .truncated: self.init(by: .network, reason: "cut")
     case .silent: self.init(by: .us, reason: "silent")
+    case .handshake(.authenticationFailed), .handshake(.patternMismatch): self.init(by: .us, reason: "wrong_key")
     case .handshake: self.init(by: .us, reason: "handshake")
     case .violation: self.init(by: .us, reason: "protocol_error")
     case .lied: self.init(by: .us, reason: "bad_data")

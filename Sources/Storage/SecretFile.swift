@@ -1,4 +1,5 @@
-// Secrets of 32 bytes in files that only their owner can read. The bytes are lent for one call and wiped after it.
+// Secrets of 32 bytes in files that only their owner can read, and the group that root gave them to. The bytes are lent
+// for one call and wiped after it.
 import Posix
 
 /// Why a secret could not be read, made or locked.
@@ -8,7 +9,8 @@ public enum SecretFileError: Error, Hashable, Sendable, CustomStringConvertible 
   case exists(path: String)
   case wrongSize(path: String, byteCount: UInt64)
   /// Group or others may access it.
-  case open(path: String, mode: UInt32)
+  /// - `isOfRoot`: root owns it, so its group may read it.
+  case open(path: String, mode: UInt32, isOfRoot: Bool)
   case foreign(path: String)
   case notRegular(path: String)
   /// Another process holds the lock.
@@ -23,8 +25,11 @@ public enum SecretFileError: Error, Hashable, Sendable, CustomStringConvertible 
     case .exists(let path): "\(path): exists already and is not overwritten; move it away first, or name another file"
     case .wrongSize(let path, let count):
       "\(path): holds \(count) bytes; a secret file holds exactly \(SecretFile.byteCount)"
-    case .open(let path, let mode):
+    case .open(let path, let mode, false):
       "\(path): others may read it (mode 0\(String(mode, radix: 8))); make it yours alone with: chmod 600"
+    case .open(let path, let mode, true):
+      "\(path): others may read it or its group may write it (mode 0\(String(mode, radix: 8))); chmod 600, or 440 for a "
+        + "group that reads it (in Kubernetes: defaultMode: 0440 of the Secret, and fsGroup)"
     case .foreign(let path): "\(path): belongs to another user"
     case .notRegular(let path): "\(path): is not a regular file"
     case .inUse(let path): "\(path): another process is using it"
@@ -38,6 +43,12 @@ public enum SecretFileError: Error, Hashable, Sendable, CustomStringConvertible 
 public enum SecretFile {
   /// 32, the bytes of a key.
   public static let byteCount = 32
+
+  /// The permissions that a secret of a user must not give.
+  private static let denied: UInt32 = 0o077
+  /// The same for a secret of root, whose group may read it: root chose that group. So Kubernetes mounts a Secret
+  /// (defaultMode 0440 and fsGroup), and so stat shows the access list of a credential of systemd.
+  private static let deniedOfRoot: UInt32 = 0o037
 
   /// Lends the secret to `body`, which must not keep the bytes but in memory that it wipes itself.
   public static func read<R: ~Copyable>(_ path: String, _ body: (RawSpan) -> R) throws(SecretFileError) -> R {
@@ -84,7 +95,10 @@ public enum SecretFile {
     let user = Environment.userID
     guard status.kind == .regular else { throw .notRegular(path: path) }
     guard status.owner == user || status.owner == 0 || user == 0 else { throw .foreign(path: path) }
-    guard status.mode & 0o077 == 0 else { throw .open(path: path, mode: status.mode) }
+    let isOfRoot = status.owner == 0
+    guard status.mode & (isOfRoot ? deniedOfRoot : denied) == 0 else {
+      throw .open(path: path, mode: status.mode, isOfRoot: isOfRoot)
+    }
     guard status.size == UInt64(byteCount) else { throw .wrongSize(path: path, byteCount: status.size) }
     return file
   }

@@ -134,6 +134,30 @@ struct ConfigTests {
     #expect(try workbench.ended(serve).code == 0, "\(serve)")
   }
 
+  @Test func `another swarm key needs a new start, which SIGHUP says, and a key that is gone makes config fail`() throws
+  {
+    for name in ["one.key", "other.key"] { #expect(try workbench.run("keygen", name).code == 0) }
+    try write("swarm-key = swarm.key\n")
+    let key = workbench.path("own/config/swarm.key")
+    rename(workbench.path("one.key"), key)
+    let serve = try start(["serve", try workbench.makeFolder("files"), "--listen", "127.0.0.1:0"])
+    try workbench.line(of: serve, with: "ready:")
+    #expect(try workbench.ended(try start(["config"])).code == 0)
+
+    rename(workbench.path("other.key"), key)
+    serve.signal(SIGHUP)
+    try workbench.line(of: serve, with: "not reloaded: swarm-key: \(key) has another key now: start serve again")
+    #expect(!serve.stderr.text.contains("nothing changed"), "\(serve)")
+
+    unlink(key)
+    serve.signal(SIGHUP)
+    let bad = try workbench.line(of: serve, with: "the settings stay as they were")
+    #expect(bad.contains("\(key): no such secret file"), "\(bad)")
+    let config = try workbench.ended(try start(["config"]))
+    #expect(config.code == 66 && config.stderr.text.contains("\(key): no such secret file"), "\(config)")
+    #expect(config.stdout.text.contains("swarm-key = \(key)"), "the settings are printed nevertheless: \(config)")
+  }
+
   @Test(arguments: ["upload-limit", "upload-limit-per-peer"])
   func `a raised limit lets what waits go on at once, and peers that are no longer allowed have to go`(
     limit: String

@@ -44,6 +44,9 @@ struct MetricsTests {
     let before = try scrape(url)
     #expect(before["p2pnode_files"] == 1 && before["p2pnode_file_bytes"] == Double((3 << 20) + 17), "\(before)")
     #expect(before["p2pnode_uploaded_bytes_total"] == 0 && before["p2pnode_scanning"] == 0, "\(before)")
+    #expect(before[#"p2pnode_disconnected_total{by="us",reason="bad_data"}"#] == 0, "known from the start: \(before)")
+    #expect(before[#"p2pnode_turned_away_total{by="us",reason="wrong_key"}"#] == 0, "\(before)")
+    #expect(before[#"p2pnode_withdrawn_total{reason="unreadable"}"#] == 0, "\(before)")
     #expect(before.keys.contains { $0.hasPrefix("p2pnode_build_info{version=\"") }, "\(before)")
 
     let get = try workbench.run("get", fileID, "--peer", served.address)
@@ -140,6 +143,76 @@ struct MetricsTests {
     try workbench.line(of: serve, with: "ready: 0 files")
     let ready = try page("/ready", url, host: "seed.example.org")
     #expect(ready == ("503", "no file is offered\n"), "\(ready)")
+  }
+
+  @Test func `a seed says of each ID whether it is offered now, and why files were withdrawn`() throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 100_000, "--metrics", "127.0.0.1:0")
+    let url = try workbench.line(of: served.child, with: "metrics at http://")
+    let folderID = try #require(served.folderIDs["./"])
+    for id in [fileID, folderID] { #expect(try page("/ready?id=\(id)", url) == ("200", "ready: the ID is offered\n")) }
+    let other = String(repeating: "ab", count: 32)
+    #expect(try page("/ready?id=\(other)", url) == ("503", "the ID is not offered\n"))
+    for query in ["id=ab", "id=", "id=\(fileID)&id=\(folderID)"] {
+      #expect(try page("/ready?\(query)", url).status == "503", "\(query)")
+    }
+    #expect(try page("/ready?verbose", url).status == "200")
+
+    let new = try workbench.makeFile("new", byteCount: 200_000, seed: 2)
+    rename(new, path)
+    try workbench.wait(for: "the new version", checkingEachMilliseconds: 20) { served.folderIDs["./"] != folderID }
+    #expect(try page("/ready?id=\(fileID)", url).status == "503")
+    #expect(try page("/ready?id=\(folderID)", url).status == "503")
+    for id in [try served.fileID("data.bin"), try #require(served.folderIDs["./"])] {
+      #expect(try page("/ready?id=\(id)", url).status == "200")
+    }
+    let samples = try scrape(url)
+    #expect(samples[#"p2pnode_withdrawn_total{reason="removed"}"#] == 1, "a rename is no change in place: \(samples)")
+    #expect(samples[#"p2pnode_withdrawn_total{reason="changed"}"#] == 0, "\(samples)")
+  }
+
+  @Test func `a peer with another swarm key is counted as such`() throws {
+    for name in ["one.key", "other.key"] { #expect(try workbench.run("keygen", name).code == 0) }
+    let (served, fileID, _) = try workbench.serveFile(
+      byteCount: 1_000, "--metrics", "127.0.0.1:0", "--swarm-key", workbench.path("one.key"))
+    let url = try workbench.line(of: served.child, with: "metrics at http://")
+    let get = try workbench.run("get", fileID, "--peer", served.address, "--swarm-key", "other.key")
+    #expect(get.code == 77, "\(get)")
+    let samples = try scrape(url)
+    #expect((samples[#"p2pnode_turned_away_total{by="us",reason="wrong_key"}"#] ?? 0) >= 1, "\(samples)")
+  }
+
+  @Test func `a get takes the address of its settings, and goes on without if it is in use`() throws {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 1_000)
+    let config = try workbench.makeFile("config", Array("metrics = 127.0.0.1:0\n".utf8))
+    let get = try workbench.start([
+      "get", fileID, "--peer", served.address, "-o", "out.bin", "--config", config, "--keep-serving",
+    ])
+    let url = try workbench.line(of: get, with: "metrics at http://127.0.0.1:")
+    try workbench.line(of: get, with: "Still serving out.bin")
+    #expect(try page("/ready?id=\(fileID)", url).status == "200")
+    #expect(try page("/ready?id=\(String(repeating: "ab", count: 32))", url).status == "503")
+
+    let (listener, port) = try LocalPort.listening()
+    defer { close(listener) }
+    let second = try workbench.ended(
+      try workbench.start(
+        ["get", fileID, "--peer", served.address, "-o", "second.bin"],
+        through: ["env", "P2PNODE_METRICS=127.0.0.1:\(port)"]))
+    #expect(second.code == 0 && TestFile.areEqual(path, workbench.path("second.bin")), "\(second)")
+    #expect(second.stderr.text.contains("metrics 127.0.0.1:\(port) (P2PNODE_METRICS) is in use"), "\(second)")
+    let named = try workbench.run(
+      "get", fileID, "--peer", served.address, "-o", "third.bin", "--metrics", "127.0.0.1:\(port)")
+    #expect(named.code == 74, "what the command line names must be there: \(named)")
+  }
+
+  @Test(arguments: ["127.0.0.1", "0.0.0.0", "[::1]", "[::]"])
+  func `the health check asks an address as the program writes it`(host: String) throws {
+    let (served, _, _) = try workbench.serveFile(byteCount: 1_000, "--metrics", "\(host):0")
+    let url = try workbench.line(of: served.child, with: "metrics at http://")
+    let address = try #require(url.firstMatch(of: #/http://(.+)/metrics/#)).1
+    let check = try workbench.start("bash", [Binary.packageRoot + "/docker/healthcheck", "ready", String(address)])
+    try workbench.ended(check)
+    #expect(check.code == 0 && check.stdout.text == "ready: 1 files, 1000 bytes\n", "\(check)")
   }
 
   @Test func `a get is ready when all its outputs are there`() throws {

@@ -23,6 +23,14 @@ struct OpenFilesTests {
     withExtendedLifetime(held) {}
   }
 
+  @Test(arguments: [64, 256, 1_024])
+  func `a server that can admit fewer than by default says so, and what to do`(limit: Int) throws {
+    let folder = try workbench.makeFolder("served")
+    let served = try workbench.serve(folder, through: ["sh", "-c", #"ulimit -n \#(limit) && exec "$0" "$@""#])
+    let line = try workbench.line(of: served.child, with: "max-connections 1024 (default)")
+    #expect(line.contains("the limit of \(limit) open files has room for") && line.contains("raise it"), "\(line)")
+  }
+
   @Test func `more connections than open files allow are granted in part, and the command says what to do`() throws {
     let folder = try workbench.makeFolder("served")
     let served = try workbench.serve(folder, "--max-connections", "5000", through: OpenFilesTests.few)

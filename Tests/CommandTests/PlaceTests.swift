@@ -34,6 +34,13 @@ struct PlaceTests {
     }
   }
 
+  @Test func `a place whose folder is missing is 73, and the message says to make it`() throws {
+    let (served, fileID, _) = try workbench.serveFile(byteCount: 1_000)
+    let get = try workbench.run("get", fileID, "--peer", served.address, "-o", "models/m1")
+    #expect(get.code == 73, "\(get)")
+    #expect(get.stderr.text.contains("models: No such file or directory; make that folder first"), "\(get)")
+  }
+
   @Test func `as a stream the file goes to stdout, in order, and nothing else does`() throws {
     let (served, fileID, path) = try workbench.serveFile(byteCount: (5 << 20) + 3)
     let output = try workbench.makeFolder("output")

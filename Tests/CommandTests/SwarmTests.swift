@@ -74,6 +74,22 @@ struct SwarmTests {
     #expect(last.contains("of 6 chunks of this one are here in ./.\(fileID.prefix(16)).p2p-part"), "\(get)")
   }
 
+  @Test func `a file that is replaced at the only peer ends the download, and the message asks for its new ID`() throws
+  {
+    let (served, fileID, path) = try workbench.serveFile(byteCount: 6 << 20, "--upload-limit", "2Mi")
+    let get = try workbench.start([
+      "get", fileID, "--peer", served.address, "-o", "out.bin", "--chunk-timeout", "1", "--wait", "3s",
+    ])
+    try workbench.line(of: get, with: "Chunk 2/6")
+    rename(try workbench.makeFile("new", byteCount: 1_000, seed: 2), path)
+    try workbench.ended(get)
+    #expect(get.code == 75, "\(get)")
+    let last = get.stderr.lines.last ?? ""
+    #expect(last.contains("it no longer offers the file: it was removed there"), "\(get)")
+    #expect(last.contains("ask the source for the ID of the file as it is now"), "\(get)")
+    #expect(!last.contains("run the same command again"), "it could never work: \(get)")
+  }
+
   @Test func `a file that is asked for while it is hashed is answered when that is done`() throws {
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/z.bin", byteCount: 100_000)

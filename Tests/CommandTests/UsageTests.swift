@@ -138,6 +138,8 @@ struct UsageTests {
   @Test(arguments: [0o644, 0o640, 0o604, 0o620])
   func `a secret that others may read is 66, and the remedy is named`(mode: mode_t) throws {
     let key = try workbench.makeFile("open.key", Array(repeating: 7, count: 32), mode: mode)
+    // The group of a file of root may read it.
+    if geteuid() == 0 { chown(key, 9800, 9800) }
     for option in ["--swarm-key", "--identity"] {
       let get = try workbench.run("get", UsageTests.fileID, "--peer", "127.0.0.1:9", option, key)
       #expect(get.code == 66, "\(get)")

@@ -9,7 +9,12 @@ import Testing
     to text: String, at address: Endpoint = Endpoint(ipv4: (127, 0, 0, 1), port: 9464)
   ) -> String? {
     HTTPRequest(Array(text.utf8)).answer(at: address) {
-      $0 == "/metrics" ? HTTPPage("page\n") : $0 == "/no" ? HTTPPage("no\n", isGood: false) : nil
+      switch ($0, $1) {
+      case ("/metrics", _): HTTPPage("page\n")
+      case ("/no", _): HTTPPage("no\n", isGood: false)
+      case ("/query", let query): HTTPPage("query: \(query ?? "none")\n")
+      default: nil
+      }
     }.map { String(decoding: $0, as: UTF8.self) }
   }
 
@@ -28,6 +33,14 @@ import Testing
   @Test func `a page about what is not so now has another status`() throws {
     let given = try #require(answer(to: "GET /no HTTP/1.0\r\n\r\n"))
     #expect(given.hasPrefix("HTTP/1.1 503 ") && given.hasSuffix("\r\n\r\nno\n"))
+  }
+
+  @Test(arguments: [
+    ("/query", "none"), ("/query?", ""), ("/query?id=ab", "id=ab"), ("/query?a=1&b=?", "a=1&b=?"),
+  ])
+  func `a page is told what follows the question mark`(target: String, query: String) throws {
+    let given = try #require(answer(to: "GET \(target) HTTP/1.0\r\n\r\n"))
+    #expect(given.hasSuffix("\r\n\r\nquery: \(query)\n"))
   }
 
   @Test func `on a network every name of the machine is right`() throws {

@@ -17,13 +17,13 @@ import Testing
 
   @Test func `a long page arrives whole, again and again`() throws {
     let page = String(repeating: "p2pnode_a 1\n", count: 400_000)
-    let server = try MetricsServer(at: MetricsServerTests.local) { _ in HTTPPage(page) }
+    let server = try MetricsServer(at: MetricsServerTests.local) { _, _ in HTTPPage(page) }
     defer { server.stop() }
     for _ in 0..<3 { #expect(try scrape(server).hasSuffix("\r\n\r\n" + page)) }
   }
 
   @Test func `a request in single bytes is a request`() throws {
-    let server = try MetricsServer(at: MetricsServerTests.local) { _ in HTTPPage("page\n") }
+    let server = try MetricsServer(at: MetricsServerTests.local) { _, _ in HTTPPage("page\n") }
     defer { server.stop() }
     let socket = try BlockingSocket(dialling: server.address)
     for byte in MetricsServerTests.request { try socket.send([byte]) }
@@ -31,7 +31,7 @@ import Testing
   }
 
   @Test func `a browser that was led here under another name gets no page`() throws {
-    let server = try MetricsServer(at: MetricsServerTests.local) { _ in HTTPPage("page\n") }
+    let server = try MetricsServer(at: MetricsServerTests.local) { _, _ in HTTPPage("page\n") }
     defer { server.stop() }
     let socket = try BlockingSocket(dialling: server.address)
     try socket.send(Array("GET /metrics HTTP/1.1\r\nHost: rebound.example:9464\r\n\r\n".utf8))
@@ -40,7 +40,7 @@ import Testing
   }
 
   @Test func `a head without end is refused`() throws {
-    let server = try MetricsServer(at: MetricsServerTests.local) { _ in HTTPPage("page\n") }
+    let server = try MetricsServer(at: MetricsServerTests.local) { _, _ in HTTPPage("page\n") }
     defer { server.stop() }
     let socket = try BlockingSocket(dialling: server.address)
     try socket.send(Array("GET /metrics HTTP/1.1\r\n".utf8) + [UInt8](repeating: 0x61, count: 9_000))
@@ -50,7 +50,7 @@ import Testing
   }
 
   @Test func `who says nothing and who leaves keep nobody from the page`() throws {
-    let server = try MetricsServer(at: MetricsServerTests.local) { _ in HTTPPage("page\n") }
+    let server = try MetricsServer(at: MetricsServerTests.local) { _, _ in HTTPPage("page\n") }
     defer { server.stop() }
     var silent: [BlockingSocket] = []
     let began = Clock.monotonicNanoseconds

@@ -37,8 +37,29 @@ import TestSupport
   @Test(arguments: [0o640, 0o604, 0o620, 0o610, 0o666] as [UInt32])
   func `a file that others may access is refused, with the remedy`(mode: UInt32) throws {
     temporary.write("key", pattern(32), mode: mode)
-    let error = #expect(throws: SecretFileError.open(path: temporary("key"), mode: mode)) { try read("key") }
+    if geteuid() == 0 { chown(temporary("key"), 9800, 9800) }
+    let error = #expect(throws: SecretFileError.open(path: temporary("key"), mode: mode, isOfRoot: false)) {
+      try read("key")
+    }
     #expect(error?.description.contains("chmod 600") == true)
+  }
+
+  @Test(.enabled(if: geteuid() == 0, "only root makes files of root"), arguments: [0o400, 0o440, 0o640] as [UInt32])
+  func `a file of root may be readable by its group, as a Secret of Kubernetes is`(mode: UInt32) throws {
+    temporary.write("key", pattern(32), mode: mode)
+    chown(temporary("key"), 0, 9800)
+    #expect(try read("key") == pattern(32))
+    _ = try SecretFile.lock(temporary("key"))
+  }
+
+  @Test(
+    .enabled(if: geteuid() == 0, "only root makes files of root"), arguments: [0o444, 0o460, 0o450, 0o644] as [UInt32])
+  func `a file of root that others read or its group writes is refused, with the remedy`(mode: UInt32) throws {
+    temporary.write("key", pattern(32), mode: mode)
+    let error = #expect(throws: SecretFileError.open(path: temporary("key"), mode: mode, isOfRoot: true)) {
+      try read("key")
+    }
+    #expect(error?.description.contains("chmod 600, or 440") == true)
   }
 
   @Test func `what is missing or no file is refused, and a FIFO does not make anyone wait`() throws {

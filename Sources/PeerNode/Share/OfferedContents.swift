@@ -33,6 +33,13 @@ final class OfferedContents: Sendable {
     }
   }
 
+  /// Whether a folder has a file with this ID now, or has this ID itself.
+  func has(_ fileID: FileID) -> Bool {
+    folders.contains { folder in
+      folder.catalogue.entry(fileID) != nil || folder.catalogue.listings.newest.contains { $0.folderID == fileID }
+    }
+  }
+
   /// The file that has these bytes now.
   func entry(of content: FileContent) -> (CatalogueEntry, FolderShare)? {
     for folder in folders { if let entry = folder.catalogue.entry(of: content) { return (entry, folder) } }

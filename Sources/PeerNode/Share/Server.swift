@@ -1,4 +1,5 @@
 // The serving side as a library: one folder's files, offered on one address until the program stops it.
+import Content
 import Posix
 import Storage
 import Wire
@@ -89,6 +90,9 @@ public final class Server: Sendable {
 
   /// The numbers of the server so far and at this moment.
   public var figures: NodeFigures { node.figures }
+
+  /// Whether the folder has a file with this ID now, or it or a folder below it has this ID (`Node.offers`).
+  public func offers(_ fileID: FileID) -> Bool { node.offers(fileID) }
 
   /// The status of the server at this moment (`Node.status`).
   public func status() -> ServerStatus { node.status() }

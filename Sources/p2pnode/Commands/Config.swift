@@ -14,6 +14,8 @@ struct Config: ParsableCommand {
       The file is ~/.config/p2pnode/config ($P2PNODE_HOME/config/config where P2PNODE_HOME is set): lines of 'key = value', \
       in which # begins a comment.
 
+      If swarm-key names a file that cannot be used, the last line says so, and the exit code is 66.
+
         p2pnode config
         p2pnode config --default > p2pnode.config
       """)
@@ -48,6 +50,8 @@ struct Config: ParsableCommand {
         Console.output("\(Console.escaped(line))\(padding)  # \(Console.escaped("\(origin)"))")
       }
     }
+    // A node with these settings would not start.
+    _ = try settings.loadSwarmKey()
   }
 
   /// A file in which every key has its default, in a comment.

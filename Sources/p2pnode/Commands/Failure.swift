@@ -117,6 +117,8 @@ extension Failure {
 
   init(_ error: PartFileError) {
     switch error {
+    case .cannotCreate(let errno) where errno.code == Errno.noEntry:
+      self.init(Exit.cannotCreate, "\(error); make that folder first, or choose another place with -o PATH")
     case .cannotCreate: self.init(Exit.cannotCreate, "\(error); choose another place with -o PATH")
     case .running: self.init(Exit.cannotCreate, "\(error); wait for it, or choose another folder with -o PATH")
     case .exists:

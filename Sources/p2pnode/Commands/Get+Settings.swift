@@ -8,21 +8,31 @@ import Transfer
 import Wire
 
 extension Get {
-  /// What answers those who watch the command; nil if nobody is to.
-  func pages(of metrics: GetMetrics, _ figures: @escaping @Sendable () -> NodeFigures?) throws(Failure) -> MetricsPages?
-  {
-    guard let text = self.metrics else { return nil }
-    guard let address = HostPort(parsing: text)?.address else {
-      throw Failure(
-        Exit.usage, "--metrics '\(Console.escaped(text))': is no address of this machine, such as 127.0.0.1:9464")
+  /// What answers those who watch the command; nil if nobody is to. An address that stands in the settings may be that of
+  /// a `serve` or another `get` that runs here: then this command fetches without the pages, and says so.
+  func pages(
+    of metrics: GetMetrics, _ set: Settings, _ figures: @escaping @Sendable () -> NodeFigures?
+  ) throws(Failure) -> MetricsPages? {
+    guard let address = set.metrics else { return nil }
+    let pages: MetricsPages
+    do throws(MetricsFailure) {
+      pages = try MetricsPages(at: address) { page in
+        metrics.add(to: &page)
+        if let figures = figures() { page.add(figures) }
+      } ready: { fileID in
+        metrics.ready(fileID)
+      }
+    } catch {
+      guard error.errno.isAddressInUse, self.metrics == nil else { throw Failure(error) }
+      if !quiet && set.logLevel >= .warning {
+        Console.log(
+          .warning,
+          "warning: metrics \(address) (\(set.origin(of: .metrics))) is in use; this get answers no scraper: give it "
+            + "another address with --metrics HOST:PORT, or --metrics off")
+      }
+      return nil
     }
-    let pages = try MetricsPages(at: address) { page in
-      metrics.add(to: &page)
-      if let figures = figures() { page.add(figures) }
-    } ready: {
-      metrics.ready()
-    }
-    if !quiet { Console.error("metrics at http://\(pages.address)/metrics") }
+    if !quiet && set.logLevel >= .info { Console.error("metrics at http://\(pages.address)/metrics") }
     return pages
   }
 

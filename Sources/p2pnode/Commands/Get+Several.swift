@@ -15,8 +15,8 @@ extension Get {
     OpenFileLimit.raise()
     let loaded = try loadIdentity(set)
     let node = try node(set, loaded.identity)
-    let metrics = GetMetrics(count: items.count, isInZone: set.zone != nil)
-    let pages = try pages(of: metrics) { node.figures }
+    let metrics = GetMetrics(items.map(\.fileID), isInZone: set.zone != nil)
+    let pages = try pages(of: metrics, set) { node.figures }
     defer { pages?.stop() }
     let after = exec.map { AfterDownload($0) }
     let reload = makeReload(set)

@@ -195,8 +195,8 @@ struct Get: ParsableCommand {
     let after = exec.map { AfterDownload($0) }
     let reload = makeReload(set)
     // A stream keeps nothing, and its reader may never read again.
-    let metrics = GetMetrics(count: 1, isInZone: set.zone != nil)
-    let pages = try pages(of: metrics) { downloader.figures }
+    let metrics = GetMetrics([wanted.fileID], isInZone: set.zone != nil)
+    let pages = try pages(of: metrics, set) { downloader.figures }
     defer { pages?.stop() }
     stop.whenItComes(isAtOnce: target.isStandardOutput) {
       reload { downloader.limit(uploads: $0, uploadsPerPeer: $1, downloads: $2) }
@@ -248,6 +248,7 @@ struct Get: ParsableCommand {
     others[.chunkTimeout] = chunkTimeout.map { [$0] }
     others[.wait] = wait.map { [$0] }
     others[.downloadLimit] = downloadLimit.map { [$0] }
+    others[.metrics] = metrics.map { [$0] }
     return try node.settings(others)
   }
 

@@ -4,6 +4,7 @@ import CommandSettings
 import PeerNode
 import Posix
 import Storage
+import Transfer
 import Wire
 
 struct Serve: ParsableCommand {
@@ -105,10 +106,10 @@ struct Serve: ParsableCommand {
     configuration.discovery = settings.discovery
     let log = ServeLog(json: json, quiet: quiet)
     let server = try startServer(configuration, settings, log)
-    let metrics = try settings.metrics.map { address throws(Failure) in try MetricsPages(of: server, at: address) }
+    let metrics = try pages(of: server, settings)
     if links { log.links(at: server.address, of: server.peerID) }
     log.listening(server.address, server.peerID)
-    settings.warnOfOpenFiles(granted: server.connectionsMax)
+    settings.warnOfOpenFiles(granted: server.connectionsMax, standard: ConnectionPlaces.establishedStandard)
     log.show(server, folder: folder)
     if let metrics { Console.log(.info, "metrics at http://\(metrics.address)/metrics") }
     ServiceManager.notify("READY=1", "STATUS=Hashing; listening on \(server.address)")
@@ -126,7 +127,7 @@ struct Serve: ParsableCommand {
         Process.exit(failure.code)  // there is nothing to serve, and nobody is served yet
       }
     }
-    var reloading = ServeReload(settings)
+    var reloading = ServeReload(settings, configuration.swarmKey)
     stop.wait(onHangUp: {
       ServiceManager.notifyReloading()
       reloading.reload(server, log) { () throws(Failure) in try self.settings() }
@@ -180,6 +181,11 @@ struct Serve: ParsableCommand {
     } catch {
       throw Failure(error, listen: address)
     }
+  }
+
+  private func pages(of server: Server, _ settings: Settings) throws(Failure) -> MetricsPages? {
+    guard let address = settings.metrics else { return nil }
+    do throws(MetricsFailure) { return try MetricsPages(of: server, at: address) } catch { throw Failure(error) }
   }
 
   private func startOnHandedSocket(

@@ -1,20 +1,31 @@
 // SIGHUP: what of the settings a running `serve` takes over, and what it says of it.
 import CommandSettings
 import PeerNode
+import Sodium
+import Wire
 
 /// The settings in force, and how others come in their place.
 struct ServeReload {
   private var settings: Settings
+  /// The key that the server has, as long as it runs.
+  private let swarmKey: SwarmKey?
 
-  init(_ settings: Settings) { self.settings = settings }
+  init(_ settings: Settings, _ swarmKey: SwarmKey?) { (self.settings, self.swarmKey) = (settings, swarmKey) }
 
   /// Reads the settings again. What is wrong with them is said, and the old ones stay.
   mutating func reload(_ server: Server, _ log: ServeLog, _ read: () throws(Failure) -> Settings) {
     let new: Settings
-    do throws(Failure) { new = try read() } catch {
+    let key: SwarmKey?
+    do throws(Failure) {
+      new = try read()
+      key = try new.loadSwarmKey()
+    } catch {
       return Console.log(.error, "p2pnode: \(error.message); the settings stay as they were")
     }
-    let changed = ServeReload.changes(from: settings, to: new)
+    var changed = ServeReload.changes(from: settings, to: new)
+    if let path = new.swarmKey, path == settings.swarmKey, let key, let swarmKey, !key.equals(swarmKey) {
+      changed.append("not reloaded: swarm-key: \(path) has another key now: start serve again")
+    }
     server.reconfigure(
       uploadLimit: new.uploadLimit, uploadLimitPerPeer: new.uploadLimitPerPeer, connectionsMax: new.maxConnections,
       allowedPeers: new.allow)
@@ -36,5 +47,11 @@ struct ServeReload {
       let line = "\(key.rawValue): \(before) is now \(after) (\(new.origin(of: key)))"
       return key.isReloaded ? "reloaded: \(line)" : "not reloaded: \(line): start serve again"
     }
+  }
+}
+
+extension SwarmKey {
+  fileprivate func equals(_ other: SwarmKey) -> Bool {
+    key.withBytes { mine in other.key.withBytes { constantTimeEqual(mine, $0) } }
   }
 }

@@ -19,6 +19,9 @@ extension DiscoverySummary {
 /// Keeps the last word on each peer, for the message at the end.
 final class GetFailures: DownloadObserver {
   private var ends: [Endpoint: ConnectionEnd] = [:]
+  /// Peers that had the file and have another one in its place. What they say later, that they do not have the file, does
+  /// not hide this. One that has the file again is none of them.
+  private var changed: [PeerID: Endpoint] = [:]
   /// Addresses that are named at the end. The first ones are: they are those that the user named.
   private static let endsMax = 64
   private var otherEnds = 0
@@ -41,7 +44,10 @@ final class GetFailures: DownloadObserver {
     case .resolved(let source, _): unresolved.removeAll { $0.0 == source }
     case .searched(let summary): search = summary
     case .waiting(let wait): self.wait = wait
-    case .peerEnded(let address, _, let end):
+    case .report(.peerJoined(let peer)): changed[peer] = nil
+    case .peerEnded(let address, let peer?, _) where changed[peer] == address: break
+    case .peerEnded(let address, let peer, let end):
+      if end.isOfChangedFile, let peer { changed[peer] = address }
       if ends[address] != nil || ends.count < GetFailures.endsMax { ends[address] = end } else { otherEnds += 1 }
     // An error, which --quiet does not hide.
     case .unreadable(let error): Console.error("\(prefix)p2pnode: \(Console.escaped(error.description))")
@@ -105,7 +111,8 @@ final class GetFailures: DownloadObserver {
           "no peer answered\(waited)\(reasons)\(tried); nodes answer only for files that they have, in a private swarm only with "
             + "its --swarm-key: check the ID, or name those that have the file \(KnownPeers.places)")
       }
-      if ends.values.contains(where: \.isOfChangedFile) {
+      guard changed.isEmpty else {
+        // The same command would find nothing.
         return Failure(
           Exit.tryAgain,
           "no peer is left\(waited)\(reasons): ask the source for the ID of the file as it is now; \(had) of "
@@ -138,8 +145,13 @@ final class GetFailures: DownloadObserver {
 }
 
 extension ConnectionEnd {
-  /// Whether the peer had the file, and has another one in its place.
-  fileprivate var isOfChangedFile: Bool { if case .withdrawn(.changed) = self { true } else { false } }
+  /// Whether the peer had the file, and it was changed, replaced or removed there.
+  fileprivate var isOfChangedFile: Bool {
+    switch self {
+    case .withdrawn(.changed), .withdrawn(.removed): true
+    default: false
+    }
+  }
 }
 
 extension Failure {

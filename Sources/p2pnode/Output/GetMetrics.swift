@@ -1,4 +1,5 @@
 // The pages of `get` for those who watch it: the numbers of its downloads, and whether the outputs are there.
+import Content
 import MetricsHTTP
 import PeerNode
 import Synchronization
@@ -7,15 +8,21 @@ import Transfer
 /// Counts over all downloads of the process. Any thread may call it.
 final class GetMetrics: Sendable {
   fileprivate struct Row {
+    let fileID: FileID
     var isOver = false
     var isThere = false
+    /// It was complete, and then another program changed it.
+    var isChanged = false
     var bytes: UInt64 = 0
     var totalChunks = 0
     var completeChunks = 0
     var sources = 0
     var retries = 0
     var hedges = 0
+    var banned: UInt64 = 0
     var zones: ZoneBytes?
+
+    init(_ fileID: FileID) { self.fileID = fileID }
 
     mutating func take(_ progress: DownloadProgress) {
       (bytes, totalChunks, completeChunks) = (progress.bytes, progress.totalChunks, progress.finishedChunks)
@@ -37,9 +44,9 @@ final class GetMetrics: Sendable {
   /// Whether bytes are counted by zone.
   private let isInZone: Bool
 
-  /// - `count`: downloads that the process was asked for.
-  init(count: Int, isInZone: Bool) {
-    rows = Mutex(Array(repeating: Row(), count: count))
+  /// - `fileIDs`: the downloads that the process was asked for.
+  init(_ fileIDs: [FileID], isInZone: Bool) {
+    rows = Mutex(fileIDs.map(Row.init))
     self.isInZone = isInZone
   }
 
@@ -67,14 +74,25 @@ final class GetMetrics: Sendable {
     page.add("p2pnode_chunks", .gauge, "Chunks of the downloads.", rows.sum(\.totalChunks))
     page.add("p2pnode_complete_chunks", .gauge, "Chunks that are complete.", rows.sum(\.completeChunks))
     page.add("p2pnode_sources", .gauge, "Peers that have something of a download.", rows.sum(\.sources))
+    page.add(
+      "p2pnode_banned_peers_total", .counter, "Times that a peer was banned, since it sent wrong data.",
+      rows.sum(\.banned))
     page.add("p2pnode_retries_total", .counter, "Times that a chunk was tried again.", rows.sum(\.retries))
     page.add(
       "p2pnode_hedges_total", .counter, "Times that a second peer was asked for a late chunk.", rows.sum(\.hedges))
   }
 
-  /// Ready when all outputs are there.
-  func ready() -> HTTPPage {
-    let rows = rows.withLock { $0 }
+  /// Ready when all outputs are there, and are what was fetched as far as the process knows.
+  /// - `fileID`: asks for the output of this ID alone.
+  func ready(_ fileID: FileID?) -> HTTPPage {
+    let rows = rows.withLock { $0 }.filter { fileID == nil || $0.fileID == fileID }
+    if rows.isEmpty { return HTTPPage("this get does not fetch that ID\n", isGood: false) }
+    let changed = rows.count(where: \.isChanged)
+    if changed > 0 {
+      return HTTPPage(
+        "\(changed) of \(rows.count) outputs were changed after they were complete, and are no longer offered\n",
+        isGood: false)
+    }
     let there = rows.count(where: \.isThere)
     return HTTPPage("\(there) of \(rows.count) downloads are complete\n", isGood: there == rows.count)
   }
@@ -97,6 +115,8 @@ private final class GetMetricsObserver: DownloadObserver {
     switch update {
     case .progress(let progress): metrics.change(place) { $0.take(progress) }
     case .staying(let result): metrics.change(place) { $0.end(result.stats, isThere: true) }
+    case .report(.peerBanned): metrics.change(place) { $0.banned += 1 }
+    case .unreadable: metrics.change(place) { $0.isChanged = true }
     default: break
     }
   }

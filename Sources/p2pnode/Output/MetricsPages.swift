@@ -1,8 +1,25 @@
 // The pages of `serve` for those who watch it: its numbers for Prometheus, and whether it lives and is ready.
+import Content
 import MetricsHTTP
 import PeerNode
 import Posix
 import Transfer
+import Wire
+
+/// Why the pages cannot be answered at an address.
+struct MetricsFailure: Error {
+  let address: Endpoint
+  let errno: Errno
+}
+
+extension Failure {
+  init(_ failure: MetricsFailure) {
+    self.init(
+      Exit.ioError,
+      "cannot answer Prometheus at \(failure.address): \(failure.errno.reason.lowercased()); choose another with "
+        + "--metrics HOST:PORT")
+  }
+}
 
 /// Answers as long as the process serves or fetches.
 struct MetricsPages {
@@ -10,29 +27,39 @@ struct MetricsPages {
   var address: Endpoint { server.address }
 
   /// - `metrics`: adds families to the page of numbers.
-  /// - `ready`: the page that says whether the work of the process is of use to others.
+  /// - `ready`: the page that says whether the work of the process is of use to others; with an ID, whether that content
+  ///   is.
   init(
     at address: Endpoint, metrics: @escaping @Sendable (inout Exposition) -> Void,
-    ready: @escaping @Sendable () -> HTTPPage
-  ) throws(Failure) {
+    ready: @escaping @Sendable (FileID?) -> HTTPPage
+  ) throws(MetricsFailure) {
     let startedAt = Clock.wallNanoseconds / 1_000_000_000
     do throws(Errno) {
-      server = try MetricsServer(at: address) { path in
+      server = try MetricsServer(at: address) { path, query in
         switch path {
         case "/metrics":
           var page = Exposition(startedAt: startedAt)
           metrics(&page)
           return HTTPPage(page.text)
-        case "/ready": return ready()
+        case "/ready": return MetricsPages.ready(query, ready)
         case "/live": return HTTPPage("live\n")
         default: return nil
         }
       }
     } catch {
-      throw Failure(
-        Exit.ioError,
-        "cannot answer Prometheus at \(address): \(error.reason.lowercased()); choose another with --metrics HOST:PORT")
+      throw MetricsFailure(address: address, errno: error)
     }
+  }
+
+  /// The page of `/ready`, or of `/ready?id=ID`.
+  private static func ready(_ query: String?, _ page: (FileID?) -> HTTPPage) -> HTTPPage {
+    guard let query else { return page(nil) }
+    let ids = query.split(separator: "&").filter { $0.hasPrefix("id=") }.map { $0.dropFirst(3) }
+    guard !ids.isEmpty else { return page(nil) }
+    guard ids.count == 1, let fileID = FileID(hex: ids[0]) else {
+      return HTTPPage("ask for /ready?id=ID, with the 64 digits of one ID\n", isGood: false)
+    }
+    return page(fileID)
   }
 
   func stop() { server.stop() }
@@ -40,15 +67,22 @@ struct MetricsPages {
 
 extension MetricsPages {
   /// The pages of `serve`. It is ready when it offers its files.
-  init(of node: Server, at address: Endpoint) throws(Failure) {
+  init(of node: Server, at address: Endpoint) throws(MetricsFailure) {
     try self.init(at: address) {
       $0.add(node.figures)
-    } ready: {
-      MetricsPages.ready(node.figures)
+    } ready: { fileID in
+      MetricsPages.ready(node, fileID)
     }
   }
 
-  static func ready(_ figures: NodeFigures) -> HTTPPage {
+  private static func ready(_ node: Server, _ fileID: FileID?) -> HTTPPage {
+    let figures = node.figures
+    if let fileID {
+      if node.offers(fileID) { return HTTPPage("ready: the ID is offered\n") }
+      let rest = figures.bytesToHash - min(figures.hashedBytes, figures.bytesToHash)
+      return HTTPPage(
+        "the ID is not offered" + (rest > 0 ? "; hashing: \(Format.size(rest)) are left\n" : "\n"), isGood: false)
+    }
     if figures.isScanning {
       let (hashed, all) = (Format.size(figures.hashedBytes), Format.size(figures.bytesToHash))
       return HTTPPage("hashing: \(hashed) of \(all)\n", isGood: false)
@@ -75,10 +109,10 @@ extension Exposition {
     add("p2pnode_established_total", .counter, "Connections whose handshake was done.", figures.established)
     add(
       "p2pnode_turned_away_total", .counter, "Connections that ended before their handshake was done.",
-      samples(figures.turnedAway))
+      samples(figures.turnedAway, NodeFigures.End.beforeHandshake))
     add(
       "p2pnode_disconnected_total", .counter, "Connections that ended after it, by who ended them and why.",
-      samples(figures.ended))
+      samples(figures.ended, NodeFigures.End.afterHandshake))
     add(
       "p2pnode_accept_failures_total", .counter, "Times that the system could not accept.", figures.acceptFailures)
     add("p2pnode_opens_total", .counter, "Files that peers opened.", figures.opens)
@@ -91,7 +125,12 @@ extension Exposition {
     }
     add("p2pnode_files", .gauge, "Files that are served.", figures.files)
     add("p2pnode_file_bytes", .gauge, "Bytes of the files that are served.", figures.fileBytes)
-    add("p2pnode_withdrawn_total", .counter, "Files that changed or could not be read.", figures.withdrawn)
+    add(
+      "p2pnode_withdrawn_total", .counter,
+      "Files that were withdrawn: changed in place, removed or replaced by a rename, or not readable.",
+      figures.withdrawals.sorted { $0.key.rawValue < $1.key.rawValue }.map {
+        .init($0.value, [("reason", $0.key.label)])
+      })
     add("p2pnode_scanning", .gauge, "1 until the first scan of the folder is over.", figures.isScanning ? 1 : 0)
     add(
       "p2pnode_hashed_bytes", .gauge, "Bytes hashed of the files that came last, at the start of all.",
@@ -99,10 +138,13 @@ extension Exposition {
     add("p2pnode_bytes_to_hash", .gauge, "Bytes of those files.", figures.bytesToHash)
   }
 
-  private func samples(_ ends: [NodeFigures.End: UInt64]) -> [Exposition.Sample] {
-    ends.map { (labels: [("by", $0.key.by.rawValue), ("reason", $0.key.reason)], count: $0.value) }
-      .sorted { ($0.labels[0].1, $0.labels[1].1) < ($1.labels[0].1, $1.labels[1].1) }
-      .map { Exposition.Sample($0.count, $0.labels.map { (name: $0.0, value: $0.1) }) }
+  /// - `known`: each has a sample from the start, since Prometheus sees no increase where a series begins.
+  private func samples(_ ends: [NodeFigures.End: UInt64], _ known: [NodeFigures.End]) -> [Exposition.Sample] {
+    ends.merging(known.map { ($0, 0) }) { count, _ in count }.map {
+      (labels: [("by", $0.key.by.rawValue), ("reason", $0.key.reason)], count: $0.value)
+    }
+    .sorted { ($0.labels[0].1, $0.labels[1].1) < ($1.labels[0].1, $1.labels[1].1) }
+    .map { Exposition.Sample($0.count, $0.labels.map { (name: $0.0, value: $0.1) }) }
   }
 }
 
@@ -110,5 +152,17 @@ extension ZoneBytes {
   /// A sample for each kind of zone. The names of other zones are not among the labels: peers choose them.
   var samples: [Exposition.Sample] {
     [(own, "own"), (other, "other"), (unknown, "unknown")].map { .init($0.0, [("zone", $0.1)]) }
+  }
+}
+
+extension Withdrawn.Reason {
+  /// The reason as the page of numbers has it.
+  fileprivate var label: String {
+    switch self {
+    case .changed: "changed"
+    case .removed: "removed"
+    case .unreadable: "unreadable"
+    case .notOffered: "not_offered"
+    }
   }
 }

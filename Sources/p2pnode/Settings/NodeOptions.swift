@@ -146,11 +146,12 @@ extension Settings {
 
   /// Says so if the limit of open files leaves no room for the connections that were asked for.
   /// - `granted`: how many there is room for.
-  func warnOfOpenFiles(granted: Int) {
-    guard let maxConnections, maxConnections > granted else { return }
+  /// - `standard`: how many are wanted if the settings name no number; nil: as many as there is room for.
+  func warnOfOpenFiles(granted: Int, standard: Int? = nil) {
+    guard let wanted = maxConnections ?? standard, wanted > granted else { return }
     Console.log(
       .warning,
-      "max-connections \(maxConnections) (\(origin(of: .maxConnections))): the limit of \(OpenFileLimit.current) open files "
+      "max-connections \(wanted) (\(origin(of: .maxConnections))): the limit of \(OpenFileLimit.current) open files "
         + "has room for \(granted) connections from outside; raise it (ulimit -n, LimitNOFILE= of a service) "
         + "or lower max-connections")
   }

@@ -20,12 +20,12 @@ enum HTTPRequests {
     if request != .incomplete {
       require(HTTPRequest(bytes + [0x41, 0x0A, 0x0A]) == request, "what follows the head changes nothing")
     }
-    if case .wanted(let method, let path, _) = request {
+    if case .wanted(let method, let path, _, _) = request {
       require(!method.isEmpty && path.utf8.first == UInt8(ascii: "/"), "a request has a method and a path")
       require((method + path).utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }, "words have no blanks")
       require(!path.utf8.contains(UInt8(ascii: "?")), "a path ends before its query")
     }
-    guard let answer = request.answer(at: Endpoint(ipv4: (127, 0, 0, 1), port: 9464), { _ in HTTPPage("page") }) else {
+    guard let answer = request.answer(at: Endpoint(ipv4: (127, 0, 0, 1), port: 9464), { _, _ in HTTPPage("page") }) else {
       return require(!isHeadThere, "a whole request is answered")
     }
     check(String(decoding: answer, as: UTF8.self), isHead: bytes.starts(with: "HEAD ".utf8))
