@@ -83,7 +83,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case .workers: "a number from 1 to 1024"
     case .retries: "a number from 0 to 1000"
     case .chunkTimeout: "a number of seconds from 0.1 to 86400"
-    case .wait: "a time such as 30s, 10m or 2h, forever, or none"
+    case .wait: "a time with its unit, such as 30s, 10m or 2h; or forever, or none"
     case .zone: "a name of 1 to 64 letters, digits, '-', '.' and '_', such as rack12 or eu-west-1a, or none"
     case .lan: "on, machine or off"
     case .cipher: "auto, aes or chacha"

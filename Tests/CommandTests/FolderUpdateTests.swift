@@ -59,6 +59,8 @@ import Testing
     let second = try serve(files, "two")
     let update = try get(second, "-o", "copy", "--update", "--delete")
     #expect(update.code == 0, "\(update)")
+    #expect(
+      update.stderr.lines.contains { $0.contains(#/^Saved .* \(15\.0 MiB, [\d.]+ MiB fetched in /#) }, "\(update)")
     #expect(try workbench.files(in: "copy") == files)
     let sent = try uploaded(second.served)
     #expect(sent > 1_000_000 && sent < 3 << 20, "\(sent) bytes")
@@ -84,6 +86,7 @@ import Testing
       Array(plan.stdout.lines[..<min(5, plan.stdout.lines.count)]) == [
         "add 500 added", "add 80000 new/name", "change \(changed) small/2/2", "delete 0 old", "delete 80000 old/name",
       ], "\(plan)")
+    #expect(plan.stdout.text.contains(#/Would update the folder: /.+/copy\n/#), "\(plan)")
     #expect(plan.stdout.text.contains("Would keep: 59 ("), "\(plan)")
     #expect(plan.stdout.text.contains("Would fetch at most: \(500 + changed) B"), "\(plan)")
     let json = try get(from, "-o", "copy", "--update", "--dry-run", "--json")
@@ -92,11 +95,38 @@ import Testing
     #expect(last?["fetchedBytesMax"] as? Int == 500 + changed && last?["copiedBytes"] as? Int == 80_000, "\(json)")
     #expect(try workbench.files(in: "copy") == before)
     // Of an output that is not there.
+    let suggested = try get(from, "--update", "--dry-run")
+    #expect(suggested.stdout.lines.contains("Would make the folder: ./tree"), "\(suggested)")
     let fresh = try get(from, "-o", "fresh", "--dry-run", "--include", "added")
     #expect(fresh.code == 0 && fresh.stdout.lines.first == "add 500 added", "\(fresh)")
     #expect(!FileManager.default.fileExists(atPath: workbench.path("fresh")))
     let names = try FileManager.default.contentsOfDirectory(atPath: workbench.folder)
     #expect(!names.contains { $0.contains("p2p-part") })
+  }
+
+  @Test func `a comma separates patterns, also where a name has one, and verify checks the same part`() throws {
+    let files: [String: [UInt8]] = ["a/x.txt": [1], "b": [2], "c": [3], "d,e": [4]]
+    let from = try serve(files, "served")
+    let part = try get(from, "-o", "copy", "--include", "x.txt,b", "--include", "d,e")
+    #expect(part.code == 0, "\(part)")
+    #expect(try workbench.files(in: "copy") == ["a/x.txt": [1], "b": [2], "d,e": [4]])
+    let prefixed = try get(from, "-o", "other", "--include", "tree/b")
+    #expect(prefixed.code == 64 && prefixed.stderr.text.contains("without its own name"), "\(prefixed)")
+    func verify(_ options: String...) throws -> Child {
+      try workbench.ended(try workbench.start(["verify", from.id, "copy", "--peer", from.served.address] + options))
+    }
+    #expect(try verify().code == 65)
+    let right = try verify("--include", "x.txt,b", "--include", "d,e")
+    #expect(right.code == 0 && right.stdout.text == "copy: OK\n", "\(right)")
+    let rest = try verify("--include", "**", "--exclude", "c")
+    #expect(rest.code == 0, "\(rest)")
+    _ = try workbench.makeFile("copy/b", [9])
+    let wrong = try verify("--include", "b,c")
+    #expect(
+      wrong.code == 65 && wrong.stdout.lines == ["b: FAILED (other content)", "c: FAILED (missing)"], "\(wrong)")
+    #expect(wrong.stderr.text.contains("of 2 entries"), "\(wrong)")
+    let nothing = try verify("--include", "nowhere")
+    #expect(nothing.code == 64, "\(nothing)")
   }
 
   @Test func `a part of a folder is fetched, and an update completes it`() throws {

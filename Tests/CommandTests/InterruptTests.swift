@@ -53,6 +53,9 @@ struct InterruptTests {
     let resumed = try workbench.run("get", fileID, "--peer", fast.address, "-o", "out.bin", "--json")
     #expect(resumed.code == 0, "\(resumed)")
     #expect(try counts(resumed).resumed >= 2, "\(resumed)")
+    #expect(
+      resumed.stderr.text.contains(#/Saved out.bin \(6\.0 MiB, [\d.]+ MiB fetched in /#)
+        || resumed.stderr.text.contains(#/Saved \./out.bin \(6\.0 MiB, [\d.]+ MiB fetched in /#), "\(resumed)")
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
   }
 

@@ -135,6 +135,27 @@ struct ScreenTests {
     #expect(Format.utc(nanoseconds: nanoseconds) == text)
   }
 
+  @Test func `a download that lacks one chunk is not at 100%, and says what it waits for`() {
+    var progress = ScreenTests.progress(1)
+    progress.givesUpIn = .seconds(27)
+    var screen = GetScreen(name: "folder", length: (300_000 << 20) + 9)
+    screen.lastEnd = "192.0.2.1:9800: it no longer offers the file: it was changed there"
+    func lines(_ progress: DownloadProgress) -> [String] {
+      screen.render(progress, ScreenSize(columns: 120, rows: 24), ScreenTests.plain).map {
+        $0.rendered(columns: 119, ScreenTests.plain)
+      }
+    }
+    let waiting = lines(progress)
+    #expect(waiting[1].hasPrefix("99.9%"), "\(waiting)")
+    #expect(
+      waiting[2]
+        == "waiting for a peer that has the rest; 192.0.2.1:9800: it no longer offers the file: it was changed there")
+    (progress.givesUpIn, progress.quietFor) = (nil, .milliseconds(42_900))
+    #expect(lines(progress)[2].hasPrefix("no new data for 42s: requests are repeated"))
+    progress.quietFor = .seconds(4)
+    #expect(lines(progress)[2].contains("ADDRESS"))
+  }
+
   @Test(arguments: [80, 200]) func `of a folder the files are counted, and the bytes that it takes`(columns: Int) {
     var progress = ScreenTests.progress(8)
     progress.folder = FolderProgress(completeFiles: 12, totalFiles: 340, totalBytes: 600_000 << 20)

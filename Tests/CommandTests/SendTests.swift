@@ -101,6 +101,30 @@ struct SendTests {
     #expect(try workbench.ended(child).code == 0, "\(child)")
   }
 
+  /// The PeerID in the line of a `send` with this home.
+  private func peer(of path: String, home: String) throws -> String {
+    var environment = ProcessInfo.processInfo.environment
+    environment["P2PNODE_HOME"] = home
+    environment["P2PNODE_LAN"] = "off"
+    let child = try workbench.start(
+      try Binary.path(), ["send", path, "--listen", "127.0.0.1:0"], environment: environment)
+    let line = try workbench.line(of: child, on: .stdout, with: "p2pnode get p2pnode:")
+    child.signal(SIGTERM)
+    #expect(try workbench.ended(child).code == 0, "\(child)")
+    let match = try #require(line.firstMatch(of: #/peer=([0-9a-f]{64})@/#))
+    return String(match.1)
+  }
+
+  @Test func `a send that is started again has the PeerID of its line, and another send has another one`() throws {
+    let home = try workbench.makeFolder("home")
+    try workbench.makeFile("one", byteCount: 1_000)
+    try workbench.makeFile("two", byteCount: 1_000)
+    let first = try peer(of: "one", home: home)
+    #expect(try peer(of: workbench.path("one"), home: home) == first)
+    #expect(try peer(of: "two", home: home) != first)
+    #expect(try peer(of: "one", home: try workbench.makeFolder("other home")) != first)
+  }
+
   @Test func `a symbolic link is sent as the file that it leads to, under its own name`() throws {
     let path = try workbench.makeFile("v3.img", byteCount: 5_000)
     try FileManager.default.createSymbolicLink(

@@ -32,6 +32,11 @@ struct UsageTests {
     #expect(get.stderr.text.contains("--peer '\(peer)'\(words)"), "\(get)")
   }
 
+  @Test func `a wait without a unit is 64, and the message asks for one`() throws {
+    let get = try workbench.run("get", UsageTests.fileID, "--wait", "10")
+    #expect(get.code == 64 && get.stderr.text.contains("'10' is not a time with its unit, such as 30s"), "\(get)")
+  }
+
   @Test func `a PeerID alone is no peer: the message asks for its address`() throws {
     let get = try workbench.run("get", UsageTests.fileID, "--peer", UsageTests.fileID)
     #expect(get.code == 64, "\(get)")

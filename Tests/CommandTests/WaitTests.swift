@@ -48,6 +48,14 @@ struct WaitTests {
     #expect(isFetched("out.bin"))
   }
 
+  @Test func `a get that does not wait says how it can`() throws {
+    let (fileID, port) = try makeFile(byteCount: 1_000)
+    let get = try workbench.run("get", fileID, "--peer", "127.0.0.1:\(port)")
+    #expect(get.code == 69 && get.stderr.text.contains("wait for it with --wait 10m"), "\(get)")
+    let waited = try workbench.run("get", fileID, "--peer", "127.0.0.1:\(port)", "--wait", "1s")
+    #expect(waited.code == 69 && !waited.stderr.text.contains("--wait 10m"), "\(waited)")
+  }
+
   @Test func `the end is that of today, and says how long it waited`() throws {
     let (fileID, port) = try makeFile(byteCount: 1_000)
     let get = try workbench.run("get", fileID, "--peer", "127.0.0.1:\(port)", "--wait", "2s", "--json")

@@ -134,6 +134,20 @@ import Testing
     #expect(bench.items == ["kept": Self.kept])
   }
 
+  @Test func `the folder that an output lies in is not brought to its version without another word`() throws {
+    let (a, b) = (pattern(9_000, seed: 4), pattern(5_000, seed: 5))
+    let sample = try sample(["a/x": .file(a), "c.json": .file(b)])
+    let bench = UpdateBench([
+      "box/a/x": .file(a), "box/c.json": .file(b), "thesis.txt": .file([8]), "other/y": .file([2]),
+    ])
+    let before = bench.items
+    #expect(throws: FolderUpdateFault.strangeOutput(path: bench.output).error) { try bench.update(sample) }
+    #expect(bench.items == before)
+    // A version in which everything has another name is one of the same folder.
+    let renamed = UpdateBench(["old/z": .file(a), "old.json": .file(b), "notes": .file([8])])
+    try renamed.update(sample)
+  }
+
   @Test func `a folder whose files all differ loses nothing without another word`() throws {
     var bench = UpdateBench(["kept": .file([7, 7]), "mine": .file([3])])
     bench.options.deletes = true

@@ -36,10 +36,11 @@ extension ConnectionEnd: CustomStringConvertible {
     case .remote(let code, let text): text.isEmpty ? "it said: \(code.words)" : "it said: \(code.words) (\(text))"
     case .broken(let errno): errno.reason
     case .truncated: "the connection was cut"
-    case .silent: "no handshake in time: it may not be a p2pnode"
+    case .silent: "it accepts connections but does not answer: it may be suspended or asleep, or not a p2pnode"
     case .handshake(let error): error.words
     case .violation(let what): "protocol violation: \(what)"
     case .lied(let what): "wrong data: \(what)"
+    case .withdrawn(.notOffered): "it no longer offers the file"
     case .withdrawn(let reason): "it no longer offers the file: \(reason.words)"
     case .refused(let refusal): refusal.words
     }
@@ -99,7 +100,8 @@ extension HandshakeError {
         ? "not admitted: it belongs to a private swarm, and this node has no --swarm-key"
         : "not admitted: it is a public node, and this one has a --swarm-key"
     case .authenticationFailed: "not admitted: its swarm key is another one"
-    case .wrongPeer(let expected, let got): "it is \(got.hex), not \(expected.hex)"
+    case .wrongPeer(let expected, let got):
+      "it is \(got.hex), not \(expected.hex): if the sender was started again, ask for its new line"
     case .dialledItself: "it is this node itself"
     case .malformed: "what answers there does not speak the protocol"
     case .closedByPeer:

@@ -192,6 +192,7 @@ final class FolderDownload: Sendable {
     } else if (try? Directory(target.folder).status(of: name)) != nil {
       throw .occupied(path: PathParts(folder: target.folder, name: name).path, isFolder: false)
     }
+    plan.outputPath = PathParts(folder: target.folder, name: name).path
     download.queue.put(.planned(plan))
     finish(folder, listing, path: nil, name: name)
   }

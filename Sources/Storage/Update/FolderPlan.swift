@@ -15,6 +15,10 @@ public struct FolderPlan: Sendable {
     public let byteCount: UInt64
   }
 
+  /// The path of the folder that the plan is about; set by what made the plan.
+  public var outputPath: String?
+  /// Whether that folder exists.
+  public let isUpdate: Bool
   /// In the order of the listing, then the names that are deleted.
   public let items: [Item]
   /// Bytes of files that are copied from other files on the disk.
@@ -31,6 +35,7 @@ public struct FolderPlan: Sendable {
   /// - `wanted`: the entries that it gets.
   public init(new layout: FolderLayout, wanted: EntrySet) {
     let listing = layout.listing
+    isUpdate = false
     items = wanted.entries.map { Item(listing, $0, .added) }
     copiedByteCount = 0
     fetchedByteCount = items.reduce(0) { $0 + $1.byteCount }
@@ -39,6 +44,7 @@ public struct FolderPlan: Sendable {
   init(_ plan: FolderUpdatePlan) {
     let listing = plan.listing
     let modes = Set(plan.modeChanges)
+    isUpdate = true
     items =
       plan.wanted.entries.map { entry in
         if plan.kept.contains(entry) { return Item(listing, entry, modes.contains(entry) ? .changed : .kept) }

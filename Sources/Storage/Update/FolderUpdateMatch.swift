@@ -4,14 +4,21 @@ import Content
 extension FolderUpdatePlan {
   /// A folder that has little to do with the version is likely not the one that the user means: no file of it is kept or
   /// copied, and most of its names are not the version's, and most of the version's are not there. Only names directly in
-  /// the folder count.
+  /// the folder count. If the folder of the version lies in this one, its files do not count as copied.
   func checkMatch(_ options: FolderUpdateOptions) throws(PartFileError) {
-    if options.acceptsStrangeOutput || copies.values.contains(where: { $0.folder == 0 }) { return }
+    if options.acceptsStrangeOutput || copies.contains(where: { isRenamed($0.key, from: $0.value) }) { return }
     if kept.entries.contains(where: { listing.isFile($0) && listing.fileLength(of: $0) > 0 }) { return }
     let names = scan.names.filter { $0.path.parent == nil && !$0.isHidden }
     let known = names.count { listing.lookUp($0.path) != .nothing }
     guard 2 * known < names.count, 2 * known < topNameCount else { return }
     throw .update(.strangeOutput(path: output.folder.directory.path))
+  }
+
+  /// Whether a file is copied from another name in the output, and not from the same path in a folder further down.
+  private func isRenamed(_ entry: Int, from source: CopySource) -> Bool {
+    guard source.folder == 0 else { return false }
+    let below = [UInt8(ascii: "/")] + listing.path(of: entry).utf8
+    return !scan.names[source.place].path.utf8.reversed().starts(with: below.reversed())
   }
 
   /// Throws if the output may not be changed as far as the plan needs.

@@ -222,7 +222,8 @@ extension DownloadState {
       finishedChunks: chunks.haveCount, totalChunks: chunks.wantedCount, bytes: tally.stats.bytes,
       bytesPerSecond: tally.bytesPerSecond(at: now), livePeers: livePeerCount, workers: workers.count,
       retries: tally.stats.retries, hedges: tally.stats.hedges,
-      givesUpIn: givesUpIn(at: now), zones: tally.stats.zones,
+      givesUpIn: givesUpIn(at: now), quietFor: phase == .running ? progressWatch.quiet(at: now) : nil,
+      zones: tally.stats.zones,
       peers: peers.remembered.map { row(of: $0, at: now) },
       folder: files.map {
         FolderProgress(completeFiles: $0.completeCount, totalFiles: $0.fileCount, totalBytes: chunks.wantedBytes)

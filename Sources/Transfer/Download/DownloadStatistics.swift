@@ -172,6 +172,8 @@ public struct DownloadProgress: Hashable, Sendable {
   public let hedges: Int
   /// How long until the download ends without a useful peer. Nil while there is one.
   public var givesUpIn: Duration?
+  /// How long no new leaf was verified. Nil before the first could come.
+  public var quietFor: Duration?
   /// Verified bytes that were new, by the zones of the peers. Nil if the node is in no zone.
   public var zones: ZoneBytes?
   /// All that had the file or some of it, also those that are gone; in order of joining.

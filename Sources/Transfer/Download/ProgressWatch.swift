@@ -27,6 +27,9 @@ struct ProgressWatch: Sendable {
   /// The reader of a stream has taken a chunk.
   mutating func readerTook() { hopes = 0 }
 
+  /// How long no leaf was verified.
+  func quiet(at now: Instant) -> Duration { now - last }
+
   /// When the wait for the next leaf is over.
   /// - `time`: how long it may take.
   func due(after time: Duration) -> Instant { last + time }

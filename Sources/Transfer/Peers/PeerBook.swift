@@ -112,13 +112,14 @@ struct PeerBook: Sendable {
     entries.values.count { !$0.isHint && ($0.state == .idle || $0.state == .underWay) && $0.outcome != .duplicate }
   }
 
-  /// - `isHint`: the user did not name it. A hint never changes what the user said; either replaces an older hint.
+  /// - `isHint`: the user did not name it. A hint only adds to what the user said; either replaces an older hint.
   mutating func add(_ address: PeerAddress, pinned: PeerID?, isHint: Bool = false, at now: Instant) {
     if let pinned, isBanned(pinned) { return }
     if entries[address] != nil { return addAgain(address, pinned: pinned, isHint: isHint, at: now) }
     hints.remove(address)
     guard makeRoom() || !isHint else { return }
-    entries[address] = Entry(pinned: pinned, source: nil, isInitial: isDiscovering, isHint: isHint)
+    entries[address] = Entry(
+      pinned: pinned, source: nil, isInitial: isDiscovering, isHint: isHint, namedPin: isHint ? nil : pinned)
     setDue(address, at: now)
   }
 
@@ -130,7 +131,7 @@ struct PeerBook: Sendable {
     return true
   }
 
-  private mutating func setDue(_ address: PeerAddress, at instant: Instant) {
+  mutating func setDue(_ address: PeerAddress, at instant: Instant) {
     if isNamed(address) { namedDue.set(address, at: instant) } else { due.set(address, at: instant) }
   }
 
@@ -142,9 +143,13 @@ struct PeerBook: Sendable {
   private func isDue(_ address: PeerAddress) -> Bool { namedDue[address] != nil || due[address] != nil }
 
   private mutating func addAgain(_ address: PeerAddress, pinned: PeerID?, isHint: Bool, at now: Instant) {
-    guard var entry = entries[address], entry.isHint, entry.state != .banned else { return }
+    guard var entry = entries[address], entry.state != .banned else { return }
+    guard entry.isHint else {
+      if isHint, let pinned { found(pinned, at: address, now) }
+      return
+    }
     entry.source = nil
-    if !isHint { (entry.isHint, entry.isInitial) = (false, isDiscovering) }
+    if !isHint { (entry.isHint, entry.isInitial, entry.namedPin) = (false, isDiscovering, pinned) }
     if entry.pinned != pinned { entry.nextPin = pinned.map { .only($0) } ?? .any }
     entries[address] = entry
     if !isHint, let instant = due[address] {
@@ -152,13 +157,6 @@ struct PeerBook: Sendable {
       namedDue.set(address, at: instant)
     }
     if entry.pinned != pinned, entry.state == .idle { dialNextPin(address, at: now) }
-  }
-
-  /// Dials an idle address with the PeerID that was named last. False if that is the same PeerID.
-  @discardableResult private mutating func dialNextPin(_ address: PeerAddress, at now: Instant) -> Bool {
-    let isOther = entries[existing: address].turnToNextPin()
-    if isOther { setDue(address, at: now) }
-    return isOther
   }
 
   mutating func forget(_ address: PeerAddress) {
@@ -226,7 +224,7 @@ struct PeerBook: Sendable {
     // The hint is dropped. Another peer may name the address again.
     if isTurnedAway, entry.source != nil { return forget(address) }
     entries[existing: address].settle(outcome)
-    if dialNextPin(address, at: now) { return }
+    if dialNextPin(address, at: now) || dialFoundPeer(address, at: now) { return }
     if outcome == .duplicate { return }  // it waits for the loss of the peer that it is
     if outcome == .lost(.withdrawn) {
       entries[existing: address].withdrawals += 1

@@ -6,30 +6,43 @@ import Posix
 import Storage
 import Synchronization
 
-/// A pattern of a path, with its place among all patterns: the parser reads options in the order in which they were
-/// typed, and gives them sorted by their names.
-struct PlacedPattern: ExpressibleByArgument {
+/// Patterns of paths, joined by commas, with their place among all: the parser reads options in the order in which they
+/// were typed, and gives them sorted by their names.
+struct PlacedPatterns: ExpressibleByArgument {
   private static let count = Atomic<Int>(0)
 
-  let pattern: PathPattern
+  /// The parts between the commas; and the whole, since a name may have a comma.
+  let patterns: [PathPattern]
   let place: Int
 
   init?(argument: String) {
-    guard let pattern = PathPattern(argument) else { return nil }
-    self.pattern = pattern
-    place = PlacedPattern.count.add(1, ordering: .relaxed).newValue
+    guard let whole = PathPattern(argument) else { return nil }
+    let parts = argument.split(separator: ",").compactMap { PathPattern(String($0)) }
+    patterns = [whole] + (argument.utf8.contains(UInt8(ascii: ",")) ? parts : [])
+    place = PlacedPatterns.count.add(1, ordering: .relaxed).newValue
+  }
+}
+
+extension FolderFilter {
+  /// In the order in which the patterns were typed.
+  init(including: [PlacedPatterns], excluding: [PlacedPatterns]) {
+    let included = including.map { ($0.place, $0.patterns.map { Rule(including: $0) }) }
+    let excluded = excluding.map { ($0.place, $0.patterns.map { Rule(excluding: $0) }) }
+    self.init((included + excluded).sorted { $0.0 < $1.0 }.flatMap(\.1))
   }
 }
 
 struct FolderArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Of a folder, fetch only paths that match; 'docs', '*.txt' and 'a/**/b' are patterns. With --exclude, the last "
-        + "pattern that matches decides. May be repeated.", valueName: "GLOB"))
-  var include: [PlacedPattern] = []
+      "Of a folder, fetch only paths that match; 'docs', '*.txt' and 'a/**/b' are patterns, joined by commas. With "
+        + "--exclude, the last pattern that matches decides. May be repeated.", valueName: "GLOB"))
+  var include: [PlacedPatterns] = []
 
-  @Option(help: ArgumentHelp("Of a folder, leave out paths that match. May be repeated.", valueName: "GLOB"))
-  var exclude: [PlacedPattern] = []
+  @Option(
+    help: ArgumentHelp("Of a folder, leave out paths that match, joined by commas. May be repeated.", valueName: "GLOB")
+  )
+  var exclude: [PlacedPatterns] = []
 
   @Flag(help: "Bring a folder that exists to this version: -o names the folder itself. Only what differs is fetched.")
   var update = false
@@ -50,14 +63,6 @@ struct FolderArguments: ParsableArguments {
   @Flag(help: "Of a folder, only print what would be added, changed, kept and deleted.")
   var dryRun = false
 
-  /// In the order in which they were typed.
-  var filter: FolderFilter {
-    let rules =
-      include.map { ($0.place, FolderFilter.Rule(including: $0.pattern)) }
-      + exclude.map { ($0.place, FolderFilter.Rule(excluding: $0.pattern)) }
-    return FolderFilter(rules.sorted { $0.0 < $1.0 }.map(\.1))
-  }
-
   /// Throws if options of `get` exclude each other.
   func check(output: String?, force: Bool, stays: Bool, isSeveral: Bool) throws {
     if dryRun, isSeveral { throw ValidationError("--dry-run is about one ID at a time.") }
@@ -75,7 +80,7 @@ struct FolderArguments: ParsableArguments {
       throw Failure(Exit.noInput, "\(folder): no such folder; name one whose files may be copied with --reuse DIR")
     }
     var options = PeerNode.FolderOptions()
-    options.filter = filter
+    options.filter = FolderFilter(including: include, excluding: exclude)
     options.reusedFolders = reuse
     options.updates = update
     options.deletes = delete

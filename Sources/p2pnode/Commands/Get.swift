@@ -61,7 +61,7 @@ struct Get: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "A peer to ask, by default at port \(ProtocolDefaults.port); all addresses of a host are, and it is looked up "
-        + "again while the download runs. With PEERID, nobody else may answer. May be repeated.",
+        + "again while the download runs. With PEERID, 'get' talks there only to that peer, or to one that it found there by itself. May be repeated.",
       valueName: "[PEERID@]HOST[:PORT]"))
   var peer: [String] = []
 
@@ -94,7 +94,7 @@ struct Get: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "How long to wait without progress for peers that have it: 30s, 10m, 2h or forever. So 'get' may start before "
+      "How long to wait without progress for peers that have it: 30s, 10m, 2h, forever, or none. So 'get' may start before "
         + "'serve', and a lost link may come back. Without it, 'get' ends when its peers and retries are used up.",
       valueName: "TIME"))
   var wait: String?
@@ -209,7 +209,7 @@ struct Get: ParsableCommand {
       explains: explain ? Explaining(set) : nil,
       after: after?.observer(of: wanted.fileID, isOneOfSeveral: false, json: json),
       stays: keepServing, quiet: quiet || set.logLevel < .info || folder.isPlanOnly || isText(target),
-      verbose: verbose || set.logLevel == .debug, plans: folder.isPlanOnly,
+      verbose: verbose || set.logLevel == .debug, plans: folder.isPlanOnly, updates: folder.updates,
       metrics: pages == nil ? nil : metrics.observer(0))
     do throws(DownloadError) {
       log.ended(

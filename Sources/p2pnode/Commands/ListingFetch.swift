@@ -23,7 +23,7 @@ struct ListingOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How long to wait without progress for peers that have it: 30s, 10m, 2h or forever.", valueName: "TIME"))
+      "How long to wait without progress for peers that have it: 30s, 10m, 2h, forever, or none.", valueName: "TIME"))
   var wait: String?
 
   @OptionGroup var swarm: SwarmOptions

@@ -13,11 +13,12 @@ struct Send: ParsableCommand {
     commandName: "send", abstract: "Offers files and folders, and prints the command that fetches them.",
     discussion: """
       Offers what PATH names, and nothing else beside it. Prints one line when all of it is hashed: the command to paste on \
-      the other machine, with the addresses of this one. The line is good as long as 'send' runs. Shows who fetches.
+      the other machine, with the addresses of this one. The line is good as long as 'send' runs; the same command, at the \
+      same port, makes it good again. Shows who fetches.
 
       Ends on Ctrl-C, or with --count after so many fetches. A fetch counts when this node has sent all that it offers to \
-      one peer, and the peer asks for nothing more. What a peer had before, or gets elsewhere, is not sent, so that peer \
-      does not count.
+      one peer, and the peer asks for nothing more. A peer that had a part before, or gets a part elsewhere, is not sent \
+      everything, so it does not count.
 
         p2pnode send images/disk.img --count 1
         p2pnode send images report.pdf --upload-limit 10M
@@ -78,7 +79,8 @@ struct Send: ParsableCommand {
     let stop = try StopSignal()  // before any thread starts
     OpenFileLimit.raise()
     Heap.returnLargeBuffers()
-    let loaded = try LoadedIdentity.ofGetter(settings, isNamed: node.swarm.identity != nil, isQuiet: quiet)
+    let loaded = try LoadedIdentity.ofSender(
+      settings, isNamed: node.swarm.identity != nil, isQuiet: quiet, of: sent.realPaths)
     let endings = BlockingQueue<Ending>()
     let log = SendLog(json: json, quiet: quiet, count: count) { endings.put(.enough) }
     var configuration = NodeConfiguration(

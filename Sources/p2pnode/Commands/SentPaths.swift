@@ -10,6 +10,8 @@ struct SentPaths {
   /// A folder, or some files of a folder.
   struct Share {
     let folder: String
+    /// The same folder as an absolute path without links.
+    let realFolder: String
     /// The files; empty: the folder itself is sent.
     var names: [String]
     /// A name among them is a symbolic link, which stands for the file that it leads to.
@@ -28,7 +30,7 @@ struct SentPaths {
       if Directory.exists(path) {
         let real = try SentPaths.realPath(of: path, for: path)
         if places.updateValue(shares.count, forKey: real + "/") == nil {
-          shares.append(Share(folder: path, names: [], hasLinks: false))
+          shares.append(Share(folder: path, realFolder: real, names: [], hasLinks: false))
         }
         continue
       }
@@ -42,8 +44,16 @@ struct SentPaths {
         }
       } else {
         places[real] = shares.count
-        shares.append(Share(folder: parts.folder, names: [parts.name], hasLinks: isLink))
+        shares.append(Share(folder: parts.folder, realFolder: real, names: [parts.name], hasLinks: isLink))
       }
+    }
+  }
+
+  /// The absolute paths of all that is sent; "/" ends that of a folder.
+  var realPaths: [String] {
+    shares.flatMap { share in
+      share.names.isEmpty
+        ? [share.realFolder + "/"] : share.names.map { PathParts(folder: share.realFolder, name: $0).path }
     }
   }
 

@@ -13,7 +13,8 @@ struct Verify: ParsableCommand {
       Reads all of it. Exits with 0 if it is the right one, with 65 if it is not. If a folder differs, a line each names \
       the paths that are missing, extra, or not as they should be. This takes the folder's listing: the one that an \
       earlier 'get' or 'ls' fetched, else that of a peer. All paths of the listing are checked. Extra names count only if \
-      'serve' would serve them with the same --hidden, --follow-links and --exclude.
+      'serve' would serve them with the same --hidden, --follow-links and --exclude. If only a part of the folder was \
+      fetched, the same --include checks this part; then --exclude leaves paths of the listing out, too.
 
         ID=\(ExampleID.file)
         p2pnode verify $ID images/disk.img
@@ -22,6 +23,10 @@ struct Verify: ParsableCommand {
 
         ID=\(ExampleID.folder)
         p2pnode verify $ID images
+
+      Of a folder that 'get --include docs' fetched:
+
+        p2pnode verify $ID images --include docs
       """)
 
   @Argument(help: ArgumentHelp("64 hexadecimal digits, or a link.", valueName: "ID"))
@@ -32,6 +37,12 @@ struct Verify: ParsableCommand {
 
   @Flag(help: "One JSON object an event on stdout.")
   var json = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Of a folder, check only paths that match and that no --exclude matches, joined by commas. May be repeated.",
+      valueName: "GLOB"))
+  var include: [PlacedPatterns] = []
 
   @OptionGroup var contents: FolderOptions
 
@@ -82,9 +93,26 @@ struct Verify: ParsableCommand {
       return printOK("folderID", wanted.fileID, bytes: hashed.contentsLength)
     }
     let listing = try listing(of: wanted, set, actual: hashed.folderID)
-    let differences = try differences(of: hashed, from: listing, set.rules)
-    guard !differences.isEmpty else { return printOK("folderID", wanted.fileID, bytes: listing.contentsLength) }
-    throw DifferenceLines(differences, entryCount: listing.count, json: json).printed(file, wanted.fileID)
+    let part = part
+    let checked = part.entries(of: listing).entries
+    guard !checked.isEmpty || include.isEmpty else {
+      throw Failure(
+        Exit.usage, "the folder has no path that --include includes; 'p2pnode ls' lists the paths: check the patterns")
+    }
+    let differences = try differences(of: hashed, from: listing, set.rules).filter {
+      part.includes($0.path.description)
+    }
+    guard !differences.isEmpty else {
+      let bytes = checked.reduce(0) { $0 + (listing.isFile($1) ? listing.fileLength(of: $1) : 0) }
+      return printOK("folderID", wanted.fileID, bytes: bytes)
+    }
+    throw DifferenceLines(differences, entryCount: checked.count, json: json).printed(file, wanted.fileID)
+  }
+
+  /// The paths that are checked: all, unless --include names some.
+  private var part: FolderFilter {
+    if include.isEmpty { return FolderFilter() }
+    return FolderFilter(including: include, excluding: contents.exclude.compactMap { PlacedPatterns(argument: $0) })
   }
 
   /// The listing of the ID. Without one it is known only that the folder is another one.

@@ -34,7 +34,9 @@ enum Format {
   }
 
   /// Of at most five columns: `12.5%`, `100%`.
-  static func share(_ share: Double) -> String { share < 0.9995 ? "\(Format.fixed(share * 100, 1))%" : "100%" }
+  static func share(_ share: Double) -> String {
+    share < 1 ? "\(Format.fixed(min(share * 100, 99.9), 1))%" : "100%"
+  }
 
   /// For people: `12s`, `3m 20s`, `2h 05m`, `3d 04h`.
   static func time(seconds: Double) -> String {

@@ -72,7 +72,10 @@ final class GetFailures: DownloadObserver {
     // A `get` asks for more than a listing.
     case .notAFolder: Failure(Exit.usage, "\(error)")
     case .nothingWanted:
-      Failure(Exit.usage, "\(error): check the patterns of --include and --exclude; 'p2pnode ls' lists the paths")
+      Failure(
+        Exit.usage,
+        "\(error): check the patterns of --include and --exclude; paths begin in the folder, without its own "
+          + "name, as 'p2pnode ls' lists them")
     case .isRunning: Failure(Exit.usage, "\(error)")
     case .otherLength(let expected, let actual): Failure(Exit.badData, Failure.wrongLink(says: expected, has: actual))
     case .failed(let failure, let stats, let part):
@@ -92,10 +95,12 @@ final class GetFailures: DownloadObserver {
     case .unreachable:
       return Failure(
         Exit.unavailable,
-        "no peer can be reached\(waited)\(reasons); check that they run, or name others \(KnownPeers.places)")
+        "no peer can be reached\(waited)\(reasons); check that they run, or name others \(KnownPeers.places)\(waitAdvice)"
+      )
     case .notFound:
       return Failure(
-        Exit.unavailable, "no peer has \(fileID.hex)\(waited)\(reasons); check the ID, or name other peers")
+        Exit.unavailable, "no peer has \(fileID.hex)\(waited)\(reasons); check the ID, or name other peers\(waitAdvice)"
+      )
     case .notAdmitted:
       return Failure(
         Exit.notAdmitted,
@@ -109,7 +114,7 @@ final class GetFailures: DownloadObserver {
         return Failure(
           Exit.unavailable,
           "no peer answered\(waited)\(reasons)\(tried); nodes answer only for files that they have, in a private swarm only with "
-            + "its --swarm-key: check the ID, or name those that have the file \(KnownPeers.places)")
+            + "its --swarm-key: check the ID, or name those that have the file \(KnownPeers.places)\(waitAdvice)")
       }
       guard changed.isEmpty else {
         // The same command would find nothing.
@@ -130,6 +135,9 @@ final class GetFailures: DownloadObserver {
 
   /// How long the download has waited for peers.
   private var waited: String { wait.map { " after waiting \($0.timeWords)" } ?? "" }
+
+  /// If the download did not wait for peers: how it can.
+  private var waitAdvice: String { wait == nil ? "; or start the sender, and wait for it with --wait 10m" : "" }
 
   /// What became of each peer, in parentheses.
   private var reasons: String { reasons(before: nil) }

@@ -73,10 +73,11 @@ final class GetLog {
   /// - `quiet`: nothing on stderr but errors.
   /// - `verbose`: a line an event, also on a terminal.
   /// - `plans`: whether the plan of a folder is all that is asked for.
+  /// - `updates`: whether a folder is brought to a version.
   /// - `metrics`: counts what the download does.
   convenience init(
     json: GetJSON?, explains: Explaining?, after: (any DownloadObserver)? = nil, stays: Stay? = nil, quiet: Bool,
-    verbose: Bool, plans: Bool = false, metrics: (any DownloadObserver)? = nil
+    verbose: Bool, plans: Bool = false, updates: Bool = false, metrics: (any DownloadObserver)? = nil
   ) {
     var observers: [any DownloadObserver] = metrics.map { [$0] } ?? []
     if let json { observers.append(json) } else if plans { observers.append(GetPlan()) }
@@ -86,7 +87,7 @@ final class GetLog {
       observers.append(GetSummary(isPlain: isPlain, explains: explains, stays: stays))
       if isPlain { observers.append(GetLines(isVerbose: verbose)) }
     }
-    observers.append(GetSaved(isTold: !quiet, isPrinted: json == nil && !plans))
+    observers.append(GetSaved(isTold: !quiet, isPrinted: json == nil && !plans, isUpdate: updates))
     if let after { observers.append(after) }
     self.init(observers)
   }

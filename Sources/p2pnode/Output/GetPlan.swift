@@ -9,6 +9,9 @@ final class GetPlan: DownloadObserver {
     for item in plan.items where item.change != .kept {
       Console.output("\(item.change.verb) \(item.byteCount) \(Console.escaped(item.path))")
     }
+    if let path = plan.outputPath {
+      Console.output("Would \(plan.isUpdate ? "update" : "make") the folder: \(Console.escaped(path))")
+    }
     for change in FolderPlan.Change.allCases {
       let (count, bytes) = plan.total(change)
       Console.output("Would \(change.verb): \(count) (\(Format.size(bytes)))")
@@ -58,6 +61,7 @@ extension JSONLine {
       total.set(change.word, count)
       total.set("\(change.word)Bytes", bytes)
     }
+    if let path = plan.outputPath { total.set("path", path) }
     total.set("copiedBytes", plan.copiedByteCount)
     total.set("fetchedBytesMax", plan.fetchedByteCount)
     return items + [total]

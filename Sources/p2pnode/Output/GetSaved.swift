@@ -7,11 +7,23 @@ final class GetSaved: DownloadObserver {
   private let isTold: Bool
   /// Whether stdout gets the path.
   private let isPrinted: Bool
+  /// Whether a folder is brought to a version: then much of it was there.
+  private let isUpdate: Bool
   private var isSaid = false
+  /// Bytes that an earlier download left.
+  private var resumedBytes: UInt64 = 0
 
-  init(isTold: Bool, isPrinted: Bool) { (self.isTold, self.isPrinted) = (isTold, isPrinted) }
+  init(isTold: Bool, isPrinted: Bool, isUpdate: Bool) {
+    (self.isTold, self.isPrinted, self.isUpdate) = (isTold, isPrinted, isUpdate)
+  }
 
-  func see(_ update: DownloadUpdate) { if case .staying(let result) = update { say(result) } }
+  func see(_ update: DownloadUpdate) {
+    switch update {
+    case .resumed(_, let bytes): resumedBytes += bytes
+    case .staying(let result): say(result)
+    default: break
+    }
+  }
 
   func ended(_ result: DownloadResult) { say(result) }
 
@@ -24,7 +36,10 @@ final class GetSaved: DownloadObserver {
     if isTold, !result.wasFound {
       let took = Format.seconds(result.stats.duration)
       let time = took < 9.95 ? "\(Format.fixed(took, 1))s" : Format.time(seconds: took)
-      Console.error("Saved \(Console.escaped(path)) (\(Format.size(result.stats.bytes)) in \(time))")
+      let bytes = Format.size(result.stats.bytes)
+      let whole = resumedBytes > 0 ? "\(Format.size(resumedBytes + result.stats.bytes)), " : ""
+      let fetched = resumedBytes > 0 || isUpdate ? "\(whole)\(bytes) fetched" : bytes
+      Console.error("Saved \(Console.escaped(path)) (\(fetched) in \(time))")
     }
     // On a terminal the line before it says the same.
     let isTerminal = Terminal.isTerminal(.standardOutput)

@@ -109,7 +109,8 @@ final class SendLog: Sendable {
     case .began(let fetch): tell(fetch, "fetching") { "[\(fetch.peer.short)] \(fetch.address) fetches \($0)" }
     case .left(let fetch):
       tell(fetch, "fetchEnded") { path in
-        "[\(fetch.peer.short)] left after \(Format.share(fetch.share)) of \(path)"
+        "[\(fetch.peer.short)] left after \(Format.share(fetch.share)) of \(path): it has the rest from elsewhere, or "
+          + "was interrupted" + (self.count == nil ? "" : ", so it does not count")
       }
     case .complete(let fetch):
       let total = state.withLock { state in

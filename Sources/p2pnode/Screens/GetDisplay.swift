@@ -20,7 +20,10 @@ final class GetDisplay: DownloadObserver {
     case .waiting(let wait): waits(wait)
     case .progress(let progress): Console.show { screen.render(progress, $0, $1) }
     case .resumed(_, let bytes): screen.resumedBytes += bytes
-    case .report(.peerBanned), .unresolved, .peerEnded: trouble.see(update)
+    case .report(.peerBanned), .unresolved: trouble.see(update)
+    case .peerEnded(let address, _, let end):
+      trouble.see(update)
+      screen.lastEnd = "\(address): \(Console.escaped(end.description))"
     case .staying: Console.endShow()
     case .planned, .files, .report, .resolved, .searched, .found, .listening, .unreadable: break
     }

@@ -12,6 +12,11 @@ struct GetScreen {
   var resumedBytes: UInt64 = 0
   /// If the download waits for peers.
   var wait: PeerWait?
+  /// Why the last peer was lost, with its address.
+  var lastEnd: String?
+
+  /// After this long without new data the screen says what happens next.
+  private static let quietTime = Duration.seconds(5)
 
   /// Rows of a terminal that are left to what was there before.
   private static let spareRows = 3
@@ -20,7 +25,11 @@ struct GetScreen {
     let width = size.columns - 1
     let rows = max(1, size.rows - GetScreen.spareRows)
     var head = [title(progress, width, style), bar(progress, width, style)]
-    if let wait { head.append(GetScreen.line(wait, size, style)) }
+    if let wait {
+      head.append(GetScreen.line(wait, size, style))
+    } else if let words = standstill(progress) {
+      head.append(ScreenLine(DisplayWidth.cut(words, to: width, mark: style.mark), .yellow))
+    }
     guard !progress.peers.isEmpty, rows >= head.count + 2 else { return Array(head.prefix(rows)) }
     let shown = PeerRow.chosen(from: progress.peers, atMost: rows - head.count - 1)
     let table = ScreenTable(columns: GetScreen.columns(shown.rows, style))
@@ -32,6 +41,17 @@ struct GetScreen {
   /// What the download waits for.
   static func line(_ wait: PeerWait, _ size: ScreenSize, _ style: ScreenStyle) -> ScreenLine {
     ScreenLine(DisplayWidth.cut(wait.words, to: size.columns - 1, mark: style.mark), .yellow)
+  }
+
+  /// Why nothing comes, and what happens next. Nil: something comes, or all is here.
+  private func standstill(_ progress: DownloadProgress) -> String? {
+    guard progress.finishedChunks < progress.totalChunks else { return nil }
+    if progress.givesUpIn != nil {
+      return "waiting for a peer that has the rest" + (lastEnd.map { "; \($0)" } ?? "")
+    }
+    guard let quiet = progress.quietFor, quiet >= GetScreen.quietTime else { return nil }
+    return "no new data for \(Format.time(seconds: Format.seconds(quiet).rounded(.down))): requests are repeated after "
+      + "--chunk-timeout, until --retries is used up"
   }
 
   // MARK: The file

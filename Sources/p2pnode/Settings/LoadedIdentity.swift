@@ -38,6 +38,37 @@ struct LoadedIdentity: ~Copyable {
     }
   }
 
+  /// The identity of the settings for `send`; else one that follows from the user's own and what is sent. So the same
+  /// `send` prints the same line again, and peers of one `send` cannot tell that another one is of the same user.
+  /// - `sent`: the absolute paths.
+  static func ofSender(
+    _ settings: Settings, isNamed: Bool, isQuiet: Bool, of sent: [String]
+  ) throws(Failure) -> LoadedIdentity {
+    guard settings.identity == nil else { return try ofGetter(settings, isNamed: isNamed, isQuiet: isQuiet) }
+    let reason: String
+    do throws(Failure) {
+      let path = try makePlaceOfUser()
+      do throws(SecretFileError) { return try derived(from: path, for: sent) } catch { reason = "\(error)" }
+    } catch {
+      reason = error.message
+    }
+    if !isQuiet && settings.logLevel >= .warning {
+      Console.log(.warning, "warning: \(reason); the line of this send is good only until it ends")
+    }
+    return ephemeral()
+  }
+
+  /// HMAC-SHA256 of the sorted paths, under the secret in the file, is the new secret. The file is made if it is missing.
+  private static func derived(from path: String, for sent: [String]) throws(SecretFileError) -> LoadedIdentity {
+    _ = try peerID(path, makes: true)
+    let secret = try SecretFile.read(path) { bytes in
+      var code = HMACSHA256(key: bytes)
+      for part in ["p2pnode send"] + sent.sorted() { code.update(Array(part.utf8 + [0]).span.bytes) }
+      return code.finishSecret()
+    }
+    return LoadedIdentity(identity: StaticIdentity(secret: secret), lock: nil)
+  }
+
   /// The PeerID of the identity in a file, also while another process uses it.
   /// - `makes`: whether the file is made if it is missing.
   static func peerID(_ path: String, makes: Bool) throws(SecretFileError) -> PeerID {

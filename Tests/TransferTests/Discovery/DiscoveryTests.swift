@@ -188,14 +188,45 @@ private struct Searching {
   private var book = PeerBook()
   private let address = PeerAddress(ip: ip(1), port: 9_800)
 
-  @Test mutating func `a hint does not change whom the user wants at an address`() {
+  @Test mutating func `a hint does not change whom the user wants at an address while that peer may be there`() {
     book.add(address, pinned: peerID(1), at: .zero)
     book.add(address, pinned: peerID(2), isHint: true, at: .zero)
     let dialled = book.nextNamedDial(at: .zero)
     #expect(dialled?.pinned == peerID(1))
-    book.ended(address, .dialFailed(.wrongPeer), at: .zero)
+    book.ended(address, .dialFailed(.refused), at: .zero)
     let again = book.nextNamedDial(at: .seconds(100)) ?? book.nextDial(at: .seconds(100))
     #expect(again == nil)
+  }
+
+  @Test(arguments: [true, false])
+  mutating func `a peer found at the address of a named peer that is gone is dialled once`(hintsFirst: Bool) {
+    book.add(address, pinned: peerID(1), at: .zero)
+    book.discoveryFinished()
+    if hintsFirst { book.add(address, pinned: peerID(2), isHint: true, at: .zero) }
+    let first = book.nextNamedDial(at: .zero)
+    #expect(first?.pinned == peerID(1))
+    book.ended(address, .dialFailed(.wrongPeer), at: .zero)
+    if !hintsFirst { book.add(address, pinned: peerID(2), isHint: true, at: .zero) }
+    let second = book.nextNamedDial(at: .zero)
+    #expect(second?.pinned == peerID(2))
+    book.ended(address, .dialFailed(.wrongPeer), at: .zero)
+    book.add(address, pinned: peerID(2), isHint: true, at: .seconds(1))
+    let third = book.nextNamedDial(at: .seconds(100)) ?? book.nextDial(at: .seconds(100))
+    #expect(third == nil && !book.hasProspects)
+  }
+
+  @Test func `a download that waits dials the named peer and the one that was found in turn`() {
+    var book = PeerBook(isPatient: true)
+    book.add(address, pinned: peerID(1), at: .zero)
+    book.add(address, pinned: peerID(2), isHint: true, at: .zero)
+    var now = Instant.zero
+    var dialled: [PeerID?] = []
+    for _ in 0..<5 {
+      dialled.append(book.nextNamedDial(at: now)?.pinned)
+      book.ended(address, .dialFailed(.wrongPeer), at: now)
+      now = now + .seconds(60)
+    }
+    #expect(dialled == [1, 2, 1, 2, 1].map { peerID($0) })
   }
 
   @Test mutating func `the user's word replaces a hint, also while that is being tried`() {
