@@ -5,7 +5,8 @@ import Synchronization
 
 extension Node {
   /// Offers the files of a folder, as soon as `scan` has found and hashed them.
-  /// - `stateFolder`: must exist. It keeps the hashes of the files, 0.2 % of the data, for the next time.
+  /// - `stateFolder`: must exist. It keeps the hashes of the files, 0.2 % of the data, for the next time. If it lies in the
+  ///   served folder, these hashes are left out.
   /// - `rules`: which files are left out, and which folders have an ID of their own.
   public func share(
     _ folder: String, stateFolder: String, rules: ServingRules = ServingRules()

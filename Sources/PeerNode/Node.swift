@@ -89,13 +89,15 @@ public final class Node: Sendable {
 
   /// Offers the files of a folder, as soon as `scan` has found and hashed them. Blocks while it checks the hashes that an earlier
   /// run of the program left in the state folder.
-  /// - `stateFolder`: must exist. It keeps the hashes of the files, 0.2 % of the data, for the next time.
+  /// - `stateFolder`: must exist. It keeps the hashes of the files, 0.2 % of the data, for the next time. If it lies in the
+  ///   served folder, these hashes are left out.
   /// - `rules`: which files are left out, and which folders have an ID of their own.
   @available(*, noasync, message: "it waits for the disk and for other processes; use 'await share(…)'")
   package func share(
     _ folder: String, stateFolder: String, rules: ServingRules = ServingRules()
   ) throws(ServerError) -> FolderShare {
     let served: ServedFolder
+    let rules = rules.excludingState(in: stateFolder, of: folder)
     do throws(Errno) { served = try ServedFolder(folder, rules: rules) } catch { throw .folder(error) }
     let swarmKey = context.swarmKey
     do throws(HashStoreError) {
@@ -193,8 +195,9 @@ public final class Node: Sendable {
   // MARK: The end
 
   /// Cancels all downloads, stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
-  /// Any thread may call it. A second call waits for the same end, and its `grace` changes nothing. Downloads that are resumed after it are
-  /// cancelled, downloads that are started fail with `nodeStopped`, and folders that are added after it are not served.
+  /// Any thread may call it. A second call waits for the same end, and its `grace` changes nothing. Downloads that are
+  /// resumed after it are cancelled, downloads that are started fail with `nodeStopped`, and folders that are added after it
+  /// are not served.
   @available(*, noasync, message: "it blocks until all connections are closed; use 'await stop(grace:)'")
   package func shutDown(grace: Duration) { shutDown(.shuttingDown, grace: grace) }
 

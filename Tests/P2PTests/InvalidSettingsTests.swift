@@ -91,6 +91,20 @@ import Testing
     }
   }
 
+  @Test(arguments: ["", "state [1]"])
+  func `a state folder in the served folder is not served itself`(name: String) async throws {
+    try FileManager.default.createDirectory(atPath: folder("\(name)"), withIntermediateDirectories: true)
+    try Data(count: 10).write(to: URL(fileURLWithPath: folder("one")))
+    try Data(count: 10).write(to: URL(fileURLWithPath: folder("\(name)/two.sqlite")))
+    for _ in 0..<2 {
+      try await withNode { node in
+        let share = try await node.share(folder.path, stateFolder: folder("\(name)"))
+        let served = try await share.scan().map(\.path).sorted()
+        #expect(served == ["one", name.isEmpty ? "two.sqlite" : "\(name)/two.sqlite"])
+      }
+    }
+  }
+
   @Test func `two tasks that read the updates of a download both end`() async throws {
     let downloader = Downloader(storage: DownloadTarget(folder: folder.path), client: PeerClient())
     let download = downloader.start(fileID)
