@@ -1,6 +1,6 @@
 // What other programs import: a node, and the types that it speaks in, under one name.
 //
-// Names, and no module as a whole: Posix has a Thread and a File of its own, which would be taken for Foundation's.
+// `Exports.swift` makes their members visible.
 import Content
 import PeerNode
 import Posix
@@ -52,6 +52,8 @@ public typealias DownloadError = PeerNode.DownloadError
 public typealias ConnectionEnd = PeerNode.ConnectionEnd
 /// Workers, retries, timeouts, and what else the engine can be told.
 public typealias DownloadSettings = Transfer.DownloadSettings
+/// A value that a setting cannot have.
+public typealias SettingFault = Transfer.SettingFault
 /// Why the engine gave up.
 public typealias DownloadFailure = Transfer.DownloadFailure
 /// How long a download waits for peers.
@@ -102,6 +104,20 @@ public typealias DiscoverySummary = PeerNode.DiscoverySummary
 public typealias StoredFileError = Storage.StoredFileError
 /// What went wrong with the output.
 public typealias PartFileError = Storage.PartFileError
+/// What an ID is of: a file, a folder, or the contents of a folder.
+public typealias ContentKind = Content.ContentKind
+/// The number of a page of chunk hashes, from 0.
+public typealias PageIndex = Content.PageIndex
+/// The rule that the listing of a folder breaks.
+public typealias FolderListingFault = Content.FolderListingFault
+/// Why a folder is not updated.
+public typealias FolderUpdateFault = Storage.FolderUpdateFault
+/// A path as a folder and a name.
+public typealias PathParts = Storage.PathParts
+/// In which order chunks are fetched.
+public typealias ChunkOrder = Transfer.ChunkOrder
+/// The bytes of a download as a sequence.
+public typealias DownloadBytes = PeerNode.DownloadBytes
 
 // MARK: Serving
 
@@ -117,7 +133,7 @@ public typealias NodeFigures = PeerNode.NodeFigures
 public typealias ServerStatus = PeerNode.ServerStatus
 /// Sees who fetches what, and when a peer has all of it.
 public typealias FetchWatch = PeerNode.FetchWatch
-/// What a node sees of its peers.
+/// What a node sees of the peers that connect to it.
 public typealias NodeEvent = PeerNode.NodeEvent
 /// The events of a node, as a sequence.
 public typealias NodeEvents = PeerNode.NodeEvents
@@ -164,6 +180,16 @@ public typealias HostPort = Posix.HostPort
 public typealias Endpoint = Posix.Endpoint
 /// An error of the system.
 public typealias Errno = Posix.Errno
+/// Why a text is not a link.
+public typealias FileLinkFault = Wire.FileLinkFault
+/// Why the other end closed a connection.
+public typealias CloseCode = Wire.CloseCode
+/// Why a handshake failed.
+public typealias HandshakeError = Wire.HandshakeError
+/// Why the file of a key cannot be used.
+public typealias SecretFileError = Storage.SecretFileError
+/// Why a host name has no address.
+public typealias ResolutionFailure = Posix.ResolutionFailure
 
 /// Names of strangers, made harmless for a terminal or a log (`escapedForTerminal`), or for a folder (`sanitised`).
 public typealias SuggestedName = Content.SuggestedName
@@ -171,7 +197,7 @@ public typealias SuggestedName = Content.SuggestedName
 /// Hashes a file on all cores; blocks until it is done.
 /// - Throws: why it cannot be read, or has no fileID.
 @available(*, noasync, message: "it blocks until the file is hashed; use 'await fileID(of:)'")
-public func fileID(of path: String) throws(SkipReason) -> FileID { try hashFile(path).fileID }
+package func fileID(of path: String) throws(SkipReason) -> FileID { try hashFile(path).fileID }
 
 /// Hashes a file on all cores. Cancelling the task ends that: it throws `.stopped`.
 /// - Throws: why the file cannot be read, or has no fileID.

@@ -5,7 +5,8 @@ import Synchronization
 
 extension Node {
   /// Offers the files of a folder, as soon as `scan` has found and hashed them.
-  /// - `stateFolder`: must exist. It keeps the hashes of the files, 0.2 % of the data, for the next time.
+  /// - `stateFolder`: must exist. It keeps the hashes of the files, 0.2 % of the data, for the next time. If it lies in the
+  ///   served folder, these hashes are left out.
   /// - `rules`: which files are left out, and which folders have an ID of their own.
   public func share(
     _ folder: String, stateFolder: String, rules: ServingRules = ServingRules()
@@ -16,7 +17,7 @@ extension Node {
   }
 
   /// Cancels all downloads, stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
-  /// Any task may call it, also again: only the first `grace` counts. If the task is cancelled, it waits all the same.
+  /// Any task may call it. A second call waits for the same end, and its `grace` changes nothing. If the task is cancelled, it waits all the same.
   public func stop(grace: Duration = .seconds(10)) async {
     await Thread.blocking("p2p-stop") { self.shutDown(grace: grace) }
   }
@@ -27,9 +28,9 @@ extension Node {
 
 extension FolderShare {
   /// Finds the folder's files and hashes those that are new or changed; returns them when all are served, and follows
-  /// the folder from then on. Called once.
+  /// the folder from then on.
   /// - `onEvent`: called on threads of the node, which wait for it; also for what happens in the folder later.
-  /// - Throws: why the folder cannot be listed. If the task is cancelled, or the node stops, the error has the code
+  /// - Throws: why the folder cannot be listed. A second call throws the code `Errno.already`. If the task is cancelled, or the node stops, the error has the code
   ///   `Errno.cancelled`; then the folder is not followed.
   @discardableResult public func scan(
     onEvent: @escaping @Sendable (CatalogueEvent) -> Void = { _ in }
@@ -52,7 +53,7 @@ extension FolderShare {
 
 extension Server {
   /// Finds the folder's files and hashes those that are new or changed; returns them when all are served, and follows
-  /// the folder from then on. Called once (`FolderShare.scan`).
+  /// the folder from then on (`FolderShare.scan`).
   @discardableResult public func scanFolder(
     onEvent: @escaping @Sendable (CatalogueEvent) -> Void = { _ in }
   ) async throws(ServerError) -> [CatalogueEntry] {

@@ -16,6 +16,8 @@ public enum ServerError: Error, Sendable {
   case state(HashStoreError)
   /// The system refuses resources that a node needs: descriptors, memory.
   case system(Errno)
+  /// A setting of its configuration has a value that it cannot have.
+  case invalid(SettingFault)
 }
 
 /// A node of the network. It owns the identity, the listener, the threads that talk to peers, discovery, and the counters.
@@ -41,15 +43,17 @@ public final class Node: Sendable {
     _ configuration: NodeConfiguration, listen: Endpoint? = nil,
     onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
   ) throws(ServerError) {
+    if let fault = configuration.fault { throw .invalid(fault) }  // before the port is taken
     let socket = try Node.listening(on: listen)
     try self.init(configuration, socket: socket, onEvent: onEvent)
   }
 
   /// The same on a socket that listens already; nil: no other node can dial it.
-  public init(
+  package init(
     _ configuration: NodeConfiguration, socket: consuming Socket?,
     onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
   ) throws(ServerError) {
+    if let fault = configuration.fault { throw .invalid(fault) }
     peerID = configuration.identity.peerID
     do throws(Errno) {
       let address = try socket?.localAddress()
@@ -83,15 +87,17 @@ public final class Node: Sendable {
 
   // MARK: Folders
 
-  /// Offers the files of a folder, as soon as `scan` has found and hashed them. Blocks until the hashes of an earlier time are
-  /// checked.
-  /// - `stateFolder`: must exist. It keeps the hashes of the files, 0.2 % of the data, for the next time.
+  /// Offers the files of a folder, as soon as `scan` has found and hashed them. Blocks while it checks the hashes that an earlier
+  /// run of the program left in the state folder.
+  /// - `stateFolder`: must exist. It keeps the hashes of the files, 0.2 % of the data, for the next time. If it lies in the
+  ///   served folder, these hashes are left out.
   /// - `rules`: which files are left out, and which folders have an ID of their own.
   @available(*, noasync, message: "it waits for the disk and for other processes; use 'await share(…)'")
-  public func share(
+  package func share(
     _ folder: String, stateFolder: String, rules: ServingRules = ServingRules()
   ) throws(ServerError) -> FolderShare {
     let served: ServedFolder
+    let rules = rules.excludingState(in: stateFolder, of: folder)
     do throws(Errno) { served = try ServedFolder(folder, rules: rules) } catch { throw .folder(error) }
     let swarmKey = context.swarmKey
     do throws(HashStoreError) {
@@ -119,7 +125,7 @@ public final class Node: Sendable {
     settings: DownloadSettings = DownloadSettings(), shares: Bool = true, stay: Sharing.Stay? = nil,
     folder: FolderOptions = FolderOptions()
   ) -> Download {
-    let download = Download(fileID, isStream: target.isStream, isWatched: true)
+    let download = Download(fileID, to: target, isWatched: true)
     let request = DownloadRequest(
       fileID: fileID, length: length, peers: peers, target: target, settings: settings,
       sharing: shares ? Sharing(stay: stay) : nil, folder: folder)
@@ -133,6 +139,8 @@ public final class Node: Sendable {
     onEnd: @escaping @Sendable (Result<DownloadResult, DownloadError>) -> Void
   ) {
     let (context, fileID) = (context, request.fileID)
+    if let fault = request.fault { return onEnd(.failure(.invalid(fault))) }
+    guard ending.change({ $0 }) == .none else { return onEnd(.failure(.nodeStopped)) }
     guard context.downloadBegins(download) else { return onEnd(.failure(.isRunning(fileID))) }
     do throws(Errno) { try context.threads.start(context) } catch {
       context.downloadEnded(download)
@@ -146,7 +154,7 @@ public final class Node: Sendable {
 
   // MARK: Limits and numbers
 
-  /// Changes the limits, as in `NodeConfiguration`. Peers that are no longer allowed are disconnected. A lower
+  /// Changes the limits, as in `NodeConfiguration`; 0 counts as 1. Peers that are no longer allowed are disconnected. A lower
   /// `connectionsMax` disconnects no peer. Any thread may call it.
   public func reconfigure(
     uploadLimit: UInt64?, uploadLimitPerPeer: UInt64? = nil, connectionsMax: Int?, allowedPeers: Set<PeerID>?
@@ -156,8 +164,8 @@ public final class Node: Sendable {
       allowedPeers: allowedPeers)
   }
 
-  /// Changes how many bytes a second it sends, in all and to each address, and fetches. Nil: no limit. Any thread may call
-  /// it.
+  /// Changes how many bytes a second it sends, in all and to each address, and fetches. Nil: no limit; 0 counts as 1. Any
+  /// thread may call it.
   public func limit(uploads: UInt64?, uploadsPerPeer: UInt64? = nil, downloads: UInt64?) {
     context.limit(uploads: uploads, uploadsPerPeer: uploadsPerPeer, downloads: downloads)
   }
@@ -190,10 +198,11 @@ public final class Node: Sendable {
   // MARK: The end
 
   /// Cancels all downloads, stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
-  /// Any thread may call it, also again: only the first `grace` counts. Downloads that are started or resumed after it are
-  /// cancelled, and folders that are added after it are not served.
+  /// Any thread may call it. A second call waits for the same end, and its `grace` changes nothing. Downloads that are
+  /// resumed after it are cancelled, downloads that are started fail with `nodeStopped`, and folders that are added after it
+  /// are not served.
   @available(*, noasync, message: "it blocks until all connections are closed; use 'await stop(grace:)'")
-  public func shutDown(grace: Duration) { shutDown(.shuttingDown, grace: grace) }
+  package func shutDown(grace: Duration) { shutDown(.shuttingDown, grace: grace) }
 
   /// As `shutDown(grace:)`, for a node whose downloads are over: its peers hear that it is done.
   package func leave() { shutDown(.done, grace: Node.goodbyeGrace) }

@@ -29,7 +29,7 @@ public enum NodeEvent: Sendable {
   case notDiscoverable(String)
 }
 
-/// The settings of a node.
+/// The settings of a node. A node that is started with a value out of its range throws `ServerError.invalid`.
 public struct NodeConfiguration: Sendable {
   /// The secret key whose public half is the PeerID.
   public var identity: StaticIdentity
@@ -37,14 +37,14 @@ public struct NodeConfiguration: Sendable {
   public var swarmKey: SwarmKey?
   /// The ciphers to dial and listen with, the preferred first; ChaChaPoly is always among them.
   public var suites: [CipherSuite]
-  /// Connections from outside at a time; nil: 1,024. Fewer if the process may not open as many files
+  /// Connections from outside at a time, from 1; nil: 1,024. Fewer if the process may not open as many files
   /// (`Server.connectionsMax`).
   public var connectionsMax: Int?
-  /// Bytes a second over all connections; nil: no limit.
+  /// Bytes a second over all connections, from 1; nil: no limit.
   public var uploadLimit: UInt64?
-  /// Bytes a second that all downloads fetch together; nil: no limit.
+  /// Bytes a second that all downloads fetch together, from 1; nil: no limit.
   public var downloadLimit: UInt64?
-  /// Bytes a second to each address, over all connections with it; nil: no limit.
+  /// Bytes a second to each address, over all connections with it, from 1; nil: no limit.
   public var uploadLimitPerPeer: UInt64?
   /// The part of the network in which the node is, as every peer hears. Peers of the same zone are preferred, and the nodes
   /// of a zone fetch each chunk from outside it about once. Nil: zones play no part.
@@ -55,7 +55,7 @@ public struct NodeConfiguration: Sendable {
   public var discovery: DiscoverySettings?
   /// Sees who fetches which contents; nil: nobody counts it.
   public var fetchWatch: FetchWatch?
-  /// Threads that talk to peers.
+  /// Threads that talk to peers, 1…1,024.
   public var loopCount = min(Thread.processorCount, 8)
   /// Bytes that the outboxes of all connections may hold together.
   var outboxesBytesMax = NodeLimits.outboxesBytesMax
@@ -70,6 +70,17 @@ public struct NodeConfiguration: Sendable {
     self.identity = identity
     self.swarmKey = swarmKey
     self.suites = suites
+  }
+}
+
+extension NodeConfiguration {
+  /// The first setting that no node can run with; nil: all are right.
+  var fault: SettingFault? {
+    connectionsMax.flatMap { SettingFault("connectionsMax", $0, atLeast: 1) }
+      ?? uploadLimit.flatMap { SettingFault("uploadLimit", $0, atLeast: 1) }
+      ?? uploadLimitPerPeer.flatMap { SettingFault("uploadLimitPerPeer", $0, atLeast: 1) }
+      ?? downloadLimit.flatMap { SettingFault("downloadLimit", $0, atLeast: 1) }
+      ?? SettingFault("loopCount", loopCount, in: 1...1_024)
   }
 }
 
@@ -141,7 +152,7 @@ final class NodeContext: Sendable {
     outboxes = OutboxMemory(byteCountMax: configuration.outboxesBytesMax)
     following = try FolderFollowing()
     var mailboxes: [Mailbox<LoopCommand>] = []
-    for _ in 0..<max(1, configuration.loopCount) { mailboxes.append(try Mailbox()) }
+    for _ in 0..<configuration.loopCount { mailboxes.append(try Mailbox()) }
     self.mailboxes = mailboxes
   }
 

@@ -178,7 +178,7 @@ extension HostPort {
   ///
   /// The corresponding C function is `getaddrinfo`.
   @available(*, noasync, message: "it blocks while names are looked up; use 'await resolve()'")
-  public func resolve() throws(ResolutionFailure) -> [Endpoint] { try lookedUp(flags: AI_NUMERICSERV) }
+  package func resolve() throws(ResolutionFailure) -> [Endpoint] { try lookedUp(flags: AI_NUMERICSERV) }
 
   /// All the addresses of the host, in the resolver's order, each once.
   public func resolve() async throws(ResolutionFailure) -> [Endpoint] {

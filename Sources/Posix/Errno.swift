@@ -84,6 +84,10 @@ extension Errno {
   public static var noReader: Int32 { ENXIO }
   /// ECANCELED: the caller wants it no longer.
   public static var cancelled: Int32 { ECANCELED }
+  /// EPIPE: the other end reads no more.
+  public static var brokenPipe: Int32 { EPIPE }
+  /// EALREADY: the same was asked before.
+  public static var already: Int32 { EALREADY }
   /// EXDEV: the path leads out of the folder.
   public static var leavesFolder: Int32 { EXDEV }
 

@@ -46,3 +46,25 @@ public struct Signals: ~Copyable, Sendable {
     return Signal(rawValue: Int32(information.ssi_signo))
   }
 }
+
+extension Signals {
+  /// Calls `body`. A write of it to a pipe that no process reads throws EPIPE, and no SIGPIPE ends the process: a library must
+  /// not change what signals do to its program. The corresponding C functions are `pthread_sigmask` and `sigtimedwait`.
+  public static func withoutBrokenPipe<Result, Failure: Error>(
+    _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    var (set, old, pending) = (sigset_t(), sigset_t(), sigset_t())
+    sigemptyset(&set)
+    sigaddset(&set, SIGPIPE)
+    sigpending(&pending)
+    let wasPending = sigismember(&pending, SIGPIPE) == 1
+    pthread_sigmask(SIG_BLOCK, &set, &old)
+    defer {
+      // The signal of such a write is pending for this thread alone.
+      var now = timespec()
+      while !wasPending, sigtimedwait(&set, nil, &now) < 0, errno == EINTR {}
+      pthread_sigmask(SIG_SETMASK, &old, nil)
+    }
+    return try body()
+  }
+}

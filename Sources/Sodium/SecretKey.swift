@@ -12,6 +12,7 @@ public struct SecretKey: ~Copyable, Sendable {
   init() { memory = WipedMemory(byteCount: SecretKey.byteCount) }
 
   /// Copies exactly 32 bytes. Wiping the source is its owner's business.
+  /// - Precondition: `source` has 32 bytes. `StaticIdentity(file:)` and `SwarmKey(file:)` of the library check a file first.
   public init(copying source: RawSpan) {
     precondition(source.byteCount == SecretKey.byteCount, "a secret key is 32 bytes")
     self.init()

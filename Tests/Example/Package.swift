@@ -5,9 +5,11 @@ import PackageDescription
 let package = Package(
   name: "p2pfetch",
   dependencies: [.package(name: "p2pnode", path: "../..")],
-  targets: [
-    .executableTarget(name: "p2pfetch", dependencies: [.product(name: "P2P", package: "p2pnode")]),
-    .executableTarget(name: "p2pmany", dependencies: [.product(name: "P2P", package: "p2pnode")]),
-  ],
+  targets: ["p2pfetch", "p2pmany", "p2pfirst", "p2preadme"].map { name in
+    // With this feature a program sees only members of modules that it imports: P2P has to be enough.
+    .executableTarget(
+      name: name, dependencies: [.product(name: "P2P", package: "p2pnode")],
+      swiftSettings: [.enableUpcomingFeature("MemberImportVisibility")])
+  },
   swiftLanguageModes: [.v6]
 )

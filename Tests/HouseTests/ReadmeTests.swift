@@ -53,6 +53,16 @@ import Testing
     let shown = TestedPrograms.shown(in: readme)
     #expect(shown.count == 3 && shown == tested)
   }
+
+  @Test func `its first program is built as code at the top level, too`() throws {
+    let file = try Repository.text("Tests/Example/Sources/p2preadme/main.swift")
+    let program = file.components(separatedBy: "// README\n")
+    #expect(
+      program.count == 3
+        && program[1].split(separator: "\n")
+          == TestedPrograms.shown(in: readme)[0].filter { !$0.isEmpty }.map { $0[...] }
+    )
+  }
 }
 
 @Suite struct ArticlesTests {
@@ -61,6 +71,15 @@ import Testing
     let tested = try TestedPrograms.all(in: "Tests/P2PTests/ArticleTests.swift", between: "// ARTICLE \(article)")
     let shown = TestedPrograms.shown(in: try Repository.text("Sources/P2P/P2P.docc/\(article).md"))
     #expect(!shown.isEmpty && shown == tested)
+  }
+
+  @Test func `the first program is the one that is built`() throws {
+    let program = try Repository.text("Tests/Example/Sources/p2pfirst/Fetch.swift")
+    let shown = TestedPrograms.shown(in: try Repository.text("Sources/P2P/P2P.docc/FirstProgram.md"))
+    let lines = program.components(separatedBy: "\n").drop {
+      $0.hasPrefix("//") || $0.hasPrefix("import ") || $0.isEmpty
+    }
+    #expect(shown == [Array(lines.dropLast())])
   }
 
   @Test func `the program of the service's README is the one that is built`() throws {
@@ -74,7 +93,7 @@ import Testing
     let names = Repository.files.map(\.path).filter { $0.hasPrefix("Sources/P2P/P2P.docc/") }
     #expect(
       names.sorted()
-        == ["Fetching", "P2P", "Serving", "ServingAndFetching"].map { "Sources/P2P/P2P.docc/\($0).md" })
+        == ["Fetching", "FirstProgram", "P2P", "Serving", "ServingAndFetching"].map { "Sources/P2P/P2P.docc/\($0).md" })
   }
 }
 

@@ -34,7 +34,7 @@ enum Rooms {
     "p2psim": Room(["Simulation", "Content", "Wire", "Transfer", "ArgumentParser"]),
     "Storage": Room(["Content", "Posix", "SQLite"], toolchain: ["Synchronization"]),
     "PeerNode": Room(libraries, toolchain: ["Synchronization"]),
-    "P2P": Room(libraries.union(["PeerNode"])),
+    "P2P": Room(libraries.union(["PeerNode"]), toolchain: ["FoundationEssentials"]),
     "MetricsHTTP": Room(["Posix"]),
     "CommandSettings": Room(["Content", "Wire", "Storage", "Posix"]),
     "Screen": Room(isPure: true),

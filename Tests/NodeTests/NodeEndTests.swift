@@ -6,7 +6,7 @@ import Testing
 @testable import PeerNode
 
 @Suite struct NodeEndTests {
-  @Test func `a download that is started or resumed after the end of its node is cancelled`() throws {
+  @Test func `a download that is started or resumed after the end of its node is over at once`() throws {
     var silence = SourceScript()
     silence.onRequest = { _, _, _ in }
     let source = try FakeSource(silence)
@@ -20,7 +20,7 @@ import Testing
     node.node.shutDown(grace: .zero)
     let late = node.download(.small, from: [], into: TemporaryFolder())
     try #require(late.isOver)
-    guard case .failure(.failed(.cancelled, _, _)) = Result(catching: { () throws(DownloadError) in try late.wait() })
+    guard case .failure(.nodeStopped) = Result(catching: { () throws(DownloadError) in try late.wait() })
     else {
       Issue.record("\(late)")
       return

@@ -13,7 +13,8 @@ import TestSupport
   private let layout = ChunkLayout(fileLength: UInt64(20 * leafSize + 77), chunkSize: 4 * leafSize, leafSize: leafSize)!
 
   private func make() throws -> OrderedStream {
-    OrderedStream(try File(temporary("out"), [.readWrite, .createExclusive]), layout)
+    OrderedStream(
+      .file(OpenFile(try File(temporary("out"), [.readWrite, .createExclusive]))), layout)
   }
 
   private func put(_ leaves: Range<Int>, into stream: OrderedStream) throws {
@@ -58,7 +59,9 @@ import TestSupport
     for (chunk, mask) in [(1, 0b1111), (3, 0b0010), (5, 0b1)] as [(UInt32, UInt64)] {
       wanted.insert(mask, of: ChunkIndex(chunk))
     }
-    let stream = OrderedStream(try File(temporary("out"), [.readWrite, .createExclusive]), layout, wanted: wanted)
+    let stream = OrderedStream(
+      .file(OpenFile(try File(temporary("out"), [.readWrite, .createExclusive]))), layout,
+      wanted: wanted)
     for leaves in [20..<21, 13..<14, 4..<6, 5..<8] { try put(leaves, into: stream) }
     // Each leaf is reported with the bytes after it that nobody waits for.
     let leaf = UInt64(`An ordered stream`.leafSize)
@@ -68,7 +71,8 @@ import TestSupport
   }
 
   @Test func `the writer, a later put and the end all report a failure`() throws {
-    let stream = OrderedStream(try File(temporary("in"), [.createExclusive]), layout)  // for reading alone
+    let stream = OrderedStream(
+      .file(OpenFile(try File(temporary("in"), [.createExclusive]))), layout)  // for reading alone
     try put(0..<1, into: stream)
     #expect(throws: PartFileError.self) { try writeAll(stream) }
     #expect(throws: PartFileError.self) { try put(5..<6, into: stream) }

@@ -11,7 +11,8 @@ public final class Download: Sendable {
 
   /// The file that is fetched.
   public let fileID: FileID
-  /// The events of the download, in order, until it ends. One task may read them; none has to.
+  /// The events of the download, in order, until it ends. No task has to read them. If several do, each event goes to one of
+  /// them; when one of those tasks is cancelled, the sequence ends for all.
   public let updates: AsyncStream<DownloadUpdate>
 
   let queue: UpdateQueue
@@ -42,11 +43,15 @@ public final class Download: Sendable {
 
   /// Whether its bytes leave in order and are not kept: it cannot go on where it was.
   private let isStream: Bool
+  /// The way to the task that reads its bytes; nil if none does.
+  private let passage: BytePassage?
 
+  /// - `target`: where its bytes go; nil: into a file.
   /// - `isWatched`: whether the program can read its updates; if not, there are none.
-  init(_ fileID: FileID, isStream: Bool = false, isWatched: Bool) {
+  init(_ fileID: FileID, to target: DownloadTarget? = nil, isWatched: Bool) {
     self.fileID = fileID
-    self.isStream = isStream
+    isStream = target?.isStream ?? false
+    passage = target?.passage
     let queue = UpdateQueue(isRead: isWatched)
     self.queue = queue
     updates = AsyncStream {
@@ -84,7 +89,8 @@ public final class Download: Sendable {
   /// Whether it has ended.
   public var isOver: Bool { state.change { $0.result != nil } }
 
-  /// Ends it, from any thread: it fails with `.failed(.cancelled, …)`, unless it has ended.
+  /// Ends it, from any thread: it fails with `.failed(.cancelled, …)`, unless it has ended. `DownloadError.isCancelled` is
+  /// true then.
   public func cancel() {
     let (link, ending) = state.change { state -> (DownloadLink?, (DownloadError, @Sendable (Outcome) -> Void)?) in
       state.isCancelled = true
@@ -216,6 +222,7 @@ public final class Download: Sendable {
       return (outcome, state.waiting)
     }
     queue.close()
+    passage?.close()
     answer(nil)
     for one in waiting { one.resume(returning: outcome) }
   }

@@ -20,6 +20,26 @@ extension DownloadError: CustomStringConvertible {
     case .isRunning(let fileID): "this node downloads \(fileID.hex) already"
     case .listen(let address, let errno): "cannot listen on \(address): \(errno.reason)"
     case .system(let errno): "cannot start: \(errno)"
+    case .invalid(let fault): fault.description
+    case .nodeStopped: "the node has stopped: start the download on a node that runs"
+    }
+  }
+}
+
+extension DownloadError {
+  /// Whether the program ended the download itself: by `cancel`, by its task, or because its node stopped.
+  public var isCancelled: Bool { if case .failed(.cancelled, _, _) = self { true } else { false } }
+}
+
+extension ServerError: CustomStringConvertible {
+  /// The reason, and the file or address that it is about.
+  public var description: String {
+    switch self {
+    case .folder(let errno): "cannot serve the folder: \(errno)"
+    case .listen(let errno): "cannot listen: \(errno)"
+    case .state(let error): "cannot keep hashes in the state folder: \(error)"
+    case .system(let errno): "cannot start: \(errno)"
+    case .invalid(let fault): fault.description
     }
   }
 }
@@ -32,7 +52,10 @@ extension DownloadFailure {
     case .notAdmitted(let reports): "no peer admits this node\(DownloadFailure.words(of: reports))"
     case .everyPeerLied(let reports):
       "every peer that has the file sent wrong data\(DownloadFailure.words(of: reports))"
-    case .noPeers(let reports): "no peer is left, or none was found\(DownloadFailure.words(of: reports))"
+    case .noPeers([]):
+      "no peer was named or found: name one, or let the node look for peers (`NodeConfiguration.discovery`)"
+    case .noPeers(let reports):
+      "no peer is left, or none was found\(DownloadFailure.words(of: reports))"
     case .outOfRetries(let chunk): "chunk \(chunk.rawValue) failed after all its retries"
     case .pageOutOfRetries(let page): "page \(page.rawValue) of the chunk hashes failed after all its retries"
     case .storage: "the disk failed"

@@ -16,4 +16,9 @@ struct DownloadRequest: Sendable {
   var folder = FolderOptions()
   /// Finds the addresses of names.
   var resolve: Resolver = { host throws(ResolutionFailure) in try host.resolve() }
+
+  /// The first thing that makes the download impossible, whatever peers have; nil: it may begin.
+  var fault: SettingFault? {
+    settings.fault ?? target.fault ?? peers.lazy.compactMap(\.fault).first
+  }
 }

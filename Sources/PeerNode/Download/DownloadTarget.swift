@@ -2,40 +2,55 @@
 import Content
 import Posix
 import Storage
+import Transfer
 
 /// The place that a file goes to.
 public struct DownloadTarget: Hashable, Sendable {
   /// Made by the caller; it must exist.
   public var folder: String
-  /// One component; nil: the suggested name, made harmless.
+  /// One component, not empty and without a slash; nil: the suggested name, made harmless.
   public var name: String?
   /// The name that came with the fileID, made harmless before it is used; it comes before the suggestions of peers.
   public var suggestedName: String?
   /// Whether the output may replace a file that has `name`. A suggested name replaces nothing: with it a
   /// stranger could choose which of the user's files to overwrite.
   public var replaces: Bool
-  /// Not a file at all: verified bytes leave in order through standard output, or through another descriptor.
-  let isStream: Bool
-  /// The descriptor of a stream; nil: standard output.
-  private(set) var streamNumber: Int32?
+  /// Where verified bytes leave in order, if the output is not a file at all.
+  private enum Stream: Hashable, Sendable {
+    case standardOutput
+    case descriptor(Int32)
+    case sequence(BytePassage)
+  }
+  private var stream: Stream?
+
+  /// Not a file at all: verified bytes leave in order.
+  var isStream: Bool { stream != nil }
+
+  /// The way to the task that reads the bytes; nil if none does.
+  var passage: BytePassage? { if case .sequence(let passage)? = stream { passage } else { nil } }
 
   /// Whether the output may replace a file.
   var mayReplace: Bool { replaces && name != nil }
 
   /// A place in a folder; without a name the file gets the suggested one.
   public init(folder: String, name: String? = nil, replaces: Bool = false) {
-    self.init(folder: folder, name: name, replaces: replaces, isStream: false)
+    self.init(folder: folder, name: name, replaces: replaces, stream: nil)
   }
 
   /// The process's standard output, in order, through a bounded window. A folder leaves as a tar archive. Nothing is kept
   /// of a download that fails.
-  public static let standardOutput = DownloadTarget(folder: "", name: nil, replaces: false, isStream: true)
+  public static let standardOutput = DownloadTarget(.standardOutput)
 
-  /// A stream through a descriptor that the caller keeps open.
-  static func stream(to number: Int32) -> DownloadTarget {
-    var target = DownloadTarget.standardOutput
-    target.streamNumber = number
-    return target
+  /// A pipe, a socket or another descriptor, which gets the bytes as standard output does. A reader that pauses holds up this
+  /// download alone. If the other end of a pipe is closed, the download fails, and the process gets no SIGPIPE.
+  /// - `descriptor`: the caller keeps it open until the download is over, and closes it.
+  public static func stream(to descriptor: Int32) -> DownloadTarget {
+    DownloadTarget(.descriptor(descriptor))
+  }
+
+  /// The task that reads the other end of the passage.
+  static func sequence(_ passage: BytePassage) -> DownloadTarget {
+    DownloadTarget(.sequence(passage))
   }
 
   /// The output, if the ID is that of a folder and `folder` is that output itself; nil: a folder goes to the same place as a
@@ -51,12 +66,32 @@ public struct DownloadTarget: Hashable, Sendable {
   }
 
   /// Whether the bytes leave through the process's standard output.
-  public var isStandardOutput: Bool { isStream && streamNumber == nil }
+  public var isStandardOutput: Bool { stream == .standardOutput }
 
-  /// The output of a stream.
-  func openStream() throws(Errno) -> File {
-    guard let streamNumber else { return try File.standardOutput() }
-    return try File.duplicate(of: streamNumber, path: "descriptor \(streamNumber)")
+  /// Where a stream writes to.
+  func openStream() throws(Errno) -> StreamOutput {
+    switch stream {
+    case .sequence(let passage)?: .passage { bytes throws(Errno) in try passage.put(bytes) }
+    case .descriptor(let number)?:
+      .file(OpenFile(try File.duplicate(of: number, path: "descriptor \(number)")))
+    case .standardOutput?, nil: .file(OpenFile(try File.standardOutput()))
+    }
+  }
+
+  /// A name of the output that no file can have.
+  var fault: SettingFault? {
+    guard
+      let name = [name, tree?.name].lazy.compactMap(\.self).first(where: {
+        !DownloadTarget.isOneComponent($0)
+      })
+    else { return nil }
+    return SettingFault(
+      "the name of the output", is: "\"\(SuggestedName.escapedForTerminal(name))\"",
+      mustBe: "one component without a slash")
+  }
+
+  private static func isOneComponent(_ name: String) -> Bool {
+    !name.isEmpty && !name.utf8.contains(UInt8(ascii: "/"))
   }
 
   /// Where listings of folders are kept for the next time; nil: nowhere.
@@ -83,11 +118,15 @@ public struct DownloadTarget: Hashable, Sendable {
       replaces: true)
   }
 
-  private init(folder: String, name: String?, replaces: Bool, isStream: Bool) {
+  private init(_ stream: Stream) {
+    self.init(folder: "", name: nil, replaces: false, stream: stream)
+  }
+
+  private init(folder: String, name: String?, replaces: Bool, stream: Stream?) {
     self.folder = folder
     self.name = name
     self.replaces = replaces
-    self.isStream = isStream
+    self.stream = stream
   }
 }
 

@@ -81,4 +81,8 @@ public enum DownloadError: Error, Sendable {
   case listen(Endpoint, Errno)
   /// The system refuses resources that a node needs: descriptors, memory.
   case system(Errno)
+  /// A setting has a value that it cannot have: of `DownloadSettings`, of `NodeConfiguration`, or the name of the output.
+  case invalid(SettingFault)
+  /// The node had stopped before the download was started.
+  case nodeStopped
 }

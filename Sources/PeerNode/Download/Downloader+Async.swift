@@ -39,7 +39,7 @@ extension Downloader {
     _ fileID: FileID, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget,
     folder: FolderOptions = FolderOptions(), isWatched: Bool
   ) -> Download {
-    let download = Download(fileID, isStream: target.isStream, isWatched: isWatched)
+    let download = Download(fileID, to: target, isWatched: isWatched)
     start(download, length: length, from: peers, to: target, folder: folder)
     return download
   }

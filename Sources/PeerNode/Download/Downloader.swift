@@ -49,9 +49,10 @@ public final class Downloader: Sendable {
     }
   }
 
-  /// - `maxWorkers`: chunks fetched in parallel; from 1.
-  /// - `maxRetries`: times that a chunk is tried again after each peer that has it failed.
-  /// - `chunkTimeout`: for one chunk.
+  /// A download throws `DownloadError.invalid` if one of them is out of its range.
+  /// - `maxWorkers`: chunks fetched in parallel, 1…1,024.
+  /// - `maxRetries`: times that a chunk is tried again after each peer that has it failed, 0…1,000.
+  /// - `chunkTimeout`: for one chunk; more than zero, at most a day.
   public convenience init(
     storage: DownloadTarget, client: PeerClient, maxWorkers: Int = 8, maxRetries: Int = 3,
     chunkTimeout: Duration = .seconds(30)
@@ -98,11 +99,11 @@ public final class Downloader: Sendable {
   /// - `length`: the expected length in bytes, checked before anything is fetched; nil: any.
   /// - `folder`: what is done if the ID is that of a folder.
   @available(*, noasync, message: "it blocks until the download is over; use 'start(…)' or 'await downloadFile(…)'")
-  public func downloadFile(
+  package func downloadFile(
     _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
     folder: FolderOptions = FolderOptions(), onUpdate: @escaping (DownloadUpdate) -> Void = { _ in }
   ) throws(DownloadError) -> DownloadResult {
-    let download = Download(fileID, isStream: target.isStream, isWatched: true)
+    let download = Download(fileID, to: target, isWatched: true)
     start(download, length: length, from: peers, to: target, folder: folder)
     while let update = download.queue.take() { onUpdate(update) }
     return try download.wait()
@@ -161,6 +162,7 @@ public final class Downloader: Sendable {
       switch error {
       case .listen(let errno): throw .listen(client.sharing?.listen ?? .any(port: 0), errno)
       case .system(let errno), .folder(let errno): throw .system(errno)
+      case .invalid(let fault): throw .invalid(fault)
       case .state: preconditionFailure("a node without folders keeps no hashes")
       }
     }
@@ -194,7 +196,7 @@ public final class Downloader: Sendable {
   }
 
   /// Changes how many bytes a second are sent, in all and to each address, and fetched, also for downloads that run. Nil: no
-  /// limit. Any thread may call it.
+  /// limit; 0 counts as 1. Any thread may call it.
   public func limit(uploads: UInt64?, uploadsPerPeer: UInt64? = nil, downloads: UInt64?) {
     let node = state.withLock { state -> Node? in
       state.limits = RateLimits(uploads: uploads, uploadsPerPeer: uploadsPerPeer, downloads: downloads)

@@ -208,8 +208,10 @@ final class FolderDownload: Sendable {
         files: FolderFiles(layout, wanted: wanted, missing: wanted, places: nil), peers: folder.peers)
       return fetch(contents, listing)
     }
-    let output: File
-    do throws(Errno) { output = try request.target.openStream() } catch { throw .cannotCreate(error) }
+    let output: StreamOutput
+    do throws(Errno) { output = try request.target.openStream() } catch {
+      throw .cannotCreate(error)
+    }
     try OrderedStream(output, ChunkLayout(layout), wanted: .none, entries: wanted).writeTail()
     finish(folder, listing, path: nil, name: name(of: folder))
   }

@@ -11,7 +11,8 @@ public struct PeerClient: Sendable {
   /// The data that other peers get while a download runs and after it; nil: none.
   public var sharing: Sharing?
 
-  /// By default a fresh identity in no private swarm, without discovery and without sharing.
+  /// By default a fresh identity in no private swarm, without discovery and without sharing. Without discovery only the peers of
+  /// `peers`, of a link and of a call are asked.
   public init(
     peers: [PeerSource] = [], configuration: NodeConfiguration = NodeConfiguration(), sharing: Sharing? = nil
   ) {

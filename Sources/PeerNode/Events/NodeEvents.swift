@@ -2,7 +2,8 @@
 import Posix
 import Synchronization
 
-/// The events of a node from one moment on, made by `Node.events()`. One task reads them. The sequence ends when the node has
+/// The events of a node from one moment on, made by `Node.events()`. One task reads them: if several do, each event goes to one of
+/// them. The sequence ends when the node has
 /// stopped, or when the task that reads is cancelled.
 ///
 /// Events that wait are bounded: if the program falls `waitingMax` of them behind, the oldest ones that peers caused are lost

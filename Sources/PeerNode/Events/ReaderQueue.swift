@@ -13,7 +13,7 @@ protocol ReaderBacklog: Sendable {
   mutating func take() -> Element?
 }
 
-/// A bounded queue. One task or one thread reads it.
+/// A bounded queue. One task or one thread reads it; of several, each element goes to one.
 final class ReaderQueue<Backlog: ReaderBacklog>: Sendable {
   typealias Element = Backlog.Element
 
@@ -23,8 +23,8 @@ final class ReaderQueue<Backlog: ReaderBacklog>: Sendable {
     var isClosed = false
     /// Nobody reads any more.
     var isAbandoned = false
-    /// The task that reads.
-    var reader: CheckedContinuation<Element?, Never>?
+    /// Tasks that wait for an element, in the order in which they came.
+    var readers: [CheckedContinuation<Element?, Never>] = []
     /// Called when there is something to take, on any thread.
     var onNews: @Sendable () -> Void = {}
   }
@@ -43,7 +43,7 @@ final class ReaderQueue<Backlog: ReaderBacklog>: Sendable {
   func put(_ element: Element) {
     let (reader, onNews) = state.change { state -> (CheckedContinuation<Element?, Never>?, @Sendable () -> Void) in
       guard !state.isClosed, !state.isAbandoned else { return (nil, {}) }
-      if let reader = state.reader.take() { return (reader, {}) }
+      if !state.readers.isEmpty { return (state.readers.removeFirst(), {}) }
       state.backlog.put(element)
       return (nil, state.onNews)
     }
@@ -53,11 +53,12 @@ final class ReaderQueue<Backlog: ReaderBacklog>: Sendable {
 
   /// No element follows.
   func close() {
-    let (reader, onNews) = state.change { state in
+    let (readers, onNews) = state.change { state in
       state.isClosed = true
-      return (state.reader.take(), state.onNews)
+      defer { state.readers = [] }
+      return (state.readers, state.onNews)
     }
-    reader?.resume(returning: nil)
+    for reader in readers { reader.resume(returning: nil) }
     onNews()
   }
 
@@ -86,12 +87,13 @@ final class ReaderQueue<Backlog: ReaderBacklog>: Sendable {
 
   /// The reader has gone: elements are dropped from now on.
   func abandon() {
-    let reader = state.change { state in
+    let readers = state.change { state in
       state.isAbandoned = true
       state.backlog = Backlog()
-      return state.reader.take()
+      defer { state.readers = [] }
+      return state.readers
     }
-    reader?.resume(returning: nil)
+    for reader in readers { reader.resume(returning: nil) }
   }
 
   /// The next element, or nil when none follows. Blocks the thread until then.
@@ -109,8 +111,7 @@ final class ReaderQueue<Backlog: ReaderBacklog>: Sendable {
       let next: Element?? = state.change { state in
         if let element = state.backlog.take() { return .some(element) }
         if state.isClosed || state.isAbandoned { return .some(nil) }
-        precondition(state.reader == nil, "one task reads")
-        state.reader = continuation
+        state.readers.append(continuation)
         return nil
       }
       if let next { continuation.resume(returning: next) }

@@ -41,11 +41,11 @@ public final class FolderShare: Sendable {
 
   /// Finds the folder's files and hashes those that are new or changed. Blocks until all are served, or soon after
   /// `shouldStop` says so. From then on, until `remove`, the node follows what happens in the folder: it serves and
-  /// withdraws files as they come, change and go, and it reports that too. Called once.
+  /// withdraws files as they come, change and go, and it reports that too.
   /// - `onEvent`: called on threads of the node.
-  /// - Throws: why the folder cannot be listed.
+  /// - Throws: why the folder cannot be listed. A second call throws `Errno.already`.
   @available(*, noasync, message: "it blocks until all files are hashed; use 'await scan()'")
-  public func scan(
+  package func scan(
     shouldStop: @escaping @Sendable () -> Bool = { false }, onEvent: @escaping @Sendable (CatalogueEvent) -> Void
   ) throws(Errno) {
     _ = try scanAll(shouldStop: shouldStop, onEvent: onEvent)
@@ -55,12 +55,13 @@ public final class FolderShare: Sendable {
   func scanAll(
     shouldStop: @escaping @Sendable () -> Bool, onEvent: @escaping @Sendable (CatalogueEvent) -> Void
   ) throws(Errno) -> Bool {
+    guard !hasScanned.exchange(true, ordering: .relaxed) else {
+      throw Errno(code: Errno.already, call: "scan", subject: path)
+    }
     defer {
       isScanning = false
       context.sendToAllLoops(.catalogueChanged)
     }
-    let wasScanned = hasScanned.exchange(true, ordering: .relaxed)
-    precondition(!wasScanned, "a folder is scanned once")
     let firstBatch = BlockingQueue<Result<Void, Errno>>()
     let counters = context.counters
     try context.following.follow(
@@ -78,7 +79,7 @@ public final class FolderShare: Sendable {
   /// Serves the folder's files no longer. Peers that have one open are told, unless another folder of the node serves
   /// the same bytes. Blocks until no thread uses the folder.
   @available(*, noasync, message: "it blocks until no thread uses the folder; use 'await remove()'")
-  public func remove() {
+  package func remove() {
     stop()
     catalogue.withdrawAll()
     context.sendToAllLoops(.withdrawFolder(self))

@@ -13,10 +13,10 @@ public final class Server: Sendable {
   let share: FolderShare
   var context: NodeContext { node.context }
 
-  /// Starts to listen. `stateFolder` must exist; it keeps the files' hashes, 0.2 % of the data, for the next time. Blocks until
-  /// those of an earlier time are checked. Events come on any thread, which waits for `onEvent`.
+  /// Starts to listen. `stateFolder` must exist; it keeps the files' hashes, 0.2 % of the data, for the next time. Blocks while
+  /// it checks the hashes that an earlier run left there. Events come on any thread, which waits for `onEvent`.
   @available(*, noasync, message: "it waits for the disk and for other processes; use 'await Server(…)'")
-  public convenience init(
+  package convenience init(
     _ configuration: NodeConfiguration, folder: String, listen: Endpoint, stateFolder: String,
     rules: ServingRules = ServingRules(), onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
   ) throws(ServerError) {
@@ -28,7 +28,7 @@ public final class Server: Sendable {
 
   /// The same on a socket that listens already.
   @available(*, noasync, message: "it waits for the disk and for other processes; use 'await Server(…)'")
-  public convenience init(
+  package convenience init(
     _ configuration: NodeConfiguration, folder: String, socket: consuming Socket, stateFolder: String,
     rules: ServingRules = ServingRules(), onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
   ) throws(ServerError) {
@@ -68,13 +68,13 @@ public final class Server: Sendable {
   /// `shouldStop` says so. From then on, until `shutDown`, a thread follows what happens in the folder: files are served
   /// and withdrawn as they come, change and go, and events of that come too. Called once.
   @available(*, noasync, message: "it blocks until all files are hashed; use 'await scanFolder()'")
-  public func scan(
+  package func scan(
     shouldStop: @escaping @Sendable () -> Bool = { false }, onEvent: @escaping @Sendable (CatalogueEvent) -> Void
   ) throws(ServerError) {
     do throws(Errno) { try share.scan(shouldStop: shouldStop, onEvent: onEvent) } catch { throw .folder(error) }
   }
 
-  /// Changes the limits, as in `NodeConfiguration`. Peers that are no longer allowed are disconnected. A lower
+  /// Changes the limits, as in `NodeConfiguration`; 0 counts as 1. Peers that are no longer allowed are disconnected. A lower
   /// `connectionsMax` disconnects no peer. Any thread may call it.
   public func reconfigure(
     uploadLimit: UInt64?, uploadLimitPerPeer: UInt64? = nil, connectionsMax: Int?, allowedPeers: Set<PeerID>?
@@ -102,5 +102,5 @@ public final class Server: Sendable {
 
   /// Stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
   @available(*, noasync, message: "it blocks until all connections are closed; use 'await stop(grace:)'")
-  public func shutDown(grace: Duration) { node.shutDown(grace: grace) }
+  package func shutDown(grace: Duration) { node.shutDown(grace: grace) }
 }

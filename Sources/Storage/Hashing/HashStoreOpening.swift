@@ -19,6 +19,11 @@ struct HashStoreOpening: ~Copyable {
   let isFirst: Bool
   private let lock: File
 
+  /// Hexadecimal digits in the name of a database.
+  static let nameDigits = 32
+  /// Locked while a database is opened.
+  static let openingLock = "opening.lock"
+
   /// Finds or makes the database below the state folder, named by the served folder's real path, so that it is the same
   /// however that is called. Single names of a folder have a database of their own, since one of all its files forgets the
   /// files that it does not find.
@@ -26,11 +31,11 @@ struct HashStoreOpening: ~Copyable {
     let state = try attempt({ () throws(Errno) in try Directory(stateFolder) }, orThrow: HashStoreError.io)
     let realPath = try attempt({ () throws(Errno) in try folder.directory.realPathBytes() }, orThrow: HashStoreError.io)
     let key = realPath + (folder.rules.only == nil ? [] : [0])
-    let name = String(Digest(sha256: key.span.bytes).hex.prefix(32)) + ".sqlite"
+    let name = String(Digest(sha256: key.span.bytes).hex.prefix(HashStoreOpening.nameDigits)) + ".sqlite"
     let path = state.path(of: name)
     var warning: String?
     // One opens at a time; the other lock stays, and says who was first.
-    let opening = try HashStoreOpening.lockFile("opening.lock", in: state)
+    let opening = try HashStoreOpening.lockFile(HashStoreOpening.openingLock, in: state)
     try attempt({ () throws(Errno) in try opening.lock() }, orThrow: HashStoreError.io)
     let lock = try HashStoreOpening.lockFile(name + ".lock", in: state)
     let isFirst = try attempt({ () throws(Errno) in try lock.tryLock() }, orThrow: HashStoreError.io)

@@ -4,6 +4,27 @@ import Content
 import Posix
 import Synchronization
 
+/// A file that several owners share.
+public final class OpenFile: Sendable {
+  let file: File
+  public init(_ file: consuming File) { self.file = file }
+}
+
+/// The other side of a stream.
+public enum StreamOutput: Sendable {
+  /// From its present position on.
+  case file(OpenFile)
+  /// Called with the bytes in order. It may wait.
+  case passage(@Sendable (RawSpan) throws(Errno) -> Void)
+
+  func write(_ bytes: RawSpan) throws(Errno) {
+    switch self {
+    case .file(let open): try open.file.write(bytes)
+    case .passage(let put): try put(bytes)
+    }
+  }
+}
+
 /// Puts leaves in order and writes them to one descriptor, on a thread of its own: a reader that pauses holds up nobody
 /// but itself. Leaves are copied and wait for their turn; one that comes twice (of two peers that were asked for it) is
 /// written once.
@@ -15,20 +36,20 @@ public final class OrderedStream: Sendable {
     var failure: Errno?
   }
 
-  private let file: File
+  private let output: StreamOutput
   private let layout: ChunkLayout
   private let entries: EntrySet?
   private let state: Mutex<State>
   /// In order, for the writer.
   private let queue = BlockingQueue<StreamOrder.Leaf>()
 
-  /// Writes to `file` from its present position on.
   /// - `wanted`: the leaves that it writes.
   /// - `entries`: the entries of a folder that the archive has; the files among them have the wanted leaves. Nil: all.
   public init(
-    _ file: consuming File, _ layout: ChunkLayout, wanted: WantedLeaves = .all, entries: EntrySet? = nil
+    _ output: StreamOutput, _ layout: ChunkLayout, wanted: WantedLeaves = .all,
+    entries: EntrySet? = nil
   ) {
-    self.file = file
+    self.output = output
     self.layout = layout
     self.entries = entries
     let order = StreamOrder(layout, wanted: wanted)
@@ -51,6 +72,14 @@ public final class OrderedStream: Sendable {
   /// - `below`: all wanted bytes of the content below are written.
   /// - Throws: what cannot be written, at once; nothing more is written then.
   public func writeAll(step: UInt64, onProgress: (_ below: UInt64) -> Void) throws(PartFileError) {
+    try Signals.withoutBrokenPipe { () throws(PartFileError) in
+      try writeLeaves(step: step, onProgress: onProgress)
+    }
+  }
+
+  private func writeLeaves(step: UInt64, onProgress: (_ below: UInt64) -> Void)
+    throws(PartFileError)
+  {
     var byteCount: UInt64 = 0
     while let leaf = queue.take() {
       try write(leaf)
@@ -58,11 +87,15 @@ public final class OrderedStream: Sendable {
       byteCount += UInt64(leaf.bytes.count)
       if byteCount / step != (byteCount - UInt64(leaf.bytes.count)) / step { onProgress(leaf.next) }
     }
-    if state.withLock({ $0.written == layout.fileLength }) { try writeTail() }
+    if state.withLock({ $0.written == layout.fileLength }) { try writeEnd() }
   }
 
   /// Writes the end of an archive: entries without bytes.
   public func writeTail() throws(PartFileError) {
+    try Signals.withoutBrokenPipe { () throws(PartFileError) in try writeEnd() }
+  }
+
+  private func writeEnd() throws(PartFileError) {
     do throws(Errno) {
       try layout.folder?.forTarTail(of: entries) { (part: [UInt8]) throws(Errno) in try writeAll(part) }
     } catch {
@@ -76,7 +109,7 @@ public final class OrderedStream: Sendable {
     do throws(Errno) {
       let run = layout.folder?.runs(at: leaf.offset, count: leaf.bytes.count).first
       if let folder = layout.folder, let run { try writeAll(folder.tarHeader(before: run)) }
-      try file.write(leaf.bytes.span.bytes)
+      try output.write(leaf.bytes.span.bytes)
       if let folder = layout.folder, let run { try writeAll(folder.tarPadding(after: run)) }
     } catch {
       state.withLock { $0.failure = error }
@@ -85,7 +118,9 @@ public final class OrderedStream: Sendable {
     }
   }
 
-  private func writeAll(_ bytes: [UInt8]) throws(Errno) { if !bytes.isEmpty { try file.write(bytes.span.bytes) } }
+  private func writeAll(_ bytes: [UInt8]) throws(Errno) {
+    if !bytes.isEmpty { try output.write(bytes.span.bytes) }
+  }
 
   /// Nothing more comes. `discarding`: what is not written yet is dropped.
   public func close(discarding: Bool) { queue.close(discarding: discarding) }

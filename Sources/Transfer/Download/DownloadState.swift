@@ -79,13 +79,10 @@ public struct DownloadState: Sendable {
   var timers = DeadlineQueue<Timer>()
   var actions = DownloadActions()
 
+  /// - `settings`: without a fault.
   /// - `generator`: for jitter.
   public init(settings: DownloadSettings, generator: SeededGenerator, at now: Instant) {
-    precondition(settings.maxWorkers >= 1 && settings.maxRetries >= 0, "a download has workers")
-    precondition(settings.chunkTimeout > .zero, "a timeout is a time")
-    precondition((1...64).contains(settings.requestsInFlightMax), "the wire allows 64 requests in flight")
-    precondition(settings.chunksPerPage >= 1, "a page has chunks")
-    precondition(settings.connectionsMax >= 1 && settings.dialsMax >= 1, "a download dials")
+    precondition(settings.fault == nil, "a download can run with its settings")
     self.settings = settings
     self.generator = generator
     workers = Workers(max: settings.maxWorkers)

@@ -9,7 +9,12 @@ public struct Instant: Hashable, Comparable, Sendable {
   public static let zero = Instant(nanoseconds: 0)
 
   public static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
-  public static func + (a: Instant, b: Duration) -> Instant { Instant(nanoseconds: a.nanoseconds + b.wholeNanoseconds) }
+  /// Held at the ends of Int64: a time that a program gives may be as long as it likes.
+  public static func + (a: Instant, b: Duration) -> Instant {
+    let added = b.wholeNanoseconds
+    let (sum, overflow) = a.nanoseconds.addingReportingOverflow(added)
+    return Instant(nanoseconds: overflow ? (added < 0 ? .min : .max) : sum)
+  }
   public static func - (a: Instant, b: Instant) -> Duration { .nanoseconds(a.nanoseconds - b.nanoseconds) }
 }
 

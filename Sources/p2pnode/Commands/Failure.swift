@@ -171,6 +171,7 @@ extension Failure {
         Exit.cannotCreate, "cannot keep hashes: \(error); set P2PNODE_HOME to a folder that can be written to")
     case .system(let errno):
       self.init(Exit.ioError, "cannot start: \(errno); try again when the system has more to give")
+    case .invalid(let fault): self.init(Exit.usage, "\(fault)")
     }
   }
 }

@@ -76,7 +76,8 @@ final class GetFailures: DownloadObserver {
         Exit.usage,
         "\(error): check the patterns of --include and --exclude; paths begin in the folder, without its own "
           + "name, as 'p2pnode ls' lists them")
-    case .isRunning: Failure(Exit.usage, "\(error)")
+    case .isRunning, .invalid: Failure(Exit.usage, "\(error)")
+    case .nodeStopped: Failure(stop.exitCode, "interrupted; nothing is kept: run the same command again to start over")
     case .otherLength(let expected, let actual): Failure(Exit.badData, Failure.wrongLink(says: expected, has: actual))
     case .failed(let failure, let stats, let part):
       self.failure(failure, stats, kept: part, stop: stop, fileID: fileID)

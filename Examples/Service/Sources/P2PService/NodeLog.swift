@@ -84,6 +84,10 @@ public struct NodeLog: Sendable {
       "a folder is served", metadata: ["folder": text(share.path), "files": "\(files)", "bytes": "\(bytes)"])
   }
 
+  func cannotServe(_ folder: String, _ error: any Error) {
+    logger.error("a folder cannot be served", metadata: ["folder": text(folder), "reason": text("\(error)")])
+  }
+
   func stopped(_ node: Node) {
     logger.info("the node has stopped", metadata: ["uploadedBytes": "\(node.uploadedBytes)"])
   }

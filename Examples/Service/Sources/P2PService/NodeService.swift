@@ -91,7 +91,10 @@ public struct NodeService: Service {
       }
       for folder in folders {
         group.addTask {
-          try await serve(folder)
+          do { try await serve(folder) } catch {
+            log.cannotServe(folder.path, error)
+            throw error
+          }
           return .folder
         }
       }

@@ -114,6 +114,8 @@ import Testing
     let service = service(folder: images.path + "/missing")
     await #expect(throws: ServerError.self) { try await service.run() }
     #expect(try await hasStopped())
+    let line = await log.line("a folder cannot be served")
+    #expect(line.level == .error && "\(line.metadata["folder"] ?? "")".hasSuffix("/missing"))
   }
 }
 
