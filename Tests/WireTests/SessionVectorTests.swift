@@ -105,4 +105,30 @@ extension ChannelEnds {
       #expect(stream.decoder.completedFrames == vectors["\(sender).types"].count && !stream.decoder.isMidFrame)
     }
   }
+
+  /// The bytes of the exchange that opens the specification: a line without an indent names a value, the lines below it
+  /// hold its bytes, two digits and a space each, and two spaces end them.
+  @Test func `the specification opens with the bytes of the small transfer`() throws {
+    let vectors = try VectorFile("session.txt")
+    let text = try VectorFile.text("README.md")
+    let start = try #require(text.firstRange(of: "\n## 1. "))
+    let section = text[start.upperBound...]
+    let blocks = section[..<section.firstRange(of: "\n## 2. ")!.lowerBound].split(separator: "```")
+    var shown: [(name: String, bytes: [UInt8])] = []
+    for block in stride(from: 1, to: blocks.count, by: 2).map({ blocks[$0] }) {
+      for line in block.split(separator: "\n") {
+        if !line.hasPrefix(" ") {
+          shown.append((String(line.prefix { $0 != " " }), []))
+        } else {
+          let row = line.drop { $0 == " " }
+          let digits = row[..<(row.firstRange(of: "  ")?.lowerBound ?? row.endIndex)].split(separator: " ")
+          shown[shown.count - 1].bytes += digits.compactMap { UInt8($0, radix: 16) }
+        }
+      }
+    }
+    for (name, bytes) in shown { #expect(bytes == vectors[name], "\(name)") }
+    let due = vectors.names.filter { $0.hasSuffix(".frame") }
+    let handshake = ["preamble", "message1", "message2", "message3"]
+    #expect(shown.map(\.name) == handshake + due.prefix(1) + ["open.record"] + due.dropFirst())
+  }
 }
