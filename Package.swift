@@ -84,8 +84,8 @@ let package = Package(
     .testTarget(name: "PosixTests", dependencies: ["Posix", "TestSupport"]),
     .testTarget(name: "SQLiteTests", dependencies: ["SQLite"]),
     .testTarget(name: "ContentTests", dependencies: ["Content", "CSHA256"]),
-    .testTarget(name: "WireTests", dependencies: ["Wire", "Sodium", "Content"]),
-    .testTarget(name: "TransferTests", dependencies: ["Transfer", "Wire", "Content"]),
+    .testTarget(name: "WireTests", dependencies: ["Wire", "Sodium", "Content", "TestSupport"]),
+    .testTarget(name: "TransferTests", dependencies: ["Transfer", "Wire", "Content", "TestSupport"]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
     .testTarget(name: "StorageTests", dependencies: ["Storage", "Content", "Posix", "SQLite", "TestSupport"]),
     .testTarget(

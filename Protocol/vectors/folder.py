@@ -1,4 +1,4 @@
-"""Folders: listings, their rules, the layout of contents. Written from section 17 alone, as the rest of this generator."""
+"""Folders: listings, their rules, the layout of contents. Written from section 14 alone, as the rest of this generator."""
 
 from content import (CHUNK, LEAF, PAGE, ZERO, ZERO_CHUNK, chunk_hashes, content, file_id, fixed, frame, root_of, tree, u8,
                      u16, u32, u64, uncles)
@@ -75,7 +75,7 @@ def read_utf8(data, rule):
 
 
 def read(data):
-    """The entries of a listing; it is checked by the rules of section 17, in their order within an entry."""
+    """The entries of a listing; it is checked by the rules of section 14, in their order within an entry."""
     at = 0
 
     def take(size):
@@ -373,7 +373,7 @@ def data_frame(layout, chunk):
 # What must be refused
 
 def invalid_folder(out):
-    out.comment("Listings that are refused, each for one reason: the number of the rule in section 17 (\"Listing\") and why.",
+    out.comment("Listings that are refused, each for one reason: the number of the rule in section 14 (\"Listing\") and why.",
                 "A listing of more than 2^30 bytes, or one with more than 2^22 entries in it, would be too large to be here.")
     used = set()
 

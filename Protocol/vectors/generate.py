@@ -11,10 +11,13 @@ with the implementation in this repository, so the two check one another.
 import os
 import sys
 
+import channel
 import folder
+import session
 from content import (CHUNK, LEAF, PAGE, ZERO, ZERO_CHUNK, chunk_hashes, content, file_id, fixed, frame, root_of, tree, u8,
                      u16, u32, u64, uncles)
 from noise import CipherState, Handshake, KeyPair, hmac256, sha256
+from session import file_key, preamble, proof, tlv
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -42,14 +45,6 @@ def content_file(out):
     out.value("missing-chunk", ZERO_CHUNK)
 
 
-def file_key(swarm_key, identifier):
-    return hmac256(swarm_key or ZERO, identifier)
-
-
-def proof(key, what, handshake_hash, direction):
-    return hmac256(key, what + handshake_hash + u8(direction))
-
-
 def filekey_file(out):
     identifier = file_id(1048577, root_of(chunk_hashes(content(1048577))))
     handshake_hash = fixed("handshake hash")
@@ -73,14 +68,6 @@ def filekey_file(out):
 
 SUITES = {"ChaChaPoly": 1, "AESGCM": 2}
 PATTERN_NUMBERS = {"XX": 0, "XXpsk0": 1}
-
-
-def preamble(suite, pattern):
-    return b"p2pnode\x01" + u8(suite) + u8(pattern) + b"\0" * 6
-
-
-def tlv(kind, value):
-    return u8(kind) + u8(len(value)) + value
 
 
 def peer_id(public):
@@ -207,6 +194,9 @@ def frames_file(out):
     out.value("peers", frame(0x18, u32(7) + u8(2) + peer(4, [192, 0, 2, 1], 9800, "peer 0") +
                              peer(6, [0x20, 1, 0xD, 0xB8] + [0] * 11 + [1], 9801, "peer 1")),
               "handle 7: 192.0.2.1 port 9800 hash(peer 0); [2001:db8::1] port 9801 hash(peer 1)")
+    out.value("peers.none", frame(0x18, u32(7) + u8(0)), "handle 7: no peer")
+    out.value("peers.mapped", frame(0x18, u32(7) + u8(1) + peer(6, [0] * 10 + [0xFF, 0xFF, 192, 0, 2, 1], 9800, "peer 0")),
+              "handle 7: ::ffff:192.0.2.1 port 9800 hash(peer 0), which is read as 192.0.2.1 and not written so")
     out.value("ping", frame(0x1A, u64(0x0102030405060708)), "0102030405060708")
     out.value("pong", frame(0x1C, u64(0x0102030405060708)), "0102030405060708")
     out.value("goodbye", frame(0x1E, u8(1) + u8(4) + b"bye!"), "code 1, \"bye!\"")
@@ -383,12 +373,8 @@ def invalid_record(out):
 
 
 def invalid_frames(out):
-    out.comment("Frames after which the receiver says GOODBYE 2 and closes. Some are refused before they are complete.")
+    out.comment("Frames after which the receiver says GOODBYE 2 and closes. All are complete, but those of the last group.")
     out.value("length-0", u32(0), "the type counts")
-    out.value("length-huge", u32(0xFFFFFFFF), "longer than any frame")
-    out.value("control-too-long", u32(65537) + u8(0x12), "a control frame is at most 65,536")
-    out.value("extension-too-long", u32(65537) + u8(0x7F), "also one that would be skipped")
-    out.value("data-too-long", u32(69633) + u8(0x0C), "a DATA frame is at most 69,632")
     out.value("type-0", frame(0x00, b""), "an unknown even type")
     out.value("type-32", frame(0x20, b"abc"), "an unknown even type")
     out.value("open.short", frame(0x02, u32(7) + u16(1) + PROOF[:31]), "one byte of the proof is missing")
@@ -423,12 +409,6 @@ def invalid_frames(out):
     out.value("data.beyond", data(62, 3, 0, b"a"), "leaf 64 is in the next chunk")
     out.value("data.flags", data(0, 1, 4, b"a"), "a reserved flag")
     out.value("data.empty", data(0, 1, 2, b""), "no bytes of leaves")
-    out.value("data.one-leaf-and-a-byte", u32(8 + 16385) + u8(0x0C) + u32(1) + u8(0) + u8(1) + u8(2),
-              "a leaf is at most 16,384 bytes; refused at the header")
-    out.value("data.5-leaves-of-65537-bytes", u32(8 + 65537) + u8(0x0C) + u32(1) + u8(0) + u8(5) + u8(2),
-              "leaves are at most 65,536 bytes together; refused at the header")
-    out.value("data.64-leaves-of-65537-bytes", u32(9 + 64 * 32 + 65537) + u8(0x0C) + u32(1) + u8(0) + u8(64) + u8(3) +
-              u8(64) + ZERO * 64, "leaves are at most 65,536 bytes together; refused before the first")
     out.value("data.no-hashes", data(0, 1, 1, b"a", []), "the flag says hashes, the count says none")
     out.value("data.65-hashes", data(0, 1, 1, b"a", [ZERO] * 65), "at most 64 leaves in a chunk")
     out.value("data.few-hashes", data(2, 2, 1, b"a", [ZERO] * 3), "leaf 3 is here, its hash is not")
@@ -465,6 +445,21 @@ def invalid_frames(out):
     out.value("goodbye.long", frame(0x1E, u8(0) + u8(0) + b"a"), "a byte follows the text")
     out.value("goodbye.not-utf8", frame(0x1E, u8(0) + u8(3) + b"\xED\xA0\x80"), "a surrogate is not UTF-8")
     out.value("goodbye.overlong", frame(0x1E, u8(0) + u8(2) + b"\xC0\x80"), "an overlong form is not UTF-8")
+    out.comment("", "Only the start of a frame, as far as it takes to refuse it. A receiver MAY refuse it there, or wait for the rest",
+                "and refuse it then: to test such a receiver, append zeros up to the frame's length.")
+    out.value("cut.length-huge", u32(0xFFFFFFFF), "longer than any frame")
+    out.value("cut.control-too-long", u32(65537) + u8(0x12), "a control frame is at most 65,536")
+    out.value("cut.extension-too-long", u32(65537) + u8(0x7F), "also one that would be skipped")
+    out.value("cut.data-too-long", u32(69633) + u8(0x0C), "a DATA frame is at most 69,632")
+    out.value("cut.data.one-leaf-and-a-byte",
+              u32(8 + 16385) + u8(0x0C) + u32(1) + u8(0) + u8(1) + u8(2),
+              "a leaf is at most 16,384 bytes")
+    out.value("cut.data.5-leaves-of-65537-bytes",
+              u32(8 + 65537) + u8(0x0C) + u32(1) + u8(0) + u8(5) + u8(2),
+              "leaves are at most 65,536 bytes together")
+    out.value("cut.data.64-leaves-of-65537-bytes",
+              u32(9 + 64 * 32 + 65537) + u8(0x0C) + u32(1) + u8(0) + u8(64) + u8(3) + u8(64) + ZERO * 64,
+              "leaves are at most 65,536 bytes together")
 
 
 # Links
@@ -516,6 +511,7 @@ def links_file(out):
     good("name-control", link("name=a%0A%1B%5B2J%00"), "a\n\x1b[2J\0")
     good("name-longest", link("name=" + "a" * 255), "a" * 255)
     good("extension", link("x-anything=at%20all", "x-=", "peer=h:65535"), peers=["h:65535"], written=link("peer=h:65535"))
+    good("extension-repeated", link("x-a=1", "x-a=2"), written=link())
     good("peers-most", link(*["peer=h:%d" % i for i in range(1, 17)]), peers=["h:%d" % i for i in range(1, 17)])
     good("host-longest", link("peer=" + "h" * 253 + ":1"), peers=["h" * 253 + ":1"])
 
@@ -637,11 +633,18 @@ def files():
         for suite in SUITES:
             yield "handshake-%s-%s.txt" % (pattern.lower(), suite.lower()), made(handshake_file, pattern, suite)
     yield "frames.txt", made(frames_file)
+    yield "largest.txt", made(channel.largest_file)
+    yield "preamble-answers.txt", made(channel.answers_file)
+    yield "handshake-payloads.txt", made(channel.payloads_file)
     yield "page.txt", made(page_file)
     yield "folder.txt", made(folder.folder_file)
+    yield "session.txt", made(session.session_file)
+    yield "transcript.txt", made(session.transcript_file)
+    yield "sequences.txt", made(session.sequences_file)
     yield "discovery.txt", made(discovery_file)
     yield "invalid/preamble.txt", made(invalid_preamble)
     yield "invalid/handshake-message1.txt", made(invalid_message1)
+    yield "invalid/handshake.txt", made(channel.invalid_handshake)
     yield "invalid/handshake-payload.txt", made(invalid_handshake_payload)
     yield "invalid/record.txt", made(invalid_record)
     yield "invalid/frames.txt", made(invalid_frames)

@@ -6,7 +6,7 @@
 /// one chunk fills its last chunk with such leaves, and the row of its chunks up to a power of two with chunks of such
 /// leaves. A file of one chunk fills only up to its own power of two, so that the chunk's hash is the root.
 ///
-/// Source: BEP 52, "pieces root"; `Protocol/README.md`, "Content".
+/// Source: BEP 52, "pieces root"; `Protocol/README.md`, "Content identifiers".
 public enum MerkleTree {
   /// The highest level that a tree can have: the most chunks a file can have, of 64 leaves each.
   public static let levelMax = (ChunkLayout.chunkCountMax * 64).trailingZeroBitCount

@@ -8,6 +8,8 @@ public enum SecretFileError: Error, Hashable, Sendable, CustomStringConvertible 
   /// There is one already; it is never overwritten.
   case exists(path: String)
   case wrongSize(path: String, byteCount: UInt64)
+  /// All bytes are 0: no secret, and as a swarm key the same as none.
+  case zero(path: String)
   /// Group or others may access it.
   /// - `isOfRoot`: root owns it, so its group may read it.
   case open(path: String, mode: UInt32, isOfRoot: Bool)
@@ -25,6 +27,7 @@ public enum SecretFileError: Error, Hashable, Sendable, CustomStringConvertible 
     case .exists(let path): "\(path): exists already and is not overwritten; move it away first, or name another file"
     case .wrongSize(let path, let count):
       "\(path): holds \(count) bytes; a secret file holds exactly \(SecretFile.byteCount)"
+    case .zero(let path): "\(path): holds 32 zero bytes, which is no secret"
     case .open(let path, let mode, false):
       "\(path): others may read it (mode 0\(String(mode, radix: 8))); make it yours alone with: chmod 600"
     case .open(let path, let mode, true):
@@ -121,6 +124,7 @@ public enum SecretFile {
       throw .io(error)
     }
     guard count == byteCount else { throw .wrongSize(path: file.path, byteCount: UInt64(count)) }
+    guard secret.indices.contains(where: { secret[$0] != 0 }) else { throw .zero(path: file.path) }
     return body(secret.span.bytes)
   }
 }

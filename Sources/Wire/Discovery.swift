@@ -4,7 +4,7 @@ import Content
 
 /// What both kinds of datagrams share.
 ///
-/// Source: `Protocol/README.md`, "Finding peers on a local network".
+/// Source: `Protocol/discovery.md`.
 public enum Discovery {
   /// Of every datagram, so that no answer is larger than its question.
   public static let datagramBytes = 96

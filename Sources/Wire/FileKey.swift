@@ -6,7 +6,7 @@ import Sodium
 ///
 /// K stands beside the fileID that it comes from, which a process holds in the clear anyway, so it is a plain value.
 ///
-/// Source: `Protocol/README.md`, "Opening a file".
+/// Source: `Protocol/README.md`, "Identity and keys".
 public struct FileKey: Sendable {
   private let key: Digest
   /// The first two bytes of `HMAC(K, "bucket")`: by it the other end finds its candidates.

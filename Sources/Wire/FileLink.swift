@@ -4,7 +4,7 @@ import Content
 /// `p2pnode:<fileID>/name=…/length=…/peer=…`. Only the fileID is needed; all else are hints. No character of a link has a
 /// meaning in a shell, so nobody has to quote it.
 ///
-/// Source: `Protocol/README.md`, "Links".
+/// Source: `Protocol/links.md`.
 public struct FileLink: Hashable, Sendable {
   /// Where the file may be had.
   public struct Peer: Hashable, Sendable {

@@ -42,7 +42,7 @@ public enum FileLinkFault: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension FileLink {
-  /// Takes exactly what section "Links" of `Protocol/README.md` describes.
+  /// Takes exactly what section "Links" of `Protocol/links.md` describes.
   public init(parsing text: String) throws(FileLinkFault) {
     guard FileLink.isMeant(by: text) else { throw .notALink }
     guard text.utf8.count <= FileLink.byteCountMax else { throw .tooLong }

@@ -11,7 +11,7 @@ public struct Capabilities: OptionSet, Hashable, Sendable {
 
 /// The payload of handshake messages 2 and 3.
 ///
-/// Source: `Protocol/README.md`, "Handshake payload".
+/// Source: `Protocol/README.md`, "Payload".
 public struct HandshakePayload: Hashable, Sendable {
   /// Bytes of an encoded payload, at most.
   public static let byteCountMax = 256

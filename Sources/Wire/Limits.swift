@@ -1,8 +1,8 @@
 // Every number that bounds what a peer may send or we may hold: the protocol's, then our own.
 
-/// Values that stand where a person names none: to change one is to change `Protocol/README.md` first.
+/// Values that stand where a person names none: to change one is to change `Protocol/links.md` first.
 public enum ProtocolDefaults {
-  /// The TCP port of a peer that is named without one, and the one that a serving node listens on ("Links").
+  /// The TCP port of a peer that is named without one, and the one that a serving node listens on.
   public static let port: UInt16 = 9_800
 }
 

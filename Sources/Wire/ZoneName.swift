@@ -2,7 +2,7 @@
 
 /// The name of a zone, such as `eu-west-1a` or `rack12`. Two nodes are in the same zone if their names have the same bytes.
 ///
-/// Source: `Protocol/README.md`, "Handshake payload".
+/// Source: `Protocol/README.md`, "Payload".
 public struct ZoneName: Hashable, Sendable, CustomStringConvertible {
   /// Bytes of a name, at most.
   public static let byteCountMax = 64

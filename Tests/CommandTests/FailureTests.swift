@@ -16,7 +16,7 @@ struct FailureTests {
   /// All the initialisers of `Failure`, case by case.
   private static let failures: [Failure] =
     ([
-      .missing(path: "k"), .exists(path: "k"), .wrongSize(path: "k", byteCount: 3),
+      .missing(path: "k"), .exists(path: "k"), .wrongSize(path: "k", byteCount: 3), .zero(path: "k"),
       .open(path: "k", mode: 0o644, isOfRoot: false),
       .foreign(path: "k"), .notRegular(path: "k"), .inUse(path: "k"), .io(errno), .io(denied),
     ] as [SecretFileError]).map(Failure.init)

@@ -1,4 +1,4 @@
-// The numbers of `Protocol/README.md` against those of the code: a change of one is a change of the other.
+// The numbers of `Protocol/*.md` against those of the code: a change of one is a change of the other.
 import Content
 import Testing
 
@@ -14,7 +14,7 @@ private func numbers(in text: String) -> [Int] {
 
 private func seconds(_ duration: Duration) -> Int { Int(duration.components.seconds) }
 
-/// The table of section 13, row by row: how it starts, and every number in it.
+/// The table of section 12, row by row: how it starts, and every number in it.
 private let limits: [(row: String, numbers: [Int])] = [
   ("handshake, from the TCP", [seconds(ProtocolLimits.handshakeTimeout)]),
   (
@@ -67,7 +67,7 @@ private let sentences: [(pattern: String, numbers: [Int])] = [
     #"rest of the frame: 1…([\d,]+) bytes, at most ([\d,]+) × count"#,
     [ProtocolLimits.dataLeafBytesMax, ProtocolLimits.leafBytesMax]
   ),
-  (#"for kind 1 at most\s+(2\^\d+); and that"#, [FolderListing.byteCountMax]),
+  (#"for kind 1 at most\s+(2\^\d+); that"#, [FolderListing.byteCountMax]),
   (#"decimal, 0…(2\^\d+), without"#, [ProtocolLimits.chunksMax << 20]),
   (#"n u16 \(1…([\d,]+)\) \| n × \(chunk"#, [ProtocolLimits.haveRunsMax]),
   (#"count u32 \(1…([\d,]+); first \+ count ≤ (2\^\d+)"#, [ProtocolLimits.bitmapChunksMax, ProtocolLimits.chunksMax]),
@@ -101,9 +101,9 @@ private func section(_ number: Int, of text: String) -> Substring {
 /// Where a text of the protocol and the code say different numbers.
 private func differences(in text: String) -> [String] {
   var found: [String] = []
-  let rows = section(13, of: text).split(separator: "\n").filter { $0.hasPrefix("| ") }.dropFirst()
+  let rows = section(12, of: text).split(separator: "\n").filter { $0.hasPrefix("| ") }.dropFirst()
     .map { $0.dropFirst(2) }
-  if rows.count != limits.count { found.append("section 13 has \(rows.count) rows, the test knows \(limits.count)") }
+  if rows.count != limits.count { found.append("section 12 has \(rows.count) rows, the test knows \(limits.count)") }
   for (row, limit) in zip(rows, limits) {
     let written = numbers(in: String(row))
     if !row.hasPrefix(limit.row) || written != limit.numbers {
@@ -123,7 +123,9 @@ private func differences(in text: String) -> [String] {
 @Suite struct ProtocolNumbersTests {
   private let text: String
 
-  init() throws { text = try Repository.text("Protocol/README.md") }
+  init() throws {
+    text = try ["README", "links", "discovery"].map { try Repository.text("Protocol/\($0).md") }.joined(separator: "\n")
+  }
 
   @Test func `the specification and the code state the same limits`() {
     let found = differences(in: text)
@@ -146,7 +148,7 @@ private func differences(in text: String) -> [String] {
   }
 
   @Test func `the specification lists the types of frames that the code has`() {
-    let listed = Pattern(#"\*\*0x([0-9A-F]{2}) ([A-Z_]+)\*\*(?: \((\d+) bytes\))?"#).matches(in: text)
+    let listed = Pattern(#"### 0x([0-9A-F]{2}) ([A-Z_]+)(?: \((\d+) bytes\))?"#).matches(in: text)
     #expect(listed.map { UInt8($0[1], radix: 16) } == FrameType.allCases.map(\.rawValue))
     for (row, type) in zip(listed, FrameType.allCases) {
       #expect(row[2].filter { $0 != "_" } == "\(type)".uppercased())
@@ -155,7 +157,31 @@ private func differences(in text: String) -> [String] {
   }
 
   @Test func `the specification lists the close codes that the code has`() {
-    let listed = Pattern(#"\| (\d) \| [a-z]"#).matches(in: String(section(14, of: text))).compactMap { UInt8($0[1]) }
+    let listed = Pattern(#"\| (\d) \| [a-z]"#).matches(in: String(section(13, of: text))).compactMap { UInt8($0[1]) }
     #expect(listed.sorted() == CloseCode.allCases.map(\.rawValue))
+  }
+
+  @Test func `the parts of the specification that the code names exist`() throws {
+    let named = Pattern(#"`(Protocol/\w+\.md)`(?:, "([^"]+)")?"#)
+    var count = 0
+    for file in Repository.files where file.isSwift && file.path.hasPrefix("Sources/") {
+      for found in file.lines.flatMap(named.matches(in:)) {
+        let lines = try Repository.text(found[1]).split(separator: "\n")
+        let isThere =
+          found[2].isEmpty
+          || lines.contains { $0.hasPrefix("**\(found[2])") || $0.hasPrefix("#") && $0.contains(found[2]) }
+        #expect(isThere, "\(file.path): \(found[0])")
+        count += 1
+      }
+    }
+    #expect(count > 20)
+  }
+
+  @Test func `every file of vectors is in the table of the specification`() {
+    let table = String(section(18, of: text))
+    let listed = Pattern(#"`((?:invalid/)?[\w-]+\.(?:txt|json))`"#).matches(in: table).map { $0[1] }
+    let files = Repository.files.map(\.path).filter { $0.hasPrefix("Protocol/vectors/") && !$0.hasSuffix(".py") }
+      .map { String($0.dropFirst("Protocol/vectors/".count)) }.filter { !$0.hasPrefix("handshake-xx") }
+    #expect(Set(files) == Set(listed))
   }
 }

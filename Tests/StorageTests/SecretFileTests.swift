@@ -34,6 +34,13 @@ import TestSupport
     #expect(throws: SecretFileError.wrongSize(path: temporary("key"), byteCount: UInt64(count))) { try read("key") }
   }
 
+  @Test func `a file of zero bytes is no secret`() throws {
+    temporary.write("key", Array(repeating: 0, count: 32), mode: 0o600)
+    #expect(throws: SecretFileError.zero(path: temporary("key"))) { try read("key") }
+    temporary.write("other", Array(repeating: 0, count: 31) + [1], mode: 0o600)
+    #expect(try read("other").last == 1)
+  }
+
   @Test(arguments: [0o640, 0o604, 0o620, 0o610, 0o666] as [UInt32])
   func `a file that others may access is refused, with the remedy`(mode: UInt32) throws {
     temporary.write("key", pattern(32), mode: mode)

@@ -59,6 +59,11 @@ struct ChannelEnds: ~Copyable {
   var dialer: EstablishedChannel
   var listener: EstablishedChannel
 
+  init(dialer: consuming EstablishedChannel, listener: consuming EstablishedChannel) {
+    self.dialer = dialer
+    self.listener = listener
+  }
+
   /// Runs the handshake, every byte in pieces of `pieceSize`; nil where it fails.
   init?(_ kind: ChannelKind, pieceSize: Int = .max) {
     var dialing = WireTests.dialer(kind)

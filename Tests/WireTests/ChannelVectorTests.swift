@@ -1,6 +1,7 @@
 // The channel against `Protocol/vectors/`, which an independent program wrote.
 import Content
 import Sodium
+import TestSupport
 import Testing
 
 @testable import Wire
@@ -171,5 +172,85 @@ func `records are the published ones, also after a change of key`(_ file: String
     let length = RecordOpener.length(ofHeader: UInt16(record[0]) << 8 | UInt16(record[1]))
     let opened = length == nil ? nil : opener.plaintext(record.dropFirst(2))
     #expect((opened != nil) == (name == "good"), "\(name)")
+  }
+}
+
+@Test func `the longest record is the published one`() throws {
+  let vectors = try VectorFile("largest.txt")
+  var sealer = RecordSealer(CipherState(.chaChaPoly, key: secretKey(vectors["record.key"])))
+  let record = sealer.record([UInt8](repeating: 0x55, count: Record.plaintextByteCountMax))
+  #expect(UInt64(record.count) == vectors.number("record.length"))
+  #expect(Digest(sha256: record.span.bytes).bytes == vectors["record.sha256"])
+}
+
+@Test func `a preamble that a listener cannot accept is answered as published, and the dialer reads that`() throws {
+  let vectors = try VectorFile("preamble-answers.txt")
+  let names = vectors.names.filter { $0.hasSuffix(".offered") }.map { String($0.dropLast(".offered".count)) }
+  #expect(names.count == 7)
+  for name in names {
+    let (own, offered) = (vectors["\(name).listener"], vectors["\(name).offered"])
+    var listening = listener(
+      ChannelKind(suite: .chaChaPoly, isPrivate: own[0] == 1),
+      suites: own.dropFirst().compactMap { CipherSuite(rawValue: $0) })
+    let (_, refusal) = listening.take(offered)
+    let answer = listening.takeOutbound()
+    #expect(refusal != nil && answer == vectors["\(name).answer"], "\(name)")
+
+    let suite = try #require(CipherSuite(rawValue: offered[8]))
+    guard CipherSuite.available.contains(suite) else { continue }
+    var dialing = dialer(ChannelKind(suite: suite, isPrivate: offered[9] == 1))
+    let first = dialing.takeOutbound()
+    #expect(Array(first.prefix(16)) == offered, "\(name)")
+    let result = answer.isEmpty ? dialing.receiveEnd() : dialing.take(answer).error
+    switch (result, vectors.number("\(name).dialer")) {
+    case (.suiteUnsupported(redialWith: .chaChaPoly), 1), (.patternMismatch, 2): #expect(!answer.isEmpty, "\(name)")
+    // It cannot tell why the listener closed.
+    case (.closedByPeer, _): #expect(answer.isEmpty, "\(name)")
+    default: Issue.record("\(name): \(String(describing: result))")
+    }
+  }
+}
+
+@Test func `payloads are read as published`() throws {
+  let vectors = try VectorFile("handshake-payloads.txt")
+  let names = vectors.names.filter { $0.hasSuffix(".payload") }.map { String($0.dropLast(".payload".count)) }
+  #expect(names.count > 10)
+  for name in names {
+    func has(_ field: String) -> Bool { vectors.names.contains("\(name).\(field)") }
+    func number(_ field: String) -> UInt64? { has(field) ? vectors.number("\(name).\(field)") : nil }
+    func text(_ field: String) -> [UInt8]? { has(field) ? vectors["\(name).\(field)"] : nil }
+    let payload = try HandshakePayload(decoding: vectors["\(name).payload"])
+    #expect(payload.listenPort.map { UInt64($0) } == number("port"), "\(name)")
+    #expect(UInt64(payload.capabilities.rawValue) == number("capabilities") ?? 0, "\(name)")
+    #expect(payload.requestsInFlightMax.map { UInt64($0) } == number("requests"), "\(name)")
+    #expect(payload.agent.map { Array($0.utf8) } == text("agent"), "\(name)")
+    #expect(payload.zone.map { Array($0.description.utf8) } == text("zone"), "\(name)")
+  }
+}
+
+@Test func `every spoiled handshake message ends the handshake without a byte`() throws {
+  let invalid = try VectorFile("invalid/handshake.txt")
+  #expect(invalid.names.count > 30)
+  for name in invalid.names {
+    let parts = name.split(separator: ".")
+    let vectors = try VectorFile("handshake-\(parts[0])-chachapoly.txt")
+    let result: HandshakeError?
+    let sent: [UInt8]
+    if parts[1] == "message2" {
+      var dialing = ChannelHandshake(
+        dialing: identity(vectors, "dialer"), suite: .chaChaPoly, swarm: swarm(vectors), pinned: nil,
+        payload: HandshakePayload(), ephemeral: secretKey(vectors["dialer.ephemeral.secret"]))
+      let first = dialing.takeOutbound()
+      #expect(first == vectors["preamble"] + vectors["message1"])
+      result = dialing.take(invalid[name]).error
+      sent = dialing.takeOutbound()
+    } else {
+      var listening = try listener(vectors)
+      _ = listening.take(vectors["preamble"] + (parts[1] == "message3" ? vectors["message1"] : []))
+      _ = listening.takeOutbound()
+      result = listening.take(invalid[name]).error
+      sent = listening.takeOutbound()
+    }
+    #expect(result != nil && sent.isEmpty, "\(name)")
   }
 }

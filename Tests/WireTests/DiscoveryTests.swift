@@ -1,6 +1,7 @@
 // Questions and answers of a local network, against the published vectors and against what nobody should send.
 import Content
 import Sodium
+import TestSupport
 import Testing
 
 @testable import Wire

@@ -1,5 +1,6 @@
 // Links against `Protocol/vectors/links.txt` and `invalid/links.txt`, and what else a stranger may write.
 import Content
+import TestSupport
 import Testing
 
 @testable import Wire

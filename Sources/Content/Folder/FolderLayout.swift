@@ -8,7 +8,7 @@
 /// In memory are eight bytes for each small file, 13 bytes for each chunk that files share, and 40 bytes for each larger
 /// file, besides the listing.
 ///
-/// Source: `Protocol/README.md`, "The layout of contents".
+/// Source: `Protocol/README.md`, "Layout of the contents".
 public final class FolderLayout: Sendable {
   public let listing: FolderListing
   /// The root of the listing's bytes: with it and the length, the layout is told from others.

@@ -2,7 +2,7 @@
 
 /// A verified listing. In memory are its bytes and four more bytes for each entry.
 ///
-/// Source: `Protocol/README.md`, "Folder listings".
+/// Source: `Protocol/README.md`, "Listing".
 public struct FolderListing: Sendable {
   /// The most entries of a listing: 2^22.
   public static let entryCountMax = 1 << 22

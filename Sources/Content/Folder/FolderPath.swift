@@ -3,7 +3,7 @@
 /// A path within a folder, as bytes of UTF-8. Paths are equal only if all their bytes are, and are in the order of a
 /// listing: component by component.
 ///
-/// Source: `Protocol/README.md`, "Folder listings".
+/// Source: `Protocol/README.md`, "Listing".
 public struct FolderPath: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// The most bytes of a path.
   public static let byteCountMax = 4_095

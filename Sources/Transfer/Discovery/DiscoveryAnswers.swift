@@ -2,7 +2,7 @@
 import Content
 import Wire
 
-/// The limits of section 16 of the protocol, counted. Only proven queries count against the answers, so that strangers
+/// The limits of `Protocol/discovery.md`, counted. Only proven queries count against the answers, so that strangers
 /// without the fileID use up none. Addresses share both budgets.
 public struct DiscoveryAnswers: Sendable {
   /// Queries whose proof is checked, a second: a flood costs no more than this.

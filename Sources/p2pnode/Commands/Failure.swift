@@ -91,6 +91,7 @@ extension Failure {
     case .notRegular: self.init(Exit.noInput, "\(error); name another file")
     case .foreign: self.init(Exit.noInput, "\(error); make a copy of your own, or run as that user")
     case .wrongSize: self.init(Exit.noInput, "\(error); name another file, or copy it again from where it was made")
+    case .zero: self.init(Exit.noInput, "\(error); make one with 'p2pnode keygen'")
     case .open: self.init(Exit.noInput, error.description)
     case .exists: self.init(Exit.cannotCreate, error.description)
     case .inUse: self.init(Exit.ioError, "\(error); give each process an identity of its own")

@@ -2,18 +2,16 @@
 import Foundation
 
 /// One file of vectors. A name or digit that is not there is a broken checkout, so it stops the test.
-struct VectorFile {
+package struct VectorFile {
   /// In the order of the file.
-  let names: [String]
+  package let names: [String]
   private let values: [String: [UInt8]]
 
   /// `path` is below `Protocol/vectors/`, as `invalid/frames.txt`.
-  init(_ path: String) throws {
-    let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
-    let url = repository.appendingPathComponent("Protocol/vectors").appendingPathComponent(path).standardized
+  package init(_ path: String) throws {
     var names: [String] = []
     var values: [String: [UInt8]] = [:]
-    for line in try String(contentsOf: url, encoding: .utf8).split(separator: "\n") where !line.hasPrefix("#") {
+    for line in try VectorFile.text("vectors/\(path)").split(separator: "\n") where !line.hasPrefix("#") {
       let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         .map { $0.trimmingCharacters(in: .whitespaces) }
       guard parts.count == 2, let bytes = VectorFile.bytes(hex: parts[1]) else { throw Malformed(line: String(line)) }
@@ -24,17 +22,24 @@ struct VectorFile {
     self.values = values
   }
 
-  struct Malformed: Error {
+  package struct Malformed: Error {
     let line: String
   }
 
-  subscript(name: String) -> [UInt8] {
+  /// A file below `Protocol/`.
+  package static func text(_ path: String) throws -> String {
+    let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
+    let url = repository.appendingPathComponent("Protocol").appendingPathComponent(path).standardized
+    return try String(contentsOf: url, encoding: .utf8)
+  }
+
+  package subscript(name: String) -> [UInt8] {
     guard let bytes = values[name] else { preconditionFailure("no vector \(name)") }
     return bytes
   }
 
   /// A value that is a big-endian number.
-  func number(_ name: String) -> UInt64 { self[name].reduce(0) { $0 << 8 | UInt64($1) } }
+  package func number(_ name: String) -> UInt64 { self[name].reduce(0) { $0 << 8 | UInt64($1) } }
 
   private static func bytes(hex: String) -> [UInt8]? {
     let digits = Array(hex.utf8)

@@ -1,0 +1,143 @@
+// What a session does at frames that are out of place or false, against `Protocol/vectors/sequences.txt`.
+import Content
+import TestSupport
+import Testing
+import Wire
+
+@testable import Transfer
+
+/// A session that is given published frames, and does with its actions what a connection does.
+private struct End {
+  var session: PeerSession
+  /// All frames that it has sent.
+  var sent: [UInt8] = []
+  /// The code of the GOODBYE after which it closes.
+  var code: CloseCode?
+  private let served: ServedFile
+  private var piece: FetchedPiece?
+
+  init(_ role: ChannelRole, _ hash: Digest, _ served: ServedFile) {
+    session = PeerSession(handshakeHash: hash, role: role)
+    self.served = served
+  }
+
+  mutating func receive(_ bytes: [UInt8]) throws {
+    var decoder = FrameDecoder()
+    var offset = 0
+    while code == nil, let message = try decoder.next(bytes.span.bytes, at: &offset) {
+      session.handle(message, at: .zero)
+      perform()
+      let payload = Array(bytes[offset..<offset + decoder.payloadBytesDue])
+      guard case .data = message, code == nil else { continue }
+      offset += payload.count
+      decoder.tookPayload(payload.count)
+      session.payloadEnded()
+      perform()
+      if let piece, !piece.isMatched(by: payload.span.bytes) { code = .badData }
+      piece = nil
+    }
+  }
+
+  mutating func perform() {
+    while let action = session.nextAction() {
+      switch action {
+      case .send(let message): message.encode(into: &sent)
+      case .lookUp(let open):
+        session.answer(open, session.isMeant(served.key, by: open) ? .file(served) : .noSuchFile, at: .zero)
+      case .admit(let request): session.admit(request, isHeld: true)
+      case .verify(let piece): self.piece = piece
+      case .close(.violation): code = .protocolError
+      case .close(.lied): code = .badData
+      default: break
+      }
+    }
+  }
+}
+
+@Suite struct SequenceVectorTests {
+  private let vectors: VectorFile
+  private let tree: HashTree
+  private let served: ServedFile
+  private let hash: Digest
+  private static let handle = FileHandle(1)
+
+  init() throws {
+    vectors = try VectorFile("sequences.txt")
+    let period = (0..<251).map { (i: Int) -> UInt8 in UInt8((i * i + 7 * i + 3) % 251) }
+    let length = 1_048_576 + 16_384 + 3
+    let bytes = (0..<length).map { period[$0 % 251] }
+    var state = FileHashState()
+    _ = try state.feed(bytes.span.bytes)
+    let file = state.finish().file
+    tree = try #require(HashTree(file.layout, chunkHashes: file.chunkHashes))
+    served = ServedFile(key: FileKey(file.fileID, swarm: nil), pages: tree.pages, root: tree.root, name: "a.bin")
+    hash = try #require(Digest(vectors["handshake-hash"]))
+    #expect(file.fileID.digest.bytes == vectors["fileID"])
+  }
+
+  private var layout: ChunkLayout { tree.pages.layout }
+
+  /// An end in a published state; nil if there is none of this name.
+  private func end(in state: String) throws -> End? {
+    let isServer = ["new", "serving", "gone"].contains(state)
+    var end = End(isServer ? .listener : .dialer, hash, served)
+    let states = ["asked", "opened", "page", "request"]
+    if !isServer {
+      let fileID = FileID(digest: try #require(Digest(vectors["fileID"])))
+      let handle = end.session.open(FetchTarget(fileID: fileID, key: served.key))
+      #expect(handle == SequenceVectorTests.handle)
+      end.perform()
+    }
+    switch state {
+    case "new", "asked": break
+    case "serving", "gone":
+      try end.receive(vectors["serving.received"])
+      if state == "gone" { end.session.withdraw(SequenceVectorTests.handle, .changed) }
+    case "refused": try end.receive(vectors["refused.received"])
+    case "opened", "page", "request", "cancelled", "withdrawn", "closed":
+      try end.receive(vectors["opened.received"])
+      let depth = states.firstIndex(of: state) ?? states.count
+      if depth >= 2 { end.session.fetchPage(0, of: SequenceVectorTests.handle) }
+      end.perform()
+      if depth >= 3 { try request(at: &end, withdrawn: state == "withdrawn") }
+      if state == "cancelled" { end.session.cancel(RequestID(1), of: SequenceVectorTests.handle) }
+      if state == "closed" { end.session.close(SequenceVectorTests.handle) }
+    default: return nil
+    }
+    end.perform()
+    return end
+  }
+
+  /// The rest of what the end has received, with its two requests in between.
+  private func request(at end: inout End, withdrawn: Bool) throws {
+    let page = vectors["request.received"].dropFirst(vectors["opened.received"].count)
+    try end.receive(Array(page))
+    for (id, first, count) in [(1, 1, 1), (2, 0, 2)] as [(UInt32, Int, Int)] {
+      end.session.request(
+        FetchRequest(
+          id: RequestID(id), chunk: ChunkIndex(1), leaves: LeafRange(first: first, count: count),
+          chunkHash: tree.chunkHashes[1]), of: SequenceVectorTests.handle)
+    }
+    end.perform()
+    if withdrawn { try end.receive(Array(vectors["withdrawn.received"].dropFirst(vectors["request.received"].count))) }
+  }
+
+  @Test func `the states of the published sequences are reached by the published frames`() throws {
+    let states = vectors.names.filter { $0.hasSuffix(".sent") }.map { String($0.dropLast(".sent".count)) }
+    #expect(states.count == 11)
+    for state in states {
+      let end = try #require(try end(in: state), "\(state)")
+      #expect(end.code == nil && end.sent == vectors["\(state).sent"], "\(state)")
+    }
+  }
+
+  @Test func `each published sequence ends as published`() throws {
+    let cases = vectors.names.map { ($0, $0.split(separator: ".")) }.filter { $0.1.count == 3 }
+    #expect(cases.count > 100)
+    for (name, parts) in cases {
+      var end = try #require(try end(in: String(parts[0])), "\(name)")
+      try end.receive(vectors[name])
+      #expect(end.code.map { "\($0.rawValue)" } ?? "ok" == parts[2], "\(name)")
+    }
+  }
+}

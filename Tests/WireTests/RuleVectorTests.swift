@@ -1,0 +1,80 @@
+// `Protocol/vectors/rules.txt` ties each rule that ends a connection to the cases that show it: none is without the other.
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct RuleVectorTests {
+  private struct Rule {
+    let words: String
+    /// A file of vectors and a pattern for names in it; empty if there are none, with a reason.
+    let cases: [(path: String, name: String)]
+  }
+
+  private let rules: [Rule]
+  private let text: String
+
+  init() throws {
+    text = try ["README", "links", "discovery"].map { try VectorFile.text("\($0).md") }.joined(separator: " ")
+      .split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    rules = try VectorFile.text("vectors/rules.txt").split(separator: "\n").filter { !$0.hasPrefix("#") }.map { line in
+      let sides = line.components(separatedBy: " => ")
+      try #require(sides.count == 2, "\(line)")
+      if sides[1].hasPrefix("none: ") { return Rule(words: sides[0], cases: []) }
+      let cases = try sides[1].split(separator: " ").map { item in
+        let parts = item.split(separator: ":").map(String.init)
+        try #require(parts.count == 2, "\(item)")
+        return (path: parts[0], name: parts[1])
+      }
+      return Rule(words: sides[0], cases: cases)
+    }
+  }
+
+  /// Whether a name is one of a pattern, in which `*` stands for any text.
+  private func isName(_ name: String, of pattern: String) -> Bool {
+    let parts = pattern.components(separatedBy: "*")
+    guard parts.count > 1 else { return name == pattern }
+    guard name.hasPrefix(parts[0]), name.hasSuffix(parts[parts.count - 1]) else { return false }
+    var rest = name.dropFirst(parts[0].count).dropLast(parts[parts.count - 1].count)[...]
+    for part in parts[1..<parts.count - 1] {
+      guard let found = rest.firstRange(of: part) else { return false }
+      rest = rest[found.upperBound...]
+    }
+    return name.count >= parts[0].count + parts[parts.count - 1].count
+  }
+
+  @Test func `each rule of the list is in the specification, and each of its cases in the vectors`() throws {
+    #expect(rules.count > 40)
+    for rule in rules {
+      #expect(text.contains(rule.words), "\(rule.words)")
+      for (path, pattern) in rule.cases {
+        let names = try VectorFile(path).names
+        #expect(names.contains { isName($0, of: pattern) }, "\(path): \(pattern)")
+      }
+    }
+  }
+
+  @Test func `each case that is refused is one of a rule`() throws {
+    let paths = [
+      "preamble", "handshake-message1", "handshake", "handshake-payload", "record", "frames", "folder", "links",
+      "discovery",
+    ].map { "invalid/\($0).txt" }
+    for path in paths + ["sequences.txt"] {
+      let cases = rules.flatMap(\.cases).filter { $0.path == path }.map(\.name)
+      for name in try VectorFile(path).names
+      where path != "sequences.txt" || name.hasSuffix(".2") || name.hasSuffix(".6") {
+        #expect(cases.contains { isName(name, of: $0) }, "\(path): \(name)")
+      }
+    }
+  }
+
+  @Test func `each sentence of the specification that refuses something is one of a rule`() throws {
+    let start = try #require(text.firstRange(of: "## 6. Preamble"))
+    let end = try #require(text.firstRange(of: "## 11. Whose fault"))
+    let sentences = text[start.lowerBound..<end.lowerBound].components(separatedBy: ". ")
+    let refusing = sentences.filter { sentence in
+      ["refuse", "failure", "handshake fails"].contains { sentence.contains($0) }
+    }
+    #expect(refusing.count > 20)
+    for sentence in refusing { #expect(rules.contains { sentence.contains($0.words) }, "\(sentence)") }
+  }
+}
