@@ -30,6 +30,8 @@ extension DownloadError {
     case .notAFolder: "notAFolder"
     case .nothingWanted: "nothingWanted"
     case .isRunning: "isRunning"
+    case .invalid: "invalid"
+    case .nodeStopped: "cancelled"
     case .otherLength: "otherLength"
     case .failed(let failure, _, _): failure.word
     }
