@@ -4,15 +4,6 @@ import Content
 import Posix
 import SQLite
 
-/// A report of a watched folder, on the thread that follows it.
-public enum FolderNews: Sendable {
-  case event(CatalogueEvent)
-  /// The entry's file is not, or no longer, what was hashed. To be withdrawn from the catalogue and from all who read it.
-  case withdraw(CatalogueEntry, StoredFileError)
-  /// The catalogue has another entry of the same bytes in the place of this one.
-  case replaced(CatalogueEntry)
-}
-
 /// Confined to one thread. Time is handed in, in nanoseconds of any clock that never goes back.
 public final class WatchedFolder {
   /// A file that nobody has closed, nor changed for so long, is taken to be complete.

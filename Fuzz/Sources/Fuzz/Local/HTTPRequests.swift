@@ -25,7 +25,8 @@ enum HTTPRequests {
       require((method + path).utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }, "words have no blanks")
       require(!path.utf8.contains(UInt8(ascii: "?")), "a path ends before its query")
     }
-    guard let answer = request.answer(at: Endpoint(ipv4: (127, 0, 0, 1), port: 9464), { _, _ in HTTPPage("page") }) else {
+    let listener = Endpoint(ipv4: (127, 0, 0, 1), port: 9464)
+    guard let answer = request.answer(at: listener, { _, _ in HTTPPage("page") }) else {
       return require(!isHeadThere, "a whole request is answered")
     }
     check(String(decoding: answer, as: UTF8.self), isHead: bytes.starts(with: "HEAD ".utf8))
