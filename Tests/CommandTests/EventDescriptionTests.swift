@@ -1,10 +1,10 @@
-// The README's description of `--json`, held against what the verbs print.
+// The description of `--json` in docs/json-events.md, held against what the verbs print.
 import Foundation
 import Testing
 import TestSupport
 import Wire
 
-/// The table of events in the README.
+/// The table of events in docs/json-events.md.
 struct EventTable {
   private struct Row {
     var always: Set<String> = []
@@ -15,7 +15,7 @@ struct EventTable {
   private var rows: [String: Row] = [:]
 
   init() throws {
-    let text = try String(contentsOf: URL(fileURLWithPath: "README.md"), encoding: .utf8)
+    let text = try String(contentsOf: URL(fileURLWithPath: "docs/json-events.md"), encoding: .utf8)
     let start = try #require(text.range(of: "| Event | Members | When |"))
     for line in text[start.upperBound...].split(separator: "\n", omittingEmptySubsequences: false).dropFirst(2) {
       guard line.hasPrefix("|") else { break }
@@ -76,7 +76,7 @@ struct EventTable {
 struct EventDescriptionTests {
   private let workbench = Workbench()
 
-  @Test func `what each verb says with --json is what the README describes`() throws {
+  @Test func `what each verb says with --json is what its page describes`() throws {
     let table = try EventTable()
     var seen: Set<String> = []
     func check(_ output: Output, _ comment: Comment) throws {

@@ -194,7 +194,7 @@ struct SendTests {
     #expect(child.stderr.lines == [line], "\(child)")
   }
 
-  @Test func `the events are as the README describes them, and name the command`() throws {
+  @Test func `the events are as their page describes them, and name the command`() throws {
     let table = try EventTable()
     try workbench.makeFile("data.bin", byteCount: 8 << 20)
     let child = try workbench.start([

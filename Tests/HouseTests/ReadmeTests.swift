@@ -1,27 +1,36 @@
-// What README.md and the library's articles say of the code, against the code.
+// What README.md, `docs` and the library's articles say of the code, against the code.
 import Foundation
 import Testing
 
 @Suite struct ReadmeTests {
-  private let readme: String
+  /// README.md and all of `docs`.
+  private let pages: [String]
+  private let (architecture, commandLine, embedding): (String, String, String)
   private let code = Repository.files.filter { $0.path.hasPrefix("Sources/p2pnode/") }
 
-  init() throws { readme = try Repository.text("README.md") }
+  init() throws {
+    let names = Repository.files.map(\.path).filter { $0.hasPrefix("docs/") && $0.hasSuffix(".md") }
+    pages = try (["README.md"] + names).map(Repository.text)
+    architecture = try Repository.text("docs/architecture.md")
+    commandLine = try Repository.text("docs/cli.md")
+    embedding = try Repository.text("docs/embedding.md")
+  }
 
   @Test func `every place that it names is there`() {
-    let names = Pattern(#"`((?:Sources|Tests|Protocol|packaging|\.ci)/[^` ]*)`"#).matches(in: readme).map { $0[1] }
+    let place = Pattern(#"`((?:Sources|Tests|Protocol|packaging|docs|\.ci)/[^` ]*)`"#)
+    let names = pages.flatMap { place.matches(in: $0).map { $0[1] } }
     #expect(names.count > 10)
     for name in names { #expect(Repository.exists(name), "\(name)") }
   }
 
   @Test func `every folder of the sources has a place on its map`() {
-    for room in Rooms.all.keys { #expect(readme.contains("Sources/\(room)"), "\(room)") }
+    for room in Rooms.all.keys { #expect(architecture.contains("Sources/\(room)"), "\(room)") }
   }
 
   @Test func `its exit codes are those of the command`() {
     let declared = code.first { $0.path.hasSuffix("/Failure.swift") }!.codeLines
       .compactMap { Pattern(#"static let \w+: Int32 = (\d+)"#).firstMatch(in: $0)?[1] }
-    let listed = Pattern(#"(?m)^\| (\d+) \| "#).matches(in: readme).map { $0[1] }
+    let listed = Pattern(#"(?m)^\| (\d+) \| "#).matches(in: commandLine).map { $0[1] }
     #expect(declared.count > 5)
     #expect(listed == ["0"] + declared + ["130", "143"])
   }
@@ -42,25 +51,25 @@ import Testing
         (isOption, isInverted, custom) = (false, false, nil)
       }
     }
-    let section = readme.split(separator: "\n## ").first { $0.hasPrefix("The command") } ?? ""
+    let section = commandLine.split(separator: "\n## ").first { $0.hasPrefix("Verbs and options") } ?? ""
     let listed = Set(Pattern(#"--[a-z]+(?:-[a-z]+)*"#).matches(in: String(section)).map { $0[0] })
     #expect(declared.contains("--chunk-timeout"))
     #expect(listed.symmetricDifference(declared).subtracting(["--help", "--version", "--output"]) == [])
   }
 
   @Test func `its programs are the ones that are tested`() throws {
-    let tested = try TestedPrograms.all(in: "Tests/P2PTests/EmbeddingTests.swift", between: "// README")
-    let shown = TestedPrograms.shown(in: readme)
+    let tested = try TestedPrograms.all(in: "Tests/P2PTests/EmbeddingTests.swift", between: "// EMBEDDING")
+    let shown = TestedPrograms.shown(in: embedding)
     #expect(shown.count == 3 && shown == tested)
   }
 
   @Test func `its first program is built as code at the top level, too`() throws {
     let file = try Repository.text("Tests/Example/Sources/p2preadme/main.swift")
-    let program = file.components(separatedBy: "// README\n")
+    let program = file.components(separatedBy: "// EMBEDDING\n")
     #expect(
       program.count == 3
         && program[1].split(separator: "\n")
-          == TestedPrograms.shown(in: readme)[0].filter { !$0.isEmpty }.map { $0[...] }
+          == TestedPrograms.shown(in: embedding)[0].filter { !$0.isEmpty }.map { $0[...] }
     )
   }
 }

@@ -1,4 +1,4 @@
-// The library as README.md shows it: a node that serves a folder, and downloads from it. HouseTests compares the two.
+// The library as docs/embedding.md shows it: a node that serves a folder, and downloads from it. HouseTests compares the two.
 import Foundation
 import P2P
 import TestSupport
@@ -19,13 +19,13 @@ import Testing
     return bytes
   }
 
-  @Test func `a program serves a folder and fetches a file, as README.md shows`() async throws {
+  @Test func `a program serves a folder and fetches a file, as docs/embedding.md shows`() async throws {
     let images = try folder("images")
     let state = try folder("state")
     let copies = try folder("copies")
     let bytes = try makeFile(images + "/disk.img", byteCount: 3_000_000)
 
-    // README
+    // EMBEDDING
     let server = try await Server(
       NodeConfiguration(), folder: images, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0), stateFolder: state)
     for file in try await server.scanFolder() { print("\(file.fileID.hex)  \(file.path)") }
@@ -42,7 +42,7 @@ import Testing
     print("\(result.name): \(result.stats.totalChunks) chunks in \(result.stats.duration)")
 
     await server.stop()
-    // README
+    // EMBEDDING
 
     #expect(try Data(contentsOf: URL(fileURLWithPath: copies + "/disk.img")) == bytes)
     #expect(result.path == copies + "/disk.img")
@@ -50,7 +50,7 @@ import Testing
     #expect(result.stats.peers.map(\.peer) == [server.peerID])
   }
 
-  @Test func `a node serves a folder and fetches two files at once, as README.md shows`() async throws {
+  @Test func `a node serves a folder and fetches two files at once, as docs/embedding.md shows`() async throws {
     let images = try folder("images")
     let state = try folder("state")
     let copies = try folder("copies")
@@ -61,7 +61,7 @@ import Testing
     let wanted = try await source.scanFolder().map(\.fileID)
     let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: source.address.port), pinned: source.peerID)
 
-    // README
+    // EMBEDDING
     let node = try Node(NodeConfiguration(), listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0))
     let share = try await node.share(images, stateFolder: state)
     print("\(try await share.scan().count) files on port \(node.address?.port ?? 0)")
@@ -69,7 +69,7 @@ import Testing
     let downloads = wanted.map { node.download($0, from: [peer], to: DownloadTarget(folder: copies)) }
     for download in downloads { print(try await download.result().name) }
     await node.stop()
-    // README
+    // EMBEDDING
 
     for (i, bytes) in bytes.enumerated() {
       #expect(try Data(contentsOf: URL(fileURLWithPath: copies + "/other-\(i + 1).img")) == bytes)
@@ -78,7 +78,7 @@ import Testing
     await source.stop()
   }
 
-  @Test func `a program hears of each file of a folder that is complete, as README.md shows`() async throws {
+  @Test func `a program hears of each file of a folder that is complete, as docs/embedding.md shows`() async throws {
     let images = try folder("images/sub")
     let copies = try folder("copies")
     _ = try makeFile(images + "/large", byteCount: 2_500_000)
@@ -92,14 +92,14 @@ import Testing
     let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: port), pinned: source.peerID)
     let node = try Node(NodeConfiguration())
 
-    // README
+    // EMBEDDING
     let download = node.download(folderID, from: [peer], to: DownloadTarget(folder: copies, name: "images"))
     for await update in download.updates {
       guard case .files(let files) = update else { continue }
       for file in files { print("\(file.path): \(file.byteCount) bytes at \(file.place ?? "nowhere")") }
     }
     print(try await download.result().path ?? "nowhere")
-    // README
+    // EMBEDDING
 
     #expect(
       FileManager.default.contentsEqual(atPath: images + "/large", andPath: copies + "/images/sub/large"))

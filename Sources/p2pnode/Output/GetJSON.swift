@@ -1,4 +1,4 @@
-// The JSON lines of `get`: stable names, sizes in bytes, times in seconds, PeerIDs in full. The README describes them.
+// The JSON lines of `get`: stable names, sizes in bytes, times in seconds, PeerIDs in full. docs/json-events.md describes them.
 import Content
 import PeerNode
 import Posix

@@ -1,10 +1,10 @@
-// The first program of README.md, as code at the top level: HouseTests compares the two.
+// The first program of docs/embedding.md, as code at the top level: HouseTests compares the two.
 //
 //   p2preadme IMAGES STATE COPIES
 import P2P
 
 let (images, state, copies) = (CommandLine.arguments[1], CommandLine.arguments[2], CommandLine.arguments[3])
-// README
+// EMBEDDING
 let server = try await Server(
   NodeConfiguration(), folder: images, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0), stateFolder: state)
 for file in try await server.scanFolder() { print("\(file.fileID.hex)  \(file.path)") }
@@ -21,4 +21,4 @@ let result = try await download.result()
 print("\(result.name): \(result.stats.totalChunks) chunks in \(result.stats.duration)")
 
 await server.stop()
-// README
+// EMBEDDING
