@@ -69,7 +69,7 @@ import Testing
 
   @Test func `each sentence of the specification that refuses something is one of a rule`() throws {
     let start = try #require(text.firstRange(of: "## 6. Preamble"))
-    let end = try #require(text.firstRange(of: "## 11. Whose fault"))
+    let end = try #require(text.firstRange(of: "## 11. Blame"))
     let sentences = text[start.lowerBound..<end.lowerBound].components(separatedBy: ". ")
     let refusing = sentences.filter { sentence in
       ["refuse", "failure", "handshake fails"].contains { sentence.contains($0) }

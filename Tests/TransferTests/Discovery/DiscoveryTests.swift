@@ -188,7 +188,7 @@ private struct Searching {
   private var book = PeerBook()
   private let address = PeerAddress(ip: ip(1), port: 9_800)
 
-  @Test mutating func `a hint does not change whom the user wants at an address while that peer may be there`() {
+  @Test mutating func `a hint replaces no peer that the user named while that peer may be there`() {
     book.add(address, pinned: peerID(1), at: .zero)
     book.add(address, pinned: peerID(2), isHint: true, at: .zero)
     let dialled = book.nextNamedDial(at: .zero)
