@@ -72,7 +72,7 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Content", "Wire", "Storage", "Posix", "Sodium"], path: "Tests/TestSupport"),
 
-    // Hostile peers on real sockets against the real program: a program of its own, since it takes minutes (`.ci/hostile`).
+    // Hostile peers on real sockets against the real program: a program of its own, since it takes minutes (`scripts/hostile`).
     .executableTarget(
       name: "p2phostile",
       dependencies: [

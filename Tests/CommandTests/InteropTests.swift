@@ -1,5 +1,5 @@
 // The command against a peer on another Noise library, both ways, with every suite and pattern, across new keys.
-// `.ci/interop-venv` makes the Python environment that this needs; without it these tests are skipped.
+// `scripts/interop-venv` makes the Python environment that this needs; without it these tests are skipped.
 import Foundation
 import Testing
 
@@ -18,7 +18,7 @@ enum NoisePeer {
   }()
 }
 
-@Suite(.enabled(if: NoisePeer.isThere, "run .ci/interop-venv to make the environment of noise_peer.py"))
+@Suite(.enabled(if: NoisePeer.isThere, "run scripts/interop-venv to make the environment of noise_peer.py"))
 struct InteropTests {
   private let workbench = Workbench()
   /// More records than one key seals.

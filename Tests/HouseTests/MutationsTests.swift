@@ -1,4 +1,4 @@
-// The list of deliberate defects in `.ci/mutations` names the code of today.
+// The list of deliberate defects in `scripts/mutations` names the code of today.
 import Foundation
 import Testing
 
@@ -9,10 +9,10 @@ import Testing
     #expect(output.hasSuffix("0 do not match\n"))
   }
 
-  /// Runs `.ci/mutations` so that it only looks for the texts. Returns its status and all that it wrote.
+  /// Runs `scripts/mutations` so that it only looks for the texts. Returns its status and all that it wrote.
   private func check() throws -> (status: Int32, output: String) {
     let script = Process()
-    script.executableURL = Repository.root.appendingPathComponent(".ci/mutations")
+    script.executableURL = Repository.root.appendingPathComponent("scripts/mutations")
     script.environment = ProcessInfo.processInfo.environment.merging(["CHECK": "1", "ONLY": ""]) { $1 }
     let output = Pipe()
     script.standardOutput = output

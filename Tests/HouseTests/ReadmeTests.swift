@@ -17,7 +17,7 @@ import Testing
   }
 
   @Test func `every place that it names is there`() {
-    let place = Pattern(#"`((?:Sources|Tests|Protocol|packaging|docs|\.ci)/[^` ]*)`"#)
+    let place = Pattern(#"`((?:Sources|Tests|Protocol|packaging|docs|scripts|\.ci)/[^` ]*)`"#)
     let names = pages.flatMap { place.matches(in: $0).map { $0[1] } }
     #expect(names.count > 10)
     for name in names { #expect(Repository.exists(name), "\(name)") }

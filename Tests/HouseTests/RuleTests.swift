@@ -29,8 +29,8 @@ private let samples = [
   Sample(.opensWithComment, wire, "", broken: [1]),
   Sample(.opensWithComment, wire, "// What it is for.\nimport Content\n", broken: []),
   Sample(.opensWithComment, "Sources/CLinux/shim.h", "#pragma once\n", broken: [1]),
-  Sample(.opensWithComment, ".ci/x", "#!/usr/bin/env bash\nset -e\n", broken: [2]),
-  Sample(.opensWithComment, ".ci/x", "#!/usr/bin/env bash\n# What it does.\n", broken: []),
+  Sample(.opensWithComment, "scripts/x", "#!/usr/bin/env bash\nset -e\n", broken: [2]),
+  Sample(.opensWithComment, "scripts/x", "#!/usr/bin/env bash\n# What it does.\n", broken: []),
   Sample(.opensWithComment, "notes.txt", "Anything\n", broken: []),
 
   Sample(.isShort, wire, String(repeating: "\n", count: Rule.linesMax), broken: [Rule.linesMax + 1]),
@@ -118,7 +118,7 @@ private let samples = [
   Sample(.namesActors, "README.md", "It is to be read.\n", broken: []),
 
   Sample(.namesNoMachine, "README.md", "See /" + "work/main\n", broken: [1]),
-  Sample(.namesNoMachine, ".ci/x", "cd \"/" + "tmp/build\"\n", broken: [1]),
+  Sample(.namesNoMachine, "scripts/x", "cd \"/" + "tmp/build\"\n", broken: [1]),
   Sample(.namesNoMachine, test, "let p = \"/" + "home/me\"\n", broken: [1]),
   Sample(.namesNoMachine, test, "let p = \"/tmp\"\n// https://example.org/home/me, a/work/b\n", broken: []),
 ]

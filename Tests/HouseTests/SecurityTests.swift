@@ -14,7 +14,7 @@ import Testing
 
   @Test func `every command that SECURITY.md names exists`() throws {
     let text = try Repository.text("SECURITY.md")
-    for path in [".ci/hostile", "Fuzz/run", ".ci/sanitize"] {
+    for path in ["scripts/hostile", "Fuzz/run", "scripts/sanitize"] {
       #expect(text.contains("`\(path)"))
       #expect(try !Repository.text(path).isEmpty)
     }

@@ -5,7 +5,7 @@ import Foundation
 /// write and lets the servers of the test answer.
 final class Workbench {
   /// How long a test waits for what happens soon: far longer than it takes on a busy machine. Under a sanitizer
-  /// everything is about ten times slower, so `.ci/sanitize` sets P2PNODE_PATIENCE, in seconds.
+  /// everything is about ten times slower, so `scripts/sanitize` sets P2PNODE_PATIENCE, in seconds.
   static let patienceSeconds = ProcessInfo.processInfo.environment["P2PNODE_PATIENCE"].flatMap(Double.init) ?? 60
 
   let folder: String

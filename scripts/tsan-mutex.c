@@ -1,4 +1,4 @@
-// Shows ThreadSanitizer the slow paths of `Synchronization.Mutex`; linked into the tests by `.ci/sanitize thread`.
+// Shows ThreadSanitizer the slow paths of `Synchronization.Mutex`; linked into the tests by `scripts/sanitize thread`.
 //
 // The fast paths are compiled into our own modules, where ThreadSanitizer sees the atomic operations. A contended lock
 // goes through these three functions of the Swift runtime, which is not built with ThreadSanitizer. Without this file
