@@ -1,7 +1,7 @@
 // The actions of a state machine that the caller has not taken yet.
 
-/// Actions in the order in which they were added. One event adds some, then the caller takes all of them; the room is kept
-/// for the next event.
+/// Actions in the order in which they were added. One event adds actions, then the caller takes them all. The array
+/// keeps its capacity for the next event.
 struct ActionQueue<Action: Sendable>: Sendable {
   private var actions: [Action] = []
   /// The place of the next action in `actions`.

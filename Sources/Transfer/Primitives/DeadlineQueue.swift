@@ -1,6 +1,6 @@
-// Deadlines by key: a heap whose first entry is always one that still counts.
+// Deadlines by key: a heap whose first entry is never a cancelled or moved deadline.
 
-/// One deadline for each key. The earliest comes first; of equal ones the one that was set first.
+/// One deadline for each key. The earliest comes first; of equal deadlines the one that was set first.
 public struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
   private var heap = TimeHeap<Key>()
   private var current: [Key: (at: Instant, order: UInt64)] = [:]
@@ -36,7 +36,8 @@ public struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
     return first.value
   }
 
-  /// Restores the invariant: drops what was cancelled or moved from the top, and all of it once it is most of the heap.
+  /// Restores the invariant: removes cancelled and moved deadlines from the top, and all of them once they are most of
+  /// the heap.
   private mutating func settle() {
     if heap.count > 2 * current.count + 64 {
       heap.filter { current[$0.value]?.order == $0.order }

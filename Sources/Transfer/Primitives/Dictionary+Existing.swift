@@ -1,8 +1,8 @@
 // Values that a dictionary is known to hold.
 
 extension Dictionary {
-  /// The value of a key that another part of the same state proves to be here. It is changed in place. Our own bug if the
-  /// key is missing.
+  /// The value of a key that another part of the same state proves to be here, changed in place. A missing key is a bug
+  /// of this program.
   subscript(existing key: Key) -> Value {
     get { self[key, default: Self.missing()] }
     _modify { yield &self[key, default: Self.missing()] }

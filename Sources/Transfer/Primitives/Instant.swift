@@ -9,7 +9,7 @@ public struct Instant: Hashable, Comparable, Sendable {
   public static let zero = Instant(nanoseconds: 0)
 
   public static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
-  /// Held at the ends of Int64: a time that a program gives may be as long as it likes.
+  /// Clamped to the range of Int64, since a calling program may pass a duration of any length.
   public static func + (a: Instant, b: Duration) -> Instant {
     let added = b.wholeNanoseconds
     let (sum, overflow) = a.nanoseconds.addingReportingOverflow(added)
@@ -19,7 +19,7 @@ public struct Instant: Hashable, Comparable, Sendable {
 }
 
 extension Duration {
-  /// The duration in nanoseconds; held at the ends of Int64 (±292 years).
+  /// The duration in nanoseconds; clamped to the range of Int64 (±292 years).
   public var wholeNanoseconds: Int64 {
     let (seconds, attoseconds) = components
     let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
@@ -28,6 +28,6 @@ extension Duration {
     return overflowed ? (seconds < 0 ? .min : .max) : sum
   }
 
-  /// The duration in seconds, as a number to calculate with.
+  /// The duration in seconds.
   public var inSeconds: Double { Double(wholeNanoseconds) / 1e9 }
 }

@@ -1,9 +1,9 @@
 // Values by key, in the order in which their keys were added.
 
-/// A dictionary that keeps its order. A look-up costs the same as in a dictionary; a removal costs a look at all keys.
+/// A dictionary that keeps its order. A look-up costs as much as in a dictionary. A removal scans all keys.
 struct OrderedTable<Key: Hashable & Sendable, Value: Sendable>: Sequence, Sendable {
   private var valueOf: [Key: Value] = [:]
-  /// In the order of adding, each once.
+  /// The keys in the order in which they were added.
   private(set) var keys: [Key] = []
 
   var count: Int { keys.count }
@@ -11,7 +11,7 @@ struct OrderedTable<Key: Hashable & Sendable, Value: Sendable>: Sequence, Sendab
   /// In no order.
   var values: Dictionary<Key, Value>.Values { valueOf.values }
 
-  /// Nil if the key is not in the table. A new key comes last. To set nil removes the key.
+  /// Nil if the key is not in the table. A new key comes last. Setting nil removes the key.
   subscript(key: Key) -> Value? {
     get { valueOf[key] }
     set {

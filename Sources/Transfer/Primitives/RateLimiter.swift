@@ -1,6 +1,6 @@
-// A token bucket: so many bytes a second over time, so many at once.
+// A token bucket: it limits the bytes a second over time, and the bytes at once.
 
-/// Counts in bytes × 10⁻⁹, so that no time is too short to be counted. Full at the start.
+/// The bucket is full at the start. It counts in units of 10⁻⁹ bytes, so that even one nanosecond adds credit.
 public struct RateLimiter: Sendable {
   private static let unit: UInt64 = 1_000_000_000
   /// 8 GiB a second: the highest rate that the counter can hold.
@@ -22,7 +22,7 @@ public struct RateLimiter: Sendable {
     last = now
   }
 
-  /// Takes as many bytes as there are, up to `count`.
+  /// Takes the available bytes, at most `count`. Returns how many it took.
   public mutating func take(upTo count: Int, at now: Instant) -> Int {
     refill(at: now)
     let taken = min(UInt64(max(count, 0)), credit / RateLimiter.unit)
@@ -30,7 +30,7 @@ public struct RateLimiter: Sendable {
     return Int(taken)
   }
 
-  /// How long until `count` bytes (at most the burst) are there; zero where they are.
+  /// Returns the time until `count` bytes (at most the burst) are available; zero if they are available now.
   public mutating func delay(until count: Int, at now: Instant) -> Duration {
     refill(at: now)
     let wanted = min(UInt64(max(count, 0)), burst) * RateLimiter.unit

@@ -1,4 +1,4 @@
-// A table of bounded size for what strangers cause: once it is full it forgets what was added first.
+// A table of bounded size, for entries that strangers cause. Once it is full it forgets the entry that was added first.
 
 /// Values by key, at most `capacity` of them.
 struct RecentTable<Key: Hashable & Sendable, Value: Sendable>: Sendable {
@@ -16,7 +16,7 @@ struct RecentTable<Key: Hashable & Sendable, Value: Sendable>: Sendable {
   var count: Int { values.count }
   var isEmpty: Bool { values.isEmpty }
 
-  /// To set nil removes the key.
+  /// Setting nil removes the key.
   subscript(key: Key) -> Value? {
     get { values[key] }
     set {

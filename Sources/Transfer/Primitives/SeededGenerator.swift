@@ -1,4 +1,4 @@
-// Random numbers that repeat with their seed, so that a run can be played again.
+// Random numbers that repeat with their seed, so that a run can be repeated.
 
 /// SplitMix64 (Steele, Lea, Flood 2014). For jitter, never for keys.
 public struct SeededGenerator: RandomNumberGenerator, Sendable {

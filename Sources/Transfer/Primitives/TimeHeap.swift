@@ -1,7 +1,7 @@
-// Values by their times: what is due first comes first.
+// Values by their times, the one that is due first in front.
 
-/// A binary heap. Of equal times the value that was added first comes first. Inlinable, since the simulator, in another
-/// module, calls it for each event: without this a large crowd takes a sixth longer.
+/// A binary heap. Of equal times the value that was added first comes first. Inlinable, because the simulator, in
+/// another module, calls it for each event: without inlining, a simulation of a large swarm takes a sixth longer.
 public struct TimeHeap<Value: Sendable>: Sendable {
   public struct Entry: Sendable {
     public let at: Instant
