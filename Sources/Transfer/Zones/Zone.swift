@@ -1,4 +1,4 @@
-// Where peers say that they are: in the zone of this node, in another one, or nowhere.
+// The zones that peers announce, as this node sees them: its own zone, another zone, or none.
 import Wire
 
 /// The zone of a node, and the PeerID under which the peers of the zone know the node.
@@ -11,7 +11,7 @@ public struct ZoneMembership: Hashable, Sendable {
   public init(name: ZoneName, member: PeerID) { (self.name, self.member) = (name, member) }
 }
 
-/// The zone of a peer, as this node sees it. It is the peer's claim.
+/// The zone of a peer, compared with the zone of this node. The peer's claim is not verified.
 public enum PeerZone: Hashable, Sendable, CaseIterable {
   /// The zone of this node.
   case own
@@ -20,24 +20,24 @@ public enum PeerZone: Hashable, Sendable, CaseIterable {
   /// The peer announced no zone.
   case unknown
 
-  /// - `claimed`: the zone that the peer announced; nil: it announced none.
+  /// - `claimed`: the zone that the peer announced; nil if it announced none.
   /// - `own`: the zone of this node.
   public init(_ claimed: ZoneName?, own: ZoneName) { self = claimed.map { $0 == own ? .own : .other } ?? .unknown }
 }
 
-/// Bytes, by the zone of the peer that gave or got them.
+/// Bytes, by the zone of the peer that sent or received them.
 public struct ZoneBytes: Hashable, Sendable {
-  /// Peers of the zone of this node.
+  /// Bytes of peers in the zone of this node.
   public var own: UInt64 = 0
-  /// Peers of other zones.
+  /// Bytes of peers in other zones.
   public var other: UInt64 = 0
-  /// Peers that announced no zone.
+  /// Bytes of peers that announced no zone.
   public var unknown: UInt64 = 0
 
   /// No bytes yet.
   public init() {}
 
-  /// The bytes of one of the three.
+  /// The bytes of the peers in one of the three kinds of zone.
   public subscript(zone: PeerZone) -> UInt64 {
     get {
       switch zone {
@@ -55,7 +55,7 @@ public struct ZoneBytes: Hashable, Sendable {
     }
   }
 
-  /// The sum, each zone for itself.
+  /// Adds two counts zone by zone.
   public static func + (a: ZoneBytes, b: ZoneBytes) -> ZoneBytes {
     var sum = a
     for zone in PeerZone.allCases { sum[zone] += b[zone] }

@@ -1,19 +1,20 @@
-// What a download of a node in a zone knows of its zone.
+// The zone as one download sees it: its partners there, and the chunks that it fetches from outside.
 import Content
 import Wire
 
-/// The partners of a download: peers of its zone that give what they promise. Only to them it leaves chunks that it could
-/// also fetch from outside the zone.
+/// Knows the partners of a download. A partner is a peer of the same zone that delivers what it promises. The download
+/// leaves chunks that it could fetch from outside the zone only to partners.
 struct ZoneState: Sendable {
-  /// A peer of the zone is a partner for so long after its last verified leaf, and after it came. A partner that fetches
-  /// from far away has a leaf sooner, even where ten of them share 1 Mbit/s; a liar holds up a chunk no longer.
+  /// A peer of the zone stays a partner for this long after it joined, and after each leaf of it that verified. Honest
+  /// partners fetch from far away and still give a leaf sooner, even if ten of them share 1 Mbit/s. A liar holds up a
+  /// chunk no longer than this.
   static let patience = Duration.seconds(10)
-  /// The score that a partner has at least: 100 less two failures.
+  /// The lowest score of a partner: 100 less two failures.
   static let scoreMin = 50
-  /// Before anything came from outside the zone: chunks that are asked for there at a time.
+  /// Chunks that are in flight from outside the zone at a time, before any leaf came from there.
   static let importsAtStart = 2
-  /// Chunks are asked for outside the zone for so many seconds at the rate at which they come. The link between zones is
-  /// shared, and what waits for it comes too late, or twice.
+  /// Requests outside the zone cover this many seconds at the measured rate. The nodes of the zone share the link
+  /// between zones, and a request that waits long for it is answered too late, or twice.
   static let importSeconds = 4.0
 
   let membership: ZoneMembership
@@ -21,12 +22,12 @@ struct ZoneState: Sendable {
   fileprivate(set) var shares = ZoneShares.all
   /// The numbers of the partners, ascending.
   fileprivate(set) var partners: [Int] = []
-  /// An unproven peer of the zone gave nothing in time: from then on only proven ones become partners. So strangers that
-  /// come one after the other hold up a download once.
+  /// Whether an unproven peer of the zone gave nothing within `patience`. From then on only proven peers become
+  /// partners, so that strangers that join one after another hold up a download only once.
   fileprivate(set) var isWaryOfStrangers = false
-  /// Whether as many chunks are asked for outside the zone as may be at a time.
+  /// Whether the most chunks that may be in flight from outside the zone are in flight.
   fileprivate(set) var areImportsFull = false
-  /// What came from outside the zone.
+  /// Measures the rate of the bytes from outside the zone.
   private var imported = SpeedMeter()
   private var hasImported = false
 
@@ -38,7 +39,7 @@ struct ZoneState: Sendable {
     hasImported = true
   }
 
-  /// Chunks that may be asked for outside the zone at a time.
+  /// Returns how many chunks may be in flight from outside the zone at a time.
   fileprivate func importsMax(chunkSize: Int, at now: Instant) -> Int {
     guard hasImported else { return ZoneState.importsAtStart }
     let chunks = imported.bytesPerSecond(at: now) * ZoneState.importSeconds / Double(chunkSize)
@@ -47,27 +48,27 @@ struct ZoneState: Sendable {
 }
 
 extension DownloadState {
-  /// The peer of a connection announced its zone.
+  /// Notes the zone that the peer of a connection announced.
   mutating func learn(_ id: ConnectionID, zone name: ZoneName) {
     guard let zone, connections[id] != nil else { return }
     connections[existing: id].zone = PeerZone(name, own: zone.membership.name)
     if let number = connections.peer(of: id) { peers[number].zone = connections[existing: id].zone }
   }
 
-  /// Leaves of a peer were verified.
+  /// Notes that leaves of a peer were verified.
   mutating func gave(_ byteCount: Int, by number: Int, at now: Instant) {
     peers[number].gaveAt = now
     zone?.gave(byteCount, from: peers[number].zone, at: now)
     tally.stats.zones?[peers[number].zone] += UInt64(byteCount)
   }
 
-  /// Whether a peer is in another zone than this node, or announced none.
+  /// Returns whether a peer is in another zone than this node, or announced none.
   func isOutside(_ number: Int) -> Bool { peers[number].zone != .own }
 
   /// Whether the download leaves chunks to partners.
   private var hasPartners: Bool { zone?.partners.isEmpty == false }
 
-  /// Looks again at who the partners are, and how much is asked for outside the zone.
+  /// Determines the partners anew, and counts the chunks that are in flight from outside the zone.
   mutating func reviewZone(at now: Instant) {
     guard let zone else { return }
     var partners: [Int] = []
@@ -103,7 +104,8 @@ extension DownloadState {
     chunks.reconsider()
   }
 
-  /// A stream needs its next chunks now, and its partners fetch theirs in another order.
+  /// Returns the shares of this node. A stream fetches every chunk itself: it needs its next chunks now, and partners
+  /// fetch in another order.
   private func shares(beside partners: [Int]) -> ZoneShares {
     if partners.isEmpty || settings.order != .rarestFirst { return .all }
     guard settings.shares, let own = zone?.membership.member else { return .none }
@@ -120,21 +122,21 @@ extension DownloadState {
     zone!.areImportsFull = count >= importsMax
   }
 
-  /// Whether no more may be asked of a peer now, since it is outside the zone.
+  /// Returns whether a peer outside the zone may not be asked for more now.
   func waitsForImports(_ number: Int) -> Bool { zone?.areImportsFull == true && isOutside(number) }
 
-  /// The chunks that a peer outside the zone may be asked for. Nil: all.
+  /// Returns the chunks that a peer may be asked for. Nil: all.
   func zoneFilter(for number: Int) -> ZoneFilter? {
     guard let zone, !zone.partners.isEmpty, isOutside(number) else { return nil }
     let held = zone.partners.compactMap { peers[$0].connection.flatMap { connections.availability(of: $0) } }
     return ZoneFilter(shares: zone.shares, partners: held)
   }
 
-  /// Whether a chunk is left to the partners, and so not asked of this peer.
+  /// Returns whether a chunk is left to the partners, so that this peer is not asked for it.
   func isLeftToZone(_ chunk: ChunkIndex, instead number: Int) -> Bool {
     zoneFilter(for: number).map { !$0.allows(Int(chunk.rawValue)) } ?? false
   }
 
-  /// Whether a peer is not asked for what another peer is asked for already: it would come between zones twice.
+  /// Returns whether a peer is too far away for hedges: the chunk would cross the link between zones twice.
   func isTooFarForHedge(_ number: Int) -> Bool { hasPartners && isOutside(number) }
 }
