@@ -1,9 +1,9 @@
-// The contents of a journal, up to its torn end if it has one. They are a hint: nothing counts before it was verified
+// The contents of a journal, up to the torn end if there is one. They are a hint: the download verifies every claim
 // against the root or the bytes on the disk.
 import Content
 import Wire
 
-/// A journal that was read.
+/// A journal as it was read from its file.
 public struct JournalContents: Sendable {
   struct Run: Hashable, Sendable {
     let first: ChunkIndex
@@ -12,7 +12,7 @@ public struct JournalContents: Sendable {
   }
 
   public let header: JournalHeader
-  /// The output's name: the last that was chosen.
+  /// The name that was last chosen for the output.
   public private(set) var name: String
   /// Bytes up to the end of the last whole batch. The caller cuts off what follows.
   public private(set) var byteCount: Int
@@ -22,7 +22,7 @@ public struct JournalContents: Sendable {
   private(set) var runs: [Run] = []
   private(set) var leafHashes: [ChunkIndex: [Digest]] = [:]
 
-  /// Reads as far as the bytes are whole. Nil where not even the header is.
+  /// Reads the header and all whole batches. Nil if the header is not whole.
   public init?(decoding bytes: [UInt8]) {
     var reader = ByteReader(bytes)
     guard let (header, checksum) = JournalHeader.decode(&reader) else { return nil }
@@ -37,7 +37,7 @@ public struct JournalContents: Sendable {
     }
   }
 
-  /// A journal that begins: its header is all that it says.
+  /// Makes a new journal, which has only a header.
   public init(_ header: JournalHeader) {
     let (bytes, checksum) = header.encoded()
     self.header = header
@@ -46,7 +46,7 @@ public struct JournalContents: Sendable {
     byteCount = bytes.count
   }
 
-  /// Bytes of the file that the journal claims, in whole leaves; never more than the file has.
+  /// Bytes of the file that the journal claims to be on the disk, in whole leaves, at most the file's length.
   public var claimedByteCount: UInt64 {
     var masks: [UInt32: UInt64] = [:]
     let chunkCount = UInt32(ChunkLayout(fileLength: header.length)?.chunkCount ?? 0)
@@ -57,10 +57,10 @@ public struct JournalContents: Sendable {
     return min(UInt64(leaves) * UInt64(ChunkLayout.wireLeafSize), header.length)
   }
 
-  /// The bytes of a journal that begins.
+  /// Returns the bytes of a new journal.
   public static func opening(_ header: JournalHeader) -> [UInt8] { header.encoded().bytes }
 
-  /// The output gets another name. Returns the bytes to append.
+  /// Gives the output another name. Returns the bytes to append to the journal.
   public mutating func rename(to name: String) -> [UInt8] {
     precondition(JournalHeader.isComponent(name), "a name is one component")
     let (bytes, checksum) = JournalBatch.encoded([.name(name)], after: checksum)
@@ -79,7 +79,8 @@ public struct JournalContents: Sendable {
     }
   }
 
-  /// What the journal claims to be on the disk, by chunk of the file, as leaves that the chunk has.
+  /// Returns, for each chunk, a mask of the leaves that the journal claims to be on the disk. The masks have only
+  /// leaves that the chunk has.
   public func claims(in layout: ChunkLayout) -> [ChunkIndex: UInt64] {
     var claims: [ChunkIndex: UInt64] = [:]
     for run in runs {
@@ -92,7 +93,8 @@ public struct JournalContents: Sendable {
     return claims
   }
 
-  /// The parts of the journal that verify against the root, and its claims. Nil if it belongs to another file.
+  /// Returns the pages of the journal that verify against the root, and its unverified claims. Nil if the journal
+  /// belongs to another file.
   public func resume(
     of manifest: Manifest, chunksPerPage: Int = PageLayout.wireChunksPerPage
   ) -> JournalResume? {
@@ -111,13 +113,13 @@ public struct JournalContents: Sendable {
   }
 }
 
-/// What a journal gives a download that goes on.
+/// The part of a journal that a resumed download uses.
 public struct JournalResume: Sendable {
-  /// Verified against the root, in order.
+  /// Pages that were verified against the root, in ascending order.
   public let pages: [HashPage]
-  /// Leaves that are said to be on the disk.
+  /// Leaves that the journal claims to be on the disk, not yet verified.
   public let claims: [ChunkIndex: UInt64]
-  /// Not yet verified: see `leafHashes(of:hash:in:)`.
+  /// Not yet verified: `leafHashes(of:hash:in:)` verifies them.
   private let leafHashes: [ChunkIndex: [Digest]]
 
   public init() { self.init(pages: [], claims: [:], leafHashes: [:]) }
@@ -128,7 +130,8 @@ public struct JournalResume: Sendable {
     self.leafHashes = leafHashes
   }
 
-  /// The hashes of a chunk's leaves, if the journal has them and they are those of the chunk.
+  /// Returns the hashes of a chunk's leaves. Nil if the journal lacks them, or they do not verify against the chunk
+  /// hash.
   public func leafHashes(of chunk: ChunkIndex, hash: Digest, in layout: ChunkLayout) -> [Digest]? {
     guard let hashes = leafHashes[chunk] else { return nil }
     do throws(LeafHashesFault) {

@@ -1,14 +1,14 @@
-// What the journal's state is told, what it wants done, and its numbers.
+// The events, actions and settings of the journal's state machine.
 import Content
 
-/// Something happened to what a download keeps on the disk.
+/// An event that concerns the data or the journal of a download.
 public enum JournalEvent: Sendable {
-  /// Leaves hash and are written, not necessarily to the disk. `leafHashes`: all those of the chunk, where they are at
-  /// hand.
+  /// Leaves were verified and written, but perhaps not synced. `leafHashes`: the hashes of all leaves of the chunk, if
+  /// they are known.
   case verified(ChunkIndex, mask: UInt64, leafHashes: [Digest]?)
-  /// Leaves that the journal claims already, and that were found on the disk.
+  /// Leaves that the journal already claims were found on the disk.
   case held(ChunkIndex, mask: UInt64)
-  /// A page of chunk hashes that leads to the root.
+  /// A page of chunk hashes was verified against the root.
   case page(HashPage)
   /// `syncData` is done.
   case dataSynced
@@ -16,38 +16,39 @@ public enum JournalEvent: Sendable {
   case journalSynced
   /// `place`, `syncFolder` and `removeJournal` are done.
   case placed
-  /// One of the actions failed: nothing more is said or done.
+  /// An action failed. Nothing is appended or done afterwards.
   case failed
   case timerFired
-  /// Every chunk is verified and written: the output may have its name.
+  /// Every chunk is verified and written, so the output can get its name.
   case completed
-  /// The download ends without being complete: what can be claimed is, for a later one.
+  /// The download ends incomplete. The journal still claims what it can, for a later download.
   case stopped
 }
 
-/// To be done in order. Where one fails, those after it are not done, and none is tried again.
+/// An action for the caller. The caller does the actions in order. If one fails, it does none of the rest, and repeats
+/// none.
 public enum JournalAction: Hashable, Sendable {
-  /// Wait until all that was written is on the disk; then `dataSynced`.
+  /// Sync all written data to the disk, then report `dataSynced`.
   case syncData
-  /// Append to the journal.
+  /// Append these bytes to the journal.
   case append([UInt8])
-  /// Wait until the journal is on the disk, and the names of part file and journal; then `journalSynced`.
+  /// Sync the journal, and the names of part file and journal, to the disk, then report `journalSynced`.
   case syncJournal
   /// Give the output its name.
   case place
-  /// Wait until the name is on the disk.
+  /// Sync the folder, so that the name is on the disk.
   case syncFolder
-  /// Remove the journal, if there is one: it is of no more use, and harmless; then `placed`.
+  /// Remove the journal if there is one, then report `placed`. The journal is of no more use, but harmless if it stays.
   case removeJournal
 }
 
-/// The numbers of a journal.
+/// The limits of a journal.
 public struct JournalSettings: Hashable, Sendable {
-  /// Files up to this length, in bytes, are quickly hashed or fetched again: they need no journal.
+  /// Files up to this length, in bytes, need no journal: they are quickly hashed or fetched again.
   public var fileBytesWithoutJournalMax: UInt64 = 64 << 20
-  /// Verified bytes that are synced at the latest.
+  /// A sync begins at the latest when this many verified bytes wait for it.
   public var unsyncedBytesMax: UInt64 = 64 << 20
-  /// How long a verified leaf waits at the latest, unless a sync is under way.
+  /// The longest time that a verified leaf waits for a sync, unless one is under way.
   public var unsyncedMax: Duration = .seconds(5)
 
   public init() {}

@@ -1,24 +1,24 @@
-// How a download opens the journal that an earlier download left, before it appends to it.
+// How a download opens the journal that an earlier download left, before it appends to the journal.
 import Content
 
-/// How a download's journal begins: a whole one goes on, anything else is replaced.
+/// The start of a download's journal. A journal that fits the file is continued; any other one is replaced.
 public struct JournalOpening: Sendable {
-  /// What batches are chained to.
+  /// The journal that later batches are chained to.
   public let contents: JournalContents
-  /// What it says of the part file.
+  /// The journal's claims about the part file.
   public let resume: JournalResume
-  /// Bytes of the journal's file that stay. The caller cuts off the rest before it appends.
+  /// Bytes of the journal's file to keep. The caller cuts off the rest before it appends.
   public let keptByteCount: Int
-  /// Bytes to append then.
+  /// Bytes to append after the cut.
   public let appended: [UInt8]
 
-  /// Whether a file is long enough for a journal, and its name one that a journal can say.
+  /// Returns whether a download needs a journal: the file is long enough, and a journal can hold the output's name.
   public static func isNeeded(for manifest: Manifest, name: String, _ settings: JournalSettings) -> Bool {
     manifest.length > settings.fileBytesWithoutJournalMax && JournalHeader.isComponent(name)
   }
 
-  /// - `bytes`: of the journal's file, empty where there was none.
-  /// - `isPartNew`: there was no part file. What such a journal says is of another's bytes.
+  /// - `bytes`: the contents of the journal's file, empty if there was none.
+  /// - `isPartNew`: there was no part file, so the journal's claims are about a file that is gone.
   public init(
     _ bytes: [UInt8], isPartNew: Bool, of manifest: Manifest, name: String,
     chunksPerPage: Int = PageLayout.wireChunksPerPage
@@ -41,12 +41,12 @@ public struct JournalOpening: Sendable {
 }
 
 extension JournalResume {
-  /// How many chunks are looked for at a time: their leaf hashes take 2 MiB.
+  /// How many chunks are looked for on the disk at a time: their leaf hashes take 2 MiB.
   public static let sharedChunksMax = 1 << 10
 
-  /// The next chunks of a folder whose hashes are known without a page, to be looked for on the disk. A folder may have
-  /// millions of them.
-  /// - `first`: how many came before.
+  /// Returns the next chunks of a folder to look for on the disk. Their hashes are known without a page. A folder may
+  /// have millions of such chunks.
+  /// - `first`: how many chunks earlier calls returned.
   public func sharedChunks(
     of folder: FolderLayout, from first: Int, countMax: Int = JournalResume.sharedChunksMax
   ) -> [ChunkOnDisk] {
@@ -60,7 +60,7 @@ extension JournalResume {
     }
   }
 
-  /// The chunks of a verified page, to be looked for on the disk.
+  /// Returns the chunks of a verified page, to look for on the disk.
   public func chunks(of page: HashPage, in pages: PageLayout) -> [ChunkOnDisk] {
     zip(pages.chunks(of: page.index), page.chunkHashes).map { index, hash in
       let chunk = ChunkIndex(UInt32(index))
@@ -71,7 +71,8 @@ extension JournalResume {
 }
 
 extension JournalEvent {
-  /// The event for leaves that were found to be right: the journal does not claim again what it claims already.
+  /// Returns the events for leaves that were found on the disk and verified. Leaves that the journal already claims
+  /// become `held`, so that they are not claimed again.
   public static func found(
     _ leaves: [(chunk: ChunkIndex, mask: UInt64)], among chunks: [ChunkOnDisk]
   ) -> [JournalEvent] {

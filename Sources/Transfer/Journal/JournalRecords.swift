@@ -1,5 +1,5 @@
 // The bytes of a journal: a header, then batches. Each batch has its length and a checksum that chains it to all bytes
-// before it, so that a reader can tell a torn end from a whole one.
+// before it, so that a reader recognises a torn end.
 import Content
 import Wire
 
@@ -10,7 +10,7 @@ import Wire
 public struct JournalHeader: Hashable, Sendable {
   static let magic = Array("p2pnode journal\n".utf8)
   static let version: UInt8 = 1
-  /// A file name cannot be longer.
+  /// The longest file name that Linux allows, in bytes.
   static let nameBytesMax = 255
 
   public let kind: ContentKind
@@ -18,10 +18,10 @@ public struct JournalHeader: Hashable, Sendable {
   /// The file's length in bytes.
   public let length: UInt64
   public let root: Digest
-  /// The output's name, one path component.
+  /// The output's name, a single path component.
   public let name: String
 
-  /// The name must be a path component.
+  /// - `name`: a single path component.
   public init(_ manifest: Manifest, name: String) {
     precondition(JournalHeader.isComponent(name), "a name is one component")
     self.init(kind: manifest.kind, fileID: manifest.fileID, length: manifest.length, root: manifest.root, name: name)
@@ -35,19 +35,19 @@ public struct JournalHeader: Hashable, Sendable {
     self.name = name
   }
 
-  /// Whether the journal is that of this file.
+  /// Returns whether the journal belongs to this file.
   func belongs(to manifest: Manifest) -> Bool {
     kind == manifest.kind && fileID == manifest.fileID && length == manifest.length && root == manifest.root
   }
 
-  /// Whether a name can be that of an output: one component of a path.
+  /// Returns whether a name can be an output's name: a single path component.
   public static func isComponent(_ name: String) -> Bool {
     let bytes = name.utf8
     return (1...nameBytesMax).contains(bytes.count) && name != "." && name != ".."
       && !bytes.contains { $0 == 0 || $0 == UInt8(ascii: "/") }
   }
 
-  /// The header's bytes, and the checksum that they end with.
+  /// Returns the header's bytes, and the checksum at their end.
   func encoded() -> (bytes: [UInt8], checksum: Digest) {
     var out = JournalHeader.magic
     out.append(JournalHeader.version)
@@ -62,7 +62,7 @@ public struct JournalHeader: Hashable, Sendable {
     return (out, checksum)
   }
 
-  /// Nil where the bytes do not begin with a whole header of this version.
+  /// Nil if the bytes do not begin with a whole header of this version.
   static func decode(_ reader: inout ByteReader) -> (header: JournalHeader, checksum: Digest)? {
     guard reader.take(magic.count) == magic, reader.u8() == version, let kind = reader.u8().flatMap(ContentKind.init),
       let fileID = reader.digest(), let length = reader.u64(), let root = reader.digest(),
@@ -74,15 +74,15 @@ public struct JournalHeader: Hashable, Sendable {
   }
 }
 
-/// One statement of a batch.
+/// One record of a batch.
 enum JournalRecord: Hashable, Sendable {
   /// `1 | page u32 | n u16 | n × 32 B chunk hashes | m u8 | m × 32 B uncle hashes`
   case page(HashPage)
   /// `2 | first chunk u32 | count u32 | mask u64`: each chunk of the run has these leaves on the disk, bit 0 the first.
   case leaves(first: ChunkIndex, count: UInt32, mask: UInt64)
-  /// `3 | chunk u32 | n u8 | n × 32 B`: what the leaves of an unfinished chunk hash to.
+  /// `3 | chunk u32 | n u8 | n × 32 B`: the leaf hashes of an unfinished chunk.
   case leafHashes(ChunkIndex, [Digest])
-  /// `4 | n u8 | n B`: the output is called otherwise from here on.
+  /// `4 | n u8 | n B`: the new name of the output.
   case name(String)
 
   func append(to out: inout [UInt8]) {
@@ -111,7 +111,7 @@ enum JournalRecord: Hashable, Sendable {
     }
   }
 
-  /// Nil where it is not a record, or not a whole one.
+  /// Nil if the next bytes are not a whole record.
   static func decode(_ reader: inout ByteReader) -> JournalRecord? {
     switch reader.u8() {
     case 1:
@@ -135,9 +135,9 @@ enum JournalRecord: Hashable, Sendable {
   }
 }
 
-/// Statements that were appended together: `length u32 | records | SHA-256 of (checksum before ‖ length ‖ records)`.
+/// Records that were appended together: `length u32 | records | SHA-256 of (checksum before ‖ length ‖ records)`.
 enum JournalBatch {
-  /// The batch's bytes, and the checksum that they end with.
+  /// Returns the batch's bytes, and the checksum at their end.
   static func encoded(_ records: [JournalRecord], after previous: Digest) -> (bytes: [UInt8], checksum: Digest) {
     var body: [UInt8] = []
     for record in records { record.append(to: &body) }
@@ -150,7 +150,7 @@ enum JournalBatch {
     return (out, checksum)
   }
 
-  /// Nil where the next bytes are not a whole batch.
+  /// Nil if the next bytes are not a whole batch.
   static func decode(
     _ reader: inout ByteReader, after previous: Digest
   ) -> (records: [JournalRecord], checksum: Digest)? {

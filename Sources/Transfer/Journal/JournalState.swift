@@ -1,21 +1,21 @@
-// When a download syncs its data, and when the journal claims it: first the data, then the claim, then the sync of the
-// claim. At the end first the data, then the name, then the folder. A leaf is claimed, and an output gets its name,
+// When a download syncs its data, and when the journal claims it: sync the data, append the claim, sync the journal. At
+// the end: sync the data, give the output its name, sync the folder. A leaf is claimed, and the output gets its name,
 // only when the data is known to be on the disk.
 import Content
 
-/// Decides when to sync and what to append. Does no I/O and reads no clock. After each `handle`, take actions until there
-/// are none; at `deadline`, hand in `.timerFired`. Ends with `.completed` or `.stopped`, after which `isOver` tells when
-/// nothing is left to wait for.
+/// Decides when to sync and what to append. Does no I/O and reads no clock. After each `handle`, take actions until
+/// there are none; at `deadline`, hand in `.timerFired`. Ends with `.completed` or `.stopped`, after which `isOver`
+/// becomes true once nothing is left to wait for.
 public struct JournalState: Sendable {
   private enum Phase: Hashable, Sendable { case idle, syncingData, syncingJournal, syncingAll, placing, over, failed }
   private enum Ending: Hashable, Sendable { case none, complete, stopped, stoppedAndSaid }
 
-  /// A chunk that is not wholly claimed. Its masks are disjoint.
+  /// A chunk of which some leaves are not claimed yet. Its masks are disjoint.
   private struct Progress: Sendable {
     var unsynced: UInt64 = 0
     var syncing: UInt64 = 0
     var claimed: UInt64 = 0
-    /// Nil where unknown, or not needed.
+    /// The hashes of all leaves. Nil if they are unknown or not needed.
     var leafHashes: [Digest]?
     /// Whether a later download knows the leaf hashes: from the journal, or from the listing of a folder.
     var areLeafHashesJournaled = false
@@ -26,11 +26,11 @@ public struct JournalState: Sendable {
 
   private let layout: ChunkLayout
   private let settings: JournalSettings
-  /// What the next batch is chained to; nil where there is no journal.
+  /// The checksum that the next batch is chained to; nil if there is no journal.
   private var checksum: Digest?
   private var phase = Phase.idle
   private var ending = Ending.none
-  /// Whether everything that was ever appended is on the disk, as far as it is worth anything.
+  /// Whether every appended claim is on the disk.
   private var isJournalSynced: Bool
   private var progress: [ChunkIndex: Progress] = [:]
   private var whole: ChunkSet
@@ -41,10 +41,10 @@ public struct JournalState: Sendable {
   private var firstUnsynced: Instant?
   private var actions = ActionQueue<JournalAction>()
 
-  /// Verified bytes of which no sync has begun.
+  /// Verified bytes whose sync has not begun.
   public private(set) var unsyncedBytes: UInt64 = 0
 
-  /// Goes on where a journal ends. Nil: the file needs no journal, and only its end is decided here.
+  /// Continues a journal. Nil: the file has no journal, and only its end is decided here.
   public init(after contents: JournalContents?, in layout: ChunkLayout, settings: JournalSettings = JournalSettings()) {
     self.layout = layout
     self.settings = settings
@@ -54,15 +54,15 @@ public struct JournalState: Sendable {
     whole = ChunkSet(capacity: layout.chunkCount)
   }
 
-  /// When to hand in `.timerFired`; nil where nothing waits for a time.
+  /// When to hand in `.timerFired`; nil if no timer runs.
   public var deadline: Instant? {
     phase == .idle && ending == .none ? firstUnsynced.map { $0 + settings.unsyncedMax } : nil
   }
 
-  /// Nothing more is to come.
+  /// Whether no further action will come.
   public var isOver: Bool { phase == .over || phase == .failed }
 
-  /// The next thing to do, in order; nil where nothing is left until the next event.
+  /// Returns the next action, in order; nil if none is left until the next event.
   public mutating func nextAction() -> JournalAction? { actions.takeFirst() }
 
   public mutating func handle(_ event: JournalEvent, at now: Instant) {
@@ -93,7 +93,7 @@ public struct JournalState: Sendable {
 
   private mutating func dataSynced(at now: Instant) {
     switch phase {
-    case .syncingData where ending == .complete: phase = .idle  // with all chunks whole, claims are of no more use
+    case .syncingData where ending == .complete: phase = .idle  // all chunks are whole: claims are of no more use
     case .syncingData: claim(at: now)
     case .syncingAll:
       phase = .placing
@@ -120,12 +120,13 @@ public struct JournalState: Sendable {
       unsyncedBytes += byteCount(of: new, in: chunk)
       if firstUnsynced == nil { firstUnsynced = now }
     }
-    // Claimed all at once, it needs none.
+    // A chunk that is claimed as a whole needs no leaf hashes in the journal.
     if entry.unsynced == all { entry.leafHashes = nil }
     progress[chunk] = entry
   }
 
-  /// Where each file of a shared chunk has one leaf, the listing has the leaf hashes: the journal need not.
+  /// Returns the entry of a new chunk. If each file of a shared chunk has one leaf, the listing has the leaf hashes,
+  /// and the journal does not need them.
   private func begun(_ chunk: ChunkIndex) -> Progress {
     var entry = Progress()
     entry.areLeafHashesJournaled = layout.folder?.knowsLeafHashes(of: chunk) ?? false
@@ -140,7 +141,7 @@ public struct JournalState: Sendable {
       progress[chunk] = nil
       whole.insert(Int(chunk.rawValue))
     } else {
-      // Leaves of an unfinished chunk were found by the hashes that the journal has.
+      // The journal has the leaf hashes: leaves of an unfinished chunk are found only by these.
       entry.areLeafHashesJournaled = true
       progress[chunk] = entry
     }
@@ -155,7 +156,8 @@ public struct JournalState: Sendable {
     if unsyncedBytes >= settings.unsyncedBytesMax || now >= firstUnsynced + settings.unsyncedMax { sync() }
   }
 
-  /// Appends one more batch. Leaves that still wait for their hashes are useless to a later download.
+  /// Has one more batch appended, then ends. Leaves whose hashes are still missing are not claimed: a later download
+  /// could not verify them.
   private mutating func sayTheRest() {
     if ending == .stopped, !unsynced.isEmpty {
       ending = .stoppedAndSaid
@@ -177,7 +179,7 @@ public struct JournalState: Sendable {
     actions.append(.syncData)
   }
 
-  /// The data of all that was written before the sync began is on the disk: it may be said.
+  /// Claims all data that was written before the sync began: that data is on the disk now.
   private mutating func claim(at now: Instant) {
     guard let previous = checksum else { preconditionFailure("without a journal nothing is claimed") }
     var records = pages.map { JournalRecord.page($0) }
@@ -202,7 +204,7 @@ public struct JournalState: Sendable {
     actions += [.append(bytes), .syncJournal]
   }
 
-  /// The leaves of a chunk that may be claimed; nil where they have to wait.
+  /// Returns the leaves of a chunk that may be claimed; nil if they have to wait for their hashes.
   private mutating func claim(_ chunk: ChunkIndex, _ records: inout [JournalRecord], at now: Instant) -> UInt64? {
     guard var entry = progress[chunk] else { return nil }
     let mask = entry.syncing
@@ -213,7 +215,7 @@ public struct JournalState: Sendable {
       return mask
     }
     guard entry.areLeafHashesJournaled || entry.leafHashes != nil else {
-      // A leaf of an unfinished chunk is useful only with its hash, which is still on its way.
+      // A leaf of an unfinished chunk is useful only with its hash, which has not arrived yet.
       if entry.unsynced == 0 { unsynced.append(chunk) }
       entry.unsynced |= mask
       unsyncedBytes += byteCount(of: mask, in: chunk)
