@@ -1,12 +1,12 @@
-// My requests on one connection and what of their answers is due: nothing that a peer sends is taken unchecked.
+// The requests of this node on one connection. Every answer of the peer is checked against them.
 import Content
 import Wire
 
-/// The requests of all contents that a connection fetches. It numbers them, bounds how many are in flight, and takes their
-/// answers. Answers come in the order of the requests, over all contents, and skip only what was cancelled.
+/// Numbers the requests of all contents that a connection fetches, bounds how many are in flight, and checks their
+/// answers. Answers come in the order of the requests, over all contents. Only cancelled requests may be skipped.
 ///
-/// Each content numbers its own requests. On the wire a request has the content's number if that is greater than the last
-/// one there, else the next number.
+/// Each content numbers its own requests. On the wire a request keeps this number if it is greater than the last number
+/// there; else it gets the next number.
 public struct FetchQueue: Sendable {
   private struct Request: Sendable {
     /// The number on the wire.
@@ -28,25 +28,25 @@ public struct FetchQueue: Sendable {
   private struct Waiting: Sendable {
     let request: FetchRequest
     let layout: ChunkLayout
-    /// How many requests of all contents came before it.
+    /// How many requests of all contents were added before.
     let order: Int
   }
 
   /// The requests of one content.
   private struct Line: Sendable {
     let handle: FileHandle
-    /// Those that are sent and neither answered nor cancelled.
+    /// Requests that are sent and neither answered nor cancelled.
     var inFlightCount = 0
     var waiting: [Waiting] = []
     var lastID: RequestID?
   }
 
-  /// The hash of a chunk from the hashes of all its leaves.
+  /// Calculates the hash of a chunk from the hashes of all its leaves.
   public typealias ChunkHash = @Sendable ([Digest], ChunkIndex, ChunkLayout) -> Digest
 
   private let chunkHash: ChunkHash
   private let inFlightMax: Int
-  /// Those that were sent, in that order. Cancelled ones stay until a later one is answered.
+  /// The sent requests, in the order of sending. A cancelled one stays until a later one is answered.
   private var requests: [Request] = []
   private var lines: [Line] = []
   private var lastID: RequestID?
@@ -54,10 +54,10 @@ public struct FetchQueue: Sendable {
   /// Requests that are sent and neither answered nor cancelled.
   public private(set) var inFlightCount = 0
   public private(set) var waitingCount = 0
-  /// The content of the DATA that came last.
+  /// The content of the latest DATA.
   public private(set) var answering: FileHandle?
 
-  /// - `inFlightMax`: requests that the peer accepts unanswered; at least 1.
+  /// - `inFlightMax`: how many unanswered requests the peer accepts; at least 1.
   public init(
     inFlightMax: Int = ProtocolLimits.requestsInFlightMax,
     chunkHash: @escaping ChunkHash = { $2.chunkHash($0, of: $1) }
@@ -69,7 +69,7 @@ public struct FetchQueue: Sendable {
 
   // MARK: Requests
 
-  /// A content wants something. `next` gives the request when it is its turn to be sent.
+  /// Adds a request of a content. `next` returns the request when its turn comes.
   public mutating func add(_ request: FetchRequest, of handle: FileHandle, in layout: ChunkLayout) {
     precondition(request.leaves.end <= layout.leafCount(of: request.chunk), "no such leaf")
     precondition(
@@ -83,8 +83,8 @@ public struct FetchQueue: Sendable {
     waitingCount += 1
   }
 
-  /// The next request to send. Nil if none waits, or if as many are in flight as the peer accepts. The content with the
-  /// fewest requests in flight comes first, then the one that has waited longest.
+  /// Returns the next request to send. Nil if none waits, or if as many are in flight as the peer accepts. The content
+  /// with the fewest requests in flight comes first; of several, the one whose request has waited longest.
   public mutating func next() -> ChunkRequest? {
     guard waitingCount > 0, inFlightCount < inFlightMax else { return nil }
     var best: Int?
@@ -101,7 +101,7 @@ public struct FetchQueue: Sendable {
 
   private func turn(of line: Int) -> (Int, Int) { (lines[line].inFlightCount, lines[line].waiting[0].order) }
 
-  /// Without leaf hashes at hand the request asks for them.
+  /// Enters a request as sent. If its leaf hashes are not known, it asks for them.
   private mutating func send(_ request: FetchRequest, of handle: FileHandle, in layout: ChunkLayout) -> ChunkRequest {
     let wireID = lastID.map { max(RequestID($0.rawValue + 1), request.id) } ?? request.id
     lastID = wireID
@@ -122,10 +122,10 @@ public struct FetchQueue: Sendable {
     return nil
   }
 
-  /// Requests of a content that are sent and neither answered nor cancelled.
+  /// Returns how many requests of a content are sent and neither answered nor cancelled.
   public func inFlightCount(of handle: FileHandle) -> Int { line(of: handle).map { lines[$0].inFlightCount } ?? 0 }
 
-  /// Whether a content has requests that wait, or that are sent and neither answered nor cancelled.
+  /// Returns whether a content has requests that wait, or that are sent and neither answered nor cancelled.
   public func isAwaited(by handle: FileHandle) -> Bool {
     line(of: handle).map { lines[$0].inFlightCount > 0 || !lines[$0].waiting.isEmpty } ?? false
   }
@@ -138,8 +138,7 @@ public struct FetchQueue: Sendable {
 
   // MARK: Cancelling
 
-  /// The content wants a request no more. One that waits is forgotten; what still comes of another is dropped without
-  /// blame.
+  /// Cancels a request. If it was not sent, it is forgotten. Else its remaining answer is dropped without blame.
   /// - Returns: the number on the wire, for CANCEL; nil if the request was not sent, or is answered or cancelled.
   public mutating func cancel(_ id: RequestID, of handle: FileHandle) -> RequestID? {
     guard let line = line(of: handle) else { return nil }
@@ -152,7 +151,7 @@ public struct FetchQueue: Sendable {
     return place.map { cancel(at: $0) }
   }
 
-  /// The content is gone: all its requests are cancelled. Returns the numbers on the wire, for CANCEL.
+  /// Cancels all requests of a content. Returns their numbers on the wire, for CANCEL.
   public mutating func cancelAll(of handle: FileHandle) -> [RequestID] {
     guard let line = line(of: handle) else { return [] }
     let sent = requests.indices.filter { requests[$0].handle == handle && !requests[$0].isCancelled }
@@ -169,7 +168,7 @@ public struct FetchQueue: Sendable {
     return requests[place].wireID
   }
 
-  /// A request is no longer in flight.
+  /// Counts a request as no longer in flight.
   private mutating func settled(_ handle: FileHandle) {
     inFlightCount -= 1
     if let line = line(of: handle) { lines[line].inFlightCount -= 1 }
@@ -177,7 +176,7 @@ public struct FetchQueue: Sendable {
 
   // MARK: Answers
 
-  /// BUSY came. Returns the request that is refused; nil if it was cancelled.
+  /// Handles BUSY. Returns the refused request; nil if it was cancelled.
   public mutating func busy(_ wireID: RequestID) throws(PeerFault) -> (handle: FileHandle, id: RequestID)? {
     guard let place = requests.firstIndex(where: { $0.wireID == wireID }) else { throw .violation(.unknownRequest) }
     let request = requests.remove(at: place)
@@ -187,8 +186,9 @@ public struct FetchQueue: Sendable {
     return (request.handle, request.id)
   }
 
-  /// DATA came: its fields as they were sent, the hashes it brought (nil: none), and how many bytes of leaves.
-  /// Nil where it belongs to a cancelled request.
+  /// Checks a DATA against the request that it answers. Returns the piece; nil if the request was cancelled.
+  /// - `leafHashes`: the hashes that the DATA brought; nil if none.
+  /// - `byteCount`: bytes of its leaves.
   public mutating func handle(
     _ wireID: RequestID, firstLeaf: Int, leafCount: Int, isLast: Bool, leafHashes: [Digest]?, byteCount: Int
   ) throws(PeerFault) -> FetchedPiece? {

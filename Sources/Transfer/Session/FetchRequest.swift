@@ -1,18 +1,18 @@
-// A content to fetch, the requests for it, and the pieces that come.
+// A content to fetch, the requests for it, and the pieces of their answers.
 import Content
 import Wire
 
-/// What to ask of a peer.
+/// A request for leaves of one chunk.
 public struct FetchRequest: Hashable, Sendable {
-  /// The number that the caller gave it: greater than those of its earlier requests for the same content.
+  /// The caller's number for the request: greater than in all its earlier requests for the same content.
   public let id: RequestID
   public let chunk: ChunkIndex
   public let leaves: LeafRange
-  /// Those of the leaves that are kept, bit 0 the chunk's first.
+  /// The leaves to keep, bit 0 the chunk's first.
   public let needed: UInt64
-  /// What the chunk must hash to.
+  /// The hash that the chunk must have.
   public let chunkHash: Digest
-  /// All of the chunk's, where they are at hand: they need not be sent again.
+  /// All leaf hashes of the chunk if they are known, so that the peer need not send them. Nil: the peer sends them.
   public let leafHashes: [Digest]?
 
   public init(
@@ -28,14 +28,14 @@ public struct FetchRequest: Hashable, Sendable {
   }
 }
 
-/// A content to fetch. The sizes are the wire's; a simulation may cut finer.
+/// A content to fetch. The standard sizes are those of the protocol; a simulation may use smaller ones.
 public struct FetchTarget: Sendable {
   public let fileID: FileID
   public let key: FileKey
   public let chunkSize: Int
   public let leafSize: Int
   public let chunksPerPage: Int
-  /// How the contents of a folder are cut, if these are fetched. Nil: a file or a listing.
+  /// The layout of a folder, if its contents are fetched. Nil: the content is a file or a listing.
   public let folder: FolderLayout?
 
   public init(
@@ -53,37 +53,37 @@ public struct FetchTarget: Sendable {
 
 /// A piece of an expected answer. The caller hashes it leaf by leaf and writes the leaves that are needed.
 public struct FetchedPiece: Hashable, Sendable {
-  /// The content that it belongs to.
+  /// The content that the piece belongs to.
   public let handle: FileHandle
-  /// As the caller numbered the request.
+  /// The caller's number for the request.
   public let request: RequestID
   public let chunk: ChunkIndex
   public let leaves: LeafRange
-  /// Those of the leaves that are kept, bit 0 the chunk's first. The other ones came because they lay between these.
+  /// The leaves to keep, bit 0 the chunk's first. The other leaves came only because they lie between these.
   public let needed: UInt64
-  /// What each of the leaves must hash to.
+  /// The hash that each of the leaves must have.
   public let leafHashes: [Digest]
-  /// Of the content.
+  /// The layout of the content.
   public let layout: ChunkLayout
   /// Where the bytes belong in the content.
   public let fileOffset: UInt64
   public let byteCount: Int
   public let isFirstOfAnswer: Bool
   public let isLastOfAnswer: Bool
-  /// All leaf hashes of the chunk, verified, where this piece brought them: for later requests of its leaves.
+  /// All leaf hashes of the chunk, verified, if this piece brought them. They serve later requests for its leaves.
   public let chunkLeafHashes: [Digest]?
 }
 
 extension FetchedPiece {
   /// A part of a piece.
   public struct Part: Hashable, Sendable {
-    /// Of the piece's bytes.
+    /// The part's place among the bytes of the piece.
     public let bytes: Range<Int>
-    /// Where they belong in the content.
+    /// Where the part belongs in the content, in bytes.
     public let fileOffset: UInt64
   }
 
-  /// The parts of the piece that are kept, as runs.
+  /// The parts of the piece to keep: one part for each run of needed leaves.
   public var neededParts: [Part] {
     if needed == leaves.mask { return [Part(bytes: 0..<byteCount, fileOffset: fileOffset)] }
     return LeafRun.runs(of: needed, in: chunk).map { run in
@@ -93,7 +93,7 @@ extension FetchedPiece {
     }
   }
 
-  /// Whether bytes are the piece's: of its length, and each leaf of its hash.
+  /// Returns whether bytes have the piece's length and every leaf has its hash.
   public func isMatched(by bytes: RawSpan) -> Bool {
     guard bytes.byteCount == byteCount else { return false }
     return layout.leafHashes(bytes, from: leaves.first, of: chunk) == leafHashes

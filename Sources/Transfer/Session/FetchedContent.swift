@@ -1,11 +1,11 @@
-// One content that a connection fetches: its OPEN, its manifest, and how much news of it is heard.
+// One content that a connection fetches: its OPEN, its manifest, and a limit on the news about it.
 import Content
 import Wire
 
-/// A content that this end opens at the other, or has open there.
+/// A content that this end has opened at the other end, or is opening there.
 struct FetchedContent: Sendable {
-  /// Entries of HAVE, PROMISED and PEERS that are heard: each leaf may be announced once, and a chunk may be promised
-  /// again when the peer that it was promised to goes.
+  /// Entries of HAVE, PROMISED and PEERS that are accepted for each chunk. Each leaf may be announced once, and a chunk
+  /// may be promised again when the peer that it was promised to leaves.
   static let newsPerChunk = 68
   static let newsMin = 4_096
 
@@ -13,9 +13,9 @@ struct FetchedContent: Sendable {
   let target: FetchTarget
   /// Nil until OPENED.
   private(set) var manifest: Manifest?
-  /// The download gave it up before OPENED. CLOSE follows OPENED.
+  /// The download gave the content up before OPENED came. CLOSE is sent when it comes.
   var isGivenUp = false
-  /// PAGE_GETs that are sent and not answered, in order.
+  /// Pages that were requested with PAGE_GET and have not come, in order.
   var pagesDue: [UInt32] = []
   private var newsLeft = 0
   /// BITMAPs since OPENED have covered the chunks below this one.
@@ -23,7 +23,7 @@ struct FetchedContent: Sendable {
 
   init(handle: FileHandle, target: FetchTarget) { (self.handle, self.target) = (handle, target) }
 
-  /// OPENED came with a valid proof. Returns the manifest, if it is that of the content.
+  /// Takes an OPENED with a valid proof. Returns its manifest; throws if it is not the content's manifest.
   mutating func open(_ file: OfferedFile) throws(ManifestFault) -> Manifest {
     let manifest = try Manifest.verified(
       kind: file.kind, length: file.length, root: file.root, chunkSizeLog2: file.chunkSizeLog2,
@@ -34,14 +34,14 @@ struct FetchedContent: Sendable {
     return manifest
   }
 
-  /// News came. False if the peer has sent more entries than a swarm can have: the rest is ignored.
+  /// Counts news. False if the peer has sent more entries than a swarm can have: from then on its news is ignored.
   mutating func hears(entries: Int) -> Bool {
     newsLeft = max(newsLeft - max(entries, 1), 0)
     return newsLeft > 0
   }
 
-  /// BITMAP came. False if an earlier one covered its first chunk: each chunk is announced once, and later by HAVE. So
-  /// bitmaps cost no more than the file is long.
+  /// Takes a BITMAP. False if an earlier one covered its first chunk: each chunk may be announced once by BITMAP, and
+  /// later by HAVE. So the cost of bitmaps is bounded by the length of the file.
   mutating func accepts(_ bitmap: Bitmap) -> Bool {
     let first = Int(bitmap.firstChunk.rawValue)
     guard first >= bitmapsEnd else { return false }

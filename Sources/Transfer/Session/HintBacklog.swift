@@ -1,11 +1,12 @@
-// Hints that wait until a connection has room for them. They are merged, so that their size is bounded by the files.
+// Hints that wait until a connection has room for them. Hints are merged, so that the lengths of the files bound their
+// size.
 import Content
 import Wire
 
 /// HAVE, PROMISED and PEERS of one connection that are not sent yet. HAVE waits as a mask of leaves per chunk and is
 /// never dropped. PROMISED and PEERS beyond a bound are dropped: they are only advice. Not shared between threads.
 public struct HintBacklog: Sendable {
-  /// At most this many chunks of PROMISED wait, over all files: one frame. More would be outdated when sent.
+  /// How many chunks of PROMISED wait at most, over all files: one frame. More would be outdated when sent.
   public static let promisedMax = ProtocolLimits.promisedChunksMax
   /// The longest frame of hints, in bytes: small beside a piece, so that no answer waits long behind it.
   public static let frameBytesMax = 16 << 10
@@ -22,7 +23,8 @@ public struct HintBacklog: Sendable {
     var isEmpty: Bool { chunks.isEmpty && promised.isEmpty && peers.isEmpty }
   }
 
-  /// In the order in which they came. Few files wait at a time, mostly one: looking through them is faster than hashing.
+  /// One entry a file, in the order of arrival. Few files wait at a time, mostly one, so a linear search is faster than
+  /// hashing.
   private var waiting: [Waiting] = []
   private var haveCount = 0
   private var promisedCount = 0
@@ -32,12 +34,12 @@ public struct HintBacklog: Sendable {
 
   public var isEmpty: Bool { waiting.isEmpty }
 
-  /// About how many bytes of memory wait.
+  /// About how many bytes of memory the waiting hints take.
   public var byteCount: Int { haveCount * 32 + promisedCount * 24 + peersCount * 128 }
 
   // MARK: What waits
 
-  /// Adds leaves of a file that this node has in part.
+  /// Adds new leaves of a file that this node has in part.
   public mutating func add(_ runs: [LeafRun], of handle: FileHandle) {
     guard !runs.isEmpty else { return }
     let i = enter(handle)
@@ -74,7 +76,7 @@ public struct HintBacklog: Sendable {
     return waiting.count - 1
   }
 
-  /// The handle is closed: its hints are dropped.
+  /// Drops the hints of a closed handle.
   public mutating func remove(_ handle: FileHandle) {
     guard let i = waiting.firstIndex(where: { $0.handle == handle }) else { return }
     let gone = waiting.remove(at: i)
@@ -83,7 +85,7 @@ public struct HintBacklog: Sendable {
     peersCount -= gone.peers.count
   }
 
-  /// Memory is short: drops PROMISED and PEERS.
+  /// Drops PROMISED and PEERS, because memory is short.
   public mutating func dropPromisedAndPeers() {
     for i in waiting.indices { (waiting[i].promised, waiting[i].peers) = (OrderedChunks(), []) }
     waiting.removeAll { $0.isEmpty }
@@ -92,7 +94,7 @@ public struct HintBacklog: Sendable {
 
   // MARK: What is sent
 
-  /// The next message; nil if nothing waits. One file after the other, HAVE first.
+  /// Removes and returns the next message; nil if nothing waits. Sends one file after the other, HAVE first.
   public mutating func next() -> Message? {
     guard let handle = waiting.first?.handle else { return nil }
     defer { if waiting[0].isEmpty { waiting.removeFirst() } }
@@ -124,7 +126,7 @@ public struct HintBacklog: Sendable {
   }
 }
 
-/// Chunks in the order in which they came, each once.
+/// Chunks in the order of arrival, each once.
 private struct OrderedChunks: Sendable {
   /// Up to this many a linear search is faster than hashing.
   private static let unhashedMax = 64

@@ -3,21 +3,21 @@ import Wire
 
 /// The OPENs of one connection that name no file here. A peer that tries many gets few answers, and no answer is lost.
 struct MissedOpens: Sendable {
-  /// OPENs that are answered at once after a quiet time.
+  /// OPENs that are answered at once after a pause.
   static let atOnceMax = UInt64(ProtocolLimits.missedOpensAtOnce)
-  /// Further ones answered each second.
+  /// How many further OPENs are answered each second.
   static let perSecond: UInt64 = 1
 
-  /// Full until its first use, so its start does not matter.
+  /// The bucket is full until its first use, so the start time does not matter.
   private var pace = RateLimiter(bytesPerSecond: MissedOpens.perSecond, burst: MissedOpens.atOnceMax, at: .zero)
-  /// Not answered yet, in the order in which they came.
+  /// Handles whose OPEN is not answered yet, in the order of arrival.
   private var waiting: [FileHandle] = []
 
   var waitingCount: Int { waiting.count }
   /// When to call `due` next; nil if nothing waits.
   private(set) var deadline: Instant?
 
-  /// An OPEN named no file. True if it is answered now; else `due` gives it when it is time.
+  /// Takes an OPEN that named no file. True if it is answered now; else `due` returns it later.
   mutating func miss(_ handle: FileHandle, at now: Instant) -> Bool {
     if waiting.isEmpty, take(at: now) { return true }
     waiting.append(handle)

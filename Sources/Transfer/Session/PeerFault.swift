@@ -2,26 +2,26 @@
 import Content
 import Wire
 
-/// What a peer did wrong in answering.
+/// A fault of a peer in an answer or a request.
 public enum PeerFault: Error, Hashable, Sendable {
-  /// Leaf hashes that do not hash up to the chunk hash, or too few or many: a lie, for a ban.
+  /// Leaf hashes that do not lead to the chunk hash, or too few or too many of them. The download bans the peer.
   case lie
-  /// The protocol was broken: the connection is closed.
+  /// The peer broke the protocol. The connection is closed.
   case violation(Violation)
 
   public enum Violation: Hashable, Sendable {
-    /// An id that was never sent, or whose answer ended.
+    /// An answer to a request id that was never sent, or whose answer has ended.
     case unknownRequest
-    /// An answer overtook one that was not cancelled.
+    /// An answer overtook the answer to an earlier request that was not cancelled.
     case answerOutOfOrder
-    /// Leaves that were not the next, or not asked for.
+    /// Leaves that are not the next ones, were not requested, or do not exist.
     case unexpectedLeaves
     case wrongByteCount
     /// Leaf hashes that were asked for and are missing, or that were not asked for.
     case unexpectedLeafHashes
-    /// The answer's end was marked too early or too late.
+    /// The answer's end was marked too early or too late, or BUSY came after the answer had begun.
     case wrongEnd
-    /// An id that does not increase.
+    /// A request id that does not increase.
     case idNotIncreasing
     case unknownHandle
     case handleInUse

@@ -1,27 +1,27 @@
-// The fetching side of a session: what this node asks of the peer, and what the answers mean. A peer that answers wrongly is
-// at fault itself, and the session's end says so.
+// The fetching side of a session: what this node asks of the peer, and what the answers mean. A wrong answer ends the
+// session, and the reason names the peer's fault.
 import Content
 import Wire
 
 extension PeerSession {
-  /// How often, at most, waiting contents hear that bytes of another content arrive. Far below the time after which a
-  /// silent peer loses a request.
+  /// The shortest time between two `othersServed` for waiting contents while bytes of another content arrive. It is far
+  /// shorter than the time after which a silent peer loses a request.
   static let othersServedInterval: Duration = .milliseconds(500)
 
   // MARK: Questions
 
-  /// Whether bytes of any content may come.
+  /// Whether any content is open at the other end, so that its bytes may come.
   public var isFetching: Bool { !isEnded && fetched.contents.indices.contains { fetched.contents[$0].manifest != nil } }
 
-  /// Whether a content is open at the other end, so that its bytes may come.
+  /// Returns whether a content is open at the other end, so that its bytes may come.
   public func isFetching(_ handle: FileHandle) -> Bool {
     !isEnded && fetched.place(of: handle).map { fetched.contents[$0].manifest != nil } ?? false
   }
 
-  /// Contents that are open at the other end, or asked for. Contents that were given up do not count.
+  /// How many contents are open at the other end, or wait for OPENED. Contents that the downloads gave up do not count.
   public var fetchedCount: Int { isEnded ? 0 : fetched.contents.count { !$0.isGivenUp } }
 
-  /// Whether a content waits for the peer: for OPENED, for a page, or for the answer to a request, sent or not.
+  /// Returns whether a content waits for the peer: for OPENED, for a page, or for the answer to a request, sent or not.
   public func isAwaited(by handle: FileHandle) -> Bool {
     guard !isEnded, let place = fetched.place(of: handle) else { return false }
     return fetched.contents[place].manifest == nil || !fetched.contents[place].pagesDue.isEmpty
@@ -31,11 +31,11 @@ extension PeerSession {
   /// The content of the request whose answer is due now.
   public var nextAnswerHandle: FileHandle? { isEnded ? nil : fetches.nextInLine }
 
-  /// The content of the piece whose bytes are on their way; nil if they are not wanted.
+  /// The content of the piece whose bytes are arriving; nil if they are not wanted.
   public var arrivingHandle: FileHandle? { arriving?.handle }
 
-  /// The place of a content whose answers are expected. Nil if the message is dropped: the handle was in use earlier, and
-  /// the message was on its way. A handle that is not open and was never in use breaks the protocol.
+  /// Returns the place of an open content. Nil if the caller drops the message: the message was sent before the handle
+  /// was closed, or it broke the protocol and ended the session, because its handle was never open.
   private mutating func openPlace(of handle: FileHandle, _ fault: @autoclosure () -> String) -> Int? {
     guard let place = fetched.place(of: handle) else {
       if !fetched.wasUsed(handle) { close(.violation(fault())) }
@@ -50,11 +50,12 @@ extension PeerSession {
 
   // MARK: Commands of the downloads
 
-  /// Opens a content at the other end: OPEN goes out, and news of it follows. If as many contents are open as the protocol
-  /// allows, or this one is open already, nothing goes out, and the news is `.refused(.tooManyFilesOpen)`. A content that
-  /// was given up counts until its OPEN is answered. If it is opened again before that, no second OPEN goes out: the
-  /// answer to the first one is its news.
-  /// - Returns: the content's handle. Handles rise. A connection uses none again, except that of an unanswered OPEN.
+  /// Opens a content at the other end: sends OPEN, and news of the content follows. If as many contents are open as the
+  /// protocol allows, or this one is open already, nothing is sent, and the news is `.refused(.tooManyFilesOpen)`. A
+  /// content that was given up counts until its OPEN is answered. If it is opened again before that, no second OPEN is
+  /// sent: the answer to the first one becomes its news.
+  /// - Returns: the content's handle. Handles increase. A connection uses each only once, except the handle of an
+  ///   unanswered OPEN.
   public mutating func open(_ target: FetchTarget) -> FileHandle {
     guard !isEnded else { return fetched.nextHandle }
     if let place = fetched.contents.firstIndex(where: { $0.isGivenUp && $0.target.fileID == target.fileID }) {
@@ -75,7 +76,8 @@ extension PeerSession {
   }
 
   public mutating func fetchPage(_ page: UInt32, of handle: FileHandle) {
-    // A peer that answers no PAGE_GET gets no further ones; the brain's clock runs all the same.
+    // A peer that does not answer its PAGE_GETs gets no further ones. The download's timeout for the page runs all the
+    // same.
     guard !isEnded, let place = fetched.place(of: handle), fetched.contents[place].manifest != nil,
       fetched.contents.reduce(0, { $0 + $1.pagesDue.count }) < ProtocolLimits.requestsInFlightMax
     else { return }
@@ -98,8 +100,8 @@ extension PeerSession {
     sendRequests()
   }
 
-  /// The download gives a content up. Its requests are cancelled, and what still comes of it is dropped. CLOSE goes out
-  /// now, or when OPEN is answered. No effect on a content that is not open: it was refused, withdrawn or closed.
+  /// Closes a content that the download gives up. Cancels its requests and drops whatever still arrives of it. CLOSE is
+  /// sent now, or when OPEN is answered. No effect if the content was refused, withdrawn or closed before.
   public mutating func close(_ handle: FileHandle) {
     guard !isEnded, let place = fetched.place(of: handle) else { return }
     guard fetched.contents[place].manifest != nil else {
@@ -113,7 +115,7 @@ extension PeerSession {
     sendRequests()
   }
 
-  /// Sends the requests that the peer accepts now. Returns the contents of which a request is the only one in flight.
+  /// Sends the requests that the peer accepts now. Returns the contents that had no request in flight and have one now.
   @discardableResult
   private mutating func sendRequests() -> [FileHandle] {
     var first: [FileHandle] = []
@@ -198,8 +200,8 @@ extension PeerSession {
     sendRequests()
   }
 
-  /// News of a content that this end opened. If the peer sends too much of it, the rest is ignored.
-  /// - `cost`: entries.
+  /// Emits news of a content that this end opened. If the peer sends too much news, the rest is ignored.
+  /// - `cost`: how many entries the news has.
   mutating func tell(_ news: PeerNews, about handle: FileHandle, cost: Int = 1) {
     guard let place = openPlace(of: handle, "news of a file that was never opened") else { return }
     if fetched.contents[place].hears(entries: cost) { act(.tell(news, of: handle)) }
@@ -227,7 +229,7 @@ extension PeerSession {
     if othersServedAt.map({ now - $0 >= PeerSession.othersServedInterval }) ?? true { othersServed(at: now) }
   }
 
-  /// The last byte of a DATA frame is here.
+  /// Handles the end of a DATA frame: all bytes of its leaves have come.
   mutating func payloadEnded() {
     guard !isEnded, let piece = arriving else { return }
     arriving = nil
@@ -236,11 +238,11 @@ extension PeerSession {
     act(.tell(.answerEnded(piece.request), of: piece.handle))
     var others = sendRequests()
     if let next = fetches.nextInLine, !others.contains(next) { others.append(next) }
-    // The clocks of these contents start now. The others hear of it from time to time.
+    // The clocks of these contents start now. The other contents hear of it at intervals, from `othersServed(at:)`.
     for handle in others where handle != piece.handle { act(.tell(.othersServed, of: handle)) }
   }
 
-  /// Bytes of one content arrive: the contents that wait for an answer hear that the peer serves another one first.
+  /// Emits `othersServed` for all contents that wait for an answer while bytes of another content arrive.
   private mutating func othersServed(at now: Instant) {
     othersServedAt = now
     for content in fetched.contents where content.handle != fetches.answering {

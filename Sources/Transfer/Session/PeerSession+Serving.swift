@@ -1,11 +1,12 @@
-// What the peer asks of us. A peer learns nothing of a file that it cannot prove to know.
+// The serving side of a session: what the peer asks of this node. A peer learns nothing about a file unless it proves
+// that it knows the fileID.
 import Content
 import Wire
 
 extension PeerSession {
-  /// A peer that asks while this node ends is to come back no sooner.
+  /// The delay in BUSY to a peer that requests while this node shuts down.
   private static let retryAfterShutDownMilliseconds: UInt32 = 60_000
-  /// For a request too many.
+  /// The delay in BUSY to a request that exceeds the limits.
   public static let retryAfterMilliseconds: UInt32 = 1_000
 
   // MARK: Opening
@@ -22,12 +23,12 @@ extension PeerSession {
     act(.lookUp(open))
   }
 
-  /// Whether an OPEN that came means the file with this key, and proves that the peer knows it.
+  /// Returns whether an OPEN means the file with this key, and proves that the peer knows its fileID.
   public func isMeant(_ key: FileKey, by open: Open) -> Bool {
     FileKey.matches(open.proof, due: key.openProof(handshakeHash, sender: role.other))
   }
 
-  /// The answer to `lookUp`. True where the file is now open.
+  /// Takes the caller's answer to `lookUp`. True if the file is now open.
   @discardableResult
   mutating func answer(_ open: Open, _ answer: OpenAnswer, at now: Instant) -> Bool {
     guard !isEnded else { return false }
@@ -40,19 +41,19 @@ extension PeerSession {
     return false
   }
 
-  /// `deadline` has come.
+  /// Answers the OPENs that are due. Call it when `deadline` has come.
   mutating func timeFired(at now: Instant) {
     guard !isEnded else { return }
     for handle in opens.missed.due(at: now) { refuse(handle, .noSuchFile) }
   }
 
-  /// More files are served than before, or the scan is over: looks again for those that were asked for.
+  /// Looks again for the files of waiting OPENs, because more files are served than before, or the scan is over.
   public mutating func lookUpAgain() {
     for open in opens.takeWaiting() { lookUp(open) }
   }
 
   private mutating func offer(_ file: ServedFile, as handle: FileHandle, at now: Instant) -> Bool {
-    // One handle per file: else each thing that is announced of the file would be sent once per handle.
+    // One handle per file: else every hint about the file would be sent once per handle.
     if served[handle] == nil, served.values.contains(where: { $0.isOpen(file) }) {
       refuse(handle, .tooManyFilesOpen)
       return false
@@ -91,12 +92,12 @@ extension PeerSession {
     hints.add(parts.runs, of: handle)
   }
 
-  /// Whether the peer has the file of a handle open, and the file is here in part.
+  /// Returns whether a handle is open and this node has only a part of its file.
   private func isPartial(_ handle: FileHandle) -> Bool { served[handle]?.isPartial == true }
 
   // MARK: Closing
 
-  /// The peer gives a handle back. What it asked for of that file is void, and is not answered.
+  /// Handles CLOSE: drops the peer's requests for that file. They get no answer.
   mutating func takeBack(_ handle: FileHandle) {
     let isPartial = isPartial(handle)
     for chunk in upload.close(handle) where !isPartial { act(.settle(handle, chunk)) }
@@ -108,26 +109,26 @@ extension PeerSession {
 
   // MARK: Hints
 
-  /// More leaves are here of a file that the peer opened while it was here in part.
+  /// Announces new leaves of a file to a peer that opened it while this node had only a part.
   public mutating func announce(_ runs: [LeafRun], of handle: FileHandle) {
     if !isEnded, isPartial(handle) { hints.add(runs, of: handle) }
   }
 
-  /// Others were promised these chunks of a file that the peer has open.
+  /// Announces that these chunks of a file were promised to other peers.
   public mutating func announce(promised chunks: [ChunkIndex], of handle: FileHandle) {
     if !isEnded, served[handle] != nil { hints.add(promised: chunks, of: handle) }
   }
 
-  /// Others that have a file which the peer has open; at most 50.
+  /// Announces other peers that have a file which this peer has open; at most 50.
   public mutating func announce(peers: [PeerExchange.Entry], of handle: FileHandle) {
     if !isEnded, served[handle] != nil { hints.add(peers: peers, of: handle) }
   }
 
-  /// What was announced and is not sent, as few messages. Ask for the next one only when the connection has room for it:
-  /// until then it is merged with what comes.
+  /// Removes and returns the next hint that was announced and not sent. Call it only when the connection has room:
+  /// until then new hints are merged with the waiting ones.
   mutating func nextHint() -> Message? { isEnded ? nil : hints.next() }
 
-  /// Memory is short: PROMISED and PEERS that wait are dropped.
+  /// Drops the PROMISED and PEERS that wait, because memory is short.
   public mutating func dropHints() { hints.dropPromisedAndPeers() }
 
   private mutating func refuse(_ handle: FileHandle, _ refusal: Opened.Refusal) {
@@ -136,10 +137,10 @@ extension PeerSession {
 
   // MARK: Pages and requests
 
-  /// Pages wait for their turn like pieces do: a page is long, and asking for one is short.
+  /// Queues a page. Pages wait for their turn as pieces do, because a short PAGE_GET asks for a long page.
   mutating func accept(_ get: PageGet) {
     guard let pages = served[get.handle]?.pages else {
-      // Of a file that was withdrawn while the peer asked, or the peer's mistake.
+      // The file was withdrawn while the PAGE_GET was on its way, or the peer made a mistake.
       if !upload.wasWithdrawn(get.handle) { close(.violation("a handle that is not open")) }
       return
     }
@@ -156,7 +157,8 @@ extension PeerSession {
     act(.admit(request))
   }
 
-  /// The answer to `admit`. What is not held, or not to be sent now, is refused, and may be asked for again.
+  /// Takes the caller's answer to `admit`. If the leaves are not here, or are not sent now, the answer is BUSY, and the
+  /// peer may ask again.
   mutating func admit(
     _ request: ChunkRequest, isHeld: Bool, retryAfterMilliseconds: UInt32 = PeerSession.retryAfterMilliseconds
   ) {
@@ -178,14 +180,14 @@ extension PeerSession {
       case .busy:
         let milliseconds = delay.map { UInt32(clamping: $0.wholeNanoseconds / 1_000_000) }
         send(.busy(Busy(id: request.id, retryAfterMilliseconds: milliseconds ?? retryAfterMilliseconds)))
-      case .void: break  // for a file that was withdrawn meanwhile
+      case .void: break  // the file was withdrawn meanwhile
       }
     } catch {
       close(SessionEnd(error))
     }
   }
 
-  /// The peer wants what it asked for no more.
+  /// Handles CANCEL.
   mutating func takeBack(_ id: RequestID) {
     guard let (handle, chunk) = upload.cancel(id), !isPartial(handle), !awaits(chunk, of: handle) else { return }
     act(.settle(handle, chunk))
@@ -193,34 +195,34 @@ extension PeerSession {
 
   // MARK: Sending
 
-  /// Whether anything of a chunk is still to be sent.
+  /// Returns whether leaves of a chunk wait to be sent.
   public func awaits(_ chunk: ChunkIndex, of handle: FileHandle) -> Bool { upload.awaits(chunk, of: handle) }
 
-  /// Bytes of leaves that the peer was promised and that are not sent.
+  /// Bytes of leaves that were promised to the peer and are not sent.
   public var waitingByteCount: Int { upload.waitingByteCount }
   /// Requests that wait for their turn.
   public var waitingCount: Int { upload.waitingCount }
 
-  /// Whether pages or pieces that the peer asked for are still to be sent.
+  /// Whether pages or pieces that the peer asked for wait to be sent.
   public var hasUploads: Bool { upload.waitingCount > 0 || !pagesWaiting.isEmpty }
 
-  /// Bytes of the next upload that count against an upload limit: those of its leaves, or of the PAGE. Nil if nothing is
-  /// asked for.
+  /// Bytes of the next upload that count against an upload limit: the bytes of its leaves, or of the PAGE. Nil if the
+  /// peer asks for nothing.
   public var nextUploadByteCount: Int? {
     guard let get = pagesWaiting.first else { return upload.nextPieceByteCount }
     return served[get.handle].map { PageAnswer.byteCount(of: PageIndex(get.page), in: $0.pages) }
   }
 
-  /// Whether the next upload is a page that was sent before: it has no claim to go before the pieces of others.
+  /// Whether the next upload is a page that was sent before. Such a page does not go before the pieces of other peers.
   public var isNextPageRepeated: Bool {
     guard let get = pagesWaiting.first else { return false }
     return served[get.handle]?.pagesSent.contains(get.page) == true
   }
 
-  /// The file and chunk of which the next upload is a piece; nil where it is none.
+  /// The file and chunk of the next upload; nil if the next upload is not a piece.
   public var nextPieceChunk: (handle: FileHandle, chunk: ChunkIndex)? { pagesWaiting.isEmpty ? upload.nextChunk : nil }
 
-  /// The next page or piece to send; nil where nothing is asked for.
+  /// Removes and returns the next page or piece to send; nil if the peer asks for nothing.
   mutating func nextUpload() -> Upload? {
     if !pagesWaiting.isEmpty {
       let get = pagesWaiting.removeFirst()
@@ -230,7 +232,7 @@ extension PeerSession {
     return upload.nextPiece().map { .piece($0) }
   }
 
-  /// An upload that `nextUpload` gave was not sent: it is the next one again.
+  /// Puts back an upload that `nextUpload` returned and that was not sent. It is the next one again.
   mutating func putBack(_ next: Upload) {
     guard !isEnded, served[next.handle] != nil else { return }
     switch next {
@@ -239,10 +241,10 @@ extension PeerSession {
     }
   }
 
-  /// From now on requests are refused; what was promised is still sent.
+  /// Refuses requests from now on. Promised leaves are still sent.
   public mutating func shutDown() { isShuttingDown = true }
 
-  /// A file turned out to be no longer what it was: nothing more of it is sent. False where it was not open.
+  /// Withdraws a file that has changed: sends nothing more of it. False if it was not open.
   @discardableResult
   public mutating func withdraw(_ handle: FileHandle, _ reason: Withdrawn.Reason) -> Bool {
     guard !isEnded, served.removeValue(forKey: handle) != nil else { return false }
@@ -255,7 +257,7 @@ extension PeerSession {
 }
 
 extension PageAnswer {
-  /// Bytes of the frame that answers a PAGE_GET.
+  /// Returns the length in bytes of the frame that answers a PAGE_GET.
   static func byteCount(of page: PageIndex, in pages: PageLayout) -> Int {
     let hashes = pages.chunks(of: page).count + pages.uncleCount(of: page)
     // length u32 | type u8 | handle u32 | page u32 | n u16 | m u8

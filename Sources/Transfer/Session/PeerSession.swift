@@ -1,9 +1,9 @@
-// One connection after its handshake: what the messages of the other end mean, and what may be said to it.
+// One connection after its handshake: what the messages of the other end mean, and what this end may send.
 import Content
 import Wire
 
 /// Decides for one connection. Both ends are equal: each may open files at the other, and serve it. Does no I/O and
-/// reads no clock. `SessionDriver` gives the order in which it is called; what is public here are commands and questions.
+/// reads no clock. Only `SessionDriver` reports events; the public functions here are commands and questions.
 public struct PeerSession: Sendable {
   public typealias Action = PeerSessionAction
 
@@ -14,11 +14,11 @@ public struct PeerSession: Sendable {
   // What this end asks of the peer.
   var fetched = FetchedContents()
   var fetches: FetchQueue
-  /// The piece whose bytes are on their way.
+  /// The piece whose bytes are arriving.
   var arriving: FetchedPiece?
-  /// The content about which the peer lied, if the session ended for that. It says nothing about other contents.
+  /// The content about which the peer lied, if the session ended for that. The lie says nothing about other contents.
   public internal(set) var handleLiedAbout: FileHandle?
-  /// When all contents that wait for answers last heard that another one is served.
+  /// When `othersServed` was last emitted for all contents that wait for answers.
   var othersServedAt: Instant?
 
   /// A file that the peer has open here.
@@ -26,44 +26,46 @@ public struct PeerSession: Sendable {
     let kind: ContentKind
     let pages: PageLayout
     let root: Digest
-    /// The file is here in part: the peer hears of more, and asks for nothing else.
+    /// This node has only a part of the file. The peer hears of new leaves by HAVE, and requests only leaves that are
+    /// here.
     let isPartial: Bool
-    /// Pages that were sent; at most those that the file has.
+    /// Pages that were sent, each once, so the file bounds their number.
     var pagesSent: Set<UInt32> = []
 
     func isOpen(_ file: ServedFile) -> Bool { kind == file.kind && root == file.root && pages == file.pages }
   }
 
-  // What the peer asks of us.
+  // What the peer asks of this node.
   var openingPace = OpeningPace()
   var upload = UploadState()
   var served: [FileHandle: OpenFile] = [:]
   var opens = UnansweredOpens()
   /// A PONG is sealed and has not left.
   private var isPongWaiting = false
-  /// Asked for and not yet sent.
+  /// Pages that the peer asked for and that are not sent yet.
   var pagesWaiting: [PageGet] = []
-  /// Announced and not yet sent.
+  /// Hints that were announced and are not sent yet.
   public internal(set) var hints = HintBacklog()
-  /// No new pieces are promised.
+  /// Whether this node shuts down: it accepts no new requests.
   var isShuttingDown = false
-  /// What waits here already takes long enough (`UploadPace`): further requests are refused, and told to come back then.
+  /// If not nil, the requests that wait already take long to send (`UploadPace`). Further ones are answered BUSY with
+  /// this delay.
   var uploadDelay: Duration?
 
   private var actions = ActionQueue<Action>()
 
-  /// - `role`: ours in the handshake whose hash this is.
-  /// - `requestsMax`: requests that the peer accepts unanswered. A peer that accepts none gets one all the same.
+  /// - `role`: this node's role in the handshake whose hash this is.
+  /// - `requestsMax`: how many unanswered requests the peer accepts. A peer that accepts none gets one all the same.
   init(handshakeHash: Digest, role: ChannelRole, requestsMax: Int = ProtocolLimits.requestsInFlightMax) {
     self.handshakeHash = handshakeHash
     self.role = role
     fetches = FetchQueue(inFlightMax: max(requestsMax, 1))
   }
 
-  /// The next thing to do, in order; nil where nothing is left until the next call.
+  /// Returns the next action, in order; nil if none is left until the next call.
   mutating func nextAction() -> Action? { actions.takeFirst() }
 
-  /// The connection ends for another reason: what was asked for on either side is void.
+  /// Ends the session for a reason outside it. The requests of both sides are dropped.
   mutating func end() {
     isEnded = true
     upload = UploadState()
@@ -73,10 +75,10 @@ public struct PeerSession: Sendable {
     arriving = nil
   }
 
-  /// When `timeFired` is due; nil while nothing waits for a time.
+  /// When `timeFired` is due; nil if no timer runs.
   var deadline: Instant? { opens.missed.deadline }
 
-  /// The PONG that was sealed last has left: the next PING may come.
+  /// Notes that the latest PONG has left, so that the next PING may come.
   mutating func pongLeft() { isPongWaiting = false }
 
   private mutating func answerPing(_ number: UInt64) {
@@ -85,7 +87,7 @@ public struct PeerSession: Sendable {
     send(.pong(number))
   }
 
-  /// A message came.
+  /// Handles a message of the peer.
   mutating func handle(_ message: Message, at now: Instant) {
     guard !isEnded else { return }
     switch message {

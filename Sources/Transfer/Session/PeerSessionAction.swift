@@ -1,36 +1,37 @@
-// What one connection's session wants done, and what it has to say.
+// The actions of one connection's session, and the news that it has for the downloads.
 import Content
 import Wire
 
 /// What a peer's messages mean for one of the downloads that its connection fetches for.
 public enum PeerNews: Hashable, Sendable {
-  /// The manifest fits the fileID.
+  /// The peer opened the content. The manifest was verified against the fileID.
   case opened(Manifest, isComplete: Bool)
   case refused(Opened.Refusal)
-  /// It leads to the root.
+  /// A page that was verified against the root.
   case page(HashPage)
   case busy(RequestID, retryAfter: Duration)
   case withdrawn(Withdrawn.Reason)
-  /// The first byte of an answer is here; then the last.
+  /// The first byte of an answer has come; then the last one.
   case answerBegan(RequestID)
   case answerEnded(RequestID)
-  /// The peer serves another content of the connection. So it works, and what this content waits for is behind that.
+  /// The peer serves another content of the connection. So the peer is alive, and the answers for this content come
+  /// after it.
   case othersServed
-  /// Of a file that the peer has in part: more of it is there.
+  /// New leaves of a file that the peer has in part.
   case have([LeafRun])
   case bitmap(Bitmap)
-  /// Others are getting these chunks from it.
+  /// The peer is sending these chunks to other peers.
   case promised([ChunkIndex])
   case peers([PeerExchange.Entry])
 }
 
-/// Why a session ends by what the peer sent.
+/// Why a message of the peer ends the session.
 public enum SessionEnd: Hashable, Sendable {
   /// The peer said GOODBYE.
   case remote(CloseCode, String)
   /// The peer broke the protocol.
   case violation(String)
-  /// Hashes or a manifest that do not verify: for a ban.
+  /// The peer's proof, hashes or manifest did not verify. The download bans the peer.
   case lied(String)
 
   init(_ fault: PeerFault) {
@@ -41,34 +42,34 @@ public enum SessionEnd: Hashable, Sendable {
   }
 }
 
-/// What the caller of `SessionDriver` does, in order.
+/// An action for the caller of `SessionDriver`. The caller does the actions in order.
 public enum PeerSessionAction: Hashable, Sendable {
-  /// Put it behind what waits to be sent, then say so by `queued`.
+  /// Append the message to the outbox, then report `queued`.
   case send(Message)
-  /// News of the content that `open` gave this handle.
+  /// Pass on news of the content whose handle `open` returned.
   case tell(PeerNews, of: FileHandle)
-  /// Find the file that OPEN means (`PeerSession.isMeant` tells), then `answer` it.
+  /// Find the file that OPEN means (test with `PeerSession.isMeant`), then call `answer`.
   case lookUp(Open)
-  /// Find out whether the node has the leaves and sends them now, then `admit` the request. Its fields are as they were
-  /// sent.
+  /// Find out whether the node has the leaves and sends them now, then call `admit`. The fields of the request are
+  /// unchecked.
   case admit(ChunkRequest)
-  /// A request for a chunk of a file that is complete here was taken in: it will be sent.
+  /// Note that a chunk was promised: a request for it was accepted. Its file is complete here.
   case promise(FileHandle, ChunkIndex)
-  /// Of a chunk that was promised nothing waits any more: the rest was taken back.
+  /// Note that no leaf of a promised chunk waits any more: the peer cancelled the rest.
   case settle(FileHandle, ChunkIndex)
-  /// The peer gave back a handle that was open: it asks for nothing more of that file.
+  /// Note that the peer closed an open handle. It asks for nothing more of that file.
   case closed(FileHandle)
-  /// The leaves' bytes of a DATA follow, then `payloadEnded`. Not wanted: the caller drops them without blame.
+  /// Expect the bytes of a DATA's leaves, then report `payloadEnded`. If they are not wanted, drop them without blame.
   case expectPayload(isWanted: Bool)
   /// Hash the payload that just ended and, if it verifies, write it.
   case verify(FetchedPiece)
-  /// The last action: say goodbye where the end calls for it, and close.
+  /// Send GOODBYE if the reason calls for it, and close the connection. This is the last action.
   case close(SessionEnd)
 }
 
-/// What is here of a file that is still being downloaded.
+/// The parts that this node has of a file which it is downloading.
 public struct HeldParts: Hashable, Sendable {
-  /// The whole chunks: a bit a chunk of the file, most significant first, spare bits 0.
+  /// The whole chunks: one bit for each chunk of the file, most significant first, spare bits 0.
   public let wholeChunks: [UInt8]
   /// Leaves of chunks that are not whole.
   public let runs: [LeafRun]
@@ -79,7 +80,7 @@ public struct HeldParts: Hashable, Sendable {
   }
 }
 
-/// A file that is served, as far as an answer to OPEN tells of it.
+/// A file that is served, as an answer to OPEN describes it.
 public struct ServedFile: Sendable {
   public let kind: ContentKind
   public let key: FileKey
@@ -102,15 +103,15 @@ public struct ServedFile: Sendable {
   }
 }
 
-/// What becomes of an OPEN.
+/// The result of looking up an OPEN.
 public enum OpenAnswer: Sendable {
   case file(ServedFile)
-  /// Files are still being hashed; it may be among them: asked again by `lookUpAgain`.
+  /// Files are still being hashed, and the file may be among them. `lookUpAgain` looks again.
   case notYet
   case noSuchFile
 }
 
-/// What is next to be sent of the files that a peer opened.
+/// A page or a piece of a file that a peer opened, to send next.
 public enum Upload: Hashable, Sendable {
   /// A page that the file has.
   case page(FileHandle, PageIndex)
@@ -125,8 +126,8 @@ public enum Upload: Hashable, Sendable {
 }
 
 extension UploadPiece {
-  /// The frame's start.
-  /// - `leafHashes`: all of the chunk's where `includesLeafHashes`, else none.
+  /// Returns the header of the DATA that carries this piece.
+  /// - `leafHashes`: all leaf hashes of the chunk if `includesLeafHashes`, else none.
   public func header(leafHashes: [Digest], byteCount: Int) -> DataHeader {
     DataHeader(id: request, leaves: leaves, isLast: isLastOfAnswer, leafHashes: leafHashes, byteCount: byteCount)
   }

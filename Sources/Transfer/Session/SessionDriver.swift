@@ -1,37 +1,38 @@
-// The order in which a session is called. The node, the simulation and the fuzzers call it through here alone.
+// The order in which a session is called. The node, the simulation and the fuzzers call sessions only through this
+// driver.
 import Content
 import Wire
 
 /// Drives the session of one connection. Does no I/O and reads no clock. The caller
 ///
 /// 1. reports what happens: `receive`, `payloadEnded`, `fire`, `ping`, `left`, or a command of `session`;
-/// 2. then takes `nextAction` until there is none, and does each action before it takes the next. `admit` is answered at
-///    once, `lookUp` at once or later;
-/// 3. then sends what there is room for: `nextHint`, and while nothing waits to be sent `nextUpload`, which `sent` or
-///    `putBack` follows;
-/// 4. reports by `note(isWaiting:)` whether anything still waits to be sent.
+/// 2. then takes `nextAction` until it returns nil, and does each action before it takes the next. It answers `admit`
+///    at once, `lookUp` at once or later;
+/// 3. then sends as much as the connection has room for: `nextHint` and, while the outbox is empty, `nextUpload`,
+///    followed by `sent` or `putBack`;
+/// 4. then reports with `note(isWaiting:)` whether anything still waits to be sent.
 ///
-/// After DATA all bytes of its leaves come, then `payloadEnded`. Commands may be given meanwhile, but no message comes.
-/// After `.close` or `end` there are no actions, and whatever is called has no effect.
+/// After DATA all bytes of its leaves come, then `payloadEnded`. Meanwhile the caller may give commands, but no message
+/// comes. After `.close` or `end` there are no actions, and no call has an effect.
 public struct SessionDriver: Sendable {
-  /// Its public face are commands and questions. Events and answers are reported to the driver.
+  /// Its public functions are commands and questions. Events and answers go to the driver.
   public var session: PeerSession
 
-  /// Bytes of DATA's leaves are on their way.
+  /// Whether bytes of DATA's leaves are still arriving.
   private var isPayloadDue = false
-  /// Bytes that must leave until the PONG among them has left; nil while none waits.
+  /// Bytes of the outbox up to the end of the PONG in it; nil if no PONG waits.
   private var bytesBeforePong: Int?
-  /// PONG is due, and a second PING would break the protocol.
+  /// Whether a PONG is due. A second PING would break the protocol.
   private var isPingUnanswered = false
-  /// Looked at again if the peer says that it was sent wrong data.
+  /// The chunks to check again if the peer says that it was sent wrong data.
   private var sentChunks = SentChunks()
-  /// The peer says so.
+  /// Whether the peer said so.
   private var hasSentBadData = false
   private var pace = UploadPace()
 
-  /// The handshake is done.
-  /// - `role`: ours in the handshake whose hash this is.
-  /// - `requestsMax`: requests that the peer accepts unanswered.
+  /// Begins the session of a connection whose handshake is done.
+  /// - `role`: this node's role in the handshake whose hash this is.
+  /// - `requestsMax`: how many unanswered requests the peer accepts.
   public init(
     handshakeHash: Digest, role: ChannelRole, requestsMax: Int = ProtocolLimits.requestsInFlightMax
   ) {
@@ -40,7 +41,7 @@ public struct SessionDriver: Sendable {
 
   // MARK: Events
 
-  /// A message came.
+  /// Takes a message of the peer.
   public mutating func receive(_ message: Message, at now: Instant) {
     precondition(!isPayloadDue || session.isEnded, "a message in the middle of DATA")
     switch message {
@@ -52,14 +53,14 @@ public struct SessionDriver: Sendable {
     session.handle(message, at: now)
   }
 
-  /// The last byte of DATA's leaves is here. Once the actions are done, these bytes are of no use, unless `verify`
-  /// was one of them.
+  /// Reports that all bytes of DATA's leaves have come. Once the actions are done, the caller may drop these bytes,
+  /// unless `verify` was one of the actions.
   public mutating func payloadEnded() {
     isPayloadDue = false
     session.payloadEnded()
   }
 
-  /// Time has passed: does what is due. False if nothing is.
+  /// Does what is due by now. False if nothing is due.
   @discardableResult
   public mutating func fire(at now: Instant) -> Bool {
     guard !session.isEnded, let deadline = session.deadline, deadline <= now else { return false }
@@ -67,7 +68,7 @@ public struct SessionDriver: Sendable {
     return true
   }
 
-  /// Asks for a sign of life. False if the answer to an earlier PING is still due.
+  /// Sends PING. False if the answer to an earlier one is still due.
   @discardableResult
   public mutating func ping(at now: Instant) -> Bool {
     guard !session.isEnded, !isPingUnanswered else { return false }
@@ -76,34 +77,34 @@ public struct SessionDriver: Sendable {
     return true
   }
 
-  /// The connection ends for another reason: what either side asked for is void.
+  /// Ends the session for a reason outside it. The requests of both sides are dropped.
   public mutating func end() { session.end() }
 
   // MARK: Actions
 
-  /// The next thing to do, in order; nil if nothing is left until the next event.
+  /// Returns the next action, in order; nil if none is left until the next event.
   public mutating func nextAction() -> PeerSessionAction? {
     let action = session.nextAction()
     if case .close(.remote(.badData, _))? = action { hasSentBadData = true }
     return action
   }
 
-  /// The answer to `lookUp`. True if the file is now open: the peer may be told about others that share it.
+  /// Answers `lookUp`. True if the file is now open: the caller may announce other peers that share it.
   @discardableResult
   public mutating func answer(_ open: Open, _ answer: OpenAnswer, at now: Instant) -> Bool {
     session.answer(open, answer, at: now)
   }
 
-  /// Whether the leaves of a request are sent.
+  /// Whether the node sends the leaves of a request.
   public enum RequestAnswer: Sendable {
     case yes
-    /// Not all of them are here.
+    /// Some of the leaves are not here.
     case notHere
-    /// Others are sent theirs first.
+    /// Other peers go first.
     case notNow
   }
 
-  /// The answer to `admit`. For a handle that is not open it may be any.
+  /// Answers `admit`. If the handle is not open, any answer will do.
   public mutating func admit(_ request: ChunkRequest, _ answer: RequestAnswer) {
     switch answer {
     case .yes: session.admit(request, isHeld: true)
@@ -115,34 +116,34 @@ public struct SessionDriver: Sendable {
 
   // MARK: Sending
 
-  /// A message of `send` waits to be sent.
-  /// - `outboxByteCount`: bytes that wait, up to the end of the message; 0 if it has left.
+  /// Reports that a message of `send` is in the outbox.
+  /// - `outboxByteCount`: bytes of the outbox up to the end of the message; 0 if the message has left.
   public mutating func queued(_ message: Message, outboxByteCount: Int) {
     guard case .pong = message else { return }
     bytesBeforePong = outboxByteCount
     left(0)
   }
 
-  /// So many of the bytes that waited have left.
+  /// Reports that bytes of the outbox have left.
   public mutating func left(_ byteCount: Int) {
     guard let before = bytesBeforePong else { return }
     bytesBeforePong = before > byteCount ? before - byteCount : nil
     if bytesBeforePong == nil { session.pongLeft() }
   }
 
-  /// The next hint, if there is room for it. Hints that stay are merged with those that come.
-  /// - `outboxByteCount`: bytes that wait to be sent.
+  /// Returns the next hint if the outbox has room for one. Hints that wait are merged with later ones.
+  /// - `outboxByteCount`: bytes in the outbox.
   public mutating func nextHint(outboxByteCount: Int) -> Message? {
     outboxByteCount <= NodeLimits.hintedOutboxBytesMax ? session.nextHint() : nil
   }
 
-  /// The next page or piece to send; nil if nothing is asked for.
+  /// Returns the next page or piece to send; nil if the peer asks for nothing.
   public mutating func nextUpload() -> Upload? { session.nextUpload() }
 
-  /// An upload that `nextUpload` gave was not sent: it is the next one again.
+  /// Puts back an upload that `nextUpload` returned and that was not sent. It is the next one again.
   public mutating func putBack(_ next: Upload) { session.putBack(next) }
 
-  /// A piece that `nextUpload` gave was sent. True if nothing more of its chunk waits: its promise is settled.
+  /// Reports that a piece from `nextUpload` was sent. True if no more of its chunk waits: the promise is settled.
   /// - `byteCount`: bytes of its leaves.
   public mutating func sent(_ piece: UploadPiece, byteCount: Int, at now: Instant) -> Bool {
     pace.sent(byteCount, at: now)
@@ -150,17 +151,18 @@ public struct SessionDriver: Sendable {
     return !session.awaits(piece.chunk, of: piece.handle)
   }
 
-  /// Reports after each event whether uploads, or bytes in the outbox, wait to be sent: the time counts against the pace.
+  /// Reports whether uploads, or bytes in the outbox, wait to be sent. Call it after each event: the pace measures only
+  /// time in which something waits.
   public mutating func note(isWaiting: Bool, at now: Instant) { pace.note(isWaiting: isWaiting, at: now) }
 
-  /// If the peer ended the connection because of bad data, the chunks that it may mean, the newest first.
+  /// The chunks that the peer may mean if it ended the connection because of bad data, the newest first. Else empty.
   public var chunksToRecheck: [(handle: FileHandle, chunk: ChunkIndex)] {
     hasSentBadData ? sentChunks.newestFirst : []
   }
 }
 
 extension PageAnswer {
-  /// The answer to a PAGE_GET.
+  /// Makes the answer to a PAGE_GET.
   public init(_ page: HashPage, of handle: FileHandle) {
     self.init(handle: handle, page: page.index.rawValue, chunkHashes: page.chunkHashes, uncles: page.uncles)
   }
