@@ -2,18 +2,20 @@
 import Content
 import Wire
 
-/// Counts the fetches of some contents. A fetch is one content on its way to one peer, over any number of connections.
+/// Counts fetches of contents that this node serves. A fetch is the transfer of one content to one peer, over any
+/// number of connections.
 ///
-/// A node that only serves hears nothing of what a peer has, so a fetch is complete when this node has sent every leaf, and
-/// the peer then gave the content back or asked for nothing more. A leaf that the peer asks for again did not arrive. Not
-/// shared between threads.
+/// A serving node does not hear which leaves a peer has. So a fetch counts as complete when this node has sent every
+/// leaf, and the peer then closed the content or asked for nothing more. A leaf that the peer asks for again did not
+/// arrive. Not shared between threads.
 public struct FetchTally: Sendable {
-  /// A peer that keeps a content open and lacks a leaf asks for it within milliseconds, or when its request times out on a
-  /// bad path. After this long with all leaves sent it lacks nothing.
+  /// If all leaves were sent and the peer asked for nothing in this time, the peer lacks nothing. A peer that lacks a
+  /// leaf asks for it within milliseconds, or when its request times out on a bad path.
   public static let restTime = Duration.seconds(10)
-  /// Fetches that are remembered; as many as connections from outside by default. An entry takes a bit for each chunk.
+  /// How many fetches are remembered: as many as inbound connections are allowed by default. An entry takes one bit for
+  /// each chunk.
   static let fetchesMax = 1_024
-  /// Chunks of a fetch that were sent in part: far more than requests in flight.
+  /// How many partly sent chunks of a fetch are remembered: far more than requests in flight.
   static let partsMax = 4 * ProtocolLimits.requestsInFlightMax
 
   /// A content and the peer that fetches it.
@@ -24,10 +26,10 @@ public struct FetchTally: Sendable {
     public init(peer: PeerID, content: FileID) { (self.peer, self.content) = (peer, content) }
   }
 
-  /// One fetch at one moment.
+  /// The state of one fetch.
   public struct Fetch: Hashable, Sendable {
     public let key: Key
-    /// Bytes of the content.
+    /// The length of the content in bytes.
     public let byteCount: UInt64
     /// Bytes of the leaves that were sent; each leaf counts once.
     public fileprivate(set) var sentByteCount: UInt64 = 0
@@ -43,16 +45,16 @@ public struct FetchTally: Sendable {
     let number: UInt64
     var fetch: Fetch
     let layout: ChunkLayout
-    /// The chunks of which every leaf was sent.
+    /// Chunks whose every leaf was sent.
     var whole: ChunkSet
-    /// The leaves that were sent of other chunks.
+    /// The sent leaves of the other chunks.
     var parts: [ChunkIndex: UInt64] = [:]
-    /// Connections on which the peer has the content open.
+    /// On how many connections the peer has the content open.
     var openCount = 0
     var isCounted = false
   }
 
-  /// What became of a fetch when a peer no longer has the content open.
+  /// The result of a fetch when the peer no longer has the content open.
   public enum Ending: Hashable, Sendable {
     case complete(Fetch)
     /// The peer left before all was sent. It may come back.
@@ -64,12 +66,12 @@ public struct FetchTally: Sendable {
 
   public init() {}
 
-  /// Fetches of peers that have the content open, in the order in which they began.
+  /// Incomplete fetches whose peers have the content open, in the order in which they began.
   public var running: [Fetch] {
     entries.values.filter { $0.openCount > 0 && !$0.isCounted }.sorted { $0.number < $1.number }.map(\.fetch)
   }
 
-  /// A peer has opened a content on a connection. Returns the fetch if it begins or goes on after a break.
+  /// Notes that a peer has opened a content on a connection. Returns the fetch if it begins or continues after a break.
   public mutating func opened(_ key: Key, _ layout: ChunkLayout, at now: Instant) -> Fetch? {
     if entries[key] == nil {
       guard makeRoom() else { return nil }
@@ -83,7 +85,7 @@ public struct FetchTally: Sendable {
     return entries[key]!.openCount == 1 ? entries[key]!.fetch : nil
   }
 
-  /// Forgets the oldest fetch that is not running if there are too many. False: all of them are.
+  /// Forgets the oldest fetch that is not running if there are too many. False if all are running.
   private mutating func makeRoom() -> Bool {
     guard entries.count >= FetchTally.fetchesMax else { return true }
     guard let oldest = entries.filter({ $0.value.openCount == 0 }).min(by: { $0.value.number < $1.value.number }) else {
@@ -93,7 +95,8 @@ public struct FetchTally: Sendable {
     return true
   }
 
-  /// The peer asks for leaves: it does not have them, whatever was sent before. The leaves must exist in the content.
+  /// Notes that the peer asks for leaves. It lacks them, even if they were sent before. The leaves must exist in the
+  /// content.
   public mutating func asked(_ leaves: LeafRange, of chunk: ChunkIndex, _ key: Key, at now: Instant) {
     guard var entry = entries.removeValue(forKey: key) else { return }
     defer { entries[key] = entry }
@@ -107,7 +110,7 @@ public struct FetchTally: Sendable {
     entry.parts[chunk] = rest == 0 ? nil : rest
   }
 
-  /// Leaves were sent to the peer. They must exist in the content.
+  /// Notes that leaves were sent to the peer. They must exist in the content.
   public mutating func sent(_ leaves: LeafRange, of chunk: ChunkIndex, _ key: Key, at now: Instant) {
     guard var entry = entries.removeValue(forKey: key) else { return }
     defer { entries[key] = entry }
@@ -127,9 +130,10 @@ public struct FetchTally: Sendable {
     entry.parts[chunk] = all
   }
 
-  /// The peer no longer has the content open on a connection. Nil if it has it open on another one, or was counted before.
-  /// - `isDone`: the peer gave the content back, or said that it is done. Else the connection broke, and what was sent
-  ///   last may not have arrived.
+  /// Notes that the peer no longer has the content open on a connection. Nil if the peer has it open on another
+  /// connection and is not done, or if the fetch was counted as complete before.
+  /// - `isDone`: the peer closed the content, or said that it is done. Else the connection broke, and the leaves that
+  ///   were sent last may not have arrived.
   public mutating func closed(_ key: Key, isDone: Bool) -> Ending? {
     guard var entry = entries[key], entry.openCount > 0 else { return nil }
     entry.openCount -= 1
@@ -146,7 +150,8 @@ public struct FetchTally: Sendable {
     return .complete(entry.fetch)
   }
 
-  /// The fetches that are complete because their peers have asked for nothing for `restTime`. Each comes once.
+  /// Returns the fetches that are complete because their peers have asked for nothing for `restTime`. Each is returned
+  /// once.
   public mutating func settle(at now: Instant) -> [Fetch] {
     let rested = entries.filter { _, entry in
       entry.openCount > 0 && !entry.isCounted && entry.fetch.isAllSent

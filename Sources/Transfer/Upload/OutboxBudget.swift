@@ -1,12 +1,12 @@
-// Which connections end when all outboxes of a node together hold too much.
+// Which connections are closed when all outboxes of a node together hold too much.
 
 /// Chooses connections whose peers do not read, so that the other connections continue.
 public struct OutboxBudget: Sendable {
-  /// What one connection holds.
+  /// The bytes that wait to be sent on one connection.
   public struct Outbox: Hashable, Sendable {
     public let reader: ConnectionToken
     public let byteCount: Int
-    /// When its peer last took something, or the outbox was last empty.
+    /// When the peer last took bytes, or when the outbox was last empty.
     public let taken: Instant
 
     public init(reader: ConnectionToken, byteCount: Int, taken: Instant) {
@@ -14,21 +14,23 @@ public struct OutboxBudget: Sendable {
     }
   }
 
-  /// A peer that takes nothing for this long may be disconnected: no round trip and no lost segment takes longer.
+  /// A peer that takes nothing for this long may be disconnected: no round trip and no resent segment takes longer.
   public static let patience: Duration = .seconds(1)
-  /// What a peer that reads can have waiting at a time: a piece with its hashes, and hints. More waits only for one that asks and does not read.
+  /// The most bytes that wait for a peer that reads: a piece with its hashes, and hints. More bytes wait only for a
+  /// peer that sends requests and does not read.
   public static let pieceBytesMax = 112 << 10
 
   public let byteCountMax: Int
 
   public init(byteCountMax: Int) { self.byteCountMax = byteCountMax }
 
-  /// Whether this many bytes are so near to the bound that connections have to end.
+  /// Returns whether this many bytes in all outboxes are so close to the limit that connections have to be closed.
   public func isShort(at byteCount: Int) -> Bool { byteCount > byteCountMax / 8 * 7 }
 
-  /// The connections of one of `loopCount` loops that end: those that take nothing, then those that hold more than a
-  /// piece; of both the ones that hold most, then the ones that wait longest. The rest holds three quarters of the loop's
-  /// share at most, as far as there are such connections.
+  /// Returns the connections to close, of one of `loopCount` loops: first those whose peers take nothing, then those
+  /// that hold more than a piece. Among each, the ones that hold most come first, then the ones that have waited
+  /// longest. The remaining connections hold at most three quarters of the loop's share, unless too few connections may
+  /// be closed.
   public func ending(_ outboxes: [Outbox], loopCount: Int, at now: Instant) -> [ConnectionToken] {
     var excess = outboxes.reduce(0) { $0 + $1.byteCount } - byteCountMax / 4 * 3 / max(1, loopCount)
     guard excess > 0 else { return [] }

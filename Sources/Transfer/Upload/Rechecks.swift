@@ -1,8 +1,9 @@
 // Chunks that peers reported as wrong: which one the node hashes again next, and how often. A peer can complain about a
-// good file for ever, and that must cost little.
+// good file for ever, so a complaint must cost little.
 import Content
 
-/// Takes the address groups that complained in turns. Reads no clock and no file. `Content` names the file of a chunk.
+/// Lets the address groups that complained take turns. Reads no clock and no file. `Content` identifies the file of a
+/// chunk.
 public struct Rechecks<Content: Hashable & Sendable>: Sendable {
   public struct Item: Hashable, Sendable {
     public let content: Content
@@ -22,18 +23,19 @@ public struct Rechecks<Content: Hashable & Sendable>: Sendable {
     case nothing
   }
 
-  /// Address groups whose chunks wait. Complaints of further groups are dropped: a true complaint comes again.
+  /// How many address groups may have chunks that wait. Complaints of further groups are dropped: a true complaint
+  /// comes again.
   static var askersMax: Int { 64 }
-  /// Chunks of one group that wait: what one connection remembers of what it sent.
+  /// How many chunks of one group wait: as many as one connection remembers of those that it sent.
   static var perAskerMax: Int { SentChunks.countMax }
-  /// Chunks a second: 16 MiB are read from the disk, and cost 1 % of a core to hash.
+  /// Chunks checked a second: 16 MiB are read from the disk, and hashing them takes 1 % of a core.
   static var perSecondMax: Int { 16 }
-  /// Checks at once after a pause: all chunks of one connection, so that a true complaint is resolved quickly.
+  /// Checks in a burst after a pause: all chunks of one connection, so that a true complaint is resolved quickly.
   static var burst: Int { SentChunks.countMax }
   /// The pause before a chunk is checked again.
   static var rest: Duration { .seconds(10) }
 
-  /// Nil: the node itself.
+  /// The chunks that wait, by the group that complained. Nil: the node itself suspects them.
   private var waiting: [AddressGroup?: [Item]] = [:]
   /// The groups that wait, the next one first.
   private var turns: [AddressGroup?] = []
@@ -44,7 +46,7 @@ public struct Rechecks<Content: Hashable & Sendable>: Sendable {
     pace = RateLimiter(bytesPerSecond: UInt64(Self.perSecondMax), burst: UInt64(Self.burst), at: now)
   }
 
-  /// A peer of this group says that some of these chunks were wrong.
+  /// Queues chunks, because a peer of this group says that some of them were wrong.
   /// - `group`: nil if the node itself suspects them.
   public mutating func ask(_ items: [Item], from group: AddressGroup?) {
     if waiting[group] == nil {
@@ -58,7 +60,7 @@ public struct Rechecks<Content: Hashable & Sendable>: Sendable {
     for item in items where waiting.count < perAskerMax && !waiting.contains(item) { waiting.append(item) }
   }
 
-  /// What to do now. Each call that gives a chunk counts as its check.
+  /// Returns what to do now. A chunk that it returns counts as checked.
   public mutating func next(at now: Instant) -> Next {
     guard !turns.isEmpty else { return .nothing }
     let delay = pace.delay(until: 1, at: now)

@@ -1,20 +1,20 @@
-// The latest chunks sent on one connection. The node checks them again if the peer says that they were wrong.
+// The latest chunks that were sent on one connection. The node checks them again if the peer says that they were wrong.
 import Content
 import Wire
 
 /// A peer hashes data as it arrives and has at most `ProtocolLimits.requestsInFlightMax` requests open, so a complaint
 /// is about one of these chunks.
 public struct SentChunks: Sendable {
-  /// Twice the requests in flight; 2 KiB of a connection that was sent so many.
+  /// Twice the requests in flight. They take 2 KiB on a connection that sent so many.
   public static let countMax = 2 * ProtocolLimits.requestsInFlightMax
 
   private var chunks: [(handle: FileHandle, chunk: ChunkIndex)] = []
-  /// Where the next one goes once all places are taken.
+  /// Where the next chunk is stored once all places are taken.
   private var next = 0
 
   public init() {}
 
-  /// A piece of a chunk is sent. The pieces of an answer come one after the other, and count once.
+  /// Notes that a piece of a chunk is sent. The pieces of an answer follow one another, and count once.
   public mutating func note(_ chunk: ChunkIndex, of handle: FileHandle) {
     if let last = chunks.isEmpty ? nil : chunks[(next + chunks.count - 1) % chunks.count], last == (handle, chunk) {
       return
@@ -24,7 +24,7 @@ public struct SentChunks: Sendable {
     next = (next + 1) % chunks.count
   }
 
-  /// The newest first, each once.
+  /// The chunks, the newest first, each once.
   public var newestFirst: [(handle: FileHandle, chunk: ChunkIndex)] {
     var found: [(handle: FileHandle, chunk: ChunkIndex)] = []
     for place in (0..<chunks.count).reversed() {

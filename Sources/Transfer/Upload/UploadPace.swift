@@ -1,4 +1,5 @@
-// How fast one peer gets what it asks for, and when it has asked for more than it gets in reasonable time.
+// How fast the node sends to one peer, and when a peer has more requests waiting than the node can send in reasonable
+// time.
 
 /// Senders take turns, so a connection's own pace is its fair share of the uplink, or what the peer itself can take.
 /// This pace bounds the promises of all connections together, and a peer that does not read slows no other peer.
@@ -8,27 +9,27 @@ public struct UploadPace: Sendable {
   /// The shortest and longest delay after which a refused peer asks again.
   static let retryMin: Duration = .milliseconds(100)
   static let retryMax: Duration = .seconds(10)
-  /// Over less time than this nothing is known.
+  /// With less measured time than this, no pace is known.
   private static let measuredSecondsMin = 0.5
-  /// What was measured this long ago counts half.
+  /// A measurement of this age counts half.
   private static let halfLifeSeconds = 4.0
-  /// Counts as sent beforehand: one piece may be under way.
+  /// These bytes count as sent from the start: one piece may be on its way.
   private static let slackBytes = 65_536.0
 
   private var byteCount = 0.0
   private var seconds = 0.0
-  /// While something waits to be sent.
+  /// Since when something waits to be sent, up to the last count; nil if nothing waits.
   private var since: Instant?
 
   public init() {}
 
-  /// Whether something waits to be sent: only then time counts.
+  /// Notes whether something waits to be sent: only such time counts.
   public mutating func note(isWaiting: Bool, at now: Instant) {
     count(until: now)
     since = isWaiting ? now : nil
   }
 
-  /// Bytes were sent.
+  /// Counts sent bytes.
   public mutating func sent(_ bytes: Int, at now: Instant) {
     count(until: now)
     byteCount += Double(bytes)
@@ -43,8 +44,9 @@ public struct UploadPace: Sendable {
     byteCount /= 2
   }
 
-  /// Nil: one more request may wait. Else it is refused, and this is the delay until the peer asks again.
-  /// - `waiting`: bytes that wait already; without any a request is always taken.
+  /// Returns nil if one more request may wait. Else the request is refused, and the result is the delay after which the
+  /// peer may ask again.
+  /// - `waiting`: bytes that wait already. If none wait, a request is always accepted.
   public func retryAfter(waiting: Int, at now: Instant) -> Duration? {
     let seconds = seconds + (since.map { max((now - $0).inSeconds, 0) } ?? 0)
     guard waiting > 0, seconds >= UploadPace.measuredSecondsMin else { return nil }

@@ -1,11 +1,11 @@
-// What a node sent to each address lately: all threads that send choose by the same numbers.
+// The bytes that a node sent to each address lately. All sending threads choose by the same counts.
 
-/// The bytes that a node sent to each address group within the last `window` to two windows. A host that is on every
-/// thread of the node so gets no more than a host that is on one. Holds only groups that got bytes in this time, so its
-/// size follows from what was sent.
+/// The bytes that a node sent to each address group within the last `window` to two windows. So a host that is
+/// connected to every thread of the node gets no more than a host that is connected to one. Only groups that got bytes
+/// in this time are kept, so their number is bounded by what was sent.
 public struct UploadShares: Sendable {
-  /// Long enough that a slow connection gets several pieces. Short enough that a host that was alone until now waits
-  /// for newcomers much less than the timeout of a chunk.
+  /// Long enough for a slow connection to get several pieces. Short enough that a host which was alone until now lets
+  /// newcomers go first for much less time than the timeout of a chunk.
   static let window = Duration.seconds(4)
 
   private var now: [AddressGroup: Int] = [:]
@@ -18,12 +18,12 @@ public struct UploadShares: Sendable {
     let endsAt: Instant
   }
 
-  /// By the thread's number.
+  /// The claims, by the thread's number.
   private var claims: [Int: Claim] = [:]
 
   public init() {}
 
-  /// The node sends bytes to a group.
+  /// Counts bytes that the node sends to a group.
   public mutating func sent(_ bytes: Int, to group: AddressGroup, at time: Instant) {
     if time >= endsAt {
       before = time - endsAt < UploadShares.window ? now : [:]
@@ -33,20 +33,21 @@ public struct UploadShares: Sendable {
     now[group, default: 0] += bytes
   }
 
-  /// Bytes that the node sent to a group lately.
+  /// Returns the bytes that the node sent to a group lately.
   public func bytes(sentTo group: AddressGroup) -> Int { (now[group] ?? 0) + (before[group] ?? 0) }
 
   // MARK: The upload limit
 
-  /// A thread waits for the upload limit with a piece for a group. It asks again before `endsAt`, or has no claim.
+  /// Notes that a thread waits for the upload limit with a piece for a group. The thread asks again before `endsAt`, or
+  /// loses its claim.
   public mutating func claim(for group: AddressGroup, by thread: Int, until endsAt: Instant) {
     claims[thread] = Claim(group: group, endsAt: endsAt)
   }
 
-  /// A thread's piece leaves.
+  /// Drops the claim of a thread whose piece leaves.
   public mutating func drop(claimOf thread: Int) { claims[thread] = nil }
 
-  /// Whether another thread waits for the upload limit with a piece for a group that was sent less.
+  /// Returns whether another thread waits for the upload limit with a piece for a group that was sent less.
   public func goesAfterAnother(_ thread: Int, for group: AddressGroup, at time: Instant) -> Bool {
     guard !claims.isEmpty else { return false }
     let mine = bytes(sentTo: group)

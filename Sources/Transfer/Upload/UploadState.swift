@@ -1,4 +1,4 @@
-// The files that one peer opened here and its requests: bounded, answered in order, a piece at a time.
+// The files that one peer opened here, and its requests: bounded in number, answered in order, a piece at a time.
 import Content
 import Wire
 
@@ -9,14 +9,14 @@ public struct UploadPiece: Hashable, Sendable {
   public let chunk: ChunkIndex
   /// At most 65,536 bytes.
   public let leaves: LeafRange
-  /// Whether all leaf hashes of the chunk go with it.
+  /// Whether all leaf hashes of the chunk are sent with the piece.
   public let includesLeafHashes: Bool
   public let isLastOfAnswer: Bool
 }
 
 /// The serving side of one connection. Unanswered requests hold no buffer.
 public struct UploadState: Sendable {
-  /// Files that one connection has open.
+  /// How many files one connection may have open.
   public static let handlesMax = 64
   /// At most this many requests wait on one connection. Further ones are answered BUSY.
   public static let requestsMax = 64
@@ -29,7 +29,7 @@ public struct UploadState: Sendable {
     case queued
     /// The answer is BUSY.
     case busy
-    /// Its handle was withdrawn while the request was on its way: there is no answer.
+    /// The handle was withdrawn while the request was on its way. There is no answer.
     case void
   }
 
@@ -51,7 +51,7 @@ public struct UploadState: Sendable {
 
   public var openCount: Int { layouts.count }
   public var waitingCount: Int { requests.count }
-  /// Bytes of leaves that are promised and not sent.
+  /// Bytes of leaves that were promised and are not sent.
   public var waitingByteCount: Int {
     requests.reduce(0) { sum, request in
       let rest = LeafRange(first: request.nextLeaf, count: request.leaves.end - request.nextLeaf)
@@ -60,7 +60,7 @@ public struct UploadState: Sendable {
   }
   public func isOpen(_ handle: FileHandle) -> Bool { layouts[handle] != nil }
 
-  /// Whether the handle was open until its file was withdrawn: the peer may not know yet.
+  /// Returns whether the handle was open until its file was withdrawn. The peer may not know yet.
   public func wasWithdrawn(_ handle: FileHandle) -> Bool { withdrawn.contains(handle) }
 
   /// Opens a handle for a file that this node has. The peer chooses the handle, and must not choose one in use.
@@ -72,15 +72,15 @@ public struct UploadState: Sendable {
     return .opened
   }
 
-  /// The file is gone: its requests are void, also those that are still on their way.
+  /// Drops the requests for a file that is gone. Requests that are still on their way get no answer.
   public mutating func withdraw(_ handle: FileHandle) {
     guard layouts.removeValue(forKey: handle) != nil else { return }
     withdrawn.insert(handle)
     requests.removeAll { $0.handle == handle }
   }
 
-  /// The peer gives a handle back: its requests are void, and no more can be on the way. A handle that is not open means
-  /// nothing: CLOSE crossed WITHDRAWN.
+  /// Handles CLOSE: drops the handle's requests. No more of them can be on the way. A handle that is not open is
+  /// ignored: CLOSE crossed WITHDRAWN.
   /// - Returns: the chunks that still had leaves to send, each once, in the order of the requests.
   public mutating func close(_ handle: FileHandle) -> [ChunkIndex] {
     withdrawn.remove(handle)
@@ -93,8 +93,8 @@ public struct UploadState: Sendable {
     return chunks
   }
 
-  /// Takes in a request, its fields as they were sent.
-  /// - `isAccepted`: whether the leaves are here, and may wait.
+  /// Checks and queues a request. The fields are unchecked, as they were sent.
+  /// - `isAccepted`: whether the leaves are here, and the request may wait.
   public mutating func accept(
     _ id: RequestID, _ handle: FileHandle, chunk: ChunkIndex, firstLeaf: Int, leafCount: Int, wantsLeafHashes: Bool,
     isAccepted: Bool = true
@@ -118,8 +118,8 @@ public struct UploadState: Sendable {
     return .queued
   }
 
-  /// CANCEL came. It has no effect on an answer that has ended, was refused or was never asked for. Returns the chunk
-  /// of the request, if its answer was not sent in full.
+  /// Handles CANCEL. It has no effect on a request that was answered in full, was refused or never came. Returns the
+  /// chunk of the request if its answer was not sent in full.
   @discardableResult
   public mutating func cancel(_ id: RequestID) -> (handle: FileHandle, chunk: ChunkIndex)? {
     guard let place = requests.firstIndex(where: { $0.id == id }) else { return nil }
@@ -127,28 +127,28 @@ public struct UploadState: Sendable {
     return (request.handle, request.chunk)
   }
 
-  /// Whether anything of a chunk is still to be sent.
+  /// Returns whether leaves of a chunk wait to be sent.
   public func awaits(_ chunk: ChunkIndex, of handle: FileHandle) -> Bool {
     requests.contains { $0.chunk == chunk && $0.handle == handle }
   }
 
-  /// Bytes of leaves that `nextPiece` would name; nil where nothing is asked for.
+  /// Bytes of the leaves in the next piece; nil if no request waits.
   public var nextPieceByteCount: Int? {
     guard let request = requests.first, let layout = layouts[request.handle] else { return nil }
     return layout.length(of: nextLeaves(of: request, in: layout), in: request.chunk)
   }
 
-  /// As many leaves as fit into one DATA.
+  /// Returns the next leaves of a request, as many as fit into one DATA.
   private func nextLeaves(of request: Request, in layout: ChunkLayout) -> LeafRange {
     layout.run(
       from: request.nextLeaf, to: request.leaves.end,
       byteCountMax: ProtocolLimits.dataFullLeavesMax * layout.leafSize, in: request.chunk)
   }
 
-  /// The file and chunk of which the next piece is.
+  /// The file and chunk of the next piece.
   public var nextChunk: (handle: FileHandle, chunk: ChunkIndex)? { requests.first.map { ($0.handle, $0.chunk) } }
 
-  /// The next piece to send, in the order of the requests; nil where nothing is asked for.
+  /// Removes and returns the next piece to send, in the order of the requests; nil if no request waits.
   public mutating func nextPiece() -> UploadPiece? {
     guard let request = requests.first, let layout = layouts[request.handle] else { return nil }
     let leaves = nextLeaves(of: request, in: layout)
@@ -159,7 +159,7 @@ public struct UploadState: Sendable {
       includesLeafHashes: request.wantsLeafHashes && leaves.first == request.leaves.first, isLastOfAnswer: isLast)
   }
 
-  /// A piece from `nextPiece` was not sent: it becomes the next one again.
+  /// Puts back a piece that `nextPiece` returned and that was not sent. It becomes the next one again.
   public mutating func putBack(_ piece: UploadPiece) {
     if !piece.isLastOfAnswer, requests.first?.id == piece.request {
       requests[0].nextLeaf = piece.leaves.first

@@ -1,27 +1,29 @@
-// Which connection gets the next piece: chunks that no other peer has go first, and each address gets the same share.
+// Which connection gets the next piece: chunks that no other peer has go first, and each address group gets the same
+// share.
 
-/// The turns of the connections that one thread sends to. Address groups take turns, and within a group its connections do:
-/// a host gains nothing from many connections. A group that the node's other threads sent more to waits longer here
-/// (`UploadShares`). Not shared between threads.
+/// The turns of the connections that one thread sends to. Address groups take turns, and the connections of a group
+/// share the group's turns, so a host gains nothing from many connections. A group that got more from the node's other
+/// threads waits longer here (`UploadShares`). Not shared between threads.
 public struct UploadTurns: Sendable {
-  /// One in this many turns goes to a connection that does not go first, so that none waits for ever.
+  /// One in this many turns goes to a connection whose piece does not go first, so that none waits for ever.
   static let turnsPerOther = 16
-  /// A group that was sent so many bytes more than another, or a quarter more, still has its turn. Peers of a swarm
-  /// differ by as much, and to make them equal would cost the swarm time.
+  /// A group that was sent at most so many bytes more than another, or a quarter more, still has its turn. Peers of a
+  /// swarm differ by as much, and making them equal would slow the swarm down.
   static let leadMax = 4 << 20
-  /// Of the groups that have waited longest, the turn compares so many: a constant cost, whatever the number of groups.
+  /// How many of the groups that have waited longest are compared for a turn, so that a turn has a constant cost.
   static let groupsCompared = 8
-  /// The group that has waited longest lets others go first so many times in a row: a host with one connection on each
-  /// of two threads makes progress on both.
+  /// How many times in a row others may go before the group that has waited longest, so that a host with one connection
+  /// on each of two threads makes progress on both.
   static let passesMax = 7
 
-  /// Groups that wait for a turn, and the connections of each that do.
+  /// Groups that wait for a turn, and their connections that wait.
   private struct Lane: Sendable {
-    /// In the order of their turns, each once.
+    /// The groups, each once, in the order of their turns.
     private var ring: [AddressGroup] = []
-    /// In the order of their turns. A group that has none waiting may keep its empty list.
+    /// The waiting connections of each group, in the order of their turns. The list of a group without any may be
+    /// empty.
     private var readers: [AddressGroup: [ConnectionToken]] = [:]
-    /// How many times in a row another group went before the first of the ring.
+    /// How many times in a row another group went before the first group of the ring.
     private var passes = 0
 
     var isEmpty: Bool { ring.isEmpty }
@@ -42,8 +44,8 @@ public struct UploadTurns: Sendable {
       return reader
     }
 
-    /// The group that has waited longest. If it was sent much more than another of those that have waited longest, then
-    /// the one of these that was sent least.
+    /// Returns the place of the group that has waited longest. If that group was sent much more than another of the
+    /// groups that are compared, returns the place of the one that was sent least.
     private mutating func nextIndex(sent: (AddressGroup) -> Int) -> Int {
       guard ring.count > 1, passes < UploadTurns.passesMax else {
         passes = 0
@@ -77,17 +79,17 @@ public struct UploadTurns: Sendable {
 
   public var isEmpty: Bool { first.isEmpty && others.isEmpty }
 
-  /// Whether no two groups compete: then it does not matter what they were sent.
+  /// Whether no two groups compete. Then `next` does not need the bytes that they were sent.
   public var isOfOneGroup: Bool { first.groupCount + others.groupCount <= 1 }
 
-  /// A reader can be sent a piece, and waits for its turn.
+  /// Queues a reader that can be sent a piece.
   /// - `isFirst`: whether no other peer was promised the piece's chunk before it (`UploadPromises`).
   public mutating func enqueue(_ reader: ConnectionToken, of group: AddressGroup, isFirst: Bool) {
     if isFirst { first.enqueue(reader, of: group) } else { others.enqueue(reader, of: group) }
   }
 
-  /// Takes the reader whose turn it is; nil if none waits.
-  /// - `sent`: the bytes that the whole node sent to a group lately (`UploadShares`).
+  /// Removes and returns the reader whose turn it is; nil if none waits.
+  /// - `sent`: returns the bytes that the whole node sent to a group lately (`UploadShares`).
   public mutating func next(sent: (AddressGroup) -> Int) -> ConnectionToken? {
     let isOthers = areOthersNext(sent: sent)
     firstInRow = isOthers ? 0 : min(firstInRow + 1, UploadTurns.turnsPerOther - 1)
@@ -95,8 +97,9 @@ public struct UploadTurns: Sendable {
     return isOthers ? others.next(sent: sent) : first.next(sent: sent)
   }
 
-  /// A host that always asks for what no other peer has must not keep back the others: it could ask for new pieces of a
-  /// large file for ever. Nor does a host that was sent little keep it back for long.
+  /// Returns whether a connection whose piece does not go first has the turn. A host that always asks for chunks that
+  /// no other peer has must not block the others: it could ask for new pieces of a large file for ever. Nor may a host
+  /// that was sent little block that host for long.
   private func areOthersNext(sent: (AddressGroup) -> Int) -> Bool {
     guard let other = others.head else { return false }
     guard let head = first.head, firstInRow < UploadTurns.turnsPerOther - 1 else { return true }
@@ -105,7 +108,7 @@ public struct UploadTurns: Sendable {
     return sent(head) - bytes > bytes + UploadTurns.leadMax
   }
 
-  /// The reader has gone.
+  /// Removes a reader whose connection is gone.
   public mutating func leave(_ reader: ConnectionToken, of group: AddressGroup) {
     first.leave(reader, of: group)
     others.leave(reader, of: group)
