@@ -1,12 +1,12 @@
-// If one peer dialled several connections, one stays: the oldest, if it is alive.
+// If one peer has dialled several connections, one stays: the oldest one, if it is alive.
 import Wire
 
 /// Source: `Protocol/README.md`, "Duplicate connections".
 extension ConnectionAdmission {
-  /// Judges a connection that `probe` was ordered for. Call it when bytes came and were dealt with, and when time passed.
-  /// - `askedAt`: when the order was carried out.
-  /// - `heardAt`: when the last byte came from the other end.
-  /// - Returns: nil: it is too early to tell.
+  /// Judges a connection that `probe` was ordered for. Call it after bytes came and were handled, and when time passes.
+  /// - `askedAt`: when PING was sent.
+  /// - `heardAt`: when the latest byte came from the other end.
+  /// - Returns: the orders that follow. Nil if it is too early to judge.
   public mutating func judge(
     _ token: ConnectionToken, askedAt: Instant, heardAt: Instant, at now: Instant
   ) -> [Order]? {
@@ -14,7 +14,7 @@ extension ConnectionAdmission {
     return now - askedAt < ProtocolLimits.probePatience ? nil : isDead(token)
   }
 
-  /// The newer ones go.
+  /// The probed connection is alive: its newer rivals are closed.
   private mutating func lives(_ token: ConnectionToken) -> [Order] {
     guard let entry = entries[token], entry.isProbed else { return [] }
     setProbed(token, false)
@@ -23,16 +23,16 @@ extension ConnectionAdmission {
     return newer.map { .closeDuplicate($0) }
   }
 
-  /// It closes, and the oldest of the others is probed.
+  /// The probed connection is dead: it is closed, and the oldest of the others is probed.
   private mutating func isDead(_ token: ConnectionToken) -> [Order] {
     guard let entry = entries[token], entry.isProbed else { return [] }
     forget(token)
     return [.closeDuplicate(token)] + probeOldest(of: entry.peer)
   }
 
-  /// Has the oldest connection of a peer asked for a sign of life, if there are newer ones that cannot stay beside it.
+  /// Orders a PING on the oldest connection of a peer, if there are newer ones that may not stay beside it.
   mutating func probeOldest(of peer: PeerID) -> [Order] {
-    // One that is turned away does not last: it is no reason to close another.
+    // A connection that is turned away ends soon anyway: it is no reason to close another one.
     guard let oldest = byPeer[peer]?.first(where: { entries[$0]?.isTurnedAway == false }), let entry = entries[oldest],
       !entry.isProbed, !rivals(of: oldest, entry).isEmpty
     else { return [] }

@@ -1,23 +1,23 @@
-// Which inbound connections a node keeps: no host takes the places of all others, and no peer takes many.
+// Which inbound connections a node keeps. No host can take all places, and no peer can take many.
 import Wire
 
-/// Decides for all connections that a node's listener accepts. Does no I/O and reads no clock. What it decides about other
-/// connections than the one that it was asked about comes back as orders.
+/// Decides about all connections that a node's listener accepts. Does no I/O and reads no clock. Each call decides
+/// about one connection; decisions about other connections come back as orders.
 public struct ConnectionAdmission: Sendable {
   /// The verdict on a connection when its handshake is done.
   public enum Verdict: Hashable, Sendable {
     case admitted
-    /// All places are taken. It may stay for as long as it takes to be told of other peers.
+    /// All places are taken. The connection may stay until the node has sent it other peers.
     case turnedAway
-    /// There is no place for it even among those.
+    /// The places for turned-away connections are taken too.
     case refused
   }
 
-  /// What a connection is good for, from the least on: the least is displaced first.
+  /// How a connection is used, the least use first. The least used connection is displaced first.
   public enum Use: Int, Comparable, Sendable {
     /// The peer has no file open here.
     case nothingOpen
-    /// A file is open, and the peer has asked for nothing for a while.
+    /// The peer has a file open, and has asked for nothing for a while.
     case idle
     case busy
 
@@ -26,13 +26,13 @@ public struct ConnectionAdmission: Sendable {
 
   /// An order to the loop of a connection.
   public enum Order: Hashable, Sendable {
-    /// A half-open connection goes for a newcomer, without a word.
+    /// Close a half-open connection without a message: a newcomer gets its place.
     case drop(ConnectionToken)
-    /// A connection goes for a newcomer: GOODBYE with code 3.
+    /// Close a connection with GOODBYE, code 3: a newcomer gets its place.
     case displace(ConnectionToken)
-    /// Send PING, and report what came of it to `judge`.
+    /// Send PING, then call `judge`.
     case probe(ConnectionToken)
-    /// Of two connections to one peer the other stays: GOODBYE with code 5.
+    /// Close a connection with GOODBYE, code 5: another connection to the same peer stays.
     case closeDuplicate(ConnectionToken)
 
     public var token: ConnectionToken {
@@ -45,15 +45,15 @@ public struct ConnectionAdmission: Sendable {
   struct Entry: Sendable {
     let group: AddressGroup
     let peer: PeerID
-    /// Both ends have said that several connections of the peer are meant.
+    /// Whether both ends announced that the peer intends to have several connections.
     let meansSeveral: Bool
     let isTurnedAway: Bool
-    /// Counts the connections in the order in which their handshakes were done.
+    /// The connection's place in the order in which the handshakes ended.
     let number: UInt64
     var use = Use.nothingOpen
-    /// Counts the changes of use in their order.
+    /// The place of the latest change of use in the order of all changes.
     var useNumber: UInt64
-    /// A PING was sent, since there is a newer connection to the same peer.
+    /// Whether a PING was ordered because there is a newer connection to the same peer.
     var isProbed = false
   }
 
@@ -65,12 +65,12 @@ public struct ConnectionAdmission: Sendable {
   public private(set) var places: ConnectionPlaces
   private var generator: SeededGenerator
   private var halfOpen = HalfOpenConnections()
-  /// Those that are admitted or turned away, and not told to go.
+  /// Connections that were admitted or turned away, and not ordered to close.
   private(set) var entries: [ConnectionToken: Entry] = [:]
   private var admitted = GroupCounts()
   private var turnedAway = GroupCounts()
   private var lingering: [ConnectionToken: Lingerer] = [:]
-  /// Of each peer, in the order in which their handshakes were done.
+  /// The connections of each peer, in the order in which their handshakes ended.
   private(set) var byPeer: [PeerID: [ConnectionToken]] = [:]
   private var numbers: UInt64 = 0
   /// Groups that broke the protocol.
@@ -81,43 +81,45 @@ public struct ConnectionAdmission: Sendable {
     self.generator = generator
   }
 
-  /// Connections that have not finished the handshake.
+  /// How many connections have not finished the handshake.
   public var halfOpenCount: Int { halfOpen.count }
-  /// Connections that are admitted.
+  /// How many connections are admitted.
   public var establishedCount: Int { admitted.total }
-  /// Whether places are few: then connections that are good for nothing have to go.
+  /// Whether few places are left. Then useless connections are closed.
   public var isCrowded: Bool { admitted.total >= places.crowdedFrom }
 
-  /// Whether a connection has a place, and was not told to give it up.
+  /// Returns whether a connection has a place and was not ordered to close.
   public func holdsPlace(_ token: ConnectionToken) -> Bool { entries[token] != nil }
 
-  /// Newcomers are held against these places from now on. No connection has to go for it.
+  /// Sets the places for newcomers from now on. No established connection is closed because of it.
   public mutating func change(places: ConnectionPlaces) { self.places = places }
 
   // MARK: Half-open
 
-  /// A peer broke the protocol on a connection that its handshake had cost.
+  /// Notes that a peer broke the protocol after its handshake.
   public mutating func brokeProtocol(from group: AddressGroup, at now: Instant) { breaches.failed(group, at: now) }
 
-  /// Whether newcomers of a group are closed before their handshake, since others of it broke the protocol.
+  /// Returns whether newcomers of a group are closed before their handshake, because others of the group broke the
+  /// protocol.
   public mutating func isKeptOut(_ group: AddressGroup, at now: Instant) -> Bool {
     guard !breaches.isEmpty else { return false }
     _ = breaches.release(at: now)
     return breaches.isWaiting(group)
   }
 
-  /// A connection came in. A place is always found for it.
+  /// Enters an inbound connection. It always gets a place. Returns an order for the connection that loses its place, if
+  /// any.
   public mutating func begin(_ token: ConnectionToken, from group: AddressGroup, at now: Instant) -> Order? {
     halfOpen.begin(token, from: group, places: places.halfOpen, using: &generator, at: now).map { .drop($0) }
   }
 
-  /// Message 1 of its handshake was answered.
+  /// Notes that message 1 of the handshake was answered.
   public mutating func progressed(_ token: ConnectionToken, at now: Instant) { halfOpen.progressed(token, at: now) }
 
   // MARK: Established
 
-  /// The handshake of a connection is done.
-  /// - `meansSeveral`: both ends have set capability bit 0 on it.
+  /// Decides about a connection whose handshake is done.
+  /// - `meansSeveral`: whether both ends have set capability bit 0 on it.
   public mutating func establish(
     _ token: ConnectionToken, from group: AddressGroup, as peer: PeerID, meansSeveral: Bool
   ) -> (verdict: Verdict, orders: [Order]) {
@@ -144,7 +146,7 @@ public struct ConnectionAdmission: Sendable {
     return (isAdmitted ? .admitted : .turnedAway, orders + probeOldest(of: peer))
   }
 
-  /// What an admitted connection is good for has changed.
+  /// Notes the use of an admitted connection.
   public mutating func note(_ token: ConnectionToken, _ use: Use) {
     guard var entry = entries[token], entry.use != use else { return }
     numbers += 1
@@ -152,8 +154,9 @@ public struct ConnectionAdmission: Sendable {
     entries[token] = entry
   }
 
-  /// The connection that goes for a newcomer: one of a group that has more than the newcomer's would have. Of those that
-  /// are good for little the one that is so for longest; of the busy ones the newest, which loses the least.
+  /// Returns the connection that a newcomer displaces. It belongs to the largest group, which has more connections than
+  /// the newcomer's group would have. Among its connections the least use goes first: of those that are not busy, the
+  /// one that has been so for longest; of the busy ones the newest, which loses the least.
   private func displaceable(for group: AddressGroup, evenBusy: Bool) -> ConnectionToken? {
     guard admitted.most > admitted[group] + 1 else { return evenBusy ? oldestUseless(for: group) : nil }
     var victim: (token: ConnectionToken, entry: Entry)?
@@ -164,8 +167,8 @@ public struct ConnectionAdmission: Sendable {
     return victim?.token
   }
 
-  /// Where all places are taken by many hosts: the connection that has had no file open for longest. An honest peer opens
-  /// one within a round trip.
+  /// Returns the connection that has had no file open for longest, for the case that many hosts take all places. An
+  /// honest peer opens a file within a round trip.
   private func oldestUseless(for group: AddressGroup) -> ConnectionToken? {
     entries.filter {
       $0.value.use == .nothingOpen && !$0.value.isTurnedAway && admitted[$0.value.group] > admitted[group]
@@ -178,7 +181,8 @@ public struct ConnectionAdmission: Sendable {
     return a.use == .busy ? a.number > b.number : a.useNumber < b.useNumber
   }
 
-  /// The same among the few that are turned away: the oldest had the most time to be told of other peers.
+  /// Returns the turned-away connection that a newcomer displaces: the oldest of the largest group. The node had the
+  /// most time to send other peers on it.
   private func oldestTurnedAway(for group: AddressGroup) -> ConnectionToken? {
     guard turnedAway.most > turnedAway[group] + 1 else { return nil }
     return entries.filter { $0.value.isTurnedAway && turnedAway[$0.value.group] == turnedAway.most }
@@ -187,10 +191,10 @@ public struct ConnectionAdmission: Sendable {
 
   // MARK: Leaving
 
-  /// GOODBYE has left, or the answer to a preamble, and the connection waits for the other end to close: it takes no place
-  /// of the others meanwhile. One address group waits in half of the places at most. So do all connections without a
-  /// handshake: they cost a stranger nothing.
-  /// - Returns: whether there is a place for it to wait; if not, it is closed at once, and a reset may overtake GOODBYE.
+  /// Asks for a place for a connection that has sent GOODBYE, or the answer to a preamble, and waits for the other end
+  /// to close. It gives its other place back. One address group gets at most half of these places. All connections
+  /// without a handshake together get at most half, too, because they cost a stranger nothing.
+  /// - Returns: whether the connection may wait. If not, close it at once; a reset may then overtake GOODBYE.
   public mutating func linger(
     _ token: ConnectionToken, from group: AddressGroup, hasShakenHands: Bool
   ) -> (isGranted: Bool, orders: [Order]) {
@@ -203,7 +207,7 @@ public struct ConnectionAdmission: Sendable {
     return (true, orders)
   }
 
-  /// The connection is gone.
+  /// Forgets a connection that is closed.
   public mutating func end(_ token: ConnectionToken) -> [Order] {
     halfOpen.remove(token)
     lingering[token] = nil
@@ -212,8 +216,8 @@ public struct ConnectionAdmission: Sendable {
     return probeOldest(of: peer)
   }
 
-  /// The system has no descriptor for a newcomer, so the places are more than there is room for: one connection goes, a
-  /// half-open one or one that is good for little.
+  /// Chooses a connection to close, because the system has no descriptor for a newcomer: a half-open one, or else one
+  /// that is not busy.
   public mutating func relieve(at now: Instant) -> Order? {
     if let token = halfOpen.takeOne(using: &generator, at: now) { return .drop(token) }
     let victim = entries.filter { $0.value.use < .busy }.min { ConnectionAdmission.goes($0.value, before: $1.value) }?
@@ -222,7 +226,7 @@ public struct ConnectionAdmission: Sendable {
     return victim.map { .displace($0) }
   }
 
-  /// Gives the place of a connection back.
+  /// Frees the place of a connection.
   mutating func forget(_ token: ConnectionToken) {
     guard let entry = entries.removeValue(forKey: token) else { return }
     if entry.isTurnedAway { turnedAway.remove(entry.group) } else { admitted.remove(entry.group) }

@@ -1,6 +1,7 @@
-// Names a connection for as long as the process runs, so that an event of a closed one is never taken for another's.
+// The number that a download knows a connection by. It is never reused, so an event of a closed connection is never
+// attributed to another one.
 
-/// A connection. A download numbers those that it dials from 1; the node numbers those that came in.
+/// The number of a connection. A download numbers the connections that it dials from 1; the node numbers inbound ones.
 public struct ConnectionID: RawRepresentable, Hashable, Comparable, Sendable {
   public let rawValue: UInt64
   public init(rawValue: UInt64) { self.rawValue = rawValue }
@@ -10,6 +11,6 @@ public struct ConnectionID: RawRepresentable, Hashable, Comparable, Sendable {
   /// Whether the peer dialled.
   public var isInbound: Bool { self >= ConnectionID.firstInbound }
 
-  /// The number of the first connection that came in, far above all that a download dials.
+  /// The number of the first inbound connection, far above the numbers that a download uses.
   public static let firstInbound = ConnectionID(1 << 63)
 }

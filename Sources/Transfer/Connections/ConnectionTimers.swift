@@ -1,20 +1,21 @@
 // The timers of one connection: when it ends, and when it sends PING.
 import Wire
 
-/// Decides by the time when a connection ends. Does no I/O and reads no clock. The caller reports events as they happen,
-/// asks `due` about twice a second, and does what it says.
+/// Decides when a connection times out. Does no I/O and reads no clock. The caller reports events as they happen, calls
+/// `due` about twice a second, and does the action that it returns.
 public struct ConnectionTimers: Sendable {
   /// The action that is due.
   public enum Due: Hashable, Sendable {
-    /// The handshake is not done in time: the connection closes without GOODBYE.
+    /// The handshake took too long. Close the connection without GOODBYE.
     case handshakeTimeout
-    /// The peer takes nothing: the connection closes for this reason, without a GOODBYE that the peer would not take either.
+    /// The peer takes nothing. Close the connection for this reason, without GOODBYE: the peer would not take it
+    /// either.
     case abandon(CloseCode, String)
-    /// GOODBYE with this reason is sent.
+    /// Send GOODBYE with this reason.
     case goodbye(CloseCode, String)
-    /// GOODBYE had its time: the connection closes.
+    /// GOODBYE had enough time. Close the connection.
     case close
-    /// PING is sent, unless an earlier one is unanswered.
+    /// Send PING, unless an earlier one is unanswered.
     case ping
   }
 
@@ -23,18 +24,18 @@ public struct ConnectionTimers: Sendable {
     case established
     /// GOODBYE, or the answer to a preamble, waits to be sent.
     case ending
-    /// It has left. The other end may close until then.
+    /// GOODBYE has left. The other end may close until this time.
     case lingering(until: Instant)
   }
 
   /// A frame that has begun and is not complete.
   struct PartialFrame: Sendable {
-    /// The frames that were complete when it began: no other frame has the same number.
+    /// How many frames were complete when this one began. No other frame has the same number.
     let number: Int
     let begunAt: Instant
     var byteCount: Int
 
-    /// From then on it is too slow, unless more of it comes. Bytes of earlier frames do not count.
+    /// When the frame is too slow, unless more of it comes before. Bytes of earlier frames do not count.
     var tooSlowAt: Instant {
       let allowed = Int64(byteCount) * 1_000_000_000 / Int64(ProtocolLimits.frameBytesPerSecondMin) + 1
       return begunAt + max(ProtocolLimits.frameProgressGrace, .nanoseconds(allowed))
@@ -45,54 +46,54 @@ public struct ConnectionTimers: Sendable {
   private var stage = Stage.handshake
   private var isTurnedAway = false
 
-  /// When the latest byte came; later if the node itself has kept the connection from reading.
+  /// When the latest byte came, or when the node read again after a pause of its own.
   public private(set) var lastReceivedAt: Instant
-  /// Of the latest `received`.
+  /// The byte count of the latest `received`.
   private var lastReceivedByteCount = 0
   /// Nil between frames.
   private(set) var partialFrame: PartialFrame?
 
-  /// When the system last took bytes of the outbox, or when the first byte came into an empty one.
+  /// When the system last took bytes of the outbox, or when the first byte entered an empty outbox.
   public private(set) var lastSentAt: Instant
-  /// When the first byte came into the outbox, which was empty.
+  /// When the first byte last entered an empty outbox.
   private var queuedAt: Instant
-  /// A piece took long to leave. It stays so.
+  /// Whether a piece ever took long to leave. It stays true.
   public private(set) var isSlow = false
 
-  /// The TCP connection is accepted, or is being established.
+  /// Begins when the TCP connection is accepted or dialled.
   public init(at now: Instant) {
     (startedAt, lastReceivedAt, lastSentAt, queuedAt) = (now, now, now, now)
   }
 
-  // MARK: How far it is
+  // MARK: Stages
 
-  /// The handshake is done. The time of a frame that began with the handshake's last bytes starts now.
+  /// Notes that the handshake is done. A frame that began with the last bytes of the handshake is timed from now on.
   public mutating func established() {
     stage = .established
     partialFrame = nil
   }
 
-  /// The connection has no place and is kept for a moment, to hear of other peers.
+  /// Notes that the connection has no place. It stays for a moment, until the node has sent it other peers.
   public mutating func turnedAway() { isTurnedAway = true }
 
-  /// GOODBYE, or the answer to a preamble, waits to be sent. Nothing follows it.
+  /// Notes that GOODBYE, or the answer to a preamble, is in the outbox. Nothing follows it.
   public mutating func ending() { stage = .ending }
 
-  /// It has left. The connection reads on for a moment.
+  /// Notes that GOODBYE, or the answer to a preamble, has left. The connection reads on for a moment.
   public mutating func lingers(at now: Instant) { stage = .lingering(until: now + NodeLimits.lingerTimeout) }
 
   // MARK: Bytes from the other end
 
-  /// So many bytes came.
+  /// Notes that bytes came.
   public mutating func received(_ byteCount: Int, at now: Instant) {
     lastReceivedAt = now
     lastReceivedByteCount = byteCount
     partialFrame?.byteCount += byteCount
   }
 
-  /// Everything that came is read.
-  /// - `isMidFrame`: what is left is the start of a frame.
-  /// - `completedFrames`: frames that were complete since the start of the connection.
+  /// Notes that all bytes that came are decoded.
+  /// - `isMidFrame`: whether the start of a frame is left.
+  /// - `completedFrames`: how many frames were complete since the start of the connection.
   public mutating func read(isMidFrame: Bool, completedFrames: Int, at now: Instant) {
     guard isMidFrame else {
       partialFrame = nil
@@ -104,7 +105,7 @@ public struct ConnectionTimers: Sendable {
       byteCount: min(lastReceivedByteCount, ProtocolLimits.dataFrameLengthMax))
   }
 
-  /// The node reads again after it had no memory for more: the wait was not the peer's.
+  /// Notes that the node reads again, after it had no memory for more. The peer is not blamed for the wait.
   public mutating func readsAgain(at now: Instant) {
     partialFrame = nil
     lastReceivedAt = now
@@ -112,13 +113,13 @@ public struct ConnectionTimers: Sendable {
 
   // MARK: Bytes to the other end
 
-  /// The first bytes came into an empty outbox.
+  /// Notes that the first bytes entered an empty outbox.
   public mutating func queued(at now: Instant) { (lastSentAt, queuedAt) = (now, now) }
 
-  /// The system took bytes of the outbox.
+  /// Notes that the system took bytes of the outbox.
   public mutating func sent(at now: Instant) { lastSentAt = now }
 
-  /// Called while bytes wait. True once: when they first take long to leave.
+  /// Returns true once: when bytes first take long to leave. Call it while bytes wait.
   public mutating func becomesSlow(at now: Instant) -> Bool {
     guard !isSlow, now - queuedAt >= NodeLimits.slowPieceTime else { return false }
     isSlow = true
@@ -130,13 +131,13 @@ public struct ConnectionTimers: Sendable {
   /// When the handshake has taken too long.
   public var handshakeEndsAt: Instant { startedAt + ProtocolLimits.handshakeTimeout }
 
-  /// When an established connection is idle if nothing comes before.
+  /// When an established connection counts as idle, if nothing comes before.
   public var idleAt: Instant { lastReceivedAt + ProtocolLimits.idleTimeout }
 
-  /// The action that is due; nil if there is none. It stays due until the caller has done it.
+  /// Returns the action that is due; nil if there is none. It stays due until the caller has done it.
   /// - `isSending`: bytes wait in the outbox.
-  /// - `isReading`: the node reads what comes; else the silence is its own doing.
-  /// - `isInTheWay`: others need the place, and the peer makes no use of it.
+  /// - `isReading`: whether the node reads from the connection. If not, the node itself causes the silence.
+  /// - `isInTheWay`: other connections need the place, and the peer does not use it.
   public func due(isSending: Bool, isReading: Bool, isInTheWay: Bool, at now: Instant) -> Due? {
     let isStalled = isSending && now - lastSentAt >= ProtocolLimits.stalledSendTimeout
     switch stage {
@@ -157,7 +158,8 @@ public struct ConnectionTimers: Sendable {
     return now - lastReceivedAt >= ProtocolLimits.pingAfter ? .ping : nil
   }
 
-  /// There are few places for connections that are turned away: one that does not take its GOODBYE keeps none.
+  /// Returns whether a turned-away connection has kept its place for too long. Such places are few, so a peer that does
+  /// not take its GOODBYE must not keep one.
   private func hasTakenPlaceTooLong(at now: Instant) -> Bool {
     isTurnedAway && now - startedAt >= NodeLimits.turnedAwayTimeout * 2
   }

@@ -1,10 +1,10 @@
-// The one name of a connection in a node: the loop that runs it, and a number that is never given out twice.
+// The token of a connection in a node: the loop that runs it, and a number that is never reused.
 
-/// Names a connection wherever a node speaks of it: in epoll, in the admission, in the swarms, and in the commands to a
+/// Identifies a connection everywhere in a node: in epoll, in the admission, in the swarms, and in the commands to a
 /// loop.
 ///
-/// A node never gives a number out twice, not even on two loops. So an event or an order for a connection that has ended
-/// is never taken for another connection's. Tokens of one loop are in the order in which they were given out.
+/// A node never reuses a number, not even on two loops. So an event or an order for a connection that has ended never
+/// reaches another connection. Tokens of one loop compare in the order in which they were made.
 public struct ConnectionToken: RawRepresentable, Hashable, Comparable, Sendable {
   /// The bits of the number. A node that accepts a million connections a second needs nine years to use all numbers.
   private static let numberBits = 48

@@ -1,9 +1,9 @@
-// The use of a connection from outside, as the admission ranks it.
+// The use of an inbound connection, as the admission ranks it.
 import Wire
 
 /// Follows how a peer uses its connection. Does no I/O and reads no clock.
 public struct ConnectionUse: Sendable {
-  /// As of the latest `note`.
+  /// The use as of the latest `note`.
   public private(set) var use = ConnectionAdmission.Use.nothingOpen
   /// When the use last became `nothingOpen` or `busy`, or when the peer last waited for something.
   private var usedAt: Instant
@@ -11,7 +11,7 @@ public struct ConnectionUse: Sendable {
   /// The connection is admitted.
   public init(at now: Instant) { usedAt = now }
 
-  /// Called after each event. True if `use` has changed.
+  /// Updates `use`. Call it after each event. True if `use` has changed.
   /// - `isOpen`: the peer has a file open here, or the node fetches from it.
   /// - `isWaiting`: the peer waits for something that it has asked for, or the node fetches from it.
   public mutating func note(isOpen: Bool, isWaiting: Bool, at now: Instant) -> Bool {
@@ -24,7 +24,7 @@ public struct ConnectionUse: Sendable {
     return true
   }
 
-  /// Whether the peer has had nothing open for so long that it makes room where places are few.
+  /// Returns whether the peer has had nothing open for so long that its connection is closed if places are few.
   public func isUseless(at now: Instant) -> Bool {
     use == .nothingOpen && now - usedAt >= NodeLimits.nothingOpenTimeout
   }

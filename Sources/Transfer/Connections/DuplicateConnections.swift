@@ -1,11 +1,12 @@
-// Of several connections between this node and one peer: which one stays, and which one waits as a spare.
+// Which of several connections between this node and one peer stays, and which one waits as a spare.
 import Wire
 
-/// The end that dials decides here; the end that listens decides in `ConnectionAdmission`. Does no I/O and reads no clock.
+/// Decides for the end that dials; `ConnectionAdmission` decides for the end that listens. Does no I/O and reads no
+/// clock.
 ///
-/// A connection that this node dialled is closed as soon as it turns out to be one too many. A connection that the peer
-/// dialled may still serve the peer, so it stays as a spare, unless both ends dialled one. Then both ends keep the one
-/// that the smaller PeerID dialled.
+/// A connection that this node dialled is closed as soon as it proves to be a duplicate. A connection that the peer
+/// dialled may still serve the peer, so it stays as a spare. But if both ends dialled one, both keep the one that the
+/// end with the smaller PeerID dialled.
 ///
 /// Source: `Protocol/README.md`, "Duplicate connections".
 public struct DuplicateConnections: Sendable {
@@ -13,9 +14,9 @@ public struct DuplicateConnections: Sendable {
   public enum Verdict: Hashable, Sendable {
     /// Close it with the reason's code.
     case close
-    /// Keep it open, unused. If it is one too many, it is used once the used one is lost.
+    /// Keep it open, unused. A duplicate is used once the connection in use is lost.
     case keep
-    /// The used one is lost already: use this one, which waits, or the one that was judged.
+    /// The connection in use is lost already: use this one, which is a spare or the one that was judged.
     case use(ConnectionID)
   }
 
@@ -30,10 +31,11 @@ public struct DuplicateConnections: Sendable {
   /// - `own`: the PeerID of this node, as its peers see it.
   public init(own: PeerID) { self.own = own }
 
-  /// The handshake of a connection is done.
+  /// Enters a connection whose handshake is done.
   public mutating func began(_ id: ConnectionID, with peer: PeerID) { entries[id] = Entry(peer: peer) }
 
-  /// The download gives a connection up. One that the peer dialled may still serve the peer.
+  /// Decides about a connection that the download gives up. A connection that the peer dialled may still serve the
+  /// peer.
   public mutating func giveUp(_ id: ConnectionID, _ reason: DisconnectReason) -> Verdict {
     switch reason {
     case .banned: .close
@@ -42,7 +44,7 @@ public struct DuplicateConnections: Sendable {
     }
   }
 
-  /// Another connection to the same peer is in use already.
+  /// Decides about a connection to a peer to which another connection is in use already.
   public mutating func judge(_ id: ConnectionID) -> Verdict {
     guard id.isInbound, var entry = entries[id] else { return .close }
     let others = entries.filter { $0.value.peer == entry.peer && $0.key != id }
@@ -52,12 +54,12 @@ public struct DuplicateConnections: Sendable {
     return others.contains { !$0.value.isSpare } ? .keep : .use(takeSpare(of: entry.peer) ?? id)
   }
 
-  /// A connection is gone. Returns the spare one that takes its place.
+  /// Forgets a connection that is lost. Returns the spare that takes its place; nil if there is none.
   public mutating func ended(_ id: ConnectionID) -> ConnectionID? {
     entries.removeValue(forKey: id).flatMap { takeSpare(of: $0.peer) }
   }
 
-  /// The oldest spare connection to a peer, which is a spare no longer.
+  /// Returns the oldest spare connection to a peer, which stops being a spare.
   private mutating func takeSpare(of peer: PeerID) -> ConnectionID? {
     guard let id = entries.filter({ $0.value.peer == peer && $0.value.isSpare }).keys.min() else { return nil }
     entries[id] = Entry(peer: peer)

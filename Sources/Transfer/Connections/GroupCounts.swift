@@ -3,11 +3,11 @@
 /// Counts by address group. Every change and the maximum take constant time, so that a flood of newcomers costs no scan.
 struct GroupCounts: Sendable {
   private var counts: [AddressGroup: Int] = [:]
-  /// At place n: the number of groups that have n connections. Place 0 is not used.
+  /// Element n: how many groups have n connections. Element 0 is not used.
   private var groupsByCount = [0]
-  /// What the group with the most has.
+  /// The count of the largest group.
   private(set) var most = 0
-  /// Over all groups.
+  /// The count over all groups.
   private(set) var total = 0
 
   subscript(group: AddressGroup) -> Int { counts[group] ?? 0 }

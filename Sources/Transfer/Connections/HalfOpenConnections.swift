@@ -1,12 +1,15 @@
-// Connections that have not finished the handshake: a newcomer always gets a place, and another goes for it.
+// Connections that have not finished the handshake. A newcomer always gets a place; if all are taken, another one loses
+// its place.
 
-/// The half-open connections of a node. The one that goes is drawn at random: a rule that a flood could foresee, such as
-/// "the oldest goes", would end every handshake that takes longer than the flood takes to fill the places. Those whose next
-/// message is overdue go before the others, which protects honest peers from a flood that does not shake hands.
+/// The half-open connections of a node. The connection that loses its place is drawn at random: under a predictable
+/// rule, such as "the oldest loses", a flood would end every handshake that takes longer than the flood needs to fill
+/// the places. Connections whose next message is overdue lose first, which protects honest peers from a flood that does
+/// not shake hands.
 struct HalfOpenConnections: Sendable {
-  /// Message 1 is sent with the connection, so it is overdue this soon: a node under load looks at it within that time.
+  /// The dialer sends message 1 as soon as it is connected, so the message is overdue this soon. Even a node under load
+  /// reads it within that time.
   static let message1Due = Duration.milliseconds(100)
-  /// Message 3 is overdue so long after message 2 was sent: a round trip of a bad path.
+  /// Message 3 is overdue this long after message 2 was sent: a round trip on a bad path.
   static let message3Due = Duration.seconds(1)
 
   private struct Entry: Sendable {
@@ -22,8 +25,8 @@ struct HalfOpenConnections: Sendable {
 
   var count: Int { entries.count }
 
-  /// Enters a newcomer. Returns the connection that goes for it, if one has to.
-  /// - `places`: how many may be half-open; one address group gets half of them at most.
+  /// Enters a newcomer. Returns the connection that loses its place to the newcomer, if any.
+  /// - `places`: how many connections may be half-open; one address group gets at most half of them.
   mutating func begin(
     _ token: ConnectionToken, from group: AddressGroup, places: Int, using generator: inout SeededGenerator,
     at now: Instant
@@ -40,7 +43,7 @@ struct HalfOpenConnections: Sendable {
     return evicted
   }
 
-  /// Message 1 of the handshake was answered.
+  /// Notes that message 1 of the handshake was answered.
   mutating func progressed(_ token: ConnectionToken, at now: Instant) {
     if let index = indices[token] { entries[index].due = now + HalfOpenConnections.message3Due }
   }
@@ -53,12 +56,13 @@ struct HalfOpenConnections: Sendable {
     if index < entries.count { indices[entries[index].token] = index }
   }
 
-  /// Takes any one away, for a process that is short of descriptors.
+  /// Removes and returns a connection, because the process is short of descriptors.
   mutating func takeOne(using generator: inout SeededGenerator, at now: Instant) -> ConnectionToken? {
     take(among: entries, using: &generator, at: now)
   }
 
-  /// Of those that are overdue, if there are any, one of the group that has the most.
+  /// Removes and returns one of the overdue connections, if there are any, else one of all: a random one of the largest
+  /// group among them.
   private mutating func take(
     among all: [Entry], using generator: inout SeededGenerator, at now: Instant
   ) -> ConnectionToken? {

@@ -1,18 +1,18 @@
-// Which downloads of a node use which of its connections: one connection to a peer carries the contents of all of them.
+// Which downloads of a node use which of its connections. One connection to a peer carries the contents of all.
 import Wire
 
-/// The connections that the downloads of a node dialled, or fetch over. Does no I/O and reads no clock.
+/// The connections that the downloads of a node dialled or fetch over. Does no I/O and reads no clock.
 ///
-/// Each download gives its connections names of its own (`ConnectionID`). A node has one connection to an address, and
-/// one to a peer as far as it knows the peer. Several downloads use it side by side, each for its own content.
+/// Each download numbers its connections itself (`ConnectionID`). A node has one connection to an address, and one to a
+/// peer once it knows the peer. Several downloads share it, each for its own content.
 public struct SharedConnections: Sendable {
-  /// A dial that has waited for room for so long has failed: the download hears of it.
+  /// A dial that has waited for room for this long has failed, and the download learns of it.
   public static let waitMax = Duration.seconds(30)
 
   /// One download's use of a connection.
   public struct Use: Hashable, Sendable {
     public let download: DownloadID
-    /// The name that the download knows the connection by.
+    /// The download's number for the connection.
     public let id: ConnectionID
 
     public init(_ download: DownloadID, _ id: ConnectionID) { (self.download, self.id) = (download, id) }
@@ -22,25 +22,25 @@ public struct SharedConnections: Sendable {
   public enum Dialled: Hashable, Sendable {
     /// The node dials it now, under this token.
     case dial(ConnectionToken)
-    /// The node dials it already, or will when others have ended. `nextUse` gives the use once it stands.
+    /// The node dials it already, or will when others have ended. `nextUse` returns the use once it is established.
     case waits
-    /// It stands already. `nextUse` gives the use now, or when there is room on it.
+    /// It is established. `nextUse` returns the use now, or when the connection has room.
     case stands(ConnectionToken)
   }
 
   /// The result of a handshake.
   public struct Established: Hashable, Sendable {
-    /// The connection that the uses now have: the new one, or an older one to the same peer.
+    /// The connection of the uses: the new one, or an older one to the same peer.
     public let token: ConnectionToken
-    /// The new connection is one too many, and is closed.
+    /// Whether the new connection is a duplicate, which the caller closes.
     public let isDuplicate: Bool
   }
 
-  /// A download is connected.
+  /// A use whose connection is established.
   public struct Connected: Hashable, Sendable {
     public let use: Use
     public let peer: PeerID
-    /// Requests that the peer accepts in flight.
+    /// How many requests in flight the peer accepts.
     public let requestsMax: Int
     /// The zone that the peer announced.
     public var zone: ZoneName?
@@ -48,42 +48,42 @@ public struct SharedConnections: Sendable {
 
   /// The fate of a connection that a download gives up.
   public enum Release: Hashable, Sendable {
-    /// Nothing changes: the download uses it under another name as well, or it is gone.
+    /// Nothing to do: the download still uses it under another number, or it is gone.
     case nothing
-    /// Other downloads use it or wait for it. The download's content is given back.
+    /// Other downloads use it or wait for it. Close only the download's content.
     case giveBack(ConnectionToken)
-    /// No download uses it any more, and none waits for it.
+    /// No download uses it or waits for it any more.
     case unused(ConnectionToken)
   }
 
-  /// The uses of a connection that is gone.
+  /// The uses of a lost connection.
   public struct Lost: Hashable, Sendable {
-    /// Those that hear of it.
+    /// Uses whose download learns of the loss.
     public let told: [Use]
-    /// Those that came to it while others used it, and have nothing of it yet: they dial for themselves.
+    /// Uses that joined another use's connection and got nothing from it. The caller dials again for them.
     public let redialled: [Use]
   }
 
-  /// What a use was dialled for.
+  /// The address and peer that a use asked for.
   private struct Wish: Sendable {
     let address: PeerAddress
     let pinned: PeerID?
-    /// The connection was dialled for this use, or the peer has opened the content on it.
+    /// Whether the connection was dialled for this use, or the peer has opened the content on it.
     var isProven: Bool
   }
 
   private struct Line: Sendable {
-    /// Nil if the peer dialled.
+    /// The address that was dialled; nil if the peer dialled.
     let address: PeerAddress?
     let pinned: PeerID?
     var peer: PeerID?
     var requestsMax = 0
     var zone: ZoneName?
-    /// Downloads that know that it stands.
+    /// Uses whose download knows that the connection is established.
     var uses: [Use] = []
-    /// Downloads that wait until it stands, or until there is room on it, in the order in which they came.
+    /// Uses that wait until the connection is established or has room, in the order in which they came.
     var queue: [Use] = []
-    /// Since when it waits for room to be dialled; nil if it does not.
+    /// Since when the dial waits for room; nil if it does not wait.
     var waitsSince: Instant?
 
     var isUnused: Bool { uses.isEmpty && queue.isEmpty }
@@ -93,34 +93,34 @@ public struct SharedConnections: Sendable {
   private var lines: [ConnectionToken: Line] = [:]
   private var tokens: [Use: ConnectionToken] = [:]
   private var wishes: [Use: Wish] = [:]
-  /// Of those that were dialled: the newest for each address.
+  /// The newest dialled connection to each address.
   private var byAddress: [PeerAddress: ConnectionToken] = [:]
-  /// Of those whose handshake is done: one for each peer.
+  /// One established connection to each peer.
   private var byPeer: [PeerID: ConnectionToken] = [:]
-  /// Those that wait for room, in the order in which they came.
+  /// Connections whose dial waits for room, in the order in which they came.
   private var waiting: [ConnectionToken] = []
   private var dialledCount = 0
 
-  /// - `dialledMax`: connections that are dialled and stand at a time. Further ones wait.
+  /// - `dialledMax`: dialled connections at a time, under way or established. Further dials wait.
   public init(dialledMax: Int) { self.dialledMax = max(1, dialledMax) }
 
   public var isEmpty: Bool { lines.isEmpty && tokens.isEmpty && wishes.isEmpty }
-  /// The connection that a download means; nil if it is gone.
+  /// Returns the connection of a use; nil if it is gone.
   public func token(of use: Use) -> ConnectionToken? { tokens[use] }
-  /// All that use a connection or wait for it.
+  /// Returns all uses that have a connection or wait for it.
   public func uses(of token: ConnectionToken) -> [Use] { lines[token].map { $0.uses + $0.queue } ?? [] }
-  /// All uses of a download.
+  /// Returns all uses of a download.
   public func uses(of download: DownloadID) -> [Use] { tokens.keys.filter { $0.download == download } }
-  /// The address that was dialled, and the peer that must answer there.
+  /// Returns the dialled address, and the peer that must answer there. Nil if the peer dialled.
   public func dialled(_ token: ConnectionToken) -> (address: PeerAddress, pinned: PeerID?)? {
     lines[token].flatMap { line in line.address.map { ($0, line.pinned) } }
   }
 
   // MARK: Coming
 
-  /// A download dials an address.
-  /// - `pinned`: the peer that must answer there; nil: any.
-  /// - `token`: for a new connection.
+  /// Dials an address for a download, or joins a connection to that address.
+  /// - `pinned`: the peer that must answer there; nil: any peer.
+  /// - `token`: the token of a new connection.
   public mutating func dial(
     _ address: PeerAddress, pinned: PeerID?, for use: Use, token: @autoclosure () -> ConnectionToken, at now: Instant
   ) -> Dialled {
@@ -143,13 +143,13 @@ public struct SharedConnections: Sendable {
     return .dial(token)
   }
 
-  /// Whether a connection is what a dial with this pin would give.
+  /// Returns whether a connection leads, or will lead, to the peer that `pinned` asks for.
   private func fits(_ line: Line, _ pinned: PeerID?) -> Bool {
     guard let peer = line.peer else { return line.pinned == pinned }
     return pinned == nil || pinned == peer
   }
 
-  /// A download dials again what it wished for, since the connection that it came to is gone.
+  /// Dials the wanted address again, because the connection that the use had joined is lost.
   public mutating func redial(
     _ use: Use, token: @autoclosure () -> ConnectionToken, at now: Instant
   ) -> Dialled? {
@@ -157,7 +157,7 @@ public struct SharedConnections: Sendable {
     return dial(wish.address, pinned: wish.pinned, for: use, token: token(), at: now)
   }
 
-  /// A dial has failed and is repeated under a new token, with another cipher.
+  /// Gives a connection a new token, because its dial failed and is repeated with another cipher.
   public mutating func rename(_ token: ConnectionToken, to new: ConnectionToken) {
     guard let line = lines.removeValue(forKey: token), let address = line.address else { return }
     lines[new] = line
@@ -165,7 +165,7 @@ public struct SharedConnections: Sendable {
     if byAddress[address] == token { byAddress[address] = new }
   }
 
-  /// The handshake of a connection that was dialled is done. Nil: no download wants it any more.
+  /// Enters a dialled connection whose handshake is done. Nil if no download wants it any more.
   public mutating func established(
     _ token: ConnectionToken, _ peer: PeerID, requestsMax: Int, zone: ZoneName? = nil
   ) -> Established? {
@@ -185,8 +185,8 @@ public struct SharedConnections: Sendable {
     return Established(token: other, isDuplicate: true)
   }
 
-  /// The next download that waits for a connection that stands: it is connected now. Nil if none waits, or if as many
-  /// contents as the protocol allows are in use on it.
+  /// Connects the next use that waits for an established connection. Nil if none waits, or if as many contents are in
+  /// use on it as the protocol allows.
   public mutating func nextUse(of token: ConnectionToken) -> Connected? {
     guard let line = lines[token], let peer = line.peer, !line.queue.isEmpty,
       Set(line.uses.map(\.download)).count < ProtocolLimits.openFilesMax
@@ -196,10 +196,10 @@ public struct SharedConnections: Sendable {
     return Connected(use: use, peer: peer, requestsMax: line.requestsMax, zone: line.zone)
   }
 
-  /// The peer has opened the content of a use: from now on the loss of the connection is the download's loss.
+  /// Notes that the peer has opened the content of a use. From now on its download learns of a loss of the connection.
   public mutating func opened(_ use: Use) { wishes[use]?.isProven = true }
 
-  /// A peer has opened the content of a download, on a connection that may be in use already.
+  /// Adds a use of a connection, which may be new, after the peer opened the download's content on it.
   public mutating func joined(
     _ token: ConnectionToken, _ peer: PeerID, requestsMax: Int, zone: ZoneName? = nil, for use: Use
   ) {
@@ -216,8 +216,7 @@ public struct SharedConnections: Sendable {
 
   // MARK: Waiting for room
 
-  /// A connection that waited and that there is room for now: it is dialled. The download with the fewest connections
-  /// comes first.
+  /// Returns a waiting connection to dial if there is room. The download with the fewest connections comes first.
   public mutating func nextToDial() -> ConnectionToken? {
     guard dialledCount < dialledMax, !waiting.isEmpty else { return nil }
     var counts: [DownloadID: Int] = [:]
@@ -232,7 +231,7 @@ public struct SharedConnections: Sendable {
     return token
   }
 
-  /// A dialled connection that no download uses, while others wait for room: it is closed.
+  /// A dialled connection to close: no download uses it, and others wait for room. Nil if there is none.
   public var inTheWay: ConnectionToken? {
     waiting.isEmpty ? nil : lines.first { $0.value.isUnused && $0.value.address != nil && $0.value.peer != nil }?.key
   }
@@ -242,7 +241,7 @@ public struct SharedConnections: Sendable {
     waiting.first.flatMap { lines[$0]?.waitsSince }.map { $0 + SharedConnections.waitMax }
   }
 
-  /// A connection that has waited for room for too long. Returns its uses: their dials have failed. Nil: none has.
+  /// Removes a dial that has waited too long for room. Returns its uses, whose dials have failed. Nil: no dial has.
   public mutating func expire(at now: Instant) -> [Use]? {
     guard let token = waiting.first, let deadline, now >= deadline else { return nil }
     return lost(token, isOwnDoing: false).told
@@ -250,8 +249,8 @@ public struct SharedConnections: Sendable {
 
   // MARK: Going
 
-  /// A download gives a connection up.
-  /// - `forgets`: whether a connection that is then unused closes at once, so that no other download comes to use it.
+  /// Ends a use, because its download gives the connection up.
+  /// - `forgets`: whether the caller closes an unused connection at once, so that no other download may join it.
   public mutating func release(_ use: Use, forgets: Bool) -> Release {
     wishes[use] = nil
     guard let token = tokens.removeValue(forKey: use), lines[token] != nil else { return .nothing }
@@ -268,8 +267,8 @@ public struct SharedConnections: Sendable {
     return .unused(token)
   }
 
-  /// A connection is gone, or could not be dialled.
-  /// - `isOwnDoing`: this node closed it, so that the end says nothing about the peer.
+  /// Removes a connection that is lost or could not be dialled.
+  /// - `isOwnDoing`: whether this node closed it, so that the loss says nothing about the peer.
   public mutating func lost(_ token: ConnectionToken, isOwnDoing: Bool) -> Lost {
     guard let line = lines[token] else { return Lost(told: [], redialled: []) }
     forget(token)
@@ -289,7 +288,7 @@ public struct SharedConnections: Sendable {
     return Lost(told: told, redialled: redialled)
   }
 
-  /// No other download comes to use the connection.
+  /// Keeps other downloads from joining the connection.
   private mutating func forget(_ token: ConnectionToken) {
     guard let line = lines[token] else { return }
     if let address = line.address, byAddress[address] == token { byAddress[address] = nil }
