@@ -1,4 +1,4 @@
-// From how far away an IP address reaches the same host. A node names an address only to peers near enough.
+// From how far away an IP address leads to the same host. A node sends an address only to peers that are near enough.
 
 /// Ordered from the nearest to the farthest.
 ///
@@ -37,7 +37,7 @@ enum AddressReach: Int, Comparable, Sendable {
     }
   }
 
-  /// Whether a peer at `listener` finds the same host at this address. A link-local address needs an interface, which a
-  /// message does not name.
+  /// Returns whether a peer at reach `listener` finds the same host at this address. A link-local address needs an
+  /// interface, which a message does not name.
   func isOfUse(to listener: AddressReach) -> Bool { self != .link && self >= min(listener, .site) && listener <= self }
 }

@@ -1,4 +1,4 @@
-// The connections of a download by id. What every event reads for every peer is read in place, without a copy.
+// The connections of a download by id. Values that every event reads for every peer are read in place, without a copy.
 import Content
 import Wire
 
@@ -12,7 +12,7 @@ struct LostConnection: Sendable {
 
 /// An array with accessors for the parts: reading a part of a value in a dictionary copies the value, which is large here.
 struct ConnectionTable: Sendable {
-  /// Lost connections that are remembered: what they sent may still be being verified.
+  /// How many lost connections are remembered: their last blocks may not be verified yet.
   static let lostMax = 256
 
   private var connections: [Connection] = []
@@ -31,12 +31,12 @@ struct ConnectionTable: Sendable {
   /// Whether peers dialled all connections.
   var areAllInbound: Bool { ids.allSatisfy { $0 >= ConnectionID.firstInbound } }
   var isAnyInbound: Bool { ids.contains { $0 >= ConnectionID.firstInbound } }
-  /// Whether peers dialled all connections that stand.
+  /// Whether peers dialled all established connections.
   var isNoAnswerDue: Bool { connections.allSatisfy { $0.origin == .inbound || $0.phase == .dialing } }
   /// The address of the first dial that is under way.
   var firstDialled: PeerAddress? { connections.first { $0.phase == .dialing }?.address }
 
-  /// Nil: there is no such connection. Setting nil removes it.
+  /// Nil if there is no such connection. Setting nil removes it.
   subscript(id: ConnectionID) -> Connection? {
     get { places[id].map { connections[$0] } }
     set {
@@ -61,7 +61,7 @@ struct ConnectionTable: Sendable {
     return change(&connections[place])
   }
 
-  /// The connection to a peer.
+  /// Returns the connection to a peer.
   func id(of peer: PeerID) -> ConnectionID? { byPeer[peer] }
 
   /// Adds a connection that is dialled. Returns its id.
@@ -71,7 +71,7 @@ struct ConnectionTable: Sendable {
     return ConnectionID(nextID)
   }
 
-  /// The handshake of a connection is done, and no other connection to the peer is here.
+  /// Notes that the handshake of a connection is done. There must be no other connection to the peer.
   mutating func connected(_ id: ConnectionID, as peer: PeerID, requestsMax: Int) {
     byPeer[peer] = id
     self[existing: id].connected(as: peer, requestsMax: requestsMax)
@@ -85,7 +85,7 @@ struct ConnectionTable: Sendable {
     return connection
   }
 
-  /// Remembers a connection that ends, of as many as can have blocks that wait to be verified.
+  /// Remembers a connection that ends, because blocks of it may still wait to be verified.
   mutating func remember(_ id: ConnectionID, _ connection: Connection) {
     guard let peer = connection.peerID else { return }
     if lost.count == ConnectionTable.lostMax { lost.removeFirst() }
@@ -101,47 +101,47 @@ struct ConnectionTable: Sendable {
   func isPending(_ request: RequestID, on id: ConnectionID) -> Bool {
     place(of: request, on: id) != nil
   }
-  /// The place of a request in the line of a connection.
+  /// Returns the place of a request among the pending ones of a connection.
   func place(of request: RequestID, on id: ConnectionID) -> Int? {
     places[id].flatMap { connections[$0].place(of: request) }
   }
-  /// The place of the request whose bytes are due now.
+  /// Returns the place of the request whose bytes are due now.
   func firstInLine(on id: ConnectionID) -> Int? { places[id].flatMap { connections[$0].firstInLine } }
-  /// The page that the connection owes.
+  /// Returns the page that was requested on the connection and has not come.
   func page(of id: ConnectionID) -> PageIndex? { places[id].flatMap { connections[$0].page } }
   func hasPage(_ id: ConnectionID) -> Bool { page(of: id) != nil }
-  /// The chunks that the peer has. Nil if it has not opened the file.
+  /// Returns the chunks that the peer has. Nil if the peer has not opened the file.
   func availability(of id: ConnectionID) -> RemoteAvailability? { places[id].flatMap { connections[$0].availability } }
   func has(_ chunk: ChunkIndex, on id: ConnectionID) -> Bool {
     places[id].map { connections[$0].availability?.has(chunk) == true } ?? false
   }
-  /// The leaves of a chunk that the peer has, bit 0 the first (`RemoteAvailability.leaves`).
+  /// Returns the leaves of a chunk that the peer has, bit 0 the first (`RemoteAvailability.leaves`).
   func leaves(of chunk: ChunkIndex, on id: ConnectionID) -> UInt64 {
     places[id].flatMap { connections[$0].availability?.leaves(of: chunk) } ?? 0
   }
 
-  /// Since when the first request in line has waited for its first byte. Nil if none waits or bytes came.
+  /// Returns since when the first request in line has waited for its first byte. Nil if none waits or bytes came.
   /// - `othersMax`: as in `PendingRequest.dueSince`.
   func silentSince(_ id: ConnectionID, othersMax: Duration) -> Instant? {
     guard let place = places[id], let first = connections[place].firstInLine else { return nil }
     let pending = connections[place].pending[first]
     return pending.began == nil && pending.verified == 0 ? pending.dueSince(othersMax: othersMax) : nil
   }
-  /// Since when the answer to the first request in line is due (`PendingRequest.dueSince`).
+  /// Returns since when the answer to the first request in line is due (`PendingRequest.dueSince`).
   func firstDueSince(_ id: ConnectionID, othersMax: Duration) -> Instant? {
     guard let place = places[id], let first = connections[place].firstInLine else { return nil }
     return connections[place].pending[first].dueSince(othersMax: othersMax)
   }
-  /// When the connection was asked for the page that it owes. Nil if it owes none.
+  /// Returns when the missing page was requested on the connection. Nil if none was.
   func pageAskedAt(_ id: ConnectionID) -> Instant? {
     places[id].flatMap { connections[$0].page == nil ? nil : connections[$0].pageAskedAt }
   }
-  /// The least chunk from `start` on that the peer has whole or in part.
+  /// Returns the lowest chunk from `start` on that the peer has whole or in part.
   func firstHeld(from start: Int, layout: ChunkLayout, on id: ConnectionID) -> Int? {
     places[id].flatMap { connections[$0].availability?.first(from: start, layout: layout) }
   }
 
-  /// The first connection that matches.
+  /// Returns the first connection that matches.
   func first(where matches: (borrowing Connection) -> Bool) -> ConnectionID? {
     for place in connections.indices where matches(connections[place]) { return ids[place] }
     return nil
@@ -152,7 +152,7 @@ struct ConnectionTable: Sendable {
     for place in connections.indices { body(ids[place], connections[place]) }
   }
 
-  /// The sum over all connections.
+  /// Returns the sum of `part` over all connections.
   func sum(_ part: (borrowing Connection) -> Int) -> Int {
     var sum = 0
     for place in connections.indices { sum += part(connections[place]) }

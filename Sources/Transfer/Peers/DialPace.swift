@@ -1,19 +1,19 @@
-// How fast a download dials addresses from hints: some at once, then few a second.
+// How fast a download dials addresses from hints: a burst, then a few a second.
 
-/// In a crowd most dialled peers have no room and name other peers without room. Without a pace each newcomer would
-/// dial as fast as it is turned away. A token bucket, kept as the time at which it is full again.
+/// A token bucket, stored as the time at which it is full again. In a crowd most dialled peers have no room, and name
+/// other peers without room. Without this pace each newcomer would dial as fast as it is turned away.
 struct DialPace: Sendable {
-  /// Twice as many as a download wants.
+  /// Twice as many connections from hints as a download wants.
   static let burst = 2 * DownloadState.hintedConnectionsMax
-  /// Between two dials once the burst is used up.
+  /// The time between two dials once the burst is used up.
   static let interval: Duration = .milliseconds(125)
 
   private var fullAt = Instant(nanoseconds: .min / 2)
 
-  /// When one more may be dialled.
+  /// When one more address may be dialled.
   var next: Instant { fullAt + DialPace.interval * (1 - DialPace.burst) }
 
-  /// Whether an address may be dialled now. If so, it counts.
+  /// Returns whether an address may be dialled now, and counts the dial if so.
   mutating func take(at now: Instant) -> Bool {
     guard next <= now else { return false }
     fullAt = max(fullAt, now) + DialPace.interval

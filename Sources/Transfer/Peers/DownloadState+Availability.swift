@@ -27,7 +27,7 @@ extension DownloadState {
     peers[number].exhaustedAt = 0
   }
 
-  /// The peer promised these chunks to others. While it is connected they count as copies for the choice.
+  /// Learns the chunks that the peer promised to other peers. While the peer is connected they count as copies.
   mutating func learn(_ id: ConnectionID, promised: [ChunkIndex]) {
     guard connections.peer(of: id) != nil else { return }
     hasMetSharers = true
@@ -39,7 +39,7 @@ extension DownloadState {
     connections[existing: id].promised = known
   }
 
-  /// The peer names others: hints, except addresses that are not reachable from this node.
+  /// Takes the peers that a peer names as hints, except those whose addresses this node cannot reach.
   mutating func learn(_ id: ConnectionID, peers: [PeerExchange.Entry]) {
     guard settings.hears, let connection = connections[id], let source = connection.peerID else { return }
     guard let reach = connection.ip.flatMap({ AddressReach($0) }) else { return }
@@ -51,7 +51,7 @@ extension DownloadState {
       from: PeerBook.Source(peer: source, group: connection.group))
   }
 
-  /// The peer's chunks and promises no longer count as copies.
+  /// Stops counting the peer's chunks and promises as copies.
   mutating func forgetCopies(of connection: Connection) {
     for set in [connection.availability?.chunks, connection.promised] {
       guard let set else { continue }
@@ -66,8 +66,8 @@ extension DownloadState {
   /// Whether the download has met other downloads of the file.
   var isSharing: Bool { settings.shares && hasMetSharers }
 
-  /// Whether other downloads of the file trade with this one. Then ties between chunks are broken at random, so that
-  /// not all of them ask for the same chunks.
+  /// Whether other downloads trade chunks of the file with this one. Then ties between chunks are broken at random, so
+  /// that the downloads do not all ask for the same chunks.
   var isTrading: Bool {
     guard settings.shares, settings.order == .rarestFirst else { return false }
     return hasMetSharers || chunks.haveCount < DownloadState.randomFirstChunks

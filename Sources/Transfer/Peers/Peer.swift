@@ -1,8 +1,9 @@
-// What a download knows of a peer and of its connection, for the parts of DownloadState to share.
+// What a download knows about a peer and its connection. The parts of DownloadState share these types.
 import Content
 import Wire
 
-/// The origin of a connection: the user named the address, a hint or discovery did, or the peer dialled us.
+/// The origin of a connection: the user named the address, a hint or a discovery named it, or the peer dialled this
+/// node.
 enum PeerOrigin: Int, Comparable, Sendable {
   case named, dialled, inbound
   static func < (a: PeerOrigin, b: PeerOrigin) -> Bool { a.rawValue < b.rawValue }
@@ -16,30 +17,30 @@ struct Peer: Sendable {
   var origin = PeerOrigin.inbound
   var group: AddressGroup?
   var score = PeerScore()
-  /// Its connection while it is live.
+  /// Its connection while the peer is live.
   var connection: ConnectionID?
-  /// When its last connection ended; nil while it is live, and once it is forgotten.
+  /// When its last connection ended; nil while the peer is live, and once it is forgotten.
   var leftAt: Instant?
-  /// Whether a request to it was ever answered in full.
+  /// Whether the peer ever answered a request in full.
   var isProven = false
-  /// Whether it let a request time out since its last verified leaf.
+  /// Whether the peer let a request time out since its last verified leaf.
   var isSilent = false
   var isBanned = false
   var refusals = Refusals()
   var busyUntil: Instant?
-  /// The worker that drives it.
+  /// The worker that drives the peer.
   var worker: Int?
-  /// The generation of the chunk table in which it had nothing to give.
+  /// The generation of the chunk table in which the peer had nothing to give.
   var exhaustedAt: UInt64 = 0
   /// When a peer at score 0 may be tried again.
   var probeAt: Instant?
-  /// Where it was dialled last.
+  /// The address at which the peer was last dialled.
   var address: PeerAddress?
-  /// The zone that it announced.
+  /// The zone that the peer announced.
   var zone = PeerZone.unknown
-  /// When a leaf of it was verified last, or when it came.
+  /// When a leaf of the peer was last verified, or when the peer joined.
   var gaveAt = Instant.zero
-  /// Whether the download leaves chunks to it (`ZoneState`).
+  /// Whether the download leaves chunks to the peer (`ZoneState`).
   var isPartner = false
 
   var tally = PeerTally()
@@ -49,7 +50,7 @@ struct Peer: Sendable {
   /// Whether the peer is neither proven nor named by the user.
   var isStranger: Bool { !isProven && origin != .named }
 
-  /// Whether the download expects nothing but BUSY from it.
+  /// Whether the download expects only BUSY from the peer.
   var onlyRefuses: Bool { refusals.areLasting }
 
   var stats: PeerDownloadStats {
@@ -65,7 +66,7 @@ struct Refusals: Sendable {
   private(set) var count = 0
   /// When the first of them came.
   private var since: Instant?
-  /// Whether they have come for so long that nothing else is expected.
+  /// Whether they have come for so long that the download expects only BUSY.
   private(set) var areLasting = false
 
   mutating func add(at now: Instant) {
@@ -73,14 +74,14 @@ struct Refusals: Sendable {
     if since == nil { since = now }
   }
 
-  /// True if they have become lasting: more than `countMax` of them came, over `time` at least.
+  /// Returns true when the refusals become lasting: more than `countMax` of them came, over at least `time`.
   mutating func becomeLasting(countMax: Int, time: Duration, at now: Instant) -> Bool {
     guard !areLasting, count > countMax, let since, now - since >= time else { return false }
     areLasting = true
     return true
   }
 
-  /// A leaf of the peer verified. True if there were any.
+  /// Clears the refusals, because a leaf of the peer was verified. True if there were any.
   mutating func clear() -> Bool {
     guard count > 0 else { return false }
     self = Refusals()
@@ -88,12 +89,13 @@ struct Refusals: Sendable {
   }
 }
 
-/// What a peer gave to the download, for the statistics.
+/// What a peer sent to the download, for the statistics.
 struct PeerTally: Sendable {
   var chunks = 0
   private(set) var bytes: UInt64 = 0
   var failures = 0
-  /// Chunks that it was asked for as the second peer, and chunks of its own for which a second one was asked.
+  /// `hedges`: chunks that this peer was asked for as the second one. `hedged`: chunks of this peer that a second one
+  /// was asked for.
   var hedges = 0
   var hedged = 0
   var times = AnswerTimes()
@@ -105,7 +107,7 @@ struct PeerTally: Sendable {
   }
 }
 
-/// A request that is not verified to its end.
+/// A request whose answer is not yet verified in full.
 struct PendingRequest: Sendable {
   let id: RequestID
   let chunk: ChunkIndex
@@ -113,14 +115,14 @@ struct PendingRequest: Sendable {
   let worker: Int
   let sent: Instant
   let isHedge: Bool
-  /// When it became first in line: max(sent, last byte of the previous answer). Latency and timeout count from here. While
-  /// the peer serves other downloads, the previous answer may be to one of those, and this moves.
+  /// When the request became first in line: max(sent, last byte of the previous answer). Latency and timeout count from
+  /// here. The previous answer may belong to another download; this time moves while the peer serves other downloads.
   var started: Instant?
-  /// When it became first in line of this download's requests.
+  /// When the request became first in line among this download's requests.
   var firstInLineAt: Instant?
-  /// When its first byte came.
+  /// When the first byte of its answer came.
   var began: Instant?
-  /// When its last byte came. Only hashing and writing are left then.
+  /// When the last byte of its answer came. After that only hashing and writing are left.
   var ended: Instant?
   var verified: UInt64 = 0
   /// How long the write of its last verified leaves took.
@@ -128,15 +130,16 @@ struct PendingRequest: Sendable {
 
   var isEnded: Bool { ended != nil }
 
-  /// Leaves of the answer are verified and written. True if all of them are now.
+  /// Notes leaves of the answer that are verified and written. True if now all of them are.
   mutating func add(_ leaves: LeafRange, writing: Duration) -> Bool {
     verified |= leaves.mask
     lastWrite = writing
     return verified == self.leaves.mask
   }
 
-  /// Since when the peer owes the answer, for the patience with it. Nil if another request is before it.
-  /// - `othersMax`: until the first byte comes, so much time at most counts as the wait behind answers to other downloads.
+  /// Returns since when the answer is due, to judge the peer's silence. Nil if another request comes before this one.
+  /// - `othersMax`: until the first byte comes, at most this much time is excused as a wait for answers to other
+  ///   downloads.
   func dueSince(othersMax: Duration) -> Instant? {
     guard let started, let firstInLineAt, began == nil else { return started }
     return min(started, firstInLineAt + othersMax)
@@ -147,9 +150,9 @@ struct PendingRequest: Sendable {
 struct Connection: Sendable {
   enum Phase: Hashable, Sendable { case dialing, opening, open }
 
-  /// Nil where the peer dialled us.
+  /// The address that was dialled; nil if the peer dialled.
   let address: PeerAddress?
-  /// 16 bytes, as in `PeerAddress`; nil where it is unknown.
+  /// 16 bytes, as in `PeerAddress`; nil if unknown.
   let ip: [UInt8]?
   let group: AddressGroup?
   let origin: PeerOrigin
@@ -157,25 +160,25 @@ struct Connection: Sendable {
   /// The zone that the peer announced.
   var zone = PeerZone.unknown
   var peerID: PeerID?
-  /// The peer's number, once it opened the file.
+  /// The peer's number, once the peer has opened the file.
   var peer: Int?
   var requestsMax = 64
   var nextRequest: UInt32 = 1
-  /// In the order in which they were sent.
+  /// The requests that are not yet verified, in the order in which they were sent.
   var pending: [PendingRequest] = []
   var page: PageIndex?
   /// When the page was asked for.
   var pageAskedAt: Instant?
-  /// When the latest other answer came after that. The connection works then, and the time until that answer is no
-  /// delay of the peer.
+  /// When the latest other answer came after that. It shows that the connection works, so the peer is not blamed for
+  /// the time until then.
   var pageHeardAt: Instant?
   var availability: RemoteAvailability?
   /// Chunks that the peer is sending to others.
   var promised: ChunkSet?
-  /// Whether a request was answered in full since the last timeout. Before that, one request is in flight at a time.
+  /// Whether a request was answered in full since the last timeout. Until then, one request is in flight at a time.
   var isProven = false
 
-  /// A connection that is dialled.
+  /// Makes a connection that is dialled.
   init(dialling address: PeerAddress, origin: PeerOrigin) {
     self.address = address
     self.origin = origin
@@ -183,7 +186,7 @@ struct Connection: Sendable {
     group = AddressGroup(ip: address.ip)
   }
 
-  /// A connection that a peer dialled.
+  /// Makes a connection that a peer dialled.
   init(from ip: [UInt8]?) {
     address = nil
     origin = .inbound
@@ -191,14 +194,14 @@ struct Connection: Sendable {
     group = ip.map { AddressGroup(ip: $0) }
   }
 
-  /// The handshake is done, and the peer is asked to open the file.
+  /// Notes that the handshake is done, and the peer is asked to open the file.
   mutating func connected(as peer: PeerID, requestsMax: Int) {
     peerID = peer
     self.requestsMax = max(1, requestsMax)
     phase = .opening
   }
 
-  /// The peer with this number has opened the file.
+  /// Notes that the peer with this number has opened the file.
   mutating func opened(by number: Int, _ availability: RemoteAvailability) {
     phase = .open
     peer = number
@@ -229,19 +232,19 @@ struct Connection: Sendable {
     return pending[place].chunk
   }
 
-  /// Removes a request of a peer that has a number. Nil if it is not in line.
+  /// Removes and returns a request. Nil if it is not in line, or the peer has no number.
   mutating func take(_ request: RequestID) -> (pending: PendingRequest, peer: Int)? {
     guard let place = place(of: request), let peer else { return nil }
     return (pending.remove(at: place), peer)
   }
 
-  /// The peer is asked for a page.
+  /// Notes that the peer is asked for a page.
   mutating func ask(_ page: PageIndex, at now: Instant) {
     self.page = page
     (pageAskedAt, pageHeardAt) = (now, nil)
   }
 
-  /// The peer owes no page any more.
+  /// Notes that no page is due from the peer any more.
   mutating func clearPage() { (page, pageAskedAt) = (nil, nil) }
 
   // MARK: Announcements. Only a peer that has opened the file sends them.

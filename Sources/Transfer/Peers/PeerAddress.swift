@@ -1,4 +1,4 @@
-// Where a peer was dialled, as a value that the brain can count and compare without a socket.
+// The address of a peer, as a value that the state machines compare without a socket.
 import Wire
 
 /// An IP address and a TCP port. It costs no allocation, since a download remembers thousands.
@@ -8,14 +8,14 @@ public struct PeerAddress: Hashable, Sendable {
   /// For scoped (link-local) IPv6 addresses: the interface; else 0.
   public let scope: UInt32
 
-  /// - `ip`: 16 bytes; IPv4 as `::ffff:a.b.c.d`, so that one host's two spellings are one.
+  /// - `ip`: 16 bytes; IPv4 as `::ffff:a.b.c.d`, so that both spellings of one address are equal.
   public init(ip: [UInt8], port: UInt16, scope: UInt32 = 0) {
     host = PackedIP(ip)
     self.port = port
     self.scope = scope
   }
 
-  /// 16 bytes, as they were handed in.
+  /// The 16 bytes that were passed to `init`.
   public var ip: [UInt8] { host.bytes }
 }
 

@@ -1,25 +1,26 @@
-// Hints: addresses that peers name. Few are kept, and they are dialled only while earlier ones were useful.
+// Hints: addresses that peers name. Few are kept, and hints of a source are dialled only while its earlier ones were
+// useful.
 import Wire
 
 extension PeerBook {
-  /// Addresses of one source that are kept at a time.
+  /// How many addresses of one source are kept at a time.
   static let addressesPerSourceMax = 16
-  /// Hints of all sources of one address group that are kept at a time: a stranger may have any number of PeerIDs.
+  /// How many hints of all sources in one address group are kept at a time: a stranger may have any number of PeerIDs.
   static let addressesPerGroupMax = 4 * addressesPerSourceMax
-  /// Failed dials of a source's hints, one after another, before its hints are ignored.
+  /// After this many failed dials in a row the hints of a source are ignored.
   static let vainDialsMax = 4
-  /// The same for all sources of one address group.
+  /// The same limit for all sources of one address group.
   static let vainDialsPerGroupMax = 4 * vainDialsMax
 
   /// A peer that sent a hint.
   struct Source: Hashable, Sendable {
     let peer: PeerID
-    /// Nil where its address is unknown.
+    /// Nil if its address is unknown.
     let group: AddressGroup?
   }
 
-  /// A peer sends hints. Few of one source, and of one group, are kept at a time. Each is dialled once, and only while
-  /// dials of earlier ones succeed.
+  /// Takes hints that a peer sent. Few of one source, and of one group, are kept at a time. Each is dialled once, and
+  /// only while dials of earlier ones succeed.
   mutating func hear(_ told: [(address: PeerAddress, pinned: PeerID)], from source: Source) {
     guard !told.isEmpty, isBelieved(source) else { return }
     var room = PeerBook.addressesPerSourceMax
@@ -42,7 +43,7 @@ extension PeerBook {
       && source.group.flatMap { vainDialsOfGroup[$0] } ?? 0 < PeerBook.vainDialsPerGroupMax
   }
 
-  /// A dial of a hint failed: the hint is forgotten, and its place is free.
+  /// Forgets a hint whose dial failed, which makes room for another one.
   mutating func forgetHint(_ address: PeerAddress, of source: Source) {
     vainDials[source.peer] = (vainDials[source.peer] ?? 0) + 1
     if let group = source.group { vainDialsOfGroup[group] = (vainDialsOfGroup[group] ?? 0) + 1 }
@@ -50,7 +51,7 @@ extension PeerBook {
     if !isBelieved(source) { hints.remove(of: source) }
   }
 
-  /// A hint of the source was right.
+  /// Clears the failures of a source and its group, because a hint of the source was right.
   mutating func believe(_ source: Source) {
     vainDials[source.peer] = nil
     if let group = source.group { vainDialsOfGroup[group] = nil }

@@ -1,8 +1,8 @@
 // Every address that a download knows: its outcome, the next dial, and the bans.
 import Wire
 
-/// Before any peer had the file an address is dialled once, or a few times if its peer has no room. Afterwards it is
-/// dialled again, 1 s, 2, 4, … up to 30 s after each failure, as long as the download runs. A ban is for the download.
+/// Until a peer with the file is found, an address is dialled once, or a few times if its peer has no room. Then it is
+/// dialled again 1 s, 2 s, 4 s, … up to 30 s after each failure. A ban lasts for the download.
 struct PeerBook: Sendable {
   static let redialFirst: Duration = .seconds(1)
   static let redialMax: Duration = .seconds(30)
@@ -13,40 +13,40 @@ struct PeerBook: Sendable {
   static let addressesMax = 1024
   /// After this many lies from one address group, its unproven peers are asked last.
   static let liesMax = 2
-  /// PeerIDs that stay banned. A liar that returns after as many others is unproven, and its lie costs no retry.
+  /// How many PeerIDs stay banned. A liar that returns after as many others is unproven, so its lie costs no retry.
   static let bannedMax = 4096
-  /// Sources and address groups that are remembered for what came of their hints, and address groups that lied.
+  /// How many sources and address groups are remembered for failed hints or lies.
   static let sourcesMax = 1024
-  /// How often an address is dialled again after a withdrawal without a chunk in between. A file that is replaced or
-  /// moved comes back; a peer that opens only to withdraw must not keep a download alive.
+  /// How often an address is dialled again after withdrawals without a chunk in between. A file that is replaced or
+  /// moved comes back, but a peer that opens the file only to withdraw it must not keep a download alive.
   static let withdrawalsMax = 3
 
-  /// How often an address that closes as a duplicate is dialled again before any peer had the file.
+  /// How often an address that closes as a duplicate is dialled again, until a peer with the file is found.
   static let replacedBeforeFoundMax = 2
-  /// How often an address without room is dialled again before any peer had the file: after 5, 10 and 20 s. The peer is
-  /// there, and has room once others are done.
+  /// How often an address without room is dialled again, until a peer with the file is found: after 5, 10 and 20 s. The
+  /// peer exists, and has room once others are done.
   static let turnedAwayBeforeFoundMax = 3
 
-  /// The longest delay of an address that the user named, if the download waits for peers: a peer that comes back is
-  /// found within this time, and a dial costs one packet.
+  /// The longest delay before a named address is dialled again, if the download waits for peers. A peer that comes back
+  /// is found within this time, and a dial costs one packet.
   static let redialPatientMax: Duration = .seconds(10)
-  /// If the download waits for peers, an address that a discovery found is forgotten after so many dials that failed, some
-  /// two minutes. A discovery that finds it again adds it again.
+  /// If the download waits for peers, it forgets an address from a discovery after this many failed dials, about 2 min.
   static let vainRedialsMax = 8
 
-  /// Whether addresses are dialled again also before any peer had the file.
+  /// Whether the download waits for peers: failed addresses are dialled again even before a peer with the file is
+  /// found.
   let isPatient: Bool
   var entries = OrderedTable<PeerAddress, Entry>()
   /// Hints that were not dialled yet. A dial makes an entry of a hint.
   var hints = PeerHints()
   var hintPace = DialPace()
-  /// The number of addresses that the user named, and of all others.
+  /// The next dials of addresses that the user named; `due` holds all others.
   private var namedDue = DeadlineQueue<PeerAddress>()
   private var due = DeadlineQueue<PeerAddress>()
   private var bannedPeers = RecentTable<PeerID, Void>(capacity: PeerBook.bannedMax)
   private var lies = RecentTable<AddressGroup, Int>(capacity: PeerBook.sourcesMax)
   private var isDiscovering = true
-  /// Failed dials since a hint of the source, or of its group, was right.
+  /// Failed dials of hints, by source and by group, since a hint of that source or group was right.
   var vainDials = RecentTable<PeerID, Int>(capacity: PeerBook.sourcesMax)
   var vainDialsOfGroup = RecentTable<AddressGroup, Int>(capacity: PeerBook.sourcesMax)
   /// Whether any peer has had the file.
@@ -58,14 +58,14 @@ struct PeerBook: Sendable {
   /// When an address that the user named may be dialled, and when any other.
   var namedDeadline: Instant? { namedDue.next }
   var deadline: Instant? { due.next }
-  /// Addresses that are remembered.
+  /// How many addresses are remembered.
   var count: Int { entries.count + hints.count }
   /// Whether there is a hint to dial.
   var hasHints: Bool { !hints.isEmpty }
   /// When the next hint may be dialled.
   var hintDeadline: Instant? { hints.isEmpty ? nil : hintPace.next }
   var reports: [AddressReport] { entries.map { AddressReport(address: $0, outcome: $1.outcome) } }
-  /// Whether every address of the start has an outcome, and all of those were added.
+  /// Whether the first discovery is over and every address from the start has an outcome.
   var isStartResolved: Bool {
     !isDiscovering && !entries.values.contains { $0.isInitial && $0.outcome == .pending }
   }
@@ -75,7 +75,7 @@ struct PeerBook: Sendable {
     return isDiscovering || due.next != nil || namedDue.next != nil || hasHints
       || entries.values.contains { $0.state == .underWay || $0.state == .connected }
   }
-  /// The same for a download that waits for peers: dials that only patience makes are no prospects.
+  /// Prospects of a patient download: dials that happen only because it is patient do not count.
   private var isAnyUntried: Bool {
     isDiscovering || hasHints
       || entries.contains { address, entry in
@@ -97,7 +97,7 @@ struct PeerBook: Sendable {
   var hasSuspects: Bool { !lies.isEmpty }
 
   func isNamed(_ address: PeerAddress) -> Bool { entries[address]?.isHint == false }
-  /// Whether the user named the peer, or an address at which it was met.
+  /// Returns whether the user named the peer, or an address at which it answered.
   func isNamed(_ peer: PeerID) -> Bool {
     entries.values.contains { !$0.isHint && ($0.peer == peer || $0.pinned == peer) }
   }
@@ -107,12 +107,12 @@ struct PeerBook: Sendable {
       (!$0.isHint || $0.isInitial && $0.source == nil) && $0.outcome == .pending && $0.state != .banned
     }
   }
-  /// Addresses that the user named and that are not connected, but may be.
+  /// How many addresses that the user named are not connected, but may still be.
   var namedAbsentCount: Int {
     entries.values.count { !$0.isHint && ($0.state == .idle || $0.state == .underWay) && $0.outcome != .duplicate }
   }
 
-  /// - `isHint`: the user did not name it. A hint only adds to what the user said; either replaces an older hint.
+  /// - `isHint`: the user did not name it. A hint does not replace a named address. Both replace an older hint.
   mutating func add(_ address: PeerAddress, pinned: PeerID?, isHint: Bool = false, at now: Instant) {
     if let pinned, isBanned(pinned) { return }
     if entries[address] != nil { return addAgain(address, pinned: pinned, isHint: isHint, at: now) }
@@ -123,7 +123,7 @@ struct PeerBook: Sendable {
     setDue(address, at: now)
   }
 
-  /// Forgets a hint to make room for an address from the user or a discovery. False: there is no hint.
+  /// Makes room for an address from the user or a discovery by forgetting a hint. False if that is impossible.
   private mutating func makeRoom() -> Bool {
     if count < PeerBook.addressesMax || hints.takeOldest() != nil { return true }
     guard let told = entries.first(where: { $1.source != nil && $1.state == .idle }) else { return false }
@@ -166,14 +166,14 @@ struct PeerBook: Sendable {
 
   mutating func discoveryFinished() { isDiscovering = false }
 
-  /// The next address that the user named, if one is due; it is then under way.
+  /// Begins to dial the next address that the user named. Nil if none is due.
   mutating func nextNamedDial(at now: Instant) -> (address: PeerAddress, pinned: PeerID?)? {
     while let address = namedDue.popDue(at: now) { if let dial = begin(address) { return dial } }
     return nil
   }
 
-  /// The next address that the user did not name, if one is due; it is then under way.
-  /// - `followsHints`: hints are dialled too, after the other addresses.
+  /// Begins to dial the next address that the user did not name. Nil if none is due.
+  /// - `followsHints`: whether hints are dialled too, after the other addresses.
   mutating func nextDial(at now: Instant, followsHints: Bool = true) -> (address: PeerAddress, pinned: PeerID?)? {
     while let address = due.popDue(at: now) {
       if !followsHints, entries[address]?.source != nil {
@@ -185,7 +185,7 @@ struct PeerBook: Sendable {
     return followsHints ? nextHint(at: now) : nil
   }
 
-  /// An address is under way, unless there is a reason not to dial it.
+  /// Marks an address as under way. Nil if it is not dialled, because it is not idle or its peer is banned.
   private mutating func begin(_ address: PeerAddress) -> (address: PeerAddress, pinned: PeerID?)? {
     guard var entry = entries[address], entry.state == .idle else { return nil }
     let isBanned = entry.pinned.map { self.isBanned($0) } ?? false
@@ -196,7 +196,7 @@ struct PeerBook: Sendable {
 
   mutating func connected(_ address: PeerAddress, as peer: PeerID) { entries[address]?.peer = peer }
 
-  /// The peer at the address has the file: from now on failed addresses are dialled again.
+  /// Notes that the peer at the address has the file. From now on failed addresses are dialled again.
   mutating func opened(_ address: PeerAddress?, at now: Instant) {
     if let address {
       entries[address]?.state = .connected
@@ -208,13 +208,13 @@ struct PeerBook: Sendable {
     for address in addresses(where: { $0.state == .idle }) where !isDue(address) { redial(address, at: now) }
   }
 
-  /// The peer there has proved useful: its next loss counts as the first.
+  /// Notes that the peer there proved useful. Its next loss counts as the first.
   mutating func proved(_ address: PeerAddress) {
     entries[address]?.failures = 0
     entries[address]?.withdrawals = 0
   }
 
-  /// A dial failed, or a connection ended.
+  /// Notes that a dial failed or a connection ended.
   mutating func ended(_ address: PeerAddress, _ outcome: AddressOutcome, at now: Instant) {
     guard let entry = entries[address], entry.state != .banned else { return }
     if let source = entry.source, entry.outcome != .opened {
@@ -225,7 +225,7 @@ struct PeerBook: Sendable {
     if isTurnedAway, entry.source != nil { return forget(address) }
     entries[existing: address].settle(outcome)
     if dialNextPin(address, at: now) || dialFoundPeer(address, at: now) { return }
-    if outcome == .duplicate { return }  // it waits for the loss of the peer that it is
+    if outcome == .duplicate { return }  // dialled again when the other connection is lost
     if outcome == .lost(.withdrawn) {
       entries[existing: address].withdrawals += 1
       if entry.withdrawals >= PeerBook.withdrawalsMax, !isPatient { return }
@@ -239,15 +239,16 @@ struct PeerBook: Sendable {
     if let peer = entry.peer { redialOthers(of: peer, at: now) }
   }
 
-  /// The peer has dialled us: there is no need to dial it.
+  /// Cancels the dials of a peer that has dialled this node.
   mutating func met(_ peer: PeerID) {
     for address in addresses(where: { $0.peer == peer && $0.state == .idle }) { cancelDue(address) }
   }
 
-  /// The peer that had dialled us is lost: it may be found where it was before.
+  /// Dials the known addresses of a lost peer that had dialled this node.
   mutating func missed(_ peer: PeerID, at now: Instant) { redialOthers(of: peer, at: now) }
 
-  /// The peer there is still connected, by another connection; if not, it is dialled again.
+  /// Notes that the connection closed as a duplicate. The address is dialled again later, in case the other one is
+  /// gone.
   mutating func replaced(_ address: PeerAddress, at now: Instant) {
     guard let entry = entries[address], entry.state != .banned else { return }
     entries[existing: address].settle(.duplicate)
@@ -256,7 +257,7 @@ struct PeerBook: Sendable {
     if isOwnTry || isPatient { redial(address, at: now) }
   }
 
-  /// A lie: the peer and its dialled address are banned for this download.
+  /// Bans a peer that lied, and its dialled address, for this download.
   mutating func ban(_ peer: PeerID, at address: PeerAddress?, group: AddressGroup?) {
     bannedPeers[peer] = ()
     hints.remove(pinnedTo: peer)
@@ -268,7 +269,7 @@ struct PeerBook: Sendable {
     }
   }
 
-  /// The address is our own: never again.
+  /// Never dials an address again: this node itself answers there.
   mutating func dismiss(_ address: PeerAddress, _ outcome: AddressOutcome) {
     entries[address]?.outcome = outcome
     entries[address]?.state = .banned
@@ -282,7 +283,7 @@ struct PeerBook: Sendable {
     setDue(address, at: now + delay)
   }
 
-  /// A peer that is lost may be found at its other addresses.
+  /// Dials the other addresses of a lost peer.
   private mutating func redialOthers(of peer: PeerID, at now: Instant) {
     guard isFound || isPatient else { return }
     for other in addresses(where: { $0.peer == peer && $0.state == .idle }) where !isDue(other) {
@@ -290,7 +291,7 @@ struct PeerBook: Sendable {
     }
   }
 
-  /// In the order of adding.
+  /// Returns the matching addresses in the order in which they were added.
   private func addresses(where matches: (Entry) -> Bool) -> [PeerAddress] {
     entries.compactMap { address, entry in matches(entry) ? address : nil }
   }

@@ -1,8 +1,8 @@
 // Addresses that peers named and that were not dialled yet, in the order in which they came.
 import Wire
 
-/// A few of each source. A peer of a large swarm hears of hundreds of addresses and dials a handful. A hint costs some
-/// 100 bytes, no allocation and no timer.
+/// A few hints of each source. A peer in a large swarm hears of hundreds of addresses and dials a handful. A hint costs
+/// about 100 bytes, no allocation and no timer.
 struct PeerHints: Sendable {
   struct Hint: Sendable {
     let address: PeerAddress
@@ -19,7 +19,7 @@ struct PeerHints: Sendable {
 
   func count(where matches: (Hint) -> Bool) -> Int { hints.count(where: matches) }
 
-  /// Whether a hint names the address, or the peer at any address.
+  /// Returns whether a hint names the address, or the peer at any address.
   func contains(_ address: PeerAddress, or peer: PeerID) -> Bool {
     hints.contains { $0.pinned == peer || $0.address == address }
   }

@@ -1,4 +1,4 @@
-// Which worker owns which peers: round-robin by number of joining, recomputed when peers come or go.
+// Which worker owns which peers: round-robin by peer number, recomputed when peers come or go.
 
 /// With w = min(maxWorkers, live peers), worker i owns the live numbers ≡ i mod w.
 struct PeerRotation: Sendable {
@@ -33,7 +33,7 @@ struct PeerRotation: Sendable {
     recompute()
   }
 
-  /// The numbers of a worker's set, the next after `number` first and `number` itself left out.
+  /// Returns the numbers of a worker's set except `number`, starting with the next one after it.
   func others(of worker: Int, after number: Int) -> [Int] {
     guard worker < workerCount else { return [] }
     return sets[worker].filter { $0 > number } + sets[worker].filter { $0 < number }

@@ -1,25 +1,25 @@
-// How well a peer has served: the score that ranks it and the rate that fills its pipeline.
+// How well a peer has served: the score that ranks the peer, and the rate that sizes its pipeline.
 
-/// Starts at 100, within 0…200.
+/// The score of a peer, 0…200, and its measured rate.
 struct PeerScore: Hashable, Sendable {
   static let start = 100
   static let max = 200
   static let failureCost = 25
-  /// A new measurement counts for this part of the rate, so that one odd answer does not turn it around.
+  /// The weight of a new measurement in the rate, so that one odd answer changes the rate little.
   private static let rateWeight = 0.25
 
-  /// A measurement takes this long at least. Of answers that arrive together each seems to take no time.
+  /// The shortest time of a measurement. When answers arrive together, each seems to take no time.
   private static let secondsMin = 0.01
 
   private(set) var value = PeerScore.start
   /// Bytes per second while it answered; nil until measured.
   private(set) var throughput: Double?
-  /// What was answered since the last measurement, and how long that took.
+  /// Bytes of the answers since the last measurement; `answeredSeconds` is the time that they took.
   private var answeredByteCount = 0
   private var answeredSeconds = 0.0
   private var isMeasured = false
 
-  /// +20 under 100 ms, +10 under 1 s, +5 otherwise.
+  /// Raises the score: by 20 under 100 ms, by 10 under 1 s, else by 5.
   mutating func succeed(latency: Duration) {
     let gain = latency < .milliseconds(100) ? 20 : latency < .seconds(1) ? 10 : 5
     value = Swift.min(value + gain, PeerScore.max)
@@ -27,7 +27,8 @@ struct PeerScore: Hashable, Sendable {
 
   mutating func fail() { value = Swift.max(value - PeerScore.failureCost, 0) }
 
-  /// Takes an answer. Until answers have taken `secondsMin`, the rate is that of all of them.
+  /// Adds an answer to the measurement. Until the answers have taken `secondsMin`, the rate is the mean over all of
+  /// them.
   mutating func measure(byteCount: Int, in time: Duration) {
     // An answer that took less than a microsecond counts as one microsecond: the clock is not finer.
     answeredByteCount += byteCount

@@ -2,23 +2,23 @@
 import Content
 import Wire
 
-/// The peers by their numbers. A peer keeps its number until it is forgotten; then another one gets the number.
+/// The peers by their numbers. A peer keeps its number until it is forgotten; then another peer may get the number.
 struct PeerTable: Sendable {
   /// At most this many peers that left without delivering anything are remembered one by one.
   static let idlePastMax = 32
-  /// Peers that have gone, in all.
+  /// How many other peers that left are remembered one by one.
   static let pastMax = 1_024
 
   private var peers: [Peer] = []
   private var numbers: [PeerID: Int] = [:]
   /// Numbers of peers that are forgotten.
   private var freeNumbers: [Int] = []
-  /// Peers that joined so far.
+  /// How many peers joined so far.
   private(set) var joinCount = 0
-  /// Numbers of peers that have gone, in that order: those that delivered nothing, and the others.
+  /// Numbers of peers that left and delivered nothing, in the order of leaving; `past` holds the others.
   private var idlePast: [Int] = []
   private var past: [Int] = []
-  /// Peers whose score is 0.
+  /// How many peers have score 0.
   private(set) var atZeroCount = 0
 
   subscript(number: Int) -> Peer {
@@ -29,13 +29,13 @@ struct PeerTable: Sendable {
   /// All numbers, also those of forgotten peers.
   var indices: Range<Int> { peers.indices }
 
-  /// Whether any peer matches, also a forgotten one whose number is free.
+  /// Returns whether any peer matches. It also tests forgotten peers whose numbers are free.
   func contains(where matches: (Peer) -> Bool) -> Bool { peers.contains(where: matches) }
 
-  /// The number of a peer; nil if it is not remembered.
+  /// Returns the number of a peer; nil if it is not remembered.
   func number(of id: PeerID) -> Int? { numbers[id] }
 
-  /// A peer has the file. Returns its number: a new one if it is not remembered.
+  /// Enters a peer that has the file. Returns its number: a new one if the peer is not remembered.
   mutating func join(_ id: PeerID) -> Int {
     let number = numbers[id] ?? enroll(id)
     dropFromPast(number)
@@ -56,7 +56,8 @@ struct PeerTable: Sendable {
     past.removeAll { $0 == number }
   }
 
-  /// A peer has left. If too many have gone, returns the number of one of them, which the caller forgets now.
+  /// Notes that a peer has left. If too many have left, returns the number of one of them, which the caller forgets
+  /// now.
   mutating func left(_ number: Int) -> Int? {
     dropFromPast(number)
     if peers[number].tally.bytes == 0 { idlePast.append(number) } else { past.append(number) }

@@ -4,10 +4,10 @@ import Wire
 
 /// The whole chunks of a peer, and the leaves of its other chunks until they are whole.
 struct RemoteAvailability: Sendable {
-  /// What an announcement changed.
+  /// The effect of an announcement: `first` if the peer had nothing of the chunk before.
   enum Gain { case nothing, more, first }
 
-  /// Chunks of which a peer can announce a part. Parts of further chunks are dropped, so that announcements cannot fill
+  /// How many chunks may be known in part. Parts of further chunks are dropped, so that announcements cannot fill the
   /// memory.
   static let partialChunksMax = 4096
 
@@ -22,10 +22,10 @@ struct RemoteAvailability: Sendable {
 
   func has(_ chunk: ChunkIndex) -> Bool { isComplete || chunks.contains(Int(chunk.rawValue)) }
 
-  /// The leaves of a chunk that the peer has, bit 0 the first; of a chunk that it has whole every bit may be set.
+  /// Returns the leaves of a chunk that the peer has, bit 0 the first. For a whole chunk all 64 bits are set.
   func leaves(of chunk: ChunkIndex) -> UInt64 { has(chunk) ? .max : partial[chunk] ?? 0 }
 
-  /// The least chunk from `start` on that the peer has whole or in part.
+  /// Returns the lowest chunk from `start` on that the peer has whole or in part.
   func first(from start: Int, layout: ChunkLayout) -> Int? {
     if isComplete { return start < layout.chunkCount ? start : nil }
     let inPart = partial.keys.lazy.map { Int($0.rawValue) }.filter { $0 >= start }.min()
@@ -50,16 +50,16 @@ struct RemoteAvailability: Sendable {
     return before == nil ? .first : .more
   }
 
-  /// What a bitmap changed in 64 chunks: those that became whole, and those of them of which the peer had nothing
-  /// before.
+  /// The effect of a bitmap on 64 chunks. `whole`: chunks that became whole. `first`: those of them of which the peer
+  /// had nothing before.
   struct WordGain: Hashable, Sendable {
     let word: Int
     let whole: UInt64
     let first: UInt64
   }
 
-  /// Adds a bitmap, 64 chunks at a time. Chunks that are known already cost one word. Bits beyond the file are not
-  /// read.
+  /// Adds a bitmap, 64 chunks at a time. If all 64 are known already, this costs one word. Bits beyond the file are
+  /// ignored.
   mutating func add(_ bitmap: Bitmap) -> [WordGain] {
     let end = min(Int(bitmap.firstChunk.rawValue) + bitmap.count, chunks.capacity)
     let start = Int(bitmap.firstChunk.rawValue) / 64
@@ -74,7 +74,7 @@ struct RemoteAvailability: Sendable {
     return gains
   }
 
-  /// The peer has these chunks whole. Returns those of which it had parts.
+  /// Forgets the parts of chunks that the peer now has whole. Returns the chunks of which it had parts.
   private mutating func forgetParts(of members: UInt64, inWord word: Int) -> UInt64 {
     var parts: UInt64 = 0
     var rest = partial.isEmpty ? 0 : members

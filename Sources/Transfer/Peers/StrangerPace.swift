@@ -1,17 +1,17 @@
-// How often a node deals with strangers of one address group: the more often they fail, the less often.
+// How often a node deals with strangers of one address group. The more they fail, the longer the delay.
 
 /// A host can pose as any number of strangers, so failures count by address group. A download asks strangers at this
 /// pace; it does not apply to named addresses and proven peers. A listener admits a group that broke the protocol at
 /// this pace.
 struct StrangerPace: Sendable {
-  /// Failures of a group without a delay: a few honest newcomers may fail at the same time.
+  /// How many failures of a group cause no delay: a few honest newcomers may fail at the same time.
   static let failuresFree = 4
   /// The first delay. It doubles with each further failure.
   static let delayFirst: Duration = .milliseconds(250)
   static let delayMax: Duration = .seconds(16)
   /// After this long without a failure the count of a group starts again.
   static let forgivenAfter: Duration = .seconds(60)
-  /// Groups that are remembered.
+  /// How many groups are remembered.
   static let groupsMax = 1_024
 
   private struct Record: Sendable {
@@ -21,12 +21,12 @@ struct StrangerPace: Sendable {
   }
 
   private var records = RecentTable<AddressGroup, Record>(capacity: StrangerPace.groupsMax)
-  /// Groups that wait; few, and empty in a download without trouble.
+  /// When each waiting group may be asked again. Few groups wait, and none in a download without trouble.
   private var waiting: [AddressGroup: Instant] = [:]
 
   var isEmpty: Bool { records.isEmpty }
 
-  /// A stranger of the group has failed.
+  /// Counts a failure of a stranger in the group.
   mutating func failed(_ group: AddressGroup, at now: Instant) {
     var record = records[group] ?? Record(last: now)
     if now - record.last >= StrangerPace.forgivenAfter { record = Record(last: now) }
@@ -40,7 +40,7 @@ struct StrangerPace: Sendable {
     records[group] = record
   }
 
-  /// A stranger of the group has proved itself.
+  /// Clears the failures of a group, because a stranger of it became proven.
   mutating func proved(_ group: AddressGroup) {
     if records.isEmpty { return }
     records[group] = nil
