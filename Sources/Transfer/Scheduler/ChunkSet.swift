@@ -1,6 +1,6 @@
-// A set of chunk numbers with summaries above the bits, so that the first member is found in a few words.
+// A set of chunk numbers. Summary levels above the bits let a search find the first member by reading a few words.
 
-/// Members of 0..<capacity. A bit of a summary is set exactly where the word below it is not zero.
+/// A subset of 0..<capacity. A bit of a summary is set exactly if the word below it is not zero.
 struct ChunkSet: Sendable {
   let capacity: Int
   private(set) var count = 0
@@ -29,7 +29,7 @@ struct ChunkSet: Sendable {
     words = Array(repeating: 0, count: total)
   }
 
-  /// All of 0..<capacity.
+  /// Makes the set of all numbers in 0..<capacity.
   static func full(capacity: Int) -> ChunkSet {
     var set = ChunkSet(capacity: capacity)
     var width = capacity
@@ -49,7 +49,7 @@ struct ChunkSet: Sendable {
     member >= 0 && member < capacity && words[member >> 6] & (1 << UInt64(member & 63)) != 0
   }
 
-  /// Adds a member below the capacity; false where it was there.
+  /// Adds a member below the capacity. False if it was in the set.
   @discardableResult
   mutating func insert(_ member: Int) -> Bool {
     precondition(member >= 0 && member < capacity, "no such member")
@@ -58,7 +58,7 @@ struct ChunkSet: Sendable {
     return true
   }
 
-  /// Removes a member; false where it was not there.
+  /// Removes a member. False if it was not in the set.
   @discardableResult
   mutating func remove(_ member: Int) -> Bool {
     guard contains(member) else { return false }
@@ -68,18 +68,18 @@ struct ChunkSet: Sendable {
 
   // MARK: By word
 
-  /// The number of words with members. Word i holds the members from 64 × i on, bit 0 the first.
+  /// The number of words on level 0. Word i holds the members from 64 × i on, bit 0 the first.
   var wordCount: Int { (capacity + 63) / 64 }
 
   func word(_ index: Int) -> UInt64 { words[index] }
 
-  /// The bits of a word that stand for members.
+  /// Returns the bits of a word that stand for numbers below the capacity.
   func bits(ofWord index: Int) -> UInt64 {
     let count = capacity - 64 * index
     return count >= 64 ? .max : (1 << UInt64(count)) - 1
   }
 
-  /// Adds members of one word, all below the capacity; returns those that were not there.
+  /// Adds members of one word, all below the capacity. Returns those that were not in the set.
   mutating func insert(_ members: UInt64, intoWord index: Int) -> UInt64 {
     precondition(members & ~bits(ofWord: index) == 0, "no such member")
     let before = words[index]
@@ -99,7 +99,7 @@ struct ChunkSet: Sendable {
     return new
   }
 
-  /// Removes members of one word; returns those that were there.
+  /// Removes members of one word. Returns those that were in the set.
   mutating func remove(_ members: UInt64, fromWord index: Int) -> UInt64 {
     let removed = words[index] & members
     if removed == 0 { return 0 }
@@ -116,14 +116,15 @@ struct ChunkSet: Sendable {
     return removed
   }
 
-  /// The least member from `start` on.
+  /// Returns the lowest member from `start` on.
   func first(from start: Int = 0) -> Int? {
     var wordsRead = 0
     return first(in: nil, from: start, wordsRead: &wordsRead)
   }
 
-  /// The least member from `start` on that is also in the other set (nil: in any), and what finding it cost.
-  /// - `filter`: nil: every member counts.
+  /// Returns the lowest member from `start` on that is also in the other set (nil: any member). Adds the words that it
+  /// read to `wordsRead`.
+  /// - `filter`: allows only some members; nil allows all.
   func first(
     in other: ChunkSet?, from start: Int = 0, _ filter: ZoneFilter? = nil, wordsRead: inout Int
   ) -> Int? {

@@ -1,4 +1,4 @@
-// The state of every chunk of a download, and the choice of the next: each chunk is in exactly one state.
+// The state of every chunk of a download, and the choice of the next chunk. Each chunk is in exactly one state.
 import Content
 import Wire
 
@@ -9,33 +9,33 @@ public struct Asker: Hashable, Sendable {
   public let leaves: LeafRange
 }
 
-/// Where a chunk stands. Verified leaves are also written; bit 0 is the chunk's first leaf.
+/// The state of a chunk. Verified leaves are also written; bit 0 is the chunk's first leaf.
 public enum ChunkState: Hashable, Sendable {
   case missing
   /// Some leaves are verified, and no peer is asked for the rest.
   case partial(verified: UInt64)
   case inFlight(verified: UInt64, askers: [Asker])
-  /// Waits in the retry queue.
+  /// The chunk waits in the retry queue.
   case resting(verified: UInt64)
   case have
-  /// Out of retries.
+  /// The chunk is out of retries.
   case failed
 }
 
-/// Every chunk's state and how many peers have it. Choosing costs a few words read, however large the file.
+/// The state of every chunk, and how many peers have it. A choice reads a few words, however large the file is.
 struct ChunkTable: Sendable {
   /// Chunks with this many copies or more count as equally common.
   static let rarityMax = RarityBuckets.levelMax
-  /// Peers that are asked for one chunk at a time.
+  /// How many peers are asked for one chunk at a time.
   static let askersMax = 2
 
   private enum Phase: UInt8 { case open, inFlight, resting, have, failed, unwanted }
 
-  /// The state of a chunk that was asked for, until it is complete.
+  /// The progress of a chunk that has a request or a verified leaf, until it is complete.
   struct Progress: Sendable {
     var verified: UInt64 = 0
     var askers: [Asker] = []
-    /// When the latest clock on it started.
+    /// When the clock of the latest request for the chunk started.
     var started: Instant?
 
     mutating func add(_ asker: Asker) {
@@ -51,11 +51,11 @@ struct ChunkTable: Sendable {
   }
 
   let layout: ChunkLayout
-  /// The leaves that the download fetches. The others never count as missing.
+  /// The leaves that the download fetches. Other leaves never count as missing.
   private let wanted: WantedLeaves
-  /// Chunks with a leaf that is wanted.
+  /// How many chunks have a wanted leaf.
   let wantedCount: Int
-  /// Bytes of all leaves that are wanted.
+  /// Bytes of all wanted leaves.
   let wantedBytes: UInt64
   private let isInOrder: Bool
   private var phases: [Phase]
@@ -63,20 +63,20 @@ struct ChunkTable: Sendable {
   private var unfinished: ChunkSet
   private var copies: [UInt16]
   private var progress: [ChunkIndex: Progress] = [:]
-  /// Chunks that may be chosen, by copies.
+  /// Chunks that may be chosen, by their number of copies.
   private var buckets: RarityBuckets
 
   /// How many chunks may be chosen now.
   var choosableCount: Int { buckets.all.count }
   private(set) var haveCount = 0
-  /// Rises whenever a chunk becomes choosable. A peer that had nothing to give is looked at again only then.
+  /// Increases whenever a chunk becomes choosable. Only then is a peer checked again that had nothing to give.
   private(set) var generation: UInt64 = 1
   /// The chunks that became choosable in the generations since `offeredSince`.
   private var offered: [ChunkIndex] = []
   private var offeredSince: UInt64 = 1
-  /// With more chunks than this every peer is looked at again.
+  /// If more chunks than this become choosable, every peer is checked again.
   private static let offeredMax = 16
-  /// The cost of all choices, in words read. A performance test reads it.
+  /// The words that all choices have read. A performance test checks it.
   private(set) var wordsRead = 0
 
   var unfinishedCount: Int { wantedCount - haveCount }
@@ -106,13 +106,13 @@ struct ChunkTable: Sendable {
     (wantedCount, wantedBytes) = (count, bytes)
   }
 
-  /// The leaves of a chunk that the download needs, whether it has them or not.
+  /// Returns the leaves of a chunk that the download wants, whether it has them or not.
   func due(_ chunk: ChunkIndex) -> UInt64 { layout.leaves(of: chunk).mask & wanted.mask(of: chunk) }
 
-  /// The leaves of a chunk that is not complete which are needed and not verified.
+  /// Returns the wanted leaves of an incomplete chunk that are not verified.
   func missing(of chunk: ChunkIndex) -> UInt64 { due(chunk) & ~(progress[chunk]?.verified ?? 0) }
 
-  /// Whether no leaf of a chunk is needed.
+  /// Returns whether no leaf of a chunk is wanted.
   func isUnwanted(_ chunk: ChunkIndex) -> Bool { phases[Int(chunk.rawValue)] == .unwanted }
 
   func state(of chunk: ChunkIndex) -> ChunkState {
@@ -126,10 +126,10 @@ struct ChunkTable: Sendable {
     }
   }
 
-  /// The first chunk that is not complete. Nil: the file is complete.
+  /// The first chunk that is not complete; nil if the file is complete.
   var firstUnfinished: Int? { unfinished.first() }
 
-  /// Whether a peer has anything that the download still needs.
+  /// Returns whether a peer has any leaf that the download still needs.
   /// - `limit`: chunks from here on are not yet wanted.
   func wantsAny(of availability: RemoteAvailability, below limit: Int) -> Bool {
     if availability.isComplete { return true }
@@ -140,33 +140,33 @@ struct ChunkTable: Sendable {
     }
   }
 
-  /// Whether leaves of a chunk are missing and no peer is asked for them.
+  /// Returns whether leaves of a chunk are missing, and the chunk is neither requested nor waiting for a retry.
   func isOpen(_ chunk: ChunkIndex) -> Bool { phases[Int(chunk.rawValue)] == .open }
   func has(_ chunk: ChunkIndex) -> Bool { phases[Int(chunk.rawValue)] == .have }
   func progress(of chunk: ChunkIndex) -> Progress { progress[chunk] ?? Progress() }
-  /// The verified leaves of a chunk that is not complete.
+  /// Returns the verified leaves of an incomplete chunk.
   func verified(of chunk: ChunkIndex) -> UInt64 { progress[chunk]?.verified ?? 0 }
-  /// How many peers with a part of the file have the chunk. Peers with the whole file are not counted: they have every
-  /// chunk.
+  /// Returns how many peers with a part of the file have the chunk. Peers with the whole file are not counted: they
+  /// have every chunk.
   func copies(of chunk: ChunkIndex) -> Int { Int(copies[Int(chunk.rawValue)]) }
 
-  /// The leaves in `mask` to ask for at once, from the first that is missing. Nil if none is missing.
+  /// Returns the leaves in `mask` to request at once, from the first missing one on. Nil if none is missing.
   func missingSpan(of chunk: ChunkIndex, in mask: UInt64 = .max) -> LeafRange? {
     layout.requestSpan(needed: missing(of: chunk), available: mask, of: chunk)
   }
 
-  /// The chunk hash is known: its chunks may be chosen.
+  /// Allows the choice of a chunk, because its hash is known.
   mutating func list(_ chunk: ChunkIndex) {
     guard isListed.insert(Int(chunk.rawValue)) else { return }
     if phases[Int(chunk.rawValue)] == .open { offer(chunk) }
   }
 
-  /// The rarest choosable chunk that the peer has whole; of equally rare chunks the first. With `isInOrder` the first
-  /// choosable chunk. If the peer has no such chunk: the one of which it has most missing leaves.
+  /// Returns the rarest choosable chunk that the peer has whole; of equally rare chunks, or with `isInOrder`, the
+  /// first. If the peer has no such chunk whole, returns the chunk of which it has the most missing leaves.
   /// - `limit`: chunks from here on are not yet wanted.
   /// - `excluded`: chunks that this peer is not asked for now.
-  /// - `start`: the chunk at which the search starts. The search wraps around.
-  /// - `filter`: of a peer outside the zone.
+  /// - `start`: the chunk at which the search starts. It wraps around at `limit`.
+  /// - `filter`: the chunks that a peer outside the zone may be asked for; nil: all.
   mutating func choose(
     for availability: RemoteAvailability, below limit: Int, excluded: Set<ChunkIndex> = [], from start: Int = 0,
     _ filter: ZoneFilter? = nil
@@ -254,35 +254,35 @@ struct ChunkTable: Sendable {
     return (after & ~before, true)
   }
 
-  /// The chunk waits in the retry queue, unless a peer is asked for it.
+  /// Marks a chunk as waiting in the retry queue, unless a peer is asked for it.
   mutating func rest(_ chunk: ChunkIndex) {
     guard isOpen(chunk) else { return }
     withdraw(chunk)
     phases[Int(chunk.rawValue)] = .resting
   }
 
-  /// The wait in the retry queue is over.
+  /// Ends the wait of a chunk in the retry queue.
   mutating func wake(_ chunk: ChunkIndex) {
     guard phases[Int(chunk.rawValue)] == .resting else { return }
     phases[Int(chunk.rawValue)] = .open
     offer(chunk)
   }
 
-  /// Out of retries.
+  /// Marks a chunk that is out of retries as failed.
   mutating func giveUp(_ chunk: ChunkIndex) {
     withdraw(chunk)
     phases[Int(chunk.rawValue)] = .failed
   }
 
-  /// The choice may have changed for a reason outside this table. Every peer is looked at again.
+  /// Has every peer checked again, because the choice may have changed for a reason outside this table.
   mutating func reconsider() {
     generation += 1
     offered.removeAll(keepingCapacity: true)
     offeredSince = generation
   }
 
-  /// The chunks that became choosable since the last call, or since `reconsider`, if that was later. A peer that had
-  /// nothing to give in that generation or later, and has none of these chunks, has nothing to give now.
+  /// Returns the chunks that became choosable since the last call, or since `reconsider` if that was later. A peer that
+  /// had nothing to give in generation `since` or later, and has none of these chunks, has nothing to give now.
   mutating func takeOffered() -> (since: UInt64, chunks: [ChunkIndex]) {
     defer {
       offered.removeAll(keepingCapacity: true)
@@ -307,7 +307,7 @@ struct ChunkTable: Sendable {
 
   // MARK: Copies
 
-  /// One more peer has these chunks, all in one word of 64. The set of choosable chunks stays the same.
+  /// Counts one more peer that has these chunks, all in one word of 64. The set of choosable chunks stays the same.
   mutating func addCopies(of members: UInt64, inWord word: Int) {
     // From the highest level down, so that no chunk moves twice.
     var levels = isInOrder ? 0 : buckets.occupied & ~(1 << UInt64(ChunkTable.rarityMax))
@@ -319,7 +319,7 @@ struct ChunkTable: Sendable {
     forEach(members, inWord: word) { $0 = $0 == .max ? .max : $0 + 1 }
   }
 
-  /// One peer fewer has these chunks.
+  /// Counts one peer fewer that has these chunks.
   mutating func removeCopies(of members: UInt64, inWord word: Int) {
     forEach(members, inWord: word) { $0 = $0 == 0 ? 0 : $0 - 1 }
     var levels = isInOrder ? 0 : buckets.occupied & ~1

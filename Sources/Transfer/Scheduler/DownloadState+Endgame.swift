@@ -4,14 +4,15 @@ import Content
 import Wire
 
 extension DownloadState {
-  /// A takeover must complete its leaves earlier by more than this many seconds. Less is noise.
+  /// A takeover must complete its leaves more than this many seconds earlier. Less is noise.
   private static let endgameGainMin = 0.03
   /// The fewest leaves that a second peer is asked for: one frame.
   private static let endgameLeavesMin = 4
 
-  /// Seconds from a peer's socket to verified leaves. They say nothing about its rate.
+  /// Seconds from a peer's socket to verified leaves. This time says nothing about the peer's rate.
   private static let arrivalTime = 0.02
-  /// An answer slower than this part of an idle peer's rate crawls: it is cancelled and taken over whole.
+  /// An answer slower than this part of an idle peer's rate crawls: the download cancels it, and the idle peer takes
+  /// over the whole request.
   private static let crawlPart = 1.0 / 8
   /// Seconds after an answer's first byte before it can count as crawling.
   private static let crawlSecondsMin = 0.25
@@ -27,12 +28,12 @@ extension DownloadState {
     let isWhole: Bool
   }
 
-  /// A request in a connection's line that no second peer is asked for yet.
+  /// A request in a connection's line that an idle peer may take over.
   private struct Waiting {
     let pending: PendingRequest
-    /// Its leaves that are missing.
+    /// The leaves of the request that are still missing.
     let run: LeafRange
-    /// Bytes that the connection sends until the request is answered.
+    /// Bytes that are due on the connection up to the end of this answer.
     let bytesAhead: Int
   }
 
@@ -44,14 +45,14 @@ extension DownloadState {
     /// The rate of the answer that is arriving.
     let presentRate: Double
     let waiting: [Waiting]
-    /// The rate of the answer that has begun. Nil if none has begun, or too few bytes came to measure it.
+    /// The rate of the answer that has begun. Nil if none has begun, or if it began too recently to measure.
     let begunRate: Double?
-    /// The request whose first byte is overdue for as long as a peer may be silent.
+    /// The request whose first byte has been overdue for longer than a peer may be silent.
     let silent: RequestID?
   }
 
-  /// For each idle worker, an idle peer takes over the request that would complete last. Returns how many workers are
-  /// still idle.
+  /// Has an idle peer take over the request that would complete last, for each idle worker. Returns how many workers
+  /// are still idle.
   mutating func askInEndgame(_ idleWorkers: Int, at now: Instant) -> Int {
     var idle = idleWorkers
     guard idle > 0, isAnyPeerIdle else { return idle }
@@ -83,7 +84,7 @@ extension DownloadState {
     }.sorted { outranks($0, $1) }
   }
 
-  /// The lines of all peers from which a request could be taken over.
+  /// Returns the lines of all peers that have a request to take over.
   private func lines(at now: Instant) -> [Line] {
     var lines: [Line] = []
     for number in workers.live {
@@ -108,7 +109,7 @@ extension DownloadState {
       let progress = chunks.progress(of: pending.chunk)
       guard let run = chunks.missingSpan(of: pending.chunk, in: pending.leaves.mask) else { continue }
       bytesAhead += chunks.layout.length(of: run, in: pending.chunk)
-      // A request that two peers are asked for is taken over only if it is silent: both peers may hang.
+      // If two peers are asked for a chunk already, a request is taken over only if it is silent: both peers may hang.
       guard progress.askers.count == 1 || pending.id == silent else { continue }
       waiting.append(Waiting(pending: pending, run: run, bytesAhead: bytesAhead))
     }
@@ -142,7 +143,7 @@ extension DownloadState {
     return best
   }
 
-  /// The takeover of a request by an idle peer. Nil if it gains nothing.
+  /// Returns the takeover of a request by an idle peer. Nil if it gains nothing.
   private func endgameRequest(
     of waiting: Waiting, _ holder: ConnectionID, at holderRate: Double, isLost: Bool,
     by availability: RemoteAvailability,
@@ -161,8 +162,8 @@ extension DownloadState {
     return EndgameRequest(pending: waiting.pending, holder: holder, leaves: part, due: due, isWhole: !isBegun)
   }
 
-  /// The rate of the answer that is arriving, in bytes per second; infinite if no answer is due. Bytes that are still
-  /// in buffers do not count against the peer: one frame, or what arrives within `arrivalTime`.
+  /// Returns the rate of the answer that is arriving, in bytes per second; infinite if no answer is due. It allows for
+  /// bytes that are still in buffers: one frame, or as many as arrive within `arrivalTime`.
   private func presentRate(of connection: Connection, _ measuredRate: Double?, at now: Instant) -> Double {
     guard let place = connection.firstInLine, let started = connection.pending[place].started, now > started else {
       return .infinity
@@ -173,7 +174,7 @@ extension DownloadState {
     return (Double(byteCount) + slack) / (now - started).inSeconds
   }
 
-  /// The rate at which the leaves of the current answer arrive, in bytes per second.
+  /// Returns the rate at which leaves have arrived since the answer's first byte, in bytes per second.
   private func begunRate(of connection: Connection, at now: Instant) -> Double? {
     guard let place = connection.firstInLine, let began = connection.pending[place].began else { return nil }
     let seconds = (now - began).inSeconds
@@ -191,7 +192,7 @@ extension DownloadState {
     return connection.pending[place].id
   }
 
-  /// When the next peer will have been silent for too long.
+  /// Returns when the next peer will have been silent for too long.
   func nextSilence(after now: Instant) -> Instant? {
     var next: Instant?
     for number in workers.live {
@@ -202,8 +203,8 @@ extension DownloadState {
     return next
   }
 
-  /// The tail of a run; the holder sends the first part meanwhile. The holder sends whole frames, so the tail starts at
-  /// a frame: else leaves of one frame would come twice. The frame that is arriving stays with the holder.
+  /// Returns the tail of a run; the holder sends the first part meanwhile. The holder sends whole frames, so the tail
+  /// starts at a frame: else leaves of one frame would come twice. The frame that is arriving stays with the holder.
   private func tail(of run: LeafRange, askedFrom first: Int, _ holderPart: Double) -> LeafRange? {
     let frame = DownloadState.endgameLeavesMin
     let arriving = (run.first - first) / frame + 1
@@ -213,8 +214,8 @@ extension DownloadState {
     return LeafRange(first: start, count: run.end - start)
   }
 
-  /// A request that waited in line is no failure of its peer. A peer whose request was first in line and brought
-  /// nothing has failed.
+  /// Takes a request back from its holder. If the request still waited behind others, the holder has not failed. If it
+  /// was first in line and brought no leaf, the holder has failed.
   private mutating func takeBack(_ pending: PendingRequest, from id: ConnectionID, at now: Instant) {
     connections[existing: id].pending.removeAll { $0.id == pending.id }
     act(.cancel(id, pending.id))

@@ -7,8 +7,8 @@ extension DownloadState {
   private static let busyMin: Duration = .milliseconds(50)
   private static let busyMax: Duration = .seconds(60)
 
-  /// The first request in line was not verified in time: the peer has failed it, and other peers get the requests
-  /// behind it.
+  /// Handles the timeout of the first request in line: the peer has failed it, and other peers get the requests behind
+  /// it.
   mutating func chunkTimedOut(_ id: ConnectionID, at now: Instant) {
     guard let connection = connections[id], let number = connection.peer, let first = connection.pending.first else {
       return
@@ -29,7 +29,7 @@ extension DownloadState {
     requestFailed(first, on: id, by: number, .timeout, at: now)
   }
 
-  /// The connection is lost: its first request in line has failed, and other peers get the rest.
+  /// Handles the loss of a connection: its first request in line has failed, and other peers get the rest.
   mutating func failAll(_ id: ConnectionID, _ reason: LossReason, at now: Instant) {
     guard let connection = connections[id], let number = connection.peer, !connection.pending.isEmpty else { return }
     connections[existing: id].pending = []
@@ -64,7 +64,7 @@ extension DownloadState {
     attemptFailed(.chunk(pending.chunk), by: number, reason, how, at: now)
   }
 
-  /// A peer failed: its score falls, and its worker turns to the next peer.
+  /// Counts a failure of a peer: lowers its score, and turns its worker to the next peer.
   mutating func failed(_ number: Int, _ failure: PeerFailure, at now: Instant) {
     changeScore(of: number) { $0.fail() }
     if peers[number].score.value == 0 { peers[number].probeAt = now + settings.chunkTimeout }
@@ -73,26 +73,26 @@ extension DownloadState {
     if let worker = peers[number].worker { workers.turnAway(worker, from: number) }
   }
 
-  /// The more strangers of one address group fail, the less often that group is asked.
+  /// Delays the requests to an address group when its strangers fail: the more failures, the longer the delay.
   private mutating func slowDown(_ number: Int, at now: Instant) {
     guard peers[number].isStranger, let group = peers[number].group else { return }
     pace.failed(group, at: now)
     if let until = pace.until(group), until > now { timers.set(.pace, at: min(timers[.pace] ?? until, until)) }
   }
 
-  /// Whether a peer is a stranger in an address group that must wait after failures.
+  /// Returns whether a peer is a stranger in an address group that must wait after failures.
   func isPaced(_ number: Int) -> Bool {
     guard !pace.isEmpty, peers[number].isStranger, let group = peers[number].group else { return false }
     return pace.isWaiting(group)
   }
 
-  /// Some address groups can be asked again.
+  /// Releases the address groups that can be asked again.
   mutating func paceEnded(at now: Instant) {
     if let next = pace.release(at: now) { timers.set(.pace, at: next) }
     chunks.reconsider()
   }
 
-  /// Reports each failure that the peer's statistics count, once.
+  /// Counts a failure in the peer's statistics, and reports it.
   mutating func count(_ failure: PeerFailure, of number: Int) {
     peers[number].tally.failures += 1
     act(.report(.peerFailed(peers[number].id, failure)))
@@ -102,7 +102,7 @@ extension DownloadState {
     peers.changeScore(of: number, change)
   }
 
-  /// The peer answered BUSY and gets no request for a while. It costs neither score nor retry.
+  /// Handles BUSY: the peer gets no request for a while. BUSY costs neither score nor retry.
   mutating func busy(_ id: ConnectionID, _ request: RequestID, retryAfter: Duration, at now: Instant) {
     guard let (pending, number) = connections.modify(id, { $0.take(request) }) else { return }
     startClock(id, at: now)
@@ -117,7 +117,7 @@ extension DownloadState {
     if phase != .ended { updateUsability(at: now) }
   }
 
-  /// A peer that answered only BUSY for one timeout: a round does not wait for it.
+  /// Stops rounds from waiting for a peer that answered only BUSY for one timeout.
   private mutating func noteRefusals(of number: Int, at now: Instant) {
     let (countMax, time) = (settings.maxRetries, settings.chunkTimeout)
     if peers[number].refusals.becomeLasting(countMax: countMax, time: time, at: now) { settleRounds(at: now) }
@@ -127,7 +127,7 @@ extension DownloadState {
     let end = max(end, peers[number].busyUntil ?? end)
     peers[number].busyUntil = end
     timers.set(.busyEnds(number), at: end)
-    // Other peers can now get what was kept for this peer.
+    // Other peers can now be asked for chunks that this peer had precedence for.
     if !rounds.isEmpty { chunks.reconsider() }
   }
 

@@ -1,4 +1,5 @@
-// No stall at the end: a late chunk is asked of a second peer, within a small budget of duplicate bytes.
+// Hedging: a second peer is asked for a late chunk, within a small budget of duplicate bytes, so that the end of a
+// download does not stall.
 import Content
 import Wire
 
@@ -20,25 +21,26 @@ extension DownloadState {
     }
   }
 
-  /// The size by which a chunk's time is judged. Chunks of one file all count as whole; those of a folder differ.
+  /// Returns the size by which a chunk's time is judged. Each chunk of a single file counts as full; chunks of a folder
+  /// differ in size.
   func countedBytes(of chunk: ChunkIndex) -> Int {
     chunks.layout.folder == nil ? chunks.layout.chunkSize : chunks.layout.length(of: chunk)
   }
 
-  /// The same for a part of a chunk.
+  /// Returns the size by which the time of leaves is judged, counted in the same way.
   func countedBytes(of leaves: LeafRange, in chunk: ChunkIndex) -> Int {
     let layout = chunks.layout
     return layout.folder == nil ? leaves.count * layout.leafSize : layout.length(of: leaves, in: chunk)
   }
 
-  /// The bytes of an answer that were verified, counted alike.
+  /// Returns the verified bytes of an answer, counted in the same way.
   func arrived(of pending: PendingRequest) -> Int {
     let layout = chunks.layout
     guard layout.folder != nil else { return pending.verified.nonzeroBitCount * layout.leafSize }
     return layout.length(ofLeaves: pending.verified, in: pending.chunk)
   }
 
-  /// A second peer was asked for leaves that the first one still owes.
+  /// Counts and reports a hedge: a second peer was asked for leaves that the first one has not sent.
   mutating func hedged(_ chunk: ChunkIndex, _ leaves: LeafRange, of holder: Int, by number: Int) {
     tally.stats.hedges += 1
     peers[number].tally.hedges += 1
@@ -47,7 +49,7 @@ extension DownloadState {
     report(.chunkHedged(chunk: chunk, peer: peers[holder].id, second: peers[number].id, bytes: byteCount))
   }
 
-  /// The oldest request that one peer alone is asked for, that an idle peer can answer, and that fits the budget.
+  /// The oldest request whose chunk only one peer is asked for, that an idle peer can answer, and that fits the budget.
   private var longestOut: (PendingRequest, holder: Int)? {
     var longest: (PendingRequest, holder: Int)?
     for number in workers.live {
@@ -67,7 +69,7 @@ extension DownloadState {
     chunks.missingSpan(of: chunk).map { fitsBudget($0, of: chunk) } ?? false
   }
 
-  /// Whether the duplicate bytes so far, and those of all requests with two peers, stay within the budget.
+  /// Returns whether one more hedge fits the budget, together with the duplicate bytes so far and all hedges in flight.
   func fitsBudget(_ leaves: LeafRange, of chunk: ChunkIndex) -> Bool {
     let asked = connections.sum { connection in
       connection.pending.reduce(0) { $1.isHedge ? $0 + chunks.layout.length(of: $1.leaves, in: $1.chunk) : $0 }
@@ -76,10 +78,11 @@ extension DownloadState {
     return tally.stats.duplicateBytes + UInt64(asked + chunks.layout.length(of: leaves, in: chunk)) <= budget
   }
 
-  /// Whether any peer is idle. Mostly none is, and this check is cheap.
+  /// Whether any peer is idle. This check is cheap, and mostly none is.
   var isAnyPeerIdle: Bool { workers.live.contains { isIdle($0) } }
 
-  /// A proven peer without a request; before the first measurement, any peer without one.
+  /// Returns whether a peer is idle: a proven peer without a request or, before the first measurement, any peer without
+  /// one.
   func isIdle(_ number: Int) -> Bool {
     peers[number].busyUntil == nil && (peers[number].isProven || !hedging.isMeasured && !isPaced(number))
       && peers[number].connection != nil && inFlight(number) == 0
@@ -96,8 +99,8 @@ extension DownloadState {
     return best
   }
 
-  /// Another peer sent the chunk: this request is cancelled. It lowers the peer's score only if the peer was first in
-  /// line and sent nothing.
+  /// Cancels a request whose chunk another peer has sent. This lowers the peer's score only if the request was first in
+  /// line and brought no leaf.
   mutating func cancelLoser(_ id: ConnectionID, _ request: RequestID, at now: Instant) {
     guard let (pending, number) = connections.modify(id, { $0.take(request) }) else { return }
     if !pending.isEnded { act(.cancel(id, request)) }

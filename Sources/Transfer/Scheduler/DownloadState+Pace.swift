@@ -1,14 +1,14 @@
-// Requests within the download limit: when one may leave, and how much it asks for.
+// Requests under a download limit: when one may be sent, and how much it asks for.
 import Content
 import Wire
 
 extension DownloadState {
-  /// An answer whose first byte has not come for so long does not count as on its way: it would hold up other peers.
+  /// An answer whose first byte has been due for this long does not count as on its way: it would hold up other peers.
   private static let hangingTime = Duration.seconds(1)
-  /// A peer cannot send more than that of this time at its measured rate before the limit is looked at again.
+  /// Of each peer's requests, at most the bytes of this many seconds at its measured rate count as on their way.
   private static let arrivalSeconds = 0.5
 
-  /// Whether the download limit lets a request leave now. If not, the download looks again when it may.
+  /// Returns whether the download limit allows a request now. If not, sets a timer for when it does.
   mutating func mayAsk(at now: Instant) -> Bool {
     guard requestPace.isLimited else { return true }
     guard let next = requestPace.wait(inFlight: bytesOnTheWay(at: now), at: now) else { return true }
@@ -16,7 +16,7 @@ extension DownloadState {
     return false
   }
 
-  /// The first leaves of a run, as many as one request may ask for within the limit.
+  /// Returns the first leaves of a run, as many as one request may ask for under the limit.
   /// - `available`: the leaves that the peer has.
   func paced(_ run: LeafRange, of chunk: ChunkIndex, in available: UInt64 = .max) -> LeafRange {
     guard requestPace.isLimited, chunks.layout.length(of: run, in: chunk) > requestPace.requestBytesMax else {
@@ -27,12 +27,12 @@ extension DownloadState {
     return chunks.missingSpan(of: chunk, in: first.mask & available) ?? first
   }
 
-  /// Notes for the other downloads what is on its way to this one.
+  /// Notes, for the node's other downloads, how many bytes are on their way to this one.
   mutating func noteOnTheWay(at now: Instant) {
     if requestPace.isLimited { requestPace.note(inFlight: bytesOnTheWay(at: now)) }
   }
 
-  /// Bytes that were asked for and may arrive soon.
+  /// Returns the requested bytes that may arrive soon.
   private func bytesOnTheWay(at now: Instant) -> Int {
     var bytes = 0
     for number in workers.live {

@@ -3,7 +3,7 @@ import Content
 import Wire
 
 extension DownloadState {
-  /// Chunks to keep choosable or about to be: twice what all pipelines hold, so that none runs dry.
+  /// How many chunks to keep choosable or soon choosable: twice as many as all pipelines hold, so that none runs dry.
   private var choosableMin: Int {
     max(2 * settings.maxWorkers * settings.requestsInFlightMax, settings.chunksPerPage / 2)
   }
@@ -12,7 +12,7 @@ extension DownloadState {
     guard chunks.unfinishedCount > 0, pages.isAnyWanted else { return }
     var expected = chunks.choosableCount + pages.fetchingCount * settings.chunksPerPage
     guard expected < choosableMin else { return }
-    // The peers in use first, then the others; strangers last.
+    // The peers that workers drive come first, then the others; all strangers come last.
     let candidates = workers.drivenPeers + workers.live
     for isStranger in [false, true] {
       for number in candidates where peers[number].isStranger == isStranger && expected < choosableMin {
@@ -21,7 +21,8 @@ extension DownloadState {
     }
   }
 
-  /// Asks a peer for the first wanted page that covers a chunk of the peer and that no better peer is due to give.
+  /// Asks a peer for the first wanted page that covers a chunk of the peer, unless a better peer should be asked for
+  /// it. False if there is no such page.
   @discardableResult
   mutating func fetchPage(from number: Int, at now: Instant) -> Bool {
     guard let id = peers[number].connection, !connections.hasPage(id),
@@ -41,14 +42,14 @@ extension DownloadState {
     act(.fetchPage(page, id))
   }
 
-  /// The page's chunks are compared with the disk. No peer owes the page any more.
+  /// Notes that a page arrived. Its chunks are compared with the disk now, and no other peer is asked for it.
   mutating func pageArrived(_ page: PageIndex, from id: ConnectionID) {
     guard connections.page(of: id) == page else { return }
     clearAskers(of: page)
     pages.arrive(page)
   }
 
-  /// Also for a second connection that was asked for the page: its answer is useless now.
+  /// Clears the page on every connection that was asked for it: the answer of a second one is useless now.
   private mutating func clearAskers(of page: PageIndex) {
     while let asked = connections.first(where: { $0.page == page }) { clearPage(of: asked) }
   }
@@ -65,7 +66,7 @@ extension DownloadState {
     timers.cancel(.page(id))
   }
 
-  /// Another answer came on the connection, so the peer is alive.
+  /// Notes that another answer came on the connection, so the peer is alive.
   mutating func heard(on id: ConnectionID, at now: Instant) {
     if connections.hasPage(id) { connections[existing: id].pageHeardAt = now }
   }
@@ -82,7 +83,7 @@ extension DownloadState {
     pageFailed(id, .timeout, at: now)
   }
 
-  /// A connection did not bring the page in time.
+  /// Handles a page that a connection failed to bring.
   mutating func pageFailed(
     _ id: ConnectionID, _ reason: RetryReason, _ how: FailureHistory.Failing = .failed, at now: Instant
   ) {
@@ -90,13 +91,13 @@ extension DownloadState {
     clearPage(of: id)
     pages.drop(page, from: id)
     if pages.isVerified(page) { return }
-    // A peer that has no chunk to give can be asked for the page.
+    // A peer that had nothing to give can be asked for the page now.
     chunks.reconsider()
     attemptFailed(.page(page), by: number, reason, how, at: now)
   }
 
-  /// If a page is late, an unproven peer loses it to a peer that has not failed it. A proven peer keeps it, and a
-  /// second peer is asked as well. If two peers are asked already, the proven one loses it too.
+  /// Handles a late page. An unproven peer loses the page if another peer can give it. A proven peer keeps it, and a
+  /// second peer is asked as well. If two peers are asked already, a proven one loses it too.
   mutating func takePageBack(_ id: ConnectionID, _ number: Int, at now: Instant) {
     guard let page = connections.page(of: id), isPageLate(id, number, page, at: now) else { return }
     let isAlone = pages.askerCount(of: page) == 1

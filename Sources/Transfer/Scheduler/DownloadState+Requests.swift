@@ -3,7 +3,7 @@ import Content
 import Wire
 
 extension DownloadState {
-  /// Asks a peer for the next chunk that it has. False if it has nothing to give.
+  /// Asks a peer for the next chunk that the peer has. False if it has nothing to give.
   mutating func request(from number: Int, worker: Int, at now: Instant) -> Bool {
     guard let id = peers[number].connection, let availability = connections.availability(of: id) else { return false }
     let excluded = excluded(for: number, at: now)
@@ -19,11 +19,11 @@ extension DownloadState {
     return true
   }
 
-  /// Chunks from here on are beyond the window of a stream: they are not asked for yet.
+  /// Chunks from here on are beyond the window of a stream, and are not asked for yet.
   private var chunkLimit: Int { window?.end ?? chunks.layout.chunkCount }
 
-  /// Whether a peer has anything that the download needs now. A stream whose window is full waits for its reader; then
-  /// a peer with anything beyond the window counts.
+  /// Returns whether a peer has any leaf that the download needs now. While a stream waits for its reader, leaves
+  /// beyond the window count too.
   func wantsAny(of availability: RemoteAvailability) -> Bool {
     chunks.wantsAny(of: availability, below: waitsForReader ? chunks.layout.chunkCount : chunkLimit)
   }
@@ -121,12 +121,12 @@ extension DownloadState {
     if chunks.isComplete { finish(at: now) } else { updateUsability(at: now) }
   }
 
-  /// The peer that sent bytes on a connection, which may be lost by now.
+  /// Returns the peer that sent bytes on a connection, which may be lost by now.
   private func giver(on id: ConnectionID) -> Int? {
     connections.peer(of: id) ?? connections.lost.last { $0.id == id }.flatMap { peers.number(of: $0.peer) }
   }
 
-  /// A request was answered and verified to its end. Returns its latency.
+  /// Completes a request whose answer is verified in full. Returns its latency.
   private mutating func complete(_ id: ConnectionID, at place: Int, _ number: Int, _ now: Instant) -> Duration {
     answerEnded(id, at: place, now)
     let pending = connections[existing: id].pending.remove(at: place)
@@ -145,13 +145,15 @@ extension DownloadState {
     return latency
   }
 
-  /// A request of the peer was answered in full and verified.
+  /// Marks a peer as proven, after it answered a request in full.
   private mutating func prove(_ number: Int) {
     peers[number].isProven = true
     if let group = peers[number].group { pace.proved(group) }
   }
 
-  /// - `kept`: those of the leaves that were needed when they were asked for.
+  /// Counts verified leaves in the statistics.
+  /// - `new`: the leaves that were not verified before.
+  /// - `kept`: the leaves that were needed when they were requested.
   private mutating func count(
     _ new: UInt64, of kept: UInt64, among leaves: LeafRange, in chunk: ChunkIndex, for number: Int?, at now: Instant
   ) {

@@ -9,25 +9,25 @@ extension DownloadState {
   /// How long a peer may be silent before another one is asked.
   var patience: Duration { hedging.patience }
 
-  /// The same for one peer. What comes from outside the zone shares a link with all that its partners fetch, so it comes
-  /// late. To ask another peer there only adds to what the link carries.
+  /// Returns how long one peer may be silent. Bytes from outside the zone come late, because all nodes of the zone
+  /// share the link. Asking another peer out there would only add to its load.
   func patience(with number: Int) -> Duration {
     isTooFarForHedge(number) ? max(patience, ZoneState.patience) : patience
   }
 
   // MARK: Order
 
-  /// Proven peers that answer come first, then peers that the user named, peers that we dialled, and peers that dialled
-  /// us.
+  /// Returns the trust in a peer, 0 the highest: proven peers that answer, then peers that the user named, then peers
+  /// that this node dialled, then peers that dialled this node.
   func trust(in number: Int) -> Int {
     peers[number].isProven && !peers[number].isSilent ? 0 : 1 + peers[number].origin.rawValue
   }
 
-  /// Whether a peer is proven or the user named it.
+  /// Returns whether a peer is proven or the user named it.
   func isTrusted(_ number: Int) -> Bool { !peers[number].isStranger }
 
-  /// The rank of a peer for an item that failed. Nil: the peer has failed in this round. A peer that only refuses comes
-  /// last: BUSY is no failure, and several such peers could take turns for ever.
+  /// Returns the rank of a peer for an item that failed, 0 the first. Nil if the peer has failed in this round. Peers
+  /// that only refuse come last: BUSY is no failure, and several such peers could take turns for ever.
   private func precedence(of number: Int, in history: FailureHistory) -> Int? {
     let ranks = PeerOrigin.inbound.rawValue + 2
     let trust = peers[number].onlyRefuses ? trust(in: number) + 2 * ranks : trust(in: number)
@@ -38,12 +38,13 @@ extension DownloadState {
     }
   }
 
-  /// Whether a peer has failed the item in the current round.
+  /// Returns whether a peer has failed the item in the current round.
   func hasFailed(_ number: Int, _ item: FetchItem) -> Bool {
     !rounds.isEmpty && rounds[item]?.standing(of: number) == .failedNow
   }
 
-  /// Whether a peer is asked next for the item: it has not failed it, and no better peer can give it.
+  /// Returns whether a peer may be asked next for the item: it has not failed in this round, and no better peer can
+  /// answer.
   func isTurn(of number: Int, for item: FetchItem, at now: Instant) -> Bool {
     guard !rounds.isEmpty, let history = rounds[item] else { return true }
     guard let own = precedence(of: number, in: history) else { return false }
@@ -53,7 +54,7 @@ extension DownloadState {
     }
   }
 
-  /// The chunks that failed before and that this peer is not asked for now.
+  /// Returns the chunks that failed before and that this peer is not asked for now.
   func excluded(for number: Int, at now: Instant) -> Set<ChunkIndex> {
     if rounds.isEmpty { return [] }
     var excluded: Set<ChunkIndex> = []
@@ -63,13 +64,13 @@ extension DownloadState {
     return excluded
   }
 
-  /// Whether the download expects a peer to answer now.
+  /// Returns whether the download expects a peer to answer now.
   private func canAnswer(_ number: Int, at now: Instant) -> Bool {
     guard let id = peers[number].connection, peers[number].busyUntil == nil, !isPaced(number) else { return false }
     return silentSince(id).map { $0 + patience > now } ?? true
   }
 
-  /// Whether a peer has anything of a chunk or page that is missing.
+  /// Returns whether a peer has a missing leaf of a chunk, or a chunk of a page.
   func holds(_ number: Int, _ item: FetchItem) -> Bool {
     guard let id = peers[number].connection else { return false }
     switch item {
@@ -86,7 +87,7 @@ extension DownloadState {
   // MARK: Failures
 
   /// Counts a failure of a peer. It costs a retry once the round is over.
-  /// - `how`: a proven peer whose connection was lost has not failed: it may come back.
+  /// - `how`: with `left` a proven peer has not failed, because it may come back.
   mutating func attemptFailed(
     _ item: FetchItem, by number: Int, _ reason: RetryReason, _ how: FailureHistory.Failing = .failed, at now: Instant
   ) {
@@ -96,8 +97,8 @@ extension DownloadState {
     settleRound(of: item, at: now)
   }
 
-  /// A peer gives a chunk or page back without an answer and without a failure: BUSY, WITHDRAWN, or GOODBYE because it
-  /// has no room. From now on the other peers that have it are asked first.
+  /// Notes that a peer gave a chunk or page back without a failure: BUSY, WITHDRAWN, or GOODBYE because it has no room.
+  /// From now on the other peers that have it are asked first.
   /// - `since`: when the request became first in line, or the page was asked for. Nil: it waited behind another
   ///   request.
   mutating func gaveBack(_ item: FetchItem, by number: Int, since: Instant?, at now: Instant) {
@@ -108,8 +109,8 @@ extension DownloadState {
     for other in workers.live { if let id = peers[other].connection { watchSilence(of: id, at: now) } }
   }
 
-  /// The live peers that have the item now: the members of a new round. Of the strangers of a group, those that joined
-  /// first.
+  /// Returns the members of a new round: the live peers that have the item. Of the strangers of a group, the first to
+  /// join.
   private func members(for item: FetchItem, including number: Int) -> Set<Int> {
     var members: Set<Int> = [number]
     var strangers: [AddressGroup?: Int] = [:]
@@ -158,7 +159,7 @@ extension DownloadState {
     }
   }
 
-  /// Whether a chunk or page is wanted and no peer is asked for it.
+  /// Returns whether a chunk or page is wanted and no peer is asked for it.
   private func isUnasked(_ item: FetchItem) -> Bool {
     switch item {
     case .chunk(let chunk): chunks.isOpen(chunk)
@@ -166,15 +167,15 @@ extension DownloadState {
     }
   }
 
-  /// Whether a proven or named peer that came after the round began can still give it.
+  /// Returns whether a proven or named peer that has not failed in the round can still give the item.
   private func isTrustedPeerLeft(for item: FetchItem) -> Bool {
     workers.live.contains {
       isTrusted($0) && !hasFailed($0, item) && holds($0, item) && !peers[$0].onlyRefuses
     }
   }
 
-  /// Whether a peer of the start, or a trusted peer that had no try in the round, is about to connect or has just left.
-  /// Until it is back, failures of other peers spend no retry.
+  /// Returns whether an initial address has no outcome yet, or a trusted peer without a try in the round has just left.
+  /// Until then failures of other peers spend no retry.
   /// - `tried`: the members of the round, and the peers that came later and failed in it.
   private func isAwaited(besides tried: Set<Int>, at now: Instant) -> Bool {
     book.isAnyAwaited
@@ -219,29 +220,29 @@ extension DownloadState {
 
   /// Sets the time of the next check whether a connection has been silent for too long.
   mutating func watchSilence(of id: ConnectionID, at now: Instant) {
-    guard timers[.patience(id)] == nil else { return }  // it looks again when it fires
+    guard timers[.patience(id)] == nil else { return }  // the timer checks again when it fires
     guard let since = [firstDueSince(id), connections.pageAskedAt(id)].compactMap({ $0 }).min() else {
       return
     }
-    // Repeatedly, since a peer that can take over may connect later.
+    // The check repeats, because a peer that can take over may connect later.
     let patience = connections.peer(of: id).map { self.patience(with: $0) } ?? patience
     timers.set(.patience(id), at: max(since + patience, now + Hedging.patienceMin / 4))
   }
 
-  /// How long a peer may be silent about an item before another peer is asked. A named or proven peer gets more time in
-  /// each further round: it may be honest and slow.
+  /// Returns how long a peer may be silent about an item before another peer is asked. A named or proven peer gets more
+  /// time in each further round, because it may be honest and slow.
   private func patience(with number: Int, for item: FetchItem) -> Duration {
     let patience = patience(with: number)
     guard isTrusted(number), let lostRounds = rounds[item]?.lostRounds, lostRounds > 0 else { return patience }
     return min(patience * (1 << (2 * min(lostRounds, 8))), settings.chunkTimeout)
   }
 
-  /// A connection was silent for too long: an unproven peer loses the request if another peer can answer it, and a
-  /// second peer is asked for a late page.
+  /// Handles a connection that was silent for too long: an unproven peer loses the request if another peer can answer
+  /// it, and a second peer is asked for a late page.
   mutating func patienceEnded(_ id: ConnectionID, at now: Instant) {
     guard let number = connections.peer(of: id) else { return }
     loseLateRequest(id, number, at: now)
-    // A silent peer no longer keeps its rank before other peers.
+    // A silent peer has lost its precedence over other peers.
     if !rounds.isEmpty { chunks.reconsider() }
     if phase != .ended { takePageBack(id, number, at: now) }
     if phase != .ended { watchSilence(of: id, at: now) }
@@ -262,19 +263,19 @@ extension DownloadState {
     attemptFailed(item, by: number, .timeout, .wasSilent, at: now)
   }
 
-  /// Whether a request would take more than half of its timeout at the rate of its bytes so far.
+  /// Returns whether a request would take more than half of its timeout at the rate of its bytes so far.
   private func isLate(_ pending: PendingRequest, at now: Instant) -> Bool {
     guard let due = dueSince(pending) else { return false }
     let share = Double(arrived(of: pending)) / Double(countedBytes(of: pending.leaves, in: pending.chunk))
     return (now - due).inSeconds > share * settings.chunkTimeout.inSeconds / 2
   }
 
-  /// Whether a page is late: its peer was silent for too long.
+  /// Returns whether a page is late: its peer was silent for too long.
   func isPageLate(_ id: ConnectionID, _ number: Int, _ page: PageIndex, at now: Instant) -> Bool {
     connections.pageAskedAt(id).map { now - $0 >= patience(with: number, for: .page(page)) } ?? false
   }
 
-  /// Whether another peer that has not failed the item in this round can give it.
+  /// Returns whether another peer that has not failed the item in this round can give it.
   func isAnotherLeft(than number: Int, for item: FetchItem, at now: Instant) -> Bool {
     workers.live.contains { other in
       other != number && !hasFailed(other, item) && canAnswer(other, at: now) && holds(other, item)

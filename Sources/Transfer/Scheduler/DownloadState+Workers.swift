@@ -3,19 +3,20 @@ import Content
 import Wire
 
 extension DownloadState {
-  /// A pipeline holds requests for this much time at the peer's measured rate.
+  /// A pipeline holds requests for this many seconds at the peer's measured rate.
   private static let pipelineSeconds = 2.0
   private static let requestsInFlightMin = 2
-  /// The same for a peer that shares: many peers want its upload, and another peer could send what waits there.
+  /// The same if peers share: many peers want a peer's upload, and another peer could answer the requests that wait
+  /// there.
   private static let sharedPipelineSeconds = 0.5
   /// Between peers with the same score, a worker changes only to a peer that is faster by this factor: measured rates
   /// vary, and each change costs a round trip.
   private static let rateMargin = 1.25
 
-  /// After news, the pause before idle workers look again at the requests of other peers.
+  /// The pause after an announcement before idle workers check again which requests of other peers they can take over.
   private static let newsPause: Duration = .milliseconds(50)
 
-  /// Peers came or left, and workers dropped these peers. Requests in flight stay.
+  /// Notes that workers dropped these peers, because peers came or left. Requests in flight stay.
   mutating func setUndriven(_ dropped: [Int]) { for number in dropped { peers[number].worker = nil } }
 
   mutating func pump(at now: Instant) {
@@ -32,14 +33,15 @@ extension DownloadState {
     }
   }
 
-  /// A peer announced chunks: no other peer can have become useful by that.
+  /// Sends requests after a peer announced chunks. Only this peer can have become useful.
   mutating func pump(at now: Instant, newsOf id: ConnectionID) {
     reviewZone(at: now)
     noteOffered()
     guard let number = connections.peer(of: id), isUsable(number) else { return }
     if pages.isAnyWanted { fetchPages(at: now) }
     if chunks.choosableCount == 0 {
-      // This peer may give chunks sooner that others wait for, but that search is too expensive for each announcement.
+      // This peer may be able to send chunks that are in flight elsewhere sooner, but that search is too expensive for
+      // each announcement.
       if settings.hedges, timers[.hedge] == nil { timers.set(.hedge, at: now + DownloadState.newsPause) }
       return
     }
@@ -50,7 +52,8 @@ extension DownloadState {
     }
   }
 
-  /// Some chunks became choosable: a peer that had nothing to give, and has none of these, is not looked at again.
+  /// Marks peers that had nothing to give, and have none of the chunks that became choosable, so that they are not
+  /// searched again.
   private mutating func noteOffered() {
     let (since, offered) = chunks.takeOffered()
     guard !offered.isEmpty else { return }
@@ -77,7 +80,8 @@ extension DownloadState {
     return turns.map(\.worker)
   }
 
-  /// Sends the requests that a worker can send now. True if it has room for more and nothing to ask for.
+  /// Sends the requests that a worker can send now. True if the worker is idle: it has room for more requests, and no
+  /// chunk to ask for.
   private mutating func drive(_ worker: Int, at now: Instant) -> Bool {
     probe(worker, at: now)
     while chunks.choosableCount > 0, let number = choosePeer(for: worker) {
@@ -92,15 +96,15 @@ extension DownloadState {
 
   func inFlight(_ number: Int) -> Int { peers[number].connection.map { connections.pendingCount(of: $0) } ?? 0 }
 
-  /// Whether a peer can be asked now, judged without a search for a chunk.
+  /// Returns whether a peer can be asked now, without a search for a chunk.
   func isUsable(_ number: Int) -> Bool {
     peers[number].connection != nil && peers[number].busyUntil == nil
       && peers[number].exhaustedAt != chunks.generation && !isPaced(number) && !waitsForImports(number)
   }
 
-  /// Higher score first, then higher measured rate. Of peers that were never asked, named ones come first, then those
-  /// that we dialled, then the one that joined first. Suspects come last. Proven partners of the zone come before all
-  /// others.
+  /// Returns whether peer `a` comes before peer `b`. Higher scores come first, then higher measured rates. Of peers
+  /// that were never asked, named ones come first, then those that this node dialled, then the one with the lower
+  /// number. Suspects come last. Among the rest, proven partners of the zone come first.
   func outranks(_ a: Int, _ b: Int) -> Bool {
     if isSuspect(a) != isSuspect(b) { return isSuspect(b) }
     if isNear(a) != isNear(b) { return isNear(a) }
@@ -116,14 +120,16 @@ extension DownloadState {
 
   private func unprovenTrust(in number: Int) -> Int { peers[number].isProven ? 0 : peers[number].origin.rawValue }
 
-  /// The score by which peers rank. If peers share, the score of a good peer says only how often it was asked, and a
-  /// download that kept to a few peers would leave the upload of the others unused.
+  /// Returns the score by which peers rank. If peers share, scores above the start count as the start: the score of a
+  /// good peer then says only how often it was asked, and a download that kept to a few peers would leave the upload of
+  /// the others unused.
   private func standing(_ number: Int) -> Int {
     let score = peers[number].score.value
     return isSharing ? min(score, PeerScore.start) : score
   }
 
-  /// If peers share, a peer that was never asked is tried.
+  /// Returns the measured rate of a peer. If peers share, an unmeasured peer counts as the fastest, so that it is
+  /// tried.
   private func presumedRate(_ number: Int) -> Double {
     peers[number].score.throughput ?? (isSharing ? .infinity : 0)
   }
@@ -156,7 +162,8 @@ extension DownloadState {
     return choice
   }
 
-  /// A proven peer that no worker drives comes before the next of the worker's own set.
+  /// Returns the peer to drive after a failure: the next peer of the worker's own set. Proven or named peers that no
+  /// worker drives come before strangers.
   private func afterFailure(of worker: Int) -> Int? {
     guard let failed = workers[worker].failed else { return nil }
     let others = workers.others(of: worker, after: failed).filter { isFree($0, for: worker) && !isSuspect($0) }
@@ -165,7 +172,7 @@ extension DownloadState {
     return best(of: live.filter { !peers[$0].isStranger }, for: worker) ?? others.first ?? best(of: live, for: worker)
   }
 
-  /// Whether a worker that stays with a stranger could drive a proven peer instead.
+  /// Returns whether a worker that stays with a stranger could drive a proven peer instead.
   private func isProvenPeerFree(besides current: Int, for worker: Int) -> Bool {
     peers[current].isStranger
       && workers.live.contains { $0 != current && peers[$0].isProven && isFree($0, for: worker) }
@@ -192,7 +199,7 @@ extension DownloadState {
       || peers[current].score.throughput == nil
   }
 
-  /// A peer at score 0 gets one chunk now and then, so that it can come back.
+  /// Asks a peer at score 0 for one chunk now and then, so that its score can recover.
   private mutating func probe(_ worker: Int, at now: Instant) {
     guard peers.atZeroCount > 0, chunks.choosableCount > 0 else { return }
     for number in workers.set(of: worker) where peers[number].score.value == 0 && peers[number].worker == nil {
@@ -203,7 +210,7 @@ extension DownloadState {
     }
   }
 
-  /// Whether another request may be in flight to a peer.
+  /// Returns whether another request may be in flight to a peer.
   private func hasRoom(_ number: Int) -> Bool {
     guard let id = peers[number].connection, connections.isProven(id) else { return inFlight(number) < 1 }
     // The chunks of a folder may be small, so only their bytes bound the pipeline.
@@ -218,14 +225,15 @@ extension DownloadState {
     return count < least || Double(bytesInFlight(number)) < seconds * rate
   }
 
-  /// Bytes of the chunks that a peer is asked for. Each chunk counts as a whole.
+  /// Returns the bytes of the chunks that a peer is asked for. Each chunk counts in full.
   private func bytesInFlight(_ number: Int) -> Int {
     let layout = chunks.layout
     guard layout.folder != nil, let id = peers[number].connection else { return inFlight(number) * layout.chunkSize }
     return connections[existing: id].pending.reduce(0) { $0 + countedBytes(of: $1.chunk) }
   }
 
-  /// Near the end each peer holds at most its part of the rest, so that all peers end together.
+  /// Returns how many requests a peer may hold near the end: its part of the remaining chunks by rate, so that all
+  /// peers end together.
   private func share(of rate: Double) -> Int {
     let unfinished = chunks.unfinishedCount
     guard unfinished < workers.count * settings.requestsInFlightMax else { return unfinished }

@@ -1,6 +1,7 @@
-// Second askers: when a peer counts as late, how much duplicate data may cost, and how often peers are compared.
+// The limits of hedging: when a peer counts as late, how many duplicate bytes are allowed, and how often peers are
+// compared.
 
-/// Knows how long chunks take in this swarm. Before the first measurement it assumes that peers are fast.
+/// Measures how long chunks take in this swarm. Before the first measurement it assumes that peers are fast.
 struct Hedging: Sendable {
   /// A stranger that sends no byte for this long loses the request, unless the swarm itself is slower.
   static let patienceMin: Duration = .seconds(2)
@@ -8,8 +9,8 @@ struct Hedging: Sendable {
   private static let patienceFactor = 4.0
   /// Hedging may fetch this part of the file twice; before the first measurement, at least one chunk.
   private static let budgetDivisor: UInt64 = 20
-  /// If peers share: the pause between two runs of the endgame. Then some peer is idle at any time, and a look at all
-  /// requests of all peers is expensive.
+  /// The pause between two runs of the endgame if peers share. Then some peer is always idle, and a run, which checks
+  /// all requests of all peers, is expensive.
   private static let endgamePause: Duration = .milliseconds(20)
 
   private var turnaround = TurnaroundEstimate()
@@ -19,8 +20,8 @@ struct Hedging: Sendable {
   /// Whether any chunk was measured.
   var isMeasured: Bool { turnaround.mean != nil }
 
-  /// A chunk was verified this long after it was asked for.
-  /// - `byteCount`: of the chunk.
+  /// Adds a measurement: a chunk was verified this long after it was requested.
+  /// - `byteCount`: bytes of the chunk.
   mutating func measured(_ time: Duration, byteCount: Int) { turnaround.add(time, byteCount: byteCount) }
 
   /// How long a peer may be silent before another one is asked.
@@ -29,16 +30,16 @@ struct Hedging: Sendable {
     return max(Hedging.patienceMin, .nanoseconds(Int64(min(mean * Hedging.patienceFactor * 1e9, 1e18))))
   }
 
-  /// A chunk of so many bytes that was asked for longer ago than this is late.
+  /// Returns how long after its request a chunk of so many bytes is late.
   func threshold(byteCount: Int) -> Duration { turnaround.threshold(byteCount: byteCount) ?? Hedging.patienceMin }
 
-  /// Bytes that the download may fetch twice.
+  /// Returns how many bytes the download may fetch twice.
   func budget(ofWanted wantedBytes: UInt64, chunkSize: Int) -> UInt64 {
     let part = wantedBytes / Hedging.budgetDivisor
     return isMeasured ? part : max(part, UInt64(chunkSize))
   }
 
-  /// Begins a run of the endgame. Returns nil if it runs now, or when it may run.
+  /// Begins a run of the endgame. Returns nil if the endgame runs now; else the time at which it may run.
   /// - `isSharing`: whether peers share, so that runs are kept apart.
   mutating func beginEndgame(isSharing: Bool, at now: Instant) -> Instant? {
     if isSharing, now - endgameAt < Hedging.endgamePause { return endgameAt + Hedging.endgamePause }

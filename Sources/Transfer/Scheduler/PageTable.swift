@@ -1,7 +1,7 @@
-// Which pages of chunk hashes are verified, which are asked for, and which is wanted next.
+// Which pages of chunk hashes are verified, which are requested, and which one is wanted next.
 import Content
 
-/// Every page is in exactly one state: wanted, being fetched, at hand while its chunks are compared with the disk,
+/// Every page is in exactly one state: wanted, being fetched, being compared with the disk (`arrived` or `held`),
 /// resting after a lost round, verified, or not needed (all its chunks are complete).
 struct PageTable: Sendable {
   private let pages: PageLayout
@@ -11,7 +11,7 @@ struct PageTable: Sendable {
 
   /// By page, the connections that are asked for it.
   private var fetching: [PageIndex: [ConnectionID]] = [:]
-  /// Pages of peers, and of an earlier download, whose chunks are being compared with the disk.
+  /// Pages whose chunks are being compared with the disk: `arrived` from a peer, or `held` since an earlier download.
   private var arrived: Set<PageIndex> = []
   private var held: Set<PageIndex> = []
   private var resting: Set<PageIndex> = []
@@ -26,20 +26,20 @@ struct PageTable: Sendable {
   }
 
   var count: Int { pages.pageCount }
-  /// Pages that are asked for, and those of them that have arrived and are not verified.
+  /// How many pages are requested, or have arrived and are not verified.
   var fetchingCount: Int { fetching.count + arrived.count }
   /// Whether chunks are being compared with the disk.
   var isComparing: Bool { !arrived.isEmpty || !held.isEmpty || isComparingShared }
   var isAnyWanted: Bool { wanted.count > 0 }
   func isWanted(_ page: PageIndex) -> Bool { wanted.contains(Int(page.rawValue)) }
   func askerCount(of page: PageIndex) -> Int { fetching[page]?.count ?? 0 }
-  /// Nil: the chunk's hash is known without a page.
+  /// Returns the page of a chunk. Nil if the chunk's hash is known without a page.
   func page(of chunk: ChunkIndex) -> PageIndex? { pages.page(of: chunk) }
   func chunks(of page: PageIndex) -> Range<Int> { pages.chunks(of: page) }
   func contains(_ page: PageIndex) -> Bool { Int(page.rawValue) < verified.capacity }
   func isVerified(_ page: PageIndex) -> Bool { verified.contains(Int(page.rawValue)) }
 
-  /// The first wanted page that covers a chunk of the peer and that the peer may be asked for.
+  /// Returns the first wanted page that covers a chunk of the peer and that the peer may be asked for.
   func next(for availability: RemoteAvailability, where mayAsk: (PageIndex) -> Bool) -> PageIndex? {
     var page = wanted.first(from: 0)
     while let candidate = page {
@@ -63,14 +63,14 @@ struct PageTable: Sendable {
     precondition(askerCount(of: page) <= PageTable.askersMax, "too many askers")
   }
 
-  /// A page arrived: no peer is asked for it any more.
+  /// Notes that a page arrived. No peer is asked for it any more.
   mutating func arrive(_ page: PageIndex) {
     wanted.remove(Int(page.rawValue))
     fetching[page] = nil
     arrived.insert(page)
   }
 
-  /// An earlier download left a page: no peer is asked for it.
+  /// Notes that an earlier download left a page. No peer is asked for it.
   mutating func hold(_ page: PageIndex) {
     wanted.remove(Int(page.rawValue))
     held.insert(page)
@@ -79,7 +79,7 @@ struct PageTable: Sendable {
   mutating func compareSharedChunks() { isComparingShared = true }
   mutating func sharedChunksCompared() { isComparingShared = false }
 
-  /// The page is verified. False if it was verified before.
+  /// Notes that a page is verified. False if it was verified before.
   mutating func verify(_ page: PageIndex) -> Bool {
     wanted.remove(Int(page.rawValue))
     fetching[page] = nil
@@ -89,7 +89,7 @@ struct PageTable: Sendable {
     return verified.insert(Int(page.rawValue))
   }
 
-  /// A connection no longer owes the page. If no other one does, the page is wanted again.
+  /// Notes that a page is no longer due on a connection. If it is due on no other connection, it is wanted again.
   mutating func drop(_ page: PageIndex, from connection: ConnectionID) {
     guard var askers = fetching[page], let place = askers.firstIndex(of: connection) else { return }
     askers.remove(at: place)
@@ -97,13 +97,13 @@ struct PageTable: Sendable {
     if askers.isEmpty { wanted.insert(Int(page.rawValue)) }
   }
 
-  /// A wanted page waits in the retry queue.
+  /// Marks a wanted page as waiting in the retry queue.
   mutating func rest(_ page: PageIndex) { if wanted.remove(Int(page.rawValue)) { resting.insert(page) } }
 
-  /// The wait in the retry queue is over.
+  /// Ends the wait of a page in the retry queue.
   mutating func wake(_ page: PageIndex) { if resting.remove(page) != nil { wanted.insert(Int(page.rawValue)) } }
 
-  /// All chunks of the page are complete: the page is not needed.
+  /// Notes that a page is not needed, because all its chunks are complete.
   mutating func dismiss(_ page: PageIndex) {
     wanted.remove(Int(page.rawValue))
     resting.remove(page)

@@ -1,6 +1,6 @@
-// The choosable chunks by how many peers have them: one set for each level, and one set of all.
+// The choosable chunks by how many peers have them: one set for each level, and one set of all chunks.
 
-/// A member is in at most one level. A chunk that moves between levels stays choosable.
+/// A member is in exactly one level. A chunk that moves between levels stays choosable.
 struct RarityBuckets: Sendable {
   /// Levels are 0...levelMax.
   static let levelMax = 63
@@ -32,7 +32,7 @@ struct RarityBuckets: Sendable {
     if moved != 0 { put(moved, ofWord: word, at: other) }
   }
 
-  /// The least member of a level from `start` on that is also in the other set. Nil for the set: any member.
+  /// Returns the lowest member of a level from `start` on that is also in the other set (nil: any member).
   func first(
     at level: Int, in other: ChunkSet?, from start: Int, _ filter: ZoneFilter? = nil, wordsRead: inout Int
   ) -> Int? {

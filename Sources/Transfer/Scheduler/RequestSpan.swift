@@ -1,12 +1,12 @@
-// The leaves that one request asks for: small gaps of leaves that are not needed do not split it.
+// The leaves that one request asks for. Small gaps of unneeded leaves do not split a request.
 import Content
 
 extension ChunkLayout {
-  /// The leaves to ask for at once: the longest run from the first needed leaf to another needed leaf of which at least
-  /// half of the bytes are needed. Leaves between needed ones come too, because a request more costs a round trip. Nil if
-  /// no available leaf is needed.
+  /// Returns the leaves to request at once: the longest run from the first needed leaf to another needed leaf in which
+  /// at least half of the bytes are needed. Leaves between needed ones come too, because another request costs a round
+  /// trip. Nil if no available leaf is needed.
   /// - `needed`: leaves of the chunk, bit 0 the first.
-  /// - `available`: leaves that may be asked for. A run has no other leaf.
+  /// - `available`: leaves that may be requested. The run contains no other leaves.
   func requestSpan(needed: UInt64, available: UInt64 = .max, of chunk: ChunkIndex) -> LeafRange? {
     let wanted = needed & available
     guard wanted != 0 else { return nil }
@@ -14,7 +14,7 @@ extension ChunkLayout {
     let reach = LeafRange(first: first, count: min(64 - first, (~(available >> UInt64(first))).trailingZeroBitCount))
     let reachable = (wanted & reach.mask) >> UInt64(first)
     let runLength = (~reachable).trailingZeroBitCount
-    // Without a gap, which is the rule, no leaf is looked at.
+    // Mostly there is no gap, and then the lengths of the leaves are not needed.
     if reachable.nonzeroBitCount == runLength { return LeafRange(first: first, count: runLength) }
     let lengths = leafLengths(of: chunk)
     var (spanBytes, neededBytes, end) = (0, 0, first)

@@ -1,7 +1,7 @@
 // Chunks and pages that failed and wait for their next try.
 import Content
 
-/// Delay before retry k: 0.5 s × 2^(k−1), at most 10 s, then ± 20 %.
+/// The delay before retry k is 0.5 s × 2^(k−1), at most 10 s, then ± 20 %.
 struct RetryQueue: Sendable {
   static let firstDelay: Duration = .milliseconds(500)
   static let delayMax: Duration = .seconds(10)
@@ -11,7 +11,7 @@ struct RetryQueue: Sendable {
   var deadline: Instant? { due.next }
   var count: Int { due.count }
 
-  /// The delay before retry `attempt` (from 1) without jitter.
+  /// Returns the delay before retry `attempt` (from 1), without jitter.
   static func delay(beforeRetry attempt: Int) -> Duration {
     precondition(attempt >= 1, "retries count from 1")
     return min(firstDelay * (1 << min(attempt - 1, 16)), delayMax)
@@ -28,7 +28,7 @@ struct RetryQueue: Sendable {
     return delay
   }
 
-  /// False: it does not wait.
+  /// Removes a chunk or page. False if it does not wait.
   @discardableResult mutating func remove(_ item: FetchItem) -> Bool {
     let waits = due[item] != nil
     due.cancel(item)

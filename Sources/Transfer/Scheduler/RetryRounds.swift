@@ -8,11 +8,12 @@ enum FetchItem: Hashable, Sendable {
   case page(PageIndex)
 }
 
-/// The tries for one chunk or page since it first failed or a peer gave it back. Peers are named by their numbers.
+/// The attempts at one chunk or page since it first failed or a peer gave it back. Peers are identified by their
+/// numbers.
 ///
-/// The first failure freezes the members of a round. A failure within the round costs nothing more. The round is over
-/// when each member has failed, has left or has nothing of what is missing; then one retry is spent, and the next failure
-/// freezes the next round.
+/// The first failure begins a round and freezes its members. Further failures within the round cost nothing. The round
+/// is over when each member has failed, has left or has none of the missing leaves. Then one retry is spent, and the
+/// next failure begins the next round.
 struct FailureHistory: Sendable {
   /// The standing of a peer. A peer that has not failed comes before one that failed in an earlier round or gave the
   /// item back.
@@ -26,32 +27,32 @@ struct FailureHistory: Sendable {
 
   /// Leaves that a chunk must gain for its retries to count from zero again: one frame of the wire.
   static let leavesForReset = 4
-  /// A peer that has no room says BUSY sooner than this.
+  /// A peer that has no room answers BUSY sooner than this.
   static let promptReturnMax: Duration = .milliseconds(500)
   /// How often an item may be given back promptly before that counts: in a crowd many peers have no room.
   static let promptReturnsFree = 4
-  /// At most this many items are remembered that were given back and never failed: each costs a look whenever a peer is
-  /// asked. While more of a file is missing, each honest peer has something else to give.
+  /// How many items are remembered that were given back and never failed. Each is checked whenever a peer is asked.
+  /// While more of a file is missing, each honest peer has something else to give.
   static let returnsMax = 64
-  /// With more histories than this, those are dropped that hold only peers whose numbers were reused.
+  /// With more histories than this, empty ones are dropped: those whose peers are all forgotten.
   static let forgottenFrom = 2 * returnsMax
 
-  /// Nil between two rounds.
+  /// The members of the round; nil between two rounds.
   fileprivate(set) var members: Set<Int>?
   fileprivate(set) var failedNow: Set<Int> = []
   /// The members of `failedNow` that were only slow to begin. They spend no retry.
   fileprivate(set) var silentNow: Set<Int> = []
-  /// The peers that failed in an earlier round, or gave it back without an answer.
+  /// The peers that failed in an earlier round, or gave the item back without an answer.
   fileprivate(set) var failedBefore: Set<Int> = []
   /// Retries spent since the last reset.
   fileprivate(set) var retries = 0
-  /// Rounds lost since the last reset, also those that cost no retry. The delay grows with them.
+  /// Rounds lost since the last reset, including those that cost no retry. The delay grows with them.
   fileprivate(set) var lostRounds = 0
   fileprivate var leavesGained = 0
   /// The peer that failed last, and how; nil before the first failure.
   fileprivate(set) var lastFailure: (peer: PeerID, reason: RetryReason)?
 
-  /// Whether the history holds nothing: no peer that failed or gave back, no lost round, no retry.
+  /// Whether the history is empty: no peer that failed or gave the item back, no lost round, no retry.
   fileprivate var isForgotten: Bool { failedNow.isEmpty && failedBefore.isEmpty && lostRounds == 0 && retries == 0 }
 
   func standing(of peer: Int) -> Standing {
@@ -71,7 +72,7 @@ struct RetryRounds: Sendable {
   private var resting = RetryQueue()
 
   var isEmpty: Bool { histories.isEmpty }
-  /// The chunks among the items, in no order.
+  /// The chunks among the items, in any order.
   var chunks: [ChunkIndex] {
     histories.keys.compactMap { if case .chunk(let chunk) = $0 { chunk } else { nil } }
   }
@@ -79,7 +80,7 @@ struct RetryRounds: Sendable {
   subscript(item: FetchItem) -> FailureHistory? { histories[item] }
 
   /// Counts a failure. The first one of a round freezes its members.
-  /// - `how`: `left` does not count against the peer: it may come back.
+  /// - `how`: `left` does not count against the peer, because it may come back.
   mutating func fail(
     _ item: FetchItem, by number: Int, _ peer: PeerID, _ reason: RetryReason, _ how: FailureHistory.Failing,
     members: Set<Int>
@@ -92,8 +93,8 @@ struct RetryRounds: Sendable {
     histories[item] = entry
   }
 
-  /// A peer gave the item back without an answer. That is no failure and begins no round. But strangers that take turns
-  /// could keep the item from all other peers, so from now on the other peers that have it come first.
+  /// Notes that a peer gave the item back without an answer. That is no failure and begins no round. But strangers that
+  /// take turns could keep the item from all other peers, so from now on the other peers that have it come first.
   /// - `heldFor`: how long no other peer could be asked for it.
   mutating func gaveBack(_ item: FetchItem, by number: Int, heldFor: Duration) {
     if heldFor < FailureHistory.promptReturnMax {
@@ -113,14 +114,14 @@ struct RetryRounds: Sendable {
     returns.append(item)
   }
 
-  /// Whether each member of the round has failed or has nothing to give. False between two rounds.
+  /// Returns whether each member of the round has failed or has nothing to give. False between two rounds.
   func isOver(_ item: FetchItem, canGive: (Int) -> Bool) -> Bool {
     guard let entry = histories[item], let members = entry.members else { return false }
     return members.allSatisfy { entry.failedNow.contains($0) || !canGive($0) }
   }
 
   /// Ends the round. Returns the history after it.
-  /// - `costsRetry`: false: the round is lost without spending a retry.
+  /// - `costsRetry`: whether the lost round spends a retry.
   mutating func end(_ item: FetchItem, costsRetry: Bool) -> FailureHistory {
     guard var entry = histories[item] else { preconditionFailure("a round that never began has no end") }
     entry.lostRounds += 1
@@ -133,12 +134,12 @@ struct RetryRounds: Sendable {
     return entry
   }
 
-  /// After a round the item waits; the more rounds were lost, the longer. Returns how long.
+  /// Begins the wait of an item after a round. Returns how long it is: the more lost rounds, the longer.
   mutating func rest(_ item: FetchItem, at now: Instant, using generator: inout SeededGenerator) -> Duration {
     resting.add(item, attempt: max(histories[item]?.lostRounds ?? 0, 1), at: now, using: &generator)
   }
 
-  /// The first item, in a fixed order, that has spent more retries than it has.
+  /// Returns the first item, in a fixed order, that is out of retries.
   func firstOutOfRetries(retriesMax: Int) -> (FetchItem, FailureHistory)? {
     outOfRetries(retriesMax: retriesMax).first.map { ($0, histories[existing: $0]) }
   }
@@ -148,7 +149,7 @@ struct RetryRounds: Sendable {
     return histories.filter { $0.value.retries > retriesMax }.map(\.key).sorted { $0.order < $1.order }
   }
 
-  /// Gives items that are out of retries all of them back. Returns those of them whose wait ends by that.
+  /// Resets the items that are out of retries. Returns those of them that were waiting; their wait ends.
   mutating func forgive(retriesMax: Int) -> [FetchItem] {
     let items = outOfRetries(retriesMax: retriesMax)
     for item in items {
@@ -160,13 +161,14 @@ struct RetryRounds: Sendable {
   }
 
   var restingCount: Int { resting.count }
-  /// When the wait of an item is over.
+  /// When the first wait of an item is over.
   var deadline: Instant? { resting.deadline }
 
-  /// An item whose wait is over.
+  /// Removes and returns an item whose wait is over.
   mutating func nextDue(at now: Instant) -> FetchItem? { resting.nextDue(at: now) }
 
-  /// Leaves of a chunk were verified. A few do not give the retries back: a peer could send one now and then for ever.
+  /// Counts verified leaves of a chunk. A few leaves do not reset the retries: a peer could send one now and then for
+  /// ever.
   mutating func gained(_ leafCount: Int, of chunk: ChunkIndex) {
     guard !histories.isEmpty, var entry = histories[.chunk(chunk)] else { return }
     entry.leavesGained += leafCount
@@ -176,19 +178,19 @@ struct RetryRounds: Sendable {
     histories[.chunk(chunk)] = entry
   }
 
-  /// The item is verified: its history and its wait are dropped.
+  /// Drops the history and the wait of an item that is verified.
   mutating func remove(_ item: FetchItem) {
     resting.remove(item)
     if histories.removeValue(forKey: item) != nil { returns.removeAll { $0 == item } }
     if !promptReturns.isEmpty { promptReturns[item] = nil }
   }
 
-  /// All items with an open round, in a fixed order.
+  /// The items with an open round, in a fixed order.
   var underWay: [FetchItem] {
     histories.filter { $0.value.members != nil }.map(\.key).sorted { $0.order < $1.order }
   }
 
-  /// Another peer gets the number: the old peer is forgotten.
+  /// Forgets a peer, because another one gets its number.
   mutating func forget(_ peer: Int) {
     for (item, var entry) in histories {
       entry.members?.remove(peer)

@@ -1,9 +1,9 @@
-// How long chunks take in this swarm, and from when on a chunk is late.
+// How long chunks take in this swarm, and when a chunk is late.
 
-/// Mean and deviation of how long chunks took from asked to verified (Welford's running form).
+/// Mean and deviation of the time from the request of a chunk to its verification (Welford's algorithm).
 struct TurnaroundEstimate: Sendable {
   private static let deviations = 4.0
-  /// The deviation counts as at least this part of the mean, since it says little with few samples.
+  /// The deviation counts as at least this part of the mean, because few samples say little about it.
   private static let deviationMinPart = 0.25
 
   private var count = 0
@@ -11,7 +11,7 @@ struct TurnaroundEstimate: Sendable {
   private var squares = 0.0
   private var meanBytes = 0.0
 
-  /// - `byteCount`: of the chunk.
+  /// - `byteCount`: bytes of the chunk.
   mutating func add(_ turnaround: Duration, byteCount: Int) {
     count += 1
     meanBytes += (Double(byteCount) - meanBytes) / Double(count)
@@ -20,10 +20,10 @@ struct TurnaroundEstimate: Sendable {
     squares += difference * (turnaround.inSeconds - runningMean)
   }
 
-  /// Mean in seconds. Nil before the first measurement.
+  /// The mean in seconds; nil before the first measurement.
   var mean: Double? { count > 0 ? runningMean : nil }
 
-  /// A chunk of so many bytes that was asked for longer ago than this is late. Nil before the first measurement.
+  /// Returns how long after its request a chunk of so many bytes is late. Nil before the first measurement.
   func threshold(byteCount: Int) -> Duration? {
     guard let mean else { return nil }
     let size = max(1, Double(byteCount) / max(meanBytes, 1))

@@ -1,35 +1,35 @@
-// What workers wait for: this account shows why a download was not faster.
+// What workers wait for. These times show why a download was not faster.
 import Content
 
-/// What a worker does or waits for at a moment.
+/// What a worker waits for at a moment.
 public enum WorkerWait: Int, Hashable, Sendable, CaseIterable {
-  /// Nothing else: answers to its requests are due.
+  /// Answers to its requests.
   case answers
   /// Chunk hashes, without which no chunk can be asked for.
   case hashes
   /// No peer is free: none is connected, or other workers drive all of them.
   case peers
-  /// The peers that have what is missing answered BUSY.
+  /// The peers that have missing chunks answered BUSY.
   case busyPeers
-  /// What is missing failed, and waits to be tried again.
+  /// The missing chunks or pages failed, and wait for a retry.
   case retry
-  /// A stream's reader has not taken what came before.
+  /// A stream's reader has not taken earlier bytes.
   case reader
-  /// The free peers have nothing of what is missing.
+  /// The free peers have none of the missing chunks.
   case holders
-  /// All that is missing is on its way from other peers.
+  /// All missing chunks are on their way from other peers.
   case others
 }
 
-/// What one worker waited for over a download.
+/// How long one worker waited for what during a download.
 public struct WorkerWaits: Hashable, Sendable {
-  /// By the raw value of `WorkerWait`.
+  /// The times by the raw value of `WorkerWait`.
   private var nanoseconds = SIMD8<Int64>()
 
   /// No waits yet.
   public init() {}
 
-  /// For how long.
+  /// The time for which the worker waited for this.
   public internal(set) subscript(wait: WorkerWait) -> Duration {
     get { .nanoseconds(nanoseconds[wait.rawValue]) }
     set { nanoseconds[wait.rawValue] = newValue.wholeNanoseconds }
@@ -39,7 +39,7 @@ public struct WorkerWaits: Hashable, Sendable {
   public var total: Duration { .nanoseconds(nanoseconds.wrappedSum()) }
 }
 
-/// A worker's account while it goes on.
+/// Measures what one worker waits for.
 struct WorkerClock: Sendable {
   private var waits = WorkerWaits()
   private var current: (wait: WorkerWait, since: Instant)?
@@ -59,14 +59,14 @@ struct WorkerClock: Sendable {
 }
 
 extension DownloadState {
-  /// Notes after each event what every worker waits for now.
+  /// Notes what every worker waits for now. Called after each event.
   mutating func observeWorkers(at now: Instant) {
     var idle: WorkerWait?
     for worker in workers.indices { workers.turn(worker, to: wait(of: worker, &idle), at: now) }
     workers.stopOtherClocks(at: now)
   }
 
-  /// - `idle`: what the workers without a request in flight wait for; computed once.
+  /// - `idle`: what workers without a request in flight wait for; computed once for all workers.
   private func wait(of worker: Int, _ idle: inout WorkerWait?) -> WorkerWait {
     let number = workers[worker].peer
     if let number {

@@ -1,11 +1,11 @@
 // The workers of a download: which peers each owns, which one it drives, and what it waits for.
 
-/// A worker: it drives one peer at a time.
+/// A worker, which drives one peer at a time.
 struct Worker: Hashable, Sendable {
   var peer: Int?
-  /// The peer that has just failed. The worker takes the next peer of its set before the best one.
+  /// The peer that has just failed. The worker takes the next peer of its set, not the best one.
   var failed: Int?
-  /// Whether it turned to its peer after a failure and stays with it until the peer has answered.
+  /// Whether the worker turned to its peer after a failure, and stays with it until the peer has answered.
   var stays = false
 }
 
@@ -14,7 +14,7 @@ struct Worker: Hashable, Sendable {
 struct Workers: Sendable {
   private var rotation: PeerRotation
   private var workers: [Worker] = []
-  /// The waits of each worker, also of those that no longer exist.
+  /// The waits of each worker, including workers that no longer exist.
   private var clocks: [WorkerClock] = []
 
   init(max: Int) { rotation = PeerRotation(maxWorkers: max) }
@@ -29,7 +29,7 @@ struct Workers: Sendable {
 
   func contains(_ worker: Int) -> Bool { workers.indices.contains(worker) }
 
-  /// The first worker whose peer matches.
+  /// Returns the first worker whose peer matches.
   func first(where matches: (Int?) -> Bool) -> Int? { workers.firstIndex { matches($0.peer) } }
 
   /// The peers that workers drive.
@@ -42,25 +42,25 @@ struct Workers: Sendable {
 
   func owner(of number: Int) -> Int? { rotation.owner(of: number) }
 
-  /// The peers that a worker owns, ascending.
+  /// Returns the peers that a worker owns, ascending.
   func set(of worker: Int) -> [Int] { rotation.sets[worker] }
 
-  /// The other peers of a worker's set, the next after `number` first.
+  /// Returns the other peers of a worker's set, starting with the next one after `number`.
   func others(of worker: Int, after number: Int) -> [Int] { rotation.others(of: worker, after: number) }
 
-  /// A peer is live. Returns the peers that their workers drive no longer.
+  /// Enters a live peer. Returns the peers that workers dropped because of it.
   mutating func join(_ number: Int) -> [Int] {
     rotation.join(number)
     return assign()
   }
 
-  /// A peer is live no longer. Returns the peers that their workers drive no longer.
+  /// Removes a peer that is no longer live. Returns the peers that workers dropped because of it.
   mutating func leave(_ number: Int) -> [Int] {
     rotation.leave(number)
     return assign()
   }
 
-  /// Each worker drops a peer that it does not own.
+  /// Makes each worker drop a peer that it does not own. Returns the dropped peers.
   private mutating func assign() -> [Int] {
     var dropped: [Int] = []
     for (index, worker) in workers.enumerated() {
@@ -74,18 +74,18 @@ struct Workers: Sendable {
     return dropped
   }
 
-  /// The peer of a worker has failed: the worker turns to another one.
+  /// Turns a worker to another peer, because its peer has failed.
   mutating func turnAway(_ worker: Int, from number: Int) {
     workers[worker].failed = number
     workers[worker].stays = false
   }
 
-  /// A peer has answered a request of a worker, which need not stay with it any longer.
+  /// Notes that a peer has answered a request of a worker. The worker need not stay with it any longer.
   mutating func answered(_ worker: Int, by number: Int) {
     if contains(worker), workers[worker].peer == number { workers[worker].stays = false }
   }
 
-  /// Another peer gets the number: the failure of the old one is forgotten.
+  /// Forgets the failure of a peer, because another one gets its number.
   mutating func forget(_ number: Int) {
     for worker in workers.indices where workers[worker].failed == number { workers[worker].failed = nil }
   }
@@ -98,12 +98,12 @@ struct Workers: Sendable {
     clocks[worker].turn(to: wait, at: now)
   }
 
-  /// Workers that no longer exist wait for nothing from now on.
+  /// Ends the waits of workers that no longer exist.
   mutating func stopOtherClocks(at now: Instant) {
     guard clocks.count > workers.count else { return }
     for gone in workers.count..<clocks.count { clocks[gone].turn(to: nil, at: now) }
   }
 
-  /// What each worker waited for so far, also those that no longer exist.
+  /// Returns what each worker waited for so far, including workers that no longer exist.
   func waits(until now: Instant) -> [WorkerWaits] { clocks.map { $0.waits(until: now) } }
 }
