@@ -1,24 +1,25 @@
-// Where the time of a peer's answers went.
+// How the time of a peer's answers divides into waiting, transfer, verification and writing.
 
-/// Sums over requests that were answered and verified to their end; the five follow one another in each.
+/// Sums over requests that were answered and verified in full. Each request passes through the five phases in this
+/// order.
 public struct AnswerTimes: Hashable, Sendable {
-  /// Requests that were answered and verified to their end.
+  /// Requests that were answered and verified in full.
   public private(set) var answers = 0
-  /// From when a request was sent until it was first in line: other answers came on its connection.
+  /// From the sending of a request until it was first in line. Meanwhile other answers came on its connection.
   public private(set) var queue: Duration = .zero
-  /// From then to its first byte.
+  /// From first in line to the first byte of the answer.
   public private(set) var firstByte: Duration = .zero
-  /// From its first byte to its last.
+  /// From the first byte to the last byte.
   public private(set) var transfer: Duration = .zero
-  /// From its last byte until its last leaf was hashed.
+  /// From the last byte until the last leaf was hashed.
   public private(set) var verification: Duration = .zero
-  /// What writing the last leaves took.
+  /// The writing of the last leaves.
   public private(set) var writing: Duration = .zero
 
   /// No answers yet.
   public init() {}
 
-  /// Over answers, all but the queue; zero where there was none.
+  /// The mean over all answers of all phases but the queue; zero if there was no answer.
   public var averageLatency: Duration {
     answers > 0 ? (firstByte + transfer + verification + writing) / answers : .zero
   }
@@ -32,7 +33,7 @@ public struct AnswerTimes: Hashable, Sendable {
     writing += other.writing
   }
 
-  /// A request is verified to its end now.
+  /// Adds a request whose answer is verified in full now.
   mutating func add(_ request: PendingRequest, at now: Instant) {
     let started = request.started ?? request.sent
     let ended = min(max(request.ended ?? now, started), now)

@@ -2,14 +2,14 @@
 import Content
 import Wire
 
-/// Why the download lets a connection go.
+/// Why the download closes a connection.
 public enum DisconnectReason: Hashable, Sendable { case banned, duplicate, done }
 
 /// Why a chunk is tried again.
 public enum RetryReason: Hashable, Sendable {
   /// It was not verified within `chunkTimeout`.
   case timeout
-  /// The connection ended while it was first in line.
+  /// The connection ended while the request was first in line.
   case connectionLost(LossReason)
 }
 
@@ -19,27 +19,29 @@ public enum DownloadReport: Hashable, Sendable {
   case started(chunks: Int, peers: Int)
   /// The number of workers at the start.
   case usingWorkers(Int)
-  /// `finished` counts complete chunks, also resumed ones. `bytes`: the bytes of the chunk that this download fetched.
+  /// `finished` counts complete chunks, including resumed ones. `bytes`: the bytes of the chunk that this download
+  /// fetched.
   case chunkDone(
     chunk: ChunkIndex, worker: Int, finished: Int, total: Int, peer: PeerID, latency: Duration, bytes: Int)
   /// A chunk is tried again after a delay; `attempt` counts from 1.
   case chunkRetry(chunk: ChunkIndex, peer: PeerID, reason: RetryReason, attempt: Int, delay: Duration)
-  /// Out of retries.
+  /// A chunk is out of retries.
   case chunkFailed(chunk: ChunkIndex, peer: PeerID)
-  /// A second peer is asked for leaves that are late or wait at the first: the missing part of a chunk, or its tail.
+  /// A second peer is asked for leaves that are late or wait at the first peer: the missing part of a chunk, or its
+  /// tail.
   case chunkHedged(chunk: ChunkIndex, peer: PeerID, second: PeerID, bytes: Int)
-  /// A failure of a peer, as its statistics count them.
+  /// A peer failed. The peer's statistics count each of these reports.
   case peerFailed(PeerID, PeerFailure)
-  /// For a lie: it is the only reason for a ban.
+  /// A peer was banned for a lie, which is the only reason for a ban.
   case peerBanned(PeerID)
   /// A peer has the file, or some of it.
   case peerJoined(PeerID)
-  /// A peer that had joined serves no longer.
+  /// A peer that had joined no longer serves.
   case peerLost(PeerID, PeerLossReason)
 }
 
 extension DownloadReport {
-  /// Whether it is about a peer, and not about a chunk.
+  /// Whether the report is about a peer, and not about a chunk.
   public var isAboutPeer: Bool {
     switch self {
     case .peerFailed, .peerBanned, .peerJoined, .peerLost: true
@@ -54,21 +56,21 @@ public enum PeerFailure: Hashable, Sendable {
   case timeout
   /// The connection ended with requests in flight.
   case connectionLost(LossReason)
-  /// It sent nothing of a chunk before a second peer had sent it.
+  /// A second peer sent the chunk before this peer sent any leaf of it.
   case overtaken(ChunkIndex)
-  /// What it sent does not verify.
+  /// The peer sent data that does not verify.
   case lie
 }
 
 /// Why a peer no longer serves.
 public enum PeerLossReason: Hashable, Sendable {
-  /// Its connection has ended.
+  /// The peer's connection has ended.
   case connection(LossReason)
-  /// It offers the file no longer.
+  /// The peer no longer offers the file.
   case withdrawn
 }
 
-/// The caller does actions in order, and reports back only by events.
+/// An action for the caller. The caller does the actions in order, and reports back only by events.
 public enum DownloadAction: Hashable, Sendable {
   case dial(PeerAddress, pinned: PeerID?, ConnectionID)
   /// Send OPEN.
@@ -76,13 +78,13 @@ public enum DownloadAction: Hashable, Sendable {
   /// Make the part file ready, then `storageReady`.
   case prepareStorage(ChunkLayout)
   case fetchPage(PageIndex, ConnectionID)
-  /// `needed`: the leaves that are kept, bit 0 the chunk's first. The other ones are verified and dropped.
+  /// `needed`: the leaves to keep, bit 0 the chunk's first. The others are verified and dropped.
   case request(ConnectionID, RequestID, ChunkIndex, LeafRange, needed: UInt64)
   case cancel(ConnectionID, RequestID)
   case disconnect(ConnectionID, DisconnectReason)
   case report(DownloadReport)
   /// These files of a folder, by the numbers of their entries, are complete: all their leaves that the download fetches
-  /// are verified and written. Each comes once; files without such leaves do not come.
+  /// are verified and written. Each file is reported once; files without such leaves are not reported.
   case filesCompleted([UInt32])
   /// The last action.
   case finished(DownloadStats)

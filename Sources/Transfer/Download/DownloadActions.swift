@@ -1,7 +1,7 @@
 // The actions of a download that the caller has not taken yet.
 
-/// Actions in the order in which they were added. Reports of chunks come after the start is reported, which waits a
-/// moment for peers to be counted.
+/// Actions in the order in which they were added. Reports of chunks wait for the report of the start, which waits a
+/// moment so that it counts more peers.
 struct DownloadActions: Sendable {
   private var queue = ActionQueue<DownloadAction>()
   /// Reports that wait for the start.
@@ -11,12 +11,12 @@ struct DownloadActions: Sendable {
 
   mutating func append(_ action: DownloadAction) { queue.append(action) }
 
-  /// Reports now, or after the start.
+  /// Adds a report now, or once the start is reported.
   mutating func report(_ report: DownloadReport) {
     if hasStarted { queue.append(.report(report)) } else { held.append(report) }
   }
 
-  /// The download reports its start, and then all that waited for it.
+  /// Adds the reports of the start, then all reports that waited for it.
   mutating func start(with reports: [DownloadReport]) {
     hasStarted = true
     for report in reports + held { queue.append(.report(report)) }

@@ -1,10 +1,9 @@
-// The events that news, ends and verdicts of a connection become for a download. The node and the simulator both use
-// it.
+// The download events that the news and the end of a peer's session become. The node and the simulator both use them.
 import Content
 import Wire
 
 extension DownloadEvent {
-  /// The event for a message of a peer.
+  /// Makes the event for news from a peer.
   /// - `isCompared`: whether the chunks of a page are first compared with what an earlier download left on the disk.
   ///   Then `resumed` and `pageVerified` follow.
   public init(_ news: PeerNews, from id: ConnectionID, isCompared: Bool = false) {
@@ -25,7 +24,7 @@ extension DownloadEvent {
       }
   }
 
-  /// The event for a message that ended the session.
+  /// Makes the event for the end of a session.
   public init(_ end: SessionEnd, of id: ConnectionID) {
     self =
       switch end {
@@ -38,7 +37,7 @@ extension DownloadEvent {
 }
 
 extension DisconnectReason {
-  /// The code of the GOODBYE.
+  /// The code of GOODBYE.
   public var closeCode: CloseCode {
     switch self {
     case .banned: .badData

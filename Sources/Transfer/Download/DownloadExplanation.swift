@@ -1,63 +1,64 @@
-// Why a download was as fast as it was, and what would have made it faster: read off its statistics.
+// Derives from the statistics of a download why it was as fast as it was, and what would have made it faster.
 import Wire
 
-/// What limited a download. Parts are of 1: of the time that its workers were there, or as said.
+/// A limit on the speed of a download. Values are fractions, 0…1, of the time for which its workers existed, unless
+/// noted.
 public enum DownloadLimit: Hashable, Sendable {
-  /// Part of the whole duration that passed before the first chunk was asked for.
+  /// The fraction of the whole duration before the first chunk was requested.
   case start(Double)
-  /// The peers sent all the time: their uplinks, the path, or our own line.
+  /// The peers sent all the time: the limit is their uplinks, the path, or this node's own line.
   case network(Double)
-  /// The wait for first bytes took longer than all other bytes.
+  /// The wait for the first byte took at least half of the answers' time.
   case roundTrips(Double)
-  /// Part of the answers' time that went into hashing and writing.
+  /// Hashing and writing: the fraction of the answers' time.
   case disk(Double)
   /// All workers had work, and there were peers that no worker drove.
   case workers(peers: Int)
-  /// Waiting to try again what had failed.
+  /// Workers waited for retries of failed chunks or pages.
   case retries(Double)
   /// Peers answered BUSY.
   case busyPeers(Double)
-  /// Chunk hashes were not here yet.
+  /// Workers waited for chunk hashes.
   case hashes(Double)
-  /// A stream's reader was behind.
+  /// Workers waited for the reader of a stream.
   case reader(Double)
-  /// No free peer had what was missing.
+  /// No free peer had a missing chunk.
   case holders(Double)
-  /// Nothing was left to ask for while the last chunks came.
+  /// Nothing was left to request while the last chunks came.
   case ending(Double)
-  /// They sent at less than a quarter of the best one's rate.
+  /// These peers sent at less than a quarter of the best peer's rate.
   case slowPeers([PeerID])
   /// The download limit, in bytes a second.
   case setting(UInt64)
-  /// They failed at least once, or lied.
+  /// These peers failed at least once, or lied.
   case failingPeers([PeerID])
 }
 
-/// The reading of one download's statistics.
+/// The analysis of one download's statistics.
 public struct DownloadExplanation: Sendable {
-  /// Parts below these say nothing.
+  /// Fractions below these are not reported.
   private static let startMin = 0.2
   private static let waitMin = 0.1
   private static let retryMin = 0.05
   private static let slowRatio = 0.25
-  /// A download that fetched at this part of its limit was held back by it.
+  /// A download that reached this fraction of its limit was held back by it.
   private static let limitRatio = 0.8
 
-  /// What is read.
+  /// The statistics that are analysed.
   public let stats: DownloadStats
-  /// The one that sent at the highest rate; nil where none was measured.
+  /// The peer that sent at the highest rate; nil if no rate was measured.
   public let best: PeerDownloadStats?
-  /// What weighs most comes first; empty where nothing was fetched.
+  /// The limits, the most important first; empty if nothing was fetched.
   public let limits: [DownloadLimit]
 
-  /// - `maxWorkers`: that of the download's settings.
-  /// - `downloadLimit`: of the node, in bytes a second; nil: none.
+  /// - `maxWorkers`: as in the download's settings.
+  /// - `downloadLimit`: the node's limit in bytes a second; nil: none.
   public init(_ stats: DownloadStats, maxWorkers: Int, downloadLimit: UInt64? = nil) {
     self.stats = stats
     best = stats.peers.filter { $0.bytesPerSecond > 0 && !$0.isBanned }.max { $0.bytesPerSecond < $1.bytesPerSecond }
     var limits = stats.bytes == 0 ? [] : DownloadExplanation.limits(of: stats, best: best, maxWorkers: maxWorkers)
     if let limit = downloadLimit, DownloadExplanation.isHeldBack(stats, by: limit) {
-      // Workers that wait for the limit seem to wait for peers.
+      // Workers that wait for the download limit count as waiting for peers.
       limits.removeAll { if case .holders = $0 { true } else if case .ending = $0 { true } else { false } }
       limits.insert(.setting(limit), at: 0)
     }
@@ -69,17 +70,17 @@ public struct DownloadExplanation: Sendable {
     return Double(stats.bytes) / (stats.end - first).inSeconds >= Double(limit) * limitRatio
   }
 
-  /// What the best peer would have taken for the same bytes at its measured rate.
+  /// How long the best peer would have taken for the same bytes at its measured rate.
   public var bestAlone: Duration? {
     best.map { .nanoseconds(Int64((min(Double(stats.bytes) / $0.bytesPerSecond, 1e9) * 1e9).rounded())) }
   }
 
-  /// A peer's part of the new bytes; 0 where there were none.
+  /// Returns a peer's fraction of the new bytes; 0 if there were none.
   public func share(of peer: PeerDownloadStats) -> Double {
     stats.bytes > 0 ? Double(peer.bytes) / Double(stats.bytes) : 0
   }
 
-  /// The answers' times of all peers together.
+  /// The sums of the answer times over all peers.
   public var times: AnswerTimes { stats.peers.reduce(into: AnswerTimes()) { $0.add($1.times) } }
 
   private static func limits(
@@ -115,7 +116,7 @@ public struct DownloadExplanation: Sendable {
     return limits.sorted { $0.weight > $1.weight }.map(\.1)
   }
 
-  /// What the time went into in which workers waited for answers.
+  /// Returns the limits on the time in which workers waited for answers.
   private static func answerLimits(of stats: DownloadStats, waiting: Double) -> [(Double, DownloadLimit)] {
     let times = stats.peers.reduce(into: AnswerTimes()) { $0.add($1.times) }
     let latency = (times.firstByte + times.transfer + times.verification + times.writing).inSeconds

@@ -4,14 +4,14 @@ import Wire
 
 /// The outcome of an address.
 public enum AddressOutcome: Hashable, Sendable {
-  /// Not dialled yet, or under way.
+  /// Not dialled yet, or the dial is under way.
   case pending
   case dialFailed(DialFailure)
   /// Connected, but OPEN was not answered in time.
   case silent
   case refused(Opened.Refusal)
   case opened
-  /// Another address of a peer that was connected already.
+  /// The address belongs to a peer that was connected already.
   case duplicate
   case lost(PeerLossReason)
   case lied
@@ -33,18 +33,18 @@ public enum DownloadFailure: Error, Hashable, Sendable {
   case notAdmitted([AddressReport])
   /// Every peer that had the file sent data that does not verify.
   case everyPeerLied([AddressReport])
-  /// No usable peer for `chunkTimeout`; or no address at all.
+  /// No usable peer for `chunkTimeout`, no progress for a multiple of it, or no address at all.
   case noPeers([AddressReport])
   /// This chunk failed after all its retries.
   case outOfRetries(ChunkIndex)
-  /// This page of chunk hashes was not answered, after all its retries.
+  /// This page of chunk hashes failed after all its retries.
   case pageOutOfRetries(PageIndex)
   /// The disk failed or is full.
   case storage
-  /// The caller ended it.
+  /// The caller cancelled the download.
   case cancelled
 
-  /// Whether a peer that comes later can help a download that failed before any peer had the file.
+  /// Whether a peer that comes later could help, if no peer with the file was found.
   var mayPass: Bool {
     switch self {
     case .unreachable, .notFound, .noPeers: true

@@ -1,6 +1,6 @@
-// The name of a download among those of a node.
+// The number that identifies a download of a node.
 
-/// One download of a node. No other download of the process gets the same number later.
+/// A download of a node. No later download of the process gets the same number.
 public struct DownloadID: Hashable, Sendable {
   public let rawValue: UInt64
   public init(_ rawValue: UInt64) { self.rawValue = rawValue }

@@ -1,4 +1,4 @@
-// Connections come and go: handshakes, OPEN, losses, bans.
+// How connections come and go: handshakes, OPEN, losses, bans.
 import Content
 import Wire
 
@@ -66,7 +66,7 @@ extension DownloadState {
     act(.report(.peerJoined(peerID)))
   }
 
-  /// The peer does not have the file, or does not open it for us.
+  /// Handles a peer that does not have the file, or does not open it for this node.
   mutating func notOpened(_ id: ConnectionID, _ outcome: AddressOutcome, at now: Instant) {
     guard connections[id]?.phase == .opening, let connection = remove(id) else { return }
     if let address = connection.address { book.ended(address, outcome, at: now) }
@@ -76,7 +76,7 @@ extension DownloadState {
 
   mutating func openTimedOut(_ id: ConnectionID, at now: Instant) { notOpened(id, .silent, at: now) }
 
-  /// The peer no longer offers the file: its requests are void, and no peer has failed.
+  /// Handles WITHDRAWN: the peer no longer offers the file. Its requests are dropped, and no peer has failed.
   mutating func withdrawn(_ id: ConnectionID, at now: Instant) {
     guard let connection = connections[id], connection.phase == .open else { return }
     connections.remember(id, connection)
@@ -86,7 +86,7 @@ extension DownloadState {
     act(.disconnect(id, .done))
   }
 
-  /// The download drops a connection: its requests are void, and no peer has failed.
+  /// Drops a connection that the download closes. Its requests are dropped, and no peer has failed.
   mutating func letGo(_ id: ConnectionID, _ outcome: AddressOutcome, at now: Instant) {
     guard let connection = connections[id] else { return }
     if connection.phase == .open {
@@ -100,12 +100,12 @@ extension DownloadState {
     missed(connection, at: now)
   }
 
-  /// A connection that a peer dialled is of no use any more: the peer may be reachable at its earlier address.
+  /// Dials the known addresses of a peer after the loss of a connection that the peer had dialled.
   private mutating func missed(_ connection: Connection, at now: Instant) {
     if connection.address == nil, let peerID = connection.peerID { book.missed(peerID, at: now) }
   }
 
-  /// A ban, at once and for the download; no retry is spent.
+  /// Bans a peer that lied, at once and for this download. A lie spends no retry.
   mutating func lied(_ id: ConnectionID, at now: Instant) {
     guard let connection = connections[id], let peerID = connection.peerID else { return liedBeforeLoss(id, at: now) }
     // The peer may have a number from an earlier connection and lie before it opens the file on this one.
@@ -118,7 +118,7 @@ extension DownloadState {
     if connection.phase == .open { leave(id, nil, at: now) } else { _ = remove(id) }
   }
 
-  /// Data of a lost connection turned out to be a lie: the peer is banned although it closed.
+  /// Bans a peer whose connection was lost before its data turned out to be a lie.
   private mutating func liedBeforeLoss(_ id: ConnectionID, at now: Instant) {
     guard let lost = connections.lost.first(where: { $0.id == id }) else { return }
     let peerID = lost.peer
@@ -141,10 +141,10 @@ extension DownloadState {
     defer { missed(connection, at: now) }
     if connection.phase == .open {
       if reason == .goodbye(CloseCode.tooManyConnections.rawValue) || reason == .goodbye(CloseCode.done.rawValue) {
-        // It has no room for us, or has what it wanted: in large crowds both are said at any time, and are no failure.
+        // The peer has no room, or has all that it wanted. In large crowds both happen at any time, and are no failure.
         releaseAll(id, at: now)
       } else {
-        // The requests first: they count as a failure of the peer, also where the loss ends the download.
+        // Fail the requests first: they count as a failure of the peer, even if the loss ends the download.
         failAll(id, reason, at: now)
         if phase != .ended { pageFailed(id, .connectionLost(reason), .left, at: now) }
       }
@@ -153,7 +153,7 @@ extension DownloadState {
       let outcome: AddressOutcome =
         switch reason {
         case _ where connection.phase == .dialing: .dialFailed(.unreachable)
-        case .goodbye(CloseCode.notAllowed.rawValue): .refused(.notAllowed)  // said instead of an answer to OPEN
+        case .goodbye(CloseCode.notAllowed.rawValue): .refused(.notAllowed)  // sent instead of an answer to OPEN
         case .goodbye(CloseCode.duplicateConnection.rawValue): .duplicate
         default: .lost(.connection(reason))
         }
@@ -161,7 +161,8 @@ extension DownloadState {
     }
   }
 
-  /// The requests are void and no peer has failed: the peer is still connected.
+  /// Handles a connection that closed as a duplicate. Its requests are dropped, and no peer has failed: the peer is
+  /// still connected.
   mutating func replaced(_ id: ConnectionID, at now: Instant) {
     guard let connection = connections[id] else { return }
     if connection.phase == .open {
@@ -174,7 +175,7 @@ extension DownloadState {
     if let address = connection.address { book.replaced(address, at: now) }
   }
 
-  /// A live peer leaves. With a reason the loss is reported and its address is dialled again later.
+  /// Removes a live peer. With a reason, reports the loss and dials the peer's address again later.
   private mutating func leave(_ id: ConnectionID, _ reason: PeerLossReason?, at now: Instant) {
     guard let connection = remove(id), let number = connection.peer else { return }
     peers[number].connection = nil
@@ -192,7 +193,7 @@ extension DownloadState {
     if phase != .ended { updateUsability(at: now) }
   }
 
-  /// Forgets a connection and all that waits on it.
+  /// Removes a connection, its page and its timers.
   private mutating func remove(_ id: ConnectionID) -> Connection? {
     guard let connection = connections.remove(id) else { return nil }
     if let page = connection.page { pages.drop(page, from: id) }

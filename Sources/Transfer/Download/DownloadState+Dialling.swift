@@ -3,24 +3,24 @@ import Content
 import Wire
 
 extension DownloadState {
-  /// With this many connections a download that shares follows no more hints: the other places are for peers that dial
+  /// With this many connections a download that shares dials no more hints: the other places are for peers that dial
   /// it.
   public static let hintedConnectionsMax = 16
-  /// Places that strangers leave free while addresses that the user named are not connected.
+  /// How many places strangers must leave free while addresses that the user named are not connected.
   static let namedConnectionsReserved = 8
 
-  /// Without a usable peer every hint is followed.
+  /// Whether hints are dialled. Without a usable peer they always are.
   private var followsHints: Bool {
     !settings.shares || connections.count < DownloadState.hintedConnectionsMax || timers[.noPeers] != nil
       || waiting.lacksPeers
   }
 
-  /// Peers that dial this download leave it room to dial others.
+  /// How many peers may dial this download, so that it has room to dial others.
   private var inboundConnectionsMax: Int {
     settings.connectionsMax - min(DownloadState.hintedConnectionsMax, settings.connectionsMax / 2)
   }
 
-  /// Connections that may be used without those that are kept for addresses that the user named.
+  /// How many connections there may be besides those that are reserved for addresses that the user named.
   private var unreservedConnectionsMax: Int {
     let reserved = min(DownloadState.namedConnectionsReserved, book.namedAbsentCount, settings.connectionsMax / 2)
     return settings.connectionsMax - reserved
@@ -28,7 +28,7 @@ extension DownloadState {
 
   private var inboundCount: Int { connections.sum { $0.origin == .inbound ? 1 : 0 } }
   private var dialsUnderWay: Int { connections.sum { $0.phase == .dialing ? 1 : 0 } }
-  /// Hanging dials of strangers leave room for dials of named addresses.
+  /// How many dials of strangers may be under way, so that hanging ones leave room for dials of named addresses.
   private var strangerDialsMax: Int { max(1, settings.dialsMax * 3 / 4) }
 
   private var canDialNamed: Bool {
@@ -77,10 +77,10 @@ extension DownloadState {
     return true
   }
 
-  /// The connection of a stranger that closes to make room: first one that the stranger dialled, and of the address
-  /// group with the most connections.
-  /// - `newcomer`: a connection that a peer dialled. Only another inbound connection closes for it, of a group with at
-  ///   least two more connections.
+  /// Returns the connection of a stranger to close to make room: inbound ones first, then those of the address group
+  /// with the most connections.
+  /// - `newcomer`: an inbound connection that needs the room. Only another inbound connection closes for it, of a group
+  ///   with at least two more connections.
   private func displaceable(for newcomer: Connection? = nil) -> ConnectionID? {
     var counts: [AddressGroup?: Int] = [:]
     connections.forEach { _, connection in if connection.origin != .named { counts[connection.group, default: 0] += 1 }

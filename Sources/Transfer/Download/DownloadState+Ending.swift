@@ -3,7 +3,7 @@ import Content
 import Wire
 
 extension DownloadState {
-  /// The first manifest: what the file looks like is known.
+  /// Begins the download with the layout of the first manifest.
   mutating func begin(_ layout: ChunkLayout, at now: Instant) {
     phase = .preparing
     timers.cancel(.hopeless)
@@ -21,7 +21,7 @@ extension DownloadState {
     act(.prepareStorage(layout))
   }
 
-  /// Pages of which no chunk is needed.
+  /// Dismisses the pages of which no chunk is wanted.
   private mutating func dismissUnwantedPages() {
     guard !settings.wanted.isAll else { return }
     for number in 0..<pages.count {
@@ -30,14 +30,14 @@ extension DownloadState {
     }
   }
 
-  /// The chunks that files share may be asked for: their hashes are known.
+  /// Allows requests for the chunks that files share, whose hashes are known without a page.
   mutating func listSharedChunks() {
     pages.sharedChunksCompared()
     guard let folder = chunks.layout.folder else { return }
     for chunk in folder.sharedChunks { chunks.list(chunk) }
   }
 
-  /// Verified data on the disk counts as complete and is not reported.
+  /// Begins to fetch. Verified data on the disk counts as complete and is not reported.
   mutating func storageReady(_ resumable: Resumable, at now: Instant) {
     guard phase == .preparing else { return }
     for page in resumable.pages where pages.contains(page) && pages.verify(page) {
@@ -53,7 +53,7 @@ extension DownloadState {
     resumed(resumable.leaves, at: now)
   }
 
-  /// Leaves that are on the disk already, verified.
+  /// Notes verified leaves that are on the disk already.
   mutating func resumed(_ leaves: [(chunk: ChunkIndex, mask: UInt64)], at now: Instant) {
     guard phase == .running else { return }
     var hadByPage: [PageIndex: Int] = [:]
@@ -85,13 +85,13 @@ extension DownloadState {
     if phase != .ended { updateUsability(at: now) }
   }
 
-  /// The files of a folder that newly verified leaves of a chunk complete.
+  /// Returns the files of a folder that newly verified leaves of a chunk complete.
   /// - `before`: the leaves that were verified before, if the chunk was not complete.
   mutating func filesCompleted(by new: UInt64, of chunk: ChunkIndex, before: UInt64) -> [UInt32] {
     files?.verified(new, of: chunk, before: before, due: chunks.due(chunk)) ?? []
   }
 
-  /// Once every address of the start has an outcome, reports of chunks need not wait for more peers.
+  /// Reports the start if every address from the start has an outcome, because no more peers will join soon.
   mutating func startIfResolved(at now: Instant) {
     if phase == .running, !actions.hasStarted, book.isStartResolved { start(at: now) }
   }
@@ -105,10 +105,11 @@ extension DownloadState {
     ])
   }
 
-  /// Reports of chunks come after `started`.
+  /// Emits a report about a chunk. It waits until `started` is reported.
   mutating func report(_ report: DownloadReport) { actions.report(report) }
 
-  /// Without a usable peer the clock runs. Not usable is one that only ever answers BUSY, or has nothing that is wanted.
+  /// Starts the timeout if no peer is usable, and stops it if one is. A peer that only answers BUSY, or has no wanted
+  /// leaf, is not usable.
   mutating func updateUsability(at now: Instant) {
     guard book.isFound else { return }
     let isUsable = workers.live.contains { number in
@@ -123,7 +124,7 @@ extension DownloadState {
     }
   }
 
-  /// No usable peer was there for one timeout.
+  /// Handles the timeout without a usable peer.
   mutating func peersMissed(at now: Instant) {
     guard !hasEveryPeerLied, waits(at: now) else { return endWithoutPeers(at: now) }
     waiting.lacksPeers = true
@@ -133,14 +134,16 @@ extension DownloadState {
     end(hasEveryPeerLied ? .everyPeerLied(book.reports) : .noPeers(book.reports), at: now)
   }
 
-  /// Whether all peers that had the file are banned. Those that dialled us count too, and may come back if not.
+  /// Whether all peers that had the file are banned. Peers that dialled this node count too: one that is not banned may
+  /// come back.
   private var hasEveryPeerLied: Bool {
     peers.joinCount > 0 && peers.remembered.allSatisfy(\.isBanned)
       && tally.stats.pastPeers.banned == tally.stats.pastPeers.count
   }
 
-  /// Ends if no address is left that could ever serve: at once if no peer is connected. Peers that dialled us may still
-  /// open the file, within one timeout for all of them: strangers that say nothing do not keep a download from its end.
+  /// Ends the download if no address is left that could serve: at once if no inbound peer is connected. Inbound peers
+  /// may still open the file, within one timeout for all of them, so that silent strangers do not keep a download
+  /// alive.
   mutating func endIfHopeless(at now: Instant) {
     guard !book.hasProspects, isNoAnswerDue else {
       waiting.lacksAddresses = false
@@ -153,7 +156,8 @@ extension DownloadState {
     }
   }
 
-  /// Whether no peer that was dialled may still open the file. Dials that only patience makes do not count.
+  /// Whether no dialled peer may still open the file. Dials that happen only because the download is patient do not
+  /// count.
   private var isNoAnswerDue: Bool {
     waiting.isOn && !book.isFound ? connections.isNoAnswerDue : connections.areAllInbound
   }
@@ -163,14 +167,14 @@ extension DownloadState {
       if book.isEveryAddressBanned, hasEveryPeerLied { end(.everyPeerLied(book.reports), at: now) }
       return
     }
-    guard phase == .seeking else { return }  // a file that is here needs no peer
+    guard phase == .seeking else { return }  // a file that is on the disk needs no peer
     let reports = book.reports
     func any(_ matches: (AddressOutcome) -> Bool) -> Bool { reports.contains { matches($0.outcome) } }
     let failure: DownloadFailure =
       if reports.isEmpty {
         .noPeers(reports)
       } else if any({ $0 == .refused(.notAllowed) }) {
-        .notAdmitted(reports)  // a peer that says so may well have the file
+        .notAdmitted(reports)  // a peer that answers so may well have the file
       } else if any({ $0 == .refused(.noSuchFile) }) {
         .notFound(reports)
       } else if any({ $0 == .lied }) {
@@ -202,7 +206,7 @@ extension DownloadState {
     phase = .ended
   }
 
-  /// The numbers so far.
+  /// Returns the statistics so far.
   public func statistics(at now: Instant) -> DownloadStats {
     var stats = tally.stats
     if phase != .ended {
@@ -213,10 +217,10 @@ extension DownloadState {
     return stats
   }
 
-  /// Connected peers that have the file, or some of it.
+  /// How many connected peers have the file, or some of it.
   public var livePeerCount: Int { workers.live.count }
 
-  /// The progress of the download.
+  /// Returns the progress of the download.
   public func progress(at now: Instant) -> DownloadProgress {
     DownloadProgress(
       finishedChunks: chunks.haveCount, totalChunks: chunks.wantedCount, bytes: tally.stats.bytes,

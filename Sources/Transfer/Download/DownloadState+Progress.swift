@@ -1,21 +1,21 @@
-// When a download ends because nothing comes, although peers are connected.
+// When a download ends because no leaf comes, although peers are connected.
 import Content
 import Wire
 
 extension DownloadState {
-  /// A download in which no peer gives anything does not go on for ever.
+  /// Sets the timer that ends a download in which no peer sends anything.
   mutating func watchProgress(at now: Instant) {
     timers.set(.noProgress, at: now + progressTimeMax)
   }
 
-  /// At a low limit a leaf takes longer than a timeout.
+  /// How long a download may go on without a new leaf. At a low download limit one leaf takes longer than a timeout.
   private var progressTimeMax: Duration {
     ProgressWatch.timeMax(timeout: max(settings.chunkTimeout, requestPace.time(for: chunks.layout.leafSize)))
   }
 
-  /// No leaf was verified for a long time. A proven or named peer has its retries first.
+  /// Handles a long time without a verified leaf. The retries of a proven or named peer come first.
   mutating func progressMissed(at now: Instant) {
-    // No peer is asked for the chunks of a page while they are compared with the disk.
+    // No peer is asked for the chunks of a page while they are being compared with the disk.
     if pages.isComparing {
       progressWatch.excuse(until: now)
       waiting.progressed(at: now)

@@ -1,16 +1,16 @@
-// A download with patience: what would end it makes it wait, until a peer comes or the patience is over.
+// How a patient download waits instead of ending, until a peer comes or the patience is over.
 import Content
 import Wire
 
 extension DownloadState {
-  /// Whether the download goes on although it would end. Then it waits.
+  /// Returns whether the download waits instead of ending, and sets the timer of its patience if so.
   mutating func waits(at now: Instant) -> Bool {
     guard waiting.goesOn(at: now) else { return false }
     if let due = waiting.due, timers[.waitEnds] == nil { timers.set(.waitEnds, at: due) }
     return true
   }
 
-  /// The patience may be over. What would have ended the download before ends it now.
+  /// Ends the download if its patience is over, for the reason that would have ended it before.
   mutating func waitMayEnd(at now: Instant) {
     if pages.isComparing { waiting.progressed(at: now) }
     guard let due = waiting.due else { return }
@@ -20,26 +20,26 @@ extension DownloadState {
       return giveUp(item, history, at: now)
     }
     if waiting.lacksProgress { endWithoutPeers(at: now) }
-    // A download that has no address ends after each event, also after this one.
+    // A download that has no address left ends in `endIfHopeless`, which runs after each event.
   }
 
-  /// A peer has come: it gets its tries for what was out of retries.
+  /// Resets the chunks and pages that are out of retries, because a peer has come.
   mutating func tryAgain(at now: Instant) {
     guard waiting.isOn else { return }
     waiting.lacksProgress = false
     for item in rounds.forgive(retriesMax: settings.maxRetries) { wake(item) }
   }
 
-  /// What the download waits for; nil: it does not wait.
+  /// Returns what the download waits for; nil if it does not wait.
   public func wait(at now: Instant) -> PeerWait? {
     guard waiting.isOn, phase != .ended else { return nil }
     return waitState.map { PeerWait($0, waiting, nextDial: nextDial(at: now), at: now) }
   }
 
-  /// The wait that a download has ended with; nil: it did not wait.
+  /// The wait with which the download ended; nil if it did not wait.
   public var endedWait: PeerWait? { waiting.ended }
 
-  /// The download ends without its file.
+  /// Notes what the download waited for when it ends without its file.
   mutating func noteEndOfWait(_ failure: DownloadFailure, at now: Instant) {
     guard waiting.isOn else { return }
     let state: PeerWait.State? =

@@ -1,10 +1,11 @@
-// The decisions of one download: events and times go in, actions come out. One mutation, then drain.
+// The decisions of one download: events and times go in, actions come out. The caller hands in one event, then takes
+// all actions.
 import Content
 import Wire
 
-/// Decides which addresses to dial, what to ask of which peer, and when to give up. Does no I/O, reads no clock, draws
-/// no random number that was not handed in. After each `handle`, take actions until there are none; at `deadline`, hand
-/// in `.timerFired`.
+/// Decides which addresses to dial, what to ask of which peer, and when to give up. Does no I/O, reads no clock, and
+/// takes all random numbers from the given generator. After each `handle`, take actions until there are none; at
+/// `deadline`, hand in `.timerFired`.
 public struct DownloadState: Sendable {
   public typealias Event = DownloadEvent
   public typealias Action = DownloadAction
@@ -12,7 +13,7 @@ public struct DownloadState: Sendable {
   enum Phase: Hashable, Sendable {
     /// No peer with the file is known yet.
     case seeking
-    /// The layout is known; the part file is being made ready.
+    /// The layout is known, and the part file is being prepared.
     case preparing
     case running
     case ended
@@ -25,7 +26,7 @@ public struct DownloadState: Sendable {
     case chunk(ConnectionID)
     case busyEnds(Int)
     case noPeers
-    /// No address is left, and the peers that dialled us have not opened the file.
+    /// No address is left, and the peers that dialled this node have not opened the file.
     case hopeless
     case start
     case hedge
@@ -33,23 +34,23 @@ public struct DownloadState: Sendable {
     case patience(ConnectionID)
     /// Strangers that failed may be asked again.
     case pace
-    /// No leaf was verified for long.
+    /// No leaf was verified for a long time.
     case noProgress
     /// The patience with missing peers may be over.
     case waitEnds
-    /// The download limit may let a request leave.
+    /// The download limit may allow a request.
     case limit
     /// A peer of the zone may have given nothing for too long.
     case zone
   }
 
-  /// Reports of chunks are held back this long once storage is ready, for the other peers to be counted.
+  /// Once storage is ready, reports of chunks wait this long, so that the report of the start counts more peers.
   static let startWait: Duration = .milliseconds(100)
-  /// A downloader that shares takes its first chunks at random, so that it soon has something that others lack.
+  /// A download that shares takes its first chunks at random, so that it soon has chunks that other peers lack.
   static let randomFirstChunks = 4
 
   let settings: DownloadSettings
-  /// How fast it may ask. The caller sets it before each event, and takes it back afterwards.
+  /// How fast the download may send requests. The caller sets it before each event, and takes it back afterwards.
   public var requestPace = RequestPace()
   var generator: SeededGenerator
   var phase = Phase.seeking
@@ -62,7 +63,7 @@ public struct DownloadState: Sendable {
 
   var chunks = ChunkTable(layout: .ofEmptyFile)
   var pages = PageTable(PageLayout(.ofEmptyFile, chunksPerPage: 1))
-  /// If the contents of a folder are fetched: which of its files are complete.
+  /// Which files of a folder are complete; nil if no folder is fetched.
   var files: FolderCompletion?
   var rounds = RetryRounds()
   var pace = StrangerPace()
@@ -71,15 +72,15 @@ public struct DownloadState: Sendable {
   var waiting: PeerWaiting
   /// Nil: the node is in no zone.
   var zone: ZoneState?
-  /// Of a stream whose layout is known.
+  /// The window of a stream whose layout is known.
   var window: StreamWindow?
-  /// Whether any peer had the file in part, or named others that were fetching it.
+  /// Whether any peer had the file in part, or promised chunks to other peers.
   var hasMetSharers = false
 
   var timers = DeadlineQueue<Timer>()
   var actions = DownloadActions()
 
-  /// - `settings`: without a fault.
+  /// - `settings`: must have no `fault`.
   /// - `generator`: for jitter.
   public init(settings: DownloadSettings, generator: SeededGenerator, at now: Instant) {
     precondition(settings.fault == nil, "a download can run with its settings")
@@ -95,7 +96,7 @@ public struct DownloadState: Sendable {
 
   public var isEnded: Bool { phase == .ended }
 
-  /// When to hand in `.timerFired`; nil where nothing waits for a time.
+  /// When to hand in `.timerFired`; nil if no timer runs.
   public var deadline: Instant? {
     if phase == .ended { return nil }
     var deadline = dialDeadline
@@ -104,7 +105,7 @@ public struct DownloadState: Sendable {
     return deadline
   }
 
-  /// The next thing to do, in order; nil where nothing is left until the next event.
+  /// Returns the next action, in order; nil if none is left until the next event.
   public mutating func nextAction() -> Action? { actions.takeFirst() }
 
   public mutating func handle(_ event: Event, at now: Instant) {
@@ -125,8 +126,8 @@ public struct DownloadState: Sendable {
     noteOnTheWay(at: now)
   }
 
-  /// Whether after an event there may be more to ask for. Where peers share, each of many has little under way and each
-  /// piece of it is an event; idle workers are looked after by a timer.
+  /// Returns whether the download may have room for more requests after an event. If peers share, many peers have few
+  /// requests each, and every piece is an event; then a timer checks idle workers.
   private func leavesRoom(_ event: Event) -> Bool {
     switch event {
     case .othersServed: false

@@ -1,36 +1,36 @@
-// The numbers of a download: at its end, and while it runs.
+// The statistics of a download, at its end and while it runs.
 import Content
 import Wire
 
-/// What one peer gave.
+/// The statistics of one peer in a download.
 public struct PeerDownloadStats: Hashable, Sendable {
   /// The peer.
   public let peer: PeerID
-  /// Where it was dialled; nil where it dialled us.
+  /// The address at which the peer was dialled; nil if the peer dialled this node.
   public let address: PeerAddress?
-  /// Chunks that it completed.
+  /// Chunks that the peer completed.
   public let chunks: Int
   /// Verified bytes that were new.
   public let bytes: UInt64
-  /// Timeouts, lost connections, lies: as they were reported.
+  /// Timeouts, lost connections, overtaken requests and lies, as they were reported.
   public let failures: Int
-  /// How often it was asked for leaves that another peer was late with.
+  /// How often the peer was asked for leaves that another peer was late with.
   public let hedges: Int
-  /// How often another peer was asked for leaves that it was late with.
+  /// How often another peer was asked for leaves that this peer was late with.
   public let hedged: Int
-  /// It sent wrong data.
+  /// Whether the peer sent wrong data.
   public let isBanned: Bool
-  /// While it answered, a smoothed mean; 0 until measured.
+  /// The smoothed mean rate while the peer answered; 0 until measured.
   public let bytesPerSecond: Double
-  /// Where its answers' time went.
+  /// How the time of the peer's answers divides.
   public let times: AnswerTimes
-  /// 0…200.
+  /// The score, 0…200.
   public let score: Double
 
-  /// Over answered requests; zero where there was none.
+  /// The mean latency of answered requests; zero if there was none.
   public var averageLatency: Duration { times.averageLatency }
 
-  /// These numbers, and those up to a pause.
+  /// Returns these numbers plus the earlier ones, from before a pause.
   func adding(_ earlier: PeerDownloadStats) -> PeerDownloadStats {
     var times = times
     times.add(earlier.times)
@@ -41,7 +41,7 @@ public struct PeerDownloadStats: Hashable, Sendable {
   }
 }
 
-/// The sum over peers that are not listed one by one: strangers may come in any number.
+/// The sum over peers that are not listed one by one, because any number of strangers may come.
 public struct PastPeersStats: Hashable, Sendable {
   /// How many there are.
   public private(set) var count = 0
@@ -49,7 +49,7 @@ public struct PastPeersStats: Hashable, Sendable {
   public private(set) var banned = 0
   /// How often one of them was asked for leaves that another peer was late with.
   public private(set) var hedges = 0
-  /// Where the time of their answers went.
+  /// How the time of their answers divides.
   public private(set) var times = AnswerTimes()
   /// Chunks that they completed.
   public private(set) var chunks = 0
@@ -82,35 +82,35 @@ public struct PastPeersStats: Hashable, Sendable {
   }
 }
 
-/// What a download did.
+/// The statistics of a download.
 public struct DownloadStats: Hashable, Sendable {
-  /// Of the file.
+  /// Chunks that the download wants.
   public var totalChunks = 0
-  /// Fetched by this download; resumed ones are not counted.
+  /// Chunks that this download fetched, without the resumed ones.
   public var downloadedChunks = 0
-  /// Here already, from an earlier download.
+  /// Chunks that an earlier download left on the disk.
   public var resumedChunks = 0
-  /// Out of retries.
+  /// Chunks that are out of retries.
   public var failedChunks = 0
   /// Verified bytes that were new.
   public var bytes: UInt64 = 0
-  /// Verified bytes that were there already.
+  /// Verified bytes that the download already had.
   public var duplicateBytes: UInt64 = 0
-  /// Verified bytes that lay between leaves that one request asked for, and were not needed.
+  /// Verified bytes that were not needed: they lay between needed leaves of one request.
   public var gapBytes: UInt64 = 0
-  /// File bytes sent to others.
+  /// File bytes sent to other peers.
   public var uploadedBytes: UInt64 = 0
-  /// Chunks that were tried again.
+  /// Retries of chunks that began.
   public var retries = 0
-  /// Chunks asked of a second peer.
+  /// How often a second peer was asked for leaves of a chunk.
   public var hedges = 0
-  /// When it began, on the clock of the events.
+  /// When the download began, on the clock of the events.
   public var start: Instant
-  /// When the first chunk was asked for; nil where none was.
+  /// When the first chunk was requested; nil if none was.
   public var firstRequest: Instant?
-  /// When it ended, or was looked at.
+  /// When the download ended, or when these statistics were read.
   public var end: Instant
-  /// In order of joining. Of many that have gone and delivered nothing the first are left out: see `pastPeers`.
+  /// The peers in the order of joining. If too many have left, the first of those are left out: see `pastPeers`.
   public var peers: [PeerDownloadStats] = []
   /// The sum of the peers that `peers` leaves out.
   public var pastPeers = PastPeersStats()
@@ -119,10 +119,11 @@ public struct DownloadStats: Hashable, Sendable {
   /// What each worker waited for, by its number.
   public var workers: [WorkerWaits] = []
 
-  /// The numbers of a download that has done nothing.
+  /// Makes the statistics of a download that has done nothing.
   public init(start: Instant = .zero, end: Instant = .zero) { (self.start, self.end) = (start, end) }
 
-  /// The numbers of a download that was paused: these, and those up to the pause. Time in between does not count.
+  /// Returns the statistics of a download that was paused: these plus the earlier ones, from before the pause. The time
+  /// of the pause does not count.
   public func adding(_ earlier: DownloadStats) -> DownloadStats {
     var sum = self
     sum.downloadedChunks += earlier.downloadedChunks
@@ -146,25 +147,25 @@ public struct DownloadStats: Hashable, Sendable {
     return sum
   }
 
-  /// From `start` to `end`.
+  /// The time from `start` to `end`.
   public var duration: Duration { end - start }
-  /// Over the whole duration; 0 where that is 0.
+  /// The mean rate over the whole duration; 0 if the duration is 0.
   public var bytesPerSecond: Double { duration > .zero ? Double(bytes) / duration.inSeconds : 0 }
 }
 
-/// A look at a download that runs.
+/// The progress of a running download.
 public struct DownloadProgress: Hashable, Sendable {
-  /// Complete chunks, also resumed ones.
+  /// Complete chunks, including resumed ones.
   public let finishedChunks: Int
-  /// Of the file.
+  /// Chunks that the download wants.
   public let totalChunks: Int
   /// Verified bytes that were new.
   public let bytes: UInt64
   /// Over the last few seconds.
   public let bytesPerSecond: Double
-  /// Connected ones that have some of the file.
+  /// Connected peers that have some of the file.
   public let livePeers: Int
-  /// Workers that there are now.
+  /// Workers that exist now.
   public let workers: Int
   /// So far.
   public let retries: Int
@@ -172,23 +173,23 @@ public struct DownloadProgress: Hashable, Sendable {
   public let hedges: Int
   /// How long until the download ends without a useful peer. Nil while there is one.
   public var givesUpIn: Duration?
-  /// How long no new leaf was verified. Nil before the first could come.
+  /// How long no new leaf was verified. Nil before the first one could come.
   public var quietFor: Duration?
   /// Verified bytes that were new, by the zones of the peers. Nil if the node is in no zone.
   public var zones: ZoneBytes?
-  /// All that had the file or some of it, also those that are gone; in order of joining.
+  /// The peers that had the file or some of it, including those that left, in the order of joining.
   public let peers: [PeerProgress]
-  /// If a folder is fetched.
+  /// The progress of a folder; nil if no folder is fetched.
   public var folder: FolderProgress?
 }
 
-/// How much of a folder is there.
+/// The progress of a folder.
 public struct FolderProgress: Hashable, Sendable {
-  /// Files that are complete. Files that were there, or were copied, count; so do files without bytes.
+  /// Complete files. Files that were on the disk before, files that were copied and empty files count too.
   public var completeFiles: Int
-  /// Files that the download brings, or that are there.
+  /// All files that the download fetches or that are on the disk.
   public var totalFiles: Int
-  /// Bytes that are fetched, or that an earlier download left in the part folder.
+  /// Bytes to fetch, including those that an earlier download left in the part folder.
   public let totalBytes: UInt64
 
   public init(completeFiles: Int, totalFiles: Int, totalBytes: UInt64) {
@@ -198,31 +199,31 @@ public struct FolderProgress: Hashable, Sendable {
   }
 }
 
-/// A look at one peer while a download runs.
+/// The progress of one peer in a running download.
 public struct PeerProgress: Hashable, Sendable {
   /// What a peer is doing.
   public enum Activity: Hashable, Sendable {
-    /// Nothing is asked of it.
+    /// The peer has no request.
     case idle
-    /// It sends this chunk, or will send it. `requests`: requests in flight to it.
+    /// The peer sends this chunk, or will send it. `requests`: requests in flight to the peer.
     case sending(ChunkIndex, requests: Int, isHedge: Bool)
-    /// It answered BUSY and gets no request for a while.
+    /// The peer answered BUSY and gets no request for a while.
     case busy
-    /// It is not connected.
+    /// The peer is not connected.
     case gone
-    /// It sent wrong data, and is not asked again.
+    /// The peer sent wrong data, and is not asked again.
     case banned
   }
 
-  /// Its numbers so far.
+  /// The peer's statistics so far.
   public let stats: PeerDownloadStats
   /// Over the last few seconds.
   public let bytesPerSecond: Double
-  /// What it does now.
+  /// What the peer is doing now.
   public let activity: Activity
 }
 
-/// Bytes of the last seconds, in one slot a second.
+/// The bytes of the last seconds, in one slot for each second.
 struct SpeedMeter: Sendable {
   private static let windowSeconds: Int64 = 5
   private var slots: [UInt64] = Array(repeating: 0, count: Int(SpeedMeter.windowSeconds) + 1)
@@ -234,7 +235,7 @@ struct SpeedMeter: Sendable {
     slots[slot(now.nanoseconds / 1_000_000_000)] += UInt64(byteCount)
   }
 
-  /// Over the whole seconds of the window and what has passed of this one.
+  /// Returns the mean rate over the whole seconds of the window and the elapsed part of the present second.
   func bytesPerSecond(at now: Instant) -> Double {
     var copy = self
     copy.advance(to: now)

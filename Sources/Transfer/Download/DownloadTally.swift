@@ -1,7 +1,7 @@
-// What a download has counted so far.
+// The counts of a download so far.
 import Content
 
-/// The statistics of a download, its present speed, and what an earlier download left of each chunk.
+/// The statistics of a download, its present speed, and the bytes that an earlier download left of each chunk.
 struct DownloadTally: Sendable {
   var stats: DownloadStats
   private var speed = SpeedMeter()
@@ -10,9 +10,10 @@ struct DownloadTally: Sendable {
 
   init(at now: Instant) { stats = DownloadStats(start: now, end: now) }
 
-  /// Leaves were verified.
-  /// - `needed`: bytes of those leaves that were missing when they were asked for.
-  /// - `fresh`: bytes of those leaves that were still missing.
+  /// Counts verified leaves.
+  /// - `byteCount`: bytes of all of them.
+  /// - `needed`: bytes of the leaves that were missing when they were requested.
+  /// - `fresh`: bytes of the leaves that were still missing now.
   mutating func verified(byteCount: Int, needed: Int, fresh: Int, at now: Instant) {
     stats.bytes += UInt64(fresh)
     stats.duplicateBytes += UInt64(needed - fresh)
@@ -20,10 +21,10 @@ struct DownloadTally: Sendable {
     speed.add(fresh, at: now)
   }
 
-  /// An earlier download left some of the wanted bytes of a chunk.
+  /// Notes wanted bytes of a chunk that an earlier download left.
   mutating func resumed(_ byteCount: Int, of chunk: ChunkIndex) { resumedBytes[chunk, default: 0] += byteCount }
 
-  /// A chunk is complete. Returns the bytes of it that this download fetched.
+  /// Returns the bytes of a complete chunk that this download fetched.
   /// - `byteCount`: all wanted bytes of the chunk.
   mutating func fetchedBytes(of chunk: ChunkIndex, of byteCount: Int) -> Int {
     byteCount - (resumedBytes.removeValue(forKey: chunk) ?? 0)

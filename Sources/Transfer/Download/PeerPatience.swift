@@ -1,45 +1,45 @@
-// How long a download waits for peers that can give what it lacks.
+// How long a download waits for peers that can send what it lacks.
 import Content
 
-/// What a download does when its peers or its retries are used up.
+/// What a download does when it has no more peers or retries.
 public enum PeerPatience: Hashable, Sendable {
   /// It ends.
   case none
-  /// It goes on looking and dialling, and ends when this long has passed without a new leaf.
+  /// It keeps looking for peers and dialling, and ends after this long without a new leaf.
   case upTo(Duration)
-  /// It goes on looking and dialling until it has all, or is cancelled.
+  /// It keeps looking for peers and dialling until it is complete or cancelled.
   case forever
 }
 
-/// A download that waits for peers: it would have ended without its patience.
+/// The wait of a download that would have ended without its patience.
 public struct PeerWait: Hashable, Sendable {
   /// What the download waits for.
   public enum State: Hashable, Sendable {
-    /// A peer that has the content: none was found since the start.
+    /// A peer that has the content. None was found since the start.
     case anyPeer
-    /// A peer that has what is missing: those that had it are gone.
+    /// A peer that has missing chunks. The peers that had them left.
     case peerWithRest
-    /// A peer that gives what is missing: those that are connected have given nothing for long.
+    /// A peer that sends missing chunks. The connected peers have sent nothing for a long time.
     case progress
-    /// A peer that gives this chunk: it is out of retries.
+    /// A peer that sends this chunk, which is out of retries.
     case chunk(ChunkIndex)
-    /// A peer that gives this page of chunk hashes: it is out of retries.
+    /// A peer that sends this page of chunk hashes, which is out of retries.
     case page(PageIndex)
   }
 
   /// The next dial.
   public struct Dial: Hashable, Sendable {
     public let address: PeerAddress
-    /// Zero if it is under way.
+    /// The time until the dial; zero if it is under way.
     public let delay: Duration
   }
 
   public let state: State
-  /// Since the last new leaf, or since the start.
+  /// The time since the last new leaf, or since the start.
   public let waited: Duration
-  /// After this long the download ends; nil: never.
+  /// After this time the download ends; nil: never.
   public let limit: Duration?
-  /// Nil: no address is known.
+  /// The next dial; nil if no dial is planned.
   public let nextDial: Dial?
 
   init(_ state: State, _ waiting: PeerWaiting, nextDial: Dial?, at now: Instant) {
@@ -50,18 +50,18 @@ public struct PeerWait: Hashable, Sendable {
   }
 }
 
-/// Since when a download has no new leaf, and why it would have ended.
+/// Since when a download has had no new leaf, and why it would have ended.
 struct PeerWaiting: Sendable {
   let patience: PeerPatience
-  /// When the download began, or had a new leaf.
+  /// When the download began, or last had a new leaf.
   private(set) var since: Instant
-  /// No address is left that was not tried.
+  /// Whether no untried address is left.
   var lacksAddresses = false
-  /// No usable peer was connected for one timeout.
+  /// Whether no usable peer was connected for one timeout.
   var lacksPeers = false
-  /// Connected peers gave no leaf for as long as they may.
+  /// Whether connected peers sent no leaf for the longest time that they may.
   var lacksProgress = false
-  /// The wait that the download has ended with.
+  /// The wait with which the download ended.
   var ended: PeerWait?
 
   init(_ patience: PeerPatience, at now: Instant) { (self.patience, since) = (patience, now) }
@@ -78,9 +78,9 @@ struct PeerWaiting: Sendable {
     }
   }
 
-  /// Whether a download that would end goes on.
+  /// Returns whether a download that would end goes on.
   func goesOn(at now: Instant) -> Bool { isOn && due.map { now < $0 } ?? true }
 
-  /// A new leaf was verified, or nothing could be expected until now.
+  /// Starts the wait anew: a new leaf was verified, or none could be expected until now.
   mutating func progressed(at now: Instant) { (since, lacksProgress) = (now, false) }
 }

@@ -1,39 +1,41 @@
-// The download limit: how fast the downloads of a node may ask for data.
+// The download limit: how fast the downloads of a node may send requests.
 //
-// The limit is kept by asking later, not by reading later. Bytes that nobody asked for wait in no buffer, hold up no other
-// message of their connection, and make no peer look slow: no clock of a request runs before the request is sent.
+// The limit delays requests, not reads. So no bytes wait in a buffer and hold up other messages of their connection,
+// and no peer looks slow, because the clock of a request runs only after the request is sent.
 import Content
 
-/// How fast one download may ask. Time that a request pays for must pass before the next one.
+/// How fast one download may send requests. After each request, the time that its bytes take at the limit must pass
+/// before the next one.
 public struct RequestPace: Sendable {
-  /// A request asks for the bytes of this time at most, and for one leaf at least.
+  /// A request asks for at most the bytes of this many seconds at the limit, and for at least one leaf.
   private static let requestSeconds = 0.04
-  /// Requests may come so much too early, after a pause. It makes up for timers that fire late.
+  /// After a pause requests may be sent this much too early. This makes up for timers that fire late.
   private static let burst = Duration.milliseconds(40)
-  /// Bytes that are on their way, of all downloads together, are those of this time and of one request at most. With the
-  /// burst and one request that is less than half a second: whatever the peers do, in 10 s no more bytes arrive than the
-  /// limit allows in 10.5 s. A round trip of 0.3 s still uses the whole limit.
+  /// At most the bytes of this many seconds at the limit, and of one request, are on their way to all downloads
+  /// together. With the burst and one request that is less than half a second: whatever the peers do, in 10 s no more
+  /// bytes arrive than the limit allows in 10.5 s. A path with a round trip of 0.3 s can still use the whole limit.
   private static let inFlightSeconds = 0.36
-  /// After so long a download looks again if bytes on their way held it up: some of them may hang.
+  /// A download that waits because of bytes on their way checks again after this time: some of them may hang.
   private static let lookInterval = Duration.milliseconds(100)
 
   /// Bytes a second; nil: no limit.
   public let bytesPerSecond: UInt64?
-  /// All bytes that were asked for are paid for until then.
+  /// When the time of all requested bytes has passed.
   fileprivate var paidUntil: Instant
   /// Bytes that are on their way to other downloads.
   fileprivate var othersInFlight = 0
-  /// Another download has waited longer.
+  /// Whether another download has waited longer.
   fileprivate var isOthersTurn = false
-  /// Other downloads wait.
+  /// Whether other downloads wait.
   fileprivate var doOthersWait = false
-  /// What the download did since the pace was lent to it.
+  /// Whether the download asked to send a request since it got the pace; then whether it sent one, and whether one was
+  /// denied.
   fileprivate var wasTried = false
   fileprivate var hasAsked = false
   fileprivate var wasDenied = false
   fileprivate var inFlight = 0
 
-  /// No limit.
+  /// Makes a pace without a limit.
   public init() { (bytesPerSecond, paidUntil) = (nil, .zero) }
 
   init(bytesPerSecond: UInt64?, paidUntil: Instant) {
@@ -43,18 +45,18 @@ public struct RequestPace: Sendable {
 
   var isLimited: Bool { bytesPerSecond != nil }
 
-  /// The most bytes of one request; one leaf may be more.
+  /// The most bytes that one request asks for, unless one leaf is more.
   var requestBytesMax: Int {
     bytesPerSecond.map { Int(clamping: UInt64(Double(min($0, 1 << 50)) * RequestPace.requestSeconds)) } ?? .max
   }
 
-  /// How long so many bytes take at the limit.
+  /// Returns how long so many bytes take at the limit.
   func time(for bytes: Int) -> Duration {
     guard let bytesPerSecond else { return .zero }
     return .nanoseconds(Int64(min(Double(max(bytes, 0)) * 1e9 / Double(bytesPerSecond), 1e17)))
   }
 
-  /// Nil: a request may leave now. Else when to look again.
+  /// Returns nil if a request may be sent now. Else returns when to check again.
   /// - `inFlight`: bytes that are on their way to this download.
   mutating func wait(inFlight: Int, at now: Instant) -> Instant? {
     guard let bytesPerSecond else { return nil }
@@ -68,10 +70,10 @@ public struct RequestPace: Sendable {
     return now + (isFull ? RequestPace.lookInterval : .milliseconds(5))
   }
 
-  /// So many bytes are on their way to this download.
+  /// Notes how many bytes are on their way to this download.
   mutating func note(inFlight: Int) { self.inFlight = inFlight }
 
-  /// A request was sent.
+  /// Counts a request that was sent.
   mutating func asked(_ bytes: Int, at now: Instant) {
     guard isLimited else { return }
     paidUntil = max(paidUntil, now) + time(for: bytes)
@@ -79,10 +81,10 @@ public struct RequestPace: Sendable {
   }
 }
 
-/// The download limit of a node, which its downloads share. Each gets the pace while it decides. Downloads that wait take
-/// turns, one request each.
+/// The download limit that all downloads of a node share. A download gets the pace for each event. Downloads that wait
+/// take turns, one request each.
 public struct DownloadLimiter: Sendable {
-  /// A download that did not ask again for so long no longer waits.
+  /// A download that did not ask again for this long no longer counts as waiting.
   private static let waitMax = Duration.milliseconds(500)
 
   private struct Claim: Sendable {
@@ -92,19 +94,19 @@ public struct DownloadLimiter: Sendable {
 
   private var bytesPerSecond: UInt64?
   private var paidUntil = Instant.zero
-  /// What is on its way to each download, and when that was so. It is gone, or hangs, after `waitMax`.
+  /// The bytes on their way to each download, and when this was noted. After `waitMax` they have arrived, or hang.
   private var inFlight: [DownloadID: (bytes: Int, at: Instant)] = [:]
   private var claims: [DownloadID: Claim] = [:]
 
-  /// - `bytesPerSecond`: nil: no limit.
+  /// - `bytesPerSecond`: the limit; nil: no limit.
   public init(bytesPerSecond: UInt64?) { self.bytesPerSecond = bytesPerSecond }
 
-  /// Changes the limit. What was asked for is paid.
+  /// Changes the limit. Bytes that were already requested do not count against the new one.
   public mutating func change(to bytesPerSecond: UInt64?) {
     self = DownloadLimiter(bytesPerSecond: bytesPerSecond)
   }
 
-  /// The pace of a download, for one event.
+  /// Returns the pace of a download for one event.
   public func pace(of download: DownloadID, at now: Instant) -> RequestPace {
     guard let bytesPerSecond else { return RequestPace() }
     var pace = RequestPace(bytesPerSecond: bytesPerSecond, paidUntil: paidUntil)
@@ -113,7 +115,7 @@ public struct DownloadLimiter: Sendable {
       pace.othersInFlight += known.bytes
     }
     let mine = claims[download]?.since ?? now
-    // At a low limit a turn comes rarely.
+    // At a low limit a download's turn comes rarely.
     let patience = DownloadLimiter.waitMax + pace.time(for: ChunkLayout.wireLeafSize)
     for (other, claim) in claims where other != download && now - claim.renewed <= patience {
       pace.doOthersWait = true
@@ -132,7 +134,7 @@ public struct DownloadLimiter: Sendable {
     if pace.wasDenied { claims[download] = Claim(since: claims[download]?.since ?? now, renewed: now) }
   }
 
-  /// A download is over.
+  /// Forgets a download that has ended.
   public mutating func end(_ download: DownloadID) {
     inFlight[download] = nil
     claims[download] = nil

@@ -1,12 +1,12 @@
-// Values of settings that no download can run with. They may come from a file that a person wrote.
+// The check of a download's settings, which may come from a configuration file.
 
-/// A setting has a value that it cannot have.
+/// A setting with a value that is not allowed.
 public struct SettingFault: Error, Hashable, Sendable, CustomStringConvertible {
   /// The name of the property, such as `maxWorkers`.
   public let setting: String
-  /// Its value, as text.
+  /// The value, as text.
   public let value: String
-  /// The values that it can have, in words.
+  /// The allowed values, in words.
   public let wanted: String
 
   /// - `wanted`: follows "it must be".
@@ -14,16 +14,16 @@ public struct SettingFault: Error, Hashable, Sendable, CustomStringConvertible {
     (self.setting, self.value, self.wanted) = (setting, value, wanted)
   }
 
-  /// A sentence that says all of it.
+  /// A sentence with the setting, its value and the allowed values.
   public var description: String { "\(setting) is \(value): it must be \(wanted)" }
 
-  /// Nil if the value is in the range.
+  /// Returns nil if the value is in the range.
   public init?<Value: Comparable>(_ setting: String, _ value: Value, in range: ClosedRange<Value>) {
     guard !range.contains(value) else { return nil }
     self.init(setting, is: "\(value)", mustBe: "\(range.lowerBound) to \(range.upperBound)")
   }
 
-  /// Nil if the value is large enough.
+  /// Returns nil if the value is large enough.
   public init?<Value: Comparable>(_ setting: String, _ value: Value, atLeast least: Value) {
     guard value < least else { return nil }
     self.init(setting, is: "\(value)", mustBe: "\(least) or more")
@@ -31,10 +31,10 @@ public struct SettingFault: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension DownloadSettings {
-  /// Longer timeouts are no use, and times of the far future cannot be counted.
+  /// The longest timeout. Longer ones are of no use, and `Instant` cannot hold times in the far future.
   public static let chunkTimeoutMax = Duration.seconds(86_400)
 
-  /// The first setting that no download can run with; nil: all are right.
+  /// The first setting whose value is not allowed; nil if all values are.
   public var fault: SettingFault? {
     SettingFault("maxWorkers", maxWorkers, in: 1...1_024)
       ?? SettingFault("maxRetries", maxRetries, in: 0...1_000)
