@@ -1,13 +1,14 @@
-// Which questions of a local network a node answers: the asker must know the file, and be within the limits.
+// Which queries from a local network a node answers: the sender must prove that it knows the fileID, and stay within
+// the limits.
 import Content
 import Wire
 
-/// The limits of `Protocol/discovery.md`, counted. Only proven queries count against the answers, so that strangers
-/// without the fileID use up none. Addresses share both budgets.
+/// Counts the limits of `Protocol/discovery.md`. Only proven queries count against the answers, so that strangers
+/// without the fileID cannot use them up. All addresses share both budgets.
 public struct DiscoveryAnswers: Sendable {
-  /// Queries whose proof is checked, a second: a flood costs no more than this.
+  /// How many queries a second have their proof checked, which bounds the cost of a flood.
   static let checksPerSecondMax = 2_000
-  /// Of these, for one address: the queries of a machine that runs many downloads, each with several networks.
+  /// The part of these for one address: enough for a machine with many downloads on several networks.
   static let checksPerAddressMax = 64
 
   private let peer: PeerID
@@ -15,11 +16,11 @@ public struct DiscoveryAnswers: Sendable {
   private var checks: SharedBudget
   private var budget: SharedBudget
   private var answered: Set<[UInt8]> = []
-  /// The same, the oldest at `nextNonce` once it is full.
+  /// The nonces in `answered`, a ring whose oldest entry is at `nextNonce` once it is full.
   private var nonces: [[UInt8]] = []
   private var nextNonce = 0
 
-  /// For a node that listens on this port as this peer.
+  /// Makes the answers of a node that listens on this port as this peer.
   public init(peer: PeerID, port: UInt16, at now: Instant) {
     self.peer = peer
     self.port = port
@@ -30,8 +31,8 @@ public struct DiscoveryAnswers: Sendable {
       perAddressMax: ProtocolLimits.discoveryAnswersPerAddressMax, at: now)
   }
 
-  /// The answer to a datagram that came from an address of a local network; nil: silence. `keys`: those of the files
-  /// with this bucket.
+  /// Returns the answer to a datagram from an address of a local network; nil if the node stays silent. `keys`: returns
+  /// the keys of the files with this bucket.
   public mutating func answer(
     to bytes: [UInt8], from ip: [UInt8], at now: Instant, keys: (_ bucket: UInt16) -> [FileKey]
   ) -> [UInt8]? {

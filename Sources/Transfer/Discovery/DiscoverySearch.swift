@@ -1,48 +1,50 @@
 // When a download asks its local network for peers, and which answers it believes. Events and times go in, actions come
-// out; no I/O, no clock, no randomness of its own.
+// out. Does no I/O and reads no clock; random numbers come from the given generator.
 import Content
 import Wire
 
-/// Looks for peers of one file as long as the download has too few. Each find is a hint: the handshake decides.
+/// Looks for peers of one file while the download has too few. Each peer that it finds is a hint, which the handshake
+/// checks.
 public struct DiscoverySearch: Sendable {
   public enum Event: Sendable {
-    /// Came to a port of ours from this address of a local network.
+    /// A datagram came to a port of this node from this address of a local network.
     case datagram([UInt8], from: [UInt8], scope: UInt32)
-    /// A node of the same user on the same machine, as it says itself.
+    /// A node of the same user runs on the same machine. It announced itself; this is not verified.
     case localNode(PeerAddress, PeerID)
-    /// The download has so many peers and wants so many.
+    /// How many live peers the download has, and how many it wants.
     case peers(live: Int, wanted: Int)
     case timerFired
   }
 
   public enum Action: Hashable, Sendable {
-    /// Read which nodes run on this machine, and hand them in.
+    /// Read which nodes run on this machine, and report each as `localNode`.
     case look
     /// Take a query from `nextQuery` and send it to every local network.
     case ask
     case found(PeerAddress, PeerID)
-    /// The first phase is over: its peers were found.
+    /// The first phase is over. The peers that it found were reported before.
     case firstPhaseOver
   }
 
-  /// The waits after the first queries, then the longest wait each time. A network answers within milliseconds: the
-  /// first repeats are for lost datagrams and nodes that are starting, the later ones for nodes that come later.
+  /// The delays after the first queries; later ones are `discoveryIntervalMax`. A network answers within milliseconds:
+  /// the first repeats are for lost datagrams and nodes that are starting, the others for nodes that come later.
   static let delays: [Duration] = [.milliseconds(250), .milliseconds(750), .seconds(3), .seconds(12)]
-  /// The jitter of each delay, in either direction, so that downloads that start together do not keep asking together.
+  /// The jitter of each delay, up or down, so that downloads that start together do not keep asking together.
   static let jitter = 0.2
-  /// Looking costs the reading of a small folder.
+  /// The time between two `look` actions. Each one reads a small folder.
   static let lookInterval = Duration.milliseconds(500)
-  /// Once there is a peer.
+  /// The time between two `look` actions once the download has a peer.
   static let lookIntervalWithPeers = Duration.seconds(5)
-  /// Queries that are waited for.
+  /// How many queries may wait for answers at a time.
   public static let outstandingMax = 8
-  /// The limits of hints in all, and of one address: a host that knows the fileID can invent them.
+  /// The limits of found peers, in all and for one address: a host that knows the fileID can invent them.
   static let foundMax = 256
   static let foundPerAddressMax = 8
-  /// A download that waits for peers may look for days. It forgets its finds this often, so that the limits count those
-  /// of some minutes, and an address that has changed is found again.
+  /// A download that waits for peers may look for days. It forgets the found peers this often, so that the limits count
+  /// only recent ones, and a peer is reported again.
   static let foundInterval = Duration.seconds(120)
-  /// Answers whose proof is checked, per second: every host on the network can send answers with the right nonce.
+  /// How many answers a second have their proof checked: every host on the network can send answers with the right
+  /// nonce.
   static let checksPerSecondMax: UInt64 = 1_000
 
   private struct Hint: Hashable {
@@ -65,14 +67,14 @@ public struct DiscoverySearch: Sendable {
   private var outstanding: [(nonce: [UInt8], until: Instant)] = []
   private var found: Set<Hint> = []
   private var foundByIP: [[UInt8]: Int] = [:]
-  /// When the finds are forgotten; nil: never.
+  /// When the found peers are forgotten; nil: never.
   private var forgetsAt: Instant?
   private var actions = ActionQueue<Action>()
 
-  /// - `own`: the PeerID of this node, if other nodes can find it. It ignores its own answers.
-  /// - `firstPhase`: how long the download waits for it before it may give up.
-  /// - `asksNetwork`: false: only nodes of this machine are looked for.
-  /// - `asksAfter`: how long the named peers have before the network is asked.
+  /// - `own`: the PeerID of this node, whose own answers are ignored.
+  /// - `firstPhase`: how long the download waits for the search before it may give up.
+  /// - `asksNetwork`: whether the local networks are asked; if not, only nodes of this machine are found.
+  /// - `asksAfter`: the delay before the network is asked, so that named peers come first.
   /// - `isPatient`: whether the download waits for peers.
   /// - `generator`: for jitter.
   public init(
@@ -90,7 +92,7 @@ public struct DiscoverySearch: Sendable {
     forgetsAt = isPatient ? now + DiscoverySearch.foundInterval : nil
   }
 
-  /// When to hand in `.timerFired`; nil where nothing waits for a time.
+  /// When to hand in `.timerFired`; nil if no timer runs.
   public var deadline: Instant? { [askAt, lookAt, phaseEndsAt].compactMap { $0 }.min() }
 
   public mutating func nextAction() -> Action? { actions.takeFirst() }
@@ -104,7 +106,8 @@ public struct DiscoverySearch: Sendable {
     }
   }
 
-  /// The query of a round, made with 16 random bytes that were never used before.
+  /// Makes the query of a round.
+  /// - `nonce`: 16 random bytes that were never used before.
   public mutating func nextQuery(nonce: [UInt8], at now: Instant) -> DiscoveryQuery {
     outstanding.removeAll { $0.until <= now }
     if outstanding.count == DiscoverySearch.outstandingMax { outstanding.removeFirst() }
@@ -119,7 +122,7 @@ public struct DiscoverySearch: Sendable {
       forgetsAt = now + DiscoverySearch.foundInterval
       (found, foundByIP) = ([], [:])
     }
-    // The phase ends in a later call than a look, so that it ends after what the look has found.
+    // The phase never ends in the same call as a look, so that the nodes that the look finds are reported before.
     var isLooking = false
     if let due = lookAt, now >= due {
       lookAt = now + (live > 0 ? DiscoverySearch.lookIntervalWithPeers : DiscoverySearch.lookInterval)
@@ -152,7 +155,7 @@ public struct DiscoverySearch: Sendable {
       round = 0
       (askAt, lookAt) = (asksNetwork ? now : nil, now)
     } else if !wantedMore {
-      // A download at the border between enough and too few peers does not ask each time.
+      // A download that goes back and forth between enough and too few peers does not ask each time.
       lookAt = now + DiscoverySearch.lookIntervalWithPeers
       round = DiscoverySearch.delays.count
       if asksNetwork { askAt = now + ProtocolLimits.discoveryIntervalMax }

@@ -1,32 +1,33 @@
-// When the names of peers are looked up: at the start, and again and again while the download runs.
+// When the host names of peers are looked up: at the start, and repeatedly while the download runs.
 
 /// The result of a look-up.
 public enum LookupOutcome: Hashable, Sendable {
-  /// Addresses that were not known.
+  /// The look-up found new addresses.
   case news
   case nothingNew
   /// The name has no addresses now.
   case failed
 }
 
-/// Decides for the names of one download, by their index. A service that is scaled is followed: soon while peers are
-/// wanted or were lost, now and then while there are enough. Reads no clock and looks nothing up.
+/// Decides for the names of one download, by their index. Follows a service that is scaled up or down: names are looked
+/// up often while the download lacks peers or lost one, and rarely while it has enough. Reads no clock and looks
+/// nothing up.
 public struct LookupSchedule: Sendable {
-  /// From one look-up of a name to the next, while fewer peers are live than could be used.
+  /// The time between two look-ups of a name while the download wants more live peers.
   public static let interval: Duration = .seconds(5)
-  /// The interval doubles up to here, while peers are enough and nothing new comes.
+  /// The interval doubles up to this while the download has enough peers and finds no new addresses.
   public static let intervalMax: Duration = .seconds(30)
   /// The first interval after a peer was lost, and while none is live.
   public static let intervalInNeed: Duration = .seconds(1)
-  /// How long the start waits for names that do not resolve: a whole swarm often starts at once.
+  /// How long the start waits for names that do not resolve yet: a whole swarm often starts at once.
   public static let patience: Duration = .seconds(5)
-  /// Look-ups at a time, since each holds a thread.
+  /// How many look-ups are under way at a time. Each one blocks a thread.
   public static let underWayMax = 16
 
   private struct Name: Sendable {
     var endedAt: Instant?
     var hasResolved = false
-    /// Look-ups since the last news, loss, or want of peers.
+    /// Look-ups since the last one that found new addresses, a lost peer, or a lack of peers.
     var quietCount = 0
   }
 
@@ -37,8 +38,8 @@ public struct LookupSchedule: Sendable {
   private var underWay = 0
   private var due = DeadlineQueue<Int>()
 
-  /// - `names`: how many; all are due at once.
-  /// - `peersWanted`: with so many live there are enough.
+  /// - `names`: how many names there are. All are due at once.
+  /// - `peersWanted`: how many live peers are enough.
   public init(names count: Int, peersWanted: Int, at now: Instant) {
     names = Array(repeating: Name(), count: count)
     start = now
@@ -46,14 +47,14 @@ public struct LookupSchedule: Sendable {
     for name in names.indices { due.set(name, at: now) }
   }
 
-  /// When to ask again for `next` and `isSettled`; nil where nothing waits for a time.
+  /// When to call `next` and `isSettled` again; nil if no timer runs.
   public var deadline: Instant? {
     let next = underWay < LookupSchedule.underWayMax ? due.next : nil
     let isPatient = names.allSatisfy { $0.endedAt != nil } && !names.allSatisfy(\.hasResolved)
     return [next, isPatient && !isOver ? start + LookupSchedule.patience : nil].compactMap { $0 }.min()
   }
 
-  /// The name to look up now. It is then under way until `ended`.
+  /// Returns a name to look up now; nil if none is due. The look-up is under way until `ended`.
   public mutating func next(at now: Instant) -> Int? {
     guard underWay < LookupSchedule.underWayMax, let name = due.popDue(at: now) else { return nil }
     underWay += 1
@@ -68,7 +69,7 @@ public struct LookupSchedule: Sendable {
     due.set(name, at: now + interval(after: name, at: now))
   }
 
-  /// Sets how many peers serve now. Call it whenever the number may have changed.
+  /// Sets how many peers are live now. Call it whenever the number may have changed.
   public mutating func setLivePeers(_ count: Int, at now: Instant) {
     let before = livePeers
     livePeers = count
@@ -82,7 +83,8 @@ public struct LookupSchedule: Sendable {
     }
   }
 
-  /// Whether each name has a result, or the wait at the start is over. Once true it stays true.
+  /// Returns whether each name has resolved, or has a result and the wait at the start is over. Once true it stays
+  /// true.
   public mutating func isSettled(at now: Instant) -> Bool {
     if !isOver {
       let haveEnded = names.allSatisfy { $0.endedAt != nil }

@@ -1,12 +1,13 @@
 // A budget per second that many addresses share, so that a few of them cannot use all of it.
 
-/// Half of the budget is common; the other half is a reserve, from which each address takes at most one unit a second.
-/// While fewer addresses ask than the reserve has units, each of them gets at least that one. Reads no clock.
+/// Half of the budget is common. The other half is a reserve, from which each address takes at most one unit a second.
+/// While fewer addresses ask than the reserve has units, each of them gets at least one unit. Reads no clock.
 struct SharedBudget: Sendable {
-  /// Addresses that are remembered: 100 KiB. While so many were served within the last second, others get nothing.
+  /// How many addresses are remembered: 100 KiB. While so many were served within the last second, further ones get
+  /// nothing.
   static let addressesMax = 1_024
-  /// A full table is searched for addresses to forget this often at most: a flood from invented addresses must not cost
-  /// a search for each datagram.
+  /// The shortest time between two searches of a full table for addresses to forget: a flood from invented addresses
+  /// must not cost a search for each datagram.
   private static let forgetInterval = Duration.milliseconds(100)
   private static let reserveInterval = Duration.seconds(1)
 
@@ -30,7 +31,7 @@ struct SharedBudget: Sendable {
     forgetAt = now
   }
 
-  /// Takes one unit for an address; false if there is none for it now.
+  /// Takes one unit for an address. False if there is none for it now.
   mutating func take(_ ip: [UInt8], at now: Instant) -> Bool {
     guard var address = addresses[ip] ?? newcomer(at: now) else { return false }
     defer { addresses[ip] = address }
@@ -44,7 +45,7 @@ struct SharedBudget: Sendable {
     return common.take(upTo: 1, at: now) == 1
   }
 
-  /// Nil if there is no room for one more address.
+  /// Returns an entry for a new address. Nil if the table is full.
   private mutating func newcomer(at now: Instant) -> Address? {
     if addresses.count >= SharedBudget.addressesMax { forget(at: now) }
     guard addresses.count < SharedBudget.addressesMax else { return nil }
