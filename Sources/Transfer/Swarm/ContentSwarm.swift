@@ -1,18 +1,18 @@
-// The swarm of one content at one node: its peers, the chunks that each was promised, and which peers hear of which.
+// The swarm of one content at one node: its peers, the chunks promised to each, and which peers hear of which.
 import Content
 import Wire
 
-/// Every connection on which one content is open, in either direction. The node and the simulation run it alike. Not
-/// shared between threads.
+/// Follows every connection on which one content is open, in either direction. The node and the simulation both use it.
+/// Not shared between threads.
 public struct ContentSwarm: Sendable {
   /// The peer at the other end of a connection.
   public struct Peer: Sendable {
     public let id: PeerID
     /// 16 bytes, as in `PeerAddress`.
     public let ip: [UInt8]
-    /// The port that was dialled, or the one that the peer announced; nil or 0: it cannot be dialled.
+    /// The port that was dialled, or the one that the peer announced. Nil or 0: the peer cannot be dialled.
     public let port: UInt16?
-    /// The connection ends soon, since there is no place for it.
+    /// Whether the connection ends soon, because there is no place for it.
     public let isTurnedAway: Bool
 
     public init(id: PeerID, ip: [UInt8], port: UInt16?, isTurnedAway: Bool = false) {
@@ -22,13 +22,13 @@ public struct ContentSwarm: Sendable {
       self.isTurnedAway = isTurnedAway
     }
 
-    /// Other peers can fetch from it what it gets.
+    /// Whether other peers can dial the peer and fetch from it.
     var shares: Bool { port.map { $0 != 0 } ?? false }
   }
 
   private var promises: UploadPromises
   private var directory: PeerDirectory
-  /// Of the peers that share.
+  /// Chokes peers that share.
   private var choking = UploadChoking()
 
   public init(chunkCount: Int, generator: SeededGenerator) {
@@ -40,23 +40,23 @@ public struct ContentSwarm: Sendable {
 
   // MARK: Members
 
-  /// A peer has opened the content here.
-  /// - Returns: chunks that other peers were promised.
+  /// Enters a peer that has opened the content here.
+  /// - Returns: chunks that were promised to other peers.
   public mutating func join(_ member: ConnectionToken, _ peer: Peer, at now: Instant) -> [ChunkIndex] {
     directory.join(
       member, peer.id, ip: peer.ip, port: peer.port, isListener: true, isTurnedAway: peer.isTurnedAway, at: now)
-    // A peer that is turned away asks for nothing here.
+    // A peer that is turned away sends no requests here.
     if peer.isTurnedAway { return [] }
     if peer.shares { choking.join(member, at: now) }
     return promises.join(member, shares: peer.shares)
   }
 
-  /// A peer has the content, which this node fetches. Other peers hear of it.
+  /// Enters a peer from which this node fetches the content. Other peers hear of it.
   public mutating func meet(_ member: ConnectionToken, _ peer: Peer, at now: Instant) {
     directory.join(member, peer.id, ip: peer.ip, port: peer.port, isListener: false, at: now)
   }
 
-  /// The content is no longer open on the connection.
+  /// Removes a connection on which the content is no longer open.
   public mutating func leave(_ member: ConnectionToken, at now: Instant) {
     promises.leave(member)
     choking.leave(member)
@@ -65,46 +65,47 @@ public struct ContentSwarm: Sendable {
 
   // MARK: Requests
 
-  /// Whether the node takes a request for a chunk; if not, the peer asks again later.
-  /// - `isFull`: whether the upload is known to be all used.
+  /// Returns whether the node accepts a request for a chunk. If not, the peer asks again later.
+  /// - `isFull`: whether the node's upload is known to be full.
   public mutating func accepts(
     _ chunk: ChunkIndex, from member: ConnectionToken, isFull: Bool, at now: Instant
   ) -> Bool {
     choking.accepts(member, isFirst: promises.isFirst(member, of: chunk), isFull: isFull, at: now)
   }
 
-  /// The next piece for a peer waits. True if it goes before pieces of chunks that other peers were promised first.
+  /// Notes that the next piece for a peer waits. True if it goes before pieces of chunks that were promised to another
+  /// peer first.
   public mutating func waits(for chunk: ChunkIndex, _ member: ConnectionToken, isFull: Bool, at now: Instant) -> Bool {
     let isFirst = promises.isFirst(member, of: chunk)
     choking.waits(member, isFirst: isFirst, at: now)
-    // The node never chokes a peer that gives nothing to others, but such a peer does not go before those that give.
+    // The node never chokes a peer that serves no others, but such a peer does not go before peers that do.
     return isFirst || choking.knows(member) && choking.isImpatient(member, isFull: isFull, at: now)
   }
 
-  /// No piece waits for a peer.
+  /// Notes that no piece waits for a peer.
   public mutating func rests(_ member: ConnectionToken) { choking.rests(member) }
 
   // MARK: Promises
 
-  /// The node will send a chunk. True if the other peers hear of it.
+  /// Notes that the node will send a chunk. True if the other peers should hear of it.
   public mutating func promise(_ chunk: ChunkIndex, to member: ConnectionToken) -> Bool {
     promises.promise(chunk, to: member)
   }
 
-  /// Leaves of a chunk left for a peer.
+  /// Counts leaves of a chunk that were sent to a peer.
   public mutating func sent(_ leafCount: Int, of chunk: ChunkIndex, to member: ConnectionToken) {
     promises.sent(leafCount, of: chunk, to: member)
   }
 
-  /// A peer waits for nothing more of a chunk.
-  /// - `leafCount`: of the whole chunk.
+  /// Notes that a peer waits for no more leaves of a chunk.
+  /// - `leafCount`: the leaves of the whole chunk.
   public mutating func settle(_ chunk: ChunkIndex, of member: ConnectionToken, leafCount: Int) {
     promises.settle(chunk, of: member, leafCount: leafCount)
   }
 
-  // MARK: Peers hear of one another
+  // MARK: Introductions
 
-  /// What to tell some members, or all, about other peers now.
+  /// Returns the peers to announce to some members, or all, now.
   public mutating func introductions(
     to members: Set<ConnectionToken>? = nil, at now: Instant
   ) -> [(member: ConnectionToken, entries: [PeerExchange.Entry])] {

@@ -1,17 +1,18 @@
-// What a node has of a file and can offer to other peers: verified leaves, and the hashes that prove them.
+// The leaves of a file that a node can offer to other peers, and the hashes that prove them.
 import Content
 import Wire
 
-/// Leaves are offered once the node can prove them: their chunk is whole, or its leaf hashes are at hand. The memory
-/// for hashes is bounded, whatever order the leaves come in.
+/// Verified leaves are offered once the node can prove them: their chunk is whole, or its leaf hashes are known. The
+/// memory for hashes is bounded, in whatever order the leaves come.
 public struct LocalAvailability: Sendable {
-  /// At most this many unfinished chunks keep their leaf hashes, 2 KiB each. Leaves of other chunks are offered when
-  /// the chunk is whole.
+  /// How many unfinished chunks keep their leaf hashes, 2 KiB each. Leaves of other chunks are offered when the chunk
+  /// is whole.
   public static let unfinishedHashesMax = 4096
-  /// At most this many whole chunks keep their leaf hashes, the latest ones. The node hashes other chunks again.
+  /// How many whole chunks, the latest ones, keep their leaf hashes. The node hashes other chunks again.
   public static let wholeHashesMax = 4096
-  /// Between two announcements. A peer then waits for no whole chunk, and the frames cost a crowd little: with 5 ms, and
-  /// announcements of rare chunks alone, crowds of 6 to 100 peers were not faster.
+  /// The time between two announcements. It is short enough that a peer need not wait for a whole chunk, and the frames
+  /// cost a crowd little. Crowds of 6 to 100 peers were not faster with 5 ms, nor with announcements of rare chunks
+  /// only.
   public static let newsInterval: Duration = .milliseconds(50)
 
   /// A chunk that is not whole.
@@ -24,7 +25,7 @@ public struct LocalAvailability: Sendable {
   public let layout: ChunkLayout
   /// One bit for each chunk, most significant first, as in BITMAP.
   private var wholeBits: [UInt8]
-  /// Chunks that are whole.
+  /// How many chunks are whole.
   public private(set) var wholeCount = 0
   private var parts: [ChunkIndex: Part] = [:]
   private var unfinishedHashesCount = 0
@@ -32,12 +33,12 @@ public struct LocalAvailability: Sendable {
   /// The chunks in `wholeHashes`: a ring whose oldest entry is at `oldest` once it is full.
   private var wholeOrder: [ChunkIndex] = []
   private var oldest = 0
-  /// Leaves that are offered and not announced yet.
+  /// Offered leaves that are not announced yet.
   private var news: [ChunkIndex: UInt64] = [:]
-  /// No announcement is made before then.
+  /// When the next announcement may be made.
   private var quietUntil = Instant(nanoseconds: .min)
 
-  /// - `isComplete`: the node has the whole file already.
+  /// - `isComplete`: whether the node has the whole file already.
   public init(_ layout: ChunkLayout, isComplete: Bool = false) {
     self.layout = layout
     wholeBits = Array(repeating: 0, count: (layout.chunkCount + 7) / 8)
@@ -45,16 +46,16 @@ public struct LocalAvailability: Sendable {
     for chunk in 0..<layout.chunkCount { setWhole(ChunkIndex(UInt32(chunk))) }
   }
 
-  /// Whether anything is offered.
+  /// Whether any leaf is offered.
   public var hasAny: Bool { wholeCount > 0 || isComplete || parts.values.contains { $0.offered != 0 } }
 
   public var isComplete: Bool { wholeCount == layout.chunkCount }
 
-  /// When peers hear of leaves that are new; nil if none are.
+  /// When to announce the new leaves; nil if there are none.
   public var newsDeadline: Instant? { news.isEmpty ? nil : quietUntil }
 
-  /// Leaves of a chunk of the content were verified and written. `leafHashes`: all verified leaf hashes of the chunk, if
-  /// they are at hand. The listing of a folder may have them too.
+  /// Adds leaves that were verified and written. `leafHashes`: all leaf hashes of the chunk, verified, if they are
+  /// known. The listing of a folder may have them too.
   public mutating func add(_ mask: UInt64, of chunk: ChunkIndex, leafHashes: [Digest]? = nil) {
     guard layout.contains(chunk), !isWhole(chunk) else { return }
     let all = layout.leaves(of: chunk).mask
@@ -91,17 +92,17 @@ public struct LocalAvailability: Sendable {
 
   // MARK: Asked by peers
 
-  /// Whether leaves are offered; chunk and leaves may be any.
+  /// Returns whether leaves are offered. The chunk and leaves need not exist.
   public func offers(_ leaves: LeafRange, of chunk: ChunkIndex) -> Bool {
     guard layout.contains(chunk) else { return false }
     let mask = isWhole(chunk) ? layout.leaves(of: chunk).mask : parts[chunk]?.offered ?? 0
     return leaves.mask & ~mask == 0
   }
 
-  /// The hashes of all leaves of a chunk, if they are kept.
+  /// Returns the hashes of all leaves of a chunk; nil if they are not kept.
   public func leafHashes(of chunk: ChunkIndex) -> [Digest]? { parts[chunk]?.leafHashes ?? wholeHashes[chunk] }
 
-  /// What is offered of a chunk that is not whole.
+  /// The offered leaves of a chunk that is not whole.
   public struct Offered: Hashable, Sendable {
     /// The leaves, bit 0 the first.
     public let mask: UInt64
@@ -109,7 +110,7 @@ public struct LocalAvailability: Sendable {
     public let leafHashes: [Digest]
   }
 
-  /// Nil if the chunk is whole, or none of its leaves is offered.
+  /// Returns the offered leaves of an unfinished chunk. Nil if the chunk is whole, or none of its leaves is offered.
   public func unfinished(_ chunk: ChunkIndex) -> Offered? {
     guard let part = parts[chunk], let leafHashes = part.leafHashes, part.offered != 0 else { return nil }
     return Offered(mask: part.offered, leafHashes: leafHashes)
@@ -124,15 +125,16 @@ public struct LocalAvailability: Sendable {
     oldest = (oldest + 1) % wholeOrder.count
   }
 
-  // MARK: Told to peers
+  // MARK: Announcements
 
-  /// All that is offered.
+  /// All offered chunks and leaves.
   public var offer: HeldParts {
     HeldParts(
       wholeChunks: wholeBits, runs: parts.sorted { $0.key < $1.key }.flatMap { LeafRun.runs(of: $1.offered, in: $0) })
   }
 
-  /// The leaves that became available since the last call, for every peer that has the file open here.
+  /// Returns the leaves that became available since the last call. The caller announces them to every peer that has the
+  /// file open here.
   public mutating func takeNews(at now: Instant) -> [LeafRun] {
     defer { (news, quietUntil) = ([:], now + LocalAvailability.newsInterval) }
     return news.sorted { $0.key < $1.key }.flatMap { LeafRun.runs(of: $1, in: $0) }
@@ -140,7 +142,7 @@ public struct LocalAvailability: Sendable {
 }
 
 extension LeafRun {
-  /// The leaves of a mask, bit 0 the first, as the fewest runs.
+  /// Returns the leaves of a mask, bit 0 the first, as the fewest runs.
   public static func runs(of mask: UInt64, in chunk: ChunkIndex) -> [LeafRun] {
     var runs: [LeafRun] = []
     var rest = mask

@@ -3,26 +3,26 @@ import Wire
 
 /// The peers of one file that this node has shaken hands with, in either direction. Not shared between threads.
 public struct PeerDirectory: Sendable {
-  /// Entries of one message.
+  /// The most entries of one message.
   static let entriesMax = ProtocolLimits.peersMax
-  /// Entries for a peer that is turned away: as many as a peer keeps of one source. In a large crowd most peers are
-  /// turned away, and each entry takes upload from the other peers.
+  /// The most entries for a peer that is turned away: as many as a peer keeps of one source. In a large crowd most
+  /// peers are turned away, and each entry takes upload from the other peers.
   static let entriesForTurnedAwayMax = PeerBook.addressesPerSourceMax
-  /// Between two messages to one peer.
+  /// The time between two messages to one peer.
   public static let interval: Duration = .seconds(60)
-  /// If there is no new peer for a member, its next look comes after this long. Otherwise, in a crowd of peers that
-  /// cannot be dialled, each newcomer would cost every member a look at all others.
+  /// If there is no new peer for a member, the next search for it comes after this time. Otherwise, in a crowd of peers
+  /// that cannot be dialled, each newcomer would cost a search for every member.
   static let pauseWithoutEntries: Duration = .seconds(5)
-  /// At most this many members are remembered. More would help no peer.
+  /// How many members are remembered. More would help no peer.
   static let membersMax = 4096
-  /// How many of the latest peers that a member heard of are remembered: 1 KiB for each member. A member that heard of
-  /// more has no places for them, and may hear of the first ones again.
+  /// How many of the latest peers that a member heard of are remembered: 1 KiB for each member. A member has no room to
+  /// connect to more, and may hear of the first ones again.
   static let toldMax = 128
   /// How many of the latest peers that were turned away are named to others for a while. In a crowd without free places
-  /// these peers have room.
+  /// these peers still have room.
   static let turnedAwayMax = 64
   static let turnedAwayTime: Duration = .seconds(60)
-  /// Of these, the peers of one address group at most: one host cannot be all that other peers hear of.
+  /// How many of these may belong to one address group, so that other peers do not hear of one host only.
   static let turnedAwayPerHostMax = 8
 
   private struct Record: Sendable {
@@ -32,18 +32,18 @@ public struct PeerDirectory: Sendable {
     let host: PackedIP
     let group: AddressGroup
     let reach: AddressReach?
-    /// Nil where it cannot be dialled.
+    /// Nil if the peer cannot be dialled.
     let port: UInt16?
-    /// Whether it hears of other peers.
+    /// Whether the peer hears of other peers.
     let isListener: Bool
-    /// Whether this node has no room for it.
+    /// Whether this node has no room for the peer.
     let isTurnedAway: Bool
-    /// When it may hear of more peers.
+    /// When the peer may hear of more peers.
     var due: Instant
-    /// The marks of the latest peers that it heard of, at most `toldMax`. If two peers have the same mark, the second
-    /// is not named.
+    /// The marks of the latest peers that this one heard of, at most `toldMax`. If two peers have the same mark, the
+    /// second is not named.
     private(set) var told: [UInt64]
-    /// How many peers had joined at its last look.
+    /// How many peers had joined at the last search for this peer.
     var seen = 0
 
     mutating func wasTold(about entries: [PeerExchange.Entry]) {
@@ -52,7 +52,7 @@ public struct PeerDirectory: Sendable {
     }
   }
 
-  /// In order of joining.
+  /// The members in the order of joining.
   private var records = OrderedTable<ConnectionToken, Record>()
   /// Peers that were turned away and have left, and until when they are named.
   private var turnedAway: [(record: Record, until: Instant)] = []
@@ -63,13 +63,13 @@ public struct PeerDirectory: Sendable {
 
   public var count: Int { records.count }
 
-  /// How many peers the node remembers to have named to a member.
+  /// Returns how many peers that a member heard of are remembered.
   func toldCount(of member: ConnectionToken) -> Int { records[member]?.told.count ?? 0 }
 
-  /// A peer has or wants the file.
-  /// - `port`: where it can be dialled: the port that was dialled, or the one that it announced; nil or 0: nowhere.
-  /// - `isListener`: it has opened the file here, so it may hear of other peers.
-  /// - `isTurnedAway`: its connection ends soon, since this node has no room for it.
+  /// Enters a peer that has or wants the file.
+  /// - `port`: the port that was dialled, or the one that the peer announced; nil or 0: the peer cannot be dialled.
+  /// - `isListener`: the peer has opened the file here, so it may hear of other peers.
+  /// - `isTurnedAway`: the connection ends soon, because this node has no room for it.
   public mutating func join(
     _ member: ConnectionToken, _ peer: PeerID, ip: [UInt8], port: UInt16?, isListener: Bool, isTurnedAway: Bool = false,
     at now: Instant
@@ -95,7 +95,7 @@ public struct PeerDirectory: Sendable {
     turnedAway.append((record, now + PeerDirectory.turnedAwayTime))
   }
 
-  /// What to tell some members, or all, about other peers now.
+  /// Returns the messages about other peers to send to some members, or all, now.
   public mutating func messages(
     to members: Set<ConnectionToken>? = nil, at now: Instant
   ) -> [(member: ConnectionToken, entries: [PeerExchange.Entry])] {
@@ -118,7 +118,7 @@ public struct PeerDirectory: Sendable {
     return messages
   }
 
-  /// Half of the entries are peers that were turned away, if there are enough.
+  /// Returns the entries for a member. Up to half of them are peers that were turned away.
   private mutating func entries(for listener: Record, _ entriesMax: Int, at now: Instant) -> [PeerExchange.Entry] {
     guard let reach = listener.reach else { return [] }
     var seen = Set(listener.told)

@@ -1,28 +1,28 @@
-// Decides which requests a source answers BUSY, so that chunks that no other peer has go first.
+// Which requests a source answers BUSY, so that chunks that no other peer has go first.
 
-/// Chokes readers of one file at one source, as BitTorrent calls it: a choked reader is told to ask again later. Only
-/// readers that share what they get are choked. Not shared between threads.
+/// Chokes readers of one file at one source, as BitTorrent calls it: a choked reader gets BUSY, and asks again later.
+/// Only readers that share are choked. Not shared between threads.
 ///
 /// The upload of the source limits a crowd. While chunks that were promised to no other reader (`UploadPromises`) fill
-/// the upload, the source refuses requests for other chunks: the reader that was promised them soon gives them. The
-/// source does not know whether a reader has another peer to ask. So it refuses no reader for long, nor for more than
-/// half of the time.
+/// the upload, the source refuses requests for other chunks: the reader that was promised such a chunk soon serves it.
+/// The source does not know whether a reader has another peer to ask. So it refuses no reader for long, nor for more
+/// than half of the time.
 public struct UploadChoking: Sendable {
   /// When a choked reader may ask this source again. It may ask another peer at once.
   public static let retryAfterMilliseconds: UInt32 = 100
-  /// Readers whose requests wait while the upload is known to be full. The next reader probably gets its chunk sooner
-  /// from another peer.
+  /// How many readers may have waiting requests while the upload is known to be full. A further reader probably gets
+  /// its chunk sooner from another peer.
   public static let readersMax = 8
-  /// A reader is choked for at most this long at a stretch, and again only after as long without. A reader with no
-  /// other source waits far longer before it gives this one up.
+  /// A reader is choked for at most this long without a break, and again only after a break of the same length. A
+  /// reader without another source waits far longer before it gives this one up.
   static let patienceMax: Duration = .seconds(10)
-  /// The most of it while the upload may have room. A new reader starts with none of it.
+  /// The longest choking while the upload may have room. A new reader starts with none of this time.
   static let patienceWithRoomMax: Duration = .seconds(1)
   /// A reader that has taken nothing for this long does not keep others choked.
   static let stalledAfter: Duration = .seconds(2)
 
   private static let withRoomMin = patienceMax - patienceWithRoomMax
-  /// The patience that a reader must have left to be choked.
+  /// Returns the patience that a reader must have left to be choked.
   private static func leftMin(isFull: Bool) -> Duration {
     (isFull ? .zero : withRoomMin) + .milliseconds(Int64(retryAfterMilliseconds))
   }
@@ -30,7 +30,7 @@ public struct UploadChoking: Sendable {
   private struct Patience: Sendable {
     var left: Duration
     var counted: Instant
-    /// Whether it was told to ask again and has not yet.
+    /// Whether the reader was refused and has not asked again yet.
     var isPutOff = false
 
     func left(at now: Instant) -> Duration {
@@ -49,35 +49,35 @@ public struct UploadChoking: Sendable {
 
   public init() {}
 
-  /// A reader has opened the file: from now on its time counts.
+  /// Enters a reader that has opened the file. Its patience grows from now on.
   public mutating func join(_ reader: ConnectionToken, at now: Instant) {
     if patience[reader] == nil { patience[reader] = Patience(left: UploadChoking.withRoomMin, counted: now) }
   }
 
-  /// The reader has gone.
+  /// Removes a reader that has gone.
   public mutating func leave(_ reader: ConnectionToken) {
     patience[reader] = nil
     waits[reader] = nil
   }
 
-  /// A piece waits for a reader, which has taken all that was sent before.
+  /// Notes that a piece waits for a reader, which has taken all earlier pieces.
   /// - `isFirst`: whether the chunk of the piece was promised to no other reader before.
   public mutating func waits(_ reader: ConnectionToken, isFirst: Bool, at now: Instant) {
     if patience[reader] != nil { waits[reader] = Wait(isFirst: isFirst, moved: now) }
   }
 
-  /// No piece waits for a reader.
+  /// Notes that no piece waits for a reader.
   public mutating func rests(_ reader: ConnectionToken) { waits[reader] = nil }
 
-  /// Whether a reader has joined, and has not gone.
+  /// Returns whether a reader has joined and has not left.
   public func knows(_ reader: ConnectionToken) -> Bool { patience[reader] != nil }
 
-  /// Whether a reader is not choked, whatever it asks for. Always true for a reader that has not joined.
+  /// Returns whether a reader is not choked, whatever it asks for. Always true for a reader that has not joined.
   public func isImpatient(_ reader: ConnectionToken, isFull: Bool, at now: Instant) -> Bool {
     patience[reader].map { $0.left(at: now) < UploadChoking.leftMin(isFull: isFull) } ?? true
   }
 
-  /// Whether the source accepts a request. If not, the reader asks again later.
+  /// Returns whether the source accepts a request. If not, the reader asks again later.
   /// - `isFirst`: whether the chunk was promised to no other reader before.
   /// - `isFull`: whether the upload is known to be full.
   public mutating func accepts(_ reader: ConnectionToken, isFirst: Bool, isFull: Bool, at now: Instant) -> Bool {

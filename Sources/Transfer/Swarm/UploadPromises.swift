@@ -1,20 +1,21 @@
-// Which reader a source has promised each chunk of one file, so that it can tell the other readers.
+// Which reader each chunk of one file was promised to at a source, so that the source can announce it to the other
+// readers.
 import Content
 import Wire
 
-/// Each chunk has at most one first reader: of the connected readers that share, the one that was promised the chunk
-/// first and that has most of it or waits for it. A reader that asks for a few leaves, or cancels, claims nothing. Not
-/// shared between threads.
+/// Each chunk has at most one first reader: the connected reader that shares, was promised the chunk first, and has at
+/// least half of it or waits for it. A reader that asks for a few leaves, or cancels, does not stay the first reader.
+/// Not shared between threads.
 public struct UploadPromises: Sendable {
-  /// For each chunk a place in `readers` plus 1, or 0: no reader. Created when there are two readers.
+  /// For each chunk, the place of its first reader in `readers` plus 1, or 0 if it has none.
   private var owners: [UInt16]
-  /// For each chunk: leaves sent to its first reader.
+  /// For each chunk, the leaves sent to its first reader.
   private var sent: [UInt8]
-  /// For each chunk: whether the other readers heard of the promise. They hear of it once, whichever reader gets the
+  /// For each chunk, whether the other readers heard of a promise. They hear of one promise, whichever reader gets the
   /// chunk.
   private var isTold: [Bool]
   private var readers: [ConnectionToken?] = []
-  /// Readers that do not share. No other reader can fetch from them what they were promised.
+  /// Readers that do not share. No other reader can fetch their chunks from them.
   private var takers: Set<ConnectionToken> = []
 
   public init(chunkCount: Int) {
@@ -25,7 +26,7 @@ public struct UploadPromises: Sendable {
 
   public var readerCount: Int { readers.count { $0 != nil } }
 
-  /// A connection opened the file. Returns the chunks that were promised to other readers.
+  /// Enters a connection that opened the file. Returns the chunks that were promised to other readers.
   /// - `shares`: whether other peers can fetch from this reader.
   public mutating func join(_ reader: ConnectionToken, shares: Bool = true) -> [ChunkIndex] {
     if readers.contains(reader) { return [] }
@@ -39,9 +40,9 @@ public struct UploadPromises: Sendable {
     return promised
   }
 
-  /// A connection ended: its chunks have no first reader any more. The other readers hear of the next promise of a
-  /// chunk only if this reader took half of it. Else a stranger that connects and leaves could make the source send
-  /// each promise again.
+  /// Removes a connection that ended. Its chunks have no first reader any more. The other readers hear of the next
+  /// promise of a chunk only if this reader took half of it. Else a stranger that connects and leaves could make the
+  /// source announce each promise again.
   public mutating func leave(_ reader: ConnectionToken) {
     guard let place = readers.firstIndex(of: reader) else { return }
     readers[place] = nil
@@ -52,13 +53,14 @@ public struct UploadPromises: Sendable {
     }
   }
 
-  /// Leaves of a chunk were sent to a reader.
+  /// Counts leaves of a chunk that were sent to a reader.
   public mutating func sent(_ leafCount: Int, of chunk: ChunkIndex, to reader: ConnectionToken) {
     guard let index = index(of: chunk, ownedBy: reader) else { return }
     sent[index] = UInt8(min(Int(sent[index]) + leafCount, Int(UInt8.max)))
   }
 
-  /// A reader no longer waits for a chunk. If it has less than half of it, the chunk has no first reader any more.
+  /// Notes that a reader no longer waits for a chunk. If it got less than half of it, the chunk has no first reader any
+  /// more.
   /// - `leafCount`: the leaves of the whole chunk.
   public mutating func settle(_ chunk: ChunkIndex, of reader: ConnectionToken, leafCount: Int) {
     guard let index = index(of: chunk, ownedBy: reader), 2 * Int(sent[index]) < leafCount else { return }
@@ -71,15 +73,15 @@ public struct UploadPromises: Sendable {
     return index
   }
 
-  /// Whether the chunk was promised to no other reader before.
+  /// Returns whether no other reader is the first reader of the chunk.
   public func isFirst(_ reader: ConnectionToken, of chunk: ChunkIndex) -> Bool {
     let index = Int(chunk.rawValue)
     guard index < owners.count, owners[index] != 0 else { return true }
     return readers[Int(owners[index]) - 1] == reader
   }
 
-  /// The source will send a chunk. True if it was promised to no other reader before: then the other readers hear of
-  /// it.
+  /// Notes that the source will send a chunk. True if the caller announces this promise to the other readers: it is the
+  /// first one of the chunk.
   public mutating func promise(_ chunk: ChunkIndex, to reader: ConnectionToken) -> Bool {
     let index = Int(chunk.rawValue)
     guard index < owners.count, owners[index] == 0, !takers.contains(reader),
