@@ -4,10 +4,10 @@
 public struct ConnectionPlaces: Hashable, Sendable {
   /// Established connections, unless configured otherwise. The memory of a node suffices if half of them are sending.
   public static let establishedStandard = 1_024
-  /// Most half-open connections. With handshakes of 0.2 s, so many are more handshakes a second than a processor can
-  /// do.
+  /// The most half-open connections. If a handshake takes 0.2 s, they allow more handshakes a second than a processor
+  /// can do.
   static let halfOpenMax = 1_024
-  /// Fewest half-open connections if descriptors suffice: a few slow handshakes at a time.
+  /// The fewest half-open connections, if descriptors suffice: enough for a few slow handshakes at a time.
   static let halfOpenMin = 8
   /// Connections over the limit that stay until they have opened a file and the node has sent them other peers that
   /// have it.
@@ -21,7 +21,7 @@ public struct ConnectionPlaces: Hashable, Sendable {
   public let turnedAway: Int
   public let lingering: Int
 
-  /// The places that fit.
+  /// Divides the descriptors among the places.
   /// - `wanted`: established connections; nil: `establishedStandard`. If not all fit, fewer are granted, at least 1.
   /// - `descriptors`: how many the connections may use. Fewer than 8 count as 8.
   public init(established wanted: Int?, descriptors: Int) {

@@ -8,7 +8,7 @@ public struct ConnectionUse: Sendable {
   /// When the use last became `nothingOpen` or `busy`, or when the peer last waited for something.
   private var usedAt: Instant
 
-  /// The connection is admitted.
+  /// Begins when the connection is admitted.
   public init(at now: Instant) { usedAt = now }
 
   /// Updates `use`. Call it after each event. True if `use` has changed.

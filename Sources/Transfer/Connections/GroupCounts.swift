@@ -1,6 +1,7 @@
 // How many connections each address group has, and how many the group with the most has.
 
-/// Counts by address group. Every change and the maximum take constant time, so that a flood of newcomers costs no scan.
+/// Counts by address group. Every change and the maximum take constant time, so that a flood of newcomers costs no
+/// scan.
 struct GroupCounts: Sendable {
   private var counts: [AddressGroup: Int] = [:]
   /// Element n: how many groups have n connections. Element 0 is not used.

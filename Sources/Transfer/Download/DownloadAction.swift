@@ -7,7 +7,7 @@ public enum DisconnectReason: Hashable, Sendable { case banned, duplicate, done 
 
 /// Why a chunk is tried again.
 public enum RetryReason: Hashable, Sendable {
-  /// It was not verified within `chunkTimeout`.
+  /// The chunk was not verified within `chunkTimeout`.
   case timeout
   /// The connection ended while the request was first in line.
   case connectionLost(LossReason)

@@ -58,7 +58,7 @@ public struct DownloadExplanation: Sendable {
     best = stats.peers.filter { $0.bytesPerSecond > 0 && !$0.isBanned }.max { $0.bytesPerSecond < $1.bytesPerSecond }
     var limits = stats.bytes == 0 ? [] : DownloadExplanation.limits(of: stats, best: best, maxWorkers: maxWorkers)
     if let limit = downloadLimit, DownloadExplanation.isHeldBack(stats, by: limit) {
-      // Workers that wait for the download limit count as waiting for peers.
+      // A worker that waits for the download limit is counted under these two waits.
       limits.removeAll { if case .holders = $0 { true } else if case .ending = $0 { true } else { false } }
       limits.insert(.setting(limit), at: 0)
     }

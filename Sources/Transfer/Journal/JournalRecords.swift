@@ -5,8 +5,8 @@ import Wire
 
 /// The header of a journal: it names the file that the journal belongs to.
 ///
-/// `"p2pnode journal\n" | version u8 | kind u8 | fileID 32 B | length u64 | root 32 B | name length u8 | name | SHA-256 of
-/// all before`, integers big-endian.
+/// `"p2pnode journal\n" | version u8 | kind u8 | fileID 32 B | length u64 | root 32 B | name length u8 | name | SHA-256
+/// of all before`, integers big-endian.
 public struct JournalHeader: Hashable, Sendable {
   static let magic = Array("p2pnode journal\n".utf8)
   static let version: UInt8 = 1

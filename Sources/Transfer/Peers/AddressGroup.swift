@@ -1,7 +1,7 @@
 // The group of IP addresses that one host can use at no cost. Limits and turns count by group.
 
-/// An IPv4 address, or the first 64 bits of an IPv6 address. A network gives each host at least a /64 (RFC 4291, section
-/// 2.5.4), so one host can use any of the 2^64 addresses below it.
+/// An IPv4 address, or the first 64 bits of an IPv6 address. A network gives each host at least a /64 (RFC 4291,
+/// section 2.5.4), so one host can use any of the 2^64 addresses below it.
 public struct AddressGroup: Hashable, Sendable {
   /// The first 64 bits of an IPv6 address; 0 for IPv4.
   private let network: UInt64

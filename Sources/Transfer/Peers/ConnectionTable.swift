@@ -10,7 +10,8 @@ struct LostConnection: Sendable {
   let group: AddressGroup?
 }
 
-/// An array with accessors for the parts: reading a part of a value in a dictionary copies the value, which is large here.
+/// An array with accessors for parts of a connection. To read a part of a value in a dictionary copies the whole value,
+/// which is large here.
 struct ConnectionTable: Sendable {
   /// How many lost connections are remembered: their last blocks may not be verified yet.
   static let lostMax = 256

@@ -5,8 +5,8 @@ struct ChunkSet: Sendable {
   let capacity: Int
   private(set) var count = 0
   private var words: [UInt64]
-  /// Where each level starts in `words`; level 0 holds the members, the last level is one word. Five levels are enough for
-  /// 2^30 members.
+  /// Where each level starts in `words`; level 0 holds the members, the last level is one word. Five levels are enough
+  /// for 2^30 members.
   private let starts: [5 of Int]
   private let levelCount: Int
 

@@ -132,8 +132,8 @@ extension DownloadState {
     for item in rounds.underWay { settleRound(of: item, at: now) }
   }
 
-  /// Ends a round if each member has failed, has left or has nothing of what is missing. This spends a retry and starts
-  /// the delay.
+  /// Ends a round if each member has failed, has left or has none of the missing leaves. Spends a retry, unless a peer
+  /// may still help, and starts the delay.
   mutating func settleRound(of item: FetchItem, at now: Instant) {
     guard phase != .ended, isUnasked(item), let round = rounds[item], let members = round.members,
       rounds.isOver(item, canGive: { holds($0, item) && !peers[$0].onlyRefuses }),

@@ -60,8 +60,8 @@ struct FailureHistory: Sendable {
   }
 }
 
-/// The histories of the items that failed or were given back and are still wanted, and the delay after each round. Empty
-/// in a download without trouble.
+/// The histories of the items that failed or were given back and are still wanted, and the delay after each round.
+/// Empty in a download without trouble.
 struct RetryRounds: Sendable {
   private var histories: [FetchItem: FailureHistory] = [:]
   /// Items that were given back before they failed, the oldest first.

@@ -4,8 +4,8 @@ import Wire
 
 /// A content that this end has opened at the other end, or is opening there.
 struct FetchedContent: Sendable {
-  /// Entries of HAVE, PROMISED and PEERS that are accepted for each chunk. Each leaf may be announced once, and a chunk
-  /// may be promised again when the peer that it was promised to leaves.
+  /// How many entries of HAVE, PROMISED and PEERS are accepted for each chunk. Each leaf may be announced once, and a
+  /// chunk may be promised again when the peer that it was promised to leaves.
   static let newsPerChunk = 68
   static let newsMin = 4_096
 

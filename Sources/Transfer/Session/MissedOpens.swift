@@ -3,7 +3,7 @@ import Wire
 
 /// The OPENs of one connection that name no file here. A peer that tries many gets few answers, and no answer is lost.
 struct MissedOpens: Sendable {
-  /// OPENs that are answered at once after a pause.
+  /// How many OPENs are answered at once after a pause.
   static let atOnceMax = UInt64(ProtocolLimits.missedOpensAtOnce)
   /// How many further OPENs are answered each second.
   static let perSecond: UInt64 = 1

@@ -40,7 +40,7 @@ public struct PeerSession: Sendable {
   var upload = UploadState()
   var served: [FileHandle: OpenFile] = [:]
   var opens = UnansweredOpens()
-  /// A PONG is sealed and has not left.
+  /// Whether a PONG is sealed and has not left.
   private var isPongWaiting = false
   /// Pages that the peer asked for and that are not sent yet.
   var pagesWaiting: [PageGet] = []

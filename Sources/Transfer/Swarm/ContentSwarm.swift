@@ -28,7 +28,7 @@ public struct ContentSwarm: Sendable {
 
   private var promises: UploadPromises
   private var directory: PeerDirectory
-  /// Chokes peers that share.
+  /// The choking of the peers that share.
   private var choking = UploadChoking()
 
   public init(chunkCount: Int, generator: SeededGenerator) {

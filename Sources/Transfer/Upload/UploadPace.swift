@@ -2,7 +2,8 @@
 // time.
 
 /// Senders take turns, so a connection's own pace is its fair share of the uplink, or what the peer itself can take.
-/// This pace bounds the promises of all connections together, and a peer that does not read slows no other peer.
+/// Limiting each connection by its own pace bounds the promises of all connections together, and a peer that does not
+/// read slows no other peer.
 public struct UploadPace: Sendable {
   /// The node refuses requests that it cannot send within this time. It is far shorter than the timeout of a request.
   public static let waitMax: Duration = .seconds(8)

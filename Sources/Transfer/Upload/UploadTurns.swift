@@ -20,8 +20,7 @@ public struct UploadTurns: Sendable {
   private struct Lane: Sendable {
     /// The groups, each once, in the order of their turns.
     private var ring: [AddressGroup] = []
-    /// The waiting connections of each group, in the order of their turns. The list of a group without any may be
-    /// empty.
+    /// The waiting connections of each group, in the order of their turns. A group without any may keep an empty list.
     private var readers: [AddressGroup: [ConnectionToken]] = [:]
     /// How many times in a row another group went before the first group of the ring.
     private var passes = 0

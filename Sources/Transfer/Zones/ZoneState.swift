@@ -25,7 +25,7 @@ struct ZoneState: Sendable {
   /// Whether an unproven peer of the zone gave nothing within `patience`. From then on only proven peers become
   /// partners, so that strangers that join one after another hold up a download only once.
   fileprivate(set) var isWaryOfStrangers = false
-  /// Whether the most chunks that may be in flight from outside the zone are in flight.
+  /// Whether no more chunks may be in flight from outside the zone.
   fileprivate(set) var areImportsFull = false
   /// Measures the rate of the bytes from outside the zone.
   private var imported = SpeedMeter()
@@ -122,7 +122,7 @@ extension DownloadState {
     zone!.areImportsFull = count >= importsMax
   }
 
-  /// Returns whether a peer outside the zone may not be asked for more now.
+  /// Returns whether a peer must wait, because it is outside the zone and no more chunks may be in flight from there.
   func waitsForImports(_ number: Int) -> Bool { zone?.areImportsFull == true && isOutside(number) }
 
   /// Returns the chunks that a peer may be asked for. Nil: all.
