@@ -1,16 +1,16 @@
-// What is served: which files, what they hash to, and what they were when they were hashed. In memory is a little for
-// each file; chunk and leaf hashes stay in the database, so that memory does not grow with the bytes served.
+// The served files, their hashes, and their status when they were hashed. Memory holds a few bytes a file; chunk and
+// leaf hashes stay in the database, so memory does not grow with the bytes served.
 import Content
 import Posix
 import SQLite
 import Synchronization
 
-/// A served file: what it was when it was hashed. A catalogue makes the value on demand. Two entries are equal if path,
-/// status and hashes are.
+/// A served file and its status when it was hashed. A catalogue makes the value on demand. Two entries are equal if
+/// path, status and hashes are equal.
 public struct CatalogueEntry: Hashable, Sendable, CustomStringConvertible {
   /// Relative to the served folder.
   public let path: String
-  /// Identity, size and times; a file that no longer has them is no longer this entry.
+  /// Identity, size and times. A file with another status no longer matches this entry.
   public let status: FileStatus
   let hashes: KnownFile
 
@@ -20,7 +20,7 @@ public struct CatalogueEntry: Hashable, Sendable, CustomStringConvertible {
     self.hashes = hashes
   }
 
-  /// Hashed at each call: to read a file takes no ID.
+  /// Computed at each call, because reading a file needs no ID.
   public var fileID: FileID { FileID(kind: .file, length: status.size, root: hashes.root) }
 
   public var layout: ChunkLayout {
@@ -45,7 +45,8 @@ public struct CatalogueEntry: Hashable, Sendable, CustomStringConvertible {
 
 /// The served files of one folder. Thread-safe; reads of one file run side by side.
 ///
-/// Two paths with the same bytes are two entries; one of them serves the fileID, the other steps in when it is withdrawn.
+/// Two paths with the same bytes are two entries. One of them serves the fileID; if it is withdrawn, the other serves
+/// it.
 public final class Catalogue: Sendable {
   public let folder: ServedFolder
   let store: HashStore
@@ -54,19 +55,19 @@ public final class Catalogue: Sendable {
   private let files: OpenFiles
   let parents: ParentFolders
   let young: YoungFiles
-  /// The listings of its folders.
+  /// The listings of the folder and of its subfolders.
   public let listings: FolderListings
-  /// Descriptors that a catalogue keeps for served files.
+  /// The descriptors that a catalogue keeps open for served files.
   public static var openFilesMax: Int { OpenFiles.countMax + ParentFolders.countMax }
 
   let table = Mutex(CatalogueTable())
 
-  /// What was wrong with the database that was here before, for people to read; nil where nothing was.
+  /// For people to read: what was wrong with the database of an earlier run. Nil if nothing was wrong.
   public var warning: String? { store.warning }
 
-  /// An empty catalogue. Hashes go to a database in `stateFolder`, which must exist: 0.2 % of the data. `bucketOf` is the
-  /// key under which `candidates` finds a file.
-  /// - `now`: the time as the file system has it.
+  /// Makes an empty catalogue. The hashes go to a database in `stateFolder`, which must exist; they take 0.2 % of the
+  /// data's size. `bucketOf` gives the key under which `candidates` finds a file.
+  /// - `now`: the time on the file system's clock.
   public init(
     folder: ServedFolder, stateFolder: String, now: @escaping @Sendable () -> FileTime = { Clock.fileTime },
     bucketOf: @escaping @Sendable (FileID) -> UInt16
@@ -80,12 +81,12 @@ public final class Catalogue: Sendable {
     listings = FolderListings(store, of: folder, bucketOf: bucketOf)
   }
 
-  /// All entries, also those of equal contents, in the order of their paths.
+  /// All entries in the order of their paths, also those with equal contents.
   public var entries: [CatalogueEntry] {
     table.withLock { $0.entries() }.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
   }
 
-  /// How many paths are served, and their bytes: those of equal contents count each.
+  /// The number of served paths and their bytes. Files with equal contents count separately.
   public var served: (files: Int, bytes: UInt64) { table.withLock { ($0.count, $0.bytes) } }
 
   /// The entries below a folder, in no order; "" is the served folder.
@@ -104,35 +105,36 @@ public final class Catalogue: Sendable {
   /// Whether an entry has these bytes.
   public func has(_ content: FileContent) -> Bool { table.withLock { $0.has(content) } }
 
-  /// The content of the file at a path, if it has its bytes still.
+  /// The content of the file at a path. Nil if its status shows that the bytes may have changed.
   func content(at path: String, _ status: FileStatus) -> FileContent? {
     table.withLock { $0.content(at: path, status) }
   }
 
-  /// The content of the file at a path, and whether its owner may execute it, as of the latest look at it.
+  /// The content of the file at a path, and whether its owner may execute it, as the latest scan found them.
   func latest(at path: String) -> (FileContent, isExecutable: Bool)? { table.withLock { $0.latest(at: path) } }
 
-  /// A look through the folder begins.
+  /// Marks all entries as not yet seen. A scan of the folder begins.
   func beginSweep() { table.withLock { $0.beginSweep() } }
-  /// A file was found at a path. True if it is the one that is served.
+  /// Records that the scan found a file. Returns whether it is the file that is served.
   func sees(_ path: String, _ status: FileStatus) -> Bool { table.withLock { $0.see(path, status) } }
-  /// The paths of the entries that were not found since the look began.
+  /// The paths of the entries that the scan has not found.
   var unseenPaths: [String] { table.withLock { $0.unseen } }
 
-  /// The entries that serve a fileID of this bucket, one a fileID.
+  /// The entries that serve a fileID of this bucket, one for each fileID.
   public func candidates(bucket: UInt16) -> [CatalogueEntry] {
     table.withLock { $0.candidates(bucket: bucket) }
   }
 
-  /// The file of a path is gone: its hashes stay as those of no path, while a listing names them.
+  /// Records that the file at a path is gone. Its hashes stay in the database, without a path, while a listing names
+  /// them.
   func retire(_ path: String) throws(DatabaseError) {
     if try store.retire(path: path) { table.withLock { $0.noteChange() } }
   }
 
-  /// Grows whenever a content comes or goes, and when only its hashes are left.
+  /// Grows when a content is added or removed, and when only its hashes are left.
   public var changeCount: UInt64 { table.withLock { $0.changeCount } }
 
-  /// Adds an entry, in the place of an older one of the same path.
+  /// Adds an entry. It replaces an older one of the same path.
   func add(_ entry: CatalogueEntry) {
     guard let old = table.withLock({ $0.add(entry, bucketOf: bucketOf) }) else { return }
     files.close(old)
@@ -142,7 +144,8 @@ public final class Catalogue: Sendable {
   /// The entry of a path.
   public func entry(at path: String) -> CatalogueEntry? { table.withLock { $0.entry(at: path) } }
 
-  /// Takes an entry out: its file is not what was hashed, or is gone. False where that was done before.
+  /// Removes an entry whose file is gone or is no longer what was hashed. Returns false if the entry was already
+  /// removed.
   @discardableResult public func withdraw(_ entry: CatalogueEntry) -> Bool {
     let bucket = bucketOf(entry.fileID)
     files.close(entry)
@@ -150,14 +153,14 @@ public final class Catalogue: Sendable {
     return table.withLock { $0.remove(entry, bucket: bucket) }
   }
 
-  /// Takes all entries out.
+  /// Removes all entries.
   public func withdrawAll() {
     table.withLock { $0.removeAll() }
     files.closeAll()
   }
 
-  /// Gives an entry's file another path, as the file system did, without hashing it: the entry that serves it from now
-  /// on. An entry that had the path must be withdrawn first.
+  /// Gives an entry the new path that its file has in the file system, without hashing again. Returns the entry that
+  /// serves the file from now on. An entry that had the new path must be withdrawn first.
   func rename(_ entry: CatalogueEntry, to path: String, _ status: FileStatus) throws(DatabaseError) -> CatalogueEntry {
     try store.rename(entry.hashes, to: path, status)
     let renamed = CatalogueEntry(path: path, status: status, hashes: entry.hashes)
@@ -166,10 +169,11 @@ public final class Catalogue: Sendable {
     return renamed
   }
 
-  /// The open file of an entry, shared by all who read it; kept open for the next one.
+  /// Returns the open file of an entry. All readers share it, and it stays open for the next read.
   public func open(_ entry: CatalogueEntry) throws(StoredFileError) -> StoredFile { try files.open(entry) }
 
-  /// The file has other attributes and the same bytes: the entry that serves it from now on.
+  /// Gives an entry its file's new attributes; the bytes are the same. Returns the entry that serves the file from now
+  /// on.
   func touch(_ entry: CatalogueEntry, _ status: FileStatus) throws(DatabaseError) -> CatalogueEntry {
     try store.touch(entry.hashes, at: entry.path, status)
     let touched = CatalogueEntry(path: entry.path, status: status, hashes: entry.hashes)

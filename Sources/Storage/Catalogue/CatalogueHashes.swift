@@ -1,33 +1,34 @@
-// The hashes of served files, and of files that are gone while a listing names them.
+// Reads the hashes of served files, and of deleted files that a listing still names.
 import Content
 import Posix
 import SQLite
 
 extension Catalogue {
-  /// A page that the entry's file must have. EIO where it cannot be read, or is not under the file's root.
+  /// Returns a page of the entry's file, which must have it. Throws EIO if the page cannot be read or does not hash to
+  /// the root.
   public func page(_ index: PageIndex, _ entry: CatalogueEntry) throws(Errno) -> HashPage {
     try page(index, of: entry.hashes, entry.layout, entry.path)
   }
 
-  /// The leaf hashes of a chunk, which the entry's file must have. Checked against the chunk's hash, so that a disk that
-  /// lies never makes a liar of this node: EIO then.
+  /// Returns the leaf hashes of a chunk, which the entry's file must have. They are checked against the chunk's hash,
+  /// so that a faulty disk never makes this node send wrong hashes. Throws EIO if they are wrong.
   public func leafHashes(of chunk: ChunkIndex, _ entry: CatalogueEntry) throws(Errno) -> LeafHashes {
     try leafHashes(of: chunk, of: entry.hashes, entry.layout, entry.path)
   }
 
-  /// As `page(_:_:)`, of any file with these bytes, also one that is gone. Nil if there is none.
+  /// As `page(_:_:)`, for any file with this content, also a deleted one. Nil if the hashes are not known.
   public func page(_ index: PageIndex, of content: FileContent) throws(Errno) -> HashPage? {
     guard let (file, layout, name) = try file(content) else { return nil }
     return try page(index, of: file, layout, name)
   }
 
-  /// As `leafHashes(of:_:)`, of any file with these bytes, also one that is gone. Nil if there is none.
+  /// As `leafHashes(of:_:)`, for any file with this content, also a deleted one. Nil if the hashes are not known.
   public func leafHashes(of chunk: ChunkIndex, of content: FileContent) throws(Errno) -> LeafHashes? {
     guard let (file, layout, name) = try file(content) else { return nil }
     return try leafHashes(of: chunk, of: file, layout, name)
   }
 
-  /// Whether the hashes of a content are here, though perhaps not its bytes.
+  /// Whether the database has the hashes of a content. The bytes may be gone.
   public func hasHashes(of content: FileContent) -> Bool { (try? file(content)) != nil }
 
   private func file(_ content: FileContent) throws(Errno) -> (KnownFile, ChunkLayout, name: String)? {
@@ -44,7 +45,7 @@ extension Catalogue {
   private func page(
     _ index: PageIndex, of file: KnownFile, _ layout: ChunkLayout, _ name: String
   ) throws(Errno) -> HashPage {
-    // The database has no page of such a file, which would repeat the root.
+    // The database has no page for a file of one chunk: it would only repeat the root.
     if layout.chunkCount == 1, index.rawValue == 0 {
       return HashPage(index: index, chunkHashes: [file.root], uncles: [])
     }
@@ -65,7 +66,7 @@ extension Catalogue {
     guard let index = pages.page(of: chunk) else { preconditionFailure("a page has the hash of each chunk of a file") }
     let page = try page(index, of: file, layout, name)
     var hashes = [file.root]
-    // The leaf of a file of one leaf hashes to the root.
+    // The leaf hash of a file of one leaf is the root.
     if layout.fileLength > UInt64(layout.leafSize) {
       do throws(DatabaseError) { hashes = try store.leafHashes(of: chunk, of: file) } catch {
         throw lost(file, error.description)
@@ -79,7 +80,8 @@ extension Catalogue {
     }
   }
 
-  /// The file's hashes are not what they were: they are forgotten, so that the file is hashed anew when it is next met.
+  /// Forgets the damaged hashes of a file, so that the file is hashed again at the next scan. Returns the error to
+  /// throw.
   private func lost(_ file: KnownFile, _ what: String) -> Errno {
     try? store.remove(file.number)
     return Errno(code: Errno.inputOutput, call: "sqlite3_step", subject: what)

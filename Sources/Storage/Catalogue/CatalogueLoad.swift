@@ -1,44 +1,44 @@
-// Fills a catalogue: files whose hashes are known are served at once, the others are hashed on all cores and served from
-// the moment that each is finished.
+// Fills a catalogue. Files with known hashes are served at once. The others are hashed on all cores, and each is served
+// as soon as its hash is finished.
 import Content
 import Posix
 import SQLite
 import Synchronization
 
-/// What happens while a catalogue is filled, or kept in step with its folder. Comes on any thread, several at once.
+/// Reports what happens while a catalogue is filled or follows its folder. Sent on any thread, from several at once.
 public enum CatalogueEvent: Sendable {
   /// The file is served from now on.
   case added(CatalogueEntry)
   /// The file is not served.
   case skipped(SkippedFile)
-  /// A served file has another path; its connections do not notice.
+  /// A served file has another path. Its connections are not affected.
   case renamed(CatalogueEntry, from: String)
-  /// The folder has this ID from now on, or still has it after a start.
+  /// The folder has this ID from now on. Also sent after a start, when the ID is the same as before.
   case listed(ListedFolder)
-  /// The folder is gone, and with it its ID. The path is relative to the served folder.
+  /// The folder is gone, and so is its ID. The path is relative to the served folder.
   case unlisted(folder: String)
-  /// What the listing of the served folder will leave out: as far as the first look tells, and again when the files of the
-  /// start are hashed, if some of them cannot be read.
+  /// What the listing of the served folder will leave out, as far as the first scan shows. Sent again if some files
+  /// cannot be read when they are hashed.
   case leftOut(LeftOutCounts)
-  /// Something that a person should know of, and may have to do something about.
+  /// A message for the user, who may have to act.
   case warning(String)
-  /// After each chunk. Several threads hash, so an older one may come after a newer one.
+  /// Sent after each chunk. Several threads hash, so an older report may arrive after a newer one.
   case progress(HashProgress)
-  /// All files that were there, or that came or changed since, are hashed or skipped.
+  /// All files that were there, or were added or changed since, are hashed or skipped.
   case hashingEnded
 }
 
-/// A file that is in the catalogue, or is not, for a reason.
+/// A file that was added to the catalogue, or was skipped for a reason.
 public struct EndedFile: Sendable {
   public let path: String
   public let skipped: SkipReason?
 }
 
 extension Catalogue {
-  /// Adds the files whose hashes are known; then hashes the others on `threads` threads (the caller's is one of them) and
-  /// adds each soon after it is finished. Returns when all are done, or soon after `shouldStop` says so.
-  /// - `before`: how far hashing is that this is a part of.
-  /// - `onEnded`: called after the events of some files, for all of them. On any thread, several at once.
+  /// Adds the files whose hashes are known. Then hashes the others on `threads` threads, including the caller's, and
+  /// adds each soon after it is hashed. Returns when all are done, or soon after `shouldStop` returns true.
+  /// - `before`: the progress of the hashing that this call continues.
+  /// - `onEnded`: called for each file after its event, with some files at a time. On any thread, from several at once.
   public func load(
     _ files: [ScannedFile], after before: HashProgress? = nil, threads: Int = Thread.processorCount,
     shouldStop: @escaping @Sendable () -> Bool = { false },
@@ -81,13 +81,13 @@ extension Catalogue {
     finished.write()
   }
 
-  /// Takes in what the database knows, before the folder is looked through: one pass over it costs far less than to ask
-  /// for each file. See `confirm`.
+  /// Reads all files from the database before the folder is scanned. One pass costs far less than one query for each
+  /// file. See `confirm`.
   func expectStored() throws(DatabaseError) {
     try store.forEachFile { row in table.withLock { $0.expect(row) } }
   }
 
-  /// Adds a file that was found, if the database has its hashes.
+  /// Adds a file that the scan found, if the database has its hashes.
   func confirm(_ path: String, _ status: FileStatus) -> CatalogueEntry? {
     guard let expected = table.withLock({ $0.expected(at: path, status) }),
       (try? store.holds(expected.hashes, length: status.size)) == true
@@ -95,24 +95,24 @@ extension Catalogue {
     return table.withLock { $0.confirm(expected, at: path, status, bucketOf: bucketOf) }
   }
 
-  /// Forgets what the database knows of files that were not found, but of those whose paths are `kept`.
+  /// Forgets the database's files that the scan did not find, except those whose paths are in `kept`.
   func forgetExpected(but kept: Set<BytePath>) throws(DatabaseError) {
     var kept = kept
     if folder.rules.only != nil {
-      // Other names were not looked for. Those that are there may be served the next time.
+      // The scan looked only for the names in `only`. Other files that exist may be served by the next run.
       let paths = table.withLock { $0.expectedPaths }
       kept.formUnion(paths.filter { (try? folder.status($0.text)) != nil })
     }
     try store.retire(table.withLock { $0.takeExpected(but: kept) })
   }
 
-  /// The entry of a file that is what it was when it was hashed, and whose hashes hold.
+  /// Returns the entry of a file that has not changed since it was hashed and whose hashes are complete.
   private func known(_ scanned: ScannedFile) -> CatalogueEntry? {
     do throws(DatabaseError) {
       guard let file = try store.known(scanned.path, scanned.status) else { return nil }
       return CatalogueEntry(path: scanned.path, status: scanned.status, hashes: file)
     } catch {
-      return nil  // what cannot be read is hashed anew; that it cannot be kept is said then
+      return nil  // if the database cannot be read, the file is hashed again; a failed write is reported then
     }
   }
 }

@@ -1,11 +1,11 @@
-// Whether a served file still is what was hashed, where its times do not tell: a program that writes through a memory
-// mapping changes bytes without them.
+// Checks whether a served file still has the bytes that were hashed. The file's times do not always show it: a program
+// that writes through a memory mapping can change bytes and leave the times.
 import Content
 import Posix
 
 extension Catalogue {
-  /// Reads a chunk of an entry's file and compares it with its leaf hashes. If they differ, throws `changed` and forgets
-  /// what the file hashed to, so that it is hashed anew although it seems to be the same.
+  /// Reads a chunk of an entry's file and compares it with its leaf hashes. If they differ, throws `changed` and
+  /// forgets the file's hashes, so that the file is hashed again although its status is the same.
   public func recheck(_ chunk: ChunkIndex, of entry: CatalogueEntry) throws(StoredFileError) {
     guard entry.layout.contains(chunk) else { return }
     let due: [Digest]
@@ -22,8 +22,8 @@ extension Catalogue {
 }
 
 extension MerkleTree {
-  /// The hashes of a chunk's leaves. `read` fills the first bytes of a span, as many as it is told, from an offset of the
-  /// file on.
+  /// Returns the hashes of a chunk's leaves. `read` takes a file offset and a byte count, and fills that many bytes at
+  /// the start of the span.
   package static func leafHashes<E: Error>(
     of chunk: ChunkIndex, in layout: ChunkLayout, read: (UInt64, Int, inout MutableRawSpan) throws(E) -> Void
   ) throws(E) -> [Digest] {

@@ -1,4 +1,4 @@
-// Files that are hashed, on their way into the database and the catalogue: many small ones share a transaction.
+// Takes hashed files to the database and the catalogue. Many small files share one transaction.
 import Content
 import Posix
 import SQLite
@@ -6,18 +6,18 @@ import Synchronization
 
 /// Collects files from several threads, and adds them to a catalogue in batches.
 final class FinishedFiles: Sendable {
-  /// A file waits so long for others at most, so that a large one beside it does not delay it.
+  /// The longest wait of a file for others to join its batch. A large file beside it does not delay it longer.
   private static let delayNanoseconds: Int64 = 100_000_000
-  /// Chunks whose leaf hashes wait: 128 KiB.
+  /// The number of chunks whose leaf hashes may wait: 128 KiB of hashes.
   private static let chunksMax = 64
 
   private struct State {
-    /// Files that are not hashed yet.
+    /// The number of files that are not hashed yet.
     var missingCount: Int
     var files: [(job: HashJob, hash: FinishedHash)] = []
-    /// Chunks whose leaf hashes are in `files`.
+    /// The number of chunks whose leaf hashes are in `files`.
     var chunkCount = 0
-    /// When the first of them came.
+    /// When the first file of the batch came.
     var since: Int64 = 0
 
     mutating func take() -> [(job: HashJob, hash: FinishedHash)] {
@@ -30,7 +30,7 @@ final class FinishedFiles: Sendable {
   private let onEnded: @Sendable ([EndedFile]) -> Void
   private let onEvent: @Sendable (CatalogueEvent) -> Void
 
-  /// - `count`: files that come.
+  /// - `count`: the number of files that will come.
   init(
     _ catalogue: Catalogue, count: Int, onEnded: @escaping @Sendable ([EndedFile]) -> Void,
     onEvent: @escaping @Sendable (CatalogueEvent) -> Void
@@ -56,7 +56,7 @@ final class FinishedFiles: Sendable {
     write(batch)
   }
 
-  /// Writes the files that have waited long enough.
+  /// Writes the batch if its first file has waited long enough.
   func writeIfDue() {
     let batch = state.withLock { state in
       guard !state.files.isEmpty, Clock.monotonicNanoseconds - state.since >= FinishedFiles.delayNanoseconds else {
@@ -67,7 +67,7 @@ final class FinishedFiles: Sendable {
     write(batch)
   }
 
-  /// Writes all that wait.
+  /// Writes all waiting files.
   func write() { write(state.withLock { $0.take() }) }
 
   private func write(_ batch: [(job: HashJob, hash: FinishedHash)]) {
@@ -91,7 +91,7 @@ final class FinishedFiles: Sendable {
     onEnded(ended)
   }
 
-  /// A file could not be hashed.
+  /// Records that a file could not be hashed.
   func failed(_ job: HashJob, _ reason: SkipReason) {
     state.withLock { $0.missingCount -= 1 }
     skip(job, reason)

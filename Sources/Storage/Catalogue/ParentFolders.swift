@@ -1,11 +1,11 @@
-// Reading small files: opened by their folder, which stays open, read once and closed.
+// Reads small files. Each is opened through its folder, which stays open, read once, and closed.
 import Content
 import Posix
 import Synchronization
 
-/// The folders whose files were read last, open. To open a file below one costs a look-up of one name.
+/// The folders of the files that were read last, kept open. Opening a file in one of them looks up only one name.
 final class ParentFolders: Sendable {
-  /// Files in the order of a listing come folder by folder. Each connection may be at another folder.
+  /// A getter reads files in the order of a listing, folder by folder. Each connection may be in another folder.
   static let countMax = 16
 
   private final class OpenFolder: Sendable {
@@ -22,13 +22,13 @@ final class ParentFolders: Sendable {
 
   init(_ folder: ServedFolder) { self.folder = folder }
 
-  /// Opens a file of the served folder for reading. The folder that it lies in may have another name by now: the caller
-  /// looks at whether the file is the right one.
+  /// Opens a file of the served folder for reading. The path may name another file by now: the caller checks the opened
+  /// file's status.
   func open(_ path: String) throws(Errno) -> File {
     let parts = PathParts(path)
     if let parent = known(parts.folder) {
       do throws(Errno) { return try folder.open(parts.name, in: parent.directory) } catch {
-        // Another folder may have the path now.
+        // Another folder may have this path now.
         guard error.code == Errno.noEntry else { throw error }
         state.withLock { $0.folders[BytePath(parts.folder)] = nil }
       }
@@ -59,16 +59,16 @@ final class ParentFolders: Sendable {
     }
   }
 
-  /// Closes all of them: another file needs a descriptor.
+  /// Closes all of them, because another file needs a descriptor.
   func closeAll() { state.withLock { $0.folders = [:] } }
 }
 
 extension Catalogue {
-  /// A file of one piece is opened for the read alone.
+  /// A file up to this size is opened for each read.
   private static let openedOnceBytesMax: UInt64 = 1 << 16
 
-  /// Fills the first `count` bytes of a span, 64 KiB at most, with leaves of one chunk of an entry's file, from `offset`
-  /// on.
+  /// Reads leaves of one chunk of an entry's file, from `offset` on, into the first `count` bytes of a span (64 KiB at
+  /// most).
   public func read(
     _ entry: CatalogueEntry, at offset: UInt64, count: Int, into buffer: inout MutableRawSpan
   ) throws(StoredFileError) {

@@ -1,17 +1,17 @@
-// A served file, open: every read is followed by a look at whether it is still the file that was hashed.
+// An open served file. Every read is followed by a check that the file is still what was hashed.
 import Content
 import Posix
 import Synchronization
 
 /// Why a served file cannot be read.
 public enum StoredFileError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// It is not, or no longer, what was hashed. To be withdrawn.
+  /// The file is not, or no longer, what was hashed. Withdraw its entry.
   case changed(path: String)
-  /// It is gone, or another took its name. To be withdrawn.
+  /// The file is gone, or another file has its name. Withdraw its entry.
   case removed(path: String)
-  /// The disk fails, or permission was taken away. To be withdrawn.
+  /// The disk fails, or permission was taken away. Withdraw the entry.
   case unreadable(Errno)
-  /// The process or the machine is short of descriptors or memory: a later try may do.
+  /// The process or the machine is short of descriptors or memory. A later try may succeed.
   case busy(Errno)
 
   public var description: String {
@@ -24,17 +24,17 @@ public enum StoredFileError: Error, Hashable, Sendable, CustomStringConvertible 
   }
 }
 
-/// An open file of which every read is followed by a look at whether it is still what it was. Reads may run on several
-/// threads at once.
+/// An open file. Every read is followed by a check that its status has not changed. Reads may run on several threads at
+/// once.
 public final class CheckedFile: Sendable {
   private let file: File
   private let expected: FileStatus
-  /// What errors call it.
+  /// The file's name in errors.
   private let name: String
-  /// Its absolute path when it was opened.
+  /// The file's absolute path when it was opened.
   private let path: String?
 
-  /// Throws where the file is not, or no longer, what it was when it had the status `expected`.
+  /// Throws if the file does not have the status `expected`.
   init(_ file: consuming File, as expected: FileStatus, called name: String) throws(StoredFileError) {
     let status: FileStatus
     do throws(Errno) { status = try file.status() } catch { throw StoredFileError(reading: error) }
@@ -47,13 +47,13 @@ public final class CheckedFile: Sendable {
 
   public var length: UInt64 { expected.size }
 
-  /// Fills the span with the file's bytes from `offset` on. The range must lie within the file's length, and should be
-  /// at most 64 KiB, so that what is sent was true a moment ago. When it throws, the span's content means nothing.
+  /// Fills the span with the file's bytes from `offset` on. The range must lie within the file. It should be at most 64
+  /// KiB, so that the check comes shortly after the read. If it throws, the span's content is undefined.
   public func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws(StoredFileError) {
     try read(at: offset, count: buffer.byteCount, into: &buffer)
   }
 
-  /// As `read(at:into:)`, of only the first `wanted` bytes of the span.
+  /// As `read(at:into:)`, for only the first `wanted` bytes of the span.
   public func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(StoredFileError) {
     precondition(offset <= length && UInt64(wanted) <= length - offset, "a read lies within the file")
     let status: FileStatus
@@ -65,13 +65,13 @@ public final class CheckedFile: Sendable {
       throw StoredFileError(reading: error)
     }
     try check(status)
-    // Cut and grown again within one tick of the file system's clock.
+    // The file was cut and grown again within one tick of the file system's clock.
     guard count == wanted else { throw .changed(path: name) }
   }
 
   private func check(_ status: FileStatus) throws(StoredFileError) {
     if status.linkCount > 0, status.sameContentButAttributes(as: expected) { return }
-    // A rename changes the time of change alone. The watcher of the folder reports the new name.
+    // A rename changes only the time of change. The folder's watcher reports the new name.
     if status.linkCount > 0, status.sameBytes(as: expected), isRenamed { return }
     throw status.linkCount == 0 ? .removed(path: name) : .changed(path: name)
   }
@@ -94,7 +94,7 @@ extension StoredFileError {
   init(reading errno: Errno) { self = errno.isShortage ? .busy(errno) : .unreadable(errno) }
 }
 
-/// A served file that is open. Reads may run on several threads at once.
+/// An open served file. Reads may run on several threads at once.
 public final class StoredFile: Sendable {
   public let entry: CatalogueEntry
   private let file: CheckedFile
@@ -110,7 +110,7 @@ public final class StoredFile: Sendable {
     }
   }
 
-  /// As `CheckedFile.read`, of only the first `wanted` bytes of the span.
+  /// As `CheckedFile.read`, for only the first `wanted` bytes of the span.
   func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(StoredFileError) {
     try file.read(at: offset, count: wanted, into: &buffer)
   }
@@ -121,12 +121,13 @@ public final class StoredFile: Sendable {
   }
 }
 
-/// The served files that are open now: one descriptor a file, however many read it, and a bound on them.
+/// The served files that are open now: one descriptor for each file, shared by all readers. Their number is bounded.
 final class OpenFiles: Sendable {
-  /// Files kept open, if the limit of descriptors is high.
+  /// The most files to keep open when the limit of descriptors is high.
   private static let countMaxStandard = 256
 
-  /// Files that a process keeps open: an eighth of its descriptors at most, since the rest are connections.
+  /// The most files that a process keeps open: at most an eighth of its descriptors, since the rest are for
+  /// connections.
   static var countMax: Int { min(countMaxStandard, max(1, OpenFileLimit.current / 8)) }
 
   private let folder: ServedFolder
@@ -145,7 +146,7 @@ final class OpenFiles: Sendable {
 
   init(_ folder: ServedFolder) { self.folder = folder }
 
-  /// How many are kept open.
+  /// The number of files kept open.
   var count: Int { state.withLock { $0.files.count } }
 
   func open(_ entry: CatalogueEntry) throws(StoredFileError) -> StoredFile {
@@ -155,7 +156,7 @@ final class OpenFiles: Sendable {
       file = try StoredFile(entry, in: folder)
     } catch {
       guard case .busy = error else { throw error }
-      // No descriptor left: those that only wait for a next read make room.
+      // No descriptor is left. Closes the older half of the files: they only wait for a next read.
       state.withLock { state in for _ in 0..<(state.files.count + 1) / 2 { state.closeOldest() } }
       file = try StoredFile(entry, in: folder)
     }
@@ -174,7 +175,7 @@ final class OpenFiles: Sendable {
     }
   }
 
-  /// Keeps a file open; if another thread was faster, its file is the one.
+  /// Keeps a file open and returns it. If another thread opened the same file first, returns that one.
   private func keep(_ file: StoredFile) -> StoredFile {
     state.withLock { state in
       let key = file.entry

@@ -1,15 +1,16 @@
-// Files that changed shortly before they were hashed. A file system stamps a change with the time of its last tick, so a
-// file that changes twice within a tick seems to have changed once: its leaves are hashed again before they are sent.
+// Files that changed shortly before they were hashed. A file system stamps a change with the time of its last clock
+// tick, so two changes within one tick look like one. Such a file's leaves are therefore hashed again before they are
+// sent.
 import Content
 import Posix
 import Synchronization
 
-/// The leaves of young files that are known to be right, since they were hashed again when the file was old.
+/// The leaves of young files that were hashed again when the file was old, and were right.
 final class YoungFiles: Sendable {
-  /// The ticks of all file systems are shorter: those of FAT, the longest ones, take two seconds.
+  /// Longer than a clock tick of any file system. FAT has the longest tick, two seconds.
   static let seconds: Int64 = 2
 
-  /// A bit for each leaf, 64 in a word, of files that were read.
+  /// For each file that was read, by the number of its hashes: one bit for each leaf, 64 in a word.
   private let checked = Mutex<[Int64: [UInt64]]>([:])
   let now: @Sendable () -> FileTime
 
@@ -22,7 +23,8 @@ final class YoungFiles: Sendable {
     }
   }
 
-  /// The leaves are what was hashed. If the file is not young any more, its times would tell of a later change.
+  /// Records that the leaves match their hashes, if the file is old by now. Then a later change would show in its
+  /// times.
   func check(_ leaves: Range<Int>, of entry: CatalogueEntry, leafCount: Int) {
     guard entry.status.isOld(seconds: YoungFiles.seconds, at: now()) else { return }
     checked.withLock { checked in
@@ -38,9 +40,9 @@ final class YoungFiles: Sendable {
 }
 
 extension Catalogue {
-  /// Compares leaves of a young file with their hashes. If they differ, throws `changed` and forgets what the file hashed
-  /// to, so that it is hashed anew although it seems to be the same.
-  /// - `offset`: of the first leaf in the file. All leaves are of one chunk.
+  /// Compares leaves of a young file with their hashes. If they differ, throws `changed` and forgets the file's hashes,
+  /// so that the file is hashed again although its status is the same.
+  /// - `offset`: the first leaf's offset in the file. All leaves are in one chunk.
   public func checkYoung(_ entry: CatalogueEntry, at offset: UInt64, _ bytes: RawSpan) throws(StoredFileError) {
     guard entry.hashes.isYoung, bytes.byteCount > 0 else { return }
     let layout = entry.layout

@@ -1,8 +1,8 @@
-// A file of a catalogue, as small as it can be.
+// A row of a catalogue, which describes one file in as little memory as possible.
 import Content
 import Posix
 
-/// The file of a path. 96 bytes, besides its name.
+/// The file at a path. 96 bytes, without its name.
 struct CatalogueRow {
   static let none = UInt32.max
   private static let numberMask: Int64 = 1 << 48 - 1
@@ -13,41 +13,41 @@ struct CatalogueRow {
   var inode: UInt64 = 0
   var modified = PackedTime()
   var changed = PackedTime()
-  /// The number of its hashes, below 2^41, and flags above it.
+  /// The number of the file's hashes, below 2^41, with flags above it.
   private var numberAndFlags: Int64 = 0
-  /// Numbers of values that rows share.
+  /// The numbers of its attributes and its folder, which rows share. See `Interned`.
   var attributes: UInt32 = 0
   var folder: UInt32 = 0
-  /// The place of its name.
+  /// The name's place in the `NameArena`.
   var name: UInt32 = 0
-  /// Rows of the same bytes, in the order in which they came: the first one is before the second, and after the last.
-  /// In a row that is free: the next free one.
+  /// `next` and `previous` link the rows with the same bytes, oldest first. `next` of the last row is `none`;
+  /// `previous` of the first row is the last row. In a free row, `next` is the next free row.
   var next = CatalogueRow.none
   var previous = CatalogueRow.none
-  /// If it is the first of its bytes: the next such row of the same bucket.
+  /// For the first row with some bytes: the first row of the next content in the same bucket.
   var nextInBucket = CatalogueRow.none
 
-  /// Of its row in the database.
+  /// The number of the file's row in the database.
   var number: Int64 {
     get { numberAndFlags & CatalogueRow.numberMask }
     set { numberAndFlags = numberAndFlags & ~CatalogueRow.numberMask | newValue }
   }
-  /// The database has the file, and nobody has seen it yet.
+  /// Whether the database has the file but no scan has found it yet.
   var isExpected: Bool {
     get { numberAndFlags & 1 << 48 != 0 }
     set { set(1 << 48, newValue) }
   }
-  /// No path has it.
+  /// Whether the row is unused.
   var isFree: Bool {
     get { numberAndFlags & 1 << 49 != 0 }
     set { set(1 << 49, newValue) }
   }
-  /// It was found since the latest look through the folder began.
+  /// Whether the file was found since the latest scan began.
   var isSeen: Bool {
     get { numberAndFlags & 1 << 50 != 0 }
     set { set(1 << 50, newValue) }
   }
-  /// As of `KnownFile`.
+  /// As `KnownFile.isYoung`.
   var isYoung: Bool {
     get { numberAndFlags & 1 << 51 != 0 }
     set { set(1 << 51, newValue) }
@@ -60,7 +60,7 @@ struct CatalogueRow {
   }
 }
 
-/// The lower 34 bits of the seconds of a time, and its nanoseconds.
+/// A time in 64 bits: the lower 34 bits of its seconds, and its nanoseconds.
 struct PackedTime: Hashable {
   private var bits: UInt64 = 0
 
@@ -70,16 +70,16 @@ struct PackedTime: Hashable {
     bits = UInt64(bitPattern: time.seconds) << 30 | UInt64(truncatingIfNeeded: time.nanoseconds) & (1 << 30 - 1)
   }
 
-  /// - `high`: the other bits of the seconds.
+  /// - `high`: the upper bits of the seconds.
   func time(_ high: Int32) -> FileTime {
     FileTime(seconds: Int64(high) << 34 | Int64(bits >> 30), nanoseconds: Int64(bits & (1 << 30 - 1)))
   }
 
-  /// The bits of the seconds that it has not: 0 from 1970 to 2514.
+  /// The upper bits of the seconds, which `PackedTime` leaves out: 0 from 1970 to 2514.
   static func high(_ time: FileTime) -> Int32 { Int32(truncatingIfNeeded: time.seconds >> 34) }
 }
 
-/// The part of a file's status that it has in common with many others.
+/// The part of a file's status that many files have in common.
 struct FileAttributes: Hashable {
   let device: UInt64
   /// Nil if it is unknown.
@@ -98,7 +98,7 @@ struct FileAttributes: Hashable {
     changedHigh = PackedTime.high(status.changed)
   }
 
-  /// The status of a file that has these attributes.
+  /// Returns the status of a file that has these attributes.
   func status(_ inode: UInt64, _ size: UInt64, _ modified: PackedTime, _ changed: PackedTime) -> FileStatus {
     FileStatus(
       regular: FileIdentity(device: device, inode: inode), size: size, modified: modified.time(modifiedHigh),

@@ -1,4 +1,4 @@
-// The files of a catalogue by their bytes: those of equal bytes stand in a row, and the first of them serves.
+// Finds the files of a catalogue by their bytes. Files with the same bytes form a list, whose first file is served.
 import Content
 
 extension CatalogueTable {
@@ -31,7 +31,7 @@ extension CatalogueTable {
     bytes -= file.size
     if first(file.content) != row {
       rows[Int(file.previous)].next = file.next
-      // After the last one comes the first, which knows it.
+      // If this was the last row of the list, the first row's `previous` must point to the new last row.
       rows[Int(file.next == CatalogueRow.none ? first(file.content)! : file.next)].previous = file.previous
     } else if file.next != CatalogueRow.none {
       rows[Int(file.next)].previous = file.previous
@@ -46,7 +46,7 @@ extension CatalogueTable {
     }
   }
 
-  /// Lets a bucket lead to a row, or to nothing, where it led to another one.
+  /// Makes the bucket point to the row `new`, or to no row, where it pointed to `old`.
   private mutating func link(_ new: UInt32, inPlaceOf old: UInt32, _ bucket: UInt16) {
     guard var row = buckets[bucket] else { preconditionFailure("a served row is in its bucket") }
     if row == old {

@@ -1,9 +1,9 @@
-// The index of a catalogue: files by path, by content and by bucket, in about 120 bytes each. Adding and removing one
-// costs the same however many files have the same bytes.
+// The index of a catalogue: files by path, by content and by bucket, in about 120 bytes each. The cost of adding or
+// removing a file does not depend on how many files have the same bytes.
 import Content
 import Posix
 
-/// What a catalogue holds. Two paths with the same bytes are two entries; the one that came first serves their fileID.
+/// The entries of a catalogue. Two paths with the same bytes are two entries; the older one serves their fileID.
 struct CatalogueTable {
   var rows = Pieces<CatalogueRow>()
   private var firstFree = CatalogueRow.none
@@ -15,10 +15,10 @@ struct CatalogueTable {
   var contents = RowIndex()
   /// The first row of the first content of each bucket.
   var buckets: [UInt16: UInt32] = [:]
-  /// Grows whenever a content comes or goes.
+  /// Grows when a content is added or removed.
   var changeCount: UInt64 = 0
   mutating func noteChange() { changeCount += 1 }
-  /// Bytes of all entries.
+  /// The sum of all entries' lengths, in bytes.
   var bytes: UInt64 = 0
   var count = 0
 
@@ -34,18 +34,18 @@ struct CatalogueTable {
   /// Whether an entry has these bytes.
   func has(_ content: FileContent) -> Bool { first(content) != nil }
 
-  /// The content of the file at a path, if it has its bytes still.
+  /// The content of the file at a path. Nil if its status shows that the bytes may have changed.
   func content(at path: String, _ status: FileStatus) -> FileContent? {
     guard let row = servedRow(at: path), status.sameContentButAttributes(as: self.status(row)) else { return nil }
     return rows[Int(row)].content
   }
 
-  /// The content of the file at a path, and whether its owner may execute it, as of the latest look at it.
+  /// The content of the file at a path, and whether its owner may execute it, as the latest scan found them.
   func latest(at path: String) -> (FileContent, isExecutable: Bool)? {
     servedRow(at: path).map { (rows[Int($0)].content, status($0).isExecutable) }
   }
 
-  /// The entries that serve a fileID of this bucket, one a fileID.
+  /// The entries that serve a fileID of this bucket, one for each fileID.
   func candidates(bucket: UInt16) -> [CatalogueEntry] {
     var found: [CatalogueEntry] = []
     var row = buckets[bucket] ?? CatalogueRow.none
@@ -64,7 +64,7 @@ struct CatalogueTable {
     return servedRows.filter { isAll || numbers.contains(rows[Int($0)].folder) }.map(entry)
   }
 
-  /// Adds an entry, in the place of an older one of the same path, which it returns. `bucketOf` is called for both.
+  /// Adds an entry. Returns the older entry of the same path, which it replaces. `bucketOf` is called for both.
   mutating func add(_ entry: CatalogueEntry, bucketOf: (FileID) -> UInt16) -> CatalogueEntry? {
     let old = self.entry(at: entry.path)
     if let row = row(at: entry.path) { remove(row, bucketOf) }
@@ -82,7 +82,7 @@ struct CatalogueTable {
     return old
   }
 
-  /// Removes an entry; false if it is not the entry of its path.
+  /// Removes an entry. Returns false if the path has another entry or none.
   @discardableResult mutating func remove(_ entry: CatalogueEntry, bucket: UInt16) -> Bool {
     guard let row = servedRow(at: entry.path), hashes(row) == entry.hashes, status(row) == entry.status else {
       return false
@@ -97,15 +97,15 @@ struct CatalogueTable {
     self.changeCount = changeCount + 1
   }
 
-  // MARK: Files that the database has
+  // MARK: Files known from the database
 
-  /// A file that the database has, and its row.
+  /// A file that the database has, with its row.
   struct Expected {
     let hashes: KnownFile
     fileprivate let row: UInt32
   }
 
-  /// The database has a file, which may be at its path still.
+  /// Adds a file that the database has. The file may still be at its path.
   mutating func expect(_ stored: StoredRow) {
     let place = place(of: stored.path)
     guard row(at: place) == nil else { return }
@@ -121,8 +121,8 @@ struct CatalogueTable {
     _ = insert(new, at: place)
   }
 
-  /// The hashes of the file at a path, if the database had it and it is what it was when it was hashed. If its mode is
-  /// another, that was the change.
+  /// Returns the hashes of the file at a path, if the database has them and the file has not changed since. A changed
+  /// time of change is accepted if the mode differs too: then the change of mode caused it.
   func expected(at path: String, _ status: FileStatus) -> Expected? {
     guard let row = row(at: path), rows[Int(row)].isExpected else { return nil }
     let (file, known) = (rows[Int(row)], attributes[rows[Int(row)].attributes])
@@ -135,7 +135,7 @@ struct CatalogueTable {
     return Expected(hashes: hashes(row), row: row)
   }
 
-  /// Serves an expected file of a path, which `expected` gave for this status.
+  /// Serves an expected file. `expected` must come from `expected(at:_:)` with the same status.
   mutating func confirm(
     _ expected: Expected, at path: String, _ status: FileStatus, bucketOf: (FileID) -> UInt16
   ) -> CatalogueEntry? {
@@ -152,12 +152,13 @@ struct CatalogueTable {
     return entry
   }
 
-  /// The files that nobody has seen.
+  /// The paths of the files that no scan has found yet.
   var expectedPaths: [BytePath] {
     (0..<UInt32(rows.count)).filter { rows[Int($0)].isExpected }.map { BytePath(path($0)) }
   }
 
-  /// Forgets the files that nobody has seen. Returns the numbers of their hashes, but of those whose paths are `kept`.
+  /// Removes the files that no scan has found. Returns the numbers of their hashes, except for those whose paths are in
+  /// `kept`.
   mutating func takeExpected(but kept: Set<BytePath>) -> [Int64] {
     var numbers: [Int64] = []
     for row in 0..<UInt32(rows.count) where rows[Int(row)].isExpected {
@@ -167,18 +168,18 @@ struct CatalogueTable {
     return numbers
   }
 
-  // MARK: Looking through the folder
+  // MARK: Scanning the folder
 
   mutating func beginSweep() { for row in servedRows { rows[Int(row)].isSeen = false } }
 
-  /// A file is at a path. True if it is the one that is served.
+  /// Records that the scan found a file. Returns whether it is the file that is served.
   mutating func see(_ path: String, _ status: FileStatus) -> Bool {
     guard let row = servedRow(at: path) else { return false }
     rows[Int(row)].isSeen = true
     return status.sameContent(as: self.status(row))
   }
 
-  /// The paths of the entries that were not seen since the sweep began.
+  /// The paths of the entries that the scan has not found.
   var unseen: [String] { servedRows.filter { !rows[Int($0)].isSeen }.map(path) }
 
   // MARK: Rows
@@ -208,11 +209,11 @@ struct CatalogueTable {
 
   private func servedRow(at path: String) -> UInt32? { row(at: path).flatMap { rows[Int($0)].isServed ? $0 : nil } }
 
-  /// A path in its parts, which are looked up once.
+  /// A path, split and looked up once.
   private struct Place {
     let folder: BytePath
     let name: Substring
-    /// Of the folder, and the hash of both. Nil if no row has the folder.
+    /// The folder's number, and the hash of folder and name. Nil if no row has the folder.
     let found: (folder: UInt32, hash: Int)?
   }
 

@@ -1,14 +1,14 @@
-// Values that many rows share.
+// Stores each value that many rows share once.
 
-/// Gives each value a small number, for as long as a row uses it.
+/// Gives each value a small number, which stays valid while a row uses it.
 struct Interned<Value: Hashable> {
   private var numbers: [Value: UInt32] = [:]
   private var values: [(value: Value, useCount: Int)] = []
   private var free: [UInt32] = []
-  /// The number that was given last: rows that share a value mostly come one after another.
+  /// The number that was returned last. Neighbouring rows often share a value, so it is tried first.
   private var latest: UInt32 = 0
 
-  /// The number of a value, used once more from now on.
+  /// Returns the number of a value and counts one more use.
   mutating func retain(_ value: Value) -> UInt32 {
     if let number = number(of: value) {
       values[Int(number)].useCount += 1
@@ -35,7 +35,7 @@ struct Interned<Value: Hashable> {
     free.append(number)
   }
 
-  /// Nil if no row uses the value.
+  /// Returns the number of a value. Nil if no row uses the value.
   func number(of value: Value) -> UInt32? {
     guard Int(latest) < values.count, values[Int(latest)].useCount > 0, values[Int(latest)].value == value else {
       return numbers[value]
@@ -45,7 +45,7 @@ struct Interned<Value: Hashable> {
 
   subscript(number: UInt32) -> Value { values[Int(number)].value }
 
-  /// The values that are used, by their numbers.
+  /// The values in use, with their numbers.
   var used: [Value: UInt32] { numbers }
 }
 

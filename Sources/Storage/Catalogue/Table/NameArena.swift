@@ -1,21 +1,21 @@
-// The names of very many files, without an object for each.
+// Stores the names of millions of files without an object for each.
 
-/// Names in large pieces of memory. A name has two bytes for its length before it, and begins at a multiple of four bytes.
-/// The room of a removed name is used again for a name that needs as much.
+/// Names in large blocks of memory. Each name follows two bytes with its length and starts at a multiple of four bytes.
+/// The room of a removed name is used again for a name of the same size in units.
 struct NameArena {
   private static let unit = 4
-  /// Bytes of a piece; names are shorter.
+  /// Bytes of a block. A name must be shorter.
   private static let pieceBytes = 1 << 16
   private static let unitsPerPiece = pieceBytes / unit
   private static let none = UInt32.max
 
   private var pieces: [[UInt8]] = []
-  /// Units that are used in the last piece.
+  /// The units used in the last block.
   private var usedUnits = NameArena.unitsPerPiece
-  /// By units: the free place that was freed last. Its first four bytes are the place of the next one.
+  /// For each size in units, the place freed last. The first four bytes of a free place point to the next free one.
   private var free: [Int: UInt32] = [:]
 
-  /// Takes a name in. Returns its place.
+  /// Adds a name. Returns its place.
   mutating func add(_ name: some Collection<UInt8>) -> UInt32 {
     let count = name.count
     let place = take(NameArena.units(of: count))

@@ -1,6 +1,7 @@
-// Rows by the million.
+// An array for millions of rows.
 
-/// An array in pieces, so that it grows without a copy: an array in one piece needs its old and its new memory at a time.
+/// An array in pieces, which grows without a copy. To grow, an array in one piece would need its old and new memory at
+/// once.
 struct Pieces<Element> {
   private static var shift: Int { 12 }
   private static var pieceCount: Int { 1 << shift }

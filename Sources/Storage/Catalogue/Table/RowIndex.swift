@@ -1,14 +1,14 @@
-// Finds rows by a hash, at about six bytes a row.
+// Finds rows by a hash, in about six bytes a row.
 
-/// A hash table of row numbers. Rows of equal hashes lie side by side; the caller tells them apart.
+/// A hash table of row numbers with linear probing. It stores no hashes: the caller says which row fits.
 struct RowIndex {
   private static let empty = UInt32.max
 
-  /// A power of two.
+  /// Their number is a power of two.
   private var slots: [UInt32] = []
   private var count = 0
 
-  /// The first row with this hash that fits.
+  /// Returns the first row at this hash's slot, or after it, that fits.
   func first(_ hash: Int, where fits: (UInt32) -> Bool) -> UInt32? {
     if slots.isEmpty { return nil }
     var slot = hash & (slots.count - 1)
@@ -19,21 +19,21 @@ struct RowIndex {
     return nil
   }
 
-  /// - `hashOf`: the hash of any row that is in.
+  /// - `hashOf`: returns the hash of any row in the table.
   mutating func insert(_ row: UInt32, _ hash: Int, hashOf: (UInt32) -> Int) {
-    // At most seven of ten are taken, so that a search is short.
+    // At most seven of ten slots are taken, so that a search is short.
     if 10 * (count + 1) > 7 * slots.count { grow(hashOf) }
     place(row, hash)
     count += 1
   }
 
-  /// Another row has the hash of a row that is in, and takes its place.
+  /// Replaces a row by another one with the same hash.
   mutating func replace(_ row: UInt32, with other: UInt32, _ hash: Int) { slots[slot(of: row, hash)] = other }
 
   mutating func remove(_ row: UInt32, _ hash: Int, hashOf: (UInt32) -> Int) {
     var hole = slot(of: row, hash)
     var next = (hole + 1) & (slots.count - 1)
-    // A row behind the hole goes into it, unless it would come before the slot of its hash.
+    // Moves each row behind the hole into it, unless the row would then stand before the slot of its hash.
     while slots[next] != RowIndex.empty {
       let home = hashOf(slots[next]) & (slots.count - 1)
       if (next - home) & (slots.count - 1) >= (next - hole) & (slots.count - 1) {
