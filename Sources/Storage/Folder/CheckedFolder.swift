@@ -1,18 +1,19 @@
-// A finished folder that is read on: every read is followed by a look at whether the file is still what was written.
+// Reads a finished folder. Every read is followed by a check that the file is still what was written.
 import Content
 import Posix
 
-/// The files of a folder's output, by the offsets of its contents. Reads may run on several threads at once.
+/// The files of a folder's output, addressed by their offsets in the contents. Reads may run on several threads at
+/// once.
 ///
-/// It keeps no state of each file: a file counts as unchanged if it has its length, and the file system's clock says that
-/// nothing changed it after the output was complete.
+/// It keeps no state for each file. A file counts as unchanged if its length is right and its time of change is not
+/// later than the completion of the output.
 public final class CheckedFolder: CheckedOutput {
   private let layout: FolderLayout
   private let cut: ChunkLayout
   private let tree: OpenFolder
   private let folders = DescriptorCache<FolderPath, OpenFolder>(countMax: FolderPart.openFoldersMax)
   private let files = DescriptorCache<Int, OpenPartFile>(countMax: FolderPart.openFilesMax)
-  /// When the output was complete.
+  /// When the output was complete, on the file system's clock.
   private let completed: FileTime
 
   init(_ layout: FolderLayout, tree: OpenFolder, completed: FileTime) {
@@ -22,7 +23,7 @@ public final class CheckedFolder: CheckedOutput {
     self.completed = completed
   }
 
-  /// As `CheckedOutput` says. When it throws, the span's content means nothing.
+  /// Reads as `CheckedOutput` says. If it throws, the span's content is undefined.
   public func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(StoredFileError) {
     var start = 0
     for run in layout.runs(at: offset, count: wanted) {
@@ -71,12 +72,12 @@ public final class CheckedFolder: CheckedOutput {
 }
 
 extension FolderPart {
-  /// The output, after `place`. Its files were last changed before `place` was over.
+  /// Returns the output after `place`. Its files were last changed before `place` returned.
   public func finished(as outputName: String) throws(StoredFileError) -> any CheckedOutput {
     guard let completed = completed.withLock({ $0 }) else {
       preconditionFailure("only an output that has its name is finished")
     }
-    // The tree is opened anew, so that errors have the new name.
+    // Opens the tree again, so that errors show the new name.
     do throws(Errno) {
       let tree = try part.parent.openDirectory(beneath: outputName)
       guard try tree.status().identity == self.tree.directory.status().identity else {

@@ -1,18 +1,18 @@
-// The last look at the files of a tree, before its output gets its name. Most of its time is the kernel's, so another
-// thread takes a part of it.
+// Checks the files of a tree once more before its output gets its name. Most of the time goes to the kernel, so a
+// second thread takes part of the work.
 import Content
 import Posix
 
-/// Looks at files while a walk goes on, which hands them in and waits at its end.
+/// Checks files while a walk hands them in. The walk waits for the checks at its end.
 final class FileChecks: Sendable {
-  /// Files that are handed in at once, at most: one folder may have all files of a listing.
+  /// The most files in one batch: one folder may have all files of a listing.
   static let filesMax = 64
-  /// Batches that wait, each with an open folder. If there are more, the walk looks at files itself.
+  /// The most batches that wait, each with an open folder. If there are more, the walk checks files itself.
   private static let waitingMax = 16
-  /// With fewer entries a thread costs more than it saves.
+  /// With fewer entries, a thread costs more than it saves.
   static let entriesOfThread = 512
 
-  /// Files of one folder.
+  /// Some files of one folder.
   struct Batch: Sendable {
     let folder: OpenFolder
     var files: [(entry: Int, name: String)] = []
@@ -21,18 +21,18 @@ final class FileChecks: Sendable {
   private struct State: Sendable {
     var waiting: [Batch] = []
     var failure: PartFileError?
-    /// No more come.
+    /// Whether the walk has ended and no more batches come.
     var isOver = false
   }
 
   private let listing: FolderListing
-  /// The owner of the files.
+  /// The user who must own the files.
   private let userID = Environment.userID
   private let state = Monitor(State())
 
   private init(_ listing: FolderListing) { self.listing = listing }
 
-  /// Runs a walk, and looks at the files that it hands in. Throws the failure of the walk, else that of a file.
+  /// Runs a walk and checks the files that it hands in. Throws the failure of the walk, or else that of a file.
   static func run<T>(
     _ listing: FolderListing, _ walk: (FileChecks) throws(PartFileError) -> T
   ) throws(PartFileError) -> T {
@@ -52,7 +52,7 @@ final class FileChecks: Sendable {
     return result
   }
 
-  /// Takes files of the walk. Throws if one that came before is not what it should be.
+  /// Takes a batch of files from the walk. Throws if a file of an earlier batch was wrong.
   func add(_ batch: Batch) throws(PartFileError) {
     let (isFull, failure) = state.change { state in
       if state.waiting.count >= FileChecks.waitingMax { return (true, state.failure) }
@@ -63,7 +63,7 @@ final class FileChecks: Sendable {
     if isFull { look(at: batch) }
   }
 
-  /// Waits for a batch and looks at it. False: no more come.
+  /// Waits for a batch and checks its files. Returns false if no more batches come.
   private func lookAtNext() -> Bool {
     let next: Batch?? = state.wait { state in
       if let batch = state.waiting.popLast() { return .some(batch) }
@@ -84,7 +84,7 @@ final class FileChecks: Sendable {
     }
   }
 
-  /// Throws if a file is not one that this program made, or not as long as it should be.
+  /// Throws if this program cannot have made the file, or if its length is wrong.
   private func look(at entry: Int, _ name: String, in folder: borrowing Directory) throws(PartFileError) {
     let status: FileStatus
     do throws(Errno) { status = try folder.status(of: name) } catch { throw .io(error) }

@@ -1,92 +1,92 @@
-// The unfinished output of a folder: its files are written one by one below a hidden folder, which gets its name only
-// when everything in it is right.
+// The unfinished output of a folder. Its files are written one by one below a hidden folder, which gets the output's
+// name only when everything in it is right.
 import Content
 import Posix
 import Synchronization
 
-/// A part folder that this process holds alone: `.<first 16 hex digits of the folder's ID>.p2p-part`, mode 0700.
+/// A part folder that only this process uses: `.<first 16 hex digits of the folder's ID>.p2p-part`, mode 0700.
 ///
 /// It holds `tree`, which becomes the output; `listing`, the listing's bytes; `journal`; and `lock`. Paths below `tree`
-/// come from a listing, so each parent is opened beneath `tree` and through no link, and each name in it is used alone.
+/// come from a listing, so each parent is opened beneath `tree` without following links, and each step uses one name
+/// alone.
 ///
-/// Descriptors: at most 128 stay open, besides those that threads use at the moment.
+/// At most 128 descriptors stay open, besides those that threads use at the moment.
 public final class FolderPart: PartStorage {
-  /// Folders that stay open: small files come in the order of the listing, so few are in use at once.
+  /// The most folders that stay open. Small files come in the order of the listing, so few folders are in use at once.
   static let openFoldersMax = 64
-  /// Files of several leaves that stay open; several pieces of each are written.
+  /// The most files with several leaves that stay open. Each of them is written in several pieces.
   static let openFilesMax = 64
-  /// Bytes that are reserved for a large file at once. All large files together have at most
-  /// `PartFile.reservedAheadBytes` more reserved than was written.
+  /// The bytes reserved for a large file in one step. All large files together have at most
+  /// `PartFile.reservedAheadBytes` more reserved than written.
   static let reservedStepBytes: UInt64 = 8 << 20
 
   public let layout: FolderLayout
   let cut: ChunkLayout
   private let wasThere: Bool
-  /// Whether files of the disk were copied into it.
+  /// Whether files from the disk were copied into the part.
   let hasCopies = Atomic<Bool>(false)
-  /// Pages of files of the disk that were copied into it.
+  /// The pages of the files that were copied into the part from the disk.
   let copiedPages = Mutex<[HashPage]>([])
   public var knownPages: [HashPage] { copiedPages.withLock { $0 } }
-  /// The entries that the output will have; nil: all.
+  /// The entries that the output will have. Nil: all.
   let wanted: EntrySet?
   let part: LockedPartFolder
   let tree: OpenFolder
-  /// Where the files of the tree go one by one, if an output that is there already gets them.
+  /// The existing output that gets the files of the tree one by one. Nil: the tree itself becomes the output.
   let output: OpenFolder?
 
-  /// What is known of the entries that are files or links.
+  /// What is known about the entries that are files or links.
   struct EntryStates {
-    /// This program made it, in this download or an earlier one.
+    /// Entries that this program made, in this download or an earlier one.
     var made: EntrySet
-    /// Written, and not known to be on the disk.
+    /// Entries that were written and may not be on the disk yet.
     var unsynced: EntrySet
   }
   let states: Mutex<EntryStates>
   let folders = DescriptorCache<FolderPath, OpenFolder>(countMax: FolderPart.openFoldersMax)
   let files = DescriptorCache<Int, OpenPartFile>(countMax: FolderPart.openFilesMax)
-  /// Held while a file is made, so that a name that is there already is known to be another one's: a file takes the lock
-  /// of its number.
+  /// A file takes the lock of its number while it is made. If its name exists then, another program made it.
   let making = (0..<16).map { _ in MakingLock() }
   let makingFolder = MakingLock()
   let syncsFileSystem: Bool
   let syncFailure = Mutex<PartFileError?>(nil)
-  /// Bytes of large files, for the bound on what is reserved.
+  /// The reserved and written bytes of the large files, for the bound on reserved space.
   let reservation = Mutex(FolderReservation())
   let hasPlace = Atomic<Bool>(false)
-  /// On the file system's clock: after all files were made and written. Nil before `place`.
+  /// A time on the file system's clock, after all files were made and written. Nil before `place`.
   let completed = Mutex<FileTime?>(nil)
 
-  /// A lock for what is made.
+  /// A lock that is held while a file or folder is made.
   final class MakingLock: Sendable { let mutex = Mutex(()) }
 
   public var isResumed: Bool { wasThere || hasCopies.load(ordering: .relaxed) }
   var listing: FolderListing { layout.listing }
-  /// Bytes of all files.
+  /// The bytes of all files.
   var length: UInt64 { listing.contentsLength }
-  /// Where it is.
+  /// The path of the part folder.
   public var path: String { part.folder.path }
 
-  /// How the part folder of a folder's ID is called.
+  /// Returns the name of the part folder for a folder's ID.
   public static func name(of folderID: FileID) -> String { PartFile.name(of: folderID) }
 
-  /// Makes the part folder in a folder, or takes over the one that an earlier `get` left; makes the folders of the tree
-  /// and keeps the listing. Throws if the disk has no room for all of it.
-  /// - `wanted`: the entries that the output will have; nil: all. Other entries may be written all the same.
+  /// Makes the part folder, or takes over the one that an earlier `get` left. Makes the folders of the tree and keeps
+  /// the listing. Throws if the disk has no room for all of it.
+  /// - `wanted`: the entries that the output will have. Nil: all. Other entries may be written too.
   public convenience init(
     inFolder folderPath: String, layout: FolderLayout, wanted: EntrySet? = nil
   ) throws(PartFileError) {
     try self.init(inFolder: folderPath, layout: layout, wanted: wanted, mayReserveNothing: false, syncsFileSystem: nil)
   }
 
-  /// A part folder in the output itself, which gets the files of the tree one by one.
+  /// Makes a part folder inside an existing output, which gets the files of the tree one by one.
   convenience init(in output: OpenFolder, layout: FolderLayout, wanted: EntrySet) throws(PartFileError) {
     try self.init(
       inFolder: output.directory.path, layout: layout, wanted: wanted, output: output, mayReserveNothing: false,
       syncsFileSystem: nil)
   }
 
-  /// - `syncsFileSystem`: nil: if the file system reports failures.
-  /// - `mayReserveNothing`: the file system is taken for one that cannot reserve.
+  /// - `syncsFileSystem`: whether to sync the whole file system. Nil: only if it reports failures.
+  /// - `mayReserveNothing`: whether to act as on a file system that cannot reserve space.
   init(
     inFolder folderPath: String, layout: FolderLayout, wanted: EntrySet?, output: OpenFolder? = nil,
     mayReserveNothing: Bool, syncsFileSystem: Bool?
@@ -113,13 +113,13 @@ public final class FolderPart: PartStorage {
     do throws(PartFileError) {
       try prepare()
     } catch {
-      // It holds nothing yet, so nothing is lost.
+      // The part folder holds nothing yet, so nothing is lost.
       if !isResumed { try? discard() }
       throw error
     }
   }
 
-  /// True if the tree is there already.
+  /// Makes the tree. Returns whether it existed already.
   private static func makeTree(_ folder: borrowing Directory) throws(PartFileError) -> Bool {
     do throws(Errno) {
       try folder.makeDirectory(PartFolderName.tree, mode: 0o777)
@@ -127,7 +127,7 @@ public final class FolderPart: PartStorage {
       if error.code == Errno.exists { return true }
       throw error.isDiskFull ? .diskFull(path: folder.path, byteCount: 0) : .cannotCreate(error)
     }
-    // The claims of a journal without a tree are void.
+    // Without a tree, the claims of a journal are void.
     try? folder.remove(PartFolderName.journal)
     return false
   }
@@ -181,14 +181,14 @@ public final class FolderPart: PartStorage {
     }
   }
 
-  /// Reads bytes of one file to a place in the span. Throws if some are not there.
+  /// Reads the bytes of a run to a place in the span. Throws if some are missing.
   func readAll(of run: FolderRun, into buffer: inout MutableRawSpan, from place: Int) throws(PartFileError) {
     guard try read(run, into: &buffer, from: place) == run.count else {
       throw .io(Errno(code: Errno.inputOutput, call: "pread", subject: path(of: run.entry)))
     }
   }
 
-  /// Returns the bytes read: fewer than the run has if the file ends before.
+  /// Returns the number of bytes read. It is smaller than the run if the file ends earlier.
   private func read(
     _ run: FolderRun, into buffer: inout MutableRawSpan, from place: Int
   ) throws(PartFileError) -> Int {
@@ -204,14 +204,14 @@ public final class FolderPart: PartStorage {
 
   // MARK: Names for people
 
-  /// Where an entry is, for errors.
+  /// The path of an entry, for errors.
   func path(of entry: Int) -> String { tree.directory.path(of: listing.path(of: entry).description) }
 
   func failure(_ errno: Errno) -> PartFileError {
     errno.isDiskFull ? .diskFull(path: path, byteCount: length) : .io(errno)
   }
 
-  /// A name that cannot be made.
+  /// Returns the error for a file, folder or link that cannot be made.
   func makingFailure(_ errno: Errno) -> PartFileError {
     errno.isDiskFull ? .diskFull(path: path, byteCount: length) : .cannotCreate(errno)
   }

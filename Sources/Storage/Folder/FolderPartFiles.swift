@@ -1,5 +1,5 @@
-// The files of a part folder while they are written: each is made once, with its final mode, and never reached through a
-// link.
+// The files of a part folder while they are written. Each is made once, with its final mode, and is never opened
+// through a link.
 import Content
 import Posix
 import Synchronization
@@ -7,11 +7,11 @@ import Synchronization
 /// An open file of a part folder.
 final class OpenPartFile: Sendable {
   let file: File
-  /// Bytes of the finished file.
+  /// The bytes of the finished file.
   let length: UInt64
-  /// Bytes written since it was opened.
+  /// The bytes written since it was opened.
   let bytesWritten = Atomic<UInt64>(0)
-  /// Up to where it was reserved when it was opened; nil: nothing is reserved for it.
+  /// The offset up to which space was reserved when it was opened. Nil: no space is reserved for it.
   let reservedEnd: UInt64?
 
   init(_ file: consuming File, length: UInt64, reservedEnd: UInt64? = nil) {
@@ -22,20 +22,20 @@ final class OpenPartFile: Sendable {
 }
 
 extension FolderPart {
-  /// Whether a file has one leaf: then one piece writes it, and it does not stay open.
+  /// Whether a file has one leaf. Then it is written in one piece and does not stay open.
   func isSmall(_ entry: Int) -> Bool { listing.fileLength(of: entry) <= UInt64(cut.leafSize) }
 
-  /// Whether a file has more than one chunk: then space is reserved for it.
+  /// Whether a file has more than one chunk. Then space is reserved for it.
   func isLarge(_ length: UInt64) -> Bool { length > UInt64(cut.chunkSize) }
 
   func isMade(_ entry: Int) -> Bool { states.withLock { $0.made.contains(entry) } }
 
-  // MARK: To write
+  // MARK: Writing
 
-  /// The folder of the file that was written before: the next file often lies in the same one.
+  /// The folder of the file that was written last. The next file is often in the same folder.
   struct NearFolder {
     var path: FolderPath?
-    /// Nil: no file was written before.
+    /// Nil if no file was written before.
     var folder: OpenFolder?
   }
 
@@ -46,7 +46,7 @@ extension FolderPart {
     return folder
   }
 
-  /// A file of several leaves, made if it is not there. It stays open.
+  /// Opens a file of several leaves, or makes it. It stays open.
   func openShared(_ entry: Int, _ near: inout NearFolder) throws(PartFileError) -> OpenPartFile {
     try files.value(for: entry) { () throws(PartFileError) in
       let length = listing.fileLength(of: entry)
@@ -67,7 +67,7 @@ extension FolderPart {
     }
   }
 
-  /// Makes a file in its folder. The caller holds the file's lock of `making`, or is alone.
+  /// Makes a file in its folder. The caller holds the file's lock in `making`, or is the only thread.
   func make(_ entry: Int, in folder: OpenFolder) throws(PartFileError) -> File {
     let path = listing.path(of: entry)
     let mode: UInt32 = listing.isExecutable(entry) ? 0o777 : 0o666
@@ -81,7 +81,7 @@ extension FolderPart {
     return file
   }
 
-  /// Opens a file that this program made. It has no other name: what is written to it changes nothing else.
+  /// Opens a file that this program made. Checks that it has no other name: a write must not change another file.
   private func openMade(_ name: String, in folder: OpenFolder) throws(PartFileError) -> File {
     let file: File
     do throws(Errno) { file = try folder.directory.open(name, [.readWrite, .noFollow, .nonBlocking]) } catch {
@@ -93,17 +93,18 @@ extension FolderPart {
     return file
   }
 
-  /// Why a file in the tree cannot be one that this program made; nil if it can.
-  /// - `userID`: of this process.
+  /// Returns why this program cannot have made a file in the tree. Nil if it can.
+  /// - `userID`: the user of this process.
   static func foreignness(of status: FileStatus, _ userID: UInt32 = Environment.userID) -> String? {
     if status.kind != .regular { return "not a regular file" }
     if status.owner != userID { return "another user's file" }
     return status.linkCount > 1 ? "also known by another name" : nil
   }
 
-  // MARK: To read
+  // MARK: Reading
 
-  /// The file of an entry, to read; nil if it was not made. A file that is not open is opened for the caller alone.
+  /// Opens an entry's file for reading. Nil if the file was not made. A file that is not open is opened for this caller
+  /// only.
   func openToRead(_ entry: Int) throws(Errno) -> OpenPartFile? {
     if let open = files.value(for: entry) { return open }
     guard isMade(entry) else { return nil }
@@ -114,7 +115,7 @@ extension FolderPart {
       let file = try folder.directory.open(path.name.description, [.read, .noFollow, .nonBlocking])
       return OpenPartFile(file, length: length)
     } catch {
-      // An output that is there already may have got the file.
+      // The file may have been moved to the existing output.
       guard error.code == Errno.noEntry, let output else { throw error }
       return OpenPartFile(try output.directory.open(beneath: path.description, [.read, .nonBlocking]), length: length)
     }
@@ -122,13 +123,13 @@ extension FolderPart {
 
   // MARK: Folders
 
-  /// A folder of the tree; nil is the tree itself.
+  /// Opens a folder of the tree. A nil path is the tree itself.
   func openFolder(_ path: FolderPath?) throws(Errno) -> OpenFolder {
     guard let path else { return tree }
     return try folders.value(for: path) { () throws(Errno) in try tree.openFolder(path.description) }
   }
 
-  /// As `openFolder`. One that only entries need that are not wanted is made here.
+  /// As `openFolder`, but makes a missing folder. Folders are missing if only entries that are not wanted need them.
   func folder(_ path: FolderPath?) throws(PartFileError) -> OpenFolder {
     do throws(Errno) { return try openFolder(path) } catch {
       guard error.code == Errno.noEntry else { throw .io(error) }
@@ -143,7 +144,7 @@ extension FolderPart {
     }
   }
 
-  /// Makes a folder in another one. The caller holds `makingFolder`, or is alone.
+  /// Makes a folder in another one. The caller holds `makingFolder`, or is the only thread.
   func makeFolder(_ path: FolderPath, in parent: OpenFolder) throws(PartFileError) -> OpenFolder {
     let name = path.name.description
     do throws(Errno) {
@@ -156,12 +157,12 @@ extension FolderPart {
 
   // MARK: Names that are taken
 
-  /// The error for a name that is taken although this program has not made it: by a name of the listing that differs, as
-  /// on a file system that ignores case, or by another program.
+  /// Returns the error for a name that is taken, though this program did not make it. Either another entry of the
+  /// listing has the name on a file system that ignores case, or another program made it.
   func sameName(_ path: FolderPath, in folder: OpenFolder) -> PartFileError {
     let (directory, name) = ("\(folder.directory.path)/", path.name.description)
     let taken = try? folder.directory.status(of: name).identity
-    // Neighbours in the listing, each once: they have the same parent.
+    // Compares with each neighbour once. Neighbours have the same parent.
     let depth = path.components.count
     var last: FolderPath?
     for entry in 0..<listing.count {

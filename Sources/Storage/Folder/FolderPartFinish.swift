@@ -1,9 +1,9 @@
-// The end of a part folder: its tree gets the output's name at once, or it is kept, or removed.
+// The end of a part folder: the tree gets the output's name in one step, or the part is kept, or it is removed.
 import Content
 import Posix
 
 extension FolderPart {
-  /// As `PartStorage` says. Nothing is ever replaced by a folder, so `force` changes nothing.
+  /// Checks the output's name, as `PartStorage` says. A folder never replaces anything, so `force` changes nothing.
   public func checkPlace(_ name: String, force: Bool = false) throws(PartFileError) {
     let kind: FileKind
     do throws(Errno) {
@@ -17,13 +17,13 @@ extension FolderPart {
 
   public func outputPath(_ outputName: String) -> String { part.parent.path(of: outputName) }
 
-  /// Completes the tree, waits until it is on the disk, and gives it its name: all wanted bytes must be written. What is
-  /// not wanted is removed from it. If it throws, the part stays, and `place` may be called again.
+  /// Completes the tree, waits until it is on the disk, and gives it its name. All wanted bytes must be written; what
+  /// is not wanted is removed. If it throws, the part stays and `place` may be called again.
   public func place(as outputName: String, force: Bool = false) throws(PartFileError) {
     try place(as: outputName, refusing: true)
   }
 
-  /// - `refusing`: whether the file system is asked to refuse a name that is taken.
+  /// - `refusing`: whether to use the system call that refuses a taken name.
   func place(as outputName: String, refusing: Bool) throws(PartFileError) {
     precondition(!outputName.isEmpty && !outputName.utf8.contains(UInt8(ascii: "/")), "a name is one component")
     try checkPlace(outputName)
@@ -38,13 +38,13 @@ extension FolderPart {
     do throws(Errno) { try part.parent.sync() } catch { throw .io(error) }
   }
 
-  /// Makes the files without bytes and the links, and removes what is not wanted.
+  /// Makes the empty files and the links, and removes what is not wanted.
   func completeTree() throws(PartFileError) {
     try walk(.placing)
     try makeLinks()
   }
 
-  /// Takes the time after the last change of the files, from the file system's clock.
+  /// Stores a time after the last change of the files, from the file system's clock.
   func noteCompletion() throws(PartFileError) {
     do throws(Errno) {
       try part.lock.file.write([0].span.bytes, at: 0)
@@ -63,7 +63,7 @@ extension FolderPart {
         guard error.code == Errno.invalid || error.code == Errno.notImplemented else { throw error }
       }
     }
-    // A folder of ours takes the name, and the tree takes the place of that folder while it is empty.
+    // Makes an empty folder with the name. The tree replaces it while it is still empty.
     try part.parent.makeDirectory(name, mode: 0o700)
     do throws(Errno) { try part.folder.move(PartFolderName.tree, to: name, in: part.parent) } catch {
       try? part.parent.removeDirectory(name)
@@ -71,7 +71,7 @@ extension FolderPart {
     }
   }
 
-  /// Makes the links of the tree. Nothing is opened below the tree after that but by names that are not links.
+  /// Makes the links of the tree. After that, nothing below the tree is opened through a link.
   private func makeLinks() throws(PartFileError) {
     for entry in 0..<listing.count where isWanted(entry) {
       guard let target = listing.linkTarget(of: entry) else { continue }
@@ -79,7 +79,7 @@ extension FolderPart {
       let folder = try folder(path.parent)
       let name = path.name.description
       do throws(Errno) {
-        // An earlier download may have come so far.
+        // An earlier download may have made the link.
         if isMade(entry) {
           if try folder.directory.target(ofLink: name) == target.utf8 { continue }
           try folder.directory.remove(name)
@@ -93,13 +93,13 @@ extension FolderPart {
     }
   }
 
-  /// Before `place`: removes the journal. After it: removes all that is left of the part, and gives up its lock.
+  /// Before `place`, removes the journal. After `place`, removes the rest of the part and frees its lock.
   public func removeJournal() {
     try? part.folder.remove(PartFolderName.journal)
     if hasPlace.load(ordering: .acquiring) { FolderPart.removeRest(of: part) }
   }
 
-  /// Removes what is beside the tree. Where that fails it is harmless.
+  /// Removes what lies beside the tree. A failure is harmless.
   private static func removeRest(of part: borrowing LockedPartFolder) {
     let names = [
       PartFolderName.probe, PartFolderName.listing, PartFolderName.suggestion, PartFolderName.output,
@@ -114,7 +114,7 @@ extension FolderPart {
 
   public func release() { try? part.lock.file.unlock() }
 
-  /// Removes the part folder with all that this program made in it; never through a link.
+  /// Removes the part folder and everything that this program made in it. Follows no link.
   public func discard() throws(PartFileError) {
     try walk(.removing)
     folders.removeAll()
@@ -128,8 +128,8 @@ extension FolderPart {
     throw .foreign(path: path, what: "a folder with names that are not of this download")
   }
 
-  /// Removes what a download left that ended just after its output had got its name. An unfinished output stays, and so
-  /// does a part folder that another process or user has.
+  /// Removes the rest of a download that ended just after its output got its name. An unfinished output stays, and so
+  /// does a part folder of another process or user.
   public static func removeLeftovers(of folderID: FileID, inFolder folderPath: String) {
     let name = name(of: folderID)
     guard let parent = try? Directory(folderPath), (try? parent.status(of: name)) != nil,

@@ -1,9 +1,10 @@
-// Before anything is fetched: the listing is kept, the folders are made, and what cannot work is refused.
+// Prepares a part folder before anything is fetched: keeps the listing, makes the folders, and refuses what cannot
+// work.
 import Content
 import Posix
 
 extension FolderPart {
-  /// Makes the part ready. For one thread.
+  /// Makes the part ready. Only one thread may call it.
   func prepare() throws(PartFileError) {
     try checkNames(byteCountMax: (try? part.folder.nameByteCountMax()) ?? nil)
     try keepListing()
@@ -13,8 +14,8 @@ extension FolderPart {
     do throws(Errno) { try part.folder.sync() } catch { throw .io(error) }
   }
 
-  /// Throws if the file system has no room for a name.
-  /// - `byteCountMax`: the most bytes of a name; nil: the file system does not say.
+  /// Throws if a name is too long for the file system.
+  /// - `byteCountMax`: the most bytes of a name. Nil: the file system does not say.
   func checkNames(byteCountMax: Int?) throws(PartFileError) {
     guard let byteCountMax, byteCountMax < FolderPath.componentByteCountMax else { return }
     for entry in 0..<listing.count where isWanted(entry) {
@@ -24,7 +25,7 @@ extension FolderPart {
     }
   }
 
-  /// Throws if there are links and the file system has none. Links come last, which would be late to learn it.
+  /// Throws if there are links and the file system has none. Links are made last, which would be too late to find out.
   private func checkLinks() throws(PartFileError) {
     guard (0..<listing.count).contains(where: { isWanted($0) && listing.linkTarget(of: $0) != nil }) else { return }
     do throws(Errno) {
@@ -38,7 +39,7 @@ extension FolderPart {
 
   // MARK: The listing
 
-  /// Writes the listing beside the tree, unless it is there: then a later `get` need not fetch it.
+  /// Writes the listing beside the tree, unless it is there. Then a later `get` need not fetch it.
   private func keepListing() throws(PartFileError) {
     if let existing = try LockedPart.openExisting(PartFolderName.listing, in: part.folder) {
       try LockedPart.checkOurs(existing)

@@ -1,10 +1,11 @@
-// What an earlier download left in a part folder, believed only as far as it hashes.
+// Finds what an earlier download left in a part folder. Only bytes whose hashes match are trusted.
 import Content
 import Posix
 
 extension FolderPart {
-  /// As `PartStorage` says. A file that is missing or short has no right leaf there. If the leaf hashes of a chunk are not
-  /// known, a file of at most one chunk counts as a whole: the listing has its root.
+  /// Returns the verified leaves, as `PartStorage` says. Missing bytes, or the end of a short file, count as wrong
+  /// leaves. If the leaf hashes of a chunk are not known, a file of at most one chunk is checked as a whole against its
+  /// root in the listing.
   public func verifiedLeaves(
     of chunks: [ChunkOnDisk], in layout: ChunkLayout, threads: Int, shouldStop: @escaping @Sendable () -> Bool
   ) throws(PartFileError) -> [(chunk: ChunkIndex, mask: UInt64)] {
@@ -29,7 +30,7 @@ extension FolderPart {
     return mask
   }
 
-  /// - `first`: the chunk's leaf with which the run begins.
+  /// - `first`: the chunk's leaf at which the run begins.
   private func rightLeaves(_ found: [Digest?], of run: FolderRun, first: Int, _ known: ChunkOnDisk) -> UInt64 {
     if let due = known.leafHashes {
       return found.indices.reduce(0) { found[$1] == due[first + $1] ? $0 | 1 << UInt64(first + $1) : $0 }
@@ -46,7 +47,7 @@ extension FolderPart {
     return isRight ? LeafRange(first: first, count: found.count).mask : 0
   }
 
-  /// The hashes of a file's leaves; nil for each leaf that is not all there.
+  /// Returns the hashes of a file's leaves, with nil for each leaf that is not complete.
   private func leafHashes(of run: FolderRun, _ buffer: inout [UInt8]) throws(Errno) -> [Digest?] {
     let leafSize = cut.leafSize
     let leafCount = (run.count + leafSize - 1) / leafSize
@@ -66,7 +67,7 @@ extension FolderPart {
     return hashes + [Digest?](repeating: nil, count: leafCount - hashes.count)
   }
 
-  /// A file to read; nil if it is not there, or another program put something else in its way.
+  /// Opens a file for reading. Nil if it does not exist, or another program put something else in its place.
   private func openIfThere(_ entry: Int) throws(Errno) -> OpenPartFile? {
     do throws(Errno) { return try openToRead(entry) } catch {
       guard [Errno.noEntry, Errno.notFolder, Errno.symbolicLink].contains(error.code) else { throw error }
@@ -74,7 +75,7 @@ extension FolderPart {
     }
   }
 
-  /// What the file system has of a run of a large file; all, if it does not know.
+  /// Returns whether the file system holds data for all, some or none of a large file's run. All, if it cannot tell.
   private func presence(of run: FolderRun) throws(Errno) -> DataPresence {
     guard let open = try openIfThere(run.entry) else { return .none }
     let end = run.offset + UInt64(run.count)

@@ -1,13 +1,13 @@
-// What was written to a part folder reaches the disk: all at once if the file system can, else file by file.
+// Syncs a part folder to the disk: the whole file system if it reports failures, otherwise file by file.
 import Content
 import Posix
 import Synchronization
 
 extension FolderPart {
-  /// Threads that sync files: the disk works on several at once.
+  /// The number of threads that sync files: a disk works on several at once.
   private static let syncThreads = 4
 
-  /// As `PartStorage` says. The names of the files are on the disk then, too.
+  /// Syncs the data, as `PartStorage` says. The names of the files are then on the disk too.
   public func syncData() throws(PartFileError) {
     if let failure = syncFailure.withLock({ $0 }) { throw failure }
     let none = EntrySet(entryCount: listing.count)
@@ -17,7 +17,7 @@ extension FolderPart {
     }
     do throws(Errno) {
       if syncsFileSystem {
-        // The descriptor is as old as the part, so that no failure since then is missed.
+        // The descriptor was opened with the part, so it reports every failure since then.
         try part.folder.syncFileSystem()
       } else {
         try sync(written.entries)
@@ -25,7 +25,7 @@ extension FolderPart {
     } catch {
       let failure = failure(error)
       syncFailure.withLock { $0 = failure }
-      // What the kernel still has in memory is not what the disk has: a later `get` shall see the disk.
+      // The kernel's cache may differ from the disk. Drops it, so that a later `get` reads the disk.
       for entry in written.entries { (try? openToRead(entry))??.file.dropCache() }
       throw failure
     }
@@ -40,13 +40,13 @@ extension FolderPart {
     }
   }
 
-  /// Syncs files, and the folders that they lie in.
+  /// Syncs files and their folders.
   private func sync(_ entries: [Int]) throws(Errno) {
     let search = EntrySync(entries) { entry throws(Errno) in try self.openToRead(entry)?.file.syncData() }
     try search.run(threads: min(FolderPart.syncThreads, entries.count))
     var last: FolderPath?
     for entry in entries {
-      // Entries of one folder follow on each other, but for its subfolders.
+      // Entries of one folder follow each other, except for those of its subfolders.
       guard let parent = listing.path(of: entry).parent, parent != last else { continue }
       last = parent
       try openFolder(parent).directory.sync()
@@ -55,7 +55,7 @@ extension FolderPart {
   }
 }
 
-/// Threads that take an entry each until one fails.
+/// Threads that each take one entry after the other until one fails.
 private final class EntrySync: Sendable {
   private struct State {
     var next = 0

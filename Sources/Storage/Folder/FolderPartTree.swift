@@ -1,20 +1,20 @@
 // Walks the tree of a part folder along its listing: when the part is opened, when the output gets its name, and when
-// nothing is kept.
+// the part is removed.
 import Content
 import Posix
 
 extension FolderPart {
-  /// What a walk does.
+  /// The purpose of a walk.
   enum TreeWork {
-    /// Makes the folders of the wanted entries, and finds the entries that are there.
+    /// Makes the folders of the wanted entries, and finds the entries that exist.
     case opening
     /// Makes empty files, checks the other wanted files, and removes what is not wanted.
     case placing
-    /// Removes every entry, and every folder that is empty then.
+    /// Removes every entry, and every folder that is empty after that.
     case removing
   }
 
-  /// The bytes of the wanted files, and how many of them the disk holds already.
+  /// The bytes of the wanted files, and how many of them the disk already holds.
   struct TreeBytes {
     var length: UInt64 = 0
     var present: UInt64 = 0
@@ -22,7 +22,7 @@ extension FolderPart {
 
   func isWanted(_ entry: Int) -> Bool { wanted?.contains(entry) ?? true }
 
-  /// Walks the tree. For one thread, while no other uses it.
+  /// Walks the tree. Only one thread may use the tree at that time.
   @discardableResult
   func walk(_ work: TreeWork) throws(PartFileError) -> TreeBytes {
     guard work == .placing else {
@@ -36,25 +36,25 @@ extension FolderPart {
   }
 }
 
-/// A walk along the listing. Each folder is opened from the one that it lies in, and its names are read: so a name
-/// counts as there only if all its bytes are the same, also where the file system takes other names for it.
+/// A walk along the listing. It opens each folder from its parent and reads the names in it. A name counts as present
+/// only if its bytes are equal, even where the file system treats other names as the same.
 struct FolderTreeWalk {
-  /// A folder on the way to the entry that is looked at.
+  /// A folder on the way to the current entry.
   private struct Level {
     /// Nil is the tree itself.
     let path: FolderPath?
-    /// Nil: it is not there.
+    /// Nil if it does not exist.
     var folder: OpenFolder?
-    /// Names that are there and were not met in the listing.
+    /// Names in the folder that the walk has not met in the listing.
     var names: Set<[UInt8]> = []
-    /// A wanted entry lies in it.
+    /// Whether a wanted entry lies in it.
     var isNeeded = false
   }
 
   private let part: FolderPart
   private let work: FolderPart.TreeWork
   private let checks: FileChecks?
-  /// Files of the folder that the walk is in, to be looked at.
+  /// Files of the current folder that are still to check.
   private var unchecked: FileChecks.Batch?
   private var levels: [Level] = []
   private var bytes = FolderPart.TreeBytes()
@@ -90,7 +90,7 @@ struct FolderTreeWalk {
 
   // MARK: Folders
 
-  /// Makes a folder the last level.
+  /// Goes to a folder: leaves other folders and enters those on its path.
   private mutating func enter(_ path: FolderPath?) throws(PartFileError) {
     while let last = levels.last?.path, last != path, !(path?.isBelow(last) ?? false) { try leave() }
     guard let path, path != levels[levels.count - 1].path else { return }
@@ -106,7 +106,7 @@ struct FolderTreeWalk {
     }
   }
 
-  /// Nil if a walk that removes finds something else there.
+  /// Opens a folder. Nil if a removing walk finds something else under the name.
   private func open(_ name: FolderPath, in folder: OpenFolder) throws(PartFileError) -> OpenFolder? {
     do throws(Errno) { return try folder.openFolder(name.description) } catch {
       if work == .removing { return nil }
@@ -115,7 +115,7 @@ struct FolderTreeWalk {
     }
   }
 
-  /// Makes a level's folder, and those that it lies in.
+  /// Makes the folder of a level, and its parents.
   private mutating func need(_ level: Int) throws(PartFileError) {
     if levels[level].isNeeded { return }
     try need(level - 1)
@@ -137,7 +137,7 @@ struct FolderTreeWalk {
     }
   }
 
-  /// All entries of a folder were visited.
+  /// Ends the visit of a folder whose entries were all visited.
   private func end(_ level: Level) throws(PartFileError) {
     guard let folder = level.folder, work != .removing else { return }
     if let name = level.names.min(by: { $0.lexicographicallyPrecedes($1) }) {
@@ -170,7 +170,7 @@ struct FolderTreeWalk {
     }
   }
 
-  /// Takes over what an earlier download made.
+  /// Takes over an entry that an earlier download made.
   private mutating func find(
     _ entry: Int, _ name: String, in folder: OpenFolder, isThere: Bool
   ) throws(PartFileError) {
@@ -202,7 +202,7 @@ struct FolderTreeWalk {
     if isWanted(entry) { bytes.present += present }
   }
 
-  /// An earlier update may have given the file the permissions of an old one, and may have ended then.
+  /// Makes a file writable again. An earlier update may have given it an old file's permissions and then ended.
   private func makeWritable(_ entry: Int, _ name: String, in folder: OpenFolder) throws(PartFileError) {
     let mode: UInt32 = part.listing.isExecutable(entry) ? 0o777 : 0o666
     do throws(Errno) {
@@ -213,7 +213,7 @@ struct FolderTreeWalk {
     }
   }
 
-  /// An entry of the output: a file is as long as it should be. Links come later.
+  /// Completes an entry of the output: makes an empty file or checks another one. Links are made later.
   private mutating func finish(
     _ entry: Int, _ name: String, in folder: OpenFolder, isThere: Bool
   ) throws(PartFileError) {
@@ -228,7 +228,7 @@ struct FolderTreeWalk {
     try check(entry, name, in: folder)
   }
 
-  /// Hands in a file, which another thread may look at.
+  /// Hands in a file for its check, which may run on another thread.
   private mutating func check(_ entry: Int, _ name: String, in folder: OpenFolder) throws(PartFileError) {
     let isFull = unchecked.map { $0.folder !== folder || $0.files.count >= FileChecks.filesMax } ?? false
     if isFull, let batch = unchecked.take() { try checks?.add(batch) }

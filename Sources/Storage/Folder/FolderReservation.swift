@@ -1,19 +1,19 @@
-// The disk space of a part folder: small files take it as they are written, large ones a little ahead.
+// Reserves the disk space of a part folder. Small files take space as they are written, large files a little ahead.
 import Content
 import Posix
 import Synchronization
 
-/// How much is reserved for the large files of a folder.
+/// The space reserved for the large files of a folder.
 struct FolderReservation {
-  /// Whether the file system is known to reserve space, or may do so.
+  /// Whether the file system can reserve space, as far as is known.
   var isPossible = true
   private var bytesReserved: UInt64 = 0
   private var bytesWritten: UInt64 = 0
 
   mutating func wrote(_ count: Int) { bytesWritten += UInt64(count) }
 
-  /// Counts bytes that are about to be reserved: as many as are asked for, or as the bound on all files leaves. A listing
-  /// of many large files may come from a stranger.
+  /// Counts bytes that are about to be reserved, and returns how many may be: `count`, or less if the bound on all
+  /// files is reached. A stranger may send a listing of many large files.
   mutating func take(_ count: UInt64) -> UInt64 {
     guard isPossible else { return 0 }
     let limit = bytesWritten + PartFile.reservedAheadBytes
@@ -24,10 +24,10 @@ struct FolderReservation {
 }
 
 extension FolderPart {
-  /// Throws if what is missing of the wanted files does not fit on the disk. Passes if the file system does not know how
-  /// much room it has.
-  /// - `length`: of the wanted files.
-  /// - `present`: bytes that the disk holds of them already.
+  /// Throws if the missing bytes of the wanted files do not fit on the disk. Does nothing if the file system does not
+  /// report its free space.
+  /// - `length`: the bytes of the wanted files.
+  /// - `present`: how many of them the disk already holds.
   func checkRoom(length: UInt64, present: UInt64) throws(PartFileError) {
     let free: UInt64?
     do throws(Errno) { free = try part.folder.freeByteCount() } catch { throw .io(error) }
@@ -35,11 +35,11 @@ extension FolderPart {
     throw .noRoom(path: path, byteCount: length, freeBytes: free)
   }
 
-  /// Reserves space for a large file that was just opened. Returns up to where.
+  /// Reserves space for a large file that was just opened. Returns the end of the reserved space.
   func reserveStart(of file: borrowing File, length: UInt64) throws(PartFileError) -> UInt64 {
     let start: UInt64
     do throws(Errno) {
-      // What an earlier download wrote after a hole does not count.
+      // Data that an earlier download wrote after a hole does not count.
       let run = try file.nextData(from: 0)
       start = min(run.map { $0.lowerBound == 0 ? $0.upperBound : 0 } ?? 0, try file.allocatedByteCount())
     } catch {
@@ -49,10 +49,10 @@ extension FolderPart {
     return start + FolderPart.reservedStepBytes
   }
 
-  /// Counts bytes that were written to a file of several leaves, and reserves what follows on what was reserved for the
-  /// step before. The kernel is asked to begin writing to the disk, so that the next sync finds little to do: at each
-  /// step, or once a file without steps has all its bytes. That is a hint only: where it is not possible, the data is
-  /// written later. A file of one leaf is not worth the call.
+  /// Counts bytes written to a file of several leaves. At each step of a large file, reserves one more step of space
+  /// and asks the kernel to begin writing to the disk, so that the next sync finds little to do. A file without steps
+  /// gets that request when all its bytes are written. The request is only a hint, and its failure is harmless. It is
+  /// not worth a call for a file of one leaf.
   func wrote(_ count: Int, to open: OpenPartFile) throws(PartFileError) {
     let (before, after) = open.bytesWritten.add(UInt64(count), ordering: .relaxed)
     guard let reservedEnd = open.reservedEnd else {

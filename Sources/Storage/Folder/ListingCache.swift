@@ -1,24 +1,24 @@
-// The listings of folders that were fetched: the next time, no peer is needed for them.
+// Keeps the fetched listings of folders, so that the next download needs no peer for them.
 import Content
 import Posix
 
-/// Listings in a folder of this user, by their folder IDs. A listing that is gone is fetched again, so the cache keeps only
-/// the latest ones, and a failure to keep one is harmless.
+/// Listings in a folder of this user, named by their folder IDs. A lost listing is fetched again, so the cache keeps
+/// only the latest ones and ignores failures to write.
 public struct ListingCache: Hashable, Sendable {
-  /// Listings at most.
+  /// The most listings to keep.
   static let countMax = 256
-  /// Bytes of all listings at most.
+  /// The most bytes of all listings together.
   static let byteCountMax: UInt64 = 512 << 20
 
-  /// Made by `keep` if it is missing.
+  /// The cache's folder. `keep` makes it if it is missing.
   public let folder: String
 
   public init(_ folder: String) { self.folder = folder }
 
-  /// The name of a listing in the folder.
+  /// Returns the file name of a listing in the cache.
   public static func name(of folderID: FileID) -> String { folderID.hex }
 
-  /// Keeps a listing with the name that was suggested for the folder, and forgets the oldest ones if there are too many.
+  /// Keeps a listing and the name suggested for its folder. Removes the oldest listings if there are too many.
   public func keep(_ listing: FolderListing, suggestedName: String, of folderID: FileID) {
     try? StateFolders.make(folder)
     guard let directory = try? Directory(folder) else { return }
@@ -28,7 +28,7 @@ public struct ListingCache: Hashable, Sendable {
     prune(directory, keeping: name)
   }
 
-  /// A listing that is kept. Nil: there is none, or what is there is not the listing of this ID.
+  /// Returns a kept listing. Nil if there is none, or if its bytes do not match the ID.
   public func listing(of folderID: FileID) -> FolderListing? {
     let path = folder + "/" + ListingCache.name(of: folderID)
     guard let bytes = ListingCache.bytes(at: path, where: { FileID(kind: .folder, length: $0, root: $1) == folderID })
@@ -36,7 +36,7 @@ public struct ListingCache: Hashable, Sendable {
     return try? FolderListing(decoding: bytes)
   }
 
-  /// The ID of the folder whose listing is at a path. Nil: what is there is no whole listing.
+  /// Returns the ID of the folder whose listing is at a path. Nil if the file is no complete listing.
   static func folderID(ofListing path: String) -> FileID? {
     var id: FileID?
     let bytes = bytes(at: path) {
@@ -49,18 +49,18 @@ public struct ListingCache: Hashable, Sendable {
 
   private static let suggestionEnding = ".name"
 
-  /// The name that was suggested for the folder of a listing. Nil: none is kept.
-  /// - `path`: of the listing, in a cache or in a part folder.
+  /// Returns the name suggested for the folder of a listing. Nil if none is kept.
+  /// - `path`: the listing's path, in a cache or in a part folder.
   public static func suggestedName(besideListing path: String) -> String? {
     let parts = PathParts(path)
     let isInPart = parts.name == FolderPart.listingName
     return text(at: isInPart ? parts.folder + "/" + PartFolderName.suggestion : path + suggestionEnding)
   }
 
-  /// The name that the output of a part folder will have. Nil: none is kept.
+  /// Returns the name that the output of a part folder will have. Nil if none is kept.
   static func outputName(inPart path: String) -> String? { text(at: path + "/" + PartFolderName.output) }
 
-  /// Keeps the name that the output of a part folder will have, so that `LeftPart` knows it also after a kill.
+  /// Keeps the name that the output of a part folder will have, so that `LeftPart` knows it even after a kill.
   public static func keepOutputName(_ name: String, inPart path: String) {
     guard let directory = try? Directory(path) else { return }
     write(Array(name.utf8), as: PartFolderName.output, in: directory)
@@ -106,11 +106,11 @@ public struct ListingCache: Hashable, Sendable {
     }
   }
 
-  /// Reads the bytes of a listing, if they have its root. Nil: they cannot be read, or are others.
-  /// - `root`: what they must hash to.
+  /// Reads the bytes of a listing. Nil if they cannot be read or do not have the root.
+  /// - `root`: what the bytes must hash to.
   public static func bytes(at path: String, root: Digest) -> [UInt8]? { bytes(at: path) { $1 == root } }
 
-  /// - `isRight`: takes the number and the root of the bytes.
+  /// - `isRight`: gets the number of bytes and their root.
   private static func bytes(at path: String, where isRight: (UInt64, Digest) -> Bool) -> [UInt8]? {
     guard let file = try? File(path, [.read, .noFollow, .nonBlocking]),
       let bytes = try? bytes(of: file, max: FolderListing.byteCountMax)
@@ -122,7 +122,7 @@ public struct ListingCache: Hashable, Sendable {
     return isRight(UInt64(bytes.count), state.finish().file.root) ? bytes : nil
   }
 
-  /// All bytes of a file; none if it has more than `max`.
+  /// Reads all bytes of a file. Returns none if there are more than `max`.
   static func bytes(of file: borrowing File, max: Int) throws(Errno) -> [UInt8] {
     let size = try file.status().size
     guard size <= UInt64(max) else { return [] }

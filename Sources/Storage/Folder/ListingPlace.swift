@@ -1,4 +1,4 @@
-// The place of a listing while it is fetched: in the part folder of its folder, where the contents will come.
+// A listing is fetched into the part folder of its folder, where the contents will follow.
 import Content
 import Posix
 
@@ -6,12 +6,12 @@ extension FolderPart {
   /// The name of the listing in a part folder.
   public static let listingName = PartFolderName.listing
 
-  /// The path of the part folder of a folder's ID.
+  /// Returns the path of the part folder for a folder's ID.
   public static func path(of folderID: FileID, inFolder folderPath: String) -> String {
     (folderPath.utf8.last == UInt8(ascii: "/") ? folderPath : folderPath + "/") + name(of: folderID)
   }
 
-  /// Makes the part folder of a folder's ID, unless it is there. Throws if something else has its name.
+  /// Makes the part folder for a folder's ID, unless it exists. Throws if something else has its name.
   public static func makePart(of folderID: FileID, inFolder folderPath: String) throws(PartFileError) {
     let parent: Directory
     do throws(Errno) { parent = try Directory(folderPath) } catch { throw .cannotCreate(error) }
@@ -19,7 +19,7 @@ extension FolderPart {
     _ = try LockedPartFolder.open(name(of: folderID), in: parent)
   }
 
-  /// Removes a listing that was fetched into the part folder of its folder, and the part folder if nothing else is in it.
+  /// Removes a listing that was fetched into a part folder, and the part folder if nothing else is in it.
   public static func removeListing(of folderID: FileID, inFolder folderPath: String) {
     guard let parent = try? Directory(folderPath),
       let part = (try? LockedPartFolder.open(name(of: folderID), in: parent)) ?? nil
@@ -28,7 +28,7 @@ extension FolderPart {
     removeEmptyPart(of: folderID, inFolder: folderPath)
   }
 
-  /// Removes the part folder of a folder's ID if nothing is in it.
+  /// Removes the part folder for a folder's ID if it is empty.
   public static func removeEmptyPart(of folderID: FileID, inFolder folderPath: String) {
     guard let parent = try? Directory(folderPath) else { return }
     try? parent.removeDirectory(name(of: folderID))

@@ -1,15 +1,16 @@
-// How a part folder comes to be ours alone: made or taken over, locked, and still under its name.
+// Gets a part folder for this process alone: makes it or takes it over, locks it, and checks that it still has its
+// name.
 import Content
 import Posix
 
-/// A part folder that is open and locked: `.<first 16 hex digits of the folder's ID>.p2p-part`, mode 0700.
+/// An open and locked part folder: `.<first 16 hex digits of the folder's ID>.p2p-part`, mode 0700.
 struct LockedPartFolder: ~Copyable {
-  /// How often another process may take the name or give it up while we open it.
+  /// The most tries. Each one fails if another process takes or frees the name meanwhile.
   private static let attemptsMax = 16
 
-  /// What is in it, besides `PartFolderName.tree`.
+  /// The lock file in the part folder.
   let lock: LockedPart
-  /// The folder that it lies in; the output will lie there.
+  /// The folder that contains the part folder. The output will be made there too.
   let parent: Directory
   let folder: Directory
   let name: String
@@ -42,7 +43,7 @@ struct LockedPartFolder: ~Copyable {
     }
   }
 
-  /// Opens a part folder. Nil if nothing has the name any more. Throws if this program did not make it for this user.
+  /// Opens a part folder. Nil if the name no longer exists. Throws if this program did not make it for this user.
   static func open(_ name: String, in parent: borrowing Directory) throws(PartFileError) -> Directory? {
     let path = parent.path(of: name)
     let folder: Directory
@@ -61,7 +62,7 @@ struct LockedPartFolder: ~Copyable {
     return folder
   }
 
-  /// Nil if the folder was removed meanwhile: its `get` has just finished, or has given up.
+  /// Locks the part folder. Nil if it was removed meanwhile, because its `get` finished or gave up.
   private static func lock(_ folder: borrowing Directory) throws(PartFileError) -> LockedPart? {
     do throws(PartFileError) { return try LockedPart(PartFolderName.lock, in: folder) } catch {
       switch error {
@@ -93,8 +94,8 @@ enum PartFolderName {
   /// The name that the output will have.
   static let output = "output"
   static let journal = "journal"
-  /// A file that the download locks.
+  /// The file that the download locks.
   static let lock = "lock"
-  /// A link that tells whether the file system has links.
+  /// A link that shows whether the file system supports links.
   static let probe = "probe"
 }

@@ -1,4 +1,4 @@
-// Folders and files that stay open for a while, and the bound on how many do.
+// Keeps folders and files open for a while, in a bounded number.
 import Content
 import Posix
 import Synchronization
@@ -9,14 +9,14 @@ final class OpenFolder: Sendable {
 
   init(_ directory: consuming Directory) { self.directory = directory }
 
-  /// Opens a folder in this one; never through a link.
+  /// Opens a folder in this one. Follows no link.
   func openFolder(_ name: String) throws(Errno) -> OpenFolder {
     OpenFolder(try directory.openDirectory(beneath: name))
   }
 }
 
-/// Open things by key: when another one is opened and there are `countMax`, the one that was used least recently is
-/// dropped. It is closed once no thread uses it.
+/// Open files or folders by key. When a value is added to a full cache, it drops the value that was not used for the
+/// longest time. That value is closed when no thread uses it any more.
 final class DescriptorCache<Key: Hashable & Sendable, Value: AnyObject & Sendable>: Sendable {
   private struct State {
     var values: [Key: (value: Value, lastUse: UInt64)] = [:]
@@ -28,7 +28,8 @@ final class DescriptorCache<Key: Hashable & Sendable, Value: AnyObject & Sendabl
 
   init(countMax: Int) { self.countMax = countMax }
 
-  /// The value of a key; opened if it is not open. If two threads open it at once, both get the first one.
+  /// Returns the value of a key, and opens it if it is not open. If two threads open it at once, both get the first
+  /// one.
   func value<Failure: Error>(for key: Key, open: () throws(Failure) -> Value) throws(Failure) -> Value {
     if let value = value(for: key) { return value }
     let new = try open()
@@ -43,12 +44,12 @@ final class DescriptorCache<Key: Hashable & Sendable, Value: AnyObject & Sendabl
     }
   }
 
-  /// Drops all that is open.
+  /// Drops all values.
   func removeAll() { state.withLock { $0.values = [:] } }
 
   var count: Int { state.withLock { $0.values.count } }
 
-  /// The value of a key; nil if it is not open.
+  /// Returns the value of a key. Nil if it is not open.
   func value(for key: Key) -> Value? {
     state.withLock { state in
       state.useCount += 1

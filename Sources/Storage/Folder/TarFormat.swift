@@ -1,17 +1,17 @@
-// A folder as a tar archive: what comes between the bytes of its files.
+// Writes a folder as a tar archive: the parts between the bytes of its files.
 import Content
 
-/// The parts of a tar archive besides the files' bytes, in the pax form of POSIX.1-2001. Entries have no owner and no time:
-/// an ID names none.
+/// The parts of a tar archive besides the files' bytes, in the pax form of POSIX.1-2001. Owner and time of all entries
+/// are 0, because an ID does not contain them.
 enum TarFormat {
-  /// The archive is a row of blocks of so many bytes.
+  /// The bytes of a block. An archive is a sequence of blocks.
   static let blockSize = 512
 
   enum Kind: UInt8 {
     case file = 0x30
     case symbolicLink = 0x32
     case folder = 0x35
-    /// Records for the entry that follows.
+    /// Extended records for the next entry.
     case extended = 0x78
   }
 
@@ -20,8 +20,8 @@ enum TarFormat {
   /// The most bytes of a file in a plain header: 11 octal digits.
   private static let plainSizeMax: UInt64 = 0o777_7777_7777
 
-  /// The header of an entry, with the extended one that it may need.
-  /// - `size`: bytes of a file; 0 for other kinds.
+  /// Returns the header of an entry, after an extended header if it needs one.
+  /// - `size`: the bytes of a file. 0 for other kinds.
   static func header(_ path: [UInt8], _ kind: Kind, size: UInt64 = 0, mode: UInt32, target: [UInt8] = []) -> [UInt8] {
     var records: [UInt8] = []
     if !isPlain(path) { records += record("path", path) }
@@ -36,20 +36,20 @@ enum TarFormat {
     return out + block(path, kind, size: min(size, plainSizeMax), mode: mode, target: target)
   }
 
-  /// What follows a file's bytes, up to the end of the block.
+  /// Returns the zero bytes that fill a file's last block.
   static func padding(after byteCount: UInt64) -> [UInt8] {
     let rest = Int(byteCount % UInt64(blockSize))
     return Array(repeating: 0, count: rest == 0 ? 0 : blockSize - rest)
   }
 
-  /// The end of the archive.
+  /// The two empty blocks at the end of an archive.
   static let end = [UInt8](repeating: 0, count: 2 * blockSize)
 
   private static func isPlain(_ text: [UInt8]) -> Bool {
     text.count <= plainPathMax && text.allSatisfy { $0 >= 0x20 && $0 < 0x7f }
   }
 
-  /// `length key=value\n`; the length counts itself.
+  /// Returns `length key=value\n`. The length includes its own digits.
   private static func record(_ key: String, _ value: [UInt8]) -> [UInt8] {
     let rest = 3 + key.utf8.count + value.count
     var length = rest
@@ -83,7 +83,7 @@ enum TarFormat {
 }
 
 extension FolderLayout {
-  /// What a tar archive has before a part of the contents: the header of a file that begins there.
+  /// Returns what the archive has before a part of the contents: the header if a file begins there.
   /// - `run`: a part of one file.
   func tarHeader(before run: FolderRun) -> [UInt8] {
     guard run.offset == 0, case .file(let content, let isExecutable) = listing[run.entry].item else { return [] }
@@ -91,14 +91,14 @@ extension FolderLayout {
       listing.path(of: run.entry).utf8, .file, size: content.length, mode: isExecutable ? 0o755 : 0o644)
   }
 
-  /// What a tar archive has after a part of the contents: the rest of the last block of a file that ends there.
+  /// Returns what the archive has after a part of the contents: the rest of the last block if a file ends there.
   func tarPadding(after run: FolderRun) -> [UInt8] {
     let length = listing.fileLength(of: run.entry)
     return run.offset + UInt64(run.count) == length ? TarFormat.padding(after: length) : []
   }
 
-  /// What a tar archive has after all contents: entries without bytes, links last, and the end.
-  /// - `entries`: those that the archive has; nil: all.
+  /// Makes what the archive has after all contents: the entries without bytes, links last, and the end.
+  /// - `entries`: the entries in the archive. Nil: all.
   /// - `body`: called for each entry, and for the end.
   func forTarTail<E: Error>(of entries: EntrySet?, _ body: ([UInt8]) throws(E) -> Void) throws(E) {
     for index in 0..<listing.count where entries?.contains(index) != false {
