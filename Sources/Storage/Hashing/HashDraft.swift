@@ -1,25 +1,26 @@
-// The leaf hashes of a file that is being hashed, on their way into the store: in memory only as many as make a batch.
+// Takes the leaf hashes of a file that is being hashed to the store. Memory holds at most one batch of them.
 import Content
 import Posix
 import SQLite
 import Synchronization
 
-/// A file whose hashes are all there, before the store has it.
+/// A file whose hashes are all known, before the store has them.
 struct FinishedHash: Sendable {
   let path: String
   let status: FileStatus
   let tree: HashTree
-  /// As of `KnownFile`.
+  /// As `KnownFile.isYoung`.
   var isYoung = false
-  /// The number that leaf hashes were written under already.
+  /// The file's number, if leaf hashes were already written under it. Otherwise nil.
   let reserved: Int64?
-  /// The other ones.
+  /// The leaf hashes that are not written yet.
   let leaves: [ChunkLeaves]
 }
 
-/// Collects from several threads, writes in batches. Of a file that fits one batch, nothing is written before its end.
+/// Collects leaf hashes from several threads and writes them in batches. If they fit one batch, nothing is written
+/// before the file's end.
 final class HashDraft: Sendable {
-  /// Chunks whose leaf hashes are written at once: 128 KiB.
+  /// The chunks whose leaf hashes are written at once: 128 KiB of hashes.
   private static let batchChunks = 64
 
   private let path: String
@@ -57,7 +58,7 @@ final class HashDraft: Sendable {
     }
   }
 
-  /// All chunks are in: hands over the part that is not written yet.
+  /// Ends the draft when all chunks are in. Returns the leaf hashes that are not written yet.
   func finish(_ file: HashedFile) -> FinishedHash {
     let end = state.withLock { state in
       defer { state.batch = [] }
@@ -67,9 +68,9 @@ final class HashDraft: Sendable {
       path: path, status: file.status, tree: file.tree, isYoung: file.isYoung, reserved: end.number, leaves: end.batch)
   }
 
-  /// The file will not be known: what was written of it goes.
+  /// Removes what was written for a file that will not be known.
   func abandon() {
     guard let number = state.withLock({ $0.number }) else { return }
-    try? store.remove(number)  // else the next start removes it
+    try? store.remove(number)  // if this fails, the next start removes it
   }
 }

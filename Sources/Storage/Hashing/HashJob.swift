@@ -1,26 +1,26 @@
-// One file on its way to its hash: its chunks are claimed, read and hashed by any threads, in any order.
+// Hashes one file. Any thread may read and hash any of its chunks, in any order.
 import Content
 import Posix
 import SQLite
 import Synchronization
 
-/// What hashing a file gave, with the status that the file had before and after.
+/// The result of hashing a file, with the status that the file had before and after.
 struct HashedFile: Sendable {
   let tree: HashTree
   let status: FileStatus
-  /// As of `KnownFile`.
+  /// As `KnownFile.isYoung`.
   let isYoung: Bool
 }
 
-/// A file to be hashed, opened by the first thread that comes to it. It holds 32 bytes a chunk, and only while threads
-/// are at it.
+/// A file to hash. The first thread that reaches it opens it. It holds 32 bytes a chunk, and only while threads work on
+/// it.
 final class HashJob: Sendable {
-  /// As reported: relative to the served folder, or as the user gave it.
+  /// The path for reports: relative to the served folder, or as the user gave it.
   let path: String
   let layout: ChunkLayout
-  /// What the file was when it was listed.
+  /// The file's status when it was listed.
   private let expected: FileStatus
-  /// Nil where the leaf hashes are not to be kept.
+  /// Nil if the leaf hashes are not kept.
   let draft: HashDraft?
   private let now: @Sendable () -> FileTime
   private let open: @Sendable () throws(Errno) -> File
@@ -43,7 +43,7 @@ final class HashJob: Sendable {
     }
   }
 
-  /// Nil where the file is longer than a file can be.
+  /// Nil if the file is longer than the protocol allows.
   init?(
     path: String, expected: FileStatus, draft: HashDraft?, now: @escaping @Sendable () -> FileTime = { Clock.fileTime },
     open: @escaping @Sendable () throws(Errno) -> File
@@ -58,14 +58,14 @@ final class HashJob: Sendable {
     state = Mutex(State(missingCount: max(1, layout.chunkCount)))
   }
 
-  /// How many pieces of work the file is: its chunks, or one look at an empty file.
+  /// The number of tasks: one for each chunk, or one for the check of an empty file.
   var taskCount: Int { max(1, layout.chunkCount) }
 
-  /// Bytes that a piece of work covers.
+  /// The bytes that a task covers.
   func byteCount(ofTask task: Int) -> Int { layout.chunkCount == 0 ? 0 : layout.length(of: ChunkIndex(UInt32(task))) }
 
-  /// Does one piece of work with the thread's own buffer. Gives the outcome to the one caller that did the last piece.
-  /// Every piece is done exactly once; after a failure the rest cost nothing.
+  /// Does one task with the thread's own buffer. The call that does the last task returns the outcome; the others
+  /// return nil. Every task is done exactly once; after a failure the other tasks cost nothing.
   func run(task: Int, buffer: inout [UInt8]) -> Result<HashedFile, SkipReason>? {
     var hash: Digest?
     var failure: SkipReason?
@@ -89,7 +89,7 @@ final class HashJob: Sendable {
     return end.map(outcome)
   }
 
-  /// The open file; nil where the job has already failed.
+  /// Returns the open file. Nil if the job has already failed.
   private func source() throws(SkipReason) -> Source? {
     let result: Result<Source?, SkipReason> = state.withLock { state in
       if state.failure != nil { return .success(nil) }
@@ -109,18 +109,18 @@ final class HashJob: Sendable {
   private func makeSource() throws(SkipReason) -> Source {
     let file = try attempt(open, orThrow: SkipReason.io)
     let status = try attempt({ () throws(Errno) in try file.status() }, orThrow: SkipReason.io)
-    // Another file, a FIFO, may have taken the name since it was listed.
+    // Another file or a FIFO may have taken the name since the file was listed.
     guard status.kind == .regular else { throw .notRegular }
     guard status.sameContent(as: expected) else { throw .changed }
     return Source(file, isYoung: !status.isOld(seconds: YoungFiles.seconds, at: now()))
   }
 
-  /// Reads a chunk in pieces of the buffer's size and keeps its leaf hashes where that was asked for.
+  /// Reads a chunk in pieces of the buffer's size. Gives its leaf hashes to the draft, if there is one.
   private func hashChunk(_ chunk: ChunkIndex, of source: Source, _ buffer: inout [UInt8]) throws(SkipReason) -> Digest {
     let start = layout.offset(of: chunk)
     let length = layout.length(of: chunk)
     var leafHashes: [Digest] = []
-    // A small file may be one of very many.
+    // Reserves only what is needed, because a small file may be one of very many.
     leafHashes.reserveCapacity(layout.leafCount(of: chunk))
     var isCut = false
     if length > ParallelHash.bufferBytes { source.file.willRead(from: start, count: length) }
@@ -138,7 +138,7 @@ final class HashJob: Sendable {
       throw .io(error)
     }
     guard !isCut else { throw .changed }
-    // The leaf of a file of one leaf hashes to the root.
+    // The leaf hash of a file of one leaf is the root.
     if let draft, layout.fileLength > UInt64(layout.leafSize) {
       do throws(DatabaseError) { try draft.add(ChunkLeaves(chunk: chunk, hashes: leafHashes)) } catch {
         throw .cannotKeep(error)
@@ -147,7 +147,7 @@ final class HashJob: Sendable {
     return layout.chunkHash(leafHashes, of: chunk)
   }
 
-  /// Judges a job whose pieces are all done: the file must still be what it was.
+  /// Returns the outcome of a job whose tasks are all done. The file must still be what it was.
   private func outcome(of end: State) -> Result<HashedFile, SkipReason> {
     if let failure = end.failure { return .failure(failure) }
     guard let source = end.source, let tree = HashTree(layout, chunkHashes: end.chunkHashes) else {

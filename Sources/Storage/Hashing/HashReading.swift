@@ -1,9 +1,9 @@
-// The statements with which the hash store reads.
+// The SQL statements that read from the hash store.
 import Content
 import Posix
 import SQLite
 
-/// The statements that read, and their connection.
+/// The statements that read, with their connection.
 struct HashReading: ~Copyable {
   private let database: Database
   private var find: Statement
@@ -15,7 +15,7 @@ struct HashReading: ~Copyable {
   private var listParts: Statement
 
   init(_ database: consuming Database) throws(DatabaseError) {
-    // All of them first: a value that cannot be copied is made wholly or not at all.
+    // Prepares all statements first, because a noncopyable value must be initialised completely or not at all.
     let find = try database.prepare(findFile)
     let findRetired = try database.prepare(
       "SELECT number FROM file WHERE retired IS NOT NULL AND root = ? AND size = ?")
@@ -58,7 +58,7 @@ struct HashReading: ~Copyable {
     return try findLeaves.first(.integer(row)) { digests($0.blob(0)) } ?? []
   }
 
-  /// A file that is gone, by its bytes.
+  /// Finds a deleted file by its content.
   mutating func retired(_ content: FileContent) throws(DatabaseError) -> KnownFile? {
     let found = try findRetired.first(.blob(content.root.bytes), .integer(Int64(bitPattern: content.length))) {
       row throws(DatabaseError) in try RowNumber.checked(row.integer(0), in: database.path)
@@ -66,7 +66,7 @@ struct HashReading: ~Copyable {
     return found.map { KnownFile(number: $0, root: content.root) }
   }
 
-  /// All listings, the oldest first.
+  /// Returns all listings, the oldest first.
   mutating func listings() throws(DatabaseError) -> [ServedListing] {
     var all: [ServedListing] = []
     try listListings.forEach { row throws(DatabaseError) in
@@ -92,7 +92,7 @@ struct HashReading: ~Copyable {
   mutating func forEachFile(_ body: (StoredRow) -> Void) throws(DatabaseError) {
     try listFiles.forEach { row throws(DatabaseError) in
       let number = try RowNumber.checked(row.integer(0), in: database.path)
-      // A root that is none is that of no file.
+      // A damaged root becomes zero, which matches no file.
       body(
         StoredRow(
           path: row.text(1) ?? "",
@@ -106,7 +106,8 @@ struct HashReading: ~Copyable {
   }
 }
 
-/// The file of a path, if it is still what it was when it was hashed. If its mode is another, that was the change.
+/// Finds the file of a path if it has not changed since it was hashed. A changed time of change is accepted if the mode
+/// differs too: then the change of mode caused it.
 private let findFile: StaticString = """
   SELECT number, root FROM file WHERE path = ? AND root IS NOT NULL AND retired IS NULL AND device = ? AND inode = ?
   AND size = ? AND modified = ? AND modified_ns = ? AND ((changed = ? AND changed_ns = ?) OR (mode != ? AND mode >= 0))
@@ -128,10 +129,10 @@ private func findKnown(
   return found ?? nil
 }
 
-/// Nil if it is none.
+/// Returns the digest. Nil if the number of bytes is wrong.
 func digest(_ bytes: [UInt8]) -> Digest? { bytes.count == Digest.byteCount ? Digest(bytes.span.bytes, at: 0) : nil }
 
-/// What is no whole digest at the end is left out: there is one too few then.
+/// Returns the digests. An incomplete digest at the end is left out, so a damaged row gives one too few.
 private func digests(_ bytes: [UInt8]) -> [Digest] {
   let span = bytes.span.bytes
   return (0..<bytes.count / Digest.byteCount).map { Digest(span, at: $0 * Digest.byteCount) }

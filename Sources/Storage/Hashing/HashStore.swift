@@ -1,5 +1,5 @@
-// What files hashed to, kept across runs: a file that is what it was is not hashed again. Never trusted blindly: chunk
-// hashes are checked against the root, leaf hashes against their chunk's.
+// Keeps the hashes of files across runs, so that an unchanged file is not hashed again. They are checked when they are
+// used: chunk hashes against the root, leaf hashes against their chunk's hash.
 import Content
 import Posix
 import SQLite
@@ -9,7 +9,7 @@ import Synchronization
 public enum HashStoreError: Error, Hashable, Sendable, CustomStringConvertible {
   case io(Errno)
   case database(DatabaseError)
-  /// It is damaged or of another version, and another process uses it, so that it cannot be set aside.
+  /// The database is damaged or of another version. It cannot be set aside because another process uses it.
   case inUse(path: String, why: String)
 
   public var description: String {
@@ -23,14 +23,15 @@ public enum HashStoreError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// A file whose hashes are known.
 struct KnownFile: Hashable, Sendable {
-  /// Of its row; never given to another file.
+  /// The number of its row in the database. It is never given to another file.
   let number: Int64
   let root: Digest
-  /// It was changed shortly before it was hashed: its times do not tell whether it was changed again. See `YoungFiles`.
+  /// Whether the file was changed shortly before it was hashed. Then its times do not show a further change. See
+  /// `YoungFiles`.
   var isYoung = false
 }
 
-/// What the database has of a file.
+/// A file as the database describes it.
 struct StoredRow: Sendable {
   let path: String
   let identity: FileIdentity
@@ -38,27 +39,27 @@ struct StoredRow: Sendable {
   let size: UInt64
   let modified: FileTime
   let changed: FileTime
-  /// Nil if it is unknown.
+  /// Nil if the mode is unknown.
   let mode: UInt32?
   let known: KnownFile
 }
 
-/// The hashes of one served folder's files in an SQLite database, which several processes may use at a time. Thread-safe:
-/// one connection writes, one reads, so that a reader that serves never waits for a writer that hashes.
+/// The hashes of one served folder's files in an SQLite database, which several processes may use at once. Thread-safe.
+/// One connection writes and one reads, so that reading for peers never waits for writing new hashes.
 final class HashStore: Sendable {
-  /// Files that are written in one transaction: then the transaction costs little beside its rows.
+  /// The files written in one transaction. With so many, the transaction costs little beside its rows.
   static let batchFiles = 256
 
-  /// The database's file.
+  /// The path of the database file.
   let path: String
-  /// What was wrong with the database that was here before, and where it is now.
+  /// What was wrong with the database of an earlier run, and where it is now.
   let warning: String?
   private let writing: Mutex<HashWriting>
   private let reading: Mutex<HashReading>
-  /// Held by the first process that uses the database: it alone may clean it up or set it aside.
+  /// The lock of the first process that uses the database. Only that process may clean it up or set it aside.
   private let lock: File
 
-  /// Opens the database of a folder below `stateFolder`, which must exist, or makes it.
+  /// Opens the database of a folder, or makes it. It lies below `stateFolder`, which must exist.
   init(of folder: ServedFolder, in stateFolder: String) throws(HashStoreError) {
     let opened = try HashStoreOpening(of: folder, in: stateFolder)
     path = opened.path
@@ -76,21 +77,22 @@ final class HashStore: Sendable {
 
   // MARK: Reading
 
-  /// The hashes of a file if they are known and hold; nil where it has to be hashed. Those that do not hold are forgotten.
+  /// Returns the hashes of a file if they are known and complete. Nil if the file must be hashed. Damaged hashes are
+  /// removed.
   func known(_ path: String, _ status: FileStatus) throws(DatabaseError) -> KnownFile? {
     let known = try reading.withLock { reading throws(DatabaseError) in try reading.known(path, status) }
     guard let known, try holds(known, length: status.size) else { return nil }
     return known
   }
 
-  /// Whether the chunk hashes of a file lead to its root. If not, they are forgotten.
+  /// Whether the chunk hashes of a file match its root. If not, they are removed.
   func holds(_ known: KnownFile, length: UInt64) throws(DatabaseError) -> Bool {
     guard let layout = ChunkLayout(fileLength: length) else { return false }
     let pages = PageLayout(layout)
     let isHeld: Bool
     switch layout.chunkCount {
     case 0: isHeld = known.root == .zero
-    // The chunk hashes to the root.
+    // The chunk's hash is the root.
     case 1: isHeld = known.root != .zero
     default:
       isHeld = try reading.withLock { reading throws(DatabaseError) in
@@ -104,30 +106,30 @@ final class HashStore: Sendable {
     return isHeld
   }
 
-  /// A page that the file has; nil where it is missing or not under the file's root.
+  /// Returns a page of a file. Nil if it is missing or does not match the file's root.
   func page(_ index: PageIndex, of file: KnownFile, in pages: PageLayout) throws(DatabaseError) -> HashPage? {
     try reading.withLock { reading throws(DatabaseError) in try reading.page(index, of: file, in: pages) }
   }
 
-  /// The leaf hashes of a chunk, unchecked; empty where they are missing.
+  /// Returns the leaf hashes of a chunk, unchecked. Empty if they are missing.
   func leafHashes(of chunk: ChunkIndex, of file: KnownFile) throws(DatabaseError) -> [Digest] {
     try reading.withLock { reading throws(DatabaseError) in try reading.leafHashes(of: chunk, of: file) }
   }
 
   // MARK: Writing
 
-  /// A number for a file that is too long to be written at once.
+  /// Reserves a number for a file whose leaf hashes are written in several batches.
   func reserve(_ path: String) throws(DatabaseError) -> Int64 {
     try write { writing throws(DatabaseError) in try writing.reserve(path) }
   }
 
-  /// Keeps leaf hashes of a file whose number is reserved.
+  /// Writes leaf hashes of a file whose number is reserved.
   func write(_ leaves: [ChunkLeaves], of number: Int64) throws(DatabaseError) {
     try write { writing throws(DatabaseError) in try writing.insert(leaves, of: number) }
   }
 
-  /// Makes hashed files known in one transaction, each in the place of what its path was before. Gives a file for each;
-  /// nil where another process has cleaned the reserved number away: then the file has to be hashed again.
+  /// Writes hashed files in one transaction. Each replaces the file that its path had before. Returns a `KnownFile` for
+  /// each, or nil if another process has removed the reserved number: then the file must be hashed again.
   func finish(_ files: [FinishedHash]) throws(DatabaseError) -> [KnownFile?] {
     try write { writing throws(DatabaseError) in
       var known: [KnownFile?] = []
@@ -137,7 +139,7 @@ final class HashStore: Sendable {
     }
   }
 
-  /// A known file has another path, and with it another time of change.
+  /// Gives a known file another path and, with it, another time of change.
   func rename(_ file: KnownFile, to path: String, _ status: FileStatus) throws(DatabaseError) {
     try write { writing throws(DatabaseError) in
       try writing.retire(path: path)
@@ -145,27 +147,27 @@ final class HashStore: Sendable {
     }
   }
 
-  /// A known file has another time of change, and perhaps another mode.
+  /// Gives a known file another time of change, and perhaps another mode.
   func touch(_ file: KnownFile, at path: String, _ status: FileStatus) throws(DatabaseError) {
     try write { writing throws(DatabaseError) in try writing.rename(file, to: path, status) }
   }
 
-  /// Forgets a file, or the begin of one.
+  /// Removes a file, or the part of one that is written so far.
   func remove(_ number: Int64) throws(DatabaseError) {
     try write { writing throws(DatabaseError) in try writing.remove(number) }
   }
 
-  /// A file is gone. Its hashes stay while a listing names it.
+  /// Marks a file as gone. Its hashes stay while a listing names it.
   func retire(_ number: Int64) throws(DatabaseError) {
     try write { writing throws(DatabaseError) in try writing.retire(number) }
   }
 
-  /// The file of a path is gone. False: none was known.
+  /// Marks the file of a path as gone. Returns false if no file of the path was known.
   func retire(path: String) throws(DatabaseError) -> Bool {
     try write { writing throws(DatabaseError) in try writing.retire(path: path) }
   }
 
-  /// Files are gone. Their hashes stay while a listing names them.
+  /// Marks files as gone. Their hashes stay while a listing names them.
   func retire(_ numbers: [Int64]) throws(DatabaseError) {
     var rest = numbers[...]
     while !rest.isEmpty {
@@ -175,31 +177,31 @@ final class HashStore: Sendable {
     }
   }
 
-  /// Calls `body` with each file that a path has, in the order in which they were written. What the database has of a
-  /// file's status is its identity, size, times and mode.
+  /// Calls `body` with each file that has a path, in the order in which they were written. The database knows identity,
+  /// size, times and mode of a file's status.
   func forEachFile(_ body: (StoredRow) -> Void) throws(DatabaseError) {
     try reading.withLock { reading throws(DatabaseError) in try reading.forEachFile(body) }
   }
 
   // MARK: Listings
 
-  /// A file that is gone, by its bytes: only its hashes are here.
+  /// Finds a deleted file by its content. Only its hashes are known.
   func retired(_ content: FileContent) throws(DatabaseError) -> KnownFile? {
     try reading.withLock { reading throws(DatabaseError) in try reading.retired(content) }
   }
 
-  /// All listings, the oldest first.
+  /// Returns all listings, the oldest first.
   func listings() throws(DatabaseError) -> [ServedListing] {
     try reading.withLock { reading throws(DatabaseError) in try reading.listings() }
   }
 
-  /// The bytes of a listing, unchecked; empty if it is gone.
-  /// - `count`: the bytes that are expected.
+  /// Returns the bytes of a listing, unchecked. Empty if the listing is gone.
+  /// - `count`: the expected number of bytes.
   func listingBytes(_ number: Int64, count: UInt64) throws(DatabaseError) -> [UInt8] {
     try reading.withLock { reading throws(DatabaseError) in try reading.listingBytes(number, count: count) }
   }
 
-  /// Keeps a listing of a folder, and the latest ones before it.
+  /// Writes a listing of a folder. The folder's latest listings before it are kept.
   func keepListing(
     of folder: String, _ bytes: [UInt8], root: Digest, contentsLength: UInt64
   ) throws(DatabaseError) -> ServedListing {
@@ -226,7 +228,7 @@ final class HashStore: Sendable {
         return result
       } catch {
         writing.database.rollBack()
-        // So that the next start sets it aside.
+        // Makes the next start set the database aside.
         if error.isDamage { try? writing.database.run("PRAGMA user_version = 0") }
         throw error
       }

@@ -1,32 +1,32 @@
-// How the database of a served folder is found, made and judged. One that is not ours or not whole is set aside, with
-// all that belongs to it, and a new one is made.
+// Finds, makes and checks the database of a served folder. A database that is damaged or belongs to another program is
+// set aside with its side files, and a new one is made.
 import Content
 import Posix
 import SQLite
 
-/// A database that is there, and fit to be used.
+/// An existing database that is fit for use.
 struct HashStoreOpening: ~Copyable {
-  /// Another process that writes is done with it sooner.
+  /// A writing process finishes within this time.
   private static let busyTimeoutMilliseconds: Int32 = 10_000
-  /// "p2pc": marks the databases of this program.
+  /// "p2pc" in ASCII: marks the databases of this program.
   private static let applicationID: Int64 = 0x7032_7063
-  /// Of the tables below. An older program sets a newer one aside; it does not guess.
+  /// The version of the tables below. An older program sets a newer database aside; it does not guess.
   private static let version: Int64 = 2
 
   let path: String
   let warning: String?
-  /// No other process uses it: what is unfinished in it is left over.
+  /// Whether no other process uses the database. Then unfinished files in it are left over from a killed process.
   let isFirst: Bool
   private let lock: File
 
-  /// Hexadecimal digits in the name of a database.
+  /// The number of hexadecimal digits in the name of a database.
   static let nameDigits = 32
-  /// Locked while a database is opened.
+  /// The file that is locked while a database is opened.
   static let openingLock = "opening.lock"
 
-  /// Finds or makes the database below the state folder, named by the served folder's real path, so that it is the same
-  /// however that is called. Single names of a folder have a database of their own, since one of all its files forgets the
-  /// files that it does not find.
+  /// Finds or makes the database below the state folder. Its name comes from the served folder's real path, so it is
+  /// the same for every way of naming that folder. If only some names of a folder are served, they have their own
+  /// database, because a database of the whole folder forgets the files that a scan does not find.
   init(of folder: ServedFolder, in stateFolder: String) throws(HashStoreError) {
     let state = try attempt({ () throws(Errno) in try Directory(stateFolder) }, orThrow: HashStoreError.io)
     let realPath = try attempt({ () throws(Errno) in try folder.directory.realPathBytes() }, orThrow: HashStoreError.io)
@@ -34,7 +34,7 @@ struct HashStoreOpening: ~Copyable {
     let name = String(Digest(sha256: key.span.bytes).hex.prefix(HashStoreOpening.nameDigits)) + ".sqlite"
     let path = state.path(of: name)
     var warning: String?
-    // One opens at a time; the other lock stays, and says who was first.
+    // Only one process opens a database at a time. The other lock is held longer, and shows which process was first.
     let opening = try HashStoreOpening.lockFile(HashStoreOpening.openingLock, in: state)
     try attempt({ () throws(Errno) in try opening.lock() }, orThrow: HashStoreError.io)
     let lock = try HashStoreOpening.lockFile(name + ".lock", in: state)
@@ -55,12 +55,13 @@ struct HashStoreOpening: ~Copyable {
     self.lock = lock
   }
 
-  /// The lock that says who was first, for as long as the database is used.
+  /// Hands over the lock that shows which process was first. Hold it while the database is used.
   consuming func takeLock() -> File { lock }
 
   static func connect(_ path: String) throws(DatabaseError) -> Database {
     let database = try Database(path, busyTimeoutMilliseconds: busyTimeoutMilliseconds)
-    // A power cut may cost the latest hashes, never the database; and no log stays large for ever.
+    // A power cut may lose the latest hashes but does not damage the database. The log file shrinks after a large
+    // write.
     try database.run("PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864")
     return database
   }
@@ -78,8 +79,8 @@ struct HashStoreOpening: ~Copyable {
     }
   }
 
-  /// Makes the file itself, so that nobody else may read it. One that exists is not even opened: to close it would drop
-  /// the locks of other connections in this process.
+  /// Makes the file with mode 0600, so that no other user may read it. An existing file is not even opened: closing it
+  /// would drop the locks of other connections in this process.
   private static func makeIfMissing(_ name: String, in state: borrowing Directory) throws(HashStoreError) {
     do throws(Errno) { _ = try state.open(name, [.readWrite, .createExclusive], mode: 0o600) } catch {
       guard error.code == Errno.exists else { throw .io(error) }
@@ -94,9 +95,9 @@ struct HashStoreOpening: ~Copyable {
     }
   }
 
-  // MARK: Judging
+  // MARK: Checking
 
-  /// Why a database cannot be used; nil where it can. An empty one gets its tables.
+  /// Returns why a database cannot be used, or nil if it can. An empty one gets its tables.
   private static func fault(of path: String, isFirst: Bool) throws(HashStoreError) -> String? {
     do throws(DatabaseError) {
       let database = try connect(path)
@@ -115,7 +116,7 @@ struct HashStoreOpening: ~Copyable {
         guard try numbersFit(database) else { return "it is damaged (a file has an impossible number)" }
         try migrate(database)
       }
-      // The leaf hashes, by far the most of it, are checked whenever they are used.
+      // The leaf hashes, by far the largest part, are checked when they are used.
       guard try database.text("PRAGMA quick_check(file)") == "ok",
         try database.text("PRAGMA quick_check(page)") == "ok"
       else { return "it is damaged" }
@@ -129,8 +130,8 @@ struct HashStoreOpening: ~Copyable {
     }
   }
 
-  /// Whether all files have possible numbers, and the next one will have one too: SQLite gives out a number above all
-  /// that were ever given out.
+  /// Whether the numbers of all files are valid and the next one will be too. SQLite gives each new row a number above
+  /// all earlier ones.
   private static func numbersFit(_ database: borrowing Database) throws(DatabaseError) -> Bool {
     let first = try database.integer("SELECT coalesce(min(number), 1) FROM file") ?? 1
     let last = try database.integer("SELECT coalesce(max(number), 1) FROM file") ?? 1
@@ -138,8 +139,8 @@ struct HashStoreOpening: ~Copyable {
     return RowNumber.files.contains(first) && RowNumber.files.contains(last) && given < RowNumber.files.upperBound
   }
 
-  /// Numbers are never given out twice, so that one which another process still holds means no other file. Pages of
-  /// 16 KiB hold seven chunks' leaf hashes with little waste.
+  /// Numbers are never reused, so a number that another process still holds means no other file. A database page of 16
+  /// KiB holds the leaf hashes of seven chunks with little waste.
   private static func makeTables(_ database: borrowing Database) throws(DatabaseError) {
     try database.run("PRAGMA page_size = 16384; PRAGMA journal_mode = WAL")
     try database.begin()
@@ -172,7 +173,7 @@ struct HashStoreOpening: ~Copyable {
     }
   }
 
-  /// What version 2 has and version 1 had not.
+  /// Adds what version 2 has and version 1 had not.
   private static func addFolders(_ database: borrowing Database) throws(DatabaseError) {
     try database.run(
       """
@@ -194,7 +195,7 @@ struct HashStoreOpening: ~Copyable {
       """)
   }
 
-  /// In version 1 a file had 2^20 chunks at most, and the rows were numbered for that. No hash is lost.
+  /// Updates version 1, in which a file had at most 2^20 chunks and the rows were numbered for that. Loses no hash.
   private static func migrate(_ database: borrowing Database) throws(DatabaseError) {
     try database.begin()
     do throws(DatabaseError) {

@@ -1,6 +1,6 @@
-// The statements with which the hash store writes files. A file has a row, one for each page of chunk hashes, and one for
-// the leaf hashes of each chunk. A file of one chunk has no page, and a file of one leaf no leaf hashes: both repeat the
-// root.
+// The SQL statements that write files to the hash store. A file has one row, one for each page of chunk hashes, and one
+// for the leaf hashes of each chunk. A file of one chunk has no page, and a file of one leaf has no leaf hashes: both
+// would repeat the root.
 import Content
 import Posix
 import SQLite
@@ -11,25 +11,26 @@ struct ChunkLeaves: Sendable {
   let hashes: [Digest]
 }
 
-/// Rows of pages and leaves are numbered by their file and their place in it: both fit the protocol's longest file.
+/// Numbers the rows of pages and leaves by their file and their index in it. Both parts fit the protocol's longest
+/// file.
 enum RowNumber {
-  /// The numbers that a file may have. With a larger one, the row numbers of this file or of the next would overflow.
+  /// The numbers that a file may have. Above them, the row numbers of this file or of the next would overflow.
   static let files: ClosedRange<Int64> = 1...(Int64.max >> 22) - 1
 
-  /// The number of a file that the database gave. Throws if no file can have it: the database is damaged then.
+  /// Checks a file number from the database. Throws if it is out of range, because then the database is damaged.
   static func checked(_ number: Int64, in path: String) throws(DatabaseError) -> Int64 {
     guard files.contains(number) else { throw .damaged(path, "\(number) is not the number of a file") }
     return number
   }
 
-  /// Parts of a listing: 1 MiB each, so 2^10 at most.
+  /// The rows of a listing's parts. A part has 1 MiB, so there are at most 2^10.
   static func parts(ofListing number: Int64) -> ClosedRange<Int64> { number << 10...number << 10 | 1_023 }
 
   static func page(_ page: UInt32, of file: Int64) -> Int64 { file << 12 | Int64(page) }
   static func leaves(of chunk: UInt32, of file: Int64) -> Int64 { file << 22 | Int64(chunk) }
 }
 
-/// The statements that write, and their connection. The caller begins a transaction before it calls one.
+/// The statements that write, with their connection. The caller begins a transaction before it uses them.
 struct HashWriting: ~Copyable {
   let database: Database
   private var insertFile: Statement
@@ -46,7 +47,7 @@ struct HashWriting: ~Copyable {
   private var listUnfinished: Statement
 
   init(_ database: consuming Database) throws(DatabaseError) {
-    // All of them first: a value that cannot be copied is made wholly or not at all.
+    // Prepares all statements first, because a noncopyable value must be initialised completely or not at all.
     let insertFile = try database.prepare(
       """
       INSERT INTO file (path, device, inode, size, modified, modified_ns, changed, changed_ns, mode, root)
@@ -89,12 +90,13 @@ struct HashWriting: ~Copyable {
     self.database = database
   }
 
-  /// Makes a hashed file known. Nil if its reserved number is gone.
+  /// Writes a hashed file. Returns nil if its reserved number is gone.
   mutating func finish(_ file: FinishedHash) throws(DatabaseError) -> KnownFile? {
     if let old = try findPath.first(.text(file.path), body: { ($0.integer(0), $0.blob(1), $0.integer(2)) }) {
       let number = try RowNumber.checked(old.0, in: database.path)
       if digest(old.1) == file.tree.root, UInt64(bitPattern: old.2) == file.status.size {
-        // It has the bytes that it had, or another process was faster, and what that wrote may be in use.
+        // The file has the same bytes as before, or another process hashed it first. Its hashes may be in use, so they
+        // stay.
         try update(number, file.status, isYoung: file.isYoung)
         if let reserved = file.reserved { try remove(reserved) }
         return KnownFile(number: number, root: file.tree.root, isYoung: file.isYoung)
@@ -106,7 +108,7 @@ struct HashWriting: ~Copyable {
     return KnownFile(number: number, root: file.tree.root, isYoung: file.isYoung)
   }
 
-  /// A file has its bytes and another status.
+  /// Gives a file with the same bytes another status.
   private mutating func update(_ number: Int64, _ status: FileStatus, isYoung: Bool) throws(DatabaseError) {
     let (device, inode, _) = values(of: status)
     let (modified, modifiedNanoseconds) = values(of: status.modified)
@@ -121,7 +123,7 @@ struct HashWriting: ~Copyable {
     return try RowNumber.checked(database.lastRowID, in: database.path)
   }
 
-  /// Inserts a file with its pages, or completes the reserved one. Nil where that is gone.
+  /// Inserts a file with its pages, or completes the reserved row. Nil if the reserved row is gone.
   private mutating func insert(_ file: FinishedHash) throws(DatabaseError) -> Int64? {
     let (path, status, tree) = (file.path, file.status, file.tree)
     let number: Int64
@@ -140,7 +142,7 @@ struct HashWriting: ~Copyable {
         .text(path), device, inode, size, modified, modifiedNanoseconds, changed, changedNanoseconds, mode, root)
       number = try RowNumber.checked(database.lastRowID, in: database.path)
     }
-    // The chunk of a file of one chunk hashes to the root.
+    // A file of one chunk has no page: the chunk's hash is the root.
     for index in 0..<(tree.chunkHashes.count > 1 ? tree.pages.pageCount : 0) {
       guard let page = tree.page(PageIndex(UInt32(index))) else { preconditionFailure("the tree has its pages") }
       try insertPage.run(
@@ -161,13 +163,13 @@ struct HashWriting: ~Copyable {
     try renameFile.run(.text(path), changed, nanoseconds, mode, .integer(file.number))
   }
 
-  /// No path has the file any more. Its hashes stay while a listing may name it.
+  /// Marks a file as gone from every path. Its hashes stay while a listing may name it.
   mutating func retire(_ number: Int64) throws(DatabaseError) {
     try retireFile.run(.integer(number))
     if try database.integer("SELECT count(*) FROM listing") == 0 { try remove(number) }
   }
 
-  /// False: no file of the path was known.
+  /// Marks the file of a path as gone. Returns false if no file of the path was known.
   @discardableResult mutating func retire(path: String) throws(DatabaseError) -> Bool {
     guard let number = try findPath.first(.text(path), body: { $0.integer(0) }) else { return false }
     try retire(try RowNumber.checked(number, in: database.path))
@@ -182,7 +184,7 @@ struct HashWriting: ~Copyable {
       .integer(RowNumber.leaves(of: 0, of: number)), .integer(RowNumber.leaves(of: 0, of: number + 1) - 1))
   }
 
-  /// Removes what processes that were killed had begun. A transaction of its own.
+  /// Removes files that killed processes had begun. Uses its own transaction.
   mutating func removeUnfinished() throws(DatabaseError) {
     try database.begin()
     var numbers: [Int64] = []
@@ -199,7 +201,7 @@ struct HashWriting: ~Copyable {
   }
 }
 
-/// SQLite's integers are signed: the bits are the same.
+/// The numbers as SQLite's signed integers, with the same bits.
 func values(of status: FileStatus) -> (device: DatabaseValue, inode: DatabaseValue, size: DatabaseValue) {
   (
     .integer(Int64(bitPattern: status.identity.device)), .integer(Int64(bitPattern: status.identity.inode)),
@@ -211,7 +213,7 @@ func values(of time: FileTime) -> (seconds: DatabaseValue, nanoseconds: Database
   (.integer(time.seconds), .integer(time.nanoseconds))
 }
 
-/// The time of change and the mode. Those of a young file match no file, so that the next start hashes it again.
+/// The time of change and the mode. For a young file they match no file, so that the next start hashes it again.
 private func changeValues(
   of status: FileStatus, isYoung: Bool
 ) -> (seconds: DatabaseValue, nanoseconds: DatabaseValue, mode: DatabaseValue) {

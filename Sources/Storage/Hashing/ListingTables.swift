@@ -1,17 +1,17 @@
-// The statements that write listings of folders: a row each, and a row for each MiB of bytes.
+// The SQL statements that write listings of folders: one row for each listing, and one for each MiB of its bytes.
 import Content
 import SQLite
 
 extension HashWriting {
-  /// Bytes of a part of a listing.
+  /// The bytes of a part of a listing.
   private static var partBytes: Int { 1 << 20 }
 
-  /// Keeps a listing of a folder, and no more than `keptCount` of its listings. What a listing that goes named alone goes
-  /// too. Returns its number.
+  /// Writes a listing of a folder and returns its number. Keeps at most `keptCount` listings of the folder. Hashes that
+  /// only a removed listing named are removed too.
   mutating func insertListing(
     of folder: String, _ bytes: [UInt8], root: Digest, contentsLength: UInt64, keptCount: Int
   ) throws(DatabaseError) -> Int64 {
-    // Another process that serves the folder may have made the same listing.
+    // Another process that serves the folder may have written the same listing.
     var newest = try database.prepare(
       "SELECT number, root, size FROM listing WHERE folder = ? ORDER BY number DESC LIMIT 1")
     let same = try newest.first(.text(folder)) { row in
@@ -43,8 +43,8 @@ extension HashWriting {
     try removeParts.run(.integer(rows.lowerBound), .integer(rows.upperBound))
   }
 
-  /// Removes the files that are gone and that no listing names: those of the folders above them that were made before
-  /// they went are gone too.
+  /// Removes the deleted files that no listing names. A file is kept while there is a listing, of a folder above it,
+  /// that was made before the file was deleted.
   private mutating func removeRetired() throws(DatabaseError) {
     var list = try database.prepare(
       """

@@ -1,10 +1,10 @@
-// The hash pages that were used last: a chunk's leaf hashes are checked against one each time they are read.
+// Caches the hash pages that were used last. Each read of a chunk's leaf hashes is checked against a page.
 import Content
 import Synchronization
 
-/// Verified pages in memory, as many as its bound says, of all files.
+/// Verified pages of all files in memory, in a bounded number.
 final class PageCache: Sendable {
-  /// 32 KiB each: 4 MiB, for 128 GiB of files that are fetched at a time.
+  /// A page has 32 KiB, so this is 4 MiB: enough for 128 GiB of files that are fetched at the same time.
   private static let countMax = 128
 
   private struct Key: Hashable {
@@ -27,7 +27,7 @@ final class PageCache: Sendable {
     }
   }
 
-  /// Numbers of files are never given out twice, so what is here never has to be taken out.
+  /// Keeps a page. File numbers are never reused, so no page ever becomes wrong.
   func keep(_ page: HashPage, of file: Int64) {
     state.withLock { state in
       if state.pages.count >= PageCache.countMax,

@@ -1,21 +1,21 @@
-// Hashes many files, or one large one, on all cores: threads take a chunk each, wherever there is one left.
+// Hashes many files, or one large file, on all cores. Each thread takes the next chunk that no thread has taken.
 import Content
 import Posix
 import Synchronization
 
-/// How far hashing is.
+/// The progress of hashing.
 public struct HashProgress: Hashable, Sendable {
   public internal(set) var bytesDone: UInt64 = 0
   public let bytesTotal: UInt64
-  /// Files whose outcome is known, also those that were skipped.
+  /// Files whose outcome is known, including skipped ones.
   public internal(set) var filesDone = 0
   public let filesTotal: Int
 }
 
-/// A run of several threads over a list of jobs. Each thread holds one buffer; chunks are handed out in the list's order,
+/// Several threads that hash a list of jobs. Each thread holds one buffer. Chunks are handed out in the list's order,
 /// so the files are finished in about that order. The closures are called on any of the threads, several at once.
 final class ParallelHash: Sendable {
-  /// Bytes of a thread's read buffer: small enough for a core's own cache, and whole leaves.
+  /// The bytes of a thread's read buffer: whole leaves, and small enough for the core's own cache.
   static let bufferBytes = 1 << 18
 
   private let jobs: [HashJob]
@@ -25,13 +25,13 @@ final class ParallelHash: Sendable {
   private let onProgress: @Sendable (HashProgress) -> Void
   private let onOutcome: @Sendable (HashJob, Result<HashedFile, SkipReason>) -> Void
 
-  /// The piece of work that is handed out next.
+  /// The task that is handed out next.
   private struct Position {
     var job = 0
     var task = 0
   }
 
-  /// - `before`: how far hashing is that the jobs are a part of.
+  /// - `before`: the progress of the hashing that these jobs are a part of. Nil: they are all of it.
   init(
     _ jobs: [HashJob], after before: HashProgress? = nil, shouldStop: @escaping @Sendable () -> Bool,
     onProgress: @escaping @Sendable (HashProgress) -> Void,
@@ -45,12 +45,12 @@ final class ParallelHash: Sendable {
       progress = Mutex(before)
       return
     }
-    // Two huge sparse files must not overflow a counter that is only shown.
+    // Two huge sparse files must not overflow a counter that is only displayed.
     let total = jobs.reduce(UInt64(0)) { $0.addingReportingOverflow($1.layout.fileLength).partialValue }
     progress = Mutex(HashProgress(bytesTotal: total, filesTotal: jobs.count))
   }
 
-  /// Hashes files, and returns the outcome of each by its path. After `shouldStop` has said so, some have none.
+  /// Hashes files and returns each outcome by its path. If `shouldStop` returns true, some files have no outcome.
   static func outcomes(
     of jobs: [HashJob], threads: Int, shouldStop: @escaping @Sendable () -> Bool = { false },
     onProgress: @escaping @Sendable (HashProgress) -> Void
@@ -64,7 +64,7 @@ final class ParallelHash: Sendable {
     return outcomes.withLock { $0 }
   }
 
-  /// Returns when everything is hashed, or when `shouldStop` says so: then jobs that have begun have no outcome.
+  /// Returns when everything is hashed, or soon after `shouldStop` returns true. Then unfinished jobs have no outcome.
   func run(threads: Int) {
     precondition(threads >= 1, "somebody must do the work")
     if threads == 1 { return work() }
@@ -98,7 +98,7 @@ final class ParallelHash: Sendable {
   }
 }
 
-/// Hashes one file on `threads` threads; for showing or checking its fileID. Follows links: the path is the user's own.
+/// Hashes one file on `threads` threads, to show or check its fileID. Follows links, because the user gave the path.
 ///
 /// `onProgress` is called on any of the threads, after each chunk.
 public func hashFile(
