@@ -2,17 +2,17 @@
 import Content
 import Posix
 
-/// The differences between a folder on the disk and a listing. Nothing is written.
+/// The differences between a folder on the disk and a listing. The check writes nothing.
 ///
-/// The rules of serving say which other names count as extra. Each entry of the listing is looked at, whatever the rules
-/// say of its name.
+/// The serving rules decide which other names count as extra. Each entry of the listing is checked, whatever the rules
+/// say about its name.
 public struct FolderCheck: Sendable {
-  /// In the order of listings.
+  /// The differences in the order of listings.
   public let differences: [FolderDifference]
 
-  /// Compares a folder with a listing. Files that `hashed` left out are hashed now.
-  /// - `path`: of the folder that was hashed.
-  /// - `rules`: those that it was hashed by.
+  /// Compares a folder with a listing. Hashes the listed files that `hashed` left out.
+  /// - `path`: the folder that was hashed.
+  /// - `rules`: the rules by which it was hashed.
   public init(
     _ path: String, _ hashed: HashedFolder, against listing: FolderListing, rules: ServingRules = ServingRules(),
     threads: Int = Thread.processorCount, onProgress: @escaping @Sendable (HashProgress) -> Void = { _ in }
@@ -31,7 +31,7 @@ public struct FolderCheck: Sendable {
     }
   }
 
-  /// What the listing of the folder left out at a path.
+  /// What the disk has at a path that the folder's own listing left out.
   private enum Look {
     case nothing
     case folder
@@ -57,13 +57,13 @@ public struct FolderCheck: Sendable {
       case .symbolicLink, .other: return .special
       }
     } catch {
-      // A parent that is a file or a link has nothing below it.
+      // Nothing can lie below a parent that is a file or a link.
       let codes = [Errno.noEntry, Errno.notFolder, Errno.symbolicLink, Errno.leavesFolder]
       return codes.contains(error.code) ? .nothing : .unreadable(error.reason)
     }
   }
 
-  /// Hashes the files that may be right.
+  /// Hashes the files whose length is right.
   private static func hash(
     _ looks: [Int: Look], _ found: [FolderDifference], _ listing: FolderListing, _ folder: ServedFolder, threads: Int,
     _ onProgress: @escaping @Sendable (HashProgress) -> Void
@@ -80,7 +80,7 @@ public struct FolderCheck: Sendable {
     return ParallelHash.outcomes(of: jobs, threads: threads, onProgress: onProgress)
   }
 
-  /// Nil: the path is right.
+  /// Returns the difference at a path. Nil if the disk matches the listing.
   private static func kind(
     _ look: Look, _ hash: Result<HashedFile, SkipReason>?, _ listing: FolderListing, _ path: FolderPath
   ) -> FolderDifference.Kind? {

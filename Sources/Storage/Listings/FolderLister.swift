@@ -1,14 +1,14 @@
-// Makes the listing of a folder from what is below it. The contents of its files are known already.
+// Makes the listing of a folder from the names below it. The contents of its files are already known.
 import Content
 import Posix
 
-/// Why a folder has no listing now.
+/// Why a folder cannot be listed now.
 public enum ListingError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The folder itself cannot be listed.
   case io(Errno)
-  /// Something below it changes: a later try may do. The path is relative to the served folder.
+  /// Something below the folder is changing. A later try may succeed. The path is relative to the served folder.
   case changing(path: String)
-  /// A listing cannot have all that is below the folder.
+  /// The folder's entries do not fit a listing.
   case fault(FolderListingFault)
   case cannotKeep(String)
 
@@ -22,7 +22,7 @@ public enum ListingError: Error, Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// A listing that was just made.
+/// A new listing.
 public struct MadeListing: Sendable {
   public let listing: FolderListing
   public let leftOut: LeftOutCounts
@@ -30,16 +30,16 @@ public struct MadeListing: Sendable {
 
 /// Walks through a folder in the order of a listing. It opens no file.
 public struct FolderLister {
-  /// What is known of a file.
+  /// What is known about a file.
   public enum Known {
     case content(FileContent)
     case leftOut(LeftOut)
-    /// Its content will be known later.
+    /// The content will be known later.
     case changing
   }
 
   private let folder: ServedFolder
-  /// Bytes of the path of the listed folder, with the "/" after it.
+  /// The bytes of the listed folder's path, with a "/" at the end.
   private let rootLength: Int
   private let known: (String, FileStatus) -> Known
   private let seen: (String) -> (FileContent, isExecutable: Bool)?
@@ -48,9 +48,10 @@ public struct FolderLister {
 
   /// Makes the listing of a folder.
   /// - `path`: relative to the served folder; "" is that folder.
-  /// - `byteCount`: bytes that are reserved for the listing.
-  /// - `seen`: called with the path of each regular file: what it was a moment ago; nil: it is looked at.
-  /// - `known`: called with the path and the status of each file that is looked at.
+  /// - `byteCount`: the bytes to reserve for the listing.
+  /// - `seen`: called with the path of each regular file. Returns what the file was a moment ago, or nil to read its
+  ///   status.
+  /// - `known`: called with the path and the status of each other file.
   public static func list(
     _ path: String, of folder: ServedFolder, reserving byteCount: Int = 0,
     seen: @escaping (String) -> (FileContent, isExecutable: Bool)? = { _ in nil },
@@ -63,7 +64,7 @@ public struct FolderLister {
         orThrow: ListingError.io)
       try lister.list(directory, at: path.isEmpty ? "" : path + "/", depth: 1)
       let (writer, leftOut) = (lister.writer, lister.leftOut)
-      lister.writer = FolderListingWriter()  // the bytes have one owner, and are not copied
+      lister.writer = FolderListingWriter()  // gives the bytes one owner, so that they are not copied
       do throws(FolderListingFault) { return MadeListing(listing: try writer.finish(), leftOut: leftOut) } catch {
         throw .fault(error)
       }
@@ -82,7 +83,7 @@ public struct FolderLister {
     self.known = known
   }
 
-  /// - `depth`: components of the paths in this folder.
+  /// - `depth`: the number of components in the paths of this folder's entries.
   private mutating func list(_ directory: borrowing Directory, at prefix: String, depth: Int) throws(ListingError) {
     let names: [DirectoryEntry]
     do throws(Errno) { names = try directory.entries() } catch { throw .io(error) }
@@ -128,7 +129,7 @@ public struct FolderLister {
     }
   }
 
-  /// A folder with entries has no entry of its own.
+  /// Adds the entries of a folder, or an entry for an empty folder.
   private mutating func addFolder(_ path: String, _ depth: Int) throws(ListingError) {
     let directory = try attempt(
       { () throws(Errno) in try folder.directory.openDirectory(beneath: path) }, orThrow: ListingError.io)
@@ -148,6 +149,6 @@ public struct FolderLister {
     do throws(FolderListingFault) { try writer.append(FolderEntry(listed(path), item)) } catch { throw .fault(error) }
   }
 
-  /// The path in the listing.
+  /// Returns the path as the listing has it.
   private func listed(_ path: String) -> FolderPath { FolderPath(utf8: Array(path.utf8.dropFirst(rootLength))) }
 }

@@ -1,11 +1,12 @@
-// The listings that the folders of a catalogue have and had: the last few of each stay, for peers that still fetch them.
+// The current and past listings of a catalogue's folders. The last few of each folder stay, for peers that still fetch
+// them.
 import Content
 import SQLite
 import Synchronization
 
-/// A content that a listing stands for.
+/// A content that a listing offers.
 public struct ListedContent: Sendable {
-  /// The listing itself, or the contents of the folder.
+  /// Whether this is the listing itself or the contents of the folder.
   public let kind: ContentKind
   public let listing: ServedListing
   public let fileID: FileID
@@ -19,27 +20,28 @@ public struct ListedContent: Sendable {
 
 /// The listings of one served folder and of the folders below it. Thread-safe.
 public final class FolderListings: Sendable {
-  /// A getter that began with a listing has 40 s at least to open its contents, since a folder gets one each 10 s at most.
+  /// A folder gets a new listing at most every 10 s, so a getter that began with one has at least 40 s to open its
+  /// contents.
   static let keptCount = 4
-  /// Bytes of the listings that stay in memory while no peer has them open: those of two folders of 100,000 files. The
-  /// one that was opened last stays however long it is: the peer that opened it opens its contents next.
+  /// The most bytes of listings that stay in memory while no peer has them open: those of two folders of 100,000 files.
+  /// The listing opened last stays at any length, because the peer that opened it opens its contents next.
   private static let recentBytesMax = 16 << 20
 
-  /// A listing of so many bytes, about 1,000 files, is read and checked in a millisecond.
+  /// A listing up to this size, about 1,000 files, is read and checked within a millisecond.
   public static let bytesReadAtOnce: UInt64 = 1 << 16
 
   private let store: HashStore
-  /// The name of the served folder.
+  /// The served folder's name.
   private let name: String
   private let bucketOf: @Sendable (FileID) -> UInt16
 
   private struct State {
-    /// By folder, the newest last.
+    /// By folder path, the newest last.
     var listings: [BytePath: [ServedListing]] = [:]
     var buckets: [UInt16: [ListedContent]] = [:]
     /// The folders whose listing was made in this run.
     var made: Set<BytePath> = []
-    /// The latest ones, the newest last.
+    /// The listings used last, the newest last.
     var recent: [LoadedListing] = []
   }
   private let state = Mutex(State())
@@ -48,11 +50,11 @@ public final class FolderListings: Sendable {
     self.store = store
     name = folder.name
     self.bucketOf = bucketOf
-    // What cannot be read is made anew.
+    // A listing that cannot be read is made again.
     for listing in (try? store.listings()) ?? [] where folder.rules.offers(folder: listing.folder) { add(listing) }
   }
 
-  /// What a getter may call a folder.
+  /// Returns the name that a getter may give a folder.
   public func name(of listing: ServedListing) -> String {
     listing.folder.isEmpty ? name : PathParts(listing.folder).name
   }
@@ -69,17 +71,17 @@ public final class FolderListings: Sendable {
   /// The newest listing of a folder.
   public func newest(of folder: String) -> ServedListing? { state.withLock { $0.listings[BytePath(folder)]?.last } }
 
-  /// The contents of a bucket.
+  /// The listings and contents whose IDs are in a bucket.
   public func candidates(bucket: UInt16) -> [ListedContent] { state.withLock { $0.buckets[bucket] ?? [] } }
 
-  /// The listing and the layout of its contents, read from the database if no peer has it open.
+  /// Returns the listing and the layout of its contents. Reads it from the database if it is not in memory.
   public func load(_ listing: ServedListing) throws(ListingError) -> LoadedListing {
     let loaded = try listing.loaded { () throws(ListingError) in try self.read(listing) }
     keep(loaded, bytesMax: .max)
     return loaded
   }
 
-  /// As `load`, but nil if the listing is long and would have to be read.
+  /// As `load`, but returns nil if the listing is long and not in memory.
   public func loadedNow(_ listing: ServedListing) -> LoadedListing? {
     guard let loaded = listing.inMemory else {
       return listing.length <= FolderListings.bytesReadAtOnce ? try? load(listing) : nil
@@ -104,7 +106,7 @@ public final class FolderListings: Sendable {
     throw .cannotKeep("it is not what was written")
   }
 
-  /// - `bytesMax`: a longer listing is not kept.
+  /// - `bytesMax`: the most bytes of a listing to keep.
   private func keep(_ loaded: LoadedListing, bytesMax: Int) {
     guard loaded.byteCount <= bytesMax else { return }
     state.withLock { state in
@@ -118,7 +120,7 @@ public final class FolderListings: Sendable {
 
   // MARK: Changing
 
-  /// Offers a listing that was just made. Nil if it is the newest one already.
+  /// Offers a new listing. Returns nil if it is the same as the newest one.
   public func offer(_ made: FolderListing, of folder: String) throws(ListingError) -> ServedListing? {
     let loaded: LoadedListing
     do throws(FolderListingFault) { loaded = try LoadedListing(made) } catch { throw .fault(error) }
@@ -138,7 +140,7 @@ public final class FolderListings: Sendable {
     return listing
   }
 
-  /// Whether a listing is news: it is new, or the first one of its folder in this run.
+  /// Whether to announce a listing: it is new, or the first of its folder in this run.
   func announces(_ folder: String, isNew: Bool) -> Bool {
     state.withLock { $0.made.insert(BytePath(folder)).inserted } || isNew
   }
@@ -146,7 +148,7 @@ public final class FolderListings: Sendable {
   private func add(_ listing: ServedListing) {
     let old = state.withLock { state in
       var all = state.listings[BytePath(listing.folder)] ?? []
-      // The same bytes again: a peer gets them from the newer one.
+      // A peer gets equal bytes from the newer listing.
       var old = all.filter { $0.root == listing.root && $0.length == listing.length }
       all.removeAll { other in old.contains { $0 === other } }
       all.append(listing)
@@ -161,7 +163,7 @@ public final class FolderListings: Sendable {
 
   private func enter(_ content: ListedContent) {
     let bucket = bucketOf(content.fileID)
-    // The newest first.
+    // The newest stands first.
     state.withLock { $0.buckets[bucket, default: []].insert(content, at: 0) }
   }
 
@@ -181,7 +183,7 @@ public final class FolderListings: Sendable {
     try? store.removeListing(listing.number)
   }
 
-  /// A folder is gone: none of its listings is offered. Returns whether it had one.
+  /// Removes the listings of a folder that is gone. Returns whether it had one.
   @discardableResult public func remove(folder: String) -> Bool {
     let all = state.withLock { state in
       state.made.remove(BytePath(folder))

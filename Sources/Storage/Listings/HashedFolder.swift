@@ -1,4 +1,4 @@
-// Hashes all files of a folder, to show or to check its ID. Nothing is kept.
+// Hashes all files of a folder to show or check its ID. Keeps nothing.
 import Content
 import Posix
 
@@ -8,14 +8,14 @@ public struct HashedFolder: Sendable {
   /// The folder's name.
   public let name: String
   public let leftOut: LeftOutCounts
-  /// Files and folders that could not be read: the listing leaves them out.
+  /// The files and folders that could not be read. The listing leaves them out.
   public let skipped: [SkippedFile]
 
   public var folderID: FileID { loaded.layout.folderID }
-  /// Bytes of all files.
+  /// The bytes of all files.
   public var contentsLength: UInt64 { loaded.layout.listing.contentsLength }
 
-  /// Hashes the files on `threads` threads. `onProgress` is called on any of them, after each chunk.
+  /// Hashes the files on `threads` threads. `onProgress` is called on any of these threads, after each chunk.
   public init(
     _ path: String, rules: ServingRules = ServingRules(), threads: Int = Thread.processorCount,
     shouldStop: @escaping @Sendable () -> Bool = { false },

@@ -1,12 +1,14 @@
-// Which folders get a new listing, and when: seldom enough that a busy folder costs little, and peers can follow.
+// Decides which folders get a new listing, and when. It is seldom enough that a busy folder costs little and peers can
+// follow.
 
-/// The folders whose listing is no longer true. Time is handed in, in nanoseconds.
+/// The folders whose listing is out of date. The caller gives the time in nanoseconds.
 struct ListingPlan {
-  /// Between two listings of one folder. A peer that fetches one of the last four has 40 s to open its contents.
+  /// The least time between two listings of one folder. A peer that fetches one of the last four has 40 s to open its
+  /// contents.
   static let intervalNanoseconds: Int64 = 10_000_000_000
-  /// A folder is listed for a twentieth of the time at most.
+  /// Listing a folder takes at most one part in this many of the time.
   static let restShare: Int64 = 20
-  /// After a listing that found a change, the change is dealt with first.
+  /// The wait after a listing that found a change, so that the change is handled first.
   static let changingNanoseconds: Int64 = 1_000_000_000
 
   private let rules: ServingRules
@@ -15,10 +17,10 @@ struct ListingPlan {
 
   init(_ rules: ServingRules) { self.rules = rules }
 
-  /// Something came, changed or went at a path: the folders above it get a new listing.
+  /// Marks the folders above a path where something was added, changed or removed.
   mutating func mark(above path: String) { due.formUnion(folders(above: path)) }
 
-  /// The folders above a path that have an ID of their own.
+  /// Returns the folders above a path that have their own ID.
   func folders(above path: String) -> [BytePath] {
     guard rules.folders != .none else { return [] }
     var folders: [BytePath] = [""]
@@ -30,14 +32,14 @@ struct ListingPlan {
     return folders
   }
 
-  /// A folder is new, or gone, or may have changed; "" is the served folder.
+  /// Marks a folder that is new, is gone or may have changed. "" is the served folder.
   mutating func mark(folder path: String) { if rules.offers(folder: path) { due.insert(BytePath(path)) } }
 
-  /// When a listing is due next that is not due yet.
+  /// The next time at which a marked folder that must wait may be listed.
   func deadline(after now: Int64) -> Int64? { due.compactMap { restUntil[$0] }.filter { $0 > now }.min() }
 
-  /// The folders that are listed now, in the order of their paths. What is marked from now on is about the next time.
-  /// - `busy`: gives the folders that wait. It is called if there is a folder to list.
+  /// Returns the folders to list now, in the order of their paths. Folders marked later wait for the next call.
+  /// - `busy`: returns the folders that must wait. Called only if there is a folder to list.
   mutating func takeDue(at now: Int64, busy: () -> Set<BytePath>) -> [String] {
     var folders = due.filter { restUntil[$0] ?? .min <= now }
     if folders.isEmpty { return [] }
@@ -46,30 +48,30 @@ struct ListingPlan {
     return folders.sorted().map(\.text)
   }
 
-  /// A folder was listed, or could not be.
+  /// Records that a folder was listed or could not be listed, and sets the earliest time of its next listing.
   mutating func listed(_ folder: String, tookNanoseconds: Int64, at now: Int64) {
     restUntil[BytePath(folder)] =
       now + max(ListingPlan.intervalNanoseconds, (ListingPlan.restShare - 1) * tookNanoseconds)
   }
 
-  /// A folder could not be listed, since something below it was changing.
+  /// Marks a folder again that could not be listed because something below it was changing.
   mutating func postpone(_ folder: String, at now: Int64) {
     mark(folder: folder)
     restUntil[BytePath(folder)] = now + ListingPlan.changingNanoseconds
   }
 
-  /// A folder is gone.
+  /// Forgets a folder that is gone.
   mutating func forget(_ folder: String) {
     due.remove(BytePath(folder))
     restUntil[BytePath(folder)] = nil
   }
 }
 
-/// Files that change so often that a listing with them would be old at once, such as logs.
+/// Files, such as logs, that change so often that a listing with them would be out of date at once.
 struct RestlessFiles {
-  /// A file is restless if it changes for this long, without a rest.
+  /// A file is restless if it changes for this long without a rest.
   static let patienceNanoseconds: Int64 = 60_000_000_000
-  /// A file that does not change for so long rests.
+  /// A file that does not change for this long is at rest.
   static let restNanoseconds: Int64 = 10_000_000_000
 
   private struct Changes {
@@ -79,10 +81,10 @@ struct RestlessFiles {
   }
   private var changes: [BytePath: Changes] = [:]
   private(set) var paths: Set<BytePath> = []
-  /// No file begins to rest before.
+  /// The earliest time at which a file may be at rest.
   private(set) var deadline = Int64.max
 
-  /// A file changes. True if it is restless from now on.
+  /// Records a change of a file. Returns whether the file becomes restless by it.
   mutating func changed(_ path: String, at now: Int64) -> Bool {
     let path = BytePath(path)
     var file = changes[path] ?? Changes(first: now, last: now)
@@ -98,7 +100,7 @@ struct RestlessFiles {
     return begins
   }
 
-  /// Forgets the files that rest. Returns those that were restless.
+  /// Forgets the files that are at rest. Returns those that were restless.
   mutating func takeRested(at now: Int64) -> [String] {
     guard deadline <= now else { return [] }
     var rested: [BytePath] = []

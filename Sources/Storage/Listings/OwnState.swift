@@ -1,10 +1,10 @@
-// The state of a served folder is not part of it, wherever the state folder lies.
+// Keeps the node's own database files out of the served folder's listing, if the state folder lies inside it.
 import Content
 import Posix
 
 extension ServingRules {
-  /// These rules, without the files that `HashStore` keeps in a state folder, if that is the served folder or lies in it. They
-  /// change all the time, and name every file that is served.
+  /// Returns these rules without the files that `HashStore` keeps in a state folder, if that is the served folder or
+  /// lies in it. These files change all the time, and they contain the name of every served file.
   public func excludingState(in stateFolder: String, of folder: String) -> ServingRules {
     guard let state = try? Directory(stateFolder).realPath(), let served = try? Directory(folder).realPath() else {
       return self

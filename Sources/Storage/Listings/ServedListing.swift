@@ -2,19 +2,19 @@
 import Content
 import Synchronization
 
-/// A listing that a folder has, or had a while ago. Two listings with equal bytes are two objects.
+/// A current or earlier listing of a folder. Two listings with equal bytes are two objects.
 public final class ServedListing: Sendable {
-  /// Relative to the served folder; "" is that folder.
+  /// The folder's path relative to the served folder. "" is the served folder.
   public let folder: String
   /// The root of the listing's bytes.
   public let root: Digest
-  /// Bytes of the listing.
+  /// The bytes of the listing.
   public let length: UInt64
-  /// Bytes of all files that it names.
+  /// The bytes of all files in the listing.
   public let contentsLength: UInt64
   public let folderID: FileID
   public let contentsID: FileID
-  /// Of its row.
+  /// The number of its row in the database.
   let number: Int64
   private let loaded = Mutex(Weak())
 
@@ -30,13 +30,13 @@ public final class ServedListing: Sendable {
     contentsID = FileID(kind: .folderContents, length: contentsLength, root: root)
   }
 
-  /// The path as people see it, with a "/" at its end.
+  /// The path for people, with a "/" at its end.
   public var path: String { folder.isEmpty ? "./" : folder + "/" }
 
-  /// The listing, if it is in memory.
+  /// The listing, if it is in memory. Otherwise nil.
   var inMemory: LoadedListing? { loaded.withLock { $0.listing } }
 
-  /// The listing in memory, which all who use it share. `load` is called if no other holds it.
+  /// Returns the listing in memory, which all users share. Calls `load` if it is not in memory.
   func loaded(_ load: () throws(ListingError) -> LoadedListing) throws(ListingError) -> LoadedListing {
     if let listing = inMemory { return listing }
     let listing = try load()
@@ -45,10 +45,10 @@ public final class ServedListing: Sendable {
   }
 }
 
-/// What a node reports of a folder that has an ID.
+/// What a node reports about a folder that has an ID.
 public struct ListedFolder: Sendable {
   public let listing: ServedListing
-  /// What a getter may call the folder.
+  /// The name that a getter may give the folder.
   public let name: String
   public let leftOut: LeftOutCounts
 }
@@ -56,7 +56,7 @@ public struct ListedFolder: Sendable {
 /// A listing in memory.
 public final class LoadedListing: Sendable {
   public let layout: FolderLayout
-  /// Of the listing's bytes.
+  /// The hash tree of the listing's bytes.
   public let tree: HashTree
   private let absent = Mutex<(changeCount: UInt64, chunks: [ChunkIndex: UInt64])?>(nil)
 
@@ -74,8 +74,8 @@ public final class LoadedListing: Sendable {
     return HashTree(state.finish().file)
   }
 
-  /// The leaves of the contents that no served file has, a bit each.
-  /// - `changeCount`: of all catalogues. `find` is called if it is another one than before.
+  /// Returns the leaves of the contents that no served file has, one bit each.
+  /// - `changeCount`: the sum over all catalogues. `find` is called if it changed since the last call.
   public func absentLeaves(at changeCount: UInt64, find: () -> [ChunkIndex: UInt64]) -> [ChunkIndex: UInt64] {
     if let known = absent.withLock({ $0 }), known.changeCount == changeCount { return known.chunks }
     let chunks = find()
@@ -83,16 +83,16 @@ public final class LoadedListing: Sendable {
     return chunks
   }
 
-  /// Bytes of the listing.
+  /// The bytes of the listing.
   public var byteCount: Int { layout.listing.bytes.count }
 
-  /// Whether `absentLeaves` has nothing to find.
+  /// Whether `absentLeaves` need not call `find`.
   public func knowsAbsentLeaves(at changeCount: UInt64) -> Bool { absent.withLock { $0?.changeCount == changeCount } }
 
-  /// How the listing's bytes are cut.
+  /// How the listing's bytes are cut into chunks.
   public var chunks: ChunkLayout { tree.pages.layout }
 
-  /// The hashes of the leaves of a chunk of the listing's bytes.
+  /// Returns the leaf hashes of a chunk of the listing's bytes.
   public func leafHashes(of chunk: ChunkIndex) -> [Digest] {
     let start = Int(chunks.offset(of: chunk))
     let bytes = layout.listing.bytes

@@ -1,25 +1,25 @@
-// Which names of a served folder are left out, and why.
+// Decides which names of a served folder are left out, and why.
 import Content
 
-/// What of a folder a node serves.
+/// The rules for what a node serves of a folder.
 public struct ServingRules: Sendable {
-  /// The folders that have an ID of their own.
+  /// The folders that have their own ID.
   public enum Folders: String, CaseIterable, Sendable {
     case none
-    /// The served folder, and each folder directly in it.
+    /// The served folder and each folder directly in it.
     case top
-    /// The served folder, and every folder below it.
+    /// The served folder and every folder below it.
     case all
   }
 
   public var folders: Folders
   /// Whether names with a leading dot are served.
   public var includesHidden: Bool
-  /// Whether the target of a link is served as a file, in place of the link. The target may be anywhere.
+  /// Whether the target of a link is served as a file in place of the link. The target may be anywhere.
   public var followsLinks: Bool
   public var excluded: [PathPattern]
-  /// The names of the served folder that are served, whatever the other rules say of them; nil: all that these allow. As
-  /// bytes: file systems do not compare names as Unicode does.
+  /// The only names of the served folder that are served, whatever the other rules say. Nil: all names that the other
+  /// rules allow. They are bytes, because file systems do not compare names as Unicode does.
   public var only: Set<[UInt8]>?
 
   public init(
@@ -33,15 +33,15 @@ public struct ServingRules: Sendable {
     self.only = only
   }
 
-  /// What becomes of a name.
+  /// The decision about a name.
   enum Verdict {
     case served(String)
     case leftOut(LeftOut)
-    /// A part of an unfinished download, or a name besides those of `only`: nobody misses it.
+    /// A part of an unfinished download, or a name that is not in `only`. It is not counted as left out.
     case ignored
   }
 
-  /// - `prefix`: the path of the folder that has the name, with a "/" at its end; "" is the served folder.
+  /// - `prefix`: the path of the name's folder, with a "/" at its end. "" is the served folder.
   func verdict(on name: [UInt8], in prefix: String) -> Verdict {
     if let only, prefix.isEmpty {
       guard only.contains(name) else { return .ignored }
@@ -61,7 +61,7 @@ public struct ServingRules: Sendable {
 
   private static let partEndings = [Array(".p2p-part".utf8), Array(".p2p-journal".utf8)]
 
-  /// Whether a folder has an ID of its own.
+  /// Whether a folder has its own ID.
   /// - `path`: "" is the served folder.
   func offers(folder path: String) -> Bool {
     switch folders {
@@ -72,22 +72,22 @@ public struct ServingRules: Sendable {
   }
 }
 
-/// Why an entry of a served folder is not in its listing.
+/// Why the listing does not have an entry of the served folder.
 public enum LeftOut: String, CaseIterable, Hashable, Sendable {
   case hidden
   case excluded
-  /// Its name is not UTF-8, or too deep for a listing.
+  /// The name is not UTF-8, or lies too deep for a listing.
   case name
-  /// A link that leads out of the folder, or that a listing may not have for another reason.
+  /// The link leads out of the folder, or a listing may not have it for another reason.
   case link
-  /// A FIFO, a socket, a device.
+  /// A FIFO, a socket or a device.
   case special
-  /// A file that is too long, or a file or folder that cannot be read.
+  /// The file is too long, or the file or folder cannot be read.
   case unreadable
-  /// A file that keeps changing.
+  /// The file keeps changing.
   case changing
 
-  /// The word after a count.
+  /// The words after a count.
   var words: String {
     switch self {
     case .hidden: "hidden"
@@ -101,7 +101,7 @@ public enum LeftOut: String, CaseIterable, Hashable, Sendable {
   }
 }
 
-/// How many entries are left out, by reason.
+/// The number of entries that are left out, by reason.
 public struct LeftOutCounts: Hashable, Sendable, CustomStringConvertible {
   public private(set) var counts: [LeftOut: Int] = [:]
 
@@ -112,7 +112,7 @@ public struct LeftOutCounts: Hashable, Sendable, CustomStringConvertible {
   public var isEmpty: Bool { counts.isEmpty }
   public var total: Int { counts.values.reduce(0, +) }
 
-  /// Such as "3 hidden, 1 special files".
+  /// For example "3 hidden, 1 special files".
   public var description: String {
     LeftOut.allCases.compactMap { reason in counts[reason].map { "\($0) \(reason.words)" } }.joined(separator: ", ")
   }
