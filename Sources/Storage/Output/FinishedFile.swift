@@ -1,27 +1,27 @@
-// What has the output's name already: perhaps the very file that is wanted.
+// Finds out what already has the output's name. It may be the wanted file itself.
 import Content
 import Posix
 
-/// What is found at the place of an output.
+/// What has the output's name.
 public enum PlaceContent: Sendable {
   case nothing
-  /// The file that is wanted, hashed and on the disk.
+  /// The wanted file, hashed and on the disk.
   case wanted(FoundFile)
   case other(path: String, FileKind)
 }
 
-/// A file that turned out to be the wanted one.
+/// An existing file that is the wanted one.
 public struct FoundFile: Sendable {
   public let path: String
-  /// What the bytes are: those of a file, or the listing of a folder.
+  /// The kind of the bytes: a file, or the listing of a folder.
   public let kind: ContentKind
   public let tree: HashTree
-  /// It, open; throws on a read once it is no longer what was hashed.
+  /// The open file. A read throws if the file is no longer what was hashed.
   public let file: CheckedFile
 }
 
 extension PartFile {
-  /// Whether `content` hashes what has the output's name now; if not, it answers at once.
+  /// Whether `content` would hash what has the output's name. If not, `content` answers at once.
   public static func isHashed(_ name: String, inFolder folderPath: String, length: UInt64?) -> Bool {
     guard let folder = try? Directory(folderPath), let status = try? folder.status(of: name) else { return false }
     return isCandidate(status, length: length)
@@ -31,9 +31,9 @@ extension PartFile {
     status.kind == .regular && (length == nil || length == status.size)
   }
 
-  /// Looks at what has the output's name. A file of the right length (nil: of any) is hashed on all cores; the wanted one is synced,
-  /// and what an earlier download left beside it is removed. After `shouldStop` says so the answer is soon there, and of
-  /// no meaning.
+  /// Looks at what has the output's name. A file of the right length (nil: any length) is hashed on all cores. If it is
+  /// the wanted one, it is synced and the rest of an earlier download is removed. After `shouldStop` returns true, the
+  /// call returns soon and its result has no meaning.
   public static func content(
     of name: String, inFolder folderPath: String, fileID: FileID, kind: ContentKind = .file, length: UInt64?,
     shouldStop: @escaping @Sendable () -> Bool = { false }
@@ -55,7 +55,7 @@ extension PartFile {
       return .other(path: path, status.kind)
     }
     do throws(Errno) {
-      // It may have got its name a moment before a crash.
+      // The file may have got its name a moment before a crash, and not be on the disk.
       let file = try folder.open(name, [.read, .noFollow, .nonBlocking])
       try file.syncData()
       try folder.sync()
@@ -69,7 +69,7 @@ extension PartFile {
     }
   }
 
-  /// Removes the part file and journal of a file that is there, unless another process or user has them.
+  /// Removes the part file and journal of a finished file, unless another process or user has them.
   private static func removeLeftovers(of fileID: FileID, in folder: borrowing Directory) {
     let names = [JournalFile.name(of: fileID), PartFile.name(of: fileID)]
     var isThere = false

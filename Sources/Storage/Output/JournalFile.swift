@@ -1,22 +1,23 @@
-// The journal beside a part file: bytes that are only ever appended, until the output has its name. The
-// holder of the part file's lock holds it as well.
+// The journal beside a part file. Bytes are only appended until the output has its name. The process that holds the
+// part file's lock owns the journal too.
 import Content
 import Posix
 
-/// An open `.<first 16 hex digits of the fileID>.p2p-journal`, mode 0600. What its bytes mean is not known here.
+/// An open `.<first 16 hex digits of the fileID>.p2p-journal`, mode 0600. This type does not know the meaning of its
+/// bytes.
 public final class JournalFile: Sendable {
-  /// The journal of the longest file is a quarter of that; what is longer is none.
+  /// The journal of the longest file has a quarter of this size. A longer file is no journal.
   static let byteCountMax: UInt64 = 128 << 20
 
   private let file: File
 
-  /// How the journal of a fileID is called.
+  /// Returns the name of the journal for a fileID.
   public static func name(of fileID: FileID) -> String { ".\(fileID.hex.prefix(16)).p2p-journal" }
 
-  /// Where it is.
+  /// The path of the journal.
   public var path: String { file.path }
 
-  /// Opens the journal, or makes an empty one. For who holds the part file.
+  /// Opens the journal, or makes an empty one. The caller must hold the part file.
   init(_ name: String, in folder: borrowing Directory) throws(PartFileError) {
     if let file = try JournalFile.openExisting(name, in: folder) {
       self.file = file
@@ -33,7 +34,7 @@ public final class JournalFile: Sendable {
     return file
   }
 
-  /// What the journal of a fileID in a folder holds, if there is one of ours: a look from outside, without the lock.
+  /// Returns the bytes of the journal for a fileID, if this user has one in the folder. Does not take the lock.
   public static func peek(inFolder folderPath: String, fileID: FileID) -> [UInt8] {
     guard let folder = try? Directory(folderPath), let file = try? openExisting(name(of: fileID), in: folder) else {
       return []
@@ -41,7 +42,7 @@ public final class JournalFile: Sendable {
     return (try? bytes(of: file)) ?? []
   }
 
-  /// All its bytes; none where it is too long to be a journal.
+  /// Returns all bytes. None if the file is too long to be a journal.
   public func bytes() throws(PartFileError) -> [UInt8] {
     do throws(Errno) { return try JournalFile.bytes(of: file) } catch { throw .io(error) }
   }
@@ -56,12 +57,12 @@ public final class JournalFile: Sendable {
     return Array(bytes[..<count])
   }
 
-  /// Cuts off what is not of the journal.
+  /// Cuts off bytes at the end that are not part of the journal.
   public func truncate(to byteCount: Int) throws(PartFileError) {
     do throws(Errno) { try file.truncate(to: UInt64(byteCount)) } catch { throw .io(error) }
   }
 
-  /// Appends bytes. For one thread at a time.
+  /// Appends bytes. Only one thread may call it at a time.
   public func append(_ bytes: [UInt8]) throws(PartFileError) {
     do throws(Errno) {
       try file.write(bytes.span.bytes, at: try file.status().size)
@@ -70,7 +71,7 @@ public final class JournalFile: Sendable {
     }
   }
 
-  /// Waits until what was appended is on the disk. A failure is final.
+  /// Waits until the appended bytes are on the disk. A failure is final.
   public func syncData() throws(PartFileError) {
     do throws(Errno) { try file.syncData() } catch {
       throw error.isDiskFull ? .diskFull(path: path, byteCount: 0) : .io(error)
@@ -79,7 +80,7 @@ public final class JournalFile: Sendable {
 }
 
 extension PartFile {
-  /// The journal beside the part file; an empty one where there was none.
+  /// Opens the journal beside the part file, or makes an empty one.
   public func openJournal() throws(PartFileError) -> JournalFile { try JournalFile(journalName, in: folder) }
 
   /// Waits until the names of the part file and of its journal are on the disk.
@@ -89,7 +90,7 @@ extension PartFile {
 }
 
 extension PartStorage {
-  /// Begins a journal with its header, unless there is one: it tells what a part is that stays.
+  /// Writes a header to the journal, unless it has one. If the part stays, the header describes it.
   public func keepLabel(_ header: [UInt8]) throws(PartFileError) {
     let journal = try openJournal()
     guard try journal.bytes().isEmpty else { return }

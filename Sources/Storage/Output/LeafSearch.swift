@@ -1,11 +1,11 @@
-// Threads that compare what an earlier download left with what it should be.
+// Threads that check which bytes of an earlier download are right.
 import Content
 import Posix
 import Synchronization
 
-/// Threads that take a chunk each, wherever there is one left.
+/// Threads that each take one chunk after the other.
 final class LeafSearch: Sendable {
-  /// Reads a chunk and returns its leaves that are right. The buffer holds `ParallelHash.bufferBytes`.
+  /// Reads a chunk and returns the mask of its right leaves. The buffer holds `ParallelHash.bufferBytes`.
   typealias Check = @Sendable (_ known: ChunkOnDisk, _ buffer: inout [UInt8]) throws(PartFileError) -> UInt64
 
   private struct State {
@@ -19,7 +19,8 @@ final class LeafSearch: Sendable {
   private let check: Check
   private let state = Mutex(State())
 
-  /// The right leaves of chunks, in their order; soon after `shouldStop` says so, those found so far.
+  /// Returns the right leaves of chunks, in the chunks' order. Soon after `shouldStop` returns true, returns those
+  /// found so far.
   static func found(
     _ chunks: [ChunkOnDisk], threads: Int, _ shouldStop: @escaping @Sendable () -> Bool, _ check: @escaping Check
   ) throws(PartFileError) -> [(chunk: ChunkIndex, mask: UInt64)] {

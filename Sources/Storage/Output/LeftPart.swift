@@ -1,44 +1,44 @@
-// What interrupted downloads left in folders: part files and part folders, as `parts` lists and removes them.
+// Finds and removes the part files and part folders that interrupted downloads left, for the `parts` command.
 import Content
 import Posix
 
-/// A part file or a part folder that a download made, and that has not become an output.
+/// A part file or a part folder of a download that did not finish.
 public struct LeftPart: Sendable {
-  /// Bytes of a journal that are read, at most: all of it but for files of many gigabytes.
+  /// The most bytes to read from a journal. Only the journals of files of many gigabytes are longer.
   static let journalBytesMax: UInt64 = 16 << 20
 
-  /// The folder that it lies in.
+  /// The folder that contains it.
   public let folder: String
-  /// Its name: `.<first 16 hex digits of the ID>.p2p-part`; of a journal without a part file, that of the journal.
+  /// The name: `.<first 16 hex digits of the ID>.p2p-part`. For a journal without a part file, the journal's name.
   public let name: String
-  /// Whether the download is that of a folder.
+  /// Whether a folder was downloaded.
   public let isFolder: Bool
-  /// Bytes that it takes on the disk, with its journal.
+  /// The bytes that it takes on the disk, with its journal.
   public let diskBytes: UInt64
-  /// When it was last written to.
+  /// When it was last written.
   public let modified: FileTime
-  /// Whether a running download has it.
+  /// Whether a running download uses it.
   public let isRunning: Bool
-  /// Its journal, or the start of a very long one; empty if it has none.
+  /// The bytes of its journal, or the start of a very long one. Empty if it has none.
   public let journal: [UInt8]
-  /// The ID of the folder, if its listing is complete.
+  /// The ID of the folder. Nil if the listing is not complete, or for a file.
   public let folderID: FileID?
-  /// The name that the output of a folder will have; else the one that was suggested for it.
+  /// The name that the folder's output will have, or else the suggested one.
   public let outputName: String?
 
-  /// Where it is.
+  /// The path of the part.
   public var path: String { PathParts(folder: folder, name: name).path }
   /// The first 16 hexadecimal digits of the ID.
   public var idStart: String { String(name.dropFirst().prefix(PartName.digitCount)) }
 }
 
-/// The names that parts and journals have.
+/// The names of parts and journals.
 enum PartName {
   static let digitCount = 16
   static let part = ".p2p-part"
   static let journal = ".p2p-journal"
 
-  /// Whether it is the name of a part or a journal, as a download makes it.
+  /// Whether a download could have given a part or a journal this name.
   static func isName(_ name: String, endingIn ending: String) -> Bool {
     let bytes = Array(name.utf8)
     guard bytes.count == 1 + digitCount + ending.utf8.count, bytes.first == UInt8(ascii: "."), name.hasSuffix(ending)
@@ -49,14 +49,14 @@ enum PartName {
   }
 }
 
-/// All parts below a folder.
+/// All parts in a folder and the folders below it.
 public struct LeftParts: Sendable {
-  /// In the order of their paths.
+  /// The parts in the order of their paths.
   public private(set) var parts: [LeftPart] = []
-  /// Folders that cannot be read.
+  /// The errors of folders that cannot be read.
   public private(set) var unreadable: [Errno] = []
 
-  /// Looks into a folder and the folders below it, through no link, and not into what is in a part folder.
+  /// Searches a folder and the folders below it. Follows no link and does not enter part folders.
   public init(below path: String) throws(Errno) {
     var folders = try look(into: path)
     while let folder = folders.popLast() {
@@ -68,7 +68,7 @@ public struct LeftParts: Sendable {
     unreadable.sort { $0.subject < $1.subject }
   }
 
-  /// Adds the parts that lie in a folder. Returns the other folders in it.
+  /// Adds the parts in a folder. Returns the other folders in it.
   private mutating func look(into path: String) throws(Errno) -> [String] {
     let folder = try Directory(path)
     var others: [String] = []
@@ -85,7 +85,8 @@ public struct LeftParts: Sendable {
 }
 
 extension LeftPart {
-  /// Looks at a name. Nil if it is not ours, or is gone, or is the journal of a part file.
+  /// Makes the part for a name. Nil if this user's p2pnode did not make it, if it is gone, or if it is a part file's
+  /// journal.
   fileprivate init?(_ name: String, in folder: borrowing Directory) {
     guard let status = try? folder.status(of: name), status.owner == Environment.userID else { return nil }
     let isJournal = name.hasSuffix(PartName.journal)
@@ -143,7 +144,7 @@ extension LeftPart {
       outputName: ListingCache.outputName(inPart: part.path) ?? ListingCache.suggestedName(besideListing: path))
   }
 
-  /// Adds what is below a folder, through no link.
+  /// Adds the sizes and times of everything below a folder. Follows no link.
   private static func measure(_ folder: borrowing Directory, _ bytes: inout UInt64, _ modified: inout FileTime) {
     for entry in (try? folder.entries()) ?? [] {
       guard let name = entry.text, let status = try? folder.status(of: name) else { continue }
@@ -168,14 +169,14 @@ extension LeftPart {
     return Array(bytes[..<count])
   }
 
-  /// Whether another process has the lock.
+  /// Whether another process holds the lock.
   private static func isLocked(_ file: borrowing File) -> Bool { (try? file.tryLock()) == false }
 }
 
 // MARK: Removing
 
 extension LeftPart {
-  /// Removes it with its journal, through no link. Throws `running` if a download has it.
+  /// Removes the part and its journal. Follows no link. Throws `running` if a download uses it.
   public func remove() throws(PartFileError) {
     let directory: Directory
     do throws(Errno) { directory = try Directory(folder) } catch { throw .io(error) }
@@ -188,7 +189,8 @@ extension LeftPart {
     let isJournal = name.hasSuffix(PartName.journal)
     let journal = isJournal ? nil : name.dropLast(PartName.part.utf8.count) + PartName.journal
     do throws(Errno) {
-      // A journal without its part file says nothing, but a part file without its journal is only hashed again.
+      // Removes the journal first. Without a part file it is useless; without its journal, a part file can still be
+      // resumed.
       if let journal { try? directory.remove(String(journal)) }
       try directory.remove(name)
     } catch {

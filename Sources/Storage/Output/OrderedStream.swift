@@ -1,5 +1,5 @@
-// A content as a stream: verified pieces come in any order and leave in the content's, through a window that the
-// caller bounds. The contents of a folder, or the wanted part of them, leave as a tar archive.
+// Writes a content as a stream. Verified pieces come in any order and leave in the content's order, within a window
+// that the caller bounds. The contents of a folder, or the wanted part of them, leave as a tar archive.
 import Content
 import Posix
 import Synchronization
@@ -10,11 +10,11 @@ public final class OpenFile: Sendable {
   public init(_ file: consuming File) { self.file = file }
 }
 
-/// The other side of a stream.
+/// The destination of a stream.
 public enum StreamOutput: Sendable {
-  /// From its present position on.
+  /// Written from its present position on.
   case file(OpenFile)
-  /// Called with the bytes in order. It may wait.
+  /// Called with the bytes in order. It may block.
   case passage(@Sendable (RawSpan) throws(Errno) -> Void)
 
   func write(_ bytes: RawSpan) throws(Errno) {
@@ -25,13 +25,12 @@ public enum StreamOutput: Sendable {
   }
 }
 
-/// Puts leaves in order and writes them to one descriptor, on a thread of its own: a reader that pauses holds up nobody
-/// but itself. Leaves are copied and wait for their turn; one that comes twice (of two peers that were asked for it) is
-/// written once.
+/// Puts leaves in order and writes them to one destination, on a thread of its own, so that a slow reader delays
+/// nothing else. Leaves are copied and wait for their turn. A leaf that two peers sent is written once.
 public final class OrderedStream: Sendable {
   private struct State {
     var order: StreamOrder
-    /// All wanted bytes below are written.
+    /// All wanted bytes below this offset are written.
     var written: UInt64
     var failure: Errno?
   }
@@ -40,11 +39,12 @@ public final class OrderedStream: Sendable {
   private let layout: ChunkLayout
   private let entries: EntrySet?
   private let state: Mutex<State>
-  /// In order, for the writer.
+  /// The leaves in order, for the writer.
   private let queue = BlockingQueue<StreamOrder.Leaf>()
 
-  /// - `wanted`: the leaves that it writes.
-  /// - `entries`: the entries of a folder that the archive has; the files among them have the wanted leaves. Nil: all.
+  /// - `wanted`: the leaves to write.
+  /// - `entries`: the entries of a folder that the archive has. The files among them contain the wanted leaves. Nil:
+  ///   all.
   public init(
     _ output: StreamOutput, _ layout: ChunkLayout, wanted: WantedLeaves = .all,
     entries: EntrySet? = nil
@@ -56,21 +56,22 @@ public final class OrderedStream: Sendable {
     state = Mutex(State(order: order, written: order.next))
   }
 
-  /// Takes whole wanted leaves that belong at `offset`, never waiting for the reader.
-  /// - Throws: if writing has failed before.
+  /// Takes whole wanted leaves that belong at `offset`. Never waits for the reader.
+  /// - Throws: if an earlier write failed.
   public func put(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError) {
     let failure = state.withLock { state in
       let leaving = state.order.put(bytes.byteCount, at: offset) { bytes.extracting($0).copied }
-      queue.put(contentsOf: leaving)  // under the lock: the queue's order is the content's
+      queue.put(contentsOf: leaving)  // under the lock, so that the queue has the content's order
       return state.failure
     }
     if let failure { throw .io(failure) }
   }
 
-  /// Writes what is in order, until `close`, and after all of it the end of an archive. Blocks while the reader does not read.
-  /// - `step`: `onProgress` is called each time that so many bytes are written.
-  /// - `below`: all wanted bytes of the content below are written.
-  /// - Throws: what cannot be written, at once; nothing more is written then.
+  /// Writes the leaves in order until `close`, and after the last one the end of an archive. Blocks while the reader
+  /// does not read.
+  /// - `step`: `onProgress` is called each time this many bytes are written.
+  /// - `below`: all wanted bytes below this offset are written.
+  /// - Throws: the first failure to write. Nothing is written after it.
   public func writeAll(step: UInt64, onProgress: (_ below: UInt64) -> Void) throws(PartFileError) {
     try Signals.withoutBrokenPipe { () throws(PartFileError) in
       try writeLeaves(step: step, onProgress: onProgress)
@@ -90,7 +91,7 @@ public final class OrderedStream: Sendable {
     if state.withLock({ $0.written == layout.fileLength }) { try writeEnd() }
   }
 
-  /// Writes the end of an archive: entries without bytes.
+  /// Writes the end of an archive: the entries without bytes.
   public func writeTail() throws(PartFileError) {
     try Signals.withoutBrokenPipe { () throws(PartFileError) in try writeEnd() }
   }
@@ -104,7 +105,7 @@ public final class OrderedStream: Sendable {
     }
   }
 
-  /// Writes a leaf, with what an archive has before and after it.
+  /// Writes a leaf, with the archive's header before it and padding after it.
   private func write(_ leaf: StreamOrder.Leaf) throws(PartFileError) {
     do throws(Errno) {
       let run = layout.folder?.runs(at: leaf.offset, count: leaf.bytes.count).first
@@ -122,10 +123,10 @@ public final class OrderedStream: Sendable {
     if !bytes.isEmpty { try output.write(bytes.span.bytes) }
   }
 
-  /// Nothing more comes. `discarding`: what is not written yet is dropped.
+  /// Ends the stream. `discarding`: whether leaves that are not written yet are dropped.
   public func close(discarding: Bool) { queue.close(discarding: discarding) }
 
-  /// After `writeAll` has returned: throws if the reader did not take all that is wanted of a content of this length.
+  /// Throws if writing failed. Call it after `writeAll`, with the content's length.
   public func finish(length: UInt64) throws(PartFileError) {
     let (written, failure) = state.withLock { ($0.written, $0.failure) }
     if let failure { throw .io(failure) }

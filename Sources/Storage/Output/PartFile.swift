@@ -1,34 +1,34 @@
-// The unfinished output of a download: it has the right length from the start, and its name only when it is right.
+// The unfinished output of a download. It has its full length from the start, and gets its name only when it is right.
 import Content
 import Posix
 import Synchronization
 
 /// Why a download cannot be written.
 public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The folder is missing, cannot be written to, or is none.
+  /// The folder is missing, cannot be written to, or is not a folder.
   case cannotCreate(Errno)
-  /// The output is there already; it is only replaced when that was asked for.
+  /// The output exists already. It is replaced only if the user asked for that.
   case exists(path: String)
-  /// What has the output's name is no file, and is never replaced.
+  /// A directory or device has the output's name. It is never replaced.
   case notAFile(path: String, what: String)
-  /// What has the name of a folder that is downloaded; it is never replaced.
+  /// Something has the name of a downloaded folder. It is never replaced.
   case occupied(path: String, isFolder: Bool)
-  /// The file system takes two names of a folder for one, as if case did not matter.
+  /// The file system treats two names in the folder as one, for example because it ignores case.
   case sameName(path: String, other: String)
-  /// Another process, or another download of this one, writes the same part file.
+  /// Another process, or another download of this process, writes the same part file.
   case running(path: String)
-  /// Something that this program did not make is where the part file should be.
+  /// Something that this program did not make has the part file's name.
   case foreign(path: String, what: String)
-  /// `byteCount`: what the file is to have; 0 where that does not matter.
+  /// `byteCount`: the length of the whole file. 0 where it does not matter.
   case diskFull(path: String, byteCount: UInt64)
-  /// The disk has too little room for the whole file, which is known before anything is fetched.
+  /// The disk has too little room for the whole file. This is checked before anything is fetched.
   case noRoom(path: String, byteCount: UInt64, freeBytes: UInt64)
-  /// A folder that is there already cannot be brought to the wanted version.
+  /// An existing folder cannot be updated to the wanted version.
   case update(FolderUpdateFault)
   /// The disk fails.
   case io(Errno)
 
-  /// What is wrong with an output whose name is taken; nil where it may be replaced.
+  /// Makes the error for an output whose name is taken. Nil if the existing file may be replaced.
   public init?(taken path: String, by kind: FileKind, force: Bool) {
     switch kind {
     case .directory: self = .notAFile(path: path, what: "a folder")
@@ -59,13 +59,14 @@ public enum PartFileError: Error, Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// A part file that this process holds alone: `.<first 16 hex digits of the fileID>.p2p-part`, mode 0600.
+/// A part file that only this process uses: `.<first 16 hex digits of the fileID>.p2p-part`, mode 0600.
 ///
-/// Only verified bytes are written to it. `write` and `read` may run on several threads at once; `place` and `discard`
-/// come once, after the last `write`. Without either it stays for a later `get`. `read` goes on after `place`.
+/// Only verified bytes are written to it. `write` and `read` may run on several threads at once. `place` or `discard`
+/// is called once, after the last `write`; without either the part file stays for a later `get`. `read` still works
+/// after `place`.
 public final class PartFile: Sendable {
-  /// Bytes after which the kernel is asked to begin writing to the disk, so that the last `fdatasync` finds little to do;
-  /// and as many more are reserved.
+  /// Each time this many bytes are written, the kernel is asked to begin writing to the disk, so that the last
+  /// `fdatasync` finds little to do. The same amount of space is reserved then.
   static let stepBytes: UInt64 = 8 << 20
 
   public let length: UInt64
@@ -74,24 +75,24 @@ public final class PartFile: Sendable {
   let journalName: String
   private let part: LockedPart
   private let bytesWritten = Atomic<UInt64>(0)
-  /// Where the file ends that was reserved at the start.
+  /// The offset up to which space was reserved at the start.
   private let reservedEnd: UInt64
   let cannotReserve = Atomic<Bool>(false)
   private let writesBackEarly: Bool
   private let syncFailure = Mutex<PartFileError?>(nil)
 
-  /// How the part file of a fileID is called.
+  /// Returns the name of the part file for a fileID.
   public static func name(of fileID: FileID) -> String { ".\(fileID.hex.prefix(16)).p2p-part" }
 
   var file: File { _read { yield part.file } }
-  /// Whether bytes of an earlier download may be in it.
+  /// Whether it may hold bytes of an earlier download.
   public var isResumed: Bool { part.isResumed }
-  /// Where it is.
+  /// The path of the part file.
   public var path: String { file.path }
 
-  /// Creates the part file in a folder, or takes over the one that an earlier `get` left. It has its length from the start,
-  /// and disk space for what is there already and 64 MiB more; throws if the disk has no room for all of it.
-  /// `writesBackEarly` is for output that must be durable.
+  /// Makes the part file, or takes over the one that an earlier `get` left. It has its full length from the start, and
+  /// disk space for what it already holds and 64 MiB more. Throws if the disk has no room for the whole file.
+  /// `writesBackEarly`: whether the output must be durable.
   public init(
     inFolder folderPath: String, fileID: FileID, length: UInt64, writesBackEarly: Bool = true
   ) throws(PartFileError) {
@@ -106,13 +107,13 @@ public final class PartFile: Sendable {
       reservedEnd = try PartFile.prepare(part.file, length: length)
       try reserve(from: 0, count: reservedEnd)
     } catch {
-      // It holds nothing yet, so nothing is lost.
+      // The part file holds nothing yet, so nothing is lost.
       if !part.isResumed { try? folder.remove(name) }
       throw error
     }
   }
 
-  /// Writes verified bytes, at most 64 KiB, which must lie within the length.
+  /// Writes verified bytes: at most 64 KiB, and within the length.
   public func write(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError) {
     let count = UInt64(bytes.byteCount)
     precondition(offset <= length && count <= length - offset, "a write lies within the file")
@@ -120,18 +121,18 @@ public final class PartFile: Sendable {
     let (before, after) = bytesWritten.add(count, ordering: .relaxed)
     let step = after / PartFile.stepBytes
     guard before / PartFile.stepBytes != step else { return }
-    // One thread comes here for each step, and reserves what follows on what was reserved for the step before.
+    // Only one thread gets here for each step. It reserves one more step of space.
     try reserve(from: reservedEnd + (step - 1) * PartFile.stepBytes, count: PartFile.stepBytes)
-    // A hint only: where it is not possible, the data is written later.
+    // This is only a hint. If it fails, the data is written later.
     if writesBackEarly { try? file.startWriteBack() }
   }
 
-  /// Reads back bytes that were written, within the length.
+  /// Reads bytes that were written, within the length.
   public func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws(PartFileError) {
     try read(at: offset, count: buffer.byteCount, into: &buffer)
   }
 
-  /// As `read(at:into:)`, of only the first `wanted` bytes of the span.
+  /// As `read(at:into:)`, for only the first `wanted` bytes of the span.
   public func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(PartFileError) {
     precondition(offset <= length && UInt64(wanted) <= length - offset, "a read lies within the file")
     let count: Int
@@ -139,8 +140,8 @@ public final class PartFile: Sendable {
     guard count == wanted else { throw .io(Errno(code: Errno.inputOutput, call: "pread", subject: path)) }
   }
 
-  /// Waits until what was written is on the disk. A failure is final, and every later call fails likewise: what the disk
-  /// holds is unknown, and a second `fdatasync` that succeeds proves nothing.
+  /// Waits until all written bytes are on the disk. A failure is final: every later call fails too, because a second
+  /// `fdatasync` that succeeds does not prove that the disk has the bytes.
   public func syncData() throws(PartFileError) {
     if let failure = syncFailure.withLock({ $0 }) { throw failure }
     do throws(Errno) {
@@ -148,7 +149,7 @@ public final class PartFile: Sendable {
     } catch {
       let failure = failure(error)
       syncFailure.withLock { $0 = failure }
-      // What the kernel still has in memory is not what the disk has: a later `get` shall see the disk.
+      // The kernel's cache may differ from the disk. Drops it, so that a later `get` reads the disk.
       file.dropCache()
       throw failure
     }
@@ -158,7 +159,7 @@ public final class PartFile: Sendable {
     errno.isDiskFull ? .diskFull(path: path, byteCount: length) : .io(errno)
   }
 
-  /// Gives the file its length. Returns up to which byte the caller reserves space before it writes.
+  /// Gives the file its length. Returns the offset up to which the caller should reserve space before it writes.
   private static func prepare(_ file: borrowing File, length: UInt64) throws(PartFileError) -> UInt64 {
     do throws(Errno) {
       if try file.status().size > length { try file.truncate(to: length) }

@@ -1,13 +1,13 @@
-// How a part file comes to be ours alone: made exclusively or taken over, locked, and still under its name.
+// Gets a part file for this process alone: makes it or takes it over, locks it, and checks that it still has its name.
 import Posix
 
-/// A part file that is open and locked.
+/// An open and locked part file.
 struct LockedPart: ~Copyable {
-  /// How often another process may take the name or give it up while we open it.
+  /// The most tries. Each one fails if another process takes or frees the name meanwhile.
   private static let attemptsMax = 16
 
   let file: File
-  /// Whether it was there before.
+  /// Whether the file existed before.
   let isResumed: Bool
 
   init(_ name: String, in folder: borrowing Directory) throws(PartFileError) {
@@ -32,7 +32,7 @@ struct LockedPart: ~Copyable {
     self.isResumed = isResumed
   }
 
-  /// Nil where the name is taken.
+  /// Makes a file. Nil if the name is taken.
   private static func create(_ name: String, in folder: borrowing Directory) throws(PartFileError) -> File? {
     do throws(Errno) {
       return try folder.open(name, [.readWrite, .createExclusive], mode: 0o600)
@@ -42,7 +42,7 @@ struct LockedPart: ~Copyable {
     }
   }
 
-  /// Nil where nothing has the name any more.
+  /// Opens a file. Nil if the name no longer exists.
   static func openExisting(_ name: String, in folder: borrowing Directory) throws(PartFileError) -> File? {
     do throws(Errno) {
       return try folder.open(name, [.readWrite, .noFollow, .nonBlocking])
@@ -56,7 +56,7 @@ struct LockedPart: ~Copyable {
     }
   }
 
-  /// What an earlier `get` left is a file of ours that has no other name.
+  /// Throws unless the file is a regular file of this user with one name, as an earlier `get` leaves it.
   static func checkOurs(_ file: borrowing File) throws(PartFileError) {
     let status: FileStatus
     do throws(Errno) { status = try file.status() } catch { throw .cannotCreate(error) }
@@ -65,7 +65,7 @@ struct LockedPart: ~Copyable {
     guard status.linkCount <= 1 else { throw .foreign(path: file.path, what: "also known by another name") }
   }
 
-  /// False where the file lost its name before it was locked: its `get` has just finished, or has given up.
+  /// Locks a file. Returns false if it lost its name before, because its `get` finished or gave up.
   private static func lock(
     _ file: borrowing File, _ name: String, in folder: borrowing Directory
   ) throws(PartFileError) -> Bool {

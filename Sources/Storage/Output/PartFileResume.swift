@@ -1,10 +1,11 @@
-// What an earlier download left in a part file, believed only as far as it hashes.
+// Finds what an earlier download left in a part file. Only bytes whose hashes match are trusted.
 import Content
 import Posix
 import Synchronization
 
 extension PartFile {
-  /// As `PartStorage` says. Reads only where the file system has data, or something was claimed.
+  /// Returns the verified leaves, as `PartStorage` says. Reads only where the file system has data or the journal has
+  /// claims.
   public func verifiedLeaves(
     of chunks: [ChunkOnDisk], in layout: ChunkLayout, threads: Int = Thread.processorCount,
     shouldStop: @escaping @Sendable () -> Bool = { false }
@@ -16,7 +17,7 @@ extension PartFile {
     }
   }
 
-  /// What the file system has of a range; all, where it does not know.
+  /// Returns whether the file system holds data for all, some or none of a range. All, if it cannot tell.
   fileprivate func presence(_ offset: UInt64, _ count: Int) throws(PartFileError) -> DataPresence {
     let end = offset + UInt64(count)
     do throws(Errno) {
@@ -28,7 +29,7 @@ extension PartFile {
     }
   }
 
-  /// The leaves of a chunk that are right.
+  /// Returns the mask of a chunk's right leaves.
   fileprivate func verifiedMask(
     of known: ChunkOnDisk, in layout: ChunkLayout, _ buffer: inout [UInt8]
   ) throws(PartFileError) -> UInt64 {

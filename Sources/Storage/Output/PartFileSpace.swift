@@ -1,20 +1,20 @@
-// The disk space of a part file. Only the fileID says how long the file is until its data comes, and a fileID may come from
-// a stranger. So a length that does not fit is refused at once, and space is reserved a little ahead of what was written.
+// Reserves the disk space of a part file. The length comes from the fileID alone until data arrives, and a stranger may
+// have given the fileID. So a length that does not fit is refused at once, and space is reserved only a little ahead.
 import Posix
 
 extension PartFile {
-  /// Space that is reserved beyond the bytes written: as much as a full disk may cost a download that goes on for a while.
+  /// The space reserved beyond the written bytes. A download that runs while the disk fills up may still use this much.
   static let reservedAheadBytes: UInt64 = 64 << 20
 
-  /// Throws if the rest of the file does not fit on the disk. What is there of it already counts. Passes if the file
-  /// system does not know how much room it has.
+  /// Throws if the rest of the file does not fit on the disk. Bytes that it already holds count as present. Does
+  /// nothing if the file system does not report its free space.
   static func checkRoom(_ file: borrowing File, length: UInt64) throws(PartFileError) {
     let missing: UInt64
     do throws(Errno) {
       guard let free = try file.freeByteCount(), length > free else { return }
       missing = length - free
       if missing <= (try file.allocatedByteCount()) { return }
-      // A file system that compresses counts less than the bytes that an earlier download wrote.
+      // A compressing file system allocates less than the bytes that an earlier download wrote.
       if missing <= (try dataByteCount(file)) { return }
     } catch {
       throw .io(error)
@@ -22,17 +22,17 @@ extension PartFile {
     throw .noRoom(path: file.path, byteCount: length, freeBytes: length - missing)
   }
 
-  /// Up to which byte the caller reserves space before it writes: 64 MiB beyond what an earlier download
-  /// wrote there. What it wrote after a hole does not count, so that a download that is resumed again and again reserves
-  /// no more each time.
+  /// Returns the offset up to which the caller should reserve space before it writes: 64 MiB beyond what an earlier
+  /// download wrote there. Data after a hole does not count, so that each resume does not reserve more than the one
+  /// before.
   static func reservedEnd(_ file: borrowing File, length: UInt64) throws(Errno) -> UInt64 {
-    // A file system that knows no holes says that all of the file is there.
+    // A file system without holes reports data for the whole file.
     let run = try file.nextData(from: 0)
     let written = run.map { $0.lowerBound == 0 ? $0.upperBound : 0 } ?? 0
     return min(length, min(written, try file.allocatedByteCount()) + reservedAheadBytes)
   }
 
-  /// Bytes of a file that are not in holes.
+  /// Returns the bytes of a file that are not in holes.
   private static func dataByteCount(_ file: borrowing File) throws(Errno) -> UInt64 {
     var (count, offset): (UInt64, UInt64) = (0, 0)
     while let run = try file.nextData(from: offset) {
@@ -43,10 +43,10 @@ extension PartFile {
     return count
   }
 
-  /// Whether the file system is known to reserve space, or may do so.
+  /// Whether the file system can reserve space, as far as is known.
   var canReserve: Bool { !cannotReserve.load(ordering: .relaxed) }
 
-  /// Reserves a range of the file, as far as the file has it. Where the file system cannot, nothing more is reserved.
+  /// Reserves a range of the file, up to the file's end. If the file system cannot reserve, no later call tries again.
   func reserve(from start: UInt64, count: UInt64) throws(PartFileError) {
     guard start < length, canReserve else { return }
     do throws(Errno) {

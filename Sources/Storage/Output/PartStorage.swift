@@ -1,54 +1,56 @@
-// The place of a download's verified bytes until the output has its name: one file, or a folder.
+// Holds a download's verified bytes until the output has its name: one file, or a folder.
 import Content
 import Posix
 
-/// The unfinished output of a download, which this process holds alone.
+/// The unfinished output of a download. Only this process uses it.
 ///
-/// Only verified bytes are written to it. `write` and `read` may run on several threads at once; `place` and `discard`
-/// come once, after the last `write`. Without either it stays for a later `get`. `read` goes on after `place`.
+/// Only verified bytes are written to it. `write` and `read` may run on several threads at once. `place` or `discard`
+/// is called once, after the last `write`; without either the part stays for a later `get`. `read` still works after
+/// `place`.
 public protocol PartStorage: AnyObject, Sendable {
-  /// Whether bytes of an earlier download may be in it.
+  /// Whether it may hold bytes of an earlier download.
   var isResumed: Bool { get }
-  /// Where it is, for people.
+  /// The path of the part, for people.
   var path: String { get }
-  /// Where the files of a folder are before `place`; nil: it is a file.
+  /// The places of a folder's files before `place`. Nil if the output is a file.
   var filePlaces: FilePlaces? { get }
 
-  /// Pages of chunk hashes that are known although no peer sent them: the part or the output has the files.
+  /// Pages of chunk hashes that no peer sent. They come from files that the part or the output has.
   var knownPages: [HashPage] { get }
 
-  /// Writes verified bytes, at most 64 KiB, which must lie within the content.
+  /// Writes verified bytes: at most 64 KiB, and within the content.
   func write(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError)
   /// Fills the first `wanted` bytes of the span with bytes that were written.
   func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(PartFileError)
-  /// Waits until what was written is on the disk. A failure is final, and every later call fails likewise.
+  /// Waits until all written bytes are on the disk. A failure is final, and every later call fails too.
   func syncData() throws(PartFileError)
   /// Waits until the names of the part and of its journal, or of the output, are on the disk.
   func syncFolder() throws(PartFileError)
 
-  /// The journal of the part; an empty one if there was none.
+  /// Opens the journal of the part, or makes an empty one.
   func openJournal() throws(PartFileError) -> JournalFile
-  /// Removes the journal, and after `place` everything else that is left of the part. A failure is harmless.
+  /// Removes the journal, and after `place` also the rest of the part. A failure is harmless.
   func removeJournal()
-  /// The leaves, bit 0 a chunk's first, whose bytes are there and hash to what they should; chunks without any are left
-  /// out. Works on `threads` threads, and returns what was found so far soon after `shouldStop` says so.
+  /// Returns for each chunk the mask of the leaves that are present and match their hashes; bit 0 is the chunk's first
+  /// leaf. Chunks without such a leaf are left out. Works on `threads` threads. Soon after `shouldStop` returns true,
+  /// it returns what was found so far.
   func verifiedLeaves(
     of chunks: [ChunkOnDisk], in layout: ChunkLayout, threads: Int, shouldStop: @escaping @Sendable () -> Bool
   ) throws(PartFileError) -> [(chunk: ChunkIndex, mask: UInt64)]
 
-  /// Throws if the output cannot have its name: a caller asks before anything is downloaded. `place` asks again.
+  /// Throws if the output cannot have its name. Call it before anything is downloaded; `place` checks again.
   /// - `force`: whether a file or a symbolic link of that name may be replaced.
   func checkPlace(_ name: String, force: Bool) throws(PartFileError)
-  /// Where an output of that name is.
+  /// Returns the path of an output with that name.
   func outputPath(_ outputName: String) -> String
-  /// Gives the finished output its name, one component, at once or not at all. If it throws, the part stays.
+  /// Gives the finished output its name, which is one component, in one step. If it throws, the part stays.
   func place(as outputName: String, force: Bool) throws(PartFileError)
-  /// The finished output under the name that it got, to read on for as long as no program changes it.
+  /// Returns the finished output under its final name. Reads work while no other program changes it.
   func finished(as outputName: String) throws(StoredFileError) -> any CheckedOutput
 
-  /// Lets another download take the part over. Nothing is written any more; threads that read it may go on.
+  /// Frees the lock, so that another download may take over the part. Nothing more is written; reads still work.
   func release()
-  /// Removes the part and its journal: nothing in them is worth a later `get`.
+  /// Removes the part and its journal, when they are useless to a later `get`.
   func discard() throws(PartFileError)
 }
 
@@ -64,9 +66,9 @@ extension PartStorage {
   }
 }
 
-/// A finished output that is read on. Every read throws if another program has changed what it reads.
+/// A finished output that is read again. A read throws if another program has changed the bytes that it reads.
 public protocol CheckedOutput: AnyObject, Sendable {
-  /// Fills the first `wanted` bytes of the span, 64 KiB at most.
+  /// Fills the first `wanted` bytes of the span, at most 64 KiB.
   func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(StoredFileError)
 }
 
