@@ -1,15 +1,16 @@
-// Which names an update removes: those that the version does not have and could have.
+// Chooses the names that an update removes: names in the output that the new version does not have but could have.
 import Content
 import Posix
 
-/// What listed paths lead to. Nothing of that is removed, whatever its name is.
+/// The files and folders that listed paths lead to. They are never removed, under any name.
 struct ListedFiles {
-  /// What the paths are, and what they lead to over links.
+  /// The identities at the listed paths, and of the targets of listed links.
   private(set) var identities: Set<FileIdentity> = []
-  /// Folders that listed paths lead to over links: all that lies below them is reached by a listed path.
+  /// The folders that listed links lead to. Everything below them can be reached by a listed path.
   private(set) var linkedFolders: Set<FileIdentity> = []
 
-  /// - `status`: what a path of the output is, with or without following a link at its end; nil: nothing.
+  /// - `status`: returns what a path of the output is, and whether a link at its end is followed. Nil: nothing is
+  ///   there.
   init(_ listing: FolderListing, status: (FolderPath, _ isFollowed: Bool) -> FileStatus?) {
     var lastParent: FolderPath?
     for entry in 0..<listing.count {
@@ -35,15 +36,15 @@ struct ListedFiles {
   }
 }
 
-/// The names that are removed at the end of an update. A value without I/O.
+/// The names to remove at the end of an update. A value without I/O.
 struct DeletionPlan {
-  /// Places in the scan, in its order. A folder is removed only if nothing is in it by then.
+  /// Indices of the names in the scan, in its order. A folder is removed only if it is empty by then.
   private(set) var places: [Int] = []
 
-  /// No name.
+  /// Makes a plan that removes nothing.
   init() {}
 
-  /// - `listed`: what listed paths lead to; asked for only if there is a name to remove.
+  /// - `listed`: returns what listed paths lead to. Called only if there is a name to remove.
   init(
     _ listing: FolderListing, _ scan: OutputScan, _ options: FolderUpdateOptions, listed: () -> ListedFiles
   ) {
@@ -54,7 +55,7 @@ struct DeletionPlan {
     }
     if unlisted.isEmpty { return }
     let listed = listed()
-    // The unlisted folder that a listed link leads to and in which the name lies that is looked at.
+    // The unlisted folder that a listed link leads to. Names below it stay.
     var linked: FolderPath?
     for place in unlisted {
       let name = scan.names[place]
@@ -65,7 +66,7 @@ struct DeletionPlan {
     removeOccupiedFolders(scan)
   }
 
-  /// Folders stay if a name in them stays.
+  /// Keeps folders that contain a name which stays.
   private mutating func removeOccupiedFolders(_ scan: OutputScan) {
     var deleted = Set(places)
     for place in places.reversed() where scan.names[place].status.kind == .directory {

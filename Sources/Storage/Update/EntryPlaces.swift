@@ -1,12 +1,12 @@
-// Which name of a scan belongs to which entry of a listing.
+// Remembers which name of a scan belongs to which entry of a listing.
 
-/// For some entries of a listing, the place of a name in a scan. Takes four bytes for each entry of the listing.
+/// The index of a name in a scan, for some entries of a listing. Takes four bytes for each entry of the listing.
 struct EntryPlaces: Sendable {
   private static let none = UInt32.max
 
   private var places: [UInt32]
 
-  /// No entry has a place.
+  /// Makes a value in which no entry has a place.
   init(entryCount: Int) { places = [UInt32](repeating: EntryPlaces.none, count: entryCount) }
 
   subscript(entry: Int) -> Int? {

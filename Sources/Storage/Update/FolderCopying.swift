@@ -1,22 +1,22 @@
-// Copies files that the disk has already into the part folder of an update.
+// Copies files that the disk already has into the part folder of an update.
 import Content
 import Posix
 import Synchronization
 
-/// The copies of one update. A copy is believed only after it was hashed: its source may have changed.
+/// The copies of one update. A copy is trusted only after it was hashed, because its source may have changed.
 final class FolderCopying {
   /// The name of a copy in the part folder until it is complete.
   private static let copyName = "copy"
-  /// Bytes that are read at once where the kernel cannot copy.
+  /// The bytes read at once if the kernel cannot copy.
   private static let bufferBytes = 1 << 18
-  /// A file of fewer bytes is hashed sooner by one thread than others would start.
+  /// One thread hashes a smaller file before other threads would have started.
   private static let bytesForThreads: UInt64 = 8 << 20
 
   private let plan: FolderUpdatePlan
   private let part: FolderPart
   private let threads: Int
   private var complete: EntrySet
-  /// For complete copies of several chunks, all their chunk hashes.
+  /// All chunk hashes of the complete copies that have several chunks.
   private(set) var chunkHashes: [Int: [Digest]] = [:]
 
   init(_ plan: FolderUpdatePlan, _ part: FolderPart, threads: Int) {
@@ -24,14 +24,14 @@ final class FolderCopying {
     complete = EntrySet(entryCount: plan.listing.count)
   }
 
-  /// Copies all that is planned, and the old files whose chunks may be right. Returns the files whose bytes are not all
-  /// there then. Nil soon after `shouldStop` says so.
+  /// Makes all planned copies, and copies old files that may have right chunks. Returns the files that are not complete
+  /// after that. Returns nil soon after `shouldStop` returns true.
   func run(shouldStop: @escaping @Sendable () -> Bool) throws(PartFileError) -> EntrySet? {
     for entry in plan.missing.entries where plan.listing.isFile(entry) && !shouldStop() {
       if let source = plan.copies[entry] {
         try copy(entry, from: source, isWhole: true, shouldStop: shouldStop)
       } else if let base = plan.base(of: entry), !part.isMade(entry) {
-        // If the part has the file already, it has more of it than the old file.
+        // If the part already has the file, it has more of the new file than the old file has.
         try copy(entry, from: base, isWhole: false, shouldStop: shouldStop)
       }
     }
@@ -63,20 +63,20 @@ final class FolderCopying {
       let written = try copy.status()
       let hashed = isWhole ? content(of: written, shouldStop) : nil
       let isRight = hashed?.root == plan.listing.fileRoot(of: entry)
-      // Chunks of a larger file may still be right.
+      // Some chunks of a larger file may still be right.
       guard isRight || length > UInt64(ChunkLayout.wireChunkSize) else { return }
       try move(to: entry)
       if isRight { complete.insert(entry) }
       if isRight, let hashed, !hashed.chunkHashes.isEmpty { chunkHashes[entry] = hashed.chunkHashes }
       part.hasCopies.store(true, ordering: .relaxed)
     } catch {
-      // A source that cannot be read is fetched.
+      // If a source cannot be read, its entry is fetched.
       if error.subject == file.path { return }
       throw part.makingFailure(error)
     }
   }
 
-  /// The copy becomes the entry's file in the tree.
+  /// Moves the copy into the tree as the entry's file.
   private func move(to entry: Int) throws(Errno) {
     let path = plan.listing.path(of: entry)
     let folder = try part.openFolder(path.parent)
@@ -124,7 +124,7 @@ final class FolderCopying {
     }
   }
 
-  /// What the copy hashes to; nil if it cannot be read back.
+  /// Hashes the copy. Nil if it cannot be read back.
   private func content(of status: FileStatus, _ shouldStop: @escaping @Sendable () -> Bool) -> HashedContent? {
     let part = part
     let job = HashJob(path: FolderCopying.copyName, expected: status, draft: nil) { () throws(Errno) -> File in
@@ -141,8 +141,8 @@ final class FolderCopying {
 }
 
 extension FolderPart {
-  /// Copies files of other folders into a part whose output is not there yet. Returns the wanted files whose bytes are
-  /// not all there then; nil soon after `shouldStop` says so.
+  /// Copies files of other folders into a part whose output does not exist yet. Returns the wanted files that are not
+  /// complete after that, or nil soon after `shouldStop` returns true.
   public func copyFiles(
     _ options: FolderUpdateOptions, threads: Int = Thread.processorCount,
     shouldStop: @escaping @Sendable () -> Bool = { false }

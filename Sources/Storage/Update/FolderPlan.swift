@@ -1,8 +1,8 @@
-// What an update does, for people and programs.
+// Describes what an update will do, for people and programs.
 import Content
 import Posix
 
-/// The changes that an update makes, path by path.
+/// The changes of an update, path by path.
 public struct FolderPlan: Sendable {
   public enum Change: Hashable, Sendable, CaseIterable {
     case added, changed, kept, deleted
@@ -11,28 +11,28 @@ public struct FolderPlan: Sendable {
   public struct Item: Hashable, Sendable {
     public let path: String
     public let change: Change
-    /// Bytes of the file; 0 for links and folders.
+    /// The bytes of the file. 0 for links and folders.
     public let byteCount: UInt64
   }
 
-  /// The path of the folder that the plan is about; set by what made the plan.
+  /// The path of the output folder. The maker of the plan sets it.
   public var outputPath: String?
   /// Whether that folder exists.
   public let isUpdate: Bool
-  /// In the order of the listing, then the names that are deleted.
+  /// The entries in the order of the listing, then the deleted names.
   public let items: [Item]
-  /// Bytes of files that are copied from other files on the disk.
+  /// The bytes of files that are copied from other files on the disk.
   public let copiedByteCount: UInt64
-  /// Bytes of the other files that are added or changed. If an old file has right chunks, they are not fetched.
+  /// The bytes of the other added or changed files. Right chunks of an old file are not fetched.
   public let fetchedByteCount: UInt64
 
-  /// The number of paths of a kind, and the bytes of their files.
+  /// Returns the number of paths with a change, and the bytes of their files.
   public func total(_ change: Change) -> (count: Int, byteCount: UInt64) {
     items.reduce((0, 0)) { $1.change == change ? ($0.0 + 1, $0.1 + $1.byteCount) : $0 }
   }
 
-  /// The plan for an output that is not there.
-  /// - `wanted`: the entries that it gets.
+  /// Makes the plan for an output that does not exist.
+  /// - `wanted`: the entries that the output gets.
   public init(new layout: FolderLayout, wanted: EntrySet) {
     let listing = layout.listing
     isUpdate = false

@@ -1,36 +1,36 @@
-// The unfinished update of an output that is there already: what is missing is written beside the files of the output, and
-// each file takes its place at the end.
+// The unfinished update of an existing output. Missing files are written beside the files of the output, and each is
+// moved to its place at the end.
 import Content
 import Posix
 import Synchronization
 
-/// An output folder that is locked, with a part folder in it for the entries that it does not have yet. The contents of
-/// the part are those of a `FolderPart`; only its end is another one.
+/// A locked output folder, which contains a part folder for the entries that it lacks. The part works as a
+/// `FolderPart`; only its end differs.
 ///
 /// Source: openat2(2) for the bound on what a path may lead to; rename(2) for the files that change at once.
 public final class FolderUpdate: PartStorage {
   let plan: FolderUpdatePlan
   let part: FolderPart
-  /// The output. It holds the lock.
+  /// The output folder, which holds the lock.
   let output: OpenFolder
   let folders = DescriptorCache<FolderPath, OpenFolder>(countMax: FolderPart.openFoldersMax)
   private let keptFiles = DescriptorCache<Int, OpenPartFile>(countMax: FolderPart.openFilesMax)
   let hasPlace = Atomic<Bool>(false)
-  /// Called after each entry that takes its place. A test ends the update there.
+  /// Called after each entry is moved to its place. A test ends the update there.
   let afterMove: @Sendable () throws(PartFileError) -> Void
-  /// Files of the output whose bytes are not there yet, as far as is known without a peer.
+  /// Files of the output whose bytes are still missing, as far as is known without a peer.
   public let missingFiles: EntrySet
   public let knownPages: [HashPage]
 
   public var isResumed: Bool { part.isResumed }
   public var path: String { part.path }
-  /// Whether the output is the version already.
+  /// Whether the output already is the version.
   public var changesNothing: Bool { plan.changesNothing }
   var layout: FolderLayout { plan.layout }
   var listing: FolderListing { plan.listing }
 
-  /// Locks the output, plans its update, and copies what the disk has already. Nil soon after `shouldStop` says so: what
-  /// was copied stays for a later update.
+  /// Locks the output, plans its update, and copies what the disk already has. Nil soon after `shouldStop` returns
+  /// true; then the copies stay for a later update.
   /// - `outputPath`: a folder.
   public convenience init?(
     _ outputPath: String, to layout: FolderLayout, _ options: FolderUpdateOptions,
@@ -59,8 +59,8 @@ public final class FolderUpdate: PartStorage {
     missingFiles = missing
   }
 
-  /// What an update would do. Nothing is written, but in the folder that remembers hashes. Nil soon after `shouldStop`
-  /// says so.
+  /// Returns what an update would do. Writes nothing except to the folder that remembers hashes. Nil soon after
+  /// `shouldStop` returns true.
   public static func plan(
     _ outputPath: String, to layout: FolderLayout, _ options: FolderUpdateOptions,
     threads: Int = Thread.processorCount, shouldStop: @escaping @Sendable () -> Bool = { false }
@@ -80,7 +80,7 @@ public final class FolderUpdate: PartStorage {
     do throws(Errno) {
       if try output.directory.tryLock() { return }
     } catch {
-      // Some network file systems have no locks of folders. The part folder has a lock of its own.
+      // Some network file systems cannot lock folders. The part folder has its own lock.
       return
     }
     throw .running(path: output.directory.path)
@@ -90,7 +90,7 @@ public final class FolderUpdate: PartStorage {
 
   public func write(_ bytes: RawSpan, at offset: UInt64) throws(PartFileError) { try part.write(bytes, at: offset) }
 
-  /// As `PartStorage` says. Kept files can be read, too.
+  /// Reads bytes, as `PartStorage` says, also from kept files.
   public func read(at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan) throws(PartFileError) {
     var start = 0
     for run in layout.runs(at: offset, count: wanted) {
@@ -103,7 +103,7 @@ public final class FolderUpdate: PartStorage {
     }
   }
 
-  /// Reads a file of the output, as long as it is what was hashed.
+  /// Reads from a kept file of the output. Throws if the file is no longer what was hashed.
   private func readKept(
     _ run: FolderRun, into buffer: inout MutableRawSpan, from place: Int
   ) throws(PartFileError) {
@@ -140,12 +140,12 @@ public final class FolderUpdate: PartStorage {
 
   // MARK: The end
 
-  /// The plan was made for the place. `place` looks at it again.
+  /// Does nothing: the plan was made for this place, and `place` checks it again.
   public func checkPlace(_ name: String, force: Bool) throws(PartFileError) {}
 
   public func outputPath(_ outputName: String) -> String { output.directory.path }
 
-  /// As `PartStorage` says, but for the name: the output has it already.
+  /// Completes the output, as `PartStorage` says, except that the output already has its name.
   public func place(as outputName: String, force: Bool) throws(PartFileError) {
     let ending = UpdateEnding(self)
     try ending.run()
@@ -153,7 +153,7 @@ public final class FolderUpdate: PartStorage {
     hasPlace.store(true, ordering: .releasing)
   }
 
-  /// As `PartStorage` says.
+  /// Returns the finished output, as `PartStorage` says.
   public func finished(as outputName: String) throws(StoredFileError) -> any CheckedOutput {
     guard let completed = part.completed.withLock({ $0 }) else {
       preconditionFailure("only an output that is complete is finished")

@@ -1,10 +1,11 @@
-// Whether an output is one that the user can mean.
+// Checks whether an output is a folder that the user can mean.
 import Content
 
 extension FolderUpdatePlan {
-  /// A folder that has little to do with the version is likely not the one that the user means: no file of it is kept or
-  /// copied, and most of its names are not the version's, and most of the version's are not there. Only names directly in
-  /// the folder count. If the folder of the version lies in this one, its files do not count as copied.
+  /// Throws if the folder has little to do with the version, so that the user probably means another one: no file of it
+  /// is kept or copied, most of its names are not in the version, and most of the version's names are not in it. Only
+  /// names directly in the folder count. If the version's folder lies inside this one, its files do not count as
+  /// copied.
   func checkMatch(_ options: FolderUpdateOptions) throws(PartFileError) {
     if options.acceptsStrangeOutput || copies.contains(where: { isRenamed($0.key, from: $0.value) }) { return }
     if kept.entries.contains(where: { listing.isFile($0) && listing.fileLength(of: $0) > 0 }) { return }
@@ -14,15 +15,15 @@ extension FolderUpdatePlan {
     throw .update(.strangeOutput(path: output.folder.directory.path))
   }
 
-  /// Whether a file is copied from another name in the output, and not from the same path in a folder further down.
+  /// Whether a file is copied from another name in the output, rather than from the same path in a subfolder.
   private func isRenamed(_ entry: Int, from source: CopySource) -> Bool {
     guard source.folder == 0 else { return false }
     let below = [UInt8(ascii: "/")] + listing.path(of: entry).utf8
     return !scan.names[source.place].path.utf8.reversed().starts(with: below.reversed())
   }
 
-  /// Throws if the output may not be changed as far as the plan needs.
-  /// - `candidates`: files that may be right, before they are hashed; nil: all is known.
+  /// Throws if the plan needs more changes than the options allow.
+  /// - `candidates`: files that may be right, before they are hashed. Nil: all files are hashed.
   func checkChanges(_ options: FolderUpdateOptions, rightIfHashed candidates: EntrySet?) throws(PartFileError) {
     guard options.changes != .all else { return }
     var (missing, first) = (missing, Int?.none)
@@ -44,10 +45,10 @@ extension FolderUpdatePlan {
     .update(.otherVersion(folder: output.folder.directory.path, path: path.description, difference))
   }
 
-  /// Whether the output is the version already.
+  /// Whether the output already is the version.
   var changesNothing: Bool { missing.isEmpty && modeChanges.isEmpty && deletions.isEmpty }
 
-  /// How many names the version has directly in the folder.
+  /// The number of names that the version has directly in the folder.
   private var topNameCount: Int {
     var (count, last) = (0, FolderPath?.none)
     for entry in wanted.entries {

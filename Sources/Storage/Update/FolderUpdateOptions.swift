@@ -1,54 +1,55 @@
-// What a user allows an update of a folder to do, and why an update cannot be done.
+// What a user allows an update of a folder to do, and why an update can fail.
 import Content
 
-/// What may become of a folder that is there already.
+/// The changes that are allowed in an existing folder.
 public enum FolderChanges: Hashable, Sendable {
-  /// It is brought to the version.
+  /// All changes that bring it to the version.
   case all
-  /// It gets the entries that it misses, if it holds nothing but entries of the version. A folder that has all of them may
-  /// hold other names, too.
+  /// Only adding the missing entries, if the folder contains nothing but entries of the version. A folder that has all
+  /// entries may contain other names too.
   case additions
-  /// Nothing: it has all entries already.
+  /// No change: the folder must already have all entries.
   case none
 }
 
-/// How a folder that is there already is brought to a version.
+/// How an existing folder is brought to a version.
 public struct FolderUpdateOptions: Sendable {
-  /// What may become of the output. If more is needed, it is an error.
+  /// The changes that are allowed in the output. If the update needs more, it fails.
   public var changes = FolderChanges.all
-  /// Which listed paths the output gets. Other names in the output are left alone.
+  /// The listed paths that the output gets. Other names in the output are left alone.
   public var filter = FolderFilter()
-  /// Whether names that the version does not have are removed at the end: only those that a listing could have, that
-  /// the filter includes, and that have not changed since the update began.
+  /// Whether names that the version lacks are removed at the end. Only names are removed that a listing could have,
+  /// that the filter includes, and that have not changed since the update began.
   public var deletes = false
-  /// Whether hidden names are removed, too.
+  /// Whether hidden names are removed too.
   public var deletesHidden = false
-  /// Whether the output may have little to do with the version. If not, an update of such a folder is an error: likely
-  /// the user means another one.
+  /// Whether the output may have little to do with the version. If not, an update of such a folder fails, because the
+  /// user probably means another folder.
   public var acceptsStrangeOutput = false
   /// Other folders whose files may be copied instead of fetched.
   public var reusedFolders: [String] = []
-  /// The folder that remembers what files hash to; nil: nothing is remembered. It must exist.
+  /// The folder that remembers the hashes of files. It must exist. Nil: nothing is remembered.
   public var stateFolder: String?
 
   public init() {}
 }
 
-/// Why a folder cannot be brought to a version. Nothing was changed, except as `changed` says.
+/// Why a folder cannot be brought to a version. Nothing was changed, except in the case `changed`.
 public enum FolderUpdateFault: Error, Hashable, Sendable, CustomStringConvertible {
-  /// A file or a link belongs where a folder is that holds names which the version does not have.
+  /// The version has a file or link where the output has a folder, and that folder contains names that the version
+  /// lacks.
   case unlisted(folder: String, name: String)
-  /// A device, a pipe or a socket is where an entry of the version belongs.
+  /// The output has a device, a pipe or a socket where the version has an entry.
   case notAFile(path: String)
-  /// Another file system is mounted where an entry of the version belongs.
+  /// Another file system is mounted where the version has an entry.
   case mounted(path: String)
-  /// Another program changed the path after the update began. Other paths may be updated already.
+  /// Another program changed the path after the update began. Other paths may already be updated.
   case changed(path: String)
-  /// No file of the output belongs to the version, so names in it would be removed that have nothing to do with it.
+  /// No file of the output belongs to the version, so the update would remove unrelated names.
   case nothingKept(path: String, deletionCount: Int)
-  /// The output has other names, and few of the version's, and no file of it.
+  /// The output has other names, few of the version's names, and no file of the version.
   case strangeOutput(path: String)
-  /// The output is not the version, and may not be changed so far. A path in it shows that.
+  /// The output is not the version, and the allowed changes are not enough. The path is an example.
   case otherVersion(folder: String, path: String, VersionMismatch)
 
   public var description: String {
@@ -69,12 +70,12 @@ public enum FolderUpdateFault: Error, Hashable, Sendable, CustomStringConvertibl
   }
 }
 
-/// How a path of an output differs from a version.
+/// How a path in an output differs from the version.
 public enum VersionMismatch: Hashable, Sendable {
-  /// The output has something else there.
+  /// The output has something else at the path.
   case content
-  /// Only the version has it.
+  /// Only the version has the path.
   case missing
-  /// Only the output has it, and the output does not have all of the version.
+  /// Only the output has the path, and the output lacks entries of the version.
   case unlisted
 }

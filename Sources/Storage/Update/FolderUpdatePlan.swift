@@ -1,27 +1,27 @@
-// Plans how an output becomes a version of a folder: what is kept, copied, fetched, moved out of the way, and deleted.
+// Plans how an output becomes a version of a folder: what is kept, copied, fetched, moved away and deleted.
 import Content
 import Posix
 
-/// A file that is copied: the place of its name in the output, or in another folder that the user named.
+/// The source of a copy: a name in the output, or in another folder that the user named.
 struct CopySource: Hashable, Sendable {
-  /// 0 is the output; then come the other folders.
+  /// 0 is the output. The other folders follow.
   let folder: Int
   let place: Int
 }
 
-/// An entry of a listing with the place of its name in a scan.
+/// An entry of a listing and the index of its name in a scan.
 private struct PlacedEntry {
   let place: UInt32
   let entry: UInt32
 }
 
-/// What a file of a scan hashed to.
+/// The root of a file in a scan.
 struct FoundRoot {
   let place: UInt32
   let root: Digest
 }
 
-/// The roots of names that are known without hashing. They are asked for in the order of the scan.
+/// The roots of names that are known without hashing. The caller asks in the order of the scan.
 private struct KnownRoots {
   private let others: [FoundRoot]
   private let kept: [PlacedEntry]
@@ -30,7 +30,8 @@ private struct KnownRoots {
 
   init(_ others: [FoundRoot], kept: [PlacedEntry]) { (self.others, self.kept) = (others, kept) }
 
-  /// The root of the name at a place, which is after those that were asked for before. Nil: it is not known.
+  /// Returns the root of the name at a place, which must come after the places of earlier calls. Nil if it is not
+  /// known.
   mutating func root(of place: UInt32, _ listing: FolderListing) -> Digest? {
     while nextKept < kept.count, kept[nextKept].place < place { nextKept += 1 }
     if nextKept < kept.count, kept[nextKept].place == place {
@@ -41,43 +42,43 @@ private struct KnownRoots {
   }
 }
 
-/// What an update does, planned before anything is fetched or changed.
+/// What an update will do, planned before anything is fetched or changed.
 struct FolderUpdatePlan: Sendable {
   let layout: FolderLayout
-  /// The output, then the other folders whose files may be copied. If the output is not there, it is empty.
+  /// The output, then the other folders whose files may be copied. If the output does not exist, the first is empty.
   let folders: [SearchedFolder]
-  /// Entries that the output gets.
+  /// The entries that the output gets.
   let wanted: EntrySet
-  /// Wanted entries that are right already.
+  /// The wanted entries that are already right.
   private(set) var kept: EntrySet
-  /// Kept files whose mode changes.
+  /// The kept files whose mode changes.
   private(set) var modeChanges: [Int] = []
-  /// Files that are copied instead of fetched.
+  /// The files that are copied instead of fetched.
   private(set) var copies: [Int: CopySource] = [:]
-  /// For kept files of several chunks, all their chunk hashes.
+  /// All chunk hashes of the kept files that have several chunks.
   private(set) var chunkHashes: [Int: [Digest]] = [:]
-  /// For a wanted entry, the place of the file or link at its path.
+  /// For a wanted entry, the index in the scan of the file or link at its path.
   let names: EntryPlaces
-  /// Places of files and links where a folder belongs.
+  /// The indices of files and links where a folder belongs.
   let obstacles: [Int]
-  /// Wanted entries whose path is that of a folder, with its place.
+  /// The wanted entries at whose path the output has a folder, with that folder's index.
   let replacedFolders: [Int: Int]
-  /// Places of the names that are removed at the end.
+  /// The indices of the names that are removed at the end.
   private(set) var deletions: [Int] = []
 
   var listing: FolderListing { layout.listing }
   var output: SearchedFolder { folders[0] }
   var scan: OutputScan { output.scan }
 
-  /// Wanted entries that the output does not have.
+  /// The wanted entries that the output lacks.
   var missing: EntrySet {
     var missing = wanted
     missing.subtract(kept)
     return missing
   }
 
-  /// Looks at the output and hashes the files that may be right. Nil soon after `shouldStop` says so.
-  /// - `output`: nil: it is not there yet.
+  /// Scans the output and hashes the files that may be right. Nil soon after `shouldStop` returns true.
+  /// - `output`: nil if it does not exist yet.
   init?(
     _ layout: FolderLayout, output: OpenFolder?, _ options: FolderUpdateOptions, threads: Int,
     shouldStop: @escaping @Sendable () -> Bool
@@ -123,8 +124,8 @@ struct FolderUpdatePlan: Sendable {
 
   // MARK: Kept files
 
-  /// The files among entries that are not empty and have a name, with its place, in the order of both: names of a scan
-  /// have the order of a listing.
+  /// Returns the files among entries that are not empty and have a name, with the name's index. Scan and listing have
+  /// the same order, and so has the result.
   private func placed(_ entries: EntrySet) -> [PlacedEntry] {
     entries.entries.lazy.filter { listing.isFile($0) && listing.fileLength(of: $0) > 0 }.compactMap { entry in
       names[entry].map { PlacedEntry(place: UInt32($0), entry: UInt32(entry)) }
@@ -140,8 +141,8 @@ struct FolderUpdatePlan: Sendable {
     return Int(pairs[low].entry)
   }
 
-  /// Keeps the files that have their entries' roots. Returns the roots of the other ones, in the order of the scan.
-  /// - `candidates`: files with a file of their length at their path.
+  /// Keeps the files whose root is right. Returns the roots of the others, in the order of the scan.
+  /// - `candidates`: entries whose path has a file of the right length.
   private mutating func compareRoots(
     _ candidates: EntrySet, threads: Int, shouldStop: @escaping @Sendable () -> Bool
   ) -> [FoundRoot] {
@@ -161,7 +162,8 @@ struct FolderUpdatePlan: Sendable {
     return others.sorted { $0.place < $1.place }
   }
 
-  /// A kept file whose mode differs gets the right one. If it has several names, they would all get it: then it is copied.
+  /// Plans the right mode for kept files whose mode differs. A file with several names is copied instead, because the
+  /// new mode would show at all of them.
   private mutating func compareModes(_ scan: OutputScan) {
     for entry in kept.entries where listing.isFile(entry) {
       guard let place = names[entry] else { continue }
@@ -178,8 +180,8 @@ struct FolderUpdatePlan: Sendable {
 
   // MARK: Copies
 
-  /// Finds a file with the length and the root of each file that is missing. Only files of such a length are hashed.
-  /// - `known`: roots of names of the output that are not kept, in the order of the scan.
+  /// Finds for each missing file an existing one with the same length and root. Hashes only files of such a length.
+  /// - `known`: roots of names in the output that are not kept, in the order of the scan.
   private mutating func findCopies(
     known: [FoundRoot], threads: Int, shouldStop: @escaping @Sendable () -> Bool
   ) {
@@ -208,7 +210,7 @@ struct FolderUpdatePlan: Sendable {
     }
   }
 
-  /// A file can be copied for all missing files that are equal to it. Of several sources the first one is taken.
+  /// Plans a copy of a file for every missing file with the same content. The first of several sources wins.
   private mutating func note(_ source: CopySource, _ content: FileContent, _ contents: MissingContents) {
     for entry in contents.entries(of: content) {
       if let old = copies[entry], (old.folder, old.place) < (source.folder, source.place) { continue }
@@ -216,8 +218,8 @@ struct FolderUpdatePlan: Sendable {
     }
   }
 
-  /// An old file whose chunks may be right, for a file of several chunks that is not copied: the file at its path in the
-  /// output, else in another folder.
+  /// Returns an old file that may have right chunks, for a file of several chunks that is not copied as a whole. It is
+  /// the file at the same path in the output, or else in another folder.
   func base(of entry: Int) -> CopySource? {
     guard listing.isFile(entry), copies[entry] == nil,
       listing.fileLength(of: entry) > UInt64(ChunkLayout.wireChunkSize)
@@ -231,7 +233,7 @@ struct FolderUpdatePlan: Sendable {
     return nil
   }
 
-  // MARK: What cannot be
+  // MARK: Deletions
 
   private mutating func planDeletions(_ options: FolderUpdateOptions) throws(PartFileError) {
     let output = output
@@ -244,7 +246,7 @@ struct FolderUpdatePlan: Sendable {
 }
 
 extension ListedFiles {
-  /// What listed paths lead to in an output now.
+  /// Finds out what listed paths lead to in an output now.
   init(_ listing: FolderListing, in output: OpenFolder) {
     self.init(listing) { path, isFollowed in
       isFollowed

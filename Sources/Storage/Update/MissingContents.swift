@@ -1,10 +1,10 @@
-// The files that an update misses, to be looked up by what they hold.
+// Finds the missing files of an update by their contents.
 import Content
 
-/// Some files of a listing by their lengths and roots. Takes four bytes for each of them.
+/// Some files of a listing, sorted by length and root. Takes four bytes for each of them.
 struct MissingContents {
   private let listing: FolderListing
-  /// Ascending by length, then by the first bytes of the root, then by number.
+  /// In ascending order of length, then of the root's first bytes, then of the entry's number.
   private var entries: [UInt32]
 
   /// - `entries`: files that are not empty.
@@ -16,13 +16,13 @@ struct MissingContents {
 
   var isEmpty: Bool { entries.isEmpty }
 
-  /// Whether a file of so many bytes is missing.
+  /// Whether a file of this length is missing.
   func hasLength(_ length: UInt64) -> Bool {
     let place = firstPlace { listing.fileLength(of: Int($0)) >= length }
     return place < entries.count && listing.fileLength(of: Int(entries[place])) == length
   }
 
-  /// The missing files that are equal to a file.
+  /// Returns the missing files that have a content.
   func entries(of content: FileContent) -> [Int] {
     var found: [Int] = []
     var place = firstPlace { MissingContents.key(listing, $0) >= (content.length, content.root.mark, 0) }
@@ -36,7 +36,7 @@ struct MissingContents {
     return found
   }
 
-  /// Keeps only files of which a closure says that they are still missing.
+  /// Keeps only the files that are still missing.
   mutating func keep(where isMissing: (Int) -> Bool) { entries.removeAll { !isMissing(Int($0)) } }
 
   private static func key(_ listing: FolderListing, _ entry: UInt32) -> (UInt64, UInt64, UInt32) {

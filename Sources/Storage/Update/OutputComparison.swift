@@ -1,30 +1,30 @@
-// What a version of a folder and a scan of the output have in common, before any file is hashed.
+// Compares a version of a folder with a scan of the output, before any file is hashed.
 import Content
 import Posix
 
-/// The entries of a listing beside the names that a scan saw. A value without I/O.
+/// The entries of a listing compared with the names of a scan. A value without I/O.
 struct OutputComparison {
-  /// Wanted entries that are right already: links, folders, and files without bytes.
+  /// Wanted entries that are already right: links, folders and empty files.
   private(set) var kept: EntrySet
-  /// Wanted files with a file of their length at their path, to be hashed.
+  /// Wanted files whose path has a file of the right length. They must be hashed.
   private(set) var candidates: EntrySet
-  /// For a wanted entry: the place of the file or link that is at its path.
+  /// For a wanted entry, the index of the file or link at its path.
   private(set) var names: EntryPlaces
-  /// Places of files and links where a folder belongs.
+  /// The indices of files and links where a folder belongs.
   private(set) var obstacles: [Int] = []
-  /// Wanted entries whose path is that of a folder, with the place of that folder.
+  /// The wanted entries at whose path the output has a folder, with that folder's index.
   private(set) var folders: [Int: Int] = [:]
 
   private let listing: FolderListing
   private let scan: OutputScan
   private let options: FolderUpdateOptions
-  /// The last folder that was looked at, since neighbours lie in the same one.
+  /// The folder that was checked last. Neighbours in the listing often have the same folder.
   private var lastParent: FolderPath?
   private let path: String
 
   /// Throws if something is in the way that is never replaced.
   /// - `wanted`: the entries that the output gets.
-  /// - `path`: of the output, for errors.
+  /// - `path`: the output's path, for errors.
   init(
     _ listing: FolderListing, wanted: EntrySet, _ scan: OutputScan, _ options: FolderUpdateOptions, path: String
   ) throws(FolderUpdateFault) {
@@ -39,7 +39,7 @@ struct OutputComparison {
     }
   }
 
-  /// Each part of a folder's path must be a folder, or become one.
+  /// Checks that each component of a folder's path is a folder or may be replaced by one.
   private mutating func clear(_ folder: FolderPath) throws(FolderUpdateFault) {
     guard folder != lastParent else { return }
     if let parent = folder.parent { try clear(parent) }
@@ -79,10 +79,11 @@ struct OutputComparison {
     if name.status.size == 0 { kept.insert(entry) } else { candidates.insert(entry) }
   }
 
-  /// A folder makes way if nothing in it is lost: it holds only folders, or names that are deleted anyway.
+  /// Plans to replace a folder. Throws if something would be lost: it may hold only folders and names that are deleted
+  /// anyway.
   private mutating func replace(folderAt place: Int, by entry: Int) throws(FolderUpdateFault) {
     folders[entry] = place
-    guard options.changes == .all else { return }  // then nothing is replaced
+    guard options.changes == .all else { return }  // otherwise nothing is replaced
     for below in scan.places(below: place) {
       let name = scan.names[below]
       let isHollow = name.status.kind == .directory && !name.isOpaque

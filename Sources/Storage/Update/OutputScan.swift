@@ -1,10 +1,10 @@
-// What lies below a folder at one moment, in the order of a listing.
+// Reads the names below a folder at one moment, in the order of a listing.
 import Content
 import Posix
 
-/// A name below a folder, as a scan saw it.
+/// A name below a folder when the scan read it.
 struct ScannedName: Hashable, Sendable {
-  /// From the folder on. Its bytes need not be UTF-8.
+  /// The path from the folder on. Its bytes may be other than UTF-8.
   let path: FolderPath
   let status: FileStatus
   /// The target of a symbolic link; empty for other kinds.
@@ -22,7 +22,7 @@ struct ScannedName: Hashable, Sendable {
     return false
   }
 
-  /// Whether a listing could have the path as what it is.
+  /// Whether a listing could have this path with this kind of file.
   var isNameable: Bool {
     guard !isOpaque, String(validating: path.utf8, as: UTF8.self) != nil else { return false }
     let item: FolderEntry.Item
@@ -36,18 +36,18 @@ struct ScannedName: Hashable, Sendable {
   }
 }
 
-/// A folder that is looked at, and never left: no link is followed.
+/// A scan of a folder. It follows no link, so it never leaves the folder.
 struct OutputScan: Sendable {
-  /// All names but those of part files, in the order of a listing: a folder comes directly before what lies in it.
+  /// All names except those of part files, in the order of a listing: a folder comes directly before its contents.
   private(set) var names = ScannedNames()
 
-  /// No name.
+  /// Makes a scan without names.
   init() {}
 
-  /// Reads the whole folder. Nil soon after `shouldStop` says so.
+  /// Reads the whole folder. Nil soon after `shouldStop` returns true.
   init?(_ folder: OpenFolder, shouldStop: () -> Bool) throws(Errno) {
     let device = try folder.directory.status().identity.device
-    // Folders that are read to a part: the names that are left in each, the next one last.
+    // The folders that are partly read, with their remaining names, the next one last.
     var levels: [Level] = [Level(folder: folder, prefix: [], names: try OutputScan.sortedNames(folder))]
     while !levels.isEmpty {
       if shouldStop() { return nil }
@@ -59,7 +59,7 @@ struct OutputScan: Sendable {
       do throws(Errno) {
         if let below = try take(name, in: level, device: device) { levels.append(below) }
       } catch {
-        // It is gone since the folder was read, or it is not what it was: then it counts as not seen.
+        // The name is gone or is no longer a folder since it was read. The scan leaves it out.
         guard [Errno.noEntry, Errno.symbolicLink, Errno.notFolder, Errno.invalid].contains(error.code) else {
           throw error
         }
@@ -78,17 +78,17 @@ struct OutputScan: Sendable {
     return names.sorted { $1.lexicographicallyPrecedes($0) }
   }
 
-  /// Whether it is the name of an unfinished output or its journal.
+  /// Whether this is the name of an unfinished output or its journal.
   static func isPart(_ name: [UInt8]) -> Bool {
     guard name.first == UInt8(ascii: ".") else { return false }
     return [".p2p-part", ".p2p-journal"].contains { name.suffix($0.utf8.count).elementsEqual($0.utf8) }
   }
 
-  /// Adds a name. Returns what to read next, if it is a folder.
+  /// Adds a name. Returns the level to read next, if the name is a folder.
   private mutating func take(_ name: [UInt8], in level: Level, device: UInt64) throws(Errno) -> Level? {
     let path = level.prefix + name
     guard let text = String(validating: name, as: UTF8.self) else {
-      // No listing can have it, and no other one is removed because of it.
+      // No listing can have this name, and the update removes nothing because of it.
       let status = try level.folder.directory.status()
       names.append(ScannedName(path: FolderPath(utf8: path), status: status, target: [], isOpaque: true))
       return nil
@@ -106,16 +106,16 @@ struct OutputScan: Sendable {
     return Level(folder: below, prefix: path + [UInt8(ascii: "/")], names: try OutputScan.sortedNames(below))
   }
 
-  // MARK: Looking up
+  // MARK: Lookup
 
-  /// The name with a path; nil if the scan saw none.
+  /// Returns the index of the name with a path. Nil if the scan has no such name.
   func place(of path: FolderPath) -> Int? {
     let place = firstPlace { !names.isName(at: $0, before: path) }
     return place < names.count && names.hasName(at: place, path) ? place : nil
   }
 
-  /// The first name on the way to a path that the scan did not see, although it saw the folder in which the name would
-  /// lie. Nil if it saw the path, or something on the way that is not a folder.
+  /// Returns the first component of a path that the scan did not see in a folder that it saw. Nil if it saw the whole
+  /// path, or something on the way that is not a folder.
   func firstUnseen(on path: FolderPath) -> FolderPath? {
     guard place(of: path) == nil else { return nil }
     guard let parent = path.parent else { return path }
@@ -123,7 +123,7 @@ struct OutputScan: Sendable {
     return names[place].status.kind == .directory ? path : nil
   }
 
-  /// The names below the folder at a place.
+  /// Returns the indices of the names below the folder at a place.
   func places(below place: Int) -> Range<Int> {
     let folder = names[place].path
     let end = firstPlace { !(names[$0].path <= folder || names[$0].path.isBelow(folder)) }

@@ -1,19 +1,19 @@
-// What the files of a folder hashed to, kept for the next update: a file that is what it was is not read again.
+// Remembers the hashes of a folder's files for the next update, so that an unchanged file is not read again.
 import Content
 import Posix
 import SQLite
 import Synchronization
 
-/// The roots and chunk hashes of the files below one folder, in a database of its own. It is only a memory: if it fails, files are hashed.
-/// Thread-safe.
+/// The roots and chunk hashes of the files below one folder, in their own database. If the database fails, files are
+/// hashed again. Thread-safe.
 final class RootMemory: Sendable {
-  /// A file system's clock may be so coarse. A file that was changed later may be changed again without another time.
+  /// The clock of a file system may be as coarse as this. A younger file may change again without a new time.
   static let ageMinNanoseconds: Int64 = 2_000_000_000
-  /// "p2pr": marks these databases.
+  /// "p2pr" in ASCII: marks these databases.
   private static let applicationID: Int64 = 0x7032_7072
-  /// Of the table below. A database of another version is made anew.
+  /// The version of the table below. A database of another version is replaced.
   private static let version: Int64 = 2
-  /// Another process that writes is done with it sooner.
+  /// A writing process finishes within this time.
   private static let busyTimeoutMilliseconds: Int32 = 5_000
 
   private let statements: Mutex<Statements>
@@ -24,7 +24,7 @@ final class RootMemory: Sendable {
     var insert: Statement
   }
 
-  /// Opens or makes the memory of a folder, named by its real path. Nil if that fails.
+  /// Opens or makes the memory of a folder, named by the folder's real path. Nil if that fails.
   init?(of folder: borrowing Directory, in stateFolder: String) {
     guard let state = try? Directory(stateFolder), let path = try? folder.realPath() else { return nil }
     let name = String(Digest(sha256: Array(path.utf8).span.bytes).hex.prefix(32)) + ".roots"
@@ -34,7 +34,7 @@ final class RootMemory: Sendable {
       self.statements = Mutex(statements)
       return
     }
-    // It is damaged, or another version's.
+    // The database is damaged or has another version.
     for part in ["", "-wal", "-shm", "-journal"] { try? state.remove(name + part) }
     _ = try? state.open(name, [.readWrite, .createExclusive], mode: 0o600)
     guard let statements = try? RootMemory.open(file) else { return nil }
@@ -83,7 +83,7 @@ final class RootMemory: Sendable {
     }
   }
 
-  /// What a file hashed to that is what it was then; nil if it is not known.
+  /// Returns the hashes of a file whose status has not changed since it was hashed. Nil if they are not known.
   func content(_ path: FolderPath, _ status: FileStatus) -> HashedContent? {
     statements.withLock { statements in
       let values = RootMemory.values(path, status)
@@ -106,7 +106,7 @@ final class RootMemory: Sendable {
     let content: HashedContent
   }
 
-  /// Remembers files, but for those that were too young when hashing began.
+  /// Remembers files, except those that were too young when hashing began.
   /// - `start`: when hashing began, in nanoseconds since 1970.
   func remember(_ files: [File], hashedFrom start: Int64) {
     let old = files.filter { RootMemory.isOld($0.status, at: start) }
@@ -125,13 +125,13 @@ final class RootMemory: Sendable {
         }
         try statements.database.commit()
       } catch {
-        // The next update reads the files again.
+        // The next update reads these files again.
         statements.database.rollBack()
       }
     }
   }
 
-  /// Whether no change of a file can have the times that it had at a moment.
+  /// Whether a file was old enough at a moment that every later change gets a new time.
   static func isOld(_ status: FileStatus, at nanoseconds: Int64) -> Bool {
     let limit = nanoseconds - ageMinNanoseconds
     let (seconds, rest) = limit.quotientAndRemainder(dividingBy: 1_000_000_000)

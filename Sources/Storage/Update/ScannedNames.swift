@@ -1,22 +1,22 @@
-// The names of a scan by the million, without an object for each.
+// Stores the names of a scan, which may be millions, without an object for each.
 import Content
 import Posix
 
-/// Names in the order in which they were added. In memory are 48 bytes and the path's bytes for each, and the targets of
-/// links.
+/// Names in the order in which they were added. Each takes 48 bytes of memory and its path's bytes, and links also take
+/// their targets' bytes.
 struct ScannedNames: Sendable, RandomAccessCollection {
-  /// Bytes of a piece of paths. A longer path has a piece for itself.
+  /// The bytes of a block of paths. A longer path has its own block.
   private static let pieceBytes = 1 << 16
 
-  /// What a name is, but for what many names share.
+  /// A name without the values that many names share.
   private struct Row: Sendable {
     let size: UInt64
     let inode: UInt64
     let modified: PackedTime
     let changed: PackedTime
-    /// The number of values that names share.
+    /// The number of its shared values.
     let attributes: UInt32
-    /// Where its path is: the piece, and the bytes in it.
+    /// The place of its path: the block, and the range of bytes in it.
     let piece: UInt32
     let start: UInt32
     let count: UInt32
@@ -36,7 +36,7 @@ struct ScannedNames: Sendable, RandomAccessCollection {
   private var rows = Pieces<Row>()
   private var paths: [[UInt8]] = []
   private var attributes = Interned<Attributes>()
-  /// Targets of symbolic links.
+  /// The targets of symbolic links.
   private var targets: [Int: [UInt8]] = [:]
 
   var startIndex: Int { 0 }
@@ -49,15 +49,15 @@ struct ScannedNames: Sendable, RandomAccessCollection {
       isOpaque: attributes[row.attributes].isOpaque)
   }
 
-  /// The status of a name, without its path.
+  /// Returns the status of a name, without making its path.
   func status(at place: Int) -> FileStatus { status(of: rows[place]) }
 
-  /// Whether a name comes before a path, in the order of a listing.
+  /// Whether a name comes before a path in the order of a listing.
   func isName(at place: Int, before path: FolderPath) -> Bool {
     FolderPath.isOrdered(self.path(of: rows[place]), before: path.utf8[...])
   }
 
-  /// Whether a name has a path.
+  /// Whether the name at a place has this path.
   func hasName(at place: Int, _ path: FolderPath) -> Bool { self.path(of: rows[place]) == path.utf8[...] }
 
   mutating func append(_ name: ScannedName) {

@@ -1,18 +1,18 @@
-// A folder whose files may be copied: what they hash to is looked up, or found out.
+// A folder whose files may be copied. Their hashes are looked up or computed.
 import Content
 import Posix
 import Synchronization
 
-/// The output of an update, or another folder that the user named, with the names in it.
+/// The output of an update, or another folder that the user named, with a scan of its names.
 final class SearchedFolder: Sendable {
-  /// Files that are hashed between two looks at whether hashing shall stop, so that not all jobs are in memory.
+  /// The files hashed between two calls of `shouldStop`. A bound keeps memory small, because each file needs a job.
   private static let batchCount = 4_096
 
   let folder: OpenFolder
   let scan: OutputScan
   private let memory: RootMemory?
 
-  /// Reads all names. Nil if `shouldStop` said so.
+  /// Reads all names. Nil if `shouldStop` returned true.
   init?(_ folder: OpenFolder, stateFolder: String?, shouldStop: () -> Bool) throws(Errno) {
     guard let scan = try OutputScan(folder, shouldStop: shouldStop) else { return nil }
     self.folder = folder
@@ -22,11 +22,12 @@ final class SearchedFolder: Sendable {
 
   private init(_ folder: OpenFolder, _ scan: OutputScan) { (self.folder, self.scan, memory) = (folder, scan, nil) }
 
-  /// A folder without names.
+  /// Makes a folder without names.
   static func empty(_ folder: OpenFolder) -> SearchedFolder { SearchedFolder(folder, OutputScan()) }
 
-  /// Finds out what files hash to, by their places in the scan. A file that cannot be read, or changes meanwhile, is left
-  /// out. What is known is not read. After `shouldStop` says so, files are left out.
+  /// Finds the hashes of the files at some places of the scan. Files with known hashes are not read. Files that cannot
+  /// be read, or that change meanwhile, are left out. Once `shouldStop` returns true, the remaining files are left out
+  /// too.
   /// - `found`: called once for each file, in any order.
   func findRoots(
     of places: some Sequence<Int>, threads: Int, shouldStop: @escaping @Sendable () -> Bool,
@@ -76,10 +77,10 @@ final class SearchedFolder: Sendable {
   }
 }
 
-/// What a file hashed to.
+/// The hashes of a file.
 struct HashedContent: Hashable, Sendable {
   let root: Digest
-  /// The hashes of its chunks, if it has more than one; else empty.
+  /// The hashes of its chunks. Empty if it has at most one.
   let chunkHashes: [Digest]
 
   init(_ tree: HashTree) {
@@ -87,7 +88,7 @@ struct HashedContent: Hashable, Sendable {
     chunkHashes = tree.chunkHashes.count > 1 ? tree.chunkHashes : []
   }
 
-  /// Nil unless the hashes are those of a file of this length and lead to the root.
+  /// Nil unless the hashes fit a file of this length and lead to the root.
   init?(root: Digest, length: UInt64, chunkHashes: [Digest]) {
     (self.root, self.chunkHashes) = (root, chunkHashes)
     guard let layout = ChunkLayout(fileLength: length) else { return nil }

@@ -1,17 +1,16 @@
-// The end of an update: each entry takes its place in the output, at once for each file; then names are deleted.
+// The end of an update. Each entry is moved to its place in the output in one step; after that, names are deleted.
 import Content
 import Posix
 
-/// Moves the complete entries of a part folder into the output. For one thread, once.
-///
-/// Every folder is opened beneath the output and through no link, and each call takes one name in it. So nothing outside
-/// the output is changed, whatever another program does to the output meanwhile.
+/// Moves the complete entries of a part folder into the output. Used by one thread, once.
+/// Every folder is opened beneath the output without following links, and each call takes one name in it. So nothing
+/// outside the output changes, whatever another program does to the output meanwhile.
 struct UpdateEnding {
   private let update: FolderUpdate
   private let plan: FolderUpdatePlan
   private let part: FolderPart
   private let obstacles: Set<Int>
-  /// Folders in which names were changed; nil is the output itself.
+  /// The folders in which names were changed. Nil is the output itself.
   private var changed: Set<FolderPath?> = []
 
   init(_ update: FolderUpdate) {
@@ -29,7 +28,7 @@ struct UpdateEnding {
     try checkOutput()
     for entry in plan.missing.entries where plan.replacedFolders[entry] == nil { try install(entry) }
     for entry in plan.modeChanges { try changeMode(of: entry) }
-    // Names that an entry came from are deleted only after the entry is on the disk.
+    // Names that served as sources of entries are deleted only after those entries are on the disk.
     try sync()
     deleteNames()
     for entry in plan.replacedFolders.keys.sorted() where !plan.kept.contains(entry) {
@@ -50,7 +49,7 @@ struct UpdateEnding {
     }
   }
 
-  /// What a path of the output is now; nil: nothing.
+  /// Returns what is at a path of the output now. Nil: nothing.
   private func status(_ path: FolderPath) throws(PartFileError) -> FileStatus? {
     do throws(Errno) { return try folder(path.parent).directory.status(of: path.name.description) } catch {
       if [Errno.noEntry, Errno.notFolder, Errno.symbolicLink].contains(error.code) { return nil }
@@ -62,7 +61,7 @@ struct UpdateEnding {
     .update(.changed(path: update.output.directory.path(of: path.description)))
   }
 
-  /// A file that takes the place of another one gets its permissions.
+  /// Gives each file that replaces another one the permissions of the old file.
   private func keepOldModes() throws(PartFileError) {
     let mask = Environment.fileModeMask
     for entry in plan.missing.entries where listing.isFile(entry) {
@@ -75,8 +74,8 @@ struct UpdateEnding {
     }
   }
 
-  /// Permissions like another file's. All that may read an executable file may execute it. The owner may read every
-  /// file, as a later update does.
+  /// Returns permissions like another file's. Everyone who may read an executable file may execute it. The owner may
+  /// read every file, because a later update must read it.
   static func mode(_ isExecutable: Bool, like mode: UInt32) -> UInt32 {
     let plain = mode & 0o666 | 0o400
     return isExecutable ? plain | (plain & 0o444) >> 2 | 0o100 : plain
@@ -84,7 +83,7 @@ struct UpdateEnding {
 
   // MARK: Folders
 
-  /// A folder of the output; nil is the output itself.
+  /// Opens a folder of the output. A nil path is the output itself.
   private func folder(_ path: FolderPath?) throws(Errno) -> OpenFolder {
     guard let path else { return update.output }
     return try update.folders.value(for: path) { () throws(Errno) in
@@ -92,7 +91,7 @@ struct UpdateEnding {
     }
   }
 
-  /// As `folder`, made if it is not there. A file or link in its way is removed if the plan says so.
+  /// As `folder`, but makes a missing folder. Removes a file or link in its way if the plan says so.
   private mutating func neededFolder(_ path: FolderPath?) throws(PartFileError) -> OpenFolder {
     guard let path else { return update.output }
     do throws(Errno) { return try folder(path) } catch {
@@ -109,7 +108,7 @@ struct UpdateEnding {
     }
   }
 
-  /// Removes a file or a link where a folder belongs. False if something else is there.
+  /// Removes a file or link where a folder belongs. Returns false if something else is there.
   private func makeWay(for path: FolderPath, in parent: OpenFolder) throws(Errno) -> Bool {
     guard let place = scan.place(of: path) else { return true }
     let name = path.name.description
@@ -138,7 +137,7 @@ struct UpdateEnding {
     try update.afterMove()
   }
 
-  /// Moves an entry from the tree of the part to its place. False if another program changed what is there.
+  /// Moves an entry from the part's tree to its place. Returns false if another program changed what is there.
   private func move(_ entry: Int, _ path: FolderPath, to folder: OpenFolder) throws(Errno) -> Bool {
     let name = path.name.description
     let tree = try part.openFolder(path.parent)
@@ -159,14 +158,14 @@ struct UpdateEnding {
     } catch {
       guard error.code == Errno.invalid || error.code == Errno.notImplemented else { throw error }
     }
-    // This file system cannot refuse a name that is taken.
+    // This file system cannot refuse a taken name.
     if (try? folder.status(of: name)) != nil {
       throw Errno(code: Errno.exists, call: "renameat", subject: folder.path(of: name))
     }
     try tree.move(name, to: name, in: folder)
   }
 
-  /// Gives a kept file its mode.
+  /// Gives a kept file its new mode.
   private func changeMode(of entry: Int) throws(PartFileError) {
     guard let place = plan.names[entry] else { return }
     let path = listing.path(of: entry)
@@ -182,9 +181,9 @@ struct UpdateEnding {
     guard isDone else { throw changed(path) }
   }
 
-  // MARK: Names that go
+  // MARK: Deletions
 
-  /// Removes the planned names as far as they are what the scan saw, and no listed path leads to them.
+  /// Removes the planned names that have not changed since the scan and that no listed path leads to.
   private mutating func deleteNames() {
     guard !plan.deletions.isEmpty else { return }
     let listed = ListedFiles(listing, in: update.output)
@@ -199,11 +198,11 @@ struct UpdateEnding {
   }
 
   private func isSame(_ now: FileStatus, _ then: FileStatus) -> Bool {
-    // The times of a folder change with what is in it.
+    // The times of a folder change with its contents.
     now.kind == then.kind && (then.kind == .directory ? now.identity == then.identity : now.sameBytes(as: then))
   }
 
-  /// A folder that still holds names stays, and so does a name that cannot be removed.
+  /// Deletes a name. Leaves a folder that is not empty, and a name that cannot be removed.
   private mutating func delete(_ name: ScannedName, in parent: OpenFolder) {
     let text = name.path.name.description
     do throws(Errno) {
@@ -217,7 +216,7 @@ struct UpdateEnding {
     } catch {}
   }
 
-  /// Removes the folder that is at the path of a file or link, with the empty folders in it.
+  /// Removes the folder at the path of a file or link, with the empty folders in it.
   private mutating func removeFolder(at entry: Int) throws(PartFileError) {
     guard let place = plan.replacedFolders[entry] else { return }
     let path = listing.path(of: entry)
@@ -231,12 +230,12 @@ struct UpdateEnding {
     }
     guard let left = try status(path) else { return }
     guard left.kind == .directory, let held = try? folder(path).directory.entries().first else { throw changed(path) }
-    // The name came meanwhile, or a listed path leads to it.
+    // The name is new, or a listed path leads to it.
     let name = String(decoding: held.name, as: UTF8.self)
     throw .update(.unlisted(folder: update.output.directory.path(of: path.description), name: name))
   }
 
-  // MARK: The disk
+  // MARK: Syncing
 
   /// Waits until the changes are on the disk.
   private func sync() throws(PartFileError) {
