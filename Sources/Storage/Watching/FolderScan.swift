@@ -1,26 +1,29 @@
-// Which files of a folder are served: every regular one below it whose path has no hidden component and is UTF-8.
+// Finds the files of a folder that are served: by default, every regular file below it whose path is UTF-8 and has no
+// hidden component.
 import Content
 import Posix
 import SQLite
 
-/// A folder whose files are served. What is opened through it stays beneath it, also when the folder's path is renamed.
+/// A folder whose files are served. Whatever is opened through it lies beneath it, even after the folder was renamed.
 public final class ServedFolder: Sendable {
   let directory: Directory
-  /// As it was given.
+  /// The path as it was given.
   public var path: String { directory.path }
 
   public let rules: ServingRules
 
-  /// The path itself may lead over symbolic links: it is the user's own choice. ENOTDIR where it is not a folder.
+  /// Opens the folder. The path may lead over symbolic links, because the user chose it. Throws ENOTDIR if it is not a
+  /// folder.
   public init(_ path: String, rules: ServingRules = ServingRules()) throws(Errno) {
     directory = try Directory(path)
     self.rules = rules
   }
 
-  /// The last component of its path. The path may be "." or end in "..", so the system is asked.
+  /// The last component of the real path. The given path may be "." or end in "..".
   public var name: String { PathParts((try? directory.realPath()) ?? path).name }
 
-  /// What a path is, without opening it. ENOTDIR, ELOOP, EXDEV where something on the way to it is no folder of ours.
+  /// Returns the status of a path without opening it. Throws ENOTDIR, ELOOP or EXDEV if a parent is not a folder
+  /// beneath this one.
   func status(_ relativePath: String) throws(Errno) -> FileStatus {
     let parts = PathParts(relativePath)
     return try status(of: parts.name, in: try directory.openDirectory(beneath: parts.folder))
@@ -30,25 +33,25 @@ public final class ServedFolder: Sendable {
     rules.followsLinks ? try folder.status(ofTarget: name) : try folder.status(of: name)
   }
 
-  /// Opens a file for reading, without waiting even if it has become a FIFO. See `Directory.open(beneath:)`.
+  /// Opens a file for reading. Does not block, even on a FIFO. See `Directory.open(beneath:)`.
   func open(_ relativePath: String) throws(Errno) -> File {
     guard rules.followsLinks else { return try directory.open(beneath: relativePath, [.read, .nonBlocking]) }
     let parts = PathParts(relativePath)
     return try open(parts.name, in: try directory.openDirectory(beneath: parts.folder))
   }
 
-  /// Opens a file of an open folder for reading.
+  /// Opens a file in an open folder for reading.
   func open(_ name: String, in folder: borrowing Directory) throws(Errno) -> File {
     try folder.open(name, rules.followsLinks ? [.read, .nonBlocking] : [.read, .nonBlocking, .noFollow])
   }
 }
 
-/// A file that will be served once it is hashed.
+/// A file that will be served after it is hashed.
 public struct ScannedFile: Hashable, Sendable {
-  /// Relative to the served folder, components joined by "/".
+  /// The path relative to the served folder, with components joined by "/".
   public let path: String
   public let status: FileStatus
-  /// The database had no such file when the folder was first looked through.
+  /// Whether the database did not have the file at the first scan.
   let isNew: Bool
 
   init(path: String, status: FileStatus, isNew: Bool = false) {
@@ -56,16 +59,16 @@ public struct ScannedFile: Hashable, Sendable {
   }
 }
 
-/// Why a file, or a whole folder, is not served.
+/// Why a file or a whole folder is not served.
 public enum SkipReason: Error, Hashable, Sendable, CustomStringConvertible {
   case nameNotUTF8
-  /// It was written to, replaced or cut while it was read.
+  /// The file was written to, replaced or cut while it was read.
   case changed
   case notRegular
-  /// It has more chunks than a file can have.
+  /// The file has more chunks than the protocol allows.
   case tooLong
   case io(Errno)
-  /// Its hashes cannot be kept.
+  /// The hashes of the file cannot be kept.
   case cannotKeep(DatabaseError)
   /// The caller no longer wants the hash.
   case stopped
@@ -83,9 +86,9 @@ public enum SkipReason: Error, Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// A file or folder that is not served although one might expect it to be.
+/// A file or folder that is not served, although the user may expect it.
 public struct SkippedFile: Hashable, Sendable, CustomStringConvertible {
-  /// Relative to the served folder; bytes that are not UTF-8 are replaced.
+  /// The path relative to the served folder. Bytes that are not UTF-8 are replaced.
   public let path: String
   public let reason: SkipReason
 
@@ -97,20 +100,20 @@ public struct SkippedFile: Hashable, Sendable, CustomStringConvertible {
   public var description: String { "\(path): \(reason)" }
 }
 
-/// What a walk through the served folder found, in the order of the paths' bytes, folder by folder.
+/// The result of a walk through the served folder, in the order of the paths' bytes, folder by folder.
 ///
-/// Hidden files and folders (a leading dot), symbolic links, FIFOs, sockets and devices are not served: they are counted.
-/// What could not be read or named is in `skipped` too; it does not stop the rest.
+/// By default, hidden names (with a leading dot), symbolic links, FIFOs, sockets and devices are not served but only
+/// counted. Names that cannot be read or are not UTF-8 are in `skipped` too; they do not stop the walk.
 public struct FolderScan: Sendable {
   public private(set) var files: [ScannedFile] = []
   public private(set) var skipped: [SkippedFile] = []
   /// What a listing of the folder leaves out.
   public private(set) var leftOut = LeftOutCounts()
 
-  /// Walks the folder now, or one below it. Failing to list that folder itself is the only error; what is in it is data.
+  /// Walks the folder, or one below it. Throws only if the first folder cannot be listed; failures below it are data.
   ///
-  /// `visit` is called with the path of each folder ("" is the served one) when it is open and before it is listed, so
-  /// that what it watches from then on leaves no gap.
+  /// `visit` is called with the path of each folder ("" is the served one) after it is opened and before it is listed.
+  /// So a watch that begins there misses no change.
   public init(
     _ folder: ServedFolder, below start: String = "", visit: (String, borrowing Directory) -> Void = { _, _ in }
   ) throws(Errno) {
@@ -121,20 +124,20 @@ public struct FolderScan: Sendable {
     self.files = files
   }
 
-  /// As above, but `files` stays empty: `take` gets each file, by the path of its folder with the "/" after it, its name
+  /// As above, but `files` stays empty. `take` gets each file: the path of its folder with a "/" at the end, its name
   /// and its status.
   init(
     _ folder: ServedFolder, below start: String = "", visit: (String, borrowing Directory) -> Void = { _, _ in },
     take: (String, String, FileStatus) -> Void
   ) throws(Errno) {
-    // Paths of folders yet to be listed, the next one last.
+    // The paths of the folders to list, the next one last.
     var pending: [String] = []
     try list(folder, start, &pending, visit, take)
     while let path = pending.popLast() {
       do throws(Errno) {
         try list(folder, path, &pending, visit, take)
       } catch {
-        // Swapped for a link, or gone, since it was listed: no longer a folder of ours.
+        // The folder is gone since its name was read.
         if error.code == Errno.noEntry { continue }
         skip(path, .io(error))
       }
@@ -169,7 +172,7 @@ public struct FolderScan: Sendable {
         do throws(Errno) {
           if try take(directory, name, entry.kind, prefix, of: folder, takeFile) { found.append(prefix + name) }
         } catch {
-          if error.code == Errno.noEntry { continue }  // deleted since it was listed
+          if error.code == Errno.noEntry { continue }  // deleted since the folder was listed
           skip(prefix + name, .io(error))
         }
       }
@@ -177,7 +180,7 @@ public struct FolderScan: Sendable {
     folders.append(contentsOf: found.reversed())
   }
 
-  /// Adds the file of a name if it is one. Returns whether it is a folder.
+  /// Adds the file with a name, if it is a file. Returns whether it is a folder.
   private mutating func take(
     _ directory: borrowing Directory, _ name: String, _ kind: FileKind?, _ prefix: String, of folder: ServedFolder,
     _ takeFile: (String, String, FileStatus) -> Void

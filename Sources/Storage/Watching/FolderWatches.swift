@@ -1,9 +1,10 @@
-// The watch of each folder: the kernel names watches, people name paths. A folder that is renamed keeps its watch.
+// The watch of each folder. The kernel numbers watches, and this maps the numbers to paths. A renamed folder keeps its
+// watch.
 import Posix
 
-/// The watches of a tree of folders, confined to one thread.
+/// The watches of a tree of folders. Confined to one thread.
 struct FolderWatches: ~Copyable {
-  /// What is asked of every folder. Not who opens or reads: only what may change what is served.
+  /// The events of every folder: only those that may change what is served, not opening or reading.
   private static let changes: FolderChange = [
     .created, .deleted, .modified, .writerClosed, .attributes, .movedFrom, .movedTo,
   ]
@@ -14,16 +15,16 @@ struct FolderWatches: ~Copyable {
 
   init() throws(Errno) { inotify = try Inotify() }
 
-  /// To be added to an `Epoll`.
+  /// The descriptor to add to an `Epoll`.
   var number: Int32 { inotify.number }
   var count: Int { paths.count }
 
   func read() throws(Errno) -> [FolderEvent] { try inotify.read() }
 
-  /// The folder of a watch, relative to the served one; nil where the news is of a watch that was ended.
+  /// Returns the folder of a watch, relative to the served folder. Nil if the watch has ended.
   func path(of watch: Int32) -> String? { paths[watch] }
 
-  /// Watches a folder; where it is watched under another path, it has this one from now on.
+  /// Watches a folder. If it is already watched under another path, it gets this path.
   mutating func watch(_ folder: borrowing Directory, as path: String) throws(Errno) {
     let watch = try inotify.watch(folder, FolderWatches.changes)
     if let old = paths[watch] { watches[BytePath(old)] = nil }
@@ -32,7 +33,7 @@ struct FolderWatches: ~Copyable {
     watches[BytePath(path)] = watch
   }
 
-  /// The kernel has ended a watch.
+  /// Forgets a watch that the kernel has ended.
   mutating func forget(_ watch: Int32) {
     guard let path = paths.removeValue(forKey: watch) else { return }
     if watches[BytePath(path)] == watch { watches[BytePath(path)] = nil }
@@ -43,7 +44,7 @@ struct FolderWatches: ~Copyable {
     forget(watch)
   }
 
-  /// A folder has another path, and with it all below it.
+  /// Gives a folder and everything below it a new path.
   mutating func rename(_ old: String, to new: String) {
     let moved = paths.filter { isSame($0.value, old) || isBelow(old, $0.value) }
     for (_, path) in moved { watches[BytePath(path)] = nil }
@@ -54,12 +55,12 @@ struct FolderWatches: ~Copyable {
     }
   }
 
-  /// Ends the watch of a folder and of all below it.
+  /// Ends the watches of a folder and of all folders below it.
   mutating func end(below folder: String) {
     for (watch, path) in paths where isSame(path, folder) || isBelow(folder, path) { end(watch) }
   }
 
-  /// Ends the watches of all folders but these.
+  /// Ends the watches of all other folders.
   mutating func end(exceptOf kept: Set<BytePath>) {
     for (watch, path) in paths where !kept.contains(BytePath(path)) { end(watch) }
   }

@@ -1,10 +1,10 @@
-// Files that were found and are not hashed yet: at a first start these are all files of the folder.
+// The files that were found and not hashed yet. At a first start these are all files of the folder.
 import Posix
 
-/// Files in the order in which they were found, in batches without an object for each file. 40 bytes a file, besides its
-/// name.
+/// Files in the order in which they were found, in batches without an object for each file. A file takes 40 bytes and
+/// its name's bytes.
 struct ScannedQueue {
-  /// Files of a batch: the next batch waits for the last file of the one before it.
+  /// The files in a batch. A batch begins when the last file of the batch before it is hashed.
   static let batchFiles = 4096
 
   private struct Row {
@@ -13,30 +13,30 @@ struct ScannedQueue {
     let size: UInt64
     let modified: PackedTime
     let changed: PackedTime
-    /// The place of its attributes in the batch.
+    /// The index of its attributes in the batch.
     let attributes: UInt32
-    /// Where its name ends in the names of the batch.
+    /// The end of its name in the names of the batch.
     let nameEnd: UInt32
   }
   private struct Batch {
-    /// The folders, each with the number of its first file in the batch.
+    /// The folders, each with the index of its first file in the batch.
     var folders: [(prefix: String, first: Int)] = []
     var names: [UInt8] = []
-    /// The attributes of a file are often those of the file before it.
+    /// Neighbouring files often share their attributes.
     var attributes: [FileAttributes] = []
     var rows: [Row] = []
   }
   private var batches: [Batch] = []
-  /// Batches that were taken.
+  /// The number of batches that were taken.
   private var takenCount = 0
-  /// Files that wait.
+  /// The number of waiting files.
   private(set) var count = 0
-  /// Their bytes. Two huge sparse files must not overflow a counter that is only shown.
+  /// Their bytes. Two huge sparse files must not overflow a counter that is only displayed.
   private(set) var bytes: UInt64 = 0
 
   var isEmpty: Bool { count == 0 }
 
-  /// - `prefix`: the path of the folder with a "/" at its end; "" is the served folder.
+  /// - `prefix`: the path of the folder with a "/" at its end. "" is the served folder.
   mutating func append(_ name: String, in prefix: String, _ status: FileStatus) {
     if takenCount == batches.count || batches[batches.count - 1].rows.count == ScannedQueue.batchFiles {
       batches.append(Batch())
@@ -58,7 +58,7 @@ struct ScannedQueue {
     bytes &+= status.size
   }
 
-  /// The next files; none if none wait.
+  /// Returns the next files. Empty if none wait.
   mutating func takeBatch() -> [ScannedFile] {
     guard takenCount < batches.count else { return [] }
     let batch = batches[takenCount]

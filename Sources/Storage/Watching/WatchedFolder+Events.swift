@@ -1,11 +1,10 @@
-// The kernel's events about the folders, and their effects. An event says where to look; the file system says which file
-// is there.
+// Handles the kernel's events about folders. An event says where to look; the file system says which file is there.
 import Content
 import Posix
 import SQLite
 
 extension WatchedFolder {
-  /// Deals with the news that wait; false where there was none.
+  /// Handles all waiting events. Returns false if there was none.
   @discardableResult public func takeEvents() -> Bool {
     do throws(Errno) {
       let events = try watches?.read() ?? []
@@ -39,7 +38,7 @@ extension WatchedFolder {
     } else if event.change.contains(.isFolder) {
       if event.change.contains(.deleted) { left(folder: path) } else { walk(path) }
     } else if event.change.contains(.deleted) {
-      look(at: path, isSettled: false)  // another may have the name by now
+      look(at: path, isSettled: false)  // another file may have the name by now
     } else if event.change.contains(.modified), unsettled[BytePath(path)] != nil {
       unsettled[BytePath(path)]?.lookAt = now() + WatchedFolder.quietNanoseconds
     } else {
@@ -48,7 +47,7 @@ extension WatchedFolder {
     }
   }
 
-  /// The path of a name; nil if the rules leave it out, or it is no text.
+  /// Returns the path of a name. Nil if the rules leave it out or it is not UTF-8.
   private func servedPath(_ prefix: String, _ event: FolderEvent) -> String? {
     switch catalogue.folder.rules.verdict(on: event.name, in: prefix) {
     case .served(let name): return prefix + name
@@ -63,7 +62,7 @@ extension WatchedFolder {
 
   // MARK: Renames
 
-  /// It went to where nobody watches.
+  /// Handles a file or folder that was moved to a place that is not watched.
   func left(_ half: Leaving) {
     if half.isFolder { left(folder: half.path) } else { look(at: half.path, isSettled: false) }
   }
@@ -76,12 +75,12 @@ extension WatchedFolder {
     }
   }
 
-  /// Lets an entry follow its file to another path; false where there is none, or another file is there.
+  /// Moves an entry along with its file. Returns false if there is no entry, or another file is at the new path.
   private func move(_ old: String, to new: String) -> Bool {
     guard let entry = catalogue.entry(at: old), let status = try? catalogue.folder.status(new),
       status.kind == .regular, status.sameBytes(as: entry.status)
     else { return false }
-    gone(new)  // what had the name before
+    gone(new)  // the file that had the name before
     do throws(DatabaseError) {
       let renamed = try catalogue.rename(entry, to: new, status)
       plan.mark(above: old)
@@ -107,7 +106,7 @@ extension WatchedFolder {
 
   // MARK: Folders
 
-  /// A folder is new, or may be listed now, or no longer: it is watched, and all that is in it is looked at.
+  /// Handles a folder that is new or whose permissions changed: watches it and looks at everything in it.
   private func walk(_ path: String) {
     var found: Set<BytePath> = []
     do throws(Errno) {
@@ -128,7 +127,7 @@ extension WatchedFolder {
     }
   }
 
-  /// A folder is gone, with all below it.
+  /// Handles a folder that is gone, with everything below it.
   private func left(folder: String) {
     watches?.end(below: folder)
     forget(below: folder)
@@ -138,7 +137,7 @@ extension WatchedFolder {
     }
   }
 
-  /// Looks through all folders: events were lost, or never come.
+  /// Scans all folders, because events were lost or never come.
   func rescan() {
     let start = now()
     var folders: Set<BytePath> = []
@@ -149,7 +148,7 @@ extension WatchedFolder {
         watch(folder, as: path)
       } take: { prefix, name, status in
         let path = prefix + name
-        // Most are what they were.
+        // Most files have not changed.
         if catalogue.sees(path, status) { forget(path) } else { look(at: path, status, isSettled: false) }
       }
       watches?.end(exceptOf: folders)
@@ -172,7 +171,7 @@ extension WatchedFolder {
     do throws(Errno) { try watches!.watch(folder, as: path) } catch { cannotWatch(error) }
   }
 
-  /// Says once that changes are noticed late.
+  /// Warns once that changes are noticed late.
   func cannotWatch(_ error: Errno) {
     guard !watchesFailed else { return }
     watchesFailed = true
@@ -182,8 +181,7 @@ extension WatchedFolder {
     emit(.event(.warning(words + ", by looking through the whole folder again and again")))
   }
 
-  /// A connection found that a file has changed, and withdrew it. Its hashes are found from now on as those of a file that
-  /// is gone.
+  /// Marks a file's hashes as those of a deleted file, after a connection found a change and withdrew the file.
   func retire(_ path: String) {
     do throws(DatabaseError) { try catalogue.retire(path) } catch { emit(.event(.warning("\(error)"))) }
   }

@@ -1,10 +1,10 @@
-// When the listings of a watched folder are made, and what they leave out.
+// Decides when the listings of a watched folder are made, and what they leave out.
 import Content
 import Posix
 import SQLite
 
 extension WatchedFolder {
-  /// The folders whose listings are made now. Each is reported to `listed` afterwards.
+  /// Returns the folders whose listings the caller makes now. It reports each to `listed` afterwards.
   public func takeDueListings() -> [String] {
     if hasInitial { return [] }
     let before = plan
@@ -17,25 +17,25 @@ extension WatchedFolder {
     }
   }
 
-  /// The files that a listing leaves out.
+  /// The files that a listing leaves out, with the reasons.
   public var leftOutFiles: [BytePath: LeftOut] {
     var files = failed
     for path in restless.paths { files[path] = .changing }
     return files
   }
 
-  /// Whether all files were looked at a moment ago, so that a listing need not look again: the kernel reports what changed
-  /// since then. It does not report all changes that other machines make to a file system, so the moment is as short as
-  /// a listing may be old anyway.
+  /// Whether all files were checked recently, so that a listing need not check them again. The kernel reports changes
+  /// since then, but not all changes that other machines make on a shared file system. So the check must be newer than
+  /// the age that a listing may have anyway.
   public var hasJustLooked: Bool {
     !watchesFailed && rescanAt == nil && now() - lookedAt < ListingPlan.intervalNanoseconds
   }
 
-  /// A listing is made, or is not, for a reason.
+  /// Takes the result of making a listing.
   public func listed(_ folder: String, _ failure: ListingError?, tookNanoseconds: Int64) {
     let now = now()
     if case .changing(let path)? = failure {
-      // Perhaps no event told of the change.
+      // Perhaps no event reported the change.
       look(at: path, isSettled: false)
       return plan.postpone(folder, at: now)
     }
@@ -49,14 +49,14 @@ extension WatchedFolder {
     }
   }
 
-  /// A file's bytes change, or it is new.
+  /// Records that a file is new or its bytes changed.
   func changes(_ path: String) {
     plan.mark(above: path)
     guard restless.changed(path, at: now()) else { return }
     emit(.event(.warning("\(path) keeps changing: the IDs of its folders leave it out until it rests")))
   }
 
-  /// What had listings below a folder gets new ones, or none.
+  /// Marks all folders below a folder that have a listing. Each gets a new listing, or none if it is gone.
   func mark(listingsBelow folder: String) {
     plan.mark(above: folder)
     plan.mark(folder: folder)
@@ -69,20 +69,20 @@ extension WatchedFolder {
 }
 
 extension Errno {
-  /// A path leads to nothing, or to nothing below the folder.
+  /// Whether a path leads to nothing, or out of the folder.
   var isGone: Bool {
     [Errno.noEntry, Errno.notFolder, Errno.symbolicLink, Errno.leavesFolder].contains(code)
   }
 }
 
 extension Catalogue {
-  /// Bytes for a listing of so many files. An array that doubles would need its bytes three times for a moment. Memory
-  /// that the listing does not fill is never touched, and costs nothing.
+  /// Returns the bytes to reserve for a listing of this many files. Otherwise a growing array would need three times
+  /// its bytes for a moment. Reserved memory that stays unused costs nothing.
   private static func bytesToReserve(_ fileCount: Int) -> Int { min(fileCount * 128, FolderListing.byteCountMax) }
 
-  /// Makes the listing of a folder and offers it. Nil if that is no news.
-  /// - `leftOut`: files that it leaves out.
-  /// - `areSeen`: whether all files that are served were looked at a moment ago, and changes since then are reported.
+  /// Makes the listing of a folder and offers it. Nil if the listing is not new.
+  /// - `leftOut`: the files that it leaves out.
+  /// - `areSeen`: whether all served files were checked recently and later changes are reported.
   public func makeListing(
     of folder: String, leavingOut leftOut: [BytePath: LeftOut], areSeen: Bool = false
   ) throws(ListingError) -> ListedFolder? {

@@ -1,17 +1,17 @@
-// Keeps a catalogue in step with its folder: what is added, changed, renamed or removed is noticed, and served or
-// withdrawn. Decides when a file is quiet enough to be hashed; hashing is done elsewhere, and reported back.
+// Keeps a catalogue in step with its folder: notices added, changed, renamed and removed files. Decides when a file is
+// quiet enough to be hashed. The caller hashes it and reports back.
 import Content
 import Posix
 import SQLite
 
-/// Confined to one thread. Time is handed in, in nanoseconds of any clock that never goes back.
+/// Confined to one thread. The caller gives the time in nanoseconds of any clock that never goes back.
 public final class WatchedFolder {
-  /// A file that nobody has closed, nor changed for so long, is taken to be complete.
+  /// A file that was not changed for this long counts as complete, even if no writer closed it.
   static let quietNanoseconds: Int64 = 1_000_000_000
-  /// The two halves of a rename come at almost the same time.
+  /// The two events of a rename come at almost the same time.
   static let renameNanoseconds: Int64 = 100_000_000
-  /// Where not all folders can be watched, the whole tree is looked through: this often, and never more than a small
-  /// part of the time.
+  /// If not all folders can be watched, the whole tree is scanned: this often, and never for more than a small part of
+  /// the time.
   static let rescanNanoseconds: Int64 = 10_000_000_000
   static let rescanShare: Int64 = 20
 
@@ -19,42 +19,42 @@ public final class WatchedFolder {
   let now: () -> Int64
   let emit: (FolderNews) -> Void
 
-  /// Nil where the system gives no more of them.
+  /// Nil if the system has no inotify instance left.
   var watches: FolderWatches?
   var rescanAt: Int64?
-  /// Not all folders are watched.
+  /// Whether some folder is not watched.
   var watchesFailed = false
-  /// When the first look at all files began.
+  /// When the first scan began.
   let lookedAt: Int64
 
-  /// A file that may still be being written: what it was when last looked at, and when to look again.
+  /// A file that may still be written: its status when last checked, and when to check again.
   struct Unsettled {
     let status: FileStatus
     var lookAt: Int64
   }
   var unsettled: [BytePath: Unsettled] = [:]
-  /// No file in `unsettled` is due before.
+  /// No file in `unsettled` is due earlier.
   var earliestLook = Int64.max
-  /// The files that were there at the start and that the database does not have: hashed first, a batch at a time. A path
-  /// that is in `ready` or `unsettled` too has changed since.
+  /// Files found at the start that the database does not have. They are hashed first, in batches. A path that is also
+  /// in `ready` or `unsettled` has changed since.
   private var initial = ScannedQueue()
   private var (initialCount, initialBytes) = (0, UInt64(0))
-  /// To be hashed next, in this order; a path that is no longer in `ready` has changed since.
+  /// Files to hash next, in this order. A path that is no longer in `ready` has changed since.
   private var readyOrder: [BytePath] = []
   private var ready: [BytePath: FileStatus] = [:]
-  /// Being hashed; true: something happened to it meanwhile, so the folder looks at it again.
+  /// Files that are being hashed. True: the file was touched meanwhile, so it must be checked again.
   private var hashing: [BytePath: Bool] = [:]
-  /// What the first look left out.
+  /// What the first scan left out.
   private var leftOutAtStart = LeftOutCounts()
-  /// Files that were there at the start are still hashed.
+  /// Whether files found at the start are still being hashed.
   public private(set) var isFirstBatch = true
 
   var plan: ListingPlan
   var restless = RestlessFiles()
-  /// Files that cannot be hashed.
+  /// Files that could not be hashed.
   var failed: [BytePath: LeftOut] = [:]
 
-  /// The first halves of renames.
+  /// A rename of which only the first event has come.
   struct Leaving {
     let path: String
     let isFolder: Bool
@@ -62,8 +62,8 @@ public final class WatchedFolder {
   }
   var leaving: [UInt32: Leaving] = [:]
 
-  /// Begins to watch and finds the files that are there: those that the database knows are served, all others are ready
-  /// to be hashed. Throws where the folder cannot be listed.
+  /// Begins to watch, and finds the existing files. Those that the database knows are served; all others become ready
+  /// to be hashed. Throws if the folder cannot be listed.
   public init(
     _ catalogue: Catalogue, now: @escaping () -> Int64, emit: @escaping (FolderNews) -> Void
   ) throws(Errno) {
@@ -85,20 +85,20 @@ public final class WatchedFolder {
     report(scan.skipped)
     leftOutAtStart = scan.leftOut
     emit(.event(.leftOut(leftOutAtStart)))
-    // A listing of an earlier run may be of a folder that is gone.
+    // A listing of an earlier run may belong to a folder that is gone.
     for listing in catalogue.listings.newest { plan.mark(folder: listing.folder) }
-    // The targets of links may lie where nothing is watched.
+    // The targets of links may lie outside the watched folders.
     if catalogue.folder.rules.followsLinks { rescanAt = now() + WatchedFolder.rescanNanoseconds }
   }
 
-  /// To be added to an `Epoll`: readable while `takeEvents` has something to do. Nil where nothing can be watched.
+  /// The descriptor to add to an `Epoll`: readable while `takeEvents` has work. Nil if nothing can be watched.
   public var number: Int32? { watches?.number }
 
   // MARK: Hashing
 
-  /// The files to be hashed now, which are being hashed from then on; see `hashed`.
+  /// Returns the files that the caller hashes now. It reports each to `hashed`.
   public func takeReady() -> [ScannedFile] {
-    // A file that came or changed meanwhile is hashed later.
+    // Files that were added or changed meanwhile are hashed later.
     var files = initial.takeBatch().filter { file in
       ready[BytePath(file.path)] == nil && unsettled[BytePath(file.path)] == nil
         && catalogue.entry(at: file.path) == nil
@@ -116,7 +116,7 @@ public final class WatchedFolder {
 
   public var hasReady: Bool { !ready.isEmpty || !initial.isEmpty }
 
-  /// How far hashing is of the files that were there at the start, up to the next batch; nil after that.
+  /// The progress of hashing the files found at the start, without the current batch. Nil after that.
   public var progress: HashProgress? {
     if !isFirstBatch { return nil }
     return HashProgress(
@@ -124,7 +124,7 @@ public final class WatchedFolder {
       filesTotal: initialCount)
   }
 
-  /// A file is hashed and in the catalogue, or is not, for a reason.
+  /// Takes the result of a file: it is hashed and in the catalogue, or was skipped for a reason.
   public func hashed(_ path: String, _ skipped: SkipReason?) {
     guard let wasTouched = hashing.removeValue(forKey: BytePath(path)) else { return }
     switch skipped {
@@ -134,17 +134,16 @@ public final class WatchedFolder {
     case .changed?, .stopped?: look(at: path, isSettled: false)
     case .some(let reason):
       if wasTouched { look(at: path, isSettled: false) }
-      if case .io(let errno) = reason, errno.code == Errno.noEntry { return }  // it is simply gone
+      if case .io(let errno) = reason, errno.code == Errno.noEntry { return }  // it was deleted
       failed[BytePath(path)] = .unreadable
       plan.mark(above: path)
       emit(.event(.skipped(SkippedFile(path: path, reason: reason))))
     }
   }
 
-  /// All that `takeReady` gave is hashed. When all files of the start are, what the database knows of files that are gone
-  /// goes too.
+  /// Ends a batch of `takeReady`. After the last batch of the start, removes deleted files from the database.
   public func batchEnded(wasStopped: Bool) {
-    // What was not come to.
+    // These files were not reached.
     for path in hashing.keys.sorted() { hashed(path.text, .stopped) }
     if wasStopped { initial = ScannedQueue() }
     guard isFirstBatch, !wasStopped, initial.isEmpty else { return }
@@ -163,10 +162,10 @@ public final class WatchedFolder {
 
   // MARK: Files
 
-  /// Looks at a file that is, or may be, no longer what was hashed.
+  /// Checks a file that may no longer be what was hashed.
   public func look(at path: String) { look(at: path, isSettled: false) }
 
-  /// Compares a path with what is served of it. `isSettled`: its writer has finished.
+  /// Compares a path with its served entry. `isSettled`: whether its writer has finished.
   func look(at path: String, isSettled: Bool) {
     do throws(Errno) {
       look(at: path, try catalogue.folder.status(path), isSettled: isSettled)
@@ -198,7 +197,7 @@ public final class WatchedFolder {
     }
   }
 
-  /// A file has other attributes, and the same bytes.
+  /// Gives an entry its file's new attributes. The bytes are the same.
   private func touch(_ entry: CatalogueEntry, _ status: FileStatus) {
     forget(entry.path)
     plan.mark(above: entry.path)
@@ -210,7 +209,7 @@ public final class WatchedFolder {
     }
   }
 
-  /// Nothing is there any more, or nothing that could be served.
+  /// Handles a path that has no file any more, or none that can be served.
   func gone(_ path: String, because reason: StoredFileError? = nil) {
     forget(path)
     plan.mark(above: path)
@@ -220,7 +219,7 @@ public final class WatchedFolder {
     emit(.withdraw(entry, reason ?? .removed(path: path)))
   }
 
-  /// No path has the file any more. Before it is withdrawn, so that its hashes are found as those of a file that is gone.
+  /// Marks the hashes as those of a deleted file, before the entry is withdrawn, so that they can always be found.
   private func retire(_ entry: CatalogueEntry) {
     do throws(DatabaseError) { try catalogue.store.retire(entry.hashes.number) } catch {
       emit(.event(.warning("\(error)")))
@@ -236,7 +235,7 @@ public final class WatchedFolder {
   }
 
   var hasInitial: Bool { !initial.isEmpty }
-  /// The files that wait for their hash, besides those of the start.
+  /// The files that wait for their hash, without those of the start.
   var pathsToHash: [BytePath] { Array(ready.keys) + Array(hashing.keys) }
 
   private func enqueue(_ path: String, _ status: FileStatus) {
@@ -258,14 +257,14 @@ public final class WatchedFolder {
 
   // MARK: Time
 
-  /// When `settle` has something to do.
+  /// When `settle` has something to do. Nil: never.
   public var deadline: Int64? {
     var due = min(earliestLook, rescanAt ?? .max, restless.deadline, plan.deadline(after: now()) ?? .max)
     for leaving in leaving.values { due = min(due, leaving.until) }
     return due == .max ? nil : due
   }
 
-  /// Does what is due: files that are quiet become ready, first halves of renames without a second are removals.
+  /// Does what is due: quiet files become ready, and a rename without its second event becomes a removal.
   public func settle() {
     let now = now()
     for (cookie, half) in leaving where half.until <= now {
@@ -288,7 +287,7 @@ public final class WatchedFolder {
     for skipped in skipped { emit(.event(.skipped(skipped))) }
   }
 
-  /// Drops what was planned for files below a folder that is gone from there.
+  /// Drops the plans for files below a folder that is gone.
   func forget(below folder: String) {
     for path in unsettled.keys where isBelow(folder, path.text) { unsettled[path] = nil }
     for path in ready.keys where isBelow(folder, path.text) { ready[path] = nil }
