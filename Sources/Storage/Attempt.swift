@@ -1,7 +1,7 @@
-// A failed system call means something else at every place: here the place says what.
+// Turns a failed system call into the error that fits the place of the call.
 import Posix
 
-/// Makes a system call; where it fails, throws what `meaning` makes of that.
+/// Makes a system call. If it fails, throws the error that `meaning` makes from the errno.
 func attempt<T: ~Copyable, E: Error>(
   _ call: () throws(Errno) -> T, orThrow meaning: (Errno) -> E
 ) throws(E) -> T {

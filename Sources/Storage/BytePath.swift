@@ -1,6 +1,6 @@
-// Paths as keys: two names that are the same text in other bytes are two files.
+// Paths as dictionary keys. Unicode has several byte forms of the same text, and each names a different file.
 
-/// A path that is compared by its bytes. A `String` is compared as a text.
+/// A path that is compared by its bytes. A `String` would be compared by Unicode equivalence.
 public struct BytePath: Hashable, Comparable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
   public let text: String
 
@@ -12,7 +12,7 @@ public struct BytePath: Hashable, Comparable, Sendable, ExpressibleByStringLiter
   public static func < (a: BytePath, b: BytePath) -> Bool { a.text.utf8.lexicographicallyPrecedes(b.text.utf8) }
   public func hash(into hasher: inout Hasher) { hasher.combine(bytesOf: text.utf8) }
 
-  /// The path of the folder, "" if there is none, and the name.
+  /// The folder's path ("" if the path has no folder) and the name.
   var parts: (folder: String, name: Substring) {
     guard let slash = text.utf8.lastIndex(of: UInt8(ascii: "/")) else { return ("", text[...]) }
     return (String(text[..<slash]), text[text.utf8.index(after: slash)...])
@@ -22,7 +22,7 @@ public struct BytePath: Hashable, Comparable, Sendable, ExpressibleByStringLiter
 /// Whether two paths have the same bytes.
 func isSame(_ a: String, _ b: String) -> Bool { a.utf8.elementsEqual(b.utf8) }
 
-/// Whether a path, of whatever, leads through a folder; "" is the served folder.
+/// Whether a path leads through a folder. "" is the served folder, which contains every path.
 func isBelow(_ folder: String, _ path: String) -> Bool {
   if folder.isEmpty { return true }
   let count = folder.utf8.count
@@ -30,13 +30,13 @@ func isBelow(_ folder: String, _ path: String) -> Bool {
     && path.utf8[path.utf8.index(path.utf8.startIndex, offsetBy: count)] == UInt8(ascii: "/")
 }
 
-/// The path of a folder, or of a file below it, after the folder has moved.
+/// Returns the new path of a moved folder, or of a file below it.
 func movedPath(_ path: String, from old: String, to new: String) -> String {
   new + String(decoding: path.utf8.dropFirst(old.utf8.count), as: UTF8.self)
 }
 
 extension Hasher {
-  /// Takes bytes in, eight at a time.
+  /// Adds bytes, eight at a time.
   mutating func combine(bytesOf bytes: some Sequence<UInt8>) {
     var word: UInt64 = 0
     var count = 0

@@ -1,11 +1,11 @@
-// A path as a folder and the name in it, and the one way in which a finished file gets its name.
+// Splits a path into folder and name, and holds the one way in which a finished file gets its name.
 import Posix
 
 /// A path, split at its last component.
 public struct PathParts: Hashable, Sendable {
-  /// "." where the path has no folder.
+  /// "." if the path has no folder.
   public let folder: String
-  /// Empty where the path is "/" or empty.
+  /// Empty if the path is "/" or empty.
   public let name: String
 
   public init(folder: String, name: String) { (self.folder, self.name) = (folder, name) }
@@ -30,13 +30,13 @@ public struct PathParts: Hashable, Sendable {
 }
 
 extension Directory {
-  /// Gives a file its final name, at once or not at all; EEXIST where the name is taken.
+  /// Gives a file its final name in one step. Throws EEXIST if the name is taken.
   func place(_ old: String, as new: String) throws(Errno) {
     do throws(Errno) {
       try renameWithoutReplacing(old, to: new)
     } catch {
       guard error.code == Errno.invalid || error.code == Errno.notImplemented else { throw error }
-      // A file system that cannot rename so (NFS, some FUSE) can link: that never replaces either.
+      // File systems without this kind of rename (NFS, some FUSE) can link, which never replaces a file either.
       try link(old, as: new)
       try remove(old)
     }

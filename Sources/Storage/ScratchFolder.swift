@@ -1,14 +1,14 @@
 // A folder for what a process needs only while it runs.
 import Posix
 
-/// A new folder of this process alone, mode 0700. All that is in it goes with this value. If the process is killed, it
-/// stays: it lies where the user may delete anything.
+/// A new folder of this process alone, mode 0700. The end of this value removes the folder and everything in it. If the
+/// process is killed, the folder stays in the cache, where the user may delete anything.
 public struct ScratchFolder: ~Copyable {
-  /// Where it is.
+  /// The folder's path.
   public let path: String
 
-  /// - `cache`: the folder that it lies in, made if missing (`StateFolders.cache`).
-  /// - `name`: its own name, which no other process chooses.
+  /// - `cache`: the parent folder, made if missing (`StateFolders.cache`).
+  /// - `name`: the folder's name, which no other process chooses.
   public init(in cache: String, name: String) throws(StateFoldersError) {
     self.init(path: try ScratchFolder.make(cache, name))
   }
@@ -28,7 +28,7 @@ public struct ScratchFolder: ~Copyable {
     ScratchFolder.remove(parts.name, in: parent)
   }
 
-  /// Removes a name and what is below it, through no link.
+  /// Removes a file or a folder with its contents. Follows no symbolic link.
   static func remove(_ name: String, in folder: borrowing Directory) {
     if (try? folder.remove(name)) != nil { return }
     if let inner = try? folder.openDirectory(beneath: name) {

@@ -1,23 +1,23 @@
-// Secrets of 32 bytes in files that only their owner can read, and the group that root gave them to. The bytes are lent
-// for one call and wiped after it.
+// Reads and makes files that hold a secret of 32 bytes. Only the owner may read them, or for a file of root also its
+// group. The bytes are lent for one call and wiped after it.
 import Posix
 
 /// Why a secret could not be read, made or locked.
 public enum SecretFileError: Error, Hashable, Sendable, CustomStringConvertible {
   case missing(path: String)
-  /// There is one already; it is never overwritten.
+  /// The file exists already. It is never overwritten.
   case exists(path: String)
   case wrongSize(path: String, byteCount: UInt64)
-  /// All bytes are 0: no secret, and as a swarm key the same as none.
+  /// All bytes are 0. That is no secret, and as a swarm key it would be the same as none.
   case zero(path: String)
-  /// Group or others may access it.
+  /// The group or others may access the file.
   /// - `isOfRoot`: root owns it, so its group may read it.
   case open(path: String, mode: UInt32, isOfRoot: Bool)
   case foreign(path: String)
   case notRegular(path: String)
   /// Another process holds the lock.
   case inUse(path: String)
-  /// It cannot be made in this place.
+  /// The file cannot be made in this place.
   case cannotMake(Errno)
   case io(Errno)
 
@@ -42,24 +42,24 @@ public enum SecretFileError: Error, Hashable, Sendable, CustomStringConvertible 
   }
 }
 
-/// Reads and makes files of one 32-byte secret: an identity's key, a swarm's key.
+/// Reads and makes files that hold one 32-byte secret: an identity's key or a swarm's key.
 public enum SecretFile {
-  /// 32, the bytes of a key.
+  /// 32, the length of a key in bytes.
   public static let byteCount = 32
 
-  /// The permissions that a secret of a user must not give.
+  /// The permission bits that a user's secret must not have.
   private static let denied: UInt32 = 0o077
-  /// The same for a secret of root, whose group may read it: root chose that group. So Kubernetes mounts a Secret
-  /// (defaultMode 0440 and fsGroup), and so stat shows the access list of a credential of systemd.
+  /// The same for a secret of root. Its group may read it, because root chose that group: Kubernetes mounts a Secret in
+  /// this way (defaultMode 0440 and fsGroup), and stat shows the access list of a systemd credential in this way.
   private static let deniedOfRoot: UInt32 = 0o037
 
-  /// Lends the secret to `body`, which must not keep the bytes but in memory that it wipes itself.
+  /// Lends the secret to `body`, which may copy the bytes only to memory that it wipes itself.
   public static func read<R: ~Copyable>(_ path: String, _ body: (RawSpan) -> R) throws(SecretFileError) -> R {
     try read(try open(path), body)
   }
 
-  /// Opens a secret and keeps others from locking it for as long as the result lives: two processes with one identity
-  /// would take each other's connections.
+  /// Opens a secret and locks it while the result lives. Two processes with one identity would take each other's
+  /// connections.
   public static func lock(_ path: String) throws(SecretFileError) -> LockedSecretFile {
     let file = try open(path)
     let isLocked = try attempt({ () throws(Errno) in try file.tryLock() }, orThrow: SecretFileError.io)
@@ -67,7 +67,8 @@ public enum SecretFile {
     return LockedSecretFile(file: file)
   }
 
-  /// Makes a secret file, mode 0600. When it returns, the file is whole and survives a power cut; it never exists half.
+  /// Makes a secret file, mode 0600. When it returns, the file survives a power cut. The name never shows a partial
+  /// file.
   public static func create(_ path: String, secret: RawSpan) throws(SecretFileError) {
     precondition(secret.byteCount == byteCount, "a secret is 32 bytes")
     let parts = PathParts(path)
@@ -133,7 +134,7 @@ public enum SecretFile {
 public struct LockedSecretFile: ~Copyable, Sendable {
   fileprivate let file: File
 
-  /// As `SecretFile.read`.
+  /// Lends the secret to `body`, as `SecretFile.read` does.
   public func read<R: ~Copyable>(_ body: (RawSpan) -> R) throws(SecretFileError) -> R {
     try SecretFile.read(file, body)
   }

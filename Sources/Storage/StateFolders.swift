@@ -1,4 +1,4 @@
-// Where this user's p2pnode keeps what outlives a process, each folder readable by nobody else.
+// The folders where p2pnode keeps this user's data between runs. No other user can read them.
 import Posix
 
 /// Why there is no place for the node's own files.
@@ -15,22 +15,23 @@ public enum StateFoldersError: Error, Hashable, Sendable, CustomStringConvertibl
   }
 }
 
-/// The node's own folders: below $P2PNODE_HOME where that is set, else as the XDG Base Directory Specification says.
-/// Naming them makes none of them; `make` does.
+/// The node's own folders: below $P2PNODE_HOME if it is set, otherwise as the XDG Base Directory Specification says.
+/// This value only names them; `make` makes them.
 public struct StateFolders: Hashable, Sendable {
-  /// What the user may edit or back up: the identity, the standing peers.
+  /// What the user may edit or back up: the identity and the standing peers.
   public let config: String
-  /// What should outlive a process but belongs to this machine.
+  /// What must outlive a process but belongs to this machine only.
   public let state: String
-  /// Scratch: may be deleted whenever no process runs.
+  /// Scratch data, which may be deleted whenever no p2pnode process runs.
   public let cache: String
-  /// Which nodes of this user run on this machine: empty when none does.
+  /// Names the user's nodes that run on this machine. Empty when none runs.
   public let runtime: String
 
   /// The folders of the user who started the process.
   public static func ofUser() throws(StateFoldersError) -> StateFolders {
     func variable(_ name: String) -> String? {
-      // After `su` it is the other user's still: what we made there would only be in their way.
+      // After `su`, the variable still names the other user's folder. Files that we made there would be in that user's
+      // way.
       if name == "XDG_RUNTIME_DIR", !isOurs(Environment.runtimeFolder) { return nil }
       return Environment.variable(name)
     }
@@ -42,7 +43,7 @@ public struct StateFolders: Hashable, Sendable {
     return (try? directory.status())?.owner == Environment.userID
   }
 
-  /// As `ofUser`, from given surroundings. A relative XDG folder is ignored, as its specification asks.
+  /// Makes the folders' paths from given variables. A relative XDG folder is ignored, as its specification asks.
   public init(variable: (String) -> String?, home: String?) throws(StateFoldersError) {
     if let own = variable("P2PNODE_HOME"), !own.isEmpty {
       config = own + "/config"
@@ -63,7 +64,7 @@ public struct StateFolders: Hashable, Sendable {
     self.config = config
     self.state = state
     self.cache = cache
-    // Without a session of the login manager there is no runtime folder.
+    // Without a login session there is no runtime folder.
     let base = variable("XDG_RUNTIME_DIR").flatMap { $0.utf8.first == UInt8(ascii: "/") ? $0 + "/p2pnode" : nil }
     runtime = base ?? state + "/run"
   }
@@ -74,13 +75,13 @@ public struct StateFolders: Hashable, Sendable {
   /// The file of settings; not the folder `config` that holds it.
   public var configFile: String { config + "/config" }
 
-  /// Where `configFile` is, for a person of whom nothing else is known.
+  /// The usual path of `configFile`, for texts that are the same for every user.
   public static let configFileForPeople = "~/.config/p2pnode/config ($P2PNODE_HOME/config/config where that is set)"
 
-  /// The file of peers that are asked in every download.
+  /// The file of peers that every download asks.
   public var peersFile: String { config + "/peers" }
 
-  /// Makes one of these folders, and those above it that are missing, with mode 0700. One that exists stays as it is.
+  /// Makes one of these folders and its missing parents, mode 0700. An existing folder stays as it is.
   public static func make(_ folder: String) throws(StateFoldersError) {
     do throws(Errno) {
       try makeWithParents(folder)
@@ -95,7 +96,7 @@ public struct StateFolders: Hashable, Sendable {
     } catch {
       let parent = PathParts(folder).folder
       if error.code == Errno.exists {
-        _ = try Directory(folder)  // a file of that name is an error that says so
+        _ = try Directory(folder)  // if a file has the name, this throws an error that says so
       } else if error.code == Errno.noEntry && parent != folder {
         try makeWithParents(parent)
         try makeWithParents(folder)
