@@ -3,12 +3,12 @@ import Content
 import PeerNode
 import Posix
 
-/// Runs one program for each output, one after the other, on a thread of its own. Any thread may use it.
+/// Runs one program for each output, one after the other, on its own thread. Any thread may call it.
 final class AfterDownload: Sendable {
   fileprivate struct Output: Sendable {
     let fileID: FileID
     let path: String
-    /// The start of a line about it, and whether a program reads what comes of it.
+    /// The start of each message about the output, and whether to print JSON events.
     let prefix: String
     let json: Bool
     let isOneOfSeveral: Bool
@@ -18,7 +18,7 @@ final class AfterDownload: Sendable {
     var waiting: [Output] = []
     var isRunning = false
     var child: ChildProcess?
-    /// The signal that ends the command.
+    /// The signal that ends the command. Nil while it runs.
     var stop: Int32?
   }
 
@@ -27,7 +27,7 @@ final class AfterDownload: Sendable {
 
   init(_ program: String) { self.program = program }
 
-  /// An output has its name, and its data is on the disk.
+  /// Runs the program for a finished output. The output has its name, and its data is on the disk.
   fileprivate func run(_ output: Output) {
     let isFirst = state.change { state in
       state.waiting.append(output)
@@ -37,10 +37,10 @@ final class AfterDownload: Sendable {
     if isFirst { Thread.start(name: "p2p-exec") { self.runAll() }.detach() }
   }
 
-  /// Waits until no program runs and none is due.
+  /// Waits until no program runs and none waits.
   func finish() { state.wait { $0.isRunning ? nil : () } }
 
-  /// The command ends: the program that runs gets its signal, and no other starts.
+  /// Passes the signal that ends the command to the running program. No other program starts.
   func stop(_ signal: Int32) {
     let child = state.change { state in
       state.stop = signal
@@ -78,7 +78,7 @@ final class AfterDownload: Sendable {
       state.child = child
       return state.stop
     }
-    if let stop { child.send(signal: stop) }  // it came while the program started
+    if let stop { child.send(signal: stop) }  // the signal came while the program started
     let end = child.wait()
     state.change { $0.child = nil }
     switch end {
@@ -88,7 +88,7 @@ final class AfterDownload: Sendable {
     }
   }
 
-  /// Reports that the program has not done its work. The exit code stays: the output is there.
+  /// Reports that the program failed. The exit code of the command does not change, because the output exists.
   private func say(_ what: String, _ output: Output, _ fill: (inout JSONLine) -> Void = { _ in }) {
     let words = "--exec \(Console.escaped(program)) \(what); \(Console.escaped(output.path)) is complete"
     Console.log(.error, "\(output.prefix)p2pnode: \(words)")
@@ -107,7 +107,7 @@ final class AfterDownload: Sendable {
     Console.output(line.finished)
   }
 
-  /// Sees when one download is done.
+  /// Returns the observer of a download, which runs the program when the download is complete.
   func observer(of fileID: FileID, isOneOfSeveral: Bool, json: Bool) -> any DownloadObserver {
     Observer(self) { path in
       Output(

@@ -1,4 +1,4 @@
-// `p2pnode config`: which settings are in force, and who says so.
+// `p2pnode config`: prints the settings in force and the origin of each.
 import ArgumentParser
 import CommandSettings
 import Storage
@@ -50,11 +50,11 @@ struct Config: ParsableCommand {
         Console.output("\(Console.escaped(line))\(padding)  # \(Console.escaped("\(origin)"))")
       }
     }
-    // A node with these settings would not start.
+    // Fails if a node with these settings would not start.
     _ = try settings.loadSwarmKey()
   }
 
-  /// A file in which every key has its default, in a comment.
+  /// A configuration file with the default of every key in a comment.
   static var page: String {
     var text = """
       # The settings of p2pnode: lines of 'key = value'. Every line here is a comment with the default: remove its '#'.

@@ -1,36 +1,36 @@
-// How the command ends when something went wrong: a sentence on stderr and an exit code that scripts can tell apart.
+// How the command ends after a failure: a sentence on stderr, and an exit code that scripts can tell apart.
 import ArgumentParser
 import CommandSettings
 import PeerNode
 import Posix
 import Storage
 
-/// The exit codes of the command line's contract; 64, 69 and so on are those of sysexits.h.
+/// The exit codes of the command line's contract. Values from 64 up are those of sysexits.h.
 enum Exit {
   /// Usage; a malformed ID or link.
   static let usage: Int32 = 64
-  /// Bad data: `verify` differs, every peer lied, a link's length is not its file's.
+  /// Bad data: `verify` finds a difference, every peer sent wrong data, or a link's length is not that of its file.
   static let badData: Int32 = 65
-  /// No such file or folder to read.
+  /// No such file or folder, or it cannot be read.
   static let noInput: Int32 = 66
-  /// No peer has it or can be reached.
+  /// No peer has the content, or no peer can be reached.
   static let unavailable: Int32 = 69
   /// The output cannot be created.
   static let cannotCreate: Int32 = 73
   /// I/O error, disk full, port in use.
   static let ioError: Int32 = 74
-  /// Out of retries or peers: run again to resume.
+  /// The retries or peers are used up. Run the command again to resume.
   static let tryAgain: Int32 = 75
   /// Not admitted to the swarm.
   static let notAdmitted: Int32 = 77
 }
 
-/// An end with a message. Thrown by verbs, printed once by `report`.
+/// A failure with a message. Verbs throw it, and `report` prints it once.
 struct Failure: Error {
   let code: Int32
-  /// What happened, to what, and what to do now.
+  /// What happened, to which file or peer, and what to do now.
   let message: String
-  /// Whether it was said on stdout already, for programs.
+  /// Whether it was already reported on stdout, for programs.
   var isTold = false
 
   init(_ code: Int32, _ message: String) {
@@ -38,14 +38,14 @@ struct Failure: Error {
     self.message = message
   }
 
-  /// Stdout takes nothing.
+  /// Stdout cannot be written.
   init(writing error: Errno) {
     let why = error.code == Errno.badDescriptor ? "it is closed" : error.reason.lowercased()
     self.init(
       Exit.ioError, "cannot write to stdout: \(why); send it elsewhere, and run the same command again")
   }
 
-  /// What is wrong with a link whose fileID is that of a file of another length.
+  /// The message for a link whose fileID belongs to a file of another length.
   static func wrongLink(says: UInt64, has: UInt64) -> String {
     "the link says \(says) bytes, and its file has \(has): the link is wrong; ask for it again, or name the fileID alone"
   }
@@ -57,7 +57,7 @@ struct Failure: Error {
     return ExitCode(code)
   }
 
-  /// Tells programs on stdout.
+  /// Prints the failure on stdout, for programs.
   func printJSON() {
     var line = JSONLine(event: "failed")
     line.set("code", code)
@@ -71,7 +71,7 @@ struct Failure: Error {
   }
 }
 
-/// Runs a verb's body, and ends the command by its failure if there is one.
+/// Runs a verb's body. If it fails, reports the failure and ends the command.
 func reporting(json: Bool, _ body: () throws(Failure) -> Void) throws {
   do throws(Failure) { try body() } catch { throw error.report(json: json) }
 }
@@ -156,7 +156,7 @@ extension Failure {
     }
   }
 
-  /// An address that cannot be listened on.
+  /// Nothing can listen at an address.
   init(_ errno: Errno, listen: Endpoint) {
     self.init(
       Exit.ioError,

@@ -1,4 +1,4 @@
-// The options of `get` that are about folders.
+// The options of `get` for folders.
 import ArgumentParser
 import Content
 import PeerNode
@@ -6,12 +6,12 @@ import Posix
 import Storage
 import Synchronization
 
-/// Patterns of paths, joined by commas, with their place among all: the parser reads options in the order in which they
-/// were typed, and gives them sorted by their names.
+/// Patterns of paths, joined by commas, with their place on the command line. The parser sorts options by name, but the
+/// order in which they were typed matters.
 struct PlacedPatterns: ExpressibleByArgument {
   private static let count = Atomic<Int>(0)
 
-  /// The parts between the commas; and the whole, since a name may have a comma.
+  /// The whole argument, because a name may have a comma, and the parts between commas.
   let patterns: [PathPattern]
   let place: Int
 
@@ -24,7 +24,7 @@ struct PlacedPatterns: ExpressibleByArgument {
 }
 
 extension FolderFilter {
-  /// In the order in which the patterns were typed.
+  /// Makes the filter, in the order in which the patterns were typed.
   init(including: [PlacedPatterns], excluding: [PlacedPatterns]) {
     let included = including.map { ($0.place, $0.patterns.map { Rule(including: $0) }) }
     let excluded = excluding.map { ($0.place, $0.patterns.map { Rule(excluding: $0) }) }
@@ -74,7 +74,7 @@ struct FolderArguments: ParsableArguments {
     if dryRun, stays { throw ValidationError("--dry-run fetches nothing that --keep-serving could offer.") }
   }
 
-  /// The options of the download.
+  /// Returns the folder options of the download.
   func options(force: Bool) throws(Failure) -> PeerNode.FolderOptions {
     for folder in reuse where !Directory.exists(folder) {
       throw Failure(Exit.noInput, "\(folder): no such folder; name one whose files may be copied with --reuse DIR")
@@ -88,13 +88,13 @@ struct FolderArguments: ParsableArguments {
     options.acceptsStrangeOutput = force
     options.isPlanOnly = dryRun
     if let state = try? StateFolders.ofUser().state + "/outputs" {
-      // Without it files are hashed each time.
+      // Without this folder, files are hashed each time.
       if (try? StateFolders.make(state)) != nil { options.stateFolder = state }
     }
     return options
   }
 
-  /// The place of the folder that is brought to a version: -o names the folder itself.
+  /// Returns the place of the folder that --update changes: -o names the folder itself.
   func outputFolder(_ output: String) throws(Failure) -> DownloadTarget {
     guard Directory.exists(output) else {
       let parts = PathParts(output)
@@ -115,8 +115,8 @@ struct FolderArguments: ParsableArguments {
     return DownloadTarget(folder: parts.folder, name: parts.name)
   }
 
-  /// A folder that exists, if it is the output of a folder itself: nil with a slash or a dot at its end, which mean a place
-  /// in it.
+  /// Returns the path of an existing folder if it may be the output itself. Nil if the path ends in a slash or a dot,
+  /// which means a place inside the folder.
   func tree(_ output: String) -> PathParts? {
     let parts = PathParts(output)
     return output.utf8.last == UInt8(ascii: "/") || [".", ".."].contains(parts.name) ? nil : parts

@@ -1,4 +1,4 @@
-// What the options of `get` mean for its node and its downloads.
+// Turns the options of `get` into settings of its node and its downloads.
 import CommandSettings
 import Content
 import PeerNode
@@ -8,8 +8,8 @@ import Transfer
 import Wire
 
 extension Get {
-  /// What answers those who watch the command; nil if nobody is to. An address that stands in the settings may be that of
-  /// a `serve` or another `get` that runs here: then this command fetches without the pages, and says so.
+  /// Starts the metrics pages. Nil if no address is set. An address in the settings may already be used by a `serve` or
+  /// another `get` on this machine: then this command runs without the pages and prints a warning.
   func pages(
     of metrics: GetMetrics, _ set: Settings, _ figures: @escaping @Sendable () -> NodeFigures?
   ) throws(Failure) -> MetricsPages? {
@@ -66,7 +66,7 @@ extension Get {
       case .forever: .untilCancelled
       case .seconds(let count): .for(.seconds(count))
       }
-    // The address of the settings is that of `serve`, which may be running here.
+    // The listen address in the settings belongs to `serve`, which may be running on this machine.
     let host = node.listen == nil ? HostPort(host: "::", port: 0) : settings.listen
     do throws(ResolutionFailure) { return Sharing(listen: try host.resolve()[0], stay: stay) } catch {
       throw Failure(Exit.ioError, "cannot listen on \(host): \(error.reason); choose another with --listen HOST:PORT")

@@ -1,4 +1,4 @@
-// `p2pnode get` with several IDs: what is fetched and to which place, checked before anything is.
+// `p2pnode get` with several IDs: checks all IDs and places before anything is fetched.
 import CommandSettings
 import Content
 import PeerNode
@@ -46,7 +46,7 @@ extension Get {
     guard let first = failures.first(where: { stop.hasCome && $0.code == stop.exitCode }) ?? failures.first else {
       return
     }
-    // Each failure is said already.
+    // Each failure was already reported.
     var end = Failure(first.code, "")
     end.isTold = true
     throw end
@@ -74,7 +74,7 @@ extension Get {
       verbose: verbose || set.logLevel == .debug, row: row, metrics: metrics)
   }
 
-  /// Nil where no screen is shown.
+  /// Nil if no screen is shown.
   private func display(of items: [SeveralItem], _ set: Settings) -> SeveralDisplay? {
     guard Console.isTerminal, !quiet, !verbose, set.logLevel == .info else { return nil }
     return SeveralDisplay(
@@ -85,7 +85,7 @@ extension Get {
       })
   }
 
-  /// The path of a finished output: escaped on a terminal, else as it is.
+  /// Prints the path of a finished output. It is escaped on a terminal only.
   private func printPath(_ result: DownloadResult) {
     guard !json, let path = result.path else { return }
     Console.output(Terminal.isTerminal(.standardOutput) ? Console.escaped(path) : path)
@@ -93,7 +93,7 @@ extension Get {
 
   // MARK: The list
 
-  /// All that is fetched. An ID that comes twice is fetched once, unless it has two places: that is a wrong usage.
+  /// Returns all items to fetch. An ID that is named twice is fetched once. Throws if it has two places.
   private func severalItems(isQuiet: Bool) throws(Failure) -> [SeveralItem] {
     if let output, !Directory.exists(output) {
       throw Failure(Exit.cannotCreate, "\(output): is no folder; several IDs need one: make it first, or leave -o out")
@@ -135,12 +135,12 @@ extension Get {
 }
 
 extension WantedItem {
-  /// The start of a message about it.
+  /// The start of a message about this item.
   fileprivate var prefix: String { place.map { "\($0): " } ?? "" }
 }
 
 extension DownloadTarget {
-  /// The place alone, whatever name is suggested.
+  /// The place without the suggested name.
   fileprivate var place: DownloadTarget { DownloadTarget(folder: folder, name: name) }
 
   fileprivate func isSamePlace(as other: DownloadTarget) -> Bool { place == other.place }

@@ -142,7 +142,7 @@ struct Get: ParsableCommand {
 
   @OptionGroup var node: NodeOptions
 
-  /// Whether the output is in the form of several downloads. It does not depend on how many IDs a file has.
+  /// Whether to print in the form for several downloads. It does not depend on how many IDs the input file has.
   private var isSeveral: Bool { ids.count > 1 || inputFile != nil }
 
   func validate() throws {
@@ -194,7 +194,7 @@ struct Get: ParsableCommand {
     let downloader = Downloader(configuration, settings: downloadSettings(set), sharing: sharing)
     let after = exec.map { AfterDownload($0) }
     let reload = makeReload(set)
-    // A stream keeps nothing, and its reader may never read again.
+    // A stream leaves nothing on the disk, and its reader may never read again. So a stop ends it at once.
     let metrics = GetMetrics([wanted.fileID], isInZone: set.zone != nil)
     let pages = try pages(of: metrics, set) { downloader.figures }
     defer { pages?.stop() }
@@ -228,14 +228,14 @@ struct Get: ParsableCommand {
     _ = consume loaded
   }
 
-  /// What a SIGHUP does: the settings are read again, and their limits taken over.
+  /// Returns what SIGHUP does: it reads the settings again and takes over their limits.
   func makeReload(_ set: Settings) -> @Sendable (_ take: (UInt64?, UInt64?, UInt64?) -> Void) -> Void {
-    // Used by the thread alone that waits for signals.
+    // Used only by the thread that waits for signals.
     nonisolated(unsafe) let reload = GetReload(set, isQuiet: quiet, settings)
     return { reload.reload($0) }
   }
 
-  /// Whether the content itself fills the terminal: then no screen is drawn over it.
+  /// Whether the content itself goes to the terminal. Then no screen is drawn over it.
   private func isText(_ target: DownloadTarget) -> Bool {
     target.isStandardOutput && Terminal.isTerminal(.standardOutput) && !verbose
   }
@@ -256,7 +256,7 @@ struct Get: ParsableCommand {
     try LoadedIdentity.ofGetter(settings, isNamed: node.swarm.identity != nil, isQuiet: quiet)
   }
 
-  /// A folder keeps the suggested name; anything else is the file's own path.
+  /// Returns where the output goes. In a folder it gets the suggested name; any other path is the file's own path.
   func downloadTarget(_ output: String?, suggested name: String?) throws(Failure) -> DownloadTarget {
     var target = try place(output)
     target.suggestedName = name
@@ -267,7 +267,7 @@ struct Get: ParsableCommand {
   private func place(_ output: String?) throws(Failure) -> DownloadTarget {
     guard let output else { return DownloadTarget(folder: ".", replaces: force) }
     if output == "-" { return .standardOutput }
-    // Of several IDs, -o is the folder that they go to.
+    // With several IDs, -o is the folder that receives them.
     if folder.update, !isSeveral || output != self.output { return try folder.outputFolder(output) }
     if Directory.exists(output) {
       var target = DownloadTarget(folder: output, replaces: force)

@@ -1,20 +1,20 @@
-// SIGHUP while `get` runs: it reads its limits again.
+// On SIGHUP, a running `get` reads its limits again.
 import CommandSettings
 
-/// The settings that a running `get` takes over: its limits of bytes a second. Confined to the thread that waits for
+/// The settings that a running `get` takes over: its limits in bytes a second. Confined to the thread that waits for
 /// signals.
 final class GetReload {
   private var settings: Settings
   private let isQuiet: Bool
   private let read: () throws(Failure) -> Settings
 
-  /// - `isQuiet`: only errors are said.
+  /// - `isQuiet`: whether only errors are printed.
   init(_ settings: Settings, isQuiet: Bool, _ read: @escaping () throws(Failure) -> Settings) {
     (self.settings, self.isQuiet, self.read) = (settings, isQuiet, read)
   }
 
-  /// Reads the settings again. If they are wrong, the old ones stay.
-  /// - `take`: takes the limits over, in bytes a second; nil: no limit.
+  /// Reads the settings again. If they are invalid, the old ones stay.
+  /// - `take`: receives the limits in bytes a second. Nil: no limit.
   func reload(_ take: (_ uploads: UInt64?, _ uploadsPerPeer: UInt64?, _ downloads: UInt64?) -> Void) {
     let new: Settings
     do throws(Failure) { new = try read() } catch {

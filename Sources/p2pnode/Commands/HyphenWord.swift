@@ -1,13 +1,13 @@
-// Names of files that begin with a hyphen: the parser would take `-h.bin` for many short options, one of them `-h`.
+// Rejects file names that begin with a hyphen: the parser would read `-h.bin` as many short options, one of them `-h`.
 import ArgumentParser
 
 enum HyphenWord {
-  /// The short options, which may stand together: `-l0`.
+  /// The short options without a value, which may stand together: `-l0`.
   private static let flags: Set<Character> = ["h", "l", "0"]
-  /// The options of one letter that take a value.
+  /// The options with a one-letter name that take a value.
   private static let options: Set = ["-o", "--output"]
 
-  /// What is wrong with a word that begins with a hyphen; nil where nothing is. After `--` all words are names.
+  /// Returns what is wrong with a word that begins with a hyphen. Nil if nothing is. After `--`, all words are names.
   static func fault(in arguments: [String]) -> ValidationError? {
     let words = arguments.prefix { $0 != "--" }
     for (i, word) in words.enumerated() {

@@ -62,7 +62,7 @@ extension ID {
   }
 }
 
-/// Does something with each file. One that fails does not keep it from the others; the first failure is the exit code.
+/// Calls `body` with each file, also after a failure. The first failure gives the exit code.
 func forEach(_ files: [String], json: Bool, _ body: (String) throws(Failure) -> Void) throws {
   var first: Failure?
   for file in files {
@@ -94,7 +94,7 @@ func hashed(_ file: String, json: Bool) throws(Failure) -> (fileID: FileID, leng
   }
 }
 
-/// Hashes all files of a folder on all cores, with progress on a terminal. What is left out is named on stderr.
+/// Hashes all files of a folder on all cores, with progress on a terminal. Prints what is left out on stderr.
 /// - `json`: whether programs read stdout.
 func hashedFolder(_ folder: String, _ rules: ServingRules, json: Bool) throws(Failure) -> HashedFolder {
   Console.watchStops()
@@ -122,9 +122,9 @@ func hashedFolder(_ folder: String, _ rules: ServingRules, json: Bool) throws(Fa
 }
 
 extension HashedFolder {
-  /// Throws if a file or folder in it could not be read: the ID is not that of the whole folder. Names that no listing can
-  /// have do not count, since no node ever serves them.
-  /// - `path`: as the user gave it.
+  /// Throws if a file or folder in it could not be read, because then the ID is not that of the whole folder. Names
+  /// that no listing can have do not count, because no node ever serves them.
+  /// - `path`: the path as the user gave it.
   func checkIsWhole(_ path: String) throws(Failure) {
     let unread = skipped.count { $0.reason != .nameNotUTF8 }
     guard unread > 0 else { return }
@@ -136,7 +136,7 @@ extension HashedFolder {
 }
 
 extension JSONLine {
-  /// A path of a folder that is left out, for a reason that a person should know.
+  /// Makes the event for a path that a folder's ID leaves out, with a reason that the user should know.
   init(_ skipped: SkippedFile) {
     self.init(event: "skipped")
     set("path", skipped.path)
@@ -144,7 +144,7 @@ extension JSONLine {
   }
 }
 
-/// Shows how far the hashing of a path is: on a terminal, in a log now and then, and for programs.
+/// Shows the progress of hashing a path: on a terminal, now and then in a log, and as events for programs.
 final class HashReporter: Sendable {
   private let path: String
   private let json: Bool
@@ -155,7 +155,7 @@ final class HashReporter: Sendable {
     clock = Mutex(json ? .ofProgram : .ofLog)
   }
 
-  /// Any thread may call it.
+  /// Shows progress. Any thread may call it.
   func show(_ progress: HashProgress) {
     let report = clock.withLock { $0.report(progress, at: Clock.monotonicNanoseconds) }
     HashScreen.show(report, name: path)
@@ -169,7 +169,7 @@ final class HashReporter: Sendable {
 }
 
 extension JSONLine {
-  /// - `path`: of the file or folder that is hashed; nil: what is served.
+  /// - `path`: the file or folder that is hashed. Nil: the served folder.
   init(_ report: HashReport, path: String? = nil) {
     self.init(event: "hashing")
     if let path { set("path", path) }

@@ -1,4 +1,4 @@
-// `p2pnode keygen`: the key of a private swarm.
+// `p2pnode keygen`: makes the key of a private swarm.
 import ArgumentParser
 import Sodium
 import Storage

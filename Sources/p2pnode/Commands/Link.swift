@@ -1,4 +1,4 @@
-// `p2pnode link`: prints what one person passes to another who fetches a file.
+// `p2pnode link`: prints links, which one person sends to another to fetch a file.
 import ArgumentParser
 import CommandSettings
 import Content
@@ -51,7 +51,7 @@ struct Link: ParsableCommand {
     }
   }
 
-  /// The length in the link is that of the listing, to which the ID commits.
+  /// Prints the link of a folder. Its length is that of the listing, because the ID commits to that length.
   private func printFolder(_ folder: String, _ peers: [FileLink.Peer]) throws(Failure) {
     let settings = try Settings.inForce(options: contents.given, file: try place.file())
     let hashed = try hashedFolder(folder, settings.rules, json: json)

@@ -1,4 +1,4 @@
-// Fetches the listing of a folder and nothing else, for the verbs that need to know what a folder's ID names.
+// Fetches only the listing of a folder, for verbs that need to know what a folder's ID names.
 import ArgumentParser
 import CommandSettings
 import Content
@@ -10,7 +10,7 @@ import Storage
 import Transfer
 import Wire
 
-/// The options that say which peers are asked for a listing, and how.
+/// The options that say which peers to ask for a listing, and how.
 struct ListingOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -28,7 +28,7 @@ struct ListingOptions: ParsableArguments {
 
   @OptionGroup var swarm: SwarmOptions
 
-  /// With what only one verb has.
+  /// Returns the settings in force. `others` holds the options of one verb.
   func settings(_ others: [SettingKey: [String]] = [:]) throws(Failure) -> Settings {
     var others = others
     others[.chunkTimeout] = chunkTimeout.map { [$0] }
@@ -37,7 +37,7 @@ struct ListingOptions: ParsableArguments {
   }
 }
 
-/// A fetch of a listing, from the user's cache of listings or from peers. It gives nothing to others.
+/// Fetches a listing from the user's cache or from peers. Serves nothing to others.
 struct ListingFetch {
   enum Found {
     case folder(FolderListing)
@@ -54,10 +54,10 @@ struct ListingFetch {
     (self.wanted, self.options, self.set) = (wanted, options, set)
   }
 
-  /// The listings that were fetched before.
+  /// The cache of listings that were fetched before.
   static var cache: ListingCache? { (try? StateFolders.ofUser()).map { ListingCache($0.cache + "/listings") } }
 
-  /// Fetches the listing. No thread may run that does not leave signals alone.
+  /// Fetches the listing. Call it before other threads start, because they must block the signals that it handles.
   func run() throws(Failure) -> Found {
     let peers = try KnownPeers.all(options: options.peer, link: wanted.link)
     guard !peers.isEmpty || set.lan != .off else { throw Failure.noPeerIsKnown }
@@ -78,7 +78,7 @@ struct ListingFetch {
     }
   }
 
-  /// A folder in the user's cache; in the folder for temporary files if nothing can be made there.
+  /// Makes a folder in the user's cache, or in the folder for temporary files if that fails.
   private func makeScratch() throws(Failure) -> ScratchFolder {
     let name = "listing-" + String(Random.uint64(), radix: 16)
     if let folders = try? StateFolders.ofUser(), let folder = try? ScratchFolder(in: folders.cache, name: name) {
@@ -91,7 +91,7 @@ struct ListingFetch {
     }
   }
 
-  /// It does not listen.
+  /// Makes a node that does not listen.
   private func node(_ set: Settings, _ identity: StaticIdentity) throws(Failure) -> Node {
     var configuration = NodeConfiguration(
       identity: identity, swarmKey: try set.loadSwarmKey(), suites: try set.suites())
@@ -138,21 +138,21 @@ struct ListingFetch {
       listings?.keep(listing, suggestedName: ListingCache.suggestedName(besideListing: path) ?? "", of: id)
       return .folder(listing)
     case .failure(.notAFolder(let name, let length)): return .file(name: name, length: length)
-    // Nothing of it stays.
+    // Nothing of the download stays on the disk.
     case .failure(.failed(let failure, let stats, _)): try failed(.failed(failure, stats, part: nil))
     case .failure(let error): try failed(error)
     }
   }
 }
 
-/// The bytes of a verified listing.
+/// Reads the bytes of a verified listing.
 private func bytes(at path: String) throws(Failure) -> [UInt8] {
   do throws(Errno) { return try File(path, .read).readToEnd(bytesMax: FolderListing.byteCountMax) ?? [] } catch {
     throw Failure(Exit.ioError, "cannot read \(error); run the same command again")
   }
 }
 
-/// What a verb says while it fetches a listing: a line on a terminal, and at the end why it failed.
+/// Reports the fetch of a listing: a line on a terminal, and a failure at the end.
 private final class ListingLog {
   private let failures = GetFailures()
   private var pace = WaitPace()

@@ -1,4 +1,4 @@
-// `p2pnode ls`: prints what a folder's ID names, without fetching the files.
+// `p2pnode ls`: prints the entries of a folder's ID without fetching the files.
 import ArgumentParser
 import Content
 

@@ -1,11 +1,11 @@
-// The command: one file a verb.
+// The command `p2pnode`. Each verb has its own file.
 import ArgumentParser
 import CommandSettings
 import Posix
 
 @main
 struct P2PNode: ParsableCommand {
-  /// The version of the program, of its manual and of its packages: they ask for it by `--version`.
+  /// The version of the program, its manual and its packages. They read it with `--version`.
   static let version = "0.1.0"
 
   static let configuration = CommandConfiguration(
@@ -27,7 +27,7 @@ struct P2PNode: ParsableCommand {
       'p2pnode help VERB' has examples for each. After '--' all words are names, also those that begin with a hyphen.
       """,
     version: version,
-    // Each says its name: to find it out from its type takes longer than a handshake.
+    // Each verb sets its name, because deriving the name from the type takes longer than a handshake.
     subcommands: [
       Serve.self, Send.self, Get.self, Receive.self, Ls.self, ID.self, Link.self, Verify.self, Parts.self,
       Keygen.self, WhoAmI.self, Config.self,
@@ -46,10 +46,10 @@ struct P2PNode: ParsableCommand {
       if let fault = HyphenWord.fault(in: arguments) { throw fault }
       var command = try parseAsRoot(Stay.completed(arguments))
       try command.run()
-      // A node that served has done its work, whatever became of its lines.
+      // A node that served did its work, even if its lines could not be printed.
       if !(command is Serve) { try checkOutput() }
     } catch {
-      // What a verb itself found wrong is told already, and has no message here.
+      // The verb already reported its own failure. There is no message for it here.
       let message = exitCode(for: error) == .validationFailure ? message(for: error) : ""
       if arguments.contains("--json"), !message.isEmpty { Failure(Exit.usage, message).printJSON() }
       if exitCode(for: error).isSuccess { end(printing: fullMessage(for: error)) }
@@ -57,14 +57,14 @@ struct P2PNode: ParsableCommand {
     }
   }
 
-  /// The help, the version and scripts of a shell are printed as any result.
+  /// Prints the help, the version or a completion script, and fails as a verb does if stdout cannot be written.
   private static func end(printing text: String) -> Never {
     if !text.isEmpty { Console.output(text) }
     do { try checkOutput() } catch { exit(withError: error) }
     exit()
   }
 
-  /// What a verb prints is its result: it must have been written.
+  /// Throws if stdout could not be written, because a verb's output is its result.
   private static func checkOutput() throws {
     guard let error = Console.outputFailure else { return }
     throw Failure(writing: error).report(json: false)

@@ -1,4 +1,4 @@
-// `p2pnode parts`: what interrupted downloads left behind.
+// `p2pnode parts`: lists what interrupted downloads left behind.
 import ArgumentParser
 import Content
 import Posix
@@ -54,7 +54,7 @@ struct Parts: ParsableCommand {
     }
   }
 
-  /// Prints a part, and removes it if that is asked for. True if it was removed.
+  /// Prints a part, and removes it with --clean. Returns whether it was removed.
   private func handle(_ part: LeftPart) throws(Failure) -> Bool {
     let lines = PartLines(part)
     let removes = clean && !part.isRunning
@@ -80,7 +80,7 @@ struct Parts: ParsableCommand {
   }
 }
 
-/// What is said about one part.
+/// The lines about one part.
 struct PartLines {
   private let part: LeftPart
   private let journal: JournalContents?
@@ -90,19 +90,19 @@ struct PartLines {
     journal = JournalContents(decoding: part.journal)
   }
 
-  /// Nil if only its start is known.
+  /// The ID. Nil if only its start is known.
   private var id: FileID? { part.isFolder ? part.folderID : journal?.header.fileID }
 
-  /// The name that the output gets; nil if it is not known.
+  /// The name that the output will have. Nil if it is not known.
   private var name: String? { part.outputName ?? journal?.name }
 
-  /// How much of the file, or of the files of the folder, was verified and is on the disk; nil if it is not known.
+  /// How much of the file, or of the folder's files, is verified and on the disk. Nil if that is not known.
   private var verified: (bytes: UInt64, total: UInt64)? { journal.map { ($0.claimedByteCount, $0.header.length) } }
 
-  /// Where the output will be; nil if that is not known.
+  /// The path of the output. Nil if it is not known.
   private var output: String? {
     guard let name else { return nil }
-    // The part folder of an update lies in the output itself.
+    // The part folder of an update lies inside the output.
     let path = PathParts(folder: part.folder, name: name).path
     guard part.isFolder, !Directory.exists(path), let real = try? Directory(part.folder).realPath(),
       PathParts(real).name == name
@@ -110,7 +110,7 @@ struct PartLines {
     return part.folder
   }
 
-  /// The command that goes on with the download; nil if the ID is not known.
+  /// The command that resumes the download. Nil if the ID is not known.
   private var command: String? {
     id.map { "p2pnode get \($0.hex)" + (output.map { " -o \(ShellWord.quoted($0))" } ?? "") }
   }

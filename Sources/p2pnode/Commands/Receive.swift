@@ -1,4 +1,4 @@
-// `p2pnode receive`: another name of `get`, for those who were sent a link.
+// `p2pnode receive`: another name for `get`, for people who received a link.
 import ArgumentParser
 
 struct Receive: ParsableCommand {

@@ -24,7 +24,7 @@ struct Send: ParsableCommand {
         p2pnode send images report.pdf --upload-limit 10M
       """)
 
-  /// How long a clean end may take.
+  /// The longest time that a clean end may take.
   private static let grace = Duration.seconds(10)
 
   @Argument(help: ArgumentHelp("Files and folders to offer.", valueName: "PATH"), completion: .file())
@@ -109,7 +109,7 @@ struct Send: ParsableCommand {
     Thread.start(name: "p2p-stop") {
       stop.wait()
       endings.put(.stopped)
-      // A second signal means: now, also while a slow disk is still being read.
+      // A second signal ends the process at once, even while a slow disk is still being read.
       stop.wait()
       Process.exit(0)
     }.detach()
@@ -131,8 +131,8 @@ struct Send: ParsableCommand {
     return try node.settings(others)
   }
 
-  /// A node at the address of `--listen`; else at the default port, or at any free one if that is taken, since the line
-  /// that is printed names the port.
+  /// Starts a node at the address of `--listen`. Without that option, it uses the default port, or any free port if
+  /// that one is taken: the printed line names the port.
   private func startNode(
     _ configuration: NodeConfiguration, _ settings: Settings, _ log: SendLog
   ) throws(Failure) -> Node {
@@ -172,7 +172,7 @@ struct Send: ParsableCommand {
     return shares
   }
 
-  /// Hashes all that is sent. Empty if it was stopped.
+  /// Hashes everything that is sent. Returns nothing if it was stopped.
   private static func hash(
     _ sent: SentPaths, _ shares: [FolderShare], _ log: SendLog, shouldStop: @escaping @Sendable () -> Bool
   ) throws(Failure) -> [SentOffer] {

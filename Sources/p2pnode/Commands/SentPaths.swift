@@ -1,20 +1,20 @@
-// The files and folders that `send` offers: checked at first, then shared by a node, then known by their IDs.
+// The files and folders that `send` offers. They are checked first, then shared by a node, then known by their IDs.
 import Content
 import PeerNode
 import Posix
 import Storage
 import Wire
 
-/// The paths of one `send`.
+/// The paths of one `send` command.
 struct SentPaths {
   /// A folder, or some files of a folder.
   struct Share {
     let folder: String
     /// The same folder as an absolute path without links.
     let realFolder: String
-    /// The files; empty: the folder itself is sent.
+    /// The files to send. Empty: the folder itself is sent.
     var names: [String]
-    /// A name among them is a symbolic link, which stands for the file that it leads to.
+    /// Whether a name among them is a symbolic link. The link stands for the file that it leads to.
     var hasLinks: Bool
   }
 
@@ -49,7 +49,7 @@ struct SentPaths {
     }
   }
 
-  /// The absolute paths of all that is sent; "/" ends that of a folder.
+  /// The absolute paths of everything that is sent. A folder's path ends in "/".
   var realPaths: [String] {
     shares.flatMap { share in
       share.names.isEmpty
@@ -61,7 +61,7 @@ struct SentPaths {
     do throws(Errno) { return try Directory(folder).realPath() } catch { throw cannotRead(path, error) }
   }
 
-  /// Whether the name is a symbolic link. What it stands for must be a regular file.
+  /// Whether the name is a symbolic link. Throws unless it leads to a regular file.
   private static func isLink(_ parts: PathParts, of path: String) throws(Failure) -> Bool {
     let (status, target): (FileStatus, FileStatus)
     do throws(Errno) {
@@ -85,8 +85,8 @@ struct SentPaths {
 }
 
 extension SentPaths.Share {
-  /// What a node serves of it.
-  /// - `rules`: of the settings, for a folder.
+  /// Returns what a node serves of it.
+  /// - `rules`: the rules of the settings, for a folder.
   func rules(_ rules: ServingRules) -> ServingRules {
     if !names.isEmpty {
       return ServingRules(folders: .none, followsLinks: hasLinks, only: Set(names.map { Array($0.utf8) }))
@@ -96,14 +96,14 @@ extension SentPaths.Share {
     return rules
   }
 
-  /// The path of the folder, as the user gave it, with a "/" at its end.
+  /// The path of the folder as the user gave it, with a "/" at its end.
   var folderPath: String { folder.hasSuffix("/") ? folder : folder + "/" }
 
-  /// The path of a name, as the user gave it.
+  /// Returns the path of a name, as the user would write it.
   func path(of name: String) -> String { folder == "." ? name : PathParts(folder: folder, name: name).path }
 
-  /// What it offers, once it is hashed. Throws if something cannot be offered.
-  /// - `reasons`: why files were skipped, by their names.
+  /// Returns the offers after hashing. Throws if something cannot be offered.
+  /// - `reasons`: why files were skipped, by name.
   func offers(of share: FolderShare, _ reasons: [String: SkipReason]) throws(Failure) -> [SentOffer] {
     guard !names.isEmpty else { return [try folderOffer(of: share)] }
     let entries = share.entries
@@ -133,7 +133,7 @@ extension SentPaths.Share {
       throw Failure(
         Exit.tryAgain, "cannot send \(folder): its files keep changing; send it when nobody writes to them")
     }
-    // A folder without a byte is complete with its listing.
+    // A folder without any bytes is complete when its listing is.
     let content = listing.contentsLength == 0 ? listing.folderID : listing.contentsID
     return SentOffer(
       id: listing.folderID, content: content, name: (try? ServedFolder(folder).name) ?? PathParts(folder).name,
@@ -142,39 +142,39 @@ extension SentPaths.Share {
   }
 }
 
-/// A file or a folder that is offered.
+/// A file or a folder on offer.
 struct SentOffer: Hashable {
-  /// What a peer asks for.
+  /// The ID that a peer asks for.
   let id: FileID
-  /// What a peer has when it has all of it.
+  /// The content that a peer has when it has everything.
   let content: FileID
   /// The suggested name.
   let name: String
-  /// As the user gave it; "/" ends that of a folder.
+  /// The path as the user gave it. A folder's path ends in "/".
   let path: String
   let isFolder: Bool
-  /// Bytes of the file, or of the folder's listing: what the ID commits to.
+  /// The bytes of the file, or of the folder's listing. The ID commits to this length.
   let idLength: UInt64
-  /// Bytes of the file, or of all files of the folder.
+  /// The bytes of the file, or of all files of the folder.
   let byteCount: UInt64
 
   func link(_ peers: [FileLink.Peer]) -> FileLink { FileLink(fileID: id, name: name, length: idLength, peers: peers) }
 }
 
-/// Counts the peers that were sent all that is offered.
+/// Counts the peers that were sent everything on offer.
 struct SentCount {
-  /// Peers that are remembered while they lack something. A peer can come with any number of PeerIDs.
+  /// The most peers to remember while they lack something. One peer may connect with any number of PeerIDs.
   static let peersMax = 1_024
 
   private let contents: Set<FileID>
   private var had: [PeerID: Set<FileID>] = [:]
   private(set) var count = 0
-  /// Peers that are remembered.
+  /// The number of peers that are remembered.
   var unfinishedCount: Int { had.count }
 
   init(_ contents: Set<FileID>) { self.contents = contents }
 
-  /// A peer was sent all of a content. A peer that comes again counts again.
+  /// Records that a peer was sent all of a content. A peer that fetches everything again counts again.
   mutating func complete(_ content: FileID, by peer: PeerID) {
     if had[peer] == nil, had.count >= SentCount.peersMax, let other = had.keys.first { had[other] = nil }
     had[peer, default: []].insert(content)

@@ -25,7 +25,7 @@ struct Serve: ParsableCommand {
             --metrics 127.0.0.1:9464
       """)
 
-  /// How long a clean end may take.
+  /// The longest time that a clean end may take.
   private static let grace = Duration.seconds(10)
 
   @Argument(
@@ -91,7 +91,7 @@ struct Serve: ParsableCommand {
     let stop = try StopSignal(takesHangUp: true)  // before any thread starts
     OpenFileLimit.raise()
     Heap.returnLargeBuffers()
-    // Said before anything else that may be wrong.
+    // Report a wrong folder before any other failure.
     do throws(Errno) { _ = try Directory(folder) } catch {
       throw Failure(ServerError.folder(error), listen: .any(port: 0))
     }
@@ -124,7 +124,7 @@ struct Serve: ParsableCommand {
         let failure = Failure(error, listen: server.address)
         failure.say(json: json)
         Console.finish()
-        Process.exit(failure.code)  // there is nothing to serve, and nobody is served yet
+        Process.exit(failure.code)  // there is nothing to serve, and no peer is connected yet
       }
     }
     var reloading = ServeReload(settings, configuration.swarmKey)
@@ -135,7 +135,7 @@ struct Serve: ParsableCommand {
     })
     ServiceManager.notify("STOPPING=1")
     log.stopping()
-    // A second signal means: now, also while a slow disk is still being read.
+    // A second signal ends the process at once, even while a slow disk is still being read.
     Thread.start(name: "p2p-stop") {
       stop.wait()
       Process.exit(0)
@@ -158,8 +158,8 @@ struct Serve: ParsableCommand {
     return try node.settings(others)
   }
 
-  /// A server on the socket that a service manager handed over; else on the address of the settings; on any free port
-  /// where nobody asked for this one and it is taken, since those who look for the node are told its port.
+  /// Starts the server on the socket from a service manager, or else at the address of the settings. If that is the
+  /// default and is taken, it uses any free port, because nodes that discover this one learn its port.
   private func startServer(
     _ configuration: NodeConfiguration, _ settings: Settings, _ log: ServeLog
   ) throws(Failure) -> Server {
@@ -205,7 +205,8 @@ struct Serve: ParsableCommand {
     }
   }
 
-  /// The identity of the settings, or of the state folder; a fresh one where that is in use by another process.
+  /// Loads the identity of the settings or of the state folder. If another process uses the state folder's, makes a
+  /// fresh one.
   private func loadIdentity(_ settings: Settings) throws(Failure) -> LoadedIdentity {
     if let path = settings.identity {
       do throws(SecretFileError) { return try LoadedIdentity.file(path) } catch { throw Failure(error) }

@@ -1,18 +1,18 @@
-// SIGHUP: what of the settings a running `serve` takes over, and what it says of it.
+// On SIGHUP, a running `serve` takes over new settings and reports them.
 import CommandSettings
 import PeerNode
 import Sodium
 import Wire
 
-/// The settings in force, and how others come in their place.
+/// The settings in force, which a reload replaces.
 struct ServeReload {
   private var settings: Settings
-  /// The key that the server has, as long as it runs.
+  /// The swarm key of the server, which does not change while it runs.
   private let swarmKey: SwarmKey?
 
   init(_ settings: Settings, _ swarmKey: SwarmKey?) { (self.settings, self.swarmKey) = (settings, swarmKey) }
 
-  /// Reads the settings again. What is wrong with them is said, and the old ones stay.
+  /// Reads the settings again. If they are invalid, it prints why, and the old ones stay.
   mutating func reload(_ server: Server, _ log: ServeLog, _ read: () throws(Failure) -> Settings) {
     let new: Settings
     let key: SwarmKey?
@@ -30,7 +30,7 @@ struct ServeReload {
       uploadLimit: new.uploadLimit, uploadLimitPerPeer: new.uploadLimitPerPeer, connectionsMax: new.maxConnections,
       allowedPeers: new.allow)
     Console.show(new.logLevel)
-    // Those that wait for a new start are said again next time, and the others are not.
+    // Changes that need a new start are reported again by the next reload. The others are not.
     settings = settings.taking(over: new)
     for line in changed.isEmpty ? ["reloaded: nothing changed"] : changed {
       Console.log(line.hasPrefix("not ") ? .warning : .info, line)
@@ -38,7 +38,7 @@ struct ServeReload {
     settings.warnOfOpenFiles(granted: server.connectionsMax)
   }
 
-  /// A line for each key that says something else than before and that `serve` takes.
+  /// Returns a line for each changed key that `serve` uses.
   static func changes(from old: Settings, to new: Settings) -> [String] {
     let ofGet: Set<SettingKey> = [.workers, .retries, .chunkTimeout, .wait, .downloadLimit]
     return SettingKey.allCases.compactMap { key in

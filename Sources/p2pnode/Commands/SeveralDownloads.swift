@@ -1,4 +1,4 @@
-// `get` with several IDs: downloads of one node, some at a time.
+// `get` with several IDs: runs the downloads on one node, a few at a time.
 import Content
 import PeerNode
 import Posix
@@ -7,14 +7,14 @@ import Transfer
 /// One download of several.
 struct SeveralItem {
   let fileID: FileID
-  /// In bytes; nil: any.
+  /// The length in bytes. Nil: any.
   let length: UInt64?
   let peers: [PeerSource]
   let target: DownloadTarget
   let folder: PeerNode.FolderOptions
 }
 
-/// Runs downloads until each is over. Confined to one thread.
+/// Runs downloads until all are over. Confined to one thread.
 final class SeveralDownloads {
   private let node: Node
   private let items: [SeveralItem]
@@ -22,15 +22,15 @@ final class SeveralDownloads {
   private let settings: DownloadSettings
   private let sharing: Sharing?
   private let stop: StopSignal
-  /// Whether the node finds peers that are not named.
+  /// Whether the node looks for peers that the user did not name.
   private let looksForPeers: Bool
-  /// What a download says, made when it begins.
+  /// Makes the log of a download when it starts.
   private let makeLog: (Int) -> GetLog
   private let group = DownloadGroup()
-  /// The place in `items` of those that were started.
+  /// The indices in `items` of the running downloads.
   private var places: [ObjectIdentifier: Int] = [:]
   private var logs: [Int: GetLog] = [:]
-  /// Those whose file is there and stays offered: they take no place of a job.
+  /// Downloads whose file is complete and still offered. They do not count as running jobs.
   private var staying: Set<Int> = []
   private var startedCount = 0
   private var failures: [Int: Failure] = [:]
@@ -45,7 +45,7 @@ final class SeveralDownloads {
     (self.sharing, self.stop, self.looksForPeers, makeLog) = (sharing, stop, looksForPeers, log)
   }
 
-  /// Blocks until all are over.
+  /// Blocks until all downloads are over.
   /// - `placed`: called when an output has its name.
   /// - Returns: the failures, in the order of the items.
   func run(placed: (DownloadResult) -> Void) -> [Failure] {
@@ -89,7 +89,7 @@ final class SeveralDownloads {
     places[ObjectIdentifier(download)] = place
     logs[place] = makeLog(place)
     group.add(download)
-    if stop.hasCome { download.cancel() }  // the signal may have come before the node knew it
+    if stop.hasCome { download.cancel() }  // the signal may have come before the node knew the download
   }
 
   private func ended(
@@ -112,7 +112,7 @@ final class SeveralDownloads {
 
   // MARK: Failures
 
-  /// A signal came before their turn: one line for all.
+  /// Fails the downloads that had not started when a signal came. Prints one line for all.
   private func failAllThatWait() {
     let waiting = startedCount..<items.count
     guard !waiting.isEmpty else { return }

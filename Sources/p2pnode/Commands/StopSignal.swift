@@ -1,15 +1,15 @@
-// SIGINT and SIGTERM, and SIGHUP where it means to reload, as something that threads can wait for.
+// Lets threads wait for SIGINT and SIGTERM, and for SIGHUP where it means to reload.
 import Posix
 import Synchronization
 
-/// The signals that end the command. Made before any other thread, which then all leave the signals to this.
+/// The signals that end the command. Make it before any other thread starts, so that all threads block these signals.
 final class StopSignal: Sendable {
   private let signals: Signals
   private let came = Atomic<Int32>(0)
-  /// If true, a SIGHUP without a terminal means that the terminal has gone, and ends the command.
+  /// Whether stderr was a terminal at the start. If so, a SIGHUP after the terminal has gone ends the command.
   private let beganOnTerminal = Terminal.isTerminal(.standardError)
 
-  /// - `takesHangUp`: SIGHUP comes here as well, instead of ending the process.
+  /// - `takesHangUp`: whether SIGHUP is handled here instead of ending the process.
   init(takesHangUp: Bool = false) throws(Failure) {
     Console.watchStops()
     do throws(Errno) { signals = try Signals([.interrupt, .terminate] + (takesHangUp ? [.hangUp] : [])) } catch {
@@ -17,7 +17,7 @@ final class StopSignal: Sendable {
     }
   }
 
-  /// Blocks until a signal to end comes; calls `onHangUp` for each SIGHUP before it.
+  /// Blocks until a signal to end comes. Calls `onHangUp` for each SIGHUP before it.
   func wait(onHangUp: () -> Void = {}) {
     while true {
       let signal = signals.wait()
@@ -29,8 +29,8 @@ final class StopSignal: Sendable {
     }
   }
 
-  /// Calls `cancel` at the first signal, on a thread of its own, and ends the process at the second: that one means now.
-  /// - `isAtOnce`: the first signal ends the process, since nothing could be kept.
+  /// Calls `cancel` at the first signal, on a new thread. The second signal ends the process at once.
+  /// - `isAtOnce`: whether the first signal ends the process, because nothing can be kept.
   /// - `onHangUp`: called on that thread for each SIGHUP before the first signal.
   func whenItComes(
     isAtOnce: Bool = false, onHangUp: @escaping @Sendable () -> Void = {}, _ cancel: @escaping @Sendable () -> Void
@@ -44,11 +44,11 @@ final class StopSignal: Sendable {
     }.detach()
   }
 
-  /// The signal that came; 0 before it.
+  /// The number of the signal that came. 0 before it.
   var signal: Int32 { came.load(ordering: .acquiring) }
 
   var hasCome: Bool { came.load(ordering: .acquiring) != 0 }
 
-  /// 130 for SIGINT, 143 for SIGTERM, as shells count.
+  /// 130 for SIGINT and 143 for SIGTERM, as in shells.
   var exitCode: Int32 { 128 + came.load(ordering: .acquiring) }
 }

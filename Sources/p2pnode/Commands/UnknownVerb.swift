@@ -1,15 +1,15 @@
-// A verb that does not exist, and the one that was probably meant.
+// Reports a verb that does not exist, and the one that was probably meant.
 import ArgumentParser
 import Content
 import Wire
 
 enum UnknownVerb {
-  /// Edits between a word and the verb that it may stand for, at most.
+  /// The most edits between a word and the verb that is suggested.
   private static let editsMax = 2
-  /// Longer words are not compared: no verb is near, and the time grows with the length.
+  /// Longer words are not compared: no verb is similar, and the time grows with the length.
   private static let wordLengthMax = 32
 
-  /// What is wrong with the verb of a command line; nil where nothing is, or where there is no verb.
+  /// Returns what is wrong with the verb of a command line. Nil if the verb exists, or there is none.
   static func fault(in arguments: [String], verbs: [String]) -> ValidationError? {
     let words = arguments.first == "help" ? arguments.dropFirst() : arguments[...]
     guard let word = words.first, !word.hasPrefix("-"), !verbs.contains(word) else { return nil }
@@ -18,7 +18,7 @@ enum UnknownVerb {
     return ValidationError("Unknown verb '\(shown)'. Did you mean '\(verb)'?")
   }
 
-  /// The verb that a word probably stands for. An ID or a link is something to get.
+  /// Returns the verb that was probably meant. For an ID or a link, that is `get`.
   static func meant(by word: String, _ verbs: [String]) -> String? {
     if FileLink.isMeant(by: word) || FileID(hex: word) != nil { return "get \(word)" }
     guard word.count <= wordLengthMax else { return nil }
@@ -28,10 +28,10 @@ enum UnknownVerb {
     return near.min { $0.edits < $1.edits }?.verb
   }
 
-  /// Characters to insert, delete, replace, or swap with the next one ("optimal string alignment").
+  /// Returns the number of edits: insert, delete, replace, or swap two neighbours ("optimal string alignment").
   static func edits(from a: String, to b: String) -> Int {
     let (a, b) = (Array(a), Array(b))
-    // Of the prefixes of `b`: for the prefix of `a` before the last one, the last one, and this one.
+    // Rows of the table of edits for the prefixes of `b`: the row before the last one, then the last one.
     var beforeLast: [Int] = []
     var last = Array(0...b.count)
     for i in a.indices {

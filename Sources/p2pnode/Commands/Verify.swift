@@ -1,4 +1,4 @@
-// `p2pnode verify`: whether a file or a folder on this machine is the one that an ID stands for.
+// `p2pnode verify`: checks whether a file or a folder on this machine is the one with an ID.
 import ArgumentParser
 import CommandSettings
 import Content
@@ -109,13 +109,13 @@ struct Verify: ParsableCommand {
     throw DifferenceLines(differences, entryCount: checked.count, json: json).printed(file, wanted.fileID)
   }
 
-  /// The paths that are checked: all, unless --include names some.
+  /// The paths to check: all, unless --include names some.
   private var part: FolderFilter {
     if include.isEmpty { return FolderFilter() }
     return FolderFilter(including: include, excluding: contents.exclude.compactMap { PlacedPatterns(argument: $0) })
   }
 
-  /// The listing of the ID. Without one it is known only that the folder is another one.
+  /// Returns the listing of the ID. Without it, all that is known is that the folder is not the right one.
   private func listing(of wanted: Wanted, _ set: Settings, actual: FileID) throws(Failure) -> FolderListing {
     if let listing = ListingFetch.cache?.listing(of: wanted.fileID) {
       try check(wanted.link, hasLength: UInt64(listing.bytes.count))

@@ -1,4 +1,4 @@
-// `p2pnode whoami`: one's own PeerID, for others to pin or to allow.
+// `p2pnode whoami`: prints the node's own PeerID, for others to pin or allow.
 import ArgumentParser
 import CommandSettings
 import Storage
