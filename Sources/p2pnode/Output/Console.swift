@@ -1,5 +1,5 @@
-// What the command prints, and where: results on stdout, everything else on stderr. Lines of threads never mix, and the
-// region at the bottom of a terminal that is redrawn stays below them.
+// Prints results on stdout and everything else on stderr. Lines of different threads never mix. On a terminal, the
+// redrawn region stays at the bottom, below the lines.
 import Content
 import Posix
 import Synchronization
@@ -7,35 +7,36 @@ import Synchronization
 enum Console {
   /// Whether stderr is a terminal that can redraw lines.
   static let isTerminal = Terminal.isTerminal(.standardError) && (Environment.variable("TERM") ?? "dumb") != "dumb"
-  /// Whether stdout is a terminal: then it is taken for the same one.
+  /// Whether stdout is a terminal too. It is assumed to be the same terminal.
   private static let sharesTerminal = Terminal.isTerminal(.standardOutput)
   private static let style = ScreenStyle.current
-  /// How often the region is redrawn at most: what changes faster nobody reads.
+  /// The shortest time between two redraws. People cannot read faster changes.
   private static let drawInterval = Duration.milliseconds(50)
 
   private struct State {
     var region = ScreenRegion()
-    /// What the region shows, also while it is off the screen for a moment.
+    /// The region's lines. They stay while the region is off the screen for a moment.
     var lines: [ScreenLine] = []
     var drawnNanoseconds: Int64 = 0
     var outputFailure: Errno?
   }
   private static let state = Mutex(State())
 
-  /// So that a region is begun anew after the job was stopped: the shell has written below it. Before any other thread is
-  /// started, which then all leave the signal to this.
+  /// Watches for SIGCONT, because the shell writes below the region while the job is stopped, and the region must then
+  /// be drawn anew. Call it before any other thread starts, so that all threads block the signal.
   static func watchStops() { if isTerminal { _ = continued } }
-  /// Nil: no descriptor was left for it.
+  /// Nil if the signal descriptor could not be made.
   private static let continued = try? ContinueSignal()
 
   // MARK: Lines
 
-  /// Nil: each thread writes its own lines, and waits for the reader.
+  /// Nil: each thread writes its own lines and waits for the reader.
   private static let writer = Mutex<LineWriter?>(nil)
 
-  /// From now on a thread of its own writes the lines, so that no other waits for their readers.
-  /// - `dropped`: the line that says how many lines of strangers a stream lost.
-  /// - `outputFailed`: called once on that thread, when stdout takes a line no more; with whether that is the first line.
+  /// Starts a thread that writes all lines from now on, so that no other thread waits for a reader.
+  /// - `dropped`: returns the line that says how many lines about strangers a stream lost.
+  /// - `outputFailed`: called once on that thread when stdout takes no more lines. The Bool: whether the first line
+  ///   failed.
   static func writeApart(
     dropped: @escaping @Sendable (Int, StandardStream) -> String,
     outputFailed: @escaping @Sendable (Errno, Bool) -> Void
@@ -63,31 +64,31 @@ enum Console {
     writer.withLock { $0 = made }
   }
 
-  /// No thread waits for a reader any more.
+  /// Makes threads no longer wait for a reader.
   static func stopWaiting() { writer.withLock { $0 }?.stopWaiting() }
 
-  /// Returns when all lines are written, or their readers take none. Before the process ends.
+  /// Returns when all lines are written, or their readers take none. Call it before the process ends.
   static func finish() { writer.withLock { $0 }?.finish() }
 
-  /// A line on stdout.
+  /// Prints a line on stdout.
   static func output(_ line: String, _ kind: LineBacklog.Kind = .own) {
     guard let writer = writer.withLock({ $0 }) else { return outputNow(line) }
     writer.put(line, on: .standardOutput, kind)
   }
 
-  /// A text on stdout that has its own ends of lines, for a verb that prints nothing apart.
+  /// Prints a text that contains its own line ends on stdout. For verbs that do not call `writeApart`.
   static func output(text: String) { outputNow(text, end: "") }
 
-  /// A line on stderr. Whatever path or word of a peer it quotes, it stays one line.
+  /// Prints a line on stderr. A path or a peer's word in it cannot break the line.
   static func error(_ line: String, _ kind: LineBacklog.Kind = .own) {
     guard let writer = writer.withLock({ $0 }) else { return errorNow(line) }
     writer.put(line, on: .standardError, kind)
   }
 
-  /// What went wrong when a line was written to stdout, the first time; nil: nothing. A reader that has gone is not wrong.
+  /// The first failure to write to stdout. Nil if there was none. A reader that closed the pipe is no failure.
   static var outputFailure: Errno? { state.withLock { $0.outputFailure } }
 
-  /// What cannot be written ends nothing here: the line is dropped.
+  /// Writes a line at once. A line that cannot be written is dropped; the command goes on.
   private static func outputNow(_ line: String, end: String = "\n") {
     state.withLock { state in
       if sharesTerminal { write(clearing(&state)) }
@@ -106,8 +107,8 @@ enum Console {
     }
   }
 
-  /// Shows lines at the bottom of the terminal, in the place of those before. Nothing where stderr is no terminal, or not
-  /// at this moment this process's. `render` is told what there is room for; its lines are cut to that.
+  /// Shows lines at the bottom of the terminal and replaces the ones before. Does nothing if stderr is not a terminal,
+  /// or this process is not in its foreground. `render` gets the size of the screen; its lines are cut to that.
   static func show(_ render: (ScreenSize, ScreenStyle) -> [ScreenLine]) {
     guard isTerminal else { return }
     state.withLock { state in
@@ -118,7 +119,7 @@ enum Console {
     }
   }
 
-  /// Takes the region off the screen.
+  /// Removes the region from the screen.
   static func endShow() {
     state.withLock { state in
       write(clearing(&state))
@@ -126,7 +127,7 @@ enum Console {
     }
   }
 
-  /// A name from outside, made harmless for a terminal and a log.
+  /// Returns a name from outside in a form that is harmless for a terminal and a log.
   static func escaped(_ name: String) -> String { SuggestedName.escapedForTerminal(name) }
 
   // MARK: The region
@@ -136,7 +137,7 @@ enum Console {
     return ScreenSize(columns: size.columns, rows: size.rows)
   }
 
-  /// A terminal that is stopped (Ctrl-S) or slow gets nothing: a download does not wait for its display.
+  /// Returns false for a terminal that is stopped (Ctrl-S) or slow, because a download must not wait for its display.
   private static func mayDraw(_ state: inout State) -> Bool {
     if continued?.hasCome == true { state.region.forget() }
     return Terminal.isForeground(.standardError) && Terminal.canWrite(.standardError)
@@ -144,7 +145,7 @@ enum Console {
 
   private static func draw(_ state: inout State, at now: Int64) {
     let size = size
-    // The last column stays free: a sign there makes some terminals wrap.
+    // The last column stays free: a character there makes some terminals wrap.
     write(state.region.draw(state.lines.map { $0.rendered(columns: size.columns - 1, style) }, size))
     state.drawnNanoseconds = now
   }
@@ -155,7 +156,7 @@ enum Console {
     return state.region.erase(size)
   }
 
-  /// After a line above it; in a flood of them only when its time has come.
+  /// Draws the region again after a line above it, but not more often than the draw interval.
   private static func showAgain(_ state: inout State) {
     let now = Clock.monotonicNanoseconds
     guard !state.lines.isEmpty, now - state.drawnNanoseconds >= drawInterval.wholeNanoseconds, mayDraw(&state) else {
@@ -167,13 +168,13 @@ enum Console {
   private static func write(_ text: String) { if !text.isEmpty { Terminal.write(text, to: .standardError) } }
 }
 
-/// Whether the process was stopped and goes on.
+/// Reports whether the process was stopped and continued.
 private final class ContinueSignal: Sendable {
   private let signals: Signals
 
   init() throws(Errno) { signals = try Signals([.continued]) }
 
-  /// Since the last time it was asked.
+  /// Whether SIGCONT has come since the last call.
   var hasCome: Bool {
     var hasCome = false
     while signals.next() != nil { hasCome = true }

@@ -1,4 +1,4 @@
-// The differences between a folder and a listing, as `verify` prints them: a path a line, or a JSON object a path.
+// Prints the differences between a folder and a listing for `verify`: one line or one JSON object for each path.
 import Content
 
 struct DifferenceLines {
@@ -6,13 +6,13 @@ struct DifferenceLines {
   private let entryCount: Int
   private let json: Bool
 
-  /// - `entryCount`: entries of the listing.
+  /// - `entryCount`: the number of entries in the listing.
   /// - `json`: whether programs read stdout.
   init(_ differences: [FolderDifference], entryCount: Int, json: Bool) {
     (self.differences, self.entryCount, self.json) = (differences, entryCount, json)
   }
 
-  /// Prints the lines. Returns the failure that sums them up.
+  /// Prints the lines. Returns the failure with their counts.
   /// - `folder`: the path of the folder.
   func printed(_ folder: String, _ id: FileID) -> Failure {
     for difference in differences {
@@ -29,7 +29,7 @@ struct DifferenceLines {
       line.set("unreadable", counts.unreadable)
       Console.output(line.finished)
     }
-    // If no more is known than that some of it cannot be read, it may be right.
+    // If some paths cannot be read and nothing else differs, the folder may be right.
     let code = counts.unreadable == differences.count ? Exit.noInput : Exit.badData
     return Failure(
       code,
@@ -37,7 +37,7 @@ struct DifferenceLines {
         + counts.advice)
   }
 
-  /// As `sha256sum -c` prints a file.
+  /// Returns a line in the form of `sha256sum -c`.
   static func line(_ difference: FolderDifference) -> String {
     "\(Console.escaped("\(difference.path)")): FAILED (\(words(difference.kind)))"
   }
@@ -84,7 +84,7 @@ struct DifferenceLines {
   }
 }
 
-/// How many paths differ, by what to do about them.
+/// The number of paths that differ, by what to do about them.
 struct DifferenceCounts {
   private(set) var different = 0
   private(set) var missing = 0

@@ -1,10 +1,10 @@
-// `get --explain`: why a download was as fast as it was, in words and as JSON.
+// `get --explain`: explains the speed of a download, in words and as JSON.
 import Content
 import Transfer
 import Wire
 
 extension DownloadExplanation {
-  /// For a person: a line each.
+  /// The lines for people.
   var lines: [String] {
     var lines = [
       "[Explain] Peers (share, chunks; of an answer's time: in line + first byte + transfer + check + write):"
@@ -36,7 +36,7 @@ extension DownloadExplanation {
     return peer.isBanned ? words + "; banned: it sent wrong data" : words
   }
 
-  /// For a program.
+  /// The object for programs.
   var json: JSONLine {
     var line = JSONLine(event: "explain")
     line.set("peers", stats.peers.map(json))
@@ -84,7 +84,7 @@ extension DownloadExplanation {
 private func percent(_ part: Double) -> String { Format.fixed(part * 100, 1) + "%" }
 
 extension WorkerWaits {
-  /// What took a hundredth of the time or more, the longest first.
+  /// The waits that took at least a hundredth of the time, the longest first.
   fileprivate var words: String {
     guard total > .zero else { return "nothing, it was never there" }
     let parts = WorkerWait.allCases.map { ($0, Format.seconds(self[$0]) / Format.seconds(total)) }
@@ -95,7 +95,7 @@ extension WorkerWaits {
 }
 
 extension WorkerWait {
-  /// As programs read it.
+  /// The name for programs.
   var word: String {
     switch self {
     case .answers: "answers"
@@ -124,7 +124,7 @@ extension WorkerWait {
 }
 
 extension DownloadLimit {
-  /// As programs read it.
+  /// The name for programs.
   var word: String {
     switch self {
     case .start: "start"
@@ -144,7 +144,7 @@ extension DownloadLimit {
     }
   }
 
-  /// What it was, and what would have made it faster.
+  /// What limited the download, and what would have made it faster.
   var words: String {
     switch self {
     case .start(let part):

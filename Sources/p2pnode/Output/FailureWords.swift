@@ -1,4 +1,4 @@
-// Why a download failed, as programs read it.
+// The names of a download's failures for programs.
 import PeerNode
 import Transfer
 

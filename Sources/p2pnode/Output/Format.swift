@@ -1,7 +1,7 @@
-// Sizes, rates and durations as people read them.
+// Formats sizes, rates and durations for people.
 
 enum Format {
-  /// With so many digits after the point.
+  /// Returns a number with this many digits after the point.
   static func fixed(_ value: Double, _ digits: Int) -> String {
     var scale = 1.0
     for _ in 0..<digits { scale *= 10 }
@@ -14,13 +14,13 @@ enum Format {
     return "\(sign)\(whole)." + String(repeating: "0", count: digits - fraction.count) + fraction
   }
 
-  /// Bytes a second in MB/s, where MB is 2^20 bytes as in the lines of the log. Screens say MiB/s.
+  /// Returns bytes a second in MB/s, where MB is 2^20 bytes as in the log lines. Screens use MiB/s.
   static func speed(_ bytesPerSecond: Double) -> String { fixed(bytesPerSecond / 1_048_576, 2) + " MB/s" }
 
-  /// Bytes a second in MiB/s.
+  /// Returns bytes a second in MiB/s.
   static func rate(_ bytesPerSecond: Double) -> String { fixed(bytesPerSecond / 1_048_576, 2) + " MiB/s" }
 
-  /// Bytes for people: `1.0 GiB`.
+  /// Returns a size for people: `1.0 GiB`.
   static func size(_ bytes: UInt64) -> String {
     if bytes < 1 << 10 { return "\(bytes) B" }
     if bytes < 1 << 20 { return fixed(Double(bytes) / 1024, 1) + " KiB" }
@@ -28,17 +28,17 @@ enum Format {
     return fixed(Double(bytes) / 1_073_741_824, 1) + " GiB"
   }
 
-  /// The number alone, of at most six digits: `84.3`, `0.10`.
+  /// Returns MiB a second without the unit, in at most six digits: `84.3`, `0.10`.
   static func megabytes(_ bytesPerSecond: Double) -> String {
     fixed(bytesPerSecond / 1_048_576, bytesPerSecond < 1_048_576 ? 2 : 1)
   }
 
-  /// Of at most five columns: `12.5%`, `100%`.
+  /// Returns a share in at most five columns: `12.5%`, `100%`.
   static func share(_ share: Double) -> String {
     share < 1 ? "\(Format.fixed(min(share * 100, 99.9), 1))%" : "100%"
   }
 
-  /// For people: `12s`, `3m 20s`, `2h 05m`, `3d 04h`.
+  /// Returns a duration for people: `12s`, `3m 20s`, `2h 05m`, `3d 04h`.
   static func time(seconds: Double) -> String {
     guard seconds.isFinite, seconds < 8_640_000 else { return "over 99d" }
     let all = Int(max(0, seconds).rounded())
@@ -49,7 +49,7 @@ enum Format {
     return "\(all / 86_400)d \(two(all % 86_400 / 3_600))h"
   }
 
-  /// A moment in UTC as RFC 3339 writes it, in milliseconds: `2026-01-31T23:59:59.999Z`.
+  /// Returns a time in UTC in the form of RFC 3339, with milliseconds: `2026-01-31T23:59:59.999Z`.
   /// - `nanoseconds`: since 1970, before the year 10,000.
   static func utc(nanoseconds: Int64) -> String {
     let milliseconds = max(0, nanoseconds) / 1_000_000
@@ -64,8 +64,8 @@ enum Format {
     return "\(day)T\(time).\(digits(milliseconds % 1000, 3))Z"
   }
 
-  /// The date of the Gregorian calendar. Years are taken to begin in March, so that the day that leap years add is the last
-  /// one; 400 years have 146,097 days.
+  /// Returns the date in the Gregorian calendar. Years begin in March here, so that a leap day is the last day of its
+  /// year. 400 years have 146,097 days.
   private static func civilDate(daysSince1970 days: Int64) -> (year: Int64, month: Int64, day: Int64) {
     let days = days + 719_468  // since 1 March of the year 0
     let (era, dayOfEra) = (days / 146_097, days % 146_097)

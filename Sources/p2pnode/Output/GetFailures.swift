@@ -1,4 +1,4 @@
-// Why a `get` failed, in words: what became of each peer that it tried, and what to do now.
+// Explains why a `get` failed: what happened with each peer that it tried, and what to do now.
 import Content
 import PeerNode
 import Posix
@@ -7,7 +7,7 @@ import Transfer
 import Wire
 
 extension DiscoverySummary {
-  /// What was tried, for a person.
+  /// What was tried, for people.
   fileprivate var words: String {
     let machine = localNodes == 0 ? "no other node of yours runs here" : "\(localNodes) nodes of yours run here"
     guard let interfaces else { return "\(machine), and P2PNODE_LAN is off" }
@@ -16,22 +16,22 @@ extension DiscoverySummary {
   }
 }
 
-/// Keeps the last word on each peer, for the message at the end.
+/// Keeps the last result of each peer for the message at the end.
 final class GetFailures: DownloadObserver {
   private var ends: [Endpoint: ConnectionEnd] = [:]
-  /// Peers that had the file and have another one in its place. What they say later, that they do not have the file, does
-  /// not hide this. One that has the file again is none of them.
+  /// Peers whose file changed during the download, with their addresses. A later answer that the peer lacks the file
+  /// does not hide this. A peer that has the file again is removed.
   private var changed: [PeerID: Endpoint] = [:]
-  /// Addresses that are named at the end. The first ones are: they are those that the user named.
+  /// The most addresses in the final message. The first ones are kept, because the user named those.
   private static let endsMax = 64
   private var otherEnds = 0
   private var unresolved: [(PeerSource, String)] = []
   private var search: DiscoverySummary?
-  /// The last wait for peers, until there is one.
+  /// The latest report of waiting for peers. Nil before the first.
   private var wait: PeerWait?
   /// The start of each line.
   private let prefix: String
-  /// Why a chunk had to be tried again last, and at whom.
+  /// For each chunk, why it was last retried, and at which peer.
   private var retried: [ChunkIndex: String] = [:]
 
   init(prefix: String = "") { self.prefix = prefix }
@@ -49,7 +49,7 @@ final class GetFailures: DownloadObserver {
     case .peerEnded(let address, let peer, let end):
       if end.isOfChangedFile, let peer { changed[peer] = address }
       if ends[address] != nil || ends.count < GetFailures.endsMax { ends[address] = end } else { otherEnds += 1 }
-    // An error, which --quiet does not hide.
+    // This is an error, so --quiet does not hide it.
     case .unreadable(let error): Console.error("\(prefix)p2pnode: \(Console.escaped(error.description))")
     case .listing, .planned, .prepared, .files, .report, .progress, .found, .resumed, .listening, .staying: break
     }
@@ -58,7 +58,7 @@ final class GetFailures: DownloadObserver {
   func ended(_ result: DownloadResult) {}
   func failed(_ error: DownloadError, _ failure: Failure) {}
 
-  /// The failure as an exit code and what to do now.
+  /// Returns the failure with an exit code and advice.
   func failure(_ error: DownloadError, stop: StopSignal, fileID: FileID, target: DownloadTarget) -> Failure {
     switch error {
     case .storage(.exists(let path)) where target.name == nil:
@@ -69,7 +69,7 @@ final class GetFailures: DownloadObserver {
     case .listen(let address, let errno): Failure(errno, listen: address)
     case .system(let errno): Failure(Exit.ioError, "cannot start: \(errno); try again when the system has more to give")
     case .badListing(let fault): Failure(fault, listingOf: fileID)
-    // A `get` asks for more than a listing.
+    // Only the verbs that fetch just a listing get this error for a file.
     case .notAFolder: Failure(Exit.usage, "\(error)")
     case .nothingWanted:
       Failure(
@@ -118,7 +118,7 @@ final class GetFailures: DownloadObserver {
             + "its --swarm-key: check the ID, or name those that have the file \(KnownPeers.places)\(waitAdvice)")
       }
       guard changed.isEmpty else {
-        // The same command would find nothing.
+        // The same command would not find a peer.
         return Failure(
           Exit.tryAgain,
           "no peer is left\(waited)\(reasons): ask the source for the ID of the file as it is now; \(had) of "
@@ -137,10 +137,10 @@ final class GetFailures: DownloadObserver {
   /// How long the download has waited for peers.
   private var waited: String { wait.map { " after waiting \($0.timeWords)" } ?? "" }
 
-  /// If the download did not wait for peers: how it can.
+  /// Advice on --wait, if the download did not wait for peers.
   private var waitAdvice: String { wait == nil ? "; or start the sender, and wait for it with --wait 10m" : "" }
 
-  /// What became of each peer, in parentheses.
+  /// The result of each peer, in parentheses.
   private var reasons: String { reasons(before: nil) }
 
   private func reasons(before first: String?) -> String {
@@ -154,7 +154,7 @@ final class GetFailures: DownloadObserver {
 }
 
 extension ConnectionEnd {
-  /// Whether the peer had the file, and it was changed, replaced or removed there.
+  /// Whether the peer had the file, and the file was then changed, replaced or removed.
   fileprivate var isOfChangedFile: Bool {
     switch self {
     case .withdrawn(.changed), .withdrawn(.removed): true
@@ -164,7 +164,7 @@ extension ConnectionEnd {
 }
 
 extension Failure {
-  /// A listing that breaks a rule.
+  /// The listing breaks a rule.
   init(_ fault: FolderListingFault, listingOf fileID: FileID) {
     self.init(
       Exit.badData,

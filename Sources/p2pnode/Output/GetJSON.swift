@@ -1,4 +1,4 @@
-// The JSON lines of `get`: stable names, sizes in bytes, times in seconds, PeerIDs in full. docs/json-events.md describes them.
+// The JSON lines of `get`: stable names, sizes in bytes, times in seconds, full PeerIDs. See docs/json-events.md.
 import Content
 import PeerNode
 import Posix
@@ -6,7 +6,7 @@ import Storage
 import Transfer
 import Wire
 
-/// Prints one object an event on stdout.
+/// Prints one object for each event on stdout.
 final class GetJSON: DownloadObserver {
   private var name = ""
   private var length: UInt64 = 0
@@ -14,10 +14,10 @@ final class GetJSON: DownloadObserver {
   private var hasPlanned = false
   private var waits = WaitEvents()
   private let explains: Explaining?
-  /// Each event names it, if there are several downloads.
+  /// The ID that each event names if there are several downloads. Otherwise nil.
   private let fileID: FileID?
 
-  /// - `fileID`: of one of several downloads; nil: it is alone.
+  /// - `fileID`: the ID, for one of several downloads. Nil: there is only one.
   init(explains: Explaining?, fileID: FileID? = nil) { (self.explains, self.fileID) = (explains, fileID) }
 
   func see(_ update: DownloadUpdate) {
@@ -45,7 +45,7 @@ final class GetJSON: DownloadObserver {
         line.set("bytes", bytes)
       }
     case .found(let path): emit("found") { $0.set("path", path) }
-    case .resolved: break  // each address is heard of when something comes of it
+    case .resolved: break  // each address appears when something happens with it
     case .unresolved(let source, let reason):
       emit("unresolved") { line in
         line.set("name", "\(source)")
@@ -243,7 +243,7 @@ extension JSONLine {
     set("unknown", zones.unknown)
   }
 
-  /// The sum over peers. A mean of their scores would say nothing.
+  /// The sums over peers. A mean of their scores would have no meaning.
   private init(_ peers: PastPeersStats) {
     self.init()
     set("count", peers.count)

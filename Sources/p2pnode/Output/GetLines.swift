@@ -1,4 +1,4 @@
-// The plain lines of `get`: one an event, as scripts and logs read them.
+// The plain lines of `get` for scripts and logs: one for each event.
 import Content
 import PeerNode
 import Posix
@@ -58,12 +58,12 @@ final class GetLines: DownloadObserver {
         "[Retry] Chunk \(chunk.rawValue) from \(peer.short): \(reason.words); retry \(attempt) in "
           + "\(Format.fixed(Format.seconds(delay), 1))s")
     case .peerBanned(let peer): note("Peer \(peer.short) is banned: it sent wrong data")
-    // Said at the end, or by the connection's own end.
+    // Reported at the end, or when the connection ends.
     case .chunkFailed, .chunkHedged, .peerFailed, .peerJoined, .peerLost: break
     }
   }
 
-  /// A line of the downloader's own.
+  /// Prints a line of the downloader itself.
   private func note(_ text: String) { line("[Downloader] " + text) }
 
   private func line(_ text: String) { Console.error(prefix + text) }

@@ -1,20 +1,20 @@
-// What `get` says while it runs and at its end: one observer for each purpose, and nothing else.
+// The output of `get`: hands each update of a download to one observer for each purpose.
 import CommandSettings
 import Content
 import PeerNode
 import Posix
 import Transfer
 
-/// Sees all that one download says, in its order, on one thread. Exactly one of `ended` and `failed` comes last.
+/// Sees all updates of one download, in order, on one thread. The last call is either `ended` or `failed`.
 protocol DownloadObserver: AnyObject {
   func see(_ update: DownloadUpdate)
-  /// So many more connections ended, which are not told one by one.
+  /// Reports the number of further connections that ended. They are not reported one by one.
   func leftOut(connectionEnds count: Int)
-  /// The download and all that came after it are over.
+  /// The download ended well, and so did serving its file after it.
   func ended(_ result: DownloadResult)
-  /// - `failure`: what the command ends with.
+  /// - `failure`: the failure with which the command ends.
   func failed(_ error: DownloadError, _ failure: Failure)
-  /// It could not begin. Comes alone.
+  /// The download could not begin. It is the only call.
   func failedBeforeStart(_ failure: Failure)
 }
 
@@ -23,13 +23,14 @@ extension DownloadObserver {
   func failedBeforeStart(_ failure: Failure) {}
 }
 
-/// What tells the lines of one download from those of others.
+/// Marks the lines of one download among several.
 enum LineTag {
-  /// The start of each line on stderr, if several downloads run: the first digits of the ID, as in `[bbaeb9ee] `.
+  /// Returns the start of each line on stderr if several downloads run: the first digits of the ID, as in `[bbaeb9ee]
+  /// `.
   static func prefix(_ fileID: FileID) -> String { "[\(fileID.hex.prefix(8))] " }
 }
 
-/// The settings by which the figures of a download are explained.
+/// The settings that are needed to explain a download's figures.
 struct Explaining {
   private let settings: Settings
 
@@ -40,9 +41,10 @@ struct Explaining {
   }
 }
 
-/// The ends of connections that say nothing new: a download that waits for peers dials the same addresses again and again.
+/// Finds ends of connections that repeat the last one. A download that waits for peers dials the same addresses again
+/// and again.
 private struct RepeatedEnds {
-  /// Addresses that are remembered; then all are forgotten.
+  /// The most addresses to remember. At this number, all are forgotten.
   private static let addressesMax = 256
 
   private var isWaiting = false
@@ -52,29 +54,29 @@ private struct RepeatedEnds {
     if case .waiting(let wait) = update { isWaiting = wait != nil }
   }
 
-  /// Whether the download waits, and the last connection to the address ended in the same way.
+  /// Whether the download waits and the last connection to the address ended in the same way.
   mutating func isRepeated(_ address: Endpoint, _ end: ConnectionEnd) -> Bool {
     if words.count >= RepeatedEnds.addressesMax { words = [:] }
     return words.updateValue(end.description, forKey: address) == end.description && isWaiting
   }
 }
 
-/// Hands what a download says to those that print it.
+/// Hands the updates of a download to its observers.
 final class GetLog {
   private let observers: [any DownloadObserver]
   private let failures: GetFailures
   private var ends = LineRate.ofConnectionEnds
   private var repeats = RepeatedEnds()
 
-  /// - `json`: says the same on stdout; nil: it says nothing there.
-  /// - `explains`: explains the figures at the end; nil: explains nothing.
+  /// - `json`: prints events on stdout. Nil: none.
+  /// - `explains`: explains the figures at the end. Nil: no explanation.
   /// - `after`: runs a program when the download is done.
-  /// - `stays`: for how long the finished file stays offered.
-  /// - `quiet`: nothing on stderr but errors.
-  /// - `verbose`: a line an event, also on a terminal.
-  /// - `plans`: whether the plan of a folder is all that is asked for.
+  /// - `stays`: how long the finished file stays offered.
+  /// - `quiet`: whether only errors go to stderr.
+  /// - `verbose`: whether each event is a line, even on a terminal.
+  /// - `plans`: whether only the plan of a folder is wanted.
   /// - `updates`: whether a folder is brought to a version.
-  /// - `metrics`: counts what the download does.
+  /// - `metrics`: counts the download's figures.
   convenience init(
     json: GetJSON?, explains: Explaining?, after: (any DownloadObserver)? = nil, stays: Stay? = nil, quiet: Bool,
     verbose: Bool, plans: Bool = false, updates: Bool = false, metrics: (any DownloadObserver)? = nil
@@ -92,8 +94,8 @@ final class GetLog {
     self.init(observers)
   }
 
-  /// One of several downloads.
-  /// - `row`: what shows it on a terminal; nil: a line an event.
+  /// Makes the log of one of several downloads.
+  /// - `row`: shows it on a terminal. Nil: each event is a line.
   convenience init(
     oneOfSeveral fileID: FileID, json: GetJSON?, explains: Explaining?, after: (any DownloadObserver)?, stays: Stay?,
     quiet: Bool, verbose: Bool, row: (any DownloadObserver)?, metrics: (any DownloadObserver)? = nil
@@ -143,7 +145,7 @@ final class GetLog {
 
   func failedBeforeStart(_ failure: Failure) { for observer in observers { observer.failedBeforeStart(failure) } }
 
-  /// The failure as an exit code and what to do now.
+  /// Returns the failure with an exit code and advice.
   func failure(_ error: DownloadError, stop: StopSignal, fileID: FileID, target: DownloadTarget) -> Failure {
     failures.failure(error, stop: stop, fileID: fileID, target: target)
   }

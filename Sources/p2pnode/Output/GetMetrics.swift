@@ -1,17 +1,17 @@
-// The pages of `get` for those who watch it: the numbers of its downloads, and whether the outputs are there.
+// The metrics pages of `get`: the figures of its downloads, and whether the outputs are complete.
 import Content
 import MetricsHTTP
 import PeerNode
 import Synchronization
 import Transfer
 
-/// Counts over all downloads of the process. Any thread may call it.
+/// Counts over all downloads of the process. Any thread may use it.
 final class GetMetrics: Sendable {
   fileprivate struct Row {
     let fileID: FileID
     var isOver = false
     var isThere = false
-    /// It was complete, and then another program changed it.
+    /// Whether another program changed the output after it was complete.
     var isChanged = false
     var bytes: UInt64 = 0
     var totalChunks = 0
@@ -44,13 +44,13 @@ final class GetMetrics: Sendable {
   /// Whether bytes are counted by zone.
   private let isInZone: Bool
 
-  /// - `fileIDs`: the downloads that the process was asked for.
+  /// - `fileIDs`: the downloads that the user asked for.
   init(_ fileIDs: [FileID], isInZone: Bool) {
     rows = Mutex(fileIDs.map(Row.init))
     self.isInZone = isInZone
   }
 
-  /// What sees the download at a place.
+  /// Returns the observer of the download at a place.
   func observer(_ place: Int) -> any DownloadObserver { GetMetricsObserver(self, place) }
 
   fileprivate func change(_ place: Int, _ body: (inout Row) -> Void) { rows.withLock { body(&$0[place]) } }
@@ -82,8 +82,8 @@ final class GetMetrics: Sendable {
       "p2pnode_hedges_total", .counter, "Times that a second peer was asked for a late chunk.", rows.sum(\.hedges))
   }
 
-  /// Ready when all outputs are there, and are what was fetched as far as the process knows.
-  /// - `fileID`: asks for the output of this ID alone.
+  /// Returns the page of `/ready`. It is good if all outputs are complete and, as far as the process knows, unchanged.
+  /// - `fileID`: the ID of the only output to check. Nil: all.
   func ready(_ fileID: FileID?) -> HTTPPage {
     let rows = rows.withLock { $0 }.filter { fileID == nil || $0.fileID == fileID }
     if rows.isEmpty { return HTTPPage("this get does not fetch that ID\n", isGood: false) }
@@ -104,7 +104,7 @@ extension [GetMetrics.Row] {
   }
 }
 
-/// Sees one download.
+/// Observes one download.
 private final class GetMetricsObserver: DownloadObserver {
   private let metrics: GetMetrics
   private let place: Int

@@ -1,4 +1,4 @@
-// What `get --dry-run` prints: the plan of a folder, path by path.
+// Prints the plan of a folder for `get --dry-run`, path by path.
 import PeerNode
 import Storage
 
@@ -34,7 +34,7 @@ extension FolderPlan.Change {
     }
   }
 
-  /// The change as programs read it.
+  /// The name of the change for programs.
   fileprivate var word: String {
     switch self {
     case .added: "added"
@@ -46,7 +46,7 @@ extension FolderPlan.Change {
 }
 
 extension JSONLine {
-  /// The events of a plan.
+  /// Returns the events of a plan.
   static func lines(of plan: FolderPlan) -> [JSONLine] {
     let items = plan.items.map { item in
       var line = JSONLine(event: "plan")

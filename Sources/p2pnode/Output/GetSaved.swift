@@ -1,4 +1,4 @@
-// Where the output of `get` is: the last line on stderr, and the path alone on stdout.
+// Prints the place of the output of `get`: in the last line on stderr, and as a path alone on stdout.
 import PeerNode
 import Posix
 
@@ -7,7 +7,7 @@ final class GetSaved: DownloadObserver {
   private let isTold: Bool
   /// Whether stdout gets the path.
   private let isPrinted: Bool
-  /// Whether a folder is brought to a version: then much of it was there.
+  /// Whether an existing folder is updated. Then many bytes need not be fetched.
   private let isUpdate: Bool
   private var isSaid = false
   /// Bytes that an earlier download left.
@@ -32,7 +32,7 @@ final class GetSaved: DownloadObserver {
   private func say(_ result: DownloadResult) {
     guard !isSaid, let path = result.path else { return }
     isSaid = true
-    // What was there already has been named.
+    // For a file that already existed, the path was already printed.
     if isTold, !result.wasFound {
       let took = Format.seconds(result.stats.duration)
       let time = took < 9.95 ? "\(Format.fixed(took, 1))s" : Format.time(seconds: took)
@@ -41,7 +41,7 @@ final class GetSaved: DownloadObserver {
       let fetched = resumedBytes > 0 || isUpdate ? "\(whole)\(bytes) fetched" : bytes
       Console.error("Saved \(Console.escaped(path)) (\(fetched) in \(time))")
     }
-    // On a terminal the line before it says the same.
+    // On a terminal, the line before this one already shows the path.
     let isTerminal = Terminal.isTerminal(.standardOutput)
     if isPrinted, !(isTerminal && isTold) { Console.output(isTerminal ? Console.escaped(path) : path) }
   }

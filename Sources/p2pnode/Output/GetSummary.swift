@@ -1,16 +1,16 @@
-// The last lines of `get`: the statistics of a download that is done, on a terminal and off it.
+// Prints the statistics at the end of `get`.
 import CommandSettings
 import PeerNode
 import Transfer
 
 final class GetSummary: DownloadObserver {
-  /// Every event is a line: what has been said is not said again.
+  /// Whether every event was printed as a line. Then it is not repeated here.
   private let isPlain: Bool
-  /// One line, since other downloads go on.
+  /// Whether to print one line only, because other downloads go on.
   private let isShort: Bool
   /// The start of each line.
   private let prefix: String
-  /// Explains the figures; nil: explains nothing.
+  /// Explains the figures. Nil: no explanation.
   private let explains: Explaining?
   private let stays: Stay?
   private var hasStayed = false
@@ -84,7 +84,7 @@ final class GetSummary: DownloadObserver {
         + "\(others.failures) failures, \(others.banned) banned)")
   }
 
-  /// What did not go as it should; nothing where all did.
+  /// Prints retries and failures. Prints nothing if there were none.
   private func printTrouble(_ stats: DownloadStats) {
     if stats.retries > 0 || stats.hedges > 0 {
       line(

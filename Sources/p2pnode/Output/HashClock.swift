@@ -1,12 +1,12 @@
-// When hashing is reported, and how long it takes on: decided from numbers alone.
+// Decides when to report the progress of hashing, and estimates the time left. Uses only numbers.
 import Storage
 
-/// How far hashing is at one moment.
+/// The progress of hashing at one moment.
 struct HashReport: Hashable, Sendable {
   let progress: HashProgress
-  /// At the mean speed so far; nil: nobody knows yet.
+  /// The time left at the mean speed so far. Nil while it is unknown.
   let secondsLeft: Double?
-  /// Whether a log gets a line of it.
+  /// Whether a log or a program gets a report now.
   let isDue: Bool
 
   /// `1.2 GiB of 10.0 GiB (12.0%), 40s left`
@@ -17,9 +17,9 @@ struct HashReport: Hashable, Sendable {
   }
 }
 
-/// The clock of one run of hashing. Times are those of `Clock.monotonicNanoseconds`.
+/// The clock of one hashing run. Times are those of `Clock.monotonicNanoseconds`.
 struct HashClock {
-  /// Sooner than that a mean speed says little.
+  /// Before this time has passed, a mean speed is not reliable.
   private static let leastNanoseconds: Int64 = 1_000_000_000
 
   private let intervalNanoseconds: Int64
@@ -32,12 +32,12 @@ struct HashClock {
     (self.delayNanoseconds, self.intervalNanoseconds) = (delayNanoseconds, intervalNanoseconds)
   }
 
-  /// A log: a line every ten seconds, the first after five.
+  /// For a log: a line every ten seconds, the first after five.
   static var ofLog: HashClock { HashClock(delayNanoseconds: 5_000_000_000, intervalNanoseconds: 10_000_000_000) }
-  /// A program: at once, then twice a second.
+  /// For a program: a report at once, then twice a second.
   static var ofProgram: HashClock { HashClock(delayNanoseconds: 0, intervalNanoseconds: 500_000_000) }
 
-  /// - `progress`: several threads hash, so an older one may come after a newer one.
+  /// - `progress`: may be older than the one before, because several threads hash.
   mutating func report(_ progress: HashProgress, at nanoseconds: Int64) -> HashReport {
     let start = began ?? (nanoseconds, progress.bytesDone)
     if began == nil { dueNanoseconds = nanoseconds + delayNanoseconds }

@@ -1,14 +1,14 @@
-// One JSON object a line, for programs that read what the command did.
+// Makes JSON objects, one in each line, for programs that read what the command did.
 import Content
 import Posix
 
-/// An object with its members in the order in which they were set.
+/// An object whose members stay in the order in which they were set.
 struct JSONLine {
   private var text = "{"
-  /// When an event happened, since 1970; nil: it is no event.
+  /// The time of the event in nanoseconds since 1970. Nil if this is no event.
   private var nanoseconds: Int64?
 
-  /// An event, with the time at which it is made as its last member.
+  /// Makes an event. The current time becomes its last member.
   init(event: String) {
     set("event", event)
     nanoseconds = Clock.wallNanoseconds
@@ -17,14 +17,14 @@ struct JSONLine {
   mutating func set(_ name: String, _ value: String) { add(name, JSONLine.quoted(value)) }
   mutating func set(_ name: String, _ value: some BinaryInteger) { add(name, "\(value)") }
   mutating func set(_ name: String, _ value: Bool) { add(name, value ? "true" : "false") }
-  /// With six digits after the point.
+  /// Sets a number with six digits after the point.
   mutating func set(_ name: String, _ value: Double) { add(name, Format.fixed(value, 6)) }
   mutating func set(_ name: String, _ objects: [JSONLine]) {
     add(name, "[" + objects.map(\.finished).joined(separator: ",") + "]")
   }
   mutating func set(_ name: String, _ object: JSONLine) { add(name, object.finished) }
 
-  /// A member of another object, or of an array: it has no event.
+  /// Makes an object inside another object or an array. It has no event and no time.
   init() {}
 
   var finished: String {
@@ -48,7 +48,7 @@ struct JSONLine {
       case "\n": out += "\\n"
       case "\r": out += "\\r"
       case "\t": out += "\\t"
-      case _ where SuggestedName.isHarmful(scalar):  // also what JSON allows and a terminal obeys
+      case _ where SuggestedName.isHarmful(scalar):  // also characters that JSON allows but that control a terminal
         for unit in String(scalar).utf16 {
           let digits = String(unit, radix: 16)
           out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits

@@ -1,32 +1,34 @@
-// Lines on their way to readers that may be slow or read nothing: which wait, which are dropped, and who waits for room.
+// The lines that wait for readers, which may be slow or read nothing. Decides which lines are dropped and which threads
+// wait.
 import Posix
 
-/// What waits for each of the two streams. A value: the thread that writes is elsewhere.
+/// The waiting lines of both streams. A value; the thread that writes them is `LineWriter`.
 struct LineBacklog: Sendable {
-  /// What a line is about, and so what becomes of it while too much waits.
+  /// What a line is about. It decides what happens to the line while many others wait.
   enum Kind: Sendable {
-    /// Strangers caused it, as often as they like: it is dropped, and the next line says how many were.
+    /// A line that strangers can cause at any rate. It may be dropped, and the next line says how many were.
     case stranger
-    /// It is about a file. It is never dropped: the thread that prints it waits, and such a thread serves nobody.
+    /// A line about a file. It is never dropped: its thread waits for room. Such a thread serves no peer.
     case file
-    /// Anything else. It is never dropped, and its thread never waits: few are caused, by the user, or one by each file.
+    /// Any other line. It is never dropped and its thread never waits. There are few: the user causes them, or each
+    /// file one.
     case own
   }
 
-  /// Bytes of a stream beyond which lines of strangers are dropped: a minute of a busy server.
+  /// With more bytes waiting on a stream, lines about strangers are dropped. This is a minute of a busy server.
   static let strangerBytesMax = 256 << 10
-  /// Bytes of a stream beyond which a thread that prints a line about a file waits: some 30,000 files.
+  /// With more bytes waiting on a stream, a thread that prints a line about a file waits. This is some 30,000 files.
   static let fileBytesMax = 8 << 20
-  /// What a line takes in memory beside its text.
+  /// The memory of a line besides its text.
   private static let overheadBytes = 64
 
   enum Outcome: Hashable, Sendable { case taken, dropped, full }
 
-  /// A line, and its place in the order of all lines of both streams.
+  /// A line and its number in the order of all lines of both streams.
   struct Line: Hashable, Sendable {
     enum Text: Hashable, Sendable {
       case said(String)
-      /// So many lines of strangers were dropped here.
+      /// This many lines about strangers were dropped here.
       case dropped(Int)
     }
     let text: Text
@@ -35,20 +37,20 @@ struct LineBacklog: Sendable {
 
   private struct Waiting: Sendable {
     var lines: [(text: String, number: UInt64)] = []
-    /// Lines before this one are gone.
+    /// The index of the first waiting line. Earlier ones are gone.
     var head = 0
-    /// Also of the lines that are being written.
+    /// The bytes of all lines, including those being written.
     var bytes = 0
     var dropped = 0
     var isWriting = false
-    /// Of the lines that are being written.
+    /// The bytes of the lines being written.
     var writingBytes = 0
 
-    /// Of the first line that is being written.
+    /// The number of the first line being written.
     var writingNumber: UInt64 = 0
 
     var first: (text: String, number: UInt64)? { head < lines.count ? lines[head] : nil }
-    /// Of the first line that is not written.
+    /// The number of the first line that is not written yet.
     var firstNumber: UInt64 { isWriting ? writingNumber : first?.number ?? .max }
 
     mutating func removeFirst() {
@@ -63,19 +65,18 @@ struct LineBacklog: Sendable {
 
   private var streams: [StandardStream: Waiting] = [.standardOutput: Waiting(), .standardError: Waiting()]
   private var nextNumber: UInt64 = 0
-  /// False: lines about files are taken whatever waits, since the end must not depend on a reader.
+  /// Whether lines about files wait for room. False at the end of the process, which must not depend on a reader.
   var waits = true
-  /// Pieces of lines that readers took.
+  /// The number of pieces of lines that readers took.
   private(set) var progress: UInt64 = 0
 
-  /// Nothing waits and nothing is being written.
+  /// Whether nothing waits and nothing is being written.
   var isEmpty: Bool { streams.values.allSatisfy(\.isIdle) }
 
-  /// Nothing waits on a stream and nothing is being written on it: the thread that writes may sleep, whether the stream
-  /// is read or not.
+  /// Whether nothing waits for a stream and nothing is being written to it. Then the writing thread may be asleep.
   func isIdle(_ stream: StandardStream) -> Bool { streams[stream]!.isIdle }
 
-  /// Takes a line, or says why not; `full`: to be put again after a change.
+  /// Takes a line, or returns why not. After `full`, the caller tries again when something has changed.
   mutating func put(_ text: String, on stream: StandardStream, _ kind: Kind) -> Outcome {
     let bytes = streams[stream]!.bytes
     if kind == .stranger, bytes > LineBacklog.strangerBytesMax {
@@ -89,7 +90,7 @@ struct LineBacklog: Sendable {
     return .taken
   }
 
-  /// The next line of a stream, to be written; then `written`. Nil if none waits.
+  /// Returns the next line of a stream, to be written before `written` is called. Nil if none waits.
   mutating func next(on stream: StandardStream) -> Line? {
     precondition(!streams[stream]!.isWriting, "one line of a stream is written at a time")
     if streams[stream]!.dropped > 0, streams[stream]!.bytes <= LineBacklog.strangerBytesMax / 2 {
@@ -104,14 +105,14 @@ struct LineBacklog: Sendable {
     return Line(text: .said(text), number: number)
   }
 
-  /// The lines that follow the one that is being written, to be written with it: as many as have `byteCount` bytes, or a
-  /// few less. None where a line of another stream comes first.
+  /// Returns the lines that follow the one being written, to write together with it: at most `byteCount` bytes. Empty
+  /// if a line of the other stream comes first.
   mutating func following(on stream: StandardStream, byteCount: Int) -> [Line.Text] {
     precondition(streams[stream]!.isWriting, "they follow a line")
     let end = streams.reduce(UInt64.max) { $1.key == stream ? $0 : min($0, $1.value.firstNumber) }
     var texts: [Line.Text] = []
     var rest = byteCount
-    // Where lines were dropped, `next` says so first.
+    // If lines were dropped, `next` must report that first.
     while streams[stream]!.dropped == 0, let (text, number) = streams[stream]!.first, number < end,
       text.utf8.count < rest
     {
@@ -123,10 +124,10 @@ struct LineBacklog: Sendable {
     return texts
   }
 
-  /// A reader took a part of the lines that are being written.
+  /// Records that a reader took a part of the lines being written.
   mutating func wroteSome() { progress += 1 }
 
-  /// The line that `next` gave is written, and those that `following` gave, or their reader is gone.
+  /// Records that the lines from `next` and `following` are written, or their reader is gone.
   mutating func written(on stream: StandardStream) {
     streams[stream]!.bytes -= streams[stream]!.writingBytes
     (streams[stream]!.isWriting, streams[stream]!.writingBytes) = (false, 0)

@@ -1,6 +1,6 @@
-// Keeps a log short where there can be any number of events of a kind: ends of connections, files of a folder.
+// Keeps a log short if events of a kind can be very many: ends of connections, files of a folder.
 
-/// Lets so many lines through in a minute, and counts the others. Times are those of `Clock.monotonicNanoseconds`.
+/// Allows a number of lines in each minute and counts the others. Times are those of `Clock.monotonicNanoseconds`.
 struct LineRate {
   private static let minuteNanoseconds: Int64 = 60_000_000_000
 
@@ -11,14 +11,14 @@ struct LineRate {
 
   init(perMinuteMax: Int) { self.perMinuteMax = perMinuteMax }
 
-  /// Strangers can cause any number of ends. So many are more than the peers of a download that is well, and 6 KB a
+  /// Strangers can cause any number of ends. This many lines are more than a healthy download has peers, and 6 KB a
   /// minute.
   static var ofConnectionEnds: LineRate { LineRate(perMinuteMax: 60) }
 
-  /// So many lines leave room for a screen below them.
+  /// This many lines leave room for a screen below them.
   static var ofFiles: LineRate { LineRate(perMinuteMax: 20) }
 
-  /// Another event: whether it gets a line, and how many events before it got none.
+  /// Counts an event. Returns whether to print a line for it, and how many events before it got none.
   mutating func next(at nanoseconds: Int64) -> (isTold: Bool, leftOutBefore: Int) {
     if minuteBegan.map({ nanoseconds - $0 >= LineRate.minuteNanoseconds }) ?? true {
       (minuteBegan, told) = (nanoseconds, 0)
@@ -31,7 +31,7 @@ struct LineRate {
     return (true, takeLeftOut())
   }
 
-  /// How many were left out since this was last asked.
+  /// Returns how many events were left out since the last call.
   mutating func takeLeftOut() -> Int {
     defer { leftOut = 0 }
     return leftOut

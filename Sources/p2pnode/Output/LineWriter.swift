@@ -1,25 +1,25 @@
-// The thread that writes lines, so that a reader that stalls holds up nobody else.
+// The thread that writes lines, so that a stalled reader blocks no other thread.
 import Posix
 
-/// Writes the lines of both streams in their order, as long as both are read. A stream that is not read does not hold up
-/// the other.
+/// Writes the lines of both streams in their order while both are read. A stream that is not read does not block the
+/// other.
 final class LineWriter: Sendable {
-  /// How long the end waits for a reader that takes nothing.
+  /// How long `finish` waits for a reader that takes nothing.
   private static let graceNanoseconds: Int64 = 10_000_000_000
-  /// What a pipe that is ready takes without waiting (PIPE_BUF).
+  /// The bytes that a ready pipe takes without blocking (PIPE_BUF).
   private static let pieceBytes = 4_096
 
   private let backlog = Monitor(LineBacklog())
   private let wakeUp: WakeUp
-  /// The bytes of a line; nil: `write` writes it whole.
+  /// Returns the bytes of a line. Nil: `write` writes the whole line.
   private let bytes: @Sendable (LineBacklog.Line.Text, StandardStream) -> [UInt8]?
   private let write: @Sendable (LineBacklog.Line.Text, StandardStream) -> Void
   private let failed: @Sendable (Errno, StandardStream, Bool) -> Void
 
   /// Starts the thread, which lives as long as the process.
-  /// - `bytes`: what a line is in bytes; nil where the stream is a terminal, on which `write` must write whole lines.
-  /// - `failed`: called once for each stream on the thread that writes, when a stream takes a line no more; with whether
-  ///   that is the first line.
+  /// - `bytes`: returns the bytes of a line. Nil if the stream is a terminal, on which `write` must write whole lines.
+  /// - `failed`: called once for each stream, on the writing thread, when it takes no more lines. The Bool: whether the
+  ///   first line failed.
   init(
     bytes: @escaping @Sendable (LineBacklog.Line.Text, StandardStream) -> [UInt8]?,
     write: @escaping @Sendable (LineBacklog.Line.Text, StandardStream) -> Void,
@@ -32,20 +32,20 @@ final class LineWriter: Sendable {
     Thread.start(name: "p2p-lines") { self.run() }.detach()
   }
 
-  /// Takes a line; sleeps until there is room for one about a file.
+  /// Takes a line. A line about a file blocks until there is room.
   func put(_ text: String, on stream: StandardStream, _ kind: LineBacklog.Kind) {
     let wasIdle = backlog.wait { backlog in
       let isIdle = backlog.isIdle(stream)
       return backlog.put(text, on: stream, kind) == .full ? nil : isIdle
     }
-    // Else the thread comes back to the stream when it has written the lines before.
+    // Otherwise the thread returns to the stream when it has written the earlier lines.
     if wasIdle { wakeUp.signal() }
   }
 
-  /// From now on no thread waits for room.
+  /// Makes threads no longer wait for room.
   func stopWaiting() { backlog.change { $0.waits = false } }
 
-  /// Returns when all lines are written, or when no reader has taken any for a while.
+  /// Returns when all lines are written, or no reader has taken any for a while.
   func finish() {
     stopWaiting()
     while true {
@@ -60,7 +60,7 @@ final class LineWriter: Sendable {
 
   // MARK: The thread
 
-  /// A line that is being written, and the lines that are written with it.
+  /// The lines that are being written in one step.
   private struct Begun {
     let line: LineBacklog.Line
     var rest: ArraySlice<UInt8>?
@@ -90,7 +90,7 @@ final class LineWriter: Sendable {
     }
   }
 
-  /// Many lines take one write together.
+  /// Adds following lines, so that one system call writes many.
   private func addFollowing(to begun: inout Begun, on stream: StandardStream) {
     guard let count = begun.rest?.count, count < LineWriter.pieceBytes else { return }
     let texts = backlog.change { $0.following(on: stream, byteCount: LineWriter.pieceBytes - count) }
@@ -100,7 +100,7 @@ final class LineWriter: Sendable {
   /// What a stream has taken so far.
   private enum Written { case nothing, some, failed }
 
-  /// Writes a piece of the lines; true once they are written.
+  /// Writes a piece of the lines. Returns true when they are all written.
   private func goOn(_ begun: inout Begun, _ written: inout Written, on stream: StandardStream) -> Bool {
     guard let rest = begun.rest else {
       write(begun.line.text, stream)

@@ -1,4 +1,4 @@
-// The listing of a folder as `ls` prints it: an entry a line, or a JSON object an entry.
+// Prints the listing of a folder for `ls`: one line or one JSON object for each entry.
 import Content
 import Posix
 
@@ -22,7 +22,7 @@ struct ListingTotals {
     }
   }
 
-  /// For a person.
+  /// The totals for people.
   var words: String {
     func counted(_ count: Int, _ one: String, _ many: String) -> String { "\(count) \(count == 1 ? one : many)" }
     var words = [counted(files, "file", "files")]
@@ -36,16 +36,16 @@ struct ListingLines {
   private let listing: FolderListing
   private let isLong: Bool
   private let isNull: Bool
-  /// Of the longest number of bytes.
+  /// The width of the longest length.
   private let sizeWidth: Int
 
-  /// Hexadecimal digits of an ID.
+  /// The number of hexadecimal digits in an ID.
   private static let idWidth = 64
-  /// Bytes of lines that are written at once.
+  /// The bytes to write at once.
   private static let blockBytes = 1 << 16
 
-  /// - `isLong`: with the ID of each file.
-  /// - `isNull`: a NUL ends each entry, and nothing is escaped but on a terminal.
+  /// - `isLong`: whether to print the ID of each file.
+  /// - `isNull`: whether a NUL ends each entry. Then nothing is escaped, except on a terminal.
   init(_ listing: FolderListing, isLong: Bool, isNull: Bool) {
     (self.listing, self.isLong, self.isNull) = (listing, isLong, isNull)
     sizeWidth = (0..<listing.count).reduce(1) { width, i in
@@ -53,7 +53,7 @@ struct ListingLines {
     }
   }
 
-  /// The entries on stdout, and the totals on stderr.
+  /// Prints the entries on stdout and the totals on stderr.
   func print() {
     var block = ""
     for i in 0..<listing.count {
@@ -67,7 +67,7 @@ struct ListingLines {
     Console.error(ListingTotals(listing).words)
   }
 
-  /// An entry without its end.
+  /// Returns the line of an entry, without its end.
   func line(_ entry: FolderEntry) -> String {
     let path = shown("\(entry.path)")
     switch entry.item {
@@ -89,7 +89,7 @@ struct ListingLines {
     isNull && !Terminal.isTerminal(.standardOutput) ? text : Console.escaped(text)
   }
 
-  /// The ID is that of a file: its line, and a sentence on stderr.
+  /// Prints the line of a file, if the ID is that of a file, and a sentence about it on stderr.
   static func printFile(_ name: String, _ length: UInt64, _ fileID: FileID, _ ls: Ls) {
     guard !ls.json else {
       var line = JSONLine(event: "file")
@@ -106,7 +106,7 @@ struct ListingLines {
 }
 
 enum ListingJSON {
-  /// An object an entry, and one with the totals.
+  /// Prints an object for each entry, and one with the totals.
   static func print(_ listing: FolderListing, _ folderID: FileID) {
     for i in 0..<listing.count { Console.output(line(listing[i]).finished) }
     let totals = ListingTotals(listing)

@@ -1,4 +1,4 @@
-// The pages of `serve` for those who watch it: its numbers for Prometheus, and whether it lives and is ready.
+// The metrics pages of `serve` and `get`: figures for Prometheus, and whether the process is alive and ready.
 import Content
 import MetricsHTTP
 import PeerNode
@@ -6,7 +6,7 @@ import Posix
 import Transfer
 import Wire
 
-/// Why the pages cannot be answered at an address.
+/// The pages cannot be served at an address.
 struct MetricsFailure: Error {
   let address: Endpoint
   let errno: Errno
@@ -21,14 +21,14 @@ extension Failure {
   }
 }
 
-/// Answers as long as the process serves or fetches.
+/// Serves the pages while the process serves or fetches.
 struct MetricsPages {
   private let server: MetricsServer
   var address: Endpoint { server.address }
 
-  /// - `metrics`: adds families to the page of numbers.
-  /// - `ready`: the page that says whether the work of the process is of use to others; with an ID, whether that content
-  ///   is.
+  /// - `metrics`: adds figures to the page.
+  /// - `ready`: returns the page of `/ready`, which says whether the process has finished its work. With an ID, whether
+  ///   that content is complete.
   init(
     at address: Endpoint, metrics: @escaping @Sendable (inout Exposition) -> Void,
     ready: @escaping @Sendable (FileID?) -> HTTPPage
@@ -51,7 +51,7 @@ struct MetricsPages {
     }
   }
 
-  /// The page of `/ready`, or of `/ready?id=ID`.
+  /// Returns the page of `/ready`, or of `/ready?id=ID`.
   private static func ready(_ query: String?, _ page: (FileID?) -> HTTPPage) -> HTTPPage {
     guard let query else { return page(nil) }
     let ids = query.split(separator: "&").filter { $0.hasPrefix("id=") }.map { $0.dropFirst(3) }
@@ -66,7 +66,7 @@ struct MetricsPages {
 }
 
 extension MetricsPages {
-  /// The pages of `serve`. It is ready when it offers its files.
+  /// Serves the pages of `serve`, which is ready when it offers its files.
   init(of node: Server, at address: Endpoint) throws(MetricsFailure) {
     try self.init(at: address) {
       $0.add(node.figures)
@@ -93,8 +93,8 @@ extension MetricsPages {
 }
 
 extension Exposition {
-  /// A page with what every process says.
-  /// - `startedAt`: seconds since 1970.
+  /// Makes a page with the figures that every process has.
+  /// - `startedAt`: when the process started, in seconds since 1970.
   fileprivate init(startedAt: Int64) {
     self.init()
     add(
@@ -102,7 +102,7 @@ extension Exposition {
     add("p2pnode_start_time_seconds", .gauge, "When it started, in seconds since 1970.", startedAt)
   }
 
-  /// The numbers of a node that serves.
+  /// Adds the figures of a serving node.
   mutating func add(_ figures: NodeFigures) {
     add("p2pnode_connections", .gauge, "Peers that are connected now.", figures.connections)
     add("p2pnode_accepted_total", .counter, "Connections that came in.", figures.accepted)
@@ -138,7 +138,8 @@ extension Exposition {
     add("p2pnode_bytes_to_hash", .gauge, "Bytes of those files.", figures.bytesToHash)
   }
 
-  /// - `known`: each has a sample from the start, since Prometheus sees no increase where a series begins.
+  /// - `known`: the ends that have a sample from the start, because Prometheus sees no increase at a series' first
+  ///   sample.
   private func samples(_ ends: [NodeFigures.End: UInt64], _ known: [NodeFigures.End]) -> [Exposition.Sample] {
     ends.merging(known.map { ($0, 0) }) { count, _ in count }.map {
       (labels: [("by", $0.key.by.rawValue), ("reason", $0.key.reason)], count: $0.value)
@@ -149,14 +150,14 @@ extension Exposition {
 }
 
 extension ZoneBytes {
-  /// A sample for each kind of zone. The names of other zones are not among the labels: peers choose them.
+  /// One sample for each kind of zone. Names of other zones are not labels, because peers choose them.
   var samples: [Exposition.Sample] {
     [(own, "own"), (other, "other"), (unknown, "unknown")].map { .init($0.0, [("zone", $0.1)]) }
   }
 }
 
 extension Withdrawn.Reason {
-  /// The reason as the page of numbers has it.
+  /// The reason as a label.
   fileprivate var label: String {
     switch self {
     case .changed: "changed"

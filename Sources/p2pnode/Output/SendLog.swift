@@ -1,4 +1,5 @@
-// What `send` prints: the command to paste on stdout, everything else on stderr; or all of it as JSON lines on stdout.
+// Prints for `send`: the command to paste on stdout and everything else on stderr, or everything as JSON lines on
+// stdout.
 import Content
 import PeerNode
 import Posix
@@ -6,7 +7,7 @@ import Storage
 import Synchronization
 import Wire
 
-/// Prints what happens to what is sent. Events come on any thread.
+/// Prints the events of what is sent. Events come on any thread.
 final class SendLog: Sendable {
   private struct State {
     var offers: [FileID: SentOffer] = [:]
@@ -24,8 +25,8 @@ final class SendLog: Sendable {
   private let state = Mutex(State())
   private let ticker: SendTicker?
 
-  /// - `quiet`: nothing on stderr but errors.
-  /// - `count`: fetches after which `onEnough` is called; nil: never.
+  /// - `quiet`: whether only errors go to stderr.
+  /// - `count`: the number of fetches after which `onEnough` is called. Nil: never.
   init(json: Bool, quiet: Bool, count: Int?, onEnough: @escaping @Sendable () -> Void) {
     (lines, self.count, self.onEnough) = (ServingLines(json: json), count, onEnough)
     ticker = SendTicker(json: json, hasScreen: !quiet && Console.isTerminal)
@@ -34,15 +35,15 @@ final class SendLog: Sendable {
 
   func listening(_ address: Endpoint, _ peerID: PeerID) { lines.listening(address, peerID) }
 
-  /// Shows what the node does, from now on until `stopped`.
+  /// Shows what the node does, until `stopped`.
   func show(_ node: Node, _ watch: FetchWatch, paths: [String]) {
     ticker?.start(node, watch, name: paths.count == 1 ? paths[0] : "\(paths.count) files and folders") { content in
       self.state.withLock { $0.offers[content] }
     }
   }
 
-  /// All is hashed and offered. From now on `watch` reports who fetches it.
-  /// - `isPrivate`: only nodes with the same swarm key can fetch.
+  /// Prints the command: everything is hashed and offered. `watch` begins to report fetches.
+  /// - `isPrivate`: whether only nodes with the same swarm key can fetch.
   func ready(
     _ offers: [SentOffer], _ watch: FetchWatch, at address: Endpoint, of peerID: PeerID, isPrivate: Bool
   ) {
@@ -89,7 +90,7 @@ final class SendLog: Sendable {
     return line.finished
   }
 
-  /// What was asked for is still being sent.
+  /// Shows that the node stops. It still sends what peers have requested.
   func stopping() {
     Console.stopWaiting()
     ticker?.stopping()
@@ -103,7 +104,7 @@ final class SendLog: Sendable {
 
   // MARK: Fetches
 
-  /// Comes on threads that serve peers, which must not wait for the reader.
+  /// Prints a fetch. Called on threads that serve peers, which must not wait for the reader.
   func print(_ event: FetchWatch.Event) {
     switch event {
     case .began(let fetch): tell(fetch, "fetching") { "[\(fetch.peer.short)] \(fetch.address) fetches \($0)" }
@@ -133,7 +134,7 @@ final class SendLog: Sendable {
       if let total { line.set("fetches", total) }
       Console.output(line.finished, .stranger)
     }
-    // A peer that has the link can cause any number of them.
+    // A peer that has the link can cause any number of these lines.
     let (isTold, leftOut) = state.withLock { $0.fetchLines.next(at: Clock.monotonicNanoseconds) }
     tellLeftOut(leftOut)
     if isTold { Console.log(.info, words(Console.escaped(offer.path)), .stranger) }
@@ -159,7 +160,7 @@ final class SendLog: Sendable {
     }
   }
 
-  /// A folder that was offered has other files now.
+  /// Warns if an offered folder now has other files.
   private func changed(_ paths: SentPaths.Share, to folder: ListedFolder) {
     let isNews = state.withLock { state in
       state.offers.values.contains { $0.isFolder && $0.path == paths.folderPath && $0.id != folder.listing.folderID }
@@ -184,19 +185,20 @@ final class SendLog: Sendable {
     }
   }
 
-  /// Comes on threads that serve peers, which must not wait for the reader. What each peer has is told by its fetches.
+  /// Prints an event of the node. Called on threads that serve peers, which must not wait for the reader. `FetchWatch`
+  /// reports how much each peer has.
   func print(_ event: NodeEvent) {
     lines.print(event, withdrawalAdvice: ": its link is no longer good; end this and send it again")
   }
 }
 
 extension FetchWatch.Fetch {
-  /// The part that was sent: 0…1.
+  /// The part that was sent, from 0 to 1.
   var share: Double { byteCount == 0 ? 1 : Double(sentByteCount) / Double(byteCount) }
 }
 
 extension JSONLine {
-  /// A fetch of something that is offered.
+  /// Makes the event of a fetch of an offer.
   init(event: String, _ fetch: FetchWatch.Fetch, _ offer: SentOffer) {
     self.init(event: event)
     set("peer", fetch.peer.hex)

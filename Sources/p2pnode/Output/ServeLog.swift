@@ -1,4 +1,4 @@
-// What `serve` prints: files on stdout, everything else on stderr; or all of it as JSON lines on stdout.
+// Prints for `serve`: files on stdout and everything else on stderr, or everything as JSON lines on stdout.
 import Content
 import PeerNode
 import Posix
@@ -6,23 +6,23 @@ import Storage
 import Synchronization
 import Wire
 
-/// Prints the events of a server; they come on any thread.
+/// Prints the events of a server, which come on any thread.
 final class ServeLog: Sendable {
   private let lines: ServingLines
   private var json: Bool { lines.json }
-  /// What links name; nil: no links.
+  /// The peers in the printed links. Nil: no links.
   private let peers = Mutex<[FileLink.Peer]?>(nil)
-  /// Nil where stderr is no terminal, or shall stay quiet.
+  /// Nil if stderr is not a terminal or must stay quiet.
   private let display: ServeDisplay?
-  /// On a terminal there are lines of a few files alone, and the screen.
+  /// Whether only a few files get lines, because stdout is a terminal with a screen.
   private let areFilesLimited: Bool
   private let fileLines = Mutex(LineRate.ofFiles)
   private let uploadLines = Mutex(LineRate.ofConnectionEnds)
   private let hashing = Mutex<HashClock?>(nil)
   private let served = Mutex<(files: Int, bytes: UInt64, leftOut: LeftOutCounts)>((0, 0, LeftOutCounts()))
 
-  /// From now on lines are written by a thread of their own.
-  /// - `quiet`: nothing on stderr but errors.
+  /// Makes the log. From now on a separate thread writes the lines.
+  /// - `quiet`: whether only errors go to stderr.
   init(json: Bool, quiet: Bool) {
     lines = ServingLines(json: json)
     display = quiet ? nil : ServeDisplay()
@@ -30,7 +30,7 @@ final class ServeLog: Sendable {
     lines.writeApart()
   }
 
-  /// From now on links are printed, which name this node at the addresses that others can dial.
+  /// Prints links from now on. They name this node at the addresses that others can dial.
   func links(at address: Endpoint, of peerID: PeerID) {
     let interfaces = (try? NetworkInterfaces.addresses()) ?? []
     let peers = address.dialable(interfaces: interfaces).compactMap {
@@ -39,14 +39,14 @@ final class ServeLog: Sendable {
     self.peers.withLock { $0 = peers }
   }
 
-  /// - `length`: that of the file or the listing that the ID commits to.
+  /// - `length`: the length of the file or the listing, to which the ID commits.
   private func link(to fileID: FileID, name: String, length: UInt64) -> String? {
     peers.withLock { $0 }.map { FileLink(fileID: fileID, name: name, length: length, peers: $0).text }
   }
 
   func listening(_ address: Endpoint, _ peerID: PeerID) { lines.listening(address, peerID) }
 
-  /// The first scan is over.
+  /// Reports the end of the first scan.
   func ready(_ folder: String) {
     let (files, bytes, leftOut) = served.withLock { $0 }
     if json {
@@ -62,7 +62,7 @@ final class ServeLog: Sendable {
     Console.log(.info, "ready: \(files) files, \(bytes) bytes\(rest)")
   }
 
-  /// Why a folder has no file to serve.
+  /// Returns why a folder has no file to serve.
   private static func why(_ leftOut: LeftOutCounts) -> String {
     if leftOut.isEmpty { return "it has none" }
     var advice: [String] = []
@@ -71,10 +71,10 @@ final class ServeLog: Sendable {
     return (["\(leftOut) are left out"] + advice).joined(separator: "; ")
   }
 
-  /// Shows what the server does, from now on until it has stopped.
+  /// Shows what the server does until it stops.
   func show(_ server: Server, folder: String) { display?.start(server, folder: folder) }
 
-  /// What was asked for is still being sent.
+  /// Shows that the server stops. It still sends what peers have requested.
   func stopping() {
     Console.stopWaiting()
     display?.stopping()
@@ -85,7 +85,7 @@ final class ServeLog: Sendable {
     lines.stopped(uploadedBytes: uploadedBytes)
   }
 
-  /// Comes on threads that find and hash files, which may wait for the reader.
+  /// Prints a change of the catalogue. Called on threads that find and hash files, which may wait for the reader.
   func print(_ event: CatalogueEvent) {
     switch event {
     case .added(let entry):
@@ -131,7 +131,7 @@ final class ServeLog: Sendable {
     }
   }
 
-  /// Whether a file gets a line.
+  /// Returns whether a file gets a line.
   private func isTold() -> Bool {
     guard areFilesLimited else { return true }
     let (isTold, leftOut) = fileLines.withLock { $0.next(at: Clock.monotonicNanoseconds) }
@@ -174,7 +174,7 @@ final class ServeLog: Sendable {
     Console.output(line.finished, .file)
   }
 
-  /// Comes on threads that serve peers, which must not wait for the reader.
+  /// Prints an event of the node. Called on threads that serve peers, which must not wait for the reader.
   func print(_ event: NodeEvent) {
     if case .uploaded(let peer, let address, let path, let bytes, let duration) = event {
       return uploaded(to: peer, address, path, bytes, seconds: Format.seconds(duration))
@@ -182,7 +182,7 @@ final class ServeLog: Sendable {
     lines.print(event)
   }
 
-  /// A line of the access log. A peer that knows an ID can cause any number of them.
+  /// Prints a line of the access log. A peer that knows an ID can cause any number of them.
   private func uploaded(to peer: PeerID, _ address: Endpoint, _ path: String, _ bytes: UInt64, seconds: Double) {
     lines.tell("uploaded", .stranger) { line in
       line.set("peer", peer.hex)

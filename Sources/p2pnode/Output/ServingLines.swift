@@ -1,15 +1,15 @@
-// The lines that `serve` and `send` have in common: the same event has the same words.
+// The lines that `serve` and `send` share, so that the same event has the same words.
 import Content
 import PeerNode
 import Posix
 import Storage
 import Wire
 
-/// Prints on stderr, and with `json` an event on stdout. Any thread may use it.
+/// Prints lines on stderr and, with `json`, events on stdout. Any thread may use it.
 struct ServingLines: Sendable {
   let json: Bool
 
-  /// From now on lines are written by a thread of their own.
+  /// Makes a separate thread write the lines from now on.
   func writeApart() {
     Console.writeApart(
       dropped: { count, stream in
@@ -23,11 +23,11 @@ struct ServingLines: Sendable {
       }, outputFailed: ServingLines.outputFailed)
   }
 
-  /// If not one line can be printed, no program ever learns the IDs, so the command ends. Later, and when the reader has
-  /// closed the pipe, peers are served all the same.
+  /// Ends the command if the first line cannot be printed, because then no program learns the IDs. After later
+  /// failures, and if the reader closed the pipe, the node still serves peers.
   private static func outputFailed(_ error: Errno, isFirst: Bool) {
     if isFirst, !error.isClosedByPeer {
-      // Not on the thread that writes, for which the end waits.
+      // A new thread, because `finish` waits for the thread that writes.
       return Thread.start(name: "p2p-failed") {
         Console.endShow()
         let failure = Failure(writing: error)
@@ -64,8 +64,8 @@ struct ServingLines: Sendable {
     Console.log(.warning, "left out: \(Console.escaped(skipped.description))", .file)
   }
 
-  /// Prints which peers come and go, and trouble of the node.
-  /// - `withdrawalAdvice`: follows the reason for which a file is withdrawn.
+  /// Prints which peers connect and disconnect, and the problems of the node.
+  /// - `withdrawalAdvice`: text after the reason why a file is withdrawn.
   func print(_ event: NodeEvent, withdrawalAdvice: String = "") {
     switch event {
     case .connected(let peer, let address): detail("connected", peer, address, "connected")
@@ -81,7 +81,7 @@ struct ServingLines: Sendable {
     case .notDiscoverable(let why): warn(why)
     case .cannotAccept(let errno):
       Console.log(.error, "cannot accept connections now: \(errno); trying again in a second", .stranger)
-    case .uploaded: break  // each of the verbs has its own words for it
+    case .uploaded: break  // `serve` and `send` print their own words for it
     }
   }
 
@@ -94,7 +94,7 @@ struct ServingLines: Sendable {
     Console.log(.debug, "[\(peer?.short ?? "--------")] \(address): \(Console.escaped(text))", .stranger)
   }
 
-  /// An event for programs, if they read stdout.
+  /// Prints an event, if programs read stdout.
   func tell(_ event: String, _ kind: LineBacklog.Kind, _ fill: (inout JSONLine) -> Void) {
     guard json else { return }
     var line = JSONLine(event: event)

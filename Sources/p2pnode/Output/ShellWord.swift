@@ -1,13 +1,13 @@
-// Words of a shell.
+// Quotes texts for a shell.
 import Content
 
 enum ShellWord {
-  /// A text as one word of a shell: in single quotes if it has a character that a shell may change. With a character that
-  /// would move a cursor it is in $'…', which bash, zsh and POSIX of 2024 know.
+  /// Returns a text as one word for a shell. It is in single quotes if it has a character that a shell may change. With
+  /// a control character it has the form $'…', which bash, zsh and POSIX 2024 know.
   static func quoted(_ text: String) -> String {
     if !text.isEmpty, text.first != "-", text.utf8.allSatisfy({ isPlain($0) }) { return text }
     if text.unicodeScalars.contains(where: SuggestedName.isHarmful) { return "$'\(withEscapes(text))'" }
-    // A quote ends the quoted text, comes in double quotes, and begins it anew.
+    // For each quote: ends the quoted text, adds the quote in double quotes, and begins quoted text again.
     return "'" + text.replacing("'", with: "'\"'\"'") + "'"
   }
 
@@ -17,7 +17,7 @@ enum ShellWord {
       switch scalar {
       case "'", "\\": out += "\\\(scalar)"
       case _ where SuggestedName.isHarmful(scalar):
-        // Three octal digits a byte: what follows is never taken for another digit.
+        // Three octal digits for each byte, so that a following digit is not read as part of it.
         for byte in String(scalar).utf8 {
           let digits = String(byte, radix: 8)
           out += "\\" + String(repeating: "0", count: 3 - digits.count) + digits

@@ -1,11 +1,11 @@
-// What a download that waits for peers says, and how often.
+// Decides what a download that waits for peers prints, and how often.
 import CommandSettings
 import PeerNode
 import Posix
 import Transfer
 
 extension PeerPatience {
-  /// - `wait`: as the settings say it; nil: no patience.
+  /// - `wait`: the value of the setting. Nil: no patience.
   init(_ wait: Stay?) {
     switch wait {
     case nil, .seconds(0): self = .none
@@ -16,7 +16,7 @@ extension PeerPatience {
 }
 
 extension PeerWait {
-  /// What the download waits for, for how long, and what it does next. Without a dot, for a line.
+  /// What the download waits for, for how long, and what it does next. Without a full stop, as part of a line.
   var words: String {
     var words = "waiting for \(state.words): \(timeWords)"
     if let limit { words += " of \(PeerWait.time(limit))" }
@@ -26,10 +26,10 @@ extension PeerWait {
     return words + ", dialling \(address) again in \(PeerWait.time(dial.delay))"
   }
 
-  /// The same as the start of a line.
+  /// The words as the start of a line.
   var sentence: String { words.prefix(1).uppercased() + words.dropFirst() }
 
-  /// How long it has waited, in whole seconds that have passed.
+  /// How long it has waited, in whole seconds, rounded down.
   var timeWords: String { Format.time(seconds: Format.seconds(waited).rounded(.down)) }
 
   private static func time(_ duration: Duration) -> String {
@@ -59,8 +59,8 @@ extension PeerWait.State {
   }
 }
 
-/// Says rarely that a download waits: at once, after 10 s, and then each time that the wait has doubled, up to one line in
-/// ten minutes.
+/// Limits the lines about waiting: at once, after 10 s, and then each time that the wait has doubled, but at least
+/// every ten minutes.
 struct WaitPace {
   private static let first = Duration.seconds(10)
   private static let pauseMax = Duration.seconds(600)
@@ -68,9 +68,9 @@ struct WaitPace {
   private var said: (state: PeerWait.State, waited: Duration)?
   private var next = Duration.zero
 
-  /// Whether this wait is said now.
+  /// Returns whether to print this wait now.
   mutating func isDue(_ wait: PeerWait) -> Bool {
-    if let said, wait.waited < said.waited { (self.said, next) = (nil, .zero) }  // there was progress since
+    if let said, wait.waited < said.waited { (self.said, next) = (nil, .zero) }  // there was progress in between
     let isOther = said.map { $0.state != wait.state && wait.waited - $0.waited >= WaitPace.first } ?? true
     guard isOther || wait.waited >= next else { return false }
     said = (wait.state, wait.waited)
@@ -79,12 +79,12 @@ struct WaitPace {
   }
 }
 
-/// The events of a download that waits, as rare as the lines.
+/// The events of a download that waits, as rare as its lines.
 struct WaitEvents {
   private var pace = WaitPace()
   private var isWaiting = false
 
-  /// - `wait`: nil: the download waits no longer.
+  /// - `wait`: nil if the download no longer waits.
   mutating func line(for wait: PeerWait?) -> JSONLine? {
     var line = JSONLine(event: "waiting")
     guard let wait else {
