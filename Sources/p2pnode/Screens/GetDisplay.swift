@@ -1,4 +1,4 @@
-// The screen of a running `get`, and the few events that deserve a line that stays above it.
+// The screen of a running `get`, and the few events that get a permanent line above it.
 import PeerNode
 import Posix
 import Transfer
@@ -31,7 +31,7 @@ final class GetDisplay: DownloadObserver {
 
   private func waits(_ wait: PeerWait?) {
     screen.wait = wait
-    // Later the progress shows it.
+    // Otherwise the progress shows the wait.
     guard screen.name.isEmpty, let wait else { return }
     Console.show { [GetScreen.line(wait, $0, $1)] }
   }
@@ -40,18 +40,18 @@ final class GetDisplay: DownloadObserver {
   func failed(_ error: DownloadError, _ failure: Failure) { Console.endShow() }
 }
 
-/// The lines about peers that stay above a screen.
+/// The lines about peers that stay above a screen. Each is printed once.
 struct PeerTrouble {
-  /// Said of a peer once: one that is dialled again and again does not fill the terminal.
+  /// The last words about each peer. A peer that is dialled again and again must not fill the terminal.
   private var said: [String: String] = [:]
-  /// Peers that are remembered for that; then all are forgotten.
+  /// The most peers to remember. At this number, all are forgotten.
   private static let saidMax = 256
 
   mutating func see(_ update: DownloadUpdate) {
     switch update {
     case .report(.peerBanned(let peer)): say(peer.short, " is banned: it sent wrong data")
     case .unresolved(let source, let reason): say("\(source)", ": \(reason); it is looked up again")
-    case .peerEnded(_, _, .lied): break  // its ban is said
+    case .peerEnded(_, _, .lied): break  // its ban is reported
     case .peerEnded(let address, let peer, let end):
       say("\(peer.map { "\($0.short) at " } ?? "")\(address)", ": \(Console.escaped(end.description))")
     default: break

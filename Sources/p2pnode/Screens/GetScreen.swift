@@ -1,24 +1,24 @@
-// What `get` shows on a terminal while it runs: how far it is, and a row a peer. Pure: lines from numbers.
+// The screen of a running `get`: the progress, and a row for each peer. Pure: makes lines from numbers.
 import PeerNode
 import Screen
 import Transfer
 import Wire
 
 struct GetScreen {
-  /// As peers gave it.
+  /// The name that peers gave.
   var name = ""
   var length: UInt64 = 0
-  /// Bytes that were here already.
+  /// Bytes that were on the disk before.
   var resumedBytes: UInt64 = 0
-  /// If the download waits for peers.
+  /// The wait for peers. Nil if the download does not wait.
   var wait: PeerWait?
-  /// Why the last peer was lost, with its address.
+  /// The address of the peer that was lost last, and why it was lost.
   var lastEnd: String?
 
-  /// After this long without new data the screen says what happens next.
+  /// After this time without new data, the screen says what happens next.
   private static let quietTime = Duration.seconds(5)
 
-  /// Rows of a terminal that are left to what was there before.
+  /// Rows of the terminal that keep earlier output visible.
   private static let spareRows = 3
 
   func render(_ progress: DownloadProgress, _ size: ScreenSize, _ style: ScreenStyle) -> [ScreenLine] {
@@ -38,12 +38,12 @@ struct GetScreen {
     return lines
   }
 
-  /// What the download waits for.
+  /// Returns the line that says what the download waits for.
   static func line(_ wait: PeerWait, _ size: ScreenSize, _ style: ScreenStyle) -> ScreenLine {
     ScreenLine(DisplayWidth.cut(wait.words, to: size.columns - 1, mark: style.mark), .yellow)
   }
 
-  /// Why nothing comes, and what happens next. Nil: something comes, or all is here.
+  /// Returns why no data comes, and what happens next. Nil if data comes or the download is complete.
   private func standstill(_ progress: DownloadProgress) -> String? {
     guard progress.finishedChunks < progress.totalChunks else { return nil }
     if progress.givesUpIn != nil {
@@ -56,7 +56,7 @@ struct GetScreen {
 
   // MARK: The file
 
-  /// What it is, and from how many.
+  /// Returns the line with the file's name and the counts of peers.
   private func title(_ progress: DownloadProgress, _ width: Int, _ style: ScreenStyle) -> ScreenLine {
     var right = ScreenLine("")
     if let folder = progress.folder { right.add("\(folder.completeFiles) of \(folder.totalFiles) files, ") }
@@ -73,10 +73,10 @@ struct GetScreen {
   }
 
   private func bar(_ progress: DownloadProgress, _ width: Int, _ style: ScreenStyle) -> ScreenLine {
-    // Of a folder only a part may be fetched.
+    // If this is a folder, only a part of it may be wanted.
     let length = progress.folder?.totalBytes ?? length
     let done = min(length, resumedBytes + progress.bytes)
-    // All bytes are not all chunks: the last ones are still being written.
+    // The last chunks may still be written when all bytes have come.
     let share = progress.finishedChunks == progress.totalChunks ? 1 : Double(done) / Double(max(1, length))
     return TransferBar(share: share, done: done, length: length, bytesPerSecond: progress.bytesPerSecond)
       .line(width, style)

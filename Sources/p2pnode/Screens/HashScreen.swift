@@ -1,9 +1,9 @@
-// The line that shows hashing on a terminal. Pure: a line from numbers.
+// The line on a terminal that shows hashing. Pure: makes a line from numbers.
 import Screen
 import Storage
 
 enum HashScreen {
-  /// - `name`: of the file, as it is; nil: of all of the files.
+  /// - `name`: the file's name, not escaped. Nil: the line is about all files.
   static func line(_ report: HashReport, name: String? = nil, _ size: ScreenSize, _ style: ScreenStyle) -> ScreenLine {
     let progress = report.progress
     let width = size.columns - 1
@@ -26,7 +26,7 @@ enum HashScreen {
     return line
   }
 
-  /// Shows it, where there is a terminal.
+  /// Shows the line, if stderr is a terminal.
   static func show(_ report: HashReport, name: String) {
     Console.show { size, style in [line(report, name: name, size, style)] }
   }

@@ -1,20 +1,20 @@
-// A peer's row on the screen of `get`: what is said of it, and which peers get a row where there are too many.
+// A peer's row on the screen of `get`, and the choice of peers if there are too many rows.
 import PeerNode
 import Posix
 import Transfer
 
 struct PeerRow {
   let peer: PeerProgress
-  /// Of all bytes that came: 0…1.
+  /// This peer's part of all received bytes, from 0 to 1.
   let share: Double
-  /// While it answers it brings far less than others do.
+  /// Whether the peer is much slower than others while it answers.
   let isStraggling: Bool
 
-  /// A peer that brings less than this part of what the median peer does is shown as a straggler.
+  /// A peer below this part of the median peer's rate is shown as a straggler.
   private static let stragglerPart = 0.25
 
-  /// A row a peer, in order of joining. Where there is no room for all: those that are banned, the stragglers, and those
-  /// that gave most; the last row then says what the others do.
+  /// Returns a row for each peer, in the order of joining. If there are too many, it chooses banned peers, stragglers,
+  /// and the peers that sent most; the text sums up the others.
   static func chosen(from peers: [PeerProgress], atMost rowsMax: Int) -> (rows: [PeerRow], others: String?) {
     let rows = rows(of: peers)
     if rows.count <= rowsMax { return (rows, nil) }
@@ -24,7 +24,7 @@ struct PeerRow {
       return rows[a].peer.stats.bytes > rows[b].peer.stats.bytes
     }
     let room = max(0, rowsMax - 1)
-    // Trouble may fill half of the rows, so that the peers that bring the bytes are seen as well.
+    // Peers in trouble get at most half of the rows, so that the peers that send most bytes are visible too.
     let urgent = order.filter { rows[$0].urgency > 1 }.prefix((room + 1) / 2)
     let shown = Set(
       (urgent + order.filter { rows[$0].urgency == 1 } + order).reduce(into: [Int]()) { chosen, i in
@@ -43,7 +43,7 @@ struct PeerRow {
     let recentMedian = recent.isEmpty ? 0 : recent[recent.count / 2]
     return peers.map { peer in
       let isMeasured = peer.rate > 0 || peer.stats.hedged > 0
-      // A source that many share answers late, and brings as much as the others do.
+      // A peer that many getters share answers late and still sends as much as the others.
       let bringsLittle = peer.bytesPerSecond <= recentMedian * stragglerPart
       return PeerRow(
         peer: peer, share: bytes == 0 ? 0 : Double(peer.stats.bytes) / Double(bytes),
@@ -51,7 +51,7 @@ struct PeerRow {
     }
   }
 
-  /// 3: banned, 2: straggling, 1: neither, 0: gone.
+  /// 3: banned, 2: straggling, 1: neither, 0: disconnected.
   private var urgency: Int {
     switch peer.activity {
     case .banned: 3
@@ -60,7 +60,7 @@ struct PeerRow {
     }
   }
 
-  /// Nil: that of each column.
+  /// The look of the whole row. Nil: each column keeps its own look.
   var look: Look? {
     switch peer.activity {
     case .banned: .red
@@ -69,7 +69,7 @@ struct PeerRow {
     }
   }
 
-  /// What a look says, for whom there is none.
+  /// A sign with the meaning of the look, for terminals and people without colours.
   var sign: String {
     switch peer.activity {
     case .banned: "x"
@@ -85,7 +85,7 @@ struct PeerRow {
   var speed: String {
     switch peer.activity {
     case .gone, .banned: "-"
-    // Less than can be shown is nothing.
+    // A rate below one displayed digit is shown as nothing.
     case .idle, .sending, .busy: peer.bytesPerSecond < 5_300 ? "-" : Format.megabytes(peer.bytesPerSecond)
     }
   }
@@ -96,10 +96,10 @@ struct PeerRow {
     return latency < .seconds(10) ? Format.milliseconds(latency) : Format.fixed(Format.seconds(latency), 1) + "s"
   }
 
-  /// Nothing for none, so that some are seen.
+  /// Returns a number, or nothing for 0, so that other numbers stand out.
   func count(_ number: Int) -> String { number == 0 ? "" : "\(number)" }
 
-  /// What it does now, in so many columns.
+  /// Returns what the peer does now, in `width` columns.
   func words(width: Int) -> String {
     switch peer.activity {
     case .idle: return "idle"
@@ -117,6 +117,6 @@ struct PeerRow {
 
 extension PeerProgress {
   fileprivate var isLive: Bool { activity != .gone && activity != .banned }
-  /// Bytes a second while it answers; before its first answer is whole, what came lately.
+  /// Bytes a second while the peer answers. Before its first complete answer, the recent rate.
   fileprivate var rate: Double { stats.bytesPerSecond > 0 ? stats.bytesPerSecond : bytesPerSecond }
 }

@@ -1,9 +1,9 @@
-// A line of a screen: texts with a look each, which become one string of at most so many columns.
+// A line of a screen: texts with their looks, rendered as one string of a limited number of columns.
 import Content
 import Posix
 import Screen
 
-/// How a text looks. Nothing is told by a look alone.
+/// The look of a text. No information is given by a look alone.
 enum Look: String, Sendable {
   case plain = ""
   case bold = "1"
@@ -13,13 +13,14 @@ enum Look: String, Sendable {
   case yellow = "33"
 }
 
-/// What a terminal can show.
+/// What a terminal can display.
 struct ScreenStyle: Hashable, Sendable {
   var hasColour: Bool
-  /// Beyond ASCII.
+  /// Whether it can display characters beyond ASCII.
   var hasUnicode: Bool
 
-  /// Of the terminal at hand: NO_COLOR (no-color.org) turns looks off, a locale that is not UTF-8 the drawn bars.
+  /// The style of the current terminal. NO_COLOR (no-color.org) turns looks off; a locale that is not UTF-8 turns drawn
+  /// bars off.
   static var current: ScreenStyle {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap(Environment.variable).first ?? ""
     let name = locale.lowercased()
@@ -27,11 +28,11 @@ struct ScreenStyle: Hashable, Sendable {
       hasColour: Environment.variable("NO_COLOR") == nil, hasUnicode: name.contains("utf-8") || name.contains("utf8"))
   }
 
-  /// Stands where something was cut off.
+  /// Marks the place where text was cut off.
   var mark: String { hasUnicode ? "…" : "~" }
 }
 
-/// Places on a terminal.
+/// The size of a terminal.
 struct ScreenSize: Hashable, Sendable {
   var columns: Int
   var rows: Int
@@ -49,7 +50,8 @@ struct ScreenLine: Hashable, Sendable {
   init() {}
   init(_ text: String, _ look: Look = .plain) { add(text, look) }
 
-  /// A name in it must be escaped (see `Console.escaped`); what could move a cursor all the same is here.
+  /// Adds a text. A name in it must be escaped (see `Console.escaped`). Characters that could still move a cursor are
+  /// replaced here.
   mutating func add(_ text: String, _ look: Look = .plain) {
     let text = DisplayWidth.isPrintable(text) ? text : SuggestedName.harmlessLine(text)
     add(Span(text: text, look: look, width: DisplayWidth.of(text)))
@@ -62,7 +64,7 @@ struct ScreenLine: Hashable, Sendable {
 
   mutating func add(_ line: ScreenLine) { for span in line.spans { add(span) } }
 
-  /// As a string of at most `columns`.
+  /// Returns the line as a string of at most `columns` columns.
   func rendered(columns: Int, _ style: ScreenStyle) -> String {
     guard columns > 0 else { return "" }
     var out = ""
@@ -80,7 +82,8 @@ struct ScreenLine: Hashable, Sendable {
 }
 
 extension ScreenLine {
-  /// A bar of so many columns, this share of which is done: 0…1. Two looks of one line, or two signs of ASCII.
+  /// Makes a bar. `share` is the part that is done, from 0 to 1. It shows two looks of one line character, or two ASCII
+  /// characters.
   static func bar(_ share: Double, columns: Int, _ style: ScreenStyle, isFramed: Bool = true) -> ScreenLine {
     let share = share.isFinite ? min(max(share, 0), 1) : 0
     var line = ScreenLine()
@@ -95,14 +98,14 @@ extension ScreenLine {
 }
 
 extension ScreenLine {
-  /// The same line, all of one look.
+  /// Returns the same line in one look.
   func all(_ look: Look) -> ScreenLine {
     var line = ScreenLine()
     for span in spans { line.add(Span(text: span.text, look: look, width: span.width)) }
     return line
   }
 
-  /// Two lines in one: the second ends at the last column, the first is cut where it would meet that.
+  /// Joins two lines. The right one ends at the last column; the left one is cut before it.
   static func sides(_ left: ScreenLine, _ right: ScreenLine, columns: Int, _ style: ScreenStyle) -> ScreenLine {
     var line = left.cut(to: max(0, columns - right.width - 2), style)
     line.add(String(repeating: " ", count: max(right.width > 0 ? 2 : 0, columns - line.width - right.width)))

@@ -1,17 +1,17 @@
-// The lines at the bottom of a terminal that are redrawn in place. Pure: it says which bytes to write.
-// The cursor always waits below them, at the start of a line, so that other output starts on a clean line.
+// The lines at the bottom of a terminal that are redrawn in place. Pure: returns the bytes to write. The cursor always
+// stays below the lines, at the start of a line, so that other output begins on an empty line.
 import Screen
 
 struct ScreenRegion {
   private var lines: [String] = []
   private var size = ScreenSize(columns: 0, rows: 0)
-  /// Rows of it that a terminal which became lower has pushed off its top, and gives back when it grows.
+  /// Rows of the region that moved off the top when the terminal became lower. They come back when it grows.
   private var hidden = 0
 
   var isEmpty: Bool { lines.isEmpty }
 
-  /// What puts these lines in the place of the last ones; "" where nothing changed. Each is narrower than the terminal,
-  /// and there are fewer than it has rows.
+  /// Returns the bytes that replace the last lines by these. "" if nothing changed. Each line must be narrower than the
+  /// terminal, and there must be fewer lines than rows.
   mutating func draw(_ new: [String], _ now: ScreenSize) -> String {
     let new = Array(new.prefix(max(0, now.rows - 1)))
     if new == lines && now == size { return "" }
@@ -26,19 +26,19 @@ struct ScreenRegion {
     return out
   }
 
-  /// What takes it off the screen; the cursor is then where it began.
+  /// Returns the bytes that remove the region. The cursor is then where the region began.
   mutating func erase(_ now: ScreenSize) -> String {
     guard !lines.isEmpty else { return "" }
     defer { forget() }
     return up(now) + "\u{1B}[J"
   }
 
-  /// Others have written below it: it is theirs, and the next one begins where the cursor is.
+  /// Forgets the region after other programs wrote below it. The next region begins at the cursor.
   mutating func forget() { (lines, hidden) = ([], 0) }
 
-  /// To the first row that is still on the screen.
+  /// Returns the bytes that move the cursor to the first visible row of the region.
   private mutating func up(_ now: ScreenSize) -> String {
-    // Terminals that became narrower have broken lines that no longer fit into several.
+    // When a terminal becomes narrower, it breaks lines that no longer fit.
     let rows = lines.reduce(0) { count, line in
       let width = now.columns < size.columns ? DisplayWidth.ofStyled(line) : 0
       return count + max(1, (width + now.columns - 1) / max(1, now.columns))

@@ -1,28 +1,28 @@
-// A table of a screen: as many of its columns as there is room for, and what room is left for those that can use it.
+// A table on a screen: shows as many columns as fit, and gives the remaining width to columns that can use it.
 import Screen
 
 struct ScreenColumn<Row> {
   let title: String
-  /// How wide it is at least, and at most where there is room.
+  /// The smallest and the largest width.
   let widths: ClosedRange<Int>
-  /// The columns of the lowest ranks are there first.
+  /// Columns with lower ranks are placed first.
   let rank: Int
   var isRight = false
-  /// Whether it gets the room that is left before others do.
+  /// Whether it gets the remaining width before other columns.
   var isFirstToGrow = false
-  /// Told how wide it is.
+  /// Makes the cell of a row. The number is the column's width.
   let cell: (Row, Int) -> ScreenLine
 }
 
 extension ScreenColumn {
-  /// The column, which gets the room that is left before others do.
+  /// The same column, but it gets the remaining width before other columns.
   var growsFirst: ScreenColumn {
     var column = self
     column.isFirstToGrow = true
     return column
   }
 
-  /// A column of texts, which are cut in the middle if they are wider than it.
+  /// Makes a column of texts. Texts that are too wide are cut in the middle.
   static func text(
     _ title: String, _ widths: ClosedRange<Int>, rank: Int, isRight: Bool, _ style: ScreenStyle,
     _ text: @escaping (Row) -> String
@@ -35,12 +35,12 @@ extension ScreenColumn {
 
 struct ScreenTable<Row> {
   static var gap: Int { 1 }
-  /// Columns up to this rank come before any grows.
+  /// Columns up to this rank are placed before any column grows.
   private static var neededRankMax: Int { 5 }
 
   let columns: [ScreenColumn<Row>]
 
-  /// The titles, then a line a row, none wider than `width`.
+  /// Returns the titles and a line for each row. No line is wider than `width`.
   func lines(_ rows: [Row], width: Int, look: (Row) -> Look?) -> [ScreenLine] {
     let widths = widths(in: width)
     let present = columns.indices.filter { widths[$0] > 0 }
@@ -64,8 +64,8 @@ struct ScreenTable<Row> {
       }
   }
 
-  /// 0 for those that are left out. What is left goes to the columns that grow first, then to the
-  /// first ranks, up to their most.
+  /// Returns the width of each column, 0 for columns that are left out. The remaining width goes to the columns that
+  /// grow first, then to the lowest ranks, up to their largest width.
   private func widths(in width: Int) -> [Int] {
     var widths = columns.map { _ in 0 }
     var left = width + ScreenTable.gap

@@ -1,35 +1,35 @@
-// What `send` shows on a terminal while it runs: what it offers, and a row a fetch. Pure: lines from numbers.
+// The screen of a running `send`: what it offers, and a row for each fetch. Pure: makes lines from numbers.
 import PeerNode
 import Screen
 import Storage
 import Wire
 
 struct SendScreen {
-  /// A peer that fetches.
+  /// A peer's fetch.
   struct Row: Hashable {
     let fetch: FetchWatch.Fetch
     let path: String
-    /// Over the last few seconds.
+    /// The rate over the last few seconds.
     let bytesPerSecond: Double
 
-    /// At the rate of now; nil: nobody knows.
+    /// The time left at the current rate. Nil if it is unknown.
     var secondsLeft: Double? {
       bytesPerSecond < 1 ? nil : Double(fetch.byteCount - fetch.sentByteCount) / bytesPerSecond
     }
   }
 
-  /// Of what is offered, as the user gave it.
+  /// The name of the offer, as the user gave it.
   let name: String
   let rows: [Row]
-  /// Of all, over the last few seconds.
+  /// The rate of all fetches over the last few seconds.
   let bytesPerSecond: Double
   let uploadedBytes: UInt64
-  /// Files are being hashed.
+  /// The progress of hashing. Nil if no files are being hashed.
   var hashing: HashReport?
-  /// It ends as soon as what was asked for is sent.
+  /// Whether the command ends as soon as the requested data is sent.
   var isStopping = false
 
-  /// Rows of a terminal that are left to what was there before.
+  /// Rows of the terminal that keep earlier output visible.
   private static let spareRows = 3
 
   func render(_ size: ScreenSize, _ style: ScreenStyle) -> [ScreenLine] {

@@ -1,5 +1,5 @@
-// Looks at the fetches of a running `send` twice a second, on a thread of its own: shows them on a terminal, and prints a
-// calm line now and then elsewhere.
+// Looks at the fetches of a running `send` twice a second, on its own thread. It shows them on a terminal, or otherwise
+// prints a line now and then.
 import Content
 import PeerNode
 import Posix
@@ -8,7 +8,7 @@ import Synchronization
 
 final class SendTicker: Sendable {
   private static let intervalMilliseconds: Int32 = 500
-  /// Between two lines about one fetch.
+  /// The time between two lines about one fetch. The next constant is the same for JSON events.
   private static let lineNanoseconds: Int64 = 10_000_000_000
   private static let jsonNanoseconds: Int64 = 1_000_000_000
 
@@ -23,23 +23,23 @@ final class SendTicker: Sendable {
   private let json: Bool
   let hasScreen: Bool
 
-  /// Nil if the system has no descriptor left for it.
+  /// Nil if no descriptor is left.
   init?(json: Bool, hasScreen: Bool) {
     guard let wakeUp = try? WakeUp() else { return nil }
     self.wakeUp = wakeUp
     (self.json, self.hasScreen) = (json, hasScreen)
   }
 
-  /// - `report`: nil: nothing is hashed any more.
+  /// - `report`: the progress. Nil if hashing has ended.
   func hashing(_ report: HashReport?) { state.withLock { $0.hashing = report } }
 
-  /// Looks at the fetches until `end`.
-  /// - `offer`: what a content is.
+  /// Starts the thread, which works until `end`.
+  /// - `offer`: returns the offer that has a content.
   func start(
     _ node: Node, _ watch: FetchWatch, name: String, offer: @escaping @Sendable (FileID) -> SentOffer?
   ) {
     guard let epoll = try? Epoll(), (try? epoll.add(wakeUp.number, token: 0, .readable)) != nil else { return }
-    // Handed over before the thread starts, and from then on touched by that thread alone.
+    // The thread gets it before it starts, and no other thread uses it after that.
     nonisolated(unsafe) var handed = Optional(epoll)
     let thread = Thread.start(name: "p2p-screen") { [self] in
       guard var epoll = handed.take() else { return }
@@ -55,7 +55,7 @@ final class SendTicker: Sendable {
 
   func stopping() { state.withLock { $0.isStopping = true } }
 
-  /// Takes it off the screen.
+  /// Stops the thread and removes the screen.
   func end() {
     let thread = state.withLock { state in
       state.hasEnded = true
@@ -66,7 +66,7 @@ final class SendTicker: Sendable {
     Console.endShow()
   }
 
-  /// What the thread keeps from one look to the next.
+  /// The state of the thread from one look to the next.
   private struct Looked {
     let node: Node
     let watch: FetchWatch
@@ -74,7 +74,7 @@ final class SendTicker: Sendable {
     let offer: @Sendable (FileID) -> SentOffer?
     var all = RateWindow()
     var rates: [FetchKey: RateWindow] = [:]
-    /// When a fetch gets its next line.
+    /// The time of each fetch's next line.
     var due: [FetchKey: Int64] = [:]
   }
 

@@ -1,4 +1,4 @@
-// The screen of a running `serve`: looks at the server twice a second, on a thread of its own.
+// The screen of a running `serve`. Looks at the server twice a second, on its own thread.
 import PeerNode
 import Posix
 import Storage
@@ -17,19 +17,19 @@ final class ServeDisplay: Sendable {
   private let state = Mutex(State())
   private let wakeUp: WakeUp
 
-  /// Nil where there is no terminal.
+  /// Nil if stderr is not a terminal.
   init?() {
     guard Console.isTerminal, let wakeUp = try? WakeUp() else { return nil }
     self.wakeUp = wakeUp
   }
 
-  /// - `report`: nil: nothing is hashed any more.
+  /// - `report`: the progress. Nil if hashing has ended.
   func hashing(_ report: HashReport?) { state.withLock { $0.hashing = report } }
 
   /// Shows the server until `end`.
   func start(_ server: Server, folder: String) {
     guard let epoll = try? Epoll(), (try? epoll.add(wakeUp.number, token: 0, .readable)) != nil else { return }
-    // Handed over before the thread starts, and from then on touched by that thread alone.
+    // The thread gets it before it starts, and no other thread uses it after that.
     nonisolated(unsafe) var handed = Optional(epoll)
     let thread = Thread.start(name: "p2p-screen") { [self] in
       guard var epoll = handed.take() else { return }
@@ -44,7 +44,7 @@ final class ServeDisplay: Sendable {
 
   func stopping() { state.withLock { $0.isStopping = true } }
 
-  /// Takes it off the screen.
+  /// Stops the thread and removes the screen.
   func end() {
     let thread = state.withLock { state in
       state.hasEnded = true
@@ -66,7 +66,7 @@ final class ServeDisplay: Sendable {
   }
 }
 
-/// Speeds from the counters of one look after the other.
+/// Rates from the server's counters, read again and again.
 struct ServeSpeeds {
   private(set) var all = RateWindow()
   private(set) var connections: [UInt64: RateWindow] = [:]
@@ -75,7 +75,7 @@ struct ServeSpeeds {
     all.add(status.uploadedBytes, at: nanoseconds)
     var present: [UInt64: RateWindow] = [:]
     for connection in status.connections {
-      // What it was sent before the first look came at some time since it was let in.
+      // The peer may have received bytes before the first look. They count from its connection on.
       var window =
         connections[connection.id] ?? RateWindow(startingAt: nanoseconds - connection.duration.wholeNanoseconds)
       window.add(connection.uploadedBytes, at: nanoseconds)
@@ -85,18 +85,18 @@ struct ServeSpeeds {
   }
 }
 
-/// The rate of a counter over its last few seconds.
+/// The rate of a counter over the last few seconds.
 struct RateWindow {
   private static let nanoseconds: Int64 = 3_000_000_000
   private var samples: [(nanoseconds: Int64, bytes: UInt64)] = []
 
   init() {}
-  /// The counter was 0 then.
+  /// The counter was 0 at this time.
   init(startingAt nanoseconds: Int64) { samples = [(nanoseconds, 0)] }
 
   mutating func add(_ bytes: UInt64, at nanoseconds: Int64) {
     samples.append((nanoseconds, bytes))
-    // The one just outside stays: the window begins there.
+    // Keeps one sample before the window, where the window begins.
     while samples.count > 2, samples[1].nanoseconds <= nanoseconds - RateWindow.nanoseconds { samples.removeFirst() }
   }
 

@@ -1,4 +1,4 @@
-// What `serve` shows on a terminal while it runs: what it offers and sends, and a row a connection. Pure: lines from
+// The screen of a running `serve`: what it offers and sends, and a row for each connection. Pure: makes lines from
 // numbers.
 import PeerNode
 import Screen
@@ -8,16 +8,16 @@ import Wire
 struct ServeScreen {
   let folder: String
   let status: ServerStatus
-  /// Of all, over the last few seconds.
+  /// The rate of all connections over the last few seconds.
   let bytesPerSecond: Double
-  /// The same of each connection, by its id.
+  /// The rate of each connection, by its id.
   let speeds: [UInt64: Double]
-  /// Files are being hashed.
+  /// The progress of hashing. Nil if no files are being hashed.
   var hashing: HashReport?
-  /// It ends as soon as what was asked for is sent.
+  /// Whether the command ends as soon as the requested data is sent.
   var isStopping = false
 
-  /// Rows of a terminal that are left to what was there before.
+  /// Rows of the terminal that keep earlier output visible.
   private static let spareRows = 3
 
   func render(_ size: ScreenSize, _ style: ScreenStyle) -> [ScreenLine] {
@@ -50,7 +50,8 @@ struct ServeScreen {
     return line
   }
 
-  /// In the order in which they came; where there is no room for all, those that get most now.
+  /// Returns the connections in the order in which they came. If there are too many, chooses those with the highest
+  /// rates.
   private func chosen(atMost rowsMax: Int) -> (rows: [ServerStatus.Connection], others: String?) {
     let all = status.connections
     guard all.count > rowsMax else { return (all, nil) }

@@ -1,10 +1,10 @@
-// The screen of a running `get` of several IDs. Each download reports to its row.
+// The screen of a running `get` with several IDs. Each download updates its row.
 import Content
 import PeerNode
 import Transfer
 import Wire
 
-/// Confined to the thread that hears the downloads.
+/// Confined to the thread that receives the downloads' updates.
 final class SeveralDisplay {
   private var screen: SeveralScreen
   private var trouble = PeerTrouble()
@@ -14,7 +14,7 @@ final class SeveralDisplay {
     show()
   }
 
-  /// What a download reports to.
+  /// Returns the observer of a download.
   func row(_ place: Int) -> any DownloadObserver { SeveralDisplayRow(self, place) }
 
   func end() { Console.endShow() }
@@ -24,7 +24,7 @@ final class SeveralDisplay {
     show()
   }
 
-  /// A connection serves several downloads, so several may report the same of it.
+  /// A connection can serve several downloads, so several may report the same event.
   fileprivate func peer(_ update: DownloadUpdate) { trouble.see(update) }
 
   private func show() { Console.show { screen.render($0, $1) } }
@@ -34,7 +34,7 @@ final class SeveralDisplay {
 private final class SeveralDisplayRow: DownloadObserver {
   private let display: SeveralDisplay
   private let place: Int
-  /// Bytes that were here already.
+  /// Bytes that were on the disk before.
   private var resumedBytes: UInt64 = 0
 
   init(_ display: SeveralDisplay, _ place: Int) {

@@ -1,5 +1,5 @@
-// What a `get` of several IDs shows on a terminal while it runs: how far all are, and a row a download. Pure: lines from
-// numbers.
+// The screen of a running `get` with several IDs: the progress of all, and a row for each download. Pure: makes lines
+// from numbers.
 import Screen
 import Transfer
 import Wire
@@ -7,36 +7,36 @@ import Wire
 /// A download's row.
 struct DownloadRow {
   enum Stage: Hashable {
-    /// Its turn has not come.
+    /// It has not been started.
     case waiting
     /// No peer has answered yet.
     case looking
-    /// It waits for peers.
+    /// It waits for peers that have what is missing.
     case lacking
-    /// Its place is looked at, or its chunks come.
+    /// It checks what the disk has, or receives chunks.
     case fetching
-    /// The output is there, and stays offered.
+    /// The output is complete and still offered.
     case serving
     case done
     case failed
   }
 
-  /// As peers gave it; before that, the start of the ID.
+  /// The name that peers gave. Before that, the start of the ID.
   var name: String
-  /// In bytes; nil: not known yet.
+  /// The length in bytes. Nil while it is unknown.
   var length: UInt64?
-  /// Verified bytes that are here.
+  /// Verified bytes on the disk.
   var doneBytes: UInt64 = 0
-  /// If it is a folder whose listing is here.
+  /// The progress of a folder whose listing is known. Otherwise nil.
   var folder: FolderProgress?
   var bytesPerSecond: Double = 0
-  /// Those that have it.
+  /// The connected peers that have it.
   var peers: Set<PeerID> = []
   var stage = Stage.waiting
 
   var isOver: Bool { stage == .done || stage == .failed || stage == .serving }
 
-  /// Bytes that are here, of `length`.
+  /// The bytes on the disk, at most `length`.
   var done: UInt64 { stage == .done || stage == .serving ? length ?? 0 : min(doneBytes, length ?? 0) }
 
   fileprivate var share: Double {
@@ -65,7 +65,7 @@ struct DownloadRow {
     }
   }
 
-  /// If there is no room for all: the higher, the rather it has a row.
+  /// Rows with higher values are shown first if there are too many.
   fileprivate var urgency: Int {
     switch stage {
     case .fetching: 4
@@ -78,10 +78,10 @@ struct DownloadRow {
 }
 
 struct SeveralScreen {
-  /// In the order in which the IDs were given.
+  /// The rows in the order in which the user gave the IDs.
   var rows: [DownloadRow]
 
-  /// Rows of a terminal that are left to what was there before.
+  /// Rows of the terminal that keep earlier output visible.
   private static let spareRows = 3
 
   func render(_ size: ScreenSize, _ style: ScreenStyle) -> [ScreenLine] {
@@ -95,7 +95,7 @@ struct SeveralScreen {
     return lines
   }
 
-  // MARK: All of them
+  // MARK: The whole
 
   private func title(_ width: Int, _ style: ScreenStyle) -> ScreenLine {
     let done = rows.count { $0.stage == .done || $0.stage == .serving }
@@ -106,7 +106,7 @@ struct SeveralScreen {
     return .sides(ScreenLine("\(done) of \(rows.count) done" + files, .bold), right, columns: width, style)
   }
 
-  /// The files of all, if there is a folder among them. A download of one file counts as one.
+  /// The files of all downloads, if one of them is a folder. A download of a single file counts as one file.
   private var files: String {
     let counted = rows.filter { $0.stage != .failed && $0.length != nil }
     guard counted.contains(where: { $0.folder != nil }) else { return "" }
@@ -118,13 +118,13 @@ struct SeveralScreen {
   }
 
   private func bar(_ width: Int, _ style: ScreenStyle) -> ScreenLine {
-    // A failed download brings nothing more.
+    // A failed download fetches nothing more.
     let counted = rows.filter { $0.stage != .failed }
     let length = counted.reduce(0) { $0 + ($1.length ?? 0) }
     let done = counted.reduce(0) { $0 + $1.done }
     let isPartial = counted.contains { $0.length == nil && !$0.isOver }
     let isOver = rows.allSatisfy(\.isOver)
-    // The share of those of unknown length cannot be said in bytes: the less of the two is shown.
+    // If some lengths are unknown, the share cannot be computed from bytes alone. Shows the smaller of two estimates.
     let ofBytes = length == 0 ? 0 : Double(done) / Double(length)
     let ofCount = Double(rows.reduce(0) { $0 + $1.share }) / Double(max(1, rows.count))
     let share = isOver ? 1 : isPartial ? min(ofBytes, ofCount) : ofBytes
@@ -135,8 +135,8 @@ struct SeveralScreen {
 
   // MARK: The rows
 
-  /// In their order. If there is no room for all, those that run come first and those that are done last; a line counts
-  /// the others.
+  /// Returns the rows in their order. If there are too many, chooses running downloads first and finished ones last.
+  /// The text counts the others.
   private func chosen(atMost rowsMax: Int) -> (rows: [DownloadRow], others: String?) {
     guard rows.count > rowsMax else { return (rows, nil) }
     let order = rows.indices.sorted { a, b in

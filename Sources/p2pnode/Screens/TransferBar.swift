@@ -1,24 +1,24 @@
-// The line of a screen that says how far a transfer is. Pure: a line from numbers.
+// The line of a screen with the progress of a transfer. Pure: makes a line from numbers.
 import Screen
 
 struct TransferBar {
-  /// 0…1.
+  /// The part that is done, from 0 to 1.
   let share: Double
-  /// Bytes.
+  /// The bytes that are done.
   let done: UInt64
-  /// Bytes of all.
+  /// The bytes of the whole transfer.
   let length: UInt64
   let bytesPerSecond: Double
-  /// More will come whose length is not known yet: `length` is that of the others.
+  /// Whether some lengths are still unknown. `length` is the sum of the known ones.
   var isPartial = false
 
-  /// As wide as the screen is.
+  /// Returns a line of this width.
   func line(_ width: Int, _ style: ScreenStyle) -> ScreenLine {
     let total = Format.size(length) + (isPartial ? "+" : "")
     var parts = ["  " + DisplayWidth.padded(Format.rate(bytesPerSecond), to: 12, isRight: true)]
     parts.append("  " + DisplayWidth.padded(timeLeft, to: 12, isRight: true))
     parts.append("  " + DisplayWidth.padded("\(Format.size(done)) of \(total)", to: total.count + 14, isRight: true))
-    // As much of it as leaves a bar that says something.
+    // Drops parts at the right until the bar has a useful width.
     while width - 6 - parts.joined().count < 10 && !parts.isEmpty { parts.removeLast() }
     let right = parts.joined()
     var line = ScreenLine(DisplayWidth.padded("\(Format.share(share)) ", to: 6, isRight: true))
