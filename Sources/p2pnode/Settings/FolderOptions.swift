@@ -1,4 +1,4 @@
-// The options about what of a folder counts: the same for serving it and for printing its ID.
+// The options that say which files of a folder count. They are the same for serving a folder and for printing its ID.
 import ArgumentParser
 import CommandSettings
 import Storage
@@ -20,7 +20,7 @@ struct FolderOptions: ParsableArguments {
       valueName: "GLOB"))
   var exclude: [String] = []
 
-  /// What the command line says.
+  /// The values from the command line.
   var given: [SettingKey: [String]] {
     var given: [SettingKey: [String]] = [:]
     given[.hidden] = hidden.map { [$0 ? "on" : "off"] }

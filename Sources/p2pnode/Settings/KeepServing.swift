@@ -1,12 +1,12 @@
-// `--keep-serving` and its value, which may be left out.
+// The option `--keep-serving` and its optional value.
 import ArgumentParser
 import CommandSettings
 
 extension Stay: ExpressibleByArgument {}
 
 extension Stay {
-  /// Arguments in which `--keep-serving` has its value: the parser knows no option whose value may be left out and is
-  /// never taken from what follows.
+  /// Gives each `--keep-serving` its value: the next argument if that is a duration, otherwise `forever`. The parser
+  /// itself has no options whose value may be left out.
   static func completed(_ arguments: [String]) -> [String] {
     var completed: [String] = []
     var rest = arguments[...]

@@ -1,4 +1,4 @@
-// Whom `get` asks: the peers of its options and of the link, and those that stand for every download.
+// Collects the peers that `get` asks: from its options, its link, the environment and the peers file.
 import CommandSettings
 import PeerNode
 import Posix
@@ -6,11 +6,11 @@ import Storage
 import Wire
 
 enum KnownPeers {
-  /// Bytes of the peers file, at most: room for far more peers than a user names.
+  /// The most bytes of the peers file: far more than a user needs.
   private static let fileBytesMax: UInt64 = 1 << 20
   private static let variable = "P2PNODE_PEERS"
 
-  /// Each once, in the order of options, link, environment, file.
+  /// Returns each peer once, in the order options, link, environment, file.
   static func all(options: [String], link: FileLink?) throws(Failure) -> [PeerSource] {
     var all: [PeerSource] = []
     for text in options { all.append(try PeerSource(typed: text, by: "--peer")) }
@@ -21,10 +21,10 @@ enum KnownPeers {
     return all.filter { seen.insert($0).inserted }
   }
 
-  /// Where standing peers are written down; nil where there is no home folder.
+  /// The path of the file of standing peers. Nil if there is no home folder.
   static var file: String? { (try? StateFolders.ofUser())?.peersFile }
 
-  /// Where peers can be named, for a message.
+  /// The ways to name peers, for a message.
   static var places: String {
     "with --peer HOST:PORT, in a link, in \(variable)" + (file.map { " or in \($0)" } ?? "")
   }
@@ -38,7 +38,7 @@ enum KnownPeers {
     return peers
   }
 
-  /// One a line; `#` begins a comment, empty lines say nothing.
+  /// Reads one peer from each line. `#` begins a comment; empty lines are skipped.
   private static func ofFile(_ path: String) throws(Failure) -> [PeerSource] {
     let read: [UInt8]?
     do throws(SettingsError) { read = try SmallFile.read(path, bytesMax: fileBytesMax) } catch { throw Failure(error) }
@@ -56,7 +56,7 @@ enum KnownPeers {
 }
 
 extension PeerSource {
-  /// A peer as a person wrote it; `place` is where.
+  /// Reads a peer as a person wrote it. `place` says where it was written, for errors.
   init(typed text: String, by place: String) throws(Failure) {
     guard PeerID(hex: text) == nil else {
       throw Failure(
@@ -74,7 +74,7 @@ extension PeerSource {
     self = peer
   }
 
-  /// Whether the host looks like an IPv6 address without brackets: it has more than the one colon before a port.
+  /// Whether the host looks like an IPv6 address without brackets: it has more than one colon.
   private static func lacksBrackets(_ text: String) -> Bool {
     let host = text.utf8.split(separator: UInt8(ascii: "@"), omittingEmptySubsequences: false).last ?? text.utf8[...]
     return host.count { $0 == UInt8(ascii: ":") } > 1

@@ -1,20 +1,20 @@
-// The identity of this node: a secret key in a file, locked as long as a process uses it.
+// The identity of this node: a secret key in a file that stays locked while the process uses it.
 import CommandSettings
 import Sodium
 import Storage
 import Wire
 
-/// A node's identity, and the lock on its file for as long as this lives.
+/// A node's identity. Its file stays locked while this value lives.
 struct LoadedIdentity: ~Copyable {
   let identity: StaticIdentity
   private let lock: LockedSecretFile?
 
-  /// A fresh identity that is written nowhere.
+  /// Makes a fresh identity that is not written to the disk.
   static func ephemeral() -> LoadedIdentity {
     LoadedIdentity(identity: StaticIdentity(secret: SecretKey.random()), lock: nil)
   }
 
-  /// The identity in a file, which is made if it is missing, and locked.
+  /// Loads the identity in a file and locks the file. Makes the file if it is missing.
   static func file(_ path: String) throws(SecretFileError) -> LoadedIdentity {
     do throws(SecretFileError) {
       return try locked(path)
@@ -25,8 +25,9 @@ struct LoadedIdentity: ~Copyable {
     return try locked(path)
   }
 
-  /// The identity of the settings, for a verb that fetches. If `serve` uses it, a fresh one, which is said.
-  /// - `isNamed`: `--identity` names it, so no other will do.
+  /// Loads the identity of the settings for a verb that fetches. If another process uses it, makes a fresh one and
+  /// prints a warning.
+  /// - `isNamed`: whether `--identity` names it. Then a fresh one is an error.
   static func ofGetter(_ settings: Settings, isNamed: Bool, isQuiet: Bool) throws(Failure) -> LoadedIdentity {
     guard let path = settings.identity else { return ephemeral() }
     do throws(SecretFileError) { return try file(path) } catch {
@@ -38,8 +39,9 @@ struct LoadedIdentity: ~Copyable {
     }
   }
 
-  /// The identity of the settings for `send`; else one that follows from the user's own and what is sent. So the same
-  /// `send` prints the same line again, and peers of one `send` cannot tell that another one is of the same user.
+  /// Loads the identity of the settings for `send`. Without one, derives an identity from the user's own key and the
+  /// sent paths. So the same `send` prints the same line again, and peers cannot tell that two different sends belong
+  /// to one user.
   /// - `sent`: the absolute paths.
   static func ofSender(
     _ settings: Settings, isNamed: Bool, isQuiet: Bool, of sent: [String]
@@ -58,7 +60,8 @@ struct LoadedIdentity: ~Copyable {
     return ephemeral()
   }
 
-  /// HMAC-SHA256 of the sorted paths, under the secret in the file, is the new secret. The file is made if it is missing.
+  /// Derives a secret: HMAC-SHA256 of the sorted paths, with the secret in the file as key. Makes the file if it is
+  /// missing.
   private static func derived(from path: String, for sent: [String]) throws(SecretFileError) -> LoadedIdentity {
     _ = try peerID(path, makes: true)
     let secret = try SecretFile.read(path) { bytes in
@@ -69,8 +72,8 @@ struct LoadedIdentity: ~Copyable {
     return LoadedIdentity(identity: StaticIdentity(secret: secret), lock: nil)
   }
 
-  /// The PeerID of the identity in a file, also while another process uses it.
-  /// - `makes`: whether the file is made if it is missing.
+  /// Returns the PeerID of the identity in a file, even while another process uses it.
+  /// - `makes`: whether to make the file if it is missing.
   static func peerID(_ path: String, makes: Bool) throws(SecretFileError) -> PeerID {
     func read() throws(SecretFileError) -> PeerID {
       try SecretFile.read(path) { StaticIdentity(secret: SecretKey(copying: $0)).peerID }
@@ -80,7 +83,7 @@ struct LoadedIdentity: ~Copyable {
     return try read()
   }
 
-  /// The file of the identity that `serve` has by itself; makes the folder for it.
+  /// Returns the path of the identity file that `serve` uses by default. Makes its folder.
   static func makePlaceOfUser() throws(Failure) -> String {
     do throws(StateFoldersError) {
       let folders = try StateFolders.ofUser()
@@ -96,7 +99,7 @@ struct LoadedIdentity: ~Copyable {
       let secret = SecretKey.random()
       try secret.withBytes { bytes throws(SecretFileError) in try SecretFile.create(path, secret: bytes) }
     } catch {
-      guard case .exists = error else { throw error }  // another process was faster
+      guard case .exists = error else { throw error }  // another process made it first
     }
   }
 

@@ -1,10 +1,10 @@
-// How much is said on stderr, and how urgent each line is where the journal of the system reads it.
+// Decides which lines go to stderr, and marks their priority if the system's journal reads them.
 import CommandSettings
 import Posix
 import Synchronization
 
 extension LogLevel {
-  /// As sd-daemon(3) has it: the journal takes the number for the line's priority, and keeps the rest.
+  /// The prefix of sd-daemon(3). The journal takes the number as the line's priority and keeps the rest.
   fileprivate var prefix: String {
     switch self {
     case .error: "<3>"
@@ -16,21 +16,21 @@ extension LogLevel {
 }
 
 extension Console {
-  /// The level of `serve`, which changes while it runs.
+  /// The number of levels that are printed. `serve` and `get` can change it while they run.
   private static let shown = Atomic<Int>(LogLevel.allCases.count)
   private static let isJournal = Journal.isStandardError
 
-  /// From now on `log` leaves out what is less urgent.
+  /// Sets the least urgent level that `log` prints.
   static func show(_ level: LogLevel) {
     shown.store(LogLevel.allCases.count { $0 <= level }, ordering: .relaxed)
   }
 
-  /// A line on stderr, where it is urgent enough.
+  /// Prints a line on stderr if its level is urgent enough.
   static func log(_ level: LogLevel, _ line: String, _ kind: LineBacklog.Kind = .own) {
     guard LogLevel.allCases.prefix(shown.load(ordering: .relaxed)).contains(level) else { return }
     error(logged(level, line), kind)
   }
 
-  /// A line as it is written to the log.
+  /// Returns a line in the form for the log.
   static func logged(_ level: LogLevel, _ line: String) -> String { isJournal ? level.prefix + line : line }
 }

@@ -1,4 +1,4 @@
-// The options that several verbs share, and how they come together with the environment and the configuration file.
+// The options that several verbs share. They are combined with the environment and the configuration file.
 import ArgumentParser
 import CommandSettings
 import PeerNode
@@ -7,7 +7,7 @@ import Sodium
 import Storage
 import Wire
 
-/// Which configuration file is read.
+/// The option that names the configuration file.
 struct ConfigOption: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -15,7 +15,7 @@ struct ConfigOption: ParsableArguments {
     completion: .file())
   var config: String?
 
-  /// Nil where there is none, which is an error only where one was named.
+  /// Reads the configuration file. Nil if there is none. A missing file is an error only if the option names it.
   func file() throws(Failure) -> ConfigFile? {
     if let config {
       guard let file = try ConfigOption.read(config) else {
@@ -34,8 +34,8 @@ struct ConfigOption: ParsableArguments {
   }
 }
 
-/// What all verbs that talk to peers have in common. Values are text, since all places of a setting are read by the same
-/// code.
+/// The options of all verbs that talk to peers. Values are texts, because the same code reads a setting from all its
+/// places.
 struct SwarmOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -66,7 +66,7 @@ struct SwarmOptions: ParsableArguments {
 
   @OptionGroup var config: ConfigOption
 
-  /// What the command line says.
+  /// The values from the command line.
   var given: [SettingKey: [String]] {
     var given: [SettingKey: [String]] = [:]
     given[.identity] = identity.map { [$0] }
@@ -77,13 +77,13 @@ struct SwarmOptions: ParsableArguments {
     return given
   }
 
-  /// With what only one verb has: as of now, since a file may change.
+  /// Returns the settings in force now: the configuration file may change. `others` holds the options of one verb.
   func settings(_ others: [SettingKey: [String]]) throws(Failure) -> Settings {
     try Settings.inForce(options: given.merging(others) { one, _ in one }, file: try config.file())
   }
 }
 
-/// What `serve` and `get` have in common.
+/// The options that `serve`, `send` and `get` share.
 struct NodeOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -111,7 +111,7 @@ struct NodeOptions: ParsableArguments {
 
   @OptionGroup var swarm: SwarmOptions
 
-  /// What the command line says.
+  /// The values from the command line.
   var given: [SettingKey: [String]] {
     var given: [SettingKey: [String]] = [:]
     given[.listen] = listen.map { [$0] }
@@ -122,14 +122,14 @@ struct NodeOptions: ParsableArguments {
     return given
   }
 
-  /// With what only one role has: as of now, since a file may change.
+  /// Returns the settings in force now: the configuration file may change. `others` holds the options of one verb.
   func settings(_ others: [SettingKey: [String]]) throws(Failure) -> Settings {
     try swarm.settings(given.merging(others) { one, _ in one })
   }
 }
 
 extension Settings {
-  /// The settings that follow from options, the environment of this process, and a file.
+  /// Returns the settings from options, the environment of this process, and a file.
   static func inForce(options: [SettingKey: [String]], file: ConfigFile?) throws(Failure) -> Settings {
     do throws(SettingsError) {
       return try Settings(options: options, variable: { Environment.variable($0) }, file: file)
@@ -138,15 +138,15 @@ extension Settings {
     }
   }
 
-  /// Where to look for peers and be found.
+  /// Where to look for peers and be found. Nil: nowhere.
   var discovery: DiscoverySettings? {
     guard lan != .off else { return nil }
     return DiscoverySettings(multicast: lan == .on, localNodesFolder: try? StateFolders.ofUser().runtime)
   }
 
-  /// Says so if the limit of open files leaves no room for the connections that were asked for.
-  /// - `granted`: how many there is room for.
-  /// - `standard`: how many are wanted if the settings name no number; nil: as many as there is room for.
+  /// Prints a warning if the limit of open files leaves no room for the wanted number of connections.
+  /// - `granted`: the number of connections that fit.
+  /// - `standard`: the number that is wanted if the settings have none. Nil: as many as fit.
   func warnOfOpenFiles(granted: Int, standard: Int? = nil) {
     guard let wanted = maxConnections ?? standard, wanted > granted else { return }
     Console.log(

@@ -1,14 +1,15 @@
-// What the command is given must be UTF-8: its paths are texts, and a repaired text would name another file.
+// Checks that arguments, variables and the current folder are UTF-8. Paths are text, and a repaired text would name
+// another file.
 import Content
 import Posix
 
 enum Surroundings {
-  /// The variables that hold paths and settings of this program.
+  /// The variables that contain paths and settings of this program.
   private static let names: Set = [
     "HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
   ]
 
-  /// Checked before anything is done.
+  /// Throws if something is not UTF-8. Call it before anything else.
   static func check() throws(Failure) {
     guard let found = Environment.firstNotUTF8(variables: { names.contains($0) || $0.hasPrefix("P2PNODE_") }) else {
       return

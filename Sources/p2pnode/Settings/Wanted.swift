@@ -1,11 +1,11 @@
-// What a person wants: a fileID, or a link that holds one.
+// What the user wants to fetch: a fileID, or a link that contains one.
 import Content
 import Wire
 
-/// A fileID or a link, as a person typed it.
+/// A fileID or a link, as the user typed it.
 struct Wanted {
   let fileID: FileID
-  /// Nil where it was a bare fileID.
+  /// Nil if the user typed a fileID.
   let link: FileLink?
 
   init(typed text: String) throws(Failure) {
@@ -29,7 +29,7 @@ struct Wanted {
   }
 }
 
-/// As much of a link as helps to find it.
+/// Returns the start of a link, long enough to recognise it.
 private func shown(_ text: String) -> String {
   let start = text.unicodeScalars.prefix(120)
   return "'" + Console.escaped(String(start)) + (start.endIndex == text.unicodeScalars.endIndex ? "'" : "…'")

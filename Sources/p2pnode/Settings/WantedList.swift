@@ -1,32 +1,32 @@
-// What one `get` fetches: the IDs of the command line and those of a file, each with its place.
+// What one `get` fetches: the IDs on the command line and in an input file, with their outputs.
 import CommandSettings
 import Content
 import PeerNode
 import Posix
 import Wire
 
-/// One thing to fetch.
+/// One item to fetch.
 struct WantedItem {
   let wanted: Wanted
-  /// The path that its line of the file gives; nil: the place of `-o`.
+  /// The output path on its line of the file. Nil: the place of `-o`.
   let path: String?
-  /// The place of the line, for a message; nil: the command line.
+  /// The line in the file, for a message. Nil: the command line.
   let place: String?
 }
 
 enum WantedList {
-  /// Bytes of an input file, at most: room for 200,000 IDs.
+  /// The most bytes of an input file: room for 200,000 IDs.
   static let fileBytesMax = 16 << 20
 
-  /// The IDs of the command line.
+  /// Reads the IDs of the command line.
   static func ofCommandLine(_ texts: [String]) throws(Failure) -> [WantedItem] {
     var items: [WantedItem] = []
     for text in texts { items.append(WantedItem(wanted: try Wanted(typed: text), path: nil, place: nil)) }
     return items
   }
 
-  /// The IDs of an input file; "-" is standard input. One a line, and after a tab its path; empty lines and those that
-  /// begin with "#" mean nothing.
+  /// Reads the IDs of an input file; "-" is standard input. Each line has an ID and, after a tab, its output path.
+  /// Empty lines and lines that begin with "#" are skipped.
   static func ofFile(_ path: String) throws(Failure) -> [WantedItem] {
     let name = path == "-" ? "standard input" : path
     let items = try parse(try read(path, name), name)
@@ -48,7 +48,7 @@ enum WantedList {
     return bytes
   }
 
-  /// - `name`: of the file, for a message.
+  /// - `name`: the file's name, for messages.
   static func parse(_ bytes: [UInt8], _ name: String) throws(Failure) -> [WantedItem] {
     var items: [WantedItem] = []
     for (i, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
