@@ -1,22 +1,23 @@
-// The configuration file: lines of `key = value`, read strictly, so that a slip of the pen is no silent default.
+// The configuration file: lines of `key = value`. Reading is strict, so that a typing error does not silently mean the
+// default.
 import Content
 import Posix
 
-/// What a configuration file says: each key's values with their lines, in the file's order.
+/// The contents of a configuration file: the values of each key with their lines, in the file's order.
 package struct ConfigFile: Equatable, Sendable {
-  /// Far more than all keys need.
+  /// The most bytes of a file: far more than all keys need.
   private static let bytesMax: UInt64 = 1 << 20
 
   package struct Entry: Equatable, Sendable {
     package let value: String
-    /// From 1 on.
+    /// The line number, from 1.
     package let line: Int
   }
 
   package let path: String
   package private(set) var entries: [SettingKey: [Entry]] = [:]
 
-  /// Reads the text of a file. `path` is what messages call it, and where relative paths in it begin.
+  /// Reads the text of a file. `path` is its name in messages, and relative paths in it start at its folder.
   package init(_ bytes: [UInt8], path: String) throws(SettingsError) {
     self.path = path
     for (i, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
@@ -24,7 +25,7 @@ package struct ConfigFile: Equatable, Sendable {
     }
   }
 
-  /// The file at a path; nil where there is none.
+  /// Reads the file at a path. Nil if there is none.
   package static func read(_ path: String) throws(SettingsError) -> ConfigFile? {
     guard let bytes = try SmallFile.read(path, bytesMax: bytesMax) else { return nil }
     return try ConfigFile(bytes, path: path)

@@ -1,6 +1,6 @@
-// Sizes, rates and durations as people write them.
+// Reads sizes, rates and durations as people write them.
 
-/// Bytes, or bytes a second: `10M` is 10,000,000, `10Mi` is 10,485,760.
+/// A number of bytes, or of bytes a second: `10M` is 10,000,000, `10Mi` is 10,485,760.
 package struct ByteSize: Hashable, Sendable {
   package let bytes: UInt64
 
@@ -28,12 +28,12 @@ package struct ByteSize: Hashable, Sendable {
   }
 }
 
-/// How long: `30s`, `10m`, `2h`, or `forever`.
+/// A duration: `30s`, `10m`, `2h`, or `forever`.
 package enum Stay: Hashable, Sendable, CustomStringConvertible {
   case seconds(Int64)
   case forever
 
-  /// As it is given, in the largest unit that says it exactly.
+  /// The duration in the largest unit that is exact.
   package var description: String {
     switch self {
     case .forever: "forever"
@@ -51,7 +51,7 @@ package enum Stay: Hashable, Sendable, CustomStringConvertible {
     let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3_600]
     guard let unit = argument.last.flatMap({ units[$0] }) else { return nil }
     let digits = argument.dropLast()
-    // A year at most, which also keeps the product small.
+    // At most a year, which also keeps the product from overflowing.
     guard !digits.isEmpty, digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
       let count = Int64(digits), count <= 365 * 86_400 / unit
     else { return nil }

@@ -1,6 +1,6 @@
-// What can be set for good: each key of the configuration file, which is an option and a variable of the same name too.
+// The keys of the configuration file. Each is also an option and an environment variable of the same name.
 
-/// The keys, in the order in which they are shown.
+/// The keys, in the order in which they are printed.
 package enum SettingKey: String, CaseIterable, Sendable {
   case listen
   case uploadLimit = "upload-limit"
@@ -26,14 +26,14 @@ package enum SettingKey: String, CaseIterable, Sendable {
   case logLevel = "log-level"
 
   package var option: String { "--" + rawValue }
-  /// The variable of the environment: `P2PNODE_UPLOAD_LIMIT`.
+  /// The environment variable, such as `P2PNODE_UPLOAD_LIMIT`.
   package var variable: String { "P2PNODE_" + rawValue.uppercased().map { $0 == "-" ? "_" : "\($0)" }.joined() }
 
-  /// Whether several lines, or several options, add up.
+  /// Whether the values of several lines or options are added to a list.
   package var isList: Bool { self == .allow || self == .exclude }
-  /// Whether it names a file; in the configuration file, from the folder of that on.
+  /// Whether the value is a path. In the configuration file, a relative path starts at that file's folder.
   package var isPath: Bool { self == .swarmKey || self == .identity }
-  /// Whether a running `serve` or `get` that uses it takes a change over on SIGHUP, without a new start.
+  /// Whether a running `serve` or `get` that uses the key takes a new value on SIGHUP, without a new start.
   package var isReloaded: Bool {
     switch self {
     case .uploadLimit, .uploadLimitPerPeer, .downloadLimit, .maxConnections, .allow, .logLevel: true
@@ -41,7 +41,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     }
   }
 
-  /// The value where nobody says anything, as a person would write it.
+  /// The default value, as a user would write it.
   package var standard: String {
     switch self {
     case .listen: "[::]:9800"
@@ -67,7 +67,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     }
   }
 
-  /// What a value has to be: the end of "'…' is not ".
+  /// The form of a value, as the end of the sentence "'…' is not …".
   package var form: String {
     switch self {
     case .listen: "HOST:PORT or [IPV6]:PORT, such as 0.0.0.0:9800"
@@ -92,7 +92,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     }
   }
 
-  /// For the page of all keys: a paragraph without line breaks.
+  /// The meaning for the page of all keys: one paragraph without line breaks.
   package var meaning: String {
     switch self {
     case .listen:
@@ -143,7 +143,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
   }
 }
 
-/// Where the value of a setting comes from.
+/// The origin of a setting's value.
 package enum Origin: Hashable, Sendable, CustomStringConvertible {
   case standard
   case file(path: String, line: Int)

@@ -1,6 +1,6 @@
-// The words that settings take as values.
+// The words that are values of settings.
 
-/// How much is said on stderr, from the most urgent on.
+/// How much goes to stderr. The most urgent level comes first.
 package enum LogLevel: String, CaseIterable, Comparable, Sendable {
   case error, warning, info, debug
 
@@ -8,7 +8,7 @@ package enum LogLevel: String, CaseIterable, Comparable, Sendable {
   package static func < (a: LogLevel, b: LogLevel) -> Bool { a.rank < b.rank }
 }
 
-/// What encrypts the channels.
+/// The cipher of the channels.
 package enum Cipher: String, CaseIterable, Sendable {
   /// AES-256-GCM where this machine has the instructions, else ChaCha20-Poly1305.
   case auto

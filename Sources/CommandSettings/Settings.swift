@@ -1,43 +1,43 @@
-// What is in force: of each key the command line's value, else the environment's, else the file's, else the default.
+// The settings in force. For each key, the command line comes before the environment, the file and the default.
 import Content
 import Posix
 import Storage
 import Wire
 
-/// All settings, resolved and sound. Reads nothing itself.
+/// All settings, combined and checked. Reads no file or variable itself.
 package struct Settings: Sendable {
-  /// One key's values as they were written, and by whom.
+  /// The values of one key as they were written, with their origins.
   package struct Choice: Equatable, Sendable {
     package let texts: [String]
-    /// Of each text.
+    /// The origin of each text.
     package let origins: [Origin]
   }
 
-  /// Where peers are looked for, and may find this node.
+  /// Where to look for peers and be found.
   package enum LAN: String, CaseIterable, Sendable { case on, machine, off }
 
   package private(set) var choices: [SettingKey: Choice] = [:]
   package private(set) var listen = HostPort(host: "::", port: ProtocolDefaults.port)
   package private(set) var uploadLimit: UInt64?
   package private(set) var downloadLimit: UInt64?
-  /// For each address.
+  /// The limit for each address.
   package private(set) var uploadLimitPerPeer: UInt64?
   /// Nil: as many as the limit of open files allows, up to the standard.
   package private(set) var maxConnections: Int?
-  /// Nil: everybody.
+  /// Nil: every peer is admitted.
   package private(set) var allow: Set<PeerID>?
-  /// Nil: nowhere.
+  /// Nil: the metrics pages are off.
   package private(set) var metrics: Endpoint?
-  /// What of a folder is served.
+  /// Which files of a folder are served.
   package private(set) var rules = ServingRules()
-  /// Downloads that run at a time. A connection carries 64 contents at most.
+  /// The number of downloads that run at a time. A connection carries at most 64 contents.
   package private(set) var jobs = 4
   package private(set) var workers = 8
   package private(set) var retries = 3
   package private(set) var chunkTimeout = Duration.seconds(30)
   /// How long a download waits for peers. Nil: it does not wait.
   package private(set) var wait: Stay?
-  /// Nil: none is announced.
+  /// Nil: no zone is announced.
   package private(set) var zone: ZoneName?
   package private(set) var lan = LAN.on
   package private(set) var cipher = Cipher.auto
@@ -45,8 +45,8 @@ package struct Settings: Sendable {
   package private(set) var identity: String?
   package private(set) var logLevel = LogLevel.info
 
-  /// - `options`: what the command line says, key by key.
-  /// - `variable`: the environment.
+  /// - `options`: the values from the command line, by key.
+  /// - `variable`: returns a variable of the environment.
   package init(options: [SettingKey: [String]], variable: (String) -> String?, file: ConfigFile?) throws(SettingsError)
   {
     if let file { try Settings.check(file) }
@@ -61,7 +61,8 @@ package struct Settings: Sendable {
 
   private init() {}
 
-  /// Also what the environment or the command line overrules is read: a slip is said before it counts.
+  /// Checks all values of the file, even those that the environment or command line overrides, so that a mistake is
+  /// reported before the value is used.
   private static func check(_ file: ConfigFile) throws(SettingsError) {
     var settings = Settings()
     for key in SettingKey.allCases {
@@ -84,12 +85,12 @@ package struct Settings: Sendable {
     return Choice(texts: entries.map(\.value), origins: entries.map { .file(path: file.path, line: $0.line) })
   }
 
-  /// Where a key's value is from.
+  /// Returns the origin of a key's value.
   package func origin(of key: SettingKey) -> Origin { choices[key]?.origins.first ?? .standard }
 
   package func isSet(_ key: SettingKey) -> Bool { choices[key] != nil }
 
-  /// A key's value as it could stand in a file.
+  /// Returns a key's value as it could stand in a file.
   package func text(of key: SettingKey) -> String {
     switch key {
     case .swarmKey: swarmKey ?? key.standard
@@ -99,7 +100,7 @@ package struct Settings: Sendable {
     }
   }
 
-  /// These settings with those of others that take effect without a new start.
+  /// Returns these settings with the new values of the keys that need no new start.
   package func taking(over new: Settings) -> Settings {
     var taken = self
     for key in SettingKey.allCases where key.isReloaded { taken.choices[key] = new.choices[key] }
@@ -145,7 +146,7 @@ package struct Settings: Sendable {
     case .wait: wait = text == "none" ? nil : try wanted(Stay(argument: text))
     case .zone: zone = text == "none" ? nil : try wanted(ZoneName(text))
     case .lan:
-      // Of the environment, "off" has always left this machine in.
+      // In the environment, "off" has always kept discovery on this machine.
       if case .environment = origin, text == "off" { lan = .machine } else { lan = try wanted(LAN(rawValue: text)) }
     case .cipher: cipher = try wanted(Cipher(rawValue: text))
     case .swarmKey: swarmKey = try path(text, origin)
@@ -176,14 +177,14 @@ package struct Settings: Sendable {
 
   private static let switches = ["on": true, "off": false]
 
-  /// A relative path of the file begins in the file's folder. Nil: none.
+  /// Returns a path. A relative path in the file starts at the file's folder. Nil: the value is "none".
   private func path(_ text: String, _ origin: Origin) throws(SettingsError) -> String? {
     if text == "none" { return nil }
     guard case .file(let file, _) = origin else { return text }
     return text.utf8.first == UInt8(ascii: "/") ? text : PathParts(file).folder + "/" + text
   }
 
-  /// Bytes a second. A lower rate would let no piece pass before its timeout.
+  /// Returns bytes a second, at least 1,000. At a lower rate, no piece would arrive before its timeout.
   private static func rate(_ text: String) -> UInt64? {
     ByteSize(argument: text).flatMap { $0.bytes < 1_000 ? nil : $0.bytes }
   }
@@ -192,7 +193,7 @@ package struct Settings: Sendable {
     Int(text).flatMap { range.contains($0) ? $0 : nil }
   }
 
-  /// How a message names the place of a value.
+  /// Returns the place of a value for a message.
   private static func place(_ key: SettingKey, _ origin: Origin) -> String {
     switch origin {
     case .file: "\(origin): \(key.rawValue)"

@@ -1,11 +1,11 @@
-// Why settings cannot be used: a sentence for the person who wrote them.
+// Why settings cannot be used, in a sentence for the user who wrote them.
 
-/// A setting that means nothing, or a file that cannot be read.
+/// A setting that is invalid, or a file that cannot be read.
 package struct SettingsError: Error, Hashable, Sendable {
   package enum Kind: Sendable {
     /// A key, a value or a line is wrong.
     case usage
-    /// A file is not there, not regular, too long or not readable.
+    /// A file does not exist, is not regular, is too long or cannot be read.
     case unreadable
   }
 

@@ -1,9 +1,9 @@
-// Files that a person wrote: short, regular, and read as a whole.
+// Reads short files that a user wrote.
 import Posix
 
-/// Files that a person wrote for this program.
+/// Short, regular files that a user wrote for this program.
 package enum SmallFile {
-  /// All bytes of a regular file; nil where there is none. `/dev/null` is an empty one.
+  /// Reads all bytes of a regular file. Nil if it does not exist. `/dev/null` counts as an empty file.
   package static func read(_ path: String, bytesMax: UInt64) throws(SettingsError) -> [UInt8]? {
     if path == "/dev/null" { return [] }
     var status: FileStatus?
