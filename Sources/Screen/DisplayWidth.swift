@@ -1,8 +1,8 @@
-// How many columns of a terminal a text takes, and texts cut to so many. Never less than a terminal would take: a line
-// that is too short is harmless, one that wraps is not.
+// Measures and cuts texts in columns of a terminal. The width is never smaller than a terminal's: a line that is too
+// short is harmless, a line that wraps is not.
 
 package enum DisplayWidth {
-  /// Columns of a text without escapes.
+  /// Returns the columns of a text without escapes.
   package static func of(_ text: String) -> Int {
     if isPrintable(text) { return text.utf8.count }
     var columns = 0
@@ -11,10 +11,10 @@ package enum DisplayWidth {
     return columns
   }
 
-  /// Nothing but signs of ASCII, each a column: nearly all texts, which need no tables.
+  /// Whether all characters are printable ASCII, one column each. Most texts are, and they need no tables.
   package static func isPrintable(_ text: String) -> Bool { text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F } }
 
-  /// Columns of a line that may hold colours.
+  /// Returns the columns of a line that may contain colours.
   package static func ofStyled(_ line: String) -> Int {
     var plain = String.UnicodeScalarView()
     var isEscape = false
@@ -26,14 +26,15 @@ package enum DisplayWidth {
     return of(String(plain))
   }
 
-  /// The start of a text, with `mark` at its end where something is cut off.
+  /// Returns the start of a text. If something is cut off, it ends in `mark`.
   package static func cut(_ text: String, to columns: Int, mark: String) -> String {
     if of(text) <= columns { return text }
     guard columns >= of(mark) else { return start(of: text, columns) }
     return start(of: text, columns - of(mark)) + mark
   }
 
-  /// Both ends of a text, with `mark` in between where something is cut out: of a path, the file's name stays longest.
+  /// Returns both ends of a text. If something is cut out, `mark` stands between them. The end is longer, for the
+  /// file's name in a path.
   package static func cutMiddle(_ text: String, to columns: Int, mark: String) -> String {
     if of(text) <= columns { return text }
     let room = columns - of(mark)
@@ -42,7 +43,7 @@ package enum DisplayWidth {
     return start(of: text, room - of(end)) + mark + end
   }
 
-  /// Made as wide as this.
+  /// Returns a text padded with spaces to this width.
   package static func padded(_ text: String, to columns: Int, isRight: Bool) -> String {
     let space = String(repeating: " ", count: max(0, columns - of(text)))
     return isRight ? space + text : text + space
@@ -61,7 +62,7 @@ package enum DisplayWidth {
     return String(out)
   }
 
-  /// Does not begin with a mark that belongs to what was cut off.
+  /// Returns the end of a text. It does not begin with a combining mark of a character that was cut off.
   private static func end(of text: String, _ columns: Int) -> String {
     let scalars = Array(text.unicodeScalars)
     var first = scalars.count
@@ -76,9 +77,9 @@ package enum DisplayWidth {
     return String(view)
   }
 
-  /// `last`: of the scalar that a mark would stand on.
+  /// - `last`: the width of the last scalar that takes columns, on which a mark would stand.
   private static func added(by scalar: Unicode.Scalar, after last: inout Int) -> Int {
-    // Asks for the picture of a character that is also text: some terminals then give it two columns.
+    // Asks for the emoji form of a character that also has a text form. Some terminals then use two columns.
     if scalar == "\u{FE0F}" {
       defer { last = 2 }
       return last == 1 ? 1 : 0
@@ -98,7 +99,7 @@ package enum DisplayWidth {
     return isWide(scalar) ? 2 : 1
   }
 
-  /// Format characters that are seen: they stand around the digits or letters that follow (Unicode's property
+  /// Whether this is a visible format character, which stands around the digits or letters after it (Unicode's property
   /// `Prepended_Concatenation_Mark`).
   private static func isPrependedMark(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
@@ -107,14 +108,15 @@ package enum DisplayWidth {
     }
   }
 
-  /// East Asian Wide and Fullwidth (UAX #11, `EastAsianWidth.txt`), in whole blocks: where a block is mixed, all of it
-  /// counts as wide, so that no terminal takes more than is counted here. Emoji that are pictures by themselves are too.
+  /// Whether a scalar is East Asian Wide or Fullwidth (UAX #11, `EastAsianWidth.txt`). Blocks of mixed widths count as
+  /// wide, so that no terminal uses more columns than counted. Characters with an emoji form by default count as wide
+  /// too.
   private static func isWide(_ scalar: Unicode.Scalar) -> Bool {
     if scalar.properties.isEmojiPresentation { return true }
     switch scalar.value {
     case 0x1100...0x11FF,  // Hangul Jamo
-      0x231A...0x231B, 0x2329...0x232A, 0x23E9...0x23F3,  // clocks and angle brackets among the technical signs
-      0x2E80...0x303E, 0x3040...0xA4CF,  // CJK radicals to Yi: kana, ideographs
+      0x231A...0x231B, 0x2329...0x232A, 0x23E9...0x23F3,  // clocks and angle brackets among the technical symbols
+      0x2E80...0x303E, 0x3040...0xA4CF,  // from CJK radicals to Yi: kana, ideographs
       0xA960...0xA97F, 0xAC00...0xD7FF,  // Hangul
       0xF900...0xFAFF, 0xFE10...0xFE1F, 0xFE30...0xFE6F,  // compatibility forms
       0xFF00...0xFF60, 0xFFE0...0xFFE6,  // full width
