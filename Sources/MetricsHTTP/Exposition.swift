@@ -1,10 +1,11 @@
-// Numbers in Prometheus' text format, version 0.0.4: families with their help and type, then a line a sample.
+// Writes numbers in Prometheus' text format, version 0.0.4: for each family its help and type, then a line for each
+// sample.
 
-/// Builds one page. Names and labels are the caller's own words; values of labels may be anything.
+/// Builds one page. The caller chooses names and labels; the values of labels may be any text.
 public struct Exposition: Sendable {
   public enum Kind: String, Sendable { case counter, gauge }
 
-  /// One line: its labels in order, and its value.
+  /// One line: labels in order, and a value.
   public struct Sample: Sendable {
     let labels: [(name: String, value: String)]
     let value: String
@@ -20,7 +21,7 @@ public struct Exposition: Sendable {
 
   public init() {}
 
-  /// Adds a family. `name` is of the form `[a-z0-9_]+`, and ends with `_total` where it counts; `help` is one line.
+  /// Adds a family. `name` has the form `[a-z0-9_]+` and ends in `_total` for a counter. `help` is one line.
   public mutating func add(_ name: String, _ kind: Kind, _ help: String, _ samples: [Sample]) {
     text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
     for sample in samples {
@@ -33,7 +34,7 @@ public struct Exposition: Sendable {
     }
   }
 
-  /// A family of one sample without labels.
+  /// Adds a family of one sample without labels.
   public mutating func add(_ name: String, _ kind: Kind, _ help: String, _ value: some BinaryInteger) {
     add(name, kind, help, [Sample(value)])
   }

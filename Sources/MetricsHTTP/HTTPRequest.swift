@@ -1,26 +1,26 @@
-// As much of HTTP/1.1 (RFC 9112) as a scraper needs: which page of which host a request asks for. Bodies are not read.
+// The part of HTTP/1.1 (RFC 9112) that a scraper needs: the page and the host of a request. Bodies are not read.
 import Posix
 
-/// What is answered to a request for a page.
+/// The answer to a request for a page.
 public struct HTTPPage: Sendable {
-  /// Whether the status is 200; else it is 503.
+  /// Whether the status is 200. Otherwise it is 503.
   public let isGood: Bool
   public let text: String
 
-  /// - `isGood`: false: what the page is about is not so now, and may be later.
+  /// - `isGood`: false if what the page is about is not true now, but may be later.
   public init(_ text: String, isGood: Bool = true) { (self.text, self.isGood) = (text, isGood) }
 }
 
-/// What a request asks for, as far as it came.
+/// A request, as far as it was received.
 enum HTTPRequest: Equatable {
-  /// Its head has not ended yet.
+  /// The head has not ended yet.
   case incomplete
   case malformed
-  /// `query`: what follows the first "?" of the target; nil if there is none. `host`: the value of the Host field; nil if
-  /// there is none, which only HTTP/1.0 permits.
+  /// `query`: the text after the first "?" of the target, or nil if there is none. `host`: the value of the Host field,
+  /// or nil if there is none, which only HTTP/1.0 permits.
   case wanted(method: String, path: String, query: String?, host: String?)
 
-  /// Reads the head of a request.
+  /// Parses the head of a request.
   init(_ bytes: [UInt8]) {
     guard let end = HTTPRequest.endOfHead(bytes) else {
       self = .incomplete
@@ -46,7 +46,7 @@ enum HTTPRequest: Equatable {
       query: path.count < words[1].count ? String(decoding: query, as: UTF8.self) : nil, host: hosts.first)
   }
 
-  /// The values of one field, whose name is given in lower case; nil if a line is not a field (RFC 9112, section 5).
+  /// Returns the values of the field with this lower-case name. Nil if a line is no field (RFC 9112, section 5).
   private static func values(of name: String, in lines: some Sequence<ArraySlice<UInt8>>) -> [String]? {
     var values: [String] = []
     for line in lines {
@@ -61,7 +61,7 @@ enum HTTPRequest: Equatable {
     return values
   }
 
-  /// Where an empty line ends the head.
+  /// Returns the position of the empty line that ends the head.
   private static func endOfHead(_ bytes: [UInt8]) -> Int? {
     for i in bytes.indices where bytes[i] == 0x0A {
       if i + 1 < bytes.count, bytes[i + 1] == 0x0A { return i }
@@ -70,8 +70,9 @@ enum HTTPRequest: Equatable {
     return nil
   }
 
-  /// Whether a Host field names the loopback, or the address that the server listens on. A page from elsewhere whose own
-  /// name resolves to this address (DNS rebinding) has its name there, and must not read what the server answers.
+  /// Whether a Host field names the loopback or the address that the server listens on. In a DNS rebinding attack, the
+  /// name of a foreign web page resolves to this address. The field then has that name, and the page must not read the
+  /// answer.
   private static func isOurs(_ host: String, _ address: Endpoint) -> Bool {
     guard let name = HostPort(parsing: host, defaultPort: 0)?.host else { return false }
     if name.lowercased() == "localhost" { return true }
@@ -79,14 +80,14 @@ enum HTTPRequest: Equatable {
     return named.isLoopback || named.ip == address.ip
   }
 
-  /// The whole answer of a server that listens on `address`; nil while the request is incomplete.
-  /// - `page`: gives the page of a path and its query; nil: there is none.
+  /// Returns the whole answer of a server that listens on `address`. Nil while the request is incomplete.
+  /// - `page`: returns the page for a path and query. Nil if there is none.
   func answer(at address: Endpoint, _ page: (_ path: String, _ query: String?) -> HTTPPage?) -> [UInt8]? {
     switch self {
     case .incomplete: return nil
     case .malformed: return HTTPRequest.response("400 Bad Request", "this is not an HTTP request\n")
     case .wanted(let method, let path, let query, let host):
-      // A server that its user put on a network is for others, who have names of their own for it.
+      // A server that listens on a network is meant for other machines, which may use any name for it.
       guard !address.isLoopback || host.map({ HTTPRequest.isOurs($0, address) }) ?? true else {
         return HTTPRequest.response(
           "403 Forbidden", "the Host field names another machine: ask for localhost or a loopback address\n")

@@ -1,28 +1,29 @@
-// Answers scrapers: one thread, a few connections, a bounded request, a bounded time, one answer each.
+// Answers scrapers on one thread: a few connections, each with a bounded request, a bounded time and one answer.
 import Posix
 
-/// Serves pages until it is stopped. On an address of the loopback it answers only requests whose Host field names this
-/// machine. It holds at most `connectionsMax` connections; for one more the oldest that has asked for nothing has to go.
+/// Serves pages until it is stopped. On a loopback address it answers only requests whose Host field names this
+/// machine. It holds at most `connectionsMax` connections. For another one, the oldest without a complete request is
+/// closed.
 public final class MetricsServer: Sendable {
   static let connectionsMax = 16
-  /// Of a request's head.
+  /// The most bytes of a request's head.
   static let requestBytesMax = 8_192
-  /// From accepting to closing.
+  /// The longest time from accepting to closing a connection.
   static let timeNanosecondsMax: Int64 = 10_000_000_000
 
-  /// The real port where 0 was asked for.
+  /// The address in use. It has the real port if port 0 was asked for.
   public let address: Endpoint
   private let thread: Thread
   private let stopping: Stopping
 
-  /// A wake-up that threads share.
+  /// A `WakeUp` that threads share.
   private final class Stopping: Sendable {
     let wakeUp: WakeUp
     init() throws(Errno) { wakeUp = try WakeUp() }
   }
 
   /// Starts to answer.
-  /// - `page`: gives the page of a path and its query; nil: there is none. Called on the server's own thread.
+  /// - `page`: returns the page for a path and query. Nil if there is none. Called on the server's own thread.
   public init(
     at address: Endpoint, page: @escaping @Sendable (_ path: String, _ query: String?) -> HTTPPage?
   ) throws(Errno) {
@@ -31,7 +32,7 @@ public final class MetricsServer: Sendable {
     let stopping = try Stopping()
     self.stopping = stopping
     let loop = try MetricsLoop(socket, stopNumber: stopping.wakeUp.number, page: page)
-    // Handed over before the thread starts, and from then on touched by that thread alone.
+    // The thread gets it before it starts, and no other thread uses it after that.
     nonisolated(unsafe) let running = loop
     thread = Thread.start(name: "p2p-metrics") {
       running.run()
@@ -39,14 +40,14 @@ public final class MetricsServer: Sendable {
     }
   }
 
-  /// Closes all and returns when that is done.
+  /// Closes the listener and all connections. Returns when that is done.
   public func stop() {
     stopping.wakeUp.signal()
     thread.join()
   }
 }
 
-/// The thread's own.
+/// The state of the server's thread.
 private final class MetricsLoop {
   private static let stopToken: UInt64 = 0
   private static let listenerToken: UInt64 = 1
@@ -55,7 +56,7 @@ private final class MetricsLoop {
     let socket: Socket
     let endsAt: Int64
     var request: [UInt8] = []
-    /// Nil until the request is whole.
+    /// The rest of the answer. Nil until the request is complete.
     var rest: ArraySlice<UInt8>?
 
     init(_ socket: consuming Socket, endsAt: Int64) {
@@ -71,7 +72,7 @@ private final class MetricsLoop {
   private var connections: [UInt64: Connection] = [:]
   private var nextToken: UInt64 = 2
   private var isAccepting = true
-  /// Out of descriptors: until then nobody is accepted, instead of turning hot.
+  /// After descriptors run out, no connection is accepted before this time, so that the loop does not spin.
   private var acceptsFrom: Int64 = 0
 
   init(
@@ -114,7 +115,7 @@ private final class MetricsLoop {
 
   private func accept() {
     do {
-      // As many at once as there may be: then those that are there get on first.
+      // Accepts a bounded number at once, so that existing connections are served in between.
       for _ in 0..<MetricsServer.connectionsMax {
         guard let (number, _) = try listener.accepting() else { return }
         makeRoom()
@@ -164,8 +165,8 @@ private final class MetricsLoop {
     }
   }
 
-  /// Sends what the system takes; once all is sent, waits for the other end to close, since closing first could cut the
-  /// answer off.
+  /// Sends what the system takes. When all is sent, waits until the other end closes, because closing first could cut
+  /// off the answer.
   private func send(_ token: UInt64, _ connection: Connection) {
     do {
       while let rest = connection.rest, !rest.isEmpty {
