@@ -1,17 +1,17 @@
-// A connection to an SQLite database; the only room that imports CSQLiteLibrary, with `Statement` and `DatabaseError`.
+// A connection to an SQLite database. Only this file, `Statement` and `DatabaseError` import CSQLiteLibrary.
 import CSQLiteLibrary
 
-/// An open database, closed with its owner.
+/// An open database, closed at the end of this value.
 ///
-/// Safe to hand from thread to thread: SQLite is opened in its serialized mode, and the pointer never changes.
-/// SQL is `StaticString`, so that no text from outside can become part of it: values are bound.
+/// Safe to move between threads: SQLite is opened in its serialized mode, and the pointer never changes. SQL is a
+/// `StaticString` and values are bound, so that no text from outside can become part of it.
 public struct Database: ~Copyable, @unchecked Sendable {
   private let connection: OpaquePointer
-  /// The database's file.
+  /// The path of the database file.
   public let path: String
 
-  /// Opens a file that exists; an empty one is an empty database. A lock of another process is waited for as long as the
-  /// timeout says. The corresponding C function is `sqlite3_open_v2`.
+  /// Opens an existing file; an empty file is an empty database. Waits for the lock of another process up to the
+  /// timeout. The corresponding C function is `sqlite3_open_v2`.
   public init(_ path: String, busyTimeoutMilliseconds: Int32) throws(DatabaseError) {
     var opened: OpaquePointer?
     let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE
@@ -26,10 +26,10 @@ public struct Database: ~Copyable, @unchecked Sendable {
     sqlite3_busy_timeout(opened, busyTimeoutMilliseconds)
   }
 
-  // Statements that are still alive keep the connection until they go.
+  // Statements that still exist keep the connection open.
   deinit { sqlite3_close_v2(connection) }
 
-  /// Runs statements whose rows, if any, do not matter. The corresponding C function is `sqlite3_exec`.
+  /// Runs statements and ignores their rows. The corresponding C function is `sqlite3_exec`.
   public func run(_ sql: StaticString) throws(DatabaseError) {
     let text = sql.withUTF8Buffer { String(decoding: $0, as: UTF8.self) }
     guard sqlite3_exec(connection, text, nil, nil, nil) == SQLITE_OK else {
@@ -37,34 +37,35 @@ public struct Database: ~Copyable, @unchecked Sendable {
     }
   }
 
-  /// Makes a statement, to be run any number of times.
+  /// Prepares a statement, which can run any number of times.
   public func prepare(_ sql: StaticString) throws(DatabaseError) -> Statement {
     try Statement(sql, connection, path: path)
   }
 
-  /// The value of the first column of the first row, for a PRAGMA; nil where there is no row.
+  /// Returns the first column of the first row, for example of a PRAGMA. Nil if there is no row.
   public func integer(_ sql: StaticString) throws(DatabaseError) -> Int64? {
     var statement = try prepare(sql)
     return try statement.first { $0.integer(0) }
   }
 
-  /// As `integer`, of text.
+  /// As `integer`, for text.
   public func text(_ sql: StaticString) throws(DatabaseError) -> String? {
     var statement = try prepare(sql)
     return try statement.first { $0.text(0) } ?? nil
   }
 
-  /// Rows that the last INSERT, UPDATE or DELETE changed.
+  /// The number of rows that the last INSERT, UPDATE or DELETE changed.
   public var changedRowCount: Int { Int(sqlite3_changes(connection)) }
 
-  /// The rowid that the last INSERT gave.
+  /// The rowid of the last INSERT.
   public var lastRowID: Int64 { sqlite3_last_insert_rowid(connection) }
 
-  /// Begins a transaction as a writer, so that it never has to give up in the middle because another process was faster.
+  /// Begins a write transaction. It takes the write lock at once, so that it never fails later because another process
+  /// writes.
   public func begin() throws(DatabaseError) { try run("BEGIN IMMEDIATE") }
 
   public func commit() throws(DatabaseError) { try run("COMMIT") }
 
-  /// Undoes the transaction; SQLite may have done that already.
+  /// Undoes the transaction. Does nothing if SQLite already undid it.
   public func rollBack() { try? run("ROLLBACK") }
 }

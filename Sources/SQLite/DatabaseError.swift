@@ -1,13 +1,13 @@
-// Failures of SQLite as values: what was done to which database, and why it failed.
+// Failures of SQLite as values: the database, the code and the reason.
 import CSQLiteLibrary
 
-/// A call of SQLite that failed.
+/// An SQLite call that failed.
 public struct DatabaseError: Error, Hashable, Sendable, CustomStringConvertible {
   /// SQLite's extended result code.
   public let code: Int32
-  /// SQLite's own words.
+  /// SQLite's message.
   public let message: String
-  /// The database's file.
+  /// The path of the database file.
   public let path: String
 
   init(code: Int32, message: String, path: String) {
@@ -16,12 +16,12 @@ public struct DatabaseError: Error, Hashable, Sendable, CustomStringConvertible 
     self.path = path
   }
 
-  /// A value in the database is one that its program never writes.
+  /// Makes the error for a value in the database that this program never writes.
   public static func damaged(_ path: String, _ message: String) -> DatabaseError {
     DatabaseError(code: SQLITE_CORRUPT, message: message, path: path)
   }
 
-  /// The last failure of a connection.
+  /// Makes the error for the last failure of a connection.
   init(_ connection: OpaquePointer?, path: String) {
     self.init(
       code: sqlite3_extended_errcode(connection), message: String(cString: sqlite3_errmsg(connection)), path: path)
@@ -29,11 +29,11 @@ public struct DatabaseError: Error, Hashable, Sendable, CustomStringConvertible 
 
   private var primaryCode: Int32 { code & 0xFF }
 
-  /// The file is no database, or a damaged one, or has not the tables that a statement names.
+  /// Whether the file is not a database, is damaged, or lacks the tables that a statement names.
   public var isDamage: Bool {
     primaryCode == SQLITE_CORRUPT || primaryCode == SQLITE_NOTADB || primaryCode == SQLITE_ERROR
   }
-  /// Another process held the database for longer than the busy timeout.
+  /// Whether another process held the database for longer than the busy timeout.
   public var isBusy: Bool { primaryCode == SQLITE_BUSY || primaryCode == SQLITE_LOCKED }
 
   public var description: String { "\(path): \(message)" }

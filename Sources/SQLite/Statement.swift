@@ -1,7 +1,7 @@
-// A prepared statement, and the values that go in and come out.
+// A prepared statement, its parameters and its rows.
 import CSQLiteLibrary
 
-/// A value that is bound to a parameter.
+/// A value for a parameter.
 public enum DatabaseValue: Sendable {
   case null
   case integer(Int64)
@@ -9,9 +9,9 @@ public enum DatabaseValue: Sendable {
   case blob([UInt8])
 }
 
-/// A statement, prepared once and run any number of times, by one thread at a time: running it is `mutating`.
+/// A statement, prepared once and run any number of times by one thread at a time: its methods are `mutating`.
 ///
-/// Safe to hand from thread to thread for the reason that its database is: SQLite serializes.
+/// Safe to move between threads, because SQLite is opened in its serialized mode. See `Database`.
 public struct Statement: ~Copyable, @unchecked Sendable {
   private let statement: OpaquePointer
   private let path: String
@@ -31,14 +31,14 @@ public struct Statement: ~Copyable, @unchecked Sendable {
 
   deinit { sqlite3_finalize(statement) }
 
-  /// Runs it with these values for its parameters, in order, and passes over its rows.
+  /// Runs the statement with these values for its parameters, in order. Ignores its rows.
   public mutating func run(_ values: DatabaseValue...) throws(DatabaseError) {
     defer { reset() }
     try bind(values)
     while try step() {}
   }
 
-  /// As `run`, and gives what `body` makes of the first row; nil where there is none.
+  /// Runs the statement and returns the result of `body` for the first row. Nil if there is no row.
   public mutating func first<T>(
     _ values: DatabaseValue..., body: (borrowing Row) throws(DatabaseError) -> T
   ) throws(DatabaseError) -> T? {
@@ -47,7 +47,7 @@ public struct Statement: ~Copyable, @unchecked Sendable {
     return try step() ? try body(Row(statement)) : nil
   }
 
-  /// As `run`, with each row.
+  /// Runs the statement and calls `body` with each row.
   public mutating func forEach(
     _ values: DatabaseValue..., body: (borrowing Row) throws(DatabaseError) -> Void
   ) throws(DatabaseError) {
@@ -71,7 +71,7 @@ public struct Statement: ~Copyable, @unchecked Sendable {
 
   private func bind(_ values: [DatabaseValue]) throws(DatabaseError) {
     precondition(values.count == Int(sqlite3_bind_parameter_count(statement)), "one value a parameter")
-    // SQLITE_TRANSIENT: SQLite makes its own copy.
+    // SQLITE_TRANSIENT: SQLite copies the value.
     let copied = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
     for (i, value) in values.enumerated() {
       let index = Int32(i + 1)
@@ -83,7 +83,7 @@ public struct Statement: ~Copyable, @unchecked Sendable {
           sqlite3_bind_text64(
             statement, index, text, sqlite3_uint64(text.utf8.count), copied, UInt8(SQLITE_UTF8))
         case .blob(let bytes):
-          // An empty array may have no address, which would bind NULL.
+          // An empty array may have no address. That would bind NULL.
           bytes.isEmpty
             ? sqlite3_bind_zeroblob(statement, index, 0)
             : sqlite3_bind_blob64(statement, index, bytes, sqlite3_uint64(bytes.count), copied)
@@ -93,23 +93,23 @@ public struct Statement: ~Copyable, @unchecked Sendable {
   }
 }
 
-/// A row of a result, for as long as the closure runs that it was given to.
+/// A row of a result. Valid only while the closure that received it runs.
 public struct Row: ~Copyable {
   private let statement: OpaquePointer
 
   fileprivate init(_ statement: OpaquePointer) { self.statement = statement }
 
-  /// 0 where the column is NULL or no number.
+  /// Returns an integer. 0 if the column is NULL or not a number.
   public func integer(_ column: Int) -> Int64 { sqlite3_column_int64(statement, Int32(column)) }
 
-  /// Nil where the column is NULL.
+  /// Returns a text. Nil if the column is NULL.
   public func text(_ column: Int) -> String? {
     guard let start = sqlite3_column_text(statement, Int32(column)) else { return nil }
     let count = Int(sqlite3_column_bytes(statement, Int32(column)))
     return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
   }
 
-  /// Empty where the column is NULL.
+  /// Returns bytes. Empty if the column is NULL.
   public func blob(_ column: Int) -> [UInt8] {
     guard let start = sqlite3_column_blob(statement, Int32(column)) else { return [] }
     return Array(UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(statement, Int32(column)))))
