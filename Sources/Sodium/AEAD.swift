@@ -1,14 +1,14 @@
-// Authenticated encryption with one key: ChaCha20-Poly1305 (RFC 8439) or AES-256-GCM. No call allocates, but `rekey`.
+// Authenticated encryption with one key: ChaCha20-Poly1305 (RFC 8439) or AES-256-GCM. Only `init` and `rekey` allocate.
 import CSodium
 
-/// A key of one of the two ciphers, prepared for many calls and wiped at its end.
+/// A key for one of the two ciphers, prepared for many calls and wiped at the end of this value.
 public struct AEAD: ~Copyable, Sendable {
   public enum Algorithm: Hashable, Sendable {
     case chaChaPoly
     /// Needs a processor with AES instructions.
     case aesGCM
 
-    /// Whether this processor can do it.
+    /// Whether this processor supports the algorithm.
     public var isAvailable: Bool {
       Library.start()
       return switch self {
@@ -18,31 +18,31 @@ public struct AEAD: ~Copyable, Sendable {
     }
   }
 
-  /// A value of 12 bytes that one key never seals with twice.
+  /// 12 bytes. A key must never seal twice with the same nonce.
   public struct Nonce: Sendable {
     fileprivate let bytes: InlineArray<12, UInt8>
 
-    /// Four zero bytes, then `counter` with its lowest byte first.
+    /// Makes four zero bytes, then `counter` with its lowest byte first.
     public init(littleEndian counter: UInt64) {
       bytes = InlineArray { $0 < 4 ? 0 : UInt8(truncatingIfNeeded: counter >> UInt64(8 * ($0 - 4))) }
     }
 
-    /// Four zero bytes, then `counter` with its highest byte first.
+    /// Makes four zero bytes, then `counter` with its highest byte first.
     public init(bigEndian counter: UInt64) { self.init(littleEndian: counter.byteSwapped) }
   }
 
-  /// 16, by which a ciphertext is longer than its plaintext.
+  /// 16, the bytes by which a ciphertext is longer than its plaintext.
   public static let tagByteCount = 16
 
-  /// The most that is sealed at once here; both ciphers could take more.
+  /// The most bytes of a plaintext in one call. Both ciphers could take more.
   private static let plaintextByteCountMax = 1 << 30
 
   public let algorithm: Algorithm
 
-  // ChaCha20-Poly1305: the key. AES-256-GCM: libsodium's key schedule of 512 bytes.
+  // For ChaCha20-Poly1305, the key. For AES-256-GCM, libsodium's key schedule of 512 bytes.
   private let memory: WipedMemory
 
-  /// The algorithm must be available.
+  /// - Precondition: the algorithm is available.
   public init(_ algorithm: Algorithm, key: borrowing SecretKey) {
     precondition(algorithm.isAvailable, "this processor cannot do the cipher")
     self.algorithm = algorithm
@@ -53,7 +53,7 @@ public struct AEAD: ~Copyable, Sendable {
     load(key.memory.bytes)
   }
 
-  /// Writes the ciphertext and its tag, `plaintext.byteCount + 16` bytes, to `out` from `offset` on.
+  /// Writes the ciphertext and its tag to `out`, from `offset` on: `plaintext.byteCount + 16` bytes.
   public func seal(
     _ plaintext: RawSpan, nonce: Nonce, authenticating data: RawSpan = RawSpan(), into out: inout MutableRawSpan,
     at offset: Int = 0
@@ -68,8 +68,8 @@ public struct AEAD: ~Copyable, Sendable {
     }
   }
 
-  /// Writes the plaintext, `ciphertext.byteCount - 16` bytes, to the start of `out`. False where the ciphertext was not
-  /// made with this key, nonce and data; what `out` holds is then of no use.
+  /// Writes the plaintext, `ciphertext.byteCount - 16` bytes, to the start of `out`. Returns false if the ciphertext
+  /// was not made with this key, nonce and data; then the content of `out` is undefined.
   public func open(
     _ ciphertext: RawSpan, nonce: Nonce, authenticating data: RawSpan = RawSpan(), into out: inout MutableRawSpan
   ) -> Bool {
@@ -80,7 +80,8 @@ public struct AEAD: ~Copyable, Sendable {
     }
   }
 
-  /// Replaces a ciphertext by its plaintext, which is 16 bytes shorter and starts at the same place. As `open(_:)` else.
+  /// Replaces a ciphertext by its plaintext, which starts at the same place and is 16 bytes shorter. Otherwise as the
+  /// other `open`.
   public func open(
     inPlace bytes: inout MutableRawSpan, nonce: Nonce, authenticating data: RawSpan = RawSpan()
   ) -> Bool {
@@ -88,7 +89,7 @@ public struct AEAD: ~Copyable, Sendable {
     return bytes.withUnsafeMutableBytes { decrypt(UnsafeRawBufferPointer($0), nonce, data, to: $0.baseAddress) }
   }
 
-  /// Noise's `REKEY`: the key becomes the first 32 bytes of the ciphertext of 32 zero bytes.
+  /// Changes the key by Noise's `REKEY`: the new key is the first 32 bytes of the ciphertext of 32 zero bytes.
   ///
   /// Source: the Noise specification, revision 34, section 4.2, where `nonce` is 2^64 − 1.
   public mutating func rekey(nonce: Nonce) {

@@ -1,7 +1,7 @@
-// Comparison of proofs in a time that does not tell how much of them is right.
+// Compares secrets in a time that does not reveal how many bytes are equal.
 import CSodium
 
-/// Whether two spans hold the same bytes. Only their lengths influence the time that it takes.
+/// Whether two spans have the same bytes. The time depends only on their lengths.
 public func constantTimeEqual(_ a: RawSpan, _ b: RawSpan) -> Bool {
   guard a.byteCount == b.byteCount else { return false }
   if a.isEmpty { return true }

@@ -1,7 +1,7 @@
-// HMAC-SHA256 (RFC 2104), and Noise's key derivation on it.
+// HMAC-SHA256 (RFC 2104), and Noise's key derivation with it.
 import CSodium
 
-/// HMAC-SHA256 of bytes that come in parts. What it keeps of the key is wiped.
+/// Computes HMAC-SHA256 of bytes that come in parts. The key material in memory is wiped at the end of this value.
 public struct HMACSHA256: ~Copyable {
   private let memory = WipedMemory(byteCount: MemoryLayout<crypto_auth_hmacsha256_state>.size)
 
@@ -13,7 +13,7 @@ public struct HMACSHA256: ~Copyable {
     _ = crypto_auth_hmacsha256_init(state, key.memory.bytes, SecretKey.byteCount)
   }
 
-  /// A key of any length but none.
+  /// Takes a key of any length except 0.
   public init(key: RawSpan) {
     precondition(!key.isEmpty, "a key has bytes")
     let state = state
@@ -29,7 +29,7 @@ public struct HMACSHA256: ~Copyable {
     }
   }
 
-  /// The 32 bytes of the tag.
+  /// Returns the tag of 32 bytes.
   public consuming func finish() -> Bytes32 {
     var tag = Bytes32(repeating: 0)
     var span = tag.mutableSpan
@@ -38,7 +38,7 @@ public struct HMACSHA256: ~Copyable {
     return tag
   }
 
-  /// The tag, where it is a key.
+  /// Returns the tag as a secret key.
   public consuming func finishSecret() -> SecretKey {
     let tag = SecretKey()
     _ = crypto_auth_hmacsha256_final(state, tag.memory.bytes)
@@ -46,7 +46,7 @@ public struct HMACSHA256: ~Copyable {
   }
 }
 
-/// Noise's `HKDF(chaining_key, input_key_material, n)`: the first call of `next` gives output 1, and so on.
+/// Noise's `HKDF(chaining_key, input_key_material, n)`. The first call of `next` returns output 1, and so on.
 ///
 /// Source: the Noise specification, revision 34, section 4.3; it is RFC 5869 with empty info.
 public struct HKDF: ~Copyable {

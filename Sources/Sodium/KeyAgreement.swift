@@ -1,19 +1,19 @@
 // X25519: public keys, and the secret that two key pairs share (RFC 7748).
 import CSodium
 
-/// 32 bytes of hash or tag, as a value that costs no allocation.
+/// A hash or tag of 32 bytes, as a value that needs no allocation.
 public typealias Bytes32 = InlineArray<32, UInt8>
 
-/// An X25519 public key as it is sent: 32 bytes, of which any value is accepted here.
+/// An X25519 public key in the form in which it is sent: 32 bytes of any value.
 public struct PublicKey: Equatable, Sendable {
-  /// 32, the bytes of a public key.
+  /// 32, the length of a public key in bytes.
   public static let byteCount = 32
 
   private let storage: Bytes32
 
   init(_ storage: Bytes32) { self.storage = storage }
 
-  /// Takes 32 bytes of a span from `offset` on, which must be there.
+  /// Takes 32 bytes of a span from `offset` on. The span must have them.
   public init(_ bytes: RawSpan, at offset: Int = 0) {
     precondition(offset >= 0 && bytes.byteCount - offset >= PublicKey.byteCount, "a public key is 32 bytes")
     storage = Bytes32 { bytes.unsafeLoad(fromByteOffset: offset + $0, as: UInt8.self) }
@@ -33,7 +33,7 @@ public struct PublicKey: Equatable, Sendable {
 }
 
 extension SecretKey {
-  /// The public key of this secret as an X25519 private key; the bytes are clamped as RFC 7748 wants.
+  /// The public key for this secret as an X25519 private key. The bytes are clamped as RFC 7748 requires.
   public var publicKey: PublicKey {
     var point = Bytes32(repeating: 0)
     var span = point.mutableSpan
@@ -42,8 +42,8 @@ extension SecretKey {
     return PublicKey(point)
   }
 
-  /// What this private key and the other side's public key share; nil for a point of low order, whose result would be
-  /// the same for every private key.
+  /// Returns the secret that this private key and the other side's public key share. Nil for a point of low order, with
+  /// which the result would be the same for every private key.
   public func sharedSecret(with other: PublicKey) -> SecretKey? {
     let shared = SecretKey()
     let result = other.withBytes { point in

@@ -1,8 +1,8 @@
-// Randomness for those who may draw it: the pure targets are handed theirs.
+// Random numbers for targets that may draw them. Pure targets get theirs from the caller.
 import CSodium
 
 public enum Random {
-  /// A uniform 64-bit number from the system's generator.
+  /// Returns a uniform 64-bit number from the system's generator.
   public static func uint64() -> UInt64 {
     Library.start()
     var value: UInt64 = 0

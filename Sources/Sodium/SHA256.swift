@@ -1,7 +1,7 @@
-// SHA-256 for the handshake; content is hashed with swift-crypto, which is faster on long input.
+// SHA-256 for the handshake. Content is hashed with swift-crypto, which is faster on long input.
 import CSodium
 
-/// SHA-256 of bytes that come in parts.
+/// Computes SHA-256 of bytes that come in parts.
 public struct SHA256: ~Copyable {
   private var state = crypto_hash_sha256_state()
 
@@ -17,7 +17,7 @@ public struct SHA256: ~Copyable {
     }
   }
 
-  /// The 32 bytes of the hash.
+  /// Returns the hash of 32 bytes.
   public consuming func finish() -> Bytes32 {
     var hash = Bytes32(repeating: 0)
     var span = hash.mutableSpan

@@ -1,17 +1,18 @@
-// A secret of 32 bytes: a private key, a pre-shared key, a chaining key. One owner, no silent copies, wiped at its end.
+// A secret of 32 bytes: a private key, a pre-shared key or a chaining key. It has one owner and no implicit copies, and
+// is wiped at its end.
 import CSodium
 
-/// 32 secret bytes that nothing copies by accident and that are wiped when their owner goes.
+/// 32 secret bytes that are never copied implicitly, and that are wiped at the end of this value.
 public struct SecretKey: ~Copyable, Sendable {
-  /// 32, the bytes of every key of the channel.
+  /// 32, the length of every key of the channel in bytes.
   public static let byteCount = 32
 
   let memory: WipedMemory
 
-  /// 32 zero bytes, to be filled by the caller.
+  /// Makes 32 zero bytes for the caller to fill.
   init() { memory = WipedMemory(byteCount: SecretKey.byteCount) }
 
-  /// Copies exactly 32 bytes. Wiping the source is its owner's business.
+  /// Copies exactly 32 bytes. The owner of the source must wipe it.
   /// - Precondition: `source` has 32 bytes. `StaticIdentity(file:)` and `SwarmKey(file:)` of the library check a file first.
   public init(copying source: RawSpan) {
     precondition(source.byteCount == SecretKey.byteCount, "a secret key is 32 bytes")
@@ -19,14 +20,14 @@ public struct SecretKey: ~Copyable, Sendable {
     source.withUnsafeBytes { memory.start.copyMemory(from: $0.baseAddress!, byteCount: SecretKey.byteCount) }
   }
 
-  /// 32 fresh random bytes: an identity, an ephemeral key or a swarm key.
+  /// Makes 32 random bytes for an identity, an ephemeral key or a swarm key.
   public static func random() -> SecretKey {
     let key = SecretKey()
     randombytes_buf(key.memory.start, SecretKey.byteCount)
     return key
   }
 
-  /// A second owner of the same bytes.
+  /// Returns an explicit copy of the bytes.
   public func copy() -> SecretKey {
     let key = SecretKey()
     key.memory.start.copyMemory(from: memory.start, byteCount: SecretKey.byteCount)

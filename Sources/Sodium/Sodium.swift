@@ -1,7 +1,7 @@
 // The one place where libsodium is started.
 import CSodium
 
-/// Starts libsodium once for the process; every face of it calls this first.
+/// Starts libsodium once for the process. Every type of this target calls it first.
 enum Library {
   static let isReady: Bool = sodium_init() >= 0
 

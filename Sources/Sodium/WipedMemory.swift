@@ -1,12 +1,13 @@
-// Bytes on the heap with one owner, wiped before they are given back; they stay in one place, so no copy is left behind.
+// Bytes on the heap with one owner. They are wiped before they are freed, and never move, so that no copy is left
+// behind.
 import CSodium
 
-/// Memory for secrets: aligned to 16 bytes, zero at first, wiped and freed with its owner.
+/// Memory for secrets: aligned to 16 bytes, zero at first, wiped and freed at the end of this value.
 ///
-/// Not `sodium_malloc`: its guard pages cost too much for the keys of every connection.
+/// It does not use `sodium_malloc`, whose guard pages cost too much for the keys of every connection.
 ///
-/// Safe to share, since the pointer never changes, the memory has one owner, and the types that own it write to it only
-/// while they are made or from `mutating` methods, which Swift keeps exclusive.
+/// Safe to share between threads: the pointer never changes and the memory has one owner. The owning types write to it
+/// only in `init` or in `mutating` methods, to which Swift gives exclusive access.
 struct WipedMemory: ~Copyable, @unchecked Sendable {
   let start: UnsafeMutableRawPointer
   let byteCount: Int
@@ -23,9 +24,9 @@ struct WipedMemory: ~Copyable, @unchecked Sendable {
     start.deallocate()
   }
 
-  /// Overwrites the bytes with zeros, in a way that a compiler cannot leave out.
+  /// Overwrites the bytes with zeros. The compiler cannot remove the call.
   func wipe() { sodium_memzero(start, byteCount) }
 
-  /// The memory as bytes, for a call into libsodium.
+  /// The start of the memory as bytes, for a call to libsodium.
   var bytes: UnsafeMutablePointer<UInt8> { start.assumingMemoryBound(to: UInt8.self) }
 }
