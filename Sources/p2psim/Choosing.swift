@@ -1,4 +1,4 @@
-// `p2psim choose`: what the engine's decisions cost in a large download, in microseconds of this machine.
+// `p2psim choose`: measures the cost of the engine's decisions in a large download, in microseconds on this machine.
 import ArgumentParser
 import Content
 import Transfer

@@ -1,4 +1,4 @@
-// `p2psim crowd`: one seed, N downloaders at once, and how long until the last of them has the file.
+// `p2psim crowd`: one seed and N downloaders that start at once. Measures the time until the last of them has the file.
 import ArgumentParser
 import Simulation
 

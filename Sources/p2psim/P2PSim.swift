@@ -1,4 +1,4 @@
-// `p2psim`: the simulator's face.
+// `p2psim`: the command line of the simulator.
 import ArgumentParser
 
 @main

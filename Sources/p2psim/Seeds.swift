@@ -1,4 +1,4 @@
-// `p2psim --seed`, `--seeds`, `--count`: runs seeds, and says with which command a failing one is repeated.
+// `p2psim --seed`, `--seeds`, `--count`: runs seeds, and prints the command that repeats a failing one.
 import ArgumentParser
 import Simulation
 
@@ -69,7 +69,7 @@ struct Seeds: ParsableCommand {
   }
 }
 
-/// `FROM..<TO`.
+/// A range of seeds: `FROM..<TO`.
 struct SeedRange: ExpressibleByArgument {
   let range: Range<UInt64>
 
