@@ -1,4 +1,4 @@
-// SHA-256 of up to four messages at a time. Each message has a lane; a lane whose message ends takes the next message.
+// SHA-256 of up to four messages at a time. Each message has a lane. When a message ends, its lane takes the next one.
 #include "sha256_lanes.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #include <cpuid.h>
 #include <immintrin.h>
 
-// FIPS 180-4, 4.2.2.
+// The constants of FIPS 180-4, section 4.2.2.
 static const uint32_t round_constants[64] __attribute__((aligned(16))) = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
@@ -20,22 +20,22 @@ static const uint32_t round_constants[64] __attribute__((aligned(16))) = {
 
 enum { block_bytes = 64, digest_bytes = 32, lanes_max = 4 };
 
-// A message under way.
+// A message that is being hashed.
 typedef struct {
   const uint8_t *next;
-  // Blocks left at `next`, and after them in `tail`.
+  // The number of blocks left at `next`, and of those that follow in `tail`.
   size_t blocks, tail_blocks;
-  // Which message it is.
+  // The index of the message.
   size_t index;
-  // The state, in the order in which the instructions take it: words A B E F and C D G H.
+  // The state in the order of the instructions: words A B E F and C D G H.
   __m128i abef, cdgh;
-  // What does not fill a block, with the padding of FIPS 180-4, 5.1.1.
+  // The rest that does not fill a block, with the padding of FIPS 180-4, section 5.1.1.
   uint8_t tail[2 * block_bytes];
 } lane;
 
 #define SHA_TARGET __attribute__((target("sha,sse4.1,ssse3")))
 
-// Four rounds. The constant is loaded once for all lanes.
+// Does four rounds. Their constants are loaded once for all lanes.
 #define ROUNDS(words, group)                                                                      \
   {                                                                                               \
     const __m128i constants = _mm_load_si128((const __m128i *)(round_constants + 4 * (group)));   \
@@ -46,14 +46,14 @@ typedef struct {
     }                                                                                             \
   }
 
-// The next four words of the message schedule take the place of the oldest four, `a`.
+// Replaces the oldest four words of the message schedule, `a`, by the next four.
 #define SCHEDULE(a, b, c, d)                                                                      \
   for (int l = 0; l < LANES; l++) {                                                               \
     const __m128i sum = _mm_add_epi32(_mm_sha256msg1_epu32(a[l], b[l]), _mm_alignr_epi8(d[l], c[l], 4)); \
     a[l] = _mm_sha256msg2_epu32(sum, d[l]);                                                       \
   }
 
-// A function that takes `count` blocks of each of LANES messages.
+// Defines a function that hashes `count` blocks of each of LANES messages.
 #define COMPRESS(name)                                                                            \
   SHA_TARGET static void name(lane *const *lanes, size_t count) {                                 \
     const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);        \
@@ -120,19 +120,19 @@ SHA_TARGET static void begin(lane *lane, size_t index, const uint8_t *bytes, siz
   lane->index = index;
   lane->next = bytes;
   lane->blocks = length / block_bytes;
-  // The padding is a bit, zeros, and the length in 8 bytes.
+  // The padding is one bit, zeros, and the length in 8 bytes.
   lane->tail_blocks = rest + 1 + 8 <= block_bytes ? 1 : 2;
   memset(lane->tail, 0, sizeof lane->tail);
   if (rest > 0) memcpy(lane->tail, bytes + length - rest, rest);
   lane->tail[rest] = 0x80;
   const uint64_t bits = __builtin_bswap64((uint64_t)length * 8);
   memcpy(lane->tail + block_bytes * lane->tail_blocks - sizeof bits, &bits, sizeof bits);
-  // FIPS 180-4, 5.3.3.
+  // The initial state of FIPS 180-4, section 5.3.3.
   lane->abef = _mm_set_epi32(0x6a09e667, (int)0xbb67ae85, 0x510e527f, (int)0x9b05688c);
   lane->cdgh = _mm_set_epi32(0x3c6ef372, (int)0xa54ff53a, 0x1f83d9ab, 0x5be0cd19);
 }
 
-// The lane goes on with its tail. False: the message has ended.
+// Continues a lane with its tail. Returns false if the message has ended.
 static bool begin_tail(lane *lane) {
   if (lane->tail_blocks == 0) return false;
   lane->next = lane->tail;
@@ -154,7 +154,7 @@ SHA_TARGET static void end(const lane *lane, uint8_t *digest) {
 
 void p2p_sha256_lanes(const uint8_t *bytes, const size_t *lengths, size_t count, uint8_t *digests) {
   lane lanes[lanes_max];
-  // Those in use come first.
+  // The lanes in use come first.
   lane *order[lanes_max] = {&lanes[0], &lanes[1], &lanes[2], &lanes[3]};
   size_t begun = 0, in_use = 0;
   while (true) {
@@ -165,7 +165,7 @@ void p2p_sha256_lanes(const uint8_t *bytes, const size_t *lengths, size_t count,
       if (current->blocks == 0) begin_tail(current);
     }
     if (in_use == 0) return;
-    // As many blocks as each of them has.
+    // The number of blocks that every lane in use has.
     size_t blocks = order[0]->blocks;
     for (size_t i = 1; i < in_use; i++) {
       if (order[i]->blocks < blocks) blocks = order[i]->blocks;
@@ -191,7 +191,7 @@ void p2p_sha256_lanes(const uint8_t *bytes, const size_t *lengths, size_t count,
 
 bool p2p_sha256_lanes_supported(void) { return false; }
 
-// Never called: the caller asks first.
+// Never called, because `p2p_sha256_lanes_supported` returns false.
 void p2p_sha256_lanes(const uint8_t *bytes, const size_t *lengths, size_t count, uint8_t *digests) {
   (void)bytes;
   (void)lengths;
