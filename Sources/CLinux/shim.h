@@ -1,5 +1,5 @@
-// Linux calls that Swift's Glibc module does not show: declarations, and wrappers of one line for variadic calls.
-// Without _GNU_SOURCE, since the types that it changes would then differ from the Glibc module's.
+// Linux calls that Swift's Glibc module does not declare: declarations, and short wrappers of variadic calls.
+// _GNU_SOURCE stays undefined, because some types would then differ from those of the Glibc module.
 #ifndef P2PNODE_CLINUX_SHIM_H
 #define P2PNODE_CLINUX_SHIM_H
 #include <linux/openat2.h>
