@@ -42,7 +42,7 @@ public struct AEAD: ~Copyable, Sendable {
   // For ChaCha20-Poly1305, the key. For AES-256-GCM, libsodium's key schedule of 512 bytes.
   private let memory: WipedMemory
 
-  /// - Precondition: the algorithm is available.
+  /// Prepares a key for an algorithm, which must be available.
   public init(_ algorithm: Algorithm, key: borrowing SecretKey) {
     precondition(algorithm.isAvailable, "this processor cannot do the cipher")
     self.algorithm = algorithm

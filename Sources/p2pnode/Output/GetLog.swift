@@ -10,7 +10,7 @@ protocol DownloadObserver: AnyObject {
   func see(_ update: DownloadUpdate)
   /// Reports the number of further connections that ended. They are not reported one by one.
   func leftOut(connectionEnds count: Int)
-  /// The download ended well, and so did serving its file after it.
+  /// The download succeeded, and any serving of its file after it is over.
   func ended(_ result: DownloadResult)
   /// - `failure`: the failure with which the command ends.
   func failed(_ error: DownloadError, _ failure: Failure)

@@ -27,8 +27,8 @@ struct MetricsPages {
   var address: Endpoint { server.address }
 
   /// - `metrics`: adds figures to the page.
-  /// - `ready`: returns the page of `/ready`, which says whether the process has finished its work. With an ID, whether
-  ///   that content is complete.
+  /// - `ready`: returns the page of `/ready`, which says whether all content of the process is available. With an ID,
+  ///   whether that content is.
   init(
     at address: Endpoint, metrics: @escaping @Sendable (inout Exposition) -> Void,
     ready: @escaping @Sendable (FileID?) -> HTTPPage

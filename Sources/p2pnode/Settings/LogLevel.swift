@@ -16,7 +16,7 @@ extension LogLevel {
 }
 
 extension Console {
-  /// The number of levels that are printed. `serve` and `get` can change it while they run.
+  /// The number of levels that are printed. `serve` changes it while it runs.
   private static let shown = Atomic<Int>(LogLevel.allCases.count)
   private static let isJournal = Journal.isStandardError
 
