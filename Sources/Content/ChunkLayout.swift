@@ -1,4 +1,4 @@
-// How a file is cut: chunks of one size (the last one shorter), each cut into leaves of one size.
+// How a content is cut: into chunks of one size (the last one may be shorter), and each chunk into leaves of one size.
 
 /// The position of a chunk in its file, from 0.
 public struct ChunkIndex: RawRepresentable, Hashable, Comparable, Sendable {
@@ -12,9 +12,9 @@ public struct ChunkIndex: RawRepresentable, Hashable, Comparable, Sendable {
 public struct LeafRange: Hashable, Sendable {
   /// The first leaf, counted from the start of the chunk.
   public let first: Int
-  /// How many leaves, at least 1.
+  /// The number of leaves, at least 1.
   public let count: Int
-  /// The leaf after the last.
+  /// The index after the last leaf of the run.
   public var end: Int { first + count }
 
   public init(first: Int, count: Int) {
@@ -23,14 +23,14 @@ public struct LeafRange: Hashable, Sendable {
     self.count = count
   }
 
-  /// One bit a leaf, bit 0 the first leaf of the chunk.
+  /// One bit for each leaf of the run. Bit 0 is the first leaf of the chunk.
   public var mask: UInt64 { (count == 64 ? UInt64.max : (1 << UInt64(count)) - 1) << UInt64(first) }
 }
 
 /// How a content is cut into chunks and leaves: one file, or all files of a folder. The wire fixes 1 MiB and 16 KiB; a
 /// simulation may cut finer.
 public struct ChunkLayout: Hashable, Sendable {
-  /// The content's length in bytes: the file's, or that of all files of the folder.
+  /// The content's length in bytes: the length of the file, or the sum over all files of the folder.
   public let fileLength: UInt64
   /// Bytes of a full chunk: a power of two times `leafSize`, at most 64 leaves.
   public let chunkSize: Int
@@ -48,11 +48,11 @@ public struct ChunkLayout: Hashable, Sendable {
   /// The most chunks of a content: 2^22, so 4 TiB at 1 MiB.
   public static let chunkCountMax = 1 << 22
 
-  /// How the empty file is cut: into no chunk.
+  /// The layout of the empty file, which has no chunk.
   public static let ofEmptyFile = ChunkLayout(
     bounded: 0, ChunkLayout.wireChunkSize, ChunkLayout.wireLeafSize)
 
-  /// Nil where the file would have more than `chunkCountMax` chunks.
+  /// Nil if the file would have more than `chunkCountMax` chunks.
   public init?(
     fileLength: UInt64, chunkSize: Int = ChunkLayout.wireChunkSize, leafSize: Int = ChunkLayout.wireLeafSize
   ) {
@@ -63,7 +63,7 @@ public struct ChunkLayout: Hashable, Sendable {
     self.init(bounded: fileLength, chunkSize, leafSize)
   }
 
-  /// How the contents of a folder are cut.
+  /// The layout of a folder's contents.
   public init(_ folder: FolderLayout) {
     fileLength = folder.listing.contentsLength
     chunkSize = folder.chunkSize
@@ -72,7 +72,7 @@ public struct ChunkLayout: Hashable, Sendable {
     self.folder = folder
   }
 
-  /// - `fileLength`: of at most `chunkCountMax` chunks.
+  /// - `fileLength`: bytes, for at most `chunkCountMax` chunks.
   private init(bounded fileLength: UInt64, _ chunkSize: Int, _ leafSize: Int) {
     self.fileLength = fileLength
     self.chunkSize = chunkSize
@@ -93,7 +93,7 @@ public struct ChunkLayout: Hashable, Sendable {
     return folder.offset(of: chunk)
   }
 
-  /// Bytes of a chunk that the content has.
+  /// Bytes of a chunk. The last chunk of a file may be shorter than `chunkSize`.
   public func length(of chunk: ChunkIndex) -> Int {
     precondition(contains(chunk), "no such chunk")
     guard let folder else { return Int(min(UInt64(chunkSize), fileLength - offset(of: chunk))) }
@@ -109,7 +109,7 @@ public struct ChunkLayout: Hashable, Sendable {
   /// All the leaves of a chunk that hold bytes.
   public func leaves(of chunk: ChunkIndex) -> LeafRange { LeafRange(first: 0, count: leafCount(of: chunk)) }
 
-  /// Bytes that a run of leaves of a chunk holds; the run must lie within the chunk's leaves.
+  /// Bytes in a run of leaves of a chunk. The run must lie within the chunk.
   public func length(of leaves: LeafRange, in chunk: ChunkIndex) -> Int {
     precondition(leaves.end <= leafCount(of: chunk), "no such leaf")
     if let folder, folder.isShared(chunk) {
@@ -127,7 +127,7 @@ public struct ChunkLayout: Hashable, Sendable {
     return lengths
   }
 
-  /// Bytes that some leaves of a chunk hold, bit 0 the first; they must be among the chunk's leaves.
+  /// Bytes in the leaves of `mask`. Bit 0 is the chunk's first leaf. The chunk must have all these leaves.
   public func length(ofLeaves mask: UInt64, in chunk: ChunkIndex) -> Int {
     let last = leafCount(of: chunk) - 1
     precondition(mask.leadingZeroBitCount >= UInt64.bitWidth - 1 - last, "no such leaf")
@@ -147,8 +147,9 @@ public struct ChunkLayout: Hashable, Sendable {
     return offset(of: chunk) + UInt64(leaf * leafSize)
   }
 
-  /// The longest run of leaves from `first` on that holds at most so many bytes and ends at `end`, at most; at least one
-  /// leaf.
+  /// The longest run of leaves that starts at `first`, ends at `end` at the latest and holds at most `byteCountMax`
+  /// bytes.
+  /// It has at least one leaf.
   public func run(from first: Int, to end: Int, byteCountMax: Int, in chunk: ChunkIndex) -> LeafRange {
     guard let folder, folder.isShared(chunk) else {
       return LeafRange(first: first, count: max(1, min(end - first, byteCountMax / leafSize)))
@@ -162,7 +163,8 @@ public struct ChunkLayout: Hashable, Sendable {
     return LeafRange(first: first, count: max(1, count))
   }
 
-  /// The leaves of a chunk as runs of at most so many bytes, in order. `byteCountMax` is at least a leaf's.
+  /// The leaves of a chunk, in order, as runs of at most `byteCountMax` bytes each. `byteCountMax` is at least a leaf's
+  /// size.
   public func runs(of chunk: ChunkIndex, byteCountMax: Int) -> [LeafRange] {
     var runs: [LeafRange] = []
     let count = leafCount(of: chunk)
@@ -172,14 +174,15 @@ public struct ChunkLayout: Hashable, Sendable {
     return runs
   }
 
-  /// How many chunks end at or before a place in the content.
+  /// The number of chunks that end at or before an offset in the content.
   public func chunkCount(below offset: UInt64) -> Int {
     if offset >= fileLength { return chunkCount }
     return folder?.chunkCount(below: offset) ?? Int(offset / UInt64(chunkSize))
   }
 
-  /// The hashes of leaves, from their bytes: those of a run that begins with leaf `first` of the chunk, each leaf at its
-  /// length in the content. Bytes beyond the chunk are not allowed.
+  /// Returns the hashes of a run of leaves, from their bytes. The run begins with leaf `first` of the chunk. Each leaf
+  /// has
+  /// the length that the layout gives it. The bytes must not go beyond the chunk.
   public func leafHashes(_ bytes: RawSpan, from first: Int = 0, of chunk: ChunkIndex) -> [Digest] {
     guard let folder, folder.isShared(chunk) else { return MerkleTree.leafHashes(bytes, leafSize: leafSize) }
     var lengths: [Int] = []
@@ -192,8 +195,9 @@ public struct ChunkLayout: Hashable, Sendable {
     return SHA256Lanes.hashes(of: bytes, lengths: lengths)
   }
 
-  /// The hash of a chunk, from the hashes of all its leaves that hold bytes. For a chunk that files share it is a value
-  /// that only this program uses: SHA-256 of the files' roots, in order.
+  /// Returns the hash of a chunk, from the hashes of all its leaves that hold bytes. For a chunk that several files
+  /// share,
+  /// the value is SHA-256 of the files' roots, in order. Only this program uses that value.
   public func chunkHash(_ leafHashes: [Digest], of chunk: ChunkIndex) -> Digest {
     guard let folder else { return MerkleTree.chunkHash(leafHashes, in: self) }
     if folder.isShared(chunk) { return folder.sharedHash(of: chunk, leafHashes) }

@@ -1,16 +1,16 @@
-// What an earlier download may have left of a chunk, and how much of it counts: only what hashes to what it should.
+// What an earlier download may have left of a chunk on the disk. Only leaves with the right hash count.
 
-/// How much of a chunk's place in a file is more than a hole.
+/// How much of a chunk's range in a file holds data, according to the file system. The rest are holes.
 public enum DataPresence: Hashable, Sendable { case none, some, all }
 
-/// A chunk that may be on the disk, and what is known of it.
+/// A chunk that may be on the disk.
 public struct ChunkOnDisk: Sendable {
   public let chunk: ChunkIndex
-  /// The chunk's true hash, as of a verified page.
+  /// The chunk's true hash, from a verified page.
   public let hash: Digest
-  /// The true hashes of its leaves, where they are known: then leaves count one by one.
+  /// The true hashes of its leaves, if they are known. Then each leaf counts by itself.
   public let leafHashes: [Digest]?
-  /// Leaves that the journal claims to be there; bit 0 the first.
+  /// The leaves that the journal claims to be on the disk. Bit 0 is the first.
   public let claimed: UInt64
 
   public init(_ chunk: ChunkIndex, hash: Digest, leafHashes: [Digest]? = nil, claimed: UInt64 = 0) {
@@ -20,12 +20,13 @@ public struct ChunkOnDisk: Sendable {
     self.claimed = claimed
   }
 
-  /// Whether its bytes are worth hashing. What was claimed is looked at also where the file system knows of nothing.
+  /// Whether the chunk is worth reading. A claimed chunk is read even if the file system reports no data for it.
   public func isToBeRead(_ presence: DataPresence) -> Bool {
     claimed != 0 || presence == .all || (presence == .some && leafHashes != nil)
   }
 
-  /// The leaves that count, bit 0 the first: `found` are the hashes of the leaves that were read, all of the chunk's.
+  /// Returns the leaves that have the right hash. Bit 0 is the first leaf.
+  /// - `found`: the hashes of all leaves of the chunk, as read from the disk.
   public func verifiedLeaves(_ found: [Digest], in layout: ChunkLayout) -> UInt64 {
     guard let due = leafHashes else {
       return layout.chunkHash(found, of: chunk) == hash ? layout.leaves(of: chunk).mask : 0

@@ -9,17 +9,17 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
 
   private static let zeros: [UInt8] = Array(repeating: 0, count: byteCount)
 
-  // The bytes as four big-endian words.
+  // The 32 bytes as four big-endian words.
   private let word0, word1, word2, word3: UInt64
 
   private init(words: (UInt64, UInt64, UInt64, UInt64)) {
     (word0, word1, word2, word3) = words
   }
 
-  /// The bytes as four big-endian words: the first word holds the first eight bytes.
+  /// The 32 bytes as four big-endian words: the first word holds the first eight bytes.
   var words: (UInt64, UInt64, UInt64, UInt64) { (word0, word1, word2, word3) }
 
-  /// The first eight bytes, the first of them the highest: enough to tell most digests apart.
+  /// The first eight bytes as a big-endian number: enough to distinguish most digests.
   public var mark: UInt64 { word0 }
 
   /// Takes exactly 32 bytes; nil for any other count.
@@ -37,7 +37,7 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
     self.init(words: words)
   }
 
-  /// Takes 32 bytes of a span from `offset` on, which must be there.
+  /// Takes the 32 bytes of a span that start at `offset`. The span must have them.
   public init(_ bytes: RawSpan, at offset: Int) {
     func word(_ i: Int) -> UInt64 {
       UInt64(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset + 8 * i, as: UInt64.self))

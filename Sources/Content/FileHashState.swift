@@ -1,4 +1,5 @@
-// Hashes a file that the caller reads: bytes go in, in pieces of any size; chunks and at last the root come out.
+// Hashes a file that the caller reads. The caller feeds bytes in pieces of any size, and gets chunk hashes and the
+// root.
 
 /// A chunk whose bytes have all been hashed.
 public struct HashedChunk: Hashable, Sendable {
@@ -9,10 +10,10 @@ public struct HashedChunk: Hashable, Sendable {
   public let hash: Digest
 }
 
-/// All that is known of a file once its bytes were hashed.
+/// The hashes of a whole file.
 public struct FileHash: Hashable, Sendable {
   public let layout: ChunkLayout
-  /// One hash a chunk; none for an empty file.
+  /// One hash for each chunk. Empty for an empty file.
   public let chunkHashes: [Digest]
   public let root: Digest
 
@@ -25,10 +26,11 @@ public enum FileHashFault: Error, Hashable {
   case tooLong
 }
 
-/// Takes a file's bytes in order and gives each chunk's hashes as soon as its last byte is in.
+/// Takes a file's bytes in order. Returns each chunk's hashes as soon as the chunk's last byte is in.
 ///
-/// It need not know the length beforehand: only the last chunk can be short, and it is hashed by `finish()`. Does no I/O;
-/// holds the leaf hashes of one chunk, and one hash for every chunk before it.
+/// The length need not be known beforehand: only the last chunk can be short, and `finish()` hashes it. Does no I/O.
+/// Holds
+/// the leaf hashes of one chunk, and one hash for each chunk before it.
 ///
 ///     var state = FileHashState()
 ///     while let piece = read() {
@@ -44,11 +46,11 @@ public struct FileHashState: Sendable {
   private let lengthMax: UInt64
   private var chunkHashes: [Digest] = []
   private var leafHashes: [Digest] = []
-  // The leaf that has begun but not ended; unused while it holds 0 bytes.
+  // The leaf that is being hashed. It has no meaning while `leafLength` is 0.
   private var leaf = StreamingSHA256()
   private var leafLength = 0
 
-  /// The sizes are those of a `ChunkLayout`.
+  /// The sizes must be valid for a `ChunkLayout`.
   public init(chunkSize: Int = ChunkLayout.wireChunkSize, leafSize: Int = ChunkLayout.wireLeafSize) {
     precondition(ChunkLayout(fileLength: 0, chunkSize: chunkSize, leafSize: leafSize) != nil, "an empty file is a file")
     self.chunkSize = chunkSize
@@ -56,9 +58,9 @@ public struct FileHashState: Sendable {
     lengthMax = UInt64(chunkSize) * UInt64(ChunkLayout.chunkCountMax)
   }
 
-  /// Takes the file's next bytes, of any count; gives the chunks that they complete (none, most of the time).
+  /// Takes the file's next bytes, any number of them. Returns the chunks that they complete, mostly none.
   ///
-  /// After a throw the state is as before the call.
+  /// After a throw the state is as it was before the call.
   public mutating func feed(_ bytes: RawSpan) throws(FileHashFault) -> [HashedChunk] {
     guard UInt64(bytes.byteCount) <= lengthMax - length else { throw .tooLong }
     var chunks: [HashedChunk] = []
@@ -79,7 +81,7 @@ public struct FileHashState: Sendable {
     return chunks
   }
 
-  /// Ends the file. `lastChunk` is its last chunk if that is a short one; a full one has come out of `feed`.
+  /// Ends the file. `lastChunk` is the last chunk if it is a short one. `feed` has returned every full chunk.
   public consuming func finish() -> (file: FileHash, lastChunk: HashedChunk?) {
     if leafLength > 0 { endLeaf(leaf.digest()) }
     let lastChunk = leafHashes.isEmpty ? nil : endChunk()
@@ -90,12 +92,12 @@ public struct FileHashState: Sendable {
     return (FileHash(layout: layout, chunkHashes: chunkHashes, root: root), lastChunk)
   }
 
-  /// How many leaves the next bytes fill whole, up to the end of the chunk. None while a leaf has begun.
+  /// The number of whole leaves in the next bytes, up to the end of the chunk. 0 while a leaf has begun.
   private func fullLeaves(in byteCount: Int) -> Int {
     leafLength > 0 ? 0 : min(byteCount / leafSize, chunkSize / leafSize - leafHashes.count)
   }
 
-  /// Takes bytes of one leaf; at most up to its end.
+  /// Takes bytes of one leaf, at most up to the leaf's end.
   private mutating func take(_ bytes: RawSpan) {
     if leafLength == 0 { leaf = StreamingSHA256() }
     leaf.update(bytes)
@@ -108,7 +110,7 @@ public struct FileHashState: Sendable {
     leafLength = 0
   }
 
-  /// A short chunk that is the first one is also the last one: the file has one chunk, filled up to its own power of two.
+  /// If the first chunk is short, it is also the last one: then the chunk is filled up only to its own power of two.
   private mutating func endChunk() -> HashedChunk {
     let isWholeFile = chunkHashes.isEmpty && leafHashes.count * leafSize < chunkSize
     let width = isWholeFile ? MerkleTree.powerOfTwo(atLeast: leafHashes.count) : chunkSize / leafSize

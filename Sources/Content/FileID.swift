@@ -1,16 +1,18 @@
-// What a person passes on to let another fetch a file: a hash that commits to kind, length and Merkle root.
+// The ID that a person passes on so that another can fetch a file: a hash of its kind, length and Merkle root.
 
-/// What the bytes under a root are.
+/// What kind of bytes a root stands for.
 public enum ContentKind: UInt8, Sendable {
   /// A file's bytes.
   case file = 0
   /// The listing of a folder.
   case folder = 1
-  /// The files of a folder. Only a program names this content: it derives the ID from a verified listing.
+  /// The files of a folder. Only a program uses this ID: it derives the ID from a verified listing.
   case folderContents = 2
 }
 
-/// `SHA-256("p2pnode-file-v1" ‖ kind u8 ‖ length u64 BE ‖ root)`. It is the right to read the file, so it is never sent.
+/// `SHA-256("p2pnode-file-v1" ‖ kind u8 ‖ length u64 BE ‖ root)`. A peer that knows it may read the file, so it is
+/// never
+/// sent.
 ///
 /// Source: `Protocol/README.md`, "Content identifiers".
 public struct FileID: Hashable, Sendable, CustomStringConvertible {

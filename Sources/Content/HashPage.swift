@@ -1,4 +1,4 @@
-// Chunk hashes travel in pages: aligned subtrees of the file's tree that each verify by themselves against the root.
+// Pages of chunk hashes: aligned subtrees of a file's tree. Each page can be verified against the root by itself.
 
 /// The position of a page in its file, from 0.
 public struct PageIndex: RawRepresentable, Hashable, Comparable, Sendable {
@@ -17,7 +17,7 @@ public struct PageLayout: Hashable, Sendable {
   /// Chunk hashes of a full page on the wire.
   public static let wireChunksPerPage = 1 << 10
 
-  /// A folder's layout knows its pages: then `chunksPerPage` must be the same.
+  /// If the layout is a folder's, `chunksPerPage` must be the same as in that layout.
   public init(_ layout: ChunkLayout, chunksPerPage: Int = PageLayout.wireChunksPerPage) {
     precondition(chunksPerPage > 0 && chunksPerPage & (chunksPerPage - 1) == 0, "a page is a subtree")
     precondition(layout.folder.map { $0.chunksPerPage == chunksPerPage } ?? true, "a folder's pages are as long")
@@ -33,13 +33,13 @@ public struct PageLayout: Hashable, Sendable {
   /// Whether the content has this page.
   public func contains(_ page: PageIndex) -> Bool { Int(page.rawValue) < pageCount }
 
-  /// The page that holds a chunk's hash. Nil: files share the chunk, and the listing tells its hash.
+  /// The page that holds a chunk's hash. Nil if several files share the chunk: its hash follows from the listing.
   public func page(of chunk: ChunkIndex) -> PageIndex? {
     guard let folder = layout.folder else { return PageIndex(chunk.rawValue / UInt32(chunksPerPage)) }
     return folder.page(of: chunk)
   }
 
-  /// The chunks, by number, whose hashes a page of the content holds; never empty.
+  /// The numbers of the chunks whose hashes a page holds. Never empty. The page must exist.
   public func chunks(of page: PageIndex) -> Range<Int> {
     precondition(contains(page), "no such page")
     if let folder = layout.folder { return folder.chunks(of: page) }
@@ -47,11 +47,11 @@ public struct PageLayout: Hashable, Sendable {
     return first..<min(first + chunksPerPage, layout.chunkCount)
   }
 
-  /// Hashes between a page's own and the root, which the page brings: 0 if its file has only one page.
+  /// The number of uncle hashes that a page brings, from its own node up to the root. 0 if its file has only one page.
   public func uncleCount(of page: PageIndex) -> Int { trees(of: page)[0].uncleCount }
 
-  /// The parts of a page and the roots that they lead to: one part for each file that has hashes in the page.
-  /// - `root`: of the content.
+  /// The trees that have hashes in a page: one for each file.
+  /// - `root`: the root of the content.
   func trees(of page: PageIndex, under root: Digest = .zero) -> [PageTree] {
     if let folder = layout.folder { return folder.trees(of: page) }
     return [
@@ -62,11 +62,11 @@ public struct PageLayout: Hashable, Sendable {
   }
 }
 
-/// A subtree of one file's tree, as a page has it.
+/// A subtree of one file's tree. Its chunk hashes are in a page.
 struct PageTree {
-  /// The chunks of the content whose hashes are its row.
+  /// The chunks whose hashes are the subtree's lowest row.
   let chunks: Range<Int>
-  /// Its place among the pages of its file.
+  /// The index of the page among the pages of its file.
   let position: UInt32
   /// Chunks of the file.
   let fileChunkCount: Int
@@ -74,16 +74,16 @@ struct PageTree {
   let chunksPerPage: Int
   let chunkLevel: Int
 
-  /// Hashes between its own and the root.
+  /// The number of uncle hashes between the subtree's node and the root.
   var uncleCount: Int {
     MerkleTree.powerOfTwo(atLeast: (fileChunkCount + chunksPerPage - 1) / chunksPerPage).trailingZeroBitCount
   }
-  /// The width, in chunks, to which the row is filled up; a file's only page goes no further than the file's tree.
+  /// The width, in chunks, to which the row is filled up. For a file with one page it is the width of the file's tree.
   var width: Int { min(chunksPerPage, MerkleTree.powerOfTwo(atLeast: fileChunkCount)) }
-  /// The level of its own hash in the tree.
+  /// The level of the subtree's node in the tree.
   var level: Int { chunkLevel + width.trailingZeroBitCount }
 
-  /// Whether a row of chunk hashes and uncles lead to the root.
+  /// Whether a row of chunk hashes, together with uncles, leads to the root.
   func isMatched(by row: ArraySlice<Digest>, _ uncles: [Digest]) -> Bool {
     var hash = MerkleTree.node(over: row, level: chunkLevel, width: width)
     var position = position
@@ -95,7 +95,7 @@ struct PageTree {
   }
 }
 
-/// Why a page is not part of the file. Each is the fault of the peer that sent it.
+/// Why a page does not belong to the file. Each is the fault of the peer that sent the page.
 public enum HashPageFault: Error, Hashable {
   case noSuchPage
   case wrongChunkHashCount(Int)
@@ -103,26 +103,27 @@ public enum HashPageFault: Error, Hashable {
   case notUnderRoot
 }
 
-/// The hashes of a run of chunks and what it takes to recompute the root from them.
+/// The hashes of a run of chunks, and the uncle hashes that lead from them to the root.
 ///
 /// Source: `Protocol/README.md`, "PAGE".
 public struct HashPage: Hashable, Sendable {
   public let index: PageIndex
-  /// The hashes of the page's chunks that the file has.
+  /// The hashes of all chunks of the page.
   public let chunkHashes: [Digest]
-  /// The hash beside the page's own, then the one beside their parent, and so on below the root.
+  /// The sibling of the page's node, then the sibling of their parent, and so on up to below the root.
   public let uncles: [Digest]
 
-  /// Takes any values; `verify` tells whether they are true.
+  /// Takes any values. `verify` checks them.
   public init(index: PageIndex, chunkHashes: [Digest], uncles: [Digest]) {
     self.index = index
     self.chunkHashes = chunkHashes
     self.uncles = uncles
   }
 
-  /// Throws unless the page has exactly the hashes that it must have in a content of this layout, and they lead to the
-  /// root: of the file, or of each file of a folder that has hashes in the page.
-  /// - `root`: of the content.
+  /// Throws unless the page has exactly the hashes that this layout requires and they lead to the root. In a folder,
+  /// they
+  /// must lead to the root of each file that has hashes in the page.
+  /// - `root`: the root of the content.
   public func verify(against root: Digest, in pages: PageLayout) throws(HashPageFault) {
     guard pages.contains(index) else { throw .noSuchPage }
     guard chunkHashes.count == pages.chunks(of: index).count else { throw .wrongChunkHashCount(chunkHashes.count) }

@@ -1,17 +1,18 @@
 // The serving side of hash pages: all chunk hashes of a file, and the few nodes above its pages.
 
-/// A file's tree from the chunk hashes up, of which any page costs no more than to copy it.
+/// A file's tree from the chunk hashes up. Making a page only copies hashes.
 public struct HashTree: Sendable {
   public let pages: PageLayout
-  /// One hash a chunk.
+  /// One hash for each chunk.
   public let chunkHashes: [Digest]
   public let root: Digest
 
-  // The nodes over the pages, the pages' own level first and each next level half as long; missing ones are left out.
+  // The nodes above the pages: first the level of the pages, then each next level, half as long. Padding nodes are left
+  // out.
   private let levels: [[Digest]]
   private let pageLevel: Int
 
-  /// Nil unless there is one hash for every chunk. Costs one hash for each chunk.
+  /// Nil unless there is one hash for each chunk. Computes about one hash per chunk.
   public init?(_ layout: ChunkLayout, chunkHashes: [Digest], chunksPerPage: Int = PageLayout.wireChunksPerPage) {
     guard chunkHashes.count == layout.chunkCount else { return nil }
     precondition(layout.folder == nil, "a folder has a tree for each file")
@@ -39,7 +40,7 @@ public struct HashTree: Sendable {
     root = row.first ?? .zero
   }
 
-  /// The tree of a file that was just hashed.
+  /// Makes the tree of a file that has just been hashed.
   public init(_ file: FileHash) {
     guard let tree = HashTree(file.layout, chunkHashes: file.chunkHashes) else {
       preconditionFailure("a hashed file has a hash for every chunk")
@@ -47,7 +48,7 @@ public struct HashTree: Sendable {
     self = tree
   }
 
-  /// A page of the file; nil if it has no such page.
+  /// A page of the file. Nil if the file has no such page.
   public func page(_ index: PageIndex) -> HashPage? {
     guard pages.contains(index) else { return nil }
     var uncles: [Digest] = []

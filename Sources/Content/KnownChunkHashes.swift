@@ -1,6 +1,6 @@
-// The chunk hashes of a content that this end knows so far.
+// The chunk hashes of a content that this node knows so far.
 
-/// Chunk hashes by page, and those that a folder's listing tells.
+/// Chunk hashes from verified pages. For a folder, also the hashes that follow from its listing.
 public struct KnownChunkHashes: Sendable {
   public let pages: PageLayout
   private var hashes: [PageIndex: [Digest]] = [:]
@@ -10,10 +10,10 @@ public struct KnownChunkHashes: Sendable {
   /// Whether a page was added.
   public func has(_ page: PageIndex) -> Bool { hashes[page] != nil }
 
-  /// Adds a page, which was verified.
+  /// Adds a verified page.
   public mutating func add(_ page: HashPage) { hashes[page.index] = page.chunkHashes }
 
-  /// The hash of a chunk of the content. Nil: its page was not added.
+  /// The hash of a chunk of the content. Nil if its page was not added.
   public func hash(of chunk: ChunkIndex) -> Digest? {
     guard let page = pages.page(of: chunk) else { return pages.layout.folder?.knownHash(of: chunk) }
     return hashes[page].map { $0[Int(chunk.rawValue) - pages.chunks(of: page).lowerBound] }

@@ -1,6 +1,6 @@
-// The leaf hashes of one chunk, once they are known to be true: what every arriving leaf is held against.
+// The verified leaf hashes of one chunk. Every leaf that arrives is compared with them.
 
-/// Why leaf hashes are not those of the chunk. Each is the fault of the peer that sent them.
+/// Why leaf hashes do not belong to the chunk. Each is the fault of the peer that sent them.
 public enum LeafHashesFault: Error, Hashable {
   case noSuchChunk
   case wrongCount(Int)
@@ -14,7 +14,7 @@ public struct LeafHashes: Hashable, Sendable {
   /// One hash for each leaf that holds bytes: 1…64.
   public let hashes: [Digest]
 
-  /// Takes leaf hashes of any count, as a peer sent them, for a chunk whose own hash is known.
+  /// Takes leaf hashes from a peer, any number of them, and verifies them against the chunk's known hash.
   public init(
     verifying hashes: [Digest], of chunk: ChunkIndex, hash: Digest, in layout: ChunkLayout
   ) throws(LeafHashesFault) {
@@ -26,9 +26,9 @@ public struct LeafHashes: Hashable, Sendable {
     self.hashes = hashes
   }
 
-  /// Whether bytes are exactly those of a run of the chunk's leaves: of their length, and each leaf of its hash.
+  /// Whether bytes are exactly a run of the chunk's leaves: the right length, and the right hash for each leaf.
   ///
-  /// Takes bytes of any count and a run that need not lie within the chunk.
+  /// Takes any number of bytes. The run need not lie within the chunk.
   public func match(_ bytes: RawSpan, at leaves: LeafRange) -> Bool {
     guard leaves.end <= hashes.count, bytes.byteCount == layout.length(of: leaves, in: chunk) else { return false }
     return layout.leafHashes(bytes, from: leaves.first, of: chunk).elementsEqual(hashes[leaves.first..<leaves.end])

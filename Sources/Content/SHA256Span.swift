@@ -1,17 +1,17 @@
-// SHA-256 straight from a span, without a copy: the only file of this room in which a pointer is seen, and it keeps none.
+// SHA-256 of a span without a copy. This is the only file of Content with pointers, and it keeps none.
 import CSHA256
 import Crypto
 
 extension Digest {
-  /// The SHA-256 of some bytes.
+  /// The SHA-256 of the bytes.
   public init(sha256 bytes: RawSpan) {
     var hash = SHA256()
     bytes.withUnsafeBytes { hash.update(bufferPointer: $0) }
     self.init(hash.finalize())
   }
 
-  /// HMAC-SHA256 (RFC 2104) of some bytes. Many times faster than libsodium's on a processor with instructions for SHA-256.
-  /// - `key`: one that a process holds in the clear, since its copies are not wiped.
+  /// HMAC-SHA256 (RFC 2104) of the bytes. On a processor with SHA-256 instructions, many times faster than libsodium's.
+  /// - `key`: a key that the process holds in the clear anyway: its copies are not wiped.
   public init(hmacSHA256 bytes: RawSpan, key: Digest) {
     var inner = Digest.hash(of: key, paddedWith: 0x36)
     bytes.withUnsafeBytes { inner.update(bufferPointer: $0) }
@@ -38,8 +38,8 @@ enum SHA256Lanes {
   /// Whether the processor hashes several messages side by side faster than one after another.
   static let areFast = p2p_sha256_lanes_fast()
 
-  /// The hashes of messages that follow one another in `bytes` and fill it.
-  /// - `lengths`: of each message, in bytes.
+  /// Returns the hash of each message. The messages follow one another in `bytes` and fill it.
+  /// - `lengths`: the length of each message, in bytes.
   static func hashes(of bytes: RawSpan, lengths: [Int], sideBySide: Bool = areFast) -> [Digest] {
     precondition(lengths.reduce(0, +) == bytes.byteCount, "the messages fill the bytes")
     guard sideBySide, lengths.count > 1 else {
@@ -63,7 +63,7 @@ enum SHA256Lanes {
   }
 }
 
-/// A SHA-256 of bytes that come in pieces. A value: a copy goes on by itself.
+/// SHA-256 of bytes that come in pieces. It is a value: a copy is independent.
 struct StreamingSHA256: Sendable {
   private var hash = SHA256()
 
@@ -71,6 +71,6 @@ struct StreamingSHA256: Sendable {
     bytes.withUnsafeBytes { hash.update(bufferPointer: $0) }
   }
 
-  /// The hash of all that was given so far.
+  /// The hash of all bytes so far.
   func digest() -> Digest { Digest(hash.finalize()) }
 }

@@ -1,29 +1,32 @@
-// Names come from strangers: here they become one harmless path component, or harmless text on a terminal.
-// Everything works on Unicode scalars, never on characters: "/" followed by a combining mark is no "/" as a character.
+// Names come from strangers. This file makes them a harmless path component, or harmless text for a terminal.
+// All of it works on Unicode scalars, never on characters: Swift does not see a "/" with a combining mark as a "/".
 
 public enum SuggestedName {
-  /// The most bytes of UTF-8 that Linux file systems allow in a name (NAME_MAX).
+  /// The most bytes of UTF-8 in a name that Linux file systems allow (NAME_MAX).
   public static let byteCountMax = 255
-  /// An ending longer than this is part of the name and may be cut.
+  /// A longer file extension counts as part of the name and may be cut.
   static let extensionBytesMax = 32
 
-  /// One path component, made from the last part of a path in either slash: at most `byteCountMax` bytes, without control
-  /// and direction characters, without white space at its ends, and without dots or hyphens at its start, where a dot
-  /// hides the file and a hyphen looks like an option to other programs. Nil if nothing is left.
+  /// Returns one path component, from the part after the last slash or backslash. It has at most `byteCountMax` bytes
+  /// and no
+  /// control or direction characters. It has no white space at either end, and no dot or hyphen at its start: a dot
+  /// hides
+  /// the file, and a hyphen looks like an option to other programs. Nil if nothing is left.
   public static func sanitised(_ name: String) -> String? {
     let parts = name.unicodeScalars.split { $0 == "/" || $0 == "\\" }
     guard let last = parts.last else { return nil }
     let scalars = withoutSpaceAtEnd(
       last.filter { !isHarmful($0) }.drop { $0 == "." || $0 == "-" || $0.properties.isWhitespace })
     guard !scalars.isEmpty else { return nil }
-    // A cut may end in white space that was inside the name.
+    // The cut may end after white space that was inside the name.
     return string(withoutSpaceAtEnd(cut(string(scalars)).unicodeScalars))
   }
 
-  /// The text with every scalar escaped that could move a cursor, reorder a line or begin another. A backslash is
-  /// doubled, so that no text looks like the escape of another.
+  /// Escapes every scalar that could move the cursor, reorder the line or start a new one. A backslash is doubled, so
+  /// no text
+  /// looks like the escape of another.
   public static func escapedForTerminal(_ text: String) -> String {
-    // Most names need nothing.
+    // Most names need no escapes.
     if text.utf8.allSatisfy({ 0x20 <= $0 && $0 < 0x7F && $0 != UInt8(ascii: "\\") }) { return text }
     var out = String.UnicodeScalarView()
     for scalar in text.unicodeScalars {
@@ -41,7 +44,7 @@ public enum SuggestedName {
     return String(out)
   }
 
-  /// As for a text; a byte that is not UTF-8 becomes `\xE9`, as a shell writes it in $'…'.
+  /// Does the same for bytes. A byte that is not UTF-8 becomes `\xE9`, as a shell writes it in $'…'.
   public static func escapedForTerminal(bytes: [UInt8]) -> String {
     var (out, text, rest) = ("", [UInt8](), bytes[...])
     while let byte = rest.first {
@@ -58,8 +61,9 @@ public enum SuggestedName {
     return out + escapedForTerminal(String(decoding: text, as: UTF8.self))
   }
 
-  /// A line of which parts may be escaped already: every scalar escaped that could move a cursor, and all else, also a
-  /// backslash, as it is.
+  /// Escapes every scalar of a line that could move the cursor. Keeps all else, also backslashes, because parts of the
+  /// line
+  /// may already be escaped.
   public static func harmlessLine(_ line: String) -> String {
     guard line.unicodeScalars.contains(where: isHarmful) else { return line }
     var out = String.UnicodeScalarView()
@@ -73,8 +77,9 @@ public enum SuggestedName {
     return String(out)
   }
 
-  /// Control characters (also NUL, escape, newline and C1), line and paragraph separators, and format characters (bidi
-  /// overrides, invisible ones); of these last, only the joiners are kept, which emoji and several scripts need.
+  /// Whether a scalar is a control character (also NUL, escape, newline and C1), a line or paragraph separator, or a
+  /// format
+  /// character (bidi overrides, invisible ones). The two joiners are allowed: emoji and several scripts need them.
   public static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {
     case .control, .lineSeparator, .paragraphSeparator: true
@@ -83,7 +88,7 @@ public enum SuggestedName {
     }
   }
 
-  /// At most `byteCountMax` bytes: the start of the name, then its ending (from the last dot on).
+  /// Cuts the name to at most `byteCountMax` bytes: keeps its start and its extension (from the last dot on).
   private static func cut(_ name: String) -> String {
     guard name.utf8.count > byteCountMax else { return name }
     let scalars = name.unicodeScalars
@@ -96,7 +101,7 @@ public enum SuggestedName {
     return start(of: stem, bytesMax: byteCountMax - ending.utf8.count) + ending
   }
 
-  /// As many whole characters as fit; where not even the first does, as many scalars.
+  /// Returns as many whole characters as fit. If not even the first one fits, as many of its scalars.
   private static func start(of text: String, bytesMax: Int) -> String {
     var out = ""
     for character in text {

@@ -1,6 +1,6 @@
 // The part of a content that a download fetches.
 
-/// The leaves of a content that are wanted. Only chunks that differ from the others take memory.
+/// The leaves of a content that a download wants. Only chunks that differ from the default take memory.
 public struct WantedLeaves: Hashable, Sendable {
   /// Every leaf of every chunk.
   public static let all = WantedLeaves(others: .max)
@@ -15,13 +15,13 @@ public struct WantedLeaves: Hashable, Sendable {
   /// Whether every leaf is wanted.
   public var isAll: Bool { others == .max && masks.isEmpty }
 
-  /// The wanted leaves of a chunk, bit 0 the first. Bits of leaves that the chunk does not have mean nothing.
+  /// The wanted leaves of a chunk. Bit 0 is the first. Ignore bits of leaves that the chunk does not have.
   public func mask(of chunk: ChunkIndex) -> UInt64 { masks[chunk] ?? others }
 
-  /// These leaves of a chunk are wanted too.
+  /// Adds leaves of a chunk.
   public mutating func insert(_ mask: UInt64, of chunk: ChunkIndex) { set(self.mask(of: chunk) | mask, of: chunk) }
 
-  /// These leaves of a chunk are not wanted.
+  /// Removes leaves of a chunk.
   public mutating func remove(_ mask: UInt64, of chunk: ChunkIndex) { set(self.mask(of: chunk) & ~mask, of: chunk) }
 
   private mutating func set(_ mask: UInt64, of chunk: ChunkIndex) { masks[chunk] = mask == others ? nil : mask }
