@@ -1,10 +1,10 @@
-// Some entries of a listing, one bit each.
+// A set of entries of a listing, one bit for each entry.
 
-/// Numbers of entries of a listing. Takes 1/8 byte for each entry of the listing.
+/// Numbers of entries of one listing. Takes 1/8 byte for each entry of the listing.
 public struct EntrySet: Hashable, Sendable {
   private var words: [UInt64]
 
-  /// The empty set for a listing of so many entries, or the set of all of them.
+  /// Makes the empty set, or the set of all entries, for a listing with `entryCount` entries.
   public init(entryCount: Int, isFull: Bool = false) {
     words = [UInt64](repeating: isFull ? .max : 0, count: (entryCount + 63) / 64)
     // Bits beyond the last entry stay 0.

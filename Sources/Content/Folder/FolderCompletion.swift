@@ -1,21 +1,22 @@
-// Which files of a folder are complete, as their leaves are verified.
+// Counts which files of a folder are complete, as their leaves are verified.
 
-/// Counts the files of a folder that are complete: files all of whose wanted leaves are verified. Files without wanted
-/// leaves do not count, so neither do files without bytes.
+/// Counts the complete files of a folder. A file is complete when all its wanted leaves are verified. Files without
+/// wanted
+/// leaves are not counted, and so empty files are not.
 ///
-/// In memory are four bytes for each file with chunks of its own. For files that share a chunk, the verified leaves of
-/// the chunk say enough.
+/// Keeps four bytes for each file with chunks of its own. For files that share a chunk, the caller passes the verified
+/// leaves.
 public struct FolderCompletion: Sendable {
   private let layout: FolderLayout
-  /// For each large file, its chunks that have wanted leaves and are not complete.
+  /// For each large file, the number of its chunks that have wanted leaves and are not complete.
   private var chunksLeft: [UInt32]
   /// Files with wanted leaves.
   public private(set) var fileCount = 0
-  /// Those that are complete.
+  /// Complete files with wanted leaves.
   public private(set) var completeCount = 0
 
-  /// No leaf is verified yet.
-  /// - `due`: the wanted leaves of a chunk, and no other bits; nil: all leaves are wanted.
+  /// Starts with no verified leaf.
+  /// - `due`: returns the wanted leaves of a chunk, and no other bits. Nil: all leaves are wanted.
   public init(_ layout: FolderLayout, due: ((ChunkIndex) -> UInt64)?) {
     self.layout = layout
     guard let due else {
@@ -33,10 +34,10 @@ public struct FolderCompletion: Sendable {
     }
   }
 
-  /// Leaves of a chunk are verified. Returns the numbers of the entries that this completes.
-  /// - `new`: not verified before.
-  /// - `before`: all that were.
-  /// - `due`: as at the beginning.
+  /// Counts newly verified leaves of a chunk. Returns the numbers of the entries that are complete now.
+  /// - `new`: leaves that were not verified before.
+  /// - `before`: all leaves of the chunk that were verified before.
+  /// - `due`: the chunk's wanted leaves, as given to `init`.
   public mutating func verified(
     _ new: UInt64, of chunk: ChunkIndex, before: UInt64, due: UInt64
   ) -> [UInt32] {
@@ -60,7 +61,7 @@ public struct FolderCompletion: Sendable {
 }
 
 extension FolderLayout {
-  /// The files that share a chunk: their entries, and which leaves of the chunk are theirs.
+  /// Calls `body` for each file that shares a chunk, with the file's entry and the file's leaves of the chunk.
   fileprivate func forEachFile(sharing chunk: ChunkIndex, _ body: (UInt32, UInt64) -> Void) {
     var first = 0
     for place in places(sharing: chunk) {

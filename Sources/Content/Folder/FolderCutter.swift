@@ -1,4 +1,4 @@
-// Cuts the files of a listing: one pass for the small files, one for the others.
+// Cuts the files of a listing into chunks and pages: one pass for the small files, one for the large ones.
 
 struct FolderCutter {
   private let listing: FolderListing
@@ -15,7 +15,8 @@ struct FolderCutter {
   private(set) var pageStarts: [UInt32] = []
   private(set) var chunkCount = 0
   private var offset: UInt64 = 0
-  /// Leaves in the shared chunk, or chunk hashes in the shared page, that is being filled. 0: none is.
+  /// Leaves in the shared chunk that is being filled; in the second pass, chunk hashes in the shared page. 0: none is
+  /// begun.
   private var filled = 0
 
   init(_ listing: FolderListing, chunkSize: Int, leafSize: Int, chunksPerPage: Int) {
@@ -26,7 +27,7 @@ struct FolderCutter {
     self.chunksPerPage = chunksPerPage
   }
 
-  /// A file that fits into one chunk goes into the chunk that is being filled, or else begins the next one.
+  /// Adds a file that fits into one chunk: to the chunk that is being filled if there is room, or else to a new one.
   mutating func addIfSmall(_ index: Int) {
     let length = listing.fileLength(of: index)
     guard length > 0, length <= UInt64(chunkSize) else { return }
@@ -51,8 +52,9 @@ struct FolderCutter {
     filled = 0
   }
 
-  /// A file of several chunks. If one page has room for all its hashes, it goes into the page that is being filled, or
-  /// else begins the next one. A larger file has pages of its own, and the next file begins a page again.
+  /// Adds a file of several chunks. If its hashes fit into one page, they go into the page that is being filled, or
+  /// else
+  /// into a new one. A larger file has pages of its own, and the next file begins a new page.
   mutating func addIfLarge(_ index: Int) throws(FolderListingFault) {
     let length = listing.fileLength(of: index)
     guard length > UInt64(chunkSize) else { return }

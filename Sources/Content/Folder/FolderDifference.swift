@@ -1,8 +1,8 @@
-// How a tree differs from a listing, path by path.
+// The differences between a tree on the disk and a listing, path by path.
 
-/// A path at which a tree is not what a listing says.
+/// A path at which a tree differs from a listing.
 public struct FolderDifference: Hashable, Sendable {
-  /// What a path can be.
+  /// The type of what is at a path.
   public enum EntryType: String, Hashable, Sendable {
     case file
     case link
@@ -18,7 +18,7 @@ public struct FolderDifference: Hashable, Sendable {
     case extra
     /// The file has other bytes.
     case content
-    /// The file has the right bytes, but only one of both is executable.
+    /// The file has the right bytes, but its executable bit is wrong.
     case mode(isExecutable: Bool)
     case target(FolderPath, expected: FolderPath)
     case type(EntryType, expected: EntryType)
@@ -36,7 +36,7 @@ public struct FolderDifference: Hashable, Sendable {
 }
 
 extension FolderEntry {
-  /// What the path is.
+  /// The type of the entry.
   public var type: FolderDifference.EntryType {
     switch item {
     case .file: .file
@@ -45,7 +45,7 @@ extension FolderEntry {
     }
   }
 
-  /// How another entry with the same path differs from this one. Nil: not at all.
+  /// How another entry with the same path differs from this one. Nil if it does not.
   public func difference(of found: FolderEntry) -> FolderDifference.Kind? {
     switch (item, found.item) {
     case (.file(let expected, let isExecutable), .file(let content, let foundExecutable)):
@@ -60,10 +60,11 @@ extension FolderEntry {
 }
 
 extension FolderListing {
-  /// How a tree differs from this listing, in the order of listings. One pass over both.
+  /// Returns how a tree differs from this listing, in listing order. Takes one pass over both.
   ///
-  /// A folder that has entries differs only by them. If a folder is where a file or link belongs, what is in it is not
-  /// reported, too.
+  /// A folder that has entries can differ only by its entries. If a folder is in the place of a file or link, the
+  /// folder's
+  /// contents are not reported as well.
   /// - `found`: the listing of the tree.
   public func differences(of found: FolderListing) -> [FolderDifference] {
     var differences: [FolderDifference] = []

@@ -1,6 +1,6 @@
-// What a folder listing names.
+// The entries of a folder listing.
 
-/// A file's length and root: what its bytes are.
+/// A file's length and root. Together they determine its bytes.
 public struct FileContent: Hashable, Sendable {
   /// Bytes.
   public let length: UInt64
@@ -12,7 +12,7 @@ public struct FileContent: Hashable, Sendable {
     self.root = root
   }
 
-  /// The file by itself.
+  /// The ID of the file as a single file.
   public var fileID: FileID { FileID(kind: .file, length: length, root: root) }
 }
 
@@ -20,7 +20,7 @@ public struct FileContent: Hashable, Sendable {
 public struct FolderEntry: Hashable, Sendable {
   public enum Item: Hashable, Sendable {
     case file(FileContent, isExecutable: Bool)
-    /// The target is relative to the folder that the link lies in, and lies in the listed folder.
+    /// A relative path from the folder that holds the link. It stays inside the listed folder.
     case symbolicLink(target: FolderPath)
     case emptyFolder
   }
@@ -33,12 +33,12 @@ public struct FolderEntry: Hashable, Sendable {
     self.item = item
   }
 
-  /// The content, if the entry is a file.
+  /// The file's length and root. Nil if the entry is not a file.
   public var file: FileContent? { if case .file(let content, _) = item { content } else { nil } }
 }
 
 extension FolderEntry {
-  /// The entry's type in a listing.
+  /// The type byte of an entry in a listing.
   enum Kind: UInt8, Sendable {
     case file = 0
     case executable = 1
@@ -54,7 +54,7 @@ extension FolderEntry {
     }
   }
 
-  /// Appends the entry as a listing has it. Path and target must be short enough for their lengths.
+  /// Appends the entry in the encoding of a listing. Path and target must fit a 16-bit length.
   func append(to out: inout [UInt8]) {
     func append(_ path: FolderPath) {
       precondition(path.utf8.count <= Int(UInt16.max), "a listing has room for the path")

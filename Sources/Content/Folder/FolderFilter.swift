@@ -1,11 +1,10 @@
-// Which part of a folder a user wants.
+// A user's choice of a part of a folder.
 
-/// Rules about paths, in the order in which a user gave them. The last rule that matches a path decides about it.
+/// Include and exclude rules for paths, in the user's order. The last rule that matches a path decides.
 ///
-/// If no rule matches a path, it is included, unless the first rule is one that includes: such a filter names what is
-/// wanted, and any other filter names what is not.
+/// A path that no rule matches is included if the first rule excludes, and left out if the first rule includes.
 public struct FolderFilter: Hashable, Sendable {
-  /// What becomes of the paths that a pattern matches.
+  /// Whether the paths that match a pattern are included or excluded.
   public struct Rule: Hashable, Sendable {
     public let pattern: PathPattern
     public let isIncluding: Bool

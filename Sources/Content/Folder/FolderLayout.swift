@@ -1,54 +1,57 @@
-// How the files of a folder are cut. Small files share chunks, larger files have their own.
+// How the files of a folder are cut. Small files share chunks; larger files have their own.
 
 /// How the contents of a folder are cut into chunks, leaves and pages.
 ///
-/// The contents are one row of bytes: all files that are not empty, in the order of the layout. A chunk is a part of the
-/// row. So code that reads and writes by offset knows about files only at its end (`runs(at:count:)`).
+/// The contents are one sequence of bytes: all files that are not empty, in layout order. A chunk is a part of that
+/// sequence. So code that reads and writes by offset needs the files only in its last step (`runs(at:count:)`).
 ///
-/// In memory are eight bytes for each small file, 13 bytes for each chunk that files share, and 40 bytes for each larger
-/// file, besides the listing.
+/// Besides the listing, it takes eight bytes for each small file, 13 bytes for each shared chunk, and 40 bytes for each
+/// larger file.
 ///
 /// Source: `Protocol/README.md`, "Layout of the contents".
 public final class FolderLayout: Sendable {
   public let listing: FolderListing
-  /// The root of the listing's bytes: with it and the length, the layout is told from others.
+  /// The root of the listing's bytes. With the length, it identifies the listing.
   public let listingRoot: Digest
   let chunkSize: Int
   let leafSize: Int
   let chunksPerPage: Int
 
-  /// Numbers of entries: the files that share chunks, in the order of the layout.
+  /// The entry numbers of the files that share chunks, in layout order.
   let smallFiles: [UInt32]
-  /// Their lengths in bytes, at the same places.
+  /// The lengths of the small files in bytes, in the same order.
   let smallLengths: [UInt32]
-  /// For each shared chunk, the place in `smallFiles` of its first file; then their number.
+  /// For each shared chunk, the index of its first file in `smallFiles`. Then one more value: the number of small
+  /// files.
   let sharedStarts: [UInt32]
-  /// For each shared chunk, where it begins in the contents; then where the last one ends.
+  /// For each shared chunk, where it begins in the contents. Then one more value: where the last one ends.
   let sharedOffsets: [UInt64]
-  /// Leaves of each shared chunk.
+  /// The number of leaves of each shared chunk.
   let sharedLeafCounts: [UInt8]
-  /// Files with chunks of their own, in the order of the layout.
+  /// Files with chunks of their own, in layout order.
   let largeFiles: [LargeFile]
-  /// For each page, its first chunk; then the number of chunks.
+  /// For each page, its first chunk. Then one more value: the number of chunks.
   let pageStarts: [UInt32]
   let chunkCount: Int
 
-  /// A file of more leaves than a chunk has.
+  /// A file of more bytes than a chunk has.
   struct LargeFile: Sendable {
-    /// The number of its entry.
+    /// The number of the file's entry.
     let entry: UInt32
     let firstChunk: UInt32
     let chunkCount: UInt32
-    /// Its first page. Only a file with pages of its own begins there.
+    /// The page with the file's first chunk hash. Only a file with pages of its own is sure to begin there.
     let firstPage: UInt32
-    /// Where it begins in the contents.
+    /// Where the file begins in the contents, in bytes.
     let offset: UInt64
     /// Bytes.
     let length: UInt64
   }
 
-  /// The wire fixes the sizes; a simulation may cut finer. Throws if there are too many chunks.
-  /// - `root`: of the listing's bytes.
+  /// Cuts the files of a listing. On the wire the sizes are fixed; a simulation may use smaller ones. Throws if there
+  /// are too
+  /// many chunks.
+  /// - `root`: the root of the listing's bytes.
   public init(
     _ listing: FolderListing, root: Digest, chunkSize: Int = ChunkLayout.wireChunkSize,
     leafSize: Int = ChunkLayout.wireLeafSize, chunksPerPage: Int = PageLayout.wireChunksPerPage
@@ -73,42 +76,42 @@ public final class FolderLayout: Sendable {
     chunkCount = cutter.chunkCount
   }
 
-  /// The ID of the folder: what people pass on.
+  /// The ID of the folder, which people pass on.
   public var folderID: FileID { FileID(kind: .folder, length: UInt64(listing.bytes.count), root: listingRoot) }
   /// The ID of the contents.
   public var contentsID: FileID {
     FileID(kind: .folderContents, length: listing.contentsLength, root: listingRoot)
   }
 
-  /// Chunks that small files share; they come first.
+  /// The number of chunks that small files share. They come before all other chunks.
   var sharedCount: Int { sharedLeafCounts.count }
-  /// The chunks whose hashes are known without a page.
+  /// The chunks whose hashes follow from the listing, without a page.
   public var sharedChunks: some RandomAccessCollection<ChunkIndex> {
     (0..<UInt32(sharedCount)).lazy.map { ChunkIndex($0) }
   }
   func isShared(_ chunk: ChunkIndex) -> Bool { Int(chunk.rawValue) < sharedCount }
 
-  /// Numbers of the entries of the files that share a chunk.
+  /// The entry numbers of the files that share a chunk.
   func files(sharing chunk: ChunkIndex) -> ArraySlice<UInt32> {
     let chunk = Int(chunk.rawValue)
     return smallFiles[Int(sharedStarts[chunk])..<Int(sharedStarts[chunk + 1])]
   }
 
-  /// The file whose own chunk it is.
+  /// The large file that a chunk belongs to. The chunk must not be shared.
   func largeFile(of chunk: ChunkIndex) -> LargeFile {
     largeFiles[largeFiles.lastPlace { $0.firstChunk <= chunk.rawValue }]
   }
 
-  /// The places of the files that share a chunk, in `smallFiles` and `smallLengths`.
+  /// The indices in `smallFiles` and `smallLengths` of the files that share a chunk.
   func places(sharing chunk: ChunkIndex) -> Range<Int> {
     let chunk = Int(chunk.rawValue)
     return Int(sharedStarts[chunk])..<Int(sharedStarts[chunk + 1])
   }
 
-  /// Leaves of a file of so many bytes.
+  /// The number of leaves of a file of `count` bytes.
   func leafCount(ofBytes count: UInt64) -> Int { Int((count + UInt64(leafSize) - 1) / UInt64(leafSize)) }
 
-  /// Bytes of each leaf of a shared chunk.
+  /// The bytes of each leaf of a shared chunk.
   func leafLengths(ofShared chunk: ChunkIndex) -> [Int] {
     var lengths: [Int] = []
     lengths.reserveCapacity(Int(sharedLeafCounts[Int(chunk.rawValue)]))
@@ -138,7 +141,7 @@ public final class FolderLayout: Sendable {
     return Int(min(UInt64(chunkSize), file.length - UInt64(chunk.rawValue - file.firstChunk) * UInt64(chunkSize)))
   }
 
-  /// How many chunks end at or before a place before the end of the contents.
+  /// The number of chunks that end at or before an offset. The offset must be below the end of the contents.
   func chunkCount(below offset: UInt64) -> Int {
     if offset < sharedOffsets[sharedCount] { return sharedOffsets.lastPlace { $0 <= offset } }
     let file = largeFiles[largeFiles.lastPlace { $0.offset <= offset }]
@@ -149,8 +152,8 @@ public final class FolderLayout: Sendable {
 
   // MARK: Hashes
 
-  /// What a shared chunk hashes to. Only this program uses the value: it is SHA-256 of the roots of the chunk's files.
-  /// Nil: the chunk is a large file's, and its hash comes in a page.
+  /// The hash of a shared chunk: SHA-256 of the roots of its files. Only this program uses the value. Nil if the chunk
+  /// belongs to a large file: then its hash comes in a page.
   public func knownHash(of chunk: ChunkIndex) -> Digest? {
     guard isShared(chunk) else { return nil }
     var roots: [UInt8] = []
@@ -158,18 +161,18 @@ public final class FolderLayout: Sendable {
     return Digest(sha256: roots.span.bytes)
   }
 
-  /// Whether each file of a shared chunk has one leaf, so that the roots are the leaf hashes.
+  /// Whether each file of a shared chunk has one leaf. Then the files' roots are the leaf hashes.
   public func knowsLeafHashes(of chunk: ChunkIndex) -> Bool {
     isShared(chunk) && files(sharing: chunk).count == leafCount(ofShared: chunk)
   }
 
-  /// The leaf hashes of a shared chunk, if each of its files has one leaf: then these are the roots. Else nil.
+  /// The leaf hashes of a shared chunk, if each of its files has one leaf. Nil otherwise.
   public func knownLeafHashes(of chunk: ChunkIndex) -> [Digest]? {
     guard knowsLeafHashes(of: chunk) else { return nil }
     return files(sharing: chunk).map { listing.fileRoot(of: Int($0)) }
   }
 
-  /// The hash of a shared chunk, from the hashes of all its leaves.
+  /// Returns the hash of a shared chunk, from the hashes of all its leaves.
   func sharedHash(of chunk: ChunkIndex, _ leafHashes: some Collection<Digest>) -> Digest {
     var roots: [UInt8] = []
     var rest = leafHashes[...]
@@ -194,7 +197,7 @@ extension FolderLayout: Hashable {
 }
 
 extension Array {
-  /// The last place that fits, where all places up to one fit and none after it; the first place must fit.
+  /// The last index whose element fits. All elements that fit must come before all others, and the first one must fit.
   func lastPlace(where fits: (Element) -> Bool) -> Int {
     var (low, high) = (0, count - 1)
     while low < high {

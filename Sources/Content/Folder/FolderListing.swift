@@ -1,6 +1,6 @@
-// A folder as bytes: what its files, links and empty folders are. Equal trees have equal bytes.
+// A folder listing as bytes: its files, links and empty folders. Equal trees have equal bytes.
 
-/// A verified listing. In memory are its bytes and four more bytes for each entry.
+/// A verified listing. Takes the memory of its bytes and four more bytes for each entry.
 ///
 /// Source: `Protocol/README.md`, "Listing".
 public struct FolderListing: Sendable {
@@ -21,12 +21,12 @@ public struct FolderListing: Sendable {
   /// Bytes of all files.
   public let contentsLength: UInt64
 
-  /// Takes any bytes. Throws if they break a rule of listings.
+  /// Decodes any bytes. Throws if they break a rule of listings.
   public init(decoding bytes: [UInt8]) throws(FolderListingFault) {
     var reader = FolderListingReader(bytes)
     let entryCount = try reader.header()
     var offsets: [UInt32] = []
-    // An entry has 4 bytes at least. So a count alone reserves no memory.
+    // Do not trust the count alone with memory: an entry has at least 4 bytes.
     offsets.reserveCapacity(min(entryCount, bytes.count / 4))
     for index in 0..<entryCount {
       offsets.append(UInt32(reader.offset))
@@ -38,7 +38,7 @@ public struct FolderListing: Sendable {
     contentsLength = reader.contentsLength
   }
 
-  /// The listing of some entries, in any order. Throws if they break a rule of listings.
+  /// Makes a listing from entries in any order. Throws if they break a rule of listings.
   public init(_ entries: [FolderEntry]) throws(FolderListingFault) {
     guard entries.count <= FolderListing.entryCountMax else { throw FolderListingFault(.tooManyEntries) }
     var bytes = FolderListing.magic
@@ -58,7 +58,7 @@ public struct FolderListing: Sendable {
     try self.init(decoding: bytes)
   }
 
-  /// How many entries there are.
+  /// The number of entries.
   public var count: Int { offsets.count }
 
   /// An entry by its number, which must be below `count`.
@@ -85,7 +85,7 @@ public struct FolderListing: Sendable {
   /// Whether an entry is an empty folder.
   public func isEmptyFolder(_ index: Int) -> Bool { kind(of: index) == .emptyFolder }
 
-  /// The target of an entry that is a symbolic link; nil if it is none.
+  /// The target of an entry that is a symbolic link. Nil if the entry is not a link.
   public func linkTarget(of index: Int) -> FolderPath? {
     guard kind(of: index) == .symbolicLink, case .symbolicLink(let target) = self[index].item else { return nil }
     return target

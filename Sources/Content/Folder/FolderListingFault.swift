@@ -1,6 +1,7 @@
-// Why bytes are no folder listing.
+// Why bytes are not a valid folder listing.
 
-/// A rule that a listing breaks. A listing that has its folder ID and breaks a rule is the fault of its author.
+/// The rule that a listing breaks. If its bytes match the folder ID, the author of the listing is at fault, not the
+/// peer.
 public struct FolderListingFault: Error, Hashable, Sendable, CustomStringConvertible {
   public enum Rule: Hashable, Sendable {
     case magic
@@ -11,7 +12,7 @@ public struct FolderListingFault: Error, Hashable, Sendable, CustomStringConvert
     case unknownType
     /// Paths are not strictly ascending.
     case order
-    /// An entry lies below another entry, which is no folder with entries.
+    /// An entry lies below another entry, which is not a folder with entries.
     case belowEntry
     case pathEmpty
     case pathTooLong
@@ -28,14 +29,14 @@ public struct FolderListingFault: Error, Hashable, Sendable, CustomStringConvert
     case targetNotUTF8
     case targetNUL
     case targetComponent
-    /// The target lies outside of the listed folder.
+    /// The target lies outside the listed folder.
     case targetOutside
     case contentsTooLong
     case tooManyChunks
   }
 
   public let rule: Rule
-  /// The number of the entry, from 0. Nil: the listing as a whole.
+  /// The number of the entry, from 0. Nil if the whole listing breaks the rule.
   public let entry: Int?
 
   public init(_ rule: Rule, entry: Int? = nil) {

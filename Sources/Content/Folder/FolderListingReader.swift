@@ -1,10 +1,10 @@
-// Checks a listing in one pass: each entry is compared with the one before it.
+// Checks a listing in one pass. Each entry is compared only with the one before it.
 
 /// A position in bytes that may be a listing.
 struct FolderListingReader {
   private let bytes: [UInt8]
   private(set) var offset = 0
-  /// Where the path of the last entry is.
+  /// The place of the previous entry's path in `bytes`.
   private var lastPath: Range<Int>?
   private(set) var contentsLength: UInt64 = 0
 
@@ -12,7 +12,7 @@ struct FolderListingReader {
 
   var isAtEnd: Bool { offset == bytes.count }
 
-  /// Reads the start. Returns the number of entries.
+  /// Reads the header. Returns the number of entries.
   mutating func header() throws(FolderListingFault) -> Int {
     guard bytes.count <= FolderListing.byteCountMax else { throw FolderListingFault(.tooLong) }
     guard bytes.starts(with: FolderListing.magic) else { throw FolderListingFault(.magic) }
@@ -68,7 +68,9 @@ struct FolderListingReader {
     return components > FolderPath.componentCountMax ? .tooManyComponents : nil
   }
 
-  /// The separator ranks lowest. So what lies below an entry would come directly after it.
+  /// Checks that the path comes after the previous one. The separator ranks lowest, so an entry below the previous one
+  /// would
+  /// come directly after it: `belowEntry`.
   private func orderFault(_ path: Range<Int>) -> FolderListingFault.Rule? {
     guard let last = lastPath else { return nil }
     let (before, now) = (bytes[last], bytes[path])
@@ -80,7 +82,8 @@ struct FolderListingReader {
     return now[now.startIndex + before.count] == FolderPath.separator ? .belowEntry : nil
   }
 
-  /// First components that go up, at most to the listed folder. Then ordinary ones.
+  /// Checks that the target begins with ".." components that stay in the listed folder, and has only ordinary ones
+  /// after them.
   private func targetFault(_ target: Range<Int>, of path: Range<Int>) -> FolderListingFault.Rule? {
     if target.isEmpty { return .targetEmpty }
     if target.count > FolderPath.byteCountMax { return .targetTooLong }
@@ -120,7 +123,7 @@ struct FolderListingReader {
     return value
   }
 
-  /// `u16 ‖ bytes`. Returns where the bytes are.
+  /// Reads `u16 ‖ bytes`. Returns the place of the bytes.
   private mutating func text() -> Range<Int>? {
     guard let count = integer(of: 2), bytes.count - offset >= Int(count) else { return nil }
     defer { offset += Int(count) }
@@ -128,7 +131,7 @@ struct FolderListingReader {
   }
 }
 
-/// The parts of a path between its separators, without an allocation.
+/// The components of a path. Makes no allocation.
 private struct Components: Sequence, IteratorProtocol {
   private var rest: ArraySlice<UInt8>?
 

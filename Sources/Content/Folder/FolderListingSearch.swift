@@ -1,17 +1,17 @@
-// Finds paths in a listing, which is in their order.
+// Finds paths in a listing by binary search.
 
 /// What a listing says about a path.
 public enum ListedPath: Hashable, Sendable {
-  /// An entry has the path: its number.
+  /// An entry has this path. The value is its number.
   case entry(Int)
-  /// Entries lie below it: the number of the first one.
+  /// Entries lie below this path. The value is the number of the first one.
   case folder(first: Int)
-  /// Nothing. The path may lie below an entry that is no folder.
+  /// The listing has neither. The path may lie below an entry that is not a folder.
   case nothing
 }
 
 extension FolderListing {
-  /// What the listing says about a path. Takes the logarithm of the number of entries.
+  /// Returns what the listing says about a path. Takes logarithmic time.
   public func lookUp(_ path: FolderPath) -> ListedPath {
     let place = firstEntry(notBefore: path)
     guard place < count else { return .nothing }
@@ -20,7 +20,7 @@ extension FolderListing {
     return found.isBelow(path) ? .folder(first: place) : .nothing
   }
 
-  /// The first entry whose path does not come before another path; `count` if all do.
+  /// The first entry whose path does not come before the given one; `count` if there is none.
   private func firstEntry(notBefore path: FolderPath) -> Int {
     var (low, high) = (0, count)
     while low < high {

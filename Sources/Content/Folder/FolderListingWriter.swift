@@ -1,18 +1,18 @@
-// Writes a listing entry by entry, so that a program needs no list of all entries beside the bytes.
+// Writes a listing entry by entry, so that a program need not hold all entries besides the bytes.
 
-/// A listing that grows. The entries come in the order of a listing.
+/// A listing that grows. The caller appends the entries in listing order.
 public struct FolderListingWriter: Sendable {
   private var bytes: [UInt8]
-  /// Entries so far.
+  /// The number of entries so far.
   public private(set) var count = 0
 
-  /// - `byteCount`: bytes that are reserved, so that a long listing is not copied while it grows.
+  /// - `byteCount`: bytes to reserve, so that a long listing is not copied while it grows.
   public init(reserving byteCount: Int = 0) {
     bytes = FolderListing.magic + [0, 0, 0, 0]
     bytes.reserveCapacity(byteCount)
   }
 
-  /// Appends an entry. Throws if the listing is too long then; `finish` checks all other rules.
+  /// Appends an entry. Throws if the listing becomes too long; `finish` checks all other rules.
   public mutating func append(_ entry: FolderEntry) throws(FolderListingFault) {
     guard count < FolderListing.entryCountMax else { throw FolderListingFault(.tooManyEntries) }
     guard entry.path.utf8.count <= FolderPath.byteCountMax else { throw FolderListingFault(.pathTooLong, entry: count) }
@@ -24,7 +24,7 @@ public struct FolderListingWriter: Sendable {
     count += 1
   }
 
-  /// The listing. Throws if the entries break a rule of listings.
+  /// Returns the listing. Throws if the entries break a rule of listings.
   public consuming func finish() throws(FolderListingFault) -> FolderListing {
     for place in 0..<4 {
       bytes[FolderListing.magic.count + place] = UInt8(truncatingIfNeeded: count >> (24 - 8 * place))
@@ -34,6 +34,6 @@ public struct FolderListingWriter: Sendable {
 }
 
 extension FolderEntry {
-  /// Whether a listing may have the entry, by its path and target alone.
+  /// Whether the path and the target of the entry follow the rules of listings.
   public var isAllowed: Bool { (try? FolderListing([self])) != nil }
 }

@@ -14,8 +14,9 @@ extension FolderLayout {
     Int(pageStarts[Int(page.rawValue)])..<Int(pageStarts[Int(page.rawValue) + 1])
   }
 
-  /// The pages whose hashes are all known.
-  /// - `chunkHashes`: by number of entry, the hashes of all chunks of some large files. They lead to the files' roots.
+  /// Makes the pages whose hashes are all known.
+  /// - `chunkHashes`: for some large files, by entry number, the hashes of all chunks. They must lead to the files'
+  ///   roots.
   public func pages(knowing chunkHashes: [Int: [Digest]]) -> [HashPage] {
     var pages: [HashPage] = []
     for place in largeFiles.indices where pageBegins(with: place) {
@@ -38,12 +39,12 @@ extension FolderLayout {
     return pages
   }
 
-  /// Whether the first chunk of a large file begins a page.
+  /// Whether a page begins with the first chunk of a large file.
   private func pageBegins(with place: Int) -> Bool {
     pageStarts[Int(largeFiles[place].firstPage)] == largeFiles[place].firstChunk
   }
 
-  /// The page that begins with a file, if the hashes of all its files are known.
+  /// Makes the page that begins with a file. Nil unless the hashes of all its files are known.
   private func sharedPage(from first: Int, knowing chunkHashes: [Int: [Digest]]) -> HashPage? {
     let index = PageIndex(largeFiles[first].firstPage)
     let end = chunks(of: index).upperBound

@@ -1,7 +1,8 @@
-// The paths of a folder listing: bytes, since two names that a person cannot tell apart may be two files.
+// Paths of a folder listing. They are bytes, because two names that look the same may be two files.
 
-/// A path within a folder, as bytes of UTF-8. Paths are equal only if all their bytes are, and are in the order of a
-/// listing: component by component.
+/// A path within a folder, as bytes of UTF-8. Two paths are equal if their bytes are. Their order is the order of
+/// listings:
+/// component by component.
 ///
 /// Source: `Protocol/README.md`, "Listing".
 public struct FolderPath: Hashable, Comparable, Sendable, CustomStringConvertible {
@@ -17,7 +18,7 @@ public struct FolderPath: Hashable, Comparable, Sendable, CustomStringConvertibl
   /// The components, joined by "/".
   public let utf8: [UInt8]
 
-  /// Takes any bytes. A listing checks its rules.
+  /// Takes any bytes. A listing checks the rules of paths.
   public init(utf8: [UInt8]) { self.utf8 = utf8 }
 
   public init(_ path: String) { utf8 = Array(path.utf8) }
@@ -30,7 +31,7 @@ public struct FolderPath: Hashable, Comparable, Sendable, CustomStringConvertibl
     utf8.split(separator: FolderPath.separator, omittingEmptySubsequences: false).map { FolderPath(utf8: Array($0)) }
   }
 
-  /// The path of the folder that it lies in. Nil: it lies in the listed folder itself.
+  /// The path of the folder that holds it. Nil if that is the listed folder itself.
   public var parent: FolderPath? {
     utf8.lastIndex(of: FolderPath.separator).map { FolderPath(utf8: Array(utf8[..<$0])) }
   }
@@ -48,10 +49,10 @@ public struct FolderPath: Hashable, Comparable, Sendable, CustomStringConvertibl
     utf8.count > other.utf8.count && utf8[other.utf8.count] == FolderPath.separator && utf8.starts(with: other.utf8)
   }
 
-  /// The separator is lower than any byte of a name. So all that lies below a folder comes before its next neighbour.
+  /// Orders paths. The separator ranks below any byte of a name, so all that lies below a folder follows it directly.
   public static func < (a: FolderPath, b: FolderPath) -> Bool { isOrdered(a.utf8[...], before: b.utf8[...]) }
 
-  /// As `<`, for the bytes of two paths.
+  /// Does the same for the bytes of two paths.
   public static func isOrdered(_ a: ArraySlice<UInt8>, before b: ArraySlice<UInt8>) -> Bool {
     for (x, y) in zip(a, b) where x != y { return rank(x) < rank(y) }
     return a.count < b.count

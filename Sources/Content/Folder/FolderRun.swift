@@ -1,6 +1,6 @@
-// Which bytes of which files a part of a folder's contents is.
+// Translates a range of a folder's contents into ranges of files, and back.
 
-/// Neighbouring bytes of one file.
+/// A range of bytes of one file.
 public struct FolderRun: Hashable, Sendable {
   /// The number of the file's entry in the listing.
   public let entry: Int
@@ -11,7 +11,8 @@ public struct FolderRun: Hashable, Sendable {
 }
 
 extension FolderLayout {
-  /// The files to which bytes of the contents belong, in order. The bytes must lie within the contents.
+  /// Returns the file ranges that a range of the contents consists of, in order. The range must lie within the
+  /// contents.
   public func runs(at offset: UInt64, count: Int) -> [FolderRun] {
     precondition(count >= 0 && offset <= listing.contentsLength, "a run lies within the contents")
     precondition(UInt64(count) <= listing.contentsLength - offset, "a run lies within the contents")
@@ -50,7 +51,7 @@ extension FolderLayout {
     }
   }
 
-  /// The chunks that hold bytes of a file, and which of their leaves do, in order. Nothing for an empty file.
+  /// Returns the chunks that hold bytes of a file, in order, and which of their leaves do. Empty for an empty file.
   /// - `entry`: the number of an entry that is a file.
   public func places(ofFile entry: Int) -> [(chunk: ChunkIndex, leaves: UInt64)] {
     let length = listing.fileLength(of: entry)
@@ -85,6 +86,6 @@ extension FolderLayout {
     }
   }
 
-  /// The shared chunk of a place in `smallFiles`. The last value of `sharedStarts` is no chunk.
+  /// The shared chunk of an index in `smallFiles`. The last value of `sharedStarts` does not belong to a chunk.
   private func sharedChunk(ofPlace place: Int) -> Int { min(sharedStarts.lastPlace { $0 <= place }, sharedCount - 1) }
 }

@@ -1,30 +1,30 @@
-// Patterns of paths, as a person types them to leave files out.
+// Patterns of paths, as a user types them to include or exclude files.
 
-/// A pattern that paths match. `*` stands for any characters but "/", `**` for any characters, `?` for one character but
-/// "/", and `[a-z]` or `[!a-z]` for one of some ASCII characters. A backslash takes the special meaning from the next
-/// character.
+/// A pattern for paths. `*` matches any characters except "/", `**` any characters, `?` one character except "/", and
+/// `[a-z]` or `[!a-z]` one of a set of ASCII characters. A backslash makes the next character ordinary.
 ///
-/// A pattern without "/" is about names: it matches each path that has a component of this name. Any other pattern is
-/// about paths from the folder on: it matches a path, and all that lies below it.
+/// A pattern without "/" is compared with names: it matches each path that has a component of this name. Any other
+/// pattern
+/// is compared with paths that start at the listed folder: it matches a path and all that lies below it.
 public struct PathPattern: Hashable, Sendable {
   fileprivate enum Token: Hashable, Sendable {
     case byte(UInt8)
-    /// One byte that begins a character, but no "/".
+    /// A byte that begins a character, except "/".
     case character
     case set([ClosedRange<UInt8>], isNegated: Bool)
-    /// Bytes that go on with a character.
+    /// Zero or more continuation bytes of a UTF-8 character.
     case rest
-    /// Bytes but "/".
+    /// Zero or more bytes, except "/".
     case star
     case all
   }
 
-  /// As typed.
+  /// The pattern as the user typed it.
   public let text: String
   private let tokens: [Token]
   private let isName: Bool
 
-  /// Nil if the pattern is empty, or a bracket or a backslash has no end.
+  /// Nil if the pattern is empty, or if a bracket is not closed or a backslash is last.
   public init?(_ text: String) {
     var pattern = Array(text.utf8)[...]
     if pattern.last == FolderPath.separator { pattern.removeLast() }
@@ -52,7 +52,7 @@ public struct PathPattern: Hashable, Sendable {
     self.tokens = tokens
   }
 
-  /// What follows a "[".
+  /// Reads the rest of a set, after its "[".
   private static func set(_ pattern: inout ArraySlice<UInt8>) -> Token? {
     let isNegated = pattern.first == UInt8(ascii: "!") || pattern.first == UInt8(ascii: "^")
     if isNegated { pattern.removeFirst() }
@@ -71,7 +71,7 @@ public struct PathPattern: Hashable, Sendable {
     return nil
   }
 
-  /// Whether the pattern matches a path, or a folder that the path lies in.
+  /// Whether the pattern matches a path, or a folder that contains the path.
   public func matches(_ path: some StringProtocol) -> Bool {
     let bytes = Array(path.utf8)
     if isName { return bytes.split(separator: FolderPath.separator).contains { matchesWhole($0) } }
@@ -79,7 +79,7 @@ public struct PathPattern: Hashable, Sendable {
     return ends.contains { matchesWhole(bytes[..<$0]) }
   }
 
-  /// Runs all ways to match side by side: the time is the product of both lengths, whatever the pattern is.
+  /// Tries all ways to match in parallel. The time is at most the product of both lengths, whatever the pattern is.
   private func matchesWhole(_ bytes: ArraySlice<UInt8>) -> Bool {
     var places = Set([0])
     skip(&places)
@@ -95,7 +95,7 @@ public struct PathPattern: Hashable, Sendable {
     return places.contains(tokens.count)
   }
 
-  /// Adds the places that are reached without a byte.
+  /// Adds the places that are reached without reading a byte.
   private func skip(_ places: inout Set<Int>) {
     for place in 0..<tokens.count where places.contains(place) && tokens[place].isRepeated { places.insert(place + 1) }
   }
