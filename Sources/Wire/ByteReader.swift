@@ -1,16 +1,16 @@
-// Reads big-endian fields from the front of bytes that a peer sent or a disk kept; what is missing is nil, not a trap.
+// Reads big-endian fields from bytes that came from a peer or a disk. A missing field is nil and never a trap.
 import Content
 
-/// A cursor over bytes from outside. Every read checks what is left before it does arithmetic with a length.
+/// A cursor over untrusted bytes. Every read checks how many bytes are left before it computes with a length.
 package struct ByteReader {
   private let bytes: [UInt8]
   private var offset = 0
 
   package init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-  /// Bytes not yet read.
+  /// Bytes that are not read yet.
   package var bytesLeft: Int { bytes.count - offset }
-  /// Whether everything was read, as a body must be when its last field is.
+  /// Whether all bytes are read. After the last field of a body this must be true.
   package var isAtEnd: Bool { bytesLeft == 0 }
 
   package mutating func u8() -> UInt8? { integer() }
@@ -18,7 +18,7 @@ package struct ByteReader {
   package mutating func u32() -> UInt32? { integer() }
   package mutating func u64() -> UInt64? { integer() }
 
-  /// The next `count` bytes; nil where fewer are left.
+  /// The next `count` bytes. Nil if fewer are left.
   package mutating func take(_ count: Int) -> [UInt8]? {
     guard count >= 0, count <= bytesLeft else { return nil }
     defer { offset += count }
@@ -31,7 +31,7 @@ package struct ByteReader {
     return Digest(bytes.span.bytes, at: offset)
   }
 
-  /// `count` digests; nil, before anything is allocated for them, where fewer are left.
+  /// The next `count` digests. Nil if fewer are left, which is checked before memory is allocated.
   package mutating func digests(_ count: Int) -> [Digest]? {
     guard count >= 0, count <= bytesLeft / Digest.byteCount else { return nil }
     var out: [Digest] = []

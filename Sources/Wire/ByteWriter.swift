@@ -1,4 +1,4 @@
-// Appends big-endian fields to bytes on their way out; the one place of Wire that sees a raw pointer.
+// Appends big-endian fields to bytes that will be sent. The only file of Wire with a raw pointer.
 
 extension [UInt8] {
   /// Appends an unsigned integer, most significant byte first.
@@ -8,14 +8,14 @@ extension [UInt8] {
     }
   }
 
-  /// Appends `range` of a span, which must lie within it, in one copy.
+  /// Appends a range of a span in one copy. The range must lie within the span.
   mutating func append(_ bytes: RawSpan, _ range: Range<Int>) {
     bytes.extracting(range).withUnsafeBytes { append(contentsOf: $0) }
   }
 }
 
 extension String {
-  /// The longest start of the text that is at most `count` bytes of UTF-8 and cuts no character.
+  /// Returns the longest start of the text that has at most `count` bytes of UTF-8 and whole characters only.
   func clipped(toUTF8Bytes count: Int) -> String {
     if utf8.count <= count { return self }
     var clipped = ""

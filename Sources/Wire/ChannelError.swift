@@ -1,16 +1,16 @@
-// Why a handshake ended early, sorted by what the one who dialled or listens can do about it.
+// Why a handshake failed. The cases are sorted by what the dialer or listener can do about it.
 
-/// A handshake that will not be completed. The connection is closed, once what is left to send is sent.
+/// A handshake that failed. The connection is closed after the remaining outbound bytes are sent.
 public enum HandshakeError: Error, Hashable, Sendable {
-  /// What cannot be read, and why.
+  /// What cannot be read.
   public enum Malformation: Hashable, Sendable {
-    /// A suite or pattern that nobody knows, or reserved bytes that are not zero, or an answer that changes nothing.
+    /// The suite or pattern is unknown, reserved bytes are not zero, or the listener's answer offers nothing new.
     case preamble
-    /// A length that this message cannot have.
+    /// The length is not possible for this message.
     case messageLength
-    /// A field of a payload that is cut off, stands twice or has a wrong length.
+    /// A field of a payload is cut off, occurs twice or has a wrong length.
     case payload
-    /// A public key of low order, which only an attacker sends.
+    /// A public key is of low order. Only an attacker sends one.
     case publicKey
   }
 
@@ -18,18 +18,18 @@ public enum HandshakeError: Error, Hashable, Sendable {
   case notAP2PNode
   /// The other end speaks this protocol, in a version that this program does not know.
   case otherVersion(UInt8)
-  /// The listener cannot do the suite. A dialer may dial once more with the one named, which every listener can do.
+  /// The listener lacks the suite. The dialer may dial once more with the given one, which all listeners support.
   case suiteUnsupported(redialWith: CipherSuite)
-  /// One end belongs to a private swarm and the other does not; dialling again does not help.
+  /// One end belongs to a private swarm and the other does not. Dialling again does not help.
   case patternMismatch(peerIsPrivate: Bool)
-  /// A message did not decrypt: another swarm key, or bytes that changed on the way.
+  /// A message did not decrypt: the swarm keys differ, or bytes were changed in transit.
   case authenticationFailed
-  /// The listener has proven to be another peer than the pinned one.
+  /// The listener has proven a PeerID that is not the pinned one.
   case wrongPeer(expected: PeerID, got: PeerID)
-  /// The other end is this one: the address that was dialled is its own.
+  /// The node dialled its own address.
   case dialledItself
   case malformed(Malformation)
-  /// The other end closed before the handshake was over. A private listener does so, silently, if the
-  /// dialer lacks its swarm key or has a suite that it cannot do.
+  /// The other end closed the connection before the handshake was complete. A private listener closes silently if the
+  /// dialer lacks the swarm key or uses a suite that the listener does not support.
   case closedByPeer
 }

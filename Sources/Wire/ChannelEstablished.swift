@@ -1,21 +1,21 @@
-// What a completed handshake leaves: the two record ciphers, and what this end knows of the other.
+// The result of a handshake: two record ciphers, and what this end knows about the peer.
 import Content
 
-/// An encrypted channel to a peer that has proven who it is.
+/// An encrypted channel to a peer with a proven PeerID.
 @frozen
 public struct EstablishedChannel: ~Copyable, Sendable {
-  /// Which end this is.
+  /// The role of this end: dialer or listener.
   public let role: ChannelRole
   public let suite: CipherSuite
-  /// Known to both ends and to nobody else, and never the same twice: what proofs are bound to.
+  /// Different for each handshake and known only to the two ends. Proofs are bound to it.
   public let handshakeHash: Digest
-  /// The PeerID that the other end has proven to have.
+  /// The PeerID that the peer has proven.
   public let remote: PeerID
-  /// What the other end said of itself.
+  /// The fields that the peer sent in the handshake.
   public let remotePayload: HandshakePayload
-  /// For what this end sends.
+  /// Seals what this end sends.
   public var sealer: RecordSealer
-  /// For what this end receives.
+  /// Opens what this end receives.
   public var opener: RecordOpener
 
   init(

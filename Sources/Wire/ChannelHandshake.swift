@@ -1,15 +1,15 @@
-// The handshake as bytes of a TCP stream, for either end: preamble, messages with lengths, payloads. Does no I/O.
+// The handshake over a TCP stream, for both ends: preamble, messages with lengths, payloads. Does no I/O.
 import Content
 import Sodium
 
-/// Takes the bytes that come in and hands out those to send, until the channel is established or an error says why not.
+/// Takes received bytes and returns the bytes to send, until the channel is established or the handshake fails.
 ///
-/// It buffers at most one message. After an error the connection is closed; `takeOutbound()` may still hold an answer
-/// to send before that. An owner that no longer needs it drops it, which wipes its secrets.
+/// Buffers at most one message. After an error, send what `takeOutbound()` still returns, then close the connection. An
+/// owner that no longer needs the value drops it; this wipes its secrets.
 ///
 /// Source: `Protocol/README.md`, "Handshake".
 public struct ChannelHandshake: ~Copyable, Sendable {
-  /// Bytes of a handshake message without its length, at most.
+  /// The most bytes of a handshake message, without its length field.
   public static let messageByteCountMax = 512
 
   private enum Awaited {
@@ -24,25 +24,25 @@ public struct ChannelHandshake: ~Copyable, Sendable {
   private let swarm: SwarmKey?
   private let pinned: PeerID?
   private let payload: [UInt8]
-  // Dialer: the one that was offered. Listener: those that it can do, the preferred first.
+  // Dialer: the suite that it offers. Listener: the suites that it supports, the preferred one first.
   private let suites: [CipherSuite]
 
   private var awaited: Awaited
   private var pending: [UInt8] = []
   private var outbound: [UInt8] = []
-  // The listener's, until the preamble has come.
+  // Listener only: kept until the preamble has arrived.
   private var ephemeral: SecretKey?
   private var noise: HandshakeState?
   private var suite: CipherSuite
   private var remotePayload = HandshakePayload()
 
-  /// The dialer's end; the caller sends its preamble and message 1 at once.
+  /// Makes the dialer's end. The caller sends its preamble and message 1 at once.
   /// - Parameters:
-  ///   - identity: who dials.
+  ///   - identity: the identity of the dialer.
   ///   - suite: one of `CipherSuite.available`.
   ///   - swarm: the key of the private swarm; nil: public.
-  ///   - pinned: the peer that must answer; nil: any peer. Another peer is refused before it learns who dialled.
-  ///   - payload: what the listener is told.
+  ///   - pinned: the peer that must answer; nil: any peer. Another peer does not learn the dialer's identity.
+  ///   - payload: what the dialer sends to the listener.
   ///   - ephemeral: 32 fresh random bytes, for this handshake alone.
   public init(
     dialing identity: StaticIdentity, suite: CipherSuite, swarm: SwarmKey?, pinned: PeerID?,
@@ -54,16 +54,16 @@ public struct ChannelHandshake: ~Copyable, Sendable {
       .dialer, pattern, suite, prologue: preamble.prologue.span.bytes, identity: identity, ephemeral: ephemeral,
       swarm: swarm)
     outbound = preamble.encode()
-    // Message 1 needs no public key of the other end, so none can be of low order.
+    // Message 1 uses no public key of the other end, so it cannot meet one of low order.
     do { try send(payload: []) } catch { preconditionFailure("message 1 cannot fail") }
   }
 
-  /// The listener's end.
+  /// Makes the listener's end.
   /// - Parameters:
-  ///   - identity: who listens.
-  ///   - suites: those that it can do, the preferred first; ChaChaPoly is always among them.
+  ///   - identity: the identity of the listener.
+  ///   - suites: the supported suites, the preferred one first; ChaChaPoly must be one of them.
   ///   - swarm: the key of the private swarm; nil: public.
-  ///   - payload: what the dialer is told.
+  ///   - payload: what the listener sends to the dialer.
   ///   - ephemeral: 32 fresh random bytes, for this handshake alone.
   public init(
     listening identity: StaticIdentity, suites: [CipherSuite] = CipherSuite.available, swarm: SwarmKey?,
@@ -90,13 +90,13 @@ public struct ChannelHandshake: ~Copyable, Sendable {
 
   private var pattern: HandshakePattern { swarm == nil ? .xx : .xxpsk0 }
 
-  /// Whether the last message was read or produced. What is outbound still has to be sent.
+  /// Whether the last message was read or written. Outbound bytes may still have to be sent.
   public var isComplete: Bool {
     if case .nothing = awaited { true } else { false }
   }
 
-  /// Takes bytes of the stream, however they are cut.
-  /// - Returns: how many it took; none after the last byte of the last message, for those are records.
+  /// Takes the next bytes of the stream, in pieces of any size.
+  /// - Returns: how many bytes it took. It takes none after the last byte of the last message: they belong to records.
   public mutating func receive(_ bytes: RawSpan) throws(HandshakeError) -> Int {
     if case .failed(let error) = awaited { throw error }
     var taken = 0
@@ -106,7 +106,7 @@ public struct ChannelHandshake: ~Copyable, Sendable {
         let end = taken + min(due - pending.count, bytes.byteCount - taken)
         pending.append(bytes, taken..<end)
         taken = end
-        // A first wrong byte says enough: the rest of a preamble need not come.
+        // This also throws at the first wrong byte of a preamble, before the rest arrives.
         if try byteCountDue() == pending.count { try take() }
       }
     } catch {
@@ -116,8 +116,8 @@ public struct ChannelHandshake: ~Copyable, Sendable {
     return taken
   }
 
-  /// Says that the stream ended.
-  /// - Returns: the reason why there will be no channel; nil where the handshake was complete.
+  /// Handles the end of the stream.
+  /// - Returns: why there will be no channel. Nil if the handshake was complete.
   public mutating func receiveEnd() -> HandshakeError? {
     switch awaited {
     case .nothing: return nil
@@ -128,13 +128,13 @@ public struct ChannelHandshake: ~Copyable, Sendable {
     }
   }
 
-  /// The bytes to send now, handed out once.
+  /// Returns the bytes to send now. Each byte is returned once.
   public mutating func takeOutbound() -> [UInt8] {
     defer { outbound = [] }
     return outbound
   }
 
-  /// The channel, once `isComplete`.
+  /// Returns the channel. `isComplete` must be true.
   public consuming func finish() -> EstablishedChannel {
     precondition(isComplete, "the handshake is not over")
     let remote = remote!
@@ -145,7 +145,7 @@ public struct ChannelHandshake: ~Copyable, Sendable {
 
   // MARK: - What is due
 
-  /// Bytes of what is awaited, as far as those that came tell; at least one more than came, or all.
+  /// The size of the awaited part, as far as it is known. More bytes than have arrived, unless the part is complete.
   private func byteCountDue() throws(HandshakeError) -> Int {
     switch awaited {
     case .preamble:
@@ -205,7 +205,7 @@ public struct ChannelHandshake: ~Copyable, Sendable {
     pending = []
   }
 
-  /// A public listener tells a dialer with whom it cannot speak what it would speak; a private one tells nothing.
+  /// Accepts the dialer's preamble, or throws. On a mismatch a public listener answers; a private one stays silent.
   private mutating func accept(_ preamble: Preamble) throws(HandshakeError) {
     guard preamble.pattern == pattern else {
       if pattern == .xx { outbound = Preamble(suite: suites[0], pattern: pattern).encode() }
@@ -221,7 +221,7 @@ public struct ChannelHandshake: ~Copyable, Sendable {
       ephemeral: ephemeral.take()!, swarm: swarm)
   }
 
-  /// Nil where what came is message 2.
+  /// Returns the error that the listener's answer means. Nil if the bytes are message 2.
   private func answerOfListener() throws(HandshakeError) -> HandshakeError? {
     guard pending.starts(with: Preamble.magic.prefix(2)), let answer = try Preamble.decode(pending) else { return nil }
     guard answer.pattern == pattern else { return .patternMismatch(peerIsPrivate: answer.pattern == .xxpsk0) }
@@ -236,7 +236,7 @@ public struct ChannelHandshake: ~Copyable, Sendable {
     guard got == pinned else { throw .wrongPeer(expected: pinned, got: got) }
   }
 
-  /// Nil until the message that carries the other end's static key was read.
+  /// The peer's ID. Nil until the message with its static key is read.
   private var remote: PeerID? {
     switch noise {
     case .some(let noise): noise.remoteStatic.map { PeerID(publicKey: $0) }

@@ -1,17 +1,17 @@
-// Noise's CipherState: a key, and the number of the next message under it, which never repeats.
+// Noise's CipherState: a key and the number of its next message. A number never repeats under one key.
 import Sodium
 
-/// The cipher of a channel, as the preamble numbers it.
+/// The cipher of a channel. The raw values are those of the preamble.
 public enum CipherSuite: UInt8, Hashable, Sendable {
   case chaChaPoly = 1
   case aesGCM = 2
 
-  /// The suites that this processor can do, the faster first.
+  /// The suites that this processor supports, the faster one first.
   public static var available: [CipherSuite] {
     [.aesGCM, .chaChaPoly].filter { $0.algorithm.isAvailable }
   }
 
-  /// As in the protocol names of the Noise specification.
+  /// The name as it appears in Noise protocol names.
   var name: String {
     switch self {
     case .chaChaPoly: "ChaChaPoly"
@@ -27,24 +27,24 @@ public enum CipherSuite: UInt8, Hashable, Sendable {
   }
 }
 
-/// Source: the Noise specification, revision 34, section 5.1; the nonces are those of section 12.
+/// A cipher with one key. Source: the Noise specification, revision 34, section 5.1; nonces as in section 12.
 struct CipherState: ~Copyable, Sendable {
   private enum Key: ~Copyable, Sendable {
-    /// Before the first key is mixed in: bytes pass unchanged.
+    /// Before the first key is mixed in, bytes pass unchanged.
     case none
     case aead(AEAD)
-    /// Of a simulation only: bytes pass with a tag of zeros, so that all lengths are those of a real channel.
+    /// For simulations only: bytes pass unencrypted, with a tag of zeros, so all lengths are those of a real channel.
     case unencrypted
   }
 
-  /// Reserved for REKEY, so that no message has it.
+  /// This nonce is reserved for REKEY. No message uses it.
   private static let nonceOfRekey = UInt64.max
 
   private var key: Key
   /// The number of the next message, from 0.
   private(set) var nonce: UInt64 = 0
 
-  /// Without a key.
+  /// Makes a cipher without a key.
   init() { key = .none }
 
   init(_ suite: CipherSuite, key: borrowing SecretKey) { self.key = .aead(AEAD(suite.algorithm, key: key)) }
@@ -53,7 +53,7 @@ struct CipherState: ~Copyable, Sendable {
 
   static func unencrypted() -> CipherState { CipherState(key: .unencrypted) }
 
-  /// Bytes by which a ciphertext is longer than its plaintext: 0 or 16.
+  /// How many bytes a ciphertext is longer than its plaintext: 0 or 16.
   var tagByteCount: Int {
     switch key {
     case .none: 0
@@ -62,7 +62,7 @@ struct CipherState: ~Copyable, Sendable {
     }
   }
 
-  /// `EncryptWithAd`: writes `plaintext.byteCount + tagByteCount` bytes to `out` from `offset` on.
+  /// `EncryptWithAd`: writes `plaintext.byteCount + tagByteCount` bytes to `out`, starting at `offset`.
   mutating func seal(
     _ plaintext: RawSpan, authenticating data: RawSpan = RawSpan(), into out: inout MutableRawSpan, at offset: Int
   ) {
@@ -82,8 +82,8 @@ struct CipherState: ~Copyable, Sendable {
     }
   }
 
-  /// `DecryptWithAd`: writes `ciphertext.byteCount - tagByteCount` bytes to the start of `out`; false where the
-  /// ciphertext is not what the other end sealed as this message.
+  /// `DecryptWithAd`: writes `ciphertext.byteCount - tagByteCount` bytes to the start of `out`. Returns false if the
+  /// ciphertext is not the next message that the peer sealed.
   mutating func open(
     _ ciphertext: RawSpan, authenticating data: RawSpan = RawSpan(), into out: inout MutableRawSpan
   ) -> Bool {
@@ -105,7 +105,7 @@ struct CipherState: ~Copyable, Sendable {
     return true
   }
 
-  /// As `open(_:)` without associated data, onto the ciphertext's own bytes.
+  /// Does the same without associated data. The plaintext replaces the ciphertext in place.
   mutating func open(inPlace bytes: inout MutableRawSpan) -> Bool {
     switch key {
     case .none: return true
@@ -119,7 +119,7 @@ struct CipherState: ~Copyable, Sendable {
     return true
   }
 
-  /// `REKEY`: a new key from the old one; the number of the next message stays.
+  /// `REKEY`: derives a new key from the old one. The message number continues.
   mutating func rekey() {
     var old = Key.none
     swap(&old, &key)

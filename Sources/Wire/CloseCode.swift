@@ -1,4 +1,4 @@
-// Why a connection ends, as told to the other end in GOODBYE.
+// Why a connection ends, as sent to the other end in GOODBYE.
 
 /// The codes of GOODBYE (`Protocol/README.md`, "Close codes").
 public enum CloseCode: UInt8, Sendable, CaseIterable {
@@ -13,6 +13,6 @@ public enum CloseCode: UInt8, Sendable, CaseIterable {
   case internalError = 8
   case tooSlow = 9
 
-  /// A code that this version does not know is read as `internalError`.
+  /// Reads a code that this version does not know as `internalError`.
   public init(wire code: UInt8) { self = CloseCode(rawValue: code) ?? .internalError }
 }

@@ -1,20 +1,20 @@
-// The datagrams of a local network: a question that names no file, and an answer from who proves to have it. What is not
-// exactly as the tables say is nil, to be dropped without a word.
+// The datagrams of LAN discovery: a query that does not reveal the file, and an answer from a peer that proves it has
+// it. A datagram that is not exactly as specified decodes to nil and is dropped silently.
 import Content
 
-/// What both kinds of datagrams share.
+/// What queries and answers have in common.
 ///
 /// Source: `Protocol/discovery.md`.
 public enum Discovery {
-  /// Of every datagram, so that no answer is larger than its question.
+  /// The size of every datagram. An answer is never larger than its query, so discovery amplifies no traffic.
   public static let datagramBytes = 96
-  /// Of a nonce, which is random.
+  /// The size of a nonce, which is random.
   public static let nonceBytes = 16
-  /// The UDP port of both groups.
+  /// The UDP port of both multicast groups.
   public static let port: UInt16 = 9_800
-  /// 239.255.112.50 as `::ffff:239.255.112.50`: administratively scoped (RFC 2365), so no registered group.
+  /// 239.255.112.50 as `::ffff:239.255.112.50`: administratively scoped (RFC 2365), so it is not a registered group.
   public static let groupIPv4: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 239, 255, 112, 50]
-  /// ff12::7032: transient, link-local (RFC 4291), so no router passes it on.
+  /// ff12::7032: transient and link-local (RFC 4291), so no router forwards it.
   public static let groupIPv6: [UInt8] = [0xFF, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x70, 0x32]
 
   fileprivate enum Kind: UInt8 { case query = 1, answer = 2 }
@@ -27,7 +27,7 @@ public enum Discovery {
     return bytes + Array(repeating: 0, count: datagramBytes - bytes.count)
   }
 
-  /// A reader of the fields; nil where the datagram is not of this kind, or has not its length.
+  /// Returns a reader of the fields. Nil if the datagram is not of this kind or has a wrong length.
   fileprivate static func fields(of bytes: [UInt8], _ kind: Kind) -> ByteReader? {
     guard bytes.count == datagramBytes, bytes.starts(with: start), bytes[start.count] == kind.rawValue else {
       return nil
@@ -38,7 +38,7 @@ public enum Discovery {
   }
 }
 
-/// Who has this file? The nonce is one round's, the same in every datagram of it.
+/// Asks which peers have a file. All queries of a round have the same nonce.
 public struct DiscoveryQuery: Hashable, Sendable {
   public let bucket: UInt16
   public let nonce: [UInt8]
@@ -65,22 +65,22 @@ public struct DiscoveryQuery: Hashable, Sendable {
     return Discovery.datagram(.query, fields + nonce + proof.bytes)
   }
 
-  /// Whether it asks for the file of this key, and who asks knows it.
+  /// Whether the query asks for the file of this key and proves that its sender knows the fileID.
   public func isProven(by key: FileKey) -> Bool {
     bucket == key.bucket && FileKey.matches(proof, due: key.queryProof(nonce))
   }
 }
 
-/// I have it: at this port, as this peer.
+/// Says that a peer has the file, and at which port it listens.
 public struct DiscoveryAnswer: Hashable, Sendable {
-  /// Of the query.
+  /// The nonce of the query.
   public let nonce: [UInt8]
-  /// TCP, not 0.
+  /// A TCP port, never 0.
   public let port: UInt16
   public let peer: PeerID
   private let proof: Digest
 
-  /// `query` must be proven by `key`.
+  /// Makes the answer to a query that `key` has proven.
   public init(to query: DiscoveryQuery, key: FileKey, port: UInt16, peer: PeerID) {
     precondition(port != 0, "who answers listens")
     nonce = query.nonce
@@ -103,7 +103,7 @@ public struct DiscoveryAnswer: Hashable, Sendable {
     return Discovery.datagram(.answer, fields + nonce + peer.digest.bytes + proof.bytes)
   }
 
-  /// Whether who answers knows the file of this key, and means this port and PeerID.
+  /// Whether the sender of the answer knows the fileID of this key and meant this port and PeerID.
   public func isProven(by key: FileKey) -> Bool { FileKey.matches(proof, due: key.haveProof(nonce, peer, port)) }
 }
 

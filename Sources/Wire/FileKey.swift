@@ -1,15 +1,15 @@
-// Proofs that one end knows a fileID, without saying it: bound to one handshake and one direction, so none is replayed.
+// Proofs that a peer knows a fileID without revealing it. A proof is bound to one handshake and direction: no replay.
 import Content
 import Sodium
 
-/// `K = HMAC-SHA256(swarm key or 32 zero bytes, fileID)` of one file, and what is derived from it.
+/// `K = HMAC-SHA256(swarm key or 32 zero bytes, fileID)` of one file, and the values derived from it.
 ///
-/// K stands beside the fileID that it comes from, which a process holds in the clear anyway, so it is a plain value.
+/// K is a plain value: the process also holds the fileID, from which K follows, in the clear.
 ///
 /// Source: `Protocol/README.md`, "Identity and keys".
 public struct FileKey: Sendable {
   private let key: Digest
-  /// The first two bytes of `HMAC(K, "bucket")`: by it the other end finds its candidates.
+  /// The first two bytes of `HMAC(K, "bucket")`. The other end finds its candidates by them.
   public let bucket: UInt16
 
   public init(_ fileID: FileID, swarm: SwarmKey?) {
@@ -38,7 +38,7 @@ public struct FileKey: Sendable {
   /// `HMAC(K, label ‖ context)`. No two uses share a label and a length of context.
   func tag(_ label: String, _ context: [UInt8]) -> Digest { FileKey.tag(key, label, context) }
 
-  /// Whether a proof that came is the one that is due, in a time that does not tell how much of it is right.
+  /// Whether a received proof is the expected one. Compares in constant time, so that timing reveals nothing.
   public static func matches(_ proof: Digest, due: Digest) -> Bool {
     constantTimeEqual(proof.bytes.span.bytes, due.bytes.span.bytes)
   }

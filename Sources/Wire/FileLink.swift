@@ -1,12 +1,12 @@
-// A link: what one person passes to another so that a file can be fetched, as one word of printable ASCII.
+// A link: one word of printable ASCII that one person passes to another so that a file can be fetched.
 import Content
 
-/// `p2pnode:<fileID>/name=…/length=…/peer=…`. Only the fileID is needed; all else are hints. No character of a link has a
-/// meaning in a shell, so nobody has to quote it.
+/// `p2pnode:<fileID>/name=…/length=…/peer=…`. Only the fileID is required; the rest are hints. No character of a link
+/// has a meaning in a shell, so a link need not be quoted.
 ///
 /// Source: `Protocol/links.md`.
 public struct FileLink: Hashable, Sendable {
-  /// Where the file may be had.
+  /// A peer that may have the file.
   public struct Peer: Hashable, Sendable {
     /// A name, an IPv4 address, or an IPv6 address without brackets.
     public let host: String
@@ -15,7 +15,7 @@ public struct FileLink: Hashable, Sendable {
     /// The peer that must answer there; nil: any peer.
     public let pinned: PeerID?
 
-    /// Nil for a host or a port that no link can name.
+    /// Nil if a link cannot express the host or the port.
     public init?(host: String, port: UInt16, pinned: PeerID? = nil) {
       let isBracketed = host.utf8.contains(UInt8(ascii: ":"))
       guard port != 0, isBracketed ? Peer.isIPv6(host) : Peer.isName(host) else { return nil }
@@ -24,7 +24,7 @@ public struct FileLink: Hashable, Sendable {
       self.pinned = pinned
     }
 
-    /// Letters, digits, `.`, `-` and `_`: names of the domain name system, and IPv4 addresses.
+    /// Letters, digits, `.`, `-` and `_`: DNS names and IPv4 addresses.
     private static func isName(_ host: String) -> Bool {
       (1...FileLink.hostBytesMax).contains(host.utf8.count)
         && host.utf8.allSatisfy { LinkText.isAlphanumeric($0) || LinkText.isOne($0, of: "._-") }
@@ -36,24 +36,24 @@ public struct FileLink: Hashable, Sendable {
     }
   }
 
-  /// Bytes of a link, at most: what all its parts can come to.
+  /// The most bytes of a link. A link with all its parts at their longest fits.
   public static let byteCountMax = 8_192
-  /// Peers of a link, at most: a stranger's link cannot make its reader dial the world.
+  /// The most peers of a link, so that a stranger's link cannot make a reader dial many addresses.
   public static let peersMax = 16
-  /// Bytes of a host's name, as in the domain name system.
+  /// The most bytes of a host name, as in the DNS.
   static let hostBytesMax = 253
-  /// Bytes of an IPv6 address with an IPv4 address at its end.
+  /// The most bytes of an IPv6 address: one that ends in an IPv4 address.
   static let ipv6BytesMax = 45
   static let scheme = "p2pnode:"
 
   public let fileID: FileID
-  /// The suggested name, of any text: it goes through `SuggestedName` before it becomes a file or is shown.
+  /// The suggested name, any text. Pass it through `SuggestedName` before it names a file or is shown.
   public let name: String?
-  /// In bytes. The fileID commits to the length, so another one makes the link wrong.
+  /// The file's length in bytes. The fileID commits to the length, so with a wrong one no file matches the link.
   public let length: UInt64?
   public let peers: [Peer]
 
-  /// A name that is too long or empty is left out; so are peers beyond the most.
+  /// Drops a name that is empty or too long, and peers beyond `peersMax`.
   public init(fileID: FileID, name: String? = nil, length: UInt64? = nil, peers: [Peer] = []) {
     self.fileID = fileID
     self.name = name.flatMap { (1...ProtocolLimits.nameBytesMax).contains($0.utf8.count) ? $0 : nil }
@@ -63,7 +63,7 @@ public struct FileLink: Hashable, Sendable {
 
   static let lengthMax = UInt64(ProtocolLimits.chunksMax * ProtocolLimits.leafBytesMax * ProtocolLimits.leavesPerChunk)
 
-  /// Whether the text is meant to be a link, of whatever quality.
+  /// Whether the text is meant as a link, even if it is not a valid one.
   public static func isMeant(by text: String) -> Bool { text.utf8.starts(with: scheme.utf8) }
 
   /// The link as text.

@@ -1,23 +1,23 @@
-// Reads links. They come from strangers: whatever is not exactly as the specification says is refused, with its reason.
+// Parses links. They come from strangers: anything that differs from the specification is refused with a reason.
 import Content
 
-/// Why a text is no link.
+/// Why a text is not a valid link.
 public enum FileLinkFault: Error, Hashable, Sendable, CustomStringConvertible {
   case notALink
   case tooLong
   case fileID
-  /// A character that must be percent-encoded, or that no link has.
+  /// A character that must be percent-encoded, or that links do not allow.
   case character
   case percentEncoding
   case notUTF8
-  /// A `/` is followed by `key=value`.
+  /// A `/` is not followed by `key=value`.
   case parameter
   case unknownKey
   case repeated(String)
   case name
   case length
   case peer
-  /// An IPv6 address of a peer has no brackets, so its port cannot be told from it.
+  /// The IPv6 address of a peer has no brackets, so its port cannot be separated from it.
   case brackets
   case tooManyPeers
 
@@ -42,7 +42,7 @@ public enum FileLinkFault: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension FileLink {
-  /// Takes exactly what section "Links" of `Protocol/links.md` describes.
+  /// Accepts exactly what section "Links" of `Protocol/links.md` describes.
   public init(parsing text: String) throws(FileLinkFault) {
     guard FileLink.isMeant(by: text) else { throw .notALink }
     guard text.utf8.count <= FileLink.byteCountMax else { throw .tooLong }
@@ -84,7 +84,7 @@ extension FileLink {
     return (String(decoding: key, as: UTF8.self), try LinkText.decoded(parameter.dropFirst(key.count + 1)))
   }
 
-  /// Decimal, without a sign or a leading zero, of at most 19 digits, which cannot overflow.
+  /// Parses a decimal number without sign or leading zero. At most 19 digits are allowed, so it cannot overflow.
   static func number(_ digits: some Collection<UInt8>) -> UInt64? {
     guard (1...19).contains(digits.count), digits.allSatisfy(LinkText.isDigit),
       digits.count == 1 || digits.first != UInt8(ascii: "0")
@@ -94,7 +94,7 @@ extension FileLink {
 }
 
 extension FileLink.Peer {
-  /// `[PEERID@]HOST[:PORT]`, percent-decoded.
+  /// Parses `[PEERID@]HOST[:PORT]`, already percent-decoded.
   init(_ bytes: [UInt8]) throws(FileLinkFault) {
     var rest = bytes[...]
     var pinned: PeerID?
@@ -111,14 +111,14 @@ extension FileLink.Peer {
       else { throw .peer }
       port = named
     }
-    // Characters are checked byte by byte next, so nothing that is no ASCII becomes part of a name here.
+    // `Peer` checks the host byte by byte, so the replacement characters of this decoding do not pass.
     guard let peer = FileLink.Peer(host: String(decoding: host, as: UTF8.self), port: port, pinned: pinned) else {
       throw .peer
     }
     self = peer
   }
 
-  /// The host without its brackets, and what follows it: nothing, or a colon and a port.
+  /// Returns the host without brackets, and what follows it: nothing, or a colon and a port.
   private static func hostAndEnd(
     _ bytes: ArraySlice<UInt8>
   ) throws(FileLinkFault) -> (host: ArraySlice<UInt8>, end: ArraySlice<UInt8>) {
@@ -135,9 +135,9 @@ extension FileLink.Peer {
   }
 }
 
-/// Characters of links.
+/// The characters of links.
 enum LinkText {
-  /// Those of RFC 3986 that are never percent-encoded, but `~`: some shells expand it after a `=` or `:`.
+  /// Whether a character is unreserved (RFC 3986) and not `~`, which some shells expand after a `=` or `:`.
   static func isPlain(_ byte: UInt8) -> Bool { isAlphanumeric(byte) || isOne(byte, of: "-._") }
 
   static func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
@@ -154,7 +154,7 @@ enum LinkText {
     return lowerCase - UInt8(ascii: "a") + 10
   }
 
-  /// Everything but plain characters percent-encoded.
+  /// Percent-encodes everything except plain characters.
   static func escaped(_ text: String) -> String {
     var out: [UInt8] = []
     let digits = Array("0123456789ABCDEF".utf8)
@@ -168,7 +168,7 @@ enum LinkText {
     return String(decoding: out, as: UTF8.self)
   }
 
-  /// The bytes of a value.
+  /// Returns the bytes of a percent-encoded value.
   static func decoded(_ value: ArraySlice<UInt8>) throws(FileLinkFault) -> [UInt8] {
     var out: [UInt8] = []
     var rest = value
@@ -179,7 +179,7 @@ enum LinkText {
         }
         out.append(high << 4 | low)
       } else {
-        // To RFC 3986 `~` is the same as `%7E`, so a program that handles the link on its way may write it.
+        // RFC 3986 makes `~` equal to `%7E`, so a program that handles the link in between may write `~`.
         guard isPlain(byte) || isOne(byte, of: "~:@") else { throw .character }
         out.append(byte)
       }

@@ -1,38 +1,38 @@
-// Cuts one direction's stream of plaintexts into messages; holds at most one control frame and never a leaf's byte.
+// Cuts one direction's plaintext stream into messages. Holds at most one control frame, and never any bytes of leaves.
 import Content
 
-/// One direction of one connection. Sans-IO; not shared between threads.
+/// The decoder of one direction of one connection. Sans-IO; not shared between threads.
 ///
-/// Feed it records' plaintexts in order, and call `next` until it returns nil with the offset at the end of the bytes.
-/// After `.data` the next `payloadBytesDue` bytes of the stream are leaves': the caller takes them itself, from as many
-/// plaintexts as they span, and says so with `tookPayload`. After an error the stream has no meaning: every further
-/// call throws the same error.
+/// Feed it the plaintexts of the records in order. Call `next` until it returns nil with the offset at the end of the
+/// bytes. After `.data`, the next `payloadBytesDue` bytes of the stream belong to leaves: the caller takes them itself,
+/// from as many plaintexts as they span, and reports them with `tookPayload`. After an error the stream has no meaning:
+/// each later call throws the same error.
 public struct FrameDecoder: Sendable {
   private enum State {
-    /// Between frames, or within the length of one.
+    /// Between frames, or within a frame's length field.
     case length
-    /// Before the type of a frame whose length is possible for some type.
+    /// Before the type byte. Some type allows this length.
     case type(length: UInt32)
-    /// Within the body of a control frame, of so many bytes.
+    /// Within the body of a control frame of `byteCount` bytes.
     case body(FrameType, byteCount: Int)
-    /// Within an extension's body.
+    /// Within the body of an unknown extension.
     case skipping(bytesLeft: Int)
-    /// Within DATA's fixed fields.
+    /// Within the fixed fields of DATA.
     case dataFields(bodyBytes: Int)
-    /// Within DATA's leaf hashes, whose number is not known until its byte came.
+    /// Before the number of leaf hashes of DATA.
     case leafHashCount(DataFields)
     case leafHashes(DataFields, count: Int)
-    /// The leaves' bytes are due.
+    /// The bytes of the leaves come next.
     case payload
     case failed(WireError)
   }
 
   private var state = State.length
-  /// The bytes of the present part that came; grows as they come, not as they are announced.
+  /// The bytes of the current part that have arrived. Grows as bytes arrive, not as lengths are announced.
   private var held: [UInt8] = []
   /// Bytes of leaves that are next in the stream; 0 except after `.data`.
   public private(set) var payloadBytesDue = 0
-  /// Frames that were complete, skipped ones included: a change says that the next frame begins.
+  /// The number of complete frames, including skipped ones. When it changes, the next frame begins.
   public private(set) var completedFrames = 0
 
   public init() {}
@@ -40,15 +40,15 @@ public struct FrameDecoder: Sendable {
   /// Bytes that the decoder holds on the heap.
   var bufferBytes: Int { held.capacity }
 
-  /// Whether a frame has begun and is not complete: it must make progress, and the stream must not end here.
+  /// Whether a frame has begun and is incomplete. Then it must make progress, and the stream must not end.
   public var isMidFrame: Bool {
     if case .length = state { return !held.isEmpty }
     return true
   }
 
-  /// Consumes from `bytes` at `offset`, which must lie within them; returns the next message.
+  /// Reads `bytes` from `offset` on, moves `offset`, and returns the next message. `offset` must lie within `bytes`.
   ///
-  /// Nil means that it needs more bytes, that the leaves' bytes are due, or that it has skipped `framesMax` frames.
+  /// Returns nil if it needs more bytes, if bytes of leaves are next, or if it has skipped `framesMax` frames.
   public mutating func next(
     _ bytes: RawSpan, at offset: inout Int, skippingAtMost framesMax: Int = .max
   ) throws(WireError) -> Message? {
@@ -102,7 +102,7 @@ public struct FrameDecoder: Sendable {
     }
   }
 
-  /// Says that the caller took `count` of the bytes that were due from the stream.
+  /// Reports that the caller took `count` of the due bytes from the stream.
   public mutating func tookPayload(_ count: Int) {
     precondition(count >= 0 && count <= payloadBytesDue, "took more than was due")
     payloadBytesDue -= count
@@ -114,13 +114,13 @@ public struct FrameDecoder: Sendable {
     completedFrames += 1
   }
 
-  /// The next `count` bytes of the stream, once they all came.
+  /// Returns the next `count` bytes of the stream. Nil until all of them have arrived.
   private mutating func gather(_ count: Int, _ bytes: RawSpan, _ offset: inout Int) -> [UInt8]? {
     let taken = min(count - held.count, bytes.byteCount - offset)
     held.append(bytes, offset..<offset + taken)
     offset += taken
     guard held.count == count else { return nil }
-    // Given away, not kept: an idle connection holds no buffer.
+    // Release the memory, so that an idle connection holds no buffer.
     defer { held = [] }
     return held
   }
@@ -132,7 +132,7 @@ public struct FrameDecoder: Sendable {
     return .data(header)
   }
 
-  /// A length that at least one type can have.
+  /// Reads the length field. Throws unless at least one type allows the length.
   private static func length(_ bytes: [UInt8]) throws(WireError) -> UInt32 {
     var reader = ByteReader(bytes)
     let length = reader.u32() ?? 0
@@ -140,7 +140,7 @@ public struct FrameDecoder: Sendable {
     return length
   }
 
-  /// What follows a frame's type. Refuses a length that the type cannot have, before the body is waited for.
+  /// Returns the state after the type byte. Throws on a length that the type does not allow, before the body arrives.
   private static func state(ofType rawType: UInt8, length: UInt32) throws(WireError) -> State {
     let bodyBytes = Int(length) - 1
     if rawType != FrameType.data.rawValue, length > ProtocolLimits.frameLengthMax { throw .badLength(length) }
@@ -153,7 +153,7 @@ public struct FrameDecoder: Sendable {
   }
 }
 
-/// The fixed fields of a DATA frame while its header is still on its way.
+/// The fixed fields of a DATA frame whose header is not complete yet.
 struct DataFields {
   /// `id u32 | first leaf u8 | leaf count u8 | flags u8`.
   static let byteCount = 7
@@ -163,7 +163,7 @@ struct DataFields {
   private let flags: UInt8
   private let bodyBytes: Int
 
-  /// `bodyBytes` is what the frame's length left for all of the body.
+  /// - `bodyBytes`: the length of the whole body, from the frame's length field.
   init(_ bytes: [UInt8], bodyBytes: Int) throws(WireError) {
     var reader = ByteReader(bytes)
     guard let id = reader.u32(), let leaves = LeafRange(&reader, countMax: ProtocolLimits.dataLeavesMax),
@@ -177,7 +177,7 @@ struct DataFields {
 
   var hasLeafHashes: Bool { flags & FrameFlags.leafHashes != 0 }
 
-  /// The number of leaf hashes, which must cover the leaves and leave room for at least one byte of them.
+  /// Checks the number of leaf hashes. It must cover the leaves and leave room for at least one byte of them.
   func leafHashCount(_ count: UInt8) throws(WireError) -> Int {
     guard (leaves.end...ProtocolLimits.leavesPerChunk).contains(Int(count)),
       DataFields.byteCount + 1 + Int(count) * Digest.byteCount < bodyBytes
@@ -185,7 +185,7 @@ struct DataFields {
     return Int(count)
   }
 
-  /// What is left of the frame after the hashes is the leaves' bytes: at least 1, at most the leaves' size.
+  /// Makes the header. All bytes after the hashes belong to leaves: at least 1, at most the full size of the leaves.
   func header(leafHashes: [Digest]) throws(WireError) -> DataHeader {
     let before = DataFields.byteCount + (hasLeafHashes ? 1 + leafHashes.count * Digest.byteCount : 0)
     let left = bodyBytes - before

@@ -1,7 +1,7 @@
-// The types of frames, and how long the body of each can be at all.
+// The frame types and the possible lengths of their bodies.
 
-/// The core types, all even, and the extensions that this implementation knows, odd (`Protocol/README.md`, "Messages").
-/// Other odd types are skipped.
+/// The core types, which are even, and the extensions that this implementation knows, which are odd
+/// (`Protocol/README.md`, "Messages"). Other odd types are skipped.
 public enum FrameType: UInt8, Sendable, CaseIterable {
   case open = 0x02
   case opened = 0x04
@@ -21,7 +21,7 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
   case promised = 0x21
   case close = 0x23
 
-  /// The body's possible lengths in bytes: a frame outside is refused at its header, before its body is waited for.
+  /// The possible lengths of the body in bytes. A frame with another length is refused before its body arrives.
   var bodyBytes: ClosedRange<Int> {
     switch self {
     case .open: 38...38

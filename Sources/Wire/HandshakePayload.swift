@@ -1,11 +1,11 @@
-// What two peers tell one another inside the handshake: type-length-value fields, of which unknown ones are skipped.
+// What the two peers send each other inside the handshake: type-length-value fields. Unknown fields are skipped.
 
-/// What a peer can do beyond the core of the protocol, one bit each.
+/// What a peer can do beyond the core protocol, one bit for each capability.
 public struct Capabilities: OptionSet, Hashable, Sendable {
   public let rawValue: UInt32
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-  /// Several connections of this PeerID are meant; without it, of two one is closed.
+  /// The peer opens several connections on purpose. Without this bit, one of two connections of a PeerID is closed.
   public static let severalConnections = Capabilities(rawValue: 1 << 0)
 }
 
@@ -13,9 +13,9 @@ public struct Capabilities: OptionSet, Hashable, Sendable {
 ///
 /// Source: `Protocol/README.md`, "Payload".
 public struct HandshakePayload: Hashable, Sendable {
-  /// Bytes of an encoded payload, at most.
+  /// The most bytes of an encoded payload.
   public static let byteCountMax = 256
-  /// Bytes of the agent's name in UTF-8, at most.
+  /// The most bytes of the agent's name in UTF-8.
   public static let agentByteCountMax = 32
 
   private enum Field: UInt8 {
@@ -26,14 +26,14 @@ public struct HandshakePayload: Hashable, Sendable {
     case zone = 5
   }
 
-  /// The TCP port that the peer can be dialled at; nil where it does not listen, which a port of 0 says too.
+  /// The TCP port at which the peer can be dialled. Nil if it does not listen; on the wire, port 0 means the same.
   public var listenPort: UInt16?
   public var capabilities: Capabilities
-  /// The program's name and version. It came from outside: escape it before a terminal or a log sees it.
+  /// The program's name and version. Untrusted: escape it before it reaches a terminal or a log.
   public var agent: String?
-  /// How many unanswered requests the peer accepts on one connection; nil: `ProtocolLimits.requestsInFlightMax`.
+  /// How many unanswered requests the peer accepts on one connection. Nil: `ProtocolLimits.requestsInFlightMax`.
   public var requestsInFlightMax: UInt16?
-  /// The zone in which the peer says that it is; nil: it does not say. It is only a claim.
+  /// The zone that the peer claims to be in. Nil: it does not say.
   public var zone: ZoneName?
 
   public init(
@@ -73,7 +73,7 @@ public struct HandshakePayload: Hashable, Sendable {
     return out
   }
 
-  /// Refuses a field that is cut off, and a known one that stands twice or has not its type's length.
+  /// Decodes a payload. Throws if a field is cut off, or if a known field occurs twice or has a wrong length.
   init(decoding bytes: [UInt8]) throws(HandshakeError) {
     self.init()
     guard bytes.count <= HandshakePayload.byteCountMax else { throw .malformed(.payload) }
@@ -86,7 +86,7 @@ public struct HandshakePayload: Hashable, Sendable {
     }
   }
 
-  /// False where the value is not one of this field.
+  /// Stores the value of a field. Returns false if the value is not valid for the field.
   private mutating func take(_ field: Field, _ value: ByteReader) -> Bool {
     var value = value
     switch field {

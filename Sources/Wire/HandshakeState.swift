@@ -1,19 +1,19 @@
-// Noise's HandshakeState: works through a pattern's messages, token by token. Keys and psk are handed in, never drawn.
+// Noise's HandshakeState: processes a pattern's messages token by token. All keys are passed in.
 import Content
 import Sodium
 
-/// The end of a connection. Its number marks the direction of a proof: 0, sent by the dialer; 1, by the listener.
+/// One end of a connection. The raw value marks the direction of a proof: 0 from the dialer, 1 from the listener.
 public enum ChannelRole: UInt8, Hashable, Sendable {
   /// Noise's initiator.
   case dialer = 0
   /// Noise's responder.
   case listener = 1
 
-  /// The other end's.
+  /// The role of the other end.
   public var other: ChannelRole { self == .dialer ? .listener : .dialer }
 }
 
-/// The peers that are admitted, as the preamble numbers it: all, or those that hold the swarm key.
+/// The pattern, with its number in the preamble. `xx` admits every peer; `xxpsk0` admits peers that have the swarm key.
 public enum HandshakePattern: UInt8, Hashable, Sendable {
   case xx = 0
   case xxpsk0 = 1
@@ -27,7 +27,7 @@ public enum HandshakePattern: UInt8, Hashable, Sendable {
     }
   }
 
-  /// The dialer sends the first, then they take turns (the Noise specification, revision 34, sections 7.5 and 9.4).
+  /// The tokens of each message. The dialer sends the first, then the ends alternate (Noise, revision 34, 7.5 and 9.4).
   var messages: [[Token]] {
     switch self {
     case .xx: [[.e], [.e, .ee, .s, .es], [.s, .se]]
@@ -35,18 +35,18 @@ public enum HandshakePattern: UInt8, Hashable, Sendable {
     }
   }
 
-  /// Whether `e` is also mixed into the key (section 9.2).
+  /// Whether the pattern uses a psk. Then `e` is also mixed into the key (section 9.2).
   var hasPSK: Bool { messages.joined().contains(.psk) }
 }
 
-/// Source: the Noise specification, revision 34, section 5.3. After a failure it is of no further use.
+/// One end's handshake. Useless after a failure. Source: the Noise specification, revision 34, section 5.3.
 struct HandshakeState: ~Copyable {
   enum Failure: Error {
-    /// Shorter than the tokens of the message.
+    /// The message is shorter than its tokens.
     case truncated
-    /// Something did not decrypt: another psk, another prologue, or bytes that were changed.
+    /// A part did not decrypt: the psk or the prologue differs, or bytes were changed.
     case authentication
-    /// A public key whose shared secret everybody knows.
+    /// The shared secret with this public key is known to everyone.
     case lowOrderPoint
   }
 
@@ -58,7 +58,7 @@ struct HandshakeState: ~Copyable {
   private var symmetric: SymmetricState
   private var messagesDone = 0
   private var remoteEphemeral: PublicKey?
-  /// The other end's static key, proven to be its own once the message that carries it was read.
+  /// The peer's static key. The peer has proven to own it once the message that carries it is read.
   private(set) var remoteStatic: PublicKey?
 
   init(
@@ -75,7 +75,7 @@ struct HandshakeState: ~Copyable {
     symmetric.mixHash(prologue)
   }
 
-  /// Final once `isComplete`.
+  /// The handshake hash. Final once `isComplete`.
   var handshakeHash: Digest { symmetric.handshakeHash }
 
   var isComplete: Bool { messagesDone == pattern.messages.count }
@@ -98,7 +98,7 @@ struct HandshakeState: ~Copyable {
     return message
   }
 
-  /// Returns the payload.
+  /// Reads the other end's next message and returns its payload.
   mutating func readMessage(_ message: RawSpan) throws(Failure) -> [UInt8] {
     precondition(!isComplete && messagesDone % 2 != Int(role.rawValue), "it is this end's turn")
     var offset = 0
@@ -137,7 +137,7 @@ struct HandshakeState: ~Copyable {
     }
   }
 
-  /// The first letter of the token names the dialer's key, the second the listener's.
+  /// Mixes in a Diffie-Hellman result. The token's first letter names the dialer's key, the second the listener's.
   private mutating func mixSharedSecret(_ token: HandshakePattern.Token) throws(Failure) {
     let usesOwnStatic = token == (role == .dialer ? .se : .es)
     let usesRemoteStatic = token == (role == .dialer ? .es : .se)

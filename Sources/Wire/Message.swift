@@ -1,14 +1,14 @@
-// Everything that two ends say to one another after the handshake, one value a frame.
+// The messages that two ends exchange after the handshake. One value is one frame.
 import Content
 
-/// A file that one end opened at the other. The opener chooses the number; it means the same in both directions.
+/// A file that one end has opened at the other. The opener chooses the number; both directions use it.
 public struct FileHandle: RawRepresentable, Hashable, Sendable {
   public let rawValue: UInt32
   public init(rawValue: UInt32) { self.rawValue = rawValue }
   public init(_ rawValue: UInt32) { self.rawValue = rawValue }
 }
 
-/// A request of one direction of a connection; each is greater than the one before.
+/// The number of a request. In one direction of a connection, each is greater than the one before.
 public struct RequestID: RawRepresentable, Hashable, Comparable, Sendable {
   public let rawValue: UInt32
   public init(rawValue: UInt32) { self.rawValue = rawValue }
@@ -16,14 +16,14 @@ public struct RequestID: RawRepresentable, Hashable, Comparable, Sendable {
   public static func < (a: RequestID, b: RequestID) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// A frame's meaning (`Protocol/README.md`, "Messages"). A value of it fits its frame: the initialisers see to that.
+/// A decoded frame (`Protocol/README.md`, "Messages"). Its initialisers ensure that every value fits in a frame.
 public enum Message: Hashable, Sendable {
   case open(Open)
   case opened(Opened)
   case pageGet(PageGet)
   case page(PageAnswer)
   case request(ChunkRequest)
-  /// The frame's start; the leaves' bytes follow it in the stream, `byteCount` of them.
+  /// The start of the frame. `byteCount` bytes of leaves follow it in the stream.
   case data(DataHeader)
   case cancel(RequestID)
   case busy(Busy)
@@ -35,7 +35,7 @@ public enum Message: Hashable, Sendable {
   case pong(UInt64)
   case goodbye(Goodbye)
   case promised(Promised)
-  /// The opener gives a handle back: what it asked for of that file is void.
+  /// The opener gives a handle back. Its requests for that file are void.
   case close(FileHandle)
 
   public var type: FrameType {
@@ -61,7 +61,7 @@ public enum Message: Hashable, Sendable {
   }
 }
 
-/// Asks to open a file without naming it: the bucket finds candidates, the proof says which one is meant.
+/// Asks to open a file without naming it. The bucket finds candidates; the proof shows which file is meant.
 public struct Open: Hashable, Sendable {
   public let handle: FileHandle
   /// The first two bytes of HMAC(K, "bucket"), as a big-endian number.
@@ -79,7 +79,7 @@ public struct Open: Hashable, Sendable {
 /// Asks for a page of chunk hashes.
 public struct PageGet: Hashable, Sendable {
   public let handle: FileHandle
-  /// Counted from 0, in pages of `ProtocolLimits.chunksPerPage` chunks.
+  /// The page, counted from 0, in pages of `ProtocolLimits.chunksPerPage` chunks.
   public let page: UInt32
 
   public init(handle: FileHandle, page: UInt32) {
@@ -88,13 +88,13 @@ public struct PageGet: Hashable, Sendable {
   }
 }
 
-/// A page of chunk hashes with what it takes to check them against the root.
+/// A page of chunk hashes with the uncle hashes that lead to the root.
 public struct PageAnswer: Hashable, Sendable {
   public let handle: FileHandle
   public let page: UInt32
-  /// 1…1,024, in the order of the chunks.
+  /// One hash for each chunk of the page: 1…1,024.
   public let chunkHashes: [Digest]
-  /// At most 10, lowest first.
+  /// At most `ProtocolLimits.unclesPerPageMax`, the lowest level first.
   public let uncles: [Digest]
 
   public init(handle: FileHandle, page: UInt32, chunkHashes: [Digest], uncles: [Digest]) {
@@ -118,7 +118,7 @@ public struct Busy: Hashable, Sendable {
   }
 }
 
-/// Takes an opened file back: its handle is gone and unanswered requests on it are void.
+/// Takes an opened file back. Its handle is gone, and unanswered requests for it are void.
 public struct Withdrawn: Hashable, Sendable {
   public enum Reason: UInt8, Sendable, CaseIterable {
     case changed = 1
@@ -139,10 +139,10 @@ public struct Withdrawn: Hashable, Sendable {
 /// The last frame of a direction.
 public struct Goodbye: Hashable, Sendable {
   public let code: CloseCode
-  /// For a person; at most 128 bytes of UTF-8.
+  /// Text for a person, at most 128 bytes of UTF-8.
   public let text: String
 
-  /// A longer text is clipped at a character.
+  /// Cuts a longer text at a character.
   public init(code: CloseCode, text: String = "") {
     self.code = code
     self.text = text.clipped(toUTF8Bytes: ProtocolLimits.goodbyeTextBytesMax)

@@ -1,4 +1,4 @@
-// What a peer that is still downloading can already give, and whom else it knows.
+// What a peer already has while it is still downloading, and which other peers it knows.
 import Content
 
 /// A run of leaves of one chunk of a file.
@@ -12,9 +12,9 @@ public struct LeafRun: Hashable, Sendable {
   }
 }
 
-/// Leaves that the sender has verified since it last said what it has.
+/// Leaves that the sender has verified since its last BITMAP or HAVE.
 public struct Have: Hashable, Sendable {
-  /// The handle of the one who is told, who opened the file.
+  /// The receiver's handle: the receiver has opened the file.
   public let handle: FileHandle
   /// 1…10,921.
   public let runs: [LeafRun]
@@ -26,13 +26,13 @@ public struct Have: Hashable, Sendable {
   }
 }
 
-/// Which whole chunks of a stretch of the file the sender has.
+/// Which whole chunks of a range of chunks the sender has.
 public struct Bitmap: Hashable, Sendable {
   public let handle: FileHandle
   public let firstChunk: ChunkIndex
-  /// Chunks in this stretch: 1…262,144.
+  /// Chunks in the range: 1…262,144.
   public let count: Int
-  /// A bit a chunk, most significant bit first; spare bits of the last byte are 0.
+  /// One bit for each chunk, most significant bit first. Spare bits of the last byte are 0.
   public let bits: [UInt8]
 
   public init(handle: FileHandle, firstChunk: ChunkIndex, count: Int, bits: [UInt8]) {
@@ -50,7 +50,7 @@ public struct Bitmap: Hashable, Sendable {
     return bits[index / 8] & (0x80 >> UInt8(index % 8)) != 0
   }
 
-  /// Which of the 64 chunks from 64 × `index` on the sender has, as far as they are in the stretch; bit 0 the first.
+  /// The chunks 64 × `index` … 64 × `index` + 63 that the sender has, as far as the range goes. Bit 0 is the first.
   public func mask(ofWord index: Int) -> UInt64 {
     let place = 64 * index - Int(firstChunk.rawValue)
     let (byte, shift) = (place >> 3, UInt64(place & 7))
@@ -58,7 +58,7 @@ public struct Bitmap: Hashable, Sendable {
     return shift == 0 ? whole : whole >> shift | UInt64(bitsReversed(byte + 8)) << (64 - shift)
   }
 
-  /// A byte with its first chunk in bit 0; 0 outside.
+  /// A byte with its bits reversed, so that its first chunk is bit 0. Returns 0 outside the range.
   private func bitsReversed(_ place: Int) -> UInt8 {
     guard bits.indices.contains(place), bits[place] != 0 else { return 0 }
     var byte = bits[place]
@@ -67,13 +67,13 @@ public struct Bitmap: Hashable, Sendable {
     return byte >> 1 & 0x55 | (byte & 0x55) << 1
   }
 
-  /// Whether the stretch is neither empty nor too long and lies within the largest file.
+  /// Whether the range is not empty, not too long, and within the largest file.
   static func isStretch(firstChunk: UInt32, count: UInt32) -> Bool {
     count >= 1 && count <= ProtocolLimits.bitmapChunksMax && firstChunk <= ProtocolLimits.chunksMax
       && Int(count) <= ProtocolLimits.chunksMax - Int(firstChunk)
   }
 
-  /// Whether there are just as many bytes as `count` bits need, with the spare bits 0.
+  /// Whether the number of bytes is right for `count` bits and the spare bits are 0.
   static func areBits(_ bits: [UInt8], of count: Int) -> Bool {
     guard bits.count == (count + 7) / 8, let last = bits.last else { return false }
     let used = count % 8
@@ -81,9 +81,9 @@ public struct Bitmap: Hashable, Sendable {
   }
 }
 
-/// Chunks that the sender has promised to another peer that shares what it gets: ask for others first. A hint.
+/// Chunks that the sender has promised to another peer, which will share them. A hint: ask for other chunks first.
 public struct Promised: Hashable, Sendable {
-  /// The handle of the one who is told, who opened the file.
+  /// The receiver's handle: the receiver has opened the file.
   public let handle: FileHandle
   /// 1…16,382.
   public let chunks: [ChunkIndex]
@@ -98,7 +98,7 @@ public struct Promised: Hashable, Sendable {
 
 /// Addresses of other peers that have the file.
 public struct PeerExchange: Hashable, Sendable {
-  /// An address that may be dialled, and who should answer there.
+  /// An address to dial and the PeerID that should answer there.
   public struct Entry: Hashable, Sendable {
     /// 16 bytes; IPv4 as `::ffff:a.b.c.d`.
     public let ip: [UInt8]
@@ -114,7 +114,7 @@ public struct PeerExchange: Hashable, Sendable {
 
     /// The 12 bytes before an IPv4 address.
     static let mappedPrefix: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
-    /// Whether the address is IPv4, and so sent as 4 bytes.
+    /// Whether the address is IPv4. It is then sent as 4 bytes.
     var isIPv4: Bool { ip.starts(with: Entry.mappedPrefix) }
   }
 

@@ -1,4 +1,4 @@
-// Asking for leaves, and the start of the frame that brings them.
+// The request for leaves, and the start of the frame that answers it.
 import Content
 
 /// Asks for a run of leaves of one chunk.
@@ -7,7 +7,7 @@ public struct ChunkRequest: Hashable, Sendable {
   public let handle: FileHandle
   public let chunk: ChunkIndex
   public let leaves: LeafRange
-  /// Whether the first DATA of the answer shall bring all the leaf hashes of the chunk.
+  /// Whether the first DATA of the answer must carry all leaf hashes of the chunk.
   public let wantsLeafHashes: Bool
 
   public init(id: RequestID, handle: FileHandle, chunk: ChunkIndex, leaves: LeafRange, wantsLeafHashes: Bool) {
@@ -19,14 +19,14 @@ public struct ChunkRequest: Hashable, Sendable {
   }
 }
 
-/// A DATA frame without the leaves' bytes, which follow it in the stream.
+/// A DATA frame without the bytes of its leaves, which follow it in the stream.
 public struct DataHeader: Hashable, Sendable {
   public let id: RequestID
   /// 1…64 leaves.
   public let leaves: LeafRange
   /// Whether this is the last DATA of its answer.
   public let isLast: Bool
-  /// Empty, or the hashes of all leaves that the chunk has.
+  /// Empty, or the hashes of all leaves of the chunk.
   public let leafHashes: [Digest]
   /// How many bytes of leaves follow: 1…`leaves.count` × 16,384, and at most 65,536.
   public let byteCount: Int
@@ -47,10 +47,10 @@ public struct DataHeader: Hashable, Sendable {
   }
 }
 
-/// Bits of the `flags` fields; the others are 0.
+/// Bits of the `flags` fields. All other bits are 0.
 enum FrameFlags {
-  /// REQUEST: send the chunk's leaf hashes. DATA: they are in this frame.
+  /// REQUEST: send the chunk's leaf hashes. DATA: the leaf hashes are in this frame.
   static let leafHashes: UInt8 = 1
-  /// DATA: the answer's last.
+  /// DATA: this is the last frame of the answer.
   static let last: UInt8 = 2
 }

@@ -1,4 +1,4 @@
-// Bodies to messages. A body is whole when it comes here; it must be just as long as its fields, and nothing traps.
+// Decodes whole bodies to messages. A body must be exactly as long as its fields. Nothing traps.
 import Content
 
 extension Opened {
@@ -11,14 +11,14 @@ extension PeerExchange.Entry {
 }
 
 extension Message {
-  /// The message that a whole control frame's body holds; DATA is read by `FrameDecoder`, which never holds it whole.
+  /// Decodes the whole body of a control frame. `FrameDecoder` reads DATA itself and never holds it whole.
   init(_ type: FrameType, body: [UInt8]) throws(WireError) {
     var reader = ByteReader(body)
     guard let message = try Message.read(type, &reader), reader.isAtEnd else { throw .malformed(type) }
     self = message
   }
 
-  /// Nil where a field is missing or holds a value that its table does not list.
+  /// Nil if a field is missing or has a value that its table does not list.
   private static func read(_ type: FrameType, _ reader: inout ByteReader) throws(WireError) -> Message? {
     switch type {
     case .open:
@@ -157,7 +157,7 @@ extension Message {
 }
 
 extension LeafRange {
-  /// Reads `first u8 | count u8`; nil where the run is empty, longer than `countMax`, or leaves the chunk.
+  /// Reads `first u8 | count u8`. Nil if the run is empty, longer than `countMax`, or not within the chunk.
   init?(_ reader: inout ByteReader, countMax: Int) {
     guard let first = reader.u8(), let count = reader.u8(), count >= 1, Int(count) <= countMax,
       Int(first) + Int(count) <= ProtocolLimits.leavesPerChunk

@@ -1,8 +1,8 @@
-// Messages to bytes: a frame is `u32 length ‖ u8 type ‖ body`, the length counting type and body.
+// Encodes messages. A frame is `u32 length ‖ u8 type ‖ body`; the length counts type and body.
 import Content
 
 extension Message {
-  /// Appends the frame. For `.data` that is all up to the leaves' bytes: the caller sends `byteCount` of them next.
+  /// Appends the frame. For `.data`, only its header: the caller then sends the `byteCount` bytes of leaves.
   public func encode(into out: inout [UInt8]) {
     let start = out.count
     out.append(bigEndian: UInt32(0))

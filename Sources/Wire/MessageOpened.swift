@@ -1,4 +1,4 @@
-// The answer to OPEN: the file's manifest, or why there is none.
+// The answer to OPEN: the file's manifest, or the reason for a refusal.
 import Content
 
 /// Answers OPEN.
@@ -24,28 +24,28 @@ public struct Opened: Hashable, Sendable {
   }
 }
 
-/// A manifest as a peer states it: nothing here is checked against a fileID yet.
+/// A manifest as a peer sent it. Nothing in it is checked against a fileID yet.
 public struct OfferedFile: Hashable, Sendable {
   public enum Availability: UInt8, Sendable, CaseIterable {
     case complete = 0
-    /// BITMAP and HAVE say what there is.
+    /// BITMAP and HAVE say which parts the peer has.
     case partial = 1
   }
 
   /// HMAC(K, "have" ‖ handshake hash ‖ direction).
   public let proof: Digest
-  /// As sent; the receiver refuses what is no `ContentKind`.
+  /// The kind as sent. The receiver refuses a value that is not a `ContentKind`.
   public let kind: UInt8
   /// The file's length in bytes.
   public let length: UInt64
   public let root: Digest
-  /// As sent; the receiver refuses all but 20.
+  /// The chunk size as sent. The receiver refuses all values but 20.
   public let chunkSizeLog2: UInt8
   public let availability: Availability
-  /// At most 255 bytes of UTF-8; a hint, not to be used as a path.
+  /// At most 255 bytes of UTF-8. A hint that must not be used as a path.
   public let suggestedName: String
 
-  /// A longer name is clipped at a character.
+  /// Cuts a longer name at a character.
   public init(
     proof: Digest, kind: UInt8, length: UInt64, root: Digest, chunkSizeLog2: UInt8, availability: Availability,
     suggestedName: String

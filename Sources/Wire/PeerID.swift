@@ -1,8 +1,8 @@
-// The name of a peer: the hash of the static public key that it proved to hold in the handshake.
+// The name of a peer: the hash of the static public key that it proves in the handshake.
 import Content
 import Sodium
 
-/// `SHA-256("p2pnode-peerid-v1" ‖ X25519 static public key)`. People see 8 hexadecimal digits, tools all 64.
+/// `SHA-256("p2pnode-peerid-v1" ‖ X25519 static public key)`. People see 8 hexadecimal digits, programs all 64.
 public struct PeerID: Hashable, Sendable, Comparable, CustomStringConvertible {
   public let digest: Digest
 

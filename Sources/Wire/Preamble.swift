@@ -1,9 +1,9 @@
-// The 16 clear bytes before the handshake: protocol, version, cipher and pattern. Both ends authenticate them later.
+// The 16 unencrypted bytes before the handshake: protocol, version, suite, pattern. The handshake authenticates them.
 
 /// Source: `Protocol/README.md`, "Preamble".
 struct Preamble: Equatable {
   static let byteCount = 16
-  /// "p2pnode"; the first two bytes, read as the length of a handshake message, are larger than any.
+  /// "p2pnode". As the length of a handshake message, its first two bytes would be too large.
   static let magic = Array("p2pnode".utf8)
   static let version: UInt8 = 1
 
@@ -14,10 +14,10 @@ struct Preamble: Equatable {
     Preamble.magic + [Preamble.version, suite.rawValue, pattern.rawValue] + Array(repeating: 0, count: 6)
   }
 
-  /// What goes before message 1 in the handshake hash.
+  /// The bytes that are mixed into the handshake hash before message 1.
   var prologue: [UInt8] { Array("p2pnode-noise-v1".utf8) + encode() }
 
-  /// Takes up to 16 bytes; nil as long as they are fewer and nothing is wrong with them.
+  /// Decodes up to 16 bytes. Nil if there are fewer and none of them is wrong.
   static func decode(_ bytes: [UInt8]) throws(HandshakeError) -> Preamble? {
     let named = min(bytes.count, magic.count)
     guard bytes[..<named].elementsEqual(magic[..<named]) else { throw .notAP2PNode }

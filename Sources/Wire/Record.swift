@@ -1,29 +1,29 @@
-// Records: how the byte stream of frames is cut, encrypted and numbered after the handshake. One key a direction.
+// Records: how the stream of frames is cut, encrypted and numbered after the handshake. Each direction has its own key.
 import Sodium
 
-/// The measures of a record: `u16 length ‖ ciphertext`, the length being that of the ciphertext.
+/// The sizes of a record. A record is `u16 length ‖ ciphertext`; the length is that of the ciphertext.
 ///
 /// Source: `Protocol/README.md`, "Records".
 public enum Record {
   /// Bytes before the ciphertext.
   public static let headerByteCount = 2
-  /// Bytes by which the ciphertext is longer than the plaintext.
+  /// How many bytes the ciphertext is longer than the plaintext.
   public static let tagByteCount = AEAD.tagByteCount
-  /// Bytes of ciphertext: at least one of plaintext, and what the header can say.
+  /// The possible sizes of a ciphertext in bytes: at least one byte of plaintext, at most what the header can express.
   public static let ciphertextByteCounts = tagByteCount + 1...Int(UInt16.max)
-  /// Bytes of plaintext that one record holds at most.
+  /// The most bytes of plaintext in one record.
   public static let plaintextByteCountMax = ciphertextByteCounts.upperBound - tagByteCount
-  /// Bytes by which a record is longer than its plaintext.
+  /// How many bytes a record is longer than its plaintext.
   public static let overhead = headerByteCount + tagByteCount
-  /// Records of one direction between two new keys.
+  /// The number of records after which a direction changes its key.
   static let rekeyInterval: UInt64 = 1 << 14
 }
 
-/// The first failure is the last: the connection is closed, and nothing is said.
+/// Why a record cannot be opened. After the first error the connection is closed without a GOODBYE.
 public enum RecordError: Error, Hashable, Sendable {
   /// No ciphertext has this length.
   case length
-  /// The ciphertext is not the next one that the other end sealed, or an earlier one failed.
+  /// The ciphertext is not the next one that the peer sealed, or an earlier one failed.
   case authentication
 }
 
@@ -33,11 +33,11 @@ public struct RecordSealer: ~Copyable, Sendable {
 
   init(_ cipher: consuming CipherState) { self.cipher = cipher }
 
-  /// Without any encryption, for a simulation; no byte that a peer sends leads to it.
+  /// Makes a sealer without encryption, for a simulation. Nothing that a peer sends can select it.
   public static func unencrypted() -> RecordSealer { RecordSealer(.unencrypted()) }
 
-  /// Writes a whole record for 1…65,519 bytes of plaintext to `out` from `offset` on.
-  /// - Returns: the bytes written, `plaintext.byteCount + Record.overhead`.
+  /// Writes a whole record to `out` from `offset` on. The plaintext has 1…65,519 bytes.
+  /// - Returns: the number of bytes written, `plaintext.byteCount + Record.overhead`.
   public mutating func seal(plaintext: RawSpan, into out: inout MutableRawSpan, at offset: Int = 0) -> Int {
     precondition(
       plaintext.byteCount >= 1 && plaintext.byteCount <= Record.plaintextByteCountMax, "a record holds 1…65,519 bytes")
@@ -56,16 +56,16 @@ public struct RecordOpener: ~Copyable, Sendable {
 
   init(_ cipher: consuming CipherState) { self.cipher = cipher }
 
-  /// Without any encryption, for a simulation; no byte that a peer sends leads to it.
+  /// Makes an opener without encryption, for a simulation. Nothing that a peer sends can select it.
   public static func unencrypted() -> RecordOpener { RecordOpener(.unencrypted()) }
 
-  /// Bytes of ciphertext that follow a header (in host order); nil where no record has such a header.
+  /// The bytes of ciphertext after a header (in host order). Nil if the header is not valid.
   public static func length(ofHeader header: UInt16) -> Int? {
     Record.ciphertextByteCounts.contains(Int(header)) ? Int(header) : nil
   }
 
-  /// Replaces the ciphertext of a record by its plaintext, which starts at the same place.
-  /// - Returns: the bytes of plaintext, `bytes.byteCount - Record.tagByteCount`.
+  /// Decrypts a record's ciphertext in place. The plaintext starts at the same byte.
+  /// - Returns: the number of bytes of plaintext, `bytes.byteCount - Record.tagByteCount`.
   public mutating func open(inPlace bytes: inout MutableRawSpan) throws(RecordError) -> Int {
     guard Record.ciphertextByteCounts.contains(bytes.byteCount) else { throw .length }
     guard !hasFailed, cipher.open(inPlace: &bytes) else { return try fail() }
@@ -80,7 +80,7 @@ public struct RecordOpener: ~Copyable, Sendable {
 }
 
 extension CipherState {
-  /// The handshake's messages had other keys, so the number of the next message is the count of records.
+  /// Changes the key after `rekeyInterval` records. The cipher is new after the handshake, so its nonce counts records.
   fileprivate mutating func rekeyAfterRecord() {
     if nonce % Record.rekeyInterval == 0 { rekey() }
   }

@@ -1,10 +1,10 @@
-// The two long-lived secrets of a node, shared by its threads: who it is, and which private swarm it belongs to.
+// The two long-lived secrets of a node, shared by its threads: its identity key and the key of its private swarm.
 import Content
 import Sodium
 
-/// A node's X25519 static key pair and the PeerID that follows from it. Immutable, and wiped with its last owner.
+/// A node's X25519 static key pair and its PeerID. Immutable. Wiped when its last owner releases it.
 public final class StaticIdentity: Sendable {
-  /// The private key, which only `serve` writes anywhere: to a file of mode 0600.
+  /// The private key. Only `serve` stores it: in a file of mode 0600.
   public let secret: SecretKey
   public let publicKey: PublicKey
   public let peerID: PeerID
@@ -16,7 +16,7 @@ public final class StaticIdentity: Sendable {
   }
 }
 
-/// 32 random bytes that a private swarm shares: Noise's psk, and the key of its file proofs. Wiped with its last owner.
+/// 32 random bytes that a private swarm shares: Noise's psk and the key of file proofs. Wiped with its last owner.
 public final class SwarmKey: Sendable {
   public let key: SecretKey
 

@@ -1,4 +1,4 @@
-// Noise's SymmetricState: everything that the two ends of a handshake have said so far, as one hash and one key.
+// Noise's SymmetricState: one hash and one key over all that both ends of a handshake have sent.
 import Content
 import Sodium
 
@@ -7,7 +7,7 @@ struct SymmetricState: ~Copyable {
   private let suite: CipherSuite
   private var chainingKey: SecretKey
   private var cipher = CipherState()
-  /// `h`; at the end of the handshake, what both ends know to be theirs alone.
+  /// Noise's `h`. At the end of the handshake both ends have the same value, and no other peer has it.
   private(set) var handshakeHash: Digest
 
   init(_ pattern: HandshakePattern, _ suite: CipherSuite) {
@@ -39,7 +39,7 @@ struct SymmetricState: ~Copyable {
     cipher = CipherState(suite, key: outputs.next())
   }
 
-  /// Bytes by which an encrypted part of the next message is longer than its plaintext.
+  /// How many bytes an encrypted part of the next message is longer than its plaintext.
   var tagByteCount: Int { cipher.tagByteCount }
 
   mutating func encryptAndHash(_ plaintext: RawSpan, appendingTo message: inout [UInt8]) {
@@ -63,7 +63,7 @@ struct SymmetricState: ~Copyable {
     return plaintext
   }
 
-  /// The ciphers of what follows the handshake, one a direction.
+  /// Returns the ciphers for the records, one for each direction.
   consuming func split() -> TransportCiphers {
     var outputs = HKDF(chainingKey: chainingKey, input: RawSpan())
     return TransportCiphers(
@@ -78,7 +78,7 @@ struct TransportCiphers: ~Copyable {
 }
 
 extension Digest {
-  /// SHA-256 of one or two parts, as the handshake and identities use it; content is hashed in Content.
+  /// SHA-256 of one or two parts, for the handshake and identities. Content has its own implementation for files.
   static func hash(of first: RawSpan, _ second: RawSpan = RawSpan()) -> Digest {
     var hash = SHA256()
     hash.update(first)

@@ -1,10 +1,10 @@
-// The name of a zone: the part of a network in which a node says that it is.
+// The name of a zone: the part of a network that a node claims to be in.
 
 /// The name of a zone, such as `eu-west-1a` or `rack12`. Two nodes are in the same zone if their names have the same bytes.
 ///
 /// Source: `Protocol/README.md`, "Payload".
 public struct ZoneName: Hashable, Sendable, CustomStringConvertible {
-  /// Bytes of a name, at most.
+  /// The most bytes of a name.
   public static let byteCountMax = 64
 
   /// The name. It is safe to show and to log: it has only letters, digits, `-`, `.` and `_`.
