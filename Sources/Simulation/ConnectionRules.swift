@@ -1,10 +1,10 @@
-// The rules of several connections to one peer: which one stays, and which one takes its place.
+// Rules for several connections to one peer: which one is kept, and which one takes its place.
 //
-// As in the rule book nothing here calls into the engine.
+// As the rule book, this file calls nothing of the engine.
 import Transfer
 import Wire
 
-/// The book of the connections of one getter's process.
+/// The rules' records of the connections of one getter process.
 struct ConnectionRules {
   private struct Line {
     let peer: PeerID
@@ -20,7 +20,7 @@ struct ConnectionRules {
 
   private mutating func breakRule(_ rule: String) { if broken == nil { broken = rule } }
 
-  /// The download hears of a connection: of a new one, or of one that has waited as a spare.
+  /// The download is told that it may use a connection: a new one, or one that was a spare.
   mutating func began(_ id: ConnectionID, with peer: PeerID) {
     if let line = lines[id], !line.isSpare { breakRule("a connection to \(peer) is used twice") }
     lines[id] = Line(peer: peer)
@@ -28,8 +28,9 @@ struct ConnectionRules {
 
   /// The download gives a connection up. Returns whether the getter keeps it open.
   ///
-  /// A liar goes, and so does a connection that the getter dialled and does not need. What a peer dialled may still serve
-  /// the peer, so it stays, unless the getter has dialled as well and has the smaller PeerID.
+  /// The connection is closed if the peer lied, or if the getter dialled it and does not need it. A connection that the
+  /// peer dialled may still serve the peer, so it is kept, unless the getter has dialled too and has the smaller
+  /// PeerID.
   mutating func givesUp(_ id: ConnectionID, _ reason: DisconnectReason) -> Bool {
     guard let line = lines[id], id.isInbound, reason != .banned else { return false }
     guard reason == .duplicate else { return true }
@@ -38,10 +39,10 @@ struct ConnectionRules {
     return !(hasDialled && own < line.peer)
   }
 
-  /// A connection is gone.
+  /// A connection has ended.
   mutating func ended(_ id: ConnectionID) { lines[id] = nil }
 
-  /// After each step: a spare connection waits only while another one to its peer is there.
+  /// Checks after each step that each spare connection is kept beside another connection to its peer.
   mutating func settle() {
     for line in lines.values where line.isSpare {
       let isNeeded = !lines.values.contains { $0.peer == line.peer && !$0.isSpare }

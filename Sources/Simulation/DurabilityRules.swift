@@ -1,28 +1,29 @@
-// The rules of what is kept: what the journal may say and when, what must never be fetched again, when a name may be given.
+// Rules of durability: what the journal may claim and when, what is never fetched again, when the output gets its name.
 //
-// As in the rule book nothing here calls into the engine, but to read a journal back as the next process will: batches
-// are taken apart by other means, and held against the platter.
+// As the rule book, this file calls nothing of the engine, except to read a journal back as the next process will. It
+// parses batches with its own code and compares them with the platter.
 import Content
 import Transfer
 
-/// The book of one getter's disk, over all its processes.
+/// The records of one getter's disk, over all its processes.
 struct DurabilityRules {
   private let file: SimulatedFile
   private let wanted: WantedLeaves
   private let hasJournal: Bool
   /// Leaves that a synced journal claims and that are on the platter.
   private var kept: [UInt64]
-  /// Claims that were appended since the journal was last synced.
+  /// Claims appended since the last sync of the journal.
   private var appended: [ClaimedRun] = []
 
-  // Of the present process.
+  // State of the current process.
   private var verified: [UInt64]
   private var knownHashes: Set<Int> = []
   /// Chunks whose leaf hashes are known from the start.
   private var provable: Set<Int> = []
-  /// Leaves of chunks that were whole when it began, or kept: it must not fetch them.
+  /// Leaves of chunks that were whole when the process began, and kept leaves. The process must not fetch them.
   private var present: [UInt64]
-  /// What the journal said that it began with, and what of that was found: that is kept once the journal is synced.
+  /// What the journal claimed when the process began, and what of that was found. A sync of the journal keeps the
+  /// latter.
   private var said: [UInt64]
   private var inherited: [UInt64]
   private var hasSynced = false
@@ -45,12 +46,12 @@ struct DurabilityRules {
 
   private func whole(_ chunk: Int) -> UInt64 { file.layout.leaves(of: ChunkIndex(UInt32(chunk))).mask }
 
-  /// Whether each leaf of a chunk proves itself: its hash is that of its file.
+  /// Whether each leaf of a chunk can be verified by itself: each file has one leaf, whose hash is the file's root.
   private func provesLeaves(_ chunk: Int) -> Bool {
     guard let folder = file.layout.folder else { return false }
     let number = ChunkIndex(UInt32(chunk))
     let runs = folder.runs(at: file.layout.offset(of: number), count: file.layout.length(of: number))
-    // A large file's runs do not begin and end with it.
+    // In a large file, a run need not begin or end where the file does.
     return runs.allSatisfy { folder.listing.fileLength(of: $0.entry) <= UInt64(file.layout.leafSize) }
   }
 
@@ -67,7 +68,7 @@ struct DurabilityRules {
 
   // MARK: A process
 
-  /// A process has opened part file and journal. `part` is nil where it is new.
+  /// A process has opened the part file and the journal. `part` is nil if the part file is new.
   mutating func begin(_ part: VirtualFile?, journal: [UInt8]) {
     verified = Array(repeating: 0, count: verified.count)
     knownHashes = provable
@@ -87,7 +88,7 @@ struct DurabilityRules {
     }
   }
 
-  /// Leaves are on the disk, and right; those of a part of a chunk were found by their hashes.
+  /// Leaves were found on the disk. If they are not the whole chunk, their leaf hashes are known.
   mutating func found(_ mask: UInt64, of chunk: ChunkIndex) {
     verified[Int(chunk.rawValue)] |= mask
     inherited[Int(chunk.rawValue)] |= mask & said[Int(chunk.rawValue)]
@@ -99,7 +100,7 @@ struct DurabilityRules {
     if hasHashes { knownHashes.insert(Int(chunk.rawValue)) }
   }
 
-  /// Leaves are fetched because they are needed.
+  /// Needed leaves are requested.
   mutating func fetch(_ mask: UInt64, of chunk: ChunkIndex) {
     let index = Int(chunk.rawValue)
     if mask & kept[index] != 0 {
@@ -141,14 +142,14 @@ struct DurabilityRules {
 
   mutating func syncsData() { if !appended.isEmpty { breakRule("data is synced before the last batch is") } }
 
-  /// A byte of the part file changed by itself: its chunk may have to be fetched again, since leaves of what was whole
-  /// cannot be told apart.
+  /// A byte of the part file changed by itself. Its whole chunk may have to be fetched again, because the leaf hashes
+  /// of a whole chunk are not kept.
   mutating func rots(_ place: Int) { kept[file.layout.chunkCount(below: UInt64(place))] = 0 }
 
   // MARK: The end
 
-  /// Nothing is under way and nothing waits for a time, or the process has ended by its own will, with a disk that does
-  /// not fail: what was verified is kept.
+  /// Nothing is in progress and no timer runs, or the process has ended by itself, with a disk that works: what was
+  /// verified must be kept.
   mutating func rests() {
     guard hasJournal else { return }
     for chunk in kept.indices where verified[chunk] == whole(chunk) || knownHashes.contains(chunk) {
@@ -171,19 +172,19 @@ struct DurabilityRules {
   }
 }
 
-/// Leaves of a run of chunks.
+/// A run of chunks with the same leaves of each.
 private struct ClaimedRun {
   let chunks: Range<Int>
   let mask: UInt64
 }
 
-/// What a journal says is on the disk: its records, one after the other, whatever else they are.
+/// The leaves that a journal claims, record by record.
 private struct JournalClaims {
   private(set) var runs: [ClaimedRun] = []
 
   init() {}
 
-  /// Of a journal whose torn end was cut off.
+  /// Reads a journal whose torn end was cut off.
   init(journal: [UInt8]) {
     let nameLength = 90
     guard journal.count > nameLength else { return }
@@ -191,7 +192,7 @@ private struct JournalClaims {
     while place < journal.count, let length = read(journal[place...]) { place += length }
   }
 
-  /// Takes one batch, and says how long it is; nil: it is none.
+  /// Reads one batch and returns its length. Nil if the bytes are not a batch.
   mutating func read(_ bytes: ArraySlice<UInt8>) -> Int? {
     var place = bytes.startIndex
     var end = bytes.endIndex

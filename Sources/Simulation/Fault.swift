@@ -1,29 +1,29 @@
-// Everything that can be wrong with a peer, a link, a disk or the getter itself.
+// The faults that a peer, a link, a disk or the getter can have.
 
-/// A kind of fault. A scenario mixes them at random.
+/// A kind of fault. A scenario combines them at random.
 public enum Fault: String, CaseIterable, Sendable {
   // The network.
   case slowLink, longDelay, jitter, resets, stalls
-  // A peer that cannot be had.
+  // A peer that cannot be reached.
   case refusesDials, unreachable, notAdmitted, wrongPeer, ourselves
-  // A peer that goes.
+  // A peer that stops.
   case crashes, losesPower, leaves, isStopped
-  // The only source, which is away at times; the getter waits for it.
+  // The only source is away at times, and the getter waits for it.
   case vanishes
-  // A peer that does not do what it is asked.
+  // A peer that does not answer requests as it should.
   case lacksFile, refusesOpen, ignoresOpen, ignoresPages, goesSilent, answersLate, isBusy, withdraws
-  // A peer that promises and does not give: it closes when it is asked, sends a leaf now and then, or has one chunk only.
+  // A peer that gives less than it promises: it closes when asked, sends a leaf now and then, or has only one chunk.
   case closesWhenAsked, dribbles, claimsLastChunk
-  // A peer that holds a request for a while, and gives it back without an answer in a way that is no failure.
+  // A peer that holds a request for a while and then returns it without an answer, in a way that is not a failure.
   case givesBack
-  // A stranger: it dials the getter, again and again, each time under another PeerID.
+  // A stranger that dials the getter repeatedly, each time with another PeerID.
   case dialsIn, changesIdentity
-  // A peer that is dialled and dials the getter as well, so that there are two connections. One without room: it turns
-  // the getter away.
+  // A peer that is dialled and also dials the getter, so that there are two connections. A peer without free slots,
+  // which turns the getter away.
   case dialsToo, turnsAway
-  // A peer that lies, or breaks the protocol.
+  // A peer that lies or violates the protocol.
   case wrongBytes, wrongLeafHashes, wrongPage, wrongManifest, wrongProof, breaksProtocol
-  // A peer that is known by two addresses, or behind one address with others.
+  // A peer with two addresses, or one that shares its address with others.
   case twoAddresses, sharedAddress
   // The getter.
   case slowDisk, fullDisk, failsToWrite, failsToSync, rots, fewBlocks, killed, losesOwnPower, cancelled
@@ -35,7 +35,7 @@ public enum Fault: String, CaseIterable, Sendable {
     .breaksProtocol, .twoAddresses, .sharedAddress, .closesWhenAsked, .dribbles, .claimsLastChunk, .changesIdentity,
     .givesBack,
   ]
-  /// What strangers that come in numbers do.
+  /// Faults of strangers that come in numbers.
   static let ofStrangers: [Fault] = [
     .ignoresOpen, .ignoresPages, .goesSilent, .isBusy, .withdraws, .wrongBytes, .wrongLeafHashes, .wrongPage,
     .wrongManifest, .wrongProof, .breaksProtocol, .closesWhenAsked, .dribbles, .claimsLastChunk, .givesBack,
@@ -44,6 +44,6 @@ public enum Fault: String, CaseIterable, Sendable {
     .slowDisk, .fullDisk, .failsToWrite, .failsToSync, .rots, .fewBlocks, .killed, .losesOwnPower, .cancelled,
   ]
 
-  /// Those that an honest peer which can be reached may have: it still serves.
+  /// Faults that a reachable honest peer may have: it still serves.
   static let harmless: Set<Fault> = [.jitter, .longDelay, .twoAddresses, .sharedAddress, .dialsToo]
 }

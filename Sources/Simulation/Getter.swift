@@ -1,4 +1,4 @@
-// The machine that wants the file: a disk that outlives its processes, and the process that runs now.
+// The machine that downloads the file: a disk that outlives its processes, and the current process.
 import Content
 import Transfer
 import Wire
@@ -9,7 +9,7 @@ enum Ending {
   case failed(DownloadFailure, DownloadStats)
 }
 
-/// Runs processes one after another until one comes to an end that is final.
+/// Runs one process after another until one has a final result.
 final class Getter {
   let scenario: Scenario
   let world: World
@@ -37,7 +37,7 @@ final class Getter {
     for strike in scenario.getter.strikes { world.at(.zero + strike.at) { [self] in suffer(strike.fault) } }
   }
 
-  /// Enters something in the book of what is kept.
+  /// Updates the durability rules, and reports a broken one.
   func hold(_ change: (inout DurabilityRules) -> Void) {
     change(&rules)
     if let broken = rules.broken { world.violate(broken) }
@@ -57,7 +57,7 @@ final class Getter {
     case .failsToWrite: disk.failsToWrite = true
     case .failsToSync: disk.failsToSync = true
     case .cancelled: process.cancel()
-    case _ where scenario.settings.isStream: break  // it would begin anew, elsewhere
+    case _ where scenario.settings.isStream: break  // the stream would start again elsewhere
     case .killed: kill(process, tells: true)
     case .losesOwnPower:
       kill(process, tells: false)
@@ -88,7 +88,7 @@ final class Getter {
     }
   }
 
-  /// A process has ended by its own will.
+  /// A process has ended by itself.
   func ended(_ ending: Ending) {
     world.note("process \(processCount) ends: \(Simulation.name(ending))")
     process?.forget()

@@ -1,4 +1,4 @@
-// The connections of a getter's process: dialled, accepted, watched and ended.
+// The connections of a getter process: how they are dialled, accepted, watched and ended.
 import Content
 import Transfer
 import Wire
@@ -30,7 +30,7 @@ extension GetterProcess {
     }
   }
 
-  /// A peer has dialled, and knows the file.
+  /// A peer that knows the file has dialled.
   func accept(_ peer: ServingPeer) {
     guard !isDead, !state.isEnded, peer.reception() == .accepted else { return }
     let end = enter(takeInboundID(), peer)
@@ -50,7 +50,7 @@ extension GetterProcess {
     insert(end)
     if let other = end.other {
       peer.insert(other)
-      // A peer that dialled admits nothing.
+      // A peer that dialled does not admit the connection.
       if !end.isInbound { peer.admit(other) }
       peer.closeDuplicates()
     }
@@ -58,7 +58,7 @@ extension GetterProcess {
     return end
   }
 
-  /// Smaller than those of all peers, or larger: of two connections that both ends dialled it stays or goes.
+  /// Smaller or larger than the PeerIDs of all peers. It decides which of two connections stays when both ends dialled.
   static func id(in scenario: Scenario) -> PeerID {
     let byte: UInt8 = scenario.seed % 2 == 0 ? 0 : 255
     return PeerID(digest: Digest(Array(repeating: byte, count: Digest.byteCount).span.bytes, at: 0))
@@ -68,7 +68,7 @@ extension GetterProcess {
   func server(_ end: NodeEnd) -> ServingPeer? { end.peer.node as? ServingPeer }
   func delay(to end: NodeEnd) -> Duration { server(end)?.plan.delay ?? .zero }
 
-  /// Ends the connection when it is idle, as the node does. A peer that is there has answered PING meanwhile.
+  /// Closes an idle connection, as the node does. A peer that is present counts as having answered a PING.
   func watch(_ end: NodeEnd) {
     world.at(end.timers.idleAt) { [self] in
       guard end.isOpen, !isDead else { return }
@@ -85,19 +85,19 @@ extension GetterProcess {
     replace(end)
   }
 
-  /// Enters something in the book of connections.
+  /// Updates the connection rules, and reports a broken one.
   func enterInBook(_ change: (inout ConnectionRules) -> Void) {
     change(&connectionRules)
     if let broken = connectionRules.broken { world.violate(broken) }
   }
 
-  /// The download hears that it may use a connection.
+  /// Tells the download that it may use a connection.
   private func use(_ event: DownloadEvent, of end: NodeEnd) {
     enterInBook { $0.began(end.id, with: end.peer.peerID) }
     tell(event)
   }
 
-  /// A spare connection takes the place of one that is gone.
+  /// Replaces a lost connection by a spare one.
   func replace(_ end: NodeEnd) {
     enterInBook { $0.ended(end.id) }
     if let spare = replacement(of: end) { use(event(connected: spare), of: spare) }
@@ -127,7 +127,7 @@ extension GetterProcess {
     close(end)
   }
 
-  /// Does something with an end that the brain named, then what its session decides.
+  /// Applies a change to the connection that the brain named, then performs what its session decides.
   func command(_ id: ConnectionID, _ change: (NodeEnd) -> Void) {
     guard let end = end(id) else { return }
     change(end)

@@ -1,14 +1,14 @@
-// One process of the getter: performs what DownloadState and the sessions decide, as the node's threads do.
+// One process of the getter. It performs what DownloadState and the sessions decide, as the node's threads do.
 import Content
 import Transfer
 import Wire
 
-/// Dies with its connections; what it wrote stays on the disk.
+/// A process that can be killed. Its connections end with it; what it wrote stays on the disk.
 final class GetterProcess: SimulatedNode {
   let getter: Getter
   private let plan: GetterPlan
   private let pages: PageLayout
-  /// Nil when the process is dead.
+  /// Nil if the process is dead.
   private var storage: GetterStorage!
   private(set) var state: DownloadState
   private var rules: RuleBook
@@ -50,7 +50,7 @@ final class GetterProcess: SimulatedNode {
       let pinned = peer.plan.has(.wrongPeer) ? PeerID(digest: .zero) : isPinned ? peer.plan.id : nil
       let addresses = peer.plan.addresses
       handle(peer.plan.naming(addresses[0], pinned: pinned))
-      // Others are heard of later.
+      // The download learns the other addresses later.
       for address in addresses.dropFirst() {
         world.after(peer.plan.begins) { [self] in handle(peer.plan.naming(address, pinned: nil)) }
       }
@@ -60,7 +60,7 @@ final class GetterProcess: SimulatedNode {
 
   func cancel() { handle(.cancelledByUser) }
 
-  /// The process is gone. Its kernel closes the connections, unless the machine is gone as well.
+  /// Ends the process. Its kernel closes the connections, unless the machine has lost power.
   func die(tells: Bool) {
     for end in ends.sorted(by: { $0.id < $1.id }) {
       if tells, let other = end.other { world.after(delay(to: end)) { other.node.lost(other, .reset) } }
@@ -77,7 +77,7 @@ final class GetterProcess: SimulatedNode {
 
   // MARK: The brain
 
-  /// An event of a thread reaches the brain a little later, in order.
+  /// Passes an event of a thread to the brain, a little later and in order.
   func tell(_ event: DownloadEvent) {
     world.after(plan.mailboxDelay) { [self] in handle(event) }
   }
@@ -135,7 +135,7 @@ final class GetterProcess: SimulatedNode {
     settle()
   }
 
-  /// Pieces that have arrived are still written, and their events still reach the brain. Then the disk is put in its final
+  /// Waits until the pieces that have arrived are written and the brain has their events. Then the disk gets its final
   /// state.
   private func settle() {
     guard let ending, blocksInUse == 0 else { return }
@@ -230,14 +230,14 @@ final class GetterProcess: SimulatedNode {
     if isCompared { storage.compare(page, from: id) }
   }
 
-  /// The leaves of a page's chunks that are on the disk. Nil: the journal had the page.
+  /// Leaves of a page's chunks were found on the disk. `id` is nil if the page came from the journal.
   func compared(_ page: HashPage, _ leaves: [(chunk: ChunkIndex, mask: UInt64)], from id: ConnectionID?) {
     chunkHashes.add(page)
     resumed(leaves)
     handle(.pageVerified(page.index, from: id))
   }
 
-  /// The leaves of the chunks that files share that are on the disk.
+  /// Leaves of shared chunks were found on the disk.
   func comparedShared(_ leaves: [(chunk: ChunkIndex, mask: UInt64)], isLast: Bool) {
     resumed(leaves)
     if isLast { handle(.sharedChunksCompared) }
@@ -258,7 +258,7 @@ final class GetterProcess: SimulatedNode {
   override func verify(_ piece: FetchedPiece, on end: NodeEnd) {
     let bytes = end.arrivals.payload.take() ?? []
     blocksInUse += 1
-    // Several threads do this: a later piece may be done sooner.
+    // Several threads do this, so a later piece may be ready first.
     let delay = plan.diskDelay + .microseconds(Int64.random(in: 0...500, using: &world.generator))
     world.after(delay) { [self] in
       guard !isDead else { return }

@@ -1,9 +1,9 @@
-// What a process of the getter does to its disk: performs what JournalState and its kin decide, as the node's threads do.
+// What a getter process does to its disk. It performs what JournalState decides, as the node's threads do.
 import Content
 import Transfer
 import Wire
 
-/// Part file and journal of one process. Dies with it; what it did to the disk stays.
+/// The part file and the journal of one process. What it has done to the disk outlives it.
 final class GetterStorage {
   private let process: GetterProcess
   private let getter: Getter
@@ -13,17 +13,17 @@ final class GetterStorage {
   private let pages: PageLayout
 
   private var part: VirtualFile?
-  /// Nil: the output is a file.
+  /// Nil if the output is a file.
   private var stream: SimulatedStream?
   private(set) var isResumed = false
   private(set) var resume = JournalResume()
   private var journal: JournalState?
   private var journalFile: VirtualFile?
   private var timer: Instant?
-  /// The journal's own thread: what it has to do, one after the other.
+  /// The actions that the journal's thread still has to perform, in order.
   private var queued: [JournalAction] = []
   private var isAtWork = false
-  /// What the thread has told and was not heard yet.
+  /// Results of the thread that the process has not received yet.
   private var unheardCount = 0
   private var hasSynced = false
   private(set) var hasFailed = false
@@ -75,7 +75,7 @@ final class GetterStorage {
     if isResumed { for page in resume.pages { compare(page, from: nil) } }
   }
 
-  /// An earlier process gave the output its name, and could not say so.
+  /// An earlier process gave the output its name but ended before it could report that.
   private func found(_ output: VirtualFile) {
     if !file.isRight(output.bytes, for: wanted) { world.violate("what has the output's name is not the file") }
     output.endSync(output.beginSync())
@@ -101,12 +101,12 @@ final class GetterStorage {
     }
   }
 
-  /// The next chunks that files share: so few at a time that a small folder takes several rounds.
+  /// The next shared chunks: so few at a time that even a small folder takes several rounds.
   private func sharedChunks(from first: Int) -> [ChunkOnDisk] {
     isResumed ? file.layout.folder.map { resume.sharedChunks(of: $0, from: first, countMax: 2) } ?? [] : []
   }
 
-  /// - `next`: how many chunks do not come after these.
+  /// - `next`: the number of shared chunks up to the end of these.
   private func compareShared(_ chunks: [ChunkOnDisk], before next: Int) {
     compare(chunks) { [self] leaves in
       let rest = sharedChunks(from: next)
@@ -115,7 +115,7 @@ final class GetterStorage {
     }
   }
 
-  /// Looks for a page's chunks in the part file.
+  /// Compares a page's chunks with the part file.
   func compare(_ page: HashPage, from id: ConnectionID?) {
     compare(resume.chunks(of: page, in: pages)) { [process] in process.compared(page, $0, from: id) }
   }
@@ -146,7 +146,7 @@ final class GetterStorage {
 
   // MARK: Writing
 
-  /// Writes what is needed of a piece that hashes. False: the disk is full, or fails.
+  /// Writes the needed bytes of a verified piece. Returns false if the disk is full or fails.
   func write(_ bytes: [UInt8], of piece: FetchedPiece) -> Bool {
     guard let part else { return false }
     if !file.has(bytes, at: Int(piece.fileOffset)) { world.violate("bytes are written at a wrong place") }
@@ -164,10 +164,10 @@ final class GetterStorage {
     }
   }
 
-  /// The reader of a stream has taken all wanted bytes below.
+  /// The offset below which the reader of a stream has taken all wanted bytes.
   var passedOnBelow: UInt64? { stream?.passedOnBelow }
 
-  /// It is heard of that a piece is written.
+  /// The process learns that a piece is written.
   func verified(_ piece: FetchedPiece) {
     guard !process.isDead else { return }
     getter.hold { $0.verified(piece.needed, of: piece.chunk, hasHashes: piece.chunkLeafHashes != nil) }
@@ -191,7 +191,7 @@ final class GetterStorage {
     }
   }
 
-  /// While the disk has only claims that an earlier process made, nobody is in a hurry to sync them.
+  /// If the disk holds only claims of an earlier process, they need not be synced soon.
   private func checkRest() {
     guard let journal, !journal.isOver, journal.deadline == nil, !isAtWork, unheardCount == 0, hasSynced, !hasFailed
     else { return }
@@ -208,7 +208,7 @@ final class GetterStorage {
     }
   }
 
-  /// Begins the next thing to do; what it comes to is known after its time.
+  /// Starts the journal thread's next action. Its result is known after the time that it takes.
   private func work() {
     guard !isAtWork, !queued.isEmpty, let part else { return }
     isAtWork = true
@@ -292,7 +292,7 @@ final class GetterStorage {
 
   // MARK: The end
 
-  /// The download has ended. Leaves the disk as it shall be, then goes on with `over`.
+  /// The download has ended. Puts the disk in its final state, then calls `over`.
   func end(isComplete: Bool, then over: @escaping () -> Void) {
     isEnding = true
     if isComplete, stream?.isOver == false { world.violate("a finished stream lacks wanted bytes") }

@@ -1,4 +1,4 @@
-// A flash crowd, played to the end: everyone runs the node's own decisions, and all that counts is when the last is done.
+// Simulates a flash crowd. All nodes run the real decisions; the result is the time at which the last one has the file.
 import Content
 import Transfer
 
@@ -10,14 +10,14 @@ public final class Crowd {
   private(set) var nodes: [CrowdNode] = []
   private var finishTimes: [Double] = []
   private var outcome = CrowdOutcome()
-  /// By chunk: the leaves that the seed has sent to nobody.
+  /// By chunk: the leaves that the seed has not sent to any peer.
   private var unspread: [UInt64] = []
   private var duplicateBytes: UInt64 = 0
-  /// Nodes that leave: the run does not wait for them.
+  /// Nodes that leave before they finish. The run does not wait for them.
   private var leavers: Set<Int> = []
 
-  /// When the link between zones has carried all that it was given, away from the first zone and back to it, and how many
-  /// bytes of the file that was.
+  /// When the link between zones is free again, away from the first zone and back to it; and the bytes that it has
+  /// carried so far.
   private var links: (away: Instant, back: Instant) = (.zero, .zero)
   private var linkBytes: (away: Int, back: Int) = (0, 0)
 
@@ -32,8 +32,8 @@ public final class Crowd {
     file = SimulatedFile(bytes, layout, chunksPerPage: PageLayout.wireChunksPerPage)
   }
 
-  /// Plays a crowd. Of at most 1,024 chunks and 2^24 nodes.
-  /// - `watch`: told four times a virtual second how far it is.
+  /// Plays a crowd. It may have at most 1,024 chunks and 2^24 nodes.
+  /// - `watch`: called four times per virtual second with the progress.
   public static func run(
     _ plan: CrowdPlan, isTraced: Bool = false, watch: ((CrowdProgress) -> Void)? = nil
   ) -> CrowdOutcome {
@@ -79,7 +79,7 @@ public final class Crowd {
     }
   }
 
-  /// The seed sends a piece.
+  /// Notes that the seed sends a piece.
   func spread(_ piece: UploadPiece) {
     let index = Int(piece.chunk.rawValue)
     unspread[index] &= ~piece.leaves.mask
@@ -87,9 +87,9 @@ public final class Crowd {
     if !unspread.contains(where: { $0 != 0 }) { outcome.spreadSeconds = world.time.inSeconds }
   }
 
-  /// A piece crosses the link between two zones. Returns when it has; nil: it stays within its zone.
+  /// Sends a piece over the link between two zones. Returns when it has crossed. Nil: both nodes are in one zone.
   /// - `cost`: its bytes on a link.
-  /// - `begin`: when it comes to the link.
+  /// - `begin`: when it reaches the link.
   func cross(_ cost: Int, _ byteCount: Int, from sender: Int, to receiver: Int, at begin: Instant) -> Instant? {
     guard plan.zone(of: sender) != plan.zone(of: receiver) else { return nil }
     let time = Duration.nanoseconds(Int64(Double(cost) / plan.linkRate * 1e9))

@@ -1,11 +1,11 @@
-// The connections of a node of a crowd: dialled, judged by the node's admission, and ended.
+// The connections of a crowd's node: how they are dialled, admitted and ended.
 import Content
 import Transfer
 import Wire
 
 extension CrowdNode {
   func dial(_ address: PeerAddress, _ id: ConnectionID) {
-    // TCP, and a round trip of the handshake.
+    // TCP and one round trip of the handshake.
     world.after(crowd.plan.delay * 4) { [self] in
       guard isUp, isDownloading else { return }
       let node = crowd.nodes[CrowdNode.number(at: address)]
@@ -23,7 +23,7 @@ extension CrowdNode {
     NodeEnd.Face(node: self, id: id, peerID: self.id, ip: address.ip, port: address.port)
   }
 
-  /// A hash of the handshake that no other connection has.
+  /// A handshake hash that no other connection has.
   private static func hash(_ dialer: CrowdNode, _ id: ConnectionID, _ listener: CrowdNode) -> Digest {
     var bytes: [UInt8] = Array(repeating: 0, count: Digest.byteCount)
     for (place, number) in [UInt64(dialer.number), id.rawValue, UInt64(listener.number)].enumerated() {
@@ -40,7 +40,7 @@ extension CrowdNode {
     noteConnectionCount()
   }
 
-  /// A peer has dialled, and the handshake is done.
+  /// A peer has dialled, and the handshake is complete.
   private func comeIn(_ end: NodeEnd) {
     insert(end)
     admit(end)
@@ -59,7 +59,7 @@ extension CrowdNode {
     if let spare = replacement(of: end) { tell(event(connected: spare)) }
   }
 
-  /// Forgets the connection; with a reason the other end notices.
+  /// Forgets the connection. If there is a reason, the other end notices the loss.
   func drop(_ end: NodeEnd, telling reason: LossReason?) {
     guard end.isOpen else { return }
     for request in Array(end.asked.keys) { answered(request, on: end) }

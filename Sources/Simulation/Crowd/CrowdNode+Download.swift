@@ -1,11 +1,10 @@
-// The download of a node of a crowd: events for DownloadState, and the actions that it decides.
+// The download of a crowd's node: passes events to DownloadState and performs the actions that it decides.
 import Content
 import Transfer
 import Wire
 
 extension CrowdNode {
-  /// Asks or tells the download, where there is one, in place: to read a property of a struct in a class copies the
-  /// struct, and this one is large.
+  /// Accesses the download, if there is one, in place: to read a large struct through a class would copy it.
   func withDownload<Result>(_ body: (inout DownloadState) -> Result) -> Result? {
     guard isUp, isDownloading else { return nil }
     return body(&download!)
@@ -36,7 +35,7 @@ extension CrowdNode {
     setTimer()
   }
 
-  /// What the peer of a connection announced in the handshake.
+  /// The zone that the peer announced in the handshake.
   private func zoneOfPeer(on id: ConnectionID) -> ZoneName? {
     (end(id)?.peer.node as? CrowdNode).flatMap { crowd.plan.zoneName(of: $0.number) }
   }
@@ -49,7 +48,7 @@ extension CrowdNode {
     world.at(deadline) { [self] in
       guard timer == deadline else { return }
       timer = nil
-      // The deadline may have moved on since.
+      // The deadline may have changed since.
       if let due = self.deadline, due <= world.time { tell(.timerFired) } else { setTimer() }
     }
   }
@@ -104,7 +103,7 @@ extension CrowdNode {
     askers[Int(chunk.rawValue)] -= 1
   }
 
-  /// The page leads to the root.
+  /// The page has been verified against the root.
   func learnedPage() {
     guard !isPageKnown else { return }
     isPageKnown = true

@@ -1,27 +1,27 @@
-// One node of a crowd: the link it has, the connections it holds, and, unless it is the seed, its download.
+// One node of a crowd: its link, its connections and, unless it is the seed, its download.
 import Content
 import Transfer
 import Wire
 
-/// Performs what DownloadState decides without any delay of its own.
+/// Performs what DownloadState decides, without a delay.
 final class CrowdNode: SimulatedNode {
   let number: Int
   unowned let crowd: Crowd
   let id: PeerID
   let address: PeerAddress
-  /// Nil: the seed, or one that has gone.
+  /// Nil for the seed, and for a node that has left.
   var download: DownloadState?
   var isDownloading: Bool
   let isSeed: Bool
   var hasFinished = false
   var isPageKnown: Bool
-  /// What is here of the file.
+  /// The file's bytes, as far as this node has them.
   var bytes: [UInt8]
 
   var dialledCount = 0
   var connectionsHigh = 0
 
-  // The link: when it has carried all that it was given.
+  // The times at which the link is free again.
   private var uploadFreeAt = Instant.zero
   private var downloadFreeAt = Instant.zero
   private(set) var bytesUploaded = 0
@@ -29,7 +29,7 @@ final class CrowdNode: SimulatedNode {
   var timer: Instant?
   var events: [DownloadEvent] = []
   var isHandling = false
-  /// Requests in flight by chunk, as counted here.
+  /// The number of requests in flight for each chunk, counted here.
   var askers: [UInt8]
 
   init(_ number: Int, of crowd: Crowd, isSeed: Bool) {
@@ -64,7 +64,7 @@ final class CrowdNode: SimulatedNode {
     return PeerAddress(ip: Array(repeating: 0, count: 10) + [255, 255] + host, port: 9800)
   }
 
-  /// The number of the node that has an address.
+  /// Returns the number of the node with this address.
   static func number(at address: PeerAddress) -> Int {
     address.ip.suffix(3).reduce(0) { $0 << 8 | Int($1) }
   }
@@ -75,7 +75,7 @@ final class CrowdNode: SimulatedNode {
     introduceAll()
   }
 
-  /// Without a word: the kernel tells the peers.
+  /// Leaves without a GOODBYE. The kernel resets the connections.
   func leave() {
     isUp = false
     isDownloading = false
@@ -85,7 +85,7 @@ final class CrowdNode: SimulatedNode {
 
   // MARK: The link
 
-  /// A socket takes so much before it is full: the next piece waits until some of it has arrived.
+  /// Bytes that a socket takes before it is full. The next piece waits until some of them have arrived.
   private static let bytesUnderWayMax = 128 << 10
 
   override func hasRoom(for end: NodeEnd) -> Bool { end.departures.pieceByteCount < CrowdNode.bytesUnderWayMax }
@@ -101,7 +101,7 @@ final class CrowdNode: SimulatedNode {
     let plan = crowd.plan
     let begin = max(uploadFreeAt, world.time)
     uploadFreeAt = begin + .nanoseconds(Int64(Double(cost) / plan.upload * 1e9))
-    // What arrives while the other's link is taken waits there; a short message goes between.
+    // Pieces wait while the receiver's link is busy. Short messages do not.
     receiver.downloadFreeAt =
       max(receiver.downloadFreeAt, begin + plan.delay) + .nanoseconds(Int64(Double(cost) / plan.download * 1e9))
     var arrival = uploadFreeAt + plan.delay
@@ -127,7 +127,7 @@ final class CrowdNode: SimulatedNode {
     return true
   }
 
-  // MARK: What is here
+  // MARK: What the node has
 
   override var openAnswer: OpenAnswer {
     guard isPageKnown else { return .notYet }
@@ -142,19 +142,19 @@ final class CrowdNode: SimulatedNode {
     return Array(bytes[start..<start + file.layout.length(of: leaves, in: chunk)])
   }
 
-  /// Leaves that hash.
+  /// Stores verified leaves.
   private func keep(_ piece: FetchedPiece, _ payload: [UInt8]) {
     for kept in piece.neededParts {
       let start = Int(kept.fileOffset)
       bytes.replaceSubrange(start..<start + kept.bytes.count, with: payload[kept.bytes])
     }
-    // The file's own array stands for the hashes that came: it takes no memory for each node.
+    // Use the file's own array for the received hashes: then they take no memory for each node.
     let leafHashes = piece.chunkLeafHashes == nil ? nil : file.leafHashes[Int(piece.chunk.rawValue)]
     held.add(piece.needed, of: piece.chunk, leafHashes: leafHashes)
     announceLater()
   }
 
-  /// As often as the loop of the real node looks for peers that should hear of others.
+  /// Introduces peers to each other, as often as the real node's loop does.
   func introduceAll() {
     guard isUp else { return }
     introduce()
@@ -183,7 +183,7 @@ final class CrowdNode: SimulatedNode {
 
   override func opened(_ end: NodeEnd) {
     if end.isTurnedAway { return hangUp(end, .tooManyConnections) }
-    // A peer that wants the file may have what is wanted here.
+    // The peer opened the file, so it may already have leaves that this node wants.
     guard end.isOpen, withDownload({ $0.isEnded }) == false, !end.isFetching else { return }
     end.isFetching = true
     tell(connected(end))
@@ -209,7 +209,7 @@ final class CrowdNode: SimulatedNode {
     world.violate("\(end.peer.node.name) is honest, but \(name) says \(reason)")
   }
 
-  /// Says goodbye and forgets the connection.
+  /// Sends GOODBYE and forgets the connection.
   override func hangUp(_ end: NodeEnd, _ code: CloseCode) {
     guard end.isOpen else { return }
     send(.goodbye(Goodbye(code: code, text: "")), on: end)

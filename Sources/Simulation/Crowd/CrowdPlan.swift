@@ -1,16 +1,16 @@
-// What a flash crowd is made of: one complete seed, and downloaders that all come at once and know only the seed.
+// The plan of a flash crowd: one complete seed, and downloaders that arrive together and know only the seed.
 import Content
 import Transfer
 import Wire
 
-/// Everything that is decided before time starts. Rates are in bytes a second of a file whose chunks are 1 MiB.
+/// Everything that is fixed before time starts. Rates are in bytes per second, as if chunks had 1 MiB.
 public struct CrowdPlan: Sendable {
-  /// Downloaders that are to finish.
+  /// The number of downloaders that must finish.
   public var peers = 6
-  /// Of all chance.
+  /// The seed of all random choices.
   public var seed: UInt64 = 0
   public var chunks = 100
-  /// 1…64, a power of two. Fewer leaves of more bytes each make a large crowd cheaper to play; four go into a frame.
+  /// 1…64, a power of two. With fewer, larger leaves a large crowd is cheaper to simulate. Four leaves fit in a frame.
   public var leavesPerChunk = 64
   public var upload = 10e6
   public var download = 10e6
@@ -21,25 +21,24 @@ public struct CrowdPlan: Sendable {
   public var inboundConnectionsMax = ConnectionPlaces.establishedStandard
   /// Connections of the seed.
   public var seedConnectionsMax = 1024
-  /// All arrive within this time.
+  /// All downloaders arrive within this time.
   public var arrival = Duration.milliseconds(200)
-  /// So many more downloaders for each that is to finish arrive at random times, and leave again, without a word, before
-  /// they have finished.
+  /// Extra downloaders for each that must finish. They arrive at random times and leave unfinished, without a GOODBYE.
   public var churn = 0.0
-  /// Whether who has finished goes at once, instead of serving until all have.
+  /// Whether downloaders that have finished leave at once. If not, they serve until all have finished.
   public var leavesWhenDone = false
-  /// Zones that the nodes are in by turns, the seed in the first. With several, all traffic between zones shares a link.
+  /// The number of zones. Nodes are assigned in turn, the seed to the first. All traffic between zones shares a link.
   public var zones = 1
-  /// Bytes a second of the link between zones, in each direction.
+  /// The rate of the link between zones, in bytes per second and direction.
   public var linkRate = 1.25e6
-  /// Whether the nodes announce their zones (`--zone`), and so know of them.
+  /// Whether the nodes announce their zones (`--zone`) and so know each other's.
   public var announcesZones = true
-  /// Whether each node knows its upload (`--upload-limit`), and so knows when it is full.
+  /// Whether each node knows its upload rate (`--upload-limit`), and so knows when it is fully used.
   public var limitsUpload = true
 
   public init() {}
 
-  /// Bytes of a leaf in memory, which stand for as many of a chunk of 1 MiB as there are leaves.
+  /// Bytes of a leaf in memory. On the links all leaves of a chunk together count as 1 MiB.
   static let leafSize = 16
   var layout: ChunkLayout {
     ChunkLayout(
@@ -51,8 +50,7 @@ public struct CrowdPlan: Sendable {
   /// The file's length on the links.
   public var fileBytes: Double { Double(chunks) * Double(ChunkLayout.wireChunkSize) }
 
-  /// The time in seconds that no way of distributing the file can beat:
-  /// max(F/u_seed, F/d_min, N·F/(u_seed + Σu)).
+  /// A lower bound for the time in seconds to distribute the file: max(F/u_seed, F/d_min, N·F/(u_seed + Σu)).
   public var fluidBound: Double {
     let count = Double(peers)
     return fileBytes * max(1 / upload, 1 / download, count / (upload + count * upload))
@@ -60,7 +58,7 @@ public struct CrowdPlan: Sendable {
 
   func zone(of number: Int) -> Int { number % zones }
 
-  /// The zone that a node announces; nil: none.
+  /// The zone that a node announces. Nil: none.
   func zoneName(of number: Int) -> ZoneName? {
     zones > 1 && announcesZones ? ZoneName("zone\(zone(of: number))") : nil
   }
@@ -74,42 +72,42 @@ public struct CrowdPlan: Sendable {
   }
 }
 
-/// How far a crowd is, for who waits for it.
+/// The progress of a run, for a user who waits for it.
 public struct CrowdProgress: Sendable {
-  /// Of virtual time.
+  /// Virtual time.
   public let seconds: Double
   public let events: Int
   /// Downloaders that have the file.
   public let finished: Int
-  /// Whole chunks, and connections, that a downloader has on average.
+  /// Whole chunks and connections of a downloader, on average.
   public let chunksMean: Double
   public let connectionsMean: Double
 }
 
-/// What a crowd came to.
+/// The result of a run.
 public struct CrowdOutcome: Sendable {
-  /// The rule that was broken, with its time; nil: none.
+  /// The first rule that was broken, with its time. Nil: none.
   public var violation: String?
-  /// When the first and the last downloader had the file, in seconds, and the mean.
+  /// When the first and the last downloader had the file, and the mean, in seconds.
   public var firstSeconds = 0.0
   public var lastSeconds = 0.0
   public var meanSeconds = 0.0
-  /// When the seed had sent all of the file to anyone.
+  /// When the seed had sent every leaf of the file at least once, in seconds.
   public var spreadSeconds = 0.0
-  /// What the seed uploaded, in files.
+  /// Bytes that the seed uploaded, divided by the file's length.
   public var seedCopies = 0.0
-  /// Bytes of the file that went from the first zone to others, and the other way, in files.
+  /// Bytes that left the first zone, and bytes that came back to it, divided by the file's length.
   public var linkCopies = 0.0
   public var linkCopiesBack = 0.0
-  /// Verified bytes that downloaders had already, as a part of all that they were to get.
+  /// Bytes that downloaders received although they had them, as a fraction of all bytes that they needed.
   public var duplicates = 0.0
-  /// The most connections at a time of the seed, and of a downloader on average.
+  /// The highest number of connections at one time: of the seed, and of a downloader on average.
   public var seedConnections = 0
   public var connectionsPerPeer = 0.0
   public var retries = 0
   public var events = 0
-  /// Changes with anything that happens: two runs are the same if it is.
+  /// A hash of all that happened. Two runs are the same if it is equal.
   public var fingerprint: UInt64 = 0
-  /// A line for everything that happened; nil where it was not asked for.
+  /// One line for each thing that happened. Nil unless it was requested.
   public var trace: [String]?
 }
