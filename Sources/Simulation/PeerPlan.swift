@@ -1,39 +1,39 @@
-// A simulated peer as a seed draws it: its link, its faults, and when they hold.
+// The plan of a simulated peer, drawn from the seed: its link, its faults, and when they begin and end.
 import Content
 import Transfer
 import Wire
 
-/// A peer that serves, and the way to it.
+/// A serving peer and the link to it.
 struct PeerPlan: Sendable {
   let number: Int
   var faults: Set<Fault> = []
-  /// Bytes a second, of a file whose leaves are 16 KiB.
+  /// Bytes per second, as if leaves had 16 KiB.
   var bytesPerSecond: Double
   var delay: Duration
   var jitter = Duration.zero
   var diskDelay: Duration
   var requestsMax: Int
-  /// Its connections are cut at these times.
+  /// The times at which its connections are cut.
   var resets: [Duration] = []
-  /// Nothing arrives in these times.
+  /// The times in which nothing arrives.
   var stalls: [Range<Instant>] = []
-  /// When its fault begins, and when it ends (nil: never), where that is a matter of time.
+  /// When its fault begins and when it ends (nil: never), for faults that have a time.
   var begins: Duration = .zero
   var ends: Duration?
-  /// When it is away, in order, if it vanishes; and whether its connections hang then, as where a link is lost.
+  /// When a vanishing peer is away, in order; and whether its connections hang then, as if a link were lost.
   var absences: [Range<Instant>] = []
   var hangsWhenAway = false
-  /// Of what it sends wrong, so much is wrong.
+  /// The fraction of its answers that is wrong, if it lies.
   var wrongPart = 1.0
   var retryAfterMilliseconds: UInt32 = 1000
-  /// At which message it closes, where it does.
+  /// The message at which it closes the connection, if it does so.
   var closesAt = Stage.request
-  /// How long it waits before it sends the next leaves, where it dribbles.
+  /// How long it waits before the next leaves, if it dribbles.
   var dribblePause: Duration = .seconds(5)
-  /// How long it holds a request that it gives back, and how it does so.
+  /// How long it holds a request before it returns it, and how it returns it.
   var holdTime: Duration = .milliseconds(1500)
   var givesBackBy = Return.busy
-  /// Whether the user did not name its addresses: a discovery found them.
+  /// Whether its addresses come from a discovery and not from the user.
   var isHinted = false
   /// How long a stranger is away after a loss.
   var returnsAfter: Duration = .seconds(1)
@@ -42,9 +42,9 @@ struct PeerPlan: Sendable {
   enum Return: CaseIterable, Sendable { case busy, done, tooManyConnections, withdrawn }
 
   func has(_ fault: Fault) -> Bool { faults.contains(fault) }
-  /// Honest, there from the start to the end, and with a file to give at a fair rate.
+  /// Whether the peer is honest, present from start to end, and serves at a fair rate.
   var isAnchor: Bool { faults.isSubset(of: Fault.harmless) }
-  /// Its PeerID, or that of its connection with this number where it changes.
+  /// Its PeerID. If it changes its identity, the PeerID of its connection with this number.
   func id(ofConnection count: Int = 0) -> PeerID {
     let changing =
       has(.changesIdentity) ? [UInt8(truncatingIfNeeded: count), UInt8(truncatingIfNeeded: count >> 8)] : [0, 0]
@@ -63,7 +63,7 @@ extension PeerPlan {
   /// Draws a peer. An anchor is honest and has only harmless faults.
   init(_ number: Int, isAnchor: Bool, timeout: Duration, _ generator: inout SeededGenerator) {
     self.number = number
-    // An anchor is fast enough for every timeout.
+    // An anchor is fast enough for each timeout.
     bytesPerSecond = generator.pick(isAnchor ? [4e5, 1e6, 1e7, 1e8] : [1e5, 3e5, 1e6, 1e6, 1e7, 1e8])
     delay = .microseconds(Int64.random(in: 100...30_000, using: &generator))
     diskDelay = .microseconds(Int64.random(in: 10...5000, using: &generator))
@@ -75,7 +75,7 @@ extension PeerPlan {
     retryAfterMilliseconds = generator.pick([0, 10, 1000, 5000, 100_000])
     closesAt = generator.pick(PeerPlan.Stage.allCases)
     dribblePause = generator.milliseconds(500...generator.pick([2000, 29_000]))
-    // Shorter than a peer may be silent, or than a timeout.
+    // Shorter than a peer may be silent, or shorter than a timeout.
     holdTime = generator.pick([.milliseconds(1500), timeout * 4 / 5])
     givesBackBy = generator.pick(Return.allCases)
     let faultCount = Int.random(in: isAnchor ? 0...1 : 0...3, using: &generator)

@@ -1,4 +1,4 @@
-// What a download's reports add up to, which must be what its statistics say at the end.
+// Adds up a download's reports. The sums must equal its final statistics.
 import Content
 import Transfer
 import Wire
@@ -32,7 +32,7 @@ struct ReportTally {
     }
   }
 
-  /// What does not add up; nil where all does.
+  /// Returns the first difference between the sums and the statistics. Nil if there is none.
   func difference(from stats: DownloadStats) -> String? {
     if chunks != stats.downloadedChunks { return "\(chunks) chunks are reported, not \(stats.downloadedChunks)" }
     let isWhole = stats.downloadedChunks + stats.resumedChunks == stats.totalChunks

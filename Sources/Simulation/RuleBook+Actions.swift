@@ -1,10 +1,10 @@
-// Whether each action was allowed.
+// Checks that each action of the engine is allowed.
 import Content
 import Transfer
 import Wire
 
 extension RuleBook {
-  /// Enters an action in the books.
+  /// Records an action.
   mutating func see(_ action: DownloadAction, at now: Instant) {
     if hasEnded { breakRule("an action after the last") }
     switch action {
@@ -35,8 +35,9 @@ extension RuleBook {
     }
   }
 
-  /// Beyond what an event calls for three things are cancelled: what waits in a line, for another peer to take it over;
-  /// an answer that crawls, likewise; and what a stranger is silent about, while another peer can give it.
+  /// Besides what an event requires, the engine may cancel three kinds of requests: one that waits in a peer's queue
+  /// and one whose answer crawls, so that another peer takes it over; and one of a silent stranger that another can
+  /// answer.
   private mutating func cancel(_ name: RequestName, at now: Instant) {
     seenCancels.insert(name)
     guard !expectedCancels.contains(name), let line = lines[name.connection],
@@ -48,7 +49,7 @@ extension RuleBook {
       started + patience(with: line.peer, for: item) <= now, isLate(asked, since: started, at: now),
       isAnotherLeft(than: line.peer, for: item, at: now)
     {
-      // It is lost if a failure is reported next; else an idle peer takes it over.
+      // If a failure is reported next, the stranger has lost it. Otherwise an idle peer takes it over.
       remove(name, at: now)
       takenBack.insert(asked.chunk)
       lateLoss = (line.peer, asked.chunk, name.connection, asked.began != nil)
@@ -66,13 +67,13 @@ extension RuleBook {
     }
   }
 
-  /// Whether what has come of a request so far means that it would take more than half a timeout.
+  /// Whether a request, at its rate so far, would take more than half a timeout.
   func isLate(_ asked: Asked, since started: Instant, at now: Instant) -> Bool {
     let share = Double(arrived(asked)) / Double(countedBytes(of: asked.leaves, in: asked.chunk))
     return (now - started).inSeconds > share * settings.chunkTimeout.inSeconds / 2
   }
 
-  /// The bytes of an answer that have come. The leaves of a file all count as full.
+  /// The bytes of an answer that have arrived. In a file, each leaf counts as full.
   private func arrived(_ asked: Asked) -> Int {
     guard layout.folder != nil else { return asked.verified.nonzeroBitCount * layout.leafSize }
     return layout.length(ofLeaves: asked.verified, in: asked.chunk)
@@ -82,7 +83,7 @@ extension RuleBook {
     layout.folder == nil ? leaves.count * layout.leafSize : layout.length(of: leaves, in: chunk)
   }
 
-  /// The size by which the time of a chunk is judged.
+  /// The size by which the duration of a chunk is judged.
   func countedBytes(of chunk: ChunkIndex) -> Double {
     Double(layout.folder == nil ? layout.chunkSize : layout.length(of: chunk))
   }
@@ -93,15 +94,15 @@ extension RuleBook {
     startClock(name.connection, at: now)
   }
 
-  /// An answer that has begun, at least a quarter of a second ago, and comes at less than an eighth of the rate of any
-  /// other answer. Four leaves of it may be on their way.
+  /// Whether an answer began at least a quarter of a second ago and is slower than an eighth of the rate of the fastest
+  /// answer. Four of its leaves may still be in transit.
   private func isCrawling(_ asked: Asked, at now: Instant) -> Bool {
     guard let began = asked.began, (now - began).inSeconds >= 0.25 else { return false }
     let bytes = Double(arrived(asked) + 4 * layout.leafSize)
     return bytes / (now - began).inSeconds < rateMost / 8 * 1.000_001
   }
 
-  /// What failed is asked for again.
+  /// A failed chunk or page is requested again.
   private mutating func endRest(of item: Troubled, at now: Instant) {
     if let until = restAtLeast[item], until > now { breakRule("\(item) is asked for before its delay is over") }
     restAtLeast[item] = nil
@@ -145,7 +146,7 @@ extension RuleBook {
     lines[id]!.pageDue = now + settings.chunkTimeout
   }
 
-  /// A request may have gaps, but at least half of its bytes are needed.
+  /// A request may have gaps, but at least half of its bytes must be needed.
   private mutating func checkSpan(_ leaves: LeafRange, _ needed: UInt64, of chunk: ChunkIndex) {
     let index = Int(chunk.rawValue)
     if verified[index] & needed != 0 { breakRule("verified leaves of chunk \(index) are fetched again") }
@@ -178,7 +179,7 @@ extension RuleBook {
     if index >= windowEnd {
       breakRule("chunk \(index) is beyond the window")
     }
-    // The chunks of a folder may be small.
+    // A folder's chunks may be small, so more requests may be in flight.
     let inFlightMax = layout.folder == nil ? settings.requestsInFlightMax : 64
     let depthMax = line.isProven ? min(inFlightMax, line.requestsMax) : 1
     if line.asked.count + 1 > depthMax { breakRule("\(line.asked.count + 1) requests in flight, at most \(depthMax)") }
@@ -215,13 +216,13 @@ extension RuleBook {
     }
     let mean = turnarounds.reduce(0, +) / count
     let variance = turnarounds.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
-    // A larger chunk takes longer. A smaller one may take as long: it costs a round trip.
+    // A larger chunk may take longer. A smaller one gets the full time: it costs a round trip all the same.
     let size = max(1, countedBytes(of: chunk) / (turnaroundSizes.reduce(0, +) / count))
     let threshold = (mean + 4 * max(variance.squareRoot(), mean / 4)) * size
     if (now - other.asked.sent).inSeconds < threshold * 0.999_999 - 1e-6 { breakRule("a second asker too early") }
   }
 
-  /// Whether leaves are the end of what is still to come of a request whose answer has begun.
+  /// Whether leaves are the tail of what is still missing of a request whose answer has begun.
   private func isTail(_ needed: UInt64, of asked: Asked) -> Bool {
     let rest = asked.needed & ~verified[Int(asked.chunk.rawValue)]
     return asked.started != nil && needed & ~rest == 0 && needed.trailingZeroBitCount > rest.trailingZeroBitCount
@@ -254,7 +255,7 @@ extension RuleBook {
     }
   }
 
-  /// A failure is reported: one that is in the book, or that of a stranger that is silent about a page.
+  /// A failure is reported. It must be a recorded one, or the failure of a stranger that is silent about a page.
   private mutating func see(_ failure: PeerFailure, of peer: PeerID, at now: Instant) {
     if failure == .lie { return }
     if let (loser, chunk, connection, hasBegun) = lateLoss, loser == peer {

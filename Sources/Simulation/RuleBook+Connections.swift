@@ -1,4 +1,4 @@
-// What follows when a connection begins or ends.
+// The consequences when a connection begins or ends.
 import Content
 import Transfer
 import Wire
@@ -13,7 +13,7 @@ extension RuleBook {
     if let address = addresses[id] {
       if namedAddresses.contains(address) { namedPeers.insert(peer) }
     } else {
-      // There is no need to dial it.
+      // The peer need not be dialled again.
       for (other, address) in addresses where peerOf[other] == peer {
         idleSince[address] = nil
         awaitedAddresses.remove(address)
@@ -87,7 +87,7 @@ extension RuleBook {
     }
   }
 
-  /// A peer leaves in a way that is no failure: what it was to give next, others are asked for first.
+  /// A peer leaves without a failure. Other peers are asked first for what it was about to give.
   mutating func giveBackAll(_ id: ConnectionID, at now: Instant) {
     guard let line = lines[id] else { return }
     if let first = line.asked.first(where: { !$0.isEnded }) {

@@ -1,10 +1,10 @@
-// The consequences that each event must have.
+// Records each event and the consequences that it must have.
 import Content
 import Transfer
 import Wire
 
 extension RuleBook {
-  /// Enters an event in the books, before the engine gets it.
+  /// Records an event before the engine handles it.
   mutating func expect(_ event: DownloadEvent, at now: Instant) {
     if let overdue = overdue(at: now) { breakRule(overdue) }
     switch event {
@@ -88,7 +88,7 @@ extension RuleBook {
     settleRounds(at: now)
   }
 
-  /// Data that comes on a connection puts off the end of a page that is due there.
+  /// Data on a connection postpones the timeout of a page that is due there.
   private mutating func heard(on id: ConnectionID, at now: Instant) {
     if lines[id]?.pageDue != nil { lines[id]!.pageDue = now + settings.chunkTimeout }
   }
@@ -134,7 +134,7 @@ extension RuleBook {
       standings[line.peer]!.refusedSince = nil
       standings[line.peer]!.onlyRefuses = false
     }
-    // Also of a connection that is lost by now.
+    // The connection may already be lost.
     if let peer = peerOf[id] { silent.remove(peer) }
     if let place = lines[id]?.asked.firstIndex(where: { $0.id == request }) {
       lines[id]!.asked[place].verified |= leaves.mask
@@ -155,7 +155,7 @@ extension RuleBook {
     guard due[Int(chunk.rawValue)] & ~before != 0, isHad(chunk) else { return }
     restUntil[Int(chunk.rawValue)] = nil
     troubles[.chunk(Int(chunk.rawValue))] = nil
-    // Also of a connection that is lost by now.
+    // The connection may already be lost.
     if let peer = peerOf[id], joined.contains(peer) { standings[peer, default: Standing()].chunks += 1 }
     for (other, asked) in others { lose(other, asked, at: now) }
     if isAllHad { expectedEnds = [.complete] }
@@ -166,7 +166,7 @@ extension RuleBook {
     rateMost = max(rateMost, Double(layout.length(of: asked.leaves, in: asked.chunk)) / seconds)
   }
 
-  /// Another was first.
+  /// Another peer has delivered the chunk first.
   private mutating func lose(_ id: ConnectionID, _ asked: Asked, at now: Instant) {
     lines[id]!.asked.removeAll { $0.id == asked.id }
     if !asked.isEnded {

@@ -1,12 +1,12 @@
-// Whether each file of a folder is reported as complete when it is, and only then.
+// Checks that each file of a folder is reported as complete once it is, and not earlier.
 import Content
 import Transfer
 
-/// Where the wanted leaves of each file are.
+/// The places of the wanted leaves of each file.
 struct FileBooks {
-  /// By entry, for files with wanted leaves.
+  /// For each file with wanted leaves, by entry.
   private var places: [UInt32: [(chunk: Int, leaves: UInt64)]] = [:]
-  /// By chunk, the files that have wanted leaves of it.
+  /// For each chunk, the files that have wanted leaves in it.
   private var entries: [[UInt32]]
 
   /// - `due`: the wanted leaves of each chunk.
@@ -22,9 +22,9 @@ struct FileBooks {
     }
   }
 
-  /// The files that a change of a chunk's verified leaves completes.
-  /// - `before`: those of the chunk.
-  /// - `verified`: of all chunks, now.
+  /// Returns the files that are complete because more leaves of a chunk are verified.
+  /// - `before`: the chunk's verified leaves before.
+  /// - `verified`: the verified leaves of all chunks now.
   func completed(by chunk: Int, before: UInt64, verified: [UInt64]) -> [UInt32] {
     entries[chunk].filter { entry in
       let places = places[entry] ?? []
@@ -35,7 +35,7 @@ struct FileBooks {
 }
 
 extension RuleBook {
-  /// Leaves of a chunk were verified: files may have to be reported.
+  /// Leaves of a chunk were verified. Records the files that must now be reported.
   mutating func expectFiles(of chunk: ChunkIndex, before: UInt64) {
     guard let files else { return }
     expectedFiles.formUnion(files.completed(by: Int(chunk.rawValue), before: before, verified: verified))

@@ -1,10 +1,10 @@
-// What must not go on: a stranger that is late while a trusted peer could answer, and a download that gets nothing.
+// What must not last: a late stranger while a trusted peer could answer, and a download that receives nothing.
 import Content
 import Transfer
 import Wire
 
 extension RuleBook {
-  /// Notes which strangers are late with what a trusted peer could take over. They lose it at the next look at them.
+  /// Records which strangers are late with requests that a trusted peer could take over. They lose these next.
   mutating func noteLateRequests(at now: Instant) {
     patienceMost = max(patienceMost, patience)
     var late: [RequestName: Instant] = [:]
@@ -21,8 +21,8 @@ extension RuleBook {
     lateSince = late
   }
 
-  /// Whether a stranger that is asked for something has to lose it. The engine looks when its patience ends, which may
-  /// have been longer when it last looked.
+  /// Whether a stranger must lose a request. The engine checks when its patience ends, which may have been longer at
+  /// the last check.
   private func isLost(_ asked: Asked, of peer: PeerID, at now: Instant) -> Bool {
     let item = Troubled.chunk(Int(asked.chunk.rawValue))
     guard let started = asked.started, isLate(asked, since: started, at: now) else { return false }
@@ -30,8 +30,8 @@ extension RuleBook {
       && isTrustedOneLeft(besides: peer, for: item, at: now)
   }
 
-  /// Whether the download should have ended, because strangers alone gave nothing for four timeouts, or because no peer
-  /// gave anything for sixteen.
+  /// Whether the download should have ended, because it has only strangers and they gave nothing for four timeouts, or
+  /// because no peer gave anything for sixteen.
   mutating func overdueEnd(at now: Instant) -> String? {
     if isTrustedPeerGiving { lastHope = now }
     if isReaderLate { lastReading = now }
@@ -46,7 +46,7 @@ extension RuleBook {
     return nil
   }
 
-  /// Whether a proven or named peer is connected that has something of what is missing, and does not only refuse.
+  /// Whether a connected peer that is proven or named has something that is missing, and does more than refuse.
   var isTrustedPeerGiving: Bool {
     lines.values.contains { line in
       line.isOpen && isTrusted(line.peer) && standings[line.peer]?.onlyRefuses != true && hasAnything(line)

@@ -1,4 +1,4 @@
-// The rules of retries: what a failure costs, and who is asked next.
+// The rules of retries: what a failure costs, and which peer is asked next.
 import Content
 import Transfer
 import Wire
@@ -9,12 +9,12 @@ enum Troubled: Hashable {
   case page(PageIndex)
 }
 
-/// The book of one that failed: who was to give it, who did not, and what that cost.
+/// The record of a failed chunk or page: which peers should give it, which of them failed, and what the failures cost.
 struct Trouble {
-  /// The peers that were there at the first failure of the round; nil between two rounds.
+  /// The peers that had it at the first failure of the round. Nil between two rounds.
   var members: Set<PeerID>?
   var failedNow: Set<PeerID> = []
-  /// Of these, those that were only late.
+  /// The peers of `failedNow` that were only late.
   var silentNow: Set<PeerID> = []
   var failedBefore: Set<PeerID> = []
   var retries = 0
@@ -30,7 +30,7 @@ extension RuleBook {
   /// Whether a peer is connected and has the file open.
   private func isLive(_ peer: PeerID) -> Bool { lines.values.contains { $0.peer == peer && $0.isOpen } }
 
-  /// Whether a peer is connected and has something of what is missing.
+  /// Whether a peer is connected and has the item or a part of it.
   private func isHolding(_ peer: PeerID, _ item: Troubled) -> Bool {
     lines.values.contains { $0.peer == peer && holds($0, item) }
   }
@@ -46,17 +46,17 @@ extension RuleBook {
 
   var patience: Duration {
     let mean = turnarounds.isEmpty ? 0 : turnarounds.reduce(0, +) / Double(turnarounds.count)
-    // The mean is summed up in another order here: a microsecond is no matter.
+    // The engine adds up the mean in another order. Allow for a microsecond.
     return max(.seconds(2), .nanoseconds(Int64(mean * 4e9))) - .microseconds(1)
   }
 
-  /// How long a peer may keep something from others: longer in each further round, where it is trusted.
+  /// How long a peer may keep an item from others. A trusted peer gets more time in each further round.
   func patience(with peer: PeerID, for item: Troubled) -> Duration {
     let lost = isTrusted(peer) ? troubles[item]?.lostRounds ?? 0 : 0
     return lost == 0 ? patience : min(patience * (1 << (2 * min(lost, 8))), settings.chunkTimeout) - .microseconds(1)
   }
 
-  /// Since when the first request of a connection has waited for its first byte.
+  /// Since when the first request of a connection waits for its first byte.
   func silentSince(_ line: Line) -> Instant? {
     line.asked.first { !$0.isEnded }.flatMap { $0.began == nil && $0.verified == 0 ? $0.started : nil }
   }
@@ -65,25 +65,25 @@ extension RuleBook {
     silentSince(line).map { $0 + patience <= now } ?? false
   }
 
-  /// Whether a peer can be expected to give something now that it has not failed in this round.
+  /// Whether a peer that has not failed the item in this round can be expected to give it now.
   private func canGive(_ line: Line, _ item: Troubled, at now: Instant) -> Bool {
     troubles[item]?.failedNow.contains(line.peer) != true && !isBusy(line.peer, at: now) && !isSilent(line, at: now)
       && holds(line, item)
   }
 
-  /// Whether a peer other than this one could give something that it has not failed in this round.
+  /// Whether a peer other than this one can be expected to give the item.
   func isAnotherLeft(than peer: PeerID, for item: Troubled, at now: Instant) -> Bool {
     lines.values.contains { $0.peer != peer && canGive($0, item, at: now) }
   }
 
-  /// The same, and the user named the other peer or it is proven: it is never paced.
+  /// Does the same for peers that are proven or that the user named. Such peers are not paced.
   func isTrustedOneLeft(besides peer: PeerID, for item: Troubled, at now: Instant) -> Bool {
     lines.values.contains { $0.peer != peer && isTrusted($0.peer) && canGive($0, item, at: now) }
   }
 
   // MARK: Failures
 
-  /// A peer has not given a chunk or page. A proven one that has left may come back.
+  /// A peer has failed to give a chunk or page. If a proven peer has left, it may come back.
   mutating func fail(
     _ item: Troubled, by peer: PeerID, _ reason: RetryReason, hasLeft: Bool, wasSilent: Bool = false
   ) {
@@ -95,7 +95,7 @@ extension RuleBook {
     troubles[item] = trouble
   }
 
-  /// The peers that have it now, of strangers at most four of one address.
+  /// The peers that have the item now; of the strangers, at most four of each address group.
   private func members(for item: Troubled, including peer: PeerID) -> Set<PeerID> {
     var members: Set<PeerID> = [peer]
     var strangers: [AddressGroup?: Int] = isTrusted(peer) ? [:] : [groups[peer]: 1]
@@ -110,7 +110,7 @@ extension RuleBook {
     return members
   }
 
-  /// Whether a peer has answered by nothing but BUSY for a timeout.
+  /// Whether a peer has answered only BUSY for a timeout.
   private func onlyRefuses(_ peer: PeerID) -> Bool { standings[peer]?.onlyRefuses ?? false }
 
   /// Ends the rounds that are over.
@@ -156,7 +156,7 @@ extension RuleBook {
     restAtMost[item] = now + .nanoseconds(Int64(delay * 1.2e9))
   }
 
-  /// Whether nobody is asked for it, and it does not wait.
+  /// Whether no peer is asked for the item and it still has to be asked for.
   private func isUnasked(_ item: Troubled) -> Bool {
     switch item {
     case .page(let page):
@@ -165,8 +165,8 @@ extension RuleBook {
     }
   }
 
-  /// Whether a peer of the start, or a trusted one that had no try in the round, is about to come, or was there a moment
-  /// ago.
+  /// Whether a peer may soon be there: one of the first addresses, or a trusted one that was lost a moment ago and has
+  /// not been asked in this round.
   private func isAwaited(besides tried: Set<PeerID>, at now: Instant) -> Bool {
     firstAddresses.contains {
       !bannedAddresses.contains($0) && !dismissedAddresses.contains($0) && !resolvedAddresses.contains($0)
@@ -179,14 +179,14 @@ extension RuleBook {
       }
   }
 
-  /// Whether a trusted peer may yet come.
+  /// Whether a trusted peer may still come.
   private var isTrustedPeerKnown: Bool {
     namedAddresses.contains { !bannedAddresses.contains($0) && !dismissedAddresses.contains($0) }
       || joined.contains { isTrusted($0) && !banned.contains($0) && isLive($0) }
   }
 
-  /// A peer gives a chunk or page back, which is no failure: the others that have it come first from then on.
-  /// Unless it was there for less than half a second: that counts from the fifth time on.
+  /// A peer gives a chunk or page back without a failure. From then on the others that have it are asked first. If the
+  /// peer held it for less than half a second, that applies only from the fifth time on.
   mutating func giveBack(_ item: Troubled, by peer: PeerID, since: Instant?, at now: Instant) {
     if case .page(let page) = item, pagesVerified.contains(page) { return }
     if case .chunk(let index) = item, isHad(ChunkIndex(UInt32(index))) { return }
@@ -197,7 +197,7 @@ extension RuleBook {
     troubles[item, default: Trouble()].failedBefore.insert(peer)
   }
 
-  /// Leaves of a chunk came: enough of them give its retries back.
+  /// Leaves of a chunk arrived. Four of them reset its retries.
   mutating func gain(_ leafCount: Int, of chunk: Int) {
     guard troubles[.chunk(chunk)] != nil else { return }
     troubles[.chunk(chunk)]!.leavesGained += leafCount
@@ -209,8 +209,8 @@ extension RuleBook {
 
   // MARK: The choice of a peer
 
-  /// What is wrong with asking a peer for something that failed; nil: nothing.
-  /// - `isTakenOver`: it was taken from another peer that is late with it: any idle peer that has not failed it will do.
+  /// Returns why a peer must not be asked for a failed item. Nil if it may be asked.
+  /// - `isTakenOver`: the item was taken from a late peer. Any idle peer that has not failed it may be asked.
   func misplaced(_ item: Troubled, on id: ConnectionID, isTakenOver: Bool = false, at now: Instant) -> String? {
     guard let trouble = troubles[item], let line = lines[id] else { return nil }
     if trouble.failedNow.contains(line.peer) { return "\(item) goes back to \(line.peer), who failed it" }
@@ -223,9 +223,9 @@ extension RuleBook {
     return better.map { "\(item) goes to \(line.peer), although \($0.peer) comes first" }
   }
 
-  /// The place of a peer in the order in which peers are asked for something that failed: those that have not failed it
-  /// first, and of these the proven ones that answer, then those that the user named, then those that were dialled. Peers
-  /// that only refuse come last.
+  /// The rank of a peer when a failed item is asked for again. Peers that have not failed it come first: of these,
+  /// proven peers that answer, then peers that the user named, then peers that were dialled. Peers that only refuse
+  /// come last.
   private func place(of peer: PeerID, in trouble: Trouble) -> Int {
     let trust =
       if proven.contains(peer), !silent.contains(peer) {
@@ -238,9 +238,9 @@ extension RuleBook {
     return trust + (trouble.failedBefore.contains(peer) ? 4 : 0) + (onlyRefuses(peer) ? 8 : 0)
   }
 
-  /// Whether a peer should be asked for something that failed, as far as the book can tell.
+  /// Whether a peer should be asked for a failed item, as far as this record shows.
   func isDue(_ item: Troubled, from peer: PeerID, at now: Instant) -> Bool {
-    // Strangers are paced.
+    // Strangers are asked only now and then, so nothing is due from them.
     guard isTrusted(peer) else { return false }
     if let until = restAtMost[item], until >= now { return false }
     return troubles[item]?.failedNow.contains(peer) != true

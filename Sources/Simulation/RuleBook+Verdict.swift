@@ -1,10 +1,10 @@
-// Whether a step did all that it had to, and whether an end was justified.
+// Checks that a step did all that it had to, and that an end was justified.
 import Content
 import Transfer
 import Wire
 
 extension RuleBook {
-  /// After all actions of an event: the rule that was broken, if any.
+  /// Returns the first rule that the actions of an event broke. Nil if there is none.
   mutating func verdict(after event: DownloadEvent, at now: Instant) -> String? {
     defer {
       (expectedCancels, seenCancels, expectedBans, seenBans) = ([], [], [], [])
@@ -33,8 +33,8 @@ extension RuleBook {
     return broken
   }
 
-  /// Whether a peer has anything that is missing and may be asked for. A stream whose reader is late may be asked for
-  /// nothing, and then any chunk counts.
+  /// Whether a peer has anything that is missing and may be requested. If the reader of a stream is late, nothing may
+  /// be requested, and then any chunk counts.
   func hasAnything(_ line: Line) -> Bool {
     guard line.held != nil, case .inOrder = settings.order else {
       return line.held == nil || (0..<layout.chunkCount).contains { holds(line, .chunk($0)) }
@@ -43,7 +43,7 @@ extension RuleBook {
     return (isReaderLate ? 0..<layout.chunkCount : wanted).contains { holds(line, .chunk($0)) }
   }
 
-  /// Whether a stream has all that its reader may be given before it takes more.
+  /// Whether a stream has everything that may be fetched before its reader takes more.
   var isReaderLate: Bool {
     guard case .inOrder = settings.order else { return false }
     return (0..<windowEnd).allSatisfy { isHad(ChunkIndex(UInt32($0))) }
@@ -63,7 +63,7 @@ extension RuleBook {
     if !isHopeless { hopelessSince = nil } else if hopelessSince == nil { hopelessSince = now }
   }
 
-  /// With nothing in flight at all, there must be nothing that could be asked for.
+  /// If nothing is in flight, there must be nothing that could be requested.
   private mutating func checkProgress(at now: Instant) {
     if now - lastProgress > settings.chunkTimeout * 4 + .seconds(60), lines.values.contains(where: isAnchor) {
       return breakRule("no progress since \(lastProgress.inSeconds) s, with an honest peer at hand")
@@ -85,13 +85,13 @@ extension RuleBook {
     }
   }
 
-  /// Whether a chunk's hash is known, so that it may be asked for.
+  /// Whether the hash of a chunk is known, so that the chunk may be requested.
   func isListed(_ chunk: ChunkIndex) -> Bool {
     pages.page(of: chunk).map { pagesVerified.contains($0) } ?? !isComparingShared
   }
 
-  /// The chunk from which on nothing is asked for yet. A stream is asked for as many wanted bytes as the full chunks of its
-  /// window have, counted from the first chunk that was not passed on.
+  /// The first chunk that may not be requested yet. A stream's window holds as many wanted bytes as its full chunks
+  /// have, counted from the first chunk that was not passed on.
   var windowEnd: Int {
     guard case .inOrder(let window) = settings.order else { return layout.chunkCount }
     var bytes = 0
@@ -134,7 +134,7 @@ extension RuleBook {
     switch failure {
     case .storage, .cancelled: break
     default:
-      // The getter's own disk may make every peer late.
+      // The getter's own slow disk may make every peer late.
       if !anchors.isEmpty, !scenario.getter.faults.contains(.slowDisk) {
         breakRule("\(failure), although an honest peer has all of the file")
       }
@@ -172,13 +172,13 @@ extension RuleBook {
     }
   }
 
-  /// Whether strangers are all there is, and none has given anything for four timeouts; or no peer for sixteen.
+  /// Whether only strangers are left and they have given nothing for four timeouts, or no peer has for sixteen.
   func isWithoutProgress(at now: Instant) -> Bool {
     if lastLeaf + settings.chunkTimeout * 4 <= now && !isTrustedPeerGiving { return true }
     return lastLeaf + settings.chunkTimeout * 16 <= now && lastReading + settings.chunkTimeout * 12 <= now
   }
 
-  /// Counts the bytes of leaves that hash.
+  /// Counts the bytes of verified leaves.
   mutating func count(
     _ leaves: LeafRange, _ needed: UInt64, of chunk: ChunkIndex, verifiedBefore before: UInt64
   ) {
@@ -195,7 +195,7 @@ extension RuleBook {
     }
   }
 
-  /// The statistics must say what the books say.
+  /// The statistics must equal the records.
   mutating func compare(_ stats: DownloadStats) {
     if hasStarted, let difference = told.difference(from: stats) { breakRule(difference) }
     let wanted = due.indices.filter { due[$0] != 0 }
@@ -209,13 +209,13 @@ extension RuleBook {
     if stats.hedges != hedgeCount { breakRule("the statistics miscount second askers") }
     if hasStarted, stats.retries != retryCount { breakRule("\(stats.retries) retries, not \(retryCount)") }
     let listed = Set(stats.peers.map(\.peer))
-    // A stranger that was forgotten and comes again joins anew.
+    // A stranger that was forgotten and comes back joins as a new peer.
     let isInOrder = stats.peers.map(\.peer) == joined.filter(listed.contains)
     if stats.pastPeers.count == 0 ? !isInOrder : !listed.isSubset(of: joined) {
       breakRule("the statistics mix up peers")
     }
     if listed.count + stats.pastPeers.count < joined.count { breakRule("the statistics miscount peers") }
-    // Of several timers that were due the engine came to the one that ended it: what the others cost is not in its books.
+    // Of several timers due at once, the engine handled the one that ended it. It did not count what the others cost.
     for peer in stats.peers where dueCount <= 1 && stats.pastPeers.count == 0 {
       let standing = standings[peer.peer] ?? Standing()
       if Int(peer.score) != standing.score { breakRule("\(peer.peer) has score \(peer.score), not \(standing.score)") }

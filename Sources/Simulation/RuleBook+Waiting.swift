@@ -1,10 +1,10 @@
-// The rules of a download with patience: how long it waits, and what it must not miss.
+// The rules of a download with patience: how long it waits, and what it must notice.
 import Content
 import Transfer
 import Wire
 
 extension DownloadFailure {
-  /// Whether patience can put the end off.
+  /// Whether a download with patience waits instead of ending with this failure.
   var mayPass: Bool {
     switch self {
     case .unreachable, .notFound, .noPeers, .outOfRetries, .pageOutOfRetries: true
@@ -14,11 +14,11 @@ extension DownloadFailure {
 }
 
 extension RuleBook {
-  /// A source that is back is found, asked and done within this time, and so many timeouts.
+  /// A source that is back must have served the download after this time and `returnTimeouts` timeouts.
   private static let returnTime: Duration = .seconds(90)
   private static let returnTimeouts = 6
 
-  /// When the patience is over; nil: never.
+  /// When the patience ends. Nil: never.
   private var patienceEnd: Instant? {
     switch settings.patience {
     case .none: lastGain
@@ -27,12 +27,12 @@ extension RuleBook {
     }
   }
 
-  /// Whether the download must go on.
+  /// Whether the download must continue.
   func isPatient(at now: Instant) -> Bool { settings.patience != .none && patienceEnd.map { now < $0 } ?? true }
 
   func isOutOfRetries(_ item: Troubled) -> Bool { troubles[item].map { $0.retries > settings.maxRetries } ?? false }
 
-  /// A peer has come: what is out of retries gets them back.
+  /// A peer has come. Items out of retries get them back.
   mutating func forgive() {
     guard settings.patience != .none else { return }
     for item in troubles.keys where isOutOfRetries(item) {
@@ -43,7 +43,7 @@ extension RuleBook {
     }
   }
 
-  /// A download that waits for ever although its patience is over.
+  /// Returns a message if the download still waits although its patience is over.
   func overdueWait(at now: Instant) -> String? {
     guard isRunning, !hasEnded, !isReaderLate, pagesHeld.isEmpty, !isComparingShared, let end = patienceEnd else {
       return nil
@@ -53,7 +53,7 @@ extension RuleBook {
       ? "the download waits, and its patience was over at \(end.inSeconds) s" : nil
   }
 
-  /// Whether a download with patience may end by this failure.
+  /// Checks that a download with patience may end with this failure.
   mutating func checkWait(_ failure: DownloadFailure, at now: Instant) {
     if isPatient(at: now) { breakRule("\(failure), although there is patience left") }
     switch failure {
@@ -73,7 +73,7 @@ extension RuleBook {
     checkReturn(at: now)
   }
 
-  /// A source that is back within the patience serves the download to its end.
+  /// A source that is back before the patience ends must serve the download to its end.
   private mutating func checkReturn(at now: Instant) {
     guard !scenario.getter.faults.contains(.slowDisk) else { return }
     for peer in scenario.peers where peer.has(.vanishes) {
@@ -86,7 +86,7 @@ extension RuleBook {
 }
 
 extension PeerPlan {
-  /// Since when it has been there; nil: it is away.
+  /// Since when the source has been back. Nil: it is away.
   fileprivate func isBack(since start: Instant, at now: Instant) -> Instant? {
     if absences.contains(where: { $0.contains(now) }) { return nil }
     return max(start, absences.last { $0.upperBound <= now }?.upperBound ?? .zero)

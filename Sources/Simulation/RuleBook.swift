@@ -1,14 +1,14 @@
-// The rules of the engine, kept a second time and by other means: what each event must lead to, held against what it does.
+// A second implementation of the engine's rules: what each event must lead to. The engine is checked against it.
 //
-// Nothing here calls into the engine. It keeps its own books of who was asked for what and since when, and so knows when
-// a timeout is due, what it costs whom, and when a download may fail.
+// It calls nothing of the engine. It keeps its own records of each request, and so knows when a timeout is due, what it
+// costs which peer, and when a download may fail.
 import Content
 import Transfer
 import Wire
 
-/// The books of one process of a getter. `expect` an event, `see` the actions that follow, then ask for the `verdict`.
+/// The records of one process of a getter. Call `expect` with an event, `see` with each action, then `verdict`.
 struct RuleBook {
-  /// A request that is neither verified to its end nor given up.
+  /// A request that is neither fully verified nor given up.
   struct Asked {
     let id: RequestID
     let chunk: ChunkIndex
@@ -33,7 +33,7 @@ struct RuleBook {
     var page: PageIndex?
     var pageAskedAt: Instant?
     var pageDue: Instant?
-    /// By chunk, the leaves that it has; nil: all.
+    /// The leaves that the peer has, by chunk. Nil: all.
     var held: [UInt64]?
   }
 
@@ -66,10 +66,10 @@ struct RuleBook {
   let settings: DownloadSettings
   let layout: ChunkLayout
   let pages: PageLayout
-  /// By chunk, the leaves that are wanted, and their bytes.
+  /// By chunk, the wanted leaves and their bytes.
   let due: [UInt64]
   let dueBytes: [Int]
-  /// Of all chunks.
+  /// The sum over all chunks.
   let wantedBytes: UInt64
   let files: FileBooks?
   let anchors: Set<PeerID>
@@ -83,36 +83,36 @@ struct RuleBook {
   var standings: [PeerID: Standing] = [:]
   var joined: [PeerID] = []
   var banned: Set<PeerID> = []
-  /// Peers of which a full request has verified; those that the user named; those that let a request time out since.
+  /// Peers that gave a full verified request; peers that the user named; peers that let a request time out since.
   var proven: Set<PeerID> = []
   var named: Set<PeerID> = []
   var silent: Set<PeerID> = []
-  /// Peers that the user named, or that were met at an address that the user named. They count as named once they have
-  /// the file open.
+  /// Peers that the user named, and peers met at an address that the user named. They count as named with the file
+  /// open.
   var namedPeers: Set<PeerID> = []
-  /// Peers that had the file open at an address, and those that dialled the connection on which they opened it last.
+  /// Peers that opened the file at a dialled address; and peers whose last connection with the file open was inbound.
   var dialled: Set<PeerID> = []
   var cameIn: Set<PeerID> = []
   var groups: [PeerID: AddressGroup] = [:]
   var namedAddresses: Set<PeerAddress> = []
-  /// These, and those that the first discovery found.
+  /// `namedAddresses`, and the addresses that the first discovery found.
   var firstAddresses: Set<PeerAddress> = []
   var isDiscovering = true
-  /// Addresses that were dialled to some outcome, and when peers were lost.
+  /// Addresses whose dial has had a result, and when peers were lost.
   var resolvedAddresses: Set<PeerAddress> = []
   var lostAt: [PeerID: Instant] = [:]
-  /// They are the getter's own.
+  /// Addresses that are the getter's own.
   var dismissedAddresses: Set<PeerAddress> = []
-  /// Addresses to be dialled again, and since when nobody is there.
+  /// Addresses to dial again, and since when they have no connection.
   var idleSince: [PeerAddress: Instant] = [:]
-  /// How often the connection to an address, or to the peer there, has ended; and addresses that had no room.
+  /// How often the connection to an address, or to its peer, has ended; and the addresses that had no free slot.
   var lossCounts: [PeerAddress: Int] = [:]
   var fullAddresses: Set<PeerAddress> = []
-  /// How often an address had no room before any peer had the file, and those that are dialled once more for that.
+  /// How often an address had no free slot before any peer had the file; and the addresses to dial once more for that.
   var turnAways: [PeerAddress: Int] = [:]
   var awaitedAddresses: Set<PeerAddress> = []
   var bannedAddresses: Set<PeerAddress> = []
-  /// Peers that alone may answer at an address.
+  /// The only peer that may answer at an address.
   var pins: [PeerAddress: PeerID] = [:]
 
   var isRunning = false
@@ -121,21 +121,21 @@ struct RuleBook {
   var hasEnded = false
   var verified: [UInt64]
   var troubles: [Troubled: Trouble] = [:]
-  /// How often something came back within half a second.
+  /// How often an item came back within half a second.
   var promptReturns: [Troubled: Int] = [:]
-  /// What waits after a lost round: at least until then, and no longer than until then.
+  /// After a lost round, an item waits at least until the first time and at most until the second.
   var restAtLeast: [Troubled: Instant] = [:]
   var restAtMost: [Troubled: Instant] = [:]
   var restUntil: [Instant?]
   var pagesVerified: Set<PageIndex> = []
-  /// Those that a journal had or a peer gave, while their chunks are compared with the disk: nobody is asked for them.
+  /// Pages from a journal or a peer whose chunks are being compared with the disk. No peer is asked for them.
   var pagesHeld: Set<PageIndex> = []
-  /// Those of them that a peer gave: what comes next may wait for them.
+  /// The pages of `pagesHeld` that a peer gave. Further requests may wait for them.
   var pagesArrived: Set<PageIndex> = []
-  /// Whether the chunks that files of a folder share are compared with the disk: no peer is asked for them.
+  /// Whether shared chunks are being compared with the disk. No peer is asked for them.
   var isComparingShared = false
   var consumedBelow = 0
-  /// Seconds that chunks took, and the sizes of these chunks.
+  /// The seconds that chunks took, and their sizes.
   var turnarounds: [Double] = []
   var turnaroundSizes: [Double] = []
   /// The highest rate of any answer, in bytes a second, and the longest patience so far.
@@ -143,18 +143,18 @@ struct RuleBook {
   var patienceMost = Duration.zero
   var duplicateBytes: UInt64 = 0
   var unusableSince: Instant?
-  /// Since when no peer had the file, none was dialled, and all connections came in.
+  /// Since when no peer had the file, none was dialled, and all connections were inbound.
   var hopelessSince: Instant?
-  /// When the first peer had the file.
+  /// When the first peer was found to have the file.
   var foundAt = Instant.zero
   var lastProgress: Instant
-  /// When a leaf was verified last, or storage was ready.
+  /// When a leaf was last verified, or storage became ready.
   var lastLeaf: Instant
-  /// When a leaf was verified last, the reader of a stream took something, or the process began.
+  /// When a leaf was last verified, the reader of a stream last took something, or the process began.
   var lastGain: Instant
-  /// When the reader of a stream held the download up last, or took something.
+  /// When the reader of a stream last held the download up or took something.
   var lastReading: Instant
-  /// When a trusted peer could give something last.
+  /// When a trusted peer could last give something.
   var lastHope: Instant
   /// Since when strangers have been late with requests that a trusted peer could take over.
   var lateSince: [RequestName: Instant] = [:]
@@ -166,20 +166,20 @@ struct RuleBook {
   var gapBytes: UInt64 = 0
   var resumedChunks = 0
 
-  // Of the present step.
+  // State of the current step.
   var expectedCancels: Set<RequestName> = []
   var seenCancels: Set<RequestName> = []
-  /// Taken back from the line of one peer, to be asked of another at once.
+  /// Requests taken back from one peer's queue, to be sent to another peer at once.
   var takenBack: Set<ChunkIndex> = []
-  /// The last request that was cancelled of a peer that was late with it.
+  /// The last request that was cancelled because its peer was late.
   var lateLoss: (peer: PeerID, chunk: ChunkIndex, connection: ConnectionID, hasBegun: Bool)?
   /// Files of a folder that the step completes.
   var expectedFiles: Set<UInt32> = []
   var expectedBans: Set<PeerID> = []
   var seenBans: Set<PeerID> = []
-  /// Failures that were not reported yet.
+  /// Failures without a report so far.
   var expectedFailures: [PeerID: Int] = [:]
-  /// Where several are due at one moment, any of them.
+  /// Allowed ends. If several are due at one moment, any of them may come.
   var expectedEnds: [End] = []
   /// Timers that are due at this moment.
   var dueCount = 0
@@ -220,12 +220,12 @@ struct RuleBook {
   mutating func breakRule(_ rule: String) { if broken == nil { broken = rule } }
 
   func whole(_ chunk: ChunkIndex) -> UInt64 { layout.leaves(of: chunk).mask }
-  /// Whether all leaves of a chunk are there that are wanted.
+  /// Whether all wanted leaves of a chunk are there.
   func isHad(_ chunk: ChunkIndex) -> Bool { missing(Int(chunk.rawValue)) == 0 }
   func missing(_ chunk: Int) -> UInt64 { due[chunk] & ~verified[chunk] }
   var isAllHad: Bool { due.indices.allSatisfy { missing($0) == 0 } }
 
-  /// The connections on which a chunk is asked for.
+  /// The connections on which a chunk is requested.
   func askers(of chunk: ChunkIndex) -> [(id: ConnectionID, asked: Asked)] {
     var askers: [(ConnectionID, Asked)] = []
     for (id, line) in lines { for asked in line.asked where asked.chunk == chunk { askers.append((id, asked)) } }
@@ -234,7 +234,7 @@ struct RuleBook {
 
   func isBusy(_ peer: PeerID, at now: Instant) -> Bool { standings[peer]?.busyUntil.map { $0 > now } ?? false }
 
-  /// The connection to an address came to nothing, and it may be tried again.
+  /// A dial or its connection has failed, and the address may be dialled again.
   mutating func leave(_ id: ConnectionID, at now: Instant) {
     countLoss(id)
     guard let address = addresses[id] else { return }
@@ -242,14 +242,14 @@ struct RuleBook {
     if !bannedAddresses.contains(address) { idleSince[address] = now }
   }
 
-  /// A connection has ended: the next dials of its address, and of others of its peer, come later.
+  /// A connection has ended. The next dials of its address, and of its peer's other addresses, come later.
   mutating func countLoss(_ id: ConnectionID) {
     let others = peerOf[id].map { peer in addresses.filter { peerOf[$0.key] == peer }.values.map { $0 } } ?? []
     for address in Set(others + [addresses[id]].compactMap { $0 }) { lossCounts[address, default: 0] += 1 }
   }
 
-  /// How long after a loss an address is dialled again at the latest: 1 s, 2, 4, … up to 30 s, and from 5 s on if it had
-  /// no room. A second is added for what is rounded.
+  /// The longest delay before an address is dialled again after a loss: 1 s, 2, 4, … up to 30 s, but at least 5 s if it
+  /// had no free slot. One second is added for rounding.
   private func redialDelayMax(_ address: PeerAddress) -> Duration {
     let first: Duration = fullAddresses.contains(address) ? .seconds(5) : .seconds(1)
     return min(first * (1 << min(max(0, lossCounts[address, default: 1] - 1), 5)), .seconds(30)) + .seconds(1)
@@ -277,7 +277,7 @@ struct RuleBook {
 
   func chunkDue(_ line: Line) -> Instant? { line.asked.first?.started.map { $0 + settings.chunkTimeout } }
 
-  /// What should have happened before now and did not.
+  /// Returns what should have happened before now and did not.
   mutating func overdue(at now: Instant) -> String? {
     if let overdue = overdueEnd(at: now) { return overdue }
     for (id, line) in lines {
@@ -300,7 +300,7 @@ struct RuleBook {
     return nil
   }
 
-  /// The first in line has failed.
+  /// The first request in the queue has failed.
   mutating func spend(_ asked: Asked, of peer: PeerID, _ reason: RetryReason, hasLeft: Bool = false) {
     if isHad(asked.chunk) { return }
     fail(.chunk(Int(asked.chunk.rawValue)), by: peer, reason, hasLeft: hasLeft)
@@ -313,7 +313,7 @@ struct RuleBook {
     lines[id]!.page = nil
     lines[id]!.pageDue = nil
     lines[id]!.pageAskedAt = nil
-    if pagesVerified.contains(page) { return }  // another has brought it meanwhile
+    if pagesVerified.contains(page) { return }  // another peer has delivered it
     fail(.page(page), by: line.peer, reason, hasLeft: hasLeft, wasSilent: wasSilent)
   }
 }

@@ -1,4 +1,4 @@
-// What a seed stands for: a file or a folder, its peers and a getter.
+// The scenario of a seed: a file or a folder, its peers and a getter.
 import Content
 import Transfer
 import Wire
@@ -7,19 +7,19 @@ import Wire
 struct GetterPlan: Sendable {
   var faults: Set<Fault> = []
   var diskDelay = Duration.microseconds(50)
-  /// A sync takes so long at most.
+  /// The longest time of a sync.
   var syncDelay = Duration.milliseconds(1)
   var journal = JournalSettings()
-  /// Whether the part file has its disk space from the start.
+  /// Whether disk space for the part file is reserved from the start.
   var reservesSpace = true
-  /// Whether every process is told another name for the output.
+  /// Whether each process gets another name for the output.
   var renames = false
-  /// Processes at most that follow one that was cancelled, or whose disk failed.
+  /// How many further processes may start after one that was cancelled or whose disk failed.
   var returnsMax = 0
   var blocksMax = 256
-  /// What goes between its threads takes so long.
+  /// The delay of a message between the getter's threads.
   var mailboxDelay: Duration
-  /// When the disk is full or fails, the process is killed, the power goes, or the person loses patience.
+  /// When the disk is full or fails, the process is killed, the power fails, or the user cancels.
   var strikes: [Strike] = []
 
   struct Strike: Sendable {
@@ -28,12 +28,12 @@ struct GetterPlan: Sendable {
   }
 }
 
-/// Everything that is decided before time starts.
+/// Everything that is fixed before time starts.
 struct Scenario: Sendable {
   let seed: UInt64
   private(set) var layout: ChunkLayout
   let chunksPerPage: Int
-  /// Of the file, if no folder is fetched.
+  /// The bytes of the file, if no folder is fetched.
   let bytes: [UInt8]
   private(set) var folder: SimulatedFolder?
   var settings = DownloadSettings()
@@ -47,7 +47,7 @@ struct Scenario: Sendable {
     var generator = SeededGenerator(seed: seed)
     let leafSize = 16
     let leavesPerChunk = generator.pick([1, 2, 4, 8, 8, 16, 16, 64])
-    // Only a file of 20 chunks can have a second asker for one of them.
+    // A second peer is asked for a chunk only in a file of at least 20 chunks.
     let isLong = generator.chance(0.4)
     let chunks = Int.random(in: isLong ? 20...72 : 1...16, using: &generator)
     let short = Int.random(in: 0..<leafSize * leavesPerChunk, using: &generator)
@@ -79,7 +79,7 @@ struct Scenario: Sendable {
     drawBusyReturners()
   }
 
-  /// An honest peer that nobody vouches for may come when strangers have used up all retries already.
+  /// An honest peer without a trusted address may come when strangers have already used up all retries.
   private mutating func drawHinted(_ generator: inout SeededGenerator) {
     for number in peers.indices
     where !peers[number].isAnchor && peers[number].faults.isDisjoint(with: [.dialsIn, .changesIdentity]) {
@@ -87,7 +87,7 @@ struct Scenario: Sendable {
     }
   }
 
-  /// The contents of a folder take the place of the file. The numbers are drawn apart: other scenarios stay as they are.
+  /// Replaces the file by a folder's contents. Uses its own random numbers, so that other scenarios stay as they are.
   private mutating func drawFolder() {
     var generator = SeededGenerator(seed: seed ^ 0xf01d_e500_0000)
     guard generator.chance(0.3) else { return }
@@ -97,7 +97,7 @@ struct Scenario: Sendable {
     if generator.chance(settings.isStream ? 0.7 : 0.4) { settings.wanted = folder.wanted(&generator) }
   }
 
-  /// Peers that are dialled and dial as well. Drawn apart, as a folder is.
+  /// Peers that are dialled and dial too. Uses its own random numbers, as a folder does.
   private mutating func drawDuplicates() {
     var generator = SeededGenerator(seed: seed ^ 0xd0b1_e500_0000)
     guard generator.chance(0.1) else { return }
@@ -106,7 +106,7 @@ struct Scenario: Sendable {
     }
   }
 
-  /// Peers that have no room at first. Most of them have some before the last redial. Drawn apart, as a folder is.
+  /// Peers that have no free slot at first. Most have one before the last redial. Uses its own random numbers.
   private mutating func drawTurnedAway() {
     var generator = SeededGenerator(seed: seed ^ 0x0f11_0000_0000)
     guard generator.chance(0.1) else { return }
@@ -118,14 +118,14 @@ struct Scenario: Sendable {
     }
   }
 
-  /// A getter with patience, whose only source is late, or goes for long and returns. Drawn apart, as a folder is.
+  /// A getter with patience, whose only source is late or leaves for long and returns. Uses its own random numbers.
   private mutating func drawPatience() {
     var generator = SeededGenerator(seed: seed ^ 0x9a71_e9ce_0000)
     guard generator.chance(0.1) else { return }
     let seconds = generator.pick([Int64(20), 60, 300, 1800])
     settings.patience = generator.chance(0.3) ? .forever : .upTo(.seconds(seconds))
     var source = PeerPlan(0, isAnchor: true, timeout: settings.chunkTimeout, &generator)
-    // Slow enough that an absence falls into the download.
+    // So slow that an absence falls into the download.
     source.bytesPerSecond = generator.pick([3e5, 1e6, 1e7])
     source.faults = [.vanishes]
     source.hangsWhenAway = generator.chance(0.5)
@@ -139,7 +139,7 @@ struct Scenario: Sendable {
     peers = [source] + (generator.chance(0.3) ? peers.dropFirst() : [])
   }
 
-  /// Peers that answer BUSY and whose connections are cut, so that the getter dials them again. Drawn apart, as a folder is.
+  /// Peers that answer BUSY and whose connections are cut, so that they are dialled again. Uses its own random numbers.
   private mutating func drawBusyReturners() {
     var generator = SeededGenerator(seed: seed ^ 0xb057_0000_0000)
     guard generator.chance(0.05) else { return }
@@ -153,7 +153,7 @@ struct Scenario: Sendable {
     }
   }
 
-  /// A number of strangers that all do the same.
+  /// Several strangers with the same faults.
   private mutating func drawStrangers(_ generator: inout SeededGenerator) {
     var faults: Set<Fault> = [.dialsIn, .changesIdentity, generator.pick(Fault.ofStrangers)]
     if generator.chance(0.3) { faults.insert(.claimsLastChunk) }
@@ -168,7 +168,7 @@ struct Scenario: Sendable {
     }
   }
 
-  /// Two strangers that take turns with one chunk, which neither gives.
+  /// Two strangers that take turns with one chunk and never give it.
   private mutating func drawTakers(_ generator: inout SeededGenerator) {
     settings.shares = true
     var faults: Set<Fault> = [.dialsIn, .givesBack, .claimsLastChunk]

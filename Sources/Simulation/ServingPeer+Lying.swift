@@ -1,10 +1,10 @@
-// What a peer with bad intentions makes of an honest answer.
+// How a lying peer changes an honest answer.
 import Content
 import Transfer
 import Wire
 
 extension ServingPeer {
-  /// The message as it is really sent.
+  /// Returns the message that the peer really sends.
   func distort(_ message: Message, _ payload: [UInt8]) -> (Message, [UInt8]) {
     switch message {
     case .data(let header): distort(header, payload)
@@ -31,7 +31,7 @@ extension ServingPeer {
       if world.generator.chance(0.5) {
         hashes[leaf] = .zero
       } else {
-        // The cunning kind: wrong bytes with the hash to match.
+        // The cunning lie: wrong bytes with a matching leaf hash.
         let part = place(of: leaf, in: header)
         payload[part.lowerBound] ^= 1
         let bytes = Array(payload[part])
@@ -45,7 +45,7 @@ extension ServingPeer {
     return (.data(header), payload)
   }
 
-  /// Where the bytes of a leaf are in an answer that brings all leaf hashes of its chunk.
+  /// The place of a leaf's bytes in an answer that carries all leaf hashes of its chunk.
   private func place(of leaf: Int, in header: DataHeader) -> Range<Int> {
     guard let number = file.leafHashes.firstIndex(of: header.leafHashes) else {
       preconditionFailure("the hashes are a chunk's")

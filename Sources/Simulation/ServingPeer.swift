@@ -1,24 +1,24 @@
-// A peer that serves, with its link, its disk and its faults: the shell of the node in virtual time.
+// A serving peer with its link, its disk and its faults, in virtual time.
 import Content
 import Transfer
 import Wire
 
-/// One process that serves the file, and that may stop, restart or lie.
+/// One process that serves the file. It may stop, restart or lie.
 final class ServingPeer: SimulatedNode {
-  /// What a dial comes to.
+  /// The result of a dial.
   enum Reception { case accepted, refused, silent }
 
   let plan: PeerPlan
   private(set) var isFrozen = false
   private(set) var hasWithdrawn = false
   private(set) var isLeaving = false
-  /// Whether it ever sent something that is not so.
+  /// Whether it has ever sent something untrue.
   var hasLied = false
   private var freeAt = Instant.zero
-  /// What arrived while it was stopped.
+  /// Packets that arrived while it was stopped.
   private var unread: [(NodeEnd, Packet)] = []
   private var identityCount = 0
-  /// Makes the peer dial the getter's present process.
+  /// Makes the peer dial the getter's current process.
   var dialIn: (() -> Void)?
   private var isComingBack = false
 
@@ -31,7 +31,7 @@ final class ServingPeer: SimulatedNode {
     scheduleFaults()
   }
 
-  // MARK: Its fate
+  // MARK: Its faults
 
   private func scheduleFaults() {
     let begins = Instant.zero + plan.begins
@@ -102,7 +102,7 @@ final class ServingPeer: SimulatedNode {
 
   // MARK: Being dialled
 
-  /// The other end learns of the end of a connection.
+  /// Lets the other end learn that a connection has ended.
   private func tellLoss(of end: NodeEnd, after delay: Duration, _ reason: LossReason) {
     guard let other = end.other else { return }
     world.after(delay) { other.node.lost(other, reason) }
@@ -113,7 +113,7 @@ final class ServingPeer: SimulatedNode {
     return plan.id(ofConnection: identityCount)
   }
 
-  /// A stranger whose connection has ended comes back. A peer that is dialled too does so if it has no other connection.
+  /// After a lost connection, a stranger dials again, and so does a peer with `dialsToo` if it has no other connection.
   private func comeBack() {
     if plan.has(.dialsIn) { return world.after(plan.returnsAfter) { [self] in dialIn?() } }
     guard plan.has(.dialsToo), ends.isEmpty, !isComingBack else { return }
@@ -124,7 +124,7 @@ final class ServingPeer: SimulatedNode {
     }
   }
 
-  /// If both ends have dialled, the connection of the smaller PeerID stays.
+  /// If both ends have dialled, the connection that the smaller PeerID dialled stays.
   func closeDuplicates() {
     guard plan.has(.dialsToo), ends.contains(where: { $0.other?.isInbound == true }) else { return }
     for end in ends where end.other?.isInbound == false && plan.id < end.peer.peerID {
@@ -134,7 +134,7 @@ final class ServingPeer: SimulatedNode {
 
   private func isTimeToClose(at stage: PeerPlan.Stage) -> Bool { plan.has(.closesWhenAsked) && plan.closesAt == stage }
 
-  /// Closes a connection without a word.
+  /// Closes a connection without a GOODBYE.
   private func close(_ end: NodeEnd) {
     world.note("\(name) closes \(end.peer.id.rawValue)")
     tellLoss(of: end, after: plan.delay, .closed)
@@ -150,7 +150,7 @@ final class ServingPeer: SimulatedNode {
 
   override func receive(_ packet: Packet, on end: NodeEnd) {
     guard end.isOpen else {
-      // Its kernel knows of no such connection, or is not there.
+      // The peer's kernel resets an unknown connection, unless the machine is off.
       if isUp && !isFrozen { tellLoss(of: end, after: plan.delay, .reset) }
       return
     }
@@ -193,7 +193,7 @@ final class ServingPeer: SimulatedNode {
     perform(on: end)
   }
 
-  /// Ends a request without an answer, in a way that an honest peer may use too.
+  /// Ends a request without an answer, in a way that an honest peer may also use.
   private func giveBack(_ request: RequestID, on end: NodeEnd) {
     guard end.isOpen, isUp, !isFrozen else { return }
     switch plan.givesBackBy {
@@ -274,7 +274,7 @@ final class ServingPeer: SimulatedNode {
     let (message, payload) = distort(message, payload)
     world.note("\(name) \(end.peer.id.rawValue) sends \(message)")
     let packet = Packet(message, payload)
-    // Leaves are 16 KiB on the link, whatever they are in memory.
+    // On the link, leaves have 16 KiB, whatever their size in memory.
     let cost = packet.frame.count + payload.count * (ChunkLayout.wireLeafSize / file.layout.leafSize)
     freeAt = max(freeAt, world.time) + .nanoseconds(Int64(Double(cost) / plan.bytesPerSecond * 1e9))
     var arrival = freeAt + plan.delay
@@ -289,7 +289,7 @@ final class ServingPeer: SimulatedNode {
 }
 
 extension PeerPlan {
-  /// The getter learns of an address: from the user, or from a discovery.
+  /// The event by which the getter learns of an address: from the user or from a discovery.
   func naming(_ address: PeerAddress, pinned: PeerID?) -> DownloadEvent {
     isHinted ? .addressHinted(address, pinned ?? id) : .addressAdded(address, pinned: pinned)
   }

@@ -1,26 +1,26 @@
-// The content that a simulation is about, hashed once, as every honest peer has it: a file, or the contents of a folder.
+// The content of a simulation, hashed once, as each honest peer has it: a file, or the contents of a folder.
 import Content
 import Transfer
 import Wire
 
-/// A content with its trees.
+/// A content with its hash trees.
 struct SimulatedFile: Sendable {
   let bytes: [UInt8]
   let layout: ChunkLayout
   let root: Digest
-  /// How the pages are cut, and each page.
+  /// The page layout, and each page.
   let pages: PageLayout
   private let hashPages: [HashPage]
-  /// By chunk.
+  /// By chunk: the leaf hashes, and the chunk hash.
   let leafHashes: [[Digest]]
   let chunkHashes: [Digest]
   let target: FetchTarget
   let served: ServedFile
   let manifest: Manifest
-  /// The bytes of each file of a folder, by entry. Nil: the content is one file.
+  /// The bytes of each file of a folder, by entry. Nil if the content is one file.
   private let files: [[UInt8]]?
 
-  /// A file.
+  /// Makes a file.
   init(_ bytes: [UInt8], _ layout: ChunkLayout, chunksPerPage: Int) {
     let leafHashes = SimulatedFile.leafHashes(bytes, layout)
     let tree = HashTree(
@@ -29,7 +29,7 @@ struct SimulatedFile: Sendable {
     self.init(.file, bytes, nil, tree.pages, root: tree.root, pages, leafHashes)
   }
 
-  /// The contents of a folder.
+  /// Makes the contents of a folder.
   init(_ folder: SimulatedFolder, chunksPerPage: Int) {
     let layout = ChunkLayout(folder.layout)
     let pages = PageLayout(layout, chunksPerPage: chunksPerPage)
@@ -75,7 +75,7 @@ struct SimulatedFile: Sendable {
     leafHashes.enumerated().map { layout.chunkHash($1, of: ChunkIndex(UInt32($0))) }
   }
 
-  /// The uncles of a page of one large file; none for other pages of a folder.
+  /// The uncles of a page of a large file. Empty for other pages of a folder.
   private static func uncles(of page: PageIndex, in pages: PageLayout, _ chunkHashes: [Digest]) -> [Digest] {
     guard pages.uncleCount(of: page) > 0, let folder = pages.layout.folder else { return [] }
     let first = ChunkIndex(UInt32(pages.chunks(of: page).lowerBound))
@@ -90,10 +90,10 @@ struct SimulatedFile: Sendable {
     return tree.page(PageIndex(UInt32((Int(first.rawValue) - start) / pages.chunksPerPage)))!.uncles
   }
 
-  /// Nil: the content has no such page.
+  /// A page of the content. Nil if it has no such page.
   func page(_ index: PageIndex) -> HashPage? { pages.contains(index) ? hashPages[Int(index.rawValue)] : nil }
 
-  /// The content as a peer offers it that has nothing but the last chunk.
+  /// The content as a peer offers it that has only the last chunk.
   var servedLastChunk: ServedFile {
     var bits = Array(repeating: UInt8(0), count: (layout.chunkCount + 7) / 8)
     let last = layout.chunkCount - 1
@@ -108,7 +108,7 @@ struct SimulatedFile: Sendable {
     return Array(bytes[start..<start + layout.length(of: leaves, in: chunk)])
   }
 
-  /// Whether all wanted leaves are in a file of the getter.
+  /// Whether a file of the getter has all wanted leaves.
   func isRight(_ found: [UInt8], for wanted: WantedLeaves) -> Bool {
     if wanted.isAll { return found == bytes }
     return found.count == bytes.count
@@ -122,7 +122,7 @@ struct SimulatedFile: Sendable {
       }
   }
 
-  /// Whether bytes are those at a place of the content: of a folder, those of the files that the place belongs to.
+  /// Whether the bytes are right for a place of the content. In a folder, compares with the files at that place.
   func has(_ part: [UInt8], at offset: Int) -> Bool {
     guard offset + part.count <= bytes.count else { return false }
     guard let files, let folder = layout.folder else { return bytes[offset..<offset + part.count].elementsEqual(part) }

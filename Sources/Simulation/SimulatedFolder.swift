@@ -1,11 +1,11 @@
-// A folder that a simulation is about: a random tree, small enough for thousands of runs.
+// The folder of a simulation: a random tree, small enough for thousands of runs.
 import Content
 import Transfer
 
-/// A tree, its listing, and how its contents are cut.
+/// A tree, its listing, and its layout.
 struct SimulatedFolder: Sendable {
   let layout: FolderLayout
-  /// The bytes of each entry; none where it is no file.
+  /// The bytes of each entry. Empty if the entry is not a file.
   let files: [[UInt8]]
 
   /// The contents: the bytes of all files, in the order of the layout.
@@ -15,13 +15,13 @@ struct SimulatedFolder: Sendable {
     }
   }
 
-  /// At least one file has bytes: empty contents are not opened.
-  /// - `cut`: how a file would be cut.
+  /// Draws a tree. At least one file has bytes, because empty contents are never opened.
+  /// - `cut`: the layout of a file of this size.
   init(like cut: ChunkLayout, chunksPerPage: Int, _ generator: inout SeededGenerator) {
     let draw = FolderDraw(cut: cut, chunksPerPage: chunksPerPage)
     var entries = draw.entries(&generator)
     if !entries.contains(where: { !$0.bytes.isEmpty }) { entries[0] = draw.file([7], &generator) }
-    // A name for each place in the order.
+    // Give each entry a name, so that the entries are in an order.
     let named = entries.enumerated().map { place, entry in
       let folder = place / 7 % 3 == 0 ? "" : "folder \(place / 7)/"
       return (path: FolderPath("\(folder)\(place % 2 == 0 ? "a" : "b")\(1000 + place)"), entry)
@@ -35,7 +35,7 @@ struct SimulatedFolder: Sendable {
     self.layout = layout
   }
 
-  /// Some leaves of some files: as where a person chooses files, or where an older version has the rest.
+  /// Draws wanted leaves of some files, as if a user chose files or an older version had the rest.
   func wanted(_ generator: inout SeededGenerator) -> WantedLeaves {
     var wanted = generator.chance(0.5) ? WantedLeaves.all : .none
     let isAll = wanted == .all
@@ -51,7 +51,7 @@ struct SimulatedFolder: Sendable {
   }
 }
 
-/// Draws what is in a tree.
+/// Draws the entries of a tree.
 private struct FolderDraw {
   struct Entry {
     let item: FolderEntry.Item
@@ -89,7 +89,7 @@ private struct FolderDraw {
     return entries.shuffled(using: &generator)
   }
 
-  /// A file of at most so many bytes: of any length, or of whole leaves.
+  /// Draws a file of at most `lengthMax` bytes: of any length, or of whole leaves.
   private func sized(_ lengthMax: Int, _ generator: inout SeededGenerator) -> Entry {
     let length = Int.random(in: 0...lengthMax, using: &generator)
     let count = generator.pick([length, length / cut.leafSize * cut.leafSize, lengthMax])

@@ -1,7 +1,7 @@
-// The stream of a getter, and what its reader must get: every wanted byte once, in the order of the content, and no other.
+// The output stream of a getter. Its reader must get each wanted byte once, in the order of the content, and no other.
 import Content
 
-/// A stream whose reader takes at once what leaves it.
+/// A stream whose reader takes leaves as soon as they go out.
 struct SimulatedStream {
   private var order: StreamOrder
   private var rules: StreamRules
@@ -11,19 +11,19 @@ struct SimulatedStream {
     rules = StreamRules(file, wanted: wanted, next: order.next)
   }
 
-  /// Verified leaves came.
+  /// Takes verified leaves.
   mutating func put(_ bytes: [UInt8], at offset: UInt64) {
     for leaf in order.put(bytes.count, at: offset, copy: { Array(bytes[$0]) }) { rules.took(leaf) }
   }
 
-  /// The reader has taken all wanted bytes below.
+  /// The offset below which the reader has taken all wanted bytes.
   var passedOnBelow: UInt64 { order.next }
-  /// Whether the reader has all that is wanted.
+  /// Whether the reader has taken all wanted bytes.
   var isOver: Bool { rules.isOver }
   var broken: String? { rules.broken }
 }
 
-/// The books of one stream. They list the place of each wanted byte, and know nothing of leaves that come and wait.
+/// The rules of one stream. They list the place of each wanted byte, and know nothing of leaves that wait.
 private struct StreamRules {
   private let content: [UInt8]
   /// The places of all wanted bytes in the content, in order.
@@ -60,7 +60,7 @@ private struct StreamRules {
     check(leaf.next)
   }
 
-  /// Whether the reader has all that is wanted.
+  /// Whether the reader has taken all wanted bytes.
   var isOver: Bool { takenCount == places.count }
 
   private mutating func check(_ next: UInt64) {

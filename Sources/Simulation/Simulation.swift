@@ -1,24 +1,24 @@
-// One seed, one run: the same swarm, the same faults, the same trace, byte for byte.
+// Runs one seed: the same seed gives the same swarm, the same faults and the same trace, byte for byte.
 import Content
 import Transfer
 
-/// What a run came to.
+/// The result of a run.
 public struct SimulationOutcome: Sendable {
   public let seed: UInt64
-  /// The rule that was broken, with its time; nil: none.
+  /// The first rule that was broken, with its time. Nil: none.
   public let violation: String?
-  /// `finished`, or the failure by name.
+  /// `finished`, or the name of the failure.
   public let ending: String
   public let faults: Set<Fault>
   public let virtualSeconds: Double
   public let events: Int
-  /// A line for everything that happened; nil where it was not asked for.
+  /// One line for each thing that happened. Nil unless it was requested.
   public let trace: [String]?
 }
 
-/// Whole swarms in one process on virtual time.
+/// Whole swarms on virtual time, in one process.
 public enum Simulation {
-  /// No run may take longer, in virtual time or in events.
+  /// The limits of a run, in virtual time and in events.
   private static let limit = Instant.zero + .seconds(8 * 3600)
   private static let eventsMax = 1_000_000
 
@@ -72,7 +72,7 @@ extension PeerPlan {
 extension Scenario {
   /// All that was drawn, in an order that does not depend on hashing.
   var summary: String {
-    // What is wanted is a dictionary, whose order is no one's choice.
+    // The wanted leaves are a dictionary, whose order changes between runs.
     var shown = settings
     shown.wanted = .all
     let contents = folder.map { "\($0.files.count) entries, \(settings.wanted.isAll ? "all" : "some") wanted, " } ?? ""

@@ -1,7 +1,7 @@
-// A folder on a disk that outlives processes and power: names, files, what is full, what fails, what a power cut leaves.
+// The getter's folder on a disk that outlives processes and power cuts: its names and files, and how the disk fails.
 import Transfer
 
-/// The getter's folder. A change of a name is on the disk once the folder is synced; before that a power cut may undo it.
+/// The getter's folder. A changed name reaches the disk when the folder is synced. Until then a power cut may undo it.
 final class VirtualDisk {
   enum Name: Hashable, CaseIterable { case part, journal, output }
 
@@ -13,13 +13,13 @@ final class VirtualDisk {
 
   private(set) var names: [Name: VirtualFile] = [:]
   private var syncedNames: [Name: VirtualFile] = [:]
-  /// Since the folder was last synced, in order.
+  /// Changes since the last sync of the folder, in order.
   private var changes: [Change] = []
 
-  /// Bytes that there is room for; nil: enough. What a part file has from the start needs none where it is reserved.
+  /// The free space in bytes. Nil: enough. Writes within a part file whose space is reserved need no free space.
   var roomBytes: Int?
   let reservesSpace: Bool
-  /// The next write, or the next sync, fails.
+  /// Whether the next write, or the next sync, fails.
   var failsToWrite = false
   var failsToSync = false
 
@@ -29,7 +29,7 @@ final class VirtualDisk {
 
   subscript(name: Name) -> VirtualFile? { names[name] }
 
-  /// Opens the file of a name, or makes it, with so many zeros.
+  /// Opens the file with a name. If there is none, makes one with `byteCount` zeros.
   func open(_ name: Name, byteCount: Int) -> (file: VirtualFile, isNew: Bool) {
     if let file = names[name] { return (file, false) }
     let file = VirtualFile(byteCount: byteCount)
@@ -37,7 +37,7 @@ final class VirtualDisk {
     return (file, true)
   }
 
-  /// The part file becomes the output.
+  /// Renames the part file to the output.
   func place() { if let file = names[.part] { change(.renamed(file)) } }
 
   func remove(_ name: Name) { if names[name] != nil { change(.removed(name)) } }
@@ -47,7 +47,7 @@ final class VirtualDisk {
     changes = []
   }
 
-  /// Whether a power cut leaves a name as it is.
+  /// Whether a name survives a power cut unchanged.
   func isSynced(_ name: Name) -> Bool { syncedNames[name] === names[name] }
 
   private func change(_ change: Change) {
@@ -71,7 +71,7 @@ final class VirtualDisk {
 
   enum Failure: Error { case full, failed }
 
-  /// Writes all of it, or as much as there is room for.
+  /// Writes all bytes, or as many as there is room for.
   func write(_ new: [UInt8], to file: VirtualFile, at offset: Int) throws(Failure) {
     if failsToWrite {
       failsToWrite = false
@@ -85,7 +85,7 @@ final class VirtualDisk {
     if count < new.count { throw .full }
   }
 
-  /// The end of a sync that began with `begin`.
+  /// Ends a sync that began with `begin`.
   func sync(_ file: VirtualFile, _ begin: VirtualFile.Sync, _ generator: inout SeededGenerator) throws(Failure) {
     if failsToSync {
       failsToSync = false
@@ -95,7 +95,7 @@ final class VirtualDisk {
     file.endSync(begin)
   }
 
-  /// There is room again, and nothing fails.
+  /// Gives the disk free space again and clears its failures.
   func mend() {
     roomBytes = nil
     failsToWrite = false
@@ -104,7 +104,7 @@ final class VirtualDisk {
 
   // MARK: Power
 
-  /// Any of the changes that were not synced may be lost, and any part of what was written.
+  /// Cuts the power. Any change that was not synced may be lost, and any part of what was written.
   func losePower(_ generator: inout SeededGenerator) {
     let survival = generator.pick([0, 0.5, 1])
     names = changes.reduce(syncedNames) { names, change in
@@ -116,6 +116,6 @@ final class VirtualDisk {
 }
 
 extension JournalAction {
-  /// The action without its bytes.
+  /// The name of the action, with the number of bytes instead of the bytes.
   var name: String { if case .append(let bytes) = self { "append \(bytes.count) bytes" } else { "\(self)" } }
 }

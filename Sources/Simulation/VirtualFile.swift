@@ -1,11 +1,11 @@
-// One file twice: as processes read it, and as it is if the power goes now. Between the two stand the writes that were
+// A file in two versions: as processes read it, and as it is after a power cut now. They differ by the writes that were
 // not synced.
 import Content
 import Transfer
 
-/// Bytes in the page cache, and on the platter.
+/// A file with its bytes in the page cache and its bytes on the platter.
 final class VirtualFile {
-  /// What a power cut leaves or loses as one: a quarter of a leaf, as a page is of a real one.
+  /// The unit that a power cut keeps or loses: a quarter of a leaf, as a page of a real disk cache is.
   private static let pieceBytes = 4
 
   /// The bytes that are on the platter when a sync ends: all that were written before it began.
@@ -16,7 +16,7 @@ final class VirtualFile {
 
   private(set) var bytes: [UInt8]
   private(set) var platter: [UInt8]
-  /// Not synced, in order.
+  /// Writes that were not synced, in order.
   private var writes: [Range<Int>] = []
 
   init(byteCount: Int) {
@@ -31,7 +31,7 @@ final class VirtualFile {
     writes.append(offset..<end)
   }
 
-  /// What of a range is more than a hole. Zeros are holes here: the file's own bytes are random.
+  /// How much of a range holds data. Zeros count as holes here: the file's own bytes are random.
   func presence(_ range: Range<Int>) -> DataPresence {
     var (holes, pieces) = (0, 0)
     for start in stride(
@@ -45,7 +45,7 @@ final class VirtualFile {
 
   func truncate(to byteCount: Int) { bytes.removeLast(bytes.count - byteCount) }
 
-  /// Bytes change by themselves, on the platter too.
+  /// Changes a byte, on the platter too.
   func rot(_ place: Int) {
     bytes[place] ^= 0x20
     platter[place] ^= 0x20
@@ -60,7 +60,7 @@ final class VirtualFile {
     writes.removeFirst(sync.writeCount)
   }
 
-  /// Of what was to be synced some is on the platter. The rest is in no memory either, and nobody will try again.
+  /// Fails a sync. Some of the writes are on the platter. The rest are lost from memory too: no later sync writes them.
   func failSync(_ sync: Sync, _ generator: inout SeededGenerator) {
     platter = torn(writes[..<sync.writeCount], of: sync.bytes, &generator)
     var left = platter
@@ -80,8 +80,7 @@ final class VirtualFile {
     writes = []
   }
 
-  /// What a disk makes of writes that it was not told to finish: any of their pieces, in any order, and in a file that
-  /// grew anything at all.
+  /// Returns what a disk keeps of unsynced writes: any of their pieces, in any order. Where the file grew, any bytes.
   private func torn(_ writes: ArraySlice<Range<Int>>, of bytes: [UInt8], _ generator: inout SeededGenerator) -> [UInt8]
   {
     var after = platter

@@ -1,16 +1,16 @@
-// Virtual time: everything that happens in a simulation happens here, in one order that the seed alone decides.
+// Virtual time. Everything that happens in a simulation happens here, in an order that depends only on the seed.
 import Transfer
 
-/// A clock, the things that are to come, and the source of all chance. Confined to the thread that runs it.
+/// A clock, the scheduled happenings, and the only source of random numbers. Confined to the thread that runs it.
 final class World {
   private(set) var time = Instant.zero
   var generator: SeededGenerator
-  /// What happened, a line each; nil where nobody wants to know.
+  /// What happened, one line each. Nil if no trace was requested.
   private(set) var trace: [String]?
   /// The first rule that was broken.
   private(set) var violation: String?
   private(set) var eventCount = 0
-  /// Of all that was mixed in, with its time.
+  /// A hash of all mixed-in values with their times.
   private(set) var fingerprint: UInt64 = 0
   /// The places in `happenings`. They are plain bits, so a move in the heap counts no references.
   private var heap = TimeHeap<Int>()
@@ -30,7 +30,7 @@ final class World {
 
   func after(_ delay: Duration, _ happen: @escaping () -> Void) { at(time + delay, happen) }
 
-  /// Lets things happen until `isOver`, a rule is broken, or nothing is left. False: it went on for too long.
+  /// Runs until `isOver`, until a rule is broken, or until nothing is left. Returns false if it went on for too long.
   func run(until limit: Instant, eventsMax: Int, isOver: () -> Bool) -> Bool {
     while violation == nil, !isOver(), let first = heap.first {
       guard first.at <= limit, eventCount < eventsMax else { return false }
@@ -44,7 +44,7 @@ final class World {
     return violation != nil || isOver()
   }
 
-  /// Breaks the circles of those who wait for one another.
+  /// Breaks the reference cycles of happenings that wait for each other.
   func forgetAll() { (heap, happenings, freePlaces) = (TimeHeap(), [], []) }
 
   func violate(_ rule: String) {
@@ -56,7 +56,7 @@ final class World {
     if trace != nil { trace!.append("\(time.nanoseconds) \(what())") }
   }
 
-  /// Lets what happens now count for the fingerprint.
+  /// Mixes a value, with the time, into the fingerprint.
   func mix(_ value: UInt64) {
     fingerprint = (fingerprint ^ value ^ UInt64(bitPattern: time.nanoseconds) << 20) &* 0x9e37_79b9_7f4a_7c15
     fingerprint ^= fingerprint >> 29

@@ -1,9 +1,9 @@
-// One end of a connection between two simulated nodes: its session, and what is on its way to the other end.
+// One end of a connection between two simulated nodes: its session, and the packets that are in transit.
 import Content
 import Transfer
 import Wire
 
-/// A frame on its way: encoded as on the wire, with the bytes of its leaves apart.
+/// A frame in transit: encoded as on the wire, with the bytes of its leaves apart.
 struct Packet {
   let frame: [UInt8]
   let payload: [UInt8]
@@ -19,15 +19,15 @@ struct Packet {
   }
 }
 
-/// What has come from the other end.
+/// What has arrived from the other end.
 struct Arrivals {
   private var decoder = FrameDecoder()
-  /// Packets that are not read, while all blocks are in use.
+  /// Packets that are not read yet because all blocks are in use.
   var waiting: [Packet] = []
-  /// The bytes of the DATA that is being read; nil if they are not wanted.
+  /// The leaf bytes of the DATA that is being read. Nil if they are not wanted.
   var payload: [UInt8]?
 
-  /// Reads a packet. Returns its message, nil if its frame is cut short.
+  /// Reads a packet. Returns its message, or nil if its frame is cut short.
   mutating func read(_ packet: Packet) throws(WireError) -> Message? {
     var offset = 0
     let message = try decoder.next(packet.frame.span.bytes, at: &offset)
@@ -37,41 +37,41 @@ struct Arrivals {
   }
 }
 
-/// What is on its way to the other end.
+/// The packets in transit to the other end.
 struct Departures {
-  /// When the last packet is there: a connection keeps the order.
+  /// When the last packet arrives. A connection keeps the order of packets.
   private var lastDue = Instant.zero
-  /// Bytes of pieces that are sent and not there yet.
+  /// Bytes of pieces in transit.
   var pieceByteCount = 0
-  /// Pieces that were sent, and a time until which none follows, for peers with such faults.
+  /// For peers with such faults: the number of pieces sent, and a time before which no further piece is sent.
   var pieceCount = 0
   var pausedUntil = Instant.zero
 
-  /// When a packet is there that would arrive at a time if no other one was before it.
+  /// Returns when a packet arrives: at `arrival`, or with the packet before it if that comes later.
   mutating func due(_ arrival: Instant) -> Instant {
     lastDue = max(lastDue, arrival)
     return lastDue
   }
 }
 
-/// The other end learns of the end of this one by what arrives there, a little later.
+/// One end of a connection. The other end learns of its closing from what arrives there, a little later.
 final class NodeEnd {
   /// A node as the other end of a connection sees it.
   struct Face {
     let node: SimulatedNode
-    /// The connection, among those of the node.
+    /// The number of the connection at that node.
     let id: ConnectionID
     let peerID: PeerID
     /// 16 bytes, as in `PeerAddress`.
     let ip: [UInt8]
-    /// Where the node can be dialled; nil: nowhere.
+    /// The port at which the node can be dialled. Nil if it does not listen.
     let port: UInt16?
   }
 
   let node: SimulatedNode
-  /// Among the connections of its own node.
+  /// The number of the connection at its own node.
   let id: ConnectionID
-  /// The same name, for parts that know no download.
+  /// The same number, for parts that know nothing of downloads.
   var token: ConnectionToken { ConnectionToken(rawValue: id.rawValue) }
   let peer: Face
   let group: AddressGroup
@@ -82,25 +82,25 @@ final class NodeEnd {
   private(set) var isOpen = true
 
   // Serving.
-  /// The peer only hears of other peers, since this node has connections enough.
+  /// This node has no free slot: the peer only receives the addresses of other peers.
   var isTurnedAway = false
   var timers: ConnectionTimers
-  /// When the node asked the peer for a sign of life, for the admission.
+  /// When the node sent a PING for the admission.
   var probedAt: Instant?
-  /// The handle by which the peer has the file open here.
+  /// The handle with which the peer has the file open here.
   var served: FileHandle?
-  /// Waits for its turn to send a piece.
+  /// Whether the connection waits for its turn to send a piece.
   var isQueued = false
   var departures = Departures()
 
   // Fetching.
-  /// Whether the download here uses the connection.
+  /// Whether this node's download uses the connection.
   var isFetching = false
-  /// The handle by which the download here has the file open at the peer, or asks for it.
+  /// The handle with which this node's download has the file open at the peer, or has asked to open it.
   private(set) var fetched: FileHandle?
-  /// Unanswered requests that the peer accepts.
+  /// The number of unanswered requests that the peer accepts.
   var requestsMax = ProtocolLimits.requestsInFlightMax
-  /// Requests to the peer that are not answered to the end.
+  /// Requests to the peer without a complete answer.
   var asked: [RequestID: ChunkIndex] = [:]
 
   private init(_ own: Face, _ peer: Face, _ driver: SessionDriver) {
@@ -113,7 +113,7 @@ final class NodeEnd {
     self.driver = driver
   }
 
-  /// The handshake is done.
+  /// Makes both ends of a connection whose handshake is complete.
   /// - Returns: the dialer's end.
   static func connect(_ dialer: Face, to listener: Face, hash: Digest) -> NodeEnd {
     let local = NodeEnd(dialer, listener, SessionDriver(handshakeHash: hash, role: .dialer))
@@ -122,18 +122,18 @@ final class NodeEnd {
     return local
   }
 
-  /// The peer dialled.
+  /// Whether the peer dialled.
   var isInbound: Bool { id.isInbound }
 
   /// Opens the file at the peer.
   func open() { fetched = driver.session.open(node.file.target) }
 
-  /// Gives the session a command for the file that the download here has opened.
+  /// Gives the session a command for the file that this node's download has opened.
   func command(_ change: (inout PeerSession, FileHandle) -> Void) {
     if let fetched { change(&driver.session, fetched) }
   }
 
-  /// The end is over. Once both are, nothing refers to the connection any more.
+  /// Closes this end. Once both ends are closed, nothing refers to the connection any more.
   func close() {
     isOpen = false
     driver.end()

@@ -1,10 +1,10 @@
-// Connections that come in to a simulated node: judged by the admission of the real node, whose orders are carried out.
+// Inbound connections of a simulated node. The real node's admission judges them and gives orders.
 import Content
 import Transfer
 import Wire
 
 extension SimulatedNode {
-  /// A handshake with a peer that dialled is done.
+  /// A peer has dialled, and the handshake is complete.
   func admit(_ end: NodeEnd) {
     let (verdict, orders) = admission.establish(
       end.token, from: end.group, as: end.peer.peerID, meansSeveral: false)
@@ -34,7 +34,7 @@ extension SimulatedNode {
     world.after(ProtocolLimits.probePatience) { [self] in judge(end) }
   }
 
-  /// Reports a sign of life, or that none came, if the admission waits for it.
+  /// Reports to the admission, if it waits for that, whether the peer has given a sign of life.
   func judge(_ end: NodeEnd) {
     guard canSend, end.isOpen, let askedAt = end.probedAt else { return }
     let orders = admission.judge(
@@ -44,7 +44,7 @@ extension SimulatedNode {
     carryOut(orders)
   }
 
-  /// The admission hears what a connection is good for.
+  /// Reports to the admission what a connection is used for.
   func noteUse(of end: NodeEnd) {
     guard end.isInbound, !end.isTurnedAway else { return }
     admission.note(end.token, end.served == nil && !end.isFetching ? .nothingOpen : .busy)

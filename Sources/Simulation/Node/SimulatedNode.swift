@@ -1,35 +1,35 @@
-// A node in virtual time: it performs what the sessions and the values of the brain decide, as the real node does.
+// A node in virtual time. Like the real node, it performs what the sessions and the other values of the brain decide.
 import Content
 import Transfer
 import Wire
 
-/// One file at one node, and its connections. A subclass says what its link and its disk are, and which faults it has.
+/// One file at one node, and the node's connections. Subclasses define its link, its disk and its faults.
 class SimulatedNode {
   let name: String
   let world: World
   let file: SimulatedFile
   final var isUp = true
 
-  /// The leaves that are here.
+  /// The leaves that the node has.
   final var held: LocalAvailability
   /// Connections on which the file is open, in either direction.
   final var swarm: ContentSwarm
-  /// Judges connections that come in.
+  /// Admits or refuses inbound connections.
   final var admission: ConnectionAdmission
-  /// Of the connections that the download here uses or gave up.
+  /// Connections that this node's download uses or gave up.
   private var duplicates: DuplicateConnections
   private var turns = UploadTurns()
   private var shares = UploadShares()
   private var isPumping = false
-  /// An announcement of new leaves is due at some time.
+  /// Whether an announcement of new leaves is scheduled.
   private var isToAnnounce = false
 
-  /// In the order in which they came.
+  /// The open ends in the order in which they began.
   private(set) final var ends: [NodeEnd] = []
   private var byID: [ConnectionID: NodeEnd] = [:]
   private var nextInbound = ConnectionID.firstInbound.rawValue
 
-  /// - `inboundMax`: connections from other nodes that it admits.
+  /// - `inboundMax`: the most connections from other nodes that it admits.
   init(
     _ name: String, _ id: PeerID, world: World, file: SimulatedFile, isComplete: Bool, inboundMax: Int,
     generator: inout SeededGenerator
@@ -49,28 +49,28 @@ class SimulatedNode {
 
   /// Puts a message on the link.
   func send(_ message: Message, _ payload: [UInt8] = [], on end: NodeEnd) {}
-  /// Whether the link takes another piece for a peer now.
+  /// Whether the link takes another piece for this peer now.
   func hasRoom(for end: NodeEnd) -> Bool { true }
-  /// When link and disk are ready for the next piece.
+  /// When the link and the disk are ready for the next piece.
   var sendsNextAt: Instant { world.time }
   var canSend: Bool { isUp }
-  /// The upload is known to be all used.
+  /// Whether the node knows that its upload is fully used.
   var isUploadFull: Bool { false }
-  /// Bytes of leaves that are here.
+  /// Returns the bytes of leaves that the node has.
   func bytes(of leaves: LeafRange, in chunk: ChunkIndex) -> [UInt8] { file.bytes(of: leaves, in: chunk) }
-  /// The node sends a piece. False: it does not after all.
+  /// Is called before the node sends a piece. False: it does not send it.
   func begins(_ piece: UploadPiece, on end: NodeEnd) -> Bool { true }
-  /// What OPEN is answered if it means the file.
+  /// The answer to an OPEN that means the file.
   var openAnswer: OpenAnswer { .file(file.served) }
-  /// A peer has the file open here, and was told what there is to tell.
+  /// A peer has opened the file, and has received what this node announces.
   func opened(_ end: NodeEnd) {}
-  /// A session says what it heard.
+  /// A session reports news from its peer.
   func hear(_ news: PeerNews, on end: NodeEnd) {}
   /// Leaves have arrived.
   func verify(_ piece: FetchedPiece, on end: NodeEnd) {}
-  /// A session ends its connection.
+  /// A session wants to end its connection.
   func ended(_ end: NodeEnd, _ reason: SessionEnd) {}
-  /// The other end is gone.
+  /// The other end has closed or lost the connection.
   func lost(_ end: NodeEnd, _ reason: LossReason) {}
   func receive(_ packet: Packet, on end: NodeEnd) {}
 
@@ -104,7 +104,7 @@ class SimulatedNode {
 
   // MARK: Connections of the download
 
-  /// The event for a connection that the download may use from now on.
+  /// Returns the event for a connection that the download may use from now on.
   func connected(_ end: NodeEnd, requestsMax: Int = ProtocolLimits.requestsInFlightMax) -> DownloadEvent {
     end.requestsMax = requestsMax
     duplicates.began(end.id, with: end.peer.peerID)
@@ -116,7 +116,7 @@ class SimulatedNode {
       end.id, end.peer.peerID, requestsMax: end.requestsMax, from: end.isInbound ? end.peer.ip : nil)
   }
 
-  /// The download gives a connection up. Returns the one that takes its place.
+  /// The download gives a connection up. Returns the connection that replaces it, if there is one.
   func disconnect(_ end: NodeEnd, _ reason: DisconnectReason) -> NodeEnd? {
     switch duplicates.giveUp(end.id, reason) {
     case .close:
@@ -127,17 +127,17 @@ class SimulatedNode {
     }
   }
 
-  /// The spare connection that takes the place of one that was lost.
+  /// The spare connection that replaces a lost one.
   func replacement(of end: NodeEnd) -> NodeEnd? { duplicates.ended(end.id).flatMap { self.end($0) } }
 
-  /// Forgets all connections without a word.
+  /// Forgets all connections without a GOODBYE.
   func forgetConnections() {
     for end in ends { remove(end) }
   }
 
   // MARK: Sessions
 
-  /// Does what a session decides, then sends what there is room for.
+  /// Performs what a session decides, then sends what there is room for.
   func perform(on end: NodeEnd) {
     while end.isOpen, let action = end.driver.nextAction() {
       switch action {
@@ -163,7 +163,7 @@ class SimulatedNode {
     queue(end)
   }
 
-  /// A peer asks for a file.
+  /// Answers an OPEN.
   func lookUp(_ open: Open, on end: NodeEnd) {
     let isMeant = end.driver.session.isMeant(file.served.key, by: open)
     guard end.driver.answer(open, isMeant ? openAnswer : .noSuchFile, at: world.time) else { return }
@@ -177,7 +177,7 @@ class SimulatedNode {
     opened(end)
   }
 
-  /// The peer gave the file back.
+  /// The peer has closed the file.
   private func closed(_ end: NodeEnd) {
     end.served = nil
     swarm.leave(end.token, at: world.time)
@@ -186,7 +186,7 @@ class SimulatedNode {
 
   // MARK: Sending in turns
 
-  /// Joins the round of senders while there is something to send and room for it.
+  /// Queues the connection for a turn if it has something to send and room for it.
   func queue(_ end: NodeEnd) {
     guard end.isOpen, !end.isQueued, hasRoom(for: end) else { return }
     let isFirst = noteWaiting(end)
@@ -196,8 +196,8 @@ class SimulatedNode {
     pump()
   }
 
-  /// Says whether a piece waits for the peer. True if it goes before chunks that other peers were promised, as a page does
-  /// once.
+  /// Reports to the swarm whether a piece waits for the peer. Returns whether it goes before chunks that were promised
+  /// to others. A page does so once.
   private func noteWaiting(_ end: NodeEnd) -> Bool {
     guard let next = end.driver.session.nextPieceChunk else {
       swarm.rests(end.token)
@@ -209,7 +209,7 @@ class SimulatedNode {
   /// Whether the node knows when its upload is full.
   var knowsUpload: Bool { false }
 
-  /// Sends a piece to each peer in turn, whenever link and disk are ready: what is cancelled before is not sent.
+  /// Sends a piece to each peer in turn, whenever link and disk are ready. A request cancelled earlier costs nothing.
   func pump() {
     guard !isPumping, !turns.isEmpty, canSend else { return }
     isPumping = true
@@ -262,12 +262,12 @@ extension SimulatedNode {
     }
   }
 
-  /// A peer waits for nothing of a chunk any more.
+  /// A peer has no unanswered requests for a chunk any more.
   private func settle(_ chunk: ChunkIndex, of end: NodeEnd) {
     swarm.settle(chunk, of: end.token, leafCount: file.layout.leafCount(of: chunk))
   }
 
-  /// Peers hear of leaves that are new, when it is time.
+  /// Schedules the announcement of new leaves.
   func announceLater() {
     guard !isToAnnounce, let deadline = held.newsDeadline else { return }
     isToAnnounce = true
@@ -286,7 +286,7 @@ extension SimulatedNode {
     }
   }
 
-  /// Some peers, or all, hear of others.
+  /// Sends some peers, or all, the addresses of others.
   func introduce(_ members: Set<ConnectionToken>? = nil) {
     for (member, entries) in swarm.introductions(to: members, at: world.time) {
       guard let end = end(member), let handle = end.served else { continue }
