@@ -1,11 +1,11 @@
-// What one case has: a folder, addresses of its own, and the processes that it started. All end with it.
+// The resources of one case: a folder, its own addresses, and its processes. All of them end with the case.
 import Content
 import Glibc
 import Posix
 import Synchronization
 import TestSupport
 
-/// Confined to the thread of its case.
+/// A case's resources. Confined to the thread of the case.
 final class Bench {
   let settings: Settings
   let folder = TemporaryFolder()
@@ -14,34 +14,34 @@ final class Bench {
   private let network: (UInt8, UInt8)
   private var count = 0
   private var outputs = 0
-  /// What outlives this case; nil in the bench that outlives them all.
+  /// The bench that outlives this case. Nil in that bench itself.
   private let common: Bench?
   private var sparedServing: Serving?
 
   private static let cases = Mutex(0)
 
-  /// - `common`: of the cases that run one after the other, on the same thread.
+  /// - `common`: the bench of all cases that run one after another, on the same thread.
   init(_ settings: Settings, common: Bench? = nil) {
     (self.settings, self.common) = (settings, common)
     let number = Bench.cases.withLock { number in
       number += 1
       return number
     }
-    // Of 127.0.0.0/8: apart from other runs on this machine, and from other cases of this run.
+    // A part of 127.0.0.0/8 that no other run on this machine and no other case of this run uses.
     network = (UInt8(16 + getpid() % 200), UInt8(number % 256))
   }
 
-  /// An address of this case alone, of 256, as 16 bytes.
+  /// One of the 256 addresses of this case, as 16 bytes.
   func address(_ last: UInt8) -> [UInt8] { Endpoint(ipv4: (127, network.0, network.1, last), port: 0).ip }
 
-  /// The same, as people write it.
+  /// The same address as text.
   func host(_ last: UInt8) -> String { "127.\(network.0).\(network.1).\(last)" }
 
-  /// Ends something when the case is over, whatever becomes of it. What came last ends first.
+  /// Calls a closure when the case ends, even if it throws. The last closure is called first.
   func atEnd(_ body: @escaping () -> Void) { ends.append(body) }
 
   func end() {
-    // Threads that wait for an attacked process go on once it has ended.
+    // Threads that wait for an attacked process continue once it has ended.
     for child in children { child.end() }
     for body in ends.reversed() { body() }
     (children, ends) = ([], [])
@@ -60,7 +60,7 @@ final class Bench {
   }
 
   /// Starts the command.
-  /// - `home`: the name of its state folder; else one of its own.
+  /// - `home`: the name of its state folder. Nil: the command gets a new one.
   func start(
     _ arguments: [String], home: String? = nil, through wrapper: [String] = [], in place: String? = nil,
     pipes: Bool = false
@@ -74,16 +74,16 @@ final class Bench {
   }
 }
 
-/// A `serve` that listens and has hashed its files.
+/// A `serve` that is listening and has hashed its files.
 struct Serving {
   let child: Child
   let address: Endpoint
   /// 64 hexadecimal digits.
   let peerID: String
-  /// Its memory when it was ready, in bytes; a case sets it again after an honest download.
+  /// Its memory when it was ready, in bytes. A case sets it again after an honest download.
   var baseBytes = 0
 
-  /// For `--peer`.
+  /// The value for `--peer`.
   var peer: String { "\(address)" }
 
   /// Its memory above the base, in bytes.
@@ -109,7 +109,7 @@ extension Bench {
   }
 
   /// Serves a folder.
-  /// - `address`: where it listens.
+  /// - `address`: the address to listen on.
   func serve(
     _ folder: String, _ options: [String] = [], at address: String? = nil, home: String? = nil,
     through wrapper: [String] = [], pipes: Bool = false
@@ -132,7 +132,7 @@ extension Bench {
     throw Missing("serve is not ready: \(child.lastWords)")
   }
 
-  /// The address at which a process says that it listens, and its PeerID where it says that as well.
+  /// The address that a process prints when it listens, and its PeerID, if it prints that too.
   static func listening(in text: String) -> (Endpoint, peerID: String)? {
     for line in text.split(separator: "\n") {
       var words: [Substring] = []
@@ -150,7 +150,7 @@ extension Bench {
     return nil
   }
 
-  /// A member of an object that is one line, as it is written there, without quotes.
+  /// The value of a field of a one-line JSON object, as written, without quotes.
   static func field(_ name: String, of line: Substring) -> String? {
     guard let key = line.firstRange(of: "\"\(name)\":") else { return nil }
     let rest = line[key.upperBound...]

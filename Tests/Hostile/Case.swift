@@ -1,15 +1,15 @@
-// One row of the table: an attack, the promise that it tests, and what came of it.
+// One row of the table: an attack, the promise that it tests, and the result.
 
-/// An attack on a child process. `run` throws where something outside of the attacked program is missing.
+/// An attack on a child process. `run` throws if something outside the attacked program is missing.
 struct Case: Sendable {
   let name: String
-  /// What holds during and after the attack.
+  /// What must hold during and after the attack.
   let promise: String
-  /// Whether the short form leaves it out.
+  /// Whether a short run leaves the case out.
   let isLong: Bool
-  /// Whether it measures speed or memory, so that nothing else may run beside it.
+  /// Whether the case measures speed or memory, so that nothing else may run at the same time.
   let isAlone: Bool
-  /// The honest download that it is compared with.
+  /// The size of the honest download to compare with.
   let size: Size?
   let run: @Sendable (Bench) throws -> Outcome
 
@@ -21,23 +21,23 @@ struct Case: Sendable {
     (self.isLong, self.isAlone, self.size) = (isLong, isAlone, size)
   }
 
-  /// In the order in which they run. Long ones do not come last, where lanes would wait for them.
+  /// All cases in the order in which they run. Long cases do not come last, where lanes would wait for them.
   static let all: [Case] = contents + eclipses + disks + downloads + strangers + openings + servers
 }
 
-/// What a case found. It has passed if `broken` is empty.
+/// The result of a case. It has passed if `broken` is empty.
 struct Outcome: Sendable {
-  /// Promises that did not hold, each a few words.
+  /// The promises that did not hold, each in a few words.
   var broken: [String] = []
-  /// Seconds.
+  /// Times in seconds.
   var alone: Double?
   var took: Double?
   var allowed: Double?
-  /// The speed of a download under attack over that of one beside the attack.
+  /// The speed of a download under attack divided by the speed of one beside the attack.
   var ratio: Double?
-  /// Bytes of the attacked process above its base.
+  /// The growth of the attacked process's memory, in bytes.
   var memory: Int?
-  /// Figures of this case alone.
+  /// Further figures of this case.
   var note = ""
 
   static let memoryMax = 64 << 20
@@ -47,13 +47,13 @@ struct Outcome: Sendable {
     if !holds { broken.append(otherwise) }
   }
 
-  /// Holds the memory against a limit.
+  /// Compares the memory with a limit.
   mutating func measured(memory bytes: Int, max limit: Int = Outcome.memoryMax) {
     memory = max(bytes, memory ?? 0)
     expect(bytes <= limit, "memory grew by \(bytes >> 20) MiB")
   }
 
-  /// The figures, in columns.
+  /// The figures as columns.
   var columns: String {
     let cells = [
       seconds(alone), seconds(took), seconds(allowed), ratio.map { decimal($0, 2) } ?? "-",
@@ -68,7 +68,7 @@ struct Outcome: Sendable {
   private func seconds(_ value: Double?) -> String { value.map { decimal($0, 2) } ?? "-" }
 }
 
-/// A number with so many decimals.
+/// Formats a number with `places` decimals.
 func decimal(_ value: Double, _ places: Int) -> String {
   guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
   var scale = 1.0

@@ -1,30 +1,30 @@
-// A process under attack: its exit, the most memory that it had, and what it wrote.
+// A process under attack: its exit code, its peak memory and its output.
 import Glibc
 import TestSupport
 
-/// Something that a case needs did not happen.
+/// A condition of a case was not met, without a fault of the attacked program.
 struct Missing: Error, CustomStringConvertible {
   let description: String
   init(_ description: String) { self.description = description }
 }
 
-/// Confined to the thread of its case. Its output goes to two files, so that it never waits for a reader; or nowhere
-/// at all after a while, as with a reader that stalls.
+/// A child process. Confined to the thread of its case. Its output goes to two files, so that it never waits for a
+/// reader; or to pipes that nobody reads after a while, as with a reader that stalls.
 final class Child {
   let outPath: String
   let errPath: String
   let began = Clock.seconds
   private(set) var pid: pid_t?
-  /// The exit code, or the negative number of the signal that killed it; nil while it runs.
+  /// The exit code, or the negative number of the signal that killed it. Nil while it runs.
   private(set) var code: Int32?
-  /// When it ended, in seconds; as exact as it is looked at.
+  /// When it ended, in seconds. As precise as the calls of `look` are frequent.
   private(set) var endedAt: Double?
-  /// The most resident memory that it had, in bytes, as last seen.
+  /// The highest resident memory that was seen, in bytes.
   private(set) var peakBytes = 0
-  /// The reading ends of its pipes, where it has pipes.
+  /// The read ends of its pipes, if it has pipes.
   private var pipes: [Int32] = []
 
-  /// - `pipes`: whether it writes to pipes that only `readPipes` reads.
+  /// - `pipes`: whether it writes to pipes, which only `readPipes` reads.
   init(_ command: [String], home: String, outPath: String, errPath: String, in folder: String, pipes: Bool = false)
     throws
   {
@@ -55,7 +55,7 @@ final class Child {
     for name in ["PATH", "LD_LIBRARY_PATH", "TMPDIR"] {
       if let value = getenv(name) { environment[name] = String(cString: value) }
     }
-    // The call that would change the folder is not in Swift's Glibc; the shell is gone once it has.
+    // Swift's Glibc lacks the call that would change the folder, so a shell changes it and then becomes the command.
     let words = ["sh", "-c", #"cd -- "$0" && exec "$@""#, folder] + command
     var argv = words.map { strdup($0) } + [nil]
     var envp = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
@@ -67,7 +67,7 @@ final class Child {
     pid = started
   }
 
-  /// Looks whether it has ended, and at its memory.
+  /// Checks whether it has ended, and its memory.
   @discardableResult func look() -> Bool {
     guard let pid else { return true }
     let peak = Child.peakBytes(of: pid)
@@ -78,7 +78,7 @@ final class Child {
     return true
   }
 
-  /// Waits for its end; nil if it still runs then.
+  /// Waits until it ends. Nil if it still runs after `seconds`.
   func wait(within seconds: Double) -> Int32? {
     let end = Clock.seconds + seconds
     while !look() && Clock.seconds < end { pause(milliseconds: 5) }
@@ -87,7 +87,7 @@ final class Child {
 
   func signal(_ number: Int32) { if let pid { kill(pid, number) } }
 
-  /// Ends it whatever it does.
+  /// Kills it.
   func end() {
     if let pid {
       kill(pid, SIGKILL)
@@ -99,7 +99,7 @@ final class Child {
     pipes = []
   }
 
-  /// Takes what is in the pipes now, both as one text.
+  /// Returns what both pipes hold now, as one text.
   func readPipes() -> String {
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
@@ -116,7 +116,7 @@ final class Child {
   var out: String { text(of: outPath) }
   var err: String { text(of: errPath) }
 
-  /// Its last words, for a person.
+  /// The last line that it wrote to stderr, for a person.
   var lastWords: String {
     String(err.split(separator: "\n").last.map { $0.suffix(140) } ?? "it said nothing")
   }
@@ -127,7 +127,7 @@ final class Child {
     code = status & 0x7F == 0 ? (status >> 8) & 0xFF : -(status & 0x7F)
   }
 
-  /// VmHWM of a process, in bytes; 0 where it has none.
+  /// VmHWM of a process, in bytes. 0 if the process has ended.
   private static func peakBytes(of pid: pid_t) -> Int {
     for line in text(of: "/proc/\(pid)/status").split(separator: "\n") where line.hasPrefix("VmHWM:") {
       return (Int(line.dropFirst(6).filter(\.isNumber)) ?? 0) << 10
@@ -136,7 +136,7 @@ final class Child {
   }
 }
 
-/// The text of a file; empty where it cannot be read.
+/// Returns the text of a file. Empty if it cannot be read.
 func text(of path: String) -> String {
   let descriptor = open(path, O_RDONLY | O_CLOEXEC)
   guard descriptor >= 0 else { return "" }
@@ -151,13 +151,13 @@ func text(of path: String) -> String {
 }
 
 extension BlockingSocket {
-  /// Lets time pass, as a slow peer does: less of it where the other end leaves meanwhile.
+  /// Waits as a slow peer does, but stops waiting when the other end closes.
   func delay(milliseconds: Int) {
-    let readHangUp: Int16 = 0x2000  // POLLRDHUP, which the importer hides
+    let readHangUp: Int16 = 0x2000  // POLLRDHUP, which Swift does not import
     var wait = pollfd(fd: number, events: readHangUp, revents: 0)
     poll(&wait, 1, Int32(clamping: milliseconds))
   }
 }
 
-/// Lets time pass, as a slow peer does.
+/// Waits as a slow peer does.
 func pause(milliseconds: Int32) { poll(nil, 0, milliseconds) }

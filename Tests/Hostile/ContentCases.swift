@@ -1,4 +1,4 @@
-// What a server does with its files, its log and its settings while strangers have them open.
+// How a server handles its files, its log and its settings while strangers have the files open.
 import Content
 import Glibc
 import Posix
@@ -41,7 +41,7 @@ extension Bench {
     let socket = try BlockingSocket(dialling: serving.address, from: address(100))
     let peer = try ScriptedPeer(over: socket)
     guard case .opened = try peer.open(size.sample.file.fileID) else { throw Missing("no OPENED") }
-    // No more than 32 are unanswered, of 64 that may be.
+    // At most 32 requests are unanswered; 64 are allowed.
     let gets = (0..<32).flatMap { _ in Message.pageGet(PageGet(handle: ScriptedPeer.handle, page: 0)).frame }
     let began = Clock.seconds
     var (pages, asked) = (0, 0)
@@ -57,7 +57,7 @@ extension Bench {
     let rate = Double(pages * 64 * 32) / (Clock.seconds - began)
     var outcome = Outcome()
     outcome.note = "\(decimal(rate / 1e6, 2)) MB/s of pages"
-    // A burst of 256 KiB comes on top.
+    // The limit allows a burst of 256 KiB in addition.
     outcome.expect(rate <= 200_000, "\(decimal(rate / 1e6, 2)) MB/s under --upload-limit 100K")
     return outcome
   }
@@ -99,7 +99,7 @@ extension Bench {
     return outcome
   }
 
-  /// Serves a small file under so many names.
+  /// Serves a small file under `count` names.
   private func serveLinks(_ count: Int) throws -> (serving: Serving, folder: String) {
     let place = makeFolder("served")
     folder.write("served/0", Sample.small.bytes)
@@ -115,7 +115,7 @@ extension Bench {
     var outcome = Outcome()
     outcome.expect(pwrite(descriptor, [9], 1, 5) == 1, "cannot write")
     close(descriptor)
-    // It asks on until it is told: each answer finds one more name that has changed, or all of them.
+    // Repeats the request until the file is withdrawn: each answer finds one more changed name, or all of them.
     let began = Clock.seconds
     var isTold = false
     try peer.send(peer.requestMessage(0))
@@ -220,7 +220,7 @@ extension Bench {
     return outcome
   }
 
-  /// A file with such an end of its name, in a folder or below it.
+  /// Finds a file whose name has the given end, in a folder or below it.
   private func found(_ end: String, below folder: String) -> String? {
     for name in namesOf(folder) {
       let path = "\(folder)/\(name)"

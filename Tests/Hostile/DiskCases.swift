@@ -1,4 +1,4 @@
-// What a source can do to the disk and the names of a downloader.
+// What a source can do to the disk and the file names of a downloader.
 import Content
 import Glibc
 import Posix
@@ -34,7 +34,7 @@ extension Case {
   ]
 }
 
-/// The names in a folder; none where it is no folder.
+/// Returns the names in a folder. Empty if it is not a folder.
 func namesOf(_ folder: String) -> [String] {
   guard let stream = opendir(folder) else { return [] }
   defer { closedir(stream) }
@@ -83,7 +83,7 @@ extension Bench {
     }
   }
 
-  /// Fetches a file of a source that suggests a name, into a folder with another file.
+  /// Downloads a file from a source that suggests a name, into a folder that already has a file.
   fileprivate func getNamed(_ name: String, _ options: [String], existing: String) throws -> (Child, String) {
     let file = HostileFile(chunkCount: 1)
     let source = try HostileSource(

@@ -1,4 +1,4 @@
-// A download with one honest source and hostile peers of one kind beside it: named by the user, hinted, or strangers.
+// Downloads from one honest source beside hostile peers of one kind: named by the user, hinted, or strangers.
 import Content
 import Glibc
 import Posix
@@ -6,13 +6,13 @@ import Sodium
 import TestSupport
 import Wire
 
-/// How hostile peers come to a download.
+/// How hostile peers reach a download.
 enum Place: String, Sendable, CaseIterable {
   /// The user named them with `--peer`.
   case named
   /// They dial the downloader.
   case inbound
-  /// A peer that the user named tells of them.
+  /// A peer that the user named gives their addresses.
   case hinted
 }
 
@@ -27,7 +27,7 @@ extension Case {
       }
     }
 
-  /// The manners that a stranger can use best, at all counts; the others in the long form alone.
+  /// The manners that help strangers most, with each count of strangers. All other manners run in the long form only.
   static let strangers: [Case] =
     [Place.inbound, .hinted].flatMap { place in
       Manner.all.flatMap { manner in
@@ -61,7 +61,7 @@ extension Bench {
     let honest = try serveHonestly(size)
     let poison = try poison(sparing: honest)
     var manner = manner
-    // An address from PEERS is dialled for one PeerID alone.
+    // An address from PEERS is dialled for one PeerID only.
     if place == .hinted { manner.isFresh = false }
     var peers = [honest.peer]
     if place != .inbound {
@@ -69,7 +69,7 @@ extension Bench {
         try HostileSource(at: address(UInt8(10 + i)), file, manner, others: { poison })
       }
       for source in sources { atEnd { source.stop() } }
-      // They come first, where the order counts.
+      // Where the order counts, hostile peers come first.
       peers = place == .named ? sources.map(\.peer) + peers : try [introducer(of: sources, file).peer] + peers
     }
     let getting = try get(file, from: peers)
@@ -85,7 +85,7 @@ extension Bench {
     return judge(getting, reference, honest)
   }
 
-  /// Holds the end of a download against the promise.
+  /// Compares the end of a download with the promise.
   func judge(_ getting: Getting, _ reference: Size.Reference, _ honest: Serving, pardonSeconds: Double = 0) -> Outcome {
     var outcome = Outcome()
     let rounds = getting.rounds
@@ -100,7 +100,7 @@ extension Bench {
     return outcome
   }
 
-  /// A peer that has nothing and names the others.
+  /// A peer that has nothing and announces the others.
   private func introducer(of sources: [HostileSource], _ file: HostileFile) throws -> HostileSource {
     let entries = sources.map { PeerExchange.Entry(ip: $0.address.ip, port: $0.address.port, peer: $0.peerID) }
     var manner = Manner("an introducer")
@@ -113,7 +113,7 @@ extension Bench {
     return introducer
   }
 
-  /// Entries of PEERS that lead nowhere: closed ports, and the honest source's own address as another peer.
+  /// Entries of PEERS that lead nowhere: closed ports, and the honest source's own address with another PeerID.
   func poison(sparing honest: Serving) throws -> [PeerExchange.Entry] {
     let wrong = StaticIdentity.random().peerID
     let nowhere = (0..<1_499).map { i in

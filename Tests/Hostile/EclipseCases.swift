@@ -1,4 +1,4 @@
-// Strangers that take every place of a download, or every line of its address book, while its source is away.
+// Strangers that take all slots of a download, or all places of its address book, while its source is away.
 import Content
 import Glibc
 import Posix
@@ -36,7 +36,7 @@ extension Case {
 }
 
 extension Manner {
-  /// Stays, has nothing, and tells of others.
+  /// A peer that stays, has nothing, and announces others.
   fileprivate static func teller(of others: [PeerExchange.Entry] = []) -> Manner {
     Manner("a teller") { manner in
       manner.onOpen = { talk, _ in
@@ -51,14 +51,14 @@ extension Manner {
 }
 
 extension Array {
-  /// One of so many parts of about the same size.
+  /// Returns one of `parts` slices of about the same size.
   fileprivate func slice(_ part: Int, of parts: Int) -> [Element] {
     Array(self[part * count / parts..<(part + 1) * count / parts])
   }
 }
 
 extension Bench {
-  /// The honest source goes away for a second while others hold all places.
+  /// The honest source goes away for a second while others hold all slots.
   fileprivate func eclipse(strangers: Int, hinted: Int, pages: Int, areOneAddress: Bool = false) throws -> Outcome {
     let size = Size.many
     let reference = try size.reference(self)
@@ -79,14 +79,14 @@ extension Bench {
 
     let getting = try get(file, from: [honest.peer] + tellers.map(\.peer))
     guard let listener = getting.listener() else { throw Missing("get does not listen: \(getting.ending)") }
-    // Hints are followed while there are few connections; so the strangers that fill the rest come later.
+    // Hints are followed while there are few connections, so the strangers that take the other slots come later.
     let hinting = Clock.seconds + 1
     while hinted > 0, Clock.seconds < hinting, hints.reduce(0, { $0 + $1.connections }) < 11 { pause(milliseconds: 5) }
     for i in 0..<strangers {
       let stranger = Stranger(from: address(areOneAddress ? 100 : UInt8(100 + i)), to: listener, file, .teller())
       atEnd { stranger.stop() }
     }
-    // The strangers have their places once half of the file is there.
+    // Once half of the file has arrived, the strangers have their slots.
     let deadline = Clock.seconds + 20
     while Clock.seconds < deadline, getting.child.out.count(of: #"{"event":"chunk","#) < 32, !getting.child.look() {
       pause(milliseconds: 5)
@@ -94,7 +94,7 @@ extension Bench {
     honest.child.end()
     _ = getting.child.wait(within: 1)
     let back = try serveHonestly(size, at: honest.peer, home: "honest")
-    // The outage of a second, the start of the server, and a redial after a backoff of at most a few seconds.
+    // The outage of a second, the start of the server, and a redial after a few seconds of backoff.
     let pardonSeconds = 8.0
     _ = getting.child.wait(within: 30)
     var outcome = judge(getting, reference, back, pardonSeconds: pardonSeconds)
@@ -102,7 +102,7 @@ extension Bench {
     return outcome
   }
 
-  /// Strangers come as thousands of PeerIDs, open the file and go.
+  /// Strangers arrive as thousands of PeerIDs, open the file and leave.
   fileprivate func crowd() throws -> Outcome {
     let size = Size.many
     let reference = try size.reference(self)
@@ -127,6 +127,6 @@ extension Bench {
 }
 
 extension String {
-  /// How often a text occurs, without overlap.
+  /// Counts the occurrences of a text, without overlap.
   func count(of part: String) -> Int { ranges(of: part).count }
 }

@@ -1,15 +1,15 @@
-// A `get` under attack, and what its events say of it.
+// A `get` under attack, and what its events show.
 import Content
 import Glibc
 import Posix
 
-/// A `get` that runs, or has ended.
+/// A `get` that is running or has ended.
 struct Getting {
   let child: Child
   let file: HostileFile
   let output: String
 
-  /// The address at which it listens, as soon as it says so; nil if it never does.
+  /// The address that it prints when it listens. Nil if it prints none.
   func listener(within seconds: Double = 10) -> Endpoint? {
     let deadline = Clock.seconds + seconds
     while Clock.seconds < deadline {
@@ -20,10 +20,10 @@ struct Getting {
     return nil
   }
 
-  /// Seconds that it ran.
+  /// How many seconds it ran.
   var seconds: Double { (child.endedAt ?? Clock.seconds) - child.began }
 
-  /// Rounds that it lost: the most retries of one chunk, or timeouts of one, whichever are more.
+  /// The number of lost rounds: the most retries of one chunk, or its most timeouts, whichever is higher.
   var rounds: Int {
     var retries: [String: Int] = [:]
     var timeouts: [String: Int] = [:]
@@ -36,7 +36,7 @@ struct Getting {
     return max(retries.values.max() ?? 0, timeouts.values.max() ?? 0)
   }
 
-  /// Ended with 0 and the right bytes.
+  /// Whether it ended with code 0 and the right bytes.
   var isRight: Bool { child.code == 0 && file.matches(output) }
 
   /// How it ended, for a person.
@@ -50,7 +50,7 @@ struct Getting {
 }
 
 extension Bench {
-  /// Starts a download of a file from peers.
+  /// Starts a download of a file.
   func get(_ file: HostileFile, from peers: [String], _ options: [String] = [], sharing: Bool = true) throws -> Getting
   {
     let output = folder("copy-\(nextOutput())")
@@ -60,7 +60,7 @@ extension Bench {
     return Getting(child: child, file: file, output: output)
   }
 
-  /// A whole download, ended with force after so many seconds; its copy is removed.
+  /// Runs a complete download, kills it after `seconds`, and removes its copy.
   func download(
     _ file: HostileFile, from peers: [String], within seconds: Double, sharing: Bool = false
   ) throws -> (seconds: Double, isRight: Bool, ending: String) {

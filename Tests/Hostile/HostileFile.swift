@@ -1,9 +1,9 @@
-// The files of the cases: long, cheap to write and to hash, and known to the last hash without reading them.
+// The files of the cases: long, cheap to write and to hash. All hashes are known without reading the file.
 import Content
 import Glibc
 import TestSupport
 
-/// Whole chunks, of which every fourth is the same. So 2,000 chunks cost the memory of four.
+/// A file of whole chunks. Only four of them differ, so 2,000 chunks cost the memory of four.
 struct HostileFile: AnsweredFile {
   /// A chunk's bytes and hashes.
   struct Part: Sendable {
@@ -47,7 +47,7 @@ struct HostileFile: AnsweredFile {
     Array(part(chunk).bytes[leaves.first << 14..<leaves.end << 14])
   }
 
-  /// Writes it below a folder, under its name or another.
+  /// Writes the file into a folder.
   func write(in folder: String, as name: String = HostileFile.name) throws {
     let descriptor = open("\(folder)/\(name)", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw Missing("cannot write \(folder)/\(name)") }
@@ -58,7 +58,7 @@ struct HostileFile: AnsweredFile {
     }
   }
 
-  /// Whether a file has just these bytes.
+  /// Whether the file at a path has exactly these bytes.
   func matches(_ path: String) -> Bool {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return false }

@@ -1,11 +1,11 @@
-// Hostile peers with threads of their own: those that are dialled, and strangers that dial a downloader.
+// Hostile peers with their own threads: sources that are dialled, and strangers that dial a downloader.
 import Posix
 import Sodium
 import Synchronization
 import TestSupport
 import Wire
 
-/// The sockets that are open in some conversations, so that another thread can end them.
+/// The open sockets of some conversations, so that another thread can close them.
 final class OpenSockets: Sendable {
   private struct State {
     var sockets: [ObjectIdentifier: BlockingSocket] = [:]
@@ -14,7 +14,7 @@ final class OpenSockets: Sendable {
 
   private let state = Mutex(State())
 
-  /// Runs a conversation; false where all is over already.
+  /// Runs a conversation. Returns false if `close` was called already.
   func during(_ socket: BlockingSocket, _ body: () throws -> Void) rethrows -> Bool {
     let isIn = state.withLock { state in
       if !state.isClosed { state.sockets[ObjectIdentifier(socket)] = socket }
@@ -40,14 +40,14 @@ final class OpenSockets: Sendable {
   }
 }
 
-/// A peer at an address of its own, which a downloader dials.
+/// A hostile peer at its own address, which a downloader dials.
 final class HostileSource: Sendable {
   let address: Endpoint
   private let listener: BlockingSocket
   private let open = OpenSockets()
   private let thread: Thread
   private let count: Counter
-  /// Of all its connections, where its manner is not fresh.
+  /// The PeerID of all its connections, if its manner is not fresh.
   let peerID: PeerID
 
   var connections: Int { count.value }
@@ -75,7 +75,7 @@ final class HostileSource: Sendable {
                 let peer = try ScriptedPeer(accepting: socket, as: identity)
                 try Talk(peer, file, others: others()).converse(manner)
               } catch {
-                // However it ends, the next one begins anew.
+                // Whatever the error, the next conversation starts afresh.
               }
             }
           })
@@ -84,7 +84,7 @@ final class HostileSource: Sendable {
     }
   }
 
-  /// For `--peer`.
+  /// The value for `--peer`.
   var peer: String { "\(address)" }
 
   func stop() {
@@ -94,7 +94,7 @@ final class HostileSource: Sendable {
   }
 }
 
-/// A stranger that dials a downloader again and again, each time as another peer.
+/// A stranger that dials a downloader repeatedly, each time with a new PeerID.
 final class Stranger: Sendable {
   private let open = OpenSockets()
   private let thread: Thread
@@ -120,7 +120,7 @@ final class Stranger: Sendable {
             try Talk(peer, file, others: others()).converse(manner)
           }
         } catch {
-          // The next connection begins anew.
+          // The next connection starts afresh.
         }
         pause(milliseconds: 3)
       }
@@ -133,7 +133,7 @@ final class Stranger: Sendable {
   }
 }
 
-/// A number that threads share.
+/// A counter that threads share.
 final class Counter: Sendable {
   private let number = Atomic<Int>(0)
   var value: Int { number.load(ordering: .relaxed) }

@@ -1,22 +1,22 @@
-// What is done to a server until it is stopped: threads with a common counter and a common end.
+// A load on a server until it is stopped: threads with a common counter and a common end.
 import Glibc
 import Posix
 import Synchronization
 import TestSupport
 import Wire
 
-/// Every body runs on a thread of its own and looks at `isOver`.
+/// A running load. Each body runs on its own thread and checks `isOver`.
 final class Load: Sendable {
-  /// What the load did: connects, requests or whatever its case counts.
+  /// What the load has done: connects, requests or what else its case counts.
   let count = Counter()
-  /// How many of its parts are where the case wants them.
+  /// The number of its parts that have reached the state that the case needs.
   let ready = Counter()
   private let isStopped = Atomic<Bool>(false)
   private let threads = Mutex<[Posix.Thread]>([])
 
   var isOver: Bool { isStopped.load(ordering: .relaxed) }
 
-  /// - `body`: what each thread does, by its number.
+  /// - `body`: the work of each thread, with the thread's number.
   init(threads count: Int, _ body: @escaping @Sendable (Load, Int) -> Void) {
     let started = (0..<count).map { i in Posix.Thread.start(name: "load") { body(self, i) } }
     threads.withLock { $0 = started }
@@ -24,7 +24,7 @@ final class Load: Sendable {
 
   convenience init(_ body: @escaping @Sendable (Load) -> Void) { self.init(threads: 1) { load, _ in body(load) } }
 
-  /// Waits until so many of its parts are ready, or until the time is over.
+  /// Waits until `wanted` parts are ready, but at most `seconds`.
   func awaitReady(_ wanted: Int, within seconds: Double) {
     let end = Clock.seconds + seconds
     while ready.value < wanted && Clock.seconds < end { pause(milliseconds: 10) }
@@ -43,7 +43,7 @@ final class Load: Sendable {
     }) { thread.join() }
   }
 
-  /// Does something again and again, however it ends, until the load is over.
+  /// Repeats a body until the load is over, also after errors.
   func again(pausing milliseconds: Int32 = 1, _ body: () throws -> Void) {
     while !isOver {
       do { try body() } catch { pause(milliseconds: milliseconds) }
@@ -51,8 +51,8 @@ final class Load: Sendable {
   }
 }
 
-/// A peer that has shaken hands and does what its load says. It keeps nothing of what comes.
-/// - `receiveBytes`: of the system's buffer; nil: as the system has it.
+/// Makes a peer with a complete handshake. It does not keep what it receives.
+/// - `receiveBytes`: the size of the kernel's receive buffer. Nil: the default.
 func established(
   _ target: Endpoint, from ip: [UInt8], as identity: StaticIdentity = .random(), listenPort: UInt16? = nil,
   receiveBytes: Int32? = nil
@@ -64,14 +64,14 @@ func established(
   return peer
 }
 
-/// Many plain sockets in one thread, none of which ever blocks.
+/// Many plain sockets on one thread. None of them blocks.
 struct SocketHerd: ~Copyable {
   private var sockets: [Int32]
   private let target: Endpoint
   private let sources: [[UInt8]]
   private var next = 0
 
-  /// - `sources`: the addresses that they come from, in turn; 16 bytes each.
+  /// - `sources`: the local addresses to use in turn, 16 bytes each.
   init(count: Int, to target: Endpoint, from sources: [[UInt8]]) {
     (self.target, self.sources) = (target, sources)
     sockets = Array(repeating: -1, count: count)
@@ -81,17 +81,17 @@ struct SocketHerd: ~Copyable {
 
   var count: Int { sockets.count }
 
-  /// Whether one is open, or on its way to be.
+  /// Whether a socket is open or connecting.
   func isOpen(_ i: Int) -> Bool { sockets[i] >= 0 }
 
-  /// Opens one that is closed.
+  /// Opens a socket if it is closed.
   mutating func open(_ i: Int) {
     guard sockets[i] < 0 else { return }
     sockets[i] = SocketHerd.connect(to: target, from: sources[next % sources.count])
     next += 1
   }
 
-  /// Closes one at once, so that its port is free again.
+  /// Closes a socket with a reset, so that its port is free again.
   mutating func reset(_ i: Int) {
     guard sockets[i] >= 0 else { return }
     var hard = linger(l_onoff: 1, l_linger: 0)
@@ -100,21 +100,21 @@ struct SocketHerd: ~Copyable {
     sockets[i] = -1
   }
 
-  /// Sends what is taken at once; closes where the other end has gone.
+  /// Sends what the kernel takes at once. Closes the socket if the other end has closed.
   mutating func send(_ bytes: [UInt8], on i: Int) {
     guard sockets[i] >= 0 else { return }
     let sent = Glibc.send(sockets[i], bytes, bytes.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
     if sent < 0 && errno != EAGAIN && errno != ENOTCONN { reset(i) }
   }
 
-  /// Drops what came, and closes where the other end has gone.
+  /// Drops received bytes. Closes the socket if the other end has closed.
   mutating func drain(_ i: Int) {
     guard sockets[i] >= 0 else { return }
     let count = recv(sockets[i], nil, 1 << 20, Int32(MSG_DONTWAIT | MSG_TRUNC))
     if count == 0 || count < 0 && errno != EAGAIN && errno != ENOTCONN { reset(i) }
   }
 
-  /// A socket that connects, or is refused later; -1 where there is none to have.
+  /// A socket that connects or is refused later. -1 if the system has no more sockets.
   private static func connect(to target: Endpoint, from ip: [UInt8]) -> Int32 {
     let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
     let number = socket(AF_INET, kind, 0)

@@ -1,10 +1,10 @@
-// Peers that claim and do not deliver: they cut, hang, dribble or refuse.
+// Peers that claim to have the file and do not deliver: they close, hang, dribble or refuse.
 import Content
 import TestSupport
 import Wire
 
 extension Manner {
-  /// The connection closes at a moment.
+  /// Closes the connection at a moment.
   static func cut(at moment: Moment) -> Manner {
     Manner("cut at \(moment.rawValue)") { manner in
       switch moment {
@@ -15,7 +15,7 @@ extension Manner {
     }
   }
 
-  /// Nothing more comes from a moment on; the connection stays.
+  /// Sends nothing from a moment on. The connection stays open.
   static func silence(at moment: Moment) -> Manner {
     Manner("silence at \(moment.rawValue)") { manner in
       manner.isSlow = true
@@ -31,7 +31,7 @@ extension Manner {
     }
   }
 
-  /// Sends half of a frame, or one, and does something else then.
+  /// Sends half of a frame, or a whole one, and then calls `end`.
   private static func beginning(
     _ moment: Moment, then end: @escaping @Sendable (Talk) throws -> Void
   ) -> @Sendable (Talk, ChunkRequest) throws -> Void {

@@ -1,22 +1,22 @@
-// What a hostile peer does in place of the right thing. Each manner is one misbehaviour; all else of it is honest.
+// What a hostile peer does wrong. Each manner is one misbehaviour; in all else the peer is honest.
 import Content
 import TestSupport
 import Wire
 
 struct Manner: Sendable {
   let name: String
-  /// Before the handshake.
+  /// Called before the handshake.
   var onConnect: @Sendable (BlockingSocket) throws -> Void = { _ in }
-  /// At each moment, after what was due before it.
+  /// Called at each moment, after the messages that are due before it.
   var reach: @Sendable (Moment, Talk) throws -> Void = { _, _ in }
   var onOpen: @Sendable (Talk, Open) throws -> Void = { talk, _ in try talk.offer() }
   var onPageGet: @Sendable (Talk, PageGet) throws -> Void = { talk, get in try talk.send(talk.file.page(get)) }
   var onRequest: @Sendable (Talk, ChunkRequest) throws -> Void = { talk, request in
     try talk.peer.send(each: talk.file.answer(request))
   }
-  /// Whether each connection has a PeerID of its own. Else a ban ends it.
+  /// Whether each connection has a new PeerID. If not, a ban stops the peer.
   var isFresh = true
-  /// Whether it makes a downloader wait for what never comes, so that each of its kind costs time.
+  /// Whether it makes a downloader wait for something that never arrives, so that each case takes long.
   var isSlow = false
 
   init(_ name: String, _ change: (inout Manner) -> Void = { _ in }) {
@@ -70,7 +70,7 @@ extension Manner {
 }
 
 extension Talk {
-  /// The right answer but for one leaf, counted from the request's first.
+  /// Sends the right answer with one leaf changed. The leaf is counted from the first one of the request.
   fileprivate func answerChanged(_ request: ChunkRequest, leaf: Int) throws {
     try peer.send(
       each: file.answer(
@@ -81,14 +81,14 @@ extension Talk {
         }))
   }
 
-  /// The right answer but for the leaf hashes. Where none are asked for, it changes a leaf instead.
+  /// Sends the right answer with changed leaf hashes. If none were requested, changes a leaf instead.
   fileprivate func answer(_ request: ChunkRequest, _ change: (inout [Digest]) -> Void) throws {
     guard request.wantsLeafHashes else { return try answerChanged(request, leaf: 0) }
     try peer.send(each: file.answer(request, changeHashes: change))
   }
 }
 
-// MARK: What was not asked for, or not now
+// MARK: Unrequested and untimely messages
 
 extension Manner {
   static let disorder: [Manner] = [
@@ -128,7 +128,7 @@ extension Manner {
 }
 
 extension ChunkRequest {
-  /// A request that no downloader has made.
+  /// A request that no downloader has sent.
   fileprivate static let unasked = ChunkRequest(
     id: RequestID(1), handle: FileHandle(0), chunk: ChunkIndex(0), leaves: LeafRange(first: 0, count: 4),
     wantsLeafHashes: false)

@@ -1,4 +1,4 @@
-// A download that shares, while strangers open its file and close it again without end.
+// A download that shares its file while strangers open and close the file without end.
 import Content
 import Posix
 import TestSupport
@@ -16,10 +16,10 @@ extension Case {
 
 extension Bench {
   fileprivate static let openerCount = 4
-  /// What each stranger sends: about 5,000 OPENs a second.
+  /// What each stranger sends: about 5,000 OPENs per second.
   fileprivate static let openerBytesPerSecond = 256 << 10
   fileprivate static let pairsAtATime = 100
-  /// Fewer OPENs prove nothing.
+  /// With fewer OPENs the case proves nothing.
   private static let opensMin = 10_000
 
   fileprivate func downloadWhileOpened(_ size: Size) throws -> Outcome {
@@ -48,7 +48,7 @@ extension Bench {
 }
 
 extension Load {
-  /// Closes and opens a file again and again once the downloader offers it, until the other end goes.
+  /// Closes and opens a file repeatedly once the downloader offers it, until the other end closes.
   fileprivate func openAndClose(_ peer: ScriptedPeer, _ file: HostileFile) throws {
     let open = peer.openMessage(file.fileID)
     try peer.send(open)

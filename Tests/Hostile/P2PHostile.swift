@@ -1,4 +1,4 @@
-// `p2phostile`: hostile peers on real sockets against the real program, one line a case.
+// `p2phostile`: hostile peers on real sockets against the real program. Prints one line for each case.
 import ArgumentParser
 import Glibc
 
@@ -40,12 +40,12 @@ struct P2PHostile: ParsableCommand {
   }
 }
 
-/// What all cases of one run share.
+/// The settings that all cases of a run share.
 struct Settings: Sendable {
   let binary: String
   let isLong: Bool
 
-  /// The p2pnode that was built with this program.
+  /// Returns the path of the p2pnode that was built with this program.
   static func neighbour() throws -> String {
     var bytes = [UInt8](repeating: 0, count: 4_096)
     let count = readlink("/proc/self/exe", &bytes, bytes.count)

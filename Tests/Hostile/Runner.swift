@@ -1,15 +1,15 @@
-// Runs cases: the rate-limited ones side by side, those that measure speed one after the other.
+// Runs cases: rate-limited ones in parallel, those that measure speed one after another.
 import Glibc
 import Posix
 import Synchronization
 
-/// Prints a line for each case as it ends, and the count at the end.
+/// Prints a line for each case when it ends, and the counts at the end.
 final class Runner: Sendable {
   private struct Tally {
     var next = 0
     var passed = 0
     var failed = 0
-    /// By the promise that did not hold.
+    /// Names of failed cases, by the promise that did not hold.
     var failures: [String: [String]] = [:]
   }
 
@@ -24,7 +24,7 @@ final class Runner: Sendable {
     nameWidth = cases.map(\.name.count).max() ?? 0
   }
 
-  /// Whether all of them passed.
+  /// Runs all cases. Returns whether all of them passed.
   func run() -> Bool {
     let began = Clock.seconds
     say("      \(padded("case", nameWidth)) \(Outcome.header) \(padded("whole", 7, isLeading: true))")
@@ -82,7 +82,7 @@ final class Runner: Sendable {
   }
 }
 
-/// Time, as the cases read it.
+/// The clock of the cases.
 enum Clock {
   private static let began = ContinuousClock.now
 
@@ -93,7 +93,7 @@ enum Clock {
   }
 }
 
-/// Prints a line at once, also where stdout is a file.
+/// Prints a line at once, even if stdout is a file.
 func say(_ line: String) {
   print(line)
   fflush(nil)

@@ -1,10 +1,10 @@
-// The files that many cases share, each written once, and how long they take from an honest source alone.
+// The files that many cases share, each written once, and how long an honest download of them takes.
 import Glibc
 import Posix
 import Synchronization
 import TestSupport
 
-/// A size of file, with the rate at which its honest source sends: about two seconds of it in all.
+/// The size of a file, in chunks, with the rate of its honest source: a download takes about two seconds.
 enum Size: Int, Sendable, CaseIterable {
   case one = 1
   case many = 64
@@ -13,7 +13,7 @@ enum Size: Int, Sendable, CaseIterable {
   /// For downloads at full speed.
   case load = 128
 
-  /// For `--upload-limit`.
+  /// The value for `--upload-limit`.
   var rate: String {
     switch self {
     case .one: "400K"
@@ -30,11 +30,11 @@ enum Size: Int, Sendable, CaseIterable {
     let folder: String
   }
 
-  /// What a download from the honest source alone takes.
+  /// A download from the honest source alone.
   struct Reference: Sendable {
-    /// Seconds: the median of three.
+    /// The median of three times, in seconds.
     let seconds: Double
-    /// Bytes: the most that `get` had.
+    /// The highest memory of `get`, in bytes.
     let peakBytes: Int
   }
 
@@ -60,8 +60,8 @@ final class Samples: Sendable {
     }
   }
 
-  /// Measures several sizes at the same time: they wait for their sources, and take little of the machine. What fails
-  /// is measured again by the first case that needs it.
+  /// Measures several sizes in parallel: they wait for their sources and need little of the machine. If one fails, the
+  /// first case that needs it measures it again.
   func measure(_ sizes: Set<Size>, _ settings: Settings) {
     let threads = sizes.map { size in
       Posix.Thread.start(name: "reference") {
@@ -74,7 +74,7 @@ final class Samples: Sendable {
     for thread in threads { thread.join() }
   }
 
-  /// The lanes wait for it, so that it is measured alone.
+  /// Returns the reference of a size. The lanes wait while it is measured, so nothing else runs.
   fileprivate func reference(_ size: Size, _ bench: Bench) throws -> Size.Reference {
     try references.withLock { references in
       if let reference = references[size] { return reference }
@@ -104,7 +104,7 @@ final class Samples: Sendable {
 }
 
 extension Bench {
-  /// An honest source that is as slow as its size says.
+  /// Starts an honest source that sends at the size's rate.
   func serveHonestly(_ size: Size, at address: String? = nil, home: String? = nil) throws -> Serving {
     try serve(size.sample.folder, ["--upload-limit", size.rate], at: address, home: home)
   }

@@ -1,4 +1,4 @@
-// Loads of messages: small ones, ones without end, ones that ask for more than a share.
+// Loads of messages: small ones, endless ones, and requests for more than a fair share.
 import Content
 import Glibc
 import Posix
@@ -6,7 +6,7 @@ import TestSupport
 import Wire
 
 extension Load {
-  /// Sends frames that `make` makes, at most so many bytes a second, until the other end goes.
+  /// Sends frames that `make` makes, at most `bytesPerSecond`, until the other end closes.
   fileprivate func stream(
     _ peer: ScriptedPeer, bytesPerSecond: Int, countEach: Int, _ make: (Int) -> [UInt8]
   ) throws {
@@ -37,7 +37,7 @@ private func repeated(_ frame: [UInt8], bytes: Int) -> [UInt8] {
   (0..<max(1, bytes / frame.count)).flatMap { _ in frame }
 }
 
-/// OPENs of files that nobody has, each under a handle of its own.
+/// OPENs of files that nobody has, each with its own handle.
 private func missingOpens(_ count: Int, round: Int = 0) -> [UInt8] {
   (0..<count).flatMap { i in
     Message.open(
@@ -46,7 +46,7 @@ private func missingOpens(_ count: Int, round: Int = 0) -> [UInt8] {
   }
 }
 
-/// Connections that stream frames which `make` makes, each time others. Each has the file open first where it `opens` it.
+/// Connections that stream new frames from `make`. With `opens`, each opens the file first.
 private func streams(
   _ connections: Int, opens: Bool = false, bytesPerSecond: Int, countEach: Int,
   _ make: @escaping @Sendable (ScriptedPeer, HostileFile, _ round: Int) -> [UInt8]
@@ -66,7 +66,7 @@ private func streams(
   }
 }
 
-/// Connections that stream PINGs, so many bytes of them at a time.
+/// Connections that stream PINGs, `bytesEach` at a time.
 private func pings(_ connections: Int, bytesPerSecond: Int, bytesEach: Int) -> ServerLoad.Start {
   let ping = Message.ping(1).frame
   let frames = repeated(ping, bytes: bytesEach)
@@ -129,7 +129,7 @@ let messageLoads: [ServerLoad] = [
     }),
 ]
 
-/// Peers that always have 16 MiB asked for, and drop what comes.
+/// Peers that always have 16 MiB requested, and drop what arrives.
 private func greed(_ load: Load, _ peers: [ScriptedPeer], _ file: HostileFile) throws {
   var asked = Array(repeating: 0, count: peers.count)
   var received = Array(repeating: 0, count: peers.count)

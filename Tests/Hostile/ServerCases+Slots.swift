@@ -1,4 +1,4 @@
-// Loads on what a server holds for each peer: its outboxes and its places.
+// Loads on what a server holds for each peer: its outbox and its slot.
 import Content
 import Glibc
 import Posix
@@ -10,7 +10,7 @@ private func announcements(handles: UInt32) -> ServerLoad.Start {
   { bench, target, file in
     let sources = bench.crowdAddresses()
     let silent = try (0..<300).map { i in
-      // A small buffer: what is sent to it stays in the server.
+      // With a small receive buffer, what the server sends stays in the server.
       let peer = try established(target, from: sources[i % sources.count], listenPort: 9_800, receiveBytes: 4_096)
       try peer.send(frames: (1...handles).flatMap { peer.openMessage(file.fileID, handle: FileHandle($0)).frame })
       return peer.socket
@@ -21,7 +21,7 @@ private func announcements(handles: UInt32) -> ServerLoad.Start {
         let peer = try established(target, from: sources[load.count.value % sources.count], listenPort: 9_800)
         _ = try peer.open(file.fileID)
         try peer.send(frames: (0..<64).flatMap { peer.requestMessage(UInt32($0), count: 64).frame })
-        // It goes once its chunks are promised to it.
+        // Leaves once its chunks have been promised to it.
         while true {
           if case .data = try peer.receive().message { break }
         }
@@ -44,7 +44,7 @@ let announcementLoads: [ServerLoad] = [
     start: announcements(handles: 64), wanted: (500, 3_000, 60)),
 ]
 
-/// Connections that shake hands and stay, again and again where they are closed.
+/// Connections that complete the handshake and stay. If they are closed, they come again.
 private func holders(
   _ count: Int, from sources: [[UInt8]], as identity: (@Sendable () -> StaticIdentity)?, opening isOpening: Bool
 ) -> ServerLoad.Start {

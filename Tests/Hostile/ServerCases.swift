@@ -1,19 +1,19 @@
-// Loads on a `serve`: its memory stays flat, and honest downloads from it are nearly as fast as beside it.
+// Loads on a `serve`. Its memory must stay flat, and honest downloads must be nearly as fast as without load.
 import Content
 import Glibc
 import Posix
 import TestSupport
 
-/// A load on a server, as a row of the table.
+/// A load on a server: one row of the table.
 struct ServerLoad: Sendable {
   let name: String
   let promise: String
-  /// Whether it can only be seen at its real size.
+  /// Whether the load shows an effect only at full size.
   var isLong = false
-  /// Starts the load on a server; returns when it is at its height.
+  /// Starts the load on a server. Returns when the load is at its height.
   typealias Start = @Sendable (Bench, Endpoint, HostileFile) throws -> Load
   let start: Start
-  /// What the load has to have done before the last download and before the memory is read; it has so many seconds.
+  /// What the load must have done before the last download and before memory is read, in how many seconds.
   var wanted: (short: Int, long: Int, seconds: Double) = (0, 0, 0)
 }
 
@@ -30,8 +30,8 @@ extension Case {
 }
 
 extension Bench {
-  /// Two servers of one folder. The load hits the first; honest downloads come from both in turn. The second is the same
-  /// for all loads.
+  /// Compares two servers of one folder. The load hits the first. Honest downloads use both in turn. All loads share
+  /// the second.
   fileprivate func compare(_ load: ServerLoad) throws -> Outcome {
     let (file, folder) = (Size.load.sample.file, Size.load.sample.folder)
     var attacked = try serve(folder, at: "\(host(1)):0")
@@ -47,7 +47,7 @@ extension Bench {
     var outcome = Outcome()
     let began = Clock.seconds
     for pair in 0..<9 {
-      // The first goes first every other time.
+      // Alternate which server comes first.
       for isAttacked in pair % 2 == 0 ? [true, false] : [false, true] {
         let (seconds, isRight, ending) = try download(
           file, from: [isAttacked ? attacked.peer : other.peer], within: Bench.downloadSecondsMax)
@@ -58,7 +58,7 @@ extension Bench {
       if !outcome.broken.isEmpty { break }
       let isAtHeight = running.count.value >= load.wanted.short
       if !settings.isLong, isAtHeight, isDecided(beside: beside, under: under) { break }
-      // More pairs where the machine has other things to do as well: a short time says little then.
+      // Take more pairs if the machine is busy with other things: one short time says little then.
       let isSlowed = median(beside) / median(under) < Outcome.ratioMin
       let secondsMax = Bench.pairsSecondsMax * (isSlowed ? 2 : 1)
       if pair >= (settings.isLong || isSlowed ? 8 : 4) || pair >= 2 && Clock.seconds - began > secondsMax { break }
@@ -76,16 +76,16 @@ extension Bench {
     return outcome
   }
 
-  /// A download under load that takes longer has failed.
+  /// A download under load that takes longer than this has failed.
   private static let downloadSecondsMax = 20.0
-  /// Three pairs are enough where they take that long.
+  /// Three pairs are enough if they take this long.
   private static let pairsSecondsMax = 20.0
 
-  /// In bytes, in the short form: a load may end after three pairs in place of five, so that a leak is smaller.
+  /// The limit in bytes in the short form. A load may end after three pairs instead of five, so a leak is smaller.
   private static let memoryMaxShort = Outcome.memoryMax / 2
 
-  /// Whether the medians of five pairs meet the limit whatever the last two pairs are. If the slowest of three downloads
-  /// under load meets it beside the fastest of three, so do the medians: two more cannot move a median past all three.
+  /// Whether the medians of five pairs meet the limit whatever the last two pairs are. That is so if the slowest of
+  /// three downloads under load meets it against the fastest of three others: two more move no median past all three.
   private func isDecided(beside: [Double], under: [Double]) -> Bool {
     guard under.count >= 3, let fastest = beside.min(), let slowest = under.max() else { return false }
     return fastest / slowest >= Outcome.ratioMin
@@ -95,20 +95,20 @@ extension Bench {
 }
 
 extension Bench {
-  /// A peer that is 100 ms away shakes hands 60 times, while others connect from its address and stay silent.
+  /// A peer at 100 ms distance completes 60 handshakes while others connect from its address and stay silent.
   fileprivate func handshakesFromAfar() throws -> Outcome {
     let serving = try serve(Size.one.sample.folder)
     let target = serving.address
     let crowd = ServerLoad.herd(
       2_000, from: [Endpoint.loopback(0).ip], to: target, opensPerSecond: 186, dribbles: false)
     atEnd { crowd.stop() }
-    // They hold what places they can have.
+    // The crowd takes all slots that it can get.
     crowd.awaitCount(300, within: 5)
     let hands = Load(threads: 6) { load, _ in
       for _ in 0..<10 {
         let peer = try? ScriptedPeer(
           over: BlockingSocket(dialling: target), afterSend: { pause(milliseconds: 100) })
-        // The server has taken the last message if it answers.
+        // If the server answers, it has accepted the last message.
         if let peer, (try? peer.send(.ping(1))) != nil, (try? peer.receive()) != nil { load.count.add() }
         load.ready.add()
       }
@@ -121,7 +121,7 @@ extension Bench {
     return outcome
   }
 
-  /// Addresses that strangers come from.
+  /// The addresses from which strangers come.
   func crowdAddresses(_ count: Int = 100) -> [[UInt8]] { (0..<count).map { address(UInt8(100 + $0)) } }
 }
 
@@ -136,7 +136,7 @@ extension ServerLoad {
       let bytes = Array("p2pnode\u{1}\u{1}".utf8)
       var turn = 0
       while !load.isOver {
-        // All in ten steps of 100 ms: a byte a second for each.
+        // Reach all sockets in ten steps of 100 ms: one byte per second for each.
         let budget = max(1, opensPerSecond / 10)
         var opened = 0
         for i in 0..<count {
@@ -158,12 +158,12 @@ extension ServerLoad {
 }
 
 extension [UInt8] {
-  /// The byte that is due in a second; zeros after the last.
+  /// The byte to send in a second. Zeros after the last byte.
   fileprivate func dribbled(_ second: Int) -> [UInt8] { [second < count ? self[second] : 0] }
 }
 
-/// A herd of the crowd's addresses, or of others.
-/// - `seconds`: for all of them to be opened once.
+/// A herd of sockets from the crowd's addresses or from others.
+/// - `seconds`: the time in which all sockets must have been opened once.
 private func herd(
   _ count: Int, from sources: [[UInt8]]? = nil, opensPerSecond: Int, dribbles: Bool = false, within seconds: Double = 10
 ) -> ServerLoad.Start {
@@ -186,7 +186,7 @@ private let connectionLoads: [ServerLoad] = [
     name: "200 connects/s from the getter's address",
     promise: "half-open connections of one address do not stop the handshakes of an honest peer there",
     start: herd(2_000, from: [Endpoint.loopback(0).ip], opensPerSecond: 200, within: 1),
-    // More than the places of half-open connections.
+    // More than the slots for half-open connections.
     wanted: (1_100, 2_000, 10)),
   ServerLoad(
     name: "connects and closes at once", promise: "100,000 connects cost no memory",

@@ -1,10 +1,10 @@
-// One conversation of a hostile peer with a downloader: what it was asked, and the answers, right ones and others.
+// One conversation of a hostile peer with a downloader: the requests, and correct and incorrect answers.
 import Content
 import Posix
 import TestSupport
 import Wire
 
-/// A place in a conversation at which a peer can go, fall silent or slow down.
+/// A point in a conversation at which a peer can leave, fall silent or slow down.
 enum Moment: String, Sendable, CaseIterable {
   case connected = "TCP"
   case shaken = "the handshake"
@@ -18,18 +18,18 @@ enum Moment: String, Sendable, CaseIterable {
   case answered = "an answer"
 }
 
-/// The hostile peer closes now.
+/// The hostile peer closes the connection now.
 struct Cut: Error {}
 
-/// Confined to the thread of its connection.
+/// A conversation. Confined to the thread of its connection.
 final class Talk {
   let peer: ScriptedPeer
   let file: HostileFile
-  /// Others whom it may name in PEERS.
+  /// Other peers that it may announce in PEERS.
   let others: [PeerExchange.Entry]
-  /// The handle under which the downloader opened the file here.
+  /// The handle with which the downloader has opened the file here.
   private(set) var handle = FileHandle(0)
-  /// Answers to REQUESTs that it has begun.
+  /// The number of answers to REQUESTs that it has begun.
   private(set) var answers = 0
 
   init(_ peer: ScriptedPeer, _ file: HostileFile, others: [PeerExchange.Entry]) {
@@ -41,13 +41,13 @@ final class Talk {
 
   func send(_ messages: Message...) throws { try peer.send(frames: messages.flatMap(\.frame)) }
 
-  /// Says nothing more, until the other end goes.
+  /// Sends nothing more until the other end closes.
   func hang() throws -> Never {
     peer.socket.delay(milliseconds: 3_600_000)
     throw Cut()
   }
 
-  /// Sends bytes of the stream, one a second.
+  /// Sends bytes of the stream, one per second.
   func dribble(_ bytes: [UInt8]) throws {
     for byte in peer.seal(bytes) {
       try peer.socket.send([byte])
@@ -55,7 +55,7 @@ final class Talk {
     }
   }
 
-  /// Sends frames again and again, at 4 MB/s: it is to cost the other end's time, not this machine's.
+  /// Sends frames repeatedly at 4 MB/s. The load should cost the other end's time, not this machine's.
   func flood(_ frame: [UInt8]) throws -> Never {
     let frames = (0..<max(1, 65_000 / frame.count)).flatMap { _ in frame }
     while true {
@@ -67,7 +67,7 @@ final class Talk {
 
   // MARK: The conversation
 
-  /// Answers until the other end goes, or the manner says to. The one that dialled opens the file first.
+  /// Answers until the other end closes or the manner ends the conversation. The dialer opens the file first.
   func converse(_ manner: Manner) throws {
     if role == .dialer { try send(peer.openMessage(file.fileID)) }
     try manner.reach(.shaken, self)
@@ -100,12 +100,12 @@ final class Talk {
 // MARK: Answers
 
 extension Talk {
-  /// OPENED with the file's manifest.
+  /// Sends OPENED with the file's manifest.
   func offer(_ availability: OfferedFile.Availability = .complete) throws {
     try peer.offer(file, as: handle, availability: availability)
   }
 
-  /// BITMAP of the whole file: all chunks, or those that are named.
+  /// Sends a BITMAP of the whole file with all chunks or the given ones.
   func claim(_ chunks: [Int]? = nil) throws {
     var bits = [UInt8](repeating: 0, count: (file.chunkCount + 7) / 8)
     for chunk in chunks ?? Array(0..<file.chunkCount) { bits[chunk / 8] |= 0x80 >> UInt8(chunk % 8) }

@@ -1,21 +1,21 @@
-// A file of which a test knows every byte and hash, and the messages in which a peer answers for it.
+// A file with known bytes and hashes, and the messages with which a peer answers requests for it.
 import Content
 import Wire
 
-/// What a scripted peer needs of a file to answer for it, rightly or wrongly.
+/// The parts of a file that a scripted peer needs to answer requests, correctly or not.
 package protocol AnsweredFile: Sendable {
   /// The name that its sources suggest.
   var name: String { get }
   var fileID: FileID { get }
   var layout: ChunkLayout { get }
   var tree: HashTree { get }
-  /// The bytes of a run of leaves.
+  /// Returns the bytes of a run of leaves.
   func leaves(_ leaves: LeafRange, of chunk: ChunkIndex) -> [UInt8]
   func leafHashes(of chunk: ChunkIndex) -> [Digest]
 }
 
 extension ChunkRequest {
-  /// The runs of leaves of a right answer, one a frame.
+  /// The runs of leaves of a correct answer, one for each frame.
   package var runs: [LeafRange] {
     stride(from: leaves.first, to: leaves.end, by: ProtocolLimits.dataFullLeavesMax).map {
       LeafRange(first: $0, count: min(ProtocolLimits.dataFullLeavesMax, leaves.end - $0))
@@ -24,8 +24,8 @@ extension ChunkRequest {
 }
 
 extension AnsweredFile {
-  /// OPENED with this manifest, or with one that is changed.
-  /// - `proof`: needs the key of the connection, so the peer makes it.
+  /// OPENED with this manifest. Each given field replaces the true one.
+  /// - `proof`: depends on the connection, so the peer computes it.
   package func opened(
     _ handle: FileHandle, proof: Digest, kind: UInt8? = nil, length: UInt64? = nil, root: Digest? = nil,
     chunkSizeLog2: UInt8? = nil, availability: OfferedFile.Availability? = nil, name: String? = nil
@@ -40,7 +40,7 @@ extension AnsweredFile {
             suggestedName: name ?? self.name))))
   }
 
-  /// The PAGE that is asked for, or one that is changed. GOODBYE where the file has no such page.
+  /// The requested PAGE, with the given changes. GOODBYE if the file has no such page.
   package func page(
     _ get: PageGet, number: UInt32? = nil, hashes change: (inout [Digest]) -> Void = { _ in },
     uncles changeUncles: (inout [Digest]) -> Void = { _ in }
@@ -52,8 +52,8 @@ extension AnsweredFile {
     return .page(PageAnswer(handle: get.handle, page: number ?? get.page, chunkHashes: hashes, uncles: uncles))
   }
 
-  /// A DATA frame of a run of leaves.
-  /// - `hashes`: nil: the chunk's leaf hashes if they are due in this frame.
+  /// A DATA frame with a run of leaves.
+  /// - `hashes`: nil: the chunk's leaf hashes, if this frame must carry them.
   package func data(
     _ request: ChunkRequest, _ leaves: LeafRange, isLast: Bool? = nil, hashes: [Digest]? = nil, bytes: [UInt8]? = nil
   ) -> [UInt8] {
@@ -68,7 +68,7 @@ extension AnsweredFile {
     request.wantsLeafHashes && leaves.first == request.leaves.first ? leafHashes(of: request.chunk) : []
   }
 
-  /// The frames of a whole answer, with the bytes of each run and the leaf hashes changed.
+  /// The frames of a complete answer. The closures may change the bytes of each run and the leaf hashes.
   package func answer(
     _ request: ChunkRequest, changeBytes: (inout [UInt8], LeafRange) -> Void = { _, _ in },
     changeHashes: (inout [Digest]) -> Void = { _ in }

@@ -1,22 +1,22 @@
-// A plain TCP socket for tests: every call blocks, and none for longer than its bound.
+// A plain TCP socket for tests. Each call blocks, but no longer than its bound.
 import Glibc
 import Posix
 
-/// How a wait on a socket ended without what was waited for.
+/// Why a wait on a socket failed.
 package enum SocketEnd: Error, Hashable {
   case endOfStream
-  /// The other end closed with bytes unread, or is gone.
+  /// The other end closed with unread bytes, or has crashed.
   case broken(Int32)
-  /// Nothing came, or nothing was taken, within the bound.
+  /// Within the bound, nothing arrived or nothing was accepted.
   case timedOut
 }
 
-/// An end of a TCP connection, or a listener. Closed with its last owner; may be shut down from any thread.
+/// An end of a TCP connection, or a listener. Closed when its last owner releases it. Any thread may shut it down.
 package final class BlockingSocket: Sendable {
   package static let boundSeconds = 10
-  /// IP_BIND_ADDRESS_NO_PORT, which the importer hides.
+  /// IP_BIND_ADDRESS_NO_PORT, which Swift does not import.
   package static let bindAddressNoPort: Int32 = 24
-  /// The descriptor, for a test that polls sockets.
+  /// The descriptor, for tests that poll sockets.
   package let number: Int32
 
   package init(owning number: Int32) {
@@ -30,11 +30,11 @@ package final class BlockingSocket: Sendable {
 
   deinit { close(number) }
 
-  /// Connects, from an address of this host that the test may choose (16 bytes, IPv4 within IPv6).
+  /// Connects. The test may choose the local address (16 bytes, IPv4-mapped).
   package convenience init(dialling address: Endpoint, from ip: [UInt8]? = nil) throws {
     self.init(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
     if let ip {
-      // The kernel chooses the port at `connect`, so that one port serves several destinations.
+      // The kernel chooses the port at `connect`, so one port can serve several destinations.
       var one: Int32 = 1
       setsockopt(number, Int32(IPPROTO_IP), BlockingSocket.bindAddressNoPort, &one, 4)
       try check(BlockingSocket.withAddress(ip, 0) { bind(number, $0, $1) })
@@ -48,14 +48,14 @@ package final class BlockingSocket: Sendable {
       listeningAt: Array(repeating: 0, count: 12) + (listeningOnAll ? [0, 0, 0, 0] : [127, 0, 0, 1]))
   }
 
-  /// Listens on a free port of an address of this host (16 bytes, IPv4 within IPv6).
+  /// Listens on a free port of a local address (16 bytes, IPv4-mapped).
   package convenience init(listeningAt ip: [UInt8]) throws {
     self.init(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
     try check(BlockingSocket.withAddress(ip, 0) { bind(number, $0, $1) })
     try check(listen(number, 128))
   }
 
-  /// The port of this end.
+  /// The local port.
   package var port: UInt16 {
     var address = sockaddr_in()
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -65,7 +65,7 @@ package final class BlockingSocket: Sendable {
     return UInt16(bigEndian: address.sin_port)
   }
 
-  /// The next connection; nil once the listener was shut down. Waits as long as it takes.
+  /// Returns the next connection, or nil after the listener was shut down. Waits without a bound.
   package func accept() -> BlockingSocket? {
     while true {
       let accepted = Glibc.accept(number, nil, nil)
@@ -77,19 +77,19 @@ package final class BlockingSocket: Sendable {
     }
   }
 
-  /// Whether bytes can be received, or the end of the stream.
+  /// Whether bytes or the end of the stream can be received.
   package var isReadable: Bool {
     var wait = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
     return poll(&wait, 1, 0) > 0
   }
 
-  /// Fixes the system's buffer of what comes. A small one is soon full when the test does not read, and slow when it does.
+  /// Sets the size of the kernel's receive buffer. A small one soon fills if unread, and is slow otherwise.
   package func limitReceiveBuffer(bytes: Int32) {
     var bytes = bytes
     setsockopt(number, SOL_SOCKET, SO_RCVBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
   }
 
-  /// Ends both directions, and any wait on them.
+  /// Shuts down both directions. This ends any wait on them.
   package func shutDown() { shutdown(number, Int32(SHUT_RDWR)) }
   package func finishSending() { shutdown(number, Int32(SHUT_WR)) }
 
@@ -104,7 +104,7 @@ package final class BlockingSocket: Sendable {
     }
   }
 
-  /// Sends what is taken until for `patience` nothing more is; returns how many bytes that was.
+  /// Sends bytes until none is accepted for `patienceMilliseconds`. Returns how many were sent.
   package func sendUntilStuck(_ bytes: [UInt8], patienceMilliseconds: Int32) throws -> Int {
     var sent = 0
     while sent < bytes.count {
@@ -122,7 +122,7 @@ package final class BlockingSocket: Sendable {
     return sent
   }
 
-  /// At least one byte, at most `count`.
+  /// Receives at least one byte and at most `count`.
   package func receive(upTo count: Int) throws -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     let received = recv(number, &bytes, count, 0)
@@ -137,11 +137,11 @@ package final class BlockingSocket: Sendable {
     return bytes
   }
 
-  /// Drops all bytes that are there, without waiting; returns how many. Throws at the end of the stream.
+  /// Drops all received bytes without waiting, and returns their number. Throws at the end of the stream.
   package func discardReceived() throws -> Int {
     var dropped = 0
     while true {
-      // The kernel drops them itself, so nothing is copied.
+      // MSG_TRUNC makes the kernel drop the bytes, so nothing is copied.
       let count = recv(number, nil, 1 << 20, Int32(MSG_DONTWAIT | MSG_TRUNC))
       if count == 0 { throw SocketEnd.endOfStream }
       if count < 0 {
@@ -152,7 +152,7 @@ package final class BlockingSocket: Sendable {
     }
   }
 
-  /// Everything up to the end of the stream, which a reset is too.
+  /// Receives everything up to the end of the stream. A reset counts as the end.
   package func receiveToEnd() throws -> [UInt8] {
     var bytes: [UInt8] = []
     while true {
@@ -171,7 +171,7 @@ package final class BlockingSocket: Sendable {
     return code == EAGAIN || code == EINPROGRESS ? .timedOut : .broken(code)
   }
 
-  /// Passes an IPv4 address, the last 4 of 16 bytes, to a call of the kernel.
+  /// Passes an IPv4 address (the last 4 of 16 bytes) to a system call.
   package static func withAddress(
     _ ip: [UInt8], _ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
   ) -> Int32 {
@@ -191,7 +191,7 @@ extension Endpoint {
   }
 }
 
-/// Calls `onFire` unless it is let go within the bound, so that a test that hangs fails instead.
+/// Calls `onFire` unless it is released within the bound, so that a test fails instead of hanging.
 package final class Watchdog {
   private let ends: (Int32, Int32)
   private let thread: Posix.Thread

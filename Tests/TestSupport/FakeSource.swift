@@ -1,11 +1,11 @@
-// A listener whose answers a test writes: an honest source unless told otherwise, on threads of its own.
+// A listener that answers by a script, on its own threads. Without changes to the script it is an honest source.
 import Content
 import Posix
 import Synchronization
 
 import Wire
 
-/// What a source does when it is asked. The defaults are honest.
+/// How a source answers each message. The defaults are honest.
 package struct SourceScript: Sendable {
   package typealias Answer<Asked> = @Sendable (ScriptedPeer, Asked, Sample) throws -> Void
 
@@ -22,11 +22,11 @@ package struct SourceScript: Sendable {
 
 /// Listens on 127.0.0.1 until `stop`, which every test calls.
 package final class FakeSource: Sendable {
-  /// What came in, and how it ended.
+  /// What the source received, and how each connection ended.
   package struct Log: Sendable {
     package var connections = 0
     package var messages: [Message] = []
-    /// What could be decrypted of each connection, when it had ended.
+    /// The decrypted bytes of each connection that has ended.
     package var decrypted: [[UInt8]] = []
     package var suites: [CipherSuite] = []
     package var failures: [String] = []
@@ -48,7 +48,7 @@ package final class FakeSource: Sendable {
   /// Closed when the first conversation has ended.
   private let firstEnd = BlockingQueue<Bool>()
 
-  /// Answers by a script after the handshake.
+  /// Completes the handshake, then answers by a script.
   package convenience init(_ script: SourceScript = SourceScript(), identity: StaticIdentity = .random()) throws {
     try self.init(identity: identity) { source, socket in
       let peer: ScriptedPeer
@@ -63,7 +63,7 @@ package final class FakeSource: Sendable {
     }
   }
 
-  /// Does anything at all with each connection.
+  /// Handles each connection with the given closure.
   package init(
     identity: StaticIdentity = .random(), onAll: Bool = false,
     raw: @escaping @Sendable (FakeSource, BlockingSocket) -> Void
@@ -86,14 +86,14 @@ package final class FakeSource: Sendable {
     thread.withLock { $0 = accepting }
   }
 
-  /// Stops listening, and waits until all conversations have ended: for the log to be whole.
+  /// Stops listening and waits until all conversations have ended, so that the log is complete.
   package func stop() {
     listener.shutDown()
     firstEnd.close()
     thread.withLock { $0.take() }?.join()
   }
 
-  /// Waits until a conversation has ended here, or until it is stopped.
+  /// Waits until a conversation has ended here or the source is stopped.
   package func awaitFirstEnd() { _ = firstEnd.take() }
 
   package func note(_ change: (inout Log) -> Void) { state.withLock { change(&$0) } }
@@ -108,7 +108,7 @@ package final class FakeSource: Sendable {
       do {
         try answer(message, to: peer, script)
       } catch SocketEnd.broken {
-        // The other end has closed; what it said before can still be read.
+        // The other end has closed. What it sent before can still be read.
       }
     }
   }
@@ -125,7 +125,7 @@ package final class FakeSource: Sendable {
 }
 
 extension SourceScript {
-  /// Honest, but opens the file only after the first conversation of another source has ended, which so had its turn.
+  /// An honest script that opens the file only after the first conversation of another source has ended.
   package static func after(_ other: FakeSource, _ sample: Sample = .common) -> SourceScript {
     var script = SourceScript()
     script.sample = sample
@@ -137,10 +137,10 @@ extension SourceScript {
   }
 }
 
-// MARK: Answers, right ones and others
+// MARK: Correct and incorrect answers
 
 extension ScriptedPeer {
-  /// OPENED with the file's manifest, or with one that is changed.
+  /// Sends OPENED with the file's manifest. Each given field replaces the true one.
   package func offer(
     _ file: some AnsweredFile, as handle: FileHandle, proof: Digest? = nil, kind: UInt8? = nil, length: UInt64? = nil,
     root: Digest? = nil, chunkSizeLog2: UInt8? = nil, availability: OfferedFile.Availability? = nil,
@@ -157,10 +157,10 @@ extension ScriptedPeer {
     try send(.opened(Opened(handle: handle, outcome: .refused(refusal))))
   }
 
-  /// Sends frames one by one, so that each is in a record of its own.
+  /// Sends each frame in its own record.
   package func send(each frames: some Sequence<[UInt8]>) throws { for frame in frames { try send(frames: frame) } }
 
-  /// The right answer, always late: it goes out when the download cancels the request, because its time is over.
+  /// Sends the correct answer, but always late: after the download has timed out and cancelled the request.
   package func answerLate(_ request: ChunkRequest, from file: some AnsweredFile) throws {
     var isDue = true
     while isDue {
@@ -169,7 +169,7 @@ extension ScriptedPeer {
     try send(each: file.answer(request))
   }
 
-  /// A whole answer in which every leaf is wrong, under the right leaf hashes.
+  /// Sends a complete answer in which each leaf is wrong and the leaf hashes are right.
   package func answerWrongly(_ request: ChunkRequest, from file: some AnsweredFile) throws {
     try send(
       each: file.answer(

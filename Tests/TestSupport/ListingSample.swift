@@ -1,7 +1,7 @@
-// The listing of a folder that tests move, with everything that is known of it.
+// A folder listing for tests, with its bytes and hashes.
 import Content
 
-/// The bytes of a listing, right or wrong, under a folder's ID.
+/// The bytes of a listing, valid or not, under a folder ID.
 package struct ListingSample: AnsweredFile {
   /// The same bytes as a file.
   package let sample: Sample
@@ -21,7 +21,7 @@ package struct ListingSample: AnsweredFile {
 }
 
 extension SourceScript {
-  /// Offers a folder's listing, honestly.
+  /// An honest script for a folder's listing.
   package init(_ listing: ListingSample) {
     self.init(listing.sample)
     onOpen = { peer, open, _ in try peer.offer(listing, as: open.handle, kind: ContentKind.folder.rawValue) }

@@ -1,14 +1,14 @@
-// The bytes of a scripted peer: on a thread that blocks, or on the one thread that also runs the other end.
+// The bytes of a scripted peer, either on its own blocking thread or on the thread that also runs the other end.
 import Posix
 import Wire
 
-/// A socket, and what happens while its peer sends and waits.
+/// A socket, and what to do while the peer sends and waits.
 struct PeerWire {
-  /// Turns of the other end within which a byte comes, or is taken.
+  /// How many turns of the other end to wait for a byte to arrive or to be accepted.
   private static let turnsMax = 200
 
   let socket: BlockingSocket
-  /// Lets the other end go on, where this thread runs it too: the peer then never blocks. Nil: it has its own thread.
+  /// Lets the other end run if it shares this thread; then the peer never blocks. Nil: the peer has its own thread.
   let turn: (() -> Void)?
   /// Called after each send.
   let afterSend: () -> Void
@@ -40,7 +40,7 @@ struct PeerWire {
     let first = handshake.takeOutbound()
     if !first.isEmpty { try send(first) }
     while !handshake.isComplete {
-      // A byte at a time, so that no byte of a record is taken with the last message.
+      // Read one byte at a time, so that no byte of a record is read with the last message.
       let bytes = try receive(exactly: 1)
       do throws(HandshakeError) { _ = try handshake.receive(bytes.span.bytes) } catch {
         try? send(handshake.takeOutbound())

@@ -1,4 +1,4 @@
-// A file that tests move, with everything that is known of it.
+// A file for tests, with its bytes and hashes.
 import Content
 import Storage
 
@@ -20,7 +20,7 @@ package struct Sample: AnsweredFile {
 
   package init(_ name: String, bytes: [UInt8]) {
     var state = FileHashState()
-    // No test has a file that is too long.
+    // No file of a test is too long.
     var chunks = try! state.feed(bytes.span.bytes)
     let (file, last) = state.finish()
     if let last { chunks.append(last) }
@@ -31,7 +31,7 @@ package struct Sample: AnsweredFile {
     leafHashes = chunks.map(\.leafHashes)
   }
 
-  /// The bytes of a run of leaves.
+  /// Returns the bytes of a run of leaves.
   package func leaves(_ leaves: LeafRange, of chunk: ChunkIndex) -> [UInt8] {
     let start = Int(layout.offset(ofLeaf: leaves.first, in: chunk))
     return Array(bytes[start..<start + layout.length(of: leaves, in: chunk)])

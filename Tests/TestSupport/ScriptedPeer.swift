@@ -1,17 +1,17 @@
-// One end of the protocol that does exactly what a test says, on a blocking socket: the peer that nobody should be.
+// One end of the protocol on a blocking socket. It does exactly what a test says, also what no peer should do.
 import Content
 import Posix
 import Sodium
 import Wire
 
-/// How a scripted peer's conversation ended.
+/// Why a scripted peer's conversation ended.
 package enum PeerEnd: Error, Hashable {
   case handshake(HandshakeError)
   case record
   case frame(WireError)
 }
 
-/// A channel over a socket, from either side. Confined to one thread.
+/// A channel over a socket, as dialer or listener. Confined to one thread.
 package final class ScriptedPeer {
   package var socket: BlockingSocket { wire.socket }
   private let wire: PeerWire
@@ -19,9 +19,9 @@ package final class ScriptedPeer {
   private var decoder = FrameDecoder()
   private var stream: [UInt8] = []
   private var offset = 0
-  /// All that was ever decrypted here, while `keepsDecrypted`.
+  /// All bytes that were decrypted here while `keepsDecrypted` was true.
   package private(set) var decrypted: [UInt8] = []
-  /// Turned off for a peer that receives more than memory can hold.
+  /// False for a peer that receives more than memory can hold.
   package var keepsDecrypted = true
   private var lastRequest: UInt32 = 0
 
@@ -31,7 +31,7 @@ package final class ScriptedPeer {
   package var handshakeHash: Digest { channel.handshakeHash }
 
   /// Dials a node.
-  /// - `source`: the address that the connection comes from (`BlockingSocket`).
+  /// - `source`: the local address of the connection (`BlockingSocket`).
   package convenience init(
     dialling address: Endpoint, from source: Endpoint? = nil, as identity: StaticIdentity = .random(),
     suite: CipherSuite = .chaChaPoly, swarm: SwarmKey? = nil, listenPort: UInt16? = nil,
@@ -42,7 +42,7 @@ package final class ScriptedPeer {
       listenPort: listenPort, capabilities: capabilities)
   }
 
-  /// Speaks first, on a connection that is there.
+  /// Makes the dialer's end over an existing connection.
   /// - `turn`, `afterSend`: see `PeerWire`.
   package convenience init(
     over socket: BlockingSocket, as identity: StaticIdentity = .random(), suite: CipherSuite = .chaChaPoly,
@@ -56,7 +56,7 @@ package final class ScriptedPeer {
     try self.init(PeerWire(socket: socket, turn: turn, afterSend: afterSend), handshake)
   }
 
-  /// Answers a node that dialled.
+  /// Makes the listener's end for a connection that a node dialled.
   /// - `turn`: see `PeerWire`.
   package convenience init(
     accepting socket: BlockingSocket, as identity: StaticIdentity, suites: [CipherSuite] = CipherSuite.available,
@@ -77,12 +77,12 @@ package final class ScriptedPeer {
 
   package func send(_ message: Message) throws { try send(frames: message.frame) }
 
-  /// Bytes of the stream, in records as large as they can be.
+  /// Sends bytes of the stream, in records that are as large as possible.
   package func send(frames: [UInt8]) throws {
     try wire.send(seal(frames))
   }
 
-  /// The records of bytes of the stream; they must be sent next, whole or in part.
+  /// Seals bytes of the stream into records. The records must be sent next, completely or in part.
   package func seal(_ bytes: [UInt8]) -> [UInt8] {
     var records: [UInt8] = []
     var start = 0
@@ -101,7 +101,7 @@ package final class ScriptedPeer {
 
   // MARK: Receiving
 
-  /// The next message, with the leaves' bytes where it is DATA.
+  /// Receives the next message. If it is DATA, receives the bytes of its leaves too.
   package func receive() throws -> (message: Message, leaves: [UInt8]) {
     while true {
       let message: Message?
@@ -124,12 +124,12 @@ package final class ScriptedPeer {
     }
   }
 
-  /// The next message, without the leaves' bytes; nil at the end of the stream, and where nothing comes in time.
+  /// The next message, without bytes of leaves. Nil at the end of the stream, or if nothing arrives in time.
   package func next() throws -> Message? {
     do { return try receive().message } catch SocketEnd.endOfStream, SocketEnd.timedOut { return nil }
   }
 
-  /// The GOODBYE that ends what comes; nil where the stream ends without one.
+  /// Receives up to the next GOODBYE. Nil if the stream ends without one.
   package func receiveGoodbye() throws -> Goodbye? {
     while true {
       do {
@@ -165,7 +165,7 @@ package final class ScriptedPeer {
 
   package static let handle = FileHandle(7)
 
-  /// OPEN with the right proof.
+  /// An OPEN with the right proof.
   package func openMessage(_ fileID: FileID, handle: FileHandle = ScriptedPeer.handle, swarm: SwarmKey? = nil)
     -> Message
   {
@@ -173,7 +173,7 @@ package final class ScriptedPeer {
     return .open(Open(handle: handle, bucket: key.bucket, proof: key.openProof(handshakeHash, sender: role)))
   }
 
-  /// Opens a file; returns how that was answered.
+  /// Opens a file and returns the answer.
   package func open(_ fileID: FileID, handle: FileHandle = ScriptedPeer.handle, swarm: SwarmKey? = nil) throws
     -> Message
   {
@@ -181,7 +181,7 @@ package final class ScriptedPeer {
     return try receive().message
   }
 
-  /// A REQUEST with the next id.
+  /// A REQUEST with the next ID.
   package func requestMessage(_ chunk: UInt32, first: Int = 0, count: Int = 1, hashes: Bool = false) -> Message {
     lastRequest += 1
     return .request(
@@ -190,7 +190,7 @@ package final class ScriptedPeer {
         leaves: LeafRange(first: first, count: count), wantsLeafHashes: hashes))
   }
 
-  /// Asks for leaves and takes the whole answer.
+  /// Requests leaves and receives the complete answer.
   package func fetch(_ chunk: UInt32, first: Int = 0, count: Int) throws -> [UInt8] {
     try send(requestMessage(chunk, first: first, count: count))
     var bytes: [UInt8] = []
@@ -204,7 +204,7 @@ package final class ScriptedPeer {
 }
 
 extension Message {
-  /// The frame, without leaves' bytes.
+  /// The encoded frame, without bytes of leaves.
   package var frame: [UInt8] {
     var bytes: [UInt8] = []
     encode(into: &bytes)
@@ -214,7 +214,7 @@ extension Message {
   package var goodbyeCode: CloseCode? { if case .goodbye(let goodbye) = self { goodbye.code } else { nil } }
 }
 
-/// A frame of any type, with a body of any bytes.
+/// Returns a frame of any type with any body.
 package func frame(type: UInt8, body: [UInt8]) -> [UInt8] {
   let length = UInt32(body.count + 1)
   return (0..<4).map { UInt8(truncatingIfNeeded: length >> (24 - 8 * UInt32($0))) } + [type] + body

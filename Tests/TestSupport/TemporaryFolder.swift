@@ -1,4 +1,4 @@
-// A folder for one test, gone with it.
+// A folder for one test, removed at its end.
 import Glibc
 
 package final class TemporaryFolder: Sendable {
@@ -20,7 +20,7 @@ package final class TemporaryFolder: Sendable {
       while let entry = readdir(stream) {
         let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
         if name == Array(".".utf8) || name == Array("..".utf8) { continue }
-        // Names need not be UTF-8, so they stay bytes.
+        // Names need not be UTF-8, so keep them as bytes.
         var full = Array(path.utf8) + [UInt8(ascii: "/")] + name + [0]
         var raw = stat()
         let isFolder = full.withUnsafeBytes {
@@ -39,7 +39,7 @@ package final class TemporaryFolder: Sendable {
 }
 
 extension TemporaryFolder {
-  /// Writes a file in place, making it where it is missing; the folders above it too.
+  /// Writes into a file at an offset. Makes the file and the folders above it if they are missing.
   package func write(_ name: String, _ bytes: [UInt8], at offset: Int = 0, mode: UInt32 = 0o644) {
     var folder = path
     for component in name.split(separator: "/").dropLast() {
@@ -53,7 +53,7 @@ extension TemporaryFolder {
     close(number)
   }
 
-  /// Makes a file of zeros, which take no room.
+  /// Makes a sparse file of zeros, which takes no disk space.
   package func makeZeros(_ name: String, byteCount: Int) {
     write(name, [])
     precondition(truncate(self(name), off_t(byteCount)) == 0, "cannot make \(name)")

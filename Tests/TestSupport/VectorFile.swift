@@ -1,13 +1,13 @@
-// Reads `Protocol/vectors/`: lines of `name = hex`, with `#` before comments.
+// Reads files of `Protocol/vectors/`: lines of `name = hex`; lines with `#` are comments.
 import Foundation
 
-/// One file of vectors. A name or digit that is not there is a broken checkout, so it stops the test.
+/// One file of vectors. A missing name or digit means a broken checkout, so it stops the test.
 package struct VectorFile {
-  /// In the order of the file.
+  /// The names in the order of the file.
   package let names: [String]
   private let values: [String: [UInt8]]
 
-  /// `path` is below `Protocol/vectors/`, as `invalid/frames.txt`.
+  /// - `path`: relative to `Protocol/vectors/`, such as `invalid/frames.txt`.
   package init(_ path: String) throws {
     var names: [String] = []
     var values: [String: [UInt8]] = [:]
@@ -26,7 +26,7 @@ package struct VectorFile {
     let line: String
   }
 
-  /// A file below `Protocol/`.
+  /// Returns the text of a file below `Protocol/`.
   package static func text(_ path: String) throws -> String {
     let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
     let url = repository.appendingPathComponent("Protocol").appendingPathComponent(path).standardized
@@ -38,7 +38,7 @@ package struct VectorFile {
     return bytes
   }
 
-  /// A value that is a big-endian number.
+  /// A value as a big-endian number.
   package func number(_ name: String) -> UInt64 { self[name].reduce(0) { $0 << 8 | UInt64($1) } }
 
   private static func bytes(hex: String) -> [UInt8]? {
