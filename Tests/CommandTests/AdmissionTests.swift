@@ -1,4 +1,4 @@
-// Private swarms, pinned peers and ciphers: who may speak with whom, and what both ends are told.
+// Private swarms, pinned peers and ciphers: which peers accept each other, and what both ends print.
 import Foundation
 import Testing
 

@@ -1,4 +1,4 @@
-// `serve --allow`: only listed peers are served; and how one finds out who one is.
+// `serve --allow` serves only listed peers; and how users find out their own PeerID.
 import Foundation
 import Testing
 

@@ -1,4 +1,4 @@
-// The configuration file with the real program: `config`, what serve and get take of it, SIGHUP.
+// The configuration file with the real program: `config`, the keys that serve and get use, SIGHUP.
 import Foundation
 import Testing
 
@@ -10,7 +10,7 @@ struct ConfigTests {
     try Data(text.utf8).write(to: URL(fileURLWithPath: folder + "/config"))
   }
 
-  /// Runs the command where `write` wrote.
+  /// Starts the command with the configuration folder into which `write` writes.
   private func start(_ arguments: [String], _ variables: String...) throws -> Child {
     try workbench.start(arguments, through: ["env", "P2PNODE_HOME=\(workbench.path("own"))"] + variables)
   }
@@ -80,7 +80,7 @@ struct ConfigTests {
     #expect(listening.hasSuffix(" as " + whoami.stdout.lines[0]), "\(serve) \(whoami)")
     let address = try #require(listening.firstMatch(of: #/127\.0\.0\.1:\d+/#)).0
     let fileID = String(serve.stdout.lines[0].prefix(64))
-    // The identity of the file is in use: a get says so and has another, and is not among those that are allowed.
+    // The identity file is in use. A get reports that and takes another identity, which is not an allowed peer.
     let get = try workbench.ended(try start(["get", fileID, "--peer", String(address)]))
     #expect(get.code == 77, "\(get)")
     #expect(get.stderr.text.contains("another process is using it"), "\(get)")

@@ -1,23 +1,23 @@
-// `get` is killed anywhere, or its disk fails: the final file is right, and what the journal claimed is not fetched again.
+// `get` is killed at any call, or its disk fails. The file becomes right, and claimed leaves are not fetched again.
 //
-// P2PNODE_CRASHES=all kills at every call of every kind, which takes many minutes.
+// P2PNODE_CRASHES=all kills at each call of each kind, which takes many minutes.
 import Foundation
 import Testing
 import Transfer
 
-/// Where a crash strikes.
+/// A system call at which a crash happens.
 private struct Moment: CustomStringConvertible {
   let call: String
   let number: Int
   var description: String { "\(call) \(number)" }
 
-  /// The calls that change what is on the disk, each with the numbers to strike at. Each thread counts its own calls, so
-  /// the last numbers may come after the end.
+  /// The calls that change the disk, each with the numbers at which to crash. Each thread counts its own calls, so the
+  /// last numbers may never be reached.
   static let sample: [(call: String, numbers: [Int])] = [
     ("pwrite64", [1, 2, 17, 150, 300, 500]), ("fdatasync", [1, 2, 3]), ("fsync", [1, 2]), ("fchmod", [1]),
     ("renameat2", [1]), ("unlinkat", [1]),
   ]
-  /// Runs in a row that came to their end unharmed, after which no later number can strike.
+  /// After so many runs in a row without a crash, no later number can be reached.
   static let unharmedMax = 8
 }
 
@@ -29,7 +29,7 @@ private struct Moment: CustomStringConvertible {
     try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
   }
 
-  /// A file that is served.
+  /// A file that a server offers.
   private struct Subject {
     let served: Served
     let fileID: String
@@ -42,7 +42,7 @@ private struct Moment: CustomStringConvertible {
     return Subject(served: served, fileID: fileID, path: path, byteCount: byteCount)
   }
 
-  /// Bytes that the journal beside the part file claims.
+  /// The number of bytes that the journal beside the part file claims.
   private func claimedBytes(_ fileID: String, in folder: String, byteCount: Int) -> Int {
     PartFolder(path: folder, fileID: fileID, byteCount: byteCount).claimedBytes
   }
@@ -57,7 +57,7 @@ private struct Moment: CustomStringConvertible {
   @Test(.enabled(if: Trace.isHere, "strace is not here"))
   func `killed at any write, sync or rename, the next get makes the right file of what is there`() throws {
     let short = try serve(Self.byteCount, in: "short")
-    // Long enough for the journal to be synced before the end.
+    // Long enough that the journal is synced before the end.
     let long = try serve(2 * Self.byteCount, in: "long")
     for (call, sample) in Moment.sample {
       let subject = call.hasSuffix("sync") ? long : short
@@ -74,7 +74,7 @@ private struct Moment: CustomStringConvertible {
     }
   }
 
-  /// One download that is killed there, if it comes so far, and the next. Returns whether it was killed.
+  /// Runs a download that is killed at a call, if it gets there, and then the next. Returns whether it was killed.
   private func kill(at moment: Moment, of subject: Subject) throws -> Bool {
     let (served, fileID, path, byteCount) = (subject.served, subject.fileID, subject.path, subject.byteCount)
     let output = try workbench.makeFolder("output")
@@ -123,7 +123,7 @@ private struct Moment: CustomStringConvertible {
     let failed = try #require(try JSONLines.objects(stopped.stdout).last)
     let verified = try #require(failed["bytes"] as? Int, "\(failed)")
     let claimed = claimedBytes(fileID, in: output, byteCount: Self.byteCount)
-    // One of the four chunks may be the last, which is short.
+    // One of the four chunks may be the last one, which is short.
     #expect(verified > 3 << 20 && claimed >= verified, "\(claimed) claimed, \(verified) verified")
     let fast = try workbench.serve(workbench.path("served"))
     let stats = try done(try workbench.run("get", fileID, "--peer", fast.address, "-o", output, "--json"))
@@ -154,11 +154,11 @@ private struct Moment: CustomStringConvertible {
     let stats = try done(last)
     #expect(TestFile.areEqual(path, output + "/data.bin"))
     #expect(try names(output) == ["data.bin"])
-    // What was printed was on its way to the disk before.
+    // A chunk is printed after it is written, so a killed process loses none of them.
     let all = fetched + (try GetEvents(last).chunks)
     #expect(Set(all).count == all.count, "seed \(seed): fetched twice")
     let bytes = try #require(stats["bytes"] as? Int)
-    // The journal may claim chunks that were printed, too.
+    // The journal may also claim chunks that were printed.
     #expect(bytes <= byteCount - max(claimed, (fetched.count - 1) << 20), "seed \(seed): \(stats)")
   }
 }

@@ -1,6 +1,6 @@
-// A disk that is full or fails midway: what, where and what to do is said, and nothing that was verified is lost.
+// A disk that fills or fails midway. The error says what failed, where and what to do. No verified leaf is lost.
 //
-// P2PNODE_CRASHES=all lets every write and every sync fail in its turn.
+// P2PNODE_CRASHES=all makes each write and each sync fail in turn.
 import Foundation
 import Testing
 
@@ -8,7 +8,7 @@ import Testing
   private let workbench = Workbench()
   private static let byteCount = (65 << 20) + 70_000
 
-  /// A call that fails.
+  /// A system call that fails.
   private struct Fault: CustomStringConvertible {
     let call: String
     let error: String
@@ -16,7 +16,7 @@ import Testing
     var description: String { "\(error) of \(call) \(number)" }
   }
 
-  /// The next get after a failure makes the right file, and fetches nothing that was claimed.
+  /// Runs a get that fails, then one that must make the right file without fetching claimed leaves again.
   private func fail(
     _ fault: Fault, saying words: String, _ fileID: String, from served: Served, is path: String
   ) throws -> Bool {
@@ -74,7 +74,7 @@ import Testing
     let disk = try workbench.makeFolder("disk")
     let mounts = try workbench.mounts(#"mount -t tmpfs -o size=13m tmpfs "$0""#, disk)
     let folder = PartFolder(path: mounts.seen(disk), fileID: fileID, byteCount: 12 << 20)
-    // As of a file system that cannot reserve room.
+    // As on a file system that cannot reserve space.
     let full = try workbench.start(
       ["get", fileID, "--peer", served.address, "-o", disk + "/out.bin"],
       through: mounts.entering + Trace.failingAlways("fallocate", "EOPNOTSUPP"))
@@ -87,7 +87,7 @@ import Testing
       full.stderr.lines.last
         == "p2pnode: \(disk)/.\(fileID.prefix(16)).p2p-part: no room on the disk for a file of 12582912 bytes; "
         + "make room and run the same command again", "\(full)")
-    // The note of its ID has room now and then.
+    // There may be space for the note with the file's ID.
     let names = try folder.names.filter { !$0.hasSuffix(".p2p-journal") }
     #expect(names == [".\(fileID.prefix(16)).p2p-part"])
 

@@ -1,4 +1,4 @@
-// The description of `--json` in docs/json-events.md, held against what the verbs print.
+// Compares the description of `--json` in docs/json-events.md with what the commands print.
 import Foundation
 import Testing
 import TestSupport
@@ -11,7 +11,7 @@ struct EventTable {
     var sometimes: Set<String> = []
   }
 
-  /// By event, or by event and list.
+  /// Rows by event, or by event and list.
   private var rows: [String: Row] = [:]
 
   init() throws {
@@ -30,7 +30,7 @@ struct EventTable {
     }
   }
 
-  /// `words` in backquotes, and *words* in asterisks with the asterisk before them.
+  /// The words in backquotes, and the words in asterisks with a leading asterisk.
   private func words(_ cell: String) -> [String] {
     cell.replacingOccurrences(of: "*statistics*`.", with: "*statistics.")
       .replacingOccurrences(of: "*statistics?*", with: "*statistics?").replacingOccurrences(
@@ -41,7 +41,7 @@ struct EventTable {
 
   var events: Set<String> { Set(rows.keys.filter { !$0.hasPrefix("*") && !$0.contains(".") }) }
 
-  /// What of an object is not as described; nil where all is.
+  /// Returns how an object differs from its description. Nil if it does not.
   func difference(of object: [String: Any]) -> String? {
     guard let event = object["event"] as? String else { return "no event in \(object)" }
     guard var row = rows[event] else { return "\(event) is not described" }
@@ -118,7 +118,7 @@ struct EventDescriptionTests {
   }
 
   @Test func `the events of a download with faults are as described, come once, and add up to its statistics`() throws {
-    // Slow enough for the others to be asked as well.
+    // So slow that the other peers are asked too.
     let (honest, fileID, path) = try workbench.serveFile(byteCount: 6 << 20 | 77, "--upload-limit", "2Mi")
     let sample = Sample("data.bin", bytes: Array(try #require(FileManager.default.contents(atPath: path))))
     var lying = SourceScript(sample)

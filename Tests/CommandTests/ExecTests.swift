@@ -1,11 +1,11 @@
-// `get --exec`: a program after each completed download.
+// `get --exec` runs a program after each completed download.
 import Foundation
 import Testing
 
 struct ExecTests {
   private let workbench = Workbench()
 
-  /// Makes a script that can be run. Returns its path.
+  /// Makes an executable script. Returns its path.
   private func script(_ text: String) throws -> String {
     try workbench.makeFile("hook", Array("#!/bin/sh\n\(text)\n".utf8), mode: 0o755)
   }
@@ -72,7 +72,7 @@ struct ExecTests {
       for n in /proc/$$/fd/*; do echo "fd $n $(readlink $n)"; done
       grep -E '^Sig(Blk|Ign)' /proc/self/status
       """)
-    // The tests themselves may have files open that their children get.
+    // The tests may have files open that their children inherit.
     let closing = #"for f in /proc/self/fd/*; do n=${f##*/}; ((n > 2)) && eval "exec $n>&-"; done; exec "$@""#
     let child = try workbench.ended(
       workbench.start(
@@ -85,7 +85,7 @@ struct ExecTests {
     #expect(!open.contains { $0.contains("socket:") || $0.contains("anon_inode:") || $0.contains(".bin") }, "\(child)")
     let blocked = child.stderr.lines.first { $0.hasPrefix("SigBlk") }
     #expect(blocked?.hasSuffix(String(repeating: "0", count: 16)) == true, "\(child)")
-    // SIGPIPE, which this program ignores.
+    // p2pnode itself ignores SIGPIPE. Its child must not.
     let ignored = child.stderr.lines.first { $0.hasPrefix("SigIgn") }.flatMap {
       UInt64($0.suffix(16), radix: 16)
     }

@@ -1,4 +1,4 @@
-// Every error of the command ends with what to do.
+// Each error of the command ends with what the user can do.
 import Content
 import PeerNode
 import Posix
@@ -13,7 +13,7 @@ struct FailureTests {
   private static let denied = Errno(code: 13, call: "open", subject: "disk.img")
   private static let address = Endpoint(ipv4: (127, 0, 0, 1), port: 9800)
 
-  /// All the initialisers of `Failure`, case by case.
+  /// Every initialiser of `Failure`, case by case.
   private static let failures: [Failure] =
     ([
       .missing(path: "k"), .exists(path: "k"), .wrongSize(path: "k", byteCount: 3), .zero(path: "k"),
@@ -30,7 +30,7 @@ struct FailureTests {
     }
     + [Failure(errno, listen: address), Failure(Exit.badData, Failure.wrongLink(says: 1, has: 2))]
 
-  /// Of a download that failed, with and without something kept.
+  /// Failures of downloads, with and without a part file that is kept.
   private static func downloads() throws -> [Failure] {
     let log = GetLog(json: nil, explains: nil, quiet: false, verbose: false)
     let fileID = FileID(hex: String(repeating: "ab", count: 32))!
@@ -52,7 +52,7 @@ struct FailureTests {
     ]
   }
 
-  /// What a last clause begins with.
+  /// The words with which the last clause of an error begins.
   private static let deeds = [
     "ask ", "check ", "choose ", "copy ", "give ", "look ", "make ", "move ", "name ", "remove ", "run ", "set ",
     "try ",

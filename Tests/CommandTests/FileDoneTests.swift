@@ -1,4 +1,4 @@
-// The files of a folder are reported as they are complete, and can be read at once.
+// The files of a folder are reported when they are complete, and can be read at once.
 import Foundation
 import Testing
 
@@ -7,7 +7,7 @@ struct FileDoneTests {
 
   private func done(_ get: Child) throws -> [[String: Any]] { try GetEvents(get).named("fileDone") }
 
-  /// A place that an event names, as an absolute path.
+  /// The absolute path of the `place` of an event.
   private func path(_ event: [String: Any]) throws -> String {
     URL(
       fileURLWithPath: try #require(event["place"] as? String), relativeTo: URL(fileURLWithPath: workbench.folder + "/")
@@ -68,7 +68,7 @@ struct FileDoneTests {
     #expect(places["a"]??.hasSuffix("/copy/a") == true && places["z"]??.hasSuffix(".p2p-part/tree/z") == true, "\(get)")
     let progress = try #require(try GetEvents(get).named("progress").last)
     #expect(progress["files"] as? Int == 5 && progress["totalFiles"] as? Int == 5, "\(get)")
-    // Nothing is fetched, and all is reported.
+    // Nothing is fetched, but each file is reported.
     let again = try workbench.run("get", id, "--peer", served.address, "-o", "copy", "--update", "--json")
     #expect(again.code == 0, "\(again)")
     let found = try done(again).compactMap { ($0["place"] as? String)?.components(separatedBy: "/copy/").last }

@@ -1,5 +1,5 @@
-// `get` of a folder is killed anywhere: no wrong or partial file ever has its final name, and what was verified is not
-// fetched again.
+// `get` of a folder is killed at any moment. No wrong or partial file ever has its final name, and verified leaves are
+// not fetched again.
 //
 // P2PNODE_CRASHES=all kills at 30 moments instead of a few.
 import Foundation
@@ -26,7 +26,7 @@ import Transfer
     try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
   }
 
-  /// Bytes of the chunks that a get has verified and written, by its own words.
+  /// The bytes of the chunks that a get reports as verified and written.
   private func verifiedBytes(_ get: Child) throws -> Int {
     try GetEvents(get).named("chunk").reduce(0) { $0 + ($1["bytes"] as? Int ?? 0) }
   }
@@ -63,7 +63,7 @@ import Transfer
   }
 
   @Test func `killed at random moments, no chunk of a new folder that was verified is fetched again`() throws {
-    // Long enough for a journal.
+    // Long enough to have a journal.
     let tree = Tree.sample(largeBytes: 66 << 20)
     let slow = try serve(tree, "--upload-limit", "12Mi")
     let output = try workbench.makeFolder("output")
@@ -77,7 +77,7 @@ import Transfer
     let wrong = part.wrongClaims(against: tree, output: output + "/out")
     #expect(wrong.isEmpty, "\(killing): \(wrong.count) of \(claims) claimed leaves are not there")
     let fast = try serve([])
-    // It may be whole already.
+    // The folder may already be complete.
     let options = try names(output).contains("out") ? ["--update"] : []
     let last = try workbench.ended(
       try workbench.start(
@@ -91,7 +91,7 @@ import Transfer
     #expect(Set(all).count == all.count, "\(killing): fetched twice")
   }
 
-  // MARK: An output that is there
+  // MARK: An existing output
 
   @Test(arguments: [["--update"], ["--update", "--delete"]])
   func `killed at random moments of an update, every file is the old or the new one`(options: [String]) throws {
@@ -99,7 +99,7 @@ import Transfer
     let slow = try serve(new, "--upload-limit", "4Mi")
     let output = workbench.path("out")
     try old.write(to: output)
-    // What is fetched if nothing is killed.
+    // The number of bytes that are fetched if nothing is killed.
     let fast = try serve([])
     let plain = workbench.path("plain")
     try old.write(to: plain)
@@ -135,7 +135,7 @@ import Transfer
     try old.write(to: output)
     for path in paths { chmod(output + "/" + path, 0o444) }
     let arguments = ["get", from.id, "--peer", from.served.address, "-o", output, "--update", "--json"]
-    // The first new file that takes its place.
+    // The first rename puts the first new file in place.
     let killed = try workbench.start(
       arguments, through: Privileges.obeyPermissions + Trace.killing(at: "renameat2", number: 1))
     try workbench.ended(killed)
@@ -152,15 +152,15 @@ import Transfer
   }
 }
 
-/// One download that is killed again and again, each time at a random moment of it.
+/// A download that is killed repeatedly, each time at a random moment.
 private struct Killing: CustomStringConvertible {
   let moments: Int
-  /// Bytes that are written until about the last moment.
+  /// The number of bytes that are written up to about the last moment.
   let byteCount: Int
   private let seed = UInt64.random(in: 0 ... .max)
-  /// Chunks that were verified and written.
+  /// Chunks that the gets reported as verified and written.
   private(set) var chunks: [Int] = []
-  /// Bytes of these chunks. A chunk may have been there in part before.
+  /// The bytes of these chunks. Parts of a chunk may have been there before.
   private(set) var verifiedBytes = 0
 
   init(moments: Int, byteCount: Int) { (self.moments, self.byteCount) = (moments, byteCount) }

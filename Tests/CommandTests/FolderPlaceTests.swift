@@ -1,4 +1,4 @@
-// Where `get` puts a folder, and what it does with a folder that is there already.
+// Where `get` puts a folder, and what it does if the folder exists.
 import Foundation
 import Testing
 

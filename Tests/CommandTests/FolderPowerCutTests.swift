@@ -1,5 +1,5 @@
-// The power fails while a folder is fetched or updated: every file with its final name is whole, whatever the journal
-// claims is there, and the next `get` finishes.
+// The power fails while a folder is fetched or updated. Each file with its final name is complete, all claimed leaves
+// are on the disk, and the next `get` finishes.
 //
 // P2PNODE_CRASHES=all cuts the power at more moments.
 import Foundation
@@ -17,7 +17,7 @@ struct FolderPowerCutTests {
     let id: String
   }
 
-  /// Serves a tree twice: slowly, and as fast as it goes.
+  /// Serves a tree twice: with an upload limit, and without one.
   private func serve(_ tree: Tree, limit: String) throws -> Sources {
     let folder = workbench.path("served")
     try tree.write(to: folder + "/tree")
@@ -35,8 +35,8 @@ struct FolderPowerCutTests {
     try FileManager.default.contentsOfDirectory(atPath: folder)
   }
 
-  /// Fetches or updates the output that a cut left, and returns the number of leaves that its journal claimed.
-  /// - `parts`: the folder that the part folder lies in.
+  /// Continues the download from the disk after a cut. Returns the number of leaves that its journal claims.
+  /// - `parts`: the folder that contains the part folder.
   private func check(
     _ moment: String, _ disk: CutDisk, _ served: Sources, _ tree: Tree, parts: String, _ options: [String]
   ) throws -> Int {
@@ -97,7 +97,7 @@ struct FolderPowerCutTests {
     let old = new.older()
     let served = try serve(new, limit: "4Mi")
     let disk = try CutDisk(workbench, megabytes: 60)
-    // Slow enough for cuts between its renames and removals, which come at the end.
+    // Slow enough to cut the power between the renames and removals, which come at the end.
     let slowing = [
       "strace", "-f", "-o", "/dev/null", "-e", "trace=renameat,renameat2,unlinkat", "-e",
       "inject=renameat,renameat2,unlinkat:delay_exit=20000",

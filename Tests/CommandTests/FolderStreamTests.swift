@@ -1,4 +1,4 @@
-// A folder, or a part of it, goes to stdout as a tar archive that the system's tar reads.
+// `get -o -` writes a folder, or a part of it, to stdout as a tar archive that the system's tar can read.
 import Foundation
 import Testing
 
@@ -17,7 +17,7 @@ import Testing
       try workbench.start(["get", from.id, "--peer", from.served.address, "-o", "-", "--quiet"] + options))
   }
 
-  /// What tar unpacks of an archive.
+  /// Unpacks an archive with the system's tar.
   private func unpacked(_ archive: [UInt8], as name: String) throws -> Tree {
     let path = try workbench.makeFile("\(name).tar", archive)
     let folder = try workbench.makeFolder(name)
@@ -27,7 +27,7 @@ import Testing
     return try Tree(at: folder)
   }
 
-  /// Bytes that a server sent, by its last line.
+  /// The number of bytes that a server sent, from its last line.
   private func uploaded(_ served: Served) throws -> Int {
     served.child.signal(SIGTERM)
     try workbench.ended(served.child)
@@ -39,7 +39,7 @@ import Testing
 
   @Test(arguments: [
     [], ["--include", "small"], ["--exclude", "middle", "--exclude", "large.bin"],
-    // Files that share chunks with files that are left out.
+    // Files that share chunks with excluded files.
     ["--include", "small/1", "--exclude", "small/1/?1"], ["--exclude", "small/*/*0"],
     // Entries without bytes.
     ["--include", "void", "--include", "dangling", "--include", "empty"],
@@ -49,7 +49,7 @@ import Testing
   func `tar unpacks what the filter includes, and nothing else`(options: [String]) throws {
     let tree = Tree.sample(largeBytes: 5 << 19)
     let from = try serve(tree)
-    // The same part, fetched into a folder.
+    // The same part of the folder, fetched into a folder.
     let whole = try workbench.ended(
       try workbench.start(["get", from.id, "--peer", from.served.address, "-o", "copy"] + options))
     #expect(whole.code == 0, "\(whole)")
@@ -58,7 +58,7 @@ import Testing
     #expect(stream.code == 0, "it ended with \(String(describing: stream.code)): \(stream.stderr)")
     let found = try unpacked(stream.stdout.bytes, as: "unpacked")
     #expect(Set(found.items.keys) == Set(wanted.items.keys) && !wanted.items.isEmpty)
-    // As a truth value: the bytes of a failure would fill the screen.
+    // Compare first: a failed expectation would print all bytes.
     let isSame = found == wanted
     #expect(isSame)
     if options.isEmpty { #expect(found.items.count == tree.items.count) }
@@ -71,7 +71,7 @@ import Testing
     #expect(stream.code == 0, "\(stream.stderr)")
     let found = try unpacked(stream.stdout.bytes, as: "unpacked")
     #expect(found.items.keys.allSatisfy { $0 == "middle/3" || $0.hasPrefix("small/2/") } && found.items.count == 25)
-    // Besides: the listing, and gaps within requests that are at most as long as what is wanted.
+    // A server may also send the listing, and gaps within requests, which are at most as long as the wanted bytes.
     let smallBytes = tree.items.filter { $0.key.hasPrefix("small/") }.reduce(0) {
       $0 + Tree([$1.key: $1.value]).byteCount
     }
@@ -81,7 +81,7 @@ import Testing
   }
 
   @Test func `wanted files far apart pass through the window of a stream`() throws {
-    // More than two windows lie between any two of them.
+    // Any two of these files are more than two windows apart.
     var items: [String: Tree.Item] = [:]
     for name in ["a", "c", "e"] { items[name] = .file(Data(repeating: UInt8(name.utf8.first!), count: 3 << 20)) }
     for name in ["b", "d"] { items[name] = .file(Data(repeating: UInt8(name.utf8.first!), count: 34 << 20)) }
@@ -105,7 +105,7 @@ import Testing
   func `a reader that goes ends a part of a folder with 74`(options: [String]) throws {
     let from = try serve(Tree.sample(largeBytes: 1 << 20))
     let arguments = ["get", from.id, "--peer", from.served.address, "-o", "-", "--quiet"] + options
-    // A pipe that nothing reads from the start.
+    // A pipe without a reader from the start.
     let closed = #"mkfifo pipe; exec 3<>pipe 4>pipe 3<&-; exec "$@" >&4"#
     let get = try workbench.ended(try workbench.start(arguments, through: ["/bin/bash", "-c", closed, "bash"]))
     #expect(get.code == 74, "\(get)")

@@ -1,4 +1,4 @@
-// `get` brings a folder to another version, fetches parts of it, and tells what it would do.
+// `get` brings a folder to another version, fetches parts of it, and prints what it would do.
 import Foundation
 import Testing
 
@@ -26,7 +26,7 @@ import Testing
     try workbench.ended(try workbench.start(["get", from.id, "--peer", from.served.address] + options))
   }
 
-  /// Bytes that a server sent, by its last line.
+  /// The number of bytes that a server sent, from its last line.
   private func uploaded(_ served: Served) throws -> Int {
     served.child.signal(SIGTERM)
     try workbench.ended(served.child)
@@ -52,7 +52,7 @@ import Testing
     #expect(whole.code == 0, "\(whole)")
     #expect(try workbench.files(in: "copy") == files)
 
-    // 1 MB overwritten, not at the bounds of chunks; one small file changed; one large file renamed.
+    // Overwrite 1 MB that is not aligned to chunks, change one small file, rename one large file.
     files["large"]!.replaceSubrange(5_000_000..<6_000_000, with: pattern(1_000_000, seed: 72))
     files["small/1/5"] = pattern(900, seed: 73)
     files["moved/to"] = files.removeValue(forKey: "moved/from")
@@ -65,7 +65,7 @@ import Testing
     let sent = try uploaded(second.served)
     #expect(sent > 1_000_000 && sent < 3 << 20, "\(sent) bytes")
 
-    // Nothing is left to do, and no peer is needed for it.
+    // Nothing is left to do, so no peer is needed.
     let again = try get(second, "-o", "copy", "--update")
     #expect(again.code == 69 || again.code == 0, "\(again)")
   }
@@ -94,7 +94,7 @@ import Testing
     #expect(last?["event"] as? String == "planned" && last?["added"] as? Int == 2, "\(json)")
     #expect(last?["fetchedBytesMax"] as? Int == 500 + changed && last?["copiedBytes"] as? Int == 80_000, "\(json)")
     #expect(try workbench.files(in: "copy") == before)
-    // Of an output that is not there.
+    // A dry run for an output that does not exist.
     let suggested = try get(from, "--update", "--dry-run")
     #expect(suggested.stdout.lines.contains("Would make the folder: ./tree"), "\(suggested)")
     let fresh = try get(from, "-o", "fresh", "--dry-run", "--include", "added")
@@ -155,7 +155,7 @@ import Testing
     let get = try get(from, "-o", "copy", "--reuse", workbench.path("store"))
     #expect(get.code == 0, "\(get)")
     #expect(try workbench.files(in: "copy") == ["a": shared, "b": [7], "c/large": changed])
-    // Of the file that differs, its chunk.
+    // Only the chunk of the file that differs is sent.
     let sent = try uploaded(from.served)
     #expect(sent < 1 << 20 | 10_000, "\(sent) bytes")
   }
@@ -169,7 +169,7 @@ import Testing
       try workbench.start(["get", from.id, "--peer", from.served.address, "--update"], in: folder))
     #expect(get.code == 0, "\(get)")
     #expect(try workbench.files(in: "here") == ["tree/a": [1], "tree/b/c": [2], "tree/own": [3]])
-    // The folder itself, from within.
+    // From within the folder, with the folder itself as the output.
     try workbench.write(["a": [8]], in: "here/tree")
     let inside = try workbench.ended(
       try workbench.start(

@@ -1,4 +1,4 @@
-// `serve` over a folder that changes, and served again: what it prints, and what a getter notices.
+// `serve` of a folder that changes, and a second `serve` of it: what it prints, and what a getter notices.
 import Foundation
 import Testing
 
@@ -98,7 +98,7 @@ struct FollowingTests {
 
   // MARK: Served again
 
-  /// The environment that gives several processes one state.
+  /// The environment with which several processes share their state.
   private var home: [String] { ["env", "P2PNODE_HOME=\(workbench.path("home"))"] }
 
   @Test func `a second serve prints the same also while another runs`() throws {
@@ -109,7 +109,7 @@ struct FollowingTests {
     try workbench.ended(first.child)
     let second = try workbench.serve(folder, through: home)
     #expect(second.child.stdout.lines == first.child.stdout.lines)
-    // A third at the same time shares the database.
+    // A third process that runs at the same time shares the database.
     let third = try workbench.serve(folder, through: home)
     #expect(third.child.stdout.lines == first.child.stdout.lines)
     let get = try workbench.run("get", try third.fileID("a"), "--peer", second.address, "-o", "out.bin")

@@ -1,4 +1,4 @@
-// How far hashing is, and which finished chunks get a line.
+// The progress of hashing, and which finished chunks get a line.
 import Screen
 import Testing
 

@@ -1,4 +1,4 @@
-// What --help says works when it is pasted, and the completions and the manual are made from the same definitions.
+// The examples in --help work when they are pasted. Completions and the manual are made from the same definitions.
 import Foundation
 import Testing
 
@@ -11,11 +11,11 @@ struct HelpTests {
     "serve", "send", "get", "receive", "ls", "id", "link", "verify", "parts", "keygen", "whoami", "config",
   ]
 
-  /// The examples in a verb's help: the lines that are indented by two and begin with the command.
+  /// The examples in a command's help: the lines that are indented by two and begin with the command.
   private func examples(_ verb: String) throws -> [String] {
     let help = try workbench.run(verb, "--help")
     var text = help.stdout.text.replacingOccurrences(of: "\\\n", with: "")
-    // The examples have IDs of nothing. What is here has others.
+    // The IDs in the examples are invented. The files here have others.
     for (id, path) in [(HelpTests.fileID, "images/disk.img"), (HelpTests.folderID, "images")] {
       text = text.replacingOccurrences(of: id, with: "$(p2pnode id \(path) | cut -c 1-64)")
     }
@@ -28,7 +28,7 @@ struct HelpTests {
     return examples
   }
 
-  /// What a shell says that a person's would be: the command in PATH, and a folder with an image.
+  /// Runs a script in a shell with the command in PATH and a folder with an image.
   private func shell(_ script: String, _ home: String = "home") throws -> Child {
     var environment = ProcessInfo.processInfo.environment
     let folder = URL(fileURLWithPath: try Binary.path()).deletingLastPathComponent().path
@@ -57,7 +57,7 @@ struct HelpTests {
   @Test func `the examples of serve and of get work when they are pasted together`() throws {
     try makeImages()
     for (i, example) in try examples("serve").enumerated() {
-      // Its default port may be in use by others here, which is no error: but a port that was asked for is ours to choose.
+      // Other programs may use the default port, so each named port becomes a free one.
       let port = try LocalPort.closed(), metrics = try LocalPort.closed()
       let here = { (text: String) in
         text.replacingOccurrences(of: ":9800", with: ":\(port)").replacingOccurrences(of: ":9464", with: ":\(metrics)")
@@ -65,7 +65,7 @@ struct HelpTests {
       let serve = try shell("exec " + here(example).drop { $0 == " " }, "home-\(i)")
       try workbench.line(of: serve, with: "ready: 1 files")
       for get in try examples("get") + examples("ls") {
-        // Where another serve runs at the port, that example is a pair with the other one.
+        // A get with --peer fits only the serve example that names its port.
         let child = try workbench.ended(try shell(here(get).replacingOccurrences(of: "=10m", with: "=1s"), "home-\(i)"))
         if !example.contains("--listen"), get.contains("--peer") { continue }
         #expect(child.code == 0, "\(get) \(child)")
@@ -112,7 +112,7 @@ struct HelpTests {
     #expect(receive == ".so man1/p2pnode-get.1\n")
   }
 
-  /// Asks the shells that are here what they complete.
+  /// Checks what the installed shells complete.
   private func check(completionsIn root: String) throws {
     func bash(_ words: String...) throws -> [String] {
       let script = """

@@ -1,6 +1,6 @@
-// One honest peer among three that are no good: the file comes from it, and only the peer that lied is banned.
+// One honest peer beside three bad ones. The honest one delivers the file, and only the peer that lied is banned.
 //
-// P2PNODE_SCENARIOS=full lets the late one answer after the engine's own 30 s.
+// With P2PNODE_SCENARIOS=full the late peer answers after the engine's own 30 s.
 import Content
 import Foundation
 import Testing
@@ -11,14 +11,14 @@ struct HostilePeerTests {
   private let workbench = Workbench()
   private let timeoutSeconds = Extent.isFull ? 30 : 2
 
-  /// How a peer refuses everything.
+  /// How a peer refuses each request.
   enum Refusal: CaseIterable { case busy, notAllowed }
 
   @Test(arguments: Refusal.allCases)
   func `beside a liar, one that refuses and one that is always late the file comes from the fourth`(
     refusal: Refusal
   ) throws {
-    // Slow enough for the others to be asked as well.
+    // So slow that the other peers are asked too.
     let rate = Extent.isFull ? "64Ki" : "1Mi"
     let (honest, fileID, path) = try workbench.serveFile(byteCount: 4 << 20 | 77, "--upload-limit", rate)
     let bytes = Array(try #require(FileManager.default.contents(atPath: path)))

@@ -1,4 +1,4 @@
-// `id` and `verify`: what a file is called, and whether it is the one.
+// `id` prints the ID of a file; `verify` checks that a file has an ID.
 import Foundation
 import Testing
 

@@ -1,5 +1,5 @@
-// The command against a peer on another Noise library, both ways, with every suite and pattern, across new keys.
-// `scripts/interop-venv` makes the Python environment that this needs; without it these tests are skipped.
+// The command against a peer with another Noise library: both roles, each suite and pattern, across key changes.
+// `scripts/interop-venv` makes the Python environment that these tests need. Without it they are skipped.
 import Foundation
 import Testing
 
@@ -32,7 +32,7 @@ struct InteropTests {
     return (["--swarm-key", key], ["--psk", key])
   }
 
-  /// Starts a listening peer. Where it writes its port there is a FIFO, so that to wait for it is to read.
+  /// Starts a listening peer. It writes its port to a FIFO, so that the test waits by reading.
   private func listen(_ options: [String]) throws -> (peer: Child, port: String, peerID: String) {
     let portFile = workbench.path("port")
     guard mkfifo(portFile + ".new", 0o600) == 0 else { throw Unexpected("mkfifo failed") }

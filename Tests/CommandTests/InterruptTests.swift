@@ -1,11 +1,11 @@
-// Downloads that are ended midway: what was verified is kept, and the same command fetches only the rest.
+// Downloads that end midway: verified leaves are kept, and the same command fetches only the rest.
 import Foundation
 import Testing
 
 struct InterruptTests {
   private let workbench = Workbench()
 
-  /// What a finished get says it had already, and what it fetched.
+  /// How many chunks a finished get had already, and how many it fetched.
   private func counts(_ get: Child) throws -> (resumed: Int, fetched: Int) {
     guard let done = try JSONLines.objects(get.stdout).last, done["event"] as? String == "done",
       let resumed = done["resumedChunks"] as? Int, let fetched = done["downloadedChunks"] as? Int
@@ -100,7 +100,7 @@ struct InterruptTests {
 
   @Test func `a get that is interrupted before it found anything leaves nothing`() throws {
     let impostor = try workbench.impostor(.ssh)
-    let silent = try LocalPort.listening()  // connects, and nobody ever accepts
+    let silent = try LocalPort.listening()  // connects, but no process accepts
     defer { close(silent.socket) }
     let output = try workbench.makeFolder("output")
     let get = try workbench.start([
@@ -126,7 +126,7 @@ struct InterruptTests {
     try workbench.ended(served.child)
     #expect(served.child.code == 0, "\(served.child)")
     try workbench.ended(get)
-    // It had all of it in flight, or it did not: it is done, or it goes on later, and was told the reason.
+    // If all of the file was in flight, the get is done. If not, it can be resumed, and it was told the reason.
     #expect([0, 75].contains(get.code), "\(get)")
     if get.code == 75 { #expect(get.stderr.text.contains("shutting down"), "\(get)") }
   }

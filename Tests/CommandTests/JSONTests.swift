@@ -1,9 +1,9 @@
-// `--json`: every line is an object with an event, and says what the plain lines say.
+// `--json` prints one object with an event per line, with the content of the plain lines.
 import Foundation
 import Testing
 
 enum JSONLines {
-  /// The objects, one a line; throws where a line is none.
+  /// The objects, one for each line. Throws if a line is not an object.
   static func objects(_ output: Output) throws -> [[String: Any]] {
     try output.text.split(separator: "\n").map { line in
       guard let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else {

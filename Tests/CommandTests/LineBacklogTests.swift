@@ -1,4 +1,4 @@
-// What becomes of lines whose reader is slow.
+// How lines are kept or dropped if their reader is slow.
 import Posix
 import Testing
 
@@ -8,14 +8,14 @@ struct LineBacklogTests {
   private var backlog = LineBacklog()
   private let line = String(repeating: "x", count: 200)
 
-  /// Puts lines until one is not taken; how many were.
+  /// Puts lines until one is not taken. Returns how many were taken.
   private mutating func fill(_ kind: LineBacklog.Kind, max: Int = 1_000_000) -> Int {
     var count = 0
     while count < max, backlog.put(line, on: .standardOutput, kind) == .taken { count += 1 }
     return count
   }
 
-  /// Writes one line of stdout; its text, or nil if none waits.
+  /// Writes one line of stdout. Returns its text, or nil if none waits.
   private mutating func write() -> LineBacklog.Line.Text? {
     guard let next = backlog.next(on: .standardOutput) else { return nil }
     backlog.written(on: .standardOutput)
@@ -51,7 +51,7 @@ struct LineBacklogTests {
     var texts: [LineBacklog.Line.Text] = []
     while let text = write() { texts.append(text) }
     #expect(texts.count == taken + 2)
-    // The first one that was not taken counts as well.
+    // The first line that was not taken counts too.
     let place = texts.firstIndex(of: .dropped(42))
     #expect(place.map { $0 > taken / 3 && $0 <= taken } == true, "\(String(describing: place)) of \(taken)")
     #expect(texts.last == .said("kept") && backlog.isEmpty)

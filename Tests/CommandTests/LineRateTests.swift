@@ -1,4 +1,4 @@
-// How many events of a kind get a line.
+// How many events of one kind get a line.
 import Testing
 
 @testable import p2pnode

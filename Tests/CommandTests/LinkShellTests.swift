@@ -1,11 +1,11 @@
-// A link is one word of a shell, without quotes: pasted into bash, zsh or fish, it arrives as it was printed.
+// A link is one word of a shell without quotes: pasted into bash, zsh or fish, it arrives as it was printed.
 import Foundation
 import Testing
 
 struct LinkShellTests {
   private let workbench = Workbench()
 
-  /// How a shell is started: with all that it may do to a word turned on, and no file of the user's.
+  /// How to start each shell: with all features that change words turned on, and without the user's files.
   private static let shells = [
     ["bash", "--norc", "-O", "extglob", "-O", "nullglob", "-H", "-B", "-c"],
     ["zsh", "-f", "-o", "extended_glob", "-o", "magic_equal_subst", "-o", "ksh_glob", "-o", "nomatch", "-c"],
@@ -17,7 +17,7 @@ struct LinkShellTests {
   func `an unquoted link arrives as one word, unchanged`(shell: [String]) throws {
     let known = try workbench.ended(try workbench.start("sh", ["-c", "command -v \(shell[0])"]))
     if known.code != 0 { try Test.cancel("there is no \(shell[0]) here") }
-    // Every character that a file name can have in ASCII, a tilde where shells expand one, and an IPv6 address.
+    // All ASCII characters that a file name can have, tildes where shells expand them, and an IPv6 address.
     let characters = (1...126).filter { $0 != 0x2F }.map { UInt8($0) }
     let name = "~root:~=ls" + String(decoding: characters, as: UTF8.self)
     let path = try workbench.makeFile(name, [1])

@@ -1,4 +1,4 @@
-// Links: what `link` and `serve --links` print, `get` and `verify` take; and that a hostile one does no harm.
+// What `link` and `serve --links` print, and `get` and `verify` accept. Hostile links do no harm.
 import Foundation
 import Testing
 

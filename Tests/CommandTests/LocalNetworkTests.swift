@@ -1,4 +1,4 @@
-// Two machines on one wire that were told nothing of one another: who may, finds the other; nobody else hears a word.
+// Two machines on one wire without any addresses: allowed peers find each other, and others receive no answer.
 import Foundation
 import Testing
 
@@ -6,7 +6,7 @@ import Testing
 struct LocalNetworkTests {
   private let workbench = Workbench()
 
-  /// Serves `data.bin` in a namespace, with nothing said of addresses.
+  /// Serves `data.bin` in a namespace. No addresses are given.
   private func serve(
     in namespace: Namespace, _ options: String..., environment: [String] = []
   ) throws -> (child: Child, fileID: String, path: String) {
@@ -90,7 +90,7 @@ struct LocalNetworkTests {
   @Test func `garbage of every length changes nothing`() throws {
     let (one, other) = try workbench.namespaces(joinedBy: [.ipv4])
     let (child, fileID, path) = try serve(in: one)
-    // Noise, and a question cut or drawn out.
+    // Random bytes, and queries that are too short or too long.
     let script = """
       for ((n = 0; n <= 600; n++)); do
         head -c $n /dev/urandom >/dev/udp/239.255.112.50/9800

@@ -1,11 +1,11 @@
-// Two processes of one user on one machine, with nothing said of addresses and no multicast: they find one another.
+// Two processes of one user on one machine find each other without addresses and without multicast.
 import Foundation
 import Testing
 
 struct LocalNodesTests {
   private let workbench = Workbench()
 
-  /// Before a command: with a home that others of this test have as well.
+  /// A prefix for commands: a home that all commands of this test share.
   private var together: [String] { ["env", "P2PNODE_HOME=\(workbench.path("common"))"] }
   private var nodes: [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: workbench.path("common/run"))) ?? []).sorted()
@@ -67,7 +67,7 @@ struct LocalNodesTests {
 
   @Test func `a hint that is wrong does not keep away the peer that was named`() throws {
     let (served, fileID, path) = try serve()
-    // A second name for the first one's address, of a peer that is not there. This test alone locks it.
+    // A second entry for the first one's address, with a PeerID that nobody has. Only this test locks it.
     let name = workbench.path("common/run/\(String(repeating: "0", count: 32)).node")
     let parts = served.address.split(separator: ":")
     let text = "p2pnode-node 1\npeer \(String(repeating: "ab", count: 32))\naddress \(parts[0]) \(parts[1])\n"

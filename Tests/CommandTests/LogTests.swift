@@ -1,4 +1,4 @@
-// The lines of `get`, which scripts read: their form and their order.
+// The form and the order of the lines of `get`, which scripts read.
 import Foundation
 import Testing
 

@@ -1,4 +1,4 @@
-// `ls`: prints what a folder's ID names, and fetches nothing but the listing.
+// `ls` prints the entries of a folder, and fetches only its listing.
 import Content
 import Foundation
 import Testing
@@ -20,7 +20,7 @@ struct LsTests {
     FileContent(length: sample.layout.fileLength, root: sample.tree.root)
   }
 
-  /// Runs `ls` on what a peer offers.
+  /// Runs `ls` with the ID of a folder and a peer that follows a script.
   private func ls(_ id: FileID, _ script: SourceScript, _ options: String...) throws -> (Child, FakeSource) {
     let source = try FakeSource(script)
     defer { source.stop() }

@@ -1,4 +1,4 @@
-// `serve --metrics`: what a scraper reads, in Prometheus' text format, and that nobody else than this machine may ask.
+// `serve --metrics`: the page in Prometheus' text format. Only this machine may fetch it.
 import Foundation
 import Posix
 import TestSupport
@@ -7,7 +7,7 @@ import Testing
 struct MetricsTests {
   private let workbench = Workbench()
 
-  /// The samples of a page, by name and labels; every line of it is of the format, and each family is whole.
+  /// The samples of a page, by name and labels. Checks the format of each line and that each family is contiguous.
   private func scrape(_ url: String) throws -> [String: Double] {
     let match = try #require(url.firstMatch(of: #/127\.0\.0\.1:(\d+)/#))
     let port = try #require(UInt16(match.1))
@@ -52,7 +52,7 @@ struct MetricsTests {
     let get = try workbench.run("get", fileID, "--peer", served.address)
     #expect(get.code == 0, "\(get)")
     var after = try scrape(url)
-    // The end of the connection may be noticed a little later than get ends.
+    // The server may notice the end of the connection a little after get has ended.
     try workbench.wait(for: "the connection's end") {
       after = (try? scrape(url)) ?? after
       return after["p2pnode_connections"] == 0
@@ -115,7 +115,7 @@ struct MetricsTests {
   }
 
   @Test func `a seed that hashes lives and is not ready, and is ready with its files`() throws {
-    // Holes take no room, and are hashed as other bytes are.
+    // Holes take no disk space, and are hashed like other bytes.
     _ = try workbench.makeFolder("served")
     let large = try workbench.makeFile("served/large", [])
     truncate(large, 4 << 30)

@@ -1,11 +1,11 @@
-// The command against the minimal fetcher and the minimal server of the specification, which share no code with it.
+// The command against the specification's minimal fetcher and minimal server, which share no code with it.
 import Foundation
 import Testing
 
 enum MinimalPeer {
   static let script = Binary.packageRoot + "/Protocol/vectors/minimal.py"
 
-  /// Whether Python has what the script needs.
+  /// Whether Python has the module that the script needs.
   static let isThere: Bool = {
     let workbench = Workbench()
     guard let child = try? workbench.start("python3", ["-c", "import cryptography"]) else { return false }
@@ -37,7 +37,7 @@ struct MinimalPeerTests {
   @Test(arguments: [13, 3_145_733])
   func `get fetches from the minimal server of the specification`(byteCount: Int) throws {
     let path = try workbench.makeFile("data.bin", byteCount: byteCount)
-    // Where the server writes its port there is a FIFO, so that to wait for it is to read.
+    // The server writes its port to a FIFO, so that the test waits by reading.
     let portFile = workbench.path("port")
     guard mkfifo(portFile, 0o600) == 0 else { throw Unexpected("mkfifo failed") }
     let server = try start("serve", path, portFile)

@@ -1,14 +1,14 @@
-// Names come from strangers, and may hold what moves a cursor: nothing that is printed does.
+// Names come from strangers and may contain terminal escapes. Nothing that the command prints may move the cursor.
 import Foundation
 import Testing
 
 struct NameTests {
   private let workbench = Workbench()
-  /// A line of its own, a cleared screen, a title, a C1 control, a reversed direction.
+  /// A newline, an escape that clears the screen, a title, a C1 control, and a reversed direction.
   private static let evil = "a\nfake  7  line\u{1B}[2J\u{1B}]0;title\u{07}\u{9B}31m\r\u{202E}b"
   private static let escaped = #"a\nfake  7  line\u{1B}[2J\u{1B}]0;title\u{7}\u{9B}31m\r\u{202E}b"#
 
-  /// Whether no byte but newlines and printable text was written.
+  /// Whether the output has only newlines and printable text.
   private func isHarmless(_ output: Output) -> Bool {
     output.text.unicodeScalars.allSatisfy { scalar in
       scalar == "\n"

@@ -1,11 +1,11 @@
-// Host names of peers, with the system's own resolver and a hosts file of our own, which only the command sees.
+// Host names of peers, with the system's resolver and a hosts file that only the command sees.
 import Foundation
 import Testing
 
 struct NamesTests {
   private let workbench = Workbench()
 
-  /// Before a command: with another file in the place of the system's hosts file.
+  /// A prefix for commands: replaces the system's hosts file.
   private static func withHosts(_ path: String) -> [String] {
     (geteuid() == 0 ? ["unshare", "--mount"] : ["unshare", "--map-root-user", "--mount"])
       + ["sh", "-c", #"mount --bind "$0" /etc/hosts && exec "$@""#, path]
@@ -15,7 +15,7 @@ struct NamesTests {
   func `a name is followed while the download runs`() throws {
     let (one, fileID, path) = try workbench.serveFile(byteCount: 24 << 20, "--upload-limit", "2Mi", folder: "one")
     let port = try #require(one.address.split(separator: ":").last)
-    // A second node on the same port, as the replicas of a service have.
+    // A second node on the same port, like a second replica of a service.
     let other = try workbench.start(["serve", workbench.path("one"), "--listen", "127.0.0.2:\(port)"])
     let listening = try workbench.line(of: other, with: "listening on 127.0.0.2:\(port)")
     try workbench.line(of: other, "'ready'") { $0.hasPrefix("ready: ") }

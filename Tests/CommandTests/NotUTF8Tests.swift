@@ -1,11 +1,11 @@
-// Bytes that are not UTF-8, in what a shell gives the command.
+// Arguments and variables with bytes that are not UTF-8.
 import Foundation
 import Testing
 
 struct NotUTF8Tests {
   private let workbench = Workbench()
 
-  /// Runs a script of bash that calls the command as "$0".
+  /// Runs a bash script that calls the command as "$0".
   private func run(_ script: String) throws -> Child {
     var environment = ProcessInfo.processInfo.environment
     (environment["P2PNODE_HOME"], environment["P2PNODE_LAN"]) = (workbench.path("home-of-shell"), "off")

@@ -1,4 +1,4 @@
-// A server that may have few files open: it admits as many connections as that leaves room for, and newcomers still get in.
+// A server with a low limit of open files: it admits only as many connections as fit, and newcomers still get in.
 import Posix
 import TestSupport
 import Testing
@@ -6,7 +6,7 @@ import Wire
 
 struct OpenFilesTests {
   private let workbench = Workbench()
-  /// Before a command: with room for 64 open files, which it cannot raise.
+  /// A prefix for commands: allows 64 open files, a limit that the command cannot raise.
   private static let few = ["sh", "-c", #"ulimit -n 64 && exec "$0" "$@""#]
 
   @Test func `strangers that hold all connections of a server with few files do not keep a newcomer out`() throws {
@@ -14,7 +14,7 @@ struct OpenFilesTests {
     let path = try workbench.makeFile("served/data.bin", byteCount: 100_000)
     let served = try workbench.serve(folder, through: OpenFilesTests.few)
     let address = try #require(HostPort(parsing: served.address)?.address)
-    // Some of them are refused, and say so by an error.
+    // The server refuses some of them.
     let held = (0..<80).map { _ in try? ScriptedPeer(dialling: address, from: .loopback(0, last: 2)) }
     let get = try workbench.run("get", try served.fileID("data.bin"), "--peer", served.address, "-o", "out.bin")
     #expect(get.code == 0, "\(get)")

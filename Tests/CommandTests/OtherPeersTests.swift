@@ -1,4 +1,4 @@
-// Peers that have gone and delivered nothing, in numbers: the statistics sum them up.
+// Many peers that have left and delivered nothing: the statistics summarise them.
 import Foundation
 import Posix
 import TestSupport
@@ -23,7 +23,7 @@ struct OtherPeersTests {
         throw SocketEnd.endOfStream
       }
       var honest = SourceScript(sample)
-      // The others have all been here before it has anything.
+      // All the others have been here before this peer opens the file.
       honest.onOpen = { peer, open, sample in
         for _ in 0..<visitorCount { _ = gone.take() }
         try peer.offer(sample, as: open.handle)

@@ -1,4 +1,4 @@
-// A stdout that is full, closed, or read no longer.
+// A stdout that is full, closed, or no longer read.
 import Foundation
 import Testing
 

@@ -1,4 +1,4 @@
-// `parts` lists what interrupted downloads left, says how to go on, and removes it on request.
+// `parts` lists what interrupted downloads have left, prints how to resume them, and removes them on request.
 import Foundation
 import Testing
 

@@ -1,4 +1,4 @@
-// Peers that are not there, have not the file, or are something else: `get` ends with 69 and says which was what.
+// Peers that are absent, lack the file, or are not p2pnodes: `get` ends with 69 and says which peer had which fault.
 import Foundation
 import Testing
 
@@ -13,7 +13,7 @@ struct PeerFailureTests {
     let reason = "p2pnode: no peer can be reached (\(address): Connection refused)"
     #expect(get.stderr.lines.last?.hasPrefix(reason + "; check that ") == true, "\(get)")
     #expect(get.stdout.bytes.isEmpty)
-    // Its own folders may stay.
+    // Its state folders may stay.
     let left = try FileManager.default.contentsOfDirectory(atPath: workbench.folder).filter { !$0.hasPrefix("home-") }
     #expect(left == [], "it left something")
   }

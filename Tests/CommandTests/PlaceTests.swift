@@ -1,4 +1,4 @@
-// Where the file goes: never over another, never half, and with the reason when it cannot go there.
+// Where the output goes: it never replaces another file and is never partial. If it cannot be put there, get says why.
 import Foundation
 import TestSupport
 import Testing
@@ -46,7 +46,7 @@ struct PlaceTests {
     let output = try workbench.makeFolder("output")
     let get = try workbench.run("get", fileID, "--peer", served.address, "-o", "-", in: output)
     #expect(get.code == 0, "it ended with \(String(describing: get.code)): \(get.stderr)")
-    // As a truth value: the bytes of a failure would fill the screen.
+    // Compare first: a failed expectation would print all bytes.
     let isSame = FileManager.default.contents(atPath: path) == Data(get.stdout.bytes)
     #expect(isSame)
     #expect(get.stderr.lines.last?.hasPrefix("[Downloader] Download complete") == true, "\(get.stderr)")
@@ -58,15 +58,15 @@ struct PlaceTests {
     let impatience = ["--chunk-timeout", "0.3", "--retries", "0"]
     let pipe = workbench.path("pipe")
     mkfifo(pipe, 0o600)
-    // The pipe has a reader, which reads nothing.
+    // The pipe has a reader that reads nothing.
     let pausing = open(pipe, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
     defer { close(pausing) }
-    // Far more than a pipe and the window hold, so that much is asked for and must wait.
+    // Much longer than the pipe and the window together, so that many requests have to wait.
     let get = try workbench.start(
       ["get", fileID, "--peer", served.address, "-o", "-"] + impatience,
       through: ["/bin/bash", "-c", #"exec "$@" > "$0""#, pipe])
     try workbench.line(of: get, with: "Chunk 8/41")
-    // Downloads from a peer that is silent give up by the same timeout: the reader pauses for longer than that.
+    // Two downloads with the same timeout give up on a silent peer. The reader pauses for longer than that.
     var script = SourceScript()
     script.onRequest = { _, _, _ in }
     let silent = try FakeSource(script)
@@ -175,7 +175,7 @@ struct PlaceTests {
     #expect(missing.code == 69, "\(missing)")
     #expect(missing.stderr.text.contains("no peer answered"), "\(missing)")
     #expect(try workbench.run("verify", fileID, other).code == 65)
-    // It is offered again, too, though nobody else has it any more.
+    // The file is offered again, although no other peer has it any more.
     let keeping = try workbench.start([
       "get", fileID, "--no-lan", "-o", "out.bin", "--keep-serving", "--listen", "127.0.0.1:0", "--verbose",
     ])

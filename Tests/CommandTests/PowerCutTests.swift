@@ -1,5 +1,5 @@
-// The power fails while a download runs: what the disk holds at that moment is copied and looked at. Whatever the
-// journal claims is there, the next `get` finishes, and a file that is finished stays so.
+// The power fails during a download: the disk's content at that moment is copied and checked. All claimed leaves are on
+// the disk, the next `get` finishes, and a finished file stays as it is.
 //
 // P2PNODE_CRASHES=all cuts the power twenty times instead of four.
 import Foundation
@@ -24,7 +24,7 @@ struct PowerCutTests {
         ["get", fileID, "--peer", slow.address, "-o", disk.now + "/out.bin"], through: disk.entering)
       let now = PartFolder(path: disk.seen(disk.now), fileID: fileID, byteCount: Self.byteCount)
       for cut in 1...4 {
-        // The first while nothing is claimed yet; the others at any moment after, which the last syncs are.
+        // Cut once before anything is claimed, and then at any moment, also during the last syncs.
         if cut == 2 { try workbench.wait(for: "a claim") { now.claimedBytes > 0 || get.code != nil } }
         try workbench.wait(forBytes: Int.random(in: 0...4 << 20, using: &generator), writtenBy: get)
         try disk.cut(during: get)
@@ -41,7 +41,7 @@ struct PowerCutTests {
     print("power cuts: \(claims) claimed leaves were looked at")
   }
 
-  /// Compares what is claimed after a cut, and lets a get finish it. Returns how many leaves were claimed.
+  /// Compares the claimed leaves after a cut, and lets a get finish. Returns the number of claimed leaves.
   private func check(
     _ moment: String, _ disk: CutDisk, _ fileID: String, _ path: String, from fast: Served
   ) throws -> Int {

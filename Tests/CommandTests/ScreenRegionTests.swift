@@ -1,4 +1,4 @@
-// The region at the bottom of a terminal: what it writes, seen on terminals that change their size meanwhile.
+// The region at the bottom of a terminal, on terminals whose size changes meanwhile.
 import Testing
 
 @testable import p2pnode

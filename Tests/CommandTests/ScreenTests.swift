@@ -1,4 +1,4 @@
-// The screens of `get` and `serve`: each line fits, for any peers and any names.
+// The screens of `get` and `serve`: each line fits, whatever the peers and names are.
 import Content
 import Posix
 import Screen
@@ -13,14 +13,14 @@ struct ScreenTests {
   private static let plain = ScreenStyle(hasColour: false, hasUnicode: true)
   private static let coloured = ScreenStyle(hasColour: true, hasUnicode: true)
 
-  /// Names that would do something to a terminal if it obeyed them, or that are wider than they are long.
+  /// Names with terminal escapes, and names that are wider than they are long.
   static let hostileNames = [
     "\u{1B}[2J\u{1B}[H\u{1B}]0;owned\u{7}", "line\nbreak\rreturn\ttab", "\u{202E}gpj.exe\u{2066}",
     String(repeating: "映画", count: 100), String(repeating: "e\u{301}\u{327}", count: 200), "👩‍👩‍👧‍👦🏳️‍🌈☂️.img",
     String(repeating: "x", count: 255), "\u{9B}31mred", "",
   ]
 
-  /// One that lied and one that is slow among so many; one address is of IPv6.
+  /// Some peers: one has lied, one is slow, and one has an IPv6 address.
   private static func peers(_ count: Int) -> [PeerProgress] {
     (0..<count).map(peer)
   }
@@ -169,7 +169,7 @@ struct ScreenTests {
   @Test func `of more peers than rows the others are summed up`() {
     let lines = ScreenTests.lines(60, columns: 80, rows: 24)
     #expect(lines.count == 21)
-    // Seventeen rows; the others bring 9.54 MiB/s each, but for those that are gone or wait.
+    // There are seventeen rows. The other peers bring 9.54 MiB/s each, except those that are gone or wait.
     #expect(lines.last?.contains("and 43 more: ") == true, "\(lines.last ?? "")")
   }
 

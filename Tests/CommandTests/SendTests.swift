@@ -1,4 +1,4 @@
-// `send`: offers just what it is told, prints a line that fetches it, and ends when it is fetched.
+// `send` offers exactly the given paths, prints a command line that fetches them, and ends when they are fetched.
 import Content
 import Foundation
 import TestSupport
@@ -10,14 +10,14 @@ import Wire
 struct SendTests {
   private let workbench = Workbench()
 
-  /// Sends on this machine alone, and returns when the line is there.
+  /// Starts a `send` that listens on this machine only. Returns when it has printed the line.
   private func send(_ arguments: String...) throws -> (child: Child, line: String) {
     let child = try workbench.start(["send"] + arguments + ["--listen", "127.0.0.1:0"])
     let line = try workbench.line(of: child, on: .stdout, with: "p2pnode get p2pnode:")
     return (child, line)
   }
 
-  /// Runs the line as a shell does, in a folder.
+  /// Runs the printed line in a folder, as a shell would.
   private func paste(_ line: String, _ options: String..., in folder: String) throws -> Child {
     #expect(line.hasPrefix("p2pnode "))
     let words = line.dropFirst("p2pnode ".count).split(separator: " ").map(String.init)
@@ -35,7 +35,7 @@ struct SendTests {
     try workbench.ended(child)
     let lines = child.stderr.lines
     let told = lines.count { $0.contains(" fetches data.bin") || $0.contains("] has data.bin") }
-    // The test may take more than a minute on a busy machine: then more lines are let through.
+    // On a busy machine the test may take more than a minute. Then more lines are printed.
     var leftOut = 0
     for line in lines {
       if let match = line.wholeMatch(of: #/(\d+) more lines about fetches were left out/#) { leftOut += Int(match.1)! }
@@ -101,7 +101,7 @@ struct SendTests {
     #expect(try workbench.ended(child).code == 0, "\(child)")
   }
 
-  /// The PeerID in the line of a `send` with this home.
+  /// The PeerID in the printed line of a `send` with this home.
   private func peer(of path: String, home: String) throws -> String {
     var environment = ProcessInfo.processInfo.environment
     environment["P2PNODE_HOME"] = home
@@ -140,7 +140,7 @@ struct SendTests {
     try workbench.makeFile("one", byteCount: 1_000)
     try workbench.makeFile("two", byteCount: 1_000, seed: 2)
     let home = try workbench.makeFolder("home")
-    // The times of a new file do not tell whether it changes again.
+    // While a file is new, its times do not show whether it changes again.
     for name in ["one", "two"] {
       try FileManager.default.setAttributes(
         [.modificationDate: Date(timeIntervalSinceNow: -3_600)], ofItemAtPath: workbench.path(name))

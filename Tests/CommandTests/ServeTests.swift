@@ -1,4 +1,4 @@
-// What `serve` offers, what it says about it, and how it ends.
+// What `serve` offers, what it prints, and how it ends.
 import Foundation
 import Testing
 
@@ -94,7 +94,7 @@ struct ServeTests {
     #expect(lines.contains { $0.hasPrefix("left out: unreadable: Permission denied") }, "\(served.child)")
     #expect(lines.contains { $0.hasPrefix("left out: locked: Permission denied") }, "\(served.child)")
     #expect(lines.last == "ready: 1 files, 3 bytes; left out: 2 unreadable", "\(served.child)")
-    // Known from the start, and after all files were hashed.
+    // The number is in the event at the start, and in the one after all files are hashed.
     for arguments in [["serve", folder], ["send", folder]] {
       let json = try workbench.start(
         arguments + ["--json", "--listen", "127.0.0.1:0"], through: Privileges.obeyPermissions)

@@ -1,4 +1,4 @@
-// `serve` under a service manager: its socket, its notifications, its journal, and the units that say so.
+// `serve` under a service manager: its socket, its notifications, its journal, and its unit files.
 import Foundation
 import Posix
 import Testing
@@ -7,7 +7,7 @@ import Wire
 struct ServiceTests {
   private let workbench = Workbench()
 
-  /// Runs what follows with a socket at descriptor 3, as sd_listen_fds(3) says.
+  /// A prefix for commands: passes a socket as descriptor 3, as in sd_listen_fds(3).
   private static func handing(_ socket: String, count: Int = 1) -> [String] {
     [
       "python3", "-c",
@@ -73,7 +73,7 @@ struct ServiceTests {
   }
 
   @Test(.enabled(if: canRunPython)) func `who cannot serve lets nobody wait on the manager's socket`() throws {
-    // Else the manager would start it again at once, and again. The socket stays with the manager, as here with python.
+    // A connection left waiting would make the manager restart it at once. Here Python is the manager with the socket.
     let listening = """
       s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(8)
       c = socket.create_connection(s.getsockname())
@@ -137,7 +137,7 @@ struct ServiceTests {
     let units = try workbench.makeFolder("units")
     for name in ["p2pnode.service", "p2pnode.socket"] {
       let text = try String(contentsOfFile: "\(Binary.packageRoot)/packaging/systemd/\(name)", encoding: .utf8)
-      // It wants to see the program.
+      // systemd-analyze checks that the program exists.
       let here = text.replacingOccurrences(of: "/usr/bin/p2pnode", with: try Binary.path())
       try here.write(toFile: "\(units)/\(name)", atomically: true, encoding: .utf8)
     }
@@ -160,7 +160,7 @@ struct ServiceTests {
       return try #require(UInt64(line.dropFirst(key.count).prefix { $0.isNumber }))
     }
     let unit = "packaging/systemd/p2pnode.service"
-    // All outboxes, the blocks of a download, the catalogue, and as much again for what the allocator keeps.
+    // All outboxes, the blocks of a download and the catalogue, and the same again for memory that the allocator keeps.
     let memory = UInt64(2 * NodeLimits.outboxesBytesMax) >> 20
     #expect(try number(after: "LimitNOFILE=", in: unit) == OpenFileLimit.countMax)
     #expect(try number(after: "MemoryMax=", in: unit) >= 2 * memory)
@@ -168,7 +168,7 @@ struct ServiceTests {
   }
 }
 
-/// A service manager's end of sd_notify.
+/// The service manager's end of sd_notify.
 private final class NotificationSocket {
   let path: String
   private let number: Int32

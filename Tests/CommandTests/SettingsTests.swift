@@ -1,4 +1,4 @@
-// Settings: which place wins, and what is said of a slip.
+// Settings: which source wins, and how mistakes are reported.
 import CommandSettings
 import Testing
 import Wire

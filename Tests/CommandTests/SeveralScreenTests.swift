@@ -72,7 +72,7 @@ struct SeveralScreenTests {
   @Test func `with a folder among them the files of all are counted`() {
     var rows = SeveralScreenTests.rows(3)
     rows[0].folder = FolderProgress(completeFiles: 12, totalFiles: 340, totalBytes: 1 << 40)
-    // Twelve of the folder that is fetched, and the file that is done. What failed counts for nothing.
+    // Twelve files of the folder in progress, and one finished file. The failed download does not count.
     let line = SeveralScreenTests.lines(rows)[0]
     #expect(line.hasPrefix("1 of 3 done, 13 of 341 files "), "\(line)")
   }
@@ -80,14 +80,14 @@ struct SeveralScreenTests {
   @Test func `while a length is unknown the total says so`() {
     let line = SeveralScreenTests.lines(
       [SeveralScreenTests.rows(1)[0], DownloadRow(name: "unknown", length: nil)])[1]
-    // A quarter: half of one of two.
+    // A quarter in all: half of one of two downloads.
     #expect(line.hasPrefix("25.0% ") && line.contains("512.0 GiB of 1024.0 GiB+"), "\(line)")
     #expect(line.contains(">7m 38s left"), "\(line)")
   }
 
   @Test func `of more downloads than rows those that run are shown, and the others counted`() {
     let lines = SeveralScreenTests.lines(SeveralScreenTests.rows(60))
-    // Seventeen rows: ten that fetch, and seven of ten that look.
+    // Seventeen rows: ten that are fetching, and seven of the ten that are looking.
     #expect(lines.count == 21)
     #expect(lines.count { $0.hasSuffix("fetching") } == 10)
     #expect(lines.count { $0.hasSuffix("looking") } == 7)

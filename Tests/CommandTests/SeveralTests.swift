@@ -1,4 +1,4 @@
-// `get` with several IDs: side by side, each with its own end, and one exit code.
+// `get` with several IDs: they run in parallel, each ends by itself, and there is one exit code.
 import Foundation
 import Testing
 
@@ -6,7 +6,7 @@ struct SeveralTests {
   private let workbench = Workbench()
   private static let unknown = String(repeating: "0", count: 64)
 
-  /// Serves files of these lengths; their IDs are in the same order.
+  /// Serves files with these lengths. Returns their IDs in the same order.
   private func served(_ byteCounts: [Int], _ options: String...) throws -> (served: Served, ids: [String]) {
     let folder = try workbench.makeFolder("served")
     for (i, count) in byteCounts.enumerated() {

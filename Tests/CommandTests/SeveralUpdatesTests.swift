@@ -1,4 +1,4 @@
-// `get --update` with several IDs: each folder is brought to its version, and a folder that no peer has stays as it is.
+// `get --update` with several IDs: each folder is updated, and a folder that no peer has stays as it is.
 import Foundation
 import Testing
 
@@ -6,7 +6,7 @@ import Testing
   private let workbench = Workbench()
   private static let names = ["one", "two"]
 
-  /// Serves a version of two folders. Returns their IDs in order.
+  /// Serves one version of two folders. Returns their IDs in order.
   private func serve(_ trees: [Tree], _ folder: String) throws -> (served: Served, ids: [String]) {
     for (name, tree) in zip(SeveralUpdatesTests.names, trees) {
       try tree.write(to: workbench.path("\(folder)/\(name)"))
@@ -17,7 +17,7 @@ import Testing
 
   private func tree(_ name: String) throws -> Tree { try Tree(at: workbench.path(name)) }
 
-  /// Paths of part folders that are left in or beside the outputs.
+  /// Paths of part folders in or beside the outputs.
   private func parts() throws -> [String] {
     try FileManager.default.subpathsOfDirectory(atPath: workbench.path("out")).filter { $0.contains("p2p-part") }
   }
@@ -49,7 +49,7 @@ import Testing
     #expect(Set(gone.ids).isDisjoint(with: ids))
     for name in SeveralUpdatesTests.names { try old[0].older().write(to: workbench.path("out/\(name)")) }
     let before = try tree("out/two")
-    // As arguments, the folders have the names that their peers suggest; in a list, the paths that it names.
+    // With arguments, the folders get the names that their peers suggest. With a list, they get the paths in the list.
     let list = "\(ids[0])\tout/one\n\(gone.ids[1])\tout/two\n"
     let file = try workbench.makeFile("list", Array(list.utf8))
     let wanted = isListed ? ["--input-file", file] : [ids[0], gone.ids[1], "-o", "out"]

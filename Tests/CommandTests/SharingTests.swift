@@ -1,11 +1,11 @@
-// Downloads that give to one another: the seed sends little more than once, and a peer that goes harms no other.
+// Downloads that serve each other: the seed sends little more than one copy, and a peer that leaves harms no other.
 import Foundation
 import Testing
 
 struct SharingTests {
   private let workbench = Workbench()
 
-  /// Starts a download into a folder of its own, as `out.bin`, and waits until it says where it listens.
+  /// Starts a download into its own folder, as `out.bin`. Waits until it prints where it listens.
   private func get(
     _ fileID: String, from peers: [String], into folder: String, _ options: String...
   ) throws -> (child: Child, address: String) {
@@ -26,7 +26,7 @@ struct SharingTests {
     let first = try get(fileID, from: [served.address], into: "one", "--keep-serving")
     let second = try get(fileID, from: [first.address], into: "two")
     try workbench.ended(second.child)
-    // Either may be done first.
+    // Either of them may finish first.
     try workbench.wait(for: "the first to stay") { first.child.stdout.text.contains("\"done\"") }
     first.child.signal(SIGINT)
     try workbench.ended(first.child)
@@ -38,7 +38,7 @@ struct SharingTests {
     let stopped = try #require(try JSONLines.objects(first.child.stdout).last)
     #expect(stopped["event"] as? String == "stopped")
     let uploaded = try #require(stopped["uploadedBytes"] as? Int)
-    // The second has heard of the source by the first, and asks both.
+    // The first peer told the second one about the source, and the second asks both.
     #expect(uploaded > 1 << 20)
   }
 

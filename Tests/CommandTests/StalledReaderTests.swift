@@ -1,4 +1,4 @@
-// A program that reads what `serve` says, and stops reading: the server goes on, and what is about files is all there later.
+// A reader of `serve`'s output that stops reading. The server goes on, and no line about a file is lost.
 import Foundation
 import Posix
 import TestSupport
@@ -9,7 +9,7 @@ struct StalledReaderTests {
   private static let fileCount = 2_000
   private static let strangers = 2_500
 
-  /// A pipe with a name, whose reading end the test has and does not read.
+  /// Makes a named pipe. The test holds its read end and does not read.
   private func pipe(_ name: String) throws -> (path: String, reader: Int32) {
     let path = workbench.path(name)
     mkfifo(path, 0o600)
@@ -18,7 +18,7 @@ struct StalledReaderTests {
     return (path, reader)
   }
 
-  /// What is in the pipe now.
+  /// Reads what is in the pipe now.
   private func read(_ reader: Int32) -> [UInt8] {
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
@@ -29,7 +29,7 @@ struct StalledReaderTests {
     }
   }
 
-  /// Connects as no p2pnode does, so that each connection is a line.
+  /// Connects with bytes that no p2pnode sends, so that each connection makes a line.
   private func connectStrangers(to address: String, count: Int) throws {
     let port = try #require(UInt16(address.split(separator: ":").last!))
     for _ in 0..<count {
@@ -48,7 +48,7 @@ struct StalledReaderTests {
     }
     let path = try workbench.makeFile("served/data.bin", byteCount: 3 << 20)
     let fileID = String(try workbench.run("id", path).stdout.text.prefix(64))
-    // Of JSON stdout is not read, else stderr; the other tells the test how far it is.
+    // With JSON, stdout is not read; otherwise stderr is not. The other stream shows the test how far the server is.
     let (stalled, reader) = try pipe("stalled")
     defer { close(reader) }
     let serve = try workbench.start(
@@ -70,7 +70,7 @@ struct StalledReaderTests {
     let get = try workbench.run("get", fileID, "--peer", address, "-o", "out.bin")
     #expect(get.code == 0, "\(get)")
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
-    // A file that goes while nobody reads.
+    // A file is removed while nothing is read.
     try FileManager.default.removeItem(atPath: path)
     let again = try workbench.start(["get", fileID, "--peer", address, "-o", "none.bin", "--chunk-timeout", "1"])
     try workbench.ended(again)
@@ -104,7 +104,7 @@ struct StalledReaderTests {
       }
     }
     #expect(dropped > 0)
-    // With the lines of the two that are no strangers: each came, opened at most one file, and left.
+    // The two getters that are not strangers add lines too: each connected, opened at most one file, and left.
     let all = Self.strangers * (isJSON ? 1 : 2)
     #expect(
       strangers <= all && strangers + dropped >= all && strangers + dropped <= all + 6, "\(strangers), \(dropped)")

@@ -1,4 +1,4 @@
-// Peers that stand for every download: in the environment, and in a file of the user's configuration.
+// Peers for all downloads: from the environment, and from a file in the user's configuration.
 import Foundation
 import Testing
 
@@ -6,7 +6,7 @@ struct StandingPeersTests {
   private let workbench = Workbench()
   private static let fileID = String(repeating: "ab", count: 32)
 
-  /// Runs the command with P2PNODE_PEERS, and with a peers file where there is one to be.
+  /// Runs the command with P2PNODE_PEERS and a peers file, if they are given.
   private func get(_ arguments: [String], variable: String? = nil, file: String? = nil) throws -> Child {
     var before = ["env"]
     if let variable { before.append("P2PNODE_PEERS=\(variable)") }

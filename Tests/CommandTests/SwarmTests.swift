@@ -1,4 +1,4 @@
-// Several real peers at once, some of which go or change while the file comes.
+// Several real peers at once. Some of them leave or change during the download.
 import Foundation
 import Testing
 
@@ -94,7 +94,7 @@ struct SwarmTests {
     let folder = try workbench.makeFolder("served")
     try workbench.makeFile("served/z.bin", byteCount: 100_000)
     let fileID = String(try workbench.run("id", "served/z.bin").stdout.text.prefix(64))
-    // Hashed in the order of their names, on one processor; a gigabyte that takes no place on the disk.
+    // Files are hashed in the order of their names, on one core. The first is a sparse gigabyte.
     try workbench.makeFile("served/a.bin", byteCount: 0)
     truncate(folder + "/a.bin", 1 << 30)
     let served = try workbench.listen(folder, ["--json"], through: Processor.onlyOne)
@@ -116,7 +116,7 @@ struct SwarmTests {
     let (served, fileID, _) = try workbench.serveFile(byteCount: 4 << 20, "--upload-limit", "2Mi")
     let get = try workbench.run("get", fileID, "--peer", served.address, "--json")
     let done = try #require(try JSONLines.objects(get.stdout).last)
-    // All but the burst that is allowed at once comes at the limit; that it comes at all is for other tests.
+    // Everything but the allowed burst arrives at the limit. Other tests check that it arrives at all.
     let secondsLeast = Double((4 << 20) - (256 << 10)) / Double(2 << 20)
     #expect(try #require(done["seconds"] as? Double) >= secondsLeast * 0.95, "\(get)")
   }

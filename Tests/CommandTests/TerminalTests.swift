@@ -1,4 +1,4 @@
-// The command on a real terminal: a pseudoterminal that `script` makes.
+// The command on a pseudoterminal, which `script` makes.
 import Foundation
 import Testing
 
@@ -6,7 +6,7 @@ import Testing
 struct TerminalTests {
   private let workbench = Workbench()
 
-  /// A `get` on a terminal of 80 × 24: all that the terminal was sent.
+  /// Runs a `get` on a terminal of 80 × 24. Its output is everything that the terminal received.
   private func get(_ fileID: String, from address: String, _ variables: [String: String]) throws -> Child {
     var environment = ProcessInfo.processInfo.environment
     environment.merge([

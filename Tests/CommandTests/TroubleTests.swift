@@ -1,5 +1,5 @@
-// Downloads from many real peers of which some die, stop, crawl, come back, or all go: as far as it can be finished it
-// is, and what it says at its end is what happened.
+// Downloads from many real peers. Some of them die, stop, slow down or come back, or all of them leave. A download that
+// can finish does, and its last lines report what happened.
 //
 // P2PNODE_SCENARIOS=full runs them with the engine's own timeout.
 import Foundation
@@ -47,14 +47,14 @@ struct TroubleTests {
       #expect(try #require(events.number("bytes", of: peer.peerID)) > slow, "\(peer.shortPeerID): \(get)")
     }
     #expect(slow > 0 && events.named("ban").isEmpty, "\(get)")
-    // It was lost, joined again, and gave chunks again.
+    // The peer was lost, joined again, and delivered chunks again.
     let words = events.all.map { event in
       event["peer"] as? String == returning.peerID ? event["event"] as? String ?? "" : ""
     }
     let loss = try #require(words.firstIndex(of: "peerLost"), "\(get)")
     let joined = try #require(words[loss...].firstIndex(of: "peer"), "\(get)")
     #expect(words[joined...].contains("chunk"), "\(get)")
-    // Other peers had what these failed, so no retry was spent.
+    // Other peers had the chunks that these peers failed, so no retry was spent.
     #expect(events.number("retries") == 0, "\(get)")
     let trouble = try #require(get.stderr.lines.first { $0.hasPrefix("[Stats] Failures: ") }, "\(get)")
     for lost in [dying, stopping, returning] { #expect(trouble.contains(lost.shortPeerID), "\(trouble)") }
@@ -111,7 +111,7 @@ struct TroubleTests {
     #expect(TestFile.areEqual(path, workbench.path("out.bin")))
     let events = try GetEvents(get)
     #expect(events.number("failedChunks") == 0 && events.number("bytes") == byteCount, "\(get)")
-    // More of them than a chunk has retries: they were given back.
+    // More retries than one chunk has, so some of them were given back.
     let retries = events.named("retry").count { $0["chunk"] as? Int == 0 && $0["reason"] as? String == "timeout" }
     #expect(retries > 3, "\(get)")
   }

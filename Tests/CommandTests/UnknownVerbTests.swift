@@ -1,4 +1,4 @@
-// A verb that is misspelt gets a guess, as an option does.
+// A misspelt command gets a suggestion, as a misspelt option does.
 import Testing
 
 @testable import p2pnode

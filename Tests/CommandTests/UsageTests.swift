@@ -1,4 +1,4 @@
-// What is asked for wrongly is refused at once, with the reason and exit code 64; what is not there, with 66.
+// Invalid arguments are refused at once, with the reason and exit code 64; missing files with 66.
 import Foundation
 import Testing
 
@@ -143,7 +143,7 @@ struct UsageTests {
   @Test(arguments: [0o644, 0o640, 0o604, 0o620])
   func `a secret that others may read is 66, and the remedy is named`(mode: mode_t) throws {
     let key = try workbench.makeFile("open.key", Array(repeating: 7, count: 32), mode: mode)
-    // The group of a file of root may read it.
+    // A secret of root may be readable by its group, so give this one another owner.
     if geteuid() == 0 { chown(key, 9800, 9800) }
     for option in ["--swarm-key", "--identity"] {
       let get = try workbench.run("get", UsageTests.fileID, "--peer", "127.0.0.1:9", option, key)
@@ -180,7 +180,7 @@ struct UsageTests {
     options: String, code: Int32, advice: String
   ) throws {
     let folder = try workbench.makeFolder("disk")
-    // The root of a tmpfs takes no page; the fill takes the one that there is.
+    // The root of a tmpfs uses no page. `fill` uses the only page.
     let fill = options == "ro" ? "true" : #"head -c 4096 /dev/zero >"$0/fill""#
     let mount = Privileges.mounting(options, on: folder)
     for arguments in [["keygen", folder + "/key"], ["whoami", "--create", "--identity", folder + "/key"]] {

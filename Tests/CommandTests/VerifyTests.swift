@@ -1,11 +1,11 @@
-// `verify` of a folder: each path that differs is named, by the bytes on the disk.
+// `verify` of a folder compares the bytes on the disk and names each path that differs.
 import Foundation
 import Testing
 
 struct VerifyTests {
   private let workbench = Workbench()
 
-  /// What `make` makes, by path. A path with `->` is a link, and one that ends in `/` an empty folder.
+  /// The entries that `make` makes. `->` marks a link, and a final `/` an empty folder.
   private static let tree = [
     "bin/tool*", "deep/er/file", "deep/er/other", "empty/", "latest -> deep/er/file", "readme.txt", "zero",
   ]
@@ -34,12 +34,12 @@ struct VerifyTests {
 
   private func remove(_ path: String) throws { try FileManager.default.removeItem(atPath: workbench.path(path)) }
 
-  /// All names below a folder.
+  /// All paths below a folder.
   private func names(_ folder: String) throws -> [String] {
     try FileManager.default.subpathsOfDirectory(atPath: workbench.path(folder)).sorted()
   }
 
-  /// Runs `verify` with a state that other runs of this home share.
+  /// Runs `verify` with the state that all runs with this home share.
   private func verify(_ home: String, _ arguments: String...) throws -> Child {
     try workbench.ended(
       workbench.start(["verify"] + arguments, through: ["env", "P2PNODE_HOME=\(workbench.path(home))"]))
@@ -69,7 +69,7 @@ struct VerifyTests {
     let served = try workbench.serve(workbench.path("served"))
     let folderID = try #require(served.folderIDs["tree/"])
     try make("copy")
-    // A file with other bytes and the times of the right one.
+    // A file with wrong bytes and the right times.
     let path = workbench.path("copy/deep/er/file")
     let times = try FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
     let handle = try #require(FileHandle(forWritingAtPath: path))

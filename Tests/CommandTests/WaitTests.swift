@@ -1,11 +1,11 @@
-// `--wait`: downloads that begin before their peers, lose them, and end when their time is over.
+// `--wait`: downloads that start before their peers, lose them, and end when their time is over.
 import Foundation
 import Testing
 
 struct WaitTests {
   private let workbench = Workbench()
 
-  /// A file that nobody serves yet: its ID, and a port of this machine that is free.
+  /// Makes a file that no peer serves yet. Returns its ID and a free port of this machine.
   private func makeFile(byteCount: Int) throws -> (fileID: String, port: UInt16) {
     _ = try workbench.makeFolder("served")
     let path = try workbench.makeFile("served/data.bin", byteCount: byteCount)
@@ -25,7 +25,7 @@ struct WaitTests {
     _ = try workbench.serve(workbench.path("served"), at: "127.0.0.1:\(port)")
     #expect(try workbench.ended(get).code == 0, "\(get)")
     #expect(isFetched("out.bin"))
-    // A dial that fails as the one before it did is not told again.
+    // If a dial fails like the previous one, it is not reported again.
     #expect(get.stderr.lines.count { $0.contains("Connection refused") } == 1, "\(get)")
   }
 

@@ -1,4 +1,4 @@
-// Where the command is: in the build folder, beside the program that runs the tests.
+// Finds the command: it is in the build folder, beside the program that runs the tests.
 import Foundation
 
 enum Binary {
@@ -12,7 +12,7 @@ enum Binary {
     throw Unexpected("no p2pnode in \(folders): build it first")
   }
 
-  /// The root of the package, from this file's own place in it.
+  /// The root of the package, found from the path of this file.
   static let packageRoot: String = {
     var url = URL(fileURLWithPath: #filePath)
     for _ in 0..<4 { url.deleteLastPathComponent() }

@@ -1,5 +1,5 @@
-// A process that a test started. Its workbench reads its streams while it waits, and ends it at the latest when the
-// test is over.
+// A process that a test started. Its workbench reads its output while the test waits, and kills it when the test is
+// over.
 import Foundation
 
 final class Child: CustomStringConvertible {
@@ -9,10 +9,10 @@ final class Child: CustomStringConvertible {
   private(set) var pid: pid_t?
   var stdout: Output
   var stderr: Output
-  /// The exit code, or the negative number of the signal that killed it; nil while it runs.
+  /// The exit code, or the negative number of the signal that killed it. Nil while it runs.
   private(set) var code: Int32?
 
-  /// Starts a program, with no signal ignored or blocked, and nothing of ours open but two pipes.
+  /// Starts a program. No signal is ignored or blocked, and it inherits only two pipes.
   init(_ program: String, _ arguments: [String], environment: [String: String], folder: String) throws {
     command = ([URL(fileURLWithPath: program).lastPathComponent] + arguments).joined(separator: " ")
     let (out, outWriting) = try Child.makePipe()
@@ -37,7 +37,7 @@ final class Child: CustomStringConvertible {
     posix_spawnattr_setsigdefault(&attributes, &signals)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
-    // The call that would change the folder is not in Swift's Glibc; the shell is gone once it has.
+    // Swift's Glibc lacks the call that would change the folder, so a shell changes it and then becomes the program.
     var argv = (["sh", "-c", #"cd -- "$0" && exec "$@""#, folder, program] + arguments).map { strdup($0) } + [nil]
     var envp = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { for text in argv + envp { free(text) } }
@@ -51,7 +51,7 @@ final class Child: CustomStringConvertible {
     pid = started
   }
 
-  /// A pair of sockets, since these can be made so that no other child inherits them.
+  /// Makes a pair of sockets. Unlike pipes, they can be made so that no other child inherits them.
   private static func makePipe() throws -> (reading: Int32, writing: Int32) {
     var ends: [Int32] = [0, 0]
     guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
@@ -60,7 +60,7 @@ final class Child: CustomStringConvertible {
     return (ends[0], ends[1])
   }
 
-  /// Bytes that its write calls took so far, to files and pipes; 0 when it has ended.
+  /// The number of bytes that its write calls accepted so far, to files and pipes. 0 after its end.
   var writtenBytes: Int {
     guard let pid, let text = try? String(contentsOfFile: "/proc/\(pid)/io", encoding: .utf8) else { return 0 }
     return text.firstMatch(of: #/wchar: (\d+)/#).flatMap { Int($0.1) } ?? 0
@@ -68,13 +68,13 @@ final class Child: CustomStringConvertible {
 
   func signal(_ number: Int32) { if let pid { kill(pid, number) } }
 
-  /// Once both streams have ended the process is ending too: takes its exit code.
+  /// Collects the exit code once both streams have ended: then the process is ending too.
   func collectIfEnded() {
     guard let pid, stdout.descriptor == nil, stderr.descriptor == nil else { return }
     reap(pid)
   }
 
-  /// Ends it whatever it does.
+  /// Kills it.
   func end() {
     stdout.close()
     stderr.close()
@@ -90,14 +90,14 @@ final class Child: CustomStringConvertible {
     code = status & 0x7F == 0 ? (status >> 8) & 0xFF : -(status & 0x7F)
   }
 
-  /// For messages of failed expectations.
+  /// For the messages of failed expectations.
   var description: String {
     let end = code.map { "ended with \($0)" } ?? "runs"
     return "\(command.debugDescription)\n\(end)\n--- stdout\n\(stdout)\n--- stderr\n\(stderr)\n---"
   }
 }
 
-/// Something that a test needs did not happen.
+/// A condition of a test was not met.
 struct Unexpected: Error, CustomStringConvertible {
   let description: String
   init(_ description: String) { self.description = description }

@@ -1,18 +1,18 @@
-// A disk whose power fails: what its image holds at a moment is copied and mounted elsewhere.
+// A disk whose power can fail: its image at one moment is copied, and the copy is mounted elsewhere.
 //
-// It is an ext4 image on a loop device in memory: what is in the image was written to it, the rest is lost.
+// The disk is an ext4 image on a loop device, on tmpfs. What is in the image has reached the disk; the rest is lost.
 import Foundation
 
 struct CutDisk {
-  /// What the disk holds now, for commands that run through `entering`.
+  /// The disk now, for commands that run through `entering`.
   let now: String
-  /// What it held at the last cut.
+  /// The disk as it was at the last cut.
   let after: String
   private let workbench: Workbench
   private let mounts: Mounts
   private let folder: String
 
-  /// The image is bare enough for a copy of it to be quick.
+  /// The image is sparse, so that it is copied quickly.
   init(_ workbench: Workbench, megabytes: Int) throws {
     self.workbench = workbench
     folder = try workbench.makeFolder("disk")
@@ -25,7 +25,7 @@ struct CutDisk {
     mounts = try workbench.mounts(script, folder)
   }
 
-  /// Before a command: where the disk is.
+  /// A prefix for commands that run where the disk is mounted.
   var entering: [String] { mounts.entering }
 
   /// A path on the disk, as the test itself can open it.
@@ -38,23 +38,23 @@ struct CutDisk {
     guard child.code == 0 else { throw Unexpected("\(child)") }
   }
 
-  /// Cuts the power: afterwards the disk as it was is at `after`. The command goes on, as if nothing had happened.
+  /// Cuts the power. Afterwards `after` shows the disk as it was. The command then goes on as if nothing had happened.
   func cut(during get: Child) throws {
     try stop(get)
     try cut()
     get.signal(SIGCONT)
   }
 
-  /// Cuts the power while nothing writes. The image is at rest once two copies of it are the same.
+  /// Cuts the power while nothing writes. The image is stable once two copies of it are equal.
   func cut() throws {
     try run("for i in 1 2 3 4 5 6 7 8 9; do cp --sparse=always image copy; cmp -s image copy && exit; done; exit 1")
     try run("mount -o loop copy after")
   }
 
-  /// Forgets the last cut.
+  /// Removes the result of the last cut.
   func restore() throws { try run("umount --lazy after && rm copy") }
 
-  /// Returns when no thread of it is in a system call any more.
+  /// Stops a process. Returns when none of its threads is in a system call.
   private func stop(_ get: Child) throws {
     guard let pid = get.pid else { return }
     get.signal(SIGSTOP)

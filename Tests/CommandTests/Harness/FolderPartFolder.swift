@@ -1,10 +1,10 @@
-// What an unfinished download of a folder has left.
+// The part folder that an unfinished download of a folder has left.
 import Content
 import Foundation
 import Transfer
 
 struct FolderPartFolder {
-  /// The folder in which the part folder lies.
+  /// The folder that contains the part folder.
   let path: String
   let folderID: String
 
@@ -19,7 +19,7 @@ struct FolderPartFolder {
     return try? FolderLayout(listing, root: state.finish().file.root)
   }
 
-  /// The leaves that the journal claims: where they are in the files.
+  /// The leaves that the journal claims, as ranges of files.
   var claims: [FileRange] {
     guard let journal = FileManager.default.contents(atPath: part + "/journal"),
       let contents = JournalContents(decoding: Array(journal)), let layout
@@ -36,7 +36,7 @@ struct FolderPartFolder {
     }
   }
 
-  /// Bytes of one file.
+  /// A range of bytes of one file.
   struct FileRange: Hashable {
     let path: String
     let bytes: Range<Int>
@@ -44,8 +44,8 @@ struct FolderPartFolder {
 
   var claimedBytes: Int { claims.reduce(0) { $0 + $1.bytes.count } }
 
-  /// The claimed ranges that are not on the disk as they are in the tree: in the part folder, or in an output that got
-  /// its files just before the journal goes.
+  /// The claimed ranges that differ on the disk from the tree. They are in the part folder, or in an output that got
+  /// its files just before the journal is removed.
   func wrongClaims(against tree: Tree, output: String) -> [FileRange] {
     var files: [String: Data?] = [:]
     return claims.filter { claim in

@@ -1,16 +1,16 @@
-// A server that is no p2pnode, as a user meets it who mistypes a port.
+// A server that is not a p2pnode, which a user reaches by mistyping a port.
 import Foundation
 
-/// Part of a workbench's wait; without a thread of its own.
+/// The server runs while its workbench waits. It has no thread.
 final class Impostor {
   enum Manner {
-    /// Answers whatever comes as a web server answers nonsense, and closes.
+    /// Answers anything as a web server answers an invalid request, and closes.
     case http
-    /// Sends back what it gets.
+    /// Sends back what it receives.
     case echo
-    /// Greets first, as SSH does, and waits.
+    /// Sends a greeting first, as SSH does, and waits.
     case ssh
-    /// Takes everything, says nothing and closes.
+    /// Receives everything, sends nothing and closes.
     case silent
   }
 
@@ -26,7 +26,7 @@ final class Impostor {
     address = "127.0.0.1:\(port)"
   }
 
-  /// What to poll, and what to do when it is readable.
+  /// The descriptors to poll, and what to do when each is readable.
   var sources: [(Int32, () -> Void)] {
     [(listener, { self.accept() })] + connections.map { connection in (connection, { self.answer(connection) }) }
   }
@@ -59,7 +59,7 @@ final class Impostor {
 
   private func leave(_ connection: Int32) {
     connections.remove(connection)
-    shutdown(connection, Int32(SHUT_RDWR))  // also where a child that was started just then holds a copy
+    shutdown(connection, Int32(SHUT_RDWR))  // also ends the copy that a child started at this moment may hold
     close(connection)
   }
 
@@ -70,7 +70,7 @@ final class Impostor {
 }
 
 enum LocalPort {
-  /// A listening socket on a free port of 127.0.0.1.
+  /// Makes a listening socket on a free port of 127.0.0.1.
   static func listening() throws -> (socket: Int32, port: UInt16) {
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_in()
@@ -86,7 +86,7 @@ enum LocalPort {
     return (listener, UInt16(bigEndian: address.sin_port))
   }
 
-  /// A port of 127.0.0.1 on which nobody listens. It stays bound by nobody; that another takes it in between is unlikely.
+  /// A port of 127.0.0.1 without a listener. It is not reserved, but another process is unlikely to take it meanwhile.
   static func closed() throws -> UInt16 {
     let (listener, port) = try listening()
     close(listener)

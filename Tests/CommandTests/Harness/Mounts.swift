@@ -1,4 +1,4 @@
-// File systems that nobody else sees: a process that does nothing holds them, and commands enter.
+// Private file systems: an idle process holds their mount namespace, and commands enter it.
 import Foundation
 
 struct Mounts {
@@ -6,18 +6,18 @@ struct Mounts {
 
   fileprivate init(_ holder: pid_t) { self.holder = holder }
 
-  /// Before a command: where the file systems are. Its working folder is the root then.
+  /// A prefix for commands that run where the file systems are mounted. Their working folder is then the root.
   var entering: [String] {
     (geteuid() == 0 ? ["nsenter"] : ["nsenter", "--user", "--preserve-credentials"])
       + ["--mount", "--target", "\(holder)"]
   }
 
-  /// A path in there, as the test itself can open it.
+  /// A path in the namespace, as the test itself can open it.
   func seen(_ path: String) -> String { "/proc/\(holder)/root\(path)" }
 }
 
 extension Workbench {
-  /// File systems that a script mounts, which knows the argument as `$0`. They go with the workbench.
+  /// Mounts file systems with a script, which gets the argument as `$0`. They end with the workbench.
   func mounts(_ script: String, _ argument: String) throws -> Mounts {
     let unshare = geteuid() == 0 ? ["--mount"] : ["--map-root-user", "--mount"]
     let holder = try start(

@@ -1,16 +1,16 @@
-// A network of the test's own: namespaces like machines, joined by a wire, which go with their processes.
+// Private networks: network namespaces joined by a virtual wire. They end with their processes.
 import Foundation
 
-/// A network namespace, as long as its holder runs. Its loopback is up.
+/// A network namespace that lasts as long as its holder runs. Its loopback is up.
 struct Namespace {
   let holder: Child
 
-  /// Before a command: run it in there, and let it ask and answer by multicast.
+  /// A prefix for commands that run in the namespace, with multicast allowed.
   var inside: [String] {
     ["nsenter", "--target", "\(holder.pid ?? 0)", "--net", "env", "P2PNODE_LAN=on"]
   }
 
-  /// Whether this machine lets us make them.
+  /// Whether this machine allows network namespaces.
   static let isPossible: Bool = {
     let workbench = Workbench()
     return (try? workbench.namespaces(joinedBy: [.ipv4, .ipv6])) != nil
@@ -20,13 +20,13 @@ struct Namespace {
 }
 
 extension Workbench {
-  /// Two namespaces, joined by a wire with addresses of these families alone.
+  /// Makes two namespaces, joined by a wire with addresses of only these families.
   func namespaces(joinedBy families: [Namespace.Family]) throws -> (Namespace, Namespace) {
     let (one, other) = (try namespace(), try namespace())
     try must(
       one, "ip", "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", "\(other.holder.pid ?? 0)")
     for (number, namespace) in [(1, one), (2, other)] {
-      // Addresses of IPv6 are ours alone, and usable at once.
+      // Set the IPv6 addresses ourselves, usable at once.
       try must(namespace, "ip", "link", "set", "wire", "addrgenmode", "none")
       if families.contains(.ipv4) { try must(namespace, "ip", "addr", "add", "10.77.0.\(number)/24", "dev", "wire") }
       try must(namespace, "ip", "link", "set", "wire", "up")
@@ -44,7 +44,7 @@ extension Workbench {
     return Namespace(holder: holder)
   }
 
-  /// Runs a command in a namespace, which has to succeed.
+  /// Runs a command in a namespace. Throws unless it succeeds.
   func must(_ namespace: Namespace, _ command: String...) throws {
     let child = try ended(try start(namespace.inside[0], Array(namespace.inside[1...]) + command))
     guard child.code == 0 else { throw Unexpected("\(child)") }

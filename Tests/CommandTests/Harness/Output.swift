@@ -1,11 +1,11 @@
-// What a child wrote to one of its streams so far: bytes, and the whole lines among them.
+// What a child has written to one of its streams so far: all bytes, and the complete lines.
 import Foundation
 
 struct Output: CustomStringConvertible {
-  /// The pipe's reading end; nil after its end.
+  /// The read end of the pipe. Nil after the end of the stream.
   private(set) var descriptor: Int32?
   private(set) var bytes: [UInt8] = []
-  /// Whole lines, without their newlines; bytes that are not UTF-8 are replaced.
+  /// Complete lines without their newlines. Bytes that are not UTF-8 are replaced.
   private(set) var lines: [String] = []
   private var lineStart = 0
 
@@ -13,14 +13,14 @@ struct Output: CustomStringConvertible {
 
   var text: String { String(decoding: bytes, as: UTF8.self) }
 
-  /// For messages of failed expectations, which must not move a cursor either.
+  /// For the messages of failed expectations. They must not move a cursor either.
   var description: String {
     text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
       String(line.debugDescription.dropFirst().dropLast())
     }.joined(separator: "\n")
   }
 
-  /// Takes what is in the pipe. Called when it is readable.
+  /// Reads what is in the pipe. Called when the pipe is readable.
   mutating func read() {
     guard let descriptor else { return }
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
@@ -34,8 +34,8 @@ struct Output: CustomStringConvertible {
     }
   }
 
-  /// The next newline at or after this place. Calls `memchr`: a loop over the bytes of a file takes most of a minute in a
-  /// debug build under ThreadSanitizer.
+  /// The next newline from a position on. Uses `memchr`: in a debug build under ThreadSanitizer, a loop over the bytes
+  /// of a file takes most of a minute.
   private func newline(from start: Int) -> Int? {
     bytes.withUnsafeBytes { all in
       guard let base = all.baseAddress, let found = memchr(base + start, Int32(UInt8(ascii: "\n")), all.count - start)

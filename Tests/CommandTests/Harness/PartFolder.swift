@@ -1,4 +1,4 @@
-// What an unfinished download has left in its folder.
+// The part file and the journal that an unfinished download has left in its folder.
 import Content
 import Foundation
 import Transfer
@@ -13,7 +13,7 @@ struct PartFolder {
   var names: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() } }
   var layout: ChunkLayout { ChunkLayout(fileLength: UInt64(byteCount))! }
 
-  /// The leaves that the journal claims: where they are in the file.
+  /// The leaves that the journal claims, as ranges of the file.
   var claims: [Range<Int>] {
     guard let bytes = FileManager.default.contents(atPath: journal),
       let contents = JournalContents(decoding: Array(bytes))
@@ -28,8 +28,8 @@ struct PartFolder {
 
   var claimedBytes: Int { claims.reduce(0) { $0 + $1.count } }
 
-  /// How many of the claimed leaves are not on the disk as they are in the right file: in the part file, or under the
-  /// name that it got just before the journal goes.
+  /// The number of claimed leaves that differ on the disk from the right file. They are in the part file, or under the
+  /// final name if the part file was renamed just before the journal is removed.
   func wrongClaims(against right: String, named name: String) throws -> Int {
     let place = try names.contains(name) ? path + "/" + name : part
     guard let one = FileManager.default.contents(atPath: place), let other = FileManager.default.contents(atPath: right)

@@ -1,15 +1,15 @@
-// Processes with less power than the tests have, or with a small disk of their own, where the system lets us.
+// Processes with fewer privileges than the tests, or with a small disk of their own, if the system allows it.
 import Foundation
 
 enum Privileges {
-  /// Before a command: takes away root's right to pass over the permissions of files. Empty for other users.
+  /// A prefix for commands: drops root's right to ignore file permissions. Empty for other users.
   static let obeyPermissions: [String] =
     geteuid() == 0
     ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"] : []
 
   static let canObeyPermissions = geteuid() != 0 || succeeds(obeyPermissions + ["true"])
 
-  /// Before a command: with a file system of its own on a folder, which nobody else sees and which goes with it.
+  /// A prefix for commands: mounts a private file system on a folder, which ends with the command.
   static func mounting(_ options: String, on folder: String) -> [String] {
     (geteuid() == 0 ? ["unshare", "--mount"] : ["unshare", "--map-root-user", "--mount"])
       + ["sh", "-c", #"mount -t tmpfs -o "$1" tmpfs "$0" && shift && exec "$@""#, folder, options]

@@ -1,12 +1,12 @@
-// What the processor can do, and how to give a child less of it.
+// What the processor supports, and how to limit a child to one core.
 import Foundation
 
 enum Processor {
-  /// Whether `--cipher aes` is possible here.
+  /// Whether `--cipher aes` works here.
   static let hasAES =
     (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.contains(#/\baes\b/#) == true
 
-  /// Before a command: on one processor alone, so that hashing takes a time that can be told from none.
+  /// A prefix for commands: runs them on one core, so that hashing takes a measurable time.
   static let onlyOne: [String] = {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
     let allowed = status.firstMatch(of: #/Cpus_allowed_list:\s*(\d+)/#)

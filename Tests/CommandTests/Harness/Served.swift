@@ -1,4 +1,4 @@
-// A running `serve`: started on a free port, and waited for by its own words.
+// A running `serve` on a free port. Tests wait for the lines that it prints.
 import Foundation
 
 struct Served {
@@ -9,9 +9,9 @@ struct Served {
   let peerID: String
 
   var shortPeerID: String { String(peerID.prefix(8)) }
-  /// The fileIDs of the files that are served so far, by path.
+  /// The fileIDs of the files served so far, by path.
   var fileIDs: [String: String] { ids.filter { !$0.key.hasSuffix("/") } }
-  /// The IDs of the folders that are served so far, by path, with the "/" at its end.
+  /// The IDs of the folders served so far, by path, which ends in "/".
   var folderIDs: [String: String] { ids.filter { $0.key.hasSuffix("/") } }
 
   private var ids: [String: String] {
@@ -23,7 +23,7 @@ struct Served {
     return found
   }
 
-  /// The fileID of a path that is served.
+  /// The fileID of a served path.
   func fileID(_ path: String) throws -> String {
     guard let fileID = fileIDs[path] else { throw Unexpected("'\(path)' is not served: \(child)") }
     return fileID
@@ -31,7 +31,7 @@ struct Served {
 }
 
 extension Workbench {
-  /// Serves a folder, and returns when all of it is hashed.
+  /// Serves a folder. Returns when all of it is hashed.
   func serve(
     _ folder: String, _ options: String..., at address: String = "127.0.0.1:0", through wrapper: [String] = []
   ) throws -> Served {
@@ -40,7 +40,7 @@ extension Workbench {
     return served
   }
 
-  /// Serves a folder, and returns when it listens: it may still be hashing.
+  /// Serves a folder. Returns when it listens; it may still be hashing.
   func listen(
     _ folder: String, _ options: [String], at address: String = "127.0.0.1:0", through wrapper: [String] = []
   ) throws -> Served {

@@ -1,11 +1,11 @@
-// Contents of files: no two leaves are equal, and every run has the same bytes.
+// Contents of test files: all leaves differ, and each run makes the same bytes.
 import Foundation
 
 enum TestFile {
   private static let leafBytes = 16_384
   private static let blockBytes = 1 << 20
 
-  /// A megabyte of pseudo-random words, with the number of each leaf at its start.
+  /// Writes megabytes of pseudo-random words. Each leaf starts with its number.
   static func write(_ path: String, byteCount: Int, seed: UInt64) throws {
     var state = seed
     var block = [UInt64](repeating: 0, count: blockBytes / 8)
@@ -28,7 +28,7 @@ enum TestFile {
     }
   }
 
-  /// Whether two files hold the same bytes.
+  /// Whether two files have the same bytes.
   static func areEqual(_ one: String, _ other: String) -> Bool {
     FileManager.default.contentsEqual(atPath: one, andPath: other)
   }

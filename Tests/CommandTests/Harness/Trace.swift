@@ -1,5 +1,5 @@
-// strace, where it is: kills a command at one of its system calls, or lets that call fail. (Its --seccomp-bpf would be
-// quicker, but misses calls of the first thread.)
+// strace, if it is installed: kills a command at one of its system calls, or makes that call fail. (Its --seccomp-bpf
+// would be faster, but misses calls of the first thread.)
 import Foundation
 
 enum Trace {
@@ -12,15 +12,15 @@ enum Trace {
     return (try? workbench.ended(child))?.code == 0
   }()
 
-  /// Before a command: the Nth call of a name, counted in each thread, is not made; the process is killed instead.
+  /// A prefix for commands: kills the process at the Nth call of a name. Each thread counts its own calls.
   static func killing(at call: String, number: Int) -> [String] { injecting(call, "signal=KILL", number) }
 
-  /// Before a command: the Nth call of a name, counted in each thread, fails.
+  /// A prefix for commands: makes the Nth call of a name fail. Each thread counts its own calls.
   static func failing(_ call: String, _ error: String, number: Int) -> [String] {
     injecting(call, "error=\(error)", number)
   }
 
-  /// Before a command: every call of a name fails.
+  /// A prefix for commands: makes each call of a name fail.
   static func failingAlways(_ call: String, _ error: String) -> [String] { injecting(call, "error=\(error)", nil) }
 
   private static func injecting(_ call: String, _ what: String, _ number: Int?) -> [String] {

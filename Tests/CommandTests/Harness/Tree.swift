@@ -1,4 +1,4 @@
-// Trees of files: what a test serves, and what a folder holds.
+// Trees of files: what a test serves, and what a folder on the disk contains.
 import Foundation
 
 /// The files, links and empty folders below a folder, by their paths.
@@ -21,7 +21,7 @@ struct Tree: Equatable {
 
   init(_ items: [String: Item]) { self.items = items }
 
-  /// Reads what is below a folder. Folders that hold something are left out, and so are the parts of downloads.
+  /// Reads a folder. Leaves out folders that are not empty, and part folders.
   init(at folder: String) throws {
     items = [:]
     try read(folder, prefix: "")
@@ -44,7 +44,7 @@ struct Tree: Equatable {
     }
   }
 
-  /// Makes the tree below a folder, with the folder.
+  /// Makes the folder with the tree in it.
   func write(to folder: String) throws {
     for (path, item) in items {
       let full = folder + "/" + path
@@ -60,12 +60,12 @@ struct Tree: Equatable {
     }
   }
 
-  /// Bytes of all files.
+  /// The sum of the lengths of all files.
   var byteCount: Int {
     items.values.reduce(0) { if case .file(let bytes, _) = $1 { $0 + bytes.count } else { $0 } }
   }
 
-  /// Paths that are as in neither of two versions, or are missing although both have them as the same kind.
+  /// Paths that match neither of two versions, and missing paths that both versions have, with the same kind.
   func paths(fromNeither old: Tree, nor new: Tree) -> [String] {
     let strange = items.filter { $0.value != .folder && $0.value != old.items[$0.key] && $0.value != new.items[$0.key] }
     let lost = old.items.filter {
@@ -74,8 +74,8 @@ struct Tree: Equatable {
     return strange.keys.sorted() + lost.keys.sorted()
   }
 
-  /// A tree with every kind of entry.
-  /// - `largeBytes`: of its largest file.
+  /// Makes a tree with each kind of entry.
+  /// - `largeBytes`: the length of its largest file.
   static func sample(largeBytes: Int, seed: UInt64 = 1) -> Tree {
     var items: [String: Item] = [
       "large.bin": .file(bytes(largeBytes, seed: seed)), "run.sh": .file(Data("#!/bin/sh\n".utf8), isExecutable: true),
@@ -89,7 +89,7 @@ struct Tree: Equatable {
     return Tree(items)
   }
 
-  /// An older version of a sample, of which little is right: entries differ in each way in which they can.
+  /// An older version of a sample. Little of it is right: its entries differ in each possible way.
   func older() -> Tree {
     var old = self
     for (path, item) in items {
@@ -102,7 +102,7 @@ struct Tree: Equatable {
       }
     }
     if case .file(var bytes, _)? = items["large.bin"] {
-      // Most of it is wrong, at the end of each megabyte.
+      // In each megabyte, all but the first 200,000 bytes are wrong.
       for start in stride(from: 0, to: bytes.count, by: 1 << 20) {
         let range = min(start + 200_000, bytes.count)..<min(start + 1 << 20, bytes.count)
         bytes.replaceSubrange(range, with: Tree.bytes(range.count, seed: UInt64(start) + 9))
@@ -129,6 +129,6 @@ struct Tree: Equatable {
 }
 
 extension String {
-  /// A number that is the same in every run.
+  /// A hash that is the same in each run.
   fileprivate var hashed: Int { utf8.reduce(7) { ($0 * 31 + Int($1)) % 65_521 } }
 }

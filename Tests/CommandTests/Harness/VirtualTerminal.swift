@@ -1,10 +1,10 @@
-// A terminal in memory: what a region writes becomes rows, which wrap, scroll and change their size as real ones do.
+// A terminal in memory. Text that is written to it becomes rows, which wrap, scroll and resize as on real terminals.
 
-/// Breaks long lines anew when its width changes, and shows lines that had scrolled off when it grows, as most do.
+/// Like most terminals, it rewraps long lines when its width changes, and shows scrolled-off lines again when it grows.
 struct VirtualTerminal {
   private struct Row {
     var text: [Character] = []
-    /// The next row goes on with the same line.
+    /// Whether the next row continues the same line.
     var isWrapped = false
   }
 
@@ -17,14 +17,14 @@ struct VirtualTerminal {
 
   init(columns: Int, height: Int) { (self.columns, self.height) = (columns, height) }
 
-  /// All lines that it ever showed and still has, the empty ones at the end left out.
+  /// All lines that it has shown and not discarded, without empty lines at the end.
   var text: [String] {
     var lines = rows.map { String($0.text) }
     while lines.last == "" { lines.removeLast() }
     return lines
   }
 
-  /// What is seen now.
+  /// The rows that are visible now.
   var screen: [String] { rows[top...].map { String($0.text) } }
 
   mutating func write(_ text: String) {
@@ -79,7 +79,7 @@ struct VirtualTerminal {
       case "J":
         erase()
         rows.removeSubrange((row + 1)...)
-      default: break  // a look
+      default: break  // a colour or style
       }
       return
     }

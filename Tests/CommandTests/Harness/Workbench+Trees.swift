@@ -1,8 +1,8 @@
-// Trees of small files, by their paths.
+// Writes and reads trees of small files in a workbench.
 import Foundation
 
 extension Workbench {
-  /// Writes files below a folder of the workbench, by their paths.
+  /// Writes files below a folder of the workbench. The keys are paths.
   func write(_ files: [String: [UInt8]], in folder: String) throws {
     for (path, bytes) in files {
       _ = try makeFolder("\(folder)/\(path)".split(separator: "/").dropLast().joined(separator: "/"))
@@ -10,7 +10,7 @@ extension Workbench {
     }
   }
 
-  /// All files below a folder, by their paths.
+  /// Reads all files below a folder. The keys are paths.
   func files(in folder: String) throws -> [String: [UInt8]] {
     let root = path(folder)
     var found: [String: [UInt8]] = [:]

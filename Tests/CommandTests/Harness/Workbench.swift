@@ -1,11 +1,11 @@
-// What one test has: a folder of its own, and the processes and servers in it. All are gone when the test is over.
+// The resources of one test: a folder, and the processes and servers in it. All of them end with the test.
 import Foundation
 
-/// Confined to the thread of its test: there is no thread behind it. While a test waits, `wait` reads what all children
-/// write and lets the servers of the test answer.
+/// The resources of one test. Confined to the thread of the test; it has no thread. While a test waits, `wait` reads
+/// the output of all children and runs the test's servers.
 final class Workbench {
-  /// How long a test waits for what happens soon: far longer than it takes on a busy machine. Under a sanitizer
-  /// everything is about ten times slower, so `scripts/sanitize` sets P2PNODE_PATIENCE, in seconds.
+  /// How long a test waits for something that should happen soon: far longer than it takes on a busy machine. A
+  /// sanitizer makes everything about ten times slower, so `scripts/sanitize` sets P2PNODE_PATIENCE, in seconds.
   static let patienceSeconds = ProcessInfo.processInfo.environment["P2PNODE_PATIENCE"].flatMap(Double.init) ?? 60
 
   let folder: String
@@ -26,7 +26,7 @@ final class Workbench {
   deinit {
     for child in children { child.end() }
     for impostor in impostors { impostor.end() }
-    // What a test made unreadable must be removable.
+    // A test may have made a folder unreadable.
     try? FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: folder)
     try? FileManager.default.removeItem(atPath: folder)
   }
@@ -36,13 +36,13 @@ final class Workbench {
   /// The path of a name in the folder.
   func path(_ name: String) -> String { folder + "/" + name }
 
-  /// Makes a folder in the folder.
+  /// Makes a folder in the workbench's folder.
   func makeFolder(_ name: String) throws -> String {
     try FileManager.default.createDirectory(atPath: path(name), withIntermediateDirectories: true)
     return path(name)
   }
 
-  /// Makes a file of so many bytes, the same for every run of one seed.
+  /// Makes a file with `byteCount` bytes that depend only on the seed.
   @discardableResult func makeFile(_ name: String, byteCount: Int, seed: UInt64 = 1) throws -> String {
     try TestFile.write(path(name), byteCount: byteCount, seed: seed)
     return path(name)
@@ -56,7 +56,7 @@ final class Workbench {
 
   // MARK: Processes
 
-  /// Starts the command, in a folder (else the workbench's) and with state of its own.
+  /// Starts the command in a folder (nil: the workbench's) and with a new state folder.
   func start(_ arguments: [String], in workingFolder: String? = nil, through wrapper: [String] = []) throws -> Child {
     homes += 1
     var environment = ProcessInfo.processInfo.environment
@@ -69,7 +69,7 @@ final class Workbench {
     return try start(command[0], Array(command[1...]), environment: environment, in: workingFolder)
   }
 
-  /// A download of a test listens on this machine alone.
+  /// Options with which a test's download listens on this machine only.
   private func staysHere(_ arguments: [String]) -> [String] {
     guard arguments.first == "get", !arguments.contains("--listen"), !arguments.contains("--no-upload") else {
       return []
@@ -92,13 +92,13 @@ final class Workbench {
     try ended(try start(arguments, in: workingFolder, through: wrapper))
   }
 
-  /// Waits for a child's end.
+  /// Waits until a child has ended.
   @discardableResult func ended(_ child: Child, within seconds: Double = patienceSeconds) throws -> Child {
     try wait(for: "the end of \(child.command)", within: seconds) { child.code != nil }
     return child
   }
 
-  /// The first line, from the first on, for which `matches` says yes.
+  /// Waits for a line that matches, and returns the first one.
   @discardableResult func line(
     of child: Child, on stream: Child.Stream = .stderr, _ what: String, where matches: (String) -> Bool
   ) throws -> String {
@@ -114,12 +114,12 @@ final class Workbench {
     return found
   }
 
-  /// The first line that holds this text.
+  /// Waits for a line that contains a text, and returns the first one.
   @discardableResult func line(of child: Child, on stream: Child.Stream = .stderr, with text: String) throws -> String {
     try line(of: child, on: stream, "'\(text)'") { $0.contains(text) }
   }
 
-  /// Waits until a child has written so many bytes more, or has ended: for a fault at any moment of its work.
+  /// Waits until a child has written `count` more bytes or has ended. So a fault can strike at any moment.
   func wait(forBytes count: Int, writtenBy child: Child) throws {
     let written = child.writtenBytes
     try wait(for: "\(count) bytes that \(child.command) writes", checkingEachMilliseconds: 1) {
@@ -129,7 +129,7 @@ final class Workbench {
 
   // MARK: Servers of the test
 
-  /// Something else than a p2pnode, on a free port of 127.0.0.1.
+  /// Starts a server that is not a p2pnode, on a free port of 127.0.0.1.
   func impostor(_ manner: Impostor.Manner) throws -> Impostor {
     let impostor = try Impostor(manner)
     impostors.append(impostor)
@@ -138,8 +138,8 @@ final class Workbench {
 
   // MARK: Waiting
 
-  /// Reads and answers until `isDone`. What was written before the deed that made it so is read too.
-  /// - `checkingEachMilliseconds`: how often `isDone` is called at least, where no output of a child announces it.
+  /// Reads and answers until `isDone`. It also reads what was written before that became true.
+  /// - `checkingEachMilliseconds`: the longest time between two calls of `isDone`, for events that no output announces.
   func wait(
     for what: String, within seconds: Double = patienceSeconds, checkingEachMilliseconds milliseconds: Int32 = 1_000,
     until isDone: () -> Bool
