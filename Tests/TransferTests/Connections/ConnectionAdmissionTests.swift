@@ -1,4 +1,4 @@
-// Which connections from outside a node keep, and which go for a newcomer.
+// Which inbound connections a node keeps, and which it closes for a newcomer.
 import Content
 import Testing
 import Wire
@@ -19,7 +19,7 @@ func peer(_ number: UInt64) -> PeerID {
       places: ConnectionPlaces(established: established, descriptors: 2_000), generator: SeededGenerator(seed: 1))
   }
 
-  /// A new peer's connection from 127.0.0.`last`.
+  /// Begins and establishes a connection of a new peer from 127.0.0.`last`.
   private mutating func come(
     _ token: ConnectionToken, from last: Int
   ) -> (verdict: ConnectionAdmission.Verdict, orders: [Order]) {
@@ -31,7 +31,7 @@ func peer(_ number: UInt64) -> PeerID {
     admission.linger(token, from: host(last), hasShakenHands: hasShakenHands).isGranted
   }
 
-  /// Fills places from one address.
+  /// Fills slots with connections from one address.
   private mutating func fill(
     _ tokens: Range<ConnectionToken>, from last: Int, _ use: ConnectionAdmission.Use = .nothingOpen
   ) {
@@ -80,7 +80,7 @@ func peer(_ number: UInt64) -> PeerID {
     fill(0..<12, from: 1)
     #expect(come(20, from: 2) == (.admitted, [.displace(0)]))
     #expect(admission.establishedCount == 12 && !admission.holdsPlace(0) && admission.holdsPlace(20))
-    // A newcomer of the most represented address takes what is still free, and then finds no room.
+    // A newcomer from the address with the most connections gets free slots only. Without one it is turned away.
     for token in ConnectionToken(30)..<34 { #expect(come(token, from: 1) == (.admitted, [])) }
     #expect(come(34, from: 1) == (.turnedAway, []))
     #expect(come(35, from: 3) == (.admitted, [.displace(1)]))
@@ -96,7 +96,7 @@ func peer(_ number: UInt64) -> PeerID {
     fill(0..<6, from: 1)
     fill(6..<11, from: 2)
     fill(11..<12, from: 3)
-    // 2 of 127.0.0.3 against 6 of 127.0.0.1.
+    // 127.0.0.3 has 2 connections, 127.0.0.1 has 6.
     #expect(come(20, from: 3) == (.admitted, [.displace(0)]))
     for token in ConnectionToken(21)..<23 { #expect(come(token, from: 3).orders.count == 1) }
     // Now each of the three has 4.
@@ -132,7 +132,7 @@ func peer(_ number: UInt64) -> PeerID {
       #expect(come(ConnectionToken(200 + last), from: last).verdict == .admitted)
       admission.note(ConnectionToken(200 + last), .idle)
     }
-    // All addresses have one connection now.
+    // Each address has one connection now.
     #expect(come(300, from: 40) == (.turnedAway, [.displace(100)]))
     _ = admission.end(101)
     #expect(come(301, from: 1) == (.turnedAway, []))

@@ -1,4 +1,4 @@
-// Every time of a connection at its edge, in virtual time.
+// Each timer of a connection, just before and just after it fires, in virtual time.
 import Testing
 import Wire
 
@@ -71,7 +71,7 @@ import Wire
     timers.read(isMidFrame: true, completedFrames: 3, at: .seconds(1))
     #expect(due(timers, at: 10.999) == nil)
     #expect(due(timers, at: 11) == Self.slowFrame)
-    // 20 KiB in all are enough for 20 s.
+    // 20 KiB in total are enough for 20 s.
     timers.received(20 * 1_024 - 100, at: .seconds(11))
     timers.read(isMidFrame: true, completedFrames: 3, at: .seconds(11))
     #expect(due(timers, at: 21) == nil)
@@ -91,7 +91,7 @@ import Wire
     var timers = established()
     timers.received(60_000, at: .zero)
     timers.read(isMidFrame: true, completedFrames: 0, at: .zero)
-    // The last bytes of one frame bring the start of the next.
+    // The last bytes of a frame arrive with the start of the next one.
     timers.received(9, at: .seconds(30))
     timers.read(isMidFrame: true, completedFrames: 1, at: .seconds(30))
     #expect(timers.partialFrame?.byteCount == 9)
@@ -115,7 +115,7 @@ import Wire
     timers.received(1 << 20, at: .zero)
     timers.read(isMidFrame: true, completedFrames: 9, at: .zero)
     let seconds = Double(ProtocolLimits.dataFrameLengthMax) / Double(ProtocolLimits.frameBytesPerSecondMin)
-    // Within a minute of silence, so that no PING is due.
+    // A sign of life within the minute, so that no PING is due.
     timers.received(0, at: .seconds(40))
     #expect(due(timers, at: seconds) == nil)
     #expect(due(timers, at: seconds + 0.001) == Self.slowFrame)

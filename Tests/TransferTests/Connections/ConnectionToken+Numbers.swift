@@ -1,4 +1,4 @@
-// Tests name connections by bare numbers, all of loop 0.
+// Tests name connections by plain numbers. All of them belong to loop 0.
 @testable import Transfer
 
 extension ConnectionToken: ExpressibleByIntegerLiteral, Strideable {

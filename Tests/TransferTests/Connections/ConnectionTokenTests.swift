@@ -1,4 +1,4 @@
-// The name of a connection in a node.
+// The token that names a connection within a node.
 import Testing
 
 @testable import Transfer

@@ -1,11 +1,11 @@
-// Which of several connections to one peer a node that dials closes, keeps as a spare, or uses.
+// Several connections to one peer: which one a dialling node closes, keeps as a spare, or uses.
 import Testing
 import Wire
 
 @testable import Transfer
 
 @Suite struct DuplicateConnectionsTests {
-  /// The node has a PeerID between those of the two peers.
+  /// The node's PeerID is between those of the two peers.
   private var connections = DuplicateConnections(own: peer(5))
   private let smaller = peer(4)
   private let greater = peer(6)

@@ -1,4 +1,4 @@
-// Downloads that share connections: which download is connected over which one, and when a connection is of no more use.
+// Downloads that share connections: which connection each download uses, and when a connection is no longer needed.
 import Content
 import Testing
 import Wire
@@ -17,7 +17,7 @@ import Wire
   private func peer(_ byte: UInt8) -> PeerID { PeerID(digest: Digest(Array(repeating: byte, count: 32))!) }
   private func use(_ download: UInt64, _ id: UInt64 = 1) -> Use { Use(DownloadID(download), ConnectionID(id)) }
 
-  /// Dials under a token that is new.
+  /// Dials with a new token.
   private mutating func dial(
     _ host: UInt8, pinned: PeerID? = nil, for use: Use, as number: UInt64
   ) -> SharedConnections.Dialled {
@@ -25,7 +25,7 @@ import Wire
     return connections.dial(address(host), pinned: pinned, for: use, token: token, at: now)
   }
 
-  /// The downloads that are connected now.
+  /// Returns the downloads that are connected now.
   private mutating func connected(_ number: UInt64) -> [Use] {
     var uses: [Use] = []
     while let next = connections.nextUse(of: token(number)) { uses.append(next.use) }

@@ -1,4 +1,4 @@
-// Which questions on a local network a node answers, and how the budget is shared, on a clock of the test.
+// Which LAN queries a node answers, and how it divides its budget of answers. The test controls the clock.
 import Content
 import Testing
 import Wire
@@ -16,7 +16,7 @@ private func ip(_ last: UInt8) -> [UInt8] { [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF,
 @Suite struct DiscoveryAnswersTests {
   private var answers = DiscoveryAnswers(peer: peerID(1), port: 9_800, at: .zero)
 
-  /// Whether a query with this nonce is answered.
+  /// Sends a query with this nonce. Returns whether it is answered.
   private mutating func asks(_ number: UInt32, from last: UInt8, at now: Instant, with asking: FileKey = key) -> Bool {
     let bytes = DiscoveryQuery(nonce: nonce(number), key: asking).encode()
     let answer = answers.answer(to: bytes, from: ip(last), at: now) { $0 == key.bucket ? [key] : [] }
@@ -43,7 +43,7 @@ private func ip(_ last: UInt8) -> [UInt8] { [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF,
   @Test mutating func `who does not know it, or is of another swarm, hears nothing`() {
     let stranger = asks(1, from: 1, at: .zero, with: FileKey(FileID(digest: Digest.zero), swarm: nil))
     #expect(!stranger)
-    // The bucket of the file with a proof of another one, as who only listened can send it.
+    // The right bucket with a wrong proof, as a peer that only overheard queries can send it.
     var bytes = DiscoveryQuery(nonce: nonce(1), key: key).encode()
     bytes[30] ^= 1
     let guessed = answers.answer(to: bytes, from: ip(1), at: .zero) { _ in [key] }
@@ -69,7 +69,7 @@ private func ip(_ last: UInt8) -> [UInt8] { [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF,
   }
 
   @Test mutating func `many addresses that ask without end do not take a newcomer's answer`() {
-    // 60 addresses ask far more than they may, every 10 ms for 3 s; another one asks once a second.
+    // 60 addresses ask far more than allowed, every 10 ms for 3 s. One other address asks once per second.
     var number: UInt32 = 0
     var answered = 0
     for step in 0..<300 {

@@ -1,4 +1,4 @@
-// When a local network is asked, and whose answers count: to the exact number, on a clock of the test.
+// When a node asks the local network, and whose answers count. Numbers are exact; the test controls the clock.
 import Content
 import Testing
 import Wire
@@ -14,13 +14,13 @@ private func nonce(_ number: UInt32) -> [UInt8] {
 
 private func ip(_ last: UInt8) -> [UInt8] { [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 10, 0, 0, last] }
 
-/// A search whose actions are taken as they come, with a network that says nothing by itself.
+/// A search that logs its actions. The network answers nothing by itself.
 private struct Searching {
   var search: DiscoverySearch
   var now = Instant.zero
   var log: [(at: Instant, action: DiscoverySearch.Action)] = []
 
-  /// The nodes of this machine, which a look finds.
+  /// The nodes on this machine that a look finds.
   var localNodes: [UInt8] = []
 
   init(asksNetwork: Bool = true, asksAfter: Duration = .zero, firstPhase: Duration = .seconds(5), seed: UInt64 = 1) {
@@ -94,7 +94,7 @@ private struct Searching {
     var searching = Searching(asksNetwork: false, firstPhase: .zero)
     searching.run(until: .zero)
     #expect(searching.log.map(\.action) == [.look, .firstPhaseOver])
-    // A download whose named peers have failed ends with the phase: what the look has found comes before.
+    // If the named peers of a download have failed, it ends with this phase. The results of the look come before that.
     var found = Searching(asksNetwork: false, firstPhase: .zero)
     found.localNodes = [7]
     found.run(until: .milliseconds(10))

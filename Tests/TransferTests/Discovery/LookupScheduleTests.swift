@@ -1,4 +1,4 @@
-// When names are looked up: often while peers are wanted, seldom while there are enough, never twice at a time.
+// When names are looked up: often while peers are wanted, seldom while there are enough, never twice at the same time.
 import Testing
 
 @testable import Transfer
@@ -6,7 +6,7 @@ import Testing
 /// Looks names up in virtual time.
 private struct Lookups {
   var schedule: LookupSchedule
-  /// When each look-up began, by name.
+  /// The start of each look-up, by name.
   var times: [[Double]]
   let names: Int
 
@@ -16,7 +16,7 @@ private struct Lookups {
     self.names = names
   }
 
-  /// Every look-up ends at once with what `outcome` says of its time.
+  /// Runs look-ups. Each ends at once with the result of `outcome` for its time.
   mutating func run(until end: Double, _ outcome: (Double) -> LookupOutcome = { _ in .nothingNew }) {
     var now = schedule.deadline ?? .zero
     while now <= .seconds(end) {
@@ -32,13 +32,13 @@ private struct Lookups {
 }
 
 extension LookupSchedule {
-  /// As `isSettled`, of a copy: what a macro can call.
+  /// Like `isSettled`, on a copy, because a macro cannot call a mutating function.
   fileprivate func wouldBeSettled(at now: Instant) -> Bool {
     var copy = self
     return copy.isSettled(at: now)
   }
 
-  /// As `next`, of a copy.
+  /// Like `next`, on a copy.
   fileprivate func nextName(at now: Instant) -> Int? {
     var copy = self
     return copy.next(at: now)

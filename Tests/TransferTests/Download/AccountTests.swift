@@ -1,4 +1,4 @@
-// The account of a download: where each answer's time went, what workers waited for, and what its reports add up to.
+// The account of a download: where the time of each answer went, what workers waited for, and the sums of its reports.
 import Content
 import Testing
 import Wire
@@ -11,7 +11,7 @@ struct AccountTests {
   }
 
   @Test func `the parts of an answer's time add up to its latency and its wait in line`() throws {
-    // Each chunk takes 20 s to send; of a pipeline of two the second waits as long for the first.
+    // Sending a chunk takes 20 s. With two requests in flight, the second waits 20 s for the first.
     var swarm = Swarm([.slow(1_048_576 / 20)], layout: ChunkLayout(fileLength: 4 << 20)!)
     swarm.run()
     let stats = try #require(swarm.finished)
@@ -53,7 +53,7 @@ struct AccountTests {
     }
     let waits = try #require(stats.workers.first)
     #expect(stats.workers.count == 1)
-    // Each try takes the timeout; between two the retry queue is waited for.
+    // Each try takes the full timeout. Between two tries, the retry delay runs.
     #expect(waits[.answers] >= .seconds(120))
     let delays = swarm.reports.reduce(Duration.zero) {
       if case .chunkRetry(_, _, _, _, let delay) = $1 { $0 + delay } else { $0 }
@@ -129,7 +129,7 @@ struct AccountTests {
     handle(.connected(ConnectionID(1), peerID(1)))
     handle(.opened(ConnectionID(1), layout, isComplete: true))
     handle(.storageReady(Resumable()))
-    // From here on the peer owes a chunk and the second page.
+    // Now the peer owes a chunk and the second page.
     handle(.pageVerified(PageIndex(0), from: ConnectionID(1)))
     handle(.connectionLost(ConnectionID(1), .closed))
     #expect(ending?.peers.first?.failures == 1)

@@ -1,9 +1,9 @@
-// How blocks are divided among downloads, step by step.
+// How blocks are divided among downloads.
 import Testing
 
 @testable import Transfer
 
-/// Shares of downloads that are named by numbers from 0 on.
+/// Shares of downloads that are numbered from 0.
 private final class Shared {
   private var shares: BlockShares
 
@@ -24,7 +24,7 @@ private final class Shared {
     shares.giveBack(DownloadID(UInt64(download)), isOutputIdle: isOutputIdle)
   }
 
-  /// Lets a download take all that it may, and returns the number.
+  /// Takes blocks for a download as long as it may. Returns their number.
   func fill(_ download: Int) -> Int {
     var count = 0
     while count < 10_000, take(download) { count += 1 }

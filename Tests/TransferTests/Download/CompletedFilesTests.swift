@@ -1,4 +1,4 @@
-// A download of a folder reports each file once, when all of it is there.
+// A download of a folder reports each file once, when the whole file is there.
 import Content
 import Testing
 import Wire
@@ -6,7 +6,7 @@ import Wire
 @testable import Transfer
 
 @Suite struct CompletedFilesTests {
-  /// Each report of files: their numbers, and after how many other actions it came.
+  /// The reports of completed files, in order: the numbers of their entries.
   private func reports(_ swarm: Swarm) -> [[UInt32]] {
     swarm.log.compactMap { if case .filesCompleted(let entries) = $0.action { entries } else { nil } }
   }
@@ -23,7 +23,7 @@ import Wire
   }
 
   @Test func `files that an earlier download left are reported together, before the others`() throws {
-    // Two chunks of 40 files each, and a larger file.
+    // Two chunks with 40 files each, and a larger file.
     let layout = ChunkLayout(try someFolder(Array(repeating: 16_384, count: 80) + [2 << 20]))
     var swarm = Swarm([VirtualPeer()], layout: layout)
     swarm.resumable.leaves = [

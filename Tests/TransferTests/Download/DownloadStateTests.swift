@@ -1,4 +1,4 @@
-// The rules of one download, event by event and to the nanosecond.
+// The rules of a download, event by event and exact to the nanosecond.
 import Content
 import Testing
 import Wire
@@ -25,7 +25,7 @@ import Wire
     swarm.run(until: .milliseconds(103))
     #expect(requests(swarm).count == 1)
     swarm.resume(until: .milliseconds(110))
-    // 10 MiB/s for two seconds are 20 chunks: held to 16.
+    // 10 MiB/s for two seconds are 20 chunks, but the limit is 16.
     #expect(requests(swarm).count == 17)
     #expect(swarm.deepest[ConnectionID(1)] == 16)
   }
@@ -36,7 +36,7 @@ import Wire
     let silent = VirtualPeer(conduct: .silent)
     var swarm = Swarm([silent, silent, VirtualPeer()], layout: ChunkLayout(fileLength: 3 << 20)!, settings: settings)
     swarm.run()
-    // Both silent ones hold a chunk for 2 s. The first of them is not for the one that lost the other chunk.
+    // Both silent peers hold a chunk for 2 s. Neither of them gets the other's chunk.
     #expect(requests(swarm).first { $0.at > .seconds(2) }?.connection == ConnectionID(3))
   }
 
@@ -79,7 +79,7 @@ import Wire
     }
     #expect(chunk == ChunkIndex(0) && peer == peerID(1))
     #expect(delay >= .milliseconds(400) && delay <= .milliseconds(600))
-    // The rest only, and the leaf hashes are known.
+    // Only the rest is requested, and the leaf hashes are already known.
     let retry = try #require(sent.first { $0.chunk == chunk && $0.at > .seconds(30) })
     #expect(retry.at == Instant.milliseconds(30_003) + delay)
     #expect(retry.leaves == LeafRange(first: 8, count: 56))
@@ -103,7 +103,7 @@ import Wire
   }
 
   @Test func `the clock of a chunk starts at the last byte of the answer before it`() throws {
-    // Each chunk takes 20 s; the second of a pipeline of two is verified 40 s after it was asked for.
+    // Each chunk takes 20 s. With two in flight, the second is verified 40 s after its request.
     var swarm = Swarm([.slow(1_048_576 / 20)], layout: ChunkLayout(fileLength: 4 << 20)!)
     swarm.run()
     let stats = try #require(swarm.finished)
@@ -165,7 +165,7 @@ import Wire
     swarm.run()
     #expect(swarm.finished != nil && swarm.isWhole)
     let dials = swarm.times { if case .dial = $0 { true } else { false } }
-    // Each wait starts when the dial before was refused, a millisecond after it.
+    // Each delay starts when the previous dial was refused, a millisecond after it began.
     #expect(dials == [.zero, .seconds(2), .milliseconds(4_001), .milliseconds(8_002), .milliseconds(16_003)])
     #expect(try #require(swarm.finished).peers.count == 1)
   }
@@ -277,14 +277,14 @@ import Wire
       if case .chunkDone(_, _, let finished, _, _, _, _) = $0 { finished } else { nil }
     }
     #expect(lines == [3, 4, 5, 6, 7, 8])
-    // One request spans the four leaves that are here. They come again, and are not written.
+    // One request spans the four leaves that are there. They arrive again and are not written.
     #expect(requests(swarm).filter { $0.chunk == ChunkIndex(5) }.map(\.leaves) == [LeafRange(first: 0, count: 64)])
     #expect(stats.gapBytes == 4 * 16384 && stats.duplicateBytes == 0)
     #expect(!swarm.log.contains { if case .fetchPage = $0.action { true } else { false } })
   }
 
   @Test func `reports of chunks wait for the start, requests do not`() throws {
-    // The third peer's dial has no outcome for a second: the start is reported 100 ms after the first manifest.
+    // The third peer's dial takes a second to fail. So the start is reported 100 ms after the first manifest.
     var swarm = Swarm([
       VirtualPeer(bytesPerSecond: 100 * 1_048_576), VirtualPeer(latency: .milliseconds(20)),
       VirtualPeer(conduct: .down(.timedOut), latency: .seconds(1)),
@@ -336,7 +336,7 @@ import Wire
     let stats = try #require(swarm.finished)
     #expect(swarm.isWhole && stats.retries == 0)
     #expect(stats.duration.inSeconds < 10)
-    // The loser delivered something: it is not scored.
+    // The loser delivered something, so it is not scored.
     #expect(stats.peers[2].failures == 0 && stats.peers[2].score == 100)
     #expect(swarm.log.contains { if case .cancel(ConnectionID(3), _) = $0.action { true } else { false } })
   }
@@ -410,7 +410,7 @@ import Wire
     state.handle(.addressAdded(address(1), pinned: nil), at: .zero)
     state.handle(.connected(ConnectionID(1), peerID(1)), at: .zero)
     state.handle(.opened(ConnectionID(1), ChunkLayout(fileLength: 2 << 20)!, isComplete: true), at: .zero)
-    // Nothing is reported of a download whose storage is not ready.
+    // A download whose storage is not ready reports nothing.
     state.handle(.timerFired, at: .seconds(20))
     var actions: [DownloadAction] = []
     func take() { while let action = state.nextAction() { actions.append(action) } }

@@ -1,4 +1,4 @@
-// What a download counts, and when it reports.
+// The counters of a download, and when it reports them.
 import Content
 import Testing
 

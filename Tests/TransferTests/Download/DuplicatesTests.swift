@@ -1,4 +1,4 @@
-// Several connections of one peer: which one stays, and what becomes of the others.
+// Several connections of one peer: which one is kept, and what happens to the others.
 import Testing
 import Wire
 
@@ -9,14 +9,14 @@ import Wire
   private let asked = Instant.zero + .seconds(100)
   private var late: Instant { asked + ProtocolLimits.probePatience }
 
-  /// A connection of one and the same peer.
+  /// Establishes a connection of one peer. By default it is always the same peer.
   private mutating func come(
     _ token: ConnectionToken, severally: Bool = false, as number: UInt64 = 1
   ) -> (verdict: ConnectionAdmission.Verdict, orders: [ConnectionAdmission.Order]) {
     admission.establish(token, from: host(1), as: peer(number), meansSeveral: severally)
   }
 
-  /// What comes of a PING that is answered, or that is not.
+  /// Returns the orders after a PING that is answered or not.
   private mutating func judge(_ token: ConnectionToken, answers: Bool) -> [ConnectionAdmission.Order]? {
     admission.judge(
       token, askedAt: asked, heardAt: answers ? asked + .milliseconds(1) : asked, at: answers ? asked : late)

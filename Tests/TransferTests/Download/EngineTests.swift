@@ -1,4 +1,4 @@
-// Whole downloads in a virtual swarm: that they end, when they end, and with what.
+// Complete downloads in a virtual swarm: whether they end, when, and with which result.
 import Content
 import Testing
 import Wire
@@ -16,7 +16,7 @@ import Wire
     let single = try #require(one.finished)
     let parallel = try #require(eight.finished)
     #expect(one.isWhole && eight.isWhole && one.faults.isEmpty && eight.faults.isEmpty)
-    // 100 chunks by 8 are 13 rounds of 100 ms; a thousandth of latency is lost twice.
+    // 100 chunks from 8 peers are 13 rounds of 100 ms. The latency of 1 ms is lost twice.
     #expect(single.duration.inSeconds < 10.1)
     #expect(parallel.duration.inSeconds < 1.35)
     #expect(parallel.downloadedChunks == 100 && parallel.bytes == 100 << 20 && parallel.failedChunks == 0)
@@ -27,7 +27,7 @@ import Wire
   @Test func `a path of a hundred milliseconds is as full as a short one`() throws {
     var swarm = Swarm([VirtualPeer(latency: .milliseconds(100))])
     swarm.run()
-    // Handshake, OPEN, page and the first chunk each wait for the path; nothing else does.
+    // The handshake, OPEN, the page and the first chunk each wait for a round trip. Nothing else does.
     #expect(try #require(swarm.finished).duration.inSeconds < 10.6)
   }
 
@@ -78,7 +78,7 @@ import Wire
       Issue.record("\(String(describing: swarm.ending))")
       return
     }
-    // BUSY at 3 answers without a chunk beyond the first is no usable peer: 30 s later it ends.
+    // After 30 s with only BUSY the peer no longer counts as usable. The download ends 30 s later.
     #expect(swarm.now == .milliseconds(30_004 + 30_000 + 3))
   }
 
@@ -193,7 +193,7 @@ import Wire
       return peer
     }
     var swarm = Swarm(peers, layout: layout, seed: seed)
-    // One that stalls after each eighth of a chunk takes its time, and gets the file through.
+    // A peer that stalls after each eighth of a chunk is slow, but delivers the file.
     swarm.run(until: .seconds(30_000))
     #expect(swarm.faults.isEmpty, "seed \(seed)")
     let isEnded = swarm.state.isEnded

@@ -1,4 +1,4 @@
-// What is read off a download's statistics: what limited it, and what the best peer alone would have taken.
+// What a download's statistics show: what limited it, and how long the best peer alone would have taken.
 import Content
 import Testing
 import Wire
@@ -24,7 +24,7 @@ struct ExplanationTests {
     }
     #expect(part > 0.9)
     #expect(explanation.limits.count == 1)
-    // Each sends at 10 MiB/s, so that the best of four alone takes four times as long.
+    // Each peer sends at 10 MiB/s, so the best of four alone takes four times as long.
     let alone = try #require(explanation.bestAlone)
     let ratio = alone.inSeconds / explanation.stats.duration.inSeconds
     #expect(ratio > 3.6 && ratio < 4.2)

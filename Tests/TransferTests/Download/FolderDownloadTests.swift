@@ -1,4 +1,4 @@
-// Downloads of the contents of a folder: chunks that small files share need no page, and sizes count in bytes.
+// Downloads of a folder's contents: shared chunks need no page, and sizes count in bytes.
 import Content
 import Testing
 import Wire
@@ -15,7 +15,7 @@ import Wire
   }
 
   @Test func `a folder of small files needs no page`() throws {
-    // Three files of 21 leaves for each chunk.
+    // Three files of 21 leaves in each chunk.
     let layout = ChunkLayout(try someFolder(Array(repeating: 21 << 14, count: 90)))
     var swarm = Swarm([VirtualPeer(), VirtualPeer()], layout: layout)
     swarm.run()
@@ -31,11 +31,11 @@ import Wire
     var swarm = Swarm([VirtualPeer(latency: .milliseconds(200))], layout: layout, settings: settings)
     swarm.run()
     #expect(layout.chunkCount == 9 && swarm.finished?.downloadedChunks == 9 && swarm.isWhole)
-    // The file of 3 chunks has a page, the file of 5 chunks has two.
+    // The file of 3 chunks has one page, the file of 5 chunks has two.
     #expect(Set(pages(swarm)) == [0, 1, 2] && swarm.faults.isEmpty)
     #expect(requested(swarm).first == 0)
     let isRequest: (DownloadAction) -> Bool = { if case .request = $0 { true } else { false } }
-    // The shared chunk is asked for before the first page can be there.
+    // The shared chunk is requested before the first page can arrive.
     #expect(swarm.times(of: isRequest)[0] < swarm.times(of: isRequest)[1])
   }
 
@@ -65,18 +65,18 @@ import Wire
   }
 
   @Test func `the pipeline of small chunks is as deep as the wire allows`() throws {
-    // Chunks of four one-byte files: by number, 16 in flight would be 64 bytes.
+    // Chunks of four one-byte files. If chunks were counted, 16 in flight would be only 64 bytes.
     let folder = try someFolder(Array(repeating: 1, count: 4000), chunkSize: 4 << 14, leafSize: 1 << 14)
     var swarm = Swarm([VirtualPeer(latency: .milliseconds(50))], layout: ChunkLayout(folder))
     swarm.run()
     #expect(swarm.finished?.downloadedChunks == 1000 && swarm.faults.isEmpty)
     #expect(swarm.deepest.values.max() == ProtocolLimits.requestsInFlightMax)
-    // A round trip for each chunk would be 50 s.
+    // One round trip for each chunk would take 50 s.
     #expect(swarm.now < .seconds(5))
   }
 
   @Test func `the pipeline of large chunks holds two seconds of bytes`() throws {
-    // Each file is alone in its chunk: 33 leaves, 528 KiB. A peer of 1 MiB a second has four of them in flight.
+    // Each file is alone in its chunk: 33 leaves, 528 KiB. A peer with 1 MiB/s has four of them in flight.
     let folder = try someFolder(Array(repeating: 33 << 14, count: 60))
     var swarm = Swarm([VirtualPeer(bytesPerSecond: 1_048_576)], layout: ChunkLayout(folder))
     swarm.run()
@@ -94,7 +94,7 @@ import Wire
   }
 
   @Test func `an answer of small leaves crawls by its bytes`() throws {
-    // One leaf of 16 KiB and 63 of one byte: two leaves are not a thirty-second part of the bytes.
+    // One leaf of 16 KiB and 63 leaves of one byte: two of these leaves are less than 1/32 of the bytes.
     let layout = ChunkLayout(try someFolder([1 << 14] + Array(repeating: 1, count: 63)))
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
     state.handle(.foundHere(layout), at: .zero)

@@ -1,4 +1,4 @@
-// How long a download goes on without a new leaf while a peer is there that it trusts.
+// How long a download waits for a new leaf while a trusted peer is connected.
 import Content
 import Testing
 import Wire
@@ -9,7 +9,7 @@ import Wire
   private let layout = ChunkLayout(fileLength: 16 << 20)!
   private let source = ConnectionID(1)
 
-  /// A download on virtual time, and what it asks for.
+  /// A download on virtual time, with its requests.
   private struct Run {
     var state: DownloadState
     var asked: [(connection: ConnectionID, request: RequestID, chunk: ChunkIndex)] = []
@@ -21,7 +21,7 @@ import Wire
       state = DownloadState(settings: settings, generator: SeededGenerator(seed: 1), at: .zero)
     }
 
-    /// Dials after the first one come to nothing.
+    /// Handles an event and the actions that follow. Dials after the first one have no result.
     mutating func handle(_ event: DownloadEvent) {
       state.handle(event, at: now)
       while let action = state.nextAction() {
@@ -65,7 +65,7 @@ import Wire
     run.handle(.leavesVerified(id, request, chunk, layout.leaves(of: chunk)))
     run.handle(.connectionLost(source, .reset))
     while run.ending == nil, run.now < .seconds(3600) {
-      // Less than a timeout.
+      // Stay for less than a timeout.
       run.pass(until: run.now + .seconds(25))
       run.handle(code.map { .connectionLost(id, .goodbye($0.rawValue)) } ?? .withdrawn(id))
       id = ConnectionID(id.rawValue + 1)
@@ -97,7 +97,7 @@ import Wire
 
   @Test func `what an earlier download left counts as progress when it is found`() {
     var run = Run()
-    // Nobody named the peer.
+    // The user did not name the peer.
     run.handle(.addressHinted(address(1), peerID(1)))
     run.handle(.discoveryFinished)
     run.opens(source, 1, layout)
@@ -147,13 +147,13 @@ import Wire
     run.opens(source, 1, layout)
     run.handle(.storageReady(Resumable()))
     run.handle(.pageArrived(PageIndex(0), from: source))
-    // A page is of 1 GiB. The disk has nothing of it.
+    // A page covers 1 GiB, none of which is on the disk.
     run.pass(until: .seconds(1_000))
     #expect(run.ending == nil && run.asked.isEmpty)
     run.handle(.pageVerified(PageIndex(0), from: source))
     run.pass(until: .seconds(1_001))
     #expect(run.ending == nil && run.asked.count == 1)
-    // What the peer does from then on counts.
+    // From here on the time without a leaf counts.
     run.pass(until: .seconds(1_000 + 4 * 30))
     guard case .noPeers? = run.ending else {
       Issue.record("\(String(describing: run.ending))")

@@ -1,4 +1,4 @@
-// Connections that peers dialled: fetched over like any other, and never needed for the peer to be dialled again.
+// Inbound connections: the download uses them like any other, and never dials their peers for them.
 import Content
 import Testing
 import Wire
@@ -10,7 +10,7 @@ import Wire
   private let inbound = ConnectionID.firstInbound
   private let dialled = ConnectionID(1)
 
-  /// A download that knows one address, whose peer was dialled and has opened the file.
+  /// A download with one address. Its peer was dialled and has opened the file.
   private func running() -> DownloadState {
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
     for event: DownloadEvent in [
@@ -111,7 +111,7 @@ import Wire
     #expect(actions(of: &state) == [.open(inbound)])
     state.handle(.opened(inbound, layout, isComplete: true), at: .seconds(2))
     #expect(actions(of: &state).contains { if case .request(inbound, _, _, _, _) = $0 { true } else { false } })
-    // The address is that of a peer that is connected.
+    // The address belongs to a connected peer.
     state.handle(.timerFired, at: .seconds(10))
     #expect(!actions(of: &state).contains { if case .dial = $0 { true } else { false } })
     let stats = state.statistics(at: .seconds(10))

@@ -1,4 +1,4 @@
-// The events that a peer's news become: each kind, for the node and the simulator alike.
+// How a peer's news become events of a download, for the node and the simulator alike.
 import Content
 import Testing
 import Wire
@@ -8,7 +8,7 @@ import Wire
 @Suite struct NewsTests {
   private let id = ConnectionID(3)
 
-  /// Events have arrays of tuples, and so no equality of their own.
+  /// Compares events as text: they contain arrays of tuples, so they are not Equatable.
   private func expect(_ event: DownloadEvent, _ other: DownloadEvent) { #expect("\(event)" == "\(other)") }
 
   @Test func `each refusal keeps its meaning`() {

@@ -1,4 +1,4 @@
-// The small parts of the engine, each alone and with exact numbers.
+// The small parts of the engine, each by itself and with exact numbers.
 import Content
 import Testing
 import Wire
@@ -62,7 +62,7 @@ import Wire
     #expect(limiter.take(upTo: 100, at: .seconds(1)) == 2)
     #expect(limiter.take(upTo: 4, at: .seconds(100)) == 4)
     #expect(limiter.delay(until: 6, at: .seconds(100)) == .zero && limiter.take(upTo: 7, at: .seconds(100)) == 6)
-    // A clock that stands or goes back gives nothing.
+    // A clock that stands still or goes back adds nothing.
     #expect(limiter.take(upTo: 1, at: .zero) == 0)
     var wide = RateLimiter(bytesPerSecond: 1 << 33, burst: 1 << 33, at: .zero)
     #expect(wide.take(upTo: .max, at: .zero) == 1 << 33)

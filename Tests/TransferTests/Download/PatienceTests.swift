@@ -1,4 +1,4 @@
-// How a download waits for peers: what it does meanwhile, when it goes on, and when it ends.
+// How a download waits for peers: what it does meanwhile, when it continues, and when it ends.
 import Content
 import Testing
 import Wire
@@ -8,7 +8,7 @@ import Wire
 @Suite struct PatienceTests {
   private let layout = ChunkLayout(fileLength: 4 << 20)!
 
-  /// A download on virtual time. Every dial is answered at once, by `isUp`.
+  /// A download on virtual time. Each dial is answered at once, as `isUp` says.
   private struct Run {
     var state: DownloadState
     var now = Instant.zero
@@ -58,7 +58,7 @@ import Wire
       if ending == nil, !hasFinished { now = max(now, end) }
     }
 
-    /// The peer gives all that it is asked for, until the end.
+    /// Answers all requests until the download ends.
     mutating func give() {
       while !asked.isEmpty, !hasFinished {
         let (id, request, chunk) = asked.removeFirst()
@@ -202,7 +202,7 @@ import Wire
     run.pass(until: .seconds(250))
     let wait = run.state.wait(at: run.now)
     #expect(run.ending == nil && wait?.state == .chunk(run.asked[0].chunk) && wait?.waited == .seconds(249))
-    // The peer was there after 1 s. Four tries of 30 s and their delays are over after 124 s.
+    // The peer was there after 1 s. Four tries of 30 s and their delays end after 124 s.
     #expect(run.asked.count > 5)
     run.pass(until: .seconds(1000))
     #expect(run.ending == .outOfRetries(run.asked[0].chunk) && run.now == .seconds(401))

@@ -1,4 +1,4 @@
-// The rate of a peer, over answers that come together.
+// The measured rate of a peer whose answers arrive in bursts.
 import Testing
 import Wire
 
@@ -7,7 +7,7 @@ import Wire
 struct PeerRateTests {
   @Test func `answers that are handled one right after the other do not look faster than all of them`() {
     var score = PeerScore()
-    // Each burst: one answer that is waited for, and 9 that came with it.
+    // In each burst, one answer is waited for and nine arrive with it.
     for _ in 0..<100 {
       score.measure(byteCount: 1_000_000, in: .milliseconds(10))
       for _ in 0..<9 { score.measure(byteCount: 1_000_000, in: .nanoseconds(1)) }

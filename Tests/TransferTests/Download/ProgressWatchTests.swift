@@ -1,4 +1,4 @@
-// How long a download goes on without a new leaf.
+// How long a download continues without a new leaf.
 import Testing
 
 @testable import Transfer

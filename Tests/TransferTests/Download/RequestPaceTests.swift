@@ -1,4 +1,4 @@
-// The download limit: how fast downloads ask, and that no peer suffers from it.
+// The download limit: how fast downloads send requests, and that no peer is blamed for it.
 import Content
 import Testing
 import Wire
@@ -16,7 +16,7 @@ import Wire
     return swarm
   }
 
-  /// The most bytes that were asked for within 10 s.
+  /// The most bytes that were requested within any 10 s.
   private func mostIn10Seconds(_ swarm: Swarm) -> Int {
     let asked = swarm.log.compactMap { record -> (Instant, Int)? in
       guard case .request(_, _, let chunk, let leaves, _) = record.action else { return nil }
@@ -76,7 +76,7 @@ import Wire
     limiter.take(first, of: DownloadID(1), at: .seconds(1))
     var second = limiter.pace(of: DownloadID(2), at: .seconds(1))
     #expect(second.wait(inFlight: 0, at: .seconds(1)) != nil)
-    // They hang: nothing was heard of them for long.
+    // These requests hang: nothing has arrived for long.
     second = limiter.pace(of: DownloadID(2), at: .seconds(2))
     #expect(second.wait(inFlight: 0, at: .seconds(2)) == nil)
   }
@@ -87,7 +87,7 @@ import Wire
     var now = Instant.seconds(1)
     for _ in 0..<3_000 {
       now = now + .milliseconds(1)
-      // The first one always comes first.
+      // The first download always asks first.
       for number in 0..<3 {
         let id = DownloadID(UInt64(number))
         var pace = limiter.pace(of: id, at: now)

@@ -1,4 +1,4 @@
-// What a peer does by closing at the right moment, and what a slow disk is not blamed on a peer for.
+// A peer that closes at the right moment gains nothing by it, and a peer is not blamed for a slow disk.
 import Content
 import Testing
 import Wire
@@ -8,7 +8,7 @@ import Wire
 @Suite struct ReviewDownloadTests {
   let layout = ChunkLayout(fileLength: 8 << 20)!
 
-  /// A download of one peer that has opened the file and owes the first page.
+  /// A download with one peer that has opened the file and owes the first page.
   func running() -> DownloadState {
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
     state.handle(.addressAdded(address(1), pinned: nil), at: .zero)

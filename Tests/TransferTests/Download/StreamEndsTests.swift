@@ -1,4 +1,4 @@
-// When a stream gives up on peers that have nothing of what it can use now.
+// When a stream gives up on peers that have none of the chunks that it can use now.
 import Content
 import Testing
 import Wire
@@ -8,7 +8,7 @@ import Wire
 @Suite struct StreamEndsTests {
   private let layout = ChunkLayout(fileLength: 8 << 20)!
 
-  /// A stream with a window of two chunks, and a peer that has the last chunk alone.
+  /// A stream with a window of two chunks, and a peer that has only the last chunk.
   /// - `had`: chunks that are on the disk.
   private func stream(had: Range<UInt32>) -> DownloadState {
     var settings = DownloadSettings()
@@ -56,7 +56,7 @@ import Wire
     for event: DownloadEvent in [
       .addressAdded(address(1), pinned: nil), .addressAdded(address(2), pinned: nil), .discoveryFinished,
       .connected(ConnectionID(1), peerID(1)), .opened(ConnectionID(1), layout, isComplete: true),
-      // More chunks than all pipelines hold are listed, and all of them are beyond the window.
+      // More chunks are listed than all pipelines hold, and all of them are beyond the window.
       .storageReady(Resumable(pages: [PageIndex(1), PageIndex(2), PageIndex(3)])),
       .connected(ConnectionID(2), peerID(2)), .opened(ConnectionID(2), layout, isComplete: true),
     ] { state.handle(event, at: .zero) }

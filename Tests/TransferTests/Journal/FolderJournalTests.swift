@@ -1,4 +1,4 @@
-// What the journal of a folder's contents claims, and what a later download makes of it.
+// What the journal of a folder's contents claims, and how a later download uses it.
 import Content
 import Testing
 
@@ -14,7 +14,7 @@ import Testing
 
   init() throws { folder = try someFolder(Array(repeating: 9, count: 64) + [20_000]) }
 
-  /// The journal after leaves were verified without any leaf hashes, and synced.
+  /// The journal after a sync of verified leaves, without any leaf hashes.
   private func journal(of leaves: [(chunk: UInt32, mask: UInt64)]) -> JournalContents? {
     let header = JournalHeader(manifest, name: "out")
     var bytes = JournalContents.opening(header)

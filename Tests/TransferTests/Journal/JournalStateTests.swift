@@ -1,4 +1,4 @@
-// When a journal syncs and what it then says, on virtual time.
+// When a journal syncs and what it claims then, on virtual time.
 import Content
 import Testing
 
@@ -21,7 +21,7 @@ import Testing
     }
   }
 
-  /// Takes the actions that are due; what is appended is kept.
+  /// Takes the due actions and stores appended batches.
   private mutating func actions() -> [String] {
     var names: [String] = []
     while let action = state.nextAction() {

@@ -1,4 +1,4 @@
-// The journal's bytes: what was written is read, up to wherever they are torn.
+// The bytes of a journal: everything written is read back, up to the place where the journal is torn.
 import Content
 import Testing
 
@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct `A journal's bytes` {
   static let leaf = [UInt8](repeating: 7, count: 16)
-  /// Five chunks of four leaves of 16 bytes, the last chunk of two leaves: pages of two chunks.
+  /// Five chunks of four leaves of 16 bytes; the last chunk has two leaves. Pages have two chunks.
   static let file: FileHash = {
     var state = FileHashState(chunkSize: 64, leafSize: 16)
     for _ in 0..<18 { _ = try! state.feed(leaf.span.bytes) }
@@ -17,7 +17,7 @@ import Testing
   static let leafHash = MerkleTree.leafHash(leaf.span.bytes)
   static let leafHashes = [Digest](repeating: leafHash, count: 4)
 
-  /// A journal of three batches, and where each ends.
+  /// A journal of three batches, and the end of each batch.
   static let journal: (bytes: [UInt8], ends: [Int]) = {
     let header = JournalHeader(manifest, name: "näme.bin")
     var bytes = JournalContents.opening(header)

@@ -1,4 +1,4 @@
-// What a peer tells by BITMAP: taken in 64 chunks at a time, once, and to the same end as chunk by chunk.
+// BITMAPs are applied in words of 64 chunks, each word once, with the same result as chunk by chunk.
 import Content
 import Testing
 import Wire
@@ -41,7 +41,7 @@ import Wire
     #expect(gains.count == chunks / 64 && availability.chunks.count == chunks / 2 && availability.partial.isEmpty)
     #expect(gains[1].whole.nonzeroBitCount == 32 && gains[1].first == gains[1].whole & ~(1 << 6))
     #expect(availability.add(everySecond).isEmpty)
-    // Of what is told anew only the words that differ count.
+    // If a BITMAP is repeated, only words that differ count.
     #expect(availability.add(bitmap(first: 1000, [true, true, true, true])).map(\.word) == [15])
     let beyond = availability.add(bitmap(first: chunks - 1, [true, true, true]))
     #expect(beyond.map(\.whole) == [1 << 63])
@@ -69,7 +69,7 @@ import Wire
       told.append((word, members))
     }
     expectAlike(byWord, byChunk)
-    // Most peers go again; what is left is the first few's.
+    // Most peers leave again. The copies of the first few remain.
     for (word, members) in told[10...] { byWord.removeCopies(of: members, inWord: word) }
     byChunk = ChunkTable(layout: layout(150), isInOrder: isInOrder)
     for chunk in 0..<150 where chunk % 7 != 0 { byChunk.list(ChunkIndex(UInt32(chunk))) }

@@ -1,4 +1,4 @@
-// Strangers take no place that an address of the user needs.
+// Strangers do not take slots that addresses of the user need.
 import Content
 import Testing
 import Wire
@@ -28,7 +28,7 @@ import Wire
     PeerID(digest: Digest([UInt8(number & 255), UInt8(number >> 8)] + Array(repeating: 77, count: 30))!)
   }
 
-  /// Dials in with as many strangers as are let in, from as many addresses.
+  /// Lets `count` strangers dial in and open the file, from up to 100 addresses.
   private func crowd(_ state: inout DownloadState, _ count: Int, at now: Instant) {
     for number in 0..<count {
       state.handle(.connected(inbound(number), id(number), from: ipv4(UInt8(100 + number % 100))), at: now)

@@ -1,4 +1,4 @@
-// One honest source is enough: whatever strangers do, a download completes while it is there.
+// One honest source is enough: whatever strangers do, the download completes while the source is connected.
 import Content
 import Testing
 import Wire
@@ -6,7 +6,7 @@ import Wire
 @testable import Transfer
 
 @Suite struct StrangersTests {
-  /// How strangers misbehave, one way at a time.
+  /// The ways in which strangers misbehave.
   enum Misbehaviour: String, CaseIterable, Sendable {
     case closesAtRequest, closesAtPage, silent, pageless, dribbles, busy, lies, claimsLastChunkAndCloses
     case claimsLastChunkAndIsSilent
@@ -14,7 +14,7 @@ import Wire
 
   private static let rate = 10 * 1_048_576.0
 
-  /// - `isInbound`: it dials the download again and again under new PeerIDs; else it is dialled.
+  /// - `isInbound`: whether the peer dials the download repeatedly with new PeerIDs. If not, it is dialled.
   private func stranger(_ misbehaviour: Misbehaviour, chunks: Int, ip: UInt8, isInbound: Bool) -> VirtualPeer {
     var peer = VirtualPeer(ip: ip)
     if isInbound { peer.returnsAfter = .milliseconds(20) }
@@ -39,7 +39,7 @@ import Wire
     let layout = ChunkLayout(fileLength: UInt64(chunks) << 20)!
     var settings = DownloadSettings()
     settings.shares = true
-    // Several pages also of a small file.
+    // Even a small file has several pages.
     settings.chunksPerPage = max(1, chunks / 4)
     let others = (0..<strangers).map {
       stranger(misbehaviour, chunks: chunks, ip: UInt8(100 + $0), isInbound: isInbound)
@@ -51,7 +51,7 @@ import Wire
     return swarm
   }
 
-  /// Requests and pages that a stranger lost by being silent: each may cost what a peer may be silent for.
+  /// The requests and pages that silent strangers lost. Each may cost as long as a peer may be silent.
   private func losses(_ swarm: Swarm) -> Int {
     swarm.reports.count { report in
       switch report {
@@ -71,7 +71,7 @@ import Wire
       #expect(swarm.isWhole && swarm.faults.isEmpty)
       #expect(stats.retries == 0, "\(stats.retries) retries")
       let alone = Double(chunks << 20) / StrangersTests.rate
-      // Strangers are silent side by side, and a source that works meanwhile loses nothing.
+      // Strangers are silent at the same time, and a source that works meanwhile loses nothing.
       let most = alone * 1.5 + 2 * Double(min(losses(swarm), 4)) + 0.5
       #expect(stats.duration.inSeconds <= most, "\(strangers) strangers: \(stats.duration), \(losses(swarm)) losses")
     }
@@ -122,7 +122,7 @@ import Wire
   @Test func `strangers only, none of which gives anything, end after four timeouts`() {
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
     let layout = ChunkLayout(fileLength: 4 << 20)!
-    // Found on the local network; the user named nobody.
+    // The peer was found on the local network. The user named none.
     for event: DownloadEvent in [
       .addressHinted(address(1), peerID(1)), .discoveryFinished, .connected(ConnectionID(1), peerID(1)),
       .opened(ConnectionID(1), layout, isComplete: false), .storageReady(Resumable(pages: [PageIndex(0)])),
@@ -132,7 +132,7 @@ import Wire
     var ending: DownloadFailure?
     var number = 0
     while ending == nil, now < .seconds(600) {
-      // A new one comes each second, claims everything, and gives nothing.
+      // Each second a new stranger arrives, claims everything and gives nothing.
       now = now + .seconds(1)
       number += 1
       let id = ConnectionID(ConnectionID.firstInbound.rawValue + UInt64(number))

@@ -1,4 +1,4 @@
-// Every chunk is in one state, the rarest is chosen, and choosing costs little in a file of any size.
+// Each chunk is in one state, the rarest is chosen, and a choice is cheap in a file of any size.
 import Content
 import Testing
 import Wire
@@ -65,7 +65,7 @@ import Wire
     var generator = SeededGenerator(seed: 5)
     for chunk in stride(from: 0, to: UInt32(1 << 20), by: 16) {
       table.list(ChunkIndex(chunk))
-      // Copies from none to more than are told apart: several buckets are in use.
+      // Use several buckets: from no copies to more copies than there are buckets.
       for _ in 0..<Int.random(in: 0...3, using: &generator) * 23 where chunk % 256 == 0 {
         table.addCopy(of: ChunkIndex(chunk))
       }

@@ -1,4 +1,4 @@
-// Idle peers relieve slow ones near the end, and partial peers give what they have.
+// Near the end, idle peers take requests over from slow ones, and partial peers give what they have.
 import Content
 import Testing
 import Wire
@@ -90,7 +90,7 @@ import Wire
       _ = take()
     }
     #expect(ids.map { lines[$0]!.count } == [3, 2, 2])
-    // The first is in the midst of a chunk and has another in its line, the third has just begun with its last.
+    // The first peer is within a chunk and has another one queued. The third has just begun its last one.
     give(0..<64, on: ids[1], at: 200)
     give(0..<64, on: ids[0], at: 230)
     give(0..<64, on: ids[2], at: 290)
@@ -142,7 +142,7 @@ import Wire
       .leavesVerified(ConnectionID(1), RequestID(1), ChunkIndex(2), LeafRange(first: 4, count: 8)), at: .zero)
     #expect(requests(of: &state).isEmpty)
     state.handle(.have(ConnectionID(1), [run(2, 0, 4), run(1, 0, 64)]), at: .zero)
-    // Whole chunks first, as long requests cost less.
+    // Whole chunks come first, because long requests cost less.
     #expect(requests(of: &state) == [run(1, 0, 64), run(2, 0, 4)])
   }
 

@@ -1,4 +1,4 @@
-// Peers that hold a request and give it back without an answer, each time in a way that is no failure.
+// Peers that hold a request and return it without an answer, each time in a way that is not a failure.
 import Content
 import Testing
 import Wire
@@ -6,7 +6,7 @@ import Wire
 @testable import Transfer
 
 @Suite struct GiveBackTests {
-  /// A file of which two strangers claim the last chunk alone, beside one source that the user named.
+  /// Two strangers claim only the last chunk of a file. One other source is named by the user.
   private func download(
     by way: VirtualPeer.Return, chunks: Int, keepsIdentity: Bool, workers: Int, hold: Duration = .milliseconds(1500)
   ) -> Swarm {
@@ -14,7 +14,7 @@ import Wire
     settings.shares = true
     settings.maxWorkers = workers
     let taker = VirtualPeer(
-      // Silent for less than a peer may be.
+      // Shorter than a peer may be silent.
       conduct: .givesBack(by: way, after: hold), holds: [UInt32(chunks - 1)],
       returnsAfter: .milliseconds(20))
     var takers = [taker, taker]
@@ -38,7 +38,7 @@ import Wire
         let (finished, isSound) = (swarm.finished, swarm.isWhole && swarm.faults.isEmpty)
         let stats = try #require(finished, "\(workers) workers: \(String(describing: swarm.failure))")
         #expect(isSound && stats.retries == 0)
-        // One stranger, or both one after the other, may hold the chunk before the source is asked.
+        // One stranger, or both in turn, may hold the chunk before the source is asked.
         let most = Double(chunks) / 10 * 1.5 + 2 * 1.6 + 0.5
         #expect(stats.duration.inSeconds <= most, "\(workers) workers, \(keepsIdentity): \(stats.duration)")
       }
@@ -89,7 +89,7 @@ import Wire
     for chunk in 2..<(FailureHistory.returnsMax + 1) { rounds.gaveBack(item(chunk), by: 1, heldFor: .seconds(1)) }
     #expect(rounds.chunks.count == FailureHistory.returnsMax)
     for chunk in 1_000..<2_000 { rounds.gaveBack(item(chunk), by: 1, heldFor: .seconds(1)) }
-    // What has failed stays.
+    // Entries with a failure are kept.
     #expect(rounds[item(0)]?.standing(of: 2) == .failedNow && rounds.chunks.count == FailureHistory.returnsMax + 1)
     #expect(rounds[item(1_935)] == nil && rounds[item(1_936)]?.standing(of: 1) == .failedBefore)
   }
@@ -126,7 +126,7 @@ import Wire
     var swarm = Swarm(peers, layout: ChunkLayout(fileLength: 4_000 << 20)!, settings: settings)
     swarm.run(until: .seconds(2))
     let (had, inTrouble) = (swarm.state.chunks.haveCount, swarm.state.rounds.chunks.count)
-    // Each chunk in trouble costs a look at all peers whenever one is asked.
+    // Each chunk in trouble costs a check of all peers whenever one is asked.
     #expect(inTrouble <= FailureHistory.forgottenFrom + 34, "\(inTrouble) chunks")
     #expect(had >= 18 && swarm.faults.isEmpty, "\(had) chunks")
   }

@@ -1,10 +1,10 @@
-// Second askers: when a peer counts as late, and what they may cost.
+// Second askers: when a peer counts as late, and how many duplicate bytes they may cost.
 import Testing
 
 @testable import Transfer
 
 @Suite struct HedgingTests {
-  /// Ten chunks of 1,000 bytes took this long each.
+  /// Ten chunks of 1,000 bytes have each taken this long.
   private func measured(_ time: Duration) -> Hedging {
     var hedging = Hedging()
     for _ in 0..<10 { hedging.measured(time, byteCount: 1000) }

@@ -1,4 +1,4 @@
-// Pages of chunk hashes: whether chunks are being compared with the disk.
+// The table of pages: whether the chunks of a page are being compared with the disk.
 import Content
 import Testing
 

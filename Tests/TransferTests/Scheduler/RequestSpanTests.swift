@@ -1,4 +1,4 @@
-// One request spans small gaps of leaves that are not needed; what comes in a gap is dropped.
+// A request spans small gaps of leaves that are not needed. What arrives in a gap is dropped.
 import Content
 import Testing
 import Wire
@@ -32,9 +32,9 @@ import Wire
   }
 
   @Test func `if the whole span needs too little, the longest part that does not is asked for`() {
-    // Of 0..<10 four leaves are needed; of 0..<6 three.
+    // Of leaves 0..<10 four are needed, of 0..<6 three.
     #expect(span(0b10_0010_0101) == 0..<6)
-    // A later leaf can make up for a gap before it.
+    // A needed leaf can make up for a gap before it.
     #expect(span(0b1111_0001) == 0..<8)
   }
 
@@ -46,7 +46,7 @@ import Wire
 
   @Test func `the short last leaf counts by its bytes`() {
     let last = ChunkIndex(3)
-    // Leaves 8 to 10 are there: 16 KiB, 16 KiB and 100 bytes.
+    // Chunk `last` ends with leaves 8 to 10: 16 KiB, 16 KiB and 100 bytes.
     #expect(span(1 << 8 | 1 << 10, of: last) == 8..<11)
     #expect(span(1 << 7 | 1 << 10, of: last) == 7..<8, "a leaf and 100 bytes of three leaves")
   }
@@ -58,7 +58,7 @@ import Wire
         FolderPath("f\(place)"), .file(FileContent(length: UInt64(length), root: root), isExecutable: false))
     }
     let folder = ChunkLayout(try FolderLayout(try FolderListing(entries), root: root))
-    // The gap of 5,000 bytes is too long for 140 bytes, but not for 5,100.
+    // A gap of 5,000 bytes is too long for 140 needed bytes, but not for 5,100.
     #expect(folder.requestSpan(needed: 0b101, of: first) == LeafRange(first: 0, count: 1))
     #expect(folder.requestSpan(needed: 0b1101, of: first) == LeafRange(first: 0, count: 4))
     #expect(folder.requestSpan(needed: 0b11010, of: first) == LeafRange(first: 1, count: 4))
@@ -90,7 +90,7 @@ import Wire
     settings.wanted.insert(0x5555_5555_5555_5557, of: ChunkIndex(1))
     settings.wanted.insert(0b1 | 0b1 << 40, of: ChunkIndex(2))
     var swarm = Swarm([VirtualPeer()], layout: layout, settings: settings)
-    // Of chunk 1 a verified leaf lies in the middle: it is not written again.
+    // A verified leaf lies in the middle of chunk 1. It is not written again.
     swarm.resumable.leaves = [(ChunkIndex(1), 1 << 20)]
     swarm.run()
     let asked = swarm.log.compactMap {

@@ -1,4 +1,4 @@
-// What a failure costs: rounds of peers that each get one try.
+// What a failure costs: rounds in which each peer gets one try.
 import Content
 import Testing
 import Wire

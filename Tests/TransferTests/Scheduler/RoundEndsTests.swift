@@ -8,8 +8,8 @@ import Wire
 @Suite struct RoundEndsTests {
   private let layout = ChunkLayout(fileLength: 1 << 20)!
 
-  /// A download on virtual time, the connections that were asked for leaves, and the peers whose failure spent a retry,
-  /// each in order.
+  /// A download on virtual time, the connections that were asked for leaves, and the peers whose failure spent a retry.
+  /// Both lists are in order.
   private struct Run {
     var state: DownloadState
     var asked: [(connection: ConnectionID, request: RequestID, leaves: LeafRange)] = []
@@ -36,9 +36,9 @@ import Wire
       while let deadline = state.deadline, deadline <= end { handle(.timerFired, at: deadline) }
     }
 
-    /// Each peer but one answers every request by BUSY. Returns when that one was asked for the next time.
+    /// All peers but one answer every request with BUSY. Returns when the one was asked next.
     mutating func passRefusing(except honest: ConnectionID, until end: Instant) -> Instant? {
-      // Longer than the least time for which a refusing peer is left alone: then one of two can be asked at any time.
+      // Longer than the least time that a refusing peer is left alone. So one of the two can be asked at any time.
       let latency = Duration.milliseconds(60)
       let honestCount = asked.count { $0.connection == honest }
       var answered = asked.count
@@ -56,7 +56,7 @@ import Wire
       return now
     }
 
-    /// The first peer is complete, and is asked for the whole chunk. It sends nothing.
+    /// The first peer is complete and is asked for the whole chunk. It sends nothing.
     mutating func beginsWithSilentPeer(_ layout: ChunkLayout, named: ClosedRange<UInt8>) {
       for number in named { handle(.addressAdded(address(number), pinned: nil), at: .zero) }
       handle(.discoveryFinished, at: .zero)
@@ -83,7 +83,7 @@ import Wire
     run.handle(
       .leavesVerified(ConnectionID(2), run.asked.last!.request, ChunkIndex(0), first), at: .seconds(3))
     run.pass(until: .seconds(10))
-    // Nobody else has the rest, and the second peer has not failed.
+    // No other peer has the rest, although the second one has not failed.
     #expect(run.asked.dropFirst(2).first?.connection == ConnectionID(1))
     #expect(run.asked.dropFirst(2).first?.leaves == LeafRange(first: 4, count: 60))
   }
@@ -106,7 +106,7 @@ import Wire
     var run = Run()
     run.beginsWithSilentPeer(layout, named: 1...3)
     run.opens(3, layout, isComplete: true, at: .seconds(1))
-    // The round begins with the first and the third peer.
+    // The round has two members: the first and the third peer.
     run.handle(.connectionLost(ConnectionID(1), .closed), at: .seconds(2))
     #expect(run.asked.map(\.connection) == [ConnectionID(1), ConnectionID(3)])
     run.handle(.busy(ConnectionID(3), run.asked.last!.request, retryAfter: .seconds(60)), at: .seconds(2))
@@ -147,7 +147,7 @@ import Wire
     run.pass(until: .seconds(2))
     #expect(run.asked.count == 2)
     let again = run.passRefusing(except: ConnectionID(1), until: .seconds(600))
-    // A timeout after their first BUSY they count as peers that only refuse.
+    // A timeout after their first BUSY, they count as peers that only refuse.
     #expect(again.map { $0 < .seconds(40) } == true)
   }
 }

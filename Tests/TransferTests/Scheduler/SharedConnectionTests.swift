@@ -1,4 +1,4 @@
-// A connection that also serves other downloads: what waits behind their answers is no delay of the peer, within a bound.
+// A connection that also serves other downloads. Waiting behind their answers is not the peer's delay, up to a limit.
 import Content
 import Testing
 import Wire
@@ -30,8 +30,8 @@ import Wire
     return actions
   }
 
-  /// Lets time pass, during which the peer of the first connection serves another download each half second until
-  /// `served`. Returns the actions, each with its time in seconds.
+  /// Lets time pass. Until `served`, the first connection's peer serves another download each half second. Returns the
+  /// actions, each with its time in seconds.
   private func play(
     _ state: inout DownloadState, until end: Double, served: Double
   ) -> [(at: Double, action: DownloadAction)] {
@@ -75,7 +75,7 @@ import Wire
 
   @Test func `another peer then gets the request, before the download ends for lack of progress`() {
     var state = running(peers: 2, hedges: false)
-    // The second peer is busy with others at first, so that it takes nothing over.
+    // The second peer is busy with others at first, so it takes no request over.
     for request in state.connections[ConnectionID(2)]!.pending.map(\.id) {
       state.handle(.busy(ConnectionID(2), request, retryAfter: .seconds(60)), at: .zero)
     }
@@ -89,7 +89,7 @@ import Wire
     #expect(again.map { $0.at <= 90 } == true && !state.isEnded)
   }
 
-  /// Two unproven peers at first. The second answers each of its requests at once; the first answers none.
+  /// Two peers, unproven at first. The second answers each request at once; the first answers none.
   private func withGoodPeer() -> DownloadState {
     var state = running(peers: 2, hedges: false)
     let (good, now) = (ConnectionID(2), Instant.zero)

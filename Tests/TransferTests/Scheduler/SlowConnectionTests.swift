@@ -1,4 +1,4 @@
-// Connections on which one chunk takes many timeouts: what comes on has not failed.
+// Connections on which a chunk takes many timeouts. A chunk that makes progress has not failed.
 import Content
 import Testing
 
@@ -10,7 +10,7 @@ import Testing
   }
 
   @Test func `a connection on which a chunk takes seven timeouts finishes, since each brings some leaves`() throws {
-    // 5 KB/s: a piece takes less than half a timeout, so each try brings one, whatever was still on its way.
+    // 5 KB/s: a piece takes less than half a timeout. So each try brings one, whatever is still in transit.
     var swarm = Swarm([.slow(1_048_576 / 210)], layout: ChunkLayout(fileLength: 2 << 20)!)
     swarm.run()
     let finished = swarm.finished
@@ -28,7 +28,7 @@ import Testing
     swarm.run()
     let failure = swarm.failure
     #expect(failure == .outOfRetries(ChunkIndex(0)))
-    // Four tries bring leaves, the last of them counts as the first in vain.
+    // Four tries bring leaves. The last of them counts as the first that failed.
     let attempts = attempts(swarm)
     #expect(attempts == [1, 1, 1, 1, 2, 3])
   }

@@ -1,4 +1,4 @@
-// A stream runs ahead of its reader by the wanted bytes of its window, wherever they lie.
+// A stream runs ahead of its reader by as many wanted bytes as its window holds, wherever they are.
 import Content
 import Testing
 import Wire
@@ -10,7 +10,7 @@ import Wire
     ChunkTable(layout: ChunkLayout(fileLength: UInt64(chunks) << 20)!, wanted: wanted, isInOrder: true)
   }
 
-  /// Chunks that are wanted whole.
+  /// All leaves of some chunks.
   private func wanted(_ chunks: some Sequence<Int>) -> WantedLeaves {
     var wanted = WantedLeaves.none
     for chunk in chunks { wanted.insert(.max, of: ChunkIndex(UInt32(chunk))) }
@@ -34,7 +34,7 @@ import Wire
     #expect(window.end == 50)
     window.move(to: ChunkIndex(40), of: table)
     #expect(window.end == 60)
-    // The stream says where the next wanted chunk is, or where the one before it ends.
+    // The stream reports where the next wanted chunk begins, or where the one before it ends.
     window.move(to: ChunkIndex(41), of: table)
     #expect(window.end == 70)
     window.move(to: ChunkIndex(90), of: table)

@@ -1,4 +1,4 @@
-// Only the wanted part of a content is fetched, and a download ends when it is there.
+// Only the wanted part of a content is fetched. The download ends when that part is there.
 import Content
 import Testing
 import Wire
@@ -38,7 +38,7 @@ import Wire
     var table = table(wanted)
     #expect(table.wantedCount == 1 && table.wantedBytes == 4 << 14 && table.unfinishedCount == 1)
     #expect(table.missingSpan(of: ChunkIndex(4)) == LeafRange(first: 0, count: 6))
-    // A leaf that nobody wants counts for nothing.
+    // A leaf that is not wanted does not count.
     #expect(table.verify(mask: LeafRange(first: 2, count: 2).mask, of: ChunkIndex(4)).isNowHad == false)
     #expect(table.missing(of: ChunkIndex(4)) == 0b110011)
     #expect(table.verify(mask: LeafRange(first: 0, count: 2).mask, of: ChunkIndex(4)).isNowHad == false)

@@ -1,4 +1,4 @@
-// Workers: which peers each owns, when it drops one, and how its waits are counted.
+// Workers: which peers each one owns, when it drops a peer, and how its waits are counted.
 import Testing
 
 @testable import Transfer

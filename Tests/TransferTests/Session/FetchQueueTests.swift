@@ -1,4 +1,4 @@
-// Answers are taken only as they were asked for; late ones of cancelled requests are dropped without blame.
+// Answers are accepted only as requested. Late answers to cancelled requests are dropped, and the peer is not blamed.
 import Content
 import Testing
 import Wire
@@ -6,13 +6,13 @@ import Wire
 @testable import Transfer
 
 @Suite struct FetchQueueTests {
-  /// 3 chunks of 8 leaves of 10 bytes; the last chunk is 2 leaves, the last leaf 5 bytes.
+  /// 3 chunks of 8 leaves of 10 bytes. The last chunk has 2 leaves; its last leaf has 5 bytes.
   let layout = ChunkLayout(fileLength: 175, chunkSize: 80, leafSize: 10)!
   let good = Digest(Array(repeating: 7, count: 32))!
 
   func hashes(_ count: Int) -> [Digest] { (0..<count).map { Digest(Array(repeating: UInt8($0), count: 32))! } }
 
-  /// A queue that takes the hash of the last leaf for the chunk hash.
+  /// A queue that takes the hash of the last leaf as the chunk hash.
   func queue(_ ids: UInt32..., known: Bool = false) -> FetchQueue {
     var queue = FetchQueue { hashes, _, _ in hashes.last! }
     for id in ids {

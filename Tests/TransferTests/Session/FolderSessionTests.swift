@@ -1,4 +1,4 @@
-// Sessions that fetch folders: an ID is of one kind, and an answer may bring 64 small leaves.
+// Sessions that fetch folders. An ID has one kind, and an answer may carry 64 small leaves.
 import Content
 import Testing
 import Wire
@@ -39,7 +39,7 @@ import Wire
     return actions
   }
 
-  /// A session that has asked for a content, and what OPENED with these values makes of it.
+  /// A session that has opened a content, and its actions after an OPENED with these values.
   private func opened(
     _ target: FetchTarget, kind: UInt8, length: UInt64, root: Digest
   ) -> (session: PeerSession, actions: [PeerSessionAction]) {
@@ -112,7 +112,7 @@ import Wire
       chunkHash: try #require(folder.knownHash(of: chunk)), leafHashes: known)
   }
 
-  /// A session that has the contents open and asks for a chunk; the request that it sends.
+  /// A session that has opened the contents and requests a chunk, and its REQUEST.
   private func asking(for chunk: UInt32, _ known: [Digest]?) throws -> (session: PeerSession, sent: ChunkRequest) {
     var session = opened(target, kind: 2, length: folder.listing.contentsLength, root: folder.listingRoot).session
     session.request(try request(chunk, known), of: FileHandle(1))
@@ -184,7 +184,7 @@ import Wire
   }
 
   @Test func `a server puts as many leaves into an answer as fit into 64 KiB`() throws {
-    // 40 leaves of one byte, then 20 full ones.
+    // 40 leaves of one byte, then 20 full leaves.
     let folder = try someFolder(Array(repeating: 1, count: 40) + [20 << 14])
     let layout = ChunkLayout(folder)
     var upload = UploadState()

@@ -1,4 +1,4 @@
-// A download gives its content up: CLOSE, and what still comes of it.
+// A download gives its content up: CLOSE, and how messages that still arrive are handled.
 import Content
 import Testing
 import Wire
@@ -99,7 +99,7 @@ import Wire
     #expect(words(pair.takeSent()).last == "close 1" && pair.pieces.isEmpty && pair.takeNews().isEmpty)
   }
 
-  /// Everything that can come with a handle.
+  /// All messages that can arrive with a handle.
   private func late(_ file: SmallFile) throws -> [Message] {
     let handle = FileHandle(1)
     let page = try #require(file.tree.page(PageIndex(0)))
@@ -135,7 +135,7 @@ import Wire
     for message in try late(pair.files[0]) {
       switch message {
       case .opened, .withdrawn:
-        // The peer itself ended a content that it withdrew.
+        // A peer that has withdrawn a content must not send these messages for it.
         var other = pair
         other.receive(message)
         #expect(isViolation(other.end) == isWithdrawn, "\(message)")

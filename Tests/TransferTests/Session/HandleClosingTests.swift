@@ -1,4 +1,4 @@
-// A peer gives a handle back: what waits on it is void, and its place is free for another file.
+// A peer closes a handle: waiting requests are void, and another file can be opened.
 import Content
 import Testing
 import Wire
@@ -23,7 +23,7 @@ import Wire
     return actions
   }
 
-  /// OPEN comes, and names the file. True if it is open then.
+  /// An OPEN arrives and means the file. Returns whether the file is then open.
   private func open(
     _ handle: UInt32, _ file: ServedFile, on session: inout PeerSession, at now: Instant = .zero
   ) -> Bool {

@@ -1,4 +1,4 @@
-// What waits for a connection that has no room: merged, bounded by the file, and complete where it must be.
+// Hints that wait for room on a connection: merged, bounded by the size of the file, and complete where they must be.
 import Content
 import Testing
 import Wire

@@ -1,4 +1,4 @@
-// What a peer's messages mean: two sessions that talk, and one that is lied to.
+// The meaning of a peer's messages: two sessions that talk to each other, and one that receives false messages.
 import Content
 import Testing
 import Wire
@@ -47,7 +47,7 @@ import Wire
     return nil
   }
 
-  /// A session that has opened the file at another.
+  /// A session that has opened the file, and the session that serves it.
   private func opened() throws -> (fetching: PeerSession, serving: PeerSession) {
     var fetching = PeerSession(handshakeHash: hash, role: .dialer)
     var serving = PeerSession(handshakeHash: hash, role: .listener)

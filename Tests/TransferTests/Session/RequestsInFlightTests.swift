@@ -1,4 +1,4 @@
-// One connection divides the requests that the peer accepts among its contents, and says when others are served.
+// A connection divides the requests that its peer accepts among its contents, and reports when others are served.
 import Content
 import Testing
 import Wire
@@ -17,7 +17,7 @@ import Wire
     }
   }
 
-  /// Opens all files, and forgets what was said.
+  /// Opens all files and forgets the messages so far.
   private func opened(_ count: Int, requestsMax: Int) -> SessionPair {
     var pair = SessionPair(count, requestsMax: requestsMax)
     for file in 0..<count { _ = pair.open(file) }
@@ -95,7 +95,7 @@ import Wire
     pair.request(1, chunk: 2, of: 1, 2)
     pair.request(1, chunk: 2, of: 2, 3)
     pair.givePiece()
-    // The first piece of all says so to all; its end to nobody, since the next answer is of the same content.
+    // The very first piece is reported to all contents, but not its end, since the next answer is for the same content.
     #expect(pair.takeNews() == ["1 began 1", "2 others", "3 others", "1 ended 1"])
     pair.givePiece()
     #expect(pair.takeNews() == ["1 began 2", "1 ended 2", "2 others"])

@@ -1,4 +1,4 @@
-// What a session does at frames that are out of place or false, against `Protocol/vectors/sequences.txt`.
+// How a session handles frames that are out of place or false, as in `Protocol/vectors/sequences.txt`.
 import Content
 import TestSupport
 import Testing
@@ -6,7 +6,7 @@ import Wire
 
 @testable import Transfer
 
-/// A session that is given published frames, and does with its actions what a connection does.
+/// A session that receives the published frames. Its actions are performed as a connection does.
 private struct End {
   var session: PeerSession
   /// All frames that it has sent.
@@ -77,7 +77,7 @@ private struct End {
 
   private var layout: ChunkLayout { tree.pages.layout }
 
-  /// An end in a published state; nil if there is none of this name.
+  /// An end in a published state. Nil if there is no state with this name.
   private func end(in state: String) throws -> End? {
     let isServer = ["new", "serving", "gone"].contains(state)
     var end = End(isServer ? .listener : .dialer, hash, served)
@@ -108,7 +108,7 @@ private struct End {
     return end
   }
 
-  /// The rest of what the end has received, with its two requests in between.
+  /// Receives the rest of the state's frames. The two requests are sent in between.
   private func request(at end: inout End, withdrawn: Bool) throws {
     let page = vectors["request.received"].dropFirst(vectors["opened.received"].count)
     try end.receive(Array(page))

@@ -1,4 +1,4 @@
-// The duties of a connection to its session: PINGs, PONGs that have left, payloads, and the pace of what waits.
+// What a connection owes its session: PINGs, PONGs that are sent, payloads, and the pace of waiting uploads.
 import Content
 import Testing
 import Wire
@@ -17,7 +17,7 @@ import Wire
     return actions
   }
 
-  /// At its other end a file of 4 chunks is open.
+  /// A driver whose peer has opened a file of 4 chunks.
   private func serving() -> SessionDriver {
     var driver = SessionDriver(handshakeHash: Self.hash, role: .listener)
     let open = Open(
@@ -68,7 +68,7 @@ import Wire
     #expect(drain(&driver) == [.admit(request(1, 0))])
     driver.admit(request(1, 0), .yes)
     #expect(drain(&driver) == [.promise(FileHandle(1), ChunkIndex(0))])
-    // One piece in eight seconds: the rest takes far longer than `UploadPace.waitMax`.
+    // One piece takes eight seconds, so the rest takes far longer than `UploadPace.waitMax`.
     guard case .piece(let piece)? = driver.nextUpload() else {
       Issue.record("no piece")
       return

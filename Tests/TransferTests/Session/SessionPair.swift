@@ -1,4 +1,4 @@
-// Two sessions that talk: one fetches small files that the other serves.
+// Two sessions that talk to each other: one fetches small files that the other serves.
 import Content
 import Testing
 import Wire
@@ -40,22 +40,22 @@ struct SmallFile {
   }
 }
 
-/// The fetching session's messages reach the other end at once; the answers come when the test says so.
+/// Messages of the fetching session reach the other end at once. The answers arrive when the test says so.
 struct SessionPair {
   static let hash = Digest(Array(repeating: 7, count: 32))!
 
   var fetching: PeerSession
   var serving = PeerSession(handshakeHash: SessionPair.hash, role: .listener)
   let files: [SmallFile]
-  /// What the fetching session has sent, in order.
+  /// The messages that the fetching session has sent, in order.
   private(set) var sent: [Message] = []
-  /// What it has said to its downloads, and the pieces that it has given.
+  /// The news that it has reported to its downloads, and the pieces that it has delivered.
   private(set) var news: [(handle: UInt32, news: PeerNews)] = []
   private(set) var pieces: [FetchedPiece] = []
   private(set) var end: SessionEnd?
-  /// Answers of the serving session that have not arrived.
+  /// Answers of the serving session that have not arrived yet.
   private(set) var answers: [Message] = []
-  /// The serving session has broken off.
+  /// Why the serving session has ended the connection.
   private(set) var servingEnd: SessionEnd?
 
   init(_ fileCount: Int, requestsMax: Int = 64) {
@@ -63,16 +63,16 @@ struct SessionPair {
     fetching = PeerSession(handshakeHash: SessionPair.hash, role: .dialer, requestsMax: requestsMax)
   }
 
-  /// Opens a file by its number, without an answer.
+  /// Opens a file by its number. Does not receive the answer.
   mutating func ask(_ file: Int) -> UInt32 { ask(files[file]) }
 
-  /// Opens a file that the other end may not have, without an answer.
+  /// Opens a file that the other end may not have. Does not receive the answer.
   mutating func ask(_ file: SmallFile) -> UInt32 {
     defer { drain() }
     return fetching.open(file.target).rawValue
   }
 
-  /// Opens a file by its number, and takes the answer.
+  /// Opens a file by its number and receives the answer.
   mutating func open(_ file: Int, at now: Instant = .zero) -> UInt32 {
     let handle = ask(file)
     arrive(at: now)
@@ -99,27 +99,27 @@ struct SessionPair {
     drain()
   }
 
-  /// The serving session withdraws a file, and says so.
+  /// Lets the serving session withdraw a file.
   mutating func withdraw(_ handle: UInt32) {
     serving.withdraw(FileHandle(handle), .changed)
     performServing()
     arrive()
   }
 
-  /// A message comes that the serving session has not sent.
+  /// Receives a message that the serving session has not sent.
   mutating func receive(_ message: Message, at now: Instant = .zero) {
     fetching.handle(message, at: now)
     drain()
   }
 
-  /// All answers that are on their way arrive.
+  /// Receives all answers in transit.
   mutating func arrive(at now: Instant = .zero) {
     let all = answers
     answers = []
     for message in all { receive(message, at: now) }
   }
 
-  /// The serving session sends its next piece, which arrives. False if nothing waits there.
+  /// Lets the serving session send its next piece, and receives it. Returns false if no piece waits.
   @discardableResult
   mutating func givePiece(at now: Instant = .zero) -> Bool {
     guard begin(at: now) != nil else { return false }
@@ -127,7 +127,7 @@ struct SessionPair {
     return true
   }
 
-  /// The header of the next piece arrives. Pages that the serving session sends first stay on their way.
+  /// Receives the header of the next piece. Pages that the serving session sends before it stay in transit.
   mutating func begin(at now: Instant = .zero) -> DataHeader? {
     while let upload = serving.nextUpload(), let file = file(of: upload.handle) {
       switch upload {
@@ -144,7 +144,7 @@ struct SessionPair {
     return nil
   }
 
-  /// The bytes of the piece whose header has arrived are here.
+  /// Receives the bytes of the piece whose header has arrived.
   mutating func endPayload() {
     fetching.payloadEnded()
     drain()
@@ -154,7 +154,7 @@ struct SessionPair {
     serving.served[handle].flatMap { open in files.first { $0.tree.root == open.root } }
   }
 
-  /// The news of a content since the last call.
+  /// The news since the last call.
   mutating func takeNews() -> [String] {
     defer { news = [] }
     return news.map { "\($0.handle) \(SessionPair.name($0.news))" }

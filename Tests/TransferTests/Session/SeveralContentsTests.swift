@@ -1,4 +1,4 @@
-// One connection fetches several contents: their handles, their numbers, and the order of their answers.
+// One connection fetches several contents: their handles, their request numbers, and the order of their answers.
 import Content
 import Testing
 import Wire

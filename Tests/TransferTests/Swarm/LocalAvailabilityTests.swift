@@ -1,4 +1,4 @@
-// What a download offers of its file: nothing that it cannot prove, and all that it can.
+// What a download offers of its file: everything that it can prove, and nothing else.
 import Content
 import Testing
 import Wire
@@ -85,7 +85,7 @@ import Wire
 @Suite struct UploadPaceTests {
   private let mebibyte = 1 << 20
 
-  /// A connection that got so many bytes in each of so many seconds.
+  /// A connection that received this many bytes in each of these seconds.
   private func pace(bytesPerSecond: Int, seconds: Int) -> UploadPace {
     var pace = UploadPace()
     pace.note(isWaiting: true, at: .zero)

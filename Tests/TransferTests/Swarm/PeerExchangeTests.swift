@@ -1,4 +1,4 @@
-// Which peers a node names to which others, which it believes, and what a source has promised.
+// Which peers a node announces to which others, which announcements it believes, and what a source has promised.
 import Content
 import Testing
 import Wire
@@ -137,7 +137,7 @@ import Wire
     #expect(entries.count == 16 && entries.count { $0.ip[14] == 1 } == 8)
     #expect(!entries.contains { $0.peer == peer(300) })
     #expect(told(902, at: .seconds(60)).allSatisfy { $0.ip[14] == 1 })
-    // A peer that left of itself is named no more.
+    // A peer that left by itself is no longer announced.
     directory.leave(1, at: .seconds(60))
     #expect(!(0..<20).contains { round in told(910 + round, at: .seconds(60)).contains { $0.peer == peer(1) } })
   }
@@ -240,7 +240,7 @@ import Wire
     #expect((1...PeerBook.addressesPerSourceMax).contains(count), "\(count) dials")
   }
 
-  /// Each peer that is dialled names 16 others and has no room itself, as in a crowd whose every place is taken.
+  /// Each dialled peer announces 16 others and has no free slot, as in a crowd whose slots are all taken.
   @Test func `a download that is turned away everywhere dials some at once, then few a second`() {
     var next = 0
     func others() -> [PeerExchange.Entry] {
@@ -254,7 +254,7 @@ import Wire
     var counts: [Int] = []
     for second in 0...3 {
       var count = 0
-      // Whatever happens between: a timer, and what the dialled say.
+      // Whatever happens meanwhile: a timer, and messages of dialled peers.
       for step in 0..<200 {
         let now = Instant.milliseconds(Int64(1000 * second + 5 * step))
         if let deadline = state.deadline, deadline <= now { state.handle(.timerFired, at: now) }
@@ -321,7 +321,7 @@ import Wire
       promises.promise(ChunkIndex(chunk), to: reader)
     }
     #expect(join(10).isEmpty)
-    // With no other reader there, a promise is sent to no reader.
+    // If there is no other reader, a promise is not sent.
     #expect(!promise(0, to: 10))
     #expect(join(11) == [ChunkIndex(0)])
     #expect(!promise(0, to: 11))

@@ -1,10 +1,10 @@
-// Which peers a node tells to ask again later, and how little they lose by it.
+// Which peers are asked to come again later, and how little they lose by that.
 import Testing
 
 @testable import Transfer
 
 @Suite struct UploadChokingTests {
-  /// A reference, since `#expect` changes no value.
+  /// A class, because `#expect` cannot call mutating functions.
   private final class Choking {
     private var choking = UploadChoking()
 
@@ -24,7 +24,7 @@ import Testing
 
   private let choking = Choking()
 
-  /// Readers 1 and 2 have been here for a minute, and reader 1 waits for what nobody was promised before it.
+  /// Readers 1 and 2 have been here for a minute. Reader 1 waits for chunks that no other reader was promised.
   init() {
     for reader: ConnectionToken in [1, 2] { choking.join(reader, at: .zero) }
     choking.waits(1, isFirst: true, at: time(60_000))
@@ -52,7 +52,7 @@ import Testing
     #expect(!choking.accepts(2, isFirst: false, at: stalled))
   }
 
-  /// Milliseconds until a reader that asks again and again is heard.
+  /// The milliseconds until a reader that asks repeatedly is accepted.
   private func stretch(_ reader: ConnectionToken, isFull: Bool, from start: Int64) -> Int64 {
     var waited: Int64 = 0
     while waited < 60_000, !choking.accepts(reader, isFirst: false, isFull: isFull, at: time(start + waited)) {
@@ -70,7 +70,7 @@ import Testing
     let long = stretch(2, isFull: true, from: 62_000)
     #expect((9_000...10_100).contains(long))
     #expect(choking.isImpatient(2, isFull: true, at: time(62_000 + long)))
-    // A peer that has just come is not put off at all where there may be room.
+    // If there may be room, a peer that has just come is not put off at all.
     choking.join(3, at: time(80_000))
     #expect(stretch(3, isFull: false, from: 80_000) == 0)
   }

@@ -1,4 +1,4 @@
-// When a peer has all of a content, from what it was sent and what it asks for.
+// Detects when a peer has a whole content, from what it was sent and what it requests.
 import Content
 import Testing
 
@@ -7,7 +7,7 @@ import Testing
 
 struct FetchTallyTests {
   private var tally = FetchTally()
-  /// Three chunks: of 4 leaves, of 4, and of 2, the last of which has one byte.
+  /// Three chunks of 4, 4 and 2 leaves. The last leaf has one byte.
   private let layout = ChunkLayout(fileLength: 9 * 16 + 1, chunkSize: 64, leafSize: 16)!
   private let key = FetchTally.Key(peer: peer(1), content: content(1))
 
@@ -82,7 +82,7 @@ struct FetchTallyTests {
     #expect(tally.settle(at: at(30)).isEmpty)
     let ending = tally.closed(key, isDone: true)
     #expect(ending == nil)
-    // It fetches again.
+    // The peer fetches the content again.
     #expect(tally.opened(key, layout, at: at(40))?.sentByteCount == 0)
   }
 

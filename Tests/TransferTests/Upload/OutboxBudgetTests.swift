@@ -1,4 +1,4 @@
-// Which connections end when outboxes hold too much: never one whose peer reads, while there are others.
+// Which connections end when outboxes hold too much. A peer that reads is never chosen while there are others.
 import Testing
 
 @testable import Transfer
@@ -22,7 +22,7 @@ import Testing
         outbox(200, 300, silent: .seconds(1)), outbox(201, 400, silent: .seconds(2)),
         outbox(202, 400, silent: .seconds(3)),
       ]
-    // 52,300 KiB with a share of 49,152: when the three have gone, four of 512 are enough.
+    // 52,300 KiB, with a share of 49,152. When the three have gone, closing four with 512 each is enough.
     #expect(budget.ending(outboxes, loopCount: 1, at: now) == [202, 201, 200, 0, 1, 2, 3])
   }
 

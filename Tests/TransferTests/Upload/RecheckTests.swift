@@ -1,4 +1,4 @@
-// What is looked at again when peers say that data was wrong: what was sent, in turns, and not too often.
+// What a node checks again when peers report wrong data: only what it has sent, in turns, and not too often.
 import Content
 import Testing
 import Wire
@@ -40,7 +40,7 @@ import Wire
     chunks.map { Item(content, ChunkIndex($0)) }
   }
 
-  /// Checks what is due at this time, and returns it.
+  /// Takes the checks that are due at this time.
   private mutating func check(at now: Instant) -> [Item] {
     var checked: [Item] = []
     while case .check(let item) = rechecks.next(at: now) { checked.append(item) }

@@ -1,4 +1,4 @@
-// What a peer may open and ask for, and in which pieces it is answered.
+// What a peer may open and request, and into which pieces its answers are cut.
 import Content
 import Testing
 import Wire
@@ -72,7 +72,7 @@ import Wire
     state.cancel(RequestID(1))
     #expect(state.nextPiece()?.request == RequestID(2))
     state.cancel(RequestID(1))
-    state.cancel(RequestID(3))  // never asked for: means nothing
+    state.cancel(RequestID(3))  // never requested: has no effect
   }
 
   @Test func `a withdrawn file drops its requests, and those on the way are void`() throws {

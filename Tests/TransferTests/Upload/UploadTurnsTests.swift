@@ -35,7 +35,7 @@ import Testing
     #expect(turns.next() == nil)
   }
 
-  /// Takes turns; each reader waits again as soon as it was sent a piece. How many turns each reader had.
+  /// Takes turns. Each reader queues again as soon as it was sent a piece. Returns the number of turns of each reader.
   private func share(
     _ count: Int, of turns: inout UploadTurns, _ group: (ConnectionToken) -> AddressGroup
   ) -> [ConnectionToken: Int] {
@@ -100,7 +100,7 @@ import Testing
   @Test func `a host that is on both threads gets no more than a host that is on one`() {
     var threads = [UploadTurns(), UploadTurns()]
     var shares = UploadShares()
-    // 50 connections of one host, dealt out in turn, and one of another.
+    // 50 connections of one host, dealt to the threads in turn, and one connection of another host.
     func group(_ reader: ConnectionToken) -> AddressGroup { host(reader == 50 ? 2 : 1) }
     for reader in ConnectionToken(0)...50 {
       threads[Int(reader.rawValue % 2)].enqueue(reader, of: group(reader), isFirst: false)
@@ -112,7 +112,7 @@ import Testing
       threads[turn % 2].enqueue(reader, of: group(reader), isFirst: false)
       sent[reader == 50 ? 1 : 0] += 1
     }
-    // But for the turns that keep the connections on the same thread alive.
+    // All except the turns that keep the connections on the same thread alive.
     #expect(sent[1] > 860, "\(sent)")
   }
 
@@ -169,6 +169,6 @@ import Testing
 }
 
 extension UploadTurns {
-  /// Where all groups were sent the same.
+  /// The next reader if all groups were sent the same.
   fileprivate mutating func next() -> ConnectionToken? { next { _ in 0 } }
 }

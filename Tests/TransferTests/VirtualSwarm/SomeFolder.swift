@@ -1,7 +1,7 @@
-// Folders whose files have made-up roots: for tests of the engine, which reads no byte.
+// Folders whose files have invented roots, for tests of the engine, which reads no bytes.
 import Content
 
-/// How a folder with files of these lengths is cut. The files are in this order in the listing.
+/// The layout of a folder with files of these lengths. The listing has them in this order.
 func someFolder(
   _ lengths: [Int], chunkSize: Int = ChunkLayout.wireChunkSize, leafSize: Int = ChunkLayout.wireLeafSize,
   chunksPerPage: Int = PageLayout.wireChunksPerPage

@@ -1,9 +1,9 @@
-// What came of a run of a test swarm.
+// The result of a run of a test swarm.
 import Content
 import Transfer
 
 extension Swarm {
-  /// The last action, where the download ended.
+  /// The last action, if the download has ended.
   var ending: DownloadAction? { state.isEnded ? log.last?.action : nil }
 
   var finished: DownloadStats? {
@@ -14,7 +14,7 @@ extension Swarm {
     if case .failed(let failure, _)? = ending { failure } else { nil }
   }
 
-  /// Whether the part file holds the whole file.
+  /// Whether the part file has the whole file.
   var isWhole: Bool {
     (0..<layout.chunkCount).allSatisfy {
       written[ChunkIndex(UInt32($0)), default: 0] == layout.leaves(of: ChunkIndex(UInt32($0))).mask

@@ -1,10 +1,10 @@
-// A network of virtual peers and a virtual clock, which plays a download to its end.
+// A network of virtual peers with a virtual clock. It plays a download to its end.
 import Content
 import Wire
 
 @testable import Transfer
 
-/// Plays `VirtualPeer`s against one `DownloadState`. Same peers, same seed: same run.
+/// Plays `VirtualPeer`s against one `DownloadState`. The same peers and seed give the same run.
 struct Swarm {
   struct Record {
     let at: Instant
@@ -21,7 +21,7 @@ struct Swarm {
 
   private struct Line {
     let peer: Int
-    /// When its sender is free for the next byte.
+    /// When the sender is free for the next byte.
     var freeAt: Instant = .zero
   }
 
@@ -29,22 +29,22 @@ struct Swarm {
   let peers: [VirtualPeer]
   var state: DownloadState
   var now: Instant = .zero
-  /// All actions and when they were taken.
+  /// All actions, and when they were taken.
   private(set) var log: [Record] = []
   private var deliveries: [Delivery] = []
   private var nextOrder = 0
   private var lines: [ConnectionID: Line] = [:]
   var resumable = Resumable()
-  /// Leaves that were verified, by chunk: what the part file holds.
+  /// Verified leaves by chunk: the content of the part file.
   private(set) var written: [ChunkIndex: UInt64] = [:]
-  /// In order: whether each chunk is consumed as soon as all before it are had.
+  /// If chunks come in order: whether each is consumed as soon as all before it are there.
   var consumes = false
   private var consumedBelow: UInt32 = 0
-  /// The largest number of requests that were in flight at one time, by connection.
+  /// The largest number of requests in flight at one time, by connection.
   private(set) var deepest: [ConnectionID: Int] = [:]
   private var inFlight: [ConnectionID: Set<RequestID>] = [:]
   private var lastRequest: [ConnectionID: RequestID] = [:]
-  /// Connections that peers dialled so far.
+  /// The number of connections that peers have dialled so far.
   private(set) var arrivalCount = 0
   private(set) var faults: [String] = []
 
@@ -79,7 +79,7 @@ struct Swarm {
     post(.connected(id, peer, from: ip), at: instant, id)
   }
 
-  /// The peer closes a connection; one that dials comes back.
+  /// The peer closes a connection. A peer that dials comes back.
   private mutating func close(_ id: ConnectionID, _ index: Int) {
     post(.connectionLost(id, .closed), at: now + peers[index].latency, id)
     if let pause = peers[index].returnsAfter { arrive(index, at: now + peers[index].latency + pause) }
@@ -195,7 +195,7 @@ struct Swarm {
     }
   }
 
-  /// The peer ends the answer after the piece that it is sending, unless more is asked of it: then nothing comes sooner.
+  /// The peer ends the answer after its current piece, unless it has more requests: then the answer ends no sooner.
   private mutating func cancel(_ id: ConnectionID, _ request: RequestID) {
     inFlight[id]?.remove(request)
     guard let line = lines[id], inFlight[id]?.isEmpty == true else { return }

@@ -1,9 +1,9 @@
-// How the peers of a test swarm behave.
+// The behaviour of the peers of a test swarm.
 import Content
 import Transfer
 import Wire
 
-/// A peer of the swarm; the defaults are an honest one at once at hand.
+/// A peer of the swarm. By default it is honest and present from the start.
 struct VirtualPeer: Sendable {
   enum Conduct: Sendable, Equatable {
     case honest
@@ -14,21 +14,21 @@ struct VirtualPeer: Sendable {
     case busy(retryAfter: Duration)
     /// Opens the file and answers no request.
     case silent
-    /// Gives pages, but no chunk that verifies.
+    /// Sends pages, but no chunk that verifies.
     case liar
-    /// Stops in the midst of each chunk, after so many leaves.
+    /// Stops within each chunk, after this many leaves.
     case stalls(afterLeaves: Int)
     /// Connects and never answers OPEN.
     case mute
     /// Opens the file and never answers PAGE_GET.
     case pageless
-    /// The file is gone when the first chunk is asked for.
+    /// The file is gone when the first chunk is requested.
     case withdraws
-    /// Closes the connection when it is asked for this.
+    /// Closes the connection when this is requested.
     case closes(at: Stage)
-    /// Sends a leaf of the first answer now and then.
+    /// Sends single leaves of the first answer at this interval.
     case dribbles(every: Duration)
-    /// Holds a request for so long, and gives it back without an answer.
+    /// Holds a request for this time, then returns it without an answer.
     case givesBack(by: Return, after: Duration)
   }
 
@@ -36,21 +36,21 @@ struct VirtualPeer: Sendable {
   enum Return: Sendable, CaseIterable { case busy, done, tooManyConnections, withdrawn }
 
   var conduct = Conduct.honest
-  /// From a request to its first byte.
+  /// The time from a request to its first byte.
   var latency: Duration = .milliseconds(1)
   var bytesPerSecond: Double = 10 * 1_048_576
-  /// The whole chunks that it has; nil: all.
+  /// The whole chunks that it has. Nil: all.
   var holds: Set<UInt32>?
-  /// Connections end at this time.
+  /// Its connections end at this time.
   var lostAt: Instant?
-  /// From then on it answers no request.
+  /// From this time on it answers no request.
   var silentFrom: Instant?
-  /// It cannot be dialled in this time.
+  /// It cannot be dialled during this time.
   var away: Range<Instant>?
   var identity: UInt8?
   var ip: UInt8?
-  /// It dials the download instead of being dialled, under a new PeerID each time unless it has an identity, and comes
-  /// back so long after a loss.
+  /// If set, it dials the download instead of being dialled, and comes back this long after a loss. Each time it has a
+  /// new PeerID, unless it has an identity.
   var returnsAfter: Duration?
 
   static func slow(_ bytesPerSecond: Double) -> VirtualPeer { VirtualPeer(bytesPerSecond: bytesPerSecond) }

@@ -1,4 +1,4 @@
-// A download in a zone: what it asks of peers outside, and how long a peer of the zone can hold that up.
+// A download in a zone: what it requests from peers outside, and how long a peer of the zone can delay that.
 import Content
 import Testing
 import Wire
@@ -10,7 +10,7 @@ import Wire
   private let outside = ConnectionID(1)
   private let mate = ConnectionID(2)
 
-  /// A download with a complete peer outside the zone and a peer of the zone that has nothing yet.
+  /// A download with a complete peer outside its zone, and a peer in its zone that has nothing yet.
   private struct World {
     var state: DownloadState
     var now = Instant.zero
@@ -52,7 +52,7 @@ import Wire
       }
     }
 
-    /// The peer answers all that it is asked for, until it is asked for nothing more.
+    /// Answers all requests to a peer until it has none.
     mutating func answerAll(on id: ConnectionID) {
       while let next = lines[id]?.first {
         now = now + Duration.milliseconds(50)
@@ -63,7 +63,7 @@ import Wire
       }
     }
 
-    /// Time passes without an event but those of the timer.
+    /// Lets time pass. Only timers fire.
     mutating func wait(until end: Instant) {
       while let deadline = state.deadline, deadline <= end {
         now = max(now, deadline)

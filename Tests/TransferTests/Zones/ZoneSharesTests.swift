@@ -1,4 +1,4 @@
-// The chunks of a zone are divided among its nodes without a message.
+// The nodes of a zone divide the chunks among themselves without any message.
 import Content
 import Testing
 import Wire
