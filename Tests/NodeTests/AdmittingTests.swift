@@ -1,4 +1,4 @@
-// Whom a serving node lets in: listed peers only, and to a private swarm nobody from outside, whatever he sends.
+// Which peers a serving node admits: only listed ones, and to a private swarm no outsider, whatever it sends.
 import Content
 import Posix
 import Sodium
@@ -55,7 +55,7 @@ import Transfer
     }
   }
 
-  /// What an outsider may try first, each followed by the end of what he sends.
+  /// Bytes that an outsider may send first. After each of them it ends the stream.
   private static let probes: [[UInt8]] = [
     [], [0], Array("p2pnode".utf8), Array("GET / HTTP/1.1\r\n\r\n".utf8), [UInt8](repeating: 0, count: 512),
     [UInt8](repeating: 255, count: 512),
@@ -90,7 +90,7 @@ import Transfer
     let socket = try BlockingSocket(dialling: samples.address)
     try socket.send(Preamble(suite: .chaChaPoly, pattern: isPrivate ? .xx : .xxpsk0).encode())
     #expect(try socket.receiveToEnd().count == (isPrivate ? 0 : Preamble.byteCount))
-    // A reset would answer the first byte, and the next could not be sent.
+    // The node must not reset the connection: after a reset, the second byte could not be sent.
     for byte in [UInt8](repeating: 9, count: 50) { try socket.send([byte]) }
   }
 

@@ -1,4 +1,4 @@
-// Frames of a client that the protocol forbids: GOODBYE with code 2, for that client alone.
+// A client that sends forbidden frames gets GOODBYE with code 2. Other clients are not affected.
 import Content
 import Posix
 import Testing
@@ -8,7 +8,7 @@ import TestSupport
 @testable import Wire
 
 @Suite struct BreachTests {
-  /// Frames after OPEN of the common sample, and whether they break the protocol.
+  /// Frames after an OPEN of the common sample that violate the protocol.
   static let breaches: [(name: String, frames: @Sendable (ScriptedPeer) -> [UInt8])] = {
     @Sendable func request(
       _ id: UInt32, _ handle: UInt32, _ chunk: UInt32, _ first: UInt8, _ count: UInt8, flags: UInt8 = 0

@@ -1,4 +1,4 @@
-// Sources that break the protocol: they are told so, nobody is banned for it, and the file comes from the others.
+// Sources that violate the protocol get GOODBYE but are not banned, and other sources deliver the file.
 import Content
 import Posix
 import Testing
@@ -8,7 +8,7 @@ import TestSupport
 @testable import Wire
 
 @Suite struct BreakingSourceTests {
-  /// What is refused as a breach of the protocol.
+  /// Frames that are refused as violations.
   static let violations: [SilentSourceTests.Fault] = [
     SilentSourceTests.fault("an unknown even frame") {
       $0.onOpen = { peer, _, _ in try peer.send(frames: frame(type: 0x40, body: [1])) }

@@ -9,7 +9,7 @@ import Wire
 @testable import PeerNode
 
 @Suite struct CancellingTests {
-  /// Why a download fails whose only peer is an address without a listener.
+  /// Runs a download whose only peer is an address without a listener. Returns why it fails.
   func failure(_ downloader: Downloader, in folder: TemporaryFolder) throws -> DownloadFailure? {
     let socket = try Socket.listening(on: Endpoint(ipv4: (127, 0, 0, 1), port: 0))
     let port = try socket.localAddress().port

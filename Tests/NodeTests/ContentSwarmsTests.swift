@@ -1,4 +1,4 @@
-// Peers that share a file with a server are told of one another, and of what others are promised.
+// Peers that share a file with a server receive each other's addresses, and the chunks that others are promised.
 import Content
 import Posix
 import Sodium
@@ -30,7 +30,7 @@ import TestSupport
     func told(_ peer: ScriptedPeer) throws -> PeerExchange {
       try next(peer) { if case .peers(let peers) = $0 { peers } else { nil } }
     }
-    // The one that does not listen is told, and nobody is told of it.
+    // The peer that does not listen receives addresses, but no other peer receives its address.
     let ip = Endpoint.loopback(0).ip
     let entry = { (i: Int, port: UInt16) in PeerExchange.Entry(ip: ip, port: port, peer: identities[i].peerID) }
     #expect(try told(second).entries == [entry(0, 4001)])
@@ -69,10 +69,10 @@ import TestSupport
     _ = try first.fetch(0, count: 64)
     try first.send(.goodbye(Goodbye(code: .done)))
     _ = samples.event { if case .disconnected = $0 { true } else { false } }
-    // Were chunk 0 still another's, the newcomer would hear of it before the answer.
+    // If chunk 0 were still promised to another peer, the newcomer would receive that before the answer.
     _ = try second.fetch(0, count: 64)
     let third = try reader(of: samples, as: .random(), port: nil)
-    // One leaf is no claim.
+    // A single leaf is not a claim.
     _ = try second.fetch(1, count: 1)
     let chunks = try next(third) { if case .promised(let promised) = $0 { promised.chunks } else { nil } }
     #expect(chunks == [ChunkIndex(0)])

@@ -1,4 +1,4 @@
-// Several downloads on one control thread: each ends in its own way, and none waits for another.
+// Several downloads on one control thread. Each ends in its own way, and none waits for another.
 import Content
 import Foundation
 import Posix
@@ -30,13 +30,13 @@ import Wire
     let cancelled = try shared.start(silentSample.fileID, from: [sources.silent.address])
     #expect(cancelled.reaches { if case .prepared = $0 { true } else { false } })
 
-    // One reader does not read, one source does not answer: a third download does not notice.
+    // One reader does not read, and one source does not answer. A third download is not affected.
     let finished = try shared.start(goodSample.fileID, from: [sources.good.address])
     #expect(try finished.ended().get().name == goodSample.name)
     #expect(finished.folder.read(goodSample.name) == goodSample.bytes)
     #expect(!stalled.isOver && !cancelled.isOver)
 
-    // Messages of a download that is gone reach no other.
+    // Messages for a download that has ended reach no other download.
     finished.link.cancel()
     finished.link.send(.writeFailed(.io(Errno(code: Errno.inputOutput, call: "pwrite"))))
     cancelled.link.cancel()
@@ -65,7 +65,7 @@ import Wire
       Issue.record("\(stalled.ended())")
       return
     }
-    // The writer drops the rest, and closes its descriptor as soon as it can.
+    // The writer drops the remaining bytes and closes its descriptor as soon as possible.
     try pipe.fileHandleForWriting.close()
     let written = try pipe.fileHandleForReading.readToEnd()
     #expect(written.map { $0.count < Sample.common.bytes.count } ?? true)
@@ -86,7 +86,7 @@ import Wire
       }
       _ = try finish(8)
       let few = try downloadThreadNames()
-      // Their output is there already or is written: both need the disk.
+      // Their output exists already or is being written. Both need the disk.
       let many = try finish(40)
       try #require(few.count { $0 == "p2p-control" } == 1, "\(few)")
       try #require(many == few || Set(many).subtracting(few).allSatisfy { $0.hasPrefix("p2p-disk-") }, "\(many)")
@@ -106,7 +106,7 @@ import Wire
     }
     let disk = shared.node.context.threads.disk
     for _ in 0..<DiskPool.longJobsMax { disk.queue(isLong: true).run { _ = gate.take() } }
-    // One has a new name, the other replaces a file of another length.
+    // One output has a new name. The other replaces a file with another length.
     for name in ["new.bin", "old.bin"] {
       let folder = TemporaryFolder()
       folder.write("old.bin", [1, 2, 3])

@@ -1,4 +1,4 @@
-// The deadlines of a connection, on a clock that the test sets: no test waits for them.
+// The deadlines of a connection, on a clock that the test controls. No test waits for them.
 import Content
 import Glibc
 import Posix
@@ -9,7 +9,7 @@ import TestSupport
 @testable import PeerNode
 @testable import Wire
 
-/// An accepted connection on a loop that does not run: the test says what happens, and what time it is.
+/// An accepted connection on a loop that does not run. The test decides what happens, and at which time.
 private final class StillConnection {
   let loop: NetworkLoop
   let connection: PeerConnection
@@ -33,13 +33,13 @@ private final class StillConnection {
     start = loop.now
   }
 
-  /// Shakes hands with it.
+  /// Completes the handshake with the connection.
   func peer() throws -> ScriptedPeer {
     let connection = self.connection
     return try ScriptedPeer(over: socket, afterSend: { connection.isReady(.readable) })
   }
 
-  /// Another connection of the same peer comes, and the admission wants to know whether this one lives.
+  /// Another connection of the same peer arrives, so the admission asks whether this one is alive.
   func comeAgain(as peer: ScriptedPeer) throws -> ConnectionToken {
     let token = loop.context.names.take(forLoop: 0)
     let (verdict, orders) = loop.context.admission {
@@ -50,7 +50,7 @@ private final class StillConnection {
     return token
   }
 
-  /// Sends until the system takes no more, since nobody reads.
+  /// Sends until the kernel accepts no more, because the peer does not read.
   func fill() throws {
     let peer = try #require(connection.peer)
     for _ in 0..<1_000 where connection.outbound.bytes.isEmpty {
@@ -61,7 +61,7 @@ private final class StillConnection {
     try #require(waiting > 0)
   }
 
-  /// So long after the start.
+  /// Checks the deadlines at a number of seconds after the start.
   func check(at seconds: Double) {
     loop.now = start + .nanoseconds(Int64(seconds * 1e9))
     connection.checkDeadlines()
@@ -125,7 +125,7 @@ private final class StillConnection {
     try peer.send(frames: [0, 0, 0])
     still.check(at: 9.9)
     #expect(!still.connection.isFinishing && !still.connection.isClosed)
-    // A byte now and then does not help.
+    // A byte from time to time is not enough.
     try peer.send(frames: [9])
     still.check(at: 10.1)
     #expect(try peer.receive().message.goodbyeCode == .tooSlow)
@@ -135,7 +135,7 @@ private final class StillConnection {
     let still = try StillConnection()
     let peer = try still.peer()
     try peer.send(frames: [0, 0, 0])
-    still.connection.marks.isStarving = true  // no block is free: nothing is read
+    still.connection.marks.isStarving = true  // no block is free, so nothing is read
     still.check(at: 30)
     #expect(!still.connection.isFinishing && !still.connection.isClosed)
     still.connection.goOn()

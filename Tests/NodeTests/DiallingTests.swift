@@ -1,4 +1,4 @@
-// What a download makes of the addresses it was given: ciphers, swarms, strangers, itself, one peer twice.
+// How a download handles the addresses that it is given: other ciphers, other swarms, itself, one peer twice.
 import Content
 import Posix
 import Sodium
@@ -42,7 +42,7 @@ import TestSupport
     let preambles = Mutex<[[UInt8]]>([])
     let accepting = Thread.start(name: "resetting-source") {
       while let socket = listener.accept() {
-        // It is closed with message 1 unread: the system sends a reset.
+        // It is closed while message 1 is unread, so the kernel sends a reset.
         let preamble = try? socket.receive(exactly: Preamble.byteCount)
         preambles.withLock { $0.append(preamble ?? []) }
       }
@@ -163,7 +163,7 @@ import TestSupport
     let second = try FakeSource(script)
     defer { [source, second].forEach { $0.stop() } }
     let downloader = Downloader(NodeConfiguration(identity: .random()))
-    // What is left over of one download is nothing to the next.
+    // Remains of one download do not affect the next.
     for _ in 0..<5 {
       #expect(try fetch(from: [source.address], with: downloader).output == Sample.common.bytes)
       #expect(try fetch(other.fileID, from: [second.address], with: downloader).output == other.bytes)
@@ -173,7 +173,7 @@ import TestSupport
   }
 }
 
-/// Whether `bytes` has `needle` in it anywhere.
+/// Whether `bytes` contains `needle`.
 func contains(_ bytes: [UInt8], _ needle: [UInt8]) -> Bool {
   guard let first = needle.first, bytes.count >= needle.count else { return false }
   return bytes.withUnsafeBufferPointer { bytes in

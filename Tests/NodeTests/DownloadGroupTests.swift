@@ -1,4 +1,4 @@
-// The group that hands the updates of several downloads to one thread.
+// A group passes the updates of several downloads to one thread.
 import Content
 import Foundation
 import Testing

@@ -1,4 +1,4 @@
-// A downloader with an address of its own: its nodes follow one another, and never meet.
+// A downloader with a fixed address. Its nodes run one after another, never at the same time.
 import Content
 import Posix
 import TestSupport
@@ -7,7 +7,7 @@ import Testing
 @testable import PeerNode
 
 @Suite struct DownloaderTests {
-  /// A port of a loopback address that no other test uses.
+  /// A free port of a loopback address that no other test uses.
   private func freeAddress() throws -> Endpoint {
     let socket = try Socket.listening(on: Endpoint(ipv4: (127, 11, 9, 7), port: 0))
     return try socket.localAddress()

@@ -13,7 +13,7 @@ import Wire
 @Suite struct EndingTests {
   private let folder = TemporaryFolder()
 
-  /// A download on a node that runs no loop, turned by the test.
+  /// A download on a node whose loops do not run. The test runs its turns.
   private final class Turned {
     let context: NodeContext
     let run: DownloadRun
@@ -46,13 +46,13 @@ import Wire
       context.threads.stop()
     }
 
-    /// A turn of the control thread, with these messages.
+    /// Runs a turn of the control thread with these messages.
     func turn(_ messages: [DownloadMessage] = []) {
       for message in messages { run.handle(message, at: .zero) }
       if !run.isOver { run.fire(at: .zero) }
     }
 
-    /// Turns with the messages of other threads, until a condition holds.
+    /// Runs turns with the messages of other threads until a condition holds.
     func turn(until isDone: (Turned) -> Bool) throws {
       while !isDone(self) {
         if run.deadline != .zero {
@@ -70,7 +70,7 @@ import Wire
     var isStaying: Bool { updates.contains { if case .staying = $0 { true } else { false } } }
   }
 
-  /// A download of a file that is here, which has not been looked for yet, and which is offered until it is cancelled.
+  /// A download of a file that exists here but was not looked for yet. It would be offered until it is cancelled.
   private func download() throws -> (download: Turned, found: DownloadMessage) {
     let path = folder.path + "/disk.img"
     try Data([1, 2, 3]).write(to: URL(fileURLWithPath: path))
@@ -90,11 +90,11 @@ import Wire
     #expect(try download.run.result.get().wasFound)
   }
 
-  /// A download of one chunk, of which a peer has answered the only request.
+  /// A download of one chunk whose only request a peer has answered.
   private func lastLeaf(into copies: TemporaryFolder) throws -> (download: Turned, verified: DownloadMessage) {
     let (other, found) = try download()
     guard case .looked((_, let file)?) = found else { preconditionFailure("it was found") }
-    let id = ConnectionID(1)  // the brain's first
+    let id = ConnectionID(1)  // the first that the brain assigns
     let peer = PeerSource(host: HostPort(host: "127.0.0.1", port: 1))
     let download = try Turned(other.run.link.fileID, peers: [peer], into: copies)
     download.run.begin(at: .zero)
@@ -128,7 +128,7 @@ import Wire
     let (download, verified) = try lastLeaf(into: copies)
     download.turn([verified])
     #expect(!download.run.isOver, "its work has not ended")
-    // A second answer to the same request was on its way to the disk.
+    // A second answer to the same request was still being written.
     download.turn([.writeFailed(.io(Errno(code: Errno.inputOutput, call: "pwrite", subject: "disk.img")))])
     try download.turn { $0.run.isOver }
     guard case .failure(.storage(.io(let errno))) = download.run.result else {

@@ -1,4 +1,4 @@
-// One download as tests see it: what came of it, what it said, and what lies in the folder.
+// One download as tests see it: its result, its updates, and its output folder.
 import Content
 import Posix
 import Sodium
@@ -13,7 +13,7 @@ import TestSupport
 struct Fetched {
   let result: Result<DownloadResult, DownloadError>
   let updates: [DownloadUpdate]
-  /// What is under the file's name.
+  /// The bytes of the file with the output's name. Nil if there is none.
   let output: [UInt8]?
   let folder: TemporaryFolder
 
@@ -30,7 +30,7 @@ struct Fetched {
   var banned: [PeerID] {
     updates.compactMap { if case .report(.peerBanned(let peer)) = $0 { peer } else { nil } }
   }
-  /// Addresses that are named for wrong data, as often as they are.
+  /// The addresses that are reported for wrong data. An address may occur several times.
   var liars: [Endpoint] {
     updates.compactMap { if case .peerEnded(let address, _, .lied) = $0 { address } else { nil } }
   }
@@ -43,7 +43,7 @@ struct Fetched {
     updates.compactMap { if case .peerEnded(address, _, let end) = $0 { end } else { nil } }
   }
 
-  /// What the download says of an address when it has failed.
+  /// What a failed download reports about an address.
   func outcome(of address: Endpoint) -> AddressOutcome? {
     let reports: [AddressReport]
     switch failure {
@@ -55,14 +55,14 @@ struct Fetched {
   }
 }
 
-/// Settings of downloads that meet peers which say nothing: long enough for an honest one on a busy machine.
+/// Settings for downloads with silent peers: a timeout that an honest peer on a busy machine can still meet.
 func impatient(_ timeout: Duration = .milliseconds(800)) -> DownloadSettings {
   var settings = DownloadSettings()
   settings.chunkTimeout = timeout
   return settings
 }
 
-/// Fetches a file into a new folder, or into one that holds an earlier download's part file.
+/// Fetches a file into a new folder, or into a folder with the part file of an earlier download.
 func fetch(
   _ fileID: FileID = Sample.common.fileID, from addresses: [Endpoint],
   settings: DownloadSettings = DownloadSettings(), as identity: StaticIdentity = .random(), swarm: SwarmKey? = nil,

@@ -1,4 +1,4 @@
-// A loop that fetches over one connection from a scripted peer, turned by the test itself.
+// A loop that fetches from a scripted peer over one connection. The test itself runs its turns.
 import Content
 import Posix
 import TestSupport
@@ -8,7 +8,7 @@ import Wire
 
 @testable import PeerNode
 
-/// A loop that has dialled a scripted peer, and the two ends of what they say. The test turns the loop itself.
+/// A loop that has dialled a scripted peer, and both ends of the conversation. The test runs the loop.
 final class FetchingLoop {
   static let length = 100_000
   let loop: NetworkLoop
@@ -54,7 +54,7 @@ final class FetchingLoop {
     _ = loop.turn()
   }
 
-  /// The peer's OPENED, after the OPEN.
+  /// Receives the OPEN and sends the peer's OPENED.
   func open() throws {
     try ping()
     send(.open(token, id, link))
@@ -66,7 +66,7 @@ final class FetchingLoop {
     try ping()
   }
 
-  /// A second download opens a content on the connection, without an answer. Returns its handle at the peer.
+  /// Lets a second download open a content on the connection. The peer does not answer. Returns the handle.
   func ask(for link: DownloadLink, as id: ConnectionID) throws -> FileHandle {
     send(.open(token, id, link))
     guard case .open(let open)? = try peer.next() else {
@@ -76,12 +76,12 @@ final class FetchingLoop {
     return open.handle
   }
 
-  /// Another download of the node.
+  /// Makes another download of the node.
   func link(of sample: Sample) -> DownloadLink {
     DownloadLink(fileID: sample.fileID, key: FileKey(sample.fileID, swarm: nil), on: loop.context.threads) { _ in }
   }
 
-  /// Everything that was sent so far has been dealt with.
+  /// Waits until the loop has handled everything that was sent so far.
   func ping() throws {
     try peer.send(.ping(9))
     while let message = try peer.next() { if message == .pong(9) { return } }
@@ -111,7 +111,7 @@ final class FetchingLoop {
     }
   }
 
-  /// The code of the GOODBYE that comes next.
+  /// Receives up to the next GOODBYE and returns its code.
   func goodbye() throws -> CloseCode? {
     while let message = try peer.next() { if case .goodbye(let goodbye) = message { return goodbye.code } }
     return nil

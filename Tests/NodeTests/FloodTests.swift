@@ -1,4 +1,4 @@
-// Clients that ask for more than they take: what a server holds for them is bounded, and the others are served.
+// Clients that request more than they receive. What a server holds for them is bounded, and other clients are served.
 import Content
 import Posix
 import Testing
@@ -9,13 +9,13 @@ import Transfer
 @testable import Wire
 
 @Suite struct FloodTests {
-  /// Far more than a server and two socket buffers hold.
+  /// Far more than a server and two socket buffers can hold.
   private static let floodBytes = 64 << 20
 
   @Test func `the 65th request is answered BUSY, and the 64 before it are served`() throws {
     let samples = try ServedSamples()
     let peer = try samples.client()
-    // One record, so that all are asked before the first is answered.
+    // One record, so that all requests arrive before the first is answered.
     let requests = (0..<70).flatMap { _ in peer.requestMessage(3, count: 2).frame }
     try peer.send(frames: requests)
     var busy: [UInt32] = []
@@ -74,7 +74,7 @@ import Transfer
       #expect(try reader.fetch(1, count: 4).count == 65_536)
       most = max(most, samples.server.context.outboxes.byteCount)
     }
-    // A piece for each loop is sealed when there is just still room.
+    // Each loop may seal one more piece while there is still a little room.
     #expect(most > bound / 2 && most <= bound + 2 * OutboxBudget.pieceBytesMax)
     withExtendedLifetime(peers) {}
   }
@@ -89,7 +89,7 @@ import Transfer
     let frames: [UInt8]
     switch flood {
     case .requests:
-      // Asked for without end, and answered by BUSY without end.
+      // Requests without end, answered by BUSY without end.
       frames = (0..<3_000).flatMap { _ in peer.requestMessage(0, count: 64).frame }
     case .skipped: frames = FloodTests.repeated(frame(type: 0x41, body: [UInt8](repeating: 0, count: 2_000)))
     }
@@ -104,7 +104,7 @@ import Transfer
       let taken = try peer.socket.sendUntilStuck(records, patienceMilliseconds: 300)
       sent += taken
       if taken < records.count { break }
-      // The neighbour is served while the flood goes on.
+      // The neighbour is served while the flood continues.
       if sent % (8 << 20) < records.count { #expect(try neighbour.fetch(3, count: 1).count == 16_384) }
     }
     if flood == .skipped {
@@ -153,7 +153,7 @@ import Transfer
     #expect(samples.server.uploadedBytes == 1 << 20)
   }
 
-  /// Whole frames, as many as fit in one record.
+  /// As many copies of a frame as fit in one record.
   private static func repeated(_ frame: [UInt8]) -> [UInt8] {
     (0..<Record.plaintextByteCountMax / frame.count).flatMap { _ in frame }
   }

@@ -1,4 +1,4 @@
-// Folders that are fetched: the tree comes whole, or nothing of it has its name.
+// Downloads of folders: either the complete tree gets its name, or nothing does.
 import Content
 import Glibc
 import Posix
@@ -16,7 +16,7 @@ extension ServedTree {
     PeerSource(host: HostPort(host: "127.0.0.1", port: followed.server.address.port))
   }
 
-  /// What differs between the tree and a copy of it.
+  /// The paths at which a copy differs from the tree.
   fileprivate func differences(in copies: TemporaryFolder, _ name: String) -> [String] {
     var differences: [String] = []
     for file in ServedTree.files {
@@ -140,7 +140,7 @@ extension ServedTree {
     #expect(tree.differences(in: copies, "copy") == [])
   }
 
-  /// The names in a tar archive, and what a download of some paths says of it.
+  /// Downloads a part of a tree as a tar archive and unpacks it.
   private func archive(
     of tree: ServedTree, _ rules: [FolderFilter.Rule], in copies: TemporaryFolder
   ) throws -> DownloadResult {
@@ -160,7 +160,7 @@ extension ServedTree {
   @Test func `a part of a folder leaves through a stream without the rest`() throws {
     let tree = try ServedTree()
     let copies = TemporaryFolder()
-    // Of the chunk that small files share, a file in the middle and one at the end are left out; of the large files, two.
+    // Leave out files in the middle and at the end of a shared chunk, and two of the large files.
     let left = ["big/a", "big/c", "small/a", "small/deep/d"]
     let result = try archive(of: tree, left.map { .init(excluding: PathPattern($0)!) }, in: copies)
     let rest = ServedTree.files.filter { !left.contains($0.path) }
@@ -184,7 +184,7 @@ extension ServedTree {
 
   // MARK: Updated peers
 
-  /// A node that updates an output and stays; another one fetches the folder from it alone.
+  /// A node updates an output and keeps serving. Another node then fetches the folder from it alone.
   private func relay(
     _ tree: ServedTree, through output: TemporaryFolder, filter: FolderFilter = FolderFilter()
   ) throws -> (updated: DownloadStats, copied: DownloadStats, differences: [String]) {
@@ -207,7 +207,7 @@ extension ServedTree {
     return (try update.wait().stats, copied.stats, tree.differences(in: copies, "copy"))
   }
 
-  /// An output that has all files of the tree but some.
+  /// An output with all files of the tree except some.
   private func output(without missing: Set<String>) -> TemporaryFolder {
     let output = TemporaryFolder()
     for file in ServedTree.files where !missing.contains(file.path) {

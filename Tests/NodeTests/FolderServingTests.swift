@@ -1,4 +1,4 @@
-// A served folder over a real connection: its listing and its contents, proven leaf by leaf, also when a file is gone.
+// A served folder over a real connection: its listing and its contents, leaf by leaf, also if a file is missing.
 import Content
 import Glibc
 import Posix
@@ -9,7 +9,7 @@ import Testing
 @testable import PeerNode
 @testable import Wire
 
-/// A folder of some samples, what its listing must be, and a server of it.
+/// A folder with some samples, its expected listing, and a server of it.
 final class ServedTree {
   static let files: [(path: String, bytes: [UInt8], mode: UInt32)] = [
     ("big/a", pattern((3 << 20) + 20_000, seed: 1), 0o644),
@@ -24,7 +24,7 @@ final class ServedTree {
   ]
 
   let followed: Followed
-  /// Of the served folder.
+  /// The layout of the served folder.
   let layout: FolderLayout
   private let contents: [UInt8]
 
@@ -54,7 +54,7 @@ final class ServedTree {
     followed = try Followed([], folder: folder)
   }
 
-  /// The bytes of a run of leaves of the contents.
+  /// Returns the bytes of a run of leaves of the contents.
   func bytes(_ leaves: LeafRange, of chunk: ChunkIndex) -> [UInt8] {
     let layout = ChunkLayout(layout)
     let start = Int(layout.offset(ofLeaf: leaves.first, in: chunk))
@@ -65,7 +65,7 @@ final class ServedTree {
 }
 
 extension ScriptedPeer {
-  /// Opens a content that is there.
+  /// Opens a content that the server has.
   fileprivate func offered(_ fileID: FileID, handle: FileHandle = ScriptedPeer.handle) throws -> OfferedFile {
     try send(openMessage(fileID, handle: handle))
     guard case .opened(let opened) = try answer().message, case .opened(let file) = opened.outcome else {
@@ -74,7 +74,7 @@ extension ScriptedPeer {
     return file
   }
 
-  /// The next message that is no hint.
+  /// Receives the next message that is not a hint.
   fileprivate func answer() throws -> (message: Message, leaves: [UInt8]) {
     while true {
       let next = try receive()
@@ -91,7 +91,7 @@ extension ScriptedPeer {
     return HashPage(index: index, chunkHashes: page.chunkHashes, uncles: page.uncles)
   }
 
-  /// All leaves of a chunk, with their hashes.
+  /// Fetches all leaves of a chunk with their hashes.
   fileprivate func chunk(_ chunk: ChunkIndex, count: Int) throws -> (bytes: [UInt8], hashes: [Digest]) {
     try send(requestMessage(chunk.rawValue, count: count, hashes: true))
     var (bytes, hashes): ([UInt8], [Digest]) = ([], [])
@@ -169,7 +169,7 @@ extension ScriptedPeer {
     #expect(tree.followed.news.includes("- small/a"))
     let (chunk, mask) = tree.layout.places(ofFile: changed)[0]
     let others = LeafRun.runs(of: chunks.leaves(of: chunk).mask & ~mask, in: chunk)
-    // A part that has not changed is still sent on the first handle.
+    // Leaves that have not changed are still sent on the first handle.
     let other = try #require(others.first?.leaves)
     #expect(
       try peer.fetch(chunk.rawValue, first: other.first, count: other.count) == tree.bytes(other, of: chunk))
@@ -187,7 +187,7 @@ extension ScriptedPeer {
     let last = ChunkIndex(UInt32(chunks.chunkCount - 1))
     let leaves = chunks.leaves(of: last)
     #expect(try again.fetch(last.rawValue, count: leaves.count) == tree.bytes(leaves, of: last))
-    // The hashes of the file that is gone prove the other leaves of the chunk.
+    // The hashes of the missing file still prove the other leaves of the chunk.
     try again.send(again.requestMessage(chunk.rawValue, first: other.first, count: other.count, hashes: true))
     guard case .data(let header) = try again.answer().message else { throw SocketEnd.endOfStream }
     let hash = try #require(tree.layout.knownHash(of: chunk))

@@ -1,4 +1,4 @@
-// Several folders of a node that have files to hash: each has its turn.
+// Several folders of a node have files to hash. They take turns.
 import Glibc
 import Posix
 import Storage
@@ -14,7 +14,7 @@ import Testing
     private let state = TemporaryFolder()
     let firstBatch = BlockingQueue<Result<Void, Errno>>()
 
-    /// - `files`: those that it has at the start.
+    /// - `files`: the files at the start.
     init(_ files: [String], on node: TestNode, _ onEvent: @escaping @Sendable (CatalogueEvent) -> Void) throws {
       for file in files { write(file) }
       let share = try node.node.share(folder.path, stateFolder: state.path)
@@ -49,7 +49,7 @@ import Testing
     for served in [busy, calm] { try served.firstBatch.take()?.get() }
     busy.write("busy-2")
     try #require(entered.take() == true)
-    // While that is hashed, files come in all folders; the renames show that the follower has heard of them.
+    // Files arrive in all folders while that one is hashed. The renames show that the follower has seen them.
     let fresh = try Served(["new-1"], on: node, onEvent)
     for (served, name) in [(busy, "busy"), (calm, "calm")] {
       served.write("\(name)-3")

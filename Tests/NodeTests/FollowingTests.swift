@@ -1,4 +1,4 @@
-// A server whose folder changes: its clients are told at once, or do not notice at all.
+// A server whose folder changes. Its clients are notified at once, or the change does not affect them.
 import Content
 import Glibc
 import Posix
@@ -11,11 +11,11 @@ import TestSupport
 
 @testable import PeerNode
 
-/// What a server tells of its folder, a line each, for a thread that waits for one.
+/// The events of a server about its folder, one line each. A thread can wait for a line.
 final class News: Sendable {
   private let lines = BlockingQueue<String>()
   private let bytes = Mutex<UInt64>(0)
-  /// Bytes that were hashed.
+  /// The number of bytes that were hashed.
   var hashedBytes: UInt64 { bytes.withLock { $0 } }
 
   func add(_ event: CatalogueEvent) {
@@ -31,10 +31,10 @@ final class News: Sendable {
 
   func add(_ event: NodeEvent) { if case .withdrawn(let path, _) = event { lines.put("- \(path)") } }
 
-  /// Whether this is told, now or within the bound.
+  /// Whether this line is reported, now or within the bound.
   func includes(_ expected: String) -> Bool { next { $0 == expected } != nil }
 
-  /// The next line that `matches`; nil if none comes within the bound.
+  /// The next line that `matches`. Nil if none arrives within the bound.
   func next(_ matches: (String) -> Bool) -> String? {
     let lines = lines
     let watchdog = Watchdog(seconds: 20) { lines.close() }
@@ -58,7 +58,7 @@ final class Followed {
     for sample in samples { folder.write(sample.name, sample.bytes) }
     var configuration = NodeConfiguration(identity: .random())
     configuration.loopCount = 2
-    // The files that a test wrote just now are old enough for their hashes to be known by their times.
+    // Let new files of a test look old enough for their times to identify their content.
     configuration.fileTime = { FileTime(seconds: Clock.fileTime.seconds + 10, nanoseconds: 0) }
     let news = news
     server = try Server(configuration, folder: folder.path, listen: .loopback(0), stateFolder: state.path) {
@@ -69,7 +69,7 @@ final class Followed {
 
   deinit { server.shutDown(grace: .zero) }
 
-  /// A client that has a sample open.
+  /// A client that has opened a sample.
   func client(of sample: Sample) throws -> ScriptedPeer {
     let peer = try ScriptedPeer(dialling: server.address)
     guard case .opened(let opened) = try peer.open(sample.fileID), case .opened = opened.outcome else {
@@ -157,7 +157,7 @@ final class Followed {
     let second = try Followed([], folder: followed.folder, state: followed.state)
     #expect(second.news.hashedBytes == 0)
     _ = try second.client(of: other)
-    // Both follow.
+    // Both servers follow the folder.
     unlink(followed.folder("other.bin"))
     #expect(followed.news.includes("- other.bin") && second.news.includes("- other.bin"))
   }

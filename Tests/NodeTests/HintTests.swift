@@ -1,4 +1,4 @@
-// Hints never make a connection hold more for a peer that does not read.
+// Hints do not make a connection hold more for a peer that does not read.
 import Content
 import Testing
 import Transfer
@@ -8,12 +8,12 @@ import Wire
 @testable import PeerNode
 
 @Suite struct HintTests {
-  /// A connection that no loop has.
+  /// The token of a connection that no loop has.
   private let other = ConnectionToken(loop: 0, number: 77)
 
   private let handle = FileHandle(1)
 
-  /// A peer that has the file open, has asked for pieces and takes none: the system holds no more for it.
+  /// A peer that has opened the file, has requested pieces and reads none. The kernel accepts no more bytes for it.
   private func stuck(_ server: TurnedServer) throws -> (peer: ScriptedPeer, connection: PeerConnection) {
     let peer = try server.peer(receiveBytes: nil)
     let key = FileKey(server.entry.fileID, swarm: nil)
@@ -32,7 +32,7 @@ import Wire
     for id in UInt32(1)...64 { try peer.send(.cancel(RequestID(id))) }
     for _ in 0..<1000 where connection.hasToSend { _ = server.loop.turn() }
     var waits = 0
-    while connection.outbound.bytes.count != waits {  // a turn in which the system took nothing more
+    while connection.outbound.bytes.count != waits {  // repeat until a turn in which the kernel accepted nothing
       waits = connection.outbound.bytes.count
       _ = server.loop.turn()
     }

@@ -1,4 +1,4 @@
-// Hostile peers of a node that serves: none ends the node or wrongs another peer.
+// Hostile getters: none of them can crash a serving node or harm another peer.
 import Content
 import Posix
 import Storage
@@ -34,7 +34,7 @@ import Wire
     try open(server, peer)
     for id in 1...64 { try peer.send(request(UInt32(id), chunk: UInt32(id % 8))) }
     let connection = try #require(server.loop.connections.values.first)
-    // Until the system takes no more of what is sent.
+    // Run until the kernel accepts no more bytes.
     for _ in 0..<1000 where connection.outbound.bytes.isEmpty { _ = server.loop.turn() }
     let waits = connection.outbound.bytes.count
     #expect(waits > 0)
@@ -88,7 +88,7 @@ import Wire
     #expect(try peer.next() == .pong(1))
     let connection = try #require(server.loop.connections.values.first)
     #expect(connection.timers.partialFrame == nil)
-    // Frames that leave the start of the next one behind them: a long good stream.
+    // Each frame ends with the start of the next one, in a long valid stream.
     var ping: [UInt8] = []
     Message.ping(2).encode(into: &ping)
     let start = Array(ping[..<5])
@@ -98,7 +98,7 @@ import Wire
       #expect(try peer.next() == .pong(2))
       #expect(connection.timers.partialFrame != nil)
     }
-    // Of the last frame alone: a few bytes, and no credit for what went before.
+    // Only bytes of the last frame count, and earlier frames give no credit.
     #expect(try #require(connection.timers.partialFrame).byteCount < 100)
   }
 

@@ -1,4 +1,4 @@
-// The inbound side of a connection without a connection: records that come in pieces, and the items that they hold.
+// The inbound side of a connection by itself: records that arrive in pieces, and the items in them.
 import Content
 import Posix
 import Testing
@@ -13,24 +13,24 @@ private struct Incoming: ~Copyable {
   private var opener = RecordOpener.unencrypted()
   private var sealer = RecordSealer.unencrypted()
 
-  /// Bytes of a whole record.
+  /// Seals a whole record.
   mutating func record(_ plaintext: [UInt8]) -> [UInt8] {
     var outbound = Outbound()
     outbound.seal(plaintext.span.bytes, with: &sealer)
     return outbound.bytes.read(at: 0, count: outbound.bytes.count) { $0.copied }
   }
 
-  /// Nothing is left, not even the start of a frame.
+  /// Whether nothing is left, not even the start of a frame.
   var isDone: Bool { inbound.bytes.isEmpty && !inbound.hasPlaintext && !inbound.isMidFrame }
 
-  /// Opens the record that is next. False if it is not complete.
+  /// Opens the next record. Returns false if it is incomplete.
   mutating func open() throws -> Bool {
     guard case .complete(let length) = inbound.head() else { return false }
     try inbound.open(length, with: &opener)
     return true
   }
 
-  /// Takes items until the plaintext is empty, in words.
+  /// Takes items until the plaintext is empty. Returns them as text.
   mutating func items(framesMax: Int = .max) throws -> [String] {
     var items: [String] = []
     while inbound.hasPlaintext {
@@ -50,7 +50,7 @@ private struct Incoming: ~Copyable {
 @Suite struct InboundBytesTests {
   private static let leafBytes = 20_000
 
-  /// The start of a DATA frame, without its leaves.
+  /// The start of a DATA frame, without the bytes of its leaves.
   private var data: [UInt8] {
     Message.data(
       DataHeader(

@@ -1,4 +1,4 @@
-// A lie of a peer ends its connection: which of the downloads that share it hold it against the peer.
+// A lie ends the peer's connection. The tests show which of the downloads that share it ban the peer.
 import Content
 import Posix
 import TestSupport
@@ -15,7 +15,7 @@ import Wire
     }
   }
 
-  /// The answer to a request, with a leaf hash too few.
+  /// The answer to a request, with one leaf hash missing.
   private func wrongAnswer(_ fetching: FetchingLoop) -> Message {
     .data(
       DataHeader(

@@ -14,7 +14,7 @@ import Transfer
     let source = try FakeSource(SourceScript())
     defer { source.stop() }
     var configuration = NodeConfiguration()
-    // At that rate the file takes an hour.
+    // At this rate the file takes an hour.
     configuration.downloadLimit = 1_000
     let downloader = Downloader(configuration)
     let lifting = Mutex(false)
@@ -37,7 +37,7 @@ import Transfer
   @Test func `a patient download waits for its source, and says so`() throws {
     let asked = Mutex(0)
     var script = SourceScript()
-    // It has the file when it is asked for the third time.
+    // The source has the file from the third OPEN on.
     script.onOpen = { peer, open, sample in
       let count = asked.withLock { count in
         count += 1

@@ -1,4 +1,4 @@
-// Long listings that are not in memory: peers that open them wait, the loops do not.
+// Long listings that are not in memory. Peers that open them wait, but loops do not.
 import Content
 import Storage
 import TestSupport

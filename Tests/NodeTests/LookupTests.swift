@@ -1,4 +1,4 @@
-// Names of peers, with a resolver that a test writes: what resolves late or changes is used while the download runs.
+// Host names of peers, with a resolver that the test controls. Late or changed results are used during the download.
 import Content
 import Posix
 import Synchronization
@@ -9,7 +9,7 @@ import Transfer
 @testable import PeerNode
 @testable import Wire
 
-/// Answers the n-th look-up of a name by the n-th answer, then by the last. Nil: the name has no addresses.
+/// Answers the n-th look-up of a name with the n-th answer, later ones with the last. Nil: there is no address.
 private final class Names: Sendable {
   private let answers: [String: [[Endpoint]?]]
   private let asked = Mutex<[String: Int]>([:])
@@ -123,7 +123,7 @@ private func named(_ host: String, addressesMax: Int = 256) -> PeerSource {
   }
 
   @Test func `of a name's addresses no more are dialled than may be`() throws {
-    // Nobody listens there; that each is refused takes no time.
+    // Nothing listens there, so each dial is refused at once.
     let many = (1...40).map { Endpoint.loopback(1, last: UInt8($0)) }
     let names = Names(["many": [many]])
     let fetched = try fetch([named("many", addressesMax: 16)], names)
@@ -139,7 +139,7 @@ private func named(_ host: String, addressesMax: Int = 256) -> PeerSource {
 
   @Test(arguments: ["localhost", "seed", "1.2.3", "1.2.3.4.5", "::g", "256.0.0.1"])
   func `names are told from addresses`(host: String) {
-    // What `inet_aton` takes for short forms of addresses are addresses to the resolver too, and need no looking up.
+    // The resolver accepts the short address forms of `inet_aton`, so they need no look-up.
     #expect(HostPort(host: host, port: 1).address == nil || host == "1.2.3")
   }
 }

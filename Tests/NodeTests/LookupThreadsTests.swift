@@ -1,4 +1,4 @@
-// The threads that look names up: bounded in number, and each look-up has its turn.
+// The threads that look up names. Their number is limited, and all look-ups get their turn.
 import Posix
 import Synchronization
 import TestSupport
@@ -12,7 +12,7 @@ import Transfer
   private let began = BlockingQueue<String>()
   private let released = BlockingQueue<Void>()
 
-  /// Look-ups that block until they are released.
+  /// Starts look-ups that block until they are released.
   private func block(_ count: Int, of download: UInt64) {
     for i in 0..<count {
       threads.run(for: DownloadID(download)) { [began, released] in
@@ -24,7 +24,7 @@ import Transfer
 
   private func names(_ range: Range<Int>, of download: UInt64) -> Set<String> { Set(range.map { "\(download).\($0)" }) }
 
-  /// The next look-ups that begin.
+  /// The names of the next look-ups that begin.
   private func next(_ count: Int) -> Set<String> { Set((0..<count).compactMap { _ in began.take() }) }
 
   @Test func `look-ups that block wait for one another once all threads are busy, and all have their turn`() {
@@ -49,7 +49,7 @@ import Transfer
       block(1, of: download)
       #expect(next(1) == names(0..<1, of: download))
     }
-    // The rest goes to whose turn it is: those that came first, up to their shares.
+    // The remaining threads go to the downloads that came first, up to their shares.
     block(100, of: 5)
     #expect(next(2) == names(0..<2, of: 5))
     #expect(LookupThreads.runningMax(downloads: 5) == 2)

@@ -1,4 +1,4 @@
-// Sources that send what is not the file's: each lie is its sender's alone, and the file comes from the others.
+// Sources that send data that is not the file's. Only the sender is blamed, and other sources deliver the file.
 import Content
 import Posix
 import Testing
@@ -154,7 +154,7 @@ import TestSupport
     let stats = try #require(fetched.stats)
     let ofLiar = stats.peers.first { $0.peer == liar.peerID }
     #expect(try #require(ofLiar).bytes > 0)
-    // A block that one thread verifies while another finds the lie comes too late to be spared.
+    // A block that one thread verifies while another finds the lie is not saved.
     #expect(stats.duplicateBytes <= 8 * 65_536)
     let asked = honest.log.requests.reduce(0) { $0 + $1.leaves.count }
     #expect(asked < 3 * 64 + 2)

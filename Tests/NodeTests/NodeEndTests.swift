@@ -1,4 +1,4 @@
-// The end of a node, while other threads still use it.
+// A node ends while other threads still use it.
 import Posix
 import TestSupport
 import Testing

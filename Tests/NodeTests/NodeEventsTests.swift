@@ -1,4 +1,4 @@
-// The events of a node on their way to the program: what waits, what is lost, and when they end.
+// The events of a node on their way to the program: which ones wait, which are lost, and when they end.
 import Posix
 import Testing
 import Wire
@@ -44,7 +44,7 @@ import Wire
     backlog.put(withdrawn("b"))
     let lost = backlog.lostCount
     let names = all(of: &backlog)
-    // Two at a time: an eighth.
+    // The backlog drops an eighth at a time, here two events.
     #expect(lost == 6 && names == ["a"] + (7...20).map { "away \($0)" } + ["b"])
   }
 

@@ -1,4 +1,4 @@
-// One node with several folders and downloads at once, over one listener and under one PeerID.
+// One node with several folders and downloads at the same time, with one listener and one PeerID.
 import Content
 import Foundation
 import Posix
@@ -10,7 +10,7 @@ import Wire
 
 @testable import PeerNode
 
-/// A node on a free port of the loopback, for one test.
+/// A node on a free loopback port, for one test.
 final class TestNode {
   let node: Node
   let events = EventLog()
@@ -31,10 +31,10 @@ final class TestNode {
 
   deinit { node.shutDown(grace: .zero) }
 
-  /// The node as a peer of others.
+  /// The node as a peer for other nodes.
   var source: PeerSource { PeerSource(host: HostPort(host: "127.0.0.1", port: node.address!.port)) }
 
-  /// Serves samples in a folder of their own.
+  /// Serves samples in a new folder.
   @discardableResult func share(_ samples: [Sample]) throws -> FolderShare {
     let folder = TemporaryFolder()
     folders.append(folder)
@@ -73,7 +73,7 @@ private final class Counter: Sendable {
     try both.share([own])
     let copies = TemporaryFolder()
     let downloads = samples.map { both.download($0, from: sources.map(\.source), into: copies) }
-    // Meanwhile another node fetches from the folder, through the same listener.
+    // At the same time another node fetches from the folder, through the same listener.
     let getter = try TestNode(listens: false)
     let copied = try getter.download(own, from: [both.source], into: copies).wait()
     #expect(copied.stats.peers.map(\.peer) == [both.node.peerID])
@@ -82,7 +82,7 @@ private final class Counter: Sendable {
       #expect(copies.read(sample.name) == sample.bytes && stats.downloadedChunks == 3)
     }
     #expect(copies.read(own.name) == own.bytes)
-    // Each source saw one connection of the node, whatever the number of files that it has.
+    // Each source has one connection of the node, even if it has several of the files.
     for source in sources {
       #expect(source.node.figures.established == 1)
       let first = source.events.next { if case .connected = $0 { true } else { false } }
@@ -173,7 +173,7 @@ private final class Counter: Sendable {
     }
   }
 
-  /// A source of two samples. `onOpen` may do something else than open one.
+  /// A source of two samples. `onOpen` may do something else than open a sample.
   private func source(
     _ samples: [Sample], onConnect: @escaping @Sendable () -> Void = {},
     onOpen: @escaping @Sendable (ScriptedPeer, Open) throws -> Bool
@@ -194,7 +194,7 @@ private final class Counter: Sendable {
     try server.share(PeerNodeSamples.all)
     let getter = try TestNode(listens: false)
     let copies = TemporaryFolder()
-    // Each of them is cancelled somewhere between the dial and the first chunk.
+    // Each first download is cancelled at some point between its dial and its first chunk.
     for round in 0..<5 {
       let cancelled = getter.download(PeerNodeSamples.all[0], from: [server.source], into: copies)
       let other = getter.download(PeerNodeSamples.all[1], from: [server.source], into: copies)
@@ -208,7 +208,7 @@ private final class Counter: Sendable {
   @Test func `a download that comes to a connection which ends at its OPEN dials for itself`() throws {
     let samples = PeerNodeSamples.all
     let connections = Counter()
-    // The peer has restarted, say: it knows nothing of the connection any more when the second OPEN comes.
+    // As if the peer had restarted: it no longer knows the connection when the second OPEN arrives.
     let source = try source(samples, onConnect: { connections.add() }) { _, open in
       if open.handle == FileHandle(2) { throw SocketEnd.endOfStream }
       return true

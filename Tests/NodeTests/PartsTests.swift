@@ -1,4 +1,4 @@
-// What a download may hold in memory, and what time it is: each on its own.
+// The memory limits of a download and the node's clock, each by itself.
 import Posix
 import Synchronization
 import Testing
@@ -8,7 +8,7 @@ import TestSupport
 @testable import PeerNode
 
 @Suite struct BlockPoolTests {
-  /// The blocks of the only download of a pool, whose output is busy: only the limit counts.
+  /// The blocks of a pool's only download. Its output is busy, so only the limit counts.
   private func blocks(of pool: BlockPool, onAvailable: @escaping @Sendable () -> Void = {}) -> DownloadBlocks {
     let blocks = DownloadBlocks(pool, of: DownloadID(1), onAvailable: onAvailable)
     blocks.handOver(1)
@@ -56,7 +56,7 @@ import TestSupport
   @Test func `a download whose output holds all its blocks takes one when the last is verified`() throws {
     let calls = Atomic<Int>(0)
     let pool = DownloadBlocks(BlockPool(limit: 4), of: DownloadID(1)) { calls.add(1, ordering: .relaxed) }
-    let slow = (0..<3).compactMap { _ in pool.take() }  // their bytes come slowly
+    let slow = (0..<3).compactMap { _ in pool.take() }  // their bytes arrive slowly
     let last = try #require(pool.take())
     pool.handOver(1)
     #expect(pool.take() == nil)
@@ -68,7 +68,7 @@ import TestSupport
 }
 
 @Suite struct LoopClockTests {
-  /// A clock that stands until it is set.
+  /// A clock that stands still until the test moves it.
   private final class Raw: Sendable {
     let nanoseconds = Atomic<Int64>(5_000_000_000)
     func advance(_ milliseconds: Int64) { nanoseconds.add(milliseconds * 1_000_000, ordering: .relaxed) }

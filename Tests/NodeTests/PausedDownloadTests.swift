@@ -1,4 +1,4 @@
-// Downloads that pause and go on, or that are cancelled while they pause.
+// Downloads that pause and continue, or that are cancelled while they pause.
 import Content
 import Posix
 import Storage
@@ -14,7 +14,7 @@ enum PeerNodeSamples {
 }
 
 extension Download {
-  /// The numbers so far.
+  /// The statistics so far.
   var numbers: DownloadStats? {
     let answers = BlockingQueue<DownloadStats?>()
     askStatistics { answers.put($0) }
@@ -30,7 +30,7 @@ extension Download {
     let sample = PeerNodeSamples.all[0]
     let (isGenerous, hasAnswered) = (StopFlag(), StopFlag())
     var script = SourceScript(sample)
-    // The peer answers one request, and the others after the pause.
+    // The peer answers one request now and the others after the pause.
     script.onRequest = { peer, request, sample in
       guard isGenerous.isSet || !hasAnswered.isSet else { return }
       hasAnswered.set()
@@ -73,7 +73,7 @@ extension Download {
       Issue.record("\(download.outcome)")
       return
     }
-    // The file may be fetched anew.
+    // The file can be downloaded again.
     let again = getter.download(.common, from: [peer], into: folder)
     try #require(again.pause() && again.waitForPause())
     getter.node.shutDown(grace: .zero)

@@ -1,4 +1,4 @@
-// Pauses of a download: what may be paused, the numbers meanwhile, and the part file.
+// Pauses of a download: when it may pause, its statistics meanwhile, and the part file.
 import Content
 import Foundation
 import Posix

@@ -1,4 +1,4 @@
-// What an eavesdropper on the path sees: records, and nothing that is in them.
+// What an eavesdropper on the path sees: only records, not their content.
 import Content
 import Posix
 import Synchronization
@@ -8,7 +8,7 @@ import TestSupport
 @testable import PeerNode
 @testable import Wire
 
-/// A wire with an eavesdropper on it: passes bytes on between a dialer and a server, and keeps a copy of all.
+/// An eavesdropper between a dialer and a server. It forwards all bytes and keeps a copy.
 final class Eavesdropper: Sendable {
   let address: Endpoint
   private let listener: BlockingSocket
@@ -29,7 +29,7 @@ final class Eavesdropper: Sendable {
     thread.withLock { $0 = accepting }
   }
 
-  /// All that went over the wire, both ways. Ends it.
+  /// Stops, and returns all bytes that went over the wire in both directions.
   func stop() -> [UInt8] {
     listener.shutDown()
     thread.withLock { $0.take() }?.join()
@@ -58,7 +58,7 @@ final class Eavesdropper: Sendable {
     let heard = eavesdropper.stop()
     #expect(fetched.output == secret)
     #expect(heard.count > secret.count, "it is all there, sealed")
-    // The content has a period, so these are all of its windows.
+    // The content is periodic, so these are all of its windows.
     let window = 16
     var windows: Set<[UInt8]> = []
     for start in 0..<line.utf8.count { windows.insert(Array(secret[start..<start + window])) }
@@ -75,7 +75,7 @@ final class Eavesdropper: Sendable {
   @Test func `a wire that changes bytes only costs the connection`() throws {
     let samples = try ServedSamples()
     let server = samples.address
-    // Passes on what the server says, with one bit of it turned after the handshake.
+    // Forwards the server's bytes, but flips one bit after the handshake.
     let meddler = try FakeSource { _, near in
       guard let far = try? BlockingSocket(dialling: server) else { return }
       let back = Thread.start(name: "meddler") {

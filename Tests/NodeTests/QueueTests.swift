@@ -1,4 +1,4 @@
-// The queues between threads and before sockets, each on its own.
+// The queues between threads and before sockets, each by itself.
 import Posix
 import Synchronization
 import Testing

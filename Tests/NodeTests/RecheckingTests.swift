@@ -1,5 +1,5 @@
-// A file whose bytes change although its times do not: its readers notice, and what they say is looked at. The file is
-// served, or a running download shares it.
+// A file whose bytes change although its times do not. Its readers report wrong data, and the node checks that. The
+// file is served, or a running download shares it.
 import Content
 import Glibc
 import Posix
@@ -119,7 +119,7 @@ import Wire
     let deadline = Clock.monotonicNanoseconds + 20_000_000_000
     ask(1)
     while rechecker.checkedCount == 0, Clock.monotonicNanoseconds < deadline {}
-    // It was checked just now, so its next check waits for seconds.
+    // The leaf was checked just now, so its next check waits for seconds.
     ask(2)
     try #require(rechecker.checkedCount == 1 && rechecker.isRunning)
     node.shutDown(grace: .zero)
@@ -134,7 +134,7 @@ import Wire
     let (leaves, firstFour) = (LeafRange(first: 0, count: leafCount), LeafRange(first: 0, count: 4))
     let asked = BlockingQueue<ChunkIndex>()
     var script = SourceScript(sample)
-    // All that is given of the file.
+    // The source sends only a part of the first request's leaves.
     script.onRequest = { peer, request, sample in
       guard request.id == RequestID(1) else { return }
       asked.put(request.chunk)

@@ -1,4 +1,4 @@
-// Limits that change while a server runs: each counts from then on, also for who is here already.
+// Limits that change while a server runs. They apply at once, also to existing connections.
 import Content
 import Posix
 import Sodium
@@ -15,7 +15,7 @@ import Wire
     let limiter = UploadLimiter(bytesPerSecond: nil) { 0 }
     #expect(limiter.wait(toSend: 1 << 30) == nil)
     limiter.change(to: 1_000, perPeer: nil)
-    // What may leave at once.
+    // The burst that may leave at once.
     #expect(limiter.wait(toSend: 256 << 10) == nil)
     #expect(limiter.wait(toSend: 1_000) == .seconds(1))
     limiter.change(to: nil, perPeer: nil)

@@ -1,4 +1,4 @@
-// A download that goes on where an earlier one ended, whatever that left behind.
+// A download that continues an earlier one, whatever state that one left.
 import Content
 import Storage
 import Testing
@@ -40,7 +40,7 @@ import TestSupport
   @Test func `what a failed download had verified is not fetched again`() throws {
     let folder = TemporaryFolder()
     var script = SourceScript()
-    // Serves chunk 0, and lies from then on.
+    // Serves chunk 0, and lies for all others.
     script.onRequest = { peer, request, sample in
       if request.chunk == ChunkIndex(0) {
         try peer.send(each: sample.answer(request))

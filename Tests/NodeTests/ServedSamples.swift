@@ -1,4 +1,4 @@
-// A server for one test: it serves the samples, and tells what it saw.
+// A server of the samples for one test. It records its events.
 import Content
 import Posix
 import Sodium
@@ -39,7 +39,7 @@ final class ServedSamples {
   var address: Endpoint { server.address }
   func dial(swarm: SwarmKey? = nil) throws -> ScriptedPeer { try ScriptedPeer(dialling: address, swarm: swarm) }
 
-  /// A peer that comes from 127.0.0.`last`.
+  /// A peer that dials from 127.0.0.`last`.
   func dial(
     from last: UInt8, as identity: StaticIdentity = .random(), capabilities: Capabilities = []
   ) throws -> ScriptedPeer {
@@ -47,7 +47,7 @@ final class ServedSamples {
       dialling: address, from: .loopback(0, last: last), as: identity, capabilities: capabilities)
   }
 
-  /// A client that has the common sample open.
+  /// A client that has opened the common sample.
   func client(from last: UInt8 = 1) throws -> ScriptedPeer {
     let peer = try dial(from: last)
     guard case .opened(let opened) = try peer.open(Sample.common.fileID), case .opened = opened.outcome else {
@@ -56,16 +56,16 @@ final class ServedSamples {
     return peer
   }
 
-  /// The next event of the server that `matches`; nil if none comes within the bound.
+  /// The next event of the server that `matches`. Nil if none arrives within the bound.
   func event(_ matches: @Sendable (NodeEvent) -> Bool) -> NodeEvent? { events.next(matches) }
 
-  /// Whether an honest newcomer gets what it asks for.
+  /// Whether an honest newcomer receives what it requests.
   func servesNewcomers() throws -> Bool {
     try client().fetch(0, first: 8, count: 9) == Sample.common.leaves(LeafRange(first: 8, count: 9), of: ChunkIndex(0))
   }
 }
 
-/// Events in the order in which they came, for a thread that waits for one.
+/// Events in the order of arrival. A thread can wait for one.
 final class EventLog: Sendable {
   private let events = BlockingQueue<NodeEvent>()
 

@@ -1,4 +1,4 @@
-// A server against clients that do what they must not: only their own connection ends, and the others are served.
+// A server against misbehaving clients: only their own connections end, and other clients are served.
 import Content
 import Posix
 import Sodium
@@ -19,7 +19,7 @@ import TestSupport
     Preamble(suite: .chaChaPoly, pattern: .xx).encode() + [0, 0],
     Preamble(suite: .chaChaPoly, pattern: .xx).encode() + [255, 255],
     Preamble(suite: .chaChaPoly, pattern: .xx).encode() + [0, 48] + [UInt8](repeating: 9, count: 48),
-    // A point of low order.
+    // A public key of low order.
     Preamble(suite: .chaChaPoly, pattern: .xx).encode() + [0, 32] + [UInt8](repeating: 0, count: 32),
   ]
 
@@ -60,7 +60,7 @@ import TestSupport
       try socket.send(first)
       let header = try socket.receive(exactly: 2)
       answers.append(try socket.receive(exactly: Int(header[0]) << 8 | Int(header[1])))
-      // The replayer has no key for message 3.
+      // The replaying client has no key for message 3.
       try socket.send([0, 64] + answers[0].prefix(64))
       #expect(try socket.receiveToEnd() == [])
     }
@@ -83,7 +83,7 @@ import TestSupport
       return
     }
     if case .refused = opened.outcome { Issue.record("a member is refused") }
-    // The same file under the public key is another file.
+    // Without the swarm key, the same file has another proof.
     #expect(
       try member.open(Sample.small.fileID, handle: FileHandle(8))
         == .opened(Opened(handle: FileHandle(8), outcome: .refused(.noSuchFile))))
@@ -174,7 +174,7 @@ import TestSupport
       try peer.send(.open(Open(handle: handle, bucket: key.bucket, proof: proof)))
       #expect(try peer.receive().message == .opened(Opened(handle: handle, outcome: .refused(.noSuchFile))))
     }
-    // The proof of one connection is none on another.
+    // The proof for one connection is not valid on another.
     let other = try samples.dial()
     try other.send(peer.openMessage(Sample.common.fileID))
     #expect(

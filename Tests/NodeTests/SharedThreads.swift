@@ -8,7 +8,7 @@ import Wire
 
 @testable import PeerNode
 
-/// Any number of downloads on one node.
+/// Downloads on one node.
 final class SharedThreads {
   /// A download that was started.
   final class Started {
@@ -22,7 +22,7 @@ final class SharedThreads {
 
     var link: DownloadLink { download.link! }
 
-    /// Waits for an update; false if the download ends without it.
+    /// Waits for an update. Returns false if the download ends without it.
     func reaches(_ matches: (DownloadUpdate) -> Bool) -> Bool {
       while let update = download.queue.take() { if matches(update) { return true } }
       return false
@@ -51,7 +51,7 @@ final class SharedThreads {
 
   deinit { node.shutDown(grace: .zero) }
 
-  /// - `target`: nil: a folder of its own.
+  /// - `target`: nil: a new folder.
   func start(_ fileID: FileID, from addresses: [Endpoint], to target: DownloadTarget? = nil) throws -> Started {
     let folder = TemporaryFolder()
     let download = node.download(
@@ -62,7 +62,7 @@ final class SharedThreads {
   }
 }
 
-/// The threads of this process that downloads share, or have: by name, without those that talk to peers.
+/// The names of this process's threads that downloads share or own, without threads that talk to peers.
 func downloadThreadNames() throws -> [String] {
   try Directory("/proc/self/task").entries().compactMap { entry in
     guard let task = entry.text else { return nil }

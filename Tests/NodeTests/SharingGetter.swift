@@ -1,4 +1,4 @@
-// A download that shares, on a thread of its own, for tests that meet it as peers.
+// A download that shares its file, on its own thread. Tests connect to it as peers.
 import Content
 import Posix
 import Synchronization
@@ -8,11 +8,11 @@ import Wire
 
 @testable import PeerNode
 
-/// Runs until it has ended, or is cancelled with the test.
+/// A download that runs until it ends, or until the test cancels it.
 final class SharingGetter: Sendable {
   let identity: StaticIdentity
   let folder: TemporaryFolder
-  /// Where it listens.
+  /// The address that it listens on.
   let address: Endpoint
   private let downloader: Downloader
   private let updates: BlockingQueue<DownloadUpdate>
@@ -58,7 +58,7 @@ final class SharingGetter: Sendable {
 
   func cancel() { downloader.cancel() }
 
-  /// The next update that `matches`; nil where the download ends before.
+  /// The next update that `matches`. Nil if the download ends before.
   func update(_ matches: (DownloadUpdate) -> Bool) -> DownloadUpdate? {
     let watchdog = Watchdog(seconds: 60) { [downloader] in downloader.cancel() }
     defer { withExtendedLifetime(watchdog) {} }
@@ -66,7 +66,7 @@ final class SharingGetter: Sendable {
     return nil
   }
 
-  /// Waits for its end.
+  /// Waits until the download ends.
   func ended() throws -> DownloadResult {
     _ = update { _ in false }
     return try outcome.value.withLock { $0 }!.get()
@@ -78,7 +78,7 @@ final class SharingGetter: Sendable {
 }
 
 extension ScriptedPeer {
-  /// The next message that answers something: a getter also asks peers that know its file, and announces what it gets.
+  /// The next message that is an answer. Skips requests and announcements, which a getter also sends.
   func answer() throws -> Message { try answerWithLeaves().message }
 
   func answerWithLeaves() throws -> (message: Message, leaves: [UInt8]) {
@@ -91,7 +91,7 @@ extension ScriptedPeer {
     }
   }
 
-  /// Opens a file at a getter, and takes what it is told until these leaves are among it.
+  /// Opens a file at a getter and reads its announcements until they include these leaves.
   func openPart(of fileID: FileID, until leaves: LeafRun) throws {
     try send(openMessage(fileID))
     guard case .opened(let opened) = try answer(), case .opened(let file) = opened.outcome,

@@ -1,4 +1,4 @@
-// A download gives what it has, and nothing else, to peers that know its file, and takes from them over the same connection.
+// A download serves what it has to peers that know its file, and fetches from them over the same connection.
 import Content
 import Posix
 import Storage
@@ -10,16 +10,16 @@ import Wire
 @testable import PeerNode
 
 @Suite struct SharingTests {
-  /// Every chunk has 64 leaves.
+  /// Each chunk has 64 leaves.
   private static let even = Sample("even.bin", byteCount: 3 << 20, seed: 3)
 
-  /// Answers a download's first request with four leaves, and then nothing.
+  /// A source that answers the first request with four leaves and then sends nothing.
   private struct Miser {
     let source: FakeSource
     private let requests = BlockingQueue<ChunkRequest>()
     private let goodbye = BlockingQueue<CloseCode>()
 
-    /// - `waits`: after the first request it waits to be told how to say goodbye.
+    /// - `waits`: whether it waits, after the first request, for the code of the GOODBYE to send.
     init(_ sample: Sample = .common, as identity: StaticIdentity = .random(), waits: Bool = false) throws {
       var script = SourceScript()
       script.sample = sample
@@ -32,7 +32,7 @@ import Wire
       source = try FakeSource(script, identity: identity)
     }
 
-    /// Says goodbye.
+    /// Makes the source send GOODBYE.
     func close(_ code: CloseCode) { goodbye.put(code) }
 
     func end() { goodbye.close() }
@@ -80,7 +80,7 @@ import Wire
       }
       #expect(busy.id == request.id)
     }
-    // It leaves: nobody is to blame for what was asked.
+    // The download ends. No peer is blamed for unanswered requests.
     getter.cancel()
     #expect(try peer.answer() == .withdrawn(Withdrawn(handle: ScriptedPeer.handle, reason: .notOffered)))
     #expect(try peer.receiveGoodbye()?.code == .done)
@@ -128,7 +128,7 @@ import Wire
     }
     let peer = try getter.dial()
     try peer.send(peer.openMessage(Sample.common.fileID))
-    // It plays the seed.
+    // The peer acts as the seed.
     serving: while true {
       switch try peer.receive().message {
       case .open(let open): try peer.offer(Sample.common, as: open.handle)
@@ -170,7 +170,7 @@ import Wire
       }
     }
     #expect(closed == opened)
-    // This was on its way when the download ended.
+    // These messages were in transit when the download ended.
     let run = LeafRun(chunk: ChunkIndex(0), leaves: LeafRange(first: 0, count: 1))
     try peer.send(.have(Have(handle: try #require(closed), runs: [run])))
     try peer.send(peer.requestMessage(0))
@@ -321,7 +321,7 @@ import Wire
           Issue.record("it fetches over a second connection")
           continue
         }
-        // The other end, being the smaller, closes the first: then the second takes its place, and nobody is blamed.
+        // The other end, with the smaller PeerID, closes the first connection. The second replaces it without blame.
         miser.close(.duplicateConnection)
         while true { if case .open = try peer.receive().message { break } }
       }

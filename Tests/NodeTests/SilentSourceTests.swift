@@ -1,4 +1,4 @@
-// Sources that refuse, stall, vanish or talk nonsense: the download goes on with the others, and no peer is banned.
+// Sources that refuse, stall, vanish or send nonsense. The download continues with others, and no peer is banned.
 import Content
 import Posix
 import Testing
@@ -9,7 +9,7 @@ import TestSupport
 @testable import Wire
 
 @Suite struct SilentSourceTests {
-  /// A way to be of no use.
+  /// A way to be useless.
   struct Fault: Sendable, CustomStringConvertible {
     let description: String
     let script: SourceScript
@@ -139,7 +139,7 @@ import TestSupport
     let late = BlockingQueue<Bool>()
     script.onRequest = { peer, request, sample in
       guard request.id == RequestID(1) else { return try peer.send(each: sample.answer(request)) }
-      // Not before the requester has given the request up.
+      // Wait until the requester has cancelled the request.
       while true { if case .cancel(request.id) = try peer.receive().message { break } }
       late.put(true)
       try peer.send(each: sample.answer(request))

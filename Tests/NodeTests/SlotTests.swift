@@ -1,4 +1,4 @@
-// Places at a server: what one address or one key can take of them, and that others find one.
+// Connection slots of a server: how many one address or one key can take, and that others still get one.
 import Content
 import Posix
 import TestSupport
@@ -69,7 +69,7 @@ import Testing
     let samples = try ServedSamples(connectionsMax: 8)
     let held = try (0..<8).map { _ in try samples.dial(from: 2) }
     for last in UInt8(3)..<6 { #expect(try serves(samples.dial(from: last)), "127.0.0.\(last)") }
-    // The three that were there longest without an open file.
+    // The three oldest connections without an open file are closed.
     for peer in held.prefix(3) { #expect(try peer.receiveGoodbye()?.code == .tooManyConnections) }
     for peer in held.dropFirst(3) {
       try peer.send(.ping(1))
@@ -85,7 +85,7 @@ import Testing
     #expect(try serves(newcomer))
     #expect(try unused.receiveGoodbye()?.code == .tooManyConnections)
     for peer in used { #expect(try peer.fetch(0, count: 1).count == 16_384) }
-    // All places are taken by connections that are used, more of one address than of any other.
+    // All slots are taken by used connections. One address has more of them than any other.
     #expect(try serves(samples.dial(from: 4)))
     #expect(try used[2].receiveGoodbye()?.code == .tooManyConnections)
     for peer in used.prefix(2) { #expect(try peer.fetch(1, count: 1).count == 16_384) }

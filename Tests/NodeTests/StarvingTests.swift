@@ -1,4 +1,4 @@
-// Several downloads on one connection, and one of them may take no block: how long the others wait behind its answers.
+// Several downloads on one connection. One of them has no free block: how long the others wait behind its answers.
 import Content
 import Posix
 import TestSupport
@@ -11,7 +11,7 @@ import Wire
 @Suite struct StarvingTests {
   private let other = Sample("other.bin", byteCount: 70_000, seed: 3)
 
-  /// The first download has as many blocks as it may, and its output gives none back. Its answer begins.
+  /// Takes all blocks of the first download and never returns them. Then its answer begins.
   private func starve(_ fetching: FetchingLoop) throws -> PeerConnection {
     while fetching.link.blocks.take() != nil { fetching.link.blocks.handOver(1) }
     let header = DataHeader(
@@ -49,7 +49,7 @@ import Wire
     #expect(connection.fetches.contents.map(\.handle) == [handle] && !connection.marks.isStarving)
     #expect(try fetching.peer.next() == .cancel(RequestID(1)))
     #expect(try fetching.peer.next() == .close(FileHandle(1)))
-    // The rest of the first answer was on its way. The second download gets its own.
+    // The rest of the first answer was in transit. The second download gets its answer.
     try fetching.peer.send(frames: [UInt8](repeating: 0, count: 65_536))
     try fetching.peer.send(each: other.answer(request))
     try fetching.ping()

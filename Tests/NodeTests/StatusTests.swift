@@ -1,4 +1,4 @@
-// What a server says of itself while it runs.
+// What a running server reports about itself.
 import Content
 import Posix
 import Testing

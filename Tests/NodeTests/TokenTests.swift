@@ -1,4 +1,4 @@
-// The names that a node gives to its connections.
+// The tokens that a node gives to its connections.
 import Posix
 import Synchronization
 import Testing

@@ -1,4 +1,4 @@
-// What a server that has connections enough tells a newcomer before it says goodbye.
+// What a server without free slots sends to a newcomer before GOODBYE.
 import Content
 import Posix
 import TestSupport
@@ -32,7 +32,7 @@ import Testing
     let samples = try ServedSamples()
     let first = try SharingGetter(from: [samples.address], stay: .untilCancelled)
     _ = try #require(first.update { if case .staying = $0 { true } else { false } })
-    // The only place at another source is taken, as far as that one can tell, by the download that has the file.
+    // A peer with the first download's identity takes the only slot of another source.
     let full = try ServedSamples(connectionsMax: 1)
     let taker = try ScriptedPeer(dialling: full.address, as: first.identity, listenPort: first.address.port)
     _ = try taker.open(Sample.common.fileID)

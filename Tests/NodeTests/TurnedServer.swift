@@ -1,4 +1,4 @@
-// A loop that serves a folder and that the test turns itself: one thread, nothing waits but for bytes that are coming.
+// A loop that serves a folder. The test runs its turns on one thread, so it waits only for bytes in transit.
 import Content
 import Glibc
 import Posix
@@ -10,7 +10,7 @@ import Wire
 
 @testable import PeerNode
 
-/// Serves one file of zeros.
+/// A server of one file of zeros.
 struct TurnedServer {
   let folder = TemporaryFolder()
   let loop: NetworkLoop
@@ -18,7 +18,7 @@ struct TurnedServer {
   let entry: CatalogueEntry
   let share: FolderShare
 
-  /// - `linkCount`: names of the file beside its own, as hard links.
+  /// - `linkCount`: the number of further names of the file, as hard links.
   init(fileLength: Int, linkCount: Int = 0, uploadLimit: UInt64? = nil) throws {
     let state = TemporaryFolder()
     folder.makeZeros("zeros", byteCount: fileLength)
@@ -40,8 +40,8 @@ struct TurnedServer {
     try loop.listen(on: socket)
   }
 
-  /// A peer that has shaken hands.
-  /// - `receiveBytes`: of its system's buffer; nil: as the system has it.
+  /// Makes a peer with a complete handshake.
+  /// - `receiveBytes`: the size of its kernel's receive buffer. Nil: the default.
   func peer(receiveBytes: Int32? = 8192) throws -> ScriptedPeer {
     let loop = loop
     let socket = try BlockingSocket(dialling: address)

@@ -1,4 +1,4 @@
-// What a server sends first, whom it puts off, and whom never.
+// What a server sends first, which peers it puts off, and which never.
 import Content
 import Posix
 import Testing
@@ -18,7 +18,7 @@ import TestSupport
     return peer
   }
 
-  /// Asks for a leaf; whether it comes. Nil where the answer is BUSY.
+  /// Requests a leaf and returns its bytes. Nil if the answer is BUSY.
   private func ask(_ peer: ScriptedPeer, _ chunk: UInt32) throws -> [UInt8]? {
     try peer.send(peer.requestMessage(chunk, count: 1))
     while true {
@@ -36,7 +36,7 @@ import TestSupport
     Sample.common.leaves(LeafRange(first: 0, count: 1), of: ChunkIndex(chunk))
   }
 
-  /// A server whose upload is taken for half a minute by a reader that was promised chunks 0 to 2 first.
+  /// A server whose upload is used for half a minute by a reader that was promised chunks 0 to 2 first.
   private func busyServer(port: UInt16?) throws -> (samples: ServedSamples, first: ScriptedPeer) {
     let samples = try ServedSamples(uploadLimit: 500_000)
     let first = try reader(of: samples, port: port)
@@ -66,7 +66,7 @@ import TestSupport
     let (samples, first) = try busyServer(port: firstPort)
     let second = try reader(of: samples, port: port)
     defer { withExtendedLifetime((samples, first)) {} }
-    // This takes more than a second, after which the server would put a peer off.
+    // This takes more than a second. After a second the server might put a peer off.
     for _ in 0..<16 { #expect(try ask(second, 0) == leaf(0)) }
   }
 
@@ -86,7 +86,7 @@ import TestSupport
     let single = try samples.client(from: 3)
     let before = samples.server.uploadedBytes
     #expect(try single.fetch(0, count: 64).count == 1 << 20)
-    // As much went to the others, and what was under way.
+    // The others received as much, and what was in transit.
     #expect(samples.server.uploadedBytes - before < 5 << 19)
     withExtendedLifetime(greedy) {}
   }

@@ -1,4 +1,4 @@
-// Hostile peers of a node that fetches: answers without a request, and ends in the middle of an answer.
+// Hostile sources: they send answers without a request, or close within an answer.
 import Content
 import Posix
 import TestSupport

@@ -1,4 +1,4 @@
-// The cost of one turn of a connection: frames, paths of equal files, and pages, which are uploads like any other.
+// The cost of one turn of a connection: frames, paths of equal files, and pages, which count as uploads.
 import Content
 import Glibc
 import Posix
@@ -59,7 +59,7 @@ import Wire
       while received < sent, !server.loop.isThrottled, try peer.next() != nil { received += 1 }
     }
     sent -= try #require(connection.peer).driver.session.pagesWaiting.count
-    // The number that may leave at once.
+    // As many pages as the burst allows.
     #expect(sent == (256 << 10) / page)
   }
 
@@ -123,7 +123,7 @@ import Wire
     clock.store(500_000_000, ordering: .relaxed)
     #expect(limiter.wait(toSend: 50_000, to: greedy, on: 0) == .milliseconds(1))
     #expect(limiter.wait(toSend: 50_000, to: other, on: 1) == nil)
-    // The other loop does not come in time: its claim is over.
+    // The other loop does not come in time, so its claim expires.
     clock.store(1_000_000_000, ordering: .relaxed)
     #expect(limiter.wait(toSend: 50_000, to: greedy, on: 0) == nil)
   }
@@ -135,7 +135,7 @@ import Wire
     #expect(limiter.wait(toSend: 50_000) == .milliseconds(500))
     clock.store(499_999_999, ordering: .relaxed)
     #expect(limiter.wait(toSend: 50_000) == .nanoseconds(1))
-    // One that asks for little need not wait until one that asks for much is served.
+    // A small send need not wait until a large one is served.
     #expect(limiter.wait(toSend: 20_000) == nil)
     clock.store(1_000_000_000, ordering: .relaxed)
     #expect(limiter.wait(toSend: 80_000) == nil)
@@ -161,12 +161,12 @@ import Wire
 }
 
 extension UploadLimiter {
-  /// For the first loop, to one and the same address.
+  /// For the first loop, always to the same address.
   func wait(toSend bytes: Int) -> Duration? {
     wait(toSend: bytes, to: AddressGroup(ip: [UInt8](repeating: 1, count: 16)), on: 0)
   }
 
-  /// Nil: the bytes leave now.
+  /// The delay before the bytes may leave. Nil: they leave now.
   fileprivate func wait(toSend bytes: Int, to group: AddressGroup, on loop: Int) -> Duration? {
     switch pace(bytes, to: group, at: [UInt8](repeating: 1, count: 16), on: loop) {
     case .send: nil

@@ -1,4 +1,4 @@
-// Threads whose jobs get stuck: the jobs of other owners are done all the same.
+// Threads whose jobs get stuck. Jobs of other owners are still performed.
 import Posix
 import Synchronization
 import TestSupport
@@ -13,13 +13,13 @@ import Testing
   }
   private typealias Job = @Sendable () -> Void
 
-  /// Two threads on a clock that the test sets, and jobs that are stuck until the end of the test.
+  /// Two threads on a clock that the test controls, with jobs that are stuck until the test ends.
   private final class Stage {
     let time = Time()
-    /// A word of each job that has begun.
+    /// One word for each job that has begun.
     let began = BlockingQueue<String>()
     let threads: WorkThreads<Job>
-    /// A job that does not end before the test.
+    /// A job that ends only when the test does.
     let stuck: Job
     private let gate = BlockingQueue<Void>()
     private let watchdog: Watchdog
@@ -51,7 +51,7 @@ import Testing
     for (i, lane) in lanes.dropLast().enumerated() {
       threads.jobs.put(contentsOf: [stage.stuck, stage.stuck, stage.stuck], in: lane)
       try #require(stage.began.take() == "stuck")
-      guard i > 0 else { continue }  // the first leaves a thread to the others
+      guard i > 0 else { continue }  // the first one leaves a thread to the others
       time.advance(900)
       threads.relieve()
       #expect(threads.threadCount == startedCount, "a slow job is not stuck")

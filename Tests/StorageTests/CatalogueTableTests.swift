@@ -1,4 +1,4 @@
-// Many paths with the same bytes: which of them serves, and what it costs to remove them.
+// Many paths with the same bytes: which of them is served, and the cost of removing them.
 import Content
 import Glibc
 import Posix
@@ -10,7 +10,7 @@ import Testing
 @Suite struct CatalogueTableTests {
   private let temporary = TemporaryFolder()
 
-  /// Entries of the same bytes under many paths, as many hard links to one file are.
+  /// Entries with the same bytes under many paths, like hard links to one file.
   private func entries(_ count: Int) throws -> [CatalogueEntry] {
     temporary.write("file", pattern(100))
     let status = try ServedFolder(temporary.path).status("file")
@@ -50,7 +50,7 @@ import Testing
     var model: [String: CatalogueEntry] = [:]
     var expected: Set<String> = []
     let status = try entries(1)[0].status
-    // Names that are the same text, names of all lengths, and contents that several have.
+    // Names that are equal as Unicode text, names of many lengths, and contents with several names.
     let paths = (0..<300).map { i in
       let folder = ["", "a/", "a/b/", "caf\u{E9}/", "cafe\u{301}/"][i % 5]
       return folder + String(repeating: "n", count: i % 37) + "\(i / 10)" + ["\u{E9}", "e\u{301}"][i / 5 % 2]
@@ -111,7 +111,7 @@ import Testing
     #expect(table.entry(at: "a")?.status == status)
   }
 
-  /// Processor time of this thread, in nanoseconds, that removing so many equal entries takes.
+  /// The processor time of this thread, in nanoseconds, to remove `count` equal entries.
   private func removalTime(_ count: Int, _ order: ([CatalogueEntry]) -> [CatalogueEntry]) throws -> Double {
     let entries = try entries(count)
     var table = CatalogueTable()
@@ -130,7 +130,7 @@ import Testing
     let order: ([CatalogueEntry]) -> [CatalogueEntry] = { isFromTheEnd ? $0.reversed() : $0 }
     let few = try (0..<5).map { _ in try removalTime(2_000, order) }.min()!
     let many = try (0..<3).map { _ in try removalTime(20_000, order) }.min()!
-    // Each looking at each other would be 100 times.
+    // If each entry looked at all others, it would be 100 times as long.
     #expect(many / few < 40, "\(few) ns, \(many) ns")
   }
 }

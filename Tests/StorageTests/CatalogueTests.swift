@@ -1,4 +1,4 @@
-// Hashing a folder into a catalogue, and looking files up in it. What it says is compared with Content's own functions.
+// Hashing a folder into a catalogue, and looking files up in it. The results are compared with those of Content.
 import Content
 import Glibc
 import Posix
@@ -45,13 +45,13 @@ struct Served {
 }
 
 extension Catalogue {
-  /// All chunk hashes of an entry, page by page.
+  /// Returns all chunk hashes of an entry, page by page.
   func chunkHashes(of entry: CatalogueEntry) throws -> [Digest] {
     try (0..<entry.pages.pageCount).flatMap { try page(PageIndex(UInt32($0)), entry).chunkHashes }
   }
 }
 
-/// The hash of a file as Content computes it, in order, in one piece.
+/// Returns the hash of a file as Content computes it from all bytes at once.
 func reference(_ bytes: [UInt8]) throws -> (file: FileHash, leaves: [[Digest]]) {
   var state = FileHashState()
   var chunks = try state.feed(bytes.span.bytes)
@@ -164,7 +164,7 @@ func reference(_ bytes: [UInt8]) throws -> (file: FileHash, leaves: [[Digest]]) 
     served.temporary.write("file", pattern(4 << 20))
     served.temporary.write("other", pattern(5))
     let temporary = served.temporary
-    // One thread, so that the change comes for certain between two chunks of the file.
+    // One thread, so that the change is certain to happen between two chunks of the file.
     let hasChanged = Mutex(false)
     served.catalogue.load(try FolderScan(served.catalogue.folder).files, threads: 1) { event in
       if case .progress = event, !hasChanged.withLock({ $0 }) {

@@ -75,7 +75,7 @@ import Testing
     link(bench.out("kept"), bench.out("twin"))
     symlink("kept", bench.out("pointer"))
     try bench.update(sample())
-    // The link is no listed file, and nothing is lost with it.
+    // The symbolic link is not a listed file, and nothing is lost by deleting it.
     #expect(bench.items == ["kept": Self.kept, "twin": Self.kept])
   }
 
@@ -143,7 +143,7 @@ import Testing
     let before = bench.items
     #expect(throws: FolderUpdateFault.strangeOutput(path: bench.output).error) { try bench.update(sample) }
     #expect(bench.items == before)
-    // A version in which everything has another name is one of the same folder.
+    // If everything in a version has another name, it still counts as a version of the same folder.
     let renamed = UpdateBench(["old/z": .file(a), "old.json": .file(b), "notes": .file([8])])
     try renamed.update(sample)
   }

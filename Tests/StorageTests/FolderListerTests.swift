@@ -1,4 +1,4 @@
-// The listing of a folder: what is in it, what is left out, and that equal trees have equal listings.
+// The listing of a folder: what it includes, what it leaves out, and that equal trees have equal listings.
 import Content
 import Glibc
 import Posix
@@ -10,7 +10,7 @@ import Testing
 @Suite struct FolderListerTests {
   let temporary = TemporaryFolder()
 
-  /// The listing of a folder below the temporary one. The content of a file is known by its size alone.
+  /// Lists a folder below the temporary one. The content of a file depends only on its size.
   private func list(_ path: String = "", rules: ServingRules = ServingRules()) throws -> MadeListing {
     try FolderLister.list(path, of: try ServedFolder(temporary.path, rules: rules)) { _, status in
       .content(content(Int(status.size)))

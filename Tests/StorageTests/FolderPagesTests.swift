@@ -1,4 +1,4 @@
-// The chunk hashes that an update knows without a peer, so that others can have what it kept.
+// The chunk hashes that an update knows without a peer, so that it can serve the files that it kept.
 import Content
 import TestSupport
 import Testing

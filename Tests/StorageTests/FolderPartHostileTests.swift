@@ -1,4 +1,4 @@
-// A part folder among programs that mean harm: nothing outside of it is read, written, made or removed.
+// A part folder beside hostile programs: nothing outside it is read, written, made or removed.
 import Content
 import Glibc
 import Posix
@@ -91,7 +91,7 @@ import Testing
     let name = FolderPart.name(of: sample.layout.folderID)
     let part = try make(sample)
     try part.write([1], at: 0)
-    // As if case did not matter.
+    // As on a file system that ignores case.
     link(temporary(name + "/tree/A"), temporary(name + "/tree/a"))
     let tree = temporary(name + "/tree/")
     #expect(throws: PartFileError.sameName(path: tree + "a", other: tree + "A")) {
@@ -159,7 +159,7 @@ import Testing
 
   // MARK: A parent that becomes a link
 
-  /// Puts a link in the place of folders, and takes it away, again and again.
+  /// Replaces folders by a link and restores them, repeatedly.
   private final class Attacker: Sendable {
     let isOver = Atomic<Bool>(false)
     let isStopped = Atomic<Bool>(false)
@@ -169,7 +169,7 @@ import Testing
       var i = 0
       while i < count, !isStopped.load(ordering: .relaxed) {
         let folder = tree + "/" + folders[i % folders.count]
-        // The folder is not made yet.
+        // The folder does not exist yet.
         guard rename(folder, folder + ".held") == 0 else { continue }
         i += 1
         symlink(targets[i % targets.count] + (i % folders.count == 1 ? "/b" : ""), folder)
@@ -181,7 +181,7 @@ import Testing
     }
   }
 
-  /// Removes a folder with all that is in it, and no more.
+  /// Removes a folder with its content, and nothing else.
   private func remove(_ name: String, in parent: borrowing Directory) {
     if let folder = try? parent.openDirectory(beneath: name) {
       for entry in (try? folder.entries()) ?? [] {
@@ -200,7 +200,7 @@ import Testing
     }
     let sample = try SampleFolder(items)
     let name = FolderPart.name(of: sample.layout.folderID)
-    // In memory, if that is allowed: the swaps of names would wait for each sync of a disk.
+    // On tmpfs, if that is allowed: on a disk, each swap of names would wait for syncs.
     let isMounted = mount("tmpfs", temporary.path, "tmpfs", 0, "size=64m") == 0
     defer { if isMounted { umount2(temporary.path, 2) } }
     mkdir(temporary("empty"), 0o755)
@@ -236,7 +236,7 @@ import Testing
         }
       } catch {
         failures += 1
-        // The attacker left something there.
+        // The attacker has left something there.
         rename(temporary(name), temporary("junk"))
         remove("junk", in: try Directory(temporary.path))
       }

@@ -1,4 +1,4 @@
-// A part folder after a crash: what is believed of it, and that the rest completes it.
+// A part folder after a crash: which leaves are trusted, and that the rest completes it.
 import Content
 import Glibc
 import Posix
@@ -41,7 +41,7 @@ import Testing
     #expect(
       found[pieces[written].chunk.rawValue, default: 0] & ~due[pieces[written].chunk.rawValue, default: 0]
         != pieces[written].leaves.mask)
-    // Without leaf hashes: whole chunks of large files, and whole small files.
+    // Without leaf hashes, only whole chunks of large files and whole small files can be verified.
     let whole = masks(try part.verifiedLeaves(of: sample.chunks(withLeafHashes: false), in: sample.cut))
     for (chunk, mask) in whole { #expect(found[chunk]! & mask == mask) }
     for (chunk, mask) in found where mask == sample.cut.leaves(of: ChunkIndex(chunk)).mask {
@@ -71,7 +71,7 @@ import Testing
     temporary.write(tree + "wrong", [pattern(500, seed: 5)[0] ^ 1])
     let part = try FolderPart(inFolder: temporary.path, layout: sample.layout)
     let found = try part.verifiedLeaves(of: sample.chunks(withLeafHashes: true), in: sample.cut)
-    // Leaves: gone, long, right, three of short, wrong.
+    // The leaves belong to: gone, long, right, short (three leaves), wrong.
     #expect(found.map(\.mask) == [0b0001110])
     let whole = try part.verifiedLeaves(of: sample.chunks(withLeafHashes: false), in: sample.cut)
     #expect(whole.map(\.mask) == [0b0000110])

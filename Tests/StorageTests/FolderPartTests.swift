@@ -1,4 +1,4 @@
-// Part folders: alone, right or not there, and only with what is wanted.
+// Part folders: used by one process only, correct or absent, and without unwanted files.
 import Content
 import Glibc
 import Posix
@@ -57,7 +57,7 @@ import Testing
       return Array(buffer[..<piece.bytes.count])
     }
     for (i, piece) in sample.pieces.enumerated() where i % 3 == 0 {
-      // A large file has its length from the start, so that its holes are zeros.
+      // A large file has its full length from the start, so its holes are zeros.
       let files = sample.layout.runs(at: piece.offset, count: piece.bytes.count).map(\.entry)
       if !files.allSatisfy(part.isMade) { #expect(throws: PartFileError.self) { _ = try read(piece) } }
       try part.write(piece)
@@ -92,7 +92,7 @@ import Testing
     }
     #expect(throws: PartFileError.self) { try part.place(as: String(repeating: "x", count: 300), force: false) }
     try part.checkPlace("free", force: false)
-    // As on a file system that cannot refuse a name that is taken.
+    // As on a file system that cannot refuse to replace an existing name.
     #expect(throws: PartFileError.occupied(path: temporary("folder"), isFolder: true)) {
       try part.place(as: "folder", refusing: false)
     }
@@ -110,7 +110,7 @@ import Testing
     var wanted = EntrySet(entryCount: sample.listing.count)
     for path in kept { wanted.insert(sample.entry(path)) }
     let part = try make(sample, wanted: wanted)
-    // A run of leaves may bring bytes that are not wanted.
+    // A run of leaves may include unwanted bytes.
     for piece in sample.pieces.prefix(3) { try part.write(piece) }
     try part.place(as: "out", force: false)
     part.removeJournal()
@@ -169,7 +169,7 @@ import Testing
     #expect(try part.openJournal().bytes() == [1, 2])
     try part.write([1], at: 0)
     try part.place(as: "out", force: false)
-    // A crash here leaves a part folder without a tree: its journal claims nothing.
+    // A crash here leaves a part folder without a tree. Its journal claims nothing.
     part.release()
     let next = try make(sample)
     #expect(!next.isResumed)
@@ -236,7 +236,7 @@ import Testing
     let path = sample.listing.path(of: sample.layout.runs(at: large.offset, count: 1)[0].entry).description
     truncate(temporary("out/" + path), 5)
     #expect(throws: StoredFileError.changed(path: temporary("out/" + path))) { _ = try read(large) }
-    // Of one leaf, so that it does not stay open.
+    // A file of one leaf, so that it is not kept open.
     let first = "small/1/1"
     let offset = sample.layout.offset(ofFile: sample.entry(first))
     let small = sample.pieces.last { $0.offset <= offset }!
@@ -263,7 +263,7 @@ import Testing
       return
     }
     #expect(access(path, F_OK) == -1)
-    // Each small file takes more of the disk than its bytes.
+    // Each small file takes more disk space than its length.
     let items = (0..<400).map { ("f/\($0)", SampleFolder.Item.file(pattern(100, seed: UInt64($0)))) }
     let many = try SampleFolder(Dictionary(uniqueKeysWithValues: items))
     var written = 0

@@ -1,4 +1,4 @@
-// What of a folder is served, and in which order.
+// Which files of a folder are served, and in which order.
 import Glibc
 import Posix
 import Testing
@@ -43,7 +43,7 @@ import TestSupport
     temporary.write("other", pattern(3))
     temporary.write(".hidden", pattern(4))
     temporary.write("folder/named", pattern(5))
-    // One of these is the other in Unicode, and not on the disk.
+    // These two names are equal as Unicode text, but not on the disk.
     temporary.write("caf\u{E9}", pattern(6))
     temporary.write("cafe\u{301}", pattern(7))
     let rules = ServingRules(only: Set(["named", ".named", "caf\u{E9}"].map { Array($0.utf8) }))
@@ -84,7 +84,7 @@ import TestSupport
 
   @Test func `a path too long for the kernel is reported and does not stop the rest`() throws {
     temporary.write("file", pattern(1))
-    // Seventeen names of 250 bytes, made step by step, are more than a path may have.
+    // Seventeen names of 250 bytes, made one by one, are longer than a path may be.
     let name = String(repeating: "n", count: 250)
     var folder = try Directory(temporary.path)
     for _ in 0..<17 {

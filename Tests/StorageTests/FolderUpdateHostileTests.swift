@@ -1,4 +1,4 @@
-// Updates that end in the middle, and updates of an output that another program attacks.
+// Updates that end midway, and updates of an output that another program attacks.
 import Content
 import Glibc
 import Posix
@@ -9,7 +9,7 @@ import Testing
 @testable import Storage
 
 @Suite struct `An update that is disturbed` {
-  /// The versions between which every kind of change happens.
+  /// Two versions that differ by every kind of change.
   private func versions() throws -> (old: [String: SampleFolder.Item], new: SampleFolder) {
     let moved = pattern(40_000, seed: 1)
     let large = pattern(2 << 20, seed: 2)
@@ -45,17 +45,17 @@ import Testing
       var error: PartFileError?
       do { try UpdateBench.finish(update) } catch let thrown as PartFileError { error = thrown }
       if left.load(ordering: .relaxed) > 0 {
-        // It has fewer moves.
+        // There are fewer moves than that.
         #expect(error == nil && bench.items == sample.items && moves > 10)
         continue
       }
       #expect(error == halt)
       update.release()
-      // Every file is the old one or the new one.
+      // Each file is the old one or the new one.
       for (path, item) in bench.items where !path.contains(".p2p-part") {
         #expect(item == old[path] || item == sample.items[path], "\(path) after \(moves) moves")
       }
-      // What was fetched before is not fetched again.
+      // Leaves that were fetched before are not fetched again.
       #expect(try bench.update(sample) == 0)
       #expect(bench.items == sample.items, "after \(moves) moves")
     }
@@ -77,7 +77,7 @@ import Testing
 
   // MARK: A parent that becomes a link
 
-  /// Puts a link in the place of folders, and takes it away, again and again.
+  /// Replaces folders by a link and restores them, repeatedly.
   private final class Attacker: Sendable {
     let isStopped = Atomic<Bool>(false)
     let swaps = Atomic<Int>(0)
@@ -125,7 +125,7 @@ import Testing
       }
       let first = attacker.swaps.load(ordering: .relaxed)
       while attacker.swaps.load(ordering: .relaxed) < first + 3 { sched_yield() }
-      // It may end in an error, but never outside.
+      // The update may fail, but must not change anything outside.
       do { try UpdateBench.finish(update); ends.insert(true) } catch { ends.insert(false) }
       while attacker.swaps.load(ordering: .relaxed) < first + 500 { sched_yield() }
       attacker.isStopped.store(true, ordering: .relaxed)

@@ -1,4 +1,4 @@
-// An output that becomes another version of its folder: what is kept, copied, fetched, and replaced.
+// An output that is updated to another version of its folder: which files are kept, copied, fetched and replaced.
 import Content
 import Glibc
 import Posix
@@ -34,7 +34,7 @@ import Testing
   }
 
   @Test func `a file with the same root and another length is not copied`() throws {
-    // A leaf of zeros at the end of a file of two leaves gives the root of the file with one byte less.
+    // A file of two leaves whose last leaf is one zero byte has the same root as the file without that byte.
     var bench = UpdateBench(["a": .file([1, 2, 3])])
     bench.options.acceptsStrangeOutput = true
     let sample = try SampleFolder(["b": .file([1, 2, 3, 0])])
@@ -50,7 +50,7 @@ import Testing
     let sample = try SampleFolder(["large": .file(bytes)])
     #expect(try bench.update(sample) == 1 << 20 + 100)
     #expect(bench.items == sample.items)
-    // A shorter version is a part of the old file.
+    // The shorter version is a part of the old file.
     let shorter = try SampleFolder(["large": .file(Array(bytes[..<(3 << 20)]))])
     #expect(try bench.update(shorter) == 0)
     #expect(bench.items == shorter.items)
@@ -123,14 +123,14 @@ import Testing
     mkdir(bench.temporary("store"), 0o755)
     UpdateBench.make(["deep/large": .file(old)], in: bench.temporary("store"))
     let sample = try SampleFolder(["deep/large": .file(new)])
-    // A new output.
+    // The output is new.
     let part = try FolderPart(inFolder: bench.temporary.path, layout: sample.layout)
     #expect(try part.copyFiles(bench.options)?.entries == [0])
     #expect(part.isResumed)
     let found = try part.verifiedLeaves(of: sample.chunks(withLeafHashes: true), in: sample.cut)
     #expect(found.map(\.mask) == [.max - 1, .max, .max])
     try part.discard()
-    // An output that is there. Here a chunk counts only as a whole.
+    // The output exists. Here only whole chunks count.
     #expect(try bench.update(sample) == 1 << 20)
     #expect(bench.items == sample.items)
   }

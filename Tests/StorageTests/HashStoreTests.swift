@@ -1,4 +1,4 @@
-// What is remembered across runs, and what is never believed.
+// Which hashes are remembered across runs, and which are never trusted.
 import Content
 import Glibc
 import Posix
@@ -8,13 +8,13 @@ import TestSupport
 
 @testable import Storage
 
-/// A folder and the state of those who serve it, one after the other.
+/// A folder and the state of the processes that serve it, one after another.
 struct Remembering {
   let temporary = TemporaryFolder()
   let state = TemporaryFolder()
 
-  /// Serves the folder; gives the catalogue, and what it told.
-  /// - `seconds`: the age of files that were written just now.
+  /// Serves the folder. Returns the catalogue and its events.
+  /// - `seconds`: the age of files that were just written.
   func serve(afterSeconds seconds: Int64 = 10) throws -> (catalogue: Catalogue, events: Events) {
     let catalogue = try Catalogue(
       folder: try ServedFolder(temporary.path), stateFolder: state.path, now: later(seconds),
@@ -26,20 +26,20 @@ struct Remembering {
 
   func status(_ name: String) throws -> FileStatus { try ServedFolder(temporary.path).status(name) }
 
-  /// The database's file.
+  /// The path of the database file.
   var database: String { get throws { state(try #require(state.names.first { $0.hasSuffix(".sqlite") })) } }
 
-  /// Changes the database behind the store's back.
+  /// Changes the database without the store's knowledge.
   func edit(_ sql: StaticString) throws { try Database(try database, busyTimeoutMilliseconds: 1_000).run(sql) }
 }
 
-/// A clock that is ahead of that of the file system.
+/// Returns a clock that is ahead of the file system's clock.
 func later(_ seconds: Int64) -> @Sendable () -> FileTime {
   { FileTime(seconds: Clock.fileTime.seconds + seconds, nanoseconds: Clock.fileTime.nanoseconds) }
 }
 
 extension Events {
-  /// Bytes that were hashed.
+  /// The number of bytes that were hashed.
   var hashedBytes: UInt64 { progress.map(\.bytesDone).max() ?? 0 }
 }
 
@@ -125,7 +125,7 @@ extension Events {
   }
 
   @Test func `a file of many batches is remembered too, and forgotten wholly`() throws {
-    // A hole: it takes no room.
+    // A hole, which takes no disk space.
     truncate(temporary("a"), 200 << 20)
     let first = try remembering.serve()
     let entry = try #require(first.catalogue.entries.first)
@@ -298,7 +298,7 @@ extension Events {
     store = nil
     let third = try HashStore(of: served, in: remembering.state.path)
     #expect(try third.leafHashes(of: ChunkIndex(0), of: KnownFile(number: number, root: .zero)) == [])
-    // The process that was still hashing it has to begin again.
+    // The process that was still hashing it must start again.
     let status = try served.status("a")
     let (file, _) = try reference(pattern(3_000_000))
     let hash = FinishedHash(path: "a", status: status, tree: HashTree(file), reserved: number, leaves: [])
@@ -325,7 +325,7 @@ extension Events {
   }
 }
 
-/// SQL of a test, which like all SQL is a literal.
+/// SQL of a test. Like all SQL here, it is a literal.
 struct SQLText: ExpressibleByStringLiteral, CustomStringConvertible, Sendable {
   let text: StaticString
   init(stringLiteral text: StaticString) { self.text = text }

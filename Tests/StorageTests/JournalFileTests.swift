@@ -1,4 +1,4 @@
-// The journal's file, and what of a part file is believed with and without it.
+// The journal file, and which leaves of a part file are trusted with and without it.
 import Content
 import Glibc
 import Posix

@@ -1,4 +1,4 @@
-// When listings are made, and which files keep changing: with a clock of the test.
+// When listings are made, and which files count as still changing. The test controls the clock.
 import Testing
 
 @testable import Storage

@@ -1,4 +1,4 @@
-// Folders of more files than one batch has.
+// Folders with more files than fit in one batch.
 import Content
 import Glibc
 import Posix
@@ -12,7 +12,7 @@ import Testing
   private let state = TemporaryFolder()
   private let count = 2 * ScannedQueue.batchFiles + 100
 
-  /// Serves the folder from its start until all files are hashed. Gives the progress before each batch.
+  /// Serves the folder until all files are hashed. Returns the progress before each batch.
   private func serve(_ catalogue: Catalogue) throws -> [HashProgress] {
     let folder = try WatchedFolder(catalogue, now: { 0 }) { _ in }
     var progress: [HashProgress] = []
@@ -71,7 +71,7 @@ import Testing
     #expect(found == expected && queue.bytes == 0 && queue.takeBatch() == [])
   }
 
-  /// Files that ended, from all threads.
+  /// Files that have ended, collected from all threads.
   private final class Ended: Sendable {
     private let all = BlockingQueue<EndedFile>()
     func add(_ files: [EndedFile]) { for file in files { all.put(file) } }

@@ -1,4 +1,4 @@
-// A stream: pieces in any order, bytes in the file's.
+// A stream: pieces arrive in any order, and bytes go out in the order of the file.
 import Content
 import Posix
 import Testing
@@ -23,7 +23,7 @@ import TestSupport
     try stream.put(Array(bytes[start..<end]).span.bytes, at: UInt64(start))
   }
 
-  /// Writes all that was put; returns what was told of it on the way.
+  /// Writes everything that was put. Returns the reported offsets.
   private func writeAll(_ stream: OrderedStream, step: UInt64 = 4_096) throws -> [UInt64] {
     stream.close(discarding: false)
     var told: [UInt64] = []
@@ -63,7 +63,7 @@ import TestSupport
       .file(OpenFile(try File(temporary("out"), [.readWrite, .createExclusive]))), layout,
       wanted: wanted)
     for leaves in [20..<21, 13..<14, 4..<6, 5..<8] { try put(leaves, into: stream) }
-    // Each leaf is reported with the bytes after it that nobody waits for.
+    // Each leaf is reported together with the unwanted bytes after it.
     let leaf = UInt64(`An ordered stream`.leafSize)
     #expect(try writeAll(stream, step: leaf) == [5 * leaf, 6 * leaf, 7 * leaf, 13 * leaf, 20 * leaf])
     try stream.finish(length: UInt64(bytes.count))
@@ -72,7 +72,7 @@ import TestSupport
 
   @Test func `the writer, a later put and the end all report a failure`() throws {
     let stream = OrderedStream(
-      .file(OpenFile(try File(temporary("in"), [.createExclusive]))), layout)  // for reading alone
+      .file(OpenFile(try File(temporary("in"), [.createExclusive]))), layout)  // open for reading only
     try put(0..<1, into: stream)
     #expect(throws: PartFileError.self) { try writeAll(stream) }
     #expect(throws: PartFileError.self) { try put(5..<6, into: stream) }

@@ -1,4 +1,4 @@
-// Where an output can go is asked before anything is downloaded; a resume that is no longer wanted ends.
+// Whether an output can have its name is checked before the download. A resume that is no longer wanted ends.
 import Content
 import Posix
 import Synchronization

@@ -1,4 +1,4 @@
-// How much of a disk a part file takes, and when it is refused for want of room.
+// How much disk space a part file takes, and when it is refused for lack of space.
 import Content
 import Glibc
 import Posix
@@ -18,7 +18,7 @@ import Testing
 
   private func allocated(_ part: PartFile) throws -> Int { Int(try part.file.allocatedByteCount()) }
 
-  /// MiB, from one to the end of the other.
+  /// Writes a range that is given in MiB.
   private func write(_ range: Range<Int>, to part: PartFile) throws {
     let piece = pattern(65_536)
     for start in stride(from: range.lowerBound << 20, to: range.upperBound << 20, by: piece.count) {
@@ -26,7 +26,7 @@ import Testing
     }
   }
 
-  /// Whether so many MiB are taken; file systems take some more for their own tables.
+  /// Whether about so many MiB are used. File systems use some more for their own tables.
   private func isAbout(_ mebibytes: Int, _ byteCount: Int) -> Bool {
     byteCount >= mebibytes << 20 && byteCount <= (mebibytes + 2) << 20
   }
@@ -40,7 +40,7 @@ import Testing
     try write(0..<24, to: part)
     taken = try allocated(part)
     #expect(isAbout(64 + 24, taken), "\(taken)")
-    // The end of the file is beyond what is reserved; the start is reserved further all the same.
+    // The end of the file is not reserved yet. Writing there also extends the reservation at the start.
     try write(1_000..<1_008, to: part)
     taken = try allocated(part)
     #expect(isAbout(64 + 24 + 8 + 8, taken), "\(taken)")
@@ -94,7 +94,7 @@ import Testing
       try PartFile(inFolder: temporary("small"), fileID: shortID, length: 3 << 20)
     }
     do { try write(0..<2, to: try make()) }
-    // 3 MiB are reserved for it, so that 1 MiB is free.
+    // 3 MiB are reserved for it, so 1 MiB is free.
     let part = try make()
     #expect(part.isResumed)
     try write(2..<3, to: part)

@@ -1,4 +1,4 @@
-// Part files: alone, resumable, right or not there.
+// Part files: used by one process only, resumable, correct or absent.
 import Content
 import Glibc
 import Posix
@@ -235,7 +235,7 @@ import TestSupport
 }
 
 extension PartFile {
-  /// Whole chunks of a run that are right.
+  /// The whole chunks of a run that are right.
   func verifiedChunks(
     from first: UInt32, hashes: [Digest], in layout: ChunkLayout, threads: Int = 2,
     shouldStop: @escaping @Sendable () -> Bool = { false }

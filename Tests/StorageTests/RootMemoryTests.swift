@@ -1,4 +1,4 @@
-// What updates remember of the files of a folder.
+// The roots of a folder's files that updates remember.
 import Content
 import Glibc
 import Posix
@@ -67,7 +67,7 @@ import Testing
     mkdir(bench.temporary("state"), 0o700)
     bench.options.stateFolder = bench.temporary("state")
     let sample = try SampleFolder(bench.items)
-    // As if hashing began later than it does.
+    // Pretend that hashing began later than it does.
     let folder = OpenFolder(try Directory(bench.output))
     let searched = try #require(
       try SearchedFolder(folder, stateFolder: bench.options.stateFolder, shouldStop: { false }))
@@ -80,7 +80,7 @@ import Testing
     }
     #expect(hashed.map(\.content.chunkHashes.count).sorted() == [0, 3], "chunk hashes of the larger file alone")
     try #require(memory).remember(hashed, hashedFrom: later)
-    // Files that cannot be read can only be kept if they are not read.
+    // The files are gone, so their hashes can only come from memory.
     let others = try #require(
       try SearchedFolder(folder, stateFolder: bench.options.stateFolder, shouldStop: { false }))
     unlink(bench.out("a"))

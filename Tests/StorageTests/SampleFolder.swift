@@ -1,10 +1,10 @@
-// A made-up folder: its listing, its contents, and what its output looks like.
+// An invented folder: its listing, its contents, and its expected output.
 import Content
 import Glibc
 import Storage
 import TestSupport
 
-/// A number of the same row in every run.
+/// A generator of the same numbers in each run.
 struct SeededGenerator: RandomNumberGenerator {
   private var state: UInt64
   init(_ seed: UInt64) { state = seed &+ 0x9E37_79B9_7F4A_7C15 }
@@ -33,7 +33,7 @@ struct SampleFolder: Sendable {
   let items: [String: Item]
   let layout: FolderLayout
   let cut: ChunkLayout
-  /// The contents: all files that are not empty, in the order of the layout.
+  /// The contents: all files that are not empty, in layout order.
   let contents: [UInt8]
 
   init(_ items: [String: Item]) throws {
@@ -58,7 +58,7 @@ struct SampleFolder: Sendable {
     }
   }
 
-  /// Files of all sizes, links, and folders with and without entries.
+  /// Files of many sizes, links, and folders with and without entries.
   static func varied() throws -> SampleFolder {
     var items: [String: Item] = [
       "big/large.bin": .file(pattern(2 << 20 + 70_001, seed: 3)), "big/second": .file(pattern(1 << 20 + 1, seed: 4)),
@@ -75,7 +75,7 @@ struct SampleFolder: Sendable {
 
   func entry(_ path: String) -> Int { (0..<listing.count).first { listing.path(of: $0) == FolderPath(path) }! }
 
-  /// All contents in pieces of at most 64 KiB.
+  /// All contents, in pieces of at most 64 KiB.
   var pieces: [FolderPiece] {
     (0..<UInt32(cut.chunkCount)).flatMap { number in
       let chunk = ChunkIndex(number)
@@ -93,14 +93,14 @@ struct SampleFolder: Sendable {
     }
   }
 
-  /// The true hashes of a chunk's leaves.
+  /// Returns the true hashes of a chunk's leaves.
   func leafHashes(of chunk: ChunkIndex) -> [Digest] {
     let start = Int(cut.offset(of: chunk))
     let bytes = Array(contents[start..<start + cut.length(of: chunk)])
     return cut.leafHashes(bytes.span.bytes, of: chunk)
   }
 
-  /// All chunks with what a download knows of them.
+  /// All chunks, with the hashes that a download knows.
   func chunks(withLeafHashes: Bool) -> [ChunkOnDisk] {
     (0..<UInt32(cut.chunkCount)).map { number in
       let hashes = leafHashes(of: ChunkIndex(number))
@@ -110,7 +110,7 @@ struct SampleFolder: Sendable {
     }
   }
 
-  /// What is below a folder, with folders that hold entries left out.
+  /// Reads what is below a folder. Leaves out folders that are not empty.
   static func items(below path: String) -> [String: Item] {
     var found: [String: Item] = [:]
     func visit(_ folder: String, _ prefix: String) {
@@ -157,7 +157,7 @@ extension FolderPart {
   func write(_ piece: FolderPiece) throws { try write(piece.bytes, at: piece.offset) }
 
   func write(_ bytes: [UInt8], at offset: UInt64) throws {
-    // At most 64 KiB at once, as a download does.
+    // Write at most 64 KiB at a time, as a download does.
     for start in stride(from: 0, to: bytes.count, by: 65_536) {
       let piece = Array(bytes[start..<min(start + 65_536, bytes.count)])
       try write(piece.span.bytes, at: offset + UInt64(start))

@@ -1,4 +1,4 @@
-// The names that an update saw, and the files that it misses, by the million.
+// The names that an update has seen and the files that it lacks, with millions of files.
 import Content
 import Glibc
 import Posix

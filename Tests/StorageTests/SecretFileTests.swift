@@ -1,4 +1,4 @@
-// Secret files and the folders for them.
+// Secret files and the folders that contain them.
 import Glibc
 import Posix
 import Storage

@@ -1,4 +1,4 @@
-// Reading served files: true bytes, or the news that the file is no longer the one that was hashed.
+// Reading served files: returns true bytes, or reports that the file is no longer the one that was hashed.
 import Content
 import Glibc
 import Posix

@@ -1,4 +1,4 @@
-// An output of one version of a folder that is brought to another one.
+// An output with one version of a folder that is updated to another one.
 import Content
 import Glibc
 import Posix
@@ -8,12 +8,12 @@ import Testing
 
 @testable import Storage
 
-/// An output in a folder of its own, and what its updates fetch.
+/// An output in a new folder, and what its updates fetch.
 struct UpdateBench {
   let temporary = TemporaryFolder()
   var options = FolderUpdateOptions()
 
-  /// - `items`: what the output holds at the start.
+  /// - `items`: the content of the output at the start.
   init(_ items: [String: SampleFolder.Item] = [:]) {
     mkdir(temporary("out"), 0o755)
     UpdateBench.make(items, in: temporary("out"))
@@ -55,7 +55,7 @@ struct UpdateBench {
         output, to: sample.layout, options, threads: 2, shouldStop: { false }, afterMove: afterMove))
   }
 
-  /// Runs a whole update. Returns the bytes that a download would have fetched.
+  /// Runs a complete update. Returns the number of bytes that a download would have fetched.
   @discardableResult func update(_ sample: SampleFolder) throws -> Int {
     let update = try begin(sample)
     let fetched = try UpdateBench.fetch(sample, into: update)
@@ -69,7 +69,7 @@ struct UpdateBench {
     update.release()
   }
 
-  /// Writes the leaves that are missing, as a download does.
+  /// Writes the missing leaves, as a download does.
   static func fetch(_ sample: SampleFolder, into update: FolderUpdate) throws -> Int {
     let cut = sample.cut
     let found =
@@ -92,6 +92,6 @@ struct UpdateBench {
 }
 
 extension FolderUpdateFault {
-  /// What an update throws.
+  /// The error that an update throws for this fault.
   var error: PartFileError { .update(self) }
 }

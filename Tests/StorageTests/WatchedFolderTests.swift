@@ -1,5 +1,5 @@
-// A folder that changes while it is served. The kernel tells of a change before the call that made it returns, and the
-// clock is the test's own: nothing waits.
+// A folder that changes while it is served. The kernel reports a change before the call that made it returns, and the
+// test controls the clock. So nothing waits.
 import Content
 import Glibc
 import Posix
@@ -9,7 +9,7 @@ import TestSupport
 
 @testable import Storage
 
-/// A watched folder, and the loop around it as the test turns it.
+/// A watched folder. The test runs the loop around it.
 private final class Watched {
   let temporary = TemporaryFolder()
   let state = TemporaryFolder()
@@ -48,7 +48,7 @@ private final class Watched {
     }
   }
 
-  /// Takes in what happened, `seconds` later, and hashes what is ready.
+  /// Handles the events so far, `seconds` later, and hashes the files that are ready.
   func turn(afterSeconds seconds: Double = 0) {
     clock.now += Int64(seconds * 1e9)
     while folder.takeEvents() {}
@@ -68,7 +68,7 @@ private final class Watched {
     folder.batchEnded(wasStopped: false)
   }
 
-  /// What was told since the last time.
+  /// The lines reported since the last call.
   func news(afterSeconds seconds: Double = 0) -> [String] {
     turn(afterSeconds: seconds)
     defer { log = [] }
@@ -79,7 +79,7 @@ private final class Watched {
 
   func move(_ old: String, _ new: String) { #expect(rename(temporary(old), temporary(new)) == 0) }
 
-  /// Writes without closing, for as long as the result lives.
+  /// Opens a file for writing. It stays open as long as the result lives.
   func openForWriting(_ name: String) throws -> File { try File(temporary(name), .write) }
 }
 
@@ -134,7 +134,7 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     watched.move("a", "b")
     #expect(watched.news() == ["a > b"])
     #expect(watched.catalogue.entry(fileID)?.path == "b")
-    // Also next time.
+    // The next process also remembers it.
     let again = try Catalogue(
       folder: try ServedFolder(watched.temporary.path), stateFolder: watched.state.path, now: later(10),
       bucketOf: { _ in 0 })
@@ -264,11 +264,11 @@ private let removed = "was removed or replaced since it was hashed; it is no lon
     unlink(watched.temporary("a"))
     watched.temporary.write("bb", pattern(50))
     watched.temporary.write("y/new", pattern(8))
-    while try watched.folder.watches!.read().count > 0 {}  // lost
+    while try watched.folder.watches!.read().count > 0 {}  // drop the events
     watched.folder.take(FolderEvent(watch: -1, change: .overflow, name: []))
     watched.turn(afterSeconds: 1)
     #expect(watched.paths == ["bb", "x/ccc", "y/new"])
-    #expect(watched.catalogue.entries[0].length == 100)  // written over, not cut
+    #expect(watched.catalogue.entries[0].length == 100)  // overwritten, not truncated
     watched.temporary.write("y/more", pattern(8, seed: 9))
     watched.turn()
     #expect(watched.paths.contains("y/more"))

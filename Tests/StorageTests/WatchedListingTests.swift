@@ -1,4 +1,4 @@
-// The listings of a watched folder that changes: when they are made, and what they name. The clock is the test's own.
+// The listings of a watched folder that changes: when they are made, and their paths. The test controls the clock.
 import Content
 import Glibc
 import Posix
@@ -14,7 +14,7 @@ private final class Listed {
   let catalogue: Catalogue
   private(set) var folder: WatchedFolder!
   private(set) var log: [String] = []
-  /// Bytes that were hashed since the start.
+  /// The number of bytes that were hashed since the start.
   private(set) var hashedBytes: UInt64 = 0
   private let clock = Clock()
 
@@ -38,7 +38,7 @@ private final class Listed {
     log = []
   }
 
-  /// Takes in what happened, `seconds` later, hashes what is ready, and makes the listings that are due.
+  /// Handles the events so far, `seconds` later, hashes ready files, and makes the listings that are due.
   func turn(afterSeconds seconds: Int64 = 0) {
     clock.now += seconds * 1_000_000_000
     while folder.takeEvents() {}
@@ -62,14 +62,14 @@ private final class Listed {
     }
   }
 
-  /// What was reported since the last time.
+  /// The lines reported since the last call.
   func news(afterSeconds seconds: Int64 = 0) -> [String] {
     turn(afterSeconds: seconds)
     defer { log = [] }
     return log
   }
 
-  /// The paths that the newest listing of a folder names; nil if it has none.
+  /// The paths in the newest listing of a folder. Nil if it has none.
   func paths(_ path: String = "") throws -> [String]? {
     guard let newest = catalogue.listings.newest(of: path) else { return nil }
     let listing = try catalogue.listings.load(newest).layout.listing
@@ -102,7 +102,7 @@ private final class Listed {
   @Test func `a listing soon after the first look at all files does not look again`() throws {
     let listed = try Listed("a", "b")
     #expect(listed.folder.hasJustLooked)
-    // The folder has not heard of it.
+    // The folder has not received the event.
     listed.temporary.write("a", pattern(50))
     #expect(throws: ListingError.changing(path: "a")) {
       _ = try listed.catalogue.makeListing(of: "", leavingOut: [:])
@@ -158,7 +158,7 @@ private final class Listed {
       try file.write([UInt8(byte)].span.bytes, at: 0)
       #expect(listed.news(afterSeconds: byte == 0 ? 1 : 0) == (byte == 0 ? ["+ y/"] : []))
     }
-    // The first look finds the latest change, the second one finds none.
+    // The first check finds the latest change. The second one finds none.
     #expect(listed.news(afterSeconds: 1) == [])
     #expect(listed.news(afterSeconds: 1) == ["+ ./", "+ x/"])
   }

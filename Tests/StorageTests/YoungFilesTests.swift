@@ -1,5 +1,5 @@
-// Files that changed shortly before they were hashed. A later change may leave their times as they are; a test gives the
-// entry the later times.
+// Files that changed shortly before they were hashed. A later change may leave their times as they are. To simulate
+// that, a test gives the entry the new times.
 import Content
 import Glibc
 import Posix
@@ -13,7 +13,7 @@ import Testing
   private let remembering = Remembering()
   private var temporary: TemporaryFolder { remembering.temporary }
 
-  /// Changes a byte of a file, as if its times stayed as they are.
+  /// Changes a byte of a file as if its times stayed the same.
   private func change(_ name: String, at offset: Int, in catalogue: Catalogue) throws -> CatalogueEntry {
     let old = try #require(catalogue.entry(at: name))
     let byte = try #require(temporary.read(name))[offset]
@@ -38,7 +38,7 @@ import Testing
     let second = try remembering.serve(afterSeconds: 3)
     #expect(second.events.hashedBytes == 100_010)
     #expect(try remembering.serve(afterSeconds: 3).events.hashedBytes == 0)
-    // Another mode or another name makes it no older.
+    // A new mode or a new name does not make the file older.
     temporary.write("b", pattern(10, seed: 2))
     let third = try remembering.serve(afterSeconds: 1).catalogue
     chmod(temporary("b"), 0o755)
