@@ -1,4 +1,4 @@
-// The cut of a file into chunks and leaves adds up, at every length.
+// The chunks and leaves of a file cover it exactly, at each length.
 import Testing
 
 @testable import Content

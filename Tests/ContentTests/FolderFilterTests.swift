@@ -1,4 +1,4 @@
-// Filters of paths, and what a listing says of a path.
+// Filters of paths, and look-ups of paths in a listing.
 import Testing
 
 @testable import Content

@@ -1,9 +1,9 @@
-// Pages: made from a tree, they verify; with any one thing changed they are refused.
+// Pages from a tree verify. If anything in a page is changed, it is refused.
 import Testing
 
 @testable import Content
 
-/// A file of some chunks, whose hashes are invented, and its tree.
+/// Makes the tree of a file whose chunk hashes are invented.
 private func tree(
   chunks count: Int, chunkSize: Int = ChunkLayout.wireChunkSize, leafSize: Int = ChunkLayout.wireLeafSize,
   chunksPerPage: Int = PageLayout.wireChunksPerPage
@@ -13,7 +13,7 @@ private func tree(
   return try #require(HashTree(layout, chunkHashes: someDigests(count), chunksPerPage: chunksPerPage))
 }
 
-/// The tiny layouts: chunks of 4 leaves, a few chunks a page.
+/// Makes a tree with small sizes: chunks of 4 leaves, and a few chunks per page.
 private func tinyTree(chunks count: Int, chunksPerPage: Int) throws -> HashTree {
   try tree(chunks: count, chunkSize: 12, leafSize: 3, chunksPerPage: chunksPerPage)
 }

@@ -1,4 +1,4 @@
-// The roots of whole files against libtorrent, a program that shares nothing with this one but BEP 52.
+// Roots of whole files, compared with libtorrent, which shares only BEP 52 with this program.
 import Foundation
 import Testing
 
@@ -9,7 +9,7 @@ private enum Libtorrent {
 
   static let isInstalled = (try? run(["-c", "import libtorrent"]))?.status == 0
 
-  /// What a Python program prints, and how it ends.
+  /// Runs a Python program. Returns its output and its exit status.
   static func run(_ arguments: [String]) throws -> (output: String, status: Int32) {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: python)

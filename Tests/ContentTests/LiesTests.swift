@@ -1,9 +1,9 @@
-// The lies that a bare Merkle root would let through, and those of manifests, leaf hashes and leaves: each is refused.
+// Lies that a bare Merkle root would allow, and false manifests, leaf hashes and leaves. Each of them is refused.
 import Testing
 
 @testable import Content
 
-/// A manifest of wire sizes as a peer may send it.
+/// Verifies a manifest with wire sizes as a peer may send it.
 private func claim(
   kind: UInt8 = 0, length: UInt64, root: Digest, chunkSizeLog2: UInt8 = 20, against fileID: FileID
 ) throws(ManifestFault) -> Manifest {
@@ -32,7 +32,7 @@ private func claim(
     #expect(throws: ManifestFault.wrongKind(.folderContents)) {
       try claim(kind: 2, length: 3_000_000, root: root, against: file)
     }
-    // Also not if the ID is one of contents: people are never given it.
+    // Not even with an ID of contents: people never receive one.
     let contents = FileID(kind: .folderContents, length: 3_000_000, root: root)
     #expect(throws: ManifestFault.wrongKind(.folderContents)) {
       try claim(kind: 2, length: 3_000_000, root: root, against: contents)
@@ -87,7 +87,7 @@ private func claim(
   }
 
   @Test func `a tree claimed one level shallower has the root but not the fileID`() throws {
-    // Leaves of 64 bytes, so that a row of hashes can pose as the leaves above it.
+    // Leaves of 64 bytes, so that a row of hashes can pretend to be leaves one level up.
     let truth = try hash(someBytes(16 * 64), piece: 64, chunkSize: 256, leafSize: 64)
     let shallower = truth.chunks.flatMap { $0.leafHashes.flatMap(\.bytes) }
     let forgery = try hash(shallower, piece: 64, chunkSize: 256, leafSize: 64).file
@@ -97,14 +97,14 @@ private func claim(
         kind: 0, length: forgery.length, root: forgery.root, chunkSizeLog2: 8, suggestedName: "",
         against: truth.file.fileID, chunkSize: 256, leafSize: 64)
     }
-    // Nor do the nodes one level up pass for the chunk hashes, however they are sent.
+    // Nor can the nodes one level up pass as chunk hashes, however they are sent.
     let tree = try #require(HashTree(truth.file.layout, chunkHashes: truth.file.chunkHashes))
     let page = HashPage(index: PageIndex(0), chunkHashes: forgery.chunkHashes, uncles: [])
     #expect(throws: HashPageFault.wrongChunkHashCount(2)) { try page.verify(against: tree.root, in: tree.pages) }
   }
 
   @Test func `another length with the same root is not the file`() throws {
-    // Five chunks, then the same tree claimed as six: the sixth is one of missing leaves.
+    // A file of five chunks, claimed to have six: the sixth consists of missing leaves.
     let truth = try hash(someBytes(5 * 64), piece: 64, chunkSize: 64, leafSize: 16).file
     let longer = try #require(ChunkLayout(fileLength: 6 * 64, chunkSize: 64, leafSize: 16))
     let noChunk = MerkleTree.padding(level: 2)
@@ -127,7 +127,7 @@ private func claim(
       try LeafHashes(
         verifying: [.zero, .zero, .zero, .zero], of: ChunkIndex(5), hash: noChunk, in: truth.layout)
     }
-    // No bytes satisfy a fileID that is made of such a claim.
+    // No bytes match a fileID that is made from such a claim.
     let longer = try #require(ChunkLayout(fileLength: 6 * 64, chunkSize: 64, leafSize: 16))
     let leaves = try LeafHashes(
       verifying: [.zero, .zero, .zero, .zero], of: ChunkIndex(5), hash: noChunk, in: longer)
@@ -156,7 +156,7 @@ private func claim(
           try LeafHashes(verifying: wrong, of: truth.chunk, hash: hash, in: truth.layout)
         }
       }
-      // Zero leaves behind the true ones leave the chunk's hash as it is: only their count tells.
+      // Extra zero hashes after the true ones do not change the chunk's hash. Only the count shows the lie.
       for count in 0...65 where count != truth.hashes.count {
         let wrong = Array((truth.hashes + [Digest](repeating: .zero, count: 65)).prefix(count))
         #expect(throws: LeafHashesFault.wrongCount(count)) {
@@ -211,6 +211,6 @@ private func claim(
 }
 
 extension LeafHashes {
-  /// `match` of an array; an expectation's macro cannot hold a span.
+  /// `match` for an array, because the macro of an expectation cannot hold a span.
   fileprivate func match(_ bytes: [UInt8], at leaves: LeafRange) -> Bool { match(bytes.span.bytes, at: leaves) }
 }

@@ -1,4 +1,4 @@
-// The tree against a second implementation, against published values, and against every way to feed it.
+// The tree compared with a second implementation and with published values, and fed in all ways.
 import Testing
 
 @testable import Content
@@ -68,7 +68,7 @@ import Testing
     let onePlus: [UInt8] = [7]
     #expect(throws: FileHashFault.tooLong) { try state.feed(onePlus.span.bytes) }
     let file = state.finish().file
-    // All chunks are alike, so each level is one hash.
+    // All chunks are equal, so each level has only one hash.
     var row = ReferenceTree.sha256([7])
     for _ in 0..<22 { row = ReferenceTree.sha256(row + row) }
     #expect(file.root.bytes == row)
@@ -81,7 +81,7 @@ import Testing
   }
 
   @Test func `SHA-256 and padding have their published values`() {
-    // FIPS 180-4's example, and the hash of 64 zero bytes.
+    // The example of FIPS 180-4, and the hash of 64 zero bytes.
     #expect(
       sha256(Array("abc".utf8)).hex
         == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")

@@ -1,4 +1,4 @@
-// Patterns of paths: what they match, and that none takes long.
+// What patterns of paths match, and that no pattern takes long.
 import Testing
 
 @testable import Content

@@ -1,4 +1,4 @@
-// The implementation against `Protocol/vectors/content.txt` and `page.txt`, which an independent program wrote.
+// The implementation compared with `Protocol/vectors/content.txt` and `page.txt`, which an independent program wrote.
 import Testing
 
 @testable import Content
@@ -46,7 +46,7 @@ struct ProtocolVectorTests {
         #expect(try page.uncles == vectors.digests("\(count).page\(index).uncles"))
         try page.verify(against: tree.root, in: tree.pages)
         guard let frame = vectors["\(count).page\(index).frame"] else { continue }
-        // Length, type and handle; page; then the hashes and the uncles with their counts.
+        // After length, type and handle: the page, then the hashes and the uncles with their counts.
         var body = bigEndian(page.index.rawValue) + bigEndian(UInt16(page.chunkHashes.count))
         for hash in page.chunkHashes { hash.append(to: &body) }
         body.append(UInt8(page.uncles.count))

@@ -1,15 +1,15 @@
-// A second, slower telling of BEP 52 to compare with: it builds the whole padded row of leaves and halves it by recursion.
+// A second, slower implementation of BEP 52 to compare with. It builds the whole padded row of leaves and recurses.
 @testable import Content
 
 enum ReferenceTree {
-  /// The root of a file as BEP 52 says it, with no notion of a chunk.
+  /// The root of a file as defined by BEP 52, without chunks.
   static func root(of bytes: [UInt8], leafSize: Int) -> [UInt8] {
     var row = leaves(bytes, leafSize)
     while row.count & (row.count - 1) != 0 { row.append(missing) }
     return row.isEmpty ? missing : top(row[...])
   }
 
-  /// The hash of each chunk: the subtree over its share of the padded row, or the root of a file of one chunk.
+  /// The hash of each chunk: the subtree over its part of the padded row. For a file of one chunk, the root.
   static func chunkHashes(of bytes: [UInt8], leafSize: Int, leavesPerChunk: Int) -> [[UInt8]] {
     var row = leaves(bytes, leafSize)
     if row.isEmpty { return [] }
@@ -20,7 +20,7 @@ enum ReferenceTree {
 
   static let missing = [UInt8](repeating: 0, count: 32)
 
-  /// The hash function itself is held against published values and against libtorrent.
+  /// SHA-256, which other tests compare with published values and with libtorrent.
   static func sha256(_ bytes: [UInt8]) -> [UInt8] { Digest(sha256: bytes.span.bytes).bytes }
 
   private static func leaves(_ bytes: [UInt8], _ leafSize: Int) -> [[UInt8]] {
@@ -34,7 +34,7 @@ enum ReferenceTree {
   }
 }
 
-/// Bytes that differ everywhere and repeat nowhere near a leaf's size: a linear congruential row.
+/// Returns `count` bytes from a linear congruential generator. They do not repeat within the size of a leaf.
 func someBytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
   var state = seed
   return (0..<count).map { _ in
@@ -43,7 +43,7 @@ func someBytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
   }
 }
 
-/// The hashes of a file that is fed in pieces of one size.
+/// Hashes a file that is fed in pieces of one size.
 func hash(
   _ bytes: [UInt8], piece: Int, chunkSize: Int = ChunkLayout.wireChunkSize, leafSize: Int = ChunkLayout.wireLeafSize
 ) throws -> (file: FileHash, chunks: [HashedChunk]) {
@@ -58,7 +58,7 @@ func hash(
 }
 
 extension ReferenceTree {
-  /// The root over a row of chunk hashes, filled up with chunks of missing leaves to a power of two.
+  /// The root over a row of chunk hashes, filled up to a power of two with chunks of missing leaves.
   static func root(ofChunks chunkHashes: [Digest], leavesPerChunk: Int) -> [UInt8] {
     let noChunk = top([[UInt8]](repeating: missing, count: leavesPerChunk)[...])
     var row = chunkHashes.map(\.bytes)
@@ -67,10 +67,10 @@ extension ReferenceTree {
   }
 }
 
-/// What `Digest` makes of an array; an expectation's macro cannot hold a span.
+/// `Digest(sha256:)` for an array, because the macro of an expectation cannot hold a span.
 func sha256(_ bytes: [UInt8]) -> Digest { Digest(sha256: bytes.span.bytes) }
 
-/// Hashes that stand for the chunks of some file.
+/// Invented hashes for the chunks of a file.
 func someDigests(_ count: Int, seed: UInt8 = 0) -> [Digest] {
   (0..<count).map { number in
     let bytes: [UInt8] = [seed, UInt8(number & 255), UInt8(number >> 8 & 255), UInt8(number >> 16)]
@@ -79,7 +79,7 @@ func someDigests(_ count: Int, seed: UInt8 = 0) -> [Digest] {
 }
 
 extension Digest {
-  /// The same with one bit turned.
+  /// The same digest with one bit flipped.
   var flipped: Digest {
     var bytes = self.bytes
     bytes[17] ^= 0x20

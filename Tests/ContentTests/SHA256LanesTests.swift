@@ -1,4 +1,4 @@
-// SHA-256 of several messages side by side gives what one after another gives.
+// SHA-256 of several messages in parallel gives the same hashes as one after another.
 import CSHA256
 import Testing
 
@@ -14,7 +14,7 @@ struct SHA256LanesTests {
     return SHA256Lanes.hashes(of: Array(bytes).span.bytes, lengths: lengths, sideBySide: sideBySide)
   }
 
-  /// FIPS 180-4's examples: "abc", and 56 bytes, which need a block for the padding alone.
+  /// The examples of FIPS 180-4: "abc", and 56 bytes, whose padding needs a block of its own.
   @Test func `published examples have their hashes side by side`() {
     let messages = ["abc", "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"]
     let hashes = SHA256Lanes.hashes(

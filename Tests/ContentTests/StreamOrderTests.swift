@@ -1,4 +1,4 @@
-// The wanted leaves of a content leave in order, each once.
+// The wanted leaves of a content go out in order, each once.
 import Testing
 
 @testable import Content
@@ -7,7 +7,7 @@ import Testing
   /// Six chunks of four leaves; the last leaf is short.
   private let layout = ChunkLayout(fileLength: 23 * 10 + 3, chunkSize: 40, leafSize: 10)!
 
-  /// Puts leaves of a chunk. Returns the numbers of the leaves of the content that leave now.
+  /// Puts leaves of a chunk. Returns the numbers, in the content, of the leaves that go out now.
   private func put(_ leaves: Range<Int>, of chunk: UInt32, into order: inout StreamOrder) -> [UInt64] {
     let chunk = ChunkIndex(chunk)
     let run = LeafRange(first: leaves.lowerBound, count: leaves.count)
@@ -77,7 +77,7 @@ import Testing
     var order = StreamOrder(ChunkLayout(folder), wanted: WantedLeaves(of: files, in: folder))
     #expect(order.next == 7)
     let bytes = { (range: Range<Int>) in [UInt8](repeating: 1, count: range.count) }
-    // The large file comes first, then the small ones in one piece with the leaf between them that is not wanted.
+    // The large file comes first. Then the small ones come in one piece, with an unwanted leaf between them.
     #expect(order.put(90, at: 43, copy: bytes).isEmpty)
     let leaving = order.put(36, at: 7, copy: bytes)
     #expect(leaving.map(\.offset) == [7, 17, 27, 42] + stride(from: 43, to: 133, by: 10))

@@ -1,4 +1,4 @@
-// Names from strangers: what becomes of them as a file, and on a terminal.
+// How names from strangers are changed for use as a file name and on a terminal.
 import Testing
 
 @testable import Content
@@ -20,29 +20,29 @@ private let names: [(String, String?)] = [
   (" ", nil), ("\u{202E}\u{200B}\n", nil), (". . .", nil),
   (".bashrc", "bashrc"), ("..hidden", "hidden"), (" .hidden", "hidden"), (". .hidden", "hidden"),
   ("\u{0}.hidden", "hidden"), ("\u{200B}.hidden", "hidden"), ("\u{FEFF}..hidden", "hidden"),
-  // What other programs would take for an option.
+  // Names that other programs would take for options.
   ("-rf", "rf"), ("--force", "force"), ("-", nil), ("- -x", "x"), ("-.bashrc", "bashrc"), (".-x", "x"),
   ("\u{200B}-x", "x"), ("folder/-x", "x"), ("a-b-", "a-b-"),
   ("a\0b", "ab"), ("a\nb\r\n", "ab"), ("a\u{1B}[2Jb", "a[2Jb"),
   ("a\u{7F}\u{9B}b", "ab"), ("a\u{2028}b\u{2029}", "ab"),
-  // The name that reads "exe.jpg" to a person and "gpj.exe" to a machine.
+  // A name that looks like "exe.jpg" to a person and is "gpj.exe" to a program.
   ("photo\u{202E}gpj.exe", "photogpj.exe"), ("\u{2066}a\u{2069}\u{200E}", "a"),
   ("  spaced\u{00A0} ", "spaced"),
-  // As characters these are neither a slash nor a dot; as bytes they are.
+  // As characters these are not a slash or a dot, but their bytes contain one.
   ("a/\u{0338}b", "\u{0338}b"), (".\u{0301}x", "\u{0301}x"),
   ("żółć.txt", "żółć.txt"), ("写真.jpg", "写真.jpg"), ("👩‍👩‍👧.png", "👩‍👩‍👧.png"), ("نامه‌ها.txt", "نامه‌ها.txt"),
   (longest, longest), (longest + "a", longest),
   (longest + ".mp4", repeated("a", 251) + ".mp4"),
   (repeated("é", 200) + ".mp4", repeated("é", 125) + ".mp4"),
   (repeated("👩‍👩‍👧", 20) + ".png", repeated("👩‍👩‍👧", 13) + ".png"),
-  // Cut where white space follows, and where a character does not fit.
+  // The cut falls before white space, or within a character.
   (repeated("a", 254) + " b", repeated("a", 254)), (repeated("a", 252) + " \u{00A0}b", repeated("a", 252)),
   (repeated("a", 250) + " .mp" + repeated("4", 40), repeated("a", 250) + " .mp4"),
   (repeated("a", 253) + "\u{2003}b", repeated("a", 253)),
   (repeated("a", 254) + "éa", repeated("a", 254)), (repeated("a", 253) + "写真", repeated("a", 253)),
-  // What follows the last dot is too long for an ending.
+  // The part after the last dot is too long for an extension.
   ("x." + longest, "x." + repeated("a", 253)),
-  // One character that is longer than a name can be.
+  // A single character that is longer than a name may be.
   ("e" + acutes(200) + ".txt", "e" + acutes(125) + ".txt"),
 ]
 
@@ -60,7 +60,7 @@ private let texts: [(String, String)] = [
 ]
 
 @Suite struct SuggestedNameTests {
-  // The texts are no arguments of the tests: the runner would print them as they are.
+  // The texts are not arguments of the tests, because the runner would print them unescaped.
   @Test func `a suggested name becomes one harmless path component or nothing`() {
     for (name, expected) in names {
       let result = SuggestedName.sanitised(name)

@@ -1,10 +1,10 @@
-// The published vectors, as `Protocol/README.md` describes their files.
+// Reads the published vectors, whose format `Protocol/README.md` describes.
 import Foundation
 import Testing
 
 @testable import Content
 
-/// A file of `name = hex` lines; an empty line and one that begins with # say nothing.
+/// A file of `name = hex` lines. Empty lines and lines that begin with # are ignored.
 struct Vectors {
   static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appendingPathComponent("Protocol/vectors")
@@ -29,12 +29,12 @@ struct Vectors {
 
   subscript(name: String) -> [UInt8]? { values[name] }
 
-  /// The number that a value is.
+  /// A value as a number.
   func number(_ name: String) throws -> UInt64 {
     try #require(values[name], "\(name)").reduce(0) { $0 << 8 | UInt64($1) }
   }
 
-  /// The numbers that stand in a value one after the other, each of so many bytes.
+  /// A value as a list of numbers of `byteCount` bytes each.
   func numbers(_ name: String, of byteCount: Int) throws -> [UInt64] {
     let bytes = try #require(values[name], "\(name)")
     try #require(bytes.count % byteCount == 0, "\(name)")
@@ -43,7 +43,7 @@ struct Vectors {
     }
   }
 
-  /// The digests that stand in a value one after the other.
+  /// A value as a list of digests.
   func digests(_ name: String) throws -> [Digest] {
     let bytes = try #require(values[name], "\(name)")
     return try stride(from: 0, to: bytes.count, by: 32).map { start in
@@ -51,12 +51,12 @@ struct Vectors {
     }
   }
 
-  /// The numbers that names of the form `number.field` begin with.
+  /// The numbers N of all names of the form `N.field`.
   func numbers(of field: String) -> [Int] {
     values.keys.filter { $0.hasSuffix("." + field) }.compactMap { Int($0.dropLast(field.count + 1)) }.sorted()
   }
 
-  /// A file of the vectors: byte i is (i·i + 7·i + 3) mod 251.
+  /// The content of a file in the vectors: byte i is (i·i + 7·i + 3) mod 251.
   static func content(_ count: Int) -> [UInt8] {
     var bytes: [UInt8] = (0..<251).map { (i: Int) -> UInt8 in UInt8((i * i + 7 * i + 3) % 251) }
     while bytes.count < count { bytes += bytes }

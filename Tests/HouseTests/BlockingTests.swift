@@ -1,8 +1,8 @@
-// Functions of the library that block, against the compiler's rule for async code.
+// Library functions that block must be marked, so that the compiler refuses them in async code.
 import Testing
 
 @Suite struct BlockingTests {
-  /// The public functions whose comments say that they block, and which async code may call.
+  /// The public functions whose comments say that they block and that async code may still call.
   private func unmarked(in file: SourceFile) -> [String] {
     var (blocks, isMarked) = (false, false)
     var found: [String] = []

@@ -1,4 +1,4 @@
-// The rule against tests that end early and pass: what they would have checked is lost.
+// The rule against tests that end early and pass, because they skip their remaining checks.
 
 extension Rule {
   private static let returns = Pattern(#"^(.*)\breturn\b"#)
@@ -7,7 +7,7 @@ extension Rule {
     #"^\s*(?:\}\s*)?(?:if|else|guard|for|while|repeat|do|catch|switch|case|default|defer)\b"#)
   private static let reports = Pattern(#"\bIssue\.record\(|\bTest\.cancel\("#)
   private static let unclear = Pattern(#"#expect\(Bool\(false\)"#)
-  /// Lines of a report that stands before a return.
+  /// The most lines of a report before a return.
   private static let reportLinesMax = 4
 
   static let endsOnlyAtItsEnd = Rule(name: "A test that ends early requires, records or is cancelled") { file in
@@ -25,14 +25,14 @@ extension Rule {
     }
   }
 
-  /// Whether a line belongs to the body of a test itself, and not to a function or closure within it. The lines above
-  /// it that are indented less and less open the blocks around it.
+  /// Whether a line belongs to the body of a test itself, not to a function or closure within it. Going up, each line
+  /// with less indentation opens a block around it.
   private static func isInTest(_ i: Int, of file: SourceFile) -> Bool {
     var depth = indentation(file.lines[i])
     for j in stride(from: i - 1, through: 0, by: -1) where indentation(file.lines[j]) < depth {
       let line = file.lines[j].drop { $0 == " " }
       if line.isEmpty || line.hasPrefix("//") { continue }
-      // The end of a head of several lines, such as `) throws {`: it begins above, just as far out.
+      // The end of a function head of several lines, such as `) throws {`. Its first line has the same indentation.
       if line.hasPrefix(")") || line.hasPrefix("{") {
         depth = indentation(file.lines[j]) + 1
         continue

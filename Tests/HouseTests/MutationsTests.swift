@@ -1,4 +1,4 @@
-// The list of deliberate defects in `scripts/mutations` names the code of today.
+// The deliberate defects in `scripts/mutations` match the current code.
 import Foundation
 import Testing
 
@@ -9,7 +9,7 @@ import Testing
     #expect(output.hasSuffix("0 do not match\n"))
   }
 
-  /// Runs `scripts/mutations` so that it only looks for the texts. Returns its status and all that it wrote.
+  /// Runs `scripts/mutations` so that it only checks its texts. Returns its status and its output.
   private func check() throws -> (status: Int32, output: String) {
     let script = Process()
     script.executableURL = Repository.root.appendingPathComponent("scripts/mutations")

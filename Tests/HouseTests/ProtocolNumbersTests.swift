@@ -1,10 +1,10 @@
-// The numbers of `Protocol/*.md` against those of the code: a change of one is a change of the other.
+// Compares the numbers in `Protocol/*.md` with those in the code. Both must be changed together.
 import Content
 import Testing
 
 @testable import Wire
 
-/// The numbers of a text in their order: `1,024` is 1024, `2^20` is 1048576.
+/// The numbers of a text in order. `1,024` is 1024, `2^20` is 1048576.
 private func numbers(in text: String) -> [Int] {
   Pattern(#"\b(\d+)\^(\d+)|\b\d+(?:,\d{3})*"#).matches(in: text).map { found in
     if let base = Int(found[1]), let exponent = Int(found[2]) { return (0..<exponent).reduce(1) { n, _ in n * base } }
@@ -14,7 +14,7 @@ private func numbers(in text: String) -> [Int] {
 
 private func seconds(_ duration: Duration) -> Int { Int(duration.components.seconds) }
 
-/// The table of section 12, row by row: how it starts, and every number in it.
+/// The rows of the table in section 12: how each starts, and its numbers.
 private let limits: [(row: String, numbers: [Int])] = [
   ("handshake, from the TCP", [seconds(ProtocolLimits.handshakeTimeout)]),
   (
@@ -41,7 +41,7 @@ private let limits: [(row: String, numbers: [Int])] = [
   ("connections of one PeerID", [ProtocolLimits.connectionsPerPeerMax]),
 ]
 
-/// Sentences of other sections: a pattern whose groups are numbers, for every place where it occurs.
+/// Sentences of other sections: a pattern whose groups are numbers. Each of its occurrences is checked.
 private let sentences: [(pattern: String, numbers: [Int])] = [
   (#"leaf \| ([\d,]+) KiB of a chunk"#, [ProtocolLimits.leafBytesMax >> 10]),
   (#"chunk hashes of ([\d,]+) neighbouring chunks"#, [ProtocolLimits.chunksPerPage]),
@@ -98,7 +98,7 @@ private func section(_ number: Int, of text: String) -> Substring {
   return rest[..<(rest.firstRange(of: "\n## ")?.lowerBound ?? rest.endIndex)]
 }
 
-/// Where a text of the protocol and the code say different numbers.
+/// Returns where the protocol text and the code have different numbers.
 private func differences(in text: String) -> [String] {
   var found: [String] = []
   let rows = section(12, of: text).split(separator: "\n").filter { $0.hasPrefix("| ") }.dropFirst()

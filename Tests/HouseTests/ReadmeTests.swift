@@ -1,9 +1,9 @@
-// What README.md, `docs` and the library's articles say of the code, against the code.
+// Compares README.md, `docs` and the library's articles with the code.
 import Foundation
 import Testing
 
 @Suite struct ReadmeTests {
-  /// README.md and all of `docs`.
+  /// README.md and all pages of `docs`.
   private let pages: [String]
   private let (architecture, commandLine, embedding): (String, String, String)
   private let code = Repository.files.filter { $0.path.hasPrefix("Sources/p2pnode/") }
@@ -106,9 +106,9 @@ import Testing
   }
 }
 
-/// Programs as texts show them, and as tests run them.
+/// The programs that texts show and that tests run.
 private enum TestedPrograms {
-  /// The lines of the programs in a text, without imports.
+  /// Returns the lines of the programs in a text, without imports.
   static func shown(in text: String) -> [[String]] {
     text.split(separator: "```swift\n").dropFirst().map { part in
       let program = part.components(separatedBy: "\n```").first ?? ""
@@ -116,7 +116,7 @@ private enum TestedPrograms {
     }
   }
 
-  /// The lines between each first and second line that is `mark`, without their indentation in a test.
+  /// Returns the lines between each pair of `mark` lines, without their indentation in the test.
   static func all(in path: String, between mark: String) throws -> [[String]] {
     let parts = try Repository.text(path).components(separatedBy: "    \(mark)\n")
     try #require(parts.count % 2 == 1)

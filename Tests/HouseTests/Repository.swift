@@ -1,16 +1,16 @@
-// The files of this repository, as the rules look at them.
+// The files of this repository, prepared for the rules.
 import Foundation
 
-/// A text file of the repository, or one made up to try a rule.
+/// A text file of the repository, or an invented one to try a rule.
 struct SourceFile: Sendable {
-  /// From the repository's root on.
+  /// The path from the root of the repository.
   let path: String
   let lines: [String]
-  /// The same lines as code alone, where the file is Swift; else as they are.
+  /// The code of each line, if the file is Swift. Otherwise the whole lines.
   let codeLines: [String]
-  /// The comments and names in backticks of Swift alone.
+  /// Only the comments and backticked names of each line of Swift.
   let proseLines: [String]
-  /// The literals of Swift; of other files all of it.
+  /// The literals of each line, if the file is Swift. Otherwise the whole lines.
   let literalLines: [String]
 
   init(path: String, text: String) {
@@ -24,7 +24,7 @@ struct SourceFile: Sendable {
 
   var isSwift: Bool { path.hasSuffix(".swift") }
 
-  /// `Wire` of `Sources/Wire/Limits.swift`; nil outside `Sources`.
+  /// The target of a file: `Wire` for `Sources/Wire/Limits.swift`. Nil outside `Sources`.
   var room: String? {
     let parts = path.split(separator: "/")
     return parts.count >= 3 && parts[0] == "Sources" ? String(parts[1]) : nil
@@ -35,7 +35,7 @@ enum Repository {
   static let root = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-  /// Every text file that git tracks or would track; without git, every file that is not a product of a build.
+  /// All text files that git tracks or would track. Without git, all files that no build has made.
   static let files: [SourceFile] = paths.sorted().compactMap { path in
     guard let data = try? Data(contentsOf: root.appendingPathComponent(path)),
       let text = String(data: data, encoding: .utf8), !text.contains("\0")
@@ -75,13 +75,13 @@ enum Repository {
   }
 }
 
-/// A regular expression over one line.
+/// A regular expression for single lines.
 struct Pattern: Sendable {
   private let expression: NSRegularExpression
 
   init(_ pattern: String) { expression = try! NSRegularExpression(pattern: pattern) }
 
-  /// The first match: all of it, then its groups; empty where a group took no part.
+  /// The first match: the whole match, then its groups. A group that did not take part is empty.
   func firstMatch(in line: String) -> [String]? { matches(in: line).first }
 
   func matches(in text: String) -> [[String]] {

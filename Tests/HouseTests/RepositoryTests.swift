@@ -1,4 +1,4 @@
-// The rules of the house, on the house.
+// Applies the house rules to this repository.
 import Testing
 
 @Suite struct RepositoryTests {

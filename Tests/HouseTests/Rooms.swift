@@ -1,12 +1,12 @@
-// What each target may import. `Package.swift` declares the same; a new arrow is a decision, and is made in both places.
+// What each target may import. `Package.swift` says the same: a new dependency is decided in both places.
 
 /// A target below `Sources`.
 struct Room: Hashable, Sendable {
-  /// What `Package.swift` lets it import: targets and products.
+  /// The targets and products that `Package.swift` allows it to import.
   let dependencies: Set<String>
-  /// Modules of the toolchain that it may import as well.
+  /// Modules of the toolchain that it may also import.
   let toolchain: Set<String>
-  /// Does no I/O, reads no clock, draws no random number that was not handed to it.
+  /// Whether it does no I/O, reads no clock, and draws random numbers only from a generator that it was given.
   let isPure: Bool
 
   init(_ dependencies: Set<String> = [], toolchain: Set<String> = [], isPure: Bool = false) {
@@ -43,17 +43,17 @@ enum Rooms {
       toolchain: ["Synchronization"]),
   ]
 
-  /// What tests share, and a program of tests. They are below `Tests`, where other rules hold.
+  /// A target that tests share, and a program of tests. They are below `Tests`, where other rules apply.
   static let shared: [String: Room] = [
     "TestSupport": Room(libraries.subtracting(["Transfer"])),
     "p2phostile": Room(["TestSupport", "Content", "Wire", "Posix", "Sodium", "SQLite", "ArgumentParser"]),
   ]
 
-  /// The rooms in which pointers are seen, and the files elsewhere that have to show their bytes to a library.
+  /// The targets that may use pointers, and single files elsewhere that must pass bytes to a library.
   static let unsafeRooms: Set = ["Sodium", "Posix", "SQLite"]
   static let unsafeFiles: Set = ["Sources/Content/SHA256Span.swift", "Sources/Wire/ByteWriter.swift"]
 
-  /// The targets of a package manifest with what each depends on; those of tests are left out.
+  /// Returns the targets of a package manifest with their dependencies. Leaves out test targets.
   static func declared(in manifest: String) -> [String: Set<String>] {
     let target = Pattern(
       #"\.(?:target|executableTarget|systemLibrary)\(\s*name: "(\w+)"(?:,\s*dependencies: \[([^\]]*)\])?"#)

@@ -1,11 +1,11 @@
-// Every rule on made-up files: one that breaks it, and one that only looks as if.
+// Tries each rule on invented files: some break it, and some only seem to.
 import Testing
 
 private struct Sample: Sendable, CustomTestStringConvertible {
   let rule: Rule
   let path: String
   let text: String
-  /// The lines that break the rule, from 1 on; none: it is kept.
+  /// The numbers of the lines that break the rule, from 1. Empty if the text keeps it.
   let broken: [Int]
 
   init(_ rule: Rule, _ path: String, _ text: String, broken: [Int]) {

@@ -1,15 +1,15 @@
-// The rules of the house: what every file keeps to, so that reading one tells how all are written.
+// The house rules. All files follow them, so that a reader of one file knows the style of all.
 import Testing
 
-/// A rule about single files.
+/// A rule that is checked file by file.
 struct Rule: Sendable, CustomTestStringConvertible {
   let name: String
-  /// The lines, from 0 on, that break it, each with what is wrong.
+  /// Returns the lines that break the rule, from 0, each with what is wrong.
   let check: @Sendable (SourceFile) -> [(line: Int, what: String)]
 
   var testDescription: String { name }
 
-  /// What breaks the rule, as `path:line: what`.
+  /// Returns what breaks the rule, as `path:line: what`.
   func findings(in file: SourceFile) -> [String] {
     check(file).map { "\(file.path):\($0.line + 1): \($0.what)" }
   }
@@ -21,7 +21,7 @@ extension Rule {
     passesNoTime, endsOnlyAtItsEnd, namesActors, namesNoMachine,
   ]
 
-  /// Lines that a file may have. Much longer than it should be; nobody reads the second half of more.
+  /// The most lines of a file. This is much longer than a file should be: readers do not get through more.
   static let linesMax = 450
 
   static let opensWithComment = Rule(name: "A source file opens with a sentence of purpose") { file in
@@ -65,7 +65,7 @@ extension Rule {
     }
   }
 
-  /// Clocks, generators that nobody handed in, and logs.
+  /// Clocks, random generators that were not passed in, and logs.
   private static let surroundings = Pattern(
     #"\.now\b|\bDate\(|\b(?:Continuous|Suspending)Clock\b|\bSystemRandomNumberGenerator\b|\bRandom\.|"#
       + #"\.(?:random|shuffle|shuffled|randomElement)\((?![^)]*\busing:)|\bprint\("#)
@@ -113,7 +113,7 @@ extension Rule {
     #"\bp?poll\(nil\b|\bselect\(\s*0\b|\basyncAfter\b|\b(?:Timer|DispatchSourceTimer|setitimer|alarm)\("#
       + #"|\bwhile [^{,&|]*\b(?:now|\w*[sS]econds)\s*<[^{,&|]*\{[^{}]*\}\s*$"#)
   private static let shellSleeps = Pattern(#"\bsleep\s+[\d.$]"#)
-  /// The hostile suite's peers are slow on purpose; the samples of this rule are no waits.
+  /// The peers of the hostile suite are slow on purpose. The samples of this rule are not real waits.
   private static let mayPassTime: Set = ["Tests/Hostile/Child.swift", "Tests/HouseTests/RuleTests.swift"]
 
   static let passesNoTime = Rule(name: "A test hides no wait for a time in a call or a shell") { file in

@@ -1,4 +1,4 @@
-// SECURITY.md names the tests behind its promises: they are there.
+// The tests that SECURITY.md names for its promises exist.
 import Testing
 
 @Suite struct SecurityTests {

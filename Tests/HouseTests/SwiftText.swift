@@ -1,10 +1,10 @@
-// Swift source as three texts, so that a rule about code sees nothing but code, and one about words nothing but words.
+// Splits Swift source into three texts, so that a rule about code sees only code, and a rule about words only words.
 
-/// The parts of a source file, line by line. Each part has every byte at its place; the other parts' bytes are blank.
+/// The parts of a source file, line by line. Each byte keeps its place; the bytes of other parts are blank.
 struct SwiftText: Sendable {
-  /// With what is interpolated into a string.
+  /// Code, including interpolations in strings.
   let codeLines: [String]
-  /// Comments, and names in backticks: sentences, as those of tests.
+  /// Comments, and names in backticks, such as the sentences that name tests.
   let proseLines: [String]
   /// Literals of strings and regular expressions.
   let literalLines: [String]
@@ -26,7 +26,7 @@ private enum Part { case code, prose, literal }
 
 private struct Scanner {
   let text: [UInt8]
-  /// What each byte of the text is.
+  /// The part to which each byte belongs.
   private(set) var parts: [Part]
   private var position = 0
 
@@ -39,7 +39,7 @@ private struct Scanner {
     position + word.count <= text.count && text[position..<position + word.count].elementsEqual(word)
   }
 
-  /// Takes bytes that are no code.
+  /// Assigns bytes that are not code to a part.
   private mutating func take(_ count: Int, as part: Part) {
     let end = min(position + count, text.count)
     for i in position..<end { parts[i] = part }

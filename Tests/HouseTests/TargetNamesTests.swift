@@ -1,9 +1,9 @@
-// A package graph may have one target of a name only. So a target of ours with the name of another package's target would keep
+// In a package graph, target names are unique. A target of ours with the name of another package's target would prevent
 // programs from using both.
 import Testing
 
 @Suite struct TargetNamesTests {
-  /// Targets of packages that server programs have beside the library.
+  /// Targets of packages that server programs use together with the library.
   private static let foreign: Set = [
     "Metrics", "CoreMetrics", "Logging", "Configuration", "ServiceLifecycle", "UnixSignals", "Tracing",
     "Instrumentation", "ServiceContextModule", "AsyncAlgorithms", "Collections", "Algorithms", "Atomics", "Numerics",

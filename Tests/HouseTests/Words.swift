@@ -1,4 +1,4 @@
-// The rule for plain English that a test can check: a sentence names who acts.
+// The part of the plain English rule that a test can check: a sentence names its actor.
 
 extension Rule {
   private static let vague = Pattern(#"\b(?:[Ww]hoever|[Ss]omebody|[Aa]nybody|(?:is|are) to be)\b"#)
@@ -10,7 +10,7 @@ extension Rule {
     return lines.indices.compactMap { i in
       let line = lines[i].drop { " /".contains($0) }
       guard !line.isEmpty else { return nil }
-      // With the next line, since a phrase may be broken there.
+      // Include the next line, because a phrase may be broken there.
       let next = i + 1 < lines.count ? lines[i + 1].drop { " /".contains($0) } : ""
       let text = line + " " + next
       for pattern in [vague, headless] {

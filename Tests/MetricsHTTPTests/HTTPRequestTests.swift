@@ -1,4 +1,4 @@
-// What a scraper may say, and what it gets; the text of a page.
+// Which requests a scraper may send, which answers it gets, and the text of a page.
 import Posix
 import Testing
 

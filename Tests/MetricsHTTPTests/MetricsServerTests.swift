@@ -1,4 +1,4 @@
-// The server of metrics against scrapers that do as they should, and some that do not.
+// The metrics server with correct scrapers and with misbehaving ones.
 import Posix
 import TestSupport
 import Testing
@@ -57,7 +57,7 @@ import Testing
     for _ in 0..<2 * MetricsServer.connectionsMax { silent.append(try BlockingSocket(dialling: server.address)) }
     for _ in 0..<40 { _ = try BlockingSocket(dialling: server.address) }
     #expect(try scrape(server).hasSuffix("page\n"))
-    // The oldest had to go for the others, long before its time was up.
+    // The oldest connection was closed for newer ones, long before its timeout.
     #expect(try silent[0].receiveToEnd().isEmpty)
     #expect(Clock.monotonicNanoseconds - began < MetricsServer.timeNanosecondsMax)
     #expect(silent.count == 2 * MetricsServer.connectionsMax)

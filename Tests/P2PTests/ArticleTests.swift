@@ -1,5 +1,5 @@
-// The programs of the library's articles (Sources/P2P/P2P.docc). HouseTests compares the two: between two lines that name an
-// article is what the article shows, in the same order.
+// The programs of the library's articles (Sources/P2P/P2P.docc). HouseTests compares the two: the lines between a pair
+// of marks with an article's name are those that the article shows, in the same order.
 import Foundation
 import P2P
 import TestSupport
@@ -60,7 +60,7 @@ import Testing
     // ARTICLE Fetching
 
     #expect(try read(copies + "/disk.img") == content)
-    // The download is not over before it is cancelled.
+    // Slow enough that the download is not finished before it is cancelled.
     server.reconfigure(uploadLimit: 100_000, connectionsMax: nil, allowedPeers: nil)
     let fileID = try #require(files.first { $0.path == "slow.img" }).fileID
 
@@ -162,7 +162,7 @@ import Testing
 
     #expect(names.sorted() == ["1.img", "2.img", "3.img"])
     for (i, bytes) in bytes.enumerated() { #expect(try read(copies + "/\(i + 1).img") == bytes) }
-    // One connection for all.
+    // One connection carries all downloads.
     #expect(source.figures.established == 1)
     await source.stop()
   }

@@ -1,4 +1,4 @@
-// The twins of calls that block, for code that may not block: the same results, and they end when their task is cancelled.
+// Async versions of blocking calls. They give the same results, and end when their task is cancelled.
 import Foundation
 import P2P
 import TestSupport
@@ -27,7 +27,7 @@ struct SlowServer {
 @Suite struct BlockingCallsTests {
   private let folder = TemporaryFolder()
 
-  /// The calls as code sees them that may block.
+  /// These functions call the blocking versions.
   private func hash(_ path: String) throws(SkipReason) -> FileID { try fileID(of: path) }
   private func addresses(of host: HostPort) throws -> [Endpoint] { try host.resolve() }
 

@@ -1,4 +1,4 @@
-// The bytes of a download as they come: through a sequence, or through a descriptor.
+// The bytes of a download as they arrive, through a sequence or through a descriptor.
 import Foundation
 import P2P
 import TestSupport
@@ -25,7 +25,7 @@ import Testing
       ahead = max(ahead, (await bytes.download.statistics()?.bytes ?? 0) - min(UInt64(read.count), 30_000_000))
     }
     #expect(read == content)
-    // 256 KiB and a leaf wait for the reader, and 16 chunks and what is on its way for them.
+    // 256 KiB and a leaf wait for the reader. Behind them are 16 chunks and what is in transit for them.
     #expect(largest <= 272 << 10 && ahead <= 20 << 20)
     #expect(try await bytes.download.result().path == nil)
     await server.stop()

@@ -1,4 +1,4 @@
-// The library as docs/embedding.md shows it: a node that serves a folder, and downloads from it. HouseTests compares the two.
+// The programs of docs/embedding.md: a node that serves a folder, and downloads from it. HouseTests compares the two.
 import Foundation
 import P2P
 import TestSupport
@@ -124,7 +124,7 @@ import Testing
     await server.stop()
     let again = try await Downloader(storage: target, client: PeerClient(peers: [])).downloadFile(fileID)
     #expect(again.wasFound && again.stats.resumedChunks == 3 && again.path == base.path + "/copies/disk.img")
-    // Another file of that name is not it, and stays.
+    // Another file with this name is not the requested one. It is kept.
     let other = try await P2P.fileID(of: try path(of: "other", holding: [1, 2, 3]))
     let error = await #expect(throws: DownloadError.self) {
       try await Downloader(storage: target, client: PeerClient(peers: [peer])).downloadFile(other)
@@ -144,7 +144,7 @@ import Testing
     let copies = try folder("copies")
     let bytes = try makeFile(images + "/disk.img", byteCount: 4_000_000)
     var slow = NodeConfiguration()
-    // Beside other tests it can take long until this one goes on. The downloads must not be over by then.
+    // Beside other tests it can take long until this test continues. The downloads must not be finished by then.
     slow.uploadLimit = 100_000
     let server = try await Server(
       slow, folder: images, listen: Endpoint(ipv4: (127, 0, 0, 1), port: 0), stateFolder: try folder("state"))
@@ -154,7 +154,7 @@ import Testing
     let second = Downloader(storage: DownloadTarget(folder: try folder("others")), client: PeerClient(peers: [peer]))
     let cancelled = Task { try await first.downloadFile(fileID) }
     let other = second.start(fileID)
-    // Under way: some of it is here.
+    // The download is in progress: a part has arrived.
     for await update in other.updates {
       if case .progress(let progress) = update, progress.bytes > 0 { break }
     }
@@ -166,7 +166,7 @@ import Testing
     }
     server.reconfigure(uploadLimit: nil, connectionsMax: nil, allowedPeers: nil)
     #expect(try await other.result().stats.bytes == UInt64(bytes.count))
-    // A later download goes on where the cancelled one ended.
+    // A later download continues where the cancelled one ended.
     #expect(try await first.downloadFile(fileID).path == copies + "/disk.img")
     #expect(try Data(contentsOf: URL(fileURLWithPath: copies + "/disk.img")) == bytes)
     await server.stop()
@@ -184,7 +184,7 @@ import Testing
     let downloader = Downloader(
       storage: DownloadTarget(folder: try folder("copies")), client: PeerClient(peers: [peer]))
     let download = downloader.start(fileID)
-    // Under way: some of it is here.
+    // The download is in progress: a part has arrived.
     for await update in download.updates {
       if case .progress(let progress) = update, progress.bytes > 0 { break }
     }

@@ -1,4 +1,4 @@
-// Values that a program may have read from a file: one that is out of range is an error before a peer is asked, never a trap.
+// Settings that a program may have read from a file. A value out of range is an error before any dial, never a trap.
 import Foundation
 import P2P
 import TestSupport
@@ -9,7 +9,7 @@ import Testing
   private static let loopback = Endpoint(ipv4: (127, 0, 0, 1), port: 0)
   private let fileID = FileID(kind: .file, length: 1_000, root: .zero)
 
-  /// The fault that a download ends with.
+  /// Returns the setting fault with which a download ends. Nil if it succeeds.
   private func fault(_ settings: DownloadSettings, to target: DownloadTarget) async throws -> SettingFault? {
     let downloader = Downloader(storage: target, client: PeerClient(), settings: settings)
     do {

@@ -1,4 +1,4 @@
-// A node for the time of a call: it has stopped when the call returns, whatever ended the call.
+// A node that exists during a call. It has stopped when the call returns, whatever ended the call.
 import P2P
 import TestSupport
 import Testing
@@ -7,7 +7,7 @@ import Testing
   private static let loopback = Endpoint(ipv4: (127, 0, 0, 1), port: 0)
   private struct Failure: Error {}
 
-  /// Whether a node has stopped: its events end, and its port is free.
+  /// Whether a node has stopped: its events have ended, and its port is free.
   private func hasStopped(_ node: Node) async throws -> Bool {
     for await _ in node.events() {}
     let next = try Node(NodeConfiguration(), listen: node.address)
@@ -45,7 +45,7 @@ import Testing
     let task = Task {
       try await withNode(listen: WithNodeTests.loopback, grace: .zero) { node in
         continuation.yield(node)
-        // Another task, which is not cancelled: its loop ends because the node has stopped.
+        // This task is not cancelled. Its loop ends because the node has stopped.
         await Task.detached { for await _ in node.events() {} }.value
         return Task.isCancelled
       }

@@ -1,4 +1,4 @@
-// What a peer can make a queue of bytes cost.
+// The cost of a byte queue, whatever pieces a peer sends.
 import Posix
 import Testing
 

@@ -1,4 +1,4 @@
-// Calls on open folders: nothing leaves them, nothing is replaced unasked.
+// Calls on open folders. They never leave the folder, and replace a file only on request.
 import Glibc
 import Testing
 import TestSupport

@@ -1,4 +1,4 @@
-// Calls for work below a folder: links are made and not followed, and nothing is replaced that should stay.
+// Calls that work below a folder. They make links but do not follow them, and replace nothing that must stay.
 import Glibc
 import TestSupport
 import Testing

@@ -1,4 +1,4 @@
-// Calls on open files: whole lengths, exact ends, errors that name call and path.
+// Calls on open files: complete lengths, exact ends, and errors that name the call and the path.
 import Glibc
 import Posix
 import Testing
@@ -138,7 +138,7 @@ import TestSupport
     let writer = File(owning: FileDescriptor(owning: ends[1]), path: "pipe")
     let readEnd = ends[0]
     _ = fcntl(writer.descriptor.number, F_SETFL, O_NONBLOCK)
-    // Reads on another thread, since the pipe holds less than is written.
+    // Another thread reads, because the pipe holds less than is written.
     let received = Received()
     let thread = Thread.start(name: "reader") {
       var buffer = [UInt8](repeating: 0, count: 65_536)

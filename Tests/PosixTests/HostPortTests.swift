@@ -1,4 +1,4 @@
-// Texts of the form HOST:PORT, as options and configuration files have them.
+// Texts of the form HOST:PORT, as in options and configuration files.
 import Posix
 import Testing
 

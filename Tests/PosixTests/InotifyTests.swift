@@ -1,4 +1,4 @@
-// News of folders, as the kernel tells them at once after the call that made them.
+// Events of folders. The kernel reports them before the call that caused them returns.
 import Glibc
 import Testing
 import TestSupport

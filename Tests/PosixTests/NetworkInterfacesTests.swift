@@ -1,4 +1,4 @@
-// Which of a machine's addresses others can dial.
+// Which addresses of a machine other machines can dial.
 import Posix
 import Testing
 

@@ -1,4 +1,4 @@
-// Addresses of networks: read without a name server, and told apart by their prefixes.
+// Addresses of networks: parsed without a name server, and matched by their prefixes.
 import Testing
 
 @testable import Posix

@@ -1,4 +1,4 @@
-// The order in which work of several owners is handed out. The tests are the workers themselves.
+// The order in which work of several owners is handed out. The test's own thread is the worker.
 import Posix
 import Synchronization
 import Testing

@@ -1,10 +1,10 @@
-// The face of SQLite: values come back as they went in, text never becomes SQL, and failures say what they are.
+// The SQLite wrapper: values are read back unchanged, text never becomes SQL, and errors say what failed.
 import Foundation
 import Testing
 
 @testable import SQLite
 
-/// A database in a file of its own, for one test.
+/// A database in its own file, for one test.
 private final class Scratch {
   let path = NSTemporaryDirectory() + "/p2pnode-sqlite-\(UUID().uuidString)"
 

@@ -1,4 +1,4 @@
-// A flash crowd on virtual time: everyone finishes, soon, and without the seed sending everything to everyone.
+// A flash crowd on virtual time: all downloaders finish soon, and the seed does not send the whole file to each.
 import Simulation
 import Testing
 
@@ -59,7 +59,7 @@ import Testing
     let command = "p2psim crowd --peers 8 --file-chunks 40 --leaves 16 --zones 2 --seed \(seed)"
     #expect(outcome.violation == nil, "\(command)")
     #expect(outcome.linkCopies + outcome.linkCopiesBack < 1.3, "\(outcome.linkCopies): \(command)")
-    // The link is nearly all that the far zone waits for.
+    // The link between the zones takes nearly all of the far zone's time.
     #expect(outcome.lastSeconds < 1.3 * plan.fileBytes / plan.linkRate, "\(command)")
     plan.announcesZones = false
     let unaware = Crowd.run(plan)

@@ -1,4 +1,4 @@
-// Whole swarms on virtual time: no seed breaks a rule, and each is one run.
+// Complete swarms on virtual time. No seed breaks a rule, and a seed always gives the same run.
 import Simulation
 import Testing
 

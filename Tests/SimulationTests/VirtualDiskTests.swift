@@ -1,4 +1,4 @@
-// The simulated disk loses what a real one may lose, and nothing else.
+// The simulated disk loses what a real disk may lose, and nothing else.
 import Content
 import Testing
 import Transfer
@@ -9,7 +9,7 @@ import Transfer
   private let old = [UInt8](repeating: 1, count: 64)
   private let new = [UInt8](repeating: 2, count: 64)
 
-  /// What a power cut leaves, of each of many.
+  /// Cuts the power with many seeds. Returns what each cut leaves.
   private func cuts<T>(_ make: (VirtualDisk) -> Void, _ look: (VirtualDisk) -> T) -> [T] {
     (UInt64(0)..<200).map { seed in
       var generator = SeededGenerator(seed: seed)
@@ -103,7 +103,7 @@ import Transfer
     disk.roomBytes = 10
     #expect(throws: VirtualDisk.Failure.full) { try disk.write(new, to: journal, at: 0) }
     #expect(journal.bytes == Array(new[..<10]))
-    try disk.write(new, to: part(disk), at: 0)  // its space is its own
+    try disk.write(new, to: part(disk), at: 0)  // its space is reserved
     disk.mend()
     try disk.write(new, to: journal, at: 10)
     #expect(journal.bytes.count == 74)

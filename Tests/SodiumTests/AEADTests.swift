@@ -1,4 +1,4 @@
-// The two ciphers against known answers, and against themselves at every size and place.
+// The two ciphers with known answers, and sealing and opening at many sizes and places.
 import Testing
 
 @testable import Sodium
@@ -23,7 +23,7 @@ private func seal(_ cipher: borrowing AEAD, _ plaintext: [UInt8], _ data: [UInt8
   return out
 }
 
-/// Nil where it does not open. Both ways of opening must agree.
+/// Opens a ciphertext in both ways, which must agree. Nil if it does not open.
 private func open(_ cipher: borrowing AEAD, _ ciphertext: [UInt8], _ data: [UInt8] = []) -> [UInt8]? {
   var apart = [UInt8](repeating: 0xEE, count: max(0, ciphertext.count - AEAD.tagByteCount))
   var apartElements = apart.mutableSpan
@@ -40,7 +40,7 @@ private func open(_ cipher: borrowing AEAD, _ ciphertext: [UInt8], _ data: [UInt
   return apart
 }
 
-/// The answers were computed with OpenSSL: key 00…1f, plaintext "plaintext", associated data "ad".
+/// The answers come from OpenSSL: key 00…1f, plaintext "plaintext", associated data "ad".
 @Test(arguments: available)
 func `a cipher gives the known answer`(_ algorithm: AEAD.Algorithm) {
   let known =
@@ -106,7 +106,7 @@ func `a ciphertext is written from the offset on and nowhere else`(_ algorithm: 
   #expect(out[21...].allSatisfy { $0 == 0xEE })
 }
 
-/// The answers were computed with OpenSSL: one byte "x" under the new key, with a nonce of zeros.
+/// The answers come from OpenSSL: one byte "x" under the new key, with a nonce of zeros.
 @Test(arguments: available)
 func `a new key is made of the old one as Noise says`(_ algorithm: AEAD.Algorithm) {
   let known =

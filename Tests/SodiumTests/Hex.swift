@@ -1,4 +1,4 @@
-// Bytes as hexadecimal digits, for the known answers of these tests.
+// Bytes as hexadecimal digits, for known answers in tests.
 
 func hex(_ bytes: [UInt8]) -> String { hex(bytes.span.bytes) }
 

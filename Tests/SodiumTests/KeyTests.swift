@@ -1,4 +1,4 @@
-// Keys, hashes and derivation against the answers of their specifications.
+// Keys, hashes and key derivation, compared with the answers in their specifications.
 import Testing
 
 @testable import Sodium
@@ -32,7 +32,7 @@ private func contents(_ key: borrowing SecretKey) -> String { key.withBytes { he
 }
 
 @Test(arguments: [
-  // Orders 1, 4, 8 and 8; then the prime itself, which is zero again.
+  // Points of orders 1, 4, 8 and 8; then the prime itself, which equals zero.
   "0000000000000000000000000000000000000000000000000000000000000000",
   "0100000000000000000000000000000000000000000000000000000000000000",
   "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
@@ -60,7 +60,7 @@ func `a point of low order gives no secret`(_ digits: String) {
   #expect(hex(result.span.bytes) == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
 }
 
-/// RFC 5869, appendix A.3: no salt is a salt of zeros, and empty info is what Noise has. It tells 42 bytes of output.
+/// RFC 5869, appendix A.3: no salt means a salt of zeros, and info is empty, as in Noise. It has 42 bytes of output.
 @Test func `derived keys are those of RFC 5869`() {
   let zeros = key(String(repeating: "00", count: 32))
   let input = [UInt8](repeating: 0x0B, count: 22)

@@ -1,4 +1,4 @@
-// The two ends of a channel in one process, and the wire between them as a loop.
+// Both ends of a channel in one process. A loop carries the bytes between them.
 import Sodium
 
 @testable import Wire
@@ -39,7 +39,7 @@ func listener(
 }
 
 extension ChannelHandshake {
-  /// Takes bytes in pieces of at most `pieceSize`; returns what was left over, and the error instead of throwing it.
+  /// Receives bytes in pieces of at most `pieceSize`. Returns the bytes that were not taken, and the error, if any.
   mutating func take(_ bytes: [UInt8], pieceSize: Int = .max) -> (rest: [UInt8], error: HandshakeError?) {
     var rest = bytes[...]
     while !rest.isEmpty && !isComplete {
@@ -64,7 +64,7 @@ struct ChannelEnds: ~Copyable {
     self.listener = listener
   }
 
-  /// Runs the handshake, every byte in pieces of `pieceSize`; nil where it fails.
+  /// Runs the handshake in pieces of `pieceSize`. Nil if it fails.
   init?(_ kind: ChannelKind, pieceSize: Int = .max) {
     var dialing = WireTests.dialer(kind)
     var listening = WireTests.listener(kind)
@@ -79,7 +79,7 @@ struct ChannelEnds: ~Copyable {
 }
 
 extension RecordSealer {
-  /// A whole record.
+  /// Seals a whole record.
   mutating func record(_ plaintext: [UInt8]) -> [UInt8] {
     var out = [UInt8](repeating: 0, count: plaintext.count + Record.overhead)
     var elements = out.mutableSpan
@@ -91,7 +91,7 @@ extension RecordSealer {
 }
 
 extension RecordOpener {
-  /// The plaintext of a ciphertext; nil where it does not open.
+  /// Opens a ciphertext. Nil if it does not open.
   mutating func plaintext(_ ciphertext: some Collection<UInt8>) -> [UInt8]? {
     var bytes = Array(ciphertext)
     do throws(RecordError) {

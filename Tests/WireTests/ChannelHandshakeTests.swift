@@ -1,4 +1,4 @@
-// Handshakes that succeed, however their bytes are cut, and what each end knows afterwards.
+// Handshakes that succeed, in pieces of any size, and what each end knows afterwards.
 import Sodium
 import Testing
 
@@ -20,7 +20,7 @@ func `a handshake succeeds however its bytes are cut`(_ kind: ChannelKind, _ pie
   let (payloads, suites) = ([dialer.remotePayload, listener.remotePayload], [dialer.suite, listener.suite])
   #expect(payloads == [listenerPayload, dialerPayload])
   #expect(suites == [kind.suite, kind.suite])
-  // The two ciphers of a channel can go separate ways.
+  // The two ciphers of a channel can be moved to different owners.
   var dialerSealer = dialer.sealer
   var dialerOpener = dialer.opener
   var listenerSealer = listener.sealer

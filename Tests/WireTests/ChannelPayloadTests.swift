@@ -1,4 +1,4 @@
-// The fields that peers tell one another inside the handshake.
+// The fields that peers send each other inside the handshake.
 import Testing
 
 @testable import Wire

@@ -1,4 +1,4 @@
-// Handshakes that must fail: what each end says of it, and what it does not send.
+// Handshakes that must fail: the error at each end, and what it must not send.
 import Content
 import Sodium
 import Testing
@@ -8,7 +8,7 @@ import Testing
 private let open = ChannelKind(suite: .chaChaPoly, isPrivate: false)
 private let closed = ChannelKind(suite: .chaChaPoly, isPrivate: true)
 
-/// What a listener says to these first bytes, and what it sends.
+/// Gives these first bytes to a listener. Returns its error and the bytes that it sends.
 private func listen(
   _ kind: ChannelKind, to bytes: [UInt8], suites: [CipherSuite] = [.chaChaPoly]
 ) -> (error: HandshakeError?, answer: [UInt8]) {
@@ -19,7 +19,7 @@ private func listen(
   return (error, listener.takeOutbound())
 }
 
-/// What a dialer says when this comes in place of message 2, and what it sends after its first bytes.
+/// Gives these bytes to a dialer instead of message 2. Returns its error and what it sends after its first bytes.
 private func dial(_ kind: ChannelKind, answeredWith bytes: [UInt8]) -> (error: HandshakeError?, sent: [UInt8]) {
   var dialer = dialer(kind)
   _ = dialer.takeOutbound()

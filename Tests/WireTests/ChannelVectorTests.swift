@@ -1,4 +1,4 @@
-// The channel against `Protocol/vectors/`, which an independent program wrote.
+// The channel compared with `Protocol/vectors/`, which an independent program wrote.
 import Content
 import Sodium
 import TestSupport
@@ -21,7 +21,7 @@ private func swarm(_ vectors: VectorFile) -> SwarmKey? {
   vectors.names.contains("swarm-key") ? SwarmKey(secretKey(vectors["swarm-key"])) : nil
 }
 
-/// The listener's end, with the payload that the published message 2 carries.
+/// The listener's end, with the payload of the published message 2.
 private func listener(_ vectors: VectorFile) throws -> ChannelHandshake {
   ChannelHandshake(
     listening: identity(vectors, "listener"), suites: CipherSuite.available, swarm: swarm(vectors),
@@ -69,7 +69,7 @@ func `a dialer starts and ends as published`(_ file: String) throws {
   let isComplete = dialer.isComplete
   #expect(second == ([], nil) && isComplete)
 
-  // The published message 3 carries an unknown field, which this program sends nobody.
+  // The published message 3 contains an unknown field, which this program never sends.
   let preamble = Preamble(suite: suite, pattern: pattern)
   #expect(preamble.prologue == vectors["prologue"])
   var noise = HandshakeState(
@@ -91,7 +91,7 @@ func `records are the published ones, also after a change of key`(_ file: String
   let vectors = try VectorFile(file)
   let suite = kind(file).suite
   var channel = try established(vectors)
-  // What the dialer seals between the published records; the dialer itself is not at hand, but its key is.
+  // Seals records between the published ones. The dialer is not available here, but its key is.
   var between = RecordSealer(CipherState(suite, key: secretKey(vectors["to-listener.key"])))
   for number in 0...16_384 {
     let name = "record\(number)"
@@ -204,7 +204,7 @@ func `records are the published ones, also after a change of key`(_ file: String
     let result = answer.isEmpty ? dialing.receiveEnd() : dialing.take(answer).error
     switch (result, vectors.number("\(name).dialer")) {
     case (.suiteUnsupported(redialWith: .chaChaPoly), 1), (.patternMismatch, 2): #expect(!answer.isEmpty, "\(name)")
-    // It cannot tell why the listener closed.
+    // The dialer cannot know why the listener closed.
     case (.closedByPeer, _): #expect(answer.isEmpty, "\(name)")
     default: Issue.record("\(name): \(String(describing: result))")
     }

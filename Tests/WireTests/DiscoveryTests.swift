@@ -1,4 +1,4 @@
-// Questions and answers of a local network, against the published vectors and against what nobody should send.
+// Queries and answers of LAN discovery, compared with the published vectors, and invalid ones.
 import Content
 import Sodium
 import TestSupport

@@ -1,4 +1,4 @@
-// The keyed hash behind fileIDs, against another implementation.
+// The keyed hash of a fileID, compared with another implementation.
 import Content
 import Sodium
 import Testing

@@ -1,4 +1,4 @@
-// Links against `Protocol/vectors/links.txt` and `invalid/links.txt`, and what else a stranger may write.
+// Links compared with `Protocol/vectors/links.txt` and `invalid/links.txt`, and other links that a stranger may write.
 import Content
 import TestSupport
 import Testing

@@ -1,4 +1,4 @@
-// Frames at every truncation, split and boundary.
+// Frames at each truncation, split and boundary.
 import Content
 import Testing
 
@@ -32,7 +32,7 @@ import Testing
   @Test(arguments: FrameExample.small)
   func `a body shorter or longer than its fields is refused`(_ example: FrameExample) {
     let body = example.head[5...]
-    // A DATA frame's rest is leaves' bytes, so only what comes before them, and no byte of them, is too short.
+    // In DATA, all remaining bytes belong to leaves. So only a body that ends before the first of them is too short.
     let isData = example.message.type == .data
     var bodies = (0...body.count).filter { isData || $0 < body.count }.map { Array(body.prefix($0)) }
     if !isData { bodies.append(body + [0]) }
@@ -155,7 +155,7 @@ import Testing
   }
 }
 
-/// A frame of any type and body, also ones that no message has.
+/// Returns a frame with any type and body, even ones that no message has.
 func frame(of type: UInt8, _ body: some Collection<UInt8>) -> [UInt8] {
   var bytes: [UInt8] = []
   bytes.append(bigEndian: UInt32(1 + body.count))

@@ -1,4 +1,4 @@
-// Hostile bytes from a seeded generator: nothing traps, and how they are split changes nothing.
+// Hostile bytes from a seeded generator. Nothing traps, and splitting them makes no difference.
 import Testing
 
 @testable import Wire
@@ -24,7 +24,7 @@ import Testing
       var random = SplitMix64(state: seed)
       let type = FrameType.allCases.randomElement(using: &random)!
       let count = type.bodyBytes.lowerBound + Int.random(in: 0...min(type.bodyBytes.count - 1, 300), using: &random)
-      // Small values reach deeper than wholly random ones: counts and flags that are possible.
+      // Small values get further than random ones, because counts and flags are then possible.
       let most: UInt8 = Bool.random(using: &random) ? 2 : .max
       let body = (0..<count).map { _ in UInt8.random(in: 0...most, using: &random) }
       let (stream, error) = outcome(of: frame(of: type.rawValue, body)) { (stream, bytes) throws(WireError) in
@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  /// What was read, sent again, is read as the same.
+  /// Checks that a decoded message decodes to the same after it is encoded again.
   private func checkCanonical(_ message: Message, _ seed: UInt64) {
     var stream = FrameStream()
     #expect(throws: Never.self, "seed \(seed)") { try stream.feed(FrameExample(message).frame) }

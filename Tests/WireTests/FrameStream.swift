@@ -1,14 +1,14 @@
-// What the frame tests share: a reader that does with a decoder what a connection does, and one example a message.
+// Shared by the frame tests: a reader that uses a decoder as a connection does, and one example of each message.
 import Content
 import Testing
 
 @testable import Wire
 
-/// Feeds a decoder, takes the leaves' bytes itself, and keeps what came out.
+/// Feeds a decoder, takes the bytes of leaves itself, and stores the results.
 struct FrameStream {
   var decoder = FrameDecoder()
   var messages: [Message] = []
-  /// All leaves' bytes, joined.
+  /// The bytes of all leaves, joined.
   var payload: [UInt8] = []
 
   mutating func feed(_ bytes: [UInt8]) throws(WireError) {
@@ -36,7 +36,7 @@ struct FrameStream {
   }
 }
 
-/// A small generator whose every run is repeated by its seed.
+/// A small random generator. The same seed gives the same numbers.
 struct SplitMix64: RandomNumberGenerator {
   var state: UInt64
 
@@ -49,7 +49,7 @@ struct SplitMix64: RandomNumberGenerator {
   }
 }
 
-/// A message and, for DATA, the leaves' bytes after it.
+/// A message and, for DATA, the bytes of its leaves.
 struct FrameExample: CustomTestStringConvertible, Sendable {
   let message: Message
   var payload: [UInt8] = []
@@ -59,13 +59,13 @@ struct FrameExample: CustomTestStringConvertible, Sendable {
     if case .data(let header) = message { payload = (0..<header.byteCount).map { UInt8(truncatingIfNeeded: $0) } }
   }
 
-  /// The frame up to the leaves' bytes.
+  /// The frame without the bytes of leaves.
   var head: [UInt8] {
     var bytes: [UInt8] = []
     message.encode(into: &bytes)
     return bytes
   }
-  /// The frame.
+  /// The whole frame.
   var frame: [UInt8] { head + payload }
   var testDescription: String { "\(message.type)" }
 
@@ -95,7 +95,7 @@ struct FrameExample: CustomTestStringConvertible, Sendable {
     return .peers(PeerExchange(handle: FileHandle(7), entries: entries))
   }
 
-  /// Every type, with every variant of its body, short.
+  /// Each type with each variant of its body, short.
   static let small: [FrameExample] =
     [
       .open(Open(handle: FileHandle(.max), bucket: 0xBEEF, proof: digests(1)[0])),

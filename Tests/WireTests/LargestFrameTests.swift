@@ -1,4 +1,4 @@
-// The longest frame of each type against `Protocol/vectors/largest.txt`, which has their SHA-256.
+// The longest frame of each type, compared with the SHA-256 hashes in `Protocol/vectors/largest.txt`.
 import Content
 import TestSupport
 import Testing
@@ -22,7 +22,7 @@ import Testing
     #expect(Set(tested) == Set(vectors.names.filter { $0.hasSuffix(".sha256") }))
   }
 
-  /// What the comments of `largest.txt` say; nil is a frame that is skipped.
+  /// The frames that the comments of `largest.txt` describe. A nil message means a skipped frame.
   private static let largest: [(name: String, message: Message?, payload: [UInt8])] = {
     func hash(_ i: Int) -> Digest {
       let bytes = Array("p2pnode-largest".utf8) + [0, 0, UInt8(i >> 8), UInt8(i & 0xFF)]

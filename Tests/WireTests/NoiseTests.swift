@@ -1,4 +1,4 @@
-// The handshake itself, against what other implementations of Noise compute.
+// The Noise handshake, compared with the results of other implementations.
 import Content
 import Sodium
 import Testing

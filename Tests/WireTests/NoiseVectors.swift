@@ -1,9 +1,9 @@
-// The published vectors of other Noise implementations.
+// The published test vectors of other Noise implementations.
 import Foundation
 
 @testable import Wire
 
-/// One whole conversation, with every key that it needs.
+/// One complete conversation with all its keys.
 struct NoiseVector: Sendable, CustomStringConvertible {
   struct Message: Sendable {
     let payload: [UInt8]
@@ -17,7 +17,7 @@ struct NoiseVector: Sendable, CustomStringConvertible {
   let psk: [UInt8]?
   let messages: [Message]
   let handshakeHash: [UInt8]?
-  /// After the handshake some files go on taking turns, others start with the dialer again.
+  /// After the handshake, some files continue the alternation; in others the dialer sends first again.
   let dialerSendsFirstTransport: Bool
 }
 

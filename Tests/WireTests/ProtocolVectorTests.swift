@@ -1,4 +1,4 @@
-// The implementation against `Protocol/vectors/`, which an independent program wrote.
+// The implementation compared with `Protocol/vectors/`, which an independent program wrote.
 import Content
 import TestSupport
 import Testing
@@ -6,7 +6,7 @@ import Testing
 @testable import Wire
 
 @Suite struct ProtocolVectorTests {
-  /// Frames that are read, and that this program writes in another way.
+  /// Frames that this program reads but encodes differently.
   private static let readOnly: Set = ["goodbye.unknown-code", "peers.mapped"]
 
   @Test func `our frames are the published ones`() throws {
@@ -75,7 +75,7 @@ import Testing
     #expect(answer.uncles.count == 1)
   }
 
-  /// What the comments of `frames.txt` say.
+  /// The messages that the comments of `frames.txt` describe.
   private static func meanings(_ vectors: VectorFile) -> [(name: String, message: Message, payload: [UInt8])] {
     func hash(_ label: String) -> Digest { Digest(vectors["digest.\(label)"])! }
     func offered(_ name: String, _ availability: OfferedFile.Availability) -> Message {

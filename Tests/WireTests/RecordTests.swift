@@ -1,4 +1,4 @@
-// Records: their bytes, their order, their keys, and what must not open.
+// Records: their bytes, their order, their keys, and records that must not open.
 import Sodium
 import Testing
 
@@ -7,7 +7,7 @@ import Testing
 private func ownSealer(_ suite: CipherSuite) -> RecordSealer { RecordSealer(CipherState(suite, key: secretKey(0x42))) }
 private func ownOpener(_ suite: CipherSuite) -> RecordOpener { RecordOpener(CipherState(suite, key: secretKey(0x42))) }
 
-/// A record computed from the cipher alone.
+/// Computes the ciphertext of a record from the cipher alone.
 private func ciphertext(_ suite: CipherSuite, _ key: [UInt8], _ number: UInt64, _ plaintext: [UInt8]) -> [UInt8] {
   let aead = AEAD(suite == .aesGCM ? .aesGCM : .chaChaPoly, key: secretKey(key))
   var out = [UInt8](repeating: 0, count: plaintext.count + 16)

@@ -1,4 +1,4 @@
-// `Protocol/vectors/rules.txt` ties each rule that ends a connection to the cases that show it: none is without the other.
+// `Protocol/vectors/rules.txt` lists the cases of each rule that ends a connection. Each case has its rule.
 import Foundation
 import TestSupport
 import Testing
@@ -6,7 +6,7 @@ import Testing
 @Suite struct RuleVectorTests {
   private struct Rule {
     let words: String
-    /// A file of vectors and a pattern for names in it; empty if there are none, with a reason.
+    /// Pairs of a vector file and a pattern for names in it. Empty if there is a reason why the rule has no cases.
     let cases: [(path: String, name: String)]
   }
 
@@ -29,7 +29,7 @@ import Testing
     }
   }
 
-  /// Whether a name is one of a pattern, in which `*` stands for any text.
+  /// Whether a name matches a pattern, in which `*` stands for any text.
   private func isName(_ name: String, of pattern: String) -> Bool {
     let parts = pattern.components(separatedBy: "*")
     guard parts.count > 1 else { return name == pattern }

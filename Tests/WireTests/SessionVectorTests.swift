@@ -1,4 +1,5 @@
-// Whole sessions against `Protocol/vectors/`: the small transfer that opens the specification, and a longer one.
+// Complete sessions compared with `Protocol/vectors/`: the small transfer that opens the specification, and a longer
+// one.
 import Content
 import Sodium
 import TestSupport
@@ -6,7 +7,7 @@ import Testing
 
 @testable import Wire
 
-/// Both ends of a published session, after a handshake whose every byte is the published one.
+/// Both ends of a published session, after a handshake with the published bytes.
 private func established(
   _ vectors: VectorFile, dialer: HandshakePayload, listener: HandshakePayload
 ) throws -> ChannelEnds {
@@ -99,15 +100,15 @@ extension ChannelEnds {
       frames[sender, default: []] += plaintext
     }
     for (sender, stream) in streams {
-      // A type that is skipped is no message.
+      // A skipped type is not a message.
       let types = vectors["\(sender).types"].filter { FrameType(rawValue: $0) != nil }
       #expect(stream.messages.map(\.type.rawValue) == types, "\(sender)")
       #expect(stream.decoder.completedFrames == vectors["\(sender).types"].count && !stream.decoder.isMidFrame)
     }
   }
 
-  /// The bytes of the exchange that opens the specification: a line without an indent names a value, the lines below it
-  /// hold its bytes, two digits and a space each, and two spaces end them.
+  /// The specification starts with a small transfer. There, a line without indentation names a value, and the lines
+  /// below it have its bytes: two digits and a space each. Two spaces end the bytes.
   @Test func `the specification opens with the bytes of the small transfer`() throws {
     let vectors = try VectorFile("session.txt")
     let text = try VectorFile.text("README.md")

@@ -1,10 +1,10 @@
-// Which files of a folder are complete, against the leaves that are verified.
+// Which files of a folder are complete, compared with the verified leaves.
 import Testing
 
 @testable import Content
 
 @Suite struct FolderCompletionTests {
-  /// Verifies all wanted leaves of a random folder in a random order, some of them twice, and others as well.
+  /// Verifies all wanted leaves of a random folder in random order, some of them twice, and other leaves too.
   private func run(seed: UInt64) throws {
     var generator = TestGenerator(seed: seed)
     let model = FolderModel.random(&generator)
@@ -50,7 +50,7 @@ import Testing
   }
 
   @Test func `the files of a shared chunk are complete one by one, and a larger file with its last chunk`() throws {
-    // Two files of two leaves in each chunk of four, and one file of three chunks.
+    // Two files of two leaves in each chunk of four leaves, and a file of three chunks.
     let content = { (length: UInt64) in FileContent(length: length, root: Digest(sha256: [1].span.bytes)) }
     let entries = ["a", "b", "c", "d"].map { FolderEntry(FolderPath($0), .file(content(2), isExecutable: false)) }
     let large = FolderEntry(FolderPath("e"), .file(content(9), isExecutable: false))

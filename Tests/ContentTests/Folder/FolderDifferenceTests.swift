@@ -1,4 +1,4 @@
-// How a tree differs from a listing.
+// The differences between a tree and a listing.
 import Testing
 
 @testable import Content

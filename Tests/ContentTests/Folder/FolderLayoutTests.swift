@@ -1,9 +1,9 @@
-// How random folders are cut, against a model that is slower and simpler.
+// The layouts of random folders, compared with a simpler and slower model.
 import Testing
 
 @testable import Content
 
-/// A random tree, its listing, and how both cut it.
+/// A random tree, its listing, its layout and the layout of the model.
 private struct Cut {
   let seed: UInt64
   let model: FolderModel
@@ -56,7 +56,7 @@ private func forEachSeed(_ check: (inout Cut) throws -> Void) throws {
         let runs = cut.folder.runs(at: UInt64(start), count: end - start)
         let bytes = runs.flatMap { run in (0..<run.count).map { (run.entry, Int(run.offset) + $0) } }
         #expect(bytes.elementsEqual(contents[start..<end]) { $0.0 == $1.entry && $0.1 == $1.offset })
-        // Neighbours are of different files: no run is cut without need.
+        // Neighbouring runs belong to different files, so no run is split without need.
         #expect(zip(runs, runs.dropFirst()).allSatisfy { $0.entry != $1.entry }, "seed \(cut.seed)")
       }
     }
@@ -96,7 +96,7 @@ private func forEachSeed(_ check: (inout Cut) throws -> Void) throws {
         for run in runs {
           let bytes = cut.chunks.length(of: run, in: chunk)
           #expect(bytes <= most, "seed \(cut.seed)")
-          // A large file's run counts each leaf as full.
+          // In a run of a large file, each leaf counts as full.
           guard cut.folder.isShared(chunk), run.end < leaves.count else { continue }
           #expect(bytes + leaves[run.end].count > most, "seed \(cut.seed)")
         }

@@ -1,7 +1,7 @@
-// A second, slower telling of how a folder is cut, to compare with, and random trees to cut.
+// A second, slower implementation of folder layouts to compare with, and random trees.
 @testable import Content
 
-/// SplitMix64: the same numbers for the same seed.
+/// SplitMix64: the same seed gives the same numbers.
 struct TestGenerator: RandomNumberGenerator {
   private var state: UInt64
   init(seed: UInt64) { state = seed }
@@ -17,7 +17,7 @@ struct TestGenerator: RandomNumberGenerator {
   mutating func pick<T>(_ values: [T]) -> T { values[Int.random(in: 0..<values.count, using: &self)] }
 }
 
-/// Files with their bytes, cut as `Protocol/README.md` says: one list of leaves for each chunk.
+/// Files with their bytes, cut as `Protocol/README.md` says. Each chunk is a list of leaves.
 struct FolderModel {
   struct Leaf: Equatable {
     let entry: Int
@@ -29,11 +29,11 @@ struct FolderModel {
   let leafSize: Int
   let chunksPerPage: Int
   let entries: [FolderEntry]
-  /// The bytes of each entry that is a file; empty for others.
+  /// The bytes of each entry that is a file. Empty for other entries.
   let files: [[UInt8]]
   let chunks: [[Leaf]]
   let sharedCount: Int
-  /// The chunks of each page: one range for each file.
+  /// The chunks of each page, as one range for each file.
   let pages: [[Range<Int>]]
 
   init(_ entries: [FolderEntry], _ files: [[UInt8]], chunkSize: Int, leafSize: Int, chunksPerPage: Int) {
@@ -78,7 +78,7 @@ struct FolderModel {
     self.pages = pages
   }
 
-  /// All bytes of the contents, in order, each with the file that it comes from.
+  /// All bytes of the contents in order, each with its file and its offset there.
   var contents: [(entry: Int, offset: Int, byte: UInt8)] {
     chunks.joined().flatMap { leaf in
       (leaf.offset..<leaf.offset + leaf.count).map { (leaf.entry, $0, files[leaf.entry][$0]) }
@@ -93,7 +93,7 @@ struct FolderModel {
     chunks[chunk].map { sha256(Array(files[$0.entry][$0.offset..<$0.offset + $0.count])) }
   }
 
-  /// A page with its true hashes. All hashes of a file are computed anew.
+  /// Makes a page with its true hashes. Computes all hashes of its files again.
   func page(_ index: Int) -> HashPage {
     var hashes: [Digest] = []
     var uncles: [Digest] = []
@@ -113,7 +113,7 @@ struct FolderModel {
 }
 
 extension FolderModel {
-  /// A tree of up to 100 entries of all types, and a few thousand bytes.
+  /// Makes a tree of up to 100 entries of all types, with a few thousand bytes.
   static func random(_ generator: inout TestGenerator) -> FolderModel {
     let leafSize = generator.pick([1, 3, 16])
     let leaves = generator.pick([1, 2, 4, 8, 64])
@@ -125,7 +125,7 @@ extension FolderModel {
       let depth = Int.random(in: 1...3, using: &generator)
       paths.insert((0..<depth).map { _ in generator.pick(["a", "b", "a.b", "a b", "ab", "é", "z", "A", "0", "..a"]) })
     }
-    // Nothing lies below an entry.
+    // Keep paths below which no other entry lies.
     let free = paths.filter { path in !paths.contains { $0.count > path.count && Array($0[..<path.count]) == path } }
     let ordered = free.map { FolderPath($0.joined(separator: "/")) }.sorted()
     var (entries, files): ([FolderEntry], [[UInt8]]) = ([], [])

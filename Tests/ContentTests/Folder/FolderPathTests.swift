@@ -1,4 +1,4 @@
-// Paths are in the order of their components, and know what lies below them.
+// Paths are ordered by their components and know which paths lie below them.
 import Testing
 
 @testable import Content

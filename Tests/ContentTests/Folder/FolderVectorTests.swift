@@ -1,4 +1,4 @@
-// Folders against `Protocol/vectors/folder.txt`, which an independent program wrote.
+// Folders compared with `Protocol/vectors/folder.txt`, which an independent program wrote.
 import Testing
 
 @testable import Content
@@ -20,7 +20,7 @@ private struct FolderVector {
     layout = try FolderLayout(listing, root: #require(Digest(vectors["\(name).root"] ?? [])))
   }
 
-  /// The numbers N of all values `name.xN.field`.
+  /// The numbers N of all values with a name `name.xN.field`.
   func indices(of prefix: String, _ field: String) -> [Int] {
     let start = "\(name).\(prefix)"
     return vectors.values.keys.compactMap { key in
@@ -46,20 +46,20 @@ private struct FolderVector {
     }
   }
 
-  /// The bytes of a run of a file, where files have bytes.
+  /// The bytes of a run of a file, in vectors that have file contents.
   func bytes(of run: FolderRun) -> ArraySlice<UInt8> {
     let end = Int(run.offset) + run.count
     return Vectors.content(end)[Int(run.offset)..<end]
   }
 
-  /// The hash of the chunk of a large file in the folder `pages`, where the hashes are made up.
+  /// The hash of a large file's chunk in the folder `pages`, whose hashes are invented.
   func madeUpHash(of chunk: Int) -> Digest {
     let file = layout.largeFile(of: ChunkIndex(UInt32(chunk)))
     let path = listing.path(of: Int(file.entry)).utf8
     return sha256(Array("p2pnode-chunk".utf8) + path + bigEndian(UInt32(chunk) - file.firstChunk))
   }
 
-  /// The chunk hashes of a page: from the published leaf hashes, or made up.
+  /// The chunk hashes of a page, computed from published leaf hashes or invented.
   func chunkHashes(of page: PageIndex) throws -> [Digest] {
     try pages.chunks(of: page).map { chunk in
       if name == "pages" { return madeUpHash(of: chunk) }
@@ -68,7 +68,7 @@ private struct FolderVector {
   }
 }
 
-/// Read once: the file is long.
+/// The vectors are read once, because the file is long.
 private let read = Result { try readFolders() }
 
 private func folders() throws -> [FolderVector] { try read.get() }
@@ -162,7 +162,7 @@ struct FolderVectorTests {
         let chunks = folder.chunks
         let runs = folder.layout.runs(at: chunks.offset(of: chunk), count: chunks.length(of: chunk))
         let leaves = UInt8(chunks.leafCount(of: chunk))
-        // Length and type; then the id, first leaf, leaf count, flags and count of hashes.
+        // First length and type; then the ID, first leaf, leaf count, flags and count of hashes.
         #expect(Array(frame[5..<13]) == bigEndian(UInt32(258)) + [0, leaves, 3, leaves])
         #expect(Array(frame[13..<13 + hashes.count]) == hashes)
         #expect(Array(frame[(13 + hashes.count)...]) == runs.flatMap { folder.bytes(of: $0) })
@@ -206,7 +206,7 @@ struct FolderVectorTests {
     #expect(count > 15 && frameCount > 5)
   }
 
-  /// Every hash of a file in the page counts, and so does each uncle and their number.
+  /// Checks that a page is refused if any file's hash, an uncle, or the number of uncles is wrong.
   private func refusesEveryLie(about page: HashPage, in folder: FolderVector, _ value: String) throws {
     let root = folder.layout.listingRoot
     let count = page.chunkHashes.count

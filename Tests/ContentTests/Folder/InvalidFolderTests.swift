@@ -1,4 +1,4 @@
-// Listings that are refused: those of `Protocol/vectors/invalid/folder.txt`, each by its rule, and those too long for it.
+// Refused listings: those of `Protocol/vectors/invalid/folder.txt`, each with its rule, and some too long for it.
 import Testing
 
 @testable import Content
@@ -33,7 +33,7 @@ private let rules: [String: Rule] = [
   "target.nul": .targetNUL, "target.4096-bytes": .targetTooLong,
 ]
 
-/// The rules of listings whose names begin alike.
+/// The rules for listings whose names have a common start.
 private let rulesByStart: [(String, Rule)] = [
   ("cut.", .truncated), ("type.", .unknownType), ("path.dot", .componentDots), ("path.utf8-", .pathNotUTF8),
   ("order.", .order), ("below.", .belowEntry), ("sum.", .contentsTooLong), ("target.dot", .targetComponent),
@@ -90,14 +90,14 @@ struct InvalidFolderTests {
   }
 
   @Test func `a listing of more than 2^30 bytes is refused before it is read`() {
-    // No byte of it is touched, so it costs no memory.
+    // None of its bytes is touched, so it takes no memory.
     let count = FolderListing.byteCountMax + 1
     let bytes = [UInt8](unsafeUninitializedCapacity: count) { $1 = count }
     #expect(fault(of: bytes) == FolderListingFault(.tooLong))
   }
 
   @Test func `a listing has at most 2^22 entries`() {
-    // As many as are allowed are missed in a listing without any.
+    // The listing declares the highest allowed count, but has no entries.
     let most = FolderListing.magic + bigEndian(UInt32(FolderListing.entryCountMax))
     #expect(fault(of: most) == FolderListingFault(.truncated, entry: 0))
     let more = FolderListing.magic + bigEndian(UInt32(FolderListing.entryCountMax + 1))
@@ -124,7 +124,7 @@ struct InvalidFolderTests {
         FolderEntry(FolderPath("a"), content(half)), FolderEntry(FolderPath("b"), content(half + 1)),
       ])
     }
-    // One byte in a shared chunk leaves one chunk less for the others.
+    // A byte in a shared chunk leaves one chunk less for the others.
     let shared = try FolderListing([
       FolderEntry(FolderPath("a"), content(half)), FolderEntry(FolderPath("b"), content(half - 1)),
       FolderEntry(FolderPath("c"), content(1)),

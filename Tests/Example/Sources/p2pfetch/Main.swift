@@ -1,4 +1,4 @@
-// Serves a folder to itself and fetches one of its files, with nothing but the library's public face.
+// Serves a folder and fetches one of its files from itself, with only the public API of the library.
 //
 //   p2pfetch FOLDER FILE COPIES
 import P2P

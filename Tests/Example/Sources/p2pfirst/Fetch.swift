@@ -1,4 +1,4 @@
-// The whole program of the article FirstProgram: HouseTests compares the two.
+// The program of the article FirstProgram. HouseTests compares the two.
 import Dispatch
 import Foundation
 import P2P

@@ -1,5 +1,5 @@
-// One process, one port: it serves a folder and fetches the files of other folders at once, from nodes that have different
-// ones. All of it with nothing but the library's public face.
+// One process with one port serves a folder. At the same time it fetches the files of other folders, each from another
+// node. It uses only the public API of the library.
 //
 //   p2pmany OWN FOLDER… COPIES
 import P2P

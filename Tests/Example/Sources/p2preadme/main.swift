@@ -1,4 +1,4 @@
-// The first program of docs/embedding.md, as code at the top level: HouseTests compares the two.
+// The first program of docs/embedding.md as top-level code. HouseTests compares the two.
 //
 //   p2preadme IMAGES STATE COPIES
 import P2P
