@@ -1,5 +1,5 @@
 // swift-tools-version: 6.1
-// A node as a service of a server program. A package of its own, so that p2pnode itself depends on none of these packages.
+// A node as a service of a server program. It is a separate package, so that p2pnode depends on none of these packages.
 import PackageDescription
 
 let package = Package(

@@ -1,11 +1,11 @@
-// The program: it chooses a target by name and hands it to libFuzzer.
+// The program: chooses a target by name and passes it to libFuzzer.
 //
 //   Fuzz list                              the names of all targets
 //   Fuzz seeds TARGET VECTORS FOLDER       writes seeds made of Protocol/vectors to a folder
 //   Fuzz TARGET [options and folders]      libFuzzer's command line for the target
 import Glibc
 
-/// The linker makes this the program's start: libFuzzer's own would know of no targets.
+/// The linker makes this the start of the program, because libFuzzer's own start knows of no targets.
 @_cdecl("Fuzz_main")
 public func fuzzMain(
   _ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
@@ -21,9 +21,9 @@ public func fuzzMain(
   case let name?:
     if let target = Target.named(name) {
       Chosen.target = target
-      // libFuzzer starts the program again to merge corpora, and knows of no name.
+      // libFuzzer restarts the program to merge corpora and does not pass the name.
       setenv("FUZZ_TARGET", name, 1)
-      // The name is taken out; the others move up, and the null at their end with them.
+      // Remove the name. The other arguments move up, and so does the null at their end.
       for i in 1..<Int(count) { arguments[i] = arguments[i + 1] }
       return run(count - 1, arguments)
     }
@@ -48,11 +48,11 @@ private func usage() -> CInt {
 }
 
 private enum Chosen {
-  // Written once, before libFuzzer calls anything; it calls on one thread.
+  // Set once before libFuzzer calls the target. libFuzzer uses one thread.
   nonisolated(unsafe) static var target: Target?
 }
 
-/// libFuzzer's own entry: it calls back once for each input.
+/// The entry point of libFuzzer. It calls back once for each input.
 @_silgen_name("LLVMFuzzerRunDriver")
 private func runDriver(
   _ count: UnsafeMutablePointer<CInt>,

@@ -1,4 +1,4 @@
-// An input of the fuzzer as a source of decisions: numbers while there are bytes, then zeros.
+// A fuzzer input as a source of decisions: numbers while there are bytes, then zeros.
 
 struct Input {
   private let bytes: [UInt8]
@@ -21,7 +21,7 @@ struct Input {
   /// A number from 0 to `limit - 1`; `limit` is 1 to 256.
   mutating func number(below limit: Int) -> Int { Int(u8()) % limit }
 
-  /// Fewer where the input ends.
+  /// Takes `count` bytes, or fewer if the input ends.
   mutating func take(_ count: Int) -> [UInt8] {
     let end = min(offset + count, bytes.count)
     defer { offset = end }
@@ -30,7 +30,7 @@ struct Input {
 
   mutating func rest() -> [UInt8] { take(bytes.count - offset) }
 
-  /// 32 bytes, zeros where the input ends.
+  /// Takes 32 bytes, with zeros after the end of the input.
   mutating func bytes32() -> [UInt8] {
     let taken = take(32)
     return taken + Array(repeating: 0, count: 32 - taken.count)

@@ -1,10 +1,10 @@
-// Seeds from Protocol/vectors: files of lines `name = hex`, and how inputs are written to a folder.
+// Seeds from Protocol/vectors: reads files of `name = hex` lines, and writes inputs to a folder.
 import Glibc
 
-/// The values of one file of vectors, in its order.
+/// The values of a file of vectors, in the order of the file.
 typealias VectorValues = [(name: String, bytes: [UInt8])]
 
-/// The folder of test vectors. A file that is missing gives no values.
+/// The folder of test vectors. A missing file has no values.
 struct Vectors: Sendable {
   let folder: String
 
@@ -18,7 +18,7 @@ struct Vectors: Sendable {
     return values
   }
 
-  /// The values whose names pass; those that are no example of anything are keys and digests.
+  /// The values whose names pass `isExample`. Keys and digests are values but not examples.
   func examples(_ file: String, where isExample: (String) -> Bool = { _ in true }) -> [[UInt8]] {
     values(of: file).filter { isExample($0.name) }.map(\.bytes)
   }
@@ -42,7 +42,7 @@ struct Vectors: Sendable {
 struct Seeds {
   let vectors: String
 
-  /// False where a file cannot be written.
+  /// Writes seeds to a folder. Returns false if a file cannot be written.
   func write(_ seeds: (Vectors) -> [[UInt8]], to folder: String) -> Bool {
     for (i, seed) in seeds(Vectors(folder: vectors)).enumerated() {
       guard let file = fopen("\(folder)/seed-\(i)", "wb") else { return false }

@@ -1,8 +1,8 @@
-// What is fuzzed: each target takes any bytes, and stops the program where the code under test breaks a promise.
+// The fuzz targets. Each accepts any bytes, and stops the program if the code under test breaks a promise.
 
 struct Target: Sendable {
   let name: String
-  /// Inputs to begin with, made of the protocol's test vectors.
+  /// The first inputs, made from the protocol's test vectors.
   let seeds: @Sendable (Vectors) -> [[UInt8]]
   let run: @Sendable ([UInt8]) -> Void
 
@@ -18,23 +18,23 @@ struct Target: Sendable {
   static let all: [Target] = [
     // Bytes of a peer, from the first one on.
     Preambles.target, Handshakes.target, HandshakePayloads.target, Records.target, Frames.target, Messages.target,
-    // What a peer says of a file.
+    // What a peer says about a file.
     Pages.target, LeafHashesOfPeers.target, Manifests.target, Names.target,
     FolderListings.target, FolderHashes.target,
-    // Bytes of a stranger on the network, or of a person.
+    // Bytes from a stranger on the network or from a user.
     Datagrams.target, Links.target, Addresses.target, HTTPRequests.target,
-    // Bytes of a disk.
+    // Bytes from a disk.
     Journals.target, CatalogueRows.target, LocalNodeFiles.target, ConfigFiles.target, SettingValues.target,
-    // What a terminal shows.
+    // Texts on a terminal.
     Widths.target,
-    // Decisions, with whole conversations as input.
+    // Decisions. The input is a whole conversation.
     Sessions.stranger, Sessions.pair, Downloads.target, Downloads.flood,
   ]
 
   static func named(_ name: String) -> Target? { all.first { $0.name == name } }
 }
 
-/// Stops the program, which libFuzzer then reports with the input, where a promise is broken.
+/// Stops the program if a promise is broken. libFuzzer then reports the input.
 @inline(__always)
 func require(_ holds: Bool, _ promise: @autoclosure () -> String) {
   if !holds { fatalError("broken: \(promise())") }

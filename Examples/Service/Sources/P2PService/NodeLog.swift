@@ -1,20 +1,20 @@
-// The events of a node as lines of a log.
+// Writes the events of a node as log lines.
 import Logging
 import P2P
 
 /// Writes the events of a node to a logger.
 ///
-/// A fileID is the right to read its file, so no line has more than its first digits. Names and texts come from peers and
-/// file systems, so they are escaped: a log may be read on a terminal.
+/// A peer that knows a fileID may read the file, so a line has only its first digits. Names and texts come from peers
+/// and file systems, so they are escaped: a log may be read on a terminal.
 public struct NodeLog: Sendable {
   private let logger: Logger
 
   public init(_ logger: Logger) { self.logger = logger }
 
-  /// Writes each event of a sequence until it ends, and how many were lost.
+  /// Writes each event of a sequence until it ends, and how many events were lost.
   public func follow(_ events: NodeEvents) async { await follow(events) { events.lostCount } }
 
-  /// - `lostCount`: events that were lost until now.
+  /// - `lostCount`: returns the number of events lost so far.
   func follow(_ events: some AsyncSequence<NodeEvent, Never>, lostCount: () -> Int) async {
     var lost = 0
     for await event in events {
@@ -92,7 +92,7 @@ public struct NodeLog: Sendable {
     logger.info("the node has stopped", metadata: ["uploadedBytes": "\(node.uploadedBytes)"])
   }
 
-  /// A peer that broke the protocol or sent wrong data is worth a look; all other ends are not.
+  /// Logs the end of a connection. Only violations and wrong data are warnings.
   private func log(_ end: ConnectionEnd, _ message: Logger.Message, _ metadata: Logger.Metadata) {
     let level: Logger.Level =
       switch end {

@@ -1,9 +1,9 @@
-// The numbers of a node for a metrics system, under the names that `p2pnode serve --metrics` gives them.
+// Records the figures of a node in a metrics system, with the names of `p2pnode serve --metrics`.
 import Metrics
 import P2P
 import Synchronization
 
-/// Records the numbers of one node. Counts of the node only grow; a counter gets what was added since the last record.
+/// Records the figures of one node. The node's counts only grow. Each counter is increased by their growth.
 public final class NodeMetrics: Sendable {
   private struct Key: Hashable {
     let label: String
@@ -11,7 +11,7 @@ public final class NodeMetrics: Sendable {
   }
   private struct State {
     var gauges: [String: Gauge] = [:]
-    /// With what was recorded so far.
+    /// The counters, with the sums recorded so far.
     var counters: [Key: (counter: Counter, sum: UInt64)] = [:]
   }
 
@@ -20,7 +20,7 @@ public final class NodeMetrics: Sendable {
 
   public init(_ factory: any MetricsFactory) { self.factory = factory }
 
-  /// Records the numbers of a moment. Any task may call it.
+  /// Records figures. Any task may call it.
   public func record(_ figures: NodeFigures) {
     state.withLock { state in
       gauge("p2pnode_connections", figures.connections, &state)
@@ -51,7 +51,7 @@ public final class NodeMetrics: Sendable {
     let key = Key(label: label, dimensions: end.map { [$0.by.rawValue, $0.reason] } ?? [])
     let (counter, before) =
       state.counters[key] ?? (Counter(label: label, dimensions: dimensions(end), factory: factory), 0)
-    // The numbers of an earlier moment may come late.
+    // Older figures may arrive later.
     state.counters[key] = (counter, max(before, sum))
     counter.increment(by: Int64(clamping: sum > before ? sum - before : 0))
   }

@@ -1,19 +1,20 @@
-// A node as a service: it serves its folders until the program shuts down, then lets uploads end, and stops.
+// A node as a service. It serves its folders until the program shuts down; then it lets uploads finish and stops.
 import Logging
 import Metrics
 import P2P
 import ServiceLifecycle
 
-/// Runs a node in a `ServiceGroup`. While it runs, the events of the node go to a logger, and its numbers to a metrics system.
+/// Runs a node in a `ServiceGroup`. Meanwhile the node's events go to a logger and its figures to a metrics system.
 ///
-/// A graceful shutdown lets uploads end within `grace`. Cancellation stops the node at once. Either way `run` returns when the
-/// node has stopped. It also returns when the program itself stops the node, and throws if a folder cannot be served.
+/// At a graceful shutdown, uploads may finish within `grace`. A cancellation stops the node at once. In both cases
+/// `run` returns when the node has stopped. It also returns if the program stops the node. It throws if a folder cannot
+/// be served.
 public struct NodeService: Service {
   /// A folder to serve.
   public struct Folder: Sendable {
-    /// It must exist.
+    /// The folder's path. It must exist.
     public var path: String
-    /// It must exist. It keeps the hashes of the files.
+    /// The path of the folder for the hashes of the files. It must exist.
     public var stateFolder: String
     public var rules: ServingRules
 
@@ -26,7 +27,7 @@ public struct NodeService: Service {
     }
   }
 
-  /// The node, for downloads of the program.
+  /// The node. The program may use it for downloads.
   public let node: Node
   private let folders: [Folder]
   private let grace: Duration
@@ -34,11 +35,11 @@ public struct NodeService: Service {
   private let log: NodeLog
   private let metrics: NodeMetrics
 
-  /// - `node`: runs already. The service stops it.
-  /// - `grace`: for uploads, at a graceful shutdown. Shorter than the group's `maximumGracefulShutdownDuration`, if that is
-  ///   set: the group cancels the service then, but the node keeps to its first `grace`.
-  /// - `interval`: between two records of the metrics.
-  /// - `metricsFactory`: nil: the one of `MetricsSystem`.
+  /// - `node`: a running node. The service stops it.
+  /// - `grace`: the time for uploads at a graceful shutdown. If the group's `maximumGracefulShutdownDuration` is set,
+  ///   choose a shorter one: the group then cancels the service, but the node still takes its first `grace`.
+  /// - `interval`: the time between two records of the metrics.
+  /// - `metricsFactory`: nil: the factory of `MetricsSystem`.
   public init(
     _ node: Node, folders: [Folder] = [], grace: Duration = .seconds(10), interval: Duration = .seconds(10),
     logger: Logger, metricsFactory: (any MetricsFactory)? = nil
@@ -76,7 +77,7 @@ public struct NodeService: Service {
 
   private enum Part { case events, folder, metrics }
 
-  /// Returns when the node has stopped.
+  /// Performs the service. Returns when the node has stopped.
   private func work() async throws {
     let events = node.events()
     log.started(node)

@@ -1,4 +1,4 @@
-// Serves a folder until it gets SIGTERM, with lines of a log on stderr. README.md shows this program.
+// Serves a folder until SIGTERM, and logs to stderr. README.md shows this program.
 //
 //   p2pserve FOLDER STATE PORT
 import Foundation

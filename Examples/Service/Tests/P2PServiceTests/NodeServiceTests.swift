@@ -35,7 +35,7 @@ import Testing
     return try await downloader.downloadFile(fileID)
   }
 
-  /// Its port is free again.
+  /// Whether the node has stopped: its port is free again.
   private func hasStopped() async throws -> Bool {
     let next = try Node(NodeConfiguration(), listen: node.address)
     await next.stop(grace: .zero)
@@ -61,7 +61,7 @@ import Testing
     #expect(sent.metadata["path"] == "disk.img" && sent.metadata["bytes"] == "3000000")
     let stopped = await log.line("the node has stopped")
     #expect(stopped.metadata["uploadedBytes"] == "3000000")
-    // The ID is the right to read the file, and a log has many readers.
+    // A peer that knows the ID may read the file, and a log has many readers.
     let text = log.lines.map(\.text).joined(separator: "\n")
     #expect(text.contains(fileID.hex.prefix(8)) && !text.contains(fileID.hex.prefix(9)))
 

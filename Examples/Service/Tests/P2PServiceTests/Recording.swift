@@ -1,15 +1,15 @@
-// A log that tests read, and a folder for one test.
+// A log that tests can read, and a folder for one test.
 import Foundation
 import Logging
 import Synchronization
 
-/// Lines of a log, in order. A test can wait for one.
+/// The lines of a log, in order. A test can wait for a line.
 final class RecordedLog: Sendable {
   struct Line: Sendable {
     let level: Logger.Level
     let message: String
     let metadata: Logger.Metadata
-    /// All that a reader of the log sees.
+    /// The whole text that a reader of the log sees.
     var text: String { "\(level) \(message) \(metadata.map { "\($0)=\($1)" }.sorted().joined(separator: " "))" }
   }
 
@@ -27,7 +27,7 @@ final class RecordedLog: Sendable {
 
   var lines: [Line] { state.withLock { $0.lines } }
 
-  /// The first line with this message; waits for it.
+  /// Waits for the first line with this message.
   @discardableResult func line(_ message: String) async -> Line {
     await withCheckedContinuation { continuation in
       let found = state.withLock { state in
@@ -66,7 +66,7 @@ final class RecordedLog: Sendable {
   }
 }
 
-/// A folder for one test, gone with it.
+/// A folder for one test, removed at its end.
 final class TestFolder: Sendable {
   let path: String
 

@@ -1,7 +1,7 @@
-// Pages and leaf hashes of folders as a peer sends them: only those that lead to the roots of all their files are taken.
+// Pages and leaf hashes of folders from a peer. Only those that lead to the roots of all their files are accepted.
 @testable import Content
 
-/// A folder of small files with all their hashes: chunks of 4 leaves of 2 bytes.
+/// A folder of small files with all hashes. Chunks have 4 leaves of 2 bytes.
 struct TinyFolder: Sendable {
   let pages: PageLayout
   let root: Digest

@@ -1,5 +1,5 @@
-// Listings of folders: any bytes, or the entries of a made-up tree. A listing that is taken obeys every rule of section 17
-// of `Protocol/README.md`, has one form, and its files are cut without gap or overlap.
+// Folder listings from any bytes, or from an invented tree. An accepted listing follows all rules of section 17 of
+// `Protocol/README.md` and has one encoding. Its files are cut without gap or overlap.
 @testable import Content
 
 enum FolderListings {
@@ -27,7 +27,7 @@ enum FolderListings {
     }
   }
 
-  /// Entries that may break any rule.
+  /// Makes a listing from entries that may break any rule.
   private static func run(_ entries: [FolderEntry], isReversed: Bool) {
     do throws(FolderListingFault) {
       let listing = try FolderListing(isReversed ? entries.reversed() : entries)
@@ -67,7 +67,7 @@ enum FolderListings {
     return FolderPath(components.joined(separator: "/"))
   }
 
-  // MARK: What is taken
+  // MARK: Accepted listings
 
   private static func check(_ listing: FolderListing) {
     let entries = (0..<listing.count).map { listing[$0] }
@@ -92,7 +92,7 @@ enum FolderListings {
         listing, root: .zero, chunkSize: chunkSize, leafSize: leafSize, chunksPerPage: chunksPerPage)
       let chunks = ChunkLayout(folder)
       require(chunks.chunkCount <= 1 << 22, "a content has so many chunks at most")
-      // The places of very long contents are too many to look at.
+      // Very long contents have too many chunks to check each.
       if chunks.chunkCount <= 4096 {
         FolderCuts.check(folder, chunks, PageLayout(chunks, chunksPerPage: chunksPerPage))
       }
@@ -102,7 +102,7 @@ enum FolderListings {
   }
 }
 
-/// What must hold of every layout.
+/// The properties that each layout must have.
 private enum FolderCuts {
   static func check(_ folder: FolderLayout, _ chunks: ChunkLayout, _ pages: PageLayout) {
     let listing = folder.listing

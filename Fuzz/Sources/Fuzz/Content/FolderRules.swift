@@ -1,8 +1,7 @@
-// Which bytes section 17 of `Protocol/README.md` allows as a listing: a second reading of its rules, which the decoder must
-// agree with.
+// A second implementation of the listing rules in section 17 of `Protocol/README.md`. The decoder must agree with it.
 
 enum FolderRules {
-  /// Whether bytes are a listing. The number of chunks is left out: a layout checks it.
+  /// Whether bytes are a listing. Does not check the number of chunks: a layout does.
   static func allow(_ bytes: [UInt8]) -> Bool {
     var at = 17
     func number(_ count: Int) -> UInt64? {
@@ -40,7 +39,7 @@ enum FolderRules {
     return at == bytes.count
   }
 
-  /// Nil: it is not a text that a path or a target may be.
+  /// The components of a path or target. Nil if the text cannot be one.
   private static func components(_ text: [UInt8]) -> [[UInt8]]? {
     guard (1...4095).contains(text.count), !text.contains(0),
       String(decoding: text, as: UTF8.self).utf8.elementsEqual(text)
@@ -59,7 +58,7 @@ enum FolderRules {
     return up <= parents && target.dropFirst(up).allSatisfy { !$0.isEmpty && !dots.contains($0) }
   }
 
-  /// Whether a path is greater than the one before it, and not below it.
+  /// Whether a path comes after the previous one and is not below it.
   private static func isAfter(_ path: [[UInt8]], _ last: [[UInt8]]) -> Bool {
     for (mine, other) in zip(path, last) where mine != other { return other.lexicographicallyPrecedes(mine) }
     return false

@@ -1,4 +1,4 @@
-// What a peer says a file is: believed only where the fileID commits to it.
+// Manifests from a peer. They are accepted only if they match the fileID.
 @testable import Content
 
 enum Manifests {
@@ -15,7 +15,7 @@ enum Manifests {
     var input = Input(bytes)
     let (change, kind, chunkSizeLog2, length) = (input.u8(), input.u8(), input.u8(), input.u64())
     let root = input.bytes32()
-    // The fileID of these fields, or of others.
+    // The fileID of these fields, or of changed ones.
     var named = Array("p2pnode-file-v1".utf8) + [kind]
     for shift in stride(from: 56, through: 0, by: -8) {
       named.append(UInt8(truncatingIfNeeded: length >> UInt64(shift)))

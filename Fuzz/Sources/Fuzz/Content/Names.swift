@@ -1,4 +1,4 @@
-// Names that strangers suggest: as one component of a path, and as text on a terminal.
+// Names that strangers suggest, made into a path component and into text for a terminal.
 @testable import Content
 
 enum Names {

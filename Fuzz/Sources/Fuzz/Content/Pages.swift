@@ -1,7 +1,7 @@
-// Pages of chunk hashes and leaf hashes as a peer sends them: only the file's own are taken.
+// Pages of chunk hashes, and leaf hashes, from a peer. Only those of the file are accepted.
 @testable import Content
 
-/// Small files of 4 leaves a chunk, of a byte each, with all their hashes.
+/// A small file with all hashes. Chunks have 4 leaves of one byte.
 struct TinyFile: Sendable {
   let layout: ChunkLayout
   let bytes: [UInt8]
@@ -28,7 +28,7 @@ struct TinyFile: Sendable {
 }
 
 extension Array where Element == Digest {
-  /// Adds, drops, changes or swaps some as the input says.
+  /// Adds, removes, changes or swaps some digests, as the input says.
   mutating func spoil(_ input: inout Input) {
     switch input.number(below: 6) {
     case 1: append(Digest(input.bytes32())!)

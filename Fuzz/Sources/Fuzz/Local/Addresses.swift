@@ -1,4 +1,4 @@
-// Hosts, ports and peers as people and files name them.
+// Hosts, ports and peers as users and files write them.
 import PeerNode
 import Posix
 import Wire

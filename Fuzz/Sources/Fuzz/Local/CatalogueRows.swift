@@ -1,4 +1,4 @@
-// Rows of the catalogue's database, as a damaged disk or another program may have left them.
+// Rows of the catalogue's database that a damaged disk or another program may have left.
 import Content
 import Glibc
 import Posix
@@ -12,7 +12,7 @@ enum CatalogueRows {
     seeds: { _ in [[0, 1, 0, 1, 0], [0, 1, 0, 1, 0, 2, 0, 1, 0, 3, 0, 0, 4], [1, 1, 7, 2, 9, 3, 5, 5, 6, 0]] },
     run)
 
-  /// Set up once: a folder with one file, its store, and a connection of the fuzzer's own that writes rows.
+  /// Set up once: a folder with one file, its store, and a separate connection with which the fuzzer writes rows.
   private final class Bench: Sendable {
     let store: HashStore
     let status: FileStatus

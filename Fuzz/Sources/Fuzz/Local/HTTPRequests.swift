@@ -1,4 +1,4 @@
-// Requests to the page of metrics.
+// Requests to the metrics page.
 import Posix
 
 @testable import MetricsHTTP

@@ -1,4 +1,4 @@
-// The journal beside a part file: raw bytes, or batches that are chained as they must be and say anything.
+// The journal beside a part file: raw bytes, or correctly chained batches with any content.
 @testable import Content
 @testable import Transfer
 @testable import Wire
@@ -36,7 +36,7 @@ enum Journals {
     if kind & 8 != 0 { goOn(contents, Array(journal[..<contents.byteCount]), bytes) }
   }
 
-  /// Batches of records that are right, and of bytes that need not be.
+  /// Makes batches of valid records, and batches of any bytes.
   private static func chained(_ input: inout Input, isCut: Bool) -> [UInt8] {
     let header = JournalHeader(manifest, name: "a").encoded()
     var (journal, checksum) = header
@@ -54,7 +54,7 @@ enum Journals {
         records = [.page(HashPage(index: page.index, chunkHashes: hashes, uncles: page.uncles))]
       case 0xFE: records = [.leaves(first: chunk(&input), count: UInt32(input.u8()), mask: input.u64())]
       case let count:
-        // Any bytes, in a batch that is whole.
+        // Any bytes, in a complete batch.
         var batch: [UInt8] = []
         let body = input.take(Int(count))
         batch.append(bigEndian: UInt32(body.count))
@@ -101,7 +101,7 @@ enum Journals {
       next?.name == "n" && next?.byteCount == opening.contents.byteCount, "the next journal reads as it was opened")
   }
 
-  /// A download goes on: what the journal then claims was claimed before, or was verified and synced.
+  /// Continues a download. What the journal then claims was claimed before, or was verified and synced.
   private static func goOn(_ contents: JournalContents, _ before: [UInt8], _ decisions: [UInt8]) {
     guard contents.header.belongs(to: manifest) else { return }
     var input = Input(decisions.reversed())

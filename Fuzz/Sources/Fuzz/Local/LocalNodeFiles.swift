@@ -1,4 +1,4 @@
-// The files in which nodes of one machine name themselves; any process of the user can write one.
+// The files with which nodes on one machine announce themselves. Any process of the user can write one.
 import Posix
 
 @testable import PeerNode

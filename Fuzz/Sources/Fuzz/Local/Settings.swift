@@ -1,4 +1,4 @@
-// The configuration file, and the values of settings from there, the environment and the command line.
+// The configuration file, and settings from that file, the environment and the command line.
 import Wire
 
 @testable import CommandSettings
@@ -28,7 +28,7 @@ enum ConfigFiles {
       }
       let settings = try Settings(options: [:], variable: { _ in nil }, file: file)
       SettingValues.check(settings)
-      // `p2pnode config` prints such a file, which must mean the same.
+      // `p2pnode config` prints such a file. Read again, it must mean the same.
       let text = SettingKey.allCases.map { "\($0.rawValue) = \(settings.text(of: $0))\n" }.joined()
       let again = try Settings(
         options: [:], variable: { _ in nil }, file: try ConfigFile(Array(text.utf8), path: "/etc/config"))
@@ -52,7 +52,7 @@ enum SettingValues {
         ]
     }, run)
 
-  /// Byte 0: the key, and in bit 7 whether the environment says it.
+  /// Byte 0 is the key; its bit 7 says whether the value is from the environment.
   private static func run(_ bytes: [UInt8]) {
     var input = Input(bytes)
     let kind = input.u8()

@@ -1,9 +1,9 @@
-// Widths of texts on a terminal: never less than the terminal takes, and a cut text fits.
+// Widths of texts on a terminal: never less than the terminal uses, and a cut text fits.
 import Glibc
 
 @testable import Screen
 
-/// Which the Glibc module leaves out.
+/// Swift's Glibc does not import it.
 @_silgen_name("wcwidth") private func wcwidth(_ character: wchar_t) -> CInt
 
 enum Widths {
@@ -14,7 +14,7 @@ enum Widths {
         .map { [5] + Array($0.utf8) }
     }, run)
 
-  /// So that `wcwidth` knows more than ASCII.
+  /// Sets a locale in which `wcwidth` knows more than ASCII.
   private static let locale: Void = { _ = setlocale(LC_ALL, "C.UTF-8") }()
 
   private static func run(_ bytes: [UInt8]) {
@@ -24,7 +24,7 @@ enum Widths {
     let text = String(decoding: input.rest(), as: UTF8.self)
     let width = DisplayWidth.of(text)
     require(width >= 0 && width <= 2 * text.unicodeScalars.count, "a scalar takes at most two columns")
-    // Of single scalars the C library knows as much as a terminal.
+    // For single scalars the C library knows the width on a terminal.
     for scalar in text.unicodeScalars {
       let least = wcwidth(wchar_t(bitPattern: scalar.value))
       require(DisplayWidth.of(String(scalar)) >= least, "U+\(String(scalar.value, radix: 16)) takes \(least) columns")

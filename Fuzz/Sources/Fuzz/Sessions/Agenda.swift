@@ -1,7 +1,7 @@
-// What happens when, on a clock that nobody waits for.
+// Scheduled things on a virtual clock.
 import Transfer
 
-/// A queue of things to come, in the order of their times and, at one time, of their adding.
+/// A queue of things in the order of their times. Things with equal times stay in the order in which they were added.
 struct Agenda<Thing> {
   private var entries: [(at: Instant, order: Int, thing: Thing)] = []
   private var nextOrder = 0

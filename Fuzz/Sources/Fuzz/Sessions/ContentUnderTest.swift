@@ -1,4 +1,4 @@
-// One content that a session under test fetches: the duties of its download, and what must hold of its news.
+// One content that a session under test fetches. Performs the duties of its download and checks its news.
 import Content
 
 @testable import Transfer
@@ -6,7 +6,7 @@ import Content
 
 /// A file that sessions serve and fetch.
 struct SessionFile {
-  /// Of different lengths. The first has the most pages.
+  /// Files of different lengths. The first one has the most pages.
   static let all = [(70, 4), (33, 2), (13, 4)].map { SessionFile(TinyFile(length: $0.0, chunksPerPage: $0.1)) }
 
   let file: TinyFile
@@ -49,22 +49,22 @@ struct SessionFile {
   }
 }
 
-/// The download of one file: it makes requests while the file is open, with ids that grow, of leaves that the file has,
-/// with the chunk hash of a verified page.
+/// The download of one file. It sends requests while the file is open, with increasing IDs, for leaves that the file
+/// has, and with the chunk hash of a verified page.
 struct ContentUnderTest {
   typealias Asked = (chunk: ChunkIndex, leaves: LeafRange)
 
   let number: Int
-  /// The file is open at the other end.
+  /// Whether the file is open at the other end.
   private(set) var isOpen = false
-  /// Requests that are neither answered to their end, nor refused, nor cancelled.
+  /// Requests that are not completely answered, refused or cancelled.
   private(set) var asked: [RequestID: Asked] = [:]
-  /// Requests that were cancelled while leaves came, of which one may be the request that they answer.
+  /// Requests that were cancelled while leaves arrived. The leaves may answer one of them.
   private var cancelled: [RequestID: Asked] = [:]
   private var lastRequest: UInt32 = 0
-  /// PAGE_GETs, less the pages that came.
+  /// The number of PAGE_GETs without a page so far.
   private var pagesDue = 0
-  /// Leaves that came and hash, by chunk.
+  /// Verified leaves, by chunk.
   private(set) var verified: [UInt64]
 
   init(_ number: Int) {
@@ -76,7 +76,7 @@ struct ContentUnderTest {
 
   // MARK: Commands
 
-  /// The page to ask for.
+  /// The page to request. Nil if the file is not open.
   mutating func page(_ page: UInt32) -> UInt32? {
     guard isOpen else { return nil }
     pagesDue += 1
@@ -97,7 +97,7 @@ struct ContentUnderTest {
       leafHashes: knowsHashes ? file.leafHashes[index] : nil)
   }
 
-  /// - `isPayloadDue`: leaves are on their way. They are still verified.
+  /// - `isPayloadDue`: whether leaves are in transit. They will still be verified.
   mutating func cancel(_ id: RequestID, isPayloadDue: Bool) -> Bool {
     guard let request = asked.removeValue(forKey: id) else { return false }
     if isPayloadDue { cancelled[id] = request }
@@ -108,7 +108,7 @@ struct ContentUnderTest {
 
   // MARK: News
 
-  /// Returns false if the content is gone.
+  /// Checks news of the content. Returns false if the content is gone.
   mutating func hear(_ news: PeerNews) -> Bool {
     switch news {
     case .opened(let manifest, _):

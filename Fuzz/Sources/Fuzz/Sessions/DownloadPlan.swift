@@ -1,10 +1,10 @@
-// One run of a download as the input describes it: the file, the settings, the strangers and what they do.
+// A run of a download as the input describes it: the file, the settings, the strangers and their actions.
 import Content
 
 @testable import Transfer
 @testable import Wire
 
-/// How a stranger comes, what it claims, and how it answers. It repeats its answers for ever.
+/// How a stranger arrives, what it claims, and how it answers. It repeats its answers without end.
 struct Stranger {
   enum Entry: Int, CaseIterable { case dialsIn, named, hinted, toldOf }
   enum Opening: Int, CaseIterable { case complete, partial, notFound, refuses, silent, closes, lies, withdraws }
@@ -14,12 +14,12 @@ struct Stranger {
   }
 
   let entry: Entry
-  /// Whether each connection has a PeerID of its own.
+  /// Whether each connection has a new PeerID.
   let changesIdentity: Bool
-  /// Whether it comes from the same address as others.
+  /// Whether it has the same address as other strangers.
   let sharesAddress: Bool
   let joinsAt: Duration
-  /// Nil: it does not come back.
+  /// How long it stays away after a loss. Nil: it does not come back.
   let returnsAfter: Duration?
   let opening: Opening
   let claim: Claim
@@ -52,7 +52,7 @@ struct Stranger {
 }
 
 struct DownloadPlan {
-  /// The contents of a folder: small files that share chunks, and two larger files with pages.
+  /// Makes the contents of a folder: small files that share chunks, and two larger files with pages.
   private static func folder(_ count: Int, _ short: Int, chunksPerPage: Int) -> ChunkLayout {
     let lengths = (0..<2 * count).map { ($0 * 5 + short) % 17 } + [40, 16 * count + 1]
     let entries = lengths.enumerated().map { number, length in
@@ -69,16 +69,16 @@ struct DownloadPlan {
     }
   }
 
-  /// Connections that strangers make in all, so that a run ends.
+  /// The number of connections that strangers make in total, so that a run ends.
   let visitsMax: Int
   let layout: ChunkLayout
   let chunksPerPage: Int
   let settings: DownloadSettings
-  /// Of the honest peer: before each answer.
+  /// The time before each answer of the honest peer.
   let latency: Duration
-  /// When the network cuts the honest peer off; it can be dialled again at once.
+  /// When the network cuts the honest peer off. It can be dialled again at once.
   let cuts: [Duration]
-  /// When the downloader is killed and begun again; nil: never.
+  /// When the downloader is killed and restarted. Nil: never.
   let killedAt: Duration?
   let strangers: [Stranger]
   let seed: UInt64

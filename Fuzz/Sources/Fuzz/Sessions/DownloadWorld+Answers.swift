@@ -1,4 +1,4 @@
-// What peers answer, and what the download's actions come to.
+// Answers of the peers, and results of the download's actions.
 import Content
 
 @testable import Transfer
@@ -18,7 +18,7 @@ extension DownloadWorld {
     case .cancel(let id, let request): cancels(id, request)
     case .disconnect(let id, let reason):
       require(reason != .banned || lines[id]?.stranger != nil, "the honest peer is not banned")
-      // The node reports it as lost; such events are ignored.
+      // The node reports the connection as lost. The download ignores such an event.
       if lines[id] != nil { post(.connectionLost(id, .closed), after: .zero) }
       isGone(id)
     case .report(let report): check(report)
@@ -53,7 +53,7 @@ extension DownloadWorld {
     require(lines[id]?.isOpen == true, "a page is fetched where the file is open")
     let pages = PageLayout(plan.layout, chunksPerPage: plan.chunksPerPage)
     require(pages.contains(page), "the content has the page")
-    // Pages go before what waits to be sent.
+    // A page is sent before data that waits.
     let (answer, delay, loss) = answer(id, isPage: true)
     switch answer {
     case .honest, .begins, .stopsMidway: post(.pageVerified(page, from: id), after: delay, id)
@@ -95,7 +95,7 @@ extension DownloadWorld {
     case .closesMidway:
       post(.answerBegan(id, request), after: delay, id, request)
       post(.connectionLost(id, loss), after: delay, id)
-      // What it sent last is verified when it is gone.
+      // The leaf that the peer sent last is verified after the peer has gone.
       let first = LeafRange(first: leaves.first, count: 1)
       post(.leavesVerified(id, request, chunk, first, needed: needed), after: delay)
     case .begins: post(.answerBegan(id, request), after: delay, id, request)
@@ -131,7 +131,7 @@ extension DownloadWorld {
 
   // MARK: Storage
 
-  /// What the journal of a killed process leaves: its claims, each of which must be on the disk.
+  /// Returns what the journal of a killed process leaves. Each of its claims must be on the disk.
   private mutating func resumable() -> Resumable {
     guard let contents = JournalContents(decoding: journalBytes) else {
       require(false, "a journal can be read")

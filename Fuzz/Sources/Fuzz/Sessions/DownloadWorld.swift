@@ -1,5 +1,5 @@
-// A download among strangers on virtual time: one honest peer, which is complete, reachable and named by the user, and
-// others that do whatever the plan says. Events are those of the node, in the order in which it may report them.
+// A download among strangers on virtual time. One honest peer is complete, reachable and named by the user; all others
+// do what the plan says. The events are those of the node, in an order in which it may report them.
 import Content
 
 @testable import Transfer
@@ -13,18 +13,18 @@ struct DownloadWorld {
     case kill
   }
 
-  /// A connection that is not known to have ended.
+  /// A connection that has not ended as far as the download knows.
   struct Line {
-    /// Nil: the honest peer's.
+    /// The number of its stranger. Nil for the honest peer.
     let stranger: Int?
     let peer: PeerID
-    /// When its sender is free for the next answer.
+    /// When the sender is free for its next answer.
     var freeAt: Instant
     var isOpen = false
     var lastRequest: RequestID?
     /// Requests without an end, with the leaves that are due.
     var asked: [RequestID: (chunk: ChunkIndex, leaves: LeafRange)] = [:]
-    /// What the peer said that it has; nil: everything.
+    /// The leaves that the peer claims to have. Nil: all.
     var claims: [ChunkIndex: UInt64]?
   }
 
@@ -40,7 +40,7 @@ struct DownloadWorld {
   var journalBytes: [UInt8]
   /// Leaves that are on the disk.
   var written: [ChunkIndex: UInt64] = [:]
-  /// Those of them that this process knows of.
+  /// Leaves on the disk that the current process knows of.
   var known: [ChunkIndex: UInt64] = [:]
   var ending: DownloadAction?
   var visits = 0
@@ -83,13 +83,13 @@ struct DownloadWorld {
 
   // MARK: Strangers
 
-  /// A PeerID for the next connection of a stranger.
+  /// The PeerID for the next connection of a stranger.
   private mutating func identity(of stranger: Int) -> PeerID {
     let visit = plan.strangers[stranger].changesIdentity ? visitsByStranger[stranger, default: 0] : 0
     return PeerID(digest: Digest(sha256: [UInt8(stranger), UInt8(visit >> 8), UInt8(visit & 255)].span.bytes))
   }
 
-  /// Nil where it has come often enough.
+  /// The PeerID of a new visit. Nil if there were enough visits.
   private mutating func visit(by stranger: Int) -> PeerID? {
     guard visits < plan.visitsMax else { return nil }
     visits += 1
@@ -104,7 +104,7 @@ struct DownloadWorld {
     case .hinted: handle(.addressHinted(address, identity(of: stranger)))
     case .toldOf:
       let told = PeerExchange.Entry(ip: address.ip, port: address.port, peer: identity(of: stranger))
-      // Also that the honest peer has another PeerID or another address.
+      // It also claims that the honest peer has another PeerID or another address.
       let wrong = [
         PeerExchange.Entry(ip: DownloadWorld.honestAddress.ip, port: 9800, peer: told.peer),
         PeerExchange.Entry(ip: address.ip, port: address.port, peer: DownloadWorld.honest),
@@ -123,7 +123,7 @@ struct DownloadWorld {
     handle(.connected(id, peer, requestsMax: 1 + visits % 64, from: address(of: stranger).ip))
   }
 
-  /// A connection is gone: its stranger may come back.
+  /// A connection has ended. Its stranger may come back.
   mutating func isGone(_ id: ConnectionID) {
     guard let line = lines.removeValue(forKey: id), let stranger = line.stranger,
       let delay = plan.strangers[stranger].returnsAfter
@@ -192,7 +192,7 @@ struct DownloadWorld {
     post(.have(id, runs), after: stranger.latency, id)
   }
 
-  /// What a connection does with its next page or request.
+  /// Returns what a connection does with its next page or request.
   mutating func answer(_ id: ConnectionID, isPage: Bool) -> (Stranger.Answer, Duration, LossReason) {
     guard let stranger = lines[id]?.stranger else { return (.honest, plan.latency, .closed) }
     let (conduct, count) = (plan.strangers[stranger], answersGiven[stranger, default: 0])

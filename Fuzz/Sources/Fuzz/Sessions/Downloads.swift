@@ -1,5 +1,5 @@
-// A download among strangers, with one honest peer: it completes, counts nothing wrong, bans nobody honest, and its
-// tables stay small, whatever the strangers do.
+// A download from one honest peer among strangers. Whatever they do, it completes, counts correctly and does not ban
+// the honest peer, and its tables stay small.
 import Content
 
 @testable import Transfer
@@ -7,21 +7,21 @@ import Content
 
 enum Downloads {
   static let target = Target("download", seeds: seeds) { run($0, visitsMax: 300) }
-  /// The same with so many strangers that a table which grows with each of them is seen.
+  /// The same with so many strangers that a table that grows with each of them is noticed.
   static let flood = Target("download-flood", seeds: seeds) { run($0, visitsMax: 1_500) }
 
-  /// Events of a run: its visits, each with what it may cost.
+  /// The most events of a run: all visits, with the events that each may cause.
   private static let stepsMax = 400_000
-  /// Virtual time of a run. Strangers stop coming back long before.
+  /// The most virtual time of a run. Strangers stop coming back long before.
   private static let timeMax = Instant.zero + .seconds(24 * 3_600)
-  /// Entries of all tables without a limit of their own: those of 24 chunks, of ten addresses and connections, of the
-  /// peers that are remembered (64 that gave nothing, and at most one for each of 96 leaves), and of the 256 connections
-  /// that were lost last. Runs show about 700. A table that grows with each of 1,500 visits holds more.
+  /// The most entries of all tables without their own limit: those of 24 chunks, of ten addresses and connections, of
+  /// remembered peers (64 that gave nothing, and at most one for each of 96 leaves), and of the 256 connections lost
+  /// last. Runs show about 700. A table that grows with each of 1,500 visits has more.
   private static let entriesMax = 1_600
-  /// Visits of strangers from which on the tables are counted.
+  /// The tables are counted only after this many visits of strangers.
   private static let visitsMeasured = 200
 
-  /// Without strangers; with one that answers; and with several that do not.
+  /// No stranger; one that answers; several that do not.
   private static func seeds(_: Vectors) -> [[UInt8]] {
     let quiet: [UInt8] = [0, 3, 0, 0, 0, 0, 0, 1]
     let visitor: [UInt8] = [0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -31,7 +31,7 @@ enum Downloads {
   private static func run(_ bytes: [UInt8], visitsMax: Int) {
     var world = DownloadWorld(DownloadPlan(bytes, visitsMax: visitsMax))
     world.play(stepsMax: stepsMax, until: timeMax)
-    // Counting takes as long as the run does, so short runs go without: a visit adds only a few entries.
+    // Counting takes as long as the run, so short runs skip it: a visit adds only a few entries.
     if world.visits >= visitsMeasured {
       let entries = Tables.entries(of: world.state)
       require(entries <= entriesMax, "tables are bounded: \(entries) entries after \(world.visits) visits")
@@ -106,7 +106,7 @@ extension DownloadWorld {
     }
   }
 
-  /// An event of a connection or a request that is gone does not come; nor do leaves that were cancelled on the way.
+  /// Applies an event. Drops events of gone connections and requests, and leaves that were cancelled in transit.
   private mutating func happen(_ event: DownloadEvent, _ id: ConnectionID?, _ request: RequestID?) {
     if let id, lines[id] == nil { return }
     if let id, let request, lines[id]!.asked[request] == nil { return }
@@ -126,7 +126,7 @@ extension DownloadWorld {
     case .leavesVerified(let id, let request, let chunk, let leaves, let needed, _):
       written[chunk, default: 0] |= leaves.mask & needed
       known[chunk, default: 0] |= leaves.mask & needed
-      // They come with the first piece of an answer. What they are does not matter here.
+      // Leaf hashes arrive with the first piece of an answer. Their values do not matter here.
       let hashes = Array(repeating: Digest.zero, count: plan.layout.leafCount(of: chunk))
       let isFirst = (lines[id]?.asked[request]?.leaves.first ?? leaves.first) == leaves.first
       keep(.verified(chunk, mask: leaves.mask & needed, leafHashes: isFirst ? hashes : nil))
@@ -142,14 +142,14 @@ extension DownloadWorld {
 
   mutating func handle(_ event: DownloadEvent) {
     state.handle(event, at: now)
-    // Strangers claim the zone of the download, and the honest peer is in none.
+    // Strangers claim to be in the download's zone. The honest peer is in no zone.
     if case .connected(let id, _, _, _) = event, let zone = plan.settings.zone, lines[id]?.stranger != nil {
       state.handle(.zone(id, zone.name), at: now)
     }
     while let action = state.nextAction() { perform(action) }
   }
 
-  /// A stream is read as far as it goes.
+  /// The reader of a stream takes everything that is ready.
   private mutating func consume() {
     guard case .inOrder = plan.settings.order else { return }
     let below = (0..<plan.layout.chunkCount).first { index in

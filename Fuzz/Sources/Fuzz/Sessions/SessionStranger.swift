@@ -1,4 +1,4 @@
-// The other end of a session, which may say anything: true answers, answers with something changed, and raw frames.
+// The other end of a session. It may send anything: true answers, changed answers, and raw frames.
 import Content
 
 @testable import Transfer
@@ -8,7 +8,7 @@ extension Sessions {
   struct Stranger {
     let role: ChannelRole
     private var nextRequest: UInt32 = 1
-    /// Requests of the end under test that are not answered to their end, in order.
+    /// Requests of the end under test without a complete answer, in order.
     private var due: [ChunkRequest] = []
 
     init(role: ChannelRole) { self.role = role }
@@ -61,12 +61,12 @@ extension Sessions {
       return (message, [])
     }
 
-    /// The file that the end under test has asked for by a handle, or any.
+    /// The file that the end under test has requested with a handle. If there is none, any file.
     private static func file(of handle: FileHandle, at end: SessionUnderTest) -> SessionFile {
       SessionFile.all[end.contents[handle]?.number ?? 0]
     }
 
-    /// A message of the end under test comes.
+    /// Notes a message of the end under test.
     mutating func note(_ message: Message) {
       switch message {
       case .request(let request): due.append(request)
@@ -99,7 +99,7 @@ extension Sessions {
         leaves: LeafRange(first: Int(leaves & 7), count: 1 + Int(leaves >> 3 & 7)), wantsLeafHashes: leaves & 0x80 != 0)
     }
 
-    /// The next piece of an answer that is due, or something like it.
+    /// The next piece of a due answer, or a changed one.
     private mutating func data(of end: SessionUnderTest, _ input: inout Input) -> (Message, [UInt8])? {
       let (choice, change) = (Int(input.u8()), input.u8())
       guard !due.isEmpty else {

@@ -1,35 +1,35 @@
-// One end of a connection under test: a session that serves and fetches small files, driven as the node drives it.
+// One end of a connection under test: a session that serves and fetches small files, used as the node uses it.
 import Content
 
 @testable import Transfer
 @testable import Wire
 
-/// `SessionDriver` gives the order of the calls. `ContentUnderTest` has the duties of the downloads.
+/// `SessionDriver` prescribes the order of calls. `ContentUnderTest` performs the duties of the downloads.
 struct SessionUnderTest {
   static let handshakeHash = Digest(sha256: [1, 2, 3].span.bytes)
 
   private(set) var driver: SessionDriver
   let role: ChannelRole
-  /// Whether it serves its files in part.
+  /// Whether it has only parts of its files.
   let isPartial: Bool
-  /// Messages for the other end, in order, each with its leaves.
+  /// Messages for the other end in order, each with its leaves.
   private(set) var outbox: [(message: Message, leaves: [UInt8])] = []
   private var outboxByteCount = 0
   /// OPENs that wait for an answer.
   var lookUps: [Open] = []
-  /// Files that are open at the other end or asked for, by their handles.
+  /// Files that it has opened or asked to open at the other end, by handle.
   private(set) var contents: [FileHandle: ContentUnderTest] = [:]
-  /// How many files were opened.
+  /// The number of files that it has opened.
   private var openCount = 0
   private let requestsMax: Int
   private var lastWireRequest: RequestID?
   private(set) var closed: SessionEnd?
-  /// Of the DATA whose leaves are on their way.
+  /// Whether the leaves in transit are wanted. Nil if none are.
   private var isPayloadWanted: Bool?
   private var payload: [UInt8] = []
-  /// The steps of the input alone move it.
+  /// The time. Only steps of the input advance it.
   private var now = Instant.zero
-  /// When the last message came.
+  /// When the last message arrived.
   private var heardAt = Instant.zero
 
   init(_ role: ChannelRole, isPartial: Bool, requestsMax: Int = 64) {
@@ -44,7 +44,7 @@ struct SessionUnderTest {
 
   // MARK: Incoming messages
 
-  /// A message of the other end and, where it is DATA, all of its leaves.
+  /// Receives a message of the other end. If it is DATA, `leaves` are the bytes of all its leaves.
   mutating func receive(_ message: Message, leaves: [UInt8] = []) {
     guard !isOver else { return }
     endPayload()
@@ -58,7 +58,7 @@ struct SessionUnderTest {
     }
   }
 
-  /// The last leaf of DATA is here. Commands may come before.
+  /// The last byte of DATA has arrived. Commands may come before that.
   mutating func endPayload() {
     guard isPayloadWanted != nil, !isOver else { return }
     driver.payloadEnded()
@@ -75,7 +75,7 @@ struct SessionUnderTest {
     perform()
   }
 
-  /// Opens the files in turn, again and again.
+  /// Opens the files in turn, repeatedly.
   mutating func open() {
     guard !isOver else { return }
     let number = openCount % SessionFile.all.count
@@ -86,7 +86,7 @@ struct SessionUnderTest {
     perform()
   }
 
-  /// The content of a choice; any number is one.
+  /// Returns one of the contents. Any number selects one.
   private func content(_ choice: Int) -> FileHandle? {
     let handles = contents.keys.sorted { $0.rawValue < $1.rawValue }
     return handles.isEmpty ? nil : handles[choice % handles.count]
@@ -111,7 +111,7 @@ struct SessionUnderTest {
     command { $0.cancel(id, of: handle) }
   }
 
-  /// The download gives a content up: nothing of it is heard again.
+  /// The download gives a content up. It receives no more news of it.
   mutating func giveUp(_ choice: Int) {
     guard !isOver, let handle = content(choice) else { return }
     contents[handle] = nil
@@ -119,7 +119,7 @@ struct SessionUnderTest {
     require(!driver.session.isFetching(handle), "what was given up is not fetched")
   }
 
-  /// Answers the OPEN that waits longest.
+  /// Answers the oldest waiting OPEN.
   mutating func answerOpen(_ answer: (SessionFile?) -> OpenAnswer) {
     guard !isOver, !lookUps.isEmpty else { return }
     let open = lookUps.removeFirst()
@@ -133,12 +133,12 @@ struct SessionUnderTest {
     return request.leaves.mask & ~file.part(of: request.chunk) == 0
   }
 
-  /// The file that the other end has open here.
+  /// The file that the other end has opened here.
   private func file(servedAs handle: FileHandle) -> SessionFile? {
     driver.session.served[handle].flatMap { open in SessionFile.all.first { $0.file.tree.root == open.root } }
   }
 
-  /// Time passes: the answers to OPENs that missed may be due, and a PING.
+  /// Lets time pass. Answers to OPENs without a match may be due, and a PING.
   mutating func wait(_ duration: Duration) {
     now = now + duration
     let isSilent = now - heardAt >= ProtocolLimits.pingAfter
@@ -166,7 +166,7 @@ struct SessionUnderTest {
     outboxByteCount += SessionUnderTest.byteCount(message, leaves)
   }
 
-  /// The message that waits longest leaves.
+  /// Takes the oldest waiting message.
   mutating func takeMessage() -> (message: Message, leaves: [UInt8])? {
     if outbox.isEmpty { return nil }
     let next = outbox.removeFirst()
@@ -182,7 +182,7 @@ struct SessionUnderTest {
     return frame.count + leaves.count
   }
 
-  /// The next page or piece cannot be read now: it is the next one again.
+  /// The next page or piece cannot be read now, so it stays the next one.
   mutating func putBackUpload() {
     let byteCount = driver.session.nextUploadByteCount
     guard !isOver, let next = driver.nextUpload() else { return }
@@ -192,7 +192,7 @@ struct SessionUnderTest {
     driver.putBack(next)
   }
 
-  /// Sends the hints that wait, then the next page or piece.
+  /// Sends the waiting hints, then the next page or piece.
   mutating func upload() {
     sendHints()
     guard !isOver else { return }
@@ -251,14 +251,14 @@ struct SessionUnderTest {
     settle()
   }
 
-  /// The event is over.
+  /// Ends the handling of an event.
   private mutating func settle() {
     driver.note(isWaiting: driver.session.hasUploads || !outbox.isEmpty, at: now)
     let isBlamed = if case .remote(.badData, _)? = closed { true } else { false }
     require(isBlamed || driver.chunksToRecheck.isEmpty, "only a peer that says so has chunks checked")
   }
 
-  /// A request goes out.
+  /// Checks a REQUEST that is sent.
   private mutating func note(_ request: ChunkRequest) {
     require(lastWireRequest.map { $0 < request.id } ?? true, "ids on the wire increase")
     lastWireRequest = request.id

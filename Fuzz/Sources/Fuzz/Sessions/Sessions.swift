@@ -1,4 +1,4 @@
-// A connection after its handshake, in both roles at once: against a stranger who says anything, and between two honest
+// A connection after its handshake, in both roles at once: with a stranger that sends anything, and between two honest
 // ends whose messages and commands come in any order.
 import Content
 
@@ -11,7 +11,7 @@ enum Sessions {
 
   // MARK: A stranger
 
-  /// A file is opened and fetched: OPEN, OPENED, a page, a request, its data.
+  /// A file is opened and fetched: OPEN, OPENED, a page, a request and its data.
   private static func strangerSeeds(_ vectors: Vectors) -> [[UInt8]] {
     let fetching: [UInt8] = [0, 10, 2, 0, 0, 11, 0, 3, 0, 0, 12, 0, 0x0C, 5, 0, 0, 0]
     let serving: [UInt8] = [1, 1, 1, 0, 14, 0, 0, 4, 1, 1, 0, 0x98, 15, 15, 9, 1, 3, 0, 15, 6, 1]
@@ -85,7 +85,7 @@ enum Sessions {
     }
   }
 
-  /// What is sent is of the protocol, and what is held is bounded.
+  /// Checks that everything sent follows the protocol, and that memory is bounded.
   private static func check(_ end: inout SessionUnderTest, _ stranger: inout Stranger) {
     while let (message, _) = end.takeMessage() {
       stranger.note(message)
@@ -117,8 +117,8 @@ enum Sessions {
     ]
   }
 
-  /// Byte 0: which ends have the files in part, and whether they accept few requests. Then steps: bit 7 says which end
-  /// acts; an even step delivers a message.
+  /// Byte 0 says which ends have only parts of the files, and whether they accept few requests. Then come steps: bit 7
+  /// selects the end that acts; an even step delivers a message.
   private static func betweenHonest(_ bytes: [UInt8]) {
     var input = Input(bytes)
     let kind = input.u8()
@@ -145,7 +145,7 @@ enum Sessions {
     }
   }
 
-  /// All that is promised is sent, and all that is sent arrives.
+  /// Checks that everything promised is sent, and that everything sent arrives.
   private static func finish(_ ends: inout [SessionUnderTest]) {
     for _ in 0..<16_384 {
       for one in ends.indices {

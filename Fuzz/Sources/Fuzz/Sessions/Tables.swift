@@ -1,10 +1,10 @@
-// How much a value holds: the entries of all collections in it, also of those that are private.
+// The size of a value: the entries of all collections in it, including private ones.
 
 import Content
 
 @testable import Transfer
 
-/// A table that forgets what it has no room for.
+/// A table that forgets old entries when it is full.
 private protocol LimitedTable {
   var count: Int { get }
   var capacity: Int { get }
@@ -13,11 +13,11 @@ private protocol LimitedTable {
 extension RecentTable: LimitedTable {}
 
 enum Tables {
-  /// Collections with fewer entries do not count: each peer has some of a fixed size.
+  /// Smaller collections do not count: each peer has some of a fixed size.
   private static let entriesMin = 8
 
-  /// The entries of all tables in a value without a limit of their own. A table with a limit must keep it. The layout of
-  /// a content counts nothing: peers cannot change it.
+  /// Counts the entries of all tables in a value that have no limit of their own. A table with a limit must keep it.
+  /// The layout of a content does not count, because peers cannot change it.
   static func entries(of value: Any) -> Int { entries(Mirror(reflecting: value), depth: 0, least: entriesMin) }
 
   private static func entries(_ mirror: Mirror, depth: Int, least: Int) -> Int {
@@ -39,12 +39,12 @@ enum Tables {
     return count
   }
 
-  /// A table holds its values, and its keys in the order of adding: keys that were removed may still stand there.
+  /// Checks that a table keeps its limit. It holds values, and keys in order of insertion, also removed ones.
   private static func check(_ table: any LimitedTable, _ mirror: Mirror) {
     let entries = entries(mirror, depth: 0, least: 0)
     require(table.count <= table.capacity && entries <= 5 * table.capacity, "a table keeps its limit: \(entries)")
   }
 
-  /// What holds no collection; most of what there is.
+  /// Whether a value contains no collection, like most values.
   private static func isLeaf(_ value: Any) -> Bool { value is any BinaryInteger || value is Bool || value is Double }
 }

@@ -1,4 +1,4 @@
-// Datagrams of a local network: the questions of strangers and the answers of nodes.
+// Datagrams of a local network: queries of strangers and answers of nodes.
 import Content
 
 @testable import Transfer
@@ -20,7 +20,7 @@ enum Datagrams {
   private static let genuineQuery = DiscoveryQuery(nonce: nonce, key: key)
   private static let genuineAnswer = DiscoveryAnswer(to: genuineQuery, key: key, port: 9800, peer: own)
 
-  /// Byte 0: raw bytes, or a genuine datagram in which the rest changes bits.
+  /// Byte 0 selects raw bytes, or a genuine datagram in which the other bytes change bits.
   private static func run(_ bytes: [UInt8]) {
     var input = Input(bytes)
     let kind = input.u8()

@@ -1,5 +1,5 @@
-// Which bodies section 9 of `Protocol/README.md` allows: a second reading of its tables, which the decoder must agree
-// with.
+// A second implementation of the tables in section 9 of `Protocol/README.md`, which says which bodies are allowed. The
+// decoder must agree with it.
 
 enum FrameRules {
   /// Whether a control frame of a known type may have this body.
@@ -39,7 +39,7 @@ enum FrameRules {
     }
   }
 
-  /// Whether a DATA frame whose length announces this body may begin so: with all its fields but the leaves.
+  /// Whether a DATA frame with this length may begin with these bytes. They are all its fields except the leaves.
   static func allowData(bodyBytes: Int, _ start: [UInt8]) -> Bool {
     guard bodyBytes + 1 <= 69_632, start.count >= 7 else { return false }
     let (first, count, flags) = (Int(start[4]), Int(start[5]), start[6])

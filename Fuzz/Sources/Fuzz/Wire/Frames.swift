@@ -1,4 +1,4 @@
-// A stream of frames: whatever its pieces, it means the same, and the decoder holds no more than came.
+// A stream of frames. However it is split, it means the same, and the decoder holds no more bytes than have arrived.
 @testable import Wire
 
 enum Frames {
@@ -10,10 +10,10 @@ enum Frames {
         + vectors.examples("invalid/frames").map { [1, 40] + $0 }
     }, run)
 
-  /// What a stream came to.
+  /// The result of reading a stream.
   private struct Reading: Equatable {
     var messages: [Message] = []
-    /// Bytes of leaves that were taken.
+    /// The number of bytes of leaves that were taken.
     var payloadBytes = 0
     var error: WireError?
     var frames = 0

@@ -1,4 +1,4 @@
-// What a peer says of itself inside the handshake.
+// Payloads that a peer sends inside the handshake.
 @testable import Wire
 
 enum HandshakePayloads {
@@ -12,7 +12,7 @@ enum HandshakePayloads {
 
   private static let zoneBytes = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._".utf8)
 
-  /// `Protocol/README.md`, section 6: each field whole, known ones once and of their length.
+  /// `Protocol/README.md`, section 6: each field is complete. A known field occurs once and has its length.
   private static func isPayload(_ bytes: [UInt8]) -> Bool {
     guard bytes.count <= 256 else { return false }
     var rest = bytes[...]

@@ -1,5 +1,5 @@
-// The handshake of both ends: messages 1 to 3 as a stranger sends them, raw or as the genuine ones with some bits
-// changed, in any pieces.
+// The handshake of both ends with messages 1 to 3 from a stranger, in any pieces. The messages are raw bytes, or
+// genuine ones with some bits changed.
 import Sodium
 
 @testable import Wire
@@ -13,7 +13,7 @@ enum Handshakes {
   ]
   private static let dialerIdentity = StaticIdentity(secret: key(1))
   private static let listenerIdentity = StaticIdentity(secret: key(2))
-  /// By way: what the two ends send one another.
+  /// By way: the messages that the two ends send each other.
   private static let genuine: [[[UInt8]]] = ways.indices.map { way in
     var one = dialer(way)
     var two = listener(way)
@@ -44,7 +44,7 @@ enum Handshakes {
       payload: HandshakePayload(listenPort: 9800, requestsInFlightMax: 64), ephemeral: key(4))
   }
 
-  /// Byte 0: which message, which way, and whether the bytes are raw or change the genuine message. Byte 1: pieces.
+  /// Byte 0 selects the message, the way, and raw or changed bytes. Byte 1 selects the pieces.
   private static func seeds(_ vectors: Vectors) -> [[UInt8]] {
     var seeds = vectors.examples("invalid/preamble").map { [0, 7] + $0 }
     for message in vectors.examples("invalid/handshake-message1") {

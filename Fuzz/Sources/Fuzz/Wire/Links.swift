@@ -24,7 +24,7 @@ enum Links {
     }
   }
 
-  // MARK: `Protocol/README.md`, section 15, read a second time
+  // MARK: A second implementation of `Protocol/README.md`, section 15
 
   private static func isLink(_ text: [UInt8]) -> Bool {
     guard text.count <= 8_192, text.starts(with: "p2pnode:".utf8) else { return false }

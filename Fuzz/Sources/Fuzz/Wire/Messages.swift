@@ -1,4 +1,4 @@
-// Each message by itself: taken exactly where the protocol's tables allow it, and the same after a way over the wire.
+// Single messages. Each is accepted exactly if the protocol's tables allow it, and is the same after it is sent.
 @testable import Wire
 
 enum Messages {
@@ -32,7 +32,7 @@ enum Messages {
     require(encoded == frame || hasOtherForm(message, body), "\(type) has one form")
   }
 
-  /// Two values have two forms on the wire: an unknown close code is read as 8, an IPv4 address of 16 bytes as one of 4.
+  /// Two values have two encodings: an unknown close code is read as 8, and a 16-byte IPv4 address as one of 4 bytes.
   private static func hasOtherForm(_ message: Message, _ body: [UInt8]) -> Bool {
     switch message {
     case .goodbye: body[0] > 9
@@ -64,7 +64,7 @@ enum Messages {
     }
   }
 
-  /// Whether all fields before the leaves are there.
+  /// Whether all fields before the leaves are complete.
   private static func isComplete(_ start: [UInt8]) -> Bool {
     guard start.count >= 8 else { return start.count == 7 && start[6] & 1 == 0 }
     return start[6] & 1 == 0 || start.count >= 8 + 32 * Int(start[7])

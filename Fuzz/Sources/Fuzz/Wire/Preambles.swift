@@ -1,4 +1,4 @@
-// The 16 clear bytes before a handshake.
+// The 16 unencrypted bytes before a handshake.
 @testable import Wire
 
 enum Preambles {
@@ -9,7 +9,7 @@ enum Preambles {
         .flatMap { vectors.examples($0) { $0 == "preamble" } } + vectors.examples("invalid/preamble")
     }, run)
 
-  /// What `Protocol/README.md`, section 5, lists: nothing else is a preamble.
+  /// Exactly the preambles that `Protocol/README.md`, section 5, lists.
   private static func isPreamble(_ bytes: [UInt8]) -> Bool {
     bytes.count == 16 && bytes.starts(with: "p2pnode\u{1}".utf8) && (bytes[8] == 1 || bytes[8] == 2) && bytes[9] <= 1
       && bytes[10...].allSatisfy { $0 == 0 }
@@ -17,7 +17,7 @@ enum Preambles {
 
   private static func run(_ bytes: [UInt8]) {
     let bytes = Array(bytes.prefix(16))
-    // As a listener reads it: a byte more each time. What was refused stays refused.
+    // Read as a listener does, one byte more each time. A refused preamble stays refused.
     var isRefused = false
     for count in 0...bytes.count {
       do throws(HandshakeError) {

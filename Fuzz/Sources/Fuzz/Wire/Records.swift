@@ -1,4 +1,4 @@
-// Records on their way from one end to the other: intact, changed, cut, repeated, left out.
+// Records in transit: intact, changed, cut, repeated or missing.
 import Sodium
 
 @testable import Wire
@@ -22,7 +22,7 @@ enum Records {
     var opener = RecordOpener(cipher(suite))
     var sealedCount = 0
     var last: (number: Int, plaintext: [UInt8], ciphertext: [UInt8])?
-    // Records that opened; nil after one that did not.
+    // The number of opened records. Nil after one that did not open.
     var openedCount: Int? = 0
     for _ in 0..<64 where !input.isAtEnd {
       let step = input.u8()
@@ -37,7 +37,7 @@ enum Records {
       case 0, 4: ciphertext = sent
       case 1: ciphertext = changed(sent, &input)
       case 2: ciphertext = Array(sent.dropLast(1 + Int(input.u8() & 15)))
-      case 3: continue  // held back, or lost
+      case 3: continue  // held back or lost
       default: ciphertext = input.take(Int(input.u8()))
       }
       let isNext = openedCount != nil && last?.number == openedCount && ciphertext == sent
@@ -55,7 +55,7 @@ enum Records {
     return bytes
   }
 
-  /// Nil where it opened. `due`: what it must open to; nil: to nothing.
+  /// Opens a record. Nil if it opened. `due` is the expected plaintext; nil: it must not open.
   private static func open(
     _ ciphertext: [UInt8], due: [UInt8]?, _ opener: inout RecordOpener
   ) -> RecordError? {
@@ -76,7 +76,7 @@ enum Records {
 }
 
 extension RecordSealer {
-  /// The ciphertext of a record, without its length.
+  /// Seals a record. Returns its ciphertext without the length.
   fileprivate mutating func sealed(_ plaintext: [UInt8]) -> [UInt8] {
     var out = [UInt8](repeating: 0, count: plaintext.count + Record.overhead)
     var span = out.mutableSpan
