@@ -87,29 +87,29 @@ public struct ChunkLayout: Hashable, Sendable {
   /// Whether the content has this chunk.
   public func contains(_ chunk: ChunkIndex) -> Bool { Int(chunk.rawValue) < chunkCount }
 
-  /// Where a chunk starts in the content, in bytes.
+  /// Returns where a chunk starts in the content, in bytes.
   public func offset(of chunk: ChunkIndex) -> UInt64 {
     guard let folder else { return UInt64(chunk.rawValue) * UInt64(chunkSize) }
     return folder.offset(of: chunk)
   }
 
-  /// Bytes of a chunk. The last chunk of a file may be shorter than `chunkSize`.
+  /// Returns the length of a chunk in bytes. The last chunk of a file may be shorter than `chunkSize`.
   public func length(of chunk: ChunkIndex) -> Int {
     precondition(contains(chunk), "no such chunk")
     guard let folder else { return Int(min(UInt64(chunkSize), fileLength - offset(of: chunk))) }
     return folder.length(of: chunk)
   }
 
-  /// Leaves of a chunk that hold bytes: 1…`leavesPerChunk`.
+  /// Returns the number of leaves of a chunk that hold bytes: 1…`leavesPerChunk`.
   public func leafCount(of chunk: ChunkIndex) -> Int {
     if let folder, folder.isShared(chunk) { return folder.leafCount(ofShared: chunk) }
     return (length(of: chunk) + leafSize - 1) / leafSize
   }
 
-  /// All the leaves of a chunk that hold bytes.
+  /// Returns all leaves of a chunk that hold bytes.
   public func leaves(of chunk: ChunkIndex) -> LeafRange { LeafRange(first: 0, count: leafCount(of: chunk)) }
 
-  /// Bytes in a run of leaves of a chunk. The run must lie within the chunk.
+  /// Returns the length in bytes of a run of leaves of a chunk. The run must lie within the chunk.
   public func length(of leaves: LeafRange, in chunk: ChunkIndex) -> Int {
     precondition(leaves.end <= leafCount(of: chunk), "no such leaf")
     if let folder, folder.isShared(chunk) {
@@ -118,7 +118,7 @@ public struct ChunkLayout: Hashable, Sendable {
     return min(leaves.end * leafSize, length(of: chunk)) - leaves.first * leafSize
   }
 
-  /// Bytes of each leaf of a chunk that holds bytes.
+  /// Returns the length in bytes of each leaf of a chunk that holds bytes.
   public func leafLengths(of chunk: ChunkIndex) -> [Int] {
     if let folder, folder.isShared(chunk) { return folder.leafLengths(ofShared: chunk) }
     let count = leafCount(of: chunk)
@@ -127,7 +127,7 @@ public struct ChunkLayout: Hashable, Sendable {
     return lengths
   }
 
-  /// Bytes in the leaves of `mask`. Bit 0 is the chunk's first leaf. The chunk must have all these leaves.
+  /// Returns the length in bytes of the leaves in `mask`. Bit 0 is the chunk's first leaf. The leaves must exist.
   public func length(ofLeaves mask: UInt64, in chunk: ChunkIndex) -> Int {
     let last = leafCount(of: chunk) - 1
     precondition(mask.leadingZeroBitCount >= UInt64.bitWidth - 1 - last, "no such leaf")
@@ -139,7 +139,7 @@ public struct ChunkLayout: Hashable, Sendable {
     return mask.nonzeroBitCount * leafSize - (isLastIn ? (last + 1) * leafSize - length(of: chunk) : 0)
   }
 
-  /// Where a leaf starts in the content, in bytes.
+  /// Returns where a leaf starts in the content, in bytes.
   public func offset(ofLeaf leaf: Int, in chunk: ChunkIndex) -> UInt64 {
     if let folder, folder.isShared(chunk) {
       return folder.offset(of: chunk) + UInt64(folder.leafLengths(ofShared: chunk)[..<leaf].reduce(0, +))
@@ -147,9 +147,8 @@ public struct ChunkLayout: Hashable, Sendable {
     return offset(of: chunk) + UInt64(leaf * leafSize)
   }
 
-  /// The longest run of leaves that starts at `first`, ends at `end` at the latest and holds at most `byteCountMax`
-  /// bytes.
-  /// It has at least one leaf.
+  /// Returns the longest run of leaves that starts at `first`, ends at or before `end` and has at most `byteCountMax`
+  /// bytes. It has at least one leaf.
   public func run(from first: Int, to end: Int, byteCountMax: Int, in chunk: ChunkIndex) -> LeafRange {
     guard let folder, folder.isShared(chunk) else {
       return LeafRange(first: first, count: max(1, min(end - first, byteCountMax / leafSize)))
@@ -163,8 +162,7 @@ public struct ChunkLayout: Hashable, Sendable {
     return LeafRange(first: first, count: max(1, count))
   }
 
-  /// The leaves of a chunk, in order, as runs of at most `byteCountMax` bytes each. `byteCountMax` is at least a leaf's
-  /// size.
+  /// Returns the leaves of a chunk in order, as runs of at most `byteCountMax` bytes, which is at least a leaf's size.
   public func runs(of chunk: ChunkIndex, byteCountMax: Int) -> [LeafRange] {
     var runs: [LeafRange] = []
     let count = leafCount(of: chunk)
@@ -174,7 +172,7 @@ public struct ChunkLayout: Hashable, Sendable {
     return runs
   }
 
-  /// The number of chunks that end at or before an offset in the content.
+  /// Returns the number of chunks that end at or before an offset in the content.
   public func chunkCount(below offset: UInt64) -> Int {
     if offset >= fileLength { return chunkCount }
     return folder?.chunkCount(below: offset) ?? Int(offset / UInt64(chunkSize))

@@ -92,7 +92,7 @@ public struct FileHashState: Sendable {
     return (FileHash(layout: layout, chunkHashes: chunkHashes, root: root), lastChunk)
   }
 
-  /// The number of whole leaves in the next bytes, up to the end of the chunk. 0 while a leaf has begun.
+  /// Returns the number of whole leaves in the next bytes, up to the end of the chunk. 0 while a leaf has begun.
   private func fullLeaves(in byteCount: Int) -> Int {
     leafLength > 0 ? 0 : min(byteCount / leafSize, chunkSize / leafSize - leafHashes.count)
   }

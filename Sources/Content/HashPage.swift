@@ -33,13 +33,13 @@ public struct PageLayout: Hashable, Sendable {
   /// Whether the content has this page.
   public func contains(_ page: PageIndex) -> Bool { Int(page.rawValue) < pageCount }
 
-  /// The page that holds a chunk's hash. Nil if several files share the chunk: its hash follows from the listing.
+  /// Returns the page that holds a chunk's hash. Nil if files share the chunk: its hash follows from the listing.
   public func page(of chunk: ChunkIndex) -> PageIndex? {
     guard let folder = layout.folder else { return PageIndex(chunk.rawValue / UInt32(chunksPerPage)) }
     return folder.page(of: chunk)
   }
 
-  /// The numbers of the chunks whose hashes a page holds. Never empty. The page must exist.
+  /// Returns the numbers of the chunks whose hashes a page holds. Never empty. The page must exist.
   public func chunks(of page: PageIndex) -> Range<Int> {
     precondition(contains(page), "no such page")
     if let folder = layout.folder { return folder.chunks(of: page) }
@@ -47,10 +47,10 @@ public struct PageLayout: Hashable, Sendable {
     return first..<min(first + chunksPerPage, layout.chunkCount)
   }
 
-  /// The number of uncle hashes that a page brings, from its own node up to the root. 0 if its file has only one page.
+  /// Returns the number of uncle hashes of a page, from its node up to the root. 0 if the file has only one page.
   public func uncleCount(of page: PageIndex) -> Int { trees(of: page)[0].uncleCount }
 
-  /// The trees that have hashes in a page: one for each file.
+  /// Returns the trees that have hashes in a page: one for each file.
   /// - `root`: the root of the content.
   func trees(of page: PageIndex, under root: Digest = .zero) -> [PageTree] {
     if let folder = layout.folder { return folder.trees(of: page) }

@@ -48,7 +48,7 @@ public struct HashTree: Sendable {
     self = tree
   }
 
-  /// A page of the file. Nil if the file has no such page.
+  /// Returns a page of the file. Nil if the file has no such page.
   public func page(_ index: PageIndex) -> HashPage? {
     guard pages.contains(index) else { return nil }
     var uncles: [Digest] = []

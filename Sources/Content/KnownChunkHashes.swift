@@ -13,7 +13,7 @@ public struct KnownChunkHashes: Sendable {
   /// Adds a verified page.
   public mutating func add(_ page: HashPage) { hashes[page.index] = page.chunkHashes }
 
-  /// The hash of a chunk of the content. Nil if its page was not added.
+  /// Returns the hash of a chunk of the content. Nil if its page was not added.
   public func hash(of chunk: ChunkIndex) -> Digest? {
     guard let page = pages.page(of: chunk) else { return pages.layout.folder?.knownHash(of: chunk) }
     return hashes[page].map { $0[Int(chunk.rawValue) - pages.chunks(of: page).lowerBound] }

@@ -33,7 +33,7 @@ public enum MerkleTree {
     return Digest(sha256: pair.span.bytes)
   }
 
-  /// The node of a level that covers only missing leaves: 32 zero bytes at level 0.
+  /// Returns the node of a level that covers only missing leaves: 32 zero bytes at level 0.
   public static func padding(level: Int) -> Digest { paddingByLevel[level] }
 
   /// Returns the node over a row of nodes of `level`. The row is filled up with padding to `width`, a power of two.
@@ -61,7 +61,7 @@ public enum MerkleTree {
     return parents
   }
 
-  /// The smallest power of two that is at least `count`; 1 for 0.
+  /// Returns the smallest power of two that is at least `count`; 1 for 0.
   public static func powerOfTwo(atLeast count: Int) -> Int {
     var width = 1
     while width < count { width *= 2 }

@@ -71,6 +71,6 @@ struct StreamingSHA256: Sendable {
     bytes.withUnsafeBytes { hash.update(bufferPointer: $0) }
   }
 
-  /// The hash of all bytes so far.
+  /// Returns the hash of all bytes so far.
   func digest() -> Digest { Digest(hash.finalize()) }
 }

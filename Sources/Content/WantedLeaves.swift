@@ -15,7 +15,7 @@ public struct WantedLeaves: Hashable, Sendable {
   /// Whether every leaf is wanted.
   public var isAll: Bool { others == .max && masks.isEmpty }
 
-  /// The wanted leaves of a chunk. Bit 0 is the first. Ignore bits of leaves that the chunk does not have.
+  /// Returns the wanted leaves of a chunk. Bit 0 is the first. Ignore bits of leaves that the chunk does not have.
   public func mask(of chunk: ChunkIndex) -> UInt64 { masks[chunk] ?? others }
 
   /// Adds leaves of a chunk.

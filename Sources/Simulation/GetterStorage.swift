@@ -101,7 +101,7 @@ final class GetterStorage {
     }
   }
 
-  /// The next shared chunks: so few at a time that even a small folder takes several rounds.
+  /// Returns the next shared chunks: so few at a time that even a small folder takes several rounds.
   private func sharedChunks(from first: Int) -> [ChunkOnDisk] {
     isResumed ? file.layout.folder.map { resume.sharedChunks(of: $0, from: first, countMax: 2) } ?? [] : []
   }

@@ -73,7 +73,7 @@ extension RuleBook {
     return (now - started).inSeconds > share * settings.chunkTimeout.inSeconds / 2
   }
 
-  /// The bytes of an answer that have arrived. In a file, each leaf counts as full.
+  /// Returns the bytes of an answer that have arrived. In a file, each leaf counts as full.
   private func arrived(_ asked: Asked) -> Int {
     guard layout.folder != nil else { return asked.verified.nonzeroBitCount * layout.leafSize }
     return layout.length(ofLeaves: asked.verified, in: asked.chunk)
@@ -83,7 +83,7 @@ extension RuleBook {
     layout.folder == nil ? leaves.count * layout.leafSize : layout.length(of: leaves, in: chunk)
   }
 
-  /// The size by which the duration of a chunk is judged.
+  /// Returns the size by which the duration of a chunk is judged.
   func countedBytes(of chunk: ChunkIndex) -> Double {
     Double(layout.folder == nil ? layout.chunkSize : layout.length(of: chunk))
   }

@@ -50,13 +50,13 @@ extension RuleBook {
     return max(.seconds(2), .nanoseconds(Int64(mean * 4e9))) - .microseconds(1)
   }
 
-  /// How long a peer may keep an item from others. A trusted peer gets more time in each further round.
+  /// Returns how long a peer may keep an item from others. A trusted peer gets more time in each further round.
   func patience(with peer: PeerID, for item: Troubled) -> Duration {
     let lost = isTrusted(peer) ? troubles[item]?.lostRounds ?? 0 : 0
     return lost == 0 ? patience : min(patience * (1 << (2 * min(lost, 8))), settings.chunkTimeout) - .microseconds(1)
   }
 
-  /// Since when the first request of a connection waits for its first byte.
+  /// Returns since when the first request of a connection waits for its first byte.
   func silentSince(_ line: Line) -> Instant? {
     line.asked.first { !$0.isEnded }.flatMap { $0.began == nil && $0.verified == 0 ? $0.started : nil }
   }
@@ -95,7 +95,7 @@ extension RuleBook {
     troubles[item] = trouble
   }
 
-  /// The peers that have the item now; of the strangers, at most four of each address group.
+  /// Returns the peers that have the item now; of the strangers, at most four of each address group.
   private func members(for item: Troubled, including peer: PeerID) -> Set<PeerID> {
     var members: Set<PeerID> = [peer]
     var strangers: [AddressGroup?: Int] = isTrusted(peer) ? [:] : [groups[peer]: 1]
@@ -223,9 +223,9 @@ extension RuleBook {
     return better.map { "\(item) goes to \(line.peer), although \($0.peer) comes first" }
   }
 
-  /// The rank of a peer when a failed item is asked for again. Peers that have not failed it come first: of these,
-  /// proven peers that answer, then peers that the user named, then peers that were dialled. Peers that only refuse
-  /// come last.
+  /// Returns the rank of a peer when a failed item is asked for again. Peers that have not failed it come first: of
+  /// these, proven peers that answer, then peers that the user named, then peers that were dialled. Peers that only
+  /// refuse come last.
   private func place(of peer: PeerID, in trouble: Trouble) -> Int {
     let trust =
       if proven.contains(peer), !silent.contains(peer) {

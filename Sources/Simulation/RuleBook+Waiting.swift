@@ -86,7 +86,7 @@ extension RuleBook {
 }
 
 extension PeerPlan {
-  /// Since when the source has been back. Nil: it is away.
+  /// Returns since when the source has been back. Nil: it is away.
   fileprivate func isBack(since start: Instant, at now: Instant) -> Instant? {
     if absences.contains(where: { $0.contains(now) }) { return nil }
     return max(start, absences.last { $0.upperBound <= now }?.upperBound ?? .zero)

@@ -225,7 +225,7 @@ struct RuleBook {
   func missing(_ chunk: Int) -> UInt64 { due[chunk] & ~verified[chunk] }
   var isAllHad: Bool { due.indices.allSatisfy { missing($0) == 0 } }
 
-  /// The connections on which a chunk is requested.
+  /// Returns the connections on which a chunk is requested.
   func askers(of chunk: ChunkIndex) -> [(id: ConnectionID, asked: Asked)] {
     var askers: [(ConnectionID, Asked)] = []
     for (id, line) in lines { for asked in line.asked where asked.chunk == chunk { askers.append((id, asked)) } }

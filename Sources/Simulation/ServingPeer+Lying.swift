@@ -45,7 +45,7 @@ extension ServingPeer {
     return (.data(header), payload)
   }
 
-  /// The place of a leaf's bytes in an answer that carries all leaf hashes of its chunk.
+  /// Returns the place of a leaf's bytes in an answer that carries all leaf hashes of its chunk.
   private func place(of leaf: Int, in header: DataHeader) -> Range<Int> {
     guard let number = file.leafHashes.firstIndex(of: header.leafHashes) else {
       preconditionFailure("the hashes are a chunk's")

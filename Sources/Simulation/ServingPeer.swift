@@ -289,7 +289,7 @@ final class ServingPeer: SimulatedNode {
 }
 
 extension PeerPlan {
-  /// The event by which the getter learns of an address: from the user or from a discovery.
+  /// Returns the event by which the getter learns of an address: from the user or from a discovery.
   func naming(_ address: PeerAddress, pinned: PeerID?) -> DownloadEvent {
     isHinted ? .addressHinted(address, pinned ?? id) : .addressAdded(address, pinned: pinned)
   }

@@ -75,7 +75,7 @@ struct SimulatedFile: Sendable {
     leafHashes.enumerated().map { layout.chunkHash($1, of: ChunkIndex(UInt32($0))) }
   }
 
-  /// The uncles of a page of a large file. Empty for other pages of a folder.
+  /// Returns the uncles of a large file's page. Empty for other pages of a folder.
   private static func uncles(of page: PageIndex, in pages: PageLayout, _ chunkHashes: [Digest]) -> [Digest] {
     guard pages.uncleCount(of: page) > 0, let folder = pages.layout.folder else { return [] }
     let first = ChunkIndex(UInt32(pages.chunks(of: page).lowerBound))
@@ -90,7 +90,7 @@ struct SimulatedFile: Sendable {
     return tree.page(PageIndex(UInt32((Int(first.rawValue) - start) / pages.chunksPerPage)))!.uncles
   }
 
-  /// A page of the content. Nil if it has no such page.
+  /// Returns a page of the content. Nil if it has no such page.
   func page(_ index: PageIndex) -> HashPage? { pages.contains(index) ? hashPages[Int(index.rawValue)] : nil }
 
   /// The content as a peer offers it that has only the last chunk.

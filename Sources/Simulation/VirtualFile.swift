@@ -31,7 +31,7 @@ final class VirtualFile {
     writes.append(offset..<end)
   }
 
-  /// How much of a range holds data. Zeros count as holes here: the file's own bytes are random.
+  /// Returns how much of a range holds data. Zeros count as holes here: the file's own bytes are random.
   func presence(_ range: Range<Int>) -> DataPresence {
     var (holes, pieces) = (0, 0)
     for start in stride(

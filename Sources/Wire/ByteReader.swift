@@ -18,7 +18,7 @@ package struct ByteReader {
   package mutating func u32() -> UInt32? { integer() }
   package mutating func u64() -> UInt64? { integer() }
 
-  /// The next `count` bytes. Nil if fewer are left.
+  /// Returns the next `count` bytes. Nil if fewer are left.
   package mutating func take(_ count: Int) -> [UInt8]? {
     guard count >= 0, count <= bytesLeft else { return nil }
     defer { offset += count }
@@ -31,7 +31,7 @@ package struct ByteReader {
     return Digest(bytes.span.bytes, at: offset)
   }
 
-  /// The next `count` digests. Nil if fewer are left, which is checked before memory is allocated.
+  /// Returns the next `count` digests. Nil if fewer are left, which is checked before memory is allocated.
   package mutating func digests(_ count: Int) -> [Digest]? {
     guard count >= 0, count <= bytesLeft / Digest.byteCount else { return nil }
     var out: [Digest] = []

@@ -145,7 +145,7 @@ public struct ChannelHandshake: ~Copyable, Sendable {
 
   // MARK: - What is due
 
-  /// The size of the awaited part, as far as it is known. More bytes than have arrived, unless the part is complete.
+  /// Returns the size of the awaited part, as far as it is known. More than has arrived, unless it is complete.
   private func byteCountDue() throws(HandshakeError) -> Int {
     switch awaited {
     case .preamble:

@@ -25,12 +25,12 @@ public struct FileKey: Sendable {
     bucket = UInt16(bytes[0]) << 8 | UInt16(bytes[1])
   }
 
-  /// The proof in an OPEN frame that `sender` sends.
+  /// Returns the proof in an OPEN frame that `sender` sends.
   public func openProof(_ handshakeHash: Digest, sender: ChannelRole) -> Digest {
     FileKey.tag(key, "open", handshakeHash.bytes + [sender.rawValue])
   }
 
-  /// The proof in an OPENED frame that `sender` sends.
+  /// Returns the proof in an OPENED frame that `sender` sends.
   public func haveProof(_ handshakeHash: Digest, sender: ChannelRole) -> Digest {
     FileKey.tag(key, "have", handshakeHash.bytes + [sender.rawValue])
   }

@@ -50,7 +50,7 @@ public struct Bitmap: Hashable, Sendable {
     return bits[index / 8] & (0x80 >> UInt8(index % 8)) != 0
   }
 
-  /// The chunks 64 × `index` … 64 × `index` + 63 that the sender has, as far as the range goes. Bit 0 is the first.
+  /// Returns which of the 64 chunks from 64 × `index` on the sender has, within the range. Bit 0 is the first chunk.
   public func mask(ofWord index: Int) -> UInt64 {
     let place = 64 * index - Int(firstChunk.rawValue)
     let (byte, shift) = (place >> 3, UInt64(place & 7))
@@ -58,7 +58,7 @@ public struct Bitmap: Hashable, Sendable {
     return shift == 0 ? whole : whole >> shift | UInt64(bitsReversed(byte + 8)) << (64 - shift)
   }
 
-  /// A byte with its bits reversed, so that its first chunk is bit 0. Returns 0 outside the range.
+  /// Returns a byte with its bits reversed, so that its first chunk is bit 0. Returns 0 outside the range.
   private func bitsReversed(_ place: Int) -> UInt8 {
     guard bits.indices.contains(place), bits[place] != 0 else { return 0 }
     var byte = bits[place]

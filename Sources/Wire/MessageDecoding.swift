@@ -18,7 +18,7 @@ extension Message {
     self = message
   }
 
-  /// Nil if a field is missing or has a value that its table does not list.
+  /// Returns nil if a field is missing or has a value that its table does not list.
   private static func read(_ type: FrameType, _ reader: inout ByteReader) throws(WireError) -> Message? {
     switch type {
     case .open:

@@ -59,7 +59,7 @@ public struct RecordOpener: ~Copyable, Sendable {
   /// Makes an opener without encryption, for a simulation. Nothing that a peer sends can select it.
   public static func unencrypted() -> RecordOpener { RecordOpener(.unencrypted()) }
 
-  /// The bytes of ciphertext after a header (in host order). Nil if the header is not valid.
+  /// Returns the bytes of ciphertext after a header (in host order). Nil if the header is not valid.
   public static func length(ofHeader header: UInt16) -> Int? {
     Record.ciphertextByteCounts.contains(Int(header)) ? Int(header) : nil
   }

@@ -45,7 +45,7 @@ extension FolderEntry {
     }
   }
 
-  /// How another entry with the same path differs from this one. Nil if it does not.
+  /// Returns how another entry with the same path differs from this one. Nil if it does not.
   public func difference(of found: FolderEntry) -> FolderDifference.Kind? {
     switch (item, found.item) {
     case (.file(let expected, let isExecutable), .file(let content, let foundExecutable)):

@@ -24,7 +24,7 @@ public struct FolderFilter: Hashable, Sendable {
     return rules.first?.isIncluding != true
   }
 
-  /// The entries of a listing that the filter includes.
+  /// Returns the entries of a listing that the filter includes.
   public func entries(of listing: FolderListing) -> EntrySet {
     if rules.isEmpty { return EntrySet(entryCount: listing.count, isFull: true) }
     var entries = EntrySet(entryCount: listing.count)

@@ -91,27 +91,27 @@ public final class FolderLayout: Sendable {
   }
   func isShared(_ chunk: ChunkIndex) -> Bool { Int(chunk.rawValue) < sharedCount }
 
-  /// The entry numbers of the files that share a chunk.
+  /// Returns the entry numbers of the files that share a chunk.
   func files(sharing chunk: ChunkIndex) -> ArraySlice<UInt32> {
     let chunk = Int(chunk.rawValue)
     return smallFiles[Int(sharedStarts[chunk])..<Int(sharedStarts[chunk + 1])]
   }
 
-  /// The large file that a chunk belongs to. The chunk must not be shared.
+  /// Returns the large file that a chunk belongs to. The chunk must not be shared.
   func largeFile(of chunk: ChunkIndex) -> LargeFile {
     largeFiles[largeFiles.lastPlace { $0.firstChunk <= chunk.rawValue }]
   }
 
-  /// The indices in `smallFiles` and `smallLengths` of the files that share a chunk.
+  /// Returns the indices in `smallFiles` and `smallLengths` of the files that share a chunk.
   func places(sharing chunk: ChunkIndex) -> Range<Int> {
     let chunk = Int(chunk.rawValue)
     return Int(sharedStarts[chunk])..<Int(sharedStarts[chunk + 1])
   }
 
-  /// The number of leaves of a file of `count` bytes.
+  /// Returns the number of leaves of a file of `count` bytes.
   func leafCount(ofBytes count: UInt64) -> Int { Int((count + UInt64(leafSize) - 1) / UInt64(leafSize)) }
 
-  /// The bytes of each leaf of a shared chunk.
+  /// Returns the length in bytes of each leaf of a shared chunk.
   func leafLengths(ofShared chunk: ChunkIndex) -> [Int] {
     var lengths: [Int] = []
     lengths.reserveCapacity(Int(sharedLeafCounts[Int(chunk.rawValue)]))
@@ -141,7 +141,7 @@ public final class FolderLayout: Sendable {
     return Int(min(UInt64(chunkSize), file.length - UInt64(chunk.rawValue - file.firstChunk) * UInt64(chunkSize)))
   }
 
-  /// The number of chunks that end at or before an offset. The offset must be below the end of the contents.
+  /// Returns the number of chunks that end at or before an offset. The offset must be below the end of the contents.
   func chunkCount(below offset: UInt64) -> Int {
     if offset < sharedOffsets[sharedCount] { return sharedOffsets.lastPlace { $0 <= offset } }
     let file = largeFiles[largeFiles.lastPlace { $0.offset <= offset }]
@@ -152,8 +152,8 @@ public final class FolderLayout: Sendable {
 
   // MARK: Hashes
 
-  /// The hash of a shared chunk: SHA-256 of the roots of its files. Only this program uses the value. Nil if the chunk
-  /// belongs to a large file: then its hash comes in a page.
+  /// Returns the hash of a shared chunk: SHA-256 of the roots of its files. Only this program uses the value. Nil if
+  /// the chunk belongs to a large file: then its hash comes in a page.
   public func knownHash(of chunk: ChunkIndex) -> Digest? {
     guard isShared(chunk) else { return nil }
     var roots: [UInt8] = []
@@ -166,7 +166,7 @@ public final class FolderLayout: Sendable {
     isShared(chunk) && files(sharing: chunk).count == leafCount(ofShared: chunk)
   }
 
-  /// The leaf hashes of a shared chunk, if each of its files has one leaf. Nil otherwise.
+  /// Returns the leaf hashes of a shared chunk, if each of its files has one leaf. Nil otherwise.
   public func knownLeafHashes(of chunk: ChunkIndex) -> [Digest]? {
     guard knowsLeafHashes(of: chunk) else { return nil }
     return files(sharing: chunk).map { listing.fileRoot(of: Int($0)) }
@@ -197,7 +197,7 @@ extension FolderLayout: Hashable {
 }
 
 extension Array {
-  /// The last index whose element fits. All elements that fit must come before all others, and the first one must fit.
+  /// Returns the last index whose element fits. All that fit must come before all others, and the first one must fit.
   func lastPlace(where fits: (Element) -> Bool) -> Int {
     var (low, high) = (0, count - 1)
     while low < high {

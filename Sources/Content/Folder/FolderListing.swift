@@ -73,7 +73,7 @@ public struct FolderListing: Sendable {
     }
   }
 
-  /// The path of an entry.
+  /// Returns the path of an entry.
   public func path(of index: Int) -> FolderPath { FolderPath(utf8: text(at: Int(offsets[index]) + 1)) }
 
   /// Whether an entry is a file.
@@ -85,19 +85,19 @@ public struct FolderListing: Sendable {
   /// Whether an entry is an empty folder.
   public func isEmptyFolder(_ index: Int) -> Bool { kind(of: index) == .emptyFolder }
 
-  /// The target of an entry that is a symbolic link. Nil if the entry is not a link.
+  /// Returns the target of an entry that is a symbolic link. Nil if the entry is not a link.
   public func linkTarget(of index: Int) -> FolderPath? {
     guard kind(of: index) == .symbolicLink, case .symbolicLink(let target) = self[index].item else { return nil }
     return target
   }
 
-  /// The length in bytes of an entry that is a file.
+  /// Returns the length in bytes of an entry that is a file.
   public func fileLength(of index: Int) -> UInt64 { length(at: contentOffset(of: index)) }
 
-  /// The root of an entry that is a file.
+  /// Returns the root of an entry that is a file.
   public func fileRoot(of index: Int) -> Digest { Digest(bytes.span.bytes, at: contentOffset(of: index) + 8) }
 
-  /// The content of an entry that is a file.
+  /// Returns the content of an entry that is a file.
   public func content(of index: Int) -> FileContent { content(at: contentOffset(of: index)) }
 
   private func kind(of index: Int) -> FolderEntry.Kind {

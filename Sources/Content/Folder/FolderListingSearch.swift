@@ -20,7 +20,7 @@ extension FolderListing {
     return found.isBelow(path) ? .folder(first: place) : .nothing
   }
 
-  /// The first entry whose path does not come before the given one; `count` if there is none.
+  /// Returns the first entry whose path does not come before the given one; `count` if there is none.
   private func firstEntry(notBefore path: FolderPath) -> Int {
     var (low, high) = (0, count)
     while low < high {

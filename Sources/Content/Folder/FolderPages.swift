@@ -3,7 +3,7 @@
 extension FolderLayout {
   var pageCount: Int { pageStarts.count - 1 }
 
-  /// The page of a large file's chunk. Nil for a chunk that files share.
+  /// Returns the page of a large file's chunk. Nil for a chunk that files share.
   func page(of chunk: ChunkIndex) -> PageIndex? {
     guard !isShared(chunk) else { return nil }
     let place = pageStarts.lastPlace { $0 <= chunk.rawValue }

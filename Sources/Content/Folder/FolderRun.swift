@@ -73,7 +73,7 @@ extension FolderLayout {
     return [(ChunkIndex(UInt32(chunk)), leaves.mask)]
   }
 
-  /// Where a file's bytes begin in the contents.
+  /// Returns where a file's bytes begin in the contents.
   /// - `entry`: the number of an entry that is a file and not empty.
   public func offset(ofFile entry: Int) -> UInt64 {
     let length = listing.fileLength(of: entry)
@@ -86,6 +86,6 @@ extension FolderLayout {
     }
   }
 
-  /// The shared chunk of an index in `smallFiles`. The last value of `sharedStarts` does not belong to a chunk.
+  /// Returns the shared chunk of an index in `smallFiles`. The last value of `sharedStarts` does not belong to a chunk.
   private func sharedChunk(ofPlace place: Int) -> Int { min(sharedStarts.lastPlace { $0 <= place }, sharedCount - 1) }
 }

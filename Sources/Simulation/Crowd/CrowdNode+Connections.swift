@@ -23,7 +23,7 @@ extension CrowdNode {
     NodeEnd.Face(node: self, id: id, peerID: self.id, ip: address.ip, port: address.port)
   }
 
-  /// A handshake hash that no other connection has.
+  /// Returns a handshake hash that no other connection has.
   private static func hash(_ dialer: CrowdNode, _ id: ConnectionID, _ listener: CrowdNode) -> Digest {
     var bytes: [UInt8] = Array(repeating: 0, count: Digest.byteCount)
     for (place, number) in [UInt64(dialer.number), id.rawValue, UInt64(listener.number)].enumerated() {

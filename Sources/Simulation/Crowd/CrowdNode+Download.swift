@@ -35,7 +35,7 @@ extension CrowdNode {
     setTimer()
   }
 
-  /// The zone that the peer announced in the handshake.
+  /// Returns the zone that the peer announced in the handshake.
   private func zoneOfPeer(on id: ConnectionID) -> ZoneName? {
     (end(id)?.peer.node as? CrowdNode).flatMap { crowd.plan.zoneName(of: $0.number) }
   }

@@ -58,7 +58,7 @@ public struct CrowdPlan: Sendable {
 
   func zone(of number: Int) -> Int { number % zones }
 
-  /// The zone that a node announces. Nil: none.
+  /// Returns the zone that a node announces. Nil: none.
   func zoneName(of number: Int) -> ZoneName? {
     zones > 1 && announcesZones ? ZoneName("zone\(zone(of: number))") : nil
   }

@@ -127,7 +127,7 @@ class SimulatedNode {
     }
   }
 
-  /// The spare connection that replaces a lost one.
+  /// Returns the spare connection that replaces a lost one.
   func replacement(of end: NodeEnd) -> NodeEnd? { duplicates.ended(end.id).flatMap { self.end($0) } }
 
   /// Forgets all connections without a GOODBYE.
