@@ -179,8 +179,7 @@ public struct ChunkLayout: Hashable, Sendable {
   }
 
   /// Returns the hashes of a run of leaves, from their bytes. The run begins with leaf `first` of the chunk. Each leaf
-  /// has
-  /// the length that the layout gives it. The bytes must not go beyond the chunk.
+  /// has the length that the layout gives it. The bytes must not go beyond the chunk.
   public func leafHashes(_ bytes: RawSpan, from first: Int = 0, of chunk: ChunkIndex) -> [Digest] {
     guard let folder, folder.isShared(chunk) else { return MerkleTree.leafHashes(bytes, leafSize: leafSize) }
     var lengths: [Int] = []
@@ -194,8 +193,7 @@ public struct ChunkLayout: Hashable, Sendable {
   }
 
   /// Returns the hash of a chunk, from the hashes of all its leaves that hold bytes. For a chunk that several files
-  /// share,
-  /// the value is SHA-256 of the files' roots, in order. Only this program uses that value.
+  /// share, the value is SHA-256 of the files' roots, in order. Only this program uses that value.
   public func chunkHash(_ leafHashes: [Digest], of chunk: ChunkIndex) -> Digest {
     guard let folder else { return MerkleTree.chunkHash(leafHashes, in: self) }
     if folder.isShared(chunk) { return folder.sharedHash(of: chunk, leafHashes) }

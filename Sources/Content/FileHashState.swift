@@ -29,8 +29,7 @@ public enum FileHashFault: Error, Hashable {
 /// Takes a file's bytes in order. Returns each chunk's hashes as soon as the chunk's last byte is in.
 ///
 /// The length need not be known beforehand: only the last chunk can be short, and `finish()` hashes it. Does no I/O.
-/// Holds
-/// the leaf hashes of one chunk, and one hash for each chunk before it.
+/// Holds the leaf hashes of one chunk, and one hash for each chunk before it.
 ///
 ///     var state = FileHashState()
 ///     while let piece = read() {

@@ -11,8 +11,7 @@ public enum ContentKind: UInt8, Sendable {
 }
 
 /// `SHA-256("p2pnode-file-v1" ‖ kind u8 ‖ length u64 BE ‖ root)`. A peer that knows it may read the file, so it is
-/// never
-/// sent.
+/// never sent.
 ///
 /// Source: `Protocol/README.md`, "Content identifiers".
 public struct FileID: Hashable, Sendable, CustomStringConvertible {

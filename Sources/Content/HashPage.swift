@@ -121,8 +121,7 @@ public struct HashPage: Hashable, Sendable {
   }
 
   /// Throws unless the page has exactly the hashes that this layout requires and they lead to the root. In a folder,
-  /// they
-  /// must lead to the root of each file that has hashes in the page.
+  /// they must lead to the root of each file that has hashes in the page.
   /// - `root`: the root of the content.
   public func verify(against root: Digest, in pages: PageLayout) throws(HashPageFault) {
     guard pages.contains(index) else { throw .noSuchPage }

@@ -3,10 +3,8 @@
 /// The arithmetic of the tree. A *level* is counted from the leaves: a node of level n covers 2^n leaves.
 ///
 /// A leaf is hashed at its true length. A missing leaf counts as 32 zero bytes. In a file of several chunks, the last
-/// chunk
-/// is filled up with missing leaves, and the row of chunks is filled up to a power of two with chunks of missing
-/// leaves.
-/// A file of one chunk is filled up only to its own power of two, so the chunk's hash is the root.
+/// chunk is filled up with missing leaves, and the row of chunks is filled up to a power of two with chunks of missing
+/// leaves. A file of one chunk is filled up only to its own power of two, so the chunk's hash is the root.
 ///
 /// Source: BEP 52, "pieces root"; `Protocol/README.md`, "Content identifiers".
 public enum MerkleTree {

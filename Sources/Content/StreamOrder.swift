@@ -1,8 +1,7 @@
 // The order in which the bytes of a content go out through a stream.
 
 /// Puts the wanted leaves of a content in order, whatever order they arrive in. A leaf that arrives twice, from two
-/// peers,
-/// goes out once. A leaf that is not wanted never goes out, and no other leaf waits for it.
+/// peers, goes out once. A leaf that is not wanted never goes out, and no other leaf waits for it.
 public struct StreamOrder: Sendable {
   /// A leaf that goes out now.
   public struct Leaf: Sendable {

@@ -8,10 +8,8 @@ public enum SuggestedName {
   static let extensionBytesMax = 32
 
   /// Returns one path component, from the part after the last slash or backslash. It has at most `byteCountMax` bytes
-  /// and no
-  /// control or direction characters. It has no white space at either end, and no dot or hyphen at its start: a dot
-  /// hides
-  /// the file, and a hyphen looks like an option to other programs. Nil if nothing is left.
+  /// and no control or direction characters. It has no white space at either end, and no dot or hyphen at its start: a
+  /// dot hides the file, and a hyphen looks like an option to other programs. Nil if nothing is left.
   public static func sanitised(_ name: String) -> String? {
     let parts = name.unicodeScalars.split { $0 == "/" || $0 == "\\" }
     guard let last = parts.last else { return nil }
@@ -23,8 +21,7 @@ public enum SuggestedName {
   }
 
   /// Escapes every scalar that could move the cursor, reorder the line or start a new one. A backslash is doubled, so
-  /// no text
-  /// looks like the escape of another.
+  /// no text looks like the escape of another.
   public static func escapedForTerminal(_ text: String) -> String {
     // Most names need no escapes.
     if text.utf8.allSatisfy({ 0x20 <= $0 && $0 < 0x7F && $0 != UInt8(ascii: "\\") }) { return text }
@@ -62,8 +59,7 @@ public enum SuggestedName {
   }
 
   /// Escapes every scalar of a line that could move the cursor. Keeps all else, also backslashes, because parts of the
-  /// line
-  /// may already be escaped.
+  /// line may already be escaped.
   public static func harmlessLine(_ line: String) -> String {
     guard line.unicodeScalars.contains(where: isHarmful) else { return line }
     var out = String.UnicodeScalarView()
@@ -78,8 +74,8 @@ public enum SuggestedName {
   }
 
   /// Whether a scalar is a control character (also NUL, escape, newline and C1), a line or paragraph separator, or a
-  /// format
-  /// character (bidi overrides, invisible ones). The two joiners are allowed: emoji and several scripts need them.
+  /// format character (bidi overrides, invisible ones). The two joiners are allowed: emoji and several scripts need
+  /// them.
   public static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {
     case .control, .lineSeparator, .paragraphSeparator: true

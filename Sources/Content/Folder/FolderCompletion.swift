@@ -1,8 +1,7 @@
 // Counts which files of a folder are complete, as their leaves are verified.
 
 /// Counts the complete files of a folder. A file is complete when all its wanted leaves are verified. Files without
-/// wanted
-/// leaves are not counted, and so empty files are not.
+/// wanted leaves are not counted, and so empty files are not.
 ///
 /// Keeps four bytes for each file with chunks of its own. For files that share a chunk, the caller passes the verified
 /// leaves.

@@ -53,8 +53,7 @@ struct FolderCutter {
   }
 
   /// Adds a file of several chunks. If its hashes fit into one page, they go into the page that is being filled, or
-  /// else
-  /// into a new one. A larger file has pages of its own, and the next file begins a new page.
+  /// else into a new one. A larger file has pages of its own, and the next file begins a new page.
   mutating func addIfLarge(_ index: Int) throws(FolderListingFault) {
     let length = listing.fileLength(of: index)
     guard length > UInt64(chunkSize) else { return }

@@ -63,8 +63,7 @@ extension FolderListing {
   /// Returns how a tree differs from this listing, in listing order. Takes one pass over both.
   ///
   /// A folder that has entries can differ only by its entries. If a folder is in the place of a file or link, the
-  /// folder's
-  /// contents are not reported as well.
+  /// folder's contents are not reported as well.
   /// - `found`: the listing of the tree.
   public func differences(of found: FolderListing) -> [FolderDifference] {
     var differences: [FolderDifference] = []

@@ -49,8 +49,7 @@ public final class FolderLayout: Sendable {
   }
 
   /// Cuts the files of a listing. On the wire the sizes are fixed; a simulation may use smaller ones. Throws if there
-  /// are too
-  /// many chunks.
+  /// are too many chunks.
   /// - `root`: the root of the listing's bytes.
   public init(
     _ listing: FolderListing, root: Digest, chunkSize: Int = ChunkLayout.wireChunkSize,

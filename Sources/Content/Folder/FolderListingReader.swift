@@ -69,8 +69,7 @@ struct FolderListingReader {
   }
 
   /// Checks that the path comes after the previous one. The separator ranks lowest, so an entry below the previous one
-  /// would
-  /// come directly after it: `belowEntry`.
+  /// would come directly after it: `belowEntry`.
   private func orderFault(_ path: Range<Int>) -> FolderListingFault.Rule? {
     guard let last = lastPath else { return nil }
     let (before, now) = (bytes[last], bytes[path])

@@ -1,8 +1,7 @@
 // Paths of a folder listing. They are bytes, because two names that look the same may be two files.
 
 /// A path within a folder, as bytes of UTF-8. Two paths are equal if their bytes are. Their order is the order of
-/// listings:
-/// component by component.
+/// listings: component by component.
 ///
 /// Source: `Protocol/README.md`, "Listing".
 public struct FolderPath: Hashable, Comparable, Sendable, CustomStringConvertible {

@@ -4,8 +4,7 @@
 /// `[a-z]` or `[!a-z]` one of a set of ASCII characters. A backslash makes the next character ordinary.
 ///
 /// A pattern without "/" is compared with names: it matches each path that has a component of this name. Any other
-/// pattern
-/// is compared with paths that start at the listed folder: it matches a path and all that lies below it.
+/// pattern is compared with paths that start at the listed folder: it matches a path and all that lies below it.
 public struct PathPattern: Hashable, Sendable {
   fileprivate enum Token: Hashable, Sendable {
     case byte(UInt8)
