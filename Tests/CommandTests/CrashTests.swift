@@ -42,7 +42,7 @@ private struct Moment: CustomStringConvertible {
     return Subject(served: served, fileID: fileID, path: path, byteCount: byteCount)
   }
 
-  /// The number of bytes that the journal beside the part file claims.
+  /// Returns the number of bytes that the journal beside the part file claims.
   private func claimedBytes(_ fileID: String, in folder: String, byteCount: Int) -> Int {
     PartFolder(path: folder, fileID: fileID, byteCount: byteCount).claimedBytes
   }

@@ -30,7 +30,7 @@ struct EventTable {
     }
   }
 
-  /// The words in backquotes, and the words in asterisks with a leading asterisk.
+  /// Returns the words in backquotes, and the words in asterisks with a leading asterisk.
   private func words(_ cell: String) -> [String] {
     cell.replacingOccurrences(of: "*statistics*`.", with: "*statistics.")
       .replacingOccurrences(of: "*statistics?*", with: "*statistics?").replacingOccurrences(

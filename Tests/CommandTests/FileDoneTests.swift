@@ -7,7 +7,7 @@ struct FileDoneTests {
 
   private func done(_ get: Child) throws -> [[String: Any]] { try GetEvents(get).named("fileDone") }
 
-  /// The absolute path of the `place` of an event.
+  /// Returns the absolute path of the `place` of an event.
   private func path(_ event: [String: Any]) throws -> String {
     URL(
       fileURLWithPath: try #require(event["place"] as? String), relativeTo: URL(fileURLWithPath: workbench.folder + "/")

@@ -26,7 +26,7 @@ import Transfer
     try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
   }
 
-  /// The bytes of the chunks that a get reports as verified and written.
+  /// Returns the bytes of the chunks that a get reports as verified and written.
   private func verifiedBytes(_ get: Child) throws -> Int {
     try GetEvents(get).named("chunk").reduce(0) { $0 + ($1["bytes"] as? Int ?? 0) }
   }

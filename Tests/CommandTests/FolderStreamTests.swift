@@ -27,7 +27,7 @@ import Testing
     return try Tree(at: folder)
   }
 
-  /// The number of bytes that a server sent, from its last line.
+  /// Returns the number of bytes that a server sent, from its last line.
   private func uploaded(_ served: Served) throws -> Int {
     served.child.signal(SIGTERM)
     try workbench.ended(served.child)

@@ -26,7 +26,7 @@ import Testing
     try workbench.ended(try workbench.start(["get", from.id, "--peer", from.served.address] + options))
   }
 
-  /// The number of bytes that a server sent, from its last line.
+  /// Returns the number of bytes that a server sent, from its last line.
   private func uploaded(_ served: Served) throws -> Int {
     served.child.signal(SIGTERM)
     try workbench.ended(served.child)

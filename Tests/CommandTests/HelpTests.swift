@@ -11,7 +11,7 @@ struct HelpTests {
     "serve", "send", "get", "receive", "ls", "id", "link", "verify", "parts", "keygen", "whoami", "config",
   ]
 
-  /// The examples in a command's help: the lines that are indented by two and begin with the command.
+  /// Returns the examples in a command's help: the lines that are indented by two and begin with the command.
   private func examples(_ verb: String) throws -> [String] {
     let help = try workbench.run(verb, "--help")
     var text = help.stdout.text.replacingOccurrences(of: "\\\n", with: "")

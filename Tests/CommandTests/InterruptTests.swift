@@ -5,7 +5,7 @@ import Testing
 struct InterruptTests {
   private let workbench = Workbench()
 
-  /// How many chunks a finished get had already, and how many it fetched.
+  /// Returns how many chunks a finished get had already, and how many it fetched.
   private func counts(_ get: Child) throws -> (resumed: Int, fetched: Int) {
     guard let done = try JSONLines.objects(get.stdout).last, done["event"] as? String == "done",
       let resumed = done["resumedChunks"] as? Int, let fetched = done["downloadedChunks"] as? Int

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 enum JSONLines {
-  /// The objects, one for each line. Throws if a line is not an object.
+  /// Returns the objects, one for each line. Throws if a line is not an object.
   static func objects(_ output: Output) throws -> [[String: Any]] {
     try output.text.split(separator: "\n").map { line in
       guard let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else {

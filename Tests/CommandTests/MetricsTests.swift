@@ -7,7 +7,7 @@ import Testing
 struct MetricsTests {
   private let workbench = Workbench()
 
-  /// The samples of a page, by name and labels. Checks the format of each line and that each family is contiguous.
+  /// Returns the samples of a page, by name and labels. Checks each line's format and that families are contiguous.
   private func scrape(_ url: String) throws -> [String: Double] {
     let match = try #require(url.firstMatch(of: #/127\.0\.0\.1:(\d+)/#))
     let port = try #require(UInt16(match.1))
@@ -101,7 +101,7 @@ struct MetricsTests {
     #expect(get.code == 64 && get.stderr.text.contains("address of this machine"), "\(get)")
   }
 
-  /// The status and the text of a page.
+  /// Returns the status and the text of a page.
   private func page(_ path: String, _ url: String, host: String = "localhost") throws -> (status: String, text: String)
   {
     let match = try #require(url.firstMatch(of: #/:(\d+)/metrics/#))

@@ -5,7 +5,7 @@ import Testing
 struct NamesTests {
   private let workbench = Workbench()
 
-  /// A prefix for commands: replaces the system's hosts file.
+  /// Returns a prefix for commands: replaces the system's hosts file.
   private static func withHosts(_ path: String) -> [String] {
     (geteuid() == 0 ? ["unshare", "--mount"] : ["unshare", "--map-root-user", "--mount"])
       + ["sh", "-c", #"mount --bind "$0" /etc/hosts && exec "$@""#, path]

@@ -101,7 +101,7 @@ struct SendTests {
     #expect(try workbench.ended(child).code == 0, "\(child)")
   }
 
-  /// The PeerID in the printed line of a `send` with this home.
+  /// Returns the PeerID in the printed line of a `send` with this home.
   private func peer(of path: String, home: String) throws -> String {
     var environment = ProcessInfo.processInfo.environment
     environment["P2PNODE_HOME"] = home

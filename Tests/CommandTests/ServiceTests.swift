@@ -7,7 +7,7 @@ import Wire
 struct ServiceTests {
   private let workbench = Workbench()
 
-  /// A prefix for commands: passes a socket as descriptor 3, as in sd_listen_fds(3).
+  /// Returns a prefix for commands: passes a socket as descriptor 3, as in sd_listen_fds(3).
   private static func handing(_ socket: String, count: Int = 1) -> [String] {
     [
       "python3", "-c",

@@ -34,7 +34,7 @@ struct VerifyTests {
 
   private func remove(_ path: String) throws { try FileManager.default.removeItem(atPath: workbench.path(path)) }
 
-  /// All paths below a folder.
+  /// Returns all paths below a folder.
   private func names(_ folder: String) throws -> [String] {
     try FileManager.default.subpathsOfDirectory(atPath: workbench.path(folder)).sorted()
   }

@@ -2,14 +2,14 @@
 @testable import Content
 
 enum ReferenceTree {
-  /// The root of a file as defined by BEP 52, without chunks.
+  /// Returns the root of a file as defined by BEP 52, without chunks.
   static func root(of bytes: [UInt8], leafSize: Int) -> [UInt8] {
     var row = leaves(bytes, leafSize)
     while row.count & (row.count - 1) != 0 { row.append(missing) }
     return row.isEmpty ? missing : top(row[...])
   }
 
-  /// The hash of each chunk: the subtree over its part of the padded row. For a file of one chunk, the root.
+  /// Returns the hash of each chunk: the subtree over its part of the padded row. For a file of one chunk, the root.
   static func chunkHashes(of bytes: [UInt8], leafSize: Int, leavesPerChunk: Int) -> [[UInt8]] {
     var row = leaves(bytes, leafSize)
     if row.isEmpty { return [] }

@@ -29,12 +29,12 @@ struct Vectors {
 
   subscript(name: String) -> [UInt8]? { values[name] }
 
-  /// A value as a number.
+  /// Returns a value as a number.
   func number(_ name: String) throws -> UInt64 {
     try #require(values[name], "\(name)").reduce(0) { $0 << 8 | UInt64($1) }
   }
 
-  /// A value as a list of numbers of `byteCount` bytes each.
+  /// Returns a value as a list of numbers of `byteCount` bytes each.
   func numbers(_ name: String, of byteCount: Int) throws -> [UInt64] {
     let bytes = try #require(values[name], "\(name)")
     try #require(bytes.count % byteCount == 0, "\(name)")
@@ -43,7 +43,7 @@ struct Vectors {
     }
   }
 
-  /// A value as a list of digests.
+  /// Returns a value as a list of digests.
   func digests(_ name: String) throws -> [Digest] {
     let bytes = try #require(values[name], "\(name)")
     return try stride(from: 0, to: bytes.count, by: 32).map { start in
@@ -51,12 +51,12 @@ struct Vectors {
     }
   }
 
-  /// The numbers N of all names of the form `N.field`.
+  /// Returns the numbers N of all names of the form `N.field`.
   func numbers(of field: String) -> [Int] {
     values.keys.filter { $0.hasSuffix("." + field) }.compactMap { Int($0.dropLast(field.count + 1)) }.sorted()
   }
 
-  /// The content of a file in the vectors: byte i is (i·i + 7·i + 3) mod 251.
+  /// Returns the content of a file in the vectors: byte i is (i·i + 7·i + 3) mod 251.
   static func content(_ count: Int) -> [UInt8] {
     var bytes: [UInt8] = (0..<251).map { (i: Int) -> UInt8 in UInt8((i * i + 7 * i + 3) % 251) }
     while bytes.count < count { bytes += bytes }

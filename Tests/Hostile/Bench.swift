@@ -34,7 +34,7 @@ final class Bench {
   /// One of the 256 addresses of this case, as 16 bytes.
   func address(_ last: UInt8) -> [UInt8] { Endpoint(ipv4: (127, network.0, network.1, last), port: 0).ip }
 
-  /// The same address as text.
+  /// Returns the same address as text.
   func host(_ last: UInt8) -> String { "127.\(network.0).\(network.1).\(last)" }
 
   /// Calls a closure when the case ends, even if it throws. The last closure is called first.
@@ -96,7 +96,7 @@ struct Serving {
 extension Bench {
   static let startSecondsMax = 60.0
 
-  /// A server of the load's file that no case attacks. All cases that run alone share it.
+  /// Returns a server of the load's file that no case attacks. All cases that run alone share it.
   func spared() throws -> Serving {
     if let common { return try common.spared() }
     if let sparedServing { return sparedServing }
@@ -132,7 +132,7 @@ extension Bench {
     throw Missing("serve is not ready: \(child.lastWords)")
   }
 
-  /// The address that a process prints when it listens, and its PeerID, if it prints that too.
+  /// Returns the address that a process prints when it listens, and its PeerID, if it prints that too.
   static func listening(in text: String) -> (Endpoint, peerID: String)? {
     for line in text.split(separator: "\n") {
       var words: [Substring] = []
@@ -150,7 +150,7 @@ extension Bench {
     return nil
   }
 
-  /// The value of a field of a one-line JSON object, as written, without quotes.
+  /// Returns the value of a field of a one-line JSON object, as written, without quotes.
   static func field(_ name: String, of line: Substring) -> String? {
     guard let key = line.firstRange(of: "\"\(name)\":") else { return nil }
     let rest = line[key.upperBound...]

@@ -49,7 +49,7 @@ func namesOf(_ folder: String) -> [String] {
 }
 
 extension Bench {
-  /// A source that claims a length and delivers nothing.
+  /// Returns a source that claims a length and delivers nothing.
   fileprivate func claim(chunkCount: Int, isRefused: Bool) throws -> Outcome {
     let file = HostileFile(chunkCount: chunkCount)
     let liar = try HostileSource(at: address(10), file, Manner("a claim") { $0.onRequest = { _, _ in } })

@@ -100,7 +100,7 @@ extension Bench {
     return outcome
   }
 
-  /// A peer that has nothing and announces the others.
+  /// Returns a peer that has nothing and announces the others.
   private func introducer(of sources: [HostileSource], _ file: HostileFile) throws -> HostileSource {
     let entries = sources.map { PeerExchange.Entry(ip: $0.address.ip, port: $0.address.port, peer: $0.peerID) }
     var manner = Manner("an introducer")

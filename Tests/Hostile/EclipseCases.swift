@@ -36,7 +36,7 @@ extension Case {
 }
 
 extension Manner {
-  /// A peer that stays, has nothing, and announces others.
+  /// Returns a peer that stays, has nothing, and announces others.
   fileprivate static func teller(of others: [PeerExchange.Entry] = []) -> Manner {
     Manner("a teller") { manner in
       manner.onOpen = { talk, _ in

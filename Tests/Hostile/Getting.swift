@@ -9,7 +9,7 @@ struct Getting {
   let file: HostileFile
   let output: String
 
-  /// The address that it prints when it listens. Nil if it prints none.
+  /// Returns the address that it prints when it listens. Nil if it prints none.
   func listener(within seconds: Double = 10) -> Endpoint? {
     let deadline = Clock.seconds + seconds
     while Clock.seconds < deadline {

@@ -114,7 +114,7 @@ struct SocketHerd: ~Copyable {
     if count == 0 || count < 0 && errno != EAGAIN && errno != ENOTCONN { reset(i) }
   }
 
-  /// A socket that connects or is refused later. -1 if the system has no more sockets.
+  /// Returns a socket that connects or is refused later. -1 if the system has none left.
   private static func connect(to target: Endpoint, from ip: [UInt8]) -> Int32 {
     let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
     let number = socket(AF_INET, kind, 0)

@@ -121,7 +121,7 @@ extension Bench {
     return outcome
   }
 
-  /// The addresses from which strangers come.
+  /// Returns the addresses from which strangers come.
   func crowdAddresses(_ count: Int = 100) -> [[UInt8]] { (0..<count).map { address(UInt8(100 + $0)) } }
 }
 
@@ -158,11 +158,11 @@ extension ServerLoad {
 }
 
 extension [UInt8] {
-  /// The byte to send in a second. Zeros after the last byte.
+  /// Returns the byte to send in a second. Zeros after the last byte.
   fileprivate func dribbled(_ second: Int) -> [UInt8] { [second < count ? self[second] : 0] }
 }
 
-/// A herd of sockets from the crowd's addresses or from others.
+/// Returns a herd of sockets from the crowd's addresses or from others.
 /// - `seconds`: the time in which all sockets must have been opened once.
 private func herd(
   _ count: Int, from sources: [[UInt8]]? = nil, opensPerSecond: Int, dribbles: Bool = false, within seconds: Double = 10

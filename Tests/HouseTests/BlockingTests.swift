@@ -2,7 +2,7 @@
 import Testing
 
 @Suite struct BlockingTests {
-  /// The public functions whose comments say that they block and that async code may still call.
+  /// Returns the public functions whose comments say that they block and that async code may still call.
   private func unmarked(in file: SourceFile) -> [String] {
     var (blocks, isMarked) = (false, false)
     var found: [String] = []

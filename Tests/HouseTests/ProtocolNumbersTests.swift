@@ -4,7 +4,7 @@ import Testing
 
 @testable import Wire
 
-/// The numbers of a text in order. `1,024` is 1024, `2^20` is 1048576.
+/// Returns the numbers of a text in order. `1,024` is 1024, `2^20` is 1048576.
 private func numbers(in text: String) -> [Int] {
   Pattern(#"\b(\d+)\^(\d+)|\b\d+(?:,\d{3})*"#).matches(in: text).map { found in
     if let base = Int(found[1]), let exponent = Int(found[2]) { return (0..<exponent).reduce(1) { n, _ in n * base } }

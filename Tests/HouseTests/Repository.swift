@@ -81,7 +81,7 @@ struct Pattern: Sendable {
 
   init(_ pattern: String) { expression = try! NSRegularExpression(pattern: pattern) }
 
-  /// The first match: the whole match, then its groups. A group that did not take part is empty.
+  /// Returns the first match: the whole match, then its groups. A group that did not take part is empty.
   func firstMatch(in line: String) -> [String]? { matches(in: line).first }
 
   func matches(in text: String) -> [[String]] {

@@ -7,7 +7,7 @@ import Testing
 @testable import PeerNode
 
 @Suite struct DownloaderTests {
-  /// A free port of a loopback address that no other test uses.
+  /// Returns a free port of a loopback address that no other test uses.
   private func freeAddress() throws -> Endpoint {
     let socket = try Socket.listening(on: Endpoint(ipv4: (127, 11, 9, 7), port: 0))
     return try socket.localAddress()

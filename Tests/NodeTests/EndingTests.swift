@@ -70,7 +70,7 @@ import Wire
     var isStaying: Bool { updates.contains { if case .staying = $0 { true } else { false } } }
   }
 
-  /// A download of a file that exists here but was not looked for yet. It would be offered until it is cancelled.
+  /// Returns a download of a file that is here but was not looked for yet. It would be offered until it is cancelled.
   private func download() throws -> (download: Turned, found: DownloadMessage) {
     let path = folder.path + "/disk.img"
     try Data([1, 2, 3]).write(to: URL(fileURLWithPath: path))
@@ -90,7 +90,7 @@ import Wire
     #expect(try download.run.result.get().wasFound)
   }
 
-  /// A download of one chunk whose only request a peer has answered.
+  /// Returns a download of one chunk whose only request a peer has answered.
   private func lastLeaf(into copies: TemporaryFolder) throws -> (download: Turned, verified: DownloadMessage) {
     let (other, found) = try download()
     guard case .looked((_, let file)?) = found else { preconditionFailure("it was found") }

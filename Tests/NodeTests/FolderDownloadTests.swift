@@ -16,7 +16,7 @@ extension ServedTree {
     PeerSource(host: HostPort(host: "127.0.0.1", port: followed.server.address.port))
   }
 
-  /// The paths at which a copy differs from the tree.
+  /// Returns the paths at which a copy differs from the tree.
   fileprivate func differences(in copies: TemporaryFolder, _ name: String) -> [String] {
     var differences: [String] = []
     for file in ServedTree.files {
@@ -207,7 +207,7 @@ extension ServedTree {
     return (try update.wait().stats, copied.stats, tree.differences(in: copies, "copy"))
   }
 
-  /// An output with all files of the tree except some.
+  /// Returns an output with all files of the tree except some.
   private func output(without missing: Set<String>) -> TemporaryFolder {
     let output = TemporaryFolder()
     for file in ServedTree.files where !missing.contains(file.path) {

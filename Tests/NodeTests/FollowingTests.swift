@@ -34,7 +34,7 @@ final class News: Sendable {
   /// Whether this line is reported, now or within the bound.
   func includes(_ expected: String) -> Bool { next { $0 == expected } != nil }
 
-  /// The next line that `matches`. Nil if none arrives within the bound.
+  /// Returns the next line that `matches`. Nil if none arrives within the bound.
   func next(_ matches: (String) -> Bool) -> String? {
     let lines = lines
     let watchdog = Watchdog(seconds: 20) { lines.close() }
@@ -69,7 +69,7 @@ final class Followed {
 
   deinit { server.shutDown(grace: .zero) }
 
-  /// A client that has opened a sample.
+  /// Returns a client that has opened a sample.
   func client(of sample: Sample) throws -> ScriptedPeer {
     let peer = try ScriptedPeer(dialling: server.address)
     guard case .opened(let opened) = try peer.open(sample.fileID), case .opened = opened.outcome else {

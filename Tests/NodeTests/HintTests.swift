@@ -13,7 +13,7 @@ import Wire
 
   private let handle = FileHandle(1)
 
-  /// A peer that has opened the file, has requested pieces and reads none. The kernel accepts no more bytes for it.
+  /// Returns a peer that has opened the file, has requested pieces and reads none. The kernel takes no more bytes for it.
   private func stuck(_ server: TurnedServer) throws -> (peer: ScriptedPeer, connection: PeerConnection) {
     let peer = try server.peer(receiveBytes: nil)
     let key = FileKey(server.entry.fileID, swarm: nil)

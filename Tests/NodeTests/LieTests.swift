@@ -15,7 +15,7 @@ import Wire
     }
   }
 
-  /// The answer to a request, with one leaf hash missing.
+  /// Returns the answer to a request, with one leaf hash missing.
   private func wrongAnswer(_ fetching: FetchingLoop) -> Message {
     .data(
       DataHeader(

@@ -24,7 +24,7 @@ import Transfer
 
   private func names(_ range: Range<Int>, of download: UInt64) -> Set<String> { Set(range.map { "\(download).\($0)" }) }
 
-  /// The names of the next look-ups that begin.
+  /// Returns the names of the next look-ups that begin.
   private func next(_ count: Int) -> Set<String> { Set((0..<count).compactMap { _ in began.take() }) }
 
   @Test func `look-ups that block wait for one another once all threads are busy, and all have their turn`() {

@@ -27,7 +27,7 @@ import Wire
     NodeConnections.Use(DownloadID(download), ConnectionID(id))
   }
 
-  /// The commands for the loop since the last call, as text.
+  /// Returns the commands for the loop since the last call, as text.
   private func commands() -> [String] {
     context.mailboxes[0].takeAll().map { command in
       switch command {
@@ -39,7 +39,7 @@ import Wire
     }
   }
 
-  /// The messages for downloads since the last call, as text.
+  /// Returns the messages for downloads since the last call, as text.
   private func messages() -> [String] {
     context.control.takeAll().compactMap { message in
       guard case .message(let download, let message) = message else { return nil }
@@ -60,7 +60,7 @@ import Wire
     connections.handle(report, of: token) { $0 != DownloadID(9) }
   }
 
-  /// A connection that both downloads use.
+  /// Returns a connection that both downloads use.
   private func shared() throws -> ConnectionToken {
     connections.dial(address, pinned: nil, for: use(1))
     connections.dial(address, pinned: nil, for: use(2))

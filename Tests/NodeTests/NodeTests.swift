@@ -173,7 +173,7 @@ private final class Counter: Sendable {
     }
   }
 
-  /// A source of two samples. `onOpen` may do something else than open a sample.
+  /// Returns a source of two samples. `onOpen` may do something else than open a sample.
   private func source(
     _ samples: [Sample], onConnect: @escaping @Sendable () -> Void = {},
     onOpen: @escaping @Sendable (ScriptedPeer, Open) throws -> Bool

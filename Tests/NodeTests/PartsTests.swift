@@ -8,7 +8,7 @@ import TestSupport
 @testable import PeerNode
 
 @Suite struct BlockPoolTests {
-  /// The blocks of a pool's only download. Its output is busy, so only the limit counts.
+  /// Returns blocks of a pool's only download. Its output is busy, so only the limit counts.
   private func blocks(of pool: BlockPool, onAvailable: @escaping @Sendable () -> Void = {}) -> DownloadBlocks {
     let blocks = DownloadBlocks(pool, of: DownloadID(1), onAvailable: onAvailable)
     blocks.handOver(1)

@@ -39,7 +39,7 @@ final class ServedSamples {
   var address: Endpoint { server.address }
   func dial(swarm: SwarmKey? = nil) throws -> ScriptedPeer { try ScriptedPeer(dialling: address, swarm: swarm) }
 
-  /// A peer that dials from 127.0.0.`last`.
+  /// Returns a peer that dials from 127.0.0.`last`.
   func dial(
     from last: UInt8, as identity: StaticIdentity = .random(), capabilities: Capabilities = []
   ) throws -> ScriptedPeer {
@@ -47,7 +47,7 @@ final class ServedSamples {
       dialling: address, from: .loopback(0, last: last), as: identity, capabilities: capabilities)
   }
 
-  /// A client that has opened the common sample.
+  /// Returns a client that has opened the common sample.
   func client(from last: UInt8 = 1) throws -> ScriptedPeer {
     let peer = try dial(from: last)
     guard case .opened(let opened) = try peer.open(Sample.common.fileID), case .opened = opened.outcome else {
@@ -56,7 +56,7 @@ final class ServedSamples {
     return peer
   }
 
-  /// The next event of the server that `matches`. Nil if none arrives within the bound.
+  /// Returns the next event of the server that `matches`. Nil if none arrives within the bound.
   func event(_ matches: @Sendable (NodeEvent) -> Bool) -> NodeEvent? { events.next(matches) }
 
   /// Whether an honest newcomer receives what it requests.

@@ -62,7 +62,7 @@ final class SharedThreads {
   }
 }
 
-/// The names of this process's threads that downloads share or own, without threads that talk to peers.
+/// Returns the names of this process's threads that downloads share or own, without threads that talk to peers.
 func downloadThreadNames() throws -> [String] {
   try Directory("/proc/self/task").entries().compactMap { entry in
     guard let task = entry.text else { return nil }

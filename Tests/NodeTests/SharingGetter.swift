@@ -58,7 +58,7 @@ final class SharingGetter: Sendable {
 
   func cancel() { downloader.cancel() }
 
-  /// The next update that `matches`. Nil if the download ends before.
+  /// Returns the next update that `matches`. Nil if the download ends before.
   func update(_ matches: (DownloadUpdate) -> Bool) -> DownloadUpdate? {
     let watchdog = Watchdog(seconds: 60) { [downloader] in downloader.cancel() }
     defer { withExtendedLifetime(watchdog) {} }
@@ -78,7 +78,7 @@ final class SharingGetter: Sendable {
 }
 
 extension ScriptedPeer {
-  /// The next message that is an answer. Skips requests and announcements, which a getter also sends.
+  /// Returns the next message that is an answer. Skips requests and announcements, which a getter also sends.
   func answer() throws -> Message { try answerWithLeaves().message }
 
   func answerWithLeaves() throws -> (message: Message, leaves: [UInt8]) {

@@ -36,7 +36,7 @@ import TestSupport
     Sample.common.leaves(LeafRange(first: 0, count: 1), of: ChunkIndex(chunk))
   }
 
-  /// A server whose upload is used for half a minute by a reader that was promised chunks 0 to 2 first.
+  /// Returns a server whose upload is used for half a minute by a reader that was promised chunks 0 to 2 first.
   private func busyServer(port: UInt16?) throws -> (samples: ServedSamples, first: ScriptedPeer) {
     let samples = try ServedSamples(uploadLimit: 500_000)
     let first = try reader(of: samples, port: port)

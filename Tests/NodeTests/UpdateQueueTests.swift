@@ -92,7 +92,7 @@ import Wire
     return (try? FolderListing(entries)).flatMap { try? FolderLayout($0, root: .zero) }
   }()
 
-  /// An update with files of the listing, by entry. A listing is sorted by name.
+  /// Returns an update with files of the listing, by entry. A listing is sorted by name.
   private func files(_ entries: [UInt32]) throws -> DownloadUpdate {
     .files(CompletedFiles(try #require(UpdateQueueTests.layout), FilePlaces("part"), entries))
   }

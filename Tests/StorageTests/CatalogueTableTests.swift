@@ -111,7 +111,7 @@ import Testing
     #expect(table.entry(at: "a")?.status == status)
   }
 
-  /// The processor time of this thread, in nanoseconds, to remove `count` equal entries.
+  /// Returns the processor time of this thread, in nanoseconds, to remove `count` equal entries.
   private func removalTime(_ count: Int, _ order: ([CatalogueEntry]) -> [CatalogueEntry]) throws -> Double {
     let entries = try entries(count)
     var table = CatalogueTable()

@@ -235,7 +235,7 @@ import TestSupport
 }
 
 extension PartFile {
-  /// The whole chunks of a run that are right.
+  /// Returns the whole chunks of a run that are right.
   func verifiedChunks(
     from first: UInt32, hashes: [Digest], in layout: ChunkLayout, threads: Int = 2,
     shouldStop: @escaping @Sendable () -> Bool = { false }

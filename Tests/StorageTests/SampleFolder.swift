@@ -100,7 +100,7 @@ struct SampleFolder: Sendable {
     return cut.leafHashes(bytes.span.bytes, of: chunk)
   }
 
-  /// All chunks, with the hashes that a download knows.
+  /// Returns all chunks, with the hashes that a download knows.
   func chunks(withLeafHashes: Bool) -> [ChunkOnDisk] {
     (0..<UInt32(cut.chunkCount)).map { number in
       let hashes = leafHashes(of: ChunkIndex(number))

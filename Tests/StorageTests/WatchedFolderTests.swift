@@ -68,7 +68,7 @@ private final class Watched {
     folder.batchEnded(wasStopped: false)
   }
 
-  /// The lines reported since the last call.
+  /// Returns the lines reported since the last call.
   func news(afterSeconds seconds: Double = 0) -> [String] {
     turn(afterSeconds: seconds)
     defer { log = [] }

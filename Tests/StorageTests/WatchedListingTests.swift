@@ -62,14 +62,14 @@ private final class Listed {
     }
   }
 
-  /// The lines reported since the last call.
+  /// Returns the lines reported since the last call.
   func news(afterSeconds seconds: Int64 = 0) -> [String] {
     turn(afterSeconds: seconds)
     defer { log = [] }
     return log
   }
 
-  /// The paths in the newest listing of a folder. Nil if it has none.
+  /// Returns the paths in the newest listing of a folder. Nil if it has none.
   func paths(_ path: String = "") throws -> [String]? {
     guard let newest = catalogue.listings.newest(of: path) else { return nil }
     let listing = try catalogue.listings.load(newest).layout.listing

@@ -40,7 +40,7 @@ extension AnsweredFile {
             suggestedName: name ?? self.name))))
   }
 
-  /// The requested PAGE, with the given changes. GOODBYE if the file has no such page.
+  /// Returns the requested PAGE, with the given changes. GOODBYE if the file has no such page.
   package func page(
     _ get: PageGet, number: UInt32? = nil, hashes change: (inout [Digest]) -> Void = { _ in },
     uncles changeUncles: (inout [Digest]) -> Void = { _ in }
@@ -68,7 +68,7 @@ extension AnsweredFile {
     request.wantsLeafHashes && leaves.first == request.leaves.first ? leafHashes(of: request.chunk) : []
   }
 
-  /// The frames of a complete answer. The closures may change the bytes of each run and the leaf hashes.
+  /// Returns the frames of a complete answer. The closures may change the bytes of each run and the leaf hashes.
   package func answer(
     _ request: ChunkRequest, changeBytes: (inout [UInt8], LeafRange) -> Void = { _, _ in },
     changeHashes: (inout [Digest]) -> Void = { _ in }

@@ -125,7 +125,7 @@ package final class FakeSource: Sendable {
 }
 
 extension SourceScript {
-  /// An honest script that opens the file only after the first conversation of another source has ended.
+  /// Returns an honest script that opens the file only after the first conversation of another source has ended.
   package static func after(_ other: FakeSource, _ sample: Sample = .common) -> SourceScript {
     var script = SourceScript()
     script.sample = sample

@@ -165,7 +165,7 @@ package final class ScriptedPeer {
 
   package static let handle = FileHandle(7)
 
-  /// An OPEN with the right proof.
+  /// Returns an OPEN with the right proof.
   package func openMessage(_ fileID: FileID, handle: FileHandle = ScriptedPeer.handle, swarm: SwarmKey? = nil)
     -> Message
   {
@@ -181,7 +181,7 @@ package final class ScriptedPeer {
     return try receive().message
   }
 
-  /// A REQUEST with the next ID.
+  /// Returns a REQUEST with the next ID.
   package func requestMessage(_ chunk: UInt32, first: Int = 0, count: Int = 1, hashes: Bool = false) -> Message {
     lastRequest += 1
     return .request(

@@ -38,7 +38,7 @@ package struct VectorFile {
     return bytes
   }
 
-  /// A value as a big-endian number.
+  /// Returns a value as a big-endian number.
   package func number(_ name: String) -> UInt64 { self[name].reduce(0) { $0 << 8 | UInt64($1) } }
 
   private static func bytes(hex: String) -> [UInt8]? {

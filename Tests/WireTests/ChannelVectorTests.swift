@@ -21,7 +21,7 @@ private func swarm(_ vectors: VectorFile) -> SwarmKey? {
   vectors.names.contains("swarm-key") ? SwarmKey(secretKey(vectors["swarm-key"])) : nil
 }
 
-/// The listener's end, with the payload of the published message 2.
+/// Returns the listener's end, with the payload of the published message 2.
 private func listener(_ vectors: VectorFile) throws -> ChannelHandshake {
   ChannelHandshake(
     listening: identity(vectors, "listener"), suites: CipherSuite.available, swarm: swarm(vectors),

@@ -75,7 +75,7 @@ import Testing
     #expect(answer.uncles.count == 1)
   }
 
-  /// The messages that the comments of `frames.txt` describe.
+  /// Returns the messages that the comments of `frames.txt` describe.
   private static func meanings(_ vectors: VectorFile) -> [(name: String, message: Message, payload: [UInt8])] {
     func hash(_ label: String) -> Digest { Digest(vectors["digest.\(label)"])! }
     func offered(_ name: String, _ availability: OfferedFile.Availability) -> Message {

@@ -18,7 +18,7 @@ struct Vectors: Sendable {
     return values
   }
 
-  /// The values whose names pass `isExample`. Keys and digests are values but not examples.
+  /// Returns the values whose names pass `isExample`. Keys and digests are values but not examples.
   func examples(_ file: String, where isExample: (String) -> Bool = { _ in true }) -> [[UInt8]] {
     values(of: file).filter { isExample($0.name) }.map(\.bytes)
   }

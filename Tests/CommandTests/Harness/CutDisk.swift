@@ -28,7 +28,7 @@ struct CutDisk {
   /// A prefix for commands that run where the disk is mounted.
   var entering: [String] { mounts.entering }
 
-  /// A path on the disk, as the test itself can open it.
+  /// Returns a path on the disk, as the test itself can open it.
   func seen(_ path: String) -> String { mounts.seen(path) }
 
   /// Runs a script in the folder of the image.

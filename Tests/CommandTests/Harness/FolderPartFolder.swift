@@ -44,8 +44,8 @@ struct FolderPartFolder {
 
   var claimedBytes: Int { claims.reduce(0) { $0 + $1.bytes.count } }
 
-  /// The claimed ranges that differ on the disk from the tree. They are in the part folder, or in an output that got
-  /// its files just before the journal is removed.
+  /// Returns the claimed ranges that differ on the disk from the tree. They are in the part folder, or in an output
+  /// that got its files just before the journal is removed.
   func wrongClaims(against tree: Tree, output: String) -> [FileRange] {
     var files: [String: Data?] = [:]
     return claims.filter { claim in

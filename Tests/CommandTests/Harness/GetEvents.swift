@@ -19,10 +19,10 @@ struct GetEvents {
   /// Chunks in the order in which they were verified and written.
   var chunks: [Int] { named("chunk").compactMap { $0["chunk"] as? Int } }
 
-  /// A number of the last event.
+  /// Returns a number of the last event.
   func number(_ name: String) -> Int? { all.last?[name] as? Int }
 
-  /// The statistics of a peer in the last event.
+  /// Returns the statistics of a peer in the last event.
   func peer(_ peerID: String) -> [String: Any]? {
     (all.last?["peers"] as? [[String: Any]])?.first { $0["peer"] as? String == peerID }
   }

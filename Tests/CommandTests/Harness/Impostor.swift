@@ -86,7 +86,7 @@ enum LocalPort {
     return (listener, UInt16(bigEndian: address.sin_port))
   }
 
-  /// A port of 127.0.0.1 without a listener. It is not reserved, but another process is unlikely to take it meanwhile.
+  /// Returns a port of 127.0.0.1 without a listener. It is not reserved, but unlikely to be taken meanwhile.
   static func closed() throws -> UInt16 {
     let (listener, port) = try listening()
     close(listener)

@@ -12,7 +12,7 @@ struct Mounts {
       + ["--mount", "--target", "\(holder)"]
   }
 
-  /// A path in the namespace, as the test itself can open it.
+  /// Returns a path in the namespace, as the test itself can open it.
   func seen(_ path: String) -> String { "/proc/\(holder)/root\(path)" }
 }
 

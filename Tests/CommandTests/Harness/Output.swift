@@ -34,8 +34,8 @@ struct Output: CustomStringConvertible {
     }
   }
 
-  /// The next newline from a position on. Uses `memchr`: in a debug build under ThreadSanitizer, a loop over the bytes
-  /// of a file takes most of a minute.
+  /// Returns the next newline from a position on. Uses `memchr`: in a debug build under ThreadSanitizer, a loop over
+  /// the bytes of a file takes most of a minute.
   private func newline(from start: Int) -> Int? {
     bytes.withUnsafeBytes { all in
       guard let base = all.baseAddress, let found = memchr(base + start, Int32(UInt8(ascii: "\n")), all.count - start)

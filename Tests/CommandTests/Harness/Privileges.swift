@@ -9,7 +9,7 @@ enum Privileges {
 
   static let canObeyPermissions = geteuid() != 0 || succeeds(obeyPermissions + ["true"])
 
-  /// A prefix for commands: mounts a private file system on a folder, which ends with the command.
+  /// Returns a prefix for commands: mounts a private file system on a folder, which ends with the command.
   static func mounting(_ options: String, on folder: String) -> [String] {
     (geteuid() == 0 ? ["unshare", "--mount"] : ["unshare", "--map-root-user", "--mount"])
       + ["sh", "-c", #"mount -t tmpfs -o "$1" tmpfs "$0" && shift && exec "$@""#, folder, options]

@@ -23,7 +23,7 @@ struct Served {
     return found
   }
 
-  /// The fileID of a served path.
+  /// Returns the fileID of a served path.
   func fileID(_ path: String) throws -> String {
     guard let fileID = fileIDs[path] else { throw Unexpected("'\(path)' is not served: \(child)") }
     return fileID

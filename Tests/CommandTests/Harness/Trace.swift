@@ -12,15 +12,15 @@ enum Trace {
     return (try? workbench.ended(child))?.code == 0
   }()
 
-  /// A prefix for commands: kills the process at the Nth call of a name. Each thread counts its own calls.
+  /// Returns a prefix for commands: kills the process at the Nth call of a name. Each thread counts its own calls.
   static func killing(at call: String, number: Int) -> [String] { injecting(call, "signal=KILL", number) }
 
-  /// A prefix for commands: makes the Nth call of a name fail. Each thread counts its own calls.
+  /// Returns a prefix for commands: makes the Nth call of a name fail. Each thread counts its own calls.
   static func failing(_ call: String, _ error: String, number: Int) -> [String] {
     injecting(call, "error=\(error)", number)
   }
 
-  /// A prefix for commands: makes each call of a name fail.
+  /// Returns a prefix for commands: makes each call of a name fail.
   static func failingAlways(_ call: String, _ error: String) -> [String] { injecting(call, "error=\(error)", nil) }
 
   private static func injecting(_ call: String, _ what: String, _ number: Int?) -> [String] {

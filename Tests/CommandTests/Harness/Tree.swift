@@ -89,7 +89,7 @@ struct Tree: Equatable {
     return Tree(items)
   }
 
-  /// An older version of a sample. Little of it is right: its entries differ in each possible way.
+  /// Returns an older version of a sample. Little of it is right: its entries differ in each possible way.
   func older() -> Tree {
     var old = self
     for (path, item) in items {

@@ -33,7 +33,7 @@ final class Workbench {
 
   // MARK: Files
 
-  /// The path of a name in the folder.
+  /// Returns the path of a name in the folder.
   func path(_ name: String) -> String { folder + "/" + name }
 
   /// Makes a folder in the workbench's folder.

@@ -20,7 +20,7 @@ private struct FolderVector {
     layout = try FolderLayout(listing, root: #require(Digest(vectors["\(name).root"] ?? [])))
   }
 
-  /// The numbers N of all values with a name `name.xN.field`.
+  /// Returns the numbers N of all values with a name `name.xN.field`.
   func indices(of prefix: String, _ field: String) -> [Int] {
     let start = "\(name).\(prefix)"
     return vectors.values.keys.compactMap { key in
@@ -46,20 +46,20 @@ private struct FolderVector {
     }
   }
 
-  /// The bytes of a run of a file, in vectors that have file contents.
+  /// Returns the bytes of a run of a file, in vectors that have file contents.
   func bytes(of run: FolderRun) -> ArraySlice<UInt8> {
     let end = Int(run.offset) + run.count
     return Vectors.content(end)[Int(run.offset)..<end]
   }
 
-  /// The hash of a large file's chunk in the folder `pages`, whose hashes are invented.
+  /// Returns the hash of a large file's chunk in the folder `pages`, whose hashes are invented.
   func madeUpHash(of chunk: Int) -> Digest {
     let file = layout.largeFile(of: ChunkIndex(UInt32(chunk)))
     let path = listing.path(of: Int(file.entry)).utf8
     return sha256(Array("p2pnode-chunk".utf8) + path + bigEndian(UInt32(chunk) - file.firstChunk))
   }
 
-  /// The chunk hashes of a page, computed from published leaf hashes or invented.
+  /// Returns the chunk hashes of a page, computed from published leaf hashes or invented.
   func chunkHashes(of page: PageIndex) throws -> [Digest] {
     try pages.chunks(of: page).map { chunk in
       if name == "pages" { return madeUpHash(of: chunk) }

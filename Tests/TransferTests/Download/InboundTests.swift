@@ -10,7 +10,7 @@ import Wire
   private let inbound = ConnectionID.firstInbound
   private let dialled = ConnectionID(1)
 
-  /// A download with one address. Its peer was dialled and has opened the file.
+  /// Returns a download with one address. Its peer was dialled and has opened the file.
   private func running() -> DownloadState {
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
     for event: DownloadEvent in [

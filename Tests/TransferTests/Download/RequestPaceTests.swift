@@ -16,7 +16,7 @@ import Wire
     return swarm
   }
 
-  /// The most bytes that were requested within any 10 s.
+  /// Returns the most bytes that were requested within any 10 s.
   private func mostIn10Seconds(_ swarm: Swarm) -> Int {
     let asked = swarm.log.compactMap { record -> (Instant, Int)? in
       guard case .request(_, _, let chunk, let leaves, _) = record.action else { return nil }

@@ -8,7 +8,7 @@ import Wire
 @Suite struct ReviewDownloadTests {
   let layout = ChunkLayout(fileLength: 8 << 20)!
 
-  /// A download with one peer that has opened the file and owes the first page.
+  /// Returns a download with one peer that has opened the file and owes the first page.
   func running() -> DownloadState {
     var state = DownloadState(settings: DownloadSettings(), generator: SeededGenerator(seed: 1), at: .zero)
     state.handle(.addressAdded(address(1), pinned: nil), at: .zero)

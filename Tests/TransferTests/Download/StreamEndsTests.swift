@@ -8,7 +8,7 @@ import Wire
 @Suite struct StreamEndsTests {
   private let layout = ChunkLayout(fileLength: 8 << 20)!
 
-  /// A stream with a window of two chunks, and a peer that has only the last chunk.
+  /// Returns a stream with a window of two chunks, and a peer that has only the last chunk.
   /// - `had`: chunks that are on the disk.
   private func stream(had: Range<UInt32>) -> DownloadState {
     var settings = DownloadSettings()

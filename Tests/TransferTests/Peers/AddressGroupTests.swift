@@ -13,7 +13,7 @@ func host(_ last: Int) -> AddressGroup {
     AddressGroup(ip: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
   }
 
-  /// An address whose bytes count up from `first`, except the byte at `place`.
+  /// Returns an address whose bytes count up from `first`, except the byte at `place`.
   private func ipv6(changing place: Int, to byte: UInt8 = 99, first: UInt8 = 0x20) -> AddressGroup {
     var ip = (0..<16).map { first &+ UInt8($0) }
     if ip.indices.contains(place) { ip[place] = byte }

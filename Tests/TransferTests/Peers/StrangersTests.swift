@@ -51,7 +51,7 @@ import Wire
     return swarm
   }
 
-  /// The requests and pages that silent strangers lost. Each may cost as long as a peer may be silent.
+  /// Returns how many requests and pages silent strangers lost. Each may cost as long as a peer may be silent.
   private func losses(_ swarm: Swarm) -> Int {
     swarm.reports.count { report in
       switch report {

@@ -8,7 +8,7 @@ import Wire
 @Suite struct WantedLeavesTests {
   private let layout = ChunkLayout(fileLength: 10 << 20)!
 
-  /// A table of 10 chunks whose hashes are known.
+  /// Returns a table of 10 chunks whose hashes are known.
   private func table(_ wanted: WantedLeaves) -> ChunkTable {
     var table = ChunkTable(layout: layout, wanted: wanted)
     for chunk in 0..<10 as Range<UInt32> { table.list(ChunkIndex(chunk)) }

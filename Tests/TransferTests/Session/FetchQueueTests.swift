@@ -12,7 +12,7 @@ import Wire
 
   func hashes(_ count: Int) -> [Digest] { (0..<count).map { Digest(Array(repeating: UInt8($0), count: 32))! } }
 
-  /// A queue that takes the hash of the last leaf as the chunk hash.
+  /// Returns a queue that takes the hash of the last leaf as the chunk hash.
   func queue(_ ids: UInt32..., known: Bool = false) -> FetchQueue {
     var queue = FetchQueue { hashes, _, _ in hashes.last! }
     for id in ids {

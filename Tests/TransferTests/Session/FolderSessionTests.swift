@@ -39,7 +39,7 @@ import Wire
     return actions
   }
 
-  /// A session that has opened a content, and its actions after an OPENED with these values.
+  /// Returns a session that has opened a content, and its actions after an OPENED with these values.
   private func opened(
     _ target: FetchTarget, kind: UInt8, length: UInt64, root: Digest
   ) -> (session: PeerSession, actions: [PeerSessionAction]) {
@@ -112,7 +112,7 @@ import Wire
       chunkHash: try #require(folder.knownHash(of: chunk)), leafHashes: known)
   }
 
-  /// A session that has opened the contents and requests a chunk, and its REQUEST.
+  /// Returns a session that has opened the contents and requests a chunk, and its REQUEST.
   private func asking(for chunk: UInt32, _ known: [Digest]?) throws -> (session: PeerSession, sent: ChunkRequest) {
     var session = opened(target, kind: 2, length: folder.listing.contentsLength, root: folder.listingRoot).session
     session.request(try request(chunk, known), of: FileHandle(1))

@@ -99,7 +99,7 @@ import Wire
     #expect(words(pair.takeSent()).last == "close 1" && pair.pieces.isEmpty && pair.takeNews().isEmpty)
   }
 
-  /// All messages that can arrive with a handle.
+  /// Returns all messages that can arrive with a handle.
   private func late(_ file: SmallFile) throws -> [Message] {
     let handle = FileHandle(1)
     let page = try #require(file.tree.page(PageIndex(0)))

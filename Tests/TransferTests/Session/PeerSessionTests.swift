@@ -47,7 +47,7 @@ import Wire
     return nil
   }
 
-  /// A session that has opened the file, and the session that serves it.
+  /// Returns a session that has opened the file, and the session that serves it.
   private func opened() throws -> (fetching: PeerSession, serving: PeerSession) {
     var fetching = PeerSession(handshakeHash: hash, role: .dialer)
     var serving = PeerSession(handshakeHash: hash, role: .listener)

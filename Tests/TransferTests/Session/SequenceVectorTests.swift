@@ -77,7 +77,7 @@ private struct End {
 
   private var layout: ChunkLayout { tree.pages.layout }
 
-  /// An end in a published state. Nil if there is no state with this name.
+  /// Returns an end in a published state. Nil if there is no state with this name.
   private func end(in state: String) throws -> End? {
     let isServer = ["new", "serving", "gone"].contains(state)
     var end = End(isServer ? .listener : .dialer, hash, served)

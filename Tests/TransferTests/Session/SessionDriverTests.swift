@@ -17,7 +17,7 @@ import Wire
     return actions
   }
 
-  /// A driver whose peer has opened a file of 4 chunks.
+  /// Returns a driver whose peer has opened a file of 4 chunks.
   private func serving() -> SessionDriver {
     var driver = SessionDriver(handshakeHash: Self.hash, role: .listener)
     let open = Open(

@@ -154,7 +154,7 @@ struct SessionPair {
     serving.served[handle].flatMap { open in files.first { $0.tree.root == open.root } }
   }
 
-  /// The news since the last call.
+  /// Returns the news since the last call.
   mutating func takeNews() -> [String] {
     defer { news = [] }
     return news.map { "\($0.handle) \(SessionPair.name($0.news))" }

@@ -85,7 +85,7 @@ import Wire
 @Suite struct UploadPaceTests {
   private let mebibyte = 1 << 20
 
-  /// A connection that received this many bytes in each of these seconds.
+  /// Returns a connection that received this many bytes in each of these seconds.
   private func pace(bytesPerSecond: Int, seconds: Int) -> UploadPace {
     var pace = UploadPace()
     pace.note(isWaiting: true, at: .zero)

@@ -52,7 +52,7 @@ import Testing
     #expect(!choking.accepts(2, isFirst: false, at: stalled))
   }
 
-  /// The milliseconds until a reader that asks repeatedly is accepted.
+  /// Returns the milliseconds until a reader that asks repeatedly is accepted.
   private func stretch(_ reader: ConnectionToken, isFull: Bool, from start: Int64) -> Int64 {
     var waited: Int64 = 0
     while waited < 60_000, !choking.accepts(reader, isFirst: false, isFull: isFull, at: time(start + waited)) {

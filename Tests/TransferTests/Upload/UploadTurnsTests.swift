@@ -169,6 +169,6 @@ import Testing
 }
 
 extension UploadTurns {
-  /// The next reader if all groups were sent the same.
+  /// Returns the next reader if all groups were sent the same.
   fileprivate mutating func next() -> ConnectionToken? { next { _ in 0 } }
 }

@@ -1,7 +1,7 @@
 // Folders whose files have invented roots, for tests of the engine, which reads no bytes.
 import Content
 
-/// The layout of a folder with files of these lengths. The listing has them in this order.
+/// Returns the layout of a folder with files of these lengths. The listing has them in this order.
 func someFolder(
   _ lengths: [Int], chunkSize: Int = ChunkLayout.wireChunkSize, leafSize: Int = ChunkLayout.wireLeafSize,
   chunksPerPage: Int = PageLayout.wireChunksPerPage

@@ -39,7 +39,7 @@ enum FolderRules {
     return at == bytes.count
   }
 
-  /// The components of a path or target. Nil if the text cannot be one.
+  /// Returns the components of a path or target. Nil if the text cannot be one.
   private static func components(_ text: [UInt8]) -> [[UInt8]]? {
     guard (1...4095).contains(text.count), !text.contains(0),
       String(decoding: text, as: UTF8.self).utf8.elementsEqual(text)

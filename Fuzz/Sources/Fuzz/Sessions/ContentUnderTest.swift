@@ -76,7 +76,7 @@ struct ContentUnderTest {
 
   // MARK: Commands
 
-  /// The page to request. Nil if the file is not open.
+  /// Returns the page to request. Nil if the file is not open.
   mutating func page(_ page: UInt32) -> UInt32? {
     guard isOpen else { return nil }
     pagesDue += 1

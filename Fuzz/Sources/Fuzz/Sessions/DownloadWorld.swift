@@ -83,13 +83,13 @@ struct DownloadWorld {
 
   // MARK: Strangers
 
-  /// The PeerID for the next connection of a stranger.
+  /// Returns the PeerID for the next connection of a stranger.
   private mutating func identity(of stranger: Int) -> PeerID {
     let visit = plan.strangers[stranger].changesIdentity ? visitsByStranger[stranger, default: 0] : 0
     return PeerID(digest: Digest(sha256: [UInt8(stranger), UInt8(visit >> 8), UInt8(visit & 255)].span.bytes))
   }
 
-  /// The PeerID of a new visit. Nil if there were enough visits.
+  /// Returns the PeerID of a new visit. Nil if there were enough visits.
   private mutating func visit(by stranger: Int) -> PeerID? {
     guard visits < plan.visitsMax else { return nil }
     visits += 1

@@ -61,7 +61,7 @@ extension Sessions {
       return (message, [])
     }
 
-    /// The file that the end under test has requested with a handle. If there is none, any file.
+    /// Returns the file that the end under test has requested with a handle. If there is none, any file.
     private static func file(of handle: FileHandle, at end: SessionUnderTest) -> SessionFile {
       SessionFile.all[end.contents[handle]?.number ?? 0]
     }
@@ -99,7 +99,7 @@ extension Sessions {
         leaves: LeafRange(first: Int(leaves & 7), count: 1 + Int(leaves >> 3 & 7)), wantsLeafHashes: leaves & 0x80 != 0)
     }
 
-    /// The next piece of a due answer, or a changed one.
+    /// Returns the next piece of a due answer, or a changed one.
     private mutating func data(of end: SessionUnderTest, _ input: inout Input) -> (Message, [UInt8])? {
       let (choice, change) = (Int(input.u8()), input.u8())
       guard !due.isEmpty else {

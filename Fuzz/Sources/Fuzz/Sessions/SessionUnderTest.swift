@@ -133,7 +133,7 @@ struct SessionUnderTest {
     return request.leaves.mask & ~file.part(of: request.chunk) == 0
   }
 
-  /// The file that the other end has opened here.
+  /// Returns the file that the other end has opened here.
   private func file(servedAs handle: FileHandle) -> SessionFile? {
     driver.session.served[handle].flatMap { open in SessionFile.all.first { $0.file.tree.root == open.root } }
   }
