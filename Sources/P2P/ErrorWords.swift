@@ -1,4 +1,4 @@
-// What Foundation's `localizedDescription` says of the errors of the library: their description.
+// Gives the library's errors a `localizedDescription` (Foundation): the same text as their `description`.
 import Content
 import FoundationEssentials
 import PeerNode

@@ -1,7 +1,8 @@
-// The modules whose members the types of `P2P.swift` have. Without these lines a program that sees only the members of modules that
-// it imports itself (`MemberImportVisibility`) could call none of them.
+// Re-exports the types of `P2P.swift`, so that a program that imports P2P can use their members. Under
+// `MemberImportVisibility`, a program sees only the members of modules that it imports, and importing P2P alone would
+// not be enough.
 //
-// One type for each import: Posix has a Thread and a File of its own, which would be taken for Foundation's.
+// Each import names one type, not a module: Posix has its own Thread and File, which would hide Foundation's.
 @_exported import struct Content.ChunkIndex
 @_exported import enum Content.ContentKind
 @_exported import struct Content.FileID

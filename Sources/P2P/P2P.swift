@@ -1,6 +1,6 @@
-// What other programs import: a node, and the types that it speaks in, under one name.
+// The public face of the library: a node and the types of its interface, under one module name.
 //
-// `Exports.swift` makes their members visible.
+// `Exports.swift` makes the members of these types visible.
 import Content
 import PeerNode
 import Posix
@@ -20,59 +20,59 @@ public typealias FolderShare = PeerNode.FolderShare
 
 /// Fetches files: `Downloader(storage:client:)`, then `downloadFile(_:)` or `start(_:)`.
 public typealias Downloader = PeerNode.Downloader
-/// Whom a downloader asks, and as whom.
+/// The peers that a downloader asks, and its own identity.
 public typealias PeerClient = PeerNode.PeerClient
 /// A peer to ask: `[PEERID@]HOST[:PORT]`.
 public typealias PeerSource = PeerNode.PeerSource
-/// Where a file goes: the storage of a downloader.
+/// The place where a downloader writes a file.
 public typealias DownloadTarget = PeerNode.DownloadTarget
-/// What others get of a download.
+/// What a download offers to other peers, and for how long.
 public typealias Sharing = PeerNode.Sharing
-/// How the ID of a folder is treated: which part is fetched, and whether an output that is there is updated.
+/// Options for a download of a folder: which part is fetched, and whether an existing output is updated.
 public typealias FolderOptions = PeerNode.FolderOptions
 /// Which paths of a folder are fetched.
 public typealias FolderFilter = Content.FolderFilter
 /// What a download of a folder would do.
 public typealias FolderPlan = Storage.FolderPlan
-/// A download that runs.
+/// A running download.
 public typealias Download = PeerNode.Download
-/// What a running download says.
+/// A report of a running download.
 public typealias DownloadUpdate = PeerNode.DownloadUpdate
-/// Files of a folder that are complete while others are fetched.
+/// Files of a folder that are complete while other files are still fetched.
 public typealias CompletedFiles = PeerNode.CompletedFiles
-/// One of them.
+/// A complete file of a folder whose download may still run.
 public typealias CompletedFile = PeerNode.CompletedFile
-/// How much of a folder is there.
+/// How much of a folder is complete.
 public typealias FolderProgress = Transfer.FolderProgress
-/// A finished download.
+/// The result of a finished download.
 public typealias DownloadResult = PeerNode.DownloadResult
 /// Why a download did not finish.
 public typealias DownloadError = PeerNode.DownloadError
 /// How a connection ended.
 public typealias ConnectionEnd = PeerNode.ConnectionEnd
-/// Workers, retries, timeouts, and what else the engine can be told.
+/// Settings of the download engine: workers, retries, timeouts and others.
 public typealias DownloadSettings = Transfer.DownloadSettings
 /// A value that a setting cannot have.
 public typealias SettingFault = Transfer.SettingFault
-/// Why the engine gave up.
+/// Why the download engine ended a download.
 public typealias DownloadFailure = Transfer.DownloadFailure
 /// How long a download waits for peers.
 public typealias PeerPatience = Transfer.PeerPatience
-/// A download that waits for peers.
+/// The state of a download that waits for peers.
 public typealias PeerWait = Transfer.PeerWait
-/// What the engine decided or saw.
+/// An event of the download engine, as a log line shows it.
 public typealias DownloadReport = Transfer.DownloadReport
-/// Bytes by the zones of the peers.
+/// Byte counts by the zone of the peer.
 public typealias ZoneBytes = Transfer.ZoneBytes
 /// The name of a zone.
 public typealias ZoneName = Wire.ZoneName
-/// A look at a download that runs.
+/// A snapshot of a running download.
 public typealias DownloadProgress = Transfer.DownloadProgress
-/// A look at one of its peers.
+/// A snapshot of one peer of a running download.
 public typealias PeerProgress = Transfer.PeerProgress
-/// What a download did.
+/// The statistics of a download.
 public typealias DownloadStats = Transfer.DownloadStats
-/// What one peer gave.
+/// The statistics of one peer of a download.
 public typealias PeerDownloadStats = Transfer.PeerDownloadStats
 /// Where the time of a peer's answers went.
 public typealias AnswerTimes = Transfer.AnswerTimes
@@ -80,43 +80,43 @@ public typealias AnswerTimes = Transfer.AnswerTimes
 public typealias WorkerWaits = Transfer.WorkerWaits
 /// What a worker may wait for.
 public typealias WorkerWait = Transfer.WorkerWait
-/// What limited a download, read off its statistics.
+/// What limited a download, derived from its statistics.
 public typealias DownloadExplanation = Transfer.DownloadExplanation
 /// One thing that limited a download.
 public typealias DownloadLimit = Transfer.DownloadLimit
-/// What became of an address.
+/// An address and its outcome.
 public typealias AddressReport = Transfer.AddressReport
-/// How an address ended up.
+/// The outcome of an address: pending, failed, connected or lost.
 public typealias AddressOutcome = Transfer.AddressOutcome
-/// An IP address and a port, as the engine counts them.
+/// An IP address and a port, as the download engine uses them.
 public typealias PeerAddress = Transfer.PeerAddress
 /// Why a chunk is tried again.
 public typealias RetryReason = Transfer.RetryReason
-/// What counts as a peer's failure.
+/// Why a peer loses score or is banned.
 public typealias PeerFailure = Transfer.PeerFailure
-/// Why a peer is lost.
+/// Why a peer no longer serves.
 public typealias PeerLossReason = Transfer.PeerLossReason
 /// A point in time of a download.
 public typealias Instant = Transfer.Instant
-/// What looking for peers that nobody named came to.
+/// The result of a search for peers that the user did not name.
 public typealias DiscoverySummary = PeerNode.DiscoverySummary
-/// Why a file that was offered cannot be read.
+/// Why an offered file cannot be read.
 public typealias StoredFileError = Storage.StoredFileError
-/// What went wrong with the output.
+/// Why a download cannot be written.
 public typealias PartFileError = Storage.PartFileError
-/// What an ID is of: a file, a folder, or the contents of a folder.
+/// The kind of content that an ID names: a file, a folder, or the contents of a folder.
 public typealias ContentKind = Content.ContentKind
 /// The number of a page of chunk hashes, from 0.
 public typealias PageIndex = Content.PageIndex
 /// The rule that the listing of a folder breaks.
 public typealias FolderListingFault = Content.FolderListingFault
-/// Why a folder is not updated.
+/// Why a folder cannot be updated.
 public typealias FolderUpdateFault = Storage.FolderUpdateFault
-/// A path as a folder and a name.
+/// A path, split into folder and name.
 public typealias PathParts = Storage.PathParts
-/// In which order chunks are fetched.
+/// The order in which chunks are fetched.
 public typealias ChunkOrder = Transfer.ChunkOrder
-/// The bytes of a download as a sequence.
+/// The bytes of a download as an async sequence.
 public typealias DownloadBytes = PeerNode.DownloadBytes
 
 // MARK: Serving
@@ -125,21 +125,21 @@ public typealias DownloadBytes = PeerNode.DownloadBytes
 public typealias Server = PeerNode.Server
 /// Why a server cannot start.
 public typealias ServerError = PeerNode.ServerError
-/// Why hashes cannot be kept.
+/// Why the hashes of served files cannot be stored.
 public typealias HashStoreError = Storage.HashStoreError
-/// Numbers of a server, which only grow.
+/// The counters and current numbers of a node.
 public typealias NodeFigures = PeerNode.NodeFigures
-/// A look at a server that runs.
+/// The status of a server at one moment.
 public typealias ServerStatus = PeerNode.ServerStatus
-/// Sees who fetches what, and when a peer has all of it.
+/// Reports which peer fetches which content, and when the peer has all of it.
 public typealias FetchWatch = PeerNode.FetchWatch
-/// What a node sees of the peers that connect to it.
+/// An event of a node: a peer connected, opened a file, left, and so on.
 public typealias NodeEvent = PeerNode.NodeEvent
-/// The events of a node, as a sequence.
+/// The events of a node as an async sequence.
 public typealias NodeEvents = PeerNode.NodeEvents
-/// What a server finds in its folder.
+/// An event of a served folder: a file was added, skipped or renamed, hashing goes on, and so on.
 public typealias CatalogueEvent = Storage.CatalogueEvent
-/// What of a folder is served.
+/// Rules for which files of a folder are served, and which folders have an ID.
 public typealias ServingRules = Storage.ServingRules
 /// A pattern of paths.
 public typealias PathPattern = Content.PathPattern
@@ -147,28 +147,28 @@ public typealias PathPattern = Content.PathPattern
 public typealias ListedFolder = Storage.ListedFolder
 /// A listing of a served folder.
 public typealias ServedListing = Storage.ServedListing
-/// Entries that a listing leaves out, by reason.
+/// How many entries a listing leaves out, by reason.
 public typealias LeftOutCounts = Storage.LeftOutCounts
 /// A served file.
 public typealias CatalogueEntry = Storage.CatalogueEntry
 
 // MARK: Both
 
-/// How a node takes part.
+/// The settings of a node.
 public typealias NodeConfiguration = PeerNode.NodeConfiguration
-/// Where a node looks for others, and can be found.
+/// The places where a node looks for peers and can be found.
 public typealias DiscoverySettings = PeerNode.DiscoverySettings
 /// A node's long-term key.
 public typealias StaticIdentity = Wire.StaticIdentity
 /// The key of a private swarm.
 public typealias SwarmKey = Wire.SwarmKey
-/// How connections are encrypted.
+/// The cipher suite of a connection.
 public typealias CipherSuite = Wire.CipherSuite
 /// 32 secret bytes, wiped after use.
 public typealias SecretKey = Sodium.SecretKey
 /// A node's public key.
 public typealias PeerID = Wire.PeerID
-/// A file by its content.
+/// The ID of a content: a hash of its kind, length and root.
 public typealias FileID = Content.FileID
 /// A fileID with a name, a length and peers, in one word.
 public typealias FileLink = Wire.FileLink
@@ -178,7 +178,7 @@ public typealias ChunkIndex = Content.ChunkIndex
 public typealias HostPort = Posix.HostPort
 /// An IP address and a port.
 public typealias Endpoint = Posix.Endpoint
-/// An error of the system.
+/// A system call's error.
 public typealias Errno = Posix.Errno
 /// Why a text is not a link.
 public typealias FileLinkFault = Wire.FileLinkFault
@@ -186,20 +186,20 @@ public typealias FileLinkFault = Wire.FileLinkFault
 public typealias CloseCode = Wire.CloseCode
 /// Why a handshake failed.
 public typealias HandshakeError = Wire.HandshakeError
-/// Why the file of a key cannot be used.
+/// Why a key file cannot be used.
 public typealias SecretFileError = Storage.SecretFileError
 /// Why a host name has no address.
 public typealias ResolutionFailure = Posix.ResolutionFailure
 
-/// Names of strangers, made harmless for a terminal or a log (`escapedForTerminal`), or for a folder (`sanitised`).
+/// Makes names from other peers safe for a terminal or a log (`escapedForTerminal`), or as file names (`sanitised`).
 public typealias SuggestedName = Content.SuggestedName
 
 /// Hashes a file on all cores; blocks until it is done.
-/// - Throws: why it cannot be read, or has no fileID.
+/// - Throws: why the file cannot be read, or has no fileID.
 @available(*, noasync, message: "it blocks until the file is hashed; use 'await fileID(of:)'")
 package func fileID(of path: String) throws(SkipReason) -> FileID { try hashFile(path).fileID }
 
-/// Hashes a file on all cores. Cancelling the task ends that: it throws `.stopped`.
+/// Hashes a file on all cores. If the task is cancelled, the function throws `.stopped`.
 /// - Throws: why the file cannot be read, or has no fileID.
 public func fileID(of path: String) async throws(SkipReason) -> FileID {
   try await Posix.Thread.stoppable("p2p-hash") { shouldStop throws(SkipReason) in
