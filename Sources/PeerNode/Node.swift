@@ -8,27 +8,27 @@ import Wire
 
 /// Why a node cannot start, or cannot serve a folder.
 public enum ServerError: Error, Sendable {
-  /// The folder is missing, is none, or cannot be read.
+  /// The path is missing, is not a folder, or cannot be read.
   case folder(Errno)
-  /// The address cannot be listened on.
+  /// The node cannot listen on the address.
   case listen(Errno)
-  /// No place for the hashes of its files.
+  /// The hashes of the folder's files cannot be stored.
   case state(HashStoreError)
-  /// The system refuses resources that a node needs: descriptors, memory.
+  /// The system refuses descriptors or memory that a node needs.
   case system(Errno)
-  /// A setting of its configuration has a value that it cannot have.
+  /// A setting of the configuration has an invalid value.
   case invalid(SettingFault)
 }
 
 /// A node of the network. It owns the identity, the listener, the threads that talk to peers, discovery, and the counters.
 /// Folders and downloads can be added and removed while it runs. `stop` ends it.
 public final class Node: Sendable {
-  /// The time that loops may take to say goodbye when all is done.
+  /// The time in which loops may send GOODBYE once all downloads are over.
   static let goodbyeGrace = Duration.milliseconds(250)
 
-  /// Where it listens: the real port where 0 was asked for. Nil: no other node can dial it.
+  /// The address on which the node listens, with the real port if 0 was asked for. Nil: no other node can dial it.
   public let address: Endpoint?
-  /// The public key that others may pin.
+  /// The public key of the node, which other nodes may pin.
   public let peerID: PeerID
   let context: NodeContext
   private let threads: Mutex<[Thread]>
@@ -37,7 +37,7 @@ public final class Node: Sendable {
   private let answerer: Mutex<DiscoveryAnswerer?>
 
   /// Starts a node.
-  /// - `listen`: the address that others may dial; nil: none.
+  /// - `listen`: the address that other nodes may dial; nil: the node does not listen.
   /// - `onEvent`: called on threads of the node, which wait for it. `events()` gives the same events as a sequence.
   public convenience init(
     _ configuration: NodeConfiguration, listen: Endpoint? = nil,
@@ -48,7 +48,7 @@ public final class Node: Sendable {
     try self.init(configuration, socket: socket, onEvent: onEvent)
   }
 
-  /// The same on a socket that listens already; nil: no other node can dial it.
+  /// Starts a node on a socket that already listens; nil: no other node can dial it.
   package init(
     _ configuration: NodeConfiguration, socket: consuming Socket?,
     onEvent: @escaping @Sendable (NodeEvent) -> Void = { _ in }
@@ -74,7 +74,7 @@ public final class Node: Sendable {
     do throws(Errno) { return try Socket.listening(on: address) } catch { throw .listen(error) }
   }
 
-  /// Makes the node findable for those that ask for one of its contents, if it listens.
+  /// Starts to answer discovery queries for the node's contents. Nil: the node does not listen, or discovery is off.
   private static func answerer(
     _ configuration: NodeConfiguration, at address: Endpoint?, _ context: NodeContext
   ) throws(Errno) -> DiscoveryAnswerer? {
@@ -87,10 +87,10 @@ public final class Node: Sendable {
 
   // MARK: Folders
 
-  /// Offers the files of a folder, as soon as `scan` has found and hashed them. Blocks while it checks the hashes that an earlier
-  /// run of the program left in the state folder.
-  /// - `stateFolder`: must exist. It keeps the hashes of the files, 0.2 % of the data, for the next time. If it lies in the
-  ///   served folder, these hashes are left out.
+  /// Offers the files of a folder, as soon as `scan` has found and hashed them. Blocks while it checks the hashes that
+  /// an earlier run of the program left in the state folder.
+  /// - `stateFolder`: an existing folder that keeps the hashes of the files, 0.2 % of the data, for the next start. If
+  ///   it lies in the served folder, the files with these hashes are not served.
   /// - `rules`: which files are left out, and which folders have an ID of their own.
   @available(*, noasync, message: "it waits for the disk and for other processes; use 'await share(…)'")
   package func share(
@@ -114,12 +114,12 @@ public final class Node: Sendable {
 
   // MARK: Downloads
 
-  /// Starts to fetch a file or a folder, beside all other downloads of the node and over the same connections. If a download
-  /// of the same ID runs already, this one fails at once.
-  /// - `length`: of the file in bytes, checked before anything is fetched; nil: any.
-  /// - `peers`: asked for it; those that discovery finds are asked as well.
-  /// - `stay`: how long the finished file stays offered; nil: the download ends with it.
-  /// - `shares`: whether other peers get what the download has. Of a stream they get nothing.
+  /// Starts to fetch a file or a folder, in parallel with the other downloads of the node and over the same
+  /// connections. If a download of the same ID already runs, the new one fails at once.
+  /// - `length`: the expected length of the file in bytes, checked before anything is fetched; nil: any.
+  /// - `peers`: the peers to ask, beside those that discovery finds.
+  /// - `stay`: how long the finished file stays offered; nil: the download ends when the file is complete.
+  /// - `shares`: whether other peers may fetch what the download has. A stream is never shared.
   public func download(
     _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
     settings: DownloadSettings = DownloadSettings(), shares: Bool = true, stay: Sharing.Stay? = nil,
@@ -133,7 +133,7 @@ public final class Node: Sendable {
     return download
   }
 
-  /// - `onEnd`: called once, on a thread that must not wait. It ends the download.
+  /// - `onEnd`: called once, on a thread that must not wait. It must end the download.
   func start(
     _ request: DownloadRequest, _ download: Download,
     onEnd: @escaping @Sendable (Result<DownloadResult, DownloadError>) -> Void
@@ -154,8 +154,8 @@ public final class Node: Sendable {
 
   // MARK: Limits and numbers
 
-  /// Changes the limits, as in `NodeConfiguration`; 0 counts as 1. Peers that are no longer allowed are disconnected. A lower
-  /// `connectionsMax` disconnects no peer. Any thread may call it.
+  /// Changes the limits, as in `NodeConfiguration`; 0 counts as 1. Peers that are no longer allowed are disconnected. A
+  /// lower `connectionsMax` disconnects no peer. Any thread may call it.
   public func reconfigure(
     uploadLimit: UInt64?, uploadLimitPerPeer: UInt64? = nil, connectionsMax: Int?, allowedPeers: Set<PeerID>?
   ) {
@@ -164,14 +164,14 @@ public final class Node: Sendable {
       allowedPeers: allowedPeers)
   }
 
-  /// Changes how many bytes a second it sends, in all and to each address, and fetches. Nil: no limit; 0 counts as 1. Any
-  /// thread may call it.
+  /// Changes how many bytes a second the node sends in all, sends to each address, and fetches. Nil: no limit; 0 counts
+  /// as 1. Any thread may call it.
   public func limit(uploads: UInt64?, uploadsPerPeer: UInt64? = nil, downloads: UInt64?) {
     context.limit(uploads: uploads, uploadsPerPeer: uploadsPerPeer, downloads: downloads)
   }
 
-  /// Connections from outside that it admits at a time: those of its configuration, as far as the limit of open files
-  /// reaches.
+  /// The number of incoming connections that the node admits at a time: the configured number, or fewer if the process
+  /// may not open as many files.
   public var connectionsMax: Int { context.admission { $0.places.established } }
 
   /// The numbers of the node so far and at this moment.
@@ -185,11 +185,12 @@ public final class Node: Sendable {
     return figures
   }
 
-  /// Whether a folder of the node has a file with this ID now, or has this ID itself: not one that it had before.
+  /// Whether a folder of the node has a file with this ID, or has this ID itself, now. IDs of earlier versions do not
+  /// count.
   public func offers(_ fileID: FileID) -> Bool { context.offered.has(fileID) }
 
-  /// The status of the node at this moment. Any thread may call it, at any rate: it holds a lock only while it copies one
-  /// entry per connection, and no upload waits for it. After `stop` it lists no connections.
+  /// Returns the status of the node at this moment. Any thread may call it, as often as it likes: a lock is held only
+  /// to copy one entry per connection, and no upload waits for it. After `stop` the status lists no connections.
   public func status() -> ServerStatus { context.status }
 
   /// File bytes sent since the start.
@@ -197,20 +198,19 @@ public final class Node: Sendable {
 
   // MARK: The end
 
-  /// Cancels all downloads, stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
-  /// Any thread may call it. A second call waits for the same end, and its `grace` changes nothing. Downloads that are
-  /// resumed after it are cancelled, downloads that are started fail with `nodeStopped`, and folders that are added after it
-  /// are not served.
+  /// Cancels all downloads, stops accepting, lets uploads end within `grace`, and returns when all connections are
+  /// closed. Any thread may call it. A second call waits for the same end and ignores its own `grace`. From then on,
+  /// resumed downloads are cancelled, new downloads fail with `nodeStopped`, and added folders are not served.
   @available(*, noasync, message: "it blocks until all connections are closed; use 'await stop(grace:)'")
   package func shutDown(grace: Duration) { shutDown(.shuttingDown, grace: grace) }
 
-  /// As `shutDown(grace:)`, for a node whose downloads are over: its peers hear that it is done.
+  /// Stops like `shutDown(grace:)`, but its GOODBYE says that the node is done. For a node whose downloads are over.
   package func leave() { shutDown(.done, grace: Node.goodbyeGrace) }
 
-  /// Cancels all downloads that run. Others may be started. Any thread may call it.
+  /// Cancels all running downloads. New ones may be started afterwards. Any thread may call it.
   package func cancelDownloads() { for download in context.runningDownloads { download.cancel() } }
 
-  /// - `code`: of the GOODBYE.
+  /// - `code`: the reason that GOODBYE gives.
   func shutDown(_ code: CloseCode, grace: Duration) {
     let isFirst = ending.change { ending in
       guard case .none = ending else { return false }
@@ -227,7 +227,7 @@ public final class Node: Sendable {
     context.following.stop()
     cancelDownloads()
     context.threads.stop()
-    cancelDownloads()  // those that were paused meanwhile
+    cancelDownloads()  // downloads that were paused meanwhile
     context.asker?.stop()
     context.sendToAllLoops(.shutDown(code, grace: grace))
     let running = threads.withLock { running in
@@ -237,7 +237,7 @@ public final class Node: Sendable {
     for thread in running { thread.join() }
     context.rechecker.stop()
     context.listingOpener.stop()
-    // Sockets that the accepting loop gave to a loop that had ended.
+    // Closes sockets that the accepting loop handed to a loop that had already ended.
     for mailbox in context.mailboxes {
       for case .adopt(let socket, _, _) in mailbox.takeAll() { _ = Socket(owning: socket) }
     }

@@ -1,4 +1,4 @@
-// The state that all loops of a node share. Each part that changes guards itself.
+// The state that all loops of a node share. Each mutable part has its own lock.
 import Content
 import Posix
 import Sodium
@@ -7,62 +7,62 @@ import Synchronization
 import Transfer
 import Wire
 
-/// A report of a node to the program that runs it. Names and texts are as the peer or the file system gave them: escape
-/// them before printing.
+/// A report of a node to the program that runs it. Names and texts come unchanged from the peer or the file system:
+/// escape them before printing.
 public enum NodeEvent: Sendable {
   /// The handshake is done.
   case connected(PeerID, Endpoint)
-  /// A connection has ended, and how.
+  /// A connection whose handshake was done has ended.
   case disconnected(PeerID, Endpoint, ConnectionEnd)
   /// A connection ended before its peer had proven its PeerID.
   case turnedAway(Endpoint, ConnectionEnd)
   /// A peer has asked for a served file.
   case opened(PeerID, Endpoint, path: String)
-  /// A peer has given back what it had opened, or has gone, after it was sent bytes of it: their number, and the time since
-  /// it opened it. A peer that opens it again counts again.
+  /// A peer closed a content or disconnected after bytes of it were sent: their number, and the time since the peer
+  /// opened it. Each opening is reported on its own.
   case uploaded(PeerID, Endpoint, path: String, bytes: UInt64, Duration)
-  /// A file is no longer offered, and why.
+  /// A file is no longer offered. The text says why.
   case withdrawn(path: String, String)
-  /// The system refuses new connections; it is tried again in a second.
+  /// The system refuses new connections. The node tries again after a second.
   case cannotAccept(Errno)
-  /// Some nodes that look for this one cannot find it, and why.
+  /// Some nodes that look for this one cannot find it. The text says why.
   case notDiscoverable(String)
 }
 
-/// The settings of a node. A node that is started with a value out of its range throws `ServerError.invalid`.
+/// The settings of a node. Starting a node with a value out of range throws `ServerError.invalid`.
 public struct NodeConfiguration: Sendable {
   /// The secret key whose public half is the PeerID.
   public var identity: StaticIdentity
-  /// Nil: a public node.
+  /// The key of a private swarm. Nil: a public node.
   public var swarmKey: SwarmKey?
-  /// The ciphers to dial and listen with, the preferred first; ChaChaPoly is always among them.
+  /// The cipher suites for dialling and listening, the preferred one first. ChaChaPoly is always among them.
   public var suites: [CipherSuite]
-  /// Connections from outside at a time, from 1; nil: 1,024. Fewer if the process may not open as many files
+  /// The most incoming connections at a time, from 1; nil: 1,024. Fewer if the process may not open as many files
   /// (`Server.connectionsMax`).
   public var connectionsMax: Int?
-  /// Bytes a second over all connections, from 1; nil: no limit.
+  /// Bytes a second that the node sends over all connections, from 1; nil: no limit.
   public var uploadLimit: UInt64?
   /// Bytes a second that all downloads fetch together, from 1; nil: no limit.
   public var downloadLimit: UInt64?
-  /// Bytes a second to each address, over all connections with it, from 1; nil: no limit.
+  /// Bytes a second that the node sends to each address, over all its connections, from 1; nil: no limit.
   public var uploadLimitPerPeer: UInt64?
-  /// The part of the network in which the node is, as every peer hears. Peers of the same zone are preferred, and the nodes
-  /// of a zone fetch each chunk from outside it about once. Nil: zones play no part.
+  /// The part of the network in which the node is. Every peer learns it. Peers of the same zone are preferred, and the
+  /// nodes of a zone fetch each chunk from outside it about once. Nil: zones play no part.
   public var zone: ZoneName?
-  /// The peers that may connect; nil: all. The list does not concern peers that this node dials.
+  /// The peers that may connect; nil: all. Peers that this node dials need not be in the list.
   public var allowedPeers: Set<PeerID>?
   /// The places where the node looks for peers and can be found; nil: none.
   public var discovery: DiscoverySettings?
-  /// Sees who fetches which contents; nil: nobody counts it.
+  /// Counts which peers fetch which contents; nil: no counting.
   public var fetchWatch: FetchWatch?
   /// Threads that talk to peers, 1…1,024.
   public var loopCount = min(Thread.processorCount, 8)
-  /// Bytes that the outboxes of all connections may hold together.
+  /// The most bytes that the outboxes of all connections may hold together.
   var outboxesBytesMax = NodeLimits.outboxesBytesMax
-  /// The time as file systems give it.
+  /// The clock of the file system.
   var fileTime: @Sendable () -> FileTime = { Clock.fileTime }
 
-  /// - `identity`: a fresh one unless one is given.
+  /// - `identity`: by default a fresh one.
   public init(
     identity: StaticIdentity = StaticIdentity(secret: .random()), swarmKey: SwarmKey? = nil,
     suites: [CipherSuite] = CipherSuite.available
@@ -74,7 +74,7 @@ public struct NodeConfiguration: Sendable {
 }
 
 extension NodeConfiguration {
-  /// The first setting that no node can run with; nil: all are right.
+  /// The first setting with an invalid value; nil: all are valid.
   var fault: SettingFault? {
     connectionsMax.flatMap { SettingFault("connectionsMax", $0, atLeast: 1) }
       ?? uploadLimit.flatMap { SettingFault("uploadLimit", $0, atLeast: 1) }
@@ -84,7 +84,7 @@ extension NodeConfiguration {
   }
 }
 
-/// The limits of a node that can change while it runs, as in `NodeConfiguration`.
+/// The limits of `NodeConfiguration` that can change while the node runs.
 private struct ChangingLimits {
   let connectionsMax: Int?
   let allowedPeers: Set<PeerID>?
@@ -105,11 +105,11 @@ final class NodeContext: Sendable {
   let offered = OfferedContents()
   let uploadLimiter: UploadLimiter
   let admission: Admission
-  /// One a loop, in the order of their indices.
+  /// One mailbox per loop, in the order of the loops' indices.
   let mailboxes: [Mailbox<LoopCommand>]
   let counters = NodeCounters()
   let outboxes: OutboxMemory
-  /// Searches for peers that no user named; nil if the node looks for none.
+  /// Searches for peers that the user did not name; nil if discovery is off.
   let asker: DiscoveryAsker?
   private let onEvent: @Sendable (NodeEvent) -> Void
   let events = NodeEventSource()
@@ -118,22 +118,22 @@ final class NodeContext: Sendable {
   let rechecker = Rechecker()
   let listingOpener = ListingOpener()
   let startedNanoseconds = Clock.monotonicNanoseconds
-  /// Where others may dial; nil: nowhere.
+  /// The address that other nodes may dial; nil: the node does not listen.
   let address: Endpoint?
   /// The threads of all downloads.
   let threads: DownloadThreads
-  /// The thread that knows which downloads use which connections.
+  /// The mailbox of the thread that knows which downloads use which connections.
   var control: Mailbox<ControlMessage> { threads.control }
   let following: FolderFollowing
   private let uploadedBytes = Atomic<UInt64>(0)
   /// Nil: the node is in no zone.
   private let zoneBytes: Mutex<ZoneBytes>?
-  /// Those that have not ended, by their files.
+  /// The downloads that have not ended, by their fileIDs.
   private let downloads = Mutex<[FileID: Download]>([:])
   let names = ConnectionNames()
   private let limits: Mutex<ChangingLimits>
 
-  /// - `address`: where others may dial; nil: nowhere.
+  /// - `address`: the address that other nodes may dial; nil: the node does not listen.
   init(
     _ configuration: NodeConfiguration, address: Endpoint? = nil, report: @escaping @Sendable (NodeEvent) -> Void
   ) throws(Errno) {
@@ -163,8 +163,8 @@ final class NodeContext: Sendable {
     events.report(event)
   }
 
-  /// The payload of the handshake for the other end. A node that fetches has one connection to a peer, because a
-  /// download counts what each peer gives. A node that only serves takes several.
+  /// The payload that the handshake sends. A node that fetches has one connection to a peer, because a download counts
+  /// what each peer gives. A node that only serves accepts several.
   private var payload: HandshakePayload {
     HandshakePayload(
       listenPort: address?.port, capabilities: fetches ? [] : .severalConnections, agent: "p2pnode",
@@ -178,7 +178,8 @@ final class NodeContext: Sendable {
 
   func isAllowed(_ peer: PeerID) -> Bool { limits.withLock { $0.isAllowed(peer) } }
 
-  /// Changes the limits, also for connected peers. A lower `connectionsMax` disconnects no peer.
+  /// Changes the limits. Connected peers that are no longer allowed are disconnected; a lower `connectionsMax`
+  /// disconnects none.
   func reconfigure(
     uploadLimit: UInt64?, uploadLimitPerPeer: UInt64?, connectionsMax: Int?, allowedPeers allowed: Set<PeerID>?
   ) {
@@ -188,14 +189,15 @@ final class NodeContext: Sendable {
     sendToAllLoops(.reconfigured)
   }
 
-  /// Changes the limits of bytes a second. Nil: no limit.
+  /// Changes the limits in bytes a second. Nil: no limit.
   func limit(uploads: UInt64?, uploadsPerPeer: UInt64?, downloads: UInt64?) {
     uploadLimiter.change(to: uploads, perPeer: uploadsPerPeer)
     sendToAllLoops(.reconfigured)
     control.send(.downloadLimit(downloads))
   }
 
-  /// Folders or downloads have come or gone: they need descriptors, which connections from outside then cannot have.
+  /// Counts the places for incoming connections again after a folder or download came or went. Each needs descriptors,
+  /// which connections then cannot have.
   func countPlaces() {
     var current = configuration
     current.connectionsMax = limits.withLock { $0.connectionsMax }
@@ -206,7 +208,6 @@ final class NodeContext: Sendable {
 
   // MARK: Folders and downloads
 
-  /// Offers the files of a folder.
   func add(_ folder: FolderShare) {
     offered.add(folder)
     countPlaces()
@@ -215,10 +216,10 @@ final class NodeContext: Sendable {
   /// Whether a download runs.
   private var fetches: Bool { downloads.withLock { !$0.isEmpty } }
 
-  /// Downloads that have not ended, also paused ones.
+  /// The downloads that have not ended, including paused ones.
   var runningDownloads: [Download] { downloads.withLock { Array($0.values) } }
 
-  /// A download begins. False if another one of the same file has not ended.
+  /// Registers a download that begins. Returns false if another one of the same file has not ended.
   func downloadBegins(_ download: Download) -> Bool {
     let isAlone = downloads.withLock { downloads in
       guard downloads[download.fileID] == nil else { return false }
@@ -234,14 +235,15 @@ final class NodeContext: Sendable {
     countPlaces()
   }
 
-  /// Whether files are still being hashed: then a file that is not found may yet be.
+  /// Whether files are still being hashed: a file that is not found now may be served later.
   var isScanning: Bool { offered.isScanning }
 
   /// File bytes sent since the start.
   var uploaded: UInt64 { uploadedBytes.load(ordering: .relaxed) }
-  /// The same by the zones of the peers. Nil: the node is in no zone.
+  /// File bytes sent since the start, by the zones of the peers. Nil: the node is in no zone.
   var uploadedByZone: ZoneBytes? { zoneBytes?.withLock { $0 } }
 
+  /// Counts file bytes that were sent.
   /// - `zone`: the zone that the peer announced.
   func uploaded(_ bytes: Int, to zone: ZoneName?) {
     uploadedBytes.add(UInt64(bytes), ordering: .relaxed)
@@ -249,8 +251,8 @@ final class NodeContext: Sendable {
     zoneBytes?.withLock { $0[PeerZone(zone, own: own)] += UInt64(bytes) }
   }
 
-  /// A served file has changed since it was hashed. The node sends no more of it to any peer, unless another path has
-  /// the same bytes, and looks again at the file that is at the path now.
+  /// Withdraws a served file that has changed since it was hashed. The node sends no more of it to any peer, unless
+  /// another path has the same bytes, and checks which file is at the path now.
   func withdraw(_ entry: CatalogueEntry, of folder: FolderShare, because error: StoredFileError) {
     guard folder.catalogue.withdraw(entry) else { return }
     let reason = Withdrawn.Reason(error)
@@ -260,7 +262,7 @@ final class NodeContext: Sendable {
     following.look(at: entry.path, in: folder)
   }
 
-  /// The same for the file of a download. The peers hear the reason before the download ends because of it.
+  /// Withdraws the changed file of a download. Peers are sent the reason before the download ends because of it.
   func withdraw(_ share: DownloadShare, because error: StoredFileError) {
     guard share.withdraw() else { return }
     sendToAllLoops(.withdrawDownload(share, Withdrawn.Reason(error)))

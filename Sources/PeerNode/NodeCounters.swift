@@ -1,23 +1,23 @@
-// The numbers of a node since its start, for programs that monitor it.
+// The counters of a node since its start, for monitoring.
 import Posix
 import Storage
 import Synchronization
 import Transfer
 import Wire
 
-/// Numbers of one moment. Counts are since the start.
+/// The numbers of a node at one moment. Counts are since the start.
 public struct NodeFigures: Sendable {
-  /// The party that ended a connection, and the reason: one of a few words, never text of a peer.
+  /// The party that ended a connection, and the reason: one of a fixed set of words, never text from a peer.
   public struct End: Hashable, Sendable {
     public enum Party: String, Sendable { case us, peer, network }
     public let by: Party
     public let reason: String
 
-    /// Each end that a connection with a proven PeerID can have.
+    /// Every possible end of a connection whose peer proved its PeerID.
     public static let afterHandshake =
       CloseCode.allCases.flatMap { [End(.local($0, "")), End(.remote($0, ""))] }
       + [End(by: .network, reason: "broken"), End(.truncated), End(.violation("")), End(.lied(""))]
-    /// Each end that a connection can have before that.
+    /// Every possible end of a connection before its peer proved its PeerID.
     public static let beforeHandshake =
       [CloseCode.shuttingDown, .tooManyConnections, .notAllowed, .duplicateConnection].map { End(.local($0, "")) }
       + [
@@ -26,44 +26,44 @@ public struct NodeFigures: Sendable {
       ]
   }
 
-  /// Connections from outside that stand now, their handshakes done.
+  /// Incoming connections that are open now, with their handshakes done.
   public internal(set) var connections = 0
-  /// Connections that came in.
+  /// Incoming connections that were accepted.
   public internal(set) var accepted: UInt64 = 0
-  /// Accepted connections whose peers proved their PeerIDs.
+  /// Connections whose peers proved their PeerIDs.
   public internal(set) var established: UInt64 = 0
-  /// The ends of connections whose peers had proven their PeerIDs.
+  /// The ends of connections whose peers had proved their PeerIDs.
   public internal(set) var ended: [End: UInt64] = [:]
-  /// The ends of connections whose peers had not.
+  /// The ends of connections whose peers had not proved their PeerIDs.
   public internal(set) var turnedAway: [End: UInt64] = [:]
   /// Files opened by peers.
   public internal(set) var opens: UInt64 = 0
-  /// Requests answered to their end.
+  /// Requests that were answered completely.
   public internal(set) var requests: UInt64 = 0
   /// File bytes sent.
   public internal(set) var uploadedBytes: UInt64 = 0
-  /// The same by the zones of the peers. Nil: the node is in no zone.
+  /// File bytes sent, by the zones of the peers. Nil: the node is in no zone.
   public internal(set) var uploadedByZone: ZoneBytes?
-  /// Files that were withdrawn, by the reason. Each reason that there can be is a key from the start.
+  /// Withdrawn files by reason. Every possible reason is a key from the start.
   public internal(set) var withdrawals: [Withdrawn.Reason: UInt64] = [.changed: 0, .removed: 0, .unreadable: 0]
   /// Files that were withdrawn because they changed or could not be read.
   public var withdrawn: UInt64 { withdrawals.values.reduce(0, +) }
   /// Files served now, and their bytes.
   public internal(set) var files = 0
   public internal(set) var fileBytes: UInt64 = 0
-  /// Of the latest batch of files: bytes hashed, and bytes to hash in all.
+  /// In the latest batch of files: bytes hashed so far, and bytes in all.
   public internal(set) var hashedBytes: UInt64 = 0
   public internal(set) var bytesToHash: UInt64 = 0
-  /// The first scan is not over.
+  /// Whether the first scan still runs.
   public internal(set) var isScanning = false
-  /// Times that the system could not accept: out of descriptors or memory.
+  /// How often the system could not accept a connection because descriptors or memory ran out.
   public internal(set) var acceptFailures: UInt64 = 0
 }
 
 /// Counts events. Any thread may call it.
 final class NodeCounters: Sendable {
   private let figures = Mutex(NodeFigures())
-  /// Apart, since it is counted for every chunk.
+  /// Outside the lock, since it is counted for every chunk.
   private let requests = Atomic<UInt64>(0)
 
   func accepted() { figures.withLock { $0.accepted += 1 } }
@@ -88,7 +88,7 @@ final class NodeCounters: Sendable {
     figures.withLock { ($0.hashedBytes, $0.bytesToHash) = (progress.bytesDone, progress.bytesTotal) }
   }
 
-  /// The numbers that it counts itself; the server fills in the others.
+  /// The numbers counted here. The node fills in the others.
   var counted: NodeFigures {
     var counted = figures.withLock { $0 }
     counted.requests = requests.load(ordering: .relaxed)
@@ -115,6 +115,6 @@ extension NodeFigures.End {
 }
 
 extension CloseCode {
-  /// The code in a word for programs.
+  /// The code as one word for programs, with `_` between its parts.
   fileprivate var label: String { words.map { $0 == " " ? "_" : "\($0)" }.joined() }
 }
