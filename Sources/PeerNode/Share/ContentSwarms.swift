@@ -1,4 +1,4 @@
-// The swarm of each content that this node shares, for all loops.
+// The swarm of each content that this node shares, used by all loops.
 import Content
 import Posix
 import Sodium
@@ -10,7 +10,7 @@ import Wire
 final class ContentSwarms: Sendable {
   private let byFile = Mutex<[FileID: ContentSwarm]>([:])
 
-  /// A peer has opened a file at this node. Returns the chunks that were promised to other peers.
+  /// Adds a peer that has opened a file at this node. Returns the chunks that were promised to other peers.
   func join(
     _ fileID: FileID, chunkCount: Int, _ member: ConnectionToken, _ peer: ContentSwarm.Peer, at now: Instant
   ) -> [ChunkIndex] {
@@ -19,7 +19,7 @@ final class ContentSwarms: Sendable {
     }
   }
 
-  /// A peer has a file that this node fetches: other peers hear of it.
+  /// Adds a peer that has a file which this node fetches, so that other peers learn of it.
   func meet(_ fileID: FileID, chunkCount: Int, _ member: ConnectionToken, _ peer: ContentSwarm.Peer, at now: Instant) {
     byFile.withLock { swarms in
       swarms[fileID, default: ContentSwarms.swarm(chunkCount)].meet(member, peer, at: now)
@@ -30,7 +30,7 @@ final class ContentSwarms: Sendable {
     ContentSwarm(chunkCount: chunkCount, generator: SeededGenerator(seed: Random.uint64()))
   }
 
-  /// A file is no longer open at a connection.
+  /// Removes a connection on which the file is no longer open.
   func leave(_ fileID: FileID, _ member: ConnectionToken, at now: Instant) {
     byFile.withLock { swarms in
       swarms[fileID]?.leave(member, at: now)
@@ -38,7 +38,8 @@ final class ContentSwarms: Sendable {
     }
   }
 
-  /// A peer gave a file back that a download here fetches from it. It asks for nothing more; other peers still hear of it.
+  /// Notes that a peer closed a file which this node still fetches from it. The peer requests nothing more; other peers
+  /// still learn of it.
   func leave(_ fileID: FileID, _ member: ConnectionToken, stillMeeting peer: ContentSwarm.Peer, at now: Instant) {
     byFile.withLock { swarms in
       swarms[fileID]?.leave(member, at: now)
@@ -47,39 +48,40 @@ final class ContentSwarms: Sendable {
   }
 
   /// Whether the node takes a request for a chunk; if not, the peer asks again later.
-  /// - `isFull`: whether the upload is known to be all used.
+  /// - `isFull`: whether the upload bandwidth is known to be used up.
   func accepts(
     _ chunk: ChunkIndex, of fileID: FileID, from member: ConnectionToken, isFull: Bool, at now: Instant
   ) -> Bool {
     byFile.withLock { $0[fileID]?.accepts(chunk, from: member, isFull: isFull, at: now) ?? true }
   }
 
-  /// The next piece for a peer waits. True if it goes before pieces of chunks that were promised to other peers first.
+  /// Notes that the next piece for a peer waits. Returns true if it goes before pieces of chunks that were promised to
+  /// other peers first.
   func waits(
     for chunk: ChunkIndex, of fileID: FileID, _ member: ConnectionToken, isFull: Bool, at now: Instant
   ) -> Bool {
     byFile.withLock { $0[fileID]?.waits(for: chunk, member, isFull: isFull, at: now) ?? true }
   }
 
-  /// No piece of a file waits for a peer.
+  /// Notes that no piece of a file waits for a peer.
   func rests(_ fileID: FileID, _ member: ConnectionToken) { byFile.withLock { $0[fileID]?.rests(member) } }
 
-  /// The node will send a chunk. True if the other peers hear of it.
+  /// Notes that the node will send a chunk to a peer. Returns true if the other peers are sent PROMISED.
   func promise(_ chunk: ChunkIndex, of fileID: FileID, to member: ConnectionToken) -> Bool {
     byFile.withLock { $0[fileID]?.promise(chunk, to: member) ?? false }
   }
 
-  /// Leaves of a chunk left for a peer.
+  /// Counts leaves of a chunk that were sent to a peer.
   func sent(_ leafCount: Int, of chunk: ChunkIndex, of fileID: FileID, to member: ConnectionToken) {
     byFile.withLock { $0[fileID]?.sent(leafCount, of: chunk, to: member) }
   }
 
-  /// A peer waits for nothing more of a chunk.
+  /// Notes that a peer waits for no more leaves of a chunk.
   func settle(_ chunk: ChunkIndex, of fileID: FileID, _ member: ConnectionToken, leafCount: Int) {
     byFile.withLock { $0[fileID]?.settle(chunk, of: member, leafCount: leafCount) }
   }
 
-  /// The other peers that some of a file's peers hear of now.
+  /// Returns, for each of these connections, the other peers of the file to send to it now.
   func introductions(
     of fileID: FileID, to members: Set<ConnectionToken>, at now: Instant
   ) -> [(member: ConnectionToken, entries: [PeerExchange.Entry])] {

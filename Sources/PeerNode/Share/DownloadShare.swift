@@ -1,4 +1,4 @@
-// The part of a download's file that other peers may fetch, from the first verified leaf on.
+// The verified part of a download's file, which other peers may already fetch.
 import Content
 import Posix
 import Storage
@@ -6,13 +6,13 @@ import Synchronization
 import Transfer
 import Wire
 
-/// The served side of a download. The control thread enters what is verified, loops ask. Every leaf that is offered is
-/// written, and proven by hashes that are in memory or on the disk.
+/// The served side of a download. The control thread adds verified data; loops read it. Every offered leaf is on the
+/// disk, and its hashes, which prove it, are in memory or on the disk.
 final class DownloadShare: Sendable {
-  /// Where the bytes are.
+  /// The place of the bytes.
   enum Source: Sendable {
     case part(any PartStorage)
-    /// The output has its name, and others may change it.
+    /// The output under its final name. Other programs may change it.
     case finished(any CheckedOutput)
   }
 
@@ -22,7 +22,7 @@ final class DownloadShare: Sendable {
     var held: LocalAvailability?
     var pages: [PageIndex: HashPage] = [:]
 
-    /// The hash of a chunk of which a leaf was offered.
+    /// Returns the hash of a chunk of which a leaf was offered.
     func hash(of chunk: ChunkIndex) -> Digest? {
       guard let layout = manifest?.layout else { return nil }
       let cut = PageLayout(layout)
@@ -34,7 +34,7 @@ final class DownloadShare: Sendable {
   }
 
   let key: FileKey
-  /// The download, for connections that came in and will fetch as well.
+  /// The way to the download, for incoming connections that fetch from their peers as well.
   let link: DownloadLink
   private let state = Mutex(State())
 
@@ -45,7 +45,7 @@ final class DownloadShare: Sendable {
 
   // MARK: The download's side
 
-  /// The layout is known. Without a source nothing is offered.
+  /// Starts to offer the file when its layout is known. Without a source nothing is offered.
   func begin(_ manifest: Manifest, _ source: Source?) {
     state.withLock { state in
       state.manifest = manifest
@@ -54,7 +54,7 @@ final class DownloadShare: Sendable {
     }
   }
 
-  /// The file is complete.
+  /// Starts to offer a file that is already complete.
   func begin(_ manifest: Manifest, _ found: FoundFile) {
     state.withLock { state in
       state.manifest = manifest
@@ -67,43 +67,43 @@ final class DownloadShare: Sendable {
     }
   }
 
-  /// A page that leads to the root: before any leaf of its chunks.
+  /// Adds a page that was verified against the root. Call it before any leaf of the page's chunks is added.
   func add(_ page: HashPage) { state.withLock { $0.pages[page.index] = page } }
 
-  /// Leaves that hash and are written.
+  /// Adds leaves that are verified and written.
   func add(_ mask: UInt64, of chunk: ChunkIndex, leafHashes: [Digest]?) {
     state.withLock { $0.held?.add(mask, of: chunk, leafHashes: leafHashes) }
   }
 
-  /// When peers hear of leaves that are new; nil if none are.
+  /// When new leaves are announced to peers; nil if there are none.
   var newsDeadline: Instant? { state.withLock { $0.held?.newsDeadline } }
   func takeNews(at now: Instant) -> [LeafRun] { state.withLock { $0.held?.takeNews(at: now) ?? [] } }
 
-  /// All leaf hashes of a chunk if they are in memory: the download need not ask a peer for them.
+  /// Returns all leaf hashes of a chunk if they are in memory, so that the download need not request them.
   func knownLeafHashes(of chunk: ChunkIndex) -> [Digest]? { state.withLock { $0.held?.leafHashes(of: chunk) } }
 
-  /// Nothing more is fetched.
+  /// Notes that the download fetches no more.
   func stopFetching() { state.withLock { $0.isFetching = false } }
 
-  /// The part file has become the output.
+  /// Notes that the part file has become the output.
   func finish(_ file: any CheckedOutput) { state.withLock { $0.source = .finished(file) } }
 
-  /// The download is over. Loops that have not heard of that yet find no source.
+  /// Ends the share, since the download is over. Loops that do not know it yet find no source.
   func leave() { state.withLock { ($0.source, $0.hasLeft) = (nil, true) } }
 
   // MARK: The loops' side
 
-  /// Whether the download is over: then no source means no failure.
+  /// Whether the download is over. A missing source is no error then.
   var hasLeft: Bool { state.withLock { $0.hasLeft } }
 
-  /// Whether the download asks peers that have the file for it.
+  /// Whether the download still fetches from peers that have the file.
   var isFetching: Bool { state.withLock { $0.isFetching } }
 
-  /// The file for the answer to an OPEN; nil if none is offered yet, or any more.
+  /// The file for the answer to an OPEN; nil if it is not offered yet, or no longer.
   var offer: ServedFile? {
     state.withLock { state in
       guard let manifest = state.manifest, let held = state.held, state.source != nil else { return nil }
-      // The name is the seed's, not the one that the local user chose.
+      // The name comes from the seed, not from the local user's choice.
       return ServedFile(
         kind: manifest.kind, key: key, pages: PageLayout(manifest.layout), root: manifest.root,
         name: manifest.fileName ?? "",
@@ -121,15 +121,16 @@ final class DownloadShare: Sendable {
 
   var layout: ChunkLayout? { state.withLock { $0.manifest?.layout } }
 
-  /// Any leaves of any chunk.
+  /// Returns whether all these leaves are offered. Chunk and leaves may be out of range.
   func offers(_ leaves: LeafRange, of chunk: ChunkIndex) -> Bool {
     state.withLock { $0.held?.offers(leaves, of: chunk) ?? false }
   }
 
-  /// Nil if no chunk of the page was offered.
+  /// Returns a page, or nil if no chunk of the page was offered.
   func page(_ index: PageIndex) -> HashPage? { state.withLock { $0.pages[index] } }
 
-  /// The hashes of all leaves of a chunk that is offered at least in part; read from the disk if they are not in memory.
+  /// Returns the hashes of all leaves of a chunk that is offered at least in part. Computes them from the file if they
+  /// are not in memory.
   func leafHashes(of chunk: ChunkIndex) throws(StoredFileError) -> [Digest] {
     let (known, due, layout) = state.withLock { state in
       (state.held!.leafHashes(of: chunk), state.hash(of: chunk), state.manifest!.layout)
@@ -139,13 +140,13 @@ final class DownloadShare: Sendable {
       try read(at: offset, count: count, into: &bytes)
     }
     guard layout.chunkHash(hashes, of: chunk) == due else {
-      throw .changed(path: "chunk \(chunk.rawValue)")  // the disk has lost it, or another program wrote to it
+      throw .changed(path: "chunk \(chunk.rawValue)")  // the disk lost the data, or another program wrote to the file
     }
     state.withLock { $0.held!.keep(hashes, of: chunk) }
     return hashes
   }
 
-  /// Reads the offered leaves of a chunk again, and compares them with their hashes. Throws `changed` if they differ.
+  /// Reads the offered leaves of a chunk again and compares them with their hashes. Throws `changed` if they differ.
   func recheck(_ chunk: ChunkIndex) throws(StoredFileError) {
     let (due, layout, part) = state.withLock { state -> (Digest?, ChunkLayout?, LocalAvailability.Offered?) in
       guard let layout = state.manifest?.layout, layout.contains(chunk), let held = state.held else {
@@ -194,7 +195,7 @@ final class DownloadShare: Sendable {
     }
   }
 
-  /// The file has changed, so it is no longer offered. Returns false if that was known.
+  /// Stops offering the file, which has changed. Returns false if it was not offered any more.
   func withdraw() -> Bool {
     state.withLock { state in
       defer { state.source = nil }

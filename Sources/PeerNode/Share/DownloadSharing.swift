@@ -1,4 +1,4 @@
-// How a download gives verified data to other peers, and for how long it stays once it is complete.
+// Offers a download's verified data to other peers, and keeps the finished file offered for a while.
 import Content
 import Storage
 import Transfer
@@ -6,12 +6,12 @@ import Wire
 
 /// The served side of one download, as the control thread sees it. Confined to that thread.
 final class DownloadSharing {
-  /// The part of the file that other peers may have; no peer can ask for it if `sharing` is nil.
+  /// The part of the file that other peers may fetch. If `sharing` is nil, no peer can open it.
   let share: DownloadShare
   private let sharing: Sharing?
   private let context: NodeContext
 
-  /// - `sharing`: nil: other peers get nothing.
+  /// - `sharing`: nil: nothing is offered to other peers.
   init(_ sharing: Sharing?, _ share: DownloadShare, _ context: NodeContext) {
     self.share = share
     self.sharing = sharing
@@ -19,11 +19,11 @@ final class DownloadSharing {
     if sharing != nil { context.offered.add(share) }
   }
 
-  /// Whether other peers may have what the download has.
+  /// Whether other peers may fetch what the download has.
   var isShared: Bool { sharing != nil }
   private var isOffered: Bool { context.offered.has(share) }
 
-  /// When there is something to announce.
+  /// When to announce new leaves; nil: there are none.
   var deadline: Instant? { share.newsDeadline }
 
   func fire(at now: Instant) {
@@ -36,7 +36,7 @@ final class DownloadSharing {
     if isOffered, !runs.isEmpty { context.sendToAllLoops(.announce(share, runs)) }
   }
 
-  /// The place of the file is ready. Peers that opened the file before are answered.
+  /// Starts to offer the file when its place is ready. Peers that opened it earlier are answered now.
   func begin(_ manifest: Manifest, _ place: DownloadOutput.Place) {
     switch place {
     case .unknown, .stream: share.begin(manifest, nil)
@@ -46,7 +46,7 @@ final class DownloadSharing {
     if isOffered { context.sendToAllLoops(.catalogueChanged) }
   }
 
-  /// The download fetches no more. Connections of peers that fetch from it stay.
+  /// Notes that the download fetches no more. Connections of peers that fetch from it stay open.
   func stopFetching(at now: Instant) {
     share.stopFetching()
     announce(at: now)
@@ -54,7 +54,7 @@ final class DownloadSharing {
 
   // MARK: After the end
 
-  /// The file is offered no longer. Peers that have it open hear of that.
+  /// Stops offering the file. Peers that have it open are notified.
   func end() {
     if isOffered {
       context.offered.remove(share)
@@ -66,16 +66,16 @@ final class DownloadSharing {
   /// Whether the finished file stays offered.
   var stays: Bool { sharing?.stay != nil }
 
-  /// When the stay is over; nil: only when it is cancelled.
+  /// Returns when the finished file stops being offered; nil: only when the download is cancelled.
   func end(from now: Instant) -> Instant? {
     if case .for(let duration)? = sharing?.stay { now + duration } else { nil }
   }
 
-  /// From now on other programs may change the output.
+  /// Serves the output from now on, and withdraws it if another program changes it.
   /// - `output`: the file under its name.
   func watch(_ output: Result<any CheckedOutput, StoredFileError>) {
     do throws(StoredFileError) { share.finish(try output.get()) } catch {
-      // Without a descriptor it cannot be found out later whether the output is still the file that was fetched.
+      // Without a descriptor, nothing could prove later that the output is still the file that was fetched.
       if case .busy(let errno) = error { return context.withdraw(share, because: .unreadable(errno)) }
       context.withdraw(share, because: error)
     }

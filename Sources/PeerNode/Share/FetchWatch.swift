@@ -1,34 +1,34 @@
-// Lets a program see who fetches the contents that it offers, and when a peer has all of one.
+// Reports to a program which peers fetch the contents that it offers, and when a peer has a whole content.
 import Content
 import Posix
 import Synchronization
 import Transfer
 import Wire
 
-/// Watches the fetches of some contents. A program makes one, hands it to a node in `NodeConfiguration.fetchWatch`, and
-/// names the contents with `watch`. A node without a watch counts nothing. Guards itself.
+/// Watches the fetches of some contents. A program makes a watch, sets it as `NodeConfiguration.fetchWatch`, and names
+/// the contents with `watch`. A node without a watch counts no fetches. Any thread may call it.
 public final class FetchWatch: Sendable {
   /// A fetch at one moment.
   public struct Fetch: Hashable, Sendable {
     public let peer: PeerID
-    /// Where the peer came from last.
+    /// The address of the peer's latest connection.
     public let address: Endpoint
-    /// The content: of a folder, its files.
+    /// The content. For a folder, the ID of its contents, not of its listing.
     public let content: FileID
-    /// Bytes of the content.
+    /// The length of the content in bytes.
     public let byteCount: UInt64
-    /// Bytes that were sent; what was sent again counts once.
+    /// Bytes that were sent. Bytes that were sent again count once.
     public let sentByteCount: UInt64
-    /// Since the peer opened the content.
+    /// The time since the peer opened the content.
     public let duration: Duration
   }
 
   public enum Event: Sendable {
     /// A peer has opened the content, for the first time or again.
     case began(Fetch)
-    /// The peer was sent all of the content, and asks for nothing more.
+    /// The peer was sent the whole content and requests nothing more.
     case complete(Fetch)
-    /// The peer left before it was sent all of the content.
+    /// The peer left before it was sent the whole content.
     case left(Fetch)
   }
 
@@ -43,16 +43,17 @@ public final class FetchWatch: Sendable {
   /// - `onEvent`: called on threads of the node, which must not wait.
   public init(onEvent: @escaping @Sendable (Event) -> Void) { self.onEvent = onEvent }
 
-  /// Watches these contents from now on. What peers have open already is not seen.
+  /// Watches these contents from now on. Contents that peers have open already are not reported.
   public func watch(_ contents: Set<FileID>) { state.withLock { $0.contents = contents } }
 
-  /// The fetches of peers that are connected, in the order in which they began.
+  /// The fetches of connected peers, in the order in which they began.
   public var running: [Fetch] {
     let now = FetchWatch.now
     return state.withLock { state in state.tally.running.map { FetchWatch.fetch($0, state, at: now) } }
   }
 
-  /// Reports fetches whose peers keep the content open and have asked for nothing for a while. To be called now and then.
+  /// Reports complete fetches whose peers keep the content open but have requested nothing for a while. Call it now and
+  /// then.
   public func settle() {
     let now = FetchWatch.now
     let rested = state.withLock { state in state.tally.settle(at: now).map { FetchWatch.fetch($0, state, at: now) } }
@@ -91,7 +92,7 @@ public final class FetchWatch: Sendable {
     state.withLock { $0.tally.sent(leaves, of: chunk, FetchTally.Key(peer: peer, content: content), at: now) }
   }
 
-  /// - `isDone`: the peer gave the content back, or said that it is done.
+  /// - `isDone`: the peer closed the content, or its GOODBYE said that it is done.
   func closed(_ content: FileID, by peer: PeerID, isDone: Bool) {
     let now = FetchWatch.now
     let event = state.withLock { state -> Event? in

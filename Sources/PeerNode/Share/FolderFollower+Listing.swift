@@ -1,4 +1,4 @@
-// Makes the listings of followed folders, on the thread that otherwise hashes.
+// Makes the listings of followed folders, on a thread that takes the place of the hashing thread.
 import Posix
 import Storage
 
@@ -29,7 +29,7 @@ extension FolderFollower {
     work = (thread, followed)
   }
 
-  /// Gives back the memory that very many files needed for a moment.
+  /// Returns memory to the system that hashing or listing very many files needed for a moment.
   static func trim(after share: FolderShare) {
     if share.served.files >= 10_000 { Memory.trim() }
   }

@@ -1,22 +1,22 @@
 // The thread of a node that watches its folders: it serves new files and withdraws files that are gone.
-// Another thread hashes the files, so that it never has to wait for them.
+// Another thread hashes the files, so that this one never waits for a disk.
 import Posix
 import Storage
 
-/// A folder that a follower takes over, and the receivers of its reports.
+/// A folder to follow, and the receivers of the reports about it.
 struct FollowedShare: Sendable {
   let share: FolderShare
   /// Whether hashing should end soon.
   let shouldStop: @Sendable () -> Bool
-  /// Gets one element: when the first batch of files is hashed, or why there will be none.
+  /// Gets one element: success when the first batch of files is hashed, or the reason why none will be.
   let firstBatch: BlockingQueue<Result<Void, Errno>>
   let onEvent: @Sendable (CatalogueEvent) -> Void
 }
 
-/// A message of another thread to the one that follows the folders.
+/// A message to the thread that follows the folders.
 enum FollowCommand: Sendable {
   case follow(FollowedShare)
-  /// Follow it no longer. `ended` is closed when no thread uses the folder.
+  /// Stop following the folder. `ended` is closed when no thread uses the folder.
   case unfollow(FolderShare, ended: BlockingQueue<Void>)
   /// A connection found that a file has changed since it was hashed.
   case look(at: String, in: FolderShare)
@@ -29,7 +29,7 @@ enum FollowCommand: Sendable {
 
 /// All watched folders of a node and the loop around them, confined to its own thread.
 final class FolderFollower {
-  /// News are taken this often at most: a file that is written to in small pieces is one piece of news then.
+  /// The least time between two reads of a folder's events, so that many small writes to a file count as one change.
   private static let pauseNanoseconds: Int64 = 10_000_000
   private static let mailboxToken: UInt64 = 0
 
@@ -41,9 +41,10 @@ final class FolderFollower {
     var hasNews = false
     var isReading = true
     var readAgainAt: Int64 = 0
-    /// The files that it had at the start are hashed, in one batch or more; in one also if there are none.
+    /// Whether the files that the folder had at the start are not all hashed. They take one batch or more; no files at
+    /// all take one.
     var isFirstBatch = true
-    /// Its first batch is hashed, and its folders are listed next.
+    /// Whether its first batch is hashed and its folders are not listed yet.
     var awaitsListings = false
 
     init(_ followed: FollowedShare, _ folder: WatchedFolder, token: UInt64) {
@@ -54,15 +55,16 @@ final class FolderFollower {
   let context: NodeContext
   let mailbox: Mailbox<FollowCommand>
   private var epoll: Epoll
-  /// The one whose turn to be hashed comes next first.
+  /// In the order in which they take turns to be hashed.
   var folders: [Followed] = []
   private var nextToken = FolderFollower.mailboxToken + 1
-  /// The thread that hashes files of a folder, or lists folders below it: one at a time, since it uses all cores.
+  /// The thread that hashes files of a folder, or lists folders below it. Only one runs at a time, since it uses all
+  /// cores.
   var work: (thread: Thread, of: Followed)?
-  /// Set at the end: a folder that came late is not hashed to its end.
+  /// Set when the follower stops. It ends hashing that still runs.
   let isStopped = StopFlag()
 
-  /// - `mailbox`: commands come here.
+  /// - `mailbox`: receives the commands.
   init(_ context: NodeContext, _ mailbox: Mailbox<FollowCommand>) throws(Errno) {
     self.context = context
     self.mailbox = mailbox
@@ -72,7 +74,7 @@ final class FolderFollower {
 
   /// Starts to follow on a thread of its own.
   static func start(_ follower: FolderFollower) -> Thread {
-    // Handed over before the thread starts, and from then on touched by that thread alone.
+    // Safe: it is handed over before the thread starts, and from then on only that thread touches it.
     nonisolated(unsafe) let follower = follower
     return Thread.start(name: "p2p-folder") { follower.run() }
   }
@@ -96,8 +98,9 @@ final class FolderFollower {
     if work == nil { startWork() }
   }
 
-  /// First batches come first: most of their files are often known from the time before, and need no hashing. Then folders
-  /// take turns, so that a busy one does not keep the others waiting. Listings are seldom due, and go before hashing.
+  /// Starts the next hashing or listing. First batches come first: the hashes of most of their files are often known
+  /// from an earlier run. Then folders take turns, so that a busy one does not keep the others waiting. Listings are
+  /// seldom due, and go before hashing.
   private func startWork() {
     if let next = folders.first(where: \.isFirstBatch) { return hash(next) }
     for followed in folders {
@@ -168,7 +171,7 @@ final class FolderFollower {
     }
     if let number = folder.number { try epoll.add(number, token: nextToken, .readable) }
     folders.append(Followed(followed, folder, token: nextToken))
-    // The files that the database knew are served.
+    // Files whose hashes the database already had can be opened now.
     context.sendToAllLoops(.catalogueChanged)
     nextToken += 1
   }
@@ -197,7 +200,7 @@ final class FolderFollower {
           mailbox.send(.hashed(files, in: share))
         },
         onEvent: { event in
-          // The folder reports those that stay skipped.
+          // `WatchedFolder` reports files that stay skipped.
           if case .skipped = event { return }
           batch.onEvent(event)
         })
@@ -214,7 +217,7 @@ final class FolderFollower {
     thread.join()
     let wasStopped = followed.followed.shouldStop()
     followed.folder.batchEnded(wasStopped: wasStopped)
-    // Very many files come in several batches.
+    // Very many files are hashed in several batches.
     if followed.isFirstBatch, followed.folder.isFirstBatch, !wasStopped { return }
     followed.followed.onEvent(.hashingEnded)
     if followed.isFirstBatch { FolderFollower.trim(after: followed.followed.share) }
@@ -223,7 +226,7 @@ final class FolderFollower {
     if wasStopped { endFirstBatch(of: followed) }
   }
 
-  /// The files of the first batch are served, and the folders have their IDs as far as nothing in them changes.
+  /// Reports the first batch as done. Its files are served, and folders in which nothing changes have their IDs.
   func endFirstBatch(of followed: Followed) {
     guard followed.awaitsListings else { return }
     followed.awaitsListings = false

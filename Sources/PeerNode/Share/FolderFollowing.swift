@@ -1,24 +1,24 @@
-// The way to the thread that follows the served folders of a node. The thread starts with the first of them.
+// Starts, commands and stops the thread that follows the served folders of a node.
 import Posix
 
-/// Any thread may use it.
+/// The follower thread of a node, which starts with the first folder. Any thread may call it.
 final class FolderFollowing: Sendable {
   private struct State: Sendable {
     /// Nil before the first folder.
     var thread: Thread?
-    /// The thread was told to stop.
+    /// Whether `stop` was called.
     var isStopped = false
     var isOver = false
   }
 
   private let mailbox: Mailbox<FollowCommand>
-  /// Held while the thread gets a command for a folder, so that none comes after `.stop`.
+  /// Held while a command for a folder is sent, so that none comes after `.stop`.
   private let state = Monitor(State())
 
   init() throws(Errno) { mailbox = try Mailbox() }
 
-  /// Hands a folder to the thread that follows all of them. Starts the thread first if there is none. After `stop` the
-  /// folder has no first batch.
+  /// Hands a folder to the follower thread. Starts the thread first if there is none. After `stop`, closes the folder's
+  /// `firstBatch` instead.
   func follow(_ folder: FollowedShare, for context: NodeContext) throws(Errno) {
     let result = state.change { state -> Result<Void, Errno> in
       if state.isStopped { return .success(folder.firstBatch.close()) }
@@ -32,10 +32,10 @@ final class FolderFollowing: Sendable {
     try result.get()
   }
 
-  /// Looks again at the file at a path: a connection found that it has changed since it was hashed.
+  /// Asks the thread to look again at the file at a path, since a connection found that it has changed.
   func look(at path: String, in folder: FolderShare) { mailbox.send(.look(at: path, in: folder)) }
 
-  /// Returns when no thread follows the folder, also if it is not followed.
+  /// Stops following a folder, and returns when no thread uses it. Does nothing if the folder is not followed.
   func unfollow(_ folder: FolderShare) {
     let ended = BlockingQueue<Void>()
     state.change { state in
@@ -46,7 +46,7 @@ final class FolderFollowing: Sendable {
     state.wait { $0.isStopped && !$0.isOver ? nil : () }
   }
 
-  /// Follows no folder any more. Called once.
+  /// Stops following all folders, and ends the thread. Called once.
   func stop() {
     let thread = state.change { state in
       mailbox.send(.stop)

@@ -1,14 +1,14 @@
-// A folder whose files a node serves. A node has any number of them, and each has a catalogue of its own.
+// A folder whose files a node serves. A node has any number of folders, each with its own catalogue.
 import Posix
 import Storage
 import Synchronization
 import Wire
 
-/// A served folder of a node. It is served until `remove`, or until the node stops.
+/// A served folder of a node. The node serves it until `remove`, or until the node stops.
 public final class FolderShare: Sendable {
   let catalogue: Catalogue
   let context: NodeContext
-  /// Set from the start until the first batch of files is hashed: a file that is not found may yet be.
+  /// True until the first batch of files is hashed: a file that is not found now may be served later.
   private let scanning = Atomic<Bool>(true)
   private let stopping = Atomic<Bool>(false)
   private let hasScanned = Atomic<Bool>(false)
@@ -18,16 +18,16 @@ public final class FolderShare: Sendable {
     self.context = context
   }
 
-  /// The folder, as the program named it.
+  /// The folder's path, as the program gave it.
   public var path: String { catalogue.folder.path }
 
-  /// Files that are served now, and their bytes. Files of equal contents count each.
+  /// The number of files that are served now, and their bytes. Each of several files with equal contents counts.
   public var served: (files: Int, bytes: UInt64) { catalogue.served }
 
-  /// All served files, in the order of their paths.
+  /// All served files, sorted by path.
   public var entries: [CatalogueEntry] { catalogue.entries }
 
-  /// The newest listing of each folder that has an ID, in the order of their paths.
+  /// The newest listing of each folder that has an ID, sorted by path.
   public var folders: [ServedListing] { catalogue.listings.newest }
 
   /// Whether files that the folder had at the start are still being hashed.
@@ -36,12 +36,12 @@ public final class FolderShare: Sendable {
     set { scanning.store(newValue, ordering: .releasing) }
   }
 
-  /// Whether its files are served no longer. Threads that hash them look at it often.
+  /// Whether the folder is no longer served. Threads that hash its files check it often.
   var isStopping: Bool { stopping.load(ordering: .acquiring) }
 
-  /// Finds the folder's files and hashes those that are new or changed. Blocks until all are served, or soon after
-  /// `shouldStop` says so. From then on, until `remove`, the node follows what happens in the folder: it serves and
-  /// withdraws files as they come, change and go, and it reports that too.
+  /// Finds the folder's files and hashes new and changed ones. Blocks until all are served, or soon after `shouldStop`
+  /// returns true. From then on, until `remove`, the node follows the folder: it serves and withdraws files as they
+  /// come, change and go, and reports that too.
   /// - `onEvent`: called on threads of the node.
   /// - Throws: why the folder cannot be listed. A second call throws `Errno.already`.
   @available(*, noasync, message: "it blocks until all files are hashed; use 'await scan()'")
@@ -51,7 +51,7 @@ public final class FolderShare: Sendable {
     _ = try scanAll(shouldStop: shouldStop, onEvent: onEvent)
   }
 
-  /// The same. False: it was stopped before all files were served.
+  /// Does the work of `scan`. Returns false if it was stopped before all files were served.
   func scanAll(
     shouldStop: @escaping @Sendable () -> Bool, onEvent: @escaping @Sendable (CatalogueEvent) -> Void
   ) throws(Errno) -> Bool {
@@ -76,7 +76,7 @@ public final class FolderShare: Sendable {
     return !isStopping && !shouldStop()
   }
 
-  /// Serves the folder's files no longer. Peers that have one open are told, unless another folder of the node serves
+  /// Stops serving the folder's files. Peers with an open file are notified, unless another folder of the node serves
   /// the same bytes. Blocks until no thread uses the folder.
   @available(*, noasync, message: "it blocks until no thread uses the folder; use 'await remove()'")
   package func remove() {
@@ -85,7 +85,7 @@ public final class FolderShare: Sendable {
     context.sendToAllLoops(.withdrawFolder(self))
   }
 
-  /// Follows the folder no longer. What peers have open stays open.
+  /// Stops offering and following the folder. Files that peers have open stay open.
   func stop() {
     stopping.store(true, ordering: .releasing)
     context.offered.remove(self)

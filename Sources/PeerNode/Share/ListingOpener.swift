@@ -1,11 +1,12 @@
-// Reads long listings for peers that open them, on a thread that may wait: a loop would not send meanwhile.
+// Reads long listings for peers that open them, on its own thread, because a loop that waits for the disk sends
+// nothing.
 import Posix
 import Storage
 
-/// Makes listings, and the contents of listings, ready for an OPEN. Guards itself.
+/// Prepares listings, and the contents of listings, for an OPEN. Any thread may call it.
 final class ListingOpener: Sendable {
-  /// Contents stay ready for so long: the peers that asked for them ask again at once. Files that came or went meanwhile
-  /// are no reason to look through the listing again, or contents that keep changing would never be ready.
+  /// How long contents stay ready. The peers that asked for them ask again at once. Files that came or went meanwhile
+  /// do not make them stale, or contents that keep changing would never be ready.
   private static let readyNanoseconds: Int64 = 2_000_000_000
 
   private struct Item: Sendable {
@@ -22,10 +23,10 @@ final class ListingOpener: Sendable {
       isContents = listed.kind == .folderContents
     }
   }
-  /// Nil: the listing cannot be read.
+  /// A prepared source, or the fact that the listing cannot be read.
   private struct Ready: Sendable {
     let source: ServedSource?
-    /// Kept, so that no other listing gets its identity.
+    /// Keeps the listing alive, so that no other object gets its `ObjectIdentifier`.
     let listed: ListedContent
     let until: Int64
   }
@@ -39,18 +40,18 @@ final class ListingOpener: Sendable {
   }
   private let state = Monitor(State())
 
-  /// Listings that were read so far.
+  /// The number of listings read so far.
   private let readCount = Monitor(0)
   var openedCount: Int { readCount.change { $0 } }
 
   enum Answer {
     case source(ServedSource)
-    /// A command will say when to ask again.
+    /// `catalogueChanged` says when to ask again.
     case later
     case unreadable
   }
 
-  /// The source of a content of a listing. Never waits for the disk.
+  /// Returns the source of a listing or of its contents, or starts to prepare it. Never waits for the disk.
   func source(_ listed: ListedContent, of share: FolderShare, _ context: NodeContext) -> Answer {
     if let source = ListingOpener.sourceNow(listed, of: share) { return .source(source) }
     let now = Clock.monotonicNanoseconds
@@ -69,7 +70,8 @@ final class ListingOpener: Sendable {
     return answer
   }
 
-  /// The source, if it costs little.
+  /// Returns the source if that is cheap: the listing is in memory, and the leaves that are absent are known or quick
+  /// to find.
   private static func sourceNow(_ listed: ListedContent, of share: FolderShare) -> ServedSource? {
     let listings = share.catalogue.listings
     guard let loaded = listings.loadedNow(listed.listing) else { return nil }
@@ -81,7 +83,7 @@ final class ListingOpener: Sendable {
     return .contents(OpenContents(listed.listing, loaded, share))
   }
 
-  /// Stops, and returns when the listing that is being read is.
+  /// Stops, and returns when the thread has ended: after the listing that it reads now.
   func stop() {
     state.change { state in
       state.isStopped = true
@@ -93,7 +95,7 @@ final class ListingOpener: Sendable {
 
   // MARK: The thread
 
-  /// Ends once nothing waits.
+  /// Prepares the waiting items one after the other, until none waits.
   private func run(_ context: NodeContext) {
     while let item = next() {
       let source = context.offered.source(item.listed, of: item.share)

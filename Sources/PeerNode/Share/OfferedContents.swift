@@ -1,11 +1,11 @@
-// All that a node offers: the files of its folders, and the files that it downloads.
+// Everything that a node offers: the files of its folders, and the files that it downloads.
 import Content
 import Storage
 import Synchronization
 import Transfer
 import Wire
 
-/// The folders and downloads of a node whose contents peers may open. Guards itself.
+/// The folders and downloads of a node whose contents peers may open. Any thread may call it.
 final class OfferedContents: Sendable {
   private struct State {
     /// In the order in which they were added.
@@ -22,10 +22,10 @@ final class OfferedContents: Sendable {
 
   var folders: [FolderShare] { state.withLock { $0.folders } }
 
-  /// Whether files are still being hashed: then a file that is not found may yet be.
+  /// Whether files are still being hashed: a file that is not found now may be served later.
   var isScanning: Bool { folders.contains { $0.isScanning } }
 
-  /// Files that are served now, and their bytes. Files of equal contents count each.
+  /// The number of files that are served now, and their bytes. Each of several files with equal contents counts.
   var served: (files: Int, bytes: UInt64) {
     folders.reduce((0, 0)) { sum, folder in
       let served = folder.catalogue.served
@@ -33,20 +33,20 @@ final class OfferedContents: Sendable {
     }
   }
 
-  /// Whether a folder has a file with this ID now, or has this ID itself.
+  /// Returns whether a folder has a file with this ID now, or has this ID itself.
   func has(_ fileID: FileID) -> Bool {
     folders.contains { folder in
       folder.catalogue.entry(fileID) != nil || folder.catalogue.listings.newest.contains { $0.folderID == fileID }
     }
   }
 
-  /// The file that has these bytes now.
+  /// Returns a served file that has these bytes now.
   func entry(of content: FileContent) -> (CatalogueEntry, FolderShare)? {
     for folder in folders { if let entry = folder.catalogue.entry(of: content) { return (entry, folder) } }
     return nil
   }
 
-  /// The listing whose contents have this ID.
+  /// Returns the folder contents that have this ID. May wait for the disk.
   func contents(_ fileID: FileID, bucket: UInt16) -> OpenContents? {
     for folder in folders {
       for listed in folder.catalogue.listings.candidates(bucket: bucket)
@@ -57,10 +57,10 @@ final class OfferedContents: Sendable {
     return nil
   }
 
-  /// Grows whenever a folder begins or ceases to have a content.
+  /// A number that grows whenever a folder gains or loses a content.
   var changeCount: UInt64 { folders.reduce(0) { $0 &+ $1.catalogue.changeCount } }
 
-  /// Nil if the listing cannot be read. May wait for the disk.
+  /// Returns the source of a listing or of its contents; nil if the listing cannot be read. May wait for the disk.
   func source(_ listed: ListedContent, of folder: FolderShare) -> ServedSource? {
     guard let loaded = try? folder.catalogue.listings.load(listed.listing) else { return nil }
     if listed.kind == .folder {
@@ -69,7 +69,7 @@ final class OfferedContents: Sendable {
     return .contents(OpenContents(listed.listing, loaded, folder))
   }
 
-  /// The file that serves a content now.
+  /// Returns a served file that has this ID now.
   func entry(_ fileID: FileID) -> (CatalogueEntry, FolderShare)? {
     for folder in folders { if let entry = folder.catalogue.entry(fileID) { return (entry, folder) } }
     return nil
@@ -85,14 +85,14 @@ final class OfferedContents: Sendable {
     }
   }
 
-  /// The node ends.
+  /// Removes all downloads, when the node ends.
   func removeDownloads() { state.withLock { $0.downloads = [:] } }
 
   func has(_ download: DownloadShare) -> Bool {
     state.withLock { $0.downloads[download.link.fileID] === download }
   }
 
-  /// The download of a file.
+  /// Returns the shared download of a file.
   func download(_ fileID: FileID) -> DownloadShare? { state.withLock { $0.downloads[fileID] } }
 
   // MARK: Finding
@@ -100,12 +100,12 @@ final class OfferedContents: Sendable {
   /// The content that an OPEN names.
   enum Found {
     case source(ServedSource, FileKey)
-    /// A listing that is being read. `catalogueChanged` says when to look again.
+    /// The listing is being read. `catalogueChanged` says when to look again.
     case later
   }
 
-  /// The content that an OPEN names: a file or a folder, else the file of a download. Never waits for the disk.
-  /// - `isMeant`: whether the OPEN names the file of a key.
+  /// Returns the content that an OPEN names: a file or a folder, else the file of a download. Never waits for the disk.
+  /// - `isMeant`: whether the OPEN names the content of a key.
   func find(bucket: UInt16, _ context: NodeContext, isMeant: (FileKey) -> Bool) -> Found? {
     let swarm = context.swarmKey
     let (folders, downloads) = state.withLock { state in
@@ -129,7 +129,7 @@ final class OfferedContents: Sendable {
     return downloads.first { isMeant($0.key) }.map { .source(.download($0), $0.key) }
   }
 
-  /// The keys of all contents of a bucket of which at least a leaf is offered.
+  /// Returns the keys of all contents in a bucket of which at least one leaf is offered.
   func keys(bucket: UInt16, swarm: SwarmKey?) -> [FileKey] {
     let (folders, downloads) = state.withLock { ($0.folders, Array($0.downloads.values)) }
     let files = folders.flatMap { folder in

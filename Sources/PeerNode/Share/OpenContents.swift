@@ -1,19 +1,19 @@
-// The contents of a folder that a peer has open: its bytes and hashes come from whichever served files have them.
+// The contents of a folder that a peer has open. Any served file with equal bytes may provide the data and hashes.
 import Content
 import Posix
 import Storage
 import Transfer
 import Wire
 
-/// The files of a listing, as they were when a peer opened them. A file may go or change later: then a read fails.
+/// The files of a listing, as they were when a peer opened them. If a file goes or changes later, a read of it fails.
 final class OpenContents: Sendable {
-  /// Files of equal bytes that are tried for one read: each costs a look at the disk.
+  /// How many files of equal bytes are tried for one read. Each costs a disk access.
   private static let pathsMax = 16
 
   let listing: ServedListing
   let share: FolderShare
   private let loaded: LoadedListing
-  /// Leaves that this node could not send when the peer opened the contents. The peer knows.
+  /// Leaves, as a mask per chunk, that this node did not have when the peer opened the contents. The peer was told so.
   let absent: [ChunkIndex: UInt64]
 
   var layout: FolderLayout { loaded.layout }
@@ -28,7 +28,7 @@ final class OpenContents: Sendable {
     }
   }
 
-  /// The answer to an OPEN.
+  /// Returns the answer to an OPEN.
   func file(_ key: FileKey) -> ServedFile {
     ServedFile(
       kind: .folderContents, key: key, pages: PageLayout(chunks), root: listing.root,
@@ -36,7 +36,7 @@ final class OpenContents: Sendable {
       parts: absent.isEmpty ? nil : parts)
   }
 
-  /// Whether this node had the leaves; chunk and leaves may be any.
+  /// Returns whether this node had the leaves. Chunk and leaves may be out of range.
   func offers(_ leaves: LeafRange, of chunk: ChunkIndex) -> Bool { absent[chunk, default: 0] & leaves.mask == 0 }
 
   private var parts: HeldParts {
@@ -53,7 +53,8 @@ final class OpenContents: Sendable {
 
   // MARK: Absent files
 
-  /// The leaves of files that no catalogue has, and the leaves that cannot be proven without the hashes of such a file.
+  /// Returns the leaves of files that no catalogue has, and the leaves that cannot be proven without the hashes of such
+  /// a file.
   private static func absentLeaves(of layout: FolderLayout, in catalogues: [Catalogue]) -> [ChunkIndex: UInt64] {
     var absent: [ChunkIndex: UInt64] = [:]
     let (listing, chunks) = (layout.listing, ChunkLayout(layout))
@@ -62,7 +63,7 @@ final class OpenContents: Sendable {
       let content = listing.content(of: entry)
       guard content.length > 0, !catalogues.contains(where: { $0.has(content) }) else { continue }
       for (chunk, mask) in layout.places(ofFile: entry) { absent[chunk, default: 0] |= mask }
-      // The leaf of a file of one leaf hashes to the root.
+      // The hash of a file with a single leaf is the root, so its hashes are always known.
       if content.length <= UInt64(chunks.leafSize) || catalogues.contains(where: { $0.hasHashes(of: content) }) {
         continue
       }
@@ -82,7 +83,8 @@ final class OpenContents: Sendable {
 
   // MARK: Reading
 
-  /// A page: the chunk hashes of each file that has some in it. A file that is alone in its pages has uncles too.
+  /// Returns a page: the chunk hashes of all files that have chunks in it. A page that belongs to one file alone has
+  /// uncles too.
   func page(_ index: PageIndex) throws(StoredFileError) -> HashPage {
     let pages = PageLayout(chunks)
     let range = pages.chunks(of: index)
@@ -102,7 +104,7 @@ final class OpenContents: Sendable {
     return HashPage(index: index, chunkHashes: hashes, uncles: uncles)
   }
 
-  /// The hashes of all leaves of a chunk.
+  /// Returns the hashes of all leaves of a chunk.
   func leafHashes(of chunk: ChunkIndex) throws(StoredFileError) -> [Digest] {
     let chunks = chunks
     var all: [Digest] = []
@@ -127,8 +129,8 @@ final class OpenContents: Sendable {
     throw .changed(path: path(of: run))
   }
 
-  /// Fills the first bytes of a span with a run of the contents. A file that is no longer what was hashed is withdrawn,
-  /// and another one of the same bytes takes its place.
+  /// Fills the first bytes of a span with a run of the contents. A file that has changed since it was hashed is
+  /// withdrawn, and another file of the same bytes is tried.
   func read(_ run: FolderRun, into buffer: inout MutableRawSpan) throws(StoredFileError) {
     let content = layout.listing.content(of: run.entry)
     for _ in 0..<OpenContents.pathsMax {
@@ -143,13 +145,13 @@ final class OpenContents: Sendable {
     throw .changed(path: path(of: run))
   }
 
-  /// Reads the parts of files that are a chunk, and compares them with their hashes. Files that differ are withdrawn.
+  /// Reads all parts of files in a chunk and compares them with their hashes. Withdraws files that differ.
   func recheck(_ chunk: ChunkIndex) {
     let chunks = chunks
     guard chunks.contains(chunk) else { return }
     for run in layout.runs(at: chunks.offset(of: chunk), count: chunks.length(of: chunk)) {
       let number = ChunkIndex(UInt32(run.offset / UInt64(chunks.chunkSize)))
-      // Several names may be names of one file. All that are wrong go.
+      // Several names may lead to one file. Withdraw all that are wrong.
       for _ in 0..<OpenContents.pathsMax {
         guard let (entry, folder) = offered.entry(of: layout.listing.content(of: run.entry)) else { break }
         do throws(StoredFileError) {

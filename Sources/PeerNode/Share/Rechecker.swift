@@ -1,12 +1,12 @@
-// Checks chunks again after a peer reported wrong data, on a thread that may wait for the disk.
+// Checks chunks again after a peer reported wrong data, on its own thread, because a check waits for the disk.
 import Content
 import Posix
 import Storage
 import Transfer
 import Wire
 
-/// Checks chunks one after the other, until none waits. A file with a chunk that no longer matches its hash is
-/// withdrawn. Guards itself.
+/// Checks chunks one after the other, until none waits. Withdraws a file with a chunk that no longer matches its hash.
+/// Any thread may call it.
 final class Rechecker: Sendable {
   enum Subject: Hashable, Sendable {
     /// The file that a folder serves at a path when the check starts.
@@ -28,13 +28,13 @@ final class Rechecker: Sendable {
 
   private static var now: Instant { Instant(nanoseconds: Clock.monotonicNanoseconds) }
 
-  /// Chunks that were read so far.
+  /// The number of chunks checked so far.
   var checkedCount: Int { state.change { $0.checkedCount } }
 
-  /// Whether its thread is there.
+  /// Whether its thread runs.
   var isRunning: Bool { state.change { $0.isRunning } }
 
-  /// A peer of this address group says that some of these chunks were wrong. Never waits for the disk.
+  /// Queues chunks of which a peer of this address group says that some were wrong. Never waits for the disk.
   func ask(_ items: [Item], from group: AddressGroup, _ context: NodeContext) {
     let starts = state.change { state in
       if state.isStopped { return false }
@@ -45,7 +45,7 @@ final class Rechecker: Sendable {
     if starts { Thread.start(name: "p2p-recheck") { self.run(context) }.detach() }
   }
 
-  /// Stops the checks, and returns when the current one has ended: after the read of one chunk at most.
+  /// Stops the checks, and returns when the current check has ended. That takes the read of one chunk at most.
   func stop() {
     state.change { $0.isStopped = true }
     state.wait { $0.isRunning ? nil : () }
@@ -53,7 +53,7 @@ final class Rechecker: Sendable {
 
   // MARK: The thread
 
-  /// Ends once nothing waits.
+  /// Checks chunks until none waits.
   private func run(_ context: NodeContext) {
     while let item = next() {
       check(item, context)
@@ -87,7 +87,7 @@ final class Rechecker: Sendable {
       do throws(StoredFileError) { try folder.catalogue.recheck(item.chunk, of: entry) } catch {
         if case .busy = error { return }
         context.withdraw(entry, of: folder, because: error)
-        // Another path serves the same bytes now; it may be another name of this very file.
+        // Another path serves the same bytes now. It may be a hard link to the same file, so check it too.
         if let (other, folder) = context.offered.entry(entry.fileID) {
           let subject = Subject.path(other.path, in: ObjectIdentifier(folder))
           state.change { $0.rechecks.ask([Item(subject, item.chunk)], from: nil) }

@@ -1,17 +1,17 @@
-// Where a peer's pieces, pages and leaf hashes come from: a folder's files and database, its listing, or a running
+// Reads pieces, pages and leaf hashes for peers: from a folder's files and database, its listing, or a running
 // download.
 import Content
 import Posix
 import Storage
 import Transfer
 
-/// Reads the data that peers ask for. One for all connections of a loop, confined to its thread. A call may wait for
-/// the disk.
+/// Reads the data that peers request. Each loop has one for all its connections, confined to its thread. A call may
+/// wait for the disk.
 struct ServedFileReader: ~Copyable {
-  /// The file bytes of the piece that was read last, until they are taken.
+  /// The file bytes of the latest piece, until `takePiece`.
   private var piece = ByteQueue()
 
-  /// A page of chunk hashes. Nil if the node has no chunk of the page.
+  /// Returns a page of chunk hashes. Nil if the node has no chunk of the page.
   func page(_ index: PageIndex, of source: ServedSource) throws(StoredFileError) -> HashPage? {
     switch source {
     case .entry(let entry, let folder):
@@ -22,7 +22,7 @@ struct ServedFileReader: ~Copyable {
     }
   }
 
-  /// The hashes of all leaves of a chunk.
+  /// Returns the hashes of all leaves of a chunk.
   func leafHashes(of chunk: ChunkIndex, in source: ServedSource) throws(StoredFileError) -> [Digest] {
     switch source {
     case .entry(let entry, let folder):
@@ -35,8 +35,8 @@ struct ServedFileReader: ~Copyable {
     }
   }
 
-  /// Reads the file bytes of a piece, 64 KiB at most, which `takePiece` then hands out. After an error there are none.
-  /// Returns their number.
+  /// Reads the file bytes of a piece, 64 KiB at most, and returns their number. `takePiece` then hands them out. After
+  /// an error there are none.
   mutating func read(_ piece: UploadPiece, of source: ServedSource) throws(StoredFileError) -> Int {
     switch source {
     case .entry(let entry, let folder):
@@ -59,7 +59,7 @@ struct ServedFileReader: ~Copyable {
     }
   }
 
-  /// A piece may be of several files.
+  /// Reads a piece of folder contents, which may span several files.
   private mutating func read(_ piece: UploadPiece, in open: OpenContents) throws(StoredFileError) -> Int {
     let layout = open.chunks
     let byteCount = layout.length(of: piece.leaves, in: piece.chunk)
@@ -93,7 +93,7 @@ struct ServedFileReader: ~Copyable {
     return byteCount
   }
 
-  /// Hands out the bytes that the latest `read` has read.
+  /// Passes the bytes of the latest `read` to `body`, then drops them.
   mutating func takePiece(_ body: (RawSpan) -> Void) {
     piece.read(at: 0, count: piece.count, body)
     piece.drop(piece.count)

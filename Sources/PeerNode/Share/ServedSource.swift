@@ -1,4 +1,4 @@
-// The kinds of content that a peer's handle can stand for.
+// The kinds of content that a peer can have open.
 import Content
 import Storage
 
@@ -21,7 +21,7 @@ enum ServedSource: Sendable {
     }
   }
 
-  /// How a content is cut that is here as a whole; nil: it may be here in part.
+  /// The layout of a content of which this node has every leaf; nil: some may be missing.
   var completeLayout: ChunkLayout? {
     switch self {
     case .entry(let entry, _): entry.layout
@@ -31,7 +31,7 @@ enum ServedSource: Sendable {
     }
   }
 
-  /// The folder that offers it.
+  /// The served folder of the content; nil for a download.
   var folder: FolderShare? {
     switch self {
     case .entry(_, let folder): folder
@@ -42,12 +42,12 @@ enum ServedSource: Sendable {
   }
 }
 
-/// The listing of a folder, in memory.
+/// A folder's listing, loaded into memory.
 struct OpenListing: Sendable {
   let listing: ServedListing
   let loaded: LoadedListing
   let share: FolderShare
 
-  /// The folder's name, as a suggestion.
+  /// The name that a getter may give the folder.
   var name: String { share.catalogue.listings.name(of: listing) }
 }

@@ -1,41 +1,41 @@
-// The status of a server that runs: its peers, the files that they fetch, and the bytes sent so far.
+// The status of a running server: its peers, the files that they fetch, and the bytes sent so far.
 import Posix
 import Wire
 
-/// The status of a server at one moment. Counters only grow, from 0 at its start; a rate is the difference of two.
-/// Paths and names are as the file system gave them: escape before printing.
+/// The status of a server at one moment. Counters start at 0 and only grow; a rate is the difference of two. Paths and
+/// names come unchanged from the file system: escape them before printing.
 public struct ServerStatus: Hashable, Sendable {
-  /// A peer that was let in and is connected.
+  /// A connection of an admitted peer.
   public struct Connection: Hashable, Sendable, Identifiable {
-    /// Given to one connection of a server only.
+    /// Unique among all connections of the server.
     public let id: UInt64
     public let peer: PeerID
-    /// Where it came from.
+    /// The address of the peer.
     public let address: Endpoint
-    /// Since it was let in.
+    /// The time since the peer was admitted.
     public let duration: Duration
     /// File bytes sent on it.
     public let uploadedBytes: UInt64
-    /// The files that it has open, relative to the served folder, in their order.
+    /// The paths of its open files, relative to the served folder and sorted.
     public let openPaths: [String]
     /// The open file whose bytes were sent last; nil if there is none.
     public let sendingPath: String?
   }
 
-  /// In the order in which they came.
+  /// In the order in which they were admitted.
   public let connections: [Connection]
-  /// Connections let in since the start, also those that are over.
+  /// Connections admitted since the start, including ended ones.
   public let connectionsTotal: UInt64
-  /// Connections that were never let in: no handshake, a PeerID that may not, or no room.
+  /// Connections that were never admitted: the handshake failed, the PeerID is not allowed, or there was no place.
   public let turnedAwayTotal: UInt64
-  /// File bytes sent since the start, to all.
+  /// File bytes sent since the start to all peers.
   public let uploadedBytes: UInt64
-  /// Files that are served now, and their bytes.
+  /// Files that are served now.
   public let files: Int
   public let fileBytes: UInt64
-  /// The folder is still being hashed: more files will be served.
+  /// Whether files are still being hashed: more will be served.
   public let isScanning: Bool
-  /// Since the server began to listen.
+  /// The time since the server started.
   public let uptime: Duration
 }
 
