@@ -1,21 +1,22 @@
-// The events of a node that one reader has not read yet, as a bounded list.
+// A bounded list of the node events that one reader has not read yet.
 
-/// Events in order. If there are too many, the oldest that peers caused are lost, since strangers decide how many come. If
-/// all others alone are too many, the oldest of them are lost: a folder can withdraw a million files.
+/// Events in order. When the list is full, the oldest events that peers caused are dropped first, since strangers
+/// decide how many come. If the other events alone fill the list, the oldest of them are dropped: a folder can withdraw
+/// a million files.
 struct EventBacklog: ReaderBacklog {
-  /// Events lost at a time at least, so that a program that reads nothing costs little: an eighth.
+  /// When the list is full, an eighth of it is dropped at once, so that a program that reads nothing costs little time.
   private static let lossDivisor = 8
 
   private let countMax: Int
   private var events: [NodeEvent] = []
-  /// Events before this one are gone.
+  /// The index of the next event to read. Events before it have been read.
   private var taken = 0
-  /// Events that were lost.
+  /// The number of events that were dropped unread.
   private(set) var lostCount = 0
 
   init() { self.init(countMax: NodeEvents.waitingMax) }
 
-  /// - `countMax`: above it, events are lost.
+  /// - `countMax`: the most events that wait. Further ones drop older ones.
   init(countMax: Int) {
     precondition(countMax >= 1, "the newest event has a place")
     self.countMax = countMax
@@ -33,7 +34,7 @@ struct EventBacklog: ReaderBacklog {
     events.append(event)
   }
 
-  /// The next event; nil if none waits.
+  /// Returns the next event; nil if none waits.
   mutating func take() -> NodeEvent? {
     guard taken < events.count else { return nil }
     let event = events[taken]
@@ -47,7 +48,7 @@ struct EventBacklog: ReaderBacklog {
 
   private var surplus: Int { max(1, countMax / EventBacklog.lossDivisor) }
 
-  /// The oldest events that peers caused are lost, if there are any.
+  /// Drops the oldest events that peers caused, if there are any.
   private mutating func makeRoom() {
     events.removeFirst(taken)
     taken = 0
@@ -67,7 +68,7 @@ struct EventBacklog: ReaderBacklog {
 }
 
 extension NodeEvent {
-  /// Whether a peer, or a stranger, causes such events as often as it likes.
+  /// Whether a peer, even a stranger, can cause such events as often as it likes.
   fileprivate var isOfPeer: Bool {
     switch self {
     case .connected, .disconnected, .turnedAway, .opened, .uploaded: true

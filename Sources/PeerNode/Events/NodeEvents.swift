@@ -1,23 +1,22 @@
-// The events of a node for programs that use Swift's concurrency: as many readers as a program wants, each bounded.
+// The events of a node as async sequences: any number of readers, each with a bounded queue.
 import Posix
 import Synchronization
 
-/// The events of a node from one moment on, made by `Node.events()`. One task reads them: if several do, each event goes to one of
-/// them. The sequence ends when the node has
-/// stopped, or when the task that reads is cancelled.
+/// The events of a node from one moment on, made by `Node.events()`. One task reads them; if several do, each event
+/// goes to one of them. The sequence ends when the node has stopped, or when the reading task is cancelled.
 ///
-/// Events that wait are bounded: if the program falls `waitingMax` of them behind, the oldest ones that peers caused are lost
-/// first, and `lostCount` counts them.
+/// The queue is bounded. If the program falls `waitingMax` events behind, the oldest events that peers caused are
+/// dropped first, and `lostCount` counts the dropped ones.
 public struct NodeEvents: AsyncSequence, Sendable {
   public typealias Element = NodeEvent
   public typealias Failure = Never
 
-  /// Events that wait for the program: about a megabyte at most, of the peers' making.
+  /// The most events that wait for the program: about a megabyte at most, which peers can fill.
   public static let waitingMax = 1_024
 
   fileprivate let reader: Reader
 
-  /// Events that were lost because the program did not read them in time.
+  /// The number of events that were dropped because the program did not read them in time.
   public var lostCount: Int { reader.queue.lostCount }
 
   public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(reader: reader) }
@@ -25,7 +24,7 @@ public struct NodeEvents: AsyncSequence, Sendable {
   public struct AsyncIterator: AsyncIteratorProtocol, Sendable {
     fileprivate let reader: Reader
 
-    /// The next event; nil when none follows.
+    /// Returns the next event; nil when no more will come.
     public func next() async -> NodeEvent? {
       await withTaskCancellationHandler {
         await reader.queue.next()
@@ -35,7 +34,7 @@ public struct NodeEvents: AsyncSequence, Sendable {
     }
   }
 
-  /// A reader. Events are kept for it as long as the sequence or its iterator exists.
+  /// A reader of events. Its queue lives as long as the sequence or its iterator.
   fileprivate final class Reader: Sendable {
     let queue = ReaderQueue<EventBacklog>(isRead: true)
     private let source: NodeEventSource
@@ -46,14 +45,15 @@ public struct NodeEvents: AsyncSequence, Sendable {
   }
 }
 
-/// Gives each event of a node to all that read them. Any thread may use it, and no call waits for a reader.
+/// Gives each event of a node to all readers. Any thread may call it, and no call waits for a reader.
 final class NodeEventSource: Sendable {
-  /// Events before the first reader came that are kept for it: a node reports at its start whether others can find it.
+  /// How many events are kept for the first reader before it exists: a node reports at its start if others cannot find
+  /// it.
   static let firstEventsMax = 64
 
   private struct State {
     var queues: [ReaderQueue<EventBacklog>] = []
-    /// For the first reader; nil once it came.
+    /// The events for the first reader; nil once there was one.
     var first: EventBacklog? = EventBacklog(countMax: firstEventsMax)
     var isClosed = false
   }
@@ -67,7 +67,7 @@ final class NodeEventSource: Sendable {
     for queue in queues { queue.put(event) }
   }
 
-  /// The events from now on. The first reader gets those since the start, too.
+  /// Returns the events from now on. The first reader also gets those since the start.
   func events() -> NodeEvents {
     let reader = NodeEvents.Reader(self)
     state.withLock { state in
@@ -77,14 +77,14 @@ final class NodeEventSource: Sendable {
     return NodeEvents(reader: reader)
   }
 
-  /// Readers that get events.
+  /// The number of readers that get events.
   var readerCount: Int { state.withLock { $0.queues.count } }
 
   fileprivate func remove(_ queue: ReaderQueue<EventBacklog>) {
     state.withLock { $0.queues.removeAll { $0 === queue } }
   }
 
-  /// No event follows.
+  /// Ends the sequences of all readers.
   func close() {
     let queues = state.withLock { state in
       state.isClosed = true
@@ -96,12 +96,12 @@ final class NodeEventSource: Sendable {
 }
 
 extension Node {
-  /// The events of the node from now on, for one task. The first call also gives those since the start, as far as they are
-  /// kept. A program may call it several times: each sequence has all events.
+  /// Returns the events of the node from now on, for one task. The first call also returns those since the start, as
+  /// far as they are kept. A program may call it several times: each sequence has all events.
   public func events() -> NodeEvents { context.events.events() }
 }
 
 extension Server {
-  /// The events of the server's node (`Node.events`).
+  /// Returns the events of the server's node (`Node.events`).
   public func events() -> NodeEvents { node.events() }
 }

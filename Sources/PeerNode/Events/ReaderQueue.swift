@@ -1,43 +1,44 @@
-// The way of updates and events to their program: the threads of a node never wait for the program's code.
+// A queue that brings updates and events to the program, so that the threads of a node never wait for the program's
+// code.
 import Posix
 
-/// A bounded list of what a program has not read yet. It decides what is lost if the program falls behind.
+/// A bounded list of elements that a program has not read yet. It decides which elements are dropped when it is full.
 protocol ReaderBacklog: Sendable {
   associatedtype Element: Sendable
-  /// Elements that were lost.
+  /// The number of elements that were dropped unread.
   var lostCount: Int { get }
-  /// An empty one.
+  /// Makes an empty list.
   init()
   mutating func put(_ element: Element)
-  /// The next element; nil if none waits.
+  /// Returns the next element; nil if none waits.
   mutating func take() -> Element?
 }
 
-/// A bounded queue. One task or one thread reads it; of several, each element goes to one.
+/// A bounded queue. One task or one thread reads it. If several do, each element goes to one of them.
 final class ReaderQueue<Backlog: ReaderBacklog>: Sendable {
   typealias Element = Backlog.Element
 
   private struct State {
     var backlog = Backlog()
-    /// No element comes any more.
+    /// Whether `close` was called: no more elements come.
     var isClosed = false
-    /// Nobody reads any more.
+    /// Whether the reader has gone: elements are dropped.
     var isAbandoned = false
     /// Tasks that wait for an element, in the order in which they came.
     var readers: [CheckedContinuation<Element?, Never>] = []
-    /// Called when there is something to take, on any thread.
+    /// Called on any thread when an element or the end can be taken.
     var onNews: @Sendable () -> Void = {}
   }
 
   private let state = Monitor(State())
 
-  /// - `isRead`: whether there is a reader; if not, elements are dropped.
+  /// - `isRead`: whether there is a reader. Without one, elements are dropped.
   init(isRead: Bool) {
     guard !isRead else { return }
     state.change { $0.isAbandoned = true }
   }
 
-  /// Elements that were lost because the program fell behind.
+  /// The number of elements that were dropped because the program fell behind.
   var lostCount: Int { state.change { $0.backlog.lostCount } }
 
   func put(_ element: Element) {
@@ -51,7 +52,7 @@ final class ReaderQueue<Backlog: ReaderBacklog>: Sendable {
     onNews()
   }
 
-  /// No element follows.
+  /// Ends the queue: no more elements come.
   func close() {
     let (readers, onNews) = state.change { state in
       state.isClosed = true
@@ -62,8 +63,7 @@ final class ReaderQueue<Backlog: ReaderBacklog>: Sendable {
     onNews()
   }
 
-  /// From now on the reader hears when there is something to take. It must not wait in `onNews`, which is called once for
-  /// what is there already.
+  /// Calls `onNews` once now, and from then on whenever an element or the end can be taken. `onNews` must not wait.
   func announce(_ onNews: @escaping @Sendable () -> Void) {
     state.change { $0.onNews = onNews }
     onNews()
@@ -71,13 +71,13 @@ final class ReaderQueue<Backlog: ReaderBacklog>: Sendable {
 
   enum Taken {
     case element(Element)
-    /// None is there, and some may follow.
+    /// No element waits, and more may come.
     case nothing
-    /// None follows.
+    /// No more elements come.
     case end
   }
 
-  /// The next element, without waiting for it.
+  /// Returns the next element without waiting for it.
   func takeNow() -> Taken {
     state.change { state in
       if let element = state.backlog.take() { return .element(element) }
@@ -85,7 +85,7 @@ final class ReaderQueue<Backlog: ReaderBacklog>: Sendable {
     }
   }
 
-  /// The reader has gone: elements are dropped from now on.
+  /// Drops all elements, now and later, because the reader has gone.
   func abandon() {
     let readers = state.change { state in
       state.isAbandoned = true
@@ -96,7 +96,7 @@ final class ReaderQueue<Backlog: ReaderBacklog>: Sendable {
     for reader in readers { reader.resume(returning: nil) }
   }
 
-  /// The next element, or nil when none follows. Blocks the thread until then.
+  /// Returns the next element, or nil when no more will come. Blocks the thread until then.
   func take() -> Element? {
     let next: Element?? = state.wait { state in
       if let element = state.backlog.take() { return .some(element) }
@@ -105,7 +105,7 @@ final class ReaderQueue<Backlog: ReaderBacklog>: Sendable {
     return next ?? nil
   }
 
-  /// The next element, or nil when none follows. Suspends the task until then; `abandon` ends the wait.
+  /// Returns the next element, or nil when no more will come. Suspends the task until then; `abandon` ends the wait.
   func next() async -> Element? {
     await withCheckedContinuation { continuation in
       let next: Element?? = state.change { state in
