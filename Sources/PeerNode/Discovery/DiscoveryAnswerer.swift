@@ -1,19 +1,19 @@
-// The answering side: a node with a listener names itself to the processes of this machine, and answers nodes on its
-// local networks that ask for a file that it has.
+// The answering side of discovery: a node with a listener announces itself to the processes of this machine, and
+// answers nodes on its local networks that ask for a file which it has.
 import Posix
 import Transfer
 import Wire
 
-/// Makes a node findable for as long as it lives. `stop` ends it.
+/// Makes a node findable until `stop`.
 final class DiscoveryAnswerer: Sendable {
   private let mailbox: Mailbox<Void>
   private let thread: Thread
   private let file: LocalNodeFile?
 
-  /// Calls `complain` once, with what does not work and why.
+  /// Starts to answer. Calls `complain` for each part of discovery that does not work, with the reason.
   ///
-  /// - `listener`: where the node accepts connections.
-  /// - `keys`: those of the files that it has of a bucket; called on a thread of its own.
+  /// - `listener`: the address on which the node accepts connections.
+  /// - `keys`: returns the keys of the node's files in a bucket; called on the answering thread.
   init(
     _ settings: DiscoverySettings, peer: PeerID, listener: Endpoint,
     complain: (String) -> Void, keys: @escaping @Sendable (_ bucket: UInt16) -> [FileKey]
@@ -29,7 +29,7 @@ final class DiscoveryAnswerer: Sendable {
     }
     self.file = file
     mailbox = try Mailbox()
-    // Handed over before the thread starts, and from then on touched by that thread alone.
+    // Safe: it is handed over before the thread starts, and from then on only that thread touches it.
     nonisolated(unsafe) let loop = try DiscoveryAnswererLoop(peer, listener, mailbox, keys)
     if settings.multicast, !listener.isLoopback, let errno = loop.open() {
       complain("a local network will not find this node: \(errno)")
@@ -46,11 +46,11 @@ final class DiscoveryAnswerer: Sendable {
 
 private final class DiscoveryAnswererLoop {
   private static let datagramsPerTurn = 256
-  /// The time between two looks at the interfaces: networks come and go.
+  /// The time between two checks of the interfaces, since networks come and go.
   private static let interfacesInterval = Duration.seconds(5)
   private static let mailboxToken: UInt64 = 0
 
-  /// A socket that gets only the datagrams to the group of one family through one interface.
+  /// A socket that receives only datagrams for the multicast group of one address family through one interface.
   private final class Ear {
     let socket: DatagramSocket
 
@@ -62,8 +62,8 @@ private final class DiscoveryAnswererLoop {
     }
   }
 
-  /// Where a family's questions come in, by interface, and the socket that answers: bound to the listener's address, so
-  /// that answers come from the address that accepts.
+  /// One address family: the sockets that receive questions, by interface, and the socket that answers. It is bound to
+  /// the listener's address, so that answers come from the address that accepts connections.
   private final class Family {
     let isIPv4: Bool
     let answering: DatagramSocket
@@ -102,7 +102,7 @@ private final class DiscoveryAnswererLoop {
     try epoll.add(mailbox.number, token: DiscoveryAnswererLoop.mailboxToken, .readable)
   }
 
-  /// Begins to listen to the networks of the families that the listener has. Returns why one of them cannot be heard.
+  /// Starts to listen on the networks of the listener's address families. Returns the error if one of them fails.
   func open() -> Errno? {
     var failure: Errno?
     func open(isIPv4: Bool, from own: Endpoint) {
@@ -134,7 +134,7 @@ private final class DiscoveryAnswererLoop {
     }
   }
 
-  /// Listens to the networks of this moment. Returns why one of them cannot be heard.
+  /// Listens on the networks that exist now. Returns the error if one of them fails.
   private func lookForNetworks() -> Errno? {
     lookAt = now + DiscoveryAnswererLoop.interfacesInterval
     networks = .current

@@ -1,11 +1,12 @@
-// The asking side: one thread performs the `DiscoverySearch` of every download of a node.
+// The asking side of discovery: one thread performs the `DiscoverySearch` of every download of a node.
 import Posix
 import Sodium
 import Synchronization
 import Transfer
 import Wire
 
-/// The searches of a node's downloads. Hints go to the downloads. Any thread may use it.
+/// The searches of a node's downloads. Each download is sent the addresses that its search finds. Any thread may call
+/// it.
 final class DiscoveryAsker: Sendable {
   fileprivate enum Command: Sendable {
     case begin(DownloadLink, asksAfter: Duration, firstPhase: Duration, isPatient: Bool)
@@ -19,7 +20,7 @@ final class DiscoveryAsker: Sendable {
   private let mailbox: Mailbox<Command>
   private let thread = Mutex<Thread?>(nil)
 
-  /// Starts no thread: the first search does.
+  /// Makes an asker without a thread: the first search starts it.
   init(_ settings: DiscoverySettings, own: PeerID) throws(Errno) {
     self.settings = settings
     self.own = own
@@ -27,8 +28,8 @@ final class DiscoveryAsker: Sendable {
   }
 
   /// Searches for peers of a download's content.
-  /// - `asksAfter`: the first question is sent so long after the start.
-  /// - `firstPhase`: after it, the download gets `discoverySettled`.
+  /// - `asksAfter`: how long after the start the first question is sent.
+  /// - `firstPhase`: how long after the start the download is sent `discoverySettled`.
   func begin(
     _ link: DownloadLink, asksAfter: Duration, firstPhase: Duration, isPatient: Bool
   ) throws(Errno) {
@@ -41,15 +42,15 @@ final class DiscoveryAsker: Sendable {
     mailbox.send(.begin(link, asksAfter: asksAfter, firstPhase: firstPhase, isPatient: isPatient))
   }
 
-  /// A download has so many peers and wants so many.
+  /// Reports how many live peers a download has and how many it wants.
   func peers(of download: DownloadID, live: Int, wanted: Int) {
     mailbox.send(.peers(download, live: live, wanted: wanted))
   }
 
-  /// A download searches no more.
+  /// Ends the search of a download.
   func end(_ download: DownloadID) { mailbox.send(.end(download)) }
 
-  /// Ends the thread. No search begins after it.
+  /// Ends the thread. Do not call `begin` afterwards.
   func stop() {
     mailbox.send(.stop)
     thread.withLock { $0.take() }?.join()
@@ -57,7 +58,7 @@ final class DiscoveryAsker: Sendable {
 }
 
 private final class DiscoveryAskerLoop {
-  /// Datagrams taken from one socket before anything else is looked at.
+  /// How many datagrams are read from one socket before other work gets its turn.
   private static let datagramsPerTurn = 256
   private static let mailboxToken: UInt64 = 0
 
@@ -68,7 +69,7 @@ private final class DiscoveryAskerLoop {
     var asked: Set<String> = []
     var localNodes = 0
     var found = 0
-    /// Of the latest queries, the newest last.
+    /// The nonces of the latest queries, the newest last.
     var nonces: [[UInt8]] = []
 
     init(_ link: DownloadLink, _ state: DiscoverySearch) { (self.link, self.state) = (link, state) }
@@ -78,7 +79,8 @@ private final class DiscoveryAskerLoop {
   private let mailbox: Mailbox<DiscoveryAsker.Command>
   private let own: PeerID
   private var epoll: Epoll
-  /// The sockets that send queries and get the answers; nil if the system lacks the family.
+  /// The sockets that send queries and receive answers; nil without multicast, or if the system lacks the address
+  /// family.
   private var socketIPv4: DatagramSocket?
   private var socketIPv6: DatagramSocket?
   private var networks = LocalNetworks([])
@@ -86,7 +88,7 @@ private final class DiscoveryAskerLoop {
   private var now: Instant
   private var searches: [DownloadID: Search] = [:]
   private var deadlines = DeadlineQueue<DownloadID>()
-  /// The search that asked with a nonce.
+  /// The download whose search sent a nonce.
   private var byNonce: [[UInt8]: DownloadID] = [:]
   private var isStopped = false
 
@@ -187,7 +189,7 @@ private final class DiscoveryAskerLoop {
     search.nonces.append(nonce)
     byNonce[nonce] = search.link.id
     if search.nonces.count > DiscoverySearch.outstandingMax { byNonce[search.nonces.removeFirst()] = nil }
-    // A network that cannot be reached just now is asked again in the next round.
+    // If sending to a network fails now, the next round asks it again.
     for interface in networks.interfaces(isIPv4: true) {
       try? socketIPv4?.send(query, to: LocalNetworks.group(isIPv4: true), interface: interface.index)
       search.asked.insert(interface.name)

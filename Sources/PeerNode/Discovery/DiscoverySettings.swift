@@ -1,33 +1,34 @@
-// How a node finds others that were not named, and is found; and the result of a search, for people to read.
+// Settings of discovery, by which nodes find peers that no user named, and the result of a search.
 
 /// The places where a node looks for peers and can be found. A node without such settings does neither.
 public struct DiscoverySettings: Hashable, Sendable {
-  /// Whether the local networks are asked, and answered, by multicast.
+  /// Whether the node asks and answers on its local networks by multicast.
   public var multicast: Bool
-  /// Where the nodes of this user on this machine name themselves; made with mode 0700 if missing. Nil: nowhere.
+  /// The folder in which the nodes of this user on this machine announce themselves; made with mode 0700 if missing.
+  /// Nil: no such search.
   public var localNodesFolder: String?
 
-  /// Both kinds of search are chosen by the caller; there is no default that talks to a network.
+  /// The caller chooses both kinds of search: no default sends anything to a network.
   public init(multicast: Bool, localNodesFolder: String?) {
     self.multicast = multicast
     self.localNodesFolder = localNodesFolder
   }
 
-  /// How long a download without a named peer looks for peers before it gives up: five rounds of questions.
+  /// How long a download without a named peer searches before it ends: five rounds of questions.
   static let searchTime = Duration.seconds(5)
-  /// How long the search delays the failure of a download whose named peers are all of no use: two rounds.
+  /// How long a download whose named peers all fail waits for the search before it ends: two rounds.
   static let searchTimeWithPeers = Duration.milliseconds(500)
-  /// The time that named peers have before the network is asked. If they are enough, which is known a handshake later,
-  /// the network need not be asked, and its answers do not interrupt their first pieces.
+  /// How long named peers have before the network is asked. If there are enough of them, which a handshake shows, the
+  /// network is not asked, and no answers interrupt their first pieces.
   static let namedPeersTime = Duration.milliseconds(100)
 }
 
 /// The result of a search when the download stopped waiting for it.
 public struct DiscoverySummary: Hashable, Sendable {
-  /// Nodes of this user that run on this machine, with or without the file.
+  /// The number of this user's nodes on this machine, with or without the file.
   public let localNodes: Int
-  /// The networks that were asked, by the names of their interfaces; nil: asking is off.
+  /// The names of the interfaces whose networks were asked; nil: multicast is off.
   public let interfaces: [String]?
-  /// How many hints all of it gave.
+  /// The number of addresses found in all.
   public let found: Int
 }

@@ -1,26 +1,26 @@
-// The networks that this machine is on: it sends its questions there, and answers questions from there.
+// The local networks of this machine: discovery sends questions there, and answers questions from there.
 import Posix
 import Wire
 
-/// The interfaces of a moment that lead to a local network: no loopback, no tunnel.
+/// The interfaces that lead to a local network at one moment. Loopback and tunnels do not count.
 struct LocalNetworks: Sendable {
-  /// Where a family's questions are sent to.
+  /// Returns the multicast group of an address family, to which questions are sent.
   static func group(isIPv4: Bool) -> Endpoint {
     Endpoint(ip: isIPv4 ? Discovery.groupIPv4 : Discovery.groupIPv6, port: Discovery.port)
   }
 
-  /// More than a machine has on purpose; each is a socket.
+  /// More interfaces than a machine usually has. Each costs a socket.
   static let interfacesMax = 16
 
   private let interfaces: [NetworkInterface]
 
   init(_ all: [NetworkInterface]) { interfaces = all.filter(\.isLocalNetwork) }
 
-  /// Those of now; none where the system does not say.
+  /// The local networks of this moment; none if the system cannot list them.
   static var current: LocalNetworks { LocalNetworks((try? NetworkInterface.all()) ?? []) }
 
-  /// Interfaces with an address of this family that can be asked or answered from. `listener`: only those through which
-  /// it accepts connections.
+  /// Returns the interfaces that can ask or answer with an address of this family.
+  /// - `listener`: if given, only interfaces through which it accepts connections.
   func interfaces(isIPv4: Bool, listener: Endpoint? = nil) -> [NetworkInterface] {
     let able = interfaces.filter { interface in
       interface.addresses.contains { address in
@@ -33,8 +33,8 @@ struct LocalNetworks: Sendable {
     return Array(able.prefix(LocalNetworks.interfacesMax))
   }
 
-  /// Whether a datagram from there came from one of these networks: no router passes on a link-local address, and an
-  /// IPv4 address must be of a network that this machine has an address in.
+  /// Returns whether a datagram from this address came from one of these networks. Routers do not forward link-local
+  /// addresses, and an IPv4 address must be in a network in which this machine has an address.
   func hold(_ address: Endpoint) -> Bool {
     guard address.port != 0, !address.isMulticast else { return false }
     guard address.isIPv4 else { return address.isLinkLocal && address.scope != 0 }

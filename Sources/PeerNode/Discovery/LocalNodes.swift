@@ -1,19 +1,19 @@
-// The folder in which the nodes of one user on one machine name themselves, so that they find one another at once. A
-// node's file is locked as long as the node lives. A file whose lock is free belongs to a dead node, and is removed.
+// The folder in which the nodes of one user on one machine announce themselves, so that they find one another at once.
+// A node's file is locked while the node lives. A file without a lock belongs to a dead node, and is removed.
 import Posix
 import Sodium
 import Storage
 import Wire
 
-/// A node that runs on this machine, as it says itself.
+/// A node on this machine, as its own file describes it.
 struct LocalNode: Hashable, Sendable {
   let peer: PeerID
   let addresses: [Endpoint]
 }
 
-/// Why a node cannot name itself in the folder.
+/// Why a node cannot announce itself in the folder.
 enum LocalNodesError: Error, CustomStringConvertible {
-  /// Other users could write there, or own the folder.
+  /// Other users can access the folder, or own it.
   case unsafeFolder(String)
   case state(StateFoldersError)
   case io(Errno)
@@ -30,9 +30,9 @@ enum LocalNodesError: Error, CustomStringConvertible {
 /// The format of a node's file, in lines: `p2pnode-node 1`, `peer HEX`, and `address IP PORT`, once or more.
 enum LocalNodes {
   private static let firstLine = "p2pnode-node 1"
-  /// Files that are looked at, in a folder that holds one a process.
+  /// The most files that are read. The folder holds one per process.
   static let filesMax = 256
-  /// Bytes of a file.
+  /// The most bytes of a file.
   static let fileBytesMax = 512
   static let addressesMax = 4
 
@@ -41,7 +41,7 @@ enum LocalNodes {
     return Array(lines.map { $0 + "\n" }.joined().utf8)
   }
 
-  /// Nil for bytes that do not follow the format exactly.
+  /// Returns the node, or nil if the bytes do not follow the format exactly.
   static func decode(_ bytes: [UInt8]) -> LocalNode? {
     guard bytes.count <= fileBytesMax, let text = String(validating: bytes, as: UTF8.self) else { return nil }
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
@@ -59,13 +59,14 @@ enum LocalNodes {
     return LocalNode(peer: peer, addresses: addresses)
   }
 
-  /// Where other processes of this machine reach a listener.
+  /// Returns the addresses at which other processes of this machine reach a listener.
   static func addresses(of listener: Endpoint) -> [Endpoint] {
-    // `::` takes IPv4 as well, and one address a node is one connection.
+    // `::` accepts IPv4 as well, and one address per node means one connection.
     listener.isAny || listener.isAnyIPv4 ? [Endpoint(ipv4: (127, 0, 0, 1), port: listener.port)] : [listener]
   }
 
-  /// The nodes that live; files of dead ones are removed. Empty if the folder is missing or other users can write to it.
+  /// Returns the live nodes, and removes the files of dead ones. Empty if the folder is missing or other users can
+  /// access it.
   static func nodes(in path: String) -> [LocalNode] {
     guard let folder = try? Directory(path), (try? isOursAlone(folder)) == true, let entries = try? folder.entries()
     else { return [] }
@@ -89,12 +90,12 @@ enum LocalNodes {
     let count = try file.read(at: 0, into: &raw)
     guard let node = decode(Array(bytes[..<count])) else { return nil }
     guard try file.tryLock() else { return node }
-    // Its name was made for it alone, so no other node's file can have taken it meanwhile.
+    // The name was random, so no other node's file can have taken it meanwhile.
     try folder.remove(name)
     return nil
   }
 
-  /// Names a node until the result goes. Removes the files of nodes that died before it.
+  /// Announces a node for as long as the returned object lives. Removes the files of dead nodes first.
   static func announce(_ node: LocalNode, in path: String) throws(LocalNodesError) -> LocalNodeFile {
     do throws(StateFoldersError) { try StateFolders.make(path) } catch { throw .state(error) }
     _ = nodes(in: path)
@@ -114,7 +115,7 @@ enum LocalNodes {
     return status.owner == Environment.userID && status.mode & 0o077 == 0
   }
 
-  /// 32 hexadecimal digits and `.node`: nothing that is called otherwise is touched.
+  /// Returns whether a name is 32 hexadecimal digits and `.node`. Other files are never touched.
   private static func isName(_ name: String) -> Bool {
     name.utf8.count == 37 && name.hasSuffix(".node")
       && name.utf8.prefix(32).allSatisfy { ($0 >= 48 && $0 <= 57) || ($0 >= 97 && $0 <= 102) }
@@ -129,7 +130,7 @@ enum LocalNodes {
   }
 }
 
-/// A node's own file: written whole and locked before it gets its name, and gone with this object.
+/// A node's own file. It is written and locked before it gets its final name, and removed with this object.
 final class LocalNodeFile: Sendable {
   private let folder: Directory
   private let name: String
@@ -141,7 +142,7 @@ final class LocalNodeFile: Sendable {
     let file = try folder.open(unfinished, [.readWrite, .createExclusive], mode: 0o600)
     do throws(Errno) {
       try file.write(LocalNodes.encode(node).span.bytes, at: 0)
-      _ = try file.tryLock()  // no other node looks at a name that starts with a dot
+      _ = try file.tryLock()  // no other node opens a name that starts with a dot
       try folder.rename(unfinished, to: name)
     } catch {
       try? folder.remove(unfinished)

@@ -1,14 +1,15 @@
-// The threads that look names up. The resolver blocks, for half a minute if no name server answers.
+// Threads that look up host names. The resolver blocks, for half a minute if no name server answers.
 import Posix
 import Synchronization
 import Transfer
 
 /// A bounded number of threads for the look-ups of all downloads, which take turns. A thread ends when no look-up may
-/// start. None is waited for: a node that stops does not wait for a name server.
+/// start. Stopping the node waits for none of them, since a name server may not answer.
 final class LookupThreads: Sendable {
   typealias Job = @Sendable () -> Void
 
-  /// Look-ups at a time: those of a few downloads that name a few hosts each. More would flood a small name server.
+  /// The most look-ups at a time: enough for a few downloads with a few hosts each. More would flood a small name
+  /// server.
   static let threadsMax = 16
 
   /// The look-ups of one download.
@@ -18,16 +19,16 @@ final class LookupThreads: Sendable {
   }
 
   fileprivate struct State {
-    /// Those of downloads that have look-ups.
+    /// The lanes of downloads that have look-ups.
     var lanes: [DownloadID: Lane] = [:]
-    /// The downloads whose look-ups wait, the one whose turn comes next first.
+    /// The downloads with waiting look-ups, in the order of their turns.
     var turns: [DownloadID] = []
     var runningCount = 0
   }
   private let state = Mutex(State())
 
-  /// Look-ups of one download at a time: its share, and one share is left for the next download. So names that no server
-  /// answers for keep only the look-ups of their own download waiting.
+  /// Returns how many look-ups one download may run at a time: an equal share, with one share left for the next
+  /// download. Names that no server answers for delay only the look-ups of their own download.
   static func runningMax(downloads: Int) -> Int { max(1, threadsMax / (downloads + 1)) }
 
   /// Runs a look-up of a download as soon as it may start.
@@ -51,7 +52,7 @@ final class LookupThreads: Sendable {
         return state.next()
       }
     }
-    startThreads()  // fewer downloads have larger shares
+    startThreads()  // a download may have ended, which makes the shares larger
   }
 }
 
@@ -61,7 +62,7 @@ extension LookupThreads.State {
     lanes[download, default: LookupThreads.Lane()].waiting.append(job)
   }
 
-  /// A look-up that starts now; nil if none may. `ended` follows.
+  /// Returns a look-up to start now; nil if none may start. The caller calls `ended` after it.
   fileprivate mutating func next() -> (DownloadID, LookupThreads.Job)? {
     let runningMax = LookupThreads.runningMax(downloads: lanes.count)
     guard runningCount < LookupThreads.threadsMax,

@@ -1,19 +1,19 @@
-// Looks the names of peers up while a download runs, on other threads, since the resolver blocks.
+// Looks up the host names of peers while a download runs, on other threads, since the resolver blocks.
 import Posix
 import Transfer
 
-/// The names of one download. Confined to the control thread.
+/// The host names of one download. Confined to the control thread.
 final class PeerLookups {
   private let names: [PeerSource]
   private let resolve: Resolver
   private let link: DownloadLink
   private var schedule: LookupSchedule
-  /// The addresses that each name has had so far.
+  /// All addresses that each name has had so far.
   private var known: [Set<Endpoint>]
-  /// The names of which the last look-up failed.
+  /// The names whose latest look-up failed.
   private var failed: Set<Int> = []
 
-  /// Answers come to the download of `link` as `resolved`.
+  /// The download of `link` gets the answers as `resolved` messages.
   init(
     _ names: [PeerSource], peersWanted: Int, resolve: @escaping Resolver, link: DownloadLink,
     at now: Instant
@@ -27,7 +27,7 @@ final class PeerLookups {
 
   var deadline: Instant? { schedule.deadline }
 
-  /// Whether all has been heard that the download should wait for before it counts its addresses.
+  /// Returns whether all look-ups have answered that the download waits for before it counts its addresses.
   func isSettled(at now: Instant) -> Bool { schedule.isSettled(at: now) }
 
   /// Starts the look-ups that are due.
@@ -45,7 +45,7 @@ final class PeerLookups {
     }
   }
 
-  /// The news of an answer: addresses that are new, or a failure that is new. Nil if there are none.
+  /// Takes an answer, and returns what is new in it: new addresses, or a first failure. Nil if nothing is new.
   func resolved(
     _ name: Int, _ result: Result<[Endpoint], ResolutionFailure>, at now: Instant
   ) -> (source: PeerSource, result: Result<[Endpoint], ResolutionFailure>)? {
@@ -61,7 +61,8 @@ final class PeerLookups {
       return new.isEmpty && !isBack ? nil : (source, .success(new))
     case .failure(let failure):
       schedule.ended(name, .failed, at: now)
-      // A name that resolved before and fails now is a service without instances: the ends of its peers report it.
+      // A name that resolved before and fails now is a service without instances. Its peers' lost connections report
+      // that.
       guard known[name].isEmpty, failed.insert(name).inserted else { return nil }
       return (source, .failure(failure))
     }

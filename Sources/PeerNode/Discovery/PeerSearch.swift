@@ -1,27 +1,27 @@
-// The sources of a download's peers: addresses, names that are looked up, and nodes that answer on the network.
+// The sources of a download's peers: addresses, host names, and nodes that answer on the network.
 import Posix
 import Transfer
 import Wire
 
 /// The search for the peers of one download. Confined to the control thread.
 final class PeerSearch {
-  /// The peers of the start that are addresses and not names.
+  /// The peers that the user named by address, not by host name.
   private let addresses: [(address: Endpoint, pinned: PeerID?)]
   private let names: PeerLookups
   private let onUpdate: (DownloadUpdate) -> Void
   private let peersWanted: Int
-  /// Whether a peer was named at the start.
+  /// Whether the user named a peer at the start.
   private let knowsPeers: Bool
   /// Whether the download waits for peers.
   private let isPatient: Bool
   private let link: DownloadLink
-  /// Nil if no network is asked.
+  /// Nil before `ask` and after `stop`.
   private var asker: DiscoveryAsker?
-  /// The number of live peers that the asker was given last.
+  /// The number of live peers in the latest report to the asker.
   private var toldPeerCount = 0
-  /// The brain waits for more addresses: of names, and of the network.
+  /// Whether the state machine still waits for the addresses of names and of the network.
   private var isDiscovering = true
-  /// The first phase on the network is not over.
+  /// Whether the first phase on the network still runs.
   private var isAsking: Bool
 
   /// - `isAsking`: whether `ask` follows.
@@ -44,12 +44,12 @@ final class PeerSearch {
 
   var deadline: Instant? { names.deadline }
 
-  /// The addresses that need no search.
+  /// The events for addresses that need no search.
   var known: [DownloadEvent] { addresses.map { PeerSearch.added($0.address, pinned: $0.pinned) } }
 
-  /// Asks the network and the other nodes of this machine for the content. The download gets the hints.
+  /// Searches for the content on the network and on this machine. The download is sent the addresses.
   func ask(with asker: DiscoveryAsker, multicast: Bool) throws(Errno) {
-    // If no network is asked, the peers that were named are all there are.
+    // Without multicast, a download with named peers does not wait for the search.
     let time =
       !knowsPeers ? DiscoverySettings.searchTime : multicast ? DiscoverySettings.searchTimeWithPeers : .zero
     try asker.begin(
@@ -58,7 +58,7 @@ final class PeerSearch {
     self.asker = asker
   }
 
-  /// Looks up names that are due. Returns, once, that all addresses of the start are known.
+  /// Looks up names that are due. Returns `discoveryFinished` once, when all addresses of the start are known.
   /// - `isLooking`: whether a thread still checks if the file is complete already.
   func lookUp(livePeers: Int, isLooking: Bool, at now: Instant) -> DownloadEvent? {
     names.lookUp(livePeers: livePeers, at: now)
@@ -67,7 +67,7 @@ final class PeerSearch {
     return .discoveryFinished
   }
 
-  /// A name was looked up.
+  /// Takes the answer of a look-up. Returns its new addresses as events.
   func resolved(
     _ name: Int, _ result: Result<[Endpoint], ResolutionFailure>, at now: Instant
   ) -> [DownloadEvent] {
@@ -82,21 +82,22 @@ final class PeerSearch {
     }
   }
 
-  /// The network need not be waited for any longer.
+  /// Ends the first phase on the network: the download waits for it no longer.
   func settled(_ summary: DiscoverySummary) {
     isAsking = false
     onUpdate(.searched(summary))
   }
 
-  /// A download with enough peers need not look for more, so the asker learns of new peers at once. It learns of lost ones
-  /// only when `isTick`: a peer that comes and goes must not make this node ask the network each time.
+  /// Reports the number of live peers to the asker. A higher number goes at once, because a download with enough peers
+  /// stops searching. A lower one goes only when `isTick`: a peer that comes and goes must not make this node ask the
+  /// network each time.
   func note(livePeers: Int, isTick: Bool) {
     guard let asker, isTick ? livePeers != toldPeerCount : livePeers > toldPeerCount else { return }
     toldPeerCount = livePeers
     asker.peers(of: link.id, live: livePeers, wanted: peersWanted)
   }
 
-  /// Asks no more.
+  /// Ends the search.
   func stop() { asker.take()?.end(link.id) }
 
   private static func added(_ address: Endpoint, pinned: PeerID?) -> DownloadEvent {
