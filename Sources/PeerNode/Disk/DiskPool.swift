@@ -1,4 +1,4 @@
-// The threads that wait for the disk, so that no other thread has to: they run jobs from queues, in turns.
+// Threads that wait for the disk, so that no other thread has to. They run jobs from queues, which take turns.
 import Posix
 import Synchronization
 
@@ -6,20 +6,22 @@ import Synchronization
 final class DiskPool: Sendable {
   typealias Job = @Sendable () -> Void
 
-  /// Threads at most: a disk that is slow for one download still serves others, and more would only wait for one another.
+  /// The most threads. With several, a slow disk of one download does not stop the others; more would wait for one
+  /// another.
   static let threadsMax = 4
-  /// Jobs that hash whole files or pages, at a time. They use all cores; syncs and finished files need not wait for them.
+  /// The most long jobs at a time, which hash whole files or pages on all cores. Other threads stay free for syncs and
+  /// finished files.
   static let longJobsMax = 2
 
-  /// A queue's jobs run one at a time.
+  /// The jobs of all queues. Those of one queue run one at a time.
   fileprivate let jobs = TurnsQueue<Job>(runningMaxAlone: 1, runningMax: 1, longRunningMax: DiskPool.longJobsMax)
   private let threads = Mutex<[Thread]>([])
 
-  /// A new queue.
-  /// - `isLong`: its jobs may hash a lot.
+  /// Makes a queue.
+  /// - `isLong`: whether its jobs may hash a lot.
   func queue(isLong: Bool = false) -> DiskQueue { DiskQueue(self, isLong: isLong) }
 
-  /// Starts one more thread if those that run all have work.
+  /// Starts one more thread if all running ones have work.
   fileprivate func wake() {
     let busy = jobs.busyLanes
     threads.withLock { threads in
@@ -35,7 +37,7 @@ final class DiskPool: Sendable {
     }
   }
 
-  /// Lets the jobs that wait run, and waits for the threads. No job comes after it.
+  /// Runs the waiting jobs, then ends the threads and waits for them. Later jobs are dropped.
   func stop() {
     jobs.close()
     let running = threads.withLock { threads in
@@ -46,7 +48,7 @@ final class DiskPool: Sendable {
   }
 }
 
-/// Jobs that run in order, one at a time. Any thread may use it.
+/// A queue of jobs that run in order, one at a time. Any thread may call it.
 final class DiskQueue: Sendable {
   private let pool: DiskPool
   private let lane: TurnsQueue<DiskPool.Job>.Lane
@@ -56,11 +58,11 @@ final class DiskQueue: Sendable {
     lane = pool.jobs.makeLane(isLong: isLong)
   }
 
-  /// Runs a job after those that wait. After `close` it is dropped.
+  /// Runs a job after those that wait already. After `close` the job is dropped.
   func run(_ job: @escaping DiskPool.Job) { if pool.jobs.put(contentsOf: [job], in: lane) { pool.wake() } }
 
-  /// Takes no job any more. Called once, and the last call.
-  /// - `discarding`: whether jobs that wait are dropped.
+  /// Ends the queue: it accepts no more jobs. Call it once, as the last call.
+  /// - `discarding`: whether waiting jobs are dropped.
   /// - `onEnd`: called when the last job has ended, at once if none is left.
   func close(discarding: Bool, onEnd: @escaping DiskPool.Job) {
     _ = pool.jobs.close(lane, discarding: discarding, onEnd: onEnd)

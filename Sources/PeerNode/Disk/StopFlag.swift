@@ -1,7 +1,7 @@
-// A wish that long work ends soon.
+// A flag that asks long work to end soon.
 import Synchronization
 
-/// Set once, by any thread; long work looks at it now and then.
+/// Set once, by any thread. Long work checks it now and then.
 final class StopFlag: Sendable {
   private let flag = Atomic(false)
   var isSet: Bool { flag.load(ordering: .relaxed) }

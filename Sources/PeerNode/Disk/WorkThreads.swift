@@ -1,23 +1,24 @@
-// Threads for short jobs that may get stuck, as a write does if its disk stalls: then more threads do the other jobs.
+// Threads for short jobs that may get stuck, as a write does when its disk stalls. Extra threads then do the other
+// jobs.
 import Posix
 import Synchronization
 
-/// A fixed number of threads that take jobs in turns, and a few more while all of them are stuck.
+/// A fixed number of threads that take jobs in turns, plus a few more when all of them are stuck.
 final class WorkThreads<Job: Sendable>: Sendable {
   typealias Body = @Sendable (Job, inout LoopClock) -> Void
 
-  /// A thread that has been in one job for so long is stuck. On a disk that works, a job takes milliseconds.
+  /// A thread whose job has run this long is stuck. On a working disk a job takes milliseconds.
   static var stuckNanoseconds: Int64 { 1_000_000_000 }
-  /// Threads that are started because all others are stuck: enough for several stalled disks, and a bound for the memory.
+  /// The most extra threads: enough for several stalled disks, and a bound on memory.
   static var extraMax: Int { 8 }
 
   /// One thread.
   private final class Worker: Sendable {
-    /// When it began its job; 0 if it has none.
+    /// When it began its job, in nanoseconds; 0 if it has none.
     let began = Atomic<Int64>(0)
   }
 
-  /// While one lane has work and others are open, it leaves a thread to them.
+  /// The jobs in lanes. While other lanes are open, a lane leaves one thread to them.
   let jobs: TurnsQueue<Job>
   private let name: String
   private let count: Int
@@ -25,7 +26,7 @@ final class WorkThreads<Job: Sendable>: Sendable {
   private let now: @Sendable () -> Int64
   private let running = Mutex<[(worker: Worker, thread: Thread)]>([])
 
-  /// Starts no thread.
+  /// Makes the object; `start` starts the threads.
   /// - `now`: a clock, in nanoseconds.
   init(
     _ name: String, count: Int, now: @escaping @Sendable () -> Int64 = { Clock.monotonicNanoseconds },
@@ -35,7 +36,7 @@ final class WorkThreads<Job: Sendable>: Sendable {
     (self.name, self.count, self.now, self.body) = (name, count, now, body)
   }
 
-  /// Starts the threads, unless they run.
+  /// Starts the threads, unless they run already.
   func start() {
     running.withLock { running in
       guard running.isEmpty else { return }
@@ -43,7 +44,7 @@ final class WorkThreads<Job: Sendable>: Sendable {
     }
   }
 
-  /// Starts another thread if all are stuck. It stays.
+  /// Starts another thread if all are stuck. It runs until `stop`.
   func relieve() {
     let now = now()
     running.withLock { running in
@@ -54,10 +55,10 @@ final class WorkThreads<Job: Sendable>: Sendable {
     }
   }
 
-  /// Threads that were started.
+  /// The number of threads that run.
   var threadCount: Int { running.withLock { $0.count } }
 
-  /// Waits until the jobs that wait are done, and for the threads.
+  /// Runs the waiting jobs, then ends the threads and waits for them.
   func stop() {
     jobs.close()
     let ended = running.withLock { running in
