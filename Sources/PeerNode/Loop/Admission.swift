@@ -1,4 +1,4 @@
-// The admission of connections from outside, for all loops of a node.
+// The admission of incoming connections, shared by all loops of a node.
 import Posix
 import Sodium
 import Storage
@@ -6,7 +6,7 @@ import Synchronization
 import Transfer
 import Wire
 
-/// A lock around `ConnectionAdmission`, which decides.
+/// A lock around `ConnectionAdmission`, which makes the decisions.
 final class Admission: Sendable {
   private let state: Mutex<ConnectionAdmission>
 
@@ -14,43 +14,43 @@ final class Admission: Sendable {
     state = Mutex(ConnectionAdmission(places: places, generator: SeededGenerator(seed: Random.uint64())))
   }
 
-  /// Calls `body` while no other thread does.
+  /// Calls `body` under the lock.
   func callAsFunction<Result: Sendable>(_ body: (inout ConnectionAdmission) -> Result) -> Result {
     state.withLock { body(&$0) }
   }
 
-  /// The time of reports about half-open connections: one clock for all loops. The loops' own clocks leave out
-  /// different gaps, in which their threads did not run.
+  /// The clock for reports about half-open connections, the same for all loops. The loops' own clocks differ: each
+  /// leaves out the gaps in which its thread did not run.
   var now: Instant { Instant(nanoseconds: Clock.monotonicNanoseconds) }
 }
 
 extension NodeConfiguration {
-  /// Connections from outside that a download admits at a time, as far as the limit of open files reaches.
+  /// The most incoming connections of a node with one download, within the limit of open files.
   public var connectionsOfDownload: Int { ConnectionPlaces(self, folderCount: 0, downloadCount: 1).established }
 }
 
 extension ConnectionPlaces {
-  /// Descriptors of a node that are neither connections from outside nor served files: 21 of a node that is idle (the
-  /// standard streams, locks, a database with its journal, the watch of a folder), and as many again for sockets of
-  /// discovery and of metrics and for folders that are looked through.
+  /// Descriptors of a node that are neither incoming connections nor served files. An idle node has 21: the standard
+  /// streams, locks, a database with its journal, the watch of a folder. The rest is for sockets of discovery and
+  /// metrics and for folders that are being scanned.
   static let descriptorsReserved = 32
-  /// Those of each loop: its epoll, its mailbox, and two that it has open for a moment.
+  /// Descriptors of each loop: its epoll, its mailbox, and two that are open for a moment.
   static let descriptorsPerLoop = 4
-  /// The peers that a download dials.
+  /// Descriptors of a download for the peers that it dials.
   static let descriptorsOfDials = 50
-  /// Those of a download apart from that: its part file, its journal.
+  /// Further descriptors of a download: its part file and its journal.
   static let descriptorsOfOutput = 2
-  /// Those of all downloads together: files that finish, look-ups of names.
+  /// Descriptors that all downloads share: files that are being finished, look-ups of names.
   static let descriptorsOfDownloads = 12
 
-  /// Descriptors that so many downloads need.
+  /// Returns how many descriptors this number of downloads needs.
   private static func descriptors(ofDownloads count: Int) -> Int {
     guard count > 0 else { return 0 }
     return min(NodeConnections.dialledMax, count * descriptorsOfDials) + count * descriptorsOfOutput
       + descriptorsOfDownloads
   }
 
-  /// The places of a node in this process, within its limit of open files.
+  /// Counts the places of a node, within the process's limit of open files.
   init(_ configuration: NodeConfiguration, folderCount: Int, downloadCount: Int) {
     let reserved =
       ConnectionPlaces.descriptorsReserved + configuration.loopCount * ConnectionPlaces.descriptorsPerLoop

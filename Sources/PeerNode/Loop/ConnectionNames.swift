@@ -1,19 +1,19 @@
-// The names of a node's connections. None is given twice.
+// Unique names for a node's connections.
 import Synchronization
 import Transfer
 
-/// Any thread may take names.
+/// A source of names. Any thread may call it.
 final class ConnectionNames: Sendable {
-  /// The number of the next connection. In epoll, the numbers below the first are a loop's own descriptors.
+  /// The number of the next connection. Numbers below the first one mean a loop's own descriptors in epoll.
   private let next = Atomic<UInt64>(NetworkLoop.listenerToken + 1)
   private let inboundCount = Atomic<UInt64>(0)
 
-  /// The name of a new connection that one of the loops will run.
+  /// Returns the name of a new connection that this loop will run.
   func take(forLoop loop: Int) -> ConnectionToken {
     ConnectionToken(loop: loop, number: next.add(1, ordering: .relaxed).oldValue)
   }
 
-  /// A name for a connection that came in and fetches as well.
+  /// Returns a name, for downloads, of an incoming connection that also fetches.
   func takeInbound() -> ConnectionID {
     ConnectionID(ConnectionID.firstInbound.rawValue + inboundCount.add(1, ordering: .relaxed).oldValue)
   }

@@ -1,18 +1,18 @@
-// How threads of the node speak to one another: values are put in, one thread takes them all out.
+// A message queue between the node's threads: any thread sends, one thread receives.
 import Posix
 import Synchronization
 
-/// A queue with many senders and one receiver, whose `number` is readable in epoll while something waits.
+/// A queue with many senders and one receiver. Its `number` is readable in epoll while messages wait.
 final class Mailbox<Message: Sendable>: Sendable {
   private let waiting = Mutex<[Message]>([])
   private let wakeUp: WakeUp
 
   init() throws(Errno) { wakeUp = try WakeUp() }
 
-  /// For the receiver's `Epoll`.
+  /// The descriptor to add to the receiver's `Epoll`.
   var number: Int32 { wakeUp.number }
 
-  /// Any thread. Wakes the receiver only when nothing waited yet.
+  /// Sends a message. Wakes the receiver only if no message waited yet. Any thread may call it.
   func send(_ message: Message) {
     let wasEmpty = waiting.withLock { queue in
       queue.append(message)
@@ -21,7 +21,7 @@ final class Mailbox<Message: Sendable>: Sendable {
     if wasEmpty { wakeUp.signal() }
   }
 
-  /// Any thread: several at once, with one wake-up at most.
+  /// Sends several messages with one wake-up at most. Any thread may call it.
   func send(contentsOf messages: [Message]) {
     guard !messages.isEmpty else { return }
     let wasEmpty = waiting.withLock { queue in
@@ -31,7 +31,7 @@ final class Mailbox<Message: Sendable>: Sendable {
     if wasEmpty { wakeUp.signal() }
   }
 
-  /// The receiver alone: everything that waits, in the order in which it was sent.
+  /// Returns and removes all messages, in the order in which they were sent. Only the receiver calls it.
   func takeAll() -> [Message] {
     wakeUp.clear()
     return waiting.withLock { queue in

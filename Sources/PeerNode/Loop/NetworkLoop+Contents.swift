@@ -1,9 +1,9 @@
-// Which connections of a loop have a content open.
+// The connections of a loop by the contents that their peers have open.
 import Content
 import Transfer
 
 extension NetworkLoop {
-  /// A peer has a content open on a connection.
+  /// Notes that a peer has a content open on a connection.
   func isOpen(_ fileID: FileID, at connection: PeerConnection) {
     byContent[fileID, default: [:]][connection.token] = connection
   }
@@ -13,9 +13,10 @@ extension NetworkLoop {
     if byContent[fileID]?.isEmpty == true { byContent[fileID] = nil }
   }
 
-  /// The contents that peers have open here.
+  /// The contents that peers have open on this loop's connections.
   var openContents: [FileID] { Array(byContent.keys) }
 
-  /// The connections of peers that have a content open, in no order. Each may end while they are gone through.
+  /// Returns the connections of peers that have a content open, in no order. Some may end while the caller goes through
+  /// them.
   func connections(of fileID: FileID) -> [PeerConnection] { byContent[fileID].map { Array($0.values) } ?? [] }
 }

@@ -1,9 +1,9 @@
-// Introduces the peers of one content to one another when it is time.
+// Sends the peers of a content one another's addresses (peer exchange).
 import Content
 import Transfer
 
 extension NetworkLoop {
-  /// Introduces the peers that share a content to one another, if it is time.
+  /// Introduces the peers of each open content to one another, if an introduction is due.
   func introduceAll() {
     for fileID in openContents {
       var members: [ConnectionToken: PeerConnection] = [:]

@@ -1,16 +1,16 @@
-// Accepts connections, deals them out to all loops, and carries out the orders of the admission.
+// Accepts connections, distributes them to all loops, and carries out the orders of the admission.
 import Posix
 import Transfer
 
-/// The socket that a loop accepts from.
+/// The listening socket of a loop.
 struct Acceptor: ~Copyable {
   /// Nil: the loop accepts nothing.
   var listener: Socket?
-  /// When it listens again after the system refused connections.
+  /// When to listen again after the system refused connections.
   var againAt: Instant?
   private var nextLoop = 0
 
-  /// The loop that gets the next connection: all loops in turn.
+  /// Returns the loop that gets the next connection. All loops take turns.
   mutating func takeTurn(of loopCount: Int) -> Int {
     defer { nextLoop = (nextLoop + 1) % loopCount }
     return nextLoop
@@ -31,7 +31,7 @@ extension NetworkLoop {
         let now = context.admission.now
         if context.admission({ $0.isKeptOut(group, at: now) }) {
           context.records.turnedAway()
-          _ = Socket(owning: socket)  // closed without a word
+          _ = Socket(owning: socket)  // closed without an answer
           continue
         }
         if let order = context.admission({ $0.begin(token, from: group, at: now) }) { carryOut(now: order) }
@@ -42,8 +42,8 @@ extension NetworkLoop {
         }
       }
     } catch {
-      // Out of descriptors or memory: newcomers wait in the kernel, instead of turning the loop hot. One connection goes
-      // each time, so that peers that hold descriptors for ever do not keep all others out.
+      // Out of descriptors or memory: new connections wait in the kernel, so that the loop does not spin. One
+      // connection is closed each time, so that peers which hold descriptors for ever do not keep all others out.
       if let listener = acceptor.listener?.number { try? epoll.modify(listener, token: NetworkLoop.listenerToken, []) }
       acceptor.againAt = now + .seconds(1)
       context.report(.cannotAccept(error))
@@ -67,13 +67,14 @@ extension NetworkLoop {
 
   // MARK: Orders of the admission
 
-  /// Passes orders on to the loops whose connections they are about, this loop among them: a connection may be at work
-  /// in the caller, and no other may end meanwhile.
+  /// Sends orders to the loops of their connections. This loop, too, gets its orders by mailbox: the caller may be
+  /// inside a connection's code, and no other connection may end meanwhile.
   func carryOut(_ orders: [ConnectionAdmission.Order]) {
     for order in orders { context.mailboxes[order.token.loop].send(.admission(order)) }
   }
 
-  /// The same for one order while no connection of this loop is at work: its descriptor is free at once.
+  /// Carries out one order at once if it concerns this loop, which frees the descriptor. Call it only outside a
+  /// connection's code.
   private func carryOut(now order: ConnectionAdmission.Order) {
     if order.token.loop == index { obey(order) } else { carryOut([order]) }
   }
@@ -82,7 +83,7 @@ extension NetworkLoop {
     guard let connection = connections[order.token] else { return }
     switch order {
     case .drop:
-      // Unless it has proven itself while the order was on its way.
+      // Not if it has finished its handshake while the order was on its way.
       if !connection.isEstablished { connection.close(.local(.tooManyConnections, "")) }
     case .displace: connection.close(.local(.tooManyConnections, ""))
     case .closeDuplicate: connection.close(.local(.duplicateConnection, ""))

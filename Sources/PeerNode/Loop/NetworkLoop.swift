@@ -1,4 +1,4 @@
-// One thread, one epoll, many connections. Everything here happens on that thread; others speak to it by mailbox.
+// One thread, one epoll, many connections. All code here runs on that thread; other threads send it messages.
 import Content
 import Posix
 import Transfer
@@ -6,9 +6,9 @@ import Wire
 
 /// A loop and its connections, confined to its own thread.
 final class NetworkLoop {
-  /// How often deadlines of connections are looked at: far finer than any of them.
+  /// How often the deadlines of connections are checked. All of them are far longer.
   private static let tick = Duration.milliseconds(500)
-  /// Pieces sent before the sockets are asked again: 1 MiB.
+  /// How many pieces are sent before the sockets are polled again: 1 MiB.
   private static let piecesPerTurn = 16
   private static let mailboxToken: UInt64 = 0
   static let listenerToken: UInt64 = 1
@@ -16,9 +16,9 @@ final class NetworkLoop {
   let context: NodeContext
   let index: Int
   let mailbox: Mailbox<LoopCommand>
-  /// Reads the files that are served.
+  /// Reads the served files.
   var files = ServedFileReader()
-  /// As of the last wait.
+  /// The time of the latest wait.
   var now: Instant
 
   var epoll: Epoll
@@ -28,21 +28,21 @@ final class NetworkLoop {
   /// The connections of peers that have a content open here.
   var byContent: [FileID: [ConnectionToken: PeerConnection]] = [:]
   private var turns = UploadTurns()
-  /// The connection that sends next; it waits for the upload limit.
+  /// The connection that sends next, while it waits for the upload limit.
   private var sender: PeerConnection?
-  /// Connections that read nothing until a download may take a block.
+  /// Connections that do not read until a download may take a memory block.
   private var starving: [(connection: PeerConnection, download: DownloadID)] = []
   private var hinting: [PeerConnection] = []
-  /// Connections that have more frames at hand than one turn takes.
+  /// Connections that received more frames than one turn handles.
   private var reading: [PeerConnection] = []
   private var relieveAgainAt: Instant
   private var throttledUntil: Instant?
-  /// When each connection may send on whose peer got as much as its limit allows.
+  /// Connections whose peers have used up their upload limit, and when each may send again.
   private var held = DeadlineQueue<ConnectionToken>()
-  /// Whether the upload limit keeps pieces back.
+  /// Whether the upload limit delays pieces.
   var isThrottled: Bool { throttledUntil != nil }
   private var nextTick: Instant
-  /// When the loop ends at the latest, and the code of GOODBYE then. It ends as soon as its connections have.
+  /// When the loop ends at the latest, and the code of its GOODBYE. It ends earlier if all its connections have ended.
   private var ending: (at: Instant, code: CloseCode)?
   var isEnding: Bool { ending != nil }
   /// The code of GOODBYE when the loop ends.
@@ -50,7 +50,7 @@ final class NetworkLoop {
 
   /// Starts a loop on its own thread.
   static func start(_ loop: NetworkLoop) -> Thread {
-    // Handed over before the thread starts, and from then on touched by that thread alone.
+    // Safe: it is handed over before the thread starts, and from then on only that thread touches it.
     nonisolated(unsafe) let loop = loop
     return Thread.start(name: "p2p-net-\(loop.index)") { loop.run() }
   }
@@ -66,7 +66,7 @@ final class NetworkLoop {
     relieveAgainAt = now
   }
 
-  /// Makes this loop accept, and deal the connections out to all loops. Before it starts.
+  /// Makes this loop accept connections and distribute them to all loops. Call it before `start`.
   func listen(on socket: consuming Socket) throws(Errno) {
     try epoll.add(socket.number, token: NetworkLoop.listenerToken, .readable)
     acceptor.listener = consume socket
@@ -77,7 +77,7 @@ final class NetworkLoop {
     for connection in Array(connections.values) { connection.close(.local(farewell, "")) }
   }
 
-  /// Waits for events and deals with them; false once it is over.
+  /// Waits for events and handles them. Returns false once the loop has ended.
   func turn() -> Bool {
     if let ending, connections.isEmpty || now >= ending.at { return false }
     let milliseconds = waitMilliseconds()
@@ -193,7 +193,7 @@ final class NetworkLoop {
     connections[connection.token] = connection
   }
 
-  /// For a connection that has closed: the loop forgets it.
+  /// Removes a connection that has closed.
   func leave(_ connection: PeerConnection) {
     try? epoll.remove(connection.socket.number)
     connections[connection.token] = nil
@@ -203,29 +203,30 @@ final class NetworkLoop {
     dequeue(starving: connection)
   }
 
-  /// Sets the events of epoll that the connection now waits for.
+  /// Sets the epoll events for which the connection waits now.
   func updateInterest(_ connection: PeerConnection) {
     do { try epoll.modify(connection.socket.number, token: connection.token.rawValue, connection.interest) } catch {
       preconditionFailure("epoll: \(error)")
     }
   }
 
-  /// The connection can send a piece of a file; it is asked for it when its turn comes.
+  /// Queues a connection that can send a piece of a file. The loop calls `sendPiece` when its turn comes.
   func enqueue(sender: PeerConnection, isFirst: Bool) {
     turns.enqueue(sender.token, of: sender.group, isFirst: isFirst)
   }
 
-  /// The connection reads nothing before a download may take a block.
+  /// Queues a connection that does not read until a download may take a memory block.
   func enqueue(starving connection: PeerConnection, for download: DownloadID) {
     starving.append((connection, download))
   }
 
   func dequeue(starving connection: PeerConnection) { starving.removeAll { $0.connection === connection } }
 
-  /// The connection goes on with the frames that it has at hand in the next turn, after all that are ready then.
+  /// Queues a connection that has received frames to handle in the next turn, after all connections that are ready
+  /// then.
   func enqueue(reading connection: PeerConnection) { reading.append(connection) }
 
-  /// The connection has hints to send, once for all events of this turn.
+  /// Queues a connection that has hints to send, once for all events of this turn.
   func enqueue(hinting connection: PeerConnection) {
     if connection.marks.isQueuedToHint { return }
     connection.marks.isQueuedToHint = true
@@ -240,10 +241,10 @@ final class NetworkLoop {
 
   // MARK: Sending in turns
 
-  /// Lets the senders send a piece each, as their turns come, within the upload limit. Each loop has turns of its own,
-  /// of connections that could send at once: an order over all loops would make them wait for one another. Two things
-  /// count over all loops nevertheless: the bytes that an address got (`UploadShares`), and the chunks that were
-  /// promised to a peer (`ContentSwarms`).
+  /// Lets connections send one piece each in turn, within the upload limit. Each loop has its own turns, of connections
+  /// that could send at once: one order over all loops would make them wait for one another. Two counts do span all
+  /// loops: the bytes that an address got (`UploadShares`), and the chunks that were promised to a peer
+  /// (`ContentSwarms`).
   private func sendPieces() {
     release(heldUntil: now)
     if let until = throttledUntil {
@@ -253,7 +254,7 @@ final class NetworkLoop {
     for _ in 0..<NetworkLoop.piecesPerTurn {
       if sender == nil { sender = context.uploadLimiter.next(of: &turns).flatMap { connections[$0] } }
       guard let sender else { return }
-      if context.outboxes.isFull {  // until peers have taken some of it, or have gone
+      if context.outboxes.isFull {  // until peers have read some of it, or have gone
         throttledUntil = now + .milliseconds(5)
         return
       }
@@ -277,7 +278,7 @@ final class NetworkLoop {
     return context.uploadLimiter.pace(bytes, to: sender.group, at: sender.address.ip, on: index)
   }
 
-  /// Connections take turns again that the limits of their peers held until then.
+  /// Lets connections take turns again that their peers' limits held until this time.
   private func release(heldUntil time: Instant) {
     while let token = held.popDue(at: time) { connections[token]?.isReleased() }
   }

@@ -1,9 +1,9 @@
-// Counts the memory of all outboxes of a node, and makes room when it is too much.
+// Counts the memory of all outboxes of a node, and frees some when it is too much.
 import Synchronization
 import Transfer
 import Wire
 
-/// Counts the bytes of all connections of a node that wait to be sent. Guards itself.
+/// Counts the bytes that wait to be sent on all connections of a node. Any thread may call it.
 final class OutboxMemory: Sendable {
   private let budget: OutboxBudget
   private let held = Atomic<Int>(0)
@@ -13,11 +13,11 @@ final class OutboxMemory: Sendable {
   var byteCount: Int { held.load(ordering: .relaxed) }
   func change(by bytes: Int) { held.add(bytes, ordering: .relaxed) }
 
-  /// Nothing more is sealed that can wait.
+  /// Whether no message that can wait is sealed any more.
   var isFull: Bool { byteCount >= budget.byteCountMax }
-  /// Hints are dropped, and connections whose peers do not read end.
+  /// Whether hints are dropped, and connections to peers that do not read are ended.
   var isShort: Bool { budget.isShort(at: byteCount) }
-  /// An outbox that is empty keeps no memory for the next piece.
+  /// Whether an empty outbox gives up its memory instead of keeping it for the next piece.
   var isScarce: Bool { byteCount > budget.byteCountMax / 2 }
 
   func ending(_ outboxes: [OutboxBudget.Outbox], loopCount: Int, at now: Instant) -> [ConnectionToken] {
@@ -26,10 +26,10 @@ final class OutboxMemory: Sendable {
 }
 
 extension PeerConnection {
-  /// The step in which held memory is counted, in bytes: most events change nothing.
+  /// The step in which held memory is counted, in bytes. With it, most events do not change the count.
   private static let countedStep = 4 << 10
 
-  /// Counts the bytes that the connection holds, after they may have changed.
+  /// Counts the bytes that the connection holds. Call it whenever they may have changed.
   func countOutbox() {
     let hints = peer?.driver.session.hints.byteCount ?? 0
     let held = isClosed ? 0 : (outbound.bytes.isEmpty ? 0 : outbound.bytes.capacity) + hints
@@ -40,22 +40,22 @@ extension PeerConnection {
     outbound.countedByteCount = counted
   }
 
-  /// Memory is short: drops the hints that no other message depends on.
+  /// Drops the hints that no other message depends on, because memory is short.
   func dropHints() {
     peer?.driver.session.dropHints()
     countOutbox()
   }
 
-  /// Memory is short, and the peer does not read: the bytes that wait for it are dropped, and the connection ends.
+  /// Drops the waiting bytes and ends the connection, because memory is short and the peer does not read.
   func endUnread() {
-    leaveSwarms()  // before the others hear that it has gone
+    leaveSwarms()  // before the other peers learn that it has gone
     if !isFinishing { report(.local(.tooSlow, "memory is short, and it does not take what it asked for")) }
     close()
   }
 }
 
 extension NetworkLoop {
-  /// Makes room when the outboxes of the node hold too much: in this loop's share of them.
+  /// Frees memory in the outboxes of this loop, because those of the node together hold too much.
   func relieveMemory() {
     for connection in connections.values { connection.dropHints() }
     let outboxes = connections.values.map {

@@ -1,46 +1,47 @@
-// The upload limits, and a count of the bytes that each address got. All loops of a node share both.
+// The upload limits, and the count of bytes that each address got. All loops of a node share both.
 import Posix
 import Synchronization
 import Transfer
 
-/// A token bucket that any thread may ask, or none.
+/// The upload limits of a node, in all and per address. Any thread may call it.
 final class UploadLimiter: Sendable {
   fileprivate struct State: Sendable {
     var bytesPerSecond: UInt64?
     var bucket: RateLimiter?
     var shares = UploadShares()
-    /// Nil: a peer may get all of it.
+    /// The limit of each address. Nil: one peer may use the whole upload.
     var peers: PeerRates?
   }
 
   /// What a loop does with its next piece.
   enum Pace: Hashable, Sendable {
-    /// It leaves now, and is counted.
+    /// The piece leaves now, and is counted.
     case send
-    /// No piece of the loop leaves before this has passed.
+    /// No piece of the loop leaves for this long.
     case wait(Duration)
-    /// The piece waits so long, because of the limit of its peer. Other pieces may leave.
+    /// The piece waits this long because of its peer's limit. Other pieces may leave.
     case hold(Duration)
   }
 
   private let state: Mutex<State>
-  /// The bucket's own clock. Those of the loops differ: each leaves out the gaps in which its own thread did not run, and
-  /// a loop whose clock is behind would never see the bucket fill.
+  /// The bucket's own clock. The loops' clocks differ: each leaves out the gaps in which its own thread did not run,
+  /// and a loop whose clock is behind would never see the bucket fill.
   private let readNanoseconds: @Sendable () -> Int64
-  /// Bytes that may leave at once after a pause: small enough that a second's average is the limit.
+  /// Bytes that may leave at once after a pause: few enough that the average of a second is the limit.
   private static let burst: UInt64 = 256 << 10
-  /// A loop that waits for the limit asks again so much later than it could, at most.
+  /// The most time by which a loop that waits for the limit may be late when it asks again.
   fileprivate static let lateness = Duration.milliseconds(4)
-  /// A loop that goes after another asks again so soon. Where the limit lets a piece pass in less, loops do not wait for
-  /// one another: it would cost more than the limit does.
+  /// How soon a loop that lets another go first asks again. If the limit lets a piece pass in less time, loops do not
+  /// wait for one another: that would cost more than the limit does.
   fileprivate static let pause = Duration.milliseconds(1)
 
   private static func rates(_ bytesPerSecond: UInt64?) -> PeerRates? {
     bytesPerSecond.map { PeerRates(bytesPerSecond: $0, burst: burst) }
   }
 
-  /// Any rate: more than the bucket can count is no limit that a network reaches. Nil: no limit.
-  /// - `perPeer`: for each address; nil: no limit.
+  /// - `bytesPerSecond`: any rate; one above the bucket's range counts as the largest, which no network reaches. Nil:
+  ///   no limit.
+  /// - `perPeer`: the limit of each address; nil: no limit.
   /// - `readNanoseconds`: a clock that never goes back.
   init(
     bytesPerSecond: UInt64?, perPeer: UInt64? = nil,
@@ -61,8 +62,8 @@ final class UploadLimiter: Sendable {
     RateLimiter(bytesPerSecond: min(max(bytesPerSecond, 1), RateLimiter.bytesPerSecondMax), burst: burst, at: now)
   }
 
-  /// Whether bytes may leave now, by both limits.
-  /// - `group`: the address group that gets the bytes. Among loops that wait, the group that got least goes first.
+  /// Decides by both limits whether bytes may leave now, and counts them if so.
+  /// - `group`: the address group that gets the bytes. Among waiting loops, the one whose group got least goes first.
   /// - `ip`: the address that gets them.
   func pace(_ bytes: Int, to group: AddressGroup, at ip: [UInt8], on loop: Int) -> Pace {
     let now = Instant(nanoseconds: readNanoseconds())
@@ -78,7 +79,8 @@ final class UploadLimiter: Sendable {
     }
   }
 
-  /// Takes the turn of a loop. A group to which all loops together sent much more than to another waits (`UploadTurns`).
+  /// Returns the loop's connection whose turn it is. An address group that got much more than another from all loops
+  /// together waits (`UploadTurns`).
   func next(of turns: inout UploadTurns) -> ConnectionToken? {
     if turns.isOfOneGroup { return turns.next { _ in 0 } }
     return state.withLock { state in turns.next(sent: state.shares.bytes(sentTo:)) }
@@ -86,7 +88,7 @@ final class UploadLimiter: Sendable {
 }
 
 extension UploadLimiter.State {
-  /// Nil: the limit lets the bytes pass. Else how long to wait.
+  /// Returns how long to wait; nil if the limit lets the bytes pass.
   fileprivate mutating func delay(of bytes: Int, to group: AddressGroup, on loop: Int, at now: Instant) -> Duration? {
     guard let bytesPerSecond else { return nil }
     if bucket == nil { bucket = UploadLimiter.bucket(bytesPerSecond, at: now) }
