@@ -10,11 +10,11 @@ import Wire
 /// A report of a node to the program that runs it. Names and texts come unchanged from the peer or the file system:
 /// escape them before printing.
 public enum NodeEvent: Sendable {
-  /// The handshake is done.
+  /// The handshake of an incoming connection is done.
   case connected(PeerID, Endpoint)
-  /// A connection whose handshake was done has ended.
+  /// An incoming connection whose handshake was done has ended.
   case disconnected(PeerID, Endpoint, ConnectionEnd)
-  /// A connection ended before its peer had proven its PeerID.
+  /// An incoming connection ended before its peer proved its PeerID.
   case turnedAway(Endpoint, ConnectionEnd)
   /// A peer has asked for a served file.
   case opened(PeerID, Endpoint, path: String)

@@ -30,11 +30,11 @@ public struct NodeFigures: Sendable {
   public internal(set) var connections = 0
   /// Incoming connections that were accepted.
   public internal(set) var accepted: UInt64 = 0
-  /// Connections whose peers proved their PeerIDs.
+  /// Accepted connections whose peers proved their PeerIDs.
   public internal(set) var established: UInt64 = 0
-  /// The ends of connections whose peers had proved their PeerIDs.
+  /// The ends of accepted connections whose peers had proved their PeerIDs.
   public internal(set) var ended: [End: UInt64] = [:]
-  /// The ends of connections whose peers had not proved their PeerIDs.
+  /// The ends of accepted connections whose peers had not proved their PeerIDs.
   public internal(set) var turnedAway: [End: UInt64] = [:]
   /// Files opened by peers.
   public internal(set) var opens: UInt64 = 0

@@ -1,4 +1,4 @@
-// What the end of a connection means for a download. The brain knows neither errno nor handshakes.
+// Translates the end of a connection for a download, whose state machine knows neither errno nor handshakes.
 import Posix
 import Transfer
 import Wire
@@ -16,7 +16,7 @@ extension ConnectionEnd {
     }
   }
 
-  /// The event for the download that the connection fetched for.
+  /// Returns the event for a download that fetched over the connection.
   func event(of id: ConnectionID) -> DownloadEvent {
     switch self {
     case .remote(let code, let text): DownloadEvent(.remote(code, text), of: id)
@@ -30,11 +30,11 @@ extension ConnectionEnd {
     }
   }
 
-  /// The cipher for a second dial, after a dial with another cipher failed; nil: no second dial.
+  /// Returns the cipher suite for a second dial, after a dial with another suite failed; nil: no second dial.
   func suiteToTry(insteadOf dialled: CipherSuite, isPrivate: Bool) -> CipherSuite? {
     switch self {
     case .handshake(.suiteUnsupported(let suite)): suite == dialled ? nil : suite
-    // A private node says nothing to a peer whose messages it cannot read, so it cannot say that it lacks the cipher.
+    // A private node does not answer a peer whose messages it cannot read, so it cannot say that it lacks the suite.
     case .handshake(.closedByPeer) where isPrivate && dialled != .chaChaPoly: .chaChaPoly
     default: nil
     }

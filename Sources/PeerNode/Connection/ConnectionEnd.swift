@@ -1,4 +1,4 @@
-// Why a connection is over, sorted by its cause: this end, the other end, or the network.
+// Why a connection ended, sorted by cause: this end, the other end, or the network.
 import Posix
 import Wire
 
@@ -10,20 +10,20 @@ public enum ConnectionEnd: Error, Sendable {
   case remote(CloseCode, String)
   /// The network or the other end's system broke it.
   case broken(Errno)
-  /// The stream ended without GOODBYE: the other end died, or a device in between cut the stream.
+  /// The stream ended without a GOODBYE: the other end died, or a device in between cut the stream.
   case truncated
   /// The handshake was not done in time.
   case silent
   /// The handshake failed.
   case handshake(HandshakeError)
-  /// A record does not open, or a frame makes no sense, or a promise was not kept. Closed without a word where the
-  /// record layer failed.
+  /// The peer broke the protocol: a record does not open, a frame is invalid, or a message is not allowed. If the
+  /// record layer failed, the connection closes without a GOODBYE.
   case violation(String)
-  /// The peer sent bytes, hashes or a manifest that do not hash.
+  /// The peer sent bytes, hashes or a manifest that fail verification.
   case lied(String)
-  /// The connection stands, but the peer no longer offers the file.
+  /// The peer no longer offers the file. The connection stays open.
   case withdrawn(Withdrawn.Reason)
-  /// The connection stands, but the peer does not open the file.
+  /// The peer refused to open the file. The connection stays open.
   case refused(Opened.Refusal)
 }
 
@@ -48,7 +48,7 @@ extension ConnectionEnd: CustomStringConvertible {
 }
 
 extension CloseCode {
-  /// The code as people read it.
+  /// The code in words for people.
   public var words: String {
     switch self {
     case .done: "done"
@@ -66,7 +66,7 @@ extension CloseCode {
 }
 
 extension Opened.Refusal {
-  /// The refusal as people read it.
+  /// The refusal in words for people.
   public var words: String {
     switch self {
     case .noSuchFile: "it does not have the file"
@@ -77,7 +77,7 @@ extension Opened.Refusal {
 }
 
 extension Withdrawn.Reason {
-  /// The reason as people read it.
+  /// The reason in words for people.
   public var words: String {
     switch self {
     case .changed: "it was changed there"
@@ -89,7 +89,7 @@ extension Withdrawn.Reason {
 }
 
 extension HandshakeError {
-  /// The error as people read it, with what to do.
+  /// The error in words for people, with advice where there is some.
   public var words: String {
     switch self {
     case .notAP2PNode: "what answers there is not a p2pnode"

@@ -3,21 +3,21 @@ import Content
 import Transfer
 import Wire
 
-/// The phase of a connection. A connection never goes back to an earlier one.
+/// The phase of a connection. A connection never returns to an earlier phase.
 enum ConnectionPhase {
-  /// The system establishes the TCP connection.
+  /// The kernel establishes the TCP connection.
   case connecting(PendingHandshake)
   case handshaking(PendingHandshake)
   case established(EstablishedPeer)
-  /// GOODBYE, or the answer to a preamble, is the last in the outbox. The outbox is sent, and bytes that come are dropped.
+  /// The outbox ends with GOODBYE, or with the answer to a preamble. It is sent, and received bytes are dropped.
   case finishing
-  /// The last byte has left. Bytes that come are dropped until the other end closes.
+  /// The last byte has been sent. Received bytes are dropped until the other end closes.
   case lingering
-  /// Nothing more is done with it.
+  /// The connection has ended.
   case closed
 }
 
-/// A handshake that is not done.
+/// A handshake in progress.
 final class PendingHandshake {
   private var handshake: ChannelHandshake?
 
@@ -30,20 +30,21 @@ final class PendingHandshake {
     }
   }
 
-  /// Takes in bytes of the other end. Returns how many it needed.
+  /// Reads bytes from the other end. Returns how many it used.
   func receive(_ bytes: RawSpan) throws(HandshakeError) -> Int { try handshake!.receive(bytes) }
 
-  /// The other end has closed. Returns the error that this means; nil if it means no more than a close.
+  /// Notes that the other end closed the connection. Returns the error that this implies; nil: none beyond the close
+  /// itself.
   func receiveEnd() -> HandshakeError? { handshake?.receiveEnd() ?? nil }
 
-  /// Bytes for the other end.
+  /// Returns and removes the bytes for the other end.
   func takeOutbound() -> [UInt8] { handshake?.takeOutbound() ?? [] }
 
-  /// The channel. Called once, when the handshake is complete.
+  /// Returns the channel. Called once, when the handshake is complete.
   func finish() -> EstablishedChannel { handshake.take()!.finish() }
 }
 
-/// What a peer was sent of a content that it has open.
+/// The upload of a content that a peer has open.
 struct Upload {
   /// The content's path, or its name.
   let path: String
@@ -52,29 +53,29 @@ struct Upload {
   var byteCount: UInt64 = 0
 }
 
-/// The other end of a connection after the handshake, and what both ends have agreed on.
+/// The other end of a connection after the handshake, and what both ends agreed on.
 final class EstablishedPeer {
   let id: PeerID
-  /// Requests that the peer accepts unanswered.
+  /// The most unanswered requests that the peer accepts.
   let requestsMax: Int
-  /// The port at which it can be dialled: the one that was dialled, or the one that it has announced.
+  /// The port at which the peer can be dialled: the one that this node dialled, or the one that the peer announced.
   let listenPort: UInt16?
-  /// The zone in which it says that it is.
+  /// The zone that the peer announced.
   let zone: ZoneName?
   var channel: EstablishedChannel
-  /// Gives its messages their meaning.
+  /// Interprets the peer's messages.
   var driver: SessionDriver
-  /// The files that the session has opened for it.
+  /// The contents that the peer has open at this node.
   var served: [FileHandle: ServedSource] = [:]
-  /// What was sent of each of them.
+  /// The uploads of these contents.
   var uploads: [FileHandle: Upload] = [:]
-  /// The file whose next piece waits to be sent, as the file's swarm knows it.
+  /// The file whose swarm knows that its next piece for this peer waits.
   var waitsFor: FileID?
   var standing: Standing
-  /// No new pieces are promised. The connection ends when those that were asked for are sent.
+  /// Whether the connection ends as soon as the pieces that were requested are sent.
   var isShuttingDown = false
 
-  /// - `dialled`: the port that was dialled; nil for a connection that came in.
+  /// - `dialled`: the port that was dialled; nil for an incoming connection.
   init(
     _ established: consuming EstablishedChannel, dialled: UInt16?, meansSeveral: Bool, at now: Instant
   ) {
@@ -90,7 +91,7 @@ final class EstablishedPeer {
   }
 
   var isTurnedAway: Bool { standing.verdict == .turnedAway }
-  /// Whether this node still has to send pages or pieces that the peer asked for.
+  /// Whether this node still has to send pages or pieces that the peer requested.
   var isOwedUploads: Bool { driver.session.hasUploads }
   var hasHints: Bool { !driver.session.hints.isEmpty }
 }

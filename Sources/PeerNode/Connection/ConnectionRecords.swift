@@ -1,10 +1,10 @@
-// The status of each connection, for threads other than its loop's. Loops write it as things happen; readers get a copy.
+// The status of each connection, readable by other threads than its loop's. Loops write it; readers get a copy.
 import Posix
 import Synchronization
 import Transfer
 import Wire
 
-/// One connection's entry. Its own loop writes it, and any thread may read it.
+/// The status of one connection. Its own loop writes it, and any thread may read it.
 final class ConnectionRecord: Sendable {
   private let id: UInt64
   private let peer: PeerID
@@ -23,7 +23,7 @@ final class ConnectionRecord: Sendable {
   /// Notes the path under which a handle is open; nil: the handle is closed.
   func open(_ handle: FileHandle, path: String?) { paths.withLock { $0[handle] = path } }
 
-  /// File bytes were sealed for the peer.
+  /// Counts file bytes that were sealed for the peer.
   func sent(_ byteCount: Int, of handle: FileHandle) {
     sentBytes.add(UInt64(byteCount), ordering: .relaxed)
     sending.store(UInt64(handle.rawValue), ordering: .relaxed)
@@ -38,17 +38,17 @@ final class ConnectionRecord: Sendable {
   }
 }
 
-/// The entries of all connections that were let in, for all loops of a node. Guards itself.
+/// The records of all admitted connections of a node. Any thread may call it.
 final class ConnectionRecords: Sendable {
   private struct State {
-    /// In the order in which they came.
+    /// With the number of each record in the order of admission.
     var order: [ConnectionToken: (number: UInt64, record: ConnectionRecord)] = [:]
     var admitted: UInt64 = 0
     var turnedAway: UInt64 = 0
   }
   private let state = Mutex(State())
 
-  /// A connection is let in.
+  /// Adds the record of a connection that was admitted.
   func enter(_ token: ConnectionToken, _ peer: PeerID, _ address: Endpoint) -> ConnectionRecord {
     state.withLock { state in
       state.admitted += 1
@@ -59,10 +59,10 @@ final class ConnectionRecords: Sendable {
     }
   }
 
-  /// A connection is over.
+  /// Removes the record of a connection that has ended.
   func leave(_ token: ConnectionToken) { state.withLock { _ = $0.order.removeValue(forKey: token) } }
 
-  /// A connection ended before it was let in.
+  /// Counts a connection that ended before it was admitted.
   func turnedAway() { state.withLock { $0.turnedAway += 1 } }
 
   var totals: (admitted: UInt64, turnedAway: UInt64) { state.withLock { ($0.admitted, $0.turnedAway) } }

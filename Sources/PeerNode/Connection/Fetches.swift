@@ -1,9 +1,9 @@
-// The contents that a connection fetches, each for one download, and the blocks that their pieces come in.
+// The contents that a connection fetches, each for one download, and the memory blocks for their pieces.
 import Posix
 import Transfer
 import Wire
 
-/// A block whose bytes wait to be hashed, compared and written.
+/// A block whose bytes wait to be verified and written.
 struct VerifyJob: Sendable {
   let connection: ConnectionID
   let piece: FetchedPiece
@@ -17,33 +17,34 @@ struct Fetching {
   /// The download's name for the connection.
   let id: ConnectionID
   let link: DownloadLink
-  /// Of the content at the other end.
+  /// The handle of the content at the other end.
   let handle: FileHandle
 }
 
 /// All contents that a connection fetches.
 struct Fetches {
-  /// Few, so that a search is faster than a table.
+  /// An array, since there are few and a search is faster than a table.
   private(set) var contents: [Fetching] = []
-  /// Downloads that heard that the peer has opened their content. Each opens it at the peer soon, or never.
+  /// Downloads that were told that the peer opened their content here. Each opens it at the peer soon, or never.
   private(set) var offered: Set<DownloadID> = []
-  /// The control thread knows of the connection, because a download dialled it or heard of it.
+  /// Whether the control thread knows the connection, because a download dialled it or was told of it.
   var isKnownToControl: Bool
-  /// No download uses the connection: with this code it closes once the peer has nothing open here either.
+  /// The code with which the connection closes once no download uses it and the peer has nothing open here. Nil: it
+  /// stays open.
   var closesWhenUnused: CloseCode?
-  /// Since when a download that has come to it waits for a sign of life.
+  /// When a ping was sent for a download that began to use the silent connection; nil: none is unanswered.
   var probedAt: Instant?
-  /// The download whose answer is due, while it may take no block, and since when.
+  /// The download whose answer comes next but which may not take a block, and since when.
   var starving: (download: DownloadID, since: Instant)?
-  /// For the next DATA frame, and the download that gave it.
+  /// The block for the next DATA frame, and the download that gave it.
   var spare: (block: Block, link: DownloadLink)?
-  /// Pieces that came in this turn.
+  /// Pieces that were received in this turn.
   var finishedJobs: [VerifyJob] = []
 
   /// - `isDialled`: whether a download dialled the connection.
   init(isDialled: Bool) { isKnownToControl = isDialled }
 
-  /// Whether no download has to do with the connection.
+  /// Whether no download uses or may soon use the connection.
   var isEmpty: Bool { contents.isEmpty && offered.isEmpty }
 
   func fetching(_ handle: FileHandle) -> Fetching? {
@@ -56,10 +57,10 @@ struct Fetches {
     return nil
   }
 
-  /// Whether the download of a link has to do with the connection.
+  /// Returns whether a download uses or may soon use the connection.
   func has(_ download: DownloadID) -> Bool { fetching(of: download) != nil || offered.contains(download) }
 
-  /// The peer has opened the content of a download, which hears of it.
+  /// Notes that the peer opened a download's content here, and that the download is told so.
   mutating func offer(to download: DownloadID) {
     offered.insert(download)
     isKnownToControl = true
@@ -70,14 +71,14 @@ struct Fetches {
     contents.append(fetching)
   }
 
-  /// A download fetches nothing more over the connection. Returns what it fetched.
+  /// Removes a download that fetches nothing more over the connection. Returns what it fetched.
   mutating func end(_ download: DownloadID) -> Fetching? {
     offered.remove(download)
     guard let place = contents.firstIndex(where: { $0.link.id == download }) else { return nil }
     return contents.remove(at: place)
   }
 
-  /// Pieces that wait to be verified go to the threads of their downloads.
+  /// Hands received pieces to the verifying threads of their downloads.
   mutating func handOverFinishedJobs() {
     guard let first = finishedJobs.first else { return }
     if finishedJobs.allSatisfy({ $0.link === first.link }) {

@@ -1,21 +1,21 @@
-// Bytes that came from the other end and are not dealt with: records, the plaintext of one record, and its frames.
+// Received bytes that are not handled yet: records, the plaintext of one record, and its frames.
 import Posix
 import Wire
 
-/// The inbound side of a connection. Every call opens or decodes one thing and then lets go of the bytes, so that the
+/// The inbound side of a connection. Every call opens or decodes one item and keeps no access to the bytes, so that the
 /// connection may do anything before the next call.
 struct Inbound: ~Copyable {
-  /// Bytes of memory while only control frames are expected. A large record does not fit and grows it.
+  /// Bytes of memory while only control frames are expected. A larger record grows it.
   static let controlByteCount = 8 << 10
-  /// Bytes of memory of a connection that fetches: several records a system call.
+  /// Bytes of memory of a connection that fetches: room for several records per system call.
   static let fetchByteCount = 256 << 10
 
-  /// The record that is next.
+  /// The state of the next record.
   enum Head {
     case incomplete
-    /// The record is complete. Its ciphertext has so many bytes.
+    /// The record is complete. The value is the length of its ciphertext in bytes.
     case complete(Int)
-    /// No record starts like this.
+    /// No record starts with this header.
     case malformed(header: UInt16)
   }
 
@@ -24,26 +24,26 @@ struct Inbound: ~Copyable {
     case message(Message)
     /// The last byte of a DATA frame was taken.
     case payloadEnded
-    /// Part of a frame, or frames that are skipped.
+    /// Only part of a frame, or frames that were skipped.
     case nothing
   }
 
-  /// From the socket. A plaintext that is not decoded lies at the head, and the tag of its record follows it.
+  /// Bytes from the socket. Plaintext that is not decoded yet lies at the head, followed by the tag of its record.
   var bytes = ByteQueue()
   private var plaintextByteCount = 0
   private(set) var decoder = FrameDecoder()
-  /// Takes the leaves of the present DATA frame; nil if they are of no use.
+  /// The block for the leaves of the current DATA frame; nil: they are dropped.
   var arriving: Block?
   /// The download that `arriving` belongs to.
   var arrivingFor: DownloadLink?
-  /// The connection works through the bytes. A nested call leaves the rest to the outer one.
+  /// Whether `process` runs. A nested call returns at once and leaves the bytes to the outer one.
   var isBeingRead = false
 
   var hasPlaintext: Bool { plaintextByteCount > 0 }
-  /// Whether the rest is the start of a frame or of a record.
+  /// Whether the bytes end in the middle of a frame or record.
   var isMidFrame: Bool { !bytes.isEmpty || decoder.isMidFrame }
 
-  /// Drops all bytes that came.
+  /// Drops all received bytes.
   mutating func dropAll() {
     bytes.drop(bytes.count)
     plaintextByteCount = 0
@@ -51,7 +51,7 @@ struct Inbound: ~Copyable {
 
   // MARK: Records
 
-  /// The record that is next. Makes room for the rest of it if that has not come.
+  /// Returns the state of the next record. Makes room for the rest of it if it is incomplete.
   mutating func head() -> Head {
     guard bytes.count >= Record.headerByteCount else { return .incomplete }
     let header = UInt16(bytes[0]) << 8 | UInt16(bytes[1])
@@ -62,11 +62,11 @@ struct Inbound: ~Copyable {
     return .incomplete
   }
 
-  /// Opens the record that is next, in place: the plaintext waits to be decoded.
+  /// Opens the next record in place. Its plaintext then waits to be decoded.
   ///
-  /// Leaves are copied into their block after that. Opening them straight into it is slower: another core used the
-  /// block's memory last, and the cipher waits for each line of that memory. A copy does not wait.
-  /// - `length`: bytes of its ciphertext.
+  /// Leaves are copied into their block later. Opening them straight into it is slower: another core used the block's
+  /// memory last, and the cipher waits for each cache line of it. A copy does not wait.
+  /// - `length`: the length of its ciphertext in bytes.
   mutating func open(_ length: Int, with opener: inout RecordOpener) throws(RecordError) {
     try bytes.edit(at: Record.headerByteCount, count: length) { bytes throws(RecordError) in
       _ = try opener.open(inPlace: &bytes)
@@ -77,8 +77,8 @@ struct Inbound: ~Copyable {
 
   // MARK: Frames
 
-  /// Takes the next item of the plaintext, which is not empty. Returns it, and how many frames count for it.
-  /// - `framesMax`: frames that are skipped at most.
+  /// Decodes the next item of the plaintext, which must not be empty. Returns it, and how many frames it used up.
+  /// - `framesMax`: the most frames to skip.
   mutating func decode(framesMax: Int) throws(WireError) -> (item: Item, frameCount: Int) {
     if decoder.payloadBytesDue > 0 { return (takePayload(), 0) }
     let before = decoder.completedFrames
@@ -103,7 +103,7 @@ struct Inbound: ~Copyable {
     return decoder.payloadBytesDue == 0 ? .payloadEnded : .nothing
   }
 
-  /// Drops plaintext that was read, and with the last byte of it the tag.
+  /// Drops plaintext that was read, and the tag after its last byte.
   private mutating func drop(_ count: Int) {
     bytes.drop(count)
     plaintextByteCount -= count

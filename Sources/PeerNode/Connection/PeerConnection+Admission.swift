@@ -1,17 +1,17 @@
-// Reports a connection from outside to the admission, and does what the admission decides about it.
+// Reports an incoming connection to the admission, and carries out the verdict.
 import Transfer
 import Wire
 
 extension EstablishedPeer {
-  /// The facts that the admission knows of a connection, and its verdict.
+  /// What the admission knows about a connection, and its verdict.
   struct Standing {
-    /// Nil for a connection that was dialled: it is not asked about.
+    /// Nil for a dialled connection, which needs no admission.
     fileprivate(set) var verdict: ConnectionAdmission.Verdict?
-    /// Both ends have said that they mean several connections of the peer.
+    /// Whether both ends accept several connections between them.
     let meansSeveral: Bool
-    /// As the admission knows it.
+    /// The use of the connection, as the admission knows it.
     fileprivate(set) var use: ConnectionUse
-    /// Since when the admission waits for a sign of life.
+    /// When a ping was sent for the admission; nil: it waits for no sign of life.
     fileprivate(set) var probedAt: Instant?
 
     init(meansSeveral: Bool, at now: Instant) {
@@ -22,22 +22,21 @@ extension EstablishedPeer {
 }
 
 extension PeerConnection {
-  /// Whether the admission counts it among the connections with a place. A connection that was dialled is counted by the
-  /// brain that dialled it.
+  /// Whether the connection has a place. A dialled connection always has one: its download counts it.
   var holdsPlace: Bool {
     role == .dialer || loop.context.admission { $0.holdsPlace(token) }
   }
 
   // MARK: Coming
 
-  /// Message 1 was answered.
+  /// Reports that message 1 was answered.
   func noteProgress() {
     guard role == .listener else { return }
     let now = loop.context.admission.now
     loop.context.admission { $0.progressed(token, at: now) }
   }
 
-  /// The handshake is done, and the peer is allowed.
+  /// Asks the admission for a verdict on an allowed peer whose handshake is done.
   func admit(_ peer: EstablishedPeer) {
     let (verdict, orders) = loop.context.admission {
       $0.establish(token, from: group, as: peer.id, meansSeveral: peer.standing.meansSeveral)
@@ -46,12 +45,13 @@ extension PeerConnection {
     loop.carryOut(orders)
     switch verdict {
     case .admitted: record = loop.context.records.enter(token, peer.id, address)
-    case .turnedAway: timers.turnedAway()  // it hears of other peers first
+    case .turnedAway: timers.turnedAway()  // it is sent the addresses of other peers first
     case .refused: close(.local(.tooManyConnections, ""))
     }
   }
 
-  /// A peer that broke the protocol keeps others of its address group out for a while, if it does so again and again.
+  /// Reports that the peer broke the protocol. If that happens again and again, the admission rejects its address group
+  /// for a while.
   func noteBreach(_ end: ConnectionEnd) {
     guard role == .listener, isEstablished, case .violation = end else { return }
     let now = loop.context.admission.now
@@ -60,7 +60,7 @@ extension PeerConnection {
 
   // MARK: Being of use
 
-  /// Reports the use of the connection to the admission if it has changed. Called after each event.
+  /// Reports a changed use of the connection to the admission. Called after each event.
   func noteUse() {
     guard let peer, peer.standing.verdict == .admitted else { return }
     let isFetching = !fetches.isEmpty
@@ -69,8 +69,8 @@ extension PeerConnection {
     if hasChanged { loop.context.admission { $0.note(token, peer.standing.use.use) } }
   }
 
-  /// Whether it has had nothing open for long while places are few. During a scan the file that the peer asked for may
-  /// still be hashed.
+  /// Whether the connection has had nothing open for long while places are scarce. During a scan it is never in the
+  /// way, since the file that the peer wants may still be hashed.
   var isInTheWay: Bool {
     guard let peer, peer.standing.verdict == .admitted, peer.standing.use.isUseless(at: loop.now) else { return false }
     return !loop.context.isScanning && loop.context.admission { $0.isCrowded }
@@ -78,7 +78,7 @@ extension PeerConnection {
 
   // MARK: Being alive
 
-  /// The peer has dialled again, and the admission wants to know whether this connection is dead.
+  /// Sends a ping: the peer has dialled again, and the admission wants to know whether this connection is dead.
   func probe() {
     guard let peer, peer.standing.probedAt == nil else { return }
     peer.standing.probedAt = loop.now
@@ -87,9 +87,9 @@ extension PeerConnection {
     settle()
   }
 
-  /// Reports a sign of life, or that none came, if the admission waits for it.
+  /// If the admission waits for a sign of life, reports that it came, or that it did not come in time.
   func judgeLife() {
-    // A connection that starves reads nothing: the silence is ours.
+    // A connection that waits for a block reads nothing, so the silence is not the peer's fault.
     guard let peer, let askedAt = peer.standing.probedAt, !marks.isStarving else { return }
     let orders = loop.context.admission {
       $0.judge(token, askedAt: askedAt, heardAt: timers.lastReceivedAt, at: loop.now)
@@ -101,8 +101,8 @@ extension PeerConnection {
 
   // MARK: Going
 
-  /// GOODBYE, or the answer to a preamble, has left. Gives the place to other connections. False: there is no place to
-  /// linger in.
+  /// Gives the connection's place to others, after GOODBYE or the answer to a preamble has left. Returns false if there
+  /// is no place to linger.
   func lingerInAdmission() -> Bool {
     leaveRecords()
     guard role == .listener else { return true }
@@ -113,7 +113,7 @@ extension PeerConnection {
     return isGranted
   }
 
-  /// The connection is over.
+  /// Reports the end of the connection to the admission.
   func endAdmission() {
     leaveRecords()
     if role == .listener { loop.carryOut(loop.context.admission { $0.end(token) }) }

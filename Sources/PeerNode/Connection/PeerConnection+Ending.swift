@@ -45,7 +45,7 @@ extension PeerConnection {
   /// Ends the connection, with a GOODBYE if the end calls for one.
   func close(_ end: ConnectionEnd) {
     guard !isClosed, !isFinishing else { return }
-    leaveSwarms()  // before the others hear that it has gone
+    leaveSwarms()  // before the other peers learn that it has gone
     report(end)
     noteBreach(end)
     if let peer, let goodbye = end.goodbye {
@@ -55,7 +55,7 @@ extension PeerConnection {
       finish()
       releaseBlocks()
       flush()
-      // It counts nowhere, so it does not wait for the peer to take its GOODBYE.
+      // No limit counts this connection, so it does not wait until the peer reads its GOODBYE.
       if !holdsPlace, !outbound.bytes.isEmpty { return close() }
       if !isClosed { settle() }
     } else if role == .listener, end.leavesMessageUnread {
@@ -66,15 +66,16 @@ extension PeerConnection {
     }
   }
 
-  /// The last message is in the outbox.
+  /// Enters the finishing phase: the last message is in the outbox.
   private func finish() {
     peer?.driver.end()
     phase = .finishing
     timers.ending()
   }
 
-  /// GOODBYE, or the answer to a preamble, has left: reads on for a moment, since closing with bytes unread makes the
-  /// system send a reset, which can overtake it. False: the connection closes at once.
+  /// Keeps reading for a moment after GOODBYE or the answer to a preamble has left: closing a socket with unread bytes
+  /// makes the kernel send a reset, which can overtake that message. Returns false if the connection must close at
+  /// once.
   func linger() -> Bool {
     if loop.isEnding { return false }
     if case .finishing = phase {
@@ -86,7 +87,7 @@ extension PeerConnection {
     return true
   }
 
-  /// Lets go of the socket. All reports about the connection have been made.
+  /// Closes the connection, after all reports about it were made.
   func close() {
     guard !isClosed else { return }
     leaveSwarms()
@@ -99,7 +100,7 @@ extension PeerConnection {
     socket.finishSending()
   }
 
-  /// Says goodbye as soon as everything that the peer asked for is sent.
+  /// Sends GOODBYE as soon as everything that the peer requested is sent.
   func shutDown() {
     peer?.isShuttingDown = true
     peer?.driver.session.shutDown()
@@ -120,12 +121,12 @@ extension PeerConnection {
 
   private func lie(in end: ConnectionEnd) -> Lie {
     guard case .lied = end else { return .none }
-    // The download may have given the content up while the answer was on its way.
+    // The download may have closed the content while the answer was on its way.
     let content = peer?.driver.session.handleLiedAbout.flatMap { fetches.fetching($0) }
     return content.map { .about($0.link.id) } ?? .aboutNone
   }
 
-  /// Reports to the thread that knows which downloads use the connection.
+  /// Sends a report to the control thread, which knows the downloads that use the connection.
   func reportToControl(_ report: ConnectionReport) { loop.context.control.send(.connection(token, report)) }
 }
 
@@ -140,7 +141,7 @@ extension ConnectionEnd {
     }
   }
 
-  /// Whether a listener ends the handshake after the preamble, while message 1 of the dialer is still on its way.
+  /// Whether the listener ends the handshake after the preamble, while the dialer's message 1 may still be on its way.
   fileprivate var leavesMessageUnread: Bool {
     switch self {
     case .handshake(.patternMismatch), .handshake(.suiteUnsupported): true

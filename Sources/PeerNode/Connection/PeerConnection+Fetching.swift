@@ -1,4 +1,4 @@
-// Commands of the downloads that fetch over a connection, news for them, and the blocks that pieces come in.
+// The fetching side of a connection: commands of downloads, news for them, and the memory blocks for pieces.
 import Posix
 import Transfer
 import Wire
@@ -10,7 +10,7 @@ extension PeerConnection {
   /// - `id`: the download's name for the connection.
   func open(for link: DownloadLink, as id: ConnectionID) {
     guard let peer else { return }
-    // Of an earlier use by the same download: the peer has refused or withdrawn it.
+    // The same download used the connection before, and the peer refused or withdrew the content.
     if let old = fetches.end(link.id) { end(old, at: peer) }
     fetches.closesWhenUnused = nil
     probeIfSilent(peer)
@@ -33,8 +33,9 @@ extension PeerConnection {
     readOnIfOthersAreDue()
   }
 
-  /// A download has cancelled requests. If it is the one that may take no block, the answer that is due now may be another
-  /// download's. If it is not, the time that the first one has starved counts on.
+  /// Continues to read if the connection waits for a block of one download, and the next answer is now for another one.
+  /// That happens when a download cancels requests. If the next answer is for the same download, its waiting time
+  /// counts on.
   private func readOnIfOthersAreDue() {
     guard !isClosed else { return }
     let due = peer?.driver.session.nextAnswerHandle.flatMap { fetches.fetching($0)?.link.id }
@@ -42,8 +43,8 @@ extension PeerConnection {
     settle()
   }
 
-  /// A download fetches nothing more over the connection.
-  /// - `code`: with it the connection closes once the peer has nothing open here; nil: it stays.
+  /// Ends the fetching of a download over the connection.
+  /// - `code`: the code with which the connection closes once nothing else uses it; nil: it stays open.
   func giveBack(for download: DownloadID, closing code: CloseCode?) {
     guard !isClosed, !isFinishing else { return }
     let content = fetches.end(download)
@@ -55,21 +56,21 @@ extension PeerConnection {
     readOnIfOthersAreDue()
   }
 
-  /// Closes the connection if that was ordered and nothing uses it. True if it closes.
+  /// Closes the connection if that was ordered and nothing uses it any more. Returns true if it closed.
   @discardableResult func closeIfUnused() -> Bool {
     guard let code = fetches.closesWhenUnused, fetches.isEmpty, peer?.served.isEmpty ?? true else { return false }
     close(.local(code, ""))
     return true
   }
 
-  /// A download comes to a connection that has been silent: asks for a sign of life, since the peer may be gone.
+  /// Sends a ping if the connection has been silent, since a download wants to use it and the peer may be gone.
   private func probeIfSilent(_ peer: EstablishedPeer) {
     guard fetches.probedAt == nil, loop.now - timers.lastReceivedAt > ProtocolLimits.probePatience else { return }
     fetches.probedAt = loop.now
     peer.driver.ping(at: loop.now)
   }
 
-  /// Ends the connection if the sign of life has not come. True if it ends.
+  /// Ends the connection if that ping was not answered in time. Returns true if it ended.
   func endIfDead() -> Bool {
     guard let probedAt = fetches.probedAt, !marks.isStarving else { return false }
     if timers.lastReceivedAt > probedAt { fetches.probedAt = nil }
@@ -78,7 +79,7 @@ extension PeerConnection {
     return true
   }
 
-  /// Gives the content back at the other end. If the peer does not have it open here either, it leaves the swarm.
+  /// Closes the content at the other end. If the peer does not have it open here either, it leaves the swarm.
   private func end(_ content: Fetching, at peer: EstablishedPeer) {
     fetches.handOverFinishedJobs()
     if inbound.arrivingFor === content.link { dropArriving() }
@@ -92,7 +93,7 @@ extension PeerConnection {
 
   // MARK: News of the session
 
-  /// The download learns what a message of the peer says about its content.
+  /// Sends a download the news about its content that a message of the peer brought.
   func pass(on news: PeerNews, about handle: FileHandle, of peer: EstablishedPeer) {
     guard let content = fetches.fetching(handle) else { return }
     if case .opened(let manifest, _) = news {
@@ -104,13 +105,13 @@ extension PeerConnection {
 
   // MARK: Pieces
 
-  /// Bytes of a DATA frame follow.
+  /// Prepares a block for the bytes of a DATA frame, which come next.
   func expectPayload(isWanted: Bool, from peer: EstablishedPeer) {
     dropArriving()
     guard isWanted, let handle = peer.driver.session.arrivingHandle, let link = fetches.fetching(handle)?.link else {
       return
     }
-    // A record can start more than one frame; only the first finds the spare.
+    // A record can start more than one frame. Only the first finds the spare block.
     if let spare = fetches.spare, spare.link === link {
       inbound.arriving = spare.block
       fetches.spare = nil
@@ -120,11 +121,11 @@ extension PeerConnection {
     inbound.arrivingFor = link
   }
 
-  /// The last byte of a DATA frame has come.
+  /// Handles the end of a DATA frame.
   func pieceArrived(from peer: EstablishedPeer) {
     peer.driver.payloadEnded()
     performSession()
-    dropArriving()  // it was cancelled meanwhile, or the session has ended
+    dropArriving()  // only if the request was cancelled, or the session has ended
   }
 
   func finish(_ piece: FetchedPiece) {
@@ -137,8 +138,8 @@ extension PeerConnection {
 
   // MARK: Blocks
 
-  /// Takes a spare block of the download whose answer is due, so that the next record can be opened whatever it holds.
-  /// False: the download may take none, and the connection reads on when it may.
+  /// Makes sure that the next record has a spare block, of the download whose answer comes next. Returns false if that
+  /// download may not take one: the connection reads on when it may.
   func haveBlock(for peer: EstablishedPeer) -> Bool {
     guard let handle = peer.driver.session.nextAnswerHandle, let link = fetches.fetching(handle)?.link else {
       return true
@@ -158,8 +159,8 @@ extension PeerConnection {
     return false
   }
 
-  /// If the output of one download has taken nothing for long, the other downloads of the connection wait behind its
-  /// answers. That download gives its content back here, and connects again later.
+  /// Ends the fetching of a download whose output has taken no data for long, if other downloads wait behind its
+  /// answers on this connection. The download connects again later.
   func checkStarving() {
     guard let peer, let (download, since) = fetches.starving, marks.isStarving,
       loop.now - since >= NodeLimits.starvingTime, let content = fetches.fetching(of: download),
@@ -169,7 +170,8 @@ extension PeerConnection {
     giveBack(for: download, closing: nil)
   }
 
-  /// Gives the spare block back if the last record did not need it: other connections of the download may wait for one.
+  /// Returns the spare block if the last record did not need it, since other connections of the download may wait for
+  /// one.
   func returnSpareBlock() { if !inbound.hasPlaintext { dropSpare() } }
 
   private func dropSpare() {

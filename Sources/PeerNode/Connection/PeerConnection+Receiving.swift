@@ -1,11 +1,11 @@
-// Bytes from the socket: the handshake, then records, then frames. File bytes go into their block.
+// The receiving side of a connection: the handshake, then records and their frames. File bytes go into a block.
 import Content
 import Posix
 import Transfer
 import Wire
 
 extension PeerConnection {
-  /// Reads the bytes that have come, in a few system calls at most, so that one busy peer does not hold up the others.
+  /// Reads received bytes, in a few system calls at most, so that one busy peer does not delay the others.
   func receive() {
     for _ in 0..<4 {
       guard !isClosed, !marks.isStarving, !marks.isQueuedToRead, !outbound.isOverfull else { return }
@@ -29,7 +29,7 @@ extension PeerConnection {
     }
   }
 
-  /// A new turn: goes on with the frames that were left in the one before.
+  /// Continues in a new turn with the frames that the last turn left.
   func readOn() {
     marks.isQueuedToRead = false
     guard !isClosed else { return }
@@ -47,17 +47,18 @@ extension PeerConnection {
     }
   }
 
-  /// A reset during the handshake means the same as a close: the other end closed with bytes unread.
+  /// Returns the end for an error of the socket. A reset during the handshake counts as a close: the other end closed
+  /// with unread bytes.
   func end(after error: Errno) -> ConnectionEnd {
     guard case .handshaking(let handshake) = phase, error.isClosedByPeer else { return .broken(error) }
     return .handshake(handshake.receiveEnd() ?? .closedByPeer)
   }
 
-  /// An idle connection holds no buffer.
+  /// Frees the empty buffer, since an idle connection needs none.
   private func releaseInbox() { inbound.bytes.shrinkIfEmpty() }
 
-  /// Works through the bytes that came as far as it goes. A frame can end the connection, which settles it: that comes
-  /// back here.
+  /// Handles received bytes as far as possible. Handling a frame can call `settle`, which calls this function again;
+  /// the nested call does nothing.
   func process() {
     guard !inbound.isBeingRead else { return }
     inbound.isBeingRead = true
@@ -68,12 +69,12 @@ extension PeerConnection {
     timers.read(isMidFrame: inbound.isMidFrame, completedFrames: inbound.decoder.completedFrames, at: loop.now)
   }
 
-  /// False: more bytes are needed, or it is not the time to go on, or it is over.
+  /// Handles the next item. Returns false if it needs more bytes, must pause, or has ended.
   private func processNext() -> Bool {
     switch phase {
     case .handshaking(let handshake): return shakeHands(handshake)
     case .established(let peer): return readNext(from: peer)
-    case .finishing, .lingering:  // closing with bytes unread would keep GOODBYE from arriving
+    case .finishing, .lingering:  // closing with unread bytes could keep GOODBYE from arriving
       inbound.dropAll()
       return false
     case .connecting, .closed: return false
@@ -89,7 +90,7 @@ extension PeerConnection {
       }
       inbound.bytes.drop(consumed)
     } catch {
-      sendBytes(of: handshake)  // a public listener's answer
+      sendBytes(of: handshake)  // the answer of a public listener
       close(.handshake(error))
       return isFinishing
     }
@@ -154,7 +155,7 @@ extension PeerConnection {
     return true
   }
 
-  /// Its turn is over, and there are frames left.
+  /// Queues the connection for the next turn, since this turn is used up and frames are left.
   private func queueToRead() {
     guard !inbound.bytes.isEmpty, !marks.isQueuedToRead else { return }
     marks.isQueuedToRead = true

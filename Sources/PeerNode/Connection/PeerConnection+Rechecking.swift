@@ -1,11 +1,11 @@
-// A peer that says "bad data" may be right: the chunks that it was sent are checked again.
+// If a peer reports bad data, checks the chunks again that it was sent.
 import Content
 import Transfer
 import Wire
 
 extension PeerConnection {
-  /// Called when the connection ends, before its handles go. If the peer reports wrong data, the chunks that
-  /// it got last are checked.
+  /// Queues the chunks that the peer was sent last for a check, if the peer ended the connection because of bad data.
+  /// Called before the handles are released.
   func recheckSent(after end: ConnectionEnd) {
     guard case .remote = end, let peer else { return }
     let items = peer.driver.chunksToRecheck.compactMap { handle, chunk -> Rechecker.Item? in
@@ -13,7 +13,7 @@ extension PeerConnection {
       case .entry(let entry, let folder)?: Rechecker.Item(.path(entry.path, in: ObjectIdentifier(folder)), chunk)
       case .download(let share)?: Rechecker.Item(.download(share.link.fileID), chunk)
       case .contents(let open)?: Rechecker.Item(.contents(open.listing.contentsID), chunk)
-      case .listing?, nil: nil  // a listing in memory was hashed when it was read
+      case .listing?, nil: nil  // a listing in memory was verified when it was read
       }
     }
     if !items.isEmpty { loop.context.rechecker.ask(items, from: group, loop.context) }

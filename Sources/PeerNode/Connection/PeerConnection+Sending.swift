@@ -1,4 +1,4 @@
-// Bytes to the socket: frames are sealed as they are made, so that their order is the order of the nonces.
+// The sending side of a connection. Frames are sealed as they are made, so that their order is the order of the nonces.
 import Content
 import Posix
 import Storage
@@ -6,7 +6,7 @@ import Transfer
 import Wire
 
 extension PeerConnection {
-  /// Paths of equal bytes that are tried for one upload in one turn: each costs a look at the disk.
+  /// How many paths with equal bytes are tried for one upload in one turn. Each costs a disk access.
   private static let pathsPerTurn = 16
 
   /// Seals a control message. It leaves with the next `flush`.
@@ -21,22 +21,22 @@ extension PeerConnection {
     outbound.seal(bytes, with: &peer.channel.sealer)
   }
 
-  /// Gives the system as many bytes as it takes, then seals the hints for which there is room.
+  /// Sends as many bytes as the kernel takes, then seals the hints for which there is room.
   func flush() {
     drainOutbox()
     guard !isClosed, sealHints() else { return }
     drainOutbox()
-    // The others go when the outbox drains, or in the next turn.
+    // The remaining hints go when the outbox drains, or in the next turn.
     if outbound.bytes.isEmpty, peer?.hasHints == true { loop.enqueue(hinting: self) }
   }
 
-  /// Hints wait, and all of the turn that could be merged with them has happened.
+  /// Sends waiting hints at the end of the turn, when no event of it can be merged with them any more.
   func sendHints() {
     marks.isQueuedToHint = false
     if !isFinishing { settle() }
   }
 
-  /// Seals hints until there is no more room for them. True if there were any.
+  /// Seals hints as long as there is room. Returns true if it sealed any.
   @discardableResult func sealHints() -> Bool {
     guard let peer, peer.hasHints else { return false }
     var hasSealed = false
@@ -47,12 +47,12 @@ extension PeerConnection {
     return hasSealed
   }
 
-  /// If the other end has closed, the connection ends when the bytes that came before are read: they say more than the
-  /// errno.
+  /// Sends bytes of the outbox until the kernel takes no more. If the other end has closed, the connection ends only
+  /// when the bytes received before are read: a GOODBYE in them says more than the errno.
   private func drainOutbox() {
     if outbound.failure != nil { outbound.bytes.drop(outbound.bytes.count) }
     if !outbound.bytes.isEmpty, timers.becomesSlow(at: loop.now) {
-      // A CANCEL takes nothing back from the kernel, so the kernel may hold little.
+      // A CANCEL cannot take bytes back from the kernel, so the kernel should hold few.
       socket.limitUnsent(to: NodeLimits.slowUnsentBytesMax)
     }
     while !outbound.bytes.isEmpty, !outbound.isSocketFull {
@@ -74,7 +74,7 @@ extension PeerConnection {
     }
   }
 
-  /// The system took bytes from the outbox.
+  /// Notes that the kernel took bytes from the outbox.
   private func took(_ count: Int) {
     outbound.bytes.drop(count)
     timers.sent(at: loop.now)
@@ -83,10 +83,10 @@ extension PeerConnection {
 
   // MARK: Pieces of files
 
-  /// Whether this node still has to send pages or pieces that the peer asked for.
+  /// Whether this node still has to send pages or pieces that the peer requested.
   var hasToSend: Bool { peer?.isOwedUploads == true }
 
-  /// Joins the loop's round of senders while there is something to send and room for it.
+  /// Joins the loop's senders if there is something to send and the outbox is empty.
   func queueToSend(_ peer: EstablishedPeer) {
     guard !marks.isQueuedToSend, outbound.bytes.isEmpty else { return }
     let isFirst = noteWaiting(peer)
@@ -98,23 +98,23 @@ extension PeerConnection {
     }
   }
 
-  /// The peer got as much as its limit allows. Its next piece keeps back no piece for others.
+  /// Notes that the peer has used up its upload limit. Its waiting piece must not delay pieces for other peers.
   func isHeld() {
     guard let peer, let fileID = peer.waitsFor else { return }
     loop.context.swarms.rests(fileID, token)
     peer.waitsFor = nil
   }
 
-  /// The peer may get more.
+  /// Notes that the peer's upload limit allows more.
   func isReleased() {
     marks.isQueuedToSend = false
     if let peer { queueToSend(peer) }
   }
 
-  /// Bytes that `sendPiece` would send and that count against a limit; nil when there are none.
+  /// The bytes of the next piece, which count against the upload limits; nil: there is none.
   var nextUploadBytes: Int? { peer?.driver.session.nextUploadByteCount }
 
-  /// Sends the next page, or reads, seals and sends the next piece: 64 KiB at most. Called in turn by the loop.
+  /// Sends the next page, or reads, seals and sends the next piece, 64 KiB at most. The loop calls it in turn.
   func sendPiece() {
     marks.isQueuedToSend = false
     guard let peer else { return }
@@ -122,8 +122,8 @@ extension PeerConnection {
     settle()
   }
 
-  /// If a file has changed, another path with the same bytes takes its place, `pathsPerTurn` times at most: then the
-  /// upload waits for the next turn. A path that failed serves no more, so this ends.
+  /// Sends the next page or piece. If a file has changed, another path with the same bytes takes its place. After
+  /// `pathsPerTurn` paths the upload waits for the next turn. This ends, since a path that failed is not served again.
   private func sendNextUpload(to peer: EstablishedPeer) {
     guard let next = peer.driver.nextUpload() else { return }
     for _ in 0..<PeerConnection.pathsPerTurn {
@@ -135,7 +135,7 @@ extension PeerConnection {
         }
         return
       } catch {
-        // A shortage ends, so the peer may come again. It does not come again for a file that was withdrawn.
+        // A shortage passes, so the peer may connect again. For a withdrawn file it would not.
         if case .busy(let errno) = error { return close(.local(.internalError, errno.reason)) }
         withdraw(next.handle, of: peer, because: error)
       }

@@ -1,4 +1,4 @@
-// Finds the files that the peer asks for, and introduces peers that share a file to one another.
+// The serving side of a connection: finds the files that the peer opens, and introduces peers that share a file.
 import Content
 import Posix
 import Storage
@@ -9,7 +9,7 @@ extension PeerConnection {
   // MARK: Opening
 
   func lookUp(_ open: Open, for peer: EstablishedPeer) {
-    // Asked before looking: a scan that ends in between says so by a command that is still to come.
+    // Read before the search: if a scan ends in between, a `catalogueChanged` that is still to come says so.
     let isScanning = loop.context.isScanning
     let found = loop.context.offered.find(bucket: open.bucket, loop.context) {
       peer.driver.session.isMeant($0, by: open)
@@ -24,7 +24,7 @@ extension PeerConnection {
         name: listing.name)
       offer(file, .listing(listing), path: listing.listing.path, to: open, of: peer)
     case .source(.contents(let contents), let key)?:
-      // Its files may come yet.
+      // The missing files may still be hashed.
       if !contents.absent.isEmpty, contents.share.isScanning {
         peer.driver.answer(open, .notYet, at: loop.now)
       } else {
@@ -35,7 +35,7 @@ extension PeerConnection {
       if let file = share.offer {
         offer(file, .download(share), path: file.name, to: open, of: peer)
       } else {
-        // A download that still fetches has something to offer soon.
+        // A download that still fetches will soon offer something.
         peer.driver.answer(open, share.isFetching ? .notYet : .noSuchFile, at: loop.now)
       }
     case .later?: peer.driver.answer(open, .notYet, at: loop.now)
@@ -55,7 +55,7 @@ extension PeerConnection {
     joinSwarm(of: source, chunkCount: file.layout.chunkCount, open.handle, as: peer)
   }
 
-  /// A peer that knows the content may have some of it: the download asks it too.
+  /// Reports the peer to the download: a peer that opens the content may also have some of it.
   private func fetch(from peer: EstablishedPeer, for share: DownloadShare) {
     guard !peer.isTurnedAway, share.isFetching, !fetches.has(share.link.id) else { return }
     fetches.offer(to: share.link.id)
@@ -63,7 +63,7 @@ extension PeerConnection {
       .joined(share.link.id, address, peer.id, requestsMax: peer.requestsMax, zone: peer.zone))
   }
 
-  /// More files are served than before, or the scan is over.
+  /// Looks again at OPENs that wait: more files are served, or the scan is over.
   func catalogueChanged() { command { $0.lookUpAgain() } }
 
   // MARK: Others that share the file
@@ -79,8 +79,8 @@ extension PeerConnection {
       loop.context.swarms.introductions(of: source.fileID, to: [token], at: loop.now), of: source.fileID)
   }
 
-  /// Notes what a handle of the peer stands for; nil: nothing any more. Broadcasts about the content find the
-  /// connection by that.
+  /// Sets the content of a handle of the peer; nil: the handle is closed. News about a content reach the connection by
+  /// this.
   func serve(_ source: ServedSource?, as handle: FileHandle, to peer: EstablishedPeer) {
     if let old = peer.served[handle] { loop.isClosed(old.fileID, at: self) }
     reportUpload(handle, of: peer)
@@ -88,17 +88,17 @@ extension PeerConnection {
     if let source { loop.isOpen(source.fileID, at: self) }
   }
 
-  /// Counts the fetches of the contents that this node serves, if its program wants that.
+  /// Counts the fetches of served contents; nil: the program does not want that.
   private var fetchWatch: FetchWatch? { loop.context.configuration.fetchWatch }
 
-  /// The peer needs no more of what it had opened.
+  /// Reports the upload of a handle that is closed or now stands for another file.
   private func reportUpload(_ handle: FileHandle, of peer: EstablishedPeer) {
     guard let upload = peer.uploads.removeValue(forKey: handle), upload.byteCount > 0 else { return }
     loop.context.report(
       .uploaded(peer.id, address, path: upload.path, bytes: upload.byteCount, loop.now - upload.began))
   }
 
-  /// The connection is over.
+  /// Reports the uploads and fetches of a connection that ends.
   func endFetches(_ end: ConnectionEnd) {
     guard let peer else { return }
     for handle in peer.uploads.keys.sorted(by: { $0.rawValue < $1.rawValue }) { reportUpload(handle, of: peer) }
@@ -107,7 +107,7 @@ extension PeerConnection {
     for source in peer.served.values { fetchWatch.closed(source.fileID, by: peer.id, isDone: isDone) }
   }
 
-  /// The peer gave a handle back.
+  /// Handles CLOSE: the peer closed a handle.
   func closed(_ handle: FileHandle, of peer: EstablishedPeer) {
     guard let fileID = peer.served[handle]?.fileID else { return }
     fetchWatch?.closed(fileID, by: peer.id, isDone: true)
@@ -130,12 +130,12 @@ extension PeerConnection {
     for content in fetches.contents { loop.context.swarms.leave(content.link.fileID, token, at: loop.now) }
   }
 
-  /// The peer as a source of a content, for the content's swarm.
+  /// Returns the peer as a source of a content, for the content's swarm.
   func source(_ peer: EstablishedPeer) -> ContentSwarm.Peer {
     ContentSwarm.Peer(id: peer.id, ip: address.ip, port: peer.listenPort)
   }
 
-  /// The other end hears of the peers that share a file.
+  /// Sends the peer the addresses of others that share a file.
   func introduce(_ introductions: [(member: ConnectionToken, entries: [PeerExchange.Entry])], of fileID: FileID) {
     guard let peer else { return }
     for introduction in introductions where introduction.member == token {
@@ -145,7 +145,8 @@ extension PeerConnection {
     }
   }
 
-  /// A chunk will be sent to another connection. The peer hears of it at the end of the turn, with the other promises.
+  /// Queues a PROMISED hint: a chunk will be sent to another connection. It leaves at the end of the turn, with other
+  /// promises.
   func promised(_ chunk: ChunkIndex, of fileID: FileID, to other: ConnectionToken) {
     guard other != token, let peer else { return }
     for (handle, source) in peer.served where source.fileID == fileID {
@@ -156,7 +157,8 @@ extension PeerConnection {
 
   // MARK: Requests
 
-  /// Decides whether a request is answered with leaves: this node must have them, and it must be their turn.
+  /// Decides whether a request is answered with leaves: this node must have them, and the swarm must accept the request
+  /// now.
   func admit(_ request: ChunkRequest, of peer: EstablishedPeer) {
     guard holds(request, of: peer), let source = peer.served[request.handle] else {
       return peer.driver.admit(request, .notHere)
@@ -167,7 +169,8 @@ extension PeerConnection {
     peer.driver.admit(request, isTaken ? .yes : .notNow)
   }
 
-  /// Whether this node has the leaves. A file of the catalogue is complete; the session refuses a handle that is not open.
+  /// Returns whether this node has the leaves. A served file is complete; the session refuses a handle that is not
+  /// open.
   private func holds(_ request: ChunkRequest, of peer: EstablishedPeer) -> Bool {
     switch peer.served[request.handle] {
     case .download(let share)?: share.offers(request.leaves, of: request.chunk)
@@ -176,7 +179,7 @@ extension PeerConnection {
     }
   }
 
-  /// A chunk will be sent on this connection: the other peers that share the file learn of it.
+  /// Announces to the other peers of the file that a chunk will be sent on this connection.
   func promise(_ chunk: ChunkIndex, of handle: FileHandle, to peer: EstablishedPeer) {
     guard let source = peer.served[handle], loop.context.swarms.promise(chunk, of: source.fileID, to: token) else {
       return
@@ -184,13 +187,13 @@ extension PeerConnection {
     loop.context.sendToAllLoops(.promised(source.fileID, chunk, to: token))
   }
 
-  /// The other end waits for nothing of a chunk any more.
+  /// Ends the promise of a chunk: the peer waits for no more leaves of it.
   func settlePromise(of chunk: ChunkIndex, in handle: FileHandle, to peer: EstablishedPeer) {
     guard let source = peer.served[handle], let layout = source.completeLayout else { return }
     loop.context.swarms.settle(chunk, of: source.fileID, token, leafCount: layout.leafCount(of: chunk))
   }
 
-  /// Leaves of a chunk have left.
+  /// Counts leaves of a chunk that were sent.
   func sent(_ piece: UploadPiece, byteCount: Int, to peer: EstablishedPeer) {
     let isSettled = peer.driver.sent(piece, byteCount: byteCount, at: loop.now)
     peer.uploads[piece.handle]?.byteCount += UInt64(byteCount)
@@ -201,8 +204,8 @@ extension PeerConnection {
     if isSettled { settlePromise(of: piece.chunk, in: piece.handle, to: peer) }
   }
 
-  /// Reports that the next piece waits to be sent, or that none does. True if it goes before chunks that
-  /// were promised to other peers, as a page does once.
+  /// Reports to the swarm that the next piece waits to be sent, or that none waits. Returns true if it goes before
+  /// chunks that were promised to other peers. A page does so once.
   func noteWaiting(_ peer: EstablishedPeer) -> Bool {
     let next = peer.driver.session.nextPieceChunk
     let source = next.flatMap { peer.served[$0.handle] }

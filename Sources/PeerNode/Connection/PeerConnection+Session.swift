@@ -1,5 +1,5 @@
-// Performs the decisions of the session, in the order that `SessionDriver` asks for: the connection itself knows the
-// meaning of no message.
+// Performs the actions of the session in the order that `SessionDriver` gives. The connection itself interprets no
+// message.
 import Posix
 import Transfer
 import Wire
@@ -15,7 +15,7 @@ extension PeerConnection {
 
   func performSession() {
     while let peer, let action = peer.driver.nextAction() { perform(action, for: peer) }
-    // The peer has heard of others that have the file.
+    // The peer was sent the addresses of others that have the file.
     if let peer, peer.isTurnedAway, !peer.served.isEmpty {
       sealHints()
       close(.local(.tooManyConnections, ""))
@@ -36,7 +36,7 @@ extension PeerConnection {
     case .expectPayload(let isWanted): expectPayload(isWanted: isWanted, from: peer)
     case .verify(let piece): finish(piece)
     case .close(.remote(let code, let text)):
-      leaveSwarms()  // before the others hear that it has gone
+      leaveSwarms()  // before the other peers learn that it has gone
       report(.remote(code, text))
       close()
     case .close(let end): close(ConnectionEnd(end))

@@ -1,4 +1,4 @@
-// Changes of the files that a peer has open: they are replaced or withdrawn, and a download offers more of its file.
+// Changes of files that a peer has open: replaces or withdraws them, and announces new leaves of a download.
 import Content
 import Storage
 import Transfer
@@ -7,7 +7,8 @@ import Wire
 extension PeerConnection {
   // MARK: Files of the catalogue
 
-  /// A file has changed. Another one with the same bytes takes its place; if there is none, the handle is gone.
+  /// Withdraws a file that has changed. Another one with the same bytes takes its place; without one, the handle is
+  /// withdrawn.
   func withdraw(_ handle: FileHandle, of peer: EstablishedPeer, because error: StoredFileError) {
     switch peer.served[handle] {
     case .entry(let entry, let folder)?:
@@ -15,7 +16,7 @@ extension PeerConnection {
       replace(handle, of: entry, at: peer, orSay: Withdrawn.Reason(error))
       performSession()
     case .download(let share)?:
-      // Looked at first: the download may end because of the error.
+      // Read first, since the download may end because of the error.
       let reason = share.hasLeft ? .notOffered : Withdrawn.Reason(error)
       loop.context.withdraw(share, because: error)
       withdraw(share, because: reason)
@@ -27,7 +28,7 @@ extension PeerConnection {
     }
   }
 
-  /// A folder is no longer served. Another one may serve a file that the peer has open.
+  /// Withdraws a folder that is no longer served. Another folder may serve the same bytes as an open file.
   func withdraw(_ folder: FolderShare) {
     guard let peer else { return }
     let sources = peer.served.filter { $0.value.folder === folder }
@@ -42,7 +43,7 @@ extension PeerConnection {
     command { _ in }
   }
 
-  /// An entry is no longer served. The peer may have it open.
+  /// Replaces or withdraws an entry that is no longer served, if the peer has it open.
   func withdraw(_ entry: CatalogueEntry, because reason: Withdrawn.Reason) {
     guard let peer else { return }
     let handles = peer.served.filter { if case .entry(let other, _) = $0.value { other == entry } else { false } }.keys
@@ -67,7 +68,7 @@ extension PeerConnection {
 
   // MARK: Files of downloads
 
-  /// More leaves of a download's file are offered.
+  /// Announces further leaves of a download's file.
   func announce(_ runs: [LeafRun], of share: DownloadShare) {
     guard let peer else { return }
     for (handle, other) in peer.servedDownloads where other === share {
@@ -76,14 +77,16 @@ extension PeerConnection {
     if peer.hasHints { loop.enqueue(hinting: self) }
   }
 
-  /// A download's file is offered no more: requests for it are void, which counts as no failure of the peer.
+  /// Withdraws a download's file that is no longer offered. Its pending requests are dropped, which does not count
+  /// against the peer.
   func withdraw(_ share: DownloadShare, because reason: Withdrawn.Reason) {
     guard let peer else { return }
     for (handle, other) in peer.servedDownloads where other === share { withdraw(handle, of: peer, because: reason) }
     performSession()
   }
 
-  /// The connection ends: requests for files of downloads are void, which counts as no failure of the peer.
+  /// Withdraws all files of downloads before the connection ends. Their pending requests are dropped, which does not
+  /// count against the peer.
   func withdrawDownloads(because reason: Withdrawn.Reason = .notOffered) {
     guard let peer, !peer.served.isEmpty else { return }
     for (handle, _) in peer.servedDownloads { withdraw(handle, of: peer, because: reason) }

@@ -1,31 +1,31 @@
-// One TCP connection to one peer, from the first byte to the last: both ends are equal once the handshake is done.
+// One TCP connection to one peer, from the first byte to the last. After the handshake both ends are equal.
 import Content
 import Posix
 import Transfer
 import Wire
 
-/// A connection, confined to its loop's thread. The parts are in their own files: receiving, sending, the actions of the
+/// A connection, confined to its loop's thread. Its parts have their own files: receiving, sending, the actions of the
 /// session, serving, fetching, the admission, and the end with its deadlines.
 final class PeerConnection {
   /// Marks that the loop and the connection set for each other.
   struct LoopMarks {
-    /// No block is free, so nothing is read. The loop says when some are free.
+    /// Whether nothing is read because a download may not take a memory block. The loop calls `goOn` when it may.
     var isStarving = false
-    /// The loop lets it send a piece when its turn comes.
+    /// Whether the loop will call `sendPiece` when the connection's turn comes.
     var isQueuedToSend = false
-    /// The loop sends its hints at the end of the turn.
+    /// Whether the loop will call `sendHints` at the end of the turn.
     var isQueuedToHint = false
-    /// The loop lets it go on with the frames at hand in the next turn.
+    /// Whether the loop will call `readOn` in the next turn.
     var isQueuedToRead = false
-    /// Frames that it may still deal with in this turn.
+    /// How many more frames may be handled in this turn.
     var framesLeft = NodeLimits.framesPerTurn
   }
 
   unowned let loop: NetworkLoop
-  /// Its name in the node, and in epoll.
+  /// The connection's name in the node and in epoll.
   let token: ConnectionToken
   let socket: Socket
-  /// The address that was dialled, or the one that the connection came from.
+  /// The address that was dialled, or from which the connection came.
   let address: Endpoint
   let group: AddressGroup
   let role: ChannelRole
@@ -35,13 +35,13 @@ final class PeerConnection {
   var inbound = Inbound()
   var outbound = Outbound()
   var marks = LoopMarks()
-  /// The contents that it fetches.
+  /// The contents fetched over the connection.
   var fetches: Fetches
-  /// Its entry in the status of the node; nil before it is admitted, and once it is over.
+  /// The connection's record in the node's status; nil before the admission and after the end.
   var record: ConnectionRecord?
   private(set) var interest: Readiness
 
-  /// A connection that this node dials for its downloads.
+  /// Makes a connection that this node dials for its downloads.
   init(
     loop: NetworkLoop, token: ConnectionToken, dialling socket: consuming Socket, address: Endpoint, pinned: PeerID?,
     suite: CipherSuite
@@ -59,7 +59,7 @@ final class PeerConnection {
     self.socket.limitUnsent(to: NodeLimits.unsentBytesMax)
   }
 
-  /// A connection that was accepted.
+  /// Makes a connection that was accepted.
   init(loop: NetworkLoop, token: ConnectionToken, socket: consuming Socket, address: Endpoint) {
     self.loop = loop
     self.token = token
@@ -87,7 +87,7 @@ final class PeerConnection {
     if case .connecting = phase { true } else { false }
   }
 
-  /// The bytes that wait are sent, then it is over.
+  /// Whether the last message is queued or sent, and the connection ends soon.
   var isFinishing: Bool {
     switch phase {
     case .finishing, .lingering: true
@@ -114,14 +114,14 @@ final class PeerConnection {
       flush()
     }
     if marks.isStarving && !readiness.isDisjoint(with: .hangUp) {
-      // The system reports a hang-up until it is read, and nothing is read now: without an end the loop would turn hot.
+      // Epoll reports a hang-up until it is read. Nothing is read now, so without an end the loop would spin.
       close(.broken(socket.pendingError("recv", address.description) ?? .reset("recv", address.description)))
     }
     if !isClosed, readiness.contains(.readable) || !readiness.isDisjoint(with: .hangUp) { receive() }
     settle()
   }
 
-  /// Blocks are free again.
+  /// Continues to read, since the download may take a block again.
   func goOn() {
     marks.isStarving = false
     fetches.starving = nil
@@ -131,7 +131,7 @@ final class PeerConnection {
     settle()
   }
 
-  /// Called once after each event: sends what was sealed, hands finished pieces on, and updates the interest in epoll.
+  /// Sends sealed bytes, hands over received pieces, and updates the interest in epoll. Called once after each event.
   func settle() {
     guard !isClosed else { return }
     flush()
