@@ -1,9 +1,9 @@
-// The supply of blocks, which bounds the memory of all downloads of a node.
+// The supply of memory blocks, which bounds the received data of all downloads of a node.
 import Posix
 import Synchronization
 import Transfer
 
-/// A bounded supply of blocks: downloads hold no more data in memory, however much their peers send.
+/// A bounded supply of blocks. However much peers send, downloads hold no more data in memory than these.
 final class BlockPool: Sendable {
   private struct State {
     var shares: BlockShares
@@ -12,7 +12,7 @@ final class BlockPool: Sendable {
 
   private let state: Mutex<State>
 
-  /// - `limit`: blocks of 64 KiB for all downloads together.
+  /// - `limit`: the number of blocks of 64 KiB for all downloads together.
   init(limit: Int) { state = Mutex(State(shares: BlockShares(limit: limit))) }
 
   fileprivate func open(_ download: DownloadID) { state.withLock { $0.shares.open(download) } }
@@ -34,26 +34,26 @@ final class BlockPool: Sendable {
     }
   }
 
-  /// True: the download was refused a block, and may take some now.
+  /// Returns true if the download was refused a block before and may take one now.
   fileprivate func giveBack(_ block: Block, _ download: DownloadID, _ waitingCount: borrowing Atomic<Int>) -> Bool {
     block.empty()
     return state.withLock { state in
       let isIdle = waitingCount.load(ordering: .acquiring) == 0
       let wakes = state.shares.giveBack(download, isOutputIdle: isIdle)
-      // Blocks that were made beyond the limit do not stay.
+      // Blocks beyond the limit are freed.
       if state.shares.heldCount + state.free.count < state.shares.limit { state.free.append(block) }
       return wakes
     }
   }
 }
 
-/// The blocks of one download. Any thread may use it.
+/// The blocks of one download. Any thread may call it.
 final class DownloadBlocks: Sendable {
   private let pool: BlockPool
   private let download: DownloadID
-  /// Blocks that wait to be verified and written.
+  /// The number of blocks that wait to be verified and written.
   private let waitingCount = Atomic<Int>(0)
-  /// Called, on the thread that gave a block back, when `take` may succeed again after it had none.
+  /// Called on the thread that returned a block, when `take` may succeed again after it returned nil.
   private let onAvailable: @Sendable () -> Void
 
   init(_ pool: BlockPool, of download: DownloadID, onAvailable: @escaping @Sendable () -> Void) {
@@ -63,26 +63,26 @@ final class DownloadBlocks: Sendable {
     pool.open(download)
   }
 
-  /// Blocks that were taken and not given back.
+  /// The number of blocks that were taken and not returned.
   var inUseCount: Int { pool.held(by: download) }
 
-  /// A block, or nil when the download may hold no more; then `onAvailable` is called once it may.
+  /// Returns a block, or nil if the download may hold no more. Then `onAvailable` is called once it may.
   func take() -> Block? { pool.take(download, waitingCount) }
 
-  /// A block even if the download may hold no more: for a frame whose start was taken already.
+  /// Returns a block even beyond the limit: for a frame whose start has been read already.
   func takeBeyondLimit() -> Block { pool.takeBeyondLimit(download) }
 
   func giveBack(_ block: Block) { if pool.giveBack(block, download, waitingCount) { onAvailable() } }
 
-  /// Blocks go to the threads that verify. Each comes back by `verified`.
+  /// Counts blocks that go to the verifying threads. `verified` returns each.
   func handOver(_ count: Int) { waitingCount.add(count, ordering: .relaxed) }
 
-  /// A block was verified and written, or dropped.
+  /// Returns a block that was verified and written, or dropped.
   func verified(_ block: Block) {
     waitingCount.subtract(1, ordering: .releasing)
     giveBack(block)
   }
 
-  /// The download is over: it takes no more. Called once.
+  /// Ends the download's use of blocks: it takes no more. Called once.
   func close() { pool.close(download) }
 }

@@ -1,22 +1,22 @@
-// The way of a stream's bytes to a task: the thread that writes them waits for the task, and so the download does.
+// Brings the bytes of a stream from a thread to a task. A slow task delays the thread, and so the download.
 import Posix
 
 /// A bounded buffer between one thread that writes and the tasks that read.
 final class BytePassage: Sendable {
-  /// Bytes that wait for a task. When there are so many, the thread waits.
+  /// If this many bytes wait for a task, the thread waits.
   static let byteCountMax = 256 << 10
 
   private struct State {
     var bytes: [UInt8] = []
-    /// Nothing more comes, and what comes nevertheless is dropped.
+    /// Whether `close` was called. `put` throws from then on.
     var isClosed = false
-    /// Tasks that wait; there are no bytes then.
+    /// Tasks that wait for bytes. While there are any, `bytes` is empty.
     var readers: [CheckedContinuation<[UInt8]?, Never>] = []
   }
   private let state = Monitor(State())
 
-  /// Adds bytes. Blocks while enough wait already.
-  /// - Throws: EPIPE if nothing more is read.
+  /// Adds bytes. Blocks while the buffer is full.
+  /// - Throws: EPIPE after `close`.
   func put(_ bytes: RawSpan) throws(Errno) {
     let copy = bytes.copied
     let (isTaken, reader) = state.wait { state -> (Bool, CheckedContinuation<[UInt8]?, Never>?)? in
@@ -32,7 +32,7 @@ final class BytePassage: Sendable {
     }
   }
 
-  /// All bytes that wait, at least one; nil when none follows. Suspends the task until then.
+  /// Returns all bytes that wait, at least one; nil when no more will come. Suspends the task until then.
   func next() async -> [UInt8]? {
     await withCheckedContinuation { continuation in
       let next: [UInt8]?? = state.change { state in
@@ -48,7 +48,7 @@ final class BytePassage: Sendable {
     }
   }
 
-  /// Nothing more comes. Bytes that wait can still be read.
+  /// Ends the stream. Bytes that wait can still be read.
   func close() {
     let readers = state.change { state in
       state.isClosed = true

@@ -1,30 +1,30 @@
-// The files of a folder that are complete while others are still fetched, as a program hears of them.
+// Reports to a program the files of a folder that are complete while others are still fetched.
 import Content
 import Storage
 import Transfer
 
 /// A file of a folder that is complete: every byte of it is verified.
 public struct CompletedFile: Hashable, Sendable {
-  /// Its path in the folder, as the listing has it: escape it before printing.
+  /// The file's path in the folder, unchanged from the listing: escape it before printing.
   public let path: String
-  /// Bytes.
+  /// The length in bytes.
   public let byteCount: UInt64
-  /// Whether its owner may execute it.
+  /// Whether the file's owner may execute it.
   public let isExecutable: Bool
-  /// Where the file can be read now. When the download is over, it is below the path of the result. Until then the disk
-  /// may not have all of it: a power cut can take it away. Nil: the folder goes to a stream.
+  /// The path at which the file can be read now. After the download it is below the path of the result. Until then not
+  /// all of it may be on the disk, and a power cut can destroy it. Nil: the folder goes to a stream.
   public let place: String?
 }
 
-/// Files of a folder that are complete. They are few at a time if the program reads its updates soon, and all those that
-/// wait otherwise. In memory are the listing, which the downloads shares with it, and four bytes for each file.
+/// Files of a folder that are complete. There are few at a time if the program reads its updates soon, and more if they
+/// have to wait. It uses four bytes of memory per file, and shares the listing with the download.
 public struct CompletedFiles: RandomAccessCollection, Sendable {
   private let layout: FolderLayout
   private let places: FilePlaces?
   private var entries: [UInt32]
 
-  /// - `places`: nil: the folder goes to a stream.
-  /// - `entries`: numbers of entries that are files.
+  /// - `places`: the paths of the files; nil: the folder goes to a stream.
+  /// - `entries`: the numbers of entries that are files.
   init(_ layout: FolderLayout, _ places: FilePlaces?, _ entries: [UInt32]) {
     (self.layout, self.places, self.entries) = (layout, places, entries)
   }
@@ -44,13 +44,13 @@ public struct CompletedFiles: RandomAccessCollection, Sendable {
   mutating func add(_ other: CompletedFiles) { entries += other.entries }
 }
 
-/// The files of a folder whose contents are fetched, as its program hears of them.
+/// The files of a folder whose contents are fetched, for reports to the program.
 struct FolderFiles: Sendable {
   private let layout: FolderLayout
   private let places: FilePlaces?
-  /// Numbers of the entries of files that are there without being fetched.
+  /// The entry numbers of files that the output has without fetching them.
   private let held: [UInt32]
-  /// Wanted files without bytes: they are made at the end.
+  /// The number of wanted files without bytes, which are made at the end.
   private let emptyCount: Int
 
   /// - `wanted`: the entries that the output gets.
@@ -63,12 +63,12 @@ struct FolderFiles: Sendable {
     (self.layout, self.places) = (layout, places)
   }
 
-  /// Files that are there without being fetched. Nil: there are none.
+  /// The files that the output has without fetching them. Nil: there are none.
   var heldFiles: CompletedFiles? { held.isEmpty ? nil : completed(held) }
 
   func completed(_ entries: [UInt32]) -> CompletedFiles { CompletedFiles(layout, places, entries) }
 
-  /// The progress with the files that are not fetched.
+  /// Returns the progress with the files that need no fetching added.
   func adding(to progress: DownloadProgress) -> DownloadProgress {
     var progress = progress
     progress.folder?.completeFiles += held.count + emptyCount

@@ -1,4 +1,4 @@
-// The control thread: waits for messages and deadlines, and hands both to the downloads that it runs.
+// The control thread: waits for messages and deadlines, and hands both to the downloads of a node.
 import Posix
 import Transfer
 
@@ -9,21 +9,21 @@ enum ControlMessage: Sendable {
     DownloadID, make: @Sendable (NodeConnections, Instant) -> DownloadRun,
     onEnd: @Sendable (Result<DownloadResult, DownloadError>) -> Void)
   case connection(ConnectionToken, ConnectionReport)
-  /// Dropped if the download is over.
+  /// A message for a download. It is dropped if the download has ended.
   case message(DownloadID, DownloadMessage)
-  /// Downloads fetch no more bytes a second together; nil: no limit.
+  /// Change how many bytes a second all downloads together fetch; nil: no limit.
   case downloadLimit(UInt64?)
-  /// Cancel all downloads, and end when none is left. `DownloadThreads` sends no `add` after it.
+  /// Cancel all downloads, and end when none is left. `DownloadThreads` sends no `add` after this.
   case stop
 }
 
-/// Runs any number of downloads. All their state is confined to the thread that calls `run`. A turn touches only those
-/// that have a message or a deadline that has passed.
+/// Runs any number of downloads. All their state is confined to the thread that calls `run`. A turn touches only
+/// downloads with a message or a passed deadline.
 final class ControlLoop {
   private final class Entry {
     let run: DownloadRun
     let onEnd: (Result<DownloadResult, DownloadError>) -> Void
-    /// Whether it is among those of this turn.
+    /// Whether it is in `due`.
     var isDue = false
 
     init(_ run: DownloadRun, onEnd: @escaping (Result<DownloadResult, DownloadError>) -> Void) {
@@ -36,11 +36,11 @@ final class ControlLoop {
   private let connections: NodeConnections
   private var epoll: Epoll
   private var clock = LoopClock()
-  /// As of the last look at the clock.
+  /// The time when the clock was last read.
   private var now: Instant
   private var downloads: [DownloadID: Entry] = [:]
   private var deadlines = DeadlineQueue<DownloadID>()
-  /// The downloads of this turn.
+  /// The downloads to fire in this turn.
   private var due: [DownloadID] = []
   private var isStopping = false
 
@@ -52,7 +52,7 @@ final class ControlLoop {
     try epoll.add(mailbox.number, token: 0, .readable)
   }
 
-  /// Blocks until it was told to stop, and every download is over.
+  /// Blocks until `stop` has come and every download has ended.
   func run() { while !isStopping || !downloads.isEmpty { turn() } }
 
   private func turn() {
@@ -118,7 +118,7 @@ final class ControlLoop {
     entry.onEnd(entry.run.result)
   }
 
-  /// Waits for a message, and until `deadline` at most.
+  /// Waits for a message, but not longer than until `deadline`.
   private func wait(until deadline: Instant?) {
     let milliseconds = deadline.map { due in
       Int32(clamping: (max(0, (due - now).wholeNanoseconds) + 999_999) / 1_000_000)

@@ -1,32 +1,34 @@
-// A download of a node, which runs on the node's threads: its events, its numbers, its pauses, and its result.
+// A program's handle of a download: its updates, statistics, pauses and result.
 import Content
 import Posix
 import Transfer
 
-/// One download, started by `Node.download` or `Downloader.start`. It goes on if the program drops this object.
+/// One download, started by `Node.download` or `Downloader.start`. It runs on the node's threads, and goes on if the
+/// program drops this object.
 public final class Download: Sendable {
-  /// Updates that wait for the program. If it falls further behind, only the newest progress waits, the complete files of
-  /// a folder wait together, and the oldest reports of chunks and peers are lost; the statistics at the end cover them all.
+  /// The most updates that wait for the program. If it falls further behind, only the newest progress is kept, complete
+  /// files of a folder are merged into one update, and the oldest reports of chunks and peers are dropped. The final
+  /// statistics cover them all.
   public static let updatesWaitingMax = 4_096
 
-  /// The file that is fetched.
+  /// The ID of the file or folder that is fetched.
   public let fileID: FileID
-  /// The events of the download, in order, until it ends. No task has to read them. If several do, each event goes to one of
-  /// them; when one of those tasks is cancelled, the sequence ends for all.
+  /// The events of the download, in order, until it ends. No task has to read them. If several do, each event goes to
+  /// one of them; if one of these tasks is cancelled, the sequence ends for all.
   public let updates: AsyncStream<DownloadUpdate>
 
   let queue: UpdateQueue
   typealias Outcome = Result<DownloadResult, DownloadError>
   fileprivate struct State {
-    /// The way to it; nil before it runs, and while it is paused.
+    /// The link to the running download; nil before it runs, and while it is paused.
     var link: DownloadLink?
     var isCancelled = false
     var pause = Pause.none
-    /// Starts it again after a pause.
+    /// Starts the download again after a pause.
     var restart: @Sendable () -> Void = {}
-    /// Ends it after a pause.
+    /// Ends the download while it is paused.
     var onEnd: @Sendable (Outcome) -> Void = { _ in }
-    /// The numbers up to the last pause.
+    /// The statistics up to the last pause.
     var earlier: DownloadStats?
     var result: Outcome?
     var waiting: [CheckedContinuation<Outcome, Never>] = []
@@ -34,20 +36,20 @@ public final class Download: Sendable {
   }
   fileprivate enum Pause: Sendable {
     case none
-    /// It still runs, and pauses as soon as its data is on the disk.
+    /// The download still runs, and pauses as soon as its data is on the disk.
     case wanted
-    /// The error that it ends with if it is cancelled now.
+    /// Paused. If it is cancelled now, it ends with this error.
     case paused(DownloadError)
   }
   private let state = Monitor(State())
 
-  /// Whether its bytes leave in order and are not kept: it cannot go on where it was.
+  /// Whether the bytes go to a stream, which keeps nothing: the download cannot be resumed.
   private let isStream: Bool
-  /// The way to the task that reads its bytes; nil if none does.
+  /// The buffer to the task that reads the bytes; nil if the output is not a sequence.
   private let passage: BytePassage?
 
-  /// - `target`: where its bytes go; nil: into a file.
-  /// - `isWatched`: whether the program can read its updates; if not, there are none.
+  /// - `target`: the place of the output; nil: a file.
+  /// - `isWatched`: whether the program can read the updates. If not, they are dropped.
   init(_ fileID: FileID, to target: DownloadTarget? = nil, isWatched: Bool) {
     self.fileID = fileID
     isStream = target?.isStream ?? false
@@ -63,8 +65,8 @@ public final class Download: Sendable {
 
   // MARK: The end
 
-  /// Waits for the end. Cancelling the task that waits cancels the download.
-  /// - Throws: why it did not finish. Verified data stays in the part file, for a later download.
+  /// Waits for the end and returns the result. Cancelling the waiting task cancels the download.
+  /// - Throws: why the download did not finish. Verified data stays in the part file for a later download.
   public func result() async throws(DownloadError) -> DownloadResult {
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
@@ -86,16 +88,16 @@ public final class Download: Sendable {
   /// Blocks until the end.
   var outcome: Outcome { state.wait { $0.result } }
 
-  /// Whether it has ended.
+  /// Whether the download has ended.
   public var isOver: Bool { state.change { $0.result != nil } }
 
-  /// Ends it, from any thread: it fails with `.failed(.cancelled, …)`, unless it has ended. `DownloadError.isCancelled` is
-  /// true then.
+  /// Cancels the download: it fails with `.failed(.cancelled, …)`, unless it has ended already.
+  /// `DownloadError.isCancelled` is true then. Any thread may call it.
   public func cancel() {
     let (link, ending) = state.change { state -> (DownloadLink?, (DownloadError, @Sendable (Outcome) -> Void)?) in
       state.isCancelled = true
       guard case .paused(let error) = state.pause else { return (state.link, nil) }
-      // The error has the numbers over all pauses.
+      // The error already contains the statistics over all pauses.
       (state.pause, state.earlier, state.link) = (.none, nil, nil)
       return (nil, (error, state.onEnd))
     }
@@ -105,9 +107,9 @@ public final class Download: Sendable {
 
   // MARK: Pausing
 
-  /// Fetches nothing more until `resume`: connections are given back, and verified data stays on the disk. A file that is
-  /// complete already is offered no longer, and the download ends.
-  /// - Returns: false if it has ended, is cancelled, or goes to a stream, which keeps nothing to go on with.
+  /// Pauses the download until `resume`: connections are released, and verified data stays on the disk. If the file is
+  /// complete already, it is no longer offered, and the download ends.
+  /// - Returns: false if the download has ended, is cancelled, or goes to a stream, which cannot be resumed.
   @discardableResult public func pause() -> Bool {
     guard !isStream else { return false }
     let link = state.change { state -> DownloadLink?? in
@@ -121,8 +123,8 @@ public final class Download: Sendable {
     return true
   }
 
-  /// Goes on after a pause, with what is on the disk.
-  /// - Returns: false if it is not paused. Then it has ended, or still writes what it has: try again.
+  /// Continues after a pause, with the data on the disk.
+  /// - Returns: false if the download is not paused. It has ended, or it still writes its data: then try again.
   @discardableResult public func resume() -> Bool {
     let restart = state.change { state -> (@Sendable () -> Void)? in
       guard case .paused = state.pause else { return nil }
@@ -133,19 +135,20 @@ public final class Download: Sendable {
     return restart != nil
   }
 
-  /// Whether it is paused: all that it has is on the disk, and it uses no connection.
+  /// Whether the download is paused: its data is on the disk, and it uses no connection.
   public var isPaused: Bool { state.change { $0.isPaused } }
 
-  /// Blocks until it is paused or over. Returns whether it is paused.
+  /// Blocks until the download is paused or has ended. Returns whether it is paused.
   func waitForPause() -> Bool { state.wait { $0.isPaused ? true : $0.result != nil ? false : nil } }
 
   // MARK: Numbers
 
-  /// The numbers so far, over all pauses. Nil before it has begun, and if it could not begin.
+  /// Returns the statistics so far, over all pauses. Nil if the download has not begun, or could not begin.
   public func statistics() async -> DownloadStats? {
     await withCheckedContinuation { continuation in askStatistics { continuation.resume(returning: $0) } }
   }
 
+  /// Asks for the statistics so far.
   /// - `onAnswer`: called once, on a thread that must not wait.
   func askStatistics(_ onAnswer: @escaping @Sendable (DownloadStats?) -> Void) {
     let (link, known) = state.change { state -> (DownloadLink?, DownloadStats?) in
@@ -167,16 +170,16 @@ public final class Download: Sendable {
     for one in asking { one(sum) }
   }
 
-  /// Updates that were lost because the program did not read them in time.
+  /// The number of updates that were dropped because the program did not read them in time.
   public var lostUpdates: Int { queue.lostCount }
 
   // MARK: The node's side
 
-  /// The way to it while it runs, and after; nil before, and while it is paused.
+  /// The link to the download, from its begin on; nil before, and while it is paused.
   var link: DownloadLink? { state.change { $0.link } }
 
-  /// It runs, and takes messages.
-  /// - `restart`: starts it again, after a pause.
+  /// Notes that the download runs and accepts messages.
+  /// - `restart`: starts it again after a pause.
   /// - `onEnd`: called if it ends while it is paused.
   func began(
     _ link: DownloadLink, restart: @escaping @Sendable () -> Void, onEnd: @escaping @Sendable (Outcome) -> Void
@@ -189,7 +192,8 @@ public final class Download: Sendable {
     if isStopped { link.cancel() }
   }
 
-  /// It runs no longer. False: it is paused. True: it is over, and `end` follows.
+  /// Notes that the download no longer runs. Returns false if it is paused, and true if it has ended: then the caller
+  /// calls `end`.
   func stopped(_ outcome: Outcome) -> Bool {
     let isPaused = state.change { state in
       guard case .wanted = state.pause else { return false }
@@ -206,13 +210,14 @@ public final class Download: Sendable {
     return !isPaused
   }
 
-  /// The node has ended, so the download cannot begin or go on: its error, with the numbers up to the last pause.
+  /// Returns the error of a download that cannot begin or continue because its node has ended, with the statistics up
+  /// to the last pause.
   func takeStoppedError() -> DownloadError {
     let earlier = state.change { $0.earlier.take() }
     return .failed(.cancelled, earlier ?? DownloadStats(), part: nil)
   }
 
-  /// It is over.
+  /// Ends the download with an outcome.
   func end(_ outcome: Outcome) {
     let (outcome, waiting) = state.change { state in
       let outcome = state.final(outcome)
@@ -231,7 +236,8 @@ public final class Download: Sendable {
 extension Download.State {
   fileprivate var isPaused: Bool { if case .paused = pause { true } else { false } }
 
-  /// The numbers over all pauses. Nil for `stats`: those up to the last pause, or to the end.
+  /// Returns the statistics over all pauses.
+  /// - `stats`: those since the last pause; nil: none, or the download has ended.
   fileprivate func total(_ stats: DownloadStats?) -> DownloadStats? {
     guard var stats else { return result?.stats ?? earlier }
     stats.uploadedBytes = link?.uploadedBytes ?? stats.uploadedBytes

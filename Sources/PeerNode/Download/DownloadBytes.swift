@@ -1,22 +1,23 @@
-// The bytes of a download as a sequence, for programs that pass them on instead of keeping a file.
+// The bytes of a download as an async sequence, for programs that pass them on instead of keeping a file.
 import Content
 import Posix
 import Transfer
 import Wire
 
-/// The verified bytes of a file, in order, made by `Downloader.bytes` or `Node.bytes`; a folder comes as a tar archive. Each
-/// element has from 1 to about 270,000 bytes.
+/// The verified bytes of a file, in order, made by `Downloader.bytes` or `Node.bytes`. A folder comes as a tar archive.
+/// Each element has 1 to about 270,000 bytes.
 ///
-/// Nothing is written to a disk. The download fetches at most 16 chunks more than the program has read, so a slow reader slows
-/// it down. It is cancelled when the task that reads is cancelled, when the loop is left, and when the program drops the
-/// sequence. The sequence throws why the download did not finish: bytes that came before are right, but not all.
+/// Nothing is written to a disk. The download fetches at most 16 chunks more than the program has read, so a slow
+/// reader slows it down. It is cancelled when the reading task is cancelled, when the loop is left, and when the
+/// program drops the sequence. If the download does not finish, the sequence throws the reason. The bytes before that
+/// are correct, but incomplete.
 ///
-/// One loop reads a sequence.
+/// Only one loop may read a sequence.
 public struct DownloadBytes: AsyncSequence, Sendable {
   public typealias Element = [UInt8]
   public typealias Failure = DownloadError
 
-  /// The download: its updates, and its result after the last byte.
+  /// The download, with its updates, and with its result after the last byte.
   public var download: Download { owner.download }
 
   private let passage: BytePassage
@@ -57,7 +58,7 @@ public struct DownloadBytes: AsyncSequence, Sendable {
     }
   }
 
-  /// Cancels the download with its end.
+  /// Cancels the download when the last reference goes.
   fileprivate final class Owner: Sendable {
     let download: Download
     init(_ download: Download) { self.download = download }
@@ -66,7 +67,7 @@ public struct DownloadBytes: AsyncSequence, Sendable {
 }
 
 extension Node {
-  /// Fetches a file or a folder as a sequence of bytes. Starts at once; else like `download`.
+  /// Fetches a file or a folder as a sequence of bytes. Starts at once. The parameters are those of `download`.
   public func bytes(
     of fileID: FileID, length: UInt64? = nil, from peers: [PeerSource],
     settings: DownloadSettings = DownloadSettings(), folder: FolderOptions = FolderOptions()
@@ -81,14 +82,14 @@ extension Downloader {
   /// Fetches a file or a folder as a sequence of bytes. Starts at once.
   public func bytes(of fileID: FileID) -> DownloadBytes { bytes(of: fileID, from: client.peers) }
 
-  /// Fetches the file of a link as a sequence of bytes, also from the peers that the link names. Starts at once.
+  /// Fetches the file of a link as a sequence of bytes, from the link's peers too. Starts at once.
   public func bytes(of link: FileLink) -> DownloadBytes {
     bytes(
       of: link.fileID, length: link.length, from: link.peers.map(PeerSource.init) + client.peers)
   }
 
-  /// As `bytes(of:)`, from other peers.
-  /// - `length`: of the file in bytes, checked before anything is fetched; nil: any.
+  /// Fetches a file or a folder as a sequence of bytes from the given peers. Starts at once.
+  /// - `length`: the expected length of the file in bytes, checked before anything is fetched; nil: any.
   public func bytes(
     of fileID: FileID, length: UInt64? = nil, from peers: [PeerSource],
     folder: FolderOptions = FolderOptions()

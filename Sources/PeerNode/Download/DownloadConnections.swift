@@ -1,11 +1,11 @@
-// The connections of a download by the brain's names, and the event for the end of each.
+// The connections of one download, by the names that its state machine uses.
 import Content
 import Posix
 import Transfer
 import Wire
 
-/// The connection table of one download. Performs the brain's decisions about connections, and turns messages about them
-/// into events. Confined to the control thread.
+/// The connection table of one download. Performs the decisions of `DownloadState` about connections, and turns
+/// messages about them into events. Confined to the control thread.
 final class DownloadConnections {
   private struct Connection {
     let address: Endpoint
@@ -13,11 +13,11 @@ final class DownloadConnections {
     var requestsMax = 0
     /// The zone that the peer announced.
     var zone: ZoneName?
-    /// OPEN was sent.
+    /// Whether OPEN was sent.
     var isOpening = false
-    /// The peer has opened the content for this download.
+    /// Whether the peer has opened the content for this download.
     var isOpened = false
-    /// The user knows why it is of no more use; its end is not worth another line.
+    /// Whether the user was told why the peer is useless. The end of the connection is not reported again.
     var isDismissed = false
   }
 
@@ -29,7 +29,7 @@ final class DownloadConnections {
 
   /// - `node`: the connections of all downloads.
   /// - `own`: the PeerID of this node.
-  /// - `link`: the download that the connections fetch for.
+  /// - `link`: the link of the download.
   init(_ node: NodeConnections, own: PeerID, _ link: DownloadLink, onUpdate: @escaping (DownloadUpdate) -> Void) {
     self.node = node
     self.link = link
@@ -58,8 +58,8 @@ final class DownloadConnections {
   }
   func cancel(_ request: RequestID, from id: ConnectionID) { node.send(to: use(id)) { .cancel($0, link.id, request) } }
 
-  /// Gives up a connection that the brain does not want. One that the peer dialled stays if the peer may still want it; it
-  /// may then be used at once, or later as a spare.
+  /// Gives up a connection that the state machine does not want. A connection that the peer dialled is kept if the peer
+  /// may still want it. It may then be used at once, or later as a spare.
   func disconnect(_ id: ConnectionID, _ reason: DisconnectReason) -> DownloadEvent? {
     switch duplicates.giveUp(id, reason) {
     case .close:
@@ -71,20 +71,20 @@ final class DownloadConnections {
       }
       return forget(id)
     case .keep:
-      guard reason == .done else { return nil }  // it waits as a spare
+      guard reason == .done else { return nil }  // it stays as a spare
       node.release(use(id), .never)
       return forget(id)
     case .use(let spare): return connected(spare)
     }
   }
 
-  /// The brain and the node know the connection no longer. A spare one takes its place.
+  /// Forgets a connection. A spare one to the same peer takes its place.
   private func forget(_ id: ConnectionID) -> DownloadEvent? {
     connections[id] = nil
     return duplicates.ended(id).flatMap { connected($0) }
   }
 
-  /// The download fetches no more. Connections that something else uses stay.
+  /// Releases all connections, since the download fetches no more. Connections with another use stay open.
   func releaseAll() {
     node.releaseAll(of: link.id)
     connections = [:]
@@ -92,7 +92,7 @@ final class DownloadConnections {
 
   // MARK: Messages
 
-  /// A connection to an address stands, and the peer has proven its PeerID. Nil: the brain need not hear of it.
+  /// Handles a dialled connection whose peer proved its PeerID. Returns nil if there is no event for the state machine.
   func connected(_ id: ConnectionID, _ peer: PeerID, requestsMax: Int, zone: ZoneName?) -> DownloadEvent? {
     guard let connection = connections[id] else {
       refuse(id)
@@ -112,10 +112,10 @@ final class DownloadConnections {
     return .connected(id, peer, requestsMax: requestsMax)
   }
 
-  /// The download has no use for a connection that has just come.
+  /// Refuses a new connection, because the download has no use for it.
   func refuse(_ id: ConnectionID) { node.release(use(id), .never) }
 
-  /// A peer has opened the content at this node.
+  /// Adds a connection whose peer opened the content at this node.
   func joined(
     _ id: ConnectionID, _ address: Endpoint, _ peer: PeerID, requestsMax: Int, zone: ZoneName?
   ) -> DownloadEvent {
@@ -124,17 +124,17 @@ final class DownloadConnections {
     return .connected(id, peer, requestsMax: requestsMax, from: address.ip)
   }
 
-  /// The event for a connection that takes the place of another.
+  /// Returns the event for a connection that takes the place of another.
   private func connected(_ id: ConnectionID) -> DownloadEvent? {
     guard let connection = connections[id], let peer = connection.peer else { return nil }
     return .connected(
       id, peer, requestsMax: connection.requestsMax, from: id.isInbound ? connection.address.ip : nil)
   }
 
-  /// The zone that the peer of a connection announced.
+  /// Returns the zone that the peer of a connection announced.
   func zone(of id: ConnectionID) -> ZoneName? { connections[id]?.zone }
 
-  /// A dial has failed.
+  /// Handles a failed dial.
   func dialFailed(_ id: ConnectionID, _ end: ConnectionEnd) -> [DownloadEvent] {
     guard let connection = connections[id] else { return [] }
     if connection.isOpening { return lost(id, end) }
@@ -143,7 +143,7 @@ final class DownloadConnections {
     return [.dialFailed(id, end.dialFailure)]
   }
 
-  /// Peers that have opened the content, at addresses that were dialled.
+  /// The peers that have opened the content, at addresses that were dialled.
   var openedPeers: [KnownPeer] {
     connections.compactMap { id, connection in
       guard connection.isOpened, !id.isInbound, let peer = connection.peer else { return nil }
@@ -152,14 +152,14 @@ final class DownloadConnections {
     }
   }
 
-  /// The peer has opened the content.
+  /// Notes that the peer has opened the content.
   func opened(_ id: ConnectionID) {
     connections[id]?.isOpened = true
     node.opened(use(id))
   }
 
-  /// The output takes nothing, so the content was given back at the peer. It is no failure of the peer, which is dialled
-  /// again later.
+  /// Handles a connection on which the content was closed because the output takes no data. This does not count against
+  /// the peer, which is dialled again later.
   func yielded(_ id: ConnectionID) -> [DownloadEvent] {
     guard connections.removeValue(forKey: id) != nil else { return [] }
     var events = [DownloadEvent.connectionLost(id, .goodbye(CloseCode.tooManyConnections.rawValue))]
@@ -167,7 +167,7 @@ final class DownloadConnections {
     return events
   }
 
-  /// A connection is gone; a spare one to the same peer takes its place.
+  /// Handles a lost connection. A spare one to the same peer takes its place.
   func lost(_ id: ConnectionID, _ end: ConnectionEnd) -> [DownloadEvent] {
     guard let connection = connections.removeValue(forKey: id) else { return [] }
     if !connection.isDismissed, end.isNews(ofInbound: id.isInbound) {
@@ -178,19 +178,19 @@ final class DownloadConnections {
     return events
   }
 
-  /// Reports to the user, once, why a peer is of no more use: a lie can come in many pieces.
+  /// Reports to the user why a peer is useless. Only once, since one lie can come in many pieces.
   func dismiss(_ id: ConnectionID, _ end: ConnectionEnd) {
     guard let connection = connections[id], !connection.isDismissed else { return }
     connections[id]!.isDismissed = true
-    // A peer that dialled this node was not expected to give anything.
+    // A peer that dialled this node was not expected to have the content.
     if id.isInbound, case .refused = end { return }
     onUpdate(.peerEnded(connection.address, connection.peer, end))
   }
 }
 
 extension ConnectionEnd {
-  /// Whether the user wants to know how the connection ended. An end that the brain wished for was reported before, and a
-  /// peer that dialled this node may go when it likes.
+  /// Returns whether the end of a connection is worth a report to the user. An end that this download wanted was
+  /// reported before, and a peer that dialled this node may leave at any time.
   fileprivate func isNews(ofInbound isInbound: Bool) -> Bool {
     switch self {
     case .local(.done, _), .local(.duplicateConnection, _), .local(.badData, _), .remote(.duplicateConnection, _): false

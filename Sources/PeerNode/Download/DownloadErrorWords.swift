@@ -1,14 +1,14 @@
-// The reasons for which a download did not finish, as people read them.
+// The errors of downloads and servers in words for people.
 import Posix
 import Transfer
 
 extension Endpoint {
-  /// The address of a peer, as reports and statistics name it.
+  /// Makes an endpoint from an address of the download engine, as in reports and statistics.
   public init(_ address: PeerAddress) { self.init(ip: address.ip, port: address.port, scope: address.scope) }
 }
 
 extension DownloadError: CustomStringConvertible {
-  /// The reason, and the file or peer that it is about.
+  /// The reason, with the file or peer that it concerns.
   public var description: String {
     switch self {
     case .failed(let failure, _, let part): failure.words + (part.map { "; what was verified is kept in \($0)" } ?? "")
@@ -32,7 +32,7 @@ extension DownloadError {
 }
 
 extension ServerError: CustomStringConvertible {
-  /// The reason, and the file or address that it is about.
+  /// The reason, with the file or address that it concerns.
   public var description: String {
     switch self {
     case .folder(let errno): "cannot serve the folder: \(errno)"

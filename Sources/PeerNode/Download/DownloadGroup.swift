@@ -1,30 +1,30 @@
-// The updates and ends of several downloads, for one thread that reads them all.
+// Lets one thread read the updates and results of several downloads.
 import Posix
 
-/// Downloads whose updates one thread takes, in turns. A download with many updates does not hold up those of the others.
-/// Confined to the thread that reads.
+/// Downloads whose updates one thread reads in turns, so that a download with many updates does not delay the others.
+/// Confined to the reading thread.
 package final class DownloadGroup {
   package enum News {
     case update(DownloadUpdate)
-    /// The download is over, and no longer in the group.
+    /// The download has ended, and has left the group.
     case ended(Result<DownloadResult, DownloadError>)
   }
 
-  /// Whether there may be something to take.
+  /// Whether an update or end may wait.
   private let bell = Monitor(false)
   private var downloads: [Download] = []
-  /// The place of the download whose turn it is.
+  /// The index of the download that was read last.
   private var turn = 0
 
   package init() {}
 
-  /// Takes a download in. Nothing else reads its updates.
+  /// Adds a download. Nothing else may read its updates.
   package func add(_ download: Download) {
     downloads.append(download)
     download.queue.announce { [bell] in bell.change { $0 = true } }
   }
 
-  /// The next update or end of a download. Sleeps until there is one. Nil: the group is empty.
+  /// Returns the next update or end of a download. Sleeps until there is one. Nil: the group is empty.
   package func next() -> (download: Download, news: News)? {
     while !downloads.isEmpty {
       for _ in downloads.indices {

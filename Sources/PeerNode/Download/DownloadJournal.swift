@@ -1,19 +1,22 @@
-// Performs the actions of the journal's state as jobs of the disk pool, so that no other thread waits for the disk.
+// Performs the actions of `JournalState` as jobs of the disk pool, so that no other thread waits for the disk.
 import Content
 import Posix
 import Storage
 import Transfer
 
-/// The data that one download keeps on the disk, up to the output's name. Confined to the control thread.
+/// Keeps the data of one download on the disk, from the first sync to the output's final name. Confined to the control
+/// thread.
 final class DownloadJournal {
   private var state: JournalState
   private let performer: Performer
   private let link: DownloadLink
   private let queue: DiskQueue
-  /// Every leaf was written: the state is about to give the output its name.
+  /// Whether every leaf was written. The output is about to get its name.
   private var isCompleted = false
 
-  /// `part` and `file`, if there is a journal, are those of one download; the results of actions go to it.
+  /// - `part`: the part file of the download.
+  /// - `file`: its journal file; nil: it has none.
+  /// - `link`: the download that gets the results of actions.
   init(
     _ state: JournalState, part: any PartStorage, file: JournalFile?, name: String, replaces: Bool, _ link: DownloadLink
   ) {
@@ -33,21 +36,22 @@ final class DownloadJournal {
     }
   }
 
-  /// Lets the jobs that wait run. `workEnded` follows.
+  /// Runs the waiting jobs and ends the queue. Then sends `workEnded`.
   func stop() { queue.close(discarding: false) { [link] in link.send(.workEnded) } }
 
-  /// After `stop` and its `workEnded`, and after `completed`: the last job, which gives the output its name.
+  /// Returns the last job, which gives the output its name. Called after `completed`, `stop` and `workEnded`.
   func placing(_ late: [JournalEvent], at now: Instant) -> @Sendable () throws(PartFileError) -> Void {
     ending(late, at: now)
   }
 
-  /// After `stop` and its `workEnded`: the last job of a download that failed, which claims what can be claimed. If the disk
-  /// failed after `completed`, it claims nothing more, and the output gets no name.
+  /// Returns the last job of a failed download, which enters verified data in the journal as far as possible. If the
+  /// disk failed after `completed`, it enters nothing more, and the output gets no name. Called after `stop` and
+  /// `workEnded`.
   func keeping(_ late: [JournalEvent], at now: Instant) -> @Sendable () throws(PartFileError) -> Void {
     ending(isCompleted ? [.failed] : late + [.stopped], at: now)
   }
 
-  /// Hands in the events that are left, and performs the actions that follow; after a failure it performs none.
+  /// Returns a job that handles the remaining events and performs their actions, up to the first failure.
   private func ending(_ events: [JournalEvent], at now: Instant) -> @Sendable () throws(PartFileError) -> Void {
     let (last, performer) = (state, performer)
     return { () throws(PartFileError) in
@@ -67,13 +71,13 @@ final class DownloadJournal {
   }
 }
 
-/// Performs an action on part file and journal.
+/// Performs actions on part file and journal.
 private final class Performer: Sendable {
   private let part: any PartStorage
   private let file: JournalFile?
   private let name: String
   private let replaces: Bool
-  /// An action has failed: those that wait behind it are not performed.
+  /// Set when an action has failed. The actions behind it are then skipped.
   private let hasFailed = StopFlag()
 
   init(part: any PartStorage, file: JournalFile?, name: String, replaces: Bool) {
@@ -83,7 +87,7 @@ private final class Performer: Sendable {
     self.replaces = replaces
   }
 
-  /// Performs an action unless one before it has failed, and reports its end to the download.
+  /// Performs an action unless an earlier one has failed, and reports its end to the download.
   func run(_ action: JournalAction, _ link: DownloadLink) {
     guard !hasFailed.isSet else { return }
     do throws(PartFileError) {
@@ -95,7 +99,7 @@ private final class Performer: Sendable {
     }
   }
 
-  /// The event that reports the end of the action.
+  /// Performs an action. Returns the event that reports its end.
   func perform(_ action: JournalAction) throws(PartFileError) -> JournalEvent? {
     switch action {
     case .syncData:

@@ -1,4 +1,4 @@
-// The part of a download that other threads use: the file that is fetched, its blocks, and the way to its state.
+// The part of a download that other threads use: what it fetches, its blocks, and messages to its state.
 import Content
 import Posix
 import Storage
@@ -6,26 +6,26 @@ import Synchronization
 import Transfer
 import Wire
 
-/// One download's side of its connections, and of the threads that it shares with other downloads.
+/// A download as its connections and the threads shared by all downloads see it. Any thread may call it.
 final class DownloadLink: Sendable {
   let id: DownloadID
   let fileID: FileID
   let key: FileKey
-  /// How the contents of a folder are cut, if the download fetches them. Nil: it fetches a file or a listing.
+  /// The layout of a folder whose contents are fetched. Nil: a file or a listing is fetched.
   let folder: FolderLayout?
-  /// Peers that have the content are found by this key: for a folder's contents it is the folder's own.
+  /// The key by which discovery finds peers. For a folder's contents it is the key of the folder.
   let searchKey: FileKey
   let blocks: DownloadBlocks
-  /// The threads that it shares.
+  /// The threads that all downloads of the node share.
   let threads: DownloadThreads
-  /// Pieces that wait to be verified.
+  /// The download's pieces that wait for verification.
   private let pieces: VerifyPool.Lane
   private let place = Mutex<VerifiedSink?>(nil)
   private let cancelled = StopFlag()
   private let uploadCount = Atomic<UInt64>(0)
 
-  /// - `folder`: if the contents of a folder are fetched: how they are cut, and the folder's key.
-  /// - `onBlocksAvailable`: called when connections that found no block may take one.
+  /// - `folder`: if the contents of a folder are fetched, their layout and the folder's key.
+  /// - `onBlocksAvailable`: called when connections that were refused a block may take one.
   init(
     fileID: FileID, key: FileKey, folder: (layout: FolderLayout, key: FileKey)? = nil, on threads: DownloadThreads,
     onBlocksAvailable: @escaping @Sendable (DownloadID) -> Void
@@ -41,31 +41,32 @@ final class DownloadLink: Sendable {
     pieces = threads.verifiers.makeLane()
   }
 
-  /// The file that its connections fetch.
+  /// The content that the connections fetch.
   var fetchTarget: FetchTarget { FetchTarget(fileID: fileID, key: key, folder: folder) }
 
-  /// File bytes of this content that were sent to peers while the download offered it.
+  /// The file bytes of this content that were sent to peers.
   var uploadedBytes: UInt64 { uploadCount.load(ordering: .relaxed) }
   func uploaded(_ byteCount: Int) { uploadCount.add(UInt64(byteCount), ordering: .relaxed) }
 
-  /// Reports to the download. Once it is over, its control thread drops the message.
+  /// Sends a message to the download. The control thread drops it if the download has ended.
   func send(_ message: DownloadMessage) { threads.control.send(.message(id, message)) }
 
-  /// Ends the download, also if it has not begun yet.
+  /// Cancels the download, even if it has not begun yet.
   func cancel() {
     cancelled.set()
     send(.cancelled)
   }
 
-  /// Whether the program has cancelled it: the message is dropped if it comes before the download.
+  /// Whether the program cancelled the download. Needed because a message that arrives before the download begins is
+  /// dropped.
   var isCancelled: Bool { cancelled.isSet }
 
   // MARK: Pieces
 
-  /// The destination of pieces that hash; nil before there is one, and then nothing was asked for.
+  /// The destination of verified pieces; nil before it is ready, when nothing was requested yet.
   var sink: VerifiedSink? { place.withLock { $0 } }
 
-  /// The destination is ready.
+  /// Sets the destination of verified pieces, and starts the verifying threads.
   func beginVerifying(into sink: VerifiedSink) {
     place.withLock { $0 = sink }
     threads.verifiers.start()
@@ -76,12 +77,12 @@ final class DownloadLink: Sendable {
     if !threads.verifiers.put(new, in: pieces) { drop(new) }
   }
 
-  /// No piece is verified any more, once those that wait are; `workEnded` follows. Called once.
-  /// - `discarding`: whether pieces that wait are dropped.
+  /// Ends the verification of pieces, then sends `workEnded`. Called once.
+  /// - `discarding`: whether waiting pieces are dropped. If not, they are still verified.
   func endVerifying(discarding: Bool) {
     drop(
       threads.verifiers.close(pieces, discarding: discarding) {
-        self.place.withLock { $0 = nil }  // it holds descriptors
+        self.place.withLock { $0 = nil }  // the sink holds descriptors
         self.send(.workEnded)
       })
   }

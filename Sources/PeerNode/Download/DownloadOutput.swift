@@ -1,65 +1,65 @@
-// The output of a download: its place is found out and prepared, written to, and at the end the file gets its name.
+// The output of a download: finds and prepares its place, writes to it, and at the end gives the file its name.
 import Content
 import Posix
 import Storage
 import Transfer
 import Wire
 
-/// The place of one download's bytes, and the work on it, which other threads do: they report to the download. Confined to
-/// the control thread, which never waits for the disk.
+/// The place of one download's bytes. Other threads do the work on it and report to the download. Confined to the
+/// control thread, which never waits for the disk.
 final class DownloadOutput {
-  /// A part file with the work that compares it with hashes and syncs it.
+  /// A part file, with the work that compares it with hashes and syncs it.
   struct Part {
     let file: any PartStorage
     /// The claims of an earlier download's journal.
     var resume = JournalResume()
-    /// Nil in a part file that nothing was written to.
+    /// Nil if the download ended while the place was being prepared.
     var journal: DownloadJournal?
-    /// Nil in a part file that is new.
+    /// Nil if the part file is new.
     var resumer: DownloadResumer?
-    /// The header of a journal, which tells what the part is; nil if it has a journal, or needs none.
+    /// A journal header that identifies the part file; nil if it has a journal, or needs none.
     var label: [UInt8]?
   }
 
   enum Place {
-    /// No manifest is verified yet, or the place is being prepared.
+    /// No manifest is verified yet, or the place is not ready.
     case unknown
-    /// The right file is there already.
+    /// The right file exists already.
     case found(FoundFile)
     case part(Part)
     case stream(StreamWriter)
   }
 
-  /// For a listing: its place in the part folder.
+  /// The place of the output. For a listing, its place in the part folder.
   private(set) var target: DownloadTarget
   /// The part folder, if the contents of a folder are fetched.
   private var folder: PreparedPart?
-  /// What a stream passes on.
+  /// The leaves that a stream passes on.
   private let wanted: WantedLeaves
   private let entries: EntrySet?
   private let link: DownloadLink
-  /// Run the look and the preparation.
+  /// The queues for the check and the preparation.
   private let queues: OutputQueues
-  /// Set while a job checks whether the file is complete already.
+  /// The check whether the file is complete already; nil if none runs.
   private var look: ExistingOutputCheck?
   private var preparation: OutputPreparation?
-  /// The right file, found before any peer was asked.
+  /// The right file, if the check found it before any peer was asked.
   private var foundEarly: (name: String, file: FoundFile)?
   private(set) var name = ""
   private(set) var place = Place.unknown
   private var streamedChunks = 0
-  /// Pages of files that the disk has already.
+  /// Verified pages that the disk has already.
   private(set) var knownPages: [HashPage] = []
   private var hasWritten = false
-  /// Queues of its work that have not ended; nil before `stop`.
+  /// The number of queues that have not ended; nil before `stop`.
   private var queuesLeft: Int?
-  /// Events that came too late for the journal's queue.
+  /// Journal events that came after the journal's queue was closed.
   private var late: [JournalEvent] = []
-  /// The first thing that went wrong.
+  /// The first error.
   private(set) var error: PartFileError?
 
-  /// - `link`: of the download whose pieces it verifies and writes.
-  /// - `contents`: if the contents of a folder are fetched.
+  /// - `link`: the link of the download.
+  /// - `contents`: given if the contents of a folder are fetched.
   init(_ target: DownloadTarget, _ link: DownloadLink, _ contents: FolderContents? = nil) {
     self.target = target
     folder = contents?.part
@@ -72,7 +72,7 @@ final class DownloadOutput {
   var isStream: Bool { target.isStream }
   var part: (any PartStorage)? { if case .part(let part) = place { part.file } else { nil } }
   var found: FoundFile? { if case .found(let file) = place { file } else { nil } }
-  /// The part file that stays if the download fails.
+  /// The path of the part file that stays if the download fails.
   var keptPath: String? { part.flatMap { hasWritten || $0.isResumed ? $0.path : nil } }
 
   private var journal: DownloadJournal? { if case .part(let part) = place { part.journal } else { nil } }
@@ -80,19 +80,19 @@ final class DownloadOutput {
 
   // MARK: The place
 
-  /// Whether a job looks for the file.
+  /// Whether the check for a complete file runs.
   var isLooking: Bool { look != nil }
 
   /// Starts to check whether the file is complete already, if its place is known.
-  /// - `length`: of the file, in bytes; nil if it is not known.
+  /// - `length`: the length of the file in bytes; nil if it is not known.
   func startLook(_ length: UInt64?) {
     guard let early = ExistingOutputCheck(link.fileID, target, length: length) else { return }
     look = early
     early.start(on: queues, link)
   }
 
-  /// The place was looked at. Returns the manifest of the file that is there.
-  /// - `isNeeded`: whether no peer was faster.
+  /// Takes the result of the check. Returns the manifest of the file that it found.
+  /// - `isNeeded`: false if a peer was faster.
   func looked(_ found: (name: String, file: FoundFile)?, isNeeded: Bool) -> Manifest? {
     look = nil
     guard let found, isNeeded else { return nil }
@@ -101,7 +101,7 @@ final class DownloadOutput {
     return Manifest(kind: found.file.kind, layout: tree.pages.layout, root: tree.root, suggestedName: found.name)
   }
 
-  /// Makes the place ready. Returns the data that is there if it is known at once; else `prepared` follows.
+  /// Prepares the place. Returns the existing data if it is known at once; nil: the message `prepared` will bring it.
   func prepare(_ manifest: Manifest) throws(PartFileError) -> Resumable? {
     if let foundEarly { return begin(.complete(name: foundEarly.name, foundEarly.file), manifest) }
     if let part = folder.take() { return begin(.part(part), manifest) }
@@ -118,7 +118,7 @@ final class DownloadOutput {
     return nil
   }
 
-  /// The place is ready. Returns the data that is there.
+  /// Starts to use a place that is ready. Returns its existing data.
   func begin(_ prepared: PreparedStorage, _ manifest: Manifest) -> Resumable {
     var resumable = Resumable()
     switch prepared {
@@ -171,7 +171,7 @@ final class DownloadOutput {
     if let deadline = journal?.deadline, now >= deadline { journal?.handle(.timerFired, at: now) }
   }
 
-  /// Leaves were written; the journal claims them after the next sync.
+  /// Notes leaves that were written. The journal claims them after the next sync.
   func wrote(_ mask: UInt64, of chunk: ChunkIndex, leafHashes: [Digest]?, at now: Instant) {
     hasWritten = true
     journal?.handle(.verified(chunk, mask: mask, leafHashes: leafHashes), at: now)
@@ -181,8 +181,8 @@ final class DownloadOutput {
     for event in events { journal?.handle(event, at: now) }
   }
 
-  /// A page came from a peer. True if the part file is first compared with it.
-  /// - `isNew`: whether its hashes were not known before.
+  /// Takes a page from a peer. Returns true if the part file is compared with it first.
+  /// - `isNew`: whether its hashes were unknown before.
   func compares(_ page: HashPage, from id: ConnectionID, isNew: Bool, at now: Instant) -> Bool {
     journal?.handle(.page(page), at: now)
     guard isNew, let resumer else { return false }
@@ -190,13 +190,13 @@ final class DownloadOutput {
     return true
   }
 
-  /// The leaf hashes of a chunk that an earlier download's journal knew.
+  /// Returns the leaf hashes of a chunk from the journal of an earlier download, if it has them.
   func journaledLeafHashes(of chunk: ChunkIndex, hash: Digest, in layout: ChunkLayout) -> [Digest]? {
     guard case .part(let part) = place else { return nil }
     return part.resume.leafHashes(of: chunk, hash: hash, in: layout)
   }
 
-  /// A stream has passed on all bytes below an offset. Its window moves on by whole chunks.
+  /// Notes that a stream has passed on all bytes below an offset. Its window moves by whole chunks.
   func streamed(below offset: UInt64, in layout: ChunkLayout) -> DownloadEvent? {
     let chunk = layout.chunkCount(below: offset)
     guard chunk > streamedChunks else { return nil }
@@ -204,16 +204,16 @@ final class DownloadOutput {
     return .consumed(below: ChunkIndex(UInt32(chunk)))
   }
 
-  /// The disk or the reader of the stream failed.
+  /// Notes an error of the disk, or of the reader of the stream.
   func failed(_ error: PartFileError) { if self.error == nil { self.error = error } }
 
   // MARK: The end
 
-  /// Every leaf is written. The disk takes the rest of the data while the work of the download ends.
+  /// Notes that every leaf is written. The last sync begins while the other work ends.
   func completed(at now: Instant) { journal?.handle(.completed, at: now) }
 
-  /// Ends all its work but that of a stream's writer, soon; `isAtRest` says when. Pieces that have arrived for a part file
-  /// that is not complete are still verified and written.
+  /// Asks all work except a stream's writer to end; `isAtRest` says when it has. For an incomplete part file, received
+  /// pieces are still verified and written.
   func stop(isComplete: Bool) {
     look.take()?.stop()
     preparation.take()?.stop()
@@ -224,10 +224,10 @@ final class DownloadOutput {
     journal?.stop()
   }
 
-  /// After `stop`: whether no more reports come.
+  /// Whether all work has ended after `stop`, so that no more reports come.
   var isAtRest: Bool { queuesLeft == 0 }
 
-  /// A report that came after the brain had ended the download.
+  /// Takes a report that came after the state machine had ended the download.
   func hearLate(_ message: DownloadMessage) {
     switch message {
     case .prepared(.success(.part(let prepared))): if case .unknown = place { place = .part(Part(file: prepared.file)) }
@@ -241,11 +241,11 @@ final class DownloadOutput {
     }
   }
 
-  /// All of a stream has come: `streamEnded` follows when its reader has taken it, however long that takes.
+  /// Ends a complete stream. `streamEnded` follows when the reader has read all of it, however long that takes.
   func closeStream() { if case .stream(let stream) = place { stream.close() } }
 
-  /// At rest, and after `streamEnded`: gives a part file its name. Nil: `finished` follows.
-  /// - `reopens`: whether the output is read on under its name.
+  /// Gives a part file its name, at rest or after `streamEnded`. Returns nil if `finished` will bring the result.
+  /// - `reopens`: whether the output will still be read under its name.
   func complete(length: UInt64, reopens: Bool, at now: Instant) throws(PartFileError) -> FinishedOutput? {
     switch place {
     case .unknown: preconditionFailure("a complete download has an output")
@@ -264,14 +264,15 @@ final class DownloadOutput {
     }
   }
 
-  /// Drops the data that a stream has not passed on.
+  /// Drops data that a stream has not passed on.
   func abandonStream() {
     guard case .stream(let stream) = place else { return }
     place = .unknown
     stream.abandon()
   }
 
-  /// At rest, after a failure: keeps verified data for a later download. False: there is none; else `finished` follows.
+  /// Keeps verified data for a later download, at rest after a failure. Returns false if there is no part file; else
+  /// `finished` follows.
   func keep(at now: Instant) -> Bool {
     guard case .part(let part) = place else { return false }
     let isWorthless = !part.file.isResumed && !hasWritten
@@ -284,7 +285,7 @@ final class DownloadOutput {
     return true
   }
 
-  /// The download is over. Loops may still have the part file for a moment, but another download can take it over.
+  /// Releases the part file, so that another download can use it. Loops may still hold it for a moment.
   func release() { part?.release() }
 
   /// Runs the last job of the download.

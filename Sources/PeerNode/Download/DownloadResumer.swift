@@ -1,12 +1,12 @@
-// Compares the data of an earlier download with the chunk hashes as they become known, on all cores.
+// Compares the data of an earlier download with chunk hashes as they become known, on all cores.
 import Content
 import Posix
 import Storage
 import Synchronization
 import Transfer
 
-/// The part file of an earlier download, looked at page by page: each is a job of the disk pool. Confined to the control
-/// thread.
+/// Compares the part file of an earlier download page by page. Each page is a job of the disk pool. Confined to the
+/// control thread.
 final class DownloadResumer {
   private let part: any PartStorage
   private let layout: ChunkLayout
@@ -15,13 +15,14 @@ final class DownloadResumer {
   private let queue: DiskQueue
   private let isStopped = StopFlag()
 
-  /// The leaves that match go to the download as `resumed`, one message a page.
+  /// The download gets the matching leaves as `resumed`, one message per page.
   init(_ part: any PartStorage, _ layout: ChunkLayout, _ resume: JournalResume, _ link: DownloadLink) {
     (self.part, self.layout, self.resume, self.link) = (part, layout, resume, link)
     queue = link.threads.disk.queue(isLong: true)
   }
 
-  /// A page that leads to the root, from a peer or from the journal (nil).
+  /// Compares the chunks of a page that was verified against the root.
+  /// - `id`: the connection that the page came from; nil: it came from the journal.
   func compare(_ page: HashPage, from id: ConnectionID?) {
     queue.run { [part, layout, resume, link, isStopped] in
       let chunks = resume.chunks(of: page, in: PageLayout(layout))
@@ -34,8 +35,8 @@ final class DownloadResumer {
     }
   }
 
-  /// Compares the chunks whose hashes the listing of a folder tells, some at a time. `comparedShared` follows for each
-  /// time.
+  /// Compares the chunks whose hashes come from the listing of a folder, some at a time. Sends `comparedShared` after
+  /// each group.
   func compareSharedChunks(of folder: FolderLayout) {
     queue.run { [part, layout, resume, link, isStopped] in
       do throws(PartFileError) {
@@ -53,7 +54,7 @@ final class DownloadResumer {
     }
   }
 
-  /// Ends soon; pages that wait are dropped. `workEnded` follows.
+  /// Asks the work to end soon, and drops waiting pages. Then sends `workEnded`.
   func stop() {
     isStopped.set()
     queue.close(discarding: true) { [link] in link.send(.workEnded) }

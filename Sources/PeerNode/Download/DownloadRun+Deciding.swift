@@ -1,10 +1,10 @@
-// How a download decides: within the download limit of its node, and with patience.
+// Gives events to a download's state machine, within the download limit of the node, and reports waits for peers.
 import Posix
 import Transfer
 
 extension DownloadRun {
-  /// An event of the brain, which asks within the download limit of the node. Of a new connection, the brain also hears the
-  /// zone of its peer.
+  /// Gives an event to the state machine, which requests within the download limit of the node. After a new connection
+  /// it also gets the zone of the peer.
   func decide(_ event: DownloadEvent, at now: Instant) {
     state.requestPace = nodeConnections.limiter.pace(of: link.id, at: now)
     state.handle(event, at: now)
@@ -14,10 +14,10 @@ extension DownloadRun {
     nodeConnections.limiter.take(state.requestPace, of: link.id, at: now)
   }
 
-  /// The download limit of the node is another one.
+  /// Applies a changed download limit of the node.
   func limitChanged(at now: Instant) { if isFetching { decide(.timerFired, at: now) } }
 
-  /// Reports a wait for peers once a second, and its end.
+  /// Reports a wait for peers once a second, and reports its end.
   func reportWait(at now: Instant) {
     guard state.endedWait == nil else { return }
     let wait = state.wait(at: now)

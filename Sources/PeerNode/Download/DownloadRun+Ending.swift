@@ -1,32 +1,32 @@
-// How a download ends: its work stops, the file gets its name, and perhaps it stays offered for a while.
+// The end of a download: stops its work, gives the file its name, and may keep it offered for a while.
 import Storage
 import Transfer
 
 extension DownloadRun {
-  /// Whether it still asks peers for data.
+  /// Whether the download still requests data from peers.
   var isFetching: Bool { if case .fetching = phase { true } else { false } }
 
   var isOver: Bool { if case .over = phase { true } else { false } }
 
-  /// After it is over.
+  /// The result. Call it only when `isOver`.
   var result: Result<DownloadResult, DownloadError> {
     guard case .over(let result) = phase else { preconditionFailure("the download runs") }
     return result
   }
 
-  /// Ends the work of the download, without waiting for it. Connections that serve peers go on.
+  /// Asks the work of the download to end, without waiting for it. Connections that serve peers go on.
   func stopFetching(_ outcome: Outcome, at now: Instant) {
     let isComplete = if case .success = outcome { output.error == nil } else { false }
     if isComplete { output.completed(at: now) }
     sharing.stopFetching(at: now)
     search.stop()
-    // The contents of a folder come over the same connections.
+    // The contents of a folder are fetched over the same connections as its listing.
     if !(isComplete && isListing && onListed != nil) { connections.releaseAll() }
     output.stop(isComplete: isComplete)
     phase = .stopped(outcome)
   }
 
-  /// The last messages of its work were heard.
+  /// Continues the end when all work has ended.
   func end(_ outcome: Outcome, at now: Instant) {
     switch outcome {
     case .failure(let error): fail(error, keepsPartAt: now)
@@ -39,7 +39,7 @@ extension DownloadRun {
     }
   }
 
-  /// The whole file is there: it gets its name.
+  /// Gives the complete file its name.
   func complete(_ stats: DownloadStats, at now: Instant) {
     guard let manifest else { preconditionFailure("a complete download has a manifest") }
     phase = .finishing(.success(stats))
@@ -51,20 +51,20 @@ extension DownloadRun {
     }
   }
 
-  /// It ends without its file.
-  /// - `keepsPartAt`: the time, if verified data stays for a later download.
+  /// Ends the download without its file.
+  /// - `keepsPartAt`: the time now, if verified data is kept for a later download; nil: it is not kept.
   func fail(_ error: DownloadError, keepsPartAt now: Instant? = nil) {
     output.abandonStream()
     phase = .over(.failure(error))
     if let now, output.keep(at: now) { phase = .finishing(.failure(error)) }
   }
 
-  /// The output is finished: the file has its name, or the part file is as it stays.
+  /// Takes the result of the last job: the file has its name, or the part file is in its final state.
   func finished(_ outcome: Outcome, _ result: Result<FinishedOutput, PartFileError>, at now: Instant) {
     switch (outcome, result) {
     case (.success(let stats), .success(let output)): succeeded(stats, output, at: now)
     case (.success, .failure(let error)): phase = .over(.failure(.storage(error)))
-    // The user hears that nothing is kept, unless something worse was reported before.
+    // Reports that nothing is kept, unless an earlier error of the output is the cause.
     case (.failure, .failure(let error)) where output.error == nil: phase = .over(.failure(.storage(error)))
     case (.failure(let error), _): phase = .over(.failure(error))
     }
@@ -93,7 +93,7 @@ extension DownloadRun {
     phase = isCancelledLate ? .over(.success(result)) : .staying(result, until: sharing.end(from: now))
   }
 
-  /// It is over: its file is offered no longer, and a part file is free for the next download.
+  /// Releases everything after the end: the file is no longer offered, and another download can use the part file.
   func leave() {
     sharing.end()
     output.release()

@@ -1,4 +1,4 @@
-// The messages of a download's threads and jobs: each becomes events of the brain, and changes of the output.
+// Turns the messages for a download into events of its state machine and changes of its output.
 import Content
 import Posix
 import Storage
@@ -6,7 +6,7 @@ import Transfer
 import Wire
 
 extension DownloadRun {
-  /// A message came. `fire` follows before the next wait.
+  /// Handles a message. The control thread calls `fire` before its next wait.
   func handle(_ message: DownloadMessage, at now: Instant) {
     if case .statisticsWanted(let answer) = message { return answer(state.statistics(at: now)) }
     if !isFetching {
@@ -18,8 +18,8 @@ extension DownloadRun {
     switch phase {
     case .fetching:
       receive(message, at: now)
-      // The actions of all messages of a turn are performed by `fire`, which wakes the loops less often. But messages that
-      // come after the brain has ended are for the end of the download.
+      // `fire` performs the actions of all messages of a turn, which wakes the loops less often. But once the state
+      // machine has ended, further messages belong to the end of the download.
       if state.isEnded { perform(at: now) }
     case .decided, .stopped:
       if case .cancelled = message { isCancelledLate = true } else { output.hearLate(message) }
@@ -42,7 +42,7 @@ extension DownloadRun {
       case .unreadable(let error):
         onUpdate(.unreadable(error))
         phase = .over(.success(result))
-      default: break  // of connections that the download no longer knows
+      default: break  // messages of connections that the download no longer knows
       }
     case .over: break
     }
@@ -84,8 +84,8 @@ extension DownloadRun {
     case .journal(let event): output.journal([event], at: now)
     case .streamed(let below):
       if let event = output.streamed(below: below, in: manifest!.layout) { decide(event, at: now) }
-    case .streamEnded: break  // after a failure, which was reported before
-    case .workEnded, .finished, .contentsBegan: break  // only after the brain has ended
+    case .streamEnded: break  // comes after a failure that was reported before
+    case .workEnded, .finished, .contentsBegan: break  // come only after the state machine has ended
     case .resolved(let name, let result):
       for event in search.resolved(name, result, at: now) { decide(event, at: now) }
     case .hinted(let address, let peer): decide(.addressHinted(address, peer), at: now)
@@ -113,7 +113,7 @@ extension DownloadRun {
     case .refused(let refusal): connections.dismiss(id, .refused(refusal))
     case .withdrawn(let reason): connections.dismiss(id, .withdrawn(reason))
     case .page(let page):
-      // Before the download requests a chunk, the part file is compared with the page.
+      // The part file is compared with the page before any of its chunks is requested.
       isCompared = output.compares(page, from: id, isNew: isNew(page), at: now)
       if !isCompared { learned(page) }
     case .busy, .answerBegan, .answerEnded, .othersServed, .have, .bitmap, .promised, .peers: break
@@ -121,7 +121,8 @@ extension DownloadRun {
     decide(DownloadEvent(news, from: id, isCompared: isCompared), at: now)
   }
 
-  /// The leaves of a page's chunks that were found in the part file. Nil: the journal had the page.
+  /// Takes the leaves of a page's chunks that were found in the part file.
+  /// - `id`: the connection that the page came from; nil: it came from the journal.
   private func resumed(
     _ page: HashPage, _ leaves: [(chunk: ChunkIndex, mask: UInt64)], from id: ConnectionID?, at now: Instant
   ) {

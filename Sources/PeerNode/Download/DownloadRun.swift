@@ -1,4 +1,4 @@
-// One download while it runs: messages and times go in, and the decisions of the brain are performed.
+// One running download: takes messages and times, and performs the decisions of its state machine.
 import Content
 import Posix
 import Sodium
@@ -6,10 +6,10 @@ import Storage
 import Transfer
 import Wire
 
-/// A download, without a thread of its own: `ControlLoop` hands in messages and times. Each may change `deadline`.
-/// Confined to the loop's thread.
+/// A running download. It has no thread of its own: `ControlLoop` gives it messages and times, and each may change
+/// `deadline`. Confined to the loop's thread.
 final class DownloadRun {
-  /// Chunks that a stream may hold back to bring them in order: 16 MiB.
+  /// How many chunks a stream may hold back to put them in order: 16 MiB.
   private static let streamWindowChunks = NodeLimits.reorderBytesMax / ChunkLayout.wireChunkSize
   private static let progressInterval = Duration.milliseconds(200)
 
@@ -17,13 +17,13 @@ final class DownloadRun {
 
   enum Phase {
     case fetching
-    /// The brain has ended the download.
+    /// The state machine has ended the download.
     case decided(Outcome)
-    /// The work of the download ends; the messages that it sends last are heard.
+    /// The work of the download ends. Its last messages are still handled.
     case stopped(Outcome)
-    /// The reader of a stream takes the rest of it.
+    /// The reader of a stream reads the rest of it.
     case passingOn(DownloadStats)
-    /// The disk finishes the output.
+    /// The last job finishes the output.
     case finishing(Outcome)
     /// The finished file stays offered.
     case staying(DownloadResult, until: Instant?)
@@ -32,21 +32,21 @@ final class DownloadRun {
 
   let context: NodeContext
   let link: DownloadLink
-  /// The length of the file, in bytes, that was given before any peer was asked.
+  /// The length in bytes that the caller expects; nil: any.
   let expectedLength: UInt64?
   /// Called on the control thread: it must not wait, and runs no code of the program.
   let onUpdate: (DownloadUpdate) -> Void
-  /// Called on the control thread when the listing of a folder is there. The download then stays until it is cancelled.
-  /// Nil: only the listing was asked for.
+  /// Called on the control thread when the listing of a folder is complete. The download then stays until it is
+  /// cancelled. Nil: only a listing is wanted.
   let onListed: ((ListedFolder) -> Void)?
-  /// If the contents of a folder are fetched.
+  /// The files of a folder whose contents are fetched; else nil.
   private let files: FolderFiles?
   let nodeConnections: NodeConnections
-  /// Leaves that the download of a folder need not fetch, since the disk has them.
+  /// Leaves of a folder that the disk already has.
   private let heldLeaves: WantedLeaves
   /// Peers that probably have the content.
   private let knownPeers: [KnownPeer]
-  /// Whether the ID must be that of a folder, of which only the listing is fetched.
+  /// Whether the ID must name a folder, and only its listing is fetched.
   let isListingOnly: Bool
   var state: DownloadState
   var manifest: Manifest?
@@ -57,17 +57,17 @@ final class DownloadRun {
   let output: DownloadOutput
   let sharing: DownloadSharing
   private var nextProgress: Instant
-  /// The wait that was reported last; nil: none.
+  /// The wait that was last reported; nil: none.
   var reportedWait: PeerWait?
   var phase = Phase.fetching
-  /// The program cancelled it after the brain had ended it.
+  /// Whether the program cancelled the download after the state machine had ended it.
   var isCancelledLate = false
 
-  /// - `link`: as `DownloadRun.link` made it, for this download alone.
-  /// - `length`: of the file, in bytes, if it is known; nil if not.
-  /// - `sharing`: nil: other peers get nothing.
-  /// - `contents`: if the contents of a folder are fetched.
-  /// - `isListingOnly`: the download fails if the ID is that of a file.
+  /// - `link`: made by `DownloadRun.link` for this download alone.
+  /// - `length`: the expected length in bytes; nil: any.
+  /// - `sharing`: nil: nothing is offered to other peers.
+  /// - `contents`: given if the contents of a folder are fetched.
+  /// - `isListingOnly`: the download fails if the ID names a file.
   init(
     _ link: DownloadLink, length: UInt64?, peers: [PeerSource], target: DownloadTarget, on context: NodeContext,
     over nodeConnections: NodeConnections, settings: DownloadSettings, sharing: Sharing?,
@@ -104,10 +104,10 @@ final class DownloadRun {
     nextProgress = now
   }
 
-  /// Whether what is fetched is the listing of a folder.
+  /// Whether the download fetches the listing of a folder.
   var isListing: Bool { manifest?.kind == .folder }
 
-  /// The way to a download of the contents of a folder, as `link(to:of:)`.
+  /// Makes the link of a download of a folder's contents, like `link(to:of:)`.
   static func link(toContentsOf folder: FolderLayout, of context: NodeContext) -> DownloadLink {
     let key = FileKey(folder.folderID, swarm: context.swarmKey)
     return DownloadLink(
@@ -116,23 +116,23 @@ final class DownloadRun {
     ) { [weak context] download in context?.sendToAllLoops(.blocksAvailable(download)) }
   }
 
-  /// The way to a download of a file by a node, which other threads may have before it begins.
+  /// Makes the link of a download. Other threads may use it before the download begins.
   static func link(to fileID: FileID, of context: NodeContext) -> DownloadLink {
     DownloadLink(fileID: fileID, key: FileKey(fileID, swarm: context.swarmKey), on: context.threads) {
       [weak context] download in context?.sendToAllLoops(.blocksAvailable(download))
     }
   }
 
-  /// Starts to fetch. The node's loops run.
+  /// Starts to fetch. The node's loops must run.
   func begin(at now: Instant) {
-    // Nothing of the folder is missing: no peer is asked, and others can have it.
+    // If nothing of the folder is missing, no peer is asked, and the files are only offered.
     if link.folder != nil, let manifest {
       decide(.foundHere(manifest.layout), at: now)
       return perform(at: now)
     }
-    // For the contents of a folder it was reported before the listing.
+    // For the contents of a folder it was reported before the listing was fetched.
     if let address = context.address, sharing.isShared, link.folder == nil { onUpdate(.listening(address)) }
-    // The peers that were named are dialled first, and while they answer the search begins.
+    // Named peers are dialled first. The search begins while they answer.
     for event in search.known { decide(event, at: now) }
     for known in knownPeers { decide(.addressHinted(known.address, known.peer), at: now) }
     perform(at: now)
@@ -156,7 +156,7 @@ final class DownloadRun {
 
   // MARK: Times
 
-  /// When to call `fire`; nil if nothing waits for a time.
+  /// When to call `fire`; nil: there is no deadline.
   var deadline: Instant? {
     switch phase {
     case .fetching:
@@ -168,7 +168,7 @@ final class DownloadRun {
     }
   }
 
-  /// Time has passed, or messages were handed in.
+  /// Acts on passed deadlines and on the messages of this turn.
   func fire(at now: Instant) {
     switch phase {
     case .fetching: goOn(at: now)
@@ -280,7 +280,7 @@ final class DownloadRun {
     decide(.writeFailed, at: now)
   }
 
-  /// Whether the chunks of a page were never asked for before.
+  /// Returns whether the hashes of a page are not known yet.
   func isNew(_ page: HashPage) -> Bool { chunkHashes?.has(page.index) != true }
 
   func learned(_ page: HashPage) {
@@ -290,7 +290,7 @@ final class DownloadRun {
     for chunk in pages.chunks(of: page.index) { offerHeld(ChunkIndex(UInt32(chunk)), pages.layout) }
   }
 
-  /// Peers may have leaves of a chunk that were there before. Its hash is known.
+  /// Offers leaves that the disk already had to peers, once the hash of their chunk is known.
   private func offerHeld(_ chunk: ChunkIndex, _ layout: ChunkLayout) {
     let mask = heldLeaves.mask(of: chunk) & layout.leaves(of: chunk).mask
     guard mask != 0 else { return }

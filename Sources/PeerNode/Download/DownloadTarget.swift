@@ -1,21 +1,22 @@
-// Where a download's bytes go: to a file, to standard output, and to other peers.
+// The place of a download's output: a file, a folder or a stream; and its offer to other peers.
 import Content
 import Posix
 import Storage
 import Transfer
 
-/// The place that a file goes to.
+/// The place of a download's output.
 public struct DownloadTarget: Hashable, Sendable {
-  /// Made by the caller; it must exist.
+  /// The folder of the output. It must exist.
   public var folder: String
-  /// One component, not empty and without a slash; nil: the suggested name, made harmless.
+  /// The name of the output: one component, not empty and without a slash. Nil: the suggested name, made safe.
   public var name: String?
-  /// The name that came with the fileID, made harmless before it is used; it comes before the suggestions of peers.
+  /// The name that came with the fileID, for example in a link. It is made safe before use, and preferred to names that
+  /// peers suggest.
   public var suggestedName: String?
-  /// Whether the output may replace a file that has `name`. A suggested name replaces nothing: with it a
-  /// stranger could choose which of the user's files to overwrite.
+  /// Whether the output may replace a file called `name`. With a suggested name nothing is replaced: a stranger could
+  /// choose which of the user's files to overwrite.
   public var replaces: Bool
-  /// Where verified bytes leave in order, if the output is not a file at all.
+  /// The destination of verified bytes in order, if the output is not a file.
   private enum Stream: Hashable, Sendable {
     case standardOutput
     case descriptor(Int32)
@@ -23,41 +24,40 @@ public struct DownloadTarget: Hashable, Sendable {
   }
   private var stream: Stream?
 
-  /// Not a file at all: verified bytes leave in order.
+  /// Whether the output is a stream, not a file.
   var isStream: Bool { stream != nil }
 
-  /// The way to the task that reads the bytes; nil if none does.
+  /// The buffer to the task that reads the bytes; nil if the output is not a sequence.
   var passage: BytePassage? { if case .sequence(let passage)? = stream { passage } else { nil } }
 
   /// Whether the output may replace a file.
   var mayReplace: Bool { replaces && name != nil }
 
-  /// A place in a folder; without a name the file gets the suggested one.
+  /// Makes a target in a folder. Without a name the file gets the suggested one.
   public init(folder: String, name: String? = nil, replaces: Bool = false) {
     self.init(folder: folder, name: name, replaces: replaces, stream: nil)
   }
 
-  /// The process's standard output, in order, through a bounded window. A folder leaves as a tar archive. Nothing is kept
-  /// of a download that fails.
+  /// The process's standard output. Bytes leave in order, through a bounded window. A folder leaves as a tar archive.
+  /// If the download fails, nothing is kept.
   public static let standardOutput = DownloadTarget(.standardOutput)
 
-  /// A pipe, a socket or another descriptor, which gets the bytes as standard output does. A reader that pauses holds up this
-  /// download alone. If the other end of a pipe is closed, the download fails, and the process gets no SIGPIPE.
-  /// - `descriptor`: the caller keeps it open until the download is over, and closes it.
+  /// Makes a target for a pipe, a socket or another descriptor, which works like standard output. A reader that pauses
+  /// delays only this download. If the reader closes a pipe, the download fails, and the process gets no SIGPIPE.
+  /// - `descriptor`: the caller keeps it open until the download has ended, and then closes it.
   public static func stream(to descriptor: Int32) -> DownloadTarget {
     DownloadTarget(.descriptor(descriptor))
   }
 
-  /// The task that reads the other end of the passage.
+  /// Makes a target for a task that reads the other end of the passage.
   static func sequence(_ passage: BytePassage) -> DownloadTarget {
     DownloadTarget(.sequence(passage))
   }
 
-  /// The output, if the ID is that of a folder and `folder` is that output itself; nil: a folder goes to the same place as a
-  /// file.
+  /// The output for a folder's ID, if `folder` is itself that output. Nil: a folder goes to the same place as a file.
   public var tree: PathParts?
 
-  /// The place of a folder.
+  /// The target for a folder's ID.
   var ofFolder: DownloadTarget {
     guard let tree else { return self }
     var target = self
@@ -65,10 +65,10 @@ public struct DownloadTarget: Hashable, Sendable {
     return target
   }
 
-  /// Whether the bytes leave through the process's standard output.
+  /// Whether the bytes go to the process's standard output.
   public var isStandardOutput: Bool { stream == .standardOutput }
 
-  /// Where a stream writes to.
+  /// Opens the destination of a stream.
   func openStream() throws(Errno) -> StreamOutput {
     switch stream {
     case .sequence(let passage)?: .passage { bytes throws(Errno) in try passage.put(bytes) }
@@ -78,7 +78,7 @@ public struct DownloadTarget: Hashable, Sendable {
     }
   }
 
-  /// A name of the output that no file can have.
+  /// Why the name of the output is invalid; nil: it is valid.
   var fault: SettingFault? {
     guard
       let name = [name, tree?.name].lazy.compactMap(\.self).first(where: {
@@ -94,24 +94,24 @@ public struct DownloadTarget: Hashable, Sendable {
     !name.isEmpty && !name.utf8.contains(UInt8(ascii: "/"))
   }
 
-  /// Where listings of folders are kept for the next time; nil: nowhere.
+  /// The cache that keeps listings of folders for later downloads; nil: none.
   public var listings: ListingCache?
-  /// If nothing may be written to the output: a folder for the listing of a folder, which is made and removed when it is
-  /// needed. Else empty.
+  /// A temporary folder for a folder's listing, if nothing may be written to the output; else empty. It is made and
+  /// removed when needed.
   var scratchFolder = ""
-  /// Whether an output that is there gets the part folder of its update.
+  /// Whether the part folder of an update lies in the existing output.
   var updates = false
-  /// The folder that a folder's part folder lies in.
+  /// The folder in which a folder's part folder lies.
   var partsFolder: String { scratchFolder.isEmpty ? existingOutput ?? folder : scratchFolder }
 
-  /// The output of an update, if its place is known before any peer was asked, and it is there.
+  /// The existing output of an update, if its place is known before any peer is asked.
   private var existingOutput: String? {
     guard updates, let (folder, name) = placeKnownBefore else { return nil }
     let path = PathParts(folder: folder, name: name).path
     return Directory.exists(path) ? path : nil
   }
 
-  /// The place of the listing, if the ID is that of a folder: in the part folder, which lies beside the output or in it.
+  /// Returns the target of a folder's listing: in the part folder, which lies beside the output or in it.
   func listing(of folderID: FileID) -> DownloadTarget {
     DownloadTarget(
       folder: FolderPart.path(of: folderID, inFolder: ofFolder.partsFolder), name: FolderPart.listingName,
@@ -130,22 +130,22 @@ public struct DownloadTarget: Hashable, Sendable {
   }
 }
 
-/// How a download gives verified data to other peers. A stream gives none.
+/// How a download offers verified data to other peers. A stream offers none.
 public struct Sharing: Hashable, Sendable {
-  /// For how long.
+  /// How long the finished file stays offered.
   public enum Stay: Hashable, Sendable {
-    /// So long after the file has its name.
+    /// For this long after the file has its name.
     case `for`(Duration)
     /// Until `cancel`.
     case untilCancelled
   }
 
-  /// The address that other peers may dial; nil: none, and the download exchanges data only with peers that it dials.
+  /// The address that other peers may dial. Nil: none; the download exchanges data only with peers that it dials.
   public var listen: Endpoint?
-  /// How long the finished file stays offered; nil: the download ends with it.
+  /// How long the finished file stays offered; nil: the download ends when the file is complete.
   public var stay: Stay?
 
-  /// Without an address no peer can dial in.
+  /// By default no peer can dial in, and the finished file does not stay offered.
   public init(listen: Endpoint? = nil, stay: Stay? = nil) {
     self.listen = listen
     self.stay = stay

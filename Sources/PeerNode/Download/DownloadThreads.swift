@@ -1,12 +1,12 @@
-// The threads and the memory that all downloads of a node share: their number does not depend on that of the downloads.
+// The threads and memory that all downloads of a node share, however many downloads there are.
 import Posix
 import Synchronization
 import Transfer
 
-/// One control thread, threads that verify, that wait for the disk and that look names up, and blocks. Any thread may use
-/// it.
+/// One control thread, the threads that verify, wait for the disk and look up names, and the memory blocks. Any thread
+/// may call it.
 final class DownloadThreads: Sendable {
-  /// Blocks that downloads hold together: 16 MiB.
+  /// The most blocks that all downloads hold together: 16 MiB.
   static let blocksMax = 256
 
   let control: Mailbox<ControlMessage>
@@ -23,20 +23,20 @@ final class DownloadThreads: Sendable {
   private let running = Mutex(Running())
   private let idCount = Atomic<UInt64>(0)
 
-  /// Starts no thread: those of the pools start when there is work.
+  /// Starts no thread. The pools start theirs when there is work.
   init() throws(Errno) { control = try Mailbox() }
 
   /// Starts the control thread, unless it runs or `stop` came before.
   func start(_ context: NodeContext) throws(Errno) {
     try running.withLock { running throws(Errno) in
       if running.thread != nil || running.isStopped { return }
-      // Handed over before the thread starts, and from then on touched by that thread alone.
+      // Safe: it is handed over before the thread starts, and from then on only that thread touches it.
       nonisolated(unsafe) let loop = try ControlLoop(context)
       running.thread = Thread.start(name: "p2p-control") { loop.run() }
     }
   }
 
-  /// A name for a new download.
+  /// Returns a name for a new download.
   func nextID() -> DownloadID { DownloadID(idCount.add(1, ordering: .relaxed).oldValue) }
 
   /// Begins a download on the control thread.
@@ -54,7 +54,7 @@ final class DownloadThreads: Sendable {
     }
   }
 
-  /// Cancels all downloads, and waits until every one is over, and then for all threads. Called once at a time.
+  /// Cancels all downloads, waits until each has ended, and then waits for all threads. Called once at a time.
   func stop() {
     let thread = running.withLock { running in
       if !running.isStopped { control.send(.stop) }

@@ -1,87 +1,86 @@
-// What a program hears of a download: events while it runs, its result, and why it did not finish.
+// The reports of a download to its program: updates while it runs, its result, and its errors.
 import Content
 import Posix
 import Storage
 import Transfer
 import Wire
 
-/// An event of a running download. Names are as peers gave them: escape before printing.
+/// An event of a running download. Names come unchanged from peers: escape them before printing.
 public enum DownloadUpdate: Sendable {
-  /// The ID is that of a folder. Its listing, of so many bytes, is fetched first. Nothing is reported of that but peers.
+  /// The ID names a folder. Its listing, of this many bytes, is fetched first. Meanwhile only peers are reported.
   case listing(length: UInt64)
-  /// The manifest is verified and the part file is there. For a folder: the listing is verified, the part folder is there,
-  /// and `length` is the sum of the files.
+  /// The manifest is verified and the part file exists. For a folder: the listing is verified, the part folder exists,
+  /// and `length` is the sum of the files in bytes.
   case prepared(name: String, length: UInt64)
-  /// What the download of a folder would do, if only that was asked for. Comes last.
+  /// What the download of a folder would do, if only a plan was wanted. The last update.
   case planned(FolderPlan)
   /// Files of a folder that are complete, so that a program can use them while others are fetched. Each file with bytes
-  /// comes once, also if it was there or was copied, and before `report(.started)` if it is soon. After a pause of the
-  /// download those that are complete come again. Files without bytes, links and empty folders do not come: they are made
-  /// at the end.
+  /// is reported once, even if it existed or was copied; that may be before `report(.started)`. After a pause, complete
+  /// files are reported again. Files without bytes, links and empty folders are not reported: they are made at the end.
   case files(CompletedFiles)
   /// A decision of the engine, or an event that it counts.
   case report(DownloadReport)
-  /// A few times a second.
+  /// The progress, a few times a second.
   case progress(DownloadProgress)
-  /// The download would have ended, but has patience (`DownloadSettings.patience`), and waits for peers: once a second, and
-  /// once more just before it ends without its file. Nil: it waits no longer.
+  /// The download waits for peers; without patience (`DownloadSettings.patience`) it would have ended. Reported once a
+  /// second, and once more just before it ends without its file. Nil: it waits no longer.
   case waiting(PeerWait?)
-  /// The name has no addresses yet. It is looked up again while the download runs; reported once.
+  /// The host name has no addresses yet, and the reason. It is looked up again while the download runs, but reported
+  /// once.
   case unresolved(PeerSource, String)
-  /// The addresses of a name, also later ones: each is reported once.
+  /// New addresses of a host name. Each is reported once.
   case resolved(PeerSource, [Endpoint])
-  /// The result of the search for peers on the network, once the download waits for it no longer.
+  /// The result of the search for peers, when the download waits for it no longer.
   case searched(DiscoverySummary)
-  /// A dial failed, or a connection ended that the download did not close.
+  /// A dial failed, or a connection ended that the download did not close itself.
   case peerEnded(Endpoint, PeerID?, ConnectionEnd)
-  /// The output is there already, and it is the right file: nothing is fetched. Comes after `prepared`.
+  /// The output exists already and is the right file, so nothing is fetched. Comes after `prepared`.
   case found(path: String)
-  /// Whole chunks of an earlier download that were right, and their bytes.
+  /// The number of correct whole chunks from an earlier download, and their bytes.
   case resumed(chunks: Int, bytes: UInt64)
-  /// Other peers may dial this address. Comes first.
+  /// Other peers may dial this address. The first update.
   case listening(Endpoint)
-  /// The file has its name, and stays offered. `cancel` ends that, and the call then returns as if it had not stayed.
+  /// The file has its name and stays offered. After `cancel`, the download ends successfully with this result.
   case staying(DownloadResult)
-  /// The file that stayed offered has changed.
+  /// The file that stays offered has changed or cannot be read. The download ends.
   case unreadable(StoredFileError)
 }
 
-/// A finished download.
+/// The result of a finished download.
 public struct DownloadResult: Sendable {
-  /// The numbers of the whole download.
+  /// The statistics of the whole download.
   public internal(set) var stats: DownloadStats
-  /// The path of the output; nil if it went to standard output.
+  /// The path of the output; nil if it went to a stream, or was only planned.
   public let path: String?
-  /// The name of the file, made harmless.
+  /// The name of the output, made safe.
   public let name: String
-  /// Whether the right file was there already, so that nothing was fetched.
+  /// Whether the right file existed already, so that nothing was fetched.
   public let wasFound: Bool
-  /// What was fetched: a file, the contents of a folder, or only the listing of one.
+  /// The kind of content: a file, the contents of a folder, or only a folder's listing.
   public let kind: ContentKind
 }
 
-/// A download that did not finish. Verified data stays in the part file, for a later download.
+/// Why a download did not finish. Verified data stays in the part file for a later download.
 public enum DownloadError: Error, Sendable {
-  /// The engine gave up, or was cancelled: why, the numbers so far, and the part file that is kept.
+  /// The engine failed or was cancelled: the reason, the statistics so far, and the part file that is kept.
   case failed(DownloadFailure, DownloadStats, part: String?)
   /// The output cannot be made or written.
   case storage(PartFileError)
-  /// The file of this ID has another length, in bytes, than the caller gave. No peer is to blame.
+  /// The file of this ID has another length in bytes than the caller expected. No peer is to blame.
   case otherLength(expected: UInt64, actual: UInt64)
-  /// Only the listing of a folder was asked for, and the ID is that of a file: its name, made harmless, and its length in
-  /// bytes.
+  /// Only the listing of a folder was wanted, but the ID names a file: its name, made safe, and its length in bytes.
   case notAFolder(name: String, length: UInt64)
-  /// The author of the folder's ID made a listing that breaks a rule. No peer is to blame.
+  /// The folder's listing breaks a rule. Its author is to blame, not a peer.
   case badListing(FolderListingFault)
-  /// The folder has no path that its filter includes.
+  /// The filter includes no path of the folder.
   case nothingWanted
-  /// The node downloads this file already. A node has one download of a file at a time.
+  /// The node already downloads this file. It runs one download of a file at a time.
   case isRunning(FileID)
-  /// The address cannot be listened on.
+  /// The node cannot listen on the address.
   case listen(Endpoint, Errno)
-  /// The system refuses resources that a node needs: descriptors, memory.
+  /// The system refuses descriptors or memory that a node needs.
   case system(Errno)
-  /// A setting has a value that it cannot have: of `DownloadSettings`, of `NodeConfiguration`, or the name of the output.
+  /// An invalid value: of `DownloadSettings`, of `NodeConfiguration`, of a peer's address, or the name of the output.
   case invalid(SettingFault)
   /// The node had stopped before the download was started.
   case nodeStopped

@@ -1,4 +1,4 @@
-// Downloads for programs that use Swift's concurrency: nothing here blocks the caller's thread.
+// The functions of a downloader that start downloads, and the async ones. None blocks the caller's thread.
 import Content
 import Posix
 import Storage
@@ -14,7 +14,7 @@ extension Downloader {
     start(fileID, length: nil, from: client.peers, to: storage, isWatched: isWatched)
   }
 
-  /// Starts to fetch the file of a link, also from the peers that it names, and under its name where the storage has none.
+  /// Starts to fetch the file of a link, from the link's peers too. If the storage gives no name, uses the link's.
   public func start(_ link: FileLink) -> Download { start(link, isWatched: true) }
 
   private func start(_ link: FileLink, isWatched: Bool) -> Download {
@@ -25,9 +25,9 @@ extension Downloader {
       isWatched: isWatched)
   }
 
-  /// Starts to fetch a file or a folder from other peers or to another place than those of the downloader.
-  /// - `length`: of the file in bytes, checked before anything is fetched; nil: any.
-  /// - `folder`: what is done if the ID is that of a folder.
+  /// Starts to fetch a file or a folder from the given peers to the given place.
+  /// - `length`: the expected length of the file in bytes, checked before anything is fetched; nil: any.
+  /// - `folder`: the options if the ID names a folder.
   public func start(
     _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
     folder: FolderOptions = FolderOptions()
@@ -44,19 +44,20 @@ extension Downloader {
     return download
   }
 
-  /// Fetches a file into the downloader's storage. Cancelling the task ends the download.
-  /// - Throws: why it did not finish. Verified data stays in the part file, for a later download.
+  /// Fetches a file into the downloader's storage. Cancelling the task cancels the download.
+  /// - Throws: why the download did not finish. Verified data stays in the part file for a later download.
   public func downloadFile(_ fileID: FileID) async throws(DownloadError) -> DownloadResult {
     try await start(fileID, isWatched: false).result()
   }
 
-  /// Fetches the file of a link; else like `downloadFile(_:)` of a fileID.
+  /// Fetches the file of a link, like `start(_:)`, and waits for the end. Cancelling the task cancels the download.
   public func downloadFile(_ link: FileLink) async throws(DownloadError) -> DownloadResult {
     try await start(link, isWatched: false).result()
   }
 
-  /// As `start(_:length:from:to:folder:)`, and waits for the end. Cancelling the task ends the download.
-  /// - Throws: why it did not finish. Verified data stays in the part file, for a later download.
+  /// Does the work of `start(_:length:from:to:folder:)`, and waits for the end. Cancelling the task cancels the
+  /// download.
+  /// - Throws: why the download did not finish. Verified data stays in the part file for a later download.
   public func downloadFile(
     _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
     folder: FolderOptions = FolderOptions()

@@ -1,4 +1,4 @@
-// The fetching side as a library: one file from many peers, into one place, with one call.
+// The fetching side of the library: one call fetches a file from many peers into one place.
 import Content
 import Posix
 import Storage
@@ -6,22 +6,22 @@ import Synchronization
 import Transfer
 import Wire
 
-/// Fetches files. Its downloads share a node, which is there while any of them runs.
+/// Fetches files and folders. Its downloads share a node, which exists while any of them runs.
 public final class Downloader: Sendable {
-  /// The place of files, unless a call gives another.
+  /// The place of the output, unless a call gives another.
   public let storage: DownloadTarget
-  /// The node that fetches, and its peers unless a call gives others.
+  /// The configuration of the node that fetches, and its peers, unless a call gives others.
   public let client: PeerClient
-  /// Workers, retries, timeouts.
+  /// The settings of every download: workers, retries, timeouts.
   public let settings: DownloadSettings
-  /// The node, of which there is one at a time: it has a port and a PeerID of its own.
+  /// The node. Only one exists at a time, since it has its own port and PeerID.
   private enum Home {
     case none
     case running(Node)
-    /// The last download of a node is over, and another thread ends the node. Downloads that are started meanwhile wait.
+    /// The last download has ended, and a thread stops the node. Downloads that are started meanwhile wait.
     case ending(waiting: [(DownloadRequest, Download)])
   }
-  /// In bytes a second; nil: no limit.
+  /// Limits in bytes a second; nil: no limit.
   private struct RateLimits {
     let uploads: UInt64?
     let uploadsPerPeer: UInt64?
@@ -29,18 +29,18 @@ public final class Downloader: Sendable {
   }
   private struct State {
     var home = Home.none
-    /// Also those that wait.
+    /// The downloads that run or wait.
     var running: [Download] = []
-    /// `cancel` came while nothing ran: it ends the next download, which was about to start.
+    /// Whether `cancel` was called while nothing ran. It then cancels the next download, which was about to start.
     var isCancelled = false
-    /// The limits of nodes that start from now on, if they are not those of the configuration.
+    /// The limits of later nodes; nil: those of the configuration.
     var limits: RateLimits?
   }
   private let state = Mutex(State())
   private let resolve: Resolver
 
-  /// - `storage`: the place of files: a folder, a file, or standard output.
-  /// - `client`: the node that fetches, and its peers.
+  /// - `storage`: the place of the output: a folder, a file, or a stream.
+  /// - `client`: the configuration of the node that fetches, and its peers.
   public convenience init(
     storage: DownloadTarget, client: PeerClient, settings: DownloadSettings
   ) {
@@ -49,10 +49,10 @@ public final class Downloader: Sendable {
     }
   }
 
-  /// A download throws `DownloadError.invalid` if one of them is out of its range.
-  /// - `maxWorkers`: chunks fetched in parallel, 1…1,024.
-  /// - `maxRetries`: times that a chunk is tried again after each peer that has it failed, 0…1,000.
-  /// - `chunkTimeout`: for one chunk; more than zero, at most a day.
+  /// Makes a downloader. Its downloads throw `DownloadError.invalid` if a value is out of range.
+  /// - `maxWorkers`: how many workers fetch chunks in parallel, 1…1,024.
+  /// - `maxRetries`: how often a chunk is tried again after every peer that has it failed, 0…1,000.
+  /// - `chunkTimeout`: the time limit for one chunk: more than zero, at most a day.
   public convenience init(
     storage: DownloadTarget, client: PeerClient, maxWorkers: Int = 8, maxRetries: Int = 3,
     chunkTimeout: Duration = .seconds(30)
@@ -64,8 +64,8 @@ public final class Downloader: Sendable {
     self.init(storage: storage, client: client, settings: settings)
   }
 
-  /// A downloader whose calls give the place and the peers of each file.
-  /// - `sharing`: nil: other peers get nothing.
+  /// Makes a downloader whose calls give the place and the peers of each file.
+  /// - `sharing`: nil: nothing is offered to other peers.
   public convenience init(
     _ configuration: NodeConfiguration, settings: DownloadSettings = DownloadSettings(), sharing: Sharing? = nil
   ) {
@@ -74,7 +74,7 @@ public final class Downloader: Sendable {
       settings: settings)
   }
 
-  /// - `resolve`: stands in for the system's resolver.
+  /// - `resolve`: replaces the system's resolver.
   init(
     storage: DownloadTarget, client: PeerClient, settings: DownloadSettings, resolve: @escaping Resolver
   ) {
@@ -84,7 +84,7 @@ public final class Downloader: Sendable {
     self.resolve = resolve
   }
 
-  /// The numbers of the node while a download runs; nil: none does.
+  /// The numbers of the node while a download runs; nil: none runs.
   public var figures: NodeFigures? {
     let node: Node? = state.withLock { state in
       if case .running(let node) = state.home { return node }
@@ -93,11 +93,12 @@ public final class Downloader: Sendable {
     return node?.figures
   }
 
-  /// Fetches one file; blocks until it is there, or the download has failed. Updates come on the calling thread, the last
-  /// before the call returns. If `onUpdate` falls behind, updates are lost as `Download.updatesWaitingMax` says.
+  /// Fetches one file or folder. It blocks until the download has ended. `onUpdate` is called on the calling thread,
+  /// the last time before the call returns. If it falls behind, updates are dropped as `Download.updatesWaitingMax`
+  /// says.
   ///
   /// - `length`: the expected length in bytes, checked before anything is fetched; nil: any.
-  /// - `folder`: what is done if the ID is that of a folder.
+  /// - `folder`: the options if the ID names a folder.
   @available(*, noasync, message: "it blocks until the download is over; use 'start(…)' or 'await downloadFile(…)'")
   package func downloadFile(
     _ fileID: FileID, length: UInt64? = nil, from peers: [PeerSource], to target: DownloadTarget,
@@ -109,8 +110,8 @@ public final class Downloader: Sendable {
     return try download.wait()
   }
 
-  /// Starts a download on the node, which starts if there is none. If an earlier node still ends, the download begins after
-  /// that.
+  /// Starts a download on the node, and starts the node if there is none. If an earlier node is still stopping, the
+  /// download begins after that.
   func start(
     _ download: Download, length: UInt64?, from peers: [PeerSource], to target: DownloadTarget,
     folder: FolderOptions = FolderOptions()
@@ -168,8 +169,8 @@ public final class Downloader: Sendable {
     }
   }
 
-  /// A download is over. The last one ends the node first: its result means that peers have heard a goodbye. Called on the
-  /// control thread of the node, so another thread ends it.
+  /// Handles the end of a download. The last one stops the node before it gets its result, so that peers have been sent
+  /// GOODBYE by then. Called on the node's control thread, so another thread stops the node.
   private func ended(_ download: Download, _ result: Result<DownloadResult, DownloadError>) {
     let node = state.withLock { state -> Node? in
       state.running.removeAll { $0 === download }
@@ -186,7 +187,7 @@ public final class Downloader: Sendable {
     }.detach()
   }
 
-  /// Returns the downloads that waited for that.
+  /// Notes that the node has stopped. Returns the downloads that waited for that.
   private func nodeEnded() -> [(DownloadRequest, Download)] {
     state.withLock { state in
       guard case .ending(let waiting) = state.home else { preconditionFailure("one thread ends a node") }
@@ -195,8 +196,8 @@ public final class Downloader: Sendable {
     }
   }
 
-  /// Changes how many bytes a second are sent, in all and to each address, and fetched, also for downloads that run. Nil: no
-  /// limit; 0 counts as 1. Any thread may call it.
+  /// Changes how many bytes a second are sent in all, sent to each address, and fetched, also for running downloads.
+  /// Nil: no limit; 0 counts as 1. Any thread may call it.
   public func limit(uploads: UInt64?, uploadsPerPeer: UInt64? = nil, downloads: UInt64?) {
     let node = state.withLock { state -> Node? in
       state.limits = RateLimits(uploads: uploads, uploadsPerPeer: uploadsPerPeer, downloads: downloads)
@@ -206,8 +207,8 @@ public final class Downloader: Sendable {
     node?.limit(uploads: uploads, uploadsPerPeer: uploadsPerPeer, downloads: downloads)
   }
 
-  /// Ends the downloads that run, or the next one if none runs. They throw `.failed(.cancelled, …)`. Any thread may call
-  /// it.
+  /// Cancels the running downloads, or the next one if none runs. They throw `.failed(.cancelled, …)`. Any thread may
+  /// call it.
   public func cancel() {
     let running = state.withLock { state in
       state.isCancelled = state.running.isEmpty

@@ -1,4 +1,4 @@
-// Checks whether the output is complete already, before any peer is asked: then no peer is needed.
+// Checks, before any peer is asked, whether the output is complete already. Then no peer is needed.
 import Content
 import Posix
 import Storage
@@ -7,14 +7,14 @@ import Storage
 final class ExistingOutputCheck: Sendable {
   private let fileID: FileID
   private let length: UInt64?
-  /// Where the file may be, if it is known, and where the listing of a folder may be.
+  /// The places where the file may be, and where the listing of a folder may be.
   private let places: [(folder: String, name: String, kind: ContentKind)]
   /// Whether the output has a name, whatever peers suggest.
   private let isNamed: Bool
   private let isStopped = StopFlag()
 
-  /// Nil if no place is known. A file that the output may replace is not looked at if the wanted length is unknown.
-  /// - `length`: of the file or listing, in bytes; nil if it is not known.
+  /// Nil if no place is known. A file that the output may replace is not checked if the wanted length is unknown.
+  /// - `length`: the length of the file or listing in bytes; nil if it is not known.
   init?(_ fileID: FileID, _ target: DownloadTarget, length: UInt64?) {
     self.fileID = fileID
     self.length = length
@@ -45,24 +45,24 @@ final class ExistingOutputCheck: Sendable {
       ) { self.isStopped.isSet }
       guard case .wanted(let file)? = content, !isStopped.isSet else { continue }
       guard kind == .folder else { return (name, file) }
-      // A listing tells no name for the output. If none is known, a peer is asked.
+      // A listing does not contain a name for the output. If no name is known, a peer is asked.
       let suggestion = ListingCache.suggestedName(besideListing: file.path) ?? (isNamed ? "" : nil)
       if let suggestion { return (suggestion, file) }
     }
     return nil
   }
 
-  /// Ends the job soon. Its result has no meaning then.
+  /// Asks the job to end soon. The caller ignores its result.
   func stop() { isStopped.set() }
 }
 
 extension DownloadTarget {
-  /// Folder and name of the output, as far as they are known before any peer was asked.
+  /// The folder and name of the output, if they are known before any peer is asked.
   var placeKnownBefore: (folder: String, name: String)? {
     isStream ? nil : (name ?? suggestedName.flatMap(SuggestedName.sanitised)).map { (folder, $0) }
   }
 
-  /// Whether a file has the output's name already. It may be the wanted file, and then no peer is needed.
+  /// Whether an entry already has the output's name. It may be the wanted file, and then no peer is needed.
   public var isTaken: Bool {
     guard let (folder, name) = ofFolder.placeKnownBefore, let folder = try? Directory(folder) else { return false }
     return (try? folder.status(of: name)) != nil

@@ -1,4 +1,4 @@
-// The two contents of a folder, one after the other: first its listing, then its files.
+// Downloads a file, or the two contents of a folder one after the other: first its listing, then its files.
 import Content
 import Posix
 import Storage
@@ -6,22 +6,22 @@ import Synchronization
 import Transfer
 import Wire
 
-/// One download from its ID on. If the ID is that of a folder, the download of the listing stays, so that other peers get
-/// it, until that of the files is over. Any thread may use it.
+/// A download of an ID that may name a file or a folder. The listing of a folder stays offered to other peers until the
+/// download of its files has ended. Any thread may call it.
 final class FolderDownload: Sendable {
   typealias Outcome = Result<DownloadResult, DownloadError>
 
   private let request: DownloadRequest
-  /// Where the folder goes to, if the ID is that of one.
+  /// The target, if the ID names a folder.
   private let target: DownloadTarget
   private let download: Download
   private let context: NodeContext
   private let onEnd: @Sendable (Outcome) -> Void
-  /// Set when the listing is there: the end of its download means nothing from then on.
+  /// Set when the listing is complete. The end of the listing's own download is then ignored.
   private let isListed = StopFlag()
-  /// Set when the download of the listing is over: the work on the contents ends.
+  /// Set when the download of the listing has ended. The preparation of the contents then ends, too.
   private let isStopped = StopFlag()
-  /// Set when the output was there before.
+  /// Set if the output existed before.
   private let hadOutput = StopFlag()
 
   private init(
@@ -40,7 +40,7 @@ final class FolderDownload: Sendable {
     self.onEnd = onEnd
   }
 
-  /// Runs a download, also after a pause.
+  /// Runs a download, from the start or after a pause.
   /// - `onEnd`: called once, on a thread that must not wait.
   static func run(
     _ request: DownloadRequest, _ download: Download, _ context: NodeContext,
@@ -52,7 +52,7 @@ final class FolderDownload: Sendable {
   private func run() {
     let (request, download, context) = (request, download, context)
     let link = DownloadRun.link(to: request.fileID, of: context)
-    let sharing = request.target.isStream ? nil : request.sharing  // of a stream nothing is kept
+    let sharing = request.target.isStream ? nil : request.sharing  // a stream keeps nothing
     began(link)
     let isAdded = context.threads.add(link) { connections, now in
       DownloadRun(
@@ -80,7 +80,7 @@ final class FolderDownload: Sendable {
 
   // MARK: The contents
 
-  /// The listing is there. Called on the control thread.
+  /// Starts to prepare the contents when the listing is complete. Called on the control thread.
   private func listed(_ folder: ListedFolder, by listing: DownloadLink) {
     isListed.set()
     let queue = context.threads.disk.queue(isLong: true)
@@ -119,7 +119,7 @@ final class FolderDownload: Sendable {
           files: FolderFiles(layout, wanted: wanted, missing: missing, places: part.filePlaces),
           peers: folder.peers), listing)
     } catch {
-      // The output of an update holds nothing of it then, unless an earlier one left a part.
+      // Leaves nothing of the update in the output, unless an earlier update left a part.
       if hadOutput.isSet { FolderPart.removeListing(of: request.fileID, inFolder: target.partsFolder) }
       throw .storage(error)
     }
@@ -129,16 +129,16 @@ final class FolderDownload: Sendable {
     Manifest(kind: .folderContents, layout: ChunkLayout(layout), root: layout.listingRoot, suggestedName: name)
   }
 
-  /// The name of the output: the user's, else the suggested one.
+  /// Returns the name of the output: the user's, else the suggested one.
   private func name(of folder: ListedFolder) -> String {
     target.name ?? target.name(suggestedBy: folder.manifest)
   }
 
-  /// What an output that is there already may become.
+  /// The options for an existing output.
   private var outputOptions: FolderUpdateOptions { request.folder.output(isNamed: target.name != nil) }
 
-  /// Makes the place ready. Returns it with the files that are fetched, and whether nothing of the output changes; nil: the
-  /// download was cancelled.
+  /// Prepares the place. Returns it with the files to fetch, and whether the output needs no change; nil: the download
+  /// was cancelled.
   private func part(
     for layout: FolderLayout, _ wanted: EntrySet, _ name: String
   ) throws(PartFileError) -> (any PartStorage, EntrySet, Bool)? {
@@ -167,7 +167,7 @@ final class FolderDownload: Sendable {
     }
   }
 
-  /// The folder that is at the place of the output; nil if none is there.
+  /// Returns the path of an existing folder at the place of the output; nil if there is none.
   private func existingOutput(_ name: String) -> String? {
     let path = PathParts(folder: target.folder, name: name).path
     return Directory.exists(path) ? path : nil
@@ -178,7 +178,7 @@ final class FolderDownload: Sendable {
     end(.failure(.failed(.cancelled, folder.stats, part: nil)))
   }
 
-  /// Only tells what the download would do.
+  /// Reports what the download would do, and ends it.
   private func plan(
     _ layout: FolderLayout, _ wanted: EntrySet, _ folder: ListedFolder, _ listing: DownloadLink
   ) throws(PartFileError) {
@@ -222,7 +222,7 @@ final class FolderDownload: Sendable {
     }
     do throws(FolderListingFault) {
       let layout = try FolderLayout(try FolderListing(decoding: bytes), root: folder.manifest.root)
-      // Its file goes with the part folder, and the listing stays offered.
+      // The listing's file is removed with the part folder, so the listing is offered from memory.
       folder.share.finish(ListingOutput(layout.listing))
       let name = folder.manifest.suggestedName
       request.target.listings?.keep(layout.listing, suggestedName: name, of: request.fileID)
@@ -234,8 +234,8 @@ final class FolderDownload: Sendable {
     }
   }
 
-  /// No bytes are missing: nothing is fetched.
-  /// - `isRight`: whether the output was there, and nothing of it changes.
+  /// Finishes a folder of which no bytes are missing, without fetching.
+  /// - `isRight`: whether the output existed and needed no change.
   private func place(
     _ part: any PartStorage, isRight: Bool, as name: String, _ layout: FolderLayout, _ wanted: EntrySet,
     _ folder: ListedFolder,
@@ -256,8 +256,8 @@ final class FolderDownload: Sendable {
     finish(folder, listing, path: path, name: name, wasFound: isRight)
   }
 
-  /// Removes what lies beside the output of an update: its listing, if the output was not known when it was fetched, and
-  /// what an earlier download left that ended just after its output had got its name. Else all went with the part.
+  /// Removes files that an update leaves beside its output: its listing, if the output was not known when it was
+  /// fetched, and leftovers of a download that stopped right after its output got its name. Others went with the part.
   private func removeRest() {
     guard hadOutput.isSet || target.updates else { return }
     if target.partsFolder == target.folder { FolderPart.removeListing(of: request.fileID, inFolder: target.folder) }

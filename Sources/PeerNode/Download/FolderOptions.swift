@@ -1,41 +1,41 @@
-// What a program says about a folder that it fetches, and what it hears of it.
+// Options for the download of a folder, and the values that its two parts exchange.
 import Content
 import Storage
 import Transfer
 import Wire
 
-/// How a download treats the ID of a folder.
+/// How a download treats an ID that names a folder.
 public struct FolderOptions: Sendable {
-  /// Whether only the listing is fetched. The result is then the listing's own file. If the ID is that of a file, the
+  /// Whether only the listing is fetched. The result is then the listing's own file. If the ID names a file, the
   /// download fails with `notAFolder`, and nothing is fetched.
   public var isListingOnly = false
-  /// Whether the download only tells what it would do, as `DownloadUpdate.planned`. Nothing is fetched but the listing,
-  /// and nothing is written to the output.
+  /// Whether the download only reports what it would do, as `DownloadUpdate.planned`. It fetches only the listing, and
+  /// writes nothing to the output.
   public var isPlanOnly = false
-  /// Which paths of the folder are fetched. The other ones are left alone. A stream has the paths that are fetched.
+  /// The paths of the folder that are fetched. Others are left alone, and a stream leaves them out.
   public var filter = FolderFilter()
-  /// Folders whose files are copied instead of fetched, if they are the same. None of their files is changed.
+  /// Folders whose files are copied instead of fetched if they have the same bytes. These folders are never changed.
   public var reusedFolders: [String] = []
-  /// A folder that remembers what files hash to, so that a later update does not read them. It must exist. Nil: files are
+  /// An existing folder that keeps the hashes of files, so that a later update need not read them again. Nil: files are
   /// hashed each time.
   public var stateFolder: String?
-  /// Whether an output that is there already is brought to this version. If not, it is an error, unless the output is this
-  /// version, or the caller named it and it holds nothing else than a part of this version.
+  /// Whether an existing output is changed to this version. If not, an existing output is an error, unless it is this
+  /// version already, or the caller named it and it holds only files of this version.
   public var updates = false
-  /// Whether an update removes names that the version does not have, at its end: only names that a listing could have
-  /// and `filter` includes, that were there when the update began, and that no listed path leads to.
+  /// Whether an update at its end removes names that the version does not have. It removes only names that a listing
+  /// could have and `filter` includes, that existed when the update began, and that no listed path leads to.
   public var deletes = false
   /// Whether hidden names are removed, too.
   public var deletesHidden = false
-  /// Whether the output may have little to do with the version. If not, an update of such a folder is an error: likely
-  /// the user means another one.
+  /// Whether an update accepts an output that has little in common with the version. If not, that is an error, since
+  /// the user probably meant another folder.
   public var acceptsStrangeOutput = false
 
-  /// The whole folder is fetched, into a place where nothing is yet.
+  /// Makes the defaults: the whole folder is fetched, into a place where nothing exists yet.
   public init() {}
 
-  /// The part of them that is about the output.
-  /// - `isNamed`: whether the caller named it.
+  /// Returns the options for an existing output.
+  /// - `isNamed`: whether the caller named the output.
   func output(isNamed: Bool) -> FolderUpdateOptions {
     var options = FolderUpdateOptions()
     options.changes = updates ? .all : isNamed ? .additions : .none
@@ -49,19 +49,19 @@ public struct FolderOptions: Sendable {
   }
 }
 
-/// A listing that is complete, with what the download of the contents needs.
+/// A complete listing, with the facts that the download of the contents needs.
 struct ListedFolder: Sendable {
   let manifest: Manifest
-  /// Where the listing's bytes are.
+  /// The path of the listing's file.
   let path: String
   let stats: DownloadStats
-  /// Peers that had the listing.
+  /// The peers that had the listing.
   let peers: [KnownPeer]
-  /// The served side of its download.
+  /// The served side of the listing's download.
   let share: DownloadShare
 }
 
-/// A peer that was connected at an address that this node dialled.
+/// A peer that was connected, and the address at which this node dialled it.
 struct KnownPeer: Sendable {
   let address: PeerAddress
   let peer: PeerID
@@ -76,11 +76,11 @@ struct FolderContents: Sendable {
   let wanted: WantedLeaves
   /// The entries of the listing that the output gets.
   let entries: EntrySet
-  /// Leaves that are there without being fetched: other peers may have them.
+  /// Leaves that the output has without fetching them. They are offered to other peers.
   var held = WantedLeaves.none
-  /// Whether no leaf is missing, and the contents are only offered.
+  /// Whether no leaf is missing, so that the contents are only offered.
   var isHere = false
-  /// What the program hears of its files.
+  /// The files, for reports to the program.
   let files: FolderFiles
   /// Peers that probably have the contents.
   let peers: [KnownPeer]

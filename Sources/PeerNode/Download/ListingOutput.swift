@@ -1,8 +1,8 @@
-// A verified listing in memory, which other peers may have.
+// A verified listing in memory that is offered to other peers.
 import Content
 import Storage
 
-/// The bytes of a listing, which no program can change.
+/// The bytes of a listing. Unlike a file, no other program can change them.
 final class ListingOutput: CheckedOutput {
   private let listing: FolderListing
 

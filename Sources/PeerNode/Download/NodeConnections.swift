@@ -1,45 +1,46 @@
-// The connections that the downloads of a node share: which loop has each, and which downloads hear of it.
+// The connections that the downloads of a node share: the loop of each, and the downloads that use it.
 import Posix
 import Transfer
 import Wire
 
-/// A lie of the peer that ended a connection.
+/// Whether a connection ended because of a lie of its peer, and about which content.
 enum Lie: Hashable, Sendable {
   case none
   case about(DownloadID)
-  /// About a content that no download fetches any more.
+  /// The peer lied about a content that no download fetches any more.
   case aboutNone
 }
 
 /// A report of a loop about a connection that the control thread knows.
 enum ConnectionReport: Sendable {
-  /// The handshake of a connection that was dialled is done. The peer accepts so many requests in flight.
+  /// The handshake of a dialled connection is done.
+  /// - `requestsMax`: the most unanswered requests that the peer accepts.
   case established(PeerID, requestsMax: Int, zone: ZoneName? = nil)
-  /// The peer has opened the content of a download: it can be asked for what it has.
+  /// The peer has opened a download's content here, so it can be asked for the parts that it has.
   case joined(DownloadID, Endpoint, PeerID, requestsMax: Int, zone: ZoneName? = nil)
-  /// A download has given its content back on a connection that others use, because its output takes nothing.
+  /// A download's content was closed on a connection that others use, because its output takes no data.
   case yielded(DownloadID)
   case ended(ConnectionEnd, wasEstablished: Bool, lie: Lie)
 }
 
-/// Performs what `SharedConnections` decides, and turns reports of the loops into messages for the downloads. Confined to
-/// the control thread.
+/// Performs the decisions of `SharedConnections`, and turns reports of the loops into messages for the downloads.
+/// Confined to the control thread.
 final class NodeConnections {
   typealias Use = SharedConnections.Use
 
-  /// Connections that are dialled at a time: a quarter of the descriptors, and no more than 1,024.
+  /// The most dialled connections at a time: a quarter of the descriptors, at least 16 and at most 1,024.
   static var dialledMax: Int { min(1_024, max(16, OpenFileLimit.current / 4)) }
 
   private let context: NodeContext
   private var shared: SharedConnections
-  /// The cipher of each connection whose handshake is not done.
+  /// The cipher suite of each connection whose handshake is not done.
   private var suites: [ConnectionToken: CipherSuite] = [:]
   /// Connections that a download closed because its peer lied to it.
   private var banned: [ConnectionToken: DownloadID] = [:]
   private var nextLoop = 0
   /// The download limit, which all downloads share.
   var limiter: DownloadLimiter
-  /// As of the turn of the control thread.
+  /// The time of the control thread's current turn.
   private var now = Instant.zero
 
   init(_ context: NodeContext, dialledMax: Int = NodeConnections.dialledMax) {
@@ -50,7 +51,7 @@ final class NodeConnections {
 
   // MARK: Commands of downloads
 
-  /// Connects a download to an address. A message follows.
+  /// Connects a download to an address. A message to the download follows.
   func dial(_ address: PeerAddress, pinned: PeerID?, for use: Use) {
     perform(shared.dial(address, pinned: pinned, for: use, token: newToken(), at: now))
   }
@@ -74,33 +75,33 @@ final class NodeConnections {
     send(.dial(token, Endpoint(address), pinned: pinned, suite: suite), to: token)
   }
 
-  /// There is room on a connection for downloads that wait for it.
+  /// Gives a connection to the downloads that wait for it, as far as it has room.
   private func connectWaiting(on token: ConnectionToken) {
     while let next = shared.nextUse(of: token) {
       tell(next.use, .connected(next.use.id, next.peer, requestsMax: next.requestsMax, zone: next.zone))
     }
   }
 
-  /// Sends a command about the connection that a download knows under a name. Does nothing if it is gone.
+  /// Sends a command about a connection that a download uses. Does nothing if the connection has ended.
   func send(to use: Use, _ command: (ConnectionToken) -> LoopCommand) {
     if let token = shared.token(of: use) { send(command(token), to: token) }
   }
 
   private func send(_ command: LoopCommand, to token: ConnectionToken) { context.mailboxes[token.loop].send(command) }
 
-  /// The peer has opened the content of a download.
+  /// Notes that the peer has opened the content of a download.
   func opened(_ use: Use) { shared.opened(use) }
 
-  /// The fate of a connection that no download uses any more.
+  /// When a connection closes that no download uses any more.
   enum Closing {
-    /// It stays as long as the peer wants it.
+    /// It stays open as long as the peer wants it.
     case never
     /// It closes once the peer has nothing open here.
     case whenUnused(CloseCode)
     case now(CloseCode, String = "")
   }
 
-  /// A download uses a connection no more.
+  /// Ends a download's use of a connection.
   func release(_ use: Use, _ closing: Closing) {
     let closesNow = if case .now = closing { true } else { false }
     switch shared.release(use, forgets: closesNow) {
@@ -118,13 +119,13 @@ final class NodeConnections {
     }
   }
 
-  /// A download is over.
+  /// Ends all uses of connections by a download that has ended.
   func releaseAll(of download: DownloadID) {
     for use in shared.uses(of: download) { release(use, .whenUnused(.done)) }
   }
 
-  /// The peer of a connection lied about the content that a download opened there. The connection closes for all
-  /// downloads: only so the peer hears of it and checks its data. The others connect again.
+  /// Closes a connection whose peer lied about a download's content. It closes for all downloads, because only a
+  /// GOODBYE makes the peer check its data. The other downloads connect again.
   func ban(_ use: Use) {
     guard let token = shared.token(of: use) else { return }
     banned[token] = use.download
@@ -137,10 +138,10 @@ final class NodeConnections {
 
   // MARK: Times
 
-  /// When to call `fire`; nil if nothing waits for a time.
+  /// When to call `turn`; nil: there is no deadline.
   var deadline: Instant? { shared.deadline }
 
-  /// A turn of the control thread begins.
+  /// Begins a turn of the control thread. Dials that waited too long for room fail.
   func turn(at now: Instant) {
     self.now = now
     while let uses = shared.expire(at: now) {
@@ -148,15 +149,15 @@ final class NodeConnections {
     }
   }
 
-  /// While dials wait for room, connections that no download uses close.
+  /// Closes a connection that no download uses, if dials wait for room.
   private func makeRoom() {
     if let token = shared.inTheWay { send(.disconnect(token, .tooManyConnections, ""), to: token) }
   }
 
   // MARK: Reports of the loops
 
-  /// A loop reports. Downloads hear of it by messages.
-  /// - `fetches`: whether a download runs, and still fetches.
+  /// Handles a report of a loop, and sends messages to the downloads.
+  /// - `fetches`: returns whether a download runs and still fetches.
   func handle(_ report: ConnectionReport, of token: ConnectionToken, fetches: (DownloadID) -> Bool) {
     switch report {
     case .established(let peer, let requestsMax, let zone):
@@ -172,7 +173,7 @@ final class NodeConnections {
     }
   }
 
-  /// A message comes in the next turn: a download may be at work in the caller.
+  /// Sends a message that a download gets in the next turn, since the caller may be inside a download's code.
   private func tell(_ use: Use, _ message: DownloadMessage) { context.control.send(.message(use.download, message)) }
 
   private func yielded(_ token: ConnectionToken, _ download: DownloadID) {
@@ -198,12 +199,12 @@ final class NodeConnections {
     {
       let new = newToken()
       shared.rename(token, to: new)
-      return begin(new, other)  // once, since it can be changed to one only
+      return begin(new, other)  // at most once, since only one other suite can follow
     }
     let lie = banned.removeValue(forKey: token).map { .about($0) } ?? lie
     let lost = shared.lost(token, isOwnDoing: end.isOwnDoing)
     for use in lost.told {
-      // A lie about another content says nothing about this download's: it connects again.
+      // A lie about another content proves nothing about this download's content, so it connects again.
       let end = lie == .none || lie == .about(use.download) ? end : .remote(.duplicateConnection, "")
       tell(use, wasEstablished ? .connectionLost(use.id, end) : .dialFailed(use.id, end))
     }
@@ -215,7 +216,7 @@ final class NodeConnections {
 }
 
 extension ConnectionEnd {
-  /// Whether this node closed the connection, not because of anything that the peer did.
+  /// Whether this node closed the connection for a reason of its own, not of this download's peer.
   fileprivate var isOwnDoing: Bool {
     switch self {
     case .local(.done, _), .local(.duplicateConnection, _), .local(.tooManyConnections, _), .local(.badData, _): true

@@ -1,4 +1,4 @@
-// Prepares the place of a download before any chunk is requested, as a job that may wait for the disk.
+// Prepares the place of a download before any chunk is requested, in a job that may wait for the disk.
 import Content
 import Posix
 import Storage
@@ -6,19 +6,19 @@ import Transfer
 
 /// The place that a download writes to.
 enum PreparedStorage: Sendable {
-  /// The output is there already, and it is the right file.
+  /// The output exists already and is the right file.
   case complete(name: String, FoundFile)
   case part(PreparedPart)
 }
 
-/// A part file, and the journal of one that is long enough to have one.
+/// A part file, with a journal if it is long enough to need one.
 struct PreparedPart: Sendable {
   let file: any PartStorage
   let name: String
   let journal: (file: JournalFile, contents: JournalContents)?
   /// The claims of an earlier download's journal.
   let resume: JournalResume
-  /// Pages of files that the disk has already, verified. The journal has none of them.
+  /// Verified pages of files that the disk has already, without those in the journal.
   var knownPages: [HashPage] = []
 }
 
@@ -27,12 +27,12 @@ final class OutputPreparation: Sendable {
   private let fileID: FileID
   private let manifest: Manifest
   private let target: DownloadTarget
-  /// For a listing: the folder that its part folder lies in.
+  /// For a listing: the folder in which its part folder lies.
   private let outer: String?
   private let scratch: String?
   private let isStopped = StopFlag()
 
-  /// - `target`: of the file, or of the folder whose listing the manifest is of.
+  /// - `target`: the target of the file, or of the folder if the manifest is of its listing.
   init(_ fileID: FileID, _ manifest: Manifest, _ target: DownloadTarget) {
     self.fileID = fileID
     self.manifest = manifest
@@ -43,7 +43,7 @@ final class OutputPreparation: Sendable {
   }
 
   /// Starts the job, which sends `prepared`.
-  /// - `look`: whether a job that looks at the same place is not over: then this one comes after it.
+  /// - `look`: whether a check of the same place still runs. Then this job runs after it.
   func start(on queues: OutputQueues, after look: Bool, _ link: DownloadLink) {
     let job: DiskPool.Job = {
       let result: Result<PreparedStorage, PartFileError>
@@ -55,7 +55,7 @@ final class OutputPreparation: Sendable {
       isLong: { PartFile.isHashed(self.chosenName(), inFolder: self.target.folder, length: self.manifest.length) }, job)
   }
 
-  /// Ends the job soon. Its result has no meaning then.
+  /// Asks the job to end soon. The caller ignores its result.
   func stop() { isStopped.set() }
 
   private func run() throws(PartFileError) -> PreparedStorage {
@@ -86,7 +86,7 @@ final class OutputPreparation: Sendable {
     }
   }
 
-  /// The name is chosen once: the user's, else the one of an earlier download, else the suggested one.
+  /// Returns the name of the output: the user's, else that of an earlier download, else the suggested one.
   private func chosenName() -> String {
     if let name = target.name { return name }
     let journal = JournalContents(decoding: JournalFile.peek(inFolder: target.folder, fileID: fileID))
@@ -100,7 +100,7 @@ final class OutputPreparation: Sendable {
 }
 
 extension PreparedPart {
-  /// Opens the journal of a part, if the content is long enough for one.
+  /// Opens the journal of a part, if the content is long enough to need one.
   init(_ part: any PartStorage, isResumed: Bool, of manifest: Manifest, name: String) throws(PartFileError) {
     guard JournalOpening.isNeeded(for: manifest, name: name, JournalSettings()) else {
       self.init(file: part, name: name, journal: nil, resume: JournalResume())
@@ -125,7 +125,8 @@ extension PreparedPart {
 }
 
 extension DownloadTarget {
-  /// One harmless component: the name of the request, else the peer's, else the start of the fileID.
+  /// Returns a safe name of one component: the suggestion of the request, else the peer's, else the start of the
+  /// fileID.
   func name(suggestedBy manifest: Manifest) -> String {
     suggestedName.flatMap(SuggestedName.sanitised) ?? manifest.fileName ?? String(manifest.fileID.hex.prefix(16))
   }

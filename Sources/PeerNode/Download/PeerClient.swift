@@ -1,18 +1,18 @@
-// The network side of a downloader: the node that fetches, its peers, and the data that it gives to others.
+// The network side of a downloader: the configuration of its node, its peers, and its offer to other peers.
 import Posix
 import Wire
 
-/// The peers that a `Downloader` asks, and the node that asks them.
+/// The peers that a `Downloader` asks, and the configuration of its node.
 public struct PeerClient: Sendable {
-  /// Asked for every file; those that `configuration.discovery` finds are asked as well.
+  /// The peers to ask for every file, beside those that `configuration.discovery` finds.
   public var peers: [PeerSource]
-  /// Identity, swarm, limits, discovery.
+  /// The node's identity, swarm, limits and discovery.
   public var configuration: NodeConfiguration
-  /// The data that other peers get while a download runs and after it; nil: none.
+  /// How data is offered to other peers while a download runs and after it; nil: not at all.
   public var sharing: Sharing?
 
-  /// By default a fresh identity in no private swarm, without discovery and without sharing. Without discovery only the peers of
-  /// `peers`, of a link and of a call are asked.
+  /// By default: a fresh identity, no private swarm, no discovery and no sharing. Without discovery only the peers in
+  /// `peers`, in a link and in a call are asked.
   public init(
     peers: [PeerSource] = [], configuration: NodeConfiguration = NodeConfiguration(), sharing: Sharing? = nil
   ) {
@@ -23,10 +23,10 @@ public struct PeerClient: Sendable {
 }
 
 extension PeerSource {
-  /// Addresses that one host of a link is taken for: with all its peers, a link dials at most 256.
+  /// The most addresses used for one host of a link. With all its peers, a link dials at most 256.
   private static let addressesOfLinkMax = 16
 
-  /// A peer that a link names.
+  /// Makes a source from a peer that a link names.
   public init(_ peer: FileLink.Peer) {
     self.init(
       host: HostPort(host: peer.host, port: peer.port), pinned: peer.pinned,

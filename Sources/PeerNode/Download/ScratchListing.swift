@@ -1,11 +1,11 @@
-// The listing of a folder whose files go to a stream, or are not fetched: it lies in a folder of its own for that time.
+// A temporary folder for the listing of a folder whose files go to a stream, or are not fetched.
 import Content
 import Posix
 import Sodium
 import Storage
 
 extension DownloadTarget {
-  /// A path in the folder for temporary files that nothing has.
+  /// Returns an unused path in the system's folder for temporary files.
   static func newScratchFolder() -> String {
     "\(Environment.variable("TMPDIR") ?? "/tmp")/p2pnode-\(Environment.processID)-\(Random.uint64())"
   }

@@ -1,4 +1,4 @@
-// The thread that passes a stream on: it alone waits for the reader.
+// The thread that writes a stream to its reader. No other thread waits for the reader.
 import Content
 import Posix
 import Storage
@@ -7,7 +7,7 @@ import Storage
 struct StreamWriter {
   let stream: OrderedStream
 
-  /// Starts to write. Reports to the download how far it is, by whole chunks, and when it fails.
+  /// Starts to write. Reports to the download how far it is, in whole chunks, and a failure.
   init(_ stream: OrderedStream, chunkSize: Int, link: DownloadLink) {
     self.stream = stream
     Thread.start(name: "p2p-stream") {
@@ -20,9 +20,9 @@ struct StreamWriter {
     }.detach()
   }
 
-  /// All has come: `streamEnded` follows when the reader has taken it, however long that takes.
+  /// Ends a complete stream. `streamEnded` follows when the reader has read all of it, however long that takes.
   func close() { stream.close(discarding: false) }
 
-  /// Drops the bytes that are not written. A reader that never reads again holds up this thread and no other.
+  /// Drops bytes that are not written yet. A reader that never reads again blocks only this thread.
   func abandon() { stream.close(discarding: true) }
 }

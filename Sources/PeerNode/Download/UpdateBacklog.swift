@@ -1,25 +1,25 @@
-// The updates of a download that its program has not read yet, as a bounded list.
+// A bounded list of the updates of a download that its program has not read yet.
 
 /// The queue of a download's updates.
 typealias UpdateQueue = ReaderQueue<UpdateBacklog>
 
-/// Updates in order. When the program falls behind, the newest progress takes the place of one that waits, files of a
-/// folder that are complete become one update, and the oldest reports of chunks and peers are lost: a file or strangers
-/// decide how many come. No other update is lost.
+/// Updates in order. When the list is full, only the newest progress is kept, complete files of a folder are merged
+/// into one update, and the oldest reports of chunks and peers are dropped, since the length of a file and strangers
+/// decide how many come. No other update is dropped.
 struct UpdateBacklog: ReaderBacklog {
-  /// Updates lost at a time at least, so that a program that reads nothing costs little: an eighth.
+  /// When the list is full, an eighth of it is dropped at once, so that a program that reads nothing costs little time.
   private static let lossDivisor = 8
 
   private let countMax: Int
   private var updates: [DownloadUpdate] = []
-  /// Updates before this one are gone.
+  /// The index of the next update to read. Updates before it have been read.
   private var taken = 0
-  /// Reports of chunks and peers that were lost.
+  /// The number of reports of chunks and peers that were dropped unread.
   private(set) var lostCount = 0
 
   init() { self.init(countMax: Download.updatesWaitingMax) }
 
-  /// - `countMax`: above it, updates are lost.
+  /// - `countMax`: the number of waiting updates from which on reports are dropped.
   init(countMax: Int) {
     precondition(countMax >= 1, "the newest update has a place")
     self.countMax = countMax
@@ -33,17 +33,17 @@ struct UpdateBacklog: ReaderBacklog {
     updates.append(update)
   }
 
-  /// Adds files to those that wait at the end, if any do.
+  /// Adds files to the last waiting update if that is an update of files. Returns whether it did.
   private mutating func join(_ files: CompletedFiles) -> Bool {
     guard taken < updates.count, case .files(var waiting) = updates[updates.count - 1] else { return false }
-    // The files that wait have one owner, and are not copied.
+    // Removed first, so that the waiting files have one owner and are not copied.
     updates.removeLast()
     waiting.add(files)
     updates.append(.files(waiting))
     return true
   }
 
-  /// All files that wait become one update, in the place of the last one.
+  /// Merges all waiting updates of files into one, in the place of the last.
   private mutating func joinFiles() {
     guard let last = updates.lastIndex(where: \.isFiles) else { return }
     var all: CompletedFiles?
@@ -56,7 +56,7 @@ struct UpdateBacklog: ReaderBacklog {
     updates = updates.enumerated().filter { !$1.isFiles || $0 == last }.map(\.element)
   }
 
-  /// The next update; nil if none waits.
+  /// Returns the next update; nil if none waits.
   mutating func take() -> DownloadUpdate? {
     guard taken < updates.count else { return nil }
     let update = updates[taken]
@@ -68,7 +68,7 @@ struct UpdateBacklog: ReaderBacklog {
     return update
   }
 
-  /// Newest first: of several that wait, only the last says anything.
+  /// Keeps only the newest of the updates of one kind.
   private mutating func dropOlder(than new: DownloadUpdate, where isOne: (DownloadUpdate) -> Bool) {
     var hasNewer = isOne(new)
     for i in updates.indices.reversed() where isOne(updates[i]) {

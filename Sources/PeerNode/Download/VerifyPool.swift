@@ -1,4 +1,4 @@
-// The threads between network and disk: a leaf that does not hash never reaches the file.
+// The threads between network and disk, which verify each leaf before it is written to the file.
 import Content
 import Posix
 import Storage
@@ -18,12 +18,13 @@ enum VerifiedSink: Sendable {
   }
 }
 
-/// Hashes the blocks of all downloads, writes those that are right, and reports each result to its download. Downloads
-/// take turns. While several run, the writes of one never hold all threads.
+/// Hashes the blocks of all downloads, writes the correct ones, and reports each result to its download. Downloads take
+/// turns. While several run, the writes of one never occupy all threads.
 final class VerifyPool: Sendable {
   typealias Lane = TurnsQueue<VerifyJob>.Lane
 
-  /// Hashing and writing use a core each for a fast download; two threads at least, since a write may wait for the disk.
+  /// As many threads as cores, up to 8, since a fast download hashes and writes at once; at least two, since a write
+  /// may wait for the disk.
   private static let threadCount = max(2, min(Thread.processorCount, 8))
 
   private let threads = WorkThreads<VerifyJob>("p2p-verify", count: VerifyPool.threadCount) { job, clock in
@@ -32,26 +33,26 @@ final class VerifyPool: Sendable {
     link.blocks.verified(job.block)
   }
 
-  /// A place for the jobs of a new download.
+  /// Makes a lane for the jobs of a new download.
   func makeLane() -> Lane { threads.jobs.makeLane() }
 
-  /// Starts the threads, unless they run.
+  /// Starts the threads, unless they run already.
   func start() { threads.start() }
 
-  /// Called now and then while downloads run: starts another thread if the disks of other downloads hold all of them.
+  /// Starts another thread if stalled disks occupy all of them. Called now and then while downloads run.
   func relieve() { threads.relieve() }
 
-  /// False: the download takes no pieces any more.
+  /// Queues jobs. Returns false if the lane is closed.
   func put(_ new: [VerifyJob], in lane: Lane) -> Bool { threads.jobs.put(contentsOf: new, in: lane) }
 
-  /// The download takes no pieces any more. Returns jobs that are dropped. Called once a lane.
-  /// - `discarding`: whether jobs that wait are dropped.
+  /// Closes a lane. Returns the dropped jobs. Called once per lane.
+  /// - `discarding`: whether waiting jobs are dropped.
   /// - `onEnd`: called when the last result was reported.
   func close(_ lane: Lane, discarding: Bool, onEnd: @escaping @Sendable () -> Void) -> [VerifyJob] {
     threads.jobs.close(lane, discarding: discarding, onEnd: onEnd)
   }
 
-  /// Waits for the threads. Every lane was closed.
+  /// Ends the threads and waits for them. Every lane must be closed.
   func stop() { threads.stop() }
 
   private static func perform(_ job: VerifyJob, _ sink: VerifiedSink, _ clock: inout LoopClock) -> DownloadMessage {
