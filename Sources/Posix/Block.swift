@@ -1,15 +1,15 @@
-// The buffers that file bytes travel in, from the socket's thread to the one that verifies and writes them.
+// Buffers that carry file bytes from the socket's thread to the thread that verifies and writes them.
 import Glibc
 
 /// 64 KiB of memory for the leaves of one DATA frame.
 ///
-/// Sendable although it is mutable: a block has one owner at a time. The thread that fills it gives it away through
-/// a queue that takes a mutex, and does not touch it again.
+/// Sendable although it is mutable: a block has one owner at a time. The thread that fills it hands it over through a
+/// queue with a mutex, and does not touch it again.
 public final class Block: @unchecked Sendable {
   public static let capacity = 64 << 10
 
   private let memory: UnsafeMutableRawBufferPointer
-  /// How many bytes, from the start, are filled.
+  /// The number of filled bytes, counted from the start.
   public private(set) var count = 0
 
   public init() { memory = .allocate(byteCount: Block.capacity, alignment: 4096) }
@@ -24,14 +24,14 @@ public final class Block: @unchecked Sendable {
     count += byteCount
   }
 
-  /// Copies bytes in behind those that are there.
+  /// Appends a copy of bytes.
   public func append(_ bytes: RawSpan) {
     precondition(bytes.byteCount <= Block.capacity - count, "a block is 64 KiB")
     bytes.withUnsafeBytes { if let base = $0.baseAddress { memcpy(memory.baseAddress! + count, base, $0.count) } }
     count += bytes.byteCount
   }
 
-  /// Calls `body` with bytes that are filled.
+  /// Calls `body` with a range of filled bytes.
   public func read<T, E: Error>(_ range: Range<Int>, _ body: (RawSpan) throws(E) -> T) throws(E) -> T {
     precondition(range.upperBound <= count, "not filled")
     return try body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: memory[range])))
@@ -41,7 +41,7 @@ public final class Block: @unchecked Sendable {
 }
 
 extension RawSpan {
-  /// The bytes, in memory of their own.
+  /// A copy of the bytes.
   public var copied: [UInt8] {
     [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
       withUnsafeBytes { UnsafeMutableRawBufferPointer(buffer).copyMemory(from: $0) }

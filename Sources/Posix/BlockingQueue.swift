@@ -1,14 +1,14 @@
-// Work for a group of threads that have nothing else to wait for.
+// A blocking queue of work for a group of threads.
 import Glibc
 
-/// A queue that any thread puts into and that workers sleep on.
+/// A queue with elements from any thread, on which workers sleep.
 ///
 /// Sendable although it is mutable: every access to `elements` and `isClosed` is made with `mutex` held.
 public final class BlockingQueue<Element: Sendable>: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private var elements: [Element] = []
-  private var taken = 0  // elements before this one are gone
+  private var taken = 0  // the index of the next element
   private var sleepers = 0
   private var isClosed = false
 
@@ -24,7 +24,7 @@ public final class BlockingQueue<Element: Sendable>: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  /// Puts elements in, in order. After `close` they are dropped.
+  /// Adds elements in order. After `close` they are dropped.
   public func put(contentsOf new: [Element]) {
     guard !new.isEmpty else { return }
     pthread_mutex_lock(mutex)
@@ -36,7 +36,7 @@ public final class BlockingQueue<Element: Sendable>: @unchecked Sendable {
 
   public func put(_ element: Element) { put(contentsOf: [element]) }
 
-  /// The next element, or nil once the queue is closed and empty. Sleeps until there is one.
+  /// Returns the next element, or nil once the queue is closed and empty. Sleeps until there is one.
   public func take() -> Element? {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
@@ -55,14 +55,15 @@ public final class BlockingQueue<Element: Sendable>: @unchecked Sendable {
     return element
   }
 
-  /// Whether it was closed: a worker in the midst of a long element may ask.
+  /// Whether the queue was closed. A worker can check it during long work.
   public var isOver: Bool {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return isClosed
   }
 
-  /// What waits is still handed out; then every `take` is nil. `discarding`: what waits is dropped.
+  /// Closes the queue. Waiting elements are still handed out; after that every `take` returns nil.
+  /// - `discarding`: whether waiting elements are dropped instead.
   public func close(discarding: Bool = false) {
     pthread_mutex_lock(mutex)
     isClosed = true

@@ -1,7 +1,7 @@
-// Bytes in and out of a socket: put in at the tail, taken at the head, without moving them for every record.
+// A byte queue for a socket: bytes enter at the tail and leave at the head, and are not moved for every record.
 import Glibc
 
-/// A queue of bytes in one allocation, which is made at the first byte and can be let go when the queue is empty.
+/// A queue of bytes in one allocation. It allocates at the first byte, and can free the memory when it is empty.
 public struct ByteQueue: ~Copyable {
   private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
   private var head = 0
@@ -11,21 +11,21 @@ public struct ByteQueue: ~Copyable {
 
   deinit { memory.deallocate() }
 
-  /// Bytes that wait.
+  /// The number of bytes in the queue.
   public var count: Int { tail - head }
   public var isEmpty: Bool { head == tail }
-  /// Bytes of memory held.
+  /// The size of the allocation in bytes.
   public var capacity: Int { memory.count }
-  /// Bytes that `fill` can take now.
+  /// The number of bytes that `fill` can take now.
   public var room: Int { memory.count - tail }
 
-  /// Makes room for `bytes` more at the tail, moving or growing as needed; it grows to no less than `least` bytes.
+  /// Makes room for `bytes` more bytes at the tail. Moves or grows the memory as needed, to at least `least` bytes.
   public mutating func makeRoom(for bytes: Int, least: Int = 0) {
     precondition(bytes >= 0)
     if head == tail { (head, tail) = (0, 0) }
     if room >= bytes && capacity >= least { return }
     let waiting = count
-    // What is moved is at most half of the memory, and memory grows by half: else every byte put in would move all.
+    // Moves at most half of the memory, and grows it by half. Otherwise every appended byte could move all others.
     if waiting <= capacity / 2 && capacity - waiting >= bytes && capacity >= least {
       memmove(memory.baseAddress!, memory.baseAddress! + head, waiting)
     } else {
@@ -38,8 +38,7 @@ public struct ByteQueue: ~Copyable {
     (head, tail) = (0, waiting)
   }
 
-  /// Calls `body` with the room there is, `limit` bytes at most; its result is how many of them, from the start, it
-  /// filled.
+  /// Calls `body` with the free room, `limit` bytes at most. `body` returns how many bytes it filled, from the start.
   public mutating func fill<E: Error>(
     upTo limit: Int = .max, _ body: (inout MutableRawSpan) throws(E) -> Int
   ) throws(E) {
@@ -50,7 +49,7 @@ public struct ByteQueue: ~Copyable {
     tail += count
   }
 
-  /// Calls `body` with `count` bytes that start `offset` bytes after the head, to be changed in place.
+  /// Calls `body` with `count` bytes that start `offset` bytes after the head. `body` may change them in place.
   public mutating func edit<T, E: Error>(
     at offset: Int, count: Int, _ body: (inout MutableRawSpan) throws(E) -> T
   ) throws(E) -> T {
@@ -67,28 +66,28 @@ public struct ByteQueue: ~Copyable {
     return try body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: memory[start..<start + count])))
   }
 
-  /// The byte `offset` after the head.
+  /// The byte that is `offset` bytes after the head.
   public subscript(offset: Int) -> UInt8 {
     precondition(offset >= 0 && offset < count)
     return memory[head + offset]
   }
 
-  /// Puts bytes in at the tail.
+  /// Appends bytes at the tail.
   public mutating func append(_ bytes: [UInt8]) {
-    guard !bytes.isEmpty else { return }  // there may be no memory to put nothing into
+    guard !bytes.isEmpty else { return }  // without bytes there may be no memory to copy to
     makeRoom(for: bytes.count)
     bytes.withUnsafeBytes { if let base = $0.baseAddress { memcpy(memory.baseAddress! + tail, base, $0.count) } }
     tail += bytes.count
   }
 
-  /// Takes bytes away at the head.
+  /// Removes bytes at the head.
   public mutating func drop(_ count: Int) {
     precondition(count >= 0 && count <= self.count)
     head += count
     if head == tail { (head, tail) = (0, 0) }
   }
 
-  /// Lets go of the memory if nothing waits in it.
+  /// Frees the memory if the queue is empty.
   public mutating func shrinkIfEmpty() {
     guard isEmpty, !memory.isEmpty else { return }
     memory.deallocate()

@@ -1,27 +1,28 @@
-// Programs that this process starts: without a shell, and with nothing of this process but its error stream.
+// Starts programs without a shell. They share only the error stream with this process.
 import CLinux
 import Glibc
 
 /// How a child process ended.
 public enum ChildEnd: Hashable, Sendable {
-  /// With this exit code.
+  /// It ended with this exit code.
   case exited(Int32)
-  /// By this signal.
+  /// This signal killed it.
   case killed(signal: Int32)
 }
 
-/// A child process. Exactly one thread waits for it; any thread may send it a signal.
+/// A child process. Exactly one thread calls `wait`; any thread may send a signal.
 public final class ChildProcess: Sendable {
   private let number: pid_t
-  /// After this its number may be that of another process.
+  /// Whether `wait` has reaped the process. Its number may then belong to another process.
   private let isReaped = Monitor(false)
 
-  /// Starts a program. It reads nothing, and both its output and its errors go to the error stream of this process. It has
-  /// no other open file: all descriptors of this program close on exec. It gets every signal as the system sets it.
+  /// Starts a program. Its input is empty, and its output and errors go to the error stream of this process. It has no
+  /// other open file, since all descriptors of this process close on exec. No signal is blocked, and SIGPIPE and
+  /// SIGXFSZ have their default actions.
   ///
   /// The corresponding C function is `posix_spawnp`.
-  /// - `program`: a path, or a name that is looked up in PATH.
-  /// - `variables`: added to the environment, or in place of what it has.
+  /// - `program`: a path, or a name to look up in PATH.
+  /// - `variables`: environment variables to add or replace.
   public init(_ program: String, _ arguments: [String], variables: [String: String]) throws(Errno) {
     for text in [program] + arguments { try checkNoNul(text, "posix_spawnp") }
     var actions = posix_spawn_file_actions_t()
@@ -32,7 +33,7 @@ public final class ChildProcess: Sendable {
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    // `Signals` has blocked and ignored some.
+    // Undo what `Signals` has blocked and ignored.
     var signals = sigset_t()
     sigemptyset(&signals)
     posix_spawnattr_setsigmask(&attributes, &signals)
@@ -53,7 +54,7 @@ public final class ChildProcess: Sendable {
   /// Blocks until the process has ended. Called once. The corresponding C functions are `waitid` and `waitpid`.
   public func wait() -> ChildEnd {
     var information = siginfo_t()
-    // It stays a zombie here, so that a signal that is sent meanwhile reaches no other process.
+    // The process stays a zombie until `waitpid`, so that a signal sent meanwhile cannot reach another process.
     while waitid(P_PID, id_t(number), &information, WEXITED | WNOWAIT) != 0 {
       precondition(errno == EINTR, "waitid")
     }
@@ -69,7 +70,7 @@ public final class ChildProcess: Sendable {
   /// Sends a signal, unless the process has ended. The corresponding C function is `kill`.
   public func send(signal: Int32) { isReaped.change { if !$0 { kill(number, signal) } } }
 
-  /// The environment of this process, with other values for some variables.
+  /// Returns the environment of this process, with some variables added or replaced.
   private static func environment(with variables: [String: String]) -> [String] {
     var entries: [String] = []
     var place = p2p_environment()

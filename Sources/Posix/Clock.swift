@@ -1,11 +1,11 @@
-// The two clocks of the system: one to measure with, one to tell people the time.
+// The two clocks of the system: one to measure durations, one for the time of day.
 import Glibc
 
 public enum Clock {
   /// Nanoseconds since boot, never set back. The corresponding C function is `clock_gettime(CLOCK_MONOTONIC)`.
   public static var monotonicNanoseconds: Int64 { read(CLOCK_MONOTONIC) }
 
-  /// The time as file systems give it. The corresponding C function is `clock_gettime(CLOCK_REALTIME)`.
+  /// The time of day in the form of file times. The corresponding C function is `clock_gettime(CLOCK_REALTIME)`.
   public static var fileTime: FileTime {
     let now = wallNanoseconds
     return FileTime(seconds: now / 1_000_000_000, nanoseconds: now % 1_000_000_000)

@@ -1,18 +1,19 @@
-// UDP sockets of a local network: multicast groups are joined by interface, nothing that is sent leaves the link, and
-// nothing blocks.
+// UDP sockets for the local network. They join multicast groups per interface, send only on the link, and never block.
 import CLinux
 import Glibc
 
-/// A UDP socket with one owner, of one family. Non-blocking, close-on-exec; what it sends has a hop limit of 1.
+/// A UDP socket with one owner, of one address family. Non-blocking, close-on-exec, with a hop limit of 1 for what it
+/// sends.
 public struct DatagramSocket: ~Copyable, Sendable {
   private let descriptor: FileDescriptor
   private let isIPv4: Bool
-  /// To be added to an `Epoll`.
+  /// The descriptor to add to an `Epoll`.
   public var number: Int32 { descriptor.number }
 
-  /// A socket bound to an address of this machine (`0.0.0.0` and `::` are all of its family, port 0 is any), or to a
-  /// group, whose port several sockets may share: then it gets what is sent to the group, through interfaces on which it
-  /// joined, and nothing else. A link-local group of IPv6 must name its interface as its scope.
+  /// Makes a socket that is bound to an address of this machine or to a multicast group. `0.0.0.0` and `::` mean all
+  /// addresses of their family, and port 0 means any port. Several sockets may share the port of a group: each then
+  /// receives only datagrams for the group, through interfaces on which it joined. A link-local IPv6 group needs its
+  /// interface as the scope.
   ///
   /// The corresponding C functions are `socket`, `setsockopt` and `bind`.
   public static func bound(to address: Endpoint) throws(Errno) -> DatagramSocket {
@@ -36,7 +37,7 @@ public struct DatagramSocket: ~Copyable, Sendable {
     return socket
   }
 
-  /// Gets what is sent to the group through this interface. Joining twice is no error.
+  /// Joins a group on an interface, to receive its datagrams. Joining twice is no error.
   ///
   /// The corresponding C function is `setsockopt` with IP_ADD_MEMBERSHIP or IPV6_JOIN_GROUP.
   public func join(_ group: Endpoint, interface: UInt32) throws(Errno) {
@@ -73,7 +74,7 @@ public struct DatagramSocket: ~Copyable, Sendable {
     try send(bytes, to: group)
   }
 
-  /// Sends one datagram; where the system has no room for it, it is lost like any other.
+  /// Sends one datagram. If the system has no room for it, it is lost without an error.
   ///
   /// The corresponding C function is `sendto`.
   public func send(_ bytes: [UInt8], to address: Endpoint) throws(Errno) {
@@ -83,9 +84,8 @@ public struct DatagramSocket: ~Copyable, Sendable {
     }
   }
 
-  /// The next datagram and where it came from; nil when there is none now. One that is longer than `byteCountMax` comes
-  /// with one byte more than that, so that it can be told from a whole one. An error that an earlier datagram drew is
-  /// passed over.
+  /// Returns the next datagram and its sender; nil if there is none now. A datagram longer than `byteCountMax` is cut
+  /// to one byte more than that, so that the caller can recognise it. Errors caused by earlier datagrams are skipped.
   ///
   /// The corresponding C function is `recvfrom`.
   public func receive(byteCountMax: Int) throws(Errno) -> (bytes: [UInt8], from: Endpoint)? {
@@ -124,7 +124,7 @@ public struct DatagramSocket: ~Copyable, Sendable {
 }
 
 extension Endpoint {
-  /// Whether it is a group, of either family.
+  /// Whether it is a multicast group, of either family.
   public var isMulticast: Bool { isIPv4 ? ip[12] & 0xF0 == 0xE0 : ip[0] == 0xFF }
   /// `0.0.0.0`: every IPv4 address.
   public var isAnyIPv4: Bool { isIPv4 && ip[12...].allSatisfy { $0 == 0 } }

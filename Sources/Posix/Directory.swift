@@ -1,22 +1,22 @@
-// An open folder, and the calls that take a name in it: what is done stays in this folder even if its path is renamed.
+// An open folder, and calls that take a name in it. They stay in this folder even if its path is renamed.
 import CLinux
 import Glibc
 
 /// A name in a folder, as the file system stores it.
 public struct DirectoryEntry: Hashable, Sendable {
-  /// Any bytes but 0 and "/"; often, but not always, UTF-8.
+  /// Any bytes except 0 and "/"; usually, but not always, UTF-8.
   public let name: [UInt8]
-  /// Nil where the file system does not say without a `status(of:)`.
+  /// Nil if the file system reports it only through `status(of:)`.
   public let kind: FileKind?
 
-  /// The name as text; nil where it is not UTF-8.
+  /// The name as text; nil if it is not UTF-8.
   public var text: String? { String(validating: name, as: UTF8.self) }
 }
 
-/// An open folder and the path that failures name.
+/// An open folder, and the path that its errors name.
 public struct Directory: ~Copyable, Sendable {
   public let descriptor: FileDescriptor
-  /// What errors call it; not looked up again.
+  /// The path for error texts. It is not looked up again.
   public let path: String
 
   /// Opens a folder, following links. The corresponding C function is `open` with O_DIRECTORY.
@@ -26,7 +26,7 @@ public struct Directory: ~Copyable, Sendable {
     self.init(owning: FileDescriptor(owning: number), path: path)
   }
 
-  /// Whether a path leads to a folder, following links. The corresponding C function is `stat`.
+  /// Returns whether a path leads to a folder, following links. The corresponding C function is `stat`.
   public static func exists(_ path: String) -> Bool {
     var raw = stat()
     return stat(path, &raw) == 0 && raw.st_mode & S_IFMT == S_IFDIR
@@ -37,11 +37,11 @@ public struct Directory: ~Copyable, Sendable {
     self.path = path
   }
 
-  /// How errors name something in this folder.
+  /// Returns the path for errors about a name in this folder.
   public func path(of name: String) -> String { path.utf8.last == UInt8(ascii: "/") ? path + name : path + "/" + name }
 
-  /// Its absolute path without links, which must be UTF-8: else EILSEQ. The corresponding C function is `readlink` of
-  /// /proc/self/fd.
+  /// Returns the folder's absolute path without links. EILSEQ if it is not UTF-8. The corresponding C function is
+  /// `readlink` of /proc/self/fd.
   public func realPath() throws(Errno) -> String {
     guard let text = String(validating: try realPathBytes(), as: UTF8.self) else {
       throw Errno(code: EILSEQ, call: "readlink", subject: path)
@@ -49,17 +49,17 @@ public struct Directory: ~Copyable, Sendable {
     return text
   }
 
-  /// As `realPath`, whatever bytes it has.
+  /// Returns the path like `realPath`, but as bytes, which need not be UTF-8.
   public func realPathBytes() throws(Errno) -> [UInt8] { try pathBytesNow(of: descriptor, path) }
 
-  /// The folder itself. The corresponding C function is `fstat`.
+  /// Returns the status of the folder itself. The corresponding C function is `fstat`.
   public func status() throws(Errno) -> FileStatus {
     var raw = stat()
     _ = try retrying("fstat", path) { fstat(descriptor.number, &raw) }
     return FileStatus(raw)
   }
 
-  /// What a name stands for; a link is not followed. The corresponding C function is `fstatat` with
+  /// Returns the status of a name, without following a link. The corresponding C function is `fstatat` with
   /// AT_SYMLINK_NOFOLLOW.
   public func status(of name: String) throws(Errno) -> FileStatus {
     try checkNoNul(name, "fstatat")
@@ -70,7 +70,8 @@ public struct Directory: ~Copyable, Sendable {
     return FileStatus(raw)
   }
 
-  /// Bytes that a name takes on the disk; a link is not followed. The corresponding C function is `fstatat`.
+  /// Returns the bytes that a name uses on the disk, without following a link. The corresponding C function is
+  /// `fstatat`.
   public func allocatedByteCount(of name: String) throws(Errno) -> UInt64 {
     try checkNoNul(name, "fstatat")
     var raw = stat()
@@ -80,7 +81,7 @@ public struct Directory: ~Copyable, Sendable {
     return raw.allocatedByteCount
   }
 
-  /// As `status(of:)`, but of the target of a link. The corresponding C function is `fstatat`.
+  /// Returns the status of a name like `status(of:)`, but follows a link. The corresponding C function is `fstatat`.
   public func status(ofTarget name: String) throws(Errno) -> FileStatus {
     try checkNoNul(name, "fstatat")
     var raw = stat()
@@ -88,8 +89,8 @@ public struct Directory: ~Copyable, Sendable {
     return FileStatus(raw)
   }
 
-  /// The target of a symbolic link, as the file system stores it. EINVAL if the name is no link. The corresponding C
-  /// function is `readlinkat`.
+  /// Returns the target of a symbolic link, as the file system stores it. EINVAL if the name is not a link. The
+  /// corresponding C function is `readlinkat`.
   public func readLink(_ name: String) throws(Errno) -> [UInt8] {
     try checkNoNul(name, "readlinkat")
     var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX) + 1)
@@ -118,7 +119,7 @@ public struct Directory: ~Copyable, Sendable {
     File(owning: try openBeneath(relativePath, options.rawValue), path: path(of: relativePath))
   }
 
-  /// As `open(beneath:)`, for a folder below this one; "." is this folder itself, opened once more.
+  /// Opens a folder below this one, like `open(beneath:)`. "." opens this folder once more.
   public func openDirectory(beneath relativePath: String) throws(Errno) -> Directory {
     Directory(
       owning: try openBeneath(relativePath, O_RDONLY | O_DIRECTORY),
@@ -134,13 +135,14 @@ public struct Directory: ~Copyable, Sendable {
       }
       return FileDescriptor(owning: Int32(number))
     } catch {
-      // An old kernel, or a sandbox: systemd's RestrictSUIDSGID and old container engines deny the call as such.
+      // The kernel is old, or a sandbox forbids the call, as systemd's RestrictSUIDSGID and old container engines do.
       guard error.code == ENOSYS || error.code == EPERM else { throw error }
       return try walkBeneath(relativePath, flags)
     }
   }
 
-  /// As `openBeneath`, without `openat2`: one folder after the other, each opened from the one before and through no link.
+  /// Opens a path like `openBeneath`, without `openat2`: one folder after the other, each from the one before, and
+  /// through no link.
   func walkBeneath(_ relativePath: String, _ flags: Int32) throws(Errno) -> FileDescriptor {
     let subject = path(of: relativePath)
     let names = relativePath.split(separator: "/").filter { $0 != "." }.map(String.init)
@@ -152,7 +154,7 @@ public struct Directory: ~Copyable, Sendable {
         return FileDescriptor(
           owning: try retrying("openat", subject) { openat(folder, name, flags | O_NOFOLLOW | O_CLOEXEC, 0) })
       } catch {
-        // Where a folder is asked for, a link is said to be none.
+        // If a folder is wanted, the kernel reports a link as ENOTDIR.
         var status = stat()
         let isLink =
           error.code == ENOTDIR && fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0
@@ -167,10 +169,10 @@ public struct Directory: ~Copyable, Sendable {
     return try open(last, in: folder.number, flags)
   }
 
-  /// The names in this folder without "." and "..", in the file system's order. Reads the whole folder. The
-  /// corresponding C functions are `fdopendir` and `readdir`.
+  /// Returns all entries of this folder except "." and "..", in the file system's order. The corresponding C functions
+  /// are `fdopendir` and `readdir`.
   public func entries() throws(Errno) -> [DirectoryEntry] {
-    // A descriptor of its own, since readdir moves the position and closedir closes it.
+    // Needs its own descriptor, since readdir moves the position and closedir closes it.
     let own = try openBeneath(".", O_RDONLY | O_DIRECTORY).release()
     guard let stream = fdopendir(own) else {
       let code = errno
@@ -202,7 +204,7 @@ public struct Directory: ~Copyable, Sendable {
     }
   }
 
-  /// Makes a folder of that name. The corresponding C function is `mkdirat`.
+  /// Makes a folder in this folder. The corresponding C function is `mkdirat`.
   public func makeDirectory(_ name: String, mode: UInt32) throws(Errno) {
     try checkNoNul(name, "mkdirat")
     _ = try retrying("mkdirat", path(of: name)) { mkdirat(descriptor.number, name, mode_t(mode)) }
@@ -214,22 +216,21 @@ public struct Directory: ~Copyable, Sendable {
     _ = try retrying("mkdir", path) { mkdir(path, mode_t(mode)) }
   }
 
-  /// Removes a name that is not a folder's. The corresponding C function is `unlinkat`.
+  /// Removes a name that is not a folder. The corresponding C function is `unlinkat`.
   public func remove(_ name: String) throws(Errno) {
     try checkNoNul(name, "unlinkat")
     _ = try retrying("unlinkat", path(of: name)) { unlinkat(descriptor.number, name, 0) }
   }
 
-  /// Gives what is called `old` the name `new`, in the place of whatever has it. The corresponding C function is
-  /// `renameat`.
+  /// Renames `old` to `new`, and replaces an existing `new`. The corresponding C function is `renameat`.
   public func rename(_ old: String, to new: String) throws(Errno) {
     try checkNoNul(old, "renameat")
     try checkNoNul(new, "renameat")
     _ = try retrying("renameat", path(of: new)) { renameat(descriptor.number, old, descriptor.number, new) }
   }
 
-  /// As `rename`, but EEXIST where the new name is taken; EINVAL where the file system cannot do that. The corresponding
-  /// C function is Linux's `renameat2` with RENAME_NOREPLACE.
+  /// Renames like `rename`, but fails with EEXIST if the new name is taken, and with EINVAL if the file system cannot
+  /// do that. The corresponding C function is Linux's `renameat2` with RENAME_NOREPLACE.
   public func renameWithoutReplacing(_ old: String, to new: String) throws(Errno) {
     try checkNoNul(old, "renameat2")
     try checkNoNul(new, "renameat2")
@@ -238,15 +239,15 @@ public struct Directory: ~Copyable, Sendable {
     }
   }
 
-  /// Gives a file a second name; EEXIST where it is taken. The corresponding C function is `linkat`.
+  /// Gives a file a second name. EEXIST if the name is taken. The corresponding C function is `linkat`.
   public func link(_ old: String, as new: String) throws(Errno) {
     try checkNoNul(old, "linkat")
     try checkNoNul(new, "linkat")
     _ = try retrying("linkat", path(of: new)) { linkat(descriptor.number, old, descriptor.number, new, 0) }
   }
 
-  /// Waits until the names are on the disk. The corresponding C function is `fsync`; a file system that cannot do it to
-  /// a folder (EINVAL) has nothing to wait for.
+  /// Waits until the names are on the disk. The corresponding C function is `fsync`. EINVAL is ignored: such a file
+  /// system cannot sync a folder, and has nothing to wait for.
   public func sync() throws(Errno) {
     do {
       _ = try retrying("fsync", path) { fsync(descriptor.number) }

@@ -1,16 +1,16 @@
-// Calls for work below a folder: links, folders that are removed, names that move to another folder, and syncing it all.
+// Calls for work below a folder: links, removal of folders, moves to another folder, and syncs of the file system.
 import CLinux
 import Glibc
 
 extension Directory {
-  /// Removes an empty folder; ENOTEMPTY if it holds names, ENOTDIR if it is none. The corresponding C function is
-  /// `unlinkat` with AT_REMOVEDIR.
+  /// Removes an empty folder. ENOTEMPTY if it holds names, ENOTDIR if it is not a folder. The corresponding C function
+  /// is `unlinkat` with AT_REMOVEDIR.
   public func removeDirectory(_ name: String) throws(Errno) {
     try checkNoNul(name, "unlinkat")
     _ = try retrying("unlinkat", path(of: name)) { unlinkat(descriptor.number, name, AT_REMOVEDIR) }
   }
 
-  /// Makes a symbolic link; EEXIST if the name is taken. The target is not looked at. The corresponding C function is
+  /// Makes a symbolic link. EEXIST if the name is taken. The target is not checked. The corresponding C function is
   /// `symlinkat`.
   public func makeSymbolicLink(_ name: String, to target: String) throws(Errno) {
     try checkNoNul(name, "symlinkat")
@@ -18,11 +18,11 @@ extension Directory {
     _ = try retrying("symlinkat", path(of: name)) { symlinkat(target, descriptor.number, name) }
   }
 
-  /// The bytes of a symbolic link's target; EINVAL if the name is not a link's. The corresponding C function is
+  /// Returns the bytes of a symbolic link's target. EINVAL if the name is not a link. The corresponding C function is
   /// `readlinkat`.
   public func target(ofLink name: String) throws(Errno) -> [UInt8] {
     try checkNoNul(name, "readlinkat")
-    // Linux has no longer target.
+    // Linux allows no longer target.
     var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
     let count = try retrying("readlinkat", path(of: name)) {
       bytes.withUnsafeMutableBytes { bytes in
@@ -33,8 +33,8 @@ extension Directory {
     return Array(bytes[..<count])
   }
 
-  /// Moves a name into another folder of the same file system, in the place of a file or an empty folder that has it
-  /// there. The corresponding C function is `renameat`.
+  /// Moves a name into another folder of the same file system. Replaces a file or an empty folder with the new name.
+  /// The corresponding C function is `renameat`.
   public func move(_ old: String, to new: String, in other: borrowing Directory) throws(Errno) {
     try checkNoNul(old, "renameat")
     try checkNoNul(new, "renameat")
@@ -43,8 +43,8 @@ extension Directory {
     }
   }
 
-  /// As `move`, but EEXIST if the new name is taken; EINVAL if the file system cannot do that. The corresponding C
-  /// function is Linux's `renameat2` with RENAME_NOREPLACE.
+  /// Moves a name like `move`, but fails with EEXIST if the new name is taken, and with EINVAL if the file system
+  /// cannot do that. The corresponding C function is Linux's `renameat2` with RENAME_NOREPLACE.
   public func moveWithoutReplacing(
     _ old: String, to new: String, in other: borrowing Directory
   ) throws(Errno) {
@@ -55,15 +55,14 @@ extension Directory {
     }
   }
 
-  /// Waits until everything that was written to the folder's file system is on the disk. Fails once if the kernel could
-  /// not write something since this folder was opened, whichever process wrote it. The corresponding C function is
-  /// `syncfs`.
+  /// Waits until everything written to the folder's file system is on the disk. Fails once if the kernel could not
+  /// write some data since this folder was opened, of any process. The corresponding C function is `syncfs`.
   public func syncFileSystem() throws(Errno) {
     _ = try retrying("syncfs", path) { syncfs(descriptor.number) }
   }
 
-  /// Whether `syncFileSystem` reports what the kernel could not write: it does so since Linux 5.8, and on the file
-  /// systems that write back through the page cache of this machine. The corresponding C functions are `uname` and
+  /// Returns whether `syncFileSystem` reports data that the kernel could not write. It does so since Linux 5.8, on file
+  /// systems that write back through this machine's page cache. The corresponding C functions are `uname` and
   /// `fstatfs`.
   public func reportsSyncFailures() -> Bool {
     guard Kernel.isAtLeast(5, 8) else { return false }
@@ -73,7 +72,7 @@ extension Directory {
   }
 }
 
-/// Source: statfs(2).
+/// Numbers of file systems, from statfs(2).
 private enum FileSystemMagic {
   static let ext4: UInt32 = 0xEF53
   static let xfs: UInt32 = 0x5846_5342
@@ -84,7 +83,7 @@ private enum FileSystemMagic {
 }
 
 enum Kernel {
-  /// Whether the system's kernel has at least a version. The corresponding C function is `uname`.
+  /// Returns whether the kernel has at least this version. The corresponding C function is `uname`.
   static func isAtLeast(_ major: Int, _ minor: Int) -> Bool {
     var raw = utsname()
     guard uname(&raw) == 0 else { return false }
@@ -92,7 +91,8 @@ enum Kernel {
     return isAtLeast(major, minor, release: release)
   }
 
-  /// - `release`: such as "6.1.0-18-amd64".
+  /// Returns whether a release has at least this version.
+  /// - `release`: a text such as "6.1.0-18-amd64".
   static func isAtLeast(_ major: Int, _ minor: Int, release: String) -> Bool {
     let numbers = release.split { !$0.isNumber }.prefix(2).map { Int($0) ?? 0 }
     guard numbers.count == 2 else { return false }
@@ -101,9 +101,9 @@ enum Kernel {
 }
 
 extension File {
-  /// Copies bytes within the kernel, which shares them on the disk if the file system can. Returns the bytes copied:
-  /// fewer only at the end of this file. EXDEV, EINVAL or EOPNOTSUPP if these files cannot be copied so. The
-  /// corresponding C function is Linux's `copy_file_range`.
+  /// Copies bytes within the kernel, which shares them on the disk if the file system can. Returns the number of bytes
+  /// copied: fewer only at the end of this file. EXDEV, EINVAL or EOPNOTSUPP if the kernel cannot copy between these
+  /// files. The corresponding C function is Linux's `copy_file_range`.
   public func copyRange(
     at offset: UInt64, count: UInt64, to other: borrowing File, at otherOffset: UInt64
   ) throws(Errno) -> UInt64 {

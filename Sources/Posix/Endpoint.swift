@@ -2,12 +2,12 @@
 import CLinux
 import Glibc
 
-/// An IP address and a port. IPv4 is held as `::ffff:a.b.c.d`, so that one host's two spellings are one value.
+/// An IP address and a port. IPv4 is stored as `::ffff:a.b.c.d`, so that both spellings of one host are equal.
 public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
   /// 16 bytes.
   public let ip: [UInt8]
   public let port: UInt16
-  /// The interface of a link-local IPv6 address, else 0.
+  /// The interface number of a link-local IPv6 address, else 0.
   public let scope: UInt32
 
   public init(ip: [UInt8], port: UInt16, scope: UInt32 = 0) {
@@ -21,8 +21,8 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     self.init(ip: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, ipv4.0, ipv4.1, ipv4.2, ipv4.3], port: port)
   }
 
-  /// Reads an address without a name server: `1.2.3.4`, `::1`, `fe80::1%2` (the interface by its number). Nil for anything
-  /// else. The corresponding C function is `inet_pton`.
+  /// Parses a numeric address: `1.2.3.4`, `::1`, or `fe80::1%2` (with the number of the interface). Nil for any other
+  /// text. The corresponding C function is `inet_pton`.
   public init?(numericHost host: some StringProtocol, port: UInt16) {
     let parts = host.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
     let text = String(parts[0])
@@ -48,7 +48,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
   public var isIPv4: Bool { ip[..<10].allSatisfy { $0 == 0 } && ip[10] == 255 && ip[11] == 255 }
   public var isAny: Bool { ip.allSatisfy { $0 == 0 } }
 
-  /// The address without the port, as people write it.
+  /// The address as text, without the port.
   public var host: String {
     if isIPv4 { return ip[12...].map(String.init).joined(separator: ".") }
     var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
@@ -82,7 +82,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Reads what a socket call filled in; nil for another family.
+  /// Reads the address that a socket call filled in; nil for another address family.
   init?(_ storage: sockaddr_storage) {
     var copy = storage
     switch Int32(storage.ss_family) {
@@ -100,7 +100,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension Endpoint {
-  /// The address of this end of a socket. The corresponding C function is `getsockname`.
+  /// Returns the address of this end of a socket. The corresponding C function is `getsockname`.
   static func local(of number: Int32) throws(Errno) -> Endpoint {
     var storage = sockaddr_storage()
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -124,9 +124,10 @@ public struct HostPort: Hashable, Sendable, CustomStringConvertible {
     self.port = port
   }
 
-  /// `defaultPort` stands in where the text has none. Nil for anything that is not of the form.
+  /// Parses `HOST:PORT` or `[IPV6]:PORT`. Nil for any other form.
+  /// - `defaultPort`: used if the text has no port.
   public init?(parsing text: String, defaultPort: UInt16? = nil) {
-    // Byte by byte: some characters join with a ":" that follows them.
+    // Works on bytes, since some characters form one grapheme with a ":" that follows them.
     var host = text.utf8[...]
     var port: Substring.UTF8View?
     if host.first == UInt8(ascii: "[") {
@@ -137,7 +138,7 @@ public struct HostPort: Hashable, Sendable, CustomStringConvertible {
       host = host[host.index(after: host.startIndex)..<close]
       guard host.contains(UInt8(ascii: ":")) else { return nil }
     } else if let colon = host.firstIndex(of: UInt8(ascii: ":")) {
-      // An IPv6 address wants brackets.
+      // An IPv6 address needs brackets.
       guard !host[host.index(after: colon)...].contains(UInt8(ascii: ":")) else { return nil }
       port = host[host.index(after: colon)...]
       host = host[..<colon]
@@ -159,10 +160,10 @@ public struct HostPort: Hashable, Sendable, CustomStringConvertible {
   public var description: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
-/// Why a name has no addresses.
+/// Why a host name has no addresses.
 public struct ResolutionFailure: Error, Hashable, Sendable, CustomStringConvertible {
   public let host: String
-  /// The resolver's words.
+  /// The error text of the resolver.
   public let reason: String
 
   public init(host: String, reason: String) {
@@ -174,18 +175,18 @@ public struct ResolutionFailure: Error, Hashable, Sendable, CustomStringConverti
 }
 
 extension HostPort {
-  /// All the addresses of the host, in the resolver's order, each once. Blocks while names are looked up.
+  /// Returns all addresses of the host, in the resolver's order, each once. Blocks while names are looked up.
   ///
   /// The corresponding C function is `getaddrinfo`.
   @available(*, noasync, message: "it blocks while names are looked up; use 'await resolve()'")
   package func resolve() throws(ResolutionFailure) -> [Endpoint] { try lookedUp(flags: AI_NUMERICSERV) }
 
-  /// All the addresses of the host, in the resolver's order, each once.
+  /// Returns all addresses of the host, in the resolver's order, each once.
   public func resolve() async throws(ResolutionFailure) -> [Endpoint] {
     try await Thread.blocking("p2p-lookup") { () throws(ResolutionFailure) in try self.lookedUp(flags: AI_NUMERICSERV) }
   }
 
-  /// The address that the host is, where it is no name. Never blocks.
+  /// The address, if the host is not a name; else nil. Never blocks.
   ///
   /// The corresponding C function is `getaddrinfo` with AI_NUMERICHOST.
   public var address: Endpoint? { try? lookedUp(flags: AI_NUMERICSERV | AI_NUMERICHOST).first }

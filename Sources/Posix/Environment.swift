@@ -1,17 +1,17 @@
-// What the parent process gave this one: variables, home, user, file mode mask.
+// What this process inherited: variables, home folder, user, file mode mask.
 import Glibc
 
-/// The process's surroundings.
+/// The environment of this process.
 public enum Environment {
-  /// The value of a variable; nil where it is not set or is empty. Not to be called while another thread sets one (this
-  /// program never does). The corresponding C function is `getenv`.
+  /// Returns the value of a variable; nil if it is not set or is empty. Do not call it while another thread sets a
+  /// variable (this program never does). The corresponding C function is `getenv`.
   public static func variable(_ name: String) -> String? {
     guard let value = getenv(name) else { return nil }
     let text = String(cString: value)
     return text.isEmpty ? nil : text
   }
 
-  /// The user's home folder: $HOME, else what the user database says; nil where neither does. The corresponding C
+  /// The user's home folder: $HOME, else the one in the user database; nil if neither has one. The corresponding C
   /// function is `getpwuid_r`.
   public static var homeFolder: String? {
     if let home = variable("HOME"), home.utf8.first == UInt8(ascii: "/") { return home }
@@ -24,14 +24,14 @@ public enum Environment {
     return text.utf8.first == UInt8(ascii: "/") ? text : nil
   }
 
-  /// The user's folder for sockets and the like, gone at logout: $XDG_RUNTIME_DIR; nil where there is none.
+  /// The user's folder for sockets and similar files, removed at logout: $XDG_RUNTIME_DIR; nil if there is none.
   public static var runtimeFolder: String? {
     guard let folder = variable("XDG_RUNTIME_DIR"), folder.utf8.first == UInt8(ascii: "/") else { return nil }
     return folder
   }
 
-  /// A path from the root on; links in it stay. Nil: this process has no working folder any more. The corresponding C
-  /// function is `getcwd`.
+  /// Returns a path as an absolute path, without resolving links. Nil if the working folder of this process was
+  /// removed. The corresponding C function is `getcwd`.
   public static func absolutePath(_ path: String) -> String? {
     if path.utf8.first == UInt8(ascii: "/") { return path }
     guard let here = getcwd(nil, 0) else { return nil }
@@ -42,14 +42,14 @@ public enum Environment {
     return folder == "/" ? "/\(rest)" : "\(folder)/\(rest)"
   }
 
-  /// The user whose rights file accesses have. The corresponding C function is `geteuid`.
+  /// The user with whose rights this process opens files. The corresponding C function is `geteuid`.
   public static var userID: UInt32 { UInt32(geteuid()) }
 
   /// The corresponding C function is `getpid`.
   public static var processID: Int32 { getpid() }
 
-  /// The bits that are taken away from the mode of a new file, such as 0o022. Read from /proc, since `umask` can only be
-  /// read by setting it, for all threads.
+  /// The bits that are removed from the mode of a new file, such as 0o022. Read from /proc, since `umask` can only be
+  /// read by setting it for all threads.
   public static var fileModeMask: UInt32 {
     if let mask = try? maskFromProc() { return mask }
     let mask = umask(0o077)
@@ -72,14 +72,15 @@ public enum Environment {
 }
 
 extension ArraySlice<UInt8> {
-  /// What follows a prefix; nil where it starts otherwise.
+  /// Returns the bytes after a prefix; nil if they do not start with it.
   fileprivate func dropping(prefix: StaticString) -> ArraySlice<UInt8>? {
     let expected = prefix.withUTF8Buffer { Array($0) }
     return starts(with: expected) ? dropFirst(expected.count) : nil
   }
 }
 
-/// Overwrites bytes with zeros in a way that is not optimised away. The corresponding C function is `explicit_bzero`.
+/// Overwrites bytes with zeros, in a way that the compiler cannot remove. The corresponding C function is
+/// `explicit_bzero`.
 public func wipe(_ bytes: inout MutableRawSpan) {
   bytes.withUnsafeMutableBytes { bytes in
     if let start = bytes.baseAddress { explicit_bzero(start, bytes.count) }

@@ -1,17 +1,17 @@
-// Readiness of many descriptors at once. Events carry the caller's token, never a descriptor, so that an event for a
-// descriptor that was closed and whose number was given out again is recognised as stale.
+// Waits for many descriptors at once. Events carry the caller's token, never a descriptor, so that the caller
+// recognises stale events of a descriptor that was closed and whose number was reused.
 import CLinux
 import Glibc
 
-/// What to be told of, or was told.
+/// The events to wait for, or that have occurred.
 public struct Readiness: OptionSet, Sendable {
   public let rawValue: UInt32
   public init(rawValue: UInt32) { self.rawValue = rawValue }
-  /// There are bytes, a connection, or the end of the stream.
+  /// Bytes, a connection, or the end of the stream can be read.
   public static let readable = Readiness(rawValue: EPOLLIN.rawValue)
   /// There is room to send, or a connect has ended.
   public static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
-  /// The other end closed or reset; always told.
+  /// The other end closed or reset the connection. Always reported.
   public static let hangUp = Readiness(rawValue: EPOLLHUP.rawValue | EPOLLERR.rawValue)
 }
 
@@ -20,7 +20,7 @@ public struct Epoll: ~Copyable {
   private let descriptor: FileDescriptor
   private var events: [epoll_event]
 
-  /// `capacity` is the most events one `wait` returns.
+  /// - `capacity`: the most events of one `wait`.
   public init(capacity: Int = 256) throws(Errno) {
     descriptor = FileDescriptor(owning: try retrying("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC)) })
     events = Array(repeating: epoll_event(), count: capacity)
@@ -41,7 +41,7 @@ public struct Epoll: ~Copyable {
     try control(EPOLL_CTL_DEL, number, 0, [])
   }
 
-  /// Waits at most `milliseconds` (−1: for ever, 0: not at all) and calls `body` for each event.
+  /// Waits at most `milliseconds` (−1: no limit, 0: no wait), and calls `body` for each event.
   public mutating func wait(milliseconds: Int32, _ body: (UInt64, Readiness) -> Void) throws(Errno) {
     let number = descriptor.number
     let capacity = Int32(events.count)

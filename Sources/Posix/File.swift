@@ -1,30 +1,30 @@
-// Calls on an open file. Thin: no policy, EINTR retried, every failure says which call on which path.
+// Calls on an open file. Thin: they have no policy, retry EINTR, and throw errors that name call and path.
 import CLinux
 import Glibc
 
-/// How a file is opened; the corresponding C flags are those of `open`. O_CLOEXEC is always added.
+/// How to open a file: the flags of the C function `open`. O_CLOEXEC is always added.
 public struct OpenOptions: OptionSet, Sendable {
   public let rawValue: Int32
   public init(rawValue: Int32) { self.rawValue = rawValue }
 
-  /// O_RDONLY, which is no bit: reading is what an empty set does.
+  /// O_RDONLY, which has no bit: an empty set means reading.
   public static let read: OpenOptions = []
   /// O_RDWR.
   public static let readWrite = OpenOptions(rawValue: O_RDWR)
   /// O_WRONLY.
   public static let write = OpenOptions(rawValue: O_WRONLY)
-  /// O_CREAT | O_EXCL: it must not exist yet, not even as a dangling link.
+  /// O_CREAT | O_EXCL: creates the file, which must not exist yet, not even as a dangling link.
   public static let createExclusive = OpenOptions(rawValue: O_CREAT | O_EXCL)
-  /// O_NOFOLLOW: a symbolic link as the last component is refused (ELOOP).
+  /// O_NOFOLLOW: fails with ELOOP if the last component is a symbolic link.
   public static let noFollow = OpenOptions(rawValue: O_NOFOLLOW)
   /// O_NONBLOCK: opening a FIFO or a device does not wait for its other end.
   public static let nonBlocking = OpenOptions(rawValue: O_NONBLOCK)
 }
 
-/// An open file and the path that failures name. The offset-taking calls may run on several threads at once.
+/// An open file, and the path that its errors name. Calls with an offset may run on several threads at once.
 public struct File: ~Copyable, Sendable {
   public let descriptor: FileDescriptor
-  /// What errors call it; not looked up again.
+  /// The path for error texts. It is not looked up again.
   public let path: String
 
   public init(owning descriptor: consuming FileDescriptor, path: String) {
@@ -32,20 +32,22 @@ public struct File: ~Copyable, Sendable {
     self.path = path
   }
 
-  /// Opens a path. The corresponding C function is `open`. `mode` is for a file that is created, less the umask.
+  /// Opens a path. The corresponding C function is `open`.
+  /// - `mode`: the permission bits of a new file, before the umask.
   public init(_ path: String, _ options: OpenOptions, mode: UInt32 = 0o600) throws(Errno) {
     try checkNoNul(path, "open")
     let number = try retrying("open", path) { open(path, options.rawValue | O_CLOEXEC, mode_t(mode)) }
     self.init(owning: FileDescriptor(owning: number), path: path)
   }
 
-  /// A second descriptor of standard output, so that closing it leaves the process's own. The corresponding C function
-  /// is `fcntl` with F_DUPFD_CLOEXEC.
+  /// Returns a second descriptor of standard output. Closing it does not close the process's own. The corresponding C
+  /// function is `fcntl` with F_DUPFD_CLOEXEC.
   public static func standardOutput() throws(Errno) -> File {
     try duplicate(of: STDOUT_FILENO, path: "standard output")
   }
 
-  /// A descriptor of this process once more, which is closed on its own. The corresponding C function is
+  /// Returns a duplicate of a descriptor of this process, which is closed independently. The corresponding C function
+  /// is `fcntl(F_DUPFD_CLOEXEC)`.
   /// `fcntl(F_DUPFD_CLOEXEC)`.
   public static func duplicate(of number: Int32, path: String) throws(Errno) -> File {
     let number = try retrying("fcntl", path) { fcntl(number, F_DUPFD_CLOEXEC, 3) }
@@ -59,14 +61,14 @@ public struct File: ~Copyable, Sendable {
     return FileStatus(raw)
   }
 
-  /// Fills the span from `offset` on, with as many calls as it takes. Returns the bytes read: fewer than the span holds
-  /// only at the end of the file. The corresponding C function is `pread`.
+  /// Fills the span with bytes from `offset` on, in as many calls as needed. Returns the number of bytes read: fewer
+  /// than the span holds only at the end of the file. The corresponding C function is `pread`.
   public func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws(Errno) -> Int {
     try read(at: offset, count: buffer.byteCount, into: &buffer)
   }
 
-  /// As `read(at:into:)`, of only `wanted` bytes of the span.
-  /// - `place`: where they begin in the span.
+  /// Fills only `wanted` bytes of the span; else like `read(at:into:)`.
+  /// - `place`: the index in the span at which they begin.
   public func read(
     at offset: UInt64, count wanted: Int, into buffer: inout MutableRawSpan, from place: Int = 0
   ) throws(Errno) -> Int {
@@ -100,8 +102,8 @@ public struct File: ~Copyable, Sendable {
     }
   }
 
-  /// Writes all bytes where the file position is; waits where a pipe is full, also a non-blocking one. The corresponding
-  /// C function is `write`.
+  /// Writes all bytes at the file position. Waits while a pipe is full, even if it is non-blocking. The corresponding C
+  /// function is `write`.
   public func write(_ bytes: RawSpan) throws(Errno) {
     var done = 0
     let wanted = bytes.byteCount
@@ -120,14 +122,15 @@ public struct File: ~Copyable, Sendable {
     }
   }
 
-  /// Makes the file `size` bytes long, with a hole where it grows. The corresponding C function is `ftruncate`.
+  /// Sets the length of the file to `size` bytes. If it grows, the new part is a hole. The corresponding C function is
+  /// `ftruncate`.
   public func truncate(to size: UInt64) throws(Errno) {
     try checkRange(size, 0, "ftruncate")
     _ = try retrying("ftruncate", path) { ftruncate(descriptor.number, off_t(size)) }
   }
 
-  /// Reserves disk space for a range and grows the file to its end. The corresponding C function is Linux's `fallocate`:
-  /// EOPNOTSUPP where the file system cannot, ENOSPC or EDQUOT where the space is not there.
+  /// Reserves disk space for a range, and grows the file to the end of it. The corresponding C function is Linux's
+  /// `fallocate`: EOPNOTSUPP if the file system cannot do it, ENOSPC or EDQUOT if there is no space.
   public func allocate(from offset: UInt64, count: UInt64) throws(Errno) {
     guard count <= UInt64(Int64.max) else { throw Errno(code: EFBIG, call: "fallocate", subject: path) }
     try checkRange(offset, Int(count), "fallocate")
@@ -140,13 +143,13 @@ public struct File: ~Copyable, Sendable {
     _ = try retrying("fdatasync", path) { fdatasync(descriptor.number) }
   }
 
-  /// As `syncData`, with all metadata. The corresponding C function is `fsync`.
+  /// Waits like `syncData`, also for all metadata. The corresponding C function is `fsync`.
   public func sync() throws(Errno) {
     _ = try retrying("fsync", path) { fsync(descriptor.number) }
   }
 
-  /// Starts writing the dirty pages of a range to the disk, without waiting and without any promise; a count of 0 means
-  /// up to the end. The corresponding C function is `sync_file_range` with SYNC_FILE_RANGE_WRITE.
+  /// Starts to write the dirty pages of a range to the disk, without waiting and without any guarantee. A count of 0
+  /// means up to the end. The corresponding C function is `sync_file_range` with SYNC_FILE_RANGE_WRITE.
   public func startWriteBack(from offset: UInt64 = 0, count: UInt64 = 0) throws(Errno) {
     guard count <= UInt64(Int64.max) else { throw Errno(code: EINVAL, call: "sync_file_range", subject: path) }
     try checkRange(offset, Int(count), "sync_file_range")
@@ -155,43 +158,44 @@ public struct File: ~Copyable, Sendable {
     }
   }
 
-  /// Says that a range will be read soon, so that the kernel fetches it meanwhile; it may ignore that. The corresponding
-  /// C function is `posix_fadvise` with POSIX_FADV_WILLNEED.
+  /// Advises the kernel that a range will be read soon, so that it can read ahead. The corresponding C function is
+  /// `posix_fadvise` with POSIX_FADV_WILLNEED.
   public func willRead(from offset: UInt64, count: Int) {
     guard offset <= UInt64(Int64.max), count >= 0 else { return }
     _ = posix_fadvise(descriptor.number, off_t(offset), off_t(count), POSIX_FADV_WILLNEED)
   }
 
-  /// Makes the kernel forget what it holds of the file and the disk has, or should have; it may ignore that. The
-  /// corresponding C function is `posix_fadvise` with POSIX_FADV_DONTNEED.
+  /// Advises the kernel to drop the clean pages of the file from its cache. The corresponding C function is
+  /// `posix_fadvise` with POSIX_FADV_DONTNEED.
   public func dropCache() { _ = posix_fadvise(descriptor.number, 0, 0, POSIX_FADV_DONTNEED) }
 
-  /// Sets the permission bits, whatever the umask. The corresponding C function is `fchmod`.
+  /// Sets the permission bits, without regard to the umask. The corresponding C function is `fchmod`.
   public func setMode(_ mode: UInt32) throws(Errno) {
     _ = try retrying("fchmod", path) { fchmod(descriptor.number, mode_t(mode)) }
   }
 
-  /// Takes the exclusive lock of this open file without waiting; false where another open file has it. It goes with the
-  /// last descriptor. The corresponding C function is `flock` with LOCK_EX | LOCK_NB.
+  /// Takes the exclusive lock of this file without waiting. Returns false if another open descriptor of the file holds
+  /// it. Closing the last duplicate of this descriptor releases it. The corresponding C function is `flock` with
+  /// LOCK_EX | LOCK_NB.
   public func tryLock() throws(Errno) -> Bool {
     try retryingUnlessBlocked("flock", path) { flock(descriptor.number, LOCK_EX | LOCK_NB) } != nil
   }
 
-  /// Gives the lock back before the last descriptor is closed. The corresponding C function is `flock` with LOCK_UN.
+  /// Releases the lock before the descriptor is closed. The corresponding C function is `flock` with LOCK_UN.
   public func unlock() throws(Errno) { _ = try retrying("flock", path) { flock(descriptor.number, LOCK_UN) } }
 
-  /// As `tryLock`, but waits until the lock is free.
+  /// Takes the lock like `tryLock`, but waits until it is free.
   public func lock() throws(Errno) { _ = try retrying("flock", path) { flock(descriptor.number, LOCK_EX) } }
 
-  /// Where the file is now, whatever it was opened as; a file without a name has one that ends in " (deleted)". The
-  /// corresponding C function is `readlink` of /proc/self/fd.
+  /// Returns the file's path now, which may differ from the one that was opened. For a removed file it ends in "
+  /// (deleted)". The corresponding C function is `readlink` of /proc/self/fd.
   public func currentPath() throws(Errno) -> String {
     String(decoding: try pathBytesNow(of: descriptor, path), as: UTF8.self)
   }
 
-  /// The first run of bytes at or after `offset` that the file system does not know to be a hole; nil where nothing but
-  /// a hole follows. A file system that knows no holes has one run up to the end. Moves the file position. The
-  /// corresponding C function is `lseek` with SEEK_DATA and SEEK_HOLE.
+  /// Returns the first range at or after `offset` that is not a hole; nil if only a hole follows. A file system without
+  /// holes has one range up to the end. Moves the file position. The corresponding C function is `lseek` with SEEK_DATA
+  /// and SEEK_HOLE.
   public func nextData(from offset: UInt64) throws(Errno) -> Range<UInt64>? {
     try checkRange(offset, 0, "lseek")
     let start: off_t
@@ -205,7 +209,7 @@ public struct File: ~Copyable, Sendable {
     return UInt64(start)..<UInt64(max(start, end))
   }
 
-  /// Offsets come from outside as UInt64; the kernel's are signed.
+  /// Throws EOVERFLOW if a range does not fit the kernel's signed offsets.
   private func checkRange(_ offset: UInt64, _ count: Int, _ call: String) throws(Errno) {
     guard offset <= UInt64(Int64.max), UInt64(count) <= UInt64(Int64.max) - offset else {
       throw Errno(code: EOVERFLOW, call: call, subject: path)
@@ -213,12 +217,12 @@ public struct File: ~Copyable, Sendable {
   }
 }
 
-/// A path with a NUL in it would reach the kernel cut short, as another path.
+/// Throws EINVAL if a path contains a NUL: the kernel would get only the part before it, which is another path.
 func checkNoNul(_ path: String, _ call: String) throws(Errno) {
   if path.utf8.contains(0) { throw Errno(code: EINVAL, call: call, subject: path) }
 }
 
-/// The absolute path of what is open, as the kernel knows it.
+/// Returns the absolute path of an open file or folder, as the kernel knows it.
 func pathBytesNow(of descriptor: borrowing FileDescriptor, _ subject: String) throws(Errno) -> [UInt8] {
   var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX) + 1)
   let count = try retrying("readlink", subject) {

@@ -1,9 +1,9 @@
-// An open descriptor with one owner: closed when the owner goes, never twice.
+// An open descriptor with one owner. It is closed exactly once, when the owner ends.
 import Glibc
 
-/// Owns a descriptor. Closing it cannot be forgotten; using it after it was closed does not compile.
+/// Owns a descriptor. It closes by itself, and using it after that does not compile.
 public struct FileDescriptor: ~Copyable, Sendable {
-  /// The number, for calls within Posix; nobody keeps it longer than the owner lives.
+  /// The number, for calls within Posix. Do not keep it longer than the owner lives.
   public let number: Int32
 
   /// Takes over an open descriptor.

@@ -1,11 +1,12 @@
-// What the kernel says of a file: enough to tell whether it is still the same file with the same bytes.
+// The status of a file in the kernel: enough to recognise whether it is still the same file with the same bytes.
 import Glibc
 
-/// A moment on the file system's clock. Seconds and nanoseconds stay apart, since their sum in nanoseconds can overflow.
+/// A time of the file system's clock. Seconds and nanoseconds are separate, since their sum in nanoseconds can
+/// overflow.
 public struct FileTime: Hashable, Comparable, Sendable {
-  /// Since 1970, negative before.
+  /// Seconds since 1970; negative before.
   public let seconds: Int64
-  /// 0…999,999,999.
+  /// Nanoseconds of the second, 0…999,999,999.
   public let nanoseconds: Int64
 
   public init(seconds: Int64, nanoseconds: Int64) {
@@ -18,7 +19,7 @@ public struct FileTime: Hashable, Comparable, Sendable {
   }
 }
 
-/// Which file it is, whatever its name: device and inode number.
+/// The identity of a file, independent of its names: device and inode number.
 public struct FileIdentity: Hashable, Sendable {
   public let device: UInt64
   public let inode: UInt64
@@ -29,28 +30,28 @@ public struct FileIdentity: Hashable, Sendable {
   }
 }
 
-/// The kinds of directory entries that are told apart here.
+/// The kinds of directory entries that this program distinguishes.
 public enum FileKind: Hashable, Sendable {
   case regular, directory, symbolicLink
   /// A FIFO, a socket, a device.
   case other
 }
 
-/// The fields of `struct stat` that are used. Two equal values mean that no edit which the kernel timestamps came between.
+/// The used fields of `struct stat`. If two values are equal, no edit that the kernel timestamps came between them.
 public struct FileStatus: Hashable, Sendable {
   public let identity: FileIdentity
   public let kind: FileKind
-  /// Bytes.
+  /// The length in bytes.
   public let size: UInt64
-  /// When the bytes were last changed, as far as its writers say (`utimensat` can set it).
+  /// When the bytes were last changed. A program can set it to any time (`utimensat`).
   public let modified: FileTime
-  /// When bytes, size, name count, owner or mode were last changed; nobody can set it.
+  /// When bytes, size, number of names, owner or mode were last changed. Programs cannot set it.
   public let changed: FileTime
   /// Permission bits, such as 0o600.
   public let mode: UInt32
-  /// The user it belongs to.
+  /// The user who owns the file.
   public let owner: UInt32
-  /// How many names it has; 0 once it is unlinked.
+  /// The number of names; 0 once the file is unlinked.
   public let linkCount: UInt64
 
   init(_ raw: stat) {
@@ -70,7 +71,7 @@ public struct FileStatus: Hashable, Sendable {
     linkCount = UInt64(raw.st_nlink)
   }
 
-  /// What was kept of a regular file that had a name.
+  /// Restores the stored status of a regular file.
   public init(
     regular identity: FileIdentity, size: UInt64, modified: FileTime, changed: FileTime, mode: UInt32, owner: UInt32,
     linkCount: UInt64
@@ -80,7 +81,7 @@ public struct FileStatus: Hashable, Sendable {
       linkCount: linkCount)
   }
 
-  /// What was kept of a file of any kind.
+  /// Restores the stored status of a file of any kind.
   public init(
     _ identity: FileIdentity, _ kind: FileKind, size: UInt64, modified: FileTime, changed: FileTime, mode: UInt32,
     owner: UInt32, linkCount: UInt64
@@ -95,30 +96,30 @@ public struct FileStatus: Hashable, Sendable {
     self.linkCount = linkCount
   }
 
-  /// Whether it is the same file and neither its bytes nor its size were changed in between: identity, size, both times.
+  /// Returns whether it is the same file with unchanged bytes: identity, size and both times are equal.
   public func sameContent(as other: FileStatus) -> Bool {
     identity == other.identity && size == other.size && modified == other.modified && changed == other.changed
   }
 
-  /// As `sameContent`, but the time of change may differ if the mode, the owner or the number of names does: then that
-  /// was the change.
+  /// Compares like `sameContent`, but `changed` may differ if mode, owner or number of names differs too: then that
+  /// explains the new time.
   public func sameContentButAttributes(as other: FileStatus) -> Bool {
     sameBytes(as: other)
       && (changed == other.changed || mode != other.mode || owner != other.owner || linkCount != other.linkCount)
   }
 
-  /// Whether both its times are so many seconds old. A file system's clock has ticks: a change in the tick of the change
-  /// before it leaves the times as they are, so that the times of a younger file do not tell.
+  /// Returns whether both times are at least this many seconds old. A file system's clock has ticks, and a second
+  /// change in the same tick leaves the times as they are. So the times of a younger file prove nothing.
   public func isOld(seconds: Int64, at now: FileTime) -> Bool {
     let latest = max(modified, changed)
     let (due, overflows) = latest.seconds.addingReportingOverflow(seconds)
     return !overflows && FileTime(seconds: due, nanoseconds: latest.nanoseconds) <= now
   }
 
-  /// Whether the owner may run the file.
+  /// Whether the owner may execute the file.
   public var isExecutable: Bool { mode & 0o100 != 0 }
 
-  /// As `sameContent`, but for the time of change: what a rename leaves as it was.
+  /// Compares like `sameContent`, but ignores `changed`, as a rename can change it.
   public func sameBytes(as other: FileStatus) -> Bool {
     identity == other.identity && size == other.size && modified == other.modified
   }

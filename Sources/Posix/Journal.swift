@@ -1,8 +1,8 @@
-// Whether the system's journal reads what this process writes, as systemd.exec(5) says under JOURNAL_STREAM.
+// Finds out whether the system's journal reads this process's errors: JOURNAL_STREAM in systemd.exec(5).
 import Glibc
 
 public enum Journal {
-  /// Whether stderr is the stream that the journal gave: then lines may begin with their priority.
+  /// Whether stderr is a stream of the journal. Lines may then begin with their priority.
   public static let isStandardError: Bool = {
     guard let stream = Environment.variable("JOURNAL_STREAM") else { return false }
     var status = stat()

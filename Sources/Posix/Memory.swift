@@ -1,8 +1,8 @@
-// Memory that the process has and does not use.
+// Returns unused memory of the process to the system.
 import CLinux
 
 public enum Memory {
-  /// Gives memory that was freed back to the system, from all threads. It takes milliseconds: after much work, not often.
-  /// The corresponding C function is `malloc_trim`.
+  /// Returns freed memory of all threads to the system. It takes milliseconds: call it rarely, after much work. The
+  /// corresponding C function is `malloc_trim`.
   public static func trim() { malloc_trim(0) }
 }

@@ -1,4 +1,4 @@
-// A value that threads share, and of whose changes they wait.
+// A value that threads share and for whose changes they can wait.
 import Glibc
 
 /// A value under a lock. The corresponding C functions are those of `pthread_mutex` and `pthread_cond`.
@@ -26,7 +26,7 @@ public final class Monitor<Value: Sendable>: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  /// Changes the value, and wakes all threads that wait.
+  /// Changes the value, and wakes all waiting threads.
   public func change<Result>(_ body: (inout Value) -> Result) -> Result {
     pthread_mutex_lock(mutex)
     defer {
@@ -36,7 +36,7 @@ public final class Monitor<Value: Sendable>: @unchecked Sendable {
     return body(&value)
   }
 
-  /// Calls `body` now and after each change, until it gives a value. Sleeps in between.
+  /// Calls `body` now and after each change, until it returns a value. Sleeps in between.
   public func wait<Result>(for body: (inout Value) -> Result?) -> Result {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
@@ -46,7 +46,8 @@ public final class Monitor<Value: Sendable>: @unchecked Sendable {
     }
   }
 
-  /// As `wait(for:)`, until a time of `Clock.monotonicNanoseconds`; nil if `body` gave nothing until then.
+  /// Waits like `wait(for:)`, but only until a time of `Clock.monotonicNanoseconds`. Returns nil if `body` returned no
+  /// value until then.
   public func wait<Result>(untilNanoseconds end: Int64, for body: (inout Value) -> Result?) -> Result? {
     var time = timespec(tv_sec: Int(end / 1_000_000_000), tv_nsec: Int(end % 1_000_000_000))
     pthread_mutex_lock(mutex)

@@ -2,9 +2,10 @@
 import CLinux
 import Glibc
 
-/// An interface as it is now.
+/// A network interface at one moment.
 public struct NetworkInterface: Hashable, Sendable {
-  /// An address and how many of its 128 bits are the network's; IPv4 as `::ffff:a.b.c.d`, so with 96 bits more.
+  /// An address, and how many of its 128 bits are the network prefix. IPv4 is stored as `::ffff:a.b.c.d`, with 96 bits
+  /// more.
   public struct Address: Hashable, Sendable {
     /// 16 bytes.
     public let ip: [UInt8]
@@ -16,7 +17,7 @@ public struct NetworkInterface: Hashable, Sendable {
       self.prefixBits = prefixBits
     }
 
-    /// Whether an address is of the same network.
+    /// Returns whether another address is in the same network.
     public func isOfSameNetwork(_ other: [UInt8]) -> Bool {
       let (bytes, bits) = prefixBits.quotientAndRemainder(dividingBy: 8)
       guard other.count == 16, ip[..<bytes] == other[..<bytes] else { return false }
@@ -26,7 +27,7 @@ public struct NetworkInterface: Hashable, Sendable {
 
   public let index: UInt32
   public let name: String
-  /// Whether it is up, can multicast, and joins more than two: a tunnel or the loopback is no local network.
+  /// Whether it is up, can multicast, and is neither a tunnel (point to point) nor the loopback.
   public let isLocalNetwork: Bool
   public fileprivate(set) var addresses: [Address]
 
@@ -37,7 +38,7 @@ public struct NetworkInterface: Hashable, Sendable {
     self.addresses = addresses
   }
 
-  /// All interfaces that have an address, in the system's order.
+  /// Returns all interfaces with an address, in the system's order.
   ///
   /// The corresponding C functions are `getifaddrs` and `if_nametoindex`.
   public static func all() throws(Errno) -> [NetworkInterface] {
@@ -52,7 +53,7 @@ public struct NetworkInterface: Hashable, Sendable {
         let maskBytes = bytes(of: mask)
       else { continue }
       let name = String(cString: entry.ifa_name)
-      // Bits of the mask from the front; a mask with gaps, which nobody has, counts up to the first.
+      // Counts the leading ones of the mask. A mask with gaps, which does not occur, counts up to the first gap.
       let ones = maskBytes.prefix { $0 == 0xFF }.count
       let rest = ones < maskBytes.count ? (~maskBytes[ones]).leadingZeroBitCount : 0
       let isIPv4 = maskBytes.count == 4
@@ -63,7 +64,7 @@ public struct NetworkInterface: Hashable, Sendable {
         found[place].addresses.append(Address(ip: ip, prefixBits: prefixBits))
       } else {
         let index = if_nametoindex(entry.ifa_name)
-        guard index != 0 else { continue }  // gone since
+        guard index != 0 else { continue }  // the interface was removed meanwhile
         found.append(
           NetworkInterface(
             index: index, name: name, isLocalNetwork: isLocalNetwork(Int(entry.ifa_flags)),
@@ -78,7 +79,7 @@ public struct NetworkInterface: Hashable, Sendable {
     return has(Int(IFF_UP)) && has(Int(IFF_MULTICAST)) && !has(Int(IFF_POINTOPOINT)) && !has(Int(IFF_LOOPBACK))
   }
 
-  /// The bytes of an IPv4 (4) or IPv6 (16) address; nil for another family.
+  /// Returns the bytes of an IPv4 (4) or IPv6 (16) address; nil for another family.
   private static func bytes(of address: UnsafePointer<sockaddr>) -> [UInt8]? {
     let raw = UnsafeRawPointer(address)
     switch Int32(address.pointee.sa_family) {

@@ -1,9 +1,9 @@
-// The addresses of this machine, as its interfaces have them now.
+// The addresses of this machine's network interfaces, and which of them others can dial.
 import Glibc
 
 public enum NetworkInterfaces {
-  /// The IP addresses of all interfaces that are up, in the system's order, each once, with port 0. The corresponding C
-  /// function is `getifaddrs`.
+  /// Returns the IP addresses of all interfaces that are up, in the system's order, each once, with port 0. The
+  /// corresponding C function is `getifaddrs`.
   public static func addresses() throws(Errno) -> [Endpoint] {
     var list: UnsafeMutablePointer<ifaddrs>?
     _ = try retrying("getifaddrs") { getifaddrs(&list) }
@@ -31,24 +31,25 @@ public enum NetworkInterfaces {
 }
 
 extension Endpoint {
-  /// The same address with another port.
+  /// Returns the same address with another port.
   public func with(port: UInt16) -> Endpoint { Endpoint(ip: ip, port: port, scope: scope) }
 
-  /// Every address of a family or of both: something to listen on, and nothing to dial.
+  /// Whether it means every address of one or both families. A node can listen on it, but no node can dial it.
   public var isWildcard: Bool { isAny || isIPv4 && ip[12...].allSatisfy { $0 == 0 } }
 
-  /// 127.0.0.0/8 or `::1`.
+  /// Whether it is in 127.0.0.0/8, or `::1`.
   public var isLoopback: Bool { isIPv4 ? ip[12] == 127 : ip[15] == 1 && ip[..<15].allSatisfy { $0 == 0 } }
 
-  /// 169.254.0.0/16 or fe80::/10: good on one link only, and for IPv6 only with an interface of the machine that dials.
+  /// Whether it is in 169.254.0.0/16 or fe80::/10: valid on one link only. For IPv6 the dialling machine must also name
+  /// its interface.
   public var isLinkLocal: Bool {
     isIPv4 ? ip[12] == 169 && ip[13] == 254 : ip[0] == 0xFE && ip[1] & 0xC0 == 0x80
   }
 
-  /// The addresses by which others can dial a listener here: its own; of a wildcard those of the machine's interfaces
-  /// that others can reach, or where there are none its loopback address.
+  /// Returns the addresses at which others can dial a listener of this machine: its own address. For a wildcard, the
+  /// addresses of the interfaces that others can reach; if there are none, the loopback address.
   ///
-  /// - `interfaces`: as `NetworkInterfaces.addresses` gives them.
+  /// - `interfaces`: the result of `NetworkInterfaces.addresses`.
   public func dialable(interfaces: [Endpoint]) -> [Endpoint] {
     guard isWildcard else { return [self] }
     let own = interfaces.filter { (isAny || $0.isIPv4) && !$0.isLoopback && !$0.isLinkLocal && !$0.isWildcard }

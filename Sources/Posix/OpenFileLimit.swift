@@ -1,22 +1,23 @@
-// How many descriptors the process may have.
+// The limit of open descriptors of this process.
 import Glibc
 
 public enum OpenFileLimit {
-  /// The most that `raise` asks for: far more than the connections and files that a node holds open by default. A limit
-  /// beyond it is not lowered.
+  /// The most that `raise` asks for: far more than the connections and files that a node opens by default. A higher
+  /// limit is not lowered.
   public static let countMax: UInt64 = 65_536
-  /// What is assumed if the system does not tell: the usual limit.
+  /// The usual limit, assumed if the system does not report one.
   private static let assumed = 1_024
 
-  /// Raises the soft limit to the hard one: a node holds a descriptor a peer. That is safe, since nothing here calls
-  /// `select`, for whose sake the soft limit is low. The corresponding C function is `setrlimit(RLIMIT_NOFILE)`.
+  /// Raises the soft limit towards the hard one, since a node needs a descriptor per peer. That is safe: the soft limit
+  /// is low for `select`, which this program never calls. The corresponding C function is `setrlimit(RLIMIT_NOFILE)`.
   public static func raise() {
     guard var limit = read() else { return }
     limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, rlim_t(countMax)))
     _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
   }
 
-  /// Descriptors that the process may have: the soft limit. The corresponding C function is `getrlimit(RLIMIT_NOFILE)`.
+  /// The number of descriptors that the process may have: the soft limit. The corresponding C function is
+  /// `getrlimit(RLIMIT_NOFILE)`.
   public static var current: Int { read().map { Int(clamping: $0.rlim_cur) } ?? assumed }
 
   private static func read() -> rlimit? {

@@ -1,12 +1,13 @@
-// What a service manager such as systemd hands over and wants to know: sd_listen_fds(3) and sd_notify(3), by hand.
+// The protocol of a service manager such as systemd: sockets that it hands over, and reports to it, as sd_listen_fds(3)
+// and sd_notify(3) describe.
 import CLinux
 import Glibc
 
-/// Why a socket that was handed over cannot be used.
+/// Why a handed-over socket cannot be used.
 public enum HandedSocketError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// So many were handed over; one is wanted.
+  /// This number of sockets was handed over, but one is expected.
   case count(Int)
-  /// It is no TCP socket that listens.
+  /// It is not a listening TCP socket.
   case notListening
 
   public var description: String {
@@ -18,9 +19,9 @@ public enum HandedSocketError: Error, Hashable, Sendable, CustomStringConvertibl
 }
 
 public enum ServiceManager {
-  /// The first descriptor that is handed over.
+  /// The first handed-over descriptor.
   private static let firstDescriptor: Int32 = 3
-  /// A copy of the socket that was handed over, for `dropWaiting`.
+  /// A copy of the handed-over socket, for `dropWaiting`.
   private static let kept: Int32? = {
     guard let owner = Environment.variable("LISTEN_PID"), owner == "\(getpid())", option(SO_ACCEPTCONN) == 1 else {
       return nil
@@ -31,14 +32,14 @@ public enum ServiceManager {
     return copy
   }()
 
-  /// Remembers the socket that was handed over; before anything else is done with it.
+  /// Keeps a copy of the handed-over socket. Call it before any other use of the socket.
   public static func keepHandedSocket() { _ = kept }
 
-  /// Closes the connections that wait on the socket that was handed over: for a process that cannot serve them. As long as
-  /// one waits the manager starts the next process at once.
+  /// Closes the connections that wait on the handed-over socket, if the process cannot serve them. As long as one
+  /// waits, the manager starts the process again at once.
   public static func dropWaiting() {
     guard let kept else { return }
-    // As many as may wait on any socket, and no more: others may come as fast as these go.
+    // Bounded by the most that can wait on a socket, since new connections may come as fast as these are closed.
     for _ in 0..<65_536 {
       let number = accept4(kept, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
       guard number >= 0 else { return }
@@ -46,7 +47,8 @@ public enum ServiceManager {
     }
   }
 
-  /// The listening socket that was handed to this process; nil where none was. Called once, before threads start.
+  /// Returns the listening socket that was handed to this process; nil if there was none. Called once, before threads
+  /// start.
   ///
   /// The protocol is that of `sd_listen_fds`.
   public static func handedSocket() throws(HandedSocketError) -> Socket? {
@@ -68,7 +70,7 @@ public enum ServiceManager {
     return getsockopt(firstDescriptor, SOL_SOCKET, name, &value, &length) == 0 ? value : nil
   }
 
-  /// Tells the manager how this process is, in lines such as `READY=1`. Nothing where nobody asked, by NOTIFY_SOCKET.
+  /// Reports the state of this process to the manager, in lines such as `READY=1`. Does nothing without NOTIFY_SOCKET.
   ///
   /// The protocol is that of `sd_notify`.
   public static func notify(_ lines: String...) {
@@ -92,7 +94,7 @@ public enum ServiceManager {
     }
   }
 
-  /// A reload has begun; `READY=1` ends it.
+  /// Reports that a reload has begun. `READY=1` ends it.
   public static func notifyReloading() {
     notify("RELOADING=1", "MONOTONIC_USEC=\(Clock.monotonicNanoseconds / 1_000)")
   }

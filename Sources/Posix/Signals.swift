@@ -1,8 +1,8 @@
-// Signals as events of a descriptor, so that no code of ours ever runs in a signal handler.
+// Signals as events of a descriptor, so that no code of this program runs in a signal handler.
 import CLinux
 import Glibc
 
-/// The signals that a program here answers to.
+/// The signals that the program handles.
 public enum Signal: Int32, Sendable, CaseIterable {
   case hangUp = 1
   case interrupt = 2
@@ -11,13 +11,14 @@ public enum Signal: Int32, Sendable, CaseIterable {
   case continued = 18
 }
 
-/// A signalfd. Made before any thread is started, so that every thread inherits the blocked signals.
+/// A signalfd. Make it before any thread starts, so that every thread inherits the blocked signals.
 public struct Signals: ~Copyable, Sendable {
   private let descriptor: FileDescriptor
-  /// To be added to an `Epoll`.
+  /// The descriptor to add to an `Epoll`.
   public var number: Int32 { descriptor.number }
 
-  /// Blocks these signals for this thread and those it starts, and ignores SIGPIPE and SIGXFSZ: their calls fail instead.
+  /// Blocks these signals for this thread and the threads that it starts. Ignores SIGPIPE and SIGXFSZ, so that the
+  /// calls that cause them fail instead.
   public init(_ signals: [Signal]) throws(Errno) {
     Glibc.signal(SIGPIPE, SIG_IGN)
     Glibc.signal(SIGXFSZ, SIG_IGN)
@@ -29,7 +30,7 @@ public struct Signals: ~Copyable, Sendable {
       owning: try retrying("signalfd") { signalfd(-1, &set, Int32(SFD_CLOEXEC) | Int32(SFD_NONBLOCK)) })
   }
 
-  /// Waits for the next signal.
+  /// Waits for the next signal and returns it.
   public func wait() -> Signal {
     while true {
       var poll = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
@@ -38,7 +39,7 @@ public struct Signals: ~Copyable, Sendable {
     }
   }
 
-  /// The next signal that came, nil when there is none.
+  /// Returns the next signal that came; nil if there is none.
   public func next() -> Signal? {
     var information = signalfd_siginfo()
     let size = MemoryLayout<signalfd_siginfo>.size
@@ -48,8 +49,9 @@ public struct Signals: ~Copyable, Sendable {
 }
 
 extension Signals {
-  /// Calls `body`. A write of it to a pipe that no process reads throws EPIPE, and no SIGPIPE ends the process: a library must
-  /// not change what signals do to its program. The corresponding C functions are `pthread_sigmask` and `sigtimedwait`.
+  /// Calls `body`. If it writes to a pipe that no process reads, it gets EPIPE and no SIGPIPE ends the process. Nothing
+  /// else changes, since a library must not change how its program handles signals. The corresponding C functions are
+  /// `pthread_sigmask` and `sigtimedwait`.
   public static func withoutBrokenPipe<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -60,7 +62,7 @@ extension Signals {
     let wasPending = sigismember(&pending, SIGPIPE) == 1
     pthread_sigmask(SIG_BLOCK, &set, &old)
     defer {
-      // The signal of such a write is pending for this thread alone.
+      // The SIGPIPE of such a write is pending for this thread only. Remove it.
       var now = timespec()
       while !wasPending, sigtimedwait(&set, nil, &now) < 0, errno == EINTR {}
       pthread_sigmask(SIG_SETMASK, &old, nil)

@@ -1,20 +1,20 @@
-// TCP sockets that never block: would-block is a value, the end of the stream is zero bytes.
+// TCP sockets that never block: nil means that a call would block, and zero bytes mean the end of the stream.
 import CLinux
 import Glibc
 
 /// A TCP socket with one owner. Non-blocking, close-on-exec, without Nagle's delay.
 public struct Socket: ~Copyable, Sendable {
   private let descriptor: FileDescriptor
-  /// To be added to an `Epoll`.
+  /// The descriptor to add to an `Epoll`.
   public var number: Int32 { descriptor.number }
 
-  /// Takes over a descriptor that `accept` gave, in another thread perhaps.
+  /// Takes over a descriptor from `accepting`, perhaps on another thread.
   public init(owning number: Int32) { descriptor = FileDescriptor(owning: number) }
 
   /// Gives the descriptor away without closing it.
   public consuming func release() -> Int32 { descriptor.release() }
 
-  /// Listens. `::` means both families, or IPv4 alone where the system has no IPv6.
+  /// Makes a listening socket. `::` means both address families, or only IPv4 if the system has no IPv6.
   ///
   /// The corresponding C functions are `socket`, `bind` and `listen`.
   public static func listening(on address: Endpoint, backlog: Int32 = 1024) throws(Errno) -> Socket {
@@ -33,15 +33,14 @@ public struct Socket: ~Copyable, Sendable {
     return socket
   }
 
-  /// Lets the kernel take no more while so many bytes wait in it unsent, in place of what it thinks is best for the
-  /// throughput. A hint: a system that does not know it goes on as before. The corresponding C function is `setsockopt`
-  /// with TCP_NOTSENT_LOWAT.
+  /// Limits the unsent bytes in the kernel: at this number it accepts no more. A system that does not support this
+  /// ignores it. The corresponding C function is `setsockopt` with TCP_NOTSENT_LOWAT.
   public func limitUnsent(to byteCount: Int) {
-    let tcpNotsentLowat: Int32 = 25  // of <linux/tcp.h>
+    let tcpNotsentLowat: Int32 = 25  // from <linux/tcp.h>
     try? set(Int32(IPPROTO_TCP), tcpNotsentLowat, Int32(clamping: byteCount))
   }
 
-  /// Starts to connect; the socket becomes writable when that has ended, and `pendingError` says how.
+  /// Starts to connect. When that has ended, the socket is writable, and `pendingError` returns the result.
   ///
   /// The corresponding C functions are `socket` and `connect`.
   public static func connecting(to address: Endpoint) throws(Errno) -> Socket {
@@ -56,9 +55,9 @@ public struct Socket: ~Copyable, Sendable {
     return socket
   }
 
-  /// The next connection and where it came from; nil when there is none now.
+  /// Returns the next connection and its address; nil if there is none now.
   ///
-  /// The corresponding C function is `accept4`. A connection that was gone before it was taken is skipped.
+  /// The corresponding C function is `accept4`. A connection that ended before it was accepted is skipped.
   public func accepting() throws(Errno) -> (socket: Int32, from: Endpoint)? {
     while true {
       var storage = sockaddr_storage()
@@ -84,7 +83,7 @@ public struct Socket: ~Copyable, Sendable {
     }
   }
 
-  /// Bytes received, 0 at the end of the stream, nil when there are none now.
+  /// Returns the number of bytes received: 0 at the end of the stream, nil if there are none now.
   ///
   /// The corresponding C function is `recv`.
   public func receive(into bytes: inout MutableRawSpan) throws(Errno) -> Int? {
@@ -94,7 +93,7 @@ public struct Socket: ~Copyable, Sendable {
     }
   }
 
-  /// Bytes that the system took, nil when it has no room now.
+  /// Returns the number of bytes that the kernel took; nil if it has no room now.
   ///
   /// The corresponding C function is `send`.
   public func send(_ bytes: RawSpan) throws(Errno) -> Int? {
@@ -104,12 +103,12 @@ public struct Socket: ~Copyable, Sendable {
     }
   }
 
-  /// Says that nothing more will be sent; what was sent still arrives.
+  /// Ends the sending direction. Bytes that were sent still arrive.
   ///
   /// The corresponding C function is `shutdown(SHUT_WR)`.
   public func finishSending() { shutdown(number, Int32(SHUT_WR)) }
 
-  /// The error that a connect or a transfer left, and clears it.
+  /// Returns and clears the error of a connect or a transfer; nil: none.
   ///
   /// The corresponding C function is `getsockopt(SO_ERROR)`.
   public func pendingError(_ call: String, _ subject: @autoclosure () -> String) -> Errno? {
@@ -119,7 +118,7 @@ public struct Socket: ~Copyable, Sendable {
     return code == 0 ? nil : Errno(code: code, call: call, subject: subject())
   }
 
-  /// The address of this end. The corresponding C function is `getsockname`.
+  /// Returns the address of this end. The corresponding C function is `getsockname`.
   public func localAddress() throws(Errno) -> Endpoint { try .local(of: number) }
 
   private static func make(family: Int32, _ address: Endpoint) throws(Errno) -> Socket {

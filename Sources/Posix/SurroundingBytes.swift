@@ -1,8 +1,9 @@
-// What the parent process gave this one, as bytes: Linux lets them be any, and a `String` of them would name another file.
+// Finds inherited arguments, variables and paths that are not UTF-8. Linux allows any bytes, and as a `String` they
+// would name another file.
 import CLinux
 import Glibc
 
-/// A word, a variable or the working folder whose bytes are not UTF-8.
+/// An argument, a variable or the working folder whose bytes are not UTF-8.
 public struct NotUTF8: Hashable, Sendable {
   public enum Place: Hashable, Sendable {
     case argument
@@ -20,9 +21,9 @@ public struct NotUTF8: Hashable, Sendable {
 }
 
 extension Environment {
-  /// What of the command line, of some variables and of the working folder's path is not UTF-8; nil if all of it is. Not
-  /// called while another thread sets a variable. The corresponding C functions are `getenv` and `getcwd`.
-  /// - `isUsed`: whether the program reads a variable.
+  /// Returns the first argument, used variable or working folder that is not UTF-8; nil if all are. Do not call it
+  /// while another thread sets a variable. The corresponding C functions are `getenv` and `getcwd`.
+  /// - `isUsed`: returns whether the program reads a variable.
   public static func firstNotUTF8(variables isUsed: (String) -> Bool) -> NotUTF8? {
     for i in 1..<max(1, Int(CommandLine.argc)) {
       guard let argument = CommandLine.unsafeArgv[i] else { break }

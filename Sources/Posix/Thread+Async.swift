@@ -1,9 +1,9 @@
-// Calls that block, for code that must not: async code waits for a thread that blocks in its place.
+// Lets async code wait for calls that block: they run on a thread of their own.
 
 extension Thread {
-  /// Runs `body`, which blocks, on a thread of its own. The task waits without a thread. It waits until the end even if it
-  /// is cancelled.
-  /// - `name`: of the thread, at most 15 bytes.
+  /// Runs `body`, which may block, on its own thread. The task waits without occupying a thread. It waits until the end
+  /// even if it is cancelled.
+  /// - `name`: the thread's name, at most 15 bytes.
   package static func blocking<Result: Sendable>(
     _ name: String, _ body: @escaping @Sendable () -> Result
   ) async -> Result {
@@ -12,7 +12,7 @@ extension Thread {
     }
   }
 
-  /// The same for a body that throws.
+  /// Runs a `body` that may throw; else like the function above.
   package static func blocking<Value: Sendable, Failure: Error>(
     _ name: String, _ body: @escaping @Sendable () throws(Failure) -> Value
   ) async throws(Failure) -> Value {
@@ -22,7 +22,7 @@ extension Thread {
     return try result.get()
   }
 
-  /// The same for a body that looks at `shouldStop` now and then, and ends soon when it says so: after the task is
+  /// Runs a `body` that checks `shouldStop` now and then, and ends soon once it returns true: after the task was
   /// cancelled.
   package static func stoppable<Value: Sendable, Failure: Error>(
     _ name: String, _ body: @escaping @Sendable (_ shouldStop: @escaping @Sendable () -> Bool) throws(Failure) -> Value

@@ -1,4 +1,4 @@
-// Threads of the operating system, for loops and workers that live as long as their owner says.
+// Threads of the operating system, for loops and workers that run until their owner stops them.
 import CLinux
 import Glibc
 
@@ -6,9 +6,9 @@ import Glibc
 public struct Thread: Sendable {
   private let handle: pthread_t
 
-  /// Starts a thread that runs `body` and ends. `name` (at most 15 bytes) is what `top -H` shows.
+  /// Starts a thread that runs `body` and ends. `top -H` shows its `name`, which has at most 15 bytes.
   ///
-  /// The corresponding C function is `pthread_create`. Running out of threads is not survivable here: it traps.
+  /// The corresponding C function is `pthread_create`. The program traps if the system has no thread left.
   public static func start(name: String, _ body: @escaping @Sendable () -> Void) -> Thread {
     let box = Unmanaged.passRetained(Body(name: name, run: body))
     var handle = pthread_t()
@@ -25,9 +25,9 @@ public struct Thread: Sendable {
   /// Lets the thread run and end on its own.
   public func detach() { pthread_detach(handle) }
 
-  /// Processors that this process may run on, at least 1.
+  /// The number of processors on which this process may run, at least 1.
   public static var processorCount: Int {
-    var set = [UInt64](repeating: 0, count: 128)  // one bit a processor
+    var set = [UInt64](repeating: 0, count: 128)  // one bit per processor
     guard sched_getaffinity(0, 8 * set.count, &set) == 0 else { return max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
     return max(1, set.reduce(0) { $0 + $1.nonzeroBitCount })
   }

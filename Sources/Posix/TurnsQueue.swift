@@ -1,7 +1,8 @@
-// Work of many owners for one group of threads: the work of each owner in order, and the owners in turns.
+// A queue of work from many owners for one group of threads. The work of one owner runs in order, and owners take
+// turns.
 import Glibc
 
-/// A queue of lanes, one for each owner of work. Any thread puts elements in; workers sleep on it.
+/// A queue of lanes, one for each owner of work. Any thread adds elements, and workers sleep on the queue.
 ///
 /// Sendable although it is mutable: every access to its state, and to that of its lanes, is made with `mutex` held.
 public final class TurnsQueue<Element: Sendable>: @unchecked Sendable {
@@ -11,7 +12,7 @@ public final class TurnsQueue<Element: Sendable>: @unchecked Sendable {
   public final class Lane: @unchecked Sendable {
     fileprivate let isLong: Bool
     fileprivate var elements: [Element] = []
-    fileprivate var taken = 0  // elements before this one are gone
+    fileprivate var taken = 0  // the index of the next element
     fileprivate var running = 0
     fileprivate var isClosed = false
     fileprivate var onEnd: (@Sendable () -> Void)?
@@ -37,20 +38,20 @@ public final class TurnsQueue<Element: Sendable>: @unchecked Sendable {
   private let runningMaxAlone: Int
   private let runningMax: Int
   private let longRunningMax: Int
-  /// Lanes that have elements, the one whose turn comes next first.
+  /// The lanes with elements, in the order of their turns.
   private var waiting: [Lane] = []
   private var openLanes = 0
-  /// Lanes that have elements or run some.
+  /// The number of lanes with waiting or running elements.
   private var busyCount = 0
   private var running = 0
   private var longRunning = 0
   private var sleepers = 0
   private var isClosed = false
 
-  /// - `runningMaxAlone`: elements of one lane that run at a time while no other lane is open.
-  /// - `runningMax`: the same while others are open. If several lanes have work, each runs its share of `runningMaxAlone` at
-  ///   most.
-  /// - `longRunningMax`: elements of long lanes that run at a time, over all of these lanes.
+  /// - `runningMaxAlone`: how many elements of one lane may run at a time while no other lane is open.
+  /// - `runningMax`: how many while other lanes are open. If several lanes have work, each runs at most its equal share
+  ///   of `runningMaxAlone`.
+  /// - `longRunningMax`: how many elements of all long lanes together may run at a time.
   public init(runningMaxAlone: Int, runningMax: Int, longRunningMax: Int = .max) {
     precondition(runningMaxAlone >= 1 && runningMax >= 1 && longRunningMax >= 1, "work is done at last")
     (self.runningMaxAlone, self.runningMax, self.longRunningMax) = (runningMaxAlone, runningMax, longRunningMax)
@@ -73,14 +74,14 @@ public final class TurnsQueue<Element: Sendable>: @unchecked Sendable {
 
   // MARK: The owners' side
 
-  /// A lane for a new owner, open until `close`.
-  /// - `isLong`: its elements may take minutes.
+  /// Makes a lane for a new owner. It is open until `close`.
+  /// - `isLong`: whether its elements may take minutes.
   public func makeLane(isLong: Bool = false) -> Lane {
     locked { openLanes += 1 }
     return Lane(isLong: isLong)
   }
 
-  /// Puts elements in, in order. False: the lane is closed, and the elements stay with the caller.
+  /// Adds elements in order. Returns false if the lane is closed: then nothing is added.
   @discardableResult
   public func put(contentsOf new: [Element], in lane: Lane) -> Bool {
     guard !new.isEmpty else { return true }
@@ -98,9 +99,9 @@ public final class TurnsQueue<Element: Sendable>: @unchecked Sendable {
     return true
   }
 
-  /// Nothing more comes from this owner. Returns the elements that are dropped. Called once.
-  /// - `discarding`: whether elements that wait are dropped.
-  /// - `onEnd`: called when the last element has been dealt with, on the thread that did it; at once if none is left.
+  /// Closes a lane: its owner adds nothing more. Returns the dropped elements. Called once.
+  /// - `discarding`: whether waiting elements are dropped.
+  /// - `onEnd`: called when the last element is finished, on the thread of its worker; at once if none is left.
   public func close(_ lane: Lane, discarding: Bool, onEnd: @escaping @Sendable () -> Void) -> [Element] {
     let (dropped, isIdle) = locked {
       lane.isClosed = true
@@ -115,15 +116,15 @@ public final class TurnsQueue<Element: Sendable>: @unchecked Sendable {
       if !lane.isIdle { lane.onEnd = onEnd }
       return (dropped, lane.isIdle)
     }
-    pthread_cond_broadcast(condition)  // a lane that is alone now may run more
+    pthread_cond_broadcast(condition)  // a lane that is now alone may run more
     if isIdle { onEnd() }
     return dropped
   }
 
-  /// Lanes that have elements or run some: as many threads find work.
+  /// The number of threads that could have work: running elements, and lanes that wait without one running.
   public var busyLanes: Int { locked { running + waiting.count { $0.running == 0 } } }
 
-  /// The elements that wait are still handed out; then every `take` is nil.
+  /// Closes the queue. Waiting elements are still handed out; after that every `take` returns nil.
   public func close() {
     locked { isClosed = true }
     pthread_cond_broadcast(condition)
@@ -131,8 +132,8 @@ public final class TurnsQueue<Element: Sendable>: @unchecked Sendable {
 
   // MARK: The workers' side
 
-  /// The next element; nil once the queue is closed, and no element is left that may run now. Sleeps until there is one.
-  /// `finished` follows for each.
+  /// Returns the next element; nil once the queue is closed and no element may run now. Sleeps until there is one. The
+  /// worker calls `finished` after each.
   public func take() -> (lane: Lane, element: Element)? {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
@@ -145,7 +146,7 @@ public final class TurnsQueue<Element: Sendable>: @unchecked Sendable {
     }
   }
 
-  /// An element was dealt with. The caller takes the next one soon.
+  /// Notes that an element is finished. The worker calls `take` soon after.
   public func finished(_ lane: Lane) {
     let (onEnd, mayRunMore) = locked {
       running -= 1
@@ -155,7 +156,7 @@ public final class TurnsQueue<Element: Sendable>: @unchecked Sendable {
       busyCount -= 1
       return (lane.onEnd.take(), sleepers > 0 && !waiting.isEmpty)
     }
-    if mayRunMore { pthread_cond_broadcast(condition) }  // the others have larger shares now
+    if mayRunMore { pthread_cond_broadcast(condition) }  // the other lanes have larger shares now
     onEnd?()
   }
 

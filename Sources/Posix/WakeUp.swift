@@ -1,11 +1,11 @@
-// How one thread wakes another that waits in epoll.
+// Lets one thread wake another one that waits in epoll.
 import CLinux
 import Glibc
 
-/// An eventfd: any thread may `signal`, the thread that waits on `number` clears it.
+/// An eventfd. Any thread may call `signal`; the thread that waits on `number` calls `clear`.
 public struct WakeUp: ~Copyable, Sendable {
   private let descriptor: FileDescriptor
-  /// To be added to an `Epoll`.
+  /// The descriptor to add to an `Epoll`.
   public var number: Int32 { descriptor.number }
 
   public init() throws(Errno) {
@@ -16,7 +16,7 @@ public struct WakeUp: ~Copyable, Sendable {
   /// Makes the descriptor readable.
   public func signal() {
     var one: UInt64 = 1
-    _ = write(descriptor.number, &one, 8)  // fails only where it is readable already
+    _ = write(descriptor.number, &one, 8)  // fails only if it is readable already
   }
 
   /// Makes the descriptor unreadable until the next `signal`.
