@@ -16,7 +16,7 @@ public enum NodeEvent: Sendable {
   case disconnected(PeerID, Endpoint, ConnectionEnd)
   /// An incoming connection ended before its peer proved its PeerID.
   case turnedAway(Endpoint, ConnectionEnd)
-  /// A peer has asked for a served file.
+  /// A peer has opened a served file or folder.
   case opened(PeerID, Endpoint, path: String)
   /// A peer closed a content or disconnected after bytes of it were sent: their number, and the time since the peer
   /// opened it. Each opening is reported on its own.

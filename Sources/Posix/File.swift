@@ -48,7 +48,6 @@ public struct File: ~Copyable, Sendable {
 
   /// Returns a duplicate of a descriptor of this process, which is closed independently. The corresponding C function
   /// is `fcntl(F_DUPFD_CLOEXEC)`.
-  /// `fcntl(F_DUPFD_CLOEXEC)`.
   public static func duplicate(of number: Int32, path: String) throws(Errno) -> File {
     let number = try retrying("fcntl", path) { fcntl(number, F_DUPFD_CLOEXEC, 3) }
     return File(owning: FileDescriptor(owning: number), path: path)

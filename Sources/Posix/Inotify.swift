@@ -36,7 +36,7 @@ public struct FolderEvent: Hashable, Sendable {
   /// The watch of the event; −1 for an overflow.
   public let watch: Int32
   public let change: FolderChange
-  /// The same for both halves of a rename, else 0.
+  /// A number that both events of a rename share; else 0.
   public let cookie: UInt32
   /// Any bytes except 0 and "/"; empty if the event is about the watched folder itself.
   public let name: [UInt8]

@@ -60,7 +60,7 @@ struct Fetches {
   /// Returns whether a download uses or may soon use the connection.
   func has(_ download: DownloadID) -> Bool { fetching(of: download) != nil || offered.contains(download) }
 
-  /// Notes that the peer opened a download's content here, and that the download is told so.
+  /// Notes that the peer opened a download's content here, and that the download learns of it.
   mutating func offer(to download: DownloadID) {
     offered.insert(download)
     isKnownToControl = true

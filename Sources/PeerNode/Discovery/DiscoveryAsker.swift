@@ -35,7 +35,7 @@ final class DiscoveryAsker: Sendable {
   ) throws(Errno) {
     try thread.withLock { thread throws(Errno) in
       if thread != nil { return }
-      // Handed over before the thread starts, and from then on touched by that thread alone.
+      // Safe: it is handed over before the thread starts, and from then on only that thread touches it.
       nonisolated(unsafe) let loop = try DiscoveryAskerLoop(settings, own, mailbox)
       thread = Thread.start(name: "p2p-ask") { loop.run() }
     }

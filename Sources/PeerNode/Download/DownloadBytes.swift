@@ -37,12 +37,12 @@ public struct DownloadBytes: AsyncSequence, Sendable {
     fileprivate let passage: BytePassage
     fileprivate let owner: Owner
 
-    /// The next bytes; nil after the last one.
+    /// Returns the next bytes; nil after the last one.
     public mutating func next() async throws(DownloadError) -> [UInt8]? {
       try await next(isolation: #isolation)
     }
 
-    /// The next bytes; nil after the last one.
+    /// Returns the next bytes; nil after the last one.
     public mutating func next(
       isolation actor: isolated (any Actor)?
     ) async throws(DownloadError) -> [UInt8]? {

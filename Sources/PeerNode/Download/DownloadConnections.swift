@@ -39,7 +39,7 @@ final class DownloadConnections {
 
   private func use(_ id: ConnectionID) -> NodeConnections.Use { NodeConnections.Use(link.id, id) }
 
-  // MARK: Actions of the brain
+  // MARK: Actions of the state machine
 
   func dial(_ address: PeerAddress, pinned: PeerID?, _ id: ConnectionID) {
     connections[id] = Connection(address: Endpoint(address))

@@ -40,7 +40,7 @@ enum DownloadMessage: Sendable {
   /// The leaves of a page's chunks that the part file had already, also as events for the journal. Without a
   /// connection, the page came from the journal.
   case resumed(ConnectionID?, HashPage, [(chunk: ChunkIndex, mask: UInt64)], [JournalEvent])
-  /// The same for some of a folder's chunks that several files share.
+  /// The leaves that the part file had of chunks that several files of a folder share. Sent for some chunks at a time.
   case comparedShared([(chunk: ChunkIndex, mask: UInt64)], [JournalEvent], isLast: Bool)
   case journal(JournalEvent)
   /// One of the output's queues has ended, and sends nothing more.

@@ -203,7 +203,7 @@ final class DownloadRun {
     onUpdate(.progress(files?.adding(to: progress) ?? progress))
   }
 
-  // MARK: The brain
+  // MARK: The state machine
 
   func perform(at now: Instant) {
     while case .fetching = phase, let action = state.nextAction() { perform(action, at: now) }

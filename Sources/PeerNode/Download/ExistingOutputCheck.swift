@@ -9,7 +9,7 @@ final class ExistingOutputCheck: Sendable {
   private let length: UInt64?
   /// The places where the file may be, and where the listing of a folder may be.
   private let places: [(folder: String, name: String, kind: ContentKind)]
-  /// Whether the output has a name, whatever peers suggest.
+  /// Whether the output has a name without a suggestion from peers.
   private let isNamed: Bool
   private let isStopped = StopFlag()
 

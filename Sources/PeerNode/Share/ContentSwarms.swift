@@ -47,7 +47,7 @@ final class ContentSwarms: Sendable {
     }
   }
 
-  /// Whether the node takes a request for a chunk; if not, the peer asks again later.
+  /// Returns whether the node accepts a request for a chunk now. If not, the peer asks again later.
   /// - `isFull`: whether the upload bandwidth is known to be used up.
   func accepts(
     _ chunk: ChunkIndex, of fileID: FileID, from member: ConnectionToken, isFull: Bool, at now: Instant

@@ -40,7 +40,7 @@ public final class FetchWatch: Sendable {
   private let state = Mutex(State())
   private let onEvent: @Sendable (Event) -> Void
 
-  /// - `onEvent`: called on threads of the node, which must not wait.
+  /// - `onEvent`: called on threads of the node. It must not wait.
   public init(onEvent: @escaping @Sendable (Event) -> Void) { self.onEvent = onEvent }
 
   /// Watches these contents from now on. Contents that peers have open already are not reported.
