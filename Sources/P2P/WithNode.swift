@@ -2,8 +2,8 @@
 import PeerNode
 import Posix
 
-/// Starts a node, calls `body` with it, and stops it when `body` returns or throws, or when the task is cancelled. Returns when
-/// the node has stopped.
+/// Starts a node, calls `body` with it, and stops it when `body` returns or throws, or when the task is cancelled.
+/// Returns when the node has stopped.
 ///
 /// Uploads may go on for `grace` after `body` has ended. If the task is cancelled, the node begins to stop at once: its
 /// downloads fail with `.failed(.cancelled, …)`, and its events end.

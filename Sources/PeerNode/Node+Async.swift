@@ -16,9 +16,9 @@ extension Node {
     }
   }
 
-  /// Cancels all downloads, stops accepting, lets uploads end within `grace`, and returns when all connections are closed.
-  /// Any task may call it. A second call waits for the same end and ignores its own `grace`. Cancelling the task does
-  /// not shorten the wait.
+  /// Cancels all downloads, stops accepting, lets uploads end within `grace`, and returns when all connections are
+  /// closed. Any task may call it. A second call waits for the same end and ignores its own `grace`. Cancelling the
+  /// task does not shorten the wait.
   public func stop(grace: Duration = .seconds(10)) async {
     await Thread.blocking("p2p-stop") { self.shutDown(grace: grace) }
   }

@@ -20,8 +20,8 @@ public enum ServerError: Error, Sendable {
   case invalid(SettingFault)
 }
 
-/// A node of the network. It owns the identity, the listener, the threads that talk to peers, discovery, and the counters.
-/// Folders and downloads can be added and removed while it runs. `stop` ends it.
+/// A node of the network. It owns the identity, the listener, the threads that talk to peers, discovery, and the
+/// counters. Folders and downloads can be added and removed while it runs. `stop` ends it.
 public final class Node: Sendable {
   /// The time in which loops may send GOODBYE once all downloads are over.
   static let goodbyeGrace = Duration.milliseconds(250)

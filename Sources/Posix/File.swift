@@ -136,7 +136,7 @@ public struct File: ~Copyable, Sendable {
     _ = try retrying("fallocate", path) { fallocate(descriptor.number, 0, off_t(offset), off_t(count)) }
   }
 
-  /// Waits until the bytes, and the size, are on the disk. A failure is final: the kernel may have dropped the pages, so
+  /// Waits until the bytes and the size are on the disk. A failure is final: the kernel may have dropped the pages, so
   /// a second call that succeeds proves nothing. The corresponding C function is `fdatasync`.
   public func syncData() throws(Errno) {
     _ = try retrying("fdatasync", path) { fdatasync(descriptor.number) }
