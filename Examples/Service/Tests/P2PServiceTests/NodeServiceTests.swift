@@ -70,7 +70,7 @@ import Testing
     #expect(metrics.counterTotal(label: "p2pnode_disconnected_total") == 1)
   }
 
-  @Test func `each number is counted once, however often it is recorded`() async throws {
+  @Test func `each counter counts a number once, however often it is recorded`() async throws {
     let share = try await node.share(images.path, stateFolder: state.path)
     let fileID = try #require(try await share.scan().first).fileID
     _ = try await fetch(fileID)
@@ -93,7 +93,7 @@ import Testing
     #expect(try await hasStopped())
   }
 
-  @Test func `a shutdown at once ends a service that has just begun`() async throws {
+  @Test func `a graceful shutdown right after the start ends the service`() async throws {
     let service = service()
     try await testGracefulShutdown { trigger in
       trigger.triggerGracefulShutdown()
@@ -110,7 +110,7 @@ import Testing
     try await running
   }
 
-  @Test func `a folder that cannot be served ends the service, and its node`() async throws {
+  @Test func `if a folder cannot be served, the service and its node end`() async throws {
     let service = service(folder: images.path + "/missing")
     await #expect(throws: ServerError.self) { try await service.run() }
     #expect(try await hasStopped())
@@ -129,7 +129,7 @@ import Testing
     return recorded.lines.last
   }
 
-  @Test func `names and words of peers cannot write lines of their own`() {
+  @Test func `names and messages of peers cannot add lines to the log`() {
     let opened = line(.opened(peer, address, path: "a\nerror: b\u{1B}[2J"))
     #expect(opened?.metadata["path"] == #"a\nerror: b\u{1B}[2J"#)
     let ended = line(.disconnected(peer, address, .remote(.shuttingDown, "x\ny")))
@@ -138,7 +138,7 @@ import Testing
     #expect(turnedAway?.metadata["reason"] == #"it said: shutting down (x\ry)"#)
   }
 
-  @Test func `a line is as urgent as what a person has to do about it`() {
+  @Test func `the level of a log line follows from what a person must do about it`() {
     #expect(line(.connected(peer, address))?.level == .debug)
     #expect(line(.turnedAway(address, .silent))?.level == .debug)
     #expect(line(.disconnected(peer, address, .truncated))?.level == .debug)
@@ -148,7 +148,7 @@ import Testing
     #expect(line(.cannotAccept(Errno(code: 24, call: "accept4")))?.level == .error)
   }
 
-  @Test func `the log says how many events were lost, each time that some were`() async {
+  @Test func `the log reports how many events were lost, each time that events are lost`() async {
     let events = AsyncStream<NodeEvent> { continuation in
       for _ in 0..<4 { continuation.yield(.connected(peer, address)) }
       continuation.finish()
